@@ -1,0 +1,106 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Kind is what went wrong, from the client's point of view. A dialect has one
+// table that renders each kind.
+type Kind string
+
+// The kinds.
+const (
+	InvalidRequest    Kind = "invalid_request"
+	EmptyMessages     Kind = "empty_messages"
+	ContextTooLong    Kind = "context_too_long"
+	PayloadTooLarge   Kind = "payload_too_large"
+	Unauthenticated   Kind = "unauthenticated"
+	NotFound          Kind = "not_found"
+	MethodNotAllowed  Kind = "method_not_allowed"
+	Conflict          Kind = "conflict"
+	ModelNotSupported Kind = "model_not_supported"
+	// NoTokens: the pool is empty, or no token of it can serve without an
+	// admin's help.
+	NoTokens Kind = "no_tokens"
+	// NoTokenAvailable: all tokens are cooling or busy.
+	NoTokenAvailable Kind = "no_token_available"
+	// RateLimited: the upstream limits every token that was tried.
+	RateLimited Kind = "rate_limited"
+	// UpstreamAuth: the upstream refused every token that was tried.
+	UpstreamAuth Kind = "upstream_auth"
+	// UpstreamRejected: the upstream refused the request itself.
+	UpstreamRejected Kind = "upstream_rejected"
+	// UpstreamUnavailable: the upstream is overloaded, broken or out of reach.
+	UpstreamUnavailable Kind = "upstream_unavailable"
+	// UpstreamProtocol: the upstream's answer was empty, cut short or garbled.
+	UpstreamProtocol Kind = "upstream_protocol"
+	// OutdatedClient: the upstream refuses the client version that we name.
+	OutdatedClient   Kind = "outdated_client"
+	StoreUnavailable Kind = "store_unavailable"
+	Timeout          Kind = "timeout"
+	// Canceled: the client hung up; nobody reads this.
+	Canceled Kind = "canceled"
+	Internal Kind = "internal"
+)
+
+// Kinds lists every kind, for tables that must be complete.
+func Kinds() []Kind {
+	return []Kind{
+		InvalidRequest, EmptyMessages, ContextTooLong, PayloadTooLarge, Unauthenticated, NotFound,
+		MethodNotAllowed, Conflict, ModelNotSupported, NoTokens, NoTokenAvailable, RateLimited,
+		UpstreamAuth, UpstreamRejected, UpstreamUnavailable, UpstreamProtocol, OutdatedClient,
+		StoreUnavailable, Timeout, Canceled, Internal,
+	}
+}
+
+// Error is a failed request.
+type Error struct {
+	Kind Kind
+	// Message is for the client: what was wrong, where, what would be right.
+	Message string
+	// Param is the request field at fault, such as `messages[2].content`.
+	Param string
+	// RetryAfter is zero when the client can't know.
+	RetryAfter time.Duration
+	// Err is the cause, for the log only.
+	Err error
+}
+
+// Errorf makes an error without a cause.
+func Errorf(kind Kind, format string, args ...any) *Error {
+	return &Error{Kind: kind, Message: fmt.Sprintf(format, args...)}
+}
+
+// Error is for logs; clients are shown Message alone.
+func (e *Error) Error() string {
+	text := string(e.Kind) + ": " + e.Message
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// Unwrap answers the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// AsError finds the *Error in err, or wraps a foreign one: a context's end
+// becomes Canceled or Timeout, anything else Internal with a message that tells
+// nothing.
+func AsError(err error) *Error {
+	var own *Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &own):
+		return own
+	case errors.Is(err, context.Canceled):
+		return &Error{Kind: Canceled, Message: "the request was cancelled", Err: err}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Error{Kind: Timeout, Message: "the request took too long", Err: err}
+	default:
+		return &Error{Kind: Internal, Message: "internal error; the request id finds it in the log", Err: err}
+	}
+}

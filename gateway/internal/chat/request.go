@@ -1,0 +1,102 @@
+// Package chat is the canonical conversation in the middle of the gateway. API
+// dialects translate their wire JSON to and from it, upstream drivers translate
+// it to and from a provider's wire; they never meet elsewhere. It does no I/O
+// and knows neither side.
+package chat
+
+import "time"
+
+// Role says who speaks.
+type Role string
+
+// The roles. A dialect maps its aliases (developer, human, ai) to these.
+const (
+	System    Role = "system"
+	User      Role = "user"
+	Assistant Role = "assistant"
+	Tool      Role = "tool"
+)
+
+// Request is one chat request.
+type Request struct {
+	// ID is the request's id everywhere: answer, log, upstream.
+	ID string
+	// Created is when the gateway accepted it; an answer's `created`.
+	Created time.Time
+	// Model is the id that the client named.
+	Model    string
+	Messages []Message
+	// Stream tells whether the client wants the answer in pieces. A driver
+	// whose upstream can do both asks in the same way.
+	Stream bool
+	// IncludeUsage asks for token counts at the end of a stream.
+	IncludeUsage bool
+	// User is the client's name for its end user; empty where it gave none.
+	User string
+	// Source is the client's own request, for a driver whose upstream speaks the
+	// same dialect and so can be given what the canonical form does not name.
+	Source Source
+}
+
+// Source is a request as it came.
+type Source struct {
+	// Dialect is the name of the API dialect, such as "openai".
+	Dialect string
+	// JSON is the whole body. Nobody changes it.
+	JSON []byte
+}
+
+// Message is one turn.
+type Message struct {
+	Role  Role
+	Parts []Part
+	// ToolCalls are an assistant's calls; ToolCallID names the call that a tool
+	// message answers.
+	ToolCalls  []ToolCall
+	ToolCallID string
+}
+
+// Text joins the text parts by line breaks.
+func (m Message) Text() string {
+	var text string
+	first := true
+	for _, part := range m.Parts {
+		if part.Image != nil {
+			continue
+		}
+		if !first {
+			text += "\n"
+		}
+		text += part.Text
+		first = false
+	}
+	return text
+}
+
+// Part is a piece of a message: text, or an image where Image is set.
+type Part struct {
+	Text  string
+	Image *Image
+}
+
+// Image is a picture by URL: `data:image/png;base64,…`, http or https.
+type Image struct {
+	URL string
+}
+
+// ToolCall is one call of a function by the model. In an Event it is a piece:
+// pieces of one Index belong together, their Arguments are joined.
+type ToolCall struct {
+	Index     int
+	ID        string
+	Name      string
+	Arguments string
+}
+
+// Model is an entry of the models list.
+type Model struct {
+	ID      string
+	OwnedBy string
+	// Created is in Unix seconds.
+	Created int64
+}

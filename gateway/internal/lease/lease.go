@@ -1,0 +1,40 @@
+// Package lease has the terms in which the gateway asks for tokens and gives
+// them back. It does no I/O: the tokens package talks to the store.
+package lease
+
+import (
+	"time"
+
+	"carousel.internal/gateway/internal/upstream"
+)
+
+// Demand is what a request needs a token for.
+type Demand struct {
+	Upstream string
+	Model    string
+	// Exclude are the ids of tokens that the request has tried.
+	Exclude []string
+	// MaxWait is how long to queue when every eligible token is at its cap.
+	MaxWait time.Duration
+}
+
+// Lease permits one request with one token. Whoever acquires one settles it.
+type Lease struct {
+	ID          string
+	TokenID     string
+	Alias       string
+	Fingerprint string
+	Credential  upstream.Credential
+}
+
+// Outcome is how a leased request ended.
+type Outcome struct {
+	// Class is empty for success.
+	Class upstream.Class
+	Model string
+	// RetryAfter is the upstream's hint.
+	RetryAfter time.Duration
+	// Detail is what the upstream said, redacted, at most 512 bytes.
+	Detail    string
+	RequestID string
+}

@@ -1,0 +1,110 @@
+package upstream
+
+import (
+	"fmt"
+	"time"
+
+	"carousel.internal/gateway/internal/chat"
+)
+
+// Class says who or what was at fault when an attempt failed. It decides
+// whether another token is tried, and what the token pool does with this one.
+type Class string
+
+// The classes.
+const (
+	// CallerFault: the request is wrong; every token would be refused.
+	CallerFault Class = "caller_fault"
+	// ClientGone: the client hung up.
+	ClientGone Class = "client_gone"
+	// Auth: the upstream does not accept the token.
+	Auth Class = "auth"
+	// ModelNotAllowed: the token's plan does not include the model.
+	ModelNotAllowed Class = "model_not_allowed"
+	// Quota: the token's quota is used up.
+	Quota Class = "quota"
+	// RateLimit: too many requests with the token.
+	RateLimit Class = "rate_limit"
+	// TooLarge: the prompt is larger than the model takes.
+	TooLarge Class = "too_large"
+	// OutdatedClient: the upstream refuses the client version we name.
+	OutdatedClient Class = "outdated_client"
+	// Broken: the upstream is overloaded or failing.
+	Broken Class = "upstream"
+	// Transport: the upstream could not be reached, or the connection broke.
+	Transport Class = "transport"
+	// Truncated: the answer was empty, cut short or garbled.
+	Truncated Class = "truncated"
+	// Region: the upstream does not serve this region.
+	Region Class = "region"
+)
+
+// classTable says what each class means for the request.
+var classTable = map[Class]struct {
+	kind  chat.Kind
+	retry bool
+}{
+	CallerFault:     {chat.UpstreamRejected, false},
+	ClientGone:      {chat.Canceled, false},
+	Auth:            {chat.UpstreamAuth, true},
+	ModelNotAllowed: {chat.UpstreamAuth, true},
+	Quota:           {chat.RateLimited, true},
+	RateLimit:       {chat.RateLimited, true},
+	TooLarge:        {chat.ContextTooLong, false},
+	OutdatedClient:  {chat.OutdatedClient, false},
+	Broken:          {chat.UpstreamUnavailable, true},
+	Transport:       {chat.UpstreamUnavailable, true},
+	Truncated:       {chat.UpstreamProtocol, true},
+	Region:          {chat.UpstreamUnavailable, false},
+}
+
+// Classes lists every class.
+func Classes() []Class {
+	return []Class{
+		CallerFault, ClientGone, Auth, ModelNotAllowed, Quota, RateLimit, TooLarge,
+		OutdatedClient, Broken, Transport, Truncated, Region,
+	}
+}
+
+// Kind is how the class looks to the client when no other token helped.
+func (c Class) Kind() chat.Kind { return classTable[c].kind }
+
+// Retryable tells whether another token may succeed where this one failed.
+func (c Class) Retryable() bool { return classTable[c].retry }
+
+// Failure is the error of an attempt.
+type Failure struct {
+	Class Class
+	// Message is what the upstream said, fit for the client: no secret, no
+	// markup, at most 512 bytes.
+	Message string
+	// Status is the upstream's HTTP status; 0 where there was none.
+	Status int
+	// Code is the upstream's own name for the error; empty where it has none.
+	Code string
+	// RetryAfter is the upstream's hint; 0 where it gave none.
+	RetryAfter time.Duration
+	// Err is the cause, for the log.
+	Err error
+}
+
+// Error is for logs.
+func (f *Failure) Error() string {
+	text := "upstream " + string(f.Class)
+	if f.Status != 0 {
+		text += fmt.Sprintf(" (HTTP %d)", f.Status)
+	}
+	if f.Code != "" {
+		text += " " + f.Code
+	}
+	if f.Message != "" {
+		text += ": " + f.Message
+	}
+	if f.Err != nil {
+		text += ": " + f.Err.Error()
+	}
+	return text
+}
+
+// Unwrap answers the cause.
+func (f *Failure) Unwrap() error { return f.Err }

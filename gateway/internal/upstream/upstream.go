@@ -1,0 +1,75 @@
+// Package upstream says what a driver is: the translation of a canonical chat
+// to and from one provider's wire. Each driver is a folder below; the suite
+// that defines their behaviour is upstreamtest. The package knows no provider,
+// no dialect and no token pool.
+package upstream
+
+import (
+	"context"
+	"iter"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/proto/service/secret"
+)
+
+// Driver speaks to one configured upstream. It is safe for concurrent use and
+// keeps its pooled connections until Close.
+type Driver interface {
+	// Chat sends the call and yields the answer, event by event, in the caller's
+	// goroutine. The request goes out when the iteration begins; it is cancelled
+	// and its connection released when the iteration ends, however it ends.
+	//
+	// The iteration ends after the last event of a complete answer, or with one
+	// error, always a *Failure. An answer that ends early or is empty is an
+	// error, never an end. Every answer that ends well has had an event with
+	// Finish set.
+	Chat(ctx context.Context, call *Call) iter.Seq2[chat.Event, error]
+	// Models lists what the upstream serves when no list is configured. It may
+	// ask the upstream; a driver that has a built-in list answers that.
+	Models(ctx context.Context, credential Credential) ([]chat.Model, error)
+	// Close drops idle connections. Running calls end as they would.
+	Close()
+}
+
+// Call is one attempt: a request with a credential.
+type Call struct {
+	Request *chat.Request
+	// Model is the id to send upstream: Request.Model without an upstream prefix.
+	Model      string
+	Credential Credential
+	// Options are hot settings as of the request's start.
+	Options Options
+}
+
+// Credential is what a lease permits to use, and only while it is held.
+type Credential struct {
+	Secret secret.Value
+	// DeviceID and MACHash are checksum material: 64 hex digits each, stable for
+	// the token's life. Empty where the upstream needs none.
+	DeviceID string
+	MACHash  string
+}
+
+// Options are settings that an admin can change while requests run.
+type Options struct {
+	SlowPool            bool
+	DefaultInstructions string
+	// Vision is none, base64 or all.
+	Vision string
+	// ClientVersion and Timezone are what the Cursor driver says of itself.
+	ClientVersion string
+	Timezone      string
+}
+
+// Config is one configured upstream.
+type Config struct {
+	Name     string
+	Driver   string
+	BaseURL  string
+	Models   []string
+	Settings map[string]string
+}
+
+// Constructor builds a driver; it refuses a config that can't work, saying
+// which field is wrong.
+type Constructor func(Config) (Driver, error)

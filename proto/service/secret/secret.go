@@ -1,0 +1,49 @@
+// Package secret has the type for strings that must never be printed.
+package secret
+
+import (
+	"fmt"
+	"log/slog"
+)
+
+const redacted = "[redacted]"
+
+// Value is a string that shows itself to no formatter, encoder or logger.
+// Reveal is the only way to its text, and easy to search for.
+//
+// The text is behind a pointer because fmt does not call the methods of unexported
+// fields: it would print a string there, but prints only the address of a pointer.
+type Value struct{ text *string }
+
+// New hides text.
+func New(text string) Value { return Value{&text} }
+
+// Reveal answers the text.
+func (v Value) Reveal() string {
+	if v.text == nil {
+		return ""
+	}
+	return *v.text
+}
+
+// Empty tells whether there is no text.
+func (v Value) Empty() bool { return v.Reveal() == "" }
+
+// String implements fmt.Stringer.
+func (v Value) String() string { return redacted }
+
+// Format implements fmt.Formatter: every verb is redacted.
+func (v Value) Format(state fmt.State, _ rune) { _, _ = state.Write([]byte(redacted)) }
+
+// LogValue implements slog.LogValuer.
+func (v Value) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText implements encoding.TextMarshaler, and so covers JSON and YAML.
+func (v Value) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler: configuration reads into
+// a Value directly.
+func (v *Value) UnmarshalText(text []byte) error {
+	*v = New(string(text))
+	return nil
+}

@@ -1,0 +1,82 @@
+package redisstore
+
+// Keys are built here and nowhere else. `c1` is the product and the schema's
+// major version. The part in braces is the hash tag: everything that one script
+// touches lives in one slot of a Redis Cluster. Ids are ours ([0-9a-z]); text of
+// users is a hash field, never part of a key.
+const (
+	poolPrefix   = "c1:{pool}:"
+	configPrefix = "c1:{config}:"
+	logPrefix    = "c1:{log}:"
+)
+
+// SchemaVersion is what schemaKey holds; a store of another version is refused.
+const SchemaVersion = "1"
+
+// schemaKey is a string: SchemaVersion.
+func schemaKey() string { return poolPrefix + "schema" }
+
+// tokenIDsKey is a sorted set of all token ids by time of creation, in ms.
+func tokenIDsKey() string { return poolPrefix + "ids" }
+
+// tokenKey is the hash of one token:
+//
+//	rec         protobuf TokenRecord: what only Go reads
+//	ver         version of what an admin edits, raised by each edit
+//	epoch       raised by each change that recalls leases
+//	upstream    name of the pool
+//	enabled     1 or 0, the admin's switch
+//	cap weight  whole numbers; cap 0 is unlimited
+//	expires     ms, 0 for never
+//	cooling     ms until which it is not picked, 0 for not
+//	streak      failures in a row that made it cool
+//	m:<model>   ms until which it is not picked for that model
+//	seq         leases ever granted, the last part of a lease's id
+//	requests failures last_used last_error   counters and evidence
+func tokenKey(id string) string { return tokenKeyPrefix() + id }
+
+// tokenKeyPrefix is for scripts that find ids as they run; its hash tag keeps
+// them in their slot.
+func tokenKeyPrefix() string { return poolPrefix + "token:" }
+
+// inflightKey is a sorted set of a token's open leases by expiry, in ms.
+func inflightKey(id string) string { return inflightKeyPrefix() + id }
+
+func inflightKeyPrefix() string { return poolPrefix + "inflight:" }
+
+// orderKey is a sorted set of an upstream's token ids by rotation score: the
+// virtual time at which each is due.
+func orderKey(upstream string) string { return poolPrefix + "order:" + upstream }
+
+// clockKey is a hash of upstream to virtual time: the score of the last pick.
+// A token that joins or comes back starts there, so it neither catches up nor waits.
+func clockKey() string { return poolPrefix + "clock" }
+
+// aliasKey is a hash of alias to token id.
+func aliasKey() string { return poolPrefix + "alias" }
+
+// fingerprintKey is a hash of `<upstream> <fingerprint>` to token id.
+func fingerprintKey() string { return poolPrefix + "fingerprint" }
+
+// upstreamsKey is a hash of name to protobuf Upstream.
+func upstreamsKey() string { return poolPrefix + "upstreams" }
+
+// settingsKey is a hash: `rec` protobuf of the stored overrides, `ver`.
+func settingsKey() string { return configPrefix + "settings" }
+
+// adminTokenKey is a string: SHA-256 of the generated admin token.
+func adminTokenKey() string { return configPrefix + "admin_token" }
+
+// logEntriesKey is a stream of request log entries.
+func logEntriesKey() string { return logPrefix + "entries" }
+
+// logSequencesKey is a hash of replica to the highest sequence stored.
+func logSequencesKey() string { return logPrefix + "sequences" }
+
+// Channels of publish/subscribe. Every tokenstore listens to both.
+const (
+	// poolChannel carries `recall <token id> <epoch>` and `freed <upstream>`.
+	poolChannel = poolPrefix + "changed"
+	// configChannel carries `changed`.
+	configChannel = configPrefix + "changed"
+)

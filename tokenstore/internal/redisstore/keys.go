@@ -46,7 +46,16 @@ func inflightKeyPrefix() string { return poolPrefix + "inflight:" }
 
 // orderKey is a sorted set of an upstream's token ids by rotation score: the
 // virtual time at which each is due.
-func orderKey(upstream string) string { return poolPrefix + "order:" + upstream }
+//
+// A token that cools is in coolingKey instead. One that an acquire finds
+// disabled or expired is in neither, until an edit puts it back.
+func orderKey(upstream string) string { return orderKeyPrefix() + upstream }
+
+func orderKeyPrefix() string { return poolPrefix + "order:" }
+
+// coolingKey is a sorted set of an upstream's cooling token ids by the end of
+// the cooling, in ms.
+func coolingKey(upstream string) string { return poolPrefix + "cooling:" + upstream }
 
 // clockKey is a hash of upstream to virtual time: the score of the last pick.
 // A token that joins or comes back starts there, so it neither catches up nor waits.

@@ -1,0 +1,290 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+var (
+	acquireScript    = newScript("acquire")
+	settleScript     = newScript("settle")
+	renewScript      = newScript("renew")
+	transitionScript = newScript("transition")
+)
+
+// Wanted is what an acquire is asked for.
+type Wanted struct {
+	Upstream string
+	Model    string
+	Count    int
+	TTL      time.Duration
+	// Ahead takes only tokens without a cap.
+	Ahead   bool
+	Exclude []string
+}
+
+// LeaseRef names a lease.
+type LeaseRef struct {
+	TokenID string
+	LeaseID string
+}
+
+// Taken is one lease that an acquire granted.
+type Taken struct {
+	LeaseRef
+	Epoch uint64
+	// Version is the token record's, so that a reader knows whether what it has
+	// is current.
+	Version uint64
+	Capped  bool
+}
+
+// Shortage counts a pool's tokens by what excluded them.
+type Shortage struct {
+	Total, Disabled, Expired, Cooling, Capped, Tried int
+	// Soonest is the time until the first cooling one is back; 0 when none is.
+	Soonest time.Duration
+}
+
+// Acquire leases up to wanted.Count tokens, the one that is due first. Without
+// an eligible token it answers no lease and the shortage.
+func (s *Store) Acquire(ctx context.Context, wanted Wanted) ([]Taken, Shortage, error) {
+	mode := "commit"
+	if wanted.Ahead {
+		mode = "ahead"
+	}
+	reply, err := s.runAcquire(ctx, wanted, mode)
+	if err != nil {
+		return nil, Shortage{}, err
+	}
+	if reply.text(0) == "granted" {
+		return takenFrom(reply), Shortage{}, reply.err
+	}
+	shortage := shortageFrom(reply)
+	return nil, shortage, reply.err
+}
+
+func (s *Store) runAcquire(ctx context.Context, wanted Wanted, mode string) (*row, error) {
+	args := []any{
+		tokenKeyPrefix(), inflightKeyPrefix(), wanted.Upstream, wanted.Model,
+		wanted.Count, wanted.TTL.Milliseconds(), mode,
+	}
+	for _, id := range wanted.Exclude {
+		args = append(args, id)
+	}
+	keys := []string{orderKey(wanted.Upstream), clockKey(), coolingKey(wanted.Upstream), tokenIDsKey()}
+	values, err := acquireScript.run(ctx, s.client, keys, args...).Slice()
+	if err != nil {
+		return nil, storeError("acquire", err)
+	}
+	return &row{values: values}, nil
+}
+
+func takenFrom(reply *row) []Taken {
+	const width = 5
+	leases := make([]Taken, 0, (len(reply.values)-2)/width)
+	for i := 2; i+width <= len(reply.values); i += width {
+		epoch := reply.number(i + 1)
+		leases = append(leases, Taken{
+			LeaseRef: LeaseRef{TokenID: reply.text(i), LeaseID: fmt.Sprintf("%d-%d", epoch, reply.number(i+3))},
+			Epoch:    uint64(epoch),
+			Version:  uint64(reply.number(i + 2)),
+			Capped:   reply.number(i+4) == 1,
+		})
+	}
+	return leases
+}
+
+func shortageFrom(reply *row) Shortage {
+	count := func(i int) int { return int(reply.number(i)) }
+	shortage := Shortage{
+		Total: count(2), Disabled: count(3), Expired: count(4), Cooling: count(5), Capped: count(6), Tried: count(7),
+	}
+	if soonest := reply.number(8); soonest > 0 {
+		shortage.Soonest = max(time.Duration(soonest-reply.number(1))*time.Millisecond, time.Millisecond)
+	}
+	return shortage
+}
+
+// Candidate is a token as the acquire script sees it.
+type Candidate struct {
+	TokenID string
+	// ExcludedBy is empty when eligible, else disabled, expired, cooling,
+	// cooling_model or capped.
+	ExcludedBy string
+	// Until is zero when unknown.
+	Until time.Time
+	// Score is the virtual time at which it is due; 0 when it is not in the order.
+	Score float64
+}
+
+// Explain answers which token would be picked now ("" for none), what the
+// script sees of each, and Redis's time.
+func (s *Store) Explain(ctx context.Context, upstream, model string) (string, []Candidate, time.Time, error) {
+	reply, err := s.runAcquire(ctx, Wanted{Upstream: upstream, Model: model, Count: 1}, "explain")
+	if err != nil {
+		return "", nil, time.Time{}, err
+	}
+	var candidates []Candidate
+	for i := 3; i+4 <= len(reply.values); i += 4 {
+		candidate := Candidate{TokenID: reply.text(i), ExcludedBy: reply.text(i + 1)}
+		if until := reply.number(i + 2); until > 0 {
+			candidate.Until = time.UnixMilli(until)
+		}
+		candidate.Score, _ = strconv.ParseFloat(reply.text(i+3), 64) // empty: not in the order
+		candidates = append(candidates, candidate)
+	}
+	return reply.text(2), candidates, time.UnixMilli(reply.number(1)), reply.err
+}
+
+// Effect is what the end of a lease does to its token's counters.
+type Effect string
+
+// The effects.
+const (
+	// Unused: as if the lease had never been taken.
+	Unused Effect = "unused"
+	// Succeeded: counted; a streak of failures ends.
+	Succeeded Effect = "success"
+	// Neutral: counted; says nothing of the token.
+	Neutral Effect = "neutral"
+	// Failed: counted as a failure.
+	Failed Effect = "failure"
+)
+
+// Settlement ends one lease.
+type Settlement struct {
+	LeaseRef
+	Effect Effect
+	// Error is the redacted evidence of a failure.
+	Error string
+}
+
+// Settled is what a settlement found.
+type Settled struct {
+	// Live is false for a lease that had expired or ended before.
+	Live bool
+	// Epoch, Streak and Cooling are the token's state.
+	Epoch   uint64
+	Streak  int
+	Cooling time.Time
+}
+
+// Settle ends leases; answers one Settled each, in order.
+func (s *Store) Settle(ctx context.Context, settlements []Settlement) ([]Settled, error) {
+	if len(settlements) == 0 {
+		return nil, nil
+	}
+	args := make([]any, 0, 4+4*len(settlements))
+	args = append(args, tokenKeyPrefix(), inflightKeyPrefix(), orderKeyPrefix(), poolChannel)
+	for _, settlement := range settlements {
+		args = append(args, settlement.TokenID, settlement.LeaseID, string(settlement.Effect), settlement.Error)
+	}
+	values, err := settleScript.run(ctx, s.client, []string{clockKey()}, args...).Slice()
+	if err != nil {
+		return nil, storeError("settle", err)
+	}
+	reply := &row{values: values}
+	settled := make([]Settled, len(settlements))
+	for i := range settled {
+		settled[i] = Settled{
+			Live: reply.number(4*i) == 1, Epoch: uint64(reply.number(4*i + 1)),
+			Streak: int(reply.number(4*i + 2)), Cooling: time.UnixMilli(reply.number(4*i + 3)),
+		}
+	}
+	return settled, reply.err
+}
+
+// Renew prolongs leases; answers those that are lost.
+func (s *Store) Renew(ctx context.Context, leases []LeaseRef, ttl time.Duration) ([]LeaseRef, error) {
+	if len(leases) == 0 {
+		return nil, nil
+	}
+	args := make([]any, 0, 3+2*len(leases))
+	args = append(args, tokenKeyPrefix(), inflightKeyPrefix(), ttl.Milliseconds())
+	for _, lease := range leases {
+		args = append(args, lease.TokenID, lease.LeaseID)
+	}
+	values, err := renewScript.run(ctx, s.client, []string{clockKey()}, args...).Slice()
+	if err != nil {
+		return nil, storeError("renew", err)
+	}
+	reply := &row{values: values}
+	var lost []LeaseRef
+	for i, lease := range leases {
+		if reply.number(i) == 0 {
+			lost = append(lost, lease)
+		}
+	}
+	return lost, reply.err
+}
+
+// Transition makes a token cool.
+type Transition struct {
+	TokenID  string
+	Upstream string
+	// Epoch is that of the lease whose report decided this.
+	Epoch uint64
+	// Streak is the new count of failures in a row.
+	Streak  int
+	CoolFor time.Duration
+	// Model limits the cooling to one model; empty: the whole token.
+	Model string
+}
+
+// Apply carries a transition out unless the token has moved on since; it tells
+// whether it did.
+func (s *Store) Apply(ctx context.Context, transition Transition) (bool, error) {
+	keys := []string{tokenKey(transition.TokenID), orderKey(transition.Upstream), coolingKey(transition.Upstream)}
+	changed, err := transitionScript.run(ctx, s.client, keys,
+		transition.TokenID, transition.Epoch, transition.Streak, transition.CoolFor.Milliseconds(),
+		transition.Model, poolChannel).Bool()
+	return changed, storeError("transition", err)
+}
+
+// row reads a script's flat reply; its first misfit is kept in err.
+type row struct {
+	values []any
+	err    error
+}
+
+func (r *row) at(i int) any {
+	if i < len(r.values) {
+		return r.values[i]
+	}
+	r.misfit(i)
+	return nil
+}
+
+func (r *row) text(i int) string {
+	text, ok := r.at(i).(string)
+	if !ok {
+		r.misfit(i)
+	}
+	return text
+}
+
+func (r *row) number(i int) int64 {
+	switch value := r.at(i).(type) {
+	case int64:
+		return value
+	case string:
+		number, err := strconv.ParseInt(strings.TrimSuffix(value, ".0"), 10, 64)
+		if err != nil {
+			r.misfit(i)
+		}
+		return number
+	default:
+		r.misfit(i)
+		return 0
+	}
+}
+
+func (r *row) misfit(i int) {
+	if r.err == nil {
+		r.err = fmt.Errorf("value %d of the %d in a script's reply is not of the kind its contract says", i, len(r.values))
+	}
+}

@@ -1,0 +1,204 @@
+// Package sse writes a stream of server-sent events to one HTTP client: frames,
+// flushes, heartbeats while nothing else is said, and a deadline that a client
+// must keep reading by. It knows neither what the events mean nor gin.
+package sse
+
+import (
+	"bytes"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Defaults of Options.
+const (
+	DefaultHeartbeat    = 15 * time.Second
+	DefaultWriteTimeout = 30 * time.Second
+)
+
+// Buffers grow to hold one burst; a larger one is sent in pieces, and a buffer
+// that one huge event has stretched is not kept.
+const (
+	burstBytes = 16 << 10
+	keepBytes  = 64 << 10
+)
+
+var heartbeat = []byte(": still here\n\n")
+
+// Options are the times of a stream. Zero means the default.
+type Options struct {
+	// Heartbeat is how long the stream may be silent before a comment is sent.
+	Heartbeat time.Duration
+	// WriteTimeout is how long the client may refuse to read before the
+	// connection is given up. It is kept to a sixth: arming it costs a lock.
+	WriteTimeout time.Duration
+}
+
+// Writer is one stream. One goroutine writes to it and closes it; heartbeats
+// come from a timer, so there is no goroutine of its own.
+type Writer struct {
+	options    Options
+	controller *http.ResponseController
+	timer      *time.Timer
+
+	mu        sync.Mutex
+	w         http.ResponseWriter
+	buffer    *bytes.Buffer
+	lastFlush time.Time
+	armed     time.Time // when the write deadline was last set
+	sent      int64
+	err       error // the first failed write; the stream is dead
+	closed    bool
+}
+
+var buffers = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 4<<10)) }}
+
+// Start commits the response to status 200 and the headers of a stream; they go
+// out with the first flush. The caller must Close the Writer before its handler
+// returns.
+func Start(w http.ResponseWriter, options Options) *Writer {
+	if options.Heartbeat <= 0 {
+		options.Heartbeat = DefaultHeartbeat
+	}
+	if options.WriteTimeout <= 0 {
+		options.WriteTimeout = DefaultWriteTimeout
+	}
+	header := w.Header()
+	header["Content-Type"] = contentType
+	header["Cache-Control"] = noCache
+	header["X-Accel-Buffering"] = noBuffering
+	w.WriteHeader(http.StatusOK)
+	stream := &Writer{
+		options: options, controller: http.NewResponseController(w), w: w,
+		buffer: buffers.Get().(*bytes.Buffer), lastFlush: time.Now(),
+	}
+	stream.timer = time.AfterFunc(options.Heartbeat, stream.beat)
+	return stream
+}
+
+// Header values are shared by all responses; net/http only reads them.
+var (
+	contentType = []string{"text/event-stream"}
+	noCache     = []string{"no-cache"}
+	noBuffering = []string{"no"} // nginx would gather events otherwise
+)
+
+// Data sends an event without a name. With more, the next event is known to
+// follow at once and the two may share a flush. The payload is copied. The
+// error is that of a client that is gone: writing on is useless.
+func (s *Writer) Data(payload []byte, more bool) error { return s.Event("", payload, more) }
+
+// Event is Data with a name for the event.
+func (s *Writer) Event(name string, payload []byte, more bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil || s.closed {
+		return s.err
+	}
+	if name != "" {
+		s.buffer.WriteString("event: ")
+		s.buffer.WriteString(name)
+		s.buffer.WriteByte('\n')
+	}
+	s.appendData(payload)
+	if more && s.buffer.Len() < burstBytes {
+		return nil
+	}
+	return s.flush()
+}
+
+// appendData writes one `data:` line for each line of the payload: a bare line
+// break would end the event.
+func (s *Writer) appendData(payload []byte) {
+	// Payloads are JSON: a line break is rare, so look for one at full speed.
+	for bytes.IndexByte(payload, '\n') >= 0 || bytes.IndexByte(payload, '\r') >= 0 {
+		end := bytes.IndexAny(payload, "\r\n")
+		s.appendLine(payload[:end])
+		if payload[end] == '\r' && end+1 < len(payload) && payload[end+1] == '\n' {
+			end++
+		}
+		payload = payload[end+1:]
+	}
+	s.appendLine(payload)
+	s.buffer.WriteByte('\n')
+}
+
+func (s *Writer) appendLine(line []byte) {
+	s.buffer.WriteString("data: ")
+	s.buffer.Write(line)
+	s.buffer.WriteByte('\n')
+}
+
+// Flush sends what is held back; with nothing held back it still commits the
+// headers.
+func (s *Writer) Flush() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil || s.closed {
+		return s.err
+	}
+	return s.flush()
+}
+
+func (s *Writer) flush() error {
+	now := time.Now()
+	s.lastFlush = now
+	if now.Sub(s.armed) > s.options.WriteTimeout/6 {
+		s.armed = now
+		// A writer without deadlines (a recorder) is no reason to fail.
+		_ = s.controller.SetWriteDeadline(now.Add(s.options.WriteTimeout))
+	}
+	n, err := s.w.Write(s.buffer.Bytes())
+	s.sent += int64(n)
+	s.buffer.Reset()
+	if err == nil {
+		err = s.controller.Flush()
+	}
+	s.err = err
+	return err
+}
+
+func (s *Writer) beat() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.err != nil {
+		return
+	}
+	silence := time.Since(s.lastFlush)
+	if silence >= s.options.Heartbeat {
+		s.buffer.Write(heartbeat)
+		if s.flush() != nil {
+			return // the writer's next call learns of it
+		}
+		silence = 0
+	}
+	s.timer.Reset(s.options.Heartbeat - silence)
+}
+
+// Sent is the number of bytes given to the connection, heartbeats included.
+func (s *Writer) Sent() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sent
+}
+
+// Close sends what is held back and ends the heartbeats; nothing touches the
+// response afterwards. A second Close does nothing.
+func (s *Writer) Close() error {
+	s.timer.Stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return s.err
+	}
+	s.closed = true
+	if s.err == nil && s.buffer.Len() > 0 {
+		_ = s.flush()
+	}
+	if s.buffer.Cap() <= keepBytes {
+		s.buffer.Reset()
+		buffers.Put(s.buffer)
+	}
+	s.buffer, s.w = nil, nil
+	return s.err
+}

@@ -1,0 +1,92 @@
+// Package auth decides whether a request carries the admin token. It knows
+// nothing of routes, and never the token's text when only its hash is stored.
+package auth
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"strings"
+
+	"carousel.internal/proto/service/secret"
+)
+
+// Verdict is the result of a check.
+type Verdict int
+
+// The verdicts.
+const (
+	// Refused: a key was sent, and it is wrong.
+	Refused Verdict = iota
+	// Missing: no bearer token was sent.
+	Missing
+	// Unknown: nothing to compare with yet: no token is configured, and the
+	// stored hash has not arrived.
+	Unknown
+	// Granted: it is the admin token.
+	Granted
+)
+
+// Gate compares bearer tokens with the admin token. It is safe for concurrent
+// use.
+type Gate struct {
+	configured []byte
+	stored     func() []byte
+}
+
+// New makes a gate for the configured token. Where that is empty, the gate asks
+// stored for the SHA-256 hash of the generated one; it answers nil while it is
+// not known.
+func New(configured secret.Value, stored func() []byte) *Gate {
+	gate := &Gate{stored: stored}
+	if !configured.Empty() {
+		gate.configured = Hash(configured)
+	}
+	return gate
+}
+
+// Check judges the value of an Authorization header. It compares hashes, so
+// its time tells nothing of how much of a token is right.
+func (g *Gate) Check(authorization string) Verdict {
+	token, ok := bearer(authorization)
+	if !ok {
+		return Missing
+	}
+	want := g.configured
+	if want == nil {
+		want = g.stored()
+	}
+	if len(want) != sha256.Size {
+		return Unknown
+	}
+	got := sha256.Sum256([]byte(token))
+	if subtle.ConstantTimeCompare(got[:], want) == 1 {
+		return Granted
+	}
+	return Refused
+}
+
+// bearer answers the token of `Bearer <token>`; the scheme is case-insensitive.
+func bearer(authorization string) (string, bool) {
+	const scheme = "bearer "
+	if len(authorization) <= len(scheme) || !strings.EqualFold(authorization[:len(scheme)], scheme) {
+		return "", false
+	}
+	token := strings.TrimSpace(authorization[len(scheme):])
+	return token, token != ""
+}
+
+// Generate makes an admin token of 256 random bits.
+func Generate() secret.Value {
+	var random [32]byte
+	_, _ = rand.Read(random[:]) // never fails: it ends the process instead
+	return secret.New("sk-carousel-" + base64.RawURLEncoding.EncodeToString(random[:]))
+}
+
+// Hash is what may be stored of a token. It needs no salt: a generated token
+// can't be guessed, and a configured one is never stored.
+func Hash(token secret.Value) []byte {
+	sum := sha256.Sum256([]byte(token.Reveal()))
+	return sum[:]
+}

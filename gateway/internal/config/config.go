@@ -1,0 +1,157 @@
+// Package config has the settings of a gateway process: their names, their
+// defaults, and what is wrong with a set of them. Settings that an admin changes
+// while the pair runs are not here: the tokenstore keeps those.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"carousel.internal/proto/service/conf"
+	"carousel.internal/proto/service/secret"
+)
+
+// Config is what a gateway is started with.
+type Config struct {
+	Port               int          `key:"port" doc:"Port of the public API; 0 takes any free one."`
+	AuthToken          secret.Value `key:"auth_token" doc:"The admin token. Empty: the pair generates one at its first start and prints it once."`
+	RoutePrefix        string       `key:"route_prefix" doc:"Path in front of the /v1 routes, such as /api."`
+	RequestBodyLimitMB int          `key:"request_body_limit_mb" doc:"Largest request body in MiB, also after decompression."`
+
+	TokenstoreAddr   string        `key:"tokenstore_addr" doc:"host:port of the tokenstore's gRPC service."`
+	TokenstoreSecret secret.Value  `key:"tokenstore_secret" doc:"The secret that the tokenstore asks its callers for."`
+	StoreTimeout     time.Duration `key:"store_timeout" doc:"Longest wait for an answer of the tokenstore."`
+
+	OpsAddr   string `key:"ops_addr" doc:"host:port of /livez, /readyz, /metrics and /debug/pprof."`
+	LogLevel  string `key:"log_level" doc:"debug, info, warn or error."`
+	LogFormat string `key:"log_format" doc:"json or text."`
+
+	ConnectTimeout   time.Duration `key:"connect_timeout" doc:"Longest time to connect to an upstream."`
+	FirstByteTimeout time.Duration `key:"first_byte_timeout" doc:"Longest wait for an upstream's first event."`
+	IdleTimeout      time.Duration `key:"idle_timeout" doc:"Longest silence of an upstream within an answer."`
+	RequestTimeout   time.Duration `key:"request_timeout" doc:"Longest time for one chat request, retries included."`
+
+	StreamHeartbeat time.Duration `key:"stream_heartbeat" doc:"Silence in a stream after which the client is sent a comment."`
+	WriteTimeout    time.Duration `key:"write_timeout" doc:"How long a client may refuse to read before its connection is closed."`
+	ReadTimeout     time.Duration `key:"read_timeout" doc:"How long a client may take to send a request's body."`
+
+	DrainDelay    time.Duration `key:"drain_delay" doc:"On shutdown: time between becoming not ready and refusing connections."`
+	ShutdownGrace time.Duration `key:"shutdown_grace" doc:"On shutdown: time that open requests get to end."`
+}
+
+// Default is the configuration with nothing set.
+func Default() Config {
+	return Config{
+		Port:               3000,
+		RequestBodyLimitMB: 16,
+		TokenstoreAddr:     "127.0.0.1:7070",
+		StoreTimeout:       5 * time.Second,
+		OpsAddr:            ":9090",
+		LogLevel:           "info",
+		LogFormat:          "json",
+		ConnectTimeout:     10 * time.Second,
+		FirstByteTimeout:   2 * time.Minute,
+		IdleTimeout:        2 * time.Minute,
+		RequestTimeout:     time.Hour,
+		StreamHeartbeat:    15 * time.Second,
+		WriteTimeout:       30 * time.Second,
+		ReadTimeout:        time.Minute,
+		DrainDelay:         2 * time.Second,
+		ShutdownGrace:      30 * time.Second,
+	}
+}
+
+// sharedKeys are the tokenstore's: one file may configure both services.
+var sharedKeys = []string{
+	"grpc_addr", "redis_url", "seal_key_file", "lease_ttl", "token_file", "token_list_file", "upstreams",
+	"enable_stream_check", "include_stop_reason_stream", "enable_slow_pool", "pass_any_claude", "vision_ability",
+	"default_instructions",
+}
+
+// Load reads the file (none where empty) and the environment over the defaults,
+// and answers all problems at once. environ is os.LookupEnv where nil.
+func Load(file string, environ func(string) (string, bool)) (Config, error) {
+	config := Default()
+	err := conf.Load(&config, conf.Source{File: file, Foreign: sharedKeys, Environ: environ})
+	config.RoutePrefix = cleanPrefix(config.RoutePrefix)
+	return config, errors.Join(err, config.Validate())
+}
+
+// cleanPrefix makes `api`, `/api` and `/api/` one and the same.
+func cleanPrefix(prefix string) string {
+	if prefix = strings.Trim(prefix, "/"); prefix == "" {
+		return ""
+	}
+	return "/" + prefix
+}
+
+var prefixForm = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)*$`)
+
+// Validate answers every problem, each beginning with its key; nil where there
+// is none.
+func (c Config) Validate() error {
+	var problems []error
+	wrong := func(key, format string, args ...any) {
+		problems = append(problems, fmt.Errorf(key+": "+format, args...))
+	}
+	if c.Port < 0 || c.Port > 65535 {
+		wrong("port", "0 to 65535 wanted, not %d", c.Port)
+	}
+	if !prefixForm.MatchString(c.RoutePrefix) {
+		wrong("route_prefix", "a path of letters, digits, . _ ~ - wanted, not %q", c.RoutePrefix)
+	}
+	if c.RequestBodyLimitMB < 1 || c.RequestBodyLimitMB > 1024 {
+		wrong("request_body_limit_mb", "1 to 1024 wanted, not %d", c.RequestBodyLimitMB)
+	}
+	for key, addr := range map[string]string{"tokenstore_addr": c.TokenstoreAddr, "ops_addr": c.OpsAddr} {
+		if err := checkAddr(addr); err != nil {
+			wrong(key, "host:port wanted, not %q", addr)
+		}
+	}
+	if new(slog.LevelVar).UnmarshalText([]byte(c.LogLevel)) != nil {
+		wrong("log_level", "debug, info, warn or error wanted, not %q", c.LogLevel)
+	}
+	if c.LogFormat != "json" && c.LogFormat != "text" {
+		wrong("log_format", "json or text wanted, not %q", c.LogFormat)
+	}
+	for key, duration := range map[string]time.Duration{
+		"store_timeout": c.StoreTimeout, "connect_timeout": c.ConnectTimeout,
+		"first_byte_timeout": c.FirstByteTimeout, "idle_timeout": c.IdleTimeout, "request_timeout": c.RequestTimeout,
+		"stream_heartbeat": c.StreamHeartbeat, "write_timeout": c.WriteTimeout, "read_timeout": c.ReadTimeout,
+	} {
+		if duration <= 0 {
+			wrong(key, "a duration above zero wanted, not %s", duration)
+		}
+	}
+	for key, duration := range map[string]time.Duration{"drain_delay": c.DrainDelay, "shutdown_grace": c.ShutdownGrace} {
+		if duration < 0 {
+			wrong(key, "a duration of zero or more wanted, not %s", duration)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func checkAddr(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err
+}
+
+// Level is LogLevel for slog.
+func (c Config) Level() slog.Level {
+	var level slog.LevelVar
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // Validate has seen it
+	return level.Level()
+}
+
+// BodyLimit is RequestBodyLimitMB in bytes.
+func (c Config) BodyLimit() int64 { return int64(c.RequestBodyLimitMB) << 20 }

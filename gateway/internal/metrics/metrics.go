@@ -1,0 +1,112 @@
+// Package metrics names everything that the gateway counts. Labels take values
+// from closed sets only; above each metric stands how many series it can have.
+// It knows no request and no route.
+package metrics
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// Metrics are the gateway's metrics, registered once per process.
+type Metrics struct {
+	// Requests by route pattern, HTTP status and stream (true, false): about 25
+	// routes x 12 statuses, chat alone doubled.
+	Requests *prometheus.CounterVec
+	// RequestSeconds by route: about 25 x 14 buckets.
+	RequestSeconds *prometheus.HistogramVec
+	// FirstEventSeconds is the time to the first byte of an answer, by stream: 2
+	// x 14 buckets.
+	FirstEventSeconds *prometheus.HistogramVec
+	// InFlight requests: 1.
+	InFlight prometheus.Gauge
+	// StreamEvents sent to clients: 1.
+	StreamEvents prometheus.Counter
+	// ClientGone counts clients that hung up before their answer was complete: 1.
+	ClientGone prometheus.Counter
+	// Errors by kind of chat.Error: about 20.
+	Errors *prometheus.CounterVec
+
+	// Attempts by upstream and outcome class (success for a good one): upstreams
+	// x 13.
+	Attempts *prometheus.CounterVec
+	// Retries on another token, by upstream: upstreams.
+	Retries *prometheus.CounterVec
+	// TokensUsed by upstream and direction (prompt, completion): upstreams x 2.
+	TokensUsed *prometheus.CounterVec
+
+	// RoundTrips to the tokenstore, by kind (session, admin, log, watch): 4.
+	RoundTrips *prometheus.CounterVec
+	// Leases by how they were had (ahead, asked, denied): 3.
+	Leases *prometheus.CounterVec
+	// LeasesRecalled were taken ahead and withdrawn: 1.
+	LeasesRecalled prometheus.Counter
+	// LeasesLost expired while their request ran: 1.
+	LeasesLost prometheus.Counter
+	// LeasesHeld now, by state (ready, used): 2.
+	LeasesHeld *prometheus.GaugeVec
+	// LeaseWaitSeconds is how long requests waited for a lease: 14 buckets.
+	LeaseWaitSeconds prometheus.Histogram
+	// LogEntries by state (accepted, stored, dropped): 3. What is pending is
+	// accepted - stored - dropped.
+	LogEntries *prometheus.CounterVec
+}
+
+const namespace = "carousel_gateway"
+
+// From a fast cache hit to the end of a long stream.
+var seconds = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300}
+
+// New makes the metrics and registers them, and those of the process and the
+// Go runtime, with the registry.
+func New(registry prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		Requests:          counters("requests_total", "Requests answered.", "route", "status", "stream"),
+		RequestSeconds:    histograms("request_seconds", "Time from a request's headers to the end of its answer.", "route"),
+		FirstEventSeconds: histograms("ttft_seconds", "Time from a chat request's headers to the first byte of its answer.", "stream"),
+		InFlight:          prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "in_flight", Help: "Requests being answered."}),
+		StreamEvents:      counter("stream_events_total", "Events sent in streams."),
+		ClientGone:        counter("client_gone_total", "Clients that hung up before their answer was complete."),
+		Errors:            counters("errors_total", "Requests that failed, by the kind of the error.", "kind"),
+		Attempts:          counters("upstream_attempts_total", "Requests sent to upstreams, by how they ended.", "upstream", "outcome"),
+		Retries:           counters("retries_total", "Attempts after the first one of a request.", "upstream"),
+		TokensUsed:        counters("tokens_used_total", "Model tokens, as reported or estimated.", "upstream", "direction"),
+		RoundTrips:        counters("tokenstore_round_trips_total", "Messages sent to the tokenstore.", "kind"),
+		Leases:            counters("leases_total", "Leases, by how they were had.", "how"),
+		LeasesRecalled:    counter("leases_recalled_total", "Leases taken ahead and withdrawn by the tokenstore."),
+		LeasesLost:        counter("leases_lost_total", "Leases that expired while their request ran."),
+		LeasesHeld: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "leases_held", Help: "Leases held now.",
+		}, []string{"state"}),
+		LeaseWaitSeconds: prometheus.NewHistogram(histogram("lease_wait_seconds", "How long requests waited for a lease.")),
+		LogEntries:       counters("log_entries_total", "Request log entries.", "state"),
+	}
+	registry.MustRegister(
+		m.Requests, m.RequestSeconds, m.FirstEventSeconds, m.InFlight, m.StreamEvents, m.ClientGone, m.Errors,
+		m.Attempts, m.Retries, m.TokensUsed,
+		m.RoundTrips, m.Leases, m.LeasesRecalled, m.LeasesLost, m.LeasesHeld, m.LeaseWaitSeconds, m.LogEntries,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return m
+}
+
+// Bool is the label value of a truth.
+func Bool(b bool) string { return strconv.FormatBool(b) }
+
+func counter(name, help string) prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help})
+}
+
+func counters(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+}
+
+func histogram(name, help string) prometheus.HistogramOpts {
+	return prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: seconds}
+}
+
+func histograms(name, help string, labels ...string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(histogram(name, help), labels)
+}

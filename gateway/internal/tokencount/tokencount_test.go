@@ -1,0 +1,92 @@
+package tokencount_test
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/tokencount"
+)
+
+func TestText(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		text string
+		want int
+	}{
+		{"", 0},
+		{"Hello", 1},
+		{"Hello, world!", 4},
+	}
+	for _, c := range cases {
+		if got := tokencount.Text(c.text); got != c.want {
+			t.Errorf("%q: %d, want %d", c.text, got, c.want)
+		}
+	}
+}
+
+func TestCuttingChangesLittle(t *testing.T) {
+	t.Parallel()
+	const sentence = "The quick brown fox jumps over the lazy dog. "
+	one := tokencount.Text(sentence)
+	for _, times := range []int{1, 100, 5000, 100_000} { // the last two are sampled
+		got := tokencount.Text(strings.Repeat(sentence, times))
+		if want := one * times; got < want*9/10 || got > want*11/10 {
+			t.Errorf("%d times: %d, want about %d", times, got, want)
+		}
+	}
+}
+
+// The inputs that are worst for a byte-pair encoder: no word ends.
+func TestTimeIsBounded(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	noise := make([]byte, 4<<20)
+	for i := range noise {
+		noise[i] = byte(random.Uint32())
+	}
+	for name, text := range map[string]string{
+		"one letter": strings.Repeat("a", 4<<20),
+		"spaces":     strings.Repeat(" ", 4<<20),
+		"breaks":     strings.Repeat("\n", 4<<20),
+		"CJK":        strings.Repeat("汉", 1<<20),
+		"noise":      string(noise),
+	} {
+		start := time.Now()
+		tokens := tokencount.Text(text)
+		if took := time.Since(start); took > 2*time.Second {
+			t.Errorf("%s: %s for %d tokens", name, took, tokens)
+		}
+	}
+}
+
+func TestMessages(t *testing.T) {
+	t.Parallel()
+	text := func(s string) []chat.Part { return []chat.Part{{Text: s}} }
+	hello := tokencount.Messages([]chat.Message{{Role: chat.User, Parts: text("Hello")}})
+	if hello != 8 {
+		t.Errorf("one message: %d", hello)
+	}
+	image := tokencount.Messages([]chat.Message{{Role: chat.User, Parts: []chat.Part{
+		{Text: "Hello"}, {Image: &chat.Image{URL: "data:image/png;base64," + strings.Repeat("A", 1<<20)}},
+	}}})
+	if image < hello+100 || image > hello+2000 {
+		t.Errorf("an image counts %d, by its size and not by its text", image-hello)
+	}
+	call := tokencount.Messages([]chat.Message{{Role: chat.Assistant, ToolCalls: []chat.ToolCall{{Name: "weather", Arguments: `{"city":"Paris"}`}}}})
+	if call <= 7 {
+		t.Errorf("a tool call counts nothing: %d", call)
+	}
+}
+
+func BenchmarkText(b *testing.B) {
+	text := strings.Repeat("The quick brown fox jumps over the lazy dog. ", 200)
+	tokencount.Text(text)
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		tokencount.Text(text)
+	}
+}

@@ -1,0 +1,61 @@
+package upstream
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"carousel.internal/proto/service/secret"
+)
+
+// maxMessage bounds Failure.Message, in bytes.
+const maxMessage = 512
+
+// hidden stands where a message was cut.
+const hidden = "[hidden]"
+
+var (
+	markup = regexp.MustCompile(`(?is)<(script|style)\b.*?(</(script|style)\s*>|$)|<[a-z!/][^<>]*>`)
+	// credentials are JSON Web Tokens, API keys, checksums, cookies' user ids and
+	// bearers, whoever's they are.
+	credentials = regexp.MustCompile(`eyJ[\w-]{8,}(\.[\w-]*)*|\bsk-[\w-]{8,}|\b[0-9a-fA-F]{64,}\b|\buser_\w{20,}|(?i)\bbearer\s+\S+`)
+)
+
+// CleanMessage makes what an upstream said fit for Failure.Message: without the
+// secret and everything that looks like a credential, without markup and control
+// characters, at most 512 bytes.
+func CleanMessage(text string, known secret.Value) string {
+	// No message is worth looking at whole, and the rest of the work is bounded so.
+	if len(text) > 16*maxMessage {
+		text = text[:16*maxMessage]
+	}
+	text = strings.ToValidUTF8(text, "")
+	if !known.Empty() {
+		text = strings.ReplaceAll(text, known.Reveal(), hidden)
+	}
+	text = credentials.ReplaceAllString(text, hidden)
+	text = markup.ReplaceAllString(text, " ")
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case r == '<' || r == '>':
+			return -1
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.IsControl(r), unicode.Is(unicode.Cf, r) && r != '\u200d':
+			return -1
+		default:
+			return r
+		}
+	}, text)
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) <= maxMessage {
+		return text
+	}
+	const ellipsis = "…"
+	cut := maxMessage - len(ellipsis)
+	for !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut] + ellipsis
+}

@@ -1,0 +1,117 @@
+package upstreamtest
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+)
+
+func testConnections(t *testing.T, harness Harness) {
+	wire := harness.Wire
+
+	t.Run("are used again, and dropped by Close", func(t *testing.T) {
+		t.Parallel()
+		s := serve(t, wire, func(x *exchange) {
+			x.begin()
+			x.send(wire.Text("Hello"))
+			x.send(wire.End)
+		})
+		driver := s.driver(t, harness, nil)
+		for range 5 {
+			wantText(t, driver, newCall("hi"), "Hello")
+		}
+		if opened := s.opened.Load(); opened != 1 {
+			t.Errorf("%d connections for 5 calls in a row", opened)
+		}
+		driver.Close()
+		deadline := time.After(patience)
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for s.closed.Load() < s.opened.Load() {
+			select {
+			case <-deadline:
+				t.Fatal("Close leaves idle connections open")
+			case <-tick.C:
+			}
+		}
+		wantText(t, driver, newCall("hi"), "Hello") // a closed driver still serves
+	})
+
+	t.Run("answers are not mixed", func(t *testing.T) {
+		t.Parallel()
+		const calls = 50
+		// Nobody is answered before all have asked.
+		var asked sync.WaitGroup
+		asked.Add(calls)
+		s := serve(t, wire, func(x *exchange) {
+			n := x.marker()
+			asked.Done()
+			asked.Wait()
+			x.begin()
+			for i := range 20 {
+				x.send(wire.Text(fmt.Sprintf("%d:%d ", n, i)))
+			}
+			x.send(wire.End)
+		})
+		driver := s.driver(t, harness, nil)
+		var wg sync.WaitGroup
+		for n := range calls {
+			wg.Go(func() {
+				var want string
+				for i := range 20 {
+					want += fmt.Sprintf("%d:%d ", n, i)
+				}
+				wantText(t, driver, newCall(markerOf(n)), want)
+			})
+		}
+		wg.Wait()
+	})
+
+	t.Run("Close leaves running calls alone", func(t *testing.T) {
+		t.Parallel()
+		closed := make(chan struct{})
+		s := serve(t, wire, func(x *exchange) {
+			x.begin()
+			x.send(wire.Text("Hello"))
+			select {
+			case <-closed:
+				x.send(wire.stream(" world"))
+			case <-x.r.Context().Done():
+			}
+		})
+		driver := s.driver(t, harness, nil)
+		var text string
+		for event, err := range driver.Chat(t.Context(), newCall("hi")) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text == "" && event.Text != "" {
+				driver.Close()
+				close(closed)
+			}
+			text += event.Text
+		}
+		if text != "Hello world" {
+			t.Errorf("text %q", text)
+		}
+	})
+
+	t.Run("the iteration can begin twice", func(t *testing.T) {
+		t.Parallel()
+		s := serve(t, wire, func(x *exchange) { x.begin(); x.send(wire.stream("Hello")) })
+		iteration := s.driver(t, harness, nil).Chat(t.Context(), newCall("hi"))
+		for range 2 {
+			var text string
+			for event, err := range iteration {
+				if err != nil {
+					t.Fatal(err)
+				}
+				text += event.Text
+			}
+			if text != "Hello" {
+				t.Errorf("text %q", text)
+			}
+		}
+	})
+}

@@ -1,0 +1,100 @@
+// Package upstreamsim simulates the upstreams that Carousel's drivers talk to:
+// the Cursor RPC (dialect A, AiService/StreamChat) with its real framing and its
+// checks of a request, and an OpenAI-compatible API. Tests, the benchmark and the
+// first try of the pair use it.
+//
+// It writes envelopes, gzip, trailers and checksum checks by hand and shares
+// nothing with the gateway's drivers but the generated messages, so that a mistake
+// in a driver is not mirrored here. It must not know the gateway or the tokenstore.
+//
+// # Answers
+//
+// Every answer echoes the text of the last user message, cut into pieces of 1 to 20
+// runes, always the same way for the same text. Where the last one has no text, the
+// one before it counts; where none has, the answer is NoText. The OpenAI side
+// answers under its own id, its own creation time and the model id with ModelSuffix.
+//
+// # Scenarios
+//
+// A scenario is chosen by a model id "sim-<scenario>" ("gpt-4o-sim-<scenario>" is
+// the same), or by a Rule for a token or a model. An unknown one is refused: enum 5
+// by Cursor, 404 model_not_found by OpenAI. Both sides know:
+//
+//	echo               the normal answer
+//	echo-request       the text is the request as JSON: on the OpenAI side the body as it
+//	                   was received, on the Cursor side a RequestSummary; the model id
+//	                   "echo-request" does the same
+//	count-<n>          exactly n text events, CountText(n), 1 <= n <= 10000
+//	unicode            UnicodeText: CJK, split emoji, control characters, "data: " and CR LF
+//	one-write          the whole answer in one write
+//	split-bytes        every byte in a write of its own
+//	slow               one text event per Options.SlowInterval
+//	delay-<ms>         the normal answer after so many milliseconds
+//	hold               the first text event, then nothing until released
+//	silence            headers, then nothing until released
+//	silence-headers    nothing at all until released
+//	heartbeat-only     empty frames or SSE comments until cancelled
+//	empty              a success without a text
+//	error-after-text   text, then an error (Cursor: enum 41; OpenAI: an error event)
+//	eof-mid-frame      text, half a frame or event, the end of the body
+//	eof-no-trailer     text, the end of the body
+//	cut                text, then the connection closes without the end of the body
+//	reset              text, then a TCP reset
+//	reset-first        a TCP reset instead of an answer
+//	oversized          Cursor: a frame that claims 4 GiB; OpenAI: a line of 64 MiB
+//	http-<status>      an HTTP status from 200 to 599 with the side's JSON error
+//	http-<status>-html, http-<status>-empty
+//	                   with a page of HTML, or with no body
+//
+// Only the Cursor side:
+//
+//	joined-end         the empty frame, the text and the end in one write
+//	gzip-text          text frames compressed
+//	gzip-trailer       the end frame compressed (flags 3)
+//	trailer-metadata   an end frame with metadata
+//	no-debug           no debug frame at the start
+//	status-updates     status, citation and slow pool frames before the text
+//	empty-debug        the debug frame and the empty frame, but no text
+//	error-<n>          enum n as the first frame, any n from 0 to 999
+//	error-<n>-no-debug, error-<n>-empty-details, error-<n>-gzip
+//	                   without the readable copy, with an empty list of details,
+//	                   or in a compressed trailer
+//	error-after-text-<n>
+//	                   text, then enum n
+//	error-no-details   resource_exhausted without details
+//	error-code-<code>  that Connect code without details
+//	error-update-required
+//	                   the real refusal of an outdated client (enum 28)
+//	gzip-bomb          64 MiB of text in a frame of a few kilobytes
+//	corrupt-gzip, unknown-flag, bad-proto, bad-trailer
+//	                   frames that no decoder may accept
+//
+// Only the OpenAI side:
+//
+//	tool-call          calls of the first tools of the request, two at most, with the
+//	                   last user text as argument; after a tool's result its content as
+//	                   text; the model id "tool-call" does the same
+//	reasoning          reasoning_content deltas before the text
+//	finish-length      finish_reason "length"
+//	no-usage           no usage, whatever was asked for
+//	usage-always       usage in the last chunk with a choice, asked for or not
+//	sse-crlf, sse-no-space, sse-comments
+//	                   other legal ways to write the same events
+//	eof-no-done        everything but [DONE]
+//	garbage            a chunk that is not JSON
+//	error-context-length
+//	                   400 context_length_exceeded, the caller's fault
+//	http-429-quota     429 with insufficient_quota
+//
+// # Control
+//
+// Under /sim/, JSON: GET ledger; GET, POST and DELETE rules; POST reset, release and
+// client-version; GET scenarios and health. The methods of Simulator do the same.
+//
+// # Checks
+//
+// A request that breaks an assertion is answered with HTTP 400 that says what is
+// wrong, and noted in the ledger. A request is in flight until just before its last
+// byte is written, so that a client that reacts to the end of one answer with the
+// next request is never counted twice at once.
+package upstreamsim

@@ -1,0 +1,151 @@
+package upstreamsim
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// ModelSuffix is what the OpenAI side appends to the model id that was asked for,
+	// as upstreams answer with a dated id.
+	ModelSuffix = "-2026-01-01"
+	fingerprint = "fp_sim0000001"
+)
+
+// chunkFormat writes the events and the object of one completion. What is the same
+// in every event is rendered once.
+type chunkFormat struct {
+	id      string
+	created int64
+	model   string // quoted
+	// field and newline are how an event is written: "data: " and "\n", usually.
+	field, newline string
+	before         string // lines before every event
+	usageNull      bool   // every chunk has "usage":null
+	prefix         string // of every chunk, up to the delta
+}
+
+func newChunkFormat(number uint64, now time.Time, request *completionRequest) chunkFormat {
+	f := chunkFormat{
+		id: fmt.Sprintf("chatcmpl-sim%016x", number), created: now.Unix(),
+		model: string(appendQuoted(nil, request.Model+ModelSuffix)),
+		field: "data: ", newline: "\n",
+		usageNull: request.StreamOptions.IncludeUsage,
+	}
+	f.render()
+	return f
+}
+
+// render follows a change of the fields.
+func (f *chunkFormat) render() { f.prefix = f.head() + `"choices":[{"index":0,"delta":` }
+
+// head is an event up to the choices.
+func (f *chunkFormat) head() string {
+	return f.before + f.field + `{"id":"` + f.id + `","object":"chat.completion.chunk","created":` +
+		strconv.FormatInt(f.created, 10) + `,"model":` + f.model + `,"system_fingerprint":"` + fingerprint + `",`
+}
+
+// chunk appends an event; delta is JSON, and so is usage where there is one.
+func (f *chunkFormat) chunk(to []byte, delta, finish, usage string) []byte {
+	to = append(to, f.prefix...)
+	to = append(to, delta...)
+	return f.rest(to, finish, usage)
+}
+
+// text appends an event with a piece of text under a name.
+func (f *chunkFormat) text(to []byte, name, piece string) []byte {
+	to = append(to, f.prefix...)
+	to = append(to, `{"`...)
+	to = append(to, name...)
+	to = append(to, `":`...)
+	to = appendQuoted(to, piece)
+	to = append(to, '}')
+	return f.rest(to, "", "")
+}
+
+// rest appends what comes after a delta.
+func (f *chunkFormat) rest(to []byte, finish, usage string) []byte {
+	if finish == "" {
+		to = append(to, `,"logprobs":null,"finish_reason":null}]`...)
+	} else {
+		to = append(to, `,"logprobs":null,"finish_reason":"`...)
+		to = append(to, finish...)
+		to = append(to, `"}]`...)
+	}
+	switch {
+	case usage != "":
+		to = append(to, `,"usage":`...)
+		to = append(to, usage...)
+	case f.usageNull:
+		to = append(to, `,"usage":null`...)
+	}
+	to = append(to, '}')
+	return f.endEvent(to)
+}
+
+// usageOnly is the chunk without a choice that include_usage asks for.
+func (f *chunkFormat) usageOnly(usage string) []byte {
+	return f.endEvent([]byte(f.head() + `"choices":[],"usage":` + usage + `}`))
+}
+
+// data is an event of any text.
+func (f *chunkFormat) data(text string) []byte {
+	return f.endEvent([]byte(f.before + f.field + text))
+}
+
+func (f *chunkFormat) endEvent(to []byte) []byte {
+	to = append(to, f.newline...)
+	return append(to, f.newline...)
+}
+
+// object is the answer without a stream. message is the assistant's message as
+// JSON; usage is left out where there is none.
+func (f *chunkFormat) object(message, finish, usage string) []byte {
+	var b strings.Builder
+	b.WriteString(`{"id":"` + f.id + `","object":"chat.completion","created":` + strconv.FormatInt(f.created, 10) +
+		`,"model":` + f.model + `,"choices":[{"index":0,"message":` + message + `,"logprobs":null,"finish_reason":"` + finish + `"}],`)
+	if usage != "" {
+		b.WriteString(`"usage":` + usage + `,`)
+	}
+	b.WriteString(`"service_tier":"default","system_fingerprint":"` + fingerprint + `"}`)
+	return []byte(b.String())
+}
+
+// usageJSON is a usage object.
+func usageJSON(prompt, completion int) string {
+	return `{"prompt_tokens":` + strconv.Itoa(prompt) + `,"completion_tokens":` + strconv.Itoa(completion) +
+		`,"total_tokens":` + strconv.Itoa(prompt+completion) +
+		`,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0}}`
+}
+
+// appendQuoted appends a JSON string. The text is valid UTF-8, since it was decoded
+// from JSON; nothing is escaped that need not be.
+func appendQuoted(to []byte, text string) []byte {
+	const hex = "0123456789abcdef"
+	to = append(to, '"')
+	start := 0
+	for i := range len(text) {
+		c := text[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		to = append(to, text[start:i]...)
+		start = i + 1
+		switch c {
+		case '"', '\\':
+			to = append(to, '\\', c)
+		case '\n':
+			to = append(to, '\\', 'n')
+		case '\r':
+			to = append(to, '\\', 'r')
+		case '\t':
+			to = append(to, '\\', 't')
+		default:
+			to = append(to, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		}
+	}
+	to = append(to, text[start:]...)
+	return append(to, '"')
+}

@@ -1,0 +1,115 @@
+package upstreamsim
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// fingerprintLength is in hex digits.
+const fingerprintLength = 16
+
+// noToken is the ledger's name for requests without a bearer token.
+const noToken = "none"
+
+// Fingerprint names a token in ledgers and rules: the first 16 hex digits of its
+// SHA-256.
+func Fingerprint(token string) string { return hashOf(token)[:fingerprintLength] }
+
+func hashOf(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
+}
+
+// bearer answers the request's bearer token, or nothing.
+func bearer(r *http.Request) string {
+	header := r.Header.Get("Authorization")
+	if len(header) <= len("Bearer ") || !strings.EqualFold(header[:len("Bearer ")], "Bearer ") {
+		return ""
+	}
+	return header[len("Bearer "):]
+}
+
+// account is what the simulator knows of one token. It keeps no secret.
+type account struct {
+	counters
+	fingerprint string
+	hash        string // SHA-256 in hex, empty without a token
+	expires     time.Time
+	web         bool
+	// device is the device part of the first checksum seen.
+	device atomic.Pointer[string]
+}
+
+// newAccount reads what a token says of itself, which only a JWT does.
+func newAccount(token string) *account {
+	if token == "" || token == otherName {
+		name := noToken
+		if token != "" {
+			name = otherName
+		}
+		return &account{fingerprint: name}
+	}
+	a := &account{hash: hashOf(token)}
+	a.fingerprint = a.hash[:fingerprintLength]
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return a
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return a
+	}
+	var claims struct {
+		Expires int64  `json:"exp"`
+		Type    string `json:"type"`
+	}
+	if json.Unmarshal(payload, &claims) != nil {
+		return a
+	}
+	if claims.Expires > 0 {
+		a.expires = time.Unix(claims.Expires, 0)
+	}
+	a.web = claims.Type == "web"
+	return a
+}
+
+func (s *Simulator) accepts(a *account) bool { return s.accepted == nil || s.accepted[a.hash] }
+
+// Demo are tokens for a first try, the same at every start. They open nothing but
+// a simulator.
+type Demo struct {
+	// Cursor are session tokens in the form of a JWT that expires in 2100.
+	Cursor []string `json:"cursor"`
+	// OpenAI are API keys.
+	OpenAI []string `json:"openai"`
+}
+
+// DemoTokens answers five demo tokens of each kind.
+func DemoTokens() Demo {
+	var demo Demo
+	for n := 1; n <= 5; n++ {
+		demo.Cursor = append(demo.Cursor, demoJWT(n))
+		demo.OpenAI = append(demo.OpenAI, fmt.Sprintf("sk-demo-%032d", n))
+	}
+	return demo
+}
+
+func demoJWT(n int) string {
+	const expires = 4102444800 // 2100-01-01
+	encode := base64.RawURLEncoding.EncodeToString
+	signed := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode(fmt.Appendf(nil,
+		`{"sub":"auth0|user_01JH000000000000000000DEM%d","time":"1735689600","randomness":"%08x-4e5f-6789","exp":%d,`+
+			`"iss":"https://authentication.cursor.sh","scope":"openid profile email offline_access",`+
+			`"aud":"https://cursor.com","type":"session"}`, n, n, expires))
+	mac := hmac.New(sha256.New, []byte("carousel upstreamsim demo"))
+	mac.Write([]byte(signed))
+	return signed + "." + encode(mac.Sum(nil))
+}

@@ -1,0 +1,159 @@
+package tokens
+
+import (
+	"slices"
+	"time"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// The stock's sizes. A stock trades fairness for round trips: what lies in it
+// counts as taken, so at any moment a token's share is off by at most what the
+// replicas hold of it. It is therefore no larger than what the next moment
+// needs, empty at the rates of people, and goes back when load falls.
+const (
+	// horizon is the time for which a stock is taken ahead.
+	horizon = 20 * time.Millisecond
+	// minAhead is the smallest stock that is worth it: below that many requests
+	// per horizon each lease is taken when it is needed.
+	minAhead = 8
+	// maxAhead bounds a stock.
+	maxAhead = 64
+	// maxIdle is how long a lease lies in a stock before it goes back.
+	maxIdle = 200 * time.Millisecond
+	// rateWindow is the time over which requests are counted.
+	rateWindow = 50 * time.Millisecond
+	// deniedPause is how long a stock is not filled after a denial: all tokens
+	// are capped, or none is eligible.
+	deniedPause = time.Second
+)
+
+// stock has the leases taken ahead for one upstream and model. The Leases' mutex
+// guards it.
+type stock struct {
+	leases []shelved
+	// asked counts requests in the present rate window.
+	asked int
+	// rate is requests per second, smoothed.
+	rate float64
+	// filling: a demand for more is under way.
+	filling bool
+	// pausedUntil is set after a denial.
+	pausedUntil time.Time
+}
+
+type shelved struct {
+	*held
+	since time.Time
+}
+
+func (l *Leases) stockOf(key pool) *stock {
+	s := l.stocks[key]
+	if s == nil {
+		s = &stock{}
+		l.stocks[key] = s
+	}
+	return s
+}
+
+// target is how many leases the stock should have.
+func (s *stock) target() int {
+	want := int(s.rate * horizon.Seconds())
+	if want < minAhead {
+		return 0
+	}
+	return min(want, maxAhead)
+}
+
+// take answers the oldest usable lease, or nil.
+func (s *stock) take(exclude []string, now time.Time) *held {
+	for i, each := range s.leases {
+		if now.Before(each.expires) && !slices.Contains(exclude, each.lease.TokenID) {
+			s.leases = slices.Delete(s.leases, i, i+1)
+			each.stocked = false
+			return each.held
+		}
+	}
+	return nil
+}
+
+func (s *stock) put(granted *held) {
+	granted.stocked = true
+	s.leases = append(s.leases, shelved{held: granted, since: time.Now()})
+}
+
+func (s *stock) filled() { s.filling = false }
+
+func (s *stock) denied(now time.Time) {
+	s.filling = false
+	s.pausedUntil = now.Add(deniedPause)
+}
+
+// recall removes the leases of a token from before epoch; of every token where
+// the id is empty.
+func (s *stock) recall(tokenID string, epoch uint64) []shelved {
+	return s.remove(func(each shelved) bool {
+		return tokenID == "" || each.lease.TokenID == tokenID && each.epoch < epoch
+	})
+}
+
+// surplus removes what has lain too long, or is more than the load needs.
+func (s *stock) surplus(now time.Time) []shelved {
+	keep := 2 * s.target()
+	return s.remove(func(each shelved) bool {
+		if now.Sub(each.since) < maxIdle && keep > 0 {
+			keep--
+			return false
+		}
+		return true
+	})
+}
+
+func (s *stock) remove(unwanted func(shelved) bool) []shelved {
+	var removed []shelved
+	s.leases = slices.DeleteFunc(s.leases, func(each shelved) bool {
+		if !unwanted(each) {
+			return false
+		}
+		removed = append(removed, each)
+		return true
+	})
+	return removed
+}
+
+// measure closes a rate window.
+func (s *stock) measure(window time.Duration) {
+	s.rate = (s.rate + float64(s.asked)/window.Seconds()) / 2
+	s.asked = 0
+}
+
+func (s *stock) idle() bool {
+	return s.rate < 1 && len(s.leases) == 0 && !s.filling && s.asked == 0
+}
+
+// refill demands more when the stock runs low; mu is held.
+func (l *Leases) refill(key pool, s *stock) {
+	target := s.target()
+	if target == 0 || s.filling || len(s.leases) > target/4 || time.Now().Before(s.pausedUntil) {
+		return
+	}
+	s.filling = true
+	l.demand(key, &tokenstorev1.Demand{
+		Upstream: key.upstream, Model: key.model, Ahead: true,
+		Count: uint32(target - len(s.leases)), //nolint:gosec // 1 to maxAhead
+	}, nil)
+	l.nudge()
+}
+
+// tend measures the load and returns what it no longer needs; mu is held.
+func (l *Leases) tend(now time.Time, window time.Duration) {
+	for key, s := range l.stocks {
+		s.measure(window)
+		for _, back := range s.surplus(now) {
+			l.giveBackLocked(back.lease)
+		}
+		if s.idle() {
+			delete(l.stocks, key)
+		}
+	}
+}

@@ -1,0 +1,170 @@
+#!/usr/bin/env bash
+# Makes sure that docker-compose.yml has base images to build on, also where no image registry can be reached.
+#
+#   eval "$(deploy/docker/base-images.sh)"
+#
+# If the public images are here or can be pulled, it prints nothing: docker-compose.yml's defaults work. Otherwise, or with
+# CAROUSEL_STANDIN=1, it builds stand-ins and prints the environment that makes the compose file use them. The stand-ins are made of
+# this machine's Go and module cache (or the module proxy that Go is configured for) and of Debian's packages (debootstrap, from the
+# mirror that this machine's apt uses):
+#
+#   carousel-standin/debian    a minimal Debian with redis-server and haproxy, for the services redis and lb
+#   carousel-standin/golang    that Debian with this machine's Go and the modules that our go.sum files name
+#   carousel-standin/runtime   CA certificates, time zones and the user "nonroot", nothing that runs
+#
+# They are for tests and for trying things out: they get no security updates. A second run takes a second; what changed (Go, a go.sum,
+# this script) is built anew. Messages go to stderr.
+#
+# Needs: docker, Go, debootstrap, Debian or a relative of it, root or sudo (for debootstrap).
+# Settings: CAROUSEL_STANDIN=1 (no attempt to pull), CAROUSEL_DEBIAN_MIRROR (instead of apt's).
+set -euo pipefail
+
+cd "$(dirname "$0")/../.."
+
+readonly debian_image=carousel-standin/debian:latest
+readonly golang_image=carousel-standin/golang:latest
+readonly runtime_image=carousel-standin/runtime:latest
+readonly packages=ca-certificates,tzdata,redis-server,haproxy
+# What an image was made of, so that the next run can tell whether it still fits.
+readonly inputs_label=carousel.inputs
+
+say() { printf 'base-images: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+as_root() {
+    if ((EUID == 0)); then "$@"; else sudo -n "$@"; fi
+}
+
+# The names that docker-compose.yml uses when nothing else is said.
+public_images() {
+    sed -n 's/.*\${CAROUSEL_[A-Z]*_IMAGE:-\([^}]*\)}.*/\1/p' docker-compose.yml
+}
+
+# True if the public images can be used: all are here, or the smallest one can be pulled.
+public_images_available() {
+    local image missing=
+    for image in $(public_images); do
+        docker image inspect "$image" >/dev/null 2>&1 || missing=1
+    done
+    [[ -n $missing ]] || return 0
+    image=$(public_images | grep distroless)
+    timeout 60 docker pull --quiet "$image" >/dev/null 2>&1
+}
+
+fits() { # image, inputs
+    [[ $(docker image inspect --format "{{index .Config.Labels \"$inputs_label\"}}" "$1" 2>/dev/null) == "$2" ]]
+}
+
+digest() { sha256sum | cut -c1-32; }
+
+# Mirror and suite of this machine's apt, as "<address> <suite>".
+apt_source() {
+    local codename
+    codename=$(. /etc/os-release && printf '%s' "$VERSION_CODENAME")
+    if [[ -n ${CAROUSEL_DEBIAN_MIRROR:-} ]]; then
+        printf '%s %s\n' "$CAROUSEL_DEBIAN_MIRROR" "$codename"
+        return
+    fi
+    # shellcheck disable=SC2016 # $(…) is apt's own notation here
+    apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
+        awk -v want="$codename" '$4 == "main" && ($2 == want || $3 == want) && !found { print $1, want; found = 1 }'
+}
+
+build_debian() {
+    local inputs=$1 mirror suite root="$scratch/root"
+    command -v debootstrap >/dev/null || die "debootstrap is missing; install it (apt-get install debootstrap)"
+    read -r mirror suite < <(apt_source) || die "apt names no mirror for this release; set CAROUSEL_DEBIAN_MIRROR"
+    say "building $debian_image from Debian's packages"
+    as_root debootstrap --variant=minbase --include="$packages" "$suite" "$root" "$mirror" >"$scratch/debootstrap.log" 2>&1 ||
+        { tail -n 20 "$scratch/debootstrap.log" >&2; die "debootstrap failed"; }
+    as_root tar -C "$root" -c \
+        --exclude='./var/cache/apt/*' --exclude='./var/lib/apt/lists/*' --exclude='./dev/*' --exclude='./proc/*' --exclude='./sys/*' \
+        --exclude='./usr/share/doc/*' --exclude='./usr/share/man/*' --exclude='./usr/share/locale/*' --exclude='./var/log/*' . |
+        docker import --change "LABEL $inputs_label=$inputs" --change 'CMD ["bash"]' - "$debian_image" >/dev/null
+}
+
+# Collects the modules that the images' programs are built from, and no others, as a module proxy in a directory.
+collect_modules() {
+    local module dir=$1
+    export GOMODCACHE="$dir" GOWORK=off GOFLAGS="-modcacherw -mod=mod"
+    GOPROXY="file://$(env -u GOMODCACHE go env GOMODCACHE)/cache/download,$(go env GOPROXY)"
+    export GOPROXY
+    for module in gateway tokenstore; do
+        # On a copy, because "go mod download" may write to go.sum.
+        mkdir -p "$scratch/mod/$module"
+        cp "$module"/go.{mod,sum} "$scratch/mod/$module/"
+        mkdir -p "$scratch/mod/proto"
+        cp proto/go.{mod,sum} "$scratch/mod/proto/"
+        (cd "$scratch/mod/$module" && go mod download)
+    done
+    (cd deploy && GOFLAGS=-modcacherw go list -deps ./upstreamsim/cmd/upstreamsim >/dev/null)
+}
+
+build_golang() {
+    local inputs=$1 goroot context="$scratch/golang"
+    say "building $golang_image from $(go version | cut -d' ' -f3) and its modules"
+    mkdir -p "$context"
+    (collect_modules "$scratch/modules")
+    mv "$scratch/modules/cache/download" "$context/proxy"
+    cat >"$context/Dockerfile" <<-DOCKERFILE
+		FROM $debian_image
+		COPY go /usr/local/go
+		COPY proxy /go/proxy
+		ENV PATH=/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \\
+		    GOPATH=/go GOTOOLCHAIN=local GOPROXY=file:///go/proxy GOSUMDB=off
+		LABEL $inputs_label=$inputs
+	DOCKERFILE
+    goroot=$(go env GOROOT)
+    tar -c --exclude=proxy/sumdb --exclude=testdata --transform "s,^$(basename "$goroot")/,go/,rSH" \
+        -C "$context" Dockerfile proxy \
+        -C "$(dirname "$goroot")" "$(basename "$goroot")"/{VERSION,go.env,bin,pkg,src} >"$scratch/golang.tar"
+    docker build --quiet --tag "$golang_image" - <"$scratch/golang.tar" >/dev/null
+}
+
+build_runtime() {
+    local inputs=$1
+    say "building $runtime_image"
+    # The standard input of the container is the list of commands, its output the image's files.
+    docker run --rm --interactive --network none "$debian_image" sh -eu <<-'SCRIPT' |
+		mkdir -p /image/etc/ssl/certs /image/usr/share /image/home/nonroot
+		mkdir -m 1777 /image/tmp
+		cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/
+		cp -r /usr/share/zoneinfo /image/usr/share/
+		printf '%s\n' 'root:x:0:0:root:/root:/sbin/nologin' 'nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin' >/image/etc/passwd
+		printf '%s\n' 'root:x:0:' 'nonroot:x:65532:' >/image/etc/group
+		chown 65532:65532 /image/home/nonroot
+		tar -C /image -c .
+	SCRIPT
+        docker import --change "LABEL $inputs_label=$inputs" --change 'USER 65532:65532' - "$runtime_image" >/dev/null
+}
+
+command -v docker >/dev/null || die "docker is missing"
+docker version --format '{{.Server.Version}}' >/dev/null 2>&1 || die "no Docker engine answers"
+
+if [[ ${CAROUSEL_STANDIN:-} != 1 ]] && public_images_available; then
+    exit 0
+fi
+command -v go >/dev/null || die "no image registry can be reached, and without Go there is nothing to build stand-ins from"
+
+# One at a time: two runs would build the same images.
+exec 9>"${TMPDIR:-/tmp}/carousel-base-images.lock"
+flock 9
+
+scratch=$(mktemp -d)
+trap 'as_root rm -rf "$scratch"' EXIT
+
+debian_inputs=$( (cat "$0"; . /etc/os-release; echo "$VERSION_CODENAME" "$(uname -m)") | digest)
+golang_inputs=$( (echo "$debian_inputs"; go version; cat {proto,gateway,tokenstore,deploy}/go.{mod,sum}) | digest)
+
+fits "$debian_image" "$debian_inputs" || build_debian "$debian_inputs"
+fits "$runtime_image" "$debian_inputs" || build_runtime "$debian_inputs"
+fits "$golang_image" "$golang_inputs" || build_golang "$golang_inputs"
+# What was replaced just now has lost its name.
+docker image prune --force --filter "label=$inputs_label" >/dev/null
+
+cat <<ENVIRONMENT
+export CAROUSEL_GO_IMAGE=$golang_image
+export CAROUSEL_RUNTIME_IMAGE=$runtime_image
+export CAROUSEL_REDIS_IMAGE=$debian_image
+export CAROUSEL_LB_IMAGE=$debian_image
+ENVIRONMENT

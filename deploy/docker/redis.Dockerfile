@@ -1,0 +1,15 @@
+# Redis with Carousel's configuration. The build context is this folder.
+#
+# The configuration travels in the image and not as a bind mount, so that the compose file also works with a remote engine.
+ARG REDIS_IMAGE=redis:8-bookworm
+FROM ${REDIS_IMAGE}
+COPY redis.conf /etc/carousel/redis.conf
+# A fresh volume inherits this owner; without it, a server that isn't root can't write there.
+RUN mkdir -p /data && chown redis:redis /data
+USER redis
+WORKDIR /data
+VOLUME /data
+EXPOSE 6379
+HEALTHCHECK --interval=1s --timeout=3s --start-period=60s --retries=5 CMD ["redis-cli", "-e", "ping"]
+ENTRYPOINT ["redis-server"]
+CMD ["/etc/carousel/redis.conf"]

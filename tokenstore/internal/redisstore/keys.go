@@ -82,6 +82,12 @@ func logEntriesKey() string { return logPrefix + "entries" }
 // logSequencesKey is a hash of replica to the highest sequence stored.
 func logSequencesKey() string { return logPrefix + "sequences" }
 
+// barrierKeys are counters, one in each slot: a Barrier writes them to learn
+// when what was written before is on disk.
+func barrierKeys() [3]string {
+	return [3]string{poolPrefix + "barrier", configPrefix + "barrier", logPrefix + "barrier"}
+}
+
 // Channels of publish/subscribe. Every tokenstore listens to both.
 const (
 	// poolChannel carries `recall <token id> <epoch>` and `freed <upstream>`.

@@ -1,0 +1,38 @@
+package testredis_test
+
+import (
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"carousel.internal/tokenstore/internal/testredis"
+)
+
+func TestEachAnswers(t *testing.T) {
+	t.Parallel()
+	testredis.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		if err := client.Set(t.Context(), "k", "v", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if got := client.Eval(t.Context(), "return redis.call('TIME')[1]", nil).Err(); got != nil {
+			t.Fatal(got)
+		}
+	})
+}
+
+func TestDataOutlivesAKill(t *testing.T) {
+	t.Parallel()
+	server := testredis.NewServer(t)
+	client := server.Client(t)
+	if err := client.Set(t.Context(), "k", "v", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	server.Kill()
+	if err := client.Ping(t.Context()).Err(); err == nil {
+		t.Fatal("it lives")
+	}
+	server.Start(t)
+	if got, err := client.Get(t.Context(), "k").Result(); err != nil || got != "v" {
+		t.Fatalf("got %q, %v", got, err)
+	}
+}

@@ -1,0 +1,121 @@
+package openai
+
+import (
+	"strconv"
+	"time"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/rawjson"
+)
+
+// rendering is how one kind of error looks in this dialect.
+type rendering struct {
+	status int
+	// kind is the error object's `type`: whom the client should look at.
+	kind string
+	// code is for programs.
+	code string
+}
+
+// The values of `type` that official clients know.
+const (
+	callerError = "invalid_request_error"
+	limitError  = "rate_limit_error"
+	serverError = "server_error"
+)
+
+// renderings is the one table of errors. A status of 401 or 403 always speaks of
+// the client's own key: what the upstream says of a pooled token must not look
+// like that.
+var renderings = map[chat.Kind]rendering{
+	chat.InvalidRequest:      {400, callerError, "invalid_request"},
+	chat.EmptyMessages:       {400, callerError, "empty_messages"},
+	chat.ContextTooLong:      {400, callerError, "context_length_exceeded"},
+	chat.PayloadTooLarge:     {413, callerError, "request_too_large"},
+	chat.Unauthenticated:     {401, callerError, "unauthorized"},
+	chat.NotFound:            {404, callerError, "not_found"},
+	chat.MethodNotAllowed:    {405, callerError, "method_not_allowed"},
+	chat.Conflict:            {409, callerError, "conflict"},
+	chat.ModelNotSupported:   {400, callerError, "model_not_supported"},
+	chat.NoTokens:            {503, serverError, "no_tokens"},
+	chat.NoTokenAvailable:    {429, limitError, "no_token_available"},
+	chat.RateLimited:         {429, limitError, "rate_limit_exceeded"},
+	chat.UpstreamAuth:        {503, serverError, "upstream_auth"},
+	chat.UpstreamRejected:    {400, callerError, "upstream_rejected"},
+	chat.UpstreamUnavailable: {503, serverError, "request_failed"},
+	chat.UpstreamProtocol:    {502, serverError, "request_failed"},
+	chat.OutdatedClient:      {502, serverError, "outdated_client"},
+	chat.StoreUnavailable:    {503, serverError, "store_unavailable"},
+	chat.Timeout:             {504, serverError, "timeout"},
+	chat.Canceled:            {499, callerError, "canceled"},
+	chat.Internal:            {500, serverError, "internal_error"},
+}
+
+// ModelParam is the Param of an error about the model that was named.
+const ModelParam = "model"
+
+// ErrorAnswer is an error as an HTTP answer of content type application/json.
+type ErrorAnswer struct {
+	Status int
+	// RetryAfter is the value of the Retry-After header; empty: there is none.
+	RetryAfter string
+	// JSON is the official error object, {"error":{…}}.
+	JSON []byte
+}
+
+// EncodeError renders any error. One that is no *chat.Error tells the client
+// nothing but that.
+func EncodeError(err error) ErrorAnswer {
+	failure := chat.AsError(err)
+	as := render(failure)
+	return ErrorAnswer{
+		Status:     as.status,
+		RetryAfter: retryAfter(failure.RetryAfter),
+		JSON:       appendError(nil, failure, as),
+	}
+}
+
+// EncodeStreamError renders an error as the payload of an event inside a stream
+// that has begun. Official SDKs look for the top-level `error` in the data of
+// any event, so the event needs no name.
+func EncodeStreamError(err error) []byte {
+	failure := chat.AsError(err)
+	return appendError(nil, failure, render(failure))
+}
+
+func render(failure *chat.Error) rendering {
+	as, known := renderings[failure.Kind]
+	if !known {
+		return renderings[chat.Internal]
+	}
+	if failure.Kind == chat.NotFound && failure.Param == ModelParam {
+		as.code = "model_not_found"
+	}
+	return as
+}
+
+// appendError appends the error object. Official clients expect all four
+// members.
+func appendError(dst []byte, failure *chat.Error, as rendering) []byte {
+	dst = append(dst, `{"error":{"message":`...)
+	dst = rawjson.AppendString(dst, failure.Message)
+	dst = append(dst, `,"type":`...)
+	dst = rawjson.AppendString(dst, as.kind)
+	dst = append(dst, `,"param":`...)
+	if failure.Param == "" {
+		dst = append(dst, "null"...)
+	} else {
+		dst = rawjson.AppendString(dst, failure.Param)
+	}
+	dst = append(dst, `,"code":`...)
+	dst = rawjson.AppendString(dst, as.code)
+	return append(dst, `}}`...)
+}
+
+// retryAfter rounds up to whole seconds, which is what the header can say.
+func retryAfter(wait time.Duration) string {
+	if wait <= 0 {
+		return ""
+	}
+	return strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10)
+}

@@ -1,0 +1,41 @@
+package openai
+
+import (
+	"strconv"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/rawjson"
+)
+
+// EncodeModels renders the list of models.
+func EncodeModels(models []chat.Model) []byte {
+	dst := append(make([]byte, 0, 32+96*len(models)), `{"object":"list","data":[`...)
+	for i, model := range models {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendModel(dst, model)
+	}
+	return append(dst, `]}`...)
+}
+
+// EncodeModel renders one model.
+func EncodeModel(model chat.Model) []byte { return appendModel(nil, model) }
+
+// UnknownModel is the error of asking for a model that is not in the list. A
+// chat request that names one is refused with chat.ModelNotSupported instead.
+func UnknownModel(id string) *chat.Error {
+	err := chat.Errorf(chat.NotFound, "the model %q does not exist", id)
+	err.Param = ModelParam
+	return err
+}
+
+func appendModel(dst []byte, model chat.Model) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = rawjson.AppendString(dst, model.ID)
+	dst = append(dst, `,"object":"model","created":`...)
+	dst = strconv.AppendInt(dst, model.Created, 10)
+	dst = append(dst, `,"owned_by":`...)
+	dst = rawjson.AppendString(dst, model.OwnedBy)
+	return append(dst, '}')
+}

@@ -1,0 +1,234 @@
+package openai
+
+import (
+	"bytes"
+	"strconv"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/rawjson"
+)
+
+// Sink takes the events of one stream, one payload each; sse.Writer is one. It
+// copies what it is given. With more, another event is about to follow, and the
+// sink may wait for it before it sends.
+type Sink interface {
+	Data(payload []byte, more bool) error
+	// Flush sends what was held back.
+	Flush() error
+}
+
+// StreamOptions are settings as of the request's start.
+type StreamOptions struct {
+	// OmitFinish leaves out the chunk that has only a finish_reason, as the
+	// setting include_stop_stream = false asks for.
+	OmitFinish bool
+}
+
+// StreamEncoder writes one answer as chunks to a Sink:
+//
+//	stream := openai.NewStreamEncoder(req, options, writer)
+//	for event, err := range events {
+//		if err != nil {
+//			return stream.Fail(err) // an error event, and no [DONE]
+//		}
+//		if err := stream.Event(event); err != nil {
+//			return err // the client is gone
+//		}
+//	}
+//	return stream.Done()
+//
+// Every chunk has the id, time and model of the request; only the first one
+// names the role; token counts come last and only where the client asked for
+// them. The errors are the Sink's. One goroutine uses it.
+type StreamEncoder struct {
+	sink    Sink
+	options StreamOptions
+	usage   bool   // the client asked for token counts
+	head    string // a chunk up to its choices
+	stamp   stamp
+	buf     []byte // one payload, reused
+	begun   bool   // the role has been sent
+}
+
+// NewStreamEncoder answers an encoder for the answer to req.
+func NewStreamEncoder(req *chat.Request, options StreamOptions, sink Sink) *StreamEncoder {
+	e := &StreamEncoder{sink: sink, options: options, usage: req.IncludeUsage}
+	e.stamp, e.head = newStamp(req, "chat.completion.chunk")
+	return e
+}
+
+// Event writes what the event says: nothing, a chunk or several.
+func (e *StreamEncoder) Event(ev chat.Event) error {
+	if ev.Raw.Dialect == Dialect && !ev.Raw.Whole {
+		if done, err := e.passOn(&ev); done {
+			return err
+		}
+	}
+	return e.compose(&ev)
+}
+
+// Done ends a complete answer.
+func (e *StreamEncoder) Done() error { return e.sink.Data(done, false) }
+
+var done = []byte("[DONE]")
+
+// Fail ends a stream that broke with an error event. Official SDKs raise an
+// error for it, and since no [DONE] follows, nobody takes the answer for a
+// complete one.
+func (e *StreamEncoder) Fail(err error) error {
+	return e.sink.Data(EncodeStreamError(err), false)
+}
+
+// passOn writes an upstream's own chunk. It answers false when that can't be
+// done and the chunk has to be composed.
+func (e *StreamEncoder) passOn(ev *chat.Event) (handled bool, err error) {
+	remove := removal{usage: !e.usage, finish: e.options.OmitFinish && ev.Finish != chat.Unfinished}
+	if remove.finish && !hasDelta(ev) {
+		return false, nil // compose leaves the finish out and keeps the usage
+	}
+	payload, has, ok := e.stamp.appendStamped(e.buf[:0], ev.Raw.JSON, remove)
+	if !ok {
+		return false, nil
+	}
+	e.buf = payload
+	e.begun = true
+	if remove.usage && has.usage && has.noChoices {
+		return true, e.hold(ev.More) // a chunk of nothing but counts
+	}
+	flatten(payload)
+	return true, e.sink.Data(payload, ev.More)
+}
+
+// flatten makes the payload one line. In JSON a line break is only ever white
+// space between tokens, and some clients read one line an event.
+func flatten(payload []byte) {
+	for _, lineBreak := range []byte{'\n', '\r'} {
+		for i := bytes.IndexByte(payload, lineBreak); i >= 0; i = bytes.IndexByte(payload, lineBreak) {
+			payload[i] = ' '
+		}
+	}
+}
+
+func hasDelta(ev *chat.Event) bool {
+	return ev.Text != "" || ev.Reasoning != "" || len(ev.ToolCalls) > 0
+}
+
+// compose writes the chunks for an event from its canonical fields.
+func (e *StreamEncoder) compose(ev *chat.Event) error {
+	finish := ev.Finish != chat.Unfinished && !e.options.OmitFinish
+	usage := ev.Usage != nil && e.usage
+	if hasDelta(ev) || !e.begun {
+		payload := append(e.buf[:0], e.head...)
+		payload = append(payload, `{"index":0,"delta":{`...)
+		payload = appendDelta(payload, ev, !e.begun)
+		payload = append(payload, `},"finish_reason":null}`...)
+		e.begun = true
+		if err := e.send(payload, finish || usage || ev.More); err != nil {
+			return err
+		}
+	} else if !finish && !usage {
+		return e.hold(ev.More)
+	}
+	if finish {
+		payload := append(e.buf[:0], e.head...)
+		payload = append(payload, `{"index":0,"delta":{},"finish_reason":`...)
+		payload = rawjson.AppendString(payload, string(ev.Finish))
+		payload = append(payload, '}')
+		if err := e.send(payload, usage || ev.More); err != nil {
+			return err
+		}
+	}
+	if usage {
+		payload := append(e.buf[:0], e.head...)
+		payload = append(payload, `],"usage":`...)
+		payload = appendUsage(payload, *ev.Usage)
+		payload = append(payload, '}')
+		e.buf = payload
+		return e.sink.Data(payload, ev.More)
+	}
+	return nil
+}
+
+// send completes a chunk after its only choice. A client that asked for counts
+// finds the field in every chunk, as null until the last one.
+func (e *StreamEncoder) send(payload []byte, more bool) error {
+	if e.usage {
+		payload = append(payload, `],"usage":null}`...)
+	} else {
+		payload = append(payload, `]}`...)
+	}
+	e.buf = payload
+	return e.sink.Data(payload, more)
+}
+
+// hold is what is left of an event that the client does not see: unless another
+// one follows, what the sink has kept back for it must go.
+func (e *StreamEncoder) hold(more bool) error {
+	if more {
+		return nil
+	}
+	return e.sink.Flush()
+}
+
+// appendDelta appends the members of a delta.
+func appendDelta(dst []byte, ev *chat.Event, role bool) []byte {
+	start := len(dst)
+	if role {
+		dst = append(dst, `"role":"assistant",`...)
+	}
+	if ev.Reasoning != "" {
+		dst = append(dst, `"reasoning_content":`...)
+		dst = rawjson.AppendString(dst, ev.Reasoning)
+		dst = append(dst, ',')
+	}
+	if ev.Text != "" || role && len(ev.ToolCalls) == 0 {
+		dst = append(dst, `"content":`...)
+		dst = rawjson.AppendString(dst, ev.Text)
+		dst = append(dst, ',')
+	}
+	if len(ev.ToolCalls) > 0 {
+		dst = append(dst, `"tool_calls":[`...)
+		for i := range ev.ToolCalls {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendToolCallPiece(dst, &ev.ToolCalls[i])
+		}
+		dst = append(dst, `],`...)
+	}
+	if len(dst) > start {
+		dst = dst[:len(dst)-1] // the last comma
+	}
+	return dst
+}
+
+// appendToolCallPiece appends one piece of a call. Its first piece names the
+// call, later ones only add arguments.
+func appendToolCallPiece(dst []byte, call *chat.ToolCall) []byte {
+	dst = append(dst, `{"index":`...)
+	dst = strconv.AppendInt(dst, int64(call.Index), 10)
+	if call.ID != "" {
+		dst = append(dst, `,"id":`...)
+		dst = rawjson.AppendString(dst, call.ID)
+		dst = append(dst, `,"type":"function"`...)
+	}
+	dst = append(dst, `,"function":{`...)
+	if call.Name != "" {
+		dst = append(dst, `"name":`...)
+		dst = rawjson.AppendString(dst, call.Name)
+		dst = append(dst, ',')
+	}
+	dst = append(dst, `"arguments":`...)
+	dst = rawjson.AppendString(dst, call.Arguments)
+	return append(dst, `}}`...)
+}
+
+func appendUsage(dst []byte, usage chat.Usage) []byte {
+	dst = append(dst, `{"prompt_tokens":`...)
+	dst = strconv.AppendInt(dst, int64(usage.Prompt), 10)
+	dst = append(dst, `,"completion_tokens":`...)
+	dst = strconv.AppendInt(dst, int64(usage.Completion), 10)
+	dst = append(dst, `,"total_tokens":`...)
+	dst = strconv.AppendInt(dst, int64(usage.Prompt)+int64(usage.Completion), 10)
+	return append(dst, '}')
+}

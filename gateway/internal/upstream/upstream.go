@@ -24,11 +24,16 @@ type Driver interface {
 	// error, never an end. Every answer that ends well has had an event with
 	// Finish set.
 	Chat(ctx context.Context, call *Call) iter.Seq2[chat.Event, error]
-	// Models lists what the upstream serves when no list is configured. It may
-	// ask the upstream; a driver that has a built-in list answers that.
+	// Models asks the upstream what it serves, for when no list is configured. A
+	// driver that has a built-in list answers that.
 	Models(ctx context.Context, credential Credential) ([]chat.Model, error)
 	// Close drops idle connections. Running calls end as they would.
 	Close()
+}
+
+// BuiltIn is implemented by drivers that know their models without asking.
+type BuiltIn interface {
+	BuiltInModels() []chat.Model
 }
 
 // Call is one attempt: a request with a credential.

@@ -1,0 +1,292 @@
+// Package catalog knows which upstreams there are, keeps a driver for each, and
+// says which of them serves a model. It is told of every change of the
+// configuration; requests that run keep the driver they began with. It knows no
+// token and no dialect.
+package catalog
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/upstream"
+)
+
+const (
+	// refreshEvery is how often upstreams without a configured list are asked
+	// for their models.
+	refreshEvery = 5 * time.Minute
+	// retryEvery is how soon an upstream that did not answer is asked again.
+	retryEvery = 15 * time.Second
+	// askTimeout bounds one such question.
+	askTimeout = 10 * time.Second
+)
+
+// Borrow lends a credential for one call to the upstream; release gives it back
+// with the call's error.
+type Borrow func(ctx context.Context, upstreamName string) (credential upstream.Credential, release func(error), err error)
+
+// Target is where a request goes.
+type Target struct {
+	Upstream string
+	Driver   upstream.Driver
+	// Model is the id that the upstream knows.
+	Model string
+}
+
+// Catalog is safe for concurrent use.
+type Catalog struct {
+	constructors map[string]upstream.Constructor
+	borrow       Borrow
+	log          *slog.Logger
+	kick         chan struct{}
+
+	// mu serializes changes; readers take now.
+	mu  sync.Mutex
+	now atomic.Pointer[state]
+}
+
+// state is one configuration; nobody changes it.
+type state struct {
+	// entries are in order of their names, `cursor` first: it is the default.
+	entries []*entry
+	byName  map[string]*entry
+	byModel map[string]*entry
+}
+
+type entry struct {
+	config upstream.Config
+	driver upstream.Driver
+	models []chat.Model
+	// asked is when the upstream last answered what its models are.
+	asked time.Time
+}
+
+// New makes an empty catalog. constructors are by driver name.
+func New(constructors map[string]upstream.Constructor, borrow Borrow, log *slog.Logger) *Catalog {
+	c := &Catalog{constructors: constructors, borrow: borrow, log: log, kick: make(chan struct{}, 1)}
+	c.now.Store(newState(nil))
+	return c
+}
+
+// Validate tells why a config can't work.
+func (c *Catalog) Validate(config upstream.Config) error {
+	driver, err := c.build(config)
+	if err != nil {
+		return err
+	}
+	driver.Close()
+	return nil
+}
+
+func (c *Catalog) build(config upstream.Config) (upstream.Driver, error) {
+	construct, known := c.constructors[config.Driver]
+	if !known {
+		names := slices.Sorted(maps.Keys(c.constructors))
+		return nil, fmt.Errorf("driver: %q is not one of %s", config.Driver, strings.Join(names, ", "))
+	}
+	return construct(config)
+}
+
+// Update makes configs the configuration. Unchanged upstreams keep their driver
+// and its connections.
+func (c *Catalog) Update(configs []upstream.Config) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.now.Load()
+	var entries []*entry
+	for _, config := range configs {
+		if old := before.byName[config.Name]; old != nil && reflect.DeepEqual(old.config, config) {
+			entries = append(entries, old)
+			continue
+		}
+		driver, err := c.build(config)
+		if err != nil {
+			c.log.LogAttrs(context.Background(), slog.LevelError, "upstream can't be used", slog.String("upstream", config.Name), slog.Any("error", err))
+			continue
+		}
+		entries = append(entries, &entry{config: config, driver: driver, models: initialModels(config, driver)})
+	}
+	after := newState(entries)
+	c.now.Store(after)
+	for name, old := range before.byName {
+		if kept := after.byName[name]; kept == nil || kept.driver != old.driver {
+			old.driver.Close()
+		}
+	}
+	select {
+	case c.kick <- struct{}{}:
+	default:
+	}
+}
+
+func initialModels(config upstream.Config, driver upstream.Driver) []chat.Model {
+	var known []chat.Model
+	if lister, ok := driver.(upstream.BuiltIn); ok {
+		known = lister.BuiltInModels()
+	}
+	if len(config.Models) == 0 {
+		return known
+	}
+	models := make([]chat.Model, len(config.Models))
+	for i, id := range config.Models {
+		models[i] = chat.Model{ID: id, OwnedBy: config.Name, Created: listCreated}
+		if at := slices.IndexFunc(known, func(m chat.Model) bool { return m.ID == id }); at >= 0 {
+			models[i] = known[at]
+		}
+	}
+	return models
+}
+
+// listCreated is `created` of models whose upstream does not say: the value that
+// the default list has.
+const listCreated = 1706659200
+
+// defaultUpstream comes first in lists, and serves what nobody lists.
+const defaultUpstream = "cursor"
+
+func newState(entries []*entry) *state {
+	slices.SortFunc(entries, func(a, b *entry) int {
+		return cmp.Or(
+			-cmp.Compare(btoi(a.config.Name == defaultUpstream), btoi(b.config.Name == defaultUpstream)),
+			strings.Compare(a.config.Name, b.config.Name))
+	})
+	s := &state{entries: entries, byName: map[string]*entry{}, byModel: map[string]*entry{}}
+	for _, e := range entries {
+		s.byName[e.config.Name] = e
+		for _, model := range e.models {
+			if s.byModel[model.ID] == nil {
+				s.byModel[model.ID] = e
+			}
+		}
+	}
+	return s
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Resolve finds the upstream that serves a model: the first that lists it, or
+// the one that the id names as `upstream/model`. With anyClaude, ids that begin
+// with `claude` go to the first Cursor upstream even if nobody lists them.
+func (c *Catalog) Resolve(model string, anyClaude bool) (Target, error) {
+	s := c.now.Load()
+	if e := s.byModel[model]; e != nil {
+		return Target{e.config.Name, e.driver, model}, nil
+	}
+	if name, rest, explicit := strings.Cut(model, "/"); explicit && rest != "" {
+		if e := s.byName[name]; e != nil {
+			return Target{name, e.driver, rest}, nil
+		}
+	}
+	if anyClaude && strings.HasPrefix(model, "claude") {
+		for _, e := range s.entries {
+			if e.config.Driver == "cursor" {
+				return Target{e.config.Name, e.driver, model}, nil
+			}
+		}
+	}
+	return Target{}, &chat.Error{
+		Kind: chat.ModelNotSupported, Param: "model",
+		Message: fmt.Sprintf("Model '%s' is not supported; GET /v1/models lists those that are", shorten(model)),
+	}
+}
+
+func shorten(id string) string {
+	const most = 100
+	if len(id) <= most {
+		return id
+	}
+	return strings.ToValidUTF8(id[:most], "") + "…"
+}
+
+// Models lists every model once, in the order of the upstreams.
+func (c *Catalog) Models() []chat.Model {
+	s := c.now.Load()
+	var models []chat.Model
+	for _, e := range s.entries {
+		for _, model := range e.models {
+			if s.byModel[model.ID] == e {
+				models = append(models, model)
+			}
+		}
+	}
+	return models
+}
+
+// Run asks upstreams without a list for their models, until ctx ends.
+func (c *Catalog) Run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			for _, e := range c.now.Load().entries {
+				e.driver.Close()
+			}
+			return
+		case <-c.kick:
+		case <-timer.C:
+		}
+		next := refreshEvery
+		for _, e := range c.now.Load().entries {
+			if !c.refresh(ctx, e) {
+				next = retryEvery
+			}
+		}
+		timer.Reset(next)
+	}
+}
+
+// refresh asks one upstream, where that is due; false when it did not answer.
+func (c *Catalog) refresh(ctx context.Context, e *entry) bool {
+	if _, builtIn := e.driver.(upstream.BuiltIn); builtIn || len(e.config.Models) > 0 || time.Since(e.asked) < refreshEvery {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	models, err := c.ask(ctx, e)
+	if err != nil {
+		c.log.LogAttrs(ctx, slog.LevelWarn, "upstream does not tell its models", slog.String("upstream", e.config.Name), slog.Any("error", err))
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	entries := slices.Clone(c.now.Load().entries)
+	at := slices.Index(entries, e)
+	if at < 0 {
+		return true // replaced meanwhile
+	}
+	entries[at] = &entry{config: e.config, driver: e.driver, models: models, asked: time.Now()}
+	c.now.Store(newState(entries))
+	return true
+}
+
+func (c *Catalog) ask(ctx context.Context, e *entry) (models []chat.Model, err error) {
+	credential, release, err := c.borrow(ctx, e.config.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { release(err) }()
+	if models, err = e.driver.Models(ctx, credential); err != nil {
+		return nil, err
+	}
+	if len(models) == 0 {
+		return nil, errors.New("it lists none")
+	}
+	return models, nil
+}

@@ -1,0 +1,112 @@
+package relay
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/reqlog"
+	"carousel.internal/gateway/internal/upstream"
+)
+
+// maxPrompt bounds the prompt kept in the log, in bytes.
+const maxPrompt = 64 << 10
+
+// errorOf words a failed attempt for the client.
+func errorOf(failure *upstream.Failure, upstreamName string, attempts int, sent bool) *chat.Error {
+	err := &chat.Error{Kind: failure.Class.Kind(), RetryAfter: failure.RetryAfter, Err: failure}
+	said := failure.Message
+	if said == "" {
+		said = "it gave no reason"
+	}
+	switch failure.Class {
+	case upstream.CallerFault, upstream.TooLarge, upstream.ClientGone:
+		err.Message = failure.Message
+	case upstream.OutdatedClient:
+		err.Message = fmt.Sprintf("upstream %q refuses the client version that this gateway names; its operator can change it in the settings: %s", upstreamName, said)
+	case upstream.Truncated:
+		err.Message = fmt.Sprintf("the answer of upstream %q was incomplete: %s", upstreamName, said)
+	default:
+		err.Message = fmt.Sprintf("upstream %q: %s", upstreamName, said)
+	}
+	if attempts > 1 && !sent {
+		err.Message += fmt.Sprintf(" (%d tokens tried)", attempts)
+	}
+	return err
+}
+
+// afterAttempts chooses what to tell a request that got no further token: what
+// the upstream said to the tokens that were tried, if any were.
+func afterAttempts(last, refused *chat.Error) *chat.Error {
+	if last == nil || refused.Kind == chat.Canceled {
+		return refused
+	}
+	if last.RetryAfter == 0 {
+		last.RetryAfter = refused.RetryAfter
+	}
+	return last
+}
+
+// evidence is what the token's record keeps of a failure.
+func evidence(failure *upstream.Failure) string {
+	parts := []string{string(failure.Class)}
+	if failure.Status != 0 {
+		parts = append(parts, fmt.Sprintf("HTTP %d", failure.Status))
+	}
+	if failure.Code != "" {
+		parts = append(parts, failure.Code)
+	}
+	text := strings.Join(parts, ", ")
+	if failure.Message != "" {
+		text += ": " + failure.Message
+	}
+	return strings.ToValidUTF8(text[:min(len(text), 512)], "")
+}
+
+// record writes the request's one log entry.
+func (r *run) record(err *chat.Error) {
+	r.entry.Err = err
+	r.entry.Total = time.Since(r.entry.StartedAt)
+	r.entry.Usage = r.tally.usage(r.request, r.sent)
+	r.entry.End = endOf(err, r.gone, r.entry.Attempts)
+	r.entry.HTTPStatus = http.StatusOK
+	if err != nil && !r.sent {
+		r.entry.HTTPStatus = r.relay.StatusOf(err.Kind)
+	}
+	if r.policy.LogPrompts {
+		r.entry.Prompt = promptOf(r.request)
+	}
+	r.relay.Recorder.Record(r.entry)
+	r.relay.Counter.Used(r.entry.Upstream, r.entry.Usage)
+}
+
+func endOf(err *chat.Error, gone bool, attempts int) reqlog.End {
+	switch {
+	case err == nil:
+		return reqlog.Done
+	case gone || err.Kind == chat.Canceled:
+		return reqlog.ClientGone
+	case err.Kind == chat.Timeout:
+		return reqlog.TimedOut
+	case attempts == 0:
+		return reqlog.Refused
+	case err.Kind == chat.UpstreamProtocol:
+		return reqlog.Truncated
+	default:
+		return reqlog.UpstreamError
+	}
+}
+
+// promptOf renders the conversation for the log.
+func promptOf(request *chat.Request) string {
+	var prompt strings.Builder
+	for _, message := range request.Messages {
+		if prompt.Len() >= maxPrompt {
+			break
+		}
+		fmt.Fprintf(&prompt, "<|BEGIN_%[1]s|>\n%[2]s\n<|END_%[1]s|>\n", strings.ToUpper(string(message.Role)), message.Text())
+	}
+	return strings.ToValidUTF8(prompt.String()[:min(prompt.Len(), maxPrompt)], "")
+}

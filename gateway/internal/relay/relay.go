@@ -1,0 +1,212 @@
+// Package relay carries a chat request to an upstream and its answer back: it
+// finds the model's upstream, leases a token, and while nothing has been sent to
+// the client, tries another token when one fails. It settles every lease and
+// records every request, once. It knows neither dialects nor providers.
+package relay
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"log/slog"
+	"time"
+
+	"carousel.internal/gateway/internal/catalog"
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/lease"
+	"carousel.internal/gateway/internal/reqlog"
+	"carousel.internal/gateway/internal/upstream"
+)
+
+// Catalog says where a model is served.
+type Catalog interface {
+	Resolve(model string, anyClaude bool) (catalog.Target, error)
+}
+
+// Leases lends tokens. Every lease that Acquire answers is settled once.
+type Leases interface {
+	Acquire(ctx context.Context, demand lease.Demand) (*lease.Lease, error)
+	Settle(done *lease.Lease, outcome lease.Outcome)
+}
+
+// Recorder keeps the request log. Record does not block.
+type Recorder interface {
+	Record(entry reqlog.Entry)
+}
+
+// Counter counts what becomes of requests.
+type Counter interface {
+	// Attempt is one request to an upstream; class is empty when it went well.
+	Attempt(upstreamName string, class upstream.Class)
+	// Retried is an attempt after the first.
+	Retried(upstreamName string)
+	// Used are model tokens.
+	Used(upstreamName string, usage chat.Usage)
+}
+
+// Policy is how requests are carried; it can change between them.
+type Policy struct {
+	upstream.Options
+	// AnyClaude lets ids that begin with `claude` through.
+	AnyClaude bool
+	// HoldBack keeps events without content back until one with content has
+	// come, so that an error after them can still be retried.
+	HoldBack bool
+	// MaxAttempts includes the first; at least 1.
+	MaxAttempts int
+	// QueueWait is how long a request waits when all tokens are at their cap.
+	QueueWait time.Duration
+	// Total bounds a request from its start to its end; 0: nothing does.
+	Total      time.Duration
+	LogPrompts bool
+}
+
+// Params are what a Relay works with.
+type Params struct {
+	Catalog  Catalog
+	Leases   Leases
+	Recorder Recorder
+	Counter  Counter
+	Policy   func() Policy
+	// StatusOf is the HTTP status that clients see for a kind, for the log.
+	StatusOf func(chat.Kind) int
+	Logger   *slog.Logger
+}
+
+// Relay is safe for concurrent use.
+type Relay struct{ Params }
+
+// New makes a relay.
+func New(params Params) *Relay { return &Relay{params} }
+
+// Chat answers the request event by event, in the caller's goroutine; an error,
+// always a *chat.Error, is the last thing it yields. A caller that stops
+// iterating has lost its client.
+func (r *Relay) Chat(ctx context.Context, request *chat.Request) iter.Seq2[chat.Event, error] {
+	return func(yield func(chat.Event, error) bool) {
+		policy := r.Policy()
+		if policy.Total > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, policy.Total)
+			defer cancel()
+		}
+		run := &run{relay: r, policy: policy, request: request, yield: yield}
+		run.entry = reqlog.Entry{ID: request.ID, StartedAt: request.Created, Model: request.Model, Stream: request.Stream}
+		err := run.serve(ctx)
+		run.record(err)
+		if err != nil && !run.gone {
+			yield(chat.Event{}, err)
+		}
+	}
+}
+
+// run is one request on its way. One goroutine has it.
+type run struct {
+	relay   *Relay
+	policy  Policy
+	request *chat.Request
+	yield   func(chat.Event, error) bool
+	target  catalog.Target
+	// gone: the client hung up.
+	gone bool
+	// sent: the client has been sent something; there is no way back.
+	sent  bool
+	tally tally
+	entry reqlog.Entry
+}
+
+// serve tries tokens until one answers; nil when the answer was complete.
+func (r *run) serve(ctx context.Context) *chat.Error {
+	target, err := r.relay.Catalog.Resolve(r.request.Model, r.policy.AnyClaude)
+	if err != nil {
+		return chat.AsError(err)
+	}
+	r.target, r.entry.Upstream = target, target.Upstream
+	var tried []string
+	var last *chat.Error
+	for {
+		held, err := r.relay.Leases.Acquire(ctx, lease.Demand{
+			Upstream: target.Upstream, Model: target.Model, Exclude: tried, MaxWait: r.policy.QueueWait,
+		})
+		if err != nil {
+			return afterAttempts(last, chat.AsError(err))
+		}
+		r.entry.Attempts++
+		if r.entry.Attempts > 1 {
+			r.relay.Counter.Retried(target.Upstream)
+		}
+		r.entry.TokenID, r.entry.TokenAlias, r.entry.TokenFingerprint = held.TokenID, held.Alias, held.Fingerprint
+		failure := r.attempt(ctx, held)
+		if failure == nil {
+			return nil
+		}
+		last = errorOf(failure, target.Upstream, r.entry.Attempts, r.sent)
+		if r.sent || !failure.Class.Retryable() || r.entry.Attempts >= r.policy.MaxAttempts || ctx.Err() != nil {
+			return last
+		}
+		tried = append(tried, held.TokenID)
+	}
+}
+
+// attempt sends the request with one token, and settles its lease.
+func (r *run) attempt(ctx context.Context, held *lease.Lease) *upstream.Failure {
+	failure := r.stream(ctx, held)
+	outcome := lease.Outcome{Model: r.target.Model, RequestID: r.request.ID}
+	if failure != nil {
+		outcome.Class, outcome.RetryAfter, outcome.Detail = failure.Class, failure.RetryAfter, evidence(failure)
+		r.relay.Logger.LogAttrs(ctx, slog.LevelInfo, "attempt failed", slog.String("request_id", r.request.ID),
+			slog.String("upstream", r.target.Upstream), slog.String("token_id", held.TokenID), slog.Int("attempt", r.entry.Attempts),
+			slog.String("class", string(failure.Class)), slog.Any("error", failure))
+	}
+	r.relay.Leases.Settle(held, outcome)
+	r.relay.Counter.Attempt(r.target.Upstream, outcome.Class)
+	return failure
+}
+
+func (r *run) stream(ctx context.Context, held *lease.Lease) *upstream.Failure {
+	// Cancels the upstream when the loop is left, however it is left.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	call := &upstream.Call{Request: r.request, Model: r.target.Model, Credential: held.Credential, Options: r.policy.Options}
+	back := holdBack{on: r.policy.HoldBack && !r.sent}
+	for event, err := range r.target.Driver.Chat(ctx, call) {
+		if err != nil {
+			return failureOf(ctx, err)
+		}
+		r.tally.add(event)
+		for _, ready := range back.pass(event) {
+			if !r.send(ready) {
+				return &upstream.Failure{Class: upstream.ClientGone, Message: "the client hung up"}
+			}
+		}
+	}
+	if usage := r.tally.missing(r.request); usage != nil && !r.send(chat.Event{Usage: usage}) {
+		return &upstream.Failure{Class: upstream.ClientGone, Message: "the client hung up"}
+	}
+	return nil
+}
+
+func (r *run) send(event chat.Event) bool {
+	if !r.sent {
+		r.sent = true
+		r.entry.FirstByte = time.Since(r.request.Created)
+	}
+	if !r.yield(event, nil) {
+		r.gone = true
+		return false
+	}
+	return true
+}
+
+// failureOf makes sure that what a driver answers is a failure, and that the
+// client's end is the client's.
+func failureOf(ctx context.Context, err error) *upstream.Failure {
+	var failure *upstream.Failure
+	if !errors.As(err, &failure) {
+		failure = &upstream.Failure{Class: upstream.Broken, Message: "the upstream failed", Err: err}
+	}
+	if failure.Class == upstream.Transport && errors.Is(ctx.Err(), context.Canceled) {
+		failure = &upstream.Failure{Class: upstream.ClientGone, Message: "the client hung up", Err: failure}
+	}
+	return failure
+}

@@ -1,0 +1,70 @@
+package relay
+
+import (
+	"strings"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/tokencount"
+)
+
+// maxCounted bounds the answer's text that is kept for counting; of a longer
+// answer the beginning stands for the rest.
+const maxCounted = 1 << 20
+
+// tally follows an answer to know its usage.
+type tally struct {
+	reported *chat.Usage
+	text     strings.Builder
+	length   int
+}
+
+func (t *tally) add(event chat.Event) {
+	if event.Usage != nil {
+		t.reported = event.Usage
+	}
+	if t.reported == nil {
+		t.keep(event.Text)
+		t.keep(event.Reasoning)
+		for _, call := range event.ToolCalls {
+			t.keep(call.Name)
+			t.keep(call.Arguments)
+		}
+	}
+}
+
+func (t *tally) keep(piece string) {
+	t.length += len(piece)
+	if room := maxCounted - t.text.Len(); room > 0 {
+		t.text.WriteString(piece[:min(room, len(piece))])
+	}
+}
+
+// missing estimates the usage of a complete answer whose upstream told none.
+func (t *tally) missing(request *chat.Request) *chat.Usage {
+	if t.reported != nil {
+		return nil
+	}
+	t.reported = t.estimate(request, chat.UsageEstimated)
+	return t.reported
+}
+
+// usage is what is known at the end of a request; sent tells whether anything
+// reached the upstream.
+func (t *tally) usage(request *chat.Request, sent bool) chat.Usage {
+	switch {
+	case t.reported != nil:
+		return *t.reported
+	case !sent:
+		return chat.Usage{Source: chat.UsageUnknown}
+	default:
+		return *t.estimate(request, chat.UsagePartial)
+	}
+}
+
+func (t *tally) estimate(request *chat.Request, source chat.UsageSource) *chat.Usage {
+	completion := tokencount.Text(t.text.String())
+	if kept := t.text.Len(); kept > 0 && t.length > kept {
+		completion = int(float64(completion) * float64(t.length) / float64(kept))
+	}
+	return &chat.Usage{Prompt: tokencount.Request(request), Completion: completion, Source: source}
+}

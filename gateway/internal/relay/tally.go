@@ -66,5 +66,5 @@ func (t *tally) estimate(request *chat.Request, source chat.UsageSource) *chat.U
 	if kept := t.text.Len(); kept > 0 && t.length > kept {
 		completion = int(float64(completion) * float64(t.length) / float64(kept))
 	}
-	return &chat.Usage{Prompt: tokencount.Request(request), Completion: completion, Source: source}
+	return &chat.Usage{Prompt: tokencount.Messages(request.Messages), Completion: completion, Source: source}
 }

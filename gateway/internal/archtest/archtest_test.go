@@ -20,7 +20,7 @@ var allowed = map[string][]string{
 
 	// Leaves that know one thing each.
 	"internal/sse":        {},
-	"internal/auth":       {},
+	"internal/auth":       {"internal/chat"},
 	"internal/config":     {},
 	"internal/metrics":    {},
 	"internal/accesslog":  {},
@@ -35,7 +35,8 @@ var allowed = map[string][]string{
 
 	// The use case, and the store behind it.
 	"internal/relay": {
-		"internal/chat", "internal/upstream", "internal/lease", "internal/reqlog", "internal/tokencount", "internal/metrics",
+		"internal/chat", "internal/upstream", "internal/catalog", "internal/lease", "internal/reqlog", "internal/tokencount",
+		"internal/metrics",
 	},
 	"internal/catalog": {"internal/chat", "internal/upstream"},
 	"internal/tokens": {
@@ -46,7 +47,7 @@ var allowed = map[string][]string{
 	"internal/httpapi": {
 		"internal/chat", "internal/dialect/*", "internal/auth", "internal/sse", "internal/metrics", "internal/accesslog",
 	},
-	"internal/adminapi": {"internal/chat", "internal/dialect/*", "internal/upstream", "internal/auth"},
+	"internal/adminapi": {"internal/chat", "internal/upstream", "internal/auth"},
 
 	"app":         {"internal/*"},
 	"cmd/gateway": {"app"},

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"strings"
 
+	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/proto/service/secret"
 )
 
@@ -65,6 +66,20 @@ func (g *Gate) Check(authorization string) Verdict {
 		return Granted
 	}
 	return Refused
+}
+
+// Authorize is Check as an error for the client; nil when it is granted.
+func (g *Gate) Authorize(authorization string) error {
+	switch g.Check(authorization) {
+	case Granted:
+		return nil
+	case Missing:
+		return chat.Errorf(chat.Unauthenticated, "no key was sent: the header `Authorization: Bearer <key>` is needed")
+	case Unknown:
+		return chat.Errorf(chat.StoreUnavailable, "keys can't be checked yet: the tokenstore has not told the admin token")
+	default:
+		return chat.Errorf(chat.Unauthenticated, "the key is wrong")
+	}
 }
 
 // bearer answers the token of `Bearer <token>`; the scheme is case-insensitive.

@@ -44,6 +44,9 @@ func TestCheck(t *testing.T) {
 			if got := c.gate.Check(c.header); got != c.want {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
+			if err := c.gate.Authorize(c.header); (err == nil) != (c.want == auth.Granted) {
+				t.Errorf("authorize: %v", err)
+			}
 		})
 	}
 }

@@ -1,0 +1,180 @@
+package files_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"carousel.internal/proto/cursor/checksum"
+	"carousel.internal/proto/service/secret"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/files"
+	"carousel.internal/tokenstore/internal/token"
+)
+
+const (
+	tokenFile = tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN
+	tokenList = tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN_LIST
+	jsonFile  = tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_JSON
+)
+
+const sum = "2dHTzLTC03204de92e11fc8c528139be419065920eb83dbff1a4663bbea455aa6e9702bd/1f0efc62c80760e53a5f7cd9a1c7aff105f84b2bf414a102d177ee7b776f0dc8"
+
+// told writes a result as text: `line alias|secret|said` and `line: reason`.
+func told(entries []files.Entry, rejected []files.Rejected) []string {
+	var lines []string
+	for _, e := range entries {
+		lines = append(lines, fmt.Sprintf("%d %s|%s|%s", e.Line, e.Alias, e.Secret.Reveal(), strings.Join(e.Said, " ")))
+	}
+	for _, r := range rejected {
+		lines = append(lines, fmt.Sprintf("%d: %s", r.Line, r.Reason))
+	}
+	return lines
+}
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	const again = "the same token is on line %d, which counts"
+	for name, test := range map[string]struct {
+		format  tokenstorev1.TokenFileFormat
+		content string
+		want    []string
+	}{
+		"empty":           {tokenFile, "", nil},
+		"only blanks":     {tokenFile, "\n \r\n\t\n", nil},
+		"bare":            {tokenFile, "T", []string{"1 |T|alias"}},
+		"alias":           {tokenFile, "work::T\n", []string{"1 work|T|alias"}},
+		"user":            {tokenFile, "user_X::T", []string{"1 user_X|T|alias"}},
+		"escaped":         {tokenFile, "user_X%3A%3AT", []string{"1 user_X|T|alias"}},
+		"escaped lower":   {tokenFile, "user_X%3a%3aT", []string{"1 user_X|T|alias"}},
+		"three parts":     {tokenFile, "a::b::T", []string{"1: there is more than one `::`: write alias::token"}},
+		"comment":         {tokenFile, "# x\nT", []string{"2 |T|alias"}},
+		"list in token":   {tokenFile, "T," + sum, []string{"1 |T|alias checksum"}},
+		"no checksum":     {tokenList, "T", []string{"1: there is no checksum: write token,checksum"}},
+		"two commas":      {tokenList, "T,a,b", []string{"1: there is more than one comma: write token,checksum"}},
+		"list":            {tokenList, "a::T," + sum, []string{"1 a|T|alias checksum"}},
+		"bad checksum":    {tokenList, "T,sum\nU," + sum, []string{"2 |U|alias checksum", "1: " + checksum.ErrLength.Error()}},
+		"cookie":          {tokenFile, "WorkosCursorSessionToken=user_X%3A%3AT", []string{"1 user_X|T|alias"}},
+		"crlf":            {tokenFile, "a::T\r\n\r\nU\r\n", []string{"1 a|T|alias", "3 |U|alias"}},
+		"byte order mark": {tokenFile, "\ufeffT\n", []string{"1 |T|alias"}},
+		"nul":             {tokenFile, "T\x00\nU", []string{"2 |U|alias", "1: the token has a character that tokens don't have, such as a space or a comma"}},
+		"invalid utf-8":   {tokenFile, "a\xff::T\nU", []string{"2 |U|alias", "1: the alias is not valid UTF-8"}},
+		"overlong":        {tokenFile, strings.Repeat("x", 20<<10) + "\nU", []string{"2 |U|alias", "1: the line has more than 16384 bytes"}},
+		"duplicates":      {tokenFile, "a::T\nU\nb::T", []string{"2 |U|alias", "3 b|T|alias", "1: " + fmt.Sprintf(again, 3)}},
+		"merged report":   {tokenFile, "T\n::\nT\n::", []string{"3 |T|alias", "1: " + fmt.Sprintf(again, 3), "2: the token is empty", "4: the token is empty"}},
+
+		"json": {
+			jsonFile, `[{"token":"T"},` + "\n" + `{"token":"U","alias":"","tags":["a"],"cap":2,"weight":3,"enabled":false,"checksum":"` + sum + `"}]`,
+			[]string{"1 |T|", "2 |U|alias tags cap weight enabled checksum"},
+		},
+		"json of the admin API": {jsonFile, `[{"id":"x","token":"T","state":"ready","version":3,"last_used_at":null}]`, []string{"1 |T|"}},
+		"json pasted":           {jsonFile, `[{"token":"a::T"}]`, []string{"1 a|T|alias"}},
+		"json bad items": {
+			jsonFile, "[\n{\"token\":\"T\"},\n\n7,\n{\"token\":1},\n{\"tokn\":\"T\"},\n{\"token\":\"U\",\"weight\":0}]",
+			[]string{
+				"2 |T|", "4: an object is wanted", "5: token has a value of the wrong kind",
+				"6: there is a field that tokens don't have: token, upstream, alias, tags, cap, weight, enabled and checksum are known",
+				"7: weight is 1 to 1000",
+			},
+		},
+		"json duplicates": {jsonFile, `[{"token":"T"},{"token":"T","cap":1}]`, []string{"1 |T|cap", "1: " + fmt.Sprintf(again, 1)}},
+		"json cut":        {jsonFile, `[{"token":"T"},` + "\n" + `{"tok`, []string{"1 |T|", "2: not JSON from here on; nothing after it was read"}},
+		"json not ended":  {jsonFile, `[{"token":"T"}`, []string{"1 |T|", "1: the array does not end: the file is cut"}},
+		"json and more":   {jsonFile, `[] []`, []string{"1: there is something behind the array"}},
+		"json object":     {jsonFile, `{"token":"T"}`, []string{"1: a JSON array of objects is wanted"}},
+		"json upstream":   {jsonFile, `[{"token":"T","upstream":"A B"}]`, []string{"1: upstream name: 1 to 40 lower-case letters, digits, `-` and `_`, beginning with a letter"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			entries, rejected, err := files.Parse(test.format, test.content)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, told(entries, rejected)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	if _, _, err := files.Parse(0, ""); err == nil {
+		t.Error("a format is guessed")
+	}
+}
+
+func entriesToRender() []files.Entry {
+	material, _ := checksum.Parse(sum)
+	full := token.NewDraft(secret.New("T<&>"))
+	full.Fields = token.Fields{Alias: "工作 1", Tags: []string{"a", "b"}, Cap: 2, Weight: 3, Enabled: false, Checksum: material}
+	full.Upstream = "cursor"
+	bare := token.NewDraft(secret.New("sk-key"))
+	bare.Upstream = "openai"
+	return []files.Entry{{Line: 1, Draft: full}, {Line: 2, Draft: bare}}
+}
+
+func TestRenderedFilesReadBack(t *testing.T) {
+	t.Parallel()
+	now := time.UnixMilli(1735689600000)
+	for format, want := range map[tokenstorev1.TokenFileFormat][]string{
+		tokenFile: {"1 工作 1|T<&>|alias", "2 |sk-key|alias"},
+		tokenList: {"1 工作 1|T<&>|alias checksum"},
+		jsonFile:  {"2 工作 1|T<&>|alias tags cap weight enabled checksum", "15 |sk-key|alias cap weight enabled"},
+	} {
+		text, err := files.Render(format, entriesToRender(), now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries, rejected, err := files.Parse(format, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, told(entries, rejected)); diff != "" {
+			t.Errorf("%v: %s\n%s", format, diff, text)
+		}
+		if format == jsonFile {
+			got := entries[0]
+			wantDraft := entriesToRender()[0].Draft
+			if diff := cmp.Diff(wantDraft.Fields, got.Fields); diff != "" || got.Upstream != "cursor" {
+				t.Error(diff)
+			}
+		}
+		if format == tokenList && !strings.Contains(text, sum) {
+			t.Errorf("the checksum is not there:\n%s", text)
+		}
+	}
+}
+
+// Whatever a file holds: it is read without a panic, no reason shows more of a
+// secret than its own wording does, lines ascend, and what was read can be
+// written and read again.
+func FuzzParse(f *testing.F) {
+	f.Add(int32(1), "a::T\n#x\nuser%3A%3AT,"+sum)
+	f.Add(int32(2), "T,"+sum+"\r\nT,"+sum)
+	f.Add(int32(3), `[{"token":"T","alias":"x"},{"token":"U"}]`)
+	f.Add(int32(3), `[`)
+	f.Fuzz(func(t *testing.T, format int32, content string) {
+		kind := tokenstorev1.TokenFileFormat(format)
+		entries, rejected, err := files.Parse(kind, content)
+		if err != nil {
+			return
+		}
+		if !slices.IsSortedFunc(rejected, func(a, b files.Rejected) int { return a.Line - b.Line }) {
+			t.Errorf("lines out of order: %v", rejected)
+		}
+		text, err := files.Render(kind, entries, time.UnixMilli(1735689600000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, refused, err := files.Parse(kind, text)
+		if err != nil || len(refused) != 0 || len(again) != len(entries) {
+			t.Fatalf("%d entries became %d, refused %v, %v:\n%s", len(entries), len(again), refused, err, text)
+		}
+		for i := range again {
+			if again[i].Secret.Reveal() != entries[i].Secret.Reveal() || again[i].Alias != entries[i].Alias {
+				t.Errorf("%q|%q became %q|%q", entries[i].Alias, entries[i].Secret.Reveal(), again[i].Alias, again[i].Secret.Reveal())
+			}
+		}
+	})
+}

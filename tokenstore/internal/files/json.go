@@ -1,0 +1,185 @@
+package files
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"carousel.internal/proto/cursor/checksum"
+	"carousel.internal/tokenstore/internal/token"
+)
+
+// item is a token in a JSON file: the fields of the admin API that say what a
+// token is. Those that only tell its state are read over.
+type item struct {
+	Token    string   `json:"token"`
+	Upstream string   `json:"upstream,omitempty"`
+	Alias    *string  `json:"alias,omitempty"`
+	Tags     []string `json:"tags,omitempty"`
+	Cap      *uint32  `json:"cap,omitempty"`
+	Weight   *uint32  `json:"weight,omitempty"`
+	Enabled  *bool    `json:"enabled,omitempty"`
+	Checksum string   `json:"checksum,omitempty"`
+}
+
+// shown are the fields of the admin API that an item may have, and that are not
+// read.
+var shown = []string{
+	"id", "state", "fingerprint", "in_flight", "requests", "failures", "last_used_at", "last_error",
+	"cooling_until", "expires_at", "created_at", "version",
+}
+
+func parseJSON(content string) ([]Entry, []Rejected) {
+	var entries []Entry
+	var rejected []Rejected
+	decoder := json.NewDecoder(strings.NewReader(content))
+	lines := lineCounter{content: content}
+	if opening, err := decoder.Token(); err != nil || opening != json.Delim('[') {
+		return nil, []Rejected{{Line: 1, Reason: "a JSON array of objects is wanted"}}
+	}
+	for decoder.More() {
+		// More has found the element's first byte; the decoder's own offset is still
+		// behind the previous one.
+		line := lines.at(decoder.InputOffset())
+		var raw json.RawMessage
+		if err := decoder.Decode(&raw); err != nil {
+			return entries, append(rejected, Rejected{Line: line, Reason: "not JSON from here on; nothing after it was read"})
+		}
+		draft, err := parseItem(raw)
+		if err != nil {
+			rejected = append(rejected, Rejected{Line: line, Reason: oneLine(err)})
+			continue
+		}
+		entries = append(entries, Entry{Line: line, Draft: draft})
+	}
+	line := lines.at(decoder.InputOffset())
+	if _, err := decoder.Token(); err != nil {
+		return entries, append(rejected, Rejected{Line: line, Reason: "the array does not end: the file is cut"})
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return entries, append(rejected, Rejected{Line: lines.at(decoder.InputOffset()), Reason: "there is something behind the array"})
+	}
+	return entries, rejected
+}
+
+// lineCounter answers the line of ever higher offsets.
+type lineCounter struct {
+	content string
+	offset  int
+	line    int // lines ended before offset
+}
+
+// at answers the line of the first byte at or after offset that is neither
+// space nor comma.
+func (c *lineCounter) at(offset int64) int {
+	end := int(offset)
+	for end < len(c.content) && strings.IndexByte(" \t\r\n,", c.content[end]) >= 0 {
+		end++
+	}
+	c.line += strings.Count(c.content[c.offset:end], "\n")
+	c.offset = end
+	return c.line + 1
+}
+
+func parseItem(raw json.RawMessage) (token.Draft, error) {
+	it, err := decodeItem(raw)
+	if err != nil {
+		return token.Draft{}, err
+	}
+	pasted, err := token.ParsePasted(it.Token)
+	if err != nil {
+		return token.Draft{}, err
+	}
+	draft := token.NewDraft(pasted.Secret)
+	draft.Upstream = it.Upstream
+	if draft.Upstream != "" {
+		if err := token.CheckUpstreamName(draft.Upstream); err != nil {
+			return token.Draft{}, fmt.Errorf("upstream %w", err)
+		}
+	}
+	say := func(name string) { draft.Said = append(draft.Said, name) }
+	if it.Alias == nil && pasted.Alias != "" {
+		it.Alias = &pasted.Alias
+	}
+	if it.Alias != nil {
+		draft.Alias = strings.TrimSpace(*it.Alias)
+		say(token.Alias)
+	}
+	if it.Tags != nil {
+		draft.Tags = it.Tags
+		say(token.Tags)
+	}
+	if it.Cap != nil {
+		draft.Cap = *it.Cap
+		say(token.Cap)
+	}
+	if it.Weight != nil {
+		draft.Weight = *it.Weight
+		say(token.Weight)
+	}
+	if it.Enabled != nil {
+		draft.Enabled = *it.Enabled
+		say(token.Enabled)
+	}
+	draft.Checksum = pasted.Checksum
+	if it.Checksum != "" {
+		if draft.Checksum, err = checksum.Parse(it.Checksum); err != nil {
+			return token.Draft{}, err
+		}
+	}
+	if draft.Checksum.DeviceID != "" {
+		say(token.Checksum)
+	}
+	return draft, draft.Check()
+}
+
+// decodeItem reads an object with known keys. The decoder's own errors may
+// repeat the text: they are not passed on.
+func decodeItem(raw json.RawMessage) (item, error) {
+	var keys map[string]json.RawMessage
+	if json.Unmarshal(raw, &keys) != nil {
+		return item{}, errors.New("an object is wanted")
+	}
+	for _, name := range shown {
+		delete(keys, name)
+	}
+	known, err := json.Marshal(keys)
+	if err != nil {
+		return item{}, errors.New("an object is wanted")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(known))
+	decoder.DisallowUnknownFields()
+	var it item
+	err = decoder.Decode(&it)
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &kind):
+		return item{}, fmt.Errorf("%s has a value of the wrong kind", kind.Field)
+	case err != nil:
+		return item{}, errors.New("there is a field that tokens don't have: token, upstream, alias, tags, cap, weight, enabled and checksum are known")
+	}
+	return it, nil
+}
+
+func renderJSON(entries []Entry, now time.Time) (string, error) {
+	items := make([]item, len(entries))
+	for i, entry := range entries {
+		items[i] = item{
+			Token: entry.Secret.Reveal(), Upstream: entry.Upstream, Alias: &entry.Alias, Tags: entry.Tags,
+			Cap: &entry.Cap, Weight: &entry.Weight, Enabled: &entry.Enabled,
+		}
+		if entry.Checksum.DeviceID != "" {
+			items[i].Checksum = entry.Checksum.At(now)
+		}
+	}
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	err := encoder.Encode(items)
+	return text.String(), err
+}

@@ -1,0 +1,137 @@
+// Package token is the domain of the tokenstore: what a token, an upstream and
+// a setting may be, and how a pasted secret is read. It does no I/O and knows
+// neither Redis nor gRPC's machinery; the contract's messages are its types where
+// another type would only copy them.
+package token
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"carousel.internal/proto/cursor/checksum"
+	"carousel.internal/proto/service/secret"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// Draft is a token as it comes in: from an admin, or from a file.
+type Draft struct {
+	// Upstream is empty where the source does not say.
+	Upstream string
+	Secret   secret.Value
+	Fields
+	// Said are the names of the Fields that the source gives; the others have
+	// their defaults. A known token that comes in again changes only in these.
+	Said []string
+}
+
+// Fields are what an admin may change of a token.
+type Fields struct {
+	Alias string
+	Tags  []string
+	// Cap is the number of requests at a time; 0 is unlimited.
+	Cap uint32
+	// Weight is at least 1.
+	Weight  uint32
+	Enabled bool
+	// Checksum is zero where the upstream needs none.
+	Checksum checksum.Material
+}
+
+// Names of the Fields, as in update masks and in the admin API.
+const (
+	Alias    = "alias"
+	Tags     = "tags"
+	Cap      = "cap"
+	Weight   = "weight"
+	Enabled  = "enabled"
+	Checksum = "checksum"
+)
+
+// NewDraft is a draft with the defaults.
+func NewDraft(value secret.Value) Draft {
+	return Draft{Secret: value, Fields: Fields{Weight: 1, Enabled: true}}
+}
+
+// Take copies the named fields from other.
+func (f *Fields) Take(other Fields, names []string) {
+	for _, name := range names {
+		switch name {
+		case Alias:
+			f.Alias = other.Alias
+		case Tags:
+			f.Tags = other.Tags
+		case Cap:
+			f.Cap = other.Cap
+		case Weight:
+			f.Weight = other.Weight
+		case Enabled:
+			f.Enabled = other.Enabled
+		case Checksum:
+			f.Checksum = other.Checksum
+		}
+	}
+}
+
+// State is the automatic state of a token at a moment; zero times mean never.
+func State(enabled bool, expires, coolingUntil, now time.Time) tokenstorev1.TokenState {
+	switch {
+	case !enabled:
+		return tokenstorev1.TokenState_TOKEN_STATE_DISABLED
+	case !expires.IsZero() && !now.Before(expires):
+		return tokenstorev1.TokenState_TOKEN_STATE_EXPIRED
+	case now.Before(coolingUntil):
+		return tokenstorev1.TokenState_TOKEN_STATE_COOLING
+	default:
+		return tokenstorev1.TokenState_TOKEN_STATE_READY
+	}
+}
+
+// maskedFrom is the length, in characters, from which a secret shows its ends:
+// then what is hidden is still far too much to guess.
+const maskedFrom = 24
+
+// Mask shows the first and last four characters of a long secret, nothing of a
+// short one.
+func Mask(value secret.Value) string {
+	text := value.Reveal()
+	switch {
+	case text == "":
+		return ""
+	case len(text) < maskedFrom:
+		return "…"
+	}
+	return text[:4] + "…" + text[len(text)-4:]
+}
+
+// MaskChecksum masks checksum material likewise.
+func MaskChecksum(material checksum.Material) string {
+	if material.DeviceID == "" {
+		return ""
+	}
+	return Mask(secret.New(material.DeviceID + material.MACHash))
+}
+
+// latest is the last time that a Timestamp can say.
+var latest = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+
+// Expiry is the `exp` of a token that is a JWT; zero where it is not one or does
+// not say.
+func Expiry(value secret.Value) time.Time {
+	parts := strings.Split(value.Reveal(), ".")
+	if len(parts) != 3 {
+		return time.Time{}
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	if err != nil {
+		return time.Time{}
+	}
+	var claims struct {
+		Expires float64 `json:"exp"`
+	}
+	if json.Unmarshal(payload, &claims) != nil || claims.Expires <= 0 || claims.Expires >= float64(latest.Unix()) {
+		return time.Time{}
+	}
+	return time.Unix(int64(claims.Expires), 0).UTC()
+}

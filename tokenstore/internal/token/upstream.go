@@ -1,0 +1,84 @@
+package token
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// The drivers of upstreams.
+const (
+	DriverCursor = "cursor"
+	DriverOpenAI = "openai"
+)
+
+// Bounds of an upstream's lists.
+const (
+	maxModels      = 2000
+	maxModel       = 200 // bytes
+	maxParameters  = 100
+	maxParameter   = 100     // bytes of a name
+	maxParameterOf = 8 << 10 // bytes of a value
+)
+
+var upstreamName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,39}$`)
+
+// CheckUpstreamName refuses names that could not be part of `upstream/model`.
+func CheckUpstreamName(name string) error {
+	if !upstreamName.MatchString(name) {
+		return errors.New("name: 1 to 40 lower-case letters, digits, `-` and `_`, beginning with a letter")
+	}
+	return nil
+}
+
+// CheckUpstream answers everything that is wrong with an upstream.
+func CheckUpstream(upstream *tokenstorev1.Upstream) error {
+	problems := []error{CheckUpstreamName(upstream.GetName())}
+	if driver := upstream.GetDriver(); driver != DriverCursor && driver != DriverOpenAI {
+		problems = append(problems, fmt.Errorf("driver: %s or %s", DriverCursor, DriverOpenAI))
+	}
+	problems = append(problems, checkBaseURL(upstream.GetBaseUrl()), checkModels(upstream.GetModels()))
+	if len(upstream.GetSettings()) > maxParameters {
+		problems = append(problems, fmt.Errorf("settings: at most %d", maxParameters))
+	}
+	for key, value := range upstream.GetSettings() {
+		if key == "" || len(key) > maxParameter || len(value) > maxParameterOf {
+			problems = append(problems, fmt.Errorf("settings: a key has 1 to %d bytes, a value at most %d", maxParameter, maxParameterOf))
+			break
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func checkBaseURL(text string) error {
+	base, err := url.Parse(text)
+	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
+		return errors.New("base_url: an http or https URL with a host")
+	}
+	if base.User != nil || base.RawQuery != "" || base.Fragment != "" {
+		return errors.New("base_url: no user, query or fragment; keys belong to tokens")
+	}
+	return nil
+}
+
+func checkModels(models []string) error {
+	if len(models) > maxModels {
+		return fmt.Errorf("models: at most %d", maxModels)
+	}
+	for i, model := range models {
+		switch {
+		case model == "" || len(model) > maxModel:
+			return fmt.Errorf("models: an id has 1 to %d bytes", maxModel)
+		case checkText("model id", model) != nil || strings.ContainsRune(model, ' '):
+			return errors.New("models: an id has no spaces and no control characters")
+		case slices.Contains(models[:i], model):
+			return fmt.Errorf("models: %s is there twice", model)
+		}
+	}
+	return nil
+}

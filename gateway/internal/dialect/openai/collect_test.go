@@ -1,0 +1,95 @@
+package openai
+
+import (
+	"encoding/json"
+	"testing"
+
+	"carousel.internal/gateway/internal/chat"
+)
+
+func whole(text string) chat.Raw { return chat.Raw{Dialect: Dialect, JSON: []byte(text), Whole: true} }
+
+func TestCollector(t *testing.T) {
+	t.Parallel()
+	const head = `{"id":"chatcmpl-1","object":"chat.completion","created":1763800000,"model":"up/gpt","choices":[{"index":0,"message":{"role":"assistant",`
+	usage := &chat.Usage{Prompt: 3, Completion: 4}
+	tests := map[string]struct {
+		events []chat.Event
+		want   string
+	}{
+		"text": {
+			[]chat.Event{{}, {Text: "He said \""}, {Text: "hi\"\n"}, {Finish: chat.Stop}, {Usage: usage}},
+			head + `"content":"He said \"hi\"\n"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}`,
+		},
+		"nothing": {
+			[]chat.Event{{Finish: chat.ContentFilter}},
+			head + `"content":""},"finish_reason":"content_filter"}]}`,
+		},
+		"never finished": {
+			[]chat.Event{{Text: "x"}},
+			head + `"content":"x"},"finish_reason":null}]}`,
+		},
+		"reasoning": {
+			[]chat.Event{{Reasoning: "a"}, {Reasoning: "b", Text: "c"}, {Finish: chat.Length}},
+			head + `"content":"c","reasoning_content":"ab"},"finish_reason":"length"}]}`,
+		},
+		"tool calls, their pieces mixed": {
+			[]chat.Event{
+				{ToolCalls: []chat.ToolCall{{Index: 1, Name: "g"}, {Index: 0, ID: "c0", Name: "f", Arguments: "{"}}},
+				{ToolCalls: []chat.ToolCall{{Index: 1, Arguments: `"`}, {Index: 0, Arguments: "}"}}},
+				{Finish: chat.CalledTools},
+			},
+			head + `"content":null,"tool_calls":[{"id":"c0","type":"function","function":{"name":"f","arguments":"{}"}},{"id":"call_1","type":"function","function":{"name":"g","arguments":"\""}}]},"finish_reason":"tool_calls"}]}`,
+		},
+		"an upstream's chunks are read by their canonical fields": {
+			[]chat.Event{{Text: "x", Raw: raw(`{"choices":[]}`)}, {Finish: chat.Stop, Raw: raw(`{}`)}},
+			head + `"content":"x"},"finish_reason":"stop"}]}`,
+		},
+		"an upstream's whole answer": {
+			[]chat.Event{{Text: "x", Finish: chat.Stop, Usage: usage, Raw: whole(`{"id":"u","created":1, "model":"other","choices":[ {"message":{"content":"x","new":1}}],"usage":{"details":{"a":1}},"x":"y"}`)}},
+			`{"id":"chatcmpl-1","created":1763800000, "model":"up/gpt","choices":[ {"message":{"content":"x","new":1}}],"usage":{"details":{"a":1}},"x":"y"}`,
+		},
+		"an upstream's whole answer without counts": {
+			[]chat.Event{{Text: "x", Finish: chat.Stop, Raw: whole(`{"id":"u","created":1,"model":"o","choices":[]}`)}, {Usage: usage}},
+			`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}`,
+		},
+		"an upstream's whole answer with null for counts": {
+			[]chat.Event{{Usage: usage, Raw: whole(`{"usage":null,"id":"u","created":1,"model":"o"}`)}},
+			`{"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7},"id":"chatcmpl-1","created":1763800000,"model":"up/gpt"}`,
+		},
+		"a whole answer that is garbage": {
+			[]chat.Event{{Text: "x", Finish: chat.Stop, Raw: whole(`{"id"`)}},
+			head + `"content":"x"},"finish_reason":"stop"}]}`,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := NewCollector(streamRequest())
+			for _, ev := range test.events {
+				c.Add(ev)
+				for i := range ev.Raw.JSON {
+					ev.Raw.JSON[i] = '!' // the driver may reuse it
+				}
+			}
+			got := string(c.JSON())
+			if got != test.want {
+				t.Errorf("got  %s\nwant %s", got, test.want)
+			}
+			if !json.Valid([]byte(got)) {
+				t.Error("not JSON")
+			}
+		})
+	}
+}
+
+func BenchmarkCollectWhole(b *testing.B) {
+	req := streamRequest()
+	ev := chat.Event{Raw: whole(`{"id":"u","created":1,"model":"other","choices":[{"message":{"role":"assistant","content":"Hello there, how are you today?"}}],"usage":{"prompt_tokens":1}}`)}
+	b.ReportAllocs()
+	for b.Loop() {
+		c := NewCollector(req)
+		c.Add(ev)
+		c.JSON()
+	}
+}

@@ -1,0 +1,216 @@
+package openai
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"carousel.internal/gateway/internal/chat"
+)
+
+var now = time.Unix(1763800000, 0)
+
+func text(s string) []chat.Part { return []chat.Part{{Text: s}} }
+
+func TestDecode(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		body string
+		want chat.Request
+	}{
+		"plain": {
+			`{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}]}`,
+			chat.Request{Model: "gpt-4o", Messages: []chat.Message{{Role: chat.User, Parts: text("hi")}}},
+		},
+		"all that it names": {
+			`{"messages":[{"content":"a\n\u00e9😀","role":"system"}],"stream":true,"stream_options":{"include_usage":true,"x":1},"user":"u","model":"m","temperature":0.1}`,
+			chat.Request{Model: "m", Stream: true, IncludeUsage: true, User: "u", Messages: []chat.Message{{Role: chat.System, Parts: text("a\né😀")}}},
+		},
+		"role aliases": {
+			`{"model":"m","messages":[{"role":"developer","content":"1"},{"role":"human","content":"2"},{"role":"ai","content":"3"},{"role":"function","name":"f","content":"4"}]}`,
+			chat.Request{Model: "m", Messages: []chat.Message{
+				{Role: chat.System, Parts: text("1")}, {Role: chat.User, Parts: text("2")},
+				{Role: chat.Assistant, Parts: text("3")}, {Role: chat.Tool, Parts: text("4")},
+			}},
+		},
+		"parts": {
+			`{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"see"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AA==","detail":"low"}},{"type":"image_url","image_url":"https://x/y.png"},{"type":"input_audio","input_audio":{"data":"AA","format":"wav"}}]}]}`,
+			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.User, Parts: []chat.Part{
+				{Text: "see"}, {Image: &chat.Image{URL: "data:image/png;base64,AA=="}}, {Image: &chat.Image{URL: "https://x/y.png"}},
+			}}}},
+		},
+		"only a part that the canonical form has no room for": {
+			`{"model":"m","messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]}`,
+			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.User, Parts: []chat.Part{}}}},
+		},
+		"tools": {
+			`{"model":"m","tools":[{"type":"function"}],"messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}},{"id":"c2","type":"custom","custom":{"name":"g","input":"x"}}]},{"role":"tool","tool_call_id":"c1","content":"42"}]}`,
+			chat.Request{Model: "m", Messages: []chat.Message{
+				{Role: chat.Assistant, ToolCalls: []chat.ToolCall{{ID: "c1", Name: "f", Arguments: `{"a":1}`}, {Index: 1, ID: "c2", Name: "g", Arguments: "x"}}},
+				{Role: chat.Tool, ToolCallID: "c1", Parts: text("42")},
+			}},
+		},
+		"an assistant that refused": {
+			`{"model":"m","messages":[{"role":"assistant","refusal":"no"}]}`,
+			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.Assistant}}},
+		},
+		"null means absent": {
+			`{"model":"m","stream":null,"stream_options":null,"user":null,"messages":[{"role":"user","content":"","tool_calls":null,"tool_call_id":null}]}`,
+			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.User, Parts: text("")}}},
+		},
+		"the last of equal keys counts": {
+			`{"model":"a","model":"b","messages":[],"messages":[{"role":"user","content":"1","content":"2"}]}`,
+			chat.Request{Model: "b", Messages: []chat.Message{{Role: chat.User, Parts: text("2")}}},
+		},
+		"escaped keys": {
+			`{"\u006dodel":"m","messages":[{"r\u006fle":"user","content":"x"}]}`,
+			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.User, Parts: text("x")}}},
+		},
+		"half a surrogate": {
+			`{"model":"m","messages":[{"role":"user","content":"a\ud83d b"}]}`,
+			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.User, Parts: text("a\ufffd b")}}},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test.want.ID, test.want.Created = "id", now
+			test.want.Source = chat.Source{Dialect: "openai", JSON: []byte(test.body)}
+			got, err := Decode([]byte(test.body), "id", now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(*got, test.want) {
+				t.Errorf("got  %+v\nwant %+v", *got, test.want)
+			}
+		})
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	t.Parallel()
+	message := func(m string) string { return `{"model":"m","messages":[{"role":"user","content":"x"},` + m + `]}` }
+	tests := []struct {
+		name, body   string
+		kind         chat.Kind
+		param, words string
+	}{
+		{"nothing", ``, chat.InvalidRequest, "", "is empty"},
+		{"no JSON", `hello`, chat.InvalidRequest, "", "at byte 0"},
+		{"cut off", `{"model":"m","messages":[{"role":"us`, chat.InvalidRequest, "", "ends inside a string at byte 36"},
+		{"trailing comma", `{"model":"m",}`, chat.InvalidRequest, "", "at byte 13"},
+		{"two values", `{"model":"m","messages":[{"role":"user","content":"x"}]} {}`, chat.InvalidRequest, "", "at byte 57"},
+		{"not an object", `[1]`, chat.InvalidRequest, "", "must be a JSON object, but is an array"},
+		{"invalid UTF-8", "{\"model\":\"\xff\"}", chat.InvalidRequest, "", "UTF-8: see byte 10"},
+		{"too deep", `{"x":` + strings.Repeat("[", 600) + strings.Repeat("]", 600) + `}`, chat.InvalidRequest, "", "nested deeper than 512 levels"},
+		{"no model", `{"messages":[{"role":"user","content":"x"}]}`, chat.InvalidRequest, "model", "missing"},
+		{"empty model", `{"model":"","messages":[{"role":"user","content":"x"}]}`, chat.InvalidRequest, "model", "missing"},
+		{"model is a number", `{"model":1}`, chat.InvalidRequest, "model", "must be a string, but is a number"},
+		{"no messages", `{"model":"m"}`, chat.InvalidRequest, "messages", "missing"},
+		{"null messages", `{"model":"m","messages":null}`, chat.InvalidRequest, "messages", "array of messages, but is null"},
+		{"empty messages", `{"model":"m","messages":[]}`, chat.EmptyMessages, "messages", "empty"},
+		{"stream is text", `{"model":"m","stream":"yes","messages":[]}`, chat.InvalidRequest, "stream", "must be a boolean, but is a string"},
+		{"options without stream", `{"model":"m","stream_options":{},"messages":[{"role":"user","content":"x"}]}`, chat.InvalidRequest, "stream_options", "only allowed"},
+		{"options are a list", `{"model":"m","stream_options":[]}`, chat.InvalidRequest, "stream_options", "an object"},
+		{"include_usage is a number", `{"stream_options":{"include_usage":1}}`, chat.InvalidRequest, "stream_options.include_usage", "a boolean"},
+		{"user is a number", `{"user":7}`, chat.InvalidRequest, "user", "a string"},
+		{"message is text", message(`"hi"`), chat.InvalidRequest, "messages[1]", "must be an object, but is a string"},
+		{"no role", message(`{"content":"x"}`), chat.InvalidRequest, "messages[1].role", "missing"},
+		{"unknown role", message(`{"role":"robot","content":"x"}`), chat.InvalidRequest, "messages[1].role", `but is "robot"`},
+		{"role is null", message(`{"role":null,"content":"x"}`), chat.InvalidRequest, "messages[1].role", "a string, but is null"},
+		{"no content", message(`{"role":"user"}`), chat.InvalidRequest, "messages[1].content", "missing"},
+		{"null content", message(`{"role":"user","content":null}`), chat.InvalidRequest, "messages[1].content", "missing"},
+		{"silent assistant", message(`{"role":"assistant","content":null,"tool_calls":[]}`), chat.InvalidRequest, "messages[1].content", "missing"},
+		{"content is a number", message(`{"role":"user","content":3}`), chat.InvalidRequest, "messages[1].content", "but is a number"},
+		{"no parts", message(`{"role":"user","content":[]}`), chat.InvalidRequest, "messages[1].content", "empty array"},
+		{"part is text", message(`{"role":"user","content":["x"]}`), chat.InvalidRequest, "messages[1].content[0]", "an object, but is a string"},
+		{"part without type", message(`{"role":"user","content":[{"type":"text","text":"a"},{"text":"x"}]}`), chat.InvalidRequest, "messages[1].content[1].type", "missing"},
+		{"text part without text", message(`{"role":"user","content":[{"type":"text"}]}`), chat.InvalidRequest, "messages[1].content[0].text", "missing"},
+		{"text part with a number", message(`{"role":"user","content":[{"type":"text","text":1}]}`), chat.InvalidRequest, "messages[1].content[0].text", "a string"},
+		{"image part without image", message(`{"role":"user","content":[{"type":"image_url"}]}`), chat.InvalidRequest, "messages[1].content[0].image_url", "missing"},
+		{"image without url", message(`{"role":"user","content":[{"type":"image_url","image_url":{}}]}`), chat.InvalidRequest, "messages[1].content[0].image_url.url", "missing"},
+		{"image is a number", message(`{"role":"user","content":[{"type":"image_url","image_url":1}]}`), chat.InvalidRequest, "messages[1].content[0].image_url", "an object with"},
+		{"tool message without id", message(`{"role":"tool","content":"x"}`), chat.InvalidRequest, "messages[1].tool_call_id", "missing"},
+		{"calls are an object", message(`{"role":"assistant","tool_calls":{}}`), chat.InvalidRequest, "messages[1].tool_calls", "an array"},
+		{"arguments are an object", message(`{"role":"assistant","tool_calls":[{"id":"1","function":{"name":"f","arguments":{}}}]}`), chat.InvalidRequest, "messages[1].tool_calls[0].function.arguments", "a string, but is an object"},
+		{"a fault inside a message", message(`{"role":"user","content":[{"type":}]}`), chat.InvalidRequest, "", "not valid JSON"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			req, err := Decode([]byte(test.body), "id", now)
+			var got *chat.Error
+			if !errors.As(err, &got) || req != nil {
+				t.Fatalf("got %v, %v", req, err)
+			}
+			if got.Kind != test.kind || got.Param != test.param || !strings.Contains(got.Message, test.words) {
+				t.Errorf("got %s, param %q: %s", got.Kind, got.Param, got.Message)
+			}
+		})
+	}
+}
+
+func TestDecodeKeepsNoPieceOfTheBodyButSource(t *testing.T) {
+	t.Parallel()
+	body := []byte(`{"model":"m","messages":[{"role":"user","content":"hello there"}]}`)
+	req, err := Decode(body, "id", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range body {
+		body[i] = 'x'
+	}
+	if req.Model != "m" || req.Messages[0].Text() != "hello there" {
+		t.Fatalf("got %+v", req)
+	}
+}
+
+// What Decode accepts is valid JSON, and the texts are what encoding/json reads.
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`{"model":"gpt-4o","messages":[{"role":"user","content":"h\u0069 \ud83d\ude00"}],"stream":true}`))
+	f.Add([]byte(`{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"see"},{"type":"image_url","image_url":{"url":"data:,"}}]}]}`))
+	f.Add([]byte(`{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c","content":"x"}]}`))
+	f.Add([]byte(`{"model":}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		req, err := Decode(body, "id", now)
+		if err != nil {
+			var own *chat.Error
+			if !errors.As(err, &own) || own.Message == "" {
+				t.Fatalf("untyped or wordless error %v", err)
+			}
+			return
+		}
+		if !json.Valid(body) || !bytes.Equal(req.Source.JSON, body) {
+			t.Fatalf("accepted %q", body)
+		}
+		var generic map[string]any
+		if err := json.Unmarshal(body, &generic); err != nil {
+			t.Fatal(err)
+		}
+		if generic["model"] != req.Model || len(generic["messages"].([]any)) != len(req.Messages) {
+			t.Fatalf("%q became %+v", body, req)
+		}
+		for i, message := range generic["messages"].([]any) {
+			if content, plain := message.(map[string]any)["content"].(string); plain && content != req.Messages[i].Text() {
+				t.Fatalf("message %d: %q, want %q", i, req.Messages[i].Text(), content)
+			}
+		}
+	})
+}
+
+func BenchmarkDecode(b *testing.B) {
+	body := []byte(`{"model":"gpt-4o","stream":true,"temperature":0.7,"messages":[` +
+		`{"role":"system","content":"You are a helpful assistant.\nAnswer briefly."},` +
+		`{"role":"user","content":"` + strings.Repeat("What is the answer? ", 20) + `"}]}`)
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Decode(body, "chatcmpl-1", now); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,104 @@
+package openai
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"carousel.internal/gateway/internal/chat"
+)
+
+func TestEveryKindHasARendering(t *testing.T) {
+	t.Parallel()
+	for _, kind := range chat.Kinds() {
+		as, ok := renderings[kind]
+		if !ok {
+			t.Errorf("%s has no row", kind)
+			continue
+		}
+		if as.status < 400 || as.status > 599 || as.kind == "" || as.code == "" {
+			t.Errorf("%s: %+v", kind, as)
+		}
+		if (as.status == 401 || as.status == 403) && kind != chat.Unauthenticated {
+			t.Errorf("%s has status %d, which speaks of the client's own key", kind, as.status)
+		}
+		if (as.status == 429) != (as.kind == limitError) || (as.status >= 500) != (as.kind == serverError) {
+			t.Errorf("%s: status %d and type %s don't fit", kind, as.status, as.kind)
+		}
+	}
+	if len(renderings) != len(chat.Kinds()) {
+		t.Errorf("%d rows for %d kinds", len(renderings), len(chat.Kinds()))
+	}
+}
+
+func TestEncodeError(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		err        error
+		status     int
+		retryAfter string
+		body       string
+	}{
+		"with a field": {
+			&chat.Error{Kind: chat.EmptyMessages, Message: `no "messages"`, Param: "messages"}, 400, "",
+			`{"error":{"message":"no \"messages\"","type":"invalid_request_error","param":"messages","code":"empty_messages"}}`,
+		},
+		"with a wait": {
+			&chat.Error{Kind: chat.NoTokenAvailable, Message: "busy", RetryAfter: 1200 * time.Millisecond, Err: errors.New("secret cause")}, 429, "2",
+			`{"error":{"message":"busy","type":"rate_limit_error","param":null,"code":"no_token_available"}}`,
+		},
+		"unknown model in the list": {
+			UnknownModel("gpt-9"), 404, "",
+			`{"error":{"message":"the model \"gpt-9\" does not exist","type":"invalid_request_error","param":"model","code":"model_not_found"}}`,
+		},
+		"unknown route": {
+			chat.Errorf(chat.NotFound, "no such route"), 404, "",
+			`{"error":{"message":"no such route","type":"invalid_request_error","param":null,"code":"not_found"}}`,
+		},
+		"unknown kind": {
+			chat.Errorf("new", "what?"), 500, "",
+			`{"error":{"message":"what?","type":"server_error","param":null,"code":"internal_error"}}`,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := EncodeError(test.err)
+			if got.Status != test.status || got.RetryAfter != test.retryAfter || string(got.JSON) != test.body {
+				t.Errorf("got %d, %q, %s", got.Status, got.RetryAfter, got.JSON)
+			}
+			if string(EncodeStreamError(test.err)) != test.body {
+				t.Errorf("in a stream: %s", EncodeStreamError(test.err))
+			}
+		})
+	}
+}
+
+func TestForeignErrorsTellNothing(t *testing.T) {
+	t.Parallel()
+	if got := EncodeError(errors.New("dial 10.0.0.7: refused")); got.Status != 500 || strings.Contains(string(got.JSON), "10.0.0.7") {
+		t.Errorf("got %d %s", got.Status, got.JSON)
+	}
+	if got := EncodeError(context.DeadlineExceeded); got.Status != 504 {
+		t.Errorf("a deadline became %d", got.Status)
+	}
+}
+
+func TestModels(t *testing.T) {
+	t.Parallel()
+	models := []chat.Model{{ID: `a"b`, OwnedBy: "x", Created: 7}, {ID: "c"}}
+	got := string(EncodeModels(models))
+	want := `{"object":"list","data":[{"id":"a\"b","object":"model","created":7,"owned_by":"x"},{"id":"c","object":"model","created":0,"owned_by":""}]}`
+	if got != want || !json.Valid([]byte(got)) {
+		t.Errorf("got %s", got)
+	}
+	if got := string(EncodeModels(nil)); got != `{"object":"list","data":[]}` {
+		t.Errorf("got %s", got)
+	}
+	if got := string(EncodeModel(models[1])); got != `{"id":"c","object":"model","created":0,"owned_by":""}` {
+		t.Errorf("got %s", got)
+	}
+}

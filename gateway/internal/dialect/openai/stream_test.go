@@ -1,0 +1,391 @@
+package openai
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"carousel.internal/gateway/internal/chat"
+)
+
+// recorder is a Sink that keeps what it is given.
+type recorder struct {
+	payloads []string
+	more     []bool
+	flushes  int
+	err      error
+}
+
+func (r *recorder) Data(payload []byte, more bool) error {
+	r.payloads = append(r.payloads, string(payload))
+	r.more = append(r.more, more)
+	return r.err
+}
+
+func (r *recorder) Flush() error {
+	r.flushes++
+	return r.err
+}
+
+func streamRequest() *chat.Request {
+	return &chat.Request{ID: "chatcmpl-1", Created: now, Model: "up/gpt", Stream: true}
+}
+
+const chunkHead = `{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1763800000,"model":"up/gpt","choices":[`
+
+func encode(t *testing.T, req *chat.Request, options StreamOptions, events ...chat.Event) []string {
+	t.Helper()
+	var sink recorder
+	e := NewStreamEncoder(req, options, &sink)
+	for _, ev := range events {
+		if err := e.Event(ev); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, payload := range sink.payloads {
+		if !json.Valid([]byte(payload)) {
+			t.Errorf("not JSON: %s", payload)
+		}
+	}
+	return sink.payloads
+}
+
+func raw(text string) chat.Raw { return chat.Raw{Dialect: Dialect, JSON: []byte(text)} }
+
+func TestStreamComposesChunks(t *testing.T) {
+	t.Parallel()
+	counted := streamRequest()
+	counted.IncludeUsage = true
+	usage := &chat.Usage{Prompt: 3, Completion: 4}
+	tests := map[string]struct {
+		req     *chat.Request
+		options StreamOptions
+		events  []chat.Event
+		want    []string
+	}{
+		"role only on the first chunk": {
+			streamRequest(), StreamOptions{},
+			[]chat.Event{{Text: "He"}, {Text: "llo"}, {Finish: chat.Stop}},
+			[]string{
+				`{"index":0,"delta":{"role":"assistant","content":"He"},"finish_reason":null}]}`,
+				`{"index":0,"delta":{"content":"llo"},"finish_reason":null}]}`,
+				`{"index":0,"delta":{},"finish_reason":"stop"}]}`,
+			},
+		},
+		"an event that only says that the answer has begun": {
+			streamRequest(), StreamOptions{},
+			[]chat.Event{{}, {Text: "x"}, {}, {Finish: chat.Length}},
+			[]string{
+				`{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}`,
+				`{"index":0,"delta":{"content":"x"},"finish_reason":null}]}`,
+				`{"index":0,"delta":{},"finish_reason":"length"}]}`,
+			},
+		},
+		"an empty answer still opens with the role": {
+			streamRequest(), StreamOptions{},
+			[]chat.Event{{Finish: chat.Stop}},
+			[]string{
+				`{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}`,
+				`{"index":0,"delta":{},"finish_reason":"stop"}]}`,
+			},
+		},
+		"counts only when asked for": {
+			streamRequest(), StreamOptions{},
+			[]chat.Event{{Text: "x"}, {Finish: chat.Stop, Usage: usage}},
+			[]string{
+				`{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}]}`,
+				`{"index":0,"delta":{},"finish_reason":"stop"}]}`,
+			},
+		},
+		"counts come last, without choices, and are null before": {
+			counted, StreamOptions{},
+			[]chat.Event{{Text: "x"}, {Finish: chat.Stop}, {Usage: usage}},
+			[]string{
+				`{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}],"usage":null}`,
+				`{"index":0,"delta":{},"finish_reason":"stop"}],"usage":null}`,
+				`],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}`,
+			},
+		},
+		"the finish chunk can be left out": {
+			counted, StreamOptions{OmitFinish: true},
+			[]chat.Event{{Text: "x", Finish: chat.Stop, Usage: usage}},
+			[]string{
+				`{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}],"usage":null}`,
+				`],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}`,
+			},
+		},
+		"reasoning and tool calls": {
+			streamRequest(), StreamOptions{},
+			[]chat.Event{
+				{Reasoning: "hm"},
+				{ToolCalls: []chat.ToolCall{{Index: 0, ID: "c", Name: "f"}, {Index: 1, ID: "d", Name: "g", Arguments: "{"}}},
+				{ToolCalls: []chat.ToolCall{{Index: 1, Arguments: `"a":1}`}}, Finish: chat.CalledTools},
+			},
+			[]string{
+				`{"index":0,"delta":{"role":"assistant","reasoning_content":"hm","content":""},"finish_reason":null}]}`,
+				`{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":""}},{"index":1,"id":"d","type":"function","function":{"name":"g","arguments":"{"}}]},"finish_reason":null}]}`,
+				`{"index":0,"delta":{"tool_calls":[{"index":1,"function":{"arguments":"\"a\":1}"}}]},"finish_reason":null}]}`,
+				`{"index":0,"delta":{},"finish_reason":"tool_calls"}]}`,
+			},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var want []string
+			for _, tail := range test.want {
+				want = append(want, chunkHead+tail)
+			}
+			if got := encode(t, test.req, test.options, test.events...); !reflect.DeepEqual(got, want) {
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
+		})
+	}
+}
+
+func TestStreamPassesOnTheUpstreamsChunks(t *testing.T) {
+	t.Parallel()
+	counted := streamRequest()
+	counted.IncludeUsage = true
+	const spaced = `{ "id" : "x", "created":1.5e9,"system_fingerprint":"fp",  "model":"gpt-2024", "choices":[{"index":0,"delta":{"content":"\u00e9","new":[1, 2]},"logprobs":{"id":"inner"},"finish_reason":null}],"usage":null,"odd":{"model":"no"}}`
+	tests := map[string]struct {
+		req     *chat.Request
+		options StreamOptions
+		event   chat.Event
+		want    []string
+	}{
+		"all else stays as it is": {
+			counted, StreamOptions{}, chat.Event{Text: "é", Raw: raw(spaced)},
+			[]string{`{ "id" : "chatcmpl-1", "created":1763800000,"system_fingerprint":"fp",  "model":"up/gpt", "choices":[{"index":0,"delta":{"content":"\u00e9","new":[1, 2]},"logprobs":{"id":"inner"},"finish_reason":null}],"usage":null,"odd":{"model":"no"}}`},
+		},
+		"counts that nobody asked for are cut out": {
+			streamRequest(), StreamOptions{}, chat.Event{Text: "é", Raw: raw(spaced)},
+			[]string{`{ "id" : "chatcmpl-1", "created":1763800000,"system_fingerprint":"fp",  "model":"up/gpt", "choices":[{"index":0,"delta":{"content":"\u00e9","new":[1, 2]},"logprobs":{"id":"inner"},"finish_reason":null}],"odd":{"model":"no"}}`},
+		},
+		"a chunk of counts is dropped": {
+			streamRequest(), StreamOptions{}, chat.Event{Usage: &chat.Usage{}, Raw: raw(`{"id":"x","choices":[],"usage":{"prompt_tokens":1}}`)},
+			nil,
+		},
+		"a chunk of counts that was asked for": {
+			counted, StreamOptions{}, chat.Event{Usage: &chat.Usage{}, Raw: raw(`{"id":"x","created":1,"model":"y","choices":[],"usage":{"prompt_tokens":1,"details":{}}}`)},
+			[]string{`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[],"usage":{"prompt_tokens":1,"details":{}}}`},
+		},
+		"no choices and no counts": {
+			streamRequest(), StreamOptions{}, chat.Event{Raw: raw(`{"id":"","created":0,"model":"","choices":[],"prompt_filter_results":[]}`)},
+			[]string{`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[],"prompt_filter_results":[]}`},
+		},
+		"what is missing is added": {
+			streamRequest(), StreamOptions{}, chat.Event{Raw: raw(`{"usage":{},"choices":[{}] }`)},
+			[]string{`{"choices":[{}] ,"id":"chatcmpl-1","created":1763800000,"model":"up/gpt"}`},
+		},
+		"counts alone": {
+			streamRequest(), StreamOptions{}, chat.Event{Raw: raw(`{"usage":1,"usage":2 }`)},
+			[]string{`{ "id":"chatcmpl-1","created":1763800000,"model":"up/gpt"}`},
+		},
+		"keys twice and escaped": {
+			streamRequest(), StreamOptions{}, chat.Event{Raw: raw(`{"id":"a","\u0069d":"b","created":1,"model":"c","usage":1,"us\u0061ge":2,"x":3}`)},
+			[]string{`{"id":"chatcmpl-1","\u0069d":"chatcmpl-1","created":1763800000,"model":"up/gpt","x":3}`},
+		},
+		"many lines become one": {
+			streamRequest(), StreamOptions{}, chat.Event{Raw: raw("{\"id\":1,\r\n\"created\":2,\n\"model\":3}")},
+			[]string{`{"id":"chatcmpl-1",  "created":1763800000, "model":"up/gpt"}`},
+		},
+		"garbage is composed anew": {
+			streamRequest(), StreamOptions{}, chat.Event{Text: "x", Raw: raw(`{"id":1`)},
+			[]string{chunkHead + `{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}]}`},
+		},
+		"a whole answer becomes chunks": {
+			streamRequest(), StreamOptions{}, chat.Event{Text: "x", Finish: chat.Stop, Raw: chat.Raw{Dialect: Dialect, JSON: []byte(`{"id":1}`), Whole: true}},
+			[]string{
+				chunkHead + `{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}]}`,
+				chunkHead + `{"index":0,"delta":{},"finish_reason":"stop"}]}`,
+			},
+		},
+		"another dialect is composed": {
+			streamRequest(), StreamOptions{}, chat.Event{Text: "x", Raw: chat.Raw{Dialect: "other", JSON: []byte(`{}`)}},
+			[]string{chunkHead + `{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}]}`},
+		},
+		"a finish with text loses its reason when it is to be omitted": {
+			streamRequest(), StreamOptions{OmitFinish: true}, chat.Event{Text: "x", Finish: chat.Stop, Raw: raw(`{"id":1,"created":1,"model":1,"choices":[{"delta":{"content":"x"},"finish_reason":"stop","x":1}]}`)},
+			[]string{`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[{"delta":{"content":"x"},"finish_reason":null,"x":1}]}`},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := encode(t, test.req, test.options, test.event); !reflect.DeepEqual(got, test.want) {
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
+			}
+		})
+	}
+}
+
+func TestOmittedFinishOfAnUpstreamKeepsItsCounts(t *testing.T) {
+	t.Parallel()
+	req := streamRequest()
+	req.IncludeUsage = true
+	got := encode(t, req, StreamOptions{OmitFinish: true},
+		chat.Event{Text: "x", Raw: raw(`{"id":1,"created":1,"model":1}`)},
+		chat.Event{Finish: chat.Stop, Usage: &chat.Usage{Prompt: 1, Completion: 1}, Raw: raw(`{"choices":[{"finish_reason":"stop"}],"usage":{}}`)})
+	if len(got) != 2 || got[1] != chunkHead+`],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}` {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestStreamTellsTheSinkWhatFollows(t *testing.T) {
+	t.Parallel()
+	var sink recorder
+	e := NewStreamEncoder(streamRequest(), StreamOptions{}, &sink)
+	for _, ev := range []chat.Event{
+		{Text: "a", More: true},
+		{Text: "b", Finish: chat.Stop},
+		{Usage: &chat.Usage{}, Raw: raw(`{"choices":[],"usage":{}}`), More: true},
+		{Usage: &chat.Usage{}, Raw: raw(`{"choices":[],"usage":{}}`)},
+	} {
+		if err := e.Event(ev); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.Done(); err != nil {
+		t.Fatal(err)
+	}
+	if want := []bool{true, true, false, false}; !reflect.DeepEqual(sink.more, want) || sink.flushes != 1 {
+		t.Errorf("more %v, %d flushes", sink.more, sink.flushes)
+	}
+	if sink.payloads[3] != "[DONE]" {
+		t.Errorf("ends with %s", sink.payloads[3])
+	}
+}
+
+func TestStreamAnswersTheSinksError(t *testing.T) {
+	t.Parallel()
+	sink := &recorder{err: errors.New("gone")}
+	e := NewStreamEncoder(streamRequest(), StreamOptions{}, sink)
+	for _, ev := range []chat.Event{{Text: "x", Finish: chat.Stop}, {Finish: chat.Stop}, {}, {Text: "x", Raw: raw(`{}`)}} {
+		if err := e.Event(ev); !errors.Is(err, sink.err) {
+			t.Errorf("%+v: %v", ev, err)
+		}
+	}
+	if !errors.Is(e.Done(), sink.err) || !errors.Is(e.Fail(sink.err), sink.err) {
+		t.Error("Done or Fail hides the error")
+	}
+}
+
+func TestFail(t *testing.T) {
+	t.Parallel()
+	var sink recorder
+	e := NewStreamEncoder(streamRequest(), StreamOptions{}, &sink)
+	if err := e.Fail(chat.Errorf(chat.UpstreamProtocol, "the answer was cut short")); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{`{"error":{"message":"the answer was cut short","type":"server_error","param":null,"code":"request_failed"}}`}
+	if !reflect.DeepEqual(sink.payloads, want) {
+		t.Errorf("got %s", sink.payloads)
+	}
+}
+
+// Splicing changes three values, may remove one, and leaves the rest alone.
+func FuzzPassOn(f *testing.F) {
+	f.Add([]byte(`{"id":"a","object":"x","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":null}],"usage":null}`), true)
+	f.Add([]byte(`{"usage":{"a":1},"x":{"id":[]}}`), false)
+	f.Add([]byte(`{"choices":[{"finish_reason":"stop"}]}`), false)
+	f.Add([]byte(` { } `), true)
+	f.Fuzz(func(t *testing.T, data []byte, stripUsage bool) {
+		st, _ := newStamp(streamRequest(), "x")
+		got, _, ok := st.appendStamped([]byte("before"), data, removal{usage: stripUsage})
+		var want map[string]json.RawMessage
+		if json.Unmarshal(data, &want) != nil || want == nil {
+			if ok && json.Valid(data) {
+				t.Fatalf("accepted %q", data)
+			}
+			if !ok && string(got) != "before" {
+				t.Fatalf("left %q behind", got)
+			}
+			return
+		}
+		if !ok {
+			if strings.Count(string(data), "[")+strings.Count(string(data), "{") > 500 {
+				return // nested too deep for us
+			}
+			t.Fatalf("refused %q", data)
+		}
+		want["id"], want["created"], want["model"] = json.RawMessage(`"chatcmpl-1"`), json.RawMessage("1763800000"), json.RawMessage(`"up/gpt"`)
+		if stripUsage {
+			delete(want, "usage")
+		}
+		var result map[string]json.RawMessage
+		if err := json.Unmarshal(got[len("before"):], &result); err != nil {
+			t.Fatalf("%q became %q: %v", data, got, err)
+		}
+		if !reflect.DeepEqual(result, want) {
+			t.Fatalf("%q became %q", data, got)
+		}
+	})
+}
+
+// However text is cut into events, the client reads exactly that text.
+func FuzzStreamText(f *testing.F) {
+	f.Add("a\u2028b\x00\"\\", "é漢😀")
+	f.Fuzz(func(t *testing.T, first, second string) {
+		var sink recorder
+		e := NewStreamEncoder(streamRequest(), StreamOptions{}, &sink)
+		_ = e.Event(chat.Event{Text: first})
+		_ = e.Event(chat.Event{Text: second, Finish: chat.Stop})
+		var got string
+		for _, payload := range sink.payloads {
+			var chunk struct {
+				Choices []struct{ Delta struct{ Content string } }
+			}
+			if err := json.Unmarshal([]byte(payload), &chunk); err != nil || strings.ContainsAny(payload, "\r\n") {
+				t.Fatalf("%q: %v", payload, err)
+			}
+			got += chunk.Choices[0].Delta.Content
+		}
+		if want := valid(first) + valid(second); got != want {
+			t.Fatalf("got %q, want %q", got, want)
+		}
+	})
+}
+
+// valid has U+FFFD for each byte that is no UTF-8, as encoding/json does.
+func valid(text string) string {
+	return string([]rune(text))
+}
+
+// discard is the cheapest sink.
+type discard struct{ n int }
+
+func (d *discard) Data(payload []byte, _ bool) error { d.n += len(payload); return nil }
+func (d *discard) Flush() error                      { return nil }
+
+func BenchmarkStreamCompose(b *testing.B) {
+	e := NewStreamEncoder(streamRequest(), StreamOptions{}, &discard{})
+	ev := chat.Event{Text: " a few words more"}
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = e.Event(ev)
+	}
+}
+
+func BenchmarkStreamPassOn(b *testing.B) {
+	e := NewStreamEncoder(streamRequest(), StreamOptions{}, &discard{})
+	ev := chat.Event{Text: " world", Raw: raw(`{"id":"chatcmpl-8f3a","object":"chat.completion.chunk","created":1763800000,"model":"gpt-4o-2024-08-06",` +
+		`"service_tier":"default","system_fingerprint":"fp_b376dfbbd5","choices":[{"index":0,"delta":{"content":" world"},` +
+		`"logprobs":null,"finish_reason":null}],"usage":null}`)}
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = e.Event(ev)
+	}
+}
+
+func BenchmarkNewStreamEncoder(b *testing.B) {
+	req := streamRequest()
+	req.Created = time.Unix(1763800000, 0)
+	b.ReportAllocs()
+	for b.Loop() {
+		NewStreamEncoder(req, StreamOptions{}, nil)
+	}
+}

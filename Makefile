@@ -1,0 +1,186 @@
+# Everything that is done to this repository by command. "make" alone lists it; CI calls these targets and nothing else.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --warn-undefined-variables --no-builtin-rules --no-print-directory
+
+BIN := $(CURDIR)/bin
+MODULES := proto gateway tokenstore deploy
+PROGRAMS := gateway tokenstore upstreamsim local
+SCRIPTS := .ci/run $(wildcard deploy/docker/*.sh)
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# The race detector needs a C compiler; without one the tests run all the same.
+RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+# Narrows the tests, as in: make test-gateway TESTS='-run TestStream ./internal/relay'
+TESTS ?= ./...
+# How long "make fuzz" spends on each target.
+T ?= 30s
+# How many gateways "make up" starts, and SIM=1 to add the simulated upstreams.
+GATEWAYS ?= 1
+SIM ?=
+
+# Either of the two Composes. Only looked up by the targets that use it.
+COMPOSE = $(shell if docker compose version >/dev/null 2>&1; then echo docker compose; else echo docker-compose; fi)
+export CAROUSEL_VERSION = $(VERSION)
+
+# $(call each,command) runs a command in every module.
+each = for module in $(MODULES); do (cd $$module && $(1)); done
+
+##@ Everyday
+
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z%-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: $(addprefix build-,$(PROGRAMS)) ## All programs, to bin/
+
+build-gateway:     main := gateway/cmd/gateway
+build-tokenstore:  main := tokenstore/cmd/tokenstore
+build-upstreamsim: main := deploy/upstreamsim/cmd/upstreamsim
+build-local:       main := deploy/local
+.PHONY: $(addprefix build-,$(PROGRAMS))
+$(addprefix build-,$(PROGRAMS)): build-%:
+	@echo "build $*"
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o $(BIN)/$* ./$(main)
+
+.PHONY: run
+run: ## The pair in one process, on port 3000
+	go run ./deploy/local
+
+##@ Tests
+
+.PHONY: test
+test: $(addprefix test-,$(MODULES)) ## All tests; without redis-server or Docker theirs are skipped, unless REQUIRE_REDIS=1, REQUIRE_DOCKER=1
+
+# One package at a time where tests start whole systems and measure time.
+test-proto test-gateway test-tokenstore: parallel :=
+test-deploy: parallel := -p 1
+.PHONY: $(addprefix test-,$(MODULES))
+$(addprefix test-,$(MODULES)): test-%:
+	@echo "test $*"
+	@cd $* && go test $(RACE) $(parallel) -timeout 20m $(TESTS)
+
+.PHONY: fuzz
+fuzz: ## Every fuzz target for T (30s) each
+	@$(call each,{ grep -rl --include='*_test.go' '^func Fuzz' . || true; } | while read -r file; do \
+	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$file); do \
+	    echo "fuzz $$module/$$(dirname $$file) $$target"; \
+	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(T) ./$$(dirname $$file); \
+	  done; \
+	done)
+
+.PHONY: bench
+bench: build ## Carousel beside nginx and a bare proxy; writes a table to docs/
+	go run ./deploy/bench
+
+.PHONY: bench-smoke
+bench-smoke: ## Every micro-benchmark once, so that none is broken
+	@$(call each,go test -run '^$$' -bench . -benchtime 1x ./... | { grep -v 'no test files' || true; })
+
+##@ Code
+
+.PHONY: check
+check: fmt-check vet lint generate-check imports standalone tidy-check docs-check scripts-check ## All that CI checks beside the tests
+
+.PHONY: generate
+generate: $(BIN)/buf ## Go code from the .proto files
+	@cd proto && GOWORK=off $(BIN)/buf generate
+
+# Generated aside and compared, so that a change that isn't committed yet is no failure.
+.PHONY: generate-check
+generate-check: $(BIN)/buf ## Is the generated code what the .proto files say?
+	@echo "generate-check"
+	@aside=$$(mktemp -d); trap 'rm -rf "$$aside"' EXIT; \
+	sums() { (cd "$$1" && find . -name '*.pb.go' -exec sha256sum {} + | sort -k 2); }; \
+	(cd proto && GOWORK=off $(BIN)/buf generate --output "$$aside"); \
+	diff <(sums proto) <(sums "$$aside") || { echo 'generated code is stale: run "make generate"' >&2; exit 1; }
+
+.PHONY: fmt
+fmt: $(BIN)/golangci-lint $(BIN)/buf ## Formats Go and proto files
+	@$(call each,$(BIN)/golangci-lint fmt)
+	@cd proto && $(BIN)/buf format --write
+
+.PHONY: fmt-check
+fmt-check: $(BIN)/golangci-lint $(BIN)/buf ## Is everything formatted?
+	@echo "fmt-check"
+	@$(call each,$(BIN)/golangci-lint fmt --diff)
+	@cd proto && $(BIN)/buf format --diff --exit-code
+
+.PHONY: vet
+vet: ## go vet
+	@echo "vet"
+	@go vet work
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint $(BIN)/buf ## golangci-lint in every module, buf lint
+	@$(call each,echo "lint $$module" && $(BIN)/golangci-lint run ./...)
+	@cd proto && $(BIN)/buf lint
+
+.PHONY: imports
+imports: ## The tables of who may import whom
+	@echo "imports"
+	@go test ./gateway/internal/archtest ./tokenstore/internal/archtest
+
+# As the Dockerfile and a user of one module build: by the replace lines instead of the workspace.
+.PHONY: standalone
+standalone: ## Does every module build without the workspace?
+	@echo "standalone"
+	@$(call each,GOWORK=off go build ./...)
+
+.PHONY: tidy-check
+tidy-check: ## Is every go.mod tidy?
+	@echo "tidy-check"
+	@$(call each,GOWORK=off go mod tidy -diff)
+
+.PHONY: docs-check
+docs-check: ## Does every relative link in the documents lead somewhere?
+	@echo "docs-check"
+	@git ls-files --cached --others --exclude-standard '*.md' | { broken=0; while read -r file; do \
+	  for link in $$({ grep -o '](\([^)# ]*\)' "$$file" || true; } | cut -c3- | { grep -v '^[a-z]*:' || true; }); do \
+	    [[ -e "$$(dirname "$$file")/$$link" ]] || { echo "$$file: broken link $$link" >&2; broken=1; }; \
+	  done; \
+	done; exit $$broken; }
+
+.PHONY: scripts-check
+scripts-check: ## Can the shell scripts and the compose file be read?
+	@echo "scripts-check"
+	@for script in $(SCRIPTS); do bash -n "$$script"; done
+	@if command -v docker >/dev/null || command -v docker-compose >/dev/null; then $(COMPOSE) config --quiet; fi
+
+# Each tool is a module of its own, outside go.work: their requirements contradict each other's and ours.
+.PHONY: tools
+tools: $(BIN)/golangci-lint $(BIN)/buf ## The tools, to bin/ (a minute or two each, once)
+
+$(BIN)/golangci-lint: deploy/tools/lint/go.mod deploy/tools/lint/go.sum
+$(BIN)/buf: deploy/tools/buf/go.mod deploy/tools/buf/go.sum
+$(BIN)/golangci-lint $(BIN)/buf:
+	@echo "building $(@F)"
+	@cd $(<D) && GOWORK=off GOBIN=$(BIN) go install tool
+	@touch $@
+
+.PHONY: clean
+clean: ## Removes bin/
+	rm -rf $(BIN)
+
+##@ Docker
+
+.PHONY: up
+up: ## Builds and starts the containers (GATEWAYS=3, SIM=1); without an image registry on stand-ins of the base images
+	@eval "$$(deploy/docker/base-images.sh)" && \
+	$(if $(SIM),COMPOSE_PROFILES=sim) $(COMPOSE) up --build --detach --scale gateway=$(GATEWAYS)
+	@$(COMPOSE) logs --no-color gateway 2>/dev/null | grep -i 'admin token' || true
+	@echo "Carousel answers at http://localhost:$${PORT:-3000}"
+
+.PHONY: down
+down: ## Stops the containers; their data stays
+	@COMPOSE_PROFILES=sim $(COMPOSE) down --remove-orphans
+
+.PHONY: logs
+logs: ## Follows the containers' logs
+	@$(COMPOSE) logs --follow --tail=100

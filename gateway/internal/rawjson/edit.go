@@ -25,16 +25,19 @@ func (e *Edit) Bytes() []byte {
 	return e.dst
 }
 
-// MemberSpan is what must be cut to remove the current member, whose value has
-// been consumed. With first, no member before it is kept, and the comma after it
-// goes too.
-func (s *Scanner) MemberSpan(first bool) (from, to int) {
-	to = s.pos
+// CutMember removes a member whose value s has just consumed; start is what
+// MemberStart answered before that. With first, no member before it is kept, and
+// the comma after it goes too.
+func (e *Edit) CutMember(s *Scanner, start int, first bool) {
+	if s.err != nil {
+		return
+	}
+	end := s.pos
 	if first {
 		s.space()
 		if s.peek() == ',' {
-			to = s.pos + 1
+			end = s.pos + 1
 		}
 	}
-	return s.member, to
+	e.Replace(start, end, "")
 }

@@ -154,17 +154,29 @@ func TestInt(t *testing.T) {
 	}
 }
 
-func TestMemberStart(t *testing.T) {
+func TestCutMember(t *testing.T) {
 	t.Parallel()
-	text := `{ "a": 1 , "b":2}`
-	s := Over([]byte(text))
-	var starts []string
-	for ok := s.Object(); ok; ok = s.Member() {
-		s.Skip()
-		starts = append(starts, text[s.MemberStart():s.Pos()])
-	}
-	if want := []string{`"a": 1`, `, "b":2`}; !reflect.DeepEqual(starts, want) {
-		t.Fatalf("got %q, want %q", starts, want)
+	for text, want := range map[string]string{
+		`{ "a": {"x":1} , "b":2}`:          `{  "b":2}`,
+		`{"b":2, "a":[{"c":1}] , "d":3}`:   `{"b":2 , "d":3}`,
+		`{"a":{}}`:                         `{}`,
+		`{"a":1,"a":2,"b":{"a":1},"a":[]}`: `{"b":{"a":1}}`,
+		`{"a":1 ,"a":2 }`:                  `{ }`,
+	} {
+		s, edit := Over([]byte(text)), NewEdit(nil, []byte(text))
+		kept := false
+		for ok := s.Object(); ok; ok = s.Member() {
+			start, cut := s.MemberStart(), string(s.Key()) == "a"
+			s.Skip()
+			if cut {
+				edit.CutMember(&s, start, !kept)
+			} else {
+				kept = true
+			}
+		}
+		if got := string(edit.Bytes()); s.End() != nil || got != want || !json.Valid([]byte(got)) {
+			t.Errorf("%s became %s, want %s", text, got, want)
+		}
 	}
 }
 

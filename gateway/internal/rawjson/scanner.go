@@ -82,7 +82,8 @@ func Over(data []byte) Scanner { return Scanner{data: data} }
 func (s *Scanner) Pos() int { return s.pos }
 
 // MemberStart is where the current member begins: at the comma that separates it
-// from the one before, or for a first member at its key.
+// from the one before, or for a first member at its key. Ask before the value is consumed: a
+// value has members of its own.
 func (s *Scanner) MemberStart() int { return s.member }
 
 // Kind looks at the next value without consuming it.

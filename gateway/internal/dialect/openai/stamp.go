@@ -77,10 +77,10 @@ func (st *stamp) appendStamped(dst, raw []byte, remove removal) ([]byte, found, 
 			has.noChoices = scanChoices(&s, &edit, remove.finish)
 		case "usage":
 			has.usage = s.Kind() != rawjson.Null
+			start := s.MemberStart()
 			s.Skip()
-			if remove.usage && s.Err() == nil {
-				from, to := s.MemberSpan(!kept)
-				edit.Replace(from, to, "")
+			if remove.usage {
+				edit.CutMember(&s, start, !kept)
 				continue
 			}
 		default:

@@ -173,6 +173,14 @@ func TestStreamPassesOnTheUpstreamsChunks(t *testing.T) {
 			counted, StreamOptions{}, chat.Event{Usage: &chat.Usage{}, Raw: raw(`{"id":"x","created":1,"model":"y","choices":[],"usage":{"prompt_tokens":1,"details":{}}}`)},
 			[]string{`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[],"usage":{"prompt_tokens":1,"details":{}}}`},
 		},
+		"counts beside a choice are cut out": {
+			streamRequest(), StreamOptions{}, chat.Event{Usage: &chat.Usage{}, Raw: raw(`{"id":1,"created":1,"model":1,"choices":[{}],"usage":{"a":{"b":1}},"x":2}`)},
+			[]string{`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[{}],"x":2}`},
+		},
+		"counts before all else are cut out": {
+			streamRequest(), StreamOptions{}, chat.Event{Raw: raw(`{"usage":{"a":{"b":1}} , "id":1,"created":1,"model":1}`)},
+			[]string{`{ "id":"chatcmpl-1","created":1763800000,"model":"up/gpt"}`},
+		},
 		"no choices and no counts": {
 			streamRequest(), StreamOptions{}, chat.Event{Raw: raw(`{"id":"","created":0,"model":"","choices":[],"prompt_filter_results":[]}`)},
 			[]string{`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[],"prompt_filter_results":[]}`},

@@ -1,0 +1,145 @@
+package cursor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/upstream"
+	aiserverv1 "carousel.internal/proto/cursor/aiserver/v1"
+)
+
+// Name is the driver's name in an upstream's config.
+const Name = "cursor"
+
+const (
+	defaultBaseURL = "https://api2.cursor.sh"
+	procedure      = "/aiserver.v1.AiService/StreamChat"
+)
+
+// Names and defaults of the settings.
+const (
+	firstByteSetting = "first_byte_timeout"
+	idleSetting      = "idle_timeout"
+
+	defaultFirstByte = 60 * time.Second
+	defaultIdle      = 120 * time.Second
+	maxTimeout       = time.Hour
+)
+
+type driver struct {
+	client    *connect.Client[aiserverv1.GetChatRequest, aiserverv1.StreamChatResponse]
+	transport *http.Transport
+	// firstByte bounds the time until the first event, idle the time between two.
+	firstByte, idle time.Duration
+	// now and newID are fixed in tests.
+	now   func() time.Time
+	newID func() string
+}
+
+// New builds the driver. An empty base URL is the real upstream. The settings are
+// first_byte_timeout and idle_timeout, in Go's notation of durations.
+func New(config upstream.Config) (upstream.Driver, error) {
+	base, err := parseBaseURL(config.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	timeouts, err := parseSettings(config.Settings)
+	if err != nil {
+		return nil, err
+	}
+	transport := newTransport()
+	d := newDriver(base, transport)
+	d.transport = transport
+	d.firstByte, d.idle = timeouts[firstByteSetting], timeouts[idleSetting]
+	return d, nil
+}
+
+// newDriver builds a driver with default timeouts on any transport.
+func newDriver(base string, transport http.RoundTripper) *driver {
+	client := &http.Client{
+		Transport: dresser{transport},
+		// A redirect would carry the token elsewhere: it is an error.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return &driver{
+		client: connect.NewClient[aiserverv1.GetChatRequest, aiserverv1.StreamChatResponse](
+			client, base+procedure,
+			connect.WithReadMaxBytes(maxFrame),
+			connect.WithAcceptCompression(gzipName, newDecompressor, newCompressor),
+		),
+		firstByte: defaultFirstByte,
+		idle:      defaultIdle,
+		now:       time.Now,
+		newID:     newUUID,
+	}
+}
+
+// Chat implements upstream.Driver.
+func (d *driver) Chat(ctx context.Context, call *upstream.Call) iter.Seq2[chat.Event, error] {
+	return func(yield func(chat.Event, error) bool) {
+		if failure := d.stream(ctx, call, yield); failure != nil {
+			yield(chat.Event{}, failure)
+		}
+	}
+}
+
+// Models implements upstream.Driver. The list is built in.
+func (d *driver) Models(context.Context, upstream.Credential) ([]chat.Model, error) {
+	return slices.Clone(models), nil
+}
+
+// Close implements upstream.Driver.
+func (d *driver) Close() {
+	if d.transport != nil {
+		d.transport.CloseIdleConnections()
+	}
+}
+
+func parseBaseURL(text string) (string, error) {
+	if text == "" {
+		return defaultBaseURL, nil
+	}
+	// url.Parse's own error repeats the text, and with it a password.
+	base, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return "", errors.New("base_url: not a URL")
+	case base.Scheme != "http" && base.Scheme != "https":
+		return "", errors.New("base_url: must begin with http:// or https://")
+	case base.Host == "":
+		return "", errors.New("base_url: names no host")
+	case base.User != nil:
+		return "", errors.New("base_url: must not hold a user name or password")
+	case base.RawQuery != "" || base.Fragment != "":
+		return "", errors.New("base_url: must not hold a query or fragment")
+	}
+	return strings.TrimRight(text, "/"), nil
+}
+
+func parseSettings(settings map[string]string) (map[string]time.Duration, error) {
+	timeouts := map[string]time.Duration{firstByteSetting: defaultFirstByte, idleSetting: defaultIdle}
+	var problems []error
+	for name, text := range settings {
+		if _, known := timeouts[name]; !known {
+			problems = append(problems, fmt.Errorf("settings.%s: unknown; the driver has %s and %s", name, firstByteSetting, idleSetting))
+			continue
+		}
+		timeout, err := time.ParseDuration(text)
+		if err != nil || timeout <= 0 || timeout > maxTimeout {
+			problems = append(problems, fmt.Errorf("settings.%s: must be a duration up to %s, such as 60s", name, maxTimeout))
+			continue
+		}
+		timeouts[name] = timeout
+	}
+	return timeouts, errors.Join(problems...)
+}

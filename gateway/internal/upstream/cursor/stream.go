@@ -1,0 +1,100 @@
+package cursor
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/upstream"
+	aiserverv1 "carousel.internal/proto/cursor/aiserver/v1"
+)
+
+// drainTimeout bounds the wait for the connection's end after the answer's end.
+const drainTimeout = time.Second
+
+// silence is why a call was cancelled: the upstream said nothing for so long.
+type silence struct{ message string }
+
+// Error implements error.
+func (s *silence) Error() string { return s.message }
+
+var (
+	errFirstSilence = &silence{"the upstream did not begin to answer in time"}
+	errIdleSilence  = &silence{"the upstream stopped in the middle of its answer"}
+)
+
+// stream makes the call and yields its text. It answers nil after a complete answer,
+// and when yield has had enough.
+func (d *driver) stream(parent context.Context, call *upstream.Call, yield func(chat.Event, error) bool) *upstream.Failure {
+	requestID := d.newID()
+	message, failure := d.newMessage(call, requestID)
+	if failure != nil {
+		return failure
+	}
+	request := connect.NewRequest(message)
+	if failure := setHeaders(request.Header(), call, requestID, d.now()); failure != nil {
+		return failure
+	}
+
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+	// The timer runs only while the upstream is to speak, not while the reader of
+	// the events takes its time.
+	quiet := errFirstSilence
+	timer := time.AfterFunc(d.firstByte, func() { cancel(quiet) })
+	defer timer.Stop()
+	x := &exchange{ended: func() { timer.Reset(drainTimeout) }}
+	judge := judge{parent: parent, ctx: ctx, exchange: x, secret: call.Credential.Secret}
+
+	answer, err := d.client.CallServerStream(withExchange(ctx, x), request)
+	if err != nil {
+		return judge.failure(err)
+	}
+	defer func() {
+		cancel(nil) // before Close, so that an unread answer is not waited for
+		_ = answer.Close()
+	}()
+	conn, err := answer.Conn()
+	if err != nil {
+		return judge.failure(err)
+	}
+
+	var frame aiserverv1.StreamChatResponse
+	spoken := false
+	for {
+		frame.Reset() // connect leaves it as it was when a frame is empty
+		if err := conn.Receive(&frame); err != nil {
+			if !isEnd(err) {
+				return judge.failure(err)
+			}
+			break
+		}
+		if proto.Size(&frame) == 0 {
+			continue // a keep-alive, which feeds no timer
+		}
+		if !timer.Stop() {
+			continue // too late: the next Receive says so
+		}
+		quiet = errIdleSilence
+		if frame.GetText() != "" {
+			spoken = true
+			if !yield(chat.Event{Text: frame.GetText(), More: x.frames.nextArrived()}, nil) {
+				return nil
+			}
+		}
+		timer.Reset(d.idle)
+	}
+	if !spoken {
+		return &upstream.Failure{Class: upstream.Truncated, Message: "the upstream sent an empty answer", Status: 200}
+	}
+	yield(chat.Event{Finish: chat.Stop}, nil)
+	return nil
+}
+
+// isEnd tells the end frame without an error from every failure.
+func isEnd(err error) bool { return errors.Is(err, io.EOF) && !connect.IsWireError(err) }

@@ -115,12 +115,14 @@ func debugFrame(request *aiserverv1.GetChatRequest) ([]byte, error) {
 // bombText is the size of gzipBomb's text, in bytes.
 const bombText = 64 << 20
 
-// gzipBomb is one valid compressed frame of text, some 64 KiB for 64 MiB.
+// gzipBomb is one valid compressed frame of text, some 80 KiB for 64 MiB.
 var gzipBomb = sync.OnceValues(func() ([]byte, error) {
 	var packed bytes.Buffer
-	writer := gzip.NewWriter(&packed)
-	head := binary.AppendUvarint([]byte{1<<3 | 2}, bombText)
-	_, err := writer.Write(head)
+	writer, err := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
+	if err != nil {
+		return nil, err
+	}
+	_, err = writer.Write(binary.AppendUvarint([]byte{1<<3 | 2}, bombText))
 	block := bytes.Repeat([]byte("A"), 64<<10)
 	for range bombText / len(block) {
 		_, writeErr := writer.Write(block)

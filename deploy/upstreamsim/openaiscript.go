@@ -30,7 +30,7 @@ var openAIScripts = map[string]func(*completionCall) error{
 	delayForm:         func(c *completionCall) error { return inOrder(c.delay, c.echo) },
 	"slow":            (*completionCall).slow,
 	"hold":            (*completionCall).holdAfterText,
-	"silence":         func(c *completionCall) error { return inOrder(c.head, c.control.Flush, c.hold, c.echo) },
+	"silence":         (*completionCall).silence,
 	"silence-headers": func(c *completionCall) error { return inOrder(c.hold, c.echo) },
 	"heartbeat-only":  (*completionCall).heartbeatOnly,
 
@@ -215,6 +215,16 @@ func (c *completionCall) holdAfterText() error {
 	}
 	text := c.pieces()
 	return inOrder(c.open, c.texts(text[:1]), c.hold, c.texts(text[1:]), c.last(stop, c.asked(), len(text)), c.done)
+}
+
+func (c *completionCall) silence() error {
+	if err := inOrder(c.head, c.control.Flush, c.hold); err != nil {
+		return err
+	}
+	if !c.request.Stream {
+		return c.finish(c.object(c.pieces(), stop, usageAtEnd))
+	}
+	return c.echo()
 }
 
 func (c *completionCall) heartbeatOnly() error {

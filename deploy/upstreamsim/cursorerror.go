@@ -104,8 +104,6 @@ func detailOf(enum aiserverv1.ErrorDetails_Error) (errorDetail, error) {
 }
 
 // connectCode is the Connect code that comes with an enum value.
-//
-//nolint:exhaustive // the default is for the rest
 func connectCode(enum aiserverv1.ErrorDetails_Error) string {
 	switch enum {
 	case aiserverv1.ErrorDetails_ERROR_BAD_API_KEY, aiserverv1.ErrorDetails_ERROR_NOT_LOGGED_IN,

@@ -129,8 +129,14 @@ func TestRules(t *testing.T) {
 		token, model string
 		want         int
 	}{
-		{"sk-1", "gpt-4o", 503}, {"sk-1", "any", 503}, {"sk-1", "any", 500}, {"sk-1", "gpt-4o", 200},
-		{"sk-2", "gpt-4o", 429}, {"sk-2", "any", 500}, {"sk-2", "gpt-4", 200}, {"sk-3", "sim-http-404", 404},
+		{"sk-1", "gpt-4o", 503},
+		{"sk-1", "any", 503},
+		{"sk-1", "any", 500},
+		{"sk-1", "gpt-4o", 200},
+		{"sk-2", "gpt-4o", 429},
+		{"sk-2", "any", 500},
+		{"sk-2", "gpt-4", 200},
+		{"sk-3", "sim-http-404", 404},
 	} {
 		if got := status(test.token, test.model); got != test.want {
 			t.Errorf("%s %s: %d instead of %d", test.token, test.model, got, test.want)

@@ -1,9 +1,7 @@
 package upstreamsim
 
 import (
-	"fmt"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -29,13 +27,21 @@ type chunkFormat struct {
 
 func newChunkFormat(number uint64, now time.Time, request *completionRequest) chunkFormat {
 	f := chunkFormat{
-		id: fmt.Sprintf("chatcmpl-sim%016x", number), created: now.Unix(),
-		model: string(appendQuoted(nil, request.Model+ModelSuffix)),
+		id: "chatcmpl-sim" + sixteenDigits(number), created: now.Unix(),
+		model: quoted(request.Model + ModelSuffix),
 		field: "data: ", newline: "\n",
 		usageNull: request.StreamOptions.IncludeUsage,
 	}
-	f.render()
+	if request.Stream {
+		f.render()
+	}
 	return f
+}
+
+// sixteenDigits is a number in hex.
+func sixteenDigits(number uint64) string {
+	digits := strconv.FormatUint(number, 16)
+	return "0000000000000000"[len(digits):] + digits
 }
 
 // render follows a change of the fields.
@@ -103,14 +109,41 @@ func (f *chunkFormat) endEvent(to []byte) []byte {
 // object is the answer without a stream. message is the assistant's message as
 // JSON; usage is left out where there is none.
 func (f *chunkFormat) object(message, finish, usage string) []byte {
-	var b strings.Builder
-	b.WriteString(`{"id":"` + f.id + `","object":"chat.completion","created":` + strconv.FormatInt(f.created, 10) +
-		`,"model":` + f.model + `,"choices":[{"index":0,"message":` + message + `,"logprobs":null,"finish_reason":"` + finish + `"}],`)
-	if usage != "" {
-		b.WriteString(`"usage":` + usage + `,`)
+	return f.closeObject(append(f.openObject(), message...), finish, usage)
+}
+
+// textObject is object for a text in pieces.
+func (f *chunkFormat) textObject(pieces []string, finish, usage string) []byte {
+	to := append(f.openObject(), `{"role":"assistant","content":"`...)
+	for _, piece := range pieces {
+		to = appendEscaped(to, piece)
 	}
-	b.WriteString(`"service_tier":"default","system_fingerprint":"` + fingerprint + `"}`)
-	return []byte(b.String())
+	to = append(to, `","refusal":null,"annotations":[]}`...)
+	return f.closeObject(to, finish, usage)
+}
+
+// openObject is an object up to its message.
+func (f *chunkFormat) openObject() []byte {
+	const usualSize = 1 << 10
+	to := append(make([]byte, 0, usualSize), `{"id":"`...)
+	to = append(to, f.id...)
+	to = append(to, `","object":"chat.completion","created":`...)
+	to = strconv.AppendInt(to, f.created, 10)
+	to = append(to, `,"model":`...)
+	to = append(to, f.model...)
+	return append(to, `,"choices":[{"index":0,"message":`...)
+}
+
+func (f *chunkFormat) closeObject(to []byte, finish, usage string) []byte {
+	to = append(to, `,"logprobs":null,"finish_reason":"`...)
+	to = append(to, finish...)
+	to = append(to, `"}],`...)
+	if usage != "" {
+		to = append(to, `"usage":`...)
+		to = append(to, usage...)
+		to = append(to, ',')
+	}
+	return append(to, `"service_tier":"default","system_fingerprint":"`+fingerprint+`"}`...)
 }
 
 // usageJSON is a usage object.
@@ -120,11 +153,17 @@ func usageJSON(prompt, completion int) string {
 		`,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0}}`
 }
 
-// appendQuoted appends a JSON string. The text is valid UTF-8, since it was decoded
-// from JSON; nothing is escaped that need not be.
+// appendQuoted appends a JSON string.
 func appendQuoted(to []byte, text string) []byte {
+	return append(appendEscaped(append(to, '"'), text), '"')
+}
+
+func quoted(text string) string { return string(appendQuoted(nil, text)) }
+
+// appendEscaped appends the inside of a JSON string. The text is valid UTF-8, since
+// it was decoded from JSON; nothing is escaped that need not be.
+func appendEscaped(to []byte, text string) []byte {
 	const hex = "0123456789abcdef"
-	to = append(to, '"')
 	start := 0
 	for i := range len(text) {
 		c := text[i]
@@ -146,6 +185,5 @@ func appendQuoted(to []byte, text string) []byte {
 			to = append(to, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 		}
 	}
-	to = append(to, text[start:]...)
-	return append(to, '"')
+	return append(to, text[start:]...)
 }

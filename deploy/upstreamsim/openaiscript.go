@@ -3,7 +3,6 @@ package upstreamsim
 import (
 	"encoding/json"
 	"net/http"
-	"strings"
 )
 
 // openAIScripts are the answers of the OpenAI side by scenario.
@@ -151,8 +150,7 @@ func (c *completionCall) object(pieces []string, finish string, place usagePlace
 	if place != noUsage {
 		usage = usageJSON(c.request.promptTokens(), len(pieces))
 	}
-	message := append([]byte(`{"role":"assistant","content":`), appendQuoted(nil, strings.Join(pieces, ""))...)
-	return c.format.object(string(append(message, `,"refusal":null,"annotations":[]}`...)), finish, usage)
+	return c.format.textObject(pieces, finish, usage)
 }
 
 // rendered is the normal answer in bytes.
@@ -191,10 +189,9 @@ func (c *completionCall) reasoning() error {
 	thoughts := []string{"Thinking ", "about ", "it."}
 	if !c.request.Stream {
 		_ = c.head()
-		message := append([]byte(`{"role":"assistant","reasoning_content":"Thinking about it.","content":`),
-			appendQuoted(nil, c.request.lastText())...)
+		message := `{"role":"assistant","reasoning_content":"Thinking about it.","content":` + quoted(c.request.lastText()) + `}`
 		usage := usageJSON(c.request.promptTokens(), len(thoughts)+len(c.pieces()))
-		return c.answerWhole(http.StatusOK, "", c.format.object(string(append(message, '}')), stop, usage))
+		return c.answerWhole(http.StatusOK, "", c.format.object(message, stop, usage))
 	}
 	text := c.pieces()
 	return inOrder(c.open, c.named("reasoning_content", thoughts), c.texts(text),

@@ -71,5 +71,3 @@ func (c *completionCall) streamToolCalls(names []string, arguments string) error
 func (c *completionCall) delta(delta string) step {
 	return c.event(c.format.chunk(nil, delta, "", ""))
 }
-
-func quoted(text string) string { return string(appendQuoted(nil, text)) }

@@ -1,0 +1,253 @@
+// Package app puts a gateway together and runs it: the only package of this
+// module that others import, and the only one that knows all the rest. A driver
+// is a row in drivers.go.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+
+	"carousel.internal/gateway/internal/accesslog"
+	"carousel.internal/gateway/internal/adminapi"
+	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/catalog"
+	"carousel.internal/gateway/internal/config"
+	"carousel.internal/gateway/internal/httpapi"
+	"carousel.internal/gateway/internal/metrics"
+	"carousel.internal/gateway/internal/relay"
+	"carousel.internal/gateway/internal/sse"
+	"carousel.internal/gateway/internal/tokens"
+	"carousel.internal/proto/service/ops"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// Config is what a gateway is started with.
+type Config = config.Config
+
+// LoadConfig reads the file (none where empty) and the environment, and answers
+// all problems at once. environ is os.LookupEnv where nil.
+func LoadConfig(file string, environ func(string) (string, bool)) (Config, error) {
+	return config.Load(file, environ)
+}
+
+// Options are what a gateway needs beside its configuration.
+type Options struct {
+	Config  Config
+	Version string
+	// Output takes the log, in lines.
+	Output io.Writer
+	// AdminToken is given the generated admin token, if this gateway is the one
+	// to generate it: the only time that anyone sees it.
+	AdminToken func(token string)
+}
+
+// Gateway is one replica.
+type Gateway struct {
+	options  Options
+	replica  string
+	log      *slog.Logger
+	output   *accesslog.Buffer
+	listener net.Listener
+	opsPort  net.Listener
+	conn     *grpc.ClientConn
+	registry *prometheus.Registry
+	handler  http.Handler
+	leases   *tokens.Leases
+	config   *tokens.Config
+	shipper  *tokens.Shipper
+	catalog  *catalog.Catalog
+	claim    *adminClaim
+	draining atomic.Bool
+}
+
+// logDelay is how long lines of the log gather before they are written.
+const logDelay = 100 * time.Millisecond
+
+// New puts a gateway together and takes its ports. Run runs it; a gateway that
+// is not run must be closed.
+func New(options Options) (*Gateway, error) {
+	cfg := options.Config
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	g := &Gateway{options: options, replica: replicaName(), registry: prometheus.NewRegistry()}
+	g.output = accesslog.NewBuffer(options.Output, logDelay)
+	g.log = newLogger(g.output, cfg).With("service", "gateway", "replica", g.replica)
+
+	var err error
+	if g.listener, err = listen(":" + strconv.Itoa(cfg.Port)); err != nil {
+		return nil, err
+	}
+	if g.opsPort, err = listen(cfg.OpsAddr); err != nil {
+		_ = g.listener.Close()
+		return nil, err
+	}
+	if g.conn, err = tokens.Dial(cfg.TokenstoreAddr, cfg.TokenstoreSecret); err != nil {
+		_ = g.listener.Close()
+		_ = g.opsPort.Close()
+		return nil, err
+	}
+	g.assemble()
+	return g, nil
+}
+
+// assemble connects the parts.
+func (g *Gateway) assemble() {
+	cfg := g.options.Config
+	counts := metrics.New(g.registry)
+	watch := newObserver(counts)
+	store := tokenstorev1.NewConfigServiceClient(g.conn)
+
+	g.leases = tokens.NewLeases(tokenstorev1.NewLeaseServiceClient(g.conn), g.replica, watch, g.log)
+	g.shipper = tokens.NewShipper(tokenstorev1.NewRequestLogServiceClient(g.conn), g.replica, watch, g.log)
+	g.catalog = catalog.New(drivers(cfg), g.borrow, g.log)
+	g.claim = newAdminClaim(store, cfg.AuthToken.Empty(), g.options.AdminToken, g.log)
+	g.config = tokens.NewConfig(store, g.replica, func(now *tokenstorev1.WatchResponse) {
+		g.catalog.Update(upstreamConfigs(now.GetUpstreams()))
+		g.claim.seen(now.GetAdminTokenHash())
+	}, g.log)
+
+	gate := auth.New(cfg.AuthToken, g.config.AdminTokenHash)
+	admin := adminapi.New(adminapi.Deps{
+		Gate:             gate,
+		Tokens:           tokenstorev1.NewTokenServiceClient(g.conn),
+		Config:           store,
+		Logs:             tokenstorev1.NewRequestLogServiceClient(g.conn),
+		Leases:           tokenstorev1.NewLeaseServiceClient(g.conn),
+		ValidateUpstream: g.catalog.Validate,
+		Log:              g.log,
+		Timeout:          cfg.StoreTimeout,
+		BodyLimit:        cfg.BodyLimit(),
+	})
+	g.handler = httpapi.New(httpapi.Deps{
+		Relay: relay.New(relay.Params{
+			Catalog: g.catalog, Leases: g.leases, Recorder: g.shipper, Counter: watch,
+			Policy: func() relay.Policy { return policyOf(g.config.Settings(), cfg) }, StatusOf: statusOf, Logger: g.log,
+		}),
+		Models:   g.catalog.Models,
+		Settings: g.config.Settings,
+		Gate:     gate,
+		Metrics:  counts,
+		Process:  metrics.NewProcess(),
+		Access:   accesslog.New(g.log),
+		Log:      g.log,
+		Mounts:   []httpapi.Mount{admin},
+		Options: httpapi.Options{
+			RoutePrefix: cfg.RoutePrefix, Version: g.options.Version, BodyLimit: cfg.BodyLimit(), ReadTimeout: cfg.ReadTimeout,
+			Stream: sse.Options{Heartbeat: cfg.StreamHeartbeat, WriteTimeout: cfg.WriteTimeout},
+		},
+	})
+}
+
+// Addr is the public port's address.
+func (g *Gateway) Addr() string { return g.listener.Addr().String() }
+
+// Ready answers nil when chat requests can be served.
+func (g *Gateway) Ready(ctx context.Context) error {
+	if g.draining.Load() {
+		return errors.New("shutting down")
+	}
+	return errors.Join(g.config.Ready(ctx), g.leases.Ready(ctx))
+}
+
+// Run serves until ctx ends, then lets open requests end, and answers why it
+// stopped: nil when that was ctx.
+func (g *Gateway) Run(ctx context.Context) error {
+	public := &http.Server{
+		Handler: g.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelWarn),
+	}
+	operations := &http.Server{
+		Handler: ops.Handler(g.registry, g.Ready), ReadHeaderTimeout: 10 * time.Second,
+	}
+	// What serves requests outlives them.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	for _, part := range []func(context.Context){g.config.Run, g.leases.Run, g.shipper.Run, g.catalog.Run, g.claim.Run} {
+		running.Go(func() { part(background) })
+	}
+	failed := make(chan error, 2)
+	running.Go(func() { failed <- serve(public, g.listener) })
+	running.Go(func() { failed <- serve(operations, g.opsPort) })
+	g.log.LogAttrs(ctx, slog.LevelInfo, "gateway serves", slog.String("addr", g.Addr()), slog.String("ops_addr", g.opsPort.Addr().String()),
+		slog.String("tokenstore", g.options.Config.TokenstoreAddr), slog.String("version", g.options.Version))
+
+	var err error
+	select {
+	case <-ctx.Done():
+		g.drain(background, public)
+	case err = <-failed:
+	}
+	err = errors.Join(err, public.Close())
+	stop()
+	err = errors.Join(err, operations.Close())
+	running.Wait()
+	return errors.Join(err, g.conn.Close(), g.output.Close())
+}
+
+// drain tells load balancers, waits until they have noticed, and lets open
+// requests end.
+func (g *Gateway) drain(ctx context.Context, public *http.Server) {
+	cfg := g.options.Config
+	g.draining.Store(true)
+	g.log.LogAttrs(ctx, slog.LevelInfo, "gateway drains", slog.Duration("delay", cfg.DrainDelay), slog.Duration("grace", cfg.ShutdownGrace))
+	delay := time.NewTimer(cfg.DrainDelay)
+	defer delay.Stop()
+	<-delay.C
+	ctx, cancel := context.WithTimeout(ctx, cfg.ShutdownGrace)
+	defer cancel()
+	if err := public.Shutdown(ctx); err != nil {
+		g.log.LogAttrs(ctx, slog.LevelWarn, "requests were cut off at shutdown", slog.Any("error", err))
+	}
+}
+
+// Close lets go of what New took, for a gateway that was not run.
+func (g *Gateway) Close() error {
+	return errors.Join(g.listener.Close(), g.opsPort.Close(), g.conn.Close(), g.output.Close())
+}
+
+func serve(server *http.Server, listener net.Listener) error {
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
+	}
+	return nil
+}
+
+func listen(addr string) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("take the port: %w", err)
+	}
+	return listener, nil
+}
+
+// replicaName is unique per process start: the store tells repeated log entries
+// by it.
+func replicaName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "gateway"
+	}
+	return fmt.Sprintf("%s-%d-%x", host, os.Getpid(), time.Now().UnixNano())
+}
+
+func newLogger(output io.Writer, cfg Config) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.Level()}
+	if cfg.LogFormat == "text" {
+		return slog.New(slog.NewTextHandler(output, options))
+	}
+	return slog.New(slog.NewJSONHandler(output, options))
+}

@@ -1,0 +1,84 @@
+package app
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/metrics"
+	"carousel.internal/gateway/internal/upstream"
+)
+
+// observer counts, under the metrics' names, what relay and tokens tell. The
+// series of the request path are looked up once.
+type observer struct {
+	metrics     *metrics.Metrics
+	roundTrips  prometheus.Counter
+	logTrips    prometheus.Counter
+	ahead       prometheus.Counter
+	asked       prometheus.Counter
+	logAccepted prometheus.Counter
+	logStored   prometheus.Counter
+	logDropped  prometheus.Counter
+}
+
+func newObserver(m *metrics.Metrics) *observer {
+	return &observer{
+		metrics:     m,
+		roundTrips:  m.RoundTrips.WithLabelValues("session"),
+		logTrips:    m.RoundTrips.WithLabelValues("log"),
+		ahead:       m.Leases.WithLabelValues("ahead"),
+		asked:       m.Leases.WithLabelValues("asked"),
+		logAccepted: m.LogEntries.WithLabelValues("accepted"),
+		logStored:   m.LogEntries.WithLabelValues("stored"),
+		logDropped:  m.LogEntries.WithLabelValues("dropped"),
+	}
+}
+
+// RoundTrip implements tokens.Observer.
+func (o *observer) RoundTrip() { o.roundTrips.Inc() }
+
+// Leased implements tokens.Observer.
+func (o *observer) Leased(ahead bool) {
+	if ahead {
+		o.ahead.Inc()
+	} else {
+		o.asked.Inc()
+	}
+}
+
+// ReportsLost implements tokens.Observer.
+func (o *observer) ReportsLost(n int) { o.metrics.LeasesLost.Add(float64(n)) }
+
+// LogAccepted implements tokens.LogObserver.
+func (o *observer) LogAccepted() { o.logAccepted.Inc() }
+
+// LogStored implements tokens.LogObserver.
+func (o *observer) LogStored(n int) {
+	o.logStored.Add(float64(n))
+	o.logTrips.Inc()
+}
+
+// LogDropped implements tokens.LogObserver.
+func (o *observer) LogDropped(_ string, n int) { o.logDropped.Add(float64(n)) }
+
+// Attempt implements relay.Counter.
+func (o *observer) Attempt(upstreamName string, class upstream.Class) {
+	if class == "" {
+		class = "success"
+	}
+	o.metrics.Attempts.WithLabelValues(upstreamName, string(class)).Inc()
+}
+
+// Retried implements relay.Counter.
+func (o *observer) Retried(upstreamName string) {
+	o.metrics.Retries.WithLabelValues(upstreamName).Inc()
+}
+
+// Used implements relay.Counter.
+func (o *observer) Used(upstreamName string, usage chat.Usage) {
+	if upstreamName == "" {
+		return
+	}
+	o.metrics.TokensUsed.WithLabelValues(upstreamName, "prompt").Add(float64(usage.Prompt))
+	o.metrics.TokensUsed.WithLabelValues(upstreamName, "completion").Add(float64(usage.Completion))
+}

@@ -1,0 +1,56 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect/openai"
+	"carousel.internal/gateway/internal/lease"
+	"carousel.internal/gateway/internal/relay"
+	"carousel.internal/gateway/internal/upstream"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// policyOf is the hot settings as the relay reads them.
+func policyOf(settings *tokenstorev1.Settings, cfg Config) relay.Policy {
+	return relay.Policy{
+		Options: upstream.Options{
+			SlowPool:            settings.GetEnableSlowPool(),
+			DefaultInstructions: settings.GetDefaultInstructions(),
+			Vision:              settings.GetVisionAbility(),
+			ClientVersion:       settings.GetCursorClientVersion(),
+			Timezone:            settings.GetCursorTimezone(),
+		},
+		AnyClaude:   settings.GetEnableAllClaude(),
+		HoldBack:    settings.GetEnableStreamCheck(),
+		MaxAttempts: max(int(settings.GetMaxAttempts()), 1),
+		QueueWait:   time.Duration(settings.GetQueueWaitMs()) * time.Millisecond,
+		Total:       cfg.RequestTimeout,
+		LogPrompts:  settings.GetLogPrompts(),
+	}
+}
+
+// statusOf is the HTTP status that clients see for a kind of error.
+func statusOf(kind chat.Kind) int {
+	return openai.EncodeError(&chat.Error{Kind: kind}).Status
+}
+
+// borrow lends a credential for a question that is no chat.
+func (g *Gateway) borrow(ctx context.Context, upstreamName string) (upstream.Credential, func(error), error) {
+	held, err := g.leases.Acquire(ctx, lease.Demand{Upstream: upstreamName})
+	if err != nil {
+		return upstream.Credential{}, nil, err
+	}
+	release := func(err error) {
+		outcome := lease.Outcome{}
+		if failure, ok := errors.AsType[*upstream.Failure](err); ok {
+			outcome.Class, outcome.RetryAfter, outcome.Detail = failure.Class, failure.RetryAfter, failure.Message
+		} else if err != nil {
+			outcome.Class = upstream.Truncated
+		}
+		g.leases.Settle(held, outcome)
+	}
+	return held.Credential, release, nil
+}

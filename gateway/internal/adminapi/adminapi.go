@@ -1,0 +1,166 @@
+// Package adminapi is the admin's REST API, /admin/api/…: tokens, upstreams,
+// settings, the request log, and why a token would be chosen. It translates
+// between JSON and the tokenstore's calls and decides nothing itself. People
+// script against it: keys, paths and status codes are a promise.
+//
+// A write with `If-Match` is carried out only when the object still has that
+// version (its `version`, and the ETag of every answer that shows one object);
+// otherwise the answer is 412 and nothing has changed. Without the header the
+// last writer wins. Other conflicts (a known token, a taken alias, an upstream
+// that still has tokens) are 409.
+package adminapi
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"google.golang.org/grpc"
+
+	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/upstream"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// Tokens are the tokenstore's calls about tokens.
+type Tokens interface {
+	CreateToken(context.Context, *tokenstorev1.CreateTokenRequest, ...grpc.CallOption) (*tokenstorev1.CreateTokenResponse, error)
+	ImportTokens(context.Context, *tokenstorev1.ImportTokensRequest, ...grpc.CallOption) (*tokenstorev1.ImportTokensResponse, error)
+	ListTokens(context.Context, *tokenstorev1.ListTokensRequest, ...grpc.CallOption) (*tokenstorev1.ListTokensResponse, error)
+	GetToken(context.Context, *tokenstorev1.GetTokenRequest, ...grpc.CallOption) (*tokenstorev1.GetTokenResponse, error)
+	UpdateToken(context.Context, *tokenstorev1.UpdateTokenRequest, ...grpc.CallOption) (*tokenstorev1.UpdateTokenResponse, error)
+	DeleteToken(context.Context, *tokenstorev1.DeleteTokenRequest, ...grpc.CallOption) (*tokenstorev1.DeleteTokenResponse, error)
+	ExportTokens(context.Context, *tokenstorev1.ExportTokensRequest, ...grpc.CallOption) (*tokenstorev1.ExportTokensResponse, error)
+}
+
+// Config are the tokenstore's calls about settings and upstreams.
+type Config interface {
+	GetSettings(context.Context, *tokenstorev1.GetSettingsRequest, ...grpc.CallOption) (*tokenstorev1.GetSettingsResponse, error)
+	UpdateSettings(context.Context, *tokenstorev1.UpdateSettingsRequest, ...grpc.CallOption) (*tokenstorev1.UpdateSettingsResponse, error)
+	ListUpstreams(context.Context, *tokenstorev1.ListUpstreamsRequest, ...grpc.CallOption) (*tokenstorev1.ListUpstreamsResponse, error)
+	PutUpstream(context.Context, *tokenstorev1.PutUpstreamRequest, ...grpc.CallOption) (*tokenstorev1.PutUpstreamResponse, error)
+	DeleteUpstream(context.Context, *tokenstorev1.DeleteUpstreamRequest, ...grpc.CallOption) (*tokenstorev1.DeleteUpstreamResponse, error)
+}
+
+// RequestLog is the tokenstore's query of the request log.
+type RequestLog interface {
+	Query(context.Context, *tokenstorev1.QueryRequest, ...grpc.CallOption) (*tokenstorev1.QueryResponse, error)
+}
+
+// Leases is the tokenstore's dry run of a choice.
+type Leases interface {
+	Explain(context.Context, *tokenstorev1.ExplainRequest, ...grpc.CallOption) (*tokenstorev1.ExplainResponse, error)
+}
+
+// Deps are what the handlers work with. The interfaces are met by the generated
+// gRPC clients.
+type Deps struct {
+	Gate   *auth.Gate
+	Tokens Tokens
+	Config Config
+	Logs   RequestLog
+	Leases Leases
+	// Resolve answers the upstream that serves a model, and the model's id
+	// there.
+	Resolve func(model string) (upstreamName, upstreamModel string, err error)
+	// ValidateUpstream tells why no driver can be made of a config.
+	ValidateUpstream func(upstream.Config) error
+	// Log gets one audit line for each write and each export.
+	Log *slog.Logger
+	// BodyLimit bounds a request's body in bytes.
+	BodyLimit int64
+	// Timeout bounds a call of the tokenstore; imports and exports get twelve
+	// times as long.
+	Timeout time.Duration
+}
+
+const (
+	defaultBodyLimit = 16 << 20
+	defaultTimeout   = 5 * time.Second
+)
+
+// API has the admin routes.
+type API struct{ Deps }
+
+// New makes the admin API; zero limits mean 16 MiB and 5 s.
+func New(deps Deps) *API {
+	if deps.BodyLimit <= 0 {
+		deps.BodyLimit = defaultBodyLimit
+	}
+	if deps.Timeout <= 0 {
+		deps.Timeout = defaultTimeout
+	}
+	return &API{deps}
+}
+
+// Routes lists every admin route.
+func (a *API) Routes(router gin.IRouter) {
+	api := router.Group("/admin/api", a.authorize)
+
+	get(api, "/tokens", a.listTokens)
+	api.POST("/tokens", adapt(a.createToken))
+	api.POST("/tokens/import", adapt(a.importTokens))
+	get(api, "/tokens/export", a.exportTokens)
+	get(api, "/tokens/:id", a.getToken)
+	api.PATCH("/tokens/:id", adapt(a.updateToken))
+	api.DELETE("/tokens/:id", adapt(a.deleteToken))
+
+	get(api, "/upstreams", a.listUpstreams)
+	api.PUT("/upstreams/:name", adapt(a.putUpstream))
+	api.DELETE("/upstreams/:name", adapt(a.deleteUpstream))
+
+	get(api, "/settings", a.getSettings)
+	api.PATCH("/settings", adapt(a.updateSettings))
+
+	get(api, "/logs", a.queryLogs)
+	get(api, "/explain", a.explain)
+}
+
+// handler answers a request or says why not. Errors are rendered by the port
+// that the routes are mounted on.
+type handler func(c *gin.Context) error
+
+func adapt(handle handler) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := handle(c); err != nil {
+			fail(c, err)
+		}
+	}
+}
+
+func get(router gin.IRouter, path string, handle handler) {
+	router.Match([]string{http.MethodGet, http.MethodHead}, path, adapt(handle))
+}
+
+func (a *API) authorize(c *gin.Context) {
+	// Answers hold what only the admin may see: no cache keeps them.
+	c.Header("Cache-Control", "no-store")
+	if err := a.Gate.Authorize(c.GetHeader("Authorization")); err != nil {
+		fail(c, err)
+		c.Abort()
+	}
+}
+
+// call gives a call of the tokenstore its deadline.
+func (a *API) call(c *gin.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(c.Request.Context(), a.Timeout)
+}
+
+// bulkCall is call for a whole token file.
+func (a *API) bulkCall(c *gin.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(c.Request.Context(), 12*a.Timeout)
+}
+
+// audit notes who did what to what. A failed attempt leaves its trace in the
+// access log.
+func (a *API) audit(c *gin.Context, action string, attrs ...any) {
+	remote, _, _ := net.SplitHostPort(c.Request.RemoteAddr)
+	attrs = append(attrs, "action", action, "remote_ip", remote,
+		"forwarded_for", strings.Join(c.Request.Header.Values("X-Forwarded-For"), ", "),
+		"request_id", c.Writer.Header().Get("X-Request-Id"))
+	a.Log.InfoContext(c.Request.Context(), "audit", attrs...)
+}

@@ -1,0 +1,59 @@
+package adminapi
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+type candidate struct {
+	TokenID string `json:"token_id"`
+	Alias   string `json:"alias"`
+	// ExcludedBy is null for a token that could be chosen; else disabled,
+	// expired, cooling, cooling_model or capped.
+	ExcludedBy *string    `json:"excluded_by"`
+	Until      *time.Time `json:"until"`
+	// Score orders those that could be chosen: the lowest is next.
+	Score float64 `json:"score"`
+}
+
+// GET /admin/api/explain
+func (a *API) explain(c *gin.Context) error {
+	q := queryOf(c, "model")
+	model := q.text("model")
+	if q.err == nil && model == "" {
+		q.fail(invalid("model", "the id of a model is missing"))
+	}
+	if q.err != nil {
+		return q.err
+	}
+	upstreamName, upstreamModel, err := a.Resolve(model)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := a.call(c)
+	defer cancel()
+	explained, err := a.Leases.Explain(ctx, &tokenstorev1.ExplainRequest{Upstream: upstreamName, Model: upstreamModel})
+	if err != nil {
+		return storeError(err)
+	}
+	candidates := make([]candidate, 0, len(explained.GetCandidates()))
+	for _, each := range explained.GetCandidates() {
+		candidates = append(candidates, candidate{
+			TokenID: each.GetTokenId(), Alias: each.GetAlias(), ExcludedBy: textOrNull(each.GetExcludedBy()),
+			Until: timeOf(each.GetUntil()), Score: each.GetScore(),
+		})
+	}
+	return answer(c, http.StatusOK, struct {
+		Model    string `json:"model"`
+		Upstream string `json:"upstream"`
+		// Chosen is the id of the token that a request would get now; null when
+		// none can be chosen.
+		Chosen     *string     `json:"chosen"`
+		Candidates []candidate `json:"candidates"`
+		AsOf       *time.Time  `json:"as_of"`
+	}{model, upstreamName, textOrNull(explained.GetChosenTokenId()), candidates, timeOf(explained.GetAsOf())})
+}

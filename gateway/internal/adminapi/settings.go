@@ -1,0 +1,113 @@
+package adminapi
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+
+	"github.com/gin-gonic/gin"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// The settings' keys are the field names of their message: a new setting needs
+// no code here.
+var settingFields = (*tokenstorev1.Settings)(nil).ProtoReflect().Descriptor().Fields()
+
+// fixed are the fields that the tokenstore alone sets.
+var fixed = []protoreflect.Name{"version", "updated_at"}
+
+// settingsOf renders every setting.
+func settingsOf(settings *tokenstorev1.Settings) map[string]any {
+	message := settings.ProtoReflect()
+	values := make(map[string]any, settingFields.Len())
+	for i := range settingFields.Len() {
+		if field := settingFields.Get(i); field.Message() == nil {
+			values[string(field.Name())] = message.Get(field).Interface()
+		}
+	}
+	values["updated_at"] = timeOf(settings.GetUpdatedAt())
+	return values
+}
+
+// readSettings sets the members of a PATCH and answers their names.
+func readSettings(fields map[string]json.RawMessage, settings *tokenstorev1.Settings) ([]string, error) {
+	var names []string
+	for name, raw := range fields {
+		field := settingFields.ByName(protoreflect.Name(name))
+		if field == nil {
+			return nil, invalid(name, "there is no such setting")
+		}
+		if slices.Contains(fixed, field.Name()) {
+			return nil, invalid(name, "it is not for you to set; send the version in If-Match")
+		}
+		value, err := settingValue(field, raw)
+		if err != nil {
+			return nil, err
+		}
+		settings.ProtoReflect().Set(field, value)
+		names = append(names, name)
+	}
+	return names, nil
+}
+
+func settingValue(field protoreflect.FieldDescriptor, raw json.RawMessage) (protoreflect.Value, error) {
+	name := string(field.Name())
+	switch field.Kind() {
+	case protoreflect.BoolKind:
+		var value bool
+		err := member(name, raw, &value)
+		return protoreflect.ValueOfBool(value), err
+	case protoreflect.Uint32Kind:
+		var value uint32
+		err := member(name, raw, &value)
+		return protoreflect.ValueOfUint32(value), err
+	case protoreflect.StringKind:
+		var value string
+		err := member(name, raw, &value)
+		return protoreflect.ValueOfString(value), err
+	default: // a test looks at every field
+		return protoreflect.Value{}, invalid(name, "it can't be set here")
+	}
+}
+
+// GET /admin/api/settings
+func (a *API) getSettings(c *gin.Context) error {
+	ctx, cancel := a.call(c)
+	defer cancel()
+	now, err := a.Config.GetSettings(ctx, &tokenstorev1.GetSettingsRequest{})
+	if err != nil {
+		return storeError(err)
+	}
+	return answerVersioned(c, http.StatusOK, settingsOf(now.GetSettings()), now.GetSettings().GetVersion())
+}
+
+// PATCH /admin/api/settings
+func (a *API) updateSettings(c *gin.Context) error {
+	version, err := expectedVersion(c)
+	if err != nil {
+		return err
+	}
+	fields, err := a.fields(c)
+	if err != nil {
+		return err
+	}
+	settings := &tokenstorev1.Settings{}
+	names, err := readSettings(fields, settings)
+	if err != nil {
+		return err
+	}
+	slices.Sort(names)
+	ctx, cancel := a.call(c)
+	defer cancel()
+	updated, err := a.Config.UpdateSettings(ctx, &tokenstorev1.UpdateSettingsRequest{
+		Settings: settings, UpdateMask: &fieldmaskpb.FieldMask{Paths: names}, ExpectedVersion: version,
+	})
+	if err != nil {
+		return storeError(err)
+	}
+	a.audit(c, "settings changed", "fields", names)
+	return answerVersioned(c, http.StatusOK, settingsOf(updated.GetSettings()), updated.GetSettings().GetVersion())
+}

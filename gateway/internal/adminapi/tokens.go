@@ -1,0 +1,280 @@
+package adminapi
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// token is T of the documentation.
+type token struct {
+	ID       string   `json:"id"`
+	Upstream string   `json:"upstream"`
+	Alias    string   `json:"alias"`
+	Tags     []string `json:"tags"`
+	Enabled  bool     `json:"enabled"`
+	// State is ready, cooling, expired or disabled.
+	State string `json:"state"`
+	// Token and Checksum are masked.
+	Token       string     `json:"token"`
+	Fingerprint string     `json:"fingerprint"`
+	Checksum    string     `json:"checksum"`
+	Cap         uint32     `json:"cap"`
+	Weight      uint32     `json:"weight"`
+	InFlight    uint32     `json:"in_flight"`
+	Requests    uint64     `json:"requests"`
+	Failures    uint64     `json:"failures"`
+	LastUsedAt  *time.Time `json:"last_used_at"`
+	// LastError is null when the last request went well.
+	LastError    *string    `json:"last_error"`
+	CoolingUntil *time.Time `json:"cooling_until"`
+	ExpiresAt    *time.Time `json:"expires_at"`
+	CreatedAt    *time.Time `json:"created_at"`
+	Version      uint64     `json:"version"`
+}
+
+func tokenOf(t *tokenstorev1.Token) token {
+	return token{
+		ID: t.GetId(), Upstream: t.GetUpstream(), Alias: t.GetAlias(), Tags: emptyNotNull(t.GetTags()),
+		Enabled: t.GetEnabled(), State: stateNames[t.GetState()],
+		Token: t.GetMaskedSecret(), Fingerprint: t.GetFingerprint(), Checksum: t.GetMaskedChecksum(),
+		Cap: t.GetCap(), Weight: t.GetWeight(), InFlight: t.GetInFlight(),
+		Requests: t.GetRequests(), Failures: t.GetFailures(),
+		LastUsedAt: timeOf(t.GetLastUsedAt()), LastError: textOrNull(t.GetLastError()),
+		CoolingUntil: timeOf(t.GetCoolingUntil()), ExpiresAt: timeOf(t.GetExpiresAt()),
+		CreatedAt: timeOf(t.GetCreatedAt()), Version: t.GetVersion(),
+	}
+}
+
+var states = map[string]tokenstorev1.TokenState{
+	"ready":    tokenstorev1.TokenState_TOKEN_STATE_READY,
+	"cooling":  tokenstorev1.TokenState_TOKEN_STATE_COOLING,
+	"expired":  tokenstorev1.TokenState_TOKEN_STATE_EXPIRED,
+	"disabled": tokenstorev1.TokenState_TOKEN_STATE_DISABLED,
+}
+
+var stateNames = func() map[tokenstorev1.TokenState]string {
+	names := map[tokenstorev1.TokenState]string{}
+	for name, state := range states {
+		names[state] = name
+	}
+	return names
+}()
+
+var formats = map[string]tokenstorev1.TokenFileFormat{
+	"token":      tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN,
+	"token-list": tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN_LIST,
+	"json":       tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_JSON,
+}
+
+// GET /admin/api/tokens
+func (a *API) listTokens(c *gin.Context) error {
+	q := queryOf(c, "upstream", "state", "tag", "q", "limit", "cursor")
+	request := &tokenstorev1.ListTokensRequest{
+		Upstream: q.text("upstream"), State: choice(q, "state", states), Tag: q.text("tag"), Query: q.text("q"),
+		Limit: q.limit(), Cursor: q.text("cursor"),
+	}
+	if q.err != nil {
+		return q.err
+	}
+	ctx, cancel := a.call(c)
+	defer cancel()
+	page, err := a.Tokens.ListTokens(ctx, request)
+	if err != nil {
+		return storeError(err)
+	}
+	tokens := make([]token, 0, len(page.GetTokens()))
+	for _, t := range page.GetTokens() {
+		tokens = append(tokens, tokenOf(t))
+	}
+	return answer(c, http.StatusOK, struct {
+		Tokens []token `json:"tokens"`
+		Next   string  `json:"next"`
+	}{tokens, page.GetNextCursor()})
+}
+
+// POST /admin/api/tokens
+func (a *API) createToken(c *gin.Context) error {
+	var body struct {
+		Token    string   `json:"token"`
+		Upstream string   `json:"upstream"`
+		Alias    string   `json:"alias"`
+		Tags     []string `json:"tags"`
+		Cap      uint32   `json:"cap"`
+		Weight   uint32   `json:"weight"`
+		Enabled  *bool    `json:"enabled"`
+		Checksum string   `json:"checksum"`
+	}
+	if err := a.decode(c, &body); err != nil {
+		return err
+	}
+	if body.Token == "" {
+		return invalid("token", "the token itself is missing")
+	}
+	ctx, cancel := a.call(c)
+	defer cancel()
+	created, err := a.Tokens.CreateToken(ctx, &tokenstorev1.CreateTokenRequest{
+		Secret: body.Token, Upstream: body.Upstream, Alias: body.Alias, Tags: body.Tags,
+		Cap: body.Cap, Weight: body.Weight, Enabled: body.Enabled, Checksum: body.Checksum,
+	})
+	if err != nil {
+		return storeError(err)
+	}
+	t := created.GetToken()
+	a.audit(c, "token created", "token_id", t.GetId(), "upstream", t.GetUpstream())
+	c.Header("Location", "/admin/api/tokens/"+url.PathEscape(t.GetId()))
+	return answerVersioned(c, http.StatusCreated, tokenOf(t), t.GetVersion())
+}
+
+// GET /admin/api/tokens/{id}
+func (a *API) getToken(c *gin.Context) error {
+	ctx, cancel := a.call(c)
+	defer cancel()
+	found, err := a.Tokens.GetToken(ctx, &tokenstorev1.GetTokenRequest{Id: c.Param("id")})
+	if err != nil {
+		return storeError(err)
+	}
+	return answerVersioned(c, http.StatusOK, tokenOf(found.GetToken()), found.GetToken().GetVersion())
+}
+
+// PATCH /admin/api/tokens/{id}
+func (a *API) updateToken(c *gin.Context) error {
+	version, err := expectedVersion(c)
+	if err != nil {
+		return err
+	}
+	request := &tokenstorev1.UpdateTokenRequest{
+		Id: c.Param("id"), UpdateMask: &fieldmaskpb.FieldMask{}, ExpectedVersion: version,
+	}
+	if err := a.readTokenChange(c, request); err != nil {
+		return err
+	}
+	ctx, cancel := a.call(c)
+	defer cancel()
+	updated, err := a.Tokens.UpdateToken(ctx, request)
+	if err != nil {
+		return storeError(err)
+	}
+	a.audit(c, "token changed", "token_id", request.GetId(), "fields", request.GetUpdateMask().GetPaths())
+	return answerVersioned(c, http.StatusOK, tokenOf(updated.GetToken()), updated.GetToken().GetVersion())
+}
+
+func (a *API) readTokenChange(c *gin.Context, request *tokenstorev1.UpdateTokenRequest) error {
+	fields, err := a.fields(c)
+	if err != nil {
+		return err
+	}
+	for name, raw := range fields {
+		switch name {
+		case "alias":
+			err = member(name, raw, &request.Alias)
+		case "tags":
+			err = member(name, raw, &request.Tags)
+		case "cap":
+			err = member(name, raw, &request.Cap)
+		case "weight":
+			err = member(name, raw, &request.Weight)
+		case "enabled":
+			err = member(name, raw, &request.Enabled)
+		case "checksum":
+			err = member(name, raw, &request.Checksum)
+		default:
+			err = invalid(name, "there is no such field here; alias, tags, cap, weight, enabled and checksum can be changed")
+		}
+		if err != nil {
+			return err
+		}
+		request.UpdateMask.Paths = append(request.UpdateMask.Paths, name)
+	}
+	return nil
+}
+
+// DELETE /admin/api/tokens/{id}
+func (a *API) deleteToken(c *gin.Context) error {
+	version, err := expectedVersion(c)
+	if err != nil {
+		return err
+	}
+	id := c.Param("id")
+	ctx, cancel := a.call(c)
+	defer cancel()
+	if _, err := a.Tokens.DeleteToken(ctx, &tokenstorev1.DeleteTokenRequest{Id: id, ExpectedVersion: version}); err != nil {
+		return storeError(err)
+	}
+	a.audit(c, "token deleted", "token_id", id)
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+// POST /admin/api/tokens/import
+func (a *API) importTokens(c *gin.Context) error {
+	var body struct {
+		Content  string `json:"content"`
+		Format   string `json:"format"`
+		Upstream string `json:"upstream"`
+	}
+	if err := a.decode(c, &body); err != nil {
+		return err
+	}
+	format, known := formats[body.Format]
+	if !known {
+		return invalid("format", "%s wanted, not %q", oneOf(formats), body.Format)
+	}
+	if body.Content == "" {
+		return invalid("content", "the content of the file is missing")
+	}
+	ctx, cancel := a.bulkCall(c)
+	defer cancel()
+	report, err := a.Tokens.ImportTokens(ctx, &tokenstorev1.ImportTokensRequest{
+		Content: body.Content, Format: format, Upstream: body.Upstream,
+	})
+	if err != nil {
+		return storeError(err)
+	}
+	type line struct {
+		Line   uint32 `json:"line"`
+		Reason string `json:"reason"`
+	}
+	rejected := make([]line, 0, len(report.GetRejected()))
+	for _, r := range report.GetRejected() {
+		rejected = append(rejected, line{r.GetLine(), r.GetReason()})
+	}
+	a.audit(c, "tokens imported", "format", body.Format, "upstream", body.Upstream,
+		"accepted", report.GetAccepted(), "updated", report.GetUpdated(), "rejected", len(rejected))
+	return answer(c, http.StatusOK, struct {
+		Accepted uint32 `json:"accepted"`
+		Updated  uint32 `json:"updated"`
+		Rejected []line `json:"rejected"`
+	}{report.GetAccepted(), report.GetUpdated(), rejected})
+}
+
+// GET /admin/api/tokens/export
+func (a *API) exportTokens(c *gin.Context) error {
+	q := queryOf(c, "format", "upstream")
+	name := cmp.Or(q.text("format"), "token")
+	choice(q, "format", formats) // refuses what is not there
+	if q.err != nil {
+		return q.err
+	}
+	ctx, cancel := a.bulkCall(c)
+	defer cancel()
+	file, err := a.Tokens.ExportTokens(ctx, &tokenstorev1.ExportTokensRequest{Format: formats[name], Upstream: q.text("upstream")})
+	if err != nil {
+		return storeError(err)
+	}
+	// Before the secrets leave, not after.
+	a.audit(c, "tokens exported", "format", name, "upstream", q.text("upstream"), "count", file.GetCount())
+	content, fileName := "text/plain; charset=utf-8", "."+name
+	if name == "json" {
+		content, fileName = "application/json", "tokens.json"
+	}
+	c.Header("Content-Disposition", `attachment; filename="`+fileName+`"`)
+	write(c, http.StatusOK, content, []byte(file.GetContent()))
+	return nil
+}

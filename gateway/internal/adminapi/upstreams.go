@@ -1,0 +1,103 @@
+package adminapi
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/upstream"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+type upstreamObject struct {
+	Name     string            `json:"name"`
+	Driver   string            `json:"driver"`
+	BaseURL  string            `json:"base_url"`
+	Models   []string          `json:"models"`
+	Settings map[string]string `json:"settings"`
+	Version  uint64            `json:"version"`
+}
+
+func upstreamOf(u *tokenstorev1.Upstream) upstreamObject {
+	settings := u.GetSettings()
+	if settings == nil {
+		settings = map[string]string{}
+	}
+	return upstreamObject{
+		Name: u.GetName(), Driver: u.GetDriver(), BaseURL: u.GetBaseUrl(),
+		Models: emptyNotNull(u.GetModels()), Settings: settings, Version: u.GetVersion(),
+	}
+}
+
+// GET /admin/api/upstreams
+func (a *API) listUpstreams(c *gin.Context) error {
+	ctx, cancel := a.call(c)
+	defer cancel()
+	list, err := a.Config.ListUpstreams(ctx, &tokenstorev1.ListUpstreamsRequest{})
+	if err != nil {
+		return storeError(err)
+	}
+	upstreams := make([]upstreamObject, 0, len(list.GetUpstreams()))
+	for _, u := range list.GetUpstreams() {
+		upstreams = append(upstreams, upstreamOf(u))
+	}
+	return answer(c, http.StatusOK, struct {
+		Upstreams []upstreamObject `json:"upstreams"`
+		// Next is always empty: there are few upstreams, one page has them all.
+		Next string `json:"next"`
+	}{Upstreams: upstreams})
+}
+
+// PUT /admin/api/upstreams/{name}
+func (a *API) putUpstream(c *gin.Context) error {
+	version, err := expectedVersion(c)
+	if err != nil {
+		return err
+	}
+	var body struct {
+		Driver   string            `json:"driver"`
+		BaseURL  string            `json:"base_url"`
+		Models   []string          `json:"models"`
+		Settings map[string]string `json:"settings"`
+	}
+	if err := a.decode(c, &body); err != nil {
+		return err
+	}
+	name := c.Param("name")
+	if err := a.ValidateUpstream(upstream.Config{
+		Name: name, Driver: body.Driver, BaseURL: body.BaseURL, Models: body.Models, Settings: body.Settings,
+	}); err != nil {
+		return &chat.Error{Kind: chat.InvalidRequest, Message: err.Error()}
+	}
+	ctx, cancel := a.call(c)
+	defer cancel()
+	put, err := a.Config.PutUpstream(ctx, &tokenstorev1.PutUpstreamRequest{
+		Upstream: &tokenstorev1.Upstream{
+			Name: name, Driver: body.Driver, BaseUrl: body.BaseURL, Models: body.Models, Settings: body.Settings,
+		},
+		ExpectedVersion: version,
+	})
+	if err != nil {
+		return storeError(err)
+	}
+	a.audit(c, "upstream put", "upstream", name, "driver", body.Driver, "base_url", body.BaseURL)
+	return answerVersioned(c, http.StatusOK, upstreamOf(put.GetUpstream()), put.GetUpstream().GetVersion())
+}
+
+// DELETE /admin/api/upstreams/{name}
+func (a *API) deleteUpstream(c *gin.Context) error {
+	version, err := expectedVersion(c)
+	if err != nil {
+		return err
+	}
+	name := c.Param("name")
+	ctx, cancel := a.call(c)
+	defer cancel()
+	if _, err := a.Config.DeleteUpstream(ctx, &tokenstorev1.DeleteUpstreamRequest{Name: name, ExpectedVersion: version}); err != nil {
+		return storeError(err)
+	}
+	a.audit(c, "upstream deleted", "upstream", name)
+	c.Status(http.StatusNoContent)
+	return nil
+}

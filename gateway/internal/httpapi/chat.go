@@ -1,0 +1,124 @@
+package httpapi
+
+import (
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect/openai"
+	"carousel.internal/gateway/internal/metrics"
+	"carousel.internal/gateway/internal/sse"
+)
+
+// POST /v1/chat/completions
+func (s *server) chatCompletions(c *gin.Context) error {
+	if err := s.Gate.Authorize(c.GetHeader("Authorization")); err != nil {
+		return err
+	}
+	s.chats.Add(1)
+	s.active.Add(1)
+	defer s.active.Add(-1)
+	x := exchangeOf(c)
+	x.line.Dialect = openai.Dialect
+	body, err := s.readBody(c.Writer, c.Request)
+	if err != nil {
+		return err
+	}
+	req, err := openai.Decode(body, "chatcmpl-"+x.line.RequestID, x.started)
+	if err != nil {
+		return err
+	}
+	x.line.Model, x.line.Stream = cut(req.Model), req.Stream
+	if req.Stream {
+		return s.stream(c, req, x)
+	}
+	return s.collect(c, req, x)
+}
+
+// stream answers piece by piece. Nothing is sent before the first event, so an
+// error before it is an ordinary HTTP error. An error after it becomes an error
+// event, and no [DONE] follows.
+func (s *server) stream(c *gin.Context, req *chat.Request, x *exchange) error {
+	var out *sse.Writer
+	var encoder *openai.StreamEncoder
+	for event, err := range s.Relay.Chat(c.Request.Context(), req) {
+		if err != nil {
+			if out != nil {
+				_ = encoder.Fail(err) // a client that has gone needs no error
+			}
+			return err
+		}
+		if out == nil {
+			s.firstEvent(x)
+			out = sse.Start(c.Writer, s.Options.Stream)
+			defer func() { _ = out.Close() }()
+			encoder = openai.NewStreamEncoder(req, openai.StreamOptions{OmitFinish: !s.settings().GetIncludeStopStream()}, out)
+		}
+		x.see(event)
+		s.Metrics.StreamEvents.Inc()
+		if err := encoder.Event(event); err != nil {
+			return clientGone(err)
+		}
+	}
+	if out == nil {
+		return errNothing
+	}
+	if err := encoder.Done(); err != nil {
+		return clientGone(err)
+	}
+	return nil
+}
+
+// collect answers with the whole stream at once.
+func (s *server) collect(c *gin.Context, req *chat.Request, x *exchange) error {
+	answer := openai.NewCollector(req)
+	for event, err := range s.Relay.Chat(c.Request.Context(), req) {
+		if err != nil {
+			return err
+		}
+		if x.line.Events == 0 {
+			s.firstEvent(x)
+		}
+		x.see(event)
+		answer.Add(event)
+	}
+	if x.line.Events == 0 {
+		return errNothing
+	}
+	s.writeJSON(c, 200, answer.JSON())
+	return nil
+}
+
+func (s *server) firstEvent(x *exchange) {
+	x.line.FirstEvent = time.Since(x.started)
+	s.Metrics.FirstEventSeconds.WithLabelValues(metrics.Bool(x.line.Stream)).Observe(x.line.FirstEvent.Seconds())
+}
+
+// see notes what the log says of an answer.
+func (x *exchange) see(event chat.Event) {
+	x.line.Events++
+	if event.Finish != chat.Unfinished {
+		x.line.FinishReason = string(event.Finish)
+	}
+	if event.Usage != nil {
+		x.line.PromptTokens, x.line.CompletionTokens = event.Usage.Prompt, event.Usage.Completion
+		x.line.UsageSource = string(event.Usage.Source)
+	}
+}
+
+// errNothing: the relay has promised an event or an error.
+var errNothing = chat.Errorf(chat.UpstreamProtocol, "the answer is empty")
+
+func clientGone(err error) error {
+	return &chat.Error{Kind: chat.Canceled, Message: "the client is gone", Err: err}
+}
+
+// cut bounds what a client can write into the log.
+func cut(text string) string {
+	const most = 100
+	if len(text) <= most {
+		return text
+	}
+	return text[:most] + "…"
+}

@@ -1,0 +1,165 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"carousel.internal/gateway/internal/accesslog"
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect/openai"
+	"carousel.internal/gateway/internal/metrics"
+)
+
+// exchange is one request and its answer, for the log.
+type exchange struct {
+	started time.Time
+	line    accesslog.Line
+}
+
+const exchangeKey = "exchange"
+
+func exchangeOf(c *gin.Context) *exchange {
+	x, _ := c.Get(exchangeKey)
+	return x.(*exchange) // observe has put it there
+}
+
+// observe is around every request: it names it, renders its error, keeps a panic
+// from the process, and counts and logs it when it is over.
+func (s *server) observe(c *gin.Context) {
+	x := &exchange{started: time.Now()}
+	x.line.RequestID = newID()
+	c.Header("X-Request-Id", x.line.RequestID)
+	c.Set(exchangeKey, x)
+	s.Metrics.InFlight.Inc()
+	defer s.Metrics.InFlight.Dec()
+	defer s.recovered(c, x)
+	c.Next()
+	s.finish(c, x)
+}
+
+// finish renders the error if there is one, and accounts for the request.
+func (s *server) finish(c *gin.Context, x *exchange) {
+	level := slog.LevelInfo
+	if last := c.Errors.Last(); last != nil {
+		failure := chat.AsError(last.Err)
+		s.renderError(c, failure)
+		level = levelOf(failure.Kind)
+		x.line.ErrorKind, x.line.Error = string(failure.Kind), failure.Error()
+		s.Metrics.Errors.WithLabelValues(x.line.ErrorKind).Inc()
+		if failure.Kind == chat.Canceled {
+			s.Metrics.ClientGone.Inc()
+		}
+	}
+	s.account(c, x, level)
+}
+
+// renderError answers with the error object, unless something has been
+// answered already. A handler may have chosen a more precise status.
+func (s *server) renderError(c *gin.Context, failure *chat.Error) {
+	if c.Writer.Written() {
+		return
+	}
+	answer := openai.EncodeError(failure)
+	status := answer.Status
+	if chosen := c.Writer.Status(); chosen != http.StatusOK {
+		status = chosen
+	}
+	if answer.RetryAfter != "" {
+		c.Header("Retry-After", answer.RetryAfter)
+	}
+	if status == http.StatusUnauthorized {
+		c.Header("WWW-Authenticate", "Bearer")
+	}
+	s.writeJSON(c, status, answer.JSON)
+}
+
+func (s *server) account(c *gin.Context, x *exchange, level slog.Level) {
+	line := &x.line
+	line.Method, line.Route, line.Status = c.Request.Method, c.FullPath(), c.Writer.Status()
+	if line.Route == "" {
+		line.Route = "unmatched" // paths are the clients' to choose: no label, no field
+	}
+	line.RemoteIP, _, _ = net.SplitHostPort(c.Request.RemoteAddr)
+	line.BytesOut = max(int64(c.Writer.Size()), 0)
+	line.Duration = time.Since(x.started)
+	s.Metrics.Requests.WithLabelValues(line.Route, strconv.Itoa(line.Status), metrics.Bool(line.Stream)).Inc()
+	s.Metrics.RequestSeconds.WithLabelValues(line.Route).Observe(line.Duration.Seconds())
+	// The line is written even when the client has gone.
+	s.Access.Write(context.WithoutCancel(c.Request.Context()), level, line)
+}
+
+// recovered ends a request whose handler panicked: with a 500 where that is
+// still possible, else by cutting the connection, so that the client does not
+// take what it got for the whole.
+func (s *server) recovered(c *gin.Context, x *exchange) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	if cause == http.ErrAbortHandler {
+		panic(cause)
+	}
+	s.Log.ErrorContext(c.Request.Context(), "handler panicked",
+		"request_id", x.line.RequestID, "route", c.FullPath(), "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+	cut := c.Writer.Written()
+	_ = c.Error(fmt.Errorf("panic: %v", cause))
+	s.finish(c, x)
+	if cut {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// levelOf says who should look at an error of this kind.
+func levelOf(kind chat.Kind) slog.Level {
+	switch kind {
+	case chat.Internal, chat.StoreUnavailable, chat.UpstreamProtocol:
+		return slog.LevelError
+	case chat.NoTokens, chat.NoTokenAvailable, chat.RateLimited, chat.UpstreamAuth, chat.UpstreamUnavailable,
+		chat.OutdatedClient, chat.Timeout:
+		return slog.LevelWarn
+	default: // the caller's fault
+		return slog.LevelInfo
+	}
+}
+
+// writeJSON answers with a whole body. A client that does not read it loses its
+// connection.
+func (s *server) writeJSON(c *gin.Context, status int, body []byte) {
+	header := c.Writer.Header()
+	header["Content-Type"] = jsonContent
+	header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	// A writer without deadlines (a recorder) is no reason to fail.
+	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(s.Options.Stream.WriteTimeout))
+	c.Status(status)
+	_, _ = c.Writer.Write(body) // a client that has gone is noticed by its context
+}
+
+var jsonContent = []string{"application/json"}
+
+// newID makes a request id: 32 hex digits. It must be unique, not secret.
+func newID() string {
+	var raw [16]byte
+	binary.NativeEndian.PutUint64(raw[:8], rand.Uint64())
+	binary.NativeEndian.PutUint64(raw[8:], rand.Uint64())
+	return hex.EncodeToString(raw[:])
+}
+
+func (s *server) notFound(c *gin.Context) {
+	_ = c.Error(chat.Errorf(chat.NotFound, "there is no route %s %s; GET /health lists the routes", c.Request.Method, c.Request.URL.Path))
+}
+
+func (s *server) wrongMethod(c *gin.Context) {
+	_ = c.Error(chat.Errorf(chat.MethodNotAllowed, "%s does not take %s but %s",
+		c.Request.URL.Path, c.Request.Method, c.Writer.Header().Get("Allow")))
+}

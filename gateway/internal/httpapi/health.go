@@ -1,0 +1,107 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/proto/cursor/checksum"
+)
+
+// healthAnswer is what /health tells everyone, and Stats what it tells the
+// admin.
+type healthAnswer struct {
+	Status  string `json:"status"`
+	Version string `json:"version"`
+	// Uptime is in whole seconds.
+	Uptime    int64        `json:"uptime"`
+	Stats     *healthStats `json:"stats,omitempty"`
+	Models    []string     `json:"models"`
+	Endpoints []string     `json:"endpoints"`
+}
+
+type healthStats struct {
+	Started        time.Time `json:"started"`
+	TotalRequests  int64     `json:"total_requests"`
+	ActiveRequests int64     `json:"active_requests"`
+	System         struct {
+		Memory struct {
+			// RSS is in bytes.
+			RSS uint64 `json:"rss"`
+		} `json:"memory"`
+		CPU struct {
+			// Usage is this process's, in percent of one core, since the last time
+			// that somebody asked.
+			Usage float64 `json:"usage"`
+		} `json:"cpu"`
+	} `json:"system"`
+}
+
+// GET /health
+func (s *server) health(c *gin.Context) error {
+	answer := healthAnswer{
+		Status: "healthy", Version: s.Options.Version, Uptime: int64(time.Since(s.started).Seconds()),
+		Models: []string{}, Endpoints: s.endpoints,
+	}
+	for _, model := range s.Models() {
+		answer.Models = append(answer.Models, model.ID)
+	}
+	if s.Gate.Check(c.GetHeader("Authorization")) == auth.Granted {
+		answer.Stats = s.stats()
+	}
+	return s.writeValue(c, answer)
+}
+
+func (s *server) stats() *healthStats {
+	stats := &healthStats{Started: s.started, TotalRequests: s.chats.Load(), ActiveRequests: s.active.Load()}
+	resident, cpuSeconds := s.process.Usage()
+	stats.System.Memory.RSS = uint64(resident)
+	stats.System.CPU.Usage = s.cpu.percent(cpuSeconds, time.Now())
+	return stats
+}
+
+// cpuMeter turns CPU seconds into percent of the time between two looks.
+type cpuMeter struct {
+	mu      sync.Mutex
+	since   time.Time
+	seconds float64
+}
+
+func (m *cpuMeter) percent(seconds float64, now time.Time) float64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	elapsed := now.Sub(m.since).Seconds()
+	if elapsed <= 0 {
+		return 0
+	}
+	percent := 100 * (seconds - m.seconds) / elapsed
+	m.since, m.seconds = now, seconds
+	return percent
+}
+
+// GET /
+func (s *server) root(c *gin.Context) error {
+	c.Header("Location", "/health")
+	c.Status(http.StatusTemporaryRedirect)
+	return nil
+}
+
+// GET /checksum and GET /get-checksum
+func (s *server) checksum(c *gin.Context) error {
+	return s.writeValue(c, struct {
+		Checksum string `json:"checksum"`
+	}{checksum.New().At(time.Now())})
+}
+
+func (s *server) writeValue(c *gin.Context, value any) error {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	s.writeJSON(c, http.StatusOK, body)
+	return nil
+}

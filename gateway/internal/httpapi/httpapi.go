@@ -1,0 +1,116 @@
+// Package httpapi is the gateway's public HTTP port: its routes, and what every
+// request has in common (an id, one line in the log, metrics, the error object,
+// CORS, limits). It translates between HTTP and a use case that it sees as an
+// iterator of events; it knows no upstream, no token and no tokenstore.
+package httpapi
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"carousel.internal/gateway/internal/accesslog"
+	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/metrics"
+	"carousel.internal/gateway/internal/sse"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// Relay answers chat requests. The errors that it yields are *chat.Error, and
+// the last thing it yields. It is ranged over in the handler's goroutine; when
+// the handler stops early, the client is gone.
+type Relay interface {
+	Chat(ctx context.Context, req *chat.Request) iter.Seq2[chat.Event, error]
+}
+
+// Mount adds routes of its own below the public port: the admin API, pages.
+type Mount interface {
+	Routes(router gin.IRouter)
+}
+
+// Deps are what the handlers work with.
+type Deps struct {
+	Relay Relay
+	// Models lists what can be asked for, in order.
+	Models func() []chat.Model
+	// Settings answers the hot settings; nil while they are not known.
+	Settings func() *tokenstorev1.Settings
+	Gate     *auth.Gate
+	Metrics  *metrics.Metrics
+	Access  *accesslog.Log
+	Log     *slog.Logger
+	Mounts  []Mount
+	Options Options
+}
+
+// Options are fixed for the process's life. Zero values mean the defaults.
+type Options struct {
+	// RoutePrefix is put in front of the /v1 routes: empty, or `/path`.
+	RoutePrefix string
+	Version     string
+	// BodyLimit bounds a request's body in bytes, also after decompression.
+	BodyLimit int64
+	// ReadTimeout bounds the time that a client takes to send a body.
+	ReadTimeout time.Duration
+	Stream      sse.Options
+}
+
+const (
+	defaultBodyLimit   = 16 << 20
+	defaultReadTimeout = time.Minute
+)
+
+type server struct {
+	Deps
+	started time.Time
+	// endpoints are the public paths, in the order of the routes.
+	endpoints []string
+	// chats counts chat requests, active those that are being answered.
+	chats, active atomic.Int64
+	process       metrics.Process
+	cpu           cpuMeter
+}
+
+// New makes the handler of the public port.
+func New(deps Deps) http.Handler {
+	if deps.Options.BodyLimit <= 0 {
+		deps.Options.BodyLimit = defaultBodyLimit
+	}
+	if deps.Options.ReadTimeout <= 0 {
+		deps.Options.ReadTimeout = defaultReadTimeout
+	}
+	if deps.Options.Stream.WriteTimeout <= 0 {
+		deps.Options.Stream.WriteTimeout = sse.DefaultWriteTimeout
+	}
+	quietGin()
+	s := &server{Deps: deps, started: time.Now(), process: metrics.NewProcess()}
+	s.cpu.since = s.started
+	engine := gin.New()
+	engine.HandleMethodNotAllowed = true
+	engine.RedirectTrailingSlash = false
+	engine.Use(s.observe, s.cors)
+	engine.NoRoute(s.notFound)
+	engine.NoMethod(s.wrongMethod)
+	s.routes(engine)
+	return engine
+}
+
+// gin's mode is a global: it is set once, before the first engine is made.
+var quietGin = sync.OnceFunc(func() { gin.SetMode(gin.ReleaseMode) })
+
+// settings are as of now: the defaults while the tokenstore has not told them.
+func (s *server) settings() *tokenstorev1.Settings {
+	if settings := s.Settings(); settings != nil {
+		return settings
+	}
+	return unknownSettings
+}
+
+var unknownSettings = &tokenstorev1.Settings{EnableStreamCheck: true, IncludeStopStream: true}

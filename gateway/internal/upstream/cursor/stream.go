@@ -17,6 +17,9 @@ import (
 // drainTimeout bounds the wait for the connection's end after the answer's end.
 const drainTimeout = time.Second
 
+// errDrained is why the connection of a whole answer was cut: it is no failure.
+var errDrained = errors.New("the upstream kept the connection open after its answer")
+
 // silence is why a call was cancelled: the upstream said nothing for so long.
 type silence struct{ message string }
 
@@ -45,10 +48,15 @@ func (d *driver) stream(parent context.Context, call *upstream.Call, yield func(
 	defer cancel(nil)
 	// The timer runs only while the upstream is to speak, not while the reader of
 	// the events takes its time.
-	quiet := errFirstSilence
-	timer := time.AfterFunc(d.firstByte, func() { cancel(quiet) })
+	var cause error = errFirstSilence
+	timer := time.AfterFunc(d.firstByte, func() { cancel(cause) })
 	defer timer.Stop()
-	x := &exchange{ended: func() { timer.Reset(drainTimeout) }}
+	x := &exchange{ended: func() {
+		if timer.Stop() {
+			cause = errDrained
+			timer.Reset(drainTimeout)
+		}
+	}}
 	judge := judge{parent: parent, ctx: ctx, exchange: x, secret: call.Credential.Secret}
 
 	answer, err := d.client.CallServerStream(withExchange(ctx, x), request)
@@ -80,7 +88,7 @@ func (d *driver) stream(parent context.Context, call *upstream.Call, yield func(
 		if !timer.Stop() {
 			continue // too late: the next Receive says so
 		}
-		quiet = errIdleSilence
+		cause = errIdleSilence
 		if frame.GetText() != "" {
 			spoken = true
 			if !yield(chat.Event{Text: frame.GetText(), More: x.frames.nextArrived()}, nil) {

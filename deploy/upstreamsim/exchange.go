@@ -286,7 +286,8 @@ func (g *gate) enter() <-chan struct{} {
 func (s *Simulator) Release() int64 {
 	s.gate.mu.Lock()
 	defer s.gate.mu.Unlock()
+	held := s.gate.held.Load() // before those who wake count themselves out
 	close(s.gate.opened)
 	s.gate.opened = make(chan struct{})
-	return s.gate.held.Load()
+	return held
 }

@@ -226,6 +226,7 @@ func (e *entry) setModel(model string) {
 	e.modelID = model
 	e.model = e.book.models.get(model)
 	e.model.begin()
+	e.sim.watchers.notify()
 }
 
 // watch ends the entry as cancelled the moment the client is gone.

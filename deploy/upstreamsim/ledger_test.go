@@ -46,7 +46,7 @@ func TestOneAfterTheOther(t *testing.T) {
 	t.Parallel()
 	sim, server := serving(t, Options{})
 	ctx := deadline(t)
-	for range 20 {
+	for range 5 {
 		for _, model := range []string{"gpt-4o", "sim-one-write", "sim-split-bytes", "sim-eof-no-trailer", "sim-eof-mid-frame", "sim-cut", "sim-http-500", "sim-error-after-text"} {
 			for _, request := range waitingRequests(t, model) {
 				roundTrip(t, server, request(server.URL).WithContext(ctx))

@@ -37,7 +37,8 @@ func bearer(r *http.Request) string {
 	return header[len("Bearer "):]
 }
 
-// account is what the simulator knows of one token. It keeps no secret.
+// account is what the simulator knows of one token, and nothing that could be shown
+// by mistake: the token itself is only a key of the book.
 type account struct {
 	counters
 	fingerprint string

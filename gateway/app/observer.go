@@ -1,6 +1,8 @@
 package app
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"carousel.internal/gateway/internal/chat"
@@ -16,6 +18,9 @@ type observer struct {
 	logTrips    prometheus.Counter
 	ahead       prometheus.Counter
 	asked       prometheus.Counter
+	denied      prometheus.Counter
+	ready       prometheus.Gauge
+	used        prometheus.Gauge
 	logAccepted prometheus.Counter
 	logStored   prometheus.Counter
 	logDropped  prometheus.Counter
@@ -28,6 +33,9 @@ func newObserver(m *metrics.Metrics) *observer {
 		logTrips:    m.RoundTrips.WithLabelValues("log"),
 		ahead:       m.Leases.WithLabelValues("ahead"),
 		asked:       m.Leases.WithLabelValues("asked"),
+		denied:      m.Leases.WithLabelValues("denied"),
+		ready:       m.LeasesHeld.WithLabelValues("ready"),
+		used:        m.LeasesHeld.WithLabelValues("used"),
 		logAccepted: m.LogEntries.WithLabelValues("accepted"),
 		logStored:   m.LogEntries.WithLabelValues("stored"),
 		logDropped:  m.LogEntries.WithLabelValues("dropped"),
@@ -38,12 +46,28 @@ func newObserver(m *metrics.Metrics) *observer {
 func (o *observer) RoundTrip() { o.roundTrips.Inc() }
 
 // Leased implements tokens.Observer.
-func (o *observer) Leased(ahead bool) {
+func (o *observer) Leased(ahead bool, waited time.Duration) {
 	if ahead {
 		o.ahead.Inc()
 	} else {
 		o.asked.Inc()
 	}
+	o.metrics.LeaseWaitSeconds.Observe(waited.Seconds())
+}
+
+// Denied implements tokens.Observer.
+func (o *observer) Denied() { o.denied.Inc() }
+
+// Recalled implements tokens.Observer.
+func (o *observer) Recalled(n int) { o.metrics.LeasesRecalled.Add(float64(n)) }
+
+// Lost implements tokens.Observer.
+func (o *observer) Lost(n int) { o.metrics.LeasesLost.Add(float64(n)) }
+
+// Held implements tokens.Observer.
+func (o *observer) Held(ready, used int) {
+	o.ready.Set(float64(ready))
+	o.used.Set(float64(used))
 }
 
 // ReportsLost implements tokens.Observer.

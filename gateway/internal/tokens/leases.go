@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/upstream"
@@ -14,18 +16,15 @@ import (
 )
 
 const (
-	// flushEvery is how long a report waits for other messages to travel with.
-	flushEvery = 25 * time.Millisecond
-	// renewEvery is how often open leases are looked at.
-	renewEvery = 500 * time.Millisecond
-	// renewBelow is the rest of a lease's life at which it is renewed.
-	renewBelow = 8 * time.Second
 	// answerSlack is how much longer than it may queue a demand waits for its
 	// answer, outages of the session included.
 	answerSlack = 3 * time.Second
 	// maxPending bounds the reports that wait while the store is away. Beyond it
 	// the oldest are given up: their leases return at their expiry.
 	maxPending = 50_000
+	// recallMemory is how long a recall is remembered: a grant that was made
+	// before it may come after it.
+	recallMemory = 10 * time.Second
 )
 
 // Leases takes leases and gives them back, over one session with the store that
@@ -40,24 +39,38 @@ type Leases struct {
 	kick    chan struct{}
 
 	mu sync.Mutex
-	// connected tells whether a session is open.
+	// connected tells whether a session is open and the store has answered on it.
 	connected bool
 	nextID    uint64
 	waiting   map[uint64]*waiter
 	stocks    map[pool]*stock
-	open      map[string]*held
-	outbound  tokenstorev1.SessionRequest
+	// open has the leases that were granted and not settled, by what Acquire
+	// answers.
+	open map[*lease.Lease]*held
+	// ttl is how long the store's leases live between renewals, as far as known.
+	ttl      time.Duration
+	recalled map[string]recalled
+	outbound tokenstorev1.SessionRequest
 	// unacknowledged are the reports of messages that the store has not
 	// confirmed, by the message's sequence.
 	unacknowledged []sentReports
 }
 
-// Observer counts what the session does.
+// Observer counts what the session does. Its methods must not block.
 type Observer interface {
 	// RoundTrip is one message to the store.
 	RoundTrip()
-	// Leased is a lease handed to a request; ahead: without asking the store.
-	Leased(ahead bool)
+	// Leased is a lease handed to a request after a wait; ahead: without asking
+	// the store.
+	Leased(ahead bool, waited time.Duration)
+	// Denied is a request that the store gave no lease.
+	Denied()
+	// Recalled counts leases taken ahead that the store withdrew.
+	Recalled(n int)
+	// Lost counts leases that expired while their requests ran.
+	Lost(n int)
+	// Held is how many leases there are now, taken ahead and used by requests.
+	Held(ready, used int)
 	// ReportsLost counts reports that were given up.
 	ReportsLost(n int)
 }
@@ -79,13 +92,18 @@ type answer struct {
 
 // held is a lease that the store has granted and that has not been settled.
 type held struct {
-	lease   *lease.Lease
-	pool    pool
+	lease   lease.Lease
 	epoch   uint64
 	capped  bool
 	expires time.Time
 	// stocked: no request has it yet.
 	stocked bool
+}
+
+// recalled says which leases of a token must not be used any more.
+type recalled struct {
+	below uint64
+	at    time.Time
 }
 
 type sentReports struct {
@@ -97,28 +115,30 @@ type sentReports struct {
 func NewLeases(client tokenstorev1.LeaseServiceClient, replica string, observe Observer, log *slog.Logger) *Leases {
 	return &Leases{
 		client: client, replica: replica, log: log, observe: observe, kick: make(chan struct{}, 1),
-		waiting: map[uint64]*waiter{}, stocks: map[pool]*stock{}, open: map[string]*held{},
+		waiting: map[uint64]*waiter{}, stocks: map[pool]*stock{}, open: map[*lease.Lease]*held{}, recalled: map[string]recalled{},
 	}
 }
 
 // Acquire takes a lease: from the stock where there is one, else from the store.
 // Whoever gets one calls Settle. Errors are *chat.Error.
 func (l *Leases) Acquire(ctx context.Context, demand lease.Demand) (*lease.Lease, error) {
+	began := time.Now()
 	key := pool{demand.Upstream, demand.Model}
 	l.mu.Lock()
 	ahead := l.stockOf(key)
 	ahead.asked++
-	if taken := ahead.take(demand.Exclude, time.Now()); taken != nil {
-		l.refill(key, ahead)
+	if taken := ahead.take(demand.Exclude, began); taken != nil {
+		l.refill(key, ahead, began)
 		l.mu.Unlock()
-		l.observe.Leased(true)
-		return taken.lease, nil
+		l.observe.Leased(true, 0)
+		return &taken.lease, nil
 	}
-	mine := l.demand(key, &tokenstorev1.Demand{
+	mine := &waiter{pool: key, answer: make(chan answer, 1), demand: &tokenstorev1.Demand{
 		Upstream: demand.Upstream, Model: demand.Model, Count: 1,
 		ExcludeTokenIds: demand.Exclude, MaxWait: durationOf(demand.MaxWait),
-	}, make(chan answer, 1))
-	l.refill(key, ahead)
+	}}
+	l.ask(mine)
+	l.refill(key, ahead, began)
 	l.mu.Unlock()
 	l.nudge()
 
@@ -127,9 +147,10 @@ func (l *Leases) Acquire(ctx context.Context, demand lease.Demand) (*lease.Lease
 	select {
 	case got := <-mine.answer:
 		if got.err != nil {
+			l.observe.Denied()
 			return nil, got.err
 		}
-		l.observe.Leased(false)
+		l.observe.Leased(false, time.Since(began))
 		return got.lease, nil
 	case <-ctx.Done():
 		l.withdraw(mine)
@@ -142,67 +163,69 @@ func (l *Leases) Acquire(ctx context.Context, demand lease.Demand) (*lease.Lease
 	}
 }
 
-// Settle ends a lease with its outcome. It does not block.
+// Settle ends a lease with its outcome; a second time it does nothing. It does
+// not block.
 func (l *Leases) Settle(done *lease.Lease, outcome lease.Outcome) {
 	report := &tokenstorev1.Report{
 		LeaseId: done.ID, TokenId: done.TokenID, Outcome: outcomeOf(outcome.Class), Model: outcome.Model,
 		RetryAfter: durationOf(outcome.RetryAfter), Detail: outcome.Detail, RequestId: outcome.RequestID,
 	}
 	l.mu.Lock()
-	was := l.open[keyOf(done)]
-	delete(l.open, keyOf(done))
-	l.report(report)
+	was := l.open[done]
+	if was != nil {
+		delete(l.open, done)
+		l.report(report)
+	}
 	l.mu.Unlock()
 	// Somebody may be waiting for the room under the cap; and a failure should
 	// be known before the token is picked again.
-	if was == nil || was.capped || report.GetOutcome() != tokenstorev1.Outcome_OUTCOME_SUCCESS {
+	if was != nil && (was.capped || report.GetOutcome() != tokenstorev1.Outcome_OUTCOME_SUCCESS) {
 		l.nudge()
 	}
 }
 
-func keyOf(l *lease.Lease) string { return l.TokenID + "/" + l.ID }
-
 // report queues a report; mu is held.
 func (l *Leases) report(report *tokenstorev1.Report) {
-	if len(l.outbound.Reports) >= maxPending {
-		l.outbound.Reports = l.outbound.Reports[maxPending/10:]
-		l.observe.ReportsLost(maxPending / 10)
-	}
 	l.outbound.Reports = append(l.outbound.Reports, report)
+	if over := len(l.outbound.Reports) - maxPending; over > 0 {
+		over += maxPending / 10 // so that it does not come to this each time
+		l.outbound.Reports = l.outbound.Reports[over:]
+		l.observe.ReportsLost(over)
+	}
 }
 
-// demand queues a demand; mu is held.
-func (l *Leases) demand(key pool, demand *tokenstorev1.Demand, answers chan answer) *waiter {
+// ask queues a new demand; mu is held.
+func (l *Leases) ask(w *waiter) {
 	l.nextID++
-	demand.Id = l.nextID
-	w := &waiter{demand: demand, pool: key, answer: answers}
-	l.waiting[demand.Id] = w
-	l.outbound.Demands = append(l.outbound.Demands, demand)
-	return w
+	w.demand.Id = l.nextID
+	l.waiting[l.nextID] = w
+	l.outbound.Demands = append(l.outbound.Demands, w.demand)
 }
 
 // withdraw gives a demand up. If its lease was on the way, it goes back.
 func (l *Leases) withdraw(w *waiter) {
 	l.mu.Lock()
-	if _, waits := l.waiting[w.demand.GetId()]; waits {
-		delete(l.waiting, w.demand.GetId())
+	id := w.demand.GetId()
+	if _, waits := l.waiting[id]; waits {
+		delete(l.waiting, id)
 		if w.sent {
-			l.outbound.Withdrawn = append(l.outbound.Withdrawn, w.demand.GetId())
+			l.outbound.Withdrawn = append(l.outbound.Withdrawn, id)
 		} else {
-			l.dropDemand(w.demand.GetId())
+			l.dropDemand(id)
 		}
 	}
-	l.mu.Unlock()
 	select {
 	case got := <-w.answer:
 		if got.lease != nil {
-			l.giveBack(got.lease)
+			l.giveBack(l.open[got.lease])
 		}
 	default:
 	}
+	l.mu.Unlock()
 	l.nudge()
 }
 
+// dropDemand forgets a demand that was not sent; mu is held.
 func (l *Leases) dropDemand(id uint64) {
 	for i, demand := range l.outbound.Demands {
 		if demand.GetId() == id {
@@ -212,17 +235,14 @@ func (l *Leases) dropDemand(id uint64) {
 	}
 }
 
-func (l *Leases) giveBack(unused *lease.Lease) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.giveBackLocked(unused)
-}
-
-func (l *Leases) giveBackLocked(unused *lease.Lease) {
-	delete(l.open, keyOf(unused))
-	l.report(&tokenstorev1.Report{
-		LeaseId: unused.ID, TokenId: unused.TokenID, Outcome: tokenstorev1.Outcome_OUTCOME_UNUSED,
-	})
+// giveBack returns leases that no request has used; mu is held.
+func (l *Leases) giveBack(unused ...*held) {
+	for _, each := range unused {
+		delete(l.open, &each.lease)
+		l.report(&tokenstorev1.Report{
+			LeaseId: each.lease.ID, TokenId: each.lease.TokenID, Outcome: tokenstorev1.Outcome_OUTCOME_UNUSED,
+		})
+	}
 }
 
 // nudge has the session send now.
@@ -237,58 +257,83 @@ func (l *Leases) nudge() {
 func (l *Leases) carryOut(response *tokenstorev1.SessionResponse) {
 	now := time.Now()
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.connected = true
 	for len(l.unacknowledged) > 0 && l.unacknowledged[0].sequence <= response.GetAcknowledged() {
 		l.unacknowledged = l.unacknowledged[1:]
+	}
+	for _, recall := range response.GetRecalls() {
+		l.recall(recall, now)
 	}
 	for _, grant := range response.GetGrants() {
 		l.granted(grant, now)
 	}
 	for _, denial := range response.GetDenials() {
-		l.denied(denial)
+		l.denied(denial, now)
 	}
-	for _, recall := range response.GetRecalls() {
-		for _, each := range l.stocks {
-			for _, back := range each.recall(recall.GetTokenId(), recall.GetEpoch()) {
-				l.giveBackLocked(back.lease)
-			}
-		}
-	}
-	for _, id := range response.GetLostLeaseIds() {
-		l.log.LogAttrs(context.Background(), slog.LevelWarn, "an open lease was lost; its request goes on", slog.String("lease_id", id))
+	l.mu.Unlock()
+	if lost := response.GetLostLeaseIds(); len(lost) > 0 {
+		l.observe.Lost(len(lost))
+		l.log.LogAttrs(context.Background(), slog.LevelWarn, "open leases were lost; their requests go on", slog.Any("lease_ids", lost))
 	}
 }
 
+// recall takes the leases that nobody uses yet out of the stocks; mu is held.
+func (l *Leases) recall(recall *tokenstorev1.Recall, now time.Time) {
+	tokenID, below := recall.GetTokenId(), recall.GetEpoch()
+	if tokenID != "" {
+		l.recalled[tokenID] = recalled{below: max(below, l.recalled[tokenID].below), at: now}
+	}
+	for _, each := range l.stocks {
+		if back := each.recall(tokenID, below); len(back) > 0 {
+			l.giveBack(back...)
+			l.observe.Recalled(len(back))
+		}
+	}
+}
+
+// granted hands the leases to whom they are for; mu is held.
 func (l *Leases) granted(grant *tokenstorev1.Grant, now time.Time) {
 	w := l.waiting[grant.GetDemandId()]
 	delete(l.waiting, grant.GetDemandId())
-	for i, granted := range grant.GetLeases() {
+	forRequest := w != nil && w.answer != nil
+	overtaken := false
+	for _, granted := range grant.GetLeases() {
 		each := heldFrom(granted, now)
 		switch {
 		case w == nil: // withdrawn
-			l.giveBackLocked(each.lease)
-		case w.answer != nil && i == 0:
-			each.pool = w.pool
-			l.open[keyOf(each.lease)] = each
-			w.answer <- answer{lease: each.lease}
+			l.giveBack(each)
+			l.nudge() // there may be somebody to whom it goes next
+		case each.epoch < l.recalled[each.lease.TokenID].below:
+			l.giveBack(each)
+			overtaken = true
+		case forRequest:
+			l.open[&each.lease] = each
+			l.ttl = granted.GetTtl().AsDuration()
+			w.answer <- answer{lease: &each.lease}
+			forRequest = false
 		default:
-			each.pool = w.pool
-			l.open[keyOf(each.lease)] = each
-			l.stockOf(w.pool).put(each)
+			l.open[&each.lease] = each
+			l.stockOf(w.pool).put(each, now)
 		}
+	}
+	if forRequest && overtaken { // by a recall: ask again
+		w.demand, w.sent = proto.CloneOf(w.demand), false
+		l.ask(w)
+		l.nudge()
 	}
 	if w != nil && w.answer == nil {
 		l.stockOf(w.pool).filled()
 	}
 }
 
-func (l *Leases) denied(denial *tokenstorev1.Denial) {
+// denied tells who asked; mu is held.
+func (l *Leases) denied(denial *tokenstorev1.Denial, now time.Time) {
 	w := l.waiting[denial.GetDemandId()]
 	delete(l.waiting, denial.GetDemandId())
 	switch {
 	case w == nil:
 	case w.answer == nil:
-		l.stockOf(w.pool).denied(time.Now())
+		l.stockOf(w.pool).denied(now)
 	default:
 		w.answer <- answer{err: errorOfDenial(denial)}
 	}
@@ -296,7 +341,7 @@ func (l *Leases) denied(denial *tokenstorev1.Denial) {
 
 func heldFrom(granted *tokenstorev1.Lease, now time.Time) *held {
 	return &held{
-		lease: &lease.Lease{
+		lease: lease.Lease{
 			ID: granted.GetId(), TokenID: granted.GetTokenId(), Alias: granted.GetAlias(), Fingerprint: granted.GetFingerprint(),
 			Credential: upstream.Credential{
 				Secret: secret.New(granted.GetSecret()), DeviceID: granted.GetDeviceId(), MACHash: granted.GetMacHash(),

@@ -3,7 +3,10 @@ package tokens
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,11 +18,22 @@ import (
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
-type sessionStream = grpc.BidiStreamingClient[tokenstorev1.SessionRequest, tokenstorev1.SessionResponse]
+const (
+	// flushEvery is how long a report waits for other messages to travel with.
+	flushEvery = 25 * time.Millisecond
+	// renewEvery is how often open leases are looked at.
+	renewEvery = 500 * time.Millisecond
+	// maxInMessage bounds the reports and the renewals of one message: the store
+	// carries them out in one step.
+	maxInMessage = 1000
+	// lastCall is how long a session outlives its context, for what is pending.
+	lastCall = time.Second
+)
 
 // Run keeps a session open until ctx ends; then it sends what is pending, for a
 // second at most.
 func (l *Leases) Run(ctx context.Context) {
+	defer l.giveUp()
 	pause := backoff{}
 	for ctx.Err() == nil {
 		began := time.Now()
@@ -35,20 +49,30 @@ func (l *Leases) Run(ctx context.Context) {
 	}
 }
 
+// session is one stream to the store. Run's goroutine is its only writer.
+type session struct {
+	*Leases
+	stream   grpc.BidiStreamingClient[tokenstorev1.SessionRequest, tokenstorev1.SessionResponse]
+	received <-chan error // how the stream ended
+	sequence uint64
+}
+
 // session runs one session to its end.
 func (l *Leases) session(ctx context.Context) error {
-	// The stream outlives ctx by the flush at the end.
 	streamCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	stream, err := l.client.Session(streamCtx, grpc.WaitForReady(false))
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastCall, cancel) })()
+	stream, err := l.client.Session(streamCtx)
 	if err != nil {
 		return err
 	}
 	received := make(chan error, 1)
 	var receiver sync.WaitGroup
+	defer l.suspend()
 	defer receiver.Wait()
 	defer cancel()
 	receiver.Go(func() { // ends with the stream
+		defer close(received)
 		for {
 			response, err := stream.Recv()
 			if err != nil {
@@ -59,14 +83,8 @@ func (l *Leases) session(ctx context.Context) error {
 		}
 	})
 	l.resume()
-	defer l.suspend()
-	err = l.send(ctx, stream, received)
-	if ctx.Err() != nil {
-		lastCall := time.AfterFunc(time.Second, cancel)
-		defer lastCall.Stop()
-		l.finish(stream, received)
-	}
-	return err
+	s := session{Leases: l, stream: stream, received: received}
+	return s.converse(ctx)
 }
 
 // resume makes a new session take over from the one before: what that left
@@ -74,7 +92,6 @@ func (l *Leases) session(ctx context.Context) error {
 func (l *Leases) resume() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.connected = true
 	var again []*tokenstorev1.Report
 	for _, sent := range l.unacknowledged {
 		again = append(again, sent.reports...)
@@ -83,7 +100,8 @@ func (l *Leases) resume() {
 	l.outbound.Reports = append(again, l.outbound.Reports...)
 	l.outbound.Withdrawn = nil
 	l.outbound.Demands = nil
-	for id, w := range l.waiting {
+	for _, id := range slices.Sorted(maps.Keys(l.waiting)) { // who came first asks first
+		w := l.waiting[id]
 		if w.answer == nil { // for the stock: the load will ask again
 			delete(l.waiting, id)
 			l.stockOf(w.pool).filled()
@@ -92,13 +110,11 @@ func (l *Leases) resume() {
 		w.sent = false
 		l.outbound.Demands = append(l.outbound.Demands, w.demand)
 	}
-	// What was recalled while nobody listened is unknown.
-	for _, s := range l.stocks {
-		for _, back := range s.recall("", 0) {
-			l.giveBackLocked(back.lease)
-		}
+	l.emptyStocks() // what was recalled while nobody listened is unknown
+	l.outbound.Renewals = nil
+	for _, each := range l.open {
+		l.renew(each, time.Now())
 	}
-	l.nudge()
 }
 
 func (l *Leases) suspend() {
@@ -107,57 +123,65 @@ func (l *Leases) suspend() {
 	l.connected = false
 }
 
-// send is the session's only writer.
-func (l *Leases) send(ctx context.Context, stream sessionStream, received <-chan error) error {
+func (s *session) converse(ctx context.Context) error {
 	flush := time.NewTicker(flushEvery)
 	defer flush.Stop()
-	var sequence uint64
-	measured, renewed := time.Now(), time.Time{} // renew at once: the session before may have ended a while ago
+	measured, renewed := time.Now(), time.Now()
 	for {
+		if err := s.say(); err != nil {
+			return err
+		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
-		case err := <-received:
+			return s.finish()
+		case err := <-s.received:
 			return err
-		case <-l.kick:
+		case <-s.kick:
 		case now := <-flush.C:
-			l.mu.Lock()
 			if window := now.Sub(measured); window >= rateWindow {
-				l.tend(now, window)
+				s.tend(now, window)
 				measured = now
 			}
 			if now.Sub(renewed) >= renewEvery {
-				l.renew(now)
+				s.renewAging(now)
 				renewed = now
 			}
-			l.mu.Unlock()
-		}
-		sequence++
-		message := l.next(sequence)
-		if message == nil {
-			sequence--
-			continue
-		}
-		l.observe.RoundTrip()
-		if err := stream.Send(message); err != nil {
-			return errors.Join(err, <-received) // Recv has the status
 		}
 	}
 }
 
-// next takes what is pending as one message; nil when nothing is.
+// say sends what is pending.
+func (s *session) say() error {
+	for {
+		message := s.next(s.sequence + 1)
+		if message == nil {
+			return nil
+		}
+		s.sequence++
+		s.observe.RoundTrip()
+		if err := s.stream.Send(message); err != nil {
+			return errors.Join(err, <-s.received) // Recv has the status
+		}
+	}
+}
+
+// next takes what is pending as one message; nil when nothing is. A session's
+// first message goes out in any case: its answer shows that the session works.
 func (l *Leases) next(sequence uint64) *tokenstorev1.SessionRequest {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	pending := &l.outbound
-	if len(pending.Demands)+len(pending.Reports)+len(pending.Renewals)+len(pending.Withdrawn) == 0 {
+	if sequence > 1 && len(pending.Demands)+len(pending.Reports)+len(pending.Renewals)+len(pending.Withdrawn) == 0 {
 		return nil
 	}
 	message := &tokenstorev1.SessionRequest{
-		Sequence: sequence, Replica: l.replica, Demands: pending.Demands, Reports: pending.Reports,
-		Renewals: pending.Renewals, Withdrawn: pending.Withdrawn,
+		Sequence: sequence, Demands: pending.Demands, Withdrawn: pending.Withdrawn,
+		Reports: upTo(maxInMessage, &pending.Reports), Renewals: upTo(maxInMessage, &pending.Renewals),
 	}
-	pending.Demands, pending.Reports, pending.Renewals, pending.Withdrawn = nil, nil, nil, nil
+	pending.Demands, pending.Withdrawn = nil, nil
+	if sequence == 1 {
+		message.Replica = l.replica
+	}
 	for _, demand := range message.GetDemands() {
 		if w := l.waiting[demand.GetId()]; w != nil {
 			w.sent = true
@@ -169,39 +193,75 @@ func (l *Leases) next(sequence uint64) *tokenstorev1.SessionRequest {
 	return message
 }
 
-// renew asks for more time for the leases that need it; mu is held.
-func (l *Leases) renew(now time.Time) {
+// upTo takes the first n of a queue, or all.
+func upTo[T any](n int, queue *[]T) []T {
+	if len(*queue) <= n {
+		all := *queue
+		*queue = nil
+		return all
+	}
+	first := (*queue)[:n:n]
+	*queue = (*queue)[n:]
+	return first
+}
+
+// renewAging asks for more time for the leases that have used up half of theirs.
+func (l *Leases) renewAging(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for _, each := range l.open {
-		if each.expires.Sub(now) < renewBelow && !each.stocked {
-			l.outbound.Renewals = append(l.outbound.Renewals, &tokenstorev1.LeaseRef{LeaseId: each.lease.ID, TokenId: each.lease.TokenID})
-			// Until the next look; the store's own clock decides.
-			each.expires = now.Add(renewBelow + 2*renewEvery)
+		if each.expires.Sub(now) < l.ttl/2+renewEvery {
+			l.renew(each, now)
 		}
 	}
+}
+
+// renew asks for more time for a lease that a request has; mu is held.
+func (l *Leases) renew(each *held, now time.Time) {
+	if each.stocked {
+		return
+	}
+	l.outbound.Renewals = append(l.outbound.Renewals, &tokenstorev1.LeaseRef{LeaseId: each.lease.ID, TokenId: each.lease.TokenID})
+	each.expires = now.Add(l.ttl)
 }
 
 // finish returns the stock and sends the last reports, then waits until the
 // store has carried them out or the stream is cancelled.
-func (l *Leases) finish(stream sessionStream, received <-chan error) {
-	l.mu.Lock()
-	for _, s := range l.stocks {
-		for _, back := range s.recall("", 0) {
-			l.giveBackLocked(back.lease)
-		}
+func (s *session) finish() error {
+	s.mu.Lock()
+	s.emptyStocks()
+	s.outbound.Demands = nil
+	s.mu.Unlock()
+	if err := s.say(); err != nil {
+		return err
 	}
-	l.mu.Unlock()
-	if last := l.next(1 << 62); last != nil {
-		if stream.Send(last) != nil {
-			return
-		}
+	if err := s.stream.CloseSend(); err != nil {
+		return err
 	}
-	if stream.CloseSend() != nil {
-		return
+	err := <-s.received
+	if errors.Is(err, io.EOF) { // it has read all
+		s.mu.Lock()
+		s.unacknowledged = nil
+		s.mu.Unlock()
 	}
-	<-received
+	return err
 }
 
-// Ready answers nil while a session is open.
+// giveUp counts the reports that no session will bring to the store.
+func (l *Leases) giveUp() {
+	l.mu.Lock()
+	lost := len(l.outbound.Reports)
+	for _, sent := range l.unacknowledged {
+		lost += len(sent.reports)
+	}
+	l.mu.Unlock()
+	if lost > 0 {
+		l.observe.ReportsLost(lost)
+		l.log.LogAttrs(context.Background(), slog.LevelWarn, "reports lost at shutdown; their leases return at their expiry", slog.Int("reports", lost))
+	}
+}
+
+// Ready answers nil while a session is open and works.
 func (l *Leases) Ready(context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

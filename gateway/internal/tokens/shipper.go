@@ -15,18 +15,23 @@ import (
 )
 
 const (
-	// maxBatch is how many entries travel together.
-	maxBatch = 512
-	// maxQueued bounds the entries that wait. Beyond it new ones are dropped and
-	// counted.
-	maxQueued = 100_000
+	// maxBatch and maxBatchBytes bound what travels together.
+	maxBatch      = 512
+	maxBatchBytes = 2 << 20
+	// maxQueued and maxQueuedBytes bound what waits. Beyond it new entries are
+	// dropped and counted.
+	maxQueued      = 100_000
+	maxQueuedBytes = 128 << 20
 	// shipEvery is how long an entry waits for others.
 	shipEvery = 200 * time.Millisecond
 	// shipTimeout bounds one call: it waits for the store's disk.
 	shipTimeout = 10 * time.Second
+	// farewell bounds the shipping of what is left at the end.
+	farewell = 5 * time.Second
 )
 
-// LogObserver counts log entries: accepted = stored + pending + dropped.
+// LogObserver counts log entries: accepted = stored + pending + dropped, at
+// every moment. Its methods must not block.
 type LogObserver interface {
 	LogAccepted()
 	LogStored(n int)
@@ -41,11 +46,14 @@ type Shipper struct {
 	log     *slog.Logger
 	observe LogObserver
 	kick    chan struct{}
-	// batch is how many entries travel together now; Run's own.
+	// batch is how many entries travel together now: fewer than maxBatch while a
+	// bad one is looked for. Run's own.
 	batch int
 
-	mu       sync.Mutex
+	mu sync.Mutex
+	// queue has the entries that the store has not confirmed.
 	queue    []*tokenstorev1.LogEntry
+	bytes    int // in the queue, roughly
 	sequence uint64
 }
 
@@ -58,21 +66,19 @@ func NewShipper(client tokenstorev1.RequestLogServiceClient, replica string, obs
 // Record queues an entry. It does not block.
 func (s *Shipper) Record(entry reqlog.Entry) {
 	converted := entryOf(entry)
-	s.observe.LogAccepted()
+	size := sizeOf(converted)
 	s.mu.Lock()
-	full := len(s.queue) >= maxQueued
-	if !full {
-		s.sequence++
-		converted.Sequence, converted.Replica = s.sequence, s.replica
-		s.queue = append(s.queue, converted)
-	}
-	batchFull := len(s.queue) >= maxBatch
-	s.mu.Unlock()
-	if full {
+	defer s.mu.Unlock()
+	s.observe.LogAccepted()
+	if len(s.queue) >= maxQueued || s.bytes+size > maxQueuedBytes {
 		s.observe.LogDropped("queue_full", 1)
 		return
 	}
-	if batchFull {
+	s.sequence++
+	converted.Sequence, converted.Replica = s.sequence, s.replica
+	s.queue = append(s.queue, converted)
+	s.bytes += size
+	if len(s.queue) >= maxBatch || s.bytes >= maxBatchBytes {
 		select {
 		case s.kick <- struct{}{}:
 		default:
@@ -84,7 +90,6 @@ func (s *Shipper) Record(entry reqlog.Entry) {
 func (s *Shipper) Run(ctx context.Context) {
 	ticker := time.NewTicker(shipEvery)
 	defer ticker.Stop()
-	pause := backoff{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -93,31 +98,53 @@ func (s *Shipper) Run(ctx context.Context) {
 		case <-ticker.C:
 		case <-s.kick:
 		}
-		for ctx.Err() == nil && s.pending() > 0 {
-			if err := s.ship(ctx); err != nil {
-				s.log.LogAttrs(ctx, slog.LevelWarn, "log entries wait for the store", slog.Int("pending", s.pending()), slog.Any("error", err))
-				pause.wait(ctx)
-				continue
-			}
+		s.shipAll(ctx)
+	}
+}
+
+// shipAll ships what waits now, until it is done or ctx ends. What comes
+// meanwhile fills up the batches, or waits for others.
+func (s *Shipper) shipAll(ctx context.Context) {
+	pause := backoff{}
+	for last := s.last(); ctx.Err() == nil && s.waits(last); {
+		err := s.ship(ctx)
+		switch {
+		case err == nil:
 			pause = backoff{}
-			if s.pending() < maxBatch {
-				break
-			}
+		case ctx.Err() == nil:
+			s.log.LogAttrs(ctx, slog.LevelWarn, "log entries wait for the store", slog.Int("pending", s.pending()), slog.Any("error", err))
+			pause.wait(ctx)
 		}
 	}
 }
 
 func (s *Shipper) finish(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 	defer cancel()
-	for s.pending() > 0 {
-		if err := s.ship(ctx); err != nil {
-			left := s.pending()
-			s.observe.LogDropped("shutdown", left)
-			s.log.LogAttrs(ctx, slog.LevelError, "log entries lost at shutdown", slog.Int("entries", left), slog.Any("error", err))
-			return
-		}
+	s.shipAll(ctx)
+	s.mu.Lock()
+	left := len(s.queue)
+	if left > 0 {
+		s.queue, s.bytes = nil, 0
+		s.observe.LogDropped("shutdown", left)
 	}
+	s.mu.Unlock()
+	if left > 0 {
+		s.log.LogAttrs(ctx, slog.LevelError, "log entries lost at shutdown", slog.Int("entries", left))
+	}
+}
+
+func (s *Shipper) last() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sequence
+}
+
+// waits tells whether an entry up to the sequence is in the queue.
+func (s *Shipper) waits(last uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.queue) > 0 && s.queue[0].GetSequence() <= last
 }
 
 func (s *Shipper) pending() int {
@@ -127,33 +154,56 @@ func (s *Shipper) pending() int {
 }
 
 // ship sends the oldest entries; they leave the queue when the store has them.
-// When the store finds a batch wrong, its entries go one by one, so that a bad
-// one is dropped alone.
+// When the store finds a batch wrong, it is halved until the bad entry stands
+// alone, and only that one is dropped.
 func (s *Shipper) ship(ctx context.Context) error {
-	s.mu.Lock()
-	batch := s.queue[:min(s.batch, len(s.queue))]
-	s.mu.Unlock()
+	batch := s.next()
 	err := s.append(ctx, batch)
 	switch {
 	case err == nil:
-		s.observe.LogStored(len(batch))
+		s.batch = min(2*s.batch, maxBatch)
+		s.done(len(batch), s.observe.LogStored)
 	case !rpcerr.Is(err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT):
 		return err
 	case len(batch) > 1:
-		s.batch = 1
-		return nil
+		s.batch = len(batch) / 2
 	default:
-		s.observe.LogDropped("refused", 1)
 		s.log.LogAttrs(ctx, slog.LevelError, "the store refuses a log entry", slog.String("request_id", batch[0].GetId()), slog.Any("error", err))
 		s.batch = maxBatch
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.queue = s.queue[len(batch):]
-	if len(s.queue) == 0 {
-		s.queue = nil // let the memory go
+		s.done(1, func(n int) { s.observe.LogDropped("refused", n) })
 	}
 	return nil
+}
+
+// next answers the oldest entries; they stay in the queue.
+func (s *Shipper) next() []*tokenstorev1.LogEntry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, bytes := 0, 0
+	for n < min(s.batch, len(s.queue)) {
+		if bytes += sizeOf(s.queue[n]); n > 0 && bytes > maxBatchBytes {
+			break
+		}
+		n++
+	}
+	return s.queue[:n:n]
+}
+
+// done takes the oldest n entries out of the queue and has them counted.
+func (s *Shipper) done(n int, count func(int)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, entry := range s.queue[:n] {
+		s.bytes -= sizeOf(entry)
+	}
+	clear(s.queue[:n]) // let the memory go
+	s.queue = s.queue[n:]
+	count(n)
+}
+
+// sizeOf is roughly what an entry takes, in bytes.
+func sizeOf(entry *tokenstorev1.LogEntry) int {
+	return 512 + len(entry.GetPrompt()) + len(entry.GetError()) + len(entry.GetModel()) + len(entry.GetId())
 }
 
 func (s *Shipper) append(ctx context.Context, batch []*tokenstorev1.LogEntry) error {

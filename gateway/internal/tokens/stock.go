@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -65,10 +66,11 @@ func (s *stock) target() int {
 	return min(want, maxAhead)
 }
 
-// take answers the oldest usable lease, or nil.
+// take answers the oldest usable lease, or nil. While the store is away nobody
+// removes old ones, nor hears of recalls, so age is looked at here too.
 func (s *stock) take(exclude []string, now time.Time) *held {
 	for i, each := range s.leases {
-		if now.Before(each.expires) && !slices.Contains(exclude, each.lease.TokenID) {
+		if now.Before(each.expires) && now.Sub(each.since) < maxIdle && !slices.Contains(exclude, each.lease.TokenID) {
 			s.leases = slices.Delete(s.leases, i, i+1)
 			each.stocked = false
 			return each.held
@@ -77,9 +79,9 @@ func (s *stock) take(exclude []string, now time.Time) *held {
 	return nil
 }
 
-func (s *stock) put(granted *held) {
+func (s *stock) put(granted *held, now time.Time) {
 	granted.stocked = true
-	s.leases = append(s.leases, shelved{held: granted, since: time.Now()})
+	s.leases = append(s.leases, shelved{held: granted, since: now})
 }
 
 func (s *stock) filled() { s.filling = false }
@@ -91,14 +93,14 @@ func (s *stock) denied(now time.Time) {
 
 // recall removes the leases of a token from before epoch; of every token where
 // the id is empty.
-func (s *stock) recall(tokenID string, epoch uint64) []shelved {
+func (s *stock) recall(tokenID string, epoch uint64) []*held {
 	return s.remove(func(each shelved) bool {
 		return tokenID == "" || each.lease.TokenID == tokenID && each.epoch < epoch
 	})
 }
 
 // surplus removes what has lain too long, or is more than the load needs.
-func (s *stock) surplus(now time.Time) []shelved {
+func (s *stock) surplus(now time.Time) []*held {
 	keep := 2 * s.target()
 	return s.remove(func(each shelved) bool {
 		if now.Sub(each.since) < maxIdle && keep > 0 {
@@ -109,13 +111,13 @@ func (s *stock) surplus(now time.Time) []shelved {
 	})
 }
 
-func (s *stock) remove(unwanted func(shelved) bool) []shelved {
-	var removed []shelved
+func (s *stock) remove(unwanted func(shelved) bool) []*held {
+	var removed []*held
 	s.leases = slices.DeleteFunc(s.leases, func(each shelved) bool {
 		if !unwanted(each) {
 			return false
 		}
-		removed = append(removed, each)
+		removed = append(removed, each.held)
 		return true
 	})
 	return removed
@@ -127,33 +129,45 @@ func (s *stock) measure(window time.Duration) {
 	s.asked = 0
 }
 
-func (s *stock) idle() bool {
-	return s.rate < 1 && len(s.leases) == 0 && !s.filling && s.asked == 0
+func (s *stock) idle(now time.Time) bool {
+	return s.rate < 1 && len(s.leases) == 0 && !s.filling && s.asked == 0 && now.After(s.pausedUntil)
 }
 
 // refill demands more when the stock runs low; mu is held.
-func (l *Leases) refill(key pool, s *stock) {
+func (l *Leases) refill(key pool, s *stock, now time.Time) {
 	target := s.target()
-	if target == 0 || s.filling || len(s.leases) > target/4 || time.Now().Before(s.pausedUntil) {
+	if target == 0 || s.filling || len(s.leases) > target/4 || now.Before(s.pausedUntil) {
 		return
 	}
 	s.filling = true
-	l.demand(key, &tokenstorev1.Demand{
+	l.ask(&waiter{pool: key, demand: &tokenstorev1.Demand{
 		Upstream: key.upstream, Model: key.model, Ahead: true,
 		Count: uint32(target - len(s.leases)), //nolint:gosec // 1 to maxAhead
-	}, nil)
+	}})
 	l.nudge()
 }
 
-// tend measures the load and returns what it no longer needs; mu is held.
+// tend measures the load, returns what it no longer needs, and forgets what is
+// over.
 func (l *Leases) tend(now time.Time, window time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ready := 0
 	for key, s := range l.stocks {
 		s.measure(window)
-		for _, back := range s.surplus(now) {
-			l.giveBackLocked(back.lease)
-		}
-		if s.idle() {
+		l.giveBack(s.surplus(now)...)
+		ready += len(s.leases)
+		if s.idle(now) {
 			delete(l.stocks, key)
 		}
+	}
+	l.observe.Held(ready, len(l.open)-ready)
+	maps.DeleteFunc(l.recalled, func(_ string, r recalled) bool { return now.Sub(r.at) > recallMemory })
+}
+
+// emptyStocks returns everything; mu is held.
+func (l *Leases) emptyStocks() {
+	for _, s := range l.stocks {
+		l.giveBack(s.recall("", 0)...)
 	}
 }

@@ -3,7 +3,8 @@ package redisstore
 // Keys are built here and nowhere else. `c1` is the product and the schema's
 // major version. The part in braces is the hash tag: everything that one script
 // touches lives in one slot of a Redis Cluster. Ids are ours ([0-9a-z]); text of
-// users is a hash field, never part of a key.
+// users is a hash field, never part of a key; names of upstreams and replicas are
+// checked before they become one.
 const (
 	poolPrefix   = "c1:{pool}:"
 	configPrefix = "c1:{config}:"
@@ -16,15 +17,19 @@ const SchemaVersion = "1"
 // schemaKey is a string: SchemaVersion.
 func schemaKey() string { return poolPrefix + "schema" }
 
-// tokenIDsKey is a sorted set of all token ids by time of creation, in ms.
+// tokenIDsKey is a sorted set of all token ids by time of creation, in µs. No two
+// have the same, so a list is paged by it.
 func tokenIDsKey() string { return poolPrefix + "ids" }
 
 // tokenKey is the hash of one token:
 //
-//	rec         protobuf TokenRecord: what only Go reads
+//	rec         JSON of record: what no script reads; the secret in it is sealed
 //	ver         version of what an admin edits, raised by each edit
 //	epoch       raised by each change that recalls leases
 //	upstream    name of the pool
+//	alias       may be empty
+//	fingerprint keyed hash of the secret
+//	created     µs, its score in ids
 //	enabled     1 or 0, the admin's switch
 //	cap weight  whole numbers; cap 0 is unlimited
 //	expires     ms, 0 for never
@@ -55,7 +60,9 @@ func orderKeyPrefix() string { return poolPrefix + "order:" }
 
 // coolingKey is a sorted set of an upstream's cooling token ids by the end of
 // the cooling, in ms.
-func coolingKey(upstream string) string { return poolPrefix + "cooling:" + upstream }
+func coolingKey(upstream string) string { return coolingKeyPrefix() + upstream }
+
+func coolingKeyPrefix() string { return poolPrefix + "cooling:" }
 
 // clockKey is a hash of upstream to virtual time: the score of the last pick.
 // A token that joins or comes back starts there, so it neither catches up nor waits.
@@ -67,20 +74,31 @@ func aliasKey() string { return poolPrefix + "alias" }
 // fingerprintKey is a hash of `<upstream> <fingerprint>` to token id.
 func fingerprintKey() string { return poolPrefix + "fingerprint" }
 
-// upstreamsKey is a hash of name to protobuf Upstream.
+// upstreamsKey is a hash of name to JSON of the contract's Upstream, without its
+// version. It is in the pool's slot, because a token can't be without upstream.
 func upstreamsKey() string { return poolPrefix + "upstreams" }
 
-// settingsKey is a hash: `rec` protobuf of the stored overrides, `ver`.
+// upstreamVersionsKey is a hash of upstream to version.
+func upstreamVersionsKey() string { return poolPrefix + "upstream_versions" }
+
+// settingsKey is a hash: `s:<name>` text of a setting that an admin has stored,
+// `ver`, `updated` ms.
 func settingsKey() string { return configPrefix + "settings" }
 
-// adminTokenKey is a string: SHA-256 of the generated admin token.
+// adminTokenKey is a string: SHA-256 of the generated admin token, in hex.
 func adminTokenKey() string { return configPrefix + "admin_token" }
 
-// logEntriesKey is a stream of request log entries.
+// importedKey is a hash of a token file's path to the fingerprint of the content
+// that was imported last.
+func importedKey() string { return configPrefix + "imported" }
+
+// logEntriesKey is a stream of request log entries: `e` protobuf LogEntry without
+// its prompt, `p` the sealed prompt where there is one.
 func logEntriesKey() string { return logPrefix + "entries" }
 
-// logSequencesKey is a hash of replica to the highest sequence stored.
-func logSequencesKey() string { return logPrefix + "sequences" }
+// logSequenceKey is a string: the highest sequence stored of a replica. It expires
+// some days after the replica's last batch.
+func logSequenceKey(replica string) string { return logPrefix + "sequence:" + replica }
 
 // barrierKeys are counters, one in each slot: a Barrier writes them to learn
 // when what was written before is on disk.

@@ -28,6 +28,8 @@ type Store struct {
 	barrier  Barrier
 	defaults *tokenstorev1.Settings
 	log      *slog.Logger
+
+	credentials credentials
 }
 
 // Options are what a Store works with.

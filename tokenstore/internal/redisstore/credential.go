@@ -1,0 +1,88 @@
+package redisstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"carousel.internal/proto/service/secret"
+)
+
+// maxCredentials bounds the memory of opened credentials: more tokens than that
+// are opened again and again, which is slower and nothing else.
+const maxCredentials = 20_000
+
+// Credential is what a lease carries of its token.
+type Credential struct {
+	Secret      secret.Value
+	DeviceID    string
+	MACHash     string
+	Alias       string
+	Fingerprint string
+}
+
+// credentials remembers opened ones, each with its token's version: a lease of
+// a token that has not changed costs no read.
+type credentials struct {
+	mu     sync.Mutex
+	opened map[string]openedCredential
+}
+
+type openedCredential struct {
+	version uint64
+	Credential
+}
+
+func (c *credentials) get(id string, version uint64) (Credential, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known, found := c.opened[id]
+	return known.Credential, found && known.version >= version
+}
+
+func (c *credentials) put(id string, version uint64, credential Credential) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.opened == nil || len(c.opened) >= maxCredentials {
+		c.opened = map[string]openedCredential{}
+	}
+	c.opened[id] = openedCredential{version, credential}
+}
+
+func (c *credentials) forget(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.opened, id)
+}
+
+// Credential opens a token's secrets as of the version, or of a later one.
+func (s *Store) Credential(ctx context.Context, tokenID string, version uint64) (Credential, error) {
+	if known, found := s.credentials.get(tokenID, version); found {
+		return known, nil
+	}
+	values, err := s.client.HMGet(ctx, tokenKey(tokenID), "rec", "alias", "fingerprint", "ver").Result()
+	if err != nil {
+		return Credential{}, storeError("read a token", err)
+	}
+	f := fields{}
+	for i, name := range []string{"rec", "alias", "fingerprint", "ver"} {
+		f[name], _ = values[i].(string)
+	}
+	if f["rec"] == "" {
+		return Credential{}, noToken(tokenID)
+	}
+	var rec record
+	if err := json.Unmarshal([]byte(f["rec"]), &rec); err != nil {
+		return Credential{}, fmt.Errorf("token %s: record: %w", tokenID, err)
+	}
+	value, material, err := rec.open(s.keys, tokenID)
+	if err != nil {
+		return Credential{}, err
+	}
+	credential := Credential{
+		Secret: value, DeviceID: material.DeviceID, MACHash: material.MACHash, Alias: f["alias"], Fingerprint: f["fingerprint"],
+	}
+	s.credentials.put(tokenID, f.count("ver"), credential)
+	return credential, nil
+}

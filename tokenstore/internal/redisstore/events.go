@@ -1,0 +1,134 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// EventKind says what happened.
+type EventKind int
+
+// The kinds of events.
+const (
+	// Resync: events may have been missed; look at everything again.
+	Resync EventKind = iota + 1
+	// ConfigChanged: settings, upstreams or the admin token.
+	ConfigChanged
+	// Recalled: leases of Token from before Epoch must not be used any more.
+	Recalled
+	// Freed: a token of Upstream may have room again.
+	Freed
+)
+
+// Event is a change that this store or another one on the same Redis made.
+type Event struct {
+	Kind     EventKind
+	Token    string
+	Epoch    uint64
+	Upstream string
+}
+
+const (
+	// idleLimit is how long a silent subscription is trusted before it is probed.
+	idleLimit = 5 * time.Second
+	// Bounds of the pause after a lost connection.
+	shortestPause = 50 * time.Millisecond
+	longestPause  = 2 * time.Second
+)
+
+// Listen delivers events, one at a time and in order, until ctx ends. It begins
+// with a Resync, and tells another one whenever the connection was lost and is
+// back. deliver must not block.
+func (s *Store) Listen(ctx context.Context, deliver func(Event)) {
+	pause := shortestPause
+	for ctx.Err() == nil {
+		err := s.subscribe(ctx, func(event Event) {
+			pause = shortestPause
+			deliver(event)
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		s.log.LogAttrs(ctx, slog.LevelDebug, "subscription lost", slog.Any("error", err))
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// subscribe delivers events until the connection fails.
+func (s *Store) subscribe(ctx context.Context, deliver func(Event)) error {
+	subscription := s.client.Subscribe(ctx, poolChannel, configChannel)
+	// A read can't be cancelled; closing ends it. Closing twice is harmless.
+	stop := context.AfterFunc(ctx, func() { _ = subscription.Close() })
+	defer func() {
+		stop()
+		_ = subscription.Close()
+	}()
+	probed := false
+	for {
+		message, err := subscription.ReceiveTimeout(ctx, idleLimit)
+		switch {
+		case err == nil:
+			probed = false
+			if event, known := s.eventOf(message); known {
+				deliver(event)
+			}
+		case !idle(err) || probed:
+			return err
+		default:
+			if err := subscription.Ping(ctx); err != nil {
+				return err
+			}
+			probed = true
+		}
+	}
+}
+
+func idle(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) && network.Timeout()
+}
+
+// eventOf reads what came from a subscription. The confirmation of a
+// subscription comes at the start and after each reconnection.
+func (s *Store) eventOf(message any) (Event, bool) {
+	switch m := message.(type) {
+	case *redis.Subscription:
+		return Event{Kind: Resync}, m.Kind == "subscribe" && m.Channel == configChannel // the second of the two
+	case *redis.Message:
+		event, known := parseEvent(m.Channel, m.Payload)
+		if event.Kind == Recalled {
+			s.credentials.forget(event.Token)
+		}
+		return event, known
+	default:
+		return Event{}, false
+	}
+}
+
+func parseEvent(channel, payload string) (Event, bool) {
+	if channel == configChannel {
+		return Event{Kind: ConfigChanged}, true
+	}
+	verb, rest, _ := strings.Cut(payload, " ")
+	switch verb {
+	case "freed":
+		return Event{Kind: Freed, Upstream: rest}, rest != ""
+	case "recall":
+		id, text, _ := strings.Cut(rest, " ")
+		epoch, err := strconv.ParseUint(text, 10, 64)
+		return Event{Kind: Recalled, Token: id, Epoch: epoch}, id != "" && err == nil
+	default:
+		return Event{}, false
+	}
+}

@@ -1,0 +1,27 @@
+-- Appends a replica's log entries. Those that it has appended before, by their
+-- sequence, are skipped: a batch may be sent again.
+-- KEYS[1] stream entries
+-- KEYS[2] string sequence: the replica's highest so far
+-- ARGV[1] retention entries kept, about
+-- ARGV[2] ttl_ms ms that a replica's sequence is remembered
+-- ARGV[3...] per entry, ascending: sequence, entry, sealed prompt or empty
+-- RETURN number of entries that were new
+
+local entries, sequence = KEYS[1], KEYS[2]
+local retention, ttl = ARGV[1], ARGV[2]
+
+local highest = tonumber(redis.call('GET', sequence) or '0')
+local stored = 0
+for i = 3, #ARGV, 3 do
+  local number = tonumber(ARGV[i])
+  if number > highest then
+    if ARGV[i + 2] == '' then
+      redis.call('XADD', entries, 'MAXLEN', '~', retention, '*', 'e', ARGV[i + 1])
+    else
+      redis.call('XADD', entries, 'MAXLEN', '~', retention, '*', 'e', ARGV[i + 1], 'p', ARGV[i + 2])
+    end
+    highest, stored = number, stored + 1
+  end
+end
+redis.call('SET', sequence, string.format('%.0f', highest), 'PX', ttl)
+return stored

@@ -1,0 +1,56 @@
+-- Replaces what an admin may edit of a token, if nobody else has since it was
+-- read. A change that must not wait for open leases recalls them; a token that is
+-- enabled again starts afresh, at the rotation's clock.
+-- KEYS[1] hash token
+-- KEYS[2] hash alias to token id
+-- KEYS[3] hash clock: upstream to virtual time
+-- DYNKEY zset c1:{pool}:order:<upstream>
+-- DYNKEY zset c1:{pool}:cooling:<upstream>
+-- ARGV[1] id token id
+-- ARGV[2] version that was read
+-- ARGV[3] alias text, may be empty
+-- ARGV[4] enabled 1 or 0
+-- ARGV[5] cap leases at a time
+-- ARGV[6] weight number
+-- ARGV[7] rec record
+-- ARGV[8] recall 1: what leases carry has changed
+-- ARGV[9] order_prefix key prefix
+-- ARGV[10] cooling_prefix key prefix
+-- ARGV[11] channel where recalls and new capacity are told
+-- RETURN {'updated'}
+-- RETURN {'gone'}: there is no such token
+-- RETURN {'conflict', version}: it has another version
+-- RETURN {'alias', id}: that token has the alias
+
+local token, aliases, clock = KEYS[1], KEYS[2], KEYS[3]
+local id, version, alias = ARGV[1], ARGV[2], ARGV[3]
+local enabled, cap, weight, rec, recall = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local order_prefix, cooling_prefix, channel = ARGV[9], ARGV[10], ARGV[11]
+
+local f = redis.call('HMGET', token, 'ver', 'alias', 'enabled', 'cap', 'upstream')
+local was = { version = f[1], alias = f[2], enabled = f[3], cap = f[4], upstream = f[5] }
+if not was.version then return { 'gone' } end
+if was.version ~= version then return { 'conflict', was.version } end
+local holder = alias ~= '' and redis.call('HGET', aliases, alias)
+if holder and holder ~= id then return { 'alias', holder } end
+
+redis.call('HSET', token, 'rec', rec, 'alias', alias, 'enabled', enabled, 'cap', cap, 'weight', weight)
+redis.call('HINCRBY', token, 'ver', 1)
+if was.alias ~= alias then
+  if was.alias ~= '' then redis.call('HDEL', aliases, was.alias) end
+  if alias ~= '' then redis.call('HSET', aliases, alias, id) end
+end
+if enabled == '1' and was.enabled ~= '1' then
+  for _, field in ipairs(redis.call('HKEYS', token)) do
+    if string.sub(field, 1, 2) == 'm:' then redis.call('HDEL', token, field) end
+  end
+  redis.call('HDEL', token, 'cooling', 'streak')
+  redis.call('ZREM', cooling_prefix .. was.upstream, id)
+  redis.call('ZADD', order_prefix .. was.upstream, redis.call('HGET', clock, was.upstream) or '0', id)
+end
+if recall == '1' or enabled ~= was.enabled or cap ~= was.cap then
+  local epoch = redis.call('HINCRBY', token, 'epoch', 1)
+  redis.call('PUBLISH', channel, 'recall ' .. id .. ' ' .. epoch)
+end
+redis.call('PUBLISH', channel, 'freed ' .. was.upstream)
+return { 'updated' }

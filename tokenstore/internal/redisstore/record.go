@@ -1,0 +1,145 @@
+package redisstore
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"carousel.internal/proto/cursor/checksum"
+	"carousel.internal/proto/service/secret"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/seal"
+	"carousel.internal/tokenstore/internal/token"
+)
+
+// record is the part of a token that no script reads: JSON in the field `rec`.
+type record struct {
+	// Sealed is JSON of sealedPart, bound to the token's id.
+	Sealed         string   `json:"sealed"`
+	Masked         string   `json:"masked"`
+	MaskedChecksum string   `json:"masked_checksum,omitempty"`
+	Tags           []string `json:"tags,omitempty"`
+}
+
+type sealedPart struct {
+	Secret   string `json:"secret"`
+	DeviceID string `json:"device_id,omitempty"`
+	MACHash  string `json:"mac_hash,omitempty"`
+}
+
+func encodeRecord(keys *seal.Keyring, id string, value secret.Value, fields token.Fields) (string, error) {
+	plain, err := json.Marshal(sealedPart{Secret: value.Reveal(), DeviceID: fields.Checksum.DeviceID, MACHash: fields.Checksum.MACHash})
+	if err != nil {
+		return "", fmt.Errorf("encode a token: %w", err)
+	}
+	text, err := json.Marshal(record{
+		Sealed: keys.Seal(secret.New(string(plain)), id), Masked: token.Mask(value),
+		MaskedChecksum: token.MaskChecksum(fields.Checksum), Tags: fields.Tags,
+	})
+	return string(text), err
+}
+
+func (r record) open(keys *seal.Keyring, id string) (secret.Value, checksum.Material, error) {
+	plain, err := keys.Open(r.Sealed, id)
+	if err != nil {
+		return secret.Value{}, checksum.Material{}, fmt.Errorf("token %s: %w", id, err)
+	}
+	var part sealedPart
+	if json.Unmarshal([]byte(plain.Reveal()), &part) != nil { // its error could repeat the text
+		return secret.Value{}, checksum.Material{}, fmt.Errorf("token %s: what was sealed is not a token", id)
+	}
+	return secret.New(part.Secret), checksum.Material{DeviceID: part.DeviceID, MACHash: part.MACHash}, nil
+}
+
+// stored is a token as it stands in Redis.
+type stored struct {
+	id                         string
+	upstream, alias            string
+	fingerprint                string
+	version, epoch             uint64
+	enabled                    bool
+	cap, weight                uint32
+	created                    int64 // µs
+	expires, cooling, lastUsed time.Time
+	requests, failures         uint64
+	lastError                  string
+	record                     record
+	inFlight                   uint32
+	// now is Redis's time when it was read.
+	now time.Time
+}
+
+// readStored reads what the scripts token and tokens answer of one token: its
+// open leases and its hash. It answers nil for a token that is gone.
+func readStored(id string, now, inFlight int64, reply any) (*stored, error) {
+	pairs, ok := reply.([]any)
+	if !ok || len(pairs)%2 != 0 {
+		return nil, fmt.Errorf("token %s: not a hash", id)
+	}
+	if len(pairs) == 0 {
+		return nil, nil
+	}
+	f := fields{}
+	for i := 0; i < len(pairs); i += 2 {
+		name, _ := pairs[i].(string)
+		f[name], _ = pairs[i+1].(string)
+	}
+	t := &stored{
+		id: id, upstream: f["upstream"], alias: f["alias"], fingerprint: f["fingerprint"],
+		version: f.count("ver"), epoch: f.count("epoch"), enabled: f["enabled"] == "1",
+		cap: uint32(f.count("cap")), weight: uint32(f.count("weight")), created: int64(f.count("created")),
+		expires: f.time("expires"), cooling: f.time("cooling"), lastUsed: f.time("last_used"),
+		requests: f.count("requests"), failures: f.count("failures"), lastError: f["last_error"],
+		inFlight: uint32(inFlight), now: time.UnixMilli(now),
+	}
+	if err := json.Unmarshal([]byte(f["rec"]), &t.record); err != nil {
+		return nil, fmt.Errorf("token %s: record: %w", id, err)
+	}
+	return t, nil
+}
+
+// fields is a hash of Redis.
+type fields map[string]string
+
+// count reads a whole number that is not negative; 0 where there is none. A
+// script may have written it as a floating point number.
+func (f fields) count(name string) uint64 {
+	whole, _, _ := strings.Cut(f[name], ".")
+	number, _ := strconv.ParseUint(whole, 10, 64)
+	return number
+}
+
+// time reads a time in ms; zero where there is none.
+func (f fields) time(name string) time.Time {
+	if ms := f.count(name); ms > 0 {
+		return time.UnixMilli(int64(ms))
+	}
+	return time.Time{}
+}
+
+// view is what may be shown of the token.
+func (t *stored) view() *tokenstorev1.Token {
+	shown := &tokenstorev1.Token{
+		Id: t.id, Upstream: t.upstream, Alias: t.alias, Tags: t.record.Tags, Enabled: t.enabled,
+		State:        token.State(t.enabled, t.expires, t.cooling, t.now),
+		MaskedSecret: t.record.Masked, Fingerprint: t.fingerprint, MaskedChecksum: t.record.MaskedChecksum,
+		Cap: t.cap, Weight: t.weight, InFlight: t.inFlight, Requests: t.requests, Failures: t.failures,
+		LastUsedAt: timestamp(t.lastUsed), LastError: t.lastError, ExpiresAt: timestamp(t.expires),
+		CreatedAt: timestamppb.New(time.UnixMicro(t.created)), Version: t.version,
+	}
+	if shown.State == tokenstorev1.TokenState_TOKEN_STATE_COOLING {
+		shown.CoolingUntil = timestamppb.New(t.cooling)
+	}
+	return shown
+}
+
+func timestamp(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}

@@ -1,0 +1,67 @@
+package redisstore
+
+import (
+	"encoding/base64"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"carousel.internal/proto/service/secret"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/seal"
+	"carousel.internal/tokenstore/internal/testredis"
+	"carousel.internal/tokenstore/internal/token"
+)
+
+func testKeys(t *testing.T, text string) *seal.Keyring {
+	t.Helper()
+	keys, err := seal.Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+func keyLine1(id string, fill byte) string {
+	return id + " " + base64.StdEncoding.EncodeToString([]byte(strings.Repeat(string(fill), 32))) + "\n"
+}
+
+// newStore makes a prepared store with the upstreams cursor and openai.
+func newStore(t *testing.T, client redis.UniversalClient) *Store {
+	t.Helper()
+	store := New(client, Options{
+		Keys: testKeys(t, keyLine1("k1", 'a')), Defaults: token.DefaultSettings(), Logger: slog.New(slog.DiscardHandler),
+	})
+	if err := store.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, driver := range map[string]string{"cursor": token.DriverCursor, "openai": token.DriverOpenAI} {
+		if _, err := store.SeedUpstream(t.Context(), &tokenstorev1.Upstream{Name: name, Driver: driver, BaseUrl: "https://example.com"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return store
+}
+
+// eachStore runs the test on a store on real Redis and on one on miniredis.
+func eachStore(t *testing.T, test func(*testing.T, *Store)) {
+	t.Helper()
+	testredis.Each(t, func(t *testing.T, client redis.UniversalClient) { test(t, newStore(t, client)) })
+}
+
+func draft(upstream, text string) token.Draft {
+	d := token.NewDraft(secret.New(text))
+	d.Upstream = upstream
+	return d
+}
+
+func create(t *testing.T, store *Store, d token.Draft) *tokenstorev1.Token {
+	t.Helper()
+	created, err := store.CreateToken(t.Context(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return created
+}

@@ -1,0 +1,81 @@
+package redisstore
+
+import (
+	"context"
+	"slices"
+
+	"carousel.internal/proto/rpcerr"
+	"carousel.internal/tokenstore/internal/token"
+)
+
+// importChunk is how many tokens an import sends in one round trip.
+const importChunk = 200
+
+// Imported is what became of a draft.
+type Imported struct {
+	// Updated: the token was known. Else it is new, unless Problem says why not.
+	Updated bool
+	Problem string
+}
+
+// ImportTokens adds the tokens that are new and updates those that are known in
+// the fields that their drafts give. Each draft stands for itself: a bad one
+// spoils no other. Answers are in the drafts' order.
+func (s *Store) ImportTokens(ctx context.Context, drafts []token.Draft) ([]Imported, error) {
+	drivers, err := s.drivers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]Imported, 0, len(drafts))
+	for chunk := range slices.Chunk(drafts, importChunk) {
+		imported, err := s.importChunk(ctx, chunk, drivers)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, imported...)
+	}
+	return results, s.barrier.Sync(ctx)
+}
+
+func (s *Store) importChunk(ctx context.Context, drafts []token.Draft, drivers map[string]string) ([]Imported, error) {
+	results := make([]Imported, len(drafts))
+	calls := make([]*call, len(drafts))
+	round := s.batch()
+	for i, draft := range drafts {
+		keys, args, err := s.creation(newTokenID(), draft, drivers)
+		if err != nil {
+			return nil, err
+		}
+		calls[i] = round.add(createScript, keys, args...)
+	}
+	if err := round.exec(ctx); err != nil {
+		return nil, storeError("import tokens", err)
+	}
+	for i, draft := range drafts {
+		reply, err := calls[i].reply.StringSlice()
+		if err != nil {
+			return nil, storeError("import tokens", err)
+		}
+		refused := refusedCreation(draft, reply)
+		if reply[0] == "known" {
+			results[i].Updated = true
+			refused = s.edit(ctx, reply[1], draft.Fields, draft.Said, 0)
+		}
+		if results[i].Problem, err = problemOf(refused); err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
+}
+
+// problemOf words a refusal for the report; what is no refusal stays an error.
+func problemOf(err error) (string, error) {
+	if err == nil {
+		return "", nil
+	}
+	refused := rpcerr.Parse(err)
+	if refused.Err != nil || refused.Reason == 0 { // has a cause: it is a failure of ours
+		return "", err
+	}
+	return refused.Message, nil
+}

@@ -1,0 +1,140 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"carousel.internal/proto/rpcerr"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/token"
+)
+
+// TokenFilter chooses tokens; its zero fields choose all.
+type TokenFilter struct {
+	Upstream string
+	State    tokenstorev1.TokenState
+	Tag      string
+	// Query is found anywhere in id, alias, tags or fingerprint, in any case.
+	Query string
+}
+
+func (f TokenFilter) match(t *tokenstorev1.Token) bool {
+	if f.Upstream != "" && t.GetUpstream() != f.Upstream ||
+		f.State != tokenstorev1.TokenState_TOKEN_STATE_UNSPECIFIED && t.GetState() != f.State {
+		return false
+	}
+	tagged, found := f.Tag == "", f.Query == ""
+	query := strings.ToLower(f.Query)
+	in := func(text string) bool { return strings.Contains(strings.ToLower(text), query) }
+	for _, tag := range t.GetTags() {
+		tagged = tagged || tag == f.Tag
+		found = found || in(tag)
+	}
+	return tagged && (found || in(t.GetId()) || in(t.GetAlias()) || in(t.GetFingerprint()))
+}
+
+// ListTokens answers up to limit of the tokens that the filter chooses, in order
+// of creation, from where the cursor of the previous page points; and the next
+// cursor, empty when there are no more.
+func (s *Store) ListTokens(ctx context.Context, filter TokenFilter, limit int, cursor string) ([]*tokenstorev1.Token, string, error) {
+	after, err := parseCursor(cursor)
+	if err != nil {
+		return nil, "", err
+	}
+	var chosen []*tokenstorev1.Token
+	var last int64
+	for more := true; more; {
+		var page []*stored
+		if page, more, err = s.page(ctx, after); err != nil {
+			return nil, "", err
+		}
+		for _, t := range page {
+			after = t.created
+			shown := t.view()
+			if !filter.match(shown) {
+				continue
+			}
+			if len(chosen) == limit { // one more than asked for: there is a next page
+				return chosen, strconv.FormatInt(last, 36), nil
+			}
+			chosen, last = append(chosen, shown), t.created
+		}
+	}
+	return chosen, "", nil
+}
+
+func parseCursor(cursor string) (int64, error) {
+	if cursor == "" {
+		return 0, nil
+	}
+	after, err := strconv.ParseInt(cursor, 36, 64)
+	if err != nil || after < 0 {
+		return 0, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "cursor: not one of ours; begin without")
+	}
+	return after, nil
+}
+
+// page reads the tokens created after a time in µs; more tells whether there may
+// be others behind them.
+func (s *Store) page(ctx context.Context, after int64) (page []*stored, more bool, err error) {
+	values, err := tokensScript.run(ctx, s.client, []string{tokenIDsKey()},
+		tokenKeyPrefix(), inflightKeyPrefix(), after, pageSize).Slice()
+	if err != nil {
+		return nil, false, storeError("list tokens", err)
+	}
+	reply := &row{values: values}
+	now := reply.number(0)
+	for i := 1; i+3 <= len(values); i += 3 {
+		t, err := readStored(reply.text(i), now, reply.number(i+1), reply.at(i+2))
+		if err := errors.Join(err, reply.err); err != nil {
+			return nil, false, err
+		}
+		if t != nil {
+			page = append(page, t)
+		}
+	}
+	return page, len(values) == 1+3*pageSize, reply.err
+}
+
+// each calls visit with every token, in order of creation, until it errs.
+func (s *Store) each(ctx context.Context, visit func(*stored) error) error {
+	var after int64
+	for more := true; more; {
+		var page []*stored
+		var err error
+		if page, more, err = s.page(ctx, after); err != nil {
+			return err
+		}
+		for _, t := range page {
+			after = t.created
+			if err := visit(t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// ExportTokens answers the tokens of an upstream, or of all, with their secrets.
+func (s *Store) ExportTokens(ctx context.Context, upstream string) ([]token.Draft, error) {
+	var drafts []token.Draft
+	err := s.each(ctx, func(t *stored) error {
+		if upstream != "" && t.upstream != upstream {
+			return nil
+		}
+		value, material, err := t.record.open(s.keys, t.id)
+		if err != nil {
+			return err
+		}
+		draft := token.NewDraft(value)
+		draft.Upstream = t.upstream
+		draft.Fields = token.Fields{
+			Alias: t.alias, Tags: t.record.Tags, Cap: t.cap, Weight: t.weight, Enabled: t.enabled, Checksum: material,
+		}
+		drafts = append(drafts, draft)
+		return nil
+	})
+	return drafts, err
+}

@@ -1,0 +1,175 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"carousel.internal/proto/rpcerr"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/token"
+)
+
+var (
+	putUpstreamScript    = newScript("put_upstream")
+	deleteUpstreamScript = newScript("delete_upstream")
+)
+
+// Upstreams answers all of them, by name.
+func (s *Store) Upstreams(ctx context.Context) ([]*tokenstorev1.Upstream, error) {
+	pipe := s.client.TxPipeline() // both hashes as of one moment
+	records, versions := pipe.HGetAll(ctx, upstreamsKey()), pipe.HGetAll(ctx, upstreamVersionsKey())
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, storeError("list upstreams", err)
+	}
+	upstreams := make([]*tokenstorev1.Upstream, 0, len(records.Val()))
+	for name, text := range records.Val() {
+		upstream := &tokenstorev1.Upstream{}
+		if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal([]byte(text), upstream); err != nil {
+			return nil, fmt.Errorf("upstream %s: record: %w", name, err)
+		}
+		upstream.Version = fields(versions.Val()).count(name)
+		upstreams = append(upstreams, upstream)
+	}
+	slices.SortFunc(upstreams, func(a, b *tokenstorev1.Upstream) int { return strings.Compare(a.GetName(), b.GetName()) })
+	return upstreams, nil
+}
+
+// upstream answers the named one; nil where there is none.
+func (s *Store) upstream(ctx context.Context, name string) (*tokenstorev1.Upstream, error) {
+	upstreams, err := s.Upstreams(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, upstream := range upstreams {
+		if upstream.GetName() == name {
+			return upstream, nil
+		}
+	}
+	return nil, nil
+}
+
+func (s *Store) drivers(ctx context.Context) (map[string]string, error) {
+	upstreams, err := s.Upstreams(ctx)
+	if err != nil {
+		return nil, err
+	}
+	drivers := make(map[string]string, len(upstreams))
+	for _, upstream := range upstreams {
+		drivers[upstream.GetName()] = upstream.GetDriver()
+	}
+	return drivers, nil
+}
+
+// PoolName answers the upstream that is meant: the named one, and where none is
+// named the only one, or the one called cursor.
+func (s *Store) PoolName(ctx context.Context, named string) (string, error) {
+	upstreams, err := s.Upstreams(ctx)
+	if err != nil {
+		return "", err
+	}
+	if named == "" && len(upstreams) == 1 {
+		return upstreams[0].GetName(), nil
+	}
+	wanted := named
+	if wanted == "" {
+		wanted = token.DriverCursor
+	}
+	for _, upstream := range upstreams {
+		if upstream.GetName() == wanted {
+			return wanted, nil
+		}
+	}
+	if named == "" {
+		return "", rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "upstream: there are %d, say which one", len(upstreams))
+	}
+	return "", noUpstream(named)
+}
+
+// PutUpstream creates or replaces an upstream. expected is the version that it
+// must have; 0: any. The driver of an upstream that has tokens can't be changed:
+// they are of its kind.
+func (s *Store) PutUpstream(ctx context.Context, upstream *tokenstorev1.Upstream, expected uint64) (*tokenstorev1.Upstream, error) {
+	if err := token.CheckUpstream(upstream); err != nil {
+		return nil, invalid(err)
+	}
+	old, err := s.upstream(ctx, upstream.GetName())
+	if err != nil {
+		return nil, err
+	}
+	mode := "any"
+	if old != nil && old.GetDriver() != upstream.GetDriver() {
+		mode = "empty"
+	}
+	result, err := s.putUpstream(ctx, upstream, expected, mode)
+	if err != nil {
+		return nil, err
+	}
+	switch result[0] {
+	case "used":
+		return nil, rpcerr.New(tokenstorev1.Reason_REASON_UPSTREAM_IN_USE,
+			"upstream %q has tokens of driver %s: delete them before you change its driver", upstream.GetName(), old.GetDriver())
+	case "conflict":
+		return nil, versionConflict("upstream "+strconv.Quote(upstream.GetName()), expected, result[1])
+	}
+	if err := s.barrier.Sync(ctx); err != nil {
+		return nil, err
+	}
+	now, err := s.upstream(ctx, upstream.GetName())
+	if err == nil && now == nil { // deleted since
+		err = noUpstream(upstream.GetName())
+	}
+	return now, err
+}
+
+// SeedUpstream creates the upstream unless there is one of the name; it tells
+// whether it did.
+func (s *Store) SeedUpstream(ctx context.Context, upstream *tokenstorev1.Upstream) (bool, error) {
+	if err := token.CheckUpstream(upstream); err != nil {
+		return false, invalid(err)
+	}
+	result, err := s.putUpstream(ctx, upstream, 0, "new")
+	if err != nil || result[0] != "put" {
+		return false, err
+	}
+	return true, s.barrier.Sync(ctx)
+}
+
+func (s *Store) putUpstream(ctx context.Context, upstream *tokenstorev1.Upstream, expected uint64, mode string) ([]string, error) {
+	record := proto.CloneOf(upstream)
+	record.Version = 0 // has a field of its own
+	text, err := protojson.Marshal(record)
+	if err != nil {
+		return nil, fmt.Errorf("upstream %s: record: %w", upstream.GetName(), err)
+	}
+	result, err := putUpstreamScript.run(ctx, s.client, []string{upstreamsKey(), upstreamVersionsKey(), tokenIDsKey()},
+		upstream.GetName(), text, expected, mode, tokenKeyPrefix(), configChannel).StringSlice()
+	return result, storeError("put an upstream", err)
+}
+
+// DeleteUpstream removes an upstream that has no tokens. expected is the version
+// that it must have; 0: any.
+func (s *Store) DeleteUpstream(ctx context.Context, name string, expected uint64) error {
+	if token.CheckUpstreamName(name) != nil {
+		return noUpstream(name)
+	}
+	keys := []string{upstreamsKey(), upstreamVersionsKey(), tokenIDsKey(), orderKey(name), coolingKey(name), clockKey()}
+	result, err := deleteUpstreamScript.run(ctx, s.client, keys, name, expected, tokenKeyPrefix(), configChannel).StringSlice()
+	if err != nil {
+		return storeError("delete an upstream", err)
+	}
+	switch result[0] {
+	case "gone":
+		return noUpstream(name)
+	case "used":
+		return rpcerr.New(tokenstorev1.Reason_REASON_UPSTREAM_IN_USE, "upstream %q has tokens: delete them first", name)
+	case "conflict":
+		return versionConflict("upstream "+strconv.Quote(name), expected, result[1])
+	}
+	return s.barrier.Sync(ctx)
+}

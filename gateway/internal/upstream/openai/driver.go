@@ -1,0 +1,76 @@
+package openai
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/upstream"
+)
+
+const (
+	connectTimeout = 10 * time.Second
+	// idleConnections are kept for a burst to come back; each costs its two
+	// buffers and two goroutines.
+	idleConnections   = 256
+	idleConnectionAge = 90 * time.Second
+	// readBuffer holds what arrives at once of a fast stream.
+	readBuffer = 16 << 10
+)
+
+// Driver is an upstream.Driver.
+type Driver struct {
+	settings  settings
+	transport *http.Transport
+	chatURL   *url.URL
+	modelsURL *url.URL
+}
+
+var _ upstream.Constructor = New
+
+// New builds a driver for config.BaseURL.
+func New(config upstream.Config) (upstream.Driver, error) {
+	base, badBase := parseBase(config.BaseURL)
+	settings, badSettings := parseSettings(config.Settings)
+	if err := errors.Join(badBase, badSettings); err != nil {
+		return nil, err
+	}
+	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
+	return &Driver{
+		settings:  settings,
+		chatURL:   base.JoinPath("chat", "completions"),
+		modelsURL: base.JoinPath("models"),
+		transport: &http.Transport{
+			Proxy:                 http.ProxyFromEnvironment,
+			DialContext:           dialer.DialContext,
+			TLSHandshakeTimeout:   connectTimeout,
+			ExpectContinueTimeout: time.Second,
+			ForceAttemptHTTP2:     true,
+			// Events must not wait in a compressor, and the bytes are passed on as
+			// they are.
+			DisableCompression:  true,
+			MaxIdleConns:        0, // no bound but the one per host, and there is one host
+			MaxIdleConnsPerHost: idleConnections,
+			IdleConnTimeout:     idleConnectionAge,
+			ReadBufferSize:      readBuffer,
+		},
+	}, nil
+}
+
+// Chat implements upstream.Driver.
+func (d *Driver) Chat(ctx context.Context, call *upstream.Call) iter.Seq2[chat.Event, error] {
+	return func(yield func(chat.Event, error) bool) {
+		a := attempt{driver: d, call: call, yield: yield}
+		if failure := a.run(ctx); failure != nil && !a.left {
+			yield(chat.Event{}, failure)
+		}
+	}
+}
+
+// Close implements upstream.Driver.
+func (d *Driver) Close() { d.transport.CloseIdleConnections() }

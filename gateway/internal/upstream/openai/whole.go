@@ -1,0 +1,70 @@
+package openai
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/upstream"
+)
+
+// maxWhole bounds an answer that is not streamed. With images in it, it has some
+// MiB.
+const maxWhole = 32 << 20
+
+var errTooLarge = errors.New("the answer is too large")
+
+// whole yields an answer that is not streamed as one event.
+func (a *attempt) whole(ctx context.Context, body io.Reader) *upstream.Failure {
+	data, err := a.readAll(body, maxWhole)
+	switch {
+	case errors.Is(err, errTooLarge):
+		return a.cutShort("the answer is larger than 32 MiB")
+	case err != nil:
+		return a.interrupted(ctx, err, upstream.Truncated)
+	}
+	p := parsePiece(data)
+	switch {
+	case p.malformed:
+		return a.cutShort("the answer is not valid JSON")
+	case p.failure != nil:
+		return a.reported(p.failure)
+	case p.choices == 0:
+		return a.cutShort("the answer has no choices")
+	}
+	event := p.event
+	if event.Finish == chat.Unfinished {
+		event.Finish = chat.Stop // the answer is whole, so it has ended
+	}
+	if event.Finish == chat.Stop && !p.said {
+		return a.cutShort("the answer is empty")
+	}
+	event.Raw = chat.Raw{Dialect: dialect, JSON: data, Whole: true}
+	event.More = true // the end is here
+	a.send(event)
+	return nil
+}
+
+// readAll reads a body of at most limit bytes; each read may take as long as an
+// event.
+func (a *attempt) readAll(body io.Reader, limit int) ([]byte, error) {
+	data := make([]byte, 0, 4<<10)
+	for {
+		if len(data) == cap(data) {
+			data = append(data, 0)[:len(data)]
+		}
+		a.watch.wait(a.driver.settings.idle)
+		n, err := body.Read(data[len(data):min(cap(data), limit+1)])
+		a.watch.arrived()
+		data = data[:len(data)+n]
+		switch {
+		case len(data) > limit:
+			return nil, errTooLarge
+		case err == io.EOF: //nolint:errorlint // a Reader's EOF is not wrapped
+			return data, nil
+		case err != nil:
+			return nil, err
+		}
+	}
+}

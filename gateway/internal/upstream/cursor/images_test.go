@@ -120,7 +120,7 @@ func TestRefusedImages(t *testing.T) {
 		"empty":            {"data:image/png;base64,", "base64", errImageEmpty},
 		"animated":         {dataURL("gif", animation(2)), "base64", errAnimated},
 		"animated, as png": {dataURL("png", animation(3)), "all", errAnimated},
-		"too large":        {dataURL("png", make([]byte, maxImage+1)), "base64", errImageLarge},
+		"too large":        {"data:image/png;base64," + strings.Repeat("AAAA", maxImage/3+1), "base64", errImageLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,0 +1,119 @@
+package cursor
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/upstream"
+)
+
+// overHTTP2 is a driver for a server that speaks HTTP/2 alone, as the real
+// upstream's edge does.
+func overHTTP2(t *testing.T, handler http.HandlerFunc) *driver {
+	t.Helper()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 2 {
+			t.Errorf("the request came over %s", r.Proto)
+		}
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("Content-Type", frameType)
+		handler(w, r)
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	made, err := New(upstream.Config{BaseURL: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, ok := made.(*driver)
+	if !ok {
+		t.Fatal("not the driver")
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	d.transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	t.Cleanup(d.Close)
+	return d
+}
+
+func write(t *testing.T, w http.ResponseWriter, frames ...[]byte) {
+	t.Helper()
+	for _, frame := range frames {
+		if _, err := w.Write(frame); err != nil {
+			t.Error(err)
+		}
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestHTTP2(t *testing.T) {
+	t.Parallel()
+	t.Run("parallel calls", func(t *testing.T) {
+		t.Parallel()
+		d := overHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+			write(t, w, gzipFrame(debugFrame()), frame(0, nil), textFrame("Hello "), textFrame(r.Header.Get("X-Cursor-Timezone")), endFrame("{}"))
+		})
+		var wg sync.WaitGroup
+		for i := range 20 {
+			wg.Go(func() {
+				call := callOf(said(chat.User, "Hi"))
+				call.Options.Timezone = fmt.Sprint(i)
+				if text, failure := ask(t, d, call); failure != nil || text != fmt.Sprint("Hello ", i) {
+					t.Errorf("%q, %v", text, failure)
+				}
+			})
+		}
+		wg.Wait()
+	})
+
+	t.Run("hanging up", func(t *testing.T) {
+		t.Parallel()
+		noticed := make(chan struct{})
+		d := overHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+			write(t, w, textFrame("Hello"))
+			<-r.Context().Done()
+			close(noticed)
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		for _, err := range d.Chat(ctx, callOf(said(chat.User, "Hi"))) {
+			cancel()
+			var failure *upstream.Failure
+			if err != nil && (!errors.As(err, &failure) || failure.Class != upstream.ClientGone) {
+				t.Errorf("%v", err)
+			}
+		}
+		select {
+		case <-noticed:
+		case <-time.After(20 * time.Second):
+			t.Error("the server does not notice")
+		}
+	})
+
+	t.Run("reset", func(t *testing.T) {
+		t.Parallel()
+		d := overHTTP2(t, func(w http.ResponseWriter, _ *http.Request) {
+			write(t, w, textFrame("Hello"))
+			panic(http.ErrAbortHandler)
+		})
+		text, failure := ask(t, d, callOf(said(chat.User, "Hi")))
+		if failure == nil || failure.Class != upstream.Transport || text != "Hello" {
+			t.Errorf("%q, %v", text, failure)
+		}
+	})
+}

@@ -1,0 +1,324 @@
+// Package stack runs the pair for tests: built binaries of the tokenstore and of
+// any number of gateways, a real redis-server, and a simulated upstream in the
+// test's own process, so that the test sees what arrives there.
+package stack
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/openai/openai-go/v3"
+	"github.com/openai/openai-go/v3/option"
+	"github.com/redis/go-redis/v9"
+
+	"carousel.internal/deploy/upstreamsim"
+)
+
+// AdminToken is what the stack's gateways are configured with.
+const AdminToken = "sk-e2e-admin"
+
+// startLimit is how long any part may take to start on a busy machine.
+const startLimit = 60 * time.Second
+
+// Options say what a stack is made of. The zero value is one gateway.
+type Options struct {
+	Gateways int
+	// GatewayEnv and TokenstoreEnv are added to the environments, as KEY=value.
+	GatewayEnv    []string
+	TokenstoreEnv []string
+	Sim           upstreamsim.Options
+	// Lazy starts nothing but the simulator: the test starts the parts.
+	Lazy bool
+}
+
+// Stack is a running pair.
+type Stack struct {
+	t testing.TB
+	// Folder has the data of all parts.
+	Folder     string
+	Sim        *upstreamsim.Simulator
+	SimURL     string
+	Redis      *Process
+	RedisAddr  string
+	Tokenstore *Process
+	Gateways   []*Gateway
+	options    Options
+	storeAddr  string
+	storeOps   string
+}
+
+// Gateway is one replica.
+type Gateway struct {
+	*Process
+	// URL is its public port; Ops its ops port.
+	URL string
+	Ops string
+}
+
+// Start starts a stack with the upstreams `cursor` and `openai` on the simulator
+// and without tokens. The test's end stops it. Where there is no redis-server
+// the test is skipped, unless REQUIRE_REDIS=1.
+func Start(t testing.TB, options Options) *Stack {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		if os.Getenv("REQUIRE_REDIS") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip("no redis-server here")
+	}
+	s := &Stack{t: t, Folder: t.TempDir(), options: options, RedisAddr: freeAddr(t), storeAddr: freeAddr(t), storeOps: freeAddr(t)}
+	s.startSim()
+	if options.Lazy {
+		return s
+	}
+	s.StartRedis()
+	s.StartTokenstore()
+	for range max(options.Gateways, 1) {
+		s.StartGateway()
+	}
+	for _, gateway := range s.Gateways {
+		s.WaitReady(gateway.Ops)
+	}
+	s.PutUpstream("cursor", map[string]any{"driver": "cursor", "base_url": s.SimURL})
+	s.PutUpstream("openai", map[string]any{
+		"driver": "openai", "base_url": s.SimURL + "/v1", "models": []string{"gpt-test", "sim-count-50"},
+	})
+	return s
+}
+
+func (s *Stack) startSim() {
+	s.Sim = upstreamsim.New(s.options.Sim)
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	server := s.Sim.Server()
+	go func() { _ = server.Serve(listener) }() // ends with Close
+	s.SimURL = "http://" + listener.Addr().String()
+	s.t.Cleanup(func() {
+		s.Sim.Close()
+		_ = server.Close()
+	})
+}
+
+// StartRedis starts the redis-server, as compose configures it.
+func (s *Stack) StartRedis() {
+	_, port, _ := net.SplitHostPort(s.RedisAddr)
+	folder := filepath.Join(s.Folder, "redis")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		s.t.Fatal(err)
+	}
+	s.Redis = startProcess(s.t, "redis", "redis-server", []string{
+		"--port", port, "--bind", "127.0.0.1", "--dir", folder, "--appendonly", "yes", "--appendfsync", "everysec", "--save", "",
+	}, nil)
+	s.WaitRedis()
+}
+
+// WaitRedis waits until Redis answers.
+func (s *Stack) WaitRedis() {
+	s.t.Helper()
+	client := s.RedisClient()
+	defer func() { _ = client.Close() }()
+	s.Eventually("Redis answers", startLimit, func() bool { return client.Ping(s.t.Context()).Err() == nil })
+}
+
+// RedisClient connects to the stack's Redis; the caller closes it.
+func (s *Stack) RedisClient() *redis.Client {
+	return redis.NewClient(&redis.Options{Addr: s.RedisAddr})
+}
+
+// StartTokenstore starts the tokenstore.
+func (s *Stack) StartTokenstore() {
+	s.Tokenstore = startProcess(s.t, "tokenstore", binary(s.t, "tokenstore", "./cmd/tokenstore"), nil, append([]string{
+		"GRPC_ADDR=" + s.storeAddr, "OPS_ADDR=" + s.storeOps, "REDIS_URL=redis://" + s.RedisAddr + "/0",
+		"TOKENSTORE_SECRET=e2e-shared-secret", "SEAL_KEY_FILE=" + filepath.Join(s.Folder, "seal.key"),
+		"TOKEN_FILE=" + filepath.Join(s.Folder, ".token"), "TOKEN_LIST_FILE=" + filepath.Join(s.Folder, ".token-list"),
+	}, s.options.TokenstoreEnv...))
+}
+
+// TokenstoreReady tells whether the tokenstore says that it is ready.
+func (s *Stack) TokenstoreReady() bool { return ready(s.t.Context(), s.storeOps) }
+
+// StartGateway starts one more gateway.
+func (s *Stack) StartGateway() *Gateway {
+	addr, opsAddr := freeAddr(s.t), freeAddr(s.t)
+	_, port, _ := net.SplitHostPort(addr)
+	gateway := &Gateway{URL: "http://" + addr, Ops: opsAddr}
+	gateway.Process = startProcess(s.t, fmt.Sprintf("gateway %d", len(s.Gateways)+1), binary(s.t, "gateway", "./cmd/gateway"), nil, append([]string{
+		"PORT=" + port, "OPS_ADDR=" + opsAddr, "TOKENSTORE_ADDR=" + s.storeAddr, "TOKENSTORE_SECRET=e2e-shared-secret",
+		"AUTH_TOKEN=" + AdminToken, "DRAIN_DELAY=0s", "SHUTDOWN_GRACE=5s",
+	}, s.options.GatewayEnv...))
+	s.Gateways = append(s.Gateways, gateway)
+	return gateway
+}
+
+// WaitReady waits until the process with that ops address is ready.
+func (s *Stack) WaitReady(opsAddr string) {
+	s.t.Helper()
+	s.Eventually(opsAddr+" is ready", startLimit, func() bool { return ready(s.t.Context(), opsAddr) })
+}
+
+func ready(ctx context.Context, opsAddr string) bool {
+	status, _ := Readyz(ctx, opsAddr)
+	return status == http.StatusOK
+}
+
+// Readyz asks a process whether it is ready; status 0: it does not answer.
+func Readyz(ctx context.Context, opsAddr string) (status int, body string) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+opsAddr+"/readyz", nil)
+	if err != nil {
+		return 0, err.Error()
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, _ := io.ReadAll(response.Body)
+	return response.StatusCode, string(text)
+}
+
+// Eventually waits until the condition holds, or fails the test.
+func (s *Stack) Eventually(what string, limit time.Duration, condition func() bool) {
+	s.t.Helper()
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	deadline := time.After(limit)
+	for !condition() {
+		select {
+		case <-ticker.C:
+		case <-deadline:
+			s.t.Fatalf("not within %s: %s", limit, what)
+		}
+	}
+}
+
+// SDK is the official client for one gateway. It does not retry: a test sees
+// every answer.
+func (g *Gateway) SDK(options ...option.RequestOption) openai.Client {
+	return openai.NewClient(append([]option.RequestOption{
+		option.WithBaseURL(g.URL + "/v1"), option.WithAPIKey(AdminToken), option.WithMaxRetries(0),
+	}, options...)...)
+}
+
+// Answer is what the admin API said.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// JSON decodes the body into the value.
+func (a Answer) JSON(t testing.TB, into any) {
+	t.Helper()
+	if err := json.Unmarshal(a.Body, into); err != nil {
+		t.Fatalf("%v in %s", err, a.Body)
+	}
+}
+
+// Admin calls the admin API of a gateway.
+func (g *Gateway) Admin(t testing.TB, method, path string, body any) Answer {
+	t.Helper()
+	var reader io.Reader
+	if body != nil {
+		encoded, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reader = bytes.NewReader(encoded)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, method, g.URL+path, reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+AdminToken)
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Answer{Status: response.StatusCode, Header: response.Header, Body: text}
+}
+
+// MustAdmin is Admin that expects a status.
+func (g *Gateway) MustAdmin(t testing.TB, want int, method, path string, body any) Answer {
+	t.Helper()
+	answer := g.Admin(t, method, path, body)
+	if answer.Status != want {
+		t.Fatalf("%s %s: status %d, want %d: %s", method, path, answer.Status, want, answer.Body)
+	}
+	return answer
+}
+
+// PutUpstream configures an upstream and waits until every gateway knows it.
+func (s *Stack) PutUpstream(name string, config map[string]any) {
+	s.t.Helper()
+	answer := s.Gateways[0].Admin(s.t, http.MethodPut, "/admin/api/upstreams/"+name, config)
+	if answer.Status >= 300 {
+		s.t.Fatalf("put upstream %s: %d %s", name, answer.Status, answer.Body)
+	}
+}
+
+// Token is a token of the pool as the admin API shows it.
+type Token struct {
+	ID       string `json:"id"`
+	Upstream string `json:"upstream"`
+	Alias    string `json:"alias"`
+	Enabled  bool   `json:"enabled"`
+	State    string `json:"state"`
+	Token    string `json:"token"`
+	Cap      int    `json:"cap"`
+	InFlight int    `json:"in_flight"`
+	Requests int    `json:"requests"`
+	Failures int    `json:"failures"`
+	Version  int    `json:"version"`
+	// Secret is what was added; the API never shows it.
+	Secret string `json:"-"`
+}
+
+// AddTokens adds n tokens `<prefix>-1`… to an upstream, with a cap (0: none).
+func (s *Stack) AddTokens(upstream, prefix string, n, limit int) []Token {
+	s.t.Helper()
+	tokens := make([]Token, n)
+	for i := range tokens {
+		secret := fmt.Sprintf("sk-secret-%s-%04d-of-the-e2e-test", prefix, i+1)
+		answer := s.Gateways[0].MustAdmin(s.t, http.StatusCreated, http.MethodPost, "/admin/api/tokens", map[string]any{
+			"token": secret, "upstream": upstream, "alias": fmt.Sprintf("%s-%d", prefix, i+1), "cap": limit,
+		})
+		answer.JSON(s.t, &tokens[i])
+		tokens[i].Secret = secret
+	}
+	return tokens
+}
+
+// Tokens lists the pool.
+func (g *Gateway) Tokens(t testing.TB) []Token {
+	t.Helper()
+	var page struct {
+		Tokens []Token `json:"tokens"`
+		Next   *string `json:"next"`
+	}
+	g.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/tokens?limit=1000", nil).JSON(t, &page)
+	return page.Tokens
+}

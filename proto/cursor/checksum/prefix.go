@@ -2,6 +2,7 @@ package checksum
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"strings"
 	"time"
 )
@@ -29,7 +30,8 @@ func prefixOf(ts int64) string {
 // scriptStyle lays ts out as the client's JavaScript does, where shifting by 40
 // and 32 bits is shifting by 8 and 0: the first two bytes repeat the last two.
 func scriptStyle(ts int64) plain {
-	return plain{byte(ts >> 8), byte(ts), byte(ts >> 24), byte(ts >> 16), byte(ts >> 8), byte(ts)}
+	b := binary.BigEndian.AppendUint64(nil, uint64(ts)) //nolint:gosec // the bits, whatever they mean
+	return plain{b[6], b[7], b[4], b[5], b[6], b[7]}
 }
 
 func obfuscate(b plain) plain {

@@ -25,7 +25,7 @@ func TestConformance(t *testing.T) {
 		},
 		Wire: upstreamtest.Wire{
 			Header: http.Header{"Content-Type": {frameType}},
-			Text:   func(text string) []byte { return textFrame(text) },
+			Text:   textFrame,
 			End:    endFrame(`{}`),
 			Silent: frame(0, nil),
 			Fail: func(class upstream.Class, message string) upstreamtest.Answer {

@@ -116,5 +116,5 @@ func dimensionOf(data []byte) *aiserverv1.ImageProto_Dimension {
 	if err != nil || config.Width < 0 || config.Width > math.MaxInt32 || config.Height < 0 || config.Height > math.MaxInt32 {
 		return nil
 	}
-	return &aiserverv1.ImageProto_Dimension{Width: int32(config.Width), Height: int32(config.Height)} //nolint:gosec // bounded above
+	return &aiserverv1.ImageProto_Dimension{Width: int32(config.Width), Height: int32(config.Height)}
 }

@@ -131,7 +131,8 @@ func TestClientKeyIsStable(t *testing.T) {
 	}
 	another := callOf()
 	another.Credential.DeviceID = mac
-	if keyOf(callOf()) != keyOf(callOf()) || keyOf(callOf()) == keyOf(another) {
+	first, again, other := keyOf(callOf()), keyOf(callOf()), keyOf(another)
+	if first != again || first == other {
 		t.Error("the client key is not a device's own")
 	}
 }
@@ -174,7 +175,8 @@ func TestRoles(t *testing.T) {
 		{
 			"systems anywhere",
 			[]chat.Message{said(chat.System, "a", "b"), said(chat.User, "Hi"), said(chat.System, "c")},
-			"Default.", "a\nb\n\nc", []string{"h:Hi"},
+			"Default.", "a\nb\n\nc",
+			[]string{"h:Hi"},
 		},
 		{"blank system", []chat.Message{said(chat.System, " "), said(chat.User, "Hi")}, "Default.", "", []string{"h:Hi"}},
 		{"empty system", []chat.Message{said(chat.System, ""), said(chat.User, "Hi")}, "Default.", "Default.", []string{"h:Hi"}},
@@ -186,7 +188,8 @@ func TestRoles(t *testing.T) {
 		{
 			"twice the model",
 			[]chat.Message{said(chat.User, "Q"), said(chat.Assistant, "1"), said(chat.Assistant, "2"), said(chat.User, "R")},
-			"", "", []string{"h:Q", "m:1", "h:", "m:2", "h:R"},
+			"", "",
+			[]string{"h:Q", "m:1", "h:", "m:2", "h:R"},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

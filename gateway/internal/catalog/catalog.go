@@ -26,8 +26,9 @@ const (
 	// refreshEvery is how often upstreams without a configured list are asked
 	// for their models.
 	refreshEvery = 5 * time.Minute
-	// retryEvery is how soon an upstream that did not answer is asked again.
-	retryEvery = 15 * time.Second
+	// retryEvery is how soon an upstream that did not answer is asked again: an
+	// admin who has just given it a token is waiting for its models.
+	retryEvery = 5 * time.Second
 	// askTimeout bounds one such question.
 	askTimeout = 10 * time.Second
 )
@@ -62,6 +63,8 @@ type state struct {
 	entries []*entry
 	byName  map[string]*entry
 	byModel map[string]*entry
+	// models has every model once, in order of the entries.
+	models []chat.Model
 }
 
 type entry struct {
@@ -152,7 +155,7 @@ func initialModels(config upstream.Config, driver upstream.Driver) []chat.Model 
 // the default list has.
 const listCreated = 1706659200
 
-// defaultUpstream comes first in lists, and serves what nobody lists.
+// defaultUpstream comes first, in lists and where several list a model.
 const defaultUpstream = "cursor"
 
 func newState(entries []*entry) *state {
@@ -167,6 +170,7 @@ func newState(entries []*entry) *state {
 		for _, model := range e.models {
 			if s.byModel[model.ID] == nil {
 				s.byModel[model.ID] = e
+				s.models = append(s.models, model)
 			}
 		}
 	}
@@ -214,24 +218,15 @@ func shorten(id string) string {
 	return strings.ToValidUTF8(id[:most], "") + "…"
 }
 
-// Models lists every model once, in the order of the upstreams.
-func (c *Catalog) Models() []chat.Model {
-	s := c.now.Load()
-	var models []chat.Model
-	for _, e := range s.entries {
-		for _, model := range e.models {
-			if s.byModel[model.ID] == e {
-				models = append(models, model)
-			}
-		}
-	}
-	return models
-}
+// Models lists every model once, in the order of the upstreams. Nobody changes
+// the list.
+func (c *Catalog) Models() []chat.Model { return c.now.Load().models }
 
 // Run asks upstreams without a list for their models, until ctx ends.
 func (c *Catalog) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var silent map[*entry]bool
 	for {
 		select {
 		case <-ctx.Done():
@@ -242,51 +237,88 @@ func (c *Catalog) Run(ctx context.Context) {
 		case <-c.kick:
 		case <-timer.C:
 		}
-		next := refreshEvery
-		for _, e := range c.now.Load().entries {
-			if !c.refresh(ctx, e) {
-				next = retryEvery
-			}
+		silent = c.refresh(ctx, silent)
+		if len(silent) > 0 {
+			timer.Reset(retryEvery)
+		} else {
+			timer.Reset(refreshEvery)
 		}
-		timer.Reset(next)
 	}
 }
 
-// refresh asks one upstream, where that is due; false when it did not answer.
-func (c *Catalog) refresh(ctx context.Context, e *entry) bool {
-	if _, builtIn := e.driver.(upstream.BuiltIn); builtIn || len(e.config.Models) > 0 || time.Since(e.asked) < refreshEvery {
-		return true
+// refresh asks the upstreams that are due, all at once. It answers those that
+// did not answer, and logs them unless they were silent before.
+func (c *Catalog) refresh(ctx context.Context, before map[*entry]bool) (silent map[*entry]bool) {
+	var due []*entry
+	for _, e := range c.now.Load().entries {
+		if e.due() {
+			due = append(due, e)
+		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
+	errs := make([]error, len(due))
+	var asking sync.WaitGroup
+	for i, e := range due {
+		asking.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, askTimeout)
+			defer cancel()
+			errs[i] = c.learn(ctx, e)
+		})
+	}
+	asking.Wait()
+	if ctx.Err() != nil {
+		return nil
+	}
+	silent = map[*entry]bool{}
+	for i, e := range due {
+		if errs[i] == nil {
+			continue
+		}
+		silent[e] = true
+		if !before[e] {
+			c.log.LogAttrs(ctx, slog.LevelWarn, "upstream does not tell its models", slog.String("upstream", e.config.Name), slog.Any("error", errs[i]))
+		}
+	}
+	return silent
+}
+
+// due tells whether the upstream should be asked for its models.
+func (e *entry) due() bool {
+	_, builtIn := e.driver.(upstream.BuiltIn)
+	return !builtIn && len(e.config.Models) == 0 && time.Since(e.asked) >= refreshEvery
+}
+
+// learn asks one upstream and puts what it answers into the catalog.
+func (c *Catalog) learn(ctx context.Context, e *entry) error {
 	models, err := c.ask(ctx, e)
 	if err != nil {
-		c.log.LogAttrs(ctx, slog.LevelWarn, "upstream does not tell its models", slog.String("upstream", e.config.Name), slog.Any("error", err))
-		return false
+		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	entries := slices.Clone(c.now.Load().entries)
-	at := slices.Index(entries, e)
-	if at < 0 {
-		return true // replaced meanwhile
+	if at := slices.Index(entries, e); at >= 0 { // else it was replaced meanwhile
+		entries[at] = &entry{config: e.config, driver: e.driver, models: models, asked: time.Now()}
+		c.now.Store(newState(entries))
 	}
-	entries[at] = &entry{config: e.config, driver: e.driver, models: models, asked: time.Now()}
-	c.now.Store(newState(entries))
-	return true
+	return nil
 }
 
-func (c *Catalog) ask(ctx context.Context, e *entry) (models []chat.Model, err error) {
+func (c *Catalog) ask(ctx context.Context, e *entry) ([]chat.Model, error) {
 	credential, release, err := c.borrow(ctx, e.config.Name)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { release(err) }()
-	if models, err = e.driver.Models(ctx, credential); err != nil {
+	models, err := e.driver.Models(ctx, credential)
+	release(err)
+	if err != nil {
 		return nil, err
 	}
 	if len(models) == 0 {
 		return nil, errors.New("it lists none")
+	}
+	for i := range models {
+		models[i].OwnedBy = cmp.Or(models[i].OwnedBy, e.config.Name)
+		models[i].Created = cmp.Or(models[i].Created, listCreated)
 	}
 	return models, nil
 }

@@ -16,24 +16,29 @@ type holdBack struct {
 	held []chat.Event
 }
 
-// pass answers the events that may go on: none, or what was held back and the
-// event. What it answers is valid until the next call.
-func (h *holdBack) pass(event chat.Event) []chat.Event {
+// keeps tells whether the event is held back. One that is not ends it.
+func (h *holdBack) keeps(event chat.Event) bool {
 	if !h.on {
-		h.held = append(h.held[:0], event)
-		return h.held
+		return false
 	}
-	if !hasContent(event) && len(h.held) < maxHeldBack {
-		event.Raw.JSON = bytes.Clone(event.Raw.JSON) // the driver's, and about to change
-		event.More = true
-		h.held = append(h.held, event)
-		return nil
+	if hasContent(&event) || len(h.held) == maxHeldBack {
+		h.on = false
+		return false
 	}
-	h.on = false
-	return append(h.held, event)
+	event.Raw.JSON = bytes.Clone(event.Raw.JSON) // the driver's, and about to change
+	event.More = true                            // another one follows when they are released
+	h.held = append(h.held, event)
+	return true
 }
 
-func hasContent(event chat.Event) bool {
+// release answers what was held back, once.
+func (h *holdBack) release() []chat.Event {
+	held := h.held
+	h.held = nil
+	return held
+}
+
+func hasContent(event *chat.Event) bool {
 	return event.Text != "" || event.Reasoning != "" || len(event.ToolCalls) > 0 ||
 		event.Finish != chat.Unfinished || event.Usage != nil || event.Raw.Whole
 }

@@ -1,6 +1,8 @@
 package relay
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -14,6 +16,45 @@ import (
 // maxPrompt bounds the prompt kept in the log, in bytes.
 const maxPrompt = 64 << 10
 
+var (
+	// errTooLong is why a request's context ends when Policy.Total is over.
+	errTooLong = &chat.Error{Kind: chat.Timeout, Message: "the request took longer than this gateway allows"}
+	// errPanicked is how a request ended whose end nobody has told.
+	errPanicked = &chat.Error{Kind: chat.Internal, Message: "internal error; the request id finds it in the log"}
+)
+
+// hungUp is an attempt whose answer nobody reads any more.
+var hungUp = &upstream.Failure{Class: upstream.ClientGone, Message: "the client hung up"}
+
+// failureOf makes sure that what a driver answers is a failure, and that neither
+// the token nor the upstream is blamed for what ended on this side.
+func failureOf(ctx context.Context, err error) *upstream.Failure {
+	failure, known := errors.AsType[*upstream.Failure](err)
+	if !known {
+		failure = &upstream.Failure{Class: upstream.Broken, Message: "the upstream failed", Err: err}
+	}
+	if ctx.Err() == nil {
+		return failure
+	}
+	switch failure.Class {
+	case upstream.Broken, upstream.Transport, upstream.Truncated, upstream.ClientGone:
+		return &upstream.Failure{Class: upstream.ClientGone, Message: chat.AsError(context.Cause(ctx)).Message, Err: failure}
+	default: // the upstream said so itself
+		return failure
+	}
+}
+
+// cutOff is the error of a request that ended on this side: the client hung up,
+// or its time was over.
+func cutOff(ctx context.Context, failure *upstream.Failure) *chat.Error {
+	err := chat.Error{Kind: chat.Canceled, Message: "the client hung up"}
+	if ctx.Err() != nil {
+		err = *chat.AsError(context.Cause(ctx))
+	}
+	err.Err = failure
+	return &err
+}
+
 // errorOf words a failed attempt for the client.
 func errorOf(failure *upstream.Failure, upstreamName string, attempts int, sent bool) *chat.Error {
 	err := &chat.Error{Kind: failure.Class.Kind(), RetryAfter: failure.RetryAfter, Err: failure}
@@ -21,12 +62,12 @@ func errorOf(failure *upstream.Failure, upstreamName string, attempts int, sent 
 	if said == "" {
 		said = "it gave no reason"
 	}
-	switch failure.Class {
-	case upstream.CallerFault, upstream.TooLarge, upstream.ClientGone:
-		err.Message = failure.Message
-	case upstream.OutdatedClient:
+	switch {
+	case failure.Message != "" && (failure.Class == upstream.CallerFault || failure.Class == upstream.TooLarge):
+		err.Message = said
+	case failure.Class == upstream.OutdatedClient:
 		err.Message = fmt.Sprintf("upstream %q refuses the client version that this gateway names; its operator can change it in the settings: %s", upstreamName, said)
-	case upstream.Truncated:
+	case failure.Class == upstream.Truncated:
 		err.Message = fmt.Sprintf("the answer of upstream %q was incomplete: %s", upstreamName, said)
 	default:
 		err.Message = fmt.Sprintf("upstream %q: %s", upstreamName, said)
@@ -40,7 +81,7 @@ func errorOf(failure *upstream.Failure, upstreamName string, attempts int, sent 
 // afterAttempts chooses what to tell a request that got no further token: what
 // the upstream said to the tokens that were tried, if any were.
 func afterAttempts(last, refused *chat.Error) *chat.Error {
-	if last == nil || refused.Kind == chat.Canceled {
+	if last == nil || refused.Kind == chat.Canceled || refused.Kind == chat.Timeout {
 		return refused
 	}
 	if last.RetryAfter == 0 {

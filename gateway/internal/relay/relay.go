@@ -6,7 +6,6 @@ package relay
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"log/slog"
 	"time"
@@ -87,14 +86,12 @@ func (r *Relay) Chat(ctx context.Context, request *chat.Request) iter.Seq2[chat.
 		policy := r.Policy()
 		if policy.Total > 0 {
 			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, policy.Total)
+			ctx, cancel = context.WithTimeoutCause(ctx, policy.Total, errTooLong)
 			defer cancel()
 		}
 		run := &run{relay: r, policy: policy, request: request, yield: yield}
 		run.entry = reqlog.Entry{ID: request.ID, StartedAt: request.Created, Model: request.Model, Stream: request.Stream}
-		err := run.serve(ctx)
-		run.record(err)
-		if err != nil && !run.gone {
+		if err := run.account(ctx); err != nil && !run.gone {
 			yield(chat.Event{}, err)
 		}
 	}
@@ -113,6 +110,14 @@ type run struct {
 	sent  bool
 	tally tally
 	entry reqlog.Entry
+}
+
+// account serves the request and records it, also when a driver or the caller
+// panics.
+func (r *run) account(ctx context.Context) (err *chat.Error) {
+	defer func() { r.record(err) }()
+	err = errPanicked // unless serve answers
+	return r.serve(ctx)
 }
 
 // serve tries tokens until one answers; nil when the answer was complete.
@@ -137,8 +142,11 @@ func (r *run) serve(ctx context.Context) *chat.Error {
 		}
 		r.entry.TokenID, r.entry.TokenAlias, r.entry.TokenFingerprint = held.TokenID, held.Alias, held.Fingerprint
 		failure := r.attempt(ctx, held)
-		if failure == nil {
+		switch {
+		case failure == nil:
 			return nil
+		case failure.Class == upstream.ClientGone:
+			return cutOff(ctx, failure)
 		}
 		last = errorOf(failure, target.Upstream, r.entry.Attempts, r.sent)
 		if r.sent || !failure.Class.Retryable() || r.entry.Attempts >= r.policy.MaxAttempts || ctx.Err() != nil {
@@ -148,9 +156,15 @@ func (r *run) serve(ctx context.Context) *chat.Error {
 	}
 }
 
-// attempt sends the request with one token, and settles its lease.
-func (r *run) attempt(ctx context.Context, held *lease.Lease) *upstream.Failure {
-	failure := r.stream(ctx, held)
+// attempt sends the request with one token, and settles its lease, also when a
+// driver or the caller panics.
+func (r *run) attempt(ctx context.Context, held *lease.Lease) (failure *upstream.Failure) {
+	defer func() { r.settle(ctx, held, failure) }()
+	failure = &upstream.Failure{Class: upstream.ClientGone, Err: errPanicked} // unless stream answers
+	return r.stream(ctx, held)
+}
+
+func (r *run) settle(ctx context.Context, held *lease.Lease, failure *upstream.Failure) {
 	outcome := lease.Outcome{Model: r.target.Model, RequestID: r.request.ID}
 	if failure != nil {
 		outcome.Class, outcome.RetryAfter, outcome.Detail = failure.Class, failure.RetryAfter, evidence(failure)
@@ -160,7 +174,6 @@ func (r *run) attempt(ctx context.Context, held *lease.Lease) *upstream.Failure 
 	}
 	r.relay.Leases.Settle(held, outcome)
 	r.relay.Counter.Attempt(r.target.Upstream, outcome.Class)
-	return failure
 }
 
 func (r *run) stream(ctx context.Context, held *lease.Lease) *upstream.Failure {
@@ -168,20 +181,31 @@ func (r *run) stream(ctx context.Context, held *lease.Lease) *upstream.Failure {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	call := &upstream.Call{Request: r.request, Model: r.target.Model, Credential: held.Credential, Options: r.policy.Options}
-	back := holdBack{on: r.policy.HoldBack && !r.sent}
+	back := holdBack{on: r.policy.HoldBack}
+	finished := false
 	for event, err := range r.target.Driver.Chat(ctx, call) {
 		if err != nil {
 			return failureOf(ctx, err)
 		}
-		r.tally.add(event)
-		for _, ready := range back.pass(event) {
-			if !r.send(ready) {
-				return &upstream.Failure{Class: upstream.ClientGone, Message: "the client hung up"}
+		r.tally.add(&event)
+		finished = finished || event.Finish != chat.Unfinished
+		if back.keeps(event) {
+			continue
+		}
+		for _, earlier := range back.release() {
+			if !r.send(earlier) {
+				return hungUp
 			}
 		}
+		if !r.send(event) {
+			return hungUp
+		}
+	}
+	if !finished { // the driver breaks its promise; the client must not believe that this is all
+		return &upstream.Failure{Class: upstream.Truncated, Message: "the answer has no end"}
 	}
 	if usage := r.tally.missing(r.request); usage != nil && !r.send(chat.Event{Usage: usage}) {
-		return &upstream.Failure{Class: upstream.ClientGone, Message: "the client hung up"}
+		return hungUp
 	}
 	return nil
 }
@@ -196,17 +220,4 @@ func (r *run) send(event chat.Event) bool {
 		return false
 	}
 	return true
-}
-
-// failureOf makes sure that what a driver answers is a failure, and that the
-// client's end is the client's.
-func failureOf(ctx context.Context, err error) *upstream.Failure {
-	var failure *upstream.Failure
-	if !errors.As(err, &failure) {
-		failure = &upstream.Failure{Class: upstream.Broken, Message: "the upstream failed", Err: err}
-	}
-	if failure.Class == upstream.Transport && errors.Is(ctx.Err(), context.Canceled) {
-		failure = &upstream.Failure{Class: upstream.ClientGone, Message: "the client hung up", Err: failure}
-	}
-	return failure
 }

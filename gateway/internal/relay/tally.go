@@ -18,7 +18,7 @@ type tally struct {
 	length   int
 }
 
-func (t *tally) add(event chat.Event) {
+func (t *tally) add(event *chat.Event) {
 	if event.Usage != nil {
 		t.reported = event.Usage
 	}
@@ -48,8 +48,8 @@ func (t *tally) missing(request *chat.Request) *chat.Usage {
 	return t.reported
 }
 
-// usage is what is known at the end of a request; sent tells whether anything
-// reached the upstream.
+// usage is what is known at the end of a request; sent tells whether the client
+// has got anything.
 func (t *tally) usage(request *chat.Request, sent bool) chat.Usage {
 	switch {
 	case t.reported != nil:

@@ -203,11 +203,11 @@ func TestListTokens(t *testing.T) {
 	eachStore(t, func(t *testing.T, store *Store) {
 		ctx := t.Context()
 		var drafts []token.Draft
-		for i := range 450 {
+		for i := range 250 {
 			d := draft("cursor", fmt.Sprintf("T%d", i))
 			d.Alias = fmt.Sprintf("Alias-%03d", i)
-			if i%100 == 0 {
-				d.Upstream, d.Tags, d.Enabled = "openai", []string{"team"}, false
+			if i%50 == 0 {
+				d.Upstream, d.Tags, d.Enabled = "openai", []string{"team-blue"}, false
 			}
 			drafts = append(drafts, d)
 		}
@@ -234,9 +234,9 @@ func TestListTokens(t *testing.T) {
 				}
 			}
 		}
-		for _, limit := range []int{7, 150, 225, 1000} {
+		for _, limit := range []int{70, 125, 1000} {
 			all := list(TokenFilter{}, limit)
-			if len(all) != 450 || !slices.IsSorted(all) {
+			if len(all) != 250 || !slices.IsSorted(all) {
 				t.Errorf("limit %d: %d tokens, in order of creation: %v", limit, len(all), slices.IsSorted(all))
 			}
 		}
@@ -246,11 +246,11 @@ func TestListTokens(t *testing.T) {
 		}{
 			"upstream":    {TokenFilter{Upstream: "openai"}, 5},
 			"state":       {TokenFilter{State: tokenstorev1.TokenState_TOKEN_STATE_DISABLED}, 5},
-			"tag":         {TokenFilter{Tag: "team"}, 5},
+			"tag":         {TokenFilter{Tag: "team-blue"}, 5},
 			"part of tag": {TokenFilter{Tag: "tea"}, 0},
 			"query":       {TokenFilter{Query: "aLIAS-01"}, 10},
-			"query tag":   {TokenFilter{Query: "TEA"}, 5},
-			"both":        {TokenFilter{Query: "alias-3", Tag: "team"}, 1},
+			"query tag":   {TokenFilter{Query: "TEAM-B"}, 5},
+			"both":        {TokenFilter{Query: "alias-20", Tag: "team-blue"}, 1},
 		} {
 			if got := list(test.filter, 3); len(got) != test.want {
 				t.Errorf("%s: %v", name, got)

@@ -1,0 +1,231 @@
+package redisstore
+
+import (
+	"bytes"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/token"
+)
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		got, err := store.Settings(ctx)
+		want := token.DefaultSettings()
+		want.Version = 1
+		if err != nil || !proto.Equal(got, want) {
+			t.Errorf("at first: %v, %v", got, err)
+		}
+		wanted := &tokenstorev1.Settings{EnableStreamCheck: false, VisionAbility: "url", MaxAttempts: 9}
+		got, err = store.UpdateSettings(ctx, wanted, []string{"enable_stream_check", "vision_ability"}, 1)
+		if err != nil || got.GetEnableStreamCheck() || got.GetVisionAbility() != "all" || got.GetMaxAttempts() != 3 || got.GetVersion() != 2 ||
+			time.Since(got.GetUpdatedAt().AsTime()).Abs() > time.Minute {
+			t.Errorf("updated: %v, %v", got, err)
+		}
+		_, err = store.UpdateSettings(ctx, wanted, []string{"max_attempts"}, 1)
+		wantReason(t, err, tokenstorev1.Reason_REASON_VERSION_CONFLICT)
+		for name, names := range map[string][]string{"none": nil, "unknown": {"nonsense"}, "version": {"version"}} {
+			_, err = store.UpdateSettings(ctx, wanted, names, 0)
+			wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT)
+			_, err = store.ResetSettings(ctx, names, 0)
+			if wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT); t.Failed() {
+				t.Fatal(name)
+			}
+		}
+		// All or none.
+		_, err = store.UpdateSettings(ctx, &tokenstorev1.Settings{LogPrompts: true, MaxAttempts: 99}, []string{"log_prompts", "max_attempts"}, 0)
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT)
+		if got, err = store.Settings(ctx); err != nil || got.GetLogPrompts() || got.GetVersion() != 2 {
+			t.Errorf("after a refused update: %v, %v", got, err)
+		}
+		if got, err = store.ResetSettings(ctx, []string{"vision_ability"}, 2); err != nil || got.GetVisionAbility() != "base64" || got.GetEnableStreamCheck() {
+			t.Errorf("reset: %v, %v", got, err)
+		}
+	})
+}
+
+// Every setting, whatever its kind, comes back as it was stored.
+func TestEverySettingIsStored(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		wanted := &tokenstorev1.Settings{
+			VisionAbility: "none", CheckUsageModelsType: "list", LogRetentionCount: 7, MaxAttempts: 7, QueueWaitMs: 7, LogPrompts: true,
+			EnableSlowPool: true, EnableAllClaude: true,
+		}
+		var names []string
+		message := wanted.ProtoReflect()
+		for i := range message.Descriptor().Fields().Len() {
+			field := message.Descriptor().Fields().Get(i)
+			if _, err := token.SettingField(string(field.Name())); err != nil {
+				continue
+			}
+			names = append(names, string(field.Name()))
+			if field.Kind() == protoreflect.StringKind && !message.Has(field) {
+				message.Set(field, protoreflect.ValueOfString("text of "+string(field.Name())))
+			}
+		}
+		got, err := store.UpdateSettings(t.Context(), wanted, names, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.Version, got.UpdatedAt = 0, nil
+		if !proto.Equal(got, wanted) {
+			t.Errorf("got  %v\nwant %v", got, wanted)
+		}
+		got, err = store.ResetSettings(t.Context(), names, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.Version, got.UpdatedAt = 0, nil
+		if !proto.Equal(got, token.DefaultSettings()) {
+			t.Errorf("after a reset: %v", got)
+		}
+	})
+}
+
+func TestConcurrentSettingsLoseNothing(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		wanted := &tokenstorev1.Settings{LogPrompts: true, EnableSlowPool: true, EnableAllClaude: true, DefaultInstructions: "x"}
+		var group sync.WaitGroup
+		for _, name := range []string{"log_prompts", "enable_slow_pool", "enable_all_claude", "default_instructions"} {
+			group.Go(func() {
+				if _, err := store.UpdateSettings(t.Context(), wanted, []string{name}, 0); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		got, err := store.Settings(t.Context())
+		if err != nil || !got.GetLogPrompts() || !got.GetEnableSlowPool() || !got.GetEnableAllClaude() || got.GetDefaultInstructions() != "x" || got.GetVersion() != 5 {
+			t.Errorf("got %v, %v", got, err)
+		}
+	})
+}
+
+func TestClaimAdminToken(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		_, _, err := store.ClaimAdminToken(t.Context(), []byte("short"))
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT)
+		var mu sync.Mutex
+		var winners int
+		var hashes [][]byte
+		var group sync.WaitGroup
+		for i := range 8 {
+			group.Go(func() {
+				mine := bytes.Repeat([]byte{byte(i)}, 32)
+				hash, claimed, err := store.ClaimAdminToken(t.Context(), mine)
+				if err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				hashes = append(hashes, hash)
+				if claimed {
+					winners++
+					if !bytes.Equal(hash, mine) {
+						t.Error("the winner got another hash")
+					}
+				}
+			})
+		}
+		group.Wait()
+		for _, hash := range hashes {
+			if !bytes.Equal(hash, hashes[0]) {
+				t.Error("different answers")
+			}
+		}
+		if winners != 1 {
+			t.Errorf("%d winners", winners)
+		}
+	})
+}
+
+func TestUpstreams(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		wanted := &tokenstorev1.Upstream{
+			Name: "local", Driver: "openai", BaseUrl: "http://localhost:11434/v1", Models: []string{"a", "b/c"}, Settings: map[string]string{"k": "v"},
+		}
+		got, err := store.PutUpstream(ctx, wanted, 0)
+		wanted.Version = 1
+		if err != nil || !proto.Equal(got, wanted) {
+			t.Errorf("got %v, %v", got, err)
+		}
+		wanted.Models = nil
+		if got, err = store.PutUpstream(ctx, wanted, 1); err != nil || got.GetVersion() != 2 || len(got.GetModels()) != 0 {
+			t.Errorf("got %v, %v", got, err)
+		}
+		_, err = store.PutUpstream(ctx, wanted, 1)
+		wantReason(t, err, tokenstorev1.Reason_REASON_VERSION_CONFLICT)
+		_, err = store.PutUpstream(ctx, &tokenstorev1.Upstream{Name: "x", Driver: "openai", BaseUrl: "http://x"}, 3)
+		wantReason(t, err, tokenstorev1.Reason_REASON_VERSION_CONFLICT)
+		_, err = store.PutUpstream(ctx, &tokenstorev1.Upstream{Name: "X"}, 0)
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT)
+		if created, err := store.SeedUpstream(ctx, &tokenstorev1.Upstream{Name: "local", Driver: "cursor", BaseUrl: "http://other"}); err != nil || created {
+			t.Errorf("a seed replaced an upstream: %v", err)
+		}
+
+		id := create(t, store, draft("local", "K")).GetId()
+		wanted.Driver = "cursor"
+		_, err = store.PutUpstream(ctx, wanted, 0)
+		wantReason(t, err, tokenstorev1.Reason_REASON_UPSTREAM_IN_USE)
+		wantReason(t, store.DeleteUpstream(ctx, "local", 0), tokenstorev1.Reason_REASON_UPSTREAM_IN_USE)
+		if err := store.DeleteToken(ctx, id, 0); err != nil {
+			t.Fatal(err)
+		}
+		wantReason(t, store.DeleteUpstream(ctx, "local", 9), tokenstorev1.Reason_REASON_VERSION_CONFLICT)
+		if err := store.DeleteUpstream(ctx, "local", 2); err != nil {
+			t.Error(err)
+		}
+		for _, name := range []string{"local", "No Name"} {
+			wantReason(t, store.DeleteUpstream(ctx, name, 0), tokenstorev1.Reason_REASON_UPSTREAM_NOT_FOUND)
+		}
+
+		for named, want := range map[string]string{"": "cursor", "openai": "openai"} {
+			if got, err := store.PoolName(ctx, named); err != nil || got != want {
+				t.Errorf("pool %q: %q, %v", named, got, err)
+			}
+		}
+		_, err = store.PoolName(ctx, "local")
+		wantReason(t, err, tokenstorev1.Reason_REASON_UPSTREAM_NOT_FOUND)
+		if err := store.DeleteUpstream(ctx, "cursor", 0); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := store.PoolName(ctx, ""); err != nil || got != "openai" {
+			t.Errorf("the only pool: %q, %v", got, err)
+		}
+	})
+}
+
+// A token can't slip into an upstream that is being deleted: either the upstream
+// stays or the token is refused.
+func TestCreateAgainstDeleteUpstream(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		for i := range 20 {
+			name := "u" + strings.Repeat("x", i)
+			if _, err := store.SeedUpstream(t.Context(), &tokenstorev1.Upstream{Name: name, Driver: "openai", BaseUrl: "http://x"}); err != nil {
+				t.Fatal(err)
+			}
+			var created, deleted error
+			var group sync.WaitGroup
+			group.Go(func() { _, created = store.CreateToken(t.Context(), draft(name, "K")) })
+			group.Go(func() { deleted = store.DeleteUpstream(t.Context(), name, 0) })
+			group.Wait()
+			if (created == nil) == (deleted == nil) {
+				t.Errorf("created: %v, deleted: %v", created, deleted)
+			}
+		}
+	})
+}

@@ -115,8 +115,8 @@ build_golang() {
 		LABEL $inputs_label=$inputs
 	DOCKERFILE
     goroot=$(go env GOROOT)
-    tar -c --exclude=proxy/sumdb --exclude=testdata --transform "s,^$(basename "$goroot")/,go/,rSH" \
-        -C "$context" Dockerfile proxy \
+    tar -c --exclude=proxy/sumdb --exclude=testdata --exclude='*_test.go' --exclude=src/cmd \
+        --transform "s,^$(basename "$goroot")/,go/,rSH" -C "$context" Dockerfile proxy \
         -C "$(dirname "$goroot")" "$(basename "$goroot")"/{VERSION,go.env,bin,pkg,src} >"$scratch/golang.tar"
     docker build --quiet --tag "$golang_image" - <"$scratch/golang.tar" >/dev/null
 }

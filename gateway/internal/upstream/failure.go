@@ -29,7 +29,8 @@ const (
 	TooLarge Class = "too_large"
 	// OutdatedClient: the upstream refuses the client version we name.
 	OutdatedClient Class = "outdated_client"
-	// Broken: the upstream is overloaded or failing.
+	// Broken: the upstream is overloaded, failing, or silent for longer than a
+	// timeout allows.
 	Broken Class = "upstream"
 	// Transport: the upstream could not be reached, or the connection broke.
 	Transport Class = "transport"

@@ -26,14 +26,14 @@ var (
 // secret and everything that looks like a credential, without markup and control
 // characters, at most 512 bytes.
 func CleanMessage(text string, known secret.Value) string {
+	if !known.Empty() {
+		text = strings.ReplaceAll(text, known.Reveal(), hidden)
+	}
 	// No message is worth looking at whole, and the rest of the work is bounded so.
 	if len(text) > 16*maxMessage {
 		text = text[:16*maxMessage]
 	}
 	text = strings.ToValidUTF8(text, "")
-	if !known.Empty() {
-		text = strings.ReplaceAll(text, known.Reveal(), hidden)
-	}
 	text = credentials.ReplaceAllString(text, hidden)
 	text = markup.ReplaceAllString(text, " ")
 	text = strings.Map(func(r rune) rune {

@@ -275,10 +275,14 @@ func (c complaint) plainClass() upstream.Class {
 
 // name is the upstream's name for the error.
 func (c complaint) name() string {
-	if c.named && c.number != aiserverv1.ErrorDetails_ERROR_UNSPECIFIED {
-		return c.number.String() // the bare number where it has no name
+	switch name, known := aiserverv1.ErrorDetails_Error_name[int32(c.number)]; {
+	case !c.named || c.number == aiserverv1.ErrorDetails_ERROR_UNSPECIFIED:
+		return c.code
+	case known:
+		return name
+	default:
+		return fmt.Sprintf("ERROR_%d", c.number)
 	}
-	return c.code
 }
 
 // words is what to tell the client.

@@ -20,15 +20,16 @@ const drainTimeout = time.Second
 // errDrained is why the connection of a whole answer was cut: it is no failure.
 var errDrained = errors.New("the upstream kept the connection open after its answer")
 
-// silence is why a call was cancelled: the upstream said nothing for so long.
-type silence struct{ message string }
+// silence is why a call was cancelled: the upstream said nothing for as long as the
+// setting allows.
+type silence struct{ setting, message string }
 
 // Error implements error.
-func (s *silence) Error() string { return s.message }
+func (s *silence) Error() string { return s.setting + " is over" }
 
 var (
-	errFirstSilence = &silence{"the upstream did not begin to answer in time"}
-	errIdleSilence  = &silence{"the upstream stopped in the middle of its answer"}
+	errFirstSilence = &silence{firstByteSetting, "the upstream did not begin to answer in time"}
+	errIdleSilence  = &silence{idleSetting, "the upstream stopped in the middle of its answer"}
 )
 
 // stream makes the call and yields its text. It answers nil after a complete answer,
@@ -82,8 +83,10 @@ func (d *driver) stream(parent context.Context, call *upstream.Call, yield func(
 			}
 			break
 		}
+		// A frame without text shows that the upstream is at work; a model that thinks
+		// for minutes sends nothing else. An empty one is a keep-alive and shows nothing.
 		if proto.Size(&frame) == 0 {
-			continue // a keep-alive, which feeds no timer
+			continue
 		}
 		if !timer.Stop() {
 			continue // too late: the next Receive says so

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -14,8 +15,10 @@ import (
 // Bounds of connecting and of the pool.
 const (
 	connectTimeout = 10 * time.Second
-	idleConn       = 90 * time.Second
-	maxIdleConns   = 512
+	// idleConn is less than the minute after which common load balancers hang up: a
+	// request on a connection that is being closed is lost.
+	idleConn     = 50 * time.Second
+	maxIdleConns = 512
 	// pingAfter is the silence after which an HTTP/2 connection must show that it
 	// is alive, pingTimeout how long it may take.
 	pingAfter   = 30 * time.Second
@@ -106,7 +109,7 @@ type refusal struct {
 
 // Error implements error, without the body.
 func (r *refusal) Error() string {
-	return "an answer without frames: HTTP " + http.StatusText(r.status)
+	return "an answer without frames: HTTP " + strconv.Itoa(r.status)
 }
 
 func readRefusal(response *http.Response) error {

@@ -107,11 +107,12 @@ func drain(w http.ResponseWriter, r *http.Request) bool {
 
 func unreadable(w http.ResponseWriter, r *http.Request, err error) error {
 	w.Header().Set("Connection", "close")
-	if r.Context().Err() != nil {
-		return r.Context().Err()
-	}
+	// First: net/http cancels the context for a missed deadline, too.
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return chat.Errorf(chat.InvalidRequest, "the request body took too long to arrive")
+	}
+	if gone := r.Context().Err(); gone != nil {
+		return gone
 	}
 	return &chat.Error{Kind: chat.InvalidRequest, Message: "the request body ends early or is not readable", Err: err}
 }

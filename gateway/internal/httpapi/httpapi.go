@@ -44,10 +44,10 @@ type Deps struct {
 	Settings func() *tokenstorev1.Settings
 	Gate     *auth.Gate
 	Metrics  *metrics.Metrics
-	Access  *accesslog.Log
-	Log     *slog.Logger
-	Mounts  []Mount
-	Options Options
+	Access   *accesslog.Log
+	Log      *slog.Logger
+	Mounts   []Mount
+	Options  Options
 }
 
 // Options are fixed for the process's life. Zero values mean the defaults.

@@ -1,0 +1,208 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"strings"
+	"testing"
+	"time"
+
+	"carousel.internal/gateway/internal/httpapi"
+)
+
+const mebibyte = 1 << 20
+
+func limited(t *testing.T) *httptest.Server {
+	t.Helper()
+	server := httptest.NewServer(newEdge(t, says(nil, greeting...), func(d *httpapi.Deps) { d.Options.BodyLimit = mebibyte }))
+	t.Cleanup(server.Close)
+	return server
+}
+
+// padded is a chat request of the given size.
+func padded(size int) string {
+	const head, tail = `{"model":"gpt-4o","messages":[{"role":"user","content":"`, `"}]}`
+	return head + strings.Repeat("x", size-len(head)-len(tail)) + tail
+}
+
+func TestBodyLimit(t *testing.T) {
+	t.Parallel()
+	server := limited(t)
+	cases := []struct {
+		name   string
+		body   io.Reader
+		status int
+		again  bool // the connection answers the next request
+	}{
+		{"at the limit", strings.NewReader(padded(mebibyte)), 200, true},
+		{"one byte over", strings.NewReader(padded(mebibyte + 1)), 413, true},
+		{"ten times over", strings.NewReader(padded(10 * mebibyte)), 413, true},
+		{"over, no length announced", io.MultiReader(strings.NewReader(padded(2 * mebibyte))), 413, true},
+		{"far over", strings.NewReader(padded(40 * mebibyte)), 413, false},
+	}
+	for _, c := range cases { // in order: they share a connection
+		t.Run(c.name, func(t *testing.T) {
+			answer := send(t, server, "POST", "/v1/chat/completions", c.body)
+			body := read(t, answer)
+			if answer.StatusCode != c.status {
+				t.Fatalf("%d %s", answer.StatusCode, body)
+			}
+			if c.status == 413 {
+				if object := errorOf(t, []byte(body)); object.Error.Code != "request_too_large" || object.Error.Message != "the request body is larger than 1 MiB" {
+					t.Errorf("%s", body)
+				}
+			}
+			if answer.Close == c.again {
+				t.Errorf("Connection: close is %v", answer.Close)
+			}
+			if reused := health(t, server); reused != c.again {
+				t.Errorf("the connection was used again: %v", reused)
+			}
+		})
+	}
+}
+
+// health asks for /health and tells whether that took a connection that was
+// there.
+func health(t *testing.T, server *httptest.Server) (reused bool) {
+	t.Helper()
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) { reused = info.Reused },
+	})
+	r, err := http.NewRequestWithContext(ctx, "GET", server.URL+"/health", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read(t, answer); answer.StatusCode != 200 {
+		t.Error(answer.Status)
+	}
+	return reused
+}
+
+// A client that asks before it sends a body is told at once.
+func TestExpectContinue(t *testing.T) {
+	t.Parallel()
+	server := limited(t)
+	conn := dial(t, server)
+	_, _ = fmt.Fprintf(conn, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", key, 5*mebibyte)
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body := read(t, answer); answer.StatusCode != 413 || !answer.Close {
+		t.Errorf("%s, close %v: %s", answer.Status, answer.Close, body)
+	}
+}
+
+func dial(t *testing.T, server *httptest.Server) net.Conn {
+	t.Helper()
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	return conn
+}
+
+func TestSlowBody(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(newEdge(t, says(nil, greeting...), func(d *httpapi.Deps) { d.Options.ReadTimeout = 50 * time.Millisecond }))
+	t.Cleanup(server.Close)
+	conn := dial(t, server)
+	_, _ = fmt.Fprintf(conn, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\nContent-Length: 100\r\n\r\n{", key)
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body := read(t, answer); answer.StatusCode != 400 || !strings.Contains(body, "too long to arrive") {
+		t.Errorf("%s %s", answer.Status, body)
+	}
+}
+
+func TestContentEncoding(t *testing.T) {
+	t.Parallel()
+	server := limited(t)
+	cases := []struct {
+		name, encoding string
+		body           []byte
+		status         int
+	}{
+		{"gzip", "gzip", zipped(hello), 200},
+		{"identity", "identity", []byte(hello), 200},
+		{"a bomb", "gzip", zipped(padded(5 * mebibyte)), 413},
+		{"not gzip", "gzip", []byte(hello), 400},
+		{"cut short", "gzip", zipped(hello)[:30], 400},
+		{"unknown", "br", []byte(hello), 400},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r, err := http.NewRequestWithContext(t.Context(), "POST", server.URL+"/v1/chat/completions", bytes.NewReader(c.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", key)
+			r.Header.Set("Content-Encoding", c.encoding)
+			answer, err := server.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body := read(t, answer)
+			if answer.StatusCode != c.status {
+				t.Errorf("%d %s", answer.StatusCode, body)
+			}
+			if c.status != 200 {
+				errorOf(t, []byte(body))
+			}
+		})
+	}
+}
+
+func zipped(text string) []byte {
+	var out bytes.Buffer
+	writer := gzip.NewWriter(&out)
+	_, _ = io.WriteString(writer, text)
+	_ = writer.Close()
+	return out.Bytes()
+}
+
+// A client that hangs up in the middle of its body is nobody's error.
+func TestHangUpWhileSending(t *testing.T) {
+	t.Parallel()
+	e := newEdge(t, says(nil, greeting...), nil)
+	server := httptest.NewServer(e)
+	t.Cleanup(server.Close)
+	ctx, hangUp := context.WithCancel(t.Context())
+	body, client := io.Pipe()
+	r, err := http.NewRequestWithContext(ctx, "POST", server.URL+"/v1/chat/completions", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", key)
+	go func() {
+		_, _ = io.WriteString(client, "{")
+		hangUp()
+		_ = client.CloseWithError(errors.New("gone"))
+	}()
+	if answer, err := server.Client().Do(r); err == nil {
+		_ = answer.Body.Close()
+	}
+	server.Close() // waits for the handler
+	if strings.Contains(e.log.String(), `"level":"ERROR"`) || strings.Contains(e.log.String(), `"level":"WARN"`) {
+		t.Errorf("log: %s", e.log)
+	}
+}

@@ -1,0 +1,619 @@
+package adminapi_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"carousel.internal/gateway/internal/accesslog"
+	"carousel.internal/gateway/internal/adminapi"
+	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/httpapi"
+	"carousel.internal/gateway/internal/metrics"
+	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/proto/rpcerr"
+	"carousel.internal/proto/service/secret"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+const key = "Bearer right"
+
+// store answers every call with the message of the right type, or with err, and
+// remembers the request.
+type store struct {
+	err     error
+	answers []proto.Message
+	asked   proto.Message
+	left    time.Duration // until the call's deadline
+}
+
+func ask[T proto.Message](ctx context.Context, s *store, request proto.Message) (T, error) {
+	s.asked = request
+	if deadline, ok := ctx.Deadline(); ok {
+		s.left = time.Until(deadline)
+	}
+	var none T
+	if s.err != nil {
+		return none, s.err
+	}
+	for _, answer := range s.answers {
+		if typed, ok := answer.(T); ok {
+			return typed, nil
+		}
+	}
+	return none, errors.New("the test has no such answer")
+}
+
+func (s *store) CreateToken(ctx context.Context, r *tokenstorev1.CreateTokenRequest, _ ...grpc.CallOption) (*tokenstorev1.CreateTokenResponse, error) {
+	return ask[*tokenstorev1.CreateTokenResponse](ctx, s, r)
+}
+
+func (s *store) ImportTokens(ctx context.Context, r *tokenstorev1.ImportTokensRequest, _ ...grpc.CallOption) (*tokenstorev1.ImportTokensResponse, error) {
+	return ask[*tokenstorev1.ImportTokensResponse](ctx, s, r)
+}
+
+func (s *store) ListTokens(ctx context.Context, r *tokenstorev1.ListTokensRequest, _ ...grpc.CallOption) (*tokenstorev1.ListTokensResponse, error) {
+	return ask[*tokenstorev1.ListTokensResponse](ctx, s, r)
+}
+
+func (s *store) GetToken(ctx context.Context, r *tokenstorev1.GetTokenRequest, _ ...grpc.CallOption) (*tokenstorev1.GetTokenResponse, error) {
+	return ask[*tokenstorev1.GetTokenResponse](ctx, s, r)
+}
+
+func (s *store) UpdateToken(ctx context.Context, r *tokenstorev1.UpdateTokenRequest, _ ...grpc.CallOption) (*tokenstorev1.UpdateTokenResponse, error) {
+	return ask[*tokenstorev1.UpdateTokenResponse](ctx, s, r)
+}
+
+func (s *store) DeleteToken(ctx context.Context, r *tokenstorev1.DeleteTokenRequest, _ ...grpc.CallOption) (*tokenstorev1.DeleteTokenResponse, error) {
+	return ask[*tokenstorev1.DeleteTokenResponse](ctx, s, r)
+}
+
+func (s *store) ExportTokens(ctx context.Context, r *tokenstorev1.ExportTokensRequest, _ ...grpc.CallOption) (*tokenstorev1.ExportTokensResponse, error) {
+	return ask[*tokenstorev1.ExportTokensResponse](ctx, s, r)
+}
+
+func (s *store) GetSettings(ctx context.Context, r *tokenstorev1.GetSettingsRequest, _ ...grpc.CallOption) (*tokenstorev1.GetSettingsResponse, error) {
+	return ask[*tokenstorev1.GetSettingsResponse](ctx, s, r)
+}
+
+func (s *store) UpdateSettings(ctx context.Context, r *tokenstorev1.UpdateSettingsRequest, _ ...grpc.CallOption) (*tokenstorev1.UpdateSettingsResponse, error) {
+	return ask[*tokenstorev1.UpdateSettingsResponse](ctx, s, r)
+}
+
+func (s *store) ListUpstreams(ctx context.Context, r *tokenstorev1.ListUpstreamsRequest, _ ...grpc.CallOption) (*tokenstorev1.ListUpstreamsResponse, error) {
+	return ask[*tokenstorev1.ListUpstreamsResponse](ctx, s, r)
+}
+
+func (s *store) PutUpstream(ctx context.Context, r *tokenstorev1.PutUpstreamRequest, _ ...grpc.CallOption) (*tokenstorev1.PutUpstreamResponse, error) {
+	return ask[*tokenstorev1.PutUpstreamResponse](ctx, s, r)
+}
+
+func (s *store) DeleteUpstream(ctx context.Context, r *tokenstorev1.DeleteUpstreamRequest, _ ...grpc.CallOption) (*tokenstorev1.DeleteUpstreamResponse, error) {
+	return ask[*tokenstorev1.DeleteUpstreamResponse](ctx, s, r)
+}
+
+func (s *store) Query(ctx context.Context, r *tokenstorev1.QueryRequest, _ ...grpc.CallOption) (*tokenstorev1.QueryResponse, error) {
+	return ask[*tokenstorev1.QueryResponse](ctx, s, r)
+}
+
+func (s *store) Explain(ctx context.Context, r *tokenstorev1.ExplainRequest, _ ...grpc.CallOption) (*tokenstorev1.ExplainResponse, error) {
+	return ask[*tokenstorev1.ExplainResponse](ctx, s, r)
+}
+
+// The generated clients are what the API is given.
+var (
+	_ adminapi.Tokens     = tokenstorev1.TokenServiceClient(nil)
+	_ adminapi.Config     = tokenstorev1.ConfigServiceClient(nil)
+	_ adminapi.RequestLog = tokenstorev1.RequestLogServiceClient(nil)
+	_ adminapi.Leases     = tokenstorev1.LeaseServiceClient(nil)
+)
+
+var (
+	moment   = timestamppb.New(time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC))
+	rested   = &tokenstorev1.Token{Id: "t1", Upstream: "cursor", Enabled: true, State: tokenstorev1.TokenState_TOKEN_STATE_READY, MaskedSecret: "eyJh…Zx9Q", Fingerprint: "f00d", Weight: 1, CreatedAt: moment, Version: 1}
+	cooling  = &tokenstorev1.Token{Id: "t2", Upstream: "cursor", Alias: "work", Tags: []string{"a", "b"}, Enabled: true, State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, MaskedSecret: "eyJh…Zx9R", Fingerprint: "beef", MaskedChecksum: "abcd…ef01", Cap: 2, Weight: 3, InFlight: 1, Requests: 10, Failures: 4, LastUsedAt: moment, LastError: "rate_limit", CoolingUntil: moment, ExpiresAt: moment, CreatedAt: moment, Version: 7}
+	settings = &tokenstorev1.Settings{EnableStreamCheck: true, VisionAbility: "base64", MaxAttempts: 3, Version: 4, UpdatedAt: moment}
+	someLog  = &tokenstorev1.LogEntry{Id: "chatcmpl-1", Replica: "g1", StartedAt: moment, Total: durationpb.New(1500 * time.Microsecond), Model: "gpt-4o", Stream: true, Status: "success", HttpStatus: 200, EndReason: "done", Attempts: 1, PromptTokens: 3, CompletionTokens: 2, UsageSource: "reported"}
+	vendor   = &tokenstorev1.Upstream{Name: "vendor", Driver: "openai", BaseUrl: "https://api.example/v1", Version: 2}
+)
+
+// newStore has an answer for every call.
+func newStore() *store {
+	return &store{answers: []proto.Message{
+		&tokenstorev1.CreateTokenResponse{Token: rested},
+		&tokenstorev1.ImportTokensResponse{Accepted: 2, Updated: 1, Rejected: []*tokenstorev1.RejectedLine{{Line: 4, Reason: "not a token"}}},
+		&tokenstorev1.ListTokensResponse{Tokens: []*tokenstorev1.Token{rested, cooling}, NextCursor: "n"},
+		&tokenstorev1.GetTokenResponse{Token: cooling},
+		&tokenstorev1.UpdateTokenResponse{Token: cooling},
+		&tokenstorev1.DeleteTokenResponse{},
+		&tokenstorev1.ExportTokensResponse{Content: "work::eyJh\n", Count: 1},
+		&tokenstorev1.GetSettingsResponse{Settings: settings},
+		&tokenstorev1.UpdateSettingsResponse{Settings: settings},
+		&tokenstorev1.ListUpstreamsResponse{Upstreams: []*tokenstorev1.Upstream{vendor}},
+		&tokenstorev1.PutUpstreamResponse{Upstream: vendor},
+		&tokenstorev1.DeleteUpstreamResponse{},
+		&tokenstorev1.QueryResponse{Entries: []*tokenstorev1.LogEntry{someLog}, NextCursor: "n"},
+		&tokenstorev1.ExplainResponse{ChosenTokenId: "t1", AsOf: moment, Candidates: []*tokenstorev1.Candidate{
+			{TokenId: "t1", Score: 1}, {TokenId: "t2", Alias: "work", ExcludedBy: "cooling", Until: moment},
+		}},
+	}}
+}
+
+// answered is an answer and what was logged meanwhile.
+type answered struct {
+	*httptest.ResponseRecorder
+	log string
+}
+
+// send sends one request to the API on top of s.
+func send(t *testing.T, s *store, method, path, authorization, body string, headers ...string) answered {
+	t.Helper()
+	log := &bytes.Buffer{}
+	logger := slog.New(slog.NewJSONHandler(log, nil))
+	gate := auth.New(secret.New("right"), nil)
+	api := adminapi.New(adminapi.Deps{
+		Gate: gate, Tokens: s, Config: s, Logs: s, Leases: s, Log: logger, BodyLimit: 1 << 20,
+		Resolve: func(model string) (string, string, error) {
+			if model == "nope" {
+				return "", "", chat.Errorf(chat.ModelNotSupported, "Model %q is not supported", model)
+			}
+			return "vendor", strings.TrimPrefix(model, "vendor/"), nil
+		},
+		ValidateUpstream: func(config upstream.Config) error {
+			if config.Driver != "openai" {
+				return errors.New(`driver: cursor or openai wanted, not "` + config.Driver + `"`)
+			}
+			return nil
+		},
+	})
+	handler := httpapi.New(httpapi.Deps{
+		Gate: gate, Models: func() []chat.Model { return nil }, Settings: func() *tokenstorev1.Settings { return nil },
+		Metrics: metrics.New(prometheus.NewRegistry()), Access: accesslog.New(slog.New(slog.DiscardHandler)), Log: logger,
+		Mounts: []httpapi.Mount{api},
+	})
+	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
+	if authorization != "" {
+		r.Header.Set("Authorization", authorization)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	return answered{w, log.String()}
+}
+
+// routes are all of them, each with a request that is good.
+var routes = []struct {
+	method, path, body string
+	status             int
+	keys               []string
+	write              bool
+}{
+	{"GET", "/admin/api/tokens", "", 200, []string{"next", "tokens"}, false},
+	{"POST", "/admin/api/tokens", `{"token":"eyJh"}`, 201, tokenKeys, true},
+	{"GET", "/admin/api/tokens/t2", "", 200, tokenKeys, false},
+	{"PATCH", "/admin/api/tokens/t2", `{"alias":"x"}`, 200, tokenKeys, true},
+	{"DELETE", "/admin/api/tokens/t2", "", 204, nil, true},
+	{"POST", "/admin/api/tokens/import", `{"content":"a","format":"token"}`, 200, []string{"accepted", "rejected", "updated"}, true},
+	{"GET", "/admin/api/tokens/export?format=json", "", 200, nil, true},
+	{"GET", "/admin/api/upstreams", "", 200, []string{"next", "upstreams"}, false},
+	{"PUT", "/admin/api/upstreams/vendor", `{"driver":"openai","base_url":"https://api.example/v1"}`, 200, upstreamKeys, true},
+	{"DELETE", "/admin/api/upstreams/vendor", "", 204, nil, true},
+	{"GET", "/admin/api/settings", "", 200, settingKeys, false},
+	{"PATCH", "/admin/api/settings", `{"max_attempts":2}`, 200, settingKeys, true},
+	{"GET", "/admin/api/logs", "", 200, []string{"logs", "next"}, false},
+	{"GET", "/admin/api/explain?model=gpt-4o", "", 200, []string{"as_of", "candidates", "chosen", "model", "upstream"}, false},
+}
+
+var (
+	tokenKeys = []string{
+		"alias", "cap", "checksum", "cooling_until", "created_at", "enabled", "expires_at", "failures", "fingerprint", "id",
+		"in_flight", "last_error", "last_used_at", "requests", "state", "tags", "token", "upstream", "version", "weight",
+	}
+	upstreamKeys = []string{"base_url", "driver", "models", "name", "settings", "version"}
+	settingKeys  = []string{
+		"check_usage_models", "check_usage_models_type", "cursor_client_version", "cursor_timezone", "default_instructions",
+		"enable_all_claude", "enable_slow_pool", "enable_stream_check", "include_stop_stream", "log_prompts",
+		"log_retention_count", "max_attempts", "queue_wait_ms", "updated_at", "version", "vision_ability",
+	}
+	logKeys = []string{
+		"attempts", "completion_tokens", "end_reason", "error", "error_kind", "first_byte_ms", "http_status", "id", "model",
+		"prompt", "prompt_tokens", "replica", "started_at", "status", "stream", "token_alias", "token_fingerprint", "token_id",
+		"total_ms", "upstream", "usage_source",
+	}
+)
+
+func object(t *testing.T, body []byte) map[string]any {
+	t.Helper()
+	var got map[string]any
+	if err := json.Unmarshal(body, &got); err != nil {
+		t.Fatalf("%v: %s", err, body)
+	}
+	return got
+}
+
+func keys(object any) []string { return slices.Sorted(maps.Keys(object.(map[string]any))) }
+
+func errorCode(t *testing.T, body []byte) (code, message string, param any) {
+	t.Helper()
+	inner, _ := object(t, body)["error"].(map[string]any)
+	if !slices.Equal(keys(inner), []string{"code", "message", "param", "type"}) {
+		t.Fatalf("not the error object: %s", body)
+	}
+	return inner["code"].(string), inner["message"].(string), inner["param"]
+}
+
+// Every route in every state of the caller's key, with the store there and not.
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	for _, route := range routes {
+		t.Run(route.method+" "+route.path, func(t *testing.T) {
+			t.Parallel()
+			for _, wrong := range []string{"", "Bearer wrong"} {
+				s := newStore()
+				w := send(t, s, route.method, route.path, wrong, route.body)
+				code, _, _ := errorCode(t, w.Body.Bytes())
+				if w.Code != 401 || code != "unauthorized" || s.asked != nil {
+					t.Errorf("key %q: %d %s, asked %v", wrong, w.Code, w.Body, s.asked)
+				}
+			}
+
+			s := newStore()
+			w := send(t, s, route.method, route.path, key, route.body)
+			if w.Code != route.status {
+				t.Fatalf("%d, want %d: %s", w.Code, route.status, w.Body)
+			}
+			if route.keys != nil {
+				if got := keys(object(t, w.Body.Bytes())); !slices.Equal(got, route.keys) {
+					t.Errorf("keys %v, want %v", got, route.keys)
+				}
+			}
+			if w.Code == 204 && w.Body.Len() > 0 {
+				t.Errorf("204 with %q", w.Body)
+			}
+			if w.Header().Get("Cache-Control") != "no-store" {
+				t.Error("the answer may be cached")
+			}
+			if s.left <= 0 || s.left > time.Minute {
+				t.Errorf("the call had a deadline of %s", s.left)
+			}
+			if audited := strings.Contains(w.log, `"msg":"audit"`); audited != route.write {
+				t.Errorf("audited: %v; %s", audited, w.log)
+			}
+
+			down := &store{err: status.Error(codes.Unavailable, "connection refused to 10.1.2.3")}
+			w = send(t, down, route.method, route.path, key, route.body)
+			code, message, _ := errorCode(t, w.Body.Bytes())
+			if w.Code != 503 || code != "store_unavailable" || strings.Contains(message, "10.1.2.3") {
+				t.Errorf("store away: %d %s", w.Code, w.Body)
+			}
+			if strings.Contains(w.log, `"msg":"audit"`) {
+				t.Error("an audit line for what did not happen")
+			}
+		})
+	}
+	for _, c := range []struct {
+		method, path string
+		status       int
+	}{
+		{"PUT", "/admin/api/tokens", 405}, {"POST", "/admin/api/logs", 405}, {"PUT", "/admin/api/settings", 405},
+		{"GET", "/admin/api/nowhere", 404}, {"GET", "/admin/api", 404},
+	} {
+		if w := send(t, newStore(), c.method, c.path, key, ""); w.Code != c.status {
+			t.Errorf("%s %s: %d, want %d", c.method, c.path, w.Code, c.status)
+		}
+	}
+	if w := send(t, newStore(), "HEAD", "/admin/api/tokens", key, ""); w.Code != 200 {
+		t.Errorf("HEAD: %d", w.Code)
+	}
+}
+
+// What each good request asks of the store.
+func TestWhatTheStoreIsAsked(t *testing.T) {
+	t.Parallel()
+	no := false
+	cases := []struct {
+		name, method, path, body string
+		headers                  []string
+		want                     proto.Message
+	}{
+		{"filters", "GET", "/admin/api/tokens?upstream=cursor&state=cooling&tag=a&q=work&limit=5&cursor=c", "", nil,
+			&tokenstorev1.ListTokensRequest{Upstream: "cursor", State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, Tag: "a", Query: "work", Limit: 5, Cursor: "c"}},
+		{"no filters", "GET", "/admin/api/tokens", "", nil, &tokenstorev1.ListTokensRequest{}},
+		{"create", "POST", "/admin/api/tokens", `{"token":"eyJh","upstream":"vendor","alias":"w","tags":["a"],"cap":2,"weight":3,"enabled":false,"checksum":"c"}`, nil,
+			&tokenstorev1.CreateTokenRequest{Secret: "eyJh", Upstream: "vendor", Alias: "w", Tags: []string{"a"}, Cap: 2, Weight: 3, Enabled: &no, Checksum: "c"}},
+		{"create, the least", "POST", "/admin/api/tokens", `{"token":"eyJh"}`, nil, &tokenstorev1.CreateTokenRequest{Secret: "eyJh"}},
+		{"get", "GET", "/admin/api/tokens/t2", "", nil, &tokenstorev1.GetTokenRequest{Id: "t2"}},
+		{"change one", "PATCH", "/admin/api/tokens/t2", `{"enabled":false}`, []string{"If-Match", `"7"`},
+			&tokenstorev1.UpdateTokenRequest{Id: "t2", UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"enabled"}}, ExpectedVersion: 7}},
+		{"change to nothing", "PATCH", "/admin/api/tokens/t2", `{"alias":"","tags":[],"cap":0}`, []string{"If-Match", "*"},
+			&tokenstorev1.UpdateTokenRequest{Id: "t2", UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"alias", "cap", "tags"}}}},
+		{"delete", "DELETE", "/admin/api/tokens/t2", "", []string{"If-Match", "7"}, &tokenstorev1.DeleteTokenRequest{Id: "t2", ExpectedVersion: 7}},
+		{"import", "POST", "/admin/api/tokens/import", `{"content":"a,b","format":"token-list","upstream":"vendor"}`, nil,
+			&tokenstorev1.ImportTokensRequest{Content: "a,b", Format: tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN_LIST, Upstream: "vendor"}},
+		{"export", "GET", "/admin/api/tokens/export?format=token-list&upstream=vendor", "", nil,
+			&tokenstorev1.ExportTokensRequest{Format: tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN_LIST, Upstream: "vendor"}},
+		{"export, no format", "GET", "/admin/api/tokens/export", "", nil,
+			&tokenstorev1.ExportTokensRequest{Format: tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN}},
+		{"put", "PUT", "/admin/api/upstreams/vendor", `{"driver":"openai","base_url":"https://a","models":["m"],"settings":{"k":"v"}}`, []string{"If-Match", `"2"`},
+			&tokenstorev1.PutUpstreamRequest{Upstream: &tokenstorev1.Upstream{Name: "vendor", Driver: "openai", BaseUrl: "https://a", Models: []string{"m"}, Settings: map[string]string{"k": "v"}}, ExpectedVersion: 2}},
+		{"delete upstream", "DELETE", "/admin/api/upstreams/vendor", "", nil, &tokenstorev1.DeleteUpstreamRequest{Name: "vendor"}},
+		{"settings", "PATCH", "/admin/api/settings", `{"vision_ability":"all","enable_slow_pool":false,"queue_wait_ms":5}`, []string{"If-Match", `"4"`},
+			&tokenstorev1.UpdateSettingsRequest{Settings: &tokenstorev1.Settings{VisionAbility: "all", QueueWaitMs: 5}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"enable_slow_pool", "queue_wait_ms", "vision_ability"}}, ExpectedVersion: 4}},
+		{"logs", "GET", "/admin/api/logs?model=m&status=failure&alias=w&stream=false&error=limit&from=2026-01-31T12:00:00Z&to=2026-01-31T13:00:00%2B01:00&limit=9&cursor=c", "", nil,
+			&tokenstorev1.QueryRequest{Model: "m", Status: "failure", TokenAlias: "w", Stream: &no, Error: "limit", From: moment, To: moment, Limit: 9, Cursor: "c"}},
+		{"explain", "GET", "/admin/api/explain?model=vendor/gpt-4o", "", nil, &tokenstorev1.ExplainRequest{Upstream: "vendor", Model: "gpt-4o"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStore()
+			w := send(t, s, c.method, c.path, key, c.body, c.headers...)
+			if w.Code >= 300 {
+				t.Fatalf("%d %s", w.Code, w.Body)
+			}
+			if change, ok := s.asked.(*tokenstorev1.UpdateTokenRequest); ok {
+				slices.Sort(change.GetUpdateMask().GetPaths())
+			}
+			if diff := cmp.Diff(c.want, s.asked, protocmp.Transform()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// What is refused without asking the store, and what the answer says is wrong.
+func TestBadRequests(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name, method, path, body string
+		headers                  []string
+		param, says              string // param "" is null
+	}{
+		{"unknown field", "POST", "/admin/api/tokens", `{"token":"a","alais":"x"}`, nil, "alais", "no such field"},
+		{"no token", "POST", "/admin/api/tokens", `{}`, nil, "token", "missing"},
+		{"wrong type", "POST", "/admin/api/tokens", `{"token":5}`, nil, "token", "a string wanted, not a number"},
+		{"negative cap", "POST", "/admin/api/tokens", `{"token":"a","cap":-1}`, nil, "cap", "from 0 to 4294967295 wanted, not -1"},
+		{"a list", "POST", "/admin/api/tokens", `[]`, nil, "", "must be a JSON object, not an array"},
+		{"no JSON", "POST", "/admin/api/tokens", `{"token":`, nil, "", "ends early"},
+		{"two objects", "POST", "/admin/api/tokens", `{"token":"a"}{}`, nil, "", "goes on"},
+		{"empty body", "POST", "/admin/api/tokens", ` `, nil, "", "empty"},
+		{"no change", "PATCH", "/admin/api/tokens/t2", `{}`, nil, "", "no field"},
+		{"a fixed field", "PATCH", "/admin/api/tokens/t2", `{"state":"ready"}`, nil, "state", "can be changed"},
+		{"null", "PATCH", "/admin/api/tokens/t2", `{"alias":null}`, nil, "alias", "a string wanted, not null"},
+		{"wrong type in a change", "PATCH", "/admin/api/tokens/t2", `{"enabled":"yes"}`, nil, "enabled", "true or false wanted, not a string"},
+		{"wrong tags", "PATCH", "/admin/api/tokens/t2", `{"tags":"a"}`, nil, "tags", "a list of strings wanted"},
+		{"If-Match", "PATCH", "/admin/api/tokens/t2", `{"alias":"x"}`, []string{"If-Match", "new"}, "If-Match", "version wanted"},
+		{"state", "GET", "/admin/api/tokens?state=tired", "", nil, "state", "cooling, disabled, expired, ready wanted"},
+		{"limit", "GET", "/admin/api/tokens?limit=0", "", nil, "limit", "1 to 1000"},
+		{"limit too large", "GET", "/admin/api/tokens?limit=1001", "", nil, "limit", "1 to 1000"},
+		{"unknown parameter", "GET", "/admin/api/tokens?stat=ready", "", nil, "stat", "no such parameter"},
+		{"format", "POST", "/admin/api/tokens/import", `{"content":"a","format":"csv"}`, nil, "format", "json, token, token-list wanted"},
+		{"no format", "POST", "/admin/api/tokens/import", `{"content":"a"}`, nil, "format", "wanted"},
+		{"no content", "POST", "/admin/api/tokens/import", `{"format":"token"}`, nil, "content", "missing"},
+		{"export format", "GET", "/admin/api/tokens/export?format=csv", "", nil, "format", "wanted"},
+		{"driver", "PUT", "/admin/api/upstreams/x", `{"driver":"nope","base_url":"https://a"}`, nil, "", "driver: cursor or openai"},
+		{"a name in the body", "PUT", "/admin/api/upstreams/x", `{"name":"x","driver":"openai"}`, nil, "name", "no such field"},
+		{"models", "PUT", "/admin/api/upstreams/x", `{"driver":"openai","models":"m"}`, nil, "models", "a list of strings wanted"},
+		{"unknown setting", "PATCH", "/admin/api/settings", `{"visoin":"all"}`, nil, "visoin", "no such setting"},
+		{"version", "PATCH", "/admin/api/settings", `{"version":3}`, nil, "version", "If-Match"},
+		{"setting's type", "PATCH", "/admin/api/settings", `{"max_attempts":"3"}`, nil, "max_attempts", "a whole number"},
+		{"log status", "GET", "/admin/api/logs?status=bad", "", nil, "status", "failure, success wanted"},
+		{"log time", "GET", "/admin/api/logs?from=yesterday", "", nil, "from", "a time such as"},
+		{"log stream", "GET", "/admin/api/logs?stream=perhaps", "", nil, "stream", "true or false"},
+		{"explain what", "GET", "/admin/api/explain", "", nil, "model", "missing"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStore()
+			w := send(t, s, c.method, c.path, key, c.body, c.headers...)
+			if w.Code != 400 || s.asked != nil {
+				t.Fatalf("%d %s; asked %v", w.Code, w.Body, s.asked)
+			}
+			code, message, param := errorCode(t, w.Body.Bytes())
+			if code != "invalid_request" || !strings.Contains(message, c.says) || (param != c.param && (c.param != "" || param != nil)) {
+				t.Errorf("param %v, %s", param, w.Body)
+			}
+		})
+	}
+}
+
+// Every reason of the store has its answer.
+func TestReasons(t *testing.T) {
+	t.Parallel()
+	want := map[tokenstorev1.Reason]struct {
+		status int
+		code   string
+	}{
+		tokenstorev1.Reason_REASON_UNSPECIFIED:        {500, "internal_error"},
+		tokenstorev1.Reason_REASON_INVALID_ARGUMENT:   {400, "invalid_request"},
+		tokenstorev1.Reason_REASON_UNAUTHENTICATED:    {503, "store_unavailable"},
+		tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND:    {404, "not_found"},
+		tokenstorev1.Reason_REASON_UPSTREAM_NOT_FOUND: {404, "not_found"},
+		tokenstorev1.Reason_REASON_ALREADY_EXISTS:     {409, "conflict"},
+		tokenstorev1.Reason_REASON_ALIAS_TAKEN:        {409, "conflict"},
+		tokenstorev1.Reason_REASON_VERSION_CONFLICT:   {412, "conflict"},
+		tokenstorev1.Reason_REASON_NO_TOKENS:          {503, "no_tokens"},
+		tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE: {429, "no_token_available"},
+		tokenstorev1.Reason_REASON_STORE_UNAVAILABLE:  {503, "store_unavailable"},
+		tokenstorev1.Reason_REASON_UPSTREAM_IN_USE:    {409, "conflict"},
+	}
+	for number := range tokenstorev1.Reason_name {
+		reason := tokenstorev1.Reason(number)
+		t.Run(reason.String(), func(t *testing.T) {
+			t.Parallel()
+			s := &store{err: rpcerr.New(reason, "because").GRPCStatus().Err()}
+			w := send(t, s, "PATCH", "/admin/api/tokens/t2", key, `{"alias":"x"}`, "If-Match", `"3"`)
+			code, message, _ := errorCode(t, w.Body.Bytes())
+			if w.Code != want[reason].status || code != want[reason].code {
+				t.Errorf("%d %s", w.Code, w.Body)
+			}
+			if hidden := reason == 0 || reason == tokenstorev1.Reason_REASON_UNAUTHENTICATED; (message == "because") == hidden {
+				t.Errorf("message %q", message)
+			}
+		})
+	}
+}
+
+func TestTokenObject(t *testing.T) {
+	t.Parallel()
+	page := object(t, send(t, newStore(), "GET", "/admin/api/tokens", key, "").Body.Bytes())
+	if page["next"] != "n" {
+		t.Errorf("next %v", page["next"])
+	}
+	tokens := page["tokens"].([]any)
+	for _, token := range tokens {
+		if got := keys(token); !slices.Equal(got, tokenKeys) {
+			t.Errorf("keys %v", got)
+		}
+	}
+	if diff := cmp.Diff(map[string]any{
+		"id": "t1", "upstream": "cursor", "alias": "", "tags": []any{}, "enabled": true, "state": "ready",
+		"token": "eyJh…Zx9Q", "fingerprint": "f00d", "checksum": "", "cap": 0.0, "weight": 1.0, "in_flight": 0.0,
+		"requests": 0.0, "failures": 0.0, "last_used_at": nil, "last_error": nil, "cooling_until": nil, "expires_at": nil,
+		"created_at": "2026-01-31T12:00:00Z", "version": 1.0,
+	}, tokens[0]); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[string]any{
+		"id": "t2", "upstream": "cursor", "alias": "work", "tags": []any{"a", "b"}, "enabled": true, "state": "cooling",
+		"token": "eyJh…Zx9R", "fingerprint": "beef", "checksum": "abcd…ef01", "cap": 2.0, "weight": 3.0, "in_flight": 1.0,
+		"requests": 10.0, "failures": 4.0, "last_used_at": "2026-01-31T12:00:00Z", "last_error": "rate_limit",
+		"cooling_until": "2026-01-31T12:00:00Z", "expires_at": "2026-01-31T12:00:00Z",
+		"created_at": "2026-01-31T12:00:00Z", "version": 7.0,
+	}, tokens[1]); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestVersionsAreETags(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{"/admin/api/tokens/t2": `"7"`, "/admin/api/settings": `"4"`} {
+		if got := send(t, newStore(), "GET", path, key, "").Header().Get("ETag"); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+	created := send(t, newStore(), "POST", "/admin/api/tokens", key, `{"token":"eyJh"}`)
+	if created.Header().Get("ETag") != `"1"` || created.Header().Get("Location") != "/admin/api/tokens/t1" {
+		t.Errorf("%v", created.Header())
+	}
+}
+
+func TestImportReport(t *testing.T) {
+	t.Parallel()
+	w := send(t, newStore(), "POST", "/admin/api/tokens/import", key, `{"content":"a","format":"token"}`)
+	if got := w.Body.String(); got != `{"accepted":2,"updated":1,"rejected":[{"line":4,"reason":"not a token"}]}` {
+		t.Error(got)
+	}
+	s := newStore()
+	s.answers = []proto.Message{&tokenstorev1.ImportTokensResponse{Accepted: 1}}
+	w = send(t, s, "POST", "/admin/api/tokens/import", key, `{"content":"a","format":"token"}`)
+	if got := w.Body.String(); got != `{"accepted":1,"updated":0,"rejected":[]}` {
+		t.Error(got)
+	}
+}
+
+func TestExportIsAFile(t *testing.T) {
+	t.Parallel()
+	for format, want := range map[string]string{
+		"token": "text/plain; charset=utf-8", "token-list": "text/plain; charset=utf-8", "json": "application/json",
+	} {
+		w := send(t, newStore(), "GET", "/admin/api/tokens/export?format="+format, key, "")
+		if w.Body.String() != "work::eyJh\n" || w.Header().Get("Content-Type") != want ||
+			!strings.HasPrefix(w.Header().Get("Content-Disposition"), "attachment; filename=") {
+			t.Errorf("%s: %q %v", format, w.Body, w.Header())
+		}
+		if !strings.Contains(w.log, `"msg":"audit"`) || !strings.Contains(w.log, `"count":1`) || strings.Contains(w.log, "eyJh") {
+			t.Errorf("log: %s", w.log)
+		}
+	}
+}
+
+// The keys of the settings are those of their message, whatever is added to it.
+func TestEverySettingCanBeReadAndSet(t *testing.T) {
+	t.Parallel()
+	fields := settings.ProtoReflect().Descriptor().Fields()
+	got := object(t, send(t, newStore(), "GET", "/admin/api/settings", key, "").Body.Bytes())
+	if len(got) != fields.Len() {
+		t.Errorf("%d keys for %d settings", len(got), fields.Len())
+	}
+	for name, value := range got {
+		if name == "version" || name == "updated_at" {
+			continue
+		}
+		body, err := json.Marshal(map[string]any{name: value})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w := send(t, newStore(), "PATCH", "/admin/api/settings", key, string(body)); w.Code != 200 {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+	if got["version"] != 4.0 || got["updated_at"] != "2026-01-31T12:00:00Z" || got["vision_ability"] != "base64" {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestLogEntries(t *testing.T) {
+	t.Parallel()
+	logs := object(t, send(t, newStore(), "GET", "/admin/api/logs", key, "").Body.Bytes())["logs"].([]any)
+	entry := logs[0].(map[string]any)
+	if got := keys(entry); !slices.Equal(got, logKeys) {
+		t.Errorf("keys %v", got)
+	}
+	if entry["total_ms"] != 1.5 || entry["first_byte_ms"] != nil || entry["error"] != nil || entry["status"] != "success" {
+		t.Errorf("%v", entry)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	w := send(t, newStore(), "GET", "/admin/api/explain?model=gpt-4o", key, "")
+	const want = `{"model":"gpt-4o","upstream":"vendor","chosen":"t1","candidates":[` +
+		`{"token_id":"t1","alias":"","excluded_by":null,"until":null,"score":1},` +
+		`{"token_id":"t2","alias":"work","excluded_by":"cooling","until":"2026-01-31T12:00:00Z","score":0}],"as_of":"2026-01-31T12:00:00Z"}`
+	if got := w.Body.String(); got != want {
+		t.Errorf("got\n%s, want\n%s", got, want)
+	}
+	if w := send(t, newStore(), "GET", "/admin/api/explain?model=nope", key, ""); w.Code != 400 {
+		t.Errorf("unknown model: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestBodyLimit(t *testing.T) {
+	t.Parallel()
+	w := send(t, newStore(), "POST", "/admin/api/tokens/import", key, `{"content":"`+strings.Repeat("x", 1<<20)+`","format":"token"}`)
+	if code, _, _ := errorCode(t, w.Body.Bytes()); w.Code != 413 || code != "request_too_large" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+func TestNoSecretIsLogged(t *testing.T) {
+	t.Parallel()
+	w := send(t, newStore(), "POST", "/admin/api/tokens", key, `{"token":"eyJhSECRET","checksum":"SECRET"}`)
+	if strings.Contains(w.log, "SECRET") || !strings.Contains(w.log, `"token_id":"t1"`) {
+		t.Errorf("log: %s", w.log)
+	}
+}

@@ -92,5 +92,8 @@ func parseBase(text string) (*url.URL, error) {
 	case strings.HasSuffix(strings.TrimRight(base.Path, "/"), "/chat/completions"):
 		return nil, errors.New("base_url: must end before /chat/completions, which is added")
 	}
+	if base.Path == "" {
+		base.Path = "/" // JoinPath would make a relative path
+	}
 	return base, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -28,9 +29,11 @@ const (
 
 // Names and defaults of the settings.
 const (
+	connectSetting   = "connect_timeout"
 	firstByteSetting = "first_byte_timeout"
 	idleSetting      = "idle_timeout"
 
+	defaultConnect   = 10 * time.Second
 	defaultFirstByte = 60 * time.Second
 	defaultIdle      = 120 * time.Second
 	maxTimeout       = time.Hour
@@ -47,7 +50,8 @@ type driver struct {
 }
 
 // New builds the driver. An empty base URL is the real upstream. The settings are
-// first_byte_timeout and idle_timeout, in Go's notation of durations.
+// connect_timeout, first_byte_timeout and idle_timeout, in Go's notation of
+// durations.
 func New(config upstream.Config) (upstream.Driver, error) {
 	base, err := parseBaseURL(config.BaseURL)
 	if err != nil {
@@ -57,7 +61,7 @@ func New(config upstream.Config) (upstream.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport := newTransport()
+	transport := newTransport(timeouts[connectSetting])
 	d := newDriver(base, transport)
 	d.transport = transport
 	d.firstByte, d.idle = timeouts[firstByteSetting], timeouts[idleSetting]
@@ -127,11 +131,15 @@ func parseBaseURL(text string) (string, error) {
 }
 
 func parseSettings(settings map[string]string) (map[string]time.Duration, error) {
-	timeouts := map[string]time.Duration{firstByteSetting: defaultFirstByte, idleSetting: defaultIdle}
+	timeouts := map[string]time.Duration{
+		connectSetting: defaultConnect, firstByteSetting: defaultFirstByte, idleSetting: defaultIdle,
+	}
 	var problems []error
 	for name, text := range settings {
 		if _, known := timeouts[name]; !known {
-			problems = append(problems, fmt.Errorf("settings.%s: unknown; the driver has %s and %s", name, firstByteSetting, idleSetting))
+			problems = append(problems, fmt.Errorf(
+				"settings.%s: unknown; the driver has %s", name, strings.Join(slices.Sorted(maps.Keys(timeouts)), ", "),
+			))
 			continue
 		}
 		timeout, err := time.ParseDuration(text)

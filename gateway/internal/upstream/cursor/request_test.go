@@ -328,7 +328,7 @@ func TestNew(t *testing.T) {
 	for name, config := range map[string]upstream.Config{
 		"defaults":      {},
 		"trailing path": {BaseURL: "http://localhost:8090/cursor/", Settings: map[string]string{"idle_timeout": "5m"}},
-		"both settings": {BaseURL: "https://x", Settings: map[string]string{"first_byte_timeout": "1s", "idle_timeout": "1h"}},
+		"all settings":  {BaseURL: "https://x", Settings: map[string]string{"first_byte_timeout": "1s", "idle_timeout": "1h", "connect_timeout": "2s"}},
 	} {
 		driver, err := New(config)
 		if err != nil {

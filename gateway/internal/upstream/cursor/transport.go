@@ -12,9 +12,8 @@ import (
 	"time"
 )
 
-// Bounds of connecting and of the pool.
+// Bounds of the pool.
 const (
-	connectTimeout = 10 * time.Second
 	// idleConn is less than the minute after which common load balancers hang up: a
 	// request on a connection that is being closed is lost.
 	idleConn     = 50 * time.Second
@@ -26,8 +25,8 @@ const (
 )
 
 // newTransport is the driver's pool of connections: HTTP/2 where the upstream
-// offers it, else HTTP/1.1.
-func newTransport() *http.Transport {
+// offers it, else HTTP/1.1. The timeout is for the TCP and the TLS handshake each.
+func newTransport(connectTimeout time.Duration) *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         (&net.Dialer{Timeout: connectTimeout, KeepAlive: pingAfter}).DialContext,

@@ -32,10 +32,17 @@ type LeaseRef struct {
 	LeaseID string
 }
 
+// Epoch is the token's epoch at the time of the lease: the first part of its id.
+// 0 for an id that is not one of ours.
+func (r LeaseRef) Epoch() uint64 {
+	text, _, _ := strings.Cut(r.LeaseID, "-")
+	epoch, _ := strconv.ParseUint(text, 10, 64)
+	return epoch
+}
+
 // Taken is one lease that an acquire granted.
 type Taken struct {
 	LeaseRef
-	Epoch uint64
 	// Version is the token record's, so that a reader knows whether what it has
 	// is current.
 	Version uint64
@@ -84,15 +91,13 @@ func (s *Store) runAcquire(ctx context.Context, wanted Wanted, mode string) (*ro
 }
 
 func takenFrom(reply *row) []Taken {
-	const width = 5
+	const width = 4
 	leases := make([]Taken, 0, (len(reply.values)-2)/width)
 	for i := 2; i+width <= len(reply.values); i += width {
-		epoch := reply.number(i + 1)
 		leases = append(leases, Taken{
-			LeaseRef: LeaseRef{TokenID: reply.text(i), LeaseID: fmt.Sprintf("%d-%d", epoch, reply.number(i+3))},
-			Epoch:    uint64(epoch),
+			LeaseRef: LeaseRef{TokenID: reply.text(i), LeaseID: reply.text(i + 1)},
 			Version:  uint64(reply.number(i + 2)),
-			Capped:   reply.number(i+4) == 1,
+			Capped:   reply.number(i+3) == 1,
 		})
 	}
 	return leases
@@ -167,10 +172,10 @@ type Settlement struct {
 type Settled struct {
 	// Live is false for a lease that had expired or ended before.
 	Live bool
-	// Epoch, Streak and Cooling are the token's state.
-	Epoch   uint64
-	Streak  int
-	Cooling time.Time
+	// Upstream, Epoch and Streak are the token's.
+	Upstream string
+	Epoch    uint64
+	Streak   int
 }
 
 // Settle ends leases; answers one Settled each, in order.
@@ -178,8 +183,8 @@ func (s *Store) Settle(ctx context.Context, settlements []Settlement) ([]Settled
 	if len(settlements) == 0 {
 		return nil, nil
 	}
-	args := make([]any, 0, 4+4*len(settlements))
-	args = append(args, tokenKeyPrefix(), inflightKeyPrefix(), orderKeyPrefix(), poolChannel)
+	args := make([]any, 0, 5+4*len(settlements))
+	args = append(args, tokenKeyPrefix(), inflightKeyPrefix(), orderKeyPrefix(), coolingKeyPrefix(), poolChannel)
 	for _, settlement := range settlements {
 		args = append(args, settlement.TokenID, settlement.LeaseID, string(settlement.Effect), settlement.Error)
 	}
@@ -191,8 +196,8 @@ func (s *Store) Settle(ctx context.Context, settlements []Settlement) ([]Settled
 	settled := make([]Settled, len(settlements))
 	for i := range settled {
 		settled[i] = Settled{
-			Live: reply.number(4*i) == 1, Epoch: uint64(reply.number(4*i + 1)),
-			Streak: int(reply.number(4*i + 2)), Cooling: time.UnixMilli(reply.number(4*i + 3)),
+			Live: reply.number(4*i) == 1, Upstream: reply.text(4*i + 1),
+			Epoch: uint64(reply.number(4*i + 2)), Streak: int(reply.number(4*i + 3)),
 		}
 	}
 	return settled, reply.err

@@ -1,50 +1,101 @@
--- Ends leases. A lease that has expired or was ended before changes nothing.
+-- Ends leases. A lease that has expired or was ended before changes nothing. One
+-- from before its token's last change of epoch frees its place and is counted,
+-- but says nothing of the token as it is now.
 -- KEYS[1] hash clock: upstream to virtual time; places the script in its slot
 -- DYNKEY hash c1:{pool}:token:<id>
 -- DYNKEY zset c1:{pool}:inflight:<id>
 -- DYNKEY zset c1:{pool}:order:<upstream>
+-- DYNKEY zset c1:{pool}:cooling:<upstream>
 -- ARGV[1] token_prefix key prefix
 -- ARGV[2] inflight_prefix key prefix
 -- ARGV[3] order_prefix key prefix
--- ARGV[4] channel where freed capacity is told
--- ARGV[5...] per lease: token id, lease id, effect (unused, success, neutral, failure), last_error text
--- RETURN per lease: live (1 or 0), epoch, streak, cooling_ms
+-- ARGV[4] cooling_prefix key prefix
+-- ARGV[5] channel where freed capacity is told
+-- ARGV[6...] per lease: token id, lease id, effect (unused, success, neutral, failure), last_error text
+-- RETURN per lease: live (1 or 0), upstream name, epoch, streak
 
-local token_prefix, inflight_prefix, order_prefix, channel = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local token_prefix, inflight_prefix = ARGV[1], ARGV[2]
+local order_prefix, cooling_prefix, channel = ARGV[3], ARGV[4], ARGV[5]
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
-local answer, freed = {}, {}
-for i = 5, #ARGV, 4 do
+local function number(value) return tonumber(value or '0') or 0 end
+local function exact(score) return string.format('%.17g', score) end
+local function whole(count) return string.format('%.0f', count) end
+
+-- The tokens of these leases: each is read once and written once.
+local tokens, known = {}, {}
+local function token_of(id)
+  local t = known[id]
+  if not t then
+    local f = redis.call('HMGET', token_prefix .. id, 'upstream', 'epoch', 'streak', 'cap', 'weight',
+      'last_error', 'requests', 'failures', 'due')
+    t = {
+      id = id, upstream = f[1], epoch = f[2] or '0', streak = number(f[3]), capped = number(f[4]) > 0,
+      weight = math.max(number(f[5]), 1), evidence = f[6] or '', requests = number(f[7]), failures = number(f[8]),
+      due = f[9], changes = {}, used = false, freed = false, unused = 0,
+    }
+    known[id] = t
+    tokens[#tokens + 1] = t
+  end
+  return t
+end
+
+-- Counts a request and takes down what it says of the token.
+local function count(t, effect, detail, current)
+  t.used = true
+  t.requests = t.requests + 1
+  if effect == 'failure' then
+    t.failures = t.failures + 1
+    t.changes.failures = whole(t.failures)
+    if current then t.evidence, t.changes.last_error = detail, detail end
+  elseif effect == 'success' and current then
+    if t.streak > 0 then t.streak, t.changes.streak = 0, 0 end
+    if t.evidence ~= '' then t.evidence, t.changes.last_error = '', '' end
+  end
+end
+
+local answer = {}
+for i = 6, #ARGV, 4 do
   local id, lease, effect, detail = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-  local token = token_prefix .. id
-  local f = redis.call('HMGET', token, 'upstream', 'epoch', 'streak', 'cooling', 'cap', 'weight', 'last_error')
+  local t = token_of(id)
   local live = redis.call('ZREM', inflight_prefix .. id, lease)
-  local streak = tonumber(f[3] or '0') or 0
-  if f[1] and live == 1 then
-    if effect == 'unused' then
-      local order = order_prefix .. f[1]
-      if redis.call('ZSCORE', order, id) then
-        redis.call('ZINCRBY', order, tostring(-1 / math.max(tonumber(f[6] or '1') or 1, 1)), id)
-      end
-    else
-      redis.call('HINCRBY', token, 'requests', 1)
-      if effect == 'failure' then
-        redis.call('HINCRBY', token, 'failures', 1)
-        redis.call('HSET', token, 'last_used', now, 'last_error', detail)
-      elseif effect == 'success' and (streak > 0 or (f[7] and f[7] ~= '')) then
-        redis.call('HSET', token, 'last_used', now, 'last_error', '', 'streak', 0)
-      else
-        redis.call('HSET', token, 'last_used', now)
-      end
+  if t.upstream and live == 1 then
+    local current = string.match(lease, '^(%d+)-') == t.epoch
+    if effect ~= 'unused' then
+      count(t, effect, detail, current)
+    elseif current then
+      t.unused = t.unused + 1
     end
-    if (tonumber(f[5] or '0') or 0) > 0 then freed[f[1]] = true end
+    t.freed = t.freed or t.capped
   end
   answer[#answer + 1] = live
-  answer[#answer + 1] = tonumber(f[2] or '0') or 0
-  answer[#answer + 1] = streak
-  answer[#answer + 1] = tonumber(f[4] or '0') or 0
+  answer[#answer + 1] = t.upstream or ''
+  answer[#answer + 1] = number(t.epoch)
+  answer[#answer + 1] = t.streak
+end
+
+local freed = {}
+for _, t in ipairs(tokens) do
+  local token = token_prefix .. t.id
+  if t.used then
+    local fields = { 'requests', whole(t.requests), 'last_used', now }
+    for name, value in pairs(t.changes) do
+      fields[#fields + 1] = name
+      fields[#fields + 1] = value
+    end
+    redis.call('HSET', token, unpack(fields))
+  end
+  if t.due and t.freed then -- it was set aside at its cap
+    redis.call('HDEL', token, 'due')
+    redis.call('ZREM', cooling_prefix .. t.upstream, t.id)
+    redis.call('ZADD', order_prefix .. t.upstream, t.due, t.id)
+  end
+  if t.unused > 0 and redis.call('ZSCORE', order_prefix .. t.upstream, t.id) then
+    redis.call('ZINCRBY', order_prefix .. t.upstream, exact(-t.unused / t.weight), t.id)
+  end
+  if t.freed then freed[t.upstream] = true end
 end
 for upstream in pairs(freed) do redis.call('PUBLISH', channel, 'freed ' .. upstream) end
 return answer

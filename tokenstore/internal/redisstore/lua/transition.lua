@@ -3,7 +3,7 @@
 -- requests that were under way say nothing new, and unused leases are recalled.
 -- KEYS[1] hash token
 -- KEYS[2] zset order: token id by score
--- KEYS[3] zset cooling: token id by end, in ms
+-- KEYS[3] zset cooling: token id by the time, in ms, at which it is back
 -- ARGV[1] id token id
 -- ARGV[2] epoch of the lease
 -- ARGV[3] streak new value
@@ -28,6 +28,7 @@ if model ~= '' then
 else
   if (tonumber(f[2] or '0') or 0) >= now + cool then return 0 end
   redis.call('HSET', token, 'cooling', now + cool, 'streak', streak)
+  redis.call('HDEL', token, 'due')
   redis.call('ZREM', order, id)
   redis.call('ZADD', cooling, now + cool, id)
 end

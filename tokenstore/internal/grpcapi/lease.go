@@ -1,0 +1,313 @@
+package grpcapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"carousel.internal/proto/rpcerr"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/leasing"
+	"carousel.internal/tokenstore/internal/redisstore"
+)
+
+const (
+	maxLeasesPerDemand = 256
+	maxWait            = 10 * time.Minute
+	// maxBacklog bounds the answers that a session keeps for a replica that
+	// doesn't read them.
+	maxBacklog = 10_000
+)
+
+// Explainer runs the acquire script without committing.
+type Explainer interface {
+	Explain(ctx context.Context, upstream, model string) (chosen string, candidates []redisstore.Candidate, asOf time.Time, err error)
+}
+
+// LeaseServer implements LeaseService: one Session per gateway replica.
+type LeaseServer struct {
+	tokenstorev1.UnsafeLeaseServiceServer
+	desk    *leasing.Desk
+	explain Explainer
+	log     *slog.Logger
+	// stopping ends all sessions.
+	stopping <-chan struct{}
+
+	mu       sync.Mutex
+	sessions map[*session]struct{}
+}
+
+// NewLeaseServer makes the server; when stopping is closed its sessions end.
+func NewLeaseServer(desk *leasing.Desk, explain Explainer, log *slog.Logger, stopping <-chan struct{}) *LeaseServer {
+	return &LeaseServer{desk: desk, explain: explain, log: log, stopping: stopping, sessions: map[*session]struct{}{}}
+}
+
+// Recall tells every session that leases of the token from before epoch must
+// not be used any more; an empty id recalls all.
+func (s *LeaseServer) Recall(tokenID string, epoch uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for each := range s.sessions {
+		each.out.recall(tokenID, epoch)
+	}
+}
+
+// Session implements LeaseService.
+func (s *LeaseServer) Session(stream grpc.BidiStreamingServer[tokenstorev1.SessionRequest, tokenstorev1.SessionResponse]) error {
+	each := &session{desk: s.desk, log: s.log, out: newOutbox(), withdraw: map[uint64]func(){}}
+	s.mu.Lock()
+	s.sessions[each] = struct{}{}
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.sessions, each)
+		s.mu.Unlock()
+		each.close(stream.Context())
+	}()
+
+	received := make(chan error, 1)
+	go func() { // ends with the stream, which ends when Session returns
+		received <- each.receive(stream.Context(), stream.Recv)
+		each.out.close()
+	}()
+	finished := make(chan struct{})
+	defer close(finished)
+	go func() {
+		select {
+		case <-s.stopping:
+			each.out.close()
+		case <-finished:
+		}
+	}()
+	if err := each.out.drain(stream.Send); err != nil {
+		return err
+	}
+	select {
+	case err := <-received:
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		return err
+	default:
+		return rpcerr.New(tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, "the tokenstore is shutting down")
+	}
+}
+
+// Explain implements LeaseService.
+func (s *LeaseServer) Explain(ctx context.Context, request *tokenstorev1.ExplainRequest) (*tokenstorev1.ExplainResponse, error) {
+	chosen, candidates, asOf, err := s.explain.Explain(ctx, request.GetUpstream(), request.GetModel())
+	if err != nil {
+		return nil, err
+	}
+	answer := &tokenstorev1.ExplainResponse{ChosenTokenId: chosen, AsOf: timestamppb.New(asOf)}
+	for _, candidate := range candidates {
+		converted := &tokenstorev1.Candidate{TokenId: candidate.TokenID, ExcludedBy: candidate.ExcludedBy, Score: candidate.Score}
+		if !candidate.Until.IsZero() {
+			converted.Until = timestamppb.New(candidate.Until)
+		}
+		answer.Candidates = append(answer.Candidates, converted)
+	}
+	return answer, nil
+}
+
+// session is one replica's. receive is its only reader, drain its only writer.
+type session struct {
+	desk *leasing.Desk
+	log  *slog.Logger
+	out  *outbox
+
+	mu sync.Mutex
+	// withdraw has the demands that wait; nil when the session has ended.
+	withdraw map[uint64]func()
+}
+
+func (s *session) receive(ctx context.Context, recv func() (*tokenstorev1.SessionRequest, error)) error {
+	replica := ""
+	for {
+		request, err := recv()
+		if err == nil && replica == "" && request.GetReplica() != "" {
+			replica = request.GetReplica()
+			s.log.LogAttrs(ctx, slog.LevelInfo, "lease session opened", slog.String("replica", replica))
+		}
+		if err == nil {
+			err = s.carryOut(ctx, request)
+		}
+		if err != nil {
+			s.log.LogAttrs(ctx, slog.LevelInfo, "lease session ended", slog.String("replica", replica), slog.Any("reason", err))
+			return err
+		}
+	}
+}
+
+// carryOut does what one message asks. Reports come first: what they free may
+// serve the demands. An error ends the session: the replica repeats what was not
+// acknowledged.
+func (s *session) carryOut(ctx context.Context, request *tokenstorev1.SessionRequest) error {
+	for _, id := range request.GetWithdrawn() {
+		s.withdrawDemand(id)
+	}
+	if len(request.GetReports()) > 0 {
+		if err := s.desk.Settle(ctx, reportsFrom(request.GetReports())); err != nil {
+			return err
+		}
+	}
+	lost, err := s.renew(ctx, request)
+	if err != nil {
+		return err
+	}
+	s.out.add(func(next *tokenstorev1.SessionResponse) {
+		next.Acknowledged = request.GetSequence()
+		next.LostLeaseIds = append(next.LostLeaseIds, lost...)
+	})
+	for _, demand := range request.GetDemands() {
+		if s.out.backlog() >= maxBacklog {
+			return rpcerr.New(tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, "this replica demands faster than it reads")
+		}
+		s.ask(demand)
+	}
+	return nil
+}
+
+// renew prolongs leases and answers the ids of those that are lost. One that the
+// same message reports has ended: it must not be taken again.
+func (s *session) renew(ctx context.Context, request *tokenstorev1.SessionRequest) ([]string, error) {
+	if len(request.GetRenewals()) == 0 {
+		return nil, nil
+	}
+	ended := make(map[redisstore.LeaseRef]bool, len(request.GetReports()))
+	for _, report := range request.GetReports() {
+		ended[redisstore.LeaseRef{TokenID: report.GetTokenId(), LeaseID: report.GetLeaseId()}] = true
+	}
+	var open []redisstore.LeaseRef
+	for _, renewal := range request.GetRenewals() {
+		if ref := (redisstore.LeaseRef{TokenID: renewal.GetTokenId(), LeaseID: renewal.GetLeaseId()}); !ended[ref] {
+			open = append(open, ref)
+		}
+	}
+	lost, err := s.desk.Renew(ctx, open)
+	ids := make([]string, len(lost))
+	for i, ref := range lost {
+		ids[i] = ref.LeaseID
+	}
+	return ids, err
+}
+
+func (s *session) ask(demand *tokenstorev1.Demand) {
+	id := demand.GetId()
+	if demand.GetCount() < 1 || demand.GetCount() > maxLeasesPerDemand {
+		refused := rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "a demand for %d leases; 1 to %d can be asked for",
+			demand.GetCount(), maxLeasesPerDemand)
+		s.answer(id, leasing.Answer{Refused: refused})
+		return
+	}
+	wanted := leasing.Demand{
+		Upstream: demand.GetUpstream(), Model: demand.GetModel(), Count: int(demand.GetCount()),
+		Ahead: demand.GetAhead(), Exclude: demand.GetExcludeTokenIds(),
+	}
+	if wait := min(demand.GetMaxWait().AsDuration(), maxWait); wait > 0 && !wanted.Ahead {
+		wanted.Until = time.Now().Add(wait)
+	}
+	answered := false
+	withdraw := s.desk.Ask(wanted, func(answer leasing.Answer) bool {
+		s.mu.Lock()
+		answered = true
+		delete(s.withdraw, id)
+		s.mu.Unlock()
+		return s.answer(id, answer)
+	})
+	s.mu.Lock()
+	ended := s.withdraw == nil
+	if !answered && !ended {
+		s.withdraw[id] = withdraw
+	}
+	s.mu.Unlock()
+	if ended {
+		withdraw()
+	}
+}
+
+// answer answers false when the session has ended.
+func (s *session) answer(id uint64, answer leasing.Answer) bool {
+	return s.out.add(func(next *tokenstorev1.SessionResponse) { appendAnswer(next, id, answer) })
+}
+
+func (s *session) withdrawDemand(id uint64) {
+	s.mu.Lock()
+	withdraw := s.withdraw[id]
+	delete(s.withdraw, id)
+	s.mu.Unlock()
+	if withdraw != nil {
+		withdraw()
+	}
+}
+
+// close withdraws what waits and returns what was granted but not sent. Leases
+// that are out live on until they expire or the replica's next session renews
+// them.
+func (s *session) close(ctx context.Context) {
+	s.mu.Lock()
+	waiting := s.withdraw
+	s.withdraw = nil
+	s.mu.Unlock()
+	for _, withdraw := range waiting {
+		withdraw()
+	}
+	s.out.close()
+	var unsent []redisstore.LeaseRef
+	for _, grant := range s.out.take().GetGrants() {
+		for _, lease := range grant.GetLeases() {
+			unsent = append(unsent, redisstore.LeaseRef{TokenID: lease.GetTokenId(), LeaseID: lease.GetId()})
+		}
+	}
+	s.desk.GiveBack(ctx, unsent)
+}
+
+func reportsFrom(reports []*tokenstorev1.Report) []leasing.Report {
+	converted := make([]leasing.Report, len(reports))
+	for i, report := range reports {
+		converted[i] = leasing.Report{
+			LeaseRef: redisstore.LeaseRef{TokenID: report.GetTokenId(), LeaseID: report.GetLeaseId()},
+			Outcome:  report.GetOutcome(), Model: report.GetModel(), RetryAfter: report.GetRetryAfter().AsDuration(),
+			Detail: report.GetDetail(), RequestID: report.GetRequestId(),
+		}
+	}
+	return converted
+}
+
+func appendAnswer(next *tokenstorev1.SessionResponse, id uint64, answer leasing.Answer) {
+	if answer.Refused != nil {
+		next.Denials = append(next.Denials, denialFrom(id, answer.Refused, answer.Shortage))
+		return
+	}
+	grant := &tokenstorev1.Grant{DemandId: id}
+	for _, lease := range answer.Leases {
+		grant.Leases = append(grant.Leases, &tokenstorev1.Lease{
+			Id: lease.LeaseID, TokenId: lease.TokenID, Epoch: lease.Epoch(), Ttl: durationpb.New(lease.TTL),
+			Secret: lease.Secret.Reveal(), DeviceId: lease.DeviceID, MacHash: lease.MACHash,
+			Alias: lease.Alias, Fingerprint: lease.Fingerprint, Capped: lease.Capped,
+		})
+	}
+	next.Grants = append(next.Grants, grant)
+}
+
+func denialFrom(id uint64, refused *rpcerr.Error, shortage redisstore.Shortage) *tokenstorev1.Denial {
+	count := func(n int) uint32 { return uint32(n) } //nolint:gosec // counts of tokens
+	denial := &tokenstorev1.Denial{
+		DemandId: id, Reason: refused.Reason, Message: refused.Message,
+		Pool: &tokenstorev1.PoolSummary{
+			Total: count(shortage.Total), Disabled: count(shortage.Disabled), Expired: count(shortage.Expired),
+			Cooling: count(shortage.Cooling), Capped: count(shortage.Capped), Tried: count(shortage.Tried),
+		},
+	}
+	if refused.RetryAfter > 0 {
+		denial.RetryAfter = durationpb.New(refused.RetryAfter)
+	}
+	return denial
+}

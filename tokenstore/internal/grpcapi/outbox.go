@@ -1,0 +1,100 @@
+package grpcapi
+
+import (
+	"sync"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// outbox gathers what is to be said to one replica: while one message is being
+// sent, the next one grows. What nobody limits otherwise is merged: recalls of
+// one token become one. Answers are limited by the session, see backlog.
+type outbox struct {
+	mu      sync.Mutex
+	next    *tokenstorev1.SessionResponse
+	recalls map[string]*tokenstorev1.Recall
+	shut    bool
+	ready   chan struct{}
+	closed  chan struct{}
+}
+
+func newOutbox() *outbox {
+	return &outbox{ready: make(chan struct{}, 1), closed: make(chan struct{})}
+}
+
+// add lets put write into the next message. It does not block; it answers false
+// when there will be no next one.
+func (o *outbox) add(put func(next *tokenstorev1.SessionResponse)) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.shut {
+		return false
+	}
+	if o.next == nil {
+		o.next = &tokenstorev1.SessionResponse{}
+	}
+	put(o.next)
+	select {
+	case o.ready <- struct{}{}:
+	default: // the sender has been told
+	}
+	return true
+}
+
+// recall adds a recall, or raises the one of that token that has not been sent.
+func (o *outbox) recall(tokenID string, epoch uint64) {
+	o.add(func(next *tokenstorev1.SessionResponse) {
+		known := o.recalls[tokenID]
+		if known != nil {
+			known.Epoch = max(known.GetEpoch(), epoch)
+			return
+		}
+		if o.recalls == nil {
+			o.recalls = map[string]*tokenstorev1.Recall{}
+		}
+		o.recalls[tokenID] = &tokenstorev1.Recall{TokenId: tokenID, Epoch: epoch}
+		next.Recalls = append(next.Recalls, o.recalls[tokenID])
+	})
+}
+
+// backlog counts the answers that have not been sent.
+func (o *outbox) backlog() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.next.GetGrants()) + len(o.next.GetDenials())
+}
+
+// drain sends until close, or until send fails.
+func (o *outbox) drain(send func(*tokenstorev1.SessionResponse) error) error {
+	for {
+		select {
+		case <-o.closed:
+			return nil
+		case <-o.ready:
+		}
+		if message := o.take(); message != nil {
+			if err := send(message); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// take answers what is to be said next, nil for nothing.
+func (o *outbox) take() *tokenstorev1.SessionResponse {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	message := o.next
+	o.next, o.recalls = nil, nil
+	return message
+}
+
+// close ends drain. What has not been sent is left to take.
+func (o *outbox) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.shut {
+		o.shut = true
+		close(o.closed)
+	}
+}

@@ -1,0 +1,320 @@
+// Package leasing is the desk at which gateways take leases and give them back.
+// It queues demands while all tokens are at their cap, oldest first, whichever
+// replica they come from; it turns outcomes into transitions; and it tells
+// replicas which unused leases are recalled. It knows nothing of gRPC; the store
+// does what must be atomic.
+package leasing
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"carousel.internal/proto/rpcerr"
+	"carousel.internal/proto/service/secret"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/redisstore"
+	"carousel.internal/tokenstore/internal/rotation"
+)
+
+const (
+	// callTimeout bounds each call of the store.
+	callTimeout = 2 * time.Second
+	// aheadTTL is how long a lease lives that no request needs yet.
+	aheadTTL = 2 * time.Second
+	// maxQueue bounds the demands that wait for one upstream.
+	maxQueue = 10_000
+	// maxRun bounds the leases that one call of the store grants.
+	maxRun = 256
+	// tick is how often the queue is looked at without being told: for demands
+	// that have waited long enough, and for leases that expired.
+	tick = 100 * time.Millisecond
+	// maxUnreadable bounds the attempts to find a token whose secret opens.
+	maxUnreadable = 3
+	// unreadableFor is how long a token cools whose secret doesn't open: until a
+	// replica with the right key, or an admin, has come.
+	unreadableFor = time.Minute
+)
+
+// Store is what the desk needs of the store.
+type Store interface {
+	Acquire(ctx context.Context, wanted redisstore.Wanted) ([]redisstore.Taken, redisstore.Shortage, error)
+	Settle(ctx context.Context, settlements []redisstore.Settlement) ([]redisstore.Settled, error)
+	Renew(ctx context.Context, leases []redisstore.LeaseRef, ttl time.Duration) ([]redisstore.LeaseRef, error)
+	Apply(ctx context.Context, transition redisstore.Transition) (bool, error)
+	// Credential opens a token's secrets. version is the one that the lease was
+	// granted on: what is older must not be answered.
+	Credential(ctx context.Context, tokenID string, version uint64) (redisstore.Credential, error)
+}
+
+// Demand asks for leases.
+type Demand struct {
+	Upstream string
+	Model    string
+	Count    int
+	Ahead    bool
+	Exclude  []string
+	// Until is when waiting ends; zero: don't wait.
+	Until time.Time
+}
+
+// Lease is a granted one.
+type Lease struct {
+	redisstore.Taken
+	TTL         time.Duration
+	Secret      secret.Value
+	DeviceID    string
+	MACHash     string
+	Alias       string
+	Fingerprint string
+}
+
+// Answer is what becomes of a demand: leases, or why not.
+type Answer struct {
+	Leases  []Lease
+	Refused *rpcerr.Error
+	// Shortage explains a refusal for want of tokens.
+	Shortage redisstore.Shortage
+}
+
+// Reply takes the answer to a demand. It must not block; it answers false when
+// nobody can use the leases any more.
+type Reply func(Answer) bool
+
+// Desk is safe for concurrent use.
+type Desk struct {
+	store Store
+	ttl   time.Duration
+	log   *slog.Logger
+	wake  chan struct{}
+
+	mu     sync.Mutex
+	queues map[string]*queue
+}
+
+// NewDesk makes a desk whose leases live for ttl between renewals. Run serves it.
+func NewDesk(store Store, ttl time.Duration, log *slog.Logger) *Desk {
+	return &Desk{store: store, ttl: ttl, log: log, wake: make(chan struct{}, 1), queues: map[string]*queue{}}
+}
+
+// worthWaiting tells whether an eligible token will be there before until.
+func worthWaiting(answer Answer, until time.Time) bool {
+	if answer.Refused == nil || answer.Refused.Reason != tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE {
+		return false
+	}
+	soonest := answer.Shortage.Soonest
+	return answer.Shortage.Capped > 0 || soonest > 0 && time.Now().Add(soonest).Before(until)
+}
+
+// acquire takes up to demand.Count leases, or says why there is none. Calls of
+// the store outlive the desk's own context: what a script has granted must be known.
+func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	ttl := d.ttl
+	if demand.Ahead {
+		ttl = min(aheadTTL, d.ttl)
+	}
+	var unreadable error
+	for range maxUnreadable {
+		taken, shortage, err := d.store.Acquire(ctx, redisstore.Wanted{
+			Upstream: demand.Upstream, Model: demand.Model, Count: demand.Count,
+			TTL: ttl, Ahead: demand.Ahead, Exclude: demand.Exclude,
+		})
+		if err != nil {
+			return d.failed(ctx, "acquire", err)
+		}
+		if len(taken) == 0 && unreadable == nil {
+			return Answer{Refused: refusal(demand, shortage), Shortage: shortage}
+		}
+		if len(taken) == 0 {
+			break
+		}
+		var leases []Lease
+		if leases, unreadable = d.open(ctx, demand.Upstream, taken, ttl); len(leases) > 0 {
+			return Answer{Leases: leases}
+		}
+	}
+	return d.failed(ctx, "open a token", unreadable)
+}
+
+// open adds what the leases carry. Those of tokens that can't be opened go
+// back, so that one bad token spoils no other's leases.
+func (d *Desk) open(ctx context.Context, upstream string, taken []redisstore.Taken, ttl time.Duration) ([]Lease, error) {
+	leases := make([]Lease, 0, len(taken))
+	var first error
+	for _, each := range taken {
+		credential, err := d.store.Credential(ctx, each.TokenID, each.Version)
+		if err != nil {
+			first = cmp.Or(first, err)
+			d.putAway(ctx, upstream, each, err)
+			continue
+		}
+		leases = append(leases, Lease{
+			Taken: each, TTL: ttl, Secret: credential.Secret, DeviceID: credential.DeviceID,
+			MACHash: credential.MACHash, Alias: credential.Alias, Fingerprint: credential.Fingerprint,
+		})
+	}
+	return leases, first
+}
+
+// putAway gives back the lease of a token that can't be opened. Where that is
+// the token's fault, and not the store's, the token cools: else it would be the
+// first to be picked again.
+func (d *Desk) putAway(ctx context.Context, upstream string, taken redisstore.Taken, err error) {
+	d.giveBack(ctx, []redisstore.LeaseRef{taken.LeaseRef})
+	switch rpcerr.Parse(err).Reason {
+	case tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND:
+		return
+	}
+	changed, applyErr := d.store.Apply(ctx, redisstore.Transition{
+		TokenID: taken.TokenID, Upstream: upstream, Epoch: taken.Epoch(), CoolFor: unreadableFor,
+	})
+	if applyErr != nil || changed {
+		d.log.LogAttrs(ctx, slog.LevelError, "token can't be opened and cools", slog.String("token_id", taken.TokenID),
+			slog.String("upstream", upstream), slog.Any("error", errors.Join(err, applyErr)))
+	}
+}
+
+// failed logs a fault of ours and words it for the asker.
+func (d *Desk) failed(ctx context.Context, doing string, err error) Answer {
+	d.log.LogAttrs(ctx, slog.LevelError, "lease desk call failed", slog.String("during", doing), slog.Any("error", err))
+	refused := rpcerr.Parse(err)
+	if refused.Reason == tokenstorev1.Reason_REASON_UNSPECIFIED {
+		refused = &rpcerr.Error{Message: "internal error of the tokenstore", Err: err}
+	}
+	return Answer{Refused: refused}
+}
+
+// GiveBack returns leases that were granted and reached nobody. It does not
+// block for longer than one call of the store.
+func (d *Desk) GiveBack(ctx context.Context, leases []redisstore.LeaseRef) {
+	if len(leases) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	d.giveBack(ctx, leases)
+	d.Freed()
+}
+
+// giveBack needs a ctx with a deadline. A failure only delays the leases' return
+// to their expiry.
+func (d *Desk) giveBack(ctx context.Context, leases []redisstore.LeaseRef) {
+	settlements := make([]redisstore.Settlement, len(leases))
+	for i, lease := range leases {
+		settlements[i] = redisstore.Settlement{LeaseRef: lease, Effect: redisstore.Unused}
+	}
+	if _, err := d.store.Settle(ctx, settlements); err != nil {
+		d.log.LogAttrs(ctx, slog.LevelWarn, "unused leases return at their expiry", slog.Int("leases", len(leases)), slog.Any("error", err))
+	}
+}
+
+// refusal words a shortage.
+func refusal(demand Demand, shortage redisstore.Shortage) *rpcerr.Error {
+	// Tokens that only an admin can bring back.
+	gone := shortage.Disabled + shortage.Expired
+	switch {
+	case shortage.Total == 0:
+		return rpcerr.New(tokenstorev1.Reason_REASON_NO_TOKENS, "upstream %q has no tokens; add one", demand.Upstream)
+	case gone == shortage.Total:
+		return rpcerr.New(tokenstorev1.Reason_REASON_NO_TOKENS, "none of the %d tokens of upstream %q can be used: %d disabled, %d expired",
+			shortage.Total, demand.Upstream, shortage.Disabled, shortage.Expired)
+	default:
+		refused := rpcerr.New(tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE,
+			"no token of upstream %q is free: of %d, %d busy, %d cooling, %d tried by this request, %d disabled, %d expired", demand.Upstream,
+			shortage.Total, shortage.Capped, shortage.Cooling, shortage.Tried, shortage.Disabled, shortage.Expired)
+		refused.RetryAfter = shortage.Soonest
+		if refused.RetryAfter == 0 && shortage.Capped > 0 {
+			refused.RetryAfter = time.Second
+		}
+		return refused
+	}
+}
+
+// Report ends a lease with an outcome.
+type Report struct {
+	redisstore.LeaseRef
+	Outcome    tokenstorev1.Outcome
+	Model      string
+	RetryAfter time.Duration
+	Detail     string
+	RequestID  string
+}
+
+// Settle ends the leases and lets their tokens cool where the outcomes say so.
+// On an error the reports may be repeated: what has been carried out changes
+// nothing twice.
+func (d *Desk) Settle(ctx context.Context, reports []Report) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	settlements := make([]redisstore.Settlement, len(reports))
+	for i, report := range reports {
+		settlements[i] = redisstore.Settlement{LeaseRef: report.LeaseRef, Effect: effectOf(report.Outcome), Error: report.Detail}
+	}
+	settled, err := d.store.Settle(ctx, settlements)
+	if err != nil {
+		return err
+	}
+	d.Freed()
+	for i, report := range reports {
+		if err := d.judge(ctx, report, settled[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func effectOf(outcome tokenstorev1.Outcome) redisstore.Effect {
+	switch outcome {
+	case tokenstorev1.Outcome_OUTCOME_SUCCESS:
+		return redisstore.Succeeded
+	case tokenstorev1.Outcome_OUTCOME_UNUSED:
+		return redisstore.Unused
+	case tokenstorev1.Outcome_OUTCOME_CALLER_FAULT, tokenstorev1.Outcome_OUTCOME_CLIENT_GONE, tokenstorev1.Outcome_OUTCOME_TOO_LARGE:
+		return redisstore.Neutral
+	default:
+		return redisstore.Failed
+	}
+}
+
+func (d *Desk) judge(ctx context.Context, report Report, settled redisstore.Settled) error {
+	if !settled.Live || settled.Epoch != report.Epoch() {
+		return nil // a late report: the token is not what it was
+	}
+	verdict := rotation.Judge(report.Outcome, settled.Streak, report.RetryAfter, rand.Float64()) //nolint:gosec // jitter needs no secrecy
+	if verdict.Scope == rotation.Nothing {
+		return nil
+	}
+	transition := redisstore.Transition{
+		TokenID: report.TokenID, Upstream: settled.Upstream, Epoch: settled.Epoch,
+		Streak: verdict.Streak, CoolFor: verdict.CoolFor,
+	}
+	if verdict.Scope == rotation.Model {
+		if report.Model == "" {
+			return nil // without a name it would be the whole token
+		}
+		transition.Model = report.Model
+	}
+	changed, err := d.store.Apply(ctx, transition)
+	if err != nil {
+		return err
+	}
+	if changed {
+		d.log.LogAttrs(ctx, slog.LevelWarn, "token cools", slog.String("token_id", report.TokenID),
+			slog.String("upstream", settled.Upstream), slog.String("model", transition.Model), slog.String("outcome", report.Outcome.String()),
+			slog.Duration("for", verdict.CoolFor), slog.String("request_id", report.RequestID), slog.String("evidence", report.Detail))
+	}
+	return nil
+}
+
+// Renew prolongs leases and answers those that are lost.
+func (d *Desk) Renew(ctx context.Context, leases []redisstore.LeaseRef) ([]redisstore.LeaseRef, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	return d.store.Renew(ctx, leases, d.ttl)
+}

@@ -1,0 +1,214 @@
+package leasing
+
+import (
+	"container/list"
+	"context"
+	"strings"
+	"time"
+
+	"carousel.internal/proto/rpcerr"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/redisstore"
+)
+
+// queue holds the demands for one upstream that are not answered yet, oldest
+// first: *waiter.
+type queue struct{ list.List }
+
+type waiter struct {
+	demand Demand
+	reply  Reply
+	// kind is the same for demands that the same tokens could serve.
+	kind string
+	// place is nil once the demand has been answered or withdrawn; the desk's
+	// mutex guards it.
+	place *list.Element
+}
+
+// Ask has the demand answered when its turn comes, at once where a token is
+// free. reply is called exactly once unless the demand is withdrawn before; the
+// function that is returned withdraws it. All demands pass the queue: those that
+// come while a call of the store is under way share the next one.
+func (d *Desk) Ask(demand Demand, reply Reply) (withdraw func()) {
+	w := &waiter{demand: demand, reply: reply, kind: kindOf(demand)}
+	if !d.enqueue(w) {
+		reply(Answer{Refused: &rpcerr.Error{
+			Reason:  tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE,
+			Message: "too many requests are waiting for a token", RetryAfter: time.Second,
+		}})
+		return func() {}
+	}
+	d.Freed()
+	return func() { d.remove(w) }
+}
+
+func kindOf(demand Demand) string {
+	parts := append([]string{"", demand.Model}, demand.Exclude...)
+	if demand.Ahead {
+		parts[0] = "ahead"
+	}
+	return strings.Join(parts, "\x00")
+}
+
+func (d *Desk) enqueue(w *waiter) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q := d.queues[w.demand.Upstream]
+	if q == nil {
+		q = &queue{}
+		d.queues[w.demand.Upstream] = q
+	}
+	if q.Len() >= maxQueue {
+		return false
+	}
+	w.place = q.PushBack(w)
+	return true
+}
+
+// remove answers false when the demand has been answered or withdrawn already:
+// who gets true is the only one to answer it.
+func (d *Desk) remove(w *waiter) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if w.place == nil {
+		return false
+	}
+	q := d.queues[w.demand.Upstream]
+	q.Remove(w.place)
+	w.place = nil
+	if q.Len() == 0 {
+		delete(d.queues, w.demand.Upstream)
+	}
+	return true
+}
+
+// Freed tells the desk that a token may have become free. It does not block.
+func (d *Desk) Freed() {
+	select {
+	case d.wake <- struct{}{}:
+	default: // a look is due already
+	}
+}
+
+// Run serves the queues until ctx ends. Demands that wait then stay unanswered.
+func (d *Desk) Run(ctx context.Context) {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.wake:
+		case <-ticker.C:
+		}
+		for _, waiting := range d.snapshot() {
+			d.serve(ctx, waiting)
+		}
+	}
+}
+
+func (d *Desk) snapshot() [][]*waiter {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := make([][]*waiter, 0, len(d.queues))
+	for _, q := range d.queues {
+		waiting := make([]*waiter, 0, q.Len())
+		for place := q.Front(); place != nil; place = place.Next() {
+			waiting = append(waiting, place.Value.(*waiter)) //nolint:forcetypeassert // nothing else is in it
+		}
+		all = append(all, waiting)
+	}
+	return all
+}
+
+// serve gives each waiter of one upstream its turn, neighbours of one kind
+// together. Once nothing is left for a kind, those behind it of the same kind
+// keep waiting; those of another kind have their own turn.
+func (d *Desk) serve(ctx context.Context, waiting []*waiter) {
+	served := map[string]Answer{} // by kind: what refused it, if that is known
+	for len(waiting) > 0 && ctx.Err() == nil {
+		kind := waiting[0].kind
+		if refused, known := served[kind]; known {
+			served[kind] = d.refuse(ctx, waiting[0], refused)
+			waiting = waiting[1:]
+			continue
+		}
+		run := runOf(waiting)
+		rest, answer, none := d.grant(ctx, run)
+		waiting = append(rest, waiting[len(run):]...)
+		if none {
+			served[kind] = answer
+		}
+	}
+}
+
+// runOf is the neighbours at the head that one call of the store can serve.
+func runOf(waiting []*waiter) []*waiter {
+	wanted := waiting[0].demand.Count
+	for i, w := range waiting[1:] {
+		wanted += w.demand.Count
+		if w.kind != waiting[0].kind || wanted > maxRun {
+			return waiting[: i+1 : i+1]
+		}
+	}
+	return waiting[:len(waiting):len(waiting)]
+}
+
+// grant serves a run from the front. It answers those that got nothing, and
+// whether nothing is left for them, with the refusal if the store gave one.
+func (d *Desk) grant(ctx context.Context, run []*waiter) (rest []*waiter, refused Answer, none bool) {
+	all := run[0].demand
+	all.Count = 0
+	for _, w := range run {
+		all.Count += w.demand.Count
+	}
+	answer := d.acquire(ctx, all)
+	if answer.Refused != nil {
+		return run, answer, true
+	}
+	leases, none := answer.Leases, len(answer.Leases) < all.Count
+	var back []redisstore.LeaseRef
+	for len(run) > 0 && len(leases) > 0 {
+		w := run[0]
+		run = run[1:]
+		share := leases[:min(w.demand.Count, len(leases))]
+		if !d.remove(w) {
+			continue // withdrawn meanwhile: the next one's
+		}
+		leases = leases[len(share):]
+		if !w.reply(Answer{Leases: share}) {
+			back = append(back, refsOf(share)...)
+		}
+	}
+	d.GiveBack(ctx, append(back, refsOf(leases)...))
+	return run, Answer{}, none
+}
+
+func refsOf(leases []Lease) []redisstore.LeaseRef {
+	refs := make([]redisstore.LeaseRef, len(leases))
+	for i, lease := range leases {
+		refs[i] = lease.LeaseRef
+	}
+	return refs
+}
+
+// refuse lets w wait on, or answers it where that is of no use. Where it is not
+// known yet what is short, the store says, or has something after all. It
+// answers what is known then.
+func (d *Desk) refuse(ctx context.Context, w *waiter, refused Answer) Answer {
+	late := !time.Now().Before(w.demand.Until)
+	if refused.Refused == nil {
+		if !late {
+			return refused
+		}
+		rest, answer, _ := d.grant(ctx, []*waiter{w})
+		if len(rest) == 0 {
+			return refused
+		}
+		refused = answer
+	}
+	if (late || !worthWaiting(refused, w.demand.Until)) && d.remove(w) {
+		w.reply(refused)
+	}
+	return refused
+}

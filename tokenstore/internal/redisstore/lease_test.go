@@ -1,0 +1,261 @@
+package redisstore
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/redis/go-redis/v9"
+
+	"carousel.internal/tokenstore/internal/testredis"
+)
+
+func TestEligibility(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		fields []any
+		// leases are open already.
+		leases int
+		wanted Wanted
+		// want is the shortage; nil: it is granted. Explain says excludedBy.
+		want       *Shortage
+		excludedBy string
+	}{
+		"ready":                     {},
+		"disabled":                  {fields: []any{"enabled", 0}, want: &Shortage{Total: 1, Disabled: 1}, excludedBy: "disabled"},
+		"expired":                   {fields: []any{"expires", never}, want: &Shortage{Total: 1, Expired: 1}, excludedBy: "expired"},
+		"expires one day":           {fields: []any{"expires", ever}},
+		"cooling":                   {fields: []any{"cooling", ever}, want: &Shortage{Total: 1, Cooling: 1}, excludedBy: "cooling"},
+		"cooled":                    {fields: []any{"cooling", never}},
+		"cooling for the model":     {fields: []any{"m:" + someModel, ever}, want: &Shortage{Total: 1, Cooling: 1}, excludedBy: "cooling_model"},
+		"cooled for the model":      {fields: []any{"m:" + someModel, never}},
+		"cooling for another":       {fields: []any{"m:other", ever}},
+		"tried":                     {wanted: Wanted{Exclude: []string{"x", "a"}}, want: &Shortage{Total: 1, Tried: 1}},
+		"another was tried":         {wanted: Wanted{Exclude: []string{"x"}}},
+		"at its cap":                {fields: []any{"cap", 2}, leases: 2, want: &Shortage{Total: 1, Capped: 1}, excludedBy: "capped"},
+		"under its cap":             {fields: []any{"cap", 2}, leases: 1},
+		"no cap":                    {leases: 5},
+		"ahead":                     {leases: 5, wanted: Wanted{Ahead: true}},
+		"ahead, but it has a cap":   {fields: []any{"cap", 2}, wanted: Wanted{Ahead: true}, want: &Shortage{Total: 1, Capped: 1}},
+		"of another upstream":       {wanted: Wanted{Upstream: "elsewhere"}, want: &Shortage{}},
+		"moved away":                {fields: []any{"upstream", "elsewhere"}, want: &Shortage{}},
+		"disabled and more":         {fields: []any{"enabled", 0, "expires", never, "cooling", ever}, want: &Shortage{Total: 1, Disabled: 1}, excludedBy: "disabled"},
+		"tried, and cooling":        {fields: []any{"cooling", ever}, wanted: Wanted{Exclude: []string{"a"}}, want: &Shortage{Total: 1, Cooling: 1}, excludedBy: "cooling"},
+		"weight 0 is like 1":        {fields: []any{"weight", 0}},
+		"a field that is no number": {fields: []any{"cap", "many"}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachLeasePool(t, func(t *testing.T, p *leasePool) {
+				p.add("a")
+				for range c.leases {
+					p.take(Wanted{})
+				}
+				p.set("a", c.fields...)
+				chosen, candidates, _, err := p.Explain(t.Context(), somewhere, someModel)
+				p.must(err)
+				taken, shortage := p.ask(c.wanted)
+				if c.want == nil {
+					if len(taken) != 1 || taken[0].TokenID != "a" || taken[0].Version != 7 || chosen != "a" {
+						t.Errorf("took %+v, explain chose %q; shortage %+v", taken, chosen, shortage)
+					}
+					return
+				}
+				if diff := cmp.Diff(*c.want, shortage, cmpopts.IgnoreFields(Shortage{}, "Soonest")); diff != "" || len(taken) > 0 {
+					t.Errorf("took %v; shortage: %s", taken, diff)
+				}
+				if c.excludedBy != "" && (chosen != "" || len(candidates) != 1 || candidates[0].ExcludedBy != c.excludedBy) {
+					t.Errorf("explain: %q of %+v, want it excluded as %s", chosen, candidates, c.excludedBy)
+				}
+			})
+		})
+	}
+}
+
+func TestNoTokensAtAll(t *testing.T) {
+	t.Parallel()
+	eachLeasePool(t, func(t *testing.T, p *leasePool) {
+		taken, shortage := p.ask(Wanted{})
+		if len(taken) > 0 || shortage != (Shortage{}) {
+			t.Errorf("%v, %+v", taken, shortage)
+		}
+	})
+}
+
+// The time at which asking again makes sense is that of the first token that
+// this request could use.
+func TestSoonest(t *testing.T) {
+	t.Parallel()
+	eachLeasePool(t, func(t *testing.T, p *leasePool) {
+		now := time.Now()
+		for i, id := range []string{"a", "b", "c"} {
+			p.add(id, "cooling", now.Add(time.Duration(i+1)*time.Hour).UnixMilli())
+		}
+		p.add("d", "m:"+someModel, now.Add(150*time.Minute).UnixMilli())
+		for _, c := range []struct {
+			tried []string
+			want  time.Duration
+		}{
+			{nil, time.Hour}, {[]string{"a"}, 2 * time.Hour}, {[]string{"a", "b"}, 150 * time.Minute}, {[]string{"a", "b", "c", "d"}, 0},
+		} {
+			_, shortage := p.ask(Wanted{Exclude: c.tried})
+			if off := (shortage.Soonest - c.want).Abs(); off > 10*time.Second {
+				t.Errorf("without %v: %v, want about %v", c.tried, shortage.Soonest, c.want)
+			}
+		}
+	})
+}
+
+// What an acquire drops from the order is only what an edit brings back.
+func TestTheOrderForgetsTheDead(t *testing.T) {
+	t.Parallel()
+	eachLeasePool(t, func(t *testing.T, p *leasePool) {
+		p.add("a", "enabled", 0)
+		p.add("b", "expires", never)
+		p.add("c")
+		p.add("d", "cooling", ever)
+		p.must(p.client.ZAdd(t.Context(), orderKey(somewhere), redis.Z{Member: "a deleted one"}).Err())
+		p.take(Wanted{})
+		order, err := p.client.ZRange(t.Context(), orderKey(somewhere), 0, -1).Result()
+		p.must(err)
+		if want := []string{"d", "c"}; !slices.Equal(order, want) {
+			t.Errorf("order %v, want %v", order, want)
+		}
+	})
+}
+
+// Explain writes nothing, and chooses what the next acquire picks.
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	eachLeasePool(t, func(t *testing.T, p *leasePool) {
+		p.add("disabled", "enabled", 0)
+		p.add("expired", "expires", never)
+		p.add("full", "cap", 1)
+		p.take(Wanted{Exclude: []string{"disabled", "expired"}})
+		p.add("b")
+		p.add("a")
+		p.pick(3)
+		p.cool(p.take(Wanted{Exclude: []string{"a"}})[0], "")
+		p.wakeUp("b") // due, but nobody has looked yet
+		p.cool(p.take(Wanted{Exclude: []string{"b"}})[0], "other")
+
+		for range 6 {
+			before := p.dump()
+			chosen, candidates, asOf, err := p.Explain(t.Context(), somewhere, someModel)
+			p.must(err)
+			if diff := cmp.Diff(before, p.dump()); diff != "" {
+				t.Fatalf("explain changed something: %s", diff)
+			}
+			if len(candidates) != 5 || time.Since(asOf).Abs() > time.Minute {
+				t.Fatalf("%d candidates as of %v", len(candidates), asOf)
+			}
+			if got := p.take(Wanted{})[0].TokenID; got != chosen {
+				t.Fatalf("explain chose %q, acquire %q", chosen, got)
+			}
+		}
+		p.set("b", "cooling", ever)
+		_, candidates, _, err := p.Explain(t.Context(), somewhere, "other")
+		p.must(err)
+		got := map[string]string{}
+		for _, c := range candidates {
+			got[c.TokenID] = c.ExcludedBy
+			if cools := c.ExcludedBy == "cooling" || c.ExcludedBy == "cooling_model"; cools == c.Until.IsZero() {
+				t.Errorf("%s: %s until %v", c.TokenID, c.ExcludedBy, c.Until)
+			}
+		}
+		want := map[string]string{"disabled": "disabled", "expired": "expired", "full": "capped", "a": "cooling_model", "b": "cooling"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// A Redis that has lost its scripts in a restart gets them again.
+func TestScriptsComeBack(t *testing.T) {
+	t.Parallel()
+	eachLeasePool(t, func(t *testing.T, p *leasePool) {
+		p.add("a")
+		flush := func() { p.must(p.client.ScriptFlush(t.Context()).Err()) }
+		flush()
+		taken := p.take(Wanted{Count: 2})
+		flush()
+		lost, err := p.Renew(t.Context(), []LeaseRef{taken[0].LeaseRef}, time.Minute)
+		if err != nil || len(lost) > 0 {
+			t.Fatal(lost, err)
+		}
+		flush()
+		if !p.end(Succeeded, taken[0])[0].Live {
+			t.Error("not settled")
+		}
+		flush()
+		if !p.cool(taken[1], "") {
+			t.Error("does not cool")
+		}
+	})
+}
+
+// In a large pool of which little is usable, an acquire looks at little.
+func TestAcquireStaysCheap(t *testing.T) {
+	t.Parallel()
+	p := newLeasePool(t, testredis.Start(t))
+	for i := range 1000 {
+		id := fmt.Sprintf("t%04d", i)
+		switch {
+		case i%100 == 99:
+			p.add(id)
+		case i%3 == 0:
+			p.add(id, "enabled", 0)
+		case i%3 == 1:
+			p.add(id, "cap", 1)
+			p.must(p.client.ZAdd(t.Context(), inflightKey(id), redis.Z{Member: "1-1", Score: ever}).Err())
+		default:
+			p.add(id, "cooling", ever)
+			p.must(p.client.ZRem(t.Context(), orderKey(somewhere), id).Err())
+			p.must(p.client.ZAdd(t.Context(), coolingKey(somewhere), redis.Z{Member: id, Score: ever}).Err())
+		}
+	}
+	p.pick(10) // a round: sets aside what it steps over
+	before := calls(t, p.client)
+	p.pick(20)
+	if made := calls(t, p.client) - before; made > 20*40 {
+		t.Errorf("an acquire makes %d calls of Redis", made/20)
+	}
+	// What was set aside is not forgotten: the end of its lease brings it back.
+	settled, err := p.Settle(t.Context(), []Settlement{{LeaseRef: LeaseRef{"t0001", "1-1"}, Effect: Succeeded}})
+	if err != nil || !settled[0].Live {
+		t.Fatal(settled, err)
+	}
+	if !slices.Contains(p.pick(11), "t0001") {
+		t.Error("a token that has room again does not come back")
+	}
+	// And so does its expiry.
+	p.must(p.client.ZAdd(t.Context(), inflightKey("t0004"), redis.Z{Member: "1-1", Score: never}).Err())
+	p.wakeUp("t0004")
+	if !slices.Contains(p.pick(12), "t0004") {
+		t.Error("a token whose lease expired does not come back")
+	}
+}
+
+// calls counts the commands that the server has carried out, also in scripts.
+func calls(t *testing.T, client redis.UniversalClient) int {
+	t.Helper()
+	info, err := client.InfoMap(t.Context(), "commandstats").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := 0
+	for _, section := range info {
+		for _, stat := range section {
+			var made int
+			if _, err := fmt.Sscanf(stat, "calls=%d", &made); err != nil {
+				t.Fatal(stat, err)
+			}
+			total += made
+		}
+	}
+	return total
+}

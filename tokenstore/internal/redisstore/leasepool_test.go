@@ -1,0 +1,225 @@
+package redisstore
+
+import (
+	"log/slog"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"carousel.internal/tokenstore/internal/testredis"
+)
+
+const (
+	somewhere = "cursor" // the upstream of tests
+	someModel = "gpt-4"
+	// never and ever are times, in ms, that no test reaches.
+	never = 1
+	ever  = 1 << 43
+)
+
+// leasePool is a pool of tokens that a test writes as it likes.
+type leasePool struct {
+	*Store
+	t      *testing.T
+	client redis.UniversalClient
+}
+
+func newLeasePool(t *testing.T, client redis.UniversalClient) *leasePool {
+	t.Helper()
+	store := New(client, Options{Barrier: BarrierFunc(nil), Logger: slog.New(slog.DiscardHandler)})
+	return &leasePool{Store: store, t: t, client: client}
+}
+
+func eachLeasePool(t *testing.T, test func(*testing.T, *leasePool)) {
+	t.Helper()
+	testredis.Each(t, func(t *testing.T, client redis.UniversalClient) { test(t, newLeasePool(t, client)) })
+}
+
+func (p *leasePool) must(err error) {
+	p.t.Helper()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// add puts an enabled token into the order at the clock, as the script create
+// does. fields are pairs that differ from the default.
+func (p *leasePool) add(id string, fields ...any) {
+	p.t.Helper()
+	ctx := p.t.Context()
+	p.set(id, "upstream", somewhere, "enabled", 1, "cap", 0, "weight", 1, "expires", 0, "epoch", 1, "ver", 7)
+	p.set(id, fields...)
+	p.must(p.client.ZAdd(ctx, tokenIDsKey(), redis.Z{Member: id}).Err())
+	p.toOrder(id)
+}
+
+func (p *leasePool) toOrder(id string) {
+	p.t.Helper()
+	ctx := p.t.Context()
+	clock, err := p.client.HGet(ctx, clockKey(), somewhere).Float64()
+	if err != nil && err != redis.Nil { //nolint:errorlint // never wrapped
+		p.t.Fatal(err)
+	}
+	p.must(p.client.ZAdd(ctx, orderKey(somewhere), redis.Z{Member: id, Score: clock}).Err())
+}
+
+func (p *leasePool) set(id string, fields ...any) {
+	p.t.Helper()
+	if len(fields) > 0 {
+		p.must(p.client.HSet(p.t.Context(), tokenKey(id), fields...).Err())
+	}
+}
+
+func (p *leasePool) field(id, name string) string {
+	p.t.Helper()
+	value, err := p.client.HGet(p.t.Context(), tokenKey(id), name).Result()
+	if err != nil && err != redis.Nil { //nolint:errorlint // never wrapped
+		p.t.Fatal(err)
+	}
+	return value
+}
+
+// open are the leases of a token that Redis has, expired ones included.
+func (p *leasePool) open(id string) int {
+	p.t.Helper()
+	open, err := p.client.ZCard(p.t.Context(), inflightKey(id)).Result()
+	p.must(err)
+	return int(open)
+}
+
+// wakeUp ends a token's cooling, or its being set aside, as time would.
+func (p *leasePool) wakeUp(id string) {
+	p.t.Helper()
+	if p.field(id, "cooling") != "" {
+		p.set(id, "cooling", never)
+	}
+	p.must(p.client.ZAddXX(p.t.Context(), coolingKey(somewhere), redis.Z{Member: id, Score: never}).Err())
+}
+
+func (p *leasePool) ask(wanted Wanted) ([]Taken, Shortage) {
+	p.t.Helper()
+	if wanted.Upstream == "" {
+		wanted.Upstream = somewhere
+	}
+	if wanted.TTL == 0 {
+		wanted.TTL = time.Minute
+	}
+	if wanted.Count == 0 {
+		wanted.Count = 1
+	}
+	if wanted.Model == "" {
+		wanted.Model = someModel
+	}
+	taken, shortage, err := p.Acquire(p.t.Context(), wanted)
+	p.must(err)
+	return taken, shortage
+}
+
+// pick takes n leases one at a time and answers the ids of their tokens.
+func (p *leasePool) pick(n int) []string {
+	p.t.Helper()
+	picked := make([]string, 0, n)
+	for range n {
+		picked = append(picked, tokensOf(p.take(Wanted{}))...)
+	}
+	return picked
+}
+
+// take is ask for those who know that there is something.
+func (p *leasePool) take(wanted Wanted) []Taken {
+	p.t.Helper()
+	taken, shortage := p.ask(wanted)
+	if len(taken) == 0 {
+		p.t.Fatalf("denied: %+v", shortage)
+	}
+	return taken
+}
+
+func (p *leasePool) end(effect Effect, taken ...Taken) []Settled {
+	p.t.Helper()
+	settlements := make([]Settlement, len(taken))
+	for i, lease := range taken {
+		settlements[i] = Settlement{LeaseRef: lease.LeaseRef, Effect: effect, Error: "evidence"}
+	}
+	settled, err := p.Settle(p.t.Context(), settlements)
+	p.must(err)
+	return settled
+}
+
+func (p *leasePool) cool(taken Taken, model string) bool {
+	p.t.Helper()
+	changed, err := p.Apply(p.t.Context(), Transition{
+		TokenID: taken.TokenID, Upstream: somewhere, Epoch: taken.Epoch(), Streak: 1, CoolFor: time.Hour, Model: model,
+	})
+	p.must(err)
+	return changed
+}
+
+// dump is everything that Redis holds.
+func (p *leasePool) dump() map[string]any {
+	p.t.Helper()
+	ctx := p.t.Context()
+	everything := map[string]any{}
+	keys, err := p.client.Keys(ctx, "*").Result()
+	p.must(err)
+	for _, key := range keys {
+		kind, err := p.client.Type(ctx, key).Result()
+		p.must(err)
+		switch kind {
+		case "hash":
+			everything[key], err = p.client.HGetAll(ctx, key).Result()
+		case "zset":
+			everything[key], err = p.client.ZRangeWithScores(ctx, key, 0, -1).Result()
+		default:
+			everything[key], err = p.client.Get(ctx, key).Result()
+		}
+		p.must(err)
+	}
+	return everything
+}
+
+func tokensOf(taken []Taken) []string {
+	all := make([]string, len(taken))
+	for i, lease := range taken {
+		all[i] = lease.TokenID
+	}
+	return all
+}
+
+func tally(picked []string) map[string]int {
+	counts := map[string]int{}
+	for _, id := range picked {
+		counts[id]++
+	}
+	return counts
+}
+
+// spread is the difference between the largest count and the smallest.
+func spread(counts map[string]int, tokens ...string) int {
+	all := make([]int, 0, len(tokens))
+	for _, id := range tokens {
+		all = append(all, counts[id])
+	}
+	if len(all) == 0 {
+		all = slices.Collect(maps.Values(counts))
+	}
+	return slices.Max(all) - slices.Min(all)
+}
+
+// waitUntil asks until it is so.
+func waitUntil(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	deadline, again := time.NewTimer(testredis.Timeout), time.NewTicker(5*time.Millisecond)
+	defer deadline.Stop()
+	defer again.Stop()
+	for !so() {
+		select {
+		case <-deadline.C:
+			t.Fatalf("not within %v: %s", testredis.Timeout, what)
+		case <-again.C:
+		}
+	}
+}

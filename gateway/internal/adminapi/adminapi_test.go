@@ -317,8 +317,11 @@ func TestRoutes(t *testing.T) {
 		method, path string
 		status       int
 	}{
-		{"PUT", "/admin/api/tokens", 405}, {"POST", "/admin/api/logs", 405}, {"PUT", "/admin/api/settings", 405},
-		{"GET", "/admin/api/nowhere", 404}, {"GET", "/admin/api", 404},
+		{"PUT", "/admin/api/tokens", 405},
+		{"POST", "/admin/api/logs", 405},
+		{"PUT", "/admin/api/settings", 405},
+		{"GET", "/admin/api/nowhere", 404},
+		{"GET", "/admin/api", 404},
 	} {
 		if w := send(t, newStore(), c.method, c.path, key, ""); w.Code != c.status {
 			t.Errorf("%s %s: %d, want %d", c.method, c.path, w.Code, c.status)
@@ -338,31 +341,55 @@ func TestWhatTheStoreIsAsked(t *testing.T) {
 		headers                  []string
 		want                     proto.Message
 	}{
-		{"filters", "GET", "/admin/api/tokens?upstream=cursor&state=cooling&tag=a&q=work&limit=5&cursor=c", "", nil,
-			&tokenstorev1.ListTokensRequest{Upstream: "cursor", State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, Tag: "a", Query: "work", Limit: 5, Cursor: "c"}},
+		{
+			"filters", "GET", "/admin/api/tokens?upstream=cursor&state=cooling&tag=a&q=work&limit=5&cursor=c", "", nil,
+			&tokenstorev1.ListTokensRequest{Upstream: "cursor", State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, Tag: "a", Query: "work", Limit: 5, Cursor: "c"},
+		},
 		{"no filters", "GET", "/admin/api/tokens", "", nil, &tokenstorev1.ListTokensRequest{}},
-		{"create", "POST", "/admin/api/tokens", `{"token":"eyJh","upstream":"vendor","alias":"w","tags":["a"],"cap":2,"weight":3,"enabled":false,"checksum":"c"}`, nil,
-			&tokenstorev1.CreateTokenRequest{Secret: "eyJh", Upstream: "vendor", Alias: "w", Tags: []string{"a"}, Cap: 2, Weight: 3, Enabled: &no, Checksum: "c"}},
+		{
+			"create", "POST", "/admin/api/tokens", `{"token":"eyJh","upstream":"vendor","alias":"w","tags":["a"],"cap":2,"weight":3,"enabled":false,"checksum":"c"}`, nil,
+			&tokenstorev1.CreateTokenRequest{Secret: "eyJh", Upstream: "vendor", Alias: "w", Tags: []string{"a"}, Cap: 2, Weight: 3, Enabled: &no, Checksum: "c"},
+		},
 		{"create, the least", "POST", "/admin/api/tokens", `{"token":"eyJh"}`, nil, &tokenstorev1.CreateTokenRequest{Secret: "eyJh"}},
 		{"get", "GET", "/admin/api/tokens/t2", "", nil, &tokenstorev1.GetTokenRequest{Id: "t2"}},
-		{"change one", "PATCH", "/admin/api/tokens/t2", `{"enabled":false}`, []string{"If-Match", `"7"`},
-			&tokenstorev1.UpdateTokenRequest{Id: "t2", UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"enabled"}}, ExpectedVersion: 7}},
-		{"change to nothing", "PATCH", "/admin/api/tokens/t2", `{"alias":"","tags":[],"cap":0}`, []string{"If-Match", "*"},
-			&tokenstorev1.UpdateTokenRequest{Id: "t2", UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"alias", "cap", "tags"}}}},
+		{
+			"change one", "PATCH", "/admin/api/tokens/t2", `{"enabled":false}`,
+			[]string{"If-Match", `"7"`},
+			&tokenstorev1.UpdateTokenRequest{Id: "t2", UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"enabled"}}, ExpectedVersion: 7},
+		},
+		{
+			"change to nothing", "PATCH", "/admin/api/tokens/t2", `{"alias":"","tags":[],"cap":0}`,
+			[]string{"If-Match", "*"},
+			&tokenstorev1.UpdateTokenRequest{Id: "t2", UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"alias", "cap", "tags"}}},
+		},
 		{"delete", "DELETE", "/admin/api/tokens/t2", "", []string{"If-Match", "7"}, &tokenstorev1.DeleteTokenRequest{Id: "t2", ExpectedVersion: 7}},
-		{"import", "POST", "/admin/api/tokens/import", `{"content":"a,b","format":"token-list","upstream":"vendor"}`, nil,
-			&tokenstorev1.ImportTokensRequest{Content: "a,b", Format: tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN_LIST, Upstream: "vendor"}},
-		{"export", "GET", "/admin/api/tokens/export?format=token-list&upstream=vendor", "", nil,
-			&tokenstorev1.ExportTokensRequest{Format: tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN_LIST, Upstream: "vendor"}},
-		{"export, no format", "GET", "/admin/api/tokens/export", "", nil,
-			&tokenstorev1.ExportTokensRequest{Format: tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN}},
-		{"put", "PUT", "/admin/api/upstreams/vendor", `{"driver":"openai","base_url":"https://a","models":["m"],"settings":{"k":"v"}}`, []string{"If-Match", `"2"`},
-			&tokenstorev1.PutUpstreamRequest{Upstream: &tokenstorev1.Upstream{Name: "vendor", Driver: "openai", BaseUrl: "https://a", Models: []string{"m"}, Settings: map[string]string{"k": "v"}}, ExpectedVersion: 2}},
+		{
+			"import", "POST", "/admin/api/tokens/import", `{"content":"a,b","format":"token-list","upstream":"vendor"}`, nil,
+			&tokenstorev1.ImportTokensRequest{Content: "a,b", Format: tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN_LIST, Upstream: "vendor"},
+		},
+		{
+			"export", "GET", "/admin/api/tokens/export?format=token-list&upstream=vendor", "", nil,
+			&tokenstorev1.ExportTokensRequest{Format: tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN_LIST, Upstream: "vendor"},
+		},
+		{
+			"export, no format", "GET", "/admin/api/tokens/export", "", nil,
+			&tokenstorev1.ExportTokensRequest{Format: tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN},
+		},
+		{
+			"put", "PUT", "/admin/api/upstreams/vendor", `{"driver":"openai","base_url":"https://a","models":["m"],"settings":{"k":"v"}}`,
+			[]string{"If-Match", `"2"`},
+			&tokenstorev1.PutUpstreamRequest{Upstream: &tokenstorev1.Upstream{Name: "vendor", Driver: "openai", BaseUrl: "https://a", Models: []string{"m"}, Settings: map[string]string{"k": "v"}}, ExpectedVersion: 2},
+		},
 		{"delete upstream", "DELETE", "/admin/api/upstreams/vendor", "", nil, &tokenstorev1.DeleteUpstreamRequest{Name: "vendor"}},
-		{"settings", "PATCH", "/admin/api/settings", `{"vision_ability":"all","enable_slow_pool":false,"queue_wait_ms":5}`, []string{"If-Match", `"4"`},
-			&tokenstorev1.UpdateSettingsRequest{Settings: &tokenstorev1.Settings{VisionAbility: "all", QueueWaitMs: 5}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"enable_slow_pool", "queue_wait_ms", "vision_ability"}}, ExpectedVersion: 4}},
-		{"logs", "GET", "/admin/api/logs?model=m&status=failure&alias=w&stream=false&error=limit&from=2026-01-31T12:00:00Z&to=2026-01-31T13:00:00%2B01:00&limit=9&cursor=c", "", nil,
-			&tokenstorev1.QueryRequest{Model: "m", Status: "failure", TokenAlias: "w", Stream: &no, Error: "limit", From: moment, To: moment, Limit: 9, Cursor: "c"}},
+		{
+			"settings", "PATCH", "/admin/api/settings", `{"vision_ability":"all","enable_slow_pool":false,"queue_wait_ms":5}`,
+			[]string{"If-Match", `"4"`},
+			&tokenstorev1.UpdateSettingsRequest{Settings: &tokenstorev1.Settings{VisionAbility: "all", QueueWaitMs: 5}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"enable_slow_pool", "queue_wait_ms", "vision_ability"}}, ExpectedVersion: 4},
+		},
+		{
+			"logs", "GET", "/admin/api/logs?model=m&status=failure&alias=w&stream=false&error=limit&from=2026-01-31T12:00:00Z&to=2026-01-31T13:00:00%2B01:00&limit=9&cursor=c", "", nil,
+			&tokenstorev1.QueryRequest{Model: "m", Status: "failure", TokenAlias: "w", Stream: &no, Error: "limit", From: moment, To: moment, Limit: 9, Cursor: "c"},
+		},
 		{"explain", "GET", "/admin/api/explain?model=vendor/gpt-4o", "", nil, &tokenstorev1.ExplainRequest{Upstream: "vendor", Model: "gpt-4o"}},
 	}
 	for _, c := range cases {

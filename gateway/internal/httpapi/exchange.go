@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -107,7 +108,7 @@ func (s *server) recovered(c *gin.Context, x *exchange) {
 	if cause == nil {
 		return
 	}
-	if cause == http.ErrAbortHandler {
+	if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(cause)
 	}
 	s.Log.ErrorContext(c.Request.Context(), "handler panicked",
@@ -150,8 +151,8 @@ var jsonContent = []string{"application/json"}
 // newID makes a request id: 32 hex digits. It must be unique, not secret.
 func newID() string {
 	var raw [16]byte
-	binary.NativeEndian.PutUint64(raw[:8], rand.Uint64())
-	binary.NativeEndian.PutUint64(raw[8:], rand.Uint64())
+	binary.NativeEndian.PutUint64(raw[:8], rand.Uint64()) //nolint:gosec // unique is enough
+	binary.NativeEndian.PutUint64(raw[8:], rand.Uint64()) //nolint:gosec // unique is enough
 	return hex.EncodeToString(raw[:])
 }
 

@@ -59,7 +59,10 @@ func says(err error, events ...chat.Event) relay {
 }
 
 var greeting = []chat.Event{
-	{}, {Text: "Hel", More: true}, {Text: "lo"}, {Finish: chat.Stop},
+	{},
+	{Text: "Hel", More: true},
+	{Text: "lo"},
+	{Finish: chat.Stop},
 	{Usage: &chat.Usage{Prompt: 3, Completion: 2, Source: chat.UsageReported}},
 }
 

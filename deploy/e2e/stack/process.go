@@ -51,7 +51,7 @@ func (p *Process) Start() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	command := exec.Command(p.path, p.args...) //nolint:gosec,noctx // the test's own programs; ended by Stop or Kill
-	command.Env = append(baseEnv(), p.env...)
+	command.Env = append(BaseEnv(), p.env...)
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		p.t.Fatal(err)
@@ -132,9 +132,9 @@ func (p *Process) WaitLog(text string, limit time.Duration) string {
 	return line
 }
 
-// baseEnv is what a program needs of the test's environment: none of the
+// BaseEnv is what a program needs of the test's environment: none of the
 // settings that whoever runs the tests may have.
-func baseEnv() []string {
+func BaseEnv() []string {
 	var env []string
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GOCOVERDIR"} {
 		if value, set := os.LookupEnv(name); set {
@@ -243,6 +243,13 @@ func binary(t testing.TB, module, pkg string) string {
 		t.Fatalf("build %s: %v", pkg, err)
 	}
 	return path
+}
+
+// Binary builds the program of a service, gateway or tokenstore, and answers its
+// path.
+func Binary(t testing.TB, service string) string {
+	t.Helper()
+	return binary(t, service, "./cmd/"+service)
 }
 
 // RemoveBinaries removes what binary built; call it at the end of TestMain.

@@ -139,7 +139,7 @@ func (s *Stack) RedisClient() *redis.Client {
 
 // StartTokenstore starts the tokenstore.
 func (s *Stack) StartTokenstore() {
-	s.Tokenstore = startProcess(s.t, "tokenstore", binary(s.t, "tokenstore", "./cmd/tokenstore"), nil, append([]string{
+	s.Tokenstore = startProcess(s.t, "tokenstore", Binary(s.t, "tokenstore"), nil, append([]string{
 		"GRPC_ADDR=" + s.storeAddr, "OPS_ADDR=" + s.storeOps, "REDIS_URL=redis://" + s.RedisAddr + "/0",
 		"TOKENSTORE_SECRET=e2e-shared-secret", "SEAL_KEY_FILE=" + filepath.Join(s.Folder, "seal.key"),
 		"TOKEN_FILE=" + filepath.Join(s.Folder, ".token"), "TOKEN_LIST_FILE=" + filepath.Join(s.Folder, ".token-list"),
@@ -154,7 +154,7 @@ func (s *Stack) StartGateway() *Gateway {
 	addr, opsAddr := freeAddr(s.t), freeAddr(s.t)
 	_, port, _ := net.SplitHostPort(addr)
 	gateway := &Gateway{URL: "http://" + addr, Ops: opsAddr}
-	gateway.Process = startProcess(s.t, fmt.Sprintf("gateway %d", len(s.Gateways)+1), binary(s.t, "gateway", "./cmd/gateway"), nil, append([]string{
+	gateway.Process = startProcess(s.t, fmt.Sprintf("gateway %d", len(s.Gateways)+1), Binary(s.t, "gateway"), nil, append([]string{
 		"PORT=" + port, "OPS_ADDR=" + opsAddr, "TOKENSTORE_ADDR=" + s.storeAddr, "TOKENSTORE_SECRET=e2e-shared-secret",
 		"AUTH_TOKEN=" + AdminToken, "DRAIN_DELAY=0s", "SHUTDOWN_GRACE=5s",
 	}, s.options.GatewayEnv...))

@@ -1,0 +1,141 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/openai/openai-go/v3/option"
+
+	"carousel.internal/deploy/e2e/stack"
+	"carousel.internal/deploy/upstreamsim"
+)
+
+// chats sends n requests over the gateways, from that many clients, and answers
+// how many failed.
+func chats(t *testing.T, gateways []*stack.Gateway, model string, n, clients int) (failed int64) {
+	t.Helper()
+	var next, failures atomic.Int64
+	var wg sync.WaitGroup
+	for client := range clients {
+		wg.Go(func() {
+			gateway := gateways[client%len(gateways)]
+			sdk := gateway.SDK(option.WithRequestTimeout(time.Minute))
+			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
+				want := fmt.Sprintf("request %d", i)
+				answer, err := sdk.Chat.Completions.New(t.Context(), ask(model, want))
+				if err != nil || answer.Choices[0].Message.Content != want {
+					failures.Add(1)
+					t.Errorf("request %d: %v", i, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return failures.Load()
+}
+
+func TestEqualTokensGetEqualShares(t *testing.T) {
+	s := stack.Start(t, stack.Options{Gateways: 3})
+	tokens := s.AddTokens("openai", "o", 10, 0)
+	s.Sim.Reset()
+	if failed := chats(t, s.Gateways, "gpt-test", 3000, 24); failed > 0 {
+		t.Fatalf("%d requests failed", failed)
+	}
+	ledger := s.Sim.Ledger()
+	for _, token := range tokens {
+		got := ledger.Tokens[upstreamsim.Fingerprint(token.Secret)].Requests
+		t.Logf("%s: %d", token.Alias, got)
+		if got < 297 || got > 303 {
+			t.Errorf("%s got %d of 3000 requests, not 300 ± 3", token.Alias, got)
+		}
+	}
+}
+
+func TestCapsHoldAndNobodyWaitsForNothing(t *testing.T) {
+	s := stack.Start(t, stack.Options{Gateways: 3})
+	tokens := s.AddTokens("openai", "o", 3, 1)
+	s.Sim.Reset()
+	if err := s.Sim.SetRule(upstreamsim.Rule{Delay: 20 * time.Millisecond}); err != nil {
+		t.Fatal(err)
+	}
+	const requests = 300
+	began := time.Now()
+	if failed := chats(t, s.Gateways, "gpt-test", requests, 30); failed > 0 {
+		t.Fatalf("%d requests failed", failed)
+	}
+	took := time.Since(began)
+	ledger := s.Sim.Ledger()
+	for _, token := range tokens {
+		counts := ledger.Tokens[upstreamsim.Fingerprint(token.Secret)]
+		t.Logf("%s: %d requests, at most %d at once", token.Alias, counts.Requests, counts.MaxInFlight)
+		if counts.MaxInFlight != 1 {
+			t.Errorf("%s had %d requests at once", token.Alias, counts.MaxInFlight)
+		}
+		if counts.Requests < requests/3-5 || counts.Requests > requests/3+5 {
+			t.Errorf("%s got %d of %d requests", token.Alias, counts.Requests, requests)
+		}
+	}
+	// 300 requests of 20 ms on 3 tokens take 2 s if no token is ever idle.
+	t.Logf("%s for 2 s of work a token", took)
+}
+
+func TestDeletedTokenGetsNoRequestASecondLater(t *testing.T) {
+	s := stack.Start(t, stack.Options{Gateways: 3})
+	tokens := s.AddTokens("openai", "o", 4, 0)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for _, gateway := range s.Gateways {
+		for range 4 {
+			wg.Go(func() {
+				sdk := gateway.SDK()
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					if _, err := sdk.Chat.Completions.New(t.Context(), ask("gpt-test", "x")); err != nil {
+						t.Errorf("a request failed: %v", err)
+						return
+					}
+				}
+			})
+		}
+	}
+	deleted := upstreamsim.Fingerprint(tokens[0].Secret)
+	s.Eventually("the token is in use", 10*time.Second, func() bool { return s.Sim.Ledger().Tokens[deleted].Requests > 100 })
+	s.Gateways[1].MustAdmin(t, http.StatusNoContent, http.MethodDelete, "/admin/api/tokens/"+tokens[0].ID, nil)
+	<-time.After(time.Second) // the promise under test is about this second
+	before := s.Sim.Ledger()
+	s.Eventually("1000 more requests", 30*time.Second, func() bool { return s.Sim.Ledger().Total.Requests > before.Total.Requests+1000 })
+	close(stop)
+	wg.Wait()
+	if after := s.Sim.Ledger().Tokens[deleted].Requests; after != before.Tokens[deleted].Requests {
+		t.Errorf("it got %d requests later than a second after its deletion", after-before.Tokens[deleted].Requests)
+	}
+}
+
+// One bad token fails no request while a good one exists.
+func TestBadTokenFailsNoRequest(t *testing.T) {
+	s := stack.Start(t, stack.Options{Gateways: 2})
+	tokens := s.AddTokens("cursor", "c", 4, 0)
+	if err := s.Sim.SetRule(upstreamsim.Rule{Token: upstreamsim.Fingerprint(tokens[2].Secret), Scenario: "error-2"}); err != nil {
+		t.Fatal(err)
+	}
+	if failed := chats(t, s.Gateways, "gpt-4o", 200, 8); failed > 0 {
+		t.Errorf("%d of 200 requests failed", failed)
+	}
+	for _, token := range s.Gateways[0].Tokens(t) {
+		want := "ready"
+		if token.ID == tokens[2].ID {
+			want = "cooling"
+		}
+		if token.State != want {
+			t.Errorf("%s is %s, want %s", token.Alias, token.State, want)
+		}
+	}
+}

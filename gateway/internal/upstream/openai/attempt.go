@@ -67,7 +67,7 @@ func (a *attempt) run(ctx context.Context) *upstream.Failure {
 	case kind == "text/event-stream", a.call.Request.Stream && !strings.HasSuffix(kind, "json"):
 		return a.stream(ctx, response.Body, limit-time.Since(started))
 	default:
-		return a.whole(ctx, response.Body)
+		return a.whole(ctx, response)
 	}
 }
 

@@ -138,7 +138,7 @@ func byWords(message string) upstream.Class {
 
 // refused is the failure of an answer with a status other than 200.
 func (a *attempt) refused(ctx context.Context, response *http.Response) *upstream.Failure {
-	body, err := a.readAll(io.LimitReader(response.Body, maxErrorBody), maxErrorBody)
+	body, err := a.readAll(io.LimitReader(response.Body, maxErrorBody), response.ContentLength, maxErrorBody)
 	if err != nil && a.caller.Err() != nil {
 		return a.interrupted(ctx, err, upstream.Broken)
 	}

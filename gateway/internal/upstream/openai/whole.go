@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
@@ -16,8 +17,8 @@ const maxWhole = 32 << 20
 var errTooLarge = errors.New("the answer is too large")
 
 // whole yields an answer that is not streamed as one event.
-func (a *attempt) whole(ctx context.Context, body io.Reader) *upstream.Failure {
-	data, err := a.readAll(body, maxWhole)
+func (a *attempt) whole(ctx context.Context, response *http.Response) *upstream.Failure {
+	data, err := a.readAll(response.Body, response.ContentLength, maxWhole)
 	switch {
 	case errors.Is(err, errTooLarge):
 		return a.cutShort("the answer is larger than 32 MiB")
@@ -46,10 +47,20 @@ func (a *attempt) whole(ctx context.Context, body io.Reader) *upstream.Failure {
 	return nil
 }
 
+// Room for a body: what its announced length is believed, and what one without a
+// length begins with.
+const (
+	trustedLength = 256 << 10
+	unknownLength = 4 << 10
+)
+
 // readAll reads a body of at most limit bytes; each read may take as long as an
-// event.
-func (a *attempt) readAll(body io.Reader, limit int) ([]byte, error) {
-	data := make([]byte, 0, 4<<10)
+// event. length is the announced one, or -1.
+func (a *attempt) readAll(body io.Reader, length int64, limit int) ([]byte, error) {
+	if length < 0 {
+		length = unknownLength
+	}
+	data := make([]byte, 0, min(length, trustedLength)+1)
 	for {
 		if len(data) == cap(data) {
 			data = append(data, 0)[:len(data)]

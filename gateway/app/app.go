@@ -127,6 +127,7 @@ func (g *Gateway) assemble() {
 		Config:           store,
 		Logs:             tokenstorev1.NewRequestLogServiceClient(g.conn),
 		Leases:           tokenstorev1.NewLeaseServiceClient(g.conn),
+		Resolve:          g.resolve,
 		ValidateUpstream: g.catalog.Validate,
 		Log:              g.log,
 		Timeout:          cfg.StoreTimeout,
@@ -141,7 +142,6 @@ func (g *Gateway) assemble() {
 		Settings: g.config.Settings,
 		Gate:     gate,
 		Metrics:  counts,
-		Process:  metrics.NewProcess(),
 		Access:   accesslog.New(g.log),
 		Log:      g.log,
 		Mounts:   []httpapi.Mount{admin},
@@ -159,6 +159,9 @@ func (g *Gateway) Addr() string { return g.listener.Addr().String() }
 func (g *Gateway) Ready(ctx context.Context) error {
 	if g.draining.Load() {
 		return errors.New("shutting down")
+	}
+	if g.options.Config.AuthToken.Empty() && len(g.config.AdminTokenHash()) == 0 {
+		return errors.New("the tokenstore has not told the admin token")
 	}
 	return errors.Join(g.config.Ready(ctx), g.leases.Ready(ctx))
 }

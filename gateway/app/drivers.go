@@ -22,7 +22,6 @@ func drivers(cfg Config) map[string]upstream.Constructor {
 func withTimeouts(cfg Config, construct upstream.Constructor) upstream.Constructor {
 	return func(config upstream.Config) (upstream.Driver, error) {
 		settings := map[string]string{
-			"connect_timeout":    cfg.ConnectTimeout.String(),
 			"first_byte_timeout": cfg.FirstByteTimeout.String(),
 			"idle_timeout":       cfg.IdleTimeout.String(),
 		}

@@ -37,6 +37,12 @@ func statusOf(kind chat.Kind) int {
 	return openai.EncodeError(&chat.Error{Kind: kind}).Status
 }
 
+// resolve answers where a model is served, as a chat request would find it.
+func (g *Gateway) resolve(model string) (upstreamName, upstreamModel string, err error) {
+	target, err := g.catalog.Resolve(model, g.config.Settings().GetEnableAllClaude())
+	return target.Upstream, target.Model, err
+}
+
 // borrow lends a credential for a question that is no chat.
 func (g *Gateway) borrow(ctx context.Context, upstreamName string) (upstream.Credential, func(error), error) {
 	held, err := g.leases.Acquire(ctx, lease.Demand{Upstream: upstreamName})

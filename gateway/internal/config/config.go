@@ -32,7 +32,6 @@ type Config struct {
 	LogLevel  string `key:"log_level" doc:"debug, info, warn or error."`
 	LogFormat string `key:"log_format" doc:"json or text."`
 
-	ConnectTimeout   time.Duration `key:"connect_timeout" doc:"Longest time to connect to an upstream."`
 	FirstByteTimeout time.Duration `key:"first_byte_timeout" doc:"Longest wait for an upstream's first event."`
 	IdleTimeout      time.Duration `key:"idle_timeout" doc:"Longest silence of an upstream within an answer."`
 	RequestTimeout   time.Duration `key:"request_timeout" doc:"Longest time for one chat request, retries included."`
@@ -55,7 +54,6 @@ func Default() Config {
 		OpsAddr:            ":9090",
 		LogLevel:           "info",
 		LogFormat:          "json",
-		ConnectTimeout:     10 * time.Second,
 		FirstByteTimeout:   2 * time.Minute,
 		IdleTimeout:        2 * time.Minute,
 		RequestTimeout:     time.Hour,
@@ -121,7 +119,7 @@ func (c Config) Validate() error {
 		wrong("log_format", "json or text wanted, not %q", c.LogFormat)
 	}
 	for key, duration := range map[string]time.Duration{
-		"store_timeout": c.StoreTimeout, "connect_timeout": c.ConnectTimeout,
+		"store_timeout": c.StoreTimeout,
 		"first_byte_timeout": c.FirstByteTimeout, "idle_timeout": c.IdleTimeout, "request_timeout": c.RequestTimeout,
 		"stream_heartbeat": c.StreamHeartbeat, "write_timeout": c.WriteTimeout, "read_timeout": c.ReadTimeout,
 	} {

@@ -102,6 +102,9 @@ func (d *driver) Models(context.Context, upstream.Credential) ([]chat.Model, err
 	return slices.Clone(models), nil
 }
 
+// BuiltInModels implements upstream.BuiltIn.
+func (d *driver) BuiltInModels() []chat.Model { return slices.Clone(models) }
+
 // Close implements upstream.Driver.
 func (d *driver) Close() {
 	if d.transport != nil {

@@ -221,6 +221,9 @@ func (s *Scanner) Int() int {
 // Err is the fault that stopped the scanner; nil where there is none.
 func (s *Scanner) Err() *SyntaxError { return s.err }
 
+// Failed tells whether a fault has stopped the scanner.
+func (s *Scanner) Failed() bool { return s.err != nil }
+
 // End demands that nothing but white space follows, and answers the first fault
 // of the whole text.
 func (s *Scanner) End() *SyntaxError {

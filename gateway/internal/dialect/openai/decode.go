@@ -258,7 +258,7 @@ func (d *decoder) message(index int) (chat.Message, error) {
 			return chat.Message{}, err
 		}
 	}
-	if d.s.Err() != nil {
+	if d.s.Failed() {
 		return chat.Message{}, nil
 	}
 	return m.Message, m.validate(at)
@@ -299,7 +299,7 @@ func (m *draft) validate(at place) error {
 			"`%s` must be system, developer, user, assistant or tool, but is %q", at.param("role"), cut(m.role))
 	}
 	m.Role = role
-	if !m.hasContent && !(role == chat.Assistant && m.speaks) {
+	if !m.hasContent && (role != chat.Assistant || !m.speaks) {
 		return invalid(at.param("content"),
 			"`%s` is missing: it must be a string or an array of content parts", at.param("content"))
 	}
@@ -340,7 +340,7 @@ func (d *decoder) content(at place) (parts []chat.Part, present bool, err error)
 			}
 			at.part++
 		}
-		if at.part == 0 && d.s.Err() == nil {
+		if at.part == 0 && !d.s.Failed() {
 			at.part = -1
 			return nil, false, invalid(at.param("content"), "`%s` is an empty array: it must have at least one part", at.param("content"))
 		}
@@ -381,7 +381,7 @@ func (d *decoder) part(at place) error {
 			return err
 		}
 	}
-	if d.s.Err() != nil {
+	if d.s.Failed() {
 		return nil
 	}
 	switch {
@@ -415,7 +415,7 @@ func (d *decoder) imageURL(at place) (url string, err error) {
 	default:
 		return "", d.mismatchAt(at, "image_url", "an object with a `url`")
 	}
-	if url == "" && d.s.Err() == nil {
+	if url == "" && !d.s.Failed() {
 		return "", invalid(at.param("image_url.url"), "`%s` is missing: it must be a data, http or https URL", at.param("image_url.url"))
 	}
 	return url, nil

@@ -33,8 +33,10 @@ func TestDecode(t *testing.T) {
 		"role aliases": {
 			`{"model":"m","messages":[{"role":"developer","content":"1"},{"role":"human","content":"2"},{"role":"ai","content":"3"},{"role":"function","name":"f","content":"4"}]}`,
 			chat.Request{Model: "m", Messages: []chat.Message{
-				{Role: chat.System, Parts: text("1")}, {Role: chat.User, Parts: text("2")},
-				{Role: chat.Assistant, Parts: text("3")}, {Role: chat.Tool, Parts: text("4")},
+				{Role: chat.System, Parts: text("1")},
+				{Role: chat.User, Parts: text("2")},
+				{Role: chat.Assistant, Parts: text("3")},
+				{Role: chat.Tool, Parts: text("4")},
 			}},
 		},
 		"parts": {

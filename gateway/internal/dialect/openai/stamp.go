@@ -125,7 +125,7 @@ func replaceValue(s *rawjson.Scanner, edit *rawjson.Edit, with string) {
 	s.Kind() // goes to the value's first byte
 	from := s.Pos()
 	s.Skip()
-	if s.Err() == nil {
+	if !s.Failed() {
 		edit.Replace(from, s.Pos(), with)
 	}
 }

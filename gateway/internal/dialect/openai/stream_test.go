@@ -67,7 +67,8 @@ func TestStreamComposesChunks(t *testing.T) {
 		want    []string
 	}{
 		"role only on the first chunk": {
-			streamRequest(), StreamOptions{},
+			streamRequest(),
+			StreamOptions{},
 			[]chat.Event{{Text: "He"}, {Text: "llo"}, {Finish: chat.Stop}},
 			[]string{
 				`{"index":0,"delta":{"role":"assistant","content":"He"},"finish_reason":null}]}`,
@@ -76,7 +77,8 @@ func TestStreamComposesChunks(t *testing.T) {
 			},
 		},
 		"an event that only says that the answer has begun": {
-			streamRequest(), StreamOptions{},
+			streamRequest(),
+			StreamOptions{},
 			[]chat.Event{{}, {Text: "x"}, {}, {Finish: chat.Length}},
 			[]string{
 				`{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}`,
@@ -85,7 +87,8 @@ func TestStreamComposesChunks(t *testing.T) {
 			},
 		},
 		"an empty answer still opens with the role": {
-			streamRequest(), StreamOptions{},
+			streamRequest(),
+			StreamOptions{},
 			[]chat.Event{{Finish: chat.Stop}},
 			[]string{
 				`{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}`,
@@ -93,7 +96,8 @@ func TestStreamComposesChunks(t *testing.T) {
 			},
 		},
 		"counts only when asked for": {
-			streamRequest(), StreamOptions{},
+			streamRequest(),
+			StreamOptions{},
 			[]chat.Event{{Text: "x"}, {Finish: chat.Stop, Usage: usage}},
 			[]string{
 				`{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}]}`,
@@ -101,7 +105,8 @@ func TestStreamComposesChunks(t *testing.T) {
 			},
 		},
 		"counts come last, without choices, and are null before": {
-			counted, StreamOptions{},
+			counted,
+			StreamOptions{},
 			[]chat.Event{{Text: "x"}, {Finish: chat.Stop}, {Usage: usage}},
 			[]string{
 				`{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}],"usage":null}`,
@@ -110,7 +115,8 @@ func TestStreamComposesChunks(t *testing.T) {
 			},
 		},
 		"the finish chunk can be left out": {
-			counted, StreamOptions{OmitFinish: true},
+			counted,
+			StreamOptions{OmitFinish: true},
 			[]chat.Event{{Text: "x", Finish: chat.Stop, Usage: usage}},
 			[]string{
 				`{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}],"usage":null}`,
@@ -118,7 +124,8 @@ func TestStreamComposesChunks(t *testing.T) {
 			},
 		},
 		"reasoning and tool calls": {
-			streamRequest(), StreamOptions{},
+			streamRequest(),
+			StreamOptions{},
 			[]chat.Event{
 				{Reasoning: "hm"},
 				{ToolCalls: []chat.ToolCall{{Index: 0, ID: "c", Name: "f"}, {Index: 1, ID: "d", Name: "g", Arguments: "{"}}},
@@ -158,66 +165,96 @@ func TestStreamPassesOnTheUpstreamsChunks(t *testing.T) {
 		want    []string
 	}{
 		"all else stays as it is": {
-			counted, StreamOptions{}, chat.Event{Text: "é", Raw: raw(spaced)},
+			counted,
+			StreamOptions{},
+			chat.Event{Text: "é", Raw: raw(spaced)},
 			[]string{`{ "id" : "chatcmpl-1", "created":1763800000,"system_fingerprint":"fp",  "model":"up/gpt", "choices":[{"index":0,"delta":{"content":"\u00e9","new":[1, 2]},"logprobs":{"id":"inner"},"finish_reason":null}],"usage":null,"odd":{"model":"no"}}`},
 		},
 		"counts that nobody asked for are cut out": {
-			streamRequest(), StreamOptions{}, chat.Event{Text: "é", Raw: raw(spaced)},
+			streamRequest(),
+			StreamOptions{},
+			chat.Event{Text: "é", Raw: raw(spaced)},
 			[]string{`{ "id" : "chatcmpl-1", "created":1763800000,"system_fingerprint":"fp",  "model":"up/gpt", "choices":[{"index":0,"delta":{"content":"\u00e9","new":[1, 2]},"logprobs":{"id":"inner"},"finish_reason":null}],"odd":{"model":"no"}}`},
 		},
 		"a chunk of counts is dropped": {
-			streamRequest(), StreamOptions{}, chat.Event{Usage: &chat.Usage{}, Raw: raw(`{"id":"x","choices":[],"usage":{"prompt_tokens":1}}`)},
+			streamRequest(),
+			StreamOptions{},
+			chat.Event{Usage: &chat.Usage{}, Raw: raw(`{"id":"x","choices":[],"usage":{"prompt_tokens":1}}`)},
 			nil,
 		},
 		"a chunk of counts that was asked for": {
-			counted, StreamOptions{}, chat.Event{Usage: &chat.Usage{}, Raw: raw(`{"id":"x","created":1,"model":"y","choices":[],"usage":{"prompt_tokens":1,"details":{}}}`)},
+			counted,
+			StreamOptions{},
+			chat.Event{Usage: &chat.Usage{}, Raw: raw(`{"id":"x","created":1,"model":"y","choices":[],"usage":{"prompt_tokens":1,"details":{}}}`)},
 			[]string{`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[],"usage":{"prompt_tokens":1,"details":{}}}`},
 		},
 		"counts beside a choice are cut out": {
-			streamRequest(), StreamOptions{}, chat.Event{Usage: &chat.Usage{}, Raw: raw(`{"id":1,"created":1,"model":1,"choices":[{}],"usage":{"a":{"b":1}},"x":2}`)},
+			streamRequest(),
+			StreamOptions{},
+			chat.Event{Usage: &chat.Usage{}, Raw: raw(`{"id":1,"created":1,"model":1,"choices":[{}],"usage":{"a":{"b":1}},"x":2}`)},
 			[]string{`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[{}],"x":2}`},
 		},
 		"counts before all else are cut out": {
-			streamRequest(), StreamOptions{}, chat.Event{Raw: raw(`{"usage":{"a":{"b":1}} , "id":1,"created":1,"model":1}`)},
+			streamRequest(),
+			StreamOptions{},
+			chat.Event{Raw: raw(`{"usage":{"a":{"b":1}} , "id":1,"created":1,"model":1}`)},
 			[]string{`{ "id":"chatcmpl-1","created":1763800000,"model":"up/gpt"}`},
 		},
 		"no choices and no counts": {
-			streamRequest(), StreamOptions{}, chat.Event{Raw: raw(`{"id":"","created":0,"model":"","choices":[],"prompt_filter_results":[]}`)},
+			streamRequest(),
+			StreamOptions{},
+			chat.Event{Raw: raw(`{"id":"","created":0,"model":"","choices":[],"prompt_filter_results":[]}`)},
 			[]string{`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[],"prompt_filter_results":[]}`},
 		},
 		"what is missing is added": {
-			streamRequest(), StreamOptions{}, chat.Event{Raw: raw(`{"usage":{},"choices":[{}] }`)},
+			streamRequest(),
+			StreamOptions{},
+			chat.Event{Raw: raw(`{"usage":{},"choices":[{}] }`)},
 			[]string{`{"choices":[{}] ,"id":"chatcmpl-1","created":1763800000,"model":"up/gpt"}`},
 		},
 		"counts alone": {
-			streamRequest(), StreamOptions{}, chat.Event{Raw: raw(`{"usage":1,"usage":2 }`)},
+			streamRequest(),
+			StreamOptions{},
+			chat.Event{Raw: raw(`{"usage":1,"usage":2 }`)},
 			[]string{`{ "id":"chatcmpl-1","created":1763800000,"model":"up/gpt"}`},
 		},
 		"keys twice and escaped": {
-			streamRequest(), StreamOptions{}, chat.Event{Raw: raw(`{"id":"a","\u0069d":"b","created":1,"model":"c","usage":1,"us\u0061ge":2,"x":3}`)},
+			streamRequest(),
+			StreamOptions{},
+			chat.Event{Raw: raw(`{"id":"a","\u0069d":"b","created":1,"model":"c","usage":1,"us\u0061ge":2,"x":3}`)},
 			[]string{`{"id":"chatcmpl-1","\u0069d":"chatcmpl-1","created":1763800000,"model":"up/gpt","x":3}`},
 		},
 		"many lines become one": {
-			streamRequest(), StreamOptions{}, chat.Event{Raw: raw("{\"id\":1,\r\n\"created\":2,\n\"model\":3}")},
+			streamRequest(),
+			StreamOptions{},
+			chat.Event{Raw: raw("{\"id\":1,\r\n\"created\":2,\n\"model\":3}")},
 			[]string{`{"id":"chatcmpl-1",  "created":1763800000, "model":"up/gpt"}`},
 		},
 		"garbage is composed anew": {
-			streamRequest(), StreamOptions{}, chat.Event{Text: "x", Raw: raw(`{"id":1`)},
+			streamRequest(),
+			StreamOptions{},
+			chat.Event{Text: "x", Raw: raw(`{"id":1`)},
 			[]string{chunkHead + `{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}]}`},
 		},
 		"a whole answer becomes chunks": {
-			streamRequest(), StreamOptions{}, chat.Event{Text: "x", Finish: chat.Stop, Raw: chat.Raw{Dialect: Dialect, JSON: []byte(`{"id":1}`), Whole: true}},
+			streamRequest(),
+			StreamOptions{},
+			chat.Event{Text: "x", Finish: chat.Stop, Raw: chat.Raw{Dialect: Dialect, JSON: []byte(`{"id":1}`), Whole: true}},
 			[]string{
 				chunkHead + `{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}]}`,
 				chunkHead + `{"index":0,"delta":{},"finish_reason":"stop"}]}`,
 			},
 		},
 		"another dialect is composed": {
-			streamRequest(), StreamOptions{}, chat.Event{Text: "x", Raw: chat.Raw{Dialect: "other", JSON: []byte(`{}`)}},
+			streamRequest(),
+			StreamOptions{},
+			chat.Event{Text: "x", Raw: chat.Raw{Dialect: "other", JSON: []byte(`{}`)}},
 			[]string{chunkHead + `{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}]}`},
 		},
 		"a finish with text loses its reason when it is to be omitted": {
-			streamRequest(), StreamOptions{OmitFinish: true}, chat.Event{Text: "x", Finish: chat.Stop, Raw: raw(`{"id":1,"created":1,"model":1,"choices":[{"delta":{"content":"x"},"finish_reason":"stop","x":1}]}`)},
+			streamRequest(),
+			StreamOptions{OmitFinish: true},
+			chat.Event{Text: "x", Finish: chat.Stop, Raw: raw(`{"id":1,"created":1,"model":1,"choices":[{"delta":{"content":"x"},"finish_reason":"stop","x":1}]}`)},
 			[]string{`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[{"delta":{"content":"x"},"finish_reason":null,"x":1}]}`},
 		},
 	}

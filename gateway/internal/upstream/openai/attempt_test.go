@@ -105,7 +105,8 @@ func TestStream(t *testing.T) {
 	}{
 		"as OpenAI does it": {
 			eventsOf(`{"choices":[{"delta":{"role":"assistant","content":"","refusal":null}}],"usage":null}`, said, finished, counts, "[DONE]"),
-			[]event{{}, {text: "x"}, {finish: "stop"}, {prompt: 3}}, "",
+			[]event{{}, {text: "x"}, {finish: "stop"}, {prompt: 3}},
+			"",
 		},
 		"the end of the connection after the finish": {eventsOf(said, finished), []event{{text: "x"}, {finish: "stop"}}, ""},
 		"the end of the connection before it":        {eventsOf(said), []event{{text: "x"}}, upstream.Truncated},
@@ -117,23 +118,28 @@ func TestStream(t *testing.T) {
 		"counts with the finish":                     {eventsOf(said, `{"choices":[{"finish_reason":"length"}],"usage":{"prompt_tokens":3}}`, "[DONE]"), []event{{text: "x"}, {finish: "length", prompt: 3}}, ""},
 		"counts in every chunk": {
 			eventsOf(`{"choices":[{"delta":{"content":"x"}}],"usage":{"prompt_tokens":1}}`, finished, counts, counts, "[DONE]"),
-			[]event{{text: "x"}, {finish: "stop"}, {prompt: 3}, {}}, "",
+			[]event{{text: "x"}, {finish: "stop"}, {prompt: 3}, {}},
+			"",
 		},
 		"counts only before the finish": {
 			eventsOf(`{"choices":[{"delta":{"content":"x"}}],"usage":{"prompt_tokens":1}}`, finished, "[DONE]"),
-			[]event{{text: "x"}, {finish: "stop"}, {prompt: 1}}, "",
+			[]event{{text: "x"}, {finish: "stop"}, {prompt: 1}},
+			"",
 		},
 		"reasoning by both its names": {
 			eventsOf(`{"choices":[{"delta":{"reasoning_content":"a"}}]}`, `{"choices":[{"delta":{"reasoning":"b","content":null}}]}`, `{"choices":[{"delta":{"reasoning":"c","reasoning_content":"c"}}]}`, said, finished, "[DONE]"),
-			[]event{{reasoning: "a"}, {reasoning: "b"}, {reasoning: "c"}, {text: "x"}, {finish: "stop"}}, "",
+			[]event{{reasoning: "a"}, {reasoning: "b"}, {reasoning: "c"}, {text: "x"}, {finish: "stop"}},
+			"",
 		},
 		"tool calls": {
 			eventsOf(`{"choices":[{"delta":{"tool_calls":[{"index":1,"id":"c","type":"function","function":{"name":"f","arguments":""}}]}}]}`,
 				`{"choices":[{"delta":{"tool_calls":[{"index":1,"function":{"arguments":"{\"a\":"}}]}}]}`, `{"choices":[{"delta":{},"finish_reason":"tool_calls"}]}`, "[DONE]"),
 			[]event{
 				{calls: []chat.ToolCall{{Index: 1, ID: "c", Name: "f"}}},
-				{calls: []chat.ToolCall{{Index: 1, Arguments: `{"a":`}}}, {finish: "tool_calls"},
-			}, "",
+				{calls: []chat.ToolCall{{Index: 1, Arguments: `{"a":`}}},
+				{finish: "tool_calls"},
+			},
+			"",
 		},
 		"the old kind of call":    {eventsOf(`{"choices":[{"delta":{"function_call":{"name":"f","arguments":"{}"}},"finish_reason":"function_call"}]}`), []event{{calls: []chat.ToolCall{{Name: "f", Arguments: "{}"}}, finish: "tool_calls"}}, ""},
 		"a refusal":               {eventsOf(`{"choices":[{"delta":{"refusal":"no"}}]}`, finished), []event{{text: "no"}, {finish: "stop"}}, ""},
@@ -244,7 +250,7 @@ func TestUpstreamsThatAnswerInTheOtherForm(t *testing.T) {
 // A pooled connection that the upstream has closed in the meantime is no failure.
 func TestDeadConnectionsAreReplaced(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // returns at once
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

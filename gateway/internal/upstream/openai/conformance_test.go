@@ -22,7 +22,7 @@ func TestConformance(t *testing.T) {
 		},
 		Wire: upstreamtest.Wire{
 			Header: stream,
-			Text:   func(text string) []byte { return textChunk(text) },
+			Text:   textChunk,
 			End: []byte(`data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\n" +
 				`data: {"id":"c","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}` + "\n\ndata: [DONE]\n\n"),
 			Silent: []byte(": keep-alive\n\n"),
@@ -73,7 +73,7 @@ func errorBody(code, message string) []byte {
 
 // refusalOf is how the upstream says a class; 0 where it has no words for it.
 func refusalOf(class upstream.Class) (status int, code string) {
-	switch class { //nolint:exhaustive // the others have no words
+	switch class {
 	case upstream.CallerFault:
 		return 400, ""
 	case upstream.Auth:

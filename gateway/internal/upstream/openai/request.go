@@ -149,7 +149,7 @@ func (e *editing) includeUsage() {
 		}
 		kept = true
 	}
-	if !present && e.s.Err() == nil {
+	if !present && !e.s.Failed() {
 		e.insert(e.s.Pos()-1, `"include_usage":true`, kept)
 	}
 }

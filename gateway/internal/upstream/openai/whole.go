@@ -72,7 +72,7 @@ func (a *attempt) readAll(body io.Reader, length int64, limit int) ([]byte, erro
 		switch {
 		case len(data) > limit:
 			return nil, errTooLarge
-		case err == io.EOF: //nolint:errorlint // a Reader's EOF is not wrapped
+		case err == io.EOF:
 			return data, nil
 		case err != nil:
 			return nil, err

@@ -233,7 +233,7 @@ func binary(t testing.TB, module, pkg string) string {
 	err, known := built.done[pkg]
 	if !known {
 		command := exec.Command("go", "build", "-o", path, pkg) //nolint:gosec,noctx // our own packages
-		command.Dir = filepath.Join(root(t), module)
+		command.Dir = filepath.Join(Root(t), module)
 		if output, buildErr := command.CombinedOutput(); buildErr != nil {
 			err = fmt.Errorf("%w\n%s", buildErr, output)
 		}
@@ -261,8 +261,8 @@ func RemoveBinaries() {
 	}
 }
 
-// root is the repository's root.
-func root(t testing.TB) string {
+// Root is the repository's root.
+func Root(t testing.TB) string {
 	t.Helper()
 	folder, err := os.Getwd()
 	if err != nil {

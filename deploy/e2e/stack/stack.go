@@ -63,6 +63,8 @@ type Gateway struct {
 	// URL is its public port; Ops its ops port.
 	URL string
 	Ops string
+	// Key is the admin token; empty: AdminToken.
+	Key string
 }
 
 // Start starts a stack with the upstreams `cursor` and `openai` on the simulator
@@ -193,6 +195,12 @@ func Readyz(ctx context.Context, opsAddr string) (status int, body string) {
 // Eventually waits until the condition holds, or fails the test.
 func (s *Stack) Eventually(what string, limit time.Duration, condition func() bool) {
 	s.t.Helper()
+	Eventually(s.t, what, limit, condition)
+}
+
+// Eventually waits until the condition holds, or fails the test.
+func Eventually(t testing.TB, what string, limit time.Duration, condition func() bool) {
+	t.Helper()
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
 	deadline := time.After(limit)
@@ -200,7 +208,7 @@ func (s *Stack) Eventually(what string, limit time.Duration, condition func() bo
 		select {
 		case <-ticker.C:
 		case <-deadline:
-			s.t.Fatalf("not within %s: %s", limit, what)
+			t.Fatalf("not within %s: %s", limit, what)
 		}
 	}
 }
@@ -209,8 +217,15 @@ func (s *Stack) Eventually(what string, limit time.Duration, condition func() bo
 // every answer.
 func (g *Gateway) SDK(options ...option.RequestOption) openai.Client {
 	return openai.NewClient(append([]option.RequestOption{
-		option.WithBaseURL(g.URL + "/v1"), option.WithAPIKey(AdminToken), option.WithMaxRetries(0),
+		option.WithBaseURL(g.URL + "/v1"), option.WithAPIKey(g.key()), option.WithMaxRetries(0),
 	}, options...)...)
+}
+
+func (g *Gateway) key() string {
+	if g.Key == "" {
+		return AdminToken
+	}
+	return g.Key
 }
 
 // Answer is what the admin API said.
@@ -245,7 +260,7 @@ func (g *Gateway) Admin(t testing.TB, method, path string, body any) Answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Header.Set("Authorization", "Bearer "+AdminToken)
+	request.Header.Set("Authorization", "Bearer "+g.key())
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}

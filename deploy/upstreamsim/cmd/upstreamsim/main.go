@@ -2,6 +2,7 @@
 //
 //	upstreamsim [serve] [flags]      until SIGTERM or SIGINT
 //	upstreamsim healthcheck [flags]  exit code 0 when the server at --addr answers
+//	upstreamsim ledger [flags]       what has arrived at the server at --addr, as JSON
 //	upstreamsim tokens               the demo tokens, as JSON
 package main
 
@@ -23,9 +24,9 @@ import (
 )
 
 const (
-	defaultAddr   = "127.0.0.1:8090"
-	healthTimeout = 3 * time.Second
-	stopTimeout   = 5 * time.Second
+	defaultAddr = "127.0.0.1:8090"
+	askTimeout  = 3 * time.Second
+	stopTimeout = 5 * time.Second
 )
 
 func main() {
@@ -49,13 +50,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	case "serve":
 		return serve(ctx, args, out)
 	case "healthcheck":
-		return healthcheck(ctx, args)
+		return ask(ctx, "/sim/health", args, io.Discard)
+	case "ledger":
+		return ask(ctx, "/sim/ledger", args, out)
 	case "tokens":
 		encoder := json.NewEncoder(out)
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(upstreamsim.DemoTokens())
 	default:
-		return fmt.Errorf("there is no command %q: serve, healthcheck, tokens", command)
+		return fmt.Errorf("there is no command %q: serve, healthcheck, ledger, tokens", command)
 	}
 }
 
@@ -101,8 +104,9 @@ func serve(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-func healthcheck(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("upstreamsim healthcheck", flag.ContinueOnError)
+// ask gets a path of the running server's control API.
+func ask(ctx context.Context, path string, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("upstreamsim", flag.ContinueOnError)
 	addr := flags.String("addr", defaultAddr, "address of the server")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -114,9 +118,9 @@ func healthcheck(ctx context.Context, args []string) error {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/sim/health", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+path, nil)
 	if err != nil {
 		return err
 	}
@@ -128,5 +132,6 @@ func healthcheck(ctx context.Context, args []string) error {
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("the server answers %s", response.Status)
 	}
-	return nil
+	_, err = io.Copy(out, response.Body)
+	return err
 }

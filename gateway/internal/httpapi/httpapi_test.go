@@ -361,7 +361,9 @@ func TestHealth(t *testing.T) {
 	if got.Status != "healthy" || got.Version != "1.2.3" || !slices.Equal(got.Models, []string{"gpt-4o", "vendor/model"}) {
 		t.Errorf("got %s", w.Body)
 	}
-	if !slices.Contains(got.Endpoints, "/v1/chat/completions") || !slices.Contains(got.Endpoints, "/checksum") {
+	if want := []string{
+		"/v1/chat/completions", "/v1/models", "/v1/models/{id}", "/health", "/", "/checksum", "/get-checksum",
+	}; !slices.Equal(got.Endpoints, want) {
 		t.Errorf("endpoints %v", got.Endpoints)
 	}
 	if got.Stats.TotalRequests != 1 || got.Stats.ActiveRequests != 0 || got.Stats.Started == "" || got.Stats.System.Memory.RSS == 0 {

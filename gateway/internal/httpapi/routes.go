@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 )
@@ -28,7 +29,7 @@ func (s *server) routes(engine *gin.Engine) {
 type handler func(c *gin.Context) error
 
 func (s *server) get(engine *gin.Engine, path string, handle handler) {
-	s.endpoints = append(s.endpoints, path)
+	s.endpoints = append(s.endpoints, strings.Replace(path, "*id", "{id}", 1))
 	engine.Match([]string{http.MethodGet, http.MethodHead}, path, adapt(handle))
 }
 

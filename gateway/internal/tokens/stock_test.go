@@ -1,0 +1,331 @@
+package tokens
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"carousel.internal/gateway/internal/lease"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// load sends requests at a steady rate for a time; each holds its lease for 2 ms.
+func (r *rig) load(perSecond int, during time.Duration) {
+	r.t.Helper()
+	var requests sync.WaitGroup
+	ticker := time.NewTicker(time.Second / time.Duration(perSecond))
+	defer ticker.Stop()
+	for range int(during.Seconds() * float64(perSecond)) {
+		<-ticker.C
+		requests.Go(func() {
+			held, err := r.Acquire(r.t.Context(), demand)
+			if err != nil {
+				r.t.Error(err)
+				return
+			}
+			<-time.After(2 * time.Millisecond)
+			r.Settle(held, lease.Outcome{})
+		})
+	}
+	requests.Wait()
+}
+
+// pause lets a bubble's time pass, and what is due then happen.
+func pause(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+func TestNothingIsTakenAheadAtTheRatesOfPeople(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		store := newAutomatic("a", "b", "c")
+		go store.serve(r.session())
+		r.load(int(minAhead/horizon.Seconds())*9/10, time.Second) // just below
+		if n := store.aheadSince(time.Time{}); n != 0 {
+			t.Errorf("%d demands for the stock", n)
+		}
+		if r.counts.ahead.Load() != 0 {
+			t.Error("leases came from the stock")
+		}
+	})
+}
+
+func TestAtLoadLeasesAreTakenAhead(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		store := newAutomatic("a", "b", "c")
+		go store.serve(r.session())
+		r.load(2000, time.Second) // the rate is learnt
+		before, askedBefore := r.counts.roundTrips.Load(), r.counts.asked.Load()
+		r.load(2000, time.Second)
+		if each := float64(r.counts.roundTrips.Load()-before) / 2000; each >= 0.2 {
+			t.Errorf("%.3f round trips per request", each)
+		}
+		if asked := r.counts.asked.Load() - askedBefore; asked > 200 {
+			t.Errorf("%d of 2000 requests waited for the store", asked)
+		}
+		// Load stops: nothing stays out.
+		pause(300 * time.Millisecond)
+		synctest.Wait()
+		if out := store.outstanding(); out != 0 {
+			t.Errorf("%d leases are still out 300 ms after the load", out)
+		}
+		if done := store.endedWith(tokenstorev1.Outcome_OUTCOME_SUCCESS); done != 4000 {
+			t.Errorf("%d requests reported", done)
+		}
+		if len(store.twice) != 0 {
+			t.Errorf("settled more than once: %v", store.twice)
+		}
+		// And what is known of the load is forgotten.
+		pause(5 * time.Second)
+		r.mu.Lock()
+		if len(r.stocks) != 0 || len(r.open) != 0 || len(r.waiting) != 0 {
+			t.Errorf("left over: %d stocks, %d leases, %d demands", len(r.stocks), len(r.open), len(r.waiting))
+		}
+		r.mu.Unlock()
+	})
+}
+
+func TestStockIsLeftAloneForASecondAfterADenial(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		store := newAutomatic("a")
+		store.refused = true
+		go store.serve(r.session())
+		r.load(2000, 3*time.Second)
+		store.mu.Lock()
+		defer store.mu.Unlock()
+		if n := len(store.aheadDemands); n < 2 || n > 3 {
+			t.Errorf("%d demands for the stock in three seconds", n)
+		}
+		for i := 1; i < len(store.aheadDemands); i++ {
+			if gap := store.aheadDemands[i].Sub(store.aheadDemands[i-1]); gap < deniedPause {
+				t.Errorf("asked again after %v", gap)
+			}
+		}
+	})
+}
+
+func TestADenialIsRememberedWhileTheLoadPauses(t *testing.T) {
+	t.Parallel()
+	s, now := &stock{rate: 1000}, time.Now()
+	s.denied(now)
+	for range 40 {
+		s.measure(rateWindow)
+	}
+	if s.idle(now.Add(deniedPause - time.Millisecond)) {
+		t.Error("forgotten within the pause")
+	}
+	if !s.idle(now.Add(deniedPause + time.Millisecond)) {
+		t.Error("kept for ever")
+	}
+}
+
+func TestRecalledLeasesAreReturnedAndNeverHandedOut(t *testing.T) {
+	for name, recall := range map[string]*tokenstorev1.Recall{
+		"of a token": {TokenId: "a", Epoch: 2},
+		"of all":     {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T, r *rig) {
+				s := r.welcomed()
+				used := r.take(s, leaseOf("a", 1)) // stays its request's
+				newer := leaseOf("a", 4)
+				newer.Epoch = 2
+				r.shelve(leaseOf("a", 2), leaseOf("b", 3), newer)
+				s.send(t, &tokenstorev1.SessionResponse{Recalls: []*tokenstorev1.Recall{recall}})
+				back := s.said(2 * flushEvery).GetReports()
+				want := 1
+				if recall.GetTokenId() == "" {
+					want = 3
+				}
+				if len(back) != want || int(r.counts.recalled.Load()) != want {
+					t.Fatalf("%d leases came back, %d counted", len(back), r.counts.recalled.Load())
+				}
+				for _, report := range back {
+					if report.GetOutcome() != tokenstorev1.Outcome_OUTCOME_UNUSED {
+						t.Errorf("%v", report)
+					}
+				}
+				for range 3 - want {
+					if got := soon(t, r.acquire(t.Context(), demand), "a lease"); got.lease.ID == "1-2" {
+						t.Error("the recalled lease was handed out")
+					}
+				}
+				r.Settle(used, lease.Outcome{})
+			})
+		})
+	}
+}
+
+func TestGrantThatARecallOvertookIsReturned(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		s := r.welcomed()
+		answer := r.acquire(t.Context(), demand)
+		d := s.message(t).GetDemands()[0]
+		s.send(t, &tokenstorev1.SessionResponse{Recalls: []*tokenstorev1.Recall{{TokenId: "a", Epoch: 2}}})
+		s.grant(t, d, leaseOf("a", 1))
+		m := s.message(t)
+		if len(m.GetReports()) != 1 || m.GetReports()[0].GetOutcome() != tokenstorev1.Outcome_OUTCOME_UNUSED {
+			t.Errorf("the lease came back as %v", m.GetReports())
+		}
+		if len(m.GetDemands()) != 1 || m.GetDemands()[0].GetId() == d.GetId() || m.GetDemands()[0].GetMaxWait().AsDuration() != demand.MaxWait {
+			t.Fatalf("asked again with %v", m.GetDemands())
+		}
+		s.grant(t, m.GetDemands()[0], leaseOf("b", 2))
+		if got := soon(t, answer, "a lease"); got.err != nil || got.lease.TokenID != "b" {
+			t.Errorf("got %v", got)
+		}
+		r.shelve(leaseOf("a", 3))
+		if out := r.aheadNow(); out != 0 {
+			t.Errorf("%d recalled leases in the stock", out)
+		}
+		// A while later no such grant can be on its way.
+		pause(recallMemory + time.Second)
+		r.mu.Lock()
+		if len(r.recalled) != 0 {
+			t.Error("the recall is remembered for ever")
+		}
+		r.mu.Unlock()
+	})
+}
+
+func (r *rig) aheadNow() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.stockOf(pool{demand.Upstream, demand.Model}).leases)
+}
+
+func TestStockServesWhileTheStoreIsAwayButNotForLong(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		r.welcomed().breakOff()
+		r.server.Stop()
+		synctest.Wait()
+		r.shelve(leaseOf("a", 1), leaseOf("b", 2))
+		if got := soon(t, r.acquire(t.Context(), demand), "a lease"); got.err != nil || got.lease.TokenID != "a" {
+			t.Errorf("got %v", got)
+		}
+		pause(maxIdle) // by now it may have been recalled
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if got, err := r.Acquire(ctx, demand); err == nil {
+			t.Errorf("got %v", got)
+		}
+	})
+}
+
+func TestNewSessionBeginsWithoutAStock(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		s := r.welcomed()
+		r.shelve(leaseOf("a", 1))
+		s.breakOff()
+		m := r.session().message(t)
+		if len(m.GetReports()) != 1 || m.GetReports()[0].GetOutcome() != tokenstorev1.Outcome_OUTCOME_UNUSED || len(m.GetRenewals()) != 0 {
+			t.Errorf("the first message is %v", m)
+		}
+	})
+}
+
+func TestStockKeepsAwayFromTriedTokens(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		r.welcomed()
+		r.shelve(leaseOf("a", 1), leaseOf("b", 2), leaseOf("a", 3))
+		for _, want := range []struct{ tried, lease string }{{"a", "1-2"}, {"b", "1-1"}, {"", "1-3"}} {
+			got, err := r.Acquire(t.Context(), lease.Demand{Upstream: demand.Upstream, Model: demand.Model, Exclude: []string{want.tried}})
+			if err != nil || got.ID != want.lease {
+				t.Errorf("not %q: got %v, %v", want.tried, got, err)
+			}
+		}
+	})
+}
+
+// Whatever happens to a stock, a lease is in it, taken or removed, never two of
+// them, and it never holds more than twice what the load needs after surplus.
+func TestStockLosesNothing(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		s, now, put, gone := &stock{}, time.Unix(0, 0), 0, map[string]int{}
+		remove := func(removed []*held) {
+			for _, each := range removed {
+				gone[each.lease.ID]++
+			}
+		}
+		token := rapid.SampledFrom([]string{"a", "b", "c"})
+		t.Repeat(map[string]func(*rapid.T){
+			"put": func(t *rapid.T) {
+				put++
+				each := heldFrom(leaseOf(token.Draw(t, "token"), put), now)
+				each.epoch = rapid.Uint64Range(1, 3).Draw(t, "epoch")
+				s.put(each, now)
+			},
+			"take": func(t *rapid.T) {
+				tried := token.Draw(t, "tried")
+				if taken := s.take([]string{tried}, now); taken != nil {
+					if taken.lease.TokenID == tried || taken.stocked {
+						t.Fatalf("took %+v", taken)
+					}
+					gone[taken.lease.ID]++
+				}
+			},
+			"recall": func(t *rapid.T) {
+				id, epoch := token.Draw(t, "token"), rapid.Uint64Range(1, 4).Draw(t, "epoch")
+				remove(s.recall(id, epoch))
+				for _, each := range s.leases {
+					if each.lease.TokenID == id && each.epoch < epoch {
+						t.Fatal("a recalled lease is left")
+					}
+				}
+			},
+			"tend": func(t *rapid.T) {
+				s.asked = rapid.IntRange(0, 1000).Draw(t, "asked")
+				s.measure(rateWindow)
+				remove(s.surplus(now))
+				if len(s.leases) > 2*s.target() {
+					t.Fatalf("%d leases, needs %d", len(s.leases), s.target())
+				}
+			},
+			"time": func(t *rapid.T) {
+				now = now.Add(time.Duration(rapid.IntRange(1, 300).Draw(t, "ms")) * time.Millisecond)
+			},
+			"": func(t *rapid.T) {
+				if len(s.leases)+len(gone) != put {
+					t.Fatalf("%d in, %d out, of %d", len(s.leases), len(gone), put)
+				}
+				for id, times := range gone {
+					if times != 1 {
+						t.Fatalf("%s left %d times", id, times)
+					}
+				}
+				if s.target() > maxAhead || s.target() > 0 && s.target() < minAhead {
+					t.Fatalf("target %d", s.target())
+				}
+			},
+		})
+	})
+}
+
+func TestBackoff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := backoff{}
+		for i, least := range []time.Duration{
+			50 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond,
+			800 * time.Millisecond, 1600 * time.Millisecond, 2 * time.Second, 2 * time.Second,
+		} {
+			began := time.Now()
+			b.wait(t.Context())
+			if waited := time.Since(began); waited < least || waited >= least*3/2 {
+				t.Errorf("wait %d took %v, want %v and up to half as much again", i, waited, least)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		began := time.Now()
+		b.wait(ctx)
+		if time.Since(began) != 0 {
+			t.Error("waits though its context has ended")
+		}
+	})
+}

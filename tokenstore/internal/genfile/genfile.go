@@ -3,6 +3,7 @@
 package genfile
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -60,3 +61,6 @@ func syncFolder(path string) error {
 	}
 	return errors.Join(folder.Sync(), folder.Close())
 }
+
+// NewSecret is a line with a random secret of 128 bits.
+func NewSecret() []byte { return []byte(rand.Text() + "\n") }

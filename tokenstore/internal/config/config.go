@@ -1,0 +1,206 @@
+// Package config has the settings of a tokenstore process: their names, their
+// defaults, and what is wrong with a set of them. Of the settings that an admin
+// changes while the pair runs only the first values are here.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"carousel.internal/proto/service/conf"
+	"carousel.internal/proto/service/secret"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/genfile"
+	"carousel.internal/tokenstore/internal/redisstore"
+	"carousel.internal/tokenstore/internal/token"
+)
+
+// Config is what a tokenstore is started with.
+type Config struct {
+	GRPCAddr string `key:"grpc_addr" doc:"host:port of the gRPC service; port 0 takes any free one."`
+	OpsAddr  string `key:"ops_addr" doc:"host:port of /livez, /readyz, /metrics and /debug/pprof."`
+
+	RedisURL         string        `key:"redis_url" doc:"redis://, rediss:// (TLS) or unix:// URL. Several hosts, with commas between, are a cluster; ?master=NAME makes them sentinels."`
+	TokenstoreSecret secret.Value  `key:"tokenstore_secret" doc:"The secret that every caller must show; at least 16 characters. A file named by tokenstore_secret_file is made when absent."`
+	SealKeyFile      string        `key:"seal_key_file" doc:"File of the keys that seal secrets at rest; made when absent. Without it the stored tokens are lost."`
+	LeaseTTL         time.Duration `key:"lease_ttl" doc:"How long a lease lives that is not renewed: after that time the requests of a gateway that died give their tokens back."`
+	TokenFile        string        `key:"token_file" doc:"Token file that is imported at start into the upstream cursor, where it is new or has changed."`
+	TokenListFile    string        `key:"token_list_file" doc:"Token list (token,checksum) that is imported likewise, before token_file."`
+	ShutdownGrace    time.Duration `key:"shutdown_grace" doc:"On shutdown: time that open calls get to end."`
+	LogLevel         string        `key:"log_level" doc:"debug, info, warn or error."`
+	LogFormat        string        `key:"log_format" doc:"json or text."`
+
+	EnableStreamCheck       bool   `key:"enable_stream_check" doc:"First value: look for an upstream error before the answer's headers are sent."`
+	IncludeStopReasonStream bool   `key:"include_stop_reason_stream" doc:"First value: send the last chunk of a stream, the one with finish_reason."`
+	EnableSlowPool          bool   `key:"enable_slow_pool" doc:"First value: let Cursor put requests into its slow pool."`
+	PassAnyClaude           bool   `key:"pass_any_claude" doc:"First value: let any model id that begins with claude through."`
+	VisionAbility           string `key:"vision_ability" doc:"First value: none, base64 or all."`
+	DefaultInstructions     string `key:"default_instructions" doc:"First value: the instructions of a request that has no system message."`
+
+	Upstreams []Upstream `key:"upstreams" doc:"Upstreams that are created at start where they don't exist; the admin API changes them from then on."`
+}
+
+// Upstream is one of Config.Upstreams. Keys of its settings are in lower case.
+type Upstream struct {
+	Name     string            `key:"name"`
+	Driver   string            `key:"driver"`
+	BaseURL  string            `key:"base_url"`
+	Models   []string          `key:"models"`
+	Settings map[string]string `key:"settings"`
+}
+
+// Message is the upstream as the contract has it.
+func (u Upstream) Message() *tokenstorev1.Upstream {
+	return &tokenstorev1.Upstream{Name: u.Name, Driver: u.Driver, BaseUrl: u.BaseURL, Models: u.Models, Settings: u.Settings}
+}
+
+// Default is the configuration with nothing set.
+func Default() Config {
+	settings := token.DefaultSettings()
+	return Config{
+		GRPCAddr:                ":7070",
+		OpsAddr:                 ":9091",
+		RedisURL:                "redis://127.0.0.1:6379/0",
+		SealKeyFile:             "data/seal.key",
+		LeaseTTL:                15 * time.Second,
+		TokenFile:               ".token",
+		TokenListFile:           ".token-list",
+		ShutdownGrace:           10 * time.Second,
+		LogLevel:                "info",
+		LogFormat:               "json",
+		EnableStreamCheck:       settings.GetEnableStreamCheck(),
+		IncludeStopReasonStream: settings.GetIncludeStopStream(),
+		EnableSlowPool:          settings.GetEnableSlowPool(),
+		PassAnyClaude:           settings.GetEnableAllClaude(),
+		VisionAbility:           settings.GetVisionAbility(),
+		DefaultInstructions:     settings.GetDefaultInstructions(),
+	}
+}
+
+// Settings are the defaults of the settings that an admin changes later.
+func (c Config) Settings() *tokenstorev1.Settings {
+	settings := token.DefaultSettings()
+	settings.EnableStreamCheck = c.EnableStreamCheck
+	settings.IncludeStopStream = c.IncludeStopReasonStream
+	settings.EnableSlowPool = c.EnableSlowPool
+	settings.EnableAllClaude = c.PassAnyClaude
+	settings.VisionAbility = c.VisionAbility
+	settings.DefaultInstructions = c.DefaultInstructions
+	token.NormalizeSettings(settings)
+	return settings
+}
+
+// sharedKeys are the gateway's: one file may configure both services.
+var sharedKeys = []string{
+	"port", "auth_token", "auth_token_file", "route_prefix", "request_body_limit_mb", "tokenstore_addr", "store_timeout",
+	"connect_timeout", "first_byte_timeout", "idle_timeout", "request_timeout", "stream_heartbeat", "write_timeout",
+	"read_timeout", "drain_delay",
+}
+
+// Load reads the file (none where empty) and the environment over the defaults,
+// and answers all problems at once. environ is os.LookupEnv where nil. The file
+// that tokenstore_secret_file names is made when there is none, readable for its
+// owner and group: gateways of the same group read it from a shared volume.
+func Load(file string, environ func(string) (string, bool)) (Config, error) {
+	config := Default()
+	source := conf.Source{File: file, Foreign: sharedKeys, Environ: environ}
+	if err := makeSecretFile(source); err != nil {
+		return config, err
+	}
+	err := conf.Load(&config, source)
+	return config, errors.Join(err, config.Validate())
+}
+
+func makeSecretFile(source conf.Source) error {
+	var named struct {
+		Path string `key:"tokenstore_secret_file"`
+	}
+	_ = conf.Load(&named, source) // every other key is unknown here: the real load tells what is wrong
+	if named.Path == "" {
+		return nil
+	}
+	if _, err := genfile.CreateOnce(named.Path, 0o640, genfile.NewSecret()); err != nil {
+		return fmt.Errorf("tokenstore_secret_file: %w", err)
+	}
+	return nil
+}
+
+const minSecret = 16 // characters
+
+// Validate answers every problem, each beginning with its key; nil where there
+// is none.
+func (c Config) Validate() error {
+	var problems []error
+	wrong := func(key, format string, args ...any) {
+		problems = append(problems, fmt.Errorf(key+": "+format, args...))
+	}
+	for key, addr := range map[string]string{"grpc_addr": c.GRPCAddr, "ops_addr": c.OpsAddr} {
+		if checkAddr(addr) != nil {
+			wrong(key, "host:port wanted, not %q", addr)
+		}
+	}
+	if _, err := redisstore.ParseURL(c.RedisURL); err != nil {
+		wrong("redis_url", "%v", err)
+	}
+	switch length := len(c.TokenstoreSecret.Reveal()); {
+	case length == 0:
+		wrong("tokenstore_secret", "required; or set tokenstore_secret_file, which is made when absent")
+	case length < minSecret:
+		wrong("tokenstore_secret", "at least %d characters wanted", minSecret)
+	}
+	if c.SealKeyFile == "" {
+		wrong("seal_key_file", "required")
+	}
+	if c.LeaseTTL < time.Second || c.LeaseTTL > 10*time.Minute {
+		wrong("lease_ttl", "1s to 10m wanted, not %s", c.LeaseTTL)
+	}
+	if c.ShutdownGrace < 0 || c.ShutdownGrace > 10*time.Minute {
+		wrong("shutdown_grace", "0s to 10m wanted, not %s", c.ShutdownGrace)
+	}
+	if new(slog.LevelVar).UnmarshalText([]byte(c.LogLevel)) != nil {
+		wrong("log_level", "debug, info, warn or error wanted, not %q", c.LogLevel)
+	}
+	if c.LogFormat != "json" && c.LogFormat != "text" {
+		wrong("log_format", "json or text wanted, not %q", c.LogFormat)
+	}
+	if err := token.CheckSettings(c.Settings()); err != nil {
+		problems = append(problems, err)
+	}
+	return errors.Join(append(problems, c.checkUpstreams()...)...)
+}
+
+func (c Config) checkUpstreams() []error {
+	var problems []error
+	seen := map[string]bool{}
+	for i, upstream := range c.Upstreams {
+		if err := token.CheckUpstream(upstream.Message()); err != nil {
+			problems = append(problems, fmt.Errorf("upstreams: number %d: %s", i+1, strings.ReplaceAll(err.Error(), "\n", "; ")))
+		}
+		if seen[upstream.Name] {
+			problems = append(problems, fmt.Errorf("upstreams: number %d: the name %q is there twice", i+1, upstream.Name))
+		}
+		seen[upstream.Name] = true
+	}
+	return problems
+}
+
+func checkAddr(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err
+}
+
+// Level is LogLevel for slog.
+func (c Config) Level() slog.Level {
+	var level slog.LevelVar
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // Validate has seen it
+	return level.Level()
+}

@@ -1,0 +1,166 @@
+package grpcapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/redisstore"
+)
+
+const (
+	// watchPoll is how often a watch looks without having been told of a change.
+	watchPoll = 3 * time.Second
+	// snapshotTimeout bounds one look.
+	snapshotTimeout = 2 * time.Second
+)
+
+// Changes tells all watches that the configuration may have changed.
+type Changes struct {
+	mu   sync.Mutex
+	next chan struct{}
+}
+
+// NewChanges makes one.
+func NewChanges() *Changes { return &Changes{next: make(chan struct{})} }
+
+// Announce tells of a change. It does not block.
+func (c *Changes) Announce() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	close(c.next)
+	c.next = make(chan struct{})
+}
+
+// wait answers a channel that the next change closes.
+func (c *Changes) wait() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.next
+}
+
+// ConfigServer implements ConfigService.
+type ConfigServer struct {
+	tokenstorev1.UnsafeConfigServiceServer
+	store    *redisstore.Store
+	changes  *Changes
+	stopping <-chan struct{}
+	log      *slog.Logger
+}
+
+// NewConfigServer makes the server. When stopping is closed its watches end.
+func NewConfigServer(store *redisstore.Store, changes *Changes, stopping <-chan struct{}, log *slog.Logger) *ConfigServer {
+	return &ConfigServer{store: store, changes: changes, stopping: stopping, log: log}
+}
+
+// GetSettings implements ConfigService.
+func (s *ConfigServer) GetSettings(ctx context.Context, _ *tokenstorev1.GetSettingsRequest) (*tokenstorev1.GetSettingsResponse, error) {
+	settings, err := s.store.Settings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.GetSettingsResponse{Settings: settings}, nil
+}
+
+// UpdateSettings implements ConfigService.
+func (s *ConfigServer) UpdateSettings(ctx context.Context, request *tokenstorev1.UpdateSettingsRequest) (*tokenstorev1.UpdateSettingsResponse, error) {
+	if request.GetSettings() == nil {
+		return nil, invalid(errors.New("settings: missing"))
+	}
+	settings, err := s.store.UpdateSettings(ctx, request.GetSettings(), request.GetUpdateMask().GetPaths(), request.GetExpectedVersion())
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.UpdateSettingsResponse{Settings: settings}, nil
+}
+
+// ResetSettings implements ConfigService.
+func (s *ConfigServer) ResetSettings(ctx context.Context, request *tokenstorev1.ResetSettingsRequest) (*tokenstorev1.ResetSettingsResponse, error) {
+	settings, err := s.store.ResetSettings(ctx, request.GetResetMask().GetPaths(), request.GetExpectedVersion())
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.ResetSettingsResponse{Settings: settings}, nil
+}
+
+// ListUpstreams implements ConfigService.
+func (s *ConfigServer) ListUpstreams(ctx context.Context, _ *tokenstorev1.ListUpstreamsRequest) (*tokenstorev1.ListUpstreamsResponse, error) {
+	upstreams, err := s.store.Upstreams(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.ListUpstreamsResponse{Upstreams: upstreams}, nil
+}
+
+// PutUpstream implements ConfigService.
+func (s *ConfigServer) PutUpstream(ctx context.Context, request *tokenstorev1.PutUpstreamRequest) (*tokenstorev1.PutUpstreamResponse, error) {
+	if request.GetUpstream() == nil {
+		return nil, invalid(errors.New("upstream: missing"))
+	}
+	upstream, err := s.store.PutUpstream(ctx, request.GetUpstream(), request.GetExpectedVersion())
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.PutUpstreamResponse{Upstream: upstream}, nil
+}
+
+// DeleteUpstream implements ConfigService.
+func (s *ConfigServer) DeleteUpstream(ctx context.Context, request *tokenstorev1.DeleteUpstreamRequest) (*tokenstorev1.DeleteUpstreamResponse, error) {
+	if err := s.store.DeleteUpstream(ctx, request.GetName(), request.GetExpectedVersion()); err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.DeleteUpstreamResponse{}, nil
+}
+
+// ClaimAdminToken implements ConfigService.
+func (s *ConfigServer) ClaimAdminToken(ctx context.Context, request *tokenstorev1.ClaimAdminTokenRequest) (*tokenstorev1.ClaimAdminTokenResponse, error) {
+	hash, claimed, err := s.store.ClaimAdminToken(ctx, request.GetTokenHash())
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.ClaimAdminTokenResponse{TokenHash: hash, Claimed: claimed}, nil
+}
+
+// Watch implements ConfigService. A store that is away for a while ends no watch
+// that has begun: its replica has a snapshot to go on with.
+func (s *ConfigServer) Watch(request *tokenstorev1.WatchRequest, stream grpc.ServerStreamingServer[tokenstorev1.WatchResponse]) error {
+	ctx := stream.Context()
+	poll := time.NewTicker(watchPoll)
+	defer poll.Stop()
+	var sent *tokenstorev1.WatchResponse
+	for {
+		changed := s.changes.wait() // before the look: a change during it is another reason to look
+		snapshot, err := s.snapshot(ctx)
+		switch {
+		case err != nil && sent == nil:
+			return err
+		case err != nil:
+			s.log.LogAttrs(ctx, slog.LevelDebug, "watch goes on without the store", slog.String("replica", request.GetReplica()), slog.Any("error", err))
+		case !proto.Equal(sent, snapshot):
+			if err := stream.Send(snapshot); err != nil {
+				return err
+			}
+			sent = snapshot
+		}
+		select {
+		case <-changed:
+		case <-poll.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.stopping:
+			return errStopping
+		}
+	}
+}
+
+func (s *ConfigServer) snapshot(ctx context.Context) (*tokenstorev1.WatchResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
+	defer cancel()
+	return s.store.Snapshot(ctx)
+}

@@ -1,0 +1,59 @@
+package grpcapi
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/redisstore"
+)
+
+// RequestLogServer implements RequestLogService.
+type RequestLogServer struct {
+	tokenstorev1.UnsafeRequestLogServiceServer
+	store *redisstore.Store
+}
+
+// NewRequestLogServer makes the server.
+func NewRequestLogServer(store *redisstore.Store) *RequestLogServer {
+	return &RequestLogServer{store: store}
+}
+
+// Append implements RequestLogService.
+func (s *RequestLogServer) Append(ctx context.Context, request *tokenstorev1.AppendRequest) (*tokenstorev1.AppendResponse, error) {
+	stored, err := s.store.AppendLog(ctx, request.GetReplica(), request.GetEntries())
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.AppendResponse{Stored: uint32(stored)}, nil //nolint:gosec // at most a batch
+}
+
+// Query implements RequestLogService.
+func (s *RequestLogServer) Query(ctx context.Context, request *tokenstorev1.QueryRequest) (*tokenstorev1.QueryResponse, error) {
+	limit, err := limitOf(request.GetLimit())
+	if err != nil {
+		return nil, err
+	}
+	filter := redisstore.LogFilter{
+		Model: request.GetModel(), Status: request.GetStatus(), TokenAlias: request.GetTokenAlias(), Stream: request.Stream,
+		Error: request.GetError(), From: timeOf(request.GetFrom()), To: timeOf(request.GetTo()),
+	}
+	entries, next, err := s.store.QueryLog(ctx, filter, limit, request.GetCursor())
+	if err != nil {
+		return nil, err
+	}
+	total, err := s.store.LogSize(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.QueryResponse{Entries: entries, NextCursor: next, Total: total}, nil
+}
+
+func timeOf(stamp *timestamppb.Timestamp) time.Time {
+	if stamp == nil {
+		return time.Time{}
+	}
+	return stamp.AsTime()
+}

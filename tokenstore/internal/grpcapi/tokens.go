@@ -1,0 +1,217 @@
+package grpcapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"carousel.internal/proto/cursor/checksum"
+	"carousel.internal/proto/rpcerr"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/files"
+	"carousel.internal/tokenstore/internal/redisstore"
+	"carousel.internal/tokenstore/internal/token"
+)
+
+// TokenServer implements TokenService.
+type TokenServer struct {
+	tokenstorev1.UnsafeTokenServiceServer
+	store *redisstore.Store
+	log   *slog.Logger
+}
+
+// NewTokenServer makes the server.
+func NewTokenServer(store *redisstore.Store, log *slog.Logger) *TokenServer {
+	return &TokenServer{store: store, log: log}
+}
+
+// CreateToken implements TokenService.
+func (s *TokenServer) CreateToken(ctx context.Context, request *tokenstorev1.CreateTokenRequest) (*tokenstorev1.CreateTokenResponse, error) {
+	draft, err := draftFrom(request)
+	if err != nil {
+		return nil, invalid(err)
+	}
+	if draft.Upstream, err = s.store.PoolName(ctx, request.GetUpstream()); err != nil {
+		return nil, err
+	}
+	created, err := s.store.CreateToken(ctx, draft)
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.CreateTokenResponse{Token: created}, nil
+}
+
+func draftFrom(request *tokenstorev1.CreateTokenRequest) (token.Draft, error) {
+	pasted, err := token.ParsePasted(request.GetSecret())
+	if err != nil {
+		return token.Draft{}, err
+	}
+	draft := token.NewDraft(pasted.Secret)
+	draft.Alias, draft.Checksum = pasted.Alias, pasted.Checksum
+	if alias := strings.TrimSpace(request.GetAlias()); alias != "" {
+		draft.Alias = alias
+	}
+	if request.GetChecksum() != "" {
+		if draft.Checksum, err = checksum.Parse(request.GetChecksum()); err != nil {
+			return token.Draft{}, err
+		}
+	}
+	draft.Tags, draft.Cap = request.GetTags(), request.GetCap()
+	if request.GetWeight() != 0 {
+		draft.Weight = request.GetWeight()
+	}
+	if request.Enabled != nil {
+		draft.Enabled = request.GetEnabled()
+	}
+	return draft, nil
+}
+
+// ImportTokens implements TokenService.
+func (s *TokenServer) ImportTokens(ctx context.Context, request *tokenstorev1.ImportTokensRequest) (*tokenstorev1.ImportTokensResponse, error) {
+	entries, rejected, err := files.Parse(request.GetFormat(), request.GetContent())
+	if err != nil {
+		return nil, invalid(err)
+	}
+	drafts := make([]token.Draft, len(entries))
+	fallback := request.GetUpstream()
+	for i, entry := range entries {
+		drafts[i] = entry.Draft
+		if entry.Upstream != "" {
+			continue
+		}
+		if fallback, err = s.store.PoolName(ctx, fallback); err != nil {
+			return nil, err
+		}
+		drafts[i].Upstream = fallback
+	}
+	results, err := s.store.ImportTokens(ctx, drafts)
+	if err != nil {
+		return nil, err
+	}
+	return importReport(entries, results, rejected), nil
+}
+
+func importReport(entries []files.Entry, results []redisstore.Imported, rejected []files.Rejected) *tokenstorev1.ImportTokensResponse {
+	report := &tokenstorev1.ImportTokensResponse{}
+	for i, result := range results {
+		switch {
+		case result.Problem != "":
+			rejected = append(rejected, files.Rejected{Line: entries[i].Line, Reason: result.Problem})
+		case result.Updated:
+			report.Updated++
+		default:
+			report.Accepted++
+		}
+	}
+	slices.SortStableFunc(rejected, func(a, b files.Rejected) int { return a.Line - b.Line })
+	for _, each := range rejected {
+		report.Rejected = append(report.Rejected, &tokenstorev1.RejectedLine{Line: uint32(each.Line), Reason: each.Reason}) //nolint:gosec // lines are few
+	}
+	return report
+}
+
+// ListTokens implements TokenService.
+func (s *TokenServer) ListTokens(ctx context.Context, request *tokenstorev1.ListTokensRequest) (*tokenstorev1.ListTokensResponse, error) {
+	limit, err := limitOf(request.GetLimit())
+	if err != nil {
+		return nil, err
+	}
+	filter := redisstore.TokenFilter{
+		Upstream: request.GetUpstream(), State: request.GetState(), Tag: request.GetTag(), Query: request.GetQuery(),
+	}
+	tokens, next, err := s.store.ListTokens(ctx, filter, limit, request.GetCursor())
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.ListTokensResponse{Tokens: tokens, NextCursor: next}, nil
+}
+
+// GetToken implements TokenService.
+func (s *TokenServer) GetToken(ctx context.Context, request *tokenstorev1.GetTokenRequest) (*tokenstorev1.GetTokenResponse, error) {
+	found, err := s.store.Token(ctx, request.GetId())
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.GetTokenResponse{Token: found}, nil
+}
+
+// editable are the names that an update mask may have.
+var editable = []string{token.Alias, token.Tags, token.Cap, token.Weight, token.Enabled, token.Checksum}
+
+// UpdateToken implements TokenService.
+func (s *TokenServer) UpdateToken(ctx context.Context, request *tokenstorev1.UpdateTokenRequest) (*tokenstorev1.UpdateTokenResponse, error) {
+	names := request.GetUpdateMask().GetPaths()
+	if len(names) == 0 {
+		return nil, invalid(errors.New("update_mask: no field is named"))
+	}
+	for _, name := range names {
+		if !slices.Contains(editable, name) {
+			return nil, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT,
+				"update_mask: %q can't be changed; %s can", name, strings.Join(editable, ", "))
+		}
+	}
+	edit := token.Fields{
+		Alias: strings.TrimSpace(request.GetAlias()), Tags: request.GetTags(), Cap: request.GetCap(),
+		Weight: request.GetWeight(), Enabled: request.GetEnabled(),
+	}
+	if slices.Contains(names, token.Checksum) && request.GetChecksum() != "" {
+		var err error
+		if edit.Checksum, err = checksum.Parse(request.GetChecksum()); err != nil {
+			return nil, invalid(err)
+		}
+	}
+	updated, err := s.store.UpdateToken(ctx, request.GetId(), edit, names, request.GetExpectedVersion())
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.UpdateTokenResponse{Token: updated}, nil
+}
+
+// DeleteToken implements TokenService.
+func (s *TokenServer) DeleteToken(ctx context.Context, request *tokenstorev1.DeleteTokenRequest) (*tokenstorev1.DeleteTokenResponse, error) {
+	if err := s.store.DeleteToken(ctx, request.GetId(), request.GetExpectedVersion()); err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.DeleteTokenResponse{}, nil
+}
+
+// ExportTokens implements TokenService.
+func (s *TokenServer) ExportTokens(ctx context.Context, request *tokenstorev1.ExportTokensRequest) (*tokenstorev1.ExportTokensResponse, error) {
+	drafts, err := s.store.ExportTokens(ctx, request.GetUpstream())
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]files.Entry, len(drafts))
+	for i, draft := range drafts {
+		entries[i] = files.Entry{Draft: draft}
+	}
+	content, err := files.Render(request.GetFormat(), entries, time.Now())
+	if err != nil {
+		return nil, invalid(err)
+	}
+	s.log.LogAttrs(ctx, slog.LevelInfo, "tokens exported", slog.Int("tokens", len(drafts)), slog.String("upstream", request.GetUpstream()))
+	return &tokenstorev1.ExportTokensResponse{Content: content, Count: uint32(len(drafts))}, nil //nolint:gosec // tokens are few
+}
+
+const (
+	defaultLimit = 100
+	maxLimit     = 1000
+)
+
+// limitOf reads the limit of a list.
+func limitOf(limit uint32) (int, error) {
+	switch {
+	case limit == 0:
+		return defaultLimit, nil
+	case limit > maxLimit:
+		return 0, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "limit: 1 to %d", maxLimit)
+	}
+	return int(limit), nil
+}
+
+func invalid(err error) error {
+	return rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+}

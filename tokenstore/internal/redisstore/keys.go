@@ -36,7 +36,7 @@ func tokenIDsKey() string { return poolPrefix + "ids" }
 //	cooling     ms until which it is not picked, 0 for not
 //	streak      failures in a row that made it cool
 //	m:<model>   ms until which it is not picked for that model
-//	seq         leases ever granted, the last part of a lease's id
+//	due         only while it is set aside at its cap: the score that it comes back with
 //	requests failures last_used last_error   counters and evidence
 func tokenKey(id string) string { return tokenKeyPrefix() + id }
 
@@ -52,14 +52,17 @@ func inflightKeyPrefix() string { return poolPrefix + "inflight:" }
 // orderKey is a sorted set of an upstream's token ids by rotation score: the
 // virtual time at which each is due.
 //
-// A token that cools is in coolingKey instead. One that an acquire finds
-// disabled or expired is in neither, until an edit puts it back.
+// A token that cools is in coolingKey instead, as is one that stays at its cap
+// while others are picked. One that is disabled, or that an acquire finds
+// expired, is in neither, until an edit puts it back.
 func orderKey(upstream string) string { return orderKeyPrefix() + upstream }
 
 func orderKeyPrefix() string { return poolPrefix + "order:" }
 
-// coolingKey is a sorted set of an upstream's cooling token ids by the end of
-// the cooling, in ms.
+// coolingKey is a sorted set of the token ids of an upstream that are not in
+// orderKey, by the time, in ms, at which they are back there: the end of the
+// cooling; for one at its cap the expiry of its first lease, should that not end
+// before.
 func coolingKey(upstream string) string { return coolingKeyPrefix() + upstream }
 
 func coolingKeyPrefix() string { return poolPrefix + "cooling:" }

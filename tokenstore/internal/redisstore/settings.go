@@ -164,6 +164,17 @@ func (s *Store) ClaimAdminToken(ctx context.Context, hash []byte) ([]byte, bool,
 	return known, claimed, err
 }
 
+// ForgetAdminToken lets the next claim win.
+func (s *Store) ForgetAdminToken(ctx context.Context) error {
+	pipe := s.client.Pipeline()
+	pipe.Del(ctx, adminTokenKey())
+	pipe.Publish(ctx, configChannel, "changed")
+	if _, err := pipe.Exec(ctx); err != nil {
+		return storeError("forget the admin token", err)
+	}
+	return s.barrier.Sync(ctx)
+}
+
 // Snapshot is everything that a gateway's Watch shows, as of now.
 func (s *Store) Snapshot(ctx context.Context) (*tokenstorev1.WatchResponse, error) {
 	pipe := s.client.Pipeline()

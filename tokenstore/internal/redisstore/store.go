@@ -75,6 +75,18 @@ func (s *Store) Prepare(ctx context.Context) error {
 	return nil
 }
 
+// Durable waits until everything written so far is on disk. It answers why
+// writes are not durable at all where that is known, which is no error.
+func (s *Store) Durable(ctx context.Context) (problem string, err error) {
+	if err := s.barrier.Sync(ctx); err != nil {
+		return "", err
+	}
+	if server, ok := s.barrier.(*ServerBarrier); ok {
+		return server.Problem(), nil
+	}
+	return "", nil
+}
+
 // Ping asks Redis whether it is there.
 func (s *Store) Ping(ctx context.Context) error {
 	return storeError("ping", s.client.Ping(ctx).Err())

@@ -213,13 +213,12 @@ if #picks == 0 then return summary() end
 
 local scores = {}
 for _, facts in ipairs(picked) do
-  local inflight, leases = inflight_prefix .. facts.id, {}
+  local leases = {}
   for _, lease in ipairs(facts.leases) do
     leases[#leases + 1] = now + ttl
     leases[#leases + 1] = lease
   end
-  redis.call('ZREMRANGEBYSCORE', inflight, '-inf', now) -- expired: their gateway died
-  redis.call('ZADD', inflight, unpack(leases))
+  redis.call('ZADD', inflight_prefix .. facts.id, unpack(leases))
   scores[#scores + 1] = exact(facts.score)
   scores[#scores + 1] = facts.id
 end

@@ -45,6 +45,6 @@ redis.call('HSET', token, 'rec', ARGV[9], 'ver', 1, 'epoch', 1, 'upstream', upst
   'expires', ARGV[8])
 redis.call('HSET', fingerprints, upstream .. ' ' .. fingerprint, id)
 if alias ~= '' then redis.call('HSET', aliases, alias, id) end
-redis.call('ZADD', order, redis.call('HGET', clock, upstream) or '0', id)
+if ARGV[5] == '1' then redis.call('ZADD', order, redis.call('HGET', clock, upstream) or '0', id) end
 redis.call('PUBLISH', channel, 'freed ' .. upstream)
 return { 'created' }

@@ -36,6 +36,8 @@ local function token_of(id)
       weight = math.max(number(f[5]), 1), evidence = f[6] or '', requests = number(f[7]), failures = number(f[8]),
       due = f[9], changes = {}, used = false, freed = false, unused = 0,
     }
+    -- Expired ones have ended: nothing is left for their report to end.
+    redis.call('ZREMRANGEBYSCORE', inflight_prefix .. id, '-inf', now)
     known[id] = t
     tokens[#tokens + 1] = t
   end

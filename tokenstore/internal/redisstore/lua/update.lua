@@ -1,6 +1,7 @@
 -- Replaces what an admin may edit of a token, if nobody else has since it was
 -- read. A change that must not wait for open leases recalls them; a token that is
--- enabled again starts afresh, at the rotation's clock.
+-- disabled leaves the rotation, one that is enabled again starts afresh, at the
+-- rotation's clock.
 -- KEYS[1] hash token
 -- KEYS[2] hash alias to token id
 -- KEYS[3] hash clock: upstream to virtual time
@@ -27,8 +28,8 @@ local id, version, alias = ARGV[1], ARGV[2], ARGV[3]
 local enabled, cap, weight, rec, recall = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local order_prefix, cooling_prefix, channel = ARGV[9], ARGV[10], ARGV[11]
 
-local f = redis.call('HMGET', token, 'ver', 'alias', 'enabled', 'cap', 'upstream')
-local was = { version = f[1], alias = f[2], enabled = f[3], cap = f[4], upstream = f[5] }
+local f = redis.call('HMGET', token, 'ver', 'alias', 'enabled', 'cap', 'upstream', 'due')
+local was = { version = f[1], alias = f[2], enabled = f[3], cap = f[4], upstream = f[5], due = f[6] }
 if not was.version then return { 'gone' } end
 if was.version ~= version then return { 'conflict', was.version } end
 local holder = alias ~= '' and redis.call('HGET', aliases, alias)
@@ -40,13 +41,25 @@ if was.alias ~= alias then
   if was.alias ~= '' then redis.call('HDEL', aliases, was.alias) end
   if alias ~= '' then redis.call('HSET', aliases, alias, id) end
 end
-if enabled == '1' and was.enabled ~= '1' then
-  for _, field in ipairs(redis.call('HKEYS', token)) do
-    if string.sub(field, 1, 2) == 'm:' then redis.call('HDEL', token, field) end
+local order, cooling = order_prefix .. was.upstream, cooling_prefix .. was.upstream
+if enabled ~= was.enabled then
+  local stale = { 'due' }
+  if enabled == '1' then
+    for _, field in ipairs(redis.call('HKEYS', token)) do
+      if string.sub(field, 1, 2) == 'm:' then stale[#stale + 1] = field end
+    end
+    stale[#stale + 1] = 'cooling'
+    stale[#stale + 1] = 'streak'
+    redis.call('ZADD', order, redis.call('HGET', clock, was.upstream) or '0', id)
+  else
+    redis.call('ZREM', order, id)
   end
-  redis.call('HDEL', token, 'cooling', 'streak')
-  redis.call('ZREM', cooling_prefix .. was.upstream, id)
-  redis.call('ZADD', order_prefix .. was.upstream, redis.call('HGET', clock, was.upstream) or '0', id)
+  redis.call('HDEL', token, unpack(stale))
+  redis.call('ZREM', cooling, id)
+elseif was.due then -- set aside at its cap, which may be another one now
+  redis.call('HDEL', token, 'due')
+  redis.call('ZREM', cooling, id)
+  redis.call('ZADD', order, was.due, id)
 end
 if recall == '1' or enabled ~= was.enabled or cap ~= was.cap then
   local epoch = redis.call('HINCRBY', token, 'epoch', 1)

@@ -1,0 +1,229 @@
+// Package app puts a tokenstore together and runs it: the only package of this
+// module that others import, and the only one that knows all the rest.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"carousel.internal/proto/service/ops"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/config"
+	"carousel.internal/tokenstore/internal/grpcapi"
+	"carousel.internal/tokenstore/internal/leasing"
+	"carousel.internal/tokenstore/internal/metrics"
+	"carousel.internal/tokenstore/internal/redisstore"
+	"carousel.internal/tokenstore/internal/seal"
+)
+
+// Config is what a tokenstore is started with.
+type Config = config.Config
+
+// LoadConfig reads the file (none where empty) and the environment, and answers
+// all problems at once. environ is os.LookupEnv where nil.
+func LoadConfig(file string, environ func(string) (string, bool)) (Config, error) {
+	return config.Load(file, environ)
+}
+
+// Options are what a tokenstore needs beside its configuration.
+type Options struct {
+	Config  Config
+	Version string
+	// Output takes the log, in lines.
+	Output io.Writer
+	// Redis is used, and not closed, instead of a client of Config.RedisURL.
+	Redis redis.UniversalClient
+	// Sync answers when everything written to Redis so far is on disk; nil takes
+	// the server's own means.
+	Sync func(context.Context) error
+}
+
+// Tokenstore is one replica.
+type Tokenstore struct {
+	options  Options
+	log      *slog.Logger
+	listener net.Listener
+	opsPort  net.Listener
+	client   redis.UniversalClient
+	store    *redisstore.Store
+	registry *prometheus.Registry
+	server   *grpc.Server
+	health   *health.Server
+	changes  *grpcapi.Changes
+	desk     *leasing.Desk
+	leases   *grpcapi.LeaseServer
+	keeper   *keeper
+	// stopping is closed when streams must end.
+	stopping chan struct{}
+}
+
+// New puts a tokenstore together and takes its ports. Run runs it; one that is
+// not run must be closed.
+func New(options Options) (*Tokenstore, error) {
+	cfg := options.Config
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	keys, err := seal.Load(cfg.SealKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	t := &Tokenstore{
+		options: options, log: newLogger(options.Output, cfg).With("service", "tokenstore"), client: options.Redis,
+		registry: prometheus.NewRegistry(), stopping: make(chan struct{}),
+	}
+	if t.listener, err = listen(cfg.GRPCAddr); err != nil {
+		return nil, err
+	}
+	if t.opsPort, err = listen(cfg.OpsAddr); err != nil {
+		return nil, errors.Join(err, t.listener.Close())
+	}
+	if t.client == nil {
+		if t.client, err = redisstore.Connect(cfg.RedisURL); err != nil {
+			return nil, errors.Join(err, t.listener.Close(), t.opsPort.Close())
+		}
+	}
+	t.assemble(keys)
+	return t, nil
+}
+
+// assemble connects the parts.
+func (t *Tokenstore) assemble(keys *seal.Keyring) {
+	cfg := t.options.Config
+	storeOptions := redisstore.Options{Keys: keys, Defaults: cfg.Settings(), Logger: t.log}
+	if t.options.Sync != nil {
+		storeOptions.Barrier = redisstore.BarrierFunc(t.options.Sync)
+	}
+	t.store = redisstore.New(t.client, storeOptions)
+	counts := metrics.New(t.registry, t.client)
+	t.server = grpcapi.NewServer(cfg.TokenstoreSecret, counts, t.log)
+	t.health = health.NewServer()
+	t.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
+	t.changes = grpcapi.NewChanges()
+	t.desk = leasing.NewDesk(t.store, cfg.LeaseTTL, t.log)
+	t.leases = grpcapi.NewLeaseServer(t.desk, t.store, t.log, t.stopping)
+	tokens := grpcapi.NewTokenServer(t.store, t.log)
+	t.keeper = newKeeper(t.store, t.health, counts, (&seeder{store: t.store, tokens: tokens, config: cfg, log: t.log}).seed, t.log)
+
+	healthv1.RegisterHealthServer(t.server, t.health)
+	tokenstorev1.RegisterTokenServiceServer(t.server, tokens)
+	tokenstorev1.RegisterConfigServiceServer(t.server, grpcapi.NewConfigServer(t.store, t.changes, t.stopping, t.log))
+	tokenstorev1.RegisterRequestLogServiceServer(t.server, grpcapi.NewRequestLogServer(t.store))
+	tokenstorev1.RegisterChecksumServiceServer(t.server, grpcapi.ChecksumServer{})
+	tokenstorev1.RegisterLeaseServiceServer(t.server, t.leases)
+}
+
+// Addr is the gRPC port's address.
+func (t *Tokenstore) Addr() string { return t.listener.Addr().String() }
+
+// OpsAddr is the ops port's address.
+func (t *Tokenstore) OpsAddr() string { return t.opsPort.Addr().String() }
+
+// Ready answers nil when calls can be served, else why not.
+func (t *Tokenstore) Ready(ctx context.Context) error { return t.keeper.ready(ctx) }
+
+// ForgetAdminToken lets the next gateway that starts generate another one.
+func (t *Tokenstore) ForgetAdminToken(ctx context.Context) error {
+	return t.store.ForgetAdminToken(ctx)
+}
+
+// Run serves until ctx ends, then lets open calls end, and answers why it
+// stopped: nil when that was ctx.
+func (t *Tokenstore) Run(ctx context.Context) error {
+	operations := &http.Server{
+		Handler: ops.Handler(t.registry, t.Ready), ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog: slog.NewLogLogger(t.log.Handler(), slog.LevelWarn),
+	}
+	// What serves calls outlives them.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	for _, part := range []func(context.Context){t.keeper.run, t.desk.Run, t.listen} {
+		running.Go(func() { part(background) })
+	}
+	failed := make(chan error, 2)
+	running.Go(func() { failed <- t.server.Serve(t.listener) })
+	running.Go(func() { failed <- operations.Serve(t.opsPort) })
+	t.log.LogAttrs(ctx, slog.LevelInfo, "tokenstore serves", slog.String("addr", t.Addr()), slog.String("ops_addr", t.OpsAddr()),
+		slog.String("version", t.options.Version))
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+		err = fmt.Errorf("serve: %w", err)
+	}
+	t.drain(background)
+	stop()
+	err = errors.Join(err, operations.Close())
+	running.Wait()
+	return errors.Join(err, t.closeRedis())
+}
+
+// drain tells callers, ends streams, and lets unary calls end.
+func (t *Tokenstore) drain(ctx context.Context) {
+	t.log.LogAttrs(ctx, slog.LevelInfo, "tokenstore stops", slog.Duration("grace", t.options.Config.ShutdownGrace))
+	t.health.Shutdown()
+	close(t.stopping)
+	grace := time.AfterFunc(t.options.Config.ShutdownGrace, t.server.Stop)
+	defer grace.Stop()
+	t.server.GracefulStop()
+}
+
+// listen passes on what any tokenstore on this Redis has changed.
+func (t *Tokenstore) listen(ctx context.Context) {
+	t.store.Listen(ctx, func(event redisstore.Event) {
+		switch event.Kind {
+		case redisstore.ConfigChanged:
+			t.changes.Announce()
+		case redisstore.Recalled:
+			t.leases.Recall(event.Token, event.Epoch)
+		case redisstore.Freed:
+			t.desk.Freed()
+		case redisstore.Resync: // anything may have happened
+			t.changes.Announce()
+			t.leases.Recall("", 0)
+			t.desk.Freed()
+		}
+	})
+}
+
+func (t *Tokenstore) closeRedis() error {
+	if t.options.Redis != nil {
+		return nil // its owner's
+	}
+	return t.client.Close()
+}
+
+// Close lets go of what New took, for a tokenstore that was not run.
+func (t *Tokenstore) Close() error {
+	return errors.Join(t.listener.Close(), t.opsPort.Close(), t.closeRedis())
+}
+
+func listen(addr string) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("take the port: %w", err)
+	}
+	return listener, nil
+}
+
+func newLogger(output io.Writer, cfg Config) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.Level()}
+	if cfg.LogFormat == "text" {
+		return slog.New(slog.NewTextHandler(output, options))
+	}
+	return slog.New(slog.NewJSONHandler(output, options))
+}

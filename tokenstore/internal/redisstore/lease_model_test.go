@@ -1,0 +1,457 @@
+package redisstore
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"carousel.internal/tokenstore/internal/testredis"
+)
+
+// modelToken is a token as the model sees it.
+type modelToken struct {
+	id                         string
+	enabled, expired, cooling  bool
+	coolingFor                 map[string]bool
+	cap, weight                int
+	epoch, version             int
+	streak, requests, failures int
+	lastError                  string
+	// waits: it is in the order, at due; else it comes back at the clock with the
+	// first acquire that finds it fit.
+	waits bool
+	due   float64
+	open  map[string]bool
+}
+
+// model is what the scripts do, in plain Go: no order kept, no shortcuts.
+type model struct {
+	tokens map[string]*modelToken
+	clock  float64
+}
+
+// excludes says why the token is not eligible.
+func (m *model) excludes(t *modelToken, wanted Wanted) string {
+	switch {
+	case !t.enabled:
+		return "disabled"
+	case t.expired:
+		return "expired"
+	case t.cooling:
+		return "cooling"
+	case t.coolingFor[wanted.Model]:
+		return "cooling_model"
+	case slices.Contains(wanted.Exclude, t.id):
+		return "tried"
+	case t.cap > 0 && (wanted.Ahead || len(t.open) >= t.cap):
+		return "capped"
+	}
+	return ""
+}
+
+func (m *model) acquire(wanted Wanted) (picks []string, shortage Shortage) {
+	const slack = 16
+	scores := map[string]float64{}
+	rooms := map[string]int{}
+	for _, t := range m.tokens {
+		if !t.waits && t.enabled && !t.cooling {
+			t.waits, t.due = true, m.clock
+		}
+		if m.excludes(t, wanted) == "" {
+			scores[t.id] = max(t.due, m.clock-slack)
+			rooms[t.id] = math.MaxInt
+			if t.cap > 0 {
+				rooms[t.id] = t.cap - len(t.open)
+			}
+		}
+	}
+	for len(picks) < wanted.Count && len(scores) > 0 {
+		next := slices.MinFunc(slices.Collect(maps.Keys(scores)), func(a, b string) int {
+			return cmp.Or(cmp.Compare(scores[a], scores[b]), cmp.Compare(a, b))
+		})
+		picks = append(picks, next)
+		m.clock = max(m.clock, scores[next])
+		scores[next] += 1 / float64(m.tokens[next].weight)
+		m.tokens[next].due = scores[next]
+		if rooms[next]--; rooms[next] == 0 {
+			delete(scores, next)
+		}
+	}
+	if len(picks) > 0 {
+		return picks, shortage
+	}
+	for _, t := range m.tokens {
+		shortage.Total++
+		switch m.excludes(t, wanted) {
+		case "disabled":
+			shortage.Disabled++
+		case "expired":
+			shortage.Expired++
+		case "cooling", "cooling_model":
+			shortage.Cooling++
+		case "tried":
+			shortage.Tried++
+		case "capped":
+			shortage.Capped++
+		}
+	}
+	return picks, shortage
+}
+
+func (m *model) settle(s Settlement) Settled {
+	t := m.tokens[s.TokenID]
+	if t == nil {
+		return Settled{}
+	}
+	live := t.open[s.LeaseID]
+	delete(t.open, s.LeaseID)
+	current := s.Epoch() == uint64(t.epoch)
+	if live && s.Effect != Unused {
+		t.requests++
+		if s.Effect == Failed {
+			t.failures++
+		}
+	}
+	if live && current {
+		switch s.Effect {
+		case Failed:
+			t.lastError = s.Error
+		case Succeeded:
+			t.streak, t.lastError = 0, ""
+		case Unused:
+			if t.waits {
+				t.due -= 1 / float64(t.weight)
+			}
+		case Neutral:
+		}
+	}
+	return Settled{Live: live, Upstream: somewhere, Epoch: uint64(t.epoch), Streak: t.streak}
+}
+
+func (m *model) renew(ref LeaseRef) (held bool) {
+	t := m.tokens[ref.TokenID]
+	switch {
+	case t == nil:
+		return false
+	case t.open[ref.LeaseID]:
+		return true
+	case ref.Epoch() != uint64(t.epoch), t.cap > 0 && len(t.open) >= t.cap:
+		return false
+	}
+	t.open[ref.LeaseID] = true
+	return true
+}
+
+func (m *model) apply(transition Transition) bool {
+	t := m.tokens[transition.TokenID]
+	switch {
+	case t == nil || transition.Epoch != uint64(t.epoch):
+		return false
+	case transition.Model != "":
+		if t.coolingFor[transition.Model] {
+			return false
+		}
+		t.coolingFor[transition.Model] = true
+	default:
+		if t.cooling {
+			return false
+		}
+		t.cooling, t.waits, t.streak = true, false, transition.Streak
+	}
+	t.epoch++
+	return true
+}
+
+func (m *model) edit(t *modelToken, enabled bool, capacity, weight int) {
+	if enabled != t.enabled || capacity != t.cap {
+		t.epoch++
+	}
+	if enabled != t.enabled {
+		t.waits, t.due = enabled, m.clock
+		if enabled {
+			t.cooling, t.coolingFor, t.streak = false, map[string]bool{}, 0
+		}
+	}
+	t.version++
+	t.enabled, t.cap, t.weight = enabled, capacity, weight
+}
+
+// machine carries each operation out on Redis and on the model.
+type machine struct {
+	*leasePool
+	model
+	leases []LeaseRef
+	named  int
+}
+
+var (
+	modelNames = []string{"m1", "m2"}
+	// weights of which scores are sums without rounding, whatever the order.
+	weights = []int{1, 2, 4}
+)
+
+func (m *machine) tokenIDs() []string { return slices.Sorted(maps.Keys(m.tokens)) }
+
+// anyToken skips the step where there is none.
+func (m *machine) anyToken(t *rapid.T) *modelToken {
+	if len(m.tokens) == 0 {
+		t.Skip("no tokens")
+	}
+	return m.tokens[rapid.SampledFrom(m.tokenIDs()).Draw(t, "token")]
+}
+
+func (m *machine) anyLeases(t *rapid.T) []LeaseRef {
+	if len(m.leases) == 0 {
+		t.Skip("no leases")
+	}
+	return rapid.SliceOfNDistinct(rapid.SampledFrom(m.leases), 1, min(6, len(m.leases)), rapid.ID[LeaseRef]).Draw(t, "leases")
+}
+
+func (m *machine) Add(t *rapid.T) {
+	m.add(rapid.IntRange(0, 9).Draw(t, "enabled") > 0, rapid.IntRange(0, 3).Draw(t, "cap"), rapid.SampledFrom(weights).Draw(t, "weight"))
+}
+
+func (m *machine) add(enabled bool, capacity, weight int) {
+	m.named++
+	// Ids don't ascend with time.
+	id := fmt.Sprintf("%c%d", 'a'+m.named*7%26, m.named)
+	added := &modelToken{
+		id: id, enabled: enabled, coolingFor: map[string]bool{}, epoch: 1, version: 1,
+		cap: capacity, weight: weight, open: map[string]bool{}, due: m.clock,
+	}
+	added.waits = added.enabled
+	m.tokens[id] = added
+	keys := []string{tokenIDsKey(), tokenKey(id), aliasKey(), fingerprintKey(), upstreamsKey(), orderKey(somewhere), clockKey()}
+	m.must(createScript.run(m.t.Context(), m.client, keys,
+		id, somewhere, "", id, flag(added.enabled), added.cap, added.weight, 0, "{}", poolChannel).Err())
+}
+
+// AddMany makes the pool large enough for tokens to be set aside.
+func (m *machine) AddMany(t *rapid.T) {
+	if len(m.tokens) > 10 {
+		t.Skip("enough")
+	}
+	for i := range 25 {
+		m.add(true, 1, weights[i%3])
+	}
+}
+
+func (m *machine) Edit(t *rapid.T) {
+	edited := m.anyToken(t)
+	enabled := edited.enabled != rapid.Bool().Draw(t, "switch")
+	capacity, weight := rapid.IntRange(0, 3).Draw(t, "cap"), rapid.SampledFrom(weights).Draw(t, "weight")
+	m.must(updateScript.run(m.t.Context(), m.client, []string{tokenKey(edited.id), aliasKey(), clockKey()},
+		edited.id, edited.version, "", flag(enabled), capacity, weight, "{}", 0,
+		orderKeyPrefix(), coolingKeyPrefix(), poolChannel).Err())
+	m.edit(edited, enabled, capacity, weight)
+}
+
+func (m *machine) Delete(t *rapid.T) {
+	deleted := m.anyToken(t)
+	keys := []string{tokenIDsKey(), tokenKey(deleted.id), inflightKey(deleted.id), aliasKey(), fingerprintKey()}
+	m.must(deleteScript.run(m.t.Context(), m.client, keys, deleted.id, 0, orderKeyPrefix(), coolingKeyPrefix(), poolChannel).Err())
+	delete(m.tokens, deleted.id)
+}
+
+func (m *machine) ExpireToken(t *rapid.T) {
+	expired := m.anyToken(t)
+	m.set(expired.id, "expires", never)
+	expired.expired = true
+}
+
+func (m *machine) AcquireSome(t *rapid.T) {
+	wanted := Wanted{
+		Upstream: somewhere, Model: rapid.SampledFrom(modelNames).Draw(t, "model"), TTL: time.Hour,
+		Count: rapid.IntRange(1, 30).Draw(t, "count"), Ahead: rapid.IntRange(0, 3).Draw(t, "ahead") == 0,
+	}
+	if len(m.tokens) > 0 && rapid.Bool().Draw(t, "retry") {
+		wanted.Exclude = rapid.SliceOfN(rapid.SampledFrom(m.tokenIDs()), 1, 3).Draw(t, "tried")
+	}
+	if !wanted.Ahead && len(wanted.Exclude) == 0 {
+		m.explain(t, wanted)
+	}
+	taken, shortage, err := m.Store.Acquire(m.t.Context(), wanted)
+	m.must(err)
+	picks, missing := m.acquire(wanted)
+	if shortage.Soonest = 0; !slices.Equal(tokensOf(taken), picks) || shortage != missing {
+		t.Fatalf("%+v: took %v, shortage %+v; the model %v, %+v", wanted, tokensOf(taken), shortage, picks, missing)
+	}
+	for _, lease := range taken {
+		owner := m.tokens[lease.TokenID]
+		if lease.Epoch() != uint64(owner.epoch) || lease.Version != uint64(owner.version) || lease.Capped != (owner.cap > 0) || owner.open[lease.LeaseID] {
+			t.Fatalf("%+v on %+v", lease, owner)
+		}
+		owner.open[lease.LeaseID] = true
+		m.leases = append(m.leases, lease.LeaseRef)
+	}
+}
+
+// explain must agree with the model on each token, and with the acquire that follows.
+func (m *machine) explain(t *rapid.T, wanted Wanted) {
+	chosen, candidates, _, err := m.Explain(m.t.Context(), somewhere, wanted.Model)
+	m.must(err)
+	if len(candidates) != len(m.tokens) {
+		t.Fatalf("%d candidates, %d tokens", len(candidates), len(m.tokens))
+	}
+	for _, candidate := range candidates {
+		if why := m.excludes(m.tokens[candidate.TokenID], wanted); why != candidate.ExcludedBy {
+			t.Fatalf("explain: %+v, the model says %q", candidate, why)
+		}
+	}
+	trial := model{clock: m.clock, tokens: map[string]*modelToken{}}
+	for id, each := range m.tokens {
+		trial.tokens[id] = new(*each)
+	}
+	wanted.Count = 1
+	if picks, _ := trial.acquire(wanted); chosen != "" && picks[0] != chosen || chosen == "" && len(picks) > 0 {
+		t.Fatalf("explain chose %q, the model %v", chosen, picks)
+	}
+}
+
+func (m *machine) SettleSome(t *rapid.T) {
+	var settlements []Settlement
+	for _, lease := range m.anyLeases(t) {
+		effect := rapid.SampledFrom([]Effect{Unused, Succeeded, Neutral, Failed}).Draw(t, "effect")
+		settlements = append(settlements, Settlement{LeaseRef: lease, Effect: effect, Error: string(effect) + lease.LeaseID})
+	}
+	settled, err := m.Store.Settle(m.t.Context(), settlements)
+	m.must(err)
+	for i, settlement := range settlements {
+		if want := m.settle(settlement); settled[i] != want {
+			t.Fatalf("%+v: %+v, the model %+v", settlement, settled[i], want)
+		}
+	}
+}
+
+func (m *machine) RenewSome(t *rapid.T) {
+	leases := m.anyLeases(t)
+	lost, err := m.Store.Renew(m.t.Context(), leases, time.Hour)
+	m.must(err)
+	for _, lease := range leases {
+		if held := m.renew(lease); held == slices.Contains(lost, lease) {
+			t.Fatalf("%+v: held %v in the model", lease, held)
+		}
+	}
+}
+
+func (m *machine) CoolOne(t *rapid.T) {
+	lease := m.anyLeases(t)[0]
+	transition := Transition{
+		TokenID: lease.TokenID, Upstream: somewhere, Epoch: lease.Epoch(), Streak: rapid.IntRange(1, 5).Draw(t, "streak"), CoolFor: time.Hour,
+		Model: rapid.SampledFrom([]string{"", "m1", "m2"}).Draw(t, "model"),
+	}
+	if cooling := m.tokens[lease.TokenID]; cooling != nil && transition.Model == "" && cooling.cooling {
+		t.Skip("the end of the later cooling would be later")
+	} else if cooling != nil && cooling.coolingFor[transition.Model] {
+		t.Skip("likewise")
+	}
+	changed, err := m.Store.Apply(m.t.Context(), transition)
+	m.must(err)
+	if want := m.apply(transition); changed != want {
+		t.Fatalf("%+v: %v, the model %v", transition, changed, want)
+	}
+}
+
+// Cool ends what cools of a token, as time would.
+func (m *machine) EndCooling(t *rapid.T) {
+	cooled := m.anyToken(t)
+	if cooled.cooling {
+		m.wakeUp(cooled.id)
+		cooled.cooling = false
+	}
+	for name := range cooled.coolingFor {
+		m.set(cooled.id, "m:"+name, never)
+	}
+	clear(cooled.coolingFor)
+}
+
+func (m *machine) ExpireLeases(t *rapid.T) {
+	for _, lease := range m.anyLeases(t) {
+		owner := m.tokens[lease.TokenID]
+		if owner == nil || !owner.open[lease.LeaseID] {
+			continue
+		}
+		expire(m.leasePool, Taken{LeaseRef: lease})
+		if m.field(owner.id, "due") != "" {
+			m.wakeUp(owner.id)
+		}
+		delete(owner.open, lease.LeaseID)
+	}
+}
+
+// Check compares all that the scripts keep.
+func (m *machine) Check(t *rapid.T) {
+	ctx := m.t.Context()
+	clock, _ := strconv.ParseFloat(m.client.HGet(ctx, clockKey(), somewhere).Val(), 64) // absent: 0
+	if clock != m.clock {
+		t.Fatalf("clock %v, the model's %v", clock, m.clock)
+	}
+	order := map[string]float64{}
+	for _, each := range m.client.ZRangeWithScores(ctx, orderKey(somewhere), 0, -1).Val() {
+		order[each.Member.(string)] = each.Score
+	}
+	for id, want := range m.tokens {
+		stored, err := m.client.HGetAll(ctx, tokenKey(id)).Result()
+		m.must(err)
+		f := fields(stored)
+		got := modelToken{
+			epoch: int(f.count("epoch")), streak: int(f.count("streak")), requests: int(f.count("requests")),
+			failures: int(f.count("failures")), lastError: f["last_error"],
+		}
+		if got.epoch != want.epoch || got.streak != want.streak || got.requests != want.requests || got.failures != want.failures || got.lastError != want.lastError {
+			t.Fatalf("%s: %v, the model %+v", id, stored, want)
+		}
+		if open := m.client.ZCount(ctx, inflightKey(id), "2", "+inf").Val(); int(open) != len(want.open) {
+			t.Fatalf("%s: %d leases open, the model has %v", id, open, want.open)
+		}
+		score, ordered := order[id]
+		if due, aside := f["due"]; aside {
+			score, _ = strconv.ParseFloat(due, 64)
+			ordered = true
+		}
+		if ordered && want.waits && score != want.due {
+			t.Fatalf("%s: due at %v, the model says %v", id, score, want.due)
+		}
+		if !ordered && want.waits && want.enabled && !want.expired {
+			t.Fatalf("%s is in no order, the model has %+v", id, want)
+		}
+	}
+}
+
+// Whatever happens in whatever order: Redis and the model agree.
+func TestTheScriptsAgreeWithAModel(t *testing.T) {
+	t.Parallel()
+	pool := newLeasePool(t, testredis.Start(t))
+	rapid.Check(t, func(t *rapid.T) {
+		pool.must(pool.client.FlushAll(pool.t.Context()).Err())
+		pool.must(pool.client.HSet(pool.t.Context(), upstreamsKey(), somewhere, "").Err())
+		m := &machine{leasePool: pool, model: model{tokens: map[string]*modelToken{}}}
+		for range 3 {
+			m.Add(t)
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"":                 m.Check,
+			"add":              m.Add,
+			"add many":         m.AddMany,
+			"edit":             m.Edit,
+			"delete":           m.Delete,
+			"expire token":     m.ExpireToken,
+			"acquire":          m.AcquireSome,
+			"acquire more":     m.AcquireSome,
+			"acquire yet more": m.AcquireSome,
+			"settle":           m.SettleSome,
+			"settle more":      m.SettleSome,
+			"renew":            m.RenewSome,
+			"cool":             m.CoolOne,
+			"end cooling":      m.EndCooling,
+			"expire leases":    m.ExpireLeases,
+		})
+	})
+}

@@ -65,6 +65,8 @@ type state struct {
 	byModel map[string]*entry
 	// models has every model once, in order of the entries.
 	models []chat.Model
+	// untold: no configuration has come yet.
+	untold bool
 }
 
 type entry struct {
@@ -78,7 +80,7 @@ type entry struct {
 // New makes an empty catalog. constructors are by driver name.
 func New(constructors map[string]upstream.Constructor, borrow Borrow, log *slog.Logger) *Catalog {
 	c := &Catalog{constructors: constructors, borrow: borrow, log: log, kick: make(chan struct{}, 1)}
-	c.now.Store(newState(nil))
+	c.now.Store(&state{untold: true})
 	return c
 }
 
@@ -189,6 +191,11 @@ func btoi(b bool) int {
 // with `claude` go to the first Cursor upstream even if nobody lists them.
 func (c *Catalog) Resolve(model string, anyClaude bool) (Target, error) {
 	s := c.now.Load()
+	if s.untold {
+		return Target{}, &chat.Error{
+			Kind: chat.StoreUnavailable, Message: "the tokenstore has not told the upstreams yet", RetryAfter: time.Second,
+		}
+	}
 	if e := s.byModel[model]; e != nil {
 		return Target{e.config.Name, e.driver, model}, nil
 	}

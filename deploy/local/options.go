@@ -1,0 +1,66 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	gateway "carousel.internal/gateway/app"
+	tokenstore "carousel.internal/tokenstore/app"
+)
+
+// options are the command line.
+type options struct {
+	data          string
+	config        string
+	sim           bool
+	newAdminToken bool
+}
+
+func parse(args []string) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("local", flag.ContinueOnError)
+	flags.StringVar(&o.data, "data", "./data", "folder for everything that must outlive the process")
+	flags.StringVar(&o.config, "config", os.Getenv("CONFIG_FILE"), "configuration file (YAML, TOML or JSON); the environment overrides it")
+	flags.BoolVar(&o.sim, "sim", false, "run the simulated upstream even if there are tokens or upstreams of your own")
+	flags.BoolVar(&o.newAdminToken, "new-admin-token", false, "forget the generated admin token and make another")
+	if err := flags.Parse(args); err != nil {
+		return o, flag.ErrHelp // flags has said what was wrong
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("%q is no flag; see --help", flags.Arg(0))
+	}
+	return o, nil
+}
+
+// configure reads both services' configurations, with defaults fit for one
+// process: nobody has to choose a secret between its halves, and the ops ports
+// are any free ones.
+func configure(o options) (gateway.Config, tokenstore.Config, error) {
+	shared := rand.Text()
+	front, err := gateway.LoadConfig(o.config, environ(map[string]string{
+		"OPS_ADDR": "127.0.0.1:0", "LOG_FORMAT": "text", "TOKENSTORE_SECRET": shared, "DRAIN_DELAY": "0s", "SHUTDOWN_GRACE": "5s",
+	}))
+	store, storeErr := tokenstore.LoadConfig(o.config, environ(map[string]string{
+		"OPS_ADDR": "127.0.0.1:0", "LOG_FORMAT": "text", "TOKENSTORE_SECRET": shared, "GRPC_ADDR": "127.0.0.1:0",
+		"SEAL_KEY_FILE": filepath.Join(o.data, "seal.key"),
+	}))
+	if err := errors.Join(err, storeErr); err != nil {
+		return front, store, fmt.Errorf("the configuration can't be used:\n%w", err)
+	}
+	return front, store, nil
+}
+
+// environ looks into the environment first, then into defaults.
+func environ(defaults map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		if value, set := os.LookupEnv(name); set && value != "" {
+			return value, true
+		}
+		value, set := defaults[name]
+		return value, set
+	}
+}

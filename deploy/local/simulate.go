@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+
+	"carousel.internal/deploy/upstreamsim"
+	"carousel.internal/proto/rpcerr"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	tokenstore "carousel.internal/tokenstore/app"
+)
+
+// demoTag marks the demo tokens, so that they go when real ones come.
+const demoTag = "demo"
+
+// demo is one simulated upstream: its name in the pool, its driver, where below
+// the simulator it is, the model that answers, and its tokens.
+type demo struct {
+	upstream string
+	driver   string
+	path     string
+	model    string
+	tokens   []string
+}
+
+func demos() []demo {
+	tokens := upstreamsim.DemoTokens()
+	return []demo{
+		{"simulator", "cursor", "", "demo", tokens.Cursor},
+		{"simulator-openai", "openai", "/v1", "demo-openai", tokens.OpenAI},
+	}
+}
+
+// simulate runs the simulated upstreams if they are wanted: by flag, or because
+// no upstream was configured and no token of a person's own is known. Otherwise
+// it removes what an earlier run left of them. It answers the model to try, "" for
+// none.
+func simulate(p *parts, storeAddr string, cfg tokenstore.Config, forced bool) (string, error) {
+	ctx, cancel := context.WithTimeout(p.ctx, startLimit)
+	defer cancel()
+	pool, err := openPool(storeAddr, cfg.TokenstoreSecret)
+	if err != nil {
+		return "", err
+	}
+	defer pool.close()
+	known, err := pool.list(ctx)
+	if err != nil {
+		return "", err
+	}
+	own := 0
+	for _, token := range known {
+		if !isDemo(token) {
+			own++
+		}
+	}
+	if !forced && (own > 0 || len(cfg.Upstreams) > 0) {
+		return "", pool.removeDemos(ctx, known)
+	}
+	base, err := runSimulator(p)
+	if err != nil {
+		return "", err
+	}
+	for _, each := range demos() {
+		if err := pool.addDemo(ctx, each, base); err != nil {
+			return "", err
+		}
+	}
+	return demos()[0].model, nil
+}
+
+func isDemo(token *tokenstorev1.Token) bool {
+	for _, tag := range token.GetTags() {
+		if tag == demoTag {
+			return true
+		}
+	}
+	return false
+}
+
+// runSimulator serves the simulator on loopback and answers its address.
+func runSimulator(p *parts) (string, error) {
+	listener, err := new(net.ListenConfig).Listen(p.ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("simulator: %w", err)
+	}
+	sim := upstreamsim.New(upstreamsim.Options{})
+	server := sim.Server()
+	p.run("simulator", func(ctx context.Context) error {
+		stop := context.AfterFunc(ctx, func() {
+			sim.Close()
+			_ = server.Close()
+		})
+		defer stop()
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	return "http://" + listener.Addr().String(), nil
+}
+
+// addDemo points the upstream to the simulator, whose port is another at each
+// start, and adds its tokens where they are missing.
+func (p *pool) addDemo(ctx context.Context, each demo, base string) error {
+	if _, err := p.config.PutUpstream(ctx, &tokenstorev1.PutUpstreamRequest{Upstream: &tokenstorev1.Upstream{
+		Name: each.upstream, Driver: each.driver, BaseUrl: base + each.path, Models: []string{each.model},
+	}}); err != nil {
+		return fmt.Errorf("simulated upstream: %w", err)
+	}
+	for i, token := range each.tokens {
+		_, err := p.tokens.CreateToken(ctx, &tokenstorev1.CreateTokenRequest{
+			Secret: token, Upstream: each.upstream, Alias: fmt.Sprintf("%s-%d", each.model, i+1), Tags: []string{demoTag},
+		})
+		if err != nil && !rpcerr.Is(err, tokenstorev1.Reason_REASON_ALREADY_EXISTS) && !rpcerr.Is(err, tokenstorev1.Reason_REASON_ALIAS_TAKEN) {
+			return fmt.Errorf("demo token: %w", err)
+		}
+	}
+	return nil
+}
+
+// removeDemos takes the demo tokens and the simulated upstreams away.
+func (p *pool) removeDemos(ctx context.Context, known []*tokenstorev1.Token) error {
+	for _, token := range known {
+		if !isDemo(token) {
+			continue
+		}
+		if _, err := p.tokens.DeleteToken(ctx, &tokenstorev1.DeleteTokenRequest{Id: token.GetId()}); err != nil {
+			return fmt.Errorf("remove a demo token: %w", err)
+		}
+	}
+	for _, each := range demos() {
+		_, err := p.config.DeleteUpstream(ctx, &tokenstorev1.DeleteUpstreamRequest{Name: each.upstream})
+		// Not there, or with tokens that somebody added to it: both are fine.
+		if err != nil && !rpcerr.Is(err, tokenstorev1.Reason_REASON_UPSTREAM_NOT_FOUND) && !rpcerr.Is(err, tokenstorev1.Reason_REASON_UPSTREAM_IN_USE) {
+			return fmt.Errorf("remove a simulated upstream: %w", err)
+		}
+	}
+	return nil
+}

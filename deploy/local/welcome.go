@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+)
+
+// greeting is what a person is told once everything runs.
+type greeting struct {
+	addr   string
+	prefix string
+	data   string
+	redis  string
+	// demo is the simulated model; empty without the simulator.
+	demo string
+	// generated is the admin token made in this run; nil when there was one.
+	generated *string
+	// configured: the admin token is AUTH_TOKEN.
+	configured bool
+}
+
+// welcome prints where things are and a curl line that works.
+func welcome(output io.Writer, g greeting) {
+	_, port, _ := net.SplitHostPort(g.addr)
+	base := "http://localhost:" + port
+	var text strings.Builder
+	say := func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) }
+
+	say("")
+	say("Carousel is ready.")
+	say("")
+	say("  API           %s%s/v1", base, g.prefix)
+	say("  admin API     %s/admin/api/", base)
+	say("  data          %s (Redis: %s)", g.data, g.redis)
+	key := "$AUTH_TOKEN"
+	switch {
+	case g.generated != nil:
+		key = *g.generated
+		say("  admin token   %s", key)
+		say("                generated now and shown only this once; only its hash is kept")
+	case g.configured:
+		say("  admin token   the one in AUTH_TOKEN")
+	default:
+		say("  admin token   the one that the first start printed (--new-admin-token makes another)")
+	}
+	model := "gpt-4o"
+	if g.demo != "" {
+		model = g.demo
+		say("")
+		say("  SIMULATED UPSTREAM: no token of yours is known yet, so the model %q is a simulator in this process", g.demo)
+		say("  that repeats what it is told. Add a token of your own and it is gone at the next start:")
+		say("")
+		say("    curl %s/admin/api/tokens -H \"Authorization: Bearer %s\" -d '{\"token\": \"<your token>\", \"upstream\": \"cursor\"}'", base, key)
+	}
+	say("")
+	say("  Try it:")
+	say("")
+	say("    curl -N %s%s/v1/chat/completions -H \"Authorization: Bearer %s\" \\", base, g.prefix, key)
+	say("      -d '{\"model\": \"%s\", \"stream\": true, \"messages\": [{\"role\": \"user\", \"content\": \"Hello, Carousel!\"}]}'", model)
+	say("")
+	_, _ = io.WriteString(output, text.String())
+}
+
+// slogTo is the log of this command's own parts.
+func slogTo(output io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(output, nil)).With("service", "local")
+}

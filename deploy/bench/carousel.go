@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const (
+	// tokens in the pool.
+	tokens      = 10
+	adminToken  = "sk-bench-admin"
+	storeSecret = "secret-of-one-run"
+	// settleLimit bounds the wait for the log to be stored.
+	settleLimit = 15 * time.Second
+	settleEvery = 100 * time.Millisecond
+)
+
+// The gateway's metrics that the benchmark reads.
+const (
+	sessionTrips = `carousel_gateway_tokenstore_round_trips_total{kind="session"}`
+	logTrips     = `carousel_gateway_tokenstore_round_trips_total{kind="log"}`
+	logAccepted  = `carousel_gateway_log_entries_total{state="accepted"}`
+	logStored    = `carousel_gateway_log_entries_total{state="stored"}`
+	logDropped   = `carousel_gateway_log_entries_total{state="dropped"}`
+)
+
+// pair is Carousel: Redis as the compose file has it, the tokenstore, one gateway.
+type pair struct {
+	bench                                     *bench
+	redisAddr, storeAddr, storeOps, addr, ops string
+}
+
+func (b *bench) carousel(ctx context.Context) (*system, error) {
+	p := &pair{bench: b}
+	for _, addr := range []*string{&p.redisAddr, &p.storeAddr, &p.storeOps, &p.addr, &p.ops} {
+		var err error
+		if *addr, err = freeAddr(ctx); err != nil {
+			return nil, err
+		}
+	}
+	redis, err := p.redis(ctx)
+	if err != nil {
+		return nil, err
+	}
+	store, err := p.tokenstore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	gateway, err := p.gateway(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.configure(ctx); err != nil {
+		return nil, gateway.failure(err)
+	}
+	return &system{
+		addr: p.addr, key: adminToken, parts: []*process{gateway, store, redis},
+		settle: p.settle, roundTrips: p.roundTrips,
+		profiled: map[string]string{"gateway": p.ops, "tokenstore": p.storeOps},
+	}, nil
+}
+
+func (p *pair) redis(ctx context.Context) (*process, error) {
+	path, err := lookPath("redis-server", "redis-server")
+	if err != nil {
+		return nil, err
+	}
+	folder := filepath.Join(p.bench.folder, "redis-data")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		return nil, err
+	}
+	_, port, err := net.SplitHostPort(p.redisAddr)
+	if err != nil {
+		return nil, err
+	}
+	config := filepath.Join(p.bench.root, "deploy", "docker", "redis.conf")
+	process, err := p.bench.start(ctx, "redis", nil, path, config, "--port", port, "--bind", "127.0.0.1", "--dir", folder)
+	if err != nil {
+		return nil, err
+	}
+	return process, process.wait(ctx, listens(p.redisAddr))
+}
+
+func (p *pair) tokenstore(ctx context.Context) (*process, error) {
+	path, err := p.bench.program(ctx, "./tokenstore/cmd/tokenstore")
+	if err != nil {
+		return nil, err
+	}
+	process, err := p.bench.start(ctx, "tokenstore", []string{
+		"GRPC_ADDR=" + p.storeAddr, "OPS_ADDR=" + p.storeOps, "REDIS_URL=redis://" + p.redisAddr + "/0",
+		"TOKENSTORE_SECRET=" + storeSecret, "SEAL_KEY_FILE=" + filepath.Join(p.bench.folder, "seal.key"),
+		"TOKEN_FILE=" + filepath.Join(p.bench.folder, ".token"), "TOKEN_LIST_FILE=" + filepath.Join(p.bench.folder, ".token-list"),
+	}, path)
+	if err != nil {
+		return nil, err
+	}
+	return process, process.wait(ctx, ready(p.storeOps))
+}
+
+func (p *pair) gateway(ctx context.Context) (*process, error) {
+	path, err := p.bench.program(ctx, "./gateway/cmd/gateway")
+	if err != nil {
+		return nil, err
+	}
+	_, port, err := net.SplitHostPort(p.addr)
+	if err != nil {
+		return nil, err
+	}
+	process, err := p.bench.start(ctx, "gateway", []string{
+		"PORT=" + port, "OPS_ADDR=" + p.ops, "TOKENSTORE_ADDR=" + p.storeAddr, "TOKENSTORE_SECRET=" + storeSecret,
+		"AUTH_TOKEN=" + adminToken, "DRAIN_DELAY=0s", "SHUTDOWN_GRACE=5s",
+	}, path)
+	if err != nil {
+		return nil, err
+	}
+	return process, process.wait(ctx, ready(p.ops))
+}
+
+// configure makes the simulator an upstream with a pool of tokens, and waits until
+// a chat request is answered.
+func (p *pair) configure(ctx context.Context) error {
+	_, err := call(ctx, http.MethodPut, "http://"+p.addr+"/admin/api/upstreams/bench", adminToken, map[string]any{
+		"driver": "openai", "base_url": p.bench.simURL + "/v1", "models": []string{plainModel, streamModel},
+	})
+	for i := 0; err == nil && i < tokens; i++ {
+		_, err = call(ctx, http.MethodPost, "http://"+p.addr+"/admin/api/tokens", adminToken, map[string]any{
+			"token": fmt.Sprintf("sk-bench-%028d", i+1), "upstream": "bench", "alias": fmt.Sprintf("bench-%d", i+1),
+		})
+	}
+	if err != nil {
+		return err
+	}
+	return p.poll(ctx, func() error {
+		load, err := newLoad(ctx, workload{connections: 1}, p.addr, adminToken)
+		if err == nil {
+			load.close()
+		}
+		return err
+	})
+}
+
+func (p *pair) roundTrips(ctx context.Context) (float64, error) {
+	samples, err := scrape(ctx, p.ops)
+	if err != nil {
+		return 0, err
+	}
+	return samples.sum(sessionTrips, logTrips)
+}
+
+// settle waits until every log entry is stored and the session is quiet, so that
+// work for one cell is not done, and not counted, in another.
+func (p *pair) settle(ctx context.Context) error {
+	trips := -1.0
+	return p.poll(ctx, func() error {
+		samples, err := scrape(ctx, p.ops)
+		if err != nil {
+			return err
+		}
+		if samples[logDropped] > 0 {
+			return fmt.Errorf("%g log entries were dropped", samples[logDropped])
+		}
+		if samples[logStored] != samples[logAccepted] {
+			return fmt.Errorf("%g of %g log entries are stored", samples[logStored], samples[logAccepted])
+		}
+		now, err := samples.sum(sessionTrips, logTrips)
+		if err == nil && now != trips {
+			trips, err = now, errors.New("the session is not quiet")
+		}
+		return err
+	})
+}
+
+// poll tries until it succeeds.
+func (p *pair) poll(ctx context.Context, try func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, settleLimit)
+	defer cancel()
+	ticker := time.NewTicker(settleEvery)
+	defer ticker.Stop()
+	for {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return err
+		}
+	}
+}

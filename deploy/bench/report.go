@@ -1,0 +1,174 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// occasion is what the numbers depend on.
+type occasion struct {
+	command, date, machine string
+	versions               []string
+	plan                   plan
+}
+
+// describe asks the machine. What can't be asked is left out.
+func (b *bench) describe(ctx context.Context, arguments []string, p plan) occasion {
+	h := occasion{
+		command: strings.Join(append([]string{"go run ./deploy/bench"}, arguments...), " "),
+		date:    time.Now().UTC().Format("2006-01-02 15:04 UTC"),
+		machine: fmt.Sprintf("%s, %d cores, %s %s", processor(), runtime.NumCPU(), runtime.GOOS, firstLine(ctx, "uname", "-r")),
+		plan:    p,
+	}
+	h.versions = append(h.versions, "Carousel "+firstLine(ctx, "git", "-C", b.root, "describe", "--tags", "--always", "--dirty"), runtime.Version())
+	if path, err := lookPath("nginx", ""); err == nil {
+		h.versions = append(h.versions, strings.TrimPrefix(firstLine(ctx, path, "-v"), "nginx version: "))
+	}
+	if path, err := lookPath("redis-server", ""); err == nil {
+		fields := strings.Fields(firstLine(ctx, path, "--version"))
+		if len(fields) > 2 {
+			h.versions = append(h.versions, "Redis "+strings.TrimPrefix(fields[2], "v="))
+		}
+	}
+	return h
+}
+
+func processor() string {
+	info, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(info)) {
+		if name, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return runtime.GOARCH
+}
+
+// firstLine of a program's output, on whichever of the two it writes.
+func firstLine(ctx context.Context, path string, args ...string) string {
+	output, _ := exec.CommandContext(ctx, path, args...).CombinedOutput()
+	line, _, _ := strings.Cut(string(output), "\n")
+	return strings.TrimSpace(line)
+}
+
+const explanation = `
+Medians over the rounds; "low to high" are their extremes. Ratios compare two systems within a round, where they ran one after
+the other. "Added" is what a system adds to the direct answer's time in the same round. CPU time and resident memory are those of
+all processes of a system (for Carousel gateway, tokenstore and Redis), without the simulator; CPU time includes what goes on after
+the answers, until every log entry is stored. Everything shares the machine's cores with the load generator and the simulator, so
+requests/s say how the systems compare, not how fast any of them is.
+`
+
+// render writes the report as Markdown.
+func (b *bench) render(h occasion, measured results) []byte {
+	var to bytes.Buffer
+	fmt.Fprintf(&to, "# Benchmark\n\nWritten by `%s` (`make bench`).\n\n", h.command)
+	fmt.Fprintf(&to, "- %s\n- %s\n- %s\n- %d rounds; each cell %s after %s of warm-up\n", h.date, h.machine, strings.Join(h.versions, ", "),
+		h.plan.rounds, h.plan.window, h.plan.warmUp)
+	fmt.Fprintf(&to, "- programs outside the benchmark had %.0f %% of the machine\n%s", 100*b.others(h.plan, measured), explanation)
+	if demands := measured.floor(); len(demands) > 0 {
+		to.WriteString("\n## The floor\n\n| what | reached | |\n|---|---:|---|\n")
+		for _, d := range demands {
+			fmt.Fprintf(&to, "| %s | %s | %s |\n", d.what, d.reached, verdict(d.met))
+		}
+	}
+	for _, w := range h.plan.workloads {
+		fmt.Fprintf(&to, "\n## %s\n\n", w.title())
+		b.renderWorkload(&to, w, measured)
+	}
+	if parts := b.partsOf(carousel); len(parts) > 0 {
+		to.WriteString("\n## Where Carousel's share goes\n\n")
+		renderParts(&to, h.plan, parts, measured)
+	}
+	return to.Bytes()
+}
+
+func verdict(met bool) string {
+	if met {
+		return "met"
+	}
+	return "**missed**"
+}
+
+func (b *bench) renderWorkload(to *bytes.Buffer, w workload, measured results) {
+	firstByte, firstByteRule := "", ""
+	if w.stream {
+		firstByte, firstByteRule = " added first byte, ms |", "---:|"
+	}
+	fmt.Fprintf(to, "| | requests/s | low to high | of ReverseProxy | of nginx | p50, ms | p99, ms | added p50, ms | added p99, ms |%s "+
+		"CPU s per 1,000 | memory, MiB | round trips per request |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|%s---:|---:|---:|\n", firstByte, firstByteRule)
+	for _, name := range systemNames {
+		if len(measured[key{w, name}]) == 0 {
+			continue
+		}
+		f := measured.figures(w, name)
+		fmt.Fprintf(to, "| %s | %.0f | %.0f to %.0f | %s | %s | %.2f | %.2f |", name, f.rate.median, f.rate.low, f.rate.high,
+			ratio(f.toReverseProxy), ratio(f.toNginx), f.p50, f.p99)
+		if name == direct {
+			fmt.Fprintf(to, " | |%s | | |\n", strings.Repeat(" |", strings.Count(firstByte, "|")))
+			continue
+		}
+		fmt.Fprintf(to, " %.2f | %.2f |", f.addedP50, f.addedP99)
+		if w.stream {
+			fmt.Fprintf(to, " %.2f |", f.addedTTF)
+		}
+		fmt.Fprintf(to, " %.3f | %.0f |", f.cpu, f.memory)
+		if name == carousel {
+			fmt.Fprintf(to, " %.3f", f.roundTrips)
+		}
+		to.WriteString(" |\n")
+	}
+}
+
+func ratio(s spread) string {
+	if s == (spread{}) {
+		return ""
+	}
+	return fmt.Sprintf("%.2f (%.2f to %.2f)", s.median, s.low, s.high)
+}
+
+func renderParts(to *bytes.Buffer, p plan, parts []*process, measured results) {
+	to.WriteString("| |")
+	for _, part := range parts {
+		fmt.Fprintf(to, " %s, CPU s per 1,000 |", part.name)
+	}
+	for _, part := range parts {
+		fmt.Fprintf(to, " %s, MiB |", part.name)
+	}
+	fmt.Fprintf(to, "\n|---|%s\n", strings.Repeat("---:|", 2*len(parts)))
+	for _, w := range p.workloads {
+		f := measured.figures(w, carousel)
+		fmt.Fprintf(to, "| %s |", w.title())
+		for _, seconds := range f.cpuByPart {
+			fmt.Fprintf(to, " %.3f |", seconds)
+		}
+		for _, size := range f.memoryByPart {
+			fmt.Fprintf(to, " %.0f |", size)
+		}
+		to.WriteString("\n")
+	}
+}
+
+func (b *bench) partsOf(name string) []*process {
+	for _, s := range b.systems {
+		if s.name == name {
+			return s.parts
+		}
+	}
+	return nil
+}
+
+func (b *bench) others(p plan, measured results) float64 {
+	var shares []float64
+	for _, w := range p.workloads {
+		for _, s := range b.systems {
+			shares = append(shares, measured.figures(w, s.name).others)
+		}
+	}
+	return spreadOf(shares).median
+}

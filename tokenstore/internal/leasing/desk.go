@@ -1,8 +1,7 @@
 // Package leasing is the desk at which gateways take leases and give them back.
-// It queues demands while all tokens are at their cap, oldest first, whichever
-// replica they come from; it turns outcomes into transitions; and it tells
-// replicas which unused leases are recalled. It knows nothing of gRPC; the store
-// does what must be atomic.
+// It queues demands, oldest first, whichever replica they come from, while all
+// tokens are at their cap; and it turns outcomes into transitions. It knows
+// nothing of gRPC; the store does what must be atomic.
 package leasing
 
 import (
@@ -228,7 +227,7 @@ func refusal(demand Demand, shortage redisstore.Shortage) *rpcerr.Error {
 		refused := rpcerr.New(tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE,
 			"no token of upstream %q is free: of %d, %d busy, %d cooling, %d tried by this request, %d disabled, %d expired", demand.Upstream,
 			shortage.Total, shortage.Capped, shortage.Cooling, shortage.Tried, shortage.Disabled, shortage.Expired)
-		refused.RetryAfter = shortage.Soonest
+		refused.RetryAfter = cmp.Or(shortage.Soonest, shortage.SoonestTried)
 		if refused.RetryAfter == 0 && shortage.Capped > 0 {
 			refused.RetryAfter = time.Second
 		}

@@ -54,6 +54,8 @@ type Shortage struct {
 	Total, Disabled, Expired, Cooling, Capped, Tried int
 	// Soonest is the time until the first cooling one is back; 0 when none is.
 	Soonest time.Duration
+	// SoonestTried is the same of those that the request has tried.
+	SoonestTried time.Duration
 }
 
 // Acquire leases up to wanted.Count tokens, the one that is due first. Without
@@ -108,9 +110,13 @@ func shortageFrom(reply *row) Shortage {
 	shortage := Shortage{
 		Total: count(2), Disabled: count(3), Expired: count(4), Cooling: count(5), Capped: count(6), Tried: count(7),
 	}
-	if soonest := reply.number(8); soonest > 0 {
-		shortage.Soonest = max(time.Duration(soonest-reply.number(1))*time.Millisecond, time.Millisecond)
+	until := func(i int) time.Duration {
+		if end := reply.number(i); end > 0 {
+			return max(time.Duration(end-reply.number(1))*time.Millisecond, time.Millisecond)
+		}
+		return 0
 	}
+	shortage.Soonest, shortage.SoonestTried = until(8), until(9)
 	return shortage
 }
 

@@ -20,7 +20,7 @@
 -- ARGV[7] mode commit, ahead (commit, uncapped tokens only) or explain
 -- ARGV[8...] excluded token ids
 -- RETURN commit, granted: {'granted', now_ms, then token id, lease id, ver, capped per lease}
--- RETURN commit, denied: {'denied', now_ms, total, disabled, expired, cooling, capped, tried, soonest_ms}
+-- RETURN commit, denied: {'denied', now_ms, total, disabled, expired, cooling, capped, tried, soonest_ms, soonest_tried_ms}
 -- RETURN explain: {'explain', now_ms, chosen id or '', then id, excluded_by, until_ms, score per token}
 
 local order, clock, cooling, ids = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -169,17 +169,21 @@ end
 
 local function summary()
   local n = { total = 0, disabled = 0, expired = 0, cooling = 0, capped = 0, tried = 0 }
-  local soonest = 0
+  local soonest, soonest_tried = 0, 0
   for _, id in ipairs(redis.call('ZRANGE', ids, 0, -1)) do
     local why, till = examine(id)
     if why ~= 'absent' then
       n.total = n.total + 1
       if why == 'cooling_model' then why = 'cooling' end
       if why then n[why] = n[why] + 1 end
-      if till > 0 and not excluded[id] and (soonest == 0 or till < soonest) then soonest = till end
+      if till > 0 and excluded[id] then
+        if soonest_tried == 0 or till < soonest_tried then soonest_tried = till end
+      elseif till > 0 and (soonest == 0 or till < soonest) then
+        soonest = till
+      end
     end
   end
-  return { 'denied', now, n.total, n.disabled, n.expired, n.cooling, n.capped, n.tried, soonest }
+  return { 'denied', now, n.total, n.disabled, n.expired, n.cooling, n.capped, n.tried, soonest, soonest_tried }
 end
 
 if mode == 'explain' then

@@ -1,0 +1,170 @@
+package leasing
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"carousel.internal/proto/service/secret"
+	"carousel.internal/tokenstore/internal/redisstore"
+)
+
+// fakeStore has tokens without an order: the first that fits is taken.
+type fakeStore struct {
+	mu     sync.Mutex
+	tokens []*fakeToken
+	leases int
+	// wanted are the acquires so far, ended the settlements, applied the transitions.
+	wanted  []redisstore.Wanted
+	ended   []redisstore.Settlement
+	applied []redisstore.Transition
+	// down fails all calls but those of Credential.
+	down error
+	// slow, where there is one, holds Acquire up before it looks.
+	slow chan struct{}
+}
+
+type fakeToken struct {
+	id     string
+	cap    int
+	cools  time.Time
+	epoch  uint64
+	streak int
+	open   map[string]bool
+	// broken is what Credential answers.
+	broken error
+}
+
+func (f *fakeStore) add(id string, capacity int) *fakeToken {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	added := &fakeToken{id: id, cap: capacity, epoch: 1, open: map[string]bool{}}
+	f.tokens = append(f.tokens, added)
+	return added
+}
+
+func (f *fakeStore) find(id string) *fakeToken {
+	for _, each := range f.tokens {
+		if each.id == id {
+			return each
+		}
+	}
+	return &fakeToken{}
+}
+
+func (f *fakeStore) open(id string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.find(id).open)
+}
+
+func (f *fakeStore) asked() []redisstore.Wanted {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.wanted)
+}
+
+func (f *fakeStore) transitions() []redisstore.Transition {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.applied)
+}
+
+// Acquire implements Store.
+func (f *fakeStore) Acquire(_ context.Context, wanted redisstore.Wanted) ([]redisstore.Taken, redisstore.Shortage, error) {
+	if f.slow != nil {
+		<-f.slow
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wanted = append(f.wanted, wanted)
+	if f.down != nil {
+		return nil, redisstore.Shortage{}, f.down
+	}
+	var taken []redisstore.Taken
+	shortage := redisstore.Shortage{}
+	for _, each := range f.tokens {
+		shortage.Total++
+		cools := time.Until(each.cools)
+		switch {
+		case cools > 0:
+			shortage.Cooling++
+			if shortage.Soonest == 0 || cools < shortage.Soonest {
+				shortage.Soonest = cools
+			}
+			continue
+		case slices.Contains(wanted.Exclude, each.id):
+			shortage.Tried++
+			continue
+		case each.cap > 0 && (wanted.Ahead || len(each.open) >= each.cap):
+			shortage.Capped++
+			continue
+		}
+		for len(taken) < wanted.Count && (each.cap == 0 || len(each.open) < each.cap) {
+			f.leases++
+			ref := redisstore.LeaseRef{TokenID: each.id, LeaseID: fmt.Sprintf("%d-%d", each.epoch, f.leases)}
+			each.open[ref.LeaseID] = true
+			taken = append(taken, redisstore.Taken{LeaseRef: ref, Version: 1, Capped: each.cap > 0})
+		}
+	}
+	return taken, shortage, nil
+}
+
+// Settle implements Store.
+func (f *fakeStore) Settle(_ context.Context, settlements []redisstore.Settlement) ([]redisstore.Settled, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.down != nil {
+		return nil, f.down
+	}
+	f.ended = append(f.ended, settlements...)
+	var settled []redisstore.Settled
+	for _, each := range settlements {
+		owner := f.find(each.TokenID)
+		settled = append(settled, redisstore.Settled{
+			Live: owner.open[each.LeaseID], Upstream: "u", Epoch: owner.epoch, Streak: owner.streak,
+		})
+		delete(owner.open, each.LeaseID)
+	}
+	return settled, nil
+}
+
+// Renew implements Store.
+func (f *fakeStore) Renew(_ context.Context, leases []redisstore.LeaseRef, _ time.Duration) ([]redisstore.LeaseRef, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	lost := slices.DeleteFunc(slices.Clone(leases), func(ref redisstore.LeaseRef) bool { return f.find(ref.TokenID).open[ref.LeaseID] })
+	return lost, f.down
+}
+
+// Apply implements Store.
+func (f *fakeStore) Apply(_ context.Context, transition redisstore.Transition) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.down != nil {
+		return false, f.down
+	}
+	f.applied = append(f.applied, transition)
+	owner := f.find(transition.TokenID)
+	if owner.epoch != transition.Epoch {
+		return false, nil
+	}
+	owner.epoch++
+	if transition.Model == "" {
+		owner.cools = time.Now().Add(transition.CoolFor)
+		owner.streak = transition.Streak
+	}
+	return true, nil
+}
+
+// Credential implements Store.
+func (f *fakeStore) Credential(_ context.Context, tokenID string, _ uint64) (redisstore.Credential, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if broken := f.find(tokenID).broken; broken != nil {
+		return redisstore.Credential{}, broken
+	}
+	return redisstore.Credential{Secret: secret.New("secret of " + tokenID), DeviceID: "d", MACHash: "m", Alias: "alias of " + tokenID, Fingerprint: "f"}, nil
+}

@@ -1,0 +1,107 @@
+package leasing
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"carousel.internal/proto/service/secret"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/redisstore"
+	"carousel.internal/tokenstore/internal/seal"
+	"carousel.internal/tokenstore/internal/testredis"
+	"carousel.internal/tokenstore/internal/token"
+)
+
+// 30 clients of two replicas, 3 tokens, one request at a time on each: nobody
+// is refused, and no token has two.
+func TestThirtyClientsOnThreeTokens(t *testing.T) {
+	t.Parallel()
+	client := testredis.Start(t)
+	keys, err := seal.Parse([]byte("k1 " + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	var desks []*Desk
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
+	for i := range 2 {
+		store := redisstore.New(client, redisstore.Options{Keys: keys, Defaults: token.DefaultSettings(), Logger: log})
+		desk := NewDesk(store, 15*time.Second, log)
+		desks = append(desks, desk)
+		running.Go(func() { desk.Run(ctx) })
+		running.Go(func() {
+			store.Listen(ctx, func(event redisstore.Event) {
+				if event.Kind == redisstore.Freed {
+					desk.Freed()
+				}
+			})
+		})
+		if i == 0 {
+			prepare(t, store)
+		}
+	}
+
+	var busy sync.Map // token id to *atomic.Int32
+	request := func(desk *Desk) {
+		answers := make(chan Answer, 1)
+		desk.Ask(Demand{Upstream: "u", Count: 1, Until: time.Now().Add(testredis.Timeout)}, func(answer Answer) bool {
+			answers <- answer
+			return true
+		})
+		answer := <-answers
+		if answer.Refused != nil {
+			t.Error(answer.Refused)
+			return
+		}
+		lease := answer.Leases[0]
+		counter, _ := busy.LoadOrStore(lease.TokenID, &atomic.Int32{})
+		if n := counter.(*atomic.Int32).Add(1); n != 1 {
+			t.Errorf("%d requests on %s", n, lease.TokenID)
+		}
+		if lease.Secret.Reveal() != "secret-of-"+lease.Alias {
+			t.Errorf("%s has another token's secret", lease.Alias)
+		}
+		counter.(*atomic.Int32).Add(-1)
+		if err := desk.Settle(t.Context(), []Report{{LeaseRef: lease.LeaseRef, Outcome: tokenstorev1.Outcome_OUTCOME_SUCCESS}}); err != nil {
+			t.Error(err)
+		}
+	}
+	var clients sync.WaitGroup
+	for i := range 30 {
+		clients.Go(func() {
+			for range 10 {
+				request(desks[i%2])
+			}
+		})
+	}
+	clients.Wait()
+}
+
+func prepare(t *testing.T, store *redisstore.Store) {
+	t.Helper()
+	if err := store.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.SeedUpstream(t.Context(), &tokenstorev1.Upstream{Name: "u", Driver: token.DriverOpenAI, BaseUrl: "https://example.com"}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		draft := token.NewDraft(secret.New(fmt.Sprintf("secret-of-%d", i)))
+		draft.Upstream, draft.Cap, draft.Alias = "u", 1, fmt.Sprint(i)
+		if _, err := store.CreateToken(t.Context(), draft); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

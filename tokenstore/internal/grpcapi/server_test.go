@@ -1,0 +1,299 @@
+package grpcapi_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
+
+	"carousel.internal/proto/rpcerr"
+	"carousel.internal/proto/service/secret"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/grpcapi"
+	"carousel.internal/tokenstore/internal/redisstore"
+	"carousel.internal/tokenstore/internal/seal"
+	"carousel.internal/tokenstore/internal/testredis"
+	"carousel.internal/tokenstore/internal/token"
+)
+
+const sharedSecret = "a shared secret of the pair"
+
+// service is a tokenstore's API over an in-memory connection.
+type service struct {
+	store    *redisstore.Store
+	changes  *grpcapi.Changes
+	stopping chan struct{}
+	log      *lockedText
+	conn     *grpc.ClientConn
+	// open has no secret of its own.
+	open *grpc.ClientConn
+}
+
+// lockedText is what was logged.
+type lockedText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lockedText) Write(text []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(text)
+}
+
+func (l *lockedText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+type noObserver struct{}
+
+func (noObserver) Called(string, codes.Code, time.Duration) {}
+
+func start(t *testing.T, client redis.UniversalClient) *service {
+	t.Helper()
+	keys, err := seal.Parse([]byte("k1 " + base64.StdEncoding.EncodeToString(make([]byte, 32))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &service{changes: grpcapi.NewChanges(), stopping: make(chan struct{}), log: &lockedText{}}
+	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	s.store = redisstore.New(client, redisstore.Options{Keys: keys, Defaults: token.DefaultSettings(), Logger: log})
+	if _, err := s.store.SeedUpstream(t.Context(), &tokenstorev1.Upstream{Name: "cursor", Driver: "cursor", BaseUrl: "https://example.com"}); err != nil {
+		t.Fatal(err)
+	}
+	server := grpcapi.NewServer(secret.New(sharedSecret), noObserver{}, log)
+	tokenstorev1.RegisterTokenServiceServer(server, grpcapi.NewTokenServer(s.store, log))
+	tokenstorev1.RegisterConfigServiceServer(server, grpcapi.NewConfigServer(s.store, s.changes, s.stopping, log))
+	tokenstorev1.RegisterRequestLogServiceServer(server, grpcapi.NewRequestLogServer(s.store))
+	tokenstorev1.RegisterChecksumServiceServer(server, grpcapi.ChecksumServer{})
+	healthv1.RegisterHealthServer(server, health.NewServer())
+
+	listener := bufconn.Listen(1 << 20)
+	var running sync.WaitGroup
+	running.Go(func() { _ = server.Serve(listener) }) // ends with Stop
+	t.Cleanup(func() {
+		server.Stop()
+		running.Wait()
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	running.Go(func() {
+		s.store.Listen(ctx, func(redisstore.Event) { s.changes.Announce() })
+	})
+	t.Cleanup(cancel)
+	s.open = dial(t, listener)
+	s.conn = dial(t, listener, grpc.WithPerRPCCredentials(bearer(sharedSecret)))
+	return s
+}
+
+func dial(t *testing.T, listener *bufconn.Listener, options ...grpc.DialOption) *grpc.ClientConn {
+	t.Helper()
+	options = append(options, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
+	conn, err := grpc.NewClient("passthrough:///memory", options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+type bearer string
+
+func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "Bearer " + string(b)}, nil
+}
+
+func (bearer) RequireTransportSecurity() bool { return false }
+
+func wantReason(t *testing.T, err error, reason tokenstorev1.Reason, code codes.Code) {
+	t.Helper()
+	if !rpcerr.Is(err, reason) || status.Code(err) != code {
+		t.Errorf("got %v, want %v", err, reason)
+	}
+}
+
+func TestCallersMustShowTheSecret(t *testing.T) {
+	t.Parallel()
+	s := start(t, testredis.Mini(t))
+	ctx, cancel := context.WithTimeout(t.Context(), testredis.Timeout)
+	defer cancel()
+	for name, shown := range map[string][]string{
+		"nothing": nil, "wrong": {"Bearer wrong"}, "bare": {sharedSecret}, "empty": {""}, "twice": {"Bearer " + sharedSecret, "Bearer x"},
+	} {
+		with := ctx
+		for _, value := range shown {
+			with = metadata.AppendToOutgoingContext(with, "authorization", value)
+		}
+		_, err := tokenstorev1.NewConfigServiceClient(s.open).GetSettings(with, &tokenstorev1.GetSettingsRequest{})
+		wantReason(t, err, tokenstorev1.Reason_REASON_UNAUTHENTICATED, codes.Unauthenticated)
+		watch, err := tokenstorev1.NewConfigServiceClient(s.open).Watch(with, &tokenstorev1.WatchRequest{})
+		if err == nil {
+			_, err = watch.Recv()
+		}
+		if wantReason(t, err, tokenstorev1.Reason_REASON_UNAUTHENTICATED, codes.Unauthenticated); t.Failed() {
+			t.Fatal(name)
+		}
+	}
+	if _, err := healthv1.NewHealthClient(s.open).Check(ctx, &healthv1.HealthCheckRequest{}); err != nil {
+		t.Errorf("health: %v", err)
+	}
+	if _, err := tokenstorev1.NewConfigServiceClient(s.conn).GetSettings(ctx, &tokenstorev1.GetSettingsRequest{}); err != nil {
+		t.Errorf("with the secret: %v", err)
+	}
+}
+
+func TestRedisAway(t *testing.T) {
+	t.Parallel()
+	redisServer := testredis.NewServer(t)
+	s := start(t, redisServer.Client(t))
+	redisServer.Kill()
+	_, err := tokenstorev1.NewTokenServiceClient(s.conn).ListTokens(t.Context(), &tokenstorev1.ListTokensRequest{})
+	wantReason(t, err, tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, codes.Unavailable)
+	if parsed := rpcerr.Parse(err); parsed.RetryAfter <= 0 || strings.Contains(parsed.Message, "unix") {
+		t.Errorf("got %+v", parsed)
+	}
+	if !strings.Contains(s.log.String(), "list tokens") {
+		t.Error("the cause is not in the log")
+	}
+	redisServer.Start(t)
+	if _, err := tokenstorev1.NewTokenServiceClient(s.conn).ListTokens(t.Context(), &tokenstorev1.ListTokensRequest{}); err != nil {
+		t.Errorf("when it is back: %v", err)
+	}
+}
+
+// What is no typed error is a fault of ours: the log has it, the caller does not.
+func TestFaultsStayInside(t *testing.T) {
+	t.Parallel()
+	client := testredis.Mini(t)
+	s := start(t, client)
+	if err := client.Set(t.Context(), "c1:{config}:settings", "not a hash", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := tokenstorev1.NewConfigServiceClient(s.conn).GetSettings(t.Context(), &tokenstorev1.GetSettingsRequest{})
+	if status.Code(err) != codes.Internal || strings.Contains(err.Error(), "WRONGTYPE") {
+		t.Errorf("got %v", err)
+	}
+	if !strings.Contains(s.log.String(), "WRONGTYPE") {
+		t.Errorf("the log says only:\n%s", s.log)
+	}
+}
+
+func TestAPanicEndsOnlyItsCall(t *testing.T) {
+	t.Parallel()
+	log := &lockedText{}
+	server := grpcapi.NewServer(secret.New(sharedSecret), noObserver{}, slog.New(slog.NewTextHandler(log, nil)))
+	tokenstorev1.RegisterTokenServiceServer(server, grpcapi.NewTokenServer(nil, nil)) // no store: every call panics
+	listener := bufconn.Listen(1 << 16)
+	var running sync.WaitGroup
+	running.Go(func() { _ = server.Serve(listener) })
+	t.Cleanup(func() {
+		server.Stop()
+		running.Wait()
+	})
+	client := tokenstorev1.NewTokenServiceClient(dial(t, listener, grpc.WithPerRPCCredentials(bearer(sharedSecret))))
+	for range 2 {
+		if _, err := client.GetToken(t.Context(), &tokenstorev1.GetTokenRequest{Id: "t0123456789abcdef"}); status.Code(err) != codes.Internal {
+			t.Errorf("got %v", err)
+		}
+	}
+	if !strings.Contains(log.String(), "panic") {
+		t.Errorf("the log says only:\n%s", log)
+	}
+}
+
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	testredis.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		s := start(t, client)
+		ctx, cancel := context.WithTimeout(t.Context(), testredis.Timeout)
+		defer cancel()
+		config := tokenstorev1.NewConfigServiceClient(s.conn)
+		watch, err := config.Watch(ctx, &tokenstorev1.WatchRequest{Replica: "g1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := func() *tokenstorev1.WatchResponse {
+			t.Helper()
+			snapshot, err := watch.Recv()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return snapshot
+		}
+		if first := next(); first.GetSettings().GetVersion() != 1 || len(first.GetUpstreams()) != 1 || len(first.GetAdminTokenHash()) != 0 {
+			t.Errorf("at first: %v", first)
+		}
+		changed := time.Now()
+		if _, err := s.store.UpdateSettings(ctx, &tokenstorev1.Settings{LogPrompts: true}, []string{"log_prompts"}, 0); err != nil {
+			t.Fatal(err)
+		}
+		if snapshot := next(); !snapshot.GetSettings().GetLogPrompts() {
+			t.Errorf("after a change: %v", snapshot)
+		}
+		if took := time.Since(changed); took > time.Second {
+			t.Errorf("the change took %v", took)
+		}
+		if _, err := config.PutUpstream(ctx, &tokenstorev1.PutUpstreamRequest{Upstream: &tokenstorev1.Upstream{Name: "a", Driver: "openai", BaseUrl: "http://x"}}); err != nil {
+			t.Fatal(err)
+		}
+		if snapshot := next(); len(snapshot.GetUpstreams()) != 2 {
+			t.Errorf("after a new upstream: %v", snapshot)
+		}
+		if _, err := config.ClaimAdminToken(ctx, &tokenstorev1.ClaimAdminTokenRequest{TokenHash: make([]byte, 32)}); err != nil {
+			t.Fatal(err)
+		}
+		if snapshot := next(); len(snapshot.GetAdminTokenHash()) != 32 {
+			t.Errorf("after a claim: %v", snapshot)
+		}
+		close(s.stopping)
+		if _, err := watch.Recv(); !rpcerr.Is(err, tokenstorev1.Reason_REASON_STORE_UNAVAILABLE) || errors.Is(err, io.EOF) {
+			t.Errorf("when the server stops: %v", err)
+		}
+	})
+}
+
+// A watch that has begun outlives its Redis.
+func TestWatchOutlivesRedis(t *testing.T) {
+	t.Parallel()
+	redisServer := testredis.NewServer(t)
+	s := start(t, redisServer.Client(t))
+	ctx, cancel := context.WithTimeout(t.Context(), 2*testredis.Timeout)
+	defer cancel()
+	watch, err := tokenstorev1.NewConfigServiceClient(s.conn).Watch(ctx, &tokenstorev1.WatchRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := watch.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	redisServer.Kill()
+	s.changes.Announce()
+	redisServer.Start(t)
+	for {
+		_, err = s.store.UpdateSettings(ctx, &tokenstorev1.Settings{MaxAttempts: 7}, []string{"max_attempts"}, 0)
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	if snapshot, err := watch.Recv(); err != nil || snapshot.GetSettings().GetMaxAttempts() != 7 {
+		t.Errorf("got %v, %v", snapshot, err)
+	}
+}

@@ -1,0 +1,267 @@
+package grpcapi_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"carousel.internal/proto/cursor/checksum"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/testredis"
+)
+
+func mask(paths ...string) *fieldmaskpb.FieldMask { return &fieldmaskpb.FieldMask{Paths: paths} }
+
+func TestTokenService(t *testing.T) {
+	t.Parallel()
+	testredis.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		ctx := t.Context()
+		s := start(t, client)
+		tokens := tokenstorev1.NewTokenServiceClient(s.conn)
+		off := false
+		created, err := tokens.CreateToken(ctx, &tokenstorev1.CreateTokenRequest{
+			Secret: "WorkosCursorSessionToken=user_X%3A%3AT1", Tags: []string{"a"}, Cap: 2, Enabled: &off, Checksum: checksum.New().At(time.Now()),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := created.GetToken()
+		if got.GetAlias() != "user_X" || got.GetUpstream() != "cursor" || got.GetEnabled() || got.GetWeight() != 1 || got.GetCap() != 2 ||
+			got.GetState() != tokenstorev1.TokenState_TOKEN_STATE_DISABLED {
+			t.Errorf("created %v", got)
+		}
+		id := got.GetId()
+		second, err := tokens.CreateToken(ctx, &tokenstorev1.CreateTokenRequest{Secret: "T2", Alias: " two "})
+		if err != nil || second.GetToken().GetAlias() != "two" || !second.GetToken().GetEnabled() {
+			t.Errorf("created %v, %v", second, err)
+		}
+
+		for name, bad := range map[string]struct {
+			request *tokenstorev1.CreateTokenRequest
+			reason  tokenstorev1.Reason
+			code    codes.Code
+		}{
+			"empty":    {&tokenstorev1.CreateTokenRequest{}, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument},
+			"checksum": {&tokenstorev1.CreateTokenRequest{Secret: "T3", Checksum: "x"}, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument},
+			"weight":   {&tokenstorev1.CreateTokenRequest{Secret: "T3", Weight: 1e6}, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument},
+			"known":    {&tokenstorev1.CreateTokenRequest{Secret: "T1"}, tokenstorev1.Reason_REASON_ALREADY_EXISTS, codes.AlreadyExists},
+			"alias":    {&tokenstorev1.CreateTokenRequest{Secret: "two::T3"}, tokenstorev1.Reason_REASON_ALIAS_TAKEN, codes.AlreadyExists},
+			"upstream": {&tokenstorev1.CreateTokenRequest{Secret: "T3", Upstream: "x"}, tokenstorev1.Reason_REASON_UPSTREAM_NOT_FOUND, codes.NotFound},
+		} {
+			_, err := tokens.CreateToken(ctx, bad.request)
+			if wantReason(t, err, bad.reason, bad.code); t.Failed() {
+				t.Fatal(name)
+			}
+		}
+
+		updated, err := tokens.UpdateToken(ctx, &tokenstorev1.UpdateTokenRequest{Id: id, UpdateMask: mask("alias", "enabled", "weight"), Alias: "one", Enabled: true, Weight: 4, Cap: 9, ExpectedVersion: 1})
+		if err != nil || updated.GetToken().GetAlias() != "one" || !updated.GetToken().GetEnabled() || updated.GetToken().GetCap() != 2 || updated.GetToken().GetVersion() != 2 {
+			t.Errorf("updated %v, %v", updated, err)
+		}
+		for name, bad := range map[string]struct {
+			request *tokenstorev1.UpdateTokenRequest
+			reason  tokenstorev1.Reason
+			code    codes.Code
+		}{
+			"no mask":  {&tokenstorev1.UpdateTokenRequest{Id: id}, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument},
+			"secret":   {&tokenstorev1.UpdateTokenRequest{Id: id, UpdateMask: mask("secret")}, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument},
+			"checksum": {&tokenstorev1.UpdateTokenRequest{Id: id, UpdateMask: mask("checksum"), Checksum: "x"}, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument},
+			"version":  {&tokenstorev1.UpdateTokenRequest{Id: id, UpdateMask: mask("cap"), ExpectedVersion: 1}, tokenstorev1.Reason_REASON_VERSION_CONFLICT, codes.Aborted},
+			"unknown":  {&tokenstorev1.UpdateTokenRequest{Id: "x", UpdateMask: mask("cap")}, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, codes.NotFound},
+		} {
+			_, err := tokens.UpdateToken(ctx, bad.request)
+			if wantReason(t, err, bad.reason, bad.code); t.Failed() {
+				t.Fatal(name)
+			}
+		}
+
+		listed, err := tokens.ListTokens(ctx, &tokenstorev1.ListTokensRequest{Limit: 1})
+		if err != nil || len(listed.GetTokens()) != 1 || listed.GetTokens()[0].GetId() != id || listed.GetNextCursor() == "" {
+			t.Errorf("listed %v, %v", listed, err)
+		}
+		listed, err = tokens.ListTokens(ctx, &tokenstorev1.ListTokensRequest{Limit: 1, Cursor: listed.GetNextCursor()})
+		if err != nil || len(listed.GetTokens()) != 1 || listed.GetNextCursor() != "" {
+			t.Errorf("listed %v, %v", listed, err)
+		}
+		_, err = tokens.ListTokens(ctx, &tokenstorev1.ListTokensRequest{Limit: 1001})
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
+		if found, err := tokens.GetToken(ctx, &tokenstorev1.GetTokenRequest{Id: id}); err != nil || found.GetToken().GetAlias() != "one" {
+			t.Errorf("found %v, %v", found, err)
+		}
+
+		exported, err := tokens.ExportTokens(ctx, &tokenstorev1.ExportTokensRequest{Format: tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN})
+		if err != nil || exported.GetContent() != "one::T1\ntwo::T2\n" || exported.GetCount() != 2 {
+			t.Errorf("exported %v, %v", exported, err)
+		}
+		_, err = tokens.ExportTokens(ctx, &tokenstorev1.ExportTokensRequest{})
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
+
+		if _, err := tokens.DeleteToken(ctx, &tokenstorev1.DeleteTokenRequest{Id: id}); err != nil {
+			t.Error(err)
+		}
+		_, err = tokens.DeleteToken(ctx, &tokenstorev1.DeleteTokenRequest{Id: id})
+		wantReason(t, err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, codes.NotFound)
+		_, err = tokens.GetToken(ctx, &tokenstorev1.GetTokenRequest{Id: id})
+		wantReason(t, err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, codes.NotFound)
+	})
+}
+
+// An exported list, imported into an empty store, makes the same tokens with the
+// same checksums.
+func TestImportAndExport(t *testing.T) {
+	t.Parallel()
+	testredis.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		ctx := t.Context()
+		s := start(t, client)
+		tokens := tokenstorev1.NewTokenServiceClient(s.conn)
+		const format = tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN_LIST
+		report, err := tokens.ImportTokens(ctx, &tokenstorev1.ImportTokensRequest{
+			Format: tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN, Content: "# mine\na::T1\nT2\na::b::T3\na::T4\nT1\n",
+		})
+		if err != nil || report.GetAccepted() != 3 || report.GetUpdated() != 0 || len(report.GetRejected()) != 2 ||
+			report.GetRejected()[0].GetLine() != 2 || report.GetRejected()[1].GetLine() != 4 {
+			t.Errorf("report %v, %v", report, err)
+		}
+		for _, line := range report.GetRejected() {
+			if strings.Contains(line.GetReason(), "T1") || strings.Contains(line.GetReason(), "T3") {
+				t.Errorf("the report shows a token: %v", line)
+			}
+		}
+		exported, err := tokens.ExportTokens(ctx, &tokenstorev1.ExportTokensRequest{Format: format})
+		if err != nil || exported.GetCount() != 3 {
+			t.Fatal(exported, err)
+		}
+		again, err := tokens.ImportTokens(ctx, &tokenstorev1.ImportTokensRequest{Format: format, Content: exported.GetContent()})
+		if err != nil || again.GetAccepted() != 0 || again.GetUpdated() != 3 || len(again.GetRejected()) != 0 {
+			t.Errorf("imported again: %v, %v", again, err)
+		}
+		other := start(t, testredis.Mini(t))
+		elsewhere := tokenstorev1.NewTokenServiceClient(other.conn)
+		if report, err := elsewhere.ImportTokens(ctx, &tokenstorev1.ImportTokensRequest{Format: format, Content: exported.GetContent(), Upstream: "cursor"}); err != nil || report.GetAccepted() != 3 {
+			t.Errorf("imported elsewhere: %v, %v", report, err)
+		}
+		back, err := elsewhere.ExportTokens(ctx, &tokenstorev1.ExportTokensRequest{Format: format})
+		if err != nil || withoutTimes(back.GetContent()) != withoutTimes(exported.GetContent()) {
+			t.Errorf("got\n%s\nwant\n%s, %v", back.GetContent(), exported.GetContent(), err)
+		}
+		_, err = tokens.ImportTokens(ctx, &tokenstorev1.ImportTokensRequest{Format: format, Content: exported.GetContent(), Upstream: "nowhere"})
+		wantReason(t, err, tokenstorev1.Reason_REASON_UPSTREAM_NOT_FOUND, codes.NotFound)
+		_, err = tokens.ImportTokens(ctx, &tokenstorev1.ImportTokensRequest{Content: "T"})
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
+	})
+}
+
+// withoutTimes cuts the checksums' timestamps, which are those of the export.
+func withoutTimes(list string) string {
+	var text strings.Builder
+	for line := range strings.Lines(list) {
+		token, sum, _ := strings.Cut(line, ",")
+		text.WriteString(token + "," + sum[8:])
+	}
+	return text.String()
+}
+
+func TestConfigService(t *testing.T) {
+	t.Parallel()
+	testredis.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		ctx := t.Context()
+		config := tokenstorev1.NewConfigServiceClient(start(t, client).conn)
+		updated, err := config.UpdateSettings(ctx, &tokenstorev1.UpdateSettingsRequest{Settings: &tokenstorev1.Settings{MaxAttempts: 5}, UpdateMask: mask("max_attempts"), ExpectedVersion: 1})
+		if err != nil || updated.GetSettings().GetMaxAttempts() != 5 || updated.GetSettings().GetVersion() != 2 {
+			t.Errorf("updated %v, %v", updated, err)
+		}
+		_, err = config.UpdateSettings(ctx, &tokenstorev1.UpdateSettingsRequest{UpdateMask: mask("max_attempts")})
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
+		_, err = config.ResetSettings(ctx, &tokenstorev1.ResetSettingsRequest{ResetMask: mask("max_attempts"), ExpectedVersion: 1})
+		wantReason(t, err, tokenstorev1.Reason_REASON_VERSION_CONFLICT, codes.Aborted)
+		if reset, err := config.ResetSettings(ctx, &tokenstorev1.ResetSettingsRequest{ResetMask: mask("max_attempts")}); err != nil || reset.GetSettings().GetMaxAttempts() != 3 {
+			t.Errorf("reset %v, %v", reset, err)
+		}
+		if got, err := config.GetSettings(ctx, &tokenstorev1.GetSettingsRequest{}); err != nil || got.GetSettings().GetVersion() != 3 {
+			t.Errorf("got %v, %v", got, err)
+		}
+
+		put, err := config.PutUpstream(ctx, &tokenstorev1.PutUpstreamRequest{Upstream: &tokenstorev1.Upstream{Name: "local", Driver: "openai", BaseUrl: "http://x/v1"}})
+		if err != nil || put.GetUpstream().GetVersion() != 1 {
+			t.Errorf("put %v, %v", put, err)
+		}
+		_, err = config.PutUpstream(ctx, &tokenstorev1.PutUpstreamRequest{})
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
+		if list, err := config.ListUpstreams(ctx, &tokenstorev1.ListUpstreamsRequest{}); err != nil || len(list.GetUpstreams()) != 2 {
+			t.Errorf("list %v, %v", list, err)
+		}
+		if _, err = config.DeleteUpstream(ctx, &tokenstorev1.DeleteUpstreamRequest{Name: "local"}); err != nil {
+			t.Error(err)
+		}
+		_, err = config.DeleteUpstream(ctx, &tokenstorev1.DeleteUpstreamRequest{Name: "local"})
+		wantReason(t, err, tokenstorev1.Reason_REASON_UPSTREAM_NOT_FOUND, codes.NotFound)
+
+		first, err := config.ClaimAdminToken(ctx, &tokenstorev1.ClaimAdminTokenRequest{TokenHash: []byte(strings.Repeat("a", 32))})
+		if err != nil || !first.GetClaimed() {
+			t.Errorf("first %v, %v", first, err)
+		}
+		second, err := config.ClaimAdminToken(ctx, &tokenstorev1.ClaimAdminTokenRequest{TokenHash: []byte(strings.Repeat("b", 32))})
+		if err != nil || second.GetClaimed() || string(second.GetTokenHash()) != strings.Repeat("a", 32) {
+			t.Errorf("second %v, %v", second, err)
+		}
+		_, err = config.ClaimAdminToken(ctx, &tokenstorev1.ClaimAdminTokenRequest{})
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
+	})
+}
+
+func TestRequestLogService(t *testing.T) {
+	t.Parallel()
+	testredis.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		ctx := t.Context()
+		logs := tokenstorev1.NewRequestLogServiceClient(start(t, client).conn)
+		var entries []*tokenstorev1.LogEntry
+		now := time.Now()
+		for i := range uint64(5) {
+			entries = append(entries, &tokenstorev1.LogEntry{
+				Id: "r", Sequence: i + 1, StartedAt: timestamppb.New(now.Add(time.Duration(i) * time.Second)), Status: "success", Stream: i%2 == 0,
+			})
+		}
+		for _, want := range []uint32{5, 0} {
+			if answer, err := logs.Append(ctx, &tokenstorev1.AppendRequest{Replica: "g1", Entries: entries}); err != nil || answer.GetStored() != want {
+				t.Errorf("appended %v, %v", answer, err)
+			}
+		}
+		stream := true
+		page, err := logs.Query(ctx, &tokenstorev1.QueryRequest{Limit: 2, Stream: &stream})
+		if err != nil || len(page.GetEntries()) != 2 || page.GetEntries()[0].GetSequence() != 5 || page.GetTotal() != 5 || page.GetNextCursor() == "" {
+			t.Errorf("page %v, %v", page, err)
+		}
+		page, err = logs.Query(ctx, &tokenstorev1.QueryRequest{Limit: 2, Stream: &stream, Cursor: page.GetNextCursor()})
+		if err != nil || len(page.GetEntries()) != 1 || page.GetEntries()[0].GetSequence() != 1 {
+			t.Errorf("page %v, %v", page, err)
+		}
+		page, err = logs.Query(ctx, &tokenstorev1.QueryRequest{From: timestamppb.New(now.Add(time.Second)), To: timestamppb.New(now.Add(2 * time.Second))})
+		if err != nil || len(page.GetEntries()) != 2 {
+			t.Errorf("page %v, %v", page, err)
+		}
+		_, err = logs.Append(ctx, &tokenstorev1.AppendRequest{Entries: entries})
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
+		_, err = logs.Query(ctx, &tokenstorev1.QueryRequest{Cursor: "x"})
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
+		_, err = logs.Query(ctx, &tokenstorev1.QueryRequest{Limit: 5000})
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
+	})
+}
+
+func TestChecksumService(t *testing.T) {
+	t.Parallel()
+	sums := tokenstorev1.NewChecksumServiceClient(start(t, testredis.Mini(t)).conn)
+	fresh, err := sums.GenerateChecksum(t.Context(), &tokenstorev1.GenerateChecksumRequest{})
+	if err != nil || len(fresh.GetChecksum()) != 137 || checksum.Validate(fresh.GetChecksum(), time.Now()) != nil {
+		t.Errorf("fresh %v, %v", fresh, err)
+	}
+	repaired, err := sums.GenerateChecksum(t.Context(), &tokenstorev1.GenerateChecksumRequest{Repair: fresh.GetChecksum()})
+	if err != nil || repaired.GetChecksum()[8:] != fresh.GetChecksum()[8:] {
+		t.Errorf("repaired %v, %v", repaired, err)
+	}
+}

@@ -490,3 +490,24 @@ func TestRenewTellsWhatIsLost(t *testing.T) {
 		}
 	})
 }
+
+func TestWhenToAskAgain(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		shortage redisstore.Shortage
+		want     time.Duration
+	}{
+		"the first that cools":                       {redisstore.Shortage{Total: 2, Cooling: 2, Soonest: time.Minute, SoonestTried: time.Second}, time.Minute},
+		"those that were tried, where there is none": {redisstore.Shortage{Total: 1, Cooling: 1, SoonestTried: time.Minute}, time.Minute},
+		"busy ones":                                  {redisstore.Shortage{Total: 1, Capped: 1}, time.Second},
+		"only an admin helps":                        {redisstore.Shortage{Total: 2, Disabled: 1, Expired: 1}, 0},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := refusal(Demand{Upstream: "u"}, c.shortage); got.RetryAfter != c.want {
+				t.Errorf("%v after %v, want %v", got, got.RetryAfter, c.want)
+			}
+		})
+	}
+}

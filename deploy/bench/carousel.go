@@ -8,13 +8,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
 const (
 	// tokens in the pool.
 	tokens      = 10
-	adminToken  = "sk-bench-admin"
+	adminToken  = "sk-bench-admin" //nolint:gosec // opens nothing but this run's gateway
 	storeSecret = "secret-of-one-run"
 	// settleLimit bounds the wait for the log to be stored.
 	settleLimit = 15 * time.Second
@@ -79,12 +80,33 @@ func (p *pair) redis(ctx context.Context) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := filepath.Join(p.bench.root, "deploy", "docker", "redis.conf")
-	process, err := p.bench.start(ctx, "redis", nil, path, config, "--port", port, "--bind", "127.0.0.1", "--dir", folder)
+	config := filepath.Join(folder, "redis.conf")
+	if err := p.writeRedisConfig(config, folder, port); err != nil {
+		return nil, err
+	}
+	process, err := p.bench.start(ctx, "redis", nil, path, config)
 	if err != nil {
 		return nil, err
 	}
 	return process, process.wait(ctx, listens(p.redisAddr))
+}
+
+// writeRedisConfig writes the compose file's configuration with a place of its own.
+func (p *pair) writeRedisConfig(path, folder, port string) error {
+	composed, err := os.ReadFile(filepath.Join(p.bench.root, "deploy", "docker", "redis.conf"))
+	if err != nil {
+		return err
+	}
+	var config strings.Builder
+	for line := range strings.Lines(string(composed)) {
+		switch directive, _, _ := strings.Cut(line, " "); directive {
+		case "dir", "bind", "port":
+		default:
+			config.WriteString(line)
+		}
+	}
+	fmt.Fprintf(&config, "\ndir %s\nbind 127.0.0.1\nport %s\n", folder, port)
+	return os.WriteFile(path, []byte(config.String()), 0o600)
 }
 
 func (p *pair) tokenstore(ctx context.Context) (*process, error) {

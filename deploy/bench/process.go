@@ -35,7 +35,7 @@ func start(ctx context.Context, folder, name string, env []string, path string, 
 	if err != nil {
 		return nil, err
 	}
-	defer output.Close()
+	defer func() { _ = output.Close() }() // the process has its own
 	// The context's end is no SIGKILL: stop ends it as an orchestrator does.
 	p.command = exec.CommandContext(context.WithoutCancel(ctx), path, args...)
 	for _, name := range []string{"PATH", "HOME", "TMPDIR"} {

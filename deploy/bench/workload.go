@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	plainModel  = "gpt-4o"
+	// plainModel is none that another upstream lists; the simulator takes any.
+	plainModel  = "bench-echo"
 	streamModel = "sim-count-50"
 	events      = 50
 	streamEnd   = "data: [DONE]\n\n"
@@ -51,8 +52,11 @@ func (w workload) title() string {
 }
 
 var workloads = []workload{
-	{connections: 1}, {connections: 16}, {connections: 64},
-	{stream: true, connections: 16}, {stream: true, connections: 64},
+	{connections: 1},
+	{connections: 16},
+	{connections: 64},
+	{stream: true, connections: 16},
+	{stream: true, connections: 64},
 }
 
 // request renders the request for a system, head and body.

@@ -32,7 +32,7 @@ func TestPartsFindEachOther(t *testing.T) {
 		t.Errorf("chat answers %d %v %s", status, header, body)
 	}
 	s.StartTokenstore()
-	s.Tokenstore.WaitLog("edis", 10*time.Second)
+	s.Tokenstore.WaitLog("store can't be used", 10*time.Second)
 	notReady("without Redis the gateway is not ready")
 	if s.TokenstoreReady() {
 		t.Error("without Redis the tokenstore says that it is ready")

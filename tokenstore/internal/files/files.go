@@ -136,7 +136,7 @@ func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", ";
 func Render(format tokenstorev1.TokenFileFormat, entries []Entry, now time.Time) (string, error) {
 	switch format {
 	case tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN:
-		return renderLines(entries, func(e Entry) string { return named(e) }), nil
+		return renderLines(entries, named), nil
 	case tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN_LIST:
 		return renderLines(entries, func(e Entry) string {
 			if e.Checksum.DeviceID == "" {

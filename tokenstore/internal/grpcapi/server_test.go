@@ -138,10 +138,7 @@ func TestCallersMustShowTheSecret(t *testing.T) {
 	for name, shown := range map[string][]string{
 		"nothing": nil, "wrong": {"Bearer wrong"}, "bare": {sharedSecret}, "empty": {""}, "twice": {"Bearer " + sharedSecret, "Bearer x"},
 	} {
-		with := ctx
-		for _, value := range shown {
-			with = metadata.AppendToOutgoingContext(with, "authorization", value)
-		}
+		with := metadata.NewOutgoingContext(ctx, metadata.MD{"authorization": shown})
 		_, err := tokenstorev1.NewConfigServiceClient(s.open).GetSettings(with, &tokenstorev1.GetSettingsRequest{})
 		wantReason(t, err, tokenstorev1.Reason_REASON_UNAUTHENTICATED, codes.Unauthenticated)
 		watch, err := tokenstorev1.NewConfigServiceClient(s.open).Watch(with, &tokenstorev1.WatchRequest{})

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -91,10 +92,10 @@ func readStored(id string, now, inFlight int64, reply any) (*stored, error) {
 	t := &stored{
 		id: id, upstream: f["upstream"], alias: f["alias"], fingerprint: f["fingerprint"],
 		version: f.count("ver"), epoch: f.count("epoch"), enabled: f["enabled"] == "1",
-		cap: uint32(f.count("cap")), weight: uint32(f.count("weight")), created: int64(f.count("created")),
+		cap: f.small("cap"), weight: f.small("weight"), created: f.number("created"),
 		expires: f.time("expires"), cooling: f.time("cooling"), lastUsed: f.time("last_used"),
 		requests: f.count("requests"), failures: f.count("failures"), lastError: f["last_error"],
-		inFlight: uint32(inFlight), now: time.UnixMilli(now),
+		inFlight: uint32(max(inFlight, 0)), now: time.UnixMilli(now), //nolint:gosec // open leases are few
 	}
 	if err := json.Unmarshal([]byte(f["rec"]), &t.record); err != nil {
 		return nil, fmt.Errorf("token %s: record: %w", id, err)
@@ -108,15 +109,25 @@ type fields map[string]string
 // count reads a whole number that is not negative; 0 where there is none. A
 // script may have written it as a floating point number.
 func (f fields) count(name string) uint64 {
+	return uint64(f.number(name)) //nolint:gosec // number is not negative
+}
+
+// number is count, for what is counted in signed numbers.
+func (f fields) number(name string) int64 {
 	whole, _, _ := strings.Cut(f[name], ".")
-	number, _ := strconv.ParseUint(whole, 10, 64)
-	return number
+	number, _ := strconv.ParseInt(whole, 10, 64)
+	return max(number, 0)
+}
+
+// small is count, at most what 32 bits hold.
+func (f fields) small(name string) uint32 {
+	return uint32(min(f.number(name), math.MaxUint32)) //nolint:gosec // within its bounds
 }
 
 // time reads a time in ms; zero where there is none.
 func (f fields) time(name string) time.Time {
-	if ms := f.count(name); ms > 0 {
-		return time.UnixMilli(int64(ms))
+	if ms := f.number(name); ms > 0 {
+		return time.UnixMilli(ms)
 	}
 	return time.Time{}
 }

@@ -92,7 +92,8 @@ func (s *Store) Ping(ctx context.Context) error {
 	return storeError("ping", s.client.Ping(ctx).Err())
 }
 
-// SchemaError: the data in Redis is of a version that this program can't read.
+// SchemaError says that the data in Redis is of a version that this program
+// can't read.
 type SchemaError struct{ Stored string }
 
 func (e *SchemaError) Error() string {

@@ -63,7 +63,7 @@ func NewServer(t *testing.T) *Server {
 		}
 		t.Skip("no redis-server is installed")
 	}
-	sockets, err := os.MkdirTemp("", "redis")
+	sockets, err := os.MkdirTemp("", "redis") //nolint:usetesting // t.TempDir has long paths
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func (s *Server) Folder() string { return s.folder }
 func (s *Server) Start(t *testing.T) {
 	t.Helper()
 	// Not bound to the test's context: it ends in Kill, after all cleanups that need it.
-	s.process = exec.CommandContext(context.Background(), "redis-server", //nolint:gosec // fixed name, own paths
+	s.process = exec.CommandContext(context.Background(), "redis-server",
 		"--port", "0", "--unixsocket", s.socket, "--dir", s.folder,
 		"--appendonly", "yes", "--save", "", "--logfile", filepath.Join(s.folder, "log"))
 	if err := s.process.Start(); err != nil {

@@ -47,14 +47,14 @@ func (a *attempt) run(ctx context.Context) *upstream.Failure {
 	a.caller = ctx
 	ctx, a.watch = newWatch(ctx)
 	defer a.watch.stop()
-	started := time.Now()
-	limit := a.driver.settings.firstByte
-	if !a.call.Request.Stream {
-		limit = a.driver.settings.answer
+	// This wait lasts until the first event has come, or all of an answer that is
+	// not streamed.
+	if a.call.Request.Stream {
+		a.watch.wait(a.driver.settings.firstByte)
+	} else {
+		a.watch.wait(a.driver.settings.answer)
 	}
-	a.watch.wait(limit)
 	response, err := a.driver.transport.RoundTrip(a.driver.newRequest(ctx, a.call))
-	a.watch.arrived()
 	if err != nil {
 		return a.interrupted(ctx, err, upstream.Transport)
 	}
@@ -65,7 +65,7 @@ func (a *attempt) run(ctx context.Context) *upstream.Failure {
 	case kind == "text/html":
 		return &upstream.Failure{Class: upstream.Broken, Status: response.StatusCode, Message: "the upstream answered with a page instead of an answer: is its base_url right?"}
 	case kind == "text/event-stream", a.call.Request.Stream && !strings.HasSuffix(kind, "json"):
-		return a.stream(ctx, response.Body, limit-time.Since(started))
+		return a.stream(ctx, response.Body)
 	default:
 		return a.whole(ctx, response)
 	}
@@ -77,10 +77,10 @@ func contentType(header http.Header) string {
 }
 
 // stream yields an answer event by event.
-func (a *attempt) stream(ctx context.Context, body io.Reader, firstLimit time.Duration) *upstream.Failure {
+func (a *attempt) stream(ctx context.Context, body io.Reader) *upstream.Failure {
 	events := newEventReader(body)
 	defer events.release()
-	events.watch, events.limit = a.watch, max(firstLimit, time.Millisecond)
+	events.watch = a.watch
 	for {
 		got, err := events.next()
 		switch {
@@ -201,14 +201,14 @@ func (a *attempt) interrupted(ctx context.Context, err error, class upstream.Cla
 		return &upstream.Failure{Class: upstream.ClientGone, Message: "the client hung up", Err: end}
 	}
 	if slow, yes := tooSlow(ctx); yes {
-		return &upstream.Failure{Class: upstream.Broken, Message: "the upstream did not go on for " + slow.limit.String(), Err: slow}
+		return &upstream.Failure{Class: upstream.Broken, Message: "the upstream was silent for " + slow.limit.String(), Err: slow}
+	}
+	if errors.Is(err, errEventTooLarge) {
+		return a.cutShort(errEventTooLarge.Error())
 	}
 	message := "the connection to the upstream broke"
 	if class == upstream.Transport {
-		message = "the upstream can't be reached"
-	}
-	if errors.Is(err, errEventTooLarge) {
-		message = errEventTooLarge.Error()
+		message = "the upstream can't be reached, or hangs up"
 	}
 	return &upstream.Failure{Class: class, Message: message, Err: err}
 }

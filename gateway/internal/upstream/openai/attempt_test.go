@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
@@ -289,6 +290,37 @@ func answerOnce(connection net.Conn) {
 		_, _ = io.Copy(io.Discard, request.Body)
 		_, _ = fmt.Fprintf(connection, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(answer), answer)
 	}
+}
+
+// White space that keeps a connection alive is no progress, but does no harm.
+func TestWholeAnswerThatMurmurs(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for count := 0; r.Context().Err() == nil; count++ {
+			<-tick.C
+			_, _ = w.Write([]byte("\n"))
+			_ = http.NewResponseController(w).Flush()
+			if count == 10 && r.Header.Get("Authorization") == "" {
+				_, _ = w.Write([]byte(`{"choices":[{"message":{"content":"x"},"finish_reason":"stop"}]}`))
+				return
+			}
+		}
+	}))
+	defer server.Close()
+	driver := newTestDriver(t, server.URL, map[string]string{"answer_timeout": "150ms", "idle_timeout": "1m"})
+	if _, failure := gather(t.Context(), t, driver, newTestCall(false)); failure == nil || failure.Class != upstream.Broken {
+		t.Errorf("got %v", failure)
+	}
+	driver = newTestDriver(t, server.URL, map[string]string{"answer_timeout": "1m", "idle_timeout": "10ms"})
+	call := newTestCall(false)
+	call.Credential = upstream.Credential{}
+	if events, failure := gather(t.Context(), t, driver, call); failure != nil || len(events) != 1 {
+		t.Errorf("got %+v, %v", events, failure)
+	}
+	driver.Close()
 }
 
 // An upstream that keeps a stream open after [DONE] costs its connection, not the

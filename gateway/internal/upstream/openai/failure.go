@@ -7,14 +7,16 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"carousel.internal/gateway/internal/rawjson"
 	"carousel.internal/gateway/internal/upstream"
 )
 
 const (
-	// maxErrorBody bounds how much of an error's body is read.
-	maxErrorBody = 64 << 10
+	// maxErrorBody and errorBodyTimeout bound what is read of an error's body.
+	maxErrorBody     = 64 << 10
+	errorBodyTimeout = 10 * time.Second
 	// maxCode bounds Failure.Code.
 	maxCode = 64
 )
@@ -138,7 +140,8 @@ func byWords(message string) upstream.Class {
 
 // refused is the failure of an answer with a status other than 200.
 func (a *attempt) refused(ctx context.Context, response *http.Response) *upstream.Failure {
-	body, err := a.readAll(io.LimitReader(response.Body, maxErrorBody), response.ContentLength, maxErrorBody)
+	a.watch.wait(errorBodyTimeout)
+	body, err := readAll(io.LimitReader(response.Body, maxErrorBody), response.ContentLength, maxErrorBody)
 	if err != nil && a.caller.Err() != nil {
 		return a.interrupted(ctx, err, upstream.Broken)
 	}

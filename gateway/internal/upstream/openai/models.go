@@ -47,7 +47,7 @@ func (a *attempt) models(ctx context.Context) ([]chat.Model, *upstream.Failure) 
 	if response.StatusCode != http.StatusOK {
 		return nil, a.refused(ctx, response)
 	}
-	body, err := a.readAll(response.Body, response.ContentLength, maxModelsBytes)
+	body, err := readAll(response.Body, response.ContentLength, maxModelsBytes)
 	switch {
 	case errors.Is(err, errTooLarge):
 		return nil, a.cutShort("the list of models is larger than 4 MiB")

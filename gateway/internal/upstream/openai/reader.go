@@ -34,7 +34,8 @@ type serverEvent struct {
 // stream's end cuts off is dropped, as the standard demands.
 type eventReader struct {
 	source io.Reader
-	// watch, when set, bounds how long an event may take to arrive.
+	// watch, when set, bounds how long an event may take to arrive: as long as
+	// limit, or without one to the end of the wait that goes on already.
 	watch *watch
 	limit time.Duration
 
@@ -93,7 +94,9 @@ func (r *eventReader) await() error {
 		return nil
 	}
 	if r.watch != nil {
-		r.watch.wait(r.limit)
+		if r.limit > 0 {
+			r.watch.wait(r.limit)
+		}
 		defer r.watch.arrived()
 	}
 	for {

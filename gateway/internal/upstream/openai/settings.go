@@ -17,8 +17,9 @@ type settings struct {
 	firstByte time.Duration
 	// idle bounds the time between two events. Comments don't count.
 	idle time.Duration
-	// answer bounds the time to the headers of an answer that is not streamed,
-	// which come when the model has finished.
+	// answer bounds the time from the request to the last byte of an answer that
+	// is not streamed. White space that keeps the connection alive does not
+	// prolong it.
 	answer time.Duration
 	// includeUsage has token counts asked for in every stream, whether the client
 	// wants them or not. Off is for upstreams that refuse stream_options.

@@ -18,7 +18,8 @@ var errTooLarge = errors.New("the answer is too large")
 
 // whole yields an answer that is not streamed as one event.
 func (a *attempt) whole(ctx context.Context, response *http.Response) *upstream.Failure {
-	data, err := a.readAll(response.Body, response.ContentLength, maxWhole)
+	data, err := readAll(response.Body, response.ContentLength, maxWhole)
+	a.watch.arrived()
 	switch {
 	case errors.Is(err, errTooLarge):
 		return a.cutShort("the answer is larger than 32 MiB")
@@ -54,9 +55,9 @@ const (
 	unknownLength = 4 << 10
 )
 
-// readAll reads a body of at most limit bytes; each read may take as long as an
-// event. length is the announced one, or -1.
-func (a *attempt) readAll(body io.Reader, length int64, limit int) ([]byte, error) {
+// readAll reads a body of at most limit bytes. length is the announced one, or
+// -1.
+func readAll(body io.Reader, length int64, limit int) ([]byte, error) {
 	if length < 0 {
 		length = unknownLength
 	}
@@ -65,9 +66,7 @@ func (a *attempt) readAll(body io.Reader, length int64, limit int) ([]byte, erro
 		if len(data) == cap(data) {
 			data = append(data, 0)[:len(data)]
 		}
-		a.watch.wait(a.driver.settings.idle)
 		n, err := body.Read(data[len(data):min(cap(data), limit+1)])
-		a.watch.arrived()
 		data = data[:len(data)+n]
 		switch {
 		case len(data) > limit:

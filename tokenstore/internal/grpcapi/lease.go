@@ -3,8 +3,10 @@ package grpcapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -74,8 +76,13 @@ func (s *LeaseServer) Session(stream grpc.BidiStreamingServer[tokenstorev1.Sessi
 
 	received := make(chan error, 1)
 	go func() { // ends with the stream, which ends when Session returns
+		defer each.out.close()
+		defer func() {
+			if panicked := recover(); panicked != nil {
+				received <- fmt.Errorf("panic: %v\n%s", panicked, debug.Stack())
+			}
+		}()
 		received <- each.receive(stream.Context(), stream.Recv)
-		each.out.close()
 	}()
 	finished := make(chan struct{})
 	defer close(finished)
@@ -96,7 +103,7 @@ func (s *LeaseServer) Session(stream grpc.BidiStreamingServer[tokenstorev1.Sessi
 		}
 		return err
 	default:
-		return rpcerr.New(tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, "the tokenstore is shutting down")
+		return errStopping
 	}
 }
 
@@ -108,7 +115,9 @@ func (s *LeaseServer) Explain(ctx context.Context, request *tokenstorev1.Explain
 	}
 	answer := &tokenstorev1.ExplainResponse{ChosenTokenId: chosen, AsOf: timestamppb.New(asOf)}
 	for _, candidate := range candidates {
-		converted := &tokenstorev1.Candidate{TokenId: candidate.TokenID, ExcludedBy: candidate.ExcludedBy, Score: candidate.Score}
+		converted := &tokenstorev1.Candidate{
+			TokenId: candidate.TokenID, Alias: candidate.Alias, ExcludedBy: candidate.ExcludedBy, Score: candidate.Score,
+		}
 		if !candidate.Until.IsZero() {
 			converted.Until = timestamppb.New(candidate.Until)
 		}

@@ -64,7 +64,8 @@ func (o *outbox) backlog() int {
 	return len(o.next.GetGrants()) + len(o.next.GetDenials())
 }
 
-// drain sends until close, or until send fails.
+// drain sends until close, or until send fails. A message that fails was not
+// handed to the connection: its grants are left to take, too.
 func (o *outbox) drain(send func(*tokenstorev1.SessionResponse) error) error {
 	for {
 		select {
@@ -74,6 +75,7 @@ func (o *outbox) drain(send func(*tokenstorev1.SessionResponse) error) error {
 		}
 		if message := o.take(); message != nil {
 			if err := send(message); err != nil {
+				o.add(func(next *tokenstorev1.SessionResponse) { next.Grants = append(next.Grants, message.GetGrants()...) })
 				return err
 			}
 		}
@@ -89,7 +91,7 @@ func (o *outbox) take() *tokenstorev1.SessionResponse {
 	return message
 }
 
-// close ends drain. What has not been sent is left to take.
+// close ends drain and all adding. What has not been sent is left to take.
 func (o *outbox) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -499,8 +499,8 @@ func TestWhenToAskAgain(t *testing.T) {
 	}{
 		"the first that cools":                       {redisstore.Shortage{Total: 2, Cooling: 2, Soonest: time.Minute, SoonestTried: time.Second}, time.Minute},
 		"those that were tried, where there is none": {redisstore.Shortage{Total: 1, Cooling: 1, SoonestTried: time.Minute}, time.Minute},
-		"busy ones":                                  {redisstore.Shortage{Total: 1, Capped: 1}, time.Second},
-		"only an admin helps":                        {redisstore.Shortage{Total: 2, Disabled: 1, Expired: 1}, 0},
+		"busy ones":           {redisstore.Shortage{Total: 1, Capped: 1}, time.Second},
+		"only an admin helps": {redisstore.Shortage{Total: 2, Disabled: 1, Expired: 1}, 0},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -123,6 +123,7 @@ func shortageFrom(reply *row) Shortage {
 // Candidate is a token as the acquire script sees it.
 type Candidate struct {
 	TokenID string
+	Alias   string
 	// ExcludedBy is empty when eligible, else disabled, expired, cooling,
 	// cooling_model or capped.
 	ExcludedBy string
@@ -140,12 +141,12 @@ func (s *Store) Explain(ctx context.Context, upstream, model string) (string, []
 		return "", nil, time.Time{}, err
 	}
 	var candidates []Candidate
-	for i := 3; i+4 <= len(reply.values); i += 4 {
-		candidate := Candidate{TokenID: reply.text(i), ExcludedBy: reply.text(i + 1)}
-		if until := reply.number(i + 2); until > 0 {
+	for i := 3; i+5 <= len(reply.values); i += 5 {
+		candidate := Candidate{TokenID: reply.text(i), Alias: reply.text(i + 1), ExcludedBy: reply.text(i + 2)}
+		if until := reply.number(i + 3); until > 0 {
 			candidate.Until = time.UnixMilli(until)
 		}
-		candidate.Score, _ = strconv.ParseFloat(reply.text(i+3), 64) // empty: not in the order
+		candidate.Score, _ = strconv.ParseFloat(reply.text(i+4), 64) // empty: not in the order
 		candidates = append(candidates, candidate)
 	}
 	return reply.text(2), candidates, time.UnixMilli(reply.number(1)), reply.err

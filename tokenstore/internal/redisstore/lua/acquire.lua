@@ -21,7 +21,7 @@
 -- ARGV[8...] excluded token ids
 -- RETURN commit, granted: {'granted', now_ms, then token id, lease id, ver, capped per lease}
 -- RETURN commit, denied: {'denied', now_ms, total, disabled, expired, cooling, capped, tried, soonest_ms, soonest_tried_ms}
--- RETURN explain: {'explain', now_ms, chosen id or '', then id, excluded_by, until_ms, score per token}
+-- RETURN explain: {'explain', now_ms, chosen id or '', then id, alias, excluded_by, until_ms, score per token}
 
 local order, clock, cooling, ids = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local token_prefix, inflight_prefix = ARGV[1], ARGV[2]
@@ -196,6 +196,7 @@ if mode == 'explain' then
     local why, till = examine(id)
     if why ~= 'absent' then
       answer[#answer + 1] = id
+      answer[#answer + 1] = redis.call('HGET', token_prefix .. id, 'alias') or ''
       answer[#answer + 1] = why or ''
       answer[#answer + 1] = till
       answer[#answer + 1] = scores[id] or redis.call('ZSCORE', order, id) or ''

@@ -1,0 +1,514 @@
+package grpcapi_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"carousel.internal/proto/rpcerr"
+	"carousel.internal/proto/service/secret"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/grpcapi"
+	"carousel.internal/tokenstore/internal/leasing"
+	"carousel.internal/tokenstore/internal/redisstore"
+	"carousel.internal/tokenstore/internal/testredis"
+	"carousel.internal/tokenstore/internal/token"
+)
+
+// leaseService is a tokenstore whose gateways have sessions.
+type leaseService struct {
+	*service
+	server   *grpcapi.LeaseServer
+	client   tokenstorev1.LeaseServiceClient
+	stopping chan struct{}
+	faults   *faultyStore
+}
+
+// faultyStore is a store of which a test may make calls fail or wait.
+type faultyStore struct {
+	leasing.Store
+	mu sync.Mutex
+	// settle is called before each Settle; its error is the call's.
+	settle func() error
+	renew  func() error
+}
+
+func (f *faultyStore) set(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+}
+
+func (f *faultyStore) call(which *func() error) error {
+	f.mu.Lock()
+	before := *which
+	f.mu.Unlock()
+	if before == nil {
+		return nil
+	}
+	return before()
+}
+
+// Settle implements leasing.Store.
+func (f *faultyStore) Settle(ctx context.Context, settlements []redisstore.Settlement) ([]redisstore.Settled, error) {
+	if err := f.call(&f.settle); err != nil {
+		return nil, err
+	}
+	return f.Store.Settle(ctx, settlements)
+}
+
+// Renew implements leasing.Store.
+func (f *faultyStore) Renew(ctx context.Context, leases []redisstore.LeaseRef, ttl time.Duration) ([]redisstore.LeaseRef, error) {
+	if err := f.call(&f.renew); err != nil {
+		return nil, err
+	}
+	return f.Store.Renew(ctx, leases, ttl)
+}
+
+// startLeases serves leases of the tokens with these caps; their aliases are t0, t1 …
+func startLeases(t *testing.T, caps ...uint32) *leaseService {
+	t.Helper()
+	s := &leaseService{service: start(t, testredis.Mini(t)), stopping: make(chan struct{})}
+	for i, capacity := range caps {
+		draft := token.NewDraft(secret.New(fmt.Sprintf("secret-%d", i)))
+		draft.Upstream, draft.Alias, draft.Cap = "cursor", fmt.Sprintf("t%d", i), capacity
+		if _, err := s.store.CreateToken(t.Context(), draft); err != nil {
+			t.Fatal(err)
+		}
+	}
+	log := slog.New(slog.NewTextHandler(s.log, nil))
+	s.faults = &faultyStore{Store: s.store}
+	desk := leasing.NewDesk(s.faults, 15*time.Second, log)
+	s.server = grpcapi.NewLeaseServer(desk, s.store, log, s.stopping)
+	server := grpcapi.NewServer(secret.New(sharedSecret), noObserver{}, log)
+	tokenstorev1.RegisterLeaseServiceServer(server, s.server)
+
+	listener := bufconn.Listen(1 << 20)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = server.Serve(listener) }) // ends with Stop
+	running.Go(func() { desk.Run(ctx) })
+	running.Go(func() {
+		s.store.Listen(ctx, func(event redisstore.Event) {
+			if event.Kind == redisstore.Recalled {
+				s.server.Recall(event.Token, event.Epoch)
+			}
+		})
+	})
+	t.Cleanup(func() {
+		cancel()
+		server.Stop()
+		running.Wait()
+	})
+	s.client = tokenstorev1.NewLeaseServiceClient(dial(t, listener, grpc.WithPerRPCCredentials(bearer(sharedSecret))))
+	return s
+}
+
+// openLeases counts the leases that Redis has of a token.
+func (s *leaseService) openLeases(t *testing.T, alias string) int {
+	t.Helper()
+	tokens, _, err := s.store.ListTokens(t.Context(), redisstore.TokenFilter{Query: alias}, 10, "")
+	if err != nil || len(tokens) != 1 {
+		t.Fatal(tokens, err)
+	}
+	return int(tokens[0].GetInFlight())
+}
+
+// replica is the gateway's end of a session.
+type replica struct {
+	t        *testing.T
+	stream   grpc.BidiStreamingClient[tokenstorev1.SessionRequest, tokenstorev1.SessionResponse]
+	cancel   context.CancelFunc
+	sequence uint64
+	// said is all that the store has said that was not asked for yet.
+	said tokenstorev1.SessionResponse
+}
+
+func (s *leaseService) session(t *testing.T) *replica {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), testredis.Timeout)
+	t.Cleanup(cancel)
+	stream, err := s.client.Session(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &replica{t: t, stream: stream, cancel: cancel}
+	r.send(&tokenstorev1.SessionRequest{Replica: "r1"})
+	r.until("an acknowledgement", func() bool { return r.said.GetAcknowledged() == 1 })
+	return r
+}
+
+// send answers the message's sequence.
+func (r *replica) send(request *tokenstorev1.SessionRequest) uint64 {
+	r.t.Helper()
+	r.sequence++
+	request.Sequence = r.sequence
+	if err := r.stream.Send(request); err != nil {
+		r.t.Fatal(err)
+	}
+	return r.sequence
+}
+
+// receive adds the next message to what was said.
+func (r *replica) receive() *tokenstorev1.SessionResponse {
+	r.t.Helper()
+	next, err := r.stream.Recv()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if next.GetAcknowledged() == 0 {
+		next.Acknowledged = r.said.GetAcknowledged()
+	}
+	proto.Merge(&r.said, next)
+	return next
+}
+
+func (r *replica) until(what string, so func() bool) {
+	r.t.Helper()
+	for !so() {
+		if r.receive(); r.t.Failed() {
+			r.t.Fatal("waiting for", what)
+		}
+	}
+}
+
+// demand answers the leases, or the denial.
+func (r *replica) demand(demand *tokenstorev1.Demand) ([]*tokenstorev1.Lease, *tokenstorev1.Denial) {
+	r.t.Helper()
+	r.send(&tokenstorev1.SessionRequest{Demands: []*tokenstorev1.Demand{demand}})
+	return r.answer(demand.GetId())
+}
+
+func (r *replica) answer(id uint64) ([]*tokenstorev1.Lease, *tokenstorev1.Denial) {
+	r.t.Helper()
+	for {
+		for _, grant := range r.said.GetGrants() {
+			if grant.GetDemandId() == id {
+				return grant.GetLeases(), nil
+			}
+		}
+		for _, denial := range r.said.GetDenials() {
+			if denial.GetDemandId() == id {
+				return nil, denial
+			}
+		}
+		r.receive()
+	}
+}
+
+// take is a demand of one that gets it.
+func (r *replica) take(id uint64) *tokenstorev1.Lease {
+	r.t.Helper()
+	leases, denial := r.demand(&tokenstorev1.Demand{Id: id, Upstream: "cursor", Model: "m", Count: 1})
+	if denial != nil {
+		r.t.Fatal(denial)
+	}
+	return leases[0]
+}
+
+// end answers the error that the session ends with.
+func (r *replica) end() error {
+	for {
+		if _, err := r.stream.Recv(); err != nil {
+			return err
+		}
+	}
+}
+
+func report(lease *tokenstorev1.Lease, outcome tokenstorev1.Outcome) *tokenstorev1.Report {
+	return &tokenstorev1.Report{LeaseId: lease.GetId(), TokenId: lease.GetTokenId(), Outcome: outcome, Model: "m", Detail: "evidence"}
+}
+
+func reports(outcome tokenstorev1.Outcome, leases ...*tokenstorev1.Lease) *tokenstorev1.SessionRequest {
+	request := &tokenstorev1.SessionRequest{}
+	for _, lease := range leases {
+		request.Reports = append(request.Reports, report(lease, outcome))
+	}
+	return request
+}
+
+func refOf(lease *tokenstorev1.Lease) *tokenstorev1.LeaseRef {
+	return &tokenstorev1.LeaseRef{LeaseId: lease.GetId(), TokenId: lease.GetTokenId()}
+}
+
+func TestASessionLeases(t *testing.T) {
+	t.Parallel()
+	s := startLeases(t, 1, 0)
+	r := s.session(t)
+	leases, denial := r.demand(&tokenstorev1.Demand{Id: 7, Upstream: "cursor", Model: "m", Count: 2})
+	if denial != nil || len(leases) != 2 {
+		t.Fatal(leases, denial)
+	}
+	capped := leases[slices.IndexFunc(leases, (*tokenstorev1.Lease).GetCapped)]
+	if capped.GetSecret() != "secret-0" || capped.GetAlias() != "t0" || len(capped.GetDeviceId()) != 64 || len(capped.GetMacHash()) != 64 ||
+		capped.GetFingerprint() == "" || capped.GetTtl().AsDuration() != 15*time.Second || capped.GetEpoch() != 1 {
+		t.Errorf("%v", capped)
+	}
+	_, denial = r.demand(&tokenstorev1.Demand{Id: 8, Upstream: "nowhere", Count: 1})
+	if denial.GetReason() != tokenstorev1.Reason_REASON_NO_TOKENS || denial.GetRetryAfter() != nil {
+		t.Errorf("%v", denial)
+	}
+	_, denial = r.demand(&tokenstorev1.Demand{Id: 9, Upstream: "cursor", Count: 1, ExcludeTokenIds: []string{leases[0].GetTokenId(), leases[1].GetTokenId()}})
+	if denial.GetReason() != tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE || denial.GetPool().GetTried() != 2 || denial.GetPool().GetTotal() != 2 {
+		t.Errorf("%v", denial)
+	}
+}
+
+func TestInvalidCounts(t *testing.T) {
+	t.Parallel()
+	s := startLeases(t, 0)
+	r := s.session(t)
+	for id, count := range []uint32{0, 257, 1 << 31} {
+		_, denial := r.demand(&tokenstorev1.Demand{Id: uint64(id) + 1, Upstream: "cursor", Count: count})
+		if denial.GetReason() != tokenstorev1.Reason_REASON_INVALID_ARGUMENT {
+			t.Errorf("%d: %v", count, denial)
+		}
+	}
+	if leases, denial := r.demand(&tokenstorev1.Demand{Id: 9, Upstream: "cursor", Count: 256}); len(leases) != 256 {
+		t.Errorf("%d leases, %v", len(leases), denial)
+	}
+}
+
+// What is acknowledged has been carried out.
+func TestAcknowledgements(t *testing.T) {
+	t.Parallel()
+	s := startLeases(t, 1)
+	r := s.session(t)
+	lease := r.take(1)
+	entered, release := make(chan struct{}), make(chan struct{})
+	s.faults.set(func() {
+		s.faults.settle = func() error {
+			close(entered)
+			<-release
+			return nil
+		}
+	})
+	sequence := r.send(reports(tokenstorev1.Outcome_OUTCOME_SUCCESS, lease))
+	<-entered
+	s.server.Recall("x", 1) // something to say meanwhile
+	r.until("the recall", func() bool { return len(r.said.GetRecalls()) > 0 })
+	if r.said.GetAcknowledged() >= sequence {
+		t.Error("acknowledged before it was carried out")
+	}
+	s.faults.set(func() { s.faults.settle = nil })
+	close(release)
+	r.until("the acknowledgement", func() bool { return r.said.GetAcknowledged() == sequence })
+	if open := s.openLeases(t, "t0"); open != 0 {
+		t.Errorf("%d leases are open", open)
+	}
+}
+
+// A store that fails ends the session: what was not acknowledged is repeated in
+// the next one.
+func TestTheStoreFails(t *testing.T) {
+	t.Parallel()
+	s := startLeases(t, 2)
+	unavailable := rpcerr.New(tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, "the store can't be reached")
+	unavailable.Err = errors.New("dial unix /secret/path")
+	first := s.session(t)
+	lease := first.take(1)
+	s.faults.set(func() { s.faults.settle = func() error { return unavailable } })
+	unsaid := first.send(reports(tokenstorev1.Outcome_OUTCOME_SUCCESS, lease))
+	err := first.end()
+	wantReason(t, err, tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, codes.Unavailable)
+	if first.said.GetAcknowledged() >= unsaid || rpcerr.Parse(err).Message != unavailable.Message {
+		t.Errorf("acknowledged %d, %v", first.said.GetAcknowledged(), err)
+	}
+
+	s.faults.set(func() { s.faults.settle, s.faults.renew = nil, func() error { return unavailable } })
+	second := s.session(t)
+	second.send(&tokenstorev1.SessionRequest{Renewals: []*tokenstorev1.LeaseRef{refOf(lease)}})
+	wantReason(t, second.end(), tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, codes.Unavailable)
+
+	s.faults.set(func() { s.faults.renew = nil })
+	third := s.session(t)
+	sequence := third.send(reports(tokenstorev1.Outcome_OUTCOME_SUCCESS, lease))
+	third.until("the acknowledgement", func() bool { return third.said.GetAcknowledged() == sequence })
+	if open := s.openLeases(t, "t0"); open != 0 {
+		t.Errorf("%d leases are open", open)
+	}
+}
+
+// Whoever has a session hears of a token that cools, whoever reported it.
+func TestRecallsReachEverySession(t *testing.T) {
+	t.Parallel()
+	s := startLeases(t, 0)
+	reporter, other := s.session(t), s.session(t)
+	lease := reporter.take(1)
+	reporter.send(reports(tokenstorev1.Outcome_OUTCOME_RATE_LIMIT, lease))
+	for _, r := range []*replica{reporter, other} {
+		recalled := func() bool {
+			return slices.ContainsFunc(r.said.GetRecalls(), func(recall *tokenstorev1.Recall) bool {
+				return recall.GetTokenId() == lease.GetTokenId() && recall.GetEpoch() == 2
+			})
+		}
+		r.until("the recall", recalled)
+	}
+	_, denial := other.demand(&tokenstorev1.Demand{Id: 1, Upstream: "cursor", Model: "m", Count: 1})
+	if denial.GetPool().GetCooling() != 1 || denial.GetRetryAfter().AsDuration() <= 0 {
+		t.Errorf("%v", denial)
+	}
+}
+
+// A token whose lease another session returns goes to the one that waits.
+func TestWaitingAcrossSessions(t *testing.T) {
+	t.Parallel()
+	s := startLeases(t, 1)
+	holder, waits := s.session(t), s.session(t)
+	lease := holder.take(1)
+	waits.send(&tokenstorev1.SessionRequest{Demands: []*tokenstorev1.Demand{
+		{Id: 1, Upstream: "cursor", Model: "m", Count: 1, MaxWait: durationpb.New(time.Minute)},
+		{Id: 2, Upstream: "cursor", Model: "m", Count: 1},
+	}})
+	if _, denial := waits.answer(2); denial.GetPool().GetCapped() != 1 {
+		t.Errorf("who does not wait: %v", denial)
+	}
+	if len(waits.said.GetGrants()) > 0 {
+		t.Error("two have the token")
+	}
+	holder.send(reports(tokenstorev1.Outcome_OUTCOME_SUCCESS, lease))
+	if leases, denial := waits.answer(1); len(leases) != 1 {
+		t.Errorf("who waits: %v", denial)
+	}
+}
+
+// The end of a session, and a withdrawal, end the waiting: the token goes to
+// those who are left.
+func TestWhoIsGoneWaitsNoMore(t *testing.T) {
+	t.Parallel()
+	s := startLeases(t, 1)
+	holder, leaves, quits, stays := s.session(t), s.session(t), s.session(t), s.session(t)
+	lease := holder.take(1)
+	waiting := func(r *replica) {
+		request := &tokenstorev1.SessionRequest{Demands: []*tokenstorev1.Demand{
+			{Id: 5, Upstream: "cursor", Model: "m", Count: 1, MaxWait: durationpb.New(time.Minute)},
+		}}
+		sequence := r.send(request)
+		r.until("the demand was read", func() bool { return r.said.GetAcknowledged() == sequence })
+	}
+	waiting(leaves)
+	waiting(quits)
+	waiting(stays)
+	leaves.cancel()
+	if err := leaves.end(); err == nil {
+		t.Error("the session goes on")
+	}
+	sequence := quits.send(&tokenstorev1.SessionRequest{Withdrawn: []uint64{5, 6}})
+	quits.until("the withdrawal was read", func() bool { return quits.said.GetAcknowledged() == sequence })
+	holder.send(reports(tokenstorev1.Outcome_OUTCOME_SUCCESS, lease))
+	if leases, denial := stays.answer(5); len(leases) != 1 {
+		t.Fatal(denial)
+	}
+	if len(quits.said.GetGrants())+len(quits.said.GetDenials()) > 0 {
+		t.Error("who has withdrawn was answered")
+	}
+	if open := s.openLeases(t, "t0"); open != 1 {
+		t.Errorf("%d leases are open", open)
+	}
+}
+
+func TestRenewals(t *testing.T) {
+	t.Parallel()
+	s := startLeases(t, 1)
+	r := s.session(t)
+	lease := r.take(1)
+	gone := &tokenstorev1.LeaseRef{LeaseId: "9-9", TokenId: lease.GetTokenId()}
+	r.send(&tokenstorev1.SessionRequest{Renewals: []*tokenstorev1.LeaseRef{gone, refOf(lease)}})
+	r.until("what is lost", func() bool { return len(r.said.GetLostLeaseIds()) > 0 })
+	if lost := r.said.GetLostLeaseIds(); !slices.Equal(lost, []string{"9-9"}) {
+		t.Errorf("lost %v", lost)
+	}
+	// One message ends the lease and, from before, asks for more time: it has ended.
+	last := reports(tokenstorev1.Outcome_OUTCOME_SUCCESS, lease)
+	last.Renewals = []*tokenstorev1.LeaseRef{refOf(lease)}
+	sequence := r.send(last)
+	r.until("the acknowledgement", func() bool { return r.said.GetAcknowledged() == sequence })
+	if open := s.openLeases(t, "t0"); open != 0 {
+		t.Errorf("%d leases are open", open)
+	}
+}
+
+// Much that is asked at once is answered in few messages.
+func TestMessagesCoalesce(t *testing.T) {
+	t.Parallel()
+	s := startLeases(t, 0)
+	r := s.session(t)
+	const many = 500
+	request := &tokenstorev1.SessionRequest{}
+	for id := range uint64(many) {
+		request.Demands = append(request.Demands, &tokenstorev1.Demand{Id: id + 1, Upstream: "cursor", Model: "m", Count: 1})
+	}
+	r.send(request)
+	messages := 0
+	for len(r.said.GetGrants()) < many {
+		r.receive()
+		messages++
+	}
+	if messages > many/5 {
+		t.Errorf("%d answers in %d messages", many, messages)
+	}
+}
+
+func TestStoppingEndsSessions(t *testing.T) {
+	t.Parallel()
+	s := startLeases(t, 1)
+	idle, waits := s.session(t), s.session(t)
+	idle.take(1)
+	waits.send(&tokenstorev1.SessionRequest{Demands: []*tokenstorev1.Demand{
+		{Id: 1, Upstream: "cursor", Model: "m", Count: 1, MaxWait: durationpb.New(time.Minute)},
+	}})
+	close(s.stopping)
+	for _, r := range []*replica{idle, waits} {
+		wantReason(t, r.end(), tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, codes.Unavailable)
+	}
+}
+
+// A replica that leaves in order has its last reports carried out first.
+func TestLeavingInOrder(t *testing.T) {
+	t.Parallel()
+	s := startLeases(t, 1)
+	r := s.session(t)
+	r.send(reports(tokenstorev1.Outcome_OUTCOME_SUCCESS, r.take(1)))
+	if err := r.stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.end(); err.Error() != "EOF" {
+		t.Errorf("ended with %v", err)
+	}
+	if open := s.openLeases(t, "t0"); open != 0 {
+		t.Errorf("%d leases are open", open)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	s := startLeases(t, 1, 0)
+	r := s.session(t)
+	leases, denial := r.demand(&tokenstorev1.Demand{Id: 1, Upstream: "cursor", Model: "m", Count: 2})
+	if denial != nil {
+		t.Fatal(denial)
+	}
+	answer, err := s.client.Explain(t.Context(), &tokenstorev1.ExplainRequest{Upstream: "cursor", Model: "m"})
+	if err != nil || len(answer.GetCandidates()) != 2 || answer.GetAsOf().AsTime().IsZero() {
+		t.Fatal(answer, err)
+	}
+	for _, candidate := range answer.GetCandidates() {
+		capped := leases[slices.IndexFunc(leases, func(l *tokenstorev1.Lease) bool { return l.GetTokenId() == candidate.GetTokenId() })].GetCapped()
+		switch {
+		case capped != (candidate.GetAlias() == "t0"), capped && candidate.GetExcludedBy() != "capped", !capped && candidate.GetExcludedBy() != "",
+			capped == (answer.GetChosenTokenId() == candidate.GetTokenId()):
+			t.Errorf("chosen %s, candidate %v", answer.GetChosenTokenId(), candidate)
+		}
+	}
+}

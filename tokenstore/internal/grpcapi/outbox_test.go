@@ -1,0 +1,59 @@
+package grpcapi
+
+import (
+	"errors"
+	"testing"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// Recalls of a replica that reads slowly don't pile up: the last one counts.
+func TestRecallsAreMerged(t *testing.T) {
+	t.Parallel()
+	o := newOutbox()
+	for epoch := range uint64(1000) {
+		o.recall("a", epoch)
+		o.recall("b", 1000-epoch)
+	}
+	recalls := o.take().GetRecalls()
+	if len(recalls) != 2 || recalls[0].GetEpoch() != 999 || recalls[1].GetEpoch() != 1000 {
+		t.Errorf("%v", recalls)
+	}
+	o.recall("a", 7)
+	if recalls := o.take().GetRecalls(); len(recalls) != 1 || recalls[0].GetEpoch() != 7 {
+		t.Errorf("then %v", recalls)
+	}
+}
+
+func TestAClosedOutbox(t *testing.T) {
+	t.Parallel()
+	o := newOutbox()
+	acknowledge := func(next *tokenstorev1.SessionResponse) { next.Acknowledged = 3 }
+	if !o.add(acknowledge) {
+		t.Error("refused while open")
+	}
+	o.close()
+	o.close()
+	if o.add(acknowledge) {
+		t.Error("taken when closed")
+	}
+	if unsent := o.take(); unsent.GetAcknowledged() != 3 {
+		t.Errorf("unsent: %v", unsent)
+	}
+	if err := o.drain(func(*tokenstorev1.SessionResponse) error { return errors.New("sent") }); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestASendThatFailsEndsTheDrain(t *testing.T) {
+	t.Parallel()
+	o := newOutbox()
+	o.add(func(next *tokenstorev1.SessionResponse) { next.Grants = []*tokenstorev1.Grant{{DemandId: 1}} })
+	broken := errors.New("broken")
+	if err := o.drain(func(*tokenstorev1.SessionResponse) error { return broken }); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+	if grants := o.take().GetGrants(); len(grants) != 1 || grants[0].GetDemandId() != 1 {
+		t.Errorf("unsent: %v", grants)
+	}
+}

@@ -17,17 +17,18 @@ type holdBack struct {
 }
 
 // keeps tells whether the event is held back. One that is not ends it.
-func (h *holdBack) keeps(event chat.Event) bool {
+func (h *holdBack) keeps(event *chat.Event) bool {
 	if !h.on {
 		return false
 	}
-	if hasContent(&event) || len(h.held) == maxHeldBack {
+	if hasContent(event) || len(h.held) == maxHeldBack {
 		h.on = false
 		return false
 	}
-	event.Raw.JSON = bytes.Clone(event.Raw.JSON) // the driver's, and about to change
-	event.More = true                            // another one follows when they are released
-	h.held = append(h.held, event)
+	kept := *event
+	kept.Raw.JSON = bytes.Clone(kept.Raw.JSON) // the driver's, and about to change
+	kept.More = true                           // another one follows when they are released
+	h.held = append(h.held, kept)
 	return true
 }
 

@@ -84,17 +84,22 @@ func New(params Params) *Relay { return &Relay{params} }
 func (r *Relay) Chat(ctx context.Context, request *chat.Request) iter.Seq2[chat.Event, error] {
 	return func(yield func(chat.Event, error) bool) {
 		policy := r.Policy()
-		if policy.Total > 0 {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeoutCause(ctx, policy.Total, errTooLong)
-			defer cancel()
-		}
+		ctx, cancel := within(ctx, policy.Total)
+		defer cancel()
 		run := &run{relay: r, policy: policy, request: request, yield: yield}
 		run.entry = reqlog.Entry{ID: request.ID, StartedAt: request.Created, Model: request.Model, Stream: request.Stream}
 		if err := run.account(ctx); err != nil && !run.gone {
 			yield(chat.Event{}, err)
 		}
 	}
+}
+
+// within bounds a request, where there is a bound.
+func within(ctx context.Context, total time.Duration) (context.Context, context.CancelFunc) {
+	if total <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, total, errTooLong)
 }
 
 // run is one request on its way. One goroutine has it.
@@ -107,9 +112,13 @@ type run struct {
 	// gone: the client hung up.
 	gone bool
 	// sent: the client has been sent something; there is no way back.
-	sent  bool
-	tally tally
-	entry reqlog.Entry
+	sent bool
+	// back and finished belong to the present attempt; finished: the answer's end
+	// has come.
+	back     holdBack
+	finished bool
+	tally    tally
+	entry    reqlog.Entry
 }
 
 // account serves the request and records it, also when a driver or the caller
@@ -176,38 +185,41 @@ func (r *run) settle(ctx context.Context, held *lease.Lease, failure *upstream.F
 	r.relay.Counter.Attempt(r.target.Upstream, outcome.Class)
 }
 
+// stream passes an answer on as it comes. Leaving the loop ends the upstream's
+// call: that is a driver's promise.
 func (r *run) stream(ctx context.Context, held *lease.Lease) *upstream.Failure {
-	// Cancels the upstream when the loop is left, however it is left.
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	call := &upstream.Call{Request: r.request, Model: r.target.Model, Credential: held.Credential, Options: r.policy.Options}
-	back := holdBack{on: r.policy.HoldBack}
-	finished := false
+	r.back, r.finished = holdBack{on: r.policy.HoldBack}, false
 	for event, err := range r.target.Driver.Chat(ctx, call) {
 		if err != nil {
 			return failureOf(ctx, err)
 		}
-		r.tally.add(&event)
-		finished = finished || event.Finish != chat.Unfinished
-		if back.keeps(event) {
-			continue
-		}
-		for _, earlier := range back.release() {
-			if !r.send(earlier) {
-				return hungUp
-			}
-		}
-		if !r.send(event) {
+		if !r.pass(event) {
 			return hungUp
 		}
 	}
-	if !finished { // the driver breaks its promise; the client must not believe that this is all
+	if !r.finished { // a driver breaks its promise; the client must not believe that this is all
 		return &upstream.Failure{Class: upstream.Truncated, Message: "the answer has no end"}
 	}
 	if usage := r.tally.missing(r.request); usage != nil && !r.send(chat.Event{Usage: usage}) {
 		return hungUp
 	}
 	return nil
+}
+
+// pass takes an event in and sends what may be sent; false when nobody reads.
+func (r *run) pass(event chat.Event) bool {
+	r.tally.add(&event)
+	r.finished = r.finished || event.Finish != chat.Unfinished
+	if r.back.keeps(&event) {
+		return true
+	}
+	for _, earlier := range r.back.release() {
+		if !r.send(earlier) {
+			return false
+		}
+	}
+	return r.send(event)
 }
 
 func (r *run) send(event chat.Event) bool {

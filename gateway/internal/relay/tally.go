@@ -11,6 +11,9 @@ import (
 // answer the beginning stands for the rest.
 const maxCounted = 1 << 20
 
+// firstRoom is what most answers fit in, in bytes.
+const firstRoom = 2 << 10
+
 // tally follows an answer to know its usage.
 type tally struct {
 	reported *chat.Usage
@@ -33,6 +36,12 @@ func (t *tally) add(event *chat.Event) {
 }
 
 func (t *tally) keep(piece string) {
+	if piece == "" {
+		return
+	}
+	if t.length == 0 {
+		t.text.Grow(firstRoom)
+	}
 	t.length += len(piece)
 	if room := maxCounted - t.text.Len(); room > 0 {
 		t.text.WriteString(piece[:min(room, len(piece))])

@@ -3,6 +3,7 @@ package tokens
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -79,6 +80,7 @@ type pool struct{ upstream, model string }
 
 // waiter is a demand that has not been answered.
 type waiter struct {
+	// demand has an id once it is asked: those that wait for the stock have none.
 	demand *tokenstorev1.Demand
 	pool   pool
 	answer chan answer // buffered; nil when the leases are for the stock
@@ -88,6 +90,8 @@ type waiter struct {
 type answer struct {
 	lease *lease.Lease
 	err   *chat.Error
+	// ahead: the lease comes from the stock.
+	ahead bool
 }
 
 // held is a lease that the store has granted and that has not been settled.
@@ -137,10 +141,14 @@ func (l *Leases) Acquire(ctx context.Context, demand lease.Demand) (*lease.Lease
 		Upstream: demand.Upstream, Model: demand.Model, Count: 1,
 		ExcludeTokenIds: demand.Exclude, MaxWait: durationOf(demand.MaxWait),
 	}}
-	l.ask(mine)
 	l.refill(key, ahead, began)
+	if ahead.filling && len(demand.Exclude) == 0 {
+		ahead.queue = append(ahead.queue, mine)
+	} else {
+		l.ask(mine)
+		l.nudge()
+	}
 	l.mu.Unlock()
-	l.nudge()
 
 	timer := time.NewTimer(demand.MaxWait + answerSlack)
 	defer timer.Stop()
@@ -150,7 +158,7 @@ func (l *Leases) Acquire(ctx context.Context, demand lease.Demand) (*lease.Lease
 			l.observe.Denied()
 			return nil, got.err
 		}
-		l.observe.Leased(false, time.Since(began))
+		l.observe.Leased(got.ahead, time.Since(began))
 		return got.lease, nil
 	case <-ctx.Done():
 		l.withdraw(mine)
@@ -206,7 +214,9 @@ func (l *Leases) ask(w *waiter) {
 func (l *Leases) withdraw(w *waiter) {
 	l.mu.Lock()
 	id := w.demand.GetId()
-	if _, waits := l.waiting[id]; waits {
+	if ahead := l.stockOf(w.pool); id == 0 {
+		ahead.queue = slices.DeleteFunc(ahead.queue, func(each *waiter) bool { return each == w })
+	} else if _, waits := l.waiting[id]; waits {
 		delete(l.waiting, id)
 		if w.sent {
 			l.outbound.Withdrawn = append(l.outbound.Withdrawn, id)
@@ -322,7 +332,9 @@ func (l *Leases) granted(grant *tokenstorev1.Grant, now time.Time) {
 		l.nudge()
 	}
 	if w != nil && w.answer == nil {
-		l.stockOf(w.pool).filled()
+		filled := l.stockOf(w.pool)
+		filled.filled()
+		l.serve(w.pool, filled, now)
 	}
 }
 
@@ -333,7 +345,9 @@ func (l *Leases) denied(denial *tokenstorev1.Denial, now time.Time) {
 	switch {
 	case w == nil:
 	case w.answer == nil:
-		l.stockOf(w.pool).denied(now)
+		refused := l.stockOf(w.pool)
+		refused.denied(now)
+		l.serve(w.pool, refused, now)
 	default:
 		w.answer <- answer{err: errorOfDenial(denial)}
 	}

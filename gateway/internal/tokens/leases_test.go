@@ -147,18 +147,26 @@ func TestCallerThatStopsWaitingWithdrawsItsDemand(t *testing.T) {
 	})
 }
 
-func TestDemandThatWasNotSentIsForgotten(t *testing.T) {
-	run(t, func(t *testing.T, r *rig) {
-		r.welcomed().breakOff()
-		synctest.Wait()
-		ctx, cancel := context.WithCancel(t.Context())
-		answer := r.acquire(ctx, demand)
-		cancel()
-		soon(t, answer, "the error")
-		if said := r.welcomed().said(time.Second); len(said.GetDemands())+len(said.GetWithdrawn())+len(said.GetReports()) != 0 {
-			t.Errorf("said %v", said)
-		}
-	})
+func TestDemandGivenUpBetweenSessionsIsForgotten(t *testing.T) {
+	for name, sent := range map[string]bool{"sent on the session before": true, "not sent": false} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T, r *rig) {
+				s := r.welcomed()
+				if !sent {
+					s.breakOff()
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				answer := r.acquire(ctx, demand)
+				s.breakOff()
+				synctest.Wait()
+				cancel()
+				soon(t, answer, "the error")
+				if said := r.session().said(time.Second); len(said.GetDemands())+len(said.GetWithdrawn())+len(said.GetReports()) != 0 {
+					t.Errorf("said %v", said)
+				}
+			})
+		})
+	}
 }
 
 func TestDeadlineOfTheCallerIsATimeout(t *testing.T) {

@@ -102,7 +102,7 @@ func (l *Leases) resume() {
 	l.outbound.Demands = nil
 	for _, id := range slices.Sorted(maps.Keys(l.waiting)) { // who came first asks first
 		w := l.waiting[id]
-		if w.answer == nil { // for the stock: the load will ask again
+		if w.answer == nil { // for a stock, which asks again below
 			delete(l.waiting, id)
 			l.stockOf(w.pool).filled()
 			continue
@@ -111,6 +111,9 @@ func (l *Leases) resume() {
 		l.outbound.Demands = append(l.outbound.Demands, w.demand)
 	}
 	l.emptyStocks() // what was recalled while nobody listened is unknown
+	for key, each := range l.stocks {
+		l.serve(key, each, time.Now())
+	}
 	l.outbound.Renewals = nil
 	for _, each := range l.open {
 		l.renew(each, time.Now())

@@ -231,6 +231,22 @@ func TestOnlyTheBadEntryIsDropped(t *testing.T) {
 	})
 }
 
+func TestBatchesGrowAgainWhenNoBadEntryIsFound(t *testing.T) {
+	t.Parallel()
+	store := &fakeLog{fail: func(call int, _ []*tokenstorev1.LogEntry) error {
+		if call <= 3 {
+			return rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "a whim")
+		}
+		return nil
+	}}
+	s, _ := newShipper(store)
+	record(s, 10*maxBatch)
+	s.shipAll(t.Context())
+	if n := len(store.calls); n > 20 || len(store.stored) != 10*maxBatch {
+		t.Errorf("%d entries in %d calls", len(store.stored), n)
+	}
+}
+
 func TestQueueIsBounded(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -13,13 +13,14 @@ import (
 // replicas hold of it. It is therefore no larger than what the next moment
 // needs, empty at the rates of people, and goes back when load falls.
 const (
-	// horizon is the time for which a stock is taken ahead.
-	horizon = 20 * time.Millisecond
+	// horizon is the time for which a stock is taken ahead: some round trips to a
+	// busy store, since a stock that runs dry makes requests wait.
+	horizon = 50 * time.Millisecond
 	// minAhead is the smallest stock that is worth it: below that many requests
 	// per horizon each lease is taken when it is needed.
 	minAhead = 8
 	// maxAhead bounds a stock.
-	maxAhead = 64
+	maxAhead = 256
 	// maxIdle is how long a lease lies in a stock before it goes back.
 	maxIdle = 200 * time.Millisecond
 	// rateWindow is the time over which requests are counted.
@@ -39,6 +40,9 @@ type stock struct {
 	rate float64
 	// filling: a demand for more is under way.
 	filling bool
+	// queue has the requests that wait for it, oldest first: asking for each of
+	// them by itself would only make a store slower that is too slow already.
+	queue []*waiter
 	// pausedUntil is set after a denial.
 	pausedUntil time.Time
 }
@@ -136,14 +140,36 @@ func (s *stock) idle(now time.Time) bool {
 // refill demands more when the stock runs low; mu is held.
 func (l *Leases) refill(key pool, s *stock, now time.Time) {
 	target := s.target()
-	if target == 0 || s.filling || len(s.leases) > target/4 || now.Before(s.pausedUntil) {
+	if target == 0 || s.filling || len(s.leases) > target/2 || now.Before(s.pausedUntil) {
 		return
 	}
 	s.filling = true
+	count := min(target-len(s.leases)+len(s.queue), maxAhead)
 	l.ask(&waiter{pool: key, demand: &tokenstorev1.Demand{
-		Upstream: key.upstream, Model: key.model, Ahead: true,
-		Count: uint32(target - len(s.leases)), //nolint:gosec // 1 to maxAhead
+		Upstream: key.upstream, Model: key.model, Ahead: true, Count: uint32(count), //nolint:gosec // 1 to maxAhead
 	}})
+	l.nudge()
+}
+
+// serve hands the stock to those who have waited for it. Where it doesn't suffice
+// and there is no other on its way, they ask for themselves; mu is held.
+func (l *Leases) serve(key pool, s *stock, now time.Time) {
+	for len(s.queue) > 0 {
+		taken := s.take(nil, now)
+		if taken == nil {
+			break
+		}
+		s.queue[0].answer <- answer{lease: &taken.lease, ahead: true}
+		s.queue = s.queue[1:]
+	}
+	l.refill(key, s, now)
+	if len(s.queue) == 0 || s.filling {
+		return
+	}
+	for _, w := range s.queue {
+		l.ask(w)
+	}
+	s.queue = nil
 	l.nudge()
 }
 

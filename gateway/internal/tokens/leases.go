@@ -55,6 +55,10 @@ type Leases struct {
 	// unacknowledged are the reports of messages that the store has not
 	// confirmed, by the message's sequence.
 	unacknowledged []sentReports
+	// acknowledged is the last message of the session that the store has carried
+	// out; stalled: there is more to say, and it waits for that.
+	acknowledged uint64
+	stalled      bool
 }
 
 // Observer counts what the session does. Its methods must not block.
@@ -268,6 +272,11 @@ func (l *Leases) carryOut(response *tokenstorev1.SessionResponse) {
 	now := time.Now()
 	l.mu.Lock()
 	l.connected = true
+	l.acknowledged = max(l.acknowledged, response.GetAcknowledged())
+	if l.stalled {
+		l.stalled = false
+		l.nudge()
+	}
 	for len(l.unacknowledged) > 0 && l.unacknowledged[0].sequence <= response.GetAcknowledged() {
 		l.unacknowledged = l.unacknowledged[1:]
 	}

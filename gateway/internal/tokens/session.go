@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -26,6 +27,10 @@ const (
 	// maxInMessage bounds the reports and the renewals of one message: the store
 	// carries them out in one step.
 	maxInMessage = 1000
+	// maxInFlight bounds the messages that the store has not acknowledged. It
+	// carries them out one by one: while it is slow, what there is to say gathers
+	// here, and goes in few messages.
+	maxInFlight = 2
 	// lastCall is how long a session outlives its context, for what is pending.
 	lastCall = time.Second
 )
@@ -96,7 +101,7 @@ func (l *Leases) resume() {
 	for _, sent := range l.unacknowledged {
 		again = append(again, sent.reports...)
 	}
-	l.unacknowledged = nil
+	l.unacknowledged, l.acknowledged, l.stalled = nil, 0, false
 	l.outbound.Reports = append(again, l.outbound.Reports...)
 	l.outbound.Withdrawn = nil
 	l.outbound.Demands = nil
@@ -131,7 +136,7 @@ func (s *session) converse(ctx context.Context) error {
 	defer flush.Stop()
 	measured, renewed := time.Now(), time.Now()
 	for {
-		if err := s.say(); err != nil {
+		if err := s.say(maxInFlight); err != nil {
 			return err
 		}
 		select {
@@ -153,10 +158,10 @@ func (s *session) converse(ctx context.Context) error {
 	}
 }
 
-// say sends what is pending.
-func (s *session) say() error {
+// say sends what is pending, while less than inFlight messages are on their way.
+func (s *session) say(inFlight uint64) error {
 	for {
-		message := s.next(s.sequence + 1)
+		message := s.next(s.sequence+1, inFlight)
 		if message == nil {
 			return nil
 		}
@@ -168,13 +173,18 @@ func (s *session) say() error {
 	}
 }
 
-// next takes what is pending as one message; nil when nothing is. A session's
-// first message goes out in any case: its answer shows that the session works.
-func (l *Leases) next(sequence uint64) *tokenstorev1.SessionRequest {
+// next takes what is pending as one message; nil when nothing is, or when it has
+// to wait. A session's first message goes out in any case: its answer shows that
+// the session works.
+func (l *Leases) next(sequence, inFlight uint64) *tokenstorev1.SessionRequest {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	pending := &l.outbound
 	if sequence > 1 && len(pending.Demands)+len(pending.Reports)+len(pending.Renewals)+len(pending.Withdrawn) == 0 {
+		return nil
+	}
+	if sequence > l.acknowledged+inFlight {
+		l.stalled = true
 		return nil
 	}
 	message := &tokenstorev1.SessionRequest{
@@ -235,7 +245,7 @@ func (s *session) finish() error {
 	s.emptyStocks()
 	s.outbound.Demands = nil
 	s.mu.Unlock()
-	if err := s.say(); err != nil {
+	if err := s.say(math.MaxUint32); err != nil {
 		return err
 	}
 	if err := s.stream.CloseSend(); err != nil {

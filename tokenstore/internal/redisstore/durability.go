@@ -27,9 +27,17 @@ func (f BarrierFunc) Sync(ctx context.Context) error { return f(ctx) }
 // to two seconds.
 const syncTimeout = 4 * time.Second
 
-// ServerBarrier is the Barrier of a Redis server: WAITAOF where the server has
-// it (7.2), else `appendfsync always`, which it sets when it finds anything
-// else. Only those who need durability wait: with WAITAOF leases cost no fsync.
+// ServerBarrier is the Barrier of a Redis server.
+//
+// Where the server has WAITAOF (7.2), only those who need durability pay for it:
+// appendfsync is `always` for the moment of the sync, so that it takes one fsync
+// and not the rest of the second, and what it was before and after, so that
+// leases cost none. WAITAOF holds the answer back should another tokenstore have
+// set the policy back in between. If this process dies in that moment the server
+// stays at `always`: slower, and as safe.
+//
+// Where it has not, appendfsync is set to `always` for good: a write that was
+// answered is then on disk.
 //
 // One sync serves all who wait for it, so that under load a disk is asked once
 // for many writes.
@@ -75,64 +83,85 @@ func (b *ServerBarrier) syncAll(ctx context.Context) error {
 	return nil
 }
 
-// syncOne asks one server. WAITAOF waits for the writes of its own connection
-// only, so it needs one of its own there: later than all that was acknowledged
-// before, it is on disk only when they are.
+const always = "always"
+
+// syncOne asks one server.
 func (b *ServerBarrier) syncOne(ctx context.Context, client redis.Cmdable, key string) error {
-	pipe := client.Pipeline()
-	write := pipe.Incr(ctx, key)
-	wait := pipe.Do(ctx, "WAITAOF", 1, 0, syncTimeout.Milliseconds())
-	settings := pipe.ConfigGet(ctx, "append*")
-	_, _ = pipe.Exec(ctx) // each command has its own error
-	if err := write.Err(); err != nil {
-		return storeError("make writes durable", err)
-	}
-	acknowledged, err := wait.Int64Slice()
-	if err != nil && redis.HasErrorPrefix(err, "unknown command") {
-		return b.syncByPolicy(ctx, client, key, settings)
-	}
+	settings, err := client.ConfigGet(ctx, "append*").Result()
 	var refused redis.Error
+	if err != nil && !errors.As(err, &refused) {
+		return storeError(syncing, err)
+	}
+	if err == nil && settings["appendonly"] != "yes" {
+		b.report("redis keeps no append-only file: a restart of it loses what was written; set appendonly yes")
+		return nil
+	}
+	policy := settings["appendfsync"] // empty where CONFIG is forbidden or unknown
+	hurry := policy != "" && policy != always
+	waits, hurried, err := flush(ctx, client, key, hurry)
+	if hurried && waits {
+		b.setBack(ctx, client, policy)
+	}
 	switch {
-	case errors.As(err, &refused): // the append-only file is off, or WAITAOF is forbidden
-		b.report("redis does not confirm that writes are durable: " + refused.Error())
+	case err != nil && errors.As(err, &refused):
+		b.report("redis does not wait for the disk: " + refused.Error())
 		return nil
 	case err != nil:
-		return storeError("make writes durable", err)
-	case len(acknowledged) == 0 || acknowledged[0] < 1:
-		return storeError("make writes durable", fmt.Errorf("not on disk after %v: %w", syncTimeout, context.DeadlineExceeded))
+		return err
+	case waits || policy == always:
+		b.report("")
+	case hurried:
+		b.report("")
+		b.log.LogAttrs(ctx, slog.LevelInfo, "redis brings each write to disk from now on", slog.String("appendfsync", always), slog.String("was", policy))
+	default:
+		b.report("redis has no WAITAOF and does not let appendfsync be set: what was written last may be lost; set appendonly yes and appendfsync always")
 	}
-	b.report("")
 	return nil
 }
 
-// syncByPolicy is for servers without WAITAOF: under `appendfsync always` a
-// write that was answered is on disk.
-func (b *ServerBarrier) syncByPolicy(ctx context.Context, client redis.Cmdable, key string, asked *redis.MapStringStringCmd) error {
-	settings, err := asked.Result()
-	var refused redis.Error
+// syncing is what errors of a sync name.
+const syncing = "make writes durable"
+
+// flush brings everything written so far to disk; hurry sets the policy to always
+// first. It tells whether the server can wait for its disk, and whether the policy
+// was set.
+//
+// WAITAOF waits for the writes of its own connection only, so it needs one of its
+// own there: later than all that was acknowledged before, it is on disk only when
+// they are.
+func flush(ctx context.Context, client redis.Cmdable, key string, hurry bool) (waits, hurried bool, err error) {
+	pipe := client.Pipeline()
+	var set *redis.StatusCmd
+	if hurry {
+		set = pipe.ConfigSet(ctx, "appendfsync", always)
+	}
+	write := pipe.Incr(ctx, key)
+	wait := pipe.Do(ctx, "WAITAOF", 1, 0, syncTimeout.Milliseconds())
+	_, _ = pipe.Exec(ctx) // each command has its own error
+	hurried = hurry && set.Err() == nil
+	if err := write.Err(); err != nil {
+		return false, hurried, storeError(syncing, err)
+	}
+	acknowledged, err := wait.Int64Slice()
 	switch {
-	case errors.As(err, &refused):
-		b.report("redis has neither WAITAOF nor CONFIG: it can't be known whether writes are durable; set appendonly yes and appendfsync always")
-		return nil
+	case err != nil && redis.HasErrorPrefix(err, "unknown command"):
+		return false, hurried, nil
 	case err != nil:
-		return storeError("make writes durable", err)
-	case settings["appendonly"] != "yes":
-		b.report("redis keeps no append-only file: a restart of it loses what was written; set appendonly yes")
-		return nil
-	case settings["appendfsync"] == "always":
-		b.report("")
-		return nil
+		return true, hurried, storeError(syncing, err)
+	case len(acknowledged) == 0 || acknowledged[0] < 1:
+		return true, hurried, storeError(syncing, fmt.Errorf("not on disk after %v: %w", syncTimeout, context.DeadlineExceeded))
 	}
-	if err := client.ConfigSet(ctx, "appendfsync", "always").Err(); errors.As(err, &refused) {
-		b.report("redis may lose the last second of writes, and appendfsync can't be changed: " + refused.Error())
-		return nil
-	} else if err != nil {
-		return storeError("make writes durable", err)
+	return true, hurried, nil
+}
+
+// setBack returns to the operator's policy, also when the caller has no time left.
+func (b *ServerBarrier) setBack(ctx context.Context, client redis.Cmdable, policy string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := client.ConfigSet(ctx, "appendfsync", policy).Err(); err != nil {
+		b.log.LogAttrs(ctx, slog.LevelWarn, "redis may bring each write to disk from now on", slog.String("appendfsync", always),
+			slog.String("was", policy), slog.Any("error", err))
 	}
-	b.log.InfoContext(ctx, "redis writes are durable now", "appendfsync", "always", "was", settings["appendfsync"])
-	b.report("")
-	// Flushes, with itself, what was written under the old policy.
-	return storeError("make writes durable", client.Incr(ctx, key).Err())
 }
 
 // report keeps what is wrong, and logs it when it changes.

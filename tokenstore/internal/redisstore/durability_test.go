@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
+	"github.com/alicebob/miniredis/v2/server"
 	"github.com/redis/go-redis/v9"
 
 	"carousel.internal/tokenstore/internal/testredis"
@@ -25,12 +28,87 @@ func TestSyncSetsThePolicyWhereItMust(t *testing.T) {
 	if problem := barrier.Problem(); problem != "" {
 		t.Errorf("problem: %s", problem)
 	}
+	want := "always"
 	if client.Do(t.Context(), "WAITAOF", 0, 0, 1).Err() == nil {
-		return // this server needs no policy
+		want = "everysec" // as it was
 	}
 	got, err := client.ConfigGet(t.Context(), "appendfsync").Result()
-	if err != nil || got["appendfsync"] != "always" {
-		t.Errorf("appendfsync %v, %v", got, err)
+	if err != nil || got["appendfsync"] != want {
+		t.Errorf("appendfsync %v, want %s, %v", got, want, err)
+	}
+}
+
+// oldOrNew is a server whose WAITAOF and CONFIG answer as the test wants, and
+// what it was told to set appendfsync to.
+func oldOrNew(t *testing.T, waitaof func(*server.Peer), policy string) (redis.UniversalClient, *[]string) {
+	t.Helper()
+	mini := miniredis.RunT(t)
+	var set []string
+	register := func(name string, answer func(*server.Peer, []string)) {
+		if err := mini.Server().Register(name, func(peer *server.Peer, _ string, args []string) { answer(peer, args) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if waitaof != nil {
+		register("WAITAOF", func(peer *server.Peer, _ []string) { waitaof(peer) })
+	}
+	if policy != "" {
+		register("CONFIG", func(peer *server.Peer, args []string) {
+			if strings.EqualFold(args[0], "SET") {
+				set = append(set, args[2])
+				peer.WriteOK()
+				return
+			}
+			peer.WriteStrings([]string{"appendonly", "yes", "appendfsync", policy})
+		})
+	}
+	client := redis.NewClient(&redis.Options{Addr: mini.Addr(), Protocol: 2})
+	t.Cleanup(func() { _ = client.Close() })
+	return client, &set
+}
+
+func TestSyncOnEveryKindOfServer(t *testing.T) {
+	t.Parallel()
+	acknowledge := func(local int) func(*server.Peer) {
+		return func(peer *server.Peer) {
+			peer.WriteLen(2)
+			peer.WriteInt(local)
+			peer.WriteInt(0)
+		}
+	}
+	refuse := func(peer *server.Peer) { peer.WriteError("NOPERM no") }
+	for name, test := range map[string]struct {
+		waitaof func(*server.Peer)
+		policy  string
+		set     string
+		problem bool
+		fails   bool
+	}{
+		"waits":                     {waitaof: acknowledge(1), policy: "everysec", set: "always everysec"},
+		"waits, always":             {waitaof: acknowledge(1), policy: "always"},
+		"waits, never by itself":    {waitaof: acknowledge(1), policy: "no", set: "always no"},
+		"waits, no CONFIG":          {waitaof: acknowledge(1)},
+		"waits in vain":             {waitaof: acknowledge(0), policy: "everysec", set: "always everysec", fails: true},
+		"waiting is forbidden":      {waitaof: refuse, policy: "everysec", set: "always everysec", problem: true},
+		"can't wait":                {policy: "everysec", set: "always"},
+		"can't wait, always":        {policy: "always"},
+		"can't wait, and no CONFIG": {problem: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, set := oldOrNew(t, test.waitaof, test.policy)
+			barrier := NewBarrier(client, slog.New(slog.DiscardHandler))
+			err := barrier.Sync(t.Context())
+			if (err != nil) != test.fails {
+				t.Errorf("got %v", err)
+			}
+			if problem := barrier.Problem(); (problem != "") != test.problem {
+				t.Errorf("problem %q", problem)
+			}
+			if got := strings.Join(*set, " "); got != test.set {
+				t.Errorf("appendfsync was set to %q, want %q", got, test.set)
+			}
+		})
 	}
 }
 

@@ -32,6 +32,8 @@ type fakeStore struct {
 	sessions chan *fakeSession
 	// deaf: it does not read what the gateway says.
 	deaf atomic.Bool
+	// mute: it acknowledges nothing by itself.
+	mute atomic.Bool
 }
 
 // fakeSession is the store's end of a session.
@@ -40,6 +42,7 @@ type fakeSession struct {
 	requests chan *tokenstorev1.SessionRequest // closed when the gateway has said its last
 	broken   chan error                        // ends the session
 	once     sync.Once
+	mu       sync.Mutex // of Send
 }
 
 func (f *fakeStore) Session(stream grpc.BidiStreamingServer[tokenstorev1.SessionRequest, tokenstorev1.SessionResponse]) error {
@@ -58,6 +61,9 @@ func (f *fakeStore) Session(stream grpc.BidiStreamingServer[tokenstorev1.Session
 				return
 			}
 			s.requests <- request
+			if !f.mute.Load() {
+				_ = s.answer(&tokenstorev1.SessionResponse{Acknowledged: request.GetSequence()})
+			}
 		}
 	}()
 	f.sessions <- s
@@ -146,11 +152,11 @@ func (r *rig) session() *fakeSession {
 	return soon(r.t, r.store.sessions, "a session")
 }
 
-// welcomed is a session whose first message has been read and acknowledged.
+// welcomed is a session whose first message has been read.
 func (r *rig) welcomed() *fakeSession {
 	r.t.Helper()
 	s := r.session()
-	s.acknowledge(r.t, s.message(r.t))
+	s.message(r.t)
 	synctest.Wait()
 	return s
 }
@@ -179,10 +185,16 @@ func (s *fakeSession) said(within time.Duration) *tokenstorev1.SessionRequest {
 
 func (s *fakeSession) send(t *testing.T, response *tokenstorev1.SessionResponse) {
 	t.Helper()
-	if err := s.stream.Send(response); err != nil {
+	if err := s.answer(response); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Wait()
+}
+
+func (s *fakeSession) answer(response *tokenstorev1.SessionResponse) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stream.Send(response)
 }
 
 func (s *fakeSession) acknowledge(t *testing.T, message *tokenstorev1.SessionRequest) {
@@ -276,7 +288,8 @@ type automatic struct {
 	mu      sync.Mutex
 	tokens  []string
 	next    int
-	refused bool // leases ahead
+	refused bool          // leases ahead
+	slow    time.Duration // before each answer
 	out     map[string]string
 	ended   map[tokenstorev1.Outcome]int
 	twice   []string // settled more than once, or never granted
@@ -291,7 +304,10 @@ func newAutomatic(tokens ...string) *automatic {
 // serve answers until the session ends.
 func (a *automatic) serve(s *fakeSession) {
 	for m := range s.requests {
-		if s.stream.Send(a.answer(m)) != nil {
+		if a.slow > 0 {
+			<-time.After(a.slow)
+		}
+		if s.answer(a.answer(m)) != nil {
 			return
 		}
 	}

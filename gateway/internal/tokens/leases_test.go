@@ -17,6 +17,7 @@ import (
 
 func TestSessionBeginsWithAMessageAndIsReadyWhenItIsAnswered(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
+		r.store.mute.Store(true)
 		s := r.session()
 		hello := s.message(t)
 		if hello.GetSequence() != 1 || hello.GetReplica() != "replica-1" {
@@ -35,6 +36,7 @@ func TestSessionBeginsWithAMessageAndIsReadyWhenItIsAnswered(t *testing.T) {
 		if r.Ready(t.Context()) == nil {
 			t.Error("ready without a session")
 		}
+		r.store.mute.Store(false)
 		r.welcomed()
 		if err := r.Ready(t.Context()); err != nil {
 			t.Error(err)
@@ -72,11 +74,20 @@ func TestDemandGoesOutAtOnceAndGetsItsLease(t *testing.T) {
 
 func TestDemandsTravelTogether(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
-		s := r.session() // nothing is read yet, but the first message is out
+		s := r.welcomed()
+		r.store.mute.Store(true) // it has enough to do
+		for range maxInFlight {
+			r.acquire(t.Context(), demand)
+		}
+		busy := s.said(time.Millisecond)
 		first, second := r.acquire(t.Context(), demand), r.acquire(t.Context(), demand)
-		together := s.said(100 * time.Millisecond)
-		if len(together.GetDemands()) != 2 || together.GetSequence() > 3 {
-			t.Fatalf("%d demands in %d messages", len(together.GetDemands()), together.GetSequence())
+		if early := s.said(100 * time.Millisecond); len(busy.GetDemands()) != maxInFlight || len(early.GetDemands()) != 0 {
+			t.Fatalf("%d messages on their way, then %v", len(busy.GetDemands()), early)
+		}
+		s.acknowledge(t, busy)
+		together := s.message(t)
+		if len(together.GetDemands()) != 2 {
+			t.Fatalf("%d demands in the message", len(together.GetDemands()))
 		}
 		// One message answers both, in any order.
 		s.send(t, &tokenstorev1.SessionResponse{
@@ -256,7 +267,8 @@ func TestUnacknowledgedReportsAreRepeatedOnce(t *testing.T) {
 		s := r.welcomed()
 		acknowledged, unacknowledged, unsent := r.take(s, leaseOf("a", 1)), r.take(s, leaseOf("b", 2)), r.take(s, leaseOf("c", 3))
 		r.Settle(acknowledged, lease.Outcome{})
-		s.acknowledge(t, s.message(t))
+		s.message(t)
+		r.store.mute.Store(true)
 		r.Settle(unacknowledged, lease.Outcome{})
 		s.message(t)
 		s.breakOff()

@@ -89,12 +89,134 @@ func TestAtLoadLeasesAreTakenAhead(t *testing.T) {
 	})
 }
 
+func TestSlowStoreIsNotAskedForEachRequest(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		store := newAutomatic("a", "b", "c")
+		store.slow = 60 * time.Millisecond // longer than a stock lasts
+		r.store.mute.Store(true)
+		go store.serve(r.session())
+		r.load(2000, time.Second)
+		before := r.counts.roundTrips.Load()
+		r.load(2000, time.Second)
+		if each := float64(r.counts.roundTrips.Load()-before) / 2000; each >= 0.2 {
+			t.Errorf("%.3f round trips per request", each)
+		}
+		pause(time.Second)
+		if out := store.outstanding(); out != 0 || len(store.twice) != 0 {
+			t.Errorf("%d leases are still out, settled more than once: %v", out, store.twice)
+		}
+	})
+}
+
+// filling has n requests wait for a stock that is being filled; d is the demand.
+func (r *rig) filling(ctx context.Context, s *fakeSession, n int) (d *tokenstorev1.Demand, answers []<-chan acquired) {
+	r.t.Helper()
+	r.mu.Lock()
+	r.stockOf(pool{demand.Upstream, demand.Model}).rate = 10_000
+	r.mu.Unlock()
+	for range n {
+		answers = append(answers, r.acquire(ctx, demand))
+	}
+	m := s.message(r.t)
+	if len(m.GetDemands()) != 1 || !m.GetDemands()[0].GetAhead() {
+		r.t.Fatalf("asked with %v", m)
+	}
+	return m.GetDemands()[0], answers
+}
+
+func TestRequestsWaitForAStockThatIsBeingFilled(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		s := r.welcomed()
+		d, answers := r.filling(t.Context(), s, 3)
+		s.grant(t, d, leaseOf("a", 1), leaseOf("b", 2))
+		for i, answer := range answers[:2] {
+			if got := soon(t, answer, "a lease"); got.err != nil || got.lease.ID != leaseOf("", i+1).GetId() {
+				t.Errorf("request %d got %v", i, got)
+			}
+		}
+		// It did not suffice: the third waits for the next.
+		next := s.said(flushEvery / 2).GetDemands()
+		if len(next) != 1 || !next[0].GetAhead() {
+			t.Fatalf("asked on with %v", next)
+		}
+		s.grant(t, next[0], leaseOf("c", 3))
+		if got := soon(t, answers[2], "a lease"); got.err != nil || got.lease.ID != "1-3" {
+			t.Errorf("the third got %v", got)
+		}
+	})
+}
+
+func TestRequestsAskForThemselvesWhenTheStockIsDenied(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		s := r.welcomed()
+		d, answers := r.filling(t.Context(), s, 2)
+		s.send(t, &tokenstorev1.SessionResponse{Denials: []*tokenstorev1.Denial{{
+			DemandId: d.GetId(), Reason: tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE,
+		}}})
+		own := s.said(flushEvery / 2).GetDemands()
+		if len(own) != 2 || own[0].GetAhead() || own[0].GetMaxWait().AsDuration() != demand.MaxWait {
+			t.Fatalf("asked with %v", own)
+		}
+		for i, each := range own {
+			s.grant(t, each, capped(leaseOf("a", i)))
+			if got := soon(t, answers[i], "a lease"); got.err != nil || got.lease.ID != leaseOf("", i).GetId() {
+				t.Errorf("request %d got %v", i, got)
+			}
+		}
+	})
+}
+
+func TestRequestsThatWaitForAStockOutliveTheSession(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		s := r.welcomed()
+		_, answers := r.filling(t.Context(), s, 1)
+		s.breakOff()
+		s = r.session()
+		again := s.message(t).GetDemands()
+		if len(again) != 1 {
+			t.Fatalf("asked again with %v", again)
+		}
+		s.grant(t, again[0], leaseOf("a", 1))
+		if got := soon(t, answers[0], "a lease"); got.err != nil || got.lease.ID != "1-1" {
+			t.Errorf("got %v", got)
+		}
+	})
+}
+
+func TestRequestThatLeavesTheQueueOfAStockTakesNothing(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		s := r.welcomed()
+		ctx, cancel := context.WithCancel(t.Context())
+		d, gone := r.filling(ctx, s, 1)
+		stays := r.acquire(t.Context(), demand)
+		cancel()
+		if got := soon(t, gone[0], "the error"); got.err == nil {
+			t.Errorf("got %v", got)
+		}
+		s.grant(t, d, leaseOf("a", 1))
+		if got := soon(t, stays, "a lease"); got.err != nil || got.lease.ID != "1-1" {
+			t.Errorf("got %v", got)
+		}
+	})
+}
+
+func TestRequestThatHasTriedTokensDoesNotWaitForTheStock(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		s := r.welcomed()
+		r.filling(t.Context(), s, 1)
+		r.acquire(t.Context(), lease.Demand{Upstream: demand.Upstream, Model: demand.Model, Exclude: []string{"a"}})
+		if own := s.said(flushEvery / 2).GetDemands(); len(own) != 1 || own[0].GetAhead() || len(own[0].GetExcludeTokenIds()) != 1 {
+			t.Errorf("asked with %v", own)
+		}
+	})
+}
+
 func TestStockIsLeftAloneForASecondAfterADenial(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		store := newAutomatic("a")
 		store.refused = true
 		go store.serve(r.session())
-		r.load(2000, 3*time.Second)
+		r.load(500, 3*time.Second)
 		store.mu.Lock()
 		defer store.mu.Unlock()
 		if n := len(store.aheadDemands); n < 2 || n > 3 {

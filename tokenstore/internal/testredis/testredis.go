@@ -33,14 +33,14 @@ func Each(t *testing.T, test func(*testing.T, redis.UniversalClient)) {
 }
 
 // Mini starts a miniredis for the test and answers a client of it.
-func Mini(t *testing.T) redis.UniversalClient {
+func Mini(t testing.TB) redis.UniversalClient {
 	t.Helper()
 	server := miniredis.RunT(t)
 	return client(t, &redis.Options{Addr: server.Addr()})
 }
 
 // Start starts a redis-server for the test, append-only, and answers a client of it.
-func Start(t *testing.T) redis.UniversalClient {
+func Start(t testing.TB) redis.UniversalClient {
 	t.Helper()
 	return NewServer(t).Client(t)
 }
@@ -55,7 +55,7 @@ type Server struct {
 
 // NewServer starts a redis-server. Where none is installed the test is skipped;
 // with REQUIRE_REDIS=1 it fails.
-func NewServer(t *testing.T) *Server {
+func NewServer(t testing.TB) *Server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		if os.Getenv("REQUIRE_REDIS") == "1" {
@@ -80,7 +80,7 @@ func NewServer(t *testing.T) *Server {
 func (s *Server) Folder() string { return s.folder }
 
 // Start runs the server and waits until it answers.
-func (s *Server) Start(t *testing.T) {
+func (s *Server) Start(t testing.TB) {
 	t.Helper()
 	// Not bound to the test's context: it ends in Kill, after all cleanups that need it.
 	s.process = exec.CommandContext(context.Background(), "redis-server",
@@ -133,12 +133,12 @@ func (s *Server) Options() *redis.Options {
 }
 
 // Client answers a client of the server, closed at the test's end.
-func (s *Server) Client(t *testing.T) redis.UniversalClient {
+func (s *Server) Client(t testing.TB) redis.UniversalClient {
 	t.Helper()
 	return client(t, s.Options())
 }
 
-func client(t *testing.T, options *redis.Options) redis.UniversalClient {
+func client(t testing.TB, options *redis.Options) redis.UniversalClient {
 	t.Helper()
 	client := redis.NewClient(options)
 	t.Cleanup(func() { _ = client.Close() })

@@ -92,7 +92,7 @@ func New(options Options) (*Tokenstore, error) {
 		return nil, errors.Join(err, t.listener.Close())
 	}
 	if t.client == nil {
-		if t.client, err = redisstore.Connect(cfg.RedisURL); err != nil {
+		if t.client, err = redisstore.Connect(cfg.RedisURL.Reveal()); err != nil {
 			return nil, errors.Join(err, t.listener.Close(), t.opsPort.Close())
 		}
 	}

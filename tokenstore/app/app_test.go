@@ -421,6 +421,7 @@ func TestMainCommands(t *testing.T) {
 	}{
 		{[]string{"version"}, 0, "v1.2.3"},
 		{[]string{"config"}, 0, "tokenstore_secret=[redacted]"},
+		{[]string{"config"}, 0, "redis_url=[redacted]"},
 		{[]string{"reseal"}, 0, "0 tokens resealed"},
 		{[]string{"healthcheck"}, 1, "tokenstore:"},
 		{[]string{"nonsense"}, 2, "usage"},

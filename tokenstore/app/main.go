@@ -98,7 +98,7 @@ func runReseal(ctx context.Context, cfg Config, _ string, stdout io.Writer) erro
 	if err != nil {
 		return err
 	}
-	client, err := redisstore.Connect(cfg.RedisURL)
+	client, err := redisstore.Connect(cfg.RedisURL.Reveal())
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ type Config struct {
 	GRPCAddr string `key:"grpc_addr" doc:"host:port of the gRPC service; port 0 takes any free one."`
 	OpsAddr  string `key:"ops_addr" doc:"host:port of /livez, /readyz, /metrics and /debug/pprof."`
 
-	RedisURL         string        `key:"redis_url" doc:"redis://, rediss:// (TLS) or unix:// URL. Several hosts, with commas between, are a cluster; ?master=NAME makes them sentinels."`
+	RedisURL         secret.Value  `key:"redis_url" doc:"redis://, rediss:// (TLS) or unix:// URL. Several hosts, with commas between, are a cluster; ?master=NAME makes them sentinels. A secret, because it may hold a password."`
 	TokenstoreSecret secret.Value  `key:"tokenstore_secret" doc:"The secret that every caller must show; at least 16 characters. A file named by tokenstore_secret_file is made when absent."`
 	SealKeyFile      string        `key:"seal_key_file" doc:"File of the keys that seal secrets at rest; made when absent. Without it the stored tokens are lost."`
 	LeaseTTL         time.Duration `key:"lease_ttl" doc:"How long a lease lives that is not renewed: after that time the requests of a gateway that died give their tokens back."`
@@ -65,7 +65,7 @@ func Default() Config {
 	return Config{
 		GRPCAddr:                ":7070",
 		OpsAddr:                 ":9091",
-		RedisURL:                "redis://127.0.0.1:6379/0",
+		RedisURL:                secret.New("redis://127.0.0.1:6379/0"),
 		SealKeyFile:             "data/seal.key",
 		LeaseTTL:                15 * time.Second,
 		TokenFile:               ".token",
@@ -144,7 +144,7 @@ func (c Config) Validate() error {
 			wrong(key, "host:port wanted, not %q", addr)
 		}
 	}
-	if _, err := redisstore.ParseURL(c.RedisURL); err != nil {
+	if _, err := redisstore.ParseURL(c.RedisURL.Reveal()); err != nil {
 		wrong("redis_url", "%v", err)
 	}
 	switch length := len(c.TokenstoreSecret.Reveal()); {

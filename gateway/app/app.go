@@ -169,8 +169,12 @@ func (g *Gateway) Ready(ctx context.Context) error {
 // Run serves until ctx ends, then lets open requests end, and answers why it
 // stopped: nil when that was ctx.
 func (g *Gateway) Run(ctx context.Context) error {
+	// Ends the requests that outlive the grace.
+	requests, cutOff := context.WithCancel(context.WithoutCancel(ctx))
+	defer cutOff()
 	public := &http.Server{
-		Handler: g.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		BaseContext: func(net.Listener) context.Context { return requests },
+		Handler:     g.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelWarn),
 	}
 	operations := &http.Server{
@@ -191,7 +195,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	var err error
 	select {
 	case <-ctx.Done():
-		g.drain(background, public)
+		g.drain(background, public, cutOff)
 	case err = <-failed:
 	}
 	err = errors.Join(err, public.Close())
@@ -201,20 +205,33 @@ func (g *Gateway) Run(ctx context.Context) error {
 	return errors.Join(err, g.conn.Close(), g.output.Close())
 }
 
-// drain tells load balancers, waits until they have noticed, and lets open
-// requests end.
-func (g *Gateway) drain(ctx context.Context, public *http.Server) {
+// cutOffLimit is how long requests that are cut off get to settle and record.
+const cutOffLimit = 2 * time.Second
+
+// drain tells load balancers, waits until they have noticed, lets open requests
+// end, and cuts off those that don't.
+func (g *Gateway) drain(ctx context.Context, public *http.Server, cutOff func()) {
 	cfg := g.options.Config
 	g.draining.Store(true)
 	g.log.LogAttrs(ctx, slog.LevelInfo, "gateway drains", slog.Duration("delay", cfg.DrainDelay), slog.Duration("grace", cfg.ShutdownGrace))
 	delay := time.NewTimer(cfg.DrainDelay)
 	defer delay.Stop()
 	<-delay.C
-	ctx, cancel := context.WithTimeout(ctx, cfg.ShutdownGrace)
-	defer cancel()
-	if err := public.Shutdown(ctx); err != nil {
-		g.log.LogAttrs(ctx, slog.LevelWarn, "requests were cut off at shutdown", slog.Any("error", err))
+	if shutdown(ctx, public, cfg.ShutdownGrace) == nil {
+		return
 	}
+	g.log.LogAttrs(ctx, slog.LevelWarn, "requests are cut off at shutdown")
+	cutOff()
+	if err := shutdown(ctx, public, cutOffLimit); err != nil {
+		g.log.LogAttrs(ctx, slog.LevelError, "requests did not end when cut off", slog.Any("error", err))
+	}
+}
+
+// shutdown waits until no request is open.
+func shutdown(ctx context.Context, server *http.Server, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return server.Shutdown(ctx)
 }
 
 // Close lets go of what New took, for a gateway that was not run.

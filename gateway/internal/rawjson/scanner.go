@@ -102,7 +102,7 @@ func (s *Scanner) Object() bool {
 		return false
 	}
 	s.member = s.pos
-	return s.readKey()
+	return s.shortKey(s.pos) || s.readKey()
 }
 
 // Member goes to the next member of the object, or leaves it and answers false.
@@ -112,6 +112,9 @@ func (s *Scanner) Member() bool {
 		return false
 	}
 	s.member = s.pos
+	if s.pos < len(s.data) && s.data[s.pos] == ',' && s.shortKey(skipSpace(s.data, s.pos+1)) {
+		return true
+	}
 	if !s.expect(',', "a comma or a closing brace") {
 		return false
 	}
@@ -152,6 +155,12 @@ func (s *Scanner) Element() bool {
 func (s *Scanner) Skip() []byte {
 	kind := s.Kind()
 	start := s.pos
+	if s.err == nil {
+		if end := skipValue(s.data, start, MaxDepth-s.depth); end >= 0 {
+			s.pos = end
+			return s.data[start:end]
+		}
+	}
 	switch kind {
 	case Object:
 		for ok := s.Object(); ok; ok = s.Member() {
@@ -234,16 +243,7 @@ func (s *Scanner) End() *SyntaxError {
 	return s.err
 }
 
-func (s *Scanner) space() {
-	for s.pos < len(s.data) {
-		switch s.data[s.pos] {
-		case ' ', '\n', '\r', '\t':
-			s.pos++
-		default:
-			return
-		}
-	}
-}
+func (s *Scanner) space() { s.pos = skipSpace(s.data, s.pos) }
 
 func (s *Scanner) enter(open byte, what string) bool {
 	s.space()
@@ -266,6 +266,16 @@ func (s *Scanner) leave(closing byte) bool {
 		return true
 	}
 	return false
+}
+
+// shortKey is readKey for the usual key, which begins at i.
+func (s *Scanner) shortKey(i int) bool {
+	quote, value := skipKey(s.data, i)
+	if value < 0 {
+		return false
+	}
+	s.key, s.escaped, s.pos = s.data[i+1:quote], false, value
+	return true
 }
 
 func (s *Scanner) readKey() bool {
@@ -302,7 +312,7 @@ func (s *Scanner) rawString() (raw []byte, escaped bool) {
 	}
 	start := s.pos
 	for {
-		s.pos += plain(s.data[s.pos:])
+		s.pos = run(s.data, s.pos)
 		if s.pos == len(s.data) {
 			s.fail(s.pos, "the text ends inside a string")
 			return nil, false
@@ -330,18 +340,13 @@ func (s *Scanner) escape() bool {
 		s.fail(len(s.data), "the text ends inside a string")
 		return false
 	}
-	switch rest[1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		s.pos += 2
-		return true
-	case 'u':
-		if hex4(rest[2:]) >= 0 {
-			s.pos += 6
-			return true
-		}
+	length := escapeLength(rest)
+	if length == 0 {
+		s.fail(s.pos, "unknown escape sequence inside a string")
+		return false
 	}
-	s.fail(s.pos, "unknown escape sequence inside a string")
-	return false
+	s.pos += length
+	return true
 }
 
 func (s *Scanner) literal(text string) bool {

@@ -11,24 +11,8 @@ const (
 	highs = 0x8080808080808080
 )
 
-// plain counts the leading bytes that stand for themselves inside a JSON string:
-// no quote, backslash or control character. It looks at eight bytes at once.
-func plain(b []byte) int {
-	i := 0
-	for ; i+8 <= len(b); i += 8 {
-		if special := specials(word(b, i)); special != 0 {
-			return i + bits.TrailingZeros64(special)/8
-		}
-	}
-	for ; i < len(b); i++ {
-		if c := b[i]; c < ' ' || c == '"' || c == '\\' {
-			return i
-		}
-	}
-	return i
-}
-
-// plainASCII is plain that stops at bytes of 0x80 and more too.
+// plainASCII counts the leading bytes that stand for themselves inside a JSON
+// string and are below 0x80. It looks at eight bytes at once.
 func plainASCII(text string) int {
 	i := 0
 	for ; i+8 <= len(text); i += 8 {
@@ -53,7 +37,7 @@ func specials(w uint64) uint64 {
 	return ((w-ones*' ')&^w | (quote-ones)&^quote | (backslash-ones)&^backslash) & highs
 }
 
-func word[T string | []byte](b T, i int) uint64 {
+func word(b string, i int) uint64 {
 	_ = b[i+7]
 	return uint64(b[i]) | uint64(b[i+1])<<8 | uint64(b[i+2])<<16 | uint64(b[i+3])<<24 |
 		uint64(b[i+4])<<32 | uint64(b[i+5])<<40 | uint64(b[i+6])<<48 | uint64(b[i+7])<<56
@@ -120,9 +104,9 @@ func appendControl(dst []byte, c byte) []byte {
 // UTF-8.
 func appendUnescaped(dst, raw []byte) []byte {
 	for len(raw) > 0 {
-		run := plain(raw)
-		dst = append(dst, raw[:run]...)
-		if raw = raw[run:]; len(raw) == 0 {
+		plain := run(raw, 0)
+		dst = append(dst, raw[:plain]...)
+		if raw = raw[plain:]; len(raw) == 0 {
 			break
 		}
 		if raw[1] != 'u' {

@@ -36,8 +36,11 @@ const syncTimeout = 4 * time.Second
 // set the policy back in between. If this process dies in that moment the server
 // stays at `always`: slower, and as safe.
 //
-// Where it has not, appendfsync is set to `always` for good: a write that was
-// answered is then on disk.
+// Where it has not, `always` for the moment of the sync serves as well, as long
+// as nobody else sets the policy back in that moment: a write that is answered
+// under it is on disk, and with it all that came before. So the policy is set back
+// when this is the only tokenstore that listens to the server, and stays at
+// `always` while there are others.
 //
 // One sync serves all who wait for it, so that under load a disk is asked once
 // for many writes.
@@ -48,6 +51,10 @@ type ServerBarrier struct {
 
 	mu      sync.Mutex
 	problem string
+	// owed is the operator's policy while the server is left at `always`. Syncs run
+	// one at a time, and only they use it. A node of a cluster knows only its own
+	// listeners, so a cluster without WAITAOF stays at `always`.
+	owed string
 }
 
 // NewBarrier makes the Barrier of a server.
@@ -98,9 +105,16 @@ func (b *ServerBarrier) syncOne(ctx context.Context, client redis.Cmdable, key s
 	}
 	policy := settings["appendfsync"] // empty where CONFIG is forbidden or unknown
 	hurry := policy != "" && policy != always
-	waits, hurried, err := flush(ctx, client, key, hurry)
-	if hurried && waits {
+	waits, hurried, alone, err := flush(ctx, client, key, hurry)
+	switch {
+	case hurried && waits:
 		b.setBack(ctx, client, policy)
+	case hurried && !b.clustered():
+		b.owed = policy
+	}
+	if b.owed != "" && alone {
+		b.setBack(ctx, client, b.owed)
+		b.owed = ""
 	}
 	switch {
 	case err != nil && errors.As(err, &refused):
@@ -112,7 +126,9 @@ func (b *ServerBarrier) syncOne(ctx context.Context, client redis.Cmdable, key s
 		b.report("")
 	case hurried:
 		b.report("")
-		b.log.LogAttrs(ctx, slog.LevelInfo, "redis brings each write to disk from now on", slog.String("appendfsync", always), slog.String("was", policy))
+		if !alone {
+			b.log.LogAttrs(ctx, slog.LevelInfo, "redis brings each write to disk while there are other tokenstores", slog.String("appendfsync", always), slog.String("was", policy))
+		}
 	default:
 		b.report("redis has no WAITAOF and does not let appendfsync be set: what was written last may be lost; set appendonly yes and appendfsync always")
 	}
@@ -123,35 +139,42 @@ func (b *ServerBarrier) syncOne(ctx context.Context, client redis.Cmdable, key s
 const syncing = "make writes durable"
 
 // flush brings everything written so far to disk; hurry sets the policy to always
-// first. It tells whether the server can wait for its disk, and whether the policy
-// was set.
+// first. It tells whether the server can wait for its disk, whether the policy was
+// set, and whether one tokenstore listens to the server: this one.
 //
 // WAITAOF waits for the writes of its own connection only, so it needs one of its
 // own there: later than all that was acknowledged before, it is on disk only when
 // they are.
-func flush(ctx context.Context, client redis.Cmdable, key string, hurry bool) (waits, hurried bool, err error) {
+func flush(ctx context.Context, client redis.Cmdable, key string, hurry bool) (waits, hurried, alone bool, err error) {
 	pipe := client.Pipeline()
 	var set *redis.StatusCmd
 	if hurry {
 		set = pipe.ConfigSet(ctx, "appendfsync", always)
 	}
 	write := pipe.Incr(ctx, key)
+	listeners := pipe.PubSubNumSub(ctx, poolChannel)
 	wait := pipe.Do(ctx, "WAITAOF", 1, 0, syncTimeout.Milliseconds())
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	hurried = hurry && set.Err() == nil
+	alone = listeners.Err() == nil && listeners.Val()[poolChannel] == 1
 	if err := write.Err(); err != nil {
-		return false, hurried, storeError(syncing, err)
+		return false, hurried, alone, storeError(syncing, err)
 	}
 	acknowledged, err := wait.Int64Slice()
 	switch {
 	case err != nil && redis.HasErrorPrefix(err, "unknown command"):
-		return false, hurried, nil
+		return false, hurried, alone, nil
 	case err != nil:
-		return true, hurried, storeError(syncing, err)
+		return true, hurried, alone, storeError(syncing, err)
 	case len(acknowledged) == 0 || acknowledged[0] < 1:
-		return true, hurried, storeError(syncing, fmt.Errorf("not on disk after %v: %w", syncTimeout, context.DeadlineExceeded))
+		return true, hurried, alone, storeError(syncing, fmt.Errorf("not on disk after %v: %w", syncTimeout, context.DeadlineExceeded))
 	}
-	return true, hurried, nil
+	return true, hurried, alone, nil
+}
+
+func (b *ServerBarrier) clustered() bool {
+	_, cluster := b.client.(*redis.ClusterClient)
+	return cluster
 }
 
 // setBack returns to the operator's policy, also when the caller has no time left.

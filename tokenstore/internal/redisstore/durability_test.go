@@ -112,6 +112,42 @@ func TestSyncOnEveryKindOfServer(t *testing.T) {
 	}
 }
 
+// A server that can't wait is left at always while other tokenstores might set
+// the policy back, and gets the operator's policy back when there are none.
+func TestSyncReturnsThePolicyWhenAlone(t *testing.T) {
+	t.Parallel()
+	client, set := oldOrNew(t, nil, "everysec")
+	barrier := NewBarrier(client, slog.New(slog.DiscardHandler))
+	listen := func() *redis.PubSub {
+		listener := client.Subscribe(t.Context(), poolChannel)
+		if _, err := listener.Receive(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return listener
+	}
+	first, second := listen(), listen()
+	defer func() { _ = first.Close() }()
+	if err := barrier.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(*set, " "); got != "always" {
+		t.Errorf("beside another: appendfsync was set to %q", got)
+	}
+	if err := second.Unsubscribe(t.Context(), poolChannel); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := second.Receive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_ = second.Close()
+	if err := barrier.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(*set, " "); got != "always always everysec" {
+		t.Errorf("alone: appendfsync was set to %q", got)
+	}
+}
+
 func TestSyncTellsOfAServerThatKeepsNothing(t *testing.T) {
 	t.Parallel()
 	testredis.Each(t, func(t *testing.T, client redis.UniversalClient) {

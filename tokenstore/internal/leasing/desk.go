@@ -32,6 +32,9 @@ const (
 	// tick is how often the queue is looked at without being told: for demands
 	// that have waited long enough, and for leases that expired.
 	tick = 100 * time.Millisecond
+	// recount is how often a waiting demand learns anew what is short: counting
+	// costs the store more the larger the pool.
+	recount = time.Second
 	// maxUnreadable bounds the attempts to find a token whose secret opens.
 	maxUnreadable = 3
 	// unreadableFor is how long a token cools whose secret doesn't open: until a
@@ -59,6 +62,8 @@ type Demand struct {
 	Exclude  []string
 	// Until is when waiting ends; zero: don't wait.
 	Until time.Time
+	// brief: a denial need not say what is short.
+	brief bool
 }
 
 // Lease is a granted one.
@@ -109,8 +114,8 @@ func worthWaiting(answer Answer, until time.Time) bool {
 	return answer.Shortage.Capped > 0 || soonest > 0 && time.Now().Add(soonest).Before(until)
 }
 
-// acquire takes up to demand.Count leases, or says why there is none. Calls of
-// the store outlive the desk's own context: what a script has granted must be known.
+// acquire takes up to demand.Count leases, or says why there is none; a brief
+// one just has none. Calls of the store outlive the desk's own context: what a script has granted must be known.
 func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
@@ -122,10 +127,13 @@ func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
 	for range maxUnreadable {
 		taken, shortage, err := d.store.Acquire(ctx, redisstore.Wanted{
 			Upstream: demand.Upstream, Model: demand.Model, Count: demand.Count,
-			TTL: ttl, Ahead: demand.Ahead, Exclude: demand.Exclude,
+			TTL: ttl, Ahead: demand.Ahead, Exclude: demand.Exclude, Brief: demand.brief,
 		})
 		if err != nil {
 			return d.failed(ctx, "acquire", err)
+		}
+		if len(taken) == 0 && demand.brief {
+			return Answer{}
 		}
 		if len(taken) == 0 && unreadable == nil {
 			return Answer{Refused: refusal(demand, shortage), Shortage: shortage}

@@ -511,3 +511,29 @@ func TestWhenToAskAgain(t *testing.T) {
 		})
 	}
 }
+
+// While demands wait, the store is asked often, but counts what is short seldom.
+func TestWaitingIsCheap(t *testing.T) {
+	t.Parallel()
+	atDesk(t, func(t *testing.T, d *desk) {
+		d.store.add("a", 1)
+		d.waiting(time.Hour)
+		waits := d.waiting(time.Hour)
+		time.Sleep(10*time.Second + tick/2)
+		expect(t, "who waits", waits, "nothing")
+		counted, asked := 0, d.store.asked()
+		for _, wanted := range asked {
+			if !wanted.Brief {
+				counted++
+			}
+		}
+		if len(asked) < 100 || counted > 12 {
+			t.Errorf("asked %d times in 10 s, counted %d times", len(asked), counted)
+		}
+		d.store.mu.Lock()
+		d.store.tokens = nil
+		d.store.mu.Unlock()
+		time.Sleep(recount + tick)
+		expect(t, "when all tokens are gone", waits, "NO_TOKENS")
+	})
+}

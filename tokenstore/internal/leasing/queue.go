@@ -20,6 +20,8 @@ type waiter struct {
 	reply  Reply
 	// kind is the same for demands that the same tokens could serve.
 	kind string
+	// counted is when it learned what is short; Run's own.
+	counted time.Time
 	// place is nil once the demand has been answered or withdrawn; the desk's
 	// mutex guards it.
 	place *list.Element
@@ -155,12 +157,13 @@ func runOf(waiting []*waiter) []*waiter {
 }
 
 // grant serves a run from the front. It answers those that got nothing, and
-// whether nothing is left for them, with the refusal if the store gave one.
+// whether nothing is left for them, with the refusal if the store was asked for one.
 func (d *Desk) grant(ctx context.Context, run []*waiter) (rest []*waiter, refused Answer, none bool) {
-	all := run[0].demand
-	all.Count = 0
+	all, now := run[0].demand, time.Now()
+	all.Count, all.brief = 0, true
 	for _, w := range run {
 		all.Count += w.demand.Count
+		all.brief = all.brief && now.Before(w.demand.Until) && now.Sub(w.counted) < recount
 	}
 	answer := d.acquire(ctx, all)
 	if answer.Refused != nil {
@@ -207,7 +210,9 @@ func (d *Desk) refuse(ctx context.Context, w *waiter, refused Answer) Answer {
 		}
 		refused = answer
 	}
-	if (late || !worthWaiting(refused, w.demand.Until)) && d.remove(w) {
+	if !late && worthWaiting(refused, w.demand.Until) {
+		w.counted = time.Now()
+	} else if d.remove(w) {
 		w.reply(refused)
 	}
 	return refused

@@ -24,6 +24,8 @@ type Wanted struct {
 	// Ahead takes only tokens without a cap.
 	Ahead   bool
 	Exclude []string
+	// Brief leaves the shortage out. To count it costs more the larger the pool.
+	Brief bool
 }
 
 // LeaseRef names a lease.
@@ -72,6 +74,9 @@ func (s *Store) Acquire(ctx context.Context, wanted Wanted) ([]Taken, Shortage, 
 	if reply.text(0) == "granted" {
 		return takenFrom(reply), Shortage{}, reply.err
 	}
+	if wanted.Brief {
+		return nil, Shortage{}, nil
+	}
 	shortage := shortageFrom(reply)
 	return nil, shortage, reply.err
 }
@@ -79,7 +84,7 @@ func (s *Store) Acquire(ctx context.Context, wanted Wanted) ([]Taken, Shortage, 
 func (s *Store) runAcquire(ctx context.Context, wanted Wanted, mode string) (*row, error) {
 	args := []any{
 		tokenKeyPrefix(), inflightKeyPrefix(), wanted.Upstream, wanted.Model,
-		wanted.Count, wanted.TTL.Milliseconds(), mode,
+		wanted.Count, wanted.TTL.Milliseconds(), mode, flag(!wanted.Brief),
 	}
 	for _, id := range wanted.Exclude {
 		args = append(args, id)

@@ -23,11 +23,11 @@ const (
 // leasePool is a pool of tokens that a test writes as it likes.
 type leasePool struct {
 	*Store
-	t      *testing.T
+	t      testing.TB
 	client redis.UniversalClient
 }
 
-func newLeasePool(t *testing.T, client redis.UniversalClient) *leasePool {
+func newLeasePool(t testing.TB, client redis.UniversalClient) *leasePool {
 	t.Helper()
 	store := New(client, Options{Barrier: BarrierFunc(nil), Logger: slog.New(slog.DiscardHandler)})
 	return &leasePool{Store: store, t: t, client: client}

@@ -18,9 +18,11 @@
 -- ARGV[5] count leases wanted
 -- ARGV[6] ttl_ms ms
 -- ARGV[7] mode commit, ahead (commit, uncapped tokens only) or explain
--- ARGV[8...] excluded token ids
+-- ARGV[8] count_short 1: a denial counts what is short, at a cost that grows with the pool
+-- ARGV[9...] excluded token ids
 -- RETURN commit, granted: {'granted', now_ms, then token id, lease id, ver, capped per lease}
 -- RETURN commit, denied: {'denied', now_ms, total, disabled, expired, cooling, capped, tried, soonest_ms, soonest_tried_ms}
+-- RETURN commit, denied, not to be counted: {'denied'}
 -- RETURN explain: {'explain', now_ms, chosen id or '', then id, alias, excluded_by, until_ms, score per token}
 
 local order, clock, cooling, ids = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -31,16 +33,22 @@ local count, ttl, mode = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
 -- How far a token may lag behind the clock and still catch up: enough for
 -- leases that came back unused, too little for a burst.
 local SLACK = 16
--- Tokens looked at per read of the order.
-local PAGE = 16
+-- Tokens per read of the order, after a first read that mostly suffices.
+local PAGE = 32
 -- Tokens at their cap that one acquire steps over before it sets them aside.
 local STEPS = 16
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
+-- Text, because turning numbers into arguments is slow.
+local expiry, open = string.format('%.0f', now + ttl), string.format('(%.0f', now)
+-- A lease's id says its time, so that it is unique even after a Redis that lost
+-- its last second.
+local stamp = '-' .. time[1] .. string.format('%06d', time[2]) .. '-'
+
 local excluded = {}
-for i = 8, #ARGV do excluded[ARGV[i]] = true end
+for i = 9, #ARGV do excluded[ARGV[i]] = true end
 
 local function number(value) return tonumber(value or '0') or 0 end
 
@@ -53,21 +61,20 @@ local function examine(id)
     'm:' .. model, 'cap', 'weight', 'epoch', 'ver')
   if f[1] ~= upstream then return 'absent', 0 end
   if f[2] ~= '1' then return 'disabled', 0 end
-  local expires, cools, model_cools = number(f[3]), number(f[4]), number(f[5])
-  if expires > 0 and expires <= now then return 'expired', 0 end
-  if cools > now then return 'cooling', cools end
-  if model_cools > now then return 'cooling_model', model_cools end
+  if f[3] and f[3] ~= '0' and number(f[3]) <= now then return 'expired', 0 end
+  if f[4] and number(f[4]) > now then return 'cooling', number(f[4]) end
+  if f[5] and number(f[5]) > now then return 'cooling_model', number(f[5]) end
   if excluded[id] then return 'tried', 0 end
-  local facts = {
-    id = id, cap = number(f[6]), weight = math.max(number(f[7]), 1),
-    epoch = f[8] or '0', ver = f[9] or '0', leases = {},
-  }
-  if facts.cap > 0 then
+  local cap, room = number(f[6]), nil
+  if cap > 0 then
     if mode == 'ahead' then return 'capped', 0 end
-    facts.room = facts.cap - redis.call('ZCOUNT', inflight_prefix .. id, '(' .. now, '+inf')
-    if facts.room <= 0 then return 'capped', 0 end
+    room = cap - redis.call('ZCOUNT', inflight_prefix .. id, open, '+inf')
+    if room <= 0 then return 'capped', 0 end
   end
-  return nil, 0, facts
+  return nil, 0, {
+    id = id, capped = cap > 0 and 1 or 0, room = room, weight = math.max(number(f[7]), 1),
+    epoch = f[8] or '0', ver = tonumber(f[9]) or 0, leases = {},
+  }
 end
 
 local at = number(redis.call('HGET', clock, upstream))
@@ -84,13 +91,14 @@ end
 
 -- The tokens in order, each read only when a pick depends on it.
 local function walk()
-  local page, next, offset, over = {}, 1, 0, false
+  local page, next, offset, size, over = {}, 1, 0, math.min(count + 1, PAGE), false
   local queue = {}
   -- score and id of the next token, nil at the end
   function queue.peek()
     if next > #page and not over then
-      page, next = redis.call('ZRANGE', order, offset, offset + PAGE - 1, 'WITHSCORES'), 1
-      offset, over = offset + PAGE, #page < PAGE * 2
+      page, next = redis.call('ZRANGE', order, offset, offset + size - 1, 'WITHSCORES'), 1
+      over = #page < size * 2
+      offset, size = offset + size, PAGE
     end
     if page[next] then return tonumber(page[next + 1]), page[next] end
   end
@@ -144,8 +152,8 @@ local function pick(back)
       at = math.max(at, best.score)
       best.score = best.score + 1 / best.weight
       if #best.leases == 0 then picked[#picked + 1] = best end
-      -- The time makes it unique even after a Redis that lost its last second.
-      local lease = best.epoch .. '-' .. time[1] .. string.format('%06d', time[2]) .. '-' .. #picks
+      local lease = best.epoch .. stamp .. #picks
+      best.leases[#best.leases + 1] = expiry
       best.leases[#best.leases + 1] = lease
       picks[#picks + 1] = { best, lease }
       if best.room then best.room = best.room - 1 end
@@ -160,7 +168,7 @@ end
 -- Sets tokens at their cap aside until one of their leases ends or expires.
 local function set_aside(full)
   for _, each in ipairs(full) do
-    local first = redis.call('ZRANGEBYSCORE', inflight_prefix .. each.id, '(' .. now, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    local first = redis.call('ZRANGEBYSCORE', inflight_prefix .. each.id, open, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
     redis.call('HSET', token_prefix .. each.id, 'due', exact(each.due))
     redis.call('ZREM', order, each.id)
     redis.call('ZADD', cooling, first[2], each.id)
@@ -214,16 +222,11 @@ local picks, picked, gone, full = pick({})
 -- Out of the order until an admin's edit puts them back.
 for _, id in ipairs(gone) do redis.call('ZREM', order, id) end
 if #full > STEPS and mode ~= 'ahead' then set_aside(full) end
-if #picks == 0 then return summary() end
+if #picks == 0 then return ARGV[8] == '1' and summary() or { 'denied' } end
 
 local scores = {}
 for _, facts in ipairs(picked) do
-  local leases = {}
-  for _, lease in ipairs(facts.leases) do
-    leases[#leases + 1] = now + ttl
-    leases[#leases + 1] = lease
-  end
-  redis.call('ZADD', inflight_prefix .. facts.id, unpack(leases))
+  redis.call('ZADD', inflight_prefix .. facts.id, unpack(facts.leases))
   scores[#scores + 1] = exact(facts.score)
   scores[#scores + 1] = facts.id
 end
@@ -234,7 +237,7 @@ local answer = { 'granted', now }
 for _, each in ipairs(picks) do
   answer[#answer + 1] = each[1].id
   answer[#answer + 1] = each[2]
-  answer[#answer + 1] = tonumber(each[1].ver)
-  answer[#answer + 1] = each[1].cap > 0 and 1 or 0
+  answer[#answer + 1] = each[1].ver
+  answer[#answer + 1] = each[1].capped
 end
 return answer

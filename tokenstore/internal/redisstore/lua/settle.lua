@@ -18,7 +18,8 @@ local token_prefix, inflight_prefix = ARGV[1], ARGV[2]
 local order_prefix, cooling_prefix, channel = ARGV[3], ARGV[4], ARGV[5]
 
 local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+-- Text, because turning numbers into arguments is slow.
+local now = string.format('%.0f', tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000))
 
 local function number(value) return tonumber(value or '0') or 0 end
 local function exact(score) return string.format('%.17g', score) end
@@ -29,12 +30,10 @@ local tokens, known = {}, {}
 local function token_of(id)
   local t = known[id]
   if not t then
-    local f = redis.call('HMGET', token_prefix .. id, 'upstream', 'epoch', 'streak', 'cap', 'weight',
-      'last_error', 'requests', 'failures', 'due')
+    local f = redis.call('HMGET', token_prefix .. id, 'upstream', 'epoch', 'streak', 'cap', 'last_error', 'requests', 'due')
     t = {
       id = id, upstream = f[1], epoch = f[2] or '0', streak = number(f[3]), capped = number(f[4]) > 0,
-      weight = math.max(number(f[5]), 1), evidence = f[6] or '', requests = number(f[7]), failures = number(f[8]),
-      due = f[9], changes = {}, used = false, freed = false, unused = 0,
+      evidence = f[5] or '', requests = number(f[6]), due = f[7], used = 0, failures = 0, unused = 0,
     }
     -- Expired ones have ended: nothing is left for their report to end.
     redis.call('ZREMRANGEBYSCORE', inflight_prefix .. id, '-inf', now)
@@ -46,15 +45,13 @@ end
 
 -- Counts a request and takes down what it says of the token.
 local function count(t, effect, detail, current)
-  t.used = true
-  t.requests = t.requests + 1
+  t.used = t.used + 1
   if effect == 'failure' then
     t.failures = t.failures + 1
-    t.changes.failures = whole(t.failures)
-    if current then t.evidence, t.changes.last_error = detail, detail end
+    if current then t.new_evidence = detail end
   elseif effect == 'success' and current then
-    if t.streak > 0 then t.streak, t.changes.streak = 0, 0 end
-    if t.evidence ~= '' then t.evidence, t.changes.last_error = '', '' end
+    if t.streak > 0 then t.streak, t.ended = 0, true end
+    if (t.new_evidence or t.evidence) ~= '' then t.new_evidence = '' end
   end
 end
 
@@ -70,7 +67,7 @@ for i = 6, #ARGV, 4 do
     elseif current then
       t.unused = t.unused + 1
     end
-    t.freed = t.freed or t.capped
+    t.freed = t.capped
   end
   answer[#answer + 1] = live
   answer[#answer + 1] = t.upstream or ''
@@ -81,13 +78,11 @@ end
 local freed = {}
 for _, t in ipairs(tokens) do
   local token = token_prefix .. t.id
-  if t.used then
-    local fields = { 'requests', whole(t.requests), 'last_used', now }
-    for name, value in pairs(t.changes) do
-      fields[#fields + 1] = name
-      fields[#fields + 1] = value
-    end
-    redis.call('HSET', token, unpack(fields))
+  if t.used > 0 then
+    redis.call('HSET', token, 'requests', whole(t.requests + t.used), 'last_used', now)
+    if t.failures > 0 then redis.call('HINCRBY', token, 'failures', t.failures) end
+    if t.new_evidence then redis.call('HSET', token, 'last_error', t.new_evidence) end
+    if t.ended then redis.call('HSET', token, 'streak', 0) end
   end
   if t.due and t.freed then -- it was set aside at its cap
     redis.call('HDEL', token, 'due')
@@ -95,7 +90,8 @@ for _, t in ipairs(tokens) do
     redis.call('ZADD', order_prefix .. t.upstream, t.due, t.id)
   end
   if t.unused > 0 and redis.call('ZSCORE', order_prefix .. t.upstream, t.id) then
-    redis.call('ZINCRBY', order_prefix .. t.upstream, exact(-t.unused / t.weight), t.id)
+    local weight = math.max(number(redis.call('HGET', token, 'weight')), 1)
+    redis.call('ZINCRBY', order_prefix .. t.upstream, exact(-t.unused / weight), t.id)
   end
   if t.freed then freed[t.upstream] = true end
 end

@@ -9,7 +9,7 @@
 # mirror that this machine's apt uses):
 #
 #   carousel-standin/debian    a minimal Debian with redis-server and haproxy, for the services redis and lb
-#   carousel-standin/golang    that Debian with this machine's Go and the modules that our go.sum files name
+#   carousel-standin/golang    that Debian with this machine's Go, and the modules that our programs need, compiled
 #   carousel-standin/runtime   CA certificates, time zones and the user "nonroot", nothing that runs
 #
 # They are for tests and for trying things out: they get no security updates. A second run takes a second; what changed (Go, a go.sum,
@@ -24,7 +24,7 @@ cd "$(dirname "$0")/../.."
 readonly debian_image=carousel-standin/debian:latest
 readonly golang_image=carousel-standin/golang:latest
 readonly runtime_image=carousel-standin/runtime:latest
-readonly packages=ca-certificates,tzdata,redis-server,haproxy
+readonly debian_packages=ca-certificates,tzdata,redis-server,haproxy
 # What an image was made of, so that the next run can tell whether it still fits.
 readonly inputs_label=carousel.inputs
 
@@ -75,7 +75,7 @@ build_debian() {
     command -v debootstrap >/dev/null || die "debootstrap is missing; install it (apt-get install debootstrap)"
     read -r mirror suite < <(apt_source) || die "apt names no mirror for this release; set CAROUSEL_DEBIAN_MIRROR"
     say "building $debian_image from Debian's packages"
-    as_root debootstrap --variant=minbase --include="$packages" "$suite" "$root" "$mirror" >"$scratch/debootstrap.log" 2>&1 ||
+    as_root debootstrap --variant=minbase --include="$debian_packages" "$suite" "$root" "$mirror" >"$scratch/debootstrap.log" 2>&1 ||
         { tail -n 20 "$scratch/debootstrap.log" >&2; die "debootstrap failed"; }
     as_root tar -C "$root" -c \
         --exclude='./var/cache/apt/*' --exclude='./var/lib/apt/lists/*' --exclude='./dev/*' --exclude='./proc/*' --exclude='./sys/*' \
@@ -83,40 +83,49 @@ build_debian() {
         docker import --change "LABEL $inputs_label=$inputs" --change 'CMD ["bash"]' - "$debian_image" >/dev/null
 }
 
-# Collects the modules that the images' programs are built from, and no others, as a module proxy in a directory.
-collect_modules() {
-    local module dir=$1
-    export GOMODCACHE="$dir" GOWORK=off GOFLAGS="-modcacherw -mod=mod"
-    GOPROXY="file://$(env -u GOMODCACHE go env GOMODCACHE)/cache/download,$(go env GOPROXY)"
-    export GOPROXY
-    for module in gateway tokenstore; do
-        # On a copy, because "go mod download" may write to go.sum.
-        mkdir -p "$scratch/mod/$module"
+# Collects in the folder what the images' programs are built from: proxy/, their modules as a module proxy, and cache/, what the compiler
+# made of all code that isn't ours. The latter is what takes long, and so a change of ours doesn't start it again.
+collect_dependencies() {
+    local dir=$1 module program packages
+    GOPROXY="file://$(go env GOMODCACHE)/cache/download,$(go env GOPROXY)"
+    export GOPROXY GOMODCACHE="$scratch/modules" GOCACHE="$dir/cache" GOWORK=off GOFLAGS=-modcacherw CGO_ENABLED=0
+    mkdir -p "$scratch"/mod/{proto,gateway,tokenstore}
+    for module in proto gateway tokenstore; do
         cp "$module"/go.{mod,sum} "$scratch/mod/$module/"
-        mkdir -p "$scratch/mod/proto"
-        cp proto/go.{mod,sum} "$scratch/mod/proto/"
+    done
+    for module in gateway tokenstore; do
+        # On a copy, because this may write to go.sum.
         (cd "$scratch/mod/$module" && go mod download)
     done
-    (cd deploy && GOFLAGS=-modcacherw go list -deps ./upstreamsim/cmd/upstreamsim >/dev/null)
+    for program in gateway/cmd/gateway tokenstore/cmd/tokenstore deploy/upstreamsim/cmd/upstreamsim; do
+        module=${program%%/*}
+        packages=$(cd "$module" && go list -deps \
+            -f '{{with .Module}}{{if not (or .Main .Replace)}}{{$.ImportPath}}{{end}}{{end}}' "./${program#*/}")
+        # shellcheck disable=SC2086 # a list
+        [[ -z $packages ]] || (cd "$module" && go build -trimpath $packages)
+    done
+    mv "$GOMODCACHE/cache/download" "$dir/proxy"
+    rm -rf "$dir/proxy/sumdb"
 }
 
 build_golang() {
     local inputs=$1 goroot context="$scratch/golang"
     say "building $golang_image from $(go version | cut -d' ' -f3) and its modules"
     mkdir -p "$context"
-    (collect_modules "$scratch/modules")
-    mv "$scratch/modules/cache/download" "$context/proxy"
+    (collect_dependencies "$context")
     cat >"$context/Dockerfile" <<-DOCKERFILE
 		FROM $debian_image
 		COPY go /usr/local/go
 		COPY proxy /go/proxy
+		COPY cache /go/cache
 		ENV PATH=/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \\
-		    GOPATH=/go GOTOOLCHAIN=local GOPROXY=file:///go/proxy GOSUMDB=off
+		    GOPATH=/go GOCACHE=/go/cache GOTOOLCHAIN=local GOPROXY=file:///go/proxy GOSUMDB=off
 		LABEL $inputs_label=$inputs
 	DOCKERFILE
     goroot=$(go env GOROOT)
-    tar -c --exclude=proxy/sumdb --exclude=testdata --exclude='*_test.go' --exclude=src/cmd \
-        --transform "s,^$(basename "$goroot")/,go/,rSH" -C "$context" Dockerfile proxy \
+    # Without what only Go's own tests and tools are made of.
+    tar -c --exclude=testdata --exclude='*_test.go' --exclude=src/cmd \
+        --transform "s,^$(basename "$goroot")/,go/,rSH" -C "$context" Dockerfile proxy cache \
         -C "$(dirname "$goroot")" "$(basename "$goroot")"/{VERSION,go.env,bin,pkg,src} >"$scratch/golang.tar"
     docker build --quiet --tag "$golang_image" - <"$scratch/golang.tar" >/dev/null
 }

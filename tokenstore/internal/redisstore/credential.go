@@ -23,10 +23,13 @@ type Credential struct {
 }
 
 // credentials remembers opened ones, each with its token's version: a lease of
-// a token that has not changed costs no read.
+// a token that has not changed costs no read. What is forgotten stays so: those
+// who were reading it meanwhile don't bring it back.
 type credentials struct {
 	mu     sync.Mutex
 	opened map[string]openedCredential
+	// forgotten counts what forget was told.
+	forgotten uint64
 }
 
 type openedCredential struct {
@@ -34,16 +37,20 @@ type openedCredential struct {
 	Credential
 }
 
-func (c *credentials) get(id string, version uint64) (Credential, bool) {
+// get also answers what put wants to know of the time before the read.
+func (c *credentials) get(id string, version uint64) (credential Credential, found bool, forgotten uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	known, found := c.opened[id]
-	return known.Credential, found && known.version >= version
+	return known.Credential, found && known.version >= version, c.forgotten
 }
 
-func (c *credentials) put(id string, version uint64, credential Credential) {
+func (c *credentials) put(id string, version uint64, credential Credential, forgotten uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.forgotten != forgotten || c.opened[id].version > version {
+		return
+	}
 	if c.opened == nil || len(c.opened) >= maxCredentials {
 		c.opened = map[string]openedCredential{}
 	}
@@ -53,12 +60,22 @@ func (c *credentials) put(id string, version uint64, credential Credential) {
 func (c *credentials) forget(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.forgotten++
 	delete(c.opened, id)
+}
+
+// forgetAll is for when it is not known what was deleted.
+func (c *credentials) forgetAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.forgotten++
+	clear(c.opened)
 }
 
 // Credential opens a token's secrets as of the version, or of a later one.
 func (s *Store) Credential(ctx context.Context, tokenID string, version uint64) (Credential, error) {
-	if known, found := s.credentials.get(tokenID, version); found {
+	known, found, forgotten := s.credentials.get(tokenID, version)
+	if found {
 		return known, nil
 	}
 	values, err := s.client.HMGet(ctx, tokenKey(tokenID), "rec", "alias", "fingerprint", "ver").Result()
@@ -83,6 +100,6 @@ func (s *Store) Credential(ctx context.Context, tokenID string, version uint64) 
 	credential := Credential{
 		Secret: value, DeviceID: material.DeviceID, MACHash: material.MACHash, Alias: f["alias"], Fingerprint: f["fingerprint"],
 	}
-	s.credentials.put(tokenID, f.count("ver"), credential)
+	s.credentials.put(tokenID, f.count("ver"), credential, forgotten)
 	return credential, nil
 }

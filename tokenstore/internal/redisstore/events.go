@@ -104,7 +104,11 @@ func idle(err error) bool {
 func (s *Store) eventOf(message any) (Event, bool) {
 	switch m := message.(type) {
 	case *redis.Subscription:
-		return Event{Kind: Resync}, m.Kind == "subscribe" && m.Channel == configChannel // the second of the two
+		if m.Kind != "subscribe" || m.Channel != configChannel { // the second of the two
+			return Event{}, false
+		}
+		s.credentials.forgetAll()
+		return Event{Kind: Resync}, true
 	case *redis.Message:
 		event, known := parseEvent(m.Channel, m.Payload)
 		if event.Kind == Recalled {

@@ -24,7 +24,9 @@ SIM ?=
 
 # Either of the two Composes. Only looked up by the targets that use it.
 COMPOSE = $(shell if docker compose version >/dev/null 2>&1; then echo docker compose; else echo docker-compose; fi)
-export CAROUSEL_VERSION = $(VERSION)
+export CAROUSEL_VERSION := $(VERSION)
+# The version is set by the linker; Go needn't ask git, which may refuse in a checkout that belongs to somebody else.
+export GOFLAGS ?= -buildvcs=false
 
 # $(call each,command) runs a command in every module.
 each = for module in $(MODULES); do (cd $$module && $(1)); done
@@ -132,6 +134,10 @@ imports: ## The tables of who may import whom
 standalone: ## Does every module build without the workspace?
 	@echo "standalone"
 	@$(call each,GOWORK=off go build ./...)
+
+.PHONY: tidy
+tidy: ## go mod tidy in every module
+	@$(call each,GOWORK=off go mod tidy)
 
 .PHONY: tidy-check
 tidy-check: ## Is every go.mod tidy?

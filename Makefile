@@ -78,7 +78,7 @@ fuzz: ## Every fuzz target for T (30s) each
 	done)
 
 .PHONY: bench
-bench: build ## Carousel beside nginx and a bare proxy; writes a table to docs/
+bench: ## Carousel beside nginx and a bare proxy; writes a table to docs/
 	go run ./deploy/bench
 
 .PHONY: bench-smoke

@@ -23,6 +23,8 @@ import (
 const (
 	maxLeasesPerDemand = 256
 	maxWait            = 10 * time.Minute
+	// sendGrace is how long the end of a session waits for its last message.
+	sendGrace = time.Second
 	// maxBacklog bounds the answers that a session keeps for a replica that
 	// doesn't read them.
 	maxBacklog = 10_000
@@ -74,9 +76,10 @@ func (s *LeaseServer) Session(stream grpc.BidiStreamingServer[tokenstorev1.Sessi
 		each.close(stream.Context())
 	}()
 
-	received := make(chan error, 1)
-	go func() { // ends with the stream, which ends when Session returns
-		defer each.out.close()
+	// Both end with the stream, which ends when Session returns.
+	sent, received := make(chan error, 1), make(chan error, 1)
+	go func() { sent <- each.out.drain(stream.Send) }()
+	go func() {
 		defer func() {
 			if panicked := recover(); panicked != nil {
 				received <- fmt.Errorf("panic: %v\n%s", panicked, debug.Stack())
@@ -84,27 +87,23 @@ func (s *LeaseServer) Session(stream grpc.BidiStreamingServer[tokenstorev1.Sessi
 		}()
 		received <- each.receive(stream.Context(), stream.Recv)
 	}()
-	finished := make(chan struct{})
-	defer close(finished)
-	go func() {
-		select {
-		case <-s.stopping:
-			each.out.close()
-		case <-finished:
-		}
-	}()
-	if err := each.out.drain(stream.Send); err != nil {
-		return err
-	}
+	var err error
 	select {
-	case err := <-received:
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
+	case err = <-sent:
 		return err
-	default:
-		return errStopping
+	case err = <-received:
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+	case <-s.stopping:
+		err = errStopping
 	}
+	each.out.close()
+	select { // a message may be on its way, to a replica that reads or one that doesn't
+	case <-sent:
+	case <-time.After(sendGrace):
+	}
+	return err
 }
 
 // Explain implements LeaseService.

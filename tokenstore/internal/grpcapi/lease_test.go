@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -458,6 +459,33 @@ func TestMessagesCoalesce(t *testing.T) {
 	if messages > many/5 {
 		t.Errorf("%d answers in %d messages", many, messages)
 	}
+}
+
+// A replica that demands and never reads fills no memory: its session ends.
+func TestAReplicaThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	s := startLeases(t, 1)
+	r := s.session(t)
+	request := &tokenstorev1.SessionRequest{}
+	for id := range uint64(5000) {
+		request.Demands = append(request.Demands, &tokenstorev1.Demand{Id: id + 1, Upstream: "nowhere", Count: 1})
+	}
+	var demanding sync.WaitGroup
+	defer demanding.Wait()
+	demanding.Go(func() {
+		for r.stream.Send(request) == nil { // until the session has ended
+		}
+	})
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for !strings.Contains(s.log.String(), "faster than it reads") {
+		select {
+		case <-again.C:
+		case <-r.stream.Context().Done():
+			t.Fatal("the session goes on")
+		}
+	}
+	wantReason(t, r.end(), tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, codes.Unavailable)
 }
 
 func TestStoppingEndsSessions(t *testing.T) {

@@ -75,11 +75,18 @@ func (o *outbox) drain(send func(*tokenstorev1.SessionResponse) error) error {
 		}
 		if message := o.take(); message != nil {
 			if err := send(message); err != nil {
-				o.add(func(next *tokenstorev1.SessionResponse) { next.Grants = append(next.Grants, message.GetGrants()...) })
+				o.putBack(message)
 				return err
 			}
 		}
 	}
+}
+
+func (o *outbox) putBack(unsent *tokenstorev1.SessionResponse) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	unsent.Grants = append(unsent.Grants, o.next.GetGrants()...)
+	o.next = unsent
 }
 
 // take answers what is to be said next, nil for nothing.

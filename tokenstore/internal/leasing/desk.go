@@ -174,8 +174,7 @@ func (d *Desk) open(ctx context.Context, upstream string, taken []redisstore.Tak
 // first to be picked again.
 func (d *Desk) putAway(ctx context.Context, upstream string, taken redisstore.Taken, err error) {
 	d.giveBack(ctx, []redisstore.LeaseRef{taken.LeaseRef})
-	switch rpcerr.Parse(err).Reason {
-	case tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND:
+	if rpcerr.Is(err, tokenstorev1.Reason_REASON_STORE_UNAVAILABLE) || rpcerr.Is(err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND) {
 		return
 	}
 	changed, applyErr := d.store.Apply(ctx, redisstore.Transition{

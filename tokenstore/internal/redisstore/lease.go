@@ -103,7 +103,7 @@ func takenFrom(reply *row) []Taken {
 	for i := 2; i+width <= len(reply.values); i += width {
 		leases = append(leases, Taken{
 			LeaseRef: LeaseRef{TokenID: reply.text(i), LeaseID: reply.text(i + 1)},
-			Version:  uint64(reply.number(i + 2)),
+			Version:  reply.count(i + 2),
 			Capped:   reply.number(i+3) == 1,
 		})
 	}
@@ -209,7 +209,7 @@ func (s *Store) Settle(ctx context.Context, settlements []Settlement) ([]Settled
 	for i := range settled {
 		settled[i] = Settled{
 			Live: reply.number(4*i) == 1, Upstream: reply.text(4*i + 1),
-			Epoch: uint64(reply.number(4*i + 2)), Streak: int(reply.number(4*i + 3)),
+			Epoch: reply.count(4*i + 2), Streak: int(reply.number(4*i + 3)),
 		}
 	}
 	return settled, reply.err
@@ -298,6 +298,16 @@ func (r *row) number(i int) int64 {
 		r.misfit(i)
 		return 0
 	}
+}
+
+// count is a number that can't be negative.
+func (r *row) count(i int) uint64 {
+	number := r.number(i)
+	if number < 0 {
+		r.misfit(i)
+		return 0
+	}
+	return uint64(number)
 }
 
 func (r *row) misfit(i int) {

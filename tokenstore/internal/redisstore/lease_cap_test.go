@@ -279,9 +279,9 @@ func TestSettleInBatches(t *testing.T) {
 		p.add("b", "streak", 2)
 		leases := p.take(Wanted{Count: 6}) // a b a b a b
 		effects := []Effect{Failed, Succeeded, Succeeded, Failed, Failed, Unused}
-		settlements := make([]Settlement, len(effects))
+		var settlements []Settlement
 		for i, effect := range effects {
-			settlements[i] = Settlement{LeaseRef: leases[i].LeaseRef, Effect: effect, Error: "at " + leases[i].TokenID}
+			settlements = append(settlements, Settlement{LeaseRef: leases[i].LeaseRef, Effect: effect, Error: "at " + leases[i].TokenID})
 		}
 		settled, err := p.Settle(t.Context(), append(settlements, settlements[0]))
 		p.must(err)

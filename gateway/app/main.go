@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 
+	"carousel.internal/proto/service/ballast"
 	"carousel.internal/proto/service/conf"
 	"carousel.internal/proto/service/ops"
 )
@@ -71,7 +72,12 @@ func Main(ctx context.Context, version string, args []string, stdout, stderr io.
 	return 0
 }
 
+// patience is how much garbage may gather in any case: what some thousand
+// requests leave.
+const patience = 32 << 20
+
 func serveUntil(ctx context.Context, cfg Config, version string, stdout io.Writer) error {
+	defer ballast.Hold(patience)()
 	gateway, err := New(Options{
 		Config: cfg, Version: version, Output: stdout,
 		AdminToken: func(token string) {

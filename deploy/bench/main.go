@@ -48,7 +48,7 @@ func parse(args []string, output io.Writer) (settings, error) {
 	flags.StringVar(&s.out, "out", "docs/benchmark.md", "file that gets the report of a whole run, below the repository's root; none where empty")
 	flags.BoolVar(&s.quick, "quick", false, "one short round: does everything work? Writes no file and judges nothing")
 	flags.BoolVar(&s.floor, "floor", true, "exit code 1 when Carousel misses the floor")
-	flags.StringVar(&s.profile, "profile", "", "existing folder that gets CPU profiles of gateway and tokenstore, one a workload")
+	flags.StringVar(&s.profile, "profile", "", "existing folder that gets profiles of gateway and tokenstore, one a workload")
 	chosenSystems := flags.String("systems", strings.Join(systemNames, ","), "systems to measure")
 	chosenWorkloads := flags.String("workloads", "", "workloads to measure, such as plain-16,stream-64 (default all)")
 	if err := flags.Parse(args); err != nil {

@@ -11,11 +11,12 @@ import (
 	"time"
 )
 
-// profileSeconds is how long a CPU profile takes.
+// profileSeconds is how long a profile takes.
 const profileSeconds = 5
 
 // profile has gateway and tokenstore profiled under every workload, after the
-// measurement, which it would disturb.
+// measurement, which it would disturb: CPU time, what was
+// allocated, and the metrics in the end.
 func (b *bench) profile(ctx context.Context, s settings) error {
 	for _, each := range b.systems {
 		for _, w := range s.plan.workloads {
@@ -40,19 +41,24 @@ func profileUnder(ctx context.Context, w workload, s *system, folder string) err
 	defer running.Wait()
 	problems := make(chan error, len(s.profiled))
 	for name, opsAddr := range s.profiled {
+		path := filepath.Join(folder, fmt.Sprintf("%s-%s", name, w))
+		profiles := fmt.Sprintf("http://%s/debug/pprof/", opsAddr)
 		running.Go(func() {
-			problems <- save(ctx, opsAddr, filepath.Join(folder, fmt.Sprintf("%s-%s.pprof", name, w)))
+			problems <- errors.Join(
+				save(ctx, fmt.Sprintf("%sprofile?seconds=%d", profiles, profileSeconds), path+".cpu"),
+				save(ctx, fmt.Sprintf("%sallocs?seconds=%d", profiles, profileSeconds), path+".allocs"),
+				save(ctx, fmt.Sprintf("http://%s/metrics", opsAddr), path+".metrics"))
 		})
 	}
-	took := load.run((profileSeconds + 1) * time.Second)
+	took := load.run((2*profileSeconds + 1) * time.Second)
 	for range s.profiled {
 		took.errors = append(took.errors, <-problems)
 	}
 	return errors.Join(took.errors...)
 }
 
-func save(ctx context.Context, opsAddr, path string) error {
-	profile, err := call(ctx, http.MethodGet, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", opsAddr, profileSeconds), "", nil)
+func save(ctx context.Context, url, path string) error {
+	profile, err := call(ctx, http.MethodGet, url, "", nil)
 	if err != nil {
 		return err
 	}

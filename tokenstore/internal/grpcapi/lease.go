@@ -1,6 +1,7 @@
 package grpcapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,7 +101,8 @@ func (s *LeaseServer) Session(stream grpc.BidiStreamingServer[tokenstorev1.Sessi
 	}
 	each.out.close()
 	select { // a message may be on its way, to a replica that reads or one that doesn't
-	case <-sent:
+	case last := <-sent:
+		err = cmp.Or(err, last)
 	case <-time.After(sendGrace):
 	}
 	return err

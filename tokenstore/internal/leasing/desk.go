@@ -32,9 +32,12 @@ const (
 	// tick is how often the queue is looked at without being told: for demands
 	// that have waited long enough, and for leases that expired.
 	tick = 100 * time.Millisecond
-	// recount is how often a waiting demand learns anew what is short: counting
-	// costs the store more the larger the pool.
-	recount = time.Second
+	// To count what is short of a pool costs the store some µs a token. Of a pool
+	// beyond largePool tokens a count is good for countFor.
+	largePool = 100
+	countFor  = 250 * time.Millisecond
+	// maxCounts bounds the counts that are remembered.
+	maxCounts = 1000
 	// maxUnreadable bounds the attempts to find a token whose secret opens.
 	maxUnreadable = 3
 	// unreadableFor is how long a token cools whose secret doesn't open: until a
@@ -62,8 +65,6 @@ type Demand struct {
 	Exclude  []string
 	// Until is when waiting ends; zero: don't wait.
 	Until time.Time
-	// brief: a denial need not say what is short.
-	brief bool
 }
 
 // Lease is a granted one.
@@ -98,11 +99,21 @@ type Desk struct {
 
 	mu     sync.Mutex
 	queues map[string]*queue
+	// counts are those of large pools, by the demands' kind; Run's own.
+	counts map[string]count
+}
+
+// count is what was short at a time.
+type count struct {
+	redisstore.Shortage
+	at time.Time
 }
 
 // NewDesk makes a desk whose leases live for ttl between renewals. Run serves it.
 func NewDesk(store Store, ttl time.Duration, log *slog.Logger) *Desk {
-	return &Desk{store: store, ttl: ttl, log: log, wake: make(chan struct{}, 1), queues: map[string]*queue{}}
+	return &Desk{
+		store: store, ttl: ttl, log: log, wake: make(chan struct{}, 1), queues: map[string]*queue{}, counts: map[string]count{},
+	}
 }
 
 // worthWaiting tells whether an eligible token will be there before until.
@@ -123,19 +134,22 @@ func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
 	if demand.Ahead {
 		ttl = min(aheadTTL, d.ttl)
 	}
+	known, counted := d.recall(demand)
 	var unreadable error
 	for range maxUnreadable {
 		taken, shortage, err := d.store.Acquire(ctx, redisstore.Wanted{
 			Upstream: demand.Upstream, Model: demand.Model, Count: demand.Count,
-			TTL: ttl, Ahead: demand.Ahead, Exclude: demand.Exclude, Brief: demand.brief,
+			TTL: ttl, Ahead: demand.Ahead, Exclude: demand.Exclude, Brief: counted,
 		})
 		if err != nil {
 			return d.failed(ctx, "acquire", err)
 		}
-		if len(taken) == 0 && demand.brief {
-			return Answer{}
-		}
 		if len(taken) == 0 && unreadable == nil {
+			if counted {
+				shortage = known
+			} else {
+				d.remember(demand, shortage)
+			}
 			return Answer{Refused: refusal(demand, shortage), Shortage: shortage}
 		}
 		if len(taken) == 0 {
@@ -147,6 +161,31 @@ func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
 		}
 	}
 	return d.failed(ctx, "open a token", unreadable)
+}
+
+// recall answers what is short for the demand, if that was counted a moment ago.
+func (d *Desk) recall(demand Demand) (redisstore.Shortage, bool) {
+	last := d.counts[kindOf(demand)]
+	age := time.Since(last.at)
+	if age >= countFor {
+		return redisstore.Shortage{}, false
+	}
+	for _, until := range []*time.Duration{&last.Soonest, &last.SoonestTried} {
+		if *until > 0 {
+			*until = max(*until-age, time.Millisecond)
+		}
+	}
+	return last.Shortage, true
+}
+
+func (d *Desk) remember(demand Demand, shortage redisstore.Shortage) {
+	if shortage.Total <= largePool {
+		return
+	}
+	if len(d.counts) >= maxCounts {
+		clear(d.counts)
+	}
+	d.counts[kindOf(demand)] = count{shortage, time.Now()}
 }
 
 // open adds what the leases carry. Those of tokens that can't be opened go

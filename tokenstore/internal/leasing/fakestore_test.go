@@ -109,6 +109,9 @@ func (f *fakeStore) Acquire(_ context.Context, wanted redisstore.Wanted) ([]redi
 			taken = append(taken, redisstore.Taken{LeaseRef: ref, Version: 1, Capped: each.cap > 0})
 		}
 	}
+	if wanted.Brief {
+		shortage = redisstore.Shortage{}
+	}
 	return taken, shortage, nil
 }
 

@@ -20,8 +20,6 @@ type waiter struct {
 	reply  Reply
 	// kind is the same for demands that the same tokens could serve.
 	kind string
-	// counted is when it learned what is short; Run's own.
-	counted time.Time
 	// place is nil once the demand has been answered or withdrawn; the desk's
 	// mutex guards it.
 	place *list.Element
@@ -45,10 +43,11 @@ func (d *Desk) Ask(demand Demand, reply Reply) (withdraw func()) {
 }
 
 func kindOf(demand Demand) string {
-	parts := append([]string{"", demand.Model}, demand.Exclude...)
+	mode := ""
 	if demand.Ahead {
-		parts[0] = "ahead"
+		mode = "ahead"
 	}
+	parts := append([]string{demand.Upstream, mode, demand.Model}, demand.Exclude...)
 	return strings.Join(parts, "\x00")
 }
 
@@ -157,13 +156,12 @@ func runOf(waiting []*waiter) []*waiter {
 }
 
 // grant serves a run from the front. It answers those that got nothing, and
-// whether nothing is left for them, with the refusal if the store was asked for one.
+// whether nothing is left for them, with the refusal if the store gave one.
 func (d *Desk) grant(ctx context.Context, run []*waiter) (rest []*waiter, refused Answer, none bool) {
-	all, now := run[0].demand, time.Now()
-	all.Count, all.brief = 0, true
+	all := run[0].demand
+	all.Count = 0
 	for _, w := range run {
 		all.Count += w.demand.Count
-		all.brief = all.brief && now.Before(w.demand.Until) && now.Sub(w.counted) < recount
 	}
 	answer := d.acquire(ctx, all)
 	if answer.Refused != nil {
@@ -210,9 +208,7 @@ func (d *Desk) refuse(ctx context.Context, w *waiter, refused Answer) Answer {
 		}
 		refused = answer
 	}
-	if !late && worthWaiting(refused, w.demand.Until) {
-		w.counted = time.Now()
-	} else if d.remove(w) {
+	if (late || !worthWaiting(refused, w.demand.Until)) && d.remove(w) {
 		w.reply(refused)
 	}
 	return refused

@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"carousel.internal/proto/service/ballast"
 	"carousel.internal/proto/service/conf"
 	"carousel.internal/proto/service/ops"
 	"carousel.internal/tokenstore/internal/redisstore"
@@ -71,7 +72,12 @@ var commands = map[string]func(ctx context.Context, cfg Config, version string, 
 	"reseal":      runReseal,
 }
 
+// patience is how much garbage may gather in any case: what some thousand leases
+// and log entries leave.
+const patience = 16 << 20
+
 func runServe(ctx context.Context, cfg Config, version string, stdout io.Writer) error {
+	defer ballast.Hold(patience)()
 	store, err := New(Options{Config: cfg, Version: version, Output: stdout})
 	if err != nil {
 		return err

@@ -37,7 +37,7 @@ const (
 var replicaForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
 // AppendLog stores a replica's entries that it has not stored before, and
-// answers how many those are when they are on disk.
+// answers how many those are when they are on disk. It takes the entries over.
 func (s *Store) AppendLog(ctx context.Context, replica string, entries []*tokenstorev1.LogEntry) (int, error) {
 	if !replicaForm.MatchString(replica) {
 		return 0, invalid(errors.New("replica: 1 to 128 letters, digits, `.`, `_` and `-`"))
@@ -70,19 +70,21 @@ func (s *Store) AppendLog(ctx context.Context, replica string, entries []*tokens
 	return stored, s.barrier.Sync(ctx) // a repeated batch, too, is acknowledged only from disk
 }
 
-// encodeEntry answers the entry without its prompt, and the prompt sealed.
+// encodeEntry answers the entry without its prompt, and the prompt sealed. It
+// completes the entry and cuts its texts in place.
 func (s *Store) encodeEntry(replica string, entry *tokenstorev1.LogEntry) (record []byte, prompt string, err error) {
-	kept := proto.CloneOf(entry)
-	kept.Replica, kept.Prompt = replica, ""
-	for _, text := range []*string{&kept.Id, &kept.Model, &kept.Error, &kept.TokenAlias} {
+	text := entry.GetPrompt()
+	entry.Replica, entry.Prompt = replica, ""
+	for _, text := range []*string{&entry.Id, &entry.Model, &entry.Error, &entry.TokenAlias} {
 		*text = cut(*text, maxLogText)
 	}
-	record, err = proto.Marshal(kept)
+	record, err = proto.Marshal(entry)
+	entry.Prompt = text
 	if err != nil {
 		return nil, "", fmt.Errorf("log entry: %w", err)
 	}
-	if entry.GetPrompt() != "" {
-		prompt = s.keys.Seal(secret.New(cut(entry.GetPrompt(), maxPrompt)), promptBinding(kept))
+	if text != "" {
+		prompt = s.keys.Seal(secret.New(cut(text, maxPrompt)), promptBinding(entry))
 	}
 	return record, prompt, nil
 }

@@ -9,19 +9,22 @@
 
 local entries, sequence = KEYS[1], KEYS[2]
 local retention, ttl = ARGV[1], ARGV[2]
+local call = redis.call
 
-local highest = tonumber(redis.call('GET', sequence) or '0')
+local highest = tonumber(call('GET', sequence) or '0')
 local stored = 0
 for i = 3, #ARGV, 3 do
   local number = tonumber(ARGV[i])
   if number > highest then
-    if ARGV[i + 2] == '' then
-      redis.call('XADD', entries, 'MAXLEN', '~', retention, '*', 'e', ARGV[i + 1])
+    local prompt = ARGV[i + 2]
+    if prompt == '' then
+      call('XADD', entries, '*', 'e', ARGV[i + 1])
     else
-      redis.call('XADD', entries, 'MAXLEN', '~', retention, '*', 'e', ARGV[i + 1], 'p', ARGV[i + 2])
+      call('XADD', entries, '*', 'e', ARGV[i + 1], 'p', prompt)
     end
     highest, stored = number, stored + 1
   end
 end
-redis.call('SET', sequence, string.format('%.0f', highest), 'PX', ttl)
+if stored > 0 then call('XTRIM', entries, 'MAXLEN', '~', retention) end
+call('SET', sequence, string.format('%.0f', highest), 'PX', ttl)
 return stored

@@ -67,7 +67,7 @@ func Default() Config {
 
 // sharedKeys are the tokenstore's: one file may configure both services.
 var sharedKeys = []string{
-	"grpc_addr", "redis_url", "seal_key_file", "lease_ttl", "token_file", "token_list_file", "upstreams",
+	"grpc_addr", "redis_url", "redis_url_file", "seal_key_file", "lease_ttl", "token_file", "token_list_file", "upstreams",
 	"enable_stream_check", "include_stop_reason_stream", "enable_slow_pool", "pass_any_claude", "vision_ability",
 	"default_instructions",
 }

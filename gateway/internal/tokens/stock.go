@@ -15,12 +15,13 @@ import (
 const (
 	// horizon is the time for which a stock is taken ahead: some round trips to a
 	// busy store, since a stock that runs dry makes requests wait.
-	horizon = 50 * time.Millisecond
+	horizon = 100 * time.Millisecond
 	// minAhead is the smallest stock that is worth it: below that many requests
 	// per horizon each lease is taken when it is needed.
 	minAhead = 8
-	// maxAhead bounds a stock.
-	maxAhead = 256
+	// maxAhead bounds a stock, maxDemand what is asked for at once.
+	maxAhead  = 512
+	maxDemand = 256
 	// maxIdle is how long a lease lies in a stock before it goes back.
 	maxIdle = 200 * time.Millisecond
 	// rateWindow is the time over which requests are counted.
@@ -144,9 +145,9 @@ func (l *Leases) refill(key pool, s *stock, now time.Time) {
 		return
 	}
 	s.filling = true
-	count := min(target-len(s.leases)+len(s.queue), maxAhead)
+	count := min(target-len(s.leases)+len(s.queue), maxDemand)
 	l.ask(&waiter{pool: key, demand: &tokenstorev1.Demand{
-		Upstream: key.upstream, Model: key.model, Ahead: true, Count: uint32(count), //nolint:gosec // 1 to maxAhead
+		Upstream: key.upstream, Model: key.model, Ahead: true, Count: uint32(count), //nolint:gosec // 1 to maxDemand
 	}})
 	l.nudge()
 }

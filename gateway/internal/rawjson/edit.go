@@ -18,6 +18,16 @@ func (e *Edit) Replace(from, to int, with string) {
 	e.at = to
 }
 
+// Upto copies what is before an offset and answers the buffer as it is then. It is
+// valid until the next edit.
+func (e *Edit) Upto(offset int) []byte {
+	e.Replace(offset, offset, "")
+	return e.dst
+}
+
+// Source answers the original text before an offset.
+func (e *Edit) Source(offset int) []byte { return e.src[:offset] }
+
 // Bytes copies the rest and answers the buffer.
 func (e *Edit) Bytes() []byte {
 	e.dst = append(e.dst, e.src[e.at:]...)

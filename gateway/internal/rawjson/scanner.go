@@ -78,6 +78,11 @@ type Scanner struct {
 // Over answers a Scanner at the beginning of data, which must not change.
 func Over(data []byte) Scanner { return Scanner{data: data} }
 
+// Within answers a Scanner that stands before the value of a member of the
+// outermost object, at data[pos]. What is before it must be the beginning of a
+// text that another Scanner has come as far with.
+func Within(data []byte, pos int) Scanner { return Scanner{data: data, pos: pos, depth: 1} }
+
 // Pos is the offset of the next byte that is to be read.
 func (s *Scanner) Pos() int { return s.pos }
 

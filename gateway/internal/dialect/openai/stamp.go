@@ -12,7 +12,20 @@ import (
 // for, whatever the upstream calls them.
 type stamp struct {
 	id, created, model string
+	// learns: chunks begin alike, so the latest head is kept.
+	learns bool
+	head   stampedHead
 }
+
+// stampedHead is the beginning of an upstream's chunk, up to the value of its
+// choices, as it came and with the stamp on it.
+type stampedHead struct {
+	raw, stamped string
+	has          identity
+}
+
+// identity tells which members of the stamp an upstream's answer has.
+type identity struct{ id, created, model bool }
 
 // head is the beginning of an answer that is made here: everything up to its
 // choices.
@@ -57,50 +70,90 @@ type found struct {
 // every other byte as it is. It answers false, and dst as it was, when raw is
 // not a JSON object.
 func (st *stamp) appendStamped(dst, raw []byte, remove removal) ([]byte, found, bool) {
-	var seen struct{ id, created, model bool }
-	var has found
-	kept := false // a member before the current one
-	edit := rawjson.NewEdit(dst, raw)
-	s := rawjson.Over(raw)
-	for ok := s.Object(); ok; ok = s.Member() {
-		switch string(s.Key()) {
+	pass := stamping{stamp: st, edit: rawjson.NewEdit(dst, raw), remove: remove, base: len(dst)}
+	if head := &st.head; head.raw != "" && len(raw) > len(head.raw) && string(raw[:len(head.raw)]) == head.raw {
+		pass.s = rawjson.Within(raw, len(head.raw))
+		pass.edit.Replace(0, len(head.raw), head.stamped)
+		pass.seen = head.has
+		pass.choices()
+		pass.members(pass.s.Member())
+	} else {
+		pass.s = rawjson.Over(raw)
+		pass.learn = st.learns
+		pass.members(pass.s.Object())
+	}
+	end := pass.s.Pos() - 1 // the closing brace
+	if pass.s.End() != nil {
+		return dst, found{}, false
+	}
+	if seen := pass.seen; !seen.id || !seen.created || !seen.model {
+		pass.edit.Replace(end, end, st.missing(seen, pass.kept))
+	}
+	return pass.edit.Bytes(), pass.has, true
+}
+
+// stamping is one pass over an upstream's answer.
+type stamping struct {
+	stamp  *stamp
+	s      rawjson.Scanner
+	edit   rawjson.Edit
+	remove removal
+	seen   identity
+	has    found
+	kept   bool // a member before the current one
+	learn  bool // the head; nothing that could be removed has come yet
+	base   int  // where in the buffer the edited text begins
+}
+
+// members goes over the members of the outermost object; ok: it stands in one.
+func (p *stamping) members(ok bool) {
+	for ; ok; ok = p.s.Member() {
+		switch string(p.s.Key()) {
 		case "id":
-			seen.id = true
-			replaceValue(&s, &edit, st.id)
+			p.seen.id = true
+			replaceValue(&p.s, &p.edit, p.stamp.id)
 		case "created":
-			seen.created = true
-			replaceValue(&s, &edit, st.created)
+			p.seen.created = true
+			replaceValue(&p.s, &p.edit, p.stamp.created)
 		case "model":
-			seen.model = true
-			replaceValue(&s, &edit, st.model)
+			p.seen.model = true
+			replaceValue(&p.s, &p.edit, p.stamp.model)
 		case "choices":
-			has.noChoices = scanChoices(&s, &edit, remove.finish)
+			if p.learn {
+				p.learnHead()
+			}
+			p.choices()
 		case "usage":
-			has.usage = s.Kind() != rawjson.Null
-			start := s.MemberStart()
-			s.Skip()
-			if remove.usage {
-				edit.CutMember(&s, start, !kept)
+			p.learn = false
+			p.has.usage = p.s.Kind() != rawjson.Null
+			start := p.s.MemberStart()
+			p.s.Skip()
+			if p.remove.usage {
+				p.edit.CutMember(&p.s, start, !p.kept)
 				continue
 			}
 		default:
-			s.Skip()
+			p.s.Skip()
 		}
-		kept = true
+		p.kept = true
 	}
-	end := s.Pos() - 1 // the closing brace
-	if s.End() != nil {
-		return dst, found{}, false
-	}
-	if !seen.id || !seen.created || !seen.model {
-		edit.Replace(end, end, st.missing(seen.id, seen.created, seen.model, kept))
-	}
-	return edit.Bytes(), has, true
+}
+
+func (p *stamping) choices() {
+	p.has.noChoices = scanChoices(&p.s, &p.edit, p.remove.finish)
+	p.kept = true
+}
+
+// learnHead keeps all up to the value that comes next.
+func (p *stamping) learnHead() {
+	p.learn = false
+	stamped := p.edit.Upto(p.s.Pos())
+	p.stamp.head = stampedHead{raw: string(p.edit.Source(p.s.Pos())), stamped: string(stamped[p.base:]), has: p.seen}
 }
 
 // missing are the members that an upstream has left out, to go at the end of its
 // object.
-func (st *stamp) missing(id, created, model, comma bool) string {
+func (st *stamp) missing(has identity, comma bool) string {
 	var text string
 	add := func(key, value string) {
 		if comma {
@@ -109,13 +162,13 @@ func (st *stamp) missing(id, created, model, comma bool) string {
 		text += `"` + key + `":` + value
 		comma = true
 	}
-	if !id {
+	if !has.id {
 		add("id", st.id)
 	}
-	if !created {
+	if !has.created {
 		add("created", st.created)
 	}
-	if !model {
+	if !has.model {
 		add("model", st.model)
 	}
 	return text

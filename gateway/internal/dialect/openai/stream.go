@@ -54,6 +54,7 @@ type StreamEncoder struct {
 func NewStreamEncoder(req *chat.Request, options StreamOptions, sink Sink) *StreamEncoder {
 	e := &StreamEncoder{sink: sink, options: options, usage: req.IncludeUsage}
 	e.stamp, e.head = newStamp(req, "chat.completion.chunk")
+	e.stamp.learns = true
 	return e
 }
 

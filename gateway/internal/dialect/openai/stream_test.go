@@ -371,6 +371,27 @@ func FuzzPassOn(f *testing.F) {
 	})
 }
 
+// What is kept of one chunk's beginning changes nothing in the next.
+func FuzzPassOnAfterAnother(f *testing.F) {
+	f.Add([]byte(`{"id":"a","x":[{}],"choices":[{"delta":{}}]}`), []byte(`{"id":"a","x":[{}],"choices":[],"usage":{},"model":"m"}`), true, false)
+	f.Add([]byte(`{"choices":[]}`), []byte(`{"choices":[],"choices":1,"created":2} `), true, true)
+	f.Add([]byte(`{"choices":[]}`), []byte(`{"choices": `), false, true)
+	f.Add([]byte(`{"usage":1,"choices":[]}`), []byte(`{"usage":1,"choices":[]}`), true, true)
+	f.Fuzz(func(t *testing.T, first, second []byte, stripUsage, stripFinish bool) {
+		fresh, _ := newStamp(streamRequest(), "x")
+		learned := fresh
+		learned.learns = true
+		for _, data := range [][]byte{first, second, first} {
+			remove := removal{usage: stripUsage, finish: stripFinish}
+			want, wantHas, wantOK := fresh.appendStamped([]byte("before"), data, remove)
+			got, has, ok := learned.appendStamped([]byte("before"), data, remove)
+			if string(got) != string(want) || has != wantHas || ok != wantOK {
+				t.Fatalf("%q after %q: got %q, %+v, %v, want %q, %+v, %v", data, first, got, has, ok, want, wantHas, wantOK)
+			}
+		}
+	})
+}
+
 // However text is cut into events, the client reads exactly that text.
 func FuzzStreamText(f *testing.F) {
 	f.Add("a\u2028b\x00\"\\", "é漢😀")

@@ -26,12 +26,43 @@ type piece struct {
 func parsePiece(data []byte) piece {
 	var p piece
 	s := rawjson.Over(data)
-	for ok := s.Object(); ok; ok = s.Member() {
+	p.readMembers(&s, s.Object(), nil)
+	return p
+}
+
+// chunkParser is parsePiece for the chunks of a stream. One after the other
+// begins with the same members: what says nothing here is read once.
+type chunkParser struct {
+	// head is the beginning of the latest chunk that began otherwise than the one
+	// before it: all up to the value of its choices.
+	head []byte
+}
+
+func (c *chunkParser) parse(data []byte) piece {
+	var p piece
+	if len(c.head) > 0 && bytes.HasPrefix(data, c.head) {
+		s := rawjson.Within(data, len(c.head))
+		p.readChoices(&s)
+		p.readMembers(&s, s.Member(), nil)
+		return p
+	}
+	s := rawjson.Over(data)
+	p.readMembers(&s, s.Object(), func() { c.head = append(c.head[:0], data[:s.Pos()]...) })
+	return p
+}
+
+// readMembers reads the members of the outermost object; ok: it stands in one.
+// head is called before the choices if nothing before them says anything.
+func (p *piece) readMembers(s *rawjson.Scanner, ok bool, head func()) {
+	for ; ok; ok = s.Member() {
 		switch string(s.Key()) {
 		case "choices":
-			p.readChoices(&s)
+			if head != nil && p.choices == 0 && p.event.Usage == nil && p.failure == nil {
+				head()
+			}
+			p.readChoices(s)
 		case "usage":
-			p.readUsage(&s)
+			p.readUsage(s)
 		case "error":
 			absent := s.Kind() == rawjson.Null
 			if failure := s.Skip(); !absent {
@@ -42,7 +73,6 @@ func parsePiece(data []byte) piece {
 		}
 	}
 	p.malformed = s.End() != nil
-	return p
 }
 
 func (p *piece) readChoices(s *rawjson.Scanner) {

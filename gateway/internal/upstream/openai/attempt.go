@@ -29,6 +29,7 @@ type attempt struct {
 	// caller is the context as it came, watch's is made from it.
 	caller context.Context //nolint:containedctx // an attempt lives no longer than one call of run
 	watch  *watch
+	chunks chunkParser
 
 	progress
 }
@@ -117,7 +118,7 @@ func more(events *eventReader) bool {
 
 // read turns a server event into an event, and takes note of it.
 func (a *attempt) read(got serverEvent) (chat.Event, *upstream.Failure) {
-	p := parsePiece(got.data)
+	p := a.chunks.parse(got.data)
 	switch {
 	case p.failure != nil && !p.malformed:
 		return chat.Event{}, a.reported(p.failure)

@@ -342,6 +342,22 @@ func TestStreamThatIsNotClosed(t *testing.T) {
 	driver.Close()
 }
 
+// What is kept of one chunk's beginning changes nothing in the next.
+func FuzzChunkAfterAnother(f *testing.F) {
+	f.Add([]byte(`{"id":"a","choices":[{"delta":{"content":"x"}}]}`), []byte(`{"id":"a","choices":[],"usage":{"prompt_tokens":1}}`))
+	f.Add([]byte(`{"choices":[]}`), []byte(`{"choices": [{"delta":{"content":"x"}}],"choices":[{}],"error":{}} `))
+	f.Add([]byte(`{"choices":[]}`), []byte(`{"choices":`))
+	f.Add([]byte(`{"usage":{"prompt_tokens":1},"choices":[]}`), []byte(`{"usage":{"prompt_tokens":1},"choices":[]}`))
+	f.Fuzz(func(t *testing.T, first, second []byte) {
+		var chunks chunkParser
+		for _, data := range [][]byte{first, second, first} {
+			if got, want := chunks.parse(data), parsePiece(data); !reflect.DeepEqual(got, want) {
+				t.Fatalf("%q after %q: got %+v, want %+v", data, first, got, want)
+			}
+		}
+	})
+}
+
 // FuzzPiece holds that no chunk, however strange, is mistaken or does harm.
 func FuzzPiece(f *testing.F) {
 	f.Add([]byte(said))

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 // Bounds of every talk with Redis.
@@ -57,8 +56,7 @@ func ParseURL(text string) (*redis.UniversalOptions, error) {
 		ContextTimeoutEnabled: true,
 		// A script that was sent may have run: only its caller knows whether it may run
 		// twice.
-		MaxRetries: -1, DialerRetries: 1,
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+		MaxRetries: -1,
 	}, nil
 }
 

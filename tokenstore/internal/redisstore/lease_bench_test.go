@@ -78,13 +78,10 @@ func benchmarkLeases(b *testing.B, p *leasePool, count int) {
 // serverTime is the CPU time, in µs, that the server's main thread has used.
 func serverTime(b *testing.B, client redis.UniversalClient) float64 {
 	b.Helper()
-	info, err := client.InfoMap(b.Context(), "cpu").Result()
-	if err != nil {
-		b.Fatal(err)
-	}
+	info := serverInfo(b, client, "cpu")
 	total := 0.0
 	for _, name := range []string{"used_cpu_user_main_thread", "used_cpu_sys_main_thread"} {
-		seconds, err := strconv.ParseFloat(info["CPU"][name], 64)
+		seconds, err := strconv.ParseFloat(info[name], 64)
 		if err != nil {
 			b.Fatal(err)
 		}

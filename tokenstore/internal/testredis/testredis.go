@@ -129,7 +129,7 @@ func (s *Server) Kill() {
 
 // Options reach the server.
 func (s *Server) Options() *redis.Options {
-	return &redis.Options{Network: "unix", Addr: s.socket, MaxRetries: -1, DialerRetries: 1}
+	return &redis.Options{Network: "unix", Addr: s.socket, MaxRetries: -1}
 }
 
 // Client answers a client of the server, closed at the test's end.

@@ -16,9 +16,9 @@ const (
 	// horizon is the time for which a stock is taken ahead: some round trips to a
 	// busy store, since a stock that runs dry makes requests wait.
 	horizon = 100 * time.Millisecond
-	// minAhead is the smallest stock that is worth it: below that many requests
-	// per horizon each lease is taken when it is needed.
-	minAhead = 8
+	// minRate is the load, in requests per second, from which a stock is worth it.
+	// Below it each lease is taken when it is needed, and shares are exact.
+	minRate = 400
 	// maxAhead bounds a stock, maxDemand what is asked for at once.
 	maxAhead  = 512
 	maxDemand = 256
@@ -64,11 +64,10 @@ func (l *Leases) stockOf(key pool) *stock {
 
 // target is how many leases the stock should have.
 func (s *stock) target() int {
-	want := int(s.rate * horizon.Seconds())
-	if want < minAhead {
+	if s.rate < minRate {
 		return 0
 	}
-	return min(want, maxAhead)
+	return min(int(s.rate*horizon.Seconds()), maxAhead)
 }
 
 // take answers the oldest usable lease, or nil. While the store is away nobody

@@ -44,7 +44,7 @@ func TestNothingIsTakenAheadAtTheRatesOfPeople(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		store := newAutomatic("a", "b", "c")
 		go store.serve(r.session())
-		r.load(int(minAhead/horizon.Seconds())*9/10, time.Second) // just below
+		r.load(minRate*9/10, time.Second) // just below
 		if n := store.aheadSince(time.Time{}); n != 0 {
 			t.Errorf("%d demands for the stock", n)
 		}
@@ -420,7 +420,7 @@ func TestStockLosesNothing(t *testing.T) {
 						t.Fatalf("%s left %d times", id, times)
 					}
 				}
-				if s.target() > maxAhead || s.target() > 0 && s.target() < minAhead {
+				if s.target() > maxAhead || s.target() > 0 && s.rate < minRate {
 					t.Fatalf("target %d", s.target())
 				}
 			},

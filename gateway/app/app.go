@@ -187,7 +187,10 @@ func (g *Gateway) Run(ctx context.Context) error {
 		running.Go(func() { part(background) })
 	}
 	failed := make(chan error, 2)
-	running.Go(func() { failed <- serve(public, g.listener) })
+	running.Go(func() {
+		g.awaitReady(ctx)
+		failed <- serve(public, g.listener)
+	})
 	running.Go(func() { failed <- serve(operations, g.opsPort) })
 	g.log.LogAttrs(ctx, slog.LevelInfo, "gateway serves", slog.String("addr", g.Addr()), slog.String("ops_addr", g.opsPort.Addr().String()),
 		slog.String("tokenstore", g.options.Config.TokenstoreAddr), slog.String("version", g.options.Version))
@@ -203,6 +206,25 @@ func (g *Gateway) Run(ctx context.Context) error {
 	err = errors.Join(err, operations.Close())
 	running.Wait()
 	return errors.Join(err, g.conn.Close(), g.output.Close())
+}
+
+// startPatience is how long the first connections wait, not yet accepted, for the
+// tokenstore: a load balancer may send some before it has asked for readiness.
+// After that time they are told what is missing.
+const startPatience = 2 * time.Second
+
+func (g *Gateway) awaitReady(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for g.Ready(ctx) != nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
+	}
 }
 
 // cutOffLimit is how long requests that are cut off get to settle and record.

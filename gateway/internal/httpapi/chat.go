@@ -64,7 +64,8 @@ func (s *server) stream(c *gin.Context, req *chat.Request, x *exchange) error {
 	if out == nil {
 		return errNothing
 	}
-	if err := encoder.Done(); err != nil {
+	_ = encoder.Done() // out keeps its error
+	if err := out.Close(); err != nil {
 		return clientGone(err)
 	}
 	return nil

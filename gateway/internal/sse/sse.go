@@ -140,7 +140,16 @@ func (s *Writer) Flush() error {
 	return s.flush()
 }
 
+// flush sends what is held back.
 func (s *Writer) flush() error {
+	if s.write() == nil {
+		s.err = s.controller.Flush()
+	}
+	return s.err
+}
+
+// write gives what is held back to net/http.
+func (s *Writer) write() error {
 	now := time.Now()
 	s.lastFlush = now
 	if now.Sub(s.armed) > s.options.WriteTimeout/6 {
@@ -151,9 +160,6 @@ func (s *Writer) flush() error {
 	n, err := s.w.Write(s.buffer.Bytes())
 	s.sent += int64(n)
 	s.buffer.Reset()
-	if err == nil {
-		err = s.controller.Flush()
-	}
 	s.err = err
 	return err
 }
@@ -182,8 +188,10 @@ func (s *Writer) Sent() int64 {
 	return s.sent
 }
 
-// Close sends what is held back and ends the heartbeats; nothing touches the
-// response afterwards. A second Close does nothing.
+// Close writes what is held back and ends the heartbeats; nothing touches the
+// response afterwards. It leaves the flush to the end of the handler, where the
+// end of the response goes out as well: one system call for both. A second Close
+// does nothing.
 func (s *Writer) Close() error {
 	s.timer.Stop()
 	s.mu.Lock()
@@ -193,7 +201,7 @@ func (s *Writer) Close() error {
 	}
 	s.closed = true
 	if s.err == nil && s.buffer.Len() > 0 {
-		_ = s.flush()
+		_ = s.write()
 	}
 	if s.buffer.Cap() <= keepBytes {
 		s.buffer.Reset()

@@ -68,8 +68,8 @@ func (e *StreamEncoder) Event(ev chat.Event) error {
 	return e.compose(&ev)
 }
 
-// Done ends a complete answer.
-func (e *StreamEncoder) Done() error { return e.sink.Data(done, false) }
+// Done ends a complete answer. The sink may hold the end back until it is closed.
+func (e *StreamEncoder) Done() error { return e.sink.Data(done, true) }
 
 var done = []byte("[DONE]")
 

@@ -297,7 +297,7 @@ func TestStreamTellsTheSinkWhatFollows(t *testing.T) {
 	if err := e.Done(); err != nil {
 		t.Fatal(err)
 	}
-	if want := []bool{true, true, false, false}; !reflect.DeepEqual(sink.more, want) || sink.flushes != 1 {
+	if want := []bool{true, true, false, true}; !reflect.DeepEqual(sink.more, want) || sink.flushes != 1 {
 		t.Errorf("more %v, %d flushes", sink.more, sink.flushes)
 	}
 	if sink.payloads[3] != "[DONE]" {

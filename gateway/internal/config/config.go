@@ -119,7 +119,7 @@ func (c Config) Validate() error {
 		wrong("log_format", "json or text wanted, not %q", c.LogFormat)
 	}
 	for key, duration := range map[string]time.Duration{
-		"store_timeout": c.StoreTimeout,
+		"store_timeout":      c.StoreTimeout,
 		"first_byte_timeout": c.FirstByteTimeout, "idle_timeout": c.IdleTimeout, "request_timeout": c.RequestTimeout,
 		"stream_heartbeat": c.StreamHeartbeat, "write_timeout": c.WriteTimeout, "read_timeout": c.ReadTimeout,
 	} {

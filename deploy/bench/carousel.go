@@ -15,7 +15,7 @@ import (
 const (
 	// tokens in the pool.
 	tokens      = 10
-	adminToken  = "sk-bench-admin" //nolint:gosec // opens nothing but this run's gateway
+	adminToken  = "sk-bench-admin"
 	storeSecret = "secret-of-one-run"
 	// settleLimit bounds the wait for the log to be stored.
 	settleLimit = 15 * time.Second

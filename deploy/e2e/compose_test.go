@@ -39,7 +39,7 @@ func (c *composed) compose(limit time.Duration, args ...string) (string, error) 
 	ctx, cancel := context.WithTimeout(context.Background(), limit) // also after the test's own context
 	defer cancel()
 	args = append(c.command[1:len(c.command):len(c.command)], args...)
-	command := exec.CommandContext(ctx, c.command[0], args...) //nolint:gosec // docker
+	command := exec.CommandContext(ctx, c.command[0], args...)
 	command.Dir, command.Env = stack.Root(c.t), c.env
 	var output, errors bytes.Buffer
 	command.Stdout, command.Stderr = &output, &errors
@@ -77,7 +77,7 @@ func composeUp(t *testing.T) *composed {
 	command := composeCommand(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	images := exec.CommandContext(ctx, filepath.Join(stack.Root(t), "deploy/docker/base-images.sh")) //nolint:gosec // our own
+	images := exec.CommandContext(ctx, filepath.Join(stack.Root(t), "deploy/docker/base-images.sh"))
 	var said bytes.Buffer
 	images.Stderr = &said
 	exports, err := images.Output()
@@ -132,7 +132,7 @@ func composeCommand(t *testing.T) []string {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

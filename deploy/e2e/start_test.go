@@ -63,7 +63,7 @@ func TestUnusableSettingsAreListedAtOnce(t *testing.T) {
 		"tokenstore": {[]string{"REDIS_URL=nonsense://x", "LEASE_TTL=long", "GRPC_ADDR=nowhere"}, []string{"redis_url", "lease_ttl", "grpc_addr"}},
 	} {
 		t.Run(module, func(t *testing.T) {
-			command := exec.CommandContext(t.Context(), stack.Binary(t, module)) //nolint:gosec // our own
+			command := exec.CommandContext(t.Context(), stack.Binary(t, module))
 			command.Env = append(stack.BaseEnv(), append(c.env, "TOKENSTORE_SECRET=x")...)
 			output, err := command.CombinedOutput()
 			if code := command.ProcessState.ExitCode(); err == nil || code != 1 {

@@ -50,7 +50,7 @@ func (p *Process) Start() {
 	p.t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	command := exec.Command(p.path, p.args...) //nolint:gosec,noctx // the test's own programs; ended by Stop or Kill
+	command := exec.Command(p.path, p.args...) //nolint:noctx // the test's own programs; ended by Stop or Kill
 	command.Env = append(BaseEnv(), p.env...)
 	reader, writer, err := os.Pipe()
 	if err != nil {
@@ -223,7 +223,7 @@ func binary(t testing.TB, module, pkg string) string {
 	built.Lock()
 	defer built.Unlock()
 	if built.done == nil {
-		folder, err := os.MkdirTemp("", "carousel-e2e")
+		folder, err := os.MkdirTemp("", "carousel-e2e") //nolint:usetesting // outlives the test: it is built once a run
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -232,7 +232,7 @@ func binary(t testing.TB, module, pkg string) string {
 	path := filepath.Join(built.folder, filepath.Base(pkg))
 	err, known := built.done[pkg]
 	if !known {
-		command := exec.Command("go", "build", "-o", path, pkg) //nolint:gosec,noctx // our own packages
+		command := exec.Command("go", "build", "-o", path, pkg) //nolint:noctx // our own packages
 		command.Dir = filepath.Join(Root(t), module)
 		if output, buildErr := command.CombinedOutput(); buildErr != nil {
 			err = fmt.Errorf("%w\n%s", buildErr, output)

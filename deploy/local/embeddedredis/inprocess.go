@@ -144,7 +144,7 @@ func writeState(path string, state []entry) error {
 		return err
 	}
 	next := path + ".next"
-	file, err := os.OpenFile(next, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // the operator's folder
+	file, err := os.OpenFile(next, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func writeState(path string, state []entry) error {
 }
 
 func readState(path string) ([]entry, error) {
-	encoded, err := os.ReadFile(path) //nolint:gosec // the operator's folder
+	encoded, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}

@@ -17,7 +17,7 @@ import (
 // file), and gets a few seconds to end.
 func lockFolder(ctx context.Context, folder string) (*os.File, error) {
 	path := filepath.Join(folder, "lock")
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator's folder
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}

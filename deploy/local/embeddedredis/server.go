@@ -34,7 +34,7 @@ func startServer(ctx context.Context, path, folder string, lock *os.File, log *s
 	}
 	socket := filepath.Join(sockets, "redis.sock")
 	var output tail
-	command := exec.Command(path, "--port", "0", "--unixsocket", socket, "--dir", data, //nolint:gosec,noctx // found in PATH by name; ended by stop
+	command := exec.Command(path, "--port", "0", "--unixsocket", socket, "--dir", data, //nolint:noctx // found in PATH by name; ended by stop
 		"--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no")
 	command.Stdout, command.Stderr = &output, &output
 	command.ExtraFiles = []*os.File{lock}
@@ -57,12 +57,12 @@ func startServer(ctx context.Context, path, folder string, lock *os.File, log *s
 		return nil, fmt.Errorf("start %s: %w", path, err)
 	}
 	client := redis.NewClient(&redis.Options{Network: "unix", Addr: socket, DialTimeout: 2 * time.Second, ReadTimeout: 5 * time.Second})
-	gone := make(chan error, 1)
+	gone := make(chan struct{})
 	lost := make(chan error, 1)
 	stopping := make(chan struct{})
 	go func() { // ends with the child
 		err := <-ended
-		gone <- err
+		close(gone)
 		select {
 		case <-stopping:
 		default:

@@ -134,7 +134,7 @@ func (l *Leases) Acquire(ctx context.Context, demand lease.Demand) (*lease.Lease
 	key := pool{demand.Upstream, demand.Model}
 	l.mu.Lock()
 	ahead := l.stockOf(key)
-	ahead.asked++
+	ahead.ask()
 	if taken := ahead.take(demand.Exclude, began); taken != nil {
 		l.refill(key, ahead, began)
 		l.mu.Unlock()

@@ -144,6 +144,7 @@ func (s *session) converse(ctx context.Context) error {
 		// ago, and a kick if it can't wait.
 		if now := time.Now(); kicked || now.Sub(said) >= flushEvery-tick/2 {
 			kicked, said = false, now
+			s.topUp(now)
 			if err := s.say(maxInFlight); err != nil {
 				return err
 			}

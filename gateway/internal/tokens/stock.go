@@ -127,6 +127,14 @@ func (s *stock) remove(unwanted func(shelved) bool) []*held {
 	return removed
 }
 
+// ask counts a request. A load that has begun is noticed before its window is over.
+func (s *stock) ask() {
+	s.asked++
+	if s.asked > 3*minRate*int(rateWindow)/int(2*time.Second) {
+		s.rate = max(s.rate, minRate)
+	}
+}
+
 // measure closes a rate window.
 func (s *stock) measure(window time.Duration) {
 	s.rate = (s.rate + float64(s.asked)/window.Seconds()) / 2
@@ -139,16 +147,34 @@ func (s *stock) idle(now time.Time) bool {
 
 // refill demands more when the stock runs low; mu is held.
 func (l *Leases) refill(key pool, s *stock, now time.Time) {
-	target := s.target()
-	if target == 0 || s.filling || len(s.leases) > target/2 || now.Before(s.pausedUntil) {
-		return
+	if target := s.target(); len(s.leases) <= target/2 && l.fill(key, s, target, now) {
+		l.nudge()
+	}
+}
+
+// topUp demands what stocks have given away since they were filled, in a message
+// that goes out anyway.
+func (l *Leases) topUp(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key, s := range l.stocks {
+		if target := s.target(); len(s.leases) < target-target/8 {
+			l.fill(key, s, target, now)
+		}
+	}
+}
+
+// fill demands what the stock lacks, unless that is no use now; mu is held.
+func (l *Leases) fill(key pool, s *stock, target int, now time.Time) bool {
+	if target == 0 || s.filling || now.Before(s.pausedUntil) {
+		return false
 	}
 	s.filling = true
 	count := min(target-len(s.leases)+len(s.queue), maxDemand)
 	l.ask(&waiter{pool: key, demand: &tokenstorev1.Demand{
 		Upstream: key.upstream, Model: key.model, Ahead: true, Count: uint32(count), //nolint:gosec // 1 to maxDemand
 	}})
-	l.nudge()
+	return true
 }
 
 // serve hands the stock to those who have waited for it. Where it doesn't suffice

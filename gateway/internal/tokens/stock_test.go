@@ -89,6 +89,32 @@ func TestAtLoadLeasesAreTakenAhead(t *testing.T) {
 	})
 }
 
+func TestALoadIsNoticedBeforeItsRateIsMeasured(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		store := newAutomatic("a", "b", "c")
+		go store.serve(r.session())
+		for range 40 { // in no time
+			soon(t, r.acquire(t.Context(), demand), "a lease")
+		}
+		if n := store.aheadSince(time.Time{}); n == 0 {
+			t.Error("no demand for the stock")
+		}
+	})
+}
+
+func TestStockIsToppedUpWithTheReports(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		store := newAutomatic("a", "b", "c")
+		go store.serve(r.session())
+		r.load(2000, time.Second)
+		before := r.counts.roundTrips.Load()
+		r.load(2000, time.Second)
+		if trips := r.counts.roundTrips.Load() - before; trips > int64(time.Second/flushEvery)+5 {
+			t.Errorf("%d round trips in a second", trips)
+		}
+	})
+}
+
 func TestSlowStoreIsNotAskedForEachRequest(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		store := newAutomatic("a", "b", "c")

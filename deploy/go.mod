@@ -81,3 +81,7 @@ replace (
 	carousel.internal/proto => ../proto
 	carousel.internal/tokenstore => ../tokenstore
 )
+
+// gin brings it for MessagePack, which we do not speak. Newer versions take as long
+// to compile as all the rest of the gateway, and a first try waits for that.
+replace github.com/ugorji/go/codec => github.com/ugorji/go/codec v1.2.12

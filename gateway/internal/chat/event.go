@@ -28,6 +28,9 @@ type Raw struct {
 	JSON    []byte
 	// Whole tells that it is a complete answer, not a piece of a stream.
 	Whole bool
+	// TextFrom and TextTo are where in JSON the event's text stands, between its
+	// quotes, if the text is all that the event says; 0: it is not told.
+	TextFrom, TextTo int
 }
 
 // FinishReason says why the answer ended.

@@ -202,6 +202,23 @@ func (s *Scanner) Text() string {
 	return string(appendUnescaped(make([]byte, 0, len(raw)), raw))
 }
 
+// Inside decodes what stands between the quotes of a string. It answers false when
+// that is no such thing.
+func Inside(raw []byte) (text string, ok bool) {
+	plain := run(raw, 0)
+	if plain == len(raw) {
+		return string(raw), true
+	}
+	for i := plain; i < len(raw); i = run(raw, i) {
+		length := escapeLength(raw[i:])
+		if length == 0 {
+			return "", false
+		}
+		i += length
+	}
+	return string(appendUnescaped(make([]byte, 0, len(raw)), raw)), true
+}
+
 // Bool consumes the boolean that must come next.
 func (s *Scanner) Bool() bool {
 	if s.Kind() == Bool && s.data[s.pos] == 't' {

@@ -12,16 +12,31 @@ import (
 // for, whatever the upstream calls them.
 type stamp struct {
 	id, created, model string
-	// learns: chunks begin alike, so the latest head is kept.
+	// learns: chunks are alike, so what is found out about one is kept for the next.
 	learns bool
 	head   stampedHead
+	text   stampedText
+	// lessons is how often text has been learned.
+	lessons int
 }
+
+// maxLessons bounds what is spent on a stream whose chunks differ in more than
+// their text, as some have padding of random length.
+const maxLessons = 8
 
 // stampedHead is the beginning of an upstream's chunk, up to the value of its
 // choices, as it came and with the stamp on it.
 type stampedHead struct {
 	raw, stamped string
 	has          identity
+}
+
+// stampedText is what stands around the text of an upstream's chunk, as it came and
+// with the stamp on it. Most chunks differ in nothing else.
+type stampedText struct {
+	before, after               string
+	stampedBefore, stampedAfter string
+	removed                     removal
 }
 
 // identity tells which members of the stamp an upstream's answer has.
@@ -149,6 +164,40 @@ func (p *stamping) learnHead() {
 	p.learn = false
 	stamped := p.edit.Upto(p.s.Pos())
 	p.stamp.head = stampedHead{raw: string(p.edit.Source(p.s.Pos())), stamped: string(stamped[p.base:]), has: p.seen}
+}
+
+// appendText is appendStamped for a chunk that differs from an earlier one only in
+// its text; false: it does not, or it is not known.
+func (st *stamp) appendText(dst []byte, raw *chat.Raw, remove removal) ([]byte, bool) {
+	known := &st.text
+	if raw.TextTo == 0 || known.before == "" || known.removed != remove ||
+		string(raw.JSON[:raw.TextFrom]) != known.before || string(raw.JSON[raw.TextTo:]) != known.after {
+		return dst, false
+	}
+	dst = append(dst, known.stampedBefore...)
+	dst = append(dst, raw.JSON[raw.TextFrom:raw.TextTo]...)
+	return append(dst, known.stampedAfter...), true
+}
+
+// learnText keeps what stands around the text of a chunk that became stamped. In
+// that the choices are as they came, and so the text stands as far behind their
+// beginning.
+func (st *stamp) learnText(raw *chat.Raw, stamped []byte, remove removal) {
+	head := &st.head
+	if !st.learns || st.lessons == maxLessons || raw.TextTo == 0 || head.raw == "" || raw.TextFrom < len(head.raw) || string(raw.JSON[:len(head.raw)]) != head.raw {
+		return
+	}
+	moved := len(head.stamped) - len(head.raw)
+	from, to := raw.TextFrom+moved, raw.TextTo+moved
+	if to > len(stamped) || string(stamped[:len(head.stamped)]) != head.stamped ||
+		string(stamped[len(head.stamped):to]) != string(raw.JSON[len(head.raw):raw.TextTo]) {
+		return
+	}
+	st.lessons++
+	st.text = stampedText{
+		before: string(raw.JSON[:raw.TextFrom]), after: string(raw.JSON[raw.TextTo:]),
+		stampedBefore: string(stamped[:from]), stampedAfter: string(stamped[to:]), removed: remove,
+	}
 }
 
 // missing are the members that an upstream has left out, to go at the end of its

@@ -87,17 +87,26 @@ func (e *StreamEncoder) passOn(ev *chat.Event) (handled bool, err error) {
 	if remove.finish && !hasDelta(ev) {
 		return false, nil // compose leaves the finish out and keeps the usage
 	}
+	if payload, ok := e.stamp.appendText(e.buf[:0], &ev.Raw, remove); ok {
+		return true, e.pass(payload, ev.More)
+	}
 	payload, has, ok := e.stamp.appendStamped(e.buf[:0], ev.Raw.JSON, remove)
 	if !ok {
 		return false, nil
 	}
-	e.buf = payload
-	e.begun = true
+	e.stamp.learnText(&ev.Raw, payload, remove)
 	if remove.usage && has.usage && has.noChoices {
+		e.buf, e.begun = payload, true
 		return true, e.hold(ev.More) // a chunk of nothing but counts
 	}
+	return true, e.pass(payload, ev.More)
+}
+
+// pass sends a chunk that was passed on.
+func (e *StreamEncoder) pass(payload []byte, more bool) error {
+	e.buf, e.begun = payload, true
 	flatten(payload)
-	return true, e.sink.Data(payload, ev.More)
+	return e.sink.Data(payload, more)
 }
 
 // flatten makes the payload one line. In JSON a line break is only ever white

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/rawjson"
 )
 
 // recorder is a Sink that keeps what it is given.
@@ -392,6 +393,42 @@ func FuzzPassOnAfterAnother(f *testing.F) {
 	})
 }
 
+// Nor does what is kept of what stands around one chunk's text.
+func FuzzPassOnTextAfterText(f *testing.F) {
+	f.Add(`{"choices":[{"delta":{"content":"`, "a", "b", `"}}],"usage":{}}`, true)
+	f.Add(`{"id":1,"usage":{},"choices":[{"delta":{"content":"`, "a", "b", `"}}]}`, true)
+	f.Add(`{"x":"`, "choices", "id", `","choices":[],"model":""}`, false)
+	f.Add(`{"choices":[],"`, "x", "id", `":1}`, false)
+	f.Fuzz(func(t *testing.T, before, first, second, after string, stripUsage bool) {
+		fresh, _ := newStamp(streamRequest(), "x")
+		learned := fresh
+		learned.learns = true
+		remove := removal{usage: stripUsage}
+		for _, text := range []string{first, second, first} {
+			chunk := raw(before + text + after)
+			chunk.TextFrom, chunk.TextTo = len(before), len(before)+len(text)
+			if _, ok := rawjson.Inside([]byte(text)); !ok {
+				return // the driver's promise
+			}
+			want, _, ok := fresh.appendStamped(nil, chunk.JSON, remove)
+			if !ok {
+				return
+			}
+			var document struct{ Choices json.RawMessage }
+			if json.Unmarshal(chunk.JSON, &document) != nil || strings.Count(string(chunk.JSON), `"choices"`) != 1 ||
+				!strings.Contains(string(document.Choices), text+after[:min(1, len(after))]) {
+				return // the text is in the choices, and there are no two of them
+			}
+			got, ok := learned.appendText(nil, &chunk, remove)
+			if ok && string(got) != string(want) {
+				t.Fatalf("%q became %q, want %q", chunk.JSON, got, want)
+			}
+			stamped, _, _ := learned.appendStamped(nil, chunk.JSON, remove)
+			learned.learnText(&chunk, stamped, remove)
+		}
+	})
+}
+
 // However text is cut into events, the client reads exactly that text.
 func FuzzStreamText(f *testing.F) {
 	f.Add("a\u2028b\x00\"\\", "é漢😀")
@@ -437,13 +474,21 @@ func BenchmarkStreamCompose(b *testing.B) {
 }
 
 func BenchmarkStreamPassOn(b *testing.B) {
-	e := NewStreamEncoder(streamRequest(), StreamOptions{}, &discard{})
-	ev := chat.Event{Text: " world", Raw: raw(`{"id":"chatcmpl-8f3a","object":"chat.completion.chunk","created":1763800000,"model":"gpt-4o-2024-08-06",` +
-		`"service_tier":"default","system_fingerprint":"fp_b376dfbbd5","choices":[{"index":0,"delta":{"content":" world"},` +
-		`"logprobs":null,"finish_reason":null}],"usage":null}`)}
-	b.ReportAllocs()
-	for b.Loop() {
-		_ = e.Event(ev)
+	const before = `{"id":"chatcmpl-8f3a","object":"chat.completion.chunk","created":1763800000,"model":"gpt-4o-2024-08-06",` +
+		`"service_tier":"default","system_fingerprint":"fp_b376dfbbd5","choices":[{"index":0,"delta":{"content":"`
+	const after = `"},"logprobs":null,"finish_reason":null}],"usage":null}`
+	for name, told := range map[string]bool{"text": true, "anything": false} {
+		b.Run(name, func(b *testing.B) {
+			e := NewStreamEncoder(streamRequest(), StreamOptions{}, &discard{})
+			ev := chat.Event{Text: " world", Raw: raw(before + " world" + after)}
+			if told {
+				ev.Raw.TextFrom, ev.Raw.TextTo = len(before), len(before+" world")
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				_ = e.Event(ev)
+			}
+		})
 	}
 }
 

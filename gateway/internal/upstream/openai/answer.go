@@ -17,6 +17,17 @@ type piece struct {
 	said bool
 	// malformed: it is no JSON object.
 	malformed bool
+	// text is where the content stands, between its quotes, if it is a string;
+	// sources counts what the event's text is made of.
+	text    span
+	sources int
+}
+
+// onlyText tells whether a text is all that it says.
+func (p *piece) onlyText() bool {
+	event := &p.event
+	return !p.malformed && p.failure == nil && p.choices == 1 && p.sources == 1 && p.text.from < p.text.to &&
+		event.Reasoning == "" && event.ToolCalls == nil && event.Finish == chat.Unfinished && event.Usage == nil
 }
 
 // parsePiece reads a chunk or a whole answer; the two differ only in whether a
@@ -36,9 +47,37 @@ type chunkParser struct {
 	// head is the beginning of the latest chunk that began otherwise than the one
 	// before it: all up to the value of its choices.
 	head []byte
+	// before and after are what stood around the text of the latest chunk that said
+	// nothing but a text. Most chunks differ in nothing else.
+	before, after []byte
 }
 
 func (c *chunkParser) parse(data []byte) piece {
+	if p, ok := c.parseText(data); ok {
+		return p
+	}
+	p := c.parseAll(data)
+	if p.onlyText() {
+		c.before = append(c.before[:0], data[:p.text.from]...)
+		c.after = append(c.after[:0], data[p.text.to:]...)
+	}
+	return p
+}
+
+// parseText reads a chunk that differs from an earlier one only in its text.
+func (c *chunkParser) parseText(data []byte) (piece, bool) {
+	if len(c.before) == 0 || !bytes.HasPrefix(data, c.before) || !bytes.HasSuffix(data[len(c.before):], c.after) {
+		return piece{}, false
+	}
+	place := span{len(c.before), len(data) - len(c.after)}
+	text, ok := rawjson.Inside(data[place.from:place.to])
+	if !ok || text == "" {
+		return piece{}, false
+	}
+	return piece{event: chat.Event{Text: text}, choices: 1, said: true, text: place, sources: 1}, true
+}
+
+func (c *chunkParser) parseAll(data []byte) piece {
 	var p piece
 	if len(c.head) > 0 && bytes.HasPrefix(data, c.head) {
 		s := rawjson.Within(data, len(c.head))
@@ -125,9 +164,15 @@ func (p *piece) readDelta(s *rawjson.Scanner) {
 	for ok := s.Object(); ok; ok = s.Member() {
 		switch string(s.Key()) {
 		case "content":
-			ev.Text = joined(ev.Text, content(s))
+			if s.Kind() == rawjson.String {
+				from := s.Pos() + 1
+				p.addText(s.Text())
+				p.text = span{from, s.Pos() - 1}
+			} else {
+				p.addText(content(s))
+			}
 		case "refusal":
-			ev.Text = joined(ev.Text, text(s))
+			p.addText(text(s))
 		case "reasoning_content":
 			ev.Reasoning = joined(ev.Reasoning, text(s))
 		case "reasoning":
@@ -153,6 +198,13 @@ func (p *piece) readDelta(s *rawjson.Scanner) {
 		ev.Reasoning = thinking
 	}
 	p.said = p.said || ev.Text != "" || ev.Reasoning != "" || len(ev.ToolCalls) > 0
+}
+
+func (p *piece) addText(text string) {
+	if text != "" {
+		p.event.Text = joined(p.event.Text, text)
+		p.sources++
+	}
 }
 
 func joined(a, b string) string {

@@ -102,7 +102,6 @@ func (a *attempt) stream(ctx context.Context, body io.Reader) *upstream.Failure 
 		if failure != nil {
 			return failure
 		}
-		event.Raw = chat.Raw{Dialect: dialect, JSON: got.data}
 		event.More = more(events)
 		if !a.send(event) {
 			return nil
@@ -129,6 +128,10 @@ func (a *attempt) read(got serverEvent) (chat.Event, *upstream.Failure) {
 	}
 	a.said = a.said || p.said
 	event := p.event
+	event.Raw = chat.Raw{Dialect: dialect, JSON: got.data}
+	if p.onlyText() {
+		event.Raw.TextFrom, event.Raw.TextTo = p.text.from, p.text.to
+	}
 	switch {
 	case a.finished:
 		event.Finish = chat.Unfinished // some upstreams say it twice

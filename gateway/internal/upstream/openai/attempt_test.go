@@ -358,6 +358,24 @@ func FuzzChunkAfterAnother(f *testing.F) {
 	})
 }
 
+// Nor does what is kept of what stands around one chunk's text.
+func FuzzChunkTextAfterText(f *testing.F) {
+	f.Add(`{"choices":[{"delta":{"role":"a","content":"`, "a", `b\n`, `"}}]}`)
+	f.Add(`{"choices":[{"delta":{"content":"`, "a", `","refusal":"x`, `"}}]}`)
+	f.Add(`{"choices":[{"delta":{"content":"`, "aa", "a", `a"}}]}`)
+	f.Add(`{"choices":[{"delta":{"content":"x","content":"`, "a", "b", `"},"finish_reason":"stop"}]}`)
+	f.Fuzz(func(t *testing.T, before, first, second, after string) {
+		var chunks chunkParser
+		for _, text := range []string{first, second, first} {
+			data := []byte(before + text + after)
+			got, want := chunks.parse(data), parsePiece(data)
+			if !reflect.DeepEqual(got, want) {
+				t.Fatalf("%q after %q: got %+v, want %+v", data, first, got, want)
+			}
+		}
+	})
+}
+
 // FuzzPiece holds that no chunk, however strange, is mistaken or does harm.
 func FuzzPiece(f *testing.F) {
 	f.Add([]byte(said))

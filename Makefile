@@ -18,6 +18,8 @@ RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 TESTS ?= ./...
 # How long "make fuzz" spends on each target.
 T ?= 30s
+# Arguments of "make bench"; BENCH=-help lists them.
+BENCH ?=
 # How many gateways "make up" starts, and SIM=1 to add the simulated upstreams.
 GATEWAYS ?= 1
 SIM ?=
@@ -78,8 +80,8 @@ fuzz: ## Every fuzz target for T (30s) each
 	done)
 
 .PHONY: bench
-bench: ## Carousel beside nginx and a bare proxy; writes a table to docs/
-	go run ./deploy/bench
+bench: ## Carousel beside nginx and a bare proxy, 5 minutes; writes docs/benchmark.md (BENCH=-quick: does it work?)
+	go run ./deploy/bench $(BENCH)
 
 .PHONY: bench-smoke
 bench-smoke: ## Every micro-benchmark once, so that none is broken

@@ -113,9 +113,15 @@ func (b *bench) renderWorkload(to *bytes.Buffer, w workload, measured results) {
 			fmt.Fprintf(to, " | |%s | | |\n", strings.Repeat(" |", strings.Count(firstByte, "|")))
 			continue
 		}
-		fmt.Fprintf(to, " %.2f | %.2f |", f.addedP50, f.addedP99)
+		added := []float64{f.addedP50, f.addedP99}
 		if w.stream {
-			fmt.Fprintf(to, " %.2f |", f.addedTTF)
+			added = append(added, f.addedTTF)
+		}
+		for _, figure := range added {
+			if len(measured[key{w, direct}]) > 0 {
+				fmt.Fprintf(to, " %.2f", figure)
+			}
+			to.WriteString(" |")
 		}
 		fmt.Fprintf(to, " %.3f | %.0f |", f.cpu, f.memory)
 		if name == carousel {

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -53,8 +54,16 @@ func TestProcessUsage(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only some systems tell")
 	}
-	resident, cpu := metrics.NewProcess().Usage()
-	if resident < 1<<20 || cpu <= 0 {
-		t.Errorf("resident %v bytes, CPU %v s", resident, cpu)
+	process := metrics.NewProcess()
+	resident, before := process.Usage()
+	if resident < 1<<20 {
+		t.Errorf("resident %v bytes", resident)
+	}
+	// The system counts in hundredths of a second, so this uses one.
+	deadline := time.Now().Add(30 * time.Second)
+	for now := before; now <= before; _, now = process.Usage() {
+		if time.Now().After(deadline) {
+			t.Fatalf("CPU time stays at %v s", before)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"carousel.internal/gateway/internal/auth"
@@ -17,6 +18,8 @@ type adminClaim struct {
 	show   func(token string)
 	log    *slog.Logger
 	kick   chan struct{}
+	// pending: it is not decided yet whether this gateway shows a token.
+	pending atomic.Bool
 }
 
 func newAdminClaim(client tokenstorev1.ConfigServiceClient, wanted bool, show func(string), log *slog.Logger) *adminClaim {
@@ -28,6 +31,7 @@ func (a *adminClaim) seen(hash []byte) {
 	if len(hash) > 0 || !a.wanted {
 		return
 	}
+	a.pending.Store(true)
 	select {
 	case a.kick <- struct{}{}:
 	default:
@@ -48,6 +52,7 @@ func (a *adminClaim) Run(ctx context.Context) {
 
 // claim makes one attempt. When it fails, the next configuration brings another.
 func (a *adminClaim) claim(ctx context.Context) {
+	defer a.pending.Store(false)
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	token := auth.Generate()

@@ -160,7 +160,7 @@ func (g *Gateway) Ready(ctx context.Context) error {
 	if g.draining.Load() {
 		return errors.New("shutting down")
 	}
-	if g.options.Config.AuthToken.Empty() && len(g.config.AdminTokenHash()) == 0 {
+	if g.claim.pending.Load() || g.options.Config.AuthToken.Empty() && len(g.config.AdminTokenHash()) == 0 {
 		return errors.New("the tokenstore has not told the admin token")
 	}
 	return errors.Join(g.config.Ready(ctx), g.leases.Ready(ctx))

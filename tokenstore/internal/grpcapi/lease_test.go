@@ -100,10 +100,16 @@ func startLeases(t *testing.T, caps ...uint32) *leaseService {
 	var running sync.WaitGroup
 	running.Go(func() { _ = server.Serve(listener) }) // ends with Stop
 	running.Go(func() { desk.Run(ctx) })
+	var once sync.Once
+	listening := make(chan struct{})
 	running.Go(func() {
 		s.store.Listen(ctx, func(event redisstore.Event) {
-			if event.Kind == redisstore.Recalled {
+			switch event.Kind {
+			case redisstore.Recalled:
 				s.server.Recall(event.Token, event.Epoch)
+			case redisstore.Resync: // the first event: what happened before is not told
+				once.Do(func() { close(listening) })
+			default:
 			}
 		})
 	})
@@ -112,6 +118,11 @@ func startLeases(t *testing.T, caps ...uint32) *leaseService {
 		server.Stop()
 		running.Wait()
 	})
+	select {
+	case <-listening:
+	case <-time.After(testredis.Timeout):
+		t.Fatal("no subscription to the store's events")
+	}
 	s.client = tokenstorev1.NewLeaseServiceClient(dial(t, listener, grpc.WithPerRPCCredentials(bearer(sharedSecret))))
 	return s
 }

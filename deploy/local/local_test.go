@@ -100,6 +100,9 @@ func TestFirstTry(t *testing.T) {
 	for name, path := range map[string]string{"with a redis-server": os.Getenv("PATH"), "without": ""} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := exec.LookPath("redis-server"); err != nil && path != "" {
+				if os.Getenv("REQUIRE_REDIS") == "1" {
+					t.Fatal(err)
+				}
 				t.Skip("no redis-server here")
 			}
 			t.Setenv("PATH", path)

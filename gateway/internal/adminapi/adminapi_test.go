@@ -234,8 +234,8 @@ var (
 	upstreamKeys = []string{"base_url", "driver", "models", "name", "settings", "version"}
 	settingKeys  = []string{
 		"check_usage_models", "check_usage_models_type", "cursor_client_version", "cursor_timezone", "default_instructions",
-		"enable_all_claude", "enable_slow_pool", "enable_stream_check", "include_stop_stream", "log_prompts",
-		"log_retention_count", "max_attempts", "queue_wait_ms", "updated_at", "version", "vision_ability",
+		"enable_alias_pinning", "enable_all_claude", "enable_own_tokens", "enable_slow_pool", "enable_stream_check", "include_stop_stream", "log_prompts",
+		"log_retention_count", "log_retention_hours", "max_attempts", "queue_wait_ms", "updated_at", "version", "vision_ability",
 	}
 	logKeys = []string{
 		"attempts", "completion_tokens", "end_reason", "error", "error_kind", "first_byte_ms", "http_status", "id", "model",

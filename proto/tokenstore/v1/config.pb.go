@@ -23,6 +23,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type PageKind int32
+
+const (
+	PageKind_PAGE_KIND_UNSPECIFIED PageKind = 0
+	// The built-in page.
+	PageKind_PAGE_KIND_DEFAULT PageKind = 1
+	PageKind_PAGE_KIND_TEXT    PageKind = 2
+	PageKind_PAGE_KIND_HTML    PageKind = 3
+)
+
+// Enum value maps for PageKind.
+var (
+	PageKind_name = map[int32]string{
+		0: "PAGE_KIND_UNSPECIFIED",
+		1: "PAGE_KIND_DEFAULT",
+		2: "PAGE_KIND_TEXT",
+		3: "PAGE_KIND_HTML",
+	}
+	PageKind_value = map[string]int32{
+		"PAGE_KIND_UNSPECIFIED": 0,
+		"PAGE_KIND_DEFAULT":     1,
+		"PAGE_KIND_TEXT":        2,
+		"PAGE_KIND_HTML":        3,
+	}
+)
+
+func (x PageKind) Enum() *PageKind {
+	p := new(PageKind)
+	*p = x
+	return p
+}
+
+func (x PageKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PageKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_tokenstore_v1_config_proto_enumTypes[0].Descriptor()
+}
+
+func (PageKind) Type() protoreflect.EnumType {
+	return &file_tokenstore_v1_config_proto_enumTypes[0]
+}
+
+func (x PageKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PageKind.Descriptor instead.
+func (PageKind) EnumDescriptor() ([]byte, []int) {
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{0}
+}
+
 // Settings are the values that take effect without a restart. Field names are
 // the keys of the admin API.
 type Settings struct {
@@ -53,11 +106,17 @@ type Settings struct {
 	MaxAttempts uint32 `protobuf:"varint,13,opt,name=max_attempts,json=maxAttempts,proto3" json:"max_attempts,omitempty"`
 	// How long a request waits for a token when all are at their cap.
 	QueueWaitMs uint32 `protobuf:"varint,14,opt,name=queue_wait_ms,json=queueWaitMs,proto3" json:"queue_wait_ms,omitempty"`
-	// Every stored change raises it.
-	Version       uint64                 `protobuf:"varint,15,opt,name=version,proto3" json:"version,omitempty"`
-	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Every stored change, of settings or of pages, raises it.
+	Version   uint64                 `protobuf:"varint,15,opt,name=version,proto3" json:"version,omitempty"`
+	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	// Hours that log entries are kept; 0: until the count is reached.
+	LogRetentionHours uint32 `protobuf:"varint,17,opt,name=log_retention_hours,json=logRetentionHours,proto3" json:"log_retention_hours,omitempty"`
+	// Let callers bring `<token>,<checksum>` as their key.
+	EnableOwnTokens bool `protobuf:"varint,18,opt,name=enable_own_tokens,json=enableOwnTokens,proto3" json:"enable_own_tokens,omitempty"`
+	// Let callers choose a token by its alias.
+	EnableAliasPinning bool `protobuf:"varint,19,opt,name=enable_alias_pinning,json=enableAliasPinning,proto3" json:"enable_alias_pinning,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Settings) Reset() {
@@ -202,6 +261,207 @@ func (x *Settings) GetUpdatedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Settings) GetLogRetentionHours() uint32 {
+	if x != nil {
+		return x.LogRetentionHours
+	}
+	return 0
+}
+
+func (x *Settings) GetEnableOwnTokens() bool {
+	if x != nil {
+		return x.EnableOwnTokens
+	}
+	return false
+}
+
+func (x *Settings) GetEnableAliasPinning() bool {
+	if x != nil {
+		return x.EnableAliasPinning
+	}
+	return false
+}
+
+// Page is what an admin serves in place of a built-in page.
+type Page struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One of `/`, `/logs`, `/config`, `/tokeninfo`, `/about`, `/readme`,
+	// `/static/shared-styles.css`, `/static/shared.js`.
+	Path string   `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	Kind PageKind `protobuf:"varint,2,opt,name=kind,proto3,enum=tokenstore.v1.PageKind" json:"kind,omitempty"`
+	// UTF-8, at most 256 KiB; empty for the built-in page.
+	Content       string `protobuf:"bytes,3,opt,name=content,proto3" json:"content,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Page) Reset() {
+	*x = Page{}
+	mi := &file_tokenstore_v1_config_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Page) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Page) ProtoMessage() {}
+
+func (x *Page) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_config_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Page.ProtoReflect.Descriptor instead.
+func (*Page) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Page) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Page) GetKind() PageKind {
+	if x != nil {
+		return x.Kind
+	}
+	return PageKind_PAGE_KIND_UNSPECIFIED
+}
+
+func (x *Page) GetContent() string {
+	if x != nil {
+		return x.Content
+	}
+	return ""
+}
+
+// SettingChange says who changed a setting or a page last.
+type SettingChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The setting's name, or the page's path.
+	Name string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	At   *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	// As the gateway named them, at most 128 bytes.
+	Actor         string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SettingChange) Reset() {
+	*x = SettingChange{}
+	mi := &file_tokenstore_v1_config_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SettingChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SettingChange) ProtoMessage() {}
+
+func (x *SettingChange) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_config_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SettingChange.ProtoReflect.Descriptor instead.
+func (*SettingChange) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SettingChange) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SettingChange) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *SettingChange) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+type RevokedSession struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// When the session would have ended by itself.
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokedSession) Reset() {
+	*x = RevokedSession{}
+	mi := &file_tokenstore_v1_config_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokedSession) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokedSession) ProtoMessage() {}
+
+func (x *RevokedSession) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_config_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokedSession.ProtoReflect.Descriptor instead.
+func (*RevokedSession) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *RevokedSession) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *RevokedSession) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
 type Upstream struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Lower-case letters, digits, `-`, `_`; begins with a letter; at most 40.
@@ -221,7 +481,7 @@ type Upstream struct {
 
 func (x *Upstream) Reset() {
 	*x = Upstream{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[1]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -233,7 +493,7 @@ func (x *Upstream) String() string {
 func (*Upstream) ProtoMessage() {}
 
 func (x *Upstream) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[1]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -246,7 +506,7 @@ func (x *Upstream) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Upstream.ProtoReflect.Descriptor instead.
 func (*Upstream) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{1}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Upstream) GetName() string {
@@ -299,7 +559,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[2]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -311,7 +571,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[2]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -324,19 +584,22 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{2}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{5}
 }
 
 type GetSettingsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Settings      *Settings              `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Settings *Settings              `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
+	// Those that differ from the built-in ones.
+	Pages         []*Page          `protobuf:"bytes,2,rep,name=pages,proto3" json:"pages,omitempty"`
+	Changes       []*SettingChange `protobuf:"bytes,3,rep,name=changes,proto3" json:"changes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[3]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -348,7 +611,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[3]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -361,7 +624,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{3}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetSettingsResponse) GetSettings() *Settings {
@@ -371,19 +634,36 @@ func (x *GetSettingsResponse) GetSettings() *Settings {
 	return nil
 }
 
+func (x *GetSettingsResponse) GetPages() []*Page {
+	if x != nil {
+		return x.Pages
+	}
+	return nil
+}
+
+func (x *GetSettingsResponse) GetChanges() []*SettingChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
 type UpdateSettingsRequest struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Settings   *Settings              `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	// 0: no check.
-	ExpectedVersion uint64 `protobuf:"varint,3,opt,name=expected_version,json=expectedVersion,proto3" json:"expected_version,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	ExpectedVersion uint64  `protobuf:"varint,3,opt,name=expected_version,json=expectedVersion,proto3" json:"expected_version,omitempty"`
+	Pages           []*Page `protobuf:"bytes,4,rep,name=pages,proto3" json:"pages,omitempty"`
+	// Who asks for it, for SettingChange.
+	Actor         string `protobuf:"bytes,5,opt,name=actor,proto3" json:"actor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UpdateSettingsRequest) Reset() {
 	*x = UpdateSettingsRequest{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[4]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -395,7 +675,7 @@ func (x *UpdateSettingsRequest) String() string {
 func (*UpdateSettingsRequest) ProtoMessage() {}
 
 func (x *UpdateSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[4]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -408,7 +688,7 @@ func (x *UpdateSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateSettingsRequest.ProtoReflect.Descriptor instead.
 func (*UpdateSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{4}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *UpdateSettingsRequest) GetSettings() *Settings {
@@ -432,6 +712,20 @@ func (x *UpdateSettingsRequest) GetExpectedVersion() uint64 {
 	return 0
 }
 
+func (x *UpdateSettingsRequest) GetPages() []*Page {
+	if x != nil {
+		return x.Pages
+	}
+	return nil
+}
+
+func (x *UpdateSettingsRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
 type UpdateSettingsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Settings      *Settings              `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
@@ -441,7 +735,7 @@ type UpdateSettingsResponse struct {
 
 func (x *UpdateSettingsResponse) Reset() {
 	*x = UpdateSettingsResponse{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[5]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -453,7 +747,7 @@ func (x *UpdateSettingsResponse) String() string {
 func (*UpdateSettingsResponse) ProtoMessage() {}
 
 func (x *UpdateSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[5]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -466,7 +760,7 @@ func (x *UpdateSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateSettingsResponse.ProtoReflect.Descriptor instead.
 func (*UpdateSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{5}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *UpdateSettingsResponse) GetSettings() *Settings {
@@ -480,13 +774,15 @@ type ResetSettingsRequest struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	ResetMask       *fieldmaskpb.FieldMask `protobuf:"bytes,1,opt,name=reset_mask,json=resetMask,proto3" json:"reset_mask,omitempty"`
 	ExpectedVersion uint64                 `protobuf:"varint,2,opt,name=expected_version,json=expectedVersion,proto3" json:"expected_version,omitempty"`
+	PagePaths       []string               `protobuf:"bytes,3,rep,name=page_paths,json=pagePaths,proto3" json:"page_paths,omitempty"`
+	Actor           string                 `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
 
 func (x *ResetSettingsRequest) Reset() {
 	*x = ResetSettingsRequest{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[6]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -498,7 +794,7 @@ func (x *ResetSettingsRequest) String() string {
 func (*ResetSettingsRequest) ProtoMessage() {}
 
 func (x *ResetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[6]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -511,7 +807,7 @@ func (x *ResetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*ResetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{6}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ResetSettingsRequest) GetResetMask() *fieldmaskpb.FieldMask {
@@ -528,6 +824,20 @@ func (x *ResetSettingsRequest) GetExpectedVersion() uint64 {
 	return 0
 }
 
+func (x *ResetSettingsRequest) GetPagePaths() []string {
+	if x != nil {
+		return x.PagePaths
+	}
+	return nil
+}
+
+func (x *ResetSettingsRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
 type ResetSettingsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Settings      *Settings              `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
@@ -537,7 +847,7 @@ type ResetSettingsResponse struct {
 
 func (x *ResetSettingsResponse) Reset() {
 	*x = ResetSettingsResponse{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[7]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -549,7 +859,7 @@ func (x *ResetSettingsResponse) String() string {
 func (*ResetSettingsResponse) ProtoMessage() {}
 
 func (x *ResetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[7]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -562,7 +872,7 @@ func (x *ResetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*ResetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{7}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ResetSettingsResponse) GetSettings() *Settings {
@@ -580,7 +890,7 @@ type ListUpstreamsRequest struct {
 
 func (x *ListUpstreamsRequest) Reset() {
 	*x = ListUpstreamsRequest{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[8]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -592,7 +902,7 @@ func (x *ListUpstreamsRequest) String() string {
 func (*ListUpstreamsRequest) ProtoMessage() {}
 
 func (x *ListUpstreamsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[8]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -605,7 +915,7 @@ func (x *ListUpstreamsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUpstreamsRequest.ProtoReflect.Descriptor instead.
 func (*ListUpstreamsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 type ListUpstreamsResponse struct {
@@ -617,7 +927,7 @@ type ListUpstreamsResponse struct {
 
 func (x *ListUpstreamsResponse) Reset() {
 	*x = ListUpstreamsResponse{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[9]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -629,7 +939,7 @@ func (x *ListUpstreamsResponse) String() string {
 func (*ListUpstreamsResponse) ProtoMessage() {}
 
 func (x *ListUpstreamsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[9]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -642,7 +952,7 @@ func (x *ListUpstreamsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUpstreamsResponse.ProtoReflect.Descriptor instead.
 func (*ListUpstreamsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListUpstreamsResponse) GetUpstreams() []*Upstream {
@@ -662,7 +972,7 @@ type PutUpstreamRequest struct {
 
 func (x *PutUpstreamRequest) Reset() {
 	*x = PutUpstreamRequest{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[10]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -674,7 +984,7 @@ func (x *PutUpstreamRequest) String() string {
 func (*PutUpstreamRequest) ProtoMessage() {}
 
 func (x *PutUpstreamRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[10]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -687,7 +997,7 @@ func (x *PutUpstreamRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutUpstreamRequest.ProtoReflect.Descriptor instead.
 func (*PutUpstreamRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PutUpstreamRequest) GetUpstream() *Upstream {
@@ -713,7 +1023,7 @@ type PutUpstreamResponse struct {
 
 func (x *PutUpstreamResponse) Reset() {
 	*x = PutUpstreamResponse{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[11]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -725,7 +1035,7 @@ func (x *PutUpstreamResponse) String() string {
 func (*PutUpstreamResponse) ProtoMessage() {}
 
 func (x *PutUpstreamResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[11]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -738,7 +1048,7 @@ func (x *PutUpstreamResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutUpstreamResponse.ProtoReflect.Descriptor instead.
 func (*PutUpstreamResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *PutUpstreamResponse) GetUpstream() *Upstream {
@@ -758,7 +1068,7 @@ type DeleteUpstreamRequest struct {
 
 func (x *DeleteUpstreamRequest) Reset() {
 	*x = DeleteUpstreamRequest{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[12]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -770,7 +1080,7 @@ func (x *DeleteUpstreamRequest) String() string {
 func (*DeleteUpstreamRequest) ProtoMessage() {}
 
 func (x *DeleteUpstreamRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[12]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -783,7 +1093,7 @@ func (x *DeleteUpstreamRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteUpstreamRequest.ProtoReflect.Descriptor instead.
 func (*DeleteUpstreamRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DeleteUpstreamRequest) GetName() string {
@@ -808,7 +1118,7 @@ type DeleteUpstreamResponse struct {
 
 func (x *DeleteUpstreamResponse) Reset() {
 	*x = DeleteUpstreamResponse{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[13]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -820,7 +1130,7 @@ func (x *DeleteUpstreamResponse) String() string {
 func (*DeleteUpstreamResponse) ProtoMessage() {}
 
 func (x *DeleteUpstreamResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[13]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -833,7 +1143,7 @@ func (x *DeleteUpstreamResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteUpstreamResponse.ProtoReflect.Descriptor instead.
 func (*DeleteUpstreamResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{13}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{16}
 }
 
 type ClaimAdminTokenRequest struct {
@@ -846,7 +1156,7 @@ type ClaimAdminTokenRequest struct {
 
 func (x *ClaimAdminTokenRequest) Reset() {
 	*x = ClaimAdminTokenRequest{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[14]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -858,7 +1168,7 @@ func (x *ClaimAdminTokenRequest) String() string {
 func (*ClaimAdminTokenRequest) ProtoMessage() {}
 
 func (x *ClaimAdminTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[14]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -871,7 +1181,7 @@ func (x *ClaimAdminTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClaimAdminTokenRequest.ProtoReflect.Descriptor instead.
 func (*ClaimAdminTokenRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{14}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ClaimAdminTokenRequest) GetTokenHash() []byte {
@@ -892,7 +1202,7 @@ type ClaimAdminTokenResponse struct {
 
 func (x *ClaimAdminTokenResponse) Reset() {
 	*x = ClaimAdminTokenResponse{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[15]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -904,7 +1214,7 @@ func (x *ClaimAdminTokenResponse) String() string {
 func (*ClaimAdminTokenResponse) ProtoMessage() {}
 
 func (x *ClaimAdminTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[15]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -917,7 +1227,7 @@ func (x *ClaimAdminTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClaimAdminTokenResponse.ProtoReflect.Descriptor instead.
 func (*ClaimAdminTokenResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{15}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ClaimAdminTokenResponse) GetTokenHash() []byte {
@@ -943,7 +1253,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[16]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -955,7 +1265,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[16]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -968,7 +1278,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{16}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *WatchRequest) GetReplica() string {
@@ -983,13 +1293,17 @@ type WatchResponse struct {
 	Settings       *Settings              `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
 	Upstreams      []*Upstream            `protobuf:"bytes,2,rep,name=upstreams,proto3" json:"upstreams,omitempty"`
 	AdminTokenHash []byte                 `protobuf:"bytes,3,opt,name=admin_token_hash,json=adminTokenHash,proto3" json:"admin_token_hash,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Those that differ from the built-in ones.
+	Pages []*Page `protobuf:"bytes,4,rep,name=pages,proto3" json:"pages,omitempty"`
+	// Those that have not expired.
+	RevokedSessions []*RevokedSession `protobuf:"bytes,5,rep,name=revoked_sessions,json=revokedSessions,proto3" json:"revoked_sessions,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[17]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1001,7 +1315,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[17]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1014,7 +1328,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{17}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *WatchResponse) GetSettings() *Settings {
@@ -1038,11 +1352,114 @@ func (x *WatchResponse) GetAdminTokenHash() []byte {
 	return nil
 }
 
+func (x *WatchResponse) GetPages() []*Page {
+	if x != nil {
+		return x.Pages
+	}
+	return nil
+}
+
+func (x *WatchResponse) GetRevokedSessions() []*RevokedSession {
+	if x != nil {
+		return x.RevokedSessions
+	}
+	return nil
+}
+
+type RevokeSessionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 to 64 characters of base64url.
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeSessionRequest) Reset() {
+	*x = RevokeSessionRequest{}
+	mi := &file_tokenstore_v1_config_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeSessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeSessionRequest) ProtoMessage() {}
+
+func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_config_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeSessionRequest.ProtoReflect.Descriptor instead.
+func (*RevokeSessionRequest) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *RevokeSessionRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *RevokeSessionRequest) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+type RevokeSessionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeSessionResponse) Reset() {
+	*x = RevokeSessionResponse{}
+	mi := &file_tokenstore_v1_config_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeSessionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeSessionResponse) ProtoMessage() {}
+
+func (x *RevokeSessionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_config_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeSessionResponse.ProtoReflect.Descriptor instead.
+func (*RevokeSessionResponse) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{22}
+}
+
 var File_tokenstore_v1_config_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x1atokenstore/v1/config.proto\x12\rtokenstore.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x05\n" +
+	"\x1atokenstore/v1/config.proto\x12\rtokenstore.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd7\x06\n" +
 	"\bSettings\x12.\n" +
 	"\x13enable_stream_check\x18\x01 \x01(\bR\x11enableStreamCheck\x12.\n" +
 	"\x13include_stop_stream\x18\x02 \x01(\bR\x11includeStopStream\x12%\n" +
@@ -1062,7 +1479,22 @@ const file_tokenstore_v1_config_proto_rawDesc = "" +
 	"\rqueue_wait_ms\x18\x0e \x01(\rR\vqueueWaitMs\x12\x18\n" +
 	"\aversion\x18\x0f \x01(\x04R\aversion\x129\n" +
 	"\n" +
-	"updated_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\"\x83\x02\n" +
+	"updated_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12.\n" +
+	"\x13log_retention_hours\x18\x11 \x01(\rR\x11logRetentionHours\x12*\n" +
+	"\x11enable_own_tokens\x18\x12 \x01(\bR\x0fenableOwnTokens\x120\n" +
+	"\x14enable_alias_pinning\x18\x13 \x01(\bR\x12enableAliasPinning\"a\n" +
+	"\x04Page\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12+\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x17.tokenstore.v1.PageKindR\x04kind\x12\x18\n" +
+	"\acontent\x18\x03 \x01(\tR\acontent\"e\n" +
+	"\rSettingChange\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12*\n" +
+	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
+	"\x05actor\x18\x03 \x01(\tR\x05actor\"[\n" +
+	"\x0eRevokedSession\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x129\n" +
+	"\n" +
+	"expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\x83\x02\n" +
 	"\bUpstream\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06driver\x18\x02 \x01(\tR\x06driver\x12\x19\n" +
@@ -1073,20 +1505,27 @@ const file_tokenstore_v1_config_proto_rawDesc = "" +
 	"\rSettingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x14\n" +
-	"\x12GetSettingsRequest\"J\n" +
+	"\x12GetSettingsRequest\"\xad\x01\n" +
 	"\x13GetSettingsResponse\x123\n" +
-	"\bsettings\x18\x01 \x01(\v2\x17.tokenstore.v1.SettingsR\bsettings\"\xb4\x01\n" +
+	"\bsettings\x18\x01 \x01(\v2\x17.tokenstore.v1.SettingsR\bsettings\x12)\n" +
+	"\x05pages\x18\x02 \x03(\v2\x13.tokenstore.v1.PageR\x05pages\x126\n" +
+	"\achanges\x18\x03 \x03(\v2\x1c.tokenstore.v1.SettingChangeR\achanges\"\xf5\x01\n" +
 	"\x15UpdateSettingsRequest\x123\n" +
 	"\bsettings\x18\x01 \x01(\v2\x17.tokenstore.v1.SettingsR\bsettings\x12;\n" +
 	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
 	"updateMask\x12)\n" +
-	"\x10expected_version\x18\x03 \x01(\x04R\x0fexpectedVersion\"M\n" +
+	"\x10expected_version\x18\x03 \x01(\x04R\x0fexpectedVersion\x12)\n" +
+	"\x05pages\x18\x04 \x03(\v2\x13.tokenstore.v1.PageR\x05pages\x12\x14\n" +
+	"\x05actor\x18\x05 \x01(\tR\x05actor\"M\n" +
 	"\x16UpdateSettingsResponse\x123\n" +
-	"\bsettings\x18\x01 \x01(\v2\x17.tokenstore.v1.SettingsR\bsettings\"|\n" +
+	"\bsettings\x18\x01 \x01(\v2\x17.tokenstore.v1.SettingsR\bsettings\"\xb1\x01\n" +
 	"\x14ResetSettingsRequest\x129\n" +
 	"\n" +
 	"reset_mask\x18\x01 \x01(\v2\x1a.google.protobuf.FieldMaskR\tresetMask\x12)\n" +
-	"\x10expected_version\x18\x02 \x01(\x04R\x0fexpectedVersion\"L\n" +
+	"\x10expected_version\x18\x02 \x01(\x04R\x0fexpectedVersion\x12\x1d\n" +
+	"\n" +
+	"page_paths\x18\x03 \x03(\tR\tpagePaths\x12\x14\n" +
+	"\x05actor\x18\x04 \x01(\tR\x05actor\"L\n" +
 	"\x15ResetSettingsResponse\x123\n" +
 	"\bsettings\x18\x01 \x01(\v2\x17.tokenstore.v1.SettingsR\bsettings\"\x16\n" +
 	"\x14ListUpstreamsRequest\"N\n" +
@@ -1109,11 +1548,23 @@ const file_tokenstore_v1_config_proto_rawDesc = "" +
 	"token_hash\x18\x01 \x01(\fR\ttokenHash\x12\x18\n" +
 	"\aclaimed\x18\x02 \x01(\bR\aclaimed\"(\n" +
 	"\fWatchRequest\x12\x18\n" +
-	"\areplica\x18\x01 \x01(\tR\areplica\"\xa5\x01\n" +
+	"\areplica\x18\x01 \x01(\tR\areplica\"\x9a\x02\n" +
 	"\rWatchResponse\x123\n" +
 	"\bsettings\x18\x01 \x01(\v2\x17.tokenstore.v1.SettingsR\bsettings\x125\n" +
 	"\tupstreams\x18\x02 \x03(\v2\x17.tokenstore.v1.UpstreamR\tupstreams\x12(\n" +
-	"\x10admin_token_hash\x18\x03 \x01(\fR\x0eadminTokenHash2\xd9\x05\n" +
+	"\x10admin_token_hash\x18\x03 \x01(\fR\x0eadminTokenHash\x12)\n" +
+	"\x05pages\x18\x04 \x03(\v2\x13.tokenstore.v1.PageR\x05pages\x12H\n" +
+	"\x10revoked_sessions\x18\x05 \x03(\v2\x1d.tokenstore.v1.RevokedSessionR\x0frevokedSessions\"a\n" +
+	"\x14RevokeSessionRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x129\n" +
+	"\n" +
+	"expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\x17\n" +
+	"\x15RevokeSessionResponse*d\n" +
+	"\bPageKind\x12\x19\n" +
+	"\x15PAGE_KIND_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11PAGE_KIND_DEFAULT\x10\x01\x12\x12\n" +
+	"\x0ePAGE_KIND_TEXT\x10\x02\x12\x12\n" +
+	"\x0ePAGE_KIND_HTML\x10\x032\xb5\x06\n" +
 	"\rConfigService\x12T\n" +
 	"\vGetSettings\x12!.tokenstore.v1.GetSettingsRequest\x1a\".tokenstore.v1.GetSettingsResponse\x12]\n" +
 	"\x0eUpdateSettings\x12$.tokenstore.v1.UpdateSettingsRequest\x1a%.tokenstore.v1.UpdateSettingsResponse\x12Z\n" +
@@ -1122,7 +1573,8 @@ const file_tokenstore_v1_config_proto_rawDesc = "" +
 	"\vPutUpstream\x12!.tokenstore.v1.PutUpstreamRequest\x1a\".tokenstore.v1.PutUpstreamResponse\x12]\n" +
 	"\x0eDeleteUpstream\x12$.tokenstore.v1.DeleteUpstreamRequest\x1a%.tokenstore.v1.DeleteUpstreamResponse\x12`\n" +
 	"\x0fClaimAdminToken\x12%.tokenstore.v1.ClaimAdminTokenRequest\x1a&.tokenstore.v1.ClaimAdminTokenResponse\x12D\n" +
-	"\x05Watch\x12\x1b.tokenstore.v1.WatchRequest\x1a\x1c.tokenstore.v1.WatchResponse0\x01B4Z2carousel.internal/proto/tokenstore/v1;tokenstorev1b\x06proto3"
+	"\x05Watch\x12\x1b.tokenstore.v1.WatchRequest\x1a\x1c.tokenstore.v1.WatchResponse0\x01\x12Z\n" +
+	"\rRevokeSession\x12#.tokenstore.v1.RevokeSessionRequest\x1a$.tokenstore.v1.RevokeSessionResponseB4Z2carousel.internal/proto/tokenstore/v1;tokenstorev1b\x06proto3"
 
 var (
 	file_tokenstore_v1_config_proto_rawDescOnce sync.Once
@@ -1136,65 +1588,83 @@ func file_tokenstore_v1_config_proto_rawDescGZIP() []byte {
 	return file_tokenstore_v1_config_proto_rawDescData
 }
 
-var file_tokenstore_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_tokenstore_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_tokenstore_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_tokenstore_v1_config_proto_goTypes = []any{
-	(*Settings)(nil),                // 0: tokenstore.v1.Settings
-	(*Upstream)(nil),                // 1: tokenstore.v1.Upstream
-	(*GetSettingsRequest)(nil),      // 2: tokenstore.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),     // 3: tokenstore.v1.GetSettingsResponse
-	(*UpdateSettingsRequest)(nil),   // 4: tokenstore.v1.UpdateSettingsRequest
-	(*UpdateSettingsResponse)(nil),  // 5: tokenstore.v1.UpdateSettingsResponse
-	(*ResetSettingsRequest)(nil),    // 6: tokenstore.v1.ResetSettingsRequest
-	(*ResetSettingsResponse)(nil),   // 7: tokenstore.v1.ResetSettingsResponse
-	(*ListUpstreamsRequest)(nil),    // 8: tokenstore.v1.ListUpstreamsRequest
-	(*ListUpstreamsResponse)(nil),   // 9: tokenstore.v1.ListUpstreamsResponse
-	(*PutUpstreamRequest)(nil),      // 10: tokenstore.v1.PutUpstreamRequest
-	(*PutUpstreamResponse)(nil),     // 11: tokenstore.v1.PutUpstreamResponse
-	(*DeleteUpstreamRequest)(nil),   // 12: tokenstore.v1.DeleteUpstreamRequest
-	(*DeleteUpstreamResponse)(nil),  // 13: tokenstore.v1.DeleteUpstreamResponse
-	(*ClaimAdminTokenRequest)(nil),  // 14: tokenstore.v1.ClaimAdminTokenRequest
-	(*ClaimAdminTokenResponse)(nil), // 15: tokenstore.v1.ClaimAdminTokenResponse
-	(*WatchRequest)(nil),            // 16: tokenstore.v1.WatchRequest
-	(*WatchResponse)(nil),           // 17: tokenstore.v1.WatchResponse
-	nil,                             // 18: tokenstore.v1.Upstream.SettingsEntry
-	(*timestamppb.Timestamp)(nil),   // 19: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),   // 20: google.protobuf.FieldMask
+	(PageKind)(0),                   // 0: tokenstore.v1.PageKind
+	(*Settings)(nil),                // 1: tokenstore.v1.Settings
+	(*Page)(nil),                    // 2: tokenstore.v1.Page
+	(*SettingChange)(nil),           // 3: tokenstore.v1.SettingChange
+	(*RevokedSession)(nil),          // 4: tokenstore.v1.RevokedSession
+	(*Upstream)(nil),                // 5: tokenstore.v1.Upstream
+	(*GetSettingsRequest)(nil),      // 6: tokenstore.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),     // 7: tokenstore.v1.GetSettingsResponse
+	(*UpdateSettingsRequest)(nil),   // 8: tokenstore.v1.UpdateSettingsRequest
+	(*UpdateSettingsResponse)(nil),  // 9: tokenstore.v1.UpdateSettingsResponse
+	(*ResetSettingsRequest)(nil),    // 10: tokenstore.v1.ResetSettingsRequest
+	(*ResetSettingsResponse)(nil),   // 11: tokenstore.v1.ResetSettingsResponse
+	(*ListUpstreamsRequest)(nil),    // 12: tokenstore.v1.ListUpstreamsRequest
+	(*ListUpstreamsResponse)(nil),   // 13: tokenstore.v1.ListUpstreamsResponse
+	(*PutUpstreamRequest)(nil),      // 14: tokenstore.v1.PutUpstreamRequest
+	(*PutUpstreamResponse)(nil),     // 15: tokenstore.v1.PutUpstreamResponse
+	(*DeleteUpstreamRequest)(nil),   // 16: tokenstore.v1.DeleteUpstreamRequest
+	(*DeleteUpstreamResponse)(nil),  // 17: tokenstore.v1.DeleteUpstreamResponse
+	(*ClaimAdminTokenRequest)(nil),  // 18: tokenstore.v1.ClaimAdminTokenRequest
+	(*ClaimAdminTokenResponse)(nil), // 19: tokenstore.v1.ClaimAdminTokenResponse
+	(*WatchRequest)(nil),            // 20: tokenstore.v1.WatchRequest
+	(*WatchResponse)(nil),           // 21: tokenstore.v1.WatchResponse
+	(*RevokeSessionRequest)(nil),    // 22: tokenstore.v1.RevokeSessionRequest
+	(*RevokeSessionResponse)(nil),   // 23: tokenstore.v1.RevokeSessionResponse
+	nil,                             // 24: tokenstore.v1.Upstream.SettingsEntry
+	(*timestamppb.Timestamp)(nil),   // 25: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),   // 26: google.protobuf.FieldMask
 }
 var file_tokenstore_v1_config_proto_depIdxs = []int32{
-	19, // 0: tokenstore.v1.Settings.updated_at:type_name -> google.protobuf.Timestamp
-	18, // 1: tokenstore.v1.Upstream.settings:type_name -> tokenstore.v1.Upstream.SettingsEntry
-	0,  // 2: tokenstore.v1.GetSettingsResponse.settings:type_name -> tokenstore.v1.Settings
-	0,  // 3: tokenstore.v1.UpdateSettingsRequest.settings:type_name -> tokenstore.v1.Settings
-	20, // 4: tokenstore.v1.UpdateSettingsRequest.update_mask:type_name -> google.protobuf.FieldMask
-	0,  // 5: tokenstore.v1.UpdateSettingsResponse.settings:type_name -> tokenstore.v1.Settings
-	20, // 6: tokenstore.v1.ResetSettingsRequest.reset_mask:type_name -> google.protobuf.FieldMask
-	0,  // 7: tokenstore.v1.ResetSettingsResponse.settings:type_name -> tokenstore.v1.Settings
-	1,  // 8: tokenstore.v1.ListUpstreamsResponse.upstreams:type_name -> tokenstore.v1.Upstream
-	1,  // 9: tokenstore.v1.PutUpstreamRequest.upstream:type_name -> tokenstore.v1.Upstream
-	1,  // 10: tokenstore.v1.PutUpstreamResponse.upstream:type_name -> tokenstore.v1.Upstream
-	0,  // 11: tokenstore.v1.WatchResponse.settings:type_name -> tokenstore.v1.Settings
-	1,  // 12: tokenstore.v1.WatchResponse.upstreams:type_name -> tokenstore.v1.Upstream
-	2,  // 13: tokenstore.v1.ConfigService.GetSettings:input_type -> tokenstore.v1.GetSettingsRequest
-	4,  // 14: tokenstore.v1.ConfigService.UpdateSettings:input_type -> tokenstore.v1.UpdateSettingsRequest
-	6,  // 15: tokenstore.v1.ConfigService.ResetSettings:input_type -> tokenstore.v1.ResetSettingsRequest
-	8,  // 16: tokenstore.v1.ConfigService.ListUpstreams:input_type -> tokenstore.v1.ListUpstreamsRequest
-	10, // 17: tokenstore.v1.ConfigService.PutUpstream:input_type -> tokenstore.v1.PutUpstreamRequest
-	12, // 18: tokenstore.v1.ConfigService.DeleteUpstream:input_type -> tokenstore.v1.DeleteUpstreamRequest
-	14, // 19: tokenstore.v1.ConfigService.ClaimAdminToken:input_type -> tokenstore.v1.ClaimAdminTokenRequest
-	16, // 20: tokenstore.v1.ConfigService.Watch:input_type -> tokenstore.v1.WatchRequest
-	3,  // 21: tokenstore.v1.ConfigService.GetSettings:output_type -> tokenstore.v1.GetSettingsResponse
-	5,  // 22: tokenstore.v1.ConfigService.UpdateSettings:output_type -> tokenstore.v1.UpdateSettingsResponse
-	7,  // 23: tokenstore.v1.ConfigService.ResetSettings:output_type -> tokenstore.v1.ResetSettingsResponse
-	9,  // 24: tokenstore.v1.ConfigService.ListUpstreams:output_type -> tokenstore.v1.ListUpstreamsResponse
-	11, // 25: tokenstore.v1.ConfigService.PutUpstream:output_type -> tokenstore.v1.PutUpstreamResponse
-	13, // 26: tokenstore.v1.ConfigService.DeleteUpstream:output_type -> tokenstore.v1.DeleteUpstreamResponse
-	15, // 27: tokenstore.v1.ConfigService.ClaimAdminToken:output_type -> tokenstore.v1.ClaimAdminTokenResponse
-	17, // 28: tokenstore.v1.ConfigService.Watch:output_type -> tokenstore.v1.WatchResponse
-	21, // [21:29] is the sub-list for method output_type
-	13, // [13:21] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	25, // 0: tokenstore.v1.Settings.updated_at:type_name -> google.protobuf.Timestamp
+	0,  // 1: tokenstore.v1.Page.kind:type_name -> tokenstore.v1.PageKind
+	25, // 2: tokenstore.v1.SettingChange.at:type_name -> google.protobuf.Timestamp
+	25, // 3: tokenstore.v1.RevokedSession.expires_at:type_name -> google.protobuf.Timestamp
+	24, // 4: tokenstore.v1.Upstream.settings:type_name -> tokenstore.v1.Upstream.SettingsEntry
+	1,  // 5: tokenstore.v1.GetSettingsResponse.settings:type_name -> tokenstore.v1.Settings
+	2,  // 6: tokenstore.v1.GetSettingsResponse.pages:type_name -> tokenstore.v1.Page
+	3,  // 7: tokenstore.v1.GetSettingsResponse.changes:type_name -> tokenstore.v1.SettingChange
+	1,  // 8: tokenstore.v1.UpdateSettingsRequest.settings:type_name -> tokenstore.v1.Settings
+	26, // 9: tokenstore.v1.UpdateSettingsRequest.update_mask:type_name -> google.protobuf.FieldMask
+	2,  // 10: tokenstore.v1.UpdateSettingsRequest.pages:type_name -> tokenstore.v1.Page
+	1,  // 11: tokenstore.v1.UpdateSettingsResponse.settings:type_name -> tokenstore.v1.Settings
+	26, // 12: tokenstore.v1.ResetSettingsRequest.reset_mask:type_name -> google.protobuf.FieldMask
+	1,  // 13: tokenstore.v1.ResetSettingsResponse.settings:type_name -> tokenstore.v1.Settings
+	5,  // 14: tokenstore.v1.ListUpstreamsResponse.upstreams:type_name -> tokenstore.v1.Upstream
+	5,  // 15: tokenstore.v1.PutUpstreamRequest.upstream:type_name -> tokenstore.v1.Upstream
+	5,  // 16: tokenstore.v1.PutUpstreamResponse.upstream:type_name -> tokenstore.v1.Upstream
+	1,  // 17: tokenstore.v1.WatchResponse.settings:type_name -> tokenstore.v1.Settings
+	5,  // 18: tokenstore.v1.WatchResponse.upstreams:type_name -> tokenstore.v1.Upstream
+	2,  // 19: tokenstore.v1.WatchResponse.pages:type_name -> tokenstore.v1.Page
+	4,  // 20: tokenstore.v1.WatchResponse.revoked_sessions:type_name -> tokenstore.v1.RevokedSession
+	25, // 21: tokenstore.v1.RevokeSessionRequest.expires_at:type_name -> google.protobuf.Timestamp
+	6,  // 22: tokenstore.v1.ConfigService.GetSettings:input_type -> tokenstore.v1.GetSettingsRequest
+	8,  // 23: tokenstore.v1.ConfigService.UpdateSettings:input_type -> tokenstore.v1.UpdateSettingsRequest
+	10, // 24: tokenstore.v1.ConfigService.ResetSettings:input_type -> tokenstore.v1.ResetSettingsRequest
+	12, // 25: tokenstore.v1.ConfigService.ListUpstreams:input_type -> tokenstore.v1.ListUpstreamsRequest
+	14, // 26: tokenstore.v1.ConfigService.PutUpstream:input_type -> tokenstore.v1.PutUpstreamRequest
+	16, // 27: tokenstore.v1.ConfigService.DeleteUpstream:input_type -> tokenstore.v1.DeleteUpstreamRequest
+	18, // 28: tokenstore.v1.ConfigService.ClaimAdminToken:input_type -> tokenstore.v1.ClaimAdminTokenRequest
+	20, // 29: tokenstore.v1.ConfigService.Watch:input_type -> tokenstore.v1.WatchRequest
+	22, // 30: tokenstore.v1.ConfigService.RevokeSession:input_type -> tokenstore.v1.RevokeSessionRequest
+	7,  // 31: tokenstore.v1.ConfigService.GetSettings:output_type -> tokenstore.v1.GetSettingsResponse
+	9,  // 32: tokenstore.v1.ConfigService.UpdateSettings:output_type -> tokenstore.v1.UpdateSettingsResponse
+	11, // 33: tokenstore.v1.ConfigService.ResetSettings:output_type -> tokenstore.v1.ResetSettingsResponse
+	13, // 34: tokenstore.v1.ConfigService.ListUpstreams:output_type -> tokenstore.v1.ListUpstreamsResponse
+	15, // 35: tokenstore.v1.ConfigService.PutUpstream:output_type -> tokenstore.v1.PutUpstreamResponse
+	17, // 36: tokenstore.v1.ConfigService.DeleteUpstream:output_type -> tokenstore.v1.DeleteUpstreamResponse
+	19, // 37: tokenstore.v1.ConfigService.ClaimAdminToken:output_type -> tokenstore.v1.ClaimAdminTokenResponse
+	21, // 38: tokenstore.v1.ConfigService.Watch:output_type -> tokenstore.v1.WatchResponse
+	23, // 39: tokenstore.v1.ConfigService.RevokeSession:output_type -> tokenstore.v1.RevokeSessionResponse
+	31, // [31:40] is the sub-list for method output_type
+	22, // [22:31] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_config_proto_init() }
@@ -1207,13 +1677,14 @@ func file_tokenstore_v1_config_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_config_proto_rawDesc), len(file_tokenstore_v1_config_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   19,
+			NumEnums:      1,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_tokenstore_v1_config_proto_goTypes,
 		DependencyIndexes: file_tokenstore_v1_config_proto_depIdxs,
+		EnumInfos:         file_tokenstore_v1_config_proto_enumTypes,
 		MessageInfos:      file_tokenstore_v1_config_proto_msgTypes,
 	}.Build()
 	File_tokenstore_v1_config_proto = out.File

@@ -27,20 +27,23 @@ const (
 	ConfigService_DeleteUpstream_FullMethodName  = "/tokenstore.v1.ConfigService/DeleteUpstream"
 	ConfigService_ClaimAdminToken_FullMethodName = "/tokenstore.v1.ConfigService/ClaimAdminToken"
 	ConfigService_Watch_FullMethodName           = "/tokenstore.v1.ConfigService/Watch"
+	ConfigService_RevokeSession_FullMethodName   = "/tokenstore.v1.ConfigService/RevokeSession"
 )
 
 // ConfigServiceClient is the client API for ConfigService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ConfigService keeps what an admin changes while the pair runs: settings,
-// upstreams, and the hash of the admin token. Watch brings every change to
+// ConfigService keeps what an admin changes while the pair runs: settings, page
+// contents, upstreams, and the hash of the admin token. Watch brings every change to
 // every replica.
 type ConfigServiceClient interface {
 	GetSettings(ctx context.Context, in *GetSettingsRequest, opts ...grpc.CallOption) (*GetSettingsResponse, error)
-	// UpdateSettings changes the fields named in the mask, all or none.
+	// UpdateSettings changes the fields named in the mask and the given pages, all
+	// or none.
 	UpdateSettings(ctx context.Context, in *UpdateSettingsRequest, opts ...grpc.CallOption) (*UpdateSettingsResponse, error)
-	// ResetSettings returns the named fields to what the environment says.
+	// ResetSettings returns the named fields to what the environment says, and the
+	// named pages to the built-in ones.
 	ResetSettings(ctx context.Context, in *ResetSettingsRequest, opts ...grpc.CallOption) (*ResetSettingsResponse, error)
 	ListUpstreams(ctx context.Context, in *ListUpstreamsRequest, opts ...grpc.CallOption) (*ListUpstreamsResponse, error)
 	// PutUpstream creates or replaces.
@@ -52,6 +55,9 @@ type ConfigServiceClient interface {
 	ClaimAdminToken(ctx context.Context, in *ClaimAdminTokenRequest, opts ...grpc.CallOption) (*ClaimAdminTokenResponse, error)
 	// Watch sends the whole configuration at once and after each change.
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
+	// RevokeSession makes a page session invalid on every replica before its
+	// time: its admin has logged out.
+	RevokeSession(ctx context.Context, in *RevokeSessionRequest, opts ...grpc.CallOption) (*RevokeSessionResponse, error)
 }
 
 type configServiceClient struct {
@@ -151,18 +157,30 @@ func (c *configServiceClient) Watch(ctx context.Context, in *WatchRequest, opts 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type ConfigService_WatchClient = grpc.ServerStreamingClient[WatchResponse]
 
+func (c *configServiceClient) RevokeSession(ctx context.Context, in *RevokeSessionRequest, opts ...grpc.CallOption) (*RevokeSessionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RevokeSessionResponse)
+	err := c.cc.Invoke(ctx, ConfigService_RevokeSession_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ConfigServiceServer is the server API for ConfigService service.
 // All implementations must embed UnimplementedConfigServiceServer
 // for forward compatibility.
 //
-// ConfigService keeps what an admin changes while the pair runs: settings,
-// upstreams, and the hash of the admin token. Watch brings every change to
+// ConfigService keeps what an admin changes while the pair runs: settings, page
+// contents, upstreams, and the hash of the admin token. Watch brings every change to
 // every replica.
 type ConfigServiceServer interface {
 	GetSettings(context.Context, *GetSettingsRequest) (*GetSettingsResponse, error)
-	// UpdateSettings changes the fields named in the mask, all or none.
+	// UpdateSettings changes the fields named in the mask and the given pages, all
+	// or none.
 	UpdateSettings(context.Context, *UpdateSettingsRequest) (*UpdateSettingsResponse, error)
-	// ResetSettings returns the named fields to what the environment says.
+	// ResetSettings returns the named fields to what the environment says, and the
+	// named pages to the built-in ones.
 	ResetSettings(context.Context, *ResetSettingsRequest) (*ResetSettingsResponse, error)
 	ListUpstreams(context.Context, *ListUpstreamsRequest) (*ListUpstreamsResponse, error)
 	// PutUpstream creates or replaces.
@@ -174,6 +192,9 @@ type ConfigServiceServer interface {
 	ClaimAdminToken(context.Context, *ClaimAdminTokenRequest) (*ClaimAdminTokenResponse, error)
 	// Watch sends the whole configuration at once and after each change.
 	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
+	// RevokeSession makes a page session invalid on every replica before its
+	// time: its admin has logged out.
+	RevokeSession(context.Context, *RevokeSessionRequest) (*RevokeSessionResponse, error)
 	mustEmbedUnimplementedConfigServiceServer()
 }
 
@@ -207,6 +228,9 @@ func (UnimplementedConfigServiceServer) ClaimAdminToken(context.Context, *ClaimA
 }
 func (UnimplementedConfigServiceServer) Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error {
 	return status.Error(codes.Unimplemented, "method Watch not implemented")
+}
+func (UnimplementedConfigServiceServer) RevokeSession(context.Context, *RevokeSessionRequest) (*RevokeSessionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RevokeSession not implemented")
 }
 func (UnimplementedConfigServiceServer) mustEmbedUnimplementedConfigServiceServer() {}
 func (UnimplementedConfigServiceServer) testEmbeddedByValue()                       {}
@@ -366,6 +390,24 @@ func _ConfigService_Watch_Handler(srv interface{}, stream grpc.ServerStream) err
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type ConfigService_WatchServer = grpc.ServerStreamingServer[WatchResponse]
 
+func _ConfigService_RevokeSession_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RevokeSessionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ConfigServiceServer).RevokeSession(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ConfigService_RevokeSession_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ConfigServiceServer).RevokeSession(ctx, req.(*RevokeSessionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ConfigService_ServiceDesc is the grpc.ServiceDesc for ConfigService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -400,6 +442,10 @@ var ConfigService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ClaimAdminToken",
 			Handler:    _ConfigService_ClaimAdminToken_Handler,
+		},
+		{
+			MethodName: "RevokeSession",
+			Handler:    _ConfigService_RevokeSession_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

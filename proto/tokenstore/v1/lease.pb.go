@@ -309,7 +309,10 @@ type Demand struct {
 	// Tokens that this request has tried.
 	ExcludeTokenIds []string `protobuf:"bytes,6,rep,name=exclude_token_ids,json=excludeTokenIds,proto3" json:"exclude_token_ids,omitempty"`
 	// How long to queue when every eligible token is at its cap. 0: not at all.
-	MaxWait       *durationpb.Duration `protobuf:"bytes,7,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	MaxWait *durationpb.Duration `protobuf:"bytes,7,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	// Only the token of the upstream that has this alias. TOKEN_NOT_FOUND when
+	// there is none.
+	Alias         string `protobuf:"bytes,8,opt,name=alias,proto3" json:"alias,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -391,6 +394,13 @@ func (x *Demand) GetMaxWait() *durationpb.Duration {
 		return x.MaxWait
 	}
 	return nil
+}
+
+func (x *Demand) GetAlias() string {
+	if x != nil {
+		return x.Alias
+	}
+	return ""
 }
 
 type LeaseRef struct {
@@ -512,7 +522,9 @@ type Lease struct {
 	Alias       string `protobuf:"bytes,8,opt,name=alias,proto3" json:"alias,omitempty"`
 	Fingerprint string `protobuf:"bytes,9,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
 	// The token has a concurrency cap: give the lease back at once.
-	Capped        bool `protobuf:"varint,10,opt,name=capped,proto3" json:"capped,omitempty"`
+	Capped bool `protobuf:"varint,10,opt,name=capped,proto3" json:"capped,omitempty"`
+	// What may be shown of the secret, for the request log.
+	MaskedSecret  string `protobuf:"bytes,11,opt,name=masked_secret,json=maskedSecret,proto3" json:"masked_secret,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -615,6 +627,13 @@ func (x *Lease) GetCapped() bool {
 		return x.Capped
 	}
 	return false
+}
+
+func (x *Lease) GetMaskedSecret() string {
+	if x != nil {
+		return x.MaskedSecret
+	}
+	return ""
 }
 
 // Denial says why a demand got nothing.
@@ -1212,7 +1231,7 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\ademands\x18\x03 \x03(\v2\x15.tokenstore.v1.DemandR\ademands\x12/\n" +
 	"\areports\x18\x04 \x03(\v2\x15.tokenstore.v1.ReportR\areports\x123\n" +
 	"\brenewals\x18\x05 \x03(\v2\x17.tokenstore.v1.LeaseRefR\brenewals\x12\x1c\n" +
-	"\twithdrawn\x18\x06 \x03(\x04R\twithdrawn\"\xd8\x01\n" +
+	"\twithdrawn\x18\x06 \x03(\x04R\twithdrawn\"\xee\x01\n" +
 	"\x06Demand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1a\n" +
 	"\bupstream\x18\x02 \x01(\tR\bupstream\x12\x14\n" +
@@ -1220,13 +1239,14 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x05count\x18\x04 \x01(\rR\x05count\x12\x14\n" +
 	"\x05ahead\x18\x05 \x01(\bR\x05ahead\x12*\n" +
 	"\x11exclude_token_ids\x18\x06 \x03(\tR\x0fexcludeTokenIds\x124\n" +
-	"\bmax_wait\x18\a \x01(\v2\x19.google.protobuf.DurationR\amaxWait\"@\n" +
+	"\bmax_wait\x18\a \x01(\v2\x19.google.protobuf.DurationR\amaxWait\x12\x14\n" +
+	"\x05alias\x18\b \x01(\tR\x05alias\"@\n" +
 	"\bLeaseRef\x12\x19\n" +
 	"\blease_id\x18\x01 \x01(\tR\aleaseId\x12\x19\n" +
 	"\btoken_id\x18\x02 \x01(\tR\atokenId\"R\n" +
 	"\x05Grant\x12\x1b\n" +
 	"\tdemand_id\x18\x01 \x01(\x04R\bdemandId\x12,\n" +
-	"\x06leases\x18\x02 \x03(\v2\x14.tokenstore.v1.LeaseR\x06leases\"\x95\x02\n" +
+	"\x06leases\x18\x02 \x03(\v2\x14.tokenstore.v1.LeaseR\x06leases\"\xba\x02\n" +
 	"\x05Lease\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n" +
 	"\btoken_id\x18\x02 \x01(\tR\atokenId\x12\x14\n" +
@@ -1238,7 +1258,8 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x05alias\x18\b \x01(\tR\x05alias\x12 \n" +
 	"\vfingerprint\x18\t \x01(\tR\vfingerprint\x12\x16\n" +
 	"\x06capped\x18\n" +
-	" \x01(\bR\x06capped\"\xda\x01\n" +
+	" \x01(\bR\x06capped\x12#\n" +
+	"\rmasked_secret\x18\v \x01(\tR\fmaskedSecret\"\xda\x01\n" +
 	"\x06Denial\x12\x1b\n" +
 	"\tdemand_id\x18\x01 \x01(\x04R\bdemandId\x12-\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x15.tokenstore.v1.ReasonR\x06reason\x12\x18\n" +

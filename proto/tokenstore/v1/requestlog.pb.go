@@ -55,8 +55,12 @@ type LogEntry struct {
 	CompletionTokens uint64 `protobuf:"varint,20,opt,name=completion_tokens,json=completionTokens,proto3" json:"completion_tokens,omitempty"`
 	// reported, estimated, partial or unknown.
 	UsageSource string `protobuf:"bytes,21,opt,name=usage_source,json=usageSource,proto3" json:"usage_source,omitempty"`
-	// Sealed by the store; empty unless prompts are kept.
-	Prompt        string `protobuf:"bytes,22,opt,name=prompt,proto3" json:"prompt,omitempty"`
+	// Sealed by the store; empty unless prompts are kept. At most 64 KiB.
+	Prompt string `protobuf:"bytes,22,opt,name=prompt,proto3" json:"prompt,omitempty"`
+	// The prompt was longer.
+	PromptCut bool `protobuf:"varint,23,opt,name=prompt_cut,json=promptCut,proto3" json:"prompt_cut,omitempty"`
+	// What may be shown of the token's secret.
+	MaskedSecret  string `protobuf:"bytes,24,opt,name=masked_secret,json=maskedSecret,proto3" json:"masked_secret,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -245,6 +249,20 @@ func (x *LogEntry) GetPrompt() string {
 	return ""
 }
 
+func (x *LogEntry) GetPromptCut() bool {
+	if x != nil {
+		return x.PromptCut
+	}
+	return false
+}
+
+func (x *LogEntry) GetMaskedSecret() string {
+	if x != nil {
+		return x.MaskedSecret
+	}
+	return ""
+}
+
 type AppendRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Replica       string                 `protobuf:"bytes,1,opt,name=replica,proto3" json:"replica,omitempty"`
@@ -352,9 +370,18 @@ type QueryRequest struct {
 	TokenAlias string `protobuf:"bytes,5,opt,name=token_alias,json=tokenAlias,proto3" json:"token_alias,omitempty"`
 	Stream     *bool  `protobuf:"varint,6,opt,name=stream,proto3,oneof" json:"stream,omitempty"`
 	// Part of the error text.
-	Error         string                 `protobuf:"bytes,7,opt,name=error,proto3" json:"error,omitempty"`
-	From          *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=from,proto3" json:"from,omitempty"`
-	To            *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=to,proto3" json:"to,omitempty"`
+	Error string                 `protobuf:"bytes,7,opt,name=error,proto3" json:"error,omitempty"`
+	From  *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=from,proto3" json:"from,omitempty"`
+	To    *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=to,proto3" json:"to,omitempty"`
+	// The one entry with this id.
+	Id       string `protobuf:"bytes,10,opt,name=id,proto3" json:"id,omitempty"`
+	TokenId  string `protobuf:"bytes,11,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
+	Upstream string `protobuf:"bytes,12,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	// From an earlier answer's newest: only entries that were stored after it.
+	// Not together with cursor.
+	After string `protobuf:"bytes,13,opt,name=after,proto3" json:"after,omitempty"`
+	// Leave the prompts out.
+	OmitPrompts   bool `protobuf:"varint,14,opt,name=omit_prompts,json=omitPrompts,proto3" json:"omit_prompts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -452,12 +479,49 @@ func (x *QueryRequest) GetTo() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *QueryRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *QueryRequest) GetTokenId() string {
+	if x != nil {
+		return x.TokenId
+	}
+	return ""
+}
+
+func (x *QueryRequest) GetUpstream() string {
+	if x != nil {
+		return x.Upstream
+	}
+	return ""
+}
+
+func (x *QueryRequest) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
+func (x *QueryRequest) GetOmitPrompts() bool {
+	if x != nil {
+		return x.OmitPrompts
+	}
+	return false
+}
+
 type QueryResponse struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Entries    []*LogEntry            `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
 	NextCursor string                 `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3" json:"next_cursor,omitempty"`
 	// Entries kept now.
-	Total         uint64 `protobuf:"varint,3,opt,name=total,proto3" json:"total,omitempty"`
+	Total uint64 `protobuf:"varint,3,opt,name=total,proto3" json:"total,omitempty"`
+	// Where the log ends now, for a later query's after.
+	Newest        string `protobuf:"bytes,4,opt,name=newest,proto3" json:"newest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -513,11 +577,236 @@ func (x *QueryResponse) GetTotal() uint64 {
 	return 0
 }
 
+func (x *QueryResponse) GetNewest() string {
+	if x != nil {
+		return x.Newest
+	}
+	return ""
+}
+
+type SummarizeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of [from, to), in whole steps; at most 1500.
+	From *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	To   *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	// Whole minutes.
+	Step          *durationpb.Duration `protobuf:"bytes,3,opt,name=step,proto3" json:"step,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SummarizeRequest) Reset() {
+	*x = SummarizeRequest{}
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SummarizeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SummarizeRequest) ProtoMessage() {}
+
+func (x *SummarizeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SummarizeRequest.ProtoReflect.Descriptor instead.
+func (*SummarizeRequest) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *SummarizeRequest) GetFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *SummarizeRequest) GetTo() *timestamppb.Timestamp {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *SummarizeRequest) GetStep() *durationpb.Duration {
+	if x != nil {
+		return x.Step
+	}
+	return nil
+}
+
+type SummarizeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One a step, in order, empty ones included.
+	Buckets       []*LogBucket `protobuf:"bytes,1,rep,name=buckets,proto3" json:"buckets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SummarizeResponse) Reset() {
+	*x = SummarizeResponse{}
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SummarizeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SummarizeResponse) ProtoMessage() {}
+
+func (x *SummarizeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SummarizeResponse.ProtoReflect.Descriptor instead.
+func (*SummarizeResponse) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *SummarizeResponse) GetBuckets() []*LogBucket {
+	if x != nil {
+		return x.Buckets
+	}
+	return nil
+}
+
+// LogBucket counts the requests that were stored in one step of time.
+type LogBucket struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	Start            *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	Requests         uint64                 `protobuf:"varint,2,opt,name=requests,proto3" json:"requests,omitempty"`
+	Failures         uint64                 `protobuf:"varint,3,opt,name=failures,proto3" json:"failures,omitempty"`
+	PromptTokens     uint64                 `protobuf:"varint,4,opt,name=prompt_tokens,json=promptTokens,proto3" json:"prompt_tokens,omitempty"`
+	CompletionTokens uint64                 `protobuf:"varint,5,opt,name=completion_tokens,json=completionTokens,proto3" json:"completion_tokens,omitempty"`
+	// Of the whole answer and of its first byte; unset without requests. Estimated
+	// from a histogram: within 10 % of the truth.
+	TotalP50      *durationpb.Duration `protobuf:"bytes,6,opt,name=total_p50,json=totalP50,proto3" json:"total_p50,omitempty"`
+	TotalP95      *durationpb.Duration `protobuf:"bytes,7,opt,name=total_p95,json=totalP95,proto3" json:"total_p95,omitempty"`
+	FirstByteP50  *durationpb.Duration `protobuf:"bytes,8,opt,name=first_byte_p50,json=firstByteP50,proto3" json:"first_byte_p50,omitempty"`
+	FirstByteP95  *durationpb.Duration `protobuf:"bytes,9,opt,name=first_byte_p95,json=firstByteP95,proto3" json:"first_byte_p95,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogBucket) Reset() {
+	*x = LogBucket{}
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogBucket) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogBucket) ProtoMessage() {}
+
+func (x *LogBucket) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogBucket.ProtoReflect.Descriptor instead.
+func (*LogBucket) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *LogBucket) GetStart() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Start
+	}
+	return nil
+}
+
+func (x *LogBucket) GetRequests() uint64 {
+	if x != nil {
+		return x.Requests
+	}
+	return 0
+}
+
+func (x *LogBucket) GetFailures() uint64 {
+	if x != nil {
+		return x.Failures
+	}
+	return 0
+}
+
+func (x *LogBucket) GetPromptTokens() uint64 {
+	if x != nil {
+		return x.PromptTokens
+	}
+	return 0
+}
+
+func (x *LogBucket) GetCompletionTokens() uint64 {
+	if x != nil {
+		return x.CompletionTokens
+	}
+	return 0
+}
+
+func (x *LogBucket) GetTotalP50() *durationpb.Duration {
+	if x != nil {
+		return x.TotalP50
+	}
+	return nil
+}
+
+func (x *LogBucket) GetTotalP95() *durationpb.Duration {
+	if x != nil {
+		return x.TotalP95
+	}
+	return nil
+}
+
+func (x *LogBucket) GetFirstByteP50() *durationpb.Duration {
+	if x != nil {
+		return x.FirstByteP50
+	}
+	return nil
+}
+
+func (x *LogBucket) GetFirstByteP95() *durationpb.Duration {
+	if x != nil {
+		return x.FirstByteP95
+	}
+	return nil
+}
+
 var File_tokenstore_v1_requestlog_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\n" +
-	"\x1etokenstore/v1/requestlog.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdf\x05\n" +
+	"\x1etokenstore/v1/requestlog.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\x06\n" +
 	"\bLogEntry\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12\x18\n" +
@@ -547,12 +836,15 @@ const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\rprompt_tokens\x18\x13 \x01(\x04R\fpromptTokens\x12+\n" +
 	"\x11completion_tokens\x18\x14 \x01(\x04R\x10completionTokens\x12!\n" +
 	"\fusage_source\x18\x15 \x01(\tR\vusageSource\x12\x16\n" +
-	"\x06prompt\x18\x16 \x01(\tR\x06prompt\"\\\n" +
+	"\x06prompt\x18\x16 \x01(\tR\x06prompt\x12\x1d\n" +
+	"\n" +
+	"prompt_cut\x18\x17 \x01(\bR\tpromptCut\x12#\n" +
+	"\rmasked_secret\x18\x18 \x01(\tR\fmaskedSecret\"\\\n" +
 	"\rAppendRequest\x12\x18\n" +
 	"\areplica\x18\x01 \x01(\tR\areplica\x121\n" +
 	"\aentries\x18\x02 \x03(\v2\x17.tokenstore.v1.LogEntryR\aentries\"(\n" +
 	"\x0eAppendResponse\x12\x16\n" +
-	"\x06stored\x18\x01 \x01(\rR\x06stored\"\xa5\x02\n" +
+	"\x06stored\x18\x01 \x01(\rR\x06stored\"\xa5\x03\n" +
 	"\fQueryRequest\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x14\n" +
@@ -563,16 +855,40 @@ const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\x06stream\x18\x06 \x01(\bH\x00R\x06stream\x88\x01\x01\x12\x14\n" +
 	"\x05error\x18\a \x01(\tR\x05error\x12.\n" +
 	"\x04from\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
-	"\x02to\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x02toB\t\n" +
-	"\a_stream\"y\n" +
+	"\x02to\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x02to\x12\x0e\n" +
+	"\x02id\x18\n" +
+	" \x01(\tR\x02id\x12\x19\n" +
+	"\btoken_id\x18\v \x01(\tR\atokenId\x12\x1a\n" +
+	"\bupstream\x18\f \x01(\tR\bupstream\x12\x14\n" +
+	"\x05after\x18\r \x01(\tR\x05after\x12!\n" +
+	"\fomit_prompts\x18\x0e \x01(\bR\vomitPromptsB\t\n" +
+	"\a_stream\"\x91\x01\n" +
 	"\rQueryResponse\x121\n" +
 	"\aentries\x18\x01 \x03(\v2\x17.tokenstore.v1.LogEntryR\aentries\x12\x1f\n" +
 	"\vnext_cursor\x18\x02 \x01(\tR\n" +
 	"nextCursor\x12\x14\n" +
-	"\x05total\x18\x03 \x01(\x04R\x05total2\x9e\x01\n" +
+	"\x05total\x18\x03 \x01(\x04R\x05total\x12\x16\n" +
+	"\x06newest\x18\x04 \x01(\tR\x06newest\"\x9d\x01\n" +
+	"\x10SummarizeRequest\x12.\n" +
+	"\x04from\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
+	"\x02to\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\x12-\n" +
+	"\x04step\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x04step\"G\n" +
+	"\x11SummarizeResponse\x122\n" +
+	"\abuckets\x18\x01 \x03(\v2\x18.tokenstore.v1.LogBucketR\abuckets\"\xb9\x03\n" +
+	"\tLogBucket\x120\n" +
+	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12\x1a\n" +
+	"\brequests\x18\x02 \x01(\x04R\brequests\x12\x1a\n" +
+	"\bfailures\x18\x03 \x01(\x04R\bfailures\x12#\n" +
+	"\rprompt_tokens\x18\x04 \x01(\x04R\fpromptTokens\x12+\n" +
+	"\x11completion_tokens\x18\x05 \x01(\x04R\x10completionTokens\x126\n" +
+	"\ttotal_p50\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\btotalP50\x126\n" +
+	"\ttotal_p95\x18\a \x01(\v2\x19.google.protobuf.DurationR\btotalP95\x12?\n" +
+	"\x0efirst_byte_p50\x18\b \x01(\v2\x19.google.protobuf.DurationR\ffirstByteP50\x12?\n" +
+	"\x0efirst_byte_p95\x18\t \x01(\v2\x19.google.protobuf.DurationR\ffirstByteP952\xee\x01\n" +
 	"\x11RequestLogService\x12E\n" +
 	"\x06Append\x12\x1c.tokenstore.v1.AppendRequest\x1a\x1d.tokenstore.v1.AppendResponse\x12B\n" +
-	"\x05Query\x12\x1b.tokenstore.v1.QueryRequest\x1a\x1c.tokenstore.v1.QueryResponseB4Z2carousel.internal/proto/tokenstore/v1;tokenstorev1b\x06proto3"
+	"\x05Query\x12\x1b.tokenstore.v1.QueryRequest\x1a\x1c.tokenstore.v1.QueryResponse\x12N\n" +
+	"\tSummarize\x12\x1f.tokenstore.v1.SummarizeRequest\x1a .tokenstore.v1.SummarizeResponseB4Z2carousel.internal/proto/tokenstore/v1;tokenstorev1b\x06proto3"
 
 var (
 	file_tokenstore_v1_requestlog_proto_rawDescOnce sync.Once
@@ -586,33 +902,47 @@ func file_tokenstore_v1_requestlog_proto_rawDescGZIP() []byte {
 	return file_tokenstore_v1_requestlog_proto_rawDescData
 }
 
-var file_tokenstore_v1_requestlog_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_tokenstore_v1_requestlog_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_tokenstore_v1_requestlog_proto_goTypes = []any{
 	(*LogEntry)(nil),              // 0: tokenstore.v1.LogEntry
 	(*AppendRequest)(nil),         // 1: tokenstore.v1.AppendRequest
 	(*AppendResponse)(nil),        // 2: tokenstore.v1.AppendResponse
 	(*QueryRequest)(nil),          // 3: tokenstore.v1.QueryRequest
 	(*QueryResponse)(nil),         // 4: tokenstore.v1.QueryResponse
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 6: google.protobuf.Duration
+	(*SummarizeRequest)(nil),      // 5: tokenstore.v1.SummarizeRequest
+	(*SummarizeResponse)(nil),     // 6: tokenstore.v1.SummarizeResponse
+	(*LogBucket)(nil),             // 7: tokenstore.v1.LogBucket
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 9: google.protobuf.Duration
 }
 var file_tokenstore_v1_requestlog_proto_depIdxs = []int32{
-	5, // 0: tokenstore.v1.LogEntry.started_at:type_name -> google.protobuf.Timestamp
-	6, // 1: tokenstore.v1.LogEntry.total:type_name -> google.protobuf.Duration
-	6, // 2: tokenstore.v1.LogEntry.first_byte:type_name -> google.protobuf.Duration
-	0, // 3: tokenstore.v1.AppendRequest.entries:type_name -> tokenstore.v1.LogEntry
-	5, // 4: tokenstore.v1.QueryRequest.from:type_name -> google.protobuf.Timestamp
-	5, // 5: tokenstore.v1.QueryRequest.to:type_name -> google.protobuf.Timestamp
-	0, // 6: tokenstore.v1.QueryResponse.entries:type_name -> tokenstore.v1.LogEntry
-	1, // 7: tokenstore.v1.RequestLogService.Append:input_type -> tokenstore.v1.AppendRequest
-	3, // 8: tokenstore.v1.RequestLogService.Query:input_type -> tokenstore.v1.QueryRequest
-	2, // 9: tokenstore.v1.RequestLogService.Append:output_type -> tokenstore.v1.AppendResponse
-	4, // 10: tokenstore.v1.RequestLogService.Query:output_type -> tokenstore.v1.QueryResponse
-	9, // [9:11] is the sub-list for method output_type
-	7, // [7:9] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	8,  // 0: tokenstore.v1.LogEntry.started_at:type_name -> google.protobuf.Timestamp
+	9,  // 1: tokenstore.v1.LogEntry.total:type_name -> google.protobuf.Duration
+	9,  // 2: tokenstore.v1.LogEntry.first_byte:type_name -> google.protobuf.Duration
+	0,  // 3: tokenstore.v1.AppendRequest.entries:type_name -> tokenstore.v1.LogEntry
+	8,  // 4: tokenstore.v1.QueryRequest.from:type_name -> google.protobuf.Timestamp
+	8,  // 5: tokenstore.v1.QueryRequest.to:type_name -> google.protobuf.Timestamp
+	0,  // 6: tokenstore.v1.QueryResponse.entries:type_name -> tokenstore.v1.LogEntry
+	8,  // 7: tokenstore.v1.SummarizeRequest.from:type_name -> google.protobuf.Timestamp
+	8,  // 8: tokenstore.v1.SummarizeRequest.to:type_name -> google.protobuf.Timestamp
+	9,  // 9: tokenstore.v1.SummarizeRequest.step:type_name -> google.protobuf.Duration
+	7,  // 10: tokenstore.v1.SummarizeResponse.buckets:type_name -> tokenstore.v1.LogBucket
+	8,  // 11: tokenstore.v1.LogBucket.start:type_name -> google.protobuf.Timestamp
+	9,  // 12: tokenstore.v1.LogBucket.total_p50:type_name -> google.protobuf.Duration
+	9,  // 13: tokenstore.v1.LogBucket.total_p95:type_name -> google.protobuf.Duration
+	9,  // 14: tokenstore.v1.LogBucket.first_byte_p50:type_name -> google.protobuf.Duration
+	9,  // 15: tokenstore.v1.LogBucket.first_byte_p95:type_name -> google.protobuf.Duration
+	1,  // 16: tokenstore.v1.RequestLogService.Append:input_type -> tokenstore.v1.AppendRequest
+	3,  // 17: tokenstore.v1.RequestLogService.Query:input_type -> tokenstore.v1.QueryRequest
+	5,  // 18: tokenstore.v1.RequestLogService.Summarize:input_type -> tokenstore.v1.SummarizeRequest
+	2,  // 19: tokenstore.v1.RequestLogService.Append:output_type -> tokenstore.v1.AppendResponse
+	4,  // 20: tokenstore.v1.RequestLogService.Query:output_type -> tokenstore.v1.QueryResponse
+	6,  // 21: tokenstore.v1.RequestLogService.Summarize:output_type -> tokenstore.v1.SummarizeResponse
+	19, // [19:22] is the sub-list for method output_type
+	16, // [16:19] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_requestlog_proto_init() }
@@ -627,7 +957,7 @@ func file_tokenstore_v1_requestlog_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_requestlog_proto_rawDesc), len(file_tokenstore_v1_requestlog_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,8 +19,9 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RequestLogService_Append_FullMethodName = "/tokenstore.v1.RequestLogService/Append"
-	RequestLogService_Query_FullMethodName  = "/tokenstore.v1.RequestLogService/Query"
+	RequestLogService_Append_FullMethodName    = "/tokenstore.v1.RequestLogService/Append"
+	RequestLogService_Query_FullMethodName     = "/tokenstore.v1.RequestLogService/Query"
+	RequestLogService_Summarize_FullMethodName = "/tokenstore.v1.RequestLogService/Summarize"
 )
 
 // RequestLogServiceClient is the client API for RequestLogService service.
@@ -35,6 +36,9 @@ type RequestLogServiceClient interface {
 	Append(ctx context.Context, in *AppendRequest, opts ...grpc.CallOption) (*AppendResponse, error)
 	// Query answers newest first.
 	Query(ctx context.Context, in *QueryRequest, opts ...grpc.CallOption) (*QueryResponse, error)
+	// Summarize counts what was logged, by time. Its counters outlive the
+	// entries: a step of a minute for two days, of an hour for 60 days.
+	Summarize(ctx context.Context, in *SummarizeRequest, opts ...grpc.CallOption) (*SummarizeResponse, error)
 }
 
 type requestLogServiceClient struct {
@@ -65,6 +69,16 @@ func (c *requestLogServiceClient) Query(ctx context.Context, in *QueryRequest, o
 	return out, nil
 }
 
+func (c *requestLogServiceClient) Summarize(ctx context.Context, in *SummarizeRequest, opts ...grpc.CallOption) (*SummarizeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SummarizeResponse)
+	err := c.cc.Invoke(ctx, RequestLogService_Summarize_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RequestLogServiceServer is the server API for RequestLogService service.
 // All implementations must embed UnimplementedRequestLogServiceServer
 // for forward compatibility.
@@ -77,6 +91,9 @@ type RequestLogServiceServer interface {
 	Append(context.Context, *AppendRequest) (*AppendResponse, error)
 	// Query answers newest first.
 	Query(context.Context, *QueryRequest) (*QueryResponse, error)
+	// Summarize counts what was logged, by time. Its counters outlive the
+	// entries: a step of a minute for two days, of an hour for 60 days.
+	Summarize(context.Context, *SummarizeRequest) (*SummarizeResponse, error)
 	mustEmbedUnimplementedRequestLogServiceServer()
 }
 
@@ -92,6 +109,9 @@ func (UnimplementedRequestLogServiceServer) Append(context.Context, *AppendReque
 }
 func (UnimplementedRequestLogServiceServer) Query(context.Context, *QueryRequest) (*QueryResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Query not implemented")
+}
+func (UnimplementedRequestLogServiceServer) Summarize(context.Context, *SummarizeRequest) (*SummarizeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Summarize not implemented")
 }
 func (UnimplementedRequestLogServiceServer) mustEmbedUnimplementedRequestLogServiceServer() {}
 func (UnimplementedRequestLogServiceServer) testEmbeddedByValue()                           {}
@@ -150,6 +170,24 @@ func _RequestLogService_Query_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RequestLogService_Summarize_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SummarizeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RequestLogServiceServer).Summarize(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RequestLogService_Summarize_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RequestLogServiceServer).Summarize(ctx, req.(*SummarizeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RequestLogService_ServiceDesc is the grpc.ServiceDesc for RequestLogService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -164,6 +202,10 @@ var RequestLogService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Query",
 			Handler:    _RequestLogService_Query_Handler,
+		},
+		{
+			MethodName: "Summarize",
+			Handler:    _RequestLogService_Summarize_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

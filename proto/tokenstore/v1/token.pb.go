@@ -1237,6 +1237,760 @@ func (x *ExportTokensResponse) GetCount() uint32 {
 	return 0
 }
 
+type RestoreTokenRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreTokenRequest) Reset() {
+	*x = RestoreTokenRequest{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreTokenRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreTokenRequest) ProtoMessage() {}
+
+func (x *RestoreTokenRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreTokenRequest.ProtoReflect.Descriptor instead.
+func (*RestoreTokenRequest) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *RestoreTokenRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type RestoreTokenResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Token         *Token                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreTokenResponse) Reset() {
+	*x = RestoreTokenResponse{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreTokenResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreTokenResponse) ProtoMessage() {}
+
+func (x *RestoreTokenResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreTokenResponse.ProtoReflect.Descriptor instead.
+func (*RestoreTokenResponse) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *RestoreTokenResponse) GetToken() *Token {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+type RevealTokenRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevealTokenRequest) Reset() {
+	*x = RevealTokenRequest{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevealTokenRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevealTokenRequest) ProtoMessage() {}
+
+func (x *RevealTokenRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevealTokenRequest.ProtoReflect.Descriptor instead.
+func (*RevealTokenRequest) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *RevealTokenRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type RevealTokenResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Upstream      string                 `protobuf:"bytes,1,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	Secret        string                 `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
+	DeviceId      string                 `protobuf:"bytes,3,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
+	MacHash       string                 `protobuf:"bytes,4,opt,name=mac_hash,json=macHash,proto3" json:"mac_hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevealTokenResponse) Reset() {
+	*x = RevealTokenResponse{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevealTokenResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevealTokenResponse) ProtoMessage() {}
+
+func (x *RevealTokenResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevealTokenResponse.ProtoReflect.Descriptor instead.
+func (*RevealTokenResponse) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *RevealTokenResponse) GetUpstream() string {
+	if x != nil {
+		return x.Upstream
+	}
+	return ""
+}
+
+func (x *RevealTokenResponse) GetSecret() string {
+	if x != nil {
+		return x.Secret
+	}
+	return ""
+}
+
+func (x *RevealTokenResponse) GetDeviceId() string {
+	if x != nil {
+		return x.DeviceId
+	}
+	return ""
+}
+
+func (x *RevealTokenResponse) GetMacHash() string {
+	if x != nil {
+		return x.MacHash
+	}
+	return ""
+}
+
+// TokenAccount is what an upstream told about the account behind a token. What
+// it did not tell is empty or unset.
+type TokenAccount struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	UserId string                 `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	Email  string                 `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
+	Name   string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// The plan: free, free_trial, pro …
+	Membership         string        `protobuf:"bytes,4,opt,name=membership,proto3" json:"membership,omitempty"`
+	SubscriptionStatus string        `protobuf:"bytes,5,opt,name=subscription_status,json=subscriptionStatus,proto3" json:"subscription_status,omitempty"`
+	TrialDaysLeft      *int32        `protobuf:"varint,6,opt,name=trial_days_left,json=trialDaysLeft,proto3,oneof" json:"trial_days_left,omitempty"`
+	Quotas             []*TokenQuota `protobuf:"bytes,7,rep,name=quotas,proto3" json:"quotas,omitempty"`
+	// When the counting of the quotas began.
+	QuotaStart *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=quota_start,json=quotaStart,proto3" json:"quota_start,omitempty"`
+	// When the upstream was asked last.
+	AsOf *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	// Why the last question was not answered, redacted; empty when it was. The
+	// other fields are then those of the answer before.
+	Error         string `protobuf:"bytes,10,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TokenAccount) Reset() {
+	*x = TokenAccount{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokenAccount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokenAccount) ProtoMessage() {}
+
+func (x *TokenAccount) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokenAccount.ProtoReflect.Descriptor instead.
+func (*TokenAccount) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *TokenAccount) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *TokenAccount) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+func (x *TokenAccount) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *TokenAccount) GetMembership() string {
+	if x != nil {
+		return x.Membership
+	}
+	return ""
+}
+
+func (x *TokenAccount) GetSubscriptionStatus() string {
+	if x != nil {
+		return x.SubscriptionStatus
+	}
+	return ""
+}
+
+func (x *TokenAccount) GetTrialDaysLeft() int32 {
+	if x != nil && x.TrialDaysLeft != nil {
+		return *x.TrialDaysLeft
+	}
+	return 0
+}
+
+func (x *TokenAccount) GetQuotas() []*TokenQuota {
+	if x != nil {
+		return x.Quotas
+	}
+	return nil
+}
+
+func (x *TokenAccount) GetQuotaStart() *timestamppb.Timestamp {
+	if x != nil {
+		return x.QuotaStart
+	}
+	return nil
+}
+
+func (x *TokenAccount) GetAsOf() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
+func (x *TokenAccount) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+// TokenQuota counts a family of models.
+type TokenQuota struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// premium, standard or unknown; fast where the upstream counts only those.
+	Name          string  `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Requests      uint64  `protobuf:"varint,2,opt,name=requests,proto3" json:"requests,omitempty"`
+	MaxRequests   *uint64 `protobuf:"varint,3,opt,name=max_requests,json=maxRequests,proto3,oneof" json:"max_requests,omitempty"`
+	Tokens        uint64  `protobuf:"varint,4,opt,name=tokens,proto3" json:"tokens,omitempty"`
+	MaxTokens     *uint64 `protobuf:"varint,5,opt,name=max_tokens,json=maxTokens,proto3,oneof" json:"max_tokens,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TokenQuota) Reset() {
+	*x = TokenQuota{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokenQuota) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokenQuota) ProtoMessage() {}
+
+func (x *TokenQuota) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokenQuota.ProtoReflect.Descriptor instead.
+func (*TokenQuota) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *TokenQuota) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *TokenQuota) GetRequests() uint64 {
+	if x != nil {
+		return x.Requests
+	}
+	return 0
+}
+
+func (x *TokenQuota) GetMaxRequests() uint64 {
+	if x != nil && x.MaxRequests != nil {
+		return *x.MaxRequests
+	}
+	return 0
+}
+
+func (x *TokenQuota) GetTokens() uint64 {
+	if x != nil {
+		return x.Tokens
+	}
+	return 0
+}
+
+func (x *TokenQuota) GetMaxTokens() uint64 {
+	if x != nil && x.MaxTokens != nil {
+		return *x.MaxTokens
+	}
+	return 0
+}
+
+type GetTokenAccountRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetTokenAccountRequest) Reset() {
+	*x = GetTokenAccountRequest{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTokenAccountRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTokenAccountRequest) ProtoMessage() {}
+
+func (x *GetTokenAccountRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTokenAccountRequest.ProtoReflect.Descriptor instead.
+func (*GetTokenAccountRequest) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *GetTokenAccountRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type GetTokenAccountResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset while nothing was recorded.
+	Account       *TokenAccount `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetTokenAccountResponse) Reset() {
+	*x = GetTokenAccountResponse{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTokenAccountResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTokenAccountResponse) ProtoMessage() {}
+
+func (x *GetTokenAccountResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTokenAccountResponse.ProtoReflect.Descriptor instead.
+func (*GetTokenAccountResponse) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *GetTokenAccountResponse) GetAccount() *TokenAccount {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+type RecordTokenAccountRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Account       *TokenAccount          `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordTokenAccountRequest) Reset() {
+	*x = RecordTokenAccountRequest{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordTokenAccountRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordTokenAccountRequest) ProtoMessage() {}
+
+func (x *RecordTokenAccountRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordTokenAccountRequest.ProtoReflect.Descriptor instead.
+func (*RecordTokenAccountRequest) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *RecordTokenAccountRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *RecordTokenAccountRequest) GetAccount() *TokenAccount {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+type RecordTokenAccountResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordTokenAccountResponse) Reset() {
+	*x = RecordTokenAccountResponse{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordTokenAccountResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordTokenAccountResponse) ProtoMessage() {}
+
+func (x *RecordTokenAccountResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordTokenAccountResponse.ProtoReflect.Descriptor instead.
+func (*RecordTokenAccountResponse) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{25}
+}
+
+type SummarizePoolsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SummarizePoolsRequest) Reset() {
+	*x = SummarizePoolsRequest{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SummarizePoolsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SummarizePoolsRequest) ProtoMessage() {}
+
+func (x *SummarizePoolsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SummarizePoolsRequest.ProtoReflect.Descriptor instead.
+func (*SummarizePoolsRequest) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{26}
+}
+
+type SummarizePoolsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By the upstream's name; upstreams without tokens are not in it.
+	Pools         []*PoolState `protobuf:"bytes,1,rep,name=pools,proto3" json:"pools,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SummarizePoolsResponse) Reset() {
+	*x = SummarizePoolsResponse{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SummarizePoolsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SummarizePoolsResponse) ProtoMessage() {}
+
+func (x *SummarizePoolsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SummarizePoolsResponse.ProtoReflect.Descriptor instead.
+func (*SummarizePoolsResponse) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *SummarizePoolsResponse) GetPools() []*PoolState {
+	if x != nil {
+		return x.Pools
+	}
+	return nil
+}
+
+// PoolState counts the tokens of one pool, each in one state.
+type PoolState struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Upstream string                 `protobuf:"bytes,1,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	Ready    uint32                 `protobuf:"varint,2,opt,name=ready,proto3" json:"ready,omitempty"`
+	Cooling  uint32                 `protobuf:"varint,3,opt,name=cooling,proto3" json:"cooling,omitempty"`
+	Expired  uint32                 `protobuf:"varint,4,opt,name=expired,proto3" json:"expired,omitempty"`
+	Disabled uint32                 `protobuf:"varint,5,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	// Leases that are out.
+	InFlight uint32 `protobuf:"varint,6,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
+	// Enabled tokens that expire within a week.
+	Expiring      uint32 `protobuf:"varint,7,opt,name=expiring,proto3" json:"expiring,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PoolState) Reset() {
+	*x = PoolState{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PoolState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PoolState) ProtoMessage() {}
+
+func (x *PoolState) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PoolState.ProtoReflect.Descriptor instead.
+func (*PoolState) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *PoolState) GetUpstream() string {
+	if x != nil {
+		return x.Upstream
+	}
+	return ""
+}
+
+func (x *PoolState) GetReady() uint32 {
+	if x != nil {
+		return x.Ready
+	}
+	return 0
+}
+
+func (x *PoolState) GetCooling() uint32 {
+	if x != nil {
+		return x.Cooling
+	}
+	return 0
+}
+
+func (x *PoolState) GetExpired() uint32 {
+	if x != nil {
+		return x.Expired
+	}
+	return 0
+}
+
+func (x *PoolState) GetDisabled() uint32 {
+	if x != nil {
+		return x.Disabled
+	}
+	return 0
+}
+
+func (x *PoolState) GetInFlight() uint32 {
+	if x != nil {
+		return x.InFlight
+	}
+	return 0
+}
+
+func (x *PoolState) GetExpiring() uint32 {
+	if x != nil {
+		return x.Expiring
+	}
+	return 0
+}
+
 var File_tokenstore_v1_token_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_token_proto_rawDesc = "" +
@@ -1329,7 +2083,63 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\bupstream\x18\x02 \x01(\tR\bupstream\"F\n" +
 	"\x14ExportTokensResponse\x12\x18\n" +
 	"\acontent\x18\x01 \x01(\tR\acontent\x12\x14\n" +
-	"\x05count\x18\x02 \x01(\rR\x05count*\x8c\x01\n" +
+	"\x05count\x18\x02 \x01(\rR\x05count\"%\n" +
+	"\x13RestoreTokenRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"B\n" +
+	"\x14RestoreTokenResponse\x12*\n" +
+	"\x05token\x18\x01 \x01(\v2\x14.tokenstore.v1.TokenR\x05token\"$\n" +
+	"\x12RevealTokenRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\x81\x01\n" +
+	"\x13RevealTokenResponse\x12\x1a\n" +
+	"\bupstream\x18\x01 \x01(\tR\bupstream\x12\x16\n" +
+	"\x06secret\x18\x02 \x01(\tR\x06secret\x12\x1b\n" +
+	"\tdevice_id\x18\x03 \x01(\tR\bdeviceId\x12\x19\n" +
+	"\bmac_hash\x18\x04 \x01(\tR\amacHash\"\x9a\x03\n" +
+	"\fTokenAccount\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x14\n" +
+	"\x05email\x18\x02 \x01(\tR\x05email\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1e\n" +
+	"\n" +
+	"membership\x18\x04 \x01(\tR\n" +
+	"membership\x12/\n" +
+	"\x13subscription_status\x18\x05 \x01(\tR\x12subscriptionStatus\x12+\n" +
+	"\x0ftrial_days_left\x18\x06 \x01(\x05H\x00R\rtrialDaysLeft\x88\x01\x01\x121\n" +
+	"\x06quotas\x18\a \x03(\v2\x19.tokenstore.v1.TokenQuotaR\x06quotas\x12;\n" +
+	"\vquota_start\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"quotaStart\x12/\n" +
+	"\x05as_of\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x12\x14\n" +
+	"\x05error\x18\n" +
+	" \x01(\tR\x05errorB\x12\n" +
+	"\x10_trial_days_left\"\xc0\x01\n" +
+	"\n" +
+	"TokenQuota\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\brequests\x18\x02 \x01(\x04R\brequests\x12&\n" +
+	"\fmax_requests\x18\x03 \x01(\x04H\x00R\vmaxRequests\x88\x01\x01\x12\x16\n" +
+	"\x06tokens\x18\x04 \x01(\x04R\x06tokens\x12\"\n" +
+	"\n" +
+	"max_tokens\x18\x05 \x01(\x04H\x01R\tmaxTokens\x88\x01\x01B\x0f\n" +
+	"\r_max_requestsB\r\n" +
+	"\v_max_tokens\"(\n" +
+	"\x16GetTokenAccountRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"P\n" +
+	"\x17GetTokenAccountResponse\x125\n" +
+	"\aaccount\x18\x01 \x01(\v2\x1b.tokenstore.v1.TokenAccountR\aaccount\"b\n" +
+	"\x19RecordTokenAccountRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x125\n" +
+	"\aaccount\x18\x02 \x01(\v2\x1b.tokenstore.v1.TokenAccountR\aaccount\"\x1c\n" +
+	"\x1aRecordTokenAccountResponse\"\x17\n" +
+	"\x15SummarizePoolsRequest\"H\n" +
+	"\x16SummarizePoolsResponse\x12.\n" +
+	"\x05pools\x18\x01 \x03(\v2\x18.tokenstore.v1.PoolStateR\x05pools\"\xc6\x01\n" +
+	"\tPoolState\x12\x1a\n" +
+	"\bupstream\x18\x01 \x01(\tR\bupstream\x12\x14\n" +
+	"\x05ready\x18\x02 \x01(\rR\x05ready\x12\x18\n" +
+	"\acooling\x18\x03 \x01(\rR\acooling\x12\x18\n" +
+	"\aexpired\x18\x04 \x01(\rR\aexpired\x12\x1a\n" +
+	"\bdisabled\x18\x05 \x01(\rR\bdisabled\x12\x1b\n" +
+	"\tin_flight\x18\x06 \x01(\rR\binFlight\x12\x1a\n" +
+	"\bexpiring\x18\a \x01(\rR\bexpiring*\x8c\x01\n" +
 	"\n" +
 	"TokenState\x12\x1b\n" +
 	"\x17TOKEN_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
@@ -1341,7 +2151,7 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x1dTOKEN_FILE_FORMAT_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17TOKEN_FILE_FORMAT_TOKEN\x10\x01\x12 \n" +
 	"\x1cTOKEN_FILE_FORMAT_TOKEN_LIST\x10\x02\x12\x1a\n" +
-	"\x16TOKEN_FILE_FORMAT_JSON\x10\x032\xe2\x04\n" +
+	"\x16TOKEN_FILE_FORMAT_JSON\x10\x032\xbd\b\n" +
 	"\fTokenService\x12T\n" +
 	"\vCreateToken\x12!.tokenstore.v1.CreateTokenRequest\x1a\".tokenstore.v1.CreateTokenResponse\x12W\n" +
 	"\fImportTokens\x12\".tokenstore.v1.ImportTokensRequest\x1a#.tokenstore.v1.ImportTokensResponse\x12Q\n" +
@@ -1350,6 +2160,11 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\bGetToken\x12\x1e.tokenstore.v1.GetTokenRequest\x1a\x1f.tokenstore.v1.GetTokenResponse\x12T\n" +
 	"\vUpdateToken\x12!.tokenstore.v1.UpdateTokenRequest\x1a\".tokenstore.v1.UpdateTokenResponse\x12T\n" +
 	"\vDeleteToken\x12!.tokenstore.v1.DeleteTokenRequest\x1a\".tokenstore.v1.DeleteTokenResponse\x12W\n" +
+	"\fRestoreToken\x12\".tokenstore.v1.RestoreTokenRequest\x1a#.tokenstore.v1.RestoreTokenResponse\x12T\n" +
+	"\vRevealToken\x12!.tokenstore.v1.RevealTokenRequest\x1a\".tokenstore.v1.RevealTokenResponse\x12`\n" +
+	"\x0fGetTokenAccount\x12%.tokenstore.v1.GetTokenAccountRequest\x1a&.tokenstore.v1.GetTokenAccountResponse\x12i\n" +
+	"\x12RecordTokenAccount\x12(.tokenstore.v1.RecordTokenAccountRequest\x1a).tokenstore.v1.RecordTokenAccountResponse\x12]\n" +
+	"\x0eSummarizePools\x12$.tokenstore.v1.SummarizePoolsRequest\x1a%.tokenstore.v1.SummarizePoolsResponse\x12W\n" +
 	"\fExportTokens\x12\".tokenstore.v1.ExportTokensRequest\x1a#.tokenstore.v1.ExportTokensResponseB4Z2carousel.internal/proto/tokenstore/v1;tokenstorev1b\x06proto3"
 
 var (
@@ -1365,63 +2180,93 @@ func file_tokenstore_v1_token_proto_rawDescGZIP() []byte {
 }
 
 var file_tokenstore_v1_token_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_tokenstore_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_tokenstore_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_tokenstore_v1_token_proto_goTypes = []any{
-	(TokenState)(0),               // 0: tokenstore.v1.TokenState
-	(TokenFileFormat)(0),          // 1: tokenstore.v1.TokenFileFormat
-	(*Token)(nil),                 // 2: tokenstore.v1.Token
-	(*CreateTokenRequest)(nil),    // 3: tokenstore.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),   // 4: tokenstore.v1.CreateTokenResponse
-	(*ImportTokensRequest)(nil),   // 5: tokenstore.v1.ImportTokensRequest
-	(*ImportTokensResponse)(nil),  // 6: tokenstore.v1.ImportTokensResponse
-	(*RejectedLine)(nil),          // 7: tokenstore.v1.RejectedLine
-	(*ListTokensRequest)(nil),     // 8: tokenstore.v1.ListTokensRequest
-	(*ListTokensResponse)(nil),    // 9: tokenstore.v1.ListTokensResponse
-	(*GetTokenRequest)(nil),       // 10: tokenstore.v1.GetTokenRequest
-	(*GetTokenResponse)(nil),      // 11: tokenstore.v1.GetTokenResponse
-	(*UpdateTokenRequest)(nil),    // 12: tokenstore.v1.UpdateTokenRequest
-	(*UpdateTokenResponse)(nil),   // 13: tokenstore.v1.UpdateTokenResponse
-	(*DeleteTokenRequest)(nil),    // 14: tokenstore.v1.DeleteTokenRequest
-	(*DeleteTokenResponse)(nil),   // 15: tokenstore.v1.DeleteTokenResponse
-	(*ExportTokensRequest)(nil),   // 16: tokenstore.v1.ExportTokensRequest
-	(*ExportTokensResponse)(nil),  // 17: tokenstore.v1.ExportTokensResponse
-	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil), // 19: google.protobuf.FieldMask
+	(TokenState)(0),                    // 0: tokenstore.v1.TokenState
+	(TokenFileFormat)(0),               // 1: tokenstore.v1.TokenFileFormat
+	(*Token)(nil),                      // 2: tokenstore.v1.Token
+	(*CreateTokenRequest)(nil),         // 3: tokenstore.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),        // 4: tokenstore.v1.CreateTokenResponse
+	(*ImportTokensRequest)(nil),        // 5: tokenstore.v1.ImportTokensRequest
+	(*ImportTokensResponse)(nil),       // 6: tokenstore.v1.ImportTokensResponse
+	(*RejectedLine)(nil),               // 7: tokenstore.v1.RejectedLine
+	(*ListTokensRequest)(nil),          // 8: tokenstore.v1.ListTokensRequest
+	(*ListTokensResponse)(nil),         // 9: tokenstore.v1.ListTokensResponse
+	(*GetTokenRequest)(nil),            // 10: tokenstore.v1.GetTokenRequest
+	(*GetTokenResponse)(nil),           // 11: tokenstore.v1.GetTokenResponse
+	(*UpdateTokenRequest)(nil),         // 12: tokenstore.v1.UpdateTokenRequest
+	(*UpdateTokenResponse)(nil),        // 13: tokenstore.v1.UpdateTokenResponse
+	(*DeleteTokenRequest)(nil),         // 14: tokenstore.v1.DeleteTokenRequest
+	(*DeleteTokenResponse)(nil),        // 15: tokenstore.v1.DeleteTokenResponse
+	(*ExportTokensRequest)(nil),        // 16: tokenstore.v1.ExportTokensRequest
+	(*ExportTokensResponse)(nil),       // 17: tokenstore.v1.ExportTokensResponse
+	(*RestoreTokenRequest)(nil),        // 18: tokenstore.v1.RestoreTokenRequest
+	(*RestoreTokenResponse)(nil),       // 19: tokenstore.v1.RestoreTokenResponse
+	(*RevealTokenRequest)(nil),         // 20: tokenstore.v1.RevealTokenRequest
+	(*RevealTokenResponse)(nil),        // 21: tokenstore.v1.RevealTokenResponse
+	(*TokenAccount)(nil),               // 22: tokenstore.v1.TokenAccount
+	(*TokenQuota)(nil),                 // 23: tokenstore.v1.TokenQuota
+	(*GetTokenAccountRequest)(nil),     // 24: tokenstore.v1.GetTokenAccountRequest
+	(*GetTokenAccountResponse)(nil),    // 25: tokenstore.v1.GetTokenAccountResponse
+	(*RecordTokenAccountRequest)(nil),  // 26: tokenstore.v1.RecordTokenAccountRequest
+	(*RecordTokenAccountResponse)(nil), // 27: tokenstore.v1.RecordTokenAccountResponse
+	(*SummarizePoolsRequest)(nil),      // 28: tokenstore.v1.SummarizePoolsRequest
+	(*SummarizePoolsResponse)(nil),     // 29: tokenstore.v1.SummarizePoolsResponse
+	(*PoolState)(nil),                  // 30: tokenstore.v1.PoolState
+	(*timestamppb.Timestamp)(nil),      // 31: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),      // 32: google.protobuf.FieldMask
 }
 var file_tokenstore_v1_token_proto_depIdxs = []int32{
 	0,  // 0: tokenstore.v1.Token.state:type_name -> tokenstore.v1.TokenState
-	18, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
-	18, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
-	18, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	18, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
+	31, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
+	31, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
+	31, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	31, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
 	2,  // 5: tokenstore.v1.CreateTokenResponse.token:type_name -> tokenstore.v1.Token
 	1,  // 6: tokenstore.v1.ImportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
 	7,  // 7: tokenstore.v1.ImportTokensResponse.rejected:type_name -> tokenstore.v1.RejectedLine
 	0,  // 8: tokenstore.v1.ListTokensRequest.state:type_name -> tokenstore.v1.TokenState
 	2,  // 9: tokenstore.v1.ListTokensResponse.tokens:type_name -> tokenstore.v1.Token
 	2,  // 10: tokenstore.v1.GetTokenResponse.token:type_name -> tokenstore.v1.Token
-	19, // 11: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
+	32, // 11: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
 	2,  // 12: tokenstore.v1.UpdateTokenResponse.token:type_name -> tokenstore.v1.Token
 	1,  // 13: tokenstore.v1.ExportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
-	3,  // 14: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
-	5,  // 15: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
-	8,  // 16: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
-	10, // 17: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
-	12, // 18: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
-	14, // 19: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
-	16, // 20: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
-	4,  // 21: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
-	6,  // 22: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
-	9,  // 23: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
-	11, // 24: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
-	13, // 25: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
-	15, // 26: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
-	17, // 27: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
-	21, // [21:28] is the sub-list for method output_type
-	14, // [14:21] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	2,  // 14: tokenstore.v1.RestoreTokenResponse.token:type_name -> tokenstore.v1.Token
+	23, // 15: tokenstore.v1.TokenAccount.quotas:type_name -> tokenstore.v1.TokenQuota
+	31, // 16: tokenstore.v1.TokenAccount.quota_start:type_name -> google.protobuf.Timestamp
+	31, // 17: tokenstore.v1.TokenAccount.as_of:type_name -> google.protobuf.Timestamp
+	22, // 18: tokenstore.v1.GetTokenAccountResponse.account:type_name -> tokenstore.v1.TokenAccount
+	22, // 19: tokenstore.v1.RecordTokenAccountRequest.account:type_name -> tokenstore.v1.TokenAccount
+	30, // 20: tokenstore.v1.SummarizePoolsResponse.pools:type_name -> tokenstore.v1.PoolState
+	3,  // 21: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
+	5,  // 22: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
+	8,  // 23: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
+	10, // 24: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
+	12, // 25: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
+	14, // 26: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
+	18, // 27: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
+	20, // 28: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
+	24, // 29: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
+	26, // 30: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
+	28, // 31: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
+	16, // 32: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
+	4,  // 33: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
+	6,  // 34: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
+	9,  // 35: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
+	11, // 36: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
+	13, // 37: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
+	15, // 38: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
+	19, // 39: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
+	21, // 40: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
+	25, // 41: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
+	27, // 42: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
+	29, // 43: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
+	17, // 44: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
+	33, // [33:45] is the sub-list for method output_type
+	21, // [21:33] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_token_proto_init() }
@@ -1430,13 +2275,15 @@ func file_tokenstore_v1_token_proto_init() {
 		return
 	}
 	file_tokenstore_v1_token_proto_msgTypes[1].OneofWrappers = []any{}
+	file_tokenstore_v1_token_proto_msgTypes[20].OneofWrappers = []any{}
+	file_tokenstore_v1_token_proto_msgTypes[21].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_token_proto_rawDesc), len(file_tokenstore_v1_token_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   16,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,13 +19,18 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	TokenService_CreateToken_FullMethodName  = "/tokenstore.v1.TokenService/CreateToken"
-	TokenService_ImportTokens_FullMethodName = "/tokenstore.v1.TokenService/ImportTokens"
-	TokenService_ListTokens_FullMethodName   = "/tokenstore.v1.TokenService/ListTokens"
-	TokenService_GetToken_FullMethodName     = "/tokenstore.v1.TokenService/GetToken"
-	TokenService_UpdateToken_FullMethodName  = "/tokenstore.v1.TokenService/UpdateToken"
-	TokenService_DeleteToken_FullMethodName  = "/tokenstore.v1.TokenService/DeleteToken"
-	TokenService_ExportTokens_FullMethodName = "/tokenstore.v1.TokenService/ExportTokens"
+	TokenService_CreateToken_FullMethodName        = "/tokenstore.v1.TokenService/CreateToken"
+	TokenService_ImportTokens_FullMethodName       = "/tokenstore.v1.TokenService/ImportTokens"
+	TokenService_ListTokens_FullMethodName         = "/tokenstore.v1.TokenService/ListTokens"
+	TokenService_GetToken_FullMethodName           = "/tokenstore.v1.TokenService/GetToken"
+	TokenService_UpdateToken_FullMethodName        = "/tokenstore.v1.TokenService/UpdateToken"
+	TokenService_DeleteToken_FullMethodName        = "/tokenstore.v1.TokenService/DeleteToken"
+	TokenService_RestoreToken_FullMethodName       = "/tokenstore.v1.TokenService/RestoreToken"
+	TokenService_RevealToken_FullMethodName        = "/tokenstore.v1.TokenService/RevealToken"
+	TokenService_GetTokenAccount_FullMethodName    = "/tokenstore.v1.TokenService/GetTokenAccount"
+	TokenService_RecordTokenAccount_FullMethodName = "/tokenstore.v1.TokenService/RecordTokenAccount"
+	TokenService_SummarizePools_FullMethodName     = "/tokenstore.v1.TokenService/SummarizePools"
+	TokenService_ExportTokens_FullMethodName       = "/tokenstore.v1.TokenService/ExportTokens"
 )
 
 // TokenServiceClient is the client API for TokenService service.
@@ -33,8 +38,9 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // TokenService is the admin plane of the token pool. No message of it carries
-// a secret, except CreateTokenRequest, ImportTokensRequest (inwards) and
-// ExportTokensResponse (outwards, audited by the caller).
+// a secret, except CreateTokenRequest, ImportTokensRequest (inwards),
+// RevealTokenResponse (to gateways) and ExportTokensResponse (outwards, audited
+// by the caller).
 type TokenServiceClient interface {
 	// CreateToken adds one token. ALREADY_EXISTS when the secret is known in the
 	// same upstream, ALIAS_TAKEN when another token has the alias.
@@ -48,8 +54,23 @@ type TokenServiceClient interface {
 	// UpdateToken changes the fields named in the mask. VERSION_CONFLICT when
 	// expected_version is set and is not the stored one.
 	UpdateToken(ctx context.Context, in *UpdateTokenRequest, opts ...grpc.CallOption) (*UpdateTokenResponse, error)
-	// DeleteToken removes the token and recalls its leases.
+	// DeleteToken removes the token and recalls its leases. For an hour it can be
+	// restored.
 	DeleteToken(ctx context.Context, in *DeleteTokenRequest, opts ...grpc.CallOption) (*DeleteTokenResponse, error)
+	// RestoreToken undoes a deletion: id, counters and checksum come back.
+	// TOKEN_NOT_FOUND when it was deleted more than an hour ago, ALREADY_EXISTS
+	// when its secret has been added again, ALIAS_TAKEN when another token has its
+	// alias by now.
+	RestoreToken(ctx context.Context, in *RestoreTokenRequest, opts ...grpc.CallOption) (*RestoreTokenResponse, error)
+	// RevealToken answers what a gateway needs to ask an upstream about a token's
+	// account. It is no lease: the pool doesn't notice.
+	RevealToken(ctx context.Context, in *RevealTokenRequest, opts ...grpc.CallOption) (*RevealTokenResponse, error)
+	// GetTokenAccount answers what was recorded last, and RecordTokenAccount
+	// records what an upstream said.
+	GetTokenAccount(ctx context.Context, in *GetTokenAccountRequest, opts ...grpc.CallOption) (*GetTokenAccountResponse, error)
+	RecordTokenAccount(ctx context.Context, in *RecordTokenAccountRequest, opts ...grpc.CallOption) (*RecordTokenAccountResponse, error)
+	// SummarizePools counts the tokens of every pool by state.
+	SummarizePools(ctx context.Context, in *SummarizePoolsRequest, opts ...grpc.CallOption) (*SummarizePoolsResponse, error)
 	// ExportTokens renders the pool as a token file, secrets included.
 	ExportTokens(ctx context.Context, in *ExportTokensRequest, opts ...grpc.CallOption) (*ExportTokensResponse, error)
 }
@@ -122,6 +143,56 @@ func (c *tokenServiceClient) DeleteToken(ctx context.Context, in *DeleteTokenReq
 	return out, nil
 }
 
+func (c *tokenServiceClient) RestoreToken(ctx context.Context, in *RestoreTokenRequest, opts ...grpc.CallOption) (*RestoreTokenResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RestoreTokenResponse)
+	err := c.cc.Invoke(ctx, TokenService_RestoreToken_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *tokenServiceClient) RevealToken(ctx context.Context, in *RevealTokenRequest, opts ...grpc.CallOption) (*RevealTokenResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RevealTokenResponse)
+	err := c.cc.Invoke(ctx, TokenService_RevealToken_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *tokenServiceClient) GetTokenAccount(ctx context.Context, in *GetTokenAccountRequest, opts ...grpc.CallOption) (*GetTokenAccountResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetTokenAccountResponse)
+	err := c.cc.Invoke(ctx, TokenService_GetTokenAccount_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *tokenServiceClient) RecordTokenAccount(ctx context.Context, in *RecordTokenAccountRequest, opts ...grpc.CallOption) (*RecordTokenAccountResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RecordTokenAccountResponse)
+	err := c.cc.Invoke(ctx, TokenService_RecordTokenAccount_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *tokenServiceClient) SummarizePools(ctx context.Context, in *SummarizePoolsRequest, opts ...grpc.CallOption) (*SummarizePoolsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SummarizePoolsResponse)
+	err := c.cc.Invoke(ctx, TokenService_SummarizePools_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *tokenServiceClient) ExportTokens(ctx context.Context, in *ExportTokensRequest, opts ...grpc.CallOption) (*ExportTokensResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ExportTokensResponse)
@@ -137,8 +208,9 @@ func (c *tokenServiceClient) ExportTokens(ctx context.Context, in *ExportTokensR
 // for forward compatibility.
 //
 // TokenService is the admin plane of the token pool. No message of it carries
-// a secret, except CreateTokenRequest, ImportTokensRequest (inwards) and
-// ExportTokensResponse (outwards, audited by the caller).
+// a secret, except CreateTokenRequest, ImportTokensRequest (inwards),
+// RevealTokenResponse (to gateways) and ExportTokensResponse (outwards, audited
+// by the caller).
 type TokenServiceServer interface {
 	// CreateToken adds one token. ALREADY_EXISTS when the secret is known in the
 	// same upstream, ALIAS_TAKEN when another token has the alias.
@@ -152,8 +224,23 @@ type TokenServiceServer interface {
 	// UpdateToken changes the fields named in the mask. VERSION_CONFLICT when
 	// expected_version is set and is not the stored one.
 	UpdateToken(context.Context, *UpdateTokenRequest) (*UpdateTokenResponse, error)
-	// DeleteToken removes the token and recalls its leases.
+	// DeleteToken removes the token and recalls its leases. For an hour it can be
+	// restored.
 	DeleteToken(context.Context, *DeleteTokenRequest) (*DeleteTokenResponse, error)
+	// RestoreToken undoes a deletion: id, counters and checksum come back.
+	// TOKEN_NOT_FOUND when it was deleted more than an hour ago, ALREADY_EXISTS
+	// when its secret has been added again, ALIAS_TAKEN when another token has its
+	// alias by now.
+	RestoreToken(context.Context, *RestoreTokenRequest) (*RestoreTokenResponse, error)
+	// RevealToken answers what a gateway needs to ask an upstream about a token's
+	// account. It is no lease: the pool doesn't notice.
+	RevealToken(context.Context, *RevealTokenRequest) (*RevealTokenResponse, error)
+	// GetTokenAccount answers what was recorded last, and RecordTokenAccount
+	// records what an upstream said.
+	GetTokenAccount(context.Context, *GetTokenAccountRequest) (*GetTokenAccountResponse, error)
+	RecordTokenAccount(context.Context, *RecordTokenAccountRequest) (*RecordTokenAccountResponse, error)
+	// SummarizePools counts the tokens of every pool by state.
+	SummarizePools(context.Context, *SummarizePoolsRequest) (*SummarizePoolsResponse, error)
 	// ExportTokens renders the pool as a token file, secrets included.
 	ExportTokens(context.Context, *ExportTokensRequest) (*ExportTokensResponse, error)
 	mustEmbedUnimplementedTokenServiceServer()
@@ -183,6 +270,21 @@ func (UnimplementedTokenServiceServer) UpdateToken(context.Context, *UpdateToken
 }
 func (UnimplementedTokenServiceServer) DeleteToken(context.Context, *DeleteTokenRequest) (*DeleteTokenResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteToken not implemented")
+}
+func (UnimplementedTokenServiceServer) RestoreToken(context.Context, *RestoreTokenRequest) (*RestoreTokenResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RestoreToken not implemented")
+}
+func (UnimplementedTokenServiceServer) RevealToken(context.Context, *RevealTokenRequest) (*RevealTokenResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RevealToken not implemented")
+}
+func (UnimplementedTokenServiceServer) GetTokenAccount(context.Context, *GetTokenAccountRequest) (*GetTokenAccountResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetTokenAccount not implemented")
+}
+func (UnimplementedTokenServiceServer) RecordTokenAccount(context.Context, *RecordTokenAccountRequest) (*RecordTokenAccountResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RecordTokenAccount not implemented")
+}
+func (UnimplementedTokenServiceServer) SummarizePools(context.Context, *SummarizePoolsRequest) (*SummarizePoolsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SummarizePools not implemented")
 }
 func (UnimplementedTokenServiceServer) ExportTokens(context.Context, *ExportTokensRequest) (*ExportTokensResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ExportTokens not implemented")
@@ -316,6 +418,96 @@ func _TokenService_DeleteToken_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _TokenService_RestoreToken_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RestoreTokenRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TokenServiceServer).RestoreToken(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TokenService_RestoreToken_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TokenServiceServer).RestoreToken(ctx, req.(*RestoreTokenRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _TokenService_RevealToken_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RevealTokenRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TokenServiceServer).RevealToken(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TokenService_RevealToken_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TokenServiceServer).RevealToken(ctx, req.(*RevealTokenRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _TokenService_GetTokenAccount_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetTokenAccountRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TokenServiceServer).GetTokenAccount(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TokenService_GetTokenAccount_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TokenServiceServer).GetTokenAccount(ctx, req.(*GetTokenAccountRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _TokenService_RecordTokenAccount_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RecordTokenAccountRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TokenServiceServer).RecordTokenAccount(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TokenService_RecordTokenAccount_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TokenServiceServer).RecordTokenAccount(ctx, req.(*RecordTokenAccountRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _TokenService_SummarizePools_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SummarizePoolsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TokenServiceServer).SummarizePools(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TokenService_SummarizePools_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TokenServiceServer).SummarizePools(ctx, req.(*SummarizePoolsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _TokenService_ExportTokens_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ExportTokensRequest)
 	if err := dec(in); err != nil {
@@ -364,6 +556,26 @@ var TokenService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteToken",
 			Handler:    _TokenService_DeleteToken_Handler,
+		},
+		{
+			MethodName: "RestoreToken",
+			Handler:    _TokenService_RestoreToken_Handler,
+		},
+		{
+			MethodName: "RevealToken",
+			Handler:    _TokenService_RevealToken_Handler,
+		},
+		{
+			MethodName: "GetTokenAccount",
+			Handler:    _TokenService_GetTokenAccount_Handler,
+		},
+		{
+			MethodName: "RecordTokenAccount",
+			Handler:    _TokenService_RecordTokenAccount_Handler,
+		},
+		{
+			MethodName: "SummarizePools",
+			Handler:    _TokenService_SummarizePools_Handler,
 		},
 		{
 			MethodName: "ExportTokens",

@@ -47,7 +47,7 @@ func (c *Changes) wait() <-chan struct{} {
 
 // ConfigServer implements ConfigService.
 type ConfigServer struct {
-	tokenstorev1.UnsafeConfigServiceServer
+	tokenstorev1.UnimplementedConfigServiceServer
 	store    *redisstore.Store
 	changes  *Changes
 	stopping <-chan struct{}

@@ -12,7 +12,7 @@ import (
 
 // RequestLogServer implements RequestLogService.
 type RequestLogServer struct {
-	tokenstorev1.UnsafeRequestLogServiceServer
+	tokenstorev1.UnimplementedRequestLogServiceServer
 	store *redisstore.Store
 }
 

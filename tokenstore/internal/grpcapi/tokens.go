@@ -18,7 +18,7 @@ import (
 
 // TokenServer implements TokenService.
 type TokenServer struct {
-	tokenstorev1.UnsafeTokenServiceServer
+	tokenstorev1.UnimplementedTokenServiceServer
 	store *redisstore.Store
 	log   *slog.Logger
 }

@@ -7,14 +7,18 @@ import (
 	"io"
 	"os"
 
+	"carousel.internal/gateway/internal/admincli"
 	"carousel.internal/proto/service/ballast"
 	"carousel.internal/proto/service/conf"
 	"carousel.internal/proto/service/ops"
 )
 
 const usage = `usage: gateway [--config FILE] [serve|healthcheck|config|version]
+       gateway admin COMMAND …
 
   serve        run the gateway (the default)
+  admin        manage tokens, upstreams, settings and the log of a running one;
+               "gateway admin help" lists the commands
   healthcheck  ask the running gateway whether it is ready; exit code 0 or 1
   config       print the effective configuration, secrets redacted
   version      print the version
@@ -26,6 +30,9 @@ capitals; "gateway config" lists them.
 // Main runs the program and answers its exit code: 0, 1 for an unusable
 // configuration or a failure, 2 for a wrong command line.
 func Main(ctx context.Context, version string, args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "admin" {
+		return admincli.Run(ctx, args[1:], admincli.Environment{Stdout: stdout, Stderr: stderr})
+	}
 	flags := flag.NewFlagSet("gateway", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() { _, _ = io.WriteString(stderr, usage) }

@@ -52,6 +52,7 @@ var allowed = map[string][]string{
 		"internal/chat", "internal/dialect/*", "internal/auth", "internal/sse", "internal/metrics", "internal/accesslog",
 	},
 	"internal/adminapi": {"internal/chat", "internal/upstream", "internal/auth"},
+	"internal/admincli": {}, // it knows the admin API from outside
 
 	"app":         {"internal/*"},
 	"cmd/gateway": {"app"},

@@ -1,0 +1,30 @@
+package admincli
+
+// commands are all there are, in the order of the usage. It is filled at start
+// because a command's code lists them, too.
+var commands = []command{
+	{name: "tokens list", args: "[--upstream NAME] [--state ready|cooling|expired|disabled] [--tag TAG] [--search TEXT]", help: "the pool", prepare: listTokens},
+	{name: "tokens show", args: "TOKEN", help: "one token", min: 1, max: 1, prepare: showToken},
+	{name: "tokens add", args: "[--upstream NAME] [--alias ALIAS] [--tags TAG,…] [--cap N] [--weight N] [--checksum TEXT] [--disabled]", help: "adds the token that is read from standard input", prepare: addToken},
+	{name: "tokens edit", args: "TOKEN [--alias ALIAS] [--tags TAG,…] [--cap N] [--weight N] [--checksum TEXT]", help: "changes what is named", min: 1, max: 1, prepare: editToken},
+	{name: "tokens enable", args: "TOKEN…", help: "lets tokens serve", min: 1, max: -1, prepare: enableTokens(true)},
+	{name: "tokens disable", args: "TOKEN…", help: "keeps tokens from serving", min: 1, max: -1, prepare: enableTokens(false)},
+	{name: "tokens delete", args: "TOKEN…", help: "deletes tokens", min: 1, max: -1, prepare: deleteTokens},
+	{name: "tokens restore", args: "ID…", help: "undoes deletions, within an hour", min: 1, max: -1, prepare: restoreTokens},
+	{name: "tokens import", args: "FILE [--format token|token-list|json] [--upstream NAME]", help: "takes a token file, `-` for standard input; tells what was refused, and why", min: 1, max: 1, prepare: importTokens},
+	{name: "tokens export", args: "[--format token|token-list|json] [--upstream NAME]", help: "prints the pool as a token file, secrets included", prepare: exportTokens},
+
+	{name: "upstreams list", help: "the upstreams", prepare: listUpstreams},
+	{name: "upstreams put", args: "NAME --driver cursor|openai --base-url URL [--models ID,…] [--set KEY=VALUE]…", help: "creates or replaces an upstream", min: 1, max: 1, prepare: putUpstream},
+	{name: "upstreams delete", args: "NAME", help: "deletes an upstream without tokens", min: 1, max: 1, prepare: deleteUpstream},
+
+	{name: "settings list", help: "the settings that can be changed while running", prepare: listSettings},
+	{name: "settings set", args: "NAME=VALUE…", help: "changes settings, all or none", min: 1, max: -1, prepare: setSettings},
+	{name: "settings reset", args: "NAME…", help: "takes settings back to their defaults", min: 1, max: -1, prepare: resetSettings},
+
+	{name: "logs list", args: "[--model ID] [--status success|failure] [--alias ALIAS] [--stream true|false] [--error TEXT] [--from TIME] [--to TIME] [--limit N]", help: "the request log, newest first", prepare: listLogs},
+	{name: "logs tail", args: "[filters of logs list]", help: "follows the request log until it is interrupted", prepare: tailLogs},
+	{name: "logs show", args: "ID", help: "one request, with its prompt", min: 1, max: 1, prepare: showLog},
+
+	{name: "explain", args: "MODEL", help: "which token a request would get now, and what excludes each other one", min: 1, max: 1, prepare: explain},
+}

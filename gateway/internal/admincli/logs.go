@@ -1,0 +1,182 @@
+package admincli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// entry is one request of the log, as far as it is shown.
+type entry struct {
+	ID               string     `json:"id"`
+	Replica          string     `json:"replica"`
+	StartedAt        *time.Time `json:"started_at"`
+	TotalMS          *float64   `json:"total_ms"`
+	FirstByteMS      *float64   `json:"first_byte_ms"`
+	Model            string     `json:"model"`
+	Upstream         *string    `json:"upstream"`
+	TokenID          *string    `json:"token_id"`
+	TokenAlias       *string    `json:"token_alias"`
+	Stream           bool       `json:"stream"`
+	Status           string     `json:"status"`
+	HTTPStatus       uint32     `json:"http_status"`
+	Error            *string    `json:"error"`
+	EndReason        string     `json:"end_reason"`
+	Attempts         uint32     `json:"attempts"`
+	PromptTokens     uint64     `json:"prompt_tokens"`
+	CompletionTokens uint64     `json:"completion_tokens"`
+	UsageSource      string     `json:"usage_source"`
+	Prompt           *string    `json:"prompt"`
+}
+
+type logPage struct {
+	Logs   []entry `json:"logs"`
+	Newest string  `json:"newest"`
+}
+
+var logFilters = []string{"model", "status", "alias", "stream", "error", "from", "to"}
+
+// newLogFilter defines the filters' flags and answers what makes a query of them.
+func newLogFilter(flags *flag.FlagSet) func() url.Values {
+	for _, name := range logFilters {
+		flags.String(name, "", "")
+	}
+	return func() url.Values {
+		query := url.Values{}
+		for _, name := range logFilters {
+			if value := flags.Lookup(name).Value.String(); value != "" {
+				query.Set(name, value)
+			}
+		}
+		return query
+	}
+}
+
+func listLogs(flags *flag.FlagSet) run {
+	filter, limit := newLogFilter(flags), flags.Uint("limit", 50, "")
+	return func(ctx context.Context, s *session, _ []string) error {
+		query := filter()
+		query.Set("limit", strconv.FormatUint(uint64(*limit), 10))
+		answer, err := s.api.get(ctx, "logs", query)
+		if err != nil {
+			return err
+		}
+		if s.json {
+			return s.printJSON(answer)
+		}
+		page, err := read[logPage](answer, nil)
+		if err != nil {
+			return err
+		}
+		rows := newTable(s.Stdout, "ID", "BEGAN", "MODEL", "TOKEN", "STATUS", "FIRST BYTE", "TOTAL", "TOKENS", "ERROR")
+		for _, e := range page.Logs {
+			rows.row(e.ID, s.age(e.StartedAt), e.Model, tokenOf(e), strconv.FormatUint(uint64(e.HTTPStatus), 10)+" "+e.Status,
+				milliseconds(e.FirstByteMS), milliseconds(e.TotalMS), usageOf(e), text(e.Error))
+		}
+		return rows.flush()
+	}
+}
+
+func tokenOf(e entry) string {
+	if alias := text(e.TokenAlias); alias != "" {
+		return alias
+	}
+	return text(e.TokenID)
+}
+
+// usageOf marks counts that are no upstream's own.
+func usageOf(e entry) string {
+	mark := ""
+	if e.UsageSource != "reported" {
+		mark = "~"
+	}
+	return fmt.Sprintf("%s%d+%d", mark, e.PromptTokens, e.CompletionTokens)
+}
+
+const (
+	// tailEvery is how often the tail asks for news.
+	tailEvery = time.Second
+	// tailStart is how many entries it begins with, tailMost what it takes at once.
+	tailStart = "10"
+	tailMost  = "1000"
+)
+
+func tailLogs(flags *flag.FlagSet) run {
+	filter := newLogFilter(flags)
+	return func(ctx context.Context, s *session, _ []string) error {
+		query := filter()
+		query.Set("limit", tailStart)
+		again := time.NewTicker(tailEvery)
+		defer again.Stop()
+		for {
+			page, err := read[logPage](s.api.get(ctx, "logs", query))
+			if ctx.Err() != nil {
+				return nil // interrupted: that is how it ends
+			}
+			if err != nil {
+				return err
+			}
+			for _, e := range slices.Backward(page.Logs) {
+				if err := s.printTail(e); err != nil {
+					return err
+				}
+			}
+			query.Set("after", page.Newest)
+			query.Set("limit", tailMost)
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-again.C:
+			}
+		}
+	}
+}
+
+func (s *session) printTail(e entry) error {
+	if s.json {
+		return s.printValue(e)
+	}
+	began := ""
+	if e.StartedAt != nil {
+		began = e.StartedAt.Local().Format(time.TimeOnly)
+	}
+	line := fmt.Sprintf("%s  %d  %s  %s  %s  %s  %s", began, e.HTTPStatus, e.Model, tokenOf(e), milliseconds(e.TotalMS), usageOf(e), text(e.Error))
+	_, err := io.WriteString(s.Stdout, printable(line)+"\n")
+	return err
+}
+
+func showLog(*flag.FlagSet) run {
+	return func(ctx context.Context, s *session, args []string) error {
+		answer, err := s.api.get(ctx, path("logs", args[0]), nil)
+		if err != nil {
+			return err
+		}
+		if s.json {
+			return s.printJSON(answer)
+		}
+		e, err := read[entry](answer, nil)
+		if err != nil {
+			return err
+		}
+		return errors.Join(fields(s.Stdout,
+			"id", e.ID, "began", s.age(e.StartedAt), "model", e.Model, "upstream", text(e.Upstream), "token", tokenOf(e),
+			"stream", strconv.FormatBool(e.Stream), "status", fmt.Sprintf("%d %s, %s", e.HTTPStatus, e.Status, e.EndReason), "error", text(e.Error),
+			"attempts", strconv.FormatUint(uint64(e.Attempts), 10), "first byte", milliseconds(e.FirstByteMS), "total", milliseconds(e.TotalMS),
+			"usage", fmt.Sprintf("%d + %d tokens, %s", e.PromptTokens, e.CompletionTokens, e.UsageSource), "replica", e.Replica),
+			s.printPrompt(text(e.Prompt)))
+	}
+}
+
+func (s *session) printPrompt(prompt string) error {
+	if prompt == "" {
+		return nil
+	}
+	_, err := fmt.Fprintf(s.Stdout, "\n%s\n", printable(prompt))
+	return err
+}

@@ -301,7 +301,7 @@ func appendAnswer(next *tokenstorev1.SessionResponse, id uint64, answer leasing.
 		grant.Leases = append(grant.Leases, &tokenstorev1.Lease{
 			Id: lease.LeaseID, TokenId: lease.TokenID, Epoch: lease.Epoch(), Ttl: durationpb.New(lease.TTL),
 			Secret: lease.Secret.Reveal(), DeviceId: lease.DeviceID, MacHash: lease.MACHash,
-			Alias: lease.Alias, Fingerprint: lease.Fingerprint, Capped: lease.Capped,
+			Alias: lease.Alias, Fingerprint: lease.Fingerprint, Capped: lease.Capped, MaskedSecret: lease.Masked,
 		})
 	}
 	next.Grants = append(next.Grants, grant)

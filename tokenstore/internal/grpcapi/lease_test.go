@@ -264,7 +264,7 @@ func TestASessionLeases(t *testing.T) {
 	}
 	capped := leases[slices.IndexFunc(leases, (*tokenstorev1.Lease).GetCapped)]
 	if capped.GetSecret() != "secret-0" || capped.GetAlias() != "t0" || len(capped.GetDeviceId()) != 64 || len(capped.GetMacHash()) != 64 ||
-		capped.GetFingerprint() == "" || capped.GetTtl().AsDuration() != 15*time.Second || capped.GetEpoch() != 1 {
+		capped.GetFingerprint() == "" || capped.GetMaskedSecret() != "…" || capped.GetTtl().AsDuration() != 15*time.Second || capped.GetEpoch() != 1 {
 		t.Errorf("%v", capped)
 	}
 	_, denial = r.demand(&tokenstorev1.Demand{Id: 8, Upstream: "nowhere", Count: 1})

@@ -265,3 +265,41 @@ func TestChecksumService(t *testing.T) {
 		t.Errorf("repaired %v, %v", repaired, err)
 	}
 }
+
+func TestTokenAccounts(t *testing.T) {
+	t.Parallel()
+	testredis.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		ctx := t.Context()
+		tokens := tokenstorev1.NewTokenServiceClient(start(t, client).conn)
+		created, err := tokens.CreateToken(ctx, &tokenstorev1.CreateTokenRequest{Secret: "T1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := created.GetToken().GetId()
+		revealed, err := tokens.RevealToken(ctx, &tokenstorev1.RevealTokenRequest{Id: id})
+		if err != nil || revealed.GetUpstream() != "cursor" || revealed.GetSecret() != "T1" || len(revealed.GetDeviceId()) != 64 || len(revealed.GetMacHash()) != 64 {
+			t.Errorf("revealed %v", err)
+		}
+		if got, err := tokens.GetTokenAccount(ctx, &tokenstorev1.GetTokenAccountRequest{Id: id}); err != nil || got.GetAccount() != nil {
+			t.Errorf("account %v, %v", got, err)
+		}
+		_, err = tokens.RecordTokenAccount(ctx, &tokenstorev1.RecordTokenAccountRequest{Id: id})
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
+		if _, err := tokens.RecordTokenAccount(ctx, &tokenstorev1.RecordTokenAccountRequest{Id: id, Account: &tokenstorev1.TokenAccount{Membership: "pro"}}); err != nil {
+			t.Error(err)
+		}
+		if got, err := tokens.GetTokenAccount(ctx, &tokenstorev1.GetTokenAccountRequest{Id: id}); err != nil || got.GetAccount().GetMembership() != "pro" {
+			t.Errorf("account %v, %v", got, err)
+		}
+		pools, err := tokens.SummarizePools(ctx, &tokenstorev1.SummarizePoolsRequest{})
+		if err != nil || len(pools.GetPools()) != 1 || pools.GetPools()[0].GetUpstream() != "cursor" || pools.GetPools()[0].GetReady() != 1 {
+			t.Errorf("pools %v, %v", pools, err)
+		}
+		_, err = tokens.RevealToken(ctx, &tokenstorev1.RevealTokenRequest{Id: "x"})
+		wantReason(t, err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, codes.NotFound)
+		_, err = tokens.GetTokenAccount(ctx, &tokenstorev1.GetTokenAccountRequest{Id: "x"})
+		wantReason(t, err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, codes.NotFound)
+		_, err = tokens.RecordTokenAccount(ctx, &tokenstorev1.RecordTokenAccountRequest{Id: "x", Account: &tokenstorev1.TokenAccount{}})
+		wantReason(t, err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, codes.NotFound)
+	})
+}

@@ -76,6 +76,8 @@ type Lease struct {
 	MACHash     string
 	Alias       string
 	Fingerprint string
+	// Masked is what may be shown of the secret.
+	Masked string
 }
 
 // Answer is what becomes of a demand: leases, or why not.
@@ -203,6 +205,7 @@ func (d *Desk) open(ctx context.Context, upstream string, taken []redisstore.Tak
 		leases = append(leases, Lease{
 			Taken: each, TTL: ttl, Secret: credential.Secret, DeviceID: credential.DeviceID,
 			MACHash: credential.MACHash, Alias: credential.Alias, Fingerprint: credential.Fingerprint,
+			Masked: credential.Masked,
 		})
 	}
 	return leases, first

@@ -113,7 +113,7 @@ func TestALeaseHasAllThatARequestNeeds(t *testing.T) {
 		expect(t, "at once", now, "a")
 		lease := now.lease()
 		if lease.Secret.Reveal() != "secret of a" || lease.DeviceID != "d" || lease.MACHash != "m" ||
-			lease.Alias != "alias of a" || lease.Fingerprint != "f" || lease.TTL != 15*time.Second {
+			lease.Alias != "alias of a" || lease.Fingerprint != "f" || lease.Masked != "…" || lease.TTL != 15*time.Second {
 			t.Errorf("%+v", lease)
 		}
 		ahead := d.ask(Demand{Count: 5, Ahead: true})

@@ -169,5 +169,5 @@ func (f *fakeStore) Credential(_ context.Context, tokenID string, _ uint64) (red
 	if broken := f.find(tokenID).broken; broken != nil {
 		return redisstore.Credential{}, broken
 	}
-	return redisstore.Credential{Secret: secret.New("secret of " + tokenID), DeviceID: "d", MACHash: "m", Alias: "alias of " + tokenID, Fingerprint: "f"}, nil
+	return redisstore.Credential{Secret: secret.New("secret of " + tokenID), DeviceID: "d", MACHash: "m", Alias: "alias of " + tokenID, Fingerprint: "f", Masked: "…"}, nil
 }

@@ -20,6 +20,8 @@ type Credential struct {
 	MACHash     string
 	Alias       string
 	Fingerprint string
+	// Masked is what may be shown of the secret.
+	Masked string
 }
 
 // credentials remembers opened ones, each with its token's version: a lease of
@@ -99,6 +101,7 @@ func (s *Store) Credential(ctx context.Context, tokenID string, version uint64) 
 	}
 	credential := Credential{
 		Secret: value, DeviceID: material.DeviceID, MACHash: material.MACHash, Alias: f["alias"], Fingerprint: f["fingerprint"],
+		Masked: rec.Masked,
 	}
 	s.credentials.put(tokenID, f.count("ver"), credential, forgotten)
 	return credential, nil

@@ -38,6 +38,7 @@ func tokenIDsKey() string { return poolPrefix + "ids" }
 //	m:<model>   ms until which it is not picked for that model
 //	due         only while it is set aside at its cap: the score that it comes back with
 //	requests failures last_used last_error   counters and evidence
+//	account     sealed protobuf TokenAccount: what the upstream told last
 func tokenKey(id string) string { return tokenKeyPrefix() + id }
 
 // tokenKeyPrefix is for scripts that find ids as they run; its hash tag keeps

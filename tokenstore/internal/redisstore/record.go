@@ -132,11 +132,15 @@ func (f fields) time(name string) time.Time {
 	return time.Time{}
 }
 
+func (t *stored) state() tokenstorev1.TokenState {
+	return token.State(t.enabled, t.expires, t.cooling, t.now)
+}
+
 // view is what may be shown of the token.
 func (t *stored) view() *tokenstorev1.Token {
 	shown := &tokenstorev1.Token{
 		Id: t.id, Upstream: t.upstream, Alias: t.alias, Tags: t.record.Tags, Enabled: t.enabled,
-		State:        token.State(t.enabled, t.expires, t.cooling, t.now),
+		State:        t.state(),
 		MaskedSecret: t.record.Masked, Fingerprint: t.fingerprint, MaskedChecksum: t.record.MaskedChecksum,
 		Cap: t.cap, Weight: t.weight, InFlight: t.inFlight, Requests: t.requests, Failures: t.failures,
 		LastUsedAt: timestamp(t.lastUsed), LastError: t.lastError, ExpiresAt: timestamp(t.expires),

@@ -2,9 +2,11 @@ package redisstore
 
 import (
 	"encoding/base64"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -64,4 +66,9 @@ func create(t *testing.T, store *Store, d token.Draft) *tokenstorev1.Token {
 		t.Fatal(err)
 	}
 	return created
+}
+
+// jwtUntil is a token that says when it expires.
+func jwtUntil(expires time.Time) string {
+	return "h." + base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"exp":%d}`, expires.Unix())) + ".s"
 }

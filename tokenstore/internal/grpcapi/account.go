@@ -1,0 +1,48 @@
+package grpcapi
+
+import (
+	"context"
+	"errors"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// RevealToken implements TokenService.
+func (s *TokenServer) RevealToken(ctx context.Context, request *tokenstorev1.RevealTokenRequest) (*tokenstorev1.RevealTokenResponse, error) {
+	upstream, credential, err := s.store.Reveal(ctx, request.GetId())
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.RevealTokenResponse{
+		Upstream: upstream, Secret: credential.Secret.Reveal(), DeviceId: credential.DeviceID, MacHash: credential.MACHash,
+	}, nil
+}
+
+// GetTokenAccount implements TokenService.
+func (s *TokenServer) GetTokenAccount(ctx context.Context, request *tokenstorev1.GetTokenAccountRequest) (*tokenstorev1.GetTokenAccountResponse, error) {
+	account, err := s.store.Account(ctx, request.GetId())
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.GetTokenAccountResponse{Account: account}, nil
+}
+
+// RecordTokenAccount implements TokenService.
+func (s *TokenServer) RecordTokenAccount(ctx context.Context, request *tokenstorev1.RecordTokenAccountRequest) (*tokenstorev1.RecordTokenAccountResponse, error) {
+	if request.GetAccount() == nil {
+		return nil, invalid(errors.New("account: what the upstream told is missing"))
+	}
+	if err := s.store.RecordAccount(ctx, request.GetId(), request.GetAccount()); err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.RecordTokenAccountResponse{}, nil
+}
+
+// SummarizePools implements TokenService.
+func (s *TokenServer) SummarizePools(ctx context.Context, _ *tokenstorev1.SummarizePoolsRequest) (*tokenstorev1.SummarizePoolsResponse, error) {
+	pools, err := s.store.SummarizePools(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.SummarizePoolsResponse{Pools: pools}, nil
+}

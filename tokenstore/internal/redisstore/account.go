@@ -1,0 +1,94 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+	"google.golang.org/protobuf/proto"
+
+	"carousel.internal/proto/rpcerr"
+	"carousel.internal/proto/service/secret"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+var recordAccountScript = newScript("record_account")
+
+// maxAccount bounds what is kept of an account, in bytes.
+const maxAccount = 8 << 10
+
+// Reveal answers a token's upstream and what a request with it needs, without a
+// lease.
+func (s *Store) Reveal(ctx context.Context, id string) (string, Credential, error) {
+	t, err := s.read(ctx, id)
+	if err != nil {
+		return "", Credential{}, err
+	}
+	value, material, err := t.record.open(s.keys, t.id)
+	if err != nil {
+		return "", Credential{}, err
+	}
+	return t.upstream, Credential{
+		Secret: value, DeviceID: material.DeviceID, MACHash: material.MACHash,
+		Alias: t.alias, Fingerprint: t.fingerprint, Masked: t.record.Masked,
+	}, nil
+}
+
+// Account answers what was recorded of a token's account; nil when nothing was. It
+// names a person, so it is sealed like the token. What doesn't open any more, for
+// its key is gone, counts as never recorded: the upstream can be asked again.
+func (s *Store) Account(ctx context.Context, id string) (*tokenstorev1.TokenAccount, error) {
+	if !tokenIDForm.MatchString(id) {
+		return nil, noToken(id)
+	}
+	pipe := s.client.Pipeline()
+	exists, sealed := pipe.Exists(ctx, tokenKey(id)), pipe.HGet(ctx, tokenKey(id), "account")
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return nil, storeError("read an account", err)
+	}
+	if exists.Val() == 0 {
+		return nil, noToken(id)
+	}
+	plain, err := s.keys.Open(sealed.Val(), accountBinding(id))
+	if err != nil {
+		return nil, nil //nolint:nilerr // as promised above
+	}
+	account := &tokenstorev1.TokenAccount{}
+	if proto.Unmarshal([]byte(plain.Reveal()), account) != nil { // its error could repeat the text
+		return nil, fmt.Errorf("token %s: what was sealed is not an account", id)
+	}
+	return account, nil
+}
+
+// RecordAccount keeps what an upstream told of a token's account, in place of what
+// it told before. An account with an error replaces only the error and the time. It
+// doesn't wait for the disk: what is lost can be asked again.
+func (s *Store) RecordAccount(ctx context.Context, id string, account *tokenstorev1.TokenAccount) error {
+	before, err := s.Account(ctx, id)
+	if err != nil {
+		return err
+	}
+	if account.GetError() != "" && before != nil {
+		before.Error, before.AsOf = account.GetError(), account.GetAsOf()
+		account = before
+	}
+	plain, err := proto.Marshal(account)
+	if err != nil {
+		return fmt.Errorf("encode an account: %w", err)
+	}
+	if len(plain) > maxAccount {
+		return rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "account: it has %d bytes; at most %d are kept", len(plain), maxAccount)
+	}
+	sealed := s.keys.Seal(secret.New(string(plain)), accountBinding(id))
+	kept, err := recordAccountScript.run(ctx, s.client, []string{tokenKey(id)}, sealed).Bool()
+	if err != nil {
+		return storeError("record an account", err)
+	}
+	if !kept {
+		return noToken(id)
+	}
+	return nil
+}
+
+func accountBinding(id string) string { return id + " account" }

@@ -1,0 +1,129 @@
+package redisstore
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/token"
+)
+
+func TestReveal(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		d := draft("cursor", "a-secret-of-some-length-and-more")
+		d.Alias = "work"
+		id := create(t, store, d).GetId()
+		upstream, got, err := store.Reveal(t.Context(), id)
+		if err != nil || upstream != "cursor" || got.Secret.Reveal() != d.Secret.Reveal() || len(got.DeviceID) != 64 || len(got.MACHash) != 64 ||
+			got.Alias != "work" || got.Masked != "a-se…more" {
+			t.Errorf("%q %+v, %v", upstream, got, err)
+		}
+		leased, err := store.Credential(t.Context(), id, 0)
+		if err != nil || leased.Secret.Reveal() != got.Secret.Reveal() || leased.DeviceID != got.DeviceID || leased.Masked != got.Masked {
+			t.Errorf("a lease carries %+v, %v", leased, err)
+		}
+		for _, unknown := range []string{"", "x", newTokenID()} {
+			_, _, err := store.Reveal(t.Context(), unknown)
+			wantReason(t, err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND)
+		}
+	})
+}
+
+func TestAccount(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		id := create(t, store, draft("cursor", "T1")).GetId()
+		if got, err := store.Account(ctx, id); err != nil || got != nil {
+			t.Errorf("before anything is recorded: %v, %v", got, err)
+		}
+		trial := int32(3)
+		told := &tokenstorev1.TokenAccount{
+			UserId: "user_X", Email: "someone@example.com", Membership: "pro", TrialDaysLeft: &trial,
+			Quotas: []*tokenstorev1.TokenQuota{{Name: "premium", Requests: 7}}, AsOf: timestamppb.New(time.Unix(1000, 0)),
+		}
+		record := func(account *tokenstorev1.TokenAccount) {
+			t.Helper()
+			if err := store.RecordAccount(ctx, id, account); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := func(want *tokenstorev1.TokenAccount) {
+			t.Helper()
+			if got, err := store.Account(ctx, id); err != nil || !proto.Equal(got, want) {
+				t.Errorf("got %v, %v; want %v", got, err, want)
+			}
+		}
+		record(told)
+		want(told)
+		if dump := dumpOf(t, store); strings.Contains(dump, "someone@") {
+			t.Error("the address is readable in Redis")
+		}
+
+		// A question that was not answered leaves the answer before.
+		record(&tokenstorev1.TokenAccount{Error: "timeout", AsOf: timestamppb.New(time.Unix(2000, 0))})
+		failed := proto.CloneOf(told)
+		failed.Error, failed.AsOf = "timeout", timestamppb.New(time.Unix(2000, 0))
+		want(failed)
+		record(told)
+		want(told)
+
+		// An edit of the token leaves it.
+		if _, err := store.UpdateToken(ctx, id, token.Fields{Alias: "a"}, []string{token.Alias}, 0); err != nil {
+			t.Fatal(err)
+		}
+		want(told)
+
+		wantReason(t, store.RecordAccount(ctx, id, &tokenstorev1.TokenAccount{Name: strings.Repeat("n", maxAccount)}), tokenstorev1.Reason_REASON_INVALID_ARGUMENT)
+		want(told)
+		if err := store.DeleteToken(ctx, id, 0); err != nil {
+			t.Fatal(err)
+		}
+		_, err := store.Account(ctx, id)
+		wantReason(t, err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND)
+		wantReason(t, store.RecordAccount(ctx, id, told), tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND)
+	})
+}
+
+func TestSummarizePools(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		if pools, err := store.SummarizePools(ctx); err != nil || len(pools) != 0 {
+			t.Errorf("without tokens: %v, %v", pools, err)
+		}
+		off := draft("cursor", "off")
+		off.Enabled = false
+		create(t, store, off)
+		create(t, store, draft("cursor", "ready"))
+		create(t, store, draft("cursor", jwtUntil(time.Now().Add(-time.Hour))))
+		create(t, store, draft("cursor", jwtUntil(time.Now().Add(time.Hour))))
+		create(t, store, draft("cursor", jwtUntil(time.Now().Add(30*24*time.Hour))))
+		cools := create(t, store, draft("openai", "cools")).GetId()
+		taken, _, err := store.Acquire(ctx, Wanted{Upstream: "openai", Model: "m", Count: 2, TTL: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if changed, err := store.Apply(ctx, Transition{TokenID: cools, Upstream: "openai", Epoch: taken[0].Epoch(), CoolFor: time.Hour}); err != nil || !changed {
+			t.Fatal(changed, err)
+		}
+		want := []*tokenstorev1.PoolState{
+			{Upstream: "cursor", Ready: 3, Expired: 1, Disabled: 1, Expiring: 1},
+			{Upstream: "openai", Cooling: 1, InFlight: 2},
+		}
+		pools, err := store.SummarizePools(ctx)
+		if err != nil || len(pools) != len(want) {
+			t.Fatalf("%v, %v", pools, err)
+		}
+		for i := range want {
+			if !proto.Equal(pools[i], want[i]) {
+				t.Errorf("got %v, want %v", pools[i], want[i])
+			}
+		}
+	})
+}

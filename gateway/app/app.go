@@ -121,6 +121,7 @@ func (g *Gateway) assemble() {
 	}, g.log)
 
 	gate := auth.New(cfg.AuthToken, g.config.AdminTokenHash)
+	gate.UseSessions(auth.Sessions{Secret: cfg.TokenstoreSecret})
 	admin := adminapi.New(adminapi.Deps{
 		Gate:             gate,
 		Tokens:           tokenstorev1.NewTokenServiceClient(g.conn),

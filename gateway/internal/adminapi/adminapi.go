@@ -139,7 +139,7 @@ func get(router gin.IRouter, path string, handle handler) {
 func (a *API) authorize(c *gin.Context) {
 	// Answers hold what only the admin may see: no cache keeps them.
 	c.Header("Cache-Control", "no-store")
-	if err := a.Gate.Authorize(c.GetHeader("Authorization")); err != nil {
+	if err := a.Gate.Admit(c.Request); err != nil {
 		fail(c, err)
 		c.Abort()
 	}

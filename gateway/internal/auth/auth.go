@@ -1,5 +1,5 @@
-// Package auth decides whether a request carries the admin token. It knows
-// nothing of routes, and never the token's text when only its hash is stored.
+// Package auth decides whether a request is the admin's: by the admin token, or
+// by a session that was opened with it. It knows nothing of routes, and never the token's text when only its hash is stored.
 package auth
 
 import (
@@ -34,6 +34,9 @@ const (
 type Gate struct {
 	configured []byte
 	stored     func() []byte
+	// Of sessions: without a key there are none.
+	sessionKey []byte
+	revoked    func(id string) bool
 }
 
 // New makes a gate for the configured token. Where that is empty, the gate asks
@@ -54,10 +57,7 @@ func (g *Gate) Check(authorization string) Verdict {
 	if !ok {
 		return Missing
 	}
-	want := g.configured
-	if want == nil {
-		want = g.stored()
-	}
+	want := g.adminHash()
 	if len(want) != sha256.Size {
 		return Unknown
 	}
@@ -66,6 +66,14 @@ func (g *Gate) Check(authorization string) Verdict {
 		return Granted
 	}
 	return Refused
+}
+
+// adminHash is what the admin token hashes to; nil while it is not known.
+func (g *Gate) adminHash() []byte {
+	if g.configured != nil {
+		return g.configured
+	}
+	return g.stored()
 }
 
 // Authorize is Check as an error for the client; nil when it is granted.

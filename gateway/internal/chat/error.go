@@ -13,11 +13,13 @@ type Kind string
 
 // The kinds.
 const (
-	InvalidRequest    Kind = "invalid_request"
-	EmptyMessages     Kind = "empty_messages"
-	ContextTooLong    Kind = "context_too_long"
-	PayloadTooLarge   Kind = "payload_too_large"
-	Unauthenticated   Kind = "unauthenticated"
+	InvalidRequest  Kind = "invalid_request"
+	EmptyMessages   Kind = "empty_messages"
+	ContextTooLong  Kind = "context_too_long"
+	PayloadTooLarge Kind = "payload_too_large"
+	Unauthenticated Kind = "unauthenticated"
+	// Forbidden: the browser is logged in, but its page may not ask for this.
+	Forbidden         Kind = "forbidden"
 	NotFound          Kind = "not_found"
 	MethodNotAllowed  Kind = "method_not_allowed"
 	Conflict          Kind = "conflict"
@@ -49,7 +51,7 @@ const (
 // Kinds lists every kind, for tables that must be complete.
 func Kinds() []Kind {
 	return []Kind{
-		InvalidRequest, EmptyMessages, ContextTooLong, PayloadTooLarge, Unauthenticated, NotFound,
+		InvalidRequest, EmptyMessages, ContextTooLong, PayloadTooLarge, Unauthenticated, Forbidden, NotFound,
 		MethodNotAllowed, Conflict, ModelNotSupported, NoTokens, NoTokenAvailable, RateLimited,
 		UpstreamAuth, UpstreamRejected, UpstreamUnavailable, UpstreamProtocol, OutdatedClient,
 		StoreUnavailable, Timeout, Canceled, Internal,

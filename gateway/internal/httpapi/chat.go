@@ -13,7 +13,7 @@ import (
 
 // POST /v1/chat/completions
 func (s *server) chatCompletions(c *gin.Context) error {
-	if err := s.Gate.Authorize(c.GetHeader("Authorization")); err != nil {
+	if err := s.Gate.Admit(c.Request); err != nil {
 		return err
 	}
 	s.chats.Add(1)

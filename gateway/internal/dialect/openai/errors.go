@@ -33,6 +33,7 @@ var renderings = map[chat.Kind]rendering{
 	chat.ContextTooLong:      {400, callerError, "context_length_exceeded"},
 	chat.PayloadTooLarge:     {413, callerError, "request_too_large"},
 	chat.Unauthenticated:     {401, callerError, "unauthorized"},
+	chat.Forbidden:           {403, callerError, "forbidden"},
 	chat.NotFound:            {404, callerError, "not_found"},
 	chat.MethodNotAllowed:    {405, callerError, "method_not_allowed"},
 	chat.Conflict:            {409, callerError, "conflict"},

@@ -1,0 +1,191 @@
+package auth
+
+import (
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/proto/service/secret"
+)
+
+const (
+	// SessionLife is how long a login lasts.
+	SessionLife = 12 * time.Hour
+	// CSRFHeader carries a session's CSRF token where a request changes something.
+	CSRFHeader = "X-CSRF-Token"
+
+	sessionCookie = "carousel_session"
+)
+
+// Sessions is what a gate needs to recognise the sessions of the admin pages. A
+// session is stateless: a random id and its end, signed with a key that every
+// replica derives from Secret and the admin token's hash. So a login holds on
+// all replicas, and a new admin token ends all of them.
+type Sessions struct {
+	// Secret is known to every replica, and not to Redis. Where it is empty,
+	// sessions are signed with a random key and hold on this replica only.
+	Secret secret.Value
+	// Revoked tells whether a session was ended before its time.
+	Revoked func(id string) bool
+}
+
+// Session is one login of an admin in a browser.
+type Session struct {
+	// ID is random, 24 characters of base64url.
+	ID      string
+	Expires time.Time
+	// CSRF is the token that this session's pages send with every change.
+	CSRF string
+
+	signature string
+}
+
+// UseSessions has the gate accept sessions beside bearer tokens. It is called
+// before the gate is used.
+func (g *Gate) UseSessions(sessions Sessions) {
+	g.sessionKey = []byte(sessions.Secret.Reveal())
+	if len(g.sessionKey) == 0 {
+		g.sessionKey = make([]byte, sha256.Size)
+		_, _ = rand.Read(g.sessionKey) // never fails: it ends the process instead
+	}
+	g.revoked = sessions.Revoked
+}
+
+// Admit judges a request for what only the admin may do: by its bearer token
+// where it has an Authorization header, else by its session. With a session, a
+// request that is not of a safe method must come from the site's own pages and
+// carry the session's CSRF token in the header X-CSRF-Token. The answer is nil,
+// or the error for the client.
+func (g *Gate) Admit(r *http.Request) error {
+	authorization := r.Header.Get("Authorization")
+	if authorization == "" {
+		if session, ok := g.Session(r); ok {
+			return session.Permit(r, r.Header.Get(CSRFHeader))
+		}
+	}
+	return g.Authorize(authorization)
+}
+
+// Open begins a session. It is for whoever has shown the admin token; while
+// that is not known there is none.
+func (g *Gate) Open(now time.Time) (Session, bool) {
+	var id [18]byte
+	_, _ = rand.Read(id[:]) // never fails: it ends the process instead
+	return g.sign(base64.RawURLEncoding.EncodeToString(id[:]), now.Add(SessionLife).Truncate(time.Second))
+}
+
+// Session answers the valid session of a request, if there is one.
+func (g *Gate) Session(r *http.Request) (Session, bool) {
+	cookie, err := r.Cookie(sessionCookie)
+	if err != nil {
+		return Session{}, false
+	}
+	return g.read(cookie.Value, time.Now())
+}
+
+// read checks a cookie's value: `<id>.<end in Unix seconds>.<signature>`.
+func (g *Gate) read(value string, now time.Time) (Session, bool) {
+	parts := strings.Split(value, ".")
+	if len(parts) != 3 {
+		return Session{}, false
+	}
+	end, err := strconv.ParseInt(parts[1], 10, 64)
+	if err != nil {
+		return Session{}, false
+	}
+	session, ok := g.sign(parts[0], time.Unix(end, 0))
+	if !ok || !hmac.Equal([]byte(value), []byte(session.value())) || !now.Before(session.Expires) {
+		return Session{}, false
+	}
+	if g.revoked != nil && g.revoked(session.ID) {
+		return Session{}, false
+	}
+	return session, true
+}
+
+// sign makes the session with this id and end, whether it was ever opened or
+// not.
+func (g *Gate) sign(id string, end time.Time) (Session, bool) {
+	admin := g.adminHash()
+	if g.sessionKey == nil || len(admin) != sha256.Size {
+		return Session{}, false
+	}
+	session := Session{ID: id, Expires: end}
+	session.signature = g.mac(admin, "carousel session", id+"."+strconv.FormatInt(end.Unix(), 10))
+	session.CSRF = g.mac(admin, "carousel csrf", id)
+	return session, true
+}
+
+// mac signs text with the key for one purpose.
+func (g *Gate) mac(admin []byte, purpose, text string) string {
+	key, err := hkdf.Key(sha256.New, g.sessionKey, admin, purpose, sha256.Size)
+	if err != nil { // only for keys longer than HKDF can make
+		panic(err)
+	}
+	mac := hmac.New(sha256.New, key)
+	_, _ = mac.Write([]byte(text))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+func (s Session) value() string {
+	return s.ID + "." + strconv.FormatInt(s.Expires.Unix(), 10) + "." + s.signature
+}
+
+// Permit tells whether the request may be carried out with the session: nil for
+// a safe method, and for one that comes from the site's own pages with the
+// session's CSRF token.
+func (s Session) Permit(r *http.Request, csrf string) error {
+	if safe(r.Method) {
+		return nil
+	}
+	if err := SameOrigin(r); err != nil {
+		return err
+	}
+	if !hmac.Equal([]byte(csrf), []byte(s.CSRF)) {
+		return chat.Errorf(chat.Forbidden, "the page's CSRF token is missing or not this session's: reload the page and try again")
+	}
+	return nil
+}
+
+// SameOrigin refuses what a page of another origin makes a browser send. What
+// has neither Sec-Fetch-Site nor Origin was not sent by a page.
+func SameOrigin(r *http.Request) error {
+	if new(http.CrossOriginProtection).Check(r) != nil {
+		return chat.Errorf(chat.Forbidden, "the request comes from a page of another site")
+	}
+	return nil
+}
+
+func safe(method string) bool {
+	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
+}
+
+// Cookie carries the session to the browser that logged in with r.
+func (s Session) Cookie(r *http.Request) *http.Cookie {
+	return cookie(r, s.value(), int(SessionLife.Seconds()))
+}
+
+// NoCookie has the browser forget its session.
+func NoCookie(r *http.Request) *http.Cookie { return cookie(r, "", -1) }
+
+// cookie is for the whole site: the chat route takes it too, for the page that
+// tries it out.
+func cookie(r *http.Request, value string, maxAge int) *http.Cookie {
+	return &http.Cookie{ //nolint:gosec // secure wherever the browser would keep it
+		Name: sessionCookie, Value: value, MaxAge: maxAge, Path: "/",
+		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: Encrypted(r),
+	}
+}
+
+// Encrypted tells whether the browser's side of a request is HTTPS: here, or at
+// a proxy in front that says so.
+func Encrypted(r *http.Request) bool {
+	return r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+}

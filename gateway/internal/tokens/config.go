@@ -66,6 +66,14 @@ func (c *Config) Settings() *tokenstorev1.Settings { return c.now.Load().GetSett
 // or when none was generated.
 func (c *Config) AdminTokenHash() []byte { return c.now.Load().GetAdminTokenHash() }
 
+// Pages are the pages that an admin serves in place of built-in ones.
+func (c *Config) Pages() []*tokenstorev1.Page { return c.now.Load().GetPages() }
+
+// RevokedSessions are the page sessions that are invalid before their time.
+func (c *Config) RevokedSessions() []*tokenstorev1.RevokedSession {
+	return c.now.Load().GetRevokedSessions()
+}
+
 // Received is closed when the first configuration has come.
 func (c *Config) Received() <-chan struct{} { return c.first }
 

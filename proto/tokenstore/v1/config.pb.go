@@ -649,8 +649,9 @@ func (x *GetSettingsResponse) GetChanges() []*SettingChange {
 }
 
 type UpdateSettingsRequest struct {
-	state      protoimpl.MessageState `protogen:"open.v1"`
-	Settings   *Settings              `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Settings *Settings              `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
+	// May be empty where pages are given.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	// 0: no check.
 	ExpectedVersion uint64  `protobuf:"varint,3,opt,name=expected_version,json=expectedVersion,proto3" json:"expected_version,omitempty"`
@@ -727,8 +728,11 @@ func (x *UpdateSettingsRequest) GetActor() string {
 }
 
 type UpdateSettingsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Settings      *Settings              `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Settings *Settings              `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
+	// As in GetSettingsResponse.
+	Pages         []*Page          `protobuf:"bytes,2,rep,name=pages,proto3" json:"pages,omitempty"`
+	Changes       []*SettingChange `protobuf:"bytes,3,rep,name=changes,proto3" json:"changes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -766,6 +770,20 @@ func (*UpdateSettingsResponse) Descriptor() ([]byte, []int) {
 func (x *UpdateSettingsResponse) GetSettings() *Settings {
 	if x != nil {
 		return x.Settings
+	}
+	return nil
+}
+
+func (x *UpdateSettingsResponse) GetPages() []*Page {
+	if x != nil {
+		return x.Pages
+	}
+	return nil
+}
+
+func (x *UpdateSettingsResponse) GetChanges() []*SettingChange {
+	if x != nil {
+		return x.Changes
 	}
 	return nil
 }
@@ -839,8 +857,11 @@ func (x *ResetSettingsRequest) GetActor() string {
 }
 
 type ResetSettingsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Settings      *Settings              `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Settings *Settings              `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
+	// As in GetSettingsResponse.
+	Pages         []*Page          `protobuf:"bytes,2,rep,name=pages,proto3" json:"pages,omitempty"`
+	Changes       []*SettingChange `protobuf:"bytes,3,rep,name=changes,proto3" json:"changes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -878,6 +899,20 @@ func (*ResetSettingsResponse) Descriptor() ([]byte, []int) {
 func (x *ResetSettingsResponse) GetSettings() *Settings {
 	if x != nil {
 		return x.Settings
+	}
+	return nil
+}
+
+func (x *ResetSettingsResponse) GetPages() []*Page {
+	if x != nil {
+		return x.Pages
+	}
+	return nil
+}
+
+func (x *ResetSettingsResponse) GetChanges() []*SettingChange {
+	if x != nil {
+		return x.Changes
 	}
 	return nil
 }
@@ -1516,18 +1551,22 @@ const file_tokenstore_v1_config_proto_rawDesc = "" +
 	"updateMask\x12)\n" +
 	"\x10expected_version\x18\x03 \x01(\x04R\x0fexpectedVersion\x12)\n" +
 	"\x05pages\x18\x04 \x03(\v2\x13.tokenstore.v1.PageR\x05pages\x12\x14\n" +
-	"\x05actor\x18\x05 \x01(\tR\x05actor\"M\n" +
+	"\x05actor\x18\x05 \x01(\tR\x05actor\"\xb0\x01\n" +
 	"\x16UpdateSettingsResponse\x123\n" +
-	"\bsettings\x18\x01 \x01(\v2\x17.tokenstore.v1.SettingsR\bsettings\"\xb1\x01\n" +
+	"\bsettings\x18\x01 \x01(\v2\x17.tokenstore.v1.SettingsR\bsettings\x12)\n" +
+	"\x05pages\x18\x02 \x03(\v2\x13.tokenstore.v1.PageR\x05pages\x126\n" +
+	"\achanges\x18\x03 \x03(\v2\x1c.tokenstore.v1.SettingChangeR\achanges\"\xb1\x01\n" +
 	"\x14ResetSettingsRequest\x129\n" +
 	"\n" +
 	"reset_mask\x18\x01 \x01(\v2\x1a.google.protobuf.FieldMaskR\tresetMask\x12)\n" +
 	"\x10expected_version\x18\x02 \x01(\x04R\x0fexpectedVersion\x12\x1d\n" +
 	"\n" +
 	"page_paths\x18\x03 \x03(\tR\tpagePaths\x12\x14\n" +
-	"\x05actor\x18\x04 \x01(\tR\x05actor\"L\n" +
+	"\x05actor\x18\x04 \x01(\tR\x05actor\"\xaf\x01\n" +
 	"\x15ResetSettingsResponse\x123\n" +
-	"\bsettings\x18\x01 \x01(\v2\x17.tokenstore.v1.SettingsR\bsettings\"\x16\n" +
+	"\bsettings\x18\x01 \x01(\v2\x17.tokenstore.v1.SettingsR\bsettings\x12)\n" +
+	"\x05pages\x18\x02 \x03(\v2\x13.tokenstore.v1.PageR\x05pages\x126\n" +
+	"\achanges\x18\x03 \x03(\v2\x1c.tokenstore.v1.SettingChangeR\achanges\"\x16\n" +
 	"\x14ListUpstreamsRequest\"N\n" +
 	"\x15ListUpstreamsResponse\x125\n" +
 	"\tupstreams\x18\x01 \x03(\v2\x17.tokenstore.v1.UpstreamR\tupstreams\"t\n" +
@@ -1632,39 +1671,43 @@ var file_tokenstore_v1_config_proto_depIdxs = []int32{
 	26, // 9: tokenstore.v1.UpdateSettingsRequest.update_mask:type_name -> google.protobuf.FieldMask
 	2,  // 10: tokenstore.v1.UpdateSettingsRequest.pages:type_name -> tokenstore.v1.Page
 	1,  // 11: tokenstore.v1.UpdateSettingsResponse.settings:type_name -> tokenstore.v1.Settings
-	26, // 12: tokenstore.v1.ResetSettingsRequest.reset_mask:type_name -> google.protobuf.FieldMask
-	1,  // 13: tokenstore.v1.ResetSettingsResponse.settings:type_name -> tokenstore.v1.Settings
-	5,  // 14: tokenstore.v1.ListUpstreamsResponse.upstreams:type_name -> tokenstore.v1.Upstream
-	5,  // 15: tokenstore.v1.PutUpstreamRequest.upstream:type_name -> tokenstore.v1.Upstream
-	5,  // 16: tokenstore.v1.PutUpstreamResponse.upstream:type_name -> tokenstore.v1.Upstream
-	1,  // 17: tokenstore.v1.WatchResponse.settings:type_name -> tokenstore.v1.Settings
-	5,  // 18: tokenstore.v1.WatchResponse.upstreams:type_name -> tokenstore.v1.Upstream
-	2,  // 19: tokenstore.v1.WatchResponse.pages:type_name -> tokenstore.v1.Page
-	4,  // 20: tokenstore.v1.WatchResponse.revoked_sessions:type_name -> tokenstore.v1.RevokedSession
-	25, // 21: tokenstore.v1.RevokeSessionRequest.expires_at:type_name -> google.protobuf.Timestamp
-	6,  // 22: tokenstore.v1.ConfigService.GetSettings:input_type -> tokenstore.v1.GetSettingsRequest
-	8,  // 23: tokenstore.v1.ConfigService.UpdateSettings:input_type -> tokenstore.v1.UpdateSettingsRequest
-	10, // 24: tokenstore.v1.ConfigService.ResetSettings:input_type -> tokenstore.v1.ResetSettingsRequest
-	12, // 25: tokenstore.v1.ConfigService.ListUpstreams:input_type -> tokenstore.v1.ListUpstreamsRequest
-	14, // 26: tokenstore.v1.ConfigService.PutUpstream:input_type -> tokenstore.v1.PutUpstreamRequest
-	16, // 27: tokenstore.v1.ConfigService.DeleteUpstream:input_type -> tokenstore.v1.DeleteUpstreamRequest
-	18, // 28: tokenstore.v1.ConfigService.ClaimAdminToken:input_type -> tokenstore.v1.ClaimAdminTokenRequest
-	20, // 29: tokenstore.v1.ConfigService.Watch:input_type -> tokenstore.v1.WatchRequest
-	22, // 30: tokenstore.v1.ConfigService.RevokeSession:input_type -> tokenstore.v1.RevokeSessionRequest
-	7,  // 31: tokenstore.v1.ConfigService.GetSettings:output_type -> tokenstore.v1.GetSettingsResponse
-	9,  // 32: tokenstore.v1.ConfigService.UpdateSettings:output_type -> tokenstore.v1.UpdateSettingsResponse
-	11, // 33: tokenstore.v1.ConfigService.ResetSettings:output_type -> tokenstore.v1.ResetSettingsResponse
-	13, // 34: tokenstore.v1.ConfigService.ListUpstreams:output_type -> tokenstore.v1.ListUpstreamsResponse
-	15, // 35: tokenstore.v1.ConfigService.PutUpstream:output_type -> tokenstore.v1.PutUpstreamResponse
-	17, // 36: tokenstore.v1.ConfigService.DeleteUpstream:output_type -> tokenstore.v1.DeleteUpstreamResponse
-	19, // 37: tokenstore.v1.ConfigService.ClaimAdminToken:output_type -> tokenstore.v1.ClaimAdminTokenResponse
-	21, // 38: tokenstore.v1.ConfigService.Watch:output_type -> tokenstore.v1.WatchResponse
-	23, // 39: tokenstore.v1.ConfigService.RevokeSession:output_type -> tokenstore.v1.RevokeSessionResponse
-	31, // [31:40] is the sub-list for method output_type
-	22, // [22:31] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	2,  // 12: tokenstore.v1.UpdateSettingsResponse.pages:type_name -> tokenstore.v1.Page
+	3,  // 13: tokenstore.v1.UpdateSettingsResponse.changes:type_name -> tokenstore.v1.SettingChange
+	26, // 14: tokenstore.v1.ResetSettingsRequest.reset_mask:type_name -> google.protobuf.FieldMask
+	1,  // 15: tokenstore.v1.ResetSettingsResponse.settings:type_name -> tokenstore.v1.Settings
+	2,  // 16: tokenstore.v1.ResetSettingsResponse.pages:type_name -> tokenstore.v1.Page
+	3,  // 17: tokenstore.v1.ResetSettingsResponse.changes:type_name -> tokenstore.v1.SettingChange
+	5,  // 18: tokenstore.v1.ListUpstreamsResponse.upstreams:type_name -> tokenstore.v1.Upstream
+	5,  // 19: tokenstore.v1.PutUpstreamRequest.upstream:type_name -> tokenstore.v1.Upstream
+	5,  // 20: tokenstore.v1.PutUpstreamResponse.upstream:type_name -> tokenstore.v1.Upstream
+	1,  // 21: tokenstore.v1.WatchResponse.settings:type_name -> tokenstore.v1.Settings
+	5,  // 22: tokenstore.v1.WatchResponse.upstreams:type_name -> tokenstore.v1.Upstream
+	2,  // 23: tokenstore.v1.WatchResponse.pages:type_name -> tokenstore.v1.Page
+	4,  // 24: tokenstore.v1.WatchResponse.revoked_sessions:type_name -> tokenstore.v1.RevokedSession
+	25, // 25: tokenstore.v1.RevokeSessionRequest.expires_at:type_name -> google.protobuf.Timestamp
+	6,  // 26: tokenstore.v1.ConfigService.GetSettings:input_type -> tokenstore.v1.GetSettingsRequest
+	8,  // 27: tokenstore.v1.ConfigService.UpdateSettings:input_type -> tokenstore.v1.UpdateSettingsRequest
+	10, // 28: tokenstore.v1.ConfigService.ResetSettings:input_type -> tokenstore.v1.ResetSettingsRequest
+	12, // 29: tokenstore.v1.ConfigService.ListUpstreams:input_type -> tokenstore.v1.ListUpstreamsRequest
+	14, // 30: tokenstore.v1.ConfigService.PutUpstream:input_type -> tokenstore.v1.PutUpstreamRequest
+	16, // 31: tokenstore.v1.ConfigService.DeleteUpstream:input_type -> tokenstore.v1.DeleteUpstreamRequest
+	18, // 32: tokenstore.v1.ConfigService.ClaimAdminToken:input_type -> tokenstore.v1.ClaimAdminTokenRequest
+	20, // 33: tokenstore.v1.ConfigService.Watch:input_type -> tokenstore.v1.WatchRequest
+	22, // 34: tokenstore.v1.ConfigService.RevokeSession:input_type -> tokenstore.v1.RevokeSessionRequest
+	7,  // 35: tokenstore.v1.ConfigService.GetSettings:output_type -> tokenstore.v1.GetSettingsResponse
+	9,  // 36: tokenstore.v1.ConfigService.UpdateSettings:output_type -> tokenstore.v1.UpdateSettingsResponse
+	11, // 37: tokenstore.v1.ConfigService.ResetSettings:output_type -> tokenstore.v1.ResetSettingsResponse
+	13, // 38: tokenstore.v1.ConfigService.ListUpstreams:output_type -> tokenstore.v1.ListUpstreamsResponse
+	15, // 39: tokenstore.v1.ConfigService.PutUpstream:output_type -> tokenstore.v1.PutUpstreamResponse
+	17, // 40: tokenstore.v1.ConfigService.DeleteUpstream:output_type -> tokenstore.v1.DeleteUpstreamResponse
+	19, // 41: tokenstore.v1.ConfigService.ClaimAdminToken:output_type -> tokenstore.v1.ClaimAdminTokenResponse
+	21, // 42: tokenstore.v1.ConfigService.Watch:output_type -> tokenstore.v1.WatchResponse
+	23, // 43: tokenstore.v1.ConfigService.RevokeSession:output_type -> tokenstore.v1.RevokeSessionResponse
+	35, // [35:44] is the sub-list for method output_type
+	26, // [26:35] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_config_proto_init() }

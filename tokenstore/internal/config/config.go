@@ -41,6 +41,11 @@ type Config struct {
 	PassAnyClaude           bool   `key:"pass_any_claude" doc:"First value: let any model id that begins with claude through."`
 	VisionAbility           string `key:"vision_ability" doc:"First value: none, base64 or all."`
 	DefaultInstructions     string `key:"default_instructions" doc:"First value: the instructions of a request that has no system message."`
+	LogPrompts              bool   `key:"log_prompts" doc:"First value: keep prompts in the request log, sealed."`
+	LogRetentionCount       uint32 `key:"log_retention_count" doc:"First value: entries that the request log keeps."`
+	LogRetentionHours       uint32 `key:"log_retention_hours" doc:"First value: hours that the request log keeps an entry; 0 is until the count is reached."`
+	EnableOwnTokens         bool   `key:"enable_own_tokens" doc:"First value: let callers bring <token>,<checksum> as their key."`
+	EnableAliasPinning      bool   `key:"enable_alias_pinning" doc:"First value: let callers choose a token by its alias."`
 
 	Upstreams []Upstream `key:"upstreams" doc:"Upstreams that are created at start where they don't exist; the admin API changes them from then on."`
 }
@@ -79,6 +84,11 @@ func Default() Config {
 		PassAnyClaude:           settings.GetEnableAllClaude(),
 		VisionAbility:           settings.GetVisionAbility(),
 		DefaultInstructions:     settings.GetDefaultInstructions(),
+		LogPrompts:              settings.GetLogPrompts(),
+		LogRetentionCount:       settings.GetLogRetentionCount(),
+		LogRetentionHours:       settings.GetLogRetentionHours(),
+		EnableOwnTokens:         settings.GetEnableOwnTokens(),
+		EnableAliasPinning:      settings.GetEnableAliasPinning(),
 	}
 }
 
@@ -91,6 +101,11 @@ func (c Config) Settings() *tokenstorev1.Settings {
 	settings.EnableAllClaude = c.PassAnyClaude
 	settings.VisionAbility = c.VisionAbility
 	settings.DefaultInstructions = c.DefaultInstructions
+	settings.LogPrompts = c.LogPrompts
+	settings.LogRetentionCount = c.LogRetentionCount
+	settings.LogRetentionHours = c.LogRetentionHours
+	settings.EnableOwnTokens = c.EnableOwnTokens
+	settings.EnableAliasPinning = c.EnableAliasPinning
 	token.NormalizeSettings(settings)
 	return settings
 }

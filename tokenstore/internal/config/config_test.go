@@ -55,6 +55,7 @@ upstreams:
 `)
 	got, err := config.Load(file, environment(map[string]string{
 		"TOKENSTORE_SECRET": sharedSecret, "PASS_ANY_CLAUDE": "true", "VISION_ABILITY": "Base64-HTTP", "LEASE_TTL": "30s",
+		"LOG_PROMPTS": "false", "LOG_RETENTION_COUNT": "50", "LOG_RETENTION_HOURS": "24", "ENABLE_OWN_TOKENS": "true", "ENABLE_ALIAS_PINNING": "true",
 	}))
 	if err != nil {
 		t.Fatal(err)
@@ -62,6 +63,10 @@ upstreams:
 	settings := got.Settings()
 	if settings.GetIncludeStopStream() || !settings.GetEnableAllClaude() || settings.GetVisionAbility() != "all" || got.LeaseTTL != 30*time.Second {
 		t.Errorf("got %+v, settings %v", got, settings)
+	}
+	if settings.GetLogPrompts() || settings.GetLogRetentionCount() != 50 || settings.GetLogRetentionHours() != 24 ||
+		!settings.GetEnableOwnTokens() || !settings.GetEnableAliasPinning() {
+		t.Errorf("settings %v", settings)
 	}
 	upstream := got.Upstreams[0].Message()
 	if upstream.GetName() != "ollama" || upstream.GetModels()[0] != "llama3" || upstream.GetSettings()["timeout"] != "30s" {
@@ -75,6 +80,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	_, err := config.Load(file, environment(map[string]string{
 		"TOKENSTORE_SECRET": "short", "GRPC_ADDR": "nonsense", "REDIS_URL": "http://u:hush@x", "LEASE_TTL": "1ms", "LOG_LEVEL": "loud",
 		"LOG_FORMAT": "xml", "VISION_ABILITY": "some", "SHUTDOWN_GRACE": "-1s", "ENABLE_SLOW_POOL": "perhaps",
+		"LOG_RETENTION_COUNT": "many", "LOG_RETENTION_HOURS": "9000",
 	}))
 	if err == nil {
 		t.Fatal("no error")
@@ -82,6 +88,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	for _, want := range []string{
 		"lease_tll: unknown key", "tokenstore_secret: at least 16", "grpc_addr: host:port", "redis_url: ", "lease_ttl: 1s to 10m",
 		"log_level: ", "log_format: ", "vision_ability: one of", "shutdown_grace: ", "enable_slow_pool: true or false",
+		"log_retention_count: a whole number", "log_retention_hours: 0 to 8760",
 		"upstreams: number 1: name:", "upstreams: number 3: the name",
 	} {
 		if !strings.Contains(err.Error(), want) {

@@ -47,7 +47,7 @@ func (c *Changes) wait() <-chan struct{} {
 
 // ConfigServer implements ConfigService.
 type ConfigServer struct {
-	tokenstorev1.UnimplementedConfigServiceServer
+	tokenstorev1.UnsafeConfigServiceServer
 	store    *redisstore.Store
 	changes  *Changes
 	stopping <-chan struct{}
@@ -61,32 +61,46 @@ func NewConfigServer(store *redisstore.Store, changes *Changes, stopping <-chan 
 
 // GetSettings implements ConfigService.
 func (s *ConfigServer) GetSettings(ctx context.Context, _ *tokenstorev1.GetSettingsRequest) (*tokenstorev1.GetSettingsResponse, error) {
-	settings, err := s.store.Settings(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &tokenstorev1.GetSettingsResponse{Settings: settings}, nil
+	return s.store.Configuration(ctx)
 }
 
 // UpdateSettings implements ConfigService.
 func (s *ConfigServer) UpdateSettings(ctx context.Context, request *tokenstorev1.UpdateSettingsRequest) (*tokenstorev1.UpdateSettingsResponse, error) {
-	if request.GetSettings() == nil {
+	names := request.GetUpdateMask().GetPaths()
+	if request.GetSettings() == nil && len(names) > 0 {
 		return nil, invalid(errors.New("settings: missing"))
 	}
-	settings, err := s.store.UpdateSettings(ctx, request.GetSettings(), request.GetUpdateMask().GetPaths(), request.GetExpectedVersion())
+	now, err := s.store.UpdateSettings(ctx, redisstore.SettingsUpdate{
+		Settings: request.GetSettings(), Names: names, Pages: request.GetPages(),
+		Expected: request.GetExpectedVersion(), Actor: request.GetActor(),
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &tokenstorev1.UpdateSettingsResponse{Settings: settings}, nil
+	return &tokenstorev1.UpdateSettingsResponse{Settings: now.GetSettings(), Pages: now.GetPages(), Changes: now.GetChanges()}, nil
 }
 
 // ResetSettings implements ConfigService.
 func (s *ConfigServer) ResetSettings(ctx context.Context, request *tokenstorev1.ResetSettingsRequest) (*tokenstorev1.ResetSettingsResponse, error) {
-	settings, err := s.store.ResetSettings(ctx, request.GetResetMask().GetPaths(), request.GetExpectedVersion())
+	now, err := s.store.ResetSettings(ctx, redisstore.SettingsReset{
+		Names: request.GetResetMask().GetPaths(), Paths: request.GetPagePaths(),
+		Expected: request.GetExpectedVersion(), Actor: request.GetActor(),
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &tokenstorev1.ResetSettingsResponse{Settings: settings}, nil
+	return &tokenstorev1.ResetSettingsResponse{Settings: now.GetSettings(), Pages: now.GetPages(), Changes: now.GetChanges()}, nil
+}
+
+// RevokeSession implements ConfigService.
+func (s *ConfigServer) RevokeSession(ctx context.Context, request *tokenstorev1.RevokeSessionRequest) (*tokenstorev1.RevokeSessionResponse, error) {
+	if request.GetExpiresAt() == nil {
+		return nil, invalid(errors.New("expires_at: missing"))
+	}
+	if err := s.store.RevokeSession(ctx, request.GetId(), request.GetExpiresAt().AsTime()); err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.RevokeSessionResponse{}, nil
 }
 
 // ListUpstreams implements ConfigService.

@@ -239,10 +239,10 @@ func TestWatch(t *testing.T) {
 			t.Errorf("at first: %v", first)
 		}
 		changed := time.Now()
-		if _, err := s.store.UpdateSettings(ctx, &tokenstorev1.Settings{LogPrompts: true}, []string{"log_prompts"}, 0); err != nil {
+		if _, err := s.store.UpdateSettings(ctx, redisstore.SettingsUpdate{Settings: &tokenstorev1.Settings{EnableSlowPool: true}, Names: []string{"enable_slow_pool"}}); err != nil {
 			t.Fatal(err)
 		}
-		if snapshot := next(); !snapshot.GetSettings().GetLogPrompts() {
+		if snapshot := next(); !snapshot.GetSettings().GetEnableSlowPool() {
 			t.Errorf("after a change: %v", snapshot)
 		}
 		if took := time.Since(changed); took > time.Second {
@@ -285,7 +285,7 @@ func TestWatchOutlivesRedis(t *testing.T) {
 	s.changes.Announce()
 	redisServer.Start(t)
 	for {
-		_, err = s.store.UpdateSettings(ctx, &tokenstorev1.Settings{MaxAttempts: 7}, []string{"max_attempts"}, 0)
+		_, err = s.store.UpdateSettings(ctx, redisstore.SettingsUpdate{Settings: &tokenstorev1.Settings{MaxAttempts: 7}, Names: []string{"max_attempts"}})
 		if err == nil || ctx.Err() != nil {
 			break
 		}

@@ -186,6 +186,24 @@ func TestConfigService(t *testing.T) {
 			t.Errorf("got %v, %v", got, err)
 		}
 
+		about := &tokenstorev1.Page{Path: "/about", Kind: tokenstorev1.PageKind_PAGE_KIND_TEXT, Content: "x"}
+		paged, err := config.UpdateSettings(ctx, &tokenstorev1.UpdateSettingsRequest{Pages: []*tokenstorev1.Page{about}, ExpectedVersion: 3, Actor: "me"})
+		if err != nil || len(paged.GetPages()) != 1 || len(paged.GetChanges()) != 2 || paged.GetSettings().GetVersion() != 4 {
+			t.Errorf("paged %v, %v", paged, err)
+		}
+		unpaged, err := config.ResetSettings(ctx, &tokenstorev1.ResetSettingsRequest{PagePaths: []string{"/about"}, Actor: "you"})
+		if err != nil || len(unpaged.GetPages()) != 0 || unpaged.GetChanges()[0].GetActor() != "you" {
+			t.Errorf("unpaged %v, %v", unpaged, err)
+		}
+		_, err = config.UpdateSettings(ctx, &tokenstorev1.UpdateSettingsRequest{})
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
+
+		if _, err := config.RevokeSession(ctx, &tokenstorev1.RevokeSessionRequest{Id: "s", ExpiresAt: timestamppb.New(time.Now().Add(time.Hour))}); err != nil {
+			t.Error(err)
+		}
+		_, err = config.RevokeSession(ctx, &tokenstorev1.RevokeSessionRequest{Id: "s"})
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
+
 		put, err := config.PutUpstream(ctx, &tokenstorev1.PutUpstreamRequest{Upstream: &tokenstorev1.Upstream{Name: "local", Driver: "openai", BaseUrl: "http://x/v1"}})
 		if err != nil || put.GetUpstream().GetVersion() != 1 {
 			t.Errorf("put %v, %v", put, err)

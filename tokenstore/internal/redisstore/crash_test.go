@@ -46,7 +46,7 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 				}
 				logged[w] = i
 				if w == 0 {
-					settings, err := store.UpdateSettings(ctx, &tokenstorev1.Settings{DefaultInstructions: d.Alias}, []string{"default_instructions"}, 0)
+					settings, err := update(ctx, store, SettingsUpdate{Settings: &tokenstorev1.Settings{DefaultInstructions: d.Alias}, Names: []string{"default_instructions"}})
 					if err != nil {
 						return
 					}

@@ -83,7 +83,7 @@ func TestEvents(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantEvent(t, events, Event{Kind: Recalled, Token: id, Epoch: last.epoch + 1})
-		if _, err := store.UpdateSettings(ctx, &tokenstorev1.Settings{}, []string{"log_prompts"}, 0); err != nil {
+		if _, err := store.UpdateSettings(ctx, SettingsUpdate{Settings: &tokenstorev1.Settings{}, Names: []string{"log_prompts"}}); err != nil {
 			t.Fatal(err)
 		}
 		wantEvent(t, events, Event{Kind: ConfigChanged})

@@ -86,8 +86,18 @@ func upstreamsKey() string { return poolPrefix + "upstreams" }
 func upstreamVersionsKey() string { return poolPrefix + "upstream_versions" }
 
 // settingsKey is a hash: `s:<name>` text of a setting that an admin has stored,
+// `c:<name or path>` `<ms> <actor>` of the last change of a setting or a page,
 // `ver`, `updated` ms.
 func settingsKey() string { return configPrefix + "settings" }
+
+// pagesKey is a hash of path to `text` or `html`, a line's end, and the content:
+// what an admin serves in place of a built-in page. The version in settingsKey is
+// theirs too; they are apart, because settings are read far more often.
+func pagesKey() string { return configPrefix + "pages" }
+
+// revokedKey is a sorted set of page sessions that are invalid before their
+// time, by their end in ms. It expires with the last of them.
+func revokedKey() string { return configPrefix + "revoked" }
 
 // adminTokenKey is a string: SHA-256 of the generated admin token, in hex.
 func adminTokenKey() string { return configPrefix + "admin_token" }

@@ -156,7 +156,7 @@ func TestLogIsBounded(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, store *Store) {
 		ctx := t.Context()
-		if _, err := store.UpdateSettings(ctx, &tokenstorev1.Settings{LogRetentionCount: 100}, []string{"log_retention_count"}, 0); err != nil {
+		if _, err := update(ctx, store, SettingsUpdate{Settings: &tokenstorev1.Settings{LogRetentionCount: 100}, Names: []string{"log_retention_count"}}); err != nil {
 			t.Fatal(err)
 		}
 		for i := range uint64(4) {

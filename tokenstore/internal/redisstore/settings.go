@@ -5,7 +5,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -73,10 +77,20 @@ func parseSetting(field protoreflect.FieldDescriptor, text string) (protoreflect
 	}
 }
 
-// UpdateSettings stores the named settings of wanted, all or none. expected is
-// the version that they must have; 0: any.
-func (s *Store) UpdateSettings(ctx context.Context, wanted *tokenstorev1.Settings, names []string, expected uint64) (*tokenstorev1.Settings, error) {
-	chosen, err := settingFields(names)
+// SettingsUpdate is what is to be changed in one step.
+type SettingsUpdate struct {
+	// Settings has the new values of those that Names names.
+	Settings *tokenstorev1.Settings
+	Names    []string
+	Pages    []*tokenstorev1.Page
+	// Expected is the version that settings and pages must have; 0: any.
+	Expected uint64
+	Actor    string
+}
+
+// UpdateSettings stores the named settings and the pages, all or none.
+func (s *Store) UpdateSettings(ctx context.Context, update SettingsUpdate) (*tokenstorev1.GetSettingsResponse, error) {
+	chosen, err := settingFields(update.Names, len(update.Pages))
 	if err != nil {
 		return nil, err
 	}
@@ -85,35 +99,62 @@ func (s *Store) UpdateSettings(ctx context.Context, wanted *tokenstorev1.Setting
 		return nil, err
 	}
 	for _, field := range chosen {
-		settings.ProtoReflect().Set(field, wanted.ProtoReflect().Get(field))
+		settings.ProtoReflect().Set(field, update.Settings.ProtoReflect().Get(field))
 	}
 	token.NormalizeSettings(settings)
-	if err := token.CheckSettings(settings); err != nil {
+	if err := errors.Join(token.CheckSettings(settings), token.CheckPages(update.Pages), token.CheckActor(update.Actor)); err != nil {
 		return nil, invalid(err)
 	}
-	changes := make([]any, 0, 3*len(chosen))
+	var changes settingsChange
 	for _, field := range chosen {
-		changes = append(changes, string(field.Name()), "set", formatSetting(settings, field))
+		changes.set("setting", string(field.Name()), formatSetting(settings, field))
 	}
-	return s.changeSettings(ctx, changes, expected)
+	for _, page := range update.Pages {
+		if page.GetKind() == tokenstorev1.PageKind_PAGE_KIND_DEFAULT {
+			changes.reset("page", page.GetPath())
+		} else {
+			changes.set("page", page.GetPath(), formatPage(page))
+		}
+	}
+	return s.changeSettings(ctx, changes, update.Expected, update.Actor)
 }
 
-// ResetSettings takes the named settings back to their defaults.
-func (s *Store) ResetSettings(ctx context.Context, names []string, expected uint64) (*tokenstorev1.Settings, error) {
-	chosen, err := settingFields(names)
+// SettingsReset is what is to be taken back to its default in one step.
+type SettingsReset struct {
+	Names []string
+	Paths []string
+	// Expected is the version that settings and pages must have; 0: any.
+	Expected uint64
+	Actor    string
+}
+
+// ResetSettings takes the named settings back to what the environment says, and
+// the pages to the built-in ones, all or none.
+func (s *Store) ResetSettings(ctx context.Context, reset SettingsReset) (*tokenstorev1.GetSettingsResponse, error) {
+	chosen, err := settingFields(reset.Names, len(reset.Paths))
 	if err != nil {
 		return nil, err
 	}
-	changes := make([]any, 0, 3*len(chosen))
+	problems := []error{token.CheckActor(reset.Actor)}
+	var changes settingsChange
 	for _, field := range chosen {
-		changes = append(changes, string(field.Name()), "reset", "")
+		changes.reset("setting", string(field.Name()))
 	}
-	return s.changeSettings(ctx, changes, expected)
+	for _, path := range reset.Paths {
+		problems = append(problems, token.CheckPagePath(path))
+		changes.reset("page", path)
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, invalid(err)
+	}
+	return s.changeSettings(ctx, changes, reset.Expected, reset.Actor)
 }
 
-func settingFields(names []string) ([]protoreflect.FieldDescriptor, error) {
-	if len(names) == 0 {
-		return nil, invalid(errors.New("no setting is named"))
+// settingFields finds the settings; there must be one, unless pages are changed
+// too.
+func settingFields(names []string, pages int) ([]protoreflect.FieldDescriptor, error) {
+	if len(names)+pages == 0 {
+		return nil, invalid(errors.New("no setting and no page is named"))
 	}
 	var chosen []protoreflect.FieldDescriptor
 	var problems []error
@@ -127,9 +168,15 @@ func settingFields(names []string) ([]protoreflect.FieldDescriptor, error) {
 	return chosen, nil
 }
 
-func (s *Store) changeSettings(ctx context.Context, changes []any, expected uint64) (*tokenstorev1.Settings, error) {
-	args := append([]any{expected, configChannel}, changes...)
-	result, err := changeSettingsScript.run(ctx, s.client, []string{settingsKey()}, args...).StringSlice()
+// settingsChange are the changes as the script takes them.
+type settingsChange []any
+
+func (c *settingsChange) set(what, name, value string) { *c = append(*c, what, name, "set", value) }
+func (c *settingsChange) reset(what, name string)      { *c = append(*c, what, name, "reset", "") }
+
+func (s *Store) changeSettings(ctx context.Context, changes settingsChange, expected uint64, actor string) (*tokenstorev1.GetSettingsResponse, error) {
+	args := append([]any{expected, configChannel, actor}, changes...)
+	result, err := changeSettingsScript.run(ctx, s.client, []string{settingsKey(), pagesKey()}, args...).StringSlice()
 	if err != nil {
 		return nil, storeError("change settings", err)
 	}
@@ -139,7 +186,36 @@ func (s *Store) changeSettings(ctx context.Context, changes []any, expected uint
 	if err := s.barrier.Sync(ctx); err != nil {
 		return nil, err
 	}
-	return s.Settings(ctx)
+	return s.Configuration(ctx)
+}
+
+// Configuration is the settings, the pages and who changed them, as of one
+// moment.
+func (s *Store) Configuration(ctx context.Context) (*tokenstorev1.GetSettingsResponse, error) {
+	pipe := s.client.TxPipeline()
+	settings, pages := pipe.HGetAll(ctx, settingsKey()), pipe.HGetAll(ctx, pagesKey())
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, storeError("read the settings", err)
+	}
+	return &tokenstorev1.GetSettingsResponse{
+		Settings: s.overlay(settings.Val()), Pages: pagesOf(pages.Val()), Changes: changesOf(settings.Val()),
+	}, nil
+}
+
+// changesOf answers who changed what last, by name.
+func changesOf(values fields) []*tokenstorev1.SettingChange {
+	var changes []*tokenstorev1.SettingChange
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		changed, found := strings.CutPrefix(name, "c:")
+		if !found {
+			continue
+		}
+		at, actor, _ := strings.Cut(values[name], " ")
+		changes = append(changes, &tokenstorev1.SettingChange{
+			Name: changed, At: timestamp(fields{"at": at}.time("at")), Actor: actor,
+		})
+	}
+	return changes
 }
 
 // ClaimAdminToken stores the SHA-256 of an admin token unless one is stored. It
@@ -177,11 +253,12 @@ func (s *Store) ForgetAdminToken(ctx context.Context) error {
 
 // Snapshot is everything that a gateway's Watch shows, as of now.
 func (s *Store) Snapshot(ctx context.Context) (*tokenstorev1.WatchResponse, error) {
-	pipe := s.client.Pipeline()
-	settings, hash := pipe.HGetAll(ctx, settingsKey()), pipe.Get(ctx, adminTokenKey())
+	pipe := s.client.TxPipeline() // settings and pages are of one version
+	settings, pages := pipe.HGetAll(ctx, settingsKey()), pipe.HGetAll(ctx, pagesKey())
+	hash, revoked := pipe.Get(ctx, adminTokenKey()), pipe.ZRangeWithScores(ctx, revokedKey(), 0, -1)
 	_, _ = pipe.Exec(ctx) // each command has its own error; no hash is one
-	if err := settings.Err(); err != nil {
-		return nil, storeError("read the settings", err)
+	if err := errors.Join(settings.Err(), pages.Err(), revoked.Err()); err != nil {
+		return nil, storeError("read the configuration", err)
 	}
 	upstreams, err := s.Upstreams(ctx)
 	if err != nil {
@@ -191,5 +268,8 @@ func (s *Store) Snapshot(ctx context.Context) (*tokenstorev1.WatchResponse, erro
 	if err != nil {
 		return nil, fmt.Errorf("the stored hash of the admin token: %w", err)
 	}
-	return &tokenstorev1.WatchResponse{Settings: s.overlay(settings.Val()), Upstreams: upstreams, AdminTokenHash: known}, nil
+	return &tokenstorev1.WatchResponse{
+		Settings: s.overlay(settings.Val()), Pages: pagesOf(pages.Val()), Upstreams: upstreams,
+		AdminTokenHash: known, RevokedSessions: sessionsOf(revoked.Val(), time.Now()),
+	}, nil
 }

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"bytes"
+	"context"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,17 @@ import (
 	"carousel.internal/tokenstore/internal/token"
 )
 
+// update is UpdateSettings for those who ask only for the settings.
+func update(ctx context.Context, store *Store, wanted SettingsUpdate) (*tokenstorev1.Settings, error) {
+	now, err := store.UpdateSettings(ctx, wanted)
+	return now.GetSettings(), err
+}
+
+func reset(ctx context.Context, store *Store, wanted SettingsReset) (*tokenstorev1.Settings, error) {
+	now, err := store.ResetSettings(ctx, wanted)
+	return now.GetSettings(), err
+}
+
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, store *Store) {
@@ -25,28 +37,28 @@ func TestSettings(t *testing.T) {
 			t.Errorf("at first: %v, %v", got, err)
 		}
 		wanted := &tokenstorev1.Settings{EnableStreamCheck: false, VisionAbility: "url", MaxAttempts: 9}
-		got, err = store.UpdateSettings(ctx, wanted, []string{"enable_stream_check", "vision_ability"}, 1)
+		got, err = update(ctx, store, SettingsUpdate{Settings: wanted, Names: []string{"enable_stream_check", "vision_ability"}, Expected: 1})
 		if err != nil || got.GetEnableStreamCheck() || got.GetVisionAbility() != "all" || got.GetMaxAttempts() != 3 || got.GetVersion() != 2 ||
 			time.Since(got.GetUpdatedAt().AsTime()).Abs() > time.Minute {
 			t.Errorf("updated: %v, %v", got, err)
 		}
-		_, err = store.UpdateSettings(ctx, wanted, []string{"max_attempts"}, 1)
+		_, err = update(ctx, store, SettingsUpdate{Settings: wanted, Names: []string{"max_attempts"}, Expected: 1})
 		wantReason(t, err, tokenstorev1.Reason_REASON_VERSION_CONFLICT)
 		for name, names := range map[string][]string{"none": nil, "unknown": {"nonsense"}, "version": {"version"}} {
-			_, err = store.UpdateSettings(ctx, wanted, names, 0)
+			_, err = update(ctx, store, SettingsUpdate{Settings: wanted, Names: names, Expected: 0})
 			wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT)
-			_, err = store.ResetSettings(ctx, names, 0)
+			_, err = reset(ctx, store, SettingsReset{Names: names, Expected: 0})
 			if wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT); t.Failed() {
 				t.Fatal(name)
 			}
 		}
 		// All or none.
-		_, err = store.UpdateSettings(ctx, &tokenstorev1.Settings{LogPrompts: true, MaxAttempts: 99}, []string{"log_prompts", "max_attempts"}, 0)
+		_, err = update(ctx, store, SettingsUpdate{Settings: &tokenstorev1.Settings{EnableSlowPool: true, MaxAttempts: 99}, Names: []string{"enable_slow_pool", "max_attempts"}, Expected: 0})
 		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT)
-		if got, err = store.Settings(ctx); err != nil || got.GetLogPrompts() || got.GetVersion() != 2 {
+		if got, err = store.Settings(ctx); err != nil || got.GetEnableSlowPool() || got.GetVersion() != 2 {
 			t.Errorf("after a refused update: %v, %v", got, err)
 		}
-		if got, err = store.ResetSettings(ctx, []string{"vision_ability"}, 2); err != nil || got.GetVisionAbility() != "base64" || got.GetEnableStreamCheck() {
+		if got, err = reset(ctx, store, SettingsReset{Names: []string{"vision_ability"}, Expected: 2}); err != nil || got.GetVisionAbility() != "base64" || got.GetEnableStreamCheck() {
 			t.Errorf("reset: %v, %v", got, err)
 		}
 	})
@@ -57,8 +69,8 @@ func TestEverySettingIsStored(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, store *Store) {
 		wanted := &tokenstorev1.Settings{
-			VisionAbility: "none", CheckUsageModelsType: "list", LogRetentionCount: 7, MaxAttempts: 7, QueueWaitMs: 7, LogPrompts: true,
-			EnableSlowPool: true, EnableAllClaude: true,
+			VisionAbility: "none", CheckUsageModelsType: "list", LogRetentionCount: 7, MaxAttempts: 7, QueueWaitMs: 7,
+			EnableSlowPool: true, EnableAllClaude: true, LogRetentionHours: 7, EnableOwnTokens: true, EnableAliasPinning: true,
 		}
 		var names []string
 		message := wanted.ProtoReflect()
@@ -72,7 +84,7 @@ func TestEverySettingIsStored(t *testing.T) {
 				message.Set(field, protoreflect.ValueOfString("text of "+string(field.Name())))
 			}
 		}
-		got, err := store.UpdateSettings(t.Context(), wanted, names, 0)
+		got, err := update(t.Context(), store, SettingsUpdate{Settings: wanted, Names: names, Expected: 0})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +92,7 @@ func TestEverySettingIsStored(t *testing.T) {
 		if !proto.Equal(got, wanted) {
 			t.Errorf("got  %v\nwant %v", got, wanted)
 		}
-		got, err = store.ResetSettings(t.Context(), names, 0)
+		got, err = reset(t.Context(), store, SettingsReset{Names: names, Expected: 0})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,18 +106,18 @@ func TestEverySettingIsStored(t *testing.T) {
 func TestConcurrentSettingsLoseNothing(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, store *Store) {
-		wanted := &tokenstorev1.Settings{LogPrompts: true, EnableSlowPool: true, EnableAllClaude: true, DefaultInstructions: "x"}
+		wanted := &tokenstorev1.Settings{EnableOwnTokens: true, EnableSlowPool: true, EnableAllClaude: true, DefaultInstructions: "x"}
 		var group sync.WaitGroup
-		for _, name := range []string{"log_prompts", "enable_slow_pool", "enable_all_claude", "default_instructions"} {
+		for _, name := range []string{"enable_own_tokens", "enable_slow_pool", "enable_all_claude", "default_instructions"} {
 			group.Go(func() {
-				if _, err := store.UpdateSettings(t.Context(), wanted, []string{name}, 0); err != nil {
+				if _, err := update(t.Context(), store, SettingsUpdate{Settings: wanted, Names: []string{name}, Expected: 0}); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		group.Wait()
 		got, err := store.Settings(t.Context())
-		if err != nil || !got.GetLogPrompts() || !got.GetEnableSlowPool() || !got.GetEnableAllClaude() || got.GetDefaultInstructions() != "x" || got.GetVersion() != 5 {
+		if err != nil || !got.GetEnableOwnTokens() || !got.GetEnableSlowPool() || !got.GetEnableAllClaude() || got.GetDefaultInstructions() != "x" || got.GetVersion() != 5 {
 			t.Errorf("got %v, %v", got, err)
 		}
 	})

@@ -17,6 +17,7 @@ const (
 	maxHeader       = 128      // bytes of a value that becomes a header
 	maxModelList    = 16 << 10 // bytes
 	maxRetention    = 1_000_000
+	maxRetentionAge = 8760 // hours: a year
 	maxAttempts     = 10
 	maxQueueWait    = 600_000 // ms
 )
@@ -31,6 +32,7 @@ func DefaultSettings() *tokenstorev1.Settings {
 		DefaultInstructions:  "Respond in Chinese by default",
 		CursorClientVersion:  "0.42.5",
 		CursorTimezone:       "Asia/Shanghai",
+		LogPrompts:           true,
 		LogRetentionCount:    10_000,
 		MaxAttempts:          3,
 		QueueWaitMs:          30_000,
@@ -69,6 +71,7 @@ func CheckSettings(s *tokenstorev1.Settings) error {
 		oneOf("vision_ability", s.GetVisionAbility(), "none", "base64", "all"),
 		oneOf("check_usage_models_type", s.GetCheckUsageModelsType(), "none", "default", "all", "list"),
 		within("log_retention_count", s.GetLogRetentionCount(), 1, maxRetention),
+		within("log_retention_hours", s.GetLogRetentionHours(), 0, maxRetentionAge),
 		within("max_attempts", s.GetMaxAttempts(), 1, maxAttempts),
 		within("queue_wait_ms", s.GetQueueWaitMs(), 0, maxQueueWait),
 		shortText("default_instructions", s.GetDefaultInstructions(), maxInstructions),

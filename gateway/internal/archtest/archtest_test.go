@@ -24,7 +24,7 @@ var allowed = map[string][]string{
 
 	// Leaves that know one thing each.
 	"internal/sse":        {},
-	"internal/auth":       {"internal/chat"},
+	"internal/auth":       {"internal/chat", "internal/lease", "internal/upstream"},
 	"internal/config":     {},
 	"internal/metrics":    {},
 	"internal/accesslog":  {},
@@ -49,7 +49,7 @@ var allowed = map[string][]string{
 
 	// The edges.
 	"internal/httpapi": {
-		"internal/chat", "internal/dialect/*", "internal/auth", "internal/sse", "internal/metrics", "internal/accesslog",
+		"internal/chat", "internal/dialect/*", "internal/auth", "internal/lease", "internal/sse", "internal/metrics", "internal/accesslog",
 	},
 	"internal/adminapi": {"internal/chat", "internal/upstream", "internal/auth"},
 	"internal/admincli": {}, // it knows the admin API from outside

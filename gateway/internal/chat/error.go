@@ -24,6 +24,15 @@ const (
 	MethodNotAllowed  Kind = "method_not_allowed"
 	Conflict          Kind = "conflict"
 	ModelNotSupported Kind = "model_not_supported"
+	// VisionDisabled: a setting keeps images, or images by URL, from upstreams.
+	VisionDisabled Kind = "vision_disabled"
+	// InvalidImage: an image is none that the upstream takes, or can't be fetched.
+	InvalidImage Kind = "invalid_image"
+	// AliasNotFound: the caller chose a token by an alias that none has.
+	AliasNotFound Kind = "alias_not_found"
+	// OwnTokenRefused: the upstream does not accept the token that the caller
+	// brought.
+	OwnTokenRefused Kind = "own_token_refused"
 	// NoTokens: the pool is empty, or no token of it can serve without an
 	// admin's help.
 	NoTokens Kind = "no_tokens"
@@ -52,8 +61,8 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		InvalidRequest, EmptyMessages, ContextTooLong, PayloadTooLarge, Unauthenticated, Forbidden, NotFound,
-		MethodNotAllowed, Conflict, ModelNotSupported, NoTokens, NoTokenAvailable, RateLimited,
-		UpstreamAuth, UpstreamRejected, UpstreamUnavailable, UpstreamProtocol, OutdatedClient,
+		MethodNotAllowed, Conflict, ModelNotSupported, VisionDisabled, InvalidImage, AliasNotFound, OwnTokenRefused,
+		NoTokens, NoTokenAvailable, RateLimited, UpstreamAuth, UpstreamRejected, UpstreamUnavailable, UpstreamProtocol, OutdatedClient,
 		StoreUnavailable, Timeout, Canceled, Internal,
 	}
 }

@@ -5,15 +5,18 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect/openai"
+	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/metrics"
 	"carousel.internal/gateway/internal/sse"
 )
 
 // POST /v1/chat/completions
 func (s *server) chatCompletions(c *gin.Context) error {
-	if err := s.Gate.Admit(c.Request); err != nil {
+	choice, err := s.Gate.Caller(c.Request, s.allowed(), time.Now())
+	if err != nil {
 		return err
 	}
 	s.chats.Add(1)
@@ -31,18 +34,24 @@ func (s *server) chatCompletions(c *gin.Context) error {
 	}
 	x.line.Model, x.line.Stream = cut(req.Model), req.Stream
 	if req.Stream {
-		return s.stream(c, req, x)
+		return s.stream(c, req, choice, x)
 	}
-	return s.collect(c, req, x)
+	return s.collect(c, req, choice, x)
+}
+
+// allowed is what the settings let callers do.
+func (s *server) allowed() auth.Allowed {
+	settings := s.settings()
+	return auth.Allowed{OwnTokens: settings.GetEnableOwnTokens(), AliasPinning: settings.GetEnableAliasPinning()}
 }
 
 // stream answers piece by piece. Nothing is sent before the first event, so an
 // error before it is an ordinary HTTP error. An error after it becomes an error
 // event, and no [DONE] follows.
-func (s *server) stream(c *gin.Context, req *chat.Request, x *exchange) error {
+func (s *server) stream(c *gin.Context, req *chat.Request, choice lease.Choice, x *exchange) error {
 	var out *sse.Writer
 	var encoder *openai.StreamEncoder
-	for event, err := range s.Relay.Chat(c.Request.Context(), req) {
+	for event, err := range s.Relay.Chat(c.Request.Context(), req, choice) {
 		if err != nil {
 			if out != nil {
 				_ = encoder.Fail(err) // a client that has gone needs no error
@@ -72,9 +81,9 @@ func (s *server) stream(c *gin.Context, req *chat.Request, x *exchange) error {
 }
 
 // collect answers with the whole stream at once.
-func (s *server) collect(c *gin.Context, req *chat.Request, x *exchange) error {
+func (s *server) collect(c *gin.Context, req *chat.Request, choice lease.Choice, x *exchange) error {
 	answer := openai.NewCollector(req)
-	for event, err := range s.Relay.Chat(c.Request.Context(), req) {
+	for event, err := range s.Relay.Chat(c.Request.Context(), req, choice) {
 		if err != nil {
 			return err
 		}

@@ -143,7 +143,7 @@ func TestErrorBeforeTheFirstEvent(t *testing.T) {
 				if object := errorOf(t, w.Body.Bytes()); object.Error.Message != "because" {
 					t.Errorf("%s", w.Body)
 				}
-				if (w.Code == 401 || w.Code == 403) != (kind == chat.Unauthenticated || kind == chat.Forbidden) {
+				if (w.Code == 401 || w.Code == 403) != (kind == chat.Unauthenticated || kind == chat.Forbidden || kind == chat.OwnTokenRefused) {
 					t.Errorf("%s looks like a wrong key of the client's", kind)
 				}
 			})

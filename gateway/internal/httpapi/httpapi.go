@@ -18,6 +18,7 @@ import (
 	"carousel.internal/gateway/internal/accesslog"
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/metrics"
 	"carousel.internal/gateway/internal/sse"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -25,9 +26,10 @@ import (
 
 // Relay answers chat requests. The errors that it yields are *chat.Error, and
 // the last thing it yields. It is ranged over in the handler's goroutine; when
-// the handler stops early, the client is gone.
+// the handler stops early, the client is gone. The choice says which token the
+// caller asks for.
 type Relay interface {
-	Chat(ctx context.Context, req *chat.Request) iter.Seq2[chat.Event, error]
+	Chat(ctx context.Context, req *chat.Request, choice lease.Choice) iter.Seq2[chat.Event, error]
 }
 
 // Mount adds routes of its own below the public port: the admin API, pages.

@@ -23,6 +23,7 @@ import (
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/httpapi"
+	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/metrics"
 	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -40,7 +41,7 @@ const (
 // relay is a use case made of a function.
 type relay func(ctx context.Context, req *chat.Request, yield func(chat.Event, error) bool)
 
-func (r relay) Chat(ctx context.Context, req *chat.Request) iter.Seq2[chat.Event, error] {
+func (r relay) Chat(ctx context.Context, req *chat.Request, _ lease.Choice) iter.Seq2[chat.Event, error] {
 	return func(yield func(chat.Event, error) bool) { r(ctx, req, yield) }
 }
 

@@ -14,8 +14,20 @@ type Demand struct {
 	Model    string
 	// Exclude are the ids of tokens that the request has tried.
 	Exclude []string
+	// Alias is that of the only token that may serve; empty: any may.
+	Alias string
 	// MaxWait is how long to queue when every eligible token is at its cap.
 	MaxWait time.Duration
+}
+
+// Choice is which token a request is to be sent with, as far as its caller chose;
+// the zero Choice leaves that to the pool.
+type Choice struct {
+	// Alias is that of the one token of the pool that may serve.
+	Alias string
+	// Own is a token that the caller brought: the pool is not asked. Nobody stores
+	// it.
+	Own *upstream.Credential
 }
 
 // Lease permits one request with one token. Whoever acquires one settles it.

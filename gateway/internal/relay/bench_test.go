@@ -54,7 +54,7 @@ func BenchmarkChat(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				events := 0
-				for _, err := range r.Chat(b.Context(), request) {
+				for _, err := range r.Chat(b.Context(), request, lease.Choice{}) {
 					if err != nil {
 						b.Fatal(err)
 					}

@@ -112,6 +112,7 @@ type rig struct {
 	log    *recorder
 	count  *counter
 	policy Policy
+	choice lease.Choice
 	calls  []*upstream.Call
 }
 
@@ -174,7 +175,7 @@ type failer interface {
 // where that is not negative. Bytes that a driver owns are copied as they come.
 func (r *rig) chat(ctx context.Context, t failer, until int) answer {
 	var got answer
-	for event, err := range r.relay.Chat(ctx, newRequest()) {
+	for event, err := range r.relay.Chat(ctx, newRequest(), r.choice) {
 		if got.err != nil {
 			t.Fatal("an error was not the last")
 		}

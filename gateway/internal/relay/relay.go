@@ -80,13 +80,13 @@ func New(params Params) *Relay { return &Relay{params} }
 
 // Chat answers the request event by event, in the caller's goroutine; an error,
 // always a *chat.Error, is the last thing it yields. A caller that stops
-// iterating has lost its client.
-func (r *Relay) Chat(ctx context.Context, request *chat.Request) iter.Seq2[chat.Event, error] {
+// iterating has lost its client. The choice says which token the client asks for.
+func (r *Relay) Chat(ctx context.Context, request *chat.Request, choice lease.Choice) iter.Seq2[chat.Event, error] {
 	return func(yield func(chat.Event, error) bool) {
 		policy := r.Policy()
 		ctx, cancel := within(ctx, policy.Total)
 		defer cancel()
-		run := &run{relay: r, policy: policy, request: request, yield: yield}
+		run := &run{relay: r, policy: policy, request: request, choice: choice, yield: yield}
 		run.entry = reqlog.Entry{ID: request.ID, StartedAt: request.Created, Model: request.Model, Stream: request.Stream}
 		if err := run.account(ctx); err != nil && !run.gone {
 			yield(chat.Event{}, err)
@@ -107,6 +107,7 @@ type run struct {
 	relay   *Relay
 	policy  Policy
 	request *chat.Request
+	choice  lease.Choice
 	yield   func(chat.Event, error) bool
 	target  catalog.Target
 	// gone: the client hung up.
@@ -129,18 +130,50 @@ func (r *run) account(ctx context.Context) (err *chat.Error) {
 	return r.serve(ctx)
 }
 
-// serve tries tokens until one answers; nil when the answer was complete.
+// serve finds where the request goes and sends it; nil when the answer was complete.
 func (r *run) serve(ctx context.Context) *chat.Error {
 	target, err := r.relay.Catalog.Resolve(r.request.Model, r.policy.AnyClaude)
 	if err != nil {
 		return chat.AsError(err)
 	}
 	r.target, r.entry.Upstream = target, target.Upstream
+	if refused := r.prepare(ctx); refused != nil {
+		return refused
+	}
+	if r.choice.Own != nil {
+		return r.sendOwn(ctx, *r.choice.Own)
+	}
+	return r.tryTokens(ctx)
+}
+
+// prepare lets the driver look at the request, if it wants to, before a token is
+// lent for it.
+func (r *run) prepare(ctx context.Context) *chat.Error {
+	preparer, ok := r.target.Driver.(upstream.Preparer)
+	if !ok {
+		return nil
+	}
+	prepared, err := preparer.Prepare(ctx, r.request, r.policy.Options)
+	switch {
+	case err == nil:
+		r.request = prepared
+		return nil
+	case ctx.Err() != nil:
+		return chat.AsError(context.Cause(ctx))
+	default:
+		return chat.AsError(err)
+	}
+}
+
+// tryTokens tries tokens of the pool until one answers, or the one that the client
+// chose.
+func (r *run) tryTokens(ctx context.Context) *chat.Error {
+	target := r.target
 	var tried []string
 	var last *chat.Error
 	for {
 		held, err := r.relay.Leases.Acquire(ctx, lease.Demand{
-			Upstream: target.Upstream, Model: target.Model, Exclude: tried, MaxWait: r.policy.QueueWait,
+			Upstream: target.Upstream, Model: target.Model, Alias: r.choice.Alias, Exclude: tried, MaxWait: r.policy.QueueWait,
 		})
 		if err != nil {
 			return afterAttempts(last, chat.AsError(err))
@@ -158,7 +191,7 @@ func (r *run) serve(ctx context.Context) *chat.Error {
 			return cutOff(ctx, failure)
 		}
 		last = errorOf(failure, target.Upstream, r.entry.Attempts, r.sent)
-		if r.sent || !failure.Class.Retryable() || r.entry.Attempts >= r.policy.MaxAttempts || ctx.Err() != nil {
+		if r.sent || r.choice.Alias != "" || !failure.Class.Retryable() || r.entry.Attempts >= r.policy.MaxAttempts || ctx.Err() != nil {
 			return last
 		}
 		tried = append(tried, held.TokenID)
@@ -170,25 +203,30 @@ func (r *run) serve(ctx context.Context) *chat.Error {
 func (r *run) attempt(ctx context.Context, held *lease.Lease) (failure *upstream.Failure) {
 	defer func() { r.settle(ctx, held, failure) }()
 	failure = &upstream.Failure{Class: upstream.ClientGone, Err: errPanicked} // unless stream answers
-	return r.stream(ctx, held)
+	return r.stream(ctx, held.Credential)
 }
 
 func (r *run) settle(ctx context.Context, held *lease.Lease, failure *upstream.Failure) {
 	outcome := lease.Outcome{Model: r.target.Model, RequestID: r.request.ID}
 	if failure != nil {
 		outcome.Class, outcome.RetryAfter, outcome.Detail = failure.Class, failure.RetryAfter, evidence(failure)
-		r.relay.Logger.LogAttrs(ctx, slog.LevelInfo, "attempt failed", slog.String("request_id", r.request.ID),
-			slog.String("upstream", r.target.Upstream), slog.String("token_id", held.TokenID), slog.Int("attempt", r.entry.Attempts),
-			slog.String("class", string(failure.Class)), slog.Any("error", failure))
+		r.logFailure(ctx, held.TokenID, failure)
 	}
 	r.relay.Leases.Settle(held, outcome)
 	r.relay.Counter.Attempt(r.target.Upstream, outcome.Class)
 }
 
+// logFailure notes a failed attempt; the id is empty for a token of the caller's own.
+func (r *run) logFailure(ctx context.Context, tokenID string, failure *upstream.Failure) {
+	r.relay.Logger.LogAttrs(ctx, slog.LevelInfo, "attempt failed", slog.String("request_id", r.request.ID),
+		slog.String("upstream", r.target.Upstream), slog.String("token_id", tokenID), slog.Int("attempt", r.entry.Attempts),
+		slog.String("class", string(failure.Class)), slog.Any("error", failure))
+}
+
 // stream passes an answer on as it comes. Leaving the loop ends the upstream's
 // call: that is a driver's promise.
-func (r *run) stream(ctx context.Context, held *lease.Lease) *upstream.Failure {
-	call := &upstream.Call{Request: r.request, Model: r.target.Model, Credential: held.Credential, Options: r.policy.Options}
+func (r *run) stream(ctx context.Context, credential upstream.Credential) *upstream.Failure {
+	call := &upstream.Call{Request: r.request, Model: r.target.Model, Credential: credential, Options: r.policy.Options}
 	r.back, r.finished = holdBack{on: r.policy.HoldBack}, false
 	for event, err := range r.target.Driver.Chat(ctx, call) {
 		if err != nil {

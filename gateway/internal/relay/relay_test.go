@@ -65,7 +65,7 @@ func TestUnknownModelIsRefusedWithoutALease(t *testing.T) {
 	t.Parallel()
 	r := newRig(nil)
 	var got error
-	for _, err := range r.relay.Chat(t.Context(), &chat.Request{Model: "unknown"}) {
+	for _, err := range r.relay.Chat(t.Context(), &chat.Request{Model: "unknown"}, lease.Choice{}) {
 		got = err
 	}
 	if err := chat.AsError(got); err == nil || err.Kind != chat.ModelNotSupported || len(r.pool.demands) != 0 {
@@ -448,7 +448,7 @@ func TestPanicLeavesNoLeaseBehind(t *testing.T) {
 						t.Error("the panic was swallowed")
 					}
 				}()
-				for event := range r.relay.Chat(t.Context(), newRequest()) {
+				for event := range r.relay.Chat(t.Context(), newRequest(), lease.Choice{}) {
 					test.caller(event)
 				}
 			}()

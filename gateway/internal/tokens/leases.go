@@ -133,6 +133,13 @@ func (l *Leases) Acquire(ctx context.Context, demand lease.Demand) (*lease.Lease
 	began := time.Now()
 	key := pool{demand.Upstream, demand.Model}
 	l.mu.Lock()
+	if demand.Alias != "" { // what lies in the stock is of any token
+		mine := newWaiter(key, demand)
+		l.ask(mine)
+		l.nudge()
+		l.mu.Unlock()
+		return l.await(ctx, mine, demand.MaxWait, began)
+	}
 	ahead := l.stockOf(key)
 	ahead.ask()
 	if taken := ahead.take(demand.Exclude, began); taken != nil {
@@ -141,10 +148,7 @@ func (l *Leases) Acquire(ctx context.Context, demand lease.Demand) (*lease.Lease
 		l.observe.Leased(true, 0)
 		return &taken.lease, nil
 	}
-	mine := &waiter{pool: key, answer: make(chan answer, 1), demand: &tokenstorev1.Demand{
-		Upstream: demand.Upstream, Model: demand.Model, Count: 1,
-		ExcludeTokenIds: demand.Exclude, MaxWait: durationOf(demand.MaxWait),
-	}}
+	mine := newWaiter(key, demand)
 	l.refill(key, ahead, began)
 	if ahead.filling && len(demand.Exclude) == 0 {
 		ahead.queue = append(ahead.queue, mine)
@@ -153,8 +157,20 @@ func (l *Leases) Acquire(ctx context.Context, demand lease.Demand) (*lease.Lease
 		l.nudge()
 	}
 	l.mu.Unlock()
+	return l.await(ctx, mine, demand.MaxWait, began)
+}
 
-	timer := time.NewTimer(demand.MaxWait + answerSlack)
+func newWaiter(key pool, demand lease.Demand) *waiter {
+	return &waiter{pool: key, answer: make(chan answer, 1), demand: &tokenstorev1.Demand{
+		Upstream: demand.Upstream, Model: demand.Model, Alias: demand.Alias, Count: 1,
+		ExcludeTokenIds: demand.Exclude, MaxWait: durationOf(demand.MaxWait),
+	}}
+}
+
+// await waits for a demand's answer, and withdraws the demand when that takes too
+// long.
+func (l *Leases) await(ctx context.Context, mine *waiter, maxWait time.Duration, began time.Time) (*lease.Lease, error) {
+	timer := time.NewTimer(maxWait + answerSlack)
 	defer timer.Stop()
 	select {
 	case got := <-mine.answer:

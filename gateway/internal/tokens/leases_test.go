@@ -110,6 +110,7 @@ func TestDenialBecomesAnError(t *testing.T) {
 		tokenstorev1.Reason_REASON_NO_TOKENS:          chat.NoTokens,
 		tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE: chat.NoTokenAvailable,
 		tokenstorev1.Reason_REASON_STORE_UNAVAILABLE:  chat.StoreUnavailable,
+		tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND:    chat.AliasNotFound,
 		tokenstorev1.Reason_REASON_UNSPECIFIED:        chat.Internal,
 	} {
 		t.Run(string(want), func(t *testing.T) {
@@ -484,4 +485,25 @@ func leaseIDs(reports []*tokenstorev1.Report) []string {
 		ids = append(ids, report.GetLeaseId())
 	}
 	return ids
+}
+
+// What lies in the stock is of any token: a chosen one has to be asked for.
+func TestDemandForAnAliasDoesNotTakeFromTheStock(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		s := r.welcomed()
+		r.shelve(leaseOf("a", 1))
+		chosen := demand
+		chosen.Alias = "work"
+		answer := r.acquire(t.Context(), chosen)
+		d := s.message(t).GetDemands()[0]
+		if d.GetAlias() != "work" || d.GetAhead() || d.GetCount() != 1 {
+			t.Fatalf("the demand is %v", d)
+		}
+		s.grant(t, d, leaseOf("b", 2))
+		got := soon(t, answer, "the lease")
+		if got.err != nil || got.lease.TokenID != "b" {
+			t.Fatalf("got %+v, %v", got.lease, got.err)
+		}
+		r.Settle(got.lease, lease.Outcome{})
+	})
 }

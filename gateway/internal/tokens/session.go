@@ -335,6 +335,8 @@ func errorOfDenial(denial *tokenstorev1.Denial) *chat.Error {
 		err.Kind = chat.NoTokens
 	case tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE:
 		err.Kind = chat.NoTokenAvailable
+	case tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND: // only a demand with an alias can be told that
+		err.Kind = chat.AliasNotFound
 	case tokenstorev1.Reason_REASON_STORE_UNAVAILABLE:
 	default:
 		err.Kind = chat.Internal

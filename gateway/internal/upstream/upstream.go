@@ -36,6 +36,19 @@ type BuiltIn interface {
 	BuiltInModels() []chat.Model
 }
 
+// Preparer is implemented by drivers that look at a request before a token is lent
+// for it: what they refuse costs no token, and what they fetch is fetched once,
+// however many tokens are tried.
+type Preparer interface {
+	// Prepare answers the request that Chat is to be called with: the same one, or a
+	// copy with what was fetched. Errors are *chat.Error.
+	Prepare(ctx context.Context, request *chat.Request, options Options) (*chat.Request, error)
+}
+
+// OwnTokens is implemented by drivers whose upstream takes a token that the caller
+// of the gateway brought.
+type OwnTokens interface{ TakesOwnTokens() }
+
 // Call is one attempt: a request with a credential.
 type Call struct {
 	Request *chat.Request

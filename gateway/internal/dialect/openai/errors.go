@@ -25,8 +25,8 @@ const (
 )
 
 // renderings is the one table of errors. A status of 401 or 403 always speaks of
-// the client's own key: what the upstream says of a pooled token must not look
-// like that.
+// the client's own key, or of the token that it brought: what the upstream says of
+// a pooled token must not look like that.
 var renderings = map[chat.Kind]rendering{
 	chat.InvalidRequest:      {400, callerError, "invalid_request"},
 	chat.EmptyMessages:       {400, callerError, "empty_messages"},
@@ -38,6 +38,10 @@ var renderings = map[chat.Kind]rendering{
 	chat.MethodNotAllowed:    {405, callerError, "method_not_allowed"},
 	chat.Conflict:            {409, callerError, "conflict"},
 	chat.ModelNotSupported:   {400, callerError, "model_not_supported"},
+	chat.VisionDisabled:      {400, callerError, "vision_disabled"},
+	chat.InvalidImage:        {400, callerError, "invalid_image"},
+	chat.AliasNotFound:       {404, callerError, "alias_not_found"},
+	chat.OwnTokenRefused:     {401, callerError, "own_token_refused"},
 	chat.NoTokens:            {503, serverError, "no_tokens"},
 	chat.NoTokenAvailable:    {429, limitError, "no_token_available"},
 	chat.RateLimited:         {429, limitError, "rate_limit_exceeded"},

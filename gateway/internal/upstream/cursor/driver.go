@@ -154,3 +154,6 @@ func parseSettings(settings map[string]string) (map[string]time.Duration, error)
 	}
 	return timeouts, errors.Join(problems...)
 }
+
+// TakesOwnTokens implements upstream.OwnTokens.
+func (d *driver) TakesOwnTokens() {}

@@ -267,6 +267,13 @@ func TestASessionLeases(t *testing.T) {
 		capped.GetFingerprint() == "" || capped.GetMaskedSecret() != "…" || capped.GetTtl().AsDuration() != 15*time.Second || capped.GetEpoch() != 1 {
 		t.Errorf("%v", capped)
 	}
+	if named, denial := r.demand(&tokenstorev1.Demand{Id: 17, Upstream: "cursor", Count: 1, Alias: "t0"}); denial == nil || len(named) > 0 ||
+		denial.GetReason() != tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE || denial.GetPool().GetTotal() != 1 {
+		t.Errorf("the capped one, by name: %v, %v", named, denial)
+	}
+	if _, denial := r.demand(&tokenstorev1.Demand{Id: 18, Upstream: "cursor", Count: 1, Alias: "x"}); denial.GetReason() != tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND {
+		t.Errorf("by a name that nobody has: %v", denial)
+	}
 	_, denial = r.demand(&tokenstorev1.Demand{Id: 8, Upstream: "nowhere", Count: 1})
 	if denial.GetReason() != tokenstorev1.Reason_REASON_NO_TOKENS || denial.GetRetryAfter() != nil {
 		t.Errorf("%v", denial)

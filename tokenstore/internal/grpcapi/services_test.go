@@ -104,6 +104,15 @@ func TestTokenService(t *testing.T) {
 		if _, err := tokens.DeleteToken(ctx, &tokenstorev1.DeleteTokenRequest{Id: id}); err != nil {
 			t.Error(err)
 		}
+		restored, err := tokens.RestoreToken(ctx, &tokenstorev1.RestoreTokenRequest{Id: id})
+		if err != nil || restored.GetToken().GetId() != id || restored.GetToken().GetAlias() != "one" {
+			t.Errorf("restored %v, %v", restored, err)
+		}
+		_, err = tokens.RestoreToken(ctx, &tokenstorev1.RestoreTokenRequest{Id: id})
+		wantReason(t, err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, codes.NotFound)
+		if _, err := tokens.DeleteToken(ctx, &tokenstorev1.DeleteTokenRequest{Id: id}); err != nil {
+			t.Error(err)
+		}
 		_, err = tokens.DeleteToken(ctx, &tokenstorev1.DeleteTokenRequest{Id: id})
 		wantReason(t, err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, codes.NotFound)
 		_, err = tokens.GetToken(ctx, &tokenstorev1.GetTokenRequest{Id: id})

@@ -18,7 +18,7 @@ import (
 
 // TokenServer implements TokenService.
 type TokenServer struct {
-	tokenstorev1.UnimplementedTokenServiceServer
+	tokenstorev1.UnsafeTokenServiceServer
 	store *redisstore.Store
 	log   *slog.Logger
 }
@@ -176,6 +176,15 @@ func (s *TokenServer) DeleteToken(ctx context.Context, request *tokenstorev1.Del
 		return nil, err
 	}
 	return &tokenstorev1.DeleteTokenResponse{}, nil
+}
+
+// RestoreToken implements TokenService.
+func (s *TokenServer) RestoreToken(ctx context.Context, request *tokenstorev1.RestoreTokenRequest) (*tokenstorev1.RestoreTokenResponse, error) {
+	restored, err := s.store.RestoreToken(ctx, request.GetId())
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.RestoreTokenResponse{Token: restored}, nil
 }
 
 // ExportTokens implements TokenService.

@@ -62,7 +62,9 @@ type Demand struct {
 	Model    string
 	Count    int
 	Ahead    bool
-	Exclude  []string
+	// Alias asks for one token; empty: any.
+	Alias   string
+	Exclude []string
 	// Until is when waiting ends; zero: don't wait.
 	Until time.Time
 }
@@ -141,7 +143,7 @@ func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
 	for range maxUnreadable {
 		taken, shortage, err := d.store.Acquire(ctx, redisstore.Wanted{
 			Upstream: demand.Upstream, Model: demand.Model, Count: demand.Count,
-			TTL: ttl, Ahead: demand.Ahead, Exclude: demand.Exclude, Brief: counted,
+			TTL: ttl, Ahead: demand.Ahead, Alias: demand.Alias, Exclude: demand.Exclude, Brief: counted,
 		})
 		if err != nil {
 			return d.failed(ctx, "acquire", err)
@@ -264,6 +266,9 @@ func (d *Desk) giveBack(ctx context.Context, leases []redisstore.LeaseRef) {
 
 // refusal words a shortage.
 func refusal(demand Demand, shortage redisstore.Shortage) *rpcerr.Error {
+	if demand.Alias != "" {
+		return refusalByName(demand, shortage)
+	}
 	// Tokens that only an admin can bring back.
 	gone := shortage.Disabled + shortage.Expired
 	switch {
@@ -276,12 +281,41 @@ func refusal(demand Demand, shortage redisstore.Shortage) *rpcerr.Error {
 		refused := rpcerr.New(tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE,
 			"no token of upstream %q is free: of %d, %d busy, %d cooling, %d tried by this request, %d disabled, %d expired", demand.Upstream,
 			shortage.Total, shortage.Capped, shortage.Cooling, shortage.Tried, shortage.Disabled, shortage.Expired)
-		refused.RetryAfter = cmp.Or(shortage.Soonest, shortage.SoonestTried)
-		if refused.RetryAfter == 0 && shortage.Capped > 0 {
-			refused.RetryAfter = time.Second
-		}
+		refused.RetryAfter = retryAfter(shortage)
 		return refused
 	}
+}
+
+// refusalByName is refusal for a demand that only one token could serve.
+func refusalByName(demand Demand, shortage redisstore.Shortage) *rpcerr.Error {
+	refuse := func(reason tokenstorev1.Reason, problem string) *rpcerr.Error {
+		refused := rpcerr.New(reason, "the token %q of upstream %q %s", demand.Alias, demand.Upstream, problem)
+		refused.RetryAfter = retryAfter(shortage)
+		return refused
+	}
+	switch {
+	case shortage.Total == 0:
+		return rpcerr.New(tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, "upstream %q has no token with the alias %q", demand.Upstream, demand.Alias)
+	case shortage.Disabled > 0:
+		return refuse(tokenstorev1.Reason_REASON_NO_TOKENS, "is disabled")
+	case shortage.Expired > 0:
+		return refuse(tokenstorev1.Reason_REASON_NO_TOKENS, "has expired")
+	case shortage.Cooling > 0:
+		return refuse(tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE, "is cooling")
+	case shortage.Capped > 0:
+		return refuse(tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE, "is busy")
+	default:
+		return refuse(tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE, "has been tried by this request")
+	}
+}
+
+// retryAfter is when it is worth asking again; 0: not by waiting.
+func retryAfter(shortage redisstore.Shortage) time.Duration {
+	wait := cmp.Or(shortage.Soonest, shortage.SoonestTried)
+	if wait == 0 && shortage.Capped > 0 {
+		return time.Second
+	}
+	return wait
 }
 
 // Report ends a lease with an outcome.

@@ -491,6 +491,65 @@ func TestRenewTellsWhatIsLost(t *testing.T) {
 	})
 }
 
+// A demand for one token waits for it, in the order of all that could have it, and
+// keeps nobody from the others.
+func TestADemandByName(t *testing.T) {
+	t.Parallel()
+	atDesk(t, func(t *testing.T, d *desk) {
+		d.store.add("a", 1)
+		d.store.add("b", 1)
+		named := func(alias string) *asked { return d.ask(Demand{Alias: alias, Until: time.Now().Add(time.Minute)}) }
+		first := named("b")
+		expect(t, "first", first, "b")
+		second, any, third := named("b"), d.waiting(time.Minute), named("b")
+		expect(t, "any other", any, "a")
+		later := d.waiting(time.Minute)
+		d.end(t, first, success)
+		expect(t, "second", second, "b")
+		expect(t, "third", third, "nothing")
+		d.end(t, second, success)
+		expect(t, "third, in its turn", third, "b")
+		expect(t, "later", later, "nothing")
+		d.end(t, third, success)
+		expect(t, "later, when all with a name are served", later, "b")
+		expect(t, "nobody's name, at once", named("x"), "TOKEN_NOT_FOUND")
+		expect(t, "ahead", d.ask(Demand{Alias: "a", Ahead: true}), "NO_TOKEN_AVAILABLE")
+		d.store.find("a").cools = time.Now().Add(30 * time.Second)
+		cooling := named("a")
+		d.end(t, any, success)
+		expect(t, "while it cools", cooling, "nothing")
+		time.Sleep(30*time.Second + tick)
+		expect(t, "when it has cooled", cooling, "a")
+	})
+}
+
+func TestRefusalByNameSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	const unknown, useless, busy = tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, tokenstorev1.Reason_REASON_NO_TOKENS, tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE
+	cases := map[string]struct {
+		shortage redisstore.Shortage
+		reason   tokenstorev1.Reason
+		message  string
+		after    time.Duration
+	}{
+		"unknown":  {redisstore.Shortage{}, unknown, `upstream "u" has no token with the alias "work"`, 0},
+		"disabled": {redisstore.Shortage{Total: 1, Disabled: 1}, useless, `the token "work" of upstream "u" is disabled`, 0},
+		"expired":  {redisstore.Shortage{Total: 1, Expired: 1}, useless, `the token "work" of upstream "u" has expired`, 0},
+		"cooling":  {redisstore.Shortage{Total: 1, Cooling: 1, Soonest: time.Minute}, busy, `the token "work" of upstream "u" is cooling`, time.Minute},
+		"capped":   {redisstore.Shortage{Total: 1, Capped: 1}, busy, `the token "work" of upstream "u" is busy`, time.Second},
+		"tried":    {redisstore.Shortage{Total: 1, Tried: 1}, busy, `the token "work" of upstream "u" has been tried by this request`, 0},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := refusal(Demand{Upstream: "u", Alias: "work"}, c.shortage)
+			if got.Reason != c.reason || got.Message != c.message || got.RetryAfter != c.after {
+				t.Errorf("got %v after %v", got, got.RetryAfter)
+			}
+		})
+	}
+}
+
 func TestWhenToAskAgain(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {

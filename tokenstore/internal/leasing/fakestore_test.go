@@ -86,6 +86,9 @@ func (f *fakeStore) Acquire(_ context.Context, wanted redisstore.Wanted) ([]redi
 	var taken []redisstore.Taken
 	shortage := redisstore.Shortage{}
 	for _, each := range f.tokens {
+		if wanted.Alias != "" && wanted.Alias != each.id { // each one's alias is its id
+			continue
+		}
 		shortage.Total++
 		cools := time.Until(each.cools)
 		switch {

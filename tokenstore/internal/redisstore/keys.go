@@ -45,6 +45,10 @@ func tokenKey(id string) string { return tokenKeyPrefix() + id }
 // them in their slot.
 func tokenKeyPrefix() string { return poolPrefix + "token:" }
 
+// trashKey is the hash of a deleted token, as it was. It expires trashTTL after the
+// deletion.
+func trashKey(id string) string { return poolPrefix + "trash:" + id }
+
 // inflightKey is a sorted set of a token's open leases by expiry, in ms.
 func inflightKey(id string) string { return inflightKeyPrefix() + id }
 

@@ -22,7 +22,9 @@ type Wanted struct {
 	Count    int
 	TTL      time.Duration
 	// Ahead takes only tokens without a cap.
-	Ahead   bool
+	Ahead bool
+	// Alias asks for the token that has it, and for no other; empty: any.
+	Alias   string
 	Exclude []string
 	// Brief leaves the shortage out. To count it costs more the larger the pool.
 	Brief bool
@@ -61,7 +63,8 @@ type Shortage struct {
 }
 
 // Acquire leases up to wanted.Count tokens, the one that is due first. Without
-// an eligible token it answers no lease and the shortage.
+// an eligible token it answers no lease and the shortage: of the upstream's tokens,
+// or of the one that was asked for by its alias, with a total of 0 when there is none.
 func (s *Store) Acquire(ctx context.Context, wanted Wanted) ([]Taken, Shortage, error) {
 	mode := "commit"
 	if wanted.Ahead {
@@ -84,12 +87,12 @@ func (s *Store) Acquire(ctx context.Context, wanted Wanted) ([]Taken, Shortage, 
 func (s *Store) runAcquire(ctx context.Context, wanted Wanted, mode string) (*row, error) {
 	args := []any{
 		tokenKeyPrefix(), inflightKeyPrefix(), wanted.Upstream, wanted.Model,
-		wanted.Count, wanted.TTL.Milliseconds(), mode, flag(!wanted.Brief),
+		wanted.Count, wanted.TTL.Milliseconds(), mode, flag(!wanted.Brief), wanted.Alias,
 	}
 	for _, id := range wanted.Exclude {
 		args = append(args, id)
 	}
-	keys := []string{orderKey(wanted.Upstream), clockKey(), coolingKey(wanted.Upstream), tokenIDsKey()}
+	keys := []string{orderKey(wanted.Upstream), clockKey(), coolingKey(wanted.Upstream), tokenIDsKey(), aliasKey()}
 	values, err := acquireScript.run(ctx, s.client, keys, args...).Slice()
 	if err != nil {
 		return nil, storeError("acquire", err)

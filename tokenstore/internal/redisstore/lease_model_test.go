@@ -34,8 +34,13 @@ type modelToken struct {
 // model is what the scripts do, in plain Go: no order kept, no shortcuts.
 type model struct {
 	tokens map[string]*modelToken
-	clock  float64
+	// trash has the deleted ones.
+	trash map[string]*modelToken
+	clock float64
 }
+
+// asks tells whether the demand is for the token: its alias is its id.
+func asks(wanted Wanted, id string) bool { return wanted.Alias == "" || wanted.Alias == id }
 
 // excludes says why the token is not eligible.
 func (m *model) excludes(t *modelToken, wanted Wanted) string {
@@ -64,7 +69,7 @@ func (m *model) acquire(wanted Wanted) (picks []string, shortage Shortage) {
 		if !t.waits && t.enabled && !t.cooling {
 			t.waits, t.due = true, m.clock
 		}
-		if m.excludes(t, wanted) == "" {
+		if asks(wanted, t.id) && m.excludes(t, wanted) == "" {
 			scores[t.id] = max(t.due, m.clock-slack)
 			rooms[t.id] = math.MaxInt
 			if t.cap > 0 {
@@ -77,8 +82,13 @@ func (m *model) acquire(wanted Wanted) (picks []string, shortage Shortage) {
 			return cmp.Or(cmp.Compare(scores[a], scores[b]), cmp.Compare(a, b))
 		})
 		picks = append(picks, next)
-		m.clock = max(m.clock, scores[next])
-		scores[next] += 1 / float64(m.tokens[next].weight)
+		later := scores[next] + 1/float64(m.tokens[next].weight)
+		if wanted.Alias == "" {
+			m.clock = max(m.clock, scores[next])
+		} else {
+			later = min(later, max(scores[next], m.clock+slack))
+		}
+		scores[next] = later
 		m.tokens[next].due = scores[next]
 		if rooms[next]--; rooms[next] == 0 {
 			delete(scores, next)
@@ -88,6 +98,9 @@ func (m *model) acquire(wanted Wanted) (picks []string, shortage Shortage) {
 		return picks, shortage
 	}
 	for _, t := range m.tokens {
+		if !asks(wanted, t.id) {
+			continue
+		}
 		shortage.Total++
 		switch m.excludes(t, wanted) {
 		case "disabled":
@@ -230,7 +243,7 @@ func (m *machine) add(enabled bool, capacity, weight int) {
 	m.tokens[id] = added
 	keys := []string{tokenIDsKey(), tokenKey(id), aliasKey(), fingerprintKey(), upstreamsKey(), orderKey(somewhere), clockKey()}
 	m.must(createScript.run(m.t.Context(), m.client, keys,
-		id, somewhere, "", id, flag(added.enabled), added.cap, added.weight, 0, "{}", poolChannel).Err())
+		id, somewhere, id, id, flag(added.enabled), added.cap, added.weight, 0, "{}", poolChannel).Err())
 }
 
 // AddMany makes the pool large enough for tokens to be set aside.
@@ -248,16 +261,32 @@ func (m *machine) Edit(t *rapid.T) {
 	enabled := edited.enabled != rapid.Bool().Draw(t, "switch")
 	capacity, weight := rapid.IntRange(0, 3).Draw(t, "cap"), rapid.SampledFrom(weights).Draw(t, "weight")
 	m.must(updateScript.run(m.t.Context(), m.client, []string{tokenKey(edited.id), aliasKey(), clockKey()},
-		edited.id, edited.version, "", flag(enabled), capacity, weight, "{}", 0,
+		edited.id, edited.version, edited.id, flag(enabled), capacity, weight, "{}", 0,
 		orderKeyPrefix(), coolingKeyPrefix(), poolChannel).Err())
 	m.edit(edited, enabled, capacity, weight)
 }
 
 func (m *machine) Delete(t *rapid.T) {
 	deleted := m.anyToken(t)
-	keys := []string{tokenIDsKey(), tokenKey(deleted.id), inflightKey(deleted.id), aliasKey(), fingerprintKey()}
-	m.must(deleteScript.run(m.t.Context(), m.client, keys, deleted.id, 0, orderKeyPrefix(), coolingKeyPrefix(), poolChannel).Err())
+	keys, args := deletion(deleted.id, 0)
+	m.must(deleteScript.run(m.t.Context(), m.client, keys, args...).Err())
 	delete(m.tokens, deleted.id)
+	m.trash[deleted.id] = deleted
+}
+
+func (m *machine) Restore(t *rapid.T) {
+	if len(m.trash) == 0 {
+		t.Skip("nothing is deleted")
+	}
+	id := rapid.SampledFrom(slices.Sorted(maps.Keys(m.trash))).Draw(t, "restored")
+	keys, args := restoration(id)
+	m.must(restoreScript.run(m.t.Context(), m.client, keys, args...).Err())
+	restored := m.trash[id]
+	delete(m.trash, id)
+	m.tokens[id] = restored
+	restored.epoch++
+	restored.version++
+	restored.waits, restored.due, restored.open = restored.enabled && !restored.cooling, m.clock, map[string]bool{}
 }
 
 func (m *machine) ExpireToken(t *rapid.T) {
@@ -272,10 +301,13 @@ func (m *machine) AcquireSome(t *rapid.T) {
 		Count: rapid.IntRange(1, 30).Draw(t, "count"), Ahead: rapid.IntRange(0, 3).Draw(t, "ahead") == 0,
 		Brief: rapid.IntRange(0, 3).Draw(t, "brief") == 0,
 	}
+	if rapid.IntRange(0, 3).Draw(t, "named") == 0 {
+		wanted.Alias = rapid.SampledFrom(append(m.tokenIDs(), "nobody")).Draw(t, "alias")
+	}
 	if len(m.tokens) > 0 && rapid.Bool().Draw(t, "retry") {
 		wanted.Exclude = rapid.SliceOfN(rapid.SampledFrom(m.tokenIDs()), 1, 3).Draw(t, "tried")
 	}
-	if !wanted.Ahead && len(wanted.Exclude) == 0 {
+	if !wanted.Ahead && len(wanted.Exclude) == 0 && wanted.Alias == "" {
 		m.explain(t, wanted)
 	}
 	taken, shortage, err := m.Store.Acquire(m.t.Context(), wanted)
@@ -436,7 +468,7 @@ func TestTheScriptsAgreeWithAModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pool.must(pool.client.FlushAll(pool.t.Context()).Err())
 		pool.must(pool.client.HSet(pool.t.Context(), upstreamsKey(), somewhere, "").Err())
-		m := &machine{leasePool: pool, model: model{tokens: map[string]*modelToken{}}}
+		m := &machine{leasePool: pool, model: model{tokens: map[string]*modelToken{}, trash: map[string]*modelToken{}}}
 		for range 3 {
 			m.Add(t)
 		}
@@ -446,6 +478,7 @@ func TestTheScriptsAgreeWithAModel(t *testing.T) {
 			"add many":         m.AddMany,
 			"edit":             m.Edit,
 			"delete":           m.Delete,
+			"restore":          m.Restore,
 			"expire token":     m.ExpireToken,
 			"acquire":          m.AcquireSome,
 			"acquire more":     m.AcquireSome,

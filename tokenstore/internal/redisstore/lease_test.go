@@ -77,6 +77,57 @@ func TestEligibility(t *testing.T) {
 	}
 }
 
+// A demand by name has the one token or nothing, and says what is wrong with that
+// one; the model test has the rest.
+func TestByName(t *testing.T) {
+	t.Parallel()
+	eachLeasePool(t, func(t *testing.T, p *leasePool) {
+		for _, id := range []string{"a", "b", "c"} {
+			p.add(id)
+		}
+		p.add("e", "upstream", "elsewhere")
+		for alias, id := range map[string]string{"one": "a", "two": "b", "there": "e"} {
+			p.must(p.client.HSet(t.Context(), aliasKey(), alias, id).Err())
+		}
+		if got := tokensOf(p.take(Wanted{Alias: "two", Count: 3})); !slices.Equal(got, []string{"b", "b", "b"}) {
+			t.Errorf("took %v", got)
+		}
+		if got := tally(p.pick(9)); got["a"] != 4 || got["b"] != 1 || got["c"] != 4 {
+			t.Errorf("what was taken by name does not count: %v", got)
+		}
+		for _, alias := range []string{"nobody", "there"} {
+			if taken, shortage := p.ask(Wanted{Alias: alias}); len(taken) > 0 || shortage != (Shortage{}) {
+				t.Errorf("%s: %v, %+v", alias, taken, shortage)
+			}
+		}
+		p.set("a", "cap", 1)
+		p.set("b", "enabled", 0)
+		if taken, shortage := p.ask(Wanted{Alias: "one"}); len(taken) > 0 || shortage != (Shortage{Total: 1, Capped: 1}) {
+			t.Errorf("capped: %v, %+v", taken, shortage)
+		}
+		if taken, shortage := p.ask(Wanted{Alias: "two"}); len(taken) > 0 || shortage != (Shortage{Total: 1, Disabled: 1}) {
+			t.Errorf("disabled: %v, %+v", taken, shortage)
+		}
+	})
+}
+
+// However often a token is asked for by name, those that want any token get it
+// again soon.
+func TestNamesDoNotStarveAToken(t *testing.T) {
+	t.Parallel()
+	eachLeasePool(t, func(t *testing.T, p *leasePool) {
+		p.add("a")
+		p.add("b")
+		p.must(p.client.HSet(t.Context(), aliasKey(), "one", "a").Err())
+		for range 20 {
+			p.take(Wanted{Alias: "one", Count: 50})
+		}
+		if got := tally(p.pick(60)); got["a"] < 20 || got["a"] > 25 {
+			t.Errorf("picked %v", got)
+		}
+	})
+}
+
 func TestNoTokensAtAll(t *testing.T) {
 	t.Parallel()
 	eachLeasePool(t, func(t *testing.T, p *leasePool) {

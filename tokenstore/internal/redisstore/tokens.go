@@ -20,7 +20,6 @@ import (
 var (
 	createScript = newScript("create")
 	updateScript = newScript("update")
-	deleteScript = newScript("delete")
 	tokenScript  = newScript("token")
 	tokensScript = newScript("tokens")
 )
@@ -91,7 +90,7 @@ func refusedCreation(draft token.Draft, reply []string) error {
 	case "created":
 		return nil
 	case "known":
-		return rpcerr.New(tokenstorev1.Reason_REASON_ALREADY_EXISTS, "the token is known in upstream %q: its id is %s", draft.Upstream, reply[1])
+		return tokenKnown(draft.Upstream, reply[1])
 	case "alias":
 		return aliasTaken(draft.Alias, reply[1])
 	default:
@@ -101,6 +100,10 @@ func refusedCreation(draft token.Draft, reply []string) error {
 
 func invalid(err error) error {
 	return rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+}
+
+func tokenKnown(upstream, id string) error {
+	return rpcerr.New(tokenstorev1.Reason_REASON_ALREADY_EXISTS, "the token is known in upstream %q: its id is %s", upstream, id)
 }
 
 func aliasTaken(alias, holder string) error {
@@ -236,23 +239,4 @@ func (s *Store) write(ctx context.Context, t *stored, value secret.Value, before
 	default: // conflict
 		return false, nil
 	}
-}
-
-// DeleteToken removes a token. expected is the version that it must have; 0: any.
-func (s *Store) DeleteToken(ctx context.Context, id string, expected uint64) error {
-	if !tokenIDForm.MatchString(id) {
-		return noToken(id)
-	}
-	keys := []string{tokenIDsKey(), tokenKey(id), inflightKey(id), aliasKey(), fingerprintKey()}
-	reply, err := deleteScript.run(ctx, s.client, keys, id, expected, orderKeyPrefix(), coolingKeyPrefix(), poolChannel).StringSlice()
-	if err != nil {
-		return storeError("delete a token", err)
-	}
-	switch reply[0] {
-	case "gone":
-		return noToken(id)
-	case "conflict":
-		return versionConflict("token "+id, expected, reply[1])
-	}
-	return s.barrier.Sync(ctx)
 }

@@ -4,11 +4,13 @@
 -- whole or for the model), is not among the excluded, and has room under its cap.
 -- Of the eligible ones the one with the lowest score is picked: its score is the
 -- virtual time at which it is due, and each pick puts it 1/weight later. Among
--- equals the lowest id is picked.
+-- equals the lowest id is picked. A demand that names a token by its alias looks at
+-- no other one.
 -- KEYS[1] zset order: token id by score
 -- KEYS[2] hash clock: upstream to virtual time
 -- KEYS[3] zset cooling: token id by the time, in ms, at which it is back; these are not in order
 -- KEYS[4] zset ids: all token ids
+-- KEYS[5] hash aliases: alias to token id
 -- DYNKEY hash c1:{pool}:token:<id>
 -- DYNKEY zset c1:{pool}:inflight:<id>
 -- ARGV[1] token_prefix key prefix
@@ -19,19 +21,21 @@
 -- ARGV[6] ttl_ms ms
 -- ARGV[7] mode commit, ahead (commit, uncapped tokens only) or explain
 -- ARGV[8] count_short 1: a denial counts what is short, at a cost that grows with the pool
--- ARGV[9...] excluded token ids
+-- ARGV[9] alias text, empty: any token
+-- ARGV[10...] excluded token ids
 -- RETURN commit, granted: {'granted', now_ms, then token id, lease id, ver, capped per lease}
--- RETURN commit, denied: {'denied', now_ms, total, disabled, expired, cooling, capped, tried, soonest_ms, soonest_tried_ms}
+-- RETURN commit, denied, of those asked for: {'denied', now_ms, total, disabled, expired, cooling, capped, tried, soonest_ms, soonest_tried_ms}
 -- RETURN commit, denied, not to be counted: {'denied'}
 -- RETURN explain: {'explain', now_ms, chosen id or '', then id, alias, excluded_by, until_ms, score per token}
 
-local order, clock, cooling, ids = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local order, clock, cooling, ids, aliases = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local token_prefix, inflight_prefix = ARGV[1], ARGV[2]
 local upstream, model = ARGV[3], ARGV[4]
-local count, ttl, mode = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
+local count, ttl, mode, alias = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[9]
 
 -- How far a token may lag behind the clock and still catch up: enough for
--- leases that came back unused, too little for a burst.
+-- leases that came back unused, too little for a burst. As far ahead of the clock
+-- may demands by name put a token.
 local SLACK = 16
 -- Tokens per read of the order, after a first read that mostly suffices.
 local PAGE = 32
@@ -48,7 +52,11 @@ local expiry, open = string.format('%.0f', now + ttl), string.format('(%.0f', no
 local stamp = '-' .. time[1] .. string.format('%06d', time[2]) .. '-'
 
 local excluded = {}
-for i = 9, #ARGV do excluded[ARGV[i]] = true end
+for i = 10, #ARGV do excluded[ARGV[i]] = true end
+
+-- The id of the token that is asked for by name, '' when there is none; nil: any.
+local named = nil
+if alias ~= '' then named = redis.call('HGET', aliases, alias) or '' end
 
 local function number(value) return tonumber(value or '0') or 0 end
 
@@ -106,6 +114,25 @@ local function walk()
   return queue
 end
 
+-- The named token, as walk would give it.
+local function only(id)
+  local due = tonumber(redis.call('ZSCORE', order, id) or at)
+  local queue = {}
+  function queue.peek()
+    if id then return due, id end
+  end
+  function queue.drop() id = nil end
+  return queue
+end
+
+-- The score of a token after one more pick. Picks by name count in the token's
+-- share, up to a bound: those that want any token don't wait for all of them.
+local function later(facts)
+  local score = facts.score + 1 / facts.weight
+  if named then return math.min(score, math.max(facts.score, at + SLACK)) end
+  return score
+end
+
 -- Picks up to count leases; a token may be picked more than once. Answers the
 -- picks, the tokens picked, those that are not to be in the order at all, and
 -- those at their cap, with the score that each was met with.
@@ -140,7 +167,7 @@ local function pick(back)
   end
 
   for _, each in ipairs(back) do meet(each.id, each.due) end
-  local queue = walk()
+  local queue = named and only(named) or walk()
   while #picks < count do
     local best = ready[#ready]
     local due, id = queue.peek()
@@ -149,8 +176,9 @@ local function pick(back)
       meet(id, due)
     elseif best then
       table.remove(ready)
-      at = math.max(at, best.score)
-      best.score = best.score + 1 / best.weight
+      -- The clock follows those that are due, not those that are named.
+      if not named then at = math.max(at, best.score) end
+      best.score = later(best)
       if #best.leases == 0 then picked[#picked + 1] = best end
       local lease = best.epoch .. stamp .. #picks
       best.leases[#best.leases + 1] = expiry
@@ -175,10 +203,11 @@ local function set_aside(full)
   end
 end
 
+-- Counts what excludes the tokens that were asked for.
 local function summary()
   local n = { total = 0, disabled = 0, expired = 0, cooling = 0, capped = 0, tried = 0 }
   local soonest, soonest_tried = 0, 0
-  for _, id in ipairs(redis.call('ZRANGE', ids, 0, -1)) do
+  for _, id in ipairs(named and { named } or redis.call('ZRANGE', ids, 0, -1)) do
     local why, till = examine(id)
     if why ~= 'absent' then
       n.total = n.total + 1

@@ -1,0 +1,162 @@
+package redisstore
+
+import (
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+func TestRestore(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		first := create(t, store, draft("cursor", "first")).GetId()
+		d := draft("cursor", "T1")
+		d.Alias, d.Tags, d.Cap, d.Weight = "work", []string{"a"}, 2, 3
+		id := create(t, store, d).GetId()
+		create(t, store, draft("cursor", "last"))
+		taken, _, err := store.Acquire(ctx, Wanted{Upstream: "cursor", Alias: "work", Count: 2, TTL: time.Minute})
+		if err != nil || len(taken) != 2 {
+			t.Fatal(taken, err)
+		}
+		if _, err := store.Settle(ctx, []Settlement{{LeaseRef: taken[0].LeaseRef, Effect: Failed, Error: "said no"}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.RecordAccount(ctx, id, &tokenstorev1.TokenAccount{Membership: "pro"}); err != nil {
+			t.Fatal(err)
+		}
+		before, err := store.Token(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = store.RestoreToken(ctx, id) // it is there
+		wantReason(t, err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND)
+
+		if err := store.DeleteToken(ctx, id, 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Token(ctx, id); err == nil {
+			t.Error("it is still there")
+		}
+		if left := store.client.PTTL(ctx, trashKey(id)).Val(); left < 59*time.Minute || left > time.Hour {
+			t.Errorf("it can be restored for %v", left)
+		}
+		got, err := store.RestoreToken(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := proto.CloneOf(before)
+		want.InFlight, want.Version = 0, got.GetVersion()
+		if !proto.Equal(got, want) || got.GetVersion() <= before.GetVersion() {
+			t.Errorf("got  %v\nwant %v", got, want)
+		}
+		if left := store.client.PTTL(ctx, tokenKey(id)).Val(); left > 0 {
+			t.Errorf("it will be gone in %v", left)
+		}
+		if account, err := store.Account(ctx, id); err != nil || account.GetMembership() != "pro" {
+			t.Errorf("account %v, %v", account, err)
+		}
+		if listed, _, err := store.ListTokens(ctx, TokenFilter{}, 10, ""); err != nil || len(listed) != 3 || listed[0].GetId() != first || listed[1].GetId() != id {
+			t.Errorf("listed %v, %v", listed, err)
+		}
+		if lost, err := store.Renew(ctx, []LeaseRef{taken[1].LeaseRef}, time.Minute); err != nil || len(lost) != 1 {
+			t.Errorf("a lease from before lives on: %v, %v", lost, err)
+		}
+		again, _, err := store.Acquire(ctx, Wanted{Upstream: "cursor", Alias: "work", Count: 2, TTL: time.Minute})
+		if err != nil || len(again) != 2 || again[0].TokenID != id {
+			t.Errorf("leased %v, %v", again, err)
+		}
+	})
+}
+
+func TestWhatCanNotBeRestored(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		deleted := func(d string, alias string) string {
+			t.Helper()
+			one := draft("openai", d)
+			one.Alias = alias
+			id := create(t, store, one).GetId()
+			if err := store.DeleteToken(ctx, id, 0); err != nil {
+				t.Fatal(err)
+			}
+			return id
+		}
+		refused := func(id string, reason tokenstorev1.Reason) {
+			t.Helper()
+			_, err := store.RestoreToken(ctx, id)
+			wantReason(t, err, reason)
+		}
+		for _, unknown := range []string{"", "x", newTokenID()} {
+			refused(unknown, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND)
+		}
+		old := deleted("T1", "")
+		store.client.Del(ctx, trashKey(old)) // as its expiry does
+		refused(old, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND)
+
+		known := deleted("T2", "")
+		second := create(t, store, draft("openai", "T2")).GetId()
+		refused(known, tokenstorev1.Reason_REASON_ALREADY_EXISTS)
+
+		named := deleted("T3", "work")
+		other := draft("cursor", "T4")
+		other.Alias = "work"
+		holder := create(t, store, other).GetId()
+		refused(named, tokenstorev1.Reason_REASON_ALIAS_TAKEN)
+
+		// What stood in the way goes: now it works.
+		for _, id := range []string{second, holder} {
+			if err := store.DeleteToken(ctx, id, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, id := range []string{known, named} {
+			if _, err := store.RestoreToken(ctx, id); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, id := range []string{known, named} {
+			if err := store.DeleteToken(ctx, id, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := store.DeleteUpstream(ctx, "openai", 0); err != nil {
+			t.Fatal(err)
+		}
+		refused(named, tokenstorev1.Reason_REASON_UPSTREAM_NOT_FOUND)
+	})
+}
+
+// A token that cooled when it was deleted goes on cooling.
+func TestARestoredTokenIsAsFitAsItWas(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		off := draft("cursor", "off")
+		off.Enabled = false
+		cools, disabled := create(t, store, draft("cursor", "cools")).GetId(), create(t, store, off).GetId()
+		taken, _, err := store.Acquire(ctx, Wanted{Upstream: "cursor", Count: 1, TTL: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Apply(ctx, Transition{TokenID: cools, Upstream: "cursor", Epoch: taken[0].Epoch(), CoolFor: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range []string{cools, disabled} {
+			if err := store.DeleteToken(ctx, id, 0); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := store.RestoreToken(ctx, id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		leases, shortage, err := store.Acquire(ctx, Wanted{Upstream: "cursor", Count: 1, TTL: time.Minute})
+		if err != nil || len(leases) != 0 || shortage.Cooling != 1 || shortage.Disabled != 1 || shortage.Soonest < 59*time.Minute {
+			t.Errorf("%v, %+v, %v", leases, shortage, err)
+		}
+	})
+}

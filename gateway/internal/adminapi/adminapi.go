@@ -34,6 +34,7 @@ type Tokens interface {
 	GetToken(context.Context, *tokenstorev1.GetTokenRequest, ...grpc.CallOption) (*tokenstorev1.GetTokenResponse, error)
 	UpdateToken(context.Context, *tokenstorev1.UpdateTokenRequest, ...grpc.CallOption) (*tokenstorev1.UpdateTokenResponse, error)
 	DeleteToken(context.Context, *tokenstorev1.DeleteTokenRequest, ...grpc.CallOption) (*tokenstorev1.DeleteTokenResponse, error)
+	RestoreToken(context.Context, *tokenstorev1.RestoreTokenRequest, ...grpc.CallOption) (*tokenstorev1.RestoreTokenResponse, error)
 	ExportTokens(context.Context, *tokenstorev1.ExportTokensRequest, ...grpc.CallOption) (*tokenstorev1.ExportTokensResponse, error)
 }
 
@@ -108,6 +109,7 @@ func (a *API) Routes(router gin.IRouter) {
 	get(api, "/tokens/:id", a.getToken)
 	api.PATCH("/tokens/:id", adapt(a.updateToken))
 	api.DELETE("/tokens/:id", adapt(a.deleteToken))
+	api.POST("/tokens/:id/restore", adapt(a.restoreToken))
 
 	get(api, "/upstreams", a.listUpstreams)
 	api.PUT("/upstreams/:name", adapt(a.putUpstream))

@@ -88,6 +88,10 @@ func (s *store) DeleteToken(ctx context.Context, r *tokenstorev1.DeleteTokenRequ
 	return ask[*tokenstorev1.DeleteTokenResponse](ctx, s, r)
 }
 
+func (s *store) RestoreToken(ctx context.Context, r *tokenstorev1.RestoreTokenRequest, _ ...grpc.CallOption) (*tokenstorev1.RestoreTokenResponse, error) {
+	return ask[*tokenstorev1.RestoreTokenResponse](ctx, s, r)
+}
+
 func (s *store) ExportTokens(ctx context.Context, r *tokenstorev1.ExportTokensRequest, _ ...grpc.CallOption) (*tokenstorev1.ExportTokensResponse, error) {
 	return ask[*tokenstorev1.ExportTokensResponse](ctx, s, r)
 }
@@ -146,6 +150,7 @@ func newStore() *store {
 		&tokenstorev1.GetTokenResponse{Token: cooling},
 		&tokenstorev1.UpdateTokenResponse{Token: cooling},
 		&tokenstorev1.DeleteTokenResponse{},
+		&tokenstorev1.RestoreTokenResponse{Token: cooling},
 		&tokenstorev1.ExportTokensResponse{Content: "work::eyJh\n", Count: 1},
 		&tokenstorev1.GetSettingsResponse{Settings: settings},
 		&tokenstorev1.UpdateSettingsResponse{Settings: settings},
@@ -215,6 +220,7 @@ var routes = []struct {
 	{"GET", "/admin/api/tokens/t2", "", 200, tokenKeys, false},
 	{"PATCH", "/admin/api/tokens/t2", `{"alias":"x"}`, 200, tokenKeys, true},
 	{"DELETE", "/admin/api/tokens/t2", "", 204, nil, true},
+	{"POST", "/admin/api/tokens/t2/restore", "", 200, tokenKeys, true},
 	{"POST", "/admin/api/tokens/import", `{"content":"a","format":"token"}`, 200, []string{"accepted", "rejected", "updated"}, true},
 	{"GET", "/admin/api/tokens/export?format=json", "", 200, nil, true},
 	{"GET", "/admin/api/upstreams", "", 200, []string{"next", "upstreams"}, false},
@@ -363,6 +369,7 @@ func TestWhatTheStoreIsAsked(t *testing.T) {
 			&tokenstorev1.UpdateTokenRequest{Id: "t2", UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"alias", "cap", "tags"}}},
 		},
 		{"delete", "DELETE", "/admin/api/tokens/t2", "", []string{"If-Match", "7"}, &tokenstorev1.DeleteTokenRequest{Id: "t2", ExpectedVersion: 7}},
+		{"restore", "POST", "/admin/api/tokens/t2/restore", "", nil, &tokenstorev1.RestoreTokenRequest{Id: "t2"}},
 		{
 			"import", "POST", "/admin/api/tokens/import", `{"content":"a,b","format":"token-list","upstream":"vendor"}`, nil,
 			&tokenstorev1.ImportTokensRequest{Content: "a,b", Format: tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN_LIST, Upstream: "vendor"},

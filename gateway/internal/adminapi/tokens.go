@@ -212,6 +212,19 @@ func (a *API) deleteToken(c *gin.Context) error {
 	return nil
 }
 
+// POST /admin/api/tokens/{id}/restore
+func (a *API) restoreToken(c *gin.Context) error {
+	id := c.Param("id")
+	ctx, cancel := a.call(c)
+	defer cancel()
+	restored, err := a.Tokens.RestoreToken(ctx, &tokenstorev1.RestoreTokenRequest{Id: id})
+	if err != nil {
+		return storeError(err)
+	}
+	a.audit(c, "token restored", "token_id", id)
+	return answerVersioned(c, http.StatusOK, tokenOf(restored.GetToken()), restored.GetToken().GetVersion())
+}
+
 // POST /admin/api/tokens/import
 func (a *API) importTokens(c *gin.Context) error {
 	var body struct {

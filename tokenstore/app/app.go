@@ -150,7 +150,7 @@ func (t *Tokenstore) Run(ctx context.Context) error {
 	// What serves calls outlives them.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
-	for _, part := range []func(context.Context){t.keeper.run, t.desk.Run, t.listen} {
+	for _, part := range []func(context.Context){t.keeper.run, t.desk.Run, t.listen, t.store.KeepLog} {
 		running.Go(func() { part(background) })
 	}
 	failed := make(chan error, 2)

@@ -55,7 +55,8 @@ type LogEntry struct {
 	CompletionTokens uint64 `protobuf:"varint,20,opt,name=completion_tokens,json=completionTokens,proto3" json:"completion_tokens,omitempty"`
 	// reported, estimated, partial or unknown.
 	UsageSource string `protobuf:"bytes,21,opt,name=usage_source,json=usageSource,proto3" json:"usage_source,omitempty"`
-	// Sealed by the store; empty unless prompts are kept. At most 64 KiB.
+	// Sealed by the store; empty unless prompts are kept: when an admin turns that
+	// off, those that are there go too. At most 64 KiB.
 	Prompt string `protobuf:"bytes,22,opt,name=prompt,proto3" json:"prompt,omitempty"`
 	// The prompt was longer.
 	PromptCut bool `protobuf:"varint,23,opt,name=prompt_cut,json=promptCut,proto3" json:"prompt_cut,omitempty"`
@@ -377,8 +378,9 @@ type QueryRequest struct {
 	Id       string `protobuf:"bytes,10,opt,name=id,proto3" json:"id,omitempty"`
 	TokenId  string `protobuf:"bytes,11,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
 	Upstream string `protobuf:"bytes,12,opt,name=upstream,proto3" json:"upstream,omitempty"`
-	// From an earlier answer's newest: only entries that were stored after it.
-	// Not together with cursor.
+	// From an earlier answer's newest: only entries that were stored after it. Of
+	// more than the limit it answers those that follow it directly, and newest is
+	// where the rest begins. Not together with cursor.
 	After string `protobuf:"bytes,13,opt,name=after,proto3" json:"after,omitempty"`
 	// Leave the prompts out.
 	OmitPrompts   bool `protobuf:"varint,14,opt,name=omit_prompts,json=omitPrompts,proto3" json:"omit_prompts,omitempty"`
@@ -520,7 +522,8 @@ type QueryResponse struct {
 	NextCursor string                 `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3" json:"next_cursor,omitempty"`
 	// Entries kept now.
 	Total uint64 `protobuf:"varint,3,opt,name=total,proto3" json:"total,omitempty"`
-	// Where the log ends now, for a later query's after.
+	// How far this answer reaches, for a later query's after: where the log ends
+	// now, unless after asked for more than the limit.
 	Newest        string `protobuf:"bytes,4,opt,name=newest,proto3" json:"newest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

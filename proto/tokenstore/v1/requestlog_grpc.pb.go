@@ -34,7 +34,8 @@ type RequestLogServiceClient interface {
 	// is sent twice is stored once: entries at or below the replica's highest
 	// stored sequence are skipped.
 	Append(ctx context.Context, in *AppendRequest, opts ...grpc.CallOption) (*AppendResponse, error)
-	// Query answers newest first.
+	// Query answers newest first. A page has fewer entries than the limit, with a
+	// next one to come, only where their prompts are large: 16 MiB are enough.
 	Query(ctx context.Context, in *QueryRequest, opts ...grpc.CallOption) (*QueryResponse, error)
 	// Summarize counts what was logged, by time. Its counters outlive the
 	// entries: a step of a minute for two days, of an hour for 60 days.
@@ -89,7 +90,8 @@ type RequestLogServiceServer interface {
 	// is sent twice is stored once: entries at or below the replica's highest
 	// stored sequence are skipped.
 	Append(context.Context, *AppendRequest) (*AppendResponse, error)
-	// Query answers newest first.
+	// Query answers newest first. A page has fewer entries than the limit, with a
+	// next one to come, only where their prompts are large: 16 MiB are enough.
 	Query(context.Context, *QueryRequest) (*QueryResponse, error)
 	// Summarize counts what was logged, by time. Its counters outlive the
 	// entries: a step of a minute for two days, of an hour for 60 days.

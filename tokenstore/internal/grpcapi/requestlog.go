@@ -36,19 +36,18 @@ func (s *RequestLogServer) Query(ctx context.Context, request *tokenstorev1.Quer
 	if err != nil {
 		return nil, err
 	}
-	filter := redisstore.LogFilter{
-		Model: request.GetModel(), Status: request.GetStatus(), TokenAlias: request.GetTokenAlias(), Stream: request.Stream,
-		Error: request.GetError(), From: timeOf(request.GetFrom()), To: timeOf(request.GetTo()),
-	}
-	entries, next, err := s.store.QueryLog(ctx, filter, limit, request.GetCursor())
+	page, err := s.store.QueryLog(ctx, redisstore.LogQuery{
+		LogFilter: redisstore.LogFilter{
+			ID: request.GetId(), Model: request.GetModel(), Upstream: request.GetUpstream(), Status: request.GetStatus(),
+			TokenID: request.GetTokenId(), TokenAlias: request.GetTokenAlias(), Stream: request.Stream,
+			Error: request.GetError(), From: timeOf(request.GetFrom()), To: timeOf(request.GetTo()),
+		},
+		Limit: limit, Cursor: request.GetCursor(), After: request.GetAfter(), OmitPrompts: request.GetOmitPrompts(),
+	})
 	if err != nil {
 		return nil, err
 	}
-	total, err := s.store.LogSize(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &tokenstorev1.QueryResponse{Entries: entries, NextCursor: next, Total: total}, nil
+	return &tokenstorev1.QueryResponse{Entries: page.Entries, NextCursor: page.Next, Total: page.Total, Newest: page.Newest}, nil
 }
 
 func timeOf(stamp *timestamppb.Timestamp) time.Time {

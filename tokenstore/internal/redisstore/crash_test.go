@@ -76,12 +76,12 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 				t.Errorf("token %v: %v, %v", want, got, err)
 			}
 		}
-		entries, _, err := store.QueryLog(ctx, LogFilter{}, 100_000, "")
+		page, err := store.QueryLog(ctx, LogQuery{Limit: 100_000})
 		if err != nil {
 			t.Fatal(err)
 		}
 		found := 0
-		for _, entry := range entries {
+		for _, entry := range page.Entries {
 			if entry.GetReplica() == fmt.Sprint("g", w) && entry.GetSequence() <= uint64(logged[w]) {
 				found++
 			}
@@ -124,6 +124,9 @@ func TestRedisHoldsNoSecret(t *testing.T) {
 	entry[0].Prompt = secrets[3]
 	if _, err := store.AppendLog(ctx, "g1", entry); err != nil {
 		t.Fatal(err)
+	}
+	if got := queryLog(t, store, LogQuery{}).Entries; got[0].GetPrompt() != secrets[3] {
+		t.Fatalf("the prompt came back as %q", got[0].GetPrompt())
 	}
 	dump := dumpOf(t, store) + filesIn(t, server.Folder())
 	if !strings.Contains(dump, id) {

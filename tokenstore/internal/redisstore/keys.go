@@ -111,8 +111,12 @@ func adminTokenKey() string { return configPrefix + "admin_token" }
 func importedKey() string { return configPrefix + "imported" }
 
 // logEntriesKey is a stream of request log entries: `e` protobuf LogEntry without
-// its prompt, `p` the sealed prompt where there is one.
+// its prompt.
 func logEntriesKey() string { return logPrefix + "entries" }
+
+// logPromptsKey is a stream of the sealed prompts: `p`, under the id of its entry.
+// They are apart, so that entries are read without them.
+func logPromptsKey() string { return logPrefix + "prompts" }
 
 // logSequenceKey is a string: the highest sequence stored of a replica. It expires
 // some days after the replica's last batch.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
@@ -23,6 +24,33 @@ func logEntries(from, to uint64) []*tokenstorev1.LogEntry {
 		})
 	}
 	return entries
+}
+
+func appendLog(t testing.TB, store *Store, replica string, entries []*tokenstorev1.LogEntry) {
+	t.Helper()
+	if _, err := store.AppendLog(t.Context(), replica, entries); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// queryLog answers a page; a limit of 0 means 100.
+func queryLog(t testing.TB, store *Store, query LogQuery) LogPage {
+	t.Helper()
+	if query.Limit == 0 {
+		query.Limit = 100
+	}
+	page, err := store.QueryLog(t.Context(), query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page
+}
+
+func changeSettings(t testing.TB, store *Store, wanted *tokenstorev1.Settings, names ...string) {
+	t.Helper()
+	if _, err := store.UpdateSettings(t.Context(), SettingsUpdate{Settings: wanted, Names: names}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func ids(entries []*tokenstorev1.LogEntry) string {
@@ -53,12 +81,8 @@ func TestLogIsAppendedOnce(t *testing.T) {
 				t.Errorf("%+v: stored %d, %v", step, got, err)
 			}
 		}
-		if size, err := store.LogSize(ctx); err != nil || size != 7 {
-			t.Errorf("size %d, %v", size, err)
-		}
-		got, next, err := store.QueryLog(ctx, LogFilter{}, 100, "")
-		if err != nil || next != "" || ids(got) != "r8 r1 r5 r4 r3 r2 r1" {
-			t.Errorf("got %s, next %q, %v", ids(got), next, err)
+		if page := queryLog(t, store, LogQuery{}); page.Total != 7 || page.Next != "" || ids(page.Entries) != "r8 r1 r5 r4 r3 r2 r1" {
+			t.Errorf("got %s of %d, next %q", ids(page.Entries), page.Total, page.Next)
 		}
 		for name, bad := range map[string]struct {
 			replica string
@@ -81,101 +105,133 @@ func TestLogIsAppendedOnce(t *testing.T) {
 func TestLogEntryComesBackWhole(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, store *Store) {
+		changeSettings(t, store, &tokenstorev1.Settings{LogPrompts: true}, "log_prompts")
 		entry := logEntries(1, 1)[0]
 		entry.FirstByte, entry.Upstream, entry.TokenId, entry.TokenFingerprint = durationpb.New(time.Millisecond), "cursor", "t1", "f"
 		entry.HttpStatus, entry.Error, entry.ErrorKind, entry.EndReason = 200, "e", "k", "done"
 		entry.Attempts, entry.PromptTokens, entry.CompletionTokens, entry.UsageSource = 2, 3, 4, "reported"
-		entry.Prompt = "what the user asked: häß"
-		if _, err := store.AppendLog(t.Context(), "g1", []*tokenstorev1.LogEntry{entry}); err != nil {
-			t.Fatal(err)
-		}
-		got, _, err := store.QueryLog(t.Context(), LogFilter{}, 10, "")
-		if err != nil || len(got) != 1 {
-			t.Fatal(got, err)
+		entry.Prompt, entry.MaskedSecret = "what the user asked: häß", "eyJh…Zx9Q"
+		appendLog(t, store, "g1", []*tokenstorev1.LogEntry{entry})
+		got := queryLog(t, store, LogQuery{}).Entries
+		if len(got) != 1 {
+			t.Fatal(got)
 		}
 		entry.Replica = "g1"
 		if diff := cmp.Diff(entry, got[0], protocmp.Transform()); diff != "" {
 			t.Error(diff)
 		}
+		if got := queryLog(t, store, LogQuery{OmitPrompts: true}).Entries; got[0].GetPrompt() != "" || got[0].GetId() != "r1" {
+			t.Errorf("without prompts: %v", got)
+		}
 		other := New(store.client, Options{Keys: testKeys(t, keyLine1("k9", 'z')), Defaults: store.defaults, Logger: store.log})
-		if got, _, err = other.QueryLog(t.Context(), LogFilter{}, 10, ""); err != nil || !strings.Contains(got[0].GetPrompt(), "k1") || got[0].GetError() != "e" {
-			t.Errorf("without the key: %v, %v", got, err)
+		if got := queryLog(t, other, LogQuery{}).Entries; !strings.Contains(got[0].GetPrompt(), "k1") || got[0].GetError() != "e" {
+			t.Errorf("without the key: %v", got)
 		}
 	})
 }
 
-func TestLogQuery(t *testing.T) {
+// What is kept of long texts ends between characters.
+func TestLogTextsAreCut(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, store *Store) {
-		ctx := t.Context()
-		entries := logEntries(1, 1200)
-		now := time.Now()
-		entries[99].Status, entries[99].Error = "failure", "Upstream is OVERLOADED"
-		for i, entry := range entries {
-			entry.StartedAt = timestamppb.New(now.Add(time.Duration(i-1200) * time.Second))
+		changeSettings(t, store, &tokenstorev1.Settings{LogPrompts: true}, "log_prompts")
+		entries := logEntries(1, 2)
+		entries[0].Error, entries[0].Prompt = "x"+strings.Repeat("ä", 5000), strings.Repeat("語", 30_000)
+		entries[1].Prompt = strings.Repeat("x", maxPrompt)
+		appendLog(t, store, "g1", entries)
+		got := queryLog(t, store, LogQuery{}).Entries
+		whole, long := got[0], got[1]
+		if len(long.GetError()) != maxLogText-1 || !utf8.ValidString(long.GetError()) {
+			t.Errorf("an error of %d bytes", len(long.GetError()))
 		}
-		if _, err := store.AppendLog(ctx, "g1", entries); err != nil {
-			t.Fatal(err)
+		if len(long.GetPrompt()) != maxPrompt-1 || !utf8.ValidString(long.GetPrompt()) || !long.GetPromptCut() {
+			t.Errorf("a prompt of %d bytes, cut: %v", len(long.GetPrompt()), long.GetPromptCut())
 		}
-		yes := true
-		for name, test := range map[string]struct {
-			filter LogFilter
-			want   int
-		}{
-			"all":    {LogFilter{}, 1200},
-			"model":  {LogFilter{Model: "a"}, 600},
-			"stream": {LogFilter{Stream: &yes}, 400},
-			"status": {LogFilter{Status: "failure"}, 1},
-			"error":  {LogFilter{Error: "overloaded"}, 1},
-			"alias":  {LogFilter{TokenAlias: "work"}, 1200},
-			"none":   {LogFilter{TokenAlias: "play"}, 0},
-			"from":   {LogFilter{From: now.Add(-10500 * time.Millisecond)}, 10},
-			"to":     {LogFilter{To: now.Add(-1190500 * time.Millisecond)}, 10},
-		} {
-			count, cursor := 0, ""
-			for {
-				page, next, err := store.QueryLog(ctx, test.filter, 100, cursor)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if count += len(page); next == "" {
-					break
-				}
-				cursor = next
-			}
-			if count != test.want {
-				t.Errorf("%s: %d", name, count)
-			}
+		if len(whole.GetPrompt()) != maxPrompt || whole.GetPromptCut() {
+			t.Errorf("a prompt that fits: %d bytes, cut: %v", len(whole.GetPrompt()), whole.GetPromptCut())
 		}
-		_, _, err := store.QueryLog(ctx, LogFilter{}, 1, "nonsense")
-		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT)
 	})
 }
 
-func TestLogIsBounded(t *testing.T) {
+func TestLogIsKeptByCount(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, store *Store) {
-		ctx := t.Context()
-		if _, err := update(ctx, store, SettingsUpdate{Settings: &tokenstorev1.Settings{LogRetentionCount: 100}, Names: []string{"log_retention_count"}}); err != nil {
-			t.Fatal(err)
-		}
+		changeSettings(t, store, &tokenstorev1.Settings{LogRetentionCount: 100}, "log_retention_count")
 		for i := range uint64(4) {
-			if _, err := store.AppendLog(ctx, "g1", logEntries(i*500+1, i*500+500)); err != nil {
+			appendLog(t, store, "g1", logEntries(i*500+1, i*500+500))
+		}
+		if page := queryLog(t, store, LogQuery{}); page.Total != 100 || len(page.Entries) != 100 || page.Next != "" || page.Entries[99].GetId() != "r1901" {
+			t.Errorf("%d of %d, next %q", len(page.Entries), page.Total, page.Next)
+		}
+	})
+}
+
+// Nobody appends: what is too old goes nevertheless, and its prompt with it.
+func TestLogIsKeptByAge(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		changeSettings(t, store, &tokenstorev1.Settings{LogPrompts: true, LogRetentionHours: 2}, "log_prompts", "log_retention_hours")
+		now, err := store.client.Time(ctx).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, age := range []time.Duration{121 * time.Minute, 119 * time.Minute} {
+			entry := logEntries(uint64(i+1), uint64(i+1))[0]
+			entry.Prompt = "words"
+			record, prompt, err := store.encodeEntry("g1", entry)
+			if err != nil {
 				t.Fatal(err)
 			}
+			place := fmt.Sprint(now.Add(-age).UnixMilli(), "-0")
+			for key, values := range map[string][]any{logEntriesKey(): {"e", record}, logPromptsKey(): {"p", prompt}} {
+				if err := store.client.Do(ctx, append([]any{"XADD", key, place}, values...)...).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
 		}
-		size, err := store.LogSize(ctx)
-		if err != nil || size < 100 || size > 300 {
-			t.Errorf("size %d, %v", size, err)
+		if page := queryLog(t, store, LogQuery{}); ids(page.Entries) != "r2 r1" {
+			t.Fatalf("before: %s", ids(page.Entries))
 		}
-		long := logEntries(5000, 5000)
-		long[0].Error = strings.Repeat("ä", 5000)
-		if _, err := store.AppendLog(ctx, "g1", long); err != nil {
+		if err := store.TrimLog(ctx); err != nil {
 			t.Fatal(err)
 		}
-		got, _, err := store.QueryLog(ctx, LogFilter{}, 1, "")
-		if err != nil || len(got[0].GetError()) != maxLogText {
-			t.Errorf("error of %d bytes, %v", len(got[0].GetError()), err)
+		page := queryLog(t, store, LogQuery{})
+		if ids(page.Entries) != "r2" || page.Total != 1 || page.Entries[0].GetPrompt() != "words" {
+			t.Errorf("after: %v of %d", page.Entries, page.Total)
+		}
+		if n, err := store.client.XLen(ctx, logPromptsKey()).Result(); err != nil || n != 1 {
+			t.Errorf("%d prompts, %v", n, err)
+		}
+	})
+}
+
+// Switched off means that nothing is kept: neither what a gateway sends that has
+// not heard of it, nor what is there.
+func TestLogWithoutPrompts(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		entries := logEntries(1, 3)
+		for _, entry := range entries {
+			entry.Prompt = strings.Repeat("words ", 20_000)
+		}
+		changeSettings(t, store, &tokenstorev1.Settings{LogPrompts: true}, "log_prompts")
+		appendLog(t, store, "g1", entries[:1])
+		changeSettings(t, store, &tokenstorev1.Settings{}, "log_prompts")
+		appendLog(t, store, "g1", entries[1:2])
+		for _, entry := range queryLog(t, store, LogQuery{}).Entries {
+			if entry.GetPrompt() != "" {
+				t.Errorf("%s has a prompt", entry.GetId())
+			}
+		}
+		if n, err := store.client.Exists(t.Context(), logPromptsKey()).Result(); err != nil || n != 0 {
+			t.Errorf("prompts are there: %d, %v", n, err)
+		}
+		changeSettings(t, store, &tokenstorev1.Settings{LogPrompts: true}, "log_prompts")
+		appendLog(t, store, "g1", entries[2:])
+		got := queryLog(t, store, LogQuery{}).Entries
+		if ids(got) != "r3 r2 r1" || got[0].GetPrompt() == "" || got[1].GetPrompt() != "" || got[1].GetPromptCut() {
+			t.Errorf("switched on again: %s", ids(got))
 		}
 	})
 }

@@ -30,6 +30,7 @@ type Store struct {
 	log      *slog.Logger
 
 	credentials credentials
+	logs        *logView
 }
 
 // Options are what a Store works with.
@@ -51,7 +52,7 @@ func New(client redis.UniversalClient, options Options) *Store {
 	}
 	return &Store{
 		client: client, keys: options.Keys, barrier: options.Barrier,
-		defaults: options.Defaults, log: options.Logger,
+		defaults: options.Defaults, log: options.Logger, logs: newLogView(),
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 	"carousel.internal/tokenstore/internal/token"
 )
 
-func testKeys(t *testing.T, text string) *seal.Keyring {
+func testKeys(t testing.TB, text string) *seal.Keyring {
 	t.Helper()
 	keys, err := seal.Parse([]byte(text))
 	if err != nil {
@@ -31,7 +31,7 @@ func keyLine1(id string, fill byte) string {
 }
 
 // newStore makes a prepared store with the upstreams cursor and openai.
-func newStore(t *testing.T, client redis.UniversalClient) *Store {
+func newStore(t testing.TB, client redis.UniversalClient) *Store {
 	t.Helper()
 	store := New(client, Options{
 		Keys: testKeys(t, keyLine1("k1", 'a')), Defaults: token.DefaultSettings(), Logger: slog.New(slog.DiscardHandler),

@@ -1,0 +1,34 @@
+package logindex
+
+import (
+	"strings"
+	"time"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// Filter chooses log entries; its zero fields choose all.
+type Filter struct {
+	ID, Model, Upstream, Status string
+	TokenID, TokenAlias         string
+	Stream                      *bool
+	// Error is found anywhere in the error's text, in any case.
+	Error string
+	// From and To bound when the request began; both are included.
+	From, To time.Time
+}
+
+// Match tells whether the filter chooses the entry.
+func (f Filter) Match(e *tokenstorev1.LogEntry) bool {
+	started := e.GetStartedAt().AsTime()
+	return (f.ID == "" || e.GetId() == f.ID) &&
+		(f.Model == "" || e.GetModel() == f.Model) &&
+		(f.Upstream == "" || e.GetUpstream() == f.Upstream) &&
+		(f.Status == "" || e.GetStatus() == f.Status) &&
+		(f.TokenID == "" || e.GetTokenId() == f.TokenID) &&
+		(f.TokenAlias == "" || e.GetTokenAlias() == f.TokenAlias) &&
+		(f.Stream == nil || e.GetStream() == *f.Stream) &&
+		(f.Error == "" || strings.Contains(strings.ToLower(e.GetError()), strings.ToLower(f.Error))) &&
+		(f.From.IsZero() || !started.Before(f.From)) &&
+		(f.To.IsZero() || !started.After(f.To))
+}

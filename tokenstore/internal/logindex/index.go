@@ -1,0 +1,173 @@
+// Package logindex finds entries of the request log without reading it: it keeps
+// in memory of each entry what a filter may ask for, about 64 bytes, and each
+// text that entries share once. It may take an entry for one that a filter
+// chooses when it is not, never the other way round: whoever reads the entries
+// asks Filter.Match. It does no I/O.
+package logindex
+
+import (
+	"hash/maphash"
+	"slices"
+	"sort"
+	"strings"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// defaultRoom bounds what the texts of all entries take, in bytes. Entries whose
+// texts find no room are chosen whatever is asked of these texts.
+const defaultRoom = 16 << 20
+
+// Index is of a part of the log without gaps. Not safe for concurrent use.
+type Index struct {
+	rows    []row // ascending
+	symbols *symbols
+	// trimmed rows are still in the memory in front of rows.
+	trimmed int
+	seed    maphash.Seed
+}
+
+// row is an entry.
+type row struct {
+	id ID
+	// name is a hash of the request's id.
+	name uint64
+	// started is in µs.
+	started                                      int64
+	model, upstream, status, token, alias, error symbol
+	stream                                       bool
+}
+
+// New makes an empty index.
+func New() *Index { return newIndex(defaultRoom) }
+
+func newIndex(room int) *Index {
+	return &Index{symbols: newSymbols(room), seed: maphash.MakeSeed()}
+}
+
+// Len is the number of entries.
+func (x *Index) Len() int { return len(x.rows) }
+
+// Last is the place of the newest entry; the zero ID without entries.
+func (x *Index) Last() ID {
+	if len(x.rows) == 0 {
+		return ID{}
+	}
+	return x.rows[len(x.rows)-1].id
+}
+
+// Add takes in the entry that follows the last one.
+func (x *Index) Add(id ID, e *tokenstorev1.LogEntry) {
+	x.rows = append(x.rows, row{
+		id: id, name: maphash.String(x.seed, e.GetId()), started: e.GetStartedAt().AsTime().UnixMicro(),
+		model: x.symbols.take(e.GetModel()), upstream: x.symbols.take(e.GetUpstream()), status: x.symbols.take(e.GetStatus()),
+		token: x.symbols.take(e.GetTokenId()), alias: x.symbols.take(e.GetTokenAlias()),
+		error: x.symbols.take(strings.ToLower(e.GetError())), stream: e.GetStream(),
+	})
+}
+
+// Trim forgets the entries before first.
+func (x *Index) Trim(first ID) {
+	gone := x.from(first)
+	for i := range x.rows[:gone] {
+		r := &x.rows[i]
+		for _, sym := range [...]symbol{r.model, r.upstream, r.status, r.token, r.alias, r.error} {
+			x.symbols.drop(sym)
+		}
+	}
+	x.rows = x.rows[gone:]
+	if x.trimmed += gone; x.trimmed > len(x.rows) {
+		x.rows, x.trimmed = slices.Clone(x.rows), 0
+	}
+}
+
+// from is the position of the first entry that is not before id.
+func (x *Index) from(id ID) int {
+	return sort.Search(len(x.rows), func(i int) bool { return x.rows[i].id.Compare(id) >= 0 })
+}
+
+// Span is a part of the log: the entries after one place and before another.
+type Span struct{ After, Before ID }
+
+// Newest answers the newest entries of the span that the filter may choose, up to
+// limit, newest first, and whether there are more.
+func (x *Index) Newest(f Filter, span Span, limit int) (ids []ID, more bool) {
+	rows, chosen := x.within(span), x.probe(f)
+	for i := len(rows) - 1; i >= 0; i-- {
+		if !chosen.match(&rows[i]) {
+			continue
+		}
+		if len(ids) == limit {
+			return ids, true
+		}
+		ids = append(ids, rows[i].id)
+	}
+	return ids, false
+}
+
+// Oldest is Newest from the other end, oldest first.
+func (x *Index) Oldest(f Filter, span Span, limit int) (ids []ID, more bool) {
+	rows, chosen := x.within(span), x.probe(f)
+	for i := range rows {
+		if !chosen.match(&rows[i]) {
+			continue
+		}
+		if len(ids) == limit {
+			return ids, true
+		}
+		ids = append(ids, rows[i].id)
+	}
+	return ids, false
+}
+
+func (x *Index) within(span Span) []row {
+	low, high := x.from(span.After), x.from(span.Before)
+	if low < len(x.rows) && x.rows[low].id == span.After {
+		low++
+	}
+	return x.rows[min(low, high):high]
+}
+
+// probe is a filter in the index's terms.
+type probe struct {
+	filter                                Filter
+	name                                  uint64
+	from, to                              int64
+	model, upstream, status, token, alias symbol
+	// errors says of each symbol whether it has the wanted text in it.
+	errors []bool
+}
+
+func (x *Index) probe(f Filter) *probe {
+	p := &probe{
+		filter: f, name: maphash.String(x.seed, f.ID), from: f.From.UnixMicro(), to: f.To.UnixMicro(),
+		model: x.symbols.find(f.Model), upstream: x.symbols.find(f.Upstream), status: x.symbols.find(f.Status),
+		token: x.symbols.find(f.TokenID), alias: x.symbols.find(f.TokenAlias),
+	}
+	if f.Error != "" {
+		wanted := strings.ToLower(f.Error)
+		p.errors = make([]bool, len(x.symbols.texts))
+		for sym, text := range x.symbols.texts {
+			p.errors[sym] = strings.Contains(text, wanted)
+		}
+		p.errors[untold] = true
+	}
+	return p
+}
+
+func (p *probe) match(r *row) bool {
+	f := &p.filter
+	return (f.ID == "" || r.name == p.name) &&
+		(f.Model == "" || may(r.model, p.model)) &&
+		(f.Upstream == "" || may(r.upstream, p.upstream)) &&
+		(f.Status == "" || may(r.status, p.status)) &&
+		(f.TokenID == "" || may(r.token, p.token)) &&
+		(f.TokenAlias == "" || may(r.alias, p.alias)) &&
+		(f.Stream == nil || r.stream == *f.Stream) &&
+		(f.From.IsZero() || r.started >= p.from) &&
+		(f.To.IsZero() || r.started <= p.to) &&
+		(p.errors == nil || p.errors[r.error])
+}
+
+// may tells whether an entry's text can be the wanted one.
+func may(is, wanted symbol) bool { return is == wanted || is == untold }

@@ -1,0 +1,46 @@
+package redisstore
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"carousel.internal/proto/rpcerr"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+const (
+	// keepLogEvery is how long what is too old may outlive its time.
+	keepLogEvery = 10 * time.Second
+	// keepLogTimeout bounds one round. A first look at a large log that takes
+	// longer goes on in the next round.
+	keepLogTimeout = 30 * time.Second
+)
+
+// KeepLog trims the log, also when nobody appends, and has its index ready for
+// queries, until ctx ends.
+func (s *Store) KeepLog(ctx context.Context) {
+	ticker := time.NewTicker(keepLogEvery)
+	defer ticker.Stop()
+	for {
+		err := s.keepLog(ctx)
+		if err != nil && ctx.Err() == nil && !rpcerr.Is(err, tokenstorev1.Reason_REASON_STORE_UNAVAILABLE) {
+			s.log.LogAttrs(ctx, slog.LevelError, "the request log can't be kept", slog.Any("error", err))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+func (s *Store) keepLog(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, keepLogTimeout)
+	defer cancel()
+	if err := s.TrimLog(ctx); err != nil {
+		return err
+	}
+	_, _, err := s.catchUpLog(ctx)
+	return err
+}

@@ -1,0 +1,255 @@
+package redisstore
+
+import (
+	"context"
+	"hash/maphash"
+	"slices"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+	"google.golang.org/protobuf/proto"
+
+	"carousel.internal/proto/rpcerr"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/logindex"
+)
+
+const (
+	// catchUpStep is how many entries the index takes in at a time.
+	catchUpStep = 2000
+	// pageStep is how many entries of a page are read at a time, and maxPage how
+	// many bytes they may have until no more are.
+	pageStep = 100
+	maxPage  = 16 << 20
+)
+
+// LogFilter chooses log entries; its zero fields choose all.
+type LogFilter = logindex.Filter
+
+// LogQuery asks for log entries.
+type LogQuery struct {
+	LogFilter
+	Limit int
+	// Cursor is an earlier page's Next: only older entries.
+	Cursor string
+	// After is an earlier page's Newest: only entries stored since, those first
+	// that follow it directly. Not together with Cursor.
+	After       string
+	OmitPrompts bool
+}
+
+// LogPage answers a LogQuery.
+type LogPage struct {
+	// Entries are the newest first. They are fewer than the limit, with more to
+	// come, only where their prompts are large.
+	Entries []*tokenstorev1.LogEntry
+	// Next is the cursor of the next page; empty on the last.
+	Next string
+	// Newest is how far the page reaches: where the log ended, or before that
+	// where After asked for more than the limit.
+	Newest string
+	// Total is how many entries are kept.
+	Total uint64
+}
+
+// logView is this process's index of the log.
+type logView struct {
+	// turn is held by whoever brings the index up to date.
+	turn chan struct{}
+	// last is a hash of the newest entry in the index. Only the turn's holder
+	// uses it.
+	last uint64
+	seed maphash.Seed
+
+	mu    sync.RWMutex
+	index *logindex.Index
+}
+
+func newLogView() *logView {
+	return &logView{turn: make(chan struct{}, 1), seed: maphash.MakeSeed(), index: logindex.New()}
+}
+
+// QueryLog answers the entries that the query chooses.
+func (s *Store) QueryLog(ctx context.Context, query LogQuery) (LogPage, error) {
+	span, err := query.span()
+	if err != nil {
+		return LogPage{}, err
+	}
+	end, total, err := s.catchUpLog(ctx)
+	if err != nil {
+		return LogPage{}, err
+	}
+	// What is stored from now on belongs to a later After.
+	if span.Before.Compare(end) > 0 {
+		span.Before = logindex.ID{MS: end.MS, Seq: end.Seq + 1}
+	}
+	page := LogPage{Newest: end.String(), Total: total}
+	read, more, err := s.readLog(ctx, query, span, &page)
+	switch {
+	case err != nil || !more:
+	case query.After != "":
+		page.Newest = read.String()
+	default:
+		page.Next = read.String()
+	}
+	if query.After != "" {
+		slices.Reverse(page.Entries)
+	}
+	return page, err
+}
+
+func (q LogQuery) span() (logindex.Span, error) {
+	span := logindex.Span{Before: logindex.ID{MS: ^uint64(0)}}
+	if q.Cursor != "" && q.After != "" {
+		return span, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "after: not together with cursor")
+	}
+	var err error
+	if q.Cursor != "" {
+		if span.Before, err = logindex.ParseID(q.Cursor); err != nil {
+			return span, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "cursor: not one of ours; begin without")
+		}
+	}
+	if q.After != "" {
+		if span.After, err = logindex.ParseID(q.After); err != nil {
+			return span, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "after: not the newest of an earlier answer; begin without")
+		}
+	}
+	return span, nil
+}
+
+// readLog fills the page with the span's entries, from its newer end, or from its
+// older one where the query asks for what came after. It answers up to where it
+// has read and whether there may be more.
+func (s *Store) readLog(ctx context.Context, query LogQuery, span logindex.Span, page *LogPage) (read logindex.ID, more bool, err error) {
+	size := 0
+	for more = true; more && len(page.Entries) < query.Limit && size < maxPage; {
+		var ids []logindex.ID
+		limit := min(query.Limit-len(page.Entries), pageStep)
+		s.logs.mu.RLock()
+		if query.After != "" {
+			ids, more = s.logs.index.Oldest(query.LogFilter, span, limit)
+		} else {
+			ids, more = s.logs.index.Newest(query.LogFilter, span, limit)
+		}
+		s.logs.mu.RUnlock()
+		if len(ids) == 0 {
+			return read, false, nil
+		}
+		entries, err := s.entriesOf(ctx, ids, query.OmitPrompts)
+		if err != nil {
+			return read, false, err
+		}
+		for _, entry := range entries {
+			if query.Match(entry) {
+				page.Entries = append(page.Entries, entry)
+				size += proto.Size(entry)
+			}
+		}
+		read = ids[len(ids)-1]
+		if query.After != "" {
+			span.After = read
+		} else {
+			span.Before = read
+		}
+	}
+	return read, more, nil
+}
+
+// entriesOf reads entries; those that have been trimmed meanwhile are left out.
+func (s *Store) entriesOf(ctx context.Context, ids []logindex.ID, omitPrompts bool) ([]*tokenstorev1.LogEntry, error) {
+	pipe := s.client.Pipeline()
+	records := make([]*redis.XMessageSliceCmd, len(ids))
+	prompts := make([]*redis.XMessageSliceCmd, len(ids))
+	for i, id := range ids {
+		records[i] = pipe.XRange(ctx, logEntriesKey(), id.String(), id.String())
+		if !omitPrompts {
+			prompts[i] = pipe.XRange(ctx, logPromptsKey(), id.String(), id.String())
+		}
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, storeError("query the log", err)
+	}
+	entries := make([]*tokenstorev1.LogEntry, 0, len(ids))
+	for i := range ids {
+		if len(records[i].Val()) == 0 {
+			continue
+		}
+		sealed := ""
+		if !omitPrompts && len(prompts[i].Val()) > 0 {
+			sealed, _ = prompts[i].Val()[0].Values["p"].(string)
+		}
+		entries = append(entries, s.decodeEntry(recordOf(records[i].Val()[0]), sealed))
+	}
+	return entries, nil
+}
+
+func recordOf(message redis.XMessage) string {
+	record, _ := message.Values["e"].(string)
+	return record
+}
+
+// catchUpLog brings the index up to date and answers where the log ends and how
+// many entries are kept. What it has taken in stays, also when ctx ends first.
+func (s *Store) catchUpLog(ctx context.Context) (end logindex.ID, total uint64, err error) {
+	select {
+	case s.logs.turn <- struct{}{}:
+		defer func() { <-s.logs.turn }()
+	case <-ctx.Done():
+		return end, 0, storeError("read the log", ctx.Err())
+	}
+	for done := false; !done; {
+		if total, done, err = s.catchUpStep(ctx); err != nil {
+			return end, 0, storeError("read the log", err)
+		}
+	}
+	return s.logs.index.Last(), total, nil
+}
+
+// catchUpStep takes in some of what other tokenstores and this one have stored
+// and trimmed. The log must still have the newest entry of the index: if it has
+// not, it was trimmed away whole, or it is another log, as after a restart of
+// Redis that lost the end, and the index begins anew.
+func (s *Store) catchUpStep(ctx context.Context) (total uint64, done bool, err error) {
+	view := s.logs
+	last, known := view.index.Last(), view.index.Len() > 0
+	pipe := s.client.Pipeline()
+	oldest := pipe.XRangeN(ctx, logEntriesKey(), "-", "+", 1)
+	news := pipe.XRangeN(ctx, logEntriesKey(), last.String(), "+", catchUpStep)
+	size := pipe.XLen(ctx, logEntriesKey())
+	if _, err := pipe.Exec(ctx); err != nil {
+		return 0, false, err
+	}
+	total = uint64(max(size.Val(), 0))
+	added := news.Val()
+	full := len(added) == catchUpStep
+
+	view.mu.Lock()
+	defer view.mu.Unlock()
+	if known {
+		if len(added) == 0 || added[0].ID != last.String() || view.hash(added[0]) != view.last {
+			view.index = logindex.New()
+			return total, false, nil
+		}
+		added = added[1:]
+	}
+	for _, message := range added {
+		id, err := logindex.ParseID(message.ID)
+		if err != nil {
+			return 0, false, err
+		}
+		view.index.Add(id, s.decodeEntry(recordOf(message), ""))
+		view.last = view.hash(message)
+	}
+	if len(oldest.Val()) > 0 {
+		first, err := logindex.ParseID(oldest.Val()[0].ID)
+		if err != nil {
+			return 0, false, err
+		}
+		view.index.Trim(first)
+	}
+	return total, !full, nil
+}
+
+func (v *logView) hash(message redis.XMessage) uint64 {
+	return maphash.String(v.seed, recordOf(message))
+}

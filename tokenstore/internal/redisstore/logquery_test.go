@@ -1,0 +1,283 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/testredis"
+)
+
+// seedLog stores n entries of all kinds, newest last, and answers them.
+func seedLog(t testing.TB, store *Store, n int) []*tokenstorev1.LogEntry {
+	t.Helper()
+	changeSettings(t, store, &tokenstorev1.Settings{LogRetentionCount: uint32(n)}, "log_retention_count")
+	began := time.Now().Add(-time.Hour)
+	entries := logEntries(1, uint64(n))
+	for i, entry := range entries {
+		entry.Replica, entry.StartedAt = "g1", timestamppb.New(began.Add(time.Duration(i)*time.Millisecond))
+		entry.TokenId, entry.TokenAlias = fmt.Sprint("t", i%50), fmt.Sprint("alias", i%50)
+		entry.Upstream, entry.Model = []string{"cursor", "openai"}[i%2], fmt.Sprint("model-", i%21)
+		if i%7 == 0 {
+			entry.Status, entry.Error = "failure", fmt.Sprintf("Upstream is OVERLOADED; request %d waits", i)
+		}
+	}
+	for batch := range slices.Chunk(entries, maxBatch) {
+		appendLog(t, store, "g1", batch)
+	}
+	return entries
+}
+
+// plain is what a query should answer, newest first.
+func plain(entries []*tokenstorev1.LogEntry, filter LogFilter) []*tokenstorev1.LogEntry {
+	var chosen []*tokenstorev1.LogEntry
+	for _, entry := range slices.Backward(entries) {
+		if filter.Match(entry) {
+			chosen = append(chosen, entry)
+		}
+	}
+	return chosen
+}
+
+// logFilters choose of seedLog's entries in every way.
+func logFilters(entries []*tokenstorev1.LogEntry) map[string]LogFilter {
+	yes := true
+	n := len(entries)
+	at := func(i int) time.Time { return entries[i].GetStartedAt().AsTime() }
+	return map[string]LogFilter{
+		"all":           {},
+		"id":            {ID: fmt.Sprint("r", n/2)},
+		"model":         {Model: "model-3"},
+		"upstream":      {Upstream: "openai"},
+		"status":        {Status: "failure"},
+		"token":         {TokenID: "t7"},
+		"alias":         {TokenAlias: "alias8"},
+		"stream":        {Stream: &yes},
+		"error":         {Error: "is overloaded"},
+		"one error":     {Error: fmt.Sprintf("Request %d Waits", n/7/2*7)},
+		"from":          {From: at(n - 150)},
+		"to":            {To: at(150)},
+		"together":      {From: at(n / 4), To: at(n / 2), Status: "failure", Upstream: "cursor", Stream: &yes},
+		"the oldest":    {ID: "r1"},
+		"no such model": {Model: "nope"},
+		"no such error": {Error: "nope"},
+	}
+}
+
+// 100,000 entries on a real Redis: every filter answers, page by page, exactly
+// what a plain filter answers.
+func TestLogQueryAtSize(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("seeds 100,000 entries")
+	}
+	store := newStore(t, testredis.Start(t))
+	checkQueries(t, store, seedLog(t, store, 100_000))
+}
+
+func TestLogQuery(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) { checkQueries(t, store, seedLog(t, store, 2500)) })
+}
+
+func checkQueries(t *testing.T, store *Store, entries []*tokenstorev1.LogEntry) {
+	t.Helper()
+	const pages = 4 // of a longer answer the beginning will do
+	for name, filter := range logFilters(entries) {
+		want := plain(entries, filter)
+		var got []*tokenstorev1.LogEntry
+		query := LogQuery{LogFilter: filter, Limit: 900}
+		for range pages {
+			page := queryLog(t, store, query)
+			if got = append(got, page.Entries...); page.Next == "" {
+				break
+			}
+			query.Cursor = page.Next
+		}
+		if most := pages * query.Limit; len(want) > most {
+			want = want[:most]
+		}
+		if ids(got) != ids(want) {
+			t.Errorf("%s: %d entries, want %d", name, len(got), len(want))
+		}
+	}
+}
+
+func TestLogQueryRefuses(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, testredis.Mini(t))
+	for name, query := range map[string]LogQuery{
+		"cursor":           {Cursor: "nonsense"},
+		"after":            {After: "5"},
+		"cursor and after": {Cursor: "1-1", After: "1-1"},
+	} {
+		query.Limit = 1
+		_, err := store.QueryLog(t.Context(), query)
+		if wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT); t.Failed() {
+			t.Fatal(name)
+		}
+	}
+}
+
+// A tail by polling sees every entry once, in order, also when more have come than
+// one answer holds, and when only some are wanted.
+func TestLogTail(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		page := queryLog(t, store, LogQuery{})
+		if page.Newest == "" || len(page.Entries) != 0 {
+			t.Fatalf("an empty log: %+v", page)
+		}
+		after := page.Newest
+		var seen []string
+		poll := func() int {
+			page := queryLog(t, store, LogQuery{After: after, Limit: 3, LogFilter: LogFilter{Model: "a"}})
+			for _, entry := range slices.Backward(page.Entries) {
+				seen = append(seen, entry.GetId())
+			}
+			if page.Next != "" {
+				t.Error("a tail has no next page")
+			}
+			after = page.Newest
+			return len(page.Entries)
+		}
+		for i := range uint64(5) {
+			appendLog(t, store, "g1", logEntries(20*i+1, 20*i+20))
+			poll()
+		}
+		for poll() > 0 {
+		}
+		var want []string
+		for i := 2; i <= 100; i += 2 {
+			want = append(want, fmt.Sprint("r", i))
+		}
+		if !slices.Equal(seen, want) {
+			t.Errorf("seen %v", seen)
+		}
+	})
+}
+
+// Every tokenstore sees what another one has stored and trimmed.
+func TestLogOfSeveralTokenstores(t *testing.T) {
+	t.Parallel()
+	testredis.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		one, two := newStore(t, client), newStore(t, client)
+		changeSettings(t, one, &tokenstorev1.Settings{LogRetentionCount: 4}, "log_retention_count")
+		appendLog(t, one, "g1", logEntries(1, 3))
+		if got := ids(queryLog(t, two, LogQuery{}).Entries); got != "r3 r2 r1" {
+			t.Errorf("two sees %s", got)
+		}
+		appendLog(t, two, "g2", logEntries(11, 12))
+		appendLog(t, one, "g1", logEntries(4, 4))
+		for i, store := range []*Store{one, two} {
+			page := queryLog(t, store, LogQuery{Limit: 3})
+			rest := queryLog(t, store, LogQuery{Limit: 3, Cursor: page.Next})
+			if ids(page.Entries) != "r4 r12 r11" || ids(rest.Entries) != "r3" || rest.Next != "" {
+				t.Errorf("store %d sees %s, then %s", i, ids(page.Entries), ids(rest.Entries))
+			}
+		}
+		// A gap: all that two knows has been trimmed before it looks again.
+		appendLog(t, one, "g1", logEntries(5, 14))
+		if got := ids(queryLog(t, two, LogQuery{}).Entries); got != "r14 r13 r12 r11" {
+			t.Errorf("after a gap two sees %s", got)
+		}
+	})
+}
+
+// A Redis that comes back without the end of the log, or with another log, is
+// believed: also when another entry now has the place of one that was known.
+func TestLogThatLostItsEnd(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := context.WithoutCancel(t.Context())
+		put := func(place string, entry *tokenstorev1.LogEntry) {
+			record, _, err := store.encodeEntry("g1", entry)
+			if err == nil {
+				err = store.client.XAdd(ctx, &redis.XAddArgs{Stream: logEntriesKey(), ID: place, Values: []any{"e", record}}).Err()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, entry := range logEntries(1, 3) {
+			put(fmt.Sprint("7-", i+1), entry)
+		}
+		if got := ids(queryLog(t, store, LogQuery{}).Entries); got != "r3 r2 r1" {
+			t.Fatal(got)
+		}
+		for name, log := range map[string][]string{
+			"nothing":            {},
+			"the end is lost":    {"7-1 r1", "7-2 r2"},
+			"and others came":    {"7-1 r1", "7-2 r2", "7-5 r4"},
+			"in the same places": {"7-1 r1", "7-2 r2", "7-3 r5"},
+			"and more":           {"7-1 r1", "7-2 r6", "7-3 r7", "7-4 r8"},
+		} {
+			if err := store.client.Del(ctx, logEntriesKey()).Err(); err != nil {
+				t.Fatal(err)
+			}
+			var want []string
+			for _, each := range log {
+				place, id, _ := strings.Cut(each, " ")
+				put(place, &tokenstorev1.LogEntry{Id: id})
+				want = append([]string{id}, want...)
+			}
+			page := queryLog(t, store, LogQuery{})
+			if got := ids(page.Entries); got != strings.Join(want, " ") || page.Total != uint64(len(want)) {
+				t.Errorf("%s: %s of %d, want %s", name, got, page.Total, want)
+			}
+		}
+	})
+}
+
+// A page of large prompts ends early and says where it goes on.
+func TestLogPagesAreBounded(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		changeSettings(t, store, &tokenstorev1.Settings{LogPrompts: true}, "log_prompts")
+		entries := logEntries(1, 500)
+		for _, entry := range entries {
+			entry.Prompt = strings.Repeat("x", maxPrompt)
+		}
+		for batch := range slices.Chunk(entries, 50) {
+			appendLog(t, store, "g1", batch)
+		}
+		page := queryLog(t, store, LogQuery{Limit: 1000})
+		if n := len(page.Entries); n < maxPage/maxPrompt || n > maxPage/maxPrompt+pageStep || page.Next == "" {
+			t.Fatalf("%d entries, next %q", n, page.Next)
+		}
+		rest := queryLog(t, store, LogQuery{Limit: 1000, Cursor: page.Next})
+		if len(page.Entries)+len(rest.Entries) != 500 || rest.Next != "" {
+			t.Errorf("%d entries, then %d", len(page.Entries), len(rest.Entries))
+		}
+		if page := queryLog(t, store, LogQuery{Limit: 1000, OmitPrompts: true}); len(page.Entries) != 500 {
+			t.Errorf("%d entries without prompts", len(page.Entries))
+		}
+	})
+}
+
+// The first page of 100 of 100,000 entries, and what the index costs.
+func BenchmarkLogQuery(b *testing.B) {
+	store := newStore(b, testredis.Start(b))
+	entries := seedLog(b, store, 100_000)
+	queryLog(b, store, LogQuery{})
+	for name, filter := range logFilters(entries) {
+		b.Run(strings.ReplaceAll(name, " ", "-"), func(b *testing.B) {
+			for b.Loop() {
+				queryLog(b, store, LogQuery{LogFilter: filter})
+			}
+		})
+	}
+	b.Run("first-look", func(b *testing.B) {
+		for b.Loop() {
+			store.logs = newLogView()
+			queryLog(b, store, LogQuery{})
+		}
+	})
+}

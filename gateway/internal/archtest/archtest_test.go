@@ -30,11 +30,16 @@ var allowed = map[string][]string{
 	"internal/accesslog":  {},
 	"internal/tokencount": {"internal/chat"},
 	"internal/rawjson":    {},
+	"internal/imagefile":  {},
+	"internal/imagefetch": {"internal/imagefile"},
 	"internal/archtest":   {},
 
 	// Spokes: dialects and drivers meet only in chat.
-	"internal/dialect/*":             {"internal/chat", "internal/rawjson"},
-	"internal/upstream/*":            {"internal/chat", "internal/upstream", "internal/rawjson"},
+	"internal/dialect/*":  {"internal/chat", "internal/rawjson"},
+	"internal/upstream/*": {"internal/chat", "internal/upstream", "internal/rawjson"},
+	"internal/upstream/cursor": {
+		"internal/chat", "internal/upstream", "internal/imagefile", "internal/imagefetch",
+	},
 	"internal/upstream/upstreamtest": {"internal/chat", "internal/upstream"},
 
 	// The use case, and the store behind it.

@@ -61,7 +61,7 @@ func (m Message) Text() string {
 	var text string
 	first := true
 	for _, part := range m.Parts {
-		if part.Image != nil {
+		if part.Image != nil || part.Other != "" {
 			continue
 		}
 		if !first {
@@ -73,15 +73,23 @@ func (m Message) Text() string {
 	return text
 }
 
-// Part is a piece of a message: text, or an image where Image is set.
+// Part is a piece of a message: an image where Image is set, something else where
+// Other is, and else text.
 type Part struct {
 	Text  string
 	Image *Image
+	// Other is the dialect's name of content that has no canonical form, such as
+	// input_audio: only Request.Source has it.
+	Other string
 }
 
 // Image is a picture by URL: `data:image/png;base64,…`, http or https.
 type Image struct {
 	URL string
+	// Data is the image file, once a driver has read it, and Width and Height its
+	// size in pixels, 0 where that is unknown. Nobody changes them.
+	Data          []byte
+	Width, Height int32
 }
 
 // ToolCall is one call of a function by the model. In an Event it is a piece:

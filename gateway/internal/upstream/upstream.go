@@ -72,7 +72,7 @@ type Credential struct {
 type Options struct {
 	SlowPool            bool
 	DefaultInstructions string
-	// Vision is none, base64 or all.
+	// Vision is VisionNone, VisionBase64 or VisionAll; empty is VisionBase64.
 	Vision string
 	// ClientVersion and Timezone are what the Cursor driver says of itself.
 	ClientVersion string

@@ -351,12 +351,12 @@ func (d *decoder) content(at place) (parts []chat.Part, present bool, err error)
 }
 
 // part consumes one content part. Of the types that the canonical form has no
-// room for (audio, files) nothing is kept but what Source has.
+// room for (audio, files) their name is kept; Source has the rest.
 func (d *decoder) part(at place) error {
 	if d.s.Kind() != rawjson.Object {
 		return d.mismatchAt(at, "", "an object")
 	}
-	var kind, text, url string
+	var kind, text, refusal, url string
 	var hasKind, hasText, hasURL bool
 	for ok := d.s.Object(); ok; ok = d.s.Member() {
 		var err error
@@ -370,6 +370,12 @@ func (d *decoder) part(at place) error {
 				text = d.s.Text()
 			} else {
 				err = d.mismatchAt(at, "text", "a string")
+			}
+		case "refusal":
+			if d.s.Kind() == rawjson.String {
+				refusal = d.s.Text()
+			} else {
+				d.s.Skip()
 			}
 		case "image_url":
 			hasURL = true
@@ -395,6 +401,10 @@ func (d *decoder) part(at place) error {
 		return invalid(at.param("image_url"), "`%s` is missing: it must be an object with a `url`", at.param("image_url"))
 	case kind == "image_url":
 		d.parts = append(d.parts, chat.Part{Image: &chat.Image{URL: url}})
+	case kind == "refusal": // what an assistant said instead of a text
+		d.parts = append(d.parts, chat.Part{Text: refusal})
+	default:
+		d.parts = append(d.parts, chat.Part{Other: cut(kind)})
 	}
 	return nil
 }

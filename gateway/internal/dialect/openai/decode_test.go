@@ -42,12 +42,15 @@ func TestDecode(t *testing.T) {
 		"parts": {
 			`{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"see"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AA==","detail":"low"}},{"type":"image_url","image_url":"https://x/y.png"},{"type":"input_audio","input_audio":{"data":"AA","format":"wav"}}]}]}`,
 			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.User, Parts: []chat.Part{
-				{Text: "see"}, {Image: &chat.Image{URL: "data:image/png;base64,AA=="}}, {Image: &chat.Image{URL: "https://x/y.png"}},
+				{Text: "see"},
+				{Image: &chat.Image{URL: "data:image/png;base64,AA=="}},
+				{Image: &chat.Image{URL: "https://x/y.png"}},
+				{Other: "input_audio"},
 			}}}},
 		},
 		"only a part that the canonical form has no room for": {
 			`{"model":"m","messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]}`,
-			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.User, Parts: []chat.Part{}}}},
+			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.User, Parts: []chat.Part{{Other: "file"}}}}},
 		},
 		"tools": {
 			`{"model":"m","tools":[{"type":"function"}],"messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}},{"id":"c2","type":"custom","custom":{"name":"g","input":"x"}}]},{"role":"tool","tool_call_id":"c1","content":"42"}]}`,
@@ -59,6 +62,10 @@ func TestDecode(t *testing.T) {
 		"an assistant that refused": {
 			`{"model":"m","messages":[{"role":"assistant","refusal":"no"}]}`,
 			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.Assistant}}},
+		},
+		"an assistant that refused, in a part": {
+			`{"model":"m","messages":[{"role":"assistant","content":[{"type":"refusal","refusal":"no"}]}]}`,
+			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.Assistant, Parts: text("no")}}},
 		},
 		"null means absent": {
 			`{"model":"m","stream":null,"stream_options":null,"user":null,"messages":[{"role":"user","content":"","tool_calls":null,"tool_call_id":null}]}`,

@@ -15,6 +15,7 @@ import (
 	"connectrpc.com/connect"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/imagefetch"
 	"carousel.internal/gateway/internal/upstream"
 	aiserverv1 "carousel.internal/proto/cursor/aiserver/v1"
 )
@@ -44,6 +45,7 @@ type driver struct {
 	transport *http.Transport
 	// firstByte bounds the time until the first event, idle the time between two.
 	firstByte, idle time.Duration
+	images          images
 	// now and newID are fixed in tests.
 	now   func() time.Time
 	newID func() string
@@ -85,6 +87,7 @@ func newDriver(base string, transport http.RoundTripper) *driver {
 		idle:      defaultIdle,
 		now:       time.Now,
 		newID:     newUUID,
+		images:    imagefetch.New(imagefetch.Options{}),
 	}
 }
 

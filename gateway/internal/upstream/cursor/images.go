@@ -1,120 +1,148 @@
 package cursor
 
 import (
-	"bytes"
-	"encoding/base64"
+	"context"
 	"errors"
-	"fmt"
-	"image"
-	"image/gif"
-	"image/jpeg"
-	"image/png"
-	"io"
-	"math"
-	"net/http"
+	"slices"
 	"strings"
 
-	"golang.org/x/image/webp"
-
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/imagefetch"
+	"carousel.internal/gateway/internal/imagefile"
+	"carousel.internal/gateway/internal/upstream"
 	aiserverv1 "carousel.internal/proto/cursor/aiserver/v1"
 )
 
-// maxImage bounds one decoded image, in bytes.
-const maxImage = 10 << 20
-
-// Values of Options.Vision. Empty is visionBase64.
+// What is wrong with an image's URL, for the client.
 const (
-	visionNone   = "none"
-	visionBase64 = "base64"
+	urlsOff  = "images by URL are switched off on this gateway; send a data URL (data:image/png;base64,…), or set vision_ability to all"
+	noScheme = "the image's URL is neither a data URL (data:image/png;base64,…) nor an http or https URL"
 )
 
-// formats are the image formats that the upstream takes.
-var formats = map[string]bool{"png": true, "jpeg": true, "jpg": true, "webp": true, "gif": true}
+// images fetches images by URL. Errors are *imagefetch.Error, or the context's.
+type images interface {
+	Fetch(ctx context.Context, urls []string) ([][]byte, error)
+}
 
-// What is wrong with an image, for the client.
-var (
-	errVisionOff   = errors.New("images are switched off on this gateway")
-	errImageURL    = errors.New("images by URL are not supported; send the image as a data URL (data:image/png;base64,…)")
-	errImageURLYet = errors.New("images by URL are not supported yet; send the image as a data URL (data:image/png;base64,…)")
-	errNotDataURL  = errors.New("the image's URL is no data URL of the form data:image/png;base64,…")
-	errImageFormat = errors.New("the image's format is not supported; use png, jpeg, webp or gif")
-	errImageBase64 = errors.New("the image is not valid base64")
-	errImageEmpty  = errors.New("the image is empty")
-	errImageLarge  = fmt.Errorf("the image is larger than %d MiB", maxImage>>20)
-	errAnimated    = errors.New("animated gif images are not supported")
-)
+// spot is where in a request a part is.
+type spot struct{ message, part int }
 
-// imagesOf reads a message's images.
-func imagesOf(message chat.Message, vision string) ([]*aiserverv1.ImageProto, error) {
-	var images []*aiserverv1.ImageProto
+func (s spot) refuse(kind chat.Kind, reason string) *chat.Error {
+	return upstream.RefusePart(kind, s.message, s.part, reason)
+}
+
+// Prepare implements upstream.Preparer: it reads and fetches the images, and
+// refuses what the upstream can't be sent. Nothing is left out silently.
+func (d *driver) Prepare(ctx context.Context, request *chat.Request, options upstream.Options) (*chat.Request, error) {
+	var spots []spot
+	for i, message := range request.Messages {
+		for j, part := range message.Parts {
+			at := spot{i, j}
+			switch {
+			case part.Other != "":
+				return nil, at.refuse(chat.InvalidRequest, "this upstream takes text and images, and no content of type "+part.Other)
+			case part.Image == nil:
+				continue
+			case options.Vision == upstream.VisionNone:
+				return nil, upstream.VisionDisabled(i, j)
+			case message.Role == chat.System:
+				return nil, at.refuse(chat.InvalidRequest, "a system message can't hold images")
+			}
+			spots = append(spots, at)
+		}
+	}
+	if len(spots) == 0 {
+		return request, nil
+	}
+	return d.withImages(ctx, request, spots, options.Vision)
+}
+
+// withImages answers a copy of the request that has the images' files. Those in
+// data URLs are looked at first: they cost nothing.
+func (d *driver) withImages(ctx context.Context, request *chat.Request, spots []spot, vision string) (*chat.Request, error) {
+	prepared := withOwnImages(request)
+	image := func(at spot) *chat.Image { return prepared.Messages[at.message].Parts[at.part].Image }
+	var linked []spot
+	var urls []string
+	for _, at := range spots {
+		switch url := image(at).URL; {
+		case imagefile.IsDataURL(url):
+			data, err := imagefile.FromDataURL(url)
+			if err == nil {
+				err = setFile(image(at), data)
+			}
+			if err != nil {
+				return nil, at.refuse(chat.InvalidImage, err.Error())
+			}
+		case !isLink(url):
+			return nil, at.refuse(chat.InvalidImage, noScheme)
+		case vision != upstream.VisionAll:
+			return nil, at.refuse(chat.VisionDisabled, urlsOff)
+		default:
+			linked, urls = append(linked, at), append(urls, url)
+		}
+	}
+	if len(urls) == 0 {
+		return prepared, nil
+	}
+	files, err := d.images.Fetch(ctx, urls)
+	if refused, ok := errors.AsType[*imagefetch.Error](err); ok {
+		told := linked[refused.Index].refuse(chat.InvalidImage, refused.Error())
+		told.Err = refused.Err
+		return nil, told
+	}
+	if err != nil {
+		return nil, chat.AsError(err)
+	}
+	for i, at := range linked {
+		if err := setFile(image(at), files[i]); err != nil {
+			return nil, at.refuse(chat.InvalidImage, err.Error())
+		}
+	}
+	return prepared, nil
+}
+
+// withOwnImages copies a request so far that its images can be changed.
+func withOwnImages(request *chat.Request) *chat.Request {
+	prepared := *request
+	prepared.Messages = slices.Clone(request.Messages)
+	for i := range prepared.Messages {
+		parts := slices.Clone(prepared.Messages[i].Parts)
+		for j, part := range parts {
+			if part.Image != nil {
+				image := *part.Image
+				parts[j].Image = &image
+			}
+		}
+		prepared.Messages[i].Parts = parts
+	}
+	return &prepared
+}
+
+func setFile(image *chat.Image, data []byte) error {
+	size, err := imagefile.Check(data)
+	image.Data, image.Width, image.Height = data, size.Width, size.Height
+	return err
+}
+
+func isLink(url string) bool {
+	scheme, _, found := strings.Cut(url, "://")
+	return found && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https"))
+}
+
+// imagesOf are a prepared message's images as the upstream takes them. Their
+// dimension is absent where it is not known.
+func imagesOf(message chat.Message) []*aiserverv1.ImageProto {
+	var files []*aiserverv1.ImageProto
 	for _, part := range message.Parts {
 		if part.Image == nil {
 			continue
 		}
-		if vision == visionNone {
-			return nil, errVisionOff
+		file := &aiserverv1.ImageProto{Data: part.Image.Data}
+		if part.Image.Width > 0 && part.Image.Height > 0 {
+			file.Dimension = &aiserverv1.ImageProto_Dimension{Width: part.Image.Width, Height: part.Image.Height}
 		}
-		data, err := decodeImage(part.Image.URL, vision)
-		if err != nil {
-			return nil, err
-		}
-		images = append(images, &aiserverv1.ImageProto{Data: data, Dimension: dimensionOf(data)})
+		files = append(files, file)
 	}
-	return images, nil
-}
-
-// decodeImage answers the image file that a URL holds.
-func decodeImage(url, vision string) ([]byte, error) {
-	head, encoded, found := strings.Cut(url, "base64,")
-	switch {
-	case !strings.HasPrefix(url, "data:") && (vision == "" || vision == visionBase64):
-		return nil, errImageURL
-	case !strings.HasPrefix(url, "data:"):
-		return nil, errImageURLYet
-	case !found || strings.Contains(encoded, "base64,"):
-		return nil, errNotDataURL
-	}
-	subtype, isImage := strings.CutPrefix(strings.ToLower(head), "data:image/")
-	format, _, hasEnd := strings.Cut(subtype, ";")
-	switch {
-	case !isImage || !hasEnd:
-		return nil, errNotDataURL
-	case !formats[format]:
-		return nil, errImageFormat
-	}
-	encoded = strings.TrimRight(encoded, "=")
-	if base64.RawStdEncoding.DecodedLen(len(encoded)) > maxImage {
-		return nil, errImageLarge
-	}
-	data, err := base64.RawStdEncoding.DecodeString(encoded)
-	switch {
-	case err != nil:
-		return nil, errImageBase64
-	case len(data) == 0:
-		return nil, errImageEmpty
-	case isAnimated(data):
-		return nil, errAnimated
-	}
-	return data, nil
-}
-
-// configs decode an image's dimensions, by what the data look like, not by what the
-// URL calls them.
-var configs = map[string]func(io.Reader) (image.Config, error){
-	"image/png": png.DecodeConfig, "image/jpeg": jpeg.DecodeConfig,
-	"image/gif": gif.DecodeConfig, "image/webp": webp.DecodeConfig,
-}
-
-// dimensionOf is nil when the image can't be decoded.
-func dimensionOf(data []byte) *aiserverv1.ImageProto_Dimension {
-	decode, known := configs[http.DetectContentType(data)]
-	if !known {
-		return nil
-	}
-	config, err := decode(bytes.NewReader(data))
-	if err != nil || config.Width < 0 || config.Width > math.MaxInt32 || config.Height < 0 || config.Height > math.MaxInt32 {
-		return nil
-	}
-	return &aiserverv1.ImageProto_Dimension{Width: int32(config.Width), Height: int32(config.Height)}
+	return files
 }

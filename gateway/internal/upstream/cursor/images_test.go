@@ -2,32 +2,32 @@ package cursor
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
+	"errors"
 	"image"
 	"image/color"
 	"image/gif"
-	"image/jpeg"
 	"image/png"
 	"strings"
 	"testing"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/imagefetch"
+	"carousel.internal/gateway/internal/imagefile"
 	"carousel.internal/gateway/internal/upstream"
 )
 
 var (
-	pngFile  = encoded(func(b *bytes.Buffer) error { return png.Encode(b, picture()) })
-	jpegFile = encoded(func(b *bytes.Buffer) error { return jpeg.Encode(b, picture(), nil) })
-	gifFile  = encoded(func(b *bytes.Buffer) error { return gif.Encode(b, picture(), nil) })
-	// webpFile is a lossless picture of 3x2.
-	webpFile = []byte("RIFF\x1a\x00\x00\x00WEBPVP8L\x0d\x00\x00\x00\x2f\x02\x40\x00\x00\x07\x10\xfd\x8f\xfe\x07\x22\xa2\xff\x01\x00")
-
-	pngURL = dataURL("png", pngFile)
+	pngFile = encoded(func(b *bytes.Buffer) error {
+		return png.Encode(b, image.NewPaletted(image.Rect(0, 0, 3, 2), color.Palette{color.Black, color.White}))
+	})
+	movie = encoded(func(b *bytes.Buffer) error {
+		frame := image.NewPaletted(image.Rect(0, 0, 3, 2), color.Palette{color.Black, color.White})
+		return gif.EncodeAll(b, &gif.GIF{Image: []*image.Paletted{frame, frame}, Delay: []int{1, 1}})
+	})
+	pngURL = dataURL(pngFile)
 )
-
-func picture() image.Image {
-	return image.NewPaletted(image.Rect(0, 0, 3, 2), color.Palette{color.Black, color.White})
-}
 
 func encoded(encode func(*bytes.Buffer) error) []byte {
 	var b bytes.Buffer
@@ -37,111 +37,161 @@ func encoded(encode func(*bytes.Buffer) error) []byte {
 	return b.Bytes()
 }
 
-func animation(frames int) []byte {
-	movie := &gif.GIF{}
-	for range frames {
-		frame := image.NewPaletted(image.Rect(0, 0, 3, 2), color.Palette{color.Black, color.White})
-		movie.Image, movie.Delay = append(movie.Image, frame), append(movie.Delay, 10)
+func dataURL(file []byte) string {
+	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(file)
+}
+
+func shown(urls ...string) chat.Message {
+	message := chat.Message{Role: chat.User, Parts: []chat.Part{{Text: "Look"}}}
+	for _, url := range urls {
+		message.Parts = append(message.Parts, chat.Part{Image: &chat.Image{URL: url}})
 	}
-	return encoded(func(b *bytes.Buffer) error { return gif.EncodeAll(b, movie) })
+	message.Parts = append(message.Parts, chat.Part{Text: "here"})
+	return message
 }
 
-func dataURL(format string, file []byte) string {
-	return "data:image/" + format + ";base64," + base64.StdEncoding.EncodeToString(file)
+// fetched is a fetcher that answers by URL; what it has not breaks.
+type fetched map[string][]byte
+
+func (f fetched) Fetch(_ context.Context, urls []string) ([][]byte, error) {
+	var files [][]byte
+	for i, url := range urls {
+		file, ok := f[url]
+		if !ok {
+			return nil, &imagefetch.Error{Index: i, Reason: imagefetch.ErrAddress, Err: errors.New("dial 10.0.0.1")}
+		}
+		files = append(files, file)
+	}
+	return files, nil
 }
 
-func shown(url string) chat.Message {
-	return chat.Message{Role: chat.User, Parts: []chat.Part{{Text: "Look"}, {Image: &chat.Image{URL: url}}, {Text: "here"}}}
+// prepare runs Prepare with a fetcher that has one file.
+func prepare(vision string, messages ...chat.Message) (*chat.Request, error) {
+	d := fixed(nil)
+	d.images = fetched{"https://example.com/a.png": pngFile, "HTTP://example.com/movie": movie}
+	return d.Prepare(context.Background(), &chat.Request{Messages: messages}, upstream.Options{Vision: vision})
 }
 
 func TestImages(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		url   string
-		file  []byte
-		sized bool
+		vision string
+		urls   []string
 	}{
-		"png":          {pngURL, pngFile, true},
-		"jpeg":         {dataURL("jpeg", jpegFile), jpegFile, true},
-		"jpg":          {dataURL("jpg", jpegFile), jpegFile, true},
-		"gif":          {dataURL("gif", gifFile), gifFile, true},
-		"webp":         {dataURL("webp", webpFile), webpFile, true},
-		"wrong name":   {dataURL("png", jpegFile), jpegFile, true},
-		"upper case":   {strings.Replace(pngURL, "image/png", "image/PNG", 1), pngFile, true},
-		"no padding":   {strings.TrimRight(pngURL, "="), pngFile, true},
-		"unreadable":   {dataURL("png", []byte("not a picture")), []byte("not a picture"), false},
-		"cut off":      {dataURL("png", pngFile[:12]), pngFile[:12], false},
-		"cut gif":      {dataURL("gif", gifFile[:20]), gifFile[:20], true},
-		"one-part gif": {dataURL("gif", animation(1)), animation(1), true},
+		"data URL":             {"base64", []string{pngURL}},
+		"data URL, by default": {"", []string{pngURL}},
+		"several":              {"base64", []string{pngURL, pngURL}},
+		"by URL":               {"all", []string{"https://example.com/a.png"}},
+		"both":                 {"all", []string{"https://example.com/a.png", pngURL, "https://example.com/a.png"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, vision := range []string{"", "base64", "all"} {
-				call := callOf(shown(test.url))
-				call.Options.Vision = vision
-				got, failure := fixed(nil).newMessage(call, "id")
-				if failure != nil {
-					t.Fatal(failure)
-				}
-				turn := got.GetConversation()[0]
-				if turn.GetText() != "Look\nhere" || len(turn.GetImages()) != 1 {
-					t.Fatalf("%q with %d images", turn.GetText(), len(turn.GetImages()))
-				}
-				img := turn.GetImages()[0]
-				if !bytes.Equal(img.GetData(), test.file) {
-					t.Error("the image's bytes changed")
-				}
-				if size := img.GetDimension(); test.sized && (size.GetWidth() != 3 || size.GetHeight() != 2) || !test.sized && size != nil {
-					t.Errorf("dimension %v", size)
+			before := shown(test.urls...)
+			prepared, err := prepare(test.vision, said(chat.System, "S"), before)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if before.Parts[1].Image.Data != nil {
+				t.Error("the client's request was changed")
+			}
+			call := callOf()
+			call.Request = prepared
+			message, failure := fixed(nil).newMessage(call, "id")
+			if failure != nil {
+				t.Fatal(failure)
+			}
+			turn := message.GetConversation()[0]
+			if turn.GetText() != "Look\nhere" || len(turn.GetImages()) != len(test.urls) {
+				t.Fatalf("%q with %d images", turn.GetText(), len(turn.GetImages()))
+			}
+			for _, img := range turn.GetImages() {
+				if size := img.GetDimension(); !bytes.Equal(img.GetData(), pngFile) || size.GetWidth() != 3 || size.GetHeight() != 2 {
+					t.Errorf("%d bytes, %v", len(img.GetData()), size)
 				}
 			}
 		})
 	}
 }
 
-func TestRefusedImages(t *testing.T) {
+func TestDimensionIsAbsentWhereItIsNotKnown(t *testing.T) {
 	t.Parallel()
+	files := imagesOf(chat.Message{Parts: []chat.Part{{Image: &chat.Image{Data: pngFile}}}})
+	if len(files) != 1 || files[0].Dimension != nil {
+		t.Errorf("%v", files)
+	}
+}
+
+func TestTextNeedsNoPreparation(t *testing.T) {
+	t.Parallel()
+	request := &chat.Request{Messages: []chat.Message{said(chat.User, "Hi")}}
+	prepared, err := fixed(nil).Prepare(t.Context(), request, upstream.Options{Vision: "none"})
+	if err != nil || prepared != request {
+		t.Errorf("%v, %v", prepared, err)
+	}
+}
+
+func TestRefusedParts(t *testing.T) {
+	t.Parallel()
+	audio := chat.Message{Role: chat.User, Parts: []chat.Part{{Text: "Listen"}, {Other: "input_audio"}}}
+	system := shown(pngURL)
+	system.Role = chat.System
 	for name, test := range map[string]struct {
-		url, vision string
-		want        error
+		message chat.Message
+		vision  string
+		kind    chat.Kind
+		says    string
 	}{
-		"switched off":     {pngURL, "none", errVisionOff},
-		"by URL":           {"https://example.com/a.png", "base64", errImageURL},
-		"by URL, default":  {"http://example.com/a.png", "", errImageURL},
-		"by URL, all":      {"https://example.com/a.png", "all", errImageURLYet},
-		"no URL":           {"", "base64", errImageURL},
-		"no comma":         {"data:image/png;base64", "base64", errNotDataURL},
-		"two parts":        {pngURL + "base64," + "AAAA", "base64", errNotDataURL},
-		"not base64":       {"data:image/png,abc", "base64", errNotDataURL},
-		"not an image":     {"data:text/plain;base64,AAAA", "base64", errNotDataURL},
-		"no format":        {"data:image/base64,AAAA", "base64", errNotDataURL},
-		"svg":              {"data:image/svg+xml;base64,AAAA", "base64", errImageFormat},
-		"broken base64":    {"data:image/png;base64,A A*", "base64", errImageBase64},
-		"empty":            {"data:image/png;base64,", "base64", errImageEmpty},
-		"animated":         {dataURL("gif", animation(2)), "base64", errAnimated},
-		"animated, as png": {dataURL("png", animation(3)), "all", errAnimated},
-		"too large":        {"data:image/png;base64," + strings.Repeat("AAAA", maxImage/3+1), "base64", errImageLarge},
+		"switched off":        {shown(pngURL), "none", chat.VisionDisabled, "setting vision_ability allows them"},
+		"URL, switched off":   {shown("https://example.com/a.png"), "none", chat.VisionDisabled, "setting vision_ability allows them"},
+		"by URL":              {shown("https://example.com/a.png"), "base64", chat.VisionDisabled, "set vision_ability to all"},
+		"by URL, default":     {shown("http://example.com/a.png"), "", chat.VisionDisabled, "set vision_ability to all"},
+		"another scheme":      {shown("ftp://example.com/a.png"), "all", chat.InvalidImage, "neither a data URL"},
+		"a path":              {shown("/a.png"), "all", chat.InvalidImage, "neither a data URL"},
+		"no URL":              {shown(""), "all", chat.InvalidImage, "neither a data URL"},
+		"can't be fetched":    {shown("https://intern/a.png"), "all", chat.InvalidImage, imagefetch.ErrAddress.Error()},
+		"animated, by URL":    {shown("HTTP://example.com/movie"), "all", chat.InvalidImage, imagefile.ErrAnimated.Error()},
+		"animated":            {shown(dataURL(movie)), "base64", chat.InvalidImage, imagefile.ErrAnimated.Error()},
+		"broken base64":       {shown("data:image/png;base64,A A*"), "base64", chat.InvalidImage, imagefile.ErrBase64.Error()},
+		"no base64":           {shown("data:image/png,abc"), "base64", chat.InvalidImage, imagefile.ErrNotDataURL.Error()},
+		"unsupported type":    {shown("data:image/svg+xml;base64,AAAA"), "base64", chat.InvalidImage, imagefile.ErrFormat.Error()},
+		"not an image":        {shown(dataURL([]byte("not a picture"))), "base64", chat.InvalidImage, imagefile.ErrNoImage.Error()},
+		"empty":               {shown("data:image/png;base64,"), "base64", chat.InvalidImage, imagefile.ErrEmpty.Error()},
+		"in a system message": {system, "base64", chat.InvalidRequest, "a system message can't hold images"},
+		"audio":               {audio, "all", chat.InvalidRequest, "no content of type input_audio"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			call := callOf(said(chat.System, "S"), said(chat.User, "Hi"), shown(test.url))
-			call.Options.Vision = test.vision
-			_, failure := fixed(nil).newMessage(call, "id")
-			if failure == nil || failure.Class != upstream.CallerFault || failure.Message != "messages[2]: "+test.want.Error() {
-				t.Errorf("%v, want %v", failure, test.want)
+			_, err := prepare(test.vision, said(chat.System, "S"), said(chat.User, "Hi"), test.message)
+			failure := chat.AsError(err)
+			if failure == nil || failure.Kind != test.kind || !strings.Contains(failure.Message, test.says) {
+				t.Fatalf("%v", err)
+			}
+			const where = "messages[2].content[1]"
+			if failure.Param != where || !strings.HasPrefix(failure.Message, where+": ") {
+				t.Errorf("param %s, %s", failure.Param, failure.Message)
+			}
+			if strings.Contains(failure.Message, "10.0.0.1") {
+				t.Error("the client is told what an address is")
 			}
 		})
 	}
 }
 
-func FuzzAnimated(f *testing.F) {
-	f.Add(gifFile)
-	f.Add(animation(3))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		animated := isAnimated(data)
-		movie, err := gif.DecodeAll(bytes.NewReader(data))
-		if err == nil && len(movie.Image) > 1 != animated {
-			t.Errorf("%d images, animated: %t", len(movie.Image), animated)
-		}
-	})
+// A bad data URL is told before anything is fetched.
+func TestDataURLsAreLookedAtFirst(t *testing.T) {
+	t.Parallel()
+	_, err := prepare("all", shown("https://intern/a.png", "data:image/png;base64,*"))
+	if failure := chat.AsError(err); failure == nil || failure.Param != "messages[0].content[2]" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestFetchEndsWithTheRequest(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := fixed(nil).Prepare(ctx, &chat.Request{Messages: []chat.Message{shown("http://192.0.2.1/")}}, upstream.Options{Vision: "all"})
+	if failure := chat.AsError(err); failure == nil || failure.Kind != chat.Canceled {
+		t.Errorf("%v", err)
+	}
 }

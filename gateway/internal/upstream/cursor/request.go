@@ -16,7 +16,7 @@ const (
 	model = aiserverv1.ConversationMessage_MESSAGE_TYPE_AI
 )
 
-// newMessage maps a chat to the upstream's request.
+// newMessage maps a chat that Prepare has seen to the upstream's request.
 func (d *driver) newMessage(call *upstream.Call, requestID string) (*aiserverv1.GetChatRequest, *upstream.Failure) {
 	message := &aiserverv1.GetChatRequest{
 		RequestId:      requestID,
@@ -45,15 +45,10 @@ func (d *driver) split(call *upstream.Call) (string, []*aiserverv1.ConversationM
 	var instructions []string
 	var turns []*aiserverv1.ConversationMessage
 	for i, message := range call.Request.Messages {
-		images, err := imagesOf(message, call.Options.Vision)
-		if err != nil {
-			return "", nil, refuse(i, err.Error())
-		}
+		images := imagesOf(message)
 		switch {
 		case message.Role == chat.Tool || len(message.ToolCalls) > 0:
 			return "", nil, refuse(i, "this upstream takes no tool calls and no results of tools")
-		case message.Role == chat.System && len(images) > 0:
-			return "", nil, refuse(i, "a system message can't hold images")
 		case message.Role == chat.System:
 			instructions = append(instructions, message.Text())
 		case message.Role == chat.User:

@@ -72,5 +72,22 @@ func (d *Driver) Chat(ctx context.Context, call *upstream.Call) iter.Seq2[chat.E
 	}
 }
 
+// Prepare implements upstream.Preparer. Images go to the upstream as they are, and
+// it fetches those by URL itself: this gateway is exposed to nothing by them, so
+// only a setting of none keeps them back.
+func (d *Driver) Prepare(_ context.Context, request *chat.Request, options upstream.Options) (*chat.Request, error) {
+	if options.Vision != upstream.VisionNone {
+		return request, nil
+	}
+	for i, message := range request.Messages {
+		for j, part := range message.Parts {
+			if part.Image != nil {
+				return nil, upstream.VisionDisabled(i, j)
+			}
+		}
+	}
+	return request, nil
+}
+
 // Close implements upstream.Driver.
 func (d *Driver) Close() { d.transport.CloseIdleConnections() }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"carousel.internal/gateway/internal/chat"
@@ -209,9 +210,10 @@ func appendMessage(dst []byte, message *chat.Message) []byte {
 }
 
 // appendContent writes a lone text as a string, which every upstream reads, and
-// anything else as parts.
+// anything else as parts. What has no canonical form can't be written: only a client
+// of this dialect sends it, and then its own body is sent on.
 func appendContent(dst []byte, message *chat.Message) []byte {
-	parts := message.Parts
+	parts := slices.DeleteFunc(slices.Clone(message.Parts), func(part chat.Part) bool { return part.Other != "" })
 	switch {
 	case len(parts) == 0 && len(message.ToolCalls) > 0:
 		return append(dst, "null"...)

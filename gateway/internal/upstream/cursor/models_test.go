@@ -1,0 +1,48 @@
+package cursor
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/upstream"
+)
+
+// The 21 models are a promise of the API: ids, order and owners.
+func TestModels(t *testing.T) {
+	t.Parallel()
+	want := strings.Fields(`claude-3.5-sonnet/anthropic gpt-4/openai gpt-4o/openai claude-3-opus/anthropic cursor-fast/cursor
+		cursor-small/cursor gpt-3.5-turbo/openai gpt-4-turbo-2024-04-09/openai gpt-4o-128k/openai gemini-1.5-flash-500k/google
+		claude-3-haiku-200k/anthropic claude-3-5-sonnet-200k/anthropic claude-3-5-sonnet-20241022/anthropic gpt-4o-mini/openai
+		o1-mini/openai o1-preview/openai o1/openai claude-3.5-haiku/anthropic gemini-exp-1206/google
+		gemini-2.0-flash-thinking-exp/google gemini-2.0-flash-exp/google`)
+	var got []string
+	listed, err := fixed(nil).Models(t.Context(), upstream.Credential{})
+	if err != nil || !slices.Equal(listed, fixed(nil).BuiltInModels()) {
+		t.Fatalf("%d models, %v", len(listed), err)
+	}
+	for _, each := range listed {
+		got = append(got, each.ID+"/"+each.OwnedBy)
+		if each.Created != 1706659200 {
+			t.Errorf("%s was created at %d", each.ID, each.Created)
+		}
+		asked := callOf(said(chat.User, "Hi"))
+		asked.Model = each.ID
+		message, failure := fixed(nil).newMessage(asked, "id")
+		if failure != nil {
+			t.Fatal(failure)
+		}
+		long := slices.Contains([]string{"gpt-4o-128k", "gemini-1.5-flash-500k", "claude-3-haiku-200k", "claude-3-5-sonnet-200k"}, each.ID)
+		if message.GetLongContextMode() != long || (message.LongContextMode != nil) != long {
+			t.Errorf("%s: long context is %t", each.ID, message.GetLongContextMode())
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+	listed[0].ID = "changed"
+	if models[0].ID == "changed" {
+		t.Error("the list is shared with callers")
+	}
+}

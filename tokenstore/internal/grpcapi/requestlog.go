@@ -12,7 +12,7 @@ import (
 
 // RequestLogServer implements RequestLogService.
 type RequestLogServer struct {
-	tokenstorev1.UnimplementedRequestLogServiceServer
+	tokenstorev1.UnsafeRequestLogServiceServer
 	store *redisstore.Store
 }
 
@@ -48,6 +48,15 @@ func (s *RequestLogServer) Query(ctx context.Context, request *tokenstorev1.Quer
 		return nil, err
 	}
 	return &tokenstorev1.QueryResponse{Entries: page.Entries, NextCursor: page.Next, Total: page.Total, Newest: page.Newest}, nil
+}
+
+// Summarize implements RequestLogService.
+func (s *RequestLogServer) Summarize(ctx context.Context, request *tokenstorev1.SummarizeRequest) (*tokenstorev1.SummarizeResponse, error) {
+	buckets, err := s.store.SummarizeLog(ctx, timeOf(request.GetFrom()), timeOf(request.GetTo()), request.GetStep().AsDuration())
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.SummarizeResponse{Buckets: buckets}, nil
 }
 
 func timeOf(stamp *timestamppb.Timestamp) time.Time {

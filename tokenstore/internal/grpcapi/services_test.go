@@ -7,6 +7,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -271,11 +273,54 @@ func TestRequestLogService(t *testing.T) {
 		if err != nil || len(page.GetEntries()) != 2 {
 			t.Errorf("page %v, %v", page, err)
 		}
+		tail, err := logs.Query(ctx, &tokenstorev1.QueryRequest{After: page.GetNewest()})
+		if err != nil || len(tail.GetEntries()) != 0 || tail.GetNewest() != page.GetNewest() {
+			t.Errorf("tail %v, %v", tail, err)
+		}
+		summary, err := logs.Summarize(ctx, &tokenstorev1.SummarizeRequest{
+			From: timestamppb.New(now.Add(-time.Hour)), To: timestamppb.New(now.Add(time.Hour)), Step: durationpb.New(24 * time.Hour),
+		})
+		var counted uint64
+		for _, bucket := range summary.GetBuckets() {
+			counted += bucket.GetRequests()
+		}
+		if err != nil || counted != 5 {
+			t.Errorf("summary %v, %v", summary, err)
+		}
+		_, err = logs.Summarize(ctx, &tokenstorev1.SummarizeRequest{})
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
 		_, err = logs.Append(ctx, &tokenstorev1.AppendRequest{Entries: entries})
 		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
 		_, err = logs.Query(ctx, &tokenstorev1.QueryRequest{Cursor: "x"})
 		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
 		_, err = logs.Query(ctx, &tokenstorev1.QueryRequest{Limit: 5000})
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
+	})
+}
+
+func TestFleetService(t *testing.T) {
+	t.Parallel()
+	testredis.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		ctx := t.Context()
+		fleet := tokenstorev1.NewFleetServiceClient(start(t, client).conn)
+		began := timestamppb.New(time.UnixMicro(1_700_000_000_000_001))
+		said := &tokenstorev1.BeatRequest{
+			Replica: "g2", Version: "1", StartedAt: began, Requests: 3, Active: 1, LogAccepted: 6, LogPending: 2, LogDropped: 1,
+		}
+		if _, err := fleet.Beat(ctx, said); err != nil {
+			t.Fatal(err)
+		}
+		all, err := fleet.Beat(ctx, &tokenstorev1.BeatRequest{Replica: "g1", StartedAt: timestamppb.Now(), Requests: 2, Active: 2})
+		if err != nil || all.GetTotalRequests() != 5 || all.GetActiveRequests() != 3 || !all.GetStartedAt().AsTime().Equal(began.AsTime()) || len(all.GetReplicas()) != 2 {
+			t.Fatalf("%v, %v", all, err)
+		}
+		want := &tokenstorev1.Replica{
+			Name: "g2", Version: "1", StartedAt: began, Requests: 3, Active: 1, LogAccepted: 6, LogPending: 2, LogDropped: 1,
+		}
+		if !proto.Equal(all.GetReplicas()[1], want) {
+			t.Errorf("got %v", all.GetReplicas()[1])
+		}
+		_, err = fleet.Beat(ctx, &tokenstorev1.BeatRequest{Replica: "g1"})
 		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
 	})
 }

@@ -9,6 +9,7 @@ const (
 	poolPrefix   = "c1:{pool}:"
 	configPrefix = "c1:{config}:"
 	logPrefix    = "c1:{log}:"
+	fleetPrefix  = "c1:{fleet}:"
 )
 
 // SchemaVersion is what schemaKey holds; a store of another version is refused.
@@ -122,7 +123,29 @@ func logPromptsKey() string { return logPrefix + "prompts" }
 // some days after the replica's last batch.
 func logSequenceKey(replica string) string { return logPrefix + "sequence:" + replica }
 
-// barrierKeys are counters, one in each slot: a Barrier writes them to learn
+// logMinutePrefix begins the keys of the log's counters: a hash of the requests
+// that were stored in a minute, whose number since 1970 ends the key. `n`
+// requests, `x` failures, `p` and `c` tokens of prompts and completions; `t<k>` and
+// `f<k>` requests whose whole answer, or its first byte, took as long as bucket k
+// of latency.Histogram. It expires.
+func logMinutePrefix() string { return logPrefix + "minute:" }
+
+// logHourPrefix is logMinutePrefix for hours.
+func logHourPrefix() string { return logPrefix + "hour:" }
+
+// fleetReplicasKey is a hash of a running gateway's name to the ms of its last
+// beat, a space, and protobuf Replica.
+func fleetReplicasKey() string { return fleetPrefix + "replicas" }
+
+// fleetTotalsKey is a hash: `requests` that all gateways have ever counted, `started`
+// µs at which the first of all started.
+func fleetTotalsKey() string { return fleetPrefix + "totals" }
+
+// fleetCountedKey is a string: the requests of a gateway that are in the totals.
+// It expires some days after the gateway's last beat.
+func fleetCountedKey(replica string) string { return fleetPrefix + "counted:" + replica }
+
+// barrierKeys are counters, one in each slot of what must last: a Barrier writes them to learn
 // when what was written before is on disk.
 func barrierKeys() [3]string {
 	return [3]string{poolPrefix + "barrier", configPrefix + "barrier", logPrefix + "barrier"}

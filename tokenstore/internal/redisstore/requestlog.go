@@ -46,8 +46,8 @@ func (s *Store) AppendLog(ctx context.Context, replica string, entries []*tokens
 	if err != nil {
 		return 0, err
 	}
-	args := make([]any, 0, 1+3*len(entries))
-	args = append(args, sequenceTTL.Milliseconds())
+	args := make([]any, 0, 5+4*len(entries))
+	args = append(args, sequenceTTL.Milliseconds(), logMinutePrefix(), logMinute.ttl(), logHourPrefix(), logHour.ttl())
 	var last uint64
 	for _, entry := range entries {
 		if entry.GetSequence() <= last {
@@ -61,7 +61,7 @@ func (s *Store) AppendLog(ctx context.Context, replica string, entries []*tokens
 		if err != nil {
 			return 0, err
 		}
-		args = append(args, last, record, prompt)
+		args = append(args, last, record, prompt, countsOf(entry))
 	}
 	round := s.batch()
 	stored := round.add(appendLogScript, []string{logEntriesKey(), logPromptsKey(), logSequenceKey(replica)}, args...)

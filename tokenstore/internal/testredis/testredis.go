@@ -35,8 +35,19 @@ func Each(t *testing.T, test func(*testing.T, redis.UniversalClient)) {
 // Mini starts a miniredis for the test and answers a client of it.
 func Mini(t testing.TB) redis.UniversalClient {
 	t.Helper()
+	return client(t, &redis.Options{Addr: miniredis.RunT(t).Addr()})
+}
+
+// MiniAt is Mini with a clock that stands still until the test sets it.
+func MiniAt(t testing.TB, now time.Time) (mini redis.UniversalClient, setTime func(time.Time)) {
+	t.Helper()
 	server := miniredis.RunT(t)
-	return client(t, &redis.Options{Addr: server.Addr()})
+	server.SetTime(now)
+	return client(t, &redis.Options{Addr: server.Addr()}), func(at time.Time) {
+		server.FastForward(max(at.Sub(now), 0)) // keys expire only so
+		server.SetTime(at)
+		now = at
+	}
 }
 
 // Start starts a redis-server for the test, append-only, and answers a client of it.

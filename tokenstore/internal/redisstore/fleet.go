@@ -1,0 +1,103 @@
+package redisstore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+var beatScript = newScript("beat")
+
+const (
+	// silence is how long a gateway may say nothing and still count as running.
+	silence = 5 * time.Second
+	// countedTTL is how long it may say nothing and not be counted anew when it
+	// comes back.
+	countedTTL = 7 * 24 * time.Hour
+	// maxVersion bounds a gateway's version, in bytes.
+	maxVersion = 128
+	// maxRequests bounds what a gateway may claim: Redis's scripts count exactly so
+	// far.
+	maxRequests = 1 << 50
+)
+
+// Fleet is what all gateways together say.
+type Fleet struct {
+	// Requests are those that all gateways have ever counted.
+	Requests uint64
+	// StartedAt is when the first of all started.
+	StartedAt time.Time
+	// Replicas are those that run, by name.
+	Replicas []*tokenstorev1.Replica
+}
+
+// Active is how many requests are being answered.
+func (f Fleet) Active() uint64 {
+	var active uint64
+	for _, replica := range f.Replicas {
+		active += uint64(replica.GetActive())
+	}
+	return active
+}
+
+// Beat takes in what a gateway says of itself and answers what all of them do.
+// None of it waits for Redis's disk.
+func (s *Store) Beat(ctx context.Context, replica *tokenstorev1.Replica) (Fleet, error) {
+	if err := checkReplica(replica); err != nil {
+		return Fleet{}, invalid(err)
+	}
+	record, err := proto.Marshal(replica)
+	if err != nil {
+		return Fleet{}, fmt.Errorf("replica: %w", err)
+	}
+	answer, err := beatScript.run(ctx, s.client, []string{fleetReplicasKey(), fleetTotalsKey(), fleetCountedKey(replica.GetName())},
+		replica.GetName(), record, replica.GetStartedAt().AsTime().UnixMicro(), replica.GetRequests(),
+		silence.Milliseconds(), countedTTL.Milliseconds()).StringSlice()
+	if err != nil {
+		return Fleet{}, storeError("take in a beat", err)
+	}
+	return fleetOf(answer)
+}
+
+func checkReplica(replica *tokenstorev1.Replica) error {
+	switch {
+	case !replicaForm.MatchString(replica.GetName()):
+		return errReplica
+	case len(replica.GetVersion()) > maxVersion:
+		return fmt.Errorf("version: at most %d bytes", maxVersion)
+	case replica.GetStartedAt() == nil || replica.GetStartedAt().AsTime().UnixMicro() < 0:
+		return errors.New("started_at: when the gateway started")
+	case replica.GetRequests() > maxRequests:
+		return fmt.Errorf("requests: at most %d", uint64(maxRequests))
+	}
+	return nil
+}
+
+func fleetOf(answer []string) (Fleet, error) {
+	if len(answer) < 2 {
+		return Fleet{}, fmt.Errorf("script beat answered %d values", len(answer))
+	}
+	requests, err := strconv.ParseUint(answer[0], 10, 64)
+	started, wrong := strconv.ParseInt(answer[1], 10, 64)
+	if err = errors.Join(err, wrong); err != nil {
+		return Fleet{}, fmt.Errorf("script beat: %w", err)
+	}
+	fleet := Fleet{Requests: requests, StartedAt: time.UnixMicro(started)}
+	for _, record := range answer[2:] {
+		replica := &tokenstorev1.Replica{}
+		if err := proto.Unmarshal([]byte(record), replica); err != nil {
+			return Fleet{}, fmt.Errorf("replica: %w", err)
+		}
+		fleet.Replicas = append(fleet.Replicas, replica)
+	}
+	slices.SortFunc(fleet.Replicas, func(a, b *tokenstorev1.Replica) int { return cmp.Compare(a.GetName(), b.GetName()) })
+	return fleet, nil
+}

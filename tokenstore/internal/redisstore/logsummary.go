@@ -1,0 +1,195 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"carousel.internal/proto/rpcerr"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/latency"
+)
+
+const (
+	// maxBuckets bounds the steps of one summary.
+	maxBuckets = 1500
+	// summaryStep is how many counters are read at a time.
+	summaryStep = 256
+	// maxCounted bounds what one entry adds to a counter: a counter must not
+	// overflow, whatever an upstream says.
+	maxCounted = 1_000_000_000
+)
+
+// logUnit is a length of time of which the log's counters are kept.
+type logUnit struct {
+	length, kept time.Duration
+	prefix       func() string
+}
+
+var (
+	logMinute = logUnit{time.Minute, 48 * time.Hour, logMinutePrefix}
+	logHour   = logUnit{time.Hour, 60 * 24 * time.Hour, logHourPrefix}
+)
+
+// ttl lets the oldest unit that a summary may ask for be there to its end.
+func (u logUnit) ttl() int64 { return int64((u.kept + 2*u.length).Seconds()) }
+
+func (u logUnit) key(at time.Time) string {
+	return u.prefix() + strconv.FormatInt(at.Unix()/int64(u.length.Seconds()), 10)
+}
+
+// The counters of a unit, by the names of their hash's fields. A latency's name
+// goes on with the number of its bucket.
+const (
+	countRequests   = "n"
+	countFailures   = "x"
+	countPrompt     = "p"
+	countCompletion = "c"
+	countTotal      = "t"
+	countFirstByte  = "f"
+)
+
+// countsOf is what an entry adds to the counters, as append_log takes it.
+func countsOf(entry *tokenstorev1.LogEntry) string {
+	var counts strings.Builder
+	counts.WriteString(countRequests + " 1")
+	add := func(name string, n uint64) { _, _ = fmt.Fprintf(&counts, " %s %d", name, min(n, maxCounted)) }
+	if entry.GetStatus() == "failure" {
+		add(countFailures, 1)
+	}
+	if n := entry.GetPromptTokens(); n > 0 {
+		add(countPrompt, n)
+	}
+	if n := entry.GetCompletionTokens(); n > 0 {
+		add(countCompletion, n)
+	}
+	for name, took := range map[string]*durationpb.Duration{countTotal: entry.GetTotal(), countFirstByte: entry.GetFirstByte()} {
+		if took != nil {
+			add(name+strconv.Itoa(latency.BucketOf(took.AsDuration())), 1)
+		}
+	}
+	return counts.String()
+}
+
+// summary counts the requests of one step.
+type summary struct {
+	requests, failures, prompt, completion uint64
+	total, firstByte                       latency.Histogram
+}
+
+// add takes in the counters of a unit.
+func (s *summary) add(values fields) {
+	s.requests += values.count(countRequests)
+	s.failures += values.count(countFailures)
+	s.prompt += values.count(countPrompt)
+	s.completion += values.count(countCompletion)
+	for name := range values {
+		for prefix, histogram := range map[string]*latency.Histogram{countTotal: &s.total, countFirstByte: &s.firstByte} {
+			number, is := strings.CutPrefix(name, prefix)
+			if bucket, err := strconv.Atoi(number); is && err == nil && bucket >= 0 && bucket < latency.Buckets {
+				histogram[bucket] += values.count(name)
+			}
+		}
+	}
+}
+
+func (s *summary) bucket(start time.Time) *tokenstorev1.LogBucket {
+	return &tokenstorev1.LogBucket{
+		Start: timestamppb.New(start), Requests: s.requests, Failures: s.failures,
+		PromptTokens: s.prompt, CompletionTokens: s.completion,
+		TotalP50: quantile(&s.total, 0.5), TotalP95: quantile(&s.total, 0.95),
+		FirstByteP50: quantile(&s.firstByte, 0.5), FirstByteP95: quantile(&s.firstByte, 0.95),
+	}
+}
+
+func quantile(histogram *latency.Histogram, q float64) *durationpb.Duration {
+	if d, some := histogram.Quantile(q); some {
+		return durationpb.New(d)
+	}
+	return nil
+}
+
+// SummarizeLog counts what was stored from one time to another by steps, which
+// begin at multiples of their length: the times are taken to such. Steps of whole
+// hours reach as far back as hours are kept, others as minutes are; what is older
+// counts as nothing.
+func (s *Store) SummarizeLog(ctx context.Context, from, to time.Time, step time.Duration) ([]*tokenstorev1.LogBucket, error) {
+	start, n, err := stepsOf(from, to, step)
+	if err != nil {
+		return nil, err
+	}
+	now, err := s.client.Time(ctx).Result()
+	if err != nil {
+		return nil, storeError("summarize the log", err)
+	}
+	unit := logMinute
+	if step%time.Hour == 0 {
+		unit = logHour
+	}
+	summaries := make([]summary, n)
+	// What is too old or still to come has no counters.
+	first, end := start, start.Add(time.Duration(n)*step)
+	if oldest := now.Add(-unit.kept).Truncate(unit.length); first.Before(oldest) {
+		first = oldest
+	}
+	if latest := now.Add(unit.length); end.After(latest) {
+		end = latest
+	}
+	for first.Before(end) {
+		if first, err = s.addUnits(ctx, unit, first, end, func(at time.Time) *summary { return &summaries[at.Sub(start)/step] }); err != nil {
+			return nil, err
+		}
+	}
+	buckets := make([]*tokenstorev1.LogBucket, n)
+	for i := range summaries {
+		buckets[i] = summaries[i].bucket(start.Add(time.Duration(i) * step))
+	}
+	return buckets, nil
+}
+
+// stepsOf answers the begin of the first step and how many there are.
+func stepsOf(from, to time.Time, step time.Duration) (start time.Time, n int, err error) {
+	refuse := func(format string, args ...any) (time.Time, int, error) {
+		return start, 0, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, format, args...)
+	}
+	if step < time.Minute || step > logHour.kept || step%time.Minute != 0 {
+		return refuse("step: whole minutes, from one minute to %d days", logHour.kept/(24*time.Hour))
+	}
+	if from.IsZero() || !from.Before(to) {
+		return refuse("from, to: from must be before to")
+	}
+	start = from.Truncate(step)
+	whole := to.Truncate(step)
+	if whole.Before(to) {
+		whole = whole.Add(step)
+	}
+	if steps := whole.Sub(start) / step; steps <= maxBuckets {
+		return start, int(steps), nil
+	}
+	return refuse("step: at most %d steps from from to to; these would be more", maxBuckets)
+}
+
+// addUnits adds the counters of some units from first on, none from end on, to
+// the summaries that they belong to, and answers where to go on.
+func (s *Store) addUnits(ctx context.Context, unit logUnit, first, end time.Time, summaryOf func(time.Time) *summary) (next time.Time, err error) {
+	pipe := s.client.Pipeline()
+	var counters []*redis.MapStringStringCmd
+	for next = first; next.Before(end) && len(counters) < summaryStep; next = next.Add(unit.length) {
+		counters = append(counters, pipe.HGetAll(ctx, unit.key(next)))
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return next, storeError("summarize the log", err)
+	}
+	for i, each := range counters {
+		if values := each.Val(); len(values) > 0 {
+			summaryOf(first.Add(time.Duration(i) * unit.length)).add(values)
+		}
+	}
+	return next, nil
+}

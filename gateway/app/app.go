@@ -85,13 +85,13 @@ func New(options Options) (*Gateway, error) {
 	}
 	g := &Gateway{options: options, replica: replicaName(), registry: prometheus.NewRegistry()}
 	g.output = accesslog.NewBuffer(options.Output, logDelay)
-	g.log = newLogger(g.output, cfg).With("service", "gateway", "replica", g.replica)
+	g.log = cfg.Logger(g.output).With("service", "gateway", "replica", g.replica)
 
 	var err error
-	if g.listener, err = listen(":" + strconv.Itoa(cfg.Port)); err != nil {
+	if g.listener, err = ops.Listen(":" + strconv.Itoa(cfg.Port)); err != nil {
 		return nil, err
 	}
-	if g.opsPort, err = listen(cfg.OpsAddr); err != nil {
+	if g.opsPort, err = ops.Listen(cfg.OpsAddr); err != nil {
 		_ = g.listener.Close()
 		return nil, err
 	}
@@ -269,14 +269,6 @@ func serve(server *http.Server, listener net.Listener) error {
 	return nil
 }
 
-func listen(addr string) (net.Listener, error) {
-	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("take the port: %w", err)
-	}
-	return listener, nil
-}
-
 // replicaName is unique per process start: the store tells repeated log entries
 // by it.
 func replicaName() string {
@@ -285,12 +277,4 @@ func replicaName() string {
 		host = "gateway"
 	}
 	return fmt.Sprintf("%s-%d-%x", host, os.Getpid(), time.Now().UnixNano())
-}
-
-func newLogger(output io.Writer, cfg Config) *slog.Logger {
-	options := &slog.HandlerOptions{Level: cfg.Level()}
-	if cfg.LogFormat == "text" {
-		return slog.New(slog.NewTextHandler(output, options))
-	}
-	return slog.New(slog.NewJSONHandler(output, options))
 }

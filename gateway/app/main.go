@@ -2,15 +2,12 @@ package app
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
-	"os"
 
 	"carousel.internal/gateway/internal/admincli"
 	"carousel.internal/proto/service/ballast"
-	"carousel.internal/proto/service/conf"
-	"carousel.internal/proto/service/ops"
+	"carousel.internal/proto/service/program"
 )
 
 const usage = `usage: gateway [--config FILE] [serve|healthcheck|config|version]
@@ -33,50 +30,16 @@ func Main(ctx context.Context, version string, args []string, stdout, stderr io.
 	if len(args) > 0 && args[0] == "admin" {
 		return admincli.Run(ctx, args[1:], admincli.Environment{Stdout: stdout, Stderr: stderr})
 	}
-	flags := flag.NewFlagSet("gateway", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() { _, _ = io.WriteString(stderr, usage) }
-	file := flags.String("config", os.Getenv("CONFIG_FILE"), "")
-	if err := flags.Parse(args); err != nil {
-		return 2
-	}
-	command := "serve"
-	if flags.NArg() > 0 {
-		command = flags.Arg(0)
-	}
-	if flags.NArg() > 1 {
-		flags.Usage()
-		return 2
-	}
-	switch command {
-	case "version":
-		_, _ = fmt.Fprintln(stdout, version)
-		return 0
-	case "serve", "healthcheck", "config":
-	default:
-		flags.Usage()
-		return 2
-	}
-	cfg, err := LoadConfig(*file, nil)
-	if err != nil {
-		_, _ = fmt.Fprintf(stderr, "gateway: the configuration can't be used:\n%v\n", err)
-		return 1
-	}
-	switch command {
-	case "config":
-		for _, setting := range conf.Settings(&cfg) {
-			_, _ = fmt.Fprintf(stdout, "%s=%s\n    %s\n", setting.Key, setting.Value, setting.Doc)
-		}
-	case "healthcheck":
-		err = ops.Probe(ctx, cfg.OpsAddr)
-	default:
-		err = serveUntil(ctx, cfg, version, stdout)
-	}
-	if err != nil {
-		_, _ = fmt.Fprintf(stderr, "gateway: %v\n", err)
-		return 1
-	}
-	return 0
+	return program.Program[Config]{
+		Name: "gateway", Version: version, Usage: usage,
+		Load:    func(file string) (Config, error) { return LoadConfig(file, nil) },
+		OpsAddr: func(cfg Config) string { return cfg.OpsAddr },
+		Commands: map[string]program.Command[Config]{
+			"serve": func(ctx context.Context, cfg Config, stdout io.Writer) error {
+				return serveUntil(ctx, cfg, version, stdout)
+			},
+		},
+	}.Main(ctx, args, stdout, stderr)
 }
 
 // patience is how much garbage may gather in any case: what some thousand

@@ -82,13 +82,13 @@ func New(options Options) (*Tokenstore, error) {
 		return nil, err
 	}
 	t := &Tokenstore{
-		options: options, log: newLogger(options.Output, cfg).With("service", "tokenstore"), client: options.Redis,
+		options: options, log: cfg.Logger(options.Output).With("service", "tokenstore"), client: options.Redis,
 		registry: prometheus.NewRegistry(), stopping: make(chan struct{}),
 	}
-	if t.listener, err = listen(cfg.GRPCAddr); err != nil {
+	if t.listener, err = ops.Listen(cfg.GRPCAddr); err != nil {
 		return nil, err
 	}
-	if t.opsPort, err = listen(cfg.OpsAddr); err != nil {
+	if t.opsPort, err = ops.Listen(cfg.OpsAddr); err != nil {
 		return nil, errors.Join(err, t.listener.Close())
 	}
 	if t.client == nil {
@@ -211,20 +211,4 @@ func (t *Tokenstore) closeRedis() error {
 // Close lets go of what New took, for a tokenstore that was not run.
 func (t *Tokenstore) Close() error {
 	return errors.Join(t.listener.Close(), t.opsPort.Close(), t.closeRedis())
-}
-
-func listen(addr string) (net.Listener, error) {
-	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("take the port: %w", err)
-	}
-	return listener, nil
-}
-
-func newLogger(output io.Writer, cfg Config) *slog.Logger {
-	options := &slog.HandlerOptions{Level: cfg.Level()}
-	if cfg.LogFormat == "text" {
-		return slog.New(slog.NewTextHandler(output, options))
-	}
-	return slog.New(slog.NewJSONHandler(output, options))
 }

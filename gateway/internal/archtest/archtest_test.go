@@ -1,17 +1,10 @@
 package archtest_test
 
 import (
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"io/fs"
-	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
-)
 
-const module = "carousel.internal/gateway/"
+	"carousel.internal/proto/archtest"
+)
 
 // allowed says what of this module each package may import; `/*` stands for
 // every package in a folder. Packages that are not listed may not exist.
@@ -83,110 +76,24 @@ var caged = map[string][]string{
 	"math/rand":                                {},
 }
 
-func TestImports(t *testing.T) {
-	t.Parallel()
-	for path, imports := range packages(t) {
-		name := strings.TrimPrefix(path, module)
-		may, listed := rowOf(name)
-		if !listed {
-			t.Errorf("%s is not in the table: add a row that says what it may import", name)
-			continue
-		}
-		for _, imported := range imports {
-			if own, ours := strings.CutPrefix(imported, module); ours && !matches(may, own) {
-				t.Errorf("%s must not import %s", name, own)
-			}
-			for library, users := range caged {
-				if within(imported, library) && !matches(users, name) {
-					t.Errorf("%s must not import %s", name, imported)
-				}
-			}
-		}
-	}
-}
+var table = archtest.Table{Module: "carousel.internal/gateway/", Allowed: allowed, Caged: caged}
 
-// within tells whether the import is the library or, for a library with a path
-// of its own, a part of it.
-func within(imported, library string) bool {
-	if strings.HasSuffix(library, "/") {
-		return strings.HasPrefix(imported, library)
-	}
-	return imported == library || (strings.Contains(library, ".") && strings.HasPrefix(imported, library+"/"))
-}
+func TestImports(t *testing.T) { table.Check(t, "../..") }
 
-// rowOf answers a package's own row, else that of its folder.
-func rowOf(name string) ([]string, bool) {
-	if may, listed := allowed[name]; listed {
-		return may, true
-	}
-	for pattern, may := range allowed {
-		if matches([]string{pattern}, name) {
-			return may, true
-		}
-	}
-	return nil, false
-}
-
-func matches(patterns []string, name string) bool {
-	return slices.ContainsFunc(patterns, func(pattern string) bool {
-		folder, wild := strings.CutSuffix(pattern, "*")
-		return name == pattern || (wild && strings.HasPrefix(name, folder))
-	})
-}
-
-// packages answers what each package of the module imports, tests left out. It
-// reads the sources itself: `go test` then knows when its cached result is stale.
-func packages(t *testing.T) map[string][]string {
-	t.Helper()
-	const root = "../.."
-	found := map[string][]string{}
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return err
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
-		if err != nil {
-			return err
-		}
-		folder, err := filepath.Rel(root, filepath.Dir(path))
-		if err != nil {
-			return err
-		}
-		name := module + filepath.ToSlash(folder)
-		found[name] = append(found[name], importsOf(file)...)
-		return nil
-	})
-	if err != nil || len(found) == 0 {
-		t.Fatalf("reading the module's sources: %v, %d packages", err, len(found))
-	}
-	return found
-}
-
-func importsOf(file *ast.File) []string {
-	var imports []string
-	for _, spec := range file.Imports {
-		imports = append(imports, strings.Trim(spec.Path.Value, `"`))
-	}
-	return imports
-}
-
-// The test must be able to fail.
+// The table must be able to refuse.
 func TestTheTableRefuses(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ from, to string }{
-		{"internal/chat", "internal/upstream"},
-		{"internal/dialect/openai", "internal/upstream/openai"},
-		{"internal/upstream/openai", "internal/dialect/openai"},
-		{"internal/relay", "internal/tokens"},
-		{"internal/httpapi", "internal/relay"},
-		{"cmd/gateway", "internal/config"},
+	for from, to := range map[string]string{
+		"internal/chat":            "internal/upstream",
+		"internal/dialect/openai":  "internal/upstream/openai",
+		"internal/upstream/openai": "internal/dialect/openai",
+		"internal/relay":           "internal/tokens",
+		"internal/httpapi":         "internal/relay",
+		"cmd/gateway":              "internal/config",
+		"internal/helpers":         "internal/chat",
 	} {
-		may, listed := rowOf(c.from)
-		if !listed || matches(may, c.to) {
-			t.Errorf("%s may import %s", c.from, c.to)
+		if len(table.Breaches(from, table.Module+to)) == 0 {
+			t.Errorf("%s may import %s", from, to)
 		}
-	}
-	if _, listed := rowOf("internal/helpers"); listed {
-		t.Error("any package may exist")
 	}
 }

@@ -6,14 +6,12 @@ package config
 import (
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
 	"carousel.internal/proto/service/conf"
+	"carousel.internal/proto/service/logging"
 	"carousel.internal/proto/service/secret"
 )
 
@@ -28,9 +26,8 @@ type Config struct {
 	TokenstoreSecret secret.Value  `key:"tokenstore_secret" doc:"The secret that the tokenstore asks its callers for."`
 	StoreTimeout     time.Duration `key:"store_timeout" doc:"Longest wait for an answer of the tokenstore."`
 
-	OpsAddr   string `key:"ops_addr" doc:"host:port of /livez, /readyz, /metrics and /debug/pprof."`
-	LogLevel  string `key:"log_level" doc:"debug, info, warn or error."`
-	LogFormat string `key:"log_format" doc:"json or text."`
+	OpsAddr string `key:"ops_addr" doc:"host:port of /livez, /readyz, /metrics and /debug/pprof."`
+	logging.Options
 
 	FirstByteTimeout time.Duration `key:"first_byte_timeout" doc:"Longest wait for an upstream's first event."`
 	IdleTimeout      time.Duration `key:"idle_timeout" doc:"Longest silence of an upstream within an answer."`
@@ -52,8 +49,7 @@ func Default() Config {
 		TokenstoreAddr:     "127.0.0.1:7070",
 		StoreTimeout:       5 * time.Second,
 		OpsAddr:            ":9090",
-		LogLevel:           "info",
-		LogFormat:          "json",
+		Options:            logging.Default(),
 		FirstByteTimeout:   2 * time.Minute,
 		IdleTimeout:        2 * time.Minute,
 		RequestTimeout:     time.Hour,
@@ -108,15 +104,9 @@ func (c Config) Validate() error {
 		wrong("request_body_limit_mb", "1 to 1024 wanted, not %d", c.RequestBodyLimitMB)
 	}
 	for key, addr := range map[string]string{"tokenstore_addr": c.TokenstoreAddr, "ops_addr": c.OpsAddr} {
-		if err := checkAddr(addr); err != nil {
-			wrong(key, "host:port wanted, not %q", addr)
+		if err := conf.CheckAddr(addr); err != nil {
+			wrong(key, "%w", err)
 		}
-	}
-	if new(slog.LevelVar).UnmarshalText([]byte(c.LogLevel)) != nil {
-		wrong("log_level", "debug, info, warn or error wanted, not %q", c.LogLevel)
-	}
-	if c.LogFormat != "json" && c.LogFormat != "text" {
-		wrong("log_format", "json or text wanted, not %q", c.LogFormat)
 	}
 	for key, duration := range map[string]time.Duration{
 		"store_timeout":      c.StoreTimeout,
@@ -132,23 +122,7 @@ func (c Config) Validate() error {
 			wrong(key, "a duration of zero or more wanted, not %s", duration)
 		}
 	}
-	return errors.Join(problems...)
-}
-
-func checkAddr(addr string) error {
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return err
-	}
-	_, err = strconv.ParseUint(port, 10, 16)
-	return err
-}
-
-// Level is LogLevel for slog.
-func (c Config) Level() slog.Level {
-	var level slog.LevelVar
-	_ = level.UnmarshalText([]byte(c.LogLevel)) // Validate has seen it
-	return level.Level()
+	return errors.Join(append(problems, c.CheckLog()...)...)
 }
 
 // BodyLimit is RequestBodyLimitMB in bytes.

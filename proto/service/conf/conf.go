@@ -11,9 +11,11 @@ package conf
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-viper/mapstructure/v2"
@@ -80,6 +82,10 @@ func fieldsOf(into any) []field {
 	var fields []field
 	for i := range structure.NumField() {
 		kind := structure.Type().Field(i)
+		if kind.Anonymous { // a part that both services have
+			fields = append(fields, fieldsOf(structure.Field(i).Addr().Interface())...)
+			continue
+		}
 		key := kind.Tag.Get("key")
 		if key == "" {
 			continue
@@ -200,6 +206,18 @@ func shown(value any, field field) string {
 		return "the value"
 	}
 	return fmt.Sprintf("%q", fmt.Sprint(value))
+}
+
+// CheckAddr tells why an address is not host:port; the host may be empty.
+func CheckAddr(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("host:port wanted, not %q", addr)
+	}
+	return nil
 }
 
 // Setting is one key for printing.

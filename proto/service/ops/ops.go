@@ -51,6 +51,15 @@ func answer(w http.ResponseWriter, err error) {
 	_ = json.NewEncoder(w).Encode(body) // the asker has gone: nobody to tell
 }
 
+// Listen takes a port.
+func Listen(addr string) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("take the port: %w", err)
+	}
+	return listener, nil
+}
+
 // Probe asks the /readyz of the process that listens on addr, for a container's
 // health check.
 func Probe(ctx context.Context, addr string) error {

@@ -1,16 +1,10 @@
 package archtest_test
 
 import (
-	"go/parser"
-	"go/token"
-	"io/fs"
-	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
-)
 
-const module = "carousel.internal/tokenstore/"
+	"carousel.internal/proto/archtest"
+)
 
 // allowed says what of this module each package may import. Packages that are
 // not listed may not exist.
@@ -50,8 +44,7 @@ var caged = map[string][]string{
 	"github.com/alicebob/miniredis/":       {"internal/testredis"},
 	"github.com/prometheus/":               {"internal/metrics", "app"},
 	"github.com/spf13/":                    {},
-	"google.golang.org/grpc":               {"internal/grpcapi", "app"},
-	"google.golang.org/grpc/":              {"internal/grpcapi", "internal/metrics", "app"},
+	"google.golang.org/grpc":               {"internal/grpcapi", "internal/metrics", "app"},
 	"crypto/aes":                           {"internal/seal"},
 	"carousel.internal/proto/service/conf": {"internal/config", "app"},
 	"carousel.internal/proto/service/ops":  {"app"},
@@ -60,87 +53,24 @@ var caged = map[string][]string{
 	"math/rand":                            {},
 }
 
-// breaches are the imports of a package that its row does not allow.
-func breaches(name string, imports []string) []string {
-	may, listed := allowed[name]
-	if !listed {
-		return []string{name + " is not in the table: add a row that says what it may import"}
-	}
-	var found []string
-	for _, imported := range imports {
-		if own, ours := strings.CutPrefix(imported, module); ours && !slices.Contains(may, own) {
-			found = append(found, name+" must not import "+own)
-		}
-		for library, users := range caged {
-			within := imported == library || strings.HasSuffix(library, "/") && strings.HasPrefix(imported, library)
-			if within && !slices.Contains(users, name) {
-				found = append(found, name+" must not import "+imported)
-			}
-		}
-	}
-	return found
-}
+var table = archtest.Table{Module: "carousel.internal/tokenstore/", Allowed: allowed, Caged: caged}
 
-func TestImports(t *testing.T) {
-	t.Parallel()
-	found := packages(t)
-	for name, imports := range found {
-		for _, breach := range breaches(name, imports) {
-			t.Error(breach)
-		}
-	}
-	for name := range allowed {
-		if _, exists := found[name]; !exists {
-			t.Errorf("%s is in the table and does not exist", name)
-		}
-	}
-}
+func TestImports(t *testing.T) { table.Check(t, "../..") }
 
-// The test must be able to fail.
+// The table must be able to refuse.
 func TestTheTableRefuses(t *testing.T) {
 	t.Parallel()
 	for name, imported := range map[string]string{
-		"internal/token":      module + "internal/redisstore",
+		"internal/token":      table.Module + "internal/redisstore",
 		"internal/rotation":   "github.com/redis/go-redis/v9",
 		"internal/redisstore": "google.golang.org/grpc/status",
 		"internal/seal":       "carousel.internal/gateway/internal/chat",
 		"internal/leasing":    "google.golang.org/grpc",
-		"cmd/tokenstore":      module + "internal/config",
+		"cmd/tokenstore":      table.Module + "internal/config",
 		"internal/helpers":    "fmt",
 	} {
-		if len(breaches(name, []string{imported})) == 0 {
+		if len(table.Breaches(name, imported)) == 0 {
 			t.Errorf("%s may import %s", name, imported)
 		}
 	}
-}
-
-// packages answers what each package of the module imports, tests left out. It
-// reads the sources itself, so that a cached result of the test is never stale.
-func packages(t *testing.T) map[string][]string {
-	t.Helper()
-	const root = "../.."
-	found := map[string][]string{}
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return err
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
-		if err != nil {
-			return err
-		}
-		folder, err := filepath.Rel(root, filepath.Dir(path))
-		if err != nil {
-			return err
-		}
-		name := filepath.ToSlash(folder)
-		found[name] = append(found[name], "") // also a package without imports exists
-		for _, spec := range file.Imports {
-			found[name] = append(found[name], strings.Trim(spec.Path.Value, `"`))
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
 }

@@ -6,13 +6,11 @@ package config
 import (
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
-	"strconv"
 	"strings"
 	"time"
 
 	"carousel.internal/proto/service/conf"
+	"carousel.internal/proto/service/logging"
 	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/genfile"
@@ -32,8 +30,7 @@ type Config struct {
 	TokenFile        string        `key:"token_file" doc:"Token file that is imported at start into the upstream cursor, where it is new or has changed."`
 	TokenListFile    string        `key:"token_list_file" doc:"Token list (token,checksum) that is imported likewise, before token_file."`
 	ShutdownGrace    time.Duration `key:"shutdown_grace" doc:"On shutdown: time that open calls get to end."`
-	LogLevel         string        `key:"log_level" doc:"debug, info, warn or error."`
-	LogFormat        string        `key:"log_format" doc:"json or text."`
+	logging.Options
 
 	EnableStreamCheck       bool   `key:"enable_stream_check" doc:"First value: look for an upstream error before the answer's headers are sent."`
 	IncludeStopReasonStream bool   `key:"include_stop_reason_stream" doc:"First value: send the last chunk of a stream, the one with finish_reason."`
@@ -76,8 +73,7 @@ func Default() Config {
 		TokenFile:               ".token",
 		TokenListFile:           ".token-list",
 		ShutdownGrace:           10 * time.Second,
-		LogLevel:                "info",
-		LogFormat:               "json",
+		Options:                 logging.Default(),
 		EnableStreamCheck:       settings.GetEnableStreamCheck(),
 		IncludeStopReasonStream: settings.GetIncludeStopStream(),
 		EnableSlowPool:          settings.GetEnableSlowPool(),
@@ -155,8 +151,8 @@ func (c Config) Validate() error {
 		problems = append(problems, fmt.Errorf(key+": "+format, args...))
 	}
 	for key, addr := range map[string]string{"grpc_addr": c.GRPCAddr, "ops_addr": c.OpsAddr} {
-		if checkAddr(addr) != nil {
-			wrong(key, "host:port wanted, not %q", addr)
+		if err := conf.CheckAddr(addr); err != nil {
+			wrong(key, "%w", err)
 		}
 	}
 	if _, err := redisstore.ParseURL(c.RedisURL.Reveal()); err != nil {
@@ -177,15 +173,10 @@ func (c Config) Validate() error {
 	if c.ShutdownGrace < 0 || c.ShutdownGrace > 10*time.Minute {
 		wrong("shutdown_grace", "0s to 10m wanted, not %s", c.ShutdownGrace)
 	}
-	if new(slog.LevelVar).UnmarshalText([]byte(c.LogLevel)) != nil {
-		wrong("log_level", "debug, info, warn or error wanted, not %q", c.LogLevel)
-	}
-	if c.LogFormat != "json" && c.LogFormat != "text" {
-		wrong("log_format", "json or text wanted, not %q", c.LogFormat)
-	}
 	if err := token.CheckSettings(c.Settings()); err != nil {
 		problems = append(problems, err)
 	}
+	problems = append(problems, c.CheckLog()...)
 	return errors.Join(append(problems, c.checkUpstreams()...)...)
 }
 
@@ -202,20 +193,4 @@ func (c Config) checkUpstreams() []error {
 		seen[upstream.Name] = true
 	}
 	return problems
-}
-
-func checkAddr(addr string) error {
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return err
-	}
-	_, err = strconv.ParseUint(port, 10, 16)
-	return err
-}
-
-// Level is LogLevel for slog.
-func (c Config) Level() slog.Level {
-	var level slog.LevelVar
-	_ = level.UnmarshalText([]byte(c.LogLevel)) // Validate has seen it
-	return level.Level()
 }

@@ -93,8 +93,9 @@ bench-smoke: ## Every micro-benchmark once, so that none is broken
 check: fmt-check vet lint generate-check imports standalone tidy-check docs-check scripts-check ## All that CI checks beside the tests
 
 .PHONY: generate
-generate: $(BIN)/buf ## Go code from the .proto files
+generate: $(BIN)/buf ## Go code from the .proto files, and the pages that the gateway embeds
 	@cd proto && GOWORK=off $(BIN)/buf generate
+	@cd deploy && go run ./tools/embedded
 
 # Generated aside and compared, so that a change that isn't committed yet is no failure.
 .PHONY: generate-check

@@ -27,6 +27,7 @@ import (
 	"carousel.internal/gateway/internal/config"
 	"carousel.internal/gateway/internal/httpapi"
 	"carousel.internal/gateway/internal/metrics"
+	"carousel.internal/gateway/internal/reference"
 	"carousel.internal/gateway/internal/relay"
 	"carousel.internal/gateway/internal/sse"
 	"carousel.internal/gateway/internal/tokens"
@@ -134,6 +135,17 @@ func (g *Gateway) assemble() {
 		Timeout:          cfg.StoreTimeout,
 		BodyLimit:        cfg.BodyLimit(),
 	})
+	original := reference.New(reference.Deps{
+		Gate:       gate,
+		Files:      tokenstorev1.NewTokenFileServiceClient(g.conn),
+		Config:     store,
+		Logs:       tokenstorev1.NewRequestLogServiceClient(g.conn),
+		Pages:      g.config.Pages,
+		OpenReload: cfg.AllowOpenReload,
+		Log:        g.log,
+		Timeout:    cfg.StoreTimeout,
+		BodyLimit:  cfg.BodyLimit(),
+	})
 	g.handler = httpapi.New(httpapi.Deps{
 		Relay: relay.New(relay.Params{
 			Catalog: g.catalog, Leases: g.leases, Recorder: g.shipper, Counter: watch,
@@ -145,9 +157,9 @@ func (g *Gateway) assemble() {
 		Metrics:  counts,
 		Access:   accesslog.New(g.log),
 		Log:      g.log,
-		Mounts:   []httpapi.Mount{admin},
+		Mounts:   []httpapi.Mount{original, admin},
 		Options: httpapi.Options{
-			RoutePrefix: cfg.RoutePrefix, Version: g.options.Version, BodyLimit: cfg.BodyLimit(), ReadTimeout: cfg.ReadTimeout,
+			RoutePrefix: cfg.RoutePrefix, CORSOrigins: cfg.Origins(), Version: g.options.Version, BodyLimit: cfg.BodyLimit(), ReadTimeout: cfg.ReadTimeout,
 			Stream: sse.Options{Heartbeat: cfg.StreamHeartbeat, WriteTimeout: cfg.WriteTimeout},
 		},
 	})

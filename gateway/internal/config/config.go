@@ -20,6 +20,8 @@ type Config struct {
 	Port               int          `key:"port" doc:"Port of the public API; 0 takes any free one."`
 	AuthToken          secret.Value `key:"auth_token" doc:"The admin token. Empty: the pair generates one at its first start and prints it once."`
 	RoutePrefix        string       `key:"route_prefix" doc:"Path in front of the /v1 routes, such as /api."`
+	CORSOrigins        string       `key:"cors_origins" doc:"Origins, with commas between, whose pages may call what is not below /v1, such as https://tools.example.com; * is all. The /v1 routes are open to all in any case."`
+	AllowOpenReload    bool         `key:"allow_open_reload" doc:"Let everyone, without the admin token, ask for GET /update-tokeninfo."`
 	RequestBodyLimitMB int          `key:"request_body_limit_mb" doc:"Largest request body in MiB, also after decompression."`
 
 	TokenstoreAddr   string        `key:"tokenstore_addr" doc:"host:port of the tokenstore's gRPC service."`
@@ -85,7 +87,10 @@ func cleanPrefix(prefix string) string {
 	return "/" + prefix
 }
 
-var prefixForm = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)*$`)
+var (
+	prefixForm = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)*$`)
+	originForm = regexp.MustCompile(`^https?://[a-z0-9.:\[\]-]+$`)
+)
 
 // Validate answers every problem, each beginning with its key; nil where there
 // is none.
@@ -99,6 +104,11 @@ func (c Config) Validate() error {
 	}
 	if !prefixForm.MatchString(c.RoutePrefix) {
 		wrong("route_prefix", "a path of letters, digits, . _ ~ - wanted, not %q", c.RoutePrefix)
+	}
+	for _, origin := range c.Origins() {
+		if origin != "*" && !originForm.MatchString(origin) {
+			wrong("cors_origins", "origins such as https://tools.example.com wanted, or *, not %q", origin)
+		}
 	}
 	if c.RequestBodyLimitMB < 1 || c.RequestBodyLimitMB > 1024 {
 		wrong("request_body_limit_mb", "1 to 1024 wanted, not %d", c.RequestBodyLimitMB)
@@ -123,6 +133,17 @@ func (c Config) Validate() error {
 		}
 	}
 	return errors.Join(append(problems, c.CheckLog()...)...)
+}
+
+// Origins are those of CORSOrigins.
+func (c Config) Origins() []string {
+	var origins []string
+	for origin := range strings.SplitSeq(c.CORSOrigins, ",") {
+		if origin = strings.TrimSpace(origin); origin != "" {
+			origins = append(origins, origin)
+		}
+	}
+	return origins
 }
 
 // BodyLimit is RequestBodyLimitMB in bytes.

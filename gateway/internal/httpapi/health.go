@@ -9,7 +9,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"carousel.internal/gateway/internal/auth"
-	"carousel.internal/proto/cursor/checksum"
 )
 
 // healthAnswer is what /health tells everyone, and Stats what it tells the
@@ -81,20 +80,6 @@ func (m *cpuMeter) percent(seconds float64, now time.Time) float64 {
 	percent := 100 * (seconds - m.seconds) / elapsed
 	m.since, m.seconds = now, seconds
 	return percent
-}
-
-// GET /
-func (s *server) root(c *gin.Context) error {
-	c.Header("Location", "/health")
-	c.Status(http.StatusTemporaryRedirect)
-	return nil
-}
-
-// GET /checksum and GET /get-checksum
-func (s *server) checksum(c *gin.Context) error {
-	return s.writeValue(c, struct {
-		Checksum string `json:"checksum"`
-	}{checksum.New().At(time.Now())})
 }
 
 func (s *server) writeValue(c *gin.Context, value any) error {

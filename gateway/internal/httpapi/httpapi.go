@@ -56,6 +56,9 @@ type Deps struct {
 type Options struct {
 	// RoutePrefix is put in front of the /v1 routes: empty, or `/path`.
 	RoutePrefix string
+	// CORSOrigins are the origins whose pages may call what is not below /v1; `*`
+	// is all.
+	CORSOrigins []string
 	Version     string
 	// BodyLimit bounds a request's body in bytes, also after decompression.
 	BodyLimit int64
@@ -72,7 +75,7 @@ const (
 type server struct {
 	Deps
 	started time.Time
-	// endpoints are the public paths, in the order of the routes.
+	// endpoints are the public paths.
 	endpoints []string
 	// chats counts chat requests, active those that are being answered.
 	chats, active atomic.Int64

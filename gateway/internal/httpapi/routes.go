@@ -2,39 +2,49 @@ package httpapi
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
 )
 
-// routes lists every public route. What has GET answers HEAD too.
+// routes lists the routes of this package, and mounts the others. What has GET answers HEAD too.
 func (s *server) routes(engine *gin.Engine) {
 	v1 := s.Options.RoutePrefix + "/v1"
 
-	s.post(engine, v1+"/chat/completions", s.chatCompletions)
-	s.get(engine, v1+"/models", s.listModels)
-	s.get(engine, v1+"/models/*id", s.retrieveModel) // ids may contain a slash
+	post(engine, v1+"/chat/completions", s.chatCompletions)
+	get(engine, v1+"/models", s.listModels)
+	get(engine, v1+"/models/*id", s.retrieveModel) // ids may contain a slash
 
-	s.get(engine, "/health", s.health)
-	s.get(engine, "/", s.root)
-	s.get(engine, "/checksum", s.checksum)
-	s.get(engine, "/get-checksum", s.checksum)
+	get(engine, "/health", s.health)
 
-	for _, mount := range s.Mounts { // /admin/api
+	for _, mount := range s.Mounts { // the reference's routes, /admin/api, pages
 		mount.Routes(engine)
 	}
+	s.endpoints = endpointsOf(engine.Routes())
+}
+
+// endpointsOf lists the public paths, in order. What is below /admin is for the
+// admin's pages and programs, who know it.
+func endpointsOf(routes gin.RoutesInfo) []string {
+	var endpoints []string
+	for _, route := range routes {
+		if !strings.HasPrefix(route.Path, "/admin") {
+			endpoints = append(endpoints, strings.Replace(route.Path, "*id", "{id}", 1))
+		}
+	}
+	slices.Sort(endpoints)
+	return slices.Compact(endpoints)
 }
 
 // handler answers a request or says why not; the error becomes the answer.
 type handler func(c *gin.Context) error
 
-func (s *server) get(engine *gin.Engine, path string, handle handler) {
-	s.endpoints = append(s.endpoints, strings.Replace(path, "*id", "{id}", 1))
+func get(engine *gin.Engine, path string, handle handler) {
 	engine.Match([]string{http.MethodGet, http.MethodHead}, path, adapt(handle))
 }
 
-func (s *server) post(engine *gin.Engine, path string, handle handler) {
-	s.endpoints = append(s.endpoints, path)
+func post(engine *gin.Engine, path string, handle handler) {
 	engine.POST(path, adapt(handle))
 }
 

@@ -1,0 +1,146 @@
+package jsonapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+
+	"carousel.internal/gateway/internal/chat"
+)
+
+// Body reads the whole body, at most limit bytes of it. It may be empty.
+func Body(c *gin.Context, limit int64) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, limit))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		c.Header("Connection", "close") // the rest of the body is still to come
+		return nil, chat.Errorf(chat.PayloadTooLarge, "the request body is larger than %d MiB", limit>>20)
+	case err != nil:
+		return nil, &chat.Error{Kind: chat.InvalidRequest, Message: "the request body is not readable", Err: err}
+	case !utf8.Valid(body): // the decoder would replace what is wrong, and nobody would know
+		return nil, chat.Errorf(chat.InvalidRequest, "the request body is not valid UTF-8")
+	}
+	return body, nil
+}
+
+// Decode reads the body as one JSON object. A field that into does not have is
+// an error, so that a misspelt one is not silently without effect.
+func Decode(c *gin.Context, limit int64, into any) error {
+	body, err := Body(c, limit)
+	if err != nil {
+		return err
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return chat.Errorf(chat.InvalidRequest, "the request body is empty: it must be a JSON object")
+	}
+	return Unmarshal(body, into)
+}
+
+// Unmarshal is Decode for a body that has been read.
+func Unmarshal(body []byte, into any) error {
+	if bytes.Equal(bytes.TrimSpace(body), []byte("null")) {
+		return chat.Errorf(chat.InvalidRequest, "the request body must be a JSON object, not null")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return worded(err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return chat.Errorf(chat.InvalidRequest, "the request body goes on after its JSON object")
+	}
+	return nil
+}
+
+// Fields reads the body as one JSON object whose members are read one by one:
+// for a change it matters which are there.
+func Fields(c *gin.Context, limit int64) (map[string]json.RawMessage, error) {
+	var fields map[string]json.RawMessage
+	if err := Decode(c, limit, &fields); err != nil {
+		return nil, err
+	}
+	if len(fields) == 0 {
+		return nil, chat.Errorf(chat.InvalidRequest, "the request body names no field to change")
+	}
+	return fields, nil
+}
+
+// Member reads one member of Fields into a variable of its type.
+func Member[T any](name string, raw json.RawMessage, into *T) error {
+	if string(raw) == "null" {
+		return Invalid(name, "%s wanted, not null", wanted(reflect.TypeFor[T]()))
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		var wrongType *json.UnmarshalTypeError
+		if errors.As(err, &wrongType) {
+			return Invalid(name, "%s wanted, not %s", wanted(reflect.TypeFor[T]()), article(wrongType.Value))
+		}
+		return worded(err)
+	}
+	return nil
+}
+
+// worded says what is wrong with a JSON text without Go's words.
+func worded(err error) error {
+	var wrongType *json.UnmarshalTypeError
+	if errors.As(err, &wrongType) {
+		if wrongType.Field == "" {
+			return chat.Errorf(chat.InvalidRequest, "the request body must be a JSON object, not %s", article(wrongType.Value))
+		}
+		return Invalid(wrongType.Field, "%s wanted, not %s", wanted(wrongType.Type), article(wrongType.Value))
+	}
+	if name, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
+		if plain, err := strconv.Unquote(name); err == nil {
+			return Invalid(plain, "there is no such field here")
+		}
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return chat.Errorf(chat.InvalidRequest, "the request body is not valid JSON: it ends early")
+	}
+	return chat.Errorf(chat.InvalidRequest, "the request body is not valid JSON: %s", strings.TrimPrefix(err.Error(), "json: "))
+}
+
+// wanted names what a Go type takes.
+func wanted(goType reflect.Type) string {
+	switch goType.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "a string"
+	case reflect.Uint32:
+		return "a whole number from 0 to 4294967295"
+	case reflect.Uint64:
+		return "a whole number, not negative"
+	case reflect.Slice:
+		return "a list of strings"
+	case reflect.Map:
+		return "an object of strings"
+	case reflect.Struct:
+		return "an object"
+	default:
+		return "something else"
+	}
+}
+
+func article(jsonType string) string {
+	switch {
+	case strings.HasPrefix(jsonType, "number "): // with the number
+		return strings.TrimPrefix(jsonType, "number ")
+	case jsonType == "bool":
+		return "true or false"
+	case slices.Contains([]string{"array", "object"}, jsonType):
+		return "an " + jsonType
+	default:
+		return "a " + jsonType
+	}
+}

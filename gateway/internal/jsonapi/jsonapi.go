@@ -1,0 +1,128 @@
+// Package jsonapi is what the admin's JSON routes have in common: a body that is
+// one object, errors that name the field at fault, answers with a version, and
+// the tokenstore's errors in the client's words. It knows no route.
+package jsonapi
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"carousel.internal/gateway/internal/chat"
+)
+
+// Handler answers a request or says why not. The error is rendered by the port
+// that the route is mounted on.
+type Handler func(c *gin.Context) error
+
+// Adapt makes gin's kind of handler.
+func Adapt(handle Handler) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := handle(c); err != nil {
+			_ = c.Error(err)
+		}
+	}
+}
+
+// Get adds a route for GET and HEAD.
+func Get(router gin.IRouter, path string, handle Handler) {
+	router.Match([]string{http.MethodGet, http.MethodHead}, path, Adapt(handle))
+}
+
+// Invalid is an error about one field, parameter or header of the request.
+func Invalid(param, format string, args ...any) error {
+	err := chat.Errorf(chat.InvalidRequest, param+": "+format, args...)
+	err.Param = param
+	return err
+}
+
+// Answer writes value as JSON.
+func Answer(c *gin.Context, status int, value any) error {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	Write(c, status, "application/json", body)
+	return nil
+}
+
+// writeTimeout is how long a client may refuse to read its answer.
+const writeTimeout = 30 * time.Second
+
+// Write writes a whole body.
+func Write(c *gin.Context, status int, contentType string, body []byte) {
+	header := c.Writer.Header()
+	header.Set("Content-Type", contentType)
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	// A writer without deadlines (a recorder) is no reason to fail.
+	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(writeTimeout))
+	c.Status(status)
+	_, _ = c.Writer.Write(body) // a client that has gone does not mind
+}
+
+// SetVersion tells which version of one object the answer shows.
+func SetVersion(c *gin.Context, version uint64) { SetRevision(c, strconv.FormatUint(version, 10)) }
+
+// SetRevision is SetVersion where versions are texts.
+func SetRevision(c *gin.Context, revision string) { c.Header("ETag", `"`+revision+`"`) }
+
+// ExpectedRevision reads If-Match: one revision, quoted as in an ETag or not. It
+// is empty, which means no check, without the header and for `*`.
+func ExpectedRevision(c *gin.Context) string {
+	header := strings.TrimSpace(c.GetHeader("If-Match"))
+	if header == "*" {
+		return ""
+	}
+	return strings.Trim(header, `"`)
+}
+
+// ExpectedVersion is ExpectedRevision for versions that are numbers; 0 means no
+// check.
+func ExpectedVersion(c *gin.Context) (uint64, error) {
+	revision := ExpectedRevision(c)
+	if revision == "" {
+		return 0, nil
+	}
+	version, err := strconv.ParseUint(revision, 10, 64)
+	if err != nil || version == 0 {
+		return 0, Invalid("If-Match", "the object's version wanted, such as \"3\", not %s", c.GetHeader("If-Match"))
+	}
+	return version, nil
+}
+
+// Actor names whoever asks, for the record of a change: the admin pages or a
+// program, and its address. Behind a proxy that is the one that the proxy
+// tells, along with the proxy's own, which can't be made up.
+func Actor(c *gin.Context) string {
+	who := "api "
+	if c.GetHeader("Authorization") == "" { // let in by the session of a page
+		who = "pages "
+	}
+	remote, _, _ := net.SplitHostPort(c.Request.RemoteAddr)
+	told := c.Request.Header.Values("X-Forwarded-For")
+	if len(told) == 0 {
+		return who + remote
+	}
+	hops := strings.Split(told[len(told)-1], ",")
+	client := net.ParseIP(strings.TrimSpace(hops[len(hops)-1]))
+	if client == nil {
+		return who + remote
+	}
+	return who + client.String() + " via " + remote
+}
+
+// Audit notes who did what to what. A failed attempt leaves its trace in the
+// access log.
+func Audit(c *gin.Context, log *slog.Logger, action string, attrs ...any) {
+	remote, _, _ := net.SplitHostPort(c.Request.RemoteAddr)
+	attrs = append(attrs, "action", action, "remote_ip", remote,
+		"forwarded_for", strings.Join(c.Request.Header.Values("X-Forwarded-For"), ", "),
+		"request_id", c.Writer.Header().Get("X-Request-Id"))
+	log.InfoContext(c.Request.Context(), "audit", attrs...)
+}

@@ -1,0 +1,46 @@
+package jsonapi
+
+import (
+	"context"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/proto/rpcerr"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// kinds is the one table from what the tokenstore says to what a client sees. A
+// reason that is not here is nothing that a client can do something about.
+var kinds = map[tokenstorev1.Reason]chat.Kind{
+	tokenstorev1.Reason_REASON_INVALID_ARGUMENT:   chat.InvalidRequest,
+	tokenstorev1.Reason_REASON_UNAUTHENTICATED:    chat.StoreUnavailable,
+	tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND:    chat.NotFound,
+	tokenstorev1.Reason_REASON_UPSTREAM_NOT_FOUND: chat.NotFound,
+	tokenstorev1.Reason_REASON_ALREADY_EXISTS:     chat.Conflict,
+	tokenstorev1.Reason_REASON_ALIAS_TAKEN:        chat.Conflict,
+	tokenstorev1.Reason_REASON_VERSION_CONFLICT:   chat.Conflict,
+	tokenstorev1.Reason_REASON_UPSTREAM_IN_USE:    chat.Conflict,
+	tokenstorev1.Reason_REASON_NO_TOKENS:          chat.NoTokens,
+	tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE: chat.NoTokenAvailable,
+	tokenstorev1.Reason_REASON_STORE_UNAVAILABLE:  chat.StoreUnavailable,
+}
+
+// StoreError turns the error of a call of the tokenstore into one for the
+// client.
+func StoreError(err error) error {
+	if status.Code(err) == codes.Canceled {
+		return context.Canceled // the client hung up
+	}
+	said := rpcerr.Parse(err)
+	kind, known := kinds[said.Reason]
+	if !known {
+		return err
+	}
+	message := said.Message
+	if said.Reason == tokenstorev1.Reason_REASON_UNAUTHENTICATED {
+		message = "the tokenstore does not accept this gateway's TOKENSTORE_SECRET"
+	}
+	return &chat.Error{Kind: kind, Message: message, RetryAfter: said.RetryAfter, Err: err}
+}

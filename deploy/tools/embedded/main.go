@@ -19,7 +19,7 @@ const readme = "../README.md"
 func main() {
 	if err := write(); err != nil {
 		fmt.Fprintln(os.Stderr, "embedded:", err)
-		os.Exit(1) //nolint:forbidigo // this is main
+		os.Exit(1)
 	}
 }
 

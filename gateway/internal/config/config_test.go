@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,13 +36,15 @@ func TestEnvironment(t *testing.T) {
 	got, err := config.Load("", environment(map[string]string{
 		"PORT": "4000", "AUTH_TOKEN": "hush", "ROUTE_PREFIX": "api/", "REQUEST_BODY_LIMIT_MB": "2",
 		"TOKENSTORE_ADDR": "tokenstore:7070", "OPS_ADDR": "127.0.0.1:0", "LOG_LEVEL": "DEBUG", "STREAM_HEARTBEAT": "5s",
+		"CORS_ORIGINS": "https://a.example.com, http://[::1]:8080,", "ALLOW_OPEN_RELOAD": "true",
 	}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got.Port != 4000 || got.AuthToken.Reveal() != "hush" || got.RoutePrefix != "/api" || got.RequestBodyLimitMB != 2 ||
 		got.TokenstoreAddr != "tokenstore:7070" || got.OpsAddr != "127.0.0.1:0" || got.Level() != slog.LevelDebug ||
-		got.StreamHeartbeat != 5*time.Second {
+		got.StreamHeartbeat != 5*time.Second || !got.AllowOpenReload ||
+		!slices.Equal(got.Origins(), []string{"https://a.example.com", "http://[::1]:8080"}) {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -64,14 +67,14 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	_, err := config.Load("", environment(map[string]string{
 		"PORT": "70000", "ROUTE_PREFIX": "/a b", "REQUEST_BODY_LIMIT_MB": "0", "TOKENSTORE_ADDR": "tokenstore",
 		"OPS_ADDR": "x:y", "LOG_LEVEL": "loud", "LOG_FORMAT": "xml", "STORE_TIMEOUT": "0s", "DRAIN_DELAY": "-1s",
-		"IDLE_TIMEOUT": "soon",
+		"IDLE_TIMEOUT": "soon", "CORS_ORIGINS": "https://a.example.com/path", "ALLOW_OPEN_RELOAD": "perhaps",
 	}))
 	if err == nil {
 		t.Fatal("no error")
 	}
 	for _, key := range []string{
 		"port", "route_prefix", "request_body_limit_mb", "tokenstore_addr", "ops_addr", "log_level", "log_format",
-		"store_timeout", "drain_delay", "idle_timeout",
+		"store_timeout", "drain_delay", "idle_timeout", "cors_origins", "allow_open_reload",
 	} {
 		if !strings.Contains("\n"+err.Error(), "\n"+key+": ") {
 			t.Errorf("%s is not named in:\n%v", key, err)

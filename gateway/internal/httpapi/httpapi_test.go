@@ -213,9 +213,6 @@ func TestRoutes(t *testing.T) {
 		{"health, admin", "GET", "/health", key, "", 200, stats, ""},
 		{"health, wrong key", "GET", "/health", "Bearer wrong", "", 200, health, ""},
 		{"health, POST", "POST", "/health", "", "", 405, nil, "method_not_allowed"},
-		{"checksum", "GET", "/checksum", "", "", 200, []string{"checksum"}, ""},
-		{"get-checksum", "GET", "/get-checksum", "", "", 200, []string{"checksum"}, ""},
-		{"checksum, PUT", "PUT", "/checksum", "", "", 405, nil, "method_not_allowed"},
 
 		{"nowhere", "GET", "/nowhere", "", "", 404, nil, "not_found"},
 		{"nowhere, POST", "POST", "/v1/nowhere", key, hello, 404, nil, "not_found"},
@@ -254,22 +251,12 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-func TestRootLeadsToHealth(t *testing.T) {
-	t.Parallel()
-	for _, method := range []string{"GET", "HEAD"} {
-		w := do(t, newEdge(t, nil, nil), request(t, method, "/", "", ""))
-		if w.Code != 307 || w.Header().Get("Location") != "/health" || w.Body.Len() != 0 {
-			t.Errorf("%s: %d to %q, %q", method, w.Code, w.Header().Get("Location"), w.Body)
-		}
-	}
-}
-
 func TestHeadWhereGetIs(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(newEdge(t, nil, nil))
 	defer server.Close()
 	for path, status := range map[string]int{
-		"/health": 200, "/v1/models": 200, "/v1/models/gpt-4o": 200, "/checksum": 200, "/get-checksum": 200,
+		"/health": 200, "/v1/models": 200, "/v1/models/gpt-4o": 200,
 		"/v1/models/nope": 404, "/nowhere": 404, "/v1/chat/completions": 405,
 	} {
 		answer := send(t, server, "HEAD", path, nil)
@@ -362,23 +349,11 @@ func TestHealth(t *testing.T) {
 	if got.Status != "healthy" || got.Version != "1.2.3" || !slices.Equal(got.Models, []string{"gpt-4o", "vendor/model"}) {
 		t.Errorf("got %s", w.Body)
 	}
-	if want := []string{
-		"/v1/chat/completions", "/v1/models", "/v1/models/{id}", "/health", "/", "/checksum", "/get-checksum",
-	}; !slices.Equal(got.Endpoints, want) {
+	if want := []string{"/health", "/v1/chat/completions", "/v1/models", "/v1/models/{id}"}; !slices.Equal(got.Endpoints, want) {
 		t.Errorf("endpoints %v", got.Endpoints)
 	}
 	if got.Stats.TotalRequests != 1 || got.Stats.ActiveRequests != 0 || got.Stats.Started == "" || got.Stats.System.Memory.RSS == 0 {
 		t.Errorf("stats %+v", got.Stats)
-	}
-}
-
-func TestChecksumIsFresh(t *testing.T) {
-	t.Parallel()
-	e := newEdge(t, nil, nil)
-	one := do(t, e, request(t, "GET", "/checksum", "", "")).Body.String()
-	other := do(t, e, request(t, "GET", "/checksum", "", "")).Body.String()
-	if one == other || len(one) != len(`{"checksum":""}`)+137 {
-		t.Errorf("%s and %s", one, other)
 	}
 }
 
@@ -427,6 +402,48 @@ func TestCORS(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Outside of /v1 only configured origins may ask, and never with cookies.
+func TestCORSOrigins(t *testing.T) {
+	t.Parallel()
+	const page, other = "https://tools.example.com", "https://evil.example.com"
+	for _, c := range []struct {
+		configured, origin, path string
+		allowed                  string
+	}{
+		{"", page, "/health", ""},
+		{page, page, "/health", page},
+		{page, other, "/health", ""},
+		{page, page + ".evil.example.com", "/health", ""},
+		{page, "null", "/health", ""},
+		{page, page, "/nowhere", page},
+		{page, other, "/v1/models", "*"},
+		{"*", other, "/health", "*"},
+	} {
+		e := newEdge(t, nil, func(d *httpapi.Deps) {
+			if c.configured != "" {
+				d.Options.CORSOrigins = []string{"https://a.example.com", c.configured}
+			}
+		})
+		for method, status := range map[string]int{"GET": 200, "OPTIONS": 204} {
+			r := request(t, method, c.path, "", "")
+			r.Header.Set("Origin", c.origin)
+			r.Header.Set("Access-Control-Request-Method", "POST")
+			r.Header.Set("Access-Control-Request-Headers", "authorization,if-match")
+			w := do(t, e, r)
+			if got := w.Header().Get("Access-Control-Allow-Origin"); got != c.allowed || w.Header().Get("Access-Control-Allow-Credentials") != "" {
+				t.Errorf("%+v: %s is told %q", c, method, got)
+			}
+			if c.allowed != "" && c.path != "/nowhere" && w.Code != status {
+				t.Errorf("%+v: %s has status %d", c, method, w.Code)
+			}
+			varies := c.configured == page && c.path != "/v1/models"
+			if got := w.Header().Get("Vary") == "Origin"; got != varies {
+				t.Errorf("%+v: Vary %q", c, w.Header().Get("Vary"))
+			}
+		}
 	}
 }
 

@@ -27,6 +27,7 @@ import (
 	"carousel.internal/tokenstore/internal/metrics"
 	"carousel.internal/tokenstore/internal/redisstore"
 	"carousel.internal/tokenstore/internal/seal"
+	"carousel.internal/tokenstore/internal/tokenfile"
 )
 
 // Config is what a tokenstore is started with.
@@ -115,11 +116,12 @@ func (t *Tokenstore) assemble(keys *seal.Keyring) {
 	t.changes = grpcapi.NewChanges()
 	t.desk = leasing.NewDesk(t.store, cfg.LeaseTTL, t.log)
 	t.leases = grpcapi.NewLeaseServer(t.desk, t.store, t.log, t.stopping)
-	tokens := grpcapi.NewTokenServer(t.store, t.log)
-	t.keeper = newKeeper(t.store, t.health, counts, (&seeder{store: t.store, tokens: tokens, config: cfg, log: t.log}).seed, t.log)
+	tokenFiles := tokenfile.New(t.store, cfg.TokenFile, cfg.TokenListFile, t.log)
+	t.keeper = newKeeper(t.store, t.health, counts, (&seeder{store: t.store, files: tokenFiles, config: cfg, log: t.log}).seed, t.log)
 
 	healthv1.RegisterHealthServer(t.server, t.health)
-	tokenstorev1.RegisterTokenServiceServer(t.server, tokens)
+	tokenstorev1.RegisterTokenServiceServer(t.server, grpcapi.NewTokenServer(t.store, t.log))
+	tokenstorev1.RegisterTokenFileServiceServer(t.server, grpcapi.NewTokenFileServer(tokenFiles, t.log))
 	tokenstorev1.RegisterConfigServiceServer(t.server, grpcapi.NewConfigServer(t.store, t.changes, t.stopping, t.log))
 	tokenstorev1.RegisterRequestLogServiceServer(t.server, grpcapi.NewRequestLogServer(t.store))
 	tokenstorev1.RegisterFleetServiceServer(t.server, grpcapi.NewFleetServer(t.store))

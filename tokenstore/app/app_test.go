@@ -362,7 +362,7 @@ func TestTokenFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	write(tokenFile, "T1\nT4\n")
+	write(tokenFile, "other::T1\nT4\n")
 	if err := os.Remove(listFile); err != nil {
 		t.Fatal(err)
 	}
@@ -370,7 +370,7 @@ func TestTokenFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	third := restart()
-	if got := aliases(third); got != ",," {
+	if got := aliases(third); got != "other,," {
 		t.Errorf("after a change of the file: %q", got)
 	}
 	if !strings.Contains(third.log.String(), "can't be read; nothing was changed") {

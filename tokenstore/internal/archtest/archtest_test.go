@@ -28,11 +28,13 @@ var allowed = map[string][]string{
 	"internal/leasing":    {"internal/redisstore", "internal/rotation"},
 	"internal/config":     {"internal/genfile", "internal/redisstore", "internal/token"},
 
+	"internal/tokenfile": {"internal/files", "internal/redisstore", "internal/token"},
+
 	// The edge.
-	"internal/grpcapi": {"internal/files", "internal/leasing", "internal/redisstore", "internal/token"},
+	"internal/grpcapi": {"internal/files", "internal/leasing", "internal/redisstore", "internal/token", "internal/tokenfile"},
 
 	"app": {
-		"internal/config", "internal/grpcapi", "internal/leasing", "internal/metrics", "internal/redisstore", "internal/seal", "internal/token",
+		"internal/config", "internal/grpcapi", "internal/leasing", "internal/metrics", "internal/redisstore", "internal/seal", "internal/token", "internal/tokenfile",
 	},
 	"cmd/tokenstore": {"app"},
 }

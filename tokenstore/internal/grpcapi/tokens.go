@@ -107,9 +107,7 @@ func importReport(entries []files.Entry, results []redisstore.Imported, rejected
 		}
 	}
 	slices.SortStableFunc(rejected, func(a, b files.Rejected) int { return a.Line - b.Line })
-	for _, each := range rejected {
-		report.Rejected = append(report.Rejected, &tokenstorev1.RejectedLine{Line: uint32(each.Line), Reason: each.Reason}) //nolint:gosec // lines are few
-	}
+	report.Rejected = rejectedLines(rejected)
 	return report
 }
 
@@ -189,20 +187,20 @@ func (s *TokenServer) RestoreToken(ctx context.Context, request *tokenstorev1.Re
 
 // ExportTokens implements TokenService.
 func (s *TokenServer) ExportTokens(ctx context.Context, request *tokenstorev1.ExportTokensRequest) (*tokenstorev1.ExportTokensResponse, error) {
-	drafts, err := s.store.ExportTokens(ctx, request.GetUpstream())
+	tokens, err := s.store.ExportTokens(ctx, request.GetUpstream())
 	if err != nil {
 		return nil, err
 	}
-	entries := make([]files.Entry, len(drafts))
-	for i, draft := range drafts {
-		entries[i] = files.Entry{Draft: draft}
+	entries := make([]files.Entry, len(tokens))
+	for i, each := range tokens {
+		entries[i] = files.Entry{Draft: each.Draft}
 	}
 	content, err := files.Render(request.GetFormat(), entries, time.Now())
 	if err != nil {
 		return nil, invalid(err)
 	}
-	s.log.LogAttrs(ctx, slog.LevelInfo, "tokens exported", slog.Int("tokens", len(drafts)), slog.String("upstream", request.GetUpstream()))
-	return &tokenstorev1.ExportTokensResponse{Content: content, Count: uint32(len(drafts))}, nil //nolint:gosec // tokens are few
+	s.log.LogAttrs(ctx, slog.LevelInfo, "tokens exported", slog.Int("tokens", len(tokens)), slog.String("upstream", request.GetUpstream()))
+	return &tokenstorev1.ExportTokensResponse{Content: content, Count: count32(len(tokens))}, nil
 }
 
 const (

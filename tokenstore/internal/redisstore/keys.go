@@ -108,8 +108,13 @@ func revokedKey() string { return configPrefix + "revoked" }
 func adminTokenKey() string { return configPrefix + "admin_token" }
 
 // importedKey is a hash of a token file's path to the fingerprint of the content
-// that was imported last.
+// that was applied or written last.
 func importedKey() string { return configPrefix + "imported" }
+
+// listedKey is a hash: `shown` and `written` are the ids of tokens, with spaces
+// between, that the token list had when it was last asked for, and when its file was
+// last written.
+func listedKey() string { return configPrefix + "listed" }
 
 // logEntriesKey is a stream of request log entries: `e` protobuf LogEntry without
 // its prompt.

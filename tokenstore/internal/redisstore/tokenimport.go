@@ -2,13 +2,9 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"slices"
 
-	"github.com/redis/go-redis/v9"
-
 	"carousel.internal/proto/rpcerr"
-	"carousel.internal/proto/service/secret"
 	"carousel.internal/tokenstore/internal/token"
 )
 
@@ -82,22 +78,4 @@ func problemOf(err error) (string, error) {
 		return "", err
 	}
 	return refused.Message, nil
-}
-
-// FileChanged tells whether a token file's content is not the one that was
-// imported last. What an admin has changed since stays until the file changes.
-func (s *Store) FileChanged(ctx context.Context, path, content string) (bool, error) {
-	known, err := s.client.HGet(ctx, importedKey(), path).Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return false, storeError("look up a token file", err)
-	}
-	return known != s.keys.Fingerprint(secret.New(content)), nil
-}
-
-// FileImported remembers what FileChanged compares with.
-func (s *Store) FileImported(ctx context.Context, path, content string) error {
-	if err := s.client.HSet(ctx, importedKey(), path, s.keys.Fingerprint(secret.New(content))).Err(); err != nil {
-		return storeError("remember a token file", err)
-	}
-	return s.barrier.Sync(ctx)
 }

@@ -117,9 +117,17 @@ func (s *Store) each(ctx context.Context, visit func(*stored) error) error {
 	return nil
 }
 
-// ExportTokens answers the tokens of an upstream, or of all, with their secrets.
-func (s *Store) ExportTokens(ctx context.Context, upstream string) ([]token.Draft, error) {
-	var drafts []token.Draft
+// Exported is a token with its secrets, as it was at a version.
+type Exported struct {
+	ID      string
+	Version uint64
+	token.Draft
+}
+
+// ExportTokens answers the tokens of an upstream, or of all, with their secrets,
+// in order of creation.
+func (s *Store) ExportTokens(ctx context.Context, upstream string) ([]Exported, error) {
+	var exported []Exported
 	err := s.each(ctx, func(t *stored) error {
 		if upstream != "" && t.upstream != upstream {
 			return nil
@@ -133,8 +141,8 @@ func (s *Store) ExportTokens(ctx context.Context, upstream string) ([]token.Draf
 		draft.Fields = token.Fields{
 			Alias: t.alias, Tags: t.record.Tags, Cap: t.cap, Weight: t.weight, Enabled: t.enabled, Checksum: material,
 		}
-		drafts = append(drafts, draft)
+		exported = append(exported, Exported{t.id, t.version, draft})
 		return nil
 	})
-	return drafts, err
+	return exported, err
 }

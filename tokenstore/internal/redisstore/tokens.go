@@ -106,7 +106,7 @@ func tokenKnown(upstream, id string) error {
 	return rpcerr.New(tokenstorev1.Reason_REASON_ALREADY_EXISTS, "the token is known in upstream %q: its id is %s", upstream, id)
 }
 
-func aliasTaken(alias, holder string) error {
+func aliasTaken(alias, holder string) *rpcerr.Error {
 	return rpcerr.New(tokenstorev1.Reason_REASON_ALIAS_TAKEN, "the alias %q is that of token %s", alias, holder)
 }
 
@@ -213,19 +213,31 @@ func (s *Store) tryEdit(ctx context.Context, t *stored, edit token.Fields, names
 	return s.write(ctx, t, value, before, after)
 }
 
+// edition is what the update script needs.
+func (s *Store) edition(id string, version uint64, value secret.Value, before, after token.Fields) (keys []string, args []any, err error) {
+	rec, err := encodeRecord(s.keys, id, value, after)
+	if err != nil {
+		return nil, nil, err
+	}
+	keys = []string{tokenKey(id), aliasKey(), clockKey()}
+	args = []any{
+		id, version, after.Alias, flag(after.Enabled), after.Cap, after.Weight, rec,
+		flag(after.Checksum != before.Checksum), orderKeyPrefix(), coolingKeyPrefix(), poolChannel,
+	}
+	return keys, args, nil
+}
+
 func sameFields(a, b token.Fields) bool {
 	return slices.Equal(a.Tags, b.Tags) && a.Alias == b.Alias && a.Cap == b.Cap && a.Weight == b.Weight &&
 		a.Enabled == b.Enabled && a.Checksum == b.Checksum
 }
 
 func (s *Store) write(ctx context.Context, t *stored, value secret.Value, before, after token.Fields) (bool, error) {
-	rec, err := encodeRecord(s.keys, t.id, value, after)
+	keys, args, err := s.edition(t.id, t.version, value, before, after)
 	if err != nil {
 		return false, err
 	}
-	reply, err := updateScript.run(ctx, s.client, []string{tokenKey(t.id), aliasKey(), clockKey()},
-		t.id, t.version, after.Alias, flag(after.Enabled), after.Cap, after.Weight, rec,
-		flag(after.Checksum != before.Checksum), orderKeyPrefix(), coolingKeyPrefix(), poolChannel).StringSlice()
+	reply, err := updateScript.run(ctx, s.client, keys, args...).StringSlice()
 	if err != nil {
 		return false, storeError("update a token", err)
 	}

@@ -1,0 +1,121 @@
+package redisstore
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"carousel.internal/proto/service/secret"
+	"carousel.internal/tokenstore/internal/token"
+)
+
+// TokenFiles is what the store remembers of the token files.
+type TokenFiles struct {
+	// Seen has, by the file's path, the Fingerprint of the content that was applied
+	// or written last.
+	Seen map[string]string
+	// Shown are the ids of the tokens that callers know to be in the list; Written
+	// are those of its file as the store wrote it.
+	Shown, Written []string
+}
+
+// Fingerprint is a keyed hash of a text: it says whether two are the same, and
+// nothing of what is in them.
+func (s *Store) Fingerprint(text string) string { return s.keys.Fingerprint(secret.New(text)) }
+
+// TokenFiles answers what RememberTokenFiles was told.
+func (s *Store) TokenFiles(ctx context.Context) (TokenFiles, error) {
+	pipe := s.client.Pipeline()
+	seen, listed := pipe.HGetAll(ctx, importedKey()), pipe.HGetAll(ctx, listedKey())
+	if _, err := pipe.Exec(ctx); err != nil {
+		return TokenFiles{}, storeError("look up the token files", err)
+	}
+	return TokenFiles{
+		Seen: seen.Val(), Shown: strings.Fields(listed.Val()["shown"]), Written: strings.Fields(listed.Val()["written"]),
+	}, nil
+}
+
+// RememberTokenFiles replaces what is known of the files that are named, and which
+// tokens were listed.
+func (s *Store) RememberTokenFiles(ctx context.Context, known TokenFiles) error {
+	pipe := s.client.TxPipeline()
+	if len(known.Seen) > 0 {
+		pipe.HSet(ctx, importedKey(), known.Seen)
+	}
+	pipe.HSet(ctx, listedKey(), "shown", strings.Join(known.Shown, " "), "written", strings.Join(known.Written, " "))
+	if _, err := pipe.Exec(ctx); err != nil {
+		return storeError("remember the token files", err)
+	}
+	return s.barrier.Sync(ctx)
+}
+
+// Edit replaces the fields of a token that was exported.
+type Edit struct {
+	Exported
+	After token.Fields
+}
+
+// EditTokens carries the edits out that nobody came in the way of since the
+// export. Each stands for itself; the answers, in order, are empty or say why an
+// edit was not carried out.
+func (s *Store) EditTokens(ctx context.Context, edits []Edit) ([]string, error) {
+	problems := make([]string, 0, len(edits))
+	for chunk := range slices.Chunk(edits, importChunk) {
+		calls, round := make([]*call, len(chunk)), s.batch()
+		for i, edit := range chunk {
+			keys, args, err := s.edition(edit.ID, edit.Version, edit.Secret, edit.Fields, edit.After)
+			if err != nil {
+				return nil, err
+			}
+			calls[i] = round.add(updateScript, keys, args...)
+		}
+		if err := round.exec(ctx); err != nil {
+			return nil, storeError("update tokens", err)
+		}
+		for i, each := range calls {
+			reply, err := each.reply.StringSlice()
+			if err != nil {
+				return nil, storeError("update tokens", err)
+			}
+			problems = append(problems, editProblem(chunk[i], reply))
+		}
+	}
+	return problems, s.barrier.Sync(ctx)
+}
+
+func editProblem(edit Edit, reply []string) string {
+	switch reply[0] {
+	case "updated":
+		return ""
+	case "gone":
+		return "the token was deleted meanwhile"
+	case "alias":
+		return aliasTaken(edit.After.Alias, reply[1]).Message
+	default: // conflict
+		return "the token was changed by somebody else meanwhile; read the files again"
+	}
+}
+
+// DeleteTokens removes the tokens that nobody has edited since the export, and
+// answers how many it removed. They can be restored.
+func (s *Store) DeleteTokens(ctx context.Context, tokens []Exported) (int, error) {
+	deleted := 0
+	for chunk := range slices.Chunk(tokens, importChunk) {
+		calls, round := make([]*call, len(chunk)), s.batch()
+		for i, each := range chunk {
+			keys, args := deletion(each.ID, each.Version)
+			calls[i] = round.add(deleteScript, keys, args...)
+		}
+		if err := round.exec(ctx); err != nil {
+			return deleted, storeError("delete tokens", err)
+		}
+		for _, each := range calls {
+			if reply, err := each.reply.StringSlice(); err != nil {
+				return deleted, storeError("delete tokens", err)
+			} else if reply[0] == "deleted" {
+				deleted++
+			}
+		}
+	}
+	return deleted, s.barrier.Sync(ctx)
+}

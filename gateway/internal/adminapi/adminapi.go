@@ -38,10 +38,11 @@ type Tokens interface {
 	ExportTokens(context.Context, *tokenstorev1.ExportTokensRequest, ...grpc.CallOption) (*tokenstorev1.ExportTokensResponse, error)
 }
 
-// Config are the tokenstore's calls about settings and upstreams.
+// Config are the tokenstore's calls about settings, pages and upstreams.
 type Config interface {
 	GetSettings(context.Context, *tokenstorev1.GetSettingsRequest, ...grpc.CallOption) (*tokenstorev1.GetSettingsResponse, error)
 	UpdateSettings(context.Context, *tokenstorev1.UpdateSettingsRequest, ...grpc.CallOption) (*tokenstorev1.UpdateSettingsResponse, error)
+	ResetSettings(context.Context, *tokenstorev1.ResetSettingsRequest, ...grpc.CallOption) (*tokenstorev1.ResetSettingsResponse, error)
 	ListUpstreams(context.Context, *tokenstorev1.ListUpstreamsRequest, ...grpc.CallOption) (*tokenstorev1.ListUpstreamsResponse, error)
 	PutUpstream(context.Context, *tokenstorev1.PutUpstreamRequest, ...grpc.CallOption) (*tokenstorev1.PutUpstreamResponse, error)
 	DeleteUpstream(context.Context, *tokenstorev1.DeleteUpstreamRequest, ...grpc.CallOption) (*tokenstorev1.DeleteUpstreamResponse, error)
@@ -117,6 +118,12 @@ func (a *API) Routes(router gin.IRouter) {
 
 	get(api, "/settings", a.getSettings)
 	api.PATCH("/settings", adapt(a.updateSettings))
+	api.POST("/settings/reset", adapt(a.resetSettings))
+	get(api, "/settings/changes", a.listSettingChanges)
+
+	get(api, "/pages", a.listPages)
+	api.PUT("/pages", adapt(a.putPage))
+	api.DELETE("/pages", adapt(a.deletePage))
 
 	get(api, "/logs", a.queryLogs)
 	get(api, "/explain", a.explain)

@@ -104,6 +104,10 @@ func (s *store) UpdateSettings(ctx context.Context, r *tokenstorev1.UpdateSettin
 	return ask[*tokenstorev1.UpdateSettingsResponse](ctx, s, r)
 }
 
+func (s *store) ResetSettings(ctx context.Context, r *tokenstorev1.ResetSettingsRequest, _ ...grpc.CallOption) (*tokenstorev1.ResetSettingsResponse, error) {
+	return ask[*tokenstorev1.ResetSettingsResponse](ctx, s, r)
+}
+
 func (s *store) ListUpstreams(ctx context.Context, r *tokenstorev1.ListUpstreamsRequest, _ ...grpc.CallOption) (*tokenstorev1.ListUpstreamsResponse, error) {
 	return ask[*tokenstorev1.ListUpstreamsResponse](ctx, s, r)
 }
@@ -133,12 +137,13 @@ var (
 )
 
 var (
-	moment   = timestamppb.New(time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC))
-	rested   = &tokenstorev1.Token{Id: "t1", Upstream: "cursor", Enabled: true, State: tokenstorev1.TokenState_TOKEN_STATE_READY, MaskedSecret: "eyJh…Zx9Q", Fingerprint: "f00d", Weight: 1, CreatedAt: moment, Version: 1}
-	cooling  = &tokenstorev1.Token{Id: "t2", Upstream: "cursor", Alias: "work", Tags: []string{"a", "b"}, Enabled: true, State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, MaskedSecret: "eyJh…Zx9R", Fingerprint: "beef", MaskedChecksum: "abcd…ef01", Cap: 2, Weight: 3, InFlight: 1, Requests: 10, Failures: 4, LastUsedAt: moment, LastError: "rate_limit", CoolingUntil: moment, ExpiresAt: moment, CreatedAt: moment, Version: 7}
-	settings = &tokenstorev1.Settings{EnableStreamCheck: true, VisionAbility: "base64", MaxAttempts: 3, Version: 4, UpdatedAt: moment}
-	someLog  = &tokenstorev1.LogEntry{Id: "chatcmpl-1", Replica: "g1", StartedAt: moment, Total: durationpb.New(1500 * time.Microsecond), Model: "gpt-4o", Stream: true, Status: "success", HttpStatus: 200, EndReason: "done", Attempts: 1, PromptTokens: 3, CompletionTokens: 2, UsageSource: "reported"}
-	vendor   = &tokenstorev1.Upstream{Name: "vendor", Driver: "openai", BaseUrl: "https://api.example/v1", Version: 2}
+	moment    = timestamppb.New(time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC))
+	rested    = &tokenstorev1.Token{Id: "t1", Upstream: "cursor", Enabled: true, State: tokenstorev1.TokenState_TOKEN_STATE_READY, MaskedSecret: "eyJh…Zx9Q", Fingerprint: "f00d", Weight: 1, CreatedAt: moment, Version: 1}
+	cooling   = &tokenstorev1.Token{Id: "t2", Upstream: "cursor", Alias: "work", Tags: []string{"a", "b"}, Enabled: true, State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, MaskedSecret: "eyJh…Zx9R", Fingerprint: "beef", MaskedChecksum: "abcd…ef01", Cap: 2, Weight: 3, InFlight: 1, Requests: 10, Failures: 4, LastUsedAt: moment, LastError: "rate_limit", CoolingUntil: moment, ExpiresAt: moment, CreatedAt: moment, Version: 7}
+	settings  = &tokenstorev1.Settings{EnableStreamCheck: true, VisionAbility: "base64", MaxAttempts: 3, Version: 4, UpdatedAt: moment}
+	someLog   = &tokenstorev1.LogEntry{Id: "chatcmpl-1", Replica: "g1", StartedAt: moment, Total: durationpb.New(1500 * time.Microsecond), Model: "gpt-4o", Stream: true, Status: "success", HttpStatus: 200, EndReason: "done", Attempts: 1, PromptTokens: 3, CompletionTokens: 2, UsageSource: "reported"}
+	aboutPage = &tokenstorev1.Page{Path: "/about", Kind: tokenstorev1.PageKind_PAGE_KIND_HTML, Content: "<p>"}
+	vendor    = &tokenstorev1.Upstream{Name: "vendor", Driver: "openai", BaseUrl: "https://api.example/v1", Version: 2}
 )
 
 // newStore has an answer for every call.
@@ -152,7 +157,8 @@ func newStore() *store {
 		&tokenstorev1.DeleteTokenResponse{},
 		&tokenstorev1.RestoreTokenResponse{Token: cooling},
 		&tokenstorev1.ExportTokensResponse{Content: "work::eyJh\n", Count: 1},
-		&tokenstorev1.GetSettingsResponse{Settings: settings},
+		&tokenstorev1.GetSettingsResponse{Settings: settings, Pages: []*tokenstorev1.Page{aboutPage}, Changes: []*tokenstorev1.SettingChange{{Name: "/about", At: moment, Actor: "me"}}},
+		&tokenstorev1.ResetSettingsResponse{Settings: settings},
 		&tokenstorev1.UpdateSettingsResponse{Settings: settings},
 		&tokenstorev1.ListUpstreamsResponse{Upstreams: []*tokenstorev1.Upstream{vendor}},
 		&tokenstorev1.PutUpstreamResponse{Upstream: vendor},
@@ -228,6 +234,11 @@ var routes = []struct {
 	{"DELETE", "/admin/api/upstreams/vendor", "", 204, nil, true},
 	{"GET", "/admin/api/settings", "", 200, settingKeys, false},
 	{"PATCH", "/admin/api/settings", `{"max_attempts":2}`, 200, settingKeys, true},
+	{"POST", "/admin/api/settings/reset", `{"names":["max_attempts"]}`, 200, settingKeys, true},
+	{"GET", "/admin/api/settings/changes", "", 200, []string{"changes"}, false},
+	{"GET", "/admin/api/pages", "", 200, []string{"pages", "version"}, false},
+	{"PUT", "/admin/api/pages", `{"path":"/about","type":"html","content":"<p>"}`, 200, []string{"content", "path", "type"}, true},
+	{"DELETE", "/admin/api/pages?path=/about", "", 204, nil, true},
 	{"GET", "/admin/api/logs", "", 200, []string{"logs", "next"}, false},
 	{"GET", "/admin/api/explain?model=gpt-4o", "", 200, []string{"as_of", "candidates", "chosen", "model", "upstream"}, false},
 }
@@ -391,7 +402,22 @@ func TestWhatTheStoreIsAsked(t *testing.T) {
 		{
 			"settings", "PATCH", "/admin/api/settings", `{"vision_ability":"all","enable_slow_pool":false,"queue_wait_ms":5}`,
 			[]string{"If-Match", `"4"`},
-			&tokenstorev1.UpdateSettingsRequest{Settings: &tokenstorev1.Settings{VisionAbility: "all", QueueWaitMs: 5}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"enable_slow_pool", "queue_wait_ms", "vision_ability"}}, ExpectedVersion: 4},
+			&tokenstorev1.UpdateSettingsRequest{Settings: &tokenstorev1.Settings{VisionAbility: "all", QueueWaitMs: 5}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"enable_slow_pool", "queue_wait_ms", "vision_ability"}}, ExpectedVersion: 4, Actor: "api 192.0.2.1"},
+		},
+		{
+			"reset settings", "POST", "/admin/api/settings/reset", `{"names":["vision_ability","max_attempts"]}`,
+			[]string{"If-Match", `"4"`},
+			&tokenstorev1.ResetSettingsRequest{ResetMask: &fieldmaskpb.FieldMask{Paths: []string{"vision_ability", "max_attempts"}}, ExpectedVersion: 4, Actor: "api 192.0.2.1"},
+		},
+		{"changes", "GET", "/admin/api/settings/changes", "", nil, &tokenstorev1.GetSettingsRequest{}},
+		{
+			"put a page", "PUT", "/admin/api/pages", `{"path":"/about","type":"html","content":"<p>"}`,
+			[]string{"If-Match", `"4"`},
+			&tokenstorev1.UpdateSettingsRequest{Pages: []*tokenstorev1.Page{aboutPage}, ExpectedVersion: 4, Actor: "api 192.0.2.1"},
+		},
+		{
+			"delete a page", "DELETE", "/admin/api/pages?path=/about", "", []string{"If-Match", "4"},
+			&tokenstorev1.ResetSettingsRequest{PagePaths: []string{"/about"}, ExpectedVersion: 4, Actor: "api 192.0.2.1"},
 		},
 		{
 			"logs", "GET", "/admin/api/logs?model=m&status=failure&alias=w&stream=false&error=limit&from=2026-01-31T12:00:00Z&to=2026-01-31T13:00:00%2B01:00&limit=9&cursor=c", "", nil,
@@ -453,6 +479,12 @@ func TestBadRequests(t *testing.T) {
 		{"unknown setting", "PATCH", "/admin/api/settings", `{"visoin":"all"}`, nil, "visoin", "no such setting"},
 		{"version", "PATCH", "/admin/api/settings", `{"version":3}`, nil, "version", "If-Match"},
 		{"setting's type", "PATCH", "/admin/api/settings", `{"max_attempts":"3"}`, nil, "max_attempts", "a whole number"},
+		{"reset nothing", "POST", "/admin/api/settings/reset", `{"names":[]}`, nil, "names", "wanted"},
+		{"reset what is none", "POST", "/admin/api/settings/reset", `{"names":["visoin"]}`, nil, "names", "no setting"},
+		{"reset the version", "POST", "/admin/api/settings/reset", `{"names":["version"]}`, nil, "names", "no setting"},
+		{"page type", "PUT", "/admin/api/pages", `{"path":"/about","type":"markdown","content":"x"}`, nil, "type", "default, html, text wanted"},
+		{"page content", "PUT", "/admin/api/pages", `{"path":"/about","type":"text","content":5}`, nil, "content", "a string wanted"},
+		{"page parameter", "DELETE", "/admin/api/pages?page=/about", "", nil, "page", "no such parameter"},
 		{"log status", "GET", "/admin/api/logs?status=bad", "", nil, "status", "failure, success wanted"},
 		{"log time", "GET", "/admin/api/logs?from=yesterday", "", nil, "from", "a time such as"},
 		{"log stream", "GET", "/admin/api/logs?stream=perhaps", "", nil, "stream", "true or false"},
@@ -544,7 +576,7 @@ func TestTokenObject(t *testing.T) {
 
 func TestVersionsAreETags(t *testing.T) {
 	t.Parallel()
-	for path, want := range map[string]string{"/admin/api/tokens/t2": `"7"`, "/admin/api/settings": `"4"`} {
+	for path, want := range map[string]string{"/admin/api/tokens/t2": `"7"`, "/admin/api/settings": `"4"`, "/admin/api/pages": `"4"`} {
 		if got := send(t, newStore(), "GET", path, key, "").Header().Get("ETag"); got != want {
 			t.Errorf("%s: %s, want %s", path, got, want)
 		}
@@ -582,6 +614,18 @@ func TestExportIsAFile(t *testing.T) {
 		if !strings.Contains(w.log, `"msg":"audit"`) || !strings.Contains(w.log, `"count":1`) || strings.Contains(w.log, "eyJh") {
 			t.Errorf("log: %s", w.log)
 		}
+	}
+}
+
+func TestPagesAndChanges(t *testing.T) {
+	t.Parallel()
+	if got, want := send(t, newStore(), "GET", "/admin/api/pages", key, "").Body.String(),
+		`{"pages":[{"path":"/about","type":"html","content":"\u003cp\u003e"}],"version":4}`; got != want {
+		t.Errorf("pages %s", got)
+	}
+	if got, want := send(t, newStore(), "GET", "/admin/api/settings/changes", key, "").Body.String(),
+		`{"changes":[{"name":"/about","at":"2026-01-31T12:00:00Z","actor":"me"}]}`; got != want {
+		t.Errorf("changes %s", got)
 	}
 }
 

@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
+	"carousel.internal/gateway/internal/jsonapi"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -103,11 +105,67 @@ func (a *API) updateSettings(c *gin.Context) error {
 	ctx, cancel := a.call(c)
 	defer cancel()
 	updated, err := a.Config.UpdateSettings(ctx, &tokenstorev1.UpdateSettingsRequest{
-		Settings: settings, UpdateMask: &fieldmaskpb.FieldMask{Paths: names}, ExpectedVersion: version,
+		Settings: settings, UpdateMask: &fieldmaskpb.FieldMask{Paths: names}, ExpectedVersion: version, Actor: jsonapi.Actor(c),
 	})
 	if err != nil {
 		return storeError(err)
 	}
 	a.audit(c, "settings changed", "fields", names)
 	return answerVersioned(c, http.StatusOK, settingsOf(updated.GetSettings()), updated.GetSettings().GetVersion())
+}
+
+// POST /admin/api/settings/reset
+func (a *API) resetSettings(c *gin.Context) error {
+	version, err := expectedVersion(c)
+	if err != nil {
+		return err
+	}
+	var body struct {
+		Names []string `json:"names"`
+	}
+	if err := a.decode(c, &body); err != nil {
+		return err
+	}
+	if len(body.Names) == 0 {
+		return invalid("names", "the names wanted of the settings that are to be reset")
+	}
+	for _, name := range body.Names {
+		if field := settingFields.ByName(protoreflect.Name(name)); field == nil || slices.Contains(fixed, field.Name()) {
+			return invalid("names", "there is no setting %q", name)
+		}
+	}
+	ctx, cancel := a.call(c)
+	defer cancel()
+	now, err := a.Config.ResetSettings(ctx, &tokenstorev1.ResetSettingsRequest{
+		ResetMask: &fieldmaskpb.FieldMask{Paths: body.Names}, ExpectedVersion: version, Actor: jsonapi.Actor(c),
+	})
+	if err != nil {
+		return storeError(err)
+	}
+	a.audit(c, "settings reset", "fields", body.Names)
+	return answerVersioned(c, http.StatusOK, settingsOf(now.GetSettings()), now.GetSettings().GetVersion())
+}
+
+// settingChange says who changed a setting, or a page, last.
+type settingChange struct {
+	Name  string     `json:"name"`
+	At    *time.Time `json:"at"`
+	Actor string     `json:"actor"`
+}
+
+// GET /admin/api/settings/changes
+func (a *API) listSettingChanges(c *gin.Context) error {
+	ctx, cancel := a.call(c)
+	defer cancel()
+	now, err := a.Config.GetSettings(ctx, &tokenstorev1.GetSettingsRequest{})
+	if err != nil {
+		return storeError(err)
+	}
+	changes := make([]settingChange, 0, len(now.GetChanges()))
+	for _, change := range now.GetChanges() {
+		changes = append(changes, settingChange{change.GetName(), timeOf(change.GetAt()), change.GetActor()})
+	}
+	return answer(c, http.StatusOK, struct {
+		Changes []settingChange `json:"changes"`
+	}{changes})
 }

@@ -49,7 +49,7 @@ var allowed = map[string][]string{
 	"internal/httpapi": {
 		"internal/chat", "internal/dialect/*", "internal/auth", "internal/lease", "internal/sse", "internal/metrics", "internal/accesslog",
 	},
-	"internal/adminapi":  {"internal/chat", "internal/upstream", "internal/auth"},
+	"internal/adminapi":  {"internal/chat", "internal/upstream", "internal/auth", "internal/jsonapi"},
 	"internal/reference": {"internal/chat", "internal/auth", "internal/jsonapi"},
 	"internal/jsonapi":   {"internal/chat"},
 	"internal/admincli":  {}, // it knows the admin API from outside

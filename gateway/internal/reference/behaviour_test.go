@@ -88,7 +88,7 @@ func TestGetConfiguration(t *testing.T) {
 	g := newGateway(t, nil)
 	g.store.pages = []*tokenstorev1.Page{{Path: "/about", Kind: tokenstorev1.PageKind_PAGE_KIND_HTML, Content: "<p>"}}
 	w := g.post(t, "/config", `{"action":"get","path":"/about","enable_slow_pool":true,"content":"x","content_type":"text"}`)
-	wantJSON(t, w.Body.Bytes(), `{"status":"success","message":"Nothing was changed","data":{"page_content":{"type":"html","content":"<p>"},`+
+	wantJSON(t, w.Body.Bytes(), `{"status":"success","message":"This is the configuration","data":{"page_content":{"type":"html","content":"<p>"},`+
 		`"enable_stream_check":true,"include_stop_stream":true,"vision_ability":"url","enable_slow_pool":false,"enable_all_claude":false,`+
 		`"check_usage_models":{"type":"list","content":"gpt-4,gpt-4o"},"version":5}}`)
 	wantAsked(t, g, &tokenstorev1.GetSettingsRequest{})

@@ -85,9 +85,12 @@ func (r *Reference) configure(c *gin.Context) error {
 	var now configuration
 	var message string
 	switch {
-	case body.Action == actionGet || change.empty():
+	case body.Action == actionGet:
 		now, err = r.Config.GetSettings(ctx, &tokenstorev1.GetSettingsRequest{})
-		message = "Nothing was changed"
+		message = "This is the configuration"
+	case change.empty():
+		now, err = r.Config.GetSettings(ctx, &tokenstorev1.GetSettingsRequest{})
+		message = "The request names nothing to change"
 	case body.Action == actionUpdate:
 		now, err = r.Config.UpdateSettings(ctx, change.update())
 		message = "Configuration has been updated"

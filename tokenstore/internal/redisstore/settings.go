@@ -181,7 +181,7 @@ func (s *Store) changeSettings(ctx context.Context, changes settingsChange, expe
 		return nil, storeError("change settings", err)
 	}
 	if result[0] == "conflict" {
-		return nil, versionConflict("the settings", expected, result[1])
+		return nil, versionConflict("the configuration", expected, result[1])
 	}
 	if err := s.barrier.Sync(ctx); err != nil {
 		return nil, err

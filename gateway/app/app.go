@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc"
 
 	"carousel.internal/gateway/internal/accesslog"
+	"carousel.internal/gateway/internal/account"
 	"carousel.internal/gateway/internal/adminapi"
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/catalog"
@@ -31,6 +32,7 @@ import (
 	"carousel.internal/gateway/internal/relay"
 	"carousel.internal/gateway/internal/sse"
 	"carousel.internal/gateway/internal/tokens"
+	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/proto/service/ops"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -70,6 +72,7 @@ type Gateway struct {
 	config   *tokens.Config
 	shipper  *tokens.Shipper
 	catalog  *catalog.Catalog
+	accounts *account.Service
 	claim    *adminClaim
 	draining atomic.Bool
 }
@@ -123,12 +126,19 @@ func (g *Gateway) assemble() {
 
 	gate := auth.New(cfg.AuthToken, g.config.AdminTokenHash)
 	gate.UseSessions(auth.Sessions{Secret: cfg.TokenstoreSecret})
+	g.accounts = account.New(account.Params{
+		Store:   tokenstorev1.NewTokenServiceClient(g.conn),
+		Driver:  g.catalog.Driver,
+		Options: func() upstream.Options { return optionsOf(g.config.Settings()) },
+		Log:     g.log,
+	})
 	admin := adminapi.New(adminapi.Deps{
 		Gate:             gate,
 		Tokens:           tokenstorev1.NewTokenServiceClient(g.conn),
 		Config:           store,
 		Logs:             tokenstorev1.NewRequestLogServiceClient(g.conn),
 		Leases:           tokenstorev1.NewLeaseServiceClient(g.conn),
+		Accounts:         g.accounts,
 		Resolve:          g.resolve,
 		ValidateUpstream: g.catalog.Validate,
 		Log:              g.log,
@@ -148,7 +158,7 @@ func (g *Gateway) assemble() {
 	})
 	g.handler = httpapi.New(httpapi.Deps{
 		Relay: relay.New(relay.Params{
-			Catalog: g.catalog, Leases: g.leases, Recorder: g.shipper, Counter: watch,
+			Catalog: g.catalog, Leases: checkedLeases{g.leases, g.accounts, g.config.Settings}, Recorder: g.shipper, Counter: watch,
 			Policy: func() relay.Policy { return policyOf(g.config.Settings(), cfg) }, StatusOf: statusOf, Logger: g.log,
 		}),
 		Models:   g.catalog.Models,
@@ -196,7 +206,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	// What serves requests outlives them.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
-	for _, part := range []func(context.Context){g.config.Run, g.leases.Run, g.shipper.Run, g.catalog.Run, g.claim.Run} {
+	for _, part := range []func(context.Context){g.config.Run, g.leases.Run, g.shipper.Run, g.catalog.Run, g.accounts.Run, g.claim.Run} {
 		running.Go(func() { part(background) })
 	}
 	failed := make(chan error, 2)

@@ -16,19 +16,24 @@ import (
 // policyOf is the hot settings as the relay reads them.
 func policyOf(settings *tokenstorev1.Settings, cfg Config) relay.Policy {
 	return relay.Policy{
-		Options: upstream.Options{
-			SlowPool:            settings.GetEnableSlowPool(),
-			DefaultInstructions: settings.GetDefaultInstructions(),
-			Vision:              settings.GetVisionAbility(),
-			ClientVersion:       settings.GetCursorClientVersion(),
-			Timezone:            settings.GetCursorTimezone(),
-		},
+		Options:     optionsOf(settings),
 		AnyClaude:   settings.GetEnableAllClaude(),
 		HoldBack:    settings.GetEnableStreamCheck(),
 		MaxAttempts: max(int(settings.GetMaxAttempts()), 1),
 		QueueWait:   time.Duration(settings.GetQueueWaitMs()) * time.Millisecond,
 		Total:       cfg.RequestTimeout,
 		LogPrompts:  settings.GetLogPrompts(),
+	}
+}
+
+// optionsOf is the hot settings as drivers read them.
+func optionsOf(settings *tokenstorev1.Settings) upstream.Options {
+	return upstream.Options{
+		SlowPool:            settings.GetEnableSlowPool(),
+		DefaultInstructions: settings.GetDefaultInstructions(),
+		Vision:              settings.GetVisionAbility(),
+		ClientVersion:       settings.GetCursorClientVersion(),
+		Timezone:            settings.GetCursorTimezone(),
 	}
 }
 

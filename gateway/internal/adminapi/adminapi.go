@@ -58,14 +58,22 @@ type Leases interface {
 	Explain(context.Context, *tokenstorev1.ExplainRequest, ...grpc.CallOption) (*tokenstorev1.ExplainResponse, error)
 }
 
+// Accounts asks upstreams about the accounts behind tokens.
+type Accounts interface {
+	// Account answers what is recorded, and asks where that is missing or old, or,
+	// with refresh, older than some seconds.
+	Account(ctx context.Context, tokenID string, refresh bool) (*tokenstorev1.TokenAccount, error)
+}
+
 // Deps are what the handlers work with. The interfaces are met by the generated
 // gRPC clients.
 type Deps struct {
-	Gate   *auth.Gate
-	Tokens Tokens
-	Config Config
-	Logs   RequestLog
-	Leases Leases
+	Gate     *auth.Gate
+	Tokens   Tokens
+	Config   Config
+	Logs     RequestLog
+	Leases   Leases
+	Accounts Accounts
 	// Resolve answers the upstream that serves a model, and the model's id
 	// there.
 	Resolve func(model string) (upstreamName, upstreamModel string, err error)
@@ -112,6 +120,8 @@ func (a *API) Routes(router gin.IRouter) {
 	api.DELETE("/tokens/:id", adapt(a.deleteToken))
 	api.POST("/tokens/:id/restore", adapt(a.restoreToken))
 
+	get(api, "/tokens/:id/account", a.getAccount)
+
 	get(api, "/upstreams", a.listUpstreams)
 	api.PUT("/upstreams/:name", adapt(a.putUpstream))
 	api.DELETE("/upstreams/:name", adapt(a.deleteUpstream))
@@ -127,6 +137,9 @@ func (a *API) Routes(router gin.IRouter) {
 
 	get(api, "/logs", a.queryLogs)
 	get(api, "/explain", a.explain)
+
+	// Where the reference system had it, with the admin token that it did not ask for.
+	get(router.Group("", a.authorize), "/get-user-info", a.getUserInfo)
 }
 
 // handler answers a request or says why not. Errors are rendered by the port

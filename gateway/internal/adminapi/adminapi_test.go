@@ -44,7 +44,9 @@ type store struct {
 	err     error
 	answers []proto.Message
 	asked   proto.Message
-	left    time.Duration // until the call's deadline
+	// refreshed tells that a new answer about an account was insisted on.
+	refreshed bool
+	left      time.Duration // until the call's deadline
 }
 
 func ask[T proto.Message](ctx context.Context, s *store, request proto.Message) (T, error) {
@@ -128,6 +130,12 @@ func (s *store) Explain(ctx context.Context, r *tokenstorev1.ExplainRequest, _ .
 	return ask[*tokenstorev1.ExplainResponse](ctx, s, r)
 }
 
+// Account is met by the gateway's own account service.
+func (s *store) Account(ctx context.Context, tokenID string, refresh bool) (*tokenstorev1.TokenAccount, error) {
+	s.refreshed = refresh
+	return ask[*tokenstorev1.TokenAccount](ctx, s, &tokenstorev1.GetTokenAccountRequest{Id: tokenID})
+}
+
 // The generated clients are what the API is given.
 var (
 	_ adminapi.Tokens     = tokenstorev1.TokenServiceClient(nil)
@@ -164,6 +172,9 @@ func newStore() *store {
 		&tokenstorev1.PutUpstreamResponse{Upstream: vendor},
 		&tokenstorev1.DeleteUpstreamResponse{},
 		&tokenstorev1.QueryResponse{Entries: []*tokenstorev1.LogEntry{someLog}, NextCursor: "n"},
+		&tokenstorev1.TokenAccount{UserId: "user_1", Membership: "pro", AsOf: moment, Quotas: []*tokenstorev1.TokenQuota{
+			{Name: "premium", Requests: 12, MaxRequests: proto.Uint64(150), Tokens: 345}, {Name: "standard", Requests: 1},
+		}},
 		&tokenstorev1.ExplainResponse{ChosenTokenId: "t1", AsOf: moment, Candidates: []*tokenstorev1.Candidate{
 			{TokenId: "t1", Score: 1}, {TokenId: "t2", Alias: "work", ExcludedBy: "cooling", Until: moment},
 		}},
@@ -183,7 +194,7 @@ func send(t *testing.T, s *store, method, path, authorization, body string, head
 	logger := slog.New(slog.NewJSONHandler(log, nil))
 	gate := auth.New(secret.New("right"), nil)
 	api := adminapi.New(adminapi.Deps{
-		Gate: gate, Tokens: s, Config: s, Logs: s, Leases: s, Log: logger, BodyLimit: 1 << 20,
+		Gate: gate, Tokens: s, Config: s, Logs: s, Leases: s, Accounts: s, Log: logger, BodyLimit: 1 << 20,
 		Resolve: func(model string) (string, string, error) {
 			if model == "nope" {
 				return "", "", chat.Errorf(chat.ModelNotSupported, "Model %q is not supported", model)
@@ -229,6 +240,8 @@ var routes = []struct {
 	{"POST", "/admin/api/tokens/t2/restore", "", 200, tokenKeys, true},
 	{"POST", "/admin/api/tokens/import", `{"content":"a","format":"token"}`, 200, []string{"accepted", "rejected", "updated"}, true},
 	{"GET", "/admin/api/tokens/export?format=json", "", 200, nil, true},
+	{"GET", "/admin/api/tokens/t2/account", "", 200, accountKeys, false},
+	{"GET", "/get-user-info?alias=work", "", 200, []string{"usage"}, false},
 	{"GET", "/admin/api/upstreams", "", 200, []string{"next", "upstreams"}, false},
 	{"PUT", "/admin/api/upstreams/vendor", `{"driver":"openai","base_url":"https://api.example/v1"}`, 200, upstreamKeys, true},
 	{"DELETE", "/admin/api/upstreams/vendor", "", 204, nil, true},
@@ -247,6 +260,9 @@ var (
 	tokenKeys = []string{
 		"alias", "cap", "checksum", "cooling_until", "created_at", "enabled", "expires_at", "failures", "fingerprint", "id",
 		"in_flight", "last_error", "last_used_at", "requests", "state", "tags", "token", "upstream", "version", "weight",
+	}
+	accountKeys = []string{
+		"as_of", "email", "error", "membership", "name", "quota_start", "quotas", "subscription_status", "trial_days_left", "user_id",
 	}
 	upstreamKeys = []string{"base_url", "driver", "models", "name", "settings", "version"}
 	settingKeys  = []string{

@@ -45,6 +45,9 @@ var allowed = map[string][]string{
 		"internal/chat", "internal/upstream", "internal/lease", "internal/reqlog", "internal/metrics",
 	},
 
+	// What an upstream tells beside chats.
+	"internal/account": {"internal/chat", "internal/upstream"},
+
 	// The edges.
 	"internal/httpapi": {
 		"internal/chat", "internal/dialect/*", "internal/auth", "internal/lease", "internal/sse", "internal/metrics", "internal/accesslog",
@@ -66,8 +69,8 @@ var caged = map[string][]string{
 	"github.com/tiktoken-go/tokenizer":         {"internal/tokencount"},
 	"connectrpc.com/":                          {"internal/upstream/*", "app"},
 	"github.com/spf13/viper":                   {},
-	"google.golang.org/grpc":                   {"internal/tokens", "internal/adminapi", "internal/reference", "internal/jsonapi", "app"},
-	"carousel.internal/proto/tokenstore/v1":    {"internal/tokens", "internal/catalog", "internal/adminapi", "internal/reference", "internal/jsonapi", "internal/httpapi", "app"},
+	"google.golang.org/grpc":                   {"internal/tokens", "internal/account", "internal/adminapi", "internal/reference", "internal/jsonapi", "app"},
+	"carousel.internal/proto/tokenstore/v1":    {"internal/tokens", "internal/account", "internal/catalog", "internal/adminapi", "internal/reference", "internal/jsonapi", "internal/httpapi", "app"},
 	"carousel.internal/proto/rpcerr":           {"internal/tokens", "internal/adminapi", "internal/jsonapi", "app"},
 	"carousel.internal/proto/cursor/aiserver/": {"internal/upstream/*"},
 	"carousel.internal/proto/service/conf":     {"internal/config", "app"},

@@ -225,6 +225,15 @@ func shorten(id string) string {
 	return strings.ToValidUTF8(id[:most], "") + "…"
 }
 
+// Driver answers an upstream's driver; false where there is no such upstream.
+func (c *Catalog) Driver(upstreamName string) (upstream.Driver, bool) {
+	e := c.now.Load().byName[upstreamName]
+	if e == nil {
+		return nil, false
+	}
+	return e.driver, true
+}
+
 // Models lists every model once, in the order of the upstreams. Nobody changes
 // the list.
 func (c *Catalog) Models() []chat.Model { return c.now.Load().models }

@@ -25,6 +25,7 @@ const Name = "cursor"
 
 const (
 	defaultBaseURL = "https://api2.cursor.sh"
+	defaultSite    = "https://www.cursor.com"
 	procedure      = "/aiserver.v1.AiService/StreamChat"
 )
 
@@ -33,6 +34,7 @@ const (
 	connectSetting   = "connect_timeout"
 	firstByteSetting = "first_byte_timeout"
 	idleSetting      = "idle_timeout"
+	siteSetting      = "site_url"
 
 	defaultConnect   = 10 * time.Second
 	defaultFirstByte = 60 * time.Second
@@ -43,6 +45,10 @@ const (
 type driver struct {
 	client    *connect.Client[aiserverv1.GetChatRequest, aiserverv1.StreamChatResponse]
 	transport *http.Transport
+	// plain asks for what is no stream. base is the API's URL, site the website's;
+	// empty: the website is not asked.
+	plain      *http.Client
+	base, site string
 	// firstByte bounds the time until the first event, idle the time between two.
 	firstByte, idle time.Duration
 	images          images
@@ -53,7 +59,9 @@ type driver struct {
 
 // New builds the driver. An empty base URL is the real upstream. The settings are
 // connect_timeout, first_byte_timeout and idle_timeout, in Go's notation of
-// durations.
+// durations, and site_url, which is asked about accounts: a base URL of the website.
+// Where only the base URL is set no website is asked, because the token is for
+// nobody but who was named.
 func New(config upstream.Config) (upstream.Driver, error) {
 	base, err := parseBaseURL(config.BaseURL)
 	if err != nil {
@@ -63,21 +71,25 @@ func New(config upstream.Config) (upstream.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
+	site, err := parseSite(config)
+	if err != nil {
+		return nil, err
+	}
 	transport := newTransport(timeouts[connectSetting])
 	d := newDriver(base, transport)
-	d.transport = transport
+	d.transport, d.site = transport, site
 	d.firstByte, d.idle = timeouts[firstByteSetting], timeouts[idleSetting]
 	return d, nil
 }
 
 // newDriver builds a driver with default timeouts on any transport.
 func newDriver(base string, transport http.RoundTripper) *driver {
-	client := &http.Client{
-		Transport: dresser{transport},
-		// A redirect would carry the token elsewhere: it is an error.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	// A redirect would carry the token elsewhere: it is an error.
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	client := &http.Client{Transport: dresser{transport}, CheckRedirect: stay}
 	return &driver{
+		plain: &http.Client{Transport: transport, CheckRedirect: stay},
+		base:  base,
 		client: connect.NewClient[aiserverv1.GetChatRequest, aiserverv1.StreamChatResponse](
 			client, base+procedure,
 			connect.WithReadMaxBytes(maxFrame),
@@ -119,19 +131,39 @@ func parseBaseURL(text string) (string, error) {
 	if text == "" {
 		return defaultBaseURL, nil
 	}
+	return parseURL("base_url", text)
+}
+
+func parseSite(config upstream.Config) (string, error) {
+	switch text := config.Settings[siteSetting]; {
+	case text != "":
+		return parseURL("settings."+siteSetting, text)
+	case config.BaseURL == "" || strings.TrimRight(config.BaseURL, "/") == defaultBaseURL:
+		return defaultSite, nil
+	default:
+		return "", nil
+	}
+}
+
+// parseURL reads a base URL; field names it in errors.
+func parseURL(field, text string) (string, error) {
 	// url.Parse's own error repeats the text, and with it a password.
 	base, err := url.Parse(text)
+	var problem string
 	switch {
 	case err != nil:
-		return "", errors.New("base_url: not a URL")
+		problem = "not a URL"
 	case base.Scheme != "http" && base.Scheme != "https":
-		return "", errors.New("base_url: must begin with http:// or https://")
+		problem = "must begin with http:// or https://"
 	case base.Host == "":
-		return "", errors.New("base_url: names no host")
+		problem = "names no host"
 	case base.User != nil:
-		return "", errors.New("base_url: must not hold a user name or password")
+		problem = "must not hold a user name or password"
 	case base.RawQuery != "" || base.Fragment != "":
-		return "", errors.New("base_url: must not hold a query or fragment")
+		problem = "must not hold a query or fragment"
+	}
+	if problem != "" {
+		return "", fmt.Errorf("%s: %s", field, problem)
 	}
 	return strings.TrimRight(text, "/"), nil
 }
@@ -142,9 +174,12 @@ func parseSettings(settings map[string]string) (map[string]time.Duration, error)
 	}
 	var problems []error
 	for name, text := range settings {
+		if name == siteSetting {
+			continue // parseSite's
+		}
 		if _, known := timeouts[name]; !known {
 			problems = append(problems, fmt.Errorf(
-				"settings.%s: unknown; the driver has %s", name, strings.Join(slices.Sorted(maps.Keys(timeouts)), ", "),
+				"settings.%s: unknown; the driver has %s, %s", name, strings.Join(slices.Sorted(maps.Keys(timeouts)), ", "), siteSetting,
 			))
 			continue
 		}

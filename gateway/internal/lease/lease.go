@@ -36,7 +36,9 @@ type Lease struct {
 	TokenID     string
 	Alias       string
 	Fingerprint string
-	Credential  upstream.Credential
+	// MaskedSecret is what may be shown of the secret.
+	MaskedSecret string
+	Credential   upstream.Credential
 }
 
 // Outcome is how a leased request ended.

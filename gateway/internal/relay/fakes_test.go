@@ -62,7 +62,7 @@ func (p *pool) Acquire(ctx context.Context, demand lease.Demand) (*lease.Lease, 
 			continue
 		}
 		held := &lease.Lease{
-			ID: fmt.Sprintf("lease %d", len(p.granted)), TokenID: token, Alias: "alias of " + token, Fingerprint: "f-" + token,
+			ID: fmt.Sprintf("lease %d", len(p.granted)), TokenID: token, Alias: "alias of " + token, Fingerprint: "f-" + token, MaskedSecret: "masked " + token,
 			Credential: upstream.Credential{Secret: secret.New("secret of " + token)},
 		}
 		p.granted = append(p.granted, held)

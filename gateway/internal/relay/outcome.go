@@ -13,9 +13,6 @@ import (
 	"carousel.internal/gateway/internal/upstream"
 )
 
-// maxPrompt bounds the prompt kept in the log, in bytes.
-const maxPrompt = 64 << 10
-
 var (
 	// errTooLong is why a request's context ends when Policy.Total is over.
 	errTooLong = &chat.Error{Kind: chat.Timeout, Message: "the request took longer than this gateway allows"}
@@ -117,7 +114,7 @@ func (r *run) record(err *chat.Error) {
 		r.entry.HTTPStatus = r.relay.StatusOf(err.Kind)
 	}
 	if r.policy.LogPrompts {
-		r.entry.Prompt = promptOf(r.request)
+		r.entry.Prompt, r.entry.PromptCut = promptOf(r.request)
 	}
 	r.relay.Recorder.Record(r.entry)
 	r.relay.Counter.Used(r.entry.Upstream, r.entry.Usage)
@@ -138,16 +135,4 @@ func endOf(err *chat.Error, gone bool, attempts int) reqlog.End {
 	default:
 		return reqlog.UpstreamError
 	}
-}
-
-// promptOf renders the conversation for the log.
-func promptOf(request *chat.Request) string {
-	var prompt strings.Builder
-	for _, message := range request.Messages {
-		if prompt.Len() >= maxPrompt {
-			break
-		}
-		fmt.Fprintf(&prompt, "<|BEGIN_%[1]s|>\n%[2]s\n<|END_%[1]s|>\n", strings.ToUpper(string(message.Role)), message.Text())
-	}
-	return strings.ToValidUTF8(prompt.String()[:min(prompt.Len(), maxPrompt)], "")
 }

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"iter"
@@ -54,7 +53,7 @@ func TestAnswer(t *testing.T) {
 		t.Errorf("outcome %+v", o)
 	}
 	e := r.ended(t, "")
-	if e.ID != "request" || e.Model != "m" || e.Upstream != "up" || e.TokenID != "a" || e.TokenAlias != "alias of a" || e.TokenFingerprint != "f-a" ||
+	if e.ID != "request" || e.Model != "m" || e.Upstream != "up" || e.TokenID != "a" || e.TokenAlias != "alias of a" || e.TokenFingerprint != "f-a" || e.MaskedSecret != "masked a" ||
 		!e.Stream || e.HTTPStatus != 200 || e.Err != nil || e.End != reqlog.Done || e.Attempts != 1 || e.Prompt != "" ||
 		e.FirstByte <= 0 || e.Total < e.FirstByte || e.StartedAt.IsZero() || e.Usage != (*usage.Usage) {
 		t.Errorf("entry %+v", e)
@@ -302,7 +301,7 @@ func TestLongAnswersAreCountedByTheirBeginning(t *testing.T) {
 	}
 }
 
-func TestPromptIsKeptOnlyWhenAsked(t *testing.T) {
+func TestPromptIsKeptUnlessSwitchedOff(t *testing.T) {
 	t.Parallel()
 	r := newRig(play(good(say("x"))))
 	r.policy.LogPrompts = true
@@ -310,9 +309,13 @@ func TestPromptIsKeptOnlyWhenAsked(t *testing.T) {
 	if got := r.log.entries[0].Prompt; got != "<|BEGIN_USER|>\nhello there\n<|END_USER|>\n" {
 		t.Errorf("prompt %q", got)
 	}
-	long := promptOf(&chat.Request{Messages: slices.Repeat([]chat.Message{{Role: chat.User, Parts: []chat.Part{{Text: strings.Repeat("é", 10_000)}}}}, 10)})
-	if len(long) > maxPrompt || len(long) < maxPrompt-4 || !bytes.Equal([]byte(long), bytes.ToValidUTF8([]byte(long), nil)) {
-		t.Errorf("%d bytes", len(long))
+	if r.log.entries[0].PromptCut {
+		t.Error("the whole prompt is called cut")
+	}
+	off := newRig(play(good(say("x"))))
+	off.chat(t.Context(), t, whole)
+	if got := off.log.entries[0].Prompt; got != "" {
+		t.Errorf("unasked: %q", got)
 	}
 }
 

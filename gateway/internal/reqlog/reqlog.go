@@ -34,13 +34,17 @@ type Entry struct {
 	TokenID          string
 	TokenAlias       string
 	TokenFingerprint string
-	Stream           bool
-	HTTPStatus       int
+	// MaskedSecret is what may be shown of the token's secret.
+	MaskedSecret string
+	Stream       bool
+	HTTPStatus   int
 	// Err is nil when the answer was complete.
 	Err      *chat.Error
 	End      End
 	Attempts int
 	Usage    chat.Usage
-	// Prompt is kept only when a setting asks for it; the store seals it.
-	Prompt string
+	// Prompt is kept unless a setting says otherwise; the store seals it. Of a
+	// longer one its first 64 KiB.
+	Prompt    string
+	PromptCut bool
 }

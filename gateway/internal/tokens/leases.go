@@ -382,6 +382,7 @@ func heldFrom(granted *tokenstorev1.Lease, now time.Time) *held {
 	return &held{
 		lease: lease.Lease{
 			ID: granted.GetId(), TokenID: granted.GetTokenId(), Alias: granted.GetAlias(), Fingerprint: granted.GetFingerprint(),
+			MaskedSecret: granted.GetMaskedSecret(),
 			Credential: upstream.Credential{
 				Secret: secret.New(granted.GetSecret()), DeviceID: granted.GetDeviceId(), MACHash: granted.GetMacHash(),
 			},

@@ -64,7 +64,7 @@ func TestDemandGoesOutAtOnceAndGetsItsLease(t *testing.T) {
 			t.Fatal(got.err)
 		}
 		l := got.lease
-		if l.ID != "1-7" || l.TokenID != "a" || l.Alias != "alias of a" || l.Fingerprint != "f-a" ||
+		if l.ID != "1-7" || l.TokenID != "a" || l.Alias != "alias of a" || l.Fingerprint != "f-a" || l.MaskedSecret != "masked a" ||
 			l.Credential.Secret.Reveal() != "secret of a" || l.Credential.DeviceID != "device" || l.Credential.MACHash != "mac" {
 			t.Errorf("the lease is %+v", l)
 		}

@@ -50,7 +50,9 @@ type Shipper struct {
 	// bad one is looked for. Run's own.
 	batch int
 
-	mu sync.Mutex
+	mu       sync.Mutex
+	accepted uint64
+	dropped  uint64
 	// queue has the entries that the store has not confirmed.
 	queue    []*tokenstorev1.LogEntry
 	bytes    int // in the queue, roughly
@@ -69,9 +71,10 @@ func (s *Shipper) Record(entry reqlog.Entry) {
 	size := sizeOf(converted)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.accepted++
 	s.observe.LogAccepted()
 	if len(s.queue) >= maxQueued || s.bytes+size > maxQueuedBytes {
-		s.observe.LogDropped("queue_full", 1)
+		s.drop("queue_full", 1)
 		return
 	}
 	s.sequence++
@@ -84,6 +87,23 @@ func (s *Shipper) Record(entry reqlog.Entry) {
 		default:
 		}
 	}
+}
+
+// drop counts entries that are given up. The caller has the lock.
+func (s *Shipper) drop(reason string, n int) {
+	s.dropped += uint64(n) //nolint:gosec // not negative
+	s.observe.LogDropped(reason, n)
+}
+
+// LogCounts say what has become of log entries: what was accepted and is neither
+// pending nor dropped, is stored.
+type LogCounts struct{ Accepted, Pending, Dropped uint64 }
+
+// Counts are as of one moment.
+func (s *Shipper) Counts() LogCounts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return LogCounts{Accepted: s.accepted, Pending: uint64(len(s.queue)), Dropped: s.dropped}
 }
 
 // Run ships until ctx ends, then what is left, for five seconds at most.
@@ -126,7 +146,7 @@ func (s *Shipper) finish(ctx context.Context) {
 	left := len(s.queue)
 	if left > 0 {
 		s.queue, s.bytes = nil, 0
-		s.observe.LogDropped("shutdown", left)
+		s.drop("shutdown", left)
 	}
 	s.mu.Unlock()
 	if left > 0 {
@@ -170,7 +190,7 @@ func (s *Shipper) ship(ctx context.Context) error {
 	default:
 		s.log.LogAttrs(ctx, slog.LevelError, "the store refuses a log entry", slog.String("request_id", batch[0].GetId()), slog.Any("error", err))
 		s.batch = maxBatch
-		s.done(1, func(n int) { s.observe.LogDropped("refused", n) })
+		s.done(1, func(n int) { s.drop("refused", n) })
 	}
 	return nil
 }
@@ -217,10 +237,11 @@ func entryOf(entry reqlog.Entry) *tokenstorev1.LogEntry {
 	converted := &tokenstorev1.LogEntry{
 		Id: entry.ID, StartedAt: timestamppb.New(entry.StartedAt), Total: durationpb.New(entry.Total), Model: entry.Model,
 		Upstream: entry.Upstream, TokenId: entry.TokenID, TokenAlias: entry.TokenAlias, TokenFingerprint: entry.TokenFingerprint,
+		MaskedSecret: entry.MaskedSecret,
 		Stream: entry.Stream, Status: "success", HttpStatus: uint32(entry.HTTPStatus), //nolint:gosec // 0 to 599
 		EndReason: string(entry.End), Attempts: uint32(entry.Attempts), //nolint:gosec // a handful
 		PromptTokens: uint64(max(entry.Usage.Prompt, 0)), CompletionTokens: uint64(max(entry.Usage.Completion, 0)),
-		UsageSource: string(entry.Usage.Source), Prompt: entry.Prompt,
+		UsageSource: string(entry.Usage.Source), Prompt: entry.Prompt, PromptCut: entry.PromptCut,
 	}
 	if entry.FirstByte > 0 {
 		converted.FirstByte = durationpb.New(entry.FirstByte)

@@ -3,6 +3,7 @@ package tokens
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -99,6 +100,9 @@ func balance(s *Shipper, counts *logCounts) error {
 	dropped := 0
 	for _, n := range counts.dropped {
 		dropped += n
+	}
+	if s.accepted != uint64(counts.accepted) || s.dropped != uint64(dropped) {
+		return fmt.Errorf("counts accepted %d, dropped %d; told %d and %d", s.accepted, s.dropped, counts.accepted, dropped)
 	}
 	if counts.accepted != counts.stored+len(s.queue)+dropped {
 		return errors.New("accepted " + strconv.Itoa(counts.accepted) + ", stored " + strconv.Itoa(counts.stored) +
@@ -393,13 +397,13 @@ func TestEntryIsTranslated(t *testing.T) {
 	started := time.Unix(1700000000, 5)
 	got := entryOf(reqlog.Entry{
 		ID: "id", StartedAt: started, Total: time.Second, FirstByte: time.Millisecond, Model: "m", Upstream: "u", TokenID: "t",
-		TokenAlias: "a", TokenFingerprint: "f", Stream: true, HTTPStatus: 429, End: reqlog.UpstreamError, Attempts: 3,
+		TokenAlias: "a", TokenFingerprint: "f", MaskedSecret: "m", PromptCut: true, Stream: true, HTTPStatus: 429, End: reqlog.UpstreamError, Attempts: 3,
 		Err:   &chat.Error{Kind: chat.RateLimited, Message: "slow down", Err: errors.New("not for the log's reader")},
 		Usage: chat.Usage{Prompt: 1, Completion: 2, Source: chat.UsagePartial}, Prompt: "p",
 	})
 	if got.GetId() != "id" || !got.GetStartedAt().AsTime().Equal(started) || got.GetTotal().AsDuration() != time.Second ||
 		got.GetFirstByte().AsDuration() != time.Millisecond || got.GetModel() != "m" || got.GetUpstream() != "u" || got.GetTokenId() != "t" ||
-		got.GetTokenAlias() != "a" || got.GetTokenFingerprint() != "f" || !got.GetStream() || got.GetStatus() != "failure" ||
+		got.GetTokenAlias() != "a" || got.GetTokenFingerprint() != "f" || got.GetMaskedSecret() != "m" || !got.GetPromptCut() || !got.GetStream() || got.GetStatus() != "failure" ||
 		got.GetHttpStatus() != 429 || got.GetError() != "slow down" || got.GetErrorKind() != "rate_limited" || got.GetEndReason() != "upstream_error" ||
 		got.GetAttempts() != 3 || got.GetPromptTokens() != 1 || got.GetCompletionTokens() != 2 || got.GetUsageSource() != "partial" || got.GetPrompt() != "p" {
 		t.Errorf("got %v", got)

@@ -1,0 +1,151 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// fakeFleet is a FleetService with another gateway, which has counted 100
+// requests and answers 10.
+type fakeFleet struct {
+	mu    sync.Mutex
+	beats []*tokenstorev1.BeatRequest
+	// gone: it does not answer, until the caller gives up.
+	gone bool
+}
+
+var firstStart = time.UnixMicro(1_700_000_000_000_000)
+
+func (f *fakeFleet) Beat(ctx context.Context, request *tokenstorev1.BeatRequest, _ ...grpc.CallOption) (*tokenstorev1.BeatResponse, error) {
+	f.mu.Lock()
+	f.beats = append(f.beats, request)
+	gone := f.gone
+	f.mu.Unlock()
+	if gone {
+		<-ctx.Done()
+		return nil, errors.New("no answer")
+	}
+	return &tokenstorev1.BeatResponse{
+		TotalRequests: 100 + request.GetRequests(), ActiveRequests: 10 + uint64(request.GetActive()), StartedAt: timestamppb.New(firstStart),
+	}, nil
+}
+
+func (f *fakeFleet) vanish(gone bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gone = gone
+}
+
+func (f *fakeFleet) said() []*tokenstorev1.BeatRequest {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.beats
+}
+
+// beating runs a Fleet in a bubble while test goes on, and ends it.
+func beating(t *testing.T, test func(t *testing.T, store *fakeFleet, fleet *Fleet, count func(Pulse))) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &fakeFleet{}
+		var pulse atomic.Pointer[Pulse]
+		count := func(now Pulse) { pulse.Store(&now) }
+		count(Pulse{})
+		fleet := NewFleet(store, "g1", "1.2.3", func() Pulse { return *pulse.Load() }, slog.New(slog.DiscardHandler))
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { fleet.Run(ctx) })
+		test(t, store, fleet, count)
+		stop()
+		running.Wait()
+	})
+}
+
+func TestFleetBeatsOnceASecond(t *testing.T) {
+	beating(t, func(t *testing.T, store *fakeFleet, fleet *Fleet, count func(Pulse)) {
+		synctest.Wait()
+		count(Pulse{Requests: 7, Active: 2, Log: LogCounts{Accepted: 6, Pending: 3, Dropped: 1}})
+		time.Sleep(3*time.Second + time.Millisecond)
+		synctest.Wait()
+		said := store.said()
+		if len(said) != 4 {
+			t.Fatalf("%d beats", len(said))
+		}
+		want := &tokenstorev1.BeatRequest{
+			Replica: "g1", Version: "1.2.3", StartedAt: said[0].GetStartedAt(), Requests: 7, Active: 2, LogAccepted: 6, LogPending: 3, LogDropped: 1,
+		}
+		if !proto.Equal(said[3], want) || said[0].GetStartedAt() == nil {
+			t.Errorf("said %v", said[3])
+		}
+		if got := fleet.Last().GetTotalRequests(); got != 107 {
+			t.Errorf("heard of %d requests", got)
+		}
+	})
+}
+
+// What this gateway counts is seen at once, what the others count with the next
+// beat.
+func TestFleetCountsItsOwnRequestsAtOnce(t *testing.T) {
+	beating(t, func(t *testing.T, _ *fakeFleet, fleet *Fleet, count func(Pulse)) {
+		synctest.Wait()
+		for _, now := range []Pulse{{Requests: 1, Active: 1}, {Requests: 3, Active: 2}, {Requests: 3}} {
+			count(now)
+			got, known := fleet.Chats()
+			want := Chats{StartedAt: firstStart.UTC(), Total: 100 + now.Requests, Active: 10 + uint64(now.Active)}
+			if !known || got != want {
+				t.Errorf("%+v: %+v, %v", now, got, known)
+			}
+		}
+	})
+}
+
+// A tokenstore that is away blocks nobody; after five seconds its last word counts
+// no more, until it is back.
+func TestFleetWithoutATokenstore(t *testing.T) {
+	beating(t, func(t *testing.T, store *fakeFleet, fleet *Fleet, _ func(Pulse)) {
+		synctest.Wait()
+		store.vanish(true)
+		time.Sleep(4 * time.Second)
+		if _, known := fleet.Chats(); !known || fleet.Last() == nil {
+			t.Error("forgotten too early")
+		}
+		time.Sleep(2 * time.Second)
+		if _, known := fleet.Chats(); known || fleet.Last() != nil {
+			t.Error("still believed")
+		}
+		store.vanish(false)
+		time.Sleep(3 * time.Second)
+		if _, known := fleet.Chats(); !known || fleet.Last() == nil {
+			t.Error("not believed again")
+		}
+	})
+}
+
+func TestFleetLeaves(t *testing.T) {
+	beating(t, func(t *testing.T, store *fakeFleet, fleet *Fleet, count func(Pulse)) {
+		synctest.Wait()
+		count(Pulse{Requests: 42})
+		fleet.Leave(t.Context())
+		if said := store.said(); said[len(said)-1].GetRequests() != 42 {
+			t.Errorf("the last word was %v", said[len(said)-1])
+		}
+		store.vanish(true)
+		began := time.Now()
+		fleet.Leave(t.Context())
+		if took := time.Since(began); took > beatTimeout {
+			t.Errorf("leaving took %v", took)
+		}
+	})
+}

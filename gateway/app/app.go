@@ -71,6 +71,7 @@ type Gateway struct {
 	leases   *tokens.Leases
 	config   *tokens.Config
 	shipper  *tokens.Shipper
+	fleet    *tokens.Fleet
 	catalog  *catalog.Catalog
 	accounts *account.Service
 	claim    *adminClaim
@@ -117,6 +118,11 @@ func (g *Gateway) assemble() {
 
 	g.leases = tokens.NewLeases(tokenstorev1.NewLeaseServiceClient(g.conn), g.replica, watch, g.log)
 	g.shipper = tokens.NewShipper(tokenstorev1.NewRequestLogServiceClient(g.conn), g.replica, watch, g.log)
+	chats := &httpapi.ChatCount{}
+	g.fleet = tokens.NewFleet(tokenstorev1.NewFleetServiceClient(g.conn), g.replica, g.options.Version, func() tokens.Pulse {
+		total, active := chats.Now()
+		return tokens.Pulse{Requests: total, Active: active, Log: g.shipper.Counts()}
+	}, g.log)
 	g.catalog = catalog.New(drivers(cfg), g.borrow, g.log)
 	g.claim = newAdminClaim(store, cfg.AuthToken.Empty(), g.options.AdminToken, g.log)
 	g.config = tokens.NewConfig(store, g.replica, func(now *tokenstorev1.WatchResponse) {
@@ -139,6 +145,7 @@ func (g *Gateway) assemble() {
 		Logs:             tokenstorev1.NewRequestLogServiceClient(g.conn),
 		Leases:           tokenstorev1.NewLeaseServiceClient(g.conn),
 		Accounts:         g.accounts,
+		Fleet:            g.fleet.Last,
 		Resolve:          g.resolve,
 		ValidateUpstream: g.catalog.Validate,
 		Log:              g.log,
@@ -163,11 +170,16 @@ func (g *Gateway) assemble() {
 		}),
 		Models:   g.catalog.Models,
 		Settings: g.config.Settings,
-		Gate:     gate,
-		Metrics:  counts,
-		Access:   accesslog.New(g.log),
-		Log:      g.log,
-		Mounts:   []httpapi.Mount{original, admin},
+		Chats:    chats,
+		Fleet: func() (httpapi.FleetChats, bool) {
+			all, told := g.fleet.Chats()
+			return httpapi.FleetChats(all), told
+		},
+		Gate:    gate,
+		Metrics: counts,
+		Access:  accesslog.New(g.log),
+		Log:     g.log,
+		Mounts:  []httpapi.Mount{original, admin},
 		Options: httpapi.Options{
 			RoutePrefix: cfg.RoutePrefix, CORSOrigins: cfg.Origins(), Version: g.options.Version, BodyLimit: cfg.BodyLimit(), ReadTimeout: cfg.ReadTimeout,
 			Stream: sse.Options{Heartbeat: cfg.StreamHeartbeat, WriteTimeout: cfg.WriteTimeout},
@@ -206,7 +218,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	// What serves requests outlives them.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
-	for _, part := range []func(context.Context){g.config.Run, g.leases.Run, g.shipper.Run, g.catalog.Run, g.accounts.Run, g.claim.Run} {
+	for _, part := range []func(context.Context){g.config.Run, g.leases.Run, g.shipper.Run, g.catalog.Run, g.accounts.Run, g.claim.Run, g.fleet.Run} {
 		running.Go(func() { part(background) })
 	}
 	failed := make(chan error, 2)
@@ -228,6 +240,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	stop()
 	err = errors.Join(err, operations.Close())
 	running.Wait()
+	g.fleet.Leave(context.WithoutCancel(ctx))
 	return errors.Join(err, g.conn.Close(), g.output.Close())
 }
 

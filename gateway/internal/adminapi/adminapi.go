@@ -35,6 +35,7 @@ type Tokens interface {
 	UpdateToken(context.Context, *tokenstorev1.UpdateTokenRequest, ...grpc.CallOption) (*tokenstorev1.UpdateTokenResponse, error)
 	DeleteToken(context.Context, *tokenstorev1.DeleteTokenRequest, ...grpc.CallOption) (*tokenstorev1.DeleteTokenResponse, error)
 	RestoreToken(context.Context, *tokenstorev1.RestoreTokenRequest, ...grpc.CallOption) (*tokenstorev1.RestoreTokenResponse, error)
+	SummarizePools(context.Context, *tokenstorev1.SummarizePoolsRequest, ...grpc.CallOption) (*tokenstorev1.SummarizePoolsResponse, error)
 	ExportTokens(context.Context, *tokenstorev1.ExportTokensRequest, ...grpc.CallOption) (*tokenstorev1.ExportTokensResponse, error)
 }
 
@@ -48,9 +49,10 @@ type Config interface {
 	DeleteUpstream(context.Context, *tokenstorev1.DeleteUpstreamRequest, ...grpc.CallOption) (*tokenstorev1.DeleteUpstreamResponse, error)
 }
 
-// RequestLog is the tokenstore's query of the request log.
+// RequestLog are the tokenstore's questions about the request log.
 type RequestLog interface {
 	Query(context.Context, *tokenstorev1.QueryRequest, ...grpc.CallOption) (*tokenstorev1.QueryResponse, error)
+	Summarize(context.Context, *tokenstorev1.SummarizeRequest, ...grpc.CallOption) (*tokenstorev1.SummarizeResponse, error)
 }
 
 // Leases is the tokenstore's dry run of a choice.
@@ -74,6 +76,9 @@ type Deps struct {
 	Logs     RequestLog
 	Leases   Leases
 	Accounts Accounts
+	// Fleet answers what the tokenstore said last of all gateways; nil while it says
+	// nothing.
+	Fleet func() *tokenstorev1.BeatResponse
 	// Resolve answers the upstream that serves a model, and the model's id
 	// there.
 	Resolve func(model string) (upstreamName, upstreamModel string, err error)
@@ -136,6 +141,9 @@ func (a *API) Routes(router gin.IRouter) {
 	api.DELETE("/pages", adapt(a.deletePage))
 
 	get(api, "/logs", a.queryLogs)
+	get(api, "/logs/:id", a.getLog)
+	get(api, "/stats", a.stats)
+	get(api, "/fleet", a.fleet)
 	get(api, "/explain", a.explain)
 
 	// Where the reference system had it, with the admin token that it did not ask for.

@@ -126,6 +126,14 @@ func (s *store) Query(ctx context.Context, r *tokenstorev1.QueryRequest, _ ...gr
 	return ask[*tokenstorev1.QueryResponse](ctx, s, r)
 }
 
+func (s *store) Summarize(ctx context.Context, r *tokenstorev1.SummarizeRequest, _ ...grpc.CallOption) (*tokenstorev1.SummarizeResponse, error) {
+	return ask[*tokenstorev1.SummarizeResponse](ctx, s, r)
+}
+
+func (s *store) SummarizePools(ctx context.Context, r *tokenstorev1.SummarizePoolsRequest, _ ...grpc.CallOption) (*tokenstorev1.SummarizePoolsResponse, error) {
+	return ask[*tokenstorev1.SummarizePoolsResponse](ctx, s, r)
+}
+
 func (s *store) Explain(ctx context.Context, r *tokenstorev1.ExplainRequest, _ ...grpc.CallOption) (*tokenstorev1.ExplainResponse, error) {
 	return ask[*tokenstorev1.ExplainResponse](ctx, s, r)
 }
@@ -145,11 +153,16 @@ var (
 )
 
 var (
-	moment    = timestamppb.New(time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC))
-	rested    = &tokenstorev1.Token{Id: "t1", Upstream: "cursor", Enabled: true, State: tokenstorev1.TokenState_TOKEN_STATE_READY, MaskedSecret: "eyJh…Zx9Q", Fingerprint: "f00d", Weight: 1, CreatedAt: moment, Version: 1}
-	cooling   = &tokenstorev1.Token{Id: "t2", Upstream: "cursor", Alias: "work", Tags: []string{"a", "b"}, Enabled: true, State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, MaskedSecret: "eyJh…Zx9R", Fingerprint: "beef", MaskedChecksum: "abcd…ef01", Cap: 2, Weight: 3, InFlight: 1, Requests: 10, Failures: 4, LastUsedAt: moment, LastError: "rate_limit", CoolingUntil: moment, ExpiresAt: moment, CreatedAt: moment, Version: 7}
-	settings  = &tokenstorev1.Settings{EnableStreamCheck: true, VisionAbility: "base64", MaxAttempts: 3, Version: 4, UpdatedAt: moment}
-	someLog   = &tokenstorev1.LogEntry{Id: "chatcmpl-1", Replica: "g1", StartedAt: moment, Total: durationpb.New(1500 * time.Microsecond), Model: "gpt-4o", Stream: true, Status: "success", HttpStatus: 200, EndReason: "done", Attempts: 1, PromptTokens: 3, CompletionTokens: 2, UsageSource: "reported"}
+	moment   = timestamppb.New(time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC))
+	rested   = &tokenstorev1.Token{Id: "t1", Upstream: "cursor", Enabled: true, State: tokenstorev1.TokenState_TOKEN_STATE_READY, MaskedSecret: "eyJh…Zx9Q", Fingerprint: "f00d", Weight: 1, CreatedAt: moment, Version: 1}
+	cooling  = &tokenstorev1.Token{Id: "t2", Upstream: "cursor", Alias: "work", Tags: []string{"a", "b"}, Enabled: true, State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, MaskedSecret: "eyJh…Zx9R", Fingerprint: "beef", MaskedChecksum: "abcd…ef01", Cap: 2, Weight: 3, InFlight: 1, Requests: 10, Failures: 4, LastUsedAt: moment, LastError: "rate_limit", CoolingUntil: moment, ExpiresAt: moment, CreatedAt: moment, Version: 7}
+	settings = &tokenstorev1.Settings{EnableStreamCheck: true, VisionAbility: "base64", MaxAttempts: 3, Version: 4, UpdatedAt: moment}
+	someLog  = &tokenstorev1.LogEntry{Id: "chatcmpl-1", Replica: "g1", StartedAt: moment, Total: durationpb.New(1500 * time.Microsecond), Model: "gpt-4o", Stream: true, Status: "success", HttpStatus: 200, EndReason: "done", Attempts: 1, PromptTokens: 3, CompletionTokens: 2, UsageSource: "reported", MaskedSecret: "eyJh…Zx9Q", Prompt: "<|BEGIN_USER|>", PromptCut: true}
+	someStep = &tokenstorev1.LogBucket{Start: moment, Requests: 3, Failures: 1, PromptTokens: 7, CompletionTokens: 5, TotalP50: durationpb.New(time.Second), TotalP95: durationpb.New(2 * time.Second), FirstByteP50: durationpb.New(1500 * time.Microsecond)}
+	beat     = &tokenstorev1.BeatResponse{TotalRequests: 9, ActiveRequests: 2, StartedAt: moment, Replicas: []*tokenstorev1.Replica{
+		{Name: "g1", Version: "1", StartedAt: moment, Requests: 5, Active: 2, LogAccepted: 5, LogPending: 2, LogDropped: 1},
+		{Name: "g2", Version: "1", StartedAt: moment, Requests: 3, LogAccepted: 3},
+	}}
 	aboutPage = &tokenstorev1.Page{Path: "/about", Kind: tokenstorev1.PageKind_PAGE_KIND_HTML, Content: "<p>"}
 	vendor    = &tokenstorev1.Upstream{Name: "vendor", Driver: "openai", BaseUrl: "https://api.example/v1", Version: 2}
 )
@@ -171,7 +184,9 @@ func newStore() *store {
 		&tokenstorev1.ListUpstreamsResponse{Upstreams: []*tokenstorev1.Upstream{vendor}},
 		&tokenstorev1.PutUpstreamResponse{Upstream: vendor},
 		&tokenstorev1.DeleteUpstreamResponse{},
-		&tokenstorev1.QueryResponse{Entries: []*tokenstorev1.LogEntry{someLog}, NextCursor: "n"},
+		&tokenstorev1.QueryResponse{Entries: []*tokenstorev1.LogEntry{someLog}, NextCursor: "n", Newest: "7-1"},
+		&tokenstorev1.SummarizeResponse{Buckets: []*tokenstorev1.LogBucket{someStep, {Start: moment}}},
+		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: 1, Cooling: 2, Expired: 3, Disabled: 4, InFlight: 5, Expiring: 6}}},
 		&tokenstorev1.TokenAccount{UserId: "user_1", Membership: "pro", AsOf: moment, Quotas: []*tokenstorev1.TokenQuota{
 			{Name: "premium", Requests: 12, MaxRequests: proto.Uint64(150), Tokens: 345}, {Name: "standard", Requests: 1},
 		}},
@@ -194,7 +209,7 @@ func send(t *testing.T, s *store, method, path, authorization, body string, head
 	logger := slog.New(slog.NewJSONHandler(log, nil))
 	gate := auth.New(secret.New("right"), nil)
 	api := adminapi.New(adminapi.Deps{
-		Gate: gate, Tokens: s, Config: s, Logs: s, Leases: s, Accounts: s, Log: logger, BodyLimit: 1 << 20,
+		Gate: gate, Tokens: s, Config: s, Logs: s, Leases: s, Accounts: s, Fleet: func() *tokenstorev1.BeatResponse { return beat }, Log: logger, BodyLimit: 1 << 20,
 		Resolve: func(model string) (string, string, error) {
 			if model == "nope" {
 				return "", "", chat.Errorf(chat.ModelNotSupported, "Model %q is not supported", model)
@@ -252,7 +267,10 @@ var routes = []struct {
 	{"GET", "/admin/api/pages", "", 200, []string{"pages", "version"}, false},
 	{"PUT", "/admin/api/pages", `{"path":"/about","type":"html","content":"<p>"}`, 200, []string{"content", "path", "type"}, true},
 	{"DELETE", "/admin/api/pages?path=/about", "", 204, nil, true},
-	{"GET", "/admin/api/logs", "", 200, []string{"logs", "next"}, false},
+	{"GET", "/admin/api/logs", "", 200, []string{"logs", "newest", "next"}, false},
+	{"GET", "/admin/api/logs/chatcmpl-1", "", 200, logKeys, false},
+	{"GET", "/admin/api/stats", "", 200, []string{"buckets"}, false},
+	{"GET", "/admin/api/fleet", "", 200, []string{"active_requests", "log", "pools", "replicas", "started_at", "total_requests"}, false},
 	{"GET", "/admin/api/explain?model=gpt-4o", "", 200, []string{"as_of", "candidates", "chosen", "model", "upstream"}, false},
 }
 
@@ -272,7 +290,7 @@ var (
 	}
 	logKeys = []string{
 		"attempts", "completion_tokens", "end_reason", "error", "error_kind", "first_byte_ms", "http_status", "id", "model",
-		"prompt", "prompt_tokens", "replica", "started_at", "status", "stream", "token_alias", "token_fingerprint", "token_id",
+		"prompt", "prompt_cut", "prompt_tokens", "replica", "started_at", "status", "stream", "token", "token_alias", "token_fingerprint", "token_id",
 		"total_ms", "upstream", "usage_source",
 	}
 )
@@ -437,7 +455,20 @@ func TestWhatTheStoreIsAsked(t *testing.T) {
 		},
 		{
 			"logs", "GET", "/admin/api/logs?model=m&status=failure&alias=w&stream=false&error=limit&from=2026-01-31T12:00:00Z&to=2026-01-31T13:00:00%2B01:00&limit=9&cursor=c", "", nil,
-			&tokenstorev1.QueryRequest{Model: "m", Status: "failure", TokenAlias: "w", Stream: &no, Error: "limit", From: moment, To: moment, Limit: 9, Cursor: "c"},
+			&tokenstorev1.QueryRequest{Model: "m", Status: "failure", TokenAlias: "w", Stream: &no, Error: "limit", From: moment, To: moment, Limit: 9, Cursor: "c", OmitPrompts: true},
+		},
+		{
+			"log tail", "GET", "/admin/api/logs?id=r&token_id=t1&upstream=cursor&after=7-1&prompts=true", "", nil,
+			&tokenstorev1.QueryRequest{Id: "r", TokenId: "t1", Upstream: "cursor", After: "7-1"},
+		},
+		{"one log entry", "GET", "/admin/api/logs/chatcmpl-1", "", nil, &tokenstorev1.QueryRequest{Id: "chatcmpl-1", Limit: 1}},
+		{
+			"stats", "GET", "/admin/api/stats?from=2026-01-31T12:00:00Z&to=2026-02-01T12:00:00Z&step=30m", "", nil,
+			&tokenstorev1.SummarizeRequest{From: moment, To: timestamppb.New(moment.AsTime().Add(24 * time.Hour)), Step: durationpb.New(30 * time.Minute)},
+		},
+		{
+			"stats, to", "GET", "/admin/api/stats?to=2026-01-31T13:00:00Z", "", nil,
+			&tokenstorev1.SummarizeRequest{From: moment, To: timestamppb.New(moment.AsTime().Add(time.Hour)), Step: durationpb.New(time.Minute)},
 		},
 		{"explain", "GET", "/admin/api/explain?model=vendor/gpt-4o", "", nil, &tokenstorev1.ExplainRequest{Upstream: "vendor", Model: "gpt-4o"}},
 	}
@@ -504,6 +535,20 @@ func TestBadRequests(t *testing.T) {
 		{"log status", "GET", "/admin/api/logs?status=bad", "", nil, "status", "failure, success wanted"},
 		{"log time", "GET", "/admin/api/logs?from=yesterday", "", nil, "from", "a time such as"},
 		{"log stream", "GET", "/admin/api/logs?stream=perhaps", "", nil, "stream", "true or false"},
+		{"log prompts", "GET", "/admin/api/logs?prompts=some", "", nil, "prompts", "true or false"},
+		{"log cursor and after", "GET", "/admin/api/logs?cursor=1-1&after=1-1", "", nil, "after", "not together"},
+		{"log limit", "GET", "/admin/api/logs?limit=many", "", nil, "limit", "1 to 1000"},
+		{"log parameter", "GET", "/admin/api/logs?modell=m", "", nil, "modell", "no such parameter"},
+		{"log entry's parameter", "GET", "/admin/api/logs/x?id=y", "", nil, "id", "no such parameter"},
+		{"stats from", "GET", "/admin/api/stats?from=noon", "", nil, "from", "a time such as"},
+		{"stats to", "GET", "/admin/api/stats?to=5", "", nil, "to", "a time such as"},
+		{"stats step", "GET", "/admin/api/stats?step=often", "", nil, "step", "such as 5m"},
+		{"stats step of seconds", "GET", "/admin/api/stats?step=90s", "", nil, "step", "whole minutes"},
+		{"stats step of nothing", "GET", "/admin/api/stats?step=0s", "", nil, "step", "whole minutes"},
+		{"stats backwards", "GET", "/admin/api/stats?from=2026-01-31T12:00:00Z&to=2026-01-31T12:00:00Z", "", nil, "from", "before to"},
+		{"too many stats", "GET", "/admin/api/stats?from=2026-01-01T00:00:00Z&to=2026-01-31T00:00:00Z", "", nil, "step", "at most 1500"},
+		{"stats parameter", "GET", "/admin/api/stats?stop=1m", "", nil, "stop", "no such parameter"},
+		{"fleet parameter", "GET", "/admin/api/fleet?x=1", "", nil, "x", "no such parameter"},
 		{"explain what", "GET", "/admin/api/explain", "", nil, "model", "missing"},
 	}
 	for _, c := range cases {

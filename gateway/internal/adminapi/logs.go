@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"carousel.internal/gateway/internal/chat"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -16,14 +17,16 @@ type logEntry struct {
 	Replica   string     `json:"replica"`
 	StartedAt *time.Time `json:"started_at"`
 	// TotalMS and FirstByteMS are in milliseconds.
-	TotalMS          *float64 `json:"total_ms"`
-	FirstByteMS      *float64 `json:"first_byte_ms"`
-	Model            string   `json:"model"`
-	Upstream         *string  `json:"upstream"`
-	TokenID          *string  `json:"token_id"`
-	TokenAlias       *string  `json:"token_alias"`
-	TokenFingerprint *string  `json:"token_fingerprint"`
-	Stream           bool     `json:"stream"`
+	TotalMS     *float64 `json:"total_ms"`
+	FirstByteMS *float64 `json:"first_byte_ms"`
+	Model       string   `json:"model"`
+	Upstream    *string  `json:"upstream"`
+	TokenID     *string  `json:"token_id"`
+	TokenAlias  *string  `json:"token_alias"`
+	// Token is masked.
+	Token            *string `json:"token"`
+	TokenFingerprint *string `json:"token_fingerprint"`
+	Stream           bool    `json:"stream"`
 	// Status is success or failure.
 	Status     string  `json:"status"`
 	HTTPStatus uint32  `json:"http_status"`
@@ -35,8 +38,10 @@ type logEntry struct {
 	PromptTokens     uint64 `json:"prompt_tokens"`
 	CompletionTokens uint64 `json:"completion_tokens"`
 	// UsageSource says how far the counts are to be trusted.
-	UsageSource string  `json:"usage_source"`
-	Prompt      *string `json:"prompt"`
+	UsageSource string `json:"usage_source"`
+	// Prompt is null in a list that was not asked for prompts.
+	Prompt    *string `json:"prompt"`
+	PromptCut bool    `json:"prompt_cut"`
 }
 
 func logEntryOf(e *tokenstorev1.LogEntry) logEntry {
@@ -44,11 +49,11 @@ func logEntryOf(e *tokenstorev1.LogEntry) logEntry {
 		ID: e.GetId(), Replica: e.GetReplica(), StartedAt: timeOf(e.GetStartedAt()),
 		TotalMS: millisecondsOf(e.GetTotal()), FirstByteMS: millisecondsOf(e.GetFirstByte()),
 		Model: e.GetModel(), Upstream: textOrNull(e.GetUpstream()), TokenID: textOrNull(e.GetTokenId()),
-		TokenAlias: textOrNull(e.GetTokenAlias()), TokenFingerprint: textOrNull(e.GetTokenFingerprint()),
+		TokenAlias: textOrNull(e.GetTokenAlias()), Token: textOrNull(e.GetMaskedSecret()), TokenFingerprint: textOrNull(e.GetTokenFingerprint()),
 		Stream: e.GetStream(), Status: e.GetStatus(), HTTPStatus: e.GetHttpStatus(),
 		Error: textOrNull(e.GetError()), ErrorKind: textOrNull(e.GetErrorKind()), EndReason: e.GetEndReason(),
 		Attempts: e.GetAttempts(), PromptTokens: e.GetPromptTokens(), CompletionTokens: e.GetCompletionTokens(),
-		UsageSource: e.GetUsageSource(), Prompt: textOrNull(e.GetPrompt()),
+		UsageSource: e.GetUsageSource(), Prompt: textOrNull(e.GetPrompt()), PromptCut: e.GetPromptCut(),
 	}
 }
 
@@ -64,11 +69,17 @@ var logStatuses = map[string]string{"success": "success", "failure": "failure"}
 
 // GET /admin/api/logs
 func (a *API) queryLogs(c *gin.Context) error {
-	q := queryOf(c, "model", "status", "alias", "stream", "error", "from", "to", "limit", "cursor")
+	q := queryOf(c, "id", "token_id", "upstream", "model", "status", "alias", "stream", "error", "from", "to",
+		"limit", "cursor", "after", "prompts")
+	prompts := q.flag("prompts")
 	request := &tokenstorev1.QueryRequest{
+		Id: q.text("id"), TokenId: q.text("token_id"), Upstream: q.text("upstream"),
 		Model: q.text("model"), Status: choice(q, "status", logStatuses), TokenAlias: q.text("alias"),
 		Stream: q.flag("stream"), Error: q.text("error"), From: q.time("from"), To: q.time("to"),
-		Limit: q.limit(), Cursor: q.text("cursor"),
+		Limit: q.limit(), Cursor: q.text("cursor"), After: q.text("after"), OmitPrompts: prompts == nil || !*prompts,
+	}
+	if request.GetCursor() != "" && request.GetAfter() != "" {
+		q.fail(invalid("after", "not together with cursor"))
 	}
 	if q.err != nil {
 		return q.err
@@ -86,5 +97,24 @@ func (a *API) queryLogs(c *gin.Context) error {
 	return answer(c, http.StatusOK, struct {
 		Logs []logEntry `json:"logs"`
 		Next string     `json:"next"`
-	}{logs, page.GetNextCursor()})
+		// Newest is for a later request's after.
+		Newest string `json:"newest"`
+	}{logs, page.GetNextCursor(), page.GetNewest()})
+}
+
+// GET /admin/api/logs/{id}
+func (a *API) getLog(c *gin.Context) error {
+	if q := queryOf(c); q.err != nil {
+		return q.err
+	}
+	ctx, cancel := a.call(c)
+	defer cancel()
+	page, err := a.Logs.Query(ctx, &tokenstorev1.QueryRequest{Id: c.Param("id"), Limit: 1})
+	if err != nil {
+		return storeError(err)
+	}
+	if len(page.GetEntries()) == 0 {
+		return chat.Errorf(chat.NotFound, "the log has no request %q: it never had, or keeps it no longer", c.Param("id"))
+	}
+	return answer(c, http.StatusOK, logEntryOf(page.GetEntries()[0]))
 }

@@ -21,7 +21,9 @@ type query struct {
 func queryOf(c *gin.Context, names ...string) *query {
 	q := &query{c: c}
 	for name := range c.Request.URL.Query() {
-		if !slices.Contains(names, name) {
+		if len(names) == 0 {
+			q.err = invalid(name, "there is no such parameter here; there is none")
+		} else if !slices.Contains(names, name) {
 			q.err = invalid(name, "there is no such parameter here; there is %s", strings.Join(names, ", "))
 		}
 	}
@@ -60,6 +62,20 @@ func (q *query) flag(name string) *bool {
 		q.fail(invalid(name, "true or false wanted, not %q", text))
 	}
 	return &value
+}
+
+// duration reads one such as 90s, 5m or 24h.
+func (q *query) duration(name string, absent time.Duration) time.Duration {
+	text := q.c.Query(name)
+	if text == "" {
+		return absent
+	}
+	value, err := time.ParseDuration(text)
+	if err != nil {
+		q.fail(invalid(name, "a length of time such as 5m or 24h wanted, not %q", text))
+		return absent
+	}
+	return value
 }
 
 func (q *query) time(name string) *timestamppb.Timestamp {

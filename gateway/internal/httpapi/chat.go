@@ -19,9 +19,7 @@ func (s *server) chatCompletions(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	s.chats.Add(1)
-	s.active.Add(1)
-	defer s.active.Add(-1)
+	defer s.Chats.begin()()
 	x := exchangeOf(c)
 	x.line.Dialect = openai.Dialect
 	body, err := s.readBody(c.Writer, c.Request)

@@ -11,6 +11,9 @@ import (
 	"carousel.internal/gateway/internal/auth"
 )
 
+// startedLayout is how the reference writes times here.
+const startedLayout = "2006-01-02 15:04:05.000000000 -07:00"
+
 // healthAnswer is what /health tells everyone, and Stats what it tells the
 // admin.
 type healthAnswer struct {
@@ -24,9 +27,12 @@ type healthAnswer struct {
 }
 
 type healthStats struct {
-	Started        time.Time `json:"started"`
-	TotalRequests  int64     `json:"total_requests"`
-	ActiveRequests int64     `json:"active_requests"`
+	// Started is when the first gateway of all started, in this one's time zone;
+	// the requests are those of all gateways. While the tokenstore does not tell,
+	// all three are this gateway's own.
+	Started        string `json:"started"`
+	TotalRequests  uint64 `json:"total_requests"`
+	ActiveRequests uint64 `json:"active_requests"`
 	System         struct {
 		Memory struct {
 			// RSS is in bytes.
@@ -56,11 +62,24 @@ func (s *server) health(c *gin.Context) error {
 }
 
 func (s *server) stats() *healthStats {
-	stats := &healthStats{Started: s.started, TotalRequests: s.chats.Load(), ActiveRequests: s.active.Load()}
+	chats := s.allChats()
+	stats := &healthStats{
+		Started: chats.StartedAt.Local().Format(startedLayout), TotalRequests: chats.Total, ActiveRequests: chats.Active,
+	}
 	resident, cpuSeconds := s.process.Usage()
 	stats.System.Memory.RSS = uint64(resident)
 	stats.System.CPU.Usage = s.cpu.percent(cpuSeconds, time.Now())
 	return stats
+}
+
+func (s *server) allChats() FleetChats {
+	if s.Fleet != nil {
+		if all, told := s.Fleet(); told {
+			return all
+		}
+	}
+	total, active := s.Chats.Now()
+	return FleetChats{StartedAt: s.started, Total: total, Active: uint64(active)}
 }
 
 // cpuMeter turns CPU seconds into percent of the time between two looks.

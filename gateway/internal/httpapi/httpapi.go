@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -44,12 +43,17 @@ type Deps struct {
 	Models func() []chat.Model
 	// Settings answers the hot settings; nil while they are not known.
 	Settings func() *tokenstorev1.Settings
-	Gate     *auth.Gate
-	Metrics  *metrics.Metrics
-	Access   *accesslog.Log
-	Log      *slog.Logger
-	Mounts   []Mount
-	Options  Options
+	// Chats counts this gateway's chat requests; nil takes a new one.
+	Chats *ChatCount
+	// Fleet counts those of all gateways, without blocking; false while the
+	// tokenstore does not tell. nil: there is only this one.
+	Fleet   func() (FleetChats, bool)
+	Gate    *auth.Gate
+	Metrics *metrics.Metrics
+	Access  *accesslog.Log
+	Log     *slog.Logger
+	Mounts  []Mount
+	Options Options
 }
 
 // Options are fixed for the process's life. Zero values mean the defaults.
@@ -77,10 +81,8 @@ type server struct {
 	started time.Time
 	// endpoints are the public paths.
 	endpoints []string
-	// chats counts chat requests, active those that are being answered.
-	chats, active atomic.Int64
-	process       metrics.Process
-	cpu           cpuMeter
+	process   metrics.Process
+	cpu       cpuMeter
 }
 
 // New makes the handler of the public port.
@@ -93,6 +95,9 @@ func New(deps Deps) http.Handler {
 	}
 	if deps.Options.Stream.WriteTimeout <= 0 {
 		deps.Options.Stream.WriteTimeout = sse.DefaultWriteTimeout
+	}
+	if deps.Chats == nil {
+		deps.Chats = &ChatCount{}
 	}
 	quietGin()
 	s := &server{Deps: deps, started: time.Now(), process: metrics.NewProcess()}

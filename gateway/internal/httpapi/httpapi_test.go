@@ -352,6 +352,9 @@ func TestHealth(t *testing.T) {
 	if want := []string{"/health", "/v1/chat/completions", "/v1/models", "/v1/models/{id}"}; !slices.Equal(got.Endpoints, want) {
 		t.Errorf("endpoints %v", got.Endpoints)
 	}
+	if !regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{9} [+-]\d\d:\d\d$`).MatchString(got.Stats.Started) {
+		t.Errorf("started %q", got.Stats.Started)
+	}
 	if got.Stats.TotalRequests != 1 || got.Stats.ActiveRequests != 0 || got.Stats.Started == "" || got.Stats.System.Memory.RSS == 0 {
 		t.Errorf("stats %+v", got.Stats)
 	}

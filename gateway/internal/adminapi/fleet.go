@@ -1,0 +1,110 @@
+package adminapi
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"carousel.internal/gateway/internal/chat"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// fleet is what all gateways do together, and the pools that they draw from.
+type fleet struct {
+	// TotalRequests are chat requests that all gateways have ever counted.
+	TotalRequests  uint64 `json:"total_requests"`
+	ActiveRequests uint64 `json:"active_requests"`
+	// StartedAt is when the first gateway of all started.
+	StartedAt *time.Time `json:"started_at"`
+	// Log adds up what the running gateways say.
+	Log      logState  `json:"log"`
+	Replicas []replica `json:"replicas"`
+	Pools    []pool    `json:"pools"`
+}
+
+// replica is a gateway that runs. It counts from its start.
+type replica struct {
+	Name      string     `json:"name"`
+	Version   string     `json:"version"`
+	StartedAt *time.Time `json:"started_at"`
+	Requests  uint64     `json:"requests"`
+	Active    uint32     `json:"active"`
+	Log       logState   `json:"log"`
+}
+
+// logState says what has become of log entries: accepted = stored + pending +
+// dropped.
+type logState struct {
+	Accepted uint64 `json:"accepted"`
+	Stored   uint64 `json:"stored"`
+	Pending  uint64 `json:"pending"`
+	Dropped  uint64 `json:"dropped"`
+}
+
+func (l *logState) add(other logState) {
+	l.Accepted += other.Accepted
+	l.Stored += other.Stored
+	l.Pending += other.Pending
+	l.Dropped += other.Dropped
+}
+
+// pool counts the tokens of an upstream, each in one state.
+type pool struct {
+	Upstream string `json:"upstream"`
+	Ready    uint32 `json:"ready"`
+	Cooling  uint32 `json:"cooling"`
+	Expired  uint32 `json:"expired"`
+	Disabled uint32 `json:"disabled"`
+	InFlight uint32 `json:"in_flight"`
+	// Expiring are enabled and expire within a week.
+	Expiring uint32 `json:"expiring"`
+}
+
+func replicaOf(r *tokenstorev1.Replica) replica {
+	log := logState{Accepted: r.GetLogAccepted(), Pending: r.GetLogPending(), Dropped: r.GetLogDropped()}
+	log.Stored = log.Accepted - min(log.Pending+log.Dropped, log.Accepted)
+	return replica{
+		Name: r.GetName(), Version: r.GetVersion(), StartedAt: timeOf(r.GetStartedAt()),
+		Requests: r.GetRequests(), Active: r.GetActive(), Log: log,
+	}
+}
+
+func fleetOf(all *tokenstorev1.BeatResponse, pools []*tokenstorev1.PoolState) fleet {
+	f := fleet{
+		TotalRequests: all.GetTotalRequests(), ActiveRequests: all.GetActiveRequests(), StartedAt: timeOf(all.GetStartedAt()),
+		Replicas: []replica{}, Pools: []pool{},
+	}
+	for _, each := range all.GetReplicas() {
+		r := replicaOf(each)
+		f.Replicas = append(f.Replicas, r)
+		f.Log.add(r.Log)
+	}
+	for _, p := range pools {
+		f.Pools = append(f.Pools, pool{
+			Upstream: p.GetUpstream(), Ready: p.GetReady(), Cooling: p.GetCooling(), Expired: p.GetExpired(), Disabled: p.GetDisabled(),
+			InFlight: p.GetInFlight(), Expiring: p.GetExpiring(),
+		})
+	}
+	return f
+}
+
+// GET /admin/api/fleet
+func (a *API) fleet(c *gin.Context) error {
+	if q := queryOf(c); q.err != nil {
+		return q.err
+	}
+	all := a.Fleet()
+	if all == nil {
+		return &chat.Error{
+			Kind: chat.StoreUnavailable, Message: "the tokenstore has not said for some seconds what the gateways do", RetryAfter: time.Second,
+		}
+	}
+	ctx, cancel := a.call(c)
+	defer cancel()
+	pools, err := a.Tokens.SummarizePools(ctx, &tokenstorev1.SummarizePoolsRequest{})
+	if err != nil {
+		return storeError(err)
+	}
+	return answer(c, http.StatusOK, fleetOf(all, pools.GetPools()))
+}

@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/jsonapi"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -66,7 +67,7 @@ func (a *API) getAccount(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return answer(c, http.StatusOK, accountOf(found))
+	return jsonapi.Answer(c, http.StatusOK, accountOf(found))
 }
 
 func (a *API) account(c *gin.Context, tokenID string, refresh bool) (*tokenstorev1.TokenAccount, error) {
@@ -74,7 +75,7 @@ func (a *API) account(c *gin.Context, tokenID string, refresh bool) (*tokenstore
 	defer cancel()
 	found, err := a.Accounts.Account(ctx, tokenID, refresh)
 	if err != nil {
-		return nil, storeError(err)
+		return nil, jsonapi.StoreError(err)
 	}
 	return found, nil
 }
@@ -85,7 +86,7 @@ func (a *API) getUserInfo(c *gin.Context) error {
 	q := queryOf(c, "alias")
 	alias := q.text("alias")
 	if q.err == nil && alias == "" {
-		q.fail(invalid("alias", "the alias of a token is missing"))
+		q.fail(jsonapi.Invalid("alias", "the alias of a token is missing"))
 	}
 	if q.err != nil {
 		return q.err
@@ -95,14 +96,14 @@ func (a *API) getUserInfo(c *gin.Context) error {
 		return err
 	}
 	if len(found.GetQuotas()) == 0 {
-		return answer(c, http.StatusOK, map[string]string{"error": "No data"})
+		return jsonapi.Answer(c, http.StatusOK, map[string]string{"error": "No data"})
 	}
 	type usage struct {
 		FastRequests    uint64 `json:"fast_requests"`
 		MaxFastRequests uint64 `json:"max_fast_requests"`
 	}
 	counted := found.GetQuotas()[0] // fast, or premium, which is the same
-	return answer(c, http.StatusOK, map[string]usage{"usage": {counted.GetRequests(), counted.GetMaxRequests()}})
+	return jsonapi.Answer(c, http.StatusOK, map[string]usage{"usage": {counted.GetRequests(), counted.GetMaxRequests()}})
 }
 
 // accountOfAlias finds the token that has an alias, and its account; nil when no
@@ -114,7 +115,7 @@ func (a *API) accountOfAlias(c *gin.Context, alias string) (*tokenstorev1.TokenA
 		page, err := a.Tokens.ListTokens(ctx, request)
 		cancel()
 		if err != nil {
-			return nil, storeError(err)
+			return nil, jsonapi.StoreError(err)
 		}
 		for _, t := range page.GetTokens() {
 			if t.GetAlias() == alias {

@@ -13,15 +13,14 @@ package adminapi
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	"google.golang.org/grpc"
 
 	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/upstream"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -185,12 +184,7 @@ func (a *API) bulkCall(c *gin.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(c.Request.Context(), 12*a.Timeout)
 }
 
-// audit notes who did what to what. A failed attempt leaves its trace in the
-// access log.
+// audit notes who did what to what.
 func (a *API) audit(c *gin.Context, action string, attrs ...any) {
-	remote, _, _ := net.SplitHostPort(c.Request.RemoteAddr)
-	attrs = append(attrs, "action", action, "remote_ip", remote,
-		"forwarded_for", strings.Join(c.Request.Header.Values("X-Forwarded-For"), ", "),
-		"request_id", c.Writer.Header().Get("X-Request-Id"))
-	a.Log.InfoContext(c.Request.Context(), "audit", attrs...)
+	jsonapi.Audit(c, a.Log, action, attrs...)
 }

@@ -450,7 +450,8 @@ func TestWhatTheStoreIsAsked(t *testing.T) {
 			&tokenstorev1.UpdateSettingsRequest{Pages: []*tokenstorev1.Page{aboutPage}, ExpectedVersion: 4, Actor: "api 192.0.2.1"},
 		},
 		{
-			"delete a page", "DELETE", "/admin/api/pages?path=/about", "", []string{"If-Match", "4"},
+			"delete a page", "DELETE", "/admin/api/pages?path=/about", "",
+			[]string{"If-Match", "4"},
 			&tokenstorev1.ResetSettingsRequest{PagePaths: []string{"/about"}, ExpectedVersion: 4, Actor: "api 192.0.2.1"},
 		},
 		{

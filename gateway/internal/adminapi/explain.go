@@ -6,6 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"carousel.internal/gateway/internal/jsonapi"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -25,7 +26,7 @@ func (a *API) explain(c *gin.Context) error {
 	q := queryOf(c, "model")
 	model := q.text("model")
 	if q.err == nil && model == "" {
-		q.fail(invalid("model", "the id of a model is missing"))
+		q.fail(jsonapi.Invalid("model", "the id of a model is missing"))
 	}
 	if q.err != nil {
 		return q.err
@@ -38,7 +39,7 @@ func (a *API) explain(c *gin.Context) error {
 	defer cancel()
 	explained, err := a.Leases.Explain(ctx, &tokenstorev1.ExplainRequest{Upstream: upstreamName, Model: upstreamModel})
 	if err != nil {
-		return storeError(err)
+		return jsonapi.StoreError(err)
 	}
 	candidates := make([]candidate, 0, len(explained.GetCandidates()))
 	for _, each := range explained.GetCandidates() {
@@ -47,7 +48,7 @@ func (a *API) explain(c *gin.Context) error {
 			Until: timeOf(each.GetUntil()), Score: each.GetScore(),
 		})
 	}
-	return answer(c, http.StatusOK, struct {
+	return jsonapi.Answer(c, http.StatusOK, struct {
 		Model    string `json:"model"`
 		Upstream string `json:"upstream"`
 		// Chosen is the id of the token that a request would get now; null when

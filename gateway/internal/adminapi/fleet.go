@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/jsonapi"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -104,7 +105,7 @@ func (a *API) fleet(c *gin.Context) error {
 	defer cancel()
 	pools, err := a.Tokens.SummarizePools(ctx, &tokenstorev1.SummarizePoolsRequest{})
 	if err != nil {
-		return storeError(err)
+		return jsonapi.StoreError(err)
 	}
-	return answer(c, http.StatusOK, fleetOf(all, pools.GetPools()))
+	return jsonapi.Answer(c, http.StatusOK, fleetOf(all, pools.GetPools()))
 }

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/jsonapi"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -79,7 +80,7 @@ func (a *API) queryLogs(c *gin.Context) error {
 		Limit: q.limit(), Cursor: q.text("cursor"), After: q.text("after"), OmitPrompts: prompts == nil || !*prompts,
 	}
 	if request.GetCursor() != "" && request.GetAfter() != "" {
-		q.fail(invalid("after", "not together with cursor"))
+		q.fail(jsonapi.Invalid("after", "not together with cursor"))
 	}
 	if q.err != nil {
 		return q.err
@@ -88,13 +89,13 @@ func (a *API) queryLogs(c *gin.Context) error {
 	defer cancel()
 	page, err := a.Logs.Query(ctx, request)
 	if err != nil {
-		return storeError(err)
+		return jsonapi.StoreError(err)
 	}
 	logs := make([]logEntry, 0, len(page.GetEntries()))
 	for _, entry := range page.GetEntries() {
 		logs = append(logs, logEntryOf(entry))
 	}
-	return answer(c, http.StatusOK, struct {
+	return jsonapi.Answer(c, http.StatusOK, struct {
 		Logs []logEntry `json:"logs"`
 		Next string     `json:"next"`
 		// Newest is for a later request's after.
@@ -111,10 +112,10 @@ func (a *API) getLog(c *gin.Context) error {
 	defer cancel()
 	page, err := a.Logs.Query(ctx, &tokenstorev1.QueryRequest{Id: c.Param("id"), Limit: 1})
 	if err != nil {
-		return storeError(err)
+		return jsonapi.StoreError(err)
 	}
 	if len(page.GetEntries()) == 0 {
 		return chat.Errorf(chat.NotFound, "the log has no request %q: it never had, or keeps it no longer", c.Param("id"))
 	}
-	return answer(c, http.StatusOK, logEntryOf(page.GetEntries()[0]))
+	return jsonapi.Answer(c, http.StatusOK, logEntryOf(page.GetEntries()[0]))
 }

@@ -40,7 +40,7 @@ func (a *API) listPages(c *gin.Context) error {
 	defer cancel()
 	now, err := a.Config.GetSettings(ctx, &tokenstorev1.GetSettingsRequest{})
 	if err != nil {
-		return storeError(err)
+		return jsonapi.StoreError(err)
 	}
 	pages := make([]page, 0, len(now.GetPages()))
 	for _, each := range now.GetPages() {
@@ -55,7 +55,7 @@ func (a *API) listPages(c *gin.Context) error {
 
 // PUT /admin/api/pages
 func (a *API) putPage(c *gin.Context) error {
-	version, err := expectedVersion(c)
+	version, err := jsonapi.ExpectedVersion(c)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (a *API) putPage(c *gin.Context) error {
 	}
 	kind, known := pageTypes[wanted.Type]
 	if !known {
-		return invalid("type", "%s wanted, not %q", oneOf(pageTypes), wanted.Type)
+		return jsonapi.Invalid("type", "%s wanted, not %q", oneOf(pageTypes), wanted.Type)
 	}
 	changed := &tokenstorev1.Page{Path: wanted.Path, Kind: kind, Content: wanted.Content}
 	ctx, cancel := a.call(c)
@@ -74,7 +74,7 @@ func (a *API) putPage(c *gin.Context) error {
 		Pages: []*tokenstorev1.Page{changed}, ExpectedVersion: version, Actor: jsonapi.Actor(c),
 	})
 	if err != nil {
-		return storeError(err)
+		return jsonapi.StoreError(err)
 	}
 	a.audit(c, "page changed", "page", wanted.Path)
 	return answerVersioned(c, http.StatusOK, wanted, now.GetSettings().GetVersion())
@@ -82,7 +82,7 @@ func (a *API) putPage(c *gin.Context) error {
 
 // DELETE /admin/api/pages
 func (a *API) deletePage(c *gin.Context) error {
-	version, err := expectedVersion(c)
+	version, err := jsonapi.ExpectedVersion(c)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (a *API) deletePage(c *gin.Context) error {
 	if _, err := a.Config.ResetSettings(ctx, &tokenstorev1.ResetSettingsRequest{
 		PagePaths: []string{q.text("path")}, ExpectedVersion: version, Actor: jsonapi.Actor(c),
 	}); err != nil {
-		return storeError(err)
+		return jsonapi.StoreError(err)
 	}
 	a.audit(c, "page reset", "page", q.text("path"))
 	c.Status(http.StatusNoContent)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"carousel.internal/gateway/internal/jsonapi"
 )
 
 // query reads the parameters of a URL and remembers the first that is wrong.
@@ -22,9 +24,9 @@ func queryOf(c *gin.Context, names ...string) *query {
 	q := &query{c: c}
 	for name := range c.Request.URL.Query() {
 		if len(names) == 0 {
-			q.err = invalid(name, "there is no such parameter here; there is none")
+			q.err = jsonapi.Invalid(name, "there is no such parameter here; there is none")
 		} else if !slices.Contains(names, name) {
-			q.err = invalid(name, "there is no such parameter here; there is %s", strings.Join(names, ", "))
+			q.err = jsonapi.Invalid(name, "there is no such parameter here; there is %s", strings.Join(names, ", "))
 		}
 	}
 	return q
@@ -47,7 +49,7 @@ func (q *query) limit() uint32 {
 	}
 	n, err := strconv.ParseUint(text, 10, 32)
 	if err != nil || n < 1 || n > most {
-		q.fail(invalid("limit", "1 to %d wanted, not %q", most, text))
+		q.fail(jsonapi.Invalid("limit", "1 to %d wanted, not %q", most, text))
 	}
 	return uint32(n)
 }
@@ -59,7 +61,7 @@ func (q *query) flag(name string) *bool {
 	}
 	value, err := strconv.ParseBool(text)
 	if err != nil {
-		q.fail(invalid(name, "true or false wanted, not %q", text))
+		q.fail(jsonapi.Invalid(name, "true or false wanted, not %q", text))
 	}
 	return &value
 }
@@ -72,7 +74,7 @@ func (q *query) duration(name string, absent time.Duration) time.Duration {
 	}
 	value, err := time.ParseDuration(text)
 	if err != nil {
-		q.fail(invalid(name, "a length of time such as 5m or 24h wanted, not %q", text))
+		q.fail(jsonapi.Invalid(name, "a length of time such as 5m or 24h wanted, not %q", text))
 		return absent
 	}
 	return value
@@ -85,7 +87,7 @@ func (q *query) time(name string) *timestamppb.Timestamp {
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		q.fail(invalid(name, "a time such as 2026-01-31T12:00:00Z wanted, not %q", text))
+		q.fail(jsonapi.Invalid(name, "a time such as 2026-01-31T12:00:00Z wanted, not %q", text))
 		return nil
 	}
 	return timestamppb.New(at)
@@ -100,7 +102,7 @@ func choice[T any](q *query, name string, values map[string]T) T {
 	}
 	value, known := values[text]
 	if !known {
-		q.fail(invalid(name, "%s wanted, not %q", oneOf(values), text))
+		q.fail(jsonapi.Invalid(name, "%s wanted, not %q", oneOf(values), text))
 	}
 	return value
 }

@@ -40,10 +40,10 @@ func readSettings(fields map[string]json.RawMessage, settings *tokenstorev1.Sett
 	for name, raw := range fields {
 		field := settingFields.ByName(protoreflect.Name(name))
 		if field == nil {
-			return nil, invalid(name, "there is no such setting")
+			return nil, jsonapi.Invalid(name, "there is no such setting")
 		}
 		if slices.Contains(fixed, field.Name()) {
-			return nil, invalid(name, "it is not for you to set; send the version in If-Match")
+			return nil, jsonapi.Invalid(name, "it is not for you to set; send the version in If-Match")
 		}
 		value, err := settingValue(field, raw)
 		if err != nil {
@@ -60,18 +60,18 @@ func settingValue(field protoreflect.FieldDescriptor, raw json.RawMessage) (prot
 	switch field.Kind() {
 	case protoreflect.BoolKind:
 		var value bool
-		err := member(name, raw, &value)
+		err := jsonapi.Member(name, raw, &value)
 		return protoreflect.ValueOfBool(value), err
 	case protoreflect.Uint32Kind:
 		var value uint32
-		err := member(name, raw, &value)
+		err := jsonapi.Member(name, raw, &value)
 		return protoreflect.ValueOfUint32(value), err
 	case protoreflect.StringKind:
 		var value string
-		err := member(name, raw, &value)
+		err := jsonapi.Member(name, raw, &value)
 		return protoreflect.ValueOfString(value), err
 	default: // a test looks at every field
-		return protoreflect.Value{}, invalid(name, "it can't be set here")
+		return protoreflect.Value{}, jsonapi.Invalid(name, "it can't be set here")
 	}
 }
 
@@ -81,14 +81,14 @@ func (a *API) getSettings(c *gin.Context) error {
 	defer cancel()
 	now, err := a.Config.GetSettings(ctx, &tokenstorev1.GetSettingsRequest{})
 	if err != nil {
-		return storeError(err)
+		return jsonapi.StoreError(err)
 	}
 	return answerVersioned(c, http.StatusOK, settingsOf(now.GetSettings()), now.GetSettings().GetVersion())
 }
 
 // PATCH /admin/api/settings
 func (a *API) updateSettings(c *gin.Context) error {
-	version, err := expectedVersion(c)
+	version, err := jsonapi.ExpectedVersion(c)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (a *API) updateSettings(c *gin.Context) error {
 		Settings: settings, UpdateMask: &fieldmaskpb.FieldMask{Paths: names}, ExpectedVersion: version, Actor: jsonapi.Actor(c),
 	})
 	if err != nil {
-		return storeError(err)
+		return jsonapi.StoreError(err)
 	}
 	a.audit(c, "settings changed", "fields", names)
 	return answerVersioned(c, http.StatusOK, settingsOf(updated.GetSettings()), updated.GetSettings().GetVersion())
@@ -116,7 +116,7 @@ func (a *API) updateSettings(c *gin.Context) error {
 
 // POST /admin/api/settings/reset
 func (a *API) resetSettings(c *gin.Context) error {
-	version, err := expectedVersion(c)
+	version, err := jsonapi.ExpectedVersion(c)
 	if err != nil {
 		return err
 	}
@@ -127,11 +127,11 @@ func (a *API) resetSettings(c *gin.Context) error {
 		return err
 	}
 	if len(body.Names) == 0 {
-		return invalid("names", "the names wanted of the settings that are to be reset")
+		return jsonapi.Invalid("names", "the names wanted of the settings that are to be reset")
 	}
 	for _, name := range body.Names {
 		if field := settingFields.ByName(protoreflect.Name(name)); field == nil || slices.Contains(fixed, field.Name()) {
-			return invalid("names", "there is no setting %q", name)
+			return jsonapi.Invalid("names", "there is no setting %q", name)
 		}
 	}
 	ctx, cancel := a.call(c)
@@ -140,7 +140,7 @@ func (a *API) resetSettings(c *gin.Context) error {
 		ResetMask: &fieldmaskpb.FieldMask{Paths: body.Names}, ExpectedVersion: version, Actor: jsonapi.Actor(c),
 	})
 	if err != nil {
-		return storeError(err)
+		return jsonapi.StoreError(err)
 	}
 	a.audit(c, "settings reset", "fields", body.Names)
 	return answerVersioned(c, http.StatusOK, settingsOf(now.GetSettings()), now.GetSettings().GetVersion())
@@ -159,13 +159,13 @@ func (a *API) listSettingChanges(c *gin.Context) error {
 	defer cancel()
 	now, err := a.Config.GetSettings(ctx, &tokenstorev1.GetSettingsRequest{})
 	if err != nil {
-		return storeError(err)
+		return jsonapi.StoreError(err)
 	}
 	changes := make([]settingChange, 0, len(now.GetChanges()))
 	for _, change := range now.GetChanges() {
 		changes = append(changes, settingChange{change.GetName(), timeOf(change.GetAt()), change.GetActor()})
 	}
-	return answer(c, http.StatusOK, struct {
+	return jsonapi.Answer(c, http.StatusOK, struct {
 		Changes []settingChange `json:"changes"`
 	}{changes})
 }

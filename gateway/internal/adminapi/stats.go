@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"carousel.internal/gateway/internal/jsonapi"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -51,13 +52,13 @@ func (a *API) stats(c *gin.Context) error {
 	defer cancel()
 	summary, err := a.Logs.Summarize(ctx, request)
 	if err != nil {
-		return storeError(err)
+		return jsonapi.StoreError(err)
 	}
 	buckets := make([]logBucket, 0, len(summary.GetBuckets()))
 	for _, bucket := range summary.GetBuckets() {
 		buckets = append(buckets, logBucketOf(bucket))
 	}
-	return answer(c, http.StatusOK, struct {
+	return jsonapi.Answer(c, http.StatusOK, struct {
 		Buckets []logBucket `json:"buckets"`
 	}{buckets})
 }
@@ -67,7 +68,7 @@ func (a *API) stats(c *gin.Context) error {
 func statsRequest(q *query, now time.Time) *tokenstorev1.SummarizeRequest {
 	step := q.duration("step", defaultStatsStep)
 	if step < time.Minute || step%time.Minute != 0 {
-		q.fail(invalid("step", "whole minutes wanted, such as 5m or 1h, not %q", q.text("step")))
+		q.fail(jsonapi.Invalid("step", "whole minutes wanted, such as 5m or 1h, not %q", q.text("step")))
 		step = defaultStatsStep
 	}
 	to := now.Truncate(step).Add(step)
@@ -80,9 +81,9 @@ func statsRequest(q *query, now time.Time) *tokenstorev1.SummarizeRequest {
 	}
 	switch {
 	case !from.Before(to):
-		q.fail(invalid("from", "it must be before to, which is %s", to.UTC().Format(time.RFC3339)))
+		q.fail(jsonapi.Invalid("from", "it must be before to, which is %s", to.UTC().Format(time.RFC3339)))
 	case to.Sub(from)/step > maxStatsSteps:
-		q.fail(invalid("step", "at most %d steps fit in an answer; a longer one, or a shorter time, is wanted", maxStatsSteps))
+		q.fail(jsonapi.Invalid("step", "at most %d steps fit in an answer; a longer one, or a shorter time, is wanted", maxStatsSteps))
 	}
 	return &tokenstorev1.SummarizeRequest{From: timestamppb.New(from), To: timestamppb.New(to), Step: durationpb.New(step)}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
+	"carousel.internal/gateway/internal/jsonapi"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -87,13 +88,13 @@ func (a *API) listTokens(c *gin.Context) error {
 	defer cancel()
 	page, err := a.Tokens.ListTokens(ctx, request)
 	if err != nil {
-		return storeError(err)
+		return jsonapi.StoreError(err)
 	}
 	tokens := make([]token, 0, len(page.GetTokens()))
 	for _, t := range page.GetTokens() {
 		tokens = append(tokens, tokenOf(t))
 	}
-	return answer(c, http.StatusOK, struct {
+	return jsonapi.Answer(c, http.StatusOK, struct {
 		Tokens []token `json:"tokens"`
 		Next   string  `json:"next"`
 	}{tokens, page.GetNextCursor()})
@@ -115,7 +116,7 @@ func (a *API) createToken(c *gin.Context) error {
 		return err
 	}
 	if body.Token == "" {
-		return invalid("token", "the token itself is missing")
+		return jsonapi.Invalid("token", "the token itself is missing")
 	}
 	ctx, cancel := a.call(c)
 	defer cancel()
@@ -124,7 +125,7 @@ func (a *API) createToken(c *gin.Context) error {
 		Cap: body.Cap, Weight: body.Weight, Enabled: body.Enabled, Checksum: body.Checksum,
 	})
 	if err != nil {
-		return storeError(err)
+		return jsonapi.StoreError(err)
 	}
 	t := created.GetToken()
 	a.audit(c, "token created", "token_id", t.GetId(), "upstream", t.GetUpstream())
@@ -138,14 +139,14 @@ func (a *API) getToken(c *gin.Context) error {
 	defer cancel()
 	found, err := a.Tokens.GetToken(ctx, &tokenstorev1.GetTokenRequest{Id: c.Param("id")})
 	if err != nil {
-		return storeError(err)
+		return jsonapi.StoreError(err)
 	}
 	return answerVersioned(c, http.StatusOK, tokenOf(found.GetToken()), found.GetToken().GetVersion())
 }
 
 // PATCH /admin/api/tokens/{id}
 func (a *API) updateToken(c *gin.Context) error {
-	version, err := expectedVersion(c)
+	version, err := jsonapi.ExpectedVersion(c)
 	if err != nil {
 		return err
 	}
@@ -159,7 +160,7 @@ func (a *API) updateToken(c *gin.Context) error {
 	defer cancel()
 	updated, err := a.Tokens.UpdateToken(ctx, request)
 	if err != nil {
-		return storeError(err)
+		return jsonapi.StoreError(err)
 	}
 	a.audit(c, "token changed", "token_id", request.GetId(), "fields", request.GetUpdateMask().GetPaths())
 	return answerVersioned(c, http.StatusOK, tokenOf(updated.GetToken()), updated.GetToken().GetVersion())
@@ -173,19 +174,19 @@ func (a *API) readTokenChange(c *gin.Context, request *tokenstorev1.UpdateTokenR
 	for name, raw := range fields {
 		switch name {
 		case "alias":
-			err = member(name, raw, &request.Alias)
+			err = jsonapi.Member(name, raw, &request.Alias)
 		case "tags":
-			err = member(name, raw, &request.Tags)
+			err = jsonapi.Member(name, raw, &request.Tags)
 		case "cap":
-			err = member(name, raw, &request.Cap)
+			err = jsonapi.Member(name, raw, &request.Cap)
 		case "weight":
-			err = member(name, raw, &request.Weight)
+			err = jsonapi.Member(name, raw, &request.Weight)
 		case "enabled":
-			err = member(name, raw, &request.Enabled)
+			err = jsonapi.Member(name, raw, &request.Enabled)
 		case "checksum":
-			err = member(name, raw, &request.Checksum)
+			err = jsonapi.Member(name, raw, &request.Checksum)
 		default:
-			err = invalid(name, "there is no such field here; alias, tags, cap, weight, enabled and checksum can be changed")
+			err = jsonapi.Invalid(name, "there is no such field here; alias, tags, cap, weight, enabled and checksum can be changed")
 		}
 		if err != nil {
 			return err
@@ -197,7 +198,7 @@ func (a *API) readTokenChange(c *gin.Context, request *tokenstorev1.UpdateTokenR
 
 // DELETE /admin/api/tokens/{id}
 func (a *API) deleteToken(c *gin.Context) error {
-	version, err := expectedVersion(c)
+	version, err := jsonapi.ExpectedVersion(c)
 	if err != nil {
 		return err
 	}
@@ -205,7 +206,7 @@ func (a *API) deleteToken(c *gin.Context) error {
 	ctx, cancel := a.call(c)
 	defer cancel()
 	if _, err := a.Tokens.DeleteToken(ctx, &tokenstorev1.DeleteTokenRequest{Id: id, ExpectedVersion: version}); err != nil {
-		return storeError(err)
+		return jsonapi.StoreError(err)
 	}
 	a.audit(c, "token deleted", "token_id", id)
 	c.Status(http.StatusNoContent)
@@ -219,7 +220,7 @@ func (a *API) restoreToken(c *gin.Context) error {
 	defer cancel()
 	restored, err := a.Tokens.RestoreToken(ctx, &tokenstorev1.RestoreTokenRequest{Id: id})
 	if err != nil {
-		return storeError(err)
+		return jsonapi.StoreError(err)
 	}
 	a.audit(c, "token restored", "token_id", id)
 	return answerVersioned(c, http.StatusOK, tokenOf(restored.GetToken()), restored.GetToken().GetVersion())
@@ -237,10 +238,10 @@ func (a *API) importTokens(c *gin.Context) error {
 	}
 	format, known := formats[body.Format]
 	if !known {
-		return invalid("format", "%s wanted, not %q", oneOf(formats), body.Format)
+		return jsonapi.Invalid("format", "%s wanted, not %q", oneOf(formats), body.Format)
 	}
 	if body.Content == "" {
-		return invalid("content", "the content of the file is missing")
+		return jsonapi.Invalid("content", "the content of the file is missing")
 	}
 	ctx, cancel := a.bulkCall(c)
 	defer cancel()
@@ -248,7 +249,7 @@ func (a *API) importTokens(c *gin.Context) error {
 		Content: body.Content, Format: format, Upstream: body.Upstream,
 	})
 	if err != nil {
-		return storeError(err)
+		return jsonapi.StoreError(err)
 	}
 	type line struct {
 		Line   uint32 `json:"line"`
@@ -260,7 +261,7 @@ func (a *API) importTokens(c *gin.Context) error {
 	}
 	a.audit(c, "tokens imported", "format", body.Format, "upstream", body.Upstream,
 		"accepted", report.GetAccepted(), "updated", report.GetUpdated(), "rejected", len(rejected))
-	return answer(c, http.StatusOK, struct {
+	return jsonapi.Answer(c, http.StatusOK, struct {
 		Accepted uint32 `json:"accepted"`
 		Updated  uint32 `json:"updated"`
 		Rejected []line `json:"rejected"`
@@ -279,7 +280,7 @@ func (a *API) exportTokens(c *gin.Context) error {
 	defer cancel()
 	file, err := a.Tokens.ExportTokens(ctx, &tokenstorev1.ExportTokensRequest{Format: formats[name], Upstream: q.text("upstream")})
 	if err != nil {
-		return storeError(err)
+		return jsonapi.StoreError(err)
 	}
 	// Before the secrets leave, not after.
 	a.audit(c, "tokens exported", "format", name, "upstream", q.text("upstream"), "count", file.GetCount())
@@ -288,6 +289,6 @@ func (a *API) exportTokens(c *gin.Context) error {
 		content, fileName = "application/json", "tokens.json"
 	}
 	c.Header("Content-Disposition", `attachment; filename="`+fileName+`"`)
-	write(c, http.StatusOK, content, []byte(file.GetContent()))
+	jsonapi.Write(c, http.StatusOK, content, []byte(file.GetContent()))
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/upstream"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -36,13 +37,13 @@ func (a *API) listUpstreams(c *gin.Context) error {
 	defer cancel()
 	list, err := a.Config.ListUpstreams(ctx, &tokenstorev1.ListUpstreamsRequest{})
 	if err != nil {
-		return storeError(err)
+		return jsonapi.StoreError(err)
 	}
 	upstreams := make([]upstreamObject, 0, len(list.GetUpstreams()))
 	for _, u := range list.GetUpstreams() {
 		upstreams = append(upstreams, upstreamOf(u))
 	}
-	return answer(c, http.StatusOK, struct {
+	return jsonapi.Answer(c, http.StatusOK, struct {
 		Upstreams []upstreamObject `json:"upstreams"`
 		// Next is always empty: there are few upstreams, one page has them all.
 		Next string `json:"next"`
@@ -51,7 +52,7 @@ func (a *API) listUpstreams(c *gin.Context) error {
 
 // PUT /admin/api/upstreams/{name}
 func (a *API) putUpstream(c *gin.Context) error {
-	version, err := expectedVersion(c)
+	version, err := jsonapi.ExpectedVersion(c)
 	if err != nil {
 		return err
 	}
@@ -79,7 +80,7 @@ func (a *API) putUpstream(c *gin.Context) error {
 		ExpectedVersion: version,
 	})
 	if err != nil {
-		return storeError(err)
+		return jsonapi.StoreError(err)
 	}
 	a.audit(c, "upstream put", "upstream", name, "driver", body.Driver, "base_url", body.BaseURL)
 	return answerVersioned(c, http.StatusOK, upstreamOf(put.GetUpstream()), put.GetUpstream().GetVersion())
@@ -87,7 +88,7 @@ func (a *API) putUpstream(c *gin.Context) error {
 
 // DELETE /admin/api/upstreams/{name}
 func (a *API) deleteUpstream(c *gin.Context) error {
-	version, err := expectedVersion(c)
+	version, err := jsonapi.ExpectedVersion(c)
 	if err != nil {
 		return err
 	}
@@ -95,7 +96,7 @@ func (a *API) deleteUpstream(c *gin.Context) error {
 	ctx, cancel := a.call(c)
 	defer cancel()
 	if _, err := a.Config.DeleteUpstream(ctx, &tokenstorev1.DeleteUpstreamRequest{Name: name, ExpectedVersion: version}); err != nil {
-		return storeError(err)
+		return jsonapi.StoreError(err)
 	}
 	a.audit(c, "upstream deleted", "upstream", name)
 	c.Status(http.StatusNoContent)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
@@ -17,9 +18,16 @@ import (
 	"carousel.internal/gateway/internal/chat"
 )
 
+// readTimeout is how long a client may take to send a body.
+const readTimeout = time.Minute
+
 // Body reads the whole body, at most limit bytes of it. It may be empty.
 func Body(c *gin.Context, limit int64) ([]byte, error) {
+	controller := http.NewResponseController(c.Writer)
+	_ = controller.SetReadDeadline(time.Now().Add(readTimeout)) // a recorder has none, which is no reason to fail
 	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, limit))
+	// Cleared before the answer: net/http watches the connection by reading.
+	_ = controller.SetReadDeadline(time.Time{})
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):

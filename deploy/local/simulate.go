@@ -24,13 +24,15 @@ type demo struct {
 	path     string
 	model    string
 	tokens   []string
+	// tellsAccounts: the simulator is also the website that tells of accounts.
+	tellsAccounts bool
 }
 
 func demos() []demo {
 	tokens := upstreamsim.DemoTokens()
 	return []demo{
-		{"simulator", "cursor", "", "demo", tokens.Cursor},
-		{"simulator-openai", "openai", "/v1", "demo-openai", tokens.OpenAI},
+		{"simulator", "cursor", "", "demo", tokens.Cursor, true},
+		{"simulator-openai", "openai", "/v1", "demo-openai", tokens.OpenAI, false},
 	}
 }
 
@@ -105,8 +107,12 @@ func runSimulator(p *parts) (string, error) {
 // addDemo points the upstream to the simulator, whose port is another at each
 // start, and adds its tokens where they are missing.
 func (p *pool) addDemo(ctx context.Context, each demo, base string) error {
+	settings := map[string]string{}
+	if each.tellsAccounts {
+		settings["site_url"] = base
+	}
 	if _, err := p.config.PutUpstream(ctx, &tokenstorev1.PutUpstreamRequest{Upstream: &tokenstorev1.Upstream{
-		Name: each.upstream, Driver: each.driver, BaseUrl: base + each.path, Models: []string{each.model},
+		Name: each.upstream, Driver: each.driver, BaseUrl: base + each.path, Models: []string{each.model}, Settings: settings,
 	}}); err != nil {
 		return fmt.Errorf("simulated upstream: %w", err)
 	}

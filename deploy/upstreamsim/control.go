@@ -77,6 +77,17 @@ func (s *Simulator) serveControl(w http.ResponseWriter, r *http.Request) {
 		}
 		s.SetMinClientVersion(version.Min)
 		w.WriteHeader(http.StatusNoContent)
+	case "POST /sim/quota":
+		var quota Quota
+		if err := decodeControl(w, r, &quota); err != nil {
+			controlProblem(w, http.StatusBadRequest, err)
+			return
+		}
+		if err := s.SetQuota(quota); err != nil {
+			controlProblem(w, http.StatusBadRequest, err)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
 	default:
 		controlProblem(w, http.StatusNotFound, fmt.Errorf("there is no %s %s", r.Method, r.URL.Path))
 	}

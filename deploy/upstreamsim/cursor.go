@@ -66,6 +66,9 @@ func (c *cursorCall) answer() error {
 	case c.sim.outdated(c.r.Header.Get("x-cursor-client-version")):
 		return c.failWith([]byte(updateRequired), 0)
 	}
+	if number, over := c.sim.count(account); over {
+		return c.fail(number, "")
+	}
 	script, known := cursorScripts[c.scenario.kind]
 	if !known {
 		return c.fail(int(aiserverv1.ErrorDetails_ERROR_BAD_MODEL_NAME), "")

@@ -38,11 +38,16 @@ func (s *Simulator) checkHead(r *http.Request, a *account) problems {
 	p.require(r.Method == http.MethodPost, "the method is %s instead of POST", r.Method)
 	p.require(bearer(r) != "", "authorization has no bearer token")
 	p.header(r, "content-type", "application/connect+proto")
-	p.header(r, "connect-protocol-version", "1")
 	accepted := strings.Split(strings.ReplaceAll(r.Header.Get("connect-accept-encoding"), " ", ""), ",")
 	p.require(slices.Contains(accepted, "gzip"), "connect-accept-encoding has no gzip")
-	p.require(strings.HasPrefix(r.UserAgent(), "connect-es/"), "user-agent is %q instead of connect-es/…", r.UserAgent())
+	return append(p, s.checkClient(r, a)...)
+}
 
+// checkClient checks the headers that every call of an RPC has.
+func (s *Simulator) checkClient(r *http.Request, a *account) problems {
+	var p problems
+	p.header(r, "connect-protocol-version", "1")
+	p.require(strings.HasPrefix(r.UserAgent(), "connect-es/"), "user-agent is %q instead of connect-es/…", r.UserAgent())
 	id := r.Header.Get("x-request-id")
 	p.require(isUUID(id) && id[14] == '4', "x-request-id is %q instead of a UUID of version 4", id)
 	p.header(r, "x-amzn-trace-id", "Root="+id)

@@ -86,9 +86,17 @@
 //	                   400 context_length_exceeded, the caller's fault
 //	http-429-quota     429 with insufficient_quota
 //
+// # Accounts
+//
+// The Cursor side also tells of the account behind a token, on the paths of the API
+// and of the website: GetUserInfo (protobuf), /auth/full_stripe_profile, /api/usage
+// and /api/auth/me. Each token's counters grow with its chats. A Quota ends them:
+// when a token has used it up, its chats are refused with enum 10, or the one that
+// the Quota names.
+//
 // # Control
 //
-// Under /sim/, JSON: GET ledger; GET, POST and DELETE rules; POST reset, release and
+// Under /sim/, JSON: GET ledger; GET, POST and DELETE rules; POST reset, release, quota and
 // client-version; GET scenarios and health. The methods of Simulator do the same.
 //
 // # Checks

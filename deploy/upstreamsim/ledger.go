@@ -2,6 +2,7 @@ package upstreamsim
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,12 +54,14 @@ type Cancellation struct {
 // Ledger is what the simulator has seen since its start or the last Reset. Tokens
 // are keyed by Fingerprint.
 type Ledger struct {
-	Total         Counts            `json:"total"`
-	Tokens        map[string]Counts `json:"tokens"`
-	Models        map[string]Counts `json:"models"`
-	Held          int64             `json:"held"`
-	Violations    []Violation       `json:"violations"`
-	Cancellations []Cancellation    `json:"cancellations"`
+	Total  Counts            `json:"total"`
+	Tokens map[string]Counts `json:"tokens"`
+	Models map[string]Counts `json:"models"`
+	// Lookups are the questions about accounts, by path. They count nowhere else.
+	Lookups       map[string]int64 `json:"lookups"`
+	Held          int64            `json:"held"`
+	Violations    []Violation      `json:"violations"`
+	Cancellations []Cancellation   `json:"cancellations"`
 }
 
 // Ledger answers a copy of the ledger.
@@ -126,14 +129,16 @@ type book struct {
 	models bounded[*counters]
 
 	mu            sync.Mutex
+	lookups       map[string]int64
 	violations    []Violation
 	cancellations []Cancellation
 }
 
 func newBook() *book {
 	return &book{
-		tokens: bounded[*account]{limit: maxTokens, create: newAccount},
-		models: bounded[*counters]{limit: maxModels, create: func(string) *counters { return new(counters) }},
+		tokens:  bounded[*account]{limit: maxTokens, create: newAccount},
+		models:  bounded[*counters]{limit: maxModels, create: func(string) *counters { return new(counters) }},
+		lookups: map[string]int64{},
 	}
 }
 
@@ -147,6 +152,7 @@ func (b *book) snapshot() Ledger {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	ledger.Lookups = maps.Clone(b.lookups)
 	ledger.Violations = append([]Violation{}, b.violations...)
 	ledger.Cancellations = append([]Cancellation{}, b.cancellations...)
 	return ledger

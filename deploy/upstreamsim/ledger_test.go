@@ -210,7 +210,7 @@ func TestControl(t *testing.T) {
 		{"POST", "/sim/client-version", `{"max":"0.43"}`, 400, `{"error":"body: json: unknown field \"max\""}`},
 		{"POST", "/sim/reset", "", 204, ""},
 		{"GET", "/sim/ledger", "", 200, `{"total":{"requests":0,"in_flight":0,"max_in_flight":0,"completed":0,"cancelled":0,"violations":0},` +
-			`"tokens":{},"models":{},"held":0,"violations":[],"cancellations":[]}`},
+			`"tokens":{},"models":{},"lookups":{},"held":0,"violations":[],"cancellations":[]}`},
 		{"GET", "/sim/nothing", "", 404, `{"error":"there is no GET /sim/nothing"}`},
 	} {
 		if status, got := call(test.method, test.path, test.body); status != test.status || got != test.want {

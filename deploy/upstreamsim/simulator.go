@@ -25,6 +25,8 @@ type Options struct {
 	// MinClientVersion is the lowest x-cursor-client-version that is served;
 	// empty serves all.
 	MinClientVersion string
+	// Quota is what each Cursor token may be used for.
+	Quota Quota
 	// Models are the ids that /v1/models lists before the scenarios.
 	Models []string
 	// SlowInterval is the time between the text events of "slow"; one second by
@@ -46,6 +48,7 @@ type Simulator struct {
 	gate       gate
 	watchers   watchers
 	minVersion atomic.Pointer[string]
+	quota      atomic.Pointer[Quota]
 	sequence   atomic.Uint64 // numbers the OpenAI side's answers
 
 	closing sync.Once
@@ -72,6 +75,7 @@ func New(options Options) *Simulator {
 	s.gate.opened = make(chan struct{})
 	s.book.Store(newBook())
 	s.minVersion.Store(&options.MinClientVersion)
+	s.quota.Store(&options.Quota)
 	return s
 }
 
@@ -98,8 +102,8 @@ func (s *Simulator) Close() { s.closing.Do(func() { close(s.closed) }) }
 // SetMinClientVersion changes Options.MinClientVersion.
 func (s *Simulator) SetMinClientVersion(version string) { s.minVersion.Store(&version) }
 
-// Reset forgets the ledger, the rules and the tokens' device ids and frees what is
-// held. Requests still in flight are no longer counted.
+// Reset forgets the ledger, the rules, the tokens' device ids and what was counted
+// against their quota, and frees what is held. Requests still in flight are no longer counted.
 func (s *Simulator) Reset() {
 	s.ClearRules()
 	s.book.Store(newBook())
@@ -116,6 +120,8 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveStreamChat(w, r)
 	case path == "/v1/models" || strings.HasPrefix(path, "/v1/models/"):
 		s.serveModels(w, r)
+	case lookups[path] != nil:
+		s.serveLookup(w, r)
 	case strings.HasPrefix(path, "/sim/"):
 		s.serveControl(w, r)
 	case strings.HasPrefix(path, "/aiserver."):

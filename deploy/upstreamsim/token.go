@@ -45,6 +45,10 @@ type account struct {
 	hash        string // SHA-256 in hex, empty without a token
 	expires     time.Time
 	web         bool
+	// subject is the JWT's, `<provider>|<user id>`.
+	subject string
+	// chats are the answers that count against the quota.
+	chats atomic.Int64
 	// device is the device part of the first checksum seen.
 	device atomic.Pointer[string]
 }
@@ -71,6 +75,7 @@ func newAccount(token string) *account {
 	var claims struct {
 		Expires int64  `json:"exp"`
 		Type    string `json:"type"`
+		Subject string `json:"sub"`
 	}
 	if json.Unmarshal(payload, &claims) != nil {
 		return a
@@ -78,7 +83,7 @@ func newAccount(token string) *account {
 	if claims.Expires > 0 {
 		a.expires = time.Unix(claims.Expires, 0)
 	}
-	a.web = claims.Type == "web"
+	a.web, a.subject = claims.Type == "web", claims.Subject
 	return a
 }
 

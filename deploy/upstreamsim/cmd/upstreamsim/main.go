@@ -68,6 +68,7 @@ func serve(ctx context.Context, args []string, out io.Writer) error {
 	demoOnly := flags.Bool("demo-tokens-only", false, "refuse every token but the demo tokens")
 	var options upstreamsim.Options
 	flags.StringVar(&options.MinClientVersion, "min-client-version", "", "lowest Cursor client version that is served")
+	flags.Int64Var(&options.Quota.Limit, "quota", 0, "chats that each Cursor token may have (default without limit)")
 	flags.DurationVar(&options.SlowInterval, "slow-interval", 0, "time between the events of sim-slow (default 1s)")
 	flags.DurationVar(&options.Heartbeat, "heartbeat", 0, "time between the frames of sim-heartbeat-only (default 200ms)")
 	if err := flags.Parse(args); err != nil {

@@ -153,7 +153,7 @@ func (t *Tokenstore) Run(ctx context.Context) error {
 	// What serves calls outlives them.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
-	for _, part := range []func(context.Context){t.keeper.run, t.desk.Run, t.listen, t.store.KeepLog} {
+	for _, part := range []func(context.Context){t.keeper.run, t.desk.Run, t.listen, t.keepLog} {
 		running.Go(func() { part(background) })
 	}
 	failed := make(chan error, 2)
@@ -184,6 +184,9 @@ func (t *Tokenstore) drain(ctx context.Context) {
 	defer grace.Stop()
 	t.server.GracefulStop()
 }
+
+// keepLog keeps the request log of a store that can be used.
+func (t *Tokenstore) keepLog(ctx context.Context) { t.store.KeepLog(ctx, t.keeper.ready) }
 
 // listen passes on what any tokenstore on this Redis has changed.
 func (t *Tokenstore) listen(ctx context.Context) {

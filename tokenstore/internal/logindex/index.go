@@ -16,7 +16,7 @@ import (
 
 // defaultRoom bounds what the texts of all entries take, in bytes. Entries whose
 // texts find no room are chosen whatever is asked of these texts.
-const defaultRoom = 16 << 20
+const defaultRoom = 64 << 20
 
 // Index is of a part of the log without gaps. Not safe for concurrent use.
 type Index struct {

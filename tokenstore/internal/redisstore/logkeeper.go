@@ -10,27 +10,34 @@ import (
 )
 
 const (
-	// keepLogEvery is how long what is too old may outlive its time.
+	// keepLogEvery is how long what is too old may outlive its time, and
+	// keepLogAgain how soon a round that failed is repeated.
 	keepLogEvery = 10 * time.Second
+	keepLogAgain = time.Second
 	// keepLogTimeout bounds one round. A first look at a large log that takes
 	// longer goes on in the next round.
 	keepLogTimeout = 30 * time.Second
 )
 
 // KeepLog trims the log, also when nobody appends, and has its index ready for
-// queries, until ctx ends.
-func (s *Store) KeepLog(ctx context.Context) {
-	ticker := time.NewTicker(keepLogEvery)
-	defer ticker.Stop()
+// queries, until ctx ends. It leaves a store alone while usable answers an error.
+func (s *Store) KeepLog(ctx context.Context, usable func(context.Context) error) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
-		err := s.keepLog(ctx)
-		if err != nil && ctx.Err() == nil && !rpcerr.Is(err, tokenstorev1.Reason_REASON_STORE_UNAVAILABLE) {
-			s.log.LogAttrs(ctx, slog.LevelError, "the request log can't be kept", slog.Any("error", err))
-		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-timer.C:
+		}
+		timer.Reset(keepLogEvery)
+		if usable(ctx) != nil {
+			timer.Reset(keepLogAgain)
+		} else if err := s.keepLog(ctx); err != nil {
+			timer.Reset(keepLogAgain)
+			if ctx.Err() == nil && !rpcerr.Is(err, tokenstorev1.Reason_REASON_STORE_UNAVAILABLE) {
+				s.log.LogAttrs(ctx, slog.LevelError, "the request log can't be kept", slog.Any("error", err))
+			}
 		}
 	}
 }

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -274,6 +275,23 @@ func BenchmarkLogQuery(b *testing.B) {
 			}
 		})
 	}
+	b.Run("memory", func(b *testing.B) {
+		heap := func() float64 {
+			var stats runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&stats)
+			return float64(stats.HeapAlloc)
+		}
+		with := heap()
+		for b.Loop() {
+			for _, filter := range logFilters(entries) {
+				queryLog(b, store, LogQuery{LogFilter: filter})
+			}
+		}
+		b.ReportMetric((heap()-with)/1024, "KiB-grown")
+		store.logs = newLogView()
+		b.ReportMetric((with-heap())/1024/1024, "MiB-index")
+	})
 	b.Run("first-look", func(b *testing.B) {
 		for b.Loop() {
 			store.logs = newLogView()

@@ -8,7 +8,8 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// routes lists the routes of this package, and mounts the others. What has GET answers HEAD too.
+// routes lists the routes of this package, and mounts the others. What has GET
+// answers HEAD too.
 func (s *server) routes(engine *gin.Engine) {
 	v1 := s.Options.RoutePrefix + "/v1"
 

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
@@ -37,8 +39,43 @@ func Body(c *gin.Context, limit int64) ([]byte, error) {
 		return nil, &chat.Error{Kind: chat.InvalidRequest, Message: "the request body is not readable", Err: err}
 	case !utf8.Valid(body): // the decoder would replace what is wrong, and nobody would know
 		return nil, chat.Errorf(chat.InvalidRequest, "the request body is not valid UTF-8")
+	case halfCharacter(body):
+		return nil, chat.Errorf(chat.InvalidRequest, `the request body has half of a character: \ud800 to \udfff come in pairs`)
 	}
 	return body, nil
+}
+
+// halfCharacter finds an escape that is one half of a surrogate pair without the
+// other, which the decoder would replace, too.
+func halfCharacter(body []byte) bool {
+	for i := 0; i+1 < len(body); i++ {
+		if body[i] != '\\' {
+			continue
+		}
+		first := escaped(body[i:])
+		if utf16.IsSurrogate(first) {
+			if utf16.DecodeRune(first, escaped(body[i+escapeLen:])) == unicode.ReplacementChar {
+				return true
+			}
+			i += escapeLen
+		}
+		i++ // what was escaped may be a backslash
+	}
+	return false
+}
+
+const escapeLen = len(`\ud800`)
+
+// escaped reads an escape at the beginning of text; -1 where there is none.
+func escaped(text []byte) rune {
+	if len(text) < escapeLen || text[0] != '\\' || text[1] != 'u' {
+		return -1
+	}
+	unit, err := strconv.ParseUint(string(text[2:escapeLen]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(unit)
 }
 
 // Decode reads the body as one JSON object. A field that into does not have is

@@ -93,6 +93,28 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// Escapes come in whole characters; what only looks like an escape is none.
+func TestHalfCharacters(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]bool{
+		`{"a":"\ud83d\ude00"}`: true, `{"a":"\uD83D\uDE00\u00df"}`: true, `{"a":"\\ud83d"}`: true, `{"a":"\\\\ud83d"}`: true,
+		`{"a":"\ud83d"}`: false, `{"a":"\ude00"}`: false, `{"a":"\ude00\ud83d"}`: false, `{"a":"\ud83dx\ude00"}`: false,
+		`{"a":"\\\ud83d"}`: false, `{"a":"\ud83d\ud83d\ude00"}`: false, `{"a":"\ud83d\ude00\ud83d"}`: false, `{"a":"\ud83d\n"}`: false,
+	} {
+		var object map[string]string
+		err := jsonapi.Decode(request(t, body), 100, &object)
+		if want && err != nil {
+			t.Errorf("%s: %v", body, err)
+		}
+		if !want {
+			wantError(t, err, chat.InvalidRequest, "", "half of a character")
+		}
+	}
+	if _, err := jsonapi.Body(request(t, `"\ud8`), 100); err != nil {
+		t.Errorf("an escape that is cut short is for the decoder to refuse: %v", err)
+	}
+}
+
 func TestMember(t *testing.T) {
 	t.Parallel()
 	var text string

@@ -39,7 +39,8 @@ type logsAnswer struct {
 	// Total is the number of entries that are kept now.
 	Total uint64 `json:"total"`
 	// Logs is one page, the newest entries unless there is a cursor; within the
-	// page the oldest entry is the first.
+	// page the oldest entry is the first. Entries with long prompts may make it
+	// shorter than its limit, with more to come.
 	Logs      []logEntry `json:"logs"`
 	Timestamp time.Time  `json:"timestamp"`
 	// Next is the cursor of the page with older entries; empty where there are

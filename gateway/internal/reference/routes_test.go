@@ -88,6 +88,9 @@ func TestRoutes(t *testing.T) {
 		{"update, nulls", "POST", "/config", `{"action":"update","enable_slow_pool":null,"content":null,"version":null}`, 200, asJSON, configShape, "", ""},
 		{"reset", "POST", "/config", `{"action":"reset","path":"/about","vision_ability":"none"}`, 200, asJSON, configShape, "", ""},
 		{"reset, nothing", "POST", "/config", `{"action":"reset"}`, 200, asJSON, configShape, "", ""},
+		{"the original's own example", "POST", "/config", `{"action":"update","path":"","content":"","content_type":"default",` +
+			`"enable_stream_check":true,"enable_stream_check":true,"vision_ability":"all","enable_slow_pool":false,"enable_slow_pool":false}`, 200, asJSON, configShape, "", ""},
+		{"half a character", "POST", "/config", `{"action":"update","path":"/","content_type":"text","content":"\ud83d"}`, 400, "", "", "invalid_request", ""},
 		{"unknown action", "POST", "/config", `{"action":"delete"}`, 400, "", "", "invalid_request", "action"},
 		{"no action", "POST", "/config", `{}`, 400, "", "", "invalid_request", "action"},
 		{"action, wrong type", "POST", "/config", `{"action":1}`, 400, "", "", "invalid_request", "action"},

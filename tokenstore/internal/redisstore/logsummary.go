@@ -116,21 +116,21 @@ func quantile(histogram *latency.Histogram, q float64) *durationpb.Duration {
 }
 
 // SummarizeLog counts what was stored from one time to another by steps, which
-// begin at multiples of their length: the times are taken to such. Steps of whole
-// hours reach as far back as hours are kept, others as minutes are; what is older
-// counts as nothing.
+// begin at from, taken to the minute. Steps of whole hours may begin before what
+// is kept of minutes: from is then taken to the hour, and they reach as far back as
+// hours are kept. What is older counts as nothing.
 func (s *Store) SummarizeLog(ctx context.Context, from, to time.Time, step time.Duration) ([]*tokenstorev1.LogBucket, error) {
-	start, n, err := stepsOf(from, to, step)
-	if err != nil {
-		return nil, err
-	}
 	now, err := s.client.Time(ctx).Result()
 	if err != nil {
 		return nil, storeError("summarize the log", err)
 	}
 	unit := logMinute
-	if step%time.Hour == 0 {
+	if step%time.Hour == 0 && from.Before(now.Add(-unit.kept)) {
 		unit = logHour
+	}
+	start, n, err := stepsOf(from, to, step, unit)
+	if err != nil {
+		return nil, err
 	}
 	summaries := make([]summary, n)
 	// What is too old or still to come has no counters.
@@ -154,7 +154,7 @@ func (s *Store) SummarizeLog(ctx context.Context, from, to time.Time, step time.
 }
 
 // stepsOf answers the begin of the first step and how many there are.
-func stepsOf(from, to time.Time, step time.Duration) (start time.Time, n int, err error) {
+func stepsOf(from, to time.Time, step time.Duration, unit logUnit) (start time.Time, n int, err error) {
 	refuse := func(format string, args ...any) (time.Time, int, error) {
 		return start, 0, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, format, args...)
 	}
@@ -164,12 +164,8 @@ func stepsOf(from, to time.Time, step time.Duration) (start time.Time, n int, er
 	if from.IsZero() || !from.Before(to) {
 		return refuse("from, to: from must be before to")
 	}
-	start = from.Truncate(step)
-	whole := to.Truncate(step)
-	if whole.Before(to) {
-		whole = whole.Add(step)
-	}
-	if steps := whole.Sub(start) / step; steps <= maxBuckets {
+	start = from.Truncate(unit.length)
+	if steps := (to.Sub(start)-1)/step + 1; steps <= maxBuckets {
 		return start, int(steps), nil
 	}
 	return refuse("step: at most %d steps from from to to; these would be more", maxBuckets)

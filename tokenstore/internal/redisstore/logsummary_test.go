@@ -73,6 +73,7 @@ func TestSummariesAgreeWithAPlainCount(t *testing.T) {
 		{80 * time.Hour, 80 * time.Hour, time.Hour},
 		{240 * time.Hour, 400 * time.Hour, 24 * time.Hour},
 		{30 * time.Hour, 3 * time.Hour, time.Hour},
+		{24 * time.Hour, 24 * time.Hour, 24 * time.Hour},
 		{-time.Hour, time.Hour, time.Minute},
 	} {
 		from := now.Add(-ask.back)
@@ -80,8 +81,12 @@ func TestSummariesAgreeWithAPlainCount(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		unit := time.Minute
+		if ask.step%time.Hour == 0 && ask.back > logMinute.kept {
+			unit = time.Hour
+		}
 		for i, bucket := range buckets {
-			start := from.Truncate(ask.step).Add(time.Duration(i) * ask.step)
+			start := from.Truncate(unit).Add(time.Duration(i) * ask.step)
 			if !bucket.GetStart().AsTime().Equal(start) {
 				t.Fatalf("%+v: bucket %d begins %v, want %v", ask, i, bucket.GetStart().AsTime(), start)
 			}

@@ -40,17 +40,16 @@ func (f *Files) Write(ctx context.Context, tokens string, list *string, expected
 		return Report{}, err
 	}
 	if expected != "" {
-		shown, ids := render(now.pool)
-		if found := f.revision(now, shown); found != expected {
+		if found := f.revision(now); found != expected {
 			return Report{}, rpcerr.New(tokenstorev1.Reason_REASON_VERSION_CONFLICT,
 				"the token files are at revision %s, not %s: they were changed meanwhile; read them again", found, expected)
 		}
-		now.known.Shown = ids // the caller knows them all
+		_, now.known.Shown = render(now.pool) // the caller knows them all
 	}
 	if list == nil && f.edited(now, tokenList) {
-		return f.apply(ctx, now, change{texts: [2]*string{&tokens, &now.disk[tokenList].text}, deletable: now.known.Written})
+		return f.apply(ctx, now, [2]*string{&tokens, &now.disk[tokenList].text}, now.known.Written)
 	}
-	return f.apply(ctx, now, change{texts: [2]*string{&tokens, list}, deletable: now.known.Shown})
+	return f.apply(ctx, now, [2]*string{&tokens, list}, now.known.Shown)
 }
 
 func (f *Files) checkContents(tokens string, list *string) error {
@@ -63,20 +62,10 @@ func (f *Files) checkContents(tokens string, list *string) error {
 	return check("token_list", *list)
 }
 
-// change is what the files are to be.
-type change struct {
-	// texts are nil for a file that isn't there.
-	texts [2]*string
-	// deletable are the ids of the tokens that may go.
-	deletable []string
-	// appliedTokens: the token file has been applied before. What the pool lacks of it
-	// was deleted since, and stays so.
-	appliedTokens bool
-}
-
 // apply makes the pool as the contents want it, and the files as the pool is then.
-func (f *Files) apply(ctx context.Context, now *state, to change) (Report, error) {
-	wants, err := readContents(to.texts[tokenFile], to.texts[tokenList])
+// deletable are the ids of the tokens that may go.
+func (f *Files) apply(ctx context.Context, now *state, texts [2]*string, deletable []string) (Report, error) {
+	wants, err := readContents(texts[tokenFile], texts[tokenList])
 	if err != nil {
 		return Report{}, err
 	}
@@ -86,15 +75,11 @@ func (f *Files) apply(ctx context.Context, now *state, to change) (Report, error
 	// From the first file on, all has to be done.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), applyTimeout)
 	defer cancel()
-	if err := f.intend(ctx, now, to); err != nil {
+	if err := f.intend(ctx, now, texts, deletable); err != nil {
 		return Report{}, err
 	}
 	report := &Report{RejectedTokens: wants.rejected[tokenFile], RejectedList: wants.rejected[tokenList]}
-	steps := planFor(now.pool, wants, to.deletable)
-	if to.appliedTokens {
-		steps.onlyListed()
-	}
-	if err := f.carryOut(ctx, steps, report); err != nil {
+	if err := f.carryOut(ctx, planFor(now.pool, wants, deletable), report); err != nil {
 		return Report{}, err
 	}
 	now.written = wants.secrets()
@@ -111,13 +96,14 @@ func (f *Files) name(from source) string {
 // intend writes the contents as they were given, the token file first, so that
 // whoever starts next can do what this process may not come to do. That one must
 // delete no more than this one.
-func (f *Files) intend(ctx context.Context, now *state, to change) error {
-	if to.texts[tokenList] != nil && !slices.Equal(now.known.Written, to.deletable) {
-		if err := f.store.RememberTokenFiles(ctx, redisstore.TokenFiles{Shown: now.known.Shown, Written: to.deletable}); err != nil {
+func (f *Files) intend(ctx context.Context, now *state, texts [2]*string, deletable []string) error {
+	if texts[tokenList] != nil && !slices.Equal(now.known.Written, deletable) {
+		now.known.Written = deletable
+		if err := f.store.RememberTokenFiles(ctx, redisstore.TokenFiles{Shown: now.known.Shown, Written: deletable}); err != nil {
 			return err
 		}
 	}
-	for from, text := range to.texts {
+	for from, text := range texts {
 		file := &now.disk[from]
 		if text == nil || file.path == "" || file.exists && file.text == *text {
 			continue
@@ -202,7 +188,7 @@ func (f *Files) conclude(ctx context.Context, now *state, report *Report) (Repor
 	for _, rejected := range [][]files.Rejected{report.RejectedTokens, report.RejectedList} {
 		slices.SortStableFunc(rejected, func(a, b files.Rejected) int { return a.Line - b.Line })
 	}
-	report.Count, report.Revision = len(ids), f.revision(now, list)
+	report.Count, report.Revision = len(ids), f.revision(now)
 	return *report, nil
 }
 

@@ -73,6 +73,18 @@ func (g *Gate) Admit(r *http.Request) error {
 	return g.Authorize(authorization)
 }
 
+// AdmitChange is Admit for a request that changes something although its method
+// says otherwise.
+func (g *Gate) AdmitChange(r *http.Request) error {
+	authorization := r.Header.Get("Authorization")
+	if authorization == "" {
+		if session, ok := g.Session(r); ok {
+			return session.confirm(r.Header.Get(CSRFHeader))
+		}
+	}
+	return g.Authorize(authorization)
+}
+
 // Open begins a session. It is for whoever has shown the admin token; while
 // that is not known there is none.
 func (g *Gate) Open(now time.Time) (Session, bool) {
@@ -134,6 +146,10 @@ func (g *Gate) mac(admin []byte, purpose, text string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
+// Name is the session as logs and pages may show it: too little of its id to be
+// of use to anybody.
+func (s Session) Name() string { return s.ID[:min(len(s.ID), 6)] }
+
 func (s Session) value() string {
 	return s.ID + "." + strconv.FormatInt(s.Expires.Unix(), 10) + "." + s.signature
 }
@@ -148,6 +164,11 @@ func (s Session) Permit(r *http.Request, csrf string) error {
 	if err := SameOrigin(r); err != nil {
 		return err
 	}
+	return s.confirm(csrf)
+}
+
+// confirm wants what only this session's pages know.
+func (s Session) confirm(csrf string) error {
 	if !hmac.Equal([]byte(csrf), []byte(s.CSRF)) {
 		return chat.Errorf(chat.Forbidden, "the page's CSRF token is missing or not this session's: reload the page and try again")
 	}

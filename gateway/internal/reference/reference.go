@@ -121,14 +121,14 @@ func (r *Reference) authorize(c *gin.Context) {
 	}
 }
 
-// authorizeReload wants the admin token itself, because a GET with effects must
-// not be had by a link that an admin's browser follows.
+// authorizeReload wants the admin token itself or a page's CSRF token, because a
+// GET with effects must not be had by a link that an admin's browser follows.
 func (r *Reference) authorizeReload(c *gin.Context) {
 	c.Header("Cache-Control", "no-store")
 	if r.OpenReload {
 		return
 	}
-	if err := r.Gate.Authorize(c.GetHeader("Authorization")); err != nil {
+	if err := r.Gate.AdmitChange(c.Request); err != nil {
 		_ = c.Error(err)
 		c.Abort()
 	}

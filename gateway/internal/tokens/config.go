@@ -69,9 +69,14 @@ func (c *Config) AdminTokenHash() []byte { return c.now.Load().GetAdminTokenHash
 // Pages are the pages that an admin serves in place of built-in ones.
 func (c *Config) Pages() []*tokenstorev1.Page { return c.now.Load().GetPages() }
 
-// RevokedSessions are the page sessions that are invalid before their time.
-func (c *Config) RevokedSessions() []*tokenstorev1.RevokedSession {
-	return c.now.Load().GetRevokedSessions()
+// SessionRevoked tells whether a page session was ended before its time.
+func (c *Config) SessionRevoked(id string) bool {
+	for _, revoked := range c.now.Load().GetRevokedSessions() {
+		if revoked.GetId() == id {
+			return true
+		}
+	}
+	return false
 }
 
 // Received is closed when the first configuration has come.

@@ -51,7 +51,8 @@ func (w *fakeWatch) Recv() (*tokenstorev1.WatchResponse, error) {
 func version(n uint64) *tokenstorev1.WatchResponse {
 	return &tokenstorev1.WatchResponse{
 		Settings: &tokenstorev1.Settings{Version: n}, AdminTokenHash: []byte{byte(n)},
-		Pages: make([]*tokenstorev1.Page, n), RevokedSessions: make([]*tokenstorev1.RevokedSession, n),
+		Pages:           make([]*tokenstorev1.Page, n),
+		RevokedSessions: []*tokenstorev1.RevokedSession{{Id: "first"}, {Id: "second"}}[:min(n, 2)],
 	}
 }
 
@@ -67,7 +68,7 @@ func TestConfigIsWatched(t *testing.T) {
 				t.Error("told before it holds")
 			}
 		}, slog.New(slog.DiscardHandler))
-		if c.Settings().GetVersion() != 0 || c.AdminTokenHash() != nil || c.Pages() != nil || c.RevokedSessions() != nil || c.Ready(t.Context()) == nil {
+		if c.Settings().GetVersion() != 0 || c.AdminTokenHash() != nil || c.Pages() != nil || c.SessionRevoked("first") || c.Ready(t.Context()) == nil {
 			t.Error("there is a configuration before one came")
 		}
 		ctx, stop := context.WithCancel(t.Context())
@@ -90,7 +91,7 @@ func TestConfigIsWatched(t *testing.T) {
 		}
 		w.responses <- version(2)
 		synctest.Wait()
-		if c.Settings().GetVersion() != 2 || c.AdminTokenHash()[0] != 2 || len(c.Pages()) != 2 || len(c.RevokedSessions()) != 2 {
+		if c.Settings().GetVersion() != 2 || c.AdminTokenHash()[0] != 2 || len(c.Pages()) != 2 || !c.SessionRevoked("second") || c.SessionRevoked("third") {
 			t.Errorf("holds %v", c.Settings())
 		}
 

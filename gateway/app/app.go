@@ -33,6 +33,7 @@ import (
 	"carousel.internal/gateway/internal/sse"
 	"carousel.internal/gateway/internal/tokens"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/web"
 	"carousel.internal/proto/service/ops"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -131,7 +132,7 @@ func (g *Gateway) assemble() {
 	}, g.log)
 
 	gate := auth.New(cfg.AuthToken, g.config.AdminTokenHash)
-	gate.UseSessions(auth.Sessions{Secret: cfg.TokenstoreSecret})
+	gate.UseSessions(auth.Sessions{Secret: cfg.TokenstoreSecret, Revoked: g.config.SessionRevoked})
 	g.accounts = account.New(account.Params{
 		Store:   tokenstorev1.NewTokenServiceClient(g.conn),
 		Driver:  g.catalog.Driver,
@@ -152,12 +153,25 @@ func (g *Gateway) assemble() {
 		Timeout:          cfg.StoreTimeout,
 		BodyLimit:        cfg.BodyLimit(),
 	})
+	site := web.New(web.Deps{
+		Gate:        gate,
+		Tokens:      tokenstorev1.NewTokenServiceClient(g.conn),
+		Config:      store,
+		Logs:        tokenstorev1.NewRequestLogServiceClient(g.conn),
+		Fleet:       g.fleet.Last,
+		Models:      g.catalog.Models,
+		RoutePrefix: cfg.RoutePrefix,
+		Version:     g.options.Version,
+		Log:         g.log,
+		Timeout:     cfg.StoreTimeout,
+	})
 	original := reference.New(reference.Deps{
 		Gate:       gate,
 		Files:      tokenstorev1.NewTokenFileServiceClient(g.conn),
 		Config:     store,
 		Logs:       tokenstorev1.NewRequestLogServiceClient(g.conn),
 		Pages:      g.config.Pages,
+		BuiltIn:    site.BuiltIn(),
 		OpenReload: cfg.AllowOpenReload,
 		Log:        g.log,
 		Timeout:    cfg.StoreTimeout,
@@ -179,7 +193,7 @@ func (g *Gateway) assemble() {
 		Metrics: counts,
 		Access:  accesslog.New(g.log),
 		Log:     g.log,
-		Mounts:  []httpapi.Mount{original, admin},
+		Mounts:  []httpapi.Mount{original, admin, site},
 		Options: httpapi.Options{
 			RoutePrefix: cfg.RoutePrefix, CORSOrigins: cfg.Origins(), Version: g.options.Version, BodyLimit: cfg.BodyLimit(), ReadTimeout: cfg.ReadTimeout,
 			Stream: sse.Options{Heartbeat: cfg.StreamHeartbeat, WriteTimeout: cfg.WriteTimeout},

@@ -53,6 +53,7 @@ var allowed = map[string][]string{
 		"internal/chat", "internal/dialect/*", "internal/auth", "internal/lease", "internal/sse", "internal/metrics", "internal/accesslog",
 	},
 	"internal/adminapi":  {"internal/chat", "internal/upstream", "internal/auth", "internal/jsonapi"},
+	"internal/web":       {"internal/chat", "internal/auth"},
 	"internal/reference": {"internal/chat", "internal/auth", "internal/jsonapi"},
 	"internal/jsonapi":   {"internal/chat"},
 	"internal/admincli":  {}, // it knows the admin API from outside
@@ -64,14 +65,14 @@ var allowed = map[string][]string{
 // caged says which packages may import a library, or a package of the proto
 // module, that is nobody else's business.
 var caged = map[string][]string{
-	"github.com/gin-gonic/gin":                 {"internal/httpapi", "internal/adminapi", "internal/reference", "internal/jsonapi", "app"},
+	"github.com/gin-gonic/gin":                 {"internal/httpapi", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "app"},
 	"github.com/prometheus/":                   {"internal/metrics", "app"},
 	"github.com/tiktoken-go/tokenizer":         {"internal/tokencount"},
 	"connectrpc.com/":                          {"internal/upstream/*", "app"},
 	"github.com/spf13/viper":                   {},
-	"google.golang.org/grpc":                   {"internal/tokens", "internal/account", "internal/adminapi", "internal/reference", "internal/jsonapi", "app"},
-	"carousel.internal/proto/tokenstore/v1":    {"internal/tokens", "internal/account", "internal/catalog", "internal/adminapi", "internal/reference", "internal/jsonapi", "internal/httpapi", "app"},
-	"carousel.internal/proto/rpcerr":           {"internal/tokens", "internal/adminapi", "internal/jsonapi", "app"},
+	"google.golang.org/grpc":                   {"internal/tokens", "internal/account", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "app"},
+	"carousel.internal/proto/tokenstore/v1":    {"internal/tokens", "internal/account", "internal/catalog", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "internal/httpapi", "app"},
+	"carousel.internal/proto/rpcerr":           {"internal/tokens", "internal/adminapi", "internal/web", "internal/jsonapi", "app"},
 	"carousel.internal/proto/cursor/aiserver/": {"internal/upstream/*"},
 	"carousel.internal/proto/service/conf":     {"internal/config", "app"},
 	"carousel.internal/proto/service/ops":      {"app"},

@@ -1,0 +1,84 @@
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"io/fs"
+	"maps"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+//go:embed assets
+var assetFiles embed.FS
+
+// assets are the stylesheet and the scripts. They share one revision, made of
+// all their contents, that is a part of their addresses: so modules import each
+// other by plain names, and browsers may keep what they have for ever.
+type assets struct {
+	revision string
+	files    map[string][]byte
+}
+
+func newAssets() *assets {
+	a := &assets{files: map[string][]byte{}}
+	err := fs.WalkDir(assetFiles, "assets", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		a.files[strings.TrimPrefix(name, "assets/")], err = assetFiles.ReadFile(name)
+		return err
+	})
+	if err != nil {
+		panic(err) // they are embedded
+	}
+	for _, lang := range languages {
+		a.files[textsModule(lang)] = loadTexts(lang).forScripts()
+	}
+	sum := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(a.files)) {
+		_, _ = sum.Write([]byte(name + "\x00"))
+		_, _ = sum.Write(a.files[name])
+	}
+	a.revision = hex.EncodeToString(sum.Sum(nil))[:16]
+	return a
+}
+
+func textsModule(lang language) string { return "texts." + string(lang) + ".js" }
+
+// url is where the pages find an asset.
+func (a *assets) url(name string) string { return "/admin/assets/" + a.revision + "/" + name }
+
+// contentTypes are those of our files; a browser takes no script of another one.
+var contentTypes = map[string]string{
+	".css": "text/css; charset=utf-8",
+	".js":  "text/javascript; charset=utf-8",
+	".svg": "image/svg+xml",
+}
+
+// GET /admin/assets/{revision}/{name}
+func (s *Site) asset(c *gin.Context) {
+	name := strings.TrimPrefix(c.Param("name"), "/")
+	content, known := s.assets.files[name]
+	if !known {
+		_ = c.Error(notFound("there is no asset %q", name))
+		return
+	}
+	header := c.Writer.Header()
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Content-Type", contentTypes[path.Ext(name)])
+	if c.Param("revision") == s.assets.revision {
+		header.Set("Cache-Control", "public, max-age=31536000, immutable")
+	} else { // of a page that a replica of another version has rendered
+		header.Set("Cache-Control", "no-cache")
+	}
+	setWriteDeadline(c)
+	http.ServeContent(c.Writer, c.Request, name, time.Time{}, bytes.NewReader(content))
+}

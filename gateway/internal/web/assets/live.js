@@ -1,0 +1,89 @@
+// Keeps the parts of a page current that are marked with data-live="ms": the
+// page is asked for again, and what has changed in it is changed here. Focus,
+// ticked boxes and opened details stay.
+
+import { t, times, toast } from './page.js';
+
+let asking;
+
+/** Brings the live parts up to date now. */
+export async function refresh() {
+  asking ??= ask().finally(() => { asking = undefined; });
+  return asking;
+}
+
+async function ask() {
+  const response = await fetch(location.href, { cache: 'no-store' });
+  if (response.redirected) { // to the login
+    stop();
+    toast(t('session'), { bad: true, action: { label: t('login'), run: () => location.reload() } });
+    return;
+  }
+  const fresh = new DOMParser().parseFromString(await response.text(), 'text/html');
+  times(fresh);
+  for (const part of document.querySelectorAll('[data-live]')) {
+    const now = fresh.getElementById(part.id);
+    if (now) morph(part, now);
+  }
+  document.dispatchEvent(new CustomEvent('refreshed'));
+}
+
+/** Makes the node like another one, with as few changes as it takes. */
+export function morph(from, to) {
+  if (from.isEqualNode(to)) return;
+  if (from.nodeName !== to.nodeName || from.nodeType !== to.nodeType) {
+    from.replaceWith(document.importNode(to, true));
+    return;
+  }
+  if (from.nodeType !== Node.ELEMENT_NODE) {
+    from.nodeValue = to.nodeValue;
+    return;
+  }
+  attributes(from, to);
+  children(from, to);
+}
+
+function attributes(from, to) {
+  for (const { name, value } of to.attributes) {
+    if (from.getAttribute(name) !== value) from.setAttribute(name, value);
+  }
+  for (const { name } of [...from.attributes]) {
+    if (!to.hasAttribute(name) && name !== 'open') from.removeAttribute(name);
+  }
+}
+
+const keyOf = (node) => node.dataset?.key;
+
+// children matches those that have a data-key by it, the others by their place.
+function children(from, to) {
+  const keyed = new Map([...from.children].filter(keyOf).map((child) => [keyOf(child), child]));
+  let at = from.firstChild;
+  for (const wanted of [...to.childNodes]) {
+    const known = keyOf(wanted) ? keyed.get(keyOf(wanted)) : at && !keyOf(at) ? at : null;
+    if (!known) {
+      from.insertBefore(document.importNode(wanted, true), at);
+      continue;
+    }
+    if (known !== at) from.insertBefore(known, at);
+    at = known.nextSibling;
+    morph(known, wanted);
+  }
+  while (at) {
+    const next = at.nextSibling;
+    at.remove();
+    at = next;
+  }
+}
+
+const pauses = [...document.querySelectorAll('[data-live]')].map((part) => Number(part.dataset.live));
+let timer;
+
+function stop() {
+  clearInterval(timer);
+}
+
+if (pauses.length > 0) {
+  timer = setInterval(() => {
+    if (!document.hidden) refresh().catch(() => {}); // the next one may work
+  }, Math.min(...pauses));
+}

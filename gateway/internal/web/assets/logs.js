@@ -1,0 +1,82 @@
+// The request log: times of the filter in the reader's zone, and the live tail.
+
+import { complain, t, times, Refused } from './page.js';
+
+// The server takes UTC; the fields show the reader's time.
+const local = (date) => new Date(date - date.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+const fields = document.querySelectorAll('input[data-utc]');
+
+for (const field of fields) {
+  const { utc } = field.dataset;
+  if (utc) field.value = local(new Date(utc.endsWith('Z') || utc.includes('+') ? utc : `${utc}Z`));
+}
+
+document.getElementById('log-filter').addEventListener('submit', (event) => {
+  event.preventDefault();
+  const query = new URLSearchParams();
+  for (const [name, value] of new FormData(event.target)) {
+    if (value) query.set(name, value);
+  }
+  for (const { name, value } of fields) {
+    if (value) query.set(name, new Date(value).toISOString().replace(/\.\d+Z$/, 'Z'));
+  }
+  location.search = query;
+});
+
+// The live tail.
+
+const mostRows = 500;
+const pause = 2000;
+const button = document.getElementById('live-tail');
+const rows = document.getElementById('log-rows');
+let timer;
+
+const on = () => button.getAttribute('aria-pressed') === 'true';
+
+function say(text) {
+  document.getElementById('tail-news').textContent = text;
+}
+
+function show(html, newest) {
+  const fresh = new DOMParser().parseFromString(`<table><tbody>${html}</tbody></table>`, 'text/html');
+  times(fresh);
+  const added = [...fresh.querySelectorAll('tr')].filter((row) => !document.getElementById(row.id));
+  for (const row of added) row.classList.add('fresh');
+  rows.prepend(...added);
+  while (rows.children.length > mostRows) rows.lastElementChild.remove();
+  rows.dataset.newest = newest;
+  if (added.length === 0) return;
+  document.getElementById('log-card').classList.remove('nothing');
+  document.getElementById('log-empty').hidden = true;
+  say(t('new_requests', added.length));
+}
+
+async function poll() {
+  const query = new URLSearchParams(location.search);
+  query.set('after', rows.dataset.newest);
+  const response = await fetch(`/admin/logs/tail?${query}`, { cache: 'no-store' });
+  if (response.status === 401) throw new Refused(401, t('session'));
+  if (!response.ok) return; // the store is away: the next poll may find it
+  show(await response.text(), response.headers.get('X-Log-Newest'));
+}
+
+async function tail() {
+  try {
+    if (!document.hidden) await poll();
+  } catch (error) {
+    if (error.status === 401) {
+      toggle();
+      complain(error);
+    }
+  }
+  if (on()) timer = setTimeout(tail, pause);
+}
+
+function toggle() {
+  clearTimeout(timer);
+  button.setAttribute('aria-pressed', String(!on()));
+  say(t(on() ? 'live_on' : 'live_off'));
+  if (on()) tail();
+}
+
+button?.addEventListener('click', toggle);

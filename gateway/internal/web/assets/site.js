@@ -1,0 +1,25 @@
+// What all pages have in common: times, dialogs, menus.
+
+import { times } from './page.js';
+
+times(document);
+
+document.addEventListener('click', (event) => {
+  const opener = event.target.closest('[data-opens]');
+  if (opener) document.getElementById(opener.dataset.opens).showModal();
+  if (event.target.closest('[data-closes]')) event.target.closest('dialog').close();
+  for (const menu of document.querySelectorAll('details.menu[open]')) {
+    if (!menu.contains(event.target) || event.target.closest('a')) menu.open = false;
+  }
+});
+
+document.addEventListener('keydown', (event) => {
+  if (event.key !== 'Escape') return;
+  for (const menu of document.querySelectorAll('details.menu[open]')) {
+    menu.open = false;
+    menu.querySelector('summary').focus();
+  }
+});
+
+// On a narrow screen the navigation scrolls: the current page is in sight.
+document.querySelector('.nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });

@@ -1,0 +1,26 @@
+// What can be done to one token, on its page and in the table.
+
+import { api, complain, t, toast } from './page.js';
+
+const path = (id) => `/admin/api/tokens/${encodeURIComponent(id)}`;
+
+/** Enables or disables a token. */
+export async function switchToken(id, name, enabled) {
+  await api('PATCH', path(id), { enabled });
+  toast(t(enabled ? 'enabled' : 'disabled', name));
+}
+
+/** Deletes a token; whoever did it can undo it. restored runs after that. */
+export async function removeToken(id, name, restored) {
+  await api('DELETE', path(id));
+  const undo = async () => {
+    try {
+      await api('POST', `${path(id)}/restore`);
+      toast(t('restored', name));
+      await restored();
+    } catch (error) {
+      complain(error);
+    }
+  };
+  toast(t('deleted', name), { action: { label: t('undo'), run: undo } });
+}

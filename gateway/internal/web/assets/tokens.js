@@ -1,0 +1,154 @@
+// The table of tokens: add, enable, disable, delete with undo, also for many at
+// once.
+
+import { api, complain, el, t, toast } from './page.js';
+import { refresh } from './live.js';
+import { removeToken, switchToken } from './tokenactions.js';
+
+const path = (id) => `/admin/api/tokens/${encodeURIComponent(id)}`;
+const rowOf = (element) => element.closest('tr[data-key]');
+
+document.addEventListener('click', (event) => {
+  const action = event.target.closest('[data-action]')?.dataset.action;
+  if (!action) return;
+  const { key, name, enabled } = rowOf(event.target).dataset;
+  if (action === 'toggle') switchToken(key, name, enabled !== 'true').then(refresh).catch(complain);
+  if (action === 'delete') removeToken(key, name, refresh).then(refresh).catch(complain);
+});
+
+// Selection.
+
+const bulk = document.getElementById('bulk');
+const boxes = () => [...document.querySelectorAll('input[name="selected"]')];
+const selected = () => boxes().filter((box) => box.checked);
+
+function showSelection() {
+  const count = selected().length;
+  bulk.hidden = count === 0;
+  document.getElementById('bulk-count').textContent = count ? t('selected', count) : '';
+  const all = document.getElementById('select-all');
+  if (!all) return;
+  all.checked = count > 0 && count === boxes().length;
+  all.indeterminate = count > 0 && count < boxes().length;
+}
+
+document.addEventListener('change', (event) => {
+  if (event.target.id === 'select-all') boxes().forEach((box) => { box.checked = event.target.checked; });
+  if (event.target.id === 'select-all' || event.target.name === 'selected') showSelection();
+});
+document.addEventListener('refreshed', showSelection);
+
+const changes = {
+  enable: (id) => api('PATCH', path(id), { enabled: true }),
+  disable: (id) => api('PATCH', path(id), { enabled: false }),
+  delete: (id) => api('DELETE', path(id)),
+};
+
+// each runs a change for every id, a few at a time, and answers those that
+// worked; what failed is said once.
+async function each(ids, change) {
+  const worked = [];
+  const failures = [];
+  const waiting = [...ids];
+  await Promise.all(Array.from({ length: 4 }, async () => {
+    for (let id = waiting.shift(); id; id = waiting.shift()) {
+      try {
+        await change(id);
+        worked.push(id);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+  }));
+  if (failures.length === 1 && ids.length === 1) complain(failures[0]);
+  else if (failures.length > 0) toast(t('some_failed', failures.length, ids.length, failures[0].message), { bad: true });
+  return worked;
+}
+
+async function restore(ids) {
+  const worked = await each(ids, (id) => api('POST', `${path(id)}/restore`));
+  if (worked.length > 0) toast(t('restored_many', worked.length));
+  await refresh();
+}
+
+bulk.addEventListener('click', async (event) => {
+  const kind = event.target.closest('[data-bulk]')?.dataset.bulk;
+  if (!kind) return;
+  const ids = selected().map((box) => box.value);
+  boxes().forEach((box) => { box.checked = false; });
+  showSelection();
+  if (kind === 'clear') return;
+  const worked = await each(ids, changes[kind]);
+  if (worked.length > 0) {
+    const action = kind === 'delete' ? { label: t('undo'), run: () => restore(worked) } : undefined;
+    toast(t(`${kind}d_many`, worked.length), { action });
+  }
+  await refresh();
+});
+
+// Adding.
+
+const dialog = document.getElementById('add-dialog');
+const paste = document.getElementById('paste');
+const report = document.getElementById('add-report');
+
+// formatOf tells the formats apart by what only one of them has.
+function formatOf(text) {
+  const trimmed = text.trim();
+  if (trimmed.startsWith('[') || trimmed.startsWith('{')) return 'json';
+  const lines = trimmed.split(/\r?\n/).map((line) => line.trim()).filter((line) => line && !line.startsWith('#'));
+  return lines.length > 0 && lines.every((line) => line.includes(',')) ? 'token-list' : 'token';
+}
+
+/** Selects a line of the text area, so that its reader sees what is meant. */
+function showLine(line) {
+  const before = paste.value.split('\n').slice(0, line - 1).join('\n').length + (line > 1 ? 1 : 0);
+  const end = paste.value.indexOf('\n', before);
+  paste.focus();
+  paste.setSelectionRange(before, end < 0 ? paste.value.length : end);
+}
+
+function showReport({ accepted, updated, rejected }) {
+  const notice = el('p', { class: rejected.length ? 'notice warn' : 'notice', id: 'add-result' }, t('report', accepted, updated, rejected.length));
+  const lines = rejected.map(({ line, reason }) => el('li', {},
+    el('button', { type: 'button', class: 'link', onclick: () => showLine(line) }, t('line', line)), el('span', {}, reason)));
+  report.replaceChildren(notice, ...(lines.length ? [el('ol', { id: 'add-rejected' }, ...lines)] : []));
+}
+
+document.getElementById('add-file').addEventListener('change', async (event) => {
+  const [file] = event.target.files;
+  if (file) paste.value = await file.text();
+});
+
+document.getElementById('add-form').addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const submit = document.getElementById('add-submit');
+  submit.disabled = true;
+  report.replaceChildren();
+  try {
+    const answer = await api('POST', '/admin/api/tokens/import', {
+      content: paste.value,
+      format: document.getElementById('add-format').value || formatOf(paste.value),
+      upstream: document.getElementById('add-upstream').value,
+    });
+    showReport(answer);
+    if (answer.rejected.length === 0) {
+      paste.value = '';
+      dialog.close();
+      toast(t('report', answer.accepted, answer.updated, 0));
+    }
+    await refresh();
+  } catch (error) {
+    report.replaceChildren(el('p', { class: 'notice bad' }, error.message));
+  } finally {
+    submit.disabled = false;
+  }
+});
+
+// What was pasted is a secret: it does not stay in a closed dialog.
+dialog.addEventListener('close', () => {
+  document.getElementById('add-form').reset();
+  report.replaceChildren();
+});
+
+if (location.hash === '#add') dialog.showModal();

@@ -1,0 +1,62 @@
+// Upstreams: add, edit, delete.
+
+import { api, complain, t } from './page.js';
+
+const dialog = document.getElementById('upstream-dialog');
+const form = document.getElementById('upstream-form');
+const status = document.getElementById('upstream-status');
+const path = (name) => `/admin/api/upstreams/${encodeURIComponent(name)}`;
+let version;
+
+function edit(data = {}) {
+  form.reset();
+  const { name, driver, base_url: url, models, settings } = form.elements;
+  name.value = data.name ?? '';
+  name.readOnly = Boolean(data.name);
+  driver.value = data.driver ?? 'openai';
+  url.value = data.url ?? '';
+  models.value = data.models ?? '';
+  settings.value = data.settings ?? '';
+  version = data.version;
+  status.textContent = '';
+  dialog.showModal();
+}
+
+const linesOf = (text) => text.split('\n').map((line) => line.trim()).filter(Boolean);
+
+function pairs(text) {
+  return Object.fromEntries(linesOf(text).map((line) => {
+    const at = line.indexOf('=');
+    if (at < 1) throw new Error(t('upstream_settings', line));
+    return [line.slice(0, at).trim(), line.slice(at + 1).trim()];
+  }));
+}
+
+document.getElementById('add-upstream').addEventListener('click', () => edit());
+
+document.getElementById('upstreams')?.addEventListener('click', async (event) => {
+  const card = event.target.closest('section');
+  if (event.target.closest('[data-edit]')) edit(card.dataset);
+  if (!event.target.closest('[data-delete]')) return;
+  const { name } = card.dataset;
+  if (!confirm(t('confirm_upstream', name))) return;
+  try {
+    await api('DELETE', path(name), undefined, card.dataset.version);
+    location.reload();
+  } catch (error) {
+    complain(error);
+  }
+});
+
+form.addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const { name, driver, base_url: url, models, settings } = form.elements;
+  try {
+    await api('PUT', path(name.value), {
+      driver: driver.value, base_url: url.value.trim(), models: linesOf(models.value), settings: pairs(settings.value),
+    }, version);
+    location.reload();
+  } catch (error) {
+    status.textContent = error.status === 412 ? t('changed_meanwhile') : error.message;
+  }
+});

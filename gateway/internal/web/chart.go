@@ -1,0 +1,197 @@
+package web
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// chart is a picture of values over time: bars that are stacked, or lines. Its
+// template draws it as an SVG that fills whatever width it is given; what is
+// text stands beside the picture.
+type chart struct {
+	// ID is unique on the page; the texts' keys are made of it.
+	ID string
+	// Series are from the bottom to the top of a stack.
+	Series []series
+	// Steps are the moments that the values belong to.
+	Steps []*timestamppb.Timestamp
+	// Bars: the values are stacked bars; else each series is a line.
+	Bars bool
+	// Write shows a value to people.
+	Write func(float64) string
+	// Least is what the scale reaches in any case.
+	Least float64
+}
+
+// series are the values of one kind. Where there is nothing to tell, the value
+// is NaN: a line has a gap there.
+type series struct {
+	// Name is a part of a text's key, and of a class of the stylesheet.
+	Name   string
+	Values []float64
+}
+
+// The picture's own units; it is stretched to its place.
+const (
+	chartWidth  = 600.0
+	chartHeight = 120.0
+)
+
+// Empty tells whether there is nothing to draw.
+func (c chart) Empty() bool { return c.highest() == 0 }
+
+func (c chart) highest() float64 {
+	highest := 0.0
+	for i := range c.Steps {
+		sum := 0.0
+		for _, s := range c.Series {
+			value := s.Values[i]
+			if math.IsNaN(value) {
+				continue
+			}
+			if !c.Bars {
+				sum = 0
+			}
+			sum += value
+			highest = max(highest, sum)
+		}
+	}
+	return highest
+}
+
+// top is the value at the upper edge: the next round one.
+func (c chart) top() float64 { return roundUp(max(c.highest(), c.Least)) }
+
+// roundUp answers the next of 1, 2, 2.5, 5, 10 times a power of ten.
+func roundUp(value float64) float64 {
+	if value <= 0 {
+		return 1
+	}
+	power := math.Pow(10, math.Floor(math.Log10(value)))
+	for _, factor := range []float64{1, 2, 2.5, 5} {
+		if value <= factor*power*(1+1e-9) {
+			return factor * power
+		}
+	}
+	return 10 * power
+}
+
+// Scale are the labels of the vertical axis, from the top.
+func (c chart) Scale() []string {
+	top := c.top()
+	return []string{c.Write(top), c.Write(top / 2), c.Write(0)}
+}
+
+// Ticks are the moments under the horizontal axis.
+func (c chart) Ticks() []*timestamppb.Timestamp {
+	if len(c.Steps) < 3 {
+		return c.Steps
+	}
+	last := len(c.Steps) - 1
+	return []*timestamppb.Timestamp{c.Steps[0], c.Steps[last/2], c.Steps[last]}
+}
+
+// bar is one rectangle of a stack.
+type bar struct {
+	Series     string
+	X, Y, W, H string
+}
+
+// column is what stands over one step.
+type column struct {
+	At *timestamppb.Timestamp
+	// X and W are of the whole column, for what the reader points at.
+	X, W   string
+	Bars   []bar
+	Values []string
+}
+
+// Columns are the steps, with their bars if the chart has bars.
+func (c chart) Columns() []column {
+	columns := make([]column, 0, len(c.Steps))
+	width := chartWidth / float64(max(len(c.Steps), 1))
+	for i, at := range c.Steps {
+		x := float64(i) * width
+		one := column{At: at, X: coordinate(x), W: coordinate(width), Values: c.values(i)}
+		if c.Bars {
+			one.Bars = c.stack(i, x+width*0.12, width*0.76)
+		}
+		columns = append(columns, one)
+	}
+	return columns
+}
+
+func (c chart) values(step int) []string {
+	values := make([]string, 0, len(c.Series))
+	for _, s := range c.Series {
+		if math.IsNaN(s.Values[step]) {
+			values = append(values, "–")
+		} else {
+			values = append(values, c.Write(s.Values[step]))
+		}
+	}
+	return values
+}
+
+func (c chart) stack(step int, x, width float64) []bar {
+	var bars []bar
+	base, top := chartHeight, c.top()
+	for _, s := range c.Series {
+		value := s.Values[step]
+		if math.IsNaN(value) || value <= 0 {
+			continue
+		}
+		height := max(value/top*chartHeight, 1) // whatever was there is seen
+		base -= height
+		bars = append(bars, bar{s.Name, coordinate(x), coordinate(max(base, 0)), coordinate(width), coordinate(height)})
+	}
+	return bars
+}
+
+// line is a path through the values of a series, and its dots: values that have
+// no neighbour.
+type line struct {
+	Series string
+	Path   string
+	Dots   string
+}
+
+// Lines are the series of a chart without bars.
+func (c chart) Lines() []line {
+	if c.Bars {
+		return nil
+	}
+	lines := make([]line, 0, len(c.Series))
+	for _, s := range c.Series {
+		lines = append(lines, c.line(s))
+	}
+	return lines
+}
+
+func (c chart) line(s series) line {
+	var path, dots strings.Builder
+	width, top := chartWidth/float64(max(len(c.Steps), 1)), c.top()
+	known := func(i int) bool { return i >= 0 && i < len(s.Values) && !math.IsNaN(s.Values[i]) }
+	for i, value := range s.Values {
+		if !known(i) {
+			continue
+		}
+		at := coordinate((float64(i)+0.5)*width) + " " + coordinate(chartHeight-value/top*chartHeight)
+		switch {
+		case known(i - 1):
+			path.WriteString("L" + at)
+		case known(i + 1):
+			path.WriteString("M" + at)
+		default: // a line without length and with round ends
+			dots.WriteString("M" + at + "h0")
+		}
+	}
+	return line{s.Name, path.String(), dots.String()}
+}
+
+func coordinate(value float64) string {
+	return strconv.FormatFloat(math.Round(value*100)/100, 'f', -1, 64)
+}

@@ -1,0 +1,126 @@
+package web
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/chat"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// loginData is what the login page shows beside its form.
+type loginData struct {
+	Next string
+	// Notice is good news, such as a logout's.
+	Notice string
+}
+
+// maxForm bounds the forms of this file in bytes.
+const maxForm = 8 << 10
+
+// GET /admin/login
+func (s *Site) loginPage(c *gin.Context) {
+	next := localPath(c.Query("next"))
+	if _, ok := s.Gate.Session(c.Request); ok {
+		seeOther(c, next)
+		return
+	}
+	data := loginData{Next: next}
+	switch c.Query("left") {
+	case "yes":
+		data.Notice = s.texts(c.Request)["login.left"]
+	case "here":
+		data.Notice = s.texts(c.Request)["login.left_here"]
+	}
+	s.showLogin(c, http.StatusOK, data, "")
+}
+
+func (s *Site) showLogin(c *gin.Context, status int, data loginData, problem string) {
+	p := s.newPage(c, "login")
+	p.Path = "/admin/login"
+	p.Data, p.Problem = data, problem
+	s.show(c, status, p, nil)
+}
+
+// POST /admin/login: `token` and `next`.
+func (s *Site) login(c *gin.Context) {
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxForm)
+	data := loginData{Next: localPath(c.PostForm("next"))}
+	texts := s.texts(c.Request)
+	if err := auth.SameOrigin(c.Request); err != nil {
+		s.showLogin(c, http.StatusForbidden, data, texts["problem.origin"])
+		return
+	}
+	from := addressOf(c.Request)
+	if wait := s.attempts.allow(from); wait > 0 {
+		seconds := strconv.Itoa(int(math.Ceil(wait.Seconds())))
+		c.Header("Retry-After", seconds)
+		s.showLogin(c, http.StatusTooManyRequests, data, strings.ReplaceAll(texts["login.slow"], "%s", seconds))
+		return
+	}
+	switch s.Gate.Check("Bearer " + strings.TrimSpace(c.PostForm("token"))) {
+	case auth.Granted:
+		s.attempts.forgive(from)
+		s.enter(c, data.Next)
+	case auth.Unknown:
+		s.showLogin(c, http.StatusServiceUnavailable, data, texts["problem.store_away"])
+	case auth.Missing:
+		s.showLogin(c, http.StatusUnprocessableEntity, data, texts["login.empty"])
+	default:
+		s.audit(c, "login refused")
+		s.showLogin(c, http.StatusUnauthorized, data, texts["login.wrong"])
+	}
+}
+
+// enter opens the session of somebody who has shown the admin token.
+func (s *Site) enter(c *gin.Context, next string) {
+	session, ok := s.Gate.Open(time.Now())
+	if !ok {
+		s.fail(c, chat.Errorf(chat.StoreUnavailable, "%s", s.texts(c.Request)["problem.store_away"]))
+		return
+	}
+	s.audit(c, "login", "session", session.Name())
+	http.SetCookie(c.Writer, session.Cookie(c.Request))
+	seeOther(c, next)
+}
+
+// POST /admin/logout: `csrf`.
+func (s *Site) logout(c *gin.Context) {
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxForm)
+	session, ok := s.Gate.Session(c.Request)
+	if !ok {
+		seeOther(c, "/admin/login")
+		return
+	}
+	if err := session.Permit(c.Request, c.PostForm("csrf")); err != nil {
+		s.fail(c, err)
+		return
+	}
+	ctx, cancel := s.call(c)
+	defer cancel()
+	left := "yes"
+	_, err := s.Config.RevokeSession(ctx, &tokenstorev1.RevokeSessionRequest{
+		Id: session.ID, ExpiresAt: timestamppb.New(session.Expires),
+	})
+	if err != nil { // this browser forgets it; a copy of the cookie would hold on
+		left = "here"
+		s.Log.WarnContext(c.Request.Context(), "session not revoked", "session", session.Name(), "error", err)
+	}
+	s.audit(c, "logout", "session", session.Name())
+	http.SetCookie(c.Writer, auth.NoCookie(c.Request))
+	seeOther(c, "/admin/login?left="+left)
+}
+
+// audit notes who came and went.
+func (s *Site) audit(c *gin.Context, action string, attrs ...any) {
+	attrs = append(attrs, "action", action, "remote_ip", addressOf(c.Request).String(),
+		"request_id", c.Writer.Header().Get("X-Request-Id"))
+	s.Log.InfoContext(c.Request.Context(), "audit", attrs...)
+}

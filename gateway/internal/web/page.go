@@ -1,0 +1,210 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/chat"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// page is what a template is given.
+type page struct {
+	// Name is that of the template, and of the entry in the navigation.
+	Name string
+	// Path is this page's own address, with its query.
+	Path string
+	// Theme is light, dark, or empty: as the system has it.
+	Theme   string
+	Version string
+	// Session is nil on the pages that are there without a login.
+	Session *auth.Session
+	Now     time.Time
+	// Problem says, as a sentence, what the page could not show.
+	Problem string
+	// Fleet is what all gateways said last; nil while it is not known.
+	Fleet *tokenstorev1.BeatResponse
+	Data  any
+}
+
+// view is a page of the site: its template, and what it shows.
+type view struct {
+	name string
+	// load answers the data. Data with an error is shown beneath it; the kind of
+	// the error is the page's status.
+	load func(s *Site, ctx context.Context, c *gin.Context) (any, error)
+}
+
+// headers are those of every page: no source but this site, no script or style
+// within the page, no frame around it, no copy in a cache.
+func (s *Site) headers(c *gin.Context) { pageHeaders(c) }
+
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+func pageHeaders(c *gin.Context) {
+	header := c.Writer.Header()
+	header.Set("Content-Security-Policy", contentPolicy)
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("X-Frame-Options", "DENY")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Cross-Origin-Opener-Policy", "same-origin")
+	header.Set("Cross-Origin-Resource-Policy", "same-origin")
+	header.Set("Cache-Control", "no-store")
+}
+
+// Page answers a view to whoever is logged in, and sends others to the login.
+func (s *Site) Page(v view) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		pageHeaders(c)
+		session, ok := s.Gate.Session(c.Request)
+		if !ok {
+			seeOther(c, "/admin/login?next="+url.QueryEscape(c.Request.URL.RequestURI()))
+			return
+		}
+		ctx, cancel := s.call(c)
+		defer cancel()
+		data, err := v.load(s, ctx, c)
+		p := s.newPage(c, v.name)
+		p.Session, p.Data, p.Fleet = &session, data, s.Fleet()
+		status := http.StatusOK
+		if err != nil {
+			p.Problem = s.sentence(c.Request, err)
+			status = statusOf(err)
+		}
+		if data == nil {
+			p.Name = "problem"
+		}
+		s.show(c, status, p, err)
+	}
+}
+
+func (s *Site) newPage(c *gin.Context, name string) *page {
+	return &page{
+		Name: name, Path: c.Request.URL.RequestURI(), Theme: themeOf(c.Request), Version: s.Version, Now: time.Now(),
+	}
+}
+
+// show writes the page. The error, if there is one, is for the log: the page has
+// its sentence.
+func (s *Site) show(c *gin.Context, status int, p *page, err error) {
+	body, failed := s.views.render(languageOf(c.Request), p.Name, "layout", p)
+	if failed != nil { // ours: a test renders every page
+		_ = c.Error(failed)
+		return
+	}
+	writeHTML(c, status, body)
+	if err != nil {
+		_ = c.Error(err)
+	}
+}
+
+// fail answers with a page that has nothing but a problem.
+func (s *Site) fail(c *gin.Context, err error) {
+	p := s.newPage(c, "problem")
+	p.Path = "/admin/"
+	p.Problem = s.sentence(c.Request, err)
+	if session, ok := s.Gate.Session(c.Request); ok {
+		p.Session = &session
+	}
+	s.show(c, statusOf(err), p, err)
+}
+
+// texts are those of the reader's language.
+func (s *Site) texts(r *http.Request) texts { return s.views[languageOf(r)].texts }
+
+func writeHTML(c *gin.Context, status int, body []byte) {
+	header := c.Writer.Header()
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	header.Add("Vary", "Accept-Language, Cookie")
+	setWriteDeadline(c)
+	c.Status(status)
+	_, _ = c.Writer.Write(body) // a client that has gone does not mind
+}
+
+// writeTimeout is how long a client may refuse to read its page.
+const writeTimeout = 30 * time.Second
+
+func setWriteDeadline(c *gin.Context) {
+	// A writer without deadlines (a recorder) is no reason to fail.
+	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(writeTimeout))
+}
+
+func seeOther(c *gin.Context, location string) {
+	c.Header("Location", location)
+	c.Status(http.StatusSeeOther)
+	c.Writer.WriteHeaderNow()
+}
+
+const (
+	themeCookie    = "carousel_theme"
+	languageCookie = "carousel_language"
+)
+
+// themes are those that a reader can choose; the empty one is the system's.
+var themes = map[string]bool{"": true, "light": true, "dark": true}
+
+func themeOf(r *http.Request) string {
+	cookie, err := r.Cookie(themeCookie)
+	if err != nil || !themes[cookie.Value] {
+		return ""
+	}
+	return cookie.Value
+}
+
+// POST /admin/preferences: `theme` or `language`, and `next`.
+func (s *Site) preferences(c *gin.Context) {
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxForm)
+	if err := auth.SameOrigin(c.Request); err != nil {
+		s.fail(c, err)
+		return
+	}
+	if theme, chosen := c.GetPostForm("theme"); chosen && themes[theme] {
+		setPreference(c, themeCookie, theme)
+	}
+	if lang, chosen := c.GetPostForm("language"); chosen {
+		setPreference(c, languageCookie, lang)
+	}
+	seeOther(c, localPath(c.PostForm("next")))
+}
+
+func setPreference(c *gin.Context, name, value string) {
+	const year = 365 * 24 * time.Hour
+	maxAge := int(year.Seconds())
+	if value == "" {
+		maxAge = -1
+	}
+	http.SetCookie(c.Writer, &http.Cookie{ //nolint:gosec // secure wherever the browser would keep it
+		Name: name, Value: value, MaxAge: maxAge, Path: "/",
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: auth.Encrypted(c.Request),
+	})
+}
+
+// localPath is where to go next: one of the site's own pages, whatever it was
+// asked for.
+func localPath(next string) string {
+	const home = "/admin/"
+	at, err := url.Parse(next)
+	if err != nil || at.Scheme != "" || at.Host != "" || at.User != nil || strings.Contains(next, "\\") {
+		return home
+	}
+	switch path := at.EscapedPath(); {
+	case path == "/tokeninfo", path == "/config", path == "/logs":
+	case strings.HasPrefix(path, home) && !strings.Contains(path, "..") && !strings.HasPrefix(path, "/admin/login"):
+	default:
+		return home
+	}
+	return (&url.URL{Path: at.Path, RawPath: at.RawPath, RawQuery: at.RawQuery}).String()
+}
+
+func notFound(message string, args ...any) error {
+	return chat.Errorf(chat.NotFound, message, args...)
+}

@@ -1,0 +1,170 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/gin-gonic/gin"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+var (
+	settingsPage = view{"settings", (*Site).loadSettings}
+	contentsPage = view{"pages", (*Site).loadContents}
+)
+
+// setting is one row of the form.
+type setting struct {
+	// Name is its key in the admin API; the texts' keys are made of it.
+	Name  string
+	Value string
+	// Control is switch, choice, number, text or area.
+	Control string
+	Choices []string
+	// Least and Most bound a number.
+	Least, Most int
+	// Change is nil where nobody has changed it: the environment's value holds.
+	Change *tokenstorev1.SettingChange
+}
+
+// On tells whether a switch is.
+func (s setting) On() bool { return s.Value == "true" }
+
+// group are settings that belong together.
+type group struct {
+	Name     string
+	Settings []setting
+}
+
+// groups says where each setting stands and how it is edited. A test looks that
+// none is missing.
+var groups = []group{
+	{"chat", []setting{
+		{Name: "enable_stream_check", Control: "switch"},
+		{Name: "include_stop_stream", Control: "switch"},
+		{Name: "enable_all_claude", Control: "switch"},
+		{Name: "vision_ability", Control: "choice", Choices: []string{"none", "base64", "all"}},
+		{Name: "default_instructions", Control: "area"},
+	}},
+	{"pool", []setting{
+		{Name: "max_attempts", Control: "number", Least: 1, Most: 10},
+		{Name: "queue_wait_ms", Control: "number", Least: 0, Most: 600_000},
+		{Name: "enable_own_tokens", Control: "switch"},
+		{Name: "enable_alias_pinning", Control: "switch"},
+	}},
+	{"cursor", []setting{
+		{Name: "cursor_client_version", Control: "text"},
+		{Name: "cursor_timezone", Control: "text"},
+		{Name: "enable_slow_pool", Control: "switch"},
+		{Name: "check_usage_models_type", Control: "choice", Choices: []string{"none", "default", "all", "list"}},
+		{Name: "check_usage_models", Control: "text"},
+	}},
+	{"log", []setting{
+		{Name: "log_prompts", Control: "switch"},
+		{Name: "log_retention_count", Control: "number", Least: 1, Most: 1_000_000},
+		{Name: "log_retention_hours", Control: "number", Least: 0, Most: 87_600},
+	}},
+}
+
+type settingsData struct {
+	Groups  []group
+	Version uint64
+	Pages   []content
+}
+
+func (s *Site) loadSettings(ctx context.Context, _ *gin.Context) (any, error) {
+	answer, err := s.Config.GetSettings(ctx, &tokenstorev1.GetSettingsRequest{})
+	if err != nil {
+		return nil, err
+	}
+	return settingsData{
+		Groups: filled(answer), Version: answer.GetSettings().GetVersion(), Pages: contentsOf(answer),
+	}, nil
+}
+
+// filled is groups with what is stored.
+func filled(answer *tokenstorev1.GetSettingsResponse) []group {
+	values := answer.GetSettings().ProtoReflect()
+	filled := make([]group, 0, len(groups))
+	for _, g := range groups {
+		rows := make([]setting, 0, len(g.Settings))
+		for _, row := range g.Settings {
+			if field := values.Descriptor().Fields().ByName(protoreflect.Name(row.Name)); field != nil {
+				row.Value = fmt.Sprint(values.Get(field).Interface())
+			}
+			row.Change = changeOf(answer, row.Name)
+			rows = append(rows, row)
+		}
+		filled = append(filled, group{g.Name, rows})
+	}
+	return filled
+}
+
+func changeOf(answer *tokenstorev1.GetSettingsResponse, name string) *tokenstorev1.SettingChange {
+	for _, change := range answer.GetChanges() {
+		if change.GetName() == name {
+			return change
+		}
+	}
+	return nil
+}
+
+// content is what one address of the site serves.
+type content struct {
+	Path string
+	// Kind is default, text or html.
+	Kind   string
+	Text   string
+	Change *tokenstorev1.SettingChange
+}
+
+// Anchor is its id on the page.
+func (c content) Anchor() string {
+	for i, path := range contentPaths {
+		if path == c.Path {
+			return "page-" + strconv.Itoa(i)
+		}
+	}
+	return "page"
+}
+
+// contentPaths are the addresses whose content can be replaced.
+var contentPaths = []string{
+	"/", "/logs", "/config", "/tokeninfo", "/about", "/readme", "/static/shared-styles.css", "/static/shared.js",
+}
+
+var pageKinds = map[tokenstorev1.PageKind]string{
+	tokenstorev1.PageKind_PAGE_KIND_TEXT: "text",
+	tokenstorev1.PageKind_PAGE_KIND_HTML: "html",
+}
+
+func contentsOf(answer *tokenstorev1.GetSettingsResponse) []content {
+	contents := make([]content, 0, len(contentPaths))
+	for _, path := range contentPaths {
+		one := content{Path: path, Kind: "default", Change: changeOf(answer, path)}
+		for _, page := range answer.GetPages() {
+			if kind := pageKinds[page.GetKind()]; page.GetPath() == path && kind != "" {
+				one.Kind, one.Text = kind, page.GetContent()
+			}
+		}
+		contents = append(contents, one)
+	}
+	return contents
+}
+
+type contentsData struct {
+	Pages   []content
+	Kinds   []string
+	Version uint64
+}
+
+func (s *Site) loadContents(ctx context.Context, _ *gin.Context) (any, error) {
+	answer, err := s.Config.GetSettings(ctx, &tokenstorev1.GetSettingsRequest{})
+	if err != nil {
+		return nil, err
+	}
+	return contentsData{contentsOf(answer), []string{"default", "text", "html"}, answer.GetSettings().GetVersion()}, nil
+}

@@ -1,0 +1,41 @@
+package web
+
+import (
+	"context"
+
+	"github.com/gin-gonic/gin"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+var tokenPage = view{"token", (*Site).loadToken}
+
+// recentEntries is how many log entries a token's page shows.
+const recentEntries = 10
+
+type tokenData struct {
+	Token   tokenRow
+	Entries []*tokenstorev1.LogEntry
+	// Models can be asked for an explanation.
+	Models []string
+}
+
+func (s *Site) loadToken(ctx context.Context, c *gin.Context) (any, error) {
+	id := c.Param("id")
+	answer, err := s.Tokens.GetToken(ctx, &tokenstorev1.GetTokenRequest{Id: id})
+	if err != nil {
+		return nil, err
+	}
+	data := tokenData{Token: tokenRow{answer.GetToken()}, Models: s.modelIDs()}
+	logs, err := s.Logs.Query(ctx, &tokenstorev1.QueryRequest{TokenId: id, Limit: recentEntries, OmitPrompts: true})
+	data.Entries = logs.GetEntries()
+	return data, err
+}
+
+func (s *Site) modelIDs() []string {
+	var ids []string
+	for _, model := range s.Models() {
+		ids = append(ids, model.ID)
+	}
+	return ids
+}

@@ -1,0 +1,119 @@
+package web
+
+import (
+	"context"
+	"net/url"
+
+	"github.com/gin-gonic/gin"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+var tokensPage = view{"tokens", (*Site).loadTokens}
+
+// tokensPerPage is how many rows a page of the table has.
+const tokensPerPage = 50
+
+// states are those of a token, as the admin API and the texts name them.
+var states = []struct {
+	Name  string
+	value tokenstorev1.TokenState
+}{
+	{"ready", tokenstorev1.TokenState_TOKEN_STATE_READY},
+	{"cooling", tokenstorev1.TokenState_TOKEN_STATE_COOLING},
+	{"expired", tokenstorev1.TokenState_TOKEN_STATE_EXPIRED},
+	{"disabled", tokenstorev1.TokenState_TOKEN_STATE_DISABLED},
+}
+
+// tokenRow is a token as the pages show it.
+type tokenRow struct{ *tokenstorev1.Token }
+
+// StateName is ready, cooling, expired or disabled.
+func (t tokenRow) StateName() string {
+	for _, state := range states {
+		if state.value == t.GetState() {
+			return state.Name
+		}
+	}
+	return "unknown"
+}
+
+// Name is what people call it.
+func (t tokenRow) Name() string {
+	if t.GetAlias() != "" {
+		return t.GetAlias()
+	}
+	return t.GetMaskedSecret()
+}
+
+func rowsOf(tokens []*tokenstorev1.Token) []tokenRow {
+	rows := make([]tokenRow, 0, len(tokens))
+	for _, t := range tokens {
+		rows = append(rows, tokenRow{t})
+	}
+	return rows
+}
+
+type tokensData struct {
+	Rows      []tokenRow
+	Upstreams []string
+	States    []string
+	// The filters, as they are set.
+	Query, Upstream, State, Tag string
+	// Next is the address of the next page; empty on the last. First is that of
+	// the first page; empty on it.
+	Next, First string
+}
+
+// Filtered tells whether a filter is set.
+func (d tokensData) Filtered() bool { return d.Query+d.Upstream+d.State+d.Tag != "" }
+
+func (s *Site) loadTokens(ctx context.Context, c *gin.Context) (any, error) {
+	data := tokensData{
+		Query: c.Query("q"), Upstream: c.Query("upstream"), State: c.Query("state"), Tag: c.Query("tag"),
+	}
+	request := &tokenstorev1.ListTokensRequest{
+		Upstream: data.Upstream, Tag: data.Tag, Query: data.Query, Limit: tokensPerPage, Cursor: c.Query("cursor"),
+	}
+	for _, state := range states {
+		data.States = append(data.States, state.Name)
+		if state.Name == data.State {
+			request.State = state.value
+		}
+	}
+	answer, err := s.Tokens.ListTokens(ctx, request)
+	if err != nil {
+		return data, err
+	}
+	data.Rows = rowsOf(answer.GetTokens())
+	data.Next, data.First = turns(c.Request.URL, answer.GetNextCursor())
+	data.Upstreams, err = s.upstreamNames(ctx)
+	return data, err
+}
+
+// turns answers the addresses of the next page and, from any but it, of the
+// first.
+func turns(here *url.URL, next string) (nextPage, firstPage string) {
+	query := here.Query()
+	if query.Has("cursor") {
+		query.Del("cursor")
+		firstPage = here.Path + "?" + query.Encode()
+	}
+	if next != "" {
+		query.Set("cursor", next)
+		nextPage = here.Path + "?" + query.Encode()
+	}
+	return nextPage, firstPage
+}
+
+func (s *Site) upstreamNames(ctx context.Context) ([]string, error) {
+	answer, err := s.Config.ListUpstreams(ctx, &tokenstorev1.ListUpstreamsRequest{})
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, u := range answer.GetUpstreams() {
+		names = append(names, u.GetName())
+	}
+	return names, nil
+}

@@ -1,0 +1,126 @@
+// Package web is the admin site: the pages in which people manage tokens,
+// settings and the request log. They are rendered here, from embedded templates,
+// and can be read without JavaScript; a little of it keeps them current and sends
+// changes to the admin API. Every page but the login needs a session.
+//
+// Nothing secret reaches a page: tokens are masked, and the page's scripts keep
+// nothing in the browser's storage.
+package web
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"google.golang.org/grpc"
+
+	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/chat"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// Tokens are the tokenstore's answers about tokens.
+type Tokens interface {
+	ListTokens(context.Context, *tokenstorev1.ListTokensRequest, ...grpc.CallOption) (*tokenstorev1.ListTokensResponse, error)
+	GetToken(context.Context, *tokenstorev1.GetTokenRequest, ...grpc.CallOption) (*tokenstorev1.GetTokenResponse, error)
+	SummarizePools(context.Context, *tokenstorev1.SummarizePoolsRequest, ...grpc.CallOption) (*tokenstorev1.SummarizePoolsResponse, error)
+}
+
+// Config are the tokenstore's answers about settings and upstreams, and the end
+// of a session.
+type Config interface {
+	GetSettings(context.Context, *tokenstorev1.GetSettingsRequest, ...grpc.CallOption) (*tokenstorev1.GetSettingsResponse, error)
+	ListUpstreams(context.Context, *tokenstorev1.ListUpstreamsRequest, ...grpc.CallOption) (*tokenstorev1.ListUpstreamsResponse, error)
+	RevokeSession(context.Context, *tokenstorev1.RevokeSessionRequest, ...grpc.CallOption) (*tokenstorev1.RevokeSessionResponse, error)
+}
+
+// RequestLog are the tokenstore's answers about requests.
+type RequestLog interface {
+	Query(context.Context, *tokenstorev1.QueryRequest, ...grpc.CallOption) (*tokenstorev1.QueryResponse, error)
+	Summarize(context.Context, *tokenstorev1.SummarizeRequest, ...grpc.CallOption) (*tokenstorev1.SummarizeResponse, error)
+}
+
+// Deps are what the pages show. The interfaces are met by the generated gRPC
+// clients.
+type Deps struct {
+	Gate   *auth.Gate
+	Tokens Tokens
+	Config Config
+	Logs   RequestLog
+	// Fleet answers what all gateways said last; nil while it is not known.
+	Fleet func() *tokenstorev1.BeatResponse
+	// Models lists what can be asked for, in order.
+	Models func() []chat.Model
+	// RoutePrefix is in front of the /v1 routes.
+	RoutePrefix string
+	Version     string
+	// Log gets one audit line for each login and logout.
+	Log *slog.Logger
+	// Timeout bounds a call of the tokenstore; 0 means 5 s.
+	Timeout time.Duration
+}
+
+const defaultTimeout = 5 * time.Second
+
+// Site has the admin pages.
+type Site struct {
+	Deps
+	assets   *assets
+	views    views
+	attempts *attempts
+}
+
+// New makes the admin site.
+func New(deps Deps) *Site {
+	if deps.Timeout <= 0 {
+		deps.Timeout = defaultTimeout
+	}
+	if deps.Fleet == nil {
+		deps.Fleet = func() *tokenstorev1.BeatResponse { return nil }
+	}
+	files := newAssets()
+	return &Site{Deps: deps, assets: files, views: newViews(files), attempts: newAttempts(time.Now)}
+}
+
+// Routes lists every page.
+func (s *Site) Routes(router gin.IRouter) {
+	read := []string{http.MethodGet, http.MethodHead}
+	router.Match(read, "/admin/assets/:revision/*name", s.asset)
+
+	site := router.Group("/admin", s.headers)
+	site.Match(read, "/login", s.loginPage)
+	site.POST("/login", s.login)
+	site.POST("/logout", s.logout)
+	site.POST("/preferences", s.preferences)
+	site.Match(read, "/logs/tail", s.tail)
+
+	for path, page := range map[string]gin.HandlerFunc{
+		"":             func(c *gin.Context) { seeOther(c, "/admin/") },
+		"/":            s.Page(overviewPage),
+		"/tokens":      s.Page(tokensPage),
+		"/tokens/:id":  s.Page(tokenPage),
+		"/token-files": s.Page(tokenFilesPage),
+		"/logs":        s.Page(logsPage),
+		"/logs/:id":    s.Page(logEntryPage),
+		"/settings":    s.Page(settingsPage),
+		"/pages":       s.Page(contentsPage),
+		"/upstreams":   s.Page(upstreamsPage),
+		"/try":         s.Page(tryPage),
+	} {
+		site.Match(read, path, page)
+	}
+}
+
+// BuiltIn are the pages for the addresses that the reference system has them at.
+func (s *Site) BuiltIn() map[string]gin.HandlerFunc {
+	return map[string]gin.HandlerFunc{
+		"/tokeninfo": s.Page(tokenFilesPage), "/config": s.Page(settingsPage), "/logs": s.Page(logsPage),
+	}
+}
+
+// call gives the calls of one page their deadline.
+func (s *Site) call(c *gin.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(c.Request.Context(), s.Timeout)
+}

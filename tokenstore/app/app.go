@@ -67,6 +67,7 @@ type Tokenstore struct {
 	desk     *leasing.Desk
 	leases   *grpcapi.LeaseServer
 	keeper   *keeper
+	files    *tokenfile.Files
 	// stopping is closed when streams must end.
 	stopping chan struct{}
 }
@@ -116,12 +117,12 @@ func (t *Tokenstore) assemble(keys *seal.Keyring) {
 	t.changes = grpcapi.NewChanges()
 	t.desk = leasing.NewDesk(t.store, cfg.LeaseTTL, t.log)
 	t.leases = grpcapi.NewLeaseServer(t.desk, t.store, t.log, t.stopping)
-	tokenFiles := tokenfile.New(t.store, cfg.TokenFile, cfg.TokenListFile, t.log)
-	t.keeper = newKeeper(t.store, t.health, counts, (&seeder{store: t.store, files: tokenFiles, config: cfg, log: t.log}).seed, t.log)
+	t.files = tokenfile.New(t.store, cfg.TokenFile, cfg.TokenListFile, t.log)
+	t.keeper = newKeeper(t.store, t.health, counts, (&seeder{store: t.store, files: t.files, config: cfg, log: t.log}).seed, t.log)
 
 	healthv1.RegisterHealthServer(t.server, t.health)
-	tokenstorev1.RegisterTokenServiceServer(t.server, grpcapi.NewTokenServer(t.store, t.log))
-	tokenstorev1.RegisterTokenFileServiceServer(t.server, grpcapi.NewTokenFileServer(tokenFiles, t.log))
+	tokenstorev1.RegisterTokenServiceServer(t.server, grpcapi.NewTokenServer(t.store, t.files.Changed, t.log))
+	tokenstorev1.RegisterTokenFileServiceServer(t.server, grpcapi.NewTokenFileServer(t.files, t.log))
 	tokenstorev1.RegisterConfigServiceServer(t.server, grpcapi.NewConfigServer(t.store, t.changes, t.stopping, t.log))
 	tokenstorev1.RegisterRequestLogServiceServer(t.server, grpcapi.NewRequestLogServer(t.store))
 	tokenstorev1.RegisterFleetServiceServer(t.server, grpcapi.NewFleetServer(t.store))
@@ -153,7 +154,7 @@ func (t *Tokenstore) Run(ctx context.Context) error {
 	// What serves calls outlives them.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
-	for _, part := range []func(context.Context){t.keeper.run, t.desk.Run, t.listen, t.keepLog} {
+	for _, part := range []func(context.Context){t.keeper.run, t.desk.Run, t.files.Run, t.listen, t.keepLog} {
 		running.Go(func() { part(background) })
 	}
 	failed := make(chan error, 2)

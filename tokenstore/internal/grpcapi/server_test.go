@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +31,7 @@ import (
 	"carousel.internal/tokenstore/internal/seal"
 	"carousel.internal/tokenstore/internal/testredis"
 	"carousel.internal/tokenstore/internal/token"
+	"carousel.internal/tokenstore/internal/tokenfile"
 )
 
 const sharedSecret = "a shared secret of the pair"
@@ -37,6 +39,7 @@ const sharedSecret = "a shared secret of the pair"
 // service is a tokenstore's API over an in-memory connection.
 type service struct {
 	store    *redisstore.Store
+	files    *tokenfile.Files
 	changes  *grpcapi.Changes
 	stopping chan struct{}
 	log      *lockedText
@@ -80,7 +83,10 @@ func start(t *testing.T, client redis.UniversalClient) *service {
 		t.Fatal(err)
 	}
 	server := grpcapi.NewServer(secret.New(sharedSecret), noObserver{}, log)
-	tokenstorev1.RegisterTokenServiceServer(server, grpcapi.NewTokenServer(s.store, log))
+	folder := t.TempDir()
+	s.files = tokenfile.New(s.store, filepath.Join(folder, ".token"), filepath.Join(folder, ".token-list"), log)
+	tokenstorev1.RegisterTokenServiceServer(server, grpcapi.NewTokenServer(s.store, s.files.Changed, log))
+	tokenstorev1.RegisterTokenFileServiceServer(server, grpcapi.NewTokenFileServer(s.files, log))
 	tokenstorev1.RegisterConfigServiceServer(server, grpcapi.NewConfigServer(s.store, s.changes, s.stopping, log))
 	tokenstorev1.RegisterRequestLogServiceServer(server, grpcapi.NewRequestLogServer(s.store))
 	tokenstorev1.RegisterFleetServiceServer(server, grpcapi.NewFleetServer(s.store))
@@ -95,6 +101,7 @@ func start(t *testing.T, client redis.UniversalClient) *service {
 		running.Wait()
 	})
 	ctx, cancel := context.WithCancel(context.Background())
+	running.Go(func() { s.files.Run(ctx) })
 	running.Go(func() {
 		s.store.Listen(ctx, func(redisstore.Event) { s.changes.Announce() })
 	})
@@ -198,7 +205,7 @@ func TestAPanicEndsOnlyItsCall(t *testing.T) {
 	t.Parallel()
 	log := &lockedText{}
 	server := grpcapi.NewServer(secret.New(sharedSecret), noObserver{}, slog.New(slog.NewTextHandler(log, nil)))
-	tokenstorev1.RegisterTokenServiceServer(server, grpcapi.NewTokenServer(nil, nil)) // no store: every call panics
+	tokenstorev1.RegisterTokenServiceServer(server, grpcapi.NewTokenServer(nil, nil, nil)) // no store: every call panics
 	listener := bufconn.Listen(1 << 16)
 	var running sync.WaitGroup
 	running.Go(func() { _ = server.Serve(listener) })

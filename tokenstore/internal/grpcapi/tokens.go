@@ -20,12 +20,15 @@ import (
 type TokenServer struct {
 	tokenstorev1.UnsafeTokenServiceServer
 	store *redisstore.Store
-	log   *slog.Logger
+	// changed is told when a call has changed the pool.
+	changed func()
+	log     *slog.Logger
 }
 
-// NewTokenServer makes the server.
-func NewTokenServer(store *redisstore.Store, log *slog.Logger) *TokenServer {
-	return &TokenServer{store: store, log: log}
+// NewTokenServer makes the server. changed is called whenever a call has changed the
+// pool; it must not block.
+func NewTokenServer(store *redisstore.Store, changed func(), log *slog.Logger) *TokenServer {
+	return &TokenServer{store: store, changed: changed, log: log}
 }
 
 // CreateToken implements TokenService.
@@ -41,6 +44,7 @@ func (s *TokenServer) CreateToken(ctx context.Context, request *tokenstorev1.Cre
 	if err != nil {
 		return nil, err
 	}
+	s.changed()
 	return &tokenstorev1.CreateTokenResponse{Token: created}, nil
 }
 
@@ -91,6 +95,7 @@ func (s *TokenServer) ImportTokens(ctx context.Context, request *tokenstorev1.Im
 	if err != nil {
 		return nil, err
 	}
+	s.changed()
 	return importReport(entries, results, rejected), nil
 }
 
@@ -165,6 +170,7 @@ func (s *TokenServer) UpdateToken(ctx context.Context, request *tokenstorev1.Upd
 	if err != nil {
 		return nil, err
 	}
+	s.changed()
 	return &tokenstorev1.UpdateTokenResponse{Token: updated}, nil
 }
 
@@ -173,6 +179,7 @@ func (s *TokenServer) DeleteToken(ctx context.Context, request *tokenstorev1.Del
 	if err := s.store.DeleteToken(ctx, request.GetId(), request.GetExpectedVersion()); err != nil {
 		return nil, err
 	}
+	s.changed()
 	return &tokenstorev1.DeleteTokenResponse{}, nil
 }
 
@@ -182,6 +189,7 @@ func (s *TokenServer) RestoreToken(ctx context.Context, request *tokenstorev1.Re
 	if err != nil {
 		return nil, err
 	}
+	s.changed()
 	return &tokenstorev1.RestoreTokenResponse{Token: restored}, nil
 }
 

@@ -25,6 +25,8 @@ type wanted struct {
 	token.Draft
 	source source
 	line   int
+	// listed: the list has it.
+	listed bool
 }
 
 // reading is what the contents of both files say.
@@ -97,7 +99,7 @@ func (r *reading) merge(listed, named []files.Entry) {
 	places := map[string]int{}
 	for _, entry := range listed {
 		places[entry.Secret.Reveal()] = len(r.tokens)
-		r.tokens = append(r.tokens, wanted{entry.Draft, tokenList, entry.Line})
+		r.tokens = append(r.tokens, wanted{Draft: entry.Draft, source: tokenList, line: entry.Line, listed: true})
 	}
 	for _, entry := range named {
 		place, both := places[entry.Secret.Reveal()]
@@ -110,7 +112,7 @@ func (r *reading) merge(listed, named []files.Entry) {
 			if entry.Alias == "" { // it says nothing of the alias
 				entry.Said = slices.DeleteFunc(slices.Clone(entry.Said), func(name string) bool { return name == token.Alias })
 			}
-			r.tokens = append(r.tokens, wanted{entry.Draft, tokenFile, entry.Line})
+			r.tokens = append(r.tokens, wanted{Draft: entry.Draft, source: tokenFile, line: entry.Line})
 		}
 	}
 }
@@ -182,6 +184,18 @@ func planFor(pool []redisstore.Exported, r reading, deletable []string) plan {
 		}
 	}
 	return p
+}
+
+// onlyListed leaves out the new tokens that the list doesn't have.
+func (p *plan) onlyListed() {
+	var creations []token.Draft
+	var created []wanted
+	for i, want := range p.created {
+		if want.listed {
+			creations, created = append(creations, p.creations[i]), append(created, want)
+		}
+	}
+	p.creations, p.created = creations, created
 }
 
 // add plans for one token.

@@ -40,7 +40,7 @@ func (f *Files) reload(ctx context.Context, now *state) (Report, error) {
 	if list {
 		texts[tokenList] = &now.disk[tokenList].text
 	}
-	return f.apply(ctx, now, texts, now.known.Written)
+	return f.apply(ctx, now, change{texts: texts, deletable: now.known.Written, appliedTokens: !tokens})
 }
 
 // Start takes away what a killed process left and applies files that are new or

@@ -11,8 +11,7 @@ import (
 
 // revision changes with the token file and with all that the list shows but the
 // time.
-func (f *Files) revision(now *state) string {
-	list, _ := render(now.pool)
+func (f *Files) revision(now *state, list string) string {
 	return f.store.Fingerprint(now.disk[tokenFile].text + "\x00" + timeless(list))
 }
 

@@ -52,11 +52,15 @@ type Files struct {
 	log   *slog.Logger
 	// turn is taken by who works on the files.
 	turn chan struct{}
+	// changed holds the news that the pool is not what the list's file shows.
+	changed chan struct{}
 }
 
-// New keeps the files at the two paths.
+// New keeps the files at the two paths. Run lets the list follow the pool.
 func New(store Store, tokens, list string, log *slog.Logger) *Files {
-	return &Files{store: store, paths: [2]string{tokens, list}, log: log, turn: make(chan struct{}, 1)}
+	return &Files{
+		store: store, paths: [2]string{tokens, list}, log: log, turn: make(chan struct{}, 1), changed: make(chan struct{}, 1),
+	}
 }
 
 // Contents are both files as they are now.
@@ -169,5 +173,5 @@ func (f *Files) Read(ctx context.Context) (Contents, error) {
 			return Contents{}, err
 		}
 	}
-	return Contents{Tokens: now.disk[tokenFile].text, List: list, Count: len(ids), Revision: f.revision(now)}, nil
+	return Contents{Tokens: now.disk[tokenFile].text, List: list, Count: len(ids), Revision: f.revision(now, list)}, nil
 }

@@ -40,16 +40,17 @@ func (f *Files) Write(ctx context.Context, tokens string, list *string, expected
 		return Report{}, err
 	}
 	if expected != "" {
-		if found := f.revision(now); found != expected {
+		shown, ids := render(now.pool)
+		if found := f.revision(now, shown); found != expected {
 			return Report{}, rpcerr.New(tokenstorev1.Reason_REASON_VERSION_CONFLICT,
 				"the token files are at revision %s, not %s: they were changed meanwhile; read them again", found, expected)
 		}
-		_, now.known.Shown = render(now.pool) // the caller knows them all
+		now.known.Shown = ids // the caller knows them all
 	}
 	if list == nil && f.edited(now, tokenList) {
-		return f.apply(ctx, now, [2]*string{&tokens, &now.disk[tokenList].text}, now.known.Written)
+		return f.apply(ctx, now, change{texts: [2]*string{&tokens, &now.disk[tokenList].text}, deletable: now.known.Written})
 	}
-	return f.apply(ctx, now, [2]*string{&tokens, list}, now.known.Shown)
+	return f.apply(ctx, now, change{texts: [2]*string{&tokens, list}, deletable: now.known.Shown})
 }
 
 func (f *Files) checkContents(tokens string, list *string) error {
@@ -62,10 +63,20 @@ func (f *Files) checkContents(tokens string, list *string) error {
 	return check("token_list", *list)
 }
 
+// change is what the files are to be.
+type change struct {
+	// texts are nil for a file that isn't there.
+	texts [2]*string
+	// deletable are the ids of the tokens that may go.
+	deletable []string
+	// appliedTokens: the token file has been applied before. What the pool lacks of it
+	// was deleted since, and stays so.
+	appliedTokens bool
+}
+
 // apply makes the pool as the contents want it, and the files as the pool is then.
-// deletable are the ids of the tokens that may go.
-func (f *Files) apply(ctx context.Context, now *state, texts [2]*string, deletable []string) (Report, error) {
-	wants, err := readContents(texts[tokenFile], texts[tokenList])
+func (f *Files) apply(ctx context.Context, now *state, to change) (Report, error) {
+	wants, err := readContents(to.texts[tokenFile], to.texts[tokenList])
 	if err != nil {
 		return Report{}, err
 	}
@@ -75,11 +86,15 @@ func (f *Files) apply(ctx context.Context, now *state, texts [2]*string, deletab
 	// From the first file on, all has to be done.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), applyTimeout)
 	defer cancel()
-	if err := f.intend(ctx, now, texts, deletable); err != nil {
+	if err := f.intend(ctx, now, to); err != nil {
 		return Report{}, err
 	}
 	report := &Report{RejectedTokens: wants.rejected[tokenFile], RejectedList: wants.rejected[tokenList]}
-	if err := f.carryOut(ctx, planFor(now.pool, wants, deletable), report); err != nil {
+	steps := planFor(now.pool, wants, to.deletable)
+	if to.appliedTokens {
+		steps.onlyListed()
+	}
+	if err := f.carryOut(ctx, steps, report); err != nil {
 		return Report{}, err
 	}
 	now.written = wants.secrets()
@@ -96,14 +111,13 @@ func (f *Files) name(from source) string {
 // intend writes the contents as they were given, the token file first, so that
 // whoever starts next can do what this process may not come to do. That one must
 // delete no more than this one.
-func (f *Files) intend(ctx context.Context, now *state, texts [2]*string, deletable []string) error {
-	if texts[tokenList] != nil && !slices.Equal(now.known.Written, deletable) {
-		now.known.Written = deletable
-		if err := f.store.RememberTokenFiles(ctx, redisstore.TokenFiles{Shown: now.known.Shown, Written: deletable}); err != nil {
+func (f *Files) intend(ctx context.Context, now *state, to change) error {
+	if to.texts[tokenList] != nil && !slices.Equal(now.known.Written, to.deletable) {
+		if err := f.store.RememberTokenFiles(ctx, redisstore.TokenFiles{Shown: now.known.Shown, Written: to.deletable}); err != nil {
 			return err
 		}
 	}
-	for from, text := range texts {
+	for from, text := range to.texts {
 		file := &now.disk[from]
 		if text == nil || file.path == "" || file.exists && file.text == *text {
 			continue
@@ -188,7 +202,7 @@ func (f *Files) conclude(ctx context.Context, now *state, report *Report) (Repor
 	for _, rejected := range [][]files.Rejected{report.RejectedTokens, report.RejectedList} {
 		slices.SortStableFunc(rejected, func(a, b files.Rejected) int { return a.Line - b.Line })
 	}
-	report.Count, report.Revision = len(ids), f.revision(now)
+	report.Count, report.Revision = len(ids), f.revision(now, list)
 	return *report, nil
 }
 

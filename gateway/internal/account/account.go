@@ -177,7 +177,7 @@ func (s *Service) answer(ctx context.Context, q *question) {
 	delete(s.open, q.tokenID)
 	s.mu.Unlock()
 	close(q.done)
-	if q.err != nil {
+	if q.err != nil && chat.AsError(q.err).Kind != chat.NotFound { // many upstreams tell nothing
 		s.Log.LogAttrs(ctx, slog.LevelInfo, "account not asked about", slog.String("token_id", q.tokenID), slog.Any("error", q.err))
 	}
 }

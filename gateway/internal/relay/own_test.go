@@ -21,7 +21,7 @@ func (ownTaker) TakesOwnTokens() {}
 
 // bringsOwn makes the rig's caller one with a token of its own.
 func (r *rig) bringsOwn() {
-	r.choice = lease.Choice{Own: &upstream.Credential{Secret: secret.New("the caller's"), DeviceID: "device"}}
+	r.choice = lease.Choice{Own: &upstream.Credential{Secret: secret.New("the caller's own token, which is long"), DeviceID: "device"}}
 	resolve := r.relay.Catalog
 	r.relay.Catalog = catalogFunc(func(model string, any bool) (catalog.Target, error) {
 		target, err := resolve.Resolve(model, any)
@@ -41,11 +41,11 @@ func TestOwnTokenIsSentWithoutALease(t *testing.T) {
 	if len(r.pool.demands) != 0 {
 		t.Error("the pool was asked")
 	}
-	if own := r.calls[0].Credential; own.Secret.Reveal() != "the caller's" || own.DeviceID != "device" {
+	if own := r.calls[0].Credential; own.Secret.Reveal() != "the caller's own token, which is long" || own.DeviceID != "device" {
 		t.Error("another credential was used")
 	}
 	e := r.log.entries[0]
-	if len(r.log.entries) != 1 || e.TokenID != "" || e.TokenAlias != "" || e.TokenFingerprint != "" || e.Attempts != 1 || e.End != reqlog.Done {
+	if len(r.log.entries) != 1 || e.TokenID != "" || e.TokenAlias != "" || e.TokenFingerprint != "" || e.MaskedSecret != "the …long" || e.Attempts != 1 || e.End != reqlog.Done {
 		t.Errorf("entry %+v", e)
 	}
 }

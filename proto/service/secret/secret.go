@@ -4,6 +4,7 @@ package secret
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 )
 
 const redacted = "[redacted]"
@@ -28,6 +29,23 @@ func (v Value) Reveal() string {
 
 // Empty tells whether there is no text.
 func (v Value) Empty() bool { return v.Reveal() == "" }
+
+// maskedFrom is the length, in bytes, from which a secret shows its ends: then what
+// is hidden is still far too much to guess.
+const maskedFrom = 24
+
+// Masked is what may be shown to people who know the secret: the first and last
+// four bytes of a long one, nothing of a short one.
+func (v Value) Masked() string {
+	text := v.Reveal()
+	switch {
+	case text == "":
+		return ""
+	case len(text) < maskedFrom:
+		return "…"
+	}
+	return strings.ToValidUTF8(text[:4]+"…"+text[len(text)-4:], "")
+}
 
 // String implements fmt.Stringer.
 func (v Value) String() string { return redacted }

@@ -37,3 +37,14 @@ func TestNoFormatterShowsTheText(t *testing.T) {
 		}
 	}
 }
+
+func TestMasked(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "short": "…", strings.Repeat("x", 23): "…", "eyJh" + strings.Repeat("x", 100) + "hcqk": "eyJh…hcqk",
+		"abc" + strings.Repeat("ü", 20): "abc…üü", // half a character is not shown
+	} {
+		if got := secret.New(text).Masked(); got != want {
+			t.Errorf("%q is shown as %q, want %q", text, got, want)
+		}
+	}
+}

@@ -38,7 +38,7 @@ func encodeRecord(keys *seal.Keyring, id string, value secret.Value, fields toke
 		return "", fmt.Errorf("encode a token: %w", err)
 	}
 	text, err := json.Marshal(record{
-		Sealed: keys.Seal(secret.New(string(plain)), id), Masked: token.Mask(value),
+		Sealed: keys.Seal(secret.New(string(plain)), id), Masked: value.Masked(),
 		MaskedChecksum: token.MaskChecksum(fields.Checksum), Tags: fields.Tags,
 	})
 	return string(text), err

@@ -88,29 +88,12 @@ func State(enabled bool, expires, coolingUntil, now time.Time) tokenstorev1.Toke
 	}
 }
 
-// maskedFrom is the length, in characters, from which a secret shows its ends:
-// then what is hidden is still far too much to guess.
-const maskedFrom = 24
-
-// Mask shows the first and last four characters of a long secret, nothing of a
-// short one.
-func Mask(value secret.Value) string {
-	text := value.Reveal()
-	switch {
-	case text == "":
-		return ""
-	case len(text) < maskedFrom:
-		return "…"
-	}
-	return text[:4] + "…" + text[len(text)-4:]
-}
-
-// MaskChecksum masks checksum material likewise.
+// MaskChecksum masks checksum material as a secret is masked.
 func MaskChecksum(material checksum.Material) string {
 	if material.DeviceID == "" {
 		return ""
 	}
-	return Mask(secret.New(material.DeviceID + material.MACHash))
+	return secret.New(material.DeviceID + material.MACHash).Masked()
 }
 
 // latest is the last time that a Timestamp can say.

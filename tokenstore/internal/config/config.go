@@ -6,6 +6,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -27,8 +28,8 @@ type Config struct {
 	TokenstoreSecret secret.Value  `key:"tokenstore_secret" doc:"The secret that every caller must show; at least 16 characters. A file named by tokenstore_secret_file is made when absent."`
 	SealKeyFile      string        `key:"seal_key_file" doc:"File of the keys that seal secrets at rest; made when absent. Without it the stored tokens are lost."`
 	LeaseTTL         time.Duration `key:"lease_ttl" doc:"How long a lease lives that is not renewed: after that time the requests of a gateway that died give their tokens back."`
-	TokenFile        string        `key:"token_file" doc:"Token file that is imported at start into the upstream cursor, where it is new or has changed."`
-	TokenListFile    string        `key:"token_list_file" doc:"Token list (token,checksum) that is imported likewise, before token_file."`
+	TokenFile        string        `key:"token_file" doc:"Token file of the upstream cursor. It is applied at start where it is new or has changed, and written when an admin writes it; its folder must be writable then."`
+	TokenListFile    string        `key:"token_list_file" doc:"Token list (token,checksum) of the same upstream, applied likewise. Once there is either file it is kept as a rendering of the pool."`
 	ShutdownGrace    time.Duration `key:"shutdown_grace" doc:"On shutdown: time that open calls get to end."`
 	logging.Options
 
@@ -163,6 +164,9 @@ func (c Config) Validate() error {
 		wrong("tokenstore_secret", "required; or set tokenstore_secret_file, which is made when absent")
 	case length < minSecret:
 		wrong("tokenstore_secret", "at least %d characters wanted", minSecret)
+	}
+	if c.TokenFile != "" && filepath.Clean(c.TokenFile) == filepath.Clean(c.TokenListFile) {
+		wrong("token_list_file", "another file than token_file wanted")
 	}
 	if c.SealKeyFile == "" {
 		wrong("seal_key_file", "required")

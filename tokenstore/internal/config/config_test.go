@@ -80,7 +80,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	_, err := config.Load(file, environment(map[string]string{
 		"TOKENSTORE_SECRET": "short", "GRPC_ADDR": "nonsense", "REDIS_URL": "http://u:hush@x", "LEASE_TTL": "1ms", "LOG_LEVEL": "loud",
 		"LOG_FORMAT": "xml", "VISION_ABILITY": "some", "SHUTDOWN_GRACE": "-1s", "ENABLE_SLOW_POOL": "perhaps",
-		"LOG_RETENTION_COUNT": "many", "LOG_RETENTION_HOURS": "9000",
+		"LOG_RETENTION_COUNT": "many", "LOG_RETENTION_HOURS": "9000", "TOKEN_LIST_FILE": "./.token",
 	}))
 	if err == nil {
 		t.Fatal("no error")
@@ -88,7 +88,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	for _, want := range []string{
 		"lease_tll: unknown key", "tokenstore_secret: at least 16", "grpc_addr: host:port", "redis_url: ", "lease_ttl: 1s to 10m",
 		"log_level: ", "log_format: ", "vision_ability: one of", "shutdown_grace: ", "enable_slow_pool: true or false",
-		"log_retention_count: a whole number", "log_retention_hours: 0 to 8760",
+		"log_retention_count: a whole number", "log_retention_hours: 0 to 8760", "token_list_file: another file",
 		"upstreams: number 1: name:", "upstreams: number 3: the name",
 	} {
 		if !strings.Contains(err.Error(), want) {

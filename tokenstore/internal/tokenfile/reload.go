@@ -67,9 +67,6 @@ func (f *Files) Start(ctx context.Context) error {
 	if !now.disk[tokenFile].exists && !now.disk[tokenList].exists {
 		return nil
 	}
-	if _, err := f.store.PoolName(ctx, Upstream); err != nil {
-		return f.tolerate(ctx, err)
-	}
 	if err := f.lookUp(ctx, now); err != nil {
 		return err
 	}

@@ -122,9 +122,6 @@ type state struct {
 }
 
 func (f *Files) look(ctx context.Context) (*state, error) {
-	if _, err := f.store.PoolName(ctx, Upstream); err != nil {
-		return nil, err
-	}
 	now := &state{}
 	for from, path := range f.paths {
 		var err error

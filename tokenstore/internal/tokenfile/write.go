@@ -83,6 +83,9 @@ func (f *Files) apply(ctx context.Context, now *state, to change) (Report, error
 	if err := wants.hopeless([2]string{f.name(tokenFile), f.name(tokenList)}); err != nil {
 		return Report{}, err
 	}
+	if _, err := f.store.PoolName(ctx, Upstream); err != nil {
+		return Report{}, err
+	}
 	// From the first file on, all has to be done.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), applyTimeout)
 	defer cancel()
@@ -207,8 +210,7 @@ func (f *Files) conclude(ctx context.Context, now *state, report *Report) (Repor
 }
 
 // tidy brings the files in use to what they should be: no CR in the token file, and
-// the pool in the list. What it replaces is kept only where somebody else wrote it
-// and that is not kept yet.
+// the pool in the list.
 func (f *Files) tidy(now *state, list string) error {
 	tokens, listed := &now.disk[tokenFile], &now.disk[tokenList]
 	var err error
@@ -219,7 +221,7 @@ func (f *Files) tidy(now *state, list string) error {
 	if listed.path == "" || !inUse || listed.exists && timeless(listed.text) == timeless(list) {
 		return err
 	}
-	return errors.Join(err, listed.replace(list, f.edited(now, tokenList)))
+	return errors.Join(err, listed.replace(list, true))
 }
 
 // shown are the ids of the tokens that callers know.

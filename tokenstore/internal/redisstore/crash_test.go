@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -28,6 +29,7 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 	var acknowledged [writers][]*tokenstorev1.Token
 	var logged [writers]int
 	var version uint64
+	var revoked int
 	enough := make(chan struct{}, 1000)
 	var group sync.WaitGroup
 	for w := range writers {
@@ -46,11 +48,18 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 				}
 				logged[w] = i
 				if w == 0 {
-					settings, err := update(ctx, store, SettingsUpdate{Settings: &tokenstorev1.Settings{DefaultInstructions: d.Alias}, Names: []string{"default_instructions"}})
+					now, err := store.UpdateSettings(ctx, SettingsUpdate{
+						Settings: &tokenstorev1.Settings{DefaultInstructions: d.Alias}, Names: []string{"default_instructions"},
+						Pages: []*tokenstorev1.Page{page("/about", asText, d.Alias)},
+					})
 					if err != nil {
 						return
 					}
-					version = settings.GetVersion()
+					version = now.GetSettings().GetVersion()
+					if err := store.RevokeSession(ctx, d.Alias, time.Now().Add(time.Hour)); err != nil {
+						return
+					}
+					revoked++
 				}
 				enough <- struct{}{}
 			}
@@ -90,9 +99,15 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 			t.Errorf("replica %d: %d entries of %d", w, found, logged[w])
 		}
 	}
-	settings, err := store.Settings(ctx)
-	if err != nil || settings.GetVersion() < version {
-		t.Errorf("settings %v, %v; version %d was acknowledged", settings, err, version)
+	now, err := store.Snapshot(ctx)
+	if err != nil || now.GetSettings().GetVersion() < version {
+		t.Errorf("settings %v, %v; version %d was acknowledged", now.GetSettings(), err, version)
+	}
+	if pages := now.GetPages(); version > 0 && (len(pages) != 1 || pages[0].GetContent() != now.GetSettings().GetDefaultInstructions()) {
+		t.Errorf("pages %v beside the settings %v", pages, now.GetSettings())
+	}
+	if kept := len(now.GetRevokedSessions()); kept < revoked {
+		t.Errorf("%d revoked sessions; %d were acknowledged", kept, revoked)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
@@ -117,7 +118,8 @@ func newGateway(t *testing.T, change func(*reference.Deps)) *gateway {
 	logger := slog.New(slog.NewJSONHandler(g.log, nil))
 	deps := reference.Deps{
 		Gate: g.gate, Files: g.store, Config: g.store, Logs: g.store, Log: logger, BodyLimit: 1 << 20, Timeout: time.Second,
-		Pages: func() []*tokenstorev1.Page { return g.store.pages },
+		Pages:   func() []*tokenstorev1.Page { return g.store.pages },
+		BuiltIn: map[string]gin.HandlerFunc{"/tokeninfo": builtIn, "/config": builtIn, "/logs": builtIn},
 	}
 	if change != nil {
 		change(&deps)
@@ -129,6 +131,11 @@ func newGateway(t *testing.T, change func(*reference.Deps)) *gateway {
 		Mounts: []httpapi.Mount{reference.New(deps)},
 	})
 	return g
+}
+
+// builtIn stands for the pages of the admin site.
+func builtIn(c *gin.Context) {
+	c.Data(http.StatusOK, "text/html;charset=utf-8", []byte("built-in "+c.FullPath()))
 }
 
 const key = "Bearer right"

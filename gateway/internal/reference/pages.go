@@ -71,14 +71,9 @@ func serve(c *gin.Context, contentType string, content []byte) {
 	jsonapi.Write(c, http.StatusOK, contentType, content)
 }
 
-// builtIn is the page that was given for the path, or a redirect to where it is.
-func (r *Reference) builtIn(path, otherwise string) jsonapi.Handler {
-	given, there := r.BuiltIn[path]
-	if !there {
-		return redirect(otherwise)
-	}
+func (r *Reference) builtIn(path string) jsonapi.Handler {
 	return func(c *gin.Context) error {
-		given(c)
+		r.BuiltIn[path](c)
 		return nil
 	}
 }

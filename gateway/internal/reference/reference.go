@@ -52,8 +52,7 @@ type Deps struct {
 	Logs   RequestLog
 	// Pages are what an admin serves in place of built-in pages, as of now.
 	Pages func() []*tokenstorev1.Page
-	// BuiltIn has the built-in pages at `/tokeninfo`, `/config` and `/logs`. One
-	// that is absent is a redirect to its place among the admin pages.
+	// BuiltIn has the built-in pages at `/tokeninfo`, `/config` and `/logs`.
 	BuiltIn map[string]gin.HandlerFunc
 	// OpenReload lets everyone ask for GET /update-tokeninfo.
 	OpenReload bool
@@ -96,9 +95,9 @@ func (r *Reference) Routes(router gin.IRouter) {
 	admin.POST("/logs", jsonapi.Adapt(r.queryLogs))
 
 	jsonapi.Get(router, "/", r.page("/", redirect("/health")))
-	jsonapi.Get(router, "/tokeninfo", r.page("/tokeninfo", r.builtIn("/tokeninfo", "/admin/tokens")))
-	jsonapi.Get(router, "/config", r.page("/config", r.builtIn("/config", "/admin/settings")))
-	jsonapi.Get(router, "/logs", r.page("/logs", r.builtIn("/logs", "/admin/logs")))
+	jsonapi.Get(router, "/tokeninfo", r.page("/tokeninfo", r.builtIn("/tokeninfo")))
+	jsonapi.Get(router, "/config", r.page("/config", r.builtIn("/config")))
+	jsonapi.Get(router, "/logs", r.page("/logs", r.builtIn("/logs")))
 	jsonapi.Get(router, "/about", r.page("/about", about))
 	jsonapi.Get(router, "/readme", r.page("/readme", redirect("/about")))
 	jsonapi.Get(router, stylesPath, r.page(stylesPath, styles))

@@ -133,9 +133,9 @@ func TestRoutes(t *testing.T) {
 		{"logs, no object", "POST", "/logs", `"all"`, 400, "", "", "invalid_request", ""},
 
 		{"root", "GET", "/", "", 307, "", "", "", ""},
-		{"token page", "GET", "/tokeninfo", "", 307, "", "", "", ""},
-		{"config page", "GET", "/config", "", 307, "", "", "", ""},
-		{"log page", "GET", "/logs", "", 307, "", "", "", ""},
+		{"token page", "GET", "/tokeninfo", "", 200, html, "", "", ""},
+		{"config page", "GET", "/config", "", 200, html, "", "", ""},
+		{"log page", "GET", "/logs", "", 200, html, "", "", ""},
 		{"readme", "GET", "/readme", "", 307, "", "", "", ""},
 		{"about", "GET", "/about", "", 200, html, "", "", ""},
 		{"styles", "GET", "/static/shared-styles.css", "", 200, style, "", "", ""},
@@ -305,7 +305,7 @@ func TestStoreErrors(t *testing.T) {
 func TestHeadWhereGetIs(t *testing.T) {
 	t.Parallel()
 	for path, status := range map[string]int{
-		"/": 307, "/tokeninfo": 307, "/config": 307, "/logs": 307, "/readme": 307, "/about": 200, "/env-example": 200,
+		"/": 307, "/tokeninfo": 200, "/config": 200, "/logs": 200, "/readme": 307, "/about": 200, "/env-example": 200,
 		"/static/shared.js": 200, "/static/shared-styles.css": 200, "/checksum": 200, "/get-checksum": 200, "/get-hash": 200,
 		"/get-tsheader": 200, "/update-tokeninfo": 200, "/get-tokeninfo": 405,
 	} {

@@ -51,6 +51,7 @@ type OwnTokens interface{ TakesOwnTokens() }
 
 // Call is one attempt: a request with a credential.
 type Call struct {
+	// Request is what Prepare answered, where the driver has it.
 	Request *chat.Request
 	// Model is the id to send upstream: Request.Model without an upstream prefix.
 	Model      string

@@ -46,14 +46,12 @@ func (d *driver) split(call *upstream.Call) (string, []*aiserverv1.ConversationM
 	var turns []*aiserverv1.ConversationMessage
 	for i, message := range call.Request.Messages {
 		images := imagesOf(message)
-		switch {
-		case message.Role == chat.Tool || len(message.ToolCalls) > 0:
-			return "", nil, refuse(i, "this upstream takes no tool calls and no results of tools")
-		case message.Role == chat.System:
+		switch message.Role {
+		case chat.System:
 			instructions = append(instructions, message.Text())
-		case message.Role == chat.User:
+		case chat.User:
 			turns = append(turns, d.turn(human, message.Text(), images))
-		case message.Role == chat.Assistant:
+		case chat.Assistant:
 			turns = append(turns, d.turn(model, message.Text(), images))
 		default:
 			return "", nil, refuse(i, fmt.Sprintf("the role %q is not supported", message.Role))

@@ -267,11 +267,7 @@ func TestFlags(t *testing.T) {
 
 func TestRefusedMessages(t *testing.T) {
 	t.Parallel()
-	called := said(chat.Assistant, "A")
-	called.ToolCalls = []chat.ToolCall{{ID: "1", Name: "f"}}
 	for name, message := range map[string]chat.Message{
-		"tool result":  said(chat.Tool, "42"),
-		"tool call":    called,
 		"unknown role": said("critic", "Bad."),
 	} {
 		_, failure := fixed(nil).newMessage(callOf(said(chat.User, "Hi"), message), "id")

@@ -3,6 +3,7 @@ package cursor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -34,8 +35,27 @@ func (s spot) refuse(kind chat.Kind, reason string) *chat.Error {
 // Prepare implements upstream.Preparer: it reads and fetches the images, and
 // refuses what the upstream can't be sent. Nothing is left out silently.
 func (d *driver) Prepare(ctx context.Context, request *chat.Request, options upstream.Options) (*chat.Request, error) {
+	spots, err := spotsOf(request, options.Vision)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(spots) == 0:
+		return request, nil
+	default:
+		return d.withImages(ctx, request, spots, options.Vision)
+	}
+}
+
+// spotsOf finds the images, and what the upstream can't be sent.
+func spotsOf(request *chat.Request, vision string) ([]spot, error) {
 	var spots []spot
 	for i, message := range request.Messages {
+		if message.Role == chat.Tool || len(message.ToolCalls) > 0 {
+			where := fmt.Sprintf("messages[%d]", i)
+			return nil, &chat.Error{
+				Kind: chat.InvalidRequest, Param: where, Message: where + ": this upstream takes no tool calls and no results of tools",
+			}
+		}
 		for j, part := range message.Parts {
 			at := spot{i, j}
 			switch {
@@ -43,7 +63,7 @@ func (d *driver) Prepare(ctx context.Context, request *chat.Request, options ups
 				return nil, at.refuse(chat.InvalidRequest, "this upstream takes text and images, and no content of type "+part.Other)
 			case part.Image == nil:
 				continue
-			case options.Vision == upstream.VisionNone:
+			case vision == upstream.VisionNone:
 				return nil, upstream.VisionDisabled(i, j)
 			case message.Role == chat.System:
 				return nil, at.refuse(chat.InvalidRequest, "a system message can't hold images")
@@ -51,10 +71,7 @@ func (d *driver) Prepare(ctx context.Context, request *chat.Request, options ups
 			spots = append(spots, at)
 		}
 	}
-	if len(spots) == 0 {
-		return request, nil
-	}
-	return d.withImages(ctx, request, spots, options.Vision)
+	return spots, nil
 }
 
 // withImages answers a copy of the request that has the images' files. Those in

@@ -177,6 +177,19 @@ func TestRefusedParts(t *testing.T) {
 	}
 }
 
+// A conversation with tools is refused before a token is lent, too.
+func TestRefusedTools(t *testing.T) {
+	t.Parallel()
+	called := said(chat.Assistant, "A")
+	called.ToolCalls = []chat.ToolCall{{ID: "1", Name: "f"}}
+	for name, message := range map[string]chat.Message{"result": said(chat.Tool, "42"), "call": called} {
+		_, err := prepare("all", said(chat.User, "Hi"), message)
+		if failure := chat.AsError(err); failure == nil || failure.Kind != chat.InvalidRequest || failure.Param != "messages[1]" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // A bad data URL is told before anything is fetched.
 func TestDataURLsAreLookedAtFirst(t *testing.T) {
 	t.Parallel()

@@ -79,11 +79,18 @@ func (s *Store) QueryLog(ctx context.Context, query LogQuery) (LogPage, error) {
 	if err != nil {
 		return LogPage{}, err
 	}
-	// What is stored from now on belongs to a later After.
+	page, err := s.pageOf(ctx, query, span, end)
+	page.Total = total
+	return page, err
+}
+
+// pageOf answers the query from a log that ends at end: what is known of it
+// since then belongs to a later After.
+func (s *Store) pageOf(ctx context.Context, query LogQuery, span logindex.Span, end logindex.ID) (LogPage, error) {
 	if span.Before.Compare(end) > 0 {
 		span.Before = logindex.ID{MS: end.MS, Seq: end.Seq + 1}
 	}
-	page := LogPage{Newest: end.String(), Total: total}
+	page := LogPage{Newest: end.String()}
 	read, more, err := s.readLog(ctx, query, span, &page)
 	switch {
 	case err != nil || !more:

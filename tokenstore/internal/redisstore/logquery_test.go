@@ -1,11 +1,12 @@
 package redisstore
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -183,6 +184,9 @@ func TestLogOfSeveralTokenstores(t *testing.T) {
 			if ids(page.Entries) != "r4 r12 r11" || ids(rest.Entries) != "r3" || rest.Next != "" {
 				t.Errorf("store %d sees %s, then %s", i, ids(page.Entries), ids(rest.Entries))
 			}
+			if known := store.logs.index.Len(); known != 4 {
+				t.Errorf("store %d still knows %d entries", i, known)
+			}
 		}
 		// A gap: all that two knows has been trimmed before it looks again.
 		appendLog(t, one, "g1", logEntries(5, 14))
@@ -196,45 +200,122 @@ func TestLogOfSeveralTokenstores(t *testing.T) {
 // believed: also when another entry now has the place of one that was known.
 func TestLogThatLostItsEnd(t *testing.T) {
 	t.Parallel()
+	for name, log := range map[string][]string{
+		"nothing":            {},
+		"the end is lost":    {"7-1 r1", "7-2 r2"},
+		"and others came":    {"7-1 r1", "7-2 r2", "7-5 r4"},
+		"in the same places": {"7-1 r1", "7-2 r5", "7-3 r6"},
+		"and more":           {"7-1 r1", "7-2 r5", "7-3 r6", "7-4 r7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachStore(t, func(t *testing.T, store *Store) {
+				putLog(t, store, []string{"7-1 r1", "7-2 r2", "7-3 r3"})
+				checkLog(t, store, []string{"7-1 r1", "7-2 r2", "7-3 r3"})
+				putLog(t, store, log)
+				checkLog(t, store, log)
+			})
+		})
+	}
+}
+
+// putLog makes the log of entries, each a place and an id.
+func putLog(t *testing.T, store *Store, log []string) {
+	t.Helper()
+	err := store.client.Del(t.Context(), logEntriesKey()).Err()
+	for _, each := range log {
+		place, id, _ := strings.Cut(each, " ")
+		record, _, wrong := store.encodeEntry("g1", &tokenstorev1.LogEntry{Id: id})
+		err = errors.Join(err, wrong, store.client.XAdd(t.Context(), &redis.XAddArgs{
+			Stream: logEntriesKey(), ID: place, Values: []any{"e", record},
+		}).Err())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkLog wants the log to be that, also when it is asked for each entry.
+func checkLog(t *testing.T, store *Store, log []string) {
+	t.Helper()
+	var want []string
+	for _, each := range log {
+		_, id, _ := strings.Cut(each, " ")
+		want = append([]string{id}, want...)
+		if got := ids(queryLog(t, store, LogQuery{LogFilter: LogFilter{ID: id}}).Entries); got != id {
+			t.Errorf("%s is not found: %q", id, got)
+		}
+	}
+	page := queryLog(t, store, LogQuery{})
+	if got := ids(page.Entries); got != strings.Join(want, " ") || page.Total != uint64(len(want)) {
+		t.Errorf("%s of %d, want %s", got, page.Total, want)
+	}
+}
+
+// An answer is of one moment: what another query has learned since then is left to
+// the next poll.
+func TestLogPageIsOfOneMoment(t *testing.T) {
+	t.Parallel()
 	eachStore(t, func(t *testing.T, store *Store) {
-		ctx := context.WithoutCancel(t.Context())
-		put := func(place string, entry *tokenstorev1.LogEntry) {
-			record, _, err := store.encodeEntry("g1", entry)
-			if err == nil {
-				err = store.client.XAdd(ctx, &redis.XAddArgs{Stream: logEntriesKey(), ID: place, Values: []any{"e", record}}).Err()
-			}
+		appendLog(t, store, "g1", logEntries(1, 2))
+		end, _, err := store.catchUpLog(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		appendLog(t, store, "g1", logEntries(3, 4))
+		queryLog(t, store, LogQuery{})
+		for _, query := range []LogQuery{{Limit: 10}, {Limit: 10, After: "0-0"}} {
+			span, err := query.span()
 			if err != nil {
 				t.Fatal(err)
 			}
-		}
-		for i, entry := range logEntries(1, 3) {
-			put(fmt.Sprint("7-", i+1), entry)
-		}
-		if got := ids(queryLog(t, store, LogQuery{}).Entries); got != "r3 r2 r1" {
-			t.Fatal(got)
-		}
-		for name, log := range map[string][]string{
-			"nothing":            {},
-			"the end is lost":    {"7-1 r1", "7-2 r2"},
-			"and others came":    {"7-1 r1", "7-2 r2", "7-5 r4"},
-			"in the same places": {"7-1 r1", "7-2 r2", "7-3 r5"},
-			"and more":           {"7-1 r1", "7-2 r6", "7-3 r7", "7-4 r8"},
-		} {
-			if err := store.client.Del(ctx, logEntriesKey()).Err(); err != nil {
-				t.Fatal(err)
+			page, err := store.pageOf(t.Context(), query, span, end)
+			if err != nil || ids(page.Entries) != "r2 r1" {
+				t.Fatalf("%s, %v", ids(page.Entries), err)
 			}
-			var want []string
-			for _, each := range log {
-				place, id, _ := strings.Cut(each, " ")
-				put(place, &tokenstorev1.LogEntry{Id: id})
-				want = append([]string{id}, want...)
-			}
-			page := queryLog(t, store, LogQuery{})
-			if got := ids(page.Entries); got != strings.Join(want, " ") || page.Total != uint64(len(want)) {
-				t.Errorf("%s: %s of %d, want %s", name, got, page.Total, want)
+			if rest := queryLog(t, store, LogQuery{After: page.Newest}); ids(rest.Entries) != "r4 r3" {
+				t.Errorf("then %s", ids(rest.Entries))
 			}
 		}
 	})
+}
+
+// Many that poll while others append see every entry once.
+func TestLogTailsAmongWriters(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, testredis.Start(t))
+	const writers, tails, entries = 2, 4, 300
+	var running sync.WaitGroup
+	for w := range writers {
+		running.Go(func() {
+			for i := range uint64(entries) {
+				if _, err := store.AppendLog(t.Context(), fmt.Sprint("g", w), logEntries(i+1, i+1)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for range tails {
+		running.Go(func() {
+			seen := map[string]uint64{}
+			for after, count := "0-0", 0; count < writers*entries && !t.Failed(); {
+				page, err := store.QueryLog(t.Context(), LogQuery{After: after, Limit: 50})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for _, entry := range slices.Backward(page.Entries) {
+					if count++; entry.GetSequence() != seen[entry.GetReplica()]+1 {
+						t.Errorf("%s: %d after %d", entry.GetReplica(), entry.GetSequence(), seen[entry.GetReplica()])
+					}
+					seen[entry.GetReplica()] = entry.GetSequence()
+				}
+				after = page.Newest
+			}
+		})
+	}
+	running.Wait()
 }
 
 // A page of large prompts ends early and says where it goes on.

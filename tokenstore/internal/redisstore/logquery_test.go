@@ -86,7 +86,7 @@ func TestLogQueryAtSize(t *testing.T) {
 
 func TestLogQuery(t *testing.T) {
 	t.Parallel()
-	eachStore(t, func(t *testing.T, store *Store) { checkQueries(t, store, seedLog(t, store, 2500)) })
+	eachStore(t, func(t *testing.T, store *Store) { checkQueries(t, store, seedLog(t, store, 700)) })
 }
 
 func checkQueries(t *testing.T, store *Store, entries []*tokenstorev1.LogEntry) {
@@ -95,7 +95,7 @@ func checkQueries(t *testing.T, store *Store, entries []*tokenstorev1.LogEntry) 
 	for name, filter := range logFilters(entries) {
 		want := plain(entries, filter)
 		var got []*tokenstorev1.LogEntry
-		query := LogQuery{LogFilter: filter, Limit: 900}
+		query := LogQuery{LogFilter: filter, Limit: 200}
 		for range pages {
 			page := queryLog(t, store, query)
 			if got = append(got, page.Entries...); page.Next == "" {
@@ -284,7 +284,7 @@ func TestLogPageIsOfOneMoment(t *testing.T) {
 func TestLogTailsAmongWriters(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, testredis.Start(t))
-	const writers, tails, entries = 2, 4, 300
+	const writers, tails, entries = 2, 3, 100
 	var running sync.WaitGroup
 	for w := range writers {
 		running.Go(func() {
@@ -321,27 +321,26 @@ func TestLogTailsAmongWriters(t *testing.T) {
 // A page of large prompts ends early and says where it goes on.
 func TestLogPagesAreBounded(t *testing.T) {
 	t.Parallel()
-	eachStore(t, func(t *testing.T, store *Store) {
-		changeSettings(t, store, &tokenstorev1.Settings{LogPrompts: true}, "log_prompts")
-		entries := logEntries(1, 500)
-		for _, entry := range entries {
-			entry.Prompt = strings.Repeat("x", maxPrompt)
-		}
-		for batch := range slices.Chunk(entries, 50) {
-			appendLog(t, store, "g1", batch)
-		}
-		page := queryLog(t, store, LogQuery{Limit: 1000})
-		if n := len(page.Entries); n < maxPage/maxPrompt || n > maxPage/maxPrompt+pageStep || page.Next == "" {
-			t.Fatalf("%d entries, next %q", n, page.Next)
-		}
-		rest := queryLog(t, store, LogQuery{Limit: 1000, Cursor: page.Next})
-		if len(page.Entries)+len(rest.Entries) != 500 || rest.Next != "" {
-			t.Errorf("%d entries, then %d", len(page.Entries), len(rest.Entries))
-		}
-		if page := queryLog(t, store, LogQuery{Limit: 1000, OmitPrompts: true}); len(page.Entries) != 500 {
-			t.Errorf("%d entries without prompts", len(page.Entries))
-		}
-	})
+	store := newStore(t, testredis.Start(t))
+	changeSettings(t, store, &tokenstorev1.Settings{LogPrompts: true}, "log_prompts")
+	entries := logEntries(1, 400)
+	for _, entry := range entries {
+		entry.Prompt = strings.Repeat("x", maxPrompt)
+	}
+	for batch := range slices.Chunk(entries, 50) {
+		appendLog(t, store, "g1", batch)
+	}
+	page := queryLog(t, store, LogQuery{Limit: 1000})
+	if n := len(page.Entries); n < maxPage/maxPrompt || n > maxPage/maxPrompt+pageStep || page.Next == "" {
+		t.Fatalf("%d entries, next %q", n, page.Next)
+	}
+	rest := queryLog(t, store, LogQuery{Limit: 1000, Cursor: page.Next})
+	if len(page.Entries)+len(rest.Entries) != 400 || rest.Next != "" {
+		t.Errorf("%d entries, then %d", len(page.Entries), len(rest.Entries))
+	}
+	if page := queryLog(t, store, LogQuery{Limit: 1000, OmitPrompts: true}); len(page.Entries) != 400 {
+		t.Errorf("%d entries without prompts", len(page.Entries))
+	}
 }
 
 // The first page of 100 of 100,000 entries, and what the index costs.

@@ -69,6 +69,9 @@ func TestKilledWhileWriting(t *testing.T) {
 		for _, path := range []string{p.tokens, p.tokens + ".bak"} {
 			wantWhole(t, path, p.get(path))
 		}
+		for _, path := range []string{p.list, p.list + ".bak"} {
+			wantWholeList(t, path, p.get(path))
+		}
 		p.restart()
 		wantWhole(t, p.tokens, p.get(p.tokens))
 		p.wantTidy(fmt.Sprintf("kill %d", kills))
@@ -120,5 +123,18 @@ func wantWhole(t *testing.T, path, text string) {
 	number, found := strings.CutPrefix(first, "# begin ")
 	if !found || !strings.HasSuffix(text, "\n# end "+number+"\n") {
 		t.Errorf("%s is torn: %d bytes, begins with %.20q", path, len(text), text)
+	}
+}
+
+// wantWholeList: all lines are good, and none is cut. It has at least those of one
+// write.
+func wantWholeList(t *testing.T, path, text string) {
+	t.Helper()
+	if text == "(none)" {
+		return
+	}
+	wants, err := readContents(nil, &text)
+	if err != nil || len(wants.rejected[tokenList]) > 0 || len(wants.tokens) < 20 || !strings.HasSuffix(text, "\n") {
+		t.Errorf("%s is torn: %d tokens, %v, %v", path, len(wants.tokens), wants.rejected, err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -27,7 +28,7 @@ type assets struct {
 	files    map[string][]byte
 }
 
-func newAssets() *assets {
+var newAssets = sync.OnceValue(func() *assets {
 	a := &assets{files: map[string][]byte{}}
 	err := fs.WalkDir(assetFiles, "assets", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -49,7 +50,7 @@ func newAssets() *assets {
 	}
 	a.revision = hex.EncodeToString(sum.Sum(nil))[:16]
 	return a
-}
+})
 
 func textsModule(lang language) string { return "texts." + string(lang) + ".js" }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -170,7 +171,7 @@ func (s *Site) preferences(c *gin.Context) {
 	if theme, chosen := c.GetPostForm("theme"); chosen && themes[theme] {
 		setPreference(c, themeCookie, theme)
 	}
-	if lang, chosen := c.GetPostForm("language"); chosen {
+	if lang := c.PostForm("language"); slices.Contains(languages, language(lang)) {
 		setPreference(c, languageCookie, lang)
 	}
 	seeOther(c, localPath(c.PostForm("next")))
@@ -196,13 +197,11 @@ func localPath(next string) string {
 	if err != nil || at.Scheme != "" || at.Host != "" || at.User != nil || strings.Contains(next, "\\") {
 		return home
 	}
-	switch path := at.EscapedPath(); {
-	case path == "/tokeninfo", path == "/config", path == "/logs":
-	case strings.HasPrefix(path, home) && !strings.Contains(path, "..") && !strings.HasPrefix(path, "/admin/login"):
-	default:
+	inside := strings.HasPrefix(at.Path, home) && !strings.Contains(at.Path, "..") && at.Path != "/admin/login"
+	if !inside && !slices.Contains([]string{"/tokeninfo", "/config", "/logs"}, at.Path) {
 		return home
 	}
-	return (&url.URL{Path: at.Path, RawPath: at.RawPath, RawQuery: at.RawQuery}).String()
+	return (&url.URL{Path: at.Path, RawQuery: at.RawQuery}).String()
 }
 
 func notFound(message string, args ...any) error {

@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"io/fs"
 	"strings"
+	"sync"
 )
 
 //go:embed templates
@@ -24,14 +25,16 @@ type localized struct {
 	pages map[string]*template.Template
 }
 
-func newViews(files *assets) views {
+// newViews parses the templates; like all that is embedded, only once.
+var newViews = sync.OnceValue(func() views {
+	files := newAssets()
 	all := views{}
 	for _, lang := range languages {
 		catalogue := loadTexts(lang)
 		all[lang] = localized{catalogue, parseViews(newFormat(lang, catalogue).functions(files))}
 	}
 	return all
-}
+})
 
 func parseViews(functions template.FuncMap) map[string]*template.Template {
 	shared := template.Must(template.New("").Funcs(functions).

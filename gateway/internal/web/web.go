@@ -80,8 +80,7 @@ func New(deps Deps) *Site {
 	if deps.Fleet == nil {
 		deps.Fleet = func() *tokenstorev1.BeatResponse { return nil }
 	}
-	files := newAssets()
-	return &Site{Deps: deps, assets: files, views: newViews(files), attempts: newAttempts(time.Now)}
+	return &Site{Deps: deps, assets: newAssets(), views: newViews(), attempts: newAttempts(time.Now)}
 }
 
 // Routes lists every page.

@@ -75,7 +75,7 @@ async function tail() {
 function toggle() {
   clearTimeout(timer);
   button.setAttribute('aria-pressed', String(!on()));
-  say(t(on() ? 'live_on' : 'live_off'));
+  say(on() ? t('live_on') : t('live_off'));
   if (on()) tail();
 }
 

@@ -109,9 +109,16 @@ function showAccount(answer) {
     facts.length ? el('dl', { class: 'facts' }, ...facts) : el('p', { class: 'faint' }, t('account_none')));
 }
 
-api('GET', `${path}/account`).then(showAccount, (error) => {
-  account.replaceChildren(el('p', { class: 'faint' }, error.status === 404 ? t('account_none') : error.message));
-});
+async function askAccount(query = '') {
+  try {
+    showAccount(await api('GET', `${path}/account${query}`));
+  } catch (error) {
+    account.replaceChildren(el('p', { class: 'faint' }, error.message));
+  }
+}
+
+document.getElementById('ask-account').addEventListener('click', () => askAccount('?refresh=true'));
+askAccount();
 
 // Why, or why not.
 

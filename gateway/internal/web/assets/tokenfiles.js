@@ -33,6 +33,7 @@ async function load() {
   revision = answer.revision;
   loaded = { tokens: tokens.value, list: list.value };
   for (const control of [tokens, list, save]) control.disabled = false;
+  for (const area of [tokens, list]) area.placeholder = '';
   count();
 }
 

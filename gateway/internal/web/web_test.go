@@ -1,0 +1,662 @@
+package web_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/net/html"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"carousel.internal/gateway/internal/accesslog"
+	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/httpapi"
+	"carousel.internal/gateway/internal/metrics"
+	"carousel.internal/gateway/internal/web"
+	"carousel.internal/proto/rpcerr"
+	"carousel.internal/proto/service/secret"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// store answers every call with the message of the right type, or with err, and
+// remembers what it was asked.
+type store struct {
+	err     error
+	answers []proto.Message
+	asked   []proto.Message
+}
+
+func ask[T proto.Message](s *store, request proto.Message) (T, error) {
+	s.asked = append(s.asked, request)
+	var none T
+	if s.err != nil {
+		return none, s.err
+	}
+	for _, answer := range s.answers {
+		if typed, ok := answer.(T); ok {
+			return typed, nil
+		}
+	}
+	return none, errors.New("the test has no such answer")
+}
+
+func (s *store) ListTokens(_ context.Context, r *tokenstorev1.ListTokensRequest, _ ...grpc.CallOption) (*tokenstorev1.ListTokensResponse, error) {
+	return ask[*tokenstorev1.ListTokensResponse](s, r)
+}
+
+func (s *store) GetToken(_ context.Context, r *tokenstorev1.GetTokenRequest, _ ...grpc.CallOption) (*tokenstorev1.GetTokenResponse, error) {
+	return ask[*tokenstorev1.GetTokenResponse](s, r)
+}
+
+func (s *store) SummarizePools(_ context.Context, r *tokenstorev1.SummarizePoolsRequest, _ ...grpc.CallOption) (*tokenstorev1.SummarizePoolsResponse, error) {
+	return ask[*tokenstorev1.SummarizePoolsResponse](s, r)
+}
+
+func (s *store) GetSettings(_ context.Context, r *tokenstorev1.GetSettingsRequest, _ ...grpc.CallOption) (*tokenstorev1.GetSettingsResponse, error) {
+	return ask[*tokenstorev1.GetSettingsResponse](s, r)
+}
+
+func (s *store) ListUpstreams(_ context.Context, r *tokenstorev1.ListUpstreamsRequest, _ ...grpc.CallOption) (*tokenstorev1.ListUpstreamsResponse, error) {
+	return ask[*tokenstorev1.ListUpstreamsResponse](s, r)
+}
+
+func (s *store) RevokeSession(_ context.Context, r *tokenstorev1.RevokeSessionRequest, _ ...grpc.CallOption) (*tokenstorev1.RevokeSessionResponse, error) {
+	return ask[*tokenstorev1.RevokeSessionResponse](s, r)
+}
+
+func (s *store) Query(_ context.Context, r *tokenstorev1.QueryRequest, _ ...grpc.CallOption) (*tokenstorev1.QueryResponse, error) {
+	return ask[*tokenstorev1.QueryResponse](s, r)
+}
+
+func (s *store) Summarize(_ context.Context, r *tokenstorev1.SummarizeRequest, _ ...grpc.CallOption) (*tokenstorev1.SummarizeResponse, error) {
+	return ask[*tokenstorev1.SummarizeResponse](s, r)
+}
+
+// The generated clients are what the site is given.
+var (
+	_ web.Tokens     = tokenstorev1.TokenServiceClient(nil)
+	_ web.Config     = tokenstorev1.ConfigServiceClient(nil)
+	_ web.RequestLog = tokenstorev1.RequestLogServiceClient(nil)
+)
+
+// hostile is text that must arrive as text.
+const hostile = `<img src=x onerror=alert(1)>"'`
+
+var (
+	moment  = timestamppb.New(time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC))
+	cooling = &tokenstorev1.Token{
+		Id: "t2", Upstream: "cursor", Alias: hostile, Tags: []string{hostile}, Enabled: true,
+		State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, MaskedSecret: "eyJh…Zx9R", Fingerprint: "beef", MaskedChecksum: "abcd…ef01",
+		Cap: 2, Weight: 3, InFlight: 1, Requests: 12345, Failures: 4, LastUsedAt: moment, LastError: hostile, CoolingUntil: moment,
+		ExpiresAt: timestamppb.New(time.Now().Add(48 * time.Hour)), CreatedAt: moment, Version: 7,
+	}
+	entry = &tokenstorev1.LogEntry{
+		Id: "chatcmpl-1", Replica: "g1", StartedAt: moment, Total: durationpb.New(1500 * time.Millisecond), Model: hostile, Upstream: "cursor",
+		TokenId: "t2", TokenAlias: "work", Stream: true, Status: "failure", HttpStatus: 429, Error: hostile, ErrorKind: "rate_limited",
+		EndReason: "upstream_error", Attempts: 2, PromptTokens: 3, CompletionTokens: 2, UsageSource: "estimated",
+		Prompt: "<|BEGIN_SYSTEM|>\nBe brief.\n<|END_SYSTEM|>\n<|BEGIN_USER|>\n" + hostile + "\n<|END_USER|>\n",
+	}
+	bucket = &tokenstorev1.LogBucket{
+		Start: moment, Requests: 10, Failures: 1, PromptTokens: 300, CompletionTokens: 20,
+		TotalP50: durationpb.New(time.Second), TotalP95: durationpb.New(2 * time.Second),
+	}
+)
+
+// full has something of everything, empty nothing of anything.
+func full() *store {
+	return &store{answers: []proto.Message{
+		&tokenstorev1.ListTokensResponse{Tokens: []*tokenstorev1.Token{cooling}, NextCursor: "more"},
+		&tokenstorev1.GetTokenResponse{Token: cooling},
+		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: 3, Cooling: 1, Expiring: 2}}},
+		&tokenstorev1.GetSettingsResponse{
+			Settings: &tokenstorev1.Settings{EnableStreamCheck: true, VisionAbility: "base64", DefaultInstructions: hostile, MaxAttempts: 3, Version: 4},
+			Pages:    []*tokenstorev1.Page{{Path: "/about", Kind: tokenstorev1.PageKind_PAGE_KIND_HTML, Content: hostile}},
+			Changes:  []*tokenstorev1.SettingChange{{Name: "max_attempts", At: moment, Actor: hostile}},
+		},
+		&tokenstorev1.ListUpstreamsResponse{Upstreams: []*tokenstorev1.Upstream{
+			{Name: "cursor", Driver: "cursor", BaseUrl: "https://api.example", Models: []string{"m"}, Settings: map[string]string{"k": hostile}, Version: 2},
+		}},
+		&tokenstorev1.RevokeSessionResponse{},
+		&tokenstorev1.QueryResponse{Entries: []*tokenstorev1.LogEntry{entry}, NextCursor: "more", Total: 70, Newest: "n1"},
+		&tokenstorev1.SummarizeResponse{Buckets: []*tokenstorev1.LogBucket{bucket, {Start: moment}, bucket}},
+	}}
+}
+
+func empty() *store {
+	return &store{answers: []proto.Message{
+		&tokenstorev1.ListTokensResponse{}, &tokenstorev1.SummarizePoolsResponse{}, &tokenstorev1.GetSettingsResponse{Settings: &tokenstorev1.Settings{}},
+		&tokenstorev1.ListUpstreamsResponse{}, &tokenstorev1.QueryResponse{}, &tokenstorev1.SummarizeResponse{},
+		&tokenstorev1.GetTokenResponse{Token: &tokenstorev1.Token{Id: "t1"}},
+	}}
+}
+
+// site is the gateway's port with the pages, and a browser that is logged in.
+type site struct {
+	handler http.Handler
+	store   *store
+	gate    *auth.Gate
+	session auth.Session
+}
+
+func newSite(t *testing.T, s *store) *site {
+	t.Helper()
+	gate := auth.New(secret.New("right"), func() []byte { return nil })
+	gate.UseSessions(auth.Sessions{Secret: secret.New("shared")})
+	quiet := slog.New(slog.DiscardHandler)
+	models := func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}, {ID: hostile}} }
+	pages := web.New(web.Deps{
+		Gate: gate, Tokens: s, Config: s, Logs: s, Models: models, Version: "1.2.3", Log: quiet,
+		Fleet: func() *tokenstorev1.BeatResponse {
+			return &tokenstorev1.BeatResponse{ActiveRequests: 2, Replicas: []*tokenstorev1.Replica{
+				{Name: "g1", Version: "1.2.3", StartedAt: moment, LogAccepted: 10, LogPending: 2, LogDropped: 1},
+			}}
+		},
+	})
+	session, _ := gate.Open(time.Now())
+	return &site{
+		handler: httpapi.New(httpapi.Deps{
+			Models: models, Settings: func() *tokenstorev1.Settings { return nil }, Gate: gate,
+			Metrics: metrics.New(prometheus.NewRegistry()), Access: accesslog.New(quiet), Log: quiet, Mounts: []httpapi.Mount{pages},
+		}),
+		store: s, gate: gate, session: session,
+	}
+}
+
+// get asks as the browser that is logged in.
+func (s *site) get(t *testing.T, path string, headers ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+	r.AddCookie(s.session.Cookie(r))
+	return s.send(r, headers...)
+}
+
+// post sends a form, without a session.
+func (s *site) post(t *testing.T, path string, form url.Values, headers ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return s.send(r, headers...)
+}
+
+func (s *site) send(r *http.Request, headers ...string) *httptest.ResponseRecorder {
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	s.handler.ServeHTTP(w, r)
+	return w
+}
+
+// document is a page as a browser reads it.
+type document struct{ root *html.Node }
+
+func parse(t *testing.T, body io.Reader) document {
+	t.Helper()
+	root, err := html.Parse(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return document{root}
+}
+
+// all are the elements for which wanted is true.
+func (d document) all(wanted func(*html.Node) bool) []*html.Node {
+	var found []*html.Node
+	for node := range d.root.Descendants() {
+		if node.Type == html.ElementNode && wanted(node) {
+			found = append(found, node)
+		}
+	}
+	return found
+}
+
+func (d document) named(name string) []*html.Node {
+	return d.all(func(n *html.Node) bool { return n.Data == name })
+}
+
+func (d document) byID(id string) *html.Node {
+	if found := d.all(func(n *html.Node) bool { return attribute(n, "id") == id }); len(found) > 0 {
+		return found[0]
+	}
+	return nil
+}
+
+func attribute(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+func text(n *html.Node) string {
+	if n == nil {
+		return ""
+	}
+	var b strings.Builder
+	for node := range n.Descendants() {
+		if node.Type == html.TextNode {
+			b.WriteString(node.Data + " ")
+		}
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+// pages are all that a login is needed for.
+var pages = []string{
+	"/admin/", "/admin/?range=24h", "/admin/?range=7d", "/admin/tokens", "/admin/tokens?state=ready&q=x", "/admin/tokens/t2", "/admin/token-files",
+	"/admin/logs", "/admin/logs?status=failure&stream=true&from=2026-01-31T12:00", "/admin/logs/chatcmpl-1", "/admin/settings", "/admin/pages",
+	"/admin/upstreams", "/admin/try",
+}
+
+func TestPagesRender(t *testing.T) {
+	t.Parallel()
+	away := &store{err: status.Error(codes.Unavailable, "connection refused")}
+	older := &store{err: status.Error(codes.Unimplemented, "unknown method")}
+	for name, s := range map[string]*store{"full": full(), "empty": empty(), "away": away, "older": older} {
+		for _, lang := range []string{"en", "zh"} {
+			site := newSite(t, s)
+			for _, path := range pages {
+				w := site.get(t, path, "Accept-Language", lang)
+				if name == "full" && w.Code != 200 {
+					t.Errorf("%s, %s: %d", name, path, w.Code)
+				}
+				page := parse(t, w.Body)
+				checkPage(t, name+", "+lang+", "+path, page, lang)
+				broken := name == "away" || name == "older"
+				quiet := path == "/admin/token-files" || path == "/admin/try" // they ask the store for nothing
+				if alerts := page.all(func(n *html.Node) bool { return attribute(n, "role") == "alert" }); broken && !quiet && len(alerts) != 1 {
+					t.Errorf("%s, %s: %d problems shown", name, path, len(alerts))
+				}
+			}
+		}
+	}
+}
+
+// checkPage holds for every page.
+func checkPage(t *testing.T, name string, page document, lang string) {
+	t.Helper()
+	if got := attribute(page.named("html")[0], "lang"); got != lang {
+		t.Errorf("%s: language %q", name, got)
+	}
+	for _, one := range []string{"h1", "main", "title"} {
+		if n := len(page.all(func(n *html.Node) bool { return n.Data == one && n.Namespace == "" })); n != 1 {
+			t.Errorf("%s: %d times %s", name, n, one)
+		}
+	}
+	ids := map[string]bool{}
+	for _, n := range page.all(func(*html.Node) bool { return true }) {
+		checkElement(t, name, n)
+		if id := attribute(n, "id"); id != "" && ids[id] {
+			t.Errorf("%s: the id %q twice", name, id)
+		} else {
+			ids[id] = true
+		}
+	}
+	for _, n := range page.all(isControl) {
+		if attribute(n, "aria-label") == "" && !labelled(page, n) {
+			t.Errorf("%s: the %s %q has no label", name, n.Data, attribute(n, "id"))
+		}
+	}
+}
+
+// checkElement: nothing is code, and nothing came from elsewhere.
+func checkElement(t *testing.T, name string, n *html.Node) {
+	t.Helper()
+	if n.Data == "img" {
+		t.Errorf("%s: text of others became an element", name)
+	}
+	if (n.Data == "script" && (attribute(n, "src") == "" || n.FirstChild != nil)) || n.Data == "style" {
+		t.Errorf("%s: %s within the page", name, n.Data)
+	}
+	if n.Data == "th" && attribute(n, "scope") == "" {
+		t.Errorf("%s: a table's header without scope: %s", name, text(n))
+	}
+	for _, a := range n.Attr {
+		if a.Key == "style" || strings.HasPrefix(a.Key, "on") {
+			t.Errorf("%s: the attribute %s of %s", name, a.Key, n.Data)
+		}
+		if (a.Key == "src" || a.Key == "href" || a.Key == "action") && !strings.HasPrefix(a.Val, "/") && !strings.HasPrefix(a.Val, "?") && !strings.HasPrefix(a.Val, "#") {
+			t.Errorf("%s: %s=%q", name, a.Key, a.Val)
+		}
+	}
+}
+
+func isControl(n *html.Node) bool {
+	return (n.Data == "input" && attribute(n, "type") != "hidden") || n.Data == "select" || n.Data == "textarea"
+}
+
+func labelled(page document, control *html.Node) bool {
+	for parent := range control.Ancestors() {
+		if parent.Data == "label" {
+			return text(parent) != ""
+		}
+	}
+	labels := page.all(func(n *html.Node) bool {
+		return n.Data == "label" && attribute(n, "for") == attribute(control, "id") && text(n) != ""
+	})
+	return len(labels) == 1
+}
+
+func TestPagesNeedALogin(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, full())
+	for _, path := range pages {
+		w := site.send(httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		if w.Code != 303 || w.Header().Get("Location") != "/admin/login?next="+url.QueryEscape(path) {
+			t.Errorf("%s: %d to %q", path, w.Code, w.Header().Get("Location"))
+		}
+		if w.Body.Len() > 0 || len(site.store.asked) > 0 {
+			t.Errorf("%s: something was told or asked", path)
+		}
+	}
+	if w := site.send(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/admin/logs/tail", nil)); w.Code != 401 {
+		t.Errorf("tail: %d", w.Code)
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, full())
+	for _, path := range append([]string{"/admin/login", "/admin/logs/tail"}, pages...) {
+		w := site.get(t, path)
+		for name, want := range map[string]string{
+			"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+			"X-Content-Type-Options":  "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
+		} {
+			if got := w.Header().Get(name); got != want {
+				t.Errorf("%s: %s: %q", path, name, got)
+			}
+		}
+	}
+}
+
+func TestAssets(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, full())
+	page := parse(t, site.get(t, "/admin/tokens").Body)
+	var addresses []string
+	for _, n := range page.all(func(n *html.Node) bool { return n.Data == "script" || n.Data == "link" }) {
+		addresses = append(addresses, attribute(n, "src")+attribute(n, "href"))
+	}
+	addresses = append(addresses, attribute(page.named("html")[0], "data-texts"))
+	if len(addresses) != 5 {
+		t.Errorf("assets: %v", addresses)
+	}
+	for _, address := range addresses {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+		w := site.send(r)
+		if w.Code != 200 || w.Body.Len() == 0 || !strings.Contains(w.Header().Get("Cache-Control"), "immutable") || w.Header().Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %d, %v", address, w.Code, w.Header())
+		}
+	}
+	// A page of another version's replica gets what there is, but not for ever.
+	if w := site.get(t, "/admin/assets/other/site.css"); w.Code != 200 || strings.Contains(w.Header().Get("Cache-Control"), "immutable") {
+		t.Errorf("another revision: %d, %v", w.Code, w.Header())
+	}
+	for _, path := range []string{"/admin/assets/x/nothing.js", "/admin/assets/x/../web.go"} {
+		if w := site.get(t, path); w.Code != 404 {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+}
+
+func TestLogin(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name, token, next string
+		headers           []string
+		status            int
+		to                string
+	}{
+		{"right", "right", "/admin/tokens?q=a", nil, 303, "/admin/tokens?q=a"},
+		{"with spaces around", " right\n", "", nil, 303, "/admin/"},
+		{"to a page of the reference", "right", "/tokeninfo", nil, 303, "/tokeninfo"},
+		{"to another site", "right", "https://evil.test/admin/", nil, 303, "/admin/"},
+		{"to another site, without scheme", "right", "//evil.test/admin/", nil, 303, "/admin/"},
+		{"to another site, with backslashes", "right", `/\evil.test`, nil, 303, "/admin/"},
+		{"to a script", "right", "javascript:alert(1)", nil, 303, "/admin/"},
+		{"out of the site", "right", "/admin/../v1/models", nil, 303, "/admin/"},
+		{"out of the site, encoded", "right", "/admin/%2e%2e/v1/models", nil, 303, "/admin/"},
+		{"to the login again", "right", "/admin/login?next=/admin/login", nil, 303, "/admin/"},
+		{"wrong", "wrong", "", nil, 401, ""},
+		{"empty", "", "", nil, 422, ""},
+		{"from another site", "right", "", []string{"Sec-Fetch-Site", "cross-site"}, 403, ""},
+		{"from another origin", "right", "", []string{"Origin", "http://evil.test"}, 403, ""},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			site := newSite(t, full())
+			w := site.post(t, "/admin/login", url.Values{"token": {c.token}, "next": {c.next}}, c.headers...)
+			if w.Code != c.status || w.Header().Get("Location") != c.to {
+				t.Fatalf("%d to %q", w.Code, w.Header().Get("Location"))
+			}
+			cookies := w.Result().Cookies()
+			if (len(cookies) == 1) != (c.status == 303) {
+				t.Fatalf("cookies: %v", cookies)
+			}
+			if c.status != 303 {
+				if page := parse(t, w.Body); text(page.byID("problem")) == "" || page.byID("token") == nil {
+					t.Error("the page does not say what was wrong, or has no form")
+				}
+				return
+			}
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/admin/", nil)
+			r.AddCookie(cookies[0])
+			if w := site.send(r); w.Code != 200 {
+				t.Errorf("after the login: %d", w.Code)
+			}
+		})
+	}
+}
+
+func TestLoginsAreSlowedDown(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, full())
+	login := func(token string, headers ...string) int {
+		return site.post(t, "/admin/login", url.Values{"token": {token}}, headers...).Code
+	}
+	refused := 0
+	for range 30 {
+		if login("wrong") == 429 {
+			refused++
+		}
+	}
+	if refused < 20 {
+		t.Errorf("of 30 attempts %d were refused", refused)
+	}
+	if got := login("right"); got != 429 {
+		t.Errorf("the right token is taken at once: %d", got)
+	}
+}
+
+func TestLogout(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name     string
+		csrf     func(*site) string
+		storeErr error
+		status   int
+		to       string
+	}{
+		{"revokes", func(s *site) string { return s.session.CSRF }, nil, 303, "/admin/login?left=yes"},
+		{"while the store is away", func(s *site) string { return s.session.CSRF }, status.Error(codes.Unavailable, "away"), 303, "/admin/login?left=here"},
+		{"without CSRF token", func(*site) string { return "" }, nil, 403, ""},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			site := newSite(t, full())
+			site.store.err = c.storeErr
+			w := site.post(t, "/admin/logout", url.Values{"csrf": {c.csrf(site)}},
+				"Cookie", site.session.Cookie(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)).String())
+			if w.Code != c.status || w.Header().Get("Location") != c.to {
+				t.Fatalf("%d to %q", w.Code, w.Header().Get("Location"))
+			}
+			if c.status != 303 {
+				if len(site.store.asked) > 0 || len(w.Result().Cookies()) > 0 {
+					t.Error("something was done all the same")
+				}
+				return
+			}
+			asked := site.store.asked[0].(*tokenstorev1.RevokeSessionRequest)
+			if asked.GetId() != site.session.ID || !asked.GetExpiresAt().AsTime().Equal(site.session.Expires) {
+				t.Errorf("revoked %v", asked)
+			}
+			if cookies := w.Result().Cookies(); len(cookies) != 1 || cookies[0].MaxAge >= 0 {
+				t.Errorf("cookies: %v", cookies)
+			}
+		})
+	}
+}
+
+func TestPreferences(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, full())
+	w := site.post(t, "/admin/preferences", url.Values{"theme": {"dark"}, "language": {"zh"}, "next": {"/admin/tokens"}})
+	if w.Code != 303 || w.Header().Get("Location") != "/admin/tokens" || len(w.Result().Cookies()) != 2 {
+		t.Fatalf("%d, %v", w.Code, w.Header())
+	}
+	var cookies []string
+	for _, cookie := range w.Result().Cookies() {
+		cookies = append(cookies, cookie.Name+"="+cookie.Value)
+	}
+	page := parse(t, site.get(t, "/admin/login", "Cookie", strings.Join(cookies, "; "), "Accept-Language", "en").Body)
+	root := page.named("html")[0]
+	if attribute(root, "lang") != "zh" || attribute(root, "data-theme") != "dark" {
+		t.Errorf("the page has %v", root.Attr)
+	}
+	if w := site.post(t, "/admin/preferences", url.Values{"theme": {"dark"}}, "Sec-Fetch-Site", "cross-site"); w.Code != 403 {
+		t.Errorf("from another site: %d", w.Code)
+	}
+	if w := site.post(t, "/admin/preferences", url.Values{"theme": {"pink"}, "language": {"tlh"}}); len(w.Result().Cookies()) != 0 {
+		t.Errorf("unknown ones: %v", w.Result().Cookies())
+	}
+}
+
+func TestLanguage(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]string{
+		"": "en", "zh-CN,zh;q=0.9,en;q=0.8": "zh", "en-GB,en;q=0.9,zh;q=0.8": "en", "de, zh;q=0.3": "zh", "en;q=0.2, zh;q=0.3": "zh",
+		"fr": "en", "zh;q=0": "en", "*": "en", "zh;q=x": "en",
+	} {
+		page := parse(t, newSite(t, full()).get(t, "/admin/try", "Accept-Language", header).Body)
+		if got := attribute(page.named("html")[0], "lang"); got != want {
+			t.Errorf("%q: %s, want %s", header, got, want)
+		}
+	}
+}
+
+func TestTokensPage(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, full())
+	page := parse(t, site.get(t, "/admin/tokens?q=wo&state=cooling&upstream=cursor&tag=a&cursor=c1").Body)
+	asked := site.store.asked[0].(*tokenstorev1.ListTokensRequest)
+	want := &tokenstorev1.ListTokensRequest{
+		Query: "wo", State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, Upstream: "cursor", Tag: "a", Cursor: "c1", Limit: 50,
+	}
+	if !proto.Equal(asked, want) {
+		t.Errorf("asked %v", asked)
+	}
+	row := page.byID("token-t2")
+	for _, shown := range []string{hostile, "eyJh…Zx9R", "cursor", "Cooling", "12,345", "4 failed", "2026-01-31 12:00:00 UTC"} {
+		if !strings.Contains(text(row), shown) {
+			t.Errorf("%q is not in the row: %s", shown, text(row))
+		}
+	}
+	links := page.all(func(n *html.Node) bool { return n.Data == "a" && attribute(n, "rel") == "next" })
+	if len(links) != 1 || attribute(links[0], "href") != "/admin/tokens?cursor=more&q=wo&state=cooling&tag=a&upstream=cursor" {
+		t.Errorf("next page: %v", links)
+	}
+}
+
+func TestOverviewCounts(t *testing.T) {
+	t.Parallel()
+	page := parse(t, newSite(t, full()).get(t, "/admin/").Body)
+	replicas := text(page.all(func(n *html.Node) bool { return attribute(n, "data-key") == "replicas" })[0])
+	if !strings.Contains(replicas, " 10 7 2 1 ") {
+		t.Errorf("accepted = stored + pending + dropped is not 10 = 7 + 2 + 1: %s", replicas)
+	}
+	if charts := page.all(func(n *html.Node) bool { return n.Data == "svg" && attribute(n, "aria-labelledby") != "" }); len(charts) != 4 {
+		t.Errorf("%d charts", len(charts))
+	}
+	expiring := text(page.all(func(n *html.Node) bool { return attribute(n, "data-key") == "expiring" })[0])
+	if !strings.Contains(expiring, hostile) || !strings.Contains(expiring, "And 1 more") {
+		t.Errorf("expiring: %s", expiring)
+	}
+}
+
+func TestLogEntry(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, full())
+	page := parse(t, site.get(t, "/admin/logs/chatcmpl-1").Body)
+	if asked := site.store.asked[0].(*tokenstorev1.QueryRequest); asked.GetId() != "chatcmpl-1" || asked.GetOmitPrompts() {
+		t.Errorf("asked %v", asked)
+	}
+	var messages []string
+	for _, n := range page.named("pre") {
+		messages = append(messages, text(n))
+	}
+	if want := []string{"Be brief.", hostile}; !slices.Equal(messages, want) {
+		t.Errorf("messages %q, want %q", messages, want)
+	}
+	if w := newSite(t, empty()).get(t, "/admin/logs/gone"); w.Code != 404 {
+		t.Errorf("an entry that is gone: %d", w.Code)
+	}
+}
+
+func TestLiveTail(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, full())
+	w := site.get(t, "/admin/logs/tail?after=n0&model=gpt-4o&stream=false")
+	asked := site.store.asked[0].(*tokenstorev1.QueryRequest)
+	if asked.GetAfter() != "n0" || asked.GetModel() != "gpt-4o" || asked.Stream == nil || asked.GetStream() || !asked.GetOmitPrompts() {
+		t.Errorf("asked %v", asked)
+	}
+	if w.Header().Get("X-Log-Newest") != "n1" || !strings.Contains(w.Body.String(), `id="entry-chatcmpl-1"`) || strings.Contains(w.Body.String(), "<html") {
+		t.Errorf("%v %s", w.Header(), w.Body)
+	}
+	if w := site.get(t, "/admin/logs/tail?from=yesterday"); w.Code != 400 {
+		t.Errorf("a wrong time: %d", w.Code)
+	}
+}
+
+func TestProblemsAreSentences(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err    error
+		status int
+		says   string
+	}{
+		"away":           {status.Error(codes.Unavailable, "dial tcp 10.0.0.1"), 503, "can't be reached"},
+		"older":          {status.Error(codes.Unimplemented, "unknown method X"), 500, "update it"},
+		"another secret": {rpcerr.New(tokenstorev1.Reason_REASON_UNAUTHENTICATED, "no"), 500, "TOKENSTORE_SECRET"},
+		"not found":      {rpcerr.New(tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, "there is no token t2"), 404, "there is no token t2"},
+		"internal":       {errors.New("a secret detail"), 500, "went wrong"},
+	} {
+		s := &store{err: c.err}
+		w := newSite(t, s).get(t, "/admin/tokens/t2")
+		page := parse(t, w.Body)
+		said := text(page.named("main")[0])
+		if w.Code != c.status || !strings.Contains(said, c.says) || strings.Contains(said, "secret detail") || strings.Contains(said, "10.0.0.1") {
+			t.Errorf("%s: %d %s", name, w.Code, said)
+		}
+	}
+}

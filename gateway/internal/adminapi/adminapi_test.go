@@ -186,7 +186,7 @@ func newStore() *store {
 		&tokenstorev1.DeleteUpstreamResponse{},
 		&tokenstorev1.QueryResponse{Entries: []*tokenstorev1.LogEntry{someLog}, NextCursor: "n", Newest: "7-1"},
 		&tokenstorev1.SummarizeResponse{Buckets: []*tokenstorev1.LogBucket{someStep, {Start: moment}}},
-		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: 1, Cooling: 2, Expired: 3, Disabled: 4, InFlight: 5, Expiring: 6}}},
+		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: 1, Cooling: 2, Expired: 3, Disabled: 4, InFlight: 5, Expiring: 6, Probing: 7, Parked: 8, Quarantined: 9}}},
 		&tokenstorev1.TokenAccount{UserId: "user_1", Membership: "pro", AsOf: moment, Quotas: []*tokenstorev1.TokenQuota{
 			{Name: "premium", Requests: 12, MaxRequests: proto.Uint64(150), Tokens: 345}, {Name: "standard", Requests: 1},
 		}},
@@ -513,7 +513,7 @@ func TestBadRequests(t *testing.T) {
 		{"wrong type in a change", "PATCH", "/admin/api/tokens/t2", `{"enabled":"yes"}`, nil, "enabled", "true or false wanted, not a string"},
 		{"wrong tags", "PATCH", "/admin/api/tokens/t2", `{"tags":"a"}`, nil, "tags", "a list of strings wanted"},
 		{"If-Match", "PATCH", "/admin/api/tokens/t2", `{"alias":"x"}`, []string{"If-Match", "new"}, "If-Match", "version wanted"},
-		{"state", "GET", "/admin/api/tokens?state=tired", "", nil, "state", "cooling, disabled, expired, ready wanted"},
+		{"state", "GET", "/admin/api/tokens?state=tired", "", nil, "state", "cooling, disabled, expired, parked, probing, quarantined, ready wanted"},
 		{"limit", "GET", "/admin/api/tokens?limit=0", "", nil, "limit", "1 to 1000"},
 		{"limit too large", "GET", "/admin/api/tokens?limit=1001", "", nil, "limit", "1 to 1000"},
 		{"unknown parameter", "GET", "/admin/api/tokens?stat=ready", "", nil, "stat", "no such parameter"},

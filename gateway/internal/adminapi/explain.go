@@ -13,8 +13,8 @@ import (
 type candidate struct {
 	TokenID string `json:"token_id"`
 	Alias   string `json:"alias"`
-	// ExcludedBy is null for a token that could be chosen; else disabled,
-	// expired, cooling, cooling_model or capped.
+	// ExcludedBy is null for a token that could be chosen; else disabled, parked,
+	// expired, cooling, cooling_model, probing, probing_model, quarantined or capped.
 	ExcludedBy *string    `json:"excluded_by"`
 	Until      *time.Time `json:"until"`
 	// Score orders those that could be chosen: the lowest is next.

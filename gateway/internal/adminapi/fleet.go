@@ -52,12 +52,15 @@ func (l *logState) add(other logState) {
 
 // pool counts the tokens of an upstream, each in one state.
 type pool struct {
-	Upstream string `json:"upstream"`
-	Ready    uint32 `json:"ready"`
-	Cooling  uint32 `json:"cooling"`
-	Expired  uint32 `json:"expired"`
-	Disabled uint32 `json:"disabled"`
-	InFlight uint32 `json:"in_flight"`
+	Upstream    string `json:"upstream"`
+	Ready       uint32 `json:"ready"`
+	Quarantined uint32 `json:"quarantined"`
+	Cooling     uint32 `json:"cooling"`
+	Probing     uint32 `json:"probing"`
+	Parked      uint32 `json:"parked"`
+	Expired     uint32 `json:"expired"`
+	Disabled    uint32 `json:"disabled"`
+	InFlight    uint32 `json:"in_flight"`
 	// Expiring are enabled and expire within a week.
 	Expiring uint32 `json:"expiring"`
 }
@@ -84,6 +87,7 @@ func fleetOf(all *tokenstorev1.BeatResponse, pools []*tokenstorev1.PoolState) fl
 	for _, p := range pools {
 		f.Pools = append(f.Pools, pool{
 			Upstream: p.GetUpstream(), Ready: p.GetReady(), Cooling: p.GetCooling(), Expired: p.GetExpired(), Disabled: p.GetDisabled(),
+			Quarantined: p.GetQuarantined(), Probing: p.GetProbing(), Parked: p.GetParked(),
 			InFlight: p.GetInFlight(), Expiring: p.GetExpiring(),
 		})
 	}

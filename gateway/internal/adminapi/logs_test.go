@@ -81,7 +81,7 @@ func TestFleet(t *testing.T) {
 		}
 	}
 	for key, want := range map[string]any{
-		"upstream": "cursor", "ready": 1.0, "cooling": 2.0, "expired": 3.0, "disabled": 4.0, "in_flight": 5.0, "expiring": 6.0,
+		"upstream": "cursor", "ready": 1.0, "cooling": 2.0, "expired": 3.0, "disabled": 4.0, "in_flight": 5.0, "expiring": 6.0, "probing": 7.0, "parked": 8.0, "quarantined": 9.0,
 	} {
 		if pool := pools[0].(map[string]any); pool[key] != want {
 			t.Errorf("pool's %s is %v", key, pool[key])

@@ -20,7 +20,7 @@ type token struct {
 	Alias    string   `json:"alias"`
 	Tags     []string `json:"tags"`
 	Enabled  bool     `json:"enabled"`
-	// State is ready, cooling, expired or disabled.
+	// State is ready, quarantined, cooling, probing, parked, expired or disabled.
 	State string `json:"state"`
 	// Token and Checksum are masked.
 	Token       string     `json:"token"`
@@ -54,10 +54,13 @@ func tokenOf(t *tokenstorev1.Token) token {
 }
 
 var states = map[string]tokenstorev1.TokenState{
-	"ready":    tokenstorev1.TokenState_TOKEN_STATE_READY,
-	"cooling":  tokenstorev1.TokenState_TOKEN_STATE_COOLING,
-	"expired":  tokenstorev1.TokenState_TOKEN_STATE_EXPIRED,
-	"disabled": tokenstorev1.TokenState_TOKEN_STATE_DISABLED,
+	"ready":       tokenstorev1.TokenState_TOKEN_STATE_READY,
+	"quarantined": tokenstorev1.TokenState_TOKEN_STATE_QUARANTINED,
+	"cooling":     tokenstorev1.TokenState_TOKEN_STATE_COOLING,
+	"probing":     tokenstorev1.TokenState_TOKEN_STATE_PROBING,
+	"parked":      tokenstorev1.TokenState_TOKEN_STATE_PARKED,
+	"expired":     tokenstorev1.TokenState_TOKEN_STATE_EXPIRED,
+	"disabled":    tokenstorev1.TokenState_TOKEN_STATE_DISABLED,
 }
 
 var stateNames = func() map[tokenstorev1.TokenState]string {

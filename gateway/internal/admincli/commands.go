@@ -3,7 +3,7 @@ package admincli
 // commands are all there are, in the order of the usage. It is filled at start
 // because a command's code lists them, too.
 var commands = []command{
-	{name: "tokens list", args: "[--upstream NAME] [--state ready|cooling|expired|disabled] [--tag TAG] [--search TEXT]", help: "the pool", prepare: listTokens},
+	{name: "tokens list", args: "[--upstream NAME] [--state ready|quarantined|cooling|probing|parked|expired|disabled] [--tag TAG] [--search TEXT]", help: "the pool", prepare: listTokens},
 	{name: "tokens show", args: "TOKEN", help: "one token", min: 1, max: 1, prepare: showToken},
 	{name: "tokens add", args: "[--upstream NAME] [--alias ALIAS] [--tags TAG,…] [--cap N] [--weight N] [--checksum TEXT] [--disabled]", help: "adds the token that is read from standard input", prepare: addToken},
 	{name: "tokens edit", args: "TOKEN [--alias ALIAS] [--tags TAG,…] [--cap N] [--weight N] [--checksum TEXT]", help: "changes what is named", min: 1, max: 1, prepare: editToken},

@@ -521,7 +521,8 @@ type Lease struct {
 	MacHash     string `protobuf:"bytes,7,opt,name=mac_hash,json=macHash,proto3" json:"mac_hash,omitempty"`
 	Alias       string `protobuf:"bytes,8,opt,name=alias,proto3" json:"alias,omitempty"`
 	Fingerprint string `protobuf:"bytes,9,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
-	// The token has a concurrency cap: give the lease back at once.
+	// The token's room is bounded, by its cap or its phase: give the lease back at
+	// once.
 	Capped bool `protobuf:"varint,10,opt,name=capped,proto3" json:"capped,omitempty"`
 	// What may be shown of the secret, for the request log.
 	MaskedSecret  string `protobuf:"bytes,11,opt,name=masked_secret,json=maskedSecret,proto3" json:"masked_secret,omitempty"`
@@ -716,13 +717,18 @@ func (x *Denial) GetPool() *PoolSummary {
 
 // PoolSummary counts the tokens of a pool by what excludes them.
 type PoolSummary struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Total         uint32                 `protobuf:"varint,1,opt,name=total,proto3" json:"total,omitempty"`
-	Disabled      uint32                 `protobuf:"varint,2,opt,name=disabled,proto3" json:"disabled,omitempty"`
-	Expired       uint32                 `protobuf:"varint,3,opt,name=expired,proto3" json:"expired,omitempty"`
-	Cooling       uint32                 `protobuf:"varint,4,opt,name=cooling,proto3" json:"cooling,omitempty"`
-	Capped        uint32                 `protobuf:"varint,5,opt,name=capped,proto3" json:"capped,omitempty"`
-	Tried         uint32                 `protobuf:"varint,6,opt,name=tried,proto3" json:"tried,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Total    uint32                 `protobuf:"varint,1,opt,name=total,proto3" json:"total,omitempty"`
+	Disabled uint32                 `protobuf:"varint,2,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	Expired  uint32                 `protobuf:"varint,3,opt,name=expired,proto3" json:"expired,omitempty"`
+	Cooling  uint32                 `protobuf:"varint,4,opt,name=cooling,proto3" json:"cooling,omitempty"`
+	Capped   uint32                 `protobuf:"varint,5,opt,name=capped,proto3" json:"capped,omitempty"`
+	Tried    uint32                 `protobuf:"varint,6,opt,name=tried,proto3" json:"tried,omitempty"`
+	Parked   uint32                 `protobuf:"varint,7,opt,name=parked,proto3" json:"parked,omitempty"`
+	// These have no room until it is known what becomes of the requests that they
+	// have.
+	Probing       uint32 `protobuf:"varint,8,opt,name=probing,proto3" json:"probing,omitempty"`
+	Quarantined   uint32 `protobuf:"varint,9,opt,name=quarantined,proto3" json:"quarantined,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -795,6 +801,27 @@ func (x *PoolSummary) GetCapped() uint32 {
 func (x *PoolSummary) GetTried() uint32 {
 	if x != nil {
 		return x.Tried
+	}
+	return 0
+}
+
+func (x *PoolSummary) GetParked() uint32 {
+	if x != nil {
+		return x.Parked
+	}
+	return 0
+}
+
+func (x *PoolSummary) GetProbing() uint32 {
+	if x != nil {
+		return x.Probing
+	}
+	return 0
+}
+
+func (x *PoolSummary) GetQuarantined() uint32 {
+	if x != nil {
+		return x.Quarantined
 	}
 	return 0
 }
@@ -1147,7 +1174,8 @@ type Candidate struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	TokenId string                 `protobuf:"bytes,1,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
 	Alias   string                 `protobuf:"bytes,2,opt,name=alias,proto3" json:"alias,omitempty"`
-	// Empty when eligible; else disabled, expired, cooling, cooling_model, capped.
+	// Empty when eligible; else disabled, parked, expired, cooling, cooling_model,
+	// probing, probing_model, quarantined, capped.
 	ExcludedBy    string                 `protobuf:"bytes,3,opt,name=excluded_by,json=excludedBy,proto3" json:"excluded_by,omitempty"`
 	Until         *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=until,proto3" json:"until,omitempty"`
 	Score         float64                `protobuf:"fixed64,5,opt,name=score,proto3" json:"score,omitempty"`
@@ -1266,14 +1294,17 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x12:\n" +
 	"\vretry_after\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"retryAfter\x12.\n" +
-	"\x04pool\x18\x05 \x01(\v2\x1a.tokenstore.v1.PoolSummaryR\x04pool\"\xa1\x01\n" +
+	"\x04pool\x18\x05 \x01(\v2\x1a.tokenstore.v1.PoolSummaryR\x04pool\"\xf5\x01\n" +
 	"\vPoolSummary\x12\x14\n" +
 	"\x05total\x18\x01 \x01(\rR\x05total\x12\x1a\n" +
 	"\bdisabled\x18\x02 \x01(\rR\bdisabled\x12\x18\n" +
 	"\aexpired\x18\x03 \x01(\rR\aexpired\x12\x18\n" +
 	"\acooling\x18\x04 \x01(\rR\acooling\x12\x16\n" +
 	"\x06capped\x18\x05 \x01(\rR\x06capped\x12\x14\n" +
-	"\x05tried\x18\x06 \x01(\rR\x05tried\"\xf9\x01\n" +
+	"\x05tried\x18\x06 \x01(\rR\x05tried\x12\x16\n" +
+	"\x06parked\x18\a \x01(\rR\x06parked\x12\x18\n" +
+	"\aprobing\x18\b \x01(\rR\aprobing\x12 \n" +
+	"\vquarantined\x18\t \x01(\rR\vquarantined\"\xf9\x01\n" +
 	"\x06Report\x12\x19\n" +
 	"\blease_id\x18\x01 \x01(\tR\aleaseId\x12\x19\n" +
 	"\btoken_id\x18\x02 \x01(\tR\atokenId\x120\n" +

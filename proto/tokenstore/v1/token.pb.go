@@ -29,8 +29,16 @@ const (
 	TokenState_TOKEN_STATE_UNSPECIFIED TokenState = 0
 	TokenState_TOKEN_STATE_READY       TokenState = 1
 	TokenState_TOKEN_STATE_COOLING     TokenState = 2
-	TokenState_TOKEN_STATE_EXPIRED     TokenState = 3
-	TokenState_TOKEN_STATE_DISABLED    TokenState = 4
+	// It has expired, or will before a stream of usual length would end.
+	TokenState_TOKEN_STATE_EXPIRED  TokenState = 3
+	TokenState_TOKEN_STATE_DISABLED TokenState = 4
+	// It has cooled, and few requests at a time find out whether that has helped.
+	TokenState_TOKEN_STATE_PROBING TokenState = 5
+	// It was refused again and again: only a person brings it back.
+	TokenState_TOKEN_STATE_PARKED TokenState = 6
+	// It is new: one request at a time until one has succeeded, or goes on for more
+	// than two seconds.
+	TokenState_TOKEN_STATE_QUARANTINED TokenState = 7
 )
 
 // Enum value maps for TokenState.
@@ -41,6 +49,9 @@ var (
 		2: "TOKEN_STATE_COOLING",
 		3: "TOKEN_STATE_EXPIRED",
 		4: "TOKEN_STATE_DISABLED",
+		5: "TOKEN_STATE_PROBING",
+		6: "TOKEN_STATE_PARKED",
+		7: "TOKEN_STATE_QUARANTINED",
 	}
 	TokenState_value = map[string]int32{
 		"TOKEN_STATE_UNSPECIFIED": 0,
@@ -48,6 +59,9 @@ var (
 		"TOKEN_STATE_COOLING":     2,
 		"TOKEN_STATE_EXPIRED":     3,
 		"TOKEN_STATE_DISABLED":    4,
+		"TOKEN_STATE_PROBING":     5,
+		"TOKEN_STATE_PARKED":      6,
+		"TOKEN_STATE_QUARANTINED": 7,
 	}
 )
 
@@ -1908,6 +1922,9 @@ type PoolState struct {
 	InFlight uint32 `protobuf:"varint,6,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
 	// Enabled tokens that expire within a week.
 	Expiring      uint32 `protobuf:"varint,7,opt,name=expiring,proto3" json:"expiring,omitempty"`
+	Probing       uint32 `protobuf:"varint,8,opt,name=probing,proto3" json:"probing,omitempty"`
+	Parked        uint32 `protobuf:"varint,9,opt,name=parked,proto3" json:"parked,omitempty"`
+	Quarantined   uint32 `protobuf:"varint,10,opt,name=quarantined,proto3" json:"quarantined,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1987,6 +2004,27 @@ func (x *PoolState) GetInFlight() uint32 {
 func (x *PoolState) GetExpiring() uint32 {
 	if x != nil {
 		return x.Expiring
+	}
+	return 0
+}
+
+func (x *PoolState) GetProbing() uint32 {
+	if x != nil {
+		return x.Probing
+	}
+	return 0
+}
+
+func (x *PoolState) GetParked() uint32 {
+	if x != nil {
+		return x.Parked
+	}
+	return 0
+}
+
+func (x *PoolState) GetQuarantined() uint32 {
+	if x != nil {
+		return x.Quarantined
 	}
 	return 0
 }
@@ -2131,7 +2169,7 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x1aRecordTokenAccountResponse\"\x17\n" +
 	"\x15SummarizePoolsRequest\"H\n" +
 	"\x16SummarizePoolsResponse\x12.\n" +
-	"\x05pools\x18\x01 \x03(\v2\x18.tokenstore.v1.PoolStateR\x05pools\"\xc6\x01\n" +
+	"\x05pools\x18\x01 \x03(\v2\x18.tokenstore.v1.PoolStateR\x05pools\"\x9a\x02\n" +
 	"\tPoolState\x12\x1a\n" +
 	"\bupstream\x18\x01 \x01(\tR\bupstream\x12\x14\n" +
 	"\x05ready\x18\x02 \x01(\rR\x05ready\x12\x18\n" +
@@ -2139,14 +2177,21 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\aexpired\x18\x04 \x01(\rR\aexpired\x12\x1a\n" +
 	"\bdisabled\x18\x05 \x01(\rR\bdisabled\x12\x1b\n" +
 	"\tin_flight\x18\x06 \x01(\rR\binFlight\x12\x1a\n" +
-	"\bexpiring\x18\a \x01(\rR\bexpiring*\x8c\x01\n" +
+	"\bexpiring\x18\a \x01(\rR\bexpiring\x12\x18\n" +
+	"\aprobing\x18\b \x01(\rR\aprobing\x12\x16\n" +
+	"\x06parked\x18\t \x01(\rR\x06parked\x12 \n" +
+	"\vquarantined\x18\n" +
+	" \x01(\rR\vquarantined*\xda\x01\n" +
 	"\n" +
 	"TokenState\x12\x1b\n" +
 	"\x17TOKEN_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11TOKEN_STATE_READY\x10\x01\x12\x17\n" +
 	"\x13TOKEN_STATE_COOLING\x10\x02\x12\x17\n" +
 	"\x13TOKEN_STATE_EXPIRED\x10\x03\x12\x18\n" +
-	"\x14TOKEN_STATE_DISABLED\x10\x04*\x8f\x01\n" +
+	"\x14TOKEN_STATE_DISABLED\x10\x04\x12\x17\n" +
+	"\x13TOKEN_STATE_PROBING\x10\x05\x12\x16\n" +
+	"\x12TOKEN_STATE_PARKED\x10\x06\x12\x1b\n" +
+	"\x17TOKEN_STATE_QUARANTINED\x10\a*\x8f\x01\n" +
 	"\x0fTokenFileFormat\x12!\n" +
 	"\x1dTOKEN_FILE_FORMAT_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17TOKEN_FILE_FORMAT_TOKEN\x10\x01\x12 \n" +

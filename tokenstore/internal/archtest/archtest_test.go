@@ -25,7 +25,7 @@ var allowed = map[string][]string{
 
 	// Redis, and what uses it.
 	"internal/redisstore": {"internal/latency", "internal/logindex", "internal/seal", "internal/token"},
-	"internal/leasing":    {"internal/redisstore", "internal/rotation"},
+	"internal/leasing":    {"internal/redisstore", "internal/rotation", "internal/token"},
 	"internal/config":     {"internal/genfile", "internal/redisstore", "internal/token"},
 
 	"internal/tokenfile": {"internal/files", "internal/redisstore", "internal/token"},

@@ -314,6 +314,7 @@ func denialFrom(id uint64, refused *rpcerr.Error, shortage redisstore.Shortage) 
 		Pool: &tokenstorev1.PoolSummary{
 			Total: count(shortage.Total), Disabled: count(shortage.Disabled), Expired: count(shortage.Expired),
 			Cooling: count(shortage.Cooling), Capped: count(shortage.Capped), Tried: count(shortage.Tried),
+			Parked: count(shortage.Parked), Probing: count(shortage.Probing), Quarantined: count(shortage.Quarantined),
 		},
 	}
 	if refused.RetryAfter > 0 {

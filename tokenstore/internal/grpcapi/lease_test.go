@@ -77,7 +77,7 @@ func (f *faultyStore) Renew(ctx context.Context, leases []redisstore.LeaseRef, t
 	return f.Store.Renew(ctx, leases, ttl)
 }
 
-// startLeases serves leases of the tokens with these caps; their aliases are t0, t1 …
+// startLeases serves leases of proven tokens with these caps; their aliases are t0, t1 …
 func startLeases(t *testing.T, caps ...uint32) *leaseService {
 	t.Helper()
 	s := &leaseService{service: start(t, testredis.Mini(t)), stopping: make(chan struct{})}
@@ -87,6 +87,7 @@ func startLeases(t *testing.T, caps ...uint32) *leaseService {
 		if _, err := s.store.CreateToken(t.Context(), draft); err != nil {
 			t.Fatal(err)
 		}
+		prove(t, s.store, draft.Alias)
 	}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
 	s.faults = &faultyStore{Store: s.store}
@@ -125,6 +126,18 @@ func startLeases(t *testing.T, caps ...uint32) *leaseService {
 	}
 	s.client = tokenstorev1.NewLeaseServiceClient(dial(t, listener, grpc.WithPerRPCCredentials(bearer(sharedSecret))))
 	return s
+}
+
+// prove ends the quarantine of the token that has the alias.
+func prove(t *testing.T, store *redisstore.Store, alias string) {
+	t.Helper()
+	taken, _, err := store.Acquire(t.Context(), redisstore.Wanted{Upstream: "cursor", Alias: alias, Count: 1, TTL: time.Minute})
+	if err != nil || len(taken) != 1 {
+		t.Fatal(taken, err)
+	}
+	if _, err := store.Settle(t.Context(), []redisstore.Settlement{{LeaseRef: taken[0].LeaseRef, Effect: redisstore.Succeeded}}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // openLeases counts the leases that Redis has of a token.

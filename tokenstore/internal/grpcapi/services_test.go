@@ -364,7 +364,7 @@ func TestTokenAccounts(t *testing.T) {
 			t.Errorf("account %v, %v", got, err)
 		}
 		pools, err := tokens.SummarizePools(ctx, &tokenstorev1.SummarizePoolsRequest{})
-		if err != nil || len(pools.GetPools()) != 1 || pools.GetPools()[0].GetUpstream() != "cursor" || pools.GetPools()[0].GetReady() != 1 {
+		if err != nil || len(pools.GetPools()) != 1 || pools.GetPools()[0].GetUpstream() != "cursor" || pools.GetPools()[0].GetQuarantined() != 1 {
 			t.Errorf("pools %v, %v", pools, err)
 		}
 		_, err = tokens.RevealToken(ctx, &tokenstorev1.RevealTokenRequest{Id: "x"})

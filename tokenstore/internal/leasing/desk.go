@@ -18,6 +18,7 @@ import (
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/redisstore"
 	"carousel.internal/tokenstore/internal/rotation"
+	"carousel.internal/tokenstore/internal/token"
 )
 
 const (
@@ -126,7 +127,12 @@ func worthWaiting(answer Answer, until time.Time) bool {
 		return false
 	}
 	soonest := answer.Shortage.Soonest
-	return answer.Shortage.Capped > 0 || soonest > 0 && time.Now().Add(soonest).Before(until)
+	return busy(answer.Shortage) > 0 || soonest > 0 && time.Now().Add(soonest).Before(until)
+}
+
+// busy counts the tokens that have no room for now.
+func busy(shortage redisstore.Shortage) int {
+	return shortage.Capped + shortage.Probing + shortage.Quarantined
 }
 
 // acquire takes up to demand.Count leases, or says why there is none; a brief
@@ -222,7 +228,7 @@ func (d *Desk) putAway(ctx context.Context, upstream string, taken redisstore.Ta
 		return
 	}
 	changed, applyErr := d.store.Apply(ctx, redisstore.Transition{
-		TokenID: taken.TokenID, Upstream: upstream, Epoch: taken.Epoch(), CoolFor: unreadableFor,
+		TokenID: taken.TokenID, Upstream: upstream, Epoch: taken.Epoch(), Cause: "unreadable", CoolFor: unreadableFor,
 	})
 	if applyErr != nil || changed {
 		d.log.LogAttrs(ctx, slog.LevelError, "token can't be opened and cools", slog.String("token_id", taken.TokenID),
@@ -270,17 +276,18 @@ func refusal(demand Demand, shortage redisstore.Shortage) *rpcerr.Error {
 		return refusalByName(demand, shortage)
 	}
 	// Tokens that only an admin can bring back.
-	gone := shortage.Disabled + shortage.Expired
+	gone := shortage.Disabled + shortage.Expired + shortage.Parked
 	switch {
 	case shortage.Total == 0:
 		return rpcerr.New(tokenstorev1.Reason_REASON_NO_TOKENS, "upstream %q has no tokens; add one", demand.Upstream)
 	case gone == shortage.Total:
-		return rpcerr.New(tokenstorev1.Reason_REASON_NO_TOKENS, "none of the %d tokens of upstream %q can be used: %d disabled, %d expired",
-			shortage.Total, demand.Upstream, shortage.Disabled, shortage.Expired)
+		return rpcerr.New(tokenstorev1.Reason_REASON_NO_TOKENS, "none of the %d tokens of upstream %q can be used: %d disabled, %d expired, %d parked",
+			shortage.Total, demand.Upstream, shortage.Disabled, shortage.Expired, shortage.Parked)
 	default:
 		refused := rpcerr.New(tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE,
-			"no token of upstream %q is free: of %d, %d busy, %d cooling, %d tried by this request, %d disabled, %d expired", demand.Upstream,
-			shortage.Total, shortage.Capped, shortage.Cooling, shortage.Tried, shortage.Disabled, shortage.Expired)
+			"no token of upstream %q is free: of %d, %d busy, %d cooling, %d being probed, %d tried by this request, %d disabled, %d expired, %d parked",
+			demand.Upstream, shortage.Total, shortage.Capped, shortage.Cooling, shortage.Probing+shortage.Quarantined, shortage.Tried,
+			shortage.Disabled, shortage.Expired, shortage.Parked)
 		refused.RetryAfter = retryAfter(shortage)
 		return refused
 	}
@@ -300,9 +307,11 @@ func refusalByName(demand Demand, shortage redisstore.Shortage) *rpcerr.Error {
 		return refuse(tokenstorev1.Reason_REASON_NO_TOKENS, "is disabled")
 	case shortage.Expired > 0:
 		return refuse(tokenstorev1.Reason_REASON_NO_TOKENS, "has expired")
+	case shortage.Parked > 0:
+		return refuse(tokenstorev1.Reason_REASON_NO_TOKENS, "is parked: it was refused again and again")
 	case shortage.Cooling > 0:
 		return refuse(tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE, "is cooling")
-	case shortage.Capped > 0:
+	case busy(shortage) > 0:
 		return refuse(tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE, "is busy")
 	default:
 		return refuse(tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE, "has been tried by this request")
@@ -312,7 +321,7 @@ func refusalByName(demand Demand, shortage redisstore.Shortage) *rpcerr.Error {
 // retryAfter is when it is worth asking again; 0: not by waiting.
 func retryAfter(shortage redisstore.Shortage) time.Duration {
 	wait := cmp.Or(shortage.Soonest, shortage.SoonestTried)
-	if wait == 0 && shortage.Capped > 0 {
+	if wait == 0 && busy(shortage) > 0 {
 		return time.Second
 	}
 	return wait
@@ -368,13 +377,14 @@ func (d *Desk) judge(ctx context.Context, report Report, settled redisstore.Sett
 	if !settled.Live || settled.Epoch != report.Epoch() {
 		return nil // a late report: the token is not what it was
 	}
-	verdict := rotation.Judge(report.Outcome, settled.Streak, report.RetryAfter, rand.Float64()) //nolint:gosec // jitter needs no secrecy
+	past := rotation.Past{Streak: settled.Streak, Cause: token.Outcome(settled.Cause), ModelStreak: settled.ModelStreak}
+	verdict := rotation.Judge(report.Outcome, past, report.RetryAfter, rand.Float64()) //nolint:gosec // jitter needs no secrecy
 	if verdict.Scope == rotation.Nothing {
 		return nil
 	}
 	transition := redisstore.Transition{
 		TokenID: report.TokenID, Upstream: settled.Upstream, Epoch: settled.Epoch,
-		Streak: verdict.Streak, CoolFor: verdict.CoolFor,
+		Cause: token.Class(report.Outcome), Streak: verdict.Streak, CoolFor: verdict.CoolFor,
 	}
 	if verdict.Scope == rotation.Model {
 		if report.Model == "" {
@@ -387,9 +397,9 @@ func (d *Desk) judge(ctx context.Context, report Report, settled redisstore.Sett
 		return err
 	}
 	if changed {
-		d.log.LogAttrs(ctx, slog.LevelWarn, "token cools", slog.String("token_id", report.TokenID),
-			slog.String("upstream", settled.Upstream), slog.String("model", transition.Model), slog.String("outcome", report.Outcome.String()),
-			slog.Duration("for", verdict.CoolFor), slog.String("request_id", report.RequestID), slog.String("evidence", report.Detail))
+		d.log.LogAttrs(ctx, slog.LevelWarn, "token cools or is parked", slog.String("token_id", report.TokenID),
+			slog.String("upstream", settled.Upstream), slog.String("model", transition.Model), slog.String("class", transition.Cause),
+			slog.Bool("parked", verdict.Park), slog.Duration("for", verdict.CoolFor), slog.String("request_id", report.RequestID), slog.String("evidence", report.Detail))
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/redisstore"
+	"carousel.internal/tokenstore/internal/token"
 )
 
 // atDesk runs the test, on a clock of its own, with a desk that is being served.
@@ -423,7 +424,8 @@ func TestOutcomes(t *testing.T) {
 				t.Fatal("what does it do to a token?")
 			}
 			atDesk(t, func(t *testing.T, d *desk) {
-				d.store.add("a", 0).streak = 2
+				proven := d.store.add("a", 0)
+				proven.streak, proven.cause, proven.modelStreak = 2, token.Class(outcome), 5
 				leases := d.ask(Demand{Count: 2})
 				expect(t, "two", leases, "a a")
 				report := Report{
@@ -446,10 +448,10 @@ func TestOutcomes(t *testing.T) {
 				}
 				streak := 3
 				if want.model != "" {
-					streak = 2
+					streak = 6
 				}
 				if len(applied) != 1 || applied[0] != (redisstore.Transition{
-					TokenID: "a", Upstream: "u", Epoch: 1, Streak: streak, CoolFor: 42 * time.Second, Model: want.model,
+					TokenID: "a", Upstream: "u", Epoch: 1, Cause: token.Class(outcome), Streak: streak, CoolFor: 42 * time.Second, Model: want.model,
 				}) {
 					t.Errorf("%+v", applied)
 				}
@@ -536,6 +538,8 @@ func TestRefusalByNameSaysWhatIsWrong(t *testing.T) {
 		"disabled": {redisstore.Shortage{Total: 1, Disabled: 1}, useless, `the token "work" of upstream "u" is disabled`, 0},
 		"expired":  {redisstore.Shortage{Total: 1, Expired: 1}, useless, `the token "work" of upstream "u" has expired`, 0},
 		"cooling":  {redisstore.Shortage{Total: 1, Cooling: 1, Soonest: time.Minute}, busy, `the token "work" of upstream "u" is cooling`, time.Minute},
+		"parked":   {redisstore.Shortage{Total: 1, Parked: 1}, useless, `the token "work" of upstream "u" is parked: it was refused again and again`, 0},
+		"probed":   {redisstore.Shortage{Total: 1, Probing: 1}, busy, `the token "work" of upstream "u" is busy`, time.Second},
 		"capped":   {redisstore.Shortage{Total: 1, Capped: 1}, busy, `the token "work" of upstream "u" is busy`, time.Second},
 		"tried":    {redisstore.Shortage{Total: 1, Tried: 1}, busy, `the token "work" of upstream "u" has been tried by this request`, 0},
 	}
@@ -559,7 +563,9 @@ func TestWhenToAskAgain(t *testing.T) {
 		"the first that cools":                       {redisstore.Shortage{Total: 2, Cooling: 2, Soonest: time.Minute, SoonestTried: time.Second}, time.Minute},
 		"those that were tried, where there is none": {redisstore.Shortage{Total: 1, Cooling: 1, SoonestTried: time.Minute}, time.Minute},
 		"busy ones":           {redisstore.Shortage{Total: 1, Capped: 1}, time.Second},
-		"only an admin helps": {redisstore.Shortage{Total: 2, Disabled: 1, Expired: 1}, 0},
+		"ones being probed":   {redisstore.Shortage{Total: 2, Probing: 1, Parked: 1}, time.Second},
+		"a new one":           {redisstore.Shortage{Total: 1, Quarantined: 1, Soonest: 2 * time.Second}, 2 * time.Second},
+		"only an admin helps": {redisstore.Shortage{Total: 3, Disabled: 1, Expired: 1, Parked: 1}, 0},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

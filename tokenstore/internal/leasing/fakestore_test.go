@@ -32,7 +32,10 @@ type fakeToken struct {
 	cools  time.Time
 	epoch  uint64
 	streak int
-	open   map[string]bool
+	cause  string
+	// modelStreak is answered as if every lease were a probe of its model.
+	modelStreak int
+	open        map[string]bool
 	// broken is what Credential answers.
 	broken error
 }
@@ -131,6 +134,7 @@ func (f *fakeStore) Settle(_ context.Context, settlements []redisstore.Settlemen
 		owner := f.find(each.TokenID)
 		settled = append(settled, redisstore.Settled{
 			Live: owner.open[each.LeaseID], Upstream: "u", Epoch: owner.epoch, Streak: owner.streak,
+			Cause: owner.cause, ModelStreak: owner.modelStreak,
 		})
 		delete(owner.open, each.LeaseID)
 	}

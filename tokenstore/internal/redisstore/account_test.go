@@ -100,11 +100,11 @@ func TestSummarizePools(t *testing.T) {
 		off := draft("cursor", "off")
 		off.Enabled = false
 		create(t, store, off)
-		create(t, store, draft("cursor", "ready"))
+		trusted(t, store, create(t, store, draft("cursor", "ready")))
 		create(t, store, draft("cursor", jwtUntil(time.Now().Add(-time.Hour))))
 		create(t, store, draft("cursor", jwtUntil(time.Now().Add(time.Hour))))
 		create(t, store, draft("cursor", jwtUntil(time.Now().Add(30*24*time.Hour))))
-		cools := create(t, store, draft("openai", "cools")).GetId()
+		cools := trusted(t, store, create(t, store, draft("openai", "cools")))
 		taken, _, err := store.Acquire(ctx, Wanted{Upstream: "openai", Model: "m", Count: 2, TTL: time.Minute})
 		if err != nil {
 			t.Fatal(err)
@@ -113,7 +113,7 @@ func TestSummarizePools(t *testing.T) {
 			t.Fatal(changed, err)
 		}
 		want := []*tokenstorev1.PoolState{
-			{Upstream: "cursor", Ready: 3, Expired: 1, Disabled: 1, Expiring: 1},
+			{Upstream: "cursor", Ready: 1, Quarantined: 2, Expired: 1, Disabled: 1, Expiring: 1},
 			{Upstream: "openai", Cooling: 1, InFlight: 2},
 		}
 		pools, err := store.SummarizePools(ctx)

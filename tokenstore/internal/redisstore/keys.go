@@ -35,9 +35,15 @@ func tokenIDsKey() string { return poolPrefix + "ids" }
 //	cap weight  whole numbers; cap 0 is unlimited
 //	expires     ms, 0 for never
 //	cooling     ms until which it is not picked, 0 for not
-//	streak      failures in a row that made it cool
-//	m:<model>   ms until which it is not picked for that model
-//	due         only while it is set aside at its cap: the score that it comes back with
+//	cause       class of the outcome that made it cool or parked it last
+//	streak      failures of that class in a row that made it cool
+//	phase       absent: open; `new`: in quarantine; a number: being probed, with so
+//	            many requests at a time; `parked`
+//	m:<model>   `<ms> <streak>` until which it is not picked for that model, and how
+//	            often in a row it has cooled for it; while it is probed also the
+//	            probe's lease, `<ms> <streak> <lease id>`
+//	due         only while it is set aside for want of room: the score that it comes
+//	            back with
 //	requests failures last_used last_error   counters and evidence
 //	account     sealed protobuf TokenAccount: what the upstream told last
 func tokenKey(id string) string { return tokenKeyPrefix() + id }
@@ -59,7 +65,7 @@ func inflightKeyPrefix() string { return poolPrefix + "inflight:" }
 // virtual time at which each is due.
 //
 // A token that cools is in coolingKey instead, as is one that stays at its cap
-// while others are picked. One that is disabled, or that an acquire finds
+// while others are picked. One that is disabled or parked, or that an acquire finds
 // expired, is in neither, until an edit puts it back.
 func orderKey(upstream string) string { return orderKeyPrefix() + upstream }
 

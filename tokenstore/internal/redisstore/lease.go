@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"carousel.internal/tokenstore/internal/token"
 )
 
 var (
@@ -56,6 +58,9 @@ type Taken struct {
 // Shortage counts a pool's tokens by what excluded them.
 type Shortage struct {
 	Total, Disabled, Expired, Cooling, Capped, Tried int
+	// Parked ones need a person. Probing and Quarantined ones have no room until
+	// it is known what becomes of the requests that they have.
+	Parked, Probing, Quarantined int
 	// Soonest is the time until the first cooling one is back; 0 when none is.
 	Soonest time.Duration
 	// SoonestTried is the same of those that the request has tried.
@@ -88,6 +93,7 @@ func (s *Store) runAcquire(ctx context.Context, wanted Wanted, mode string) (*ro
 	args := []any{
 		tokenKeyPrefix(), inflightKeyPrefix(), wanted.Upstream, wanted.Model,
 		wanted.Count, wanted.TTL.Milliseconds(), mode, flag(!wanted.Brief), wanted.Alias,
+		token.ExpiryLead.Milliseconds(), s.patience.Milliseconds(),
 	}
 	for _, id := range wanted.Exclude {
 		args = append(args, id)
@@ -117,6 +123,7 @@ func shortageFrom(reply *row) Shortage {
 	count := func(i int) int { return int(reply.number(i)) }
 	shortage := Shortage{
 		Total: count(2), Disabled: count(3), Expired: count(4), Cooling: count(5), Capped: count(6), Tried: count(7),
+		Parked: count(8), Probing: count(9), Quarantined: count(10),
 	}
 	until := func(i int) time.Duration {
 		if end := reply.number(i); end > 0 {
@@ -124,7 +131,7 @@ func shortageFrom(reply *row) Shortage {
 		}
 		return 0
 	}
-	shortage.Soonest, shortage.SoonestTried = until(8), until(9)
+	shortage.Soonest, shortage.SoonestTried = until(11), until(12)
 	return shortage
 }
 
@@ -132,8 +139,8 @@ func shortageFrom(reply *row) Shortage {
 type Candidate struct {
 	TokenID string
 	Alias   string
-	// ExcludedBy is empty when eligible, else disabled, expired, cooling,
-	// cooling_model or capped.
+	// ExcludedBy is empty when eligible, else disabled, parked, expired, cooling,
+	// cooling_model, probing, probing_model, quarantined or capped.
 	ExcludedBy string
 	// Until is zero when unknown.
 	Until time.Time
@@ -187,10 +194,15 @@ type Settlement struct {
 type Settled struct {
 	// Live is false for a lease that had expired or ended before.
 	Live bool
-	// Upstream, Epoch and Streak are the token's.
+	// Upstream and Epoch are the token's.
 	Upstream string
 	Epoch    uint64
-	Streak   int
+	// Streak is how often in a row it has cooled for Cause.
+	Streak int
+	Cause  string
+	// ModelStreak is how often in a row it has cooled for the lease's model, where
+	// this was a probe of that.
+	ModelStreak int
 }
 
 // Settle ends leases; answers one Settled each, in order.
@@ -207,15 +219,30 @@ func (s *Store) Settle(ctx context.Context, settlements []Settlement) ([]Settled
 	if err != nil {
 		return nil, storeError("settle", err)
 	}
+	const width = 4
 	reply := &row{values: values}
 	settled := make([]Settled, len(settlements))
 	for i := range settled {
 		settled[i] = Settled{
-			Live: reply.number(4*i) == 1, Upstream: reply.text(4*i + 1),
-			Epoch: reply.count(4*i + 2), Streak: int(reply.number(4*i + 3)),
+			Live: reply.number(width*i) == 1, Upstream: reply.text(width*i + 1), Epoch: reply.count(width*i + 2),
 		}
+		settled[i].takePast(reply.text(width*i + 3))
 	}
 	return settled, reply.err
+}
+
+// takePast reads what the script says of a token that has cooled.
+func (s *Settled) takePast(text string) {
+	if text == "" {
+		return
+	}
+	streak, rest, _ := strings.Cut(text, " ")
+	ofModel, cause, _ := strings.Cut(rest, " ")
+	s.Streak, _ = strconv.Atoi(streak) // a script's own numbers
+	s.ModelStreak, _ = strconv.Atoi(ofModel)
+	if s.Streak > 0 {
+		s.Cause = cause
+	}
 }
 
 // Renew prolongs leases; answers those that are lost.
@@ -242,14 +269,17 @@ func (s *Store) Renew(ctx context.Context, leases []LeaseRef, ttl time.Duration)
 	return lost, reply.err
 }
 
-// Transition makes a token cool.
+// Transition makes a token cool, or parks it.
 type Transition struct {
 	TokenID  string
 	Upstream string
 	// Epoch is that of the lease whose report decided this.
 	Epoch uint64
-	// Streak is the new count of failures in a row.
-	Streak  int
+	// Cause is the class of the outcome.
+	Cause string
+	// Streak is the new count of coolings in a row for the cause, or for the model.
+	Streak int
+	// CoolFor is 0 where the token is parked.
 	CoolFor time.Duration
 	// Model limits the cooling to one model; empty: the whole token.
 	Model string
@@ -261,7 +291,7 @@ func (s *Store) Apply(ctx context.Context, transition Transition) (bool, error) 
 	keys := []string{tokenKey(transition.TokenID), orderKey(transition.Upstream), coolingKey(transition.Upstream)}
 	changed, err := transitionScript.run(ctx, s.client, keys,
 		transition.TokenID, transition.Epoch, transition.Streak, transition.CoolFor.Milliseconds(),
-		transition.Model, poolChannel).Bool()
+		transition.Model, transition.Cause, poolChannel).Bool()
 	return changed, storeError("transition", err)
 }
 

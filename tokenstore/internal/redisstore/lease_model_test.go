@@ -7,19 +7,22 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
 	"carousel.internal/tokenstore/internal/testredis"
+	"carousel.internal/tokenstore/internal/token"
 )
 
 // modelToken is a token as the model sees it.
 type modelToken struct {
 	id                         string
 	enabled, expired, cooling  bool
-	coolingFor                 map[string]bool
+	coolingFor                 map[string]*modelCooling
+	phase, cause               string
 	cap, weight                int
 	epoch, version             int
 	streak, requests, failures int
@@ -29,6 +32,65 @@ type modelToken struct {
 	waits bool
 	due   float64
 	open  map[string]bool
+}
+
+// modelCooling is the cooling for one model, until it has been probed with success.
+type modelCooling struct {
+	over   bool
+	streak int
+	// probe is the lease that finds out.
+	probe string
+}
+
+// room is how many leases more the token has for the demand.
+func (t *modelToken) room(wanted Wanted) int {
+	n := 0
+	for id := range t.open {
+		if (LeaseRef{LeaseID: id}).Epoch() == uint64(t.epoch) {
+			n++
+		}
+	}
+	room := math.MaxInt
+	if t.cap > 0 {
+		room = t.cap - len(t.open)
+	}
+	if t.phase == token.Quarantined {
+		room = min(room, 1-n)
+	} else if t.phase != "" {
+		most, _ := strconv.Atoi(t.phase) // nobody asks for a parked one's
+		room = min(room, most-n)
+	}
+	if t.coolingFor[wanted.Model] != nil {
+		room = min(room, 1)
+	}
+	return room
+}
+
+// success opens the token further.
+func (t *modelToken) success() {
+	t.lastError = ""
+	most, err := strconv.Atoi(t.phase)
+	if most *= 2; err == nil && most <= 8 && (t.cap == 0 || most < t.cap) {
+		t.phase = strconv.Itoa(most)
+		return
+	}
+	t.phase, t.streak = "", 0
+}
+
+// endProbe answers how often the token has cooled for the model of which the lease
+// was a probe.
+func (t *modelToken) endProbe(lease string, effect Effect) int {
+	for name, cooling := range t.coolingFor {
+		if cooling.probe != lease {
+			continue
+		}
+		cooling.probe = ""
+		if effect == Succeeded {
+			delete(t.coolingFor, name)
+		}
+		return cooling.streak
+	}
+	return 0
 }
 
 // model is what the scripts do, in plain Go: no order kept, no shortcuts.
@@ -44,21 +106,31 @@ func asks(wanted Wanted, id string) bool { return wanted.Alias == "" || wanted.A
 
 // excludes says why the token is not eligible.
 func (m *model) excludes(t *modelToken, wanted Wanted) string {
+	ofModel := t.coolingFor[wanted.Model]
 	switch {
 	case !t.enabled:
 		return "disabled"
+	case t.phase == token.Parked:
+		return "parked"
 	case t.expired:
 		return "expired"
 	case t.cooling:
 		return "cooling"
-	case t.coolingFor[wanted.Model]:
+	case ofModel != nil && !ofModel.over:
 		return "cooling_model"
+	case ofModel != nil && ofModel.probe != "":
+		return "probing_model"
 	case slices.Contains(wanted.Exclude, t.id):
 		return "tried"
 	case t.cap > 0 && (wanted.Ahead || len(t.open) >= t.cap):
 		return "capped"
+	case t.room(wanted) > 0:
+		return ""
+	case t.phase == token.Quarantined:
+		return "quarantined"
+	default:
+		return "probing"
 	}
-	return ""
 }
 
 func (m *model) acquire(wanted Wanted) (picks []string, shortage Shortage) {
@@ -66,15 +138,12 @@ func (m *model) acquire(wanted Wanted) (picks []string, shortage Shortage) {
 	scores := map[string]float64{}
 	rooms := map[string]int{}
 	for _, t := range m.tokens {
-		if !t.waits && t.enabled && !t.cooling {
+		if !t.waits && t.enabled && !t.cooling && t.phase != token.Parked {
 			t.waits, t.due = true, m.clock
 		}
 		if asks(wanted, t.id) && m.excludes(t, wanted) == "" {
 			scores[t.id] = max(t.due, m.clock-slack)
-			rooms[t.id] = math.MaxInt
-			if t.cap > 0 {
-				rooms[t.id] = t.cap - len(t.open)
-			}
+			rooms[t.id] = t.room(wanted)
 		}
 	}
 	for len(picks) < wanted.Count && len(scores) > 0 {
@@ -113,6 +182,12 @@ func (m *model) acquire(wanted Wanted) (picks []string, shortage Shortage) {
 			shortage.Tried++
 		case "capped":
 			shortage.Capped++
+		case "parked":
+			shortage.Parked++
+		case "probing", "probing_model":
+			shortage.Probing++
+		case "quarantined":
+			shortage.Quarantined++
 		}
 	}
 	return picks, shortage
@@ -137,7 +212,7 @@ func (m *model) settle(s Settlement) Settled {
 		case Failed:
 			t.lastError = s.Error
 		case Succeeded:
-			t.streak, t.lastError = 0, ""
+			t.success()
 		case Unused:
 			if t.waits {
 				t.due -= 1 / float64(t.weight)
@@ -145,7 +220,14 @@ func (m *model) settle(s Settlement) Settled {
 		case Neutral:
 		}
 	}
-	return Settled{Live: live, Upstream: somewhere, Epoch: uint64(t.epoch), Streak: t.streak}
+	settled := Settled{Live: live, Upstream: somewhere, Epoch: uint64(t.epoch), Streak: t.streak}
+	if t.streak > 0 {
+		settled.Cause = t.cause
+	}
+	if live {
+		settled.ModelStreak = t.endProbe(s.LeaseID, s.Effect)
+	}
+	return settled
 }
 
 func (m *model) renew(ref LeaseRef) (held bool) {
@@ -155,7 +237,7 @@ func (m *model) renew(ref LeaseRef) (held bool) {
 		return false
 	case t.open[ref.LeaseID]:
 		return true
-	case ref.Epoch() != uint64(t.epoch), t.cap > 0 && len(t.open) >= t.cap:
+	case ref.Epoch() != uint64(t.epoch), t.room(Wanted{}) < 1:
 		return false
 	}
 	t.open[ref.LeaseID] = true
@@ -168,15 +250,11 @@ func (m *model) apply(transition Transition) bool {
 	case t == nil || transition.Epoch != uint64(t.epoch):
 		return false
 	case transition.Model != "":
-		if t.coolingFor[transition.Model] {
-			return false
-		}
-		t.coolingFor[transition.Model] = true
+		t.coolingFor[transition.Model] = &modelCooling{streak: transition.Streak}
+	case transition.CoolFor > 0:
+		t.cooling, t.waits, t.streak, t.cause, t.phase = true, false, transition.Streak, transition.Cause, "1"
 	default:
-		if t.cooling {
-			return false
-		}
-		t.cooling, t.waits, t.streak = true, false, transition.Streak
+		t.cooling, t.waits, t.streak, t.cause, t.phase = false, false, transition.Streak, transition.Cause, token.Parked
 	}
 	t.epoch++
 	return true
@@ -189,7 +267,10 @@ func (m *model) edit(t *modelToken, enabled bool, capacity, weight int) {
 	if enabled != t.enabled {
 		t.waits, t.due = enabled, m.clock
 		if enabled {
-			t.cooling, t.coolingFor, t.streak = false, map[string]bool{}, 0
+			t.cooling, t.coolingFor, t.streak, t.cause = false, map[string]*modelCooling{}, 0, ""
+			if t.phase != token.Quarantined {
+				t.phase = ""
+			}
 		}
 	}
 	t.version++
@@ -236,7 +317,7 @@ func (m *machine) add(enabled bool, capacity, weight int) {
 	// Ids don't ascend with time.
 	id := fmt.Sprintf("%c%d", 'a'+m.named*7%26, m.named)
 	added := &modelToken{
-		id: id, enabled: enabled, coolingFor: map[string]bool{}, epoch: 1, version: 1,
+		id: id, enabled: enabled, coolingFor: map[string]*modelCooling{}, epoch: 1, version: 1, phase: token.Quarantined,
 		cap: capacity, weight: weight, open: map[string]bool{}, due: m.clock,
 	}
 	added.waits = added.enabled
@@ -286,7 +367,7 @@ func (m *machine) Restore(t *rapid.T) {
 	m.tokens[id] = restored
 	restored.epoch++
 	restored.version++
-	restored.waits, restored.due, restored.open = restored.enabled && !restored.cooling, m.clock, map[string]bool{}
+	restored.waits, restored.due, restored.open = restored.enabled && !restored.cooling && restored.phase != token.Parked, m.clock, map[string]bool{}
 }
 
 func (m *machine) ExpireToken(t *rapid.T) {
@@ -310,6 +391,10 @@ func (m *machine) AcquireSome(t *rapid.T) {
 	if !wanted.Ahead && len(wanted.Exclude) == 0 && wanted.Alias == "" {
 		m.explain(t, wanted)
 	}
+	bounded := map[string]bool{}
+	for id, each := range m.tokens {
+		bounded[id] = each.room(wanted) < math.MaxInt
+	}
 	taken, shortage, err := m.Store.Acquire(m.t.Context(), wanted)
 	m.must(err)
 	picks, missing := m.acquire(wanted)
@@ -321,11 +406,18 @@ func (m *machine) AcquireSome(t *rapid.T) {
 	}
 	for _, lease := range taken {
 		owner := m.tokens[lease.TokenID]
-		if lease.Epoch() != uint64(owner.epoch) || lease.Version != uint64(owner.version) || lease.Capped != (owner.cap > 0) || owner.open[lease.LeaseID] {
+		if lease.Epoch() != uint64(owner.epoch) || lease.Version != uint64(owner.version) || lease.Capped != bounded[lease.TokenID] || owner.open[lease.LeaseID] {
 			t.Fatalf("%+v on %+v", lease, owner)
 		}
 		owner.open[lease.LeaseID] = true
 		m.leases = append(m.leases, lease.LeaseRef)
+		cooled := owner.coolingFor[wanted.Model]
+		if strings.HasSuffix(lease.LeaseID, "-p") != (cooled != nil) {
+			t.Fatalf("%+v: is it a probe of %q? %+v", lease, wanted.Model, cooled)
+		}
+		if cooled != nil {
+			cooled.probe = lease.LeaseID
+		}
 	}
 }
 
@@ -380,13 +472,16 @@ func (m *machine) RenewSome(t *rapid.T) {
 func (m *machine) CoolOne(t *rapid.T) {
 	lease := m.anyLeases(t)[0]
 	transition := Transition{
-		TokenID: lease.TokenID, Upstream: somewhere, Epoch: lease.Epoch(), Streak: rapid.IntRange(1, 5).Draw(t, "streak"), CoolFor: time.Hour,
-		Model: rapid.SampledFrom([]string{"", "m1", "m2"}).Draw(t, "model"),
+		TokenID: lease.TokenID, Upstream: somewhere, Epoch: lease.Epoch(), Streak: rapid.IntRange(1, 5).Draw(t, "streak"), CoolFor: 2 * time.Hour,
+		Model: rapid.SampledFrom([]string{"", "m1", "m2"}).Draw(t, "model"), Cause: rapid.SampledFrom([]string{"auth", "quota"}).Draw(t, "cause"),
 	}
 	if cooling := m.tokens[lease.TokenID]; cooling != nil && transition.Model == "" && cooling.cooling {
 		t.Skip("the end of the later cooling would be later")
-	} else if cooling != nil && cooling.coolingFor[transition.Model] {
+	} else if cooling != nil && cooling.coolingFor[transition.Model] != nil && !cooling.coolingFor[transition.Model].over {
 		t.Skip("likewise")
+	}
+	if transition.Model == "" && rapid.IntRange(0, 3).Draw(t, "park") == 0 {
+		transition.CoolFor = 0
 	}
 	changed, err := m.Store.Apply(m.t.Context(), transition)
 	m.must(err)
@@ -402,10 +497,12 @@ func (m *machine) EndCooling(t *rapid.T) {
 		m.wakeUp(cooled.id)
 		cooled.cooling = false
 	}
-	for name := range cooled.coolingFor {
-		m.set(cooled.id, "m:"+name, never)
+	for name, each := range cooled.coolingFor {
+		if !each.over {
+			m.set(cooled.id, "m:"+name, fmt.Sprint(never, " ", each.streak))
+			each.over = true
+		}
 	}
-	clear(cooled.coolingFor)
 }
 
 func (m *machine) ExpireLeases(t *rapid.T) {
@@ -419,6 +516,12 @@ func (m *machine) ExpireLeases(t *rapid.T) {
 			m.wakeUp(owner.id)
 		}
 		delete(owner.open, lease.LeaseID)
+		for name, cooled := range owner.coolingFor {
+			if cooled.probe == lease.LeaseID { // what keeps others out ends with it
+				m.set(owner.id, "m:"+name, fmt.Sprint(never, " ", cooled.streak, " ", lease.LeaseID))
+				cooled.probe = ""
+			}
+		}
 	}
 }
 
@@ -440,8 +543,9 @@ func (m *machine) Check(t *rapid.T) {
 		got := modelToken{
 			epoch: int(f.count("epoch")), streak: int(f.count("streak")), requests: int(f.count("requests")),
 			failures: int(f.count("failures")), lastError: f["last_error"],
+			phase: f["phase"], cause: f["cause"],
 		}
-		if got.epoch != want.epoch || got.streak != want.streak || got.requests != want.requests || got.failures != want.failures || got.lastError != want.lastError {
+		if got.epoch != want.epoch || got.streak != want.streak || got.requests != want.requests || got.failures != want.failures || got.lastError != want.lastError || got.phase != want.phase || got.cause != want.cause {
 			t.Fatalf("%s: %v, the model %+v", id, stored, want)
 		}
 		if open := m.client.ZCount(ctx, inflightKey(id), "2", "+inf").Val(); int(open) != len(want.open) {
@@ -455,7 +559,7 @@ func (m *machine) Check(t *rapid.T) {
 		if ordered && want.waits && score != want.due {
 			t.Fatalf("%s: due at %v, the model says %v", id, score, want.due)
 		}
-		if !ordered && want.waits && want.enabled && !want.expired {
+		if !ordered && want.waits && want.enabled && !want.expired && want.phase != token.Parked {
 			t.Fatalf("%s is in no order, the model has %+v", id, want)
 		}
 	}
@@ -465,6 +569,7 @@ func (m *machine) Check(t *rapid.T) {
 func TestTheScriptsAgreeWithAModel(t *testing.T) {
 	t.Parallel()
 	pool := newLeasePool(t, testredis.Start(t))
+	pool.patience = time.Hour
 	rapid.Check(t, func(t *rapid.T) {
 		pool.must(pool.client.FlushAll(pool.t.Context()).Err())
 		pool.must(pool.client.HSet(pool.t.Context(), upstreamsKey(), somewhere, "").Err())

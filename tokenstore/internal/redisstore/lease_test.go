@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"carousel.internal/tokenstore/internal/testredis"
+	"carousel.internal/tokenstore/internal/token"
 )
 
 func TestEligibility(t *testing.T) {
@@ -29,6 +30,13 @@ func TestEligibility(t *testing.T) {
 		"disabled":                  {fields: []any{"enabled", 0}, want: &Shortage{Total: 1, Disabled: 1}, excludedBy: "disabled"},
 		"expired":                   {fields: []any{"expires", never}, want: &Shortage{Total: 1, Expired: 1}, excludedBy: "expired"},
 		"expires one day":           {fields: []any{"expires", ever}},
+		"about to expire":           {fields: []any{"expires", time.Now().Add(token.ExpiryLead - time.Second).UnixMilli()}, want: &Shortage{Total: 1, Expired: 1}, excludedBy: "expired"},
+		"parked":                    {fields: []any{"phase", token.Parked}, want: &Shortage{Total: 1, Parked: 1}, excludedBy: "parked"},
+		"new":                       {fields: []any{"phase", token.Quarantined}},
+		"new and in use":            {fields: []any{"phase", token.Quarantined}, leases: 1, want: &Shortage{Total: 1, Quarantined: 1}, excludedBy: "quarantined"},
+		"probed":                    {fields: []any{"phase", "2"}, leases: 1},
+		"probed enough":             {fields: []any{"phase", "2"}, leases: 2, want: &Shortage{Total: 1, Probing: 1}, excludedBy: "probing"},
+		"probed, with a lower cap":  {fields: []any{"phase", "4", "cap", 1}, leases: 1, want: &Shortage{Total: 1, Capped: 1}, excludedBy: "capped"},
 		"cooling":                   {fields: []any{"cooling", ever}, want: &Shortage{Total: 1, Cooling: 1}, excludedBy: "cooling"},
 		"cooled":                    {fields: []any{"cooling", never}},
 		"cooling for the model":     {fields: []any{"m:" + someModel, ever}, want: &Shortage{Total: 1, Cooling: 1}, excludedBy: "cooling_model"},

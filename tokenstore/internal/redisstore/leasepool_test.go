@@ -152,7 +152,7 @@ func (p *leasePool) end(effect Effect, taken ...Taken) []Settled {
 func (p *leasePool) cool(taken Taken, model string) bool {
 	p.t.Helper()
 	changed, err := p.Apply(p.t.Context(), Transition{
-		TokenID: taken.TokenID, Upstream: somewhere, Epoch: taken.Epoch(), Streak: 1, CoolFor: time.Hour, Model: model,
+		TokenID: taken.TokenID, Upstream: somewhere, Epoch: taken.Epoch(), Cause: "rate_limit", Streak: 1, CoolFor: time.Hour, Model: model,
 	})
 	p.must(err)
 	return changed

@@ -44,8 +44,14 @@ func (t *stored) countIn(pool *tokenstorev1.PoolState) {
 	case tokenstorev1.TokenState_TOKEN_STATE_EXPIRED:
 		pool.Expired++
 		return
+	case tokenstorev1.TokenState_TOKEN_STATE_PARKED:
+		pool.Parked++
 	case tokenstorev1.TokenState_TOKEN_STATE_COOLING:
 		pool.Cooling++
+	case tokenstorev1.TokenState_TOKEN_STATE_PROBING:
+		pool.Probing++
+	case tokenstorev1.TokenState_TOKEN_STATE_QUARANTINED:
+		pool.Quarantined++
 	default:
 		pool.Ready++
 	}

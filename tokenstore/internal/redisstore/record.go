@@ -65,6 +65,7 @@ type stored struct {
 	enabled                    bool
 	cap, weight                uint32
 	created                    int64 // µs
+	phase                      string
 	expires, cooling, lastUsed time.Time
 	requests, failures         uint64
 	lastError                  string
@@ -92,7 +93,7 @@ func readStored(id string, now, inFlight int64, reply any) (*stored, error) {
 	t := &stored{
 		id: id, upstream: f["upstream"], alias: f["alias"], fingerprint: f["fingerprint"],
 		version: f.count("ver"), epoch: f.count("epoch"), enabled: f["enabled"] == "1",
-		cap: f.small("cap"), weight: f.small("weight"), created: f.number("created"),
+		phase: f["phase"], cap: f.small("cap"), weight: f.small("weight"), created: f.number("created"),
 		expires: f.time("expires"), cooling: f.time("cooling"), lastUsed: f.time("last_used"),
 		requests: f.count("requests"), failures: f.count("failures"), lastError: f["last_error"],
 		inFlight: uint32(max(inFlight, 0)), now: time.UnixMilli(now), //nolint:gosec // open leases are few
@@ -133,7 +134,7 @@ func (f fields) time(name string) time.Time {
 }
 
 func (t *stored) state() tokenstorev1.TokenState {
-	return token.State(t.enabled, t.expires, t.cooling, t.now)
+	return token.State(t.enabled, t.phase, t.expires, t.cooling, t.now)
 }
 
 // view is what may be shown of the token.

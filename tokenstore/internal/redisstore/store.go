@@ -21,6 +21,11 @@ import (
 	"carousel.internal/tokenstore/internal/seal"
 )
 
+// quarantinePatience is how long nothing is known of a token whose first request
+// goes on. Upstreams refuse a bad token sooner; and a stream may take minutes, for
+// which others should not wait.
+const quarantinePatience = 2 * time.Second
+
 // Store is safe for concurrent use. It does not own its client.
 type Store struct {
 	client   redis.UniversalClient
@@ -28,6 +33,8 @@ type Store struct {
 	barrier  Barrier
 	defaults *tokenstorev1.Settings
 	log      *slog.Logger
+	// patience is how long a new token's first request keeps others out.
+	patience time.Duration
 
 	credentials credentials
 	logs        *logView
@@ -52,7 +59,7 @@ func New(client redis.UniversalClient, options Options) *Store {
 	}
 	return &Store{
 		client: client, keys: options.Keys, barrier: options.Barrier,
-		defaults: options.Defaults, log: options.Logger, logs: newLogView(),
+		defaults: options.Defaults, log: options.Logger, logs: newLogView(), patience: quarantinePatience,
 	}
 }
 

@@ -68,6 +68,15 @@ func create(t *testing.T, store *Store, d token.Draft) *tokenstorev1.Token {
 	return created
 }
 
+// trusted ends a token's quarantine.
+func trusted(t *testing.T, store *Store, created *tokenstorev1.Token) string {
+	t.Helper()
+	if err := store.client.HDel(t.Context(), tokenKey(created.GetId()), "phase").Err(); err != nil {
+		t.Fatal(err)
+	}
+	return created.GetId()
+}
+
 // jwtUntil is a token that says when it expires.
 func jwtUntil(expires time.Time) string {
 	return "h." + base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"exp":%d}`, expires.Unix())) + ".s"

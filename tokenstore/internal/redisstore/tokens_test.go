@@ -29,7 +29,7 @@ func TestCreateToken(t *testing.T) {
 		d.Alias, d.Tags, d.Cap, d.Weight = "work", []string{"a", "b"}, 2, 3
 		got := create(t, store, d)
 		if got.GetAlias() != "work" || !slices.Equal(got.GetTags(), []string{"a", "b"}) || got.GetCap() != 2 || got.GetWeight() != 3 ||
-			!got.GetEnabled() || got.GetState() != tokenstorev1.TokenState_TOKEN_STATE_READY || got.GetVersion() != 1 ||
+			!got.GetEnabled() || got.GetState() != tokenstorev1.TokenState_TOKEN_STATE_QUARANTINED || got.GetVersion() != 1 ||
 			got.GetMaskedSecret() != "eyJh…hcqk" || len(got.GetFingerprint()) != 16 || got.GetMaskedChecksum() == "" {
 			t.Errorf("got %v", got)
 		}

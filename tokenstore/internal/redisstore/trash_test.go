@@ -16,7 +16,7 @@ func TestRestore(t *testing.T) {
 		first := create(t, store, draft("cursor", "first")).GetId()
 		d := draft("cursor", "T1")
 		d.Alias, d.Tags, d.Cap, d.Weight = "work", []string{"a"}, 2, 3
-		id := create(t, store, d).GetId()
+		id := trusted(t, store, create(t, store, d))
 		create(t, store, draft("cursor", "last"))
 		taken, _, err := store.Acquire(ctx, Wanted{Upstream: "cursor", Alias: "work", Count: 2, TTL: time.Minute})
 		if err != nil || len(taken) != 2 {

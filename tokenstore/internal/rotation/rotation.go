@@ -26,50 +26,76 @@ const (
 	Token
 )
 
+// Past is what a token has behind it.
+type Past struct {
+	// Streak is how often in a row it has cooled for Cause.
+	Streak int
+	Cause  tokenstorev1.Outcome
+	// ModelStreak is how often in a row it has cooled for the report's model.
+	ModelStreak int
+}
+
 // Verdict is what an outcome does to a token.
 type Verdict struct {
 	Scope Scope
-	// CoolFor is within the bounds where Scope is not Nothing.
+	// CoolFor is within the bounds where Scope is not Nothing and Park is not set.
 	CoolFor time.Duration
-	// Streak is the token's new count of coolings in a row.
+	// Park: it needs a person.
+	Park bool
+	// Streak is the new count of coolings in a row, of the token or for the model.
 	Streak int
 }
 
-// rule is what a class of outcome deserves when the upstream gives no hint.
+// rule is what a class of outcome deserves.
 type rule struct {
 	scope Scope
-	// first doubles with each cooling in a row, up to MaxCooling.
+	// first is the first cooling when the upstream gives no hint. It doubles with
+	// each in a row, up to MaxCooling.
 	first time.Duration
+	// parkAfter is how many coolings in a row may fail to help before the token
+	// needs a person; 0: it never does.
+	parkAfter int
 }
 
 // rules has the outcomes that say something of the token. All others leave it
 // alone: the caller's fault, a client that hung up, an upstream or a network
 // that fails for everybody, a client version that is refused.
+//
+// A token that the upstream does not accept is probed before it is parked: an
+// upstream's session store may forget for a while who is logged in. Whether a model
+// is refused for the plan's sake is a guess of some upstreams' errors, so that
+// cooling begins short too.
 var rules = map[tokenstorev1.Outcome]rule{
-	tokenstorev1.Outcome_OUTCOME_RATE_LIMIT:        {Token, MinCooling},
-	tokenstorev1.Outcome_OUTCOME_QUOTA:             {Token, 5 * time.Minute},
-	tokenstorev1.Outcome_OUTCOME_AUTH:              {Token, time.Minute},
-	tokenstorev1.Outcome_OUTCOME_MODEL_NOT_ALLOWED: {Model, MaxCooling},
+	tokenstorev1.Outcome_OUTCOME_RATE_LIMIT:        {scope: Token, first: MinCooling},
+	tokenstorev1.Outcome_OUTCOME_QUOTA:             {scope: Token, first: 5 * time.Minute},
+	tokenstorev1.Outcome_OUTCOME_AUTH:              {scope: Token, first: time.Minute, parkAfter: 3},
+	tokenstorev1.Outcome_OUTCOME_MODEL_NOT_ALLOWED: {scope: Model, first: 5 * time.Minute},
 }
 
-// Judge answers what outcome does to a token that has cooled streak times in a
-// row. hint is the upstream's own word on when to come back, 0 for none. jitter
-// in [0,1) spreads the ends of coolings that begin together by up to a tenth.
-func Judge(outcome tokenstorev1.Outcome, streak int, hint time.Duration, jitter float64) Verdict {
+// Judge answers what outcome does to a token with that past. hint is the
+// upstream's own word on when to come back, 0 for none. jitter in [0,1) spreads the
+// ends of coolings that begin together by up to a tenth.
+func Judge(outcome tokenstorev1.Outcome, past Past, hint time.Duration, jitter float64) Verdict {
 	rule, blames := rules[outcome]
 	if !blames {
-		return Verdict{Scope: Nothing, Streak: streak}
+		return Verdict{}
+	}
+	streak := past.ModelStreak
+	if rule.scope == Token {
+		streak = past.Streak
+		if past.Cause != outcome { // something else is the matter now
+			streak = 0
+		}
+	}
+	if rule.parkAfter > 0 && streak >= rule.parkAfter {
+		return Verdict{Scope: Token, Park: true, Streak: streak + 1}
 	}
 	cool := hint
 	if cool <= 0 {
 		cool = backoff(rule.first, streak)
 		cool += time.Duration(float64(cool) / 10 * jitter)
 	}
-	verdict := Verdict{Scope: rule.scope, CoolFor: min(max(cool, MinCooling), MaxCooling), Streak: streak}
-	if rule.scope == Token {
-		verdict.Streak++
-	}
-	return verdict
+	return Verdict{Scope: rule.scope, CoolFor: min(max(cool, MinCooling), MaxCooling), Streak: streak + 1}
 }
 
 func backoff(first time.Duration, streak int) time.Duration {

@@ -19,7 +19,7 @@ func TestOnlyTheTokensOwnFaultsTouchIt(t *testing.T) {
 	}
 	for number := range tokenstorev1.Outcome_name {
 		outcome := tokenstorev1.Outcome(number)
-		if got := rotation.Judge(outcome, 3, 0, 0).Scope; got != blamed[outcome] {
+		if got := rotation.Judge(outcome, rotation.Past{Streak: 3, Cause: outcome, ModelStreak: 3}, 0, 0).Scope; got != blamed[outcome] {
 			t.Errorf("%s: scope %v, want %v", outcome, got, blamed[outcome])
 		}
 	}
@@ -41,7 +41,7 @@ func TestCooling(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := rotation.Judge(rateLimit, c.streak, c.hint, 0)
+			got := rotation.Judge(rateLimit, rotation.Past{Streak: c.streak, Cause: rateLimit}, c.hint, 0)
 			if got.CoolFor != c.want || got.Streak != c.streak+1 {
 				t.Errorf("got %+v, want %v", got, c.want)
 			}
@@ -52,7 +52,7 @@ func TestCooling(t *testing.T) {
 func TestCoolingStaysWithinItsBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		outcome := tokenstorev1.Outcome(rapid.Int32Range(0, 14).Draw(t, "outcome"))
-		verdict := rotation.Judge(outcome, rapid.IntRange(0, 1000).Draw(t, "streak"),
+		verdict := rotation.Judge(outcome, past(t),
 			time.Duration(rapid.Int64().Draw(t, "hint")), rapid.Float64Range(0, 0.999).Draw(t, "jitter"))
 		if verdict.Scope == rotation.Nothing {
 			if verdict.CoolFor != 0 {
@@ -60,8 +60,56 @@ func TestCoolingStaysWithinItsBounds(t *testing.T) {
 			}
 			return
 		}
+		if verdict.Park {
+			if outcome != auth || verdict.CoolFor != 0 {
+				t.Fatalf("%v: %+v", outcome, verdict)
+			}
+			return
+		}
 		if verdict.CoolFor < rotation.MinCooling || verdict.CoolFor > rotation.MaxCooling {
 			t.Fatalf("%+v", verdict)
 		}
 	})
+}
+
+const auth = tokenstorev1.Outcome_OUTCOME_AUTH
+
+func past(t *rapid.T) rotation.Past {
+	return rotation.Past{
+		Streak: rapid.IntRange(0, 1000).Draw(t, "streak"), ModelStreak: rapid.IntRange(0, 1000).Draw(t, "model streak"),
+		Cause: tokenstorev1.Outcome(rapid.Int32Range(0, 14).Draw(t, "cause")),
+	}
+}
+
+// A token that is refused is probed three times before it needs a person; whatever
+// else happens to it begins the count anew.
+func TestParking(t *testing.T) {
+	var before rotation.Past
+	for i, want := range []rotation.Verdict{
+		{Scope: rotation.Token, CoolFor: time.Minute, Streak: 1},
+		{Scope: rotation.Token, CoolFor: 2 * time.Minute, Streak: 2},
+		{Scope: rotation.Token, CoolFor: 4 * time.Minute, Streak: 3},
+		{Scope: rotation.Token, Park: true, Streak: 4},
+	} {
+		got := rotation.Judge(auth, before, 0, 0)
+		if got != want {
+			t.Fatalf("refusal %d: %+v, want %+v", i+1, got, want)
+		}
+		before = rotation.Past{Streak: got.Streak, Cause: auth}
+	}
+	other := rotation.Past{Streak: 9, Cause: tokenstorev1.Outcome_OUTCOME_RATE_LIMIT}
+	if got := rotation.Judge(auth, other, 0, 0); got.Park || got.CoolFor != time.Minute || got.Streak != 1 {
+		t.Errorf("after rate limits: %+v", got)
+	}
+	if got := rotation.Judge(auth, before, time.Second, 0); !got.Park {
+		t.Errorf("a hint keeps it from being parked: %+v", got)
+	}
+}
+
+func TestAModelCoolsOnItsOwnCount(t *testing.T) {
+	const refused = tokenstorev1.Outcome_OUTCOME_MODEL_NOT_ALLOWED
+	got := rotation.Judge(refused, rotation.Past{Streak: 7, Cause: refused, ModelStreak: 1}, 0, 0)
+	if want := (rotation.Verdict{Scope: rotation.Model, CoolFor: 10 * time.Minute, Streak: 2}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
 }

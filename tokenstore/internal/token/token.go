@@ -12,7 +12,6 @@ import (
 
 	"carousel.internal/proto/cursor/checksum"
 	"carousel.internal/proto/service/secret"
-	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
 // Draft is a token as it comes in: from an admin, or from a file.
@@ -71,20 +70,6 @@ func (f *Fields) Take(other Fields, names []string) {
 		case Checksum:
 			f.Checksum = other.Checksum
 		}
-	}
-}
-
-// State is the automatic state of a token at a moment; zero times mean never.
-func State(enabled bool, expires, coolingUntil, now time.Time) tokenstorev1.TokenState {
-	switch {
-	case !enabled:
-		return tokenstorev1.TokenState_TOKEN_STATE_DISABLED
-	case !expires.IsZero() && !now.Before(expires):
-		return tokenstorev1.TokenState_TOKEN_STATE_EXPIRED
-	case now.Before(coolingUntil):
-		return tokenstorev1.TokenState_TOKEN_STATE_COOLING
-	default:
-		return tokenstorev1.TokenState_TOKEN_STATE_READY
 	}
 }
 

@@ -91,21 +91,41 @@ func TestExpiry(t *testing.T) {
 func TestState(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	past, future := now.Add(-time.Second), now.Add(time.Second)
+	past, soon, later := now.Add(-time.Second), now.Add(time.Second), now.Add(time.Hour)
+	var never time.Time
 	for name, test := range map[string]struct {
 		enabled         bool
+		phase           string
 		expires, cooled time.Time
 		want            tokenstorev1.TokenState
 	}{
-		"ready":             {true, time.Time{}, time.Time{}, tokenstorev1.TokenState_TOKEN_STATE_READY},
-		"ready again":       {true, future, past, tokenstorev1.TokenState_TOKEN_STATE_READY},
-		"cooling":           {true, future, future, tokenstorev1.TokenState_TOKEN_STATE_COOLING},
-		"expired":           {true, now, future, tokenstorev1.TokenState_TOKEN_STATE_EXPIRED},
-		"disabled over all": {false, past, future, tokenstorev1.TokenState_TOKEN_STATE_DISABLED},
+		"ready":                          {true, "", never, never, tokenstorev1.TokenState_TOKEN_STATE_READY},
+		"ready again":                    {true, "", later, past, tokenstorev1.TokenState_TOKEN_STATE_READY},
+		"new":                            {true, token.Quarantined, later, never, tokenstorev1.TokenState_TOKEN_STATE_QUARANTINED},
+		"cooling":                        {true, "1", later, soon, tokenstorev1.TokenState_TOKEN_STATE_COOLING},
+		"cooled":                         {true, "1", later, past, tokenstorev1.TokenState_TOKEN_STATE_PROBING},
+		"parked, whatever was before":    {true, token.Parked, past, soon, tokenstorev1.TokenState_TOKEN_STATE_PARKED},
+		"expired":                        {true, "", now, soon, tokenstorev1.TokenState_TOKEN_STATE_EXPIRED},
+		"about to expire":                {true, "", now.Add(token.ExpiryLead), never, tokenstorev1.TokenState_TOKEN_STATE_EXPIRED},
+		"a stream before it will expire": {true, "", now.Add(token.ExpiryLead + 1), never, tokenstorev1.TokenState_TOKEN_STATE_READY},
+		"disabled over all":              {false, token.Parked, past, soon, tokenstorev1.TokenState_TOKEN_STATE_DISABLED},
 	} {
-		if got := token.State(test.enabled, test.expires, test.cooled, now); got != test.want {
+		if got := token.State(test.enabled, test.phase, test.expires, test.cooled, now); got != test.want {
 			t.Errorf("%s: %v", name, got)
 		}
+	}
+}
+
+func TestClassesHaveNames(t *testing.T) {
+	t.Parallel()
+	for number := range tokenstorev1.Outcome_name {
+		outcome := tokenstorev1.Outcome(number)
+		if class := token.Class(outcome); class == "" || token.Outcome(class) != outcome {
+			t.Errorf("%v is called %q, which is %v", outcome, class, token.Outcome(class))
+		}
+	}
+	if got := token.Outcome("unreadable"); got != tokenstorev1.Outcome_OUTCOME_UNSPECIFIED {
+		t.Errorf("%v", got)
 	}
 }
 

@@ -1,7 +1,11 @@
 -- Picks the tokens that are due, admits them and leases them, in one step; or,
 -- without committing, explains what it would pick and what excludes the others.
--- A token is eligible when it is enabled, has not expired, is not cooling (as a
--- whole or for the model), is not among the excluded, and has room under its cap.
+-- A token is eligible when it is enabled, is not parked, will not expire within the
+-- time that a stream takes, is not cooling (as a whole or for the model), is not
+-- among the excluded, and has room under its cap and in its phase. One that has
+-- cooled is probed: one request at a time, then two, and so on; for a model, one
+-- until that has succeeded. One that is new has one request until that succeeds, or
+-- goes on for long.
 -- Of the eligible ones the one with the lowest score is picked: its score is the
 -- virtual time at which it is due, and each pick puts it 1/weight later. Among
 -- equals the lowest id is picked. A demand that names a token by its alias looks at
@@ -22,9 +26,11 @@
 -- ARGV[7] mode commit, ahead (commit, uncapped tokens only) or explain
 -- ARGV[8] count_short 1: a denial counts what is short, at a cost that grows with the pool
 -- ARGV[9] alias text, empty: any token
--- ARGV[10...] excluded token ids
+-- ARGV[10] lead_ms ms before its expiry from which a token is not picked
+-- ARGV[11] patience_ms ms after which a new token's request that goes on lets others in
+-- ARGV[12...] excluded token ids
 -- RETURN commit, granted: {'granted', now_ms, then token id, lease id, ver, capped per lease}
--- RETURN commit, denied, of those asked for: {'denied', now_ms, total, disabled, expired, cooling, capped, tried, soonest_ms, soonest_tried_ms}
+-- RETURN commit, denied, of those asked for: {'denied', now_ms, total, disabled, expired, cooling, capped, tried, parked, probing, quarantined, soonest_ms, soonest_tried_ms}
 -- RETURN commit, denied, not to be counted: {'denied'}
 -- RETURN explain: {'explain', now_ms, chosen id or '', then id, alias, excluded_by, until_ms, score per token}
 
@@ -32,6 +38,7 @@ local order, clock, cooling, ids, aliases = KEYS[1], KEYS[2], KEYS[3], KEYS[4], 
 local token_prefix, inflight_prefix = ARGV[1], ARGV[2]
 local upstream, model = ARGV[3], ARGV[4]
 local count, ttl, mode, alias = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[9]
+local lead, patience = tonumber(ARGV[10]), tonumber(ARGV[11])
 
 -- How far a token may lag behind the clock and still catch up: enough for
 -- leases that came back unused, too little for a burst. As far ahead of the clock
@@ -52,7 +59,7 @@ local expiry, open = string.format('%.0f', now + ttl), string.format('(%.0f', no
 local stamp = '-' .. time[1] .. string.format('%06d', time[2]) .. '-'
 
 local excluded = {}
-for i = 10, #ARGV do excluded[ARGV[i]] = true end
+for i = 12, #ARGV do excluded[ARGV[i]] = true end
 
 -- The id of the token that is asked for by name, '' when there is none; nil: any.
 local named = nil
@@ -63,25 +70,74 @@ local function number(value) return tonumber(value or '0') or 0 end
 -- All digits, so that equal scores stay equal.
 local function exact(score) return string.format('%.17g', score) end
 
+-- The open leases of the token's epoch: how many, and when, in ms, the first was taken.
+local function under_way(id, epoch)
+  local n, first = 0, nil
+  for _, lease in ipairs(redis.call('ZRANGEBYSCORE', inflight_prefix .. id, open, '+inf')) do
+    local of, s, us = string.match(lease, '^(%d+)%-(%d+)(%d%d%d%d%d%d)%-')
+    if of == epoch then
+      local taken = tonumber(s) * 1000 + math.floor(tonumber(us) / 1000)
+      n, first = n + 1, math.min(first or taken, taken)
+    end
+  end
+  return n, first
+end
+
+-- How many leases more the phase of the token lets out, nil: any number. For
+-- none: what that is called, and until when (ms, 0: unknown).
+local function allowance(id, phase, epoch)
+  local n, first = under_way(id, epoch)
+  if phase ~= 'new' then
+    local room = number(phase) - n
+    if room > 0 then return room end
+    return 0, 'probing', 0
+  end
+  if n == 0 then return 1 end
+  if first + patience <= now then return nil end
+  return 0, 'quarantined', first + patience
+end
+
+-- What there is about the model in the token: whether it is to be probed, what
+-- excludes the token, and until when.
+local function of_model(text)
+  local till, lease = string.match(text, '^(%d+) ?%d* ?(.*)$')
+  till = number(till)
+  if till <= now then return true end
+  if lease ~= '' then return true, 'probing_model', till end
+  return false, 'cooling_model', till
+end
+
 -- what excludes the token, until when (ms, 0: unknown), and its facts
 local function examine(id)
   local f = redis.call('HMGET', token_prefix .. id, 'upstream', 'enabled', 'expires', 'cooling',
-    'm:' .. model, 'cap', 'weight', 'epoch', 'ver')
+    'm:' .. model, 'cap', 'weight', 'epoch', 'ver', 'phase')
   if f[1] ~= upstream then return 'absent', 0 end
   if f[2] ~= '1' then return 'disabled', 0 end
-  if f[3] and f[3] ~= '0' and number(f[3]) <= now then return 'expired', 0 end
+  if f[10] == 'parked' then return 'parked', 0 end
+  if f[3] and f[3] ~= '0' and number(f[3]) <= now + lead then return 'expired', 0 end
   if f[4] and number(f[4]) > now then return 'cooling', number(f[4]) end
-  if f[5] and number(f[5]) > now then return 'cooling_model', number(f[5]) end
+  local probes, why, till = false, nil, 0
+  if f[5] then
+    probes, why, till = of_model(f[5])
+    if why then return why, till end
+  end
   if excluded[id] then return 'tried', 0 end
-  local cap, room = number(f[6]), nil
+  local cap, room, epoch = number(f[6]), nil, f[8] or '0'
   if cap > 0 then
     if mode == 'ahead' then return 'capped', 0 end
     room = cap - redis.call('ZCOUNT', inflight_prefix .. id, open, '+inf')
     if room <= 0 then return 'capped', 0 end
   end
+  if f[10] then
+    local allowed
+    allowed, why, till = allowance(id, f[10], epoch)
+    if why then return why, till end
+    if allowed then room = math.min(room or allowed, allowed) end
+  end
+  if probes then room = 1 end
   return nil, 0, {
-    id = id, capped = cap > 0 and 1 or 0, room = room, weight = math.max(number(f[7]), 1),
-    epoch = f[8] or '0', ver = tonumber(f[9]) or 0, leases = {},
+    id = id, capped = (room or cap > 0) and 1 or 0, room = room, weight = math.max(number(f[7]), 1),
+    epoch = epoch, ver = tonumber(f[9]) or 0, leases = {}, probes = probes and f[5],
   }
 end
 
@@ -135,7 +191,7 @@ end
 
 -- Picks up to count leases; a token may be picked more than once. Answers the
 -- picks, the tokens picked, those that are not to be in the order at all, and
--- those at their cap, with the score that each was met with.
+-- those without room, with the score that each was met with.
 local function pick(back)
   -- Eligible ones met so far: the last is due first.
   local ready = {}
@@ -155,14 +211,14 @@ local function pick(back)
 
   local picks, picked, gone, full = {}, {}, {}, {}
   local function meet(id, due)
-    local why, _, facts = examine(id)
+    local why, till, facts = examine(id)
     if not why then
       facts.score = math.max(due, at - SLACK)
       insert(facts)
-    elseif why == 'absent' or why == 'disabled' or why == 'expired' then
+    elseif why == 'absent' or why == 'disabled' or why == 'parked' or why == 'expired' then
       gone[#gone + 1] = id
-    elseif why == 'capped' then
-      full[#full + 1] = { id = id, due = due }
+    elseif why == 'capped' or why == 'probing' or why == 'quarantined' then
+      full[#full + 1] = { id = id, due = due, till = till }
     end
   end
 
@@ -180,7 +236,7 @@ local function pick(back)
       if not named then at = math.max(at, best.score) end
       best.score = later(best)
       if #best.leases == 0 then picked[#picked + 1] = best end
-      local lease = best.epoch .. stamp .. #picks
+      local lease = best.epoch .. stamp .. #picks .. (best.probes and '-p' or '')
       best.leases[#best.leases + 1] = expiry
       best.leases[#best.leases + 1] = lease
       picks[#picks + 1] = { best, lease }
@@ -193,25 +249,30 @@ local function pick(back)
   return picks, picked, gone, full
 end
 
--- Sets tokens at their cap aside until one of their leases ends or expires.
+-- Sets tokens without room aside until one of their leases ends or expires, or
+-- until they have room anyway.
 local function set_aside(full)
   for _, each in ipairs(full) do
-    local first = redis.call('ZRANGEBYSCORE', inflight_prefix .. each.id, open, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    local back = each.till
+    if back == 0 then
+      back = redis.call('ZRANGEBYSCORE', inflight_prefix .. each.id, open, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+    end
     redis.call('HSET', token_prefix .. each.id, 'due', exact(each.due))
     redis.call('ZREM', order, each.id)
-    redis.call('ZADD', cooling, first[2], each.id)
+    redis.call('ZADD', cooling, back, each.id)
   end
 end
 
 -- Counts what excludes the tokens that were asked for.
 local function summary()
-  local n = { total = 0, disabled = 0, expired = 0, cooling = 0, capped = 0, tried = 0 }
+  local n = { total = 0, disabled = 0, expired = 0, cooling = 0, capped = 0, tried = 0, parked = 0, probing = 0, quarantined = 0 }
   local soonest, soonest_tried = 0, 0
   for _, id in ipairs(named and { named } or redis.call('ZRANGE', ids, 0, -1)) do
     local why, till = examine(id)
     if why ~= 'absent' then
       n.total = n.total + 1
       if why == 'cooling_model' then why = 'cooling' end
+      if why == 'probing_model' then why, till = 'probing', 0 end -- it may end sooner
       if why then n[why] = n[why] + 1 end
       if till > 0 and excluded[id] then
         if soonest_tried == 0 or till < soonest_tried then soonest_tried = till end
@@ -220,7 +281,10 @@ local function summary()
       end
     end
   end
-  return { 'denied', now, n.total, n.disabled, n.expired, n.cooling, n.capped, n.tried, soonest, soonest_tried }
+  return {
+    'denied', now, n.total, n.disabled, n.expired, n.cooling, n.capped, n.tried, n.parked, n.probing, n.quarantined,
+    soonest, soonest_tried,
+  }
 end
 
 if mode == 'explain' then
@@ -256,6 +320,10 @@ if #picks == 0 then return ARGV[8] == '1' and summary() or { 'denied' } end
 local scores = {}
 for _, facts in ipairs(picked) do
   redis.call('ZADD', inflight_prefix .. facts.id, unpack(facts.leases))
+  if facts.probes then -- until it ends, no other request of the model has the token
+    local streak = string.match(facts.probes, '^%d+ (%d+)') or '0'
+    redis.call('HSET', token_prefix .. facts.id, 'm:' .. model, expiry .. ' ' .. streak .. ' ' .. facts.leases[2])
+  end
   scores[#scores + 1] = exact(facts.score)
   scores[#scores + 1] = facts.id
 end

@@ -1,4 +1,5 @@
--- Adds a token to an upstream's pool, unless it is known there.
+-- Adds a token to an upstream's pool, unless it is known there. It is in quarantine
+-- until a request with it has succeeded.
 -- KEYS[1] zset ids: all token ids by creation, in µs
 -- KEYS[2] hash token: the new one
 -- KEYS[3] hash alias to token id
@@ -42,7 +43,7 @@ created = string.format('%.0f', created)
 redis.call('ZADD', ids, created, id)
 redis.call('HSET', token, 'rec', ARGV[9], 'ver', 1, 'epoch', 1, 'upstream', upstream, 'alias', alias,
   'fingerprint', fingerprint, 'created', created, 'enabled', ARGV[5], 'cap', ARGV[6], 'weight', ARGV[7],
-  'expires', ARGV[8])
+  'expires', ARGV[8], 'phase', 'new')
 redis.call('HSET', fingerprints, upstream .. ' ' .. fingerprint, id)
 if alias ~= '' then redis.call('HSET', aliases, alias, id) end
 if ARGV[5] == '1' then redis.call('ZADD', order, redis.call('HGET', clock, upstream) or '0', id) end

@@ -1,5 +1,6 @@
 -- Undoes a deletion. Leases from before it stay recalled. The token takes part in
--- the rotation from its clock on, or from the end of its cooling.
+-- the rotation from its clock on, or from the end of its cooling; one that was
+-- parked stays so.
 -- KEYS[1] zset ids: all token ids by creation, in µs
 -- KEYS[2] hash token
 -- KEYS[3] hash trash: the token as it was
@@ -23,7 +24,7 @@ local ids, token, trash, aliases, fingerprints = KEYS[1], KEYS[2], KEYS[3], KEYS
 local upstreams, clock = KEYS[6], KEYS[7]
 local id, order_prefix, cooling_prefix, channel = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
-local f = redis.call('HMGET', trash, 'upstream', 'alias', 'fingerprint', 'created', 'enabled', 'cooling')
+local f = redis.call('HMGET', trash, 'upstream', 'alias', 'fingerprint', 'created', 'enabled', 'cooling', 'phase')
 local upstream, alias, fingerprint, created, enabled, cooling = f[1], f[2], f[3], f[4], f[5], f[6]
 if not upstream then return { 'gone' } end
 if redis.call('HEXISTS', upstreams, upstream) == 0 then return { 'upstream', upstream } end
@@ -48,6 +49,7 @@ redis.call('HINCRBY', token, 'ver', 1)
 redis.call('ZADD', ids, created, id)
 redis.call('HSET', fingerprints, upstream .. ' ' .. fingerprint, id)
 if alias ~= '' then redis.call('HSET', aliases, alias, id) end
+if f[7] == 'parked' then enabled = '0' end
 if enabled == '1' and (tonumber(cooling or '0') or 0) > now then
   redis.call('ZADD', cooling_prefix .. upstream, cooling, id)
 elseif enabled == '1' then

@@ -1,6 +1,7 @@
 -- Ends leases. A lease that has expired or was ended before changes nothing. One
 -- from before its token's last change of epoch frees its place and is counted,
--- but says nothing of the token as it is now.
+-- but says nothing of the token as it is now. A success ends a new token's
+-- quarantine; one that is being probed it opens further, and at last ends the streak.
 -- KEYS[1] hash clock: upstream to virtual time; places the script in its slot
 -- DYNKEY hash c1:{pool}:token:<id>
 -- DYNKEY zset c1:{pool}:inflight:<id>
@@ -12,7 +13,7 @@
 -- ARGV[4] cooling_prefix key prefix
 -- ARGV[5] channel where freed capacity is told
 -- ARGV[6...] per lease: token id, lease id, effect (unused, success, neutral, failure), last_error text
--- RETURN per lease: live (1 or 0), upstream name, epoch, streak
+-- RETURN per lease: live (1 or 0), upstream name, epoch, past: '' or '<streak> <streak for the model, of a probe> <cause>'
 
 local token_prefix, inflight_prefix = ARGV[1], ARGV[2]
 local order_prefix, cooling_prefix, channel = ARGV[3], ARGV[4], ARGV[5]
@@ -20,6 +21,11 @@ local order_prefix, cooling_prefix, channel = ARGV[3], ARGV[4], ARGV[5]
 local time = redis.call('TIME')
 -- Text, because turning numbers into arguments is slow.
 local now = string.format('%.0f', tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000))
+
+-- A token that has been probed with so many requests at a time is open.
+local OPEN = 8
+-- The id of a lease that probes a model ends with this character.
+local P = string.byte('p')
 
 local function number(value) return tonumber(value or '0') or 0 end
 local function exact(score) return string.format('%.17g', score) end
@@ -30,10 +36,12 @@ local tokens, known = {}, {}
 local function token_of(id)
   local t = known[id]
   if not t then
-    local f = redis.call('HMGET', token_prefix .. id, 'upstream', 'epoch', 'streak', 'cap', 'last_error', 'requests', 'due')
+    local f = redis.call('HMGET', token_prefix .. id, 'upstream', 'epoch', 'streak', 'cap', 'last_error', 'requests', 'due',
+      'phase', 'cause')
     t = {
-      id = id, upstream = f[1], epoch = f[2] or '0', streak = number(f[3]), capped = number(f[4]) > 0,
+      id = id, upstream = f[1], epoch = f[2] or '0', streak = number(f[3]), cap = number(f[4]),
       evidence = f[5] or '', requests = number(f[6]), due = f[7], used = 0, failures = 0, unused = 0,
+      phase = f[8] or '', cause = f[9] or '',
     }
     -- Expired ones have ended: nothing is left for their report to end.
     redis.call('ZREMRANGEBYSCORE', inflight_prefix .. id, '-inf', now)
@@ -43,6 +51,36 @@ local function token_of(id)
   return t
 end
 
+-- Opens a token after a success.
+local function open(t)
+  local next = number(t.phase) * 2
+  if tonumber(t.phase) and next <= OPEN and (t.cap == 0 or next < t.cap) then
+    t.phase, t.opened = string.format('%d', next), true
+    return
+  end
+  if t.phase ~= '' and t.phase ~= 'parked' then t.phase, t.opened = '', true end
+  if t.streak > 0 then t.streak, t.ended = 0, true end
+end
+
+-- Ends a probe of a model: a success opens the token for it. Answers how often in
+-- a row it has cooled for it.
+local function end_probe(t, lease, effect)
+  local token = token_prefix .. t.id
+  local f = redis.call('HGETALL', token)
+  for i = 1, #f, 2 do
+    local streak, holder = string.match(f[i + 1], '^%d+ (%d+) (.+)$')
+    if string.sub(f[i], 1, 2) == 'm:' and holder == lease then
+      if effect == 'success' then
+        redis.call('HDEL', token, f[i])
+      else
+        redis.call('HSET', token, f[i], now .. ' ' .. streak)
+      end
+      return number(streak)
+    end
+  end
+  return 0
+end
+
 -- Counts a request and takes down what it says of the token.
 local function count(t, effect, detail, current)
   t.used = t.used + 1
@@ -50,7 +88,7 @@ local function count(t, effect, detail, current)
     t.failures = t.failures + 1
     if current then t.new_evidence = detail end
   elseif effect == 'success' and current then
-    if t.streak > 0 then t.streak, t.ended = 0, true end
+    open(t)
     if (t.new_evidence or t.evidence) ~= '' then t.new_evidence = '' end
   end
 end
@@ -60,6 +98,7 @@ for i = 6, #ARGV, 4 do
   local id, lease, effect, detail = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local t = token_of(id)
   local live = redis.call('ZREM', inflight_prefix .. id, lease)
+  local model_streak = 0
   if t.upstream and live == 1 then
     local current = string.match(lease, '^(%d+)-') == t.epoch
     if effect ~= 'unused' then
@@ -67,12 +106,15 @@ for i = 6, #ARGV, 4 do
     elseif current then
       t.unused = t.unused + 1
     end
-    t.freed = t.capped
+    local probe = string.byte(lease, -1) == P
+    if probe then model_streak = end_probe(t, lease, effect) end
+    t.freed = t.freed or t.cap > 0 or t.opened or t.phase ~= '' or probe
   end
   answer[#answer + 1] = live
   answer[#answer + 1] = t.upstream or ''
   answer[#answer + 1] = number(t.epoch)
-  answer[#answer + 1] = t.streak
+  local clean = t.streak == 0 and model_streak == 0
+  answer[#answer + 1] = clean and '' or string.format('%d %d %s', t.streak, model_streak, t.cause)
 end
 
 local freed = {}
@@ -83,8 +125,10 @@ for _, t in ipairs(tokens) do
     if t.failures > 0 then redis.call('HINCRBY', token, 'failures', t.failures) end
     if t.new_evidence then redis.call('HSET', token, 'last_error', t.new_evidence) end
     if t.ended then redis.call('HSET', token, 'streak', 0) end
+    if t.opened and t.phase == '' then redis.call('HDEL', token, 'phase') end
+    if t.opened and t.phase ~= '' then redis.call('HSET', token, 'phase', t.phase) end
   end
-  if t.due and t.freed then -- it was set aside at its cap
+  if t.due and t.freed then -- it was set aside for want of room
     redis.call('HDEL', token, 'due')
     redis.call('ZREM', cooling_prefix .. t.upstream, t.id)
     redis.call('ZADD', order_prefix .. t.upstream, t.due, t.id)

@@ -28,8 +28,8 @@ local id, version, alias = ARGV[1], ARGV[2], ARGV[3]
 local enabled, cap, weight, rec, recall = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local order_prefix, cooling_prefix, channel = ARGV[9], ARGV[10], ARGV[11]
 
-local f = redis.call('HMGET', token, 'ver', 'alias', 'enabled', 'cap', 'upstream', 'due')
-local was = { version = f[1], alias = f[2], enabled = f[3], cap = f[4], upstream = f[5], due = f[6] }
+local f = redis.call('HMGET', token, 'ver', 'alias', 'enabled', 'cap', 'upstream', 'due', 'phase')
+local was = { version = f[1], alias = f[2], enabled = f[3], cap = f[4], upstream = f[5], due = f[6], phase = f[7] }
 if not was.version then return { 'gone' } end
 if was.version ~= version then return { 'conflict', was.version } end
 local holder = alias ~= '' and redis.call('HGET', aliases, alias)
@@ -50,13 +50,15 @@ if enabled ~= was.enabled then
     end
     stale[#stale + 1] = 'cooling'
     stale[#stale + 1] = 'streak'
+    stale[#stale + 1] = 'cause'
+    if was.phase ~= 'new' then stale[#stale + 1] = 'phase' end
     redis.call('ZADD', order, redis.call('HGET', clock, was.upstream) or '0', id)
   else
     redis.call('ZREM', order, id)
   end
   redis.call('HDEL', token, unpack(stale))
   redis.call('ZREM', cooling, id)
-elseif was.due then -- set aside at its cap, which may be another one now
+elseif was.due then -- set aside for want of room, which may be another one now
   redis.call('HDEL', token, 'due')
   redis.call('ZREM', cooling, id)
   redis.call('ZADD', order, was.due, id)

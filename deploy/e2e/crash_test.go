@@ -129,14 +129,14 @@ func TestNoSecretLeaks(t *testing.T) {
 	s.Gateways[0].MustAdmin(t, http.StatusCreated, http.MethodPost, "/admin/api/tokens", map[string]any{"token": jwt, "upstream": "cursor", "alias": "jwt"})
 	for _, model := range []string{"gpt-test", "gpt-4o", "openai/sim-http-401", "cursor/sim-error-2", "openai/sim-reset", "cursor/sim-error-after-text"} {
 		for range 4 {
-			post(t, s.Gateways[0], stack.AdminToken, chatBody(t, model, "hello", true))
-			post(t, s.Gateways[1], stack.AdminToken, chatBody(t, model, "hello", false))
+			post(t, s.Gateways[0], stack.AdminToken, chatBody(model, "hello", true))
+			post(t, s.Gateways[1], stack.AdminToken, chatBody(model, "hello", false))
 		}
 	}
 	// Refused, with the secrets in the request.
 	s.Gateways[0].Admin(t, http.MethodPost, "/admin/api/tokens", map[string]any{"token": tokens[0].Secret, "upstream": "openai"})
 	s.Gateways[0].Admin(t, http.MethodPost, "/admin/api/tokens/import", map[string]any{"content": "a::b::" + tokens[1].Secret, "format": "token", "upstream": "openai"})
-	post(t, s.Gateways[0], tokens[2].Secret, chatBody(t, "gpt-test", "hello", false))
+	post(t, s.Gateways[0], tokens[2].Secret, chatBody("gpt-test", "hello", false))
 	for _, path := range []string{"/admin/api/tokens", "/admin/api/logs", "/admin/api/upstreams", "/admin/api/settings", "/admin/api/explain?model=gpt-4o", "/health"} {
 		body := s.Gateways[0].Admin(t, http.MethodGet, path, nil).Body
 		checkNoSecret(t, path, body, tokens, jwt)

@@ -28,7 +28,7 @@ func TestPartsFindEachOther(t *testing.T) {
 	}
 	notReady("without a tokenstore the gateway is not ready")
 	gateway.WaitLog("tokenstore", 10*time.Second)
-	if status, header, body := post(t, gateway, stack.AdminToken, chatBody(t, "gpt-4o", "x", false)); status != http.StatusServiceUnavailable && status != http.StatusBadRequest {
+	if status, header, body := post(t, gateway, stack.AdminToken, chatBody("gpt-4o", "x", false)); status != http.StatusServiceUnavailable && status != http.StatusBadRequest {
 		t.Errorf("chat answers %d %v %s", status, header, body)
 	}
 	s.StartTokenstore()
@@ -82,7 +82,7 @@ func TestBadInput(t *testing.T) {
 	s := stack.Start(t, stack.Options{GatewayEnv: []string{"REQUEST_BODY_LIMIT_MB=1"}})
 	s.AddTokens("openai", "o", 1, 0)
 	gateway := s.Gateways[0]
-	large := chatBody(t, "gpt-test", strings.Repeat("x", 2<<20), false)
+	large := chatBody("gpt-test", strings.Repeat("x", 2<<20), false)
 	for name, c := range map[string]struct {
 		key, body string
 		status    int
@@ -90,10 +90,10 @@ func TestBadInput(t *testing.T) {
 	}{
 		"malformed JSON":     {stack.AdminToken, `{"model": `, 400, ""},
 		"not JSON":           {stack.AdminToken, `hello`, 400, ""},
-		"no key":             {"", chatBody(t, "gpt-test", "x", false), 401, "unauthorized"},
-		"wrong key":          {"sk-wrong", chatBody(t, "gpt-test", "x", false), 401, "unauthorized"},
+		"no key":             {"", chatBody("gpt-test", "x", false), 401, "unauthorized"},
+		"wrong key":          {"sk-wrong", chatBody("gpt-test", "x", false), 401, "unauthorized"},
 		"wrong key, no JSON": {"sk-wrong", `{`, 401, "unauthorized"},
-		"unknown model":      {stack.AdminToken, chatBody(t, "nope", "x", false), 400, "model_not_supported"},
+		"unknown model":      {stack.AdminToken, chatBody("nope", "x", false), 400, "model_not_supported"},
 		"empty messages":     {stack.AdminToken, `{"model":"gpt-test","messages":[]}`, 400, "empty_messages"},
 		"wrong type":         {stack.AdminToken, `{"model":"gpt-test","messages":"hi"}`, 400, ""},
 		"over the limit":     {stack.AdminToken, large, 413, ""},

@@ -1,0 +1,254 @@
+package e2e_test
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"carousel.internal/deploy/e2e/stack"
+)
+
+var settingsShape = object{
+	"check_usage_models": "string", "check_usage_models_type": "string", "cursor_client_version": "string", "cursor_timezone": "string",
+	"default_instructions": "string", "enable_alias_pinning": "bool", "enable_all_claude": "bool", "enable_own_tokens": "bool",
+	"enable_slow_pool": "bool", "enable_stream_check": "bool", "include_stop_stream": "bool", "log_prompts": "bool",
+	"log_retention_count": "number", "log_retention_hours": "number", "max_attempts": "number", "queue_wait_ms": "number",
+	"updated_at": "string?", "version": "number", "vision_ability": "string",
+}
+
+var configShape = object{
+	"page_content": object{"type": text("default")}, "enable_stream_check": "bool", "include_stop_stream": "bool", "vision_ability": "string",
+	"enable_slow_pool": "bool", "enable_all_claude": "bool", "check_usage_models": object{"type": "string"}, "version": "number",
+}
+
+var logEntryShape = object{
+	"id": "string", "replica": "string", "started_at": "string", "total_ms": "number?", "first_byte_ms": "number?", "model": "string",
+	"upstream": "string?", "token_id": "string?", "token_alias": "string?", "token_fingerprint": "string?", "token": "string?", "stream": "bool",
+	"status": "string", "http_status": "number", "error": "string?", "error_kind": "string?", "end_reason": "string", "attempts": "number",
+	"prompt_tokens": "number", "completion_tokens": "number", "usage_source": "string", "prompt": "string?", "prompt_cut": "bool",
+}
+
+var upstreamShape = object{
+	"name": "string", "driver": "string", "base_url": "string", "models": list{"string"}, "settings": mapOf{"string"}, "version": "number",
+}
+
+// publicCalls are the routes of the public surface that are no admin API.
+func publicCalls() []call {
+	chat := chatBody("gpt-test", "Hello", false)
+	return []call{
+		{method: "GET", path: "/", status: 307, location: "/health"},
+		{method: "GET", path: "/health", status: 200, shape: object{
+			"status": text("healthy"), "version": "string", "uptime": "number", "models": list{"string"}, "endpoints": list{"string"},
+			"stats": object{
+				"started": "string", "total_requests": "number", "active_requests": "number",
+				"system": object{"memory": object{"rss": "number"}, "cpu": object{"usage": "number"}},
+			},
+		}},
+		{method: "GET", path: "/v1/models", status: 200, shape: object{
+			"object": text("list"), "data": list{object{"id": "string", "object": text("model"), "created": "number", "owned_by": "string"}},
+		}},
+		{method: "GET", path: "/v1/models/gpt-4o", status: 200, shape: object{"id": text("gpt-4o"), "object": text("model"), "created": "number", "owned_by": text("openai")}},
+		{method: "GET", path: "/v1/models/nope", status: 404},
+		{method: "POST", path: "/v1/chat/completions", access: admin, body: chat, status: 200, shape: object{
+			"id": "string", "object": text("chat.completion"), "created": "number", "model": text("gpt-test"),
+			"choices": list{object{"index": "number", "message": object{"role": text("assistant"), "content": "string"}, "finish_reason": text("stop")}},
+			"usage":   object{"prompt_tokens": "number", "completion_tokens": "number", "total_tokens": "number"},
+		}},
+		{method: "POST", path: "/v1/chat/completions", access: admin, body: `{"model":"nope","messages":[{"role":"user","content":"x"}]}`, status: 400, code: "model_not_supported"},
+		{method: "POST", path: "/v1/chat/completions", access: admin, body: `{"model":"gpt-test","messages":[]}`, status: 400, code: "empty_messages"},
+
+		{method: "GET", path: "/tokeninfo", access: page, status: 200, contentType: "text/html"},
+		{method: "GET", path: "/config", access: page, status: 200, contentType: "text/html"},
+		{method: "GET", path: "/logs", access: page, status: 200, contentType: "text/html"},
+
+		{method: "GET", path: "/checksum", status: 200, shape: object{"checksum": "string"}},
+		{method: "GET", path: "/get-checksum", status: 200, shape: object{"checksum": "string"}},
+		{method: "GET", path: "/get-checksum?checksum=nonsense", status: 200, shape: object{"checksum": "string"}},
+		{method: "GET", path: "/get-hash", status: 200, contentType: "text/plain"},
+		{method: "GET", path: "/get-tsheader", status: 200, contentType: "text/plain"},
+		{method: "GET", path: "/env-example", status: 200, contentType: "text/plain"},
+		{method: "GET", path: "/about", status: 200, contentType: "text/html"},
+		{method: "GET", path: "/readme", status: 307, location: "/about"},
+		{method: "GET", path: "/static/shared-styles.css", status: 200, contentType: "text/css"},
+		{method: "GET", path: "/static/shared.js", status: 200, contentType: "text/javascript"},
+		{method: "GET", path: "/static/other.js", status: 404},
+		{method: "GET", path: "/nope", status: 404},
+	}
+}
+
+var fileReportShape = object{
+	"accepted": "number", "updated": "number", "deleted": "number",
+	"rejected": list{object{"file": "string", "line": "number", "reason": "string"}},
+}
+
+// referenceCalls are the admin routes of the reference system.
+func referenceCalls() []call {
+	updated := object{
+		"status": text("success"), "message": "string", "token_file": "string", "token_list_file": "string",
+		"token_count": "number", "tokens_count": "number", "report": fileReportShape,
+	}
+	return []call{
+		{method: "GET", path: "/update-tokeninfo", access: admin, status: 200, shape: updated},
+		{method: "POST", path: "/update-tokeninfo", access: admin, body: `{"tokens":"files::sk-surface-token-0001\n"}`, status: 200, shape: updated},
+		{name: "no token is good", method: "POST", path: "/update-tokeninfo", access: admin, body: `{"tokens":"a::b::c\n"}`, status: 400},
+		{name: "wrong type", method: "POST", path: "/update-tokeninfo", access: admin, body: `{"tokens":7}`, status: 400},
+		{name: "tokens missing", method: "POST", path: "/update-tokeninfo", access: admin, body: `{}`, status: 400},
+		{name: "no JSON", method: "POST", path: "/update-tokeninfo", access: admin, body: `tokens`, status: 400},
+		{
+			name: "stale", method: "POST", path: "/update-tokeninfo", access: admin, body: `{"tokens":"x::sk-surface-token-0002"}`,
+			header: map[string]string{"If-Match": `"stale"`}, status: 409,
+		},
+		{method: "POST", path: "/get-tokeninfo", access: admin, status: 200, shape: object{
+			"status": text("success"), "token_file": "string", "token_list_file": "string", "tokens": "string", "token_list": "string", "tokens_count": "number",
+		}},
+
+		{method: "POST", path: "/config", access: admin, body: `{"action":"get","path":"/logs"}`, status: 200, shape: object{"status": text("success"), "data": configShape}},
+		{method: "POST", path: "/config", access: admin, body: `{"action":"update","enable_slow_pool":false}`, status: 200, shape: object{"status": text("success"), "message": "string"}},
+		{method: "POST", path: "/config", access: admin, body: `{"action":"reset","enable_slow_pool":false}`, status: 200, shape: object{"status": text("success"), "message": "string"}},
+		{name: "unknown action", method: "POST", path: "/config", access: admin, body: `{"action":"explode"}`, status: 400},
+		{name: "no action", method: "POST", path: "/config", access: admin, body: `{}`, status: 400},
+		{name: "unknown path", method: "POST", path: "/config", access: admin, body: `{"action":"update","path":"/etc/passwd","content":"x","content_type":"text"}`, status: 400},
+		{name: "unknown content type", method: "POST", path: "/config", access: admin, body: `{"action":"update","path":"/logs","content":"x","content_type":"pdf"}`, status: 400},
+		{name: "wrong type", method: "POST", path: "/config", access: admin, body: `{"action":"update","enable_slow_pool":"yes"}`, status: 400},
+		{name: "wrong enum", method: "POST", path: "/config", access: admin, body: `{"action":"update","vision_ability":"everything"}`, status: 400},
+		{name: "stale", method: "POST", path: "/config", access: admin, body: `{"action":"update","enable_slow_pool":true,"version":999999}`, status: 409},
+
+		{method: "POST", path: "/logs", access: admin, status: 200, shape: object{
+			"status": text("success"), "total": "number", "timestamp": "string", "next": "string", "logs": list{referenceLogShape},
+		}},
+		{name: "filtered", method: "POST", path: "/logs", access: admin, body: `{"model":"gpt-test","status":"success","limit":1}`, status: 200, shape: object{
+			"status": text("success"), "total": "number", "timestamp": "string", "next": "string", "logs": list{referenceLogShape},
+		}},
+		{name: "wrong limit", method: "POST", path: "/logs", access: admin, body: `{"limit":-1}`, status: 400},
+		{name: "wrong status", method: "POST", path: "/logs", access: admin, body: `{"status":"great"}`, status: 400},
+		{method: "GET", path: "/get-user-info?alias=surface-1", access: admin, status: 200},
+		{name: "no alias", method: "GET", path: "/get-user-info", access: admin, status: 400},
+	}
+}
+
+// adminCalls are the routes of the admin API; {id} is a token's id.
+func adminCalls() []call {
+	return []call{
+		{method: "GET", path: "/admin/api/tokens", access: admin, status: 200, shape: object{"tokens": list{tokenShape}, "next": "string"}},
+		{name: "unknown filter", method: "GET", path: "/admin/api/tokens?colour=red", access: admin, status: 400},
+		{name: "unknown state", method: "GET", path: "/admin/api/tokens?state=happy", access: admin, status: 400},
+		{name: "wrong limit", method: "GET", path: "/admin/api/tokens?limit=0", access: admin, status: 400},
+		{method: "POST", path: "/admin/api/tokens", access: admin, body: `{"token":"sk-surface-token-0003","upstream":"openai"}`, status: 201, shape: tokenShape},
+		{name: "known token", method: "POST", path: "/admin/api/tokens", access: admin, body: `{"token":"sk-surface-token-0003","upstream":"openai"}`, status: 409},
+		{name: "no token", method: "POST", path: "/admin/api/tokens", access: admin, body: `{}`, status: 400},
+		{name: "unknown field", method: "POST", path: "/admin/api/tokens", access: admin, body: `{"token":"sk-x-0123456789","colour":"red"}`, status: 400},
+		{name: "unknown upstream", method: "POST", path: "/admin/api/tokens", access: admin, body: `{"token":"sk-x-0123456789","upstream":"nowhere"}`, status: 404},
+		{method: "GET", path: "/admin/api/tokens/{id}", access: admin, status: 200, shape: tokenShape},
+		{name: "unknown token", method: "GET", path: "/admin/api/tokens/nope", access: admin, status: 404},
+		{method: "PATCH", path: "/admin/api/tokens/{id}", access: admin, body: `{"cap":3}`, status: 200, shape: tokenShape},
+		{name: "wrong type", method: "PATCH", path: "/admin/api/tokens/{id}", access: admin, body: `{"cap":"many"}`, status: 400},
+		{name: "stale", method: "PATCH", path: "/admin/api/tokens/{id}", access: admin, body: `{"cap":4}`, header: map[string]string{"If-Match": `"999"`}, status: 412},
+		{method: "GET", path: "/admin/api/tokens/{id}/account", access: admin, status: 200},
+		{name: "unknown token", method: "GET", path: "/admin/api/tokens/nope/account", access: admin, status: 404},
+		{method: "DELETE", path: "/admin/api/tokens/{deleted}", access: admin, status: 204},
+		{name: "again", method: "DELETE", path: "/admin/api/tokens/{deleted}", access: admin, status: 404},
+		{method: "POST", path: "/admin/api/tokens/{deleted}/restore", access: admin, status: 200, shape: tokenShape},
+		{name: "not deleted", method: "POST", path: "/admin/api/tokens/nope/restore", access: admin, status: 404},
+		{
+			method: "POST", path: "/admin/api/tokens/import", access: admin, body: `{"content":"good::sk-surface-token-0004\na::b::c","format":"token","upstream":"openai"}`,
+			status: 200, shape: object{"accepted": "number", "updated": "number", "rejected": list{object{"line": "number", "reason": "string"}}},
+		},
+		{name: "unknown format", method: "POST", path: "/admin/api/tokens/import", access: admin, body: `{"content":"x","format":"xml"}`, status: 400},
+		{method: "GET", path: "/admin/api/tokens/export?format=token-list", access: admin, status: 200, contentType: "text/plain"},
+		{method: "GET", path: "/admin/api/tokens/export?format=json", access: admin, status: 200, contentType: "application/json"},
+		{name: "unknown format", method: "GET", path: "/admin/api/tokens/export?format=xml", access: admin, status: 400},
+
+		{method: "GET", path: "/admin/api/upstreams", access: admin, status: 200, shape: object{"upstreams": list{upstreamShape}, "next": "string"}},
+		{method: "PUT", path: "/admin/api/upstreams/other", access: admin, body: `{"driver":"openai","base_url":"http://127.0.0.1:9/v1","models":["other-1"]}`, status: 200, shape: upstreamShape},
+		{name: "unknown driver", method: "PUT", path: "/admin/api/upstreams/other", access: admin, body: `{"driver":"smoke","base_url":"http://127.0.0.1:9"}`, status: 400},
+		{name: "in use", method: "DELETE", path: "/admin/api/upstreams/openai", access: admin, status: 409},
+		{method: "DELETE", path: "/admin/api/upstreams/other", access: admin, status: 204},
+		{name: "unknown", method: "DELETE", path: "/admin/api/upstreams/other", access: admin, status: 404},
+
+		{method: "GET", path: "/admin/api/settings", access: admin, status: 200, shape: settingsShape},
+		{method: "PATCH", path: "/admin/api/settings", access: admin, body: `{"max_attempts":4}`, status: 200, shape: settingsShape},
+		{name: "unknown setting", method: "PATCH", path: "/admin/api/settings", access: admin, body: `{"colour":"red"}`, status: 400},
+		{name: "out of bounds", method: "PATCH", path: "/admin/api/settings", access: admin, body: `{"max_attempts":0}`, status: 400},
+		{name: "stale", method: "PATCH", path: "/admin/api/settings", access: admin, body: `{"max_attempts":3}`, header: map[string]string{"If-Match": `"999"`}, status: 412},
+		{method: "GET", path: "/admin/api/settings/changes", access: admin, status: 200, shape: object{"changes": list{object{"name": "string", "at": "string", "actor": "string"}}}},
+		{method: "POST", path: "/admin/api/settings/reset", access: admin, body: `{"names":["max_attempts"]}`, status: 200, shape: settingsShape},
+		{name: "unknown setting", method: "POST", path: "/admin/api/settings/reset", access: admin, body: `{"names":["colour"]}`, status: 400},
+		{method: "PUT", path: "/admin/api/pages", access: admin, body: `{"path":"/about","type":"text","content":"about us"}`, status: 200},
+		{method: "GET", path: "/admin/api/pages", access: admin, status: 200, shape: object{"pages": list{object{"path": "string", "type": "string", "content": "string"}}, "version": "number"}},
+		{name: "unknown path", method: "PUT", path: "/admin/api/pages", access: admin, body: `{"path":"/etc","type":"text","content":"x"}`, status: 400},
+		{method: "DELETE", path: "/admin/api/pages?path=/about", access: admin, status: 200},
+
+		{method: "GET", path: "/admin/api/logs", access: admin, status: 200, shape: object{"logs": list{logEntryShape}, "next": "string", "newest": "string"}},
+		{name: "wrong time", method: "GET", path: "/admin/api/logs?from=yesterday", access: admin, status: 400},
+		{name: "wrong cursor", method: "GET", path: "/admin/api/logs?cursor=x", access: admin, status: 400},
+		{name: "unknown entry", method: "GET", path: "/admin/api/logs/nope", access: admin, status: 404},
+		{method: "GET", path: "/admin/api/stats", access: admin, status: 200, shape: object{"buckets": list{"any"}}},
+		{name: "wrong step", method: "GET", path: "/admin/api/stats?step=fast", access: admin, status: 400},
+		{method: "GET", path: "/admin/api/fleet", access: admin, status: 200},
+		{method: "GET", path: "/admin/api/explain?model=gpt-test", access: admin, status: 200, shape: object{
+			"model": "string", "upstream": "string", "chosen": "string?", "as_of": "string",
+			"candidates": list{object{"token_id": "string", "alias": "string", "excluded_by": "string?", "until": "string?", "score": "number"}},
+		}},
+		{name: "unknown model", method: "GET", path: "/admin/api/explain?model=nope", access: admin, status: 400},
+		{name: "no model", method: "GET", path: "/admin/api/explain", access: admin, status: 400},
+	}
+}
+
+// Every route: what it answers, to whom, and what it says when it is used wrongly.
+func TestEveryRoute(t *testing.T) {
+	s := stack.Start(t, stack.Options{})
+	gateway := s.Gateways[0]
+	tokens := s.AddTokens("openai", "surface", 2, 0)
+	ids := strings.NewReplacer("{id}", tokens[0].ID, "{deleted}", tokens[1].ID)
+	calls := slices.Concat(publicCalls(), referenceCalls(), adminCalls())
+	for _, c := range calls {
+		c.path = ids.Replace(c.path)
+		t.Run(strings.TrimSpace(c.method+" "+c.path+" "+c.name), func(t *testing.T) {
+			key := stack.AdminToken
+			if c.access == page {
+				c.checkAccess(t, gateway)
+				return // with a session: the browser's test
+			}
+			c.check(t, send(t, gateway, c.method, c.path, key, c.body, c.header))
+			if c.access == admin && c.name == "" {
+				c.checkAccess(t, gateway)
+			}
+			if c.method == http.MethodGet && c.status < 400 {
+				c.checkHead(t, gateway, key)
+			}
+		})
+	}
+	checkWrongMethods(t, gateway, calls, ids)
+}
+
+// checkWrongMethods tries each path with every method that it does not have.
+func checkWrongMethods(t *testing.T, gateway *stack.Gateway, calls []call, ids *strings.Replacer) {
+	t.Helper()
+	methods := map[string]map[string]bool{}
+	for _, c := range calls {
+		if c.status == http.StatusNotFound && c.name == "" {
+			continue // no route at all
+		}
+		path, _, _ := strings.Cut(ids.Replace(c.path), "?")
+		if methods[path] == nil {
+			methods[path] = map[string]bool{}
+		}
+		methods[path][c.method] = true
+	}
+	for _, path := range slices.Sorted(maps.Keys(methods)) {
+		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+			if methods[path][method] {
+				continue
+			}
+			t.Run(method+" "+path+" is a wrong method", func(t *testing.T) {
+				got := send(t, gateway, method, path, stack.AdminToken, "", nil)
+				if got.status != http.StatusMethodNotAllowed {
+					t.Errorf("status %d, want 405: %s", got.status, excerpt(got.body))
+				}
+				mustHave(t, got.body, errorShape)
+			})
+		}
+	}
+}

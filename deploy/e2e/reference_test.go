@@ -13,8 +13,9 @@ import (
 // referenceLogShape is an entry of POST /logs: the reference's keys, and ours.
 var referenceLogShape = object{
 	"timestamp": "string", "model": "string", "prompt": "string?", "stream": "bool", "status": "string", "error": "string?",
-	"token_info": object{"token": "string?", "checksum": "string?", "alias": "string?"},
-	"id":         "string", "timing": object{"total": "number?", "first": "number?"},
+	"token_info": object{"token": "string?", "checksum": "string?", "alias": "string?", "id": "string?", "fingerprint": "string?"},
+	"upstream":   "string?", "error_kind": "string?", "prompt_cut": "bool",
+	"id": "string", "timing": object{"total": "number?", "first": "number?"},
 	"usage":    object{"prompt_tokens": "number", "completion_tokens": "number", "total_tokens": "number", "source": "string"},
 	"attempts": "number", "replica": "string", "end_reason": "string", "http_status": "number",
 }
@@ -36,8 +37,8 @@ func TestReferenceReadme(t *testing.T) {
 	t.Run("POST /update-tokeninfo", func(t *testing.T) {
 		body, _ := json.Marshal(map[string]string{"tokens": tokenFile, "token_list": ""})
 		got := post("/update-tokeninfo", string(body), 200, object{
-			"status": text("success"), "message": text("Token files have been updated and reloaded"), "token_file": text(".token"),
-			"token_list_file": text(".token-list"), "token_count": "number", "tokens_count": "number", "report": fileReportShape,
+			"status": text("success"), "message": text("Token files have been updated and reloaded"), "token_file": "string",
+			"token_list_file": "string", "token_count": "number", "tokens_count": "number", "report": fileReportShape,
 		})
 		var answer struct {
 			TokenCount  int `json:"token_count"`
@@ -50,7 +51,7 @@ func TestReferenceReadme(t *testing.T) {
 	})
 	t.Run("POST /get-tokeninfo", func(t *testing.T) {
 		got := post("/get-tokeninfo", "", 200, object{
-			"status": text("success"), "token_file": text(".token"), "token_list_file": text(".token-list"), "tokens": text(tokenFile),
+			"status": text("success"), "token_file": "string", "token_list_file": "string", "tokens": text(tokenFile),
 			"token_list": "string", "tokens_count": "number",
 		})
 		var answer struct {
@@ -65,7 +66,7 @@ func TestReferenceReadme(t *testing.T) {
 	})
 	t.Run("GET /update-tokeninfo", func(t *testing.T) {
 		call{status: 200, shape: object{
-			"status": text("success"), "message": text("Token list has been reloaded"), "token_file": text(".token"), "token_list_file": text(".token-list"),
+			"status": text("success"), "message": text("Token list has been reloaded"), "token_file": "string", "token_list_file": "string",
 			"token_count": "number", "tokens_count": "number", "report": fileReportShape,
 		}}.check(t, send(t, g, "GET", "/update-tokeninfo", stack.AdminToken, "", nil))
 	})
@@ -127,29 +128,31 @@ func checkReferenceStream(t *testing.T, g *stack.Gateway) {
 
 func checkReferenceConfig(t *testing.T, post func(path, body string, status int, shape any) answered, g *stack.Gateway) {
 	t.Helper()
-	done := object{"status": text("success"), "message": "string"}
-	// The README's example names two keys twice; JSON lets the last one win.
-	post("/config", `{"action":"update","path":"/about","content":"<h1>Ours</h1>","content_type":"html","enable_stream_check":true,
-		"enable_stream_check":true,"vision_ability":"base64","enable_slow_pool":false,"enable_slow_pool":true}`, 200, done)
-	shape := object{
+	data := object{
 		"page_content": object{"type": text("html"), "content": text("<h1>Ours</h1>")}, "enable_stream_check": "bool", "include_stop_stream": "bool",
 		"vision_ability": text("base64"), "enable_slow_pool": "bool", "enable_all_claude": "bool", "check_usage_models": object{"type": text("default")},
 		"version": "number",
 	}
-	post("/config", `{"action":"get","path":"/about"}`, 200, object{"status": text("success"), "data": shape})
+	shape := object{"status": text("success"), "message": "string", "data": data}
+	// The README's example names two keys twice; JSON lets the last one win.
+	post("/config", `{"action":"update","path":"/about","content":"<h1>Ours</h1>","content_type":"html","enable_stream_check":true,
+		"enable_stream_check":true,"vision_ability":"base64","enable_slow_pool":false,"enable_slow_pool":true}`, 200, shape)
+	post("/config", `{"action":"get","path":"/about"}`, 200, shape)
 	for spelling, answered := range map[string]string{
 		"disabled": "none", "none": "none", "base64-only": "base64", "base64": "base64", "base64-http": "url", "all": "url", "url": "url",
 	} {
-		post("/config", `{"action":"update","vision_ability":"`+spelling+`"}`, 200, done)
-		shape["vision_ability"] = text(answered)
-		post("/config", `{"action":"get","path":"/about"}`, 200, object{"status": text("success"), "data": shape})
+		data["vision_ability"] = text(answered)
+		post("/config", `{"action":"update","path":"/about","vision_ability":"`+spelling+`"}`, 200, shape)
+		post("/config", `{"action":"get","path":"/about"}`, 200, shape)
 	}
 	eventuallyBody(t, g, "/about", "<h1>Ours</h1>")
-	post("/config", `{"action":"update","path":"/about","content":{"type":"text","content":"plain"}}`, 200, done)
+	data["page_content"] = object{"type": text("text"), "content": text("plain")}
+	data["vision_ability"] = "string"
+	post("/config", `{"action":"update","path":"/about","content":{"type":"text","content":"plain"}}`, 200, shape)
 	eventuallyBody(t, g, "/about", "plain")
-	post("/config", `{"action":"reset","path":"/about","vision_ability":"base64"}`, 200, done)
-	shape["page_content"], shape["vision_ability"] = object{"type": text("default")}, text("base64")
-	post("/config", `{"action":"get","path":"/about"}`, 200, object{"status": text("success"), "data": shape})
+	data["page_content"], data["vision_ability"] = object{"type": text("default"), "content": text("")}, text("base64")
+	post("/config", `{"action":"reset","path":"/about","vision_ability":"base64"}`, 200, shape)
+	post("/config", `{"action":"get","path":"/about"}`, 200, shape)
 }
 
 // referenceModels are the ids of the reference, in its order, with their owners.

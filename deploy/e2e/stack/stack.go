@@ -91,7 +91,7 @@ func Start(t testing.TB, options Options) *Stack {
 	for _, gateway := range s.Gateways {
 		s.WaitReady(gateway.Ops)
 	}
-	s.PutUpstream("cursor", map[string]any{"driver": "cursor", "base_url": s.SimURL})
+	s.PutUpstream("cursor", map[string]any{"driver": "cursor", "base_url": s.SimURL, "settings": map[string]string{"site_url": s.SimURL}})
 	s.PutUpstream("openai", map[string]any{
 		"driver": "openai", "base_url": s.SimURL + "/v1", "models": []string{"gpt-test", "sim-count-50"},
 	})

@@ -73,9 +73,8 @@ type logEntry struct {
 
 // tokenInfo tells of the token that answered, or was tried last.
 type tokenInfo struct {
-	// Token is masked; Fingerprint tells tokens apart.
-	Token *string `json:"token"`
-	// Checksum is not logged: it is half of a credential.
+	// Token and Checksum are masked; Fingerprint tells tokens apart.
+	Token       *string `json:"token"`
 	Checksum    *string `json:"checksum"`
 	Alias       *string `json:"alias"`
 	ID          *string `json:"id"`
@@ -170,7 +169,7 @@ func logEntryOf(e *tokenstorev1.LogEntry) logEntry {
 	entry := logEntry{
 		ID: e.GetId(), Model: e.GetModel(),
 		TokenInfo: tokenInfo{
-			Token: known(e.GetMaskedSecret()), Alias: known(e.GetTokenAlias()),
+			Token: known(e.GetMaskedSecret()), Checksum: known(e.GetMaskedChecksum()), Alias: known(e.GetTokenAlias()),
 			ID: known(e.GetTokenId()), Fingerprint: known(e.GetTokenFingerprint()),
 		},
 		Prompt: known(e.GetPrompt()), PromptCut: e.GetPromptCut(), Stream: e.GetStream(),

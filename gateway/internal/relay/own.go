@@ -15,7 +15,7 @@ func (r *run) sendOwn(ctx context.Context, own upstream.Credential) *chat.Error 
 		return chat.Errorf(chat.InvalidRequest,
 			"a token of your own can be the key for models of a Cursor upstream only, and upstream %q is none", r.target.Upstream)
 	}
-	r.entry.Attempts, r.entry.MaskedSecret = 1, own.Secret.Masked()
+	r.entry.Attempts, r.entry.MaskedSecret, r.entry.MaskedChecksum = 1, own.Secret.Masked(), own.MaskedChecksum()
 	failure := r.stream(ctx, own)
 	if failure == nil {
 		r.relay.Counter.Attempt(r.target.Upstream, "")

@@ -183,7 +183,7 @@ func (r *run) tryTokens(ctx context.Context) *chat.Error {
 			r.relay.Counter.Retried(target.Upstream)
 		}
 		r.entry.TokenID, r.entry.TokenAlias, r.entry.TokenFingerprint = held.TokenID, held.Alias, held.Fingerprint
-		r.entry.MaskedSecret = held.MaskedSecret
+		r.entry.MaskedSecret, r.entry.MaskedChecksum = held.MaskedSecret, held.Credential.MaskedChecksum()
 		failure := r.attempt(ctx, held)
 		switch {
 		case failure == nil:

@@ -34,10 +34,12 @@ type Entry struct {
 	TokenID          string
 	TokenAlias       string
 	TokenFingerprint string
-	// MaskedSecret is what may be shown of the token's secret.
-	MaskedSecret string
-	Stream       bool
-	HTTPStatus   int
+	// MaskedSecret and MaskedChecksum are what may be shown of the token's secret
+	// and of its checksum.
+	MaskedSecret   string
+	MaskedChecksum string
+	Stream         bool
+	HTTPStatus     int
 	// Err is nil when the answer was complete.
 	Err      *chat.Error
 	End      End

@@ -69,6 +69,15 @@ type Credential struct {
 	MACHash  string
 }
 
+// MaskedChecksum is what may be shown of the checksum material, as the token
+// store shows it; empty where there is none.
+func (c Credential) MaskedChecksum() string {
+	if c.DeviceID == "" {
+		return ""
+	}
+	return secret.New(c.DeviceID + c.MACHash).Masked()
+}
+
 // Options are settings that an admin can change while requests run.
 type Options struct {
 	SlowPool            bool

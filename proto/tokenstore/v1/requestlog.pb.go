@@ -60,10 +60,11 @@ type LogEntry struct {
 	Prompt string `protobuf:"bytes,22,opt,name=prompt,proto3" json:"prompt,omitempty"`
 	// The prompt was longer.
 	PromptCut bool `protobuf:"varint,23,opt,name=prompt_cut,json=promptCut,proto3" json:"prompt_cut,omitempty"`
-	// What may be shown of the token's secret.
-	MaskedSecret  string `protobuf:"bytes,24,opt,name=masked_secret,json=maskedSecret,proto3" json:"masked_secret,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// What may be shown of the token's secret and of its checksum.
+	MaskedSecret   string `protobuf:"bytes,24,opt,name=masked_secret,json=maskedSecret,proto3" json:"masked_secret,omitempty"`
+	MaskedChecksum string `protobuf:"bytes,25,opt,name=masked_checksum,json=maskedChecksum,proto3" json:"masked_checksum,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *LogEntry) Reset() {
@@ -260,6 +261,13 @@ func (x *LogEntry) GetPromptCut() bool {
 func (x *LogEntry) GetMaskedSecret() string {
 	if x != nil {
 		return x.MaskedSecret
+	}
+	return ""
+}
+
+func (x *LogEntry) GetMaskedChecksum() string {
+	if x != nil {
+		return x.MaskedChecksum
 	}
 	return ""
 }
@@ -811,7 +819,7 @@ var File_tokenstore_v1_requestlog_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\n" +
-	"\x1etokenstore/v1/requestlog.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\x06\n" +
+	"\x1etokenstore/v1/requestlog.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcc\x06\n" +
 	"\bLogEntry\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12\x18\n" +
@@ -844,7 +852,8 @@ const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\x06prompt\x18\x16 \x01(\tR\x06prompt\x12\x1d\n" +
 	"\n" +
 	"prompt_cut\x18\x17 \x01(\bR\tpromptCut\x12#\n" +
-	"\rmasked_secret\x18\x18 \x01(\tR\fmaskedSecret\"\\\n" +
+	"\rmasked_secret\x18\x18 \x01(\tR\fmaskedSecret\x12'\n" +
+	"\x0fmasked_checksum\x18\x19 \x01(\tR\x0emaskedChecksum\"\\\n" +
 	"\rAppendRequest\x12\x18\n" +
 	"\areplica\x18\x01 \x01(\tR\areplica\x121\n" +
 	"\aentries\x18\x02 \x03(\v2\x17.tokenstore.v1.LogEntryR\aentries\"(\n" +

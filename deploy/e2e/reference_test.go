@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -87,7 +88,10 @@ func TestReferenceReadme(t *testing.T) {
 		s.Eventually("the requests are logged", 10*time.Second, func() bool {
 			return strings.Count(string(send(t, g, "POST", "/logs", stack.AdminToken, "", nil).body), `"timestamp"`) >= 3
 		})
-		post("/logs", "", 200, object{"status": text("success"), "total": "number", "timestamp": "string", "next": "string", "logs": list{referenceLogShape}})
+		entry := maps.Clone(referenceLogShape)
+		entry["prompt"] = "string"
+		entry["token_info"] = object{"token": "string", "checksum": "string", "alias": "string?", "id": "string", "fingerprint": "string"}
+		post("/logs", "", 200, object{"status": text("success"), "total": "number", "timestamp": "string", "next": "string", "logs": list{entry}})
 	})
 	t.Run("GET /v1/models", func(t *testing.T) { checkReferenceModels(t, g) })
 }

@@ -40,23 +40,33 @@ const (
 	Region Class = "region"
 )
 
-// classTable says what each class means for the request.
-var classTable = map[Class]struct {
-	kind  chat.Kind
-	retry bool
-}{
-	CallerFault:     {chat.UpstreamRejected, false},
-	ClientGone:      {chat.Canceled, false},
-	Auth:            {chat.UpstreamAuth, true},
-	ModelNotAllowed: {chat.UpstreamAuth, true},
-	Quota:           {chat.RateLimited, true},
-	RateLimit:       {chat.RateLimited, true},
-	TooLarge:        {chat.ContextTooLong, false},
-	OutdatedClient:  {chat.OutdatedClient, false},
-	Broken:          {chat.UpstreamUnavailable, true},
-	Transport:       {chat.UpstreamUnavailable, true},
-	Truncated:       {chat.UpstreamProtocol, true},
-	Region:          {chat.UpstreamUnavailable, false},
+// consequences are what a class means for a request.
+type consequences struct {
+	kind chat.Kind
+	// token: another token may succeed where this one failed.
+	token bool
+	// model: another model, or another upstream, may.
+	model bool
+	// cools: the token rests.
+	cools bool
+	// ours: it comes from this side; no upstream's word can mean it.
+	ours bool
+}
+
+// classTable is the one table of what is done about a failure.
+var classTable = map[Class]consequences{
+	CallerFault:     {kind: chat.UpstreamRejected},
+	ClientGone:      {kind: chat.Canceled, ours: true},
+	Auth:            {kind: chat.UpstreamAuth, token: true, model: true, cools: true},
+	ModelNotAllowed: {kind: chat.UpstreamAuth, token: true, model: true, cools: true},
+	Quota:           {kind: chat.RateLimited, token: true, model: true, cools: true},
+	RateLimit:       {kind: chat.RateLimited, token: true, model: true, cools: true},
+	TooLarge:        {kind: chat.ContextTooLong, model: true},
+	OutdatedClient:  {kind: chat.OutdatedClient, model: true},
+	Broken:          {kind: chat.UpstreamUnavailable, token: true, model: true},
+	Transport:       {kind: chat.UpstreamUnavailable, token: true, model: true},
+	Truncated:       {kind: chat.UpstreamProtocol, token: true, model: true},
+	Region:          {kind: chat.UpstreamUnavailable, model: true},
 }
 
 // Classes lists every class.
@@ -71,7 +81,14 @@ func Classes() []Class {
 func (c Class) Kind() chat.Kind { return classTable[c].kind }
 
 // Retryable tells whether another token may succeed where this one failed.
-func (c Class) Retryable() bool { return classTable[c].retry }
+func (c Class) Retryable() bool { return classTable[c].token }
+
+// FallsBack tells whether another model or upstream may succeed where this one
+// failed.
+func (c Class) FallsBack() bool { return classTable[c].model }
+
+// Cools tells whether the token, or the token with the model, rests after it.
+func (c Class) Cools() bool { return classTable[c].cools }
 
 // Failure is the error of an attempt.
 type Failure struct {
@@ -79,6 +96,11 @@ type Failure struct {
 	// Message is what the upstream said, fit for the client: no secret, no
 	// markup, at most 512 bytes.
 	Message string
+	// ModelOnly tells that the failure is about the token with this model, where its
+	// class would be about the whole token.
+	ModelOnly bool
+	// Rule is the name of the row that decided the class.
+	Rule string
 	// Status is the upstream's HTTP status; 0 where there was none.
 	Status int
 	// Code is the upstream's own name for the error; empty where it has none.

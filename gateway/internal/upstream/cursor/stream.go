@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"time"
 
 	"connectrpc.com/connect"
@@ -101,7 +102,7 @@ func (d *driver) stream(parent context.Context, call *upstream.Call, yield func(
 		timer.Reset(d.idle)
 	}
 	if !spoken {
-		return &upstream.Failure{Class: upstream.Truncated, Message: "the upstream sent an empty answer", Status: 200}
+		return signed(upstream.SignEmpty, http.StatusOK, "the upstream sent an empty answer", nil)
 	}
 	yield(chat.Event{Finish: chat.Stop}, nil)
 	return nil

@@ -57,14 +57,14 @@ func (a *attempt) run(ctx context.Context) *upstream.Failure {
 	}
 	response, err := a.driver.transport.RoundTrip(a.driver.newRequest(ctx, a.call))
 	if err != nil {
-		return a.interrupted(ctx, err, upstream.Transport)
+		return a.interrupted(ctx, err, upstream.SignUnreachable)
 	}
 	defer func() { _ = response.Body.Close() }()
 	switch kind := contentType(response.Header); {
 	case response.StatusCode != http.StatusOK:
 		return a.refused(ctx, response)
 	case kind == "text/html":
-		return &upstream.Failure{Class: upstream.Broken, Status: response.StatusCode, Message: "the upstream answered with a page instead of an answer: is its base_url right?"}
+		return signed(upstream.SignPage, response.StatusCode, "the upstream answered with a page instead of an answer: is its base_url right?", nil)
 	case kind == "text/event-stream", a.call.Request.Stream && !strings.HasSuffix(kind, "json"):
 		return a.stream(ctx, response.Body)
 	default:
@@ -88,9 +88,9 @@ func (a *attempt) stream(ctx context.Context, body io.Reader) *upstream.Failure 
 		case err == io.EOF && a.finished: //nolint:errorlint // the reader never wraps it
 			return a.end()
 		case err == io.EOF: //nolint:errorlint // as above
-			return a.cutShort("the answer ended early")
+			return cutShort(upstream.SignCut, "the answer ended early")
 		case err != nil:
-			return a.interrupted(ctx, err, upstream.Truncated)
+			return a.interrupted(ctx, err, upstream.SignLost)
 		}
 		events.limit = a.driver.settings.idle
 		if isDone(got.data) {
@@ -124,7 +124,7 @@ func (a *attempt) read(got serverEvent) (chat.Event, *upstream.Failure) {
 	case string(got.name) == "error":
 		return chat.Event{}, a.reported(got.data)
 	case p.malformed:
-		return chat.Event{}, a.cutShort("an event of the answer is not valid JSON")
+		return chat.Event{}, cutShort(upstream.SignGarbled, "an event of the answer is not valid JSON")
 	}
 	a.said = a.said || p.said
 	event := p.event
@@ -136,7 +136,7 @@ func (a *attempt) read(got serverEvent) (chat.Event, *upstream.Failure) {
 	case a.finished:
 		event.Finish = chat.Unfinished // some upstreams say it twice
 	case event.Finish == chat.Stop && !a.said:
-		return chat.Event{}, a.cutShort("the answer is empty")
+		return chat.Event{}, cutShort(upstream.SignEmpty, "the answer is empty")
 	case event.Finish != chat.Unfinished:
 		a.finished = true
 	}
@@ -157,7 +157,7 @@ func (a *attempt) end() *upstream.Failure {
 	var event chat.Event
 	switch {
 	case !a.finished && !a.said:
-		return a.cutShort("the answer is empty")
+		return cutShort(upstream.SignEmpty, "the answer is empty")
 	case !a.finished:
 		event.Finish = chat.Stop
 	}
@@ -195,28 +195,37 @@ func (a *attempt) drain(events *eventReader) {
 	}
 }
 
-// interrupted is the failure of a connection; class is what it means when no one
-// on our side has ended it.
-func (a *attempt) interrupted(ctx context.Context, err error, class upstream.Class) *upstream.Failure {
+// interrupted is the failure of a connection; sign is what it shows when no one on
+// our side has ended it.
+func (a *attempt) interrupted(ctx context.Context, err error, sign string) *upstream.Failure {
 	if end := a.caller.Err(); end != nil {
 		if errors.Is(end, context.DeadlineExceeded) {
-			return &upstream.Failure{Class: upstream.Broken, Message: "the request took too long", Err: end}
+			return signed(upstream.SignLate, 0, "the request took too long", end)
 		}
-		return &upstream.Failure{Class: upstream.ClientGone, Message: "the client hung up", Err: end}
+		return signed(upstream.SignHungUp, 0, "the client hung up", end)
 	}
 	if slow, yes := tooSlow(ctx); yes {
-		return &upstream.Failure{Class: upstream.Broken, Message: "the upstream was silent for " + slow.limit.String(), Err: slow}
+		return signed(upstream.SignSilent, 0, "the upstream was silent for "+slow.limit.String(), slow)
 	}
-	if errors.Is(err, errEventTooLarge) {
-		return a.cutShort(errEventTooLarge.Error())
+	switch {
+	case errors.Is(err, errEventTooLarge):
+		return cutShort(upstream.SignGarbled, errEventTooLarge.Error())
+	case sign == upstream.SignUnreachable:
+		return signed(sign, 0, "the upstream can't be reached, or hangs up", err)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		sign = upstream.SignCut
 	}
-	message := "the connection to the upstream broke"
-	if class == upstream.Transport {
-		message = "the upstream can't be reached, or hangs up"
-	}
-	return &upstream.Failure{Class: class, Message: message, Err: err}
+	return signed(sign, http.StatusOK, "the connection to the upstream broke", err)
 }
 
-func (a *attempt) cutShort(message string) *upstream.Failure {
-	return &upstream.Failure{Class: upstream.Truncated, Message: message}
+// cutShort is the failure of an answer that began well and is none.
+func cutShort(sign, message string) *upstream.Failure {
+	return signed(sign, http.StatusOK, message, nil)
+}
+
+// signed is a failure of which the upstream said nothing.
+func signed(sign string, status int, message string, err error) *upstream.Failure {
+	failure := failures.Fail(upstream.Complaint{Status: status, Names: []string{sign}})
+	failure.Message, failure.Err = message, err
+	return failure
 }

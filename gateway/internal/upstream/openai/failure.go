@@ -2,6 +2,7 @@ package openai
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"net/http"
@@ -26,116 +27,17 @@ type apiError struct {
 	message, kind, code, param string
 }
 
-// named has the values of `code` and `type` that decide by themselves, whatever
-// the status.
-var named = map[string]upstream.Class{
-	"insufficient_quota":                   upstream.Quota,
-	"insufficient_balance":                 upstream.Quota,
-	"insufficient_credits":                 upstream.Quota,
-	"quota_exceeded":                       upstream.Quota,
-	"exceeded_current_quota_error":         upstream.Quota,
-	"billing_hard_limit_reached":           upstream.Quota,
-	"billing_not_active":                   upstream.Quota,
-	"rate_limit_exceeded":                  upstream.RateLimit,
-	"rate_limit_reached_error":             upstream.RateLimit,
-	"too_many_requests":                    upstream.RateLimit,
-	"context_length_exceeded":              upstream.TooLarge,
-	"exceed_context_size_error":            upstream.TooLarge,
-	"request_too_large":                    upstream.TooLarge,
-	"invalid_api_key":                      upstream.Auth,
-	"incorrect_api_key_error":              upstream.Auth,
-	"invalid_authentication_error":         upstream.Auth,
-	"account_deactivated":                  upstream.Auth,
-	"token_expired":                        upstream.Auth,
-	"model_not_found":                      upstream.ModelNotAllowed, // "… or you do not have access to it"
-	"model_access_denied":                  upstream.ModelNotAllowed,
-	"unsupported_country_region_territory": upstream.Region,
-	"server_overloaded":                    upstream.Broken,
-	"overloaded_error":                     upstream.Broken,
-	"engine_overloaded":                    upstream.Broken,
-	"engine_overloaded_error":              upstream.Broken,
-}
-
-// worded has phrases for upstreams that name a prompt's length in the message
-// only. They count with a status of 400.
-var worded = []struct {
-	phrase string
-	class  upstream.Class
-}{
-	{"maximum context length", upstream.TooLarge},
-	{"context window", upstream.TooLarge},
-	{"prompt is too long", upstream.TooLarge},
-}
-
-// statuses decide where no name does.
-var statuses = map[int]upstream.Class{
-	http.StatusUnauthorized:               upstream.Auth,
-	http.StatusPaymentRequired:            upstream.Quota,
-	http.StatusForbidden:                  upstream.Auth,
-	http.StatusRequestTimeout:             upstream.Broken,
-	http.StatusConflict:                   upstream.Broken,
-	http.StatusRequestEntityTooLarge:      upstream.TooLarge,
-	http.StatusTooEarly:                   upstream.Broken,
-	http.StatusTooManyRequests:            upstream.RateLimit,
-	http.StatusUnavailableForLegalReasons: upstream.Region,
-}
-
-// vague has values of `code` and `type` that decide where there is no status: in
-// an error event of a stream that began well.
-var vague = map[string]upstream.Class{
-	"rate_limit_error":      upstream.RateLimit,
-	"requests":              upstream.RateLimit,
-	"tokens":                upstream.RateLimit,
-	"authentication_error":  upstream.Auth,
-	"permission_error":      upstream.Auth,
-	"invalid_request_error": upstream.CallerFault,
-}
-
-// classify is the one table of the upstream's errors. status is 0 where there is
-// none of its own.
-func classify(status int, said apiError) upstream.Class {
-	for _, name := range []string{said.code, said.kind} {
-		if class, known := named[strings.ToLower(name)]; known {
-			return class
-		}
+// complaint is the error as the table judges it; status is 200 for an error inside a
+// stream.
+func (said apiError) complaint(status int) upstream.Complaint {
+	if number, err := strconv.Atoi(said.code); err == nil && status == http.StatusOK && number >= 400 && number < 600 {
+		status = number
 	}
-	if code, err := strconv.Atoi(said.code); err == nil && status == 0 && code >= 400 && code < 600 {
-		status = code
+	names := []string{said.code, said.kind}
+	if said.param == "model" {
+		names = append(names, aboutModel)
 	}
-	switch class, known := statuses[status]; {
-	case status == 0:
-		return byVagueName(said)
-	case status == http.StatusForbidden && said.param == "model":
-		return upstream.ModelNotAllowed
-	case known:
-		return class
-	case status >= 400 && status < 500:
-		return byWords(said.message)
-	default:
-		return upstream.Broken // also a redirect: keys are not sent elsewhere
-	}
-}
-
-func byVagueName(said apiError) upstream.Class {
-	for _, name := range []string{said.code, said.kind} {
-		if class, known := vague[strings.ToLower(name)]; known {
-			if class == upstream.CallerFault {
-				return byWords(said.message)
-			}
-			return class
-		}
-	}
-	return upstream.Broken
-}
-
-func byWords(message string) upstream.Class {
-	message = strings.ToLower(message)
-	for _, row := range worded {
-		if strings.Contains(message, row.phrase) {
-			return row.class
-		}
-	}
-	return upstream.CallerFault
+	return upstream.Complaint{Status: status, Names: names, Text: said.message}
 }
 
 // refused is the failure of an answer with a status other than 200.
@@ -143,12 +45,12 @@ func (a *attempt) refused(ctx context.Context, response *http.Response) *upstrea
 	a.watch.wait(errorBodyTimeout)
 	body, err := readAll(io.LimitReader(response.Body, maxErrorBody), response.ContentLength, maxErrorBody)
 	if err != nil && a.caller.Err() != nil {
-		return a.interrupted(ctx, err, upstream.Broken)
+		return a.interrupted(ctx, err, upstream.SignLost)
 	}
 	said := parseError(body)
 	failure := a.failure(response.StatusCode, said)
 	if failure.Class.Retryable() {
-		failure.RetryAfter = retryAfter(response.Header, failure.Class == upstream.RateLimit)
+		failure.RetryAfter = cmp.Or(retryAfter(response.Header, failure.Class == upstream.RateLimit), failure.RetryAfter)
 	}
 	switch {
 	case said.message != "":
@@ -167,7 +69,7 @@ func statusText(status int) string {
 // reported is the failure that an error object tells of inside an answer with
 // status 200.
 func (a *attempt) reported(object []byte) *upstream.Failure {
-	failure := a.failure(0, parseError(object))
+	failure := a.failure(http.StatusOK, parseError(object))
 	if failure.Message == "" {
 		failure.Message = "the upstream broke off with an error"
 	}
@@ -183,10 +85,13 @@ func (a *attempt) failure(status int, said apiError) *upstream.Failure {
 	if len(code) > maxCode {
 		code = ""
 	}
-	return &upstream.Failure{
-		Class: classify(status, said), Status: status,
-		Code: upstream.CleanMessage(code, secret), Message: upstream.CleanMessage(said.message, secret),
+	failure := failures.Fail(said.complaint(status))
+	failure.Status = status
+	failure.Code, failure.Message = upstream.CleanMessage(code, secret), upstream.CleanMessage(said.message, secret)
+	if failure.Class.Cools() {
+		failure.RetryAfter = upstream.WaitInWords(said.message, time.Now())
 	}
+	return failure
 }
 
 // parseError reads an error in the forms that upstreams have: OpenAI's object,

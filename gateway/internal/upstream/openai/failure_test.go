@@ -98,37 +98,6 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestEveryNameIsOfAClass(t *testing.T) {
-	t.Parallel()
-	for name, class := range named {
-		for _, said := range []apiError{{code: name}, {kind: strings.ToUpper(name), code: "other"}} {
-			for _, status := range []int{0, 400, 403, 429, 500} {
-				if got := classify(status, said); got != class {
-					t.Errorf("%+v with status %d: %s, want %s", said, status, got, class)
-				}
-			}
-		}
-	}
-	for name, class := range vague {
-		if got := classify(0, apiError{kind: name}); got != class {
-			t.Errorf("%s: %s, want %s", name, got, class)
-		}
-	}
-	for _, test := range []struct {
-		said apiError
-		want upstream.Class
-	}{
-		{apiError{}, upstream.Broken},
-		{apiError{code: "429"}, upstream.RateLimit},
-		{apiError{code: "502"}, upstream.Broken},
-		{apiError{kind: "invalid_request_error", message: "maximum context length"}, upstream.TooLarge},
-	} {
-		if got := classify(0, test.said); got != test.want {
-			t.Errorf("in a stream, %+v: %s, want %s", test.said, got, test.want)
-		}
-	}
-}
-
 func TestFailuresShowNoSecret(t *testing.T) {
 	t.Parallel()
 	got := failWith(t, 401, nil, `{"error":{"message":"bad key `+testKey+` <b>!</b>`+strings.Repeat("x", 2000)+`","code":"`+testKey+`"}}`)

@@ -41,7 +41,7 @@ func (a *attempt) models(ctx context.Context) ([]chat.Model, *upstream.Failure) 
 	}
 	response, err := a.driver.transport.RoundTrip(request.WithContext(ctx))
 	if err != nil {
-		return nil, a.interrupted(ctx, err, upstream.Transport)
+		return nil, a.interrupted(ctx, err, upstream.SignUnreachable)
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
@@ -50,9 +50,9 @@ func (a *attempt) models(ctx context.Context) ([]chat.Model, *upstream.Failure) 
 	body, err := readAll(response.Body, response.ContentLength, maxModelsBytes)
 	switch {
 	case errors.Is(err, errTooLarge):
-		return nil, a.cutShort("the list of models is larger than 4 MiB")
+		return nil, cutShort(upstream.SignGarbled, "the list of models is larger than 4 MiB")
 	case err != nil:
-		return nil, a.interrupted(ctx, err, upstream.Truncated)
+		return nil, a.interrupted(ctx, err, upstream.SignLost)
 	}
 	return a.parseModels(body)
 }
@@ -66,7 +66,7 @@ func (a *attempt) parseModels(body []byte) ([]chat.Model, *upstream.Failure) {
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(body, &list); err != nil {
-		failure := a.cutShort("the list of models is not what the OpenAI API says")
+		failure := cutShort(upstream.SignGarbled, "the list of models is not what the OpenAI API says")
 		failure.Err = err
 		return nil, failure
 	}

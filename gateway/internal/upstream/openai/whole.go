@@ -22,25 +22,25 @@ func (a *attempt) whole(ctx context.Context, response *http.Response) *upstream.
 	a.watch.arrived()
 	switch {
 	case errors.Is(err, errTooLarge):
-		return a.cutShort("the answer is larger than 32 MiB")
+		return cutShort(upstream.SignGarbled, "the answer is larger than 32 MiB")
 	case err != nil:
-		return a.interrupted(ctx, err, upstream.Truncated)
+		return a.interrupted(ctx, err, upstream.SignLost)
 	}
 	p := parsePiece(data)
 	switch {
 	case p.malformed:
-		return a.cutShort("the answer is not valid JSON")
+		return cutShort(upstream.SignGarbled, "the answer is not valid JSON")
 	case p.failure != nil:
 		return a.reported(p.failure)
 	case p.choices == 0:
-		return a.cutShort("the answer has no choices")
+		return cutShort(upstream.SignGarbled, "the answer has no choices")
 	}
 	event := p.event
 	if event.Finish == chat.Unfinished {
 		event.Finish = chat.Stop // the answer is whole, so it has ended
 	}
 	if event.Finish == chat.Stop && !p.said {
-		return a.cutShort("the answer is empty")
+		return cutShort(upstream.SignEmpty, "the answer is empty")
 	}
 	event.Raw = chat.Raw{Dialect: dialect, JSON: data, Whole: true}
 	event.More = true // the end is here

@@ -1,0 +1,82 @@
+package openai
+
+import (
+	"regexp"
+
+	"carousel.internal/gateway/internal/upstream"
+)
+
+// What upstreams say in words only.
+var (
+	sizeWords = regexp.MustCompile(`(?i)maximum context length|context window|prompt is too long`)
+	// OpenAI counts for each model by itself: `Rate limit reached for gpt-4o in
+	// organization org-… on tokens per min (TPM)`.
+	modelWords = regexp.MustCompile(`(?i)rate limit (reached|exceeded) for (model )?\S+ (in|on) `)
+)
+
+// limits are the names of rate limits, in an answer of any status.
+var limits = []string{"rate_limit_exceeded", "rate_limit_reached_error", "too_many_requests"}
+
+// inStream are names of rate limits that decide only inside an answer that began
+// well: elsewhere the status says more.
+var inStream = []string{"rate_limit_error", "requests", "tokens"}
+
+// aboutModel is the name of an error whose `param` is the model.
+const aboutModel = "param=model"
+
+// failures is what is at fault, whatever goes wrong. An error's names are its `code`
+// and its `type`. A number as `code`, inside a stream, counts as the status.
+var failures = upstream.Table{
+	{Name: "quota", Class: upstream.Quota, Names: []string{
+		"insufficient_quota", "insufficient_balance", "insufficient_credits", "quota_exceeded",
+		"exceeded_current_quota_error", "billing_hard_limit_reached", "billing_not_active",
+	}},
+	{Name: "limit: one model", Names: limits, Text: modelWords, Class: upstream.RateLimit, ModelOnly: true},
+	{Name: "limit", Names: limits, Class: upstream.RateLimit},
+	{Name: "too large", Class: upstream.TooLarge, Names: []string{
+		"context_length_exceeded", "exceed_context_size_error", "request_too_large",
+	}},
+	{Name: "token refused", Class: upstream.Auth, Names: []string{
+		"invalid_api_key", "incorrect_api_key_error", "invalid_authentication_error", "account_deactivated", "token_expired",
+	}},
+	// "… does not exist or you do not have access to it"
+	{Name: "model not allowed", Names: []string{"model_not_found", "model_access_denied"}, Class: upstream.ModelNotAllowed},
+	{Name: "region", Names: []string{"unsupported_country_region_territory"}, Class: upstream.Region},
+	{Name: "overloaded", Class: upstream.Broken, Names: []string{
+		"server_overloaded", "overloaded_error", "engine_overloaded", "engine_overloaded_error",
+	}},
+
+	{Name: "in a stream: limit of one model", From: 200, To: 200, Names: inStream, Text: modelWords, Class: upstream.RateLimit, ModelOnly: true},
+	{Name: "in a stream: limit", From: 200, To: 200, Names: inStream, Class: upstream.RateLimit},
+	{Name: "in a stream: token refused", From: 200, To: 200, Names: []string{"authentication_error", "permission_error"}, Class: upstream.Auth},
+	{Name: "in a stream: size", From: 200, To: 200, Names: []string{"invalid_request_error"}, Text: sizeWords, Class: upstream.TooLarge},
+	{Name: "in a stream: bad request", From: 200, To: 200, Names: []string{"invalid_request_error"}, Class: upstream.CallerFault},
+
+	{Name: "HTTP 401", From: 401, To: 401, Class: upstream.Auth},
+	{Name: "HTTP 402", From: 402, To: 402, Class: upstream.Quota},
+	{Name: "HTTP 403: the model", From: 403, To: 403, Names: []string{aboutModel}, Class: upstream.ModelNotAllowed},
+	{Name: "HTTP 403", From: 403, To: 403, Class: upstream.Auth},
+	{Name: "HTTP 408", From: 408, To: 408, Class: upstream.Broken},
+	{Name: "HTTP 409", From: 409, To: 409, Class: upstream.Broken},
+	{Name: "HTTP 413", From: 413, To: 413, Class: upstream.TooLarge},
+	{Name: "HTTP 425", From: 425, To: 425, Class: upstream.Broken},
+	{Name: "HTTP 426", From: 426, To: 426, Class: upstream.OutdatedClient},
+	{Name: "HTTP 429: one model", From: 429, To: 429, Text: modelWords, Class: upstream.RateLimit, ModelOnly: true},
+	{Name: "HTTP 429", From: 429, To: 429, Class: upstream.RateLimit},
+	{Name: "HTTP 451", From: 451, To: 451, Class: upstream.Region},
+	{Name: "HTTP 4xx: size", From: 400, To: 499, Text: sizeWords, Class: upstream.TooLarge},
+	{Name: "HTTP 4xx", From: 400, To: 499, Class: upstream.CallerFault},
+
+	{Name: "a page", Names: []string{upstream.SignPage}, Class: upstream.Broken},
+	{Name: "unreachable", Names: []string{upstream.SignUnreachable}, Class: upstream.Transport},
+	{Name: "connection lost", Names: []string{upstream.SignLost}, Class: upstream.Transport},
+	{Name: "cut short", Names: []string{upstream.SignCut}, Class: upstream.Truncated},
+	{Name: "empty", Names: []string{upstream.SignEmpty}, Class: upstream.Truncated},
+	{Name: "garbled", Names: []string{upstream.SignGarbled}, Class: upstream.Truncated},
+	{Name: "silent", Names: []string{upstream.SignSilent}, Class: upstream.Broken},
+	{Name: "late", Names: []string{upstream.SignLate}, Class: upstream.Broken},
+	{Name: "hung up", Names: []string{upstream.SignHungUp}, Class: upstream.ClientGone},
+
+	// Also a redirect: keys are not sent elsewhere.
+	{Name: "anything else", Class: upstream.Broken},
+}

@@ -1,0 +1,187 @@
+package openai
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"carousel.internal/gateway/internal/upstream"
+)
+
+// fixture is one way in which an attempt fails, and the row that decides it.
+type fixture struct {
+	row, title string
+	handler    http.HandlerFunc
+}
+
+func fixtures() []fixture {
+	var all []fixture
+	refused := func(row string, status int, body string) {
+		all = append(all, fixture{row, fmt.Sprint("HTTP ", status, " ", body), answerWith(status, "application/json", body)})
+	}
+	// streamed are errors inside an answer that began well.
+	streamed := func(row, object string) {
+		all = append(all, fixture{row, "in a stream: " + object, answerWith(200, "text/event-stream", "data: "+object+"\n\n")})
+	}
+	named := func(row string, names ...string) {
+		for _, name := range names {
+			// The status says something else.
+			refused(row, 409, `{"error":{"message":"no","code":"`+name+`"}}`)
+			refused(row, 409, `{"error":{"message":"no","type":"`+strings.ToUpper(name)+`","code":null}}`)
+			streamed(row, `{"error":{"message":"no","code":"`+name+`"}}`)
+		}
+	}
+
+	named("quota", "insufficient_quota", "insufficient_balance", "insufficient_credits", "quota_exceeded",
+		"exceeded_current_quota_error", "billing_hard_limit_reached", "billing_not_active")
+	named("limit", "rate_limit_exceeded", "rate_limit_reached_error", "too_many_requests")
+	const oneModel = "Rate limit reached for gpt-4o in organization org-x on tokens per min (TPM)"
+	refused("limit: one model", 429, `{"error":{"message":"`+oneModel+`","code":"rate_limit_exceeded"}}`)
+	named("too large", "context_length_exceeded", "exceed_context_size_error", "request_too_large")
+	named("token refused", "invalid_api_key", "incorrect_api_key_error", "invalid_authentication_error", "account_deactivated", "token_expired")
+	named("model not allowed", "model_not_found", "model_access_denied")
+	named("region", "unsupported_country_region_territory")
+	named("overloaded", "server_overloaded", "overloaded_error", "engine_overloaded", "engine_overloaded_error")
+
+	for _, name := range []string{"rate_limit_error", "requests", "tokens"} {
+		streamed("in a stream: limit", `{"error":{"message":"slow down","type":"`+name+`"}}`)
+	}
+	streamed("in a stream: limit of one model", `{"error":{"message":"`+oneModel+`","type":"tokens"}}`)
+	streamed("in a stream: token refused", `{"error":{"message":"no","type":"authentication_error"}}`)
+	streamed("in a stream: token refused", `{"error":{"message":"no","type":"permission_error"}}`)
+	streamed("in a stream: size", `{"error":{"message":"This model's maximum context length is 8192 tokens.","type":"invalid_request_error"}}`)
+	streamed("in a stream: bad request", `{"error":{"message":"no such field","type":"invalid_request_error"}}`)
+	streamed("HTTP 429", `{"error":{"message":"busy","code":429}}`)
+	streamed("anything else", `{"error":{"message":"oops","code":502}}`)
+	streamed("anything else", `{"error":{"message":"oops"}}`)
+
+	for _, status := range []int{401, 402, 403, 408, 409, 413, 425, 426, 429, 451} {
+		refused(fmt.Sprint("HTTP ", status), status, "")
+	}
+	refused("HTTP 403: the model", 403, `{"error":{"message":"no access","param":"model"}}`)
+	refused("HTTP 429: one model", 429, `{"error":{"message":"`+oneModel+`"}}`)
+	refused("HTTP 4xx: size", 400, `{"error":{"message":"prompt is too long: 200001 tokens"}}`)
+	refused("HTTP 4xx", 400, `{"error":{"message":"no"}}`)
+	refused("HTTP 4xx", 404, ``)
+	for _, status := range []int{204, 302, 500, 502, 503, 529} {
+		refused("anything else", status, "")
+	}
+	return append(all, brokenFixtures()...)
+}
+
+// brokenFixtures are those of which the upstream says nothing.
+func brokenFixtures() []fixture {
+	const stream = "text/event-stream"
+	return []fixture{
+		{"a page", "200", answerWith(200, "text/html", "<html>hello</html>")},
+		{"unreachable", "hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
+		{"connection lost", "reset", func(w http.ResponseWriter, _ *http.Request) { resetAfter(w, string(textChunk("Hi"))) }},
+		{"cut short", "no end", answerWith(200, stream, string(textChunk("Hi")))},
+		{"empty", "no words", answerWith(200, stream, "data: [DONE]\n\n")},
+		{"garbled", "half an event", answerWith(200, stream, "data: {\"choices\":\n\n")},
+		{"silent", "nothing comes", func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body) // before that, a server does not notice who hangs up
+			<-r.Context().Done()
+		}},
+	}
+}
+
+func answerWith(status int, media, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", media)
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}
+}
+
+// resetAfter sends a piece of a stream and breaks the connection as a crash would.
+func resetAfter(w http.ResponseWriter, piece string) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	_, _ = w.Write([]byte(piece))
+	_ = http.NewResponseController(w).Flush()
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(err)
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
+}
+
+// Each row of the table, and each name in it, has a fixture that it decides; and
+// whatever an upstream answers is decided by the row that is meant.
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	classes, decided := map[string]upstream.Class{}, map[string]bool{}
+	for _, row := range failures {
+		if _, twice := classes[row.Name]; twice {
+			t.Errorf("two rows are named %q", row.Name)
+		}
+		classes[row.Name] = row.Class
+	}
+	check := func(row, title string, failure *upstream.Failure) {
+		if failure == nil || failure.Rule != row || failure.Class != classes[row] || failure.Message == "" {
+			t.Errorf("%s: %v, not decided by %q", title, failure, row)
+			return
+		}
+		decided[row], decided[row+" "+strings.ToLower(failure.Code)] = true, true
+	}
+	for _, f := range fixtures() {
+		check(f.row, f.title, failureFrom(t, f.handler))
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	check("hung up", "cancelled", failureWithin(gone, t))
+	late, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	check("late", "deadline", failureWithin(late, t))
+	for _, row := range failures {
+		if !decided[row.Name] {
+			t.Errorf("row %q has no fixture", row.Name)
+		}
+		for _, name := range row.Names {
+			if row.Text == nil && !strings.HasPrefix(name, "(") && name != aboutModel && !decided[row.Name+" "+name] {
+				t.Errorf("row %q has no fixture for %s", row.Name, name)
+			}
+		}
+	}
+}
+
+func failureFrom(t *testing.T, handler http.HandlerFunc) *upstream.Failure {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	driver := newTestDriver(t, server.URL, map[string]string{"first_byte_timeout": "200ms"})
+	defer driver.Close()
+	_, failure := gather(t.Context(), t, driver, newTestCall(true))
+	return failure
+}
+
+func failureWithin(ctx context.Context, t *testing.T) *upstream.Failure {
+	t.Helper()
+	driver := newTestDriver(t, "http://127.0.0.1:1", nil)
+	defer driver.Close()
+	for _, err := range driver.Chat(ctx, newTestCall(true)) {
+		if failure, ok := errors.AsType[*upstream.Failure](err); ok {
+			return failure
+		}
+	}
+	return nil
+}
+
+func TestWaitsInWords(t *testing.T) {
+	t.Parallel()
+	got := failureFrom(t, answerWith(429, "application/json",
+		`{"error":{"message":"Rate limit reached for gpt-4o in organization org-x on requests per min (RPM). Please try again in 1m2.5s.","code":"rate_limit_exceeded"}}`))
+	if !got.ModelOnly || got.RetryAfter != 62500*time.Millisecond {
+		t.Errorf("got %+v", got)
+	}
+}

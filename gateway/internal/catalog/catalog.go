@@ -43,6 +43,8 @@ type Target struct {
 	Driver   upstream.Driver
 	// Model is the id that the upstream knows.
 	Model string
+	// Discipline is the upstream's; nobody changes it.
+	Discipline *Discipline
 }
 
 // Catalog is safe for concurrent use.
@@ -70,9 +72,10 @@ type state struct {
 }
 
 type entry struct {
-	config upstream.Config
-	driver upstream.Driver
-	models []chat.Model
+	config     upstream.Config
+	driver     upstream.Driver
+	discipline *Discipline
+	models     []chat.Model
 	// asked is when the upstream last answered what its models are.
 	asked time.Time
 }
@@ -86,21 +89,31 @@ func New(constructors map[string]upstream.Constructor, borrow Borrow, log *slog.
 
 // Validate tells why a config can't work.
 func (c *Catalog) Validate(config upstream.Config) error {
-	driver, err := c.build(config)
+	built, err := c.build(config)
 	if err != nil {
 		return err
 	}
-	driver.Close()
+	built.driver.Close()
 	return nil
 }
 
-func (c *Catalog) build(config upstream.Config) (upstream.Driver, error) {
+// build makes what the catalog keeps of a config; the error tells all that is wrong.
+func (c *Catalog) build(config upstream.Config) (*entry, error) {
 	construct, known := c.constructors[config.Driver]
 	if !known {
 		names := slices.Sorted(maps.Keys(c.constructors))
 		return nil, fmt.Errorf("driver: %q is not one of %s", config.Driver, strings.Join(names, ", "))
 	}
-	return construct(config)
+	theDrivers := config
+	discipline, badDiscipline := discipline(&theDrivers)
+	driver, badDriver := construct(theDrivers)
+	if err := errors.Join(badDriver, badDiscipline); err != nil {
+		if badDriver == nil {
+			driver.Close()
+		}
+		return nil, err
+	}
+	return &entry{config: config, driver: driver, discipline: discipline, models: initialModels(config, driver)}, nil
 }
 
 // Update makes configs the configuration. Unchanged upstreams keep their driver
@@ -115,12 +128,12 @@ func (c *Catalog) Update(configs []upstream.Config) {
 			entries = append(entries, old)
 			continue
 		}
-		driver, err := c.build(config)
+		built, err := c.build(config)
 		if err != nil {
 			c.log.LogAttrs(context.Background(), slog.LevelError, "upstream can't be used", slog.String("upstream", config.Name), slog.Any("error", err))
 			continue
 		}
-		entries = append(entries, &entry{config: config, driver: driver, models: initialModels(config, driver)})
+		entries = append(entries, built)
 	}
 	after := newState(entries)
 	c.now.Store(after)
@@ -197,17 +210,17 @@ func (c *Catalog) Resolve(model string, anyClaude bool) (Target, error) {
 		}
 	}
 	if e := s.byModel[model]; e != nil {
-		return Target{e.config.Name, e.driver, model}, nil
+		return e.target(model), nil
 	}
 	if name, rest, explicit := strings.Cut(model, "/"); explicit && rest != "" {
 		if e := s.byName[name]; e != nil {
-			return Target{name, e.driver, rest}, nil
+			return e.target(rest), nil
 		}
 	}
 	if anyClaude && strings.HasPrefix(model, "claude") {
 		for _, e := range s.entries {
 			if e.config.Driver == "cursor" {
-				return Target{e.config.Name, e.driver, model}, nil
+				return e.target(model), nil
 			}
 		}
 	}
@@ -215,6 +228,10 @@ func (c *Catalog) Resolve(model string, anyClaude bool) (Target, error) {
 		Kind: chat.ModelNotSupported, Param: "model",
 		Message: fmt.Sprintf("Model '%s' is not supported; GET /v1/models lists those that are", shorten(model)),
 	}
+}
+
+func (e *entry) target(model string) Target {
+	return Target{Upstream: e.config.Name, Driver: e.driver, Model: model, Discipline: e.discipline}
 }
 
 func shorten(id string) string {
@@ -313,7 +330,7 @@ func (c *Catalog) learn(ctx context.Context, e *entry) error {
 	defer c.mu.Unlock()
 	entries := slices.Clone(c.now.Load().entries)
 	if at := slices.Index(entries, e); at >= 0 { // else it was replaced meanwhile
-		entries[at] = &entry{config: e.config, driver: e.driver, models: models, asked: time.Now()}
+		entries[at] = &entry{config: e.config, driver: e.driver, discipline: e.discipline, models: models, asked: time.Now()}
 		c.now.Store(newState(entries))
 	}
 	return nil

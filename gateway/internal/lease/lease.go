@@ -46,6 +46,8 @@ type Outcome struct {
 	// Class is empty for success.
 	Class upstream.Class
 	Model string
+	// ModelOnly: it is about the token with the model, not about the whole token.
+	ModelOnly bool
 	// RetryAfter is the upstream's hint.
 	RetryAfter time.Duration
 	// Detail is what the upstream said, redacted, at most 512 bytes.

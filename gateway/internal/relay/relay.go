@@ -211,6 +211,7 @@ func (r *run) settle(ctx context.Context, held *lease.Lease, failure *upstream.F
 	outcome := lease.Outcome{Model: r.target.Model, RequestID: r.request.ID}
 	if failure != nil {
 		outcome.Class, outcome.RetryAfter, outcome.Detail = failure.Class, failure.RetryAfter, evidence(failure)
+		outcome.ModelOnly = failure.ModelOnly
 		r.logFailure(ctx, held.TokenID, failure)
 	}
 	r.relay.Leases.Settle(held, outcome)
@@ -221,7 +222,7 @@ func (r *run) settle(ctx context.Context, held *lease.Lease, failure *upstream.F
 func (r *run) logFailure(ctx context.Context, tokenID string, failure *upstream.Failure) {
 	r.relay.Logger.LogAttrs(ctx, slog.LevelInfo, "attempt failed", slog.String("request_id", r.request.ID),
 		slog.String("upstream", r.target.Upstream), slog.String("token_id", tokenID), slog.Int("attempt", r.entry.Attempts),
-		slog.String("class", string(failure.Class)), slog.Any("error", failure))
+		slog.String("class", string(failure.Class)), slog.String("rule", failure.Rule), slog.Any("error", failure))
 }
 
 // stream passes an answer on as it comes. Leaving the loop ends the upstream's

@@ -197,6 +197,7 @@ func (l *Leases) Settle(done *lease.Lease, outcome lease.Outcome) {
 	report := &tokenstorev1.Report{
 		LeaseId: done.ID, TokenId: done.TokenID, Outcome: outcomeOf(outcome.Class), Model: outcome.Model,
 		RetryAfter: durationOf(outcome.RetryAfter), Detail: outcome.Detail, RequestId: outcome.RequestID,
+		ModelOnly: outcome.ModelOnly,
 	}
 	l.mu.Lock()
 	was := l.open[done]

@@ -211,8 +211,8 @@ func TestReportTravelsAccordingToItsHaste(t *testing.T) {
 		},
 		"failure goes at once": {
 			leaseOf("a", 1),
-			lease.Outcome{Class: upstream.RateLimit, RetryAfter: time.Minute, Detail: "slow down"},
-			&tokenstorev1.Report{Outcome: tokenstorev1.Outcome_OUTCOME_RATE_LIMIT, RetryAfter: durationpb.New(time.Minute), Detail: "slow down"}, 0,
+			lease.Outcome{Class: upstream.RateLimit, ModelOnly: true, RetryAfter: time.Minute, Detail: "slow down"},
+			&tokenstorev1.Report{Outcome: tokenstorev1.Outcome_OUTCOME_RATE_LIMIT, ModelOnly: true, RetryAfter: durationpb.New(time.Minute), Detail: "slow down"}, 0,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -226,7 +226,8 @@ func TestReportTravelsAccordingToItsHaste(t *testing.T) {
 					t.Errorf("went out after %v", waited)
 				}
 				if got.GetOutcome() != test.want.GetOutcome() || got.GetLeaseId() != "1-1" || got.GetTokenId() != "a" || got.GetModel() != test.want.GetModel() ||
-					got.GetRequestId() != test.want.GetRequestId() || got.GetRetryAfter().AsDuration() != test.want.GetRetryAfter().AsDuration() || got.GetDetail() != test.want.GetDetail() {
+					got.GetRequestId() != test.want.GetRequestId() || got.GetRetryAfter().AsDuration() != test.want.GetRetryAfter().AsDuration() || got.GetDetail() != test.want.GetDetail() ||
+					got.GetModelOnly() != test.want.GetModelOnly() {
 					t.Errorf("reported %v", got)
 				}
 			})

@@ -836,8 +836,11 @@ type Report struct {
 	// The upstream's hint, where it gave one.
 	RetryAfter *durationpb.Duration `protobuf:"bytes,5,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
 	// What the upstream said, redacted, at most 512 bytes.
-	Detail        string `protobuf:"bytes,6,opt,name=detail,proto3" json:"detail,omitempty"`
-	RequestId     string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Detail    string `protobuf:"bytes,6,opt,name=detail,proto3" json:"detail,omitempty"`
+	RequestId string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The outcome is about the token with this model, where its class would be about
+	// the whole token: a rate limit that the upstream counts for each model.
+	ModelOnly     bool `protobuf:"varint,8,opt,name=model_only,json=modelOnly,proto3" json:"model_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -919,6 +922,13 @@ func (x *Report) GetRequestId() string {
 		return x.RequestId
 	}
 	return ""
+}
+
+func (x *Report) GetModelOnly() bool {
+	if x != nil {
+		return x.ModelOnly
+	}
+	return false
 }
 
 // Recall withdraws every unused lease of a token: it was disabled, deleted,
@@ -1304,7 +1314,7 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x05tried\x18\x06 \x01(\rR\x05tried\x12\x16\n" +
 	"\x06parked\x18\a \x01(\rR\x06parked\x12\x18\n" +
 	"\aprobing\x18\b \x01(\rR\aprobing\x12 \n" +
-	"\vquarantined\x18\t \x01(\rR\vquarantined\"\xf9\x01\n" +
+	"\vquarantined\x18\t \x01(\rR\vquarantined\"\x98\x02\n" +
 	"\x06Report\x12\x19\n" +
 	"\blease_id\x18\x01 \x01(\tR\aleaseId\x12\x19\n" +
 	"\btoken_id\x18\x02 \x01(\tR\atokenId\x120\n" +
@@ -1314,7 +1324,9 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"retryAfter\x12\x16\n" +
 	"\x06detail\x18\x06 \x01(\tR\x06detail\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\a \x01(\tR\trequestId\"9\n" +
+	"request_id\x18\a \x01(\tR\trequestId\x12\x1d\n" +
+	"\n" +
+	"model_only\x18\b \x01(\bR\tmodelOnly\"9\n" +
 	"\x06Recall\x12\x19\n" +
 	"\btoken_id\x18\x01 \x01(\tR\atokenId\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"\xeb\x01\n" +

@@ -63,8 +63,11 @@ type LogEntry struct {
 	// What may be shown of the token's secret and of its checksum.
 	MaskedSecret   string `protobuf:"bytes,24,opt,name=masked_secret,json=maskedSecret,proto3" json:"masked_secret,omitempty"`
 	MaskedChecksum string `protobuf:"bytes,25,opt,name=masked_checksum,json=maskedChecksum,proto3" json:"masked_checksum,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The model that was asked last, where it was a fallback for the one that the
+	// client named; else empty.
+	FallbackModel string `protobuf:"bytes,26,opt,name=fallback_model,json=fallbackModel,proto3" json:"fallback_model,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LogEntry) Reset() {
@@ -268,6 +271,13 @@ func (x *LogEntry) GetMaskedSecret() string {
 func (x *LogEntry) GetMaskedChecksum() string {
 	if x != nil {
 		return x.MaskedChecksum
+	}
+	return ""
+}
+
+func (x *LogEntry) GetFallbackModel() string {
+	if x != nil {
+		return x.FallbackModel
 	}
 	return ""
 }
@@ -819,7 +829,7 @@ var File_tokenstore_v1_requestlog_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\n" +
-	"\x1etokenstore/v1/requestlog.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcc\x06\n" +
+	"\x1etokenstore/v1/requestlog.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf3\x06\n" +
 	"\bLogEntry\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12\x18\n" +
@@ -853,7 +863,8 @@ const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\n" +
 	"prompt_cut\x18\x17 \x01(\bR\tpromptCut\x12#\n" +
 	"\rmasked_secret\x18\x18 \x01(\tR\fmaskedSecret\x12'\n" +
-	"\x0fmasked_checksum\x18\x19 \x01(\tR\x0emaskedChecksum\"\\\n" +
+	"\x0fmasked_checksum\x18\x19 \x01(\tR\x0emaskedChecksum\x12%\n" +
+	"\x0efallback_model\x18\x1a \x01(\tR\rfallbackModel\"\\\n" +
 	"\rAppendRequest\x12\x18\n" +
 	"\areplica\x18\x01 \x01(\tR\areplica\x121\n" +
 	"\aentries\x18\x02 \x03(\v2\x17.tokenstore.v1.LogEntryR\aentries\"(\n" +

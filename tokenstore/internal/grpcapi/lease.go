@@ -285,7 +285,7 @@ func reportsFrom(reports []*tokenstorev1.Report) []leasing.Report {
 		converted[i] = leasing.Report{
 			LeaseRef: redisstore.LeaseRef{TokenID: report.GetTokenId(), LeaseID: report.GetLeaseId()},
 			Outcome:  report.GetOutcome(), Model: report.GetModel(), RetryAfter: report.GetRetryAfter().AsDuration(),
-			Detail: report.GetDetail(), RequestID: report.GetRequestId(),
+			Detail: report.GetDetail(), RequestID: report.GetRequestId(), ModelOnly: report.GetModelOnly(),
 		}
 	}
 	return converted

@@ -335,6 +335,8 @@ type Report struct {
 	RetryAfter time.Duration
 	Detail     string
 	RequestID  string
+	// ModelOnly: the outcome is about the token with the model only.
+	ModelOnly bool
 }
 
 // Settle ends the leases and lets their tokens cool where the outcomes say so.
@@ -378,7 +380,11 @@ func (d *Desk) judge(ctx context.Context, report Report, settled redisstore.Sett
 		return nil // a late report: the token is not what it was
 	}
 	past := rotation.Past{Streak: settled.Streak, Cause: token.Outcome(settled.Cause), ModelStreak: settled.ModelStreak}
-	verdict := rotation.Judge(report.Outcome, past, report.RetryAfter, rand.Float64()) //nolint:gosec // jitter needs no secrecy
+	judge := rotation.Judge
+	if report.ModelOnly && report.Model != "" {
+		judge = rotation.JudgeForModel
+	}
+	verdict := judge(report.Outcome, past, report.RetryAfter, rand.Float64()) //nolint:gosec // jitter needs no secrecy
 	if verdict.Scope == rotation.Nothing {
 		return nil
 	}

@@ -465,6 +465,28 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+func TestALimitOfOneModelLeavesTheRestOfTheTokenAlone(t *testing.T) {
+	t.Parallel()
+	atDesk(t, func(t *testing.T, d *desk) {
+		d.store.add("a", 0).streak = 2
+		lease := d.ask(Demand{})
+		expect(t, "one", lease, "a")
+		report := Report{
+			LeaseRef: lease.lease().LeaseRef, Outcome: tokenstorev1.Outcome_OUTCOME_RATE_LIMIT,
+			Model: "gpt", ModelOnly: true, RetryAfter: 42 * time.Second,
+		}
+		if err := d.Settle(t.Context(), []Report{report}); err != nil {
+			t.Fatal(err)
+		}
+		want := redisstore.Transition{
+			TokenID: "a", Upstream: "u", Epoch: 1, Cause: "rate_limit", Streak: 1, CoolFor: 42 * time.Second, Model: "gpt",
+		}
+		if applied := d.store.transitions(); len(applied) != 1 || applied[0] != want {
+			t.Errorf("%+v", applied)
+		}
+	})
+}
+
 func TestAModelWithoutANameIsNotTheWholeToken(t *testing.T) {
 	t.Parallel()
 	atDesk(t, func(t *testing.T, d *desk) {

@@ -76,8 +76,21 @@ var rules = map[tokenstorev1.Outcome]rule{
 // upstream's own word on when to come back, 0 for none. jitter in [0,1) spreads the
 // ends of coolings that begin together by up to a tenth.
 func Judge(outcome tokenstorev1.Outcome, past Past, hint time.Duration, jitter float64) Verdict {
-	rule, blames := rules[outcome]
-	if !blames {
+	return judge(rules[outcome], outcome, past, hint, jitter)
+}
+
+// JudgeForModel is Judge where the upstream says that the rest of the token is well: a
+// limit that it counts for each model.
+func JudgeForModel(outcome tokenstorev1.Outcome, past Past, hint time.Duration, jitter float64) Verdict {
+	rule := rules[outcome]
+	if rule.scope == Token {
+		rule.scope, rule.parkAfter = Model, 0
+	}
+	return judge(rule, outcome, past, hint, jitter)
+}
+
+func judge(rule rule, outcome tokenstorev1.Outcome, past Past, hint time.Duration, jitter float64) Verdict {
+	if rule.scope == Nothing {
 		return Verdict{}
 	}
 	streak := past.ModelStreak

@@ -49,6 +49,27 @@ func TestCooling(t *testing.T) {
 	}
 }
 
+func TestALimitOfOneModelIsJudgedByThatModelsPast(t *testing.T) {
+	past := rotation.Past{Streak: 5, ModelStreak: 2}
+	for number := range tokenstorev1.Outcome_name {
+		outcome := tokenstorev1.Outcome(number)
+		past.Cause = outcome
+		whole, narrow := rotation.Judge(outcome, past, 0, 0), rotation.JudgeForModel(outcome, past, 0, 0)
+		if whole.Scope == rotation.Nothing {
+			if narrow != whole {
+				t.Errorf("%s: %+v", outcome, narrow)
+			}
+			continue
+		}
+		if narrow.Scope != rotation.Model || narrow.Park || narrow.Streak != 3 {
+			t.Errorf("%s: %+v", outcome, narrow)
+		}
+	}
+	if got := rotation.JudgeForModel(tokenstorev1.Outcome_OUTCOME_RATE_LIMIT, past, 0, 0).CoolFor; got != 4*time.Second {
+		t.Errorf("the third cooling takes %s", got)
+	}
+}
+
 func TestCoolingStaysWithinItsBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		outcome := tokenstorev1.Outcome(rapid.Int32Range(0, 14).Draw(t, "outcome"))

@@ -180,7 +180,8 @@ func (g *Gateway) assemble() {
 	g.handler = httpapi.New(httpapi.Deps{
 		Relay: relay.New(relay.Params{
 			Catalog: g.catalog, Leases: checkedLeases{g.leases, g.accounts, g.config.Settings}, Recorder: g.shipper, Counter: watch,
-			Policy: func() relay.Policy { return policyOf(g.config.Settings(), cfg) }, StatusOf: statusOf, Logger: g.log,
+			Policy: func() relay.Policy { return policyOf(g.config.Settings(), cfg) }, StatusOf: statusOf,
+			Replicas: g.fleet.Replicas, Logger: g.log,
 		}),
 		Models:   g.catalog.Models,
 		Settings: g.config.Settings,

@@ -98,6 +98,16 @@ func (o *observer) Retried(upstreamName string) {
 	o.metrics.Retries.WithLabelValues(upstreamName).Inc()
 }
 
+// RetryDenied implements relay.Counter.
+func (o *observer) RetryDenied(upstreamName string) {
+	o.metrics.RetriesDenied.WithLabelValues(upstreamName).Inc()
+}
+
+// FellBack implements relay.Counter.
+func (o *observer) FellBack(upstreamName string) {
+	o.metrics.Fallbacks.WithLabelValues(upstreamName).Inc()
+}
+
 // Used implements relay.Counter.
 func (o *observer) Used(upstreamName string, usage chat.Usage) {
 	if upstreamName == "" {

@@ -289,7 +289,7 @@ var (
 		"log_retention_count", "log_retention_hours", "max_attempts", "queue_wait_ms", "updated_at", "version", "vision_ability",
 	}
 	logKeys = []string{
-		"attempts", "completion_tokens", "end_reason", "error", "error_kind", "first_byte_ms", "http_status", "id", "model",
+		"attempts", "completion_tokens", "end_reason", "error", "error_kind", "fallback_model", "first_byte_ms", "http_status", "id", "model",
 		"prompt", "prompt_cut", "prompt_tokens", "replica", "started_at", "status", "stream", "token", "token_alias", "token_fingerprint", "token_id",
 		"total_ms", "upstream", "usage_source",
 	}

@@ -35,6 +35,8 @@ type logEntry struct {
 	ErrorKind  *string `json:"error_kind"`
 	EndReason  string  `json:"end_reason"`
 	Attempts   uint32  `json:"attempts"`
+	// FallbackModel is the model that was asked last, where it was not Model.
+	FallbackModel *string `json:"fallback_model"`
 
 	PromptTokens     uint64 `json:"prompt_tokens"`
 	CompletionTokens uint64 `json:"completion_tokens"`
@@ -53,7 +55,7 @@ func logEntryOf(e *tokenstorev1.LogEntry) logEntry {
 		TokenAlias: textOrNull(e.GetTokenAlias()), Token: textOrNull(e.GetMaskedSecret()), TokenFingerprint: textOrNull(e.GetTokenFingerprint()),
 		Stream: e.GetStream(), Status: e.GetStatus(), HTTPStatus: e.GetHttpStatus(),
 		Error: textOrNull(e.GetError()), ErrorKind: textOrNull(e.GetErrorKind()), EndReason: e.GetEndReason(),
-		Attempts: e.GetAttempts(), PromptTokens: e.GetPromptTokens(), CompletionTokens: e.GetCompletionTokens(),
+		Attempts: e.GetAttempts(), FallbackModel: textOrNull(e.GetFallbackModel()), PromptTokens: e.GetPromptTokens(), CompletionTokens: e.GetCompletionTokens(),
 		UsageSource: e.GetUsageSource(), Prompt: textOrNull(e.GetPrompt()), PromptCut: e.GetPromptCut(),
 	}
 }

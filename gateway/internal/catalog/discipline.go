@@ -36,16 +36,16 @@ type Discipline struct {
 	Rules upstream.Table
 	// RetryPercent is how many retries there may be for 100 requests.
 	RetryPercent int
-	// fallbacks are model ids as clients name them, by the upstream's own id.
-	fallbacks map[string][]string
+	// FallbackLists are model ids as clients name them, by the upstream's own id.
+	FallbackLists map[string][]string
 }
 
 // Fallbacks are what to ask instead of a model of the upstream, in order.
 func (d *Discipline) Fallbacks(model string) []string {
-	if list, own := d.fallbacks[model]; own {
+	if list, own := d.FallbackLists[model]; own {
 		return list
 	}
-	return d.fallbacks[anyModel]
+	return d.FallbackLists[anyModel]
 }
 
 // discipline takes the settings that are not the driver's out of the config.
@@ -55,7 +55,7 @@ func discipline(config *upstream.Config) (*Discipline, error) {
 	var problems []error
 	for name, parse := range map[string]func(string) error{
 		rulesSetting:     func(text string) (err error) { d.Rules, err = upstream.ParseRules(text); return err },
-		fallbacksSetting: func(text string) (err error) { d.fallbacks, err = parseFallbacks(text); return err },
+		fallbacksSetting: func(text string) (err error) { d.FallbackLists, err = parseFallbacks(text); return err },
 		retrySetting:     func(text string) (err error) { d.RetryPercent, err = parsePercent(text); return err },
 	} {
 		text, set := settings[name]

@@ -16,6 +16,9 @@ type Event struct {
 	// speaks too. The driver owns its bytes: they are valid until the next event
 	// is asked for.
 	Raw Raw
+	// FallbackModel is set on the first event of an answer by another model than the
+	// one that was asked for.
+	FallbackModel string
 	// More tells that the next event has already arrived, so that a writer may
 	// send both at once.
 	More bool

@@ -63,3 +63,16 @@ func TestOwnTokensAreOffUnlessEnabled(t *testing.T) {
 		}
 	}
 }
+
+func TestTheClientIsToldOfAFallback(t *testing.T) {
+	t.Parallel()
+	first := greeting[0]
+	first.FallbackModel = "small"
+	e := newEdge(t, says(nil, append([]chat.Event{first}, greeting[1:]...)...), nil)
+	for _, body := range []string{hello, helloStream} {
+		w := do(t, e, request(t, http.MethodPost, "/v1/chat/completions", key, body))
+		if w.Code != 200 || w.Header().Get("X-Carousel-Fallback-Model") != "small" {
+			t.Errorf("%d, %v", w.Code, w.Header())
+		}
+	}
+}

@@ -57,7 +57,7 @@ func (s *server) stream(c *gin.Context, req *chat.Request, choice lease.Choice, 
 			return err
 		}
 		if out == nil {
-			s.firstEvent(x)
+			s.firstEvent(c, x, event)
 			out = sse.Start(c.Writer, s.Options.Stream)
 			defer func() { _ = out.Close() }()
 			encoder = openai.NewStreamEncoder(req, openai.StreamOptions{OmitFinish: !s.settings().GetIncludeStopStream()}, out)
@@ -86,7 +86,7 @@ func (s *server) collect(c *gin.Context, req *chat.Request, choice lease.Choice,
 			return err
 		}
 		if x.line.Events == 0 {
-			s.firstEvent(x)
+			s.firstEvent(c, x, event)
 		}
 		x.see(event)
 		answer.Add(event)
@@ -98,7 +98,13 @@ func (s *server) collect(c *gin.Context, req *chat.Request, choice lease.Choice,
 	return nil
 }
 
-func (s *server) firstEvent(x *exchange) {
+// fallbackHeader names the model that answers, where it is not the one asked for.
+const fallbackHeader = "X-Carousel-Fallback-Model"
+
+func (s *server) firstEvent(c *gin.Context, x *exchange, event chat.Event) {
+	if event.FallbackModel != "" {
+		c.Header(fallbackHeader, event.FallbackModel)
+	}
 	x.line.FirstEvent = time.Since(x.started)
 	s.Metrics.FirstEventSeconds.WithLabelValues(metrics.Bool(x.line.Stream)).Observe(x.line.FirstEvent.Seconds())
 }

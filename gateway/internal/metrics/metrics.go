@@ -34,6 +34,10 @@ type Metrics struct {
 	Attempts *prometheus.CounterVec
 	// Retries on another token, by upstream: upstreams.
 	Retries *prometheus.CounterVec
+	// RetriesDenied by upstream, for want of budget: upstreams.
+	RetriesDenied *prometheus.CounterVec
+	// Fallbacks to another model, by the upstream that failed: upstreams.
+	Fallbacks *prometheus.CounterVec
 	// TokensUsed by upstream and direction (prompt, completion): upstreams x 2.
 	TokensUsed *prometheus.CounterVec
 
@@ -72,6 +76,8 @@ func New(registry prometheus.Registerer) *Metrics {
 		Errors:            counters("errors_total", "Requests that failed, by the kind of the error.", "kind"),
 		Attempts:          counters("upstream_attempts_total", "Requests sent to upstreams, by how they ended.", "upstream", "outcome"),
 		Retries:           counters("retries_total", "Attempts after the first one of a request.", "upstream"),
+		RetriesDenied:     counters("retries_denied_total", "Attempts that were not made because the upstream's retry budget was used up.", "upstream"),
+		Fallbacks:         counters("fallbacks_total", "Requests sent to a fallback model, by the upstream that had failed them.", "upstream"),
 		TokensUsed:        counters("tokens_used_total", "Model tokens, as reported or estimated.", "upstream", "direction"),
 		RoundTrips:        counters("tokenstore_round_trips_total", "Messages sent to the tokenstore.", "kind"),
 		Leases:            counters("leases_total", "Leases, by how they were had.", "how"),
@@ -85,7 +91,7 @@ func New(registry prometheus.Registerer) *Metrics {
 	}
 	registry.MustRegister(
 		m.Requests, m.RequestSeconds, m.FirstEventSeconds, m.InFlight, m.StreamEvents, m.ClientGone, m.Errors,
-		m.Attempts, m.Retries, m.TokensUsed,
+		m.Attempts, m.Retries, m.RetriesDenied, m.Fallbacks, m.TokensUsed,
 		m.RoundTrips, m.Leases, m.LeasesRecalled, m.LeasesLost, m.LeasesHeld, m.LeaseWaitSeconds, m.LogEntries,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

@@ -22,6 +22,8 @@ func (nothing) Settle(*lease.Lease, lease.Outcome)                            {}
 func (nothing) Record(reqlog.Entry)                                           {}
 func (nothing) Attempt(string, upstream.Class)                                {}
 func (nothing) Retried(string)                                                {}
+func (nothing) RetryDenied(string)                                            {}
+func (nothing) FellBack(string)                                               {}
 func (nothing) Used(string, chat.Usage)                                       {}
 
 // What the relay itself costs: a stream of 50 events from a driver that costs
@@ -45,9 +47,9 @@ func BenchmarkChat(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			r := New(Params{
 				Catalog: catalogFunc(func(string, bool) (catalog.Target, error) {
-					return catalog.Target{Upstream: "up", Driver: driver, Model: "m"}, nil
+					return catalog.Target{Upstream: "up", Driver: driver, Model: "m", Discipline: discipline}, nil
 				}),
-				Leases: free, Recorder: free, Counter: free, StatusOf: func(chat.Kind) int { return 500 }, Logger: slog.New(slog.DiscardHandler),
+				Leases: free, Recorder: free, Counter: free, StatusOf: func(chat.Kind) int { return 500 }, Replicas: func() int { return 1 }, Logger: slog.New(slog.DiscardHandler),
 				Policy: func() Policy { return Policy{MaxAttempts: 3, HoldBack: true, Total: total} },
 			})
 			request := newRequest()

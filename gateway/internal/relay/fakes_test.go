@@ -96,13 +96,16 @@ type recorder struct{ entries []reqlog.Entry }
 func (r *recorder) Record(entry reqlog.Entry) { r.entries = append(r.entries, entry) }
 
 type counter struct {
-	attempts []upstream.Class
-	retries  int
-	used     []chat.Usage
+	attempts          []upstream.Class
+	retries           int
+	denied, fallbacks int
+	used              []chat.Usage
 }
 
 func (c *counter) Attempt(_ string, class upstream.Class) { c.attempts = append(c.attempts, class) }
 func (c *counter) Retried(string)                         { c.retries++ }
+func (c *counter) RetryDenied(string)                     { c.denied++ }
+func (c *counter) FellBack(string)                        { c.fallbacks++ }
 func (c *counter) Used(_ string, usage chat.Usage)        { c.used = append(c.used, usage) }
 
 // rig is a relay among fakes.
@@ -115,6 +118,9 @@ type rig struct {
 	choice lease.Choice
 	calls  []*upstream.Call
 }
+
+// discipline is an upstream's without settings.
+var discipline = &catalog.Discipline{RetryPercent: 20}
 
 // newRig makes a relay with three tokens, whose upstream answers by driver.
 func newRig(driver driverFunc) *rig {
@@ -135,10 +141,10 @@ func newRig(driver driverFunc) *rig {
 			if model == "unknown" {
 				return catalog.Target{}, chat.Errorf(chat.ModelNotSupported, "no such model")
 			}
-			return catalog.Target{Upstream: "up", Driver: noted, Model: "inner " + model}, nil
+			return catalog.Target{Upstream: "up", Driver: noted, Model: "inner " + model, Discipline: discipline}, nil
 		}),
 		Leases: r.pool, Recorder: r.log, Counter: r.count, Policy: func() Policy { return r.policy },
-		StatusOf: func(chat.Kind) int { return 555 }, Logger: slog.New(slog.DiscardHandler),
+		StatusOf: func(chat.Kind) int { return 555 }, Replicas: func() int { return 1 }, Logger: slog.New(slog.DiscardHandler),
 	})
 	return r
 }

@@ -23,13 +23,15 @@ var (
 // hungUp is an attempt whose answer nobody reads any more.
 var hungUp = &upstream.Failure{Class: upstream.ClientGone, Message: "the client hung up"}
 
-// failureOf makes sure that what a driver answers is a failure, and that neither
-// the token nor the upstream is blamed for what ended on this side.
-func failureOf(ctx context.Context, err error) *upstream.Failure {
+// failureOf makes sure that what a driver answers is a failure as an admin's rules see
+// it, and that neither the token nor the upstream is blamed for what ended on this
+// side.
+func failureOf(ctx context.Context, err error, rules upstream.Table) *upstream.Failure {
 	failure, known := errors.AsType[*upstream.Failure](err)
 	if !known {
 		failure = &upstream.Failure{Class: upstream.Broken, Message: "the upstream failed", Err: err}
 	}
+	rules.Revise(failure)
 	if ctx.Err() == nil {
 		return failure
 	}

@@ -39,6 +39,10 @@ type Counter interface {
 	Attempt(upstreamName string, class upstream.Class)
 	// Retried is an attempt after the first.
 	Retried(upstreamName string)
+	// RetryDenied is a retry that there was no budget for.
+	RetryDenied(upstreamName string)
+	// FellBack is a request that was sent to another model of, or than, the upstream.
+	FellBack(upstreamName string)
 	// Used are model tokens.
 	Used(upstreamName string, usage chat.Usage)
 }
@@ -69,14 +73,19 @@ type Params struct {
 	Policy   func() Policy
 	// StatusOf is the HTTP status that clients see for a kind, for the log.
 	StatusOf func(chat.Kind) int
+	// Replicas is how many gateways share the load, as far as is known; at least 1.
+	Replicas func() int
 	Logger   *slog.Logger
 }
 
 // Relay is safe for concurrent use.
-type Relay struct{ Params }
+type Relay struct {
+	Params
+	budgets budgets
+}
 
 // New makes a relay.
-func New(params Params) *Relay { return &Relay{params} }
+func New(params Params) *Relay { return &Relay{Params: params} }
 
 // Chat answers the request event by event, in the caller's goroutine; an error,
 // always a *chat.Error, is the last thing it yields. A caller that stops
@@ -86,7 +95,7 @@ func (r *Relay) Chat(ctx context.Context, request *chat.Request, choice lease.Ch
 		policy := r.Policy()
 		ctx, cancel := within(ctx, policy.Total)
 		defer cancel()
-		run := &run{relay: r, policy: policy, request: request, choice: choice, yield: yield}
+		run := &run{relay: r, policy: policy, asked: request, request: request, choice: choice, yield: yield}
 		run.entry = reqlog.Entry{ID: request.ID, StartedAt: request.Created, Model: request.Model, Stream: request.Stream}
 		if err := run.account(ctx); err != nil && !run.gone {
 			yield(chat.Event{}, err)
@@ -104,8 +113,10 @@ func within(ctx context.Context, total time.Duration) (context.Context, context.
 
 // run is one request on its way. One goroutine has it.
 type run struct {
-	relay   *Relay
-	policy  Policy
+	relay  *Relay
+	policy Policy
+	// asked is the request as it came, request the one for the present target.
+	asked   *chat.Request
 	request *chat.Request
 	choice  lease.Choice
 	yield   func(chat.Event, error) bool
@@ -130,13 +141,26 @@ func (r *run) account(ctx context.Context) (err *chat.Error) {
 	return r.serve(ctx)
 }
 
-// serve finds where the request goes and sends it; nil when the answer was complete.
+// serve sends the request to the upstream of its model, and where that fails to the
+// fallbacks; nil when the answer was complete.
 func (r *run) serve(ctx context.Context) *chat.Error {
-	target, err := r.relay.Catalog.Resolve(r.request.Model, r.policy.AnyClaude)
+	target, err := r.relay.Catalog.Resolve(r.asked.Model, r.policy.AnyClaude)
 	if err != nil {
 		return chat.AsError(err)
 	}
-	r.target, r.entry.Upstream = target, target.Upstream
+	refused := r.sendTo(ctx, target)
+	for _, model := range target.Discipline.Fallbacks(target.Model) {
+		if refused == nil || !r.mayFallBack(ctx, refused) {
+			break
+		}
+		refused = r.fallBack(ctx, model, refused)
+	}
+	return refused
+}
+
+// sendTo sends the request to one target.
+func (r *run) sendTo(ctx context.Context, target catalog.Target) *chat.Error {
+	r.request, r.target, r.entry.Upstream = r.asked, target, target.Upstream
 	if refused := r.prepare(ctx); refused != nil {
 		return refused
 	}
@@ -169,6 +193,7 @@ func (r *run) prepare(ctx context.Context) *chat.Error {
 // chose.
 func (r *run) tryTokens(ctx context.Context) *chat.Error {
 	target := r.target
+	r.relay.budgets.of(target.Upstream).request(time.Now())
 	var tried []string
 	var last *chat.Error
 	for {
@@ -179,7 +204,7 @@ func (r *run) tryTokens(ctx context.Context) *chat.Error {
 			return afterAttempts(last, chat.AsError(err))
 		}
 		r.entry.Attempts++
-		if r.entry.Attempts > 1 {
+		if len(tried) > 0 {
 			r.relay.Counter.Retried(target.Upstream)
 		}
 		r.entry.TokenID, r.entry.TokenAlias, r.entry.TokenFingerprint = held.TokenID, held.Alias, held.Fingerprint
@@ -191,12 +216,22 @@ func (r *run) tryTokens(ctx context.Context) *chat.Error {
 		case failure.Class == upstream.ClientGone:
 			return cutOff(ctx, failure)
 		}
-		last = errorOf(failure, target.Upstream, r.entry.Attempts, r.sent)
-		if r.sent || r.choice.Alias != "" || !failure.Class.Retryable() || r.entry.Attempts >= r.policy.MaxAttempts || ctx.Err() != nil {
+		tried = append(tried, held.TokenID)
+		last = errorOf(failure, target.Upstream, len(tried), r.sent)
+		if r.sent || r.choice.Alias != "" || !failure.Class.Retryable() || len(tried) >= r.policy.MaxAttempts || ctx.Err() != nil || !r.mayRetry() {
 			return last
 		}
-		tried = append(tried, held.TokenID)
 	}
+}
+
+// mayRetry tells whether the present upstream can bear one more attempt.
+func (r *run) mayRetry() bool {
+	name, percent := r.target.Upstream, r.target.Discipline.RetryPercent
+	if r.relay.budgets.of(name).retry(time.Now(), percent, r.relay.Replicas()) {
+		return true
+	}
+	r.relay.Counter.RetryDenied(name)
+	return false
 }
 
 // attempt sends the request with one token, and settles its lease, also when a
@@ -232,7 +267,7 @@ func (r *run) stream(ctx context.Context, credential upstream.Credential) *upstr
 	r.back, r.finished = holdBack{on: r.policy.HoldBack}, false
 	for event, err := range r.target.Driver.Chat(ctx, call) {
 		if err != nil {
-			return failureOf(ctx, err)
+			return failureOf(ctx, err, r.target.Discipline.Rules)
 		}
 		if !r.pass(event) {
 			return hungUp
@@ -266,6 +301,7 @@ func (r *run) send(event chat.Event) bool {
 	if !r.sent {
 		r.sent = true
 		r.entry.FirstByte = time.Since(r.request.Created)
+		event.FallbackModel = r.entry.FallbackModel
 	}
 	if !r.yield(event, nil) {
 		r.gone = true

@@ -28,9 +28,11 @@ type Entry struct {
 	StartedAt time.Time
 	Total     time.Duration
 	// FirstByte is zero when no byte came.
-	FirstByte        time.Duration
-	Model            string
-	Upstream         string
+	FirstByte time.Duration
+	Model     string
+	Upstream  string
+	// FallbackModel is the model that was asked last, where it was not Model.
+	FallbackModel    string
 	TokenID          string
 	TokenAlias       string
 	TokenFingerprint string

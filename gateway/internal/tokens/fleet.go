@@ -117,6 +117,16 @@ func (f *Fleet) Last() *tokenstorev1.BeatResponse {
 	return nil
 }
 
+// Replicas is how many gateways ran when the tokenstore last said so; 1 before. An old
+// number is better than none: what replicas share must not grow because the tokenstore
+// is away.
+func (f *Fleet) Replicas() int {
+	if last := f.last.Load(); last != nil {
+		return max(len(last.answer.GetReplicas()), 1)
+	}
+	return 1
+}
+
 // Chats counts the requests of all gateways, this one's as of now; false while the
 // tokenstore says nothing. It does not block.
 func (f *Fleet) Chats() (Chats, bool) {

@@ -237,7 +237,7 @@ func entryOf(entry reqlog.Entry) *tokenstorev1.LogEntry {
 	converted := &tokenstorev1.LogEntry{
 		Id: entry.ID, StartedAt: timestamppb.New(entry.StartedAt), Total: durationpb.New(entry.Total), Model: entry.Model,
 		Upstream: entry.Upstream, TokenId: entry.TokenID, TokenAlias: entry.TokenAlias, TokenFingerprint: entry.TokenFingerprint,
-		MaskedSecret: entry.MaskedSecret, MaskedChecksum: entry.MaskedChecksum,
+		MaskedSecret: entry.MaskedSecret, MaskedChecksum: entry.MaskedChecksum, FallbackModel: entry.FallbackModel,
 		Stream: entry.Stream, Status: "success", HttpStatus: uint32(entry.HTTPStatus), //nolint:gosec // 0 to 599
 		EndReason: string(entry.End), Attempts: uint32(entry.Attempts), //nolint:gosec // a handful
 		PromptTokens: uint64(max(entry.Usage.Prompt, 0)), CompletionTokens: uint64(max(entry.Usage.Completion, 0)),

@@ -397,13 +397,13 @@ func TestEntryIsTranslated(t *testing.T) {
 	started := time.Unix(1700000000, 5)
 	got := entryOf(reqlog.Entry{
 		ID: "id", StartedAt: started, Total: time.Second, FirstByte: time.Millisecond, Model: "m", Upstream: "u", TokenID: "t",
-		TokenAlias: "a", TokenFingerprint: "f", MaskedSecret: "m", MaskedChecksum: "c", PromptCut: true, Stream: true, HTTPStatus: 429, End: reqlog.UpstreamError, Attempts: 3,
+		TokenAlias: "a", TokenFingerprint: "f", MaskedSecret: "m", MaskedChecksum: "c", FallbackModel: "other", PromptCut: true, Stream: true, HTTPStatus: 429, End: reqlog.UpstreamError, Attempts: 3,
 		Err:   &chat.Error{Kind: chat.RateLimited, Message: "slow down", Err: errors.New("not for the log's reader")},
 		Usage: chat.Usage{Prompt: 1, Completion: 2, Source: chat.UsagePartial}, Prompt: "p",
 	})
 	if got.GetId() != "id" || !got.GetStartedAt().AsTime().Equal(started) || got.GetTotal().AsDuration() != time.Second ||
 		got.GetFirstByte().AsDuration() != time.Millisecond || got.GetModel() != "m" || got.GetUpstream() != "u" || got.GetTokenId() != "t" ||
-		got.GetTokenAlias() != "a" || got.GetTokenFingerprint() != "f" || got.GetMaskedSecret() != "m" || got.GetMaskedChecksum() != "c" || !got.GetPromptCut() || !got.GetStream() || got.GetStatus() != "failure" ||
+		got.GetTokenAlias() != "a" || got.GetTokenFingerprint() != "f" || got.GetMaskedSecret() != "m" || got.GetMaskedChecksum() != "c" || got.GetFallbackModel() != "other" || !got.GetPromptCut() || !got.GetStream() || got.GetStatus() != "failure" ||
 		got.GetHttpStatus() != 429 || got.GetError() != "slow down" || got.GetErrorKind() != "rate_limited" || got.GetEndReason() != "upstream_error" ||
 		got.GetAttempts() != 3 || got.GetPromptTokens() != 1 || got.GetCompletionTokens() != 2 || got.GetUsageSource() != "partial" || got.GetPrompt() != "p" {
 		t.Errorf("got %v", got)

@@ -1,0 +1,41 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/upstream"
+)
+
+// mayFallBack tells whether another model may answer where this one was refused.
+func (r *run) mayFallBack(ctx context.Context, refused *chat.Error) bool {
+	if r.sent || r.gone || ctx.Err() != nil || r.choice.Alias != "" || r.choice.Own != nil {
+		return false // a client that chose the token chose the upstream
+	}
+	if failure, ok := errors.AsType[*upstream.Failure](refused.Err); ok {
+		return failure.Class.FallsBack()
+	}
+	return refused.Kind == chat.NoTokens || refused.Kind == chat.NoTokenAvailable
+}
+
+// fallBack sends the request to another model. The client is told refused where that
+// can't be done; and what the fallback says where it refuses too.
+func (r *run) fallBack(ctx context.Context, model string, refused *chat.Error) *chat.Error {
+	target, err := r.relay.Catalog.Resolve(model, r.policy.AnyClaude)
+	if err != nil {
+		r.relay.Logger.LogAttrs(ctx, slog.LevelWarn, "fallback can't be used", slog.String("request_id", r.request.ID),
+			slog.String("upstream", r.target.Upstream), slog.String("fallback", model), slog.Any("error", err))
+		return refused
+	}
+	// The same upstream again is a retry; another one has a budget of its own.
+	if target.Upstream == r.target.Upstream && !r.mayRetry() {
+		return refused
+	}
+	r.relay.Counter.FellBack(r.target.Upstream)
+	r.relay.Logger.LogAttrs(ctx, slog.LevelInfo, "falls back", slog.String("request_id", r.request.ID), slog.String("upstream", r.target.Upstream),
+		slog.String("model", r.target.Model), slog.String("fallback", model), slog.Any("error", refused))
+	r.entry.FallbackModel = model
+	return r.sendTo(ctx, target)
+}

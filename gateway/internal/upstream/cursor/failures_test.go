@@ -21,7 +21,7 @@ type fixture struct {
 	row, title string
 	upstream   *driver
 	// ctx is the caller's, where it is not the test's.
-	ctx context.Context //nolint:containedctx // a fixture is used once
+	ctx context.Context
 }
 
 func fixtures() []fixture {

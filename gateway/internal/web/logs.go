@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	logsPage     = view{"logs", (*Site).loadLogs}
-	logEntryPage = view{"entry", (*Site).loadEntry}
+	logsPage     = view{"logs", "logs", (*Site).loadLogs}
+	logEntryPage = view{"entry", "logs", (*Site).loadEntry}
 )
 
 // entriesPerPage is how many rows a page of the log has, and mostNew how many a
@@ -32,6 +32,12 @@ type logFilter struct {
 
 // Set tells whether it filters anything.
 func (f logFilter) Set() bool { return f != logFilter{} }
+
+// More tells whether it filters by what is folded away.
+func (f logFilter) More() bool {
+	f.Model, f.Status, f.Error = "", "", ""
+	return f.Set()
+}
 
 func filterOf(query url.Values) logFilter {
 	return logFilter{

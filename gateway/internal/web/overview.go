@@ -14,7 +14,7 @@ import (
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
-var overviewPage = view{"overview", (*Site).loadOverview}
+var overviewPage = view{"overview", "overview", (*Site).loadOverview}
 
 // span is a range of time that the overview can show.
 type span struct {

@@ -18,8 +18,10 @@ import (
 
 // page is what a template is given.
 type page struct {
-	// Name is that of the template, and of the entry in the navigation.
+	// Name is that of the template.
 	Name string
+	// Section is the entry in the navigation that it belongs to.
+	Section string
 	// Path is this page's own address, with its query.
 	Path string
 	// Theme is light, dark, or empty: as the system has it.
@@ -37,7 +39,7 @@ type page struct {
 
 // view is a page of the site: its template, and what it shows.
 type view struct {
-	name string
+	name, section string
 	// load answers the data. Data with an error is shown beneath it; the kind of
 	// the error is the page's status.
 	load func(s *Site, ctx context.Context, c *gin.Context) (any, error)
@@ -74,6 +76,7 @@ func (s *Site) Page(v view) gin.HandlerFunc {
 		defer cancel()
 		data, err := v.load(s, ctx, c)
 		p := s.newPage(c, v.name)
+		p.Section = v.section
 		p.Session, p.Data, p.Fleet = &session, data, s.Fleet()
 		status := http.StatusOK
 		if err != nil {

@@ -3,6 +3,9 @@ package web
 import (
 	"errors"
 	"net/http"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -16,7 +19,7 @@ import (
 func (s *Site) sentence(r *http.Request, err error) string {
 	texts := s.texts(r)
 	if own, ok := errors.AsType[*chat.Error](err); ok {
-		return own.Message
+		return capital(own.Message)
 	}
 	said := rpcerr.Parse(err)
 	switch {
@@ -29,7 +32,18 @@ func (s *Site) sentence(r *http.Request, err error) string {
 	case said.Reason == tokenstorev1.Reason_REASON_UNSPECIFIED:
 		return texts["problem.internal"]
 	}
-	return said.Message
+	return capital(said.Message)
+}
+
+// capital makes a sentence of a message: those of the API begin with a small
+// letter and have no full stop.
+func capital(message string) string {
+	first, size := utf8.DecodeRuneInString(message)
+	message = string(unicode.ToUpper(first)) + message[size:]
+	if last, _ := utf8.DecodeLastRuneInString(message); unicode.IsLetter(last) || unicode.IsDigit(last) || strings.ContainsRune("\"'`)", last) {
+		message += "."
+	}
+	return message
 }
 
 var statuses = map[chat.Kind]int{

@@ -12,8 +12,8 @@ import (
 )
 
 var (
-	settingsPage = view{"settings", (*Site).loadSettings}
-	contentsPage = view{"pages", (*Site).loadContents}
+	settingsPage = view{"settings", "settings", (*Site).loadSettings}
+	contentsPage = view{"pages", "pages", (*Site).loadContents}
 )
 
 // setting is one row of the form.

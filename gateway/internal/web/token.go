@@ -8,7 +8,7 @@ import (
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
-var tokenPage = view{"token", (*Site).loadToken}
+var tokenPage = view{"token", "tokens", (*Site).loadToken}
 
 // recentEntries is how many log entries a token's page shows.
 const recentEntries = 10

@@ -9,7 +9,7 @@ import (
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
-var tokensPage = view{"tokens", (*Site).loadTokens}
+var tokensPage = view{"tokens", "tokens", (*Site).loadTokens}
 
 // tokensPerPage is how many rows a page of the table has.
 const tokensPerPage = 50

@@ -11,9 +11,9 @@ import (
 )
 
 var (
-	upstreamsPage  = view{"upstreams", (*Site).loadUpstreams}
-	tokenFilesPage = view{"tokenfiles", (*Site).loadTokenFiles}
-	tryPage        = view{"try", (*Site).loadTry}
+	upstreamsPage  = view{"upstreams", "upstreams", (*Site).loadUpstreams}
+	tokenFilesPage = view{"tokenfiles", "tokenfiles", (*Site).loadTokenFiles}
+	tryPage        = view{"try", "try", (*Site).loadTry}
 )
 
 // upstreamRow is one upstream, with its pool where it has one.

@@ -61,8 +61,11 @@ export async function api(...args) {
 export function refusal(status, value) {
   if (status === 401) return new Refused(401, t('session'));
   const error = value?.error;
-  return new Refused(status, error?.message ?? (typeof error === 'string' ? error : `HTTP ${status}`), error?.code);
+  return new Refused(status, capital(error?.message ?? `HTTP ${status}`), error?.code);
 }
+
+// The API's messages begin with a small letter.
+const capital = (message) => message.charAt(0).toUpperCase() + message.slice(1);
 
 /** Makes an element: el('p', {class: 'x'}, 'text', child …). */
 export function el(name, attributes = {}, ...children) {

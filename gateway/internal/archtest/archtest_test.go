@@ -28,10 +28,11 @@ var allowed = map[string][]string{
 	"internal/archtest":   {},
 
 	// Spokes: dialects and drivers meet only in chat.
-	"internal/dialect/*":  {"internal/chat", "internal/rawjson"},
-	"internal/upstream/*": {"internal/chat", "internal/upstream", "internal/rawjson"},
+	"internal/dialect/*":       {"internal/chat", "internal/rawjson"},
+	"internal/upstream/*":      {"internal/chat", "internal/upstream", "internal/upstream/redial", "internal/rawjson"},
+	"internal/upstream/redial": {},
 	"internal/upstream/cursor": {
-		"internal/chat", "internal/upstream", "internal/imagefile", "internal/imagefetch",
+		"internal/chat", "internal/upstream", "internal/upstream/redial", "internal/imagefile", "internal/imagefetch",
 	},
 	"internal/upstream/upstreamtest": {"internal/chat", "internal/upstream"},
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
@@ -29,8 +30,10 @@ func (r *run) fallBack(ctx context.Context, model string, refused *chat.Error) *
 			slog.String("upstream", r.target.Upstream), slog.String("fallback", model), slog.Any("error", err))
 		return refused
 	}
-	// The same upstream again is a retry; another one has a budget of its own.
-	if target.Upstream == r.target.Upstream && !r.mayRetry() {
+	// The same upstream again is a retry; to another one it is a request.
+	if target.Upstream != r.target.Upstream {
+		r.relay.budgets.of(target.Upstream).request(time.Now())
+	} else if !r.mayRetry() {
 		return refused
 	}
 	r.relay.Counter.FellBack(r.target.Upstream)

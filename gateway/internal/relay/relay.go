@@ -148,6 +148,7 @@ func (r *run) serve(ctx context.Context) *chat.Error {
 	if err != nil {
 		return chat.AsError(err)
 	}
+	r.relay.budgets.of(target.Upstream).request(time.Now())
 	refused := r.sendTo(ctx, target)
 	for _, model := range target.Discipline.Fallbacks(target.Model) {
 		if refused == nil || !r.mayFallBack(ctx, refused) {
@@ -193,7 +194,6 @@ func (r *run) prepare(ctx context.Context) *chat.Error {
 // chose.
 func (r *run) tryTokens(ctx context.Context) *chat.Error {
 	target := r.target
-	r.relay.budgets.of(target.Upstream).request(time.Now())
 	var tried []string
 	var last *chat.Error
 	for {

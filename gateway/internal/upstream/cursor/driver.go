@@ -17,6 +17,7 @@ import (
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/imagefetch"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/redial"
 	aiserverv1 "carousel.internal/proto/cursor/aiserver/v1"
 )
 
@@ -44,7 +45,7 @@ const (
 
 type driver struct {
 	client    *connect.Client[aiserverv1.GetChatRequest, aiserverv1.StreamChatResponse]
-	transport *http.Transport
+	transport *redial.Transport
 	// plain asks for what is no stream. base is the API's URL, site the website's;
 	// empty: the website is not asked.
 	plain      *http.Client
@@ -75,7 +76,7 @@ func New(config upstream.Config) (upstream.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport := newTransport(timeouts[connectSetting])
+	transport := redial.New(newTransport(timeouts[connectSetting]))
 	d := newDriver(base, transport)
 	d.transport, d.site = transport, site
 	d.firstByte, d.idle = timeouts[firstByteSetting], timeouts[idleSetting]

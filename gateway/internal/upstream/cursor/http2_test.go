@@ -7,15 +7,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/redial"
 )
+
+// connKey is where a request's context has its connection.
+type connKey struct{}
 
 // overHTTP2 is a driver for a server that speaks HTTP/2 alone, as the real
 // upstream's edge does.
@@ -32,19 +38,18 @@ func overHTTP2(t *testing.T, handler http.HandlerFunc) *driver {
 		handler(w, r)
 	}))
 	server.EnableHTTP2 = true
+	server.Config.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		return context.WithValue(ctx, connKey{}, conn)
+	}
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	made, err := New(upstream.Config{BaseURL: server.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, ok := made.(*driver)
-	if !ok {
-		t.Fatal("not the driver")
-	}
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
-	d.transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	pool := newTransport(defaultConnect)
+	pool.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	transport := redial.New(pool)
+	d := newDriver(server.URL, transport)
+	d.transport = transport
 	t.Cleanup(d.Close)
 	return d
 }
@@ -102,6 +107,28 @@ func TestHTTP2(t *testing.T) {
 		case <-noticed:
 		case <-time.After(20 * time.Second):
 			t.Error("the server does not notice")
+		}
+	})
+
+	t.Run("a connection that died while it was idle", func(t *testing.T) {
+		t.Parallel()
+		var requests atomic.Int64
+		d := overHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+			if requests.Add(1) != 2 {
+				write(t, w, textFrame("Hello"), endFrame("{}"))
+				return
+			}
+			conn, _ := r.Context().Value(connKey{}).(net.Conn)
+			_ = conn.Close() // all of it, not only the stream
+			<-r.Context().Done()
+		})
+		for range 3 {
+			if text, failure := ask(t, d, callOf(said(chat.User, "Hi"))); failure != nil || text != "Hello" {
+				t.Errorf("%q, %v", text, failure)
+			}
+		}
+		if n := requests.Load(); n != 4 {
+			t.Errorf("%d requests for 3 calls, of which one meets a dead connection", n)
 		}
 	})
 

@@ -11,6 +11,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/redial"
 )
 
 const (
@@ -26,7 +27,7 @@ const (
 // Driver is an upstream.Driver.
 type Driver struct {
 	settings  settings
-	transport *http.Transport
+	transport *redial.Transport
 	chatURL   *url.URL
 	modelsURL *url.URL
 }
@@ -45,7 +46,7 @@ func New(config upstream.Config) (upstream.Driver, error) {
 		settings:  settings,
 		chatURL:   base.JoinPath("chat", "completions"),
 		modelsURL: base.JoinPath("models"),
-		transport: &http.Transport{
+		transport: redial.New(&http.Transport{
 			Proxy:                 http.ProxyFromEnvironment,
 			DialContext:           dialer.DialContext,
 			TLSHandshakeTimeout:   connectTimeout,
@@ -58,7 +59,7 @@ func New(config upstream.Config) (upstream.Driver, error) {
 			MaxIdleConnsPerHost: idleConnections,
 			IdleConnTimeout:     idleConnectionAge,
 			ReadBufferSize:      readBuffer,
-		},
+		}),
 	}, nil
 }
 

@@ -15,14 +15,13 @@ import (
 
 // Header values that every request shares; net/http only reads them.
 var (
-	jsonType      = []string{"application/json"}
-	acceptStream  = []string{"text/event-stream"}
-	userAgent     = []string{"carousel"}
-	notSentButSet = []string{}
+	jsonType     = []string{"application/json"}
+	acceptStream = []string{"text/event-stream"}
+	userAgent    = []string{"carousel"}
 )
 
-// newRequest makes the HTTP request for a call. Its body is whole, so that
-// net/http can send it again when it finds a pooled connection dead.
+// newRequest makes the HTTP request for a call. Its body is whole, so that it
+// can be sent again when a pooled connection turns out to be dead.
 func (d *Driver) newRequest(ctx context.Context, call *upstream.Call) *http.Request {
 	body := d.body(call)
 	header := make(http.Header, 6)
@@ -32,10 +31,6 @@ func (d *Driver) newRequest(ctx context.Context, call *upstream.Call) *http.Requ
 	if call.Request.Stream {
 		header["Accept"] = acceptStream
 	}
-	// net/http takes a POST with this key for safe to repeat, and sends nothing for
-	// an empty list. It repeats only on a pooled connection that broke before the
-	// first byte of an answer.
-	header["Idempotency-Key"] = notSentButSet
 	authorize(header, call.Credential)
 	request := &http.Request{
 		Method: http.MethodPost, URL: d.chatURL, Host: d.chatURL.Host, Header: header,

@@ -3,9 +3,24 @@ package upstreamtest
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"carousel.internal/gateway/internal/upstream"
 )
+
+// hangingUpOnReuse is a server that closes each connection at the second request on
+// it, as if the connection had timed out just then.
+func hangingUpOnReuse(script func(*exchange)) func(*exchange) {
+	var seen sync.Map
+	return func(x *exchange) {
+		if _, again := seen.LoadOrStore(x.r.RemoteAddr, true); again {
+			x.abort()
+		}
+		script(x)
+	}
+}
 
 func testConnections(t *testing.T, harness Harness) {
 	wire := harness.Wire
@@ -36,6 +51,60 @@ func testConnections(t *testing.T, harness Harness) {
 			}
 		}
 		wantText(t, driver, newCall("hi"), "Hello") // a closed driver still serves
+	})
+
+	t.Run("one that died while it was idle is nobody's fault", func(t *testing.T) {
+		t.Parallel()
+		s := serve(t, wire, hangingUpOnReuse(func(x *exchange) {
+			x.begin()
+			x.send(wire.Text("Hello"))
+			x.send(wire.End)
+		}))
+		driver := s.driver(t, harness, nil)
+		for range 5 {
+			wantText(t, driver, newCall("hi"), "Hello")
+		}
+	})
+
+	t.Run("a request is sent on a new one once", func(t *testing.T) {
+		t.Parallel()
+		var requests atomic.Int64
+		s := serve(t, wire, func(x *exchange) {
+			if requests.Add(1) > 1 {
+				x.abort()
+			}
+			x.begin()
+			x.send(wire.stream("Hello"))
+		})
+		driver := s.driver(t, harness, nil)
+		wantText(t, driver, newCall("hi"), "Hello")
+		wantFailure(t, driver, newCall("hi"), "", upstream.Transport)
+		if n := requests.Load(); n != 3 {
+			t.Errorf("%d requests; one, one on a dead connection, and that one again on a new one make 3", n)
+		}
+		driver.Close() // the next connection is new from the beginning
+		wantFailure(t, driver, newCall("hi"), "", upstream.Transport)
+		if n := requests.Load(); n != 4 {
+			t.Errorf("%d requests: what is lost on a new connection was sent again", n)
+		}
+	})
+
+	t.Run("one that breaks in the middle of an answer is not tried again", func(t *testing.T) {
+		t.Parallel()
+		var requests atomic.Int64
+		s := serve(t, wire, func(x *exchange) {
+			x.begin()
+			if requests.Add(1) > 1 {
+				x.abort()
+			}
+			x.send(wire.stream("Hello"))
+		})
+		driver := s.driver(t, harness, nil)
+		wantText(t, driver, newCall("hi"), "Hello")
+		wantFailure(t, driver, newCall("hi"), "", upstream.Truncated, upstream.Transport)
+		if n := requests.Load(); n != 2 {
+			t.Errorf("%d requests", n)
+		}
 	})
 
 	t.Run("answers are not mixed", func(t *testing.T) {

@@ -33,6 +33,7 @@ func welcome(output io.Writer, g greeting) {
 	say("Carousel is ready.")
 	say("")
 	say("  API           %s%s/v1", base, g.prefix)
+	say("  admin site    %s/admin/", base)
 	say("  admin API     %s/admin/api/", base)
 	say("  data          %s (Redis: %s)", g.data, g.redis)
 	key := "$AUTH_TOKEN"

@@ -186,6 +186,28 @@ func TestAdmit(t *testing.T) {
 	}
 }
 
+// A GET with effects must not be had by a link that the browser follows.
+func TestAdmitChange(t *testing.T) {
+	t.Parallel()
+	gate := gateOf("right", "shared")
+	session := open(t, gate)
+	for _, c := range []struct {
+		name   string
+		header []string
+		want   bool
+	}{
+		{"a link", []string{auth.CSRFHeader, ""}, false},
+		{"a page's script", []string{auth.CSRFHeader, session.CSRF}, true},
+		{"the admin token", []string{"Authorization", "Bearer right"}, true},
+		{"another token", []string{"Authorization", "Bearer wrong"}, false},
+	} {
+		r := request(http.MethodGet, session, func(r *http.Request) { r.Header.Set(c.header[0], c.header[1]) })
+		if err := gate.AdmitChange(r); (err == nil) != c.want {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
 func TestCookie(t *testing.T) {
 	t.Parallel()
 	session := open(t, gateOf("right", "shared"))

@@ -40,9 +40,7 @@ const (
 	chartHeight = 120.0
 )
 
-// Empty tells whether there is nothing to draw.
-func (c chart) Empty() bool { return c.highest() == 0 }
-
+// highest is the top of the highest stack, or line.
 func (c chart) highest() float64 {
 	highest := 0.0
 	for i := range c.Steps {

@@ -21,24 +21,26 @@ func newFormat(lang language, texts texts) format { return format{lang, texts} }
 // functions are what the templates can call.
 func (f format) functions(files *assets) template.FuncMap {
 	return template.FuncMap{
-		"t":         f.texts.text,
-		"label":     f.texts.label,
-		"language":  func() language { return f.lang },
-		"asset":     files.url,
-		"texts":     func() string { return files.url(textsModule(f.lang)) },
-		"num":       number[uint64],
-		"num32":     number[uint32],
-		"compact":   compact,
-		"duration":  duration,
-		"uptime":    f.uptime,
-		"datetime":  datetime,
-		"iso":       iso,
-		"percent":   percent,
-		"dict":      dict,
-		"join":      strings.Join,
-		"textareas": func(text string) int { return min(max(strings.Count(text, "\n")+1, 2), 12) },
+		"t":        f.texts.text,
+		"label":    f.texts.label,
+		"language": func() language { return f.lang },
+		"asset":    files.url,
+		"texts":    func() string { return files.url(textsModule(f.lang)) },
+		"num":      number[uint64],
+		"num32":    number[uint32],
+		"duration": duration,
+		"uptime":   f.uptime,
+		"datetime": datetime,
+		"iso":      iso,
+		"percent":  percent,
+		"dict":     dict,
+		"join":     strings.Join,
+		"rows":     rows,
 	}
 }
+
+// rows is how many lines a text area has for its text.
+func rows(text string) int { return min(max(strings.Count(text, "\n")+1, 2), 12) }
 
 // number groups the digits by thousands.
 func number[T ~uint64 | ~uint32](n T) string {

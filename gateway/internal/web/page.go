@@ -58,13 +58,12 @@ func pageHeaders(c *gin.Context) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("X-Frame-Options", "DENY")
 	header.Set("Referrer-Policy", "no-referrer")
-	header.Set("Cross-Origin-Opener-Policy", "same-origin")
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
 	header.Set("Cache-Control", "no-store")
 }
 
-// Page answers a view to whoever is logged in, and sends others to the login.
-func (s *Site) Page(v view) gin.HandlerFunc {
+// page answers a view to whoever is logged in, and sends others to the login.
+func (s *Site) page(v view) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		pageHeaders(c)
 		session, ok := s.Gate.Session(c.Request)

@@ -97,16 +97,16 @@ func (s *Site) Routes(router gin.IRouter) {
 
 	for path, page := range map[string]gin.HandlerFunc{
 		"":             func(c *gin.Context) { seeOther(c, "/admin/") },
-		"/":            s.Page(overviewPage),
-		"/tokens":      s.Page(tokensPage),
-		"/tokens/:id":  s.Page(tokenPage),
-		"/token-files": s.Page(tokenFilesPage),
-		"/logs":        s.Page(logsPage),
-		"/logs/:id":    s.Page(logEntryPage),
-		"/settings":    s.Page(settingsPage),
-		"/pages":       s.Page(contentsPage),
-		"/upstreams":   s.Page(upstreamsPage),
-		"/try":         s.Page(tryPage),
+		"/":            s.page(overviewPage),
+		"/tokens":      s.page(tokensPage),
+		"/tokens/:id":  s.page(tokenPage),
+		"/token-files": s.page(tokenFilesPage),
+		"/logs":        s.page(logsPage),
+		"/logs/:id":    s.page(logEntryPage),
+		"/settings":    s.page(settingsPage),
+		"/pages":       s.page(contentsPage),
+		"/upstreams":   s.page(upstreamsPage),
+		"/try":         s.page(tryPage),
 	} {
 		site.Match(read, path, page)
 	}
@@ -115,7 +115,7 @@ func (s *Site) Routes(router gin.IRouter) {
 // BuiltIn are the pages for the addresses that the reference system has them at.
 func (s *Site) BuiltIn() map[string]gin.HandlerFunc {
 	return map[string]gin.HandlerFunc{
-		"/tokeninfo": s.Page(tokenFilesPage), "/config": s.Page(settingsPage), "/logs": s.Page(logsPage),
+		"/tokeninfo": s.page(tokenFilesPage), "/config": s.page(settingsPage), "/logs": s.page(logsPage),
 	}
 }
 

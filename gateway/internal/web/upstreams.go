@@ -10,11 +10,7 @@ import (
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
-var (
-	upstreamsPage  = view{"upstreams", "upstreams", (*Site).loadUpstreams}
-	tokenFilesPage = view{"tokenfiles", "tokenfiles", (*Site).loadTokenFiles}
-	tryPage        = view{"try", "try", (*Site).loadTry}
-)
+var upstreamsPage = view{"upstreams", "upstreams", (*Site).loadUpstreams}
 
 // upstreamRow is one upstream, with its pool where it has one.
 type upstreamRow struct {
@@ -50,20 +46,4 @@ func (s *Site) loadUpstreams(ctx context.Context, _ *gin.Context) (any, error) {
 		data.Rows = append(data.Rows, row)
 	}
 	return data, err
-}
-
-// The contents of the token files are secret: the page's script asks for them,
-// and only when it is told to.
-func (s *Site) loadTokenFiles(context.Context, *gin.Context) (any, error) {
-	return struct{}{}, nil
-}
-
-type tryData struct {
-	Models []string
-	// URL is where chat requests go.
-	URL string
-}
-
-func (s *Site) loadTry(context.Context, *gin.Context) (any, error) {
-	return tryData{s.modelIDs(), s.RoutePrefix + "/v1/chat/completions"}, nil
 }

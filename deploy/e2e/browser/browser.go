@@ -203,13 +203,31 @@ func (b *Tab) Click(selector string) {
 // Type replaces what is in a field.
 func (b *Tab) Type(selector, text string) {
 	b.t.Helper()
-	b.Do("type into "+selector, chromedp.Clear(chromedp.CSS(selector)), chromedp.SendKeys(chromedp.CSS(selector), text))
+	b.Do("go to "+selector, chromedp.WaitVisible(chromedp.CSS(selector)))
+	Eval[bool](b, fmt.Sprintf("(() => { const field = document.querySelector(%q); field.focus(); field.select(); return true; })()", selector))
+	b.Do("type into "+selector, chromedp.KeyEvent(text))
 }
 
 // Press presses keys, wherever the focus is.
 func (b *Tab) Press(keys string) {
 	b.t.Helper()
 	b.Do("press keys", chromedp.KeyEvent(keys))
+}
+
+// Cookie answers the value of one of the site's cookies, also one that scripts
+// don't see.
+func (b *Tab) Cookie(name string) string {
+	b.t.Helper()
+	answer := get(b, "read the cookies", func(ctx context.Context, target *chromedp.Target) (network.GetCookiesResult, error) {
+		return cdp.Call(ctx, target, network.GetCookies, network.GetCookiesParams{})
+	})
+	for _, cookie := range answer.Cookies {
+		if cookie.Name == name {
+			return cookie.Value
+		}
+	}
+	b.t.Fatalf("there is no cookie %s", name)
+	return ""
 }
 
 // See waits until an element shows the text.
@@ -228,10 +246,21 @@ func shows(selector, text string) string {
 	return fmt.Sprintf("Array.from(document.querySelectorAll(%q)).some(e => e.checkVisibility() && e.innerText.includes(%q))", selector, text)
 }
 
-// Until waits until a JavaScript expression is true.
+// Until waits until a JavaScript expression is true. A page that is being left
+// can't be asked; the next one can.
 func (b *Tab) Until(what, expression string) {
 	b.t.Helper()
-	get(b, "wait until "+what, chromedp.Poll[bool](expression, chromedp.WithPollingInterval(pollEvery), chromedp.WithPollingTimeout(actLimit-time.Second)))
+	look := time.NewTicker(pollEvery)
+	defer look.Stop()
+	for deadline := time.Now().Add(actLimit); time.Now().Before(deadline); <-look.C {
+		ctx, cancel := context.WithTimeout(b.ctx, actLimit)
+		holds, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		cancel()
+		if err == nil && holds {
+			return
+		}
+	}
+	b.t.Fatalf("not within %s: %s\nat %s\nnoted: %v\nthe page says: %s", actLimit, what, b.location(), b.Problems(), b.visibleText())
 }
 
 // location and visibleText are for messages: no error is worth another one.

@@ -160,6 +160,7 @@ func (g *Gateway) assemble() {
 		Logs:        tokenstorev1.NewRequestLogServiceClient(g.conn),
 		Fleet:       g.fleet.Last,
 		Models:      g.catalog.Models,
+		HasAccounts: g.hasAccounts,
 		RoutePrefix: cfg.RoutePrefix,
 		Version:     g.options.Version,
 		Log:         g.log,

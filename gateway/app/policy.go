@@ -65,3 +65,10 @@ func (g *Gateway) borrow(ctx context.Context, upstreamName string) (upstream.Cre
 	}
 	return held.Credential, release, nil
 }
+
+// hasAccounts tells whether an upstream tells of the accounts behind its tokens.
+func (g *Gateway) hasAccounts(upstreamName string) bool {
+	driver, _ := g.catalog.Driver(upstreamName)
+	_, tells := driver.(upstream.Accounts)
+	return tells
+}

@@ -7,6 +7,7 @@ import (
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
+	tables "github.com/yuin/goldmark/extension/ast"
 	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/text"
 	"github.com/yuin/goldmark/util"
@@ -38,7 +39,7 @@ func aboutPage(readme []byte) ([]byte, error) {
 		goldmark.WithExtensions(extension.Table),
 		goldmark.WithParserOptions(
 			parser.WithAutoHeadingID(),
-			parser.WithASTTransformers(util.Prioritized(unlink{}, 0)),
+			parser.WithASTTransformers(util.Prioritized(unlink{}, 0), util.Prioritized(scope{}, 1)),
 		),
 	)
 	page := bytes.NewBufferString(aboutHead)
@@ -47,6 +48,19 @@ func aboutPage(readme []byte) ([]byte, error) {
 	}
 	page.WriteString(aboutFoot)
 	return page.Bytes(), nil
+}
+
+// scope says that a table's heads are those of their columns, for who is read to.
+type scope struct{}
+
+// Transform implements parser.ASTTransformer.
+func (scope) Transform(document *ast.Document, _ text.Reader, _ parser.Context) {
+	_ = ast.Walk(document, func(node ast.Node, entering bool) (ast.WalkStatus, error) { // the walker never fails
+		if entering && node.Kind() == tables.KindTableCell && node.Parent().Kind() == tables.KindTableHeader {
+			node.SetAttributeString("scope", []byte("col"))
+		}
+		return ast.WalkContinue, nil
+	})
 }
 
 // unlink replaces links that lead into the repository by their text.

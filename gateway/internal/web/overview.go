@@ -160,17 +160,31 @@ type part struct {
 }
 
 // Total counts the tokens.
-func (p pool) Total() uint32 { return p.GetReady() + p.GetCooling() + p.GetExpired() + p.GetDisabled() }
+func (p pool) Total() uint32 {
+	var total uint32
+	for _, each := range p.Parts {
+		total += each.Count
+	}
+	return total
+}
 
 func poolOf(state *tokenstorev1.PoolState) pool {
 	p := pool{PoolState: state}
-	x, total := 0.0, float64(p.Total())
-	for _, each := range []part{
+	states := []part{
 		{State: "ready", Count: state.GetReady()},
+		{State: "quarantined", Count: state.GetQuarantined()},
 		{State: "cooling", Count: state.GetCooling()},
+		{State: "probing", Count: state.GetProbing()},
+		{State: "parked", Count: state.GetParked()},
 		{State: "expired", Count: state.GetExpired()},
 		{State: "disabled", Count: state.GetDisabled()},
-	} {
+	}
+	total := 0.0
+	for _, each := range states {
+		total += float64(each.Count)
+	}
+	x := 0.0
+	for _, each := range states {
 		if each.Count == 0 {
 			continue
 		}

@@ -16,6 +16,8 @@ const recentEntries = 10
 type tokenData struct {
 	Token   tokenRow
 	Entries []*tokenstorev1.LogEntry
+	// HasAccount: the upstream can be asked about the account.
+	HasAccount bool
 	// Models can be asked for an explanation.
 	Models []string
 }
@@ -26,7 +28,9 @@ func (s *Site) loadToken(ctx context.Context, c *gin.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	data := tokenData{Token: tokenRow{answer.GetToken()}, Models: s.modelIDs()}
+	data := tokenData{
+		Token: tokenRow{answer.GetToken()}, Models: s.modelIDs(), HasAccount: s.HasAccounts(answer.GetToken().GetUpstream()),
+	}
 	logs, err := s.Logs.Query(ctx, &tokenstorev1.QueryRequest{TokenId: id, Limit: recentEntries, OmitPrompts: true})
 	data.Entries = logs.GetEntries()
 	return data, err

@@ -20,7 +20,10 @@ var states = []struct {
 	value tokenstorev1.TokenState
 }{
 	{"ready", tokenstorev1.TokenState_TOKEN_STATE_READY},
+	{"quarantined", tokenstorev1.TokenState_TOKEN_STATE_QUARANTINED},
 	{"cooling", tokenstorev1.TokenState_TOKEN_STATE_COOLING},
+	{"probing", tokenstorev1.TokenState_TOKEN_STATE_PROBING},
+	{"parked", tokenstorev1.TokenState_TOKEN_STATE_PARKED},
 	{"expired", tokenstorev1.TokenState_TOKEN_STATE_EXPIRED},
 	{"disabled", tokenstorev1.TokenState_TOKEN_STATE_DISABLED},
 }
@@ -28,7 +31,7 @@ var states = []struct {
 // tokenRow is a token as the pages show it.
 type tokenRow struct{ *tokenstorev1.Token }
 
-// StateName is ready, cooling, expired or disabled.
+// StateName is one of states, or unknown.
 func (t tokenRow) StateName() string {
 	for _, state := range states {
 		if state.value == t.GetState() {

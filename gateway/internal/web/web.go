@@ -53,6 +53,9 @@ type Deps struct {
 	Fleet func() *tokenstorev1.BeatResponse
 	// Models lists what can be asked for, in order.
 	Models func() []chat.Model
+	// HasAccounts tells whether an upstream tells of the accounts behind its
+	// tokens.
+	HasAccounts func(upstreamName string) bool
 	// RoutePrefix is in front of the /v1 routes.
 	RoutePrefix string
 	Version     string

@@ -161,6 +161,7 @@ func newSite(t *testing.T, s *store) *site {
 	models := func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}, {ID: hostile}} }
 	pages := web.New(web.Deps{
 		Gate: gate, Tokens: s, Config: s, Logs: s, Models: models, Version: "1.2.3", Log: quiet,
+		HasAccounts: func(name string) bool { return name == "cursor" },
 		Fleet: func() *tokenstorev1.BeatResponse {
 			return &tokenstorev1.BeatResponse{ActiveRequests: 2, Replicas: []*tokenstorev1.Replica{
 				{Name: "g1", Version: "1.2.3", StartedAt: moment, LogAccepted: 10, LogPending: 2, LogDropped: 1},

@@ -117,8 +117,10 @@ async function askAccount(query = '') {
   }
 }
 
-document.getElementById('ask-account').addEventListener('click', () => askAccount('?refresh=true'));
-askAccount();
+if (account) {
+  document.getElementById('ask-account').addEventListener('click', () => askAccount('?refresh=true'));
+  askAccount();
+}
 
 // Why, or why not.
 

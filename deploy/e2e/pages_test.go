@@ -21,7 +21,7 @@ func login(t *testing.T, gateway *stack.Gateway, path string) *browser.Tab {
 	tab.See("h1", "Log in")
 	tab.Type("#token", stack.AdminToken)
 	tab.Press("\r")
-	tab.Until("the page is "+path, fmt.Sprintf("location.pathname === %q", path))
+	tab.Until("the page is "+path, fmt.Sprintf("location.pathname === %q && document.readyState === 'complete'", path))
 	return tab
 }
 
@@ -126,7 +126,7 @@ func deleteAndUndo(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 	if _, there := byAlias(t, gateway, "second"); there {
 		t.Error("the token is still there")
 	}
-	tab.Click("#toasts button:not(.quiet)")
+	tab.Click("#toasts button:not([aria-label])")
 	tab.See("#token-table", "second")
 	if restored, there := byAlias(t, gateway, "second"); !there || restored.ID != token.ID {
 		t.Error("the token did not come back")
@@ -153,15 +153,14 @@ func changeSetting(t *testing.T, tab *browser.Tab, here, there *stack.Gateway) {
 	tab.Go(here.URL + "/config") // where the reference has it
 	tab.Type("#max_attempts", "5")
 	tab.Click("#settings-save")
-	stack.Eventually(t, "the other gateway has the setting", time.Second+time.Second, func() bool {
+	tab.See("#setting-max_attempts .change", "pages")
+	stack.Eventually(t, "the other gateway has the setting", time.Second, func() bool {
 		var settings struct {
 			MaxAttempts int `json:"max_attempts"`
 		}
 		there.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/settings", nil).JSON(t, &settings)
 		return settings.MaxAttempts == 5
 	})
-	tab.Go(here.URL + "/admin/settings")
-	tab.See("#setting-max_attempts .change", "pages")
 }
 
 func tryIt(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
@@ -216,7 +215,7 @@ func TestPagesAreAccessible(t *testing.T) {
 	for _, language := range []string{"en", "zh"} {
 		tab.Go(gateway.URL + "/admin/")
 		tab.Click("[name=language][value=" + language + "]")
-		tab.Until("the page is in that language", fmt.Sprintf("document.documentElement.lang.startsWith(%q)", language))
+		tab.Until("the page is in that language", fmt.Sprintf("document.documentElement.lang.startsWith(%q) && document.readyState === 'complete'", language))
 		for _, page := range everyPage {
 			tab.Go(gateway.URL + paths.Replace(page.path))
 			for _, look := range []browser.Look{{Width: 1280}, {Width: 1280, Dark: true}, {Width: 390}, {Width: 390, Dark: true}} {

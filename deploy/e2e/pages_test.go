@@ -199,9 +199,17 @@ func sessionOf(tab *browser.Tab) string { return "carousel_session=" + tab.Cooki
 
 // everyPage are the pages that an admin sees; {token} and {entry} are ids.
 var everyPage = []struct{ name, path string }{
-	{"overview", "/admin/"}, {"tokens", "/admin/tokens"}, {"token", "/admin/tokens/{token}"}, {"token-files", "/admin/token-files"},
-	{"logs", "/admin/logs"}, {"entry", "/admin/logs/{entry}"}, {"settings", "/admin/settings"}, {"pages", "/admin/pages"},
-	{"upstreams", "/admin/upstreams"}, {"try", "/admin/try"}, {"about", "/about"},
+	{"overview", "/admin/"},
+	{"tokens", "/admin/tokens"},
+	{"token", "/admin/tokens/{token}"},
+	{"token-files", "/admin/token-files"},
+	{"logs", "/admin/logs"},
+	{"entry", "/admin/logs/{entry}"},
+	{"settings", "/admin/settings"},
+	{"pages", "/admin/pages"},
+	{"upstreams", "/admin/upstreams"},
+	{"try", "/admin/try"},
+	{"about", "/about"},
 }
 
 // Every page, light and dark, wide and narrow, in both languages: nothing that

@@ -182,10 +182,18 @@ func get[T any](b *Tab, what string, action chromedp.Action[T]) T {
 	return value
 }
 
-// Go opens a page of the site and waits until it is loaded.
+// Go opens a page of the site and waits until it is loaded. The browser gives a
+// navigation up while it is still busy with the one before: then once more.
 func (b *Tab) Go(address string) {
 	b.t.Helper()
-	b.Do("open "+address, chromedp.Navigate(address), chromedp.WaitReady(chromedp.CSS("body")))
+	b.Do("open "+address, func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		for {
+			done, err := chromedp.Navigate(address)(ctx, target)
+			if err == nil || !strings.Contains(err.Error(), "net::ERR_ABORTED") || ctx.Err() != nil {
+				return done, err
+			}
+		}
+	}, chromedp.WaitReady(chromedp.CSS("body")))
 }
 
 // Eval evaluates an expression.

@@ -607,12 +607,12 @@ func (x *QueryResponse) GetNewest() string {
 
 type SummarizeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Of [from, to). Steps begin at multiples of step, in UTC: the two are taken to
-	// the nearest ones around them. At most 1500 steps.
+	// Of [from, to). Steps begin at from, taken down to the minute; to the hour where
+	// hours are counted. At most 1500 steps; one may be as long as the whole.
 	From *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
 	To   *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
-	// Whole minutes, at most 60 days. Steps of whole hours are counted by the hour,
-	// others by the minute.
+	// Whole minutes, at most 60 days. Steps of whole hours from a time of which no
+	// minutes are kept are counted by the hour, others by the minute.
 	Step          *durationpb.Duration `protobuf:"bytes,3,opt,name=step,proto3" json:"step,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

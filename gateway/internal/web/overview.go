@@ -161,16 +161,20 @@ type part struct {
 
 // Total counts the tokens.
 func (p pool) Total() uint32 {
-	var total uint32
-	for _, each := range p.Parts {
+	total := uint32(0)
+	for _, each := range partsOf(p.PoolState) {
 		total += each.Count
 	}
 	return total
 }
 
-func poolOf(state *tokenstorev1.PoolState) pool {
-	p := pool{PoolState: state}
-	states := []part{
+// New are those that are tried out with few requests at a time: fresh ones, and
+// those that have cooled.
+func (p pool) New() uint32 { return p.GetQuarantined() + p.GetProbing() }
+
+// partsOf counts the tokens by state, the good ones first.
+func partsOf(state *tokenstorev1.PoolState) []part {
+	return []part{
 		{State: "ready", Count: state.GetReady()},
 		{State: "quarantined", Count: state.GetQuarantined()},
 		{State: "cooling", Count: state.GetCooling()},
@@ -179,12 +183,12 @@ func poolOf(state *tokenstorev1.PoolState) pool {
 		{State: "expired", Count: state.GetExpired()},
 		{State: "disabled", Count: state.GetDisabled()},
 	}
-	total := 0.0
-	for _, each := range states {
-		total += float64(each.Count)
-	}
-	x := 0.0
-	for _, each := range states {
+}
+
+func poolOf(state *tokenstorev1.PoolState) pool {
+	p := pool{PoolState: state}
+	x, total := 0.0, float64(p.Total())
+	for _, each := range partsOf(state) {
 		if each.Count == 0 {
 			continue
 		}

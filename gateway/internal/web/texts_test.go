@@ -17,6 +17,12 @@ func TestCataloguesHaveTheSameKeys(t *testing.T) {
 	if diff := cmp.Diff(keys(english), keys(chinese)); diff != "" {
 		t.Errorf("English and Chinese differ: %s", diff)
 	}
+	for _, lang := range languages {
+		raw, _ := locales.ReadFile("locales/" + string(lang) + ".json")
+		if lines, known := strings.Count(string(raw), "\n"), len(loadTexts(lang)); lines != known+2 {
+			t.Errorf("%s: %d keys on %d lines: is one there twice?", lang, known, lines)
+		}
+	}
 	verbs := regexp.MustCompile(`%[a-z]|\{\d\}`)
 	other := loadTexts(chinese)
 	for key, text := range loadTexts(english) {
@@ -63,7 +69,7 @@ func TestTextsThatAreUsed(t *testing.T) {
 	// Keys that are made of a part that is fixed and one that is a value.
 	families := []string{
 		"nav.", "state.", "unit.", "range.", "chart.", "series.", "setting.", "group.", "choice.", "kind.", "error_kind.", "end_reason.",
-		"usage_source.", "role.", "problem.", "login.", "entry.gone", "js.excluded_", "js.enable", "js.disable", "js.delete",
+		"usage_source.", "role.", "problem.", "login.", "entry.gone", "js.excluded_", "tokens.enable", "tokens.disable", "tokens.revive", "js.enable", "js.disable", "js.delete",
 	}
 	for key := range catalogue {
 		inFamily := slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(key, family) })

@@ -41,6 +41,18 @@ func (t tokenRow) StateName() string {
 	return "unknown"
 }
 
+// Switch is what its switch does: enable, disable, or revive one that is parked.
+func (t tokenRow) Switch() string {
+	switch {
+	case !t.GetEnabled():
+		return "enable"
+	case t.GetState() == tokenstorev1.TokenState_TOKEN_STATE_PARKED:
+		return "revive"
+	default:
+		return "disable"
+	}
+}
+
 // Name is what people call it.
 func (t tokenRow) Name() string {
 	if t.GetAlias() != "" {

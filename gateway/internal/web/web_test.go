@@ -588,6 +588,23 @@ func TestTokensPage(t *testing.T) {
 	}
 }
 
+func TestSwitchOfAToken(t *testing.T) {
+	t.Parallel()
+	parked := tokenstorev1.TokenState_TOKEN_STATE_PARKED
+	for want, token := range map[string]*tokenstorev1.Token{
+		"Enable":     {Id: "t", State: tokenstorev1.TokenState_TOKEN_STATE_DISABLED},
+		"Disable":    {Id: "t", State: tokenstorev1.TokenState_TOKEN_STATE_READY, Enabled: true},
+		"Bring back": {Id: "t", State: parked, Enabled: true},
+	} {
+		s := empty()
+		s.answers = append([]proto.Message{&tokenstorev1.GetTokenResponse{Token: token}}, s.answers...)
+		page := parse(t, newSite(t, s).get(t, "/admin/tokens/t").Body)
+		if got := text(page.byID("toggle-token")); got != want {
+			t.Errorf("%s: %q", want, got)
+		}
+	}
+}
+
 func TestOverviewCounts(t *testing.T) {
 	t.Parallel()
 	page := parse(t, newSite(t, full()).get(t, "/admin/").Body)

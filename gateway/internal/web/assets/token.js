@@ -2,7 +2,7 @@
 
 import { api, complain, el, number, t, timeText, toast } from './page.js';
 import { refresh } from './live.js';
-import { removeToken, switchToken } from './tokenactions.js';
+import { flip, removeToken } from './tokenactions.js';
 
 const head = document.getElementById('token-head');
 const { id, name } = head.dataset;
@@ -10,7 +10,7 @@ const path = `/admin/api/tokens/${encodeURIComponent(id)}`;
 
 document.getElementById('toggle-token').addEventListener('click', async () => {
   try {
-    await switchToken(id, name, head.dataset.enabled !== 'true');
+    await flip(id, name, head.dataset);
     location.reload();
   } catch (error) {
     complain(error);

@@ -3,7 +3,7 @@
 
 import { api, complain, el, t, toast } from './page.js';
 import { refresh } from './live.js';
-import { removeToken, switchToken } from './tokenactions.js';
+import { flip, removeToken } from './tokenactions.js';
 
 const path = (id) => `/admin/api/tokens/${encodeURIComponent(id)}`;
 const rowOf = (element) => element.closest('tr[data-key]');
@@ -11,8 +11,8 @@ const rowOf = (element) => element.closest('tr[data-key]');
 document.addEventListener('click', (event) => {
   const action = event.target.closest('[data-action]')?.dataset.action;
   if (!action) return;
-  const { key, name, enabled } = rowOf(event.target).dataset;
-  if (action === 'toggle') switchToken(key, name, enabled !== 'true').then(refresh).catch(complain);
+  const { key, name, ...now } = rowOf(event.target).dataset;
+  if (action === 'toggle') flip(key, name, now).then(refresh).catch(complain);
   if (action === 'delete') removeToken(key, name, refresh).then(refresh).catch(complain);
 });
 

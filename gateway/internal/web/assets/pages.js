@@ -25,7 +25,8 @@ for (const form of document.querySelectorAll('.content-form')) {
       location.hash = form.closest('section').id;
       location.reload();
     } catch (error) {
-      status.textContent = error.status === 409 || error.status === 412 ? t('changed_meanwhile') : error.message;
+      if (error.status === 412) form.dataset.version = ''; // saved again, it replaces theirs
+      status.textContent = error.status === 412 ? t('changed_meanwhile') : error.message;
     }
   });
   form.querySelector('[data-reset]').addEventListener('click', async () => {

@@ -4,23 +4,21 @@ import { api, complain, t, toast } from './page.js';
 
 const path = (id) => `/admin/api/tokens/${encodeURIComponent(id)}`;
 
-/** Enables or disables a token. */
-async function switchToken(id, name, enabled) {
-  await api('PATCH', path(id), { enabled });
-  toast(t(enabled ? 'enabled' : 'disabled', name));
-}
-
-/** Brings a parked token back: one that is enabled anew starts afresh. */
-async function reviveToken(id, name) {
-  await api('PATCH', path(id), { enabled: false });
+/** Enables a token. A parked one comes back by being enabled anew. */
+export async function enable(id, state) {
+  if (state === 'parked') await api('PATCH', path(id), { enabled: false });
   await api('PATCH', path(id), { enabled: true });
-  toast(t('revived', name));
 }
 
-/** Does what the switch of a token says, given its enabled and state. */
-export function flip(id, name, { enabled, state }) {
-  if (state === 'parked') return reviveToken(id, name);
-  return switchToken(id, name, enabled !== 'true');
+/** Does what a token's switch says: enable, disable, or bring back. */
+export async function flip(id, name, { enabled, state }) {
+  if (enabled === 'true' && state !== 'parked') {
+    await api('PATCH', path(id), { enabled: false });
+    toast(t('disabled', name));
+    return;
+  }
+  await enable(id, state);
+  toast(state === 'parked' ? t('revived', name) : t('enabled', name));
 }
 
 /** Deletes a token; whoever did it can undo it. restored runs after that. */

@@ -3,7 +3,7 @@
 
 import { api, complain, el, t, toast } from './page.js';
 import { refresh } from './live.js';
-import { flip, removeToken } from './tokenactions.js';
+import { enable, flip, removeToken } from './tokenactions.js';
 
 const path = (id) => `/admin/api/tokens/${encodeURIComponent(id)}`;
 const rowOf = (element) => element.closest('tr[data-key]');
@@ -39,7 +39,7 @@ document.addEventListener('change', (event) => {
 document.addEventListener('refreshed', showSelection);
 
 const changes = {
-  enable: (id) => api('PATCH', path(id), { enabled: true }),
+  enable: (id) => enable(id, document.getElementById(`token-${id}`)?.dataset.state),
   disable: (id) => api('PATCH', path(id), { enabled: false }),
   delete: (id) => api('DELETE', path(id)),
 };

@@ -57,6 +57,7 @@ form.addEventListener('submit', async (event) => {
     }, version);
     location.reload();
   } catch (error) {
+    if (error.status === 412) version = undefined; // saved again, it replaces theirs
     status.textContent = error.status === 412 ? t('changed_meanwhile') : error.message;
   }
 });

@@ -27,6 +27,7 @@ import (
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/config"
 	"carousel.internal/gateway/internal/httpapi"
+	"carousel.internal/gateway/internal/idempotency"
 	"carousel.internal/gateway/internal/metrics"
 	"carousel.internal/gateway/internal/reference"
 	"carousel.internal/gateway/internal/relay"
@@ -184,6 +185,7 @@ func (g *Gateway) assemble() {
 			Policy: func() relay.Policy { return policyOf(g.config.Settings(), cfg) }, StatusOf: statusOf,
 			Replicas: g.fleet.Replicas, Logger: g.log,
 		}),
+		Answers:  idempotency.New(tokens.NewAnswers(tokenstorev1.NewIdempotencyServiceClient(g.conn)), g.log),
 		Models:   g.catalog.Models,
 		Settings: g.config.Settings,
 		Chats:    chats,

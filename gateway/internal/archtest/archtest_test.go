@@ -43,8 +43,9 @@ var allowed = map[string][]string{
 	},
 	"internal/catalog": {"internal/chat", "internal/upstream"},
 	"internal/tokens": {
-		"internal/chat", "internal/upstream", "internal/lease", "internal/reqlog", "internal/metrics",
+		"internal/chat", "internal/upstream", "internal/lease", "internal/reqlog", "internal/metrics", "internal/idempotency",
 	},
+	"internal/idempotency": {"internal/chat"},
 
 	// What an upstream tells beside chats.
 	"internal/account": {"internal/chat", "internal/upstream"},
@@ -52,6 +53,7 @@ var allowed = map[string][]string{
 	// The edges.
 	"internal/httpapi": {
 		"internal/chat", "internal/dialect/*", "internal/auth", "internal/lease", "internal/sse", "internal/metrics", "internal/accesslog",
+		"internal/idempotency",
 	},
 	"internal/adminapi":  {"internal/chat", "internal/upstream", "internal/auth", "internal/jsonapi"},
 	"internal/web":       {"internal/chat", "internal/auth"},

@@ -31,10 +31,12 @@ func (s *server) chatCompletions(c *gin.Context) error {
 		return err
 	}
 	x.line.Model, x.line.Stream = cut(req.Model), req.Stream
-	if req.Stream {
-		return s.stream(c, req, choice, x)
-	}
-	return s.collect(c, req, choice, x)
+	return s.answerOnce(c, body, func() error {
+		if req.Stream {
+			return s.stream(c, req, choice, x)
+		}
+		return s.collect(c, req, choice, x)
+	})
 }
 
 // allowed is what the settings let callers do.

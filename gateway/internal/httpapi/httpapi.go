@@ -17,6 +17,7 @@ import (
 	"carousel.internal/gateway/internal/accesslog"
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/idempotency"
 	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/metrics"
 	"carousel.internal/gateway/internal/sse"
@@ -39,6 +40,8 @@ type Mount interface {
 // Deps are what the handlers work with.
 type Deps struct {
 	Relay Relay
+	// Answers are those to requests with an idempotency key; nil: keys are ignored.
+	Answers *idempotency.Desk
 	// Models lists what can be asked for, in order.
 	Models func() []chat.Model
 	// Settings answers the hot settings; nil while they are not known.

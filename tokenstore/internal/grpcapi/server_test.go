@@ -90,6 +90,7 @@ func start(t *testing.T, client redis.UniversalClient) *service {
 	tokenstorev1.RegisterConfigServiceServer(server, grpcapi.NewConfigServer(s.store, s.changes, s.stopping, log))
 	tokenstorev1.RegisterRequestLogServiceServer(server, grpcapi.NewRequestLogServer(s.store))
 	tokenstorev1.RegisterFleetServiceServer(server, grpcapi.NewFleetServer(s.store))
+	tokenstorev1.RegisterIdempotencyServiceServer(server, grpcapi.NewIdempotencyServer(s.store))
 	tokenstorev1.RegisterChecksumServiceServer(server, grpcapi.ChecksumServer{})
 	healthv1.RegisterHealthServer(server, health.NewServer())
 

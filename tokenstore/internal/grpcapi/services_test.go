@@ -375,3 +375,34 @@ func TestTokenAccounts(t *testing.T) {
 		wantReason(t, err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, codes.NotFound)
 	})
 }
+
+func TestIdempotencyService(t *testing.T) {
+	t.Parallel()
+	testredis.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		ctx := t.Context()
+		answers := tokenstorev1.NewIdempotencyServiceClient(start(t, client).conn)
+		key, request := make([]byte, 32), make([]byte, 32)
+		claim := func(owner string, want tokenstorev1.ClaimState) *tokenstorev1.ClaimResponse {
+			t.Helper()
+			got, err := answers.Claim(ctx, &tokenstorev1.ClaimRequest{KeyHash: key, RequestHash: request, Owner: owner})
+			if err != nil || got.GetState() != want {
+				t.Errorf("%v, %v, want %v", got, err, want)
+			}
+			return got
+		}
+		claim("a", tokenstorev1.ClaimState_CLAIM_STATE_OWNED)
+		claim("b", tokenstorev1.ClaimState_CLAIM_STATE_RUNNING)
+		if _, err := answers.Finish(ctx, &tokenstorev1.FinishRequest{
+			KeyHash: key, Owner: "a", Answer: &tokenstorev1.RememberedAnswer{Body: []byte("Hello")}, Window: durationpb.New(time.Minute),
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if got := claim("b", tokenstorev1.ClaimState_CLAIM_STATE_ANSWERED); string(got.GetAnswer().GetBody()) != "Hello" {
+			t.Errorf("answer %v", got)
+		}
+		_, err := answers.Claim(ctx, &tokenstorev1.ClaimRequest{KeyHash: key, Owner: "a"})
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
+		_, err = answers.Finish(ctx, &tokenstorev1.FinishRequest{Owner: "a"})
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
+	})
+}

@@ -10,6 +10,7 @@ const (
 	configPrefix = "c1:{config}:"
 	logPrefix    = "c1:{log}:"
 	fleetPrefix  = "c1:{fleet}:"
+	oncePrefix   = "c1:{once}:"
 )
 
 // SchemaVersion is what schemaKey holds; a store of another version is refused.
@@ -155,6 +156,20 @@ func fleetTotalsKey() string { return fleetPrefix + "totals" }
 // fleetCountedKey is a string: the requests of a gateway that are in the totals.
 // It expires some days after the gateway's last beat.
 func fleetCountedKey(replica string) string { return fleetPrefix + "counted:" + replica }
+
+// onceAnswerKey is the hash of an idempotency key, by its hash in hex: `request` hash of
+// the request's body, `owner` who answers it, and when that is done `answer` sealed
+// protobuf RememberedAnswer. It expires.
+func onceAnswerKey(hash string) string { return onceAnswerPrefix() + hash }
+
+func onceAnswerPrefix() string { return oncePrefix + "answer:" }
+
+// onceIndexKey is a sorted set of the answers that are remembered, `<hash> <bytes>`, by
+// the ms at which they expire.
+func onceIndexKey() string { return oncePrefix + "index" }
+
+// onceBytesKey is a string: how many bytes the remembered answers have.
+func onceBytesKey() string { return oncePrefix + "bytes" }
 
 // barrierKeys are counters, one in each slot of what must last: a Barrier writes them to learn
 // when what was written before is on disk.

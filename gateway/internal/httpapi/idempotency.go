@@ -1,0 +1,149 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/idempotency"
+)
+
+const (
+	idempotencyHeader = "Idempotency-Key"
+	// replayedHeader is on an answer that another request got first.
+	replayedHeader = "Idempotent-Replayed"
+	// maxIdempotencyKey bounds a key, in bytes.
+	maxIdempotencyKey = 255
+)
+
+// repeated are the headers that belong to an answer and not to its delivery.
+var repeated = []string{"Content-Type", "Content-Length", "Cache-Control", "X-Accel-Buffering", fallbackHeader}
+
+// answerOnce lets answer answer the request, unless its idempotency key has been, or
+// is being answered: then it gets that answer. Requests without a key pass.
+func (s *server) answerOnce(c *gin.Context, body []byte, answer func() error) error {
+	key := c.GetHeader(idempotencyHeader)
+	switch {
+	case key == "" || s.Answers == nil:
+		return answer()
+	case len(key) > maxIdempotencyKey:
+		return chat.Errorf(chat.InvalidRequest, "%s: may have %d bytes", idempotencyHeader, maxIdempotencyKey)
+	}
+	keyHash, request := hashesOf(c.Request, key, body)
+	for {
+		claim, first, err := s.Answers.Begin(c.Request.Context(), keyHash, request, exchangeOf(c).line.RequestID)
+		switch {
+		case err != nil:
+			return err
+		case claim != nil:
+			return s.record(c, claim, answer)
+		}
+		if err := s.replay(c, first); !idempotency.Abandoned(err) {
+			return err
+		}
+	}
+}
+
+// hashesOf names the key, which is its sender's own, and the request.
+func hashesOf(r *http.Request, key string, body []byte) (keyHash, request idempotency.Hash) {
+	sender := r.Header.Get("Authorization")
+	if sender == "" {
+		sender = r.Header.Get("Cookie")
+	}
+	who := sha256.Sum256([]byte(sender))
+	keyHash = sha256.Sum256(append(who[:], r.URL.Path+"\x00"+key...))
+	choice := sha256.Sum256([]byte(r.Header.Get(auth.AliasHeader)))
+	return keyHash, sha256.Sum256(append(choice[:], body...))
+}
+
+// record answers the request and keeps the answer. A client that hangs up does not end
+// it: with a key, it means to come back.
+func (s *server) record(c *gin.Context, claim *idempotency.Claim, answer func() error) (err error) {
+	writer, request := c.Writer, c.Request
+	c.Writer = &recorder{ResponseWriter: writer, claim: claim, client: request.Context()}
+	c.Request = request.WithContext(context.WithoutCancel(request.Context()))
+	err = chat.AsError(errNothing) // unless answer answers
+	defer func() {
+		c.Writer, c.Request = writer, request
+		claim.Finish(request.Context(), err)
+	}()
+	return answer()
+}
+
+// replay answers with what another request gets, as far as that has come, and then as
+// it comes.
+func (s *server) replay(c *gin.Context, first *idempotency.Recording) error {
+	controller := http.NewResponseController(c.Writer)
+	sent := 0
+	for {
+		header, piece, done, err := first.Next(c.Request.Context(), sent)
+		if err != nil {
+			return err
+		}
+		if sent == 0 {
+			for name, value := range header {
+				c.Header(name, value)
+			}
+			c.Header(replayedHeader, "true")
+			c.Status(http.StatusOK)
+		}
+		// A writer without deadlines (a recorder) is no reason to fail.
+		_ = controller.SetWriteDeadline(time.Now().Add(s.Options.Stream.WriteTimeout))
+		if _, err := c.Writer.Write(piece); err != nil {
+			return clientGone(err)
+		}
+		c.Writer.Flush()
+		if sent += len(piece); done {
+			return nil
+		}
+	}
+}
+
+// recorder is a writer that keeps what is written, and goes on when its client has
+// gone.
+type recorder struct {
+	gin.ResponseWriter
+	claim  *idempotency.Claim
+	client context.Context //nolint:containedctx // a recorder lives as long as its request
+	gone   bool
+}
+
+// Unwrap is for http.ResponseController.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// Write implements io.Writer. It never fails.
+func (r *recorder) Write(piece []byte) (int, error) {
+	r.claim.Write(r.answerHeader, piece)
+	if !r.left() {
+		_, err := r.ResponseWriter.Write(piece)
+		r.gone = err != nil
+	}
+	return len(piece), nil
+}
+
+// WriteString implements io.StringWriter.
+func (r *recorder) WriteString(text string) (int, error) { return r.Write([]byte(text)) }
+
+// Flush implements http.Flusher.
+func (r *recorder) Flush() {
+	if !r.left() {
+		r.ResponseWriter.Flush()
+	}
+}
+
+func (r *recorder) left() bool { return r.gone || r.client.Err() != nil }
+
+func (r *recorder) answerHeader() map[string]string {
+	header := map[string]string{}
+	for _, name := range repeated {
+		if value := r.Header().Get(name); value != "" {
+			header[name] = value
+		}
+	}
+	return header
+}

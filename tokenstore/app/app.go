@@ -115,7 +115,7 @@ func (t *Tokenstore) assemble(keys *seal.Keyring) {
 	t.health = health.NewServer()
 	t.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
 	t.changes = grpcapi.NewChanges()
-	t.desk = leasing.NewDesk(t.store, cfg.LeaseTTL, counts, t.log)
+	t.desk = leasing.NewDesk(t.store, cfg.LeaseTTL, t.log)
 	t.leases = grpcapi.NewLeaseServer(t.desk, t.store, t.log, t.stopping)
 	t.files = tokenfile.New(t.store, cfg.TokenFile, cfg.TokenListFile, t.log)
 	t.keeper = newKeeper(t.store, t.health, counts, (&seeder{store: t.store, files: t.files, config: cfg, log: t.log}).seed, t.log)
@@ -192,6 +192,7 @@ func (t *Tokenstore) keepLog(ctx context.Context) { t.store.KeepLog(ctx, t.keepe
 
 // listen passes on what any tokenstore on this Redis has changed.
 func (t *Tokenstore) listen(ctx context.Context) {
+	heard := false // the first Resync is a start
 	t.store.Listen(ctx, func(event redisstore.Event) {
 		switch event.Kind {
 		case redisstore.ConfigChanged:
@@ -200,7 +201,13 @@ func (t *Tokenstore) listen(ctx context.Context) {
 			t.leases.Recall(event.Token, event.Epoch)
 		case redisstore.Freed:
 			t.desk.Freed()
+		case redisstore.SlotsWanted:
+			t.leases.Want(event.Upstream)
 		case redisstore.Resync: // anything may have happened
+			if heard {
+				t.desk.AwaitRenewals()
+			}
+			heard = true
 			t.changes.Announce()
 			t.leases.Recall("", 0)
 			t.desk.Freed()

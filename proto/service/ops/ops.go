@@ -20,6 +20,12 @@ import (
 // Check answers nil when the named dependency is usable.
 type Check func(context.Context) error
 
+// Degraded is what a Check answers of a process that serves, though not as it
+// should: /readyz says so, and stays ready.
+type Degraded string
+
+func (d Degraded) Error() string { return string(d) }
+
 // Handler serves the ops routes. ready is asked at most once per request and
 // gets two seconds.
 func Handler(registry *prometheus.Registry, ready Check) http.Handler {
@@ -42,7 +48,9 @@ func Handler(registry *prometheus.Registry, ready Check) http.Handler {
 func answer(w http.ResponseWriter, err error) {
 	body := map[string]string{"status": "ok"}
 	status := http.StatusOK
-	if err != nil {
+	if degraded, ok := errors.AsType[Degraded](err); ok {
+		body = map[string]string{"status": "degraded", "reason": string(degraded)}
+	} else if err != nil {
 		body = map[string]string{"status": "unavailable", "reason": err.Error()}
 		status = http.StatusServiceUnavailable
 	}

@@ -144,8 +144,6 @@ const (
 	Reason_REASON_NO_TOKEN_AVAILABLE Reason = 9
 	Reason_REASON_STORE_UNAVAILABLE  Reason = 10
 	Reason_REASON_UPSTREAM_IN_USE    Reason = 11
-	// All tokens of the upstream fail alike; requests go out only now and then.
-	Reason_REASON_UPSTREAM_FAILING Reason = 12
 )
 
 // Enum value maps for Reason.
@@ -163,7 +161,6 @@ var (
 		9:  "REASON_NO_TOKEN_AVAILABLE",
 		10: "REASON_STORE_UNAVAILABLE",
 		11: "REASON_UPSTREAM_IN_USE",
-		12: "REASON_UPSTREAM_FAILING",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":        0,
@@ -178,7 +175,6 @@ var (
 		"REASON_NO_TOKEN_AVAILABLE": 9,
 		"REASON_STORE_UNAVAILABLE":  10,
 		"REASON_UPSTREAM_IN_USE":    11,
-		"REASON_UPSTREAM_FAILING":   12,
 	}
 )
 
@@ -220,9 +216,14 @@ type SessionRequest struct {
 	// Leases whose requests go on.
 	Renewals []*LeaseRef `protobuf:"bytes,5,rep,name=renewals,proto3" json:"renewals,omitempty"`
 	// Demands that nobody waits for any more.
-	Withdrawn     []uint64 `protobuf:"varint,6,rep,packed,name=withdrawn,proto3" json:"withdrawn,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Withdrawn []uint64 `protobuf:"varint,6,rep,packed,name=withdrawn,proto3" json:"withdrawn,omitempty"`
+	// What the replica keeps for the time when the store is away. The next one is
+	// sent after this one's answer has come.
+	Reservation *Reservation `protobuf:"bytes,7,opt,name=reservation,proto3" json:"reservation,omitempty"`
+	// Outcomes of requests that were served from the reserve, oldest first.
+	ReserveReports []*ReserveReport `protobuf:"bytes,8,rep,name=reserve_reports,json=reserveReports,proto3" json:"reserve_reports,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *SessionRequest) Reset() {
@@ -297,6 +298,206 @@ func (x *SessionRequest) GetWithdrawn() []uint64 {
 	return nil
 }
 
+func (x *SessionRequest) GetReservation() *Reservation {
+	if x != nil {
+		return x.Reservation
+	}
+	return nil
+}
+
+func (x *SessionRequest) GetReserveReports() []*ReserveReport {
+	if x != nil {
+		return x.ReserveReports
+	}
+	return nil
+}
+
+// Reservation asks for a reserve, and keeps it from ending: tokens with which a
+// replica goes on by itself while the store can't be reached. A token is in the
+// reserve of one replica only. Of a token with a cap the replica has slots, which
+// count as taken all the time, so that the cap holds whoever can reach whom.
+type Reservation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The same for each start of this gateway. What an earlier start of it had, and
+	// has been silent since, is free.
+	Instance string `protobuf:"bytes,1,opt,name=instance,proto3" json:"instance,omitempty"`
+	// How long the reserve may be used without word from the store.
+	Ttl *durationpb.Duration `protobuf:"bytes,2,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	// What the replica has. What the store thinks it has and is not here, is free.
+	Holds []*Slots `protobuf:"bytes,3,rep,name=holds,proto3" json:"holds,omitempty"`
+	// The replica goes: everything is free.
+	Leaving       bool `protobuf:"varint,4,opt,name=leaving,proto3" json:"leaving,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reservation) Reset() {
+	*x = Reservation{}
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reservation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reservation) ProtoMessage() {}
+
+func (x *Reservation) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reservation.ProtoReflect.Descriptor instead.
+func (*Reservation) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Reservation) GetInstance() string {
+	if x != nil {
+		return x.Instance
+	}
+	return ""
+}
+
+func (x *Reservation) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
+}
+
+func (x *Reservation) GetHolds() []*Slots {
+	if x != nil {
+		return x.Holds
+	}
+	return nil
+}
+
+func (x *Reservation) GetLeaving() bool {
+	if x != nil {
+		return x.Leaving
+	}
+	return false
+}
+
+// Slots are a replica's share of one token.
+type Slots struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	TokenId string                 `protobuf:"bytes,1,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
+	// Requests at a time; 0: no limit.
+	Slots         uint32 `protobuf:"varint,2,opt,name=slots,proto3" json:"slots,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Slots) Reset() {
+	*x = Slots{}
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Slots) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Slots) ProtoMessage() {}
+
+func (x *Slots) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Slots.ProtoReflect.Descriptor instead.
+func (*Slots) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Slots) GetTokenId() string {
+	if x != nil {
+		return x.TokenId
+	}
+	return ""
+}
+
+func (x *Slots) GetSlots() uint32 {
+	if x != nil {
+		return x.Slots
+	}
+	return 0
+}
+
+// ReserveReport says how a request ended that the reserve served.
+type ReserveReport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the replica's reports of this kind, from 1. One that comes twice counts once.
+	Number uint64 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	// Its lease id is the epoch at which the token came into the reserve, and "-0".
+	Report        *Report `protobuf:"bytes,2,opt,name=report,proto3" json:"report,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReserveReport) Reset() {
+	*x = ReserveReport{}
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReserveReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReserveReport) ProtoMessage() {}
+
+func (x *ReserveReport) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReserveReport.ProtoReflect.Descriptor instead.
+func (*ReserveReport) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ReserveReport) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *ReserveReport) GetReport() *Report {
+	if x != nil {
+		return x.Report
+	}
+	return nil
+}
+
 // Demand asks for leases. It is answered by one Grant or one Denial.
 type Demand struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -323,7 +524,7 @@ type Demand struct {
 
 func (x *Demand) Reset() {
 	*x = Demand{}
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[1]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -335,7 +536,7 @@ func (x *Demand) String() string {
 func (*Demand) ProtoMessage() {}
 
 func (x *Demand) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[1]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -348,7 +549,7 @@ func (x *Demand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Demand.ProtoReflect.Descriptor instead.
 func (*Demand) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{1}
+	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Demand) GetId() uint64 {
@@ -417,7 +618,7 @@ type LeaseRef struct {
 
 func (x *LeaseRef) Reset() {
 	*x = LeaseRef{}
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[2]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -429,7 +630,7 @@ func (x *LeaseRef) String() string {
 func (*LeaseRef) ProtoMessage() {}
 
 func (x *LeaseRef) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[2]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -442,7 +643,7 @@ func (x *LeaseRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRef.ProtoReflect.Descriptor instead.
 func (*LeaseRef) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{2}
+	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *LeaseRef) GetLeaseId() string {
@@ -469,7 +670,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[3]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -481,7 +682,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[3]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -494,7 +695,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{3}
+	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Grant) GetDemandId() uint64 {
@@ -536,7 +737,7 @@ type Lease struct {
 
 func (x *Lease) Reset() {
 	*x = Lease{}
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[4]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -548,7 +749,7 @@ func (x *Lease) String() string {
 func (*Lease) ProtoMessage() {}
 
 func (x *Lease) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[4]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -561,7 +762,7 @@ func (x *Lease) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lease.ProtoReflect.Descriptor instead.
 func (*Lease) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{4}
+	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Lease) GetId() string {
@@ -656,7 +857,7 @@ type Denial struct {
 
 func (x *Denial) Reset() {
 	*x = Denial{}
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[5]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -668,7 +869,7 @@ func (x *Denial) String() string {
 func (*Denial) ProtoMessage() {}
 
 func (x *Denial) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[5]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -681,7 +882,7 @@ func (x *Denial) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Denial.ProtoReflect.Descriptor instead.
 func (*Denial) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{5}
+	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Denial) GetDemandId() uint64 {
@@ -739,7 +940,7 @@ type PoolSummary struct {
 
 func (x *PoolSummary) Reset() {
 	*x = PoolSummary{}
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[6]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -751,7 +952,7 @@ func (x *PoolSummary) String() string {
 func (*PoolSummary) ProtoMessage() {}
 
 func (x *PoolSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[6]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -764,7 +965,7 @@ func (x *PoolSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolSummary.ProtoReflect.Descriptor instead.
 func (*PoolSummary) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{6}
+	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PoolSummary) GetTotal() uint32 {
@@ -851,7 +1052,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[7]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -863,7 +1064,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[7]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -876,7 +1077,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{7}
+	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Report) GetLeaseId() string {
@@ -949,7 +1150,7 @@ type Recall struct {
 
 func (x *Recall) Reset() {
 	*x = Recall{}
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[8]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -961,7 +1162,7 @@ func (x *Recall) String() string {
 func (*Recall) ProtoMessage() {}
 
 func (x *Recall) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[8]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -974,7 +1175,7 @@ func (x *Recall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recall.ProtoReflect.Descriptor instead.
 func (*Recall) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{8}
+	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Recall) GetTokenId() string {
@@ -1000,14 +1201,18 @@ type SessionResponse struct {
 	Denials      []*Denial `protobuf:"bytes,3,rep,name=denials,proto3" json:"denials,omitempty"`
 	Recalls      []*Recall `protobuf:"bytes,4,rep,name=recalls,proto3" json:"recalls,omitempty"`
 	// Renewed leases that were no longer there.
-	LostLeaseIds  []string `protobuf:"bytes,5,rep,name=lost_lease_ids,json=lostLeaseIds,proto3" json:"lost_lease_ids,omitempty"`
+	LostLeaseIds []string `protobuf:"bytes,5,rep,name=lost_lease_ids,json=lostLeaseIds,proto3" json:"lost_lease_ids,omitempty"`
+	Reserve      *Reserve `protobuf:"bytes,6,opt,name=reserve,proto3" json:"reserve,omitempty"`
+	// Upstreams of which demands wait: slots that the replica does not use are to be
+	// given up at once.
+	Wanted        []string `protobuf:"bytes,7,rep,name=wanted,proto3" json:"wanted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SessionResponse) Reset() {
 	*x = SessionResponse{}
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[9]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1019,7 +1224,7 @@ func (x *SessionResponse) String() string {
 func (*SessionResponse) ProtoMessage() {}
 
 func (x *SessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[9]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1032,7 +1237,7 @@ func (x *SessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionResponse.ProtoReflect.Descriptor instead.
 func (*SessionResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{9}
+	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SessionResponse) GetAcknowledged() uint64 {
@@ -1070,6 +1275,147 @@ func (x *SessionResponse) GetLostLeaseIds() []string {
 	return nil
 }
 
+func (x *SessionResponse) GetReserve() *Reserve {
+	if x != nil {
+		return x.Reserve
+	}
+	return nil
+}
+
+func (x *SessionResponse) GetWanted() []string {
+	if x != nil {
+		return x.Wanted
+	}
+	return nil
+}
+
+// Reserve answers a Reservation: its holds last for the ttl from when it was sent.
+type Reserve struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// These are not to be used any more; the next reservation leaves them out.
+	DroppedTokenIds []string    `protobuf:"bytes,1,rep,name=dropped_token_ids,json=droppedTokenIds,proto3" json:"dropped_token_ids,omitempty"`
+	Added           []*Reserved `protobuf:"bytes,2,rep,name=added,proto3" json:"added,omitempty"`
+	// The store has been away and may have forgotten leases: a replica that serves
+	// from its reserve goes on with it until all have renewed theirs.
+	Settling      bool `protobuf:"varint,3,opt,name=settling,proto3" json:"settling,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reserve) Reset() {
+	*x = Reserve{}
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reserve) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reserve) ProtoMessage() {}
+
+func (x *Reserve) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reserve.ProtoReflect.Descriptor instead.
+func (*Reserve) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Reserve) GetDroppedTokenIds() []string {
+	if x != nil {
+		return x.DroppedTokenIds
+	}
+	return nil
+}
+
+func (x *Reserve) GetAdded() []*Reserved {
+	if x != nil {
+		return x.Added
+	}
+	return nil
+}
+
+func (x *Reserve) GetSettling() bool {
+	if x != nil {
+		return x.Settling
+	}
+	return false
+}
+
+// Reserved is a token that has come into the reserve.
+type Reserved struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id and ttl are not set: it is no lease yet.
+	Lease    *Lease `protobuf:"bytes,1,opt,name=lease,proto3" json:"lease,omitempty"`
+	Upstream string `protobuf:"bytes,2,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	// Requests at a time; 0: no limit.
+	Slots         uint32 `protobuf:"varint,3,opt,name=slots,proto3" json:"slots,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reserved) Reset() {
+	*x = Reserved{}
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reserved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reserved) ProtoMessage() {}
+
+func (x *Reserved) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reserved.ProtoReflect.Descriptor instead.
+func (*Reserved) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Reserved) GetLease() *Lease {
+	if x != nil {
+		return x.Lease
+	}
+	return nil
+}
+
+func (x *Reserved) GetUpstream() string {
+	if x != nil {
+		return x.Upstream
+	}
+	return ""
+}
+
+func (x *Reserved) GetSlots() uint32 {
+	if x != nil {
+		return x.Slots
+	}
+	return 0
+}
+
 type ExplainRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Upstream      string                 `protobuf:"bytes,1,opt,name=upstream,proto3" json:"upstream,omitempty"`
@@ -1080,7 +1426,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[10]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1092,7 +1438,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[10]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1105,7 +1451,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{10}
+	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ExplainRequest) GetUpstream() string {
@@ -1128,17 +1474,13 @@ type ExplainResponse struct {
 	ChosenTokenId string                 `protobuf:"bytes,1,opt,name=chosen_token_id,json=chosenTokenId,proto3" json:"chosen_token_id,omitempty"`
 	Candidates    []*Candidate           `protobuf:"bytes,2,rep,name=candidates,proto3" json:"candidates,omitempty"`
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
-	// What all tokens fail for alike, while that keeps requests out: the class of the
-	// failure, and until when.
-	Cause         string                 `protobuf:"bytes,4,opt,name=cause,proto3" json:"cause,omitempty"`
-	CauseUntil    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=cause_until,json=causeUntil,proto3" json:"cause_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[11]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1150,7 +1492,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[11]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1163,7 +1505,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{11}
+	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ExplainResponse) GetChosenTokenId() string {
@@ -1187,20 +1529,6 @@ func (x *ExplainResponse) GetAsOf() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *ExplainResponse) GetCause() string {
-	if x != nil {
-		return x.Cause
-	}
-	return ""
-}
-
-func (x *ExplainResponse) GetCauseUntil() *timestamppb.Timestamp {
-	if x != nil {
-		return x.CauseUntil
-	}
-	return nil
-}
-
 // Candidate is one token as the acquire script saw it.
 type Candidate struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -1217,7 +1545,7 @@ type Candidate struct {
 
 func (x *Candidate) Reset() {
 	*x = Candidate{}
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[12]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1229,7 +1557,7 @@ func (x *Candidate) String() string {
 func (*Candidate) ProtoMessage() {}
 
 func (x *Candidate) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_lease_proto_msgTypes[12]
+	mi := &file_tokenstore_v1_lease_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1242,7 +1570,7 @@ func (x *Candidate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Candidate.ProtoReflect.Descriptor instead.
 func (*Candidate) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{12}
+	return file_tokenstore_v1_lease_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Candidate) GetTokenId() string {
@@ -1284,14 +1612,27 @@ var File_tokenstore_v1_lease_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\n" +
-	"\x19tokenstore/v1/lease.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfb\x01\n" +
+	"\x19tokenstore/v1/lease.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x03\n" +
 	"\x0eSessionRequest\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x18\n" +
 	"\areplica\x18\x02 \x01(\tR\areplica\x12/\n" +
 	"\ademands\x18\x03 \x03(\v2\x15.tokenstore.v1.DemandR\ademands\x12/\n" +
 	"\areports\x18\x04 \x03(\v2\x15.tokenstore.v1.ReportR\areports\x123\n" +
 	"\brenewals\x18\x05 \x03(\v2\x17.tokenstore.v1.LeaseRefR\brenewals\x12\x1c\n" +
-	"\twithdrawn\x18\x06 \x03(\x04R\twithdrawn\"\xee\x01\n" +
+	"\twithdrawn\x18\x06 \x03(\x04R\twithdrawn\x12<\n" +
+	"\vreservation\x18\a \x01(\v2\x1a.tokenstore.v1.ReservationR\vreservation\x12E\n" +
+	"\x0freserve_reports\x18\b \x03(\v2\x1c.tokenstore.v1.ReserveReportR\x0ereserveReports\"\x9c\x01\n" +
+	"\vReservation\x12\x1a\n" +
+	"\binstance\x18\x01 \x01(\tR\binstance\x12+\n" +
+	"\x03ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12*\n" +
+	"\x05holds\x18\x03 \x03(\v2\x14.tokenstore.v1.SlotsR\x05holds\x12\x18\n" +
+	"\aleaving\x18\x04 \x01(\bR\aleaving\"8\n" +
+	"\x05Slots\x12\x19\n" +
+	"\btoken_id\x18\x01 \x01(\tR\atokenId\x12\x14\n" +
+	"\x05slots\x18\x02 \x01(\rR\x05slots\"V\n" +
+	"\rReserveReport\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\x12-\n" +
+	"\x06report\x18\x02 \x01(\v2\x15.tokenstore.v1.ReportR\x06report\"\xee\x01\n" +
 	"\x06Demand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1a\n" +
 	"\bupstream\x18\x02 \x01(\tR\bupstream\x12\x14\n" +
@@ -1351,25 +1692,32 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"model_only\x18\b \x01(\bR\tmodelOnly\"9\n" +
 	"\x06Recall\x12\x19\n" +
 	"\btoken_id\x18\x01 \x01(\tR\atokenId\x12\x14\n" +
-	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"\xeb\x01\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"\xb5\x02\n" +
 	"\x0fSessionResponse\x12\"\n" +
 	"\facknowledged\x18\x01 \x01(\x04R\facknowledged\x12,\n" +
 	"\x06grants\x18\x02 \x03(\v2\x14.tokenstore.v1.GrantR\x06grants\x12/\n" +
 	"\adenials\x18\x03 \x03(\v2\x15.tokenstore.v1.DenialR\adenials\x12/\n" +
 	"\arecalls\x18\x04 \x03(\v2\x15.tokenstore.v1.RecallR\arecalls\x12$\n" +
-	"\x0elost_lease_ids\x18\x05 \x03(\tR\flostLeaseIds\"B\n" +
+	"\x0elost_lease_ids\x18\x05 \x03(\tR\flostLeaseIds\x120\n" +
+	"\areserve\x18\x06 \x01(\v2\x16.tokenstore.v1.ReserveR\areserve\x12\x16\n" +
+	"\x06wanted\x18\a \x03(\tR\x06wanted\"\x80\x01\n" +
+	"\aReserve\x12*\n" +
+	"\x11dropped_token_ids\x18\x01 \x03(\tR\x0fdroppedTokenIds\x12-\n" +
+	"\x05added\x18\x02 \x03(\v2\x17.tokenstore.v1.ReservedR\x05added\x12\x1a\n" +
+	"\bsettling\x18\x03 \x01(\bR\bsettling\"h\n" +
+	"\bReserved\x12*\n" +
+	"\x05lease\x18\x01 \x01(\v2\x14.tokenstore.v1.LeaseR\x05lease\x12\x1a\n" +
+	"\bupstream\x18\x02 \x01(\tR\bupstream\x12\x14\n" +
+	"\x05slots\x18\x03 \x01(\rR\x05slots\"B\n" +
 	"\x0eExplainRequest\x12\x1a\n" +
 	"\bupstream\x18\x01 \x01(\tR\bupstream\x12\x14\n" +
-	"\x05model\x18\x02 \x01(\tR\x05model\"\xf7\x01\n" +
+	"\x05model\x18\x02 \x01(\tR\x05model\"\xa4\x01\n" +
 	"\x0fExplainResponse\x12&\n" +
 	"\x0fchosen_token_id\x18\x01 \x01(\tR\rchosenTokenId\x128\n" +
 	"\n" +
 	"candidates\x18\x02 \x03(\v2\x18.tokenstore.v1.CandidateR\n" +
 	"candidates\x12/\n" +
-	"\x05as_of\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x12\x14\n" +
-	"\x05cause\x18\x04 \x01(\tR\x05cause\x12;\n" +
-	"\vcause_until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"causeUntil\"\xa5\x01\n" +
+	"\x05as_of\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\"\xa5\x01\n" +
 	"\tCandidate\x12\x19\n" +
 	"\btoken_id\x18\x01 \x01(\tR\atokenId\x12\x14\n" +
 	"\x05alias\x18\x02 \x01(\tR\x05alias\x12\x1f\n" +
@@ -1393,7 +1741,7 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x10OUTCOME_UPSTREAM\x10\v\x12\x15\n" +
 	"\x11OUTCOME_TRANSPORT\x10\f\x12\x15\n" +
 	"\x11OUTCOME_TRUNCATED\x10\r\x12\x12\n" +
-	"\x0eOUTCOME_REGION\x10\x0e*\xf0\x02\n" +
+	"\x0eOUTCOME_REGION\x10\x0e*\xd3\x02\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17REASON_INVALID_ARGUMENT\x10\x01\x12\x1a\n" +
@@ -1407,8 +1755,7 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x19REASON_NO_TOKEN_AVAILABLE\x10\t\x12\x1c\n" +
 	"\x18REASON_STORE_UNAVAILABLE\x10\n" +
 	"\x12\x1a\n" +
-	"\x16REASON_UPSTREAM_IN_USE\x10\v\x12\x1b\n" +
-	"\x17REASON_UPSTREAM_FAILING\x10\f2\xa6\x01\n" +
+	"\x16REASON_UPSTREAM_IN_USE\x10\v2\xa6\x01\n" +
 	"\fLeaseService\x12L\n" +
 	"\aSession\x12\x1d.tokenstore.v1.SessionRequest\x1a\x1e.tokenstore.v1.SessionResponse(\x010\x01\x12H\n" +
 	"\aExplain\x12\x1d.tokenstore.v1.ExplainRequest\x1a\x1e.tokenstore.v1.ExplainResponseB4Z2carousel.internal/proto/tokenstore/v1;tokenstorev1b\x06proto3"
@@ -1426,54 +1773,66 @@ func file_tokenstore_v1_lease_proto_rawDescGZIP() []byte {
 }
 
 var file_tokenstore_v1_lease_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_tokenstore_v1_lease_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_tokenstore_v1_lease_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_tokenstore_v1_lease_proto_goTypes = []any{
 	(Outcome)(0),                  // 0: tokenstore.v1.Outcome
 	(Reason)(0),                   // 1: tokenstore.v1.Reason
 	(*SessionRequest)(nil),        // 2: tokenstore.v1.SessionRequest
-	(*Demand)(nil),                // 3: tokenstore.v1.Demand
-	(*LeaseRef)(nil),              // 4: tokenstore.v1.LeaseRef
-	(*Grant)(nil),                 // 5: tokenstore.v1.Grant
-	(*Lease)(nil),                 // 6: tokenstore.v1.Lease
-	(*Denial)(nil),                // 7: tokenstore.v1.Denial
-	(*PoolSummary)(nil),           // 8: tokenstore.v1.PoolSummary
-	(*Report)(nil),                // 9: tokenstore.v1.Report
-	(*Recall)(nil),                // 10: tokenstore.v1.Recall
-	(*SessionResponse)(nil),       // 11: tokenstore.v1.SessionResponse
-	(*ExplainRequest)(nil),        // 12: tokenstore.v1.ExplainRequest
-	(*ExplainResponse)(nil),       // 13: tokenstore.v1.ExplainResponse
-	(*Candidate)(nil),             // 14: tokenstore.v1.Candidate
-	(*durationpb.Duration)(nil),   // 15: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(*Reservation)(nil),           // 3: tokenstore.v1.Reservation
+	(*Slots)(nil),                 // 4: tokenstore.v1.Slots
+	(*ReserveReport)(nil),         // 5: tokenstore.v1.ReserveReport
+	(*Demand)(nil),                // 6: tokenstore.v1.Demand
+	(*LeaseRef)(nil),              // 7: tokenstore.v1.LeaseRef
+	(*Grant)(nil),                 // 8: tokenstore.v1.Grant
+	(*Lease)(nil),                 // 9: tokenstore.v1.Lease
+	(*Denial)(nil),                // 10: tokenstore.v1.Denial
+	(*PoolSummary)(nil),           // 11: tokenstore.v1.PoolSummary
+	(*Report)(nil),                // 12: tokenstore.v1.Report
+	(*Recall)(nil),                // 13: tokenstore.v1.Recall
+	(*SessionResponse)(nil),       // 14: tokenstore.v1.SessionResponse
+	(*Reserve)(nil),               // 15: tokenstore.v1.Reserve
+	(*Reserved)(nil),              // 16: tokenstore.v1.Reserved
+	(*ExplainRequest)(nil),        // 17: tokenstore.v1.ExplainRequest
+	(*ExplainResponse)(nil),       // 18: tokenstore.v1.ExplainResponse
+	(*Candidate)(nil),             // 19: tokenstore.v1.Candidate
+	(*durationpb.Duration)(nil),   // 20: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
 }
 var file_tokenstore_v1_lease_proto_depIdxs = []int32{
-	3,  // 0: tokenstore.v1.SessionRequest.demands:type_name -> tokenstore.v1.Demand
-	9,  // 1: tokenstore.v1.SessionRequest.reports:type_name -> tokenstore.v1.Report
-	4,  // 2: tokenstore.v1.SessionRequest.renewals:type_name -> tokenstore.v1.LeaseRef
-	15, // 3: tokenstore.v1.Demand.max_wait:type_name -> google.protobuf.Duration
-	6,  // 4: tokenstore.v1.Grant.leases:type_name -> tokenstore.v1.Lease
-	15, // 5: tokenstore.v1.Lease.ttl:type_name -> google.protobuf.Duration
-	1,  // 6: tokenstore.v1.Denial.reason:type_name -> tokenstore.v1.Reason
-	15, // 7: tokenstore.v1.Denial.retry_after:type_name -> google.protobuf.Duration
-	8,  // 8: tokenstore.v1.Denial.pool:type_name -> tokenstore.v1.PoolSummary
-	0,  // 9: tokenstore.v1.Report.outcome:type_name -> tokenstore.v1.Outcome
-	15, // 10: tokenstore.v1.Report.retry_after:type_name -> google.protobuf.Duration
-	5,  // 11: tokenstore.v1.SessionResponse.grants:type_name -> tokenstore.v1.Grant
-	7,  // 12: tokenstore.v1.SessionResponse.denials:type_name -> tokenstore.v1.Denial
-	10, // 13: tokenstore.v1.SessionResponse.recalls:type_name -> tokenstore.v1.Recall
-	14, // 14: tokenstore.v1.ExplainResponse.candidates:type_name -> tokenstore.v1.Candidate
-	16, // 15: tokenstore.v1.ExplainResponse.as_of:type_name -> google.protobuf.Timestamp
-	16, // 16: tokenstore.v1.ExplainResponse.cause_until:type_name -> google.protobuf.Timestamp
-	16, // 17: tokenstore.v1.Candidate.until:type_name -> google.protobuf.Timestamp
-	2,  // 18: tokenstore.v1.LeaseService.Session:input_type -> tokenstore.v1.SessionRequest
-	12, // 19: tokenstore.v1.LeaseService.Explain:input_type -> tokenstore.v1.ExplainRequest
-	11, // 20: tokenstore.v1.LeaseService.Session:output_type -> tokenstore.v1.SessionResponse
-	13, // 21: tokenstore.v1.LeaseService.Explain:output_type -> tokenstore.v1.ExplainResponse
-	20, // [20:22] is the sub-list for method output_type
-	18, // [18:20] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	6,  // 0: tokenstore.v1.SessionRequest.demands:type_name -> tokenstore.v1.Demand
+	12, // 1: tokenstore.v1.SessionRequest.reports:type_name -> tokenstore.v1.Report
+	7,  // 2: tokenstore.v1.SessionRequest.renewals:type_name -> tokenstore.v1.LeaseRef
+	3,  // 3: tokenstore.v1.SessionRequest.reservation:type_name -> tokenstore.v1.Reservation
+	5,  // 4: tokenstore.v1.SessionRequest.reserve_reports:type_name -> tokenstore.v1.ReserveReport
+	20, // 5: tokenstore.v1.Reservation.ttl:type_name -> google.protobuf.Duration
+	4,  // 6: tokenstore.v1.Reservation.holds:type_name -> tokenstore.v1.Slots
+	12, // 7: tokenstore.v1.ReserveReport.report:type_name -> tokenstore.v1.Report
+	20, // 8: tokenstore.v1.Demand.max_wait:type_name -> google.protobuf.Duration
+	9,  // 9: tokenstore.v1.Grant.leases:type_name -> tokenstore.v1.Lease
+	20, // 10: tokenstore.v1.Lease.ttl:type_name -> google.protobuf.Duration
+	1,  // 11: tokenstore.v1.Denial.reason:type_name -> tokenstore.v1.Reason
+	20, // 12: tokenstore.v1.Denial.retry_after:type_name -> google.protobuf.Duration
+	11, // 13: tokenstore.v1.Denial.pool:type_name -> tokenstore.v1.PoolSummary
+	0,  // 14: tokenstore.v1.Report.outcome:type_name -> tokenstore.v1.Outcome
+	20, // 15: tokenstore.v1.Report.retry_after:type_name -> google.protobuf.Duration
+	8,  // 16: tokenstore.v1.SessionResponse.grants:type_name -> tokenstore.v1.Grant
+	10, // 17: tokenstore.v1.SessionResponse.denials:type_name -> tokenstore.v1.Denial
+	13, // 18: tokenstore.v1.SessionResponse.recalls:type_name -> tokenstore.v1.Recall
+	15, // 19: tokenstore.v1.SessionResponse.reserve:type_name -> tokenstore.v1.Reserve
+	16, // 20: tokenstore.v1.Reserve.added:type_name -> tokenstore.v1.Reserved
+	9,  // 21: tokenstore.v1.Reserved.lease:type_name -> tokenstore.v1.Lease
+	19, // 22: tokenstore.v1.ExplainResponse.candidates:type_name -> tokenstore.v1.Candidate
+	21, // 23: tokenstore.v1.ExplainResponse.as_of:type_name -> google.protobuf.Timestamp
+	21, // 24: tokenstore.v1.Candidate.until:type_name -> google.protobuf.Timestamp
+	2,  // 25: tokenstore.v1.LeaseService.Session:input_type -> tokenstore.v1.SessionRequest
+	17, // 26: tokenstore.v1.LeaseService.Explain:input_type -> tokenstore.v1.ExplainRequest
+	14, // 27: tokenstore.v1.LeaseService.Session:output_type -> tokenstore.v1.SessionResponse
+	18, // 28: tokenstore.v1.LeaseService.Explain:output_type -> tokenstore.v1.ExplainResponse
+	27, // [27:29] is the sub-list for method output_type
+	25, // [25:27] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_lease_proto_init() }
@@ -1487,7 +1846,7 @@ func file_tokenstore_v1_lease_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_lease_proto_rawDesc), len(file_tokenstore_v1_lease_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   13,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,7 +34,7 @@ const (
 
 // Explainer runs the acquire script without committing.
 type Explainer interface {
-	Explain(ctx context.Context, upstream, model string) (redisstore.Explained, error)
+	Explain(ctx context.Context, upstream, model string) (chosen string, candidates []redisstore.Candidate, asOf time.Time, err error)
 }
 
 // LeaseServer implements LeaseService: one Session per gateway replica.
@@ -61,6 +62,19 @@ func (s *LeaseServer) Recall(tokenID string, epoch uint64) {
 	defer s.mu.Unlock()
 	for each := range s.sessions {
 		each.out.recall(tokenID, epoch)
+	}
+}
+
+// Want tells every session that demands wait for slots of the upstream.
+func (s *LeaseServer) Want(upstream string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for each := range s.sessions {
+		each.out.add(func(next *tokenstorev1.SessionResponse) {
+			if !slices.Contains(next.GetWanted(), upstream) {
+				next.Wanted = append(next.Wanted, upstream)
+			}
+		})
 	}
 }
 
@@ -110,17 +124,12 @@ func (s *LeaseServer) Session(stream grpc.BidiStreamingServer[tokenstorev1.Sessi
 
 // Explain implements LeaseService.
 func (s *LeaseServer) Explain(ctx context.Context, request *tokenstorev1.ExplainRequest) (*tokenstorev1.ExplainResponse, error) {
-	explained, err := s.explain.Explain(ctx, request.GetUpstream(), request.GetModel())
+	chosen, candidates, asOf, err := s.explain.Explain(ctx, request.GetUpstream(), request.GetModel())
 	if err != nil {
 		return nil, err
 	}
-	answer := &tokenstorev1.ExplainResponse{
-		ChosenTokenId: explained.Chosen, AsOf: timestamppb.New(explained.AsOf), Cause: explained.Cause,
-	}
-	if explained.Cause != "" {
-		answer.CauseUntil = timestamppb.New(explained.CauseUntil)
-	}
-	for _, candidate := range explained.Candidates {
+	answer := &tokenstorev1.ExplainResponse{ChosenTokenId: chosen, AsOf: timestamppb.New(asOf)}
+	for _, candidate := range candidates {
 		converted := &tokenstorev1.Candidate{
 			TokenId: candidate.TokenID, Alias: candidate.Alias, ExcludedBy: candidate.ExcludedBy, Score: candidate.Score,
 		}
@@ -137,7 +146,7 @@ type session struct {
 	desk *leasing.Desk
 	log  *slog.Logger
 	out  *outbox
-	// replica is the gateway's name, from its first message; receive's.
+	// replica is whose it is, once that has been said; receive's own.
 	replica string
 
 	mu sync.Mutex
@@ -170,7 +179,12 @@ func (s *session) carryOut(ctx context.Context, request *tokenstorev1.SessionReq
 		s.withdrawDemand(id)
 	}
 	if len(request.GetReports()) > 0 {
-		if err := s.desk.Settle(ctx, reportsFrom(request.GetReports(), s.replica)); err != nil {
+		if err := s.desk.Settle(ctx, reportsFrom(request.GetReports())); err != nil {
+			return err
+		}
+	}
+	if len(request.GetReserveReports()) > 0 {
+		if err := s.reconcile(ctx, request.GetReserveReports()); err != nil {
 			return err
 		}
 	}
@@ -178,8 +192,15 @@ func (s *session) carryOut(ctx context.Context, request *tokenstorev1.SessionReq
 	if err != nil {
 		return err
 	}
+	reserve, err := s.reserve(ctx, request.GetReservation())
+	if err != nil {
+		return err
+	}
 	s.out.add(func(next *tokenstorev1.SessionResponse) {
 		next.Acknowledged = request.GetSequence()
+		if reserve != nil {
+			next.Reserve = reserve
+		}
 		next.LostLeaseIds = append(next.LostLeaseIds, lost...)
 	})
 	for _, demand := range request.GetDemands() {
@@ -285,16 +306,20 @@ func (s *session) close(ctx context.Context) {
 	s.desk.GiveBack(ctx, unsent)
 }
 
-func reportsFrom(reports []*tokenstorev1.Report, replica string) []leasing.Report {
+func reportsFrom(reports []*tokenstorev1.Report) []leasing.Report {
 	converted := make([]leasing.Report, len(reports))
 	for i, report := range reports {
-		converted[i] = leasing.Report{
-			LeaseRef: redisstore.LeaseRef{TokenID: report.GetTokenId(), LeaseID: report.GetLeaseId()},
-			Outcome:  report.GetOutcome(), Model: report.GetModel(), RetryAfter: report.GetRetryAfter().AsDuration(),
-			Detail: report.GetDetail(), RequestID: report.GetRequestId(), ModelOnly: report.GetModelOnly(), Replica: replica,
-		}
+		converted[i] = reportFrom(report)
 	}
 	return converted
+}
+
+func reportFrom(report *tokenstorev1.Report) leasing.Report {
+	return leasing.Report{
+		LeaseRef: redisstore.LeaseRef{TokenID: report.GetTokenId(), LeaseID: report.GetLeaseId()},
+		Outcome:  report.GetOutcome(), Model: report.GetModel(), RetryAfter: report.GetRetryAfter().AsDuration(),
+		Detail: report.GetDetail(), RequestID: report.GetRequestId(), ModelOnly: report.GetModelOnly(),
+	}
 }
 
 func appendAnswer(next *tokenstorev1.SessionResponse, id uint64, answer leasing.Answer) {
@@ -304,11 +329,9 @@ func appendAnswer(next *tokenstorev1.SessionResponse, id uint64, answer leasing.
 	}
 	grant := &tokenstorev1.Grant{DemandId: id}
 	for _, lease := range answer.Leases {
-		grant.Leases = append(grant.Leases, &tokenstorev1.Lease{
-			Id: lease.LeaseID, TokenId: lease.TokenID, Epoch: lease.Epoch(), Ttl: durationpb.New(lease.TTL),
-			Secret: lease.Secret.Reveal(), DeviceId: lease.DeviceID, MacHash: lease.MACHash,
-			Alias: lease.Alias, Fingerprint: lease.Fingerprint, Capped: lease.Capped, MaskedSecret: lease.Masked,
-		})
+		granted := leaseOnWire(lease)
+		granted.Id, granted.Epoch, granted.Ttl = lease.LeaseID, lease.Epoch(), durationpb.New(lease.TTL)
+		grant.Leases = append(grant.Leases, granted)
 	}
 	next.Grants = append(next.Grants, grant)
 }

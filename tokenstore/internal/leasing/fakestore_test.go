@@ -20,11 +20,11 @@ type fakeStore struct {
 	wanted  []redisstore.Wanted
 	ended   []redisstore.Settlement
 	applied []redisstore.Transition
-	// witnessed are the failures taken down, each answered with seen; undone are the
-	// tokens of which transitions were undone.
-	witnessed []redisstore.Failure
-	seen      redisstore.Witnessed
-	undone    []string
+	// reserve is what Reserve answers; reservations and slotsWanted are its calls, and
+	// Want's.
+	reserve      redisstore.Reserve
+	reservations []redisstore.Reservation
+	slotsWanted  []string
 	// down fails all calls but those of Credential.
 	down error
 	// slow, where there is one, holds Acquire up before it looks.
@@ -34,6 +34,7 @@ type fakeStore struct {
 type fakeToken struct {
 	id     string
 	cap    int
+	held   int // slots in a reserve
 	cools  time.Time
 	epoch  uint64
 	streak int
@@ -109,11 +110,14 @@ func (f *fakeStore) Acquire(_ context.Context, wanted redisstore.Wanted) ([]redi
 		case slices.Contains(wanted.Exclude, each.id):
 			shortage.Tried++
 			continue
-		case each.cap > 0 && (wanted.Ahead || len(each.open) >= each.cap):
+		case each.cap > 0 && (wanted.Ahead || len(each.open)+each.held >= each.cap):
 			shortage.Capped++
+			if each.held > 0 {
+				shortage.Reserved++
+			}
 			continue
 		}
-		for len(taken) < wanted.Count && (each.cap == 0 || len(each.open) < each.cap) {
+		for len(taken) < wanted.Count && (each.cap == 0 || len(each.open)+each.held < each.cap) {
 			f.leases++
 			ref := redisstore.LeaseRef{TokenID: each.id, LeaseID: fmt.Sprintf("%d-%d", each.epoch, f.leases)}
 			each.open[ref.LeaseID] = true
@@ -174,34 +178,6 @@ func (f *fakeStore) Apply(_ context.Context, transition redisstore.Transition) (
 	return true, nil
 }
 
-// Witness implements Store.
-func (f *fakeStore) Witness(_ context.Context, failure redisstore.Failure) (redisstore.Witnessed, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.witnessed = append(f.witnessed, failure)
-	return f.seen, f.down
-}
-
-// UndoFor implements Store.
-func (f *fakeStore) UndoFor(_ context.Context, _ redisstore.Undo, tokens []string) (int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.undone = append(f.undone, tokens...)
-	return len(tokens), f.down
-}
-
-// alarms implements Observer.
-type alarms struct {
-	mu  sync.Mutex
-	all []string
-}
-
-func (a *alarms) SharedCause(upstream, class string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.all = append(a.all, upstream+" "+class)
-}
-
 // Credential implements Store.
 func (f *fakeStore) Credential(_ context.Context, tokenID string, _ uint64) (redisstore.Credential, error) {
 	f.mu.Lock()
@@ -210,4 +186,33 @@ func (f *fakeStore) Credential(_ context.Context, tokenID string, _ uint64) (red
 		return redisstore.Credential{}, broken
 	}
 	return redisstore.Credential{Secret: secret.New("secret of " + tokenID), DeviceID: "d", MACHash: "m", Alias: "alias of " + tokenID, Fingerprint: "f", Masked: "…"}, nil
+}
+
+// Reserve implements Store.
+func (f *fakeStore) Reserve(_ context.Context, reservation redisstore.Reservation) (redisstore.Reserve, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reservations = append(f.reservations, reservation)
+	return f.reserve, f.down
+}
+
+// Reconcile implements Store.
+func (f *fakeStore) Reconcile(_ context.Context, _ string, uses []redisstore.ReservedUse) ([]redisstore.Settled, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var settled []redisstore.Settled
+	for _, use := range uses {
+		f.ended = append(f.ended, use.Settlement)
+		owner := f.find(use.TokenID)
+		settled = append(settled, redisstore.Settled{Live: true, Upstream: "u", Epoch: owner.epoch, Streak: owner.streak})
+	}
+	return settled, f.down
+}
+
+// Want implements Store.
+func (f *fakeStore) Want(_ context.Context, upstream string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.slotsWanted = append(f.slotsWanted, upstream)
+	return f.down
 }

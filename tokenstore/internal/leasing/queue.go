@@ -20,6 +20,7 @@ type waiter struct {
 	reply  Reply
 	// kind is the same for demands that the same tokens could serve.
 	kind string
+	came time.Time
 	// place is nil once the demand has been answered or withdrawn; the desk's
 	// mutex guards it.
 	place *list.Element
@@ -30,7 +31,7 @@ type waiter struct {
 // function that is returned withdraws it. All demands pass the queue: those that
 // come while a call of the store is under way share the next one.
 func (d *Desk) Ask(demand Demand, reply Reply) (withdraw func()) {
-	w := &waiter{demand: demand, reply: reply, kind: kindOf(demand)}
+	w := &waiter{demand: demand, reply: reply, kind: kindOf(demand), came: time.Now()}
 	if !d.enqueue(w) {
 		reply(Answer{Refused: &rpcerr.Error{
 			Reason:  tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE,
@@ -208,8 +209,28 @@ func (d *Desk) refuse(ctx context.Context, w *waiter, refused Answer) Answer {
 		}
 		refused = answer
 	}
+	if d.soon(ctx, w, refused.Shortage) {
+		return refused
+	}
 	if (late || !worthWaiting(refused, w.demand.Until)) && d.remove(w) {
 		w.reply(refused)
 	}
 	return refused
+}
+
+// soon tells whether there may be room in a moment, for which even those wait who
+// don't want to: slots that lie in a reserve are asked for, and leases that the
+// store may have forgotten are renewed.
+func (d *Desk) soon(ctx context.Context, w *waiter, short redisstore.Shortage) bool {
+	if w.demand.Ahead || short.Capped == 0 {
+		return false
+	}
+	if d.Settling() {
+		return true
+	}
+	if short.Reserved == 0 {
+		return false
+	}
+	d.want(ctx, w.demand.Upstream)
+	return time.Since(w.came) < slotPatience
 }

@@ -25,6 +25,8 @@ const (
 	Recalled
 	// Freed: a token of Upstream may have room again.
 	Freed
+	// SlotsWanted: demands for Upstream wait; slots held in reserve may help.
+	SlotsWanted
 )
 
 // Event is a change that this store or another one on the same Redis made.
@@ -40,7 +42,7 @@ const (
 	idleLimit = 5 * time.Second
 	// Bounds of the pause after a lost connection.
 	shortestPause = 50 * time.Millisecond
-	longestPause  = 2 * time.Second
+	longestPause  = time.Second
 )
 
 // Listen delivers events, one at a time and in order, until ctx ends. It begins
@@ -128,6 +130,8 @@ func parseEvent(channel, payload string) (Event, bool) {
 	switch verb {
 	case "freed":
 		return Event{Kind: Freed, Upstream: rest}, rest != ""
+	case "wanted":
+		return Event{Kind: SlotsWanted, Upstream: rest}, rest != ""
 	case "recall":
 		id, text, _ := strings.Cut(rest, " ")
 		epoch, err := strconv.ParseUint(text, 10, 64)

@@ -47,6 +47,8 @@ func tokenIDsKey() string { return poolPrefix + "ids" }
 //	            back with
 //	requests failures last_used last_error   counters and evidence
 //	account     sealed protobuf TokenAccount: what the upstream told last
+//	holder held held_until   the replica that has it in reserve, with how many slots,
+//	            which are in inflight too, until when, in ms
 func tokenKey(id string) string { return tokenKeyPrefix() + id }
 
 // tokenKeyPrefix is for scripts that find ids as they run; its hash tag keeps
@@ -57,7 +59,8 @@ func tokenKeyPrefix() string { return poolPrefix + "token:" }
 // deletion.
 func trashKey(id string) string { return poolPrefix + "trash:" + id }
 
-// inflightKey is a sorted set of a token's open leases by expiry, in ms.
+// inflightKey is a sorted set of a token's open leases by expiry, in ms, and of the
+// slots that a replica holds in reserve, `hold-<n>`.
 func inflightKey(id string) string { return inflightKeyPrefix() + id }
 
 func inflightKeyPrefix() string { return poolPrefix + "inflight:" }
@@ -80,33 +83,22 @@ func coolingKey(upstream string) string { return coolingKeyPrefix() + upstream }
 
 func coolingKeyPrefix() string { return poolPrefix + "cooling:" }
 
+// holdersKey is a hash of replica to `<ms at which it was heard last> <instance>`, for
+// those that may hold tokens in reserve.
+func holdersKey() string { return poolPrefix + "holders" }
+
+// holdsKey is a set of the ids of the tokens that a replica holds in reserve.
+func holdsKey(replica string) string { return holdsKeyPrefix() + replica }
+
+func holdsKeyPrefix() string { return poolPrefix + "holds:" }
+
+// reconciledKey is a string: the highest number of a replica's reports of requests
+// that its reserve served. It expires some days after the last.
+func reconciledKey(replica string) string { return poolPrefix + "reconciled:" + replica }
+
 // clockKey is a hash of upstream to virtual time: the score of the last pick.
 // A token that joins or comes back starts there, so it neither catches up nor waits.
-// Beside it `guard:<upstream>` is the time, in ms, until which windowKey or causesKey
-// may exist: who takes or ends leases looks at them only before.
 func clockKey() string { return poolPrefix + "clock" }
-
-// historyKey is a stream of what happened to a token by itself, and was undone: kind,
-// class, model and what led to it; phase, streak and cause are the token's before.
-// The last keepTransitions are kept.
-func historyKey(id string) string { return poolPrefix + "history:" + id }
-
-// windowKey is a hash of what was seen of an upstream since the first of its recent
-// failures: `from` ms; `failed <class> <model>` how many tokens, `token <class>
-// <model> <token id>` which; `request <class> <model>` the first request; `well
-// <model>` how many tokens served, `well <model> <token id>` which. It expires
-// guardWindow after the first failure.
-func windowKey(upstream string) string { return windowKeyPrefix() + upstream }
-
-func windowKeyPrefix() string { return poolPrefix + "window:" }
-
-// causesKey is a hash of what an upstream's tokens fail for alike, `<class> <model>`
-// to `<since> <began> <ends> <failures> <allow> <left>`: since and began, ends of the
-// present step in ms; failed steps in a row; requests let out in the step, and how
-// many of them are left. `calm <ms>`: it is over, and not seen again until then.
-func causesKey(upstream string) string { return causesKeyPrefix() + upstream }
-
-func causesKeyPrefix() string { return poolPrefix + "causes:" }
 
 // aliasKey is a hash of alias to token id.
 func aliasKey() string { return poolPrefix + "alias" }
@@ -203,7 +195,8 @@ func barrierKeys() [3]string {
 
 // Channels of publish/subscribe. Every tokenstore listens to both.
 const (
-	// poolChannel carries `recall <token id> <epoch>` and `freed <upstream>`.
+	// poolChannel carries `recall <token id> <epoch>`, `freed <upstream>` and
+	// `wanted <upstream>`.
 	poolChannel = poolPrefix + "changed"
 	// configChannel carries `changed`.
 	configChannel = configPrefix + "changed"

@@ -65,9 +65,8 @@ func TestEligibility(t *testing.T) {
 					p.take(Wanted{})
 				}
 				p.set("a", c.fields...)
-				explained, err := p.Explain(t.Context(), somewhere, someModel)
+				chosen, candidates, _, err := p.Explain(t.Context(), somewhere, someModel)
 				p.must(err)
-				chosen, candidates := explained.Chosen, explained.Candidates
 				taken, shortage := p.ask(c.wanted)
 				if c.want == nil {
 					if len(taken) != 1 || taken[0].TokenID != "a" || taken[0].Version != 7 || chosen != "a" {
@@ -209,9 +208,8 @@ func TestExplain(t *testing.T) {
 
 		for range 6 {
 			before := p.dump()
-			explained, err := p.Explain(t.Context(), somewhere, someModel)
+			chosen, candidates, asOf, err := p.Explain(t.Context(), somewhere, someModel)
 			p.must(err)
-			chosen, candidates, asOf := explained.Chosen, explained.Candidates, explained.AsOf
 			if diff := cmp.Diff(before, p.dump()); diff != "" {
 				t.Fatalf("explain changed something: %s", diff)
 			}
@@ -223,10 +221,10 @@ func TestExplain(t *testing.T) {
 			}
 		}
 		p.set("b", "cooling", ever)
-		explained, err := p.Explain(t.Context(), somewhere, "other")
+		_, candidates, _, err := p.Explain(t.Context(), somewhere, "other")
 		p.must(err)
 		got := map[string]string{}
-		for _, c := range explained.Candidates {
+		for _, c := range candidates {
 			got[c.TokenID] = c.ExcludedBy
 			if cools := c.ExcludedBy == "cooling" || c.ExcludedBy == "cooling_model"; cools == c.Until.IsZero() {
 				t.Errorf("%s: %s until %v", c.TokenID, c.ExcludedBy, c.Until)

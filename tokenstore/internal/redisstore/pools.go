@@ -28,10 +28,7 @@ func (s *Store) SummarizePools(ctx context.Context) ([]*tokenstorev1.PoolState, 
 		return nil, err
 	}
 	var sorted []*tokenstorev1.PoolState
-	for name, pool := range pools {
-		if pool.Causes, err = s.causes(ctx, name); err != nil {
-			return nil, err
-		}
+	for _, pool := range pools {
 		sorted = append(sorted, pool)
 	}
 	slices.SortFunc(sorted, func(a, b *tokenstorev1.PoolState) int { return strings.Compare(a.GetUpstream(), b.GetUpstream()) })

@@ -98,6 +98,9 @@ func readStored(id string, now, inFlight int64, reply any) (*stored, error) {
 		requests: f.count("requests"), failures: f.count("failures"), lastError: f["last_error"],
 		inFlight: uint32(max(inFlight, 0)), now: time.UnixMilli(now), //nolint:gosec // open leases are few
 	}
+	if f.time("held_until").After(t.now) { // slots in reserve are no requests
+		t.inFlight -= min(f.small("held"), t.inFlight)
+	}
 	if err := json.Unmarshal([]byte(f["rec"]), &t.record); err != nil {
 		return nil, fmt.Errorf("token %s: record: %w", id, err)
 	}

@@ -1,0 +1,53 @@
+package grpcapi
+
+import (
+	"context"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/leasing"
+	"carousel.internal/tokenstore/internal/redisstore"
+)
+
+// reserve renews the replica's reserve and answers what has changed; nil when it
+// was not asked.
+func (s *session) reserve(ctx context.Context, asked *tokenstorev1.Reservation) (*tokenstorev1.Reserve, error) {
+	if asked == nil {
+		return nil, nil //nolint:nilnil // nothing asked, nothing answered
+	}
+	reservation := redisstore.Reservation{Replica: s.replica, Instance: asked.GetInstance(), TTL: asked.GetTtl().AsDuration()}
+	if asked.GetLeaving() {
+		reservation.TTL = 0
+	}
+	for _, hold := range asked.GetHolds() {
+		reservation.Holds = append(reservation.Holds, redisstore.Hold{TokenID: hold.GetTokenId(), Slots: int(hold.GetSlots())})
+	}
+	dropped, added, err := s.desk.Reserve(ctx, reservation)
+	if err != nil {
+		return nil, err
+	}
+	answer := &tokenstorev1.Reserve{DroppedTokenIds: dropped, Settling: s.desk.Settling()}
+	for _, each := range added {
+		lease := leaseOnWire(each.Lease)
+		lease.Epoch = each.Since
+		answer.Added = append(answer.Added, &tokenstorev1.Reserved{
+			Lease: lease, Upstream: each.Upstream, Slots: uint32(each.Slots), //nolint:gosec // at most a cap
+		})
+	}
+	return answer, nil
+}
+
+func (s *session) reconcile(ctx context.Context, uses []*tokenstorev1.ReserveReport) error {
+	numbers, reports := make([]uint64, len(uses)), make([]leasing.Report, len(uses))
+	for i, use := range uses {
+		numbers[i], reports[i] = use.GetNumber(), reportFrom(use.GetReport())
+	}
+	return s.desk.Reconcile(ctx, s.replica, numbers, reports)
+}
+
+// leaseOnWire is what a lease carries of its token.
+func leaseOnWire(lease leasing.Lease) *tokenstorev1.Lease {
+	return &tokenstorev1.Lease{
+		TokenId: lease.TokenID, Secret: lease.Secret.Reveal(), DeviceId: lease.DeviceID, MacHash: lease.MACHash,
+		Alias: lease.Alias, Fingerprint: lease.Fingerprint, Capped: lease.Capped, MaskedSecret: lease.Masked,
+	}
+}

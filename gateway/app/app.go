@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"google.golang.org/grpc"
 
 	"carousel.internal/gateway/internal/accesslog"
 	"carousel.internal/gateway/internal/account"
@@ -67,7 +66,7 @@ type Gateway struct {
 	output   *accesslog.Buffer
 	listener net.Listener
 	opsPort  net.Listener
-	conn     *grpc.ClientConn
+	conn     *tokens.Conn
 	registry *prometheus.Registry
 	handler  http.Handler
 	leases   *tokens.Leases
@@ -120,6 +119,7 @@ func (g *Gateway) assemble() {
 
 	g.leases = tokens.NewLeases(tokenstorev1.NewLeaseServiceClient(g.conn), g.replica, watch, g.log)
 	g.shipper = tokens.NewShipper(tokenstorev1.NewRequestLogServiceClient(g.conn), g.replica, watch, g.log)
+	g.leases.KeepReserve(tokens.ReserveOptions{Time: cfg.DegradedTime, Instance: instanceName(cfg.Port), Reset: g.conn.Reset})
 	chats := &httpapi.ChatCount{}
 	g.fleet = tokens.NewFleet(tokenstorev1.NewFleetServiceClient(g.conn), g.replica, g.options.Version, func() tokens.Pulse {
 		total, active := chats.Now()
@@ -219,6 +219,16 @@ func (g *Gateway) Ready(ctx context.Context) error {
 	return errors.Join(g.config.Ready(ctx), g.leases.Ready(ctx))
 }
 
+// condition is Ready, and says when requests are served without the tokenstore.
+func (g *Gateway) condition(ctx context.Context) error {
+	err := g.Ready(ctx)
+	if since, until, degraded := g.leases.Degraded(); degraded && err == nil {
+		return ops.Degraded(fmt.Sprintf("the tokenstore can't be reached since %s; requests are served from this gateway's reserve until %s",
+			since.UTC().Format(time.RFC3339), until.UTC().Format(time.RFC3339)))
+	}
+	return err
+}
+
 // Run serves until ctx ends, then lets open requests end, and answers why it
 // stopped: nil when that was ctx.
 func (g *Gateway) Run(ctx context.Context) error {
@@ -231,7 +241,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 		ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelWarn),
 	}
 	operations := &http.Server{
-		Handler: ops.Handler(g.registry, g.Ready), ReadHeaderTimeout: 10 * time.Second,
+		Handler: ops.Handler(g.registry, g.condition), ReadHeaderTimeout: 10 * time.Second,
 	}
 	// What serves requests outlives them.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -320,6 +330,16 @@ func serve(server *http.Server, listener net.Listener) error {
 		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
 	}
 	return nil
+}
+
+// instanceName is the same for each start of this gateway: no two processes have the
+// same host and port.
+func instanceName(port int) string {
+	host, err := os.Hostname()
+	if err != nil || port == 0 {
+		return replicaName()
+	}
+	return fmt.Sprintf("%s-%d", host, port)
 }
 
 // replicaName is unique per process start: the store tells repeated log entries

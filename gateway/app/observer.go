@@ -19,6 +19,7 @@ type observer struct {
 	ahead       prometheus.Counter
 	asked       prometheus.Counter
 	denied      prometheus.Counter
+	reserved    prometheus.Counter
 	ready       prometheus.Gauge
 	used        prometheus.Gauge
 	logAccepted prometheus.Counter
@@ -34,6 +35,7 @@ func newObserver(m *metrics.Metrics) *observer {
 		ahead:       m.Leases.WithLabelValues("ahead"),
 		asked:       m.Leases.WithLabelValues("asked"),
 		denied:      m.Leases.WithLabelValues("denied"),
+		reserved:    m.Leases.WithLabelValues("reserve"),
 		ready:       m.LeasesHeld.WithLabelValues("ready"),
 		used:        m.LeasesHeld.WithLabelValues("used"),
 		logAccepted: m.LogEntries.WithLabelValues("accepted"),
@@ -53,6 +55,22 @@ func (o *observer) Leased(ahead bool, waited time.Duration) {
 		o.asked.Inc()
 	}
 	o.metrics.LeaseWaitSeconds.Observe(waited.Seconds())
+}
+
+// LeasedInReserve implements tokens.Observer.
+func (o *observer) LeasedInReserve(waited time.Duration) {
+	o.reserved.Inc()
+	o.metrics.LeaseWaitSeconds.Observe(waited.Seconds())
+}
+
+// Degraded implements tokens.Observer.
+func (o *observer) Degraded(now bool) {
+	value := 0.0
+	if now {
+		value = 1
+		o.metrics.Outages.Inc()
+	}
+	o.metrics.Degraded.Set(value)
 }
 
 // Denied implements tokens.Observer.

@@ -27,6 +27,7 @@ type Config struct {
 	TokenstoreAddr   string        `key:"tokenstore_addr" doc:"host:port of the tokenstore's gRPC service."`
 	TokenstoreSecret secret.Value  `key:"tokenstore_secret" doc:"The secret that the tokenstore asks its callers for."`
 	StoreTimeout     time.Duration `key:"store_timeout" doc:"Longest wait for an answer of the tokenstore."`
+	DegradedTime     time.Duration `key:"degraded_time" doc:"How long requests are served from a reserve of tokens while the tokenstore or Redis is away; 0 for not at all."`
 
 	OpsAddr string `key:"ops_addr" doc:"host:port of /livez, /readyz, /metrics and /debug/pprof."`
 	logging.Options
@@ -50,6 +51,7 @@ func Default() Config {
 		RequestBodyLimitMB: 16,
 		TokenstoreAddr:     "127.0.0.1:7070",
 		StoreTimeout:       5 * time.Second,
+		DegradedTime:       5 * time.Minute,
 		OpsAddr:            ":9090",
 		Options:            logging.Default(),
 		FirstByteTimeout:   2 * time.Minute,
@@ -126,6 +128,9 @@ func (c Config) Validate() error {
 		if duration <= 0 {
 			wrong(key, "a duration above zero wanted, not %s", duration)
 		}
+	}
+	if c.DegradedTime < 0 || c.DegradedTime > time.Hour {
+		wrong("degraded_time", "0s to 1h wanted, not %s", c.DegradedTime)
 	}
 	for key, duration := range map[string]time.Duration{"drain_delay": c.DrainDelay, "shutdown_grace": c.ShutdownGrace} {
 		if duration < 0 {

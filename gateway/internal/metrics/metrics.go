@@ -43,8 +43,12 @@ type Metrics struct {
 
 	// RoundTrips to the tokenstore, by kind (session, admin, log, watch): 4.
 	RoundTrips *prometheus.CounterVec
-	// Leases by how they were had (ahead, asked, denied): 3.
+	// Leases by how they were had (ahead, asked, reserve, denied): 4.
 	Leases *prometheus.CounterVec
+	// Degraded is 1 while the tokenstore is away and the reserve serves: 1.
+	Degraded prometheus.Gauge
+	// Outages are the times that it became so: 1.
+	Outages prometheus.Counter
 	// LeasesRecalled were taken ahead and withdrawn: 1.
 	LeasesRecalled prometheus.Counter
 	// LeasesLost expired while their request ran: 1.
@@ -81,8 +85,12 @@ func New(registry prometheus.Registerer) *Metrics {
 		TokensUsed:        counters("tokens_used_total", "Model tokens, as reported or estimated.", "upstream", "direction"),
 		RoundTrips:        counters("tokenstore_round_trips_total", "Messages sent to the tokenstore.", "kind"),
 		Leases:            counters("leases_total", "Leases, by how they were had.", "how"),
-		LeasesRecalled:    counter("leases_recalled_total", "Leases taken ahead and withdrawn by the tokenstore."),
-		LeasesLost:        counter("leases_lost_total", "Leases that expired while their request ran."),
+		Degraded: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "degraded", Help: "1 while the tokenstore is away and requests are served from the reserve.",
+		}),
+		Outages:        counter("outages_total", "Times that the tokenstore was away."),
+		LeasesRecalled: counter("leases_recalled_total", "Leases taken ahead and withdrawn by the tokenstore."),
+		LeasesLost:     counter("leases_lost_total", "Leases that expired while their request ran."),
 		LeasesHeld: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "leases_held", Help: "Leases held now.",
 		}, []string{"state"}),
@@ -92,7 +100,7 @@ func New(registry prometheus.Registerer) *Metrics {
 	registry.MustRegister(
 		m.Requests, m.RequestSeconds, m.FirstEventSeconds, m.InFlight, m.StreamEvents, m.ClientGone, m.Errors,
 		m.Attempts, m.Retries, m.RetriesDenied, m.Fallbacks, m.TokensUsed,
-		m.RoundTrips, m.Leases, m.LeasesRecalled, m.LeasesLost, m.LeasesHeld, m.LeaseWaitSeconds, m.LogEntries,
+		m.RoundTrips, m.Leases, m.Degraded, m.Outages, m.LeasesRecalled, m.LeasesLost, m.LeasesHeld, m.LeaseWaitSeconds, m.LogEntries,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m

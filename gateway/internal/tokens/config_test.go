@@ -135,7 +135,7 @@ func TestConfigWatchBacksOff(t *testing.T) {
 			}
 		}
 		running.Wait()
-		if tries < 20 || tries > 40 {
+		if tries < 40 || tries > 65 {
 			t.Errorf("%d tries in a minute", tries)
 		}
 	})

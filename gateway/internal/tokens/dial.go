@@ -3,6 +3,10 @@ package tokens
 import (
 	"context"
 	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -17,23 +21,71 @@ import (
 // batch of log entries with their prompts.
 const maxMessage = 64 << 20
 
+// Conn is a connection to the tokenstore.
+type Conn struct {
+	*grpc.ClientConn
+	mu sync.Mutex
+	// lines are the network connections under it: one, or in passing two.
+	lines map[net.Conn]struct{}
+}
+
+// Reset breaks the network connection; calls that are open fail and the next one
+// makes another. A connection that a dead network has left would come back to life
+// only long after the network.
+func (c *Conn) Reset() {
+	c.mu.Lock()
+	lines := slices.Collect(maps.Keys(c.lines))
+	c.mu.Unlock()
+	for _, line := range lines {
+		_ = line.Close()
+	}
+}
+
+func (c *Conn) dial(ctx context.Context, addr string) (net.Conn, error) {
+	raw, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	made := &line{Conn: raw, of: c}
+	c.mu.Lock()
+	c.lines[made] = struct{}{}
+	c.mu.Unlock()
+	return made, nil
+}
+
+// line is a network connection that its Conn knows while it is open.
+type line struct {
+	net.Conn
+	of *Conn
+}
+
+func (l *line) Close() error {
+	l.of.mu.Lock()
+	delete(l.of.lines, l)
+	l.of.mu.Unlock()
+	return l.Conn.Close()
+}
+
 // Dial makes a connection to the tokenstore. It does not wait for it: calls fail
 // with STORE_UNAVAILABLE until it is there. The caller closes it.
-func Dial(addr string, shared secret.Value) (*grpc.ClientConn, error) {
-	conn, err := grpc.NewClient("dns:///"+addr,
+func Dial(addr string, shared secret.Value) (*Conn, error) {
+	conn := &Conn{lines: map[net.Conn]struct{}{}}
+	client, err := grpc.NewClient("dns:///"+addr,
+		grpc.WithContextDialer(conn.dial),
 		grpc.WithNoProxy(), // the pair's own network; HTTPS_PROXY is for upstreams
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithPerRPCCredentials(bearer{shared}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 20 * time.Second, Timeout: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           grpcbackoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 2, Jitter: 0.2, MaxDelay: 2 * time.Second},
-			MinConnectTimeout: 3 * time.Second,
+			Backoff:           grpcbackoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 2, Jitter: 0.2, MaxDelay: time.Second},
+			MinConnectTimeout: time.Second,
 		}),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("tokenstore address %q: %w", addr, err)
 	}
+	conn.ClientConn = client
 	return conn, nil
 }
 

@@ -30,6 +30,8 @@ import (
 type fakeStore struct {
 	tokenstorev1.UnimplementedLeaseServiceServer
 	sessions chan *fakeSession
+	// gone: it refuses every session.
+	gone atomic.Bool
 	// deaf: it does not read what the gateway says.
 	deaf atomic.Bool
 	// mute: it acknowledges nothing by itself.
@@ -46,6 +48,9 @@ type fakeSession struct {
 }
 
 func (f *fakeStore) Session(stream grpc.BidiStreamingServer[tokenstorev1.SessionRequest, tokenstorev1.SessionResponse]) error {
+	if f.gone.Load() {
+		return errors.New("the store is away")
+	}
 	if f.deaf.Load() {
 		<-stream.Context().Done()
 		return nil
@@ -80,7 +85,8 @@ func (f *fakeStore) Session(stream grpc.BidiStreamingServer[tokenstorev1.Session
 
 // counts is an Observer.
 type counts struct {
-	roundTrips, ahead, asked, denied, recalled, lost, reportsLost, ready, used atomic.Int64
+	roundTrips, ahead, asked, denied, recalled, lost, reportsLost, ready, used, reserved, outages atomic.Int64
+	degraded                                                                                      atomic.Bool
 }
 
 func (c *counts) RoundTrip() { c.roundTrips.Add(1) }
@@ -89,6 +95,12 @@ func (c *counts) Leased(ahead bool, _ time.Duration) {
 		c.ahead.Add(1)
 	} else {
 		c.asked.Add(1)
+	}
+}
+func (c *counts) LeasedInReserve(time.Duration) { c.reserved.Add(1) }
+func (c *counts) Degraded(now bool) {
+	if c.degraded.Swap(now) != now {
+		c.outages.Add(1)
 	}
 }
 func (c *counts) Denied()           { c.denied.Add(1) }
@@ -115,6 +127,12 @@ type rig struct {
 // be left over when the test ends: the bubble fails otherwise.
 func run(t *testing.T, test func(t *testing.T, r *rig)) {
 	t.Helper()
+	runWith(t, ReserveOptions{}, test)
+}
+
+// runWith is run with a Leases that keeps a reserve.
+func runWith(t *testing.T, reserve ReserveOptions, test func(t *testing.T, r *rig)) {
+	t.Helper()
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{t: t, store: &fakeStore{sessions: make(chan *fakeSession, 100)}, counts: &counts{}, ended: make(chan struct{})}
@@ -129,6 +147,7 @@ func run(t *testing.T, test func(t *testing.T, r *rig)) {
 			t.Fatal(err)
 		}
 		r.Leases = NewLeases(tokenstorev1.NewLeaseServiceClient(conn), "replica-1", r.counts, slog.New(slog.DiscardHandler))
+		r.KeepReserve(reserve)
 		ctx, stop := context.WithCancel(t.Context())
 		r.stop = stop
 		go func() {
@@ -176,6 +195,10 @@ func (s *fakeSession) said(within time.Duration) *tokenstorev1.SessionRequest {
 			all.Reports = append(all.Reports, m.GetReports()...)
 			all.Renewals = append(all.Renewals, m.GetRenewals()...)
 			all.Withdrawn = append(all.Withdrawn, m.GetWithdrawn()...)
+			all.ReserveReports = append(all.ReserveReports, m.GetReserveReports()...)
+			if m.GetReservation() != nil {
+				all.Reservation = m.GetReservation()
+			}
 			all.Sequence = m.GetSequence()
 		case <-deadline:
 			return all

@@ -2,6 +2,7 @@ package tokens
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -59,6 +60,17 @@ type Leases struct {
 	// out; stalled: there is more to say, and it waits for that.
 	acknowledged uint64
 	stalled      bool
+	// silentSince is when the first message went out that the store has not
+	// acknowledged; zero: it has acknowledged all.
+	silentSince time.Time
+	// sent is the last message of the session.
+	sent uint64
+
+	reserve reserve
+	// outage is the present one; nil while all is well. away is closed when one
+	// begins.
+	outage *outage
+	away   chan struct{}
 }
 
 // Observer counts what the session does. Its methods must not block.
@@ -68,7 +80,12 @@ type Observer interface {
 	// Leased is a lease handed to a request after a wait; ahead: without asking
 	// the store.
 	Leased(ahead bool, waited time.Duration)
-	// Denied is a request that the store gave no lease.
+	// LeasedInReserve is one that the reserve served, while the store was away.
+	LeasedInReserve(waited time.Duration)
+	// Degraded tells that requests are served from the reserve from now on, or no
+	// longer.
+	Degraded(now bool)
+	// Denied is a request that got no lease.
 	Denied()
 	// Recalled counts leases taken ahead that the store withdrew.
 	Recalled(n int)
@@ -106,6 +123,8 @@ type held struct {
 	expires time.Time
 	// stocked: no request has it yet.
 	stocked bool
+	// from is where it comes from when the store did not grant it.
+	from *hold
 }
 
 // recalled says which leases of a token must not be used any more.
@@ -117,6 +136,7 @@ type recalled struct {
 type sentReports struct {
 	sequence uint64
 	reports  []*tokenstorev1.Report
+	reserved []*tokenstorev1.ReserveReport
 }
 
 // NewLeases makes the client; Run keeps its session.
@@ -124,32 +144,61 @@ func NewLeases(client tokenstorev1.LeaseServiceClient, replica string, observe O
 	return &Leases{
 		client: client, replica: replica, log: log, observe: observe, kick: make(chan struct{}, 1),
 		waiting: map[uint64]*waiter{}, stocks: map[pool]*stock{}, open: map[*lease.Lease]*held{}, recalled: map[string]recalled{},
+		reserve: reserve{holds: map[string]*hold{}}, away: make(chan struct{}),
 	}
 }
 
-// Acquire takes a lease: from the stock where there is one, else from the store.
-// Whoever gets one calls Settle. Errors are *chat.Error.
+// errand is a demand with its time.
+type errand struct {
+	demand          lease.Demand
+	began, deadline time.Time
+}
+
+// Acquire takes a lease: from the stock where there is one, else from the store;
+// while that is away, from the reserve. Whoever gets one calls Settle. Errors are
+// *chat.Error.
 func (l *Leases) Acquire(ctx context.Context, demand lease.Demand) (*lease.Lease, error) {
-	began := time.Now()
+	now := time.Now()
+	errand := errand{demand: demand, began: now, deadline: now.Add(demand.MaxWait + answerSlack)}
+	for {
+		taken, retry, err := l.acquireGranted(ctx, errand)
+		if !retry {
+			return taken, err
+		}
+		if taken, retry, err = l.acquireReserved(ctx, errand); !retry {
+			return taken, err
+		}
+	}
+}
+
+// acquireGranted takes a lease that the store has granted or grants. retry: the
+// store is away.
+func (l *Leases) acquireGranted(ctx context.Context, errand errand) (taken *lease.Lease, retry bool, err error) {
+	demand, now := errand.demand, time.Now()
 	key := pool{demand.Upstream, demand.Model}
 	l.mu.Lock()
+	away := l.away
+	if l.outage != nil {
+		l.mu.Unlock()
+		return nil, true, nil
+	}
 	if demand.Alias != "" { // what lies in the stock is of any token
 		mine := newWaiter(key, demand)
 		l.ask(mine)
 		l.nudge()
 		l.mu.Unlock()
-		return l.await(ctx, mine, demand.MaxWait, began)
+		return l.await(ctx, mine, errand, away)
 	}
 	ahead := l.stockOf(key)
 	ahead.ask()
-	if taken := ahead.take(demand.Exclude, began); taken != nil {
-		l.refill(key, ahead, began)
+	if shelved := ahead.take(demand.Exclude, now); shelved != nil {
+		l.refill(key, ahead, now)
 		l.mu.Unlock()
 		l.observe.Leased(true, 0)
-		return &taken.lease, nil
+		return &shelved.lease, false, nil
 	}
 	mine := newWaiter(key, demand)
-	l.refill(key, ahead, began)
+	l.refill(key, ahead, now)
 	if ahead.filling && len(demand.Exclude) == 0 {
 		ahead.queue = append(ahead.queue, mine)
 	} else {
@@ -157,7 +206,7 @@ func (l *Leases) Acquire(ctx context.Context, demand lease.Demand) (*lease.Lease
 		l.nudge()
 	}
 	l.mu.Unlock()
-	return l.await(ctx, mine, demand.MaxWait, began)
+	return l.await(ctx, mine, errand, away)
 }
 
 func newWaiter(key pool, demand lease.Demand) *waiter {
@@ -168,27 +217,27 @@ func newWaiter(key pool, demand lease.Demand) *waiter {
 }
 
 // await waits for a demand's answer, and withdraws the demand when that takes too
-// long.
-func (l *Leases) await(ctx context.Context, mine *waiter, maxWait time.Duration, began time.Time) (*lease.Lease, error) {
-	timer := time.NewTimer(maxWait + answerSlack)
+// long, or when the store goes away.
+func (l *Leases) await(ctx context.Context, mine *waiter, errand errand, away <-chan struct{}) (taken *lease.Lease, retry bool, err error) {
+	timer := time.NewTimer(time.Until(errand.deadline))
 	defer timer.Stop()
 	select {
 	case got := <-mine.answer:
 		if got.err != nil {
 			l.observe.Denied()
-			return nil, got.err
+			return nil, false, got.err
 		}
-		l.observe.Leased(got.ahead, time.Since(began))
-		return got.lease, nil
+		l.observe.Leased(got.ahead, time.Since(errand.began))
+		return got.lease, false, nil
+	case <-away:
+		retry = true
 	case <-ctx.Done():
-		l.withdraw(mine)
-		return nil, chat.AsError(context.Cause(ctx))
+		err = chat.AsError(context.Cause(ctx))
 	case <-timer.C:
-		l.withdraw(mine)
-		return nil, &chat.Error{
-			Kind: chat.StoreUnavailable, Message: "the tokenstore can't be reached", RetryAfter: time.Second,
-		}
+		err = &chat.Error{Kind: chat.StoreUnavailable, Message: "the tokenstore can't be reached", RetryAfter: time.Second}
 	}
+	l.withdraw(mine)
+	return nil, retry, err
 }
 
 // Settle ends a lease with its outcome; a second time it does nothing. It does
@@ -201,8 +250,15 @@ func (l *Leases) Settle(done *lease.Lease, outcome lease.Outcome) {
 	}
 	l.mu.Lock()
 	was := l.open[done]
-	if was != nil {
-		delete(l.open, done)
+	delete(l.open, done)
+	switch {
+	case was == nil:
+	case was.from != nil:
+		if lost := l.reserve.settle(was.from, report, time.Now()); lost > 0 {
+			l.observe.ReportsLost(lost)
+		}
+		l.serveReserved(time.Now())
+	default:
 		l.report(report)
 	}
 	l.mu.Unlock()
@@ -289,7 +345,7 @@ func (l *Leases) carryOut(response *tokenstorev1.SessionResponse) {
 	now := time.Now()
 	l.mu.Lock()
 	l.connected = true
-	l.acknowledged = max(l.acknowledged, response.GetAcknowledged())
+	l.hear(response.GetAcknowledged(), now)
 	if l.stalled {
 		l.stalled = false
 		l.nudge()
@@ -306,6 +362,7 @@ func (l *Leases) carryOut(response *tokenstorev1.SessionResponse) {
 	for _, denial := range response.GetDenials() {
 		l.denied(denial, now)
 	}
+	l.tendReserve(response)
 	l.mu.Unlock()
 	if lost := response.GetLostLeaseIds(); len(lost) > 0 {
 		l.observe.Lost(len(lost))
@@ -318,6 +375,7 @@ func (l *Leases) recall(recall *tokenstorev1.Recall, now time.Time) {
 	tokenID, below := recall.GetTokenId(), recall.GetEpoch()
 	if tokenID != "" {
 		l.recalled[tokenID] = recalled{below: max(below, l.recalled[tokenID].below), at: now}
+		l.reserve.recall(tokenID, below)
 	}
 	for _, each := range l.stocks {
 		if back := each.recall(tokenID, below); len(back) > 0 {
@@ -374,6 +432,8 @@ func (l *Leases) denied(denial *tokenstorev1.Denial, now time.Time) {
 		refused := l.stockOf(w.pool)
 		refused.denied(now)
 		l.serve(w.pool, refused, now)
+	case denial.GetReason() == tokenstorev1.Reason_REASON_STORE_UNAVAILABLE && l.beginOutage(errors.New(denial.GetMessage())):
+		// It turns to the reserve.
 	default:
 		w.answer <- answer{err: errorOfDenial(denial)}
 	}

@@ -49,6 +49,7 @@ func (l *Leases) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		l.lost(err)
 		if time.Since(began) > time.Minute {
 			pause = backoff{}
 		}
@@ -101,10 +102,15 @@ func (l *Leases) resume() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var again []*tokenstorev1.Report
+	var reserved []*tokenstorev1.ReserveReport
 	for _, sent := range l.unacknowledged {
 		again = append(again, sent.reports...)
+		reserved = append(reserved, sent.reserved...)
 	}
 	l.unacknowledged, l.acknowledged, l.stalled = nil, 0, false
+	l.sent, l.silentSince = 0, time.Time{}
+	l.reserve.reports = append(reserved, l.reserve.reports...)
+	l.reserve.asked, l.reserve.due = time.Time{}, true
 	l.outbound.Reports = append(again, l.outbound.Reports...)
 	l.outbound.Withdrawn = nil
 	l.outbound.Demands = nil
@@ -132,6 +138,14 @@ func (l *Leases) suspend() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.connected = false
+	l.silentSince = time.Time{}
+}
+
+// lost begins an outage because the session is.
+func (l *Leases) lost(why error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.beginOutage(why)
 }
 
 func (s *session) converse(ctx context.Context) error {
@@ -157,6 +171,10 @@ func (s *session) converse(ctx context.Context) error {
 		case <-s.kick:
 			kicked = true
 		case now := <-ticker.C:
+			if err := s.watch(now); err != nil {
+				s.reserve.Reset() // never changed while Run runs
+				return err
+			}
 			if window := now.Sub(measured); window >= rateWindow {
 				s.tend(now, window)
 				measured = now
@@ -191,14 +209,17 @@ func (l *Leases) next(sequence, inFlight uint64) *tokenstorev1.SessionRequest {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	pending := &l.outbound
-	if sequence > 1 && len(pending.Demands)+len(pending.Reports)+len(pending.Renewals)+len(pending.Withdrawn) == 0 {
-		return nil
-	}
 	if sequence > l.acknowledged+inFlight {
 		l.stalled = true
 		return nil
 	}
+	reservation := l.reserve.reservation(time.Now())
+	if sequence > 1 && reservation == nil &&
+		len(pending.Demands)+len(pending.Reports)+len(pending.Renewals)+len(pending.Withdrawn)+len(l.reserve.reports) == 0 {
+		return nil
+	}
 	message := &tokenstorev1.SessionRequest{
+		Reservation: reservation, ReserveReports: upTo(maxInMessage, &l.reserve.reports),
 		Sequence: sequence, Demands: pending.Demands, Withdrawn: pending.Withdrawn,
 		Reports: upTo(maxInMessage, &pending.Reports), Renewals: upTo(maxInMessage, &pending.Renewals),
 	}
@@ -211,8 +232,11 @@ func (l *Leases) next(sequence, inFlight uint64) *tokenstorev1.SessionRequest {
 			w.sent = true
 		}
 	}
-	if len(message.GetReports()) > 0 {
-		l.unacknowledged = append(l.unacknowledged, sentReports{sequence, message.GetReports()})
+	if len(message.GetReports())+len(message.GetReserveReports()) > 0 {
+		l.unacknowledged = append(l.unacknowledged, sentReports{sequence, message.GetReports(), message.GetReserveReports()})
+	}
+	if l.sent = sequence; l.silentSince.IsZero() {
+		l.silentSince = time.Now()
 	}
 	return message
 }
@@ -242,7 +266,7 @@ func (l *Leases) renewAging(now time.Time) {
 
 // renew asks for more time for a lease that a request has; mu is held.
 func (l *Leases) renew(each *held, now time.Time) {
-	if each.stocked {
+	if each.stocked || each.from != nil {
 		return
 	}
 	l.outbound.Renewals = append(l.outbound.Renewals, &tokenstorev1.LeaseRef{LeaseId: each.lease.ID, TokenId: each.lease.TokenID})
@@ -255,6 +279,7 @@ func (s *session) finish() error {
 	s.mu.Lock()
 	s.emptyStocks()
 	s.outbound.Demands = nil
+	s.reserve.leave()
 	s.mu.Unlock()
 	if err := s.say(math.MaxUint32); err != nil {
 		return err
@@ -275,8 +300,9 @@ func (s *session) finish() error {
 func (l *Leases) giveUp() {
 	l.mu.Lock()
 	lost := len(l.outbound.Reports)
+	lost += len(l.reserve.reports)
 	for _, sent := range l.unacknowledged {
-		lost += len(sent.reports)
+		lost += len(sent.reports) + len(sent.reserved)
 	}
 	l.mu.Unlock()
 	if lost > 0 {
@@ -285,11 +311,14 @@ func (l *Leases) giveUp() {
 	}
 }
 
-// Ready answers nil while a session is open and works.
+// Ready answers nil while a session is open and works, or the reserve serves.
 func (l *Leases) Ready(context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.connected {
+	if l.outage != nil && l.reserve.usable(time.Now()) {
+		return nil
+	}
+	if !l.connected || l.outage != nil {
 		return errors.New("no session with the tokenstore")
 	}
 	return nil
@@ -337,8 +366,6 @@ func errorOfDenial(denial *tokenstorev1.Denial) *chat.Error {
 		err.Kind = chat.NoTokenAvailable
 	case tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND: // only a demand with an alias can be told that
 		err.Kind = chat.AliasNotFound
-	case tokenstorev1.Reason_REASON_UPSTREAM_FAILING:
-		err.Kind = chat.UpstreamUnavailable
 	case tokenstorev1.Reason_REASON_STORE_UNAVAILABLE:
 	default:
 		err.Kind = chat.Internal

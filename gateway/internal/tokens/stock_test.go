@@ -460,7 +460,7 @@ func TestBackoff(t *testing.T) {
 		b := backoff{}
 		for i, least := range []time.Duration{
 			50 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond,
-			800 * time.Millisecond, 1600 * time.Millisecond, 2 * time.Second, 2 * time.Second,
+			800 * time.Millisecond, time.Second, time.Second,
 		} {
 			began := time.Now()
 			b.wait(t.Context())

@@ -77,6 +77,20 @@ func (p *Process) Signal(signal os.Signal) {
 	_ = p.command.Process.Signal(signal)
 }
 
+// Freeze stops it as a machine that hangs: it keeps its connections and answers
+// nothing until Thaw.
+func (p *Process) Freeze() { p.Signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen process go on.
+func (p *Process) Thaw() { p.Signal(syscall.SIGCONT) }
+
+// Restart kills it and starts it again at once.
+func (p *Process) Restart() {
+	p.t.Helper()
+	p.Kill()
+	p.Start()
+}
+
 // Kill ends it as `kill -9` does, and waits until it is gone.
 func (p *Process) Kill() {
 	p.Signal(syscall.SIGKILL)
@@ -86,6 +100,7 @@ func (p *Process) Kill() {
 // Stop ends it as an orchestrator does: SIGTERM, after a while SIGKILL.
 func (p *Process) Stop() {
 	p.Signal(syscall.SIGTERM)
+	p.Thaw() // a frozen one would not hear it
 	if !p.wait(45 * time.Second) {
 		p.Kill()
 	}

@@ -4,6 +4,7 @@
 package stack
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -14,6 +15,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +40,8 @@ type Options struct {
 	GatewayEnv    []string
 	TokenstoreEnv []string
 	Sim           upstreamsim.Options
+	// Links puts a Link between each gateway and the tokenstore.
+	Links bool
 	// Lazy starts nothing but the simulator: the test starts the parts.
 	Lazy bool
 }
@@ -65,6 +70,8 @@ type Gateway struct {
 	Ops string
 	// Key is the admin token; empty: AdminToken.
 	Key string
+	// Link leads to the tokenstore; nil without Options.Links.
+	Link *Link
 }
 
 // Start starts a stack with the upstreams `cursor` and `openai` on the simulator
@@ -156,8 +163,13 @@ func (s *Stack) StartGateway() *Gateway {
 	addr, opsAddr := freeAddr(s.t), freeAddr(s.t)
 	_, port, _ := net.SplitHostPort(addr)
 	gateway := &Gateway{URL: "http://" + addr, Ops: opsAddr}
+	storeAddr := s.storeAddr
+	if s.options.Links {
+		gateway.Link = newLink(s.t, s.storeAddr)
+		storeAddr = gateway.Link.Addr()
+	}
 	gateway.Process = startProcess(s.t, fmt.Sprintf("gateway %d", len(s.Gateways)+1), Binary(s.t, "gateway"), nil, append([]string{
-		"PORT=" + port, "OPS_ADDR=" + opsAddr, "TOKENSTORE_ADDR=" + s.storeAddr, "TOKENSTORE_SECRET=e2e-shared-secret",
+		"PORT=" + port, "OPS_ADDR=" + opsAddr, "TOKENSTORE_ADDR=" + storeAddr, "TOKENSTORE_SECRET=e2e-shared-secret",
 		"AUTH_TOKEN=" + AdminToken, "DRAIN_DELAY=0s", "SHUTDOWN_GRACE=5s",
 	}, s.options.GatewayEnv...))
 	s.Gateways = append(s.Gateways, gateway)
@@ -336,4 +348,52 @@ func (g *Gateway) Tokens(t testing.TB) []Token {
 	}
 	g.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/tokens?limit=1000", nil).JSON(t, &page)
 	return page.Tokens
+}
+
+// LogIDs counts the entries of the request log by their id.
+func (g *Gateway) LogIDs(t testing.TB) map[string]int {
+	t.Helper()
+	ids, cursor := map[string]int{}, ""
+	for {
+		var page struct {
+			Logs []struct {
+				ID string `json:"id"`
+			} `json:"logs"`
+			Next *string `json:"next"`
+		}
+		g.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/logs?limit=1000&cursor="+cursor, nil).JSON(t, &page)
+		for _, entry := range page.Logs {
+			ids[entry.ID]++
+		}
+		if page.Next == nil || *page.Next == "" {
+			return ids
+		}
+		cursor = *page.Next
+	}
+}
+
+// Metric is the sum of a metric's series on an ops port whose labels contain the
+// text, such as `state="stored"`; 0 where there is none.
+func Metric(t testing.TB, opsAddr, name, labels string) float64 {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+opsAddr+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	sum, lines := 0.0, bufio.NewScanner(response.Body)
+	for lines.Scan() {
+		series, value, _ := strings.Cut(lines.Text(), " ")
+		metric, of, _ := strings.Cut(series, "{")
+		if number, err := strconv.ParseFloat(value, 64); metric == name && strings.Contains(of, labels) && err == nil {
+			sum += number
+		}
+	}
+	return sum
 }

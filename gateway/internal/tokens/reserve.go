@@ -69,10 +69,15 @@ type reserveWaiter struct {
 	answer chan *lease.Lease // buffered
 }
 
+// mayAsk tells whether it is time for a reservation.
+func (r *reserve) mayAsk(now time.Time) bool {
+	return r.Time > 0 && r.asked.IsZero() && (r.due || now.Sub(r.said) >= reserveEvery)
+}
+
 // reservation is what is to be said to the store about the reserve; nil for
 // nothing now.
 func (r *reserve) reservation(now time.Time) *tokenstorev1.Reservation {
-	if r.Time <= 0 || !r.asked.IsZero() || !r.due && now.Sub(r.said) < reserveEvery {
+	if !r.mayAsk(now) {
 		return nil
 	}
 	r.asked, r.said, r.due = now, now, false

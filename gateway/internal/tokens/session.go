@@ -208,18 +208,17 @@ func (s *session) say(inFlight uint64) error {
 func (l *Leases) next(sequence, inFlight uint64) *tokenstorev1.SessionRequest {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	pending := &l.outbound
+	pending, now := &l.outbound, time.Now()
+	if sequence > 1 && !l.reserve.mayAsk(now) &&
+		len(pending.Demands)+len(pending.Reports)+len(pending.Renewals)+len(pending.Withdrawn)+len(l.reserve.reports) == 0 {
+		return nil
+	}
 	if sequence > l.acknowledged+inFlight {
 		l.stalled = true
 		return nil
 	}
-	reservation := l.reserve.reservation(time.Now())
-	if sequence > 1 && reservation == nil &&
-		len(pending.Demands)+len(pending.Reports)+len(pending.Renewals)+len(pending.Withdrawn)+len(l.reserve.reports) == 0 {
-		return nil
-	}
 	message := &tokenstorev1.SessionRequest{
-		Reservation: reservation, ReserveReports: upTo(maxInMessage, &l.reserve.reports),
+		Reservation: l.reserve.reservation(now), ReserveReports: upTo(maxInMessage, &l.reserve.reports),
 		Sequence: sequence, Demands: pending.Demands, Withdrawn: pending.Withdrawn,
 		Reports: upTo(maxInMessage, &pending.Reports), Renewals: upTo(maxInMessage, &pending.Renewals),
 	}
@@ -236,7 +235,7 @@ func (l *Leases) next(sequence, inFlight uint64) *tokenstorev1.SessionRequest {
 		l.unacknowledged = append(l.unacknowledged, sentReports{sequence, message.GetReports(), message.GetReserveReports()})
 	}
 	if l.sent = sequence; l.silentSince.IsZero() {
-		l.silentSince = time.Now()
+		l.silentSince = now
 	}
 	return message
 }

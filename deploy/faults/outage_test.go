@@ -1,0 +1,88 @@
+package faults_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"carousel.internal/deploy/e2e/stack"
+)
+
+const outage = 30 * time.Second
+
+// hangs is the longest that a request may take that meets the beginning of an
+// outage: it is noticed within a second and a half.
+const hangs = 4 * time.Second
+
+// Redis hangs. Requests go on, the admin API says within its deadline what is
+// wrong, and all is normal within five seconds after.
+func TestFrozenRedis(t *testing.T) {
+	b := start(t, stack.Options{})
+	throughOutage(t, b, b.Redis.Freeze, b.Redis.Thaw)
+}
+
+// Nothing passes between the gateways and the tokenstore.
+func TestNetworkIsCut(t *testing.T) {
+	b := start(t, stack.Options{Links: true})
+	throughOutage(t, b, func() {
+		for _, gateway := range b.Gateways {
+			gateway.Link.Cut()
+		}
+	}, func() {
+		for _, gateway := range b.Gateways {
+			gateway.Link.Mend()
+		}
+	})
+}
+
+// One gateway of three is cut off: it goes on with what it holds in reserve, which
+// nobody else gets, and so caps hold.
+func TestOneGatewayIsCutOff(t *testing.T) {
+	b := start(t, stack.Options{Links: true})
+	throughOutage(t, b, b.Gateways[0].Link.Cut, b.Gateways[0].Link.Mend)
+}
+
+func throughOutage(t *testing.T, b *bench, begin, end func()) {
+	t.Helper()
+	b.shoot()
+	b.during(3 * time.Second)
+	b.mark("the outage begins")
+	begin()
+	b.during(outage / 2)
+	if status, body := stack.Readyz(t.Context(), b.Gateways[0].Ops); status != http.StatusOK {
+		t.Errorf("not ready in degraded service: %d %s", status, body)
+	}
+	b.checkAdminAnswers()
+	b.during(outage / 2)
+	end()
+	back := b.mark("the outage ends")
+	took := b.recovered(back)
+	t.Logf("normal after %s", took.Round(time.Millisecond))
+	if took > 5*time.Second {
+		t.Errorf("it took %s, not 5 s at most", took)
+	}
+	b.during(3 * time.Second)
+	shots := b.report()
+	b.checkAnswers(shots, nil)
+	for _, shot := range shots {
+		if shot.Took > hangs {
+			t.Errorf("a request took %s", shot.Took)
+		}
+	}
+	b.checkCaps()
+	b.checkLeases(b.Gateways[0])
+	b.checkLog(b.Gateways[0], shots, nil)
+}
+
+// checkAdminAnswers asks a gateway that is without the store: the answer is clear
+// and comes in time.
+func (b *bench) checkAdminAnswers() {
+	b.t.Helper()
+	for path, want := range map[string]int{"/admin/api/tokens": http.StatusServiceUnavailable, "/health": http.StatusOK} {
+		began := time.Now()
+		answer := b.Gateways[0].Admin(b.t, http.MethodGet, path, nil)
+		if took := time.Since(began); answer.Status != want || took > 7*time.Second {
+			b.t.Errorf("%s: %d after %s: %s", path, answer.Status, took, answer.Body)
+		}
+	}
+}

@@ -69,6 +69,7 @@ var codeOf = map[tokenstorev1.Reason]codes.Code{
 	tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE: codes.ResourceExhausted,
 	tokenstorev1.Reason_REASON_STORE_UNAVAILABLE:  codes.Unavailable,
 	tokenstorev1.Reason_REASON_UPSTREAM_IN_USE:    codes.FailedPrecondition,
+	tokenstorev1.Reason_REASON_UPSTREAM_FAILING:   codes.Unavailable,
 }
 
 // GRPCStatus makes the error travel: grpc calls it on whatever a handler

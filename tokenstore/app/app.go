@@ -115,7 +115,7 @@ func (t *Tokenstore) assemble(keys *seal.Keyring) {
 	t.health = health.NewServer()
 	t.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
 	t.changes = grpcapi.NewChanges()
-	t.desk = leasing.NewDesk(t.store, cfg.LeaseTTL, t.log)
+	t.desk = leasing.NewDesk(t.store, cfg.LeaseTTL, counts, t.log)
 	t.leases = grpcapi.NewLeaseServer(t.desk, t.store, t.log, t.stopping)
 	t.files = tokenfile.New(t.store, cfg.TokenFile, cfg.TokenListFile, t.log)
 	t.keeper = newKeeper(t.store, t.health, counts, (&seeder{store: t.store, files: t.files, config: cfg, log: t.log}).seed, t.log)

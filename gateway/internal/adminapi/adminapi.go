@@ -34,6 +34,9 @@ type Tokens interface {
 	UpdateToken(context.Context, *tokenstorev1.UpdateTokenRequest, ...grpc.CallOption) (*tokenstorev1.UpdateTokenResponse, error)
 	DeleteToken(context.Context, *tokenstorev1.DeleteTokenRequest, ...grpc.CallOption) (*tokenstorev1.DeleteTokenResponse, error)
 	RestoreToken(context.Context, *tokenstorev1.RestoreTokenRequest, ...grpc.CallOption) (*tokenstorev1.RestoreTokenResponse, error)
+	ListTransitions(context.Context, *tokenstorev1.ListTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.ListTransitionsResponse, error)
+	UndoTransitions(context.Context, *tokenstorev1.UndoTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.UndoTransitionsResponse, error)
+	ReleaseToken(context.Context, *tokenstorev1.ReleaseTokenRequest, ...grpc.CallOption) (*tokenstorev1.ReleaseTokenResponse, error)
 	SummarizePools(context.Context, *tokenstorev1.SummarizePoolsRequest, ...grpc.CallOption) (*tokenstorev1.SummarizePoolsResponse, error)
 	ExportTokens(context.Context, *tokenstorev1.ExportTokensRequest, ...grpc.CallOption) (*tokenstorev1.ExportTokensResponse, error)
 }
@@ -123,6 +126,9 @@ func (a *API) Routes(router gin.IRouter) {
 	api.PATCH("/tokens/:id", adapt(a.updateToken))
 	api.DELETE("/tokens/:id", adapt(a.deleteToken))
 	api.POST("/tokens/:id/restore", adapt(a.restoreToken))
+	api.POST("/tokens/:id/release", adapt(a.releaseToken))
+	get(api, "/tokens/:id/transitions", a.listTransitions)
+	api.POST("/transitions/undo", adapt(a.undoTransitions))
 
 	get(api, "/tokens/:id/account", a.getAccount)
 

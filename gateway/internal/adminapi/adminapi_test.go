@@ -90,6 +90,18 @@ func (s *store) DeleteToken(ctx context.Context, r *tokenstorev1.DeleteTokenRequ
 	return ask[*tokenstorev1.DeleteTokenResponse](ctx, s, r)
 }
 
+func (s *store) ListTransitions(ctx context.Context, r *tokenstorev1.ListTransitionsRequest, _ ...grpc.CallOption) (*tokenstorev1.ListTransitionsResponse, error) {
+	return ask[*tokenstorev1.ListTransitionsResponse](ctx, s, r)
+}
+
+func (s *store) UndoTransitions(ctx context.Context, r *tokenstorev1.UndoTransitionsRequest, _ ...grpc.CallOption) (*tokenstorev1.UndoTransitionsResponse, error) {
+	return ask[*tokenstorev1.UndoTransitionsResponse](ctx, s, r)
+}
+
+func (s *store) ReleaseToken(ctx context.Context, r *tokenstorev1.ReleaseTokenRequest, _ ...grpc.CallOption) (*tokenstorev1.ReleaseTokenResponse, error) {
+	return ask[*tokenstorev1.ReleaseTokenResponse](ctx, s, r)
+}
+
 func (s *store) RestoreToken(ctx context.Context, r *tokenstorev1.RestoreTokenRequest, _ ...grpc.CallOption) (*tokenstorev1.RestoreTokenResponse, error) {
 	return ask[*tokenstorev1.RestoreTokenResponse](ctx, s, r)
 }
@@ -177,6 +189,12 @@ func newStore() *store {
 		&tokenstorev1.UpdateTokenResponse{Token: cooling},
 		&tokenstorev1.DeleteTokenResponse{},
 		&tokenstorev1.RestoreTokenResponse{Token: cooling},
+		&tokenstorev1.ReleaseTokenResponse{Token: cooling},
+		&tokenstorev1.UndoTransitionsResponse{Count: 3},
+		&tokenstorev1.ListTransitionsResponse{Transitions: []*tokenstorev1.Transition{
+			{At: moment, Kind: "undone", Class: "auth", By: "guard"},
+			{At: moment, Kind: "cooling", Class: "auth", Until: moment, RequestId: "r1", Detail: "auth, HTTP 401", Replica: "g1"},
+		}},
 		&tokenstorev1.ExportTokensResponse{Content: "work::eyJh\n", Count: 1},
 		&tokenstorev1.GetSettingsResponse{Settings: settings, Pages: []*tokenstorev1.Page{aboutPage}, Changes: []*tokenstorev1.SettingChange{{Name: "/about", At: moment, Actor: "me"}}},
 		&tokenstorev1.ResetSettingsResponse{Settings: settings},
@@ -186,7 +204,7 @@ func newStore() *store {
 		&tokenstorev1.DeleteUpstreamResponse{},
 		&tokenstorev1.QueryResponse{Entries: []*tokenstorev1.LogEntry{someLog}, NextCursor: "n", Newest: "7-1"},
 		&tokenstorev1.SummarizeResponse{Buckets: []*tokenstorev1.LogBucket{someStep, {Start: moment}}},
-		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: 1, Cooling: 2, Expired: 3, Disabled: 4, InFlight: 5, Expiring: 6, Probing: 7, Parked: 8, Quarantined: 9}}},
+		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: 1, Cooling: 2, Expired: 3, Disabled: 4, InFlight: 5, Expiring: 6, Probing: 7, Parked: 8, Quarantined: 9, Causes: []*tokenstorev1.SharedCause{{Class: "upstream", Model: "gpt-4o", Since: moment, NextProbe: moment}}}}},
 		&tokenstorev1.TokenAccount{UserId: "user_1", Membership: "pro", AsOf: moment, Quotas: []*tokenstorev1.TokenQuota{
 			{Name: "premium", Requests: 12, MaxRequests: proto.Uint64(150), Tokens: 345}, {Name: "standard", Requests: 1},
 		}},
@@ -253,6 +271,9 @@ var routes = []struct {
 	{"PATCH", "/admin/api/tokens/t2", `{"alias":"x"}`, 200, tokenKeys, true},
 	{"DELETE", "/admin/api/tokens/t2", "", 204, nil, true},
 	{"POST", "/admin/api/tokens/t2/restore", "", 200, tokenKeys, true},
+	{"POST", "/admin/api/tokens/t2/release", "", 200, tokenKeys, true},
+	{"GET", "/admin/api/tokens/t2/transitions", "", 200, []string{"transitions"}, false},
+	{"POST", "/admin/api/transitions/undo", `{"class":"auth","from":"2026-11-22T12:00:00Z"}`, 200, []string{"count"}, true},
 	{"POST", "/admin/api/tokens/import", `{"content":"a","format":"token"}`, 200, []string{"accepted", "rejected", "updated"}, true},
 	{"GET", "/admin/api/tokens/export?format=json", "", 200, nil, true},
 	{"GET", "/admin/api/tokens/t2/account", "", 200, accountKeys, false},
@@ -271,7 +292,7 @@ var routes = []struct {
 	{"GET", "/admin/api/logs/chatcmpl-1", "", 200, logKeys, false},
 	{"GET", "/admin/api/stats", "", 200, []string{"buckets"}, false},
 	{"GET", "/admin/api/fleet", "", 200, []string{"active_requests", "log", "pools", "replicas", "started_at", "total_requests"}, false},
-	{"GET", "/admin/api/explain?model=gpt-4o", "", 200, []string{"as_of", "candidates", "chosen", "model", "upstream"}, false},
+	{"GET", "/admin/api/explain?model=gpt-4o", "", 200, []string{"as_of", "candidates", "cause", "cause_until", "chosen", "model", "upstream"}, false},
 }
 
 var (
@@ -415,6 +436,16 @@ func TestWhatTheStoreIsAsked(t *testing.T) {
 		},
 		{"delete", "DELETE", "/admin/api/tokens/t2", "", []string{"If-Match", "7"}, &tokenstorev1.DeleteTokenRequest{Id: "t2", ExpectedVersion: 7}},
 		{"restore", "POST", "/admin/api/tokens/t2/restore", "", nil, &tokenstorev1.RestoreTokenRequest{Id: "t2"}},
+		{"release", "POST", "/admin/api/tokens/t2/release", "", nil, &tokenstorev1.ReleaseTokenRequest{Id: "t2"}},
+		{"history", "GET", "/admin/api/tokens/t2/transitions", "", nil, &tokenstorev1.ListTransitionsRequest{Id: "t2"}},
+		{
+			"undo", "POST", "/admin/api/transitions/undo",
+			`{"class":"auth","from":"2026-11-22T12:00:00Z","to":"2026-11-22T13:00:00+01:00","upstream":"cursor"}`, nil,
+			&tokenstorev1.UndoTransitionsRequest{
+				Class: "auth", Upstream: "cursor", From: timestamppb.New(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)),
+				To: timestamppb.New(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)),
+			},
+		},
 		{
 			"import", "POST", "/admin/api/tokens/import", `{"content":"a,b","format":"token-list","upstream":"vendor"}`, nil,
 			&tokenstorev1.ImportTokensRequest{Content: "a,b", Format: tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN_LIST, Upstream: "vendor"},
@@ -513,6 +544,12 @@ func TestBadRequests(t *testing.T) {
 		{"wrong type in a change", "PATCH", "/admin/api/tokens/t2", `{"enabled":"yes"}`, nil, "enabled", "true or false wanted, not a string"},
 		{"wrong tags", "PATCH", "/admin/api/tokens/t2", `{"tags":"a"}`, nil, "tags", "a list of strings wanted"},
 		{"If-Match", "PATCH", "/admin/api/tokens/t2", `{"alias":"x"}`, []string{"If-Match", "new"}, "If-Match", "version wanted"},
+		{"undo of what", "POST", "/admin/api/transitions/undo", `{"from":"2026-11-22T12:00:00Z"}`, nil, "class", "is missing"},
+		{"undo from when", "POST", "/admin/api/transitions/undo", `{"class":"auth"}`, nil, "from", "is missing"},
+		{
+			"undo until before", "POST", "/admin/api/transitions/undo",
+			`{"class":"auth","from":"2026-11-22T12:00:00Z","to":"2026-11-22T11:00:00Z"}`, nil, "to", "before from",
+		},
 		{"state", "GET", "/admin/api/tokens?state=tired", "", nil, "state", "cooling, disabled, expired, parked, probing, quarantined, ready wanted"},
 		{"limit", "GET", "/admin/api/tokens?limit=0", "", nil, "limit", "1 to 1000"},
 		{"limit too large", "GET", "/admin/api/tokens?limit=1001", "", nil, "limit", "1 to 1000"},
@@ -587,6 +624,7 @@ func TestReasons(t *testing.T) {
 		tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE: {429, "no_token_available"},
 		tokenstorev1.Reason_REASON_STORE_UNAVAILABLE:  {503, "store_unavailable"},
 		tokenstorev1.Reason_REASON_UPSTREAM_IN_USE:    {409, "conflict"},
+		tokenstorev1.Reason_REASON_UPSTREAM_FAILING:   {503, "request_failed"},
 	}
 	for number := range tokenstorev1.Reason_name {
 		reason := tokenstorev1.Reason(number)
@@ -733,7 +771,7 @@ func TestExplain(t *testing.T) {
 	w := send(t, newStore(), "GET", "/admin/api/explain?model=gpt-4o", key, "")
 	const want = `{"model":"gpt-4o","upstream":"vendor","chosen":"t1","candidates":[` +
 		`{"token_id":"t1","alias":"","excluded_by":null,"until":null,"score":1},` +
-		`{"token_id":"t2","alias":"work","excluded_by":"cooling","until":"2026-01-31T12:00:00Z","score":0}],"as_of":"2026-01-31T12:00:00Z"}`
+		`{"token_id":"t2","alias":"work","excluded_by":"cooling","until":"2026-01-31T12:00:00Z","score":0}],"cause":null,"cause_until":null,"as_of":"2026-01-31T12:00:00Z"}`
 	if got := w.Body.String(); got != want {
 		t.Errorf("got\n%s, want\n%s", got, want)
 	}
@@ -755,5 +793,31 @@ func TestNoSecretIsLogged(t *testing.T) {
 	w := send(t, newStore(), "POST", "/admin/api/tokens", key, `{"token":"eyJhSECRET","checksum":"SECRET"}`)
 	if strings.Contains(w.log, "SECRET") || !strings.Contains(w.log, `"token_id":"t1"`) {
 		t.Errorf("log: %s", w.log)
+	}
+}
+
+// A token's history says what led to each transition, and who took what back.
+func TestTransitions(t *testing.T) {
+	t.Parallel()
+	w := send(t, newStore(), "GET", "/admin/api/tokens/t2/transitions", key, "")
+	var got struct {
+		Transitions []map[string]any `json:"transitions"`
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	at := moment.AsTime().Format(time.RFC3339Nano)
+	want := []map[string]any{
+		{
+			"at": at, "kind": "undone", "class": "auth", "model": nil, "until": nil, "request_id": nil, "detail": nil,
+			"replica": nil, "by": "guard",
+		},
+		{
+			"at": at, "kind": "cooling", "class": "auth", "model": nil, "until": at, "request_id": "r1", "detail": "auth, HTTP 401",
+			"replica": "g1", "by": nil,
+		},
+	}
+	if diff := cmp.Diff(want, got.Transitions); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -55,6 +55,13 @@ func (a *API) explain(c *gin.Context) error {
 		// none can be chosen.
 		Chosen     *string     `json:"chosen"`
 		Candidates []candidate `json:"candidates"`
-		AsOf       *time.Time  `json:"as_of"`
-	}{model, upstreamName, textOrNull(explained.GetChosenTokenId()), candidates, timeOf(explained.GetAsOf())})
+		// Cause is the class of what all tokens fail for alike, while that keeps
+		// requests out; null else.
+		Cause      *string    `json:"cause"`
+		CauseUntil *time.Time `json:"cause_until"`
+		AsOf       *time.Time `json:"as_of"`
+	}{
+		model, upstreamName, textOrNull(explained.GetChosenTokenId()), candidates, textOrNull(explained.GetCause()),
+		timeOf(explained.GetCauseUntil()), timeOf(explained.GetAsOf()),
+	})
 }

@@ -63,6 +63,23 @@ type pool struct {
 	InFlight    uint32 `json:"in_flight"`
 	// Expiring are enabled and expire within a week.
 	Expiring uint32 `json:"expiring"`
+	// Causes are what the tokens fail for alike, so that none is blamed.
+	Causes []cause `json:"causes"`
+}
+
+type cause struct {
+	Class     string     `json:"class"`
+	Model     string     `json:"model"`
+	Since     *time.Time `json:"since"`
+	NextProbe *time.Time `json:"next_probe"`
+}
+
+func causesOf(shared []*tokenstorev1.SharedCause) []cause {
+	causes := make([]cause, 0, len(shared))
+	for _, each := range shared {
+		causes = append(causes, cause{each.GetClass(), each.GetModel(), timeOf(each.GetSince()), timeOf(each.GetNextProbe())})
+	}
+	return causes
 }
 
 func replicaOf(r *tokenstorev1.Replica) replica {
@@ -87,7 +104,7 @@ func fleetOf(all *tokenstorev1.BeatResponse, pools []*tokenstorev1.PoolState) fl
 	for _, p := range pools {
 		f.Pools = append(f.Pools, pool{
 			Upstream: p.GetUpstream(), Ready: p.GetReady(), Cooling: p.GetCooling(), Expired: p.GetExpired(), Disabled: p.GetDisabled(),
-			Quarantined: p.GetQuarantined(), Probing: p.GetProbing(), Parked: p.GetParked(),
+			Quarantined: p.GetQuarantined(), Probing: p.GetProbing(), Parked: p.GetParked(), Causes: causesOf(p.GetCauses()),
 			InFlight: p.GetInFlight(), Expiring: p.GetExpiring(),
 		})
 	}

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -80,11 +82,13 @@ func TestFleet(t *testing.T) {
 			}
 		}
 	}
-	for key, want := range map[string]any{
-		"upstream": "cursor", "ready": 1.0, "cooling": 2.0, "expired": 3.0, "disabled": 4.0, "in_flight": 5.0, "expiring": 6.0, "probing": 7.0, "parked": 8.0, "quarantined": 9.0,
-	} {
-		if pool := pools[0].(map[string]any); pool[key] != want {
-			t.Errorf("pool's %s is %v", key, pool[key])
-		}
+	at := moment.AsTime().Format(time.RFC3339Nano)
+	want := map[string]any{
+		"upstream": "cursor", "ready": 1.0, "cooling": 2.0, "expired": 3.0, "disabled": 4.0, "in_flight": 5.0, "expiring": 6.0,
+		"probing": 7.0, "parked": 8.0, "quarantined": 9.0,
+		"causes": []any{map[string]any{"class": "upstream", "model": "gpt-4o", "since": at, "next_probe": at}},
+	}
+	if diff := cmp.Diff(want, pools[0]); diff != "" {
+		t.Error(diff)
 	}
 }

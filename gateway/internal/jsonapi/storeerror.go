@@ -25,6 +25,7 @@ var kinds = map[tokenstorev1.Reason]chat.Kind{
 	tokenstorev1.Reason_REASON_NO_TOKENS:          chat.NoTokens,
 	tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE: chat.NoTokenAvailable,
 	tokenstorev1.Reason_REASON_STORE_UNAVAILABLE:  chat.StoreUnavailable,
+	tokenstorev1.Reason_REASON_UPSTREAM_FAILING:   chat.UpstreamUnavailable,
 }
 
 // StoreError turns the error of a call of the tokenstore into one for the

@@ -365,6 +365,8 @@ func errorOfDenial(denial *tokenstorev1.Denial) *chat.Error {
 		err.Kind = chat.NoTokenAvailable
 	case tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND: // only a demand with an alias can be told that
 		err.Kind = chat.AliasNotFound
+	case tokenstorev1.Reason_REASON_UPSTREAM_FAILING:
+		err.Kind = chat.UpstreamUnavailable
 	case tokenstorev1.Reason_REASON_STORE_UNAVAILABLE:
 	default:
 		err.Kind = chat.Internal

@@ -144,6 +144,8 @@ const (
 	Reason_REASON_NO_TOKEN_AVAILABLE Reason = 9
 	Reason_REASON_STORE_UNAVAILABLE  Reason = 10
 	Reason_REASON_UPSTREAM_IN_USE    Reason = 11
+	// All tokens of the upstream fail alike; requests go out only now and then.
+	Reason_REASON_UPSTREAM_FAILING Reason = 12
 )
 
 // Enum value maps for Reason.
@@ -161,6 +163,7 @@ var (
 		9:  "REASON_NO_TOKEN_AVAILABLE",
 		10: "REASON_STORE_UNAVAILABLE",
 		11: "REASON_UPSTREAM_IN_USE",
+		12: "REASON_UPSTREAM_FAILING",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":        0,
@@ -175,6 +178,7 @@ var (
 		"REASON_NO_TOKEN_AVAILABLE": 9,
 		"REASON_STORE_UNAVAILABLE":  10,
 		"REASON_UPSTREAM_IN_USE":    11,
+		"REASON_UPSTREAM_FAILING":   12,
 	}
 )
 
@@ -1474,6 +1478,10 @@ type ExplainResponse struct {
 	ChosenTokenId string                 `protobuf:"bytes,1,opt,name=chosen_token_id,json=chosenTokenId,proto3" json:"chosen_token_id,omitempty"`
 	Candidates    []*Candidate           `protobuf:"bytes,2,rep,name=candidates,proto3" json:"candidates,omitempty"`
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	// What all tokens fail for alike, while that keeps requests out: the class of the
+	// failure, and until when.
+	Cause         string                 `protobuf:"bytes,4,opt,name=cause,proto3" json:"cause,omitempty"`
+	CauseUntil    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=cause_until,json=causeUntil,proto3" json:"cause_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1525,6 +1533,20 @@ func (x *ExplainResponse) GetCandidates() []*Candidate {
 func (x *ExplainResponse) GetAsOf() *timestamppb.Timestamp {
 	if x != nil {
 		return x.AsOf
+	}
+	return nil
+}
+
+func (x *ExplainResponse) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *ExplainResponse) GetCauseUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CauseUntil
 	}
 	return nil
 }
@@ -1711,13 +1733,16 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x05slots\x18\x03 \x01(\rR\x05slots\"B\n" +
 	"\x0eExplainRequest\x12\x1a\n" +
 	"\bupstream\x18\x01 \x01(\tR\bupstream\x12\x14\n" +
-	"\x05model\x18\x02 \x01(\tR\x05model\"\xa4\x01\n" +
+	"\x05model\x18\x02 \x01(\tR\x05model\"\xf7\x01\n" +
 	"\x0fExplainResponse\x12&\n" +
 	"\x0fchosen_token_id\x18\x01 \x01(\tR\rchosenTokenId\x128\n" +
 	"\n" +
 	"candidates\x18\x02 \x03(\v2\x18.tokenstore.v1.CandidateR\n" +
 	"candidates\x12/\n" +
-	"\x05as_of\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\"\xa5\x01\n" +
+	"\x05as_of\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x12\x14\n" +
+	"\x05cause\x18\x04 \x01(\tR\x05cause\x12;\n" +
+	"\vcause_until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"causeUntil\"\xa5\x01\n" +
 	"\tCandidate\x12\x19\n" +
 	"\btoken_id\x18\x01 \x01(\tR\atokenId\x12\x14\n" +
 	"\x05alias\x18\x02 \x01(\tR\x05alias\x12\x1f\n" +
@@ -1741,7 +1766,7 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x10OUTCOME_UPSTREAM\x10\v\x12\x15\n" +
 	"\x11OUTCOME_TRANSPORT\x10\f\x12\x15\n" +
 	"\x11OUTCOME_TRUNCATED\x10\r\x12\x12\n" +
-	"\x0eOUTCOME_REGION\x10\x0e*\xd3\x02\n" +
+	"\x0eOUTCOME_REGION\x10\x0e*\xf0\x02\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17REASON_INVALID_ARGUMENT\x10\x01\x12\x1a\n" +
@@ -1755,7 +1780,8 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x19REASON_NO_TOKEN_AVAILABLE\x10\t\x12\x1c\n" +
 	"\x18REASON_STORE_UNAVAILABLE\x10\n" +
 	"\x12\x1a\n" +
-	"\x16REASON_UPSTREAM_IN_USE\x10\v2\xa6\x01\n" +
+	"\x16REASON_UPSTREAM_IN_USE\x10\v\x12\x1b\n" +
+	"\x17REASON_UPSTREAM_FAILING\x10\f2\xa6\x01\n" +
 	"\fLeaseService\x12L\n" +
 	"\aSession\x12\x1d.tokenstore.v1.SessionRequest\x1a\x1e.tokenstore.v1.SessionResponse(\x010\x01\x12H\n" +
 	"\aExplain\x12\x1d.tokenstore.v1.ExplainRequest\x1a\x1e.tokenstore.v1.ExplainResponseB4Z2carousel.internal/proto/tokenstore/v1;tokenstorev1b\x06proto3"
@@ -1823,16 +1849,17 @@ var file_tokenstore_v1_lease_proto_depIdxs = []int32{
 	9,  // 21: tokenstore.v1.Reserved.lease:type_name -> tokenstore.v1.Lease
 	19, // 22: tokenstore.v1.ExplainResponse.candidates:type_name -> tokenstore.v1.Candidate
 	21, // 23: tokenstore.v1.ExplainResponse.as_of:type_name -> google.protobuf.Timestamp
-	21, // 24: tokenstore.v1.Candidate.until:type_name -> google.protobuf.Timestamp
-	2,  // 25: tokenstore.v1.LeaseService.Session:input_type -> tokenstore.v1.SessionRequest
-	17, // 26: tokenstore.v1.LeaseService.Explain:input_type -> tokenstore.v1.ExplainRequest
-	14, // 27: tokenstore.v1.LeaseService.Session:output_type -> tokenstore.v1.SessionResponse
-	18, // 28: tokenstore.v1.LeaseService.Explain:output_type -> tokenstore.v1.ExplainResponse
-	27, // [27:29] is the sub-list for method output_type
-	25, // [25:27] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	21, // 24: tokenstore.v1.ExplainResponse.cause_until:type_name -> google.protobuf.Timestamp
+	21, // 25: tokenstore.v1.Candidate.until:type_name -> google.protobuf.Timestamp
+	2,  // 26: tokenstore.v1.LeaseService.Session:input_type -> tokenstore.v1.SessionRequest
+	17, // 27: tokenstore.v1.LeaseService.Explain:input_type -> tokenstore.v1.ExplainRequest
+	14, // 28: tokenstore.v1.LeaseService.Session:output_type -> tokenstore.v1.SessionResponse
+	18, // 29: tokenstore.v1.LeaseService.Explain:output_type -> tokenstore.v1.ExplainResponse
+	28, // [28:30] is the sub-list for method output_type
+	26, // [26:28] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_lease_proto_init() }

@@ -1921,10 +1921,12 @@ type PoolState struct {
 	// Leases that are out.
 	InFlight uint32 `protobuf:"varint,6,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
 	// Enabled tokens that expire within a week.
-	Expiring      uint32 `protobuf:"varint,7,opt,name=expiring,proto3" json:"expiring,omitempty"`
-	Probing       uint32 `protobuf:"varint,8,opt,name=probing,proto3" json:"probing,omitempty"`
-	Parked        uint32 `protobuf:"varint,9,opt,name=parked,proto3" json:"parked,omitempty"`
-	Quarantined   uint32 `protobuf:"varint,10,opt,name=quarantined,proto3" json:"quarantined,omitempty"`
+	Expiring    uint32 `protobuf:"varint,7,opt,name=expiring,proto3" json:"expiring,omitempty"`
+	Probing     uint32 `protobuf:"varint,8,opt,name=probing,proto3" json:"probing,omitempty"`
+	Parked      uint32 `protobuf:"varint,9,opt,name=parked,proto3" json:"parked,omitempty"`
+	Quarantined uint32 `protobuf:"varint,10,opt,name=quarantined,proto3" json:"quarantined,omitempty"`
+	// What the tokens fail for alike, so that none is blamed.
+	Causes        []*SharedCause `protobuf:"bytes,11,rep,name=causes,proto3" json:"causes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2027,6 +2029,509 @@ func (x *PoolState) GetQuarantined() uint32 {
 		return x.Quarantined
 	}
 	return 0
+}
+
+func (x *PoolState) GetCauses() []*SharedCause {
+	if x != nil {
+		return x.Causes
+	}
+	return nil
+}
+
+// SharedCause is a failure that tokens of an upstream have alike.
+type SharedCause struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The class of the outcome, such as outdated_client.
+	Class string                 `protobuf:"bytes,1,opt,name=class,proto3" json:"class,omitempty"`
+	Model string                 `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
+	Since *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
+	// When the next requests find out whether it is over.
+	NextProbe     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=next_probe,json=nextProbe,proto3" json:"next_probe,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SharedCause) Reset() {
+	*x = SharedCause{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SharedCause) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SharedCause) ProtoMessage() {}
+
+func (x *SharedCause) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SharedCause.ProtoReflect.Descriptor instead.
+func (*SharedCause) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *SharedCause) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *SharedCause) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *SharedCause) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *SharedCause) GetNextProbe() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextProbe
+	}
+	return nil
+}
+
+// Transition is something that happened to a token.
+type Transition struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	At    *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	// cooling or parked: by itself; undone or released: that was taken back.
+	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	// The class of the outcome, such as rate_limit.
+	Class string `protobuf:"bytes,3,opt,name=class,proto3" json:"class,omitempty"`
+	// The model that it cools for; empty: the whole token.
+	Model string                 `protobuf:"bytes,4,opt,name=model,proto3" json:"model,omitempty"`
+	Until *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=until,proto3" json:"until,omitempty"`
+	// What led to it: the request, what the upstream said, redacted, and which gateway
+	// told.
+	RequestId string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Detail    string `protobuf:"bytes,7,opt,name=detail,proto3" json:"detail,omitempty"`
+	Replica   string `protobuf:"bytes,8,opt,name=replica,proto3" json:"replica,omitempty"`
+	// Who took it back: admin, or guard when tokens failed alike.
+	By            string `protobuf:"bytes,9,opt,name=by,proto3" json:"by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Transition) Reset() {
+	*x = Transition{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Transition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Transition) ProtoMessage() {}
+
+func (x *Transition) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Transition.ProtoReflect.Descriptor instead.
+func (*Transition) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Transition) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Transition) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Transition) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *Transition) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *Transition) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *Transition) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *Transition) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *Transition) GetReplica() string {
+	if x != nil {
+		return x.Replica
+	}
+	return ""
+}
+
+func (x *Transition) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+type ListTransitionsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTransitionsRequest) Reset() {
+	*x = ListTransitionsRequest{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTransitionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTransitionsRequest) ProtoMessage() {}
+
+func (x *ListTransitionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTransitionsRequest.ProtoReflect.Descriptor instead.
+func (*ListTransitionsRequest) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ListTransitionsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type ListTransitionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Newest first, at most 32.
+	Transitions   []*Transition `protobuf:"bytes,1,rep,name=transitions,proto3" json:"transitions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTransitionsResponse) Reset() {
+	*x = ListTransitionsResponse{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTransitionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTransitionsResponse) ProtoMessage() {}
+
+func (x *ListTransitionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTransitionsResponse.ProtoReflect.Descriptor instead.
+func (*ListTransitionsResponse) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ListTransitionsResponse) GetTransitions() []*Transition {
+	if x != nil {
+		return x.Transitions
+	}
+	return nil
+}
+
+type UndoTransitionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The class of the outcomes.
+	Class string                 `protobuf:"bytes,1,opt,name=class,proto3" json:"class,omitempty"`
+	From  *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
+	// Unset: now.
+	To *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=to,proto3" json:"to,omitempty"`
+	// Empty: all.
+	Upstream string `protobuf:"bytes,4,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	// For the history; empty: admin.
+	By            string `protobuf:"bytes,5,opt,name=by,proto3" json:"by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndoTransitionsRequest) Reset() {
+	*x = UndoTransitionsRequest{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndoTransitionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndoTransitionsRequest) ProtoMessage() {}
+
+func (x *UndoTransitionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndoTransitionsRequest.ProtoReflect.Descriptor instead.
+func (*UndoTransitionsRequest) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *UndoTransitionsRequest) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *UndoTransitionsRequest) GetFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *UndoTransitionsRequest) GetTo() *timestamppb.Timestamp {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *UndoTransitionsRequest) GetUpstream() string {
+	if x != nil {
+		return x.Upstream
+	}
+	return ""
+}
+
+func (x *UndoTransitionsRequest) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+type UndoTransitionsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Count         uint32                 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndoTransitionsResponse) Reset() {
+	*x = UndoTransitionsResponse{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndoTransitionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndoTransitionsResponse) ProtoMessage() {}
+
+func (x *UndoTransitionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndoTransitionsResponse.ProtoReflect.Descriptor instead.
+func (*UndoTransitionsResponse) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *UndoTransitionsResponse) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+type ReleaseTokenRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// For the history; empty: admin.
+	By            string `protobuf:"bytes,2,opt,name=by,proto3" json:"by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReleaseTokenRequest) Reset() {
+	*x = ReleaseTokenRequest{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReleaseTokenRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReleaseTokenRequest) ProtoMessage() {}
+
+func (x *ReleaseTokenRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReleaseTokenRequest.ProtoReflect.Descriptor instead.
+func (*ReleaseTokenRequest) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ReleaseTokenRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ReleaseTokenRequest) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+type ReleaseTokenResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Token         *Token                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReleaseTokenResponse) Reset() {
+	*x = ReleaseTokenResponse{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReleaseTokenResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReleaseTokenResponse) ProtoMessage() {}
+
+func (x *ReleaseTokenResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReleaseTokenResponse.ProtoReflect.Descriptor instead.
+func (*ReleaseTokenResponse) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ReleaseTokenResponse) GetToken() *Token {
+	if x != nil {
+		return x.Token
+	}
+	return nil
 }
 
 var File_tokenstore_v1_token_proto protoreflect.FileDescriptor
@@ -2169,7 +2674,7 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x1aRecordTokenAccountResponse\"\x17\n" +
 	"\x15SummarizePoolsRequest\"H\n" +
 	"\x16SummarizePoolsResponse\x12.\n" +
-	"\x05pools\x18\x01 \x03(\v2\x18.tokenstore.v1.PoolStateR\x05pools\"\x9a\x02\n" +
+	"\x05pools\x18\x01 \x03(\v2\x18.tokenstore.v1.PoolStateR\x05pools\"\xce\x02\n" +
 	"\tPoolState\x12\x1a\n" +
 	"\bupstream\x18\x01 \x01(\tR\bupstream\x12\x14\n" +
 	"\x05ready\x18\x02 \x01(\rR\x05ready\x12\x18\n" +
@@ -2181,7 +2686,43 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\aprobing\x18\b \x01(\rR\aprobing\x12\x16\n" +
 	"\x06parked\x18\t \x01(\rR\x06parked\x12 \n" +
 	"\vquarantined\x18\n" +
-	" \x01(\rR\vquarantined*\xda\x01\n" +
+	" \x01(\rR\vquarantined\x122\n" +
+	"\x06causes\x18\v \x03(\v2\x1a.tokenstore.v1.SharedCauseR\x06causes\"\xa6\x01\n" +
+	"\vSharedCause\x12\x14\n" +
+	"\x05class\x18\x01 \x01(\tR\x05class\x12\x14\n" +
+	"\x05model\x18\x02 \x01(\tR\x05model\x120\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x129\n" +
+	"\n" +
+	"next_probe\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tnextProbe\"\x8b\x02\n" +
+	"\n" +
+	"Transition\x12*\n" +
+	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x14\n" +
+	"\x05class\x18\x03 \x01(\tR\x05class\x12\x14\n" +
+	"\x05model\x18\x04 \x01(\tR\x05model\x120\n" +
+	"\x05until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x06 \x01(\tR\trequestId\x12\x16\n" +
+	"\x06detail\x18\a \x01(\tR\x06detail\x12\x18\n" +
+	"\areplica\x18\b \x01(\tR\areplica\x12\x0e\n" +
+	"\x02by\x18\t \x01(\tR\x02by\"(\n" +
+	"\x16ListTransitionsRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"V\n" +
+	"\x17ListTransitionsResponse\x12;\n" +
+	"\vtransitions\x18\x01 \x03(\v2\x19.tokenstore.v1.TransitionR\vtransitions\"\xb6\x01\n" +
+	"\x16UndoTransitionsRequest\x12\x14\n" +
+	"\x05class\x18\x01 \x01(\tR\x05class\x12.\n" +
+	"\x04from\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
+	"\x02to\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\x12\x1a\n" +
+	"\bupstream\x18\x04 \x01(\tR\bupstream\x12\x0e\n" +
+	"\x02by\x18\x05 \x01(\tR\x02by\"/\n" +
+	"\x17UndoTransitionsResponse\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\rR\x05count\"5\n" +
+	"\x13ReleaseTokenRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x0e\n" +
+	"\x02by\x18\x02 \x01(\tR\x02by\"B\n" +
+	"\x14ReleaseTokenResponse\x12*\n" +
+	"\x05token\x18\x01 \x01(\v2\x14.tokenstore.v1.TokenR\x05token*\xda\x01\n" +
 	"\n" +
 	"TokenState\x12\x1b\n" +
 	"\x17TOKEN_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
@@ -2196,7 +2737,8 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x1dTOKEN_FILE_FORMAT_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17TOKEN_FILE_FORMAT_TOKEN\x10\x01\x12 \n" +
 	"\x1cTOKEN_FILE_FORMAT_TOKEN_LIST\x10\x02\x12\x1a\n" +
-	"\x16TOKEN_FILE_FORMAT_JSON\x10\x032\xbd\b\n" +
+	"\x16TOKEN_FILE_FORMAT_JSON\x10\x032\xda\n" +
+	"\n" +
 	"\fTokenService\x12T\n" +
 	"\vCreateToken\x12!.tokenstore.v1.CreateTokenRequest\x1a\".tokenstore.v1.CreateTokenResponse\x12W\n" +
 	"\fImportTokens\x12\".tokenstore.v1.ImportTokensRequest\x1a#.tokenstore.v1.ImportTokensResponse\x12Q\n" +
@@ -2209,7 +2751,10 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\vRevealToken\x12!.tokenstore.v1.RevealTokenRequest\x1a\".tokenstore.v1.RevealTokenResponse\x12`\n" +
 	"\x0fGetTokenAccount\x12%.tokenstore.v1.GetTokenAccountRequest\x1a&.tokenstore.v1.GetTokenAccountResponse\x12i\n" +
 	"\x12RecordTokenAccount\x12(.tokenstore.v1.RecordTokenAccountRequest\x1a).tokenstore.v1.RecordTokenAccountResponse\x12]\n" +
-	"\x0eSummarizePools\x12$.tokenstore.v1.SummarizePoolsRequest\x1a%.tokenstore.v1.SummarizePoolsResponse\x12W\n" +
+	"\x0eSummarizePools\x12$.tokenstore.v1.SummarizePoolsRequest\x1a%.tokenstore.v1.SummarizePoolsResponse\x12`\n" +
+	"\x0fListTransitions\x12%.tokenstore.v1.ListTransitionsRequest\x1a&.tokenstore.v1.ListTransitionsResponse\x12`\n" +
+	"\x0fUndoTransitions\x12%.tokenstore.v1.UndoTransitionsRequest\x1a&.tokenstore.v1.UndoTransitionsResponse\x12W\n" +
+	"\fReleaseToken\x12\".tokenstore.v1.ReleaseTokenRequest\x1a#.tokenstore.v1.ReleaseTokenResponse\x12W\n" +
 	"\fExportTokens\x12\".tokenstore.v1.ExportTokensRequest\x1a#.tokenstore.v1.ExportTokensResponseB4Z2carousel.internal/proto/tokenstore/v1;tokenstorev1b\x06proto3"
 
 var (
@@ -2225,7 +2770,7 @@ func file_tokenstore_v1_token_proto_rawDescGZIP() []byte {
 }
 
 var file_tokenstore_v1_token_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_tokenstore_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_tokenstore_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_tokenstore_v1_token_proto_goTypes = []any{
 	(TokenState)(0),                    // 0: tokenstore.v1.TokenState
 	(TokenFileFormat)(0),               // 1: tokenstore.v1.TokenFileFormat
@@ -2258,60 +2803,83 @@ var file_tokenstore_v1_token_proto_goTypes = []any{
 	(*SummarizePoolsRequest)(nil),      // 28: tokenstore.v1.SummarizePoolsRequest
 	(*SummarizePoolsResponse)(nil),     // 29: tokenstore.v1.SummarizePoolsResponse
 	(*PoolState)(nil),                  // 30: tokenstore.v1.PoolState
-	(*timestamppb.Timestamp)(nil),      // 31: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),      // 32: google.protobuf.FieldMask
+	(*SharedCause)(nil),                // 31: tokenstore.v1.SharedCause
+	(*Transition)(nil),                 // 32: tokenstore.v1.Transition
+	(*ListTransitionsRequest)(nil),     // 33: tokenstore.v1.ListTransitionsRequest
+	(*ListTransitionsResponse)(nil),    // 34: tokenstore.v1.ListTransitionsResponse
+	(*UndoTransitionsRequest)(nil),     // 35: tokenstore.v1.UndoTransitionsRequest
+	(*UndoTransitionsResponse)(nil),    // 36: tokenstore.v1.UndoTransitionsResponse
+	(*ReleaseTokenRequest)(nil),        // 37: tokenstore.v1.ReleaseTokenRequest
+	(*ReleaseTokenResponse)(nil),       // 38: tokenstore.v1.ReleaseTokenResponse
+	(*timestamppb.Timestamp)(nil),      // 39: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),      // 40: google.protobuf.FieldMask
 }
 var file_tokenstore_v1_token_proto_depIdxs = []int32{
 	0,  // 0: tokenstore.v1.Token.state:type_name -> tokenstore.v1.TokenState
-	31, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
-	31, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
-	31, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	31, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
+	39, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
+	39, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
+	39, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	39, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
 	2,  // 5: tokenstore.v1.CreateTokenResponse.token:type_name -> tokenstore.v1.Token
 	1,  // 6: tokenstore.v1.ImportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
 	7,  // 7: tokenstore.v1.ImportTokensResponse.rejected:type_name -> tokenstore.v1.RejectedLine
 	0,  // 8: tokenstore.v1.ListTokensRequest.state:type_name -> tokenstore.v1.TokenState
 	2,  // 9: tokenstore.v1.ListTokensResponse.tokens:type_name -> tokenstore.v1.Token
 	2,  // 10: tokenstore.v1.GetTokenResponse.token:type_name -> tokenstore.v1.Token
-	32, // 11: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
+	40, // 11: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
 	2,  // 12: tokenstore.v1.UpdateTokenResponse.token:type_name -> tokenstore.v1.Token
 	1,  // 13: tokenstore.v1.ExportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
 	2,  // 14: tokenstore.v1.RestoreTokenResponse.token:type_name -> tokenstore.v1.Token
 	23, // 15: tokenstore.v1.TokenAccount.quotas:type_name -> tokenstore.v1.TokenQuota
-	31, // 16: tokenstore.v1.TokenAccount.quota_start:type_name -> google.protobuf.Timestamp
-	31, // 17: tokenstore.v1.TokenAccount.as_of:type_name -> google.protobuf.Timestamp
+	39, // 16: tokenstore.v1.TokenAccount.quota_start:type_name -> google.protobuf.Timestamp
+	39, // 17: tokenstore.v1.TokenAccount.as_of:type_name -> google.protobuf.Timestamp
 	22, // 18: tokenstore.v1.GetTokenAccountResponse.account:type_name -> tokenstore.v1.TokenAccount
 	22, // 19: tokenstore.v1.RecordTokenAccountRequest.account:type_name -> tokenstore.v1.TokenAccount
 	30, // 20: tokenstore.v1.SummarizePoolsResponse.pools:type_name -> tokenstore.v1.PoolState
-	3,  // 21: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
-	5,  // 22: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
-	8,  // 23: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
-	10, // 24: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
-	12, // 25: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
-	14, // 26: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
-	18, // 27: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
-	20, // 28: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
-	24, // 29: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
-	26, // 30: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
-	28, // 31: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
-	16, // 32: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
-	4,  // 33: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
-	6,  // 34: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
-	9,  // 35: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
-	11, // 36: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
-	13, // 37: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
-	15, // 38: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
-	19, // 39: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
-	21, // 40: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
-	25, // 41: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
-	27, // 42: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
-	29, // 43: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
-	17, // 44: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
-	33, // [33:45] is the sub-list for method output_type
-	21, // [21:33] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	31, // 21: tokenstore.v1.PoolState.causes:type_name -> tokenstore.v1.SharedCause
+	39, // 22: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
+	39, // 23: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
+	39, // 24: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
+	39, // 25: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
+	32, // 26: tokenstore.v1.ListTransitionsResponse.transitions:type_name -> tokenstore.v1.Transition
+	39, // 27: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
+	39, // 28: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
+	2,  // 29: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
+	3,  // 30: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
+	5,  // 31: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
+	8,  // 32: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
+	10, // 33: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
+	12, // 34: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
+	14, // 35: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
+	18, // 36: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
+	20, // 37: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
+	24, // 38: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
+	26, // 39: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
+	28, // 40: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
+	33, // 41: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
+	35, // 42: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
+	37, // 43: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
+	16, // 44: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
+	4,  // 45: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
+	6,  // 46: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
+	9,  // 47: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
+	11, // 48: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
+	13, // 49: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
+	15, // 50: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
+	19, // 51: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
+	21, // 52: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
+	25, // 53: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
+	27, // 54: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
+	29, // 55: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
+	34, // 56: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
+	36, // 57: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
+	38, // 58: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
+	17, // 59: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
+	45, // [45:60] is the sub-list for method output_type
+	30, // [30:45] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_token_proto_init() }
@@ -2328,7 +2896,7 @@ func file_tokenstore_v1_token_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_token_proto_rawDesc), len(file_tokenstore_v1_token_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   29,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -30,6 +30,9 @@ const (
 	TokenService_GetTokenAccount_FullMethodName    = "/tokenstore.v1.TokenService/GetTokenAccount"
 	TokenService_RecordTokenAccount_FullMethodName = "/tokenstore.v1.TokenService/RecordTokenAccount"
 	TokenService_SummarizePools_FullMethodName     = "/tokenstore.v1.TokenService/SummarizePools"
+	TokenService_ListTransitions_FullMethodName    = "/tokenstore.v1.TokenService/ListTransitions"
+	TokenService_UndoTransitions_FullMethodName    = "/tokenstore.v1.TokenService/UndoTransitions"
+	TokenService_ReleaseToken_FullMethodName       = "/tokenstore.v1.TokenService/ReleaseToken"
 	TokenService_ExportTokens_FullMethodName       = "/tokenstore.v1.TokenService/ExportTokens"
 )
 
@@ -71,6 +74,13 @@ type TokenServiceClient interface {
 	RecordTokenAccount(ctx context.Context, in *RecordTokenAccountRequest, opts ...grpc.CallOption) (*RecordTokenAccountResponse, error)
 	// SummarizePools counts the tokens of every pool by state.
 	SummarizePools(ctx context.Context, in *SummarizePoolsRequest, opts ...grpc.CallOption) (*SummarizePoolsResponse, error)
+	// ListTransitions answers what happened to a token by itself, and why.
+	ListTransitions(ctx context.Context, in *ListTransitionsRequest, opts ...grpc.CallOption) (*ListTransitionsResponse, error)
+	// UndoTransitions takes back what a class of outcome did to tokens within a time.
+	// What has happened to them since stays.
+	UndoTransitions(ctx context.Context, in *UndoTransitionsRequest, opts ...grpc.CallOption) (*UndoTransitionsResponse, error)
+	// ReleaseToken brings back a token that cools, is probed or is parked.
+	ReleaseToken(ctx context.Context, in *ReleaseTokenRequest, opts ...grpc.CallOption) (*ReleaseTokenResponse, error)
 	// ExportTokens renders the pool as a token file, secrets included.
 	ExportTokens(ctx context.Context, in *ExportTokensRequest, opts ...grpc.CallOption) (*ExportTokensResponse, error)
 }
@@ -193,6 +203,36 @@ func (c *tokenServiceClient) SummarizePools(ctx context.Context, in *SummarizePo
 	return out, nil
 }
 
+func (c *tokenServiceClient) ListTransitions(ctx context.Context, in *ListTransitionsRequest, opts ...grpc.CallOption) (*ListTransitionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListTransitionsResponse)
+	err := c.cc.Invoke(ctx, TokenService_ListTransitions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *tokenServiceClient) UndoTransitions(ctx context.Context, in *UndoTransitionsRequest, opts ...grpc.CallOption) (*UndoTransitionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UndoTransitionsResponse)
+	err := c.cc.Invoke(ctx, TokenService_UndoTransitions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *tokenServiceClient) ReleaseToken(ctx context.Context, in *ReleaseTokenRequest, opts ...grpc.CallOption) (*ReleaseTokenResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReleaseTokenResponse)
+	err := c.cc.Invoke(ctx, TokenService_ReleaseToken_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *tokenServiceClient) ExportTokens(ctx context.Context, in *ExportTokensRequest, opts ...grpc.CallOption) (*ExportTokensResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ExportTokensResponse)
@@ -241,6 +281,13 @@ type TokenServiceServer interface {
 	RecordTokenAccount(context.Context, *RecordTokenAccountRequest) (*RecordTokenAccountResponse, error)
 	// SummarizePools counts the tokens of every pool by state.
 	SummarizePools(context.Context, *SummarizePoolsRequest) (*SummarizePoolsResponse, error)
+	// ListTransitions answers what happened to a token by itself, and why.
+	ListTransitions(context.Context, *ListTransitionsRequest) (*ListTransitionsResponse, error)
+	// UndoTransitions takes back what a class of outcome did to tokens within a time.
+	// What has happened to them since stays.
+	UndoTransitions(context.Context, *UndoTransitionsRequest) (*UndoTransitionsResponse, error)
+	// ReleaseToken brings back a token that cools, is probed or is parked.
+	ReleaseToken(context.Context, *ReleaseTokenRequest) (*ReleaseTokenResponse, error)
 	// ExportTokens renders the pool as a token file, secrets included.
 	ExportTokens(context.Context, *ExportTokensRequest) (*ExportTokensResponse, error)
 	mustEmbedUnimplementedTokenServiceServer()
@@ -285,6 +332,15 @@ func (UnimplementedTokenServiceServer) RecordTokenAccount(context.Context, *Reco
 }
 func (UnimplementedTokenServiceServer) SummarizePools(context.Context, *SummarizePoolsRequest) (*SummarizePoolsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SummarizePools not implemented")
+}
+func (UnimplementedTokenServiceServer) ListTransitions(context.Context, *ListTransitionsRequest) (*ListTransitionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListTransitions not implemented")
+}
+func (UnimplementedTokenServiceServer) UndoTransitions(context.Context, *UndoTransitionsRequest) (*UndoTransitionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UndoTransitions not implemented")
+}
+func (UnimplementedTokenServiceServer) ReleaseToken(context.Context, *ReleaseTokenRequest) (*ReleaseTokenResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReleaseToken not implemented")
 }
 func (UnimplementedTokenServiceServer) ExportTokens(context.Context, *ExportTokensRequest) (*ExportTokensResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ExportTokens not implemented")
@@ -508,6 +564,60 @@ func _TokenService_SummarizePools_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _TokenService_ListTransitions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListTransitionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TokenServiceServer).ListTransitions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TokenService_ListTransitions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TokenServiceServer).ListTransitions(ctx, req.(*ListTransitionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _TokenService_UndoTransitions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UndoTransitionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TokenServiceServer).UndoTransitions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TokenService_UndoTransitions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TokenServiceServer).UndoTransitions(ctx, req.(*UndoTransitionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _TokenService_ReleaseToken_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReleaseTokenRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TokenServiceServer).ReleaseToken(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TokenService_ReleaseToken_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TokenServiceServer).ReleaseToken(ctx, req.(*ReleaseTokenRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _TokenService_ExportTokens_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ExportTokensRequest)
 	if err := dec(in); err != nil {
@@ -576,6 +686,18 @@ var TokenService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SummarizePools",
 			Handler:    _TokenService_SummarizePools_Handler,
+		},
+		{
+			MethodName: "ListTransitions",
+			Handler:    _TokenService_ListTransitions_Handler,
+		},
+		{
+			MethodName: "UndoTransitions",
+			Handler:    _TokenService_UndoTransitions_Handler,
+		},
+		{
+			MethodName: "ReleaseToken",
+			Handler:    _TokenService_ReleaseToken_Handler,
 		},
 		{
 			MethodName: "ExportTokens",

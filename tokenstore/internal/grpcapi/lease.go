@@ -34,7 +34,7 @@ const (
 
 // Explainer runs the acquire script without committing.
 type Explainer interface {
-	Explain(ctx context.Context, upstream, model string) (chosen string, candidates []redisstore.Candidate, asOf time.Time, err error)
+	Explain(ctx context.Context, upstream, model string) (redisstore.Explained, error)
 }
 
 // LeaseServer implements LeaseService: one Session per gateway replica.
@@ -124,12 +124,17 @@ func (s *LeaseServer) Session(stream grpc.BidiStreamingServer[tokenstorev1.Sessi
 
 // Explain implements LeaseService.
 func (s *LeaseServer) Explain(ctx context.Context, request *tokenstorev1.ExplainRequest) (*tokenstorev1.ExplainResponse, error) {
-	chosen, candidates, asOf, err := s.explain.Explain(ctx, request.GetUpstream(), request.GetModel())
+	explained, err := s.explain.Explain(ctx, request.GetUpstream(), request.GetModel())
 	if err != nil {
 		return nil, err
 	}
-	answer := &tokenstorev1.ExplainResponse{ChosenTokenId: chosen, AsOf: timestamppb.New(asOf)}
-	for _, candidate := range candidates {
+	answer := &tokenstorev1.ExplainResponse{
+		ChosenTokenId: explained.Chosen, AsOf: timestamppb.New(explained.AsOf), Cause: explained.Cause,
+	}
+	if explained.Cause != "" {
+		answer.CauseUntil = timestamppb.New(explained.CauseUntil)
+	}
+	for _, candidate := range explained.Candidates {
 		converted := &tokenstorev1.Candidate{
 			TokenId: candidate.TokenID, Alias: candidate.Alias, ExcludedBy: candidate.ExcludedBy, Score: candidate.Score,
 		}
@@ -146,7 +151,7 @@ type session struct {
 	desk *leasing.Desk
 	log  *slog.Logger
 	out  *outbox
-	// replica is whose it is, once that has been said; receive's own.
+	// replica is the gateway's name, from its first message; receive's.
 	replica string
 
 	mu sync.Mutex
@@ -179,7 +184,7 @@ func (s *session) carryOut(ctx context.Context, request *tokenstorev1.SessionReq
 		s.withdrawDemand(id)
 	}
 	if len(request.GetReports()) > 0 {
-		if err := s.desk.Settle(ctx, reportsFrom(request.GetReports())); err != nil {
+		if err := s.desk.Settle(ctx, reportsFrom(request.GetReports(), s.replica)); err != nil {
 			return err
 		}
 	}
@@ -306,19 +311,19 @@ func (s *session) close(ctx context.Context) {
 	s.desk.GiveBack(ctx, unsent)
 }
 
-func reportsFrom(reports []*tokenstorev1.Report) []leasing.Report {
+func reportsFrom(reports []*tokenstorev1.Report, replica string) []leasing.Report {
 	converted := make([]leasing.Report, len(reports))
 	for i, report := range reports {
-		converted[i] = reportFrom(report)
+		converted[i] = reportFrom(report, replica)
 	}
 	return converted
 }
 
-func reportFrom(report *tokenstorev1.Report) leasing.Report {
+func reportFrom(report *tokenstorev1.Report, replica string) leasing.Report {
 	return leasing.Report{
 		LeaseRef: redisstore.LeaseRef{TokenID: report.GetTokenId(), LeaseID: report.GetLeaseId()},
 		Outcome:  report.GetOutcome(), Model: report.GetModel(), RetryAfter: report.GetRetryAfter().AsDuration(),
-		Detail: report.GetDetail(), RequestID: report.GetRequestId(), ModelOnly: report.GetModelOnly(),
+		Detail: report.GetDetail(), RequestID: report.GetRequestId(), ModelOnly: report.GetModelOnly(), Replica: replica,
 	}
 }
 

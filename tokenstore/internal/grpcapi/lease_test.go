@@ -91,7 +91,7 @@ func startLeases(t *testing.T, caps ...uint32) *leaseService {
 	}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
 	s.faults = &faultyStore{Store: s.store}
-	desk := leasing.NewDesk(s.faults, 15*time.Second, log)
+	desk := leasing.NewDesk(s.faults, 15*time.Second, noObserver{}, log)
 	s.server = grpcapi.NewLeaseServer(desk, s.store, log, s.stopping)
 	server := grpcapi.NewServer(secret.New(sharedSecret), noObserver{}, log)
 	tokenstorev1.RegisterLeaseServiceServer(server, s.server)

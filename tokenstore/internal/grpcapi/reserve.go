@@ -39,7 +39,7 @@ func (s *session) reserve(ctx context.Context, asked *tokenstorev1.Reservation) 
 func (s *session) reconcile(ctx context.Context, uses []*tokenstorev1.ReserveReport) error {
 	numbers, reports := make([]uint64, len(uses)), make([]leasing.Report, len(uses))
 	for i, use := range uses {
-		numbers[i], reports[i] = use.GetNumber(), reportFrom(use.GetReport())
+		numbers[i], reports[i] = use.GetNumber(), reportFrom(use.GetReport(), s.replica)
 	}
 	return s.desk.Reconcile(ctx, s.replica, numbers, reports)
 }

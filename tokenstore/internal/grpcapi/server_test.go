@@ -70,6 +70,8 @@ type noObserver struct{}
 
 func (noObserver) Called(string, codes.Code, time.Duration) {}
 
+func (noObserver) SharedCause(string, string) {}
+
 func start(t *testing.T, client redis.UniversalClient) *service {
 	t.Helper()
 	keys, err := seal.Parse([]byte("k1 " + base64.StdEncoding.EncodeToString(make([]byte, 32))))

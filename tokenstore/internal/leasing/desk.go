@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -17,8 +16,6 @@ import (
 	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/redisstore"
-	"carousel.internal/tokenstore/internal/rotation"
-	"carousel.internal/tokenstore/internal/token"
 )
 
 const (
@@ -52,6 +49,10 @@ type Store interface {
 	Settle(ctx context.Context, settlements []redisstore.Settlement) ([]redisstore.Settled, error)
 	Renew(ctx context.Context, leases []redisstore.LeaseRef, ttl time.Duration) ([]redisstore.LeaseRef, error)
 	Apply(ctx context.Context, transition redisstore.Transition) (bool, error)
+	// Witness takes down a failure that tokens may share, and UndoFor undoes what was
+	// done to tokens on account of it.
+	Witness(ctx context.Context, failure redisstore.Failure) (redisstore.Witnessed, error)
+	UndoFor(ctx context.Context, undo redisstore.Undo, tokens []string) (int, error)
 	Reserve(ctx context.Context, reservation redisstore.Reservation) (redisstore.Reserve, error)
 	Reconcile(ctx context.Context, replica string, uses []redisstore.ReservedUse) ([]redisstore.Settled, error)
 	Want(ctx context.Context, upstream string) error
@@ -100,10 +101,11 @@ type Reply func(Answer) bool
 
 // Desk is safe for concurrent use.
 type Desk struct {
-	store Store
-	ttl   time.Duration
-	log   *slog.Logger
-	wake  chan struct{}
+	store   Store
+	ttl     time.Duration
+	observe Observer
+	log     *slog.Logger
+	wake    chan struct{}
 
 	mu     sync.Mutex
 	queues map[string]*queue
@@ -123,16 +125,21 @@ type count struct {
 }
 
 // NewDesk makes a desk whose leases live for ttl between renewals. Run serves it.
-func NewDesk(store Store, ttl time.Duration, log *slog.Logger) *Desk {
+func NewDesk(store Store, ttl time.Duration, observe Observer, log *slog.Logger) *Desk {
 	return &Desk{
-		store: store, ttl: ttl, log: log, wake: make(chan struct{}, 1), queues: map[string]*queue{}, counts: map[string]count{},
+		store: store, ttl: ttl, observe: observe, log: log, wake: make(chan struct{}, 1), queues: map[string]*queue{}, counts: map[string]count{},
 		wanted: map[string]time.Time{},
 	}
 }
 
 // worthWaiting tells whether an eligible token will be there before until.
 func worthWaiting(answer Answer, until time.Time) bool {
-	if answer.Refused == nil || answer.Refused.Reason != tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE {
+	if answer.Refused == nil {
+		return false
+	}
+	switch answer.Refused.Reason {
+	case tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE, tokenstorev1.Reason_REASON_UPSTREAM_FAILING:
+	default:
 		return false
 	}
 	soonest := answer.Shortage.Soonest
@@ -238,7 +245,7 @@ func (d *Desk) putAway(ctx context.Context, upstream string, taken redisstore.Ta
 		return
 	}
 	changed, applyErr := d.store.Apply(ctx, redisstore.Transition{
-		TokenID: taken.TokenID, Upstream: upstream, Epoch: taken.Epoch(), Cause: "unreadable", CoolFor: unreadableFor,
+		TokenID: taken.TokenID, Upstream: upstream, Epoch: taken.Epoch(), Class: "unreadable", CoolFor: unreadableFor,
 	})
 	if applyErr != nil || changed {
 		d.log.LogAttrs(ctx, slog.LevelError, "token can't be opened and cools", slog.String("token_id", taken.TokenID),
@@ -290,6 +297,8 @@ func refusal(demand Demand, shortage redisstore.Shortage) *rpcerr.Error {
 	switch {
 	case shortage.Total == 0:
 		return rpcerr.New(tokenstorev1.Reason_REASON_NO_TOKENS, "upstream %q has no tokens; add one", demand.Upstream)
+	case shortage.Cause != "":
+		return failing(demand, shortage)
 	case gone == shortage.Total:
 		return rpcerr.New(tokenstorev1.Reason_REASON_NO_TOKENS, "none of the %d tokens of upstream %q can be used: %d disabled, %d expired, %d parked",
 			shortage.Total, demand.Upstream, shortage.Disabled, shortage.Expired, shortage.Parked)
@@ -303,6 +312,14 @@ func refusal(demand Demand, shortage redisstore.Shortage) *rpcerr.Error {
 	}
 }
 
+// failing words that all tokens fail alike.
+func failing(demand Demand, shortage redisstore.Shortage) *rpcerr.Error {
+	refused := rpcerr.New(tokenstorev1.Reason_REASON_UPSTREAM_FAILING,
+		"upstream %q fails alike with all tokens (%s); a request now and then finds out whether that is over", demand.Upstream, shortage.Cause)
+	refused.RetryAfter = max(shortage.Soonest, time.Second)
+	return refused
+}
+
 // refusalByName is refusal for a demand that only one token could serve.
 func refusalByName(demand Demand, shortage redisstore.Shortage) *rpcerr.Error {
 	refuse := func(reason tokenstorev1.Reason, problem string) *rpcerr.Error {
@@ -313,6 +330,8 @@ func refusalByName(demand Demand, shortage redisstore.Shortage) *rpcerr.Error {
 	switch {
 	case shortage.Total == 0:
 		return rpcerr.New(tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, "upstream %q has no token with the alias %q", demand.Upstream, demand.Alias)
+	case shortage.Cause != "":
+		return failing(demand, shortage)
 	case shortage.Disabled > 0:
 		return refuse(tokenstorev1.Reason_REASON_NO_TOKENS, "is disabled")
 	case shortage.Expired > 0:
@@ -347,6 +366,8 @@ type Report struct {
 	RequestID  string
 	// ModelOnly: the outcome is about the token with the model only.
 	ModelOnly bool
+	// Replica is the gateway's name.
+	Replica string
 }
 
 // Settle ends the leases and lets their tokens cool where the outcomes say so.
@@ -357,7 +378,7 @@ func (d *Desk) Settle(ctx context.Context, reports []Report) error {
 	defer cancel()
 	settlements := make([]redisstore.Settlement, len(reports))
 	for i, report := range reports {
-		settlements[i] = redisstore.Settlement{LeaseRef: report.LeaseRef, Effect: effectOf(report.Outcome), Error: report.Detail}
+		settlements[i] = redisstore.Settlement{LeaseRef: report.LeaseRef, Effect: effectOf(report.Outcome), Error: report.Detail, Model: report.Model}
 	}
 	settled, err := d.store.Settle(ctx, settlements)
 	if err != nil {
@@ -383,41 +404,6 @@ func effectOf(outcome tokenstorev1.Outcome) redisstore.Effect {
 	default:
 		return redisstore.Failed
 	}
-}
-
-func (d *Desk) judge(ctx context.Context, report Report, settled redisstore.Settled) error {
-	if !settled.Live || settled.Epoch != report.Epoch() {
-		return nil // a late report: the token is not what it was
-	}
-	past := rotation.Past{Streak: settled.Streak, Cause: token.Outcome(settled.Cause), ModelStreak: settled.ModelStreak}
-	judge := rotation.Judge
-	if report.ModelOnly && report.Model != "" {
-		judge = rotation.JudgeForModel
-	}
-	verdict := judge(report.Outcome, past, report.RetryAfter, rand.Float64()) //nolint:gosec // jitter needs no secrecy
-	if verdict.Scope == rotation.Nothing {
-		return nil
-	}
-	transition := redisstore.Transition{
-		TokenID: report.TokenID, Upstream: settled.Upstream, Epoch: settled.Epoch,
-		Cause: token.Class(report.Outcome), Streak: verdict.Streak, CoolFor: verdict.CoolFor,
-	}
-	if verdict.Scope == rotation.Model {
-		if report.Model == "" {
-			return nil // without a name it would be the whole token
-		}
-		transition.Model = report.Model
-	}
-	changed, err := d.store.Apply(ctx, transition)
-	if err != nil {
-		return err
-	}
-	if changed {
-		d.log.LogAttrs(ctx, slog.LevelWarn, "token cools or is parked", slog.String("token_id", report.TokenID),
-			slog.String("upstream", settled.Upstream), slog.String("model", transition.Model), slog.String("class", transition.Cause),
-			slog.Bool("parked", verdict.Park), slog.Duration("for", verdict.CoolFor), slog.String("request_id", report.RequestID), slog.String("evidence", report.Detail))
-	}
-	return nil
 }
 
 // Renew prolongs leases and answers those that are lost.

@@ -22,8 +22,8 @@ import (
 func atDesk(t *testing.T, test func(t *testing.T, d *desk)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		store := &fakeStore{}
-		d := &desk{Desk: NewDesk(store, 15*time.Second, slog.New(slog.DiscardHandler)), store: store}
+		store, alarmed := &fakeStore{}, &alarms{}
+		d := &desk{Desk: NewDesk(store, 15*time.Second, alarmed, slog.New(slog.DiscardHandler)), store: store, alarms: alarmed}
 		ctx, cancel := context.WithCancel(t.Context())
 		var serving sync.WaitGroup
 		serving.Go(func() { d.Run(ctx) })
@@ -35,7 +35,8 @@ func atDesk(t *testing.T, test func(t *testing.T, d *desk)) {
 
 type desk struct {
 	*Desk
-	store *fakeStore
+	store  *fakeStore
+	alarms *alarms
 }
 
 // asked is a demand and what became of it.
@@ -314,7 +315,7 @@ func TestNeighboursShareACall(t *testing.T) {
 
 func TestTheQueueIsBounded(t *testing.T) {
 	t.Parallel()
-	d := &desk{Desk: NewDesk(&fakeStore{}, time.Second, slog.New(slog.DiscardHandler))} // nobody serves it
+	d := &desk{Desk: NewDesk(&fakeStore{}, time.Second, &alarms{}, slog.New(slog.DiscardHandler))} // nobody serves it
 	until := time.Now().Add(time.Hour)
 	for range maxQueue {
 		d.Ask(Demand{Upstream: "u", Count: 1, Until: until}, func(Answer) bool { t.Error("answered"); return true })
@@ -429,7 +430,7 @@ func TestOutcomes(t *testing.T) {
 				leases := d.ask(Demand{Count: 2})
 				expect(t, "two", leases, "a a")
 				report := Report{
-					LeaseRef: leases.lease().LeaseRef, Outcome: outcome, Model: "gpt", RetryAfter: 42 * time.Second, Detail: "evidence",
+					LeaseRef: leases.lease().LeaseRef, Outcome: outcome, Model: "gpt", RetryAfter: 42 * time.Second, Detail: "evidence", RequestID: "r1", Replica: "g1",
 				}
 				for range 2 { // a repetition changes nothing
 					if err := d.Settle(t.Context(), []Report{report}); err != nil {
@@ -451,7 +452,8 @@ func TestOutcomes(t *testing.T) {
 					streak = 6
 				}
 				if len(applied) != 1 || applied[0] != (redisstore.Transition{
-					TokenID: "a", Upstream: "u", Epoch: 1, Cause: token.Class(outcome), Streak: streak, CoolFor: 42 * time.Second, Model: want.model,
+					TokenID: "a", Upstream: "u", Epoch: 1, Class: token.Class(outcome), Streak: streak, CoolFor: 42 * time.Second, Model: want.model,
+					Evidence: redisstore.Evidence{RequestID: "r1", AskedModel: "gpt", Detail: "evidence", Replica: "g1"},
 				}) {
 					t.Errorf("%+v", applied)
 				}
@@ -479,7 +481,8 @@ func TestALimitOfOneModelLeavesTheRestOfTheTokenAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := redisstore.Transition{
-			TokenID: "a", Upstream: "u", Epoch: 1, Cause: "rate_limit", Streak: 1, CoolFor: 42 * time.Second, Model: "gpt",
+			TokenID: "a", Upstream: "u", Epoch: 1, Class: "rate_limit", Streak: 1, CoolFor: 42 * time.Second, Model: "gpt",
+			Evidence: redisstore.Evidence{AskedModel: "gpt"},
 		}
 		if applied := d.store.transitions(); len(applied) != 1 || applied[0] != want {
 			t.Errorf("%+v", applied)
@@ -550,6 +553,7 @@ func TestADemandByName(t *testing.T) {
 func TestRefusalByNameSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	const unknown, useless, busy = tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, tokenstorev1.Reason_REASON_NO_TOKENS, tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE
+	const failing = tokenstorev1.Reason_REASON_UPSTREAM_FAILING
 	cases := map[string]struct {
 		shortage redisstore.Shortage
 		reason   tokenstorev1.Reason
@@ -562,6 +566,7 @@ func TestRefusalByNameSaysWhatIsWrong(t *testing.T) {
 		"cooling":  {redisstore.Shortage{Total: 1, Cooling: 1, Soonest: time.Minute}, busy, `the token "work" of upstream "u" is cooling`, time.Minute},
 		"parked":   {redisstore.Shortage{Total: 1, Parked: 1}, useless, `the token "work" of upstream "u" is parked: it was refused again and again`, 0},
 		"probed":   {redisstore.Shortage{Total: 1, Probing: 1}, busy, `the token "work" of upstream "u" is busy`, time.Second},
+		"failing":  {redisstore.Shortage{Total: 1, Cause: "region", Soonest: 5 * time.Second}, failing, `upstream "u" fails alike with all tokens (region); a request now and then finds out whether that is over`, 5 * time.Second},
 		"capped":   {redisstore.Shortage{Total: 1, Capped: 1}, busy, `the token "work" of upstream "u" is busy`, time.Second},
 		"tried":    {redisstore.Shortage{Total: 1, Tried: 1}, busy, `the token "work" of upstream "u" has been tried by this request`, 0},
 	}
@@ -587,6 +592,7 @@ func TestWhenToAskAgain(t *testing.T) {
 		"busy ones":           {redisstore.Shortage{Total: 1, Capped: 1}, time.Second},
 		"ones being probed":   {redisstore.Shortage{Total: 2, Probing: 1, Parked: 1}, time.Second},
 		"a new one":           {redisstore.Shortage{Total: 1, Quarantined: 1, Soonest: 2 * time.Second}, 2 * time.Second},
+		"all fail alike":      {redisstore.Shortage{Total: 3, Cooling: 1, Soonest: time.Millisecond, Cause: "upstream"}, time.Second},
 		"only an admin helps": {redisstore.Shortage{Total: 3, Disabled: 1, Expired: 1, Parked: 1}, 0},
 	}
 	for name, c := range cases {

@@ -20,6 +20,11 @@ type fakeStore struct {
 	wanted  []redisstore.Wanted
 	ended   []redisstore.Settlement
 	applied []redisstore.Transition
+	// witnessed are the failures taken down, each answered with seen; undone are the
+	// tokens of which transitions were undone.
+	witnessed []redisstore.Failure
+	seen      redisstore.Witnessed
+	undone    []string
 	// reserve is what Reserve answers; reservations and slotsWanted are its calls, and
 	// Want's.
 	reserve      redisstore.Reserve
@@ -176,6 +181,34 @@ func (f *fakeStore) Apply(_ context.Context, transition redisstore.Transition) (
 		owner.streak = transition.Streak
 	}
 	return true, nil
+}
+
+// Witness implements Store.
+func (f *fakeStore) Witness(_ context.Context, failure redisstore.Failure) (redisstore.Witnessed, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.witnessed = append(f.witnessed, failure)
+	return f.seen, f.down
+}
+
+// UndoFor implements Store.
+func (f *fakeStore) UndoFor(_ context.Context, _ redisstore.Undo, tokens []string) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.undone = append(f.undone, tokens...)
+	return len(tokens), f.down
+}
+
+// alarms implements Observer.
+type alarms struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (a *alarms) SharedCause(upstream, class string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.all = append(a.all, upstream+" "+class)
 }
 
 // Credential implements Store.

@@ -38,7 +38,7 @@ func TestThirtyClientsOnThreeTokens(t *testing.T) {
 	})
 	for i := range 2 {
 		store := redisstore.New(client, redisstore.Options{Keys: keys, Defaults: token.DefaultSettings(), Logger: log})
-		desk := NewDesk(store, 15*time.Second, log)
+		desk := NewDesk(store, 15*time.Second, &alarms{}, log)
 		desks = append(desks, desk)
 		running.Go(func() { desk.Run(ctx) })
 		running.Go(func() {

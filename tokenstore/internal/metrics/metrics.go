@@ -22,6 +22,8 @@ type Metrics struct {
 	seconds *prometheus.HistogramVec
 	// up and durable: 1 each.
 	up, durable prometheus.Gauge
+	// causes by upstream and class.
+	causes *prometheus.CounterVec
 }
 
 // New registers the metrics, those of the Go runtime, and those of the client's
@@ -42,7 +44,10 @@ func New(registry *prometheus.Registry, client redis.UniversalClient) *Metrics {
 			Namespace: namespace, Name: "store_durable", Help: "1 while acknowledged writes are known to be on disk.",
 		}),
 	}
-	registry.MustRegister(m.calls, m.seconds, m.up, m.durable, poolStats(client),
+	m.causes = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Name: "shared_causes_total", Help: "Alarms: the tokens of an upstream failed alike, by upstream and class.",
+	}, []string{"upstream", "class"})
+	registry.MustRegister(m.causes, m.calls, m.seconds, m.up, m.durable, poolStats(client),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -51,6 +56,11 @@ func New(registry *prometheus.Registry, client redis.UniversalClient) *Metrics {
 func (m *Metrics) Called(method string, code codes.Code, took time.Duration) {
 	m.calls.WithLabelValues(method, code.String()).Inc()
 	m.seconds.WithLabelValues(method).Observe(took.Seconds())
+}
+
+// SharedCause counts an alarm.
+func (m *Metrics) SharedCause(upstream, class string) {
+	m.causes.WithLabelValues(upstream, class).Inc()
 }
 
 // Store tells whether Redis can be used, and whether what it acknowledges is on

@@ -98,7 +98,31 @@ func reconciledKey(replica string) string { return poolPrefix + "reconciled:" + 
 
 // clockKey is a hash of upstream to virtual time: the score of the last pick.
 // A token that joins or comes back starts there, so it neither catches up nor waits.
+// Beside it `guard:<upstream>` is the time, in ms, until which windowKey or causesKey
+// may exist: who takes or ends leases looks at them only before.
 func clockKey() string { return poolPrefix + "clock" }
+
+// historyKey is a stream of what happened to a token by itself, and was undone: kind,
+// class, model and what led to it; phase, streak and cause are the token's before.
+// The last keepTransitions are kept.
+func historyKey(id string) string { return poolPrefix + "history:" + id }
+
+// windowKey is a hash of what was seen of an upstream since the first of its recent
+// failures: `from` ms; `failed <class> <model>` how many tokens, `token <class>
+// <model> <token id>` which; `request <class> <model>` the first request; `well
+// <model>` how many tokens served, `well <model> <token id>` which. It expires
+// guardWindow after the first failure.
+func windowKey(upstream string) string { return windowKeyPrefix() + upstream }
+
+func windowKeyPrefix() string { return poolPrefix + "window:" }
+
+// causesKey is a hash of what an upstream's tokens fail for alike, `<class> <model>`
+// to `<since> <began> <ends> <failures> <allow> <left>`: since and began, ends of the
+// present step in ms; failed steps in a row; requests let out in the step, and how
+// many of them are left. `calm <ms>`: it is over, and not seen again until then.
+func causesKey(upstream string) string { return causesKeyPrefix() + upstream }
+
+func causesKeyPrefix() string { return poolPrefix + "causes:" }
 
 // aliasKey is a hash of alias to token id.
 func aliasKey() string { return poolPrefix + "alias" }

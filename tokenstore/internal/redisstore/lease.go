@@ -67,6 +67,9 @@ type Shortage struct {
 	Soonest time.Duration
 	// SoonestTried is the same of those that the request has tried.
 	SoonestTried time.Duration
+	// Cause is the class of what all tokens fail for alike, empty when there is
+	// nothing. Soonest is then the time until it is probed again.
+	Cause string
 }
 
 // Acquire leases up to wanted.Count tokens, the one that is due first. Without
@@ -100,7 +103,7 @@ func (s *Store) runAcquire(ctx context.Context, wanted Wanted, mode string) (*ro
 	for _, id := range wanted.Exclude {
 		args = append(args, id)
 	}
-	keys := []string{orderKey(wanted.Upstream), clockKey(), coolingKey(wanted.Upstream), tokenIDsKey(), aliasKey()}
+	keys := []string{orderKey(wanted.Upstream), clockKey(), coolingKey(wanted.Upstream), tokenIDsKey(), aliasKey(), causesKey(wanted.Upstream)}
 	values, err := acquireScript.run(ctx, s.client, keys, args...).Slice()
 	if err != nil {
 		return nil, storeError("acquire", err)
@@ -134,7 +137,7 @@ func shortageFrom(reply *row) Shortage {
 		return 0
 	}
 	shortage.Soonest, shortage.SoonestTried = until(11), until(12)
-	shortage.Reserved = count(13)
+	shortage.Reserved, shortage.Cause = count(13), reply.text(14)
 	return shortage
 }
 
@@ -151,23 +154,38 @@ type Candidate struct {
 	Score float64
 }
 
-// Explain answers which token would be picked now ("" for none), what the
-// script sees of each, and Redis's time.
-func (s *Store) Explain(ctx context.Context, upstream, model string) (string, []Candidate, time.Time, error) {
+// Explained is what an acquire would do.
+type Explained struct {
+	// Chosen is empty where it would deny.
+	Chosen     string
+	Candidates []Candidate
+	// Cause is the class of what all tokens fail for alike, where that keeps
+	// requests out until CauseUntil; empty else.
+	Cause      string
+	CauseUntil time.Time
+	// AsOf is Redis's time.
+	AsOf time.Time
+}
+
+// Explain answers which token would be picked now, and what the script sees of each.
+func (s *Store) Explain(ctx context.Context, upstream, model string) (Explained, error) {
 	reply, err := s.runAcquire(ctx, Wanted{Upstream: upstream, Model: model, Count: 1}, "explain")
 	if err != nil {
-		return "", nil, time.Time{}, err
+		return Explained{}, err
 	}
-	var candidates []Candidate
-	for i := 3; i+5 <= len(reply.values); i += 5 {
+	explained := Explained{Chosen: reply.text(2), Cause: reply.text(3), AsOf: time.UnixMilli(reply.number(1))}
+	if until := reply.number(4); until > 0 {
+		explained.CauseUntil = time.UnixMilli(until)
+	}
+	for i := 5; i+5 <= len(reply.values); i += 5 {
 		candidate := Candidate{TokenID: reply.text(i), Alias: reply.text(i + 1), ExcludedBy: reply.text(i + 2)}
 		if until := reply.number(i + 3); until > 0 {
 			candidate.Until = time.UnixMilli(until)
 		}
 		candidate.Score, _ = strconv.ParseFloat(reply.text(i+4), 64) // empty: not in the order
-		candidates = append(candidates, candidate)
+		explained.Candidates = append(explained.Candidates, candidate)
 	}
-	return reply.text(2), candidates, time.UnixMilli(reply.number(1)), reply.err
+	return explained, reply.err
 }
 
 // Effect is what the end of a lease does to its token's counters.
@@ -191,6 +209,7 @@ type Settlement struct {
 	Effect Effect
 	// Error is the redacted evidence of a failure.
 	Error string
+	Model string
 }
 
 // Settled is what a settlement found.
@@ -213,10 +232,11 @@ func (s *Store) Settle(ctx context.Context, settlements []Settlement) ([]Settled
 	if len(settlements) == 0 {
 		return nil, nil
 	}
-	args := make([]any, 0, 5+4*len(settlements))
-	args = append(args, tokenKeyPrefix(), inflightKeyPrefix(), orderKeyPrefix(), coolingKeyPrefix(), poolChannel)
+	args := make([]any, 0, 8+5*len(settlements))
+	args = append(args, tokenKeyPrefix(), inflightKeyPrefix(), orderKeyPrefix(), coolingKeyPrefix(), poolChannel,
+		windowKeyPrefix(), causesKeyPrefix(), causeCalm.Milliseconds())
 	for _, settlement := range settlements {
-		args = append(args, settlement.TokenID, settlement.LeaseID, string(settlement.Effect), settlement.Error)
+		args = append(args, settlement.TokenID, settlement.LeaseID, string(settlement.Effect), settlement.Error, settlement.Model)
 	}
 	values, err := settleScript.run(ctx, s.client, []string{clockKey()}, args...).Slice()
 	if err != nil {
@@ -278,23 +298,38 @@ type Transition struct {
 	Upstream string
 	// Epoch is that of the lease whose report decided this.
 	Epoch uint64
-	// Cause is the class of the outcome.
-	Cause string
+	// Class is that of the outcome.
+	Class string
 	// Streak is the new count of coolings in a row for the cause, or for the model.
 	Streak int
 	// CoolFor is 0 where the token is parked.
 	CoolFor time.Duration
 	// Model limits the cooling to one model; empty: the whole token.
 	Model string
+	Evidence
+}
+
+// Evidence is what led to a transition.
+type Evidence struct {
+	RequestID string
+	// AskedModel is the one that the request named.
+	AskedModel string
+	// Detail is what the upstream said, redacted.
+	Detail  string
+	Replica string
 }
 
 // Apply carries a transition out unless the token has moved on since; it tells
 // whether it did.
 func (s *Store) Apply(ctx context.Context, transition Transition) (bool, error) {
-	keys := []string{tokenKey(transition.TokenID), orderKey(transition.Upstream), coolingKey(transition.Upstream)}
+	keys := []string{
+		tokenKey(transition.TokenID), orderKey(transition.Upstream), coolingKey(transition.Upstream),
+		historyKey(transition.TokenID), causesKey(transition.Upstream),
+	}
 	changed, err := transitionScript.run(ctx, s.client, keys,
 		transition.TokenID, transition.Epoch, transition.Streak, transition.CoolFor.Milliseconds(),
-		transition.Model, transition.Cause, poolChannel).Bool()
+		transition.Model, transition.Class, transition.AskedModel, poolChannel, keepTransitions,
+		transition.RequestID, transition.Detail, transition.Replica).Bool()
 	return changed, storeError("transition", err)
 }
 

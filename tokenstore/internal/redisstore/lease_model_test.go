@@ -252,9 +252,9 @@ func (m *model) apply(transition Transition) bool {
 	case transition.Model != "":
 		t.coolingFor[transition.Model] = &modelCooling{streak: transition.Streak}
 	case transition.CoolFor > 0:
-		t.cooling, t.waits, t.streak, t.cause, t.phase = true, false, transition.Streak, transition.Cause, "1"
+		t.cooling, t.waits, t.streak, t.cause, t.phase = true, false, transition.Streak, transition.Class, "1"
 	default:
-		t.cooling, t.waits, t.streak, t.cause, t.phase = false, false, transition.Streak, transition.Cause, token.Parked
+		t.cooling, t.waits, t.streak, t.cause, t.phase = false, false, transition.Streak, transition.Class, token.Parked
 	}
 	t.epoch++
 	return true
@@ -423,8 +423,9 @@ func (m *machine) AcquireSome(t *rapid.T) {
 
 // explain must agree with the model on each token, and with the acquire that follows.
 func (m *machine) explain(t *rapid.T, wanted Wanted) {
-	chosen, candidates, _, err := m.Explain(m.t.Context(), somewhere, wanted.Model)
+	explained, err := m.Explain(m.t.Context(), somewhere, wanted.Model)
 	m.must(err)
+	chosen, candidates := explained.Chosen, explained.Candidates
 	if len(candidates) != len(m.tokens) {
 		t.Fatalf("%d candidates, %d tokens", len(candidates), len(m.tokens))
 	}
@@ -473,7 +474,7 @@ func (m *machine) CoolOne(t *rapid.T) {
 	lease := m.anyLeases(t)[0]
 	transition := Transition{
 		TokenID: lease.TokenID, Upstream: somewhere, Epoch: lease.Epoch(), Streak: rapid.IntRange(1, 5).Draw(t, "streak"), CoolFor: 2 * time.Hour,
-		Model: rapid.SampledFrom([]string{"", "m1", "m2"}).Draw(t, "model"), Cause: rapid.SampledFrom([]string{"auth", "quota"}).Draw(t, "cause"),
+		Model: rapid.SampledFrom([]string{"", "m1", "m2"}).Draw(t, "model"), Class: rapid.SampledFrom([]string{"auth", "quota"}).Draw(t, "cause"),
 	}
 	if cooling := m.tokens[lease.TokenID]; cooling != nil && transition.Model == "" && cooling.cooling {
 		t.Skip("the end of the later cooling would be later")

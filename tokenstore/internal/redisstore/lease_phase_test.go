@@ -71,10 +71,10 @@ func TestOneProbeInTheWholeFleet(t *testing.T) {
 // excludedBy is what excludes the token for someModel.
 func (p *leasePool) excludedBy(id string) string {
 	p.t.Helper()
-	_, candidates, _, err := p.Explain(p.t.Context(), somewhere, someModel)
+	explained, err := p.Explain(p.t.Context(), somewhere, someModel)
 	p.must(err)
-	i := slices.IndexFunc(candidates, func(c Candidate) bool { return c.TokenID == id })
-	return candidates[i].ExcludedBy
+	i := slices.IndexFunc(explained.Candidates, func(c Candidate) bool { return c.TokenID == id })
+	return explained.Candidates[i].ExcludedBy
 }
 
 // Success opens a token step by step; its streak ends with the last.
@@ -136,7 +136,7 @@ func TestParked(t *testing.T) {
 		if err != nil || len(taken) != 1 {
 			t.Fatal(taken, err)
 		}
-		parked, err := store.Apply(ctx, Transition{TokenID: id, Upstream: "cursor", Epoch: 1, Cause: "auth", Streak: 4})
+		parked, err := store.Apply(ctx, Transition{TokenID: id, Upstream: "cursor", Epoch: 1, Class: "auth", Streak: 4})
 		if err != nil || !parked {
 			t.Fatal(parked, err)
 		}

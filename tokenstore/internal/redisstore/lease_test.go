@@ -65,8 +65,9 @@ func TestEligibility(t *testing.T) {
 					p.take(Wanted{})
 				}
 				p.set("a", c.fields...)
-				chosen, candidates, _, err := p.Explain(t.Context(), somewhere, someModel)
+				explained, err := p.Explain(t.Context(), somewhere, someModel)
 				p.must(err)
+				chosen, candidates := explained.Chosen, explained.Candidates
 				taken, shortage := p.ask(c.wanted)
 				if c.want == nil {
 					if len(taken) != 1 || taken[0].TokenID != "a" || taken[0].Version != 7 || chosen != "a" {
@@ -208,8 +209,9 @@ func TestExplain(t *testing.T) {
 
 		for range 6 {
 			before := p.dump()
-			chosen, candidates, asOf, err := p.Explain(t.Context(), somewhere, someModel)
+			explained, err := p.Explain(t.Context(), somewhere, someModel)
 			p.must(err)
+			chosen, candidates, asOf := explained.Chosen, explained.Candidates, explained.AsOf
 			if diff := cmp.Diff(before, p.dump()); diff != "" {
 				t.Fatalf("explain changed something: %s", diff)
 			}
@@ -221,10 +223,10 @@ func TestExplain(t *testing.T) {
 			}
 		}
 		p.set("b", "cooling", ever)
-		_, candidates, _, err := p.Explain(t.Context(), somewhere, "other")
+		explained, err := p.Explain(t.Context(), somewhere, "other")
 		p.must(err)
 		got := map[string]string{}
-		for _, c := range candidates {
+		for _, c := range explained.Candidates {
 			got[c.TokenID] = c.ExcludedBy
 			if cools := c.ExcludedBy == "cooling" || c.ExcludedBy == "cooling_model"; cools == c.Until.IsZero() {
 				t.Errorf("%s: %s until %v", c.TokenID, c.ExcludedBy, c.Until)

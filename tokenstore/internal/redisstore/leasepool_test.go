@@ -152,7 +152,7 @@ func (p *leasePool) end(effect Effect, taken ...Taken) []Settled {
 func (p *leasePool) cool(taken Taken, model string) bool {
 	p.t.Helper()
 	changed, err := p.Apply(p.t.Context(), Transition{
-		TokenID: taken.TokenID, Upstream: somewhere, Epoch: taken.Epoch(), Cause: "rate_limit", Streak: 1, CoolFor: time.Hour, Model: model,
+		TokenID: taken.TokenID, Upstream: somewhere, Epoch: taken.Epoch(), Class: "rate_limit", Streak: 1, CoolFor: time.Hour, Model: model,
 	})
 	p.must(err)
 	return changed
@@ -173,6 +173,8 @@ func (p *leasePool) dump() map[string]any {
 			everything[key], err = p.client.HGetAll(ctx, key).Result()
 		case "zset":
 			everything[key], err = p.client.ZRangeWithScores(ctx, key, 0, -1).Result()
+		case "stream":
+			everything[key], err = p.client.XRange(ctx, key, "-", "+").Result()
 		default:
 			everything[key], err = p.client.Get(ctx, key).Result()
 		}

@@ -28,7 +28,10 @@ func (s *Store) SummarizePools(ctx context.Context) ([]*tokenstorev1.PoolState, 
 		return nil, err
 	}
 	var sorted []*tokenstorev1.PoolState
-	for _, pool := range pools {
+	for name, pool := range pools {
+		if pool.Causes, err = s.causes(ctx, name); err != nil {
+			return nil, err
+		}
 		sorted = append(sorted, pool)
 	}
 	slices.SortFunc(sorted, func(a, b *tokenstorev1.PoolState) int { return strings.Compare(a.GetUpstream(), b.GetUpstream()) })

@@ -57,8 +57,8 @@ func TestCreateToken(t *testing.T) {
 			credential.Fingerprint != got.GetFingerprint() || len(credential.DeviceID) != 64 || len(credential.MACHash) != 64 {
 			t.Errorf("credential %+v, %v", credential, err)
 		}
-		if chosen, _, _, err := store.Explain(t.Context(), "cursor", "m"); err != nil || chosen != got.GetId() {
-			t.Errorf("the new token is not in the rotation: %q, %v", chosen, err)
+		if explained, err := store.Explain(t.Context(), "cursor", "m"); err != nil || explained.Chosen != got.GetId() {
+			t.Errorf("the new token is not in the rotation: %+v, %v", explained, err)
 		}
 	})
 }

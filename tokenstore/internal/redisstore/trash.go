@@ -38,7 +38,7 @@ func (s *Store) DeleteToken(ctx context.Context, id string, expected uint64) err
 
 // deletion is what the delete script needs.
 func deletion(id string, expected uint64) (keys []string, args []any) {
-	keys = []string{tokenIDsKey(), tokenKey(id), inflightKey(id), aliasKey(), fingerprintKey(), trashKey(id)}
+	keys = []string{tokenIDsKey(), tokenKey(id), inflightKey(id), aliasKey(), fingerprintKey(), trashKey(id), historyKey(id)}
 	args = []any{id, expected, orderKeyPrefix(), coolingKeyPrefix(), poolChannel, trashTTL.Milliseconds()}
 	return keys, args
 }
@@ -72,7 +72,7 @@ func (s *Store) RestoreToken(ctx context.Context, id string) (*tokenstorev1.Toke
 
 // restoration is what the restore script needs.
 func restoration(id string) (keys []string, args []any) {
-	keys = []string{tokenIDsKey(), tokenKey(id), trashKey(id), aliasKey(), fingerprintKey(), upstreamsKey(), clockKey()}
+	keys = []string{tokenIDsKey(), tokenKey(id), trashKey(id), aliasKey(), fingerprintKey(), upstreamsKey(), clockKey(), historyKey(id)}
 	args = []any{id, orderKeyPrefix(), coolingKeyPrefix(), poolChannel}
 	return keys, args
 }

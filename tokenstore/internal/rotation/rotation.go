@@ -121,3 +121,23 @@ func backoff(first time.Duration, streak int) time.Duration {
 	}
 	return cool
 }
+
+// unshared has the outcomes that never have a cause which tokens share: those that
+// are nobody's failure or the caller's, and quotas, which tokens with equal shares
+// of the requests use up at about the same time.
+var unshared = map[tokenstorev1.Outcome]bool{
+	tokenstorev1.Outcome_OUTCOME_UNSPECIFIED:  true,
+	tokenstorev1.Outcome_OUTCOME_SUCCESS:      true,
+	tokenstorev1.Outcome_OUTCOME_UNUSED:       true,
+	tokenstorev1.Outcome_OUTCOME_CALLER_FAULT: true,
+	tokenstorev1.Outcome_OUTCOME_CLIENT_GONE:  true,
+	tokenstorev1.Outcome_OUTCOME_TOO_LARGE:    true,
+	tokenstorev1.Outcome_OUTCOME_QUOTA:        true,
+}
+
+// Shareable tells whether tokens may fail with outcome for a cause that they share:
+// an upstream that is down, a network path, a client version, a model. A rate limit
+// whose end the upstream names is the token's own.
+func Shareable(outcome tokenstorev1.Outcome, hint time.Duration) bool {
+	return !unshared[outcome] && (outcome != tokenstorev1.Outcome_OUTCOME_RATE_LIMIT || hint <= 0)
+}

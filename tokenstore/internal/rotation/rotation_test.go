@@ -134,3 +134,25 @@ func TestAModelCoolsOnItsOwnCount(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
+
+// Whatever says that the upstream, the way to it or the client is at fault may be
+// shared; what only the caller or the token has done is not.
+func TestShareable(t *testing.T) {
+	for number := range tokenstorev1.Outcome_name {
+		outcome := tokenstorev1.Outcome(number)
+		var want bool
+		switch outcome {
+		case tokenstorev1.Outcome_OUTCOME_UPSTREAM, tokenstorev1.Outcome_OUTCOME_TRANSPORT, tokenstorev1.Outcome_OUTCOME_OUTDATED_CLIENT,
+			tokenstorev1.Outcome_OUTCOME_REGION, tokenstorev1.Outcome_OUTCOME_TRUNCATED, auth,
+			tokenstorev1.Outcome_OUTCOME_RATE_LIMIT, tokenstorev1.Outcome_OUTCOME_MODEL_NOT_ALLOWED:
+			want = true
+		default:
+		}
+		if got := rotation.Shareable(outcome, 0); got != want {
+			t.Errorf("%v: %v", outcome, got)
+		}
+	}
+	if rotation.Shareable(tokenstorev1.Outcome_OUTCOME_RATE_LIMIT, time.Second) {
+		t.Error("a limit whose end is known is the token's own")
+	}
+}

@@ -10,11 +10,14 @@
 -- virtual time at which it is due, and each pick puts it 1/weight later. Among
 -- equals the lowest id is picked. A demand that names a token by its alias looks at
 -- no other one.
+-- While tokens share a cause of failure, few requests a time find out whether it is
+-- over; the rest are denied.
 -- KEYS[1] zset order: token id by score
--- KEYS[2] hash clock: upstream to virtual time
+-- KEYS[2] hash clock: upstream to virtual time; `guard:<upstream>` to the ms until which causes are to be looked at
 -- KEYS[3] zset cooling: token id by the time, in ms, at which it is back; these are not in order
 -- KEYS[4] zset ids: all token ids
 -- KEYS[5] hash aliases: alias to token id
+-- KEYS[6] hash causes that tokens share: `<class> <model>` to state
 -- DYNKEY hash c1:{pool}:token:<id>
 -- DYNKEY zset c1:{pool}:inflight:<id>
 -- ARGV[1] token_prefix key prefix
@@ -30,11 +33,11 @@
 -- ARGV[11] patience_ms ms after which a new token's request that goes on lets others in
 -- ARGV[12...] excluded token ids
 -- RETURN commit, granted: {'granted', now_ms, then token id, lease id, ver, capped per lease}
--- RETURN commit, denied, of those asked for: {'denied', now_ms, total, disabled, expired, cooling, capped, tried, parked, probing, quarantined, soonest_ms, soonest_tried_ms, reserved}
+-- RETURN commit, denied, of those asked for: {'denied', now_ms, total, disabled, expired, cooling, capped, tried, parked, probing, quarantined, soonest_ms, soonest_tried_ms, reserved, class of the cause that they share or ''}
 -- RETURN commit, denied, not to be counted: {'denied'}
--- RETURN explain: {'explain', now_ms, chosen id or '', then id, alias, excluded_by, until_ms, score per token}
+-- RETURN explain: {'explain', now_ms, chosen id or '', class of the cause that they share or '', until_ms, then id, alias, excluded_by, until_ms, score per token}
 
-local order, clock, cooling, ids, aliases = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local order, clock, cooling, ids, aliases, causes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local token_prefix, inflight_prefix = ARGV[1], ARGV[2]
 local upstream, model = ARGV[3], ARGV[4]
 local count, ttl, mode, alias = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[9]
@@ -46,6 +49,9 @@ local lead, patience = tonumber(ARGV[10]), tonumber(ARGV[11])
 local SLACK = 16
 -- Tokens per read of the order, after a first read that mostly suffices.
 local PAGE = 32
+-- How long, in ms, those that a cause lets out may take to fail, before it lets out
+-- twice as many; and how many are all.
+local HOLD, ALL = 2000, 64
 -- Tokens at their cap that one acquire steps over before it sets them aside.
 local STEPS = 16
 
@@ -141,7 +147,32 @@ local function examine(id)
   }
 end
 
-local at = number(redis.call('HGET', clock, upstream))
+local virtual = redis.call('HMGET', clock, upstream, 'guard:' .. upstream)
+local at = number(virtual[1])
+
+-- The causes of the model that are being probed, by field.
+local probed = {}
+-- How many leases the causes that tokens share let out, nil: any number. For none:
+-- the class, and until when (ms).
+local function shared()
+  local let, class, till = nil, nil, 0
+  local f = redis.call('HGETALL', causes)
+  for i = 1, #f, 2 do
+    local of, about = string.match(f[i], '^(%S+) (.*)$')
+    local since, began, ends, failures, allow, left = string.match(f[i + 1], '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+    if about == model and since then
+      began, ends, allow, left = number(began), number(ends), number(allow), number(left)
+      if ends <= now then
+        allow = math.max(allow * 2, 1)
+        began, ends, left = now, now + HOLD, allow
+      end
+      probed[f[i]] = { since = since, began = began, ends = ends, failures = failures, allow = allow, left = left }
+      let = math.min(let or left, left)
+      if left == 0 and ends > till then class, till = of, ends end
+    end
+  end
+  return let, class, till
+end
 
 -- The tokens that are back from cooling or may have room again, with the score
 -- that each comes back with.
@@ -269,50 +300,59 @@ local function has_slots_held(id)
   return number(f[1]) > 0 and number(f[2]) > now
 end
 
--- Counts what excludes the tokens that were asked for.
-local function summary()
+-- Counts what excludes the tokens that were asked for; class and till are of the
+-- cause that they share, where there is one.
+local function summary(class, till)
   local n = { total = 0, disabled = 0, expired = 0, cooling = 0, capped = 0, tried = 0, parked = 0, probing = 0, quarantined = 0 }
   local soonest, soonest_tried, reserved = 0, 0, 0
   for _, id in ipairs(named and { named } or redis.call('ZRANGE', ids, 0, -1)) do
-    local why, till = examine(id)
+    local why, back = examine(id)
     if why ~= 'absent' then
       n.total = n.total + 1
       if why == 'cooling_model' then why = 'cooling' end
-      if why == 'probing_model' then why, till = 'probing', 0 end -- it may end sooner
+      if why == 'probing_model' then why, back = 'probing', 0 end -- it may end sooner
       if why then n[why] = n[why] + 1 end
       if why == 'capped' and has_slots_held(id) then reserved = reserved + 1 end
-      if till > 0 and excluded[id] then
-        if soonest_tried == 0 or till < soonest_tried then soonest_tried = till end
-      elseif till > 0 and (soonest == 0 or till < soonest) then
-        soonest = till
+      if back > 0 and excluded[id] then
+        if soonest_tried == 0 or back < soonest_tried then soonest_tried = back end
+      elseif back > 0 and (soonest == 0 or back < soonest) then
+        soonest = back
       end
     end
   end
+  if class then soonest = till end
   return {
     'denied', now, n.total, n.disabled, n.expired, n.cooling, n.capped, n.tried, n.parked, n.probing, n.quarantined,
-    soonest, soonest_tried, reserved,
+    soonest, soonest_tried, reserved, class or '',
   }
 end
 
+local let, class, till = nil, nil, 0
+if number(virtual[2]) > now then let, class, till = shared() end
+
 if mode == 'explain' then
-  count = 1
+  count = class and 0 or 1
   local back, scores = woken(), {}
   for _, each in ipairs(back) do scores[each.id] = exact(each.due) end
   local picks = pick(back)
-  local answer = { 'explain', now, picks[1] and picks[1][1].id or '' }
+  local answer = { 'explain', now, picks[1] and picks[1][1].id or '', class or '', till }
   for _, id in ipairs(redis.call('ZRANGE', ids, 0, -1)) do
-    local why, till = examine(id)
+    local why, back = examine(id)
     if why ~= 'absent' then
       answer[#answer + 1] = id
       answer[#answer + 1] = redis.call('HGET', token_prefix .. id, 'alias') or ''
       answer[#answer + 1] = why or ''
-      answer[#answer + 1] = till
+      answer[#answer + 1] = back
       answer[#answer + 1] = scores[id] or redis.call('ZSCORE', order, id) or ''
     end
   end
   return answer
 end
 
+if let then -- nothing is taken ahead while it is not known whether it can be used
+  count = mode == 'ahead' and 0 or math.min(count, let)
+  if count == 0 then return ARGV[8] == '1' and summary(class, till) or { 'denied' } end
+end
 for _, each in ipairs(woken()) do
   redis.call('ZREM', cooling, each.id)
   redis.call('ZADD', order, exact(each.due), each.id)
@@ -336,6 +376,14 @@ for _, facts in ipairs(picked) do
 end
 redis.call('ZADD', order, unpack(scores))
 redis.call('HSET', clock, upstream, exact(at))
+for about, c in pairs(probed) do
+  if c.allow > ALL then -- those of before have not failed: it is over
+    redis.call('HDEL', causes, about)
+  else
+    redis.call('HSET', causes, about, c.since .. ' ' .. string.format('%.0f %.0f', c.began, c.ends) .. ' ' .. c.failures .. ' ' ..
+      string.format('%d %d', c.allow, c.left - #picks))
+  end
+end
 
 local answer = { 'granted', now }
 for _, each in ipairs(picks) do

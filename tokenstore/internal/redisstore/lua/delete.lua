@@ -5,6 +5,7 @@
 -- KEYS[4] hash alias to token id
 -- KEYS[5] hash fingerprints: `<upstream> <fingerprint>` to token id
 -- KEYS[6] hash trash: the token as it was
+-- KEYS[7] stream history of the token
 -- DYNKEY zset c1:{pool}:order:<upstream>
 -- DYNKEY zset c1:{pool}:cooling:<upstream>
 -- ARGV[1] id token id
@@ -18,6 +19,7 @@
 -- RETURN {'conflict', version}: it has another version
 
 local ids, token, inflight, aliases, fingerprints, trash = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local history = KEYS[7]
 local id, version, order_prefix, cooling_prefix, channel = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local trash_ms = ARGV[6]
 
@@ -27,6 +29,7 @@ if version ~= '0' and version ~= f[1] then return { 'conflict', f[1] } end
 
 redis.call('RENAME', token, trash)
 redis.call('PEXPIRE', trash, trash_ms)
+redis.call('PEXPIRE', history, trash_ms)
 redis.call('DEL', inflight)
 redis.call('ZREM', ids, id)
 redis.call('ZREM', order_prefix .. f[4], id)

@@ -8,6 +8,7 @@
 -- KEYS[5] hash fingerprints: `<upstream> <fingerprint>` to token id
 -- KEYS[6] hash upstreams: name to record
 -- KEYS[7] hash clock: upstream to virtual time
+-- KEYS[8] stream history of the token
 -- DYNKEY zset c1:{pool}:order:<upstream>
 -- DYNKEY zset c1:{pool}:cooling:<upstream>
 -- ARGV[1] id token id
@@ -21,7 +22,7 @@
 -- RETURN {'upstream', name}: its upstream is gone
 
 local ids, token, trash, aliases, fingerprints = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local upstreams, clock = KEYS[6], KEYS[7]
+local upstreams, clock, history = KEYS[6], KEYS[7], KEYS[8]
 local id, order_prefix, cooling_prefix, channel = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
 local f = redis.call('HMGET', trash, 'upstream', 'alias', 'fingerprint', 'created', 'enabled', 'cooling', 'phase')
@@ -42,6 +43,7 @@ while redis.call('ZCOUNT', ids, created, created) > 0 do
 end
 redis.call('RENAME', trash, token)
 redis.call('PERSIST', token)
+redis.call('PERSIST', history)
 redis.call('HDEL', token, 'due')
 redis.call('HSET', token, 'created', created)
 redis.call('HINCRBY', token, 'epoch', 1)

@@ -2,21 +2,28 @@
 -- from before its token's last change of epoch frees its place and is counted,
 -- but says nothing of the token as it is now. A success ends a new token's
 -- quarantine; one that is being probed it opens further, and at last ends the streak.
--- KEYS[1] hash clock: upstream to virtual time; places the script in its slot
+-- A success also speaks against a cause of failure that tokens would share.
+-- KEYS[1] hash clock: `guard:<upstream>` to the ms until which there is something to speak against
 -- DYNKEY hash c1:{pool}:token:<id>
 -- DYNKEY zset c1:{pool}:inflight:<id>
 -- DYNKEY zset c1:{pool}:order:<upstream>
 -- DYNKEY zset c1:{pool}:cooling:<upstream>
+-- DYNKEY hash c1:{pool}:window:<upstream>
+-- DYNKEY hash c1:{pool}:causes:<upstream>
 -- ARGV[1] token_prefix key prefix
 -- ARGV[2] inflight_prefix key prefix
 -- ARGV[3] order_prefix key prefix
 -- ARGV[4] cooling_prefix key prefix
 -- ARGV[5] channel where freed capacity is told
--- ARGV[6...] per lease: token id, lease id, effect (unused, success, neutral, failure), last_error text
+-- ARGV[6] window_prefix key prefix
+-- ARGV[7] causes_prefix key prefix
+-- ARGV[8] calm_ms ms after its end for which a cause is not seen again
+-- ARGV[9...] per lease: token id, lease id, effect (unused, success, neutral, failure), last_error text, model id
 -- RETURN per lease: live (1 or 0), upstream name, epoch, past: '' or '<streak> <streak for the model, of a probe> <cause>'
 
-local token_prefix, inflight_prefix = ARGV[1], ARGV[2]
+local clock, token_prefix, inflight_prefix = KEYS[1], ARGV[1], ARGV[2]
 local order_prefix, cooling_prefix, channel = ARGV[3], ARGV[4], ARGV[5]
+local window_prefix, causes_prefix, calm_ms = ARGV[6], ARGV[7], tonumber(ARGV[8])
 
 local time = redis.call('TIME')
 -- Text, because turning numbers into arguments is slow.
@@ -93,8 +100,36 @@ local function count(t, effect, detail, current)
   end
 end
 
+-- Whether there is something of the upstream to speak against.
+local guarded = {}
+local function guard(upstream)
+  if guarded[upstream] == nil then
+    guarded[upstream] = number(redis.call('HGET', clock, 'guard:' .. upstream)) > number(now)
+  end
+  return guarded[upstream]
+end
+
+-- A token has served the model. A request that was under way before a cause was seen
+-- says nothing of it.
+local freed = {}
+local function serves(t, lease, model)
+  local window, causes = window_prefix .. t.upstream, causes_prefix .. t.upstream
+  if redis.call('EXISTS', window) == 1 and redis.call('HSETNX', window, 'well ' .. model .. ' ' .. t.id, '1') == 1 then
+    redis.call('HINCRBY', window, 'well ' .. model, 1)
+  end
+  local s, us = string.match(lease, '^%d+%-(%d+)(%d%d%d%d%d%d)%-')
+  local f = redis.call('HGETALL', causes)
+  for i = 1, #f, 2 do
+    local since = string.match(f[i + 1], '^(%d+) ')
+    if string.match(f[i], '^%S+ (.*)$') == model and since and s and tonumber(s) * 1000 + math.floor(tonumber(us) / 1000) >= tonumber(since) then
+      redis.call('HSET', causes, f[i], 'calm ' .. string.format('%.0f', tonumber(now) + calm_ms))
+      freed[t.upstream] = true
+    end
+  end
+end
+
 local answer = {}
-for i = 6, #ARGV, 4 do
+for i = 9, #ARGV, 5 do
   local id, lease, effect, detail = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local t = token_of(id)
   local live = redis.call('ZREM', inflight_prefix .. id, lease)
@@ -108,6 +143,7 @@ for i = 6, #ARGV, 4 do
     end
     local probe = string.byte(lease, -1) == P
     if probe then model_streak = end_probe(t, lease, effect) end
+    if effect == 'success' and guard(t.upstream) then serves(t, lease, ARGV[i + 4]) end
     t.freed = t.freed or t.cap > 0 or t.opened or t.phase ~= '' or probe
   end
   answer[#answer + 1] = live
@@ -117,7 +153,6 @@ for i = 6, #ARGV, 4 do
   answer[#answer + 1] = clean and '' or string.format('%d %d %s', t.streak, model_streak, t.cause)
 end
 
-local freed = {}
 for _, t in ipairs(tokens) do
   local token = token_prefix .. t.id
   if t.used > 0 then

@@ -1,0 +1,102 @@
+package adminapi
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"carousel.internal/gateway/internal/jsonapi"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// transition is something that happened to a token by itself, or was taken back.
+type transition struct {
+	At *time.Time `json:"at"`
+	// Kind is cooling, parked, undone or released.
+	Kind string `json:"kind"`
+	// Class is that of the failure, such as rate_limit.
+	Class *string `json:"class"`
+	// Model is null where it is about the whole token.
+	Model *string    `json:"model"`
+	Until *time.Time `json:"until"`
+	// What led to it: null where it was taken back.
+	RequestID *string `json:"request_id"`
+	Detail    *string `json:"detail"`
+	Replica   *string `json:"replica"`
+	// By is who took it back: admin, or guard when tokens failed alike.
+	By *string `json:"by"`
+}
+
+// GET /admin/api/tokens/{id}/transitions
+func (a *API) listTransitions(c *gin.Context) error {
+	if q := queryOf(c); q.err != nil {
+		return q.err
+	}
+	ctx, cancel := a.call(c)
+	defer cancel()
+	listed, err := a.Tokens.ListTransitions(ctx, &tokenstorev1.ListTransitionsRequest{Id: c.Param("id")})
+	if err != nil {
+		return jsonapi.StoreError(err)
+	}
+	transitions := make([]transition, 0, len(listed.GetTransitions()))
+	for _, each := range listed.GetTransitions() {
+		transitions = append(transitions, transition{
+			At: timeOf(each.GetAt()), Kind: each.GetKind(), Class: textOrNull(each.GetClass()), Model: textOrNull(each.GetModel()),
+			Until: timeOf(each.GetUntil()), RequestID: textOrNull(each.GetRequestId()), Detail: textOrNull(each.GetDetail()),
+			Replica: textOrNull(each.GetReplica()), By: textOrNull(each.GetBy()),
+		})
+	}
+	return jsonapi.Answer(c, http.StatusOK, struct {
+		Transitions []transition `json:"transitions"`
+	}{transitions})
+}
+
+// POST /admin/api/transitions/undo
+func (a *API) undoTransitions(c *gin.Context) error {
+	var body struct {
+		Class    string     `json:"class"`
+		From     *time.Time `json:"from"`
+		To       *time.Time `json:"to"`
+		Upstream string     `json:"upstream"`
+	}
+	if err := a.decode(c, &body); err != nil {
+		return err
+	}
+	switch {
+	case body.Class == "":
+		return jsonapi.Invalid("class", "the class of the failures is missing, such as auth")
+	case body.From == nil:
+		return jsonapi.Invalid("from", "the time is missing from which on transitions are undone")
+	case body.To != nil && body.To.Before(*body.From):
+		return jsonapi.Invalid("to", "it is before from")
+	}
+	request := &tokenstorev1.UndoTransitionsRequest{Class: body.Class, From: timestamppb.New(*body.From), Upstream: body.Upstream}
+	if body.To != nil {
+		request.To = timestamppb.New(*body.To)
+	}
+	ctx, cancel := a.bulkCall(c)
+	defer cancel()
+	undone, err := a.Tokens.UndoTransitions(ctx, request)
+	if err != nil {
+		return jsonapi.StoreError(err)
+	}
+	a.audit(c, "transitions undone", "class", body.Class, "upstream", body.Upstream, "from", body.From, "to", body.To, "count", undone.GetCount())
+	return jsonapi.Answer(c, http.StatusOK, struct {
+		Count uint32 `json:"count"`
+	}{undone.GetCount()})
+}
+
+// POST /admin/api/tokens/{id}/release
+func (a *API) releaseToken(c *gin.Context) error {
+	id := c.Param("id")
+	ctx, cancel := a.call(c)
+	defer cancel()
+	released, err := a.Tokens.ReleaseToken(ctx, &tokenstorev1.ReleaseTokenRequest{Id: id})
+	if err != nil {
+		return jsonapi.StoreError(err)
+	}
+	a.audit(c, "token released", "token_id", id)
+	return answerVersioned(c, http.StatusOK, tokenOf(released.GetToken()), released.GetToken().GetVersion())
+}

@@ -1,0 +1,44 @@
+package grpcapi
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/redisstore"
+)
+
+// byAdmin is who takes something back where the caller does not say.
+const byAdmin = "admin"
+
+// ListTransitions implements TokenService.
+func (s *TokenServer) ListTransitions(
+	ctx context.Context, request *tokenstorev1.ListTransitionsRequest,
+) (*tokenstorev1.ListTransitionsResponse, error) {
+	transitions, err := s.store.Transitions(ctx, request.GetId())
+	return &tokenstorev1.ListTransitionsResponse{Transitions: transitions}, err
+}
+
+// UndoTransitions implements TokenService.
+func (s *TokenServer) UndoTransitions(
+	ctx context.Context, request *tokenstorev1.UndoTransitionsRequest,
+) (*tokenstorev1.UndoTransitionsResponse, error) {
+	undo := redisstore.Undo{
+		Upstream: request.GetUpstream(), Class: request.GetClass(), From: request.GetFrom().AsTime(), To: time.Now(),
+		By: cmp.Or(request.GetBy(), byAdmin),
+	}
+	if request.GetTo() != nil {
+		undo.To = request.GetTo().AsTime()
+	}
+	count, err := s.store.UndoTransitions(ctx, undo)
+	return &tokenstorev1.UndoTransitionsResponse{Count: uint32(count)}, err //nolint:gosec // at most some for each token
+}
+
+// ReleaseToken implements TokenService.
+func (s *TokenServer) ReleaseToken(
+	ctx context.Context, request *tokenstorev1.ReleaseTokenRequest,
+) (*tokenstorev1.ReleaseTokenResponse, error) {
+	released, err := s.store.ReleaseToken(ctx, request.GetId(), cmp.Or(request.GetBy(), byAdmin))
+	return &tokenstorev1.ReleaseTokenResponse{Token: released}, err
+}

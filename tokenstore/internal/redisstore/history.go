@@ -1,0 +1,132 @@
+package redisstore
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"carousel.internal/proto/rpcerr"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+var (
+	undoScript    = newScript("undo")
+	releaseScript = newScript("release")
+)
+
+// keepTransitions bounds the history of a token.
+const keepTransitions = 32
+
+// Undo says which transitions are to be undone.
+type Undo struct {
+	// Upstream is empty for all.
+	Upstream string
+	// Class is that of the outcomes which led to them.
+	Class    string
+	From, To time.Time
+	// By is who wants it, for the history.
+	By string
+}
+
+// Transitions answers a token's history, newest first.
+func (s *Store) Transitions(ctx context.Context, id string) ([]*tokenstorev1.Transition, error) {
+	if _, err := s.read(ctx, id); err != nil {
+		return nil, err
+	}
+	entries, err := s.client.XRevRangeN(ctx, historyKey(id), "+", "-", keepTransitions).Result()
+	if err != nil {
+		return nil, storeError("read a history", err)
+	}
+	transitions := make([]*tokenstorev1.Transition, len(entries))
+	for i, entry := range entries {
+		transitions[i] = transitionFrom(entry)
+	}
+	return transitions, nil
+}
+
+func transitionFrom(entry redis.XMessage) *tokenstorev1.Transition {
+	f := fields{}
+	for name, value := range entry.Values {
+		f[name], _ = value.(string)
+	}
+	stamp, _, _ := strings.Cut(entry.ID, "-")
+	at, _ := strconv.ParseInt(stamp, 10, 64) // Redis's own id
+	return &tokenstorev1.Transition{
+		At: timestamppb.New(time.UnixMilli(at)), Kind: f["kind"], Class: f["class"], Model: f["model"],
+		Until: timestamp(f.time("until")), RequestId: f["request"], Detail: f["detail"], Replica: f["replica"], By: f["by"],
+	}
+}
+
+// UndoTransitions undoes what a class of outcome did to tokens within a time, and
+// answers how many transitions that were.
+func (s *Store) UndoTransitions(ctx context.Context, undo Undo) (int, error) {
+	if undo.Class == "" || undo.To.Before(undo.From) {
+		return 0, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "a class of outcome and a time are needed, the time's end after its begin")
+	}
+	byUpstream := map[string][]string{}
+	if err := s.each(ctx, func(t *stored) error {
+		if undo.Upstream == "" || t.upstream == undo.Upstream {
+			byUpstream[t.upstream] = append(byUpstream[t.upstream], t.id)
+		}
+		return nil
+	}); err != nil {
+		return 0, err
+	}
+	undone := 0
+	for upstream, tokens := range byUpstream {
+		undo.Upstream = upstream
+		n, err := s.UndoFor(ctx, undo, tokens)
+		undone += n
+		if err != nil {
+			return undone, err
+		}
+	}
+	return undone, s.barrier.Sync(ctx)
+}
+
+// UndoFor is UndoTransitions for these tokens of one upstream. It does not wait for
+// the disk.
+func (s *Store) UndoFor(ctx context.Context, undo Undo, tokens []string) (int, error) {
+	undone := 0
+	for len(tokens) > 0 {
+		round := s.batch()
+		calls := make([]*call, min(len(tokens), pageSize))
+		for i := range calls {
+			id := tokens[i]
+			keys := []string{tokenKey(id), orderKey(undo.Upstream), coolingKey(undo.Upstream), historyKey(id), clockKey()}
+			calls[i] = round.add(undoScript, keys, id, undo.Class, undo.From.UnixMilli(), undo.To.UnixMilli(), undo.By, keepTransitions, poolChannel)
+		}
+		if err := round.exec(ctx); err != nil {
+			return undone, storeError("undo transitions", err)
+		}
+		for _, each := range calls {
+			n, _ := each.reply.Int() // exec has answered the errors
+			undone += n
+		}
+		tokens = tokens[len(calls):]
+	}
+	return undone, nil
+}
+
+// ReleaseToken brings a token back that cools, is probed or is parked.
+func (s *Store) ReleaseToken(ctx context.Context, id, by string) (*tokenstorev1.Token, error) {
+	if !tokenIDForm.MatchString(id) {
+		return nil, noToken(id)
+	}
+	released, err := releaseScript.run(ctx, s.client, []string{tokenKey(id), historyKey(id), clockKey()},
+		id, orderKeyPrefix(), coolingKeyPrefix(), by, keepTransitions, poolChannel).Bool()
+	if err != nil {
+		return nil, storeError("release a token", err)
+	}
+	if !released {
+		return nil, noToken(id)
+	}
+	if err := s.barrier.Sync(ctx); err != nil {
+		return nil, err
+	}
+	return s.Token(ctx, id)
+}

@@ -1,0 +1,170 @@
+package redisstore
+
+import (
+	"testing"
+	"time"
+
+	"carousel.internal/proto/rpcerr"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/token"
+)
+
+// blame makes a token cool or parks it.
+func blame(t *testing.T, store *Store, id string, transition Transition) {
+	t.Helper()
+	read, err := store.read(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transition.TokenID, transition.Upstream, transition.Epoch = id, read.upstream, read.epoch
+	if changed, err := store.Apply(t.Context(), transition); err != nil || !changed {
+		t.Fatal(changed, err)
+	}
+}
+
+func stateOf(t *testing.T, store *Store, id string) tokenstorev1.TokenState {
+	t.Helper()
+	got, err := store.Token(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got.GetState()
+}
+
+const (
+	ready       = tokenstorev1.TokenState_TOKEN_STATE_READY
+	quarantined = tokenstorev1.TokenState_TOKEN_STATE_QUARANTINED
+	parked      = tokenstorev1.TokenState_TOKEN_STATE_PARKED
+	coolingNow  = tokenstorev1.TokenState_TOKEN_STATE_COOLING
+)
+
+// A transition keeps what led to it; the history is bounded, and goes with its token.
+func TestHistory(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		id := create(t, store, draft("cursor", "T1")).GetId()
+		evidence := Evidence{RequestID: "req-1", AskedModel: "m", Detail: "429: slow down", Replica: "g1"}
+		blame(t, store, id, Transition{Class: "rate_limit", CoolFor: time.Hour, Streak: 1, Evidence: evidence})
+		got, err := store.Transitions(ctx, id)
+		if err != nil || len(got) != 1 {
+			t.Fatal(got, err)
+		}
+		first := got[0]
+		if first.GetKind() != "cooling" || first.GetClass() != "rate_limit" || first.GetRequestId() != "req-1" || first.GetDetail() != "429: slow down" ||
+			first.GetReplica() != "g1" || first.GetModel() != "" || time.Since(first.GetAt().AsTime()).Abs() > time.Minute ||
+			time.Until(first.GetUntil().AsTime()) < 59*time.Minute {
+			t.Errorf("%v", first)
+		}
+		for range keepTransitions + 5 {
+			if _, err := store.ReleaseToken(ctx, id, "admin"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err = store.Transitions(ctx, id); err != nil || len(got) != keepTransitions || got[0].GetBy() != "admin" {
+			t.Errorf("%d, %v", len(got), err)
+		}
+		if err := store.DeleteToken(ctx, id, 0); err != nil {
+			t.Fatal(err)
+		}
+		_, err = store.Transitions(ctx, id)
+		wantReason(t, err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND)
+		if ttl := store.client.PTTL(ctx, historyKey(id)).Val(); ttl <= 0 || ttl > trashTTL {
+			t.Errorf("the history of a deleted token is kept for %v", ttl)
+		}
+		if _, err := store.RestoreToken(ctx, id); err != nil {
+			t.Fatal(err)
+		}
+		if got, err = store.Transitions(ctx, id); err != nil || len(got) != keepTransitions || store.client.PTTL(ctx, historyKey(id)).Val() > 0 {
+			t.Errorf("restored: %d, %v", len(got), err)
+		}
+	})
+}
+
+// Transitions are undone by cause and time; what else has happened stays.
+func TestUndo(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		add := func(upstream, secret string) string { return create(t, store, draft(upstream, secret)).GetId() }
+		fresh, bad, limited, elsewhere := add("cursor", "fresh"), add("cursor", "bad"), add("cursor", "limited"), add("openai", "elsewhere")
+		for _, id := range []string{bad, limited, elsewhere} {
+			if err := store.client.HDel(ctx, tokenKey(id), "phase").Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		from := time.Now().Add(-time.Second)
+		auth := Transition{Class: "auth", Streak: 1, CoolFor: time.Hour}
+		blame(t, store, fresh, auth)
+		blame(t, store, bad, auth)
+		blame(t, store, bad, Transition{Class: "auth", Streak: 4}) // parked
+		blame(t, store, bad, Transition{Class: "auth", Streak: 1, CoolFor: time.Hour, Model: "m"})
+		blame(t, store, limited, Transition{Class: "rate_limit", Streak: 1, CoolFor: time.Hour})
+		blame(t, store, elsewhere, auth)
+		if got := stateOf(t, store, bad); got != parked {
+			t.Fatal(got)
+		}
+		undo := func(upstream, class string, from, to time.Time, want int) {
+			t.Helper()
+			got, err := store.UndoTransitions(ctx, Undo{Upstream: upstream, Class: class, From: from, To: to, By: "admin"})
+			if err != nil || got != want {
+				t.Errorf("undid %d, %v, want %d", got, err, want)
+			}
+		}
+		later := time.Now().Add(time.Minute)
+		undo("cursor", "auth", from.Add(-time.Hour), from, 0)
+		undo("cursor", "quota", from, later, 0)
+		undo("cursor", "auth", from, later, 4)
+		undo("cursor", "auth", from, later, 0) // once
+		for id, want := range map[string]tokenstorev1.TokenState{fresh: quarantined, bad: ready, limited: coolingNow, elsewhere: coolingNow} {
+			if got := stateOf(t, store, id); got != want {
+				t.Errorf("%s: %v, want %v", id, got, want)
+			}
+		}
+		taken, _, err := store.Acquire(ctx, Wanted{Upstream: "cursor", Model: "m", Count: 2, TTL: time.Minute})
+		if err != nil || len(taken) != 2 || taken[0].TokenID == taken[1].TokenID {
+			t.Errorf("not in the rotation: %v, %v", taken, err)
+		}
+		undo("", "auth", from, later, 1)
+		if got := stateOf(t, store, elsewhere); got != ready {
+			t.Errorf("elsewhere: %v", got)
+		}
+		// What an admin has done since stays.
+		blame(t, store, limited, Transition{Class: "quota", Streak: 1, CoolFor: 2 * time.Hour})
+		for _, on := range []bool{false, true} {
+			if _, err := store.UpdateToken(ctx, limited, token.Fields{Enabled: on}, []string{token.Enabled}, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		undo("", "quota", from, later, 0)
+		_, err = store.UndoTransitions(ctx, Undo{From: from, To: later})
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT)
+	})
+}
+
+func TestReleaseToken(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		id := trusted(t, store, create(t, store, draft("cursor", "T1")))
+		wanted := Wanted{Upstream: "cursor", Model: "m", Count: 3, TTL: time.Minute}
+		for name, transition := range map[string]Transition{
+			"cooling": {Class: "quota", Streak: 3, CoolFor: time.Hour}, "parked": {Class: "auth", Streak: 4},
+			"cooling for a model": {Class: "model_not_allowed", Streak: 1, CoolFor: time.Hour, Model: "m"},
+		} {
+			blame(t, store, id, transition)
+			if got, err := store.ReleaseToken(ctx, id, "admin"); err != nil || got.GetState() != ready {
+				t.Errorf("%s: %v, %v", name, got, err)
+			}
+			taken, _, err := store.Acquire(ctx, wanted)
+			if err != nil || len(taken) != 3 {
+				t.Errorf("%s: %v, %v", name, taken, err)
+			}
+		}
+		for _, unknown := range []string{"t0000000000000000", "x"} {
+			if _, err := store.ReleaseToken(ctx, unknown, "admin"); !rpcerr.Is(err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND) {
+				t.Errorf("%s: %v", unknown, err)
+			}
+		}
+	})
+}

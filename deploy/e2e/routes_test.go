@@ -26,7 +26,7 @@ var configShape = object{"status": text("success"), "message": "string", "data":
 var logEntryShape = object{
 	"id": "string", "replica": "string", "started_at": "string", "total_ms": "number?", "first_byte_ms": "number?", "model": "string",
 	"upstream": "string?", "token_id": "string?", "token_alias": "string?", "token_fingerprint": "string?", "token": "string?", "stream": "bool",
-	"status": "string", "http_status": "number", "error": "string?", "error_kind": "string?", "end_reason": "string", "attempts": "number",
+	"status": "string", "http_status": "number", "error": "string?", "error_kind": "string?", "end_reason": "string", "attempts": "number", "fallback_model": "string?",
 	"prompt_tokens": "number", "completion_tokens": "number", "usage_source": "string", "prompt": "string?", "prompt_cut": "bool",
 }
 
@@ -118,6 +118,12 @@ func referenceCalls() []call {
 		{name: "unknown path", method: "POST", path: "/config", access: admin, body: `{"action":"update","path":"/etc/passwd","content":"x","content_type":"text"}`, status: 400},
 		{name: "unknown content type", method: "POST", path: "/config", access: admin, body: `{"action":"update","path":"/logs","content":"x","content_type":"pdf"}`, status: 400},
 		{name: "wrong type", method: "POST", path: "/config", access: admin, body: `{"action":"update","enable_slow_pool":"yes"}`, status: 400},
+		{name: "wrong type of the content", method: "POST", path: "/config", access: admin, body: `{"action":"update","path":"/logs","content":7,"content_type":"text"}`, status: 400},
+		{name: "oversized content", method: "POST", path: "/config", access: admin, body: `{"action":"update","path":"/logs","content":"` + strings.Repeat("x", 300<<10) + `","content_type":"text"}`, status: 413},
+		{name: "invalid UTF-8", method: "POST", path: "/config", access: admin, body: "{\"action\":\"update\",\"path\":\"/logs\",\"content\":\"\xff\",\"content_type\":\"text\"}", status: 400},
+		{name: "one good and one bad", method: "POST", path: "/config", access: admin, body: `{"action":"update","enable_slow_pool":true,"path":"/nowhere","content":"x","content_type":"text"}`, status: 400},
+		{name: "unknown path to reset", method: "POST", path: "/config", access: admin, body: `{"action":"reset","path":"/nowhere"}`, status: 400},
+		{name: "no JSON", method: "POST", path: "/config", access: admin, body: `action=get`, status: 400},
 		{name: "wrong enum", method: "POST", path: "/config", access: admin, body: `{"action":"update","vision_ability":"everything"}`, status: 400},
 		{name: "stale", method: "POST", path: "/config", access: admin, body: `{"action":"update","enable_slow_pool":true,"version":999999}`, status: 409},
 
@@ -219,7 +225,11 @@ func TestEveryRoute(t *testing.T) {
 				c.checkAccess(t, gateway)
 				return // with a session: the browser's test
 			}
+			before := stored(t, gateway)
 			c.check(t, send(t, gateway, c.method, c.path, key, c.body, c.header))
+			if c.status >= http.StatusBadRequest && stored(t, gateway) != before {
+				t.Error("something has changed although the request was refused")
+			}
 			if c.access == admin && c.name == "" {
 				c.checkAccess(t, gateway)
 			}
@@ -229,6 +239,17 @@ func TestEveryRoute(t *testing.T) {
 		})
 	}
 	checkWrongMethods(t, gateway, calls, ids)
+}
+
+// stored is everything that an admin can write.
+func stored(t *testing.T, gateway *stack.Gateway) string {
+	t.Helper()
+	var all strings.Builder
+	for _, path := range []string{"/admin/api/settings", "/admin/api/pages", "/admin/api/upstreams", "/admin/api/tokens/export?format=json"} {
+		all.Write(send(t, gateway, http.MethodGet, path, stack.AdminToken, "", nil).body)
+	}
+	all.Write(send(t, gateway, http.MethodPost, "/get-tokeninfo", stack.AdminToken, "", nil).body)
+	return all.String()
 }
 
 // sameRoute brings paths of one route to one spelling.

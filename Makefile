@@ -151,7 +151,7 @@ tidy-check: ## Is every go.mod tidy?
 docs-check: ## Does every relative link in the documents lead somewhere?
 	@echo "docs-check"
 	@git ls-files --cached --others --exclude-standard '*.md' | { broken=0; while read -r file; do \
-	  for link in $$({ grep -o '](\([^)# ]*\)' "$$file" || true; } | cut -c3- | { grep -v '^[a-z]*:' || true; }); do \
+	  for link in $$({ grep -oE '\]\([^)# ]*|src="[^"]*' "$$file" || true; } | sed 's/^](//; s/^src="//' | { grep -v '^[a-z]*:' || true; }); do \
 	    [[ -e "$$(dirname "$$file")/$$link" ]] || { echo "$$file: broken link $$link" >&2; broken=1; }; \
 	  done; \
 	done; exit $$broken; }

@@ -77,7 +77,7 @@ func (unlink) Transform(document *ast.Document, _ text.Reader, _ parser.Context)
 	})
 	for _, node := range inside {
 		parent := node.Parent()
-		if _, picture := node.(*ast.Image); !picture {
+		if _, link := node.(*ast.Link); link {
 			for child := node.FirstChild(); child != nil; child = node.FirstChild() {
 				parent.InsertBefore(parent, node, child)
 			}
@@ -89,8 +89,8 @@ func (unlink) Transform(document *ast.Document, _ text.Reader, _ parser.Context)
 func leadsInside(node ast.Node) bool {
 	var destination []byte
 	switch link := node.(type) {
-	case *ast.Image:
-		return true // the page asks no other host for anything
+	case *ast.Image, *ast.HTMLBlock, *ast.RawHTML:
+		return true // pictures: no gateway has them
 	case *ast.Link:
 		destination = link.Destination
 	default:

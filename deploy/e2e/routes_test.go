@@ -201,7 +201,7 @@ func adminCalls() []call {
 		{name: "wrong step", method: "GET", path: "/admin/api/stats?step=fast", access: admin, status: 400},
 		{method: "GET", path: "/admin/api/fleet", access: admin, status: 200},
 		{method: "GET", path: "/admin/api/explain?model=gpt-test", access: admin, status: 200, shape: object{
-			"model": "string", "upstream": "string", "chosen": "string?", "as_of": "string",
+			"model": "string", "upstream": "string", "chosen": "string?", "as_of": "string", "cause": "string?", "cause_until": "string?",
 			"candidates": list{object{"token_id": "string", "alias": "string", "excluded_by": "string?", "until": "string?", "score": "number"}},
 		}},
 		{name: "unknown model", method: "GET", path: "/admin/api/explain?model=nope", access: admin, status: 400},

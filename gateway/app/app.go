@@ -140,6 +140,12 @@ func (g *Gateway) assemble() {
 		Options: func() upstream.Options { return optionsOf(g.config.Settings()) },
 		Log:     g.log,
 	})
+	audit := tokenstorev1.NewAuditServiceClient(g.conn)
+	keep := func(ctx context.Context, entry *tokenstorev1.AuditEntry) error {
+		entry.Replica = g.replica
+		_, err := audit.RecordAudit(ctx, &tokenstorev1.RecordAuditRequest{Entry: entry})
+		return err
+	}
 	admin := adminapi.New(adminapi.Deps{
 		Gate:             gate,
 		Tokens:           tokenstorev1.NewTokenServiceClient(g.conn),
@@ -150,7 +156,9 @@ func (g *Gateway) assemble() {
 		Fleet:            g.fleet.Last,
 		Resolve:          g.resolve,
 		ValidateUpstream: g.catalog.Validate,
+		Audit:            audit,
 		Log:              g.log,
+		Keep:             keep,
 		Timeout:          cfg.StoreTimeout,
 		BodyLimit:        cfg.BodyLimit(),
 	})
@@ -176,6 +184,7 @@ func (g *Gateway) assemble() {
 		BuiltIn:    site.BuiltIn(),
 		OpenReload: cfg.AllowOpenReload,
 		Log:        g.log,
+		Keep:       keep,
 		Timeout:    cfg.StoreTimeout,
 		BodyLimit:  cfg.BodyLimit(),
 	})

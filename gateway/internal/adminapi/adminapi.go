@@ -62,6 +62,11 @@ type Leases interface {
 	Explain(context.Context, *tokenstorev1.ExplainRequest, ...grpc.CallOption) (*tokenstorev1.ExplainResponse, error)
 }
 
+// AuditLog is the tokenstore's record of what admins did.
+type AuditLog interface {
+	ListAudit(context.Context, *tokenstorev1.ListAuditRequest, ...grpc.CallOption) (*tokenstorev1.ListAuditResponse, error)
+}
+
 // Accounts asks upstreams about the accounts behind tokens.
 type Accounts interface {
 	// Account answers what is recorded, and asks where that is missing or old, or,
@@ -78,6 +83,7 @@ type Deps struct {
 	Logs     RequestLog
 	Leases   Leases
 	Accounts Accounts
+	Audit    AuditLog
 	// Fleet answers what the tokenstore said last of all gateways; nil while it says
 	// nothing.
 	Fleet func() *tokenstorev1.BeatResponse
@@ -88,6 +94,8 @@ type Deps struct {
 	ValidateUpstream func(upstream.Config) error
 	// Log gets one audit line for each write and each export.
 	Log *slog.Logger
+	// Keep stores the audit lines.
+	Keep jsonapi.Keep
 	// BodyLimit bounds a request's body in bytes.
 	BodyLimit int64
 	// Timeout bounds a call of the tokenstore; imports and exports get twelve
@@ -150,6 +158,7 @@ func (a *API) Routes(router gin.IRouter) {
 	get(api, "/stats", a.stats)
 	get(api, "/fleet", a.fleet)
 	get(api, "/explain", a.explain)
+	get(api, "/audit", a.listAudit)
 
 	// Where the reference system had it, with the admin token that it did not ask for.
 	get(router.Group("", a.authorize), "/get-user-info", a.getUserInfo)
@@ -192,5 +201,5 @@ func (a *API) bulkCall(c *gin.Context) (context.Context, context.CancelFunc) {
 
 // audit notes who did what to what.
 func (a *API) audit(c *gin.Context, action string, attrs ...any) {
-	jsonapi.Audit(c, a.Log, action, attrs...)
+	jsonapi.Audit(c, a.Log, a.Keep, action, attrs...)
 }

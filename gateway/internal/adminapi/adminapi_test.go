@@ -44,6 +44,8 @@ type store struct {
 	err     error
 	answers []proto.Message
 	asked   proto.Message
+	// kept are the audit entries that were stored.
+	kept []*tokenstorev1.AuditEntry
 	// refreshed tells that a new answer about an account was insisted on.
 	refreshed bool
 	left      time.Duration // until the call's deadline
@@ -88,6 +90,10 @@ func (s *store) UpdateToken(ctx context.Context, r *tokenstorev1.UpdateTokenRequ
 
 func (s *store) DeleteToken(ctx context.Context, r *tokenstorev1.DeleteTokenRequest, _ ...grpc.CallOption) (*tokenstorev1.DeleteTokenResponse, error) {
 	return ask[*tokenstorev1.DeleteTokenResponse](ctx, s, r)
+}
+
+func (s *store) ListAudit(ctx context.Context, r *tokenstorev1.ListAuditRequest, _ ...grpc.CallOption) (*tokenstorev1.ListAuditResponse, error) {
+	return ask[*tokenstorev1.ListAuditResponse](ctx, s, r)
 }
 
 func (s *store) ListTransitions(ctx context.Context, r *tokenstorev1.ListTransitionsRequest, _ ...grpc.CallOption) (*tokenstorev1.ListTransitionsResponse, error) {
@@ -189,6 +195,10 @@ func newStore() *store {
 		&tokenstorev1.UpdateTokenResponse{Token: cooling},
 		&tokenstorev1.DeleteTokenResponse{},
 		&tokenstorev1.RestoreTokenResponse{Token: cooling},
+		&tokenstorev1.ListAuditResponse{NextCursor: "7-0", Entries: []*tokenstorev1.AuditEntry{{
+			At: moment, Action: "token deleted", Actor: "api 192.0.2.1", RemoteIp: "192.0.2.1", RequestId: "r1", Replica: "g1",
+			Details: map[string]string{"token_id": "t1"},
+		}, {At: moment, Action: "tokens exported"}}},
 		&tokenstorev1.ReleaseTokenResponse{Token: cooling},
 		&tokenstorev1.UndoTransitionsResponse{Count: 3},
 		&tokenstorev1.ListTransitionsResponse{Transitions: []*tokenstorev1.Transition{
@@ -227,7 +237,11 @@ func send(t *testing.T, s *store, method, path, authorization, body string, head
 	logger := slog.New(slog.NewJSONHandler(log, nil))
 	gate := auth.New(secret.New("right"), nil)
 	api := adminapi.New(adminapi.Deps{
-		Gate: gate, Tokens: s, Config: s, Logs: s, Leases: s, Accounts: s, Fleet: func() *tokenstorev1.BeatResponse { return beat }, Log: logger, BodyLimit: 1 << 20,
+		Gate: gate, Tokens: s, Config: s, Logs: s, Leases: s, Accounts: s, Audit: s, Fleet: func() *tokenstorev1.BeatResponse { return beat }, Log: logger, BodyLimit: 1 << 20,
+		Keep: func(_ context.Context, entry *tokenstorev1.AuditEntry) error {
+			s.kept = append(s.kept, entry)
+			return nil
+		},
 		Resolve: func(model string) (string, string, error) {
 			if model == "nope" {
 				return "", "", chat.Errorf(chat.ModelNotSupported, "Model %q is not supported", model)
@@ -292,6 +306,7 @@ var routes = []struct {
 	{"GET", "/admin/api/logs/chatcmpl-1", "", 200, logKeys, false},
 	{"GET", "/admin/api/stats", "", 200, []string{"buckets"}, false},
 	{"GET", "/admin/api/fleet", "", 200, []string{"active_requests", "log", "pools", "replicas", "started_at", "total_requests"}, false},
+	{"GET", "/admin/api/audit?limit=5", "", 200, []string{"entries", "next"}, false},
 	{"GET", "/admin/api/explain?model=gpt-4o", "", 200, []string{"as_of", "candidates", "cause", "cause_until", "chosen", "model", "upstream"}, false},
 }
 
@@ -370,8 +385,8 @@ func TestRoutes(t *testing.T) {
 			if s.left <= 0 || s.left > time.Minute {
 				t.Errorf("the call had a deadline of %s", s.left)
 			}
-			if audited := strings.Contains(w.log, `"msg":"audit"`); audited != route.write {
-				t.Errorf("audited: %v; %s", audited, w.log)
+			if audited := strings.Contains(w.log, `"msg":"audit"`); audited != route.write || (len(s.kept) == 1) != route.write {
+				t.Errorf("audited: %v, kept: %v; %s", audited, s.kept, w.log)
 			}
 
 			down := &store{err: status.Error(codes.Unavailable, "connection refused to 10.1.2.3")}
@@ -380,7 +395,7 @@ func TestRoutes(t *testing.T) {
 			if w.Code != 503 || code != "store_unavailable" || strings.Contains(message, "10.1.2.3") {
 				t.Errorf("store away: %d %s", w.Code, w.Body)
 			}
-			if strings.Contains(w.log, `"msg":"audit"`) {
+			if strings.Contains(w.log, `"msg":"audit"`) || len(down.kept) > 0 {
 				t.Error("an audit line for what did not happen")
 			}
 		})
@@ -819,5 +834,43 @@ func TestTransitions(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got.Transitions); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// The audit log says who did what, to what and from where.
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	s := newStore()
+	send(t, s, "PATCH", "/admin/api/tokens/t2", key, `{"alias":"x","cap":3}`, "X-Forwarded-For", "198.51.100.7")
+	want := []*tokenstorev1.AuditEntry{{
+		Action: "token changed", Actor: "api 198.51.100.7 via 192.0.2.1", RemoteIp: "192.0.2.1", ForwardedFor: "198.51.100.7",
+		RequestId: "r1", Details: map[string]string{"token_id": "t2", "fields": "alias, cap"},
+	}}
+	for _, entry := range s.kept {
+		entry.RequestId = "r1"
+	}
+	if diff := cmp.Diff(want, s.kept, protocmp.Transform()); diff != "" {
+		t.Error(diff)
+	}
+	var listed struct {
+		Entries []map[string]any `json:"entries"`
+		Next    string           `json:"next"`
+	}
+	if err := json.Unmarshal(send(t, s, "GET", "/admin/api/audit", key, "").Body.Bytes(), &listed); err != nil {
+		t.Fatal(err)
+	}
+	at := moment.AsTime().Format(time.RFC3339Nano)
+	wanted := []map[string]any{
+		{
+			"at": at, "action": "token deleted", "actor": "api 192.0.2.1", "remote_ip": "192.0.2.1", "forwarded_for": nil,
+			"request_id": "r1", "replica": "g1", "details": map[string]any{"token_id": "t1"},
+		},
+		{
+			"at": at, "action": "tokens exported", "actor": "", "remote_ip": "", "forwarded_for": nil, "request_id": nil,
+			"replica": nil, "details": map[string]any{},
+		},
+	}
+	if diff := cmp.Diff(wanted, listed.Entries); diff != "" || listed.Next != "7-0" {
+		t.Error(diff, listed.Next)
 	}
 }

@@ -5,7 +5,6 @@ package jsonapi
 
 import (
 	"encoding/json"
-	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
@@ -115,14 +114,4 @@ func Actor(c *gin.Context) string {
 		return who + remote
 	}
 	return who + client.String() + " via " + remote
-}
-
-// Audit notes who did what to what. A failed attempt leaves its trace in the
-// access log.
-func Audit(c *gin.Context, log *slog.Logger, action string, attrs ...any) {
-	remote, _, _ := net.SplitHostPort(c.Request.RemoteAddr)
-	attrs = append(attrs, "action", action, "remote_ip", remote,
-		"forwarded_for", strings.Join(c.Request.Header.Values("X-Forwarded-For"), ", "),
-		"request_id", c.Writer.Header().Get("X-Request-Id"))
-	log.InfoContext(c.Request.Context(), "audit", attrs...)
 }

@@ -102,7 +102,7 @@ func (r *Reference) configure(c *gin.Context) error {
 		return jsonapi.StoreError(err)
 	}
 	if body.Action != actionGet && !change.empty() {
-		jsonapi.Audit(c, r.Log, "configuration: "+body.Action, "fields", change.names, "page", body.Path)
+		jsonapi.Audit(c, r.Log, r.Keep, "configuration: "+body.Action, "fields", change.names, "page", body.Path)
 	}
 	jsonapi.SetVersion(c, now.GetSettings().GetVersion())
 	return jsonapi.Answer(c, http.StatusOK, configAnswer{Status: "success", Message: message, Data: configDataOf(now, body.Path)})

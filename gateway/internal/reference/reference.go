@@ -58,6 +58,8 @@ type Deps struct {
 	OpenReload bool
 	// Log gets one audit line for each write and each look at secrets.
 	Log *slog.Logger
+	// Keep stores the audit lines.
+	Keep jsonapi.Keep
 	// BodyLimit bounds a request's body in bytes.
 	BodyLimit int64
 	// Timeout bounds a call of the tokenstore; those about whole files get

@@ -98,7 +98,7 @@ func (r *Reference) writeTokenFiles(c *gin.Context) error {
 }
 
 func (r *Reference) auditUpdate(c *gin.Context, action string, report *tokenstorev1.TokenFilesReport) {
-	jsonapi.Audit(c, r.Log, action, "accepted", report.GetAccepted(), "updated", report.GetUpdated(), "deleted", report.GetDeleted(),
+	jsonapi.Audit(c, r.Log, r.Keep, action, "accepted", report.GetAccepted(), "updated", report.GetUpdated(), "deleted", report.GetDeleted(),
 		"rejected", len(report.GetRejectedTokens())+len(report.GetRejectedList()))
 }
 
@@ -110,7 +110,7 @@ func (r *Reference) readTokenFiles(c *gin.Context) error {
 	if err != nil {
 		return jsonapi.StoreError(err)
 	}
-	jsonapi.Audit(c, r.Log, "token files read", "tokens", files.GetTokenCount())
+	jsonapi.Audit(c, r.Log, r.Keep, "token files read", "tokens", files.GetTokenCount())
 	jsonapi.SetRevision(c, files.GetRevision())
 	return jsonapi.Answer(c, http.StatusOK, struct {
 		Status        string `json:"status"`

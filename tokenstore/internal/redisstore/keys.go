@@ -151,6 +151,9 @@ func pagesKey() string { return configPrefix + "pages" }
 // time, by their end in ms. It expires with the last of them.
 func revokedKey() string { return configPrefix + "revoked" }
 
+// auditKey is a stream of what admins did: `e` protobuf AuditEntry without its time.
+func auditKey() string { return configPrefix + "audit" }
+
 // adminTokenKey is a string: SHA-256 of the generated admin token, in hex.
 func adminTokenKey() string { return configPrefix + "admin_token" }
 

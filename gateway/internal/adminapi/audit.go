@@ -1,0 +1,57 @@
+package adminapi
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"carousel.internal/gateway/internal/jsonapi"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// auditEntry is something that an admin did.
+type auditEntry struct {
+	At *time.Time `json:"at"`
+	// Action is such as "token deleted".
+	Action string `json:"action"`
+	// Actor is a program (api) or the pages, and the address.
+	Actor        string  `json:"actor"`
+	RemoteIP     string  `json:"remote_ip"`
+	ForwardedFor *string `json:"forwarded_for"`
+	RequestID    *string `json:"request_id"`
+	Replica      *string `json:"replica"`
+	// Details are what it was done to, such as token_id.
+	Details map[string]string `json:"details"`
+}
+
+// GET /admin/api/audit
+func (a *API) listAudit(c *gin.Context) error {
+	q := queryOf(c, "limit", "cursor")
+	request := &tokenstorev1.ListAuditRequest{Limit: q.limit(), Cursor: q.text("cursor")}
+	if q.err != nil {
+		return q.err
+	}
+	ctx, cancel := a.call(c)
+	defer cancel()
+	page, err := a.Audit.ListAudit(ctx, request)
+	if err != nil {
+		return jsonapi.StoreError(err)
+	}
+	entries := make([]auditEntry, 0, len(page.GetEntries()))
+	for _, each := range page.GetEntries() {
+		details := each.GetDetails()
+		if details == nil {
+			details = map[string]string{}
+		}
+		entries = append(entries, auditEntry{
+			At: timeOf(each.GetAt()), Action: each.GetAction(), Actor: each.GetActor(), RemoteIP: each.GetRemoteIp(),
+			ForwardedFor: textOrNull(each.GetForwardedFor()), RequestID: textOrNull(each.GetRequestId()),
+			Replica: textOrNull(each.GetReplica()), Details: details,
+		})
+	}
+	return jsonapi.Answer(c, http.StatusOK, struct {
+		Entries []auditEntry `json:"entries"`
+		Next    string       `json:"next"`
+	}{entries, page.GetNextCursor()})
+}

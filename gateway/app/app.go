@@ -107,6 +107,11 @@ func New(options Options) (*Gateway, error) {
 		return nil, err
 	}
 	g.assemble()
+	if cfg.LogSpoolDir != "" {
+		if err := g.shipper.UseSpool(cfg.LogSpoolDir, int64(cfg.LogSpoolMB)<<20); err != nil {
+			return nil, errors.Join(fmt.Errorf("log_spool_dir: %w", err), g.Close())
+		}
+	}
 	return g, nil
 }
 
@@ -120,6 +125,7 @@ func (g *Gateway) assemble() {
 	g.leases = tokens.NewLeases(tokenstorev1.NewLeaseServiceClient(g.conn), g.replica, watch, g.log)
 	g.shipper = tokens.NewShipper(tokenstorev1.NewRequestLogServiceClient(g.conn), g.replica, watch, g.log)
 	g.leases.KeepReserve(tokens.ReserveOptions{Time: cfg.DegradedTime, Instance: instanceName(cfg.Port), Reset: g.conn.Reset})
+	metrics.Pending(g.registry, func() float64 { return float64(g.shipper.Counts().Pending) })
 	chats := &httpapi.ChatCount{}
 	g.fleet = tokens.NewFleet(tokenstorev1.NewFleetServiceClient(g.conn), g.replica, g.options.Version, func() tokens.Pulse {
 		total, active := chats.Now()

@@ -101,7 +101,10 @@ func (o *observer) LogStored(n int) {
 }
 
 // LogDropped implements tokens.LogObserver.
-func (o *observer) LogDropped(_ string, n int) { o.logDropped.Add(float64(n)) }
+func (o *observer) LogDropped(reason string, n int) {
+	o.logDropped.Add(float64(n))
+	o.metrics.LogDropped.WithLabelValues(reason).Add(float64(n))
+}
 
 // Attempt implements relay.Counter.
 func (o *observer) Attempt(upstreamName string, class upstream.Class) {

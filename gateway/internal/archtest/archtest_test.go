@@ -20,6 +20,7 @@ var allowed = map[string][]string{
 	"internal/auth":       {"internal/chat", "internal/lease", "internal/upstream"},
 	"internal/config":     {},
 	"internal/metrics":    {},
+	"internal/spool":      {},
 	"internal/accesslog":  {},
 	"internal/tokencount": {"internal/chat"},
 	"internal/rawjson":    {},
@@ -43,7 +44,7 @@ var allowed = map[string][]string{
 	},
 	"internal/catalog": {"internal/chat", "internal/upstream"},
 	"internal/tokens": {
-		"internal/chat", "internal/upstream", "internal/lease", "internal/reqlog", "internal/metrics", "internal/idempotency",
+		"internal/spool", "internal/chat", "internal/upstream", "internal/lease", "internal/reqlog", "internal/metrics", "internal/idempotency",
 	},
 	"internal/idempotency": {"internal/chat"},
 

@@ -29,6 +29,9 @@ type Config struct {
 	StoreTimeout     time.Duration `key:"store_timeout" doc:"Longest wait for an answer of the tokenstore."`
 	DegradedTime     time.Duration `key:"degraded_time" doc:"How long requests are served from a reserve of tokens while the tokenstore or Redis is away; 0 for not at all."`
 
+	LogSpoolDir string `key:"log_spool_dir" doc:"Folder in which request log entries are kept until the tokenstore has them, so that they survive a crash; empty: in memory only."`
+	LogSpoolMB  int    `key:"log_spool_mb" doc:"Largest size of that folder's part that one gateway writes, in MiB."`
+
 	OpsAddr string `key:"ops_addr" doc:"host:port of /livez, /readyz, /metrics and /debug/pprof."`
 	logging.Options
 
@@ -52,6 +55,7 @@ func Default() Config {
 		TokenstoreAddr:     "127.0.0.1:7070",
 		StoreTimeout:       5 * time.Second,
 		DegradedTime:       5 * time.Minute,
+		LogSpoolMB:         256,
 		OpsAddr:            ":9090",
 		Options:            logging.Default(),
 		FirstByteTimeout:   2 * time.Minute,
@@ -128,6 +132,9 @@ func (c Config) Validate() error {
 		if duration <= 0 {
 			wrong(key, "a duration above zero wanted, not %s", duration)
 		}
+	}
+	if c.LogSpoolMB < 1 || c.LogSpoolMB > 1<<20 {
+		wrong("log_spool_mb", "1 to %d wanted, not %d", 1<<20, c.LogSpoolMB)
 	}
 	if c.DegradedTime < 0 || c.DegradedTime > time.Hour {
 		wrong("degraded_time", "0s to 1h wanted, not %s", c.DegradedTime)

@@ -57,9 +57,11 @@ type Metrics struct {
 	LeasesHeld *prometheus.GaugeVec
 	// LeaseWaitSeconds is how long requests waited for a lease: 14 buckets.
 	LeaseWaitSeconds prometheus.Histogram
-	// LogEntries by state (accepted, stored, dropped): 3. What is pending is
-	// accepted - stored - dropped.
+	// LogEntries by state (accepted, stored, dropped): 3. Accepted is stored +
+	// dropped + what Pending shows.
 	LogEntries *prometheus.CounterVec
+	// LogDropped by reason (queue_full, refused, damaged, shutdown): 4.
+	LogDropped *prometheus.CounterVec
 }
 
 const namespace = "carousel_gateway"
@@ -96,14 +98,22 @@ func New(registry prometheus.Registerer) *Metrics {
 		}, []string{"state"}),
 		LeaseWaitSeconds: prometheus.NewHistogram(histogram("lease_wait_seconds", "How long requests waited for a lease.")),
 		LogEntries:       counters("log_entries_total", "Request log entries.", "state"),
+		LogDropped:       counters("log_dropped_total", "Request log entries that were given up, by why.", "reason"),
 	}
 	registry.MustRegister(
 		m.Requests, m.RequestSeconds, m.FirstEventSeconds, m.InFlight, m.StreamEvents, m.ClientGone, m.Errors,
 		m.Attempts, m.Retries, m.RetriesDenied, m.Fallbacks, m.TokensUsed,
-		m.RoundTrips, m.Leases, m.Degraded, m.Outages, m.LeasesRecalled, m.LeasesLost, m.LeasesHeld, m.LeaseWaitSeconds, m.LogEntries,
+		m.RoundTrips, m.Leases, m.Degraded, m.Outages, m.LeasesRecalled, m.LeasesLost, m.LeasesHeld, m.LeaseWaitSeconds, m.LogEntries, m.LogDropped,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
+}
+
+// Pending registers the request log entries that wait to be stored: 1.
+func Pending(registry prometheus.Registerer, now func() float64) {
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "log_pending", Help: "Request log entries that wait to be stored.",
+	}, now))
 }
 
 // Bool is the label value of a truth.

@@ -6,10 +6,13 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"carousel.internal/gateway/internal/reqlog"
+	"carousel.internal/gateway/internal/spool"
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -28,6 +31,9 @@ const (
 	shipTimeout = 10 * time.Second
 	// farewell bounds the shipping of what is left at the end.
 	farewell = 5 * time.Second
+	// maxFaults is how often in a row the store may fail by a fault of its own on a
+	// batch before something in it is taken for the cause.
+	maxFaults = 5
 )
 
 // LogObserver counts log entries: accepted = stored + pending + dropped, at
@@ -49,14 +55,26 @@ type Shipper struct {
 	// batch is how many entries travel together now: fewer than maxBatch while a
 	// bad one is looked for. Run's own.
 	batch int
+	// faults are the failures in a row that the store owns up to. Run's own.
+	faults int
 
 	mu       sync.Mutex
 	accepted uint64
 	dropped  uint64
-	// queue has the entries that the store has not confirmed.
+	// queue has the entries that the store has not confirmed, from the oldest on.
 	queue    []*tokenstorev1.LogEntry
 	bytes    int // in the queue, roughly
 	sequence uint64
+	// spool has all of them, and beyond keeps those for which the queue has no
+	// room: as many as overflow says. nil: there is none.
+	spool    *spool.Spool
+	overflow int
+	// spoolWorks: the last entry could be written.
+	spoolWorks bool
+	// last is the newest entry that is, or was, in the queue.
+	last uint64
+	// left are the shippers of what earlier processes have left in the spool.
+	left []*Shipper
 }
 
 // NewShipper makes a shipper; Run ships. replica must be unique per process
@@ -65,28 +83,39 @@ func NewShipper(client tokenstorev1.RequestLogServiceClient, replica string, obs
 	return &Shipper{client: client, replica: replica, observe: observe, log: log, kick: make(chan struct{}, 1), batch: maxBatch}
 }
 
-// Record queues an entry. It does not block.
+// Record queues an entry. It does not block: a spool's file is written to the
+// system's memory.
 func (s *Shipper) Record(entry reqlog.Entry) {
 	converted := entryOf(entry)
-	size := sizeOf(converted)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.accepted++
 	s.observe.LogAccepted()
-	if len(s.queue) >= maxQueued || s.bytes+size > maxQueuedBytes {
-		s.drop("queue_full", 1)
-		return
-	}
 	s.sequence++
 	converted.Sequence, converted.Replica = s.sequence, s.replica
-	s.queue = append(s.queue, converted)
-	s.bytes += size
+	size, spooled := sizeOf(converted), s.write(converted)
+	switch {
+	case s.overflow == 0 && len(s.queue) < maxQueued && s.bytes+size <= maxQueuedBytes:
+		s.enqueue(converted)
+	case spooled:
+		s.overflow++
+	default:
+		s.sequence-- // the next one has it: there are no gaps
+		s.drop("queue_full", 1)
+	}
 	if len(s.queue) >= maxBatch || s.bytes >= maxBatchBytes {
 		select {
 		case s.kick <- struct{}{}:
 		default:
 		}
 	}
+}
+
+// enqueue puts an entry at the end; mu is held.
+func (s *Shipper) enqueue(entry *tokenstorev1.LogEntry) {
+	s.queue = append(s.queue, entry)
+	s.bytes += sizeOf(entry)
+	s.last = entry.GetSequence()
 }
 
 // drop counts entries that are given up. The caller has the lock.
@@ -103,11 +132,24 @@ type LogCounts struct{ Accepted, Pending, Dropped uint64 }
 func (s *Shipper) Counts() LogCounts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return LogCounts{Accepted: s.accepted, Pending: uint64(len(s.queue)), Dropped: s.dropped}
+	counts := LogCounts{Accepted: s.accepted, Pending: uint64(len(s.queue)) + uint64(max(s.overflow, 0)), Dropped: s.dropped}
+	for _, each := range s.left {
+		of := each.Counts()
+		counts.Accepted, counts.Pending, counts.Dropped = counts.Accepted+of.Accepted, counts.Pending+of.Pending, counts.Dropped+of.Dropped
+	}
+	return counts
 }
 
 // Run ships until ctx ends, then what is left, for five seconds at most.
 func (s *Shipper) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	for _, each := range s.left {
+		running.Go(func() {
+			each.shipAll(ctx)
+			each.closeSpool(ctx)
+		})
+	}
 	ticker := time.NewTicker(shipEvery)
 	defer ticker.Stop()
 	for {
@@ -126,7 +168,7 @@ func (s *Shipper) Run(ctx context.Context) {
 // meanwhile fills up the batches, or waits for others.
 func (s *Shipper) shipAll(ctx context.Context) {
 	pause := backoff{}
-	for last := s.last(); ctx.Err() == nil && s.waits(last); {
+	for until := s.newest(); ctx.Err() == nil && s.waits(until); {
 		err := s.ship(ctx)
 		switch {
 		case err == nil:
@@ -142,6 +184,9 @@ func (s *Shipper) finish(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 	defer cancel()
 	s.shipAll(ctx)
+	if s.closeSpool(ctx) {
+		return
+	}
 	s.mu.Lock()
 	left := len(s.queue)
 	if left > 0 {
@@ -154,45 +199,62 @@ func (s *Shipper) finish(ctx context.Context) {
 	}
 }
 
-func (s *Shipper) last() uint64 {
+func (s *Shipper) newest() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.sequence
 }
 
-// waits tells whether an entry up to the sequence is in the queue.
-func (s *Shipper) waits(last uint64) bool {
+// waits tells whether an entry up to the sequence is in the queue, or has come
+// there from the spool.
+func (s *Shipper) waits(until uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.queue) > 0 && s.queue[0].GetSequence() <= last
+	s.refill()
+	return len(s.queue) > 0 && s.queue[0].GetSequence() <= until
 }
 
 func (s *Shipper) pending() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.queue)
+	return len(s.queue) + s.overflow
 }
 
 // ship sends the oldest entries; they leave the queue when the store has them.
-// When the store finds a batch wrong, it is halved until the bad entry stands
-// alone, and only that one is dropped.
+// When the store finds a batch wrong, or fails on it again and again by a fault of
+// its own, it is halved until the bad entry stands alone, and only that one is set
+// aside.
 func (s *Shipper) ship(ctx context.Context) error {
 	batch := s.next()
 	err := s.append(ctx, batch)
 	switch {
 	case err == nil:
-		s.batch = min(2*s.batch, maxBatch)
+		s.batch, s.faults = min(2*s.batch, maxBatch), 0
 		s.done(len(batch), s.observe.LogStored)
-	case !rpcerr.Is(err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT):
+	case !s.poisonous(err):
 		return err
 	case len(batch) > 1:
-		s.batch = len(batch) / 2
+		s.batch, s.faults = len(batch)/2, 0
 	default:
-		s.log.LogAttrs(ctx, slog.LevelError, "the store refuses a log entry", slog.String("request_id", batch[0].GetId()), slog.Any("error", err))
-		s.batch = maxBatch
+		s.log.LogAttrs(ctx, slog.LevelError, "the store refuses a log entry; it is set aside", slog.String("request_id", batch[0].GetId()), slog.Any("error", err))
+		s.batch, s.faults = maxBatch, 0
 		s.done(1, func(n int) { s.drop("refused", n) })
 	}
 	return nil
+}
+
+// poisonous tells whether a batch fails for what is in it, as far as can be told.
+func (s *Shipper) poisonous(err error) bool {
+	if rpcerr.Is(err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT) {
+		return true
+	}
+	switch status.Code(err) {
+	case codes.Internal, codes.ResourceExhausted, codes.OutOfRange, codes.DataLoss:
+		s.faults++
+		return s.faults >= maxFaults
+	default: // the store is away
+		return false
+	}
 }
 
 // next answers the oldest entries; they stay in the queue.
@@ -216,9 +278,11 @@ func (s *Shipper) done(n int, count func(int)) {
 	for _, entry := range s.queue[:n] {
 		s.bytes -= sizeOf(entry)
 	}
+	finished := s.queue[n-1].GetSequence()
 	clear(s.queue[:n]) // let the memory go
 	s.queue = s.queue[n:]
 	count(n)
+	s.spooledUpTo(finished)
 }
 
 // sizeOf is roughly what an entry takes, in bytes.

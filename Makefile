@@ -18,6 +18,8 @@ RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 TESTS ?= ./...
 # How long "make fuzz" spends on each target.
 T ?= 30s
+# How long "make soak" takes.
+SOAK ?= 30m
 # Arguments of "make bench"; BENCH=-help lists them.
 BENCH ?=
 # How many gateways "make up" starts, and SIM=1 to add the simulated upstreams.
@@ -69,6 +71,14 @@ test-deploy: parallel := -p 1
 $(addprefix test-,$(MODULES)): test-%:
 	@echo "test $*"
 	@cd $* && go test $(RACE) $(parallel) -timeout 20m $(TESTS)
+
+.PHONY: faults
+faults: ## Processes killed, frozen and cut off under load, with counts; four minutes (TESTS='-run TestKill')
+	@cd deploy && FAULTS=1 go test -count=1 -v -timeout 20m $(if $(filter ./...,$(TESTS)),,$(TESTS)) ./faults
+
+.PHONY: soak
+soak: ## Steady load and random faults for SOAK (30m): is anything lost, does anything grow?
+	@cd deploy && FAULTS=1 SOAK=$(SOAK) go test -count=1 -v -timeout 24h -run TestSoak ./faults
 
 .PHONY: fuzz
 fuzz: ## Every fuzz target for T (30s) each

@@ -18,13 +18,13 @@ const hangs = 4 * time.Second
 // wrong, and all is normal within five seconds after.
 func TestFrozenRedis(t *testing.T) {
 	b := start(t, stack.Options{})
-	throughOutage(t, b, b.Redis.Freeze, b.Redis.Thaw)
+	throughOutage(t, b, outage, b.Redis.Freeze, b.Redis.Thaw)
 }
 
 // Nothing passes between the gateways and the tokenstore.
 func TestNetworkIsCut(t *testing.T) {
 	b := start(t, stack.Options{Links: true})
-	throughOutage(t, b, func() {
+	throughOutage(t, b, outage, func() {
 		for _, gateway := range b.Gateways {
 			gateway.Link.Cut()
 		}
@@ -39,21 +39,21 @@ func TestNetworkIsCut(t *testing.T) {
 // nobody else gets, and so caps hold.
 func TestOneGatewayIsCutOff(t *testing.T) {
 	b := start(t, stack.Options{Links: true})
-	throughOutage(t, b, b.Gateways[0].Link.Cut, b.Gateways[0].Link.Mend)
+	throughOutage(t, b, outage/2, b.Gateways[0].Link.Cut, b.Gateways[0].Link.Mend)
 }
 
-func throughOutage(t *testing.T, b *bench, begin, end func()) {
+func throughOutage(t *testing.T, b *bench, lasts time.Duration, begin, end func()) {
 	t.Helper()
 	b.shoot()
 	b.during(3 * time.Second)
 	b.mark("the outage begins")
 	begin()
-	b.during(outage / 2)
+	b.during(lasts / 2)
 	if status, body := stack.Readyz(t.Context(), b.Gateways[0].Ops); status != http.StatusOK {
 		t.Errorf("not ready in degraded service: %d %s", status, body)
 	}
 	b.checkAdminAnswers()
-	b.during(outage / 2)
+	b.during(lasts / 2)
 	end()
 	back := b.mark("the outage ends")
 	took := b.recovered(back)

@@ -62,9 +62,9 @@ func TestSoak(t *testing.T) {
 		t.Skip("takes as long as SOAK says: run by make soak")
 	}
 	b := start(t, stack.Options{Links: true})
-	seed := uint64(time.Now().UnixNano()) //nolint:gosec // any number
+	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	chance := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test's dice
+	chance := rand.New(rand.NewPCG(seed, 0))
 	b.shoot()
 	ends := time.Now().Add(limit)
 	var first []usage

@@ -111,7 +111,7 @@ type Desk struct {
 	queues map[string]*queue
 	// counts are those of large pools, by the demands' kind; Run's own.
 	counts map[string]count
-	// wanted is when each upstream's slots in reserve were last asked for; Run's own.
+	// wanted is when each upstream's slots in reserve were last asked for.
 	wanted map[string]time.Time
 	// settling is when what was lost with a Redis that went away has been said
 	// again: until then caps are not known to hold.

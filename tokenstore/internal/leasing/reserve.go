@@ -13,6 +13,8 @@ import (
 const (
 	// wantEvery is how often an upstream's slots in reserve are asked for at most.
 	wantEvery = 50 * time.Millisecond
+	// wantedFor is how long nothing of it goes into a reserve then.
+	wantedFor = 2 * time.Second
 	// settleFor is how long after a Redis has come back leases of tokens with a cap
 	// wait: it may have lost its last second, and the replicas renew what they have.
 	settleFor = 2 * time.Second
@@ -92,18 +94,28 @@ func (d *Desk) busyUpstreams() []string {
 	for upstream := range d.queues {
 		busy = append(busy, upstream)
 	}
+	for upstream, at := range d.wanted {
+		if d.queues[upstream] == nil && time.Since(at) < wantedFor {
+			busy = append(busy, upstream)
+		}
+	}
 	return busy
 }
 
 // want asks for slots that are held in reserve, for demands that wait.
 func (d *Desk) want(ctx context.Context, upstream string) {
-	if time.Since(d.wanted[upstream]) < wantEvery {
+	d.mu.Lock()
+	told := time.Since(d.wanted[upstream]) < wantEvery
+	if !told {
+		if len(d.wanted) >= maxCounts {
+			clear(d.wanted)
+		}
+		d.wanted[upstream] = time.Now()
+	}
+	d.mu.Unlock()
+	if told {
 		return
 	}
-	if len(d.wanted) >= maxCounts {
-		clear(d.wanted)
-	}
-	d.wanted[upstream] = time.Now()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	if err := d.store.Want(ctx, upstream); err != nil {

@@ -110,11 +110,11 @@ func TestFallbacks(t *testing.T) {
 			text: "small one", asked: []string{"inner m", "inner small"}, upstream: "up", end: reqlog.Done,
 		},
 		"in another upstream": {
-			scripts: []script{bad(upstream.Region), bad(upstream.OutdatedClient), good(say("far"))}, tokens: []string{"a"},
+			scripts: []script{bad(upstream.TooLarge), bad(upstream.OutdatedClient), good(say("far"))}, tokens: []string{"a"},
 			text: "far", asked: []string{"inner m", "inner small", "inner elsewhere"}, upstream: "other", end: reqlog.Done,
 		},
 		"all fail": {
-			scripts: []script{bad(upstream.Region), bad(upstream.Region), bad(upstream.Quota)}, tokens: []string{"a"},
+			scripts: []script{bad(upstream.TooLarge), bad(upstream.TooLarge), bad(upstream.Quota)}, tokens: []string{"a"},
 			kind: chat.RateLimited, asked: []string{"inner m", "inner small", "inner elsewhere"}, upstream: "other", end: reqlog.UpstreamError,
 		},
 		"the caller's fault is everybody's": {
@@ -169,7 +169,7 @@ func kindOf(err *chat.Error) chat.Kind {
 
 func TestNoFallbackOnTheSameUpstreamWithoutBudget(t *testing.T) {
 	t.Parallel()
-	r := newRig(play(bad(upstream.Region), good(say("far"))))
+	r := newRig(play(bad(upstream.TooLarge), good(say("far"))))
 	r.disciplined(&catalog.Discipline{RetryPercent: 0, FallbackLists: map[string][]string{"*": {"small", "elsewhere"}}})
 	if got := r.chat(t.Context(), t, whole); got.err != nil || got.text() != "far" || r.calls[1].Model != "inner elsewhere" {
 		t.Errorf("got %+v", got)

@@ -66,7 +66,8 @@ var classTable = map[Class]consequences{
 	Broken:          {kind: chat.UpstreamUnavailable, token: true, model: true},
 	Transport:       {kind: chat.UpstreamUnavailable, token: true, model: true},
 	Truncated:       {kind: chat.UpstreamProtocol, token: true, model: true},
-	Region:          {kind: chat.UpstreamUnavailable, model: true},
+	// An account can be of another region than the next one.
+	Region: {kind: chat.UpstreamUnavailable, token: true, model: true},
 }
 
 // Classes lists every class.

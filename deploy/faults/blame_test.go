@@ -32,7 +32,7 @@ var badTokens = []badToken{
 	{"http-401", 8},
 	{"http-429-quota", 8},
 	{"http-429", 12}, // its windows begin with a second
-	{"http-403", 0}, // a region
+	{"http-403", 0},  // a region
 	{"http-500", 0},
 	{"http-503", 0},
 	{"reset-first", 0},

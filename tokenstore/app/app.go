@@ -68,6 +68,8 @@ type Tokenstore struct {
 	leases   *grpcapi.LeaseServer
 	keeper   *keeper
 	files    *tokenfile.Files
+	// changed has one value while the settings may have changed since rotate looked.
+	changed chan struct{}
 	// stopping is closed when streams must end.
 	stopping chan struct{}
 }
@@ -85,7 +87,7 @@ func New(options Options) (*Tokenstore, error) {
 	}
 	t := &Tokenstore{
 		options: options, log: cfg.Logger(options.Output).With("service", "tokenstore"), client: options.Redis,
-		registry: prometheus.NewRegistry(), stopping: make(chan struct{}),
+		registry: prometheus.NewRegistry(), stopping: make(chan struct{}), changed: make(chan struct{}, 1),
 	}
 	if t.listener, err = ops.Listen(cfg.GRPCAddr); err != nil {
 		return nil, err
@@ -156,7 +158,7 @@ func (t *Tokenstore) Run(ctx context.Context) error {
 	// What serves calls outlives them.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
-	for _, part := range []func(context.Context){t.keeper.run, t.desk.Run, t.files.Run, t.listen, t.keepLog} {
+	for _, part := range []func(context.Context){t.keeper.run, t.desk.Run, t.files.Run, t.listen, t.keepLog, t.rotate} {
 		running.Go(func() { part(background) })
 	}
 	failed := make(chan error, 2)
@@ -198,6 +200,7 @@ func (t *Tokenstore) listen(ctx context.Context) {
 		switch event.Kind {
 		case redisstore.ConfigChanged:
 			t.changes.Announce()
+			t.reconfigured()
 		case redisstore.Recalled:
 			t.leases.Recall(event.Token, event.Epoch)
 		case redisstore.Freed:
@@ -210,6 +213,7 @@ func (t *Tokenstore) listen(ctx context.Context) {
 			}
 			heard = true
 			t.changes.Announce()
+			t.reconfigured()
 			t.leases.Recall("", 0)
 			t.desk.Freed()
 		}

@@ -33,6 +33,9 @@ type Request struct {
 	IncludeUsage bool
 	// User is the client's name for its end user; empty where it gave none.
 	User string
+	// Session is what the client says belongs together, such as a conversation; empty
+	// where it says nothing.
+	Session string
 	// Source is the client's own request, for a driver whose upstream speaks the
 	// same dialect and so can be given what the canonical form does not name.
 	Source Source

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -30,6 +31,7 @@ func (s *server) chatCompletions(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	req.Session = cmp.Or(c.GetHeader(sessionHeader), req.Session)
 	x.line.Model, x.line.Stream = cut(req.Model), req.Stream
 	return s.answerOnce(c, body, func() error {
 		if req.Stream {
@@ -38,6 +40,10 @@ func (s *server) chatCompletions(c *gin.Context) error {
 		return s.collect(c, req, choice, x)
 	})
 }
+
+// sessionHeader says what a request belongs to, for clients that can't say so in the
+// body.
+const sessionHeader = "X-Session-Id"
 
 // allowed is what the settings let callers do.
 func (s *server) allowed() auth.Allowed {

@@ -322,3 +322,26 @@ func TestEventsAreNotHeldBack(t *testing.T) {
 		}
 	}
 }
+
+// The header says what a request belongs to, before the body does.
+func TestTheSessionOfARequest(t *testing.T) {
+	t.Parallel()
+	withKey := strings.Replace(hello, "{", `{"prompt_cache_key":"from the body",`, 1)
+	for _, c := range []struct{ body, header, want string }{
+		{hello, "", ""}, {withKey, "", "from the body"}, {hello, "from the header", "from the header"}, {withKey, "from the header", "from the header"},
+	} {
+		var got *chat.Request
+		e := newEdge(t, relay(func(ctx context.Context, req *chat.Request, yield func(chat.Event, error) bool) {
+			got = req
+			says(nil, greeting...)(ctx, req, yield)
+		}), nil)
+		asked := request(t, "POST", "/v1/chat/completions", key, c.body)
+		if c.header != "" {
+			asked.Header.Set("X-Session-Id", c.header)
+		}
+		do(t, e, asked)
+		if got.Session != c.want {
+			t.Errorf("session %q, want %q", got.Session, c.want)
+		}
+	}
+}

@@ -57,6 +57,8 @@ type Policy struct {
 	HoldBack bool
 	// MaxAttempts includes the first; at least 1.
 	MaxAttempts int
+	// Sticky keeps the requests of a session, or of a user, on one token.
+	Sticky bool
 	// QueueWait is how long a request waits when all tokens are at their cap.
 	QueueWait time.Duration
 	// Total bounds a request from its start to its end; 0: nothing does.
@@ -199,6 +201,7 @@ func (r *run) tryTokens(ctx context.Context) *chat.Error {
 	for {
 		held, err := r.relay.Leases.Acquire(ctx, lease.Demand{
 			Upstream: target.Upstream, Model: target.Model, Alias: r.choice.Alias, Exclude: tried, MaxWait: r.policy.QueueWait,
+			Sticky: r.stickyKey(),
 		})
 		if err != nil {
 			return afterAttempts(last, chat.AsError(err))

@@ -182,7 +182,7 @@ func (l *Leases) acquireGranted(ctx context.Context, errand errand) (taken *leas
 		l.mu.Unlock()
 		return nil, true, nil
 	}
-	if demand.Alias != "" { // what lies in the stock is of any token
+	if demand.Alias != "" || demand.Sticky != "" { // what lies in the stock is of any token
 		mine := newWaiter(key, demand)
 		l.ask(mine)
 		l.nudge()
@@ -211,7 +211,7 @@ func (l *Leases) acquireGranted(ctx context.Context, errand errand) (taken *leas
 
 func newWaiter(key pool, demand lease.Demand) *waiter {
 	return &waiter{pool: key, answer: make(chan answer, 1), demand: &tokenstorev1.Demand{
-		Upstream: demand.Upstream, Model: demand.Model, Alias: demand.Alias, Count: 1,
+		Upstream: demand.Upstream, Model: demand.Model, Alias: demand.Alias, StickyKey: demand.Sticky, Count: 1,
 		ExcludeTokenIds: demand.Exclude, MaxWait: durationOf(demand.MaxWait),
 	}}
 }

@@ -488,23 +488,31 @@ func leaseIDs(reports []*tokenstorev1.Report) []string {
 	return ids
 }
 
-// What lies in the stock is of any token: a chosen one has to be asked for.
-func TestDemandForAnAliasDoesNotTakeFromTheStock(t *testing.T) {
-	run(t, func(t *testing.T, r *rig) {
-		s := r.welcomed()
-		r.shelve(leaseOf("a", 1))
-		chosen := demand
-		chosen.Alias = "work"
-		answer := r.acquire(t.Context(), chosen)
-		d := s.message(t).GetDemands()[0]
-		if d.GetAlias() != "work" || d.GetAhead() || d.GetCount() != 1 {
-			t.Fatalf("the demand is %v", d)
-		}
-		s.grant(t, d, leaseOf("b", 2))
-		got := soon(t, answer, "the lease")
-		if got.err != nil || got.lease.TokenID != "b" {
-			t.Fatalf("got %+v, %v", got.lease, got.err)
-		}
-		r.Settle(got.lease, lease.Outcome{})
-	})
+// What lies in the stock is of any token: one that has to be a certain one, by its
+// alias or for what belongs together, is asked for.
+func TestDemandForACertainTokenDoesNotTakeFromTheStock(t *testing.T) {
+	for name, choose := range map[string]func(*lease.Demand){
+		"by alias": func(d *lease.Demand) { d.Alias = "work" },
+		"by key":   func(d *lease.Demand) { d.Sticky = "k1" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T, r *rig) {
+				s := r.welcomed()
+				r.shelve(leaseOf("a", 1))
+				chosen := demand
+				choose(&chosen)
+				answer := r.acquire(t.Context(), chosen)
+				d := s.message(t).GetDemands()[0]
+				if d.GetAlias() != chosen.Alias || d.GetStickyKey() != chosen.Sticky || d.GetAhead() || d.GetCount() != 1 {
+					t.Fatalf("the demand is %v", d)
+				}
+				s.grant(t, d, leaseOf("b", 2))
+				got := soon(t, answer, "the lease")
+				if got.err != nil || got.lease.TokenID != "b" {
+					t.Fatalf("got %+v, %v", got.lease, got.err)
+				}
+				r.Settle(got.lease, lease.Outcome{})
+			})
+		})
+	}
 }

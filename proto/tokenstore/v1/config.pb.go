@@ -115,8 +115,12 @@ type Settings struct {
 	EnableOwnTokens bool `protobuf:"varint,18,opt,name=enable_own_tokens,json=enableOwnTokens,proto3" json:"enable_own_tokens,omitempty"`
 	// Let callers choose a token by its alias.
 	EnableAliasPinning bool `protobuf:"varint,19,opt,name=enable_alias_pinning,json=enableAliasPinning,proto3" json:"enable_alias_pinning,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// Which of the tokens that could serve does: round_robin (by weight),
+	// least_in_flight, fill_first (the one that expires first) or sticky (requests of
+	// one user together).
+	RotationStrategy string `protobuf:"bytes,20,opt,name=rotation_strategy,json=rotationStrategy,proto3" json:"rotation_strategy,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Settings) Reset() {
@@ -280,6 +284,13 @@ func (x *Settings) GetEnableAliasPinning() bool {
 		return x.EnableAliasPinning
 	}
 	return false
+}
+
+func (x *Settings) GetRotationStrategy() string {
+	if x != nil {
+		return x.RotationStrategy
+	}
+	return ""
 }
 
 // Page is what an admin serves in place of a built-in page.
@@ -1494,7 +1505,7 @@ var File_tokenstore_v1_config_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x1atokenstore/v1/config.proto\x12\rtokenstore.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd7\x06\n" +
+	"\x1atokenstore/v1/config.proto\x12\rtokenstore.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x84\a\n" +
 	"\bSettings\x12.\n" +
 	"\x13enable_stream_check\x18\x01 \x01(\bR\x11enableStreamCheck\x12.\n" +
 	"\x13include_stop_stream\x18\x02 \x01(\bR\x11includeStopStream\x12%\n" +
@@ -1517,7 +1528,8 @@ const file_tokenstore_v1_config_proto_rawDesc = "" +
 	"updated_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12.\n" +
 	"\x13log_retention_hours\x18\x11 \x01(\rR\x11logRetentionHours\x12*\n" +
 	"\x11enable_own_tokens\x18\x12 \x01(\bR\x0fenableOwnTokens\x120\n" +
-	"\x14enable_alias_pinning\x18\x13 \x01(\bR\x12enableAliasPinning\"a\n" +
+	"\x14enable_alias_pinning\x18\x13 \x01(\bR\x12enableAliasPinning\x12+\n" +
+	"\x11rotation_strategy\x18\x14 \x01(\tR\x10rotationStrategy\"a\n" +
 	"\x04Page\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12+\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x17.tokenstore.v1.PageKindR\x04kind\x12\x18\n" +

@@ -521,7 +521,9 @@ type Demand struct {
 	MaxWait *durationpb.Duration `protobuf:"bytes,7,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
 	// Only the token of the upstream that has this alias. TOKEN_NOT_FOUND when
 	// there is none.
-	Alias         string `protobuf:"bytes,8,opt,name=alias,proto3" json:"alias,omitempty"`
+	Alias string `protobuf:"bytes,8,opt,name=alias,proto3" json:"alias,omitempty"`
+	// Requests with the same key go to the same token, where the strategy is sticky.
+	StickyKey     string `protobuf:"bytes,9,opt,name=sticky_key,json=stickyKey,proto3" json:"sticky_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -608,6 +610,13 @@ func (x *Demand) GetMaxWait() *durationpb.Duration {
 func (x *Demand) GetAlias() string {
 	if x != nil {
 		return x.Alias
+	}
+	return ""
+}
+
+func (x *Demand) GetStickyKey() string {
+	if x != nil {
+		return x.StickyKey
 	}
 	return ""
 }
@@ -730,8 +739,8 @@ type Lease struct {
 	MacHash     string `protobuf:"bytes,7,opt,name=mac_hash,json=macHash,proto3" json:"mac_hash,omitempty"`
 	Alias       string `protobuf:"bytes,8,opt,name=alias,proto3" json:"alias,omitempty"`
 	Fingerprint string `protobuf:"bytes,9,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
-	// The token's room is bounded, by its cap or its phase: give the lease back at
-	// once.
+	// The token's room is bounded, by its cap or its phase, or others depend on how many
+	// requests it has: give the lease back at once.
 	Capped bool `protobuf:"varint,10,opt,name=capped,proto3" json:"capped,omitempty"`
 	// What may be shown of the secret, for the request log.
 	MaskedSecret  string `protobuf:"bytes,11,opt,name=masked_secret,json=maskedSecret,proto3" json:"masked_secret,omitempty"`
@@ -1654,7 +1663,7 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x05slots\x18\x02 \x01(\rR\x05slots\"V\n" +
 	"\rReserveReport\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12-\n" +
-	"\x06report\x18\x02 \x01(\v2\x15.tokenstore.v1.ReportR\x06report\"\xee\x01\n" +
+	"\x06report\x18\x02 \x01(\v2\x15.tokenstore.v1.ReportR\x06report\"\x8d\x02\n" +
 	"\x06Demand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1a\n" +
 	"\bupstream\x18\x02 \x01(\tR\bupstream\x12\x14\n" +
@@ -1663,7 +1672,9 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x05ahead\x18\x05 \x01(\bR\x05ahead\x12*\n" +
 	"\x11exclude_token_ids\x18\x06 \x03(\tR\x0fexcludeTokenIds\x124\n" +
 	"\bmax_wait\x18\a \x01(\v2\x19.google.protobuf.DurationR\amaxWait\x12\x14\n" +
-	"\x05alias\x18\b \x01(\tR\x05alias\"@\n" +
+	"\x05alias\x18\b \x01(\tR\x05alias\x12\x1d\n" +
+	"\n" +
+	"sticky_key\x18\t \x01(\tR\tstickyKey\"@\n" +
 	"\bLeaseRef\x12\x19\n" +
 	"\blease_id\x18\x01 \x01(\tR\aleaseId\x12\x19\n" +
 	"\btoken_id\x18\x02 \x01(\tR\atokenId\"R\n" +

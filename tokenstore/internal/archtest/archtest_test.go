@@ -11,7 +11,7 @@ import (
 var allowed = map[string][]string{
 	// The domain and its rules: no I/O.
 	"internal/token":    {},
-	"internal/rotation": {},
+	"internal/rotation": {"internal/token"},
 	"internal/files":    {"internal/token"},
 
 	// Leaves that know one thing each.

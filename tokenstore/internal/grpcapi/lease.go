@@ -251,7 +251,7 @@ func (s *session) ask(demand *tokenstorev1.Demand) {
 	}
 	wanted := leasing.Demand{
 		Upstream: demand.GetUpstream(), Model: demand.GetModel(), Count: int(demand.GetCount()),
-		Ahead: demand.GetAhead(), Alias: demand.GetAlias(), Exclude: demand.GetExcludeTokenIds(),
+		Ahead: demand.GetAhead(), Alias: demand.GetAlias(), Sticky: demand.GetStickyKey(), Exclude: demand.GetExcludeTokenIds(),
 	}
 	if wait := min(demand.GetMaxWait().AsDuration(), maxWait); wait > 0 && !wanted.Ahead {
 		wanted.Until = time.Now().Add(wait)

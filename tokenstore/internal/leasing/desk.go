@@ -68,7 +68,9 @@ type Demand struct {
 	Count    int
 	Ahead    bool
 	// Alias asks for one token; empty: any.
-	Alias   string
+	Alias string
+	// Sticky is the key of which requests go to one token, where the strategy is that.
+	Sticky  string
 	Exclude []string
 	// Until is when waiting ends; zero: don't wait.
 	Until time.Time
@@ -166,7 +168,7 @@ func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
 	for range maxUnreadable {
 		taken, shortage, err := d.store.Acquire(ctx, redisstore.Wanted{
 			Upstream: demand.Upstream, Model: demand.Model, Count: demand.Count,
-			TTL: ttl, Ahead: uncapped, Alias: demand.Alias, Exclude: demand.Exclude, Brief: counted,
+			TTL: ttl, Ahead: uncapped, Alias: demand.Alias, Sticky: demand.Sticky, Exclude: demand.Exclude, Brief: counted,
 		})
 		if err != nil {
 			return d.failed(ctx, "acquire", err)

@@ -28,6 +28,8 @@ type Wanted struct {
 	// Alias asks for the token that has it, and for no other; empty: any.
 	Alias   string
 	Exclude []string
+	// Sticky is the key of which requests go to one token, where the strategy is that.
+	Sticky string
 	// Brief leaves the shortage out. To count it costs more the larger the pool.
 	Brief bool
 }
@@ -98,7 +100,7 @@ func (s *Store) runAcquire(ctx context.Context, wanted Wanted, mode string) (*ro
 	args := []any{
 		tokenKeyPrefix(), inflightKeyPrefix(), wanted.Upstream, wanted.Model,
 		wanted.Count, wanted.TTL.Milliseconds(), mode, flag(!wanted.Brief), wanted.Alias,
-		token.ExpiryLead.Milliseconds(), s.patience.Milliseconds(),
+		token.ExpiryLead.Milliseconds(), s.patience.Milliseconds(), s.strategy(), wanted.Sticky,
 	}
 	for _, id := range wanted.Exclude {
 		args = append(args, id)

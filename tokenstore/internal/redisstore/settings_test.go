@@ -69,7 +69,7 @@ func TestEverySettingIsStored(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, store *Store) {
 		wanted := &tokenstorev1.Settings{
-			VisionAbility: "none", CheckUsageModelsType: "list", LogRetentionCount: 7, MaxAttempts: 7, QueueWaitMs: 7,
+			VisionAbility: "none", RotationStrategy: token.Sticky, CheckUsageModelsType: "list", LogRetentionCount: 7, MaxAttempts: 7, QueueWaitMs: 7,
 			EnableSlowPool: true, EnableAllClaude: true, LogRetentionHours: 7, EnableOwnTokens: true, EnableAliasPinning: true,
 		}
 		var names []string

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -33,6 +34,8 @@ type Store struct {
 	barrier  Barrier
 	defaults *tokenstorev1.Settings
 	log      *slog.Logger
+	// rotation is the strategy of picks; nil: round robin.
+	rotation atomic.Pointer[string]
 	// patience is how long a new token's first request keeps others out.
 	patience time.Duration
 

@@ -36,6 +36,7 @@ func DefaultSettings() *tokenstorev1.Settings {
 		LogRetentionCount:    10_000,
 		MaxAttempts:          3,
 		QueueWaitMs:          30_000,
+		RotationStrategy:     RoundRobin,
 	}
 }
 
@@ -59,6 +60,9 @@ var visionAbilities = map[string]string{
 
 // NormalizeSettings brings values that have several spellings to the contract's.
 func NormalizeSettings(settings *tokenstorev1.Settings) {
+	if settings.GetRotationStrategy() == "weighted" { // what round robin is, with weights
+		settings.RotationStrategy = RoundRobin
+	}
 	if known := visionAbilities[strings.ToLower(settings.GetVisionAbility())]; known != "" {
 		settings.VisionAbility = known
 	}
@@ -70,6 +74,7 @@ func CheckSettings(s *tokenstorev1.Settings) error {
 	return errors.Join(
 		oneOf("vision_ability", s.GetVisionAbility(), "none", "base64", "all"),
 		oneOf("check_usage_models_type", s.GetCheckUsageModelsType(), "none", "default", "all", "list"),
+		oneOf("rotation_strategy", s.GetRotationStrategy(), RoundRobin, LeastInFlight, FillFirst, Sticky),
 		within("log_retention_count", s.GetLogRetentionCount(), 1, maxRetention),
 		within("log_retention_hours", s.GetLogRetentionHours(), 0, maxRetentionAge),
 		within("max_attempts", s.GetMaxAttempts(), 1, maxAttempts),

@@ -108,6 +108,8 @@ func (d *decoder) request() error {
 			err = d.streamOptions()
 		case "user":
 			d.req.User, err = d.optionalText("user")
+		case "prompt_cache_key":
+			d.req.Session, err = d.optionalText("prompt_cache_key")
 		default:
 			d.s.Skip()
 		}

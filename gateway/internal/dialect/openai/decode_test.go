@@ -27,8 +27,8 @@ func TestDecode(t *testing.T) {
 			chat.Request{Model: "gpt-4o", Messages: []chat.Message{{Role: chat.User, Parts: text("hi")}}},
 		},
 		"all that it names": {
-			`{"messages":[{"content":"a\n\u00e9😀","role":"system"}],"stream":true,"stream_options":{"include_usage":true,"x":1},"user":"u","model":"m","temperature":0.1}`,
-			chat.Request{Model: "m", Stream: true, IncludeUsage: true, User: "u", Messages: []chat.Message{{Role: chat.System, Parts: text("a\né😀")}}},
+			`{"messages":[{"content":"a\n\u00e9😀","role":"system"}],"stream":true,"stream_options":{"include_usage":true,"x":1},"user":"u","prompt_cache_key":"k","model":"m","temperature":0.1}`,
+			chat.Request{Model: "m", Stream: true, IncludeUsage: true, User: "u", Session: "k", Messages: []chat.Message{{Role: chat.System, Parts: text("a\né😀")}}},
 		},
 		"role aliases": {
 			`{"model":"m","messages":[{"role":"developer","content":"1"},{"role":"human","content":"2"},{"role":"ai","content":"3"},{"role":"function","name":"f","content":"4"}]}`,

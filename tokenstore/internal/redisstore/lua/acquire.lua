@@ -8,7 +8,9 @@
 -- goes on for long.
 -- Of the eligible ones the one with the lowest score is picked: its score is the
 -- virtual time at which it is due, and each pick puts it 1/weight later. Among
--- equals the lowest id is picked. A demand that names a token by its alias looks at
+-- equals the lowest id is picked. Other strategies look at all tokens: at which
+-- has the fewest requests for its weight, which expires first, or which the key
+-- falls to, while that has not much more requests than the others. A demand that names a token by its alias looks at
 -- no other one.
 -- While tokens share a cause of failure, few requests a time find out whether it is
 -- over; the rest are denied.
@@ -31,7 +33,9 @@
 -- ARGV[9] alias text, empty: any token
 -- ARGV[10] lead_ms ms before its expiry from which a token is not picked
 -- ARGV[11] patience_ms ms after which a new token's request that goes on lets others in
--- ARGV[12...] excluded token ids
+-- ARGV[12] strategy round_robin, least_in_flight, fill_first or sticky
+-- ARGV[13] sticky_key text of which requests go to one token; empty: round_robin
+-- ARGV[14...] excluded token ids
 -- RETURN commit, granted: {'granted', now_ms, then token id, lease id, ver, capped per lease}
 -- RETURN commit, denied, of those asked for: {'denied', now_ms, total, disabled, expired, cooling, capped, tried, parked, probing, quarantined, soonest_ms, soonest_tried_ms, reserved, class of the cause that they share or ''}
 -- RETURN commit, denied, not to be counted: {'denied'}
@@ -65,11 +69,18 @@ local expiry, open = string.format('%.0f', now + ttl), string.format('(%.0f', no
 local stamp = '-' .. time[1] .. string.format('%06d', time[2]) .. '-'
 
 local excluded = {}
-for i = 12, #ARGV do excluded[ARGV[i]] = true end
+for i = 14, #ARGV do excluded[ARGV[i]] = true end
 
 -- The id of the token that is asked for by name, '' when there is none; nil: any.
 local named = nil
 if alias ~= '' then named = redis.call('HGET', aliases, alias) or '' end
+
+-- Whether the pick depends on more than the order.
+local strategy, sticky_key = ARGV[12], ARGV[13]
+if named or strategy == 'sticky' and sticky_key == '' then strategy = 'round_robin' end
+local ranked = strategy ~= 'round_robin'
+-- Whether it depends on the requests under way: their leases are to come back at once.
+local counted = strategy == 'least_in_flight' or strategy == 'sticky'
 
 local function number(value) return tonumber(value or '0') or 0 end
 
@@ -142,8 +153,9 @@ local function examine(id)
   end
   if probes then room = 1 end
   return nil, 0, {
-    id = id, capped = (room or cap > 0) and 1 or 0, room = room, weight = math.max(number(f[7]), 1),
+    id = id, capped = (room or cap > 0 or counted) and 1 or 0, room = room, weight = math.max(number(f[7]), 1),
     epoch = epoch, ver = tonumber(f[9]) or 0, leases = {}, probes = probes and f[5],
+    rank = 0, expires = f[3],
   }
 end
 
@@ -220,6 +232,47 @@ local function later(facts)
   return score
 end
 
+-- How far above the average of their requests a key's token may be, beyond the few
+-- that are no load.
+local BALANCE, FEW = 1.25, 4
+-- What comes after every time and every hash.
+local LAST = 2 ^ 53
+
+-- Gives a token its rank in a strategy; the lowest is picked.
+local function rank(facts)
+  if strategy == 'fill_first' then
+    local expires = number(facts.expires)
+    facts.rank = expires > 0 and expires or LAST
+    return
+  end
+  facts.n = facts.n or redis.call('ZCOUNT', inflight_prefix .. facts.id, open, '+inf')
+  if strategy == 'least_in_flight' then
+    facts.rank = facts.n / facts.weight
+  elseif facts.rank == 0 then
+    facts.rank = tonumber(string.sub(redis.sha1hex(sticky_key .. ' ' .. facts.id), 1, 12), 16)
+  end
+end
+
+-- Whether a is to be picked before b.
+local function before(a, b)
+  if a.rank ~= b.rank then return a.rank < b.rank end
+  if a.score ~= b.score and strategy ~= 'fill_first' then return a.score < b.score end
+  return a.id < b.id
+end
+
+-- The place of the one to be picked of those that are ready, the last of which comes
+-- first.
+local function place(ready)
+  if strategy ~= 'sticky' then return #ready end
+  local total = 1
+  for _, facts in ipairs(ready) do total = total + facts.n end
+  local most = math.max(math.ceil(total * BALANCE / #ready), FEW)
+  for i = #ready, 1, -1 do
+    if ready[i].n < most then return i end
+  end
+  return #ready
+end
+
 -- Picks up to count leases; a token may be picked more than once. Answers the
 -- picks, the tokens picked, those that are not to be in the order at all, and
 -- those without room, with the score that each was met with.
@@ -230,8 +283,7 @@ local function pick(back)
     local low, high = 1, #ready + 1
     while low < high do
       local middle = math.floor((low + high) / 2)
-      local other = ready[middle]
-      if other.score > facts.score or other.score == facts.score and other.id > facts.id then
+      if before(facts, ready[middle]) then
         low = middle + 1
       else
         high = middle
@@ -245,6 +297,7 @@ local function pick(back)
     local why, till, facts = examine(id)
     if not why then
       facts.score = math.max(due, at - SLACK)
+      if ranked then rank(facts) end
       insert(facts)
     elseif why == 'absent' or why == 'disabled' or why == 'parked' or why == 'expired' then
       gone[#gone + 1] = id
@@ -258,11 +311,11 @@ local function pick(back)
   while #picks < count do
     local best = ready[#ready]
     local due, id = queue.peek()
-    if due and (not best or best.score > due or best.score == due and best.id > id) then
+    if due and (ranked or not best or best.score > due or best.score == due and best.id > id) then
       queue.drop()
       meet(id, due)
     elseif best then
-      table.remove(ready)
+      best = table.remove(ready, place(ready))
       -- The clock follows those that are due, not those that are named.
       if not named then at = math.max(at, best.score) end
       best.score = later(best)
@@ -272,6 +325,10 @@ local function pick(back)
       best.leases[#best.leases + 1] = lease
       picks[#picks + 1] = { best, lease }
       if best.room then best.room = best.room - 1 end
+      if ranked then
+        if best.n then best.n = best.n + 1 end
+        rank(best)
+      end
       if best.room ~= 0 then insert(best) end
     else
       break

@@ -11,6 +11,7 @@ import (
 
 	"carousel.internal/deploy/e2e/browser"
 	"carousel.internal/deploy/e2e/stack"
+	"carousel.internal/deploy/upstreamsim"
 )
 
 // login opens the pages of a gateway as the admin, and stops at the given one.
@@ -38,6 +39,9 @@ func TestPagesInABrowser(t *testing.T) {
 	disableToken(t, tab, here, there)
 	deleteAndUndo(t, tab, here)
 	watchLiveLog(t, tab, here, there)
+	bringBack(t, tab, s)
+	undoInBulk(t, tab, s)
+	setFallbacks(t, tab, here)
 	changeSetting(t, tab, here, there)
 	tryIt(t, tab, here)
 	logOut(t, tab, here, there)
@@ -148,6 +152,73 @@ func watchLiveLog(t *testing.T, tab *browser.Tab, here, there *stack.Gateway) {
 	tab.See("main", "gpt-test")
 }
 
+// cool lets one token be refused, so that it cools.
+func cool(t *testing.T, s *stack.Stack, model, alias, secret string) (found stack.Token) {
+	t.Helper()
+	if err := s.Sim.SetRule(upstreamsim.Rule{Scenario: "http-401", Token: upstreamsim.Fingerprint(secret)}); err != nil {
+		t.Fatal(err)
+	}
+	s.Eventually(alias+" cools", 10*time.Second, func() bool {
+		post(t, s.Gateways[0], stack.AdminToken, chatBody(model, "Hello", false))
+		found, _ = byAlias(t, s.Gateways[0], alias)
+		return found.State == "cooling"
+	})
+	s.Sim.Reset()
+	return found
+}
+
+// bringBack sees why a token cools, and ends that.
+func bringBack(t *testing.T, tab *browser.Tab, s *stack.Stack) {
+	t.Helper()
+	gateway := s.Gateways[0]
+	token, _ := byAlias(t, gateway, "second")
+	tab.Go(gateway.URL + "/admin/tokens/" + token.ID)
+	tab.Click("#toggle-token")
+	tab.See("#toggle-token", "Disable")
+	cool(t, s, "gpt-test", "second", "sk-browser-token-number-2")
+	tab.See("#token-history", "Token refused")
+	tab.Go(gateway.URL + "/admin/tokens")
+	tab.Click("#token-" + token.ID + " [data-action=release]")
+	tab.See("#token-"+token.ID, "Ready")
+	tab.Go(gateway.URL + "/admin/tokens/" + token.ID)
+	tab.See("#token-history", "Brought back")
+	tab.See("#token-facts", "Ready")
+	tab.Click("#token-history a[href^='/admin/logs/']")
+	tab.See("h1", "Request")
+	tab.Go(gateway.URL + "/admin/activity")
+	tab.See("#audit", "Token brought back")
+}
+
+// undoInBulk goes from what happened to a token to undoing all that is like it.
+func undoInBulk(t *testing.T, tab *browser.Tab, s *stack.Stack) {
+	t.Helper()
+	token := cool(t, s, "gpt-test", "second", "sk-browser-token-number-2")
+	tab.Go(s.Gateways[0].URL + "/admin/tokens/" + token.ID)
+	tab.Click("#token-history a[href^='/admin/activity']")
+	tab.See("h1", "Activity")
+	tab.Click("#undo-submit")
+	tab.See("#undo-status", "Changes undone: 1")
+	tab.See("#audit", "Automatic changes undone")
+	if back, _ := byAlias(t, s.Gateways[1], "second"); back.State != "ready" {
+		t.Errorf("the token is %s", back.State)
+	}
+}
+
+func setFallbacks(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
+	t.Helper()
+	tab.Go(gateway.URL + "/admin/upstreams")
+	tab.Click("#upstream-openai [data-edit]")
+	tab.Click("#u-failures summary")
+	tab.Type("#u-fallbacks", `{"gpt-test": ["gpt-4o"]}`)
+	tab.Click("#upstream-save")
+	tab.See("#upstream-openai", `{"gpt-test": ["gpt-4o"]}`)
+	tab.Click("#upstream-openai [data-edit]")
+	tab.Until("the field has it", "document.querySelector('#u-fallbacks').value === '{\"gpt-test\": [\"gpt-4o\"]}' && document.querySelector('#u-failures').open")
+	tab.Type("#u-fallbacks", "")
+	tab.Click("#upstream-save")
+	tab.Gone("#upstream-openai", "Fallback")
+}
+
 func changeSetting(t *testing.T, tab *browser.Tab, here, there *stack.Gateway) {
 	t.Helper()
 	tab.Go(here.URL + "/config") // where the reference has it
@@ -205,6 +276,7 @@ var everyPage = []struct{ name, path string }{
 	{"token-files", "/admin/token-files"},
 	{"logs", "/admin/logs"},
 	{"entry", "/admin/logs/{entry}"},
+	{"activity", "/admin/activity"},
 	{"settings", "/admin/settings"},
 	{"pages", "/admin/pages"},
 	{"upstreams", "/admin/upstreams"},
@@ -289,5 +361,30 @@ func fill(t *testing.T, s *stack.Stack) []string {
 		gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/logs?status=success&limit=100", nil).JSON(t, &page)
 		return len(page.Logs) == 90
 	})
+	trouble(t, s, cursor[0])
 	return []string{"{token}", cursor[0].ID, "{entry}", page.Logs[0].ID}
+}
+
+// trouble makes the token cool, and all tokens of another pool fail alike.
+func trouble(t *testing.T, s *stack.Stack, token stack.Token) {
+	t.Helper()
+	cool(t, s, "gpt-4o", token.Alias, token.Secret)
+	if err := s.Sim.SetRule(upstreamsim.Rule{Scenario: "http-500", Model: "gpt-test"}); err != nil {
+		t.Fatal(err)
+	}
+	s.Eventually("there is an alarm", 10*time.Second, func() bool {
+		post(t, s.Gateways[0], stack.AdminToken, chatBody("gpt-test", "Hello", false))
+		var fleet struct {
+			Pools []struct {
+				Causes []struct{} `json:"causes"`
+			} `json:"pools"`
+		}
+		s.Gateways[0].MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/fleet", nil).JSON(t, &fleet)
+		for _, pool := range fleet.Pools {
+			if len(pool.Causes) > 0 {
+				return true
+			}
+		}
+		return false
+	})
 }

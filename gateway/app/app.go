@@ -173,6 +173,7 @@ func (g *Gateway) assemble() {
 		Tokens:      tokenstorev1.NewTokenServiceClient(g.conn),
 		Config:      store,
 		Logs:        tokenstorev1.NewRequestLogServiceClient(g.conn),
+		Audit:       audit,
 		Fleet:       g.fleet.Last,
 		Models:      g.catalog.Models,
 		HasAccounts: g.hasAccounts,

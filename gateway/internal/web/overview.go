@@ -48,6 +48,7 @@ type overviewData struct {
 	Total    *tokenstorev1.LogBucket
 	Charts   []chart
 	Pools    []pool
+	Alarms   []alarm
 	Replicas []replica
 	// Expiring are the tokens that expire next, at most mostExpiring; more says
 	// how many others do within the week.
@@ -68,7 +69,7 @@ func (d overviewData) Tokens() uint64 {
 func (s *Site) loadOverview(ctx context.Context, c *gin.Context) (any, error) {
 	data := overviewData{Spans: spans, Span: spanOf(c.Query("range")), Replicas: replicasOf(s.Fleet())}
 	pools, err := s.pools(ctx)
-	data.Pools = pools
+	data.Pools, data.Alarms = pools, alarmsOf(pools)
 	if err == nil {
 		err = s.expiring(ctx, &data)
 	}
@@ -198,6 +199,22 @@ func poolOf(state *tokenstorev1.PoolState) pool {
 		p.Parts = append(p.Parts, each)
 	}
 	return p
+}
+
+// alarm is what the tokens of an upstream fail for alike.
+type alarm struct {
+	Upstream string
+	*tokenstorev1.SharedCause
+}
+
+func alarmsOf(pools []pool) []alarm {
+	var alarms []alarm
+	for _, p := range pools {
+		for _, cause := range p.GetCauses() {
+			alarms = append(alarms, alarm{p.GetUpstream(), cause})
+		}
+	}
+	return alarms
 }
 
 func (s *Site) pools(ctx context.Context) ([]pool, error) {

@@ -64,12 +64,13 @@ func (t texts) label(family, value string) string {
 	return value
 }
 
-// forScripts are the texts that the page's scripts need, as a module.
+// forScripts are the texts that the page's scripts need, as a module: their own, and
+// the names of the classes.
 func (t texts) forScripts() []byte {
-	const prefix = "js."
 	own := map[string]string{}
 	for key, text := range t {
-		if name, ours := strings.CutPrefix(key, prefix); ours {
+		name, ours := strings.CutPrefix(key, "js.")
+		if ours || strings.HasPrefix(key, "class.") {
 			own[name] = text
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
 func TestCataloguesHaveTheSameKeys(t *testing.T) {
@@ -69,12 +71,39 @@ func TestTextsThatAreUsed(t *testing.T) {
 	// Keys that are made of a part that is fixed and one that is a value.
 	families := []string{
 		"nav.", "state.", "unit.", "range.", "chart.", "series.", "setting.", "group.", "choice.", "kind.", "error_kind.", "end_reason.",
-		"usage_source.", "role.", "problem.", "login.", "entry.gone", "js.excluded_", "tokens.enable", "tokens.disable", "tokens.revive", "js.enable", "js.disable", "js.delete",
+		"usage_source.", "role.", "problem.", "login.", "entry.gone", "js.excluded_", "tokens.enable", "tokens.disable", "js.enable", "js.disable", "js.delete",
+		"js.release", "class.", "advice.", "history.", "by.", "action.", "detail.",
 	}
 	for key := range catalogue {
 		inFamily := slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(key, family) })
 		if !used[key] && !inFamily {
 			t.Errorf("%q is not used", key)
+		}
+	}
+}
+
+// What the tokenstore names by a word has a text.
+func TestNamesHaveTexts(t *testing.T) {
+	t.Parallel()
+	catalogue := loadTexts(english)
+	for number, name := range tokenstorev1.Outcome_name {
+		class := strings.ToLower(strings.TrimPrefix(name, "OUTCOME_"))
+		failure := !slices.Contains([]tokenstorev1.Outcome{
+			tokenstorev1.Outcome_OUTCOME_UNSPECIFIED, tokenstorev1.Outcome_OUTCOME_SUCCESS, tokenstorev1.Outcome_OUTCOME_UNUSED,
+		}, tokenstorev1.Outcome(number))
+		if _, known := catalogue["class."+class]; known != failure {
+			t.Errorf("class.%s: %v", class, known)
+		}
+	}
+	for family, names := range map[string][]string{
+		"js.excluded_": {"disabled", "parked", "expired", "cooling", "cooling_model", "probing", "probing_model", "quarantined", "capped"},
+		"history.":     {"cooling", "parked", "undone", "released"},
+		"advice.":      {"auth", "model_not_allowed", "rate_limit", "outdated_client", "upstream", "transport", "truncated", "region"},
+	} {
+		for _, name := range names {
+			if _, known := catalogue[family+name]; !known {
+				t.Errorf("there is no text %s%s", family, name)
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -15,11 +16,17 @@ const recentEntries = 10
 
 type tokenData struct {
 	Token   tokenRow
+	History history
 	Entries []*tokenstorev1.LogEntry
 	// HasAccount: the upstream can be asked about the account.
 	HasAccount bool
 	// Models can be asked for an explanation.
 	Models []string
+}
+
+// Rests tells whether the token can be brought back: for all models, or for one.
+func (d tokenData) Rests() bool {
+	return d.Token.Rests() || d.Token.GetEnabled() && len(d.History.CoolingModels(time.Now())) > 0
 }
 
 func (s *Site) loadToken(ctx context.Context, c *gin.Context) (any, error) {
@@ -31,6 +38,11 @@ func (s *Site) loadToken(ctx context.Context, c *gin.Context) (any, error) {
 	data := tokenData{
 		Token: tokenRow{answer.GetToken()}, Models: s.modelIDs(), HasAccount: s.HasAccounts(answer.GetToken().GetUpstream()),
 	}
+	told, err := s.Tokens.ListTransitions(ctx, &tokenstorev1.ListTransitionsRequest{Id: id})
+	if err != nil {
+		return data, err
+	}
+	data.History = historyOf(told.GetTransitions())
 	logs, err := s.Logs.Query(ctx, &tokenstorev1.QueryRequest{TokenId: id, Limit: recentEntries, OmitPrompts: true})
 	data.Entries = logs.GetEntries()
 	return data, err

@@ -41,15 +41,22 @@ func (t tokenRow) StateName() string {
 	return "unknown"
 }
 
-// Switch is what its switch does: enable, disable, or revive one that is parked.
+// Switch is what the admin's switch does: enable or disable.
 func (t tokenRow) Switch() string {
-	switch {
-	case !t.GetEnabled():
-		return "enable"
-	case t.GetState() == tokenstorev1.TokenState_TOKEN_STATE_PARKED:
-		return "revive"
-	default:
+	if t.GetEnabled() {
 		return "disable"
+	}
+	return "enable"
+}
+
+// Rests tells whether it is kept from requests by itself, so that an admin can bring
+// it back.
+func (t tokenRow) Rests() bool {
+	switch t.GetState() {
+	case tokenstorev1.TokenState_TOKEN_STATE_COOLING, tokenstorev1.TokenState_TOKEN_STATE_PROBING, tokenstorev1.TokenState_TOKEN_STATE_PARKED:
+		return true
+	default:
+		return false
 	}
 }
 

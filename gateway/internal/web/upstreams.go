@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"slices"
 
@@ -18,13 +19,21 @@ type upstreamRow struct {
 	Pool *pool
 }
 
-// Pairs are the driver's settings as lines `key=value`.
-func (u upstreamRow) Pairs() []string {
-	pairs := make([]string, 0, len(u.GetSettings()))
-	for _, key := range slices.Sorted(maps.Keys(u.GetSettings())) {
-		pairs = append(pairs, key+"="+u.GetSettings()[key])
+type pair struct{ Name, Value string }
+
+// Pairs are the settings, by name.
+func (u upstreamRow) Pairs() []pair {
+	pairs := make([]pair, 0, len(u.GetSettings()))
+	for _, name := range slices.Sorted(maps.Keys(u.GetSettings())) {
+		pairs = append(pairs, pair{name, u.GetSettings()[name]})
 	}
 	return pairs
+}
+
+// SettingsObject is the settings for the page's script, as JSON.
+func (u upstreamRow) SettingsObject() (string, error) {
+	object, err := json.Marshal(u.GetSettings())
+	return string(object), err
 }
 
 type upstreamsData struct{ Rows []upstreamRow }

@@ -25,6 +25,7 @@ import (
 type Tokens interface {
 	ListTokens(context.Context, *tokenstorev1.ListTokensRequest, ...grpc.CallOption) (*tokenstorev1.ListTokensResponse, error)
 	GetToken(context.Context, *tokenstorev1.GetTokenRequest, ...grpc.CallOption) (*tokenstorev1.GetTokenResponse, error)
+	ListTransitions(context.Context, *tokenstorev1.ListTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.ListTransitionsResponse, error)
 	SummarizePools(context.Context, *tokenstorev1.SummarizePoolsRequest, ...grpc.CallOption) (*tokenstorev1.SummarizePoolsResponse, error)
 }
 
@@ -42,6 +43,11 @@ type RequestLog interface {
 	Summarize(context.Context, *tokenstorev1.SummarizeRequest, ...grpc.CallOption) (*tokenstorev1.SummarizeResponse, error)
 }
 
+// AuditLog is the tokenstore's record of what admins did.
+type AuditLog interface {
+	ListAudit(context.Context, *tokenstorev1.ListAuditRequest, ...grpc.CallOption) (*tokenstorev1.ListAuditResponse, error)
+}
+
 // Deps are what the pages show. The interfaces are met by the generated gRPC
 // clients.
 type Deps struct {
@@ -49,6 +55,7 @@ type Deps struct {
 	Tokens Tokens
 	Config Config
 	Logs   RequestLog
+	Audit  AuditLog
 	// Fleet answers what all gateways said last; nil while it is not known.
 	Fleet func() *tokenstorev1.BeatResponse
 	// Models lists what can be asked for, in order.
@@ -106,6 +113,7 @@ func (s *Site) Routes(router gin.IRouter) {
 		"/token-files": s.page(tokenFilesPage),
 		"/logs":        s.page(logsPage),
 		"/logs/:id":    s.page(logEntryPage),
+		"/activity":    s.page(activityPage),
 		"/settings":    s.page(settingsPage),
 		"/pages":       s.page(contentsPage),
 		"/upstreams":   s.page(upstreamsPage),

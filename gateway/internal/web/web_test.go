@@ -63,6 +63,14 @@ func (s *store) GetToken(_ context.Context, r *tokenstorev1.GetTokenRequest, _ .
 	return ask[*tokenstorev1.GetTokenResponse](s, r)
 }
 
+func (s *store) ListTransitions(_ context.Context, r *tokenstorev1.ListTransitionsRequest, _ ...grpc.CallOption) (*tokenstorev1.ListTransitionsResponse, error) {
+	return ask[*tokenstorev1.ListTransitionsResponse](s, r)
+}
+
+func (s *store) ListAudit(_ context.Context, r *tokenstorev1.ListAuditRequest, _ ...grpc.CallOption) (*tokenstorev1.ListAuditResponse, error) {
+	return ask[*tokenstorev1.ListAuditResponse](s, r)
+}
+
 func (s *store) SummarizePools(_ context.Context, r *tokenstorev1.SummarizePoolsRequest, _ ...grpc.CallOption) (*tokenstorev1.SummarizePoolsResponse, error) {
 	return ask[*tokenstorev1.SummarizePoolsResponse](s, r)
 }
@@ -92,6 +100,7 @@ var (
 	_ web.Tokens     = tokenstorev1.TokenServiceClient(nil)
 	_ web.Config     = tokenstorev1.ConfigServiceClient(nil)
 	_ web.RequestLog = tokenstorev1.RequestLogServiceClient(nil)
+	_ web.AuditLog   = tokenstorev1.AuditServiceClient(nil)
 )
 
 // hostile is text that must arrive as text.
@@ -111,6 +120,19 @@ var (
 		EndReason: "upstream_error", Attempts: 2, PromptTokens: 3, CompletionTokens: 2, UsageSource: "estimated",
 		Prompt: "<|BEGIN_SYSTEM|>\nBe brief.\n<|END_SYSTEM|>\n<|BEGIN_USER|>\n" + hostile + "\n<|END_USER|>\n",
 	}
+	// history is newest first.
+	history = []*tokenstorev1.Transition{
+		{At: moment, Kind: "cooling", Class: "model_not_allowed", Model: "o3", Until: timestamppb.New(time.Now().Add(time.Hour)), RequestId: "chatcmpl-2", Detail: hostile, Replica: "g1"},
+		{At: moment, Kind: "undone", Class: "auth", By: "guard"},
+		{At: moment, Kind: "parked", Class: "auth", RequestId: "chatcmpl-1", Detail: hostile, Replica: hostile},
+		{At: moment, Kind: "released", By: "admin"},
+		{At: moment, Kind: "cooling", Class: "rate_limit", Model: "before", Until: timestamppb.New(time.Now().Add(time.Hour))},
+	}
+	deed = &tokenstorev1.AuditEntry{
+		At: moment, Action: "token released", Actor: "pages 192.0.2.1", RemoteIp: "192.0.2.1", ForwardedFor: hostile, RequestId: "r1", Replica: "g1",
+		Details: map[string]string{"token_id": "t2", "upstream": hostile},
+	}
+	causes = []*tokenstorev1.SharedCause{{Class: "outdated_client", Model: hostile, Since: moment, NextProbe: moment}, {Class: "new_class", Since: moment}}
 	bucket = &tokenstorev1.LogBucket{
 		Start: moment, Requests: 10, Failures: 1, PromptTokens: 300, CompletionTokens: 20,
 		TotalP50: durationpb.New(time.Second), TotalP95: durationpb.New(2 * time.Second),
@@ -122,7 +144,9 @@ func full() *store {
 	return &store{answers: []proto.Message{
 		&tokenstorev1.ListTokensResponse{Tokens: []*tokenstorev1.Token{cooling}, NextCursor: "more"},
 		&tokenstorev1.GetTokenResponse{Token: cooling},
-		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: 3, Cooling: 1, Expiring: 2}}},
+		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: 3, Cooling: 1, Expiring: 2, Causes: causes}}},
+		&tokenstorev1.ListTransitionsResponse{Transitions: history},
+		&tokenstorev1.ListAuditResponse{Entries: []*tokenstorev1.AuditEntry{deed, {At: moment, Action: hostile}}, NextCursor: "more"},
 		&tokenstorev1.GetSettingsResponse{
 			Settings: &tokenstorev1.Settings{EnableStreamCheck: true, VisionAbility: "base64", DefaultInstructions: hostile, MaxAttempts: 3, Version: 4},
 			Pages:    []*tokenstorev1.Page{{Path: "/about", Kind: tokenstorev1.PageKind_PAGE_KIND_HTML, Content: hostile}},
@@ -141,7 +165,7 @@ func empty() *store {
 	return &store{answers: []proto.Message{
 		&tokenstorev1.ListTokensResponse{}, &tokenstorev1.SummarizePoolsResponse{}, &tokenstorev1.GetSettingsResponse{Settings: &tokenstorev1.Settings{}},
 		&tokenstorev1.ListUpstreamsResponse{}, &tokenstorev1.QueryResponse{}, &tokenstorev1.SummarizeResponse{},
-		&tokenstorev1.GetTokenResponse{Token: &tokenstorev1.Token{Id: "t1"}},
+		&tokenstorev1.GetTokenResponse{Token: &tokenstorev1.Token{Id: "t1"}}, &tokenstorev1.ListTransitionsResponse{}, &tokenstorev1.ListAuditResponse{},
 	}}
 }
 
@@ -160,7 +184,7 @@ func newSite(t *testing.T, s *store) *site {
 	quiet := slog.New(slog.DiscardHandler)
 	models := func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}, {ID: hostile}} }
 	pages := web.New(web.Deps{
-		Gate: gate, Tokens: s, Config: s, Logs: s, Models: models, Version: "1.2.3", Log: quiet,
+		Gate: gate, Tokens: s, Config: s, Logs: s, Audit: s, Models: models, Version: "1.2.3", Log: quiet,
 		HasAccounts: func(name string) bool { return name == "cursor" },
 		Fleet: func() *tokenstorev1.BeatResponse {
 			return &tokenstorev1.BeatResponse{ActiveRequests: 2, Replicas: []*tokenstorev1.Replica{
@@ -263,7 +287,7 @@ func text(n *html.Node) string {
 var pages = []string{
 	"/admin/", "/admin/?range=24h", "/admin/?range=7d", "/admin/tokens", "/admin/tokens?state=ready&q=x", "/admin/tokens/t2", "/admin/token-files",
 	"/admin/logs", "/admin/logs?status=failure&stream=true&from=2026-01-31T12:00", "/admin/logs/chatcmpl-1", "/admin/settings", "/admin/pages",
-	"/admin/upstreams", "/admin/try",
+	"/admin/upstreams", "/admin/try", "/admin/activity", "/admin/activity?cursor=c1&class=auth&upstream=cursor&from=2026-01-31T12:00:00Z",
 }
 
 func TestPagesRender(t *testing.T) {
@@ -588,20 +612,97 @@ func TestTokensPage(t *testing.T) {
 	}
 }
 
+// What an admin can do to a token, by its state.
 func TestSwitchOfAToken(t *testing.T) {
 	t.Parallel()
-	parked := tokenstorev1.TokenState_TOKEN_STATE_PARKED
-	for want, token := range map[string]*tokenstorev1.Token{
-		"Enable":     {Id: "t", State: tokenstorev1.TokenState_TOKEN_STATE_DISABLED},
-		"Disable":    {Id: "t", State: tokenstorev1.TokenState_TOKEN_STATE_READY, Enabled: true},
-		"Bring back": {Id: "t", State: parked, Enabled: true},
+	for name, c := range map[string]struct {
+		token   *tokenstorev1.Token
+		toggle  string
+		release string
+	}{
+		"disabled":    {&tokenstorev1.Token{State: tokenstorev1.TokenState_TOKEN_STATE_DISABLED}, "Enable", ""},
+		"ready":       {&tokenstorev1.Token{State: tokenstorev1.TokenState_TOKEN_STATE_READY, Enabled: true}, "Disable", ""},
+		"quarantined": {&tokenstorev1.Token{State: tokenstorev1.TokenState_TOKEN_STATE_QUARANTINED, Enabled: true}, "Disable", ""},
+		"cooling":     {&tokenstorev1.Token{State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, Enabled: true}, "Disable", "Bring back"},
+		"probing":     {&tokenstorev1.Token{State: tokenstorev1.TokenState_TOKEN_STATE_PROBING, Enabled: true}, "Disable", "Bring back"},
+		"parked":      {&tokenstorev1.Token{State: tokenstorev1.TokenState_TOKEN_STATE_PARKED, Enabled: true}, "Disable", "Bring back"},
 	} {
 		s := empty()
-		s.answers = append([]proto.Message{&tokenstorev1.GetTokenResponse{Token: token}}, s.answers...)
+		s.answers = append([]proto.Message{&tokenstorev1.GetTokenResponse{Token: c.token}}, s.answers...)
 		page := parse(t, newSite(t, s).get(t, "/admin/tokens/t").Body)
-		if got := text(page.byID("toggle-token")); got != want {
-			t.Errorf("%s: %q", want, got)
+		if toggle, release := text(page.byID("toggle-token")), text(page.byID("release-token")); toggle != c.toggle || release != c.release {
+			t.Errorf("%s: %q and %q", name, toggle, release)
 		}
+	}
+}
+
+func TestHistoryOfAToken(t *testing.T) {
+	t.Parallel()
+	s := full()
+	s.answers = append([]proto.Message{&tokenstorev1.GetTokenResponse{
+		Token: &tokenstorev1.Token{Id: "t2", Upstream: "cursor", State: tokenstorev1.TokenState_TOKEN_STATE_READY, Enabled: true},
+	}}, s.answers...)
+	site := newSite(t, s)
+	page := parse(t, site.get(t, "/admin/tokens/t2").Body)
+	told := text(page.byID("token-history"))
+	for _, shown := range []string{"Cools Model not allowed o3", "Undone Token refused because other tokens failed alike", hostile, "chatcmpl-1", "Brought back by an admin"} {
+		if !strings.Contains(told, shown) {
+			t.Errorf("%q is not in it: %s", shown, told)
+		}
+	}
+	for _, address := range []string{"/admin/logs/chatcmpl-2", "/admin/activity?class=auth&from=2026-01-31T12%3A00%3A00Z&upstream=cursor"} {
+		if links := page.all(func(n *html.Node) bool { return attribute(n, "href") == address }); len(links) != 1 {
+			t.Errorf("%d links to %s", len(links), address)
+		}
+	}
+	// It is ready, but not for one model; what was before its release is over.
+	if facts := text(page.byID("token-facts")); !strings.Contains(facts, "Cools for o3") || strings.Contains(facts, "before") {
+		t.Errorf("facts: %s", facts)
+	}
+	if text(page.byID("release-token")) != "Bring back" {
+		t.Error("it can't be brought back")
+	}
+}
+
+func TestActivityPage(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, full())
+	page := parse(t, site.get(t, "/admin/activity?class=quota&upstream=cursor&from=2026-01-31T12:00:00Z&cursor=c1").Body)
+	if asked := site.store.asked[0].(*tokenstorev1.ListAuditRequest); asked.GetCursor() != "c1" || asked.GetLimit() != 50 {
+		t.Errorf("asked %v", asked)
+	}
+	told := text(page.byID("audit"))
+	for _, shown := range []string{"Token brought back", "Token t2", "Upstream " + hostile, "pages 192.0.2.1", "g1", "r1", "2026-01-31 12:00:00 UTC"} {
+		if !strings.Contains(told, shown) {
+			t.Errorf("%q is not in it: %s", shown, told)
+		}
+	}
+	chosen := page.all(func(n *html.Node) bool {
+		return n.Data == "option" && slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == "selected" })
+	})
+	if len(chosen) != 2 || text(chosen[0]) != "Quota used up" || text(chosen[1]) != "cursor" || attribute(page.byID("undo-from"), "data-from") != "2026-01-31T12:00:00Z" {
+		t.Errorf("the form is not filled in: %d options", len(chosen))
+	}
+	links := page.all(func(n *html.Node) bool { return n.Data == "a" && attribute(n, "rel") == "next" })
+	if len(links) != 1 || !strings.Contains(attribute(links[0], "href"), "cursor=more") {
+		t.Errorf("next page: %v", links)
+	}
+}
+
+func TestOverviewAlarms(t *testing.T) {
+	t.Parallel()
+	page := parse(t, newSite(t, full()).get(t, "/admin/").Body)
+	alarms := page.all(func(n *html.Node) bool { return attribute(n, "role") == "alert" })
+	if len(alarms) != 2 {
+		t.Fatalf("%d alarms", len(alarms))
+	}
+	for i, shown := range []string{"Tokens of cursor fail alike: Client version outdated (" + hostile, "new_class"} {
+		if !strings.Contains(text(alarms[i]), shown) {
+			t.Errorf("%q is not in it: %s", shown, text(alarms[i]))
+		}
+	}
+	if calm := parse(t, newSite(t, empty()).get(t, "/admin/").Body); calm.byID("problem") != nil || len(calm.all(func(n *html.Node) bool { return attribute(n, "role") == "alert" })) > 0 {
+		t.Error("an alarm without a cause")
 	}
 }
 

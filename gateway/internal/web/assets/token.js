@@ -2,20 +2,26 @@
 
 import { api, complain, el, number, t, timeText, toast } from './page.js';
 import { refresh } from './live.js';
-import { flip, removeToken } from './tokenactions.js';
+import { flip, release, removeToken } from './tokenactions.js';
 
 const head = document.getElementById('token-head');
 const { id, name } = head.dataset;
 const path = `/admin/api/tokens/${encodeURIComponent(id)}`;
 
-document.getElementById('toggle-token').addEventListener('click', async () => {
-  try {
-    await flip(id, name, head.dataset);
-    location.reload();
-  } catch (error) {
-    complain(error);
-  }
-});
+// switches does something that changes what the page offers.
+function switches(button, change) {
+  button?.addEventListener('click', async () => {
+    try {
+      await change();
+      location.reload();
+    } catch (error) {
+      complain(error);
+    }
+  });
+}
+
+switches(document.getElementById('toggle-token'), () => flip(id, name, head.dataset.enabled));
+switches(document.getElementById('release-token'), () => release(id, name));
 
 document.getElementById('delete-token').addEventListener('click', async (event) => {
   const button = event.currentTarget;
@@ -125,6 +131,12 @@ if (account) {
 // Why, or why not.
 
 function explained(answer) {
+  const own = whyNot(answer);
+  if (!answer.cause) return own;
+  return `${own} ${t('explain_cause', t(`class.${answer.cause}`), timeText(answer.cause_until))}`;
+}
+
+function whyNot(answer) {
   const own = answer.candidates.find((candidate) => candidate.token_id === id);
   if (!own) return t('explain_absent', answer.upstream);
   if (answer.chosen === id) return t('explain_this');

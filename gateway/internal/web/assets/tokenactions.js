@@ -4,21 +4,16 @@ import { api, complain, t, toast } from './page.js';
 
 const path = (id) => `/admin/api/tokens/${encodeURIComponent(id)}`;
 
-/** Enables a token. A parked one comes back by being enabled anew. */
-export async function enable(id, state) {
-  if (state === 'parked') await api('PATCH', path(id), { enabled: false });
-  await api('PATCH', path(id), { enabled: true });
+/** Does what a token's switch says: enable or disable. */
+export async function flip(id, name, enabled) {
+  await api('PATCH', path(id), { enabled: enabled !== 'true' });
+  toast(t(enabled === 'true' ? 'disabled' : 'enabled', name));
 }
 
-/** Does what a token's switch says: enable, disable, or bring back. */
-export async function flip(id, name, { enabled, state }) {
-  if (enabled === 'true' && state !== 'parked') {
-    await api('PATCH', path(id), { enabled: false });
-    toast(t('disabled', name));
-    return;
-  }
-  await enable(id, state);
-  toast(state === 'parked' ? t('revived', name) : t('enabled', name));
+/** Brings a token back that failures keep from requests. */
+export async function release(id, name) {
+  await api('POST', `${path(id)}/release`);
+  toast(t('released', name));
 }
 
 /** Deletes a token; whoever did it can undo it. restored runs after that. */

@@ -3,7 +3,7 @@
 
 import { api, complain, el, t, toast } from './page.js';
 import { refresh } from './live.js';
-import { enable, flip, removeToken } from './tokenactions.js';
+import { flip, release, removeToken } from './tokenactions.js';
 
 const path = (id) => `/admin/api/tokens/${encodeURIComponent(id)}`;
 const rowOf = (element) => element.closest('tr[data-key]');
@@ -11,8 +11,9 @@ const rowOf = (element) => element.closest('tr[data-key]');
 document.addEventListener('click', (event) => {
   const action = event.target.closest('[data-action]')?.dataset.action;
   if (!action) return;
-  const { key, name, ...now } = rowOf(event.target).dataset;
-  if (action === 'toggle') flip(key, name, now).then(refresh).catch(complain);
+  const { key, name, enabled } = rowOf(event.target).dataset;
+  if (action === 'toggle') flip(key, name, enabled).then(refresh).catch(complain);
+  if (action === 'release') release(key, name).then(refresh).catch(complain);
   if (action === 'delete') removeToken(key, name, refresh).then(refresh).catch(complain);
 });
 
@@ -21,10 +22,12 @@ document.addEventListener('click', (event) => {
 const bulk = document.getElementById('bulk');
 const boxes = () => [...document.querySelectorAll('input[name="selected"]')];
 const selected = () => boxes().filter((box) => box.checked);
+const rests = (box) => rowOf(box).dataset.rests === 'true';
 
 function showSelection() {
   const count = selected().length;
   bulk.hidden = count === 0;
+  bulk.querySelector('[data-bulk=release]').hidden = !selected().some(rests);
   document.getElementById('bulk-count').textContent = count ? t('selected', count) : '';
   const all = document.getElementById('select-all');
   if (!all) return;
@@ -39,7 +42,8 @@ document.addEventListener('change', (event) => {
 document.addEventListener('refreshed', showSelection);
 
 const changes = {
-  enable: (id) => enable(id, document.getElementById(`token-${id}`)?.dataset.state),
+  release: (id) => api('POST', `${path(id)}/release`),
+  enable: (id) => api('PATCH', path(id), { enabled: true }),
   disable: (id) => api('PATCH', path(id), { enabled: false }),
   delete: (id) => api('DELETE', path(id)),
 };
@@ -74,7 +78,7 @@ async function restore(ids) {
 bulk.addEventListener('click', async (event) => {
   const kind = event.target.closest('[data-bulk]')?.dataset.bulk;
   if (!kind) return;
-  const ids = selected().map((box) => box.value);
+  const ids = selected().filter((box) => kind !== 'release' || rests(box)).map((box) => box.value);
   boxes().forEach((box) => { box.checked = false; });
   showSelection();
   if (kind === 'clear') return;

@@ -6,17 +6,27 @@ const dialog = document.getElementById('upstream-dialog');
 const form = document.getElementById('upstream-form');
 const status = document.getElementById('upstream-status');
 const path = (name) => `/admin/api/upstreams/${encodeURIComponent(name)}`;
+// The settings that have their own fields; the others are lines.
+const own = [...form.querySelectorAll('[data-setting]')];
 let version;
+
+function fill(settings) {
+  for (const field of own) field.value = settings[field.name] ?? '';
+  document.getElementById('u-failures').open = own.some((field) => field.value);
+  form.elements.settings.value = Object.entries(settings)
+    .filter(([name]) => !own.some((field) => field.name === name))
+    .map(([name, value]) => `${name}=${value}`).sort().join('\n');
+}
 
 function edit(data = {}) {
   form.reset();
-  const { name, driver, base_url: url, models, settings } = form.elements;
+  const { name, driver, base_url: url, models } = form.elements;
   name.value = data.name ?? '';
   name.readOnly = Boolean(data.name);
   driver.value = data.driver ?? 'openai';
   url.value = data.url ?? '';
   models.value = data.models ?? '';
-  settings.value = data.settings ?? '';
+  fill(JSON.parse(data.settings ?? '{}') ?? {});
   version = data.version;
   status.textContent = '';
   dialog.showModal();
@@ -31,6 +41,11 @@ function pairs(text) {
     return [line.slice(0, at).trim(), line.slice(at + 1).trim()];
   }));
 }
+
+const settings = () => ({
+  ...pairs(form.elements.settings.value),
+  ...Object.fromEntries(own.filter((field) => field.value.trim()).map((field) => [field.name, field.value.trim()])),
+});
 
 document.getElementById('add-upstream').addEventListener('click', () => edit());
 
@@ -50,10 +65,10 @@ document.getElementById('upstreams')?.addEventListener('click', async (event) =>
 
 form.addEventListener('submit', async (event) => {
   event.preventDefault();
-  const { name, driver, base_url: url, models, settings } = form.elements;
+  const { name, driver, base_url: url, models } = form.elements;
   try {
     await api('PUT', path(name.value), {
-      driver: driver.value, base_url: url.value.trim(), models: linesOf(models.value), settings: pairs(settings.value),
+      driver: driver.value, base_url: url.value.trim(), models: linesOf(models.value), settings: settings(),
     }, version);
     location.reload();
   } catch (error) {

@@ -76,8 +76,20 @@ type Error struct {
 	Param string
 	// RetryAfter is zero when the client can't know.
 	RetryAfter time.Duration
+	// Pool says why no token could serve, where that is so; else nil.
+	Pool *Pool
 	// Err is the cause, for the log only.
 	Err error
+}
+
+// Pool counts an upstream's tokens by what keeps each from serving a request.
+type Pool struct {
+	Total int
+	// Busy ones are at their cap. Probing and Quarantined ones wait for what becomes
+	// of the requests that they have. Tried ones have failed this request.
+	Busy, Cooling, Probing, Quarantined, Tried int
+	// These need an admin.
+	Parked, Disabled, Expired int
 }
 
 // Errorf makes an error without a cause.

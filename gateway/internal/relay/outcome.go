@@ -86,6 +86,7 @@ func afterAttempts(last, refused *chat.Error) *chat.Error {
 	if last.RetryAfter == 0 {
 		last.RetryAfter = refused.RetryAfter
 	}
+	last.Pool = refused.Pool
 	return last
 }
 

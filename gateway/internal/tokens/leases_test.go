@@ -111,6 +111,7 @@ func TestDenialBecomesAnError(t *testing.T) {
 		tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE: chat.NoTokenAvailable,
 		tokenstorev1.Reason_REASON_STORE_UNAVAILABLE:  chat.StoreUnavailable,
 		tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND:    chat.AliasNotFound,
+		tokenstorev1.Reason_REASON_UPSTREAM_FAILING:   chat.UpstreamUnavailable,
 		tokenstorev1.Reason_REASON_UNSPECIFIED:        chat.Internal,
 	} {
 		t.Run(string(want), func(t *testing.T) {
@@ -119,11 +120,16 @@ func TestDenialBecomesAnError(t *testing.T) {
 				answer := r.acquire(t.Context(), demand)
 				s.send(t, &tokenstorev1.SessionResponse{Denials: []*tokenstorev1.Denial{{
 					DemandId: s.message(t).GetDemands()[0].GetId(), Reason: reason, Message: "because", RetryAfter: durationpb.New(3 * time.Second),
+					Pool: &tokenstorev1.PoolSummary{Total: 9, Capped: 1, Cooling: 2, Probing: 3, Quarantined: 4, Tried: 5, Parked: 6, Disabled: 7, Expired: 8},
 				}}})
 				got := soon(t, answer, "the denial")
 				var err *chat.Error
 				if !errors.As(got.err, &err) || err.Kind != want || err.Message != "because" || err.RetryAfter != 3*time.Second {
-					t.Errorf("got %#v", got.err)
+					t.Fatalf("got %#v", got.err)
+				}
+				wanted := chat.Pool{Total: 9, Busy: 1, Cooling: 2, Probing: 3, Quarantined: 4, Tried: 5, Parked: 6, Disabled: 7, Expired: 8}
+				if err.Pool == nil || *err.Pool != wanted {
+					t.Errorf("pool %+v", err.Pool)
 				}
 				if r.counts.denied.Load() != 1 {
 					t.Error("not counted")

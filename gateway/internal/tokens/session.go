@@ -355,9 +355,23 @@ func durationOf(d time.Duration) *durationpb.Duration {
 	return durationpb.New(d)
 }
 
+// poolOf is nil where the store has counted no tokens.
+func poolOf(pool *tokenstorev1.PoolSummary) *chat.Pool {
+	if pool.GetTotal() == 0 {
+		return nil
+	}
+	return &chat.Pool{
+		Total: int(pool.GetTotal()), Busy: int(pool.GetCapped()), Cooling: int(pool.GetCooling()), Probing: int(pool.GetProbing()),
+		Quarantined: int(pool.GetQuarantined()), Tried: int(pool.GetTried()), Parked: int(pool.GetParked()),
+		Disabled: int(pool.GetDisabled()), Expired: int(pool.GetExpired()),
+	}
+}
+
 // errorOfDenial words a denial for the client.
 func errorOfDenial(denial *tokenstorev1.Denial) *chat.Error {
-	err := &chat.Error{Kind: chat.StoreUnavailable, Message: denial.GetMessage(), RetryAfter: denial.GetRetryAfter().AsDuration()}
+	err := &chat.Error{
+		Kind: chat.StoreUnavailable, Message: denial.GetMessage(), RetryAfter: denial.GetRetryAfter().AsDuration(), Pool: poolOf(denial.GetPool()),
+	}
 	switch denial.GetReason() {
 	case tokenstorev1.Reason_REASON_NO_TOKENS:
 		err.Kind = chat.NoTokens

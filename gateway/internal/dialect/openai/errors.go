@@ -99,8 +99,8 @@ func render(failure *chat.Error) rendering {
 	return as
 }
 
-// appendError appends the error object. Official clients expect all four
-// members.
+// appendError appends the error object. Official clients expect all four members,
+// and ignore that of the pool.
 func appendError(dst []byte, failure *chat.Error, as rendering) []byte {
 	dst = append(dst, `{"error":{"message":`...)
 	dst = rawjson.AppendString(dst, failure.Message)
@@ -114,7 +114,35 @@ func appendError(dst []byte, failure *chat.Error, as rendering) []byte {
 	}
 	dst = append(dst, `,"code":`...)
 	dst = rawjson.AppendString(dst, as.code)
+	if failure.Pool != nil {
+		dst = appendPool(dst, failure.Pool)
+	}
 	return append(dst, `}}`...)
+}
+
+// appendPool says how many tokens there are, and how many can't serve for what.
+func appendPool(dst []byte, pool *chat.Pool) []byte {
+	dst = append(dst, `,"pool":{"total":`...)
+	dst = strconv.AppendInt(dst, int64(pool.Total), 10)
+	for _, each := range []struct {
+		name  string
+		count int
+	}{
+		{"busy", pool.Busy},
+		{"cooling", pool.Cooling},
+		{"probing", pool.Probing},
+		{"quarantined", pool.Quarantined},
+		{"tried", pool.Tried},
+		{"parked", pool.Parked},
+		{"disabled", pool.Disabled},
+		{"expired", pool.Expired},
+	} {
+		dst = append(dst, `,"`...)
+		dst = append(dst, each.name...)
+		dst = append(dst, `":`...)
+		dst = strconv.AppendInt(dst, int64(each.count), 10)
+	}
+	return append(dst, '}')
 }
 
 // retryAfter rounds up to whole seconds, which is what the header can say.

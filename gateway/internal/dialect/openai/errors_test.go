@@ -50,6 +50,13 @@ func TestEncodeError(t *testing.T) {
 			&chat.Error{Kind: chat.NoTokenAvailable, Message: "busy", RetryAfter: 1200 * time.Millisecond, Err: errors.New("secret cause")}, 429, "2",
 			`{"error":{"message":"busy","type":"rate_limit_error","param":null,"code":"no_token_available"}}`,
 		},
+		"with what the pool is short of": {
+			&chat.Error{
+				Kind: chat.NoTokens, Message: "none",
+				Pool: &chat.Pool{Total: 9, Busy: 1, Cooling: 2, Probing: 3, Quarantined: 4, Tried: 5, Parked: 6, Disabled: 7, Expired: 8},
+			}, 503, "",
+			`{"error":{"message":"none","type":"server_error","param":null,"code":"no_tokens","pool":{"total":9,"busy":1,"cooling":2,"probing":3,"quarantined":4,"tried":5,"parked":6,"disabled":7,"expired":8}}}`,
+		},
 		"unknown model in the list": {
 			UnknownModel("gpt-9"), 404, "",
 			`{"error":{"message":"the model \"gpt-9\" does not exist","type":"invalid_request_error","param":"model","code":"model_not_found"}}`,

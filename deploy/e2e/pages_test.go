@@ -214,7 +214,7 @@ func setFallbacks(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 	tab.See("#upstream-openai", `{"gpt-test": ["gpt-4o"]}`)
 	tab.Click("#upstream-openai [data-edit]")
 	tab.Until("the field has it", "document.querySelector('#u-fallbacks').value === '{\"gpt-test\": [\"gpt-4o\"]}' && document.querySelector('#u-failures').open")
-	tab.Type("#u-fallbacks", "")
+	tab.Type("#u-fallbacks", " ")
 	tab.Click("#upstream-save")
 	tab.Gone("#upstream-openai", "Fallback")
 }

@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,7 +45,9 @@ func TestOneGatewayIsCutOff(t *testing.T) {
 
 func throughOutage(t *testing.T, b *bench, lasts time.Duration, begin, end func()) {
 	t.Helper()
+	b.AddTokens("cursor", "c", len(b.Gateways), 0)
 	b.shoot()
+	streams := b.openStreams()
 	b.during(3 * time.Second)
 	b.mark("the outage begins")
 	begin()
@@ -62,6 +65,12 @@ func throughOutage(t *testing.T, b *bench, lasts time.Duration, begin, end func(
 		t.Errorf("it took %s, not 5 s at most", took)
 	}
 	b.during(3 * time.Second)
+	b.Sim.Release()
+	for range b.Gateways {
+		if shot := <-streams; !shot.OK() || !strings.HasSuffix(shot.Body, "data: [DONE]\n\n") {
+			t.Errorf("a stream that was open all the time: %+v", shot)
+		}
+	}
 	shots := b.report()
 	b.checkAnswers(shots, nil)
 	for _, shot := range shots {
@@ -72,6 +81,22 @@ func throughOutage(t *testing.T, b *bench, lasts time.Duration, begin, end func(
 	b.checkCaps()
 	b.checkLeases(b.Gateways[0])
 	b.checkLog(b.Gateways[0], shots, nil)
+}
+
+// openStreams opens a stream through each gateway that goes on until the simulator
+// releases it, and answers where it is told how they ended.
+func (b *bench) openStreams() <-chan stack.Shot {
+	b.t.Helper()
+	ended := make(chan stack.Shot, len(b.Gateways))
+	before := b.Sim.Ledger().Held
+	for _, gateway := range b.Gateways {
+		go func() { // ends with the stream
+			load := stack.Load{Gateways: []*stack.Gateway{gateway}, Model: "cursor/sim-hold", Stream: true, Timeout: 2 * outage}
+			ended <- load.One(b.t)
+		}()
+	}
+	b.Eventually("the streams are open", 10*time.Second, func() bool { return b.Sim.Ledger().Held == before+int64(len(b.Gateways)) })
+	return ended
 }
 
 // checkAdminAnswers asks a gateway that is without the store: the answer is clear

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -58,15 +59,7 @@ type Running struct {
 // Start begins a load; the test's end stops it, if nobody has.
 func (l Load) Start(t testing.TB) *Running {
 	t.Helper()
-	if l.Timeout == 0 {
-		l.Timeout = time.Minute
-	}
-	body, err := json.Marshal(map[string]any{
-		"model": l.Model, "stream": l.Stream, "messages": []map[string]string{{"role": "user", "content": "under load"}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := l.body()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	r := &Running{stop: stop, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}}
 	r.running.Go(func() {
@@ -83,6 +76,20 @@ func (l Load) Start(t testing.TB) *Running {
 	})
 	t.Cleanup(func() { r.Stop() })
 	return r
+}
+
+// One sends one request and waits for its answer.
+func (l Load) One(t testing.TB) Shot {
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	return l.shoot(context.WithoutCancel(t.Context()), client, l.body(), 0)
+}
+
+func (l Load) body() []byte {
+	body, _ := json.Marshal(map[string]any{ // strings can't fail
+		"model": l.Model, "stream": l.Stream, "messages": []map[string]string{{"role": "user", "content": "under load"}},
+	})
+	return body
 }
 
 // Stop waits until all requests are answered and answers them all, oldest first.
@@ -124,7 +131,7 @@ func (l Load) shoot(ctx context.Context, client *http.Client, body []byte, i int
 }
 
 func (l Load) send(ctx context.Context, client *http.Client, gateway *Gateway, body []byte) Shot {
-	ctx, cancel := context.WithTimeout(ctx, l.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(l.Timeout, time.Minute))
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, gateway.URL+"/v1/chat/completions", bytes.NewReader(body))
 	if err != nil {

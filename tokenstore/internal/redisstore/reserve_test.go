@@ -223,3 +223,29 @@ func TestReconcileCountsOnce(t *testing.T) {
 		}
 	})
 }
+
+// A hold that is not about to end is not written again: a reserve that is kept costs
+// Redis's disk next to nothing.
+func TestReserveIsRenewedInTime(t *testing.T) {
+	t.Parallel()
+	eachLeasePool(t, func(t *testing.T, p *leasePool) {
+		p.add("t", "cap", 1)
+		a := p.holder("a")
+		a.beat()
+		until := p.field("t", "held_until")
+		a.beat()
+		if again := p.field("t", "held_until"); again != until {
+			t.Errorf("written again: %s, then %s", until, again)
+		}
+		now, err := p.client.Time(t.Context()).Result()
+		p.must(err)
+		soon := fmt.Sprint(now.Add(50 * time.Second).UnixMilli())
+		p.set("t", "held_until", soon)
+		if a.beat(); p.field("t", "held_until") <= soon {
+			t.Error("not renewed")
+		}
+		if score, err := p.client.ZScore(t.Context(), inflightKey("t"), "hold-1").Result(); err != nil || score < float64(now.Add(time.Minute).UnixMilli()) {
+			t.Errorf("its slot ends at %v, %v", score, err)
+		}
+	})
+}

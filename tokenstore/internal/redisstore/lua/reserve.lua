@@ -1,7 +1,7 @@
 -- Renews what a replica holds in reserve, frees what it has given up, and adds to
 -- it. A token is held by one replica. Of one with a cap the replica holds slots:
 -- they are among its open leases until the replica gives them up or falls silent
--- for longer than ttl_ms, so that nobody needs to know whether it uses them.
+-- for longer than ttl_ms (and up to a quarter of that), so that nobody needs to know whether it uses them.
 -- Half of the idle slots of an upstream are left to whoever comes. Only tokens
 -- that are enabled, ready and not being probed are added.
 -- KEYS[1] hash holders: replica to the ms at which it was heard last, a space, its instance
@@ -41,7 +41,8 @@ local WINDOW = 256
 local time = call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local open = string.format('(%.0f', now)
-local until_ms = string.format('%.0f', now + ttl)
+-- A quarter longer than was asked for: so a hold is written anew only now and then.
+local until_ms = string.format('%.0f', now + ttl * 1.25)
 
 local function number(value) return tonumber(value or '0') or 0 end
 
@@ -83,6 +84,7 @@ local function release(id, holder)
 end
 
 local function hold(t, slots)
+  if t.holder == replica and t.held == slots and t.held_until >= now + ttl then return end
   for n = 1, slots do call('ZADD', inflight_prefix .. t.id, until_ms, 'hold-' .. n) end
   for n = slots + 1, t.held do call('ZREM', inflight_prefix .. t.id, 'hold-' .. n) end
   if slots < t.held then freed[t.upstream] = true end
@@ -192,6 +194,5 @@ for i = 14, 13 + n_busy do busy[ARGV[i]] = true end
 for _, upstream in ipairs(call('HKEYS', upstreams)) do
   if not busy[upstream] then extend(upstream) end
 end
-call('PEXPIRE', holds, 2 * ttl)
 tell()
 return answer

@@ -38,7 +38,7 @@ func start(t *testing.T, options stack.Options) *bench {
 		t.Skip("takes minutes: run by make faults")
 	}
 	options.Gateways = 3
-	options.TokenstoreEnv = append(options.TokenstoreEnv, "LEASE_TTL=10s", "LOG_RETENTION_COUNT=1000000")
+	options.TokenstoreEnv = append([]string{"LEASE_TTL=10s", "LOG_RETENTION_COUNT=1000000"}, options.TokenstoreEnv...)
 	b := &bench{Stack: stack.Start(t, options), t: t}
 	b.tokens = b.AddTokens("openai", "o", 12, capacity)
 	warmUp := stack.Load{Gateways: b.Gateways, Rate: 100, Model: "gpt-test"}.Start(t)

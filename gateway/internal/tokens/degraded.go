@@ -59,14 +59,15 @@ func (l *Leases) Degraded() (since, until time.Time, ok bool) {
 	return l.outage.since, l.reserve.until, l.reserve.usable(time.Now())
 }
 
-// beginOutage has requests served from the reserve, if there is one. Those that
-// wait for the store turn to it, too; mu is held.
+// beginOutage has requests served from the reserve, if one is kept; where it happens
+// to be empty, they wait there for the store to come back. Those that wait for the
+// store turn to it, too; mu is held.
 func (l *Leases) beginOutage(why error) bool {
 	now := time.Now()
 	if l.outage != nil {
 		return true
 	}
-	if !l.reserve.usable(now) {
+	if !now.Before(l.reserve.until) {
 		return false
 	}
 	l.outage = &outage{since: now, over: make(chan struct{})}

@@ -281,7 +281,7 @@ func TestReserveGivesUp(t *testing.T) {
 	}{
 		"a token that is recalled": {says: &tokenstorev1.SessionResponse{Recalls: []*tokenstorev1.Recall{{TokenId: "c", Epoch: 2}}}, left: 2},
 		"an older recall":          {says: &tokenstorev1.SessionResponse{Recalls: []*tokenstorev1.Recall{{TokenId: "c", Epoch: 1}}}, left: 3},
-		"slots that are wanted":    {says: &tokenstorev1.SessionResponse{Wanted: []string{demand.Upstream}}, left: 1},
+		"slots that are wanted":    {says: &tokenstorev1.SessionResponse{Wanted: []string{demand.Upstream}}, left: 2},
 		"of another upstream":      {says: &tokenstorev1.SessionResponse{Wanted: []string{"another"}}, left: 3},
 	} {
 		t.Run(name, func(t *testing.T) {

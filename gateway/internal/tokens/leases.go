@@ -65,6 +65,8 @@ type Leases struct {
 	silentSince time.Time
 	// sent is the last message of the session.
 	sent uint64
+	// complete: the session's messages have said all that is held.
+	complete bool
 
 	reserve reserve
 	// outage is the present one; nil while all is well. away is closed when one

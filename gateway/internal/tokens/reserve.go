@@ -133,18 +133,19 @@ func (r *reserve) recall(id string, below uint64) {
 	}
 }
 
-// giveUp gives up the slots of an upstream that nothing uses, for demands that
-// wait for them.
+// giveUp gives up half of an upstream's slots that nothing uses, one at least, for
+// demands that wait for them. If that is not enough the store asks again.
 func (r *reserve) giveUp(upstream string) {
-	for id, each := range r.holds {
-		switch {
-		case each.upstream != upstream || each.slots == 0:
-		case each.used == 0:
-			delete(r.holds, id)
-			r.due = true
-		case each.slots > each.used:
-			each.slots = each.used
-			r.due = true
+	var idle []*hold
+	for _, each := range r.holds {
+		if each.upstream == upstream && each.slots > each.used {
+			idle = append(idle, each)
+		}
+	}
+	for _, each := range idle[:(len(idle)+1)/2] {
+		r.due = true
+		if each.slots = each.used; each.used == 0 {
+			delete(r.holds, each.lease.TokenID)
 		}
 	}
 }

@@ -108,7 +108,7 @@ func (l *Leases) resume() {
 		reserved = append(reserved, sent.reserved...)
 	}
 	l.unacknowledged, l.acknowledged, l.stalled = nil, 0, false
-	l.sent, l.silentSince = 0, time.Time{}
+	l.sent, l.silentSince, l.complete = 0, time.Time{}, false
 	l.reserve.reports = append(reserved, l.reserve.reports...)
 	l.reserve.asked, l.reserve.due = time.Time{}, true
 	l.outbound.Reports = append(again, l.outbound.Reports...)
@@ -225,6 +225,9 @@ func (l *Leases) next(sequence, inFlight uint64) *tokenstorev1.SessionRequest {
 	pending.Demands, pending.Withdrawn = nil, nil
 	if sequence == 1 {
 		message.Replica = l.replica
+	}
+	if !l.complete && len(pending.Reports)+len(pending.Renewals) == 0 {
+		l.complete, message.Complete = true, true
 	}
 	for _, demand := range message.GetDemands() {
 		if w := l.waiting[demand.GetId()]; w != nil {

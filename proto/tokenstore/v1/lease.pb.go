@@ -226,8 +226,12 @@ type SessionRequest struct {
 	Reservation *Reservation `protobuf:"bytes,7,opt,name=reservation,proto3" json:"reservation,omitempty"`
 	// Outcomes of requests that were served from the reserve, oldest first.
 	ReserveReports []*ReserveReport `protobuf:"bytes,8,rep,name=reserve_reports,json=reserveReports,proto3" json:"reserve_reports,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The session's messages so far have renewed every lease that the replica holds
+	// and reported every one that has ended. What it was granted in earlier sessions
+	// beside these has never reached it, and is free.
+	Complete      bool `protobuf:"varint,9,opt,name=complete,proto3" json:"complete,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SessionRequest) Reset() {
@@ -314,6 +318,13 @@ func (x *SessionRequest) GetReserveReports() []*ReserveReport {
 		return x.ReserveReports
 	}
 	return nil
+}
+
+func (x *SessionRequest) GetComplete() bool {
+	if x != nil {
+		return x.Complete
+	}
+	return false
 }
 
 // Reservation asks for a reserve, and keeps it from ending: tokens with which a
@@ -1643,7 +1654,7 @@ var File_tokenstore_v1_lease_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\n" +
-	"\x19tokenstore/v1/lease.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x03\n" +
+	"\x19tokenstore/v1/lease.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9c\x03\n" +
 	"\x0eSessionRequest\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x18\n" +
 	"\areplica\x18\x02 \x01(\tR\areplica\x12/\n" +
@@ -1652,7 +1663,8 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\brenewals\x18\x05 \x03(\v2\x17.tokenstore.v1.LeaseRefR\brenewals\x12\x1c\n" +
 	"\twithdrawn\x18\x06 \x03(\x04R\twithdrawn\x12<\n" +
 	"\vreservation\x18\a \x01(\v2\x1a.tokenstore.v1.ReservationR\vreservation\x12E\n" +
-	"\x0freserve_reports\x18\b \x03(\v2\x1c.tokenstore.v1.ReserveReportR\x0ereserveReports\"\x9c\x01\n" +
+	"\x0freserve_reports\x18\b \x03(\v2\x1c.tokenstore.v1.ReserveReportR\x0ereserveReports\x12\x1a\n" +
+	"\bcomplete\x18\t \x01(\bR\bcomplete\"\x9c\x01\n" +
 	"\vReservation\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\tR\binstance\x12+\n" +
 	"\x03ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12*\n" +

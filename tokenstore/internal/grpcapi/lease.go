@@ -48,11 +48,13 @@ type LeaseServer struct {
 
 	mu       sync.Mutex
 	sessions map[*session]struct{}
+	// orphans are by replica.
+	orphans map[string]*orphans
 }
 
 // NewLeaseServer makes the server; when stopping is closed its sessions end.
 func NewLeaseServer(desk *leasing.Desk, explain Explainer, log *slog.Logger, stopping <-chan struct{}) *LeaseServer {
-	return &LeaseServer{desk: desk, explain: explain, log: log, stopping: stopping, sessions: map[*session]struct{}{}}
+	return &LeaseServer{desk: desk, explain: explain, log: log, stopping: stopping, sessions: map[*session]struct{}{}, orphans: map[string]*orphans{}}
 }
 
 // Recall tells every session that leases of the token from before epoch must
@@ -80,7 +82,10 @@ func (s *LeaseServer) Want(upstream string) {
 
 // Session implements LeaseService.
 func (s *LeaseServer) Session(stream grpc.BidiStreamingServer[tokenstorev1.SessionRequest, tokenstorev1.SessionResponse]) error {
-	each := &session{desk: s.desk, log: s.log, out: newOutbox(), withdraw: map[uint64]func(){}}
+	each := &session{
+		desk: s.desk, log: s.log, out: newOutbox(), withdraw: map[uint64]func(){},
+		granted: map[redisstore.LeaseRef]struct{}{}, claim: s.claim,
+	}
 	s.mu.Lock()
 	s.sessions[each] = struct{}{}
 	s.mu.Unlock()
@@ -89,6 +94,7 @@ func (s *LeaseServer) Session(stream grpc.BidiStreamingServer[tokenstorev1.Sessi
 		delete(s.sessions, each)
 		s.mu.Unlock()
 		each.close(stream.Context())
+		s.desk.GiveBack(context.WithoutCancel(stream.Context()), s.abandon(each))
 	}()
 
 	// Both end with the stream, which ends when Session returns.
@@ -151,10 +157,17 @@ type session struct {
 	desk *leasing.Desk
 	log  *slog.Logger
 	out  *outbox
-	// replica is the gateway's name, from its first message; receive's.
+	// claim answers what earlier sessions of the replica were granted in vain.
+	claim func(*session) []redisstore.LeaseRef
+	// replica is the gateway's name, from its first message; receive writes it, under
+	// mu.
 	replica string
 
 	mu sync.Mutex
+	// granted are the leases that the replica has, as far as the session knows.
+	granted map[redisstore.LeaseRef]struct{}
+	// complete: the replica has said all that it holds.
+	complete bool
 	// withdraw has the demands that wait; nil when the session has ended.
 	withdraw map[uint64]func()
 }
@@ -163,7 +176,9 @@ func (s *session) receive(ctx context.Context, recv func() (*tokenstorev1.Sessio
 	for {
 		request, err := recv()
 		if err == nil && s.replica == "" && request.GetReplica() != "" {
+			s.mu.Lock()
 			s.replica = request.GetReplica()
+			s.mu.Unlock()
 			s.log.LogAttrs(ctx, slog.LevelInfo, "lease session opened", slog.String("replica", s.replica))
 		}
 		if err == nil {
@@ -196,6 +211,10 @@ func (s *session) carryOut(ctx context.Context, request *tokenstorev1.SessionReq
 	lost, err := s.renew(ctx, request)
 	if err != nil {
 		return err
+	}
+	s.heard(request)
+	if request.GetComplete() {
+		s.desk.GiveBack(ctx, s.claim(s))
 	}
 	reserve, err := s.reserve(ctx, request.GetReservation())
 	if err != nil {
@@ -277,7 +296,12 @@ func (s *session) ask(demand *tokenstorev1.Demand) {
 
 // answer answers false when the session has ended.
 func (s *session) answer(id uint64, answer leasing.Answer) bool {
-	return s.out.add(func(next *tokenstorev1.SessionResponse) { appendAnswer(next, id, answer) })
+	undo := s.took(answer)
+	if s.out.add(func(next *tokenstorev1.SessionResponse) { appendAnswer(next, id, answer) }) {
+		return true
+	}
+	undo()
+	return false
 }
 
 func (s *session) withdrawDemand(id uint64) {

@@ -140,6 +140,57 @@ func prove(t *testing.T, store *redisstore.Store, alias string) {
 	}
 }
 
+// eventually waits for the condition.
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	deadline, again := time.NewTimer(testredis.Timeout), time.NewTicker(5*time.Millisecond)
+	defer deadline.Stop()
+	defer again.Stop()
+	for !condition() {
+		select {
+		case <-deadline.C:
+			t.Fatalf("not in time: %s", what)
+		case <-again.C:
+		}
+	}
+}
+
+// What a lost session was granted in vain is free as soon as the replica has said, in
+// its next one, what it has; whichever of the two the store sees end first.
+func TestGrantsOfALostSessionComeBack(t *testing.T) {
+	t.Parallel()
+	for name, lostFirst := range map[string]bool{"the lost one ends first": true, "the next one begins first": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startLeases(t, 3)
+			lost := s.session(t)
+			lost.send(&tokenstorev1.SessionRequest{Demands: []*tokenstorev1.Demand{{Id: 1, Upstream: "cursor", Count: 3}}})
+			lost.until("three leases", func() bool { return len(lost.said.GetGrants()) == 1 })
+			leases := lost.said.GetGrants()[0].GetLeases()
+			// The replica has two of them, one has ended; the third never came.
+			end := func() { lost.cancel() }
+			if lostFirst {
+				end()
+				eventually(t, "the lost session's end", func() bool { return strings.Contains(s.log.String(), "lease session ended") })
+			}
+			next := s.session(t)
+			sequence := next.send(&tokenstorev1.SessionRequest{
+				Renewals: []*tokenstorev1.LeaseRef{{LeaseId: leases[0].GetId(), TokenId: leases[0].GetTokenId()}},
+				Reports:  []*tokenstorev1.Report{{LeaseId: leases[1].GetId(), TokenId: leases[1].GetTokenId(), Outcome: tokenstorev1.Outcome_OUTCOME_SUCCESS}},
+				Complete: true,
+			})
+			next.until("an acknowledgement", func() bool { return next.said.GetAcknowledged() == sequence })
+			if !lostFirst {
+				if got := s.openLeases(t, "t0"); got != 2 {
+					t.Errorf("%d leases while the lost session may still deliver, want 2", got)
+				}
+				end()
+			}
+			eventually(t, "only the lease that is held", func() bool { return s.openLeases(t, "t0") == 1 })
+		})
+	}
+}
+
 // openLeases counts the leases that Redis has of a token.
 func (s *leaseService) openLeases(t *testing.T, alias string) int {
 	t.Helper()

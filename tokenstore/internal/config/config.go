@@ -109,7 +109,7 @@ func (c Config) Settings() *tokenstorev1.Settings {
 
 // sharedKeys are the gateway's: one file may configure both services.
 var sharedKeys = []string{
-	"port", "auth_token", "auth_token_file", "route_prefix", "cors_origins", "allow_open_reload", "request_body_limit_mb", "tokenstore_addr", "store_timeout",
+	"port", "auth_token", "auth_token_file", "route_prefix", "cors_origins", "allow_open_reload", "request_body_limit_mb", "tokenstore_addr", "store_timeout", "degraded_time", "log_spool_dir", "log_spool_mb",
 	"first_byte_timeout", "idle_timeout", "request_timeout", "stream_heartbeat", "write_timeout",
 	"read_timeout", "drain_delay",
 }

@@ -99,6 +99,7 @@ type model struct {
 	// trash has the deleted ones.
 	trash map[string]*modelToken
 	clock float64
+	guard *modelGuard
 }
 
 // asks tells whether the demand is for the token: its alias is its id.
@@ -137,6 +138,20 @@ func (m *model) acquire(wanted Wanted) (picks []string, shortage Shortage) {
 	const slack = 16
 	scores := map[string]float64{}
 	rooms := map[string]int{}
+	let, any := m.guard.lets(wanted)
+	if !any && wanted.Ahead {
+		let = 0
+	}
+	if !any {
+		wanted.Count = min(wanted.Count, let)
+	}
+	if wanted.Count == 0 {
+		shortage = m.shortage(wanted)
+		if left, _ := m.guard.lets(wanted); left == 0 {
+			shortage.Cause = sharedClass
+		}
+		return nil, shortage
+	}
 	for _, t := range m.tokens {
 		if !t.waits && t.enabled && !t.cooling && t.phase != token.Parked {
 			t.waits, t.due = true, m.clock
@@ -164,8 +179,14 @@ func (m *model) acquire(wanted Wanted) (picks []string, shortage Shortage) {
 		}
 	}
 	if len(picks) > 0 {
+		m.guard.granted(wanted.Model, len(picks))
 		return picks, shortage
 	}
+	return nil, m.shortage(wanted)
+}
+
+// shortage counts what excludes the tokens that the demand is for.
+func (m *model) shortage(wanted Wanted) (shortage Shortage) {
 	for _, t := range m.tokens {
 		if !asks(wanted, t.id) {
 			continue
@@ -190,7 +211,7 @@ func (m *model) acquire(wanted Wanted) (picks []string, shortage Shortage) {
 			shortage.Quarantined++
 		}
 	}
-	return picks, shortage
+	return shortage
 }
 
 func (m *model) settle(s Settlement) Settled {
@@ -220,6 +241,9 @@ func (m *model) settle(s Settlement) Settled {
 		case Neutral:
 		}
 	}
+	if live && s.Effect == Succeeded {
+		m.guard.serves(s.LeaseRef, s.Model)
+	}
 	settled := Settled{Live: live, Upstream: somewhere, Epoch: uint64(t.epoch), Streak: t.streak}
 	if t.streak > 0 {
 		settled.Cause = t.cause
@@ -248,6 +272,8 @@ func (m *model) apply(transition Transition) bool {
 	t := m.tokens[transition.TokenID]
 	switch {
 	case t == nil || transition.Epoch != uint64(t.epoch):
+		return false
+	case transition.Class == sharedClass && m.guard.causes[transition.AskedModel] != nil:
 		return false
 	case transition.Model != "":
 		t.coolingFor[transition.Model] = &modelCooling{streak: transition.Streak}
@@ -419,6 +445,7 @@ func (m *machine) AcquireSome(t *rapid.T) {
 			cooled.probe = lease.LeaseID
 		}
 	}
+	m.holdSteps(t)
 }
 
 // explain must agree with the model on each token, and with the acquire that follows.
@@ -434,7 +461,10 @@ func (m *machine) explain(t *rapid.T, wanted Wanted) {
 			t.Fatalf("explain: %+v, the model says %q", candidate, why)
 		}
 	}
-	trial := model{clock: m.clock, tokens: map[string]*modelToken{}}
+	trial := model{clock: m.clock, tokens: map[string]*modelToken{}, guard: newModelGuard()}
+	if cause := m.guard.causes[wanted.Model]; cause != nil {
+		trial.guard.causes[wanted.Model] = new(*cause)
+	}
 	for id, each := range m.tokens {
 		trial.tokens[id] = new(*each)
 	}
@@ -448,7 +478,9 @@ func (m *machine) SettleSome(t *rapid.T) {
 	var settlements []Settlement
 	for _, lease := range m.anyLeases(t) {
 		effect := rapid.SampledFrom([]Effect{Unused, Succeeded, Neutral, Failed}).Draw(t, "effect")
-		settlements = append(settlements, Settlement{LeaseRef: lease, Effect: effect, Error: string(effect) + lease.LeaseID})
+		settlements = append(settlements, Settlement{
+			LeaseRef: lease, Effect: effect, Error: string(effect) + lease.LeaseID, Model: rapid.SampledFrom(modelNames).Draw(t, "model"),
+		})
 	}
 	settled, err := m.Store.Settle(m.t.Context(), settlements)
 	m.must(err)
@@ -457,6 +489,7 @@ func (m *machine) SettleSome(t *rapid.T) {
 			t.Fatalf("%+v: %+v, the model %+v", settlement, settled[i], want)
 		}
 	}
+	m.holdSteps(t)
 }
 
 func (m *machine) RenewSome(t *rapid.T) {
@@ -481,6 +514,7 @@ func (m *machine) CoolOne(t *rapid.T) {
 	} else if cooling != nil && cooling.coolingFor[transition.Model] != nil && !cooling.coolingFor[transition.Model].over {
 		t.Skip("likewise")
 	}
+	transition.AskedModel = rapid.SampledFrom(modelNames).Draw(t, "asked model")
 	if transition.Model == "" && rapid.IntRange(0, 3).Draw(t, "park") == 0 {
 		transition.CoolFor = 0
 	}
@@ -574,7 +608,7 @@ func TestTheScriptsAgreeWithAModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pool.must(pool.client.FlushAll(pool.t.Context()).Err())
 		pool.must(pool.client.HSet(pool.t.Context(), upstreamsKey(), somewhere, "").Err())
-		m := &machine{leasePool: pool, model: model{tokens: map[string]*modelToken{}, trash: map[string]*modelToken{}}}
+		m := &machine{leasePool: pool, model: model{tokens: map[string]*modelToken{}, trash: map[string]*modelToken{}, guard: newModelGuard()}}
 		for range 3 {
 			m.Add(t)
 		}
@@ -595,6 +629,9 @@ func TestTheScriptsAgreeWithAModel(t *testing.T) {
 			"cool":             m.CoolOne,
 			"end cooling":      m.EndCooling,
 			"expire leases":    m.ExpireLeases,
+			"witness":          m.WitnessSome,
+			"witness more":     m.WitnessSome,
+			"end step":         m.EndStep,
 		})
 	})
 }

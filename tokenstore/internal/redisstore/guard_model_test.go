@@ -1,0 +1,185 @@
+package redisstore
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"pgregory.net/rapid"
+)
+
+// modelGuard is what the model knows of failures that tokens share; all are of one
+// class. Times are those of Redis, in ms: which of them passes when is the test's.
+type modelGuard struct {
+	// failed, first and well are the window: the tokens that failed for a model, the
+	// request that was the first to, and the tokens that served it.
+	failed map[string]map[string]bool
+	first  map[string]string
+	well   map[string]map[string]bool
+	open   bool
+	causes map[string]*modelCause
+	calm   map[string]bool
+}
+
+type modelCause struct {
+	since, began          int64
+	failures, allow, left int
+	// due: the present step is over.
+	due bool
+}
+
+const sharedClass = "auth"
+
+func newModelGuard() *modelGuard {
+	g := &modelGuard{causes: map[string]*modelCause{}, calm: map[string]bool{}}
+	g.forget()
+	return g
+}
+
+// forget ends the window.
+func (g *modelGuard) forget() {
+	g.open, g.failed, g.first, g.well = false, map[string]map[string]bool{}, map[string]string{}, map[string]map[string]bool{}
+}
+
+// lets is how many leases a cause lets out; any: there is none.
+func (g *modelGuard) lets(wanted Wanted) (leases int, any bool) {
+	cause := g.causes[wanted.Model]
+	switch {
+	case cause == nil:
+		return 0, true
+	case cause.due:
+		return max(cause.allow*2, 1), false
+	default:
+		return cause.left, false
+	}
+}
+
+func (g *modelGuard) granted(model string, n int) {
+	cause := g.causes[model]
+	if cause == nil {
+		return
+	}
+	if cause.due {
+		cause.allow = max(cause.allow*2, 1)
+		cause.left, cause.due = cause.allow, false
+	}
+	cause.left -= n
+	if cause.allow > 64 {
+		delete(g.causes, model)
+	}
+}
+
+// stampOf is when the lease was taken, in ms.
+func stampOf(lease LeaseRef) int64 {
+	µs, _ := strconv.ParseInt(strings.Split(lease.LeaseID, "-")[1], 10, 64) // the script's own
+	return µs / 1000
+}
+
+func (g *modelGuard) serves(lease LeaseRef, model string) {
+	if g.open {
+		put(g.well, model, lease.TokenID)
+	}
+	if cause := g.causes[model]; cause != nil && stampOf(lease) >= cause.since {
+		delete(g.causes, model)
+		g.calm[model] = true
+	}
+}
+
+func put(sets map[string]map[string]bool, name, member string) {
+	if sets[name] == nil {
+		sets[name] = map[string]bool{}
+	}
+	sets[name][member] = true
+}
+
+// witness answers alone, shared or tripped.
+func (g *modelGuard) witness(f Failure) string {
+	if cause := g.causes[f.Model]; cause != nil {
+		if cause.allow > 0 && stampOf(f.LeaseRef) >= cause.began {
+			cause.failures++
+			cause.allow, cause.left, cause.due = 0, 0, false
+		}
+		return "shared"
+	}
+	g.open = true
+	put(g.failed, f.Model, f.TokenID)
+	if _, known := g.first[f.Model]; !known {
+		g.first[f.Model] = f.RequestID
+	}
+	failed := len(g.failed[f.Model])
+	if failed < 3 || failed < 3*len(g.well[f.Model]) || f.RequestID != "" && f.RequestID == g.first[f.Model] || g.calm[f.Model] {
+		return "alone"
+	}
+	g.causes[f.Model] = &modelCause{due: true}
+	g.forget()
+	return "tripped"
+}
+
+// WitnessSome takes a failure down, of a request that may have ended or not.
+func (m *machine) WitnessSome(t *rapid.T) {
+	lease := m.anyLeases(t)[0]
+	failure := Failure{
+		LeaseRef: lease, Upstream: somewhere, Class: sharedClass, Model: rapid.SampledFrom(modelNames).Draw(t, "model"),
+		RequestID: rapid.SampledFrom([]string{"r1", "r2", ""}).Draw(t, "request"),
+	}
+	failed := m.guard.failed[failure.Model]
+	seen, err := m.Witness(m.t.Context(), failure)
+	m.must(err)
+	got := "alone"
+	if seen.Tripped {
+		got = "tripped"
+	} else if seen.Shared {
+		got = "shared"
+	}
+	if want := m.guard.witness(failure); got != want {
+		t.Fatalf("%+v: %s, the model says %s", failure, got, want)
+	}
+	if seen.Tripped {
+		for id := range failed {
+			if !slices.Contains(seen.Tokens, id) {
+				t.Fatalf("%+v: %s is missing of %v", failure, id, seen.Tokens)
+			}
+		}
+	}
+	m.holdSteps(t)
+}
+
+// EndStep lets the present steps of all causes be over, as time would.
+func (m *machine) EndStep(t *rapid.T) {
+	for _, cause := range m.guard.causes {
+		cause.due = true
+	}
+	m.holdSteps(t)
+}
+
+// holdSteps makes the steps of causes end when the test says, and compares them with
+// the model's.
+func (m *machine) holdSteps(t *rapid.T) {
+	for _, model := range modelNames {
+		about := sharedClass + " " + model
+		state := m.client.HGet(m.t.Context(), causesKey(somewhere), about).Val()
+		cause := m.guard.causes[model]
+		open := state != "" && !strings.HasPrefix(state, "calm")
+		if open != (cause != nil) || strings.HasPrefix(state, "calm") && !m.guard.calm[model] {
+			t.Fatalf("%s: %q, the model has %+v, calm %v", about, state, cause, m.guard.calm[model])
+		}
+		if cause == nil {
+			continue
+		}
+		got, ends := modelCause{due: cause.due}, int64(0)
+		if _, err := fmt.Sscan(state, &got.since, &got.began, &ends, &got.failures, &got.allow, &got.left); err != nil {
+			t.Fatal(state, err)
+		}
+		cause.since, cause.began = got.since, got.began
+		if got != *cause {
+			t.Fatalf("%s: %+v, the model has %+v", about, got, *cause)
+		}
+		ends = ever
+		if cause.due {
+			ends = never
+		}
+		m.must(m.client.HSet(m.t.Context(), causesKey(somewhere), about,
+			fmt.Sprint(got.since, " ", got.began, " ", ends, " ", got.failures, " ", got.allow, " ", got.left)).Err())
+	}
+}

@@ -195,7 +195,7 @@ func (l *Leases) hear(acknowledged uint64, now time.Time) {
 
 // tendReserve takes in what the store says of the reserve. That it says something
 // shows that it is back; mu is held.
-func (l *Leases) tendReserve(response *tokenstorev1.SessionResponse) {
+func (l *Leases) tendReserve(response *tokenstorev1.SessionResponse, now time.Time) {
 	if answer := response.GetReserve(); answer != nil {
 		l.reserve.answered(answer)
 		if l.outage != nil && !answer.GetSettling() {
@@ -207,7 +207,7 @@ func (l *Leases) tendReserve(response *tokenstorev1.SessionResponse) {
 			l.reserve.giveUp(upstream)
 		}
 	}
-	if l.reserve.due {
+	if l.reserve.due && l.reserve.mayAsk(now) {
 		l.nudge()
 	}
 }

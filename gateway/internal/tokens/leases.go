@@ -364,7 +364,7 @@ func (l *Leases) carryOut(response *tokenstorev1.SessionResponse) {
 	for _, denial := range response.GetDenials() {
 		l.denied(denial, now)
 	}
-	l.tendReserve(response)
+	l.tendReserve(response, now)
 	l.mu.Unlock()
 	if lost := response.GetLostLeaseIds(); len(lost) > 0 {
 		l.observe.Lost(len(lost))

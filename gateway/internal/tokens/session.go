@@ -187,11 +187,12 @@ func (s *session) converse(ctx context.Context) error {
 	}
 }
 
-// say sends what is pending, while less than inFlight messages are on their way.
+// say sends what is pending, while less than inFlight messages are on their way. What
+// comes while it sends waits for others to travel with.
 func (s *session) say(inFlight uint64) error {
-	for {
-		message := s.next(s.sequence+1, inFlight)
-		if message == nil {
+	for more := true; more; {
+		var message *tokenstorev1.SessionRequest
+		if message, more = s.next(s.sequence+1, inFlight); message == nil {
 			return nil
 		}
 		s.sequence++
@@ -200,24 +201,25 @@ func (s *session) say(inFlight uint64) error {
 			return errors.Join(err, <-s.received) // Recv has the status
 		}
 	}
+	return nil
 }
 
-// next takes what is pending as one message; nil when nothing is, or when it has
-// to wait. A session's first message goes out in any case: its answer shows that
-// the session works.
-func (l *Leases) next(sequence, inFlight uint64) *tokenstorev1.SessionRequest {
+// next takes what is pending as one message, and tells whether that does not hold it
+// all; nil when nothing is, or when it has to wait. A session's first message goes
+// out in any case: its answer shows that the session works.
+func (l *Leases) next(sequence, inFlight uint64) (message *tokenstorev1.SessionRequest, more bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	pending, now := &l.outbound, time.Now()
 	if sequence > 1 && !l.reserve.mayAsk(now) &&
 		len(pending.Demands)+len(pending.Reports)+len(pending.Renewals)+len(pending.Withdrawn)+len(l.reserve.reports) == 0 {
-		return nil
+		return nil, false
 	}
 	if sequence > l.acknowledged+inFlight {
 		l.stalled = true
-		return nil
+		return nil, false
 	}
-	message := &tokenstorev1.SessionRequest{
+	message = &tokenstorev1.SessionRequest{
 		Reservation: l.reserve.reservation(now), ReserveReports: upTo(maxInMessage, &l.reserve.reports),
 		Sequence: sequence, Demands: pending.Demands, Withdrawn: pending.Withdrawn,
 		Reports: upTo(maxInMessage, &pending.Reports), Renewals: upTo(maxInMessage, &pending.Renewals),
@@ -240,7 +242,7 @@ func (l *Leases) next(sequence, inFlight uint64) *tokenstorev1.SessionRequest {
 	if l.sent = sequence; l.silentSince.IsZero() {
 		l.silentSince = now
 	}
-	return message
+	return message, len(pending.Reports)+len(pending.Renewals)+len(l.reserve.reports) > 0
 }
 
 // upTo takes the first n of a queue, or all.

@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -55,32 +54,51 @@ const (
 	countFirstByte  = "f"
 )
 
-// countsOf is what an entry adds to the counters, as append_log takes it.
-func countsOf(entry *tokenstorev1.LogEntry) string {
-	var counts strings.Builder
-	counts.WriteString(countRequests + " 1")
-	add := func(name string, n uint64) { _, _ = fmt.Fprintf(&counts, " %s %d", name, min(n, maxCounted)) }
-	if entry.GetStatus() == "failure" {
-		add(countFailures, 1)
-	}
-	if n := entry.GetPromptTokens(); n > 0 {
-		add(countPrompt, n)
-	}
-	if n := entry.GetCompletionTokens(); n > 0 {
-		add(countCompletion, n)
-	}
-	for name, took := range map[string]*durationpb.Duration{countTotal: entry.GetTotal(), countFirstByte: entry.GetFirstByte()} {
-		if took != nil {
-			add(name+strconv.Itoa(latency.BucketOf(took.AsDuration())), 1)
-		}
-	}
-	return counts.String()
-}
-
 // summary counts the requests of one step.
 type summary struct {
 	requests, failures, prompt, completion uint64
 	total, firstByte                       latency.Histogram
+}
+
+// count takes in an entry.
+func (s *summary) count(entry *tokenstorev1.LogEntry) {
+	s.requests++
+	if entry.GetStatus() == "failure" {
+		s.failures++
+	}
+	s.prompt += min(entry.GetPromptTokens(), maxCounted)
+	s.completion += min(entry.GetCompletionTokens(), maxCounted)
+	if took := entry.GetTotal(); took != nil {
+		s.total[latency.BucketOf(took.AsDuration())]++
+	}
+	if took := entry.GetFirstByte(); took != nil {
+		s.firstByte[latency.BucketOf(took.AsDuration())]++
+	}
+}
+
+// text is what there is to count, as append_log takes it.
+func (s *summary) text() string {
+	var text []byte
+	add := func(name string, number int, n uint64) {
+		if n == 0 {
+			return
+		}
+		text = append(text, name...)
+		if number >= 0 {
+			text = strconv.AppendInt(text, int64(number), 10)
+		}
+		text = append(strconv.AppendUint(append(text, ' '), n, 10), ' ')
+	}
+	const alone = -1
+	add(countRequests, alone, s.requests)
+	add(countFailures, alone, s.failures)
+	add(countPrompt, alone, s.prompt)
+	add(countCompletion, alone, s.completion)
+	for bucket := range latency.Buckets {
+		add(countTotal, bucket, s.total[bucket])
+		add(countFirstByte, bucket, s.firstByte[bucket])
+	}
+	return string(text)
 }
 
 // add takes in the counters of a unit.

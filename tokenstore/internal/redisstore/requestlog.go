@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,6 +25,8 @@ const (
 	sequenceTTL = 7 * 24 * time.Hour
 	// maxBatch bounds the entries of one append.
 	maxBatch = 2000
+	// appendLogFixed are the arguments of append_log before the entries.
+	appendLogFixed = 8
 	// maxLogText and maxPrompt bound an entry's texts, in bytes; longer ones are cut.
 	maxLogText = 2 << 10
 	maxPrompt  = 64 << 10
@@ -42,18 +45,43 @@ func (s *Store) AppendLog(ctx context.Context, replica string, entries []*tokens
 	if len(entries) > maxBatch {
 		return 0, invalid(fmt.Errorf("entries: at most %d", maxBatch))
 	}
+	if err := ascend(entries); err != nil {
+		return 0, invalid(err)
+	}
 	settings, err := s.Settings(ctx)
 	if err != nil {
 		return 0, err
 	}
-	args := make([]any, 0, 5+4*len(entries))
-	args = append(args, sequenceTTL.Milliseconds(), logMinutePrefix(), logMinute.ttl(), logHourPrefix(), logHour.ttl())
+	for len(entries) > 0 {
+		known, err := s.appendNew(ctx, replica, entries, settings)
+		if err != nil {
+			return 0, err
+		}
+		if known == 0 {
+			break
+		}
+		entries = slices.DeleteFunc(entries, func(entry *tokenstorev1.LogEntry) bool { return entry.GetSequence() <= known })
+	}
+	return len(entries), s.barrier.Sync(ctx) // a repeated batch, too, is acknowledged only from disk
+}
+
+func ascend(entries []*tokenstorev1.LogEntry) error {
 	var last uint64
 	for _, entry := range entries {
 		if entry.GetSequence() <= last {
-			return 0, invalid(errors.New("entries: sequences ascend, from 1"))
+			return errors.New("entries: sequences ascend, from 1")
 		}
 		last = entry.GetSequence()
+	}
+	return nil
+}
+
+// appendNew stores the entries, of which there is at least one, if none of them has
+// been stored before; else it answers the last sequence that has.
+func (s *Store) appendNew(ctx context.Context, replica string, entries []*tokenstorev1.LogEntry, settings *tokenstorev1.Settings) (known uint64, err error) {
+	var counts summary
+	args := make([]any, appendLogFixed, appendLogFixed+2*len(entries))
+	for _, entry := range entries {
 		if !settings.GetLogPrompts() { // its gateway has not heard of it yet
 			entry.Prompt, entry.PromptCut = "", false
 		}
@@ -61,19 +89,20 @@ func (s *Store) AppendLog(ctx context.Context, replica string, entries []*tokens
 		if err != nil {
 			return 0, err
 		}
-		args = append(args, last, record, prompt, countsOf(entry))
+		counts.count(entry)
+		args = append(args, record, prompt)
 	}
+	copy(args, []any{
+		sequenceTTL.Milliseconds(), entries[0].GetSequence(), entries[len(entries)-1].GetSequence(),
+		logMinutePrefix(), logMinute.ttl(), logHourPrefix(), logHour.ttl(), counts.text(),
+	})
 	round := s.batch()
-	stored := round.add(appendLogScript, []string{logEntriesKey(), logPromptsKey(), logSequenceKey(replica)}, args...)
+	answer := round.add(appendLogScript, []string{logEntriesKey(), logPromptsKey(), logSequenceKey(replica)}, args...)
 	addTrim(round, settings)
 	if err := round.exec(ctx); err != nil {
 		return 0, storeError("append to the log", err)
 	}
-	count, err := stored.reply.Int()
-	if err != nil {
-		return 0, err
-	}
-	return count, s.barrier.Sync(ctx) // a repeated batch, too, is acknowledged only from disk
+	return answer.reply.Uint64()
 }
 
 // TrimLog forgets what the settings say is to be kept no longer.

@@ -127,7 +127,7 @@ func addTrim(round *batch, settings *tokenstorev1.Settings) {
 
 // encodeEntry answers the entry without its prompt, and the prompt sealed. It
 // completes the entry and cuts its texts in place.
-func (s *Store) encodeEntry(replica string, entry *tokenstorev1.LogEntry) (record []byte, prompt string, err error) {
+func (s *Store) encodeEntry(replica string, entry *tokenstorev1.LogEntry) (record, prompt []byte, err error) {
 	for _, text := range []*string{&entry.Id, &entry.Model, &entry.Error, &entry.TokenAlias} {
 		*text = cut(*text, maxLogText)
 	}
@@ -139,10 +139,10 @@ func (s *Store) encodeEntry(replica string, entry *tokenstorev1.LogEntry) (recor
 	record, err = proto.Marshal(entry)
 	entry.Prompt = text
 	if err != nil {
-		return nil, "", fmt.Errorf("log entry: %w", err)
+		return nil, nil, fmt.Errorf("log entry: %w", err)
 	}
 	if text != "" {
-		prompt = s.keys.Seal(secret.New(text), promptBinding(entry))
+		prompt = s.keys.SealBinary(secret.New(text), promptBinding(entry))
 	}
 	return record, prompt, nil
 }

@@ -45,6 +45,27 @@ func TestSealAndOpen(t *testing.T) {
 	}
 }
 
+func TestSealBinary(t *testing.T) {
+	t.Parallel()
+	ring := parse(t, "k1 "+key('a'))
+	for _, text := range []string{"", "what is a lease?", strings.Repeat("x", 5000), "\x00\xff"} {
+		sealed := string(ring.SealBinary(secret.New(text), "t1"))
+		if !strings.HasPrefix(sealed, "v2.k1.") || text != "" && strings.Contains(sealed, text) || len(sealed) > len(text)+40 {
+			t.Errorf("sealed as %q", sealed)
+		}
+		plain, err := ring.Open(sealed, "t1")
+		if err != nil || plain.Reveal() != text {
+			t.Errorf("opened %q, %v", plain.Reveal(), err)
+		}
+		if _, err := ring.Open(sealed, "t2"); err == nil {
+			t.Error("opens in another record")
+		}
+		if _, err := ring.Open("v1"+sealed[2:], "t1"); err == nil {
+			t.Error("opens as text")
+		}
+	}
+}
+
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	old := parse(t, "old "+key('a'))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,5 +68,16 @@ func BenchmarkChat(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// What the log's copy of a conversation costs.
+func BenchmarkPrompt(b *testing.B) {
+	request := &chat.Request{Messages: []chat.Message{
+		says(chat.System, "be brief"), says(chat.User, strings.Repeat("word ", 100)), says(chat.Assistant, "yes"), says(chat.User, "go on"),
+	}}
+	b.ReportAllocs()
+	for b.Loop() {
+		promptOf(request)
 	}
 }

@@ -177,6 +177,9 @@ func bringBack(t *testing.T, tab *browser.Tab, s *stack.Stack) {
 	tab.See("#toggle-token", "Disable")
 	cool(t, s, "gpt-test", "second", "sk-browser-token-number-2")
 	tab.See("#token-history", "Token refused")
+	browser.Eval[any](tab, "document.querySelector('#explain-model').value = 'gpt-test'")
+	tab.Click("#explain-ask")
+	tab.See("#explain-answer", "No: it is cooling, until")
 	tab.Go(gateway.URL + "/admin/tokens")
 	tab.Click("#token-" + token.ID + " [data-action=release]")
 	tab.See("#token-"+token.ID, "Ready")
@@ -187,6 +190,7 @@ func bringBack(t *testing.T, tab *browser.Tab, s *stack.Stack) {
 	tab.See("h1", "Request")
 	tab.Go(gateway.URL + "/admin/activity")
 	tab.See("#audit", "Token brought back")
+	tab.See("#audit", "Login")
 }
 
 // undoInBulk goes from what happened to a token to undoing all that is like it.

@@ -180,6 +180,7 @@ func (g *Gateway) assemble() {
 		RoutePrefix: cfg.RoutePrefix,
 		Version:     g.options.Version,
 		Log:         g.log,
+		Keep:        keep,
 		Timeout:     cfg.StoreTimeout,
 	})
 	original := reference.New(reference.Deps{

@@ -842,9 +842,13 @@ func TestAudit(t *testing.T) {
 	t.Parallel()
 	s := newStore()
 	send(t, s, "PATCH", "/admin/api/tokens/t2", key, `{"alias":"x","cap":3}`, "X-Forwarded-For", "198.51.100.7")
+	send(t, s, "POST", "/admin/api/transitions/undo", key, `{"class":"auth","from":"2026-11-22T12:00:00Z"}`)
 	want := []*tokenstorev1.AuditEntry{{
 		Action: "token changed", Actor: "api 198.51.100.7 via 192.0.2.1", RemoteIp: "192.0.2.1", ForwardedFor: "198.51.100.7",
 		RequestId: "r1", Details: map[string]string{"token_id": "t2", "fields": "alias, cap"},
+	}, {
+		Action: "transitions undone", Actor: "api 192.0.2.1", RemoteIp: "192.0.2.1", RequestId: "r1",
+		Details: map[string]string{"class": "auth", "from": "2026-11-22T12:00:00Z", "count": "3"},
 	}}
 	for _, entry := range s.kept {
 		entry.RequestId = "r1"

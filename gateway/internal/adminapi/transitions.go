@@ -82,10 +82,18 @@ func (a *API) undoTransitions(c *gin.Context) error {
 	if err != nil {
 		return jsonapi.StoreError(err)
 	}
-	a.audit(c, "transitions undone", "class", body.Class, "upstream", body.Upstream, "from", body.From, "to", body.To, "count", undone.GetCount())
+	a.audit(c, "transitions undone", "class", body.Class, "upstream", body.Upstream, "from", instant(body.From), "to", instant(body.To), "count", undone.GetCount())
 	return jsonapi.Answer(c, http.StatusOK, struct {
 		Count uint32 `json:"count"`
 	}{undone.GetCount()})
+}
+
+// instant is empty for no time.
+func instant(at *time.Time) string {
+	if at == nil {
+		return ""
+	}
+	return at.Format(time.RFC3339)
 }
 
 // POST /admin/api/tokens/{id}/release

@@ -57,7 +57,7 @@ var allowed = map[string][]string{
 		"internal/idempotency",
 	},
 	"internal/adminapi":  {"internal/chat", "internal/upstream", "internal/auth", "internal/jsonapi"},
-	"internal/web":       {"internal/chat", "internal/auth"},
+	"internal/web":       {"internal/chat", "internal/auth", "internal/jsonapi"},
 	"internal/reference": {"internal/chat", "internal/auth", "internal/jsonapi"},
 	"internal/jsonapi":   {"internal/chat"},
 	"internal/admincli":  {}, // it knows the admin API from outside

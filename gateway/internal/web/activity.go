@@ -4,8 +4,10 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/gin-gonic/gin"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -31,6 +33,15 @@ type activityData struct {
 type action struct{ *tokenstorev1.AuditEntry }
 
 type detail struct{ Name, Value string }
+
+// Instant is the value as a time; nil where it is none.
+func (d detail) Instant() *timestamppb.Timestamp {
+	at, err := time.Parse(time.RFC3339, d.Value)
+	if err != nil {
+		return nil
+	}
+	return timestamppb.New(at)
+}
 
 // TokenID is that of the token it was done to; empty where it was none, or many.
 func (a action) TokenID() string { return a.GetDetails()["token_id"] }

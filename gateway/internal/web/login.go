@@ -12,6 +12,7 @@ import (
 
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/jsonapi"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -74,7 +75,7 @@ func (s *Site) login(c *gin.Context) {
 	case auth.Missing:
 		s.showLogin(c, http.StatusUnprocessableEntity, data, texts["login.empty"])
 	default:
-		s.audit(c, "login refused")
+		jsonapi.Audit(c, s.Log, nil, "login refused") // else whoever guesses could push out what others did
 		s.showLogin(c, http.StatusUnauthorized, data, texts["login.wrong"])
 	}
 }
@@ -86,7 +87,7 @@ func (s *Site) enter(c *gin.Context, next string) {
 		s.fail(c, chat.Errorf(chat.StoreUnavailable, "%s", s.texts(c.Request)["problem.store_away"]))
 		return
 	}
-	s.audit(c, "login", "session", session.Name())
+	jsonapi.Audit(c, s.Log, s.Keep, "login", "session", session.Name())
 	http.SetCookie(c.Writer, session.Cookie(c.Request))
 	seeOther(c, next)
 }
@@ -113,14 +114,7 @@ func (s *Site) logout(c *gin.Context) {
 		left = "here"
 		s.Log.WarnContext(c.Request.Context(), "session not revoked", "session", session.Name(), "error", err)
 	}
-	s.audit(c, "logout", "session", session.Name())
+	jsonapi.Audit(c, s.Log, s.Keep, "logout", "session", session.Name())
 	http.SetCookie(c.Writer, auth.NoCookie(c.Request))
 	seeOther(c, "/admin/login?left="+left)
-}
-
-// audit notes who came and went.
-func (s *Site) audit(c *gin.Context, action string, attrs ...any) {
-	attrs = append(attrs, "action", action, "remote_ip", addressOf(c.Request).String(),
-		"request_id", c.Writer.Header().Get("X-Request-Id"))
-	s.Log.InfoContext(c.Request.Context(), "audit", attrs...)
 }

@@ -18,6 +18,7 @@ import (
 
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/jsonapi"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -68,6 +69,8 @@ type Deps struct {
 	Version     string
 	// Log gets one audit line for each login and logout.
 	Log *slog.Logger
+	// Keep stores the audit lines.
+	Keep jsonapi.Keep
 	// Timeout bounds a call of the tokenstore; 0 means 5 s.
 	Timeout time.Duration
 }

@@ -39,6 +39,8 @@ type store struct {
 	err     error
 	answers []proto.Message
 	asked   []proto.Message
+	// kept are the names of what was put into the audit log.
+	kept []string
 }
 
 func ask[T proto.Message](s *store, request proto.Message) (T, error) {
@@ -130,7 +132,7 @@ var (
 	}
 	deed = &tokenstorev1.AuditEntry{
 		At: moment, Action: "token released", Actor: "pages 192.0.2.1", RemoteIp: "192.0.2.1", ForwardedFor: hostile, RequestId: "r1", Replica: "g1",
-		Details: map[string]string{"token_id": "t2", "upstream": hostile},
+		Details: map[string]string{"token_id": "t2", "upstream": hostile, "class": "auth", "from": "2026-01-30T11:00:00Z"},
 	}
 	causes = []*tokenstorev1.SharedCause{{Class: "outdated_client", Model: hostile, Since: moment, NextProbe: moment}, {Class: "new_class", Since: moment}}
 	bucket = &tokenstorev1.LogBucket{
@@ -185,6 +187,10 @@ func newSite(t *testing.T, s *store) *site {
 	models := func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}, {ID: hostile}} }
 	pages := web.New(web.Deps{
 		Gate: gate, Tokens: s, Config: s, Logs: s, Audit: s, Models: models, Version: "1.2.3", Log: quiet,
+		Keep: func(_ context.Context, entry *tokenstorev1.AuditEntry) error {
+			s.kept = append(s.kept, entry.GetAction())
+			return nil
+		},
 		HasAccounts: func(name string) bool { return name == "cursor" },
 		Fleet: func() *tokenstorev1.BeatResponse {
 			return &tokenstorev1.BeatResponse{ActiveRequests: 2, Replicas: []*tokenstorev1.Replica{
@@ -474,8 +480,8 @@ func TestLogin(t *testing.T) {
 				t.Fatalf("%d to %q", w.Code, w.Header().Get("Location"))
 			}
 			cookies := w.Result().Cookies()
-			if (len(cookies) == 1) != (c.status == 303) {
-				t.Fatalf("cookies: %v", cookies)
+			if (len(cookies) == 1) != (c.status == 303) || slices.Equal(site.store.kept, []string{"login"}) != (c.status == 303) {
+				t.Fatalf("cookies %v, audit log %v", cookies, site.store.kept)
 			}
 			if c.status != 303 {
 				if page := parse(t, w.Body); text(page.byID("problem")) == "" || page.byID("token") == nil {
@@ -536,10 +542,13 @@ func TestLogout(t *testing.T) {
 				t.Fatalf("%d to %q", w.Code, w.Header().Get("Location"))
 			}
 			if c.status != 303 {
-				if len(site.store.asked) > 0 || len(w.Result().Cookies()) > 0 {
+				if len(site.store.asked) > 0 || len(w.Result().Cookies()) > 0 || len(site.store.kept) > 0 {
 					t.Error("something was done all the same")
 				}
 				return
+			}
+			if !slices.Equal(site.store.kept, []string{"logout"}) {
+				t.Errorf("audit log %v", site.store.kept)
 			}
 			asked := site.store.asked[0].(*tokenstorev1.RevokeSessionRequest)
 			if asked.GetId() != site.session.ID || !asked.GetExpiresAt().AsTime().Equal(site.session.Expires) {
@@ -672,7 +681,7 @@ func TestActivityPage(t *testing.T) {
 		t.Errorf("asked %v", asked)
 	}
 	told := text(page.byID("audit"))
-	for _, shown := range []string{"Token brought back", "Token t2", "Upstream " + hostile, "pages 192.0.2.1", "g1", "r1", "2026-01-31 12:00:00 UTC"} {
+	for _, shown := range []string{"Token brought back", "Token t2", "Upstream " + hostile, "Cause Token refused", "From 2026-01-30 11:00:00 UTC", "pages 192.0.2.1", "g1", "r1", "2026-01-31 12:00:00 UTC"} {
 		if !strings.Contains(told, shown) {
 			t.Errorf("%q is not in it: %s", shown, told)
 		}

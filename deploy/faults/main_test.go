@@ -21,9 +21,9 @@ func TestMain(m *testing.M) {
 }
 
 // capacity is the cap of each token of the bench.
-const capacity = 2
+const capacity = 4
 
-// bench is a stack under load: three gateways, twelve tokens with a cap of two, an
+// bench is a stack under load: three gateways, twelve tokens with a cap of four, an
 // upstream that takes 20 ms, 200 requests a second.
 type bench struct {
 	*stack.Stack

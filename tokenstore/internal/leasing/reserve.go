@@ -14,7 +14,7 @@ const (
 	// wantEvery is how often an upstream's slots in reserve are asked for at most.
 	wantEvery = 50 * time.Millisecond
 	// wantedFor is how long nothing of it goes into a reserve then.
-	wantedFor = 2 * time.Second
+	wantedFor = 500 * time.Millisecond
 	// settleFor is how long after a Redis has come back leases of tokens with a cap
 	// wait: it may have lost its last second, and the replicas renew what they have.
 	settleFor = 2 * time.Second

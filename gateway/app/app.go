@@ -175,6 +175,7 @@ func (g *Gateway) assemble() {
 		Logs:        tokenstorev1.NewRequestLogServiceClient(g.conn),
 		Audit:       audit,
 		Fleet:       g.fleet.Last,
+		Degraded:    g.leases.Degraded,
 		Models:      g.catalog.Models,
 		HasAccounts: g.hasAccounts,
 		RoutePrefix: cfg.RoutePrefix,

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
@@ -34,7 +35,20 @@ type page struct {
 	Problem string
 	// Fleet is what all gateways said last; nil while it is not known.
 	Fleet *tokenstorev1.BeatResponse
-	Data  any
+	// Degraded is nil while the tokenstore is there.
+	Degraded *outage
+	Data     any
+}
+
+// outage is the time for which requests are served without the tokenstore.
+type outage struct{ Since, Until *timestamppb.Timestamp }
+
+func (s *Site) outage() *outage {
+	since, until, degraded := s.Degraded()
+	if !degraded {
+		return nil
+	}
+	return &outage{timestamppb.New(since), timestamppb.New(until)}
 }
 
 // view is a page of the site: its template, and what it shows.
@@ -76,7 +90,7 @@ func (s *Site) page(v view) gin.HandlerFunc {
 		data, err := v.load(s, ctx, c)
 		p := s.newPage(c, v.name)
 		p.Section = v.section
-		p.Session, p.Data, p.Fleet = &session, data, s.Fleet()
+		p.Session, p.Data, p.Fleet, p.Degraded = &session, data, s.Fleet(), s.outage()
 		status := http.StatusOK
 		if err != nil {
 			p.Problem = s.sentence(c.Request, err)

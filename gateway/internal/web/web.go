@@ -59,6 +59,9 @@ type Deps struct {
 	Audit  AuditLog
 	// Fleet answers what all gateways said last; nil while it is not known.
 	Fleet func() *tokenstorev1.BeatResponse
+	// Degraded tells since when the tokenstore is away and until when requests are
+	// served from the reserve all the same; false while neither is so.
+	Degraded func() (since, until time.Time, ok bool)
 	// Models lists what can be asked for, in order.
 	Models func() []chat.Model
 	// HasAccounts tells whether an upstream tells of the accounts behind its
@@ -92,6 +95,9 @@ func New(deps Deps) *Site {
 	}
 	if deps.Fleet == nil {
 		deps.Fleet = func() *tokenstorev1.BeatResponse { return nil }
+	}
+	if deps.Degraded == nil {
+		deps.Degraded = func() (since, until time.Time, ok bool) { return since, until, false }
 	}
 	return &Site{Deps: deps, assets: newAssets(), views: newViews(), attempts: newAttempts(time.Now)}
 }

@@ -41,6 +41,8 @@ type store struct {
 	asked   []proto.Message
 	// kept are the names of what was put into the audit log.
 	kept []string
+	// degraded: requests are served all the same, until moment.
+	degraded bool
 }
 
 func ask[T proto.Message](s *store, request proto.Message) (T, error) {
@@ -191,6 +193,7 @@ func newSite(t *testing.T, s *store) *site {
 			s.kept = append(s.kept, entry.GetAction())
 			return nil
 		},
+		Degraded:    func() (time.Time, time.Time, bool) { return moment.AsTime(), moment.AsTime(), s.degraded },
 		HasAccounts: func(name string) bool { return name == "cursor" },
 		Fleet: func() *tokenstorev1.BeatResponse {
 			return &tokenstorev1.BeatResponse{ActiveRequests: 2, Replicas: []*tokenstorev1.Replica{
@@ -763,6 +766,20 @@ func TestLiveTail(t *testing.T) {
 	}
 	if w := site.get(t, "/admin/logs/tail?from=yesterday"); w.Code != 400 {
 		t.Errorf("a wrong time: %d", w.Code)
+	}
+}
+
+// While the tokenstore is away, the pages tell until when requests are served.
+func TestPagesOfADegradedGateway(t *testing.T) {
+	t.Parallel()
+	for _, degraded := range []bool{true, false} {
+		s := &store{err: status.Error(codes.Unavailable, "away"), degraded: degraded}
+		for _, path := range []string{"/admin/", "/admin/tokens", "/admin/settings"} {
+			told := text(parse(t, newSite(t, s).get(t, path).Body).byID("degraded"))
+			if strings.Contains(told, "until 2026-01-31 12:00:00 UTC") != degraded {
+				t.Errorf("%s, %v: %q", path, degraded, told)
+			}
+		}
 	}
 }
 

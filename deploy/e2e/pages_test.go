@@ -383,7 +383,11 @@ func trouble(t *testing.T, s *stack.Stack, token stack.Token) {
 				Causes []struct{} `json:"causes"`
 			} `json:"pools"`
 		}
-		s.Gateways[0].MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/fleet", nil).JSON(t, &fleet)
+		answer := s.Gateways[0].Admin(t, http.MethodGet, "/admin/api/fleet", nil)
+		if answer.Status != http.StatusOK {
+			return false // the gateway has not heard of the others yet
+		}
+		answer.JSON(t, &fleet)
 		for _, pool := range fleet.Pools {
 			if len(pool.Causes) > 0 {
 				return true

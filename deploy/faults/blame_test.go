@@ -87,7 +87,7 @@ func TestOneBadTokenAmongTen(t *testing.T) {
 func TestAllTokensFailAlike(t *testing.T) {
 	skipUnlessAsked(t)
 	for name, scenario := range map[string]string{
-		"outdated client": "error-update-required", "broken": "http-500", "connection reset": "reset-first",
+		"outdated client": "error-update-required", "broken": "http-500", "connection reset": "reset-first", "connection refused": "",
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := stack.Start(t, stack.Options{Gateways: 3})
@@ -96,13 +96,18 @@ func TestAllTokensFailAlike(t *testing.T) {
 			<-time.After(3 * time.Second) // new tokens come out of quarantine
 			warmUp.Stop()
 			s.Sim.Reset()
-			if err := s.Sim.SetRule(upstreamsim.Rule{Scenario: scenario}); err != nil {
+			if scenario == "" {
+				putCursor(s, "http://127.0.0.1:1") // nobody listens there
+			} else if err := s.Sim.SetRule(upstreamsim.Rule{Scenario: scenario}); err != nil {
 				t.Fatal(err)
 			}
 			load := stack.Load{Gateways: s.Gateways, Rate: 100, Model: "gpt-4o"}.Start(t)
 			<-time.After(10 * time.Second)
 			during := s.Sim.Ledger().Total.Requests
 			s.Sim.Reset()
+			if scenario == "" {
+				putCursor(s, s.SimURL)
+			}
 			over := time.Now()
 			s.Eventually("requests are answered again", 10*time.Second, func() bool { return s.Sim.Ledger().Total.Requests > 100 })
 			again := time.Since(over)
@@ -119,4 +124,8 @@ func TestAllTokensFailAlike(t *testing.T) {
 			}
 		})
 	}
+}
+
+func putCursor(s *stack.Stack, baseURL string) {
+	s.PutUpstream("cursor", map[string]any{"driver": "cursor", "base_url": baseURL, "settings": map[string]string{"site_url": s.SimURL}})
 }

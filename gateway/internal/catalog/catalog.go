@@ -234,6 +234,15 @@ func (e *entry) target(model string) Target {
 	return Target{Upstream: e.config.Name, Driver: e.driver, Model: model, Discipline: e.discipline}
 }
 
+// Current answers a target with the upstream's configuration of now: it may have
+// been changed since. That of an upstream that is gone stays as it was.
+func (c *Catalog) Current(target Target) Target {
+	if e := c.now.Load().byName[target.Upstream]; e != nil {
+		return e.target(target.Model)
+	}
+	return target
+}
+
 func shorten(id string) string {
 	const most = 100
 	if len(id) <= most {

@@ -222,6 +222,7 @@ func TestUpdateKeepsWhatHasNotChanged(t *testing.T) {
 	t.Parallel()
 	r := newRig()
 	r.Update([]upstream.Config{cursorConfig, local})
+	before, _ := r.Resolve("org/llama", false)
 	moved := local
 	moved.BaseURL = "http://elsewhere"
 	same := cursorConfig
@@ -232,7 +233,13 @@ func TestUpdateKeepsWhatHasNotChanged(t *testing.T) {
 	if got, _ := r.Resolve("org/llama", false); got.Driver != upstream.Driver(r.built[2]) {
 		t.Error("the replaced driver is still used")
 	}
+	if now := r.Current(before); now.Driver != upstream.Driver(r.built[2]) || now.Model != before.Model {
+		t.Errorf("what was resolved before is %+v now", now)
+	}
 	r.Update(nil)
+	if now := r.Current(before); now != before {
+		t.Errorf("that of an upstream that is gone is %+v now", now)
+	}
 	if r.built[0].closed != 1 || r.built[1].closed != 1 || r.built[2].closed != 1 || len(r.Models()) != 0 {
 		t.Error("deleted upstreams are not closed once")
 	}

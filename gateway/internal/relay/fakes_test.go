@@ -29,6 +29,21 @@ func (f catalogFunc) Resolve(model string, anyClaude bool) (catalog.Target, erro
 	return f(model, anyClaude)
 }
 
+// Current answers what was resolved: nothing has changed.
+func (f catalogFunc) Current(target catalog.Target) catalog.Target { return target }
+
+// mended is a Catalog whose upstream has another driver by the time that a token is
+// there.
+type mended struct {
+	catalogFunc
+	driver upstream.Driver
+}
+
+func (m mended) Current(target catalog.Target) catalog.Target {
+	target.Driver = m.driver
+	return target
+}
+
 // driverFunc is a Driver that knows no models.
 type driverFunc func(ctx context.Context, call *upstream.Call) iter.Seq2[chat.Event, error]
 

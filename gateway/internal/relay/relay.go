@@ -20,6 +20,8 @@ import (
 // Catalog says where a model is served.
 type Catalog interface {
 	Resolve(model string, anyClaude bool) (catalog.Target, error)
+	// Current is a target as its upstream is configured now.
+	Current(target catalog.Target) catalog.Target
 }
 
 // Leases lends tokens. Every lease that Acquire answers is settled once.
@@ -206,6 +208,7 @@ func (r *run) tryTokens(ctx context.Context) *chat.Error {
 		if err != nil {
 			return afterAttempts(last, chat.AsError(err))
 		}
+		r.target = r.relay.Catalog.Current(target) // an admin may have mended it while the request waited
 		r.entry.Attempts++
 		if len(tried) > 0 {
 			r.relay.Counter.Retried(target.Upstream)

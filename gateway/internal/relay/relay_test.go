@@ -469,3 +469,13 @@ func TestEvidenceIsBounded(t *testing.T) {
 		t.Errorf("%d bytes: %s", len(got), got)
 	}
 }
+
+// Whoever waited for a token is not sent to an address that an admin has corrected
+// meanwhile.
+func TestUpstreamThatWasMendedWhileARequestWaited(t *testing.T) {
+	r := newRig(play(bad(upstream.Transport), bad(upstream.Transport), bad(upstream.Transport)))
+	r.relay.Catalog = mended{r.relay.Catalog.(catalogFunc), play(good(say("mended")))}
+	if got := r.chat(t.Context(), t, whole); got.err != nil || got.text() != "mended" {
+		t.Errorf("got %q, %v", got.text(), got.err)
+	}
+}

@@ -127,6 +127,8 @@ func TestNoSecretLeaks(t *testing.T) {
 	tokens = append(tokens, s.AddTokens("cursor", "c", 3, 0)...)
 	jwt := upstreamsim.DemoTokens().Cursor[0]
 	s.Gateways[0].MustAdmin(t, http.StatusCreated, http.MethodPost, "/admin/api/tokens", map[string]any{"token": jwt, "upstream": "cursor", "alias": "jwt"})
+	// Where all tokens fail alike, nobody waits for the end of it.
+	s.Gateways[0].MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/settings", map[string]any{"queue_wait_ms": 50})
 	for _, model := range []string{"gpt-test", "gpt-4o", "openai/sim-http-401", "cursor/sim-error-2", "openai/sim-reset", "cursor/sim-error-after-text"} {
 		for range 4 {
 			post(t, s.Gateways[0], stack.AdminToken, chatBody(model, "hello", true))

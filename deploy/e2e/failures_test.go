@@ -104,6 +104,8 @@ func TestNoTokenIsBlamedForWhatIsNotItsFault(t *testing.T) {
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]
 	s.AddTokens("cursor", "c", 5, 0)
+	// While all tokens fail alike, nobody waits for the end of it.
+	gateway.MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/settings", map[string]any{"queue_wait_ms": 50})
 	for _, scenario := range []string{"error-update-required", "http-500", "reset-first", "empty", "error-36", "error-43"} {
 		if err := s.Sim.SetRule(upstreamsim.Rule{Scenario: scenario}); err != nil {
 			t.Fatal(err)
@@ -126,7 +128,7 @@ func TestNoTokenIsBlamedForWhatIsNotItsFault(t *testing.T) {
 	if err := s.Sim.SetRule(upstreamsim.Rule{Scenario: "http-500"}); err != nil {
 		t.Fatal(err)
 	}
-	s.Eventually("the rule lets tokens cool", 5*time.Second, func() bool {
+	s.Eventually("the rule lets tokens cool", 15*time.Second, func() bool {
 		post(t, gateway, stack.AdminToken, chatBody("gpt-4o", "Hi", false))
 		for _, token := range gateway.Tokens(t) {
 			if token.State == "cooling" {

@@ -61,7 +61,7 @@ func TestOneBadTokenAmongTen(t *testing.T) {
 			for _, shot := range shots {
 				if !shot.OK() {
 					failed++
-					t.Errorf("status %d, %v, %.300s", shot.Status, shot.Err, shot.Body)
+					t.Errorf("status %d, %v, %.300s\n%s", shot.Status, shot.Err, shot.Body, linesWith(s.Gateways[shot.Gateway].Log(), shot.ID))
 				}
 			}
 			seen := s.Sim.Ledger().Tokens[upstreamsim.Fingerprint(token.Secret)].Requests
@@ -79,6 +79,17 @@ func TestOneBadTokenAmongTen(t *testing.T) {
 			s.Gateways[0].MustAdmin(t, http.StatusOK, http.MethodPost, "/admin/api/tokens/"+token.ID+"/release", nil)
 		})
 	}
+}
+
+// linesWith answers the lines of a log that are about a request.
+func linesWith(log, id string) string {
+	var lines []string
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, strings.TrimPrefix(id, "chatcmpl-")) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "")
 }
 
 // What fails at every token is no token's fault: after ten seconds in which the

@@ -20,8 +20,11 @@ const (
 )
 
 const (
-	// defaultRetryPercent is how many retries there may be for 100 requests.
-	defaultRetryPercent = 20
+	// defaultRetryPercent is how many retries there may be for 100 requests. One bad
+	// token of a small pool, or one whose turn falls to the same gateway again and
+	// again, can need one for each request; what fails at all tokens is for the
+	// guard to stop.
+	defaultRetryPercent = 100
 	// anyModel is the key of the fallbacks of models that have none of their own.
 	anyModel = "*"
 	// maxFallbacks and maxFallbackModels bound a list and the number of lists.

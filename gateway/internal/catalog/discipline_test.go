@@ -34,7 +34,7 @@ func TestDiscipline(t *testing.T) {
 		t.Errorf("of any other model: %v", got)
 	}
 	plain, err := discipline(&upstream.Config{})
-	if err != nil || plain.RetryPercent != 20 || plain.Rules != nil || plain.Fallbacks("a") != nil {
+	if err != nil || plain.RetryPercent != 100 || plain.Rules != nil || plain.Fallbacks("a") != nil {
 		t.Errorf("without settings: %+v, %v", plain, err)
 	}
 }

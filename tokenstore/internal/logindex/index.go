@@ -92,30 +92,28 @@ type Span struct{ After, Before ID }
 // Newest answers the newest entries of the span that the filter may choose, up to
 // limit, newest first, and whether there are more.
 func (x *Index) Newest(f Filter, span Span, limit int) (ids []ID, more bool) {
-	rows, chosen := x.within(span), x.probe(f)
-	for i := len(rows) - 1; i >= 0; i-- {
-		if !chosen.match(&rows[i]) {
-			continue
-		}
-		if len(ids) == limit {
-			return ids, true
-		}
-		ids = append(ids, rows[i].id)
-	}
-	return ids, false
+	rows := x.within(span)
+	return x.pick(f, rows, limit, func(i int) *row { return &rows[len(rows)-1-i] })
 }
 
 // Oldest is Newest from the other end, oldest first.
 func (x *Index) Oldest(f Filter, span Span, limit int) (ids []ID, more bool) {
-	rows, chosen := x.within(span), x.probe(f)
+	rows := x.within(span)
+	return x.pick(f, rows, limit, func(i int) *row { return &rows[i] })
+}
+
+// pick goes through the rows in the order of at.
+func (x *Index) pick(f Filter, rows []row, limit int, at func(i int) *row) (ids []ID, more bool) {
+	chosen := x.probe(f)
 	for i := range rows {
-		if !chosen.match(&rows[i]) {
+		each := at(i)
+		if !chosen.match(each) {
 			continue
 		}
 		if len(ids) == limit {
 			return ids, true
 		}
-		ids = append(ids, rows[i].id)
+		ids = append(ids, each.id)
 	}
 	return ids, false
 }

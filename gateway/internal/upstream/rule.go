@@ -80,6 +80,18 @@ func (r *Rule) Matches(c Complaint) bool {
 // always holds.
 type Table []Rule
 
+// SignRules judge what the connection shows, which every driver does alike.
+var SignRules = Table{
+	{Name: "unreachable", Names: []string{SignUnreachable}, Class: Transport},
+	{Name: "connection lost", Names: []string{SignLost}, Class: Transport},
+	{Name: "cut short", Names: []string{SignCut}, Class: Truncated},
+	{Name: "empty", Names: []string{SignEmpty}, Class: Truncated},
+	{Name: "garbled", Names: []string{SignGarbled}, Class: Truncated},
+	{Name: "silent", Names: []string{SignSilent}, Class: Broken},
+	{Name: "late", Names: []string{SignLate}, Class: Broken},
+	{Name: "hung up", Names: []string{SignHungUp}, Class: ClientGone},
+}
+
 // Judge finds the first rule that matches; nil: none does.
 func (t Table) Judge(c Complaint) *Rule {
 	for i := range t {

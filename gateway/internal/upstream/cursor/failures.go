@@ -2,6 +2,7 @@ package cursor
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"connectrpc.com/connect"
@@ -37,7 +38,7 @@ var limits = append(namesOf(
 // failures is what is at fault, whatever goes wrong. An error has one name here: that
 // of its number, or its Connect code where the number says nothing (see
 // complaint.judged). Its status counts where the name is in no row.
-var failures = upstream.Table{
+var failures = slices.Concat(upstream.Table{
 	// An outdated client comes in the dress of a rate limit, so the words go first.
 	{Name: "outdated client, in words", Text: outdatedWords, Class: upstream.OutdatedClient},
 	{Name: "region, in words", Text: regionWords, Class: upstream.Region},
@@ -121,19 +122,10 @@ var failures = upstream.Table{
 	{Name: "HTTP 429: one model", From: 429, To: 429, Text: modelWords, Class: upstream.RateLimit, ModelOnly: true},
 	{Name: "HTTP 429", From: 429, To: 429, Class: upstream.RateLimit},
 	{Name: "HTTP 451", From: 451, To: 451, Class: upstream.Region},
-
-	{Name: "unreachable", Names: []string{upstream.SignUnreachable}, Class: upstream.Transport},
-	{Name: "connection lost", Names: []string{upstream.SignLost}, Class: upstream.Transport},
-	{Name: "cut short", Names: []string{upstream.SignCut}, Class: upstream.Truncated},
-	{Name: "empty", Names: []string{upstream.SignEmpty}, Class: upstream.Truncated},
-	{Name: "garbled", Names: []string{upstream.SignGarbled}, Class: upstream.Truncated},
-	{Name: "silent", Names: []string{upstream.SignSilent}, Class: upstream.Broken},
-	{Name: "late", Names: []string{upstream.SignLate}, Class: upstream.Broken},
-	{Name: "hung up", Names: []string{upstream.SignHungUp}, Class: upstream.ClientGone},
-
+}, upstream.SignRules, upstream.Table{
 	// Among others HTTP 464, by which a load balancer refuses a version of HTTP.
 	{Name: "anything else", Class: upstream.Broken},
-}
+})
 
 // mute are the numbers that say nothing of their own.
 var mute = map[aiserverv1.ErrorDetails_Error]bool{

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"regexp"
+	"slices"
 
 	"carousel.internal/gateway/internal/upstream"
 )
@@ -26,7 +27,7 @@ const aboutModel = "param=model"
 
 // failures is what is at fault, whatever goes wrong. An error's names are its `code`
 // and its `type`. A number as `code`, inside a stream, counts as the status.
-var failures = upstream.Table{
+var failures = slices.Concat(upstream.Table{
 	{Name: "quota", Class: upstream.Quota, Names: []string{
 		"insufficient_quota", "insufficient_balance", "insufficient_credits", "quota_exceeded",
 		"exceeded_current_quota_error", "billing_hard_limit_reached", "billing_not_active",
@@ -68,15 +69,7 @@ var failures = upstream.Table{
 	{Name: "HTTP 4xx", From: 400, To: 499, Class: upstream.CallerFault},
 
 	{Name: "a page", Names: []string{upstream.SignPage}, Class: upstream.Broken},
-	{Name: "unreachable", Names: []string{upstream.SignUnreachable}, Class: upstream.Transport},
-	{Name: "connection lost", Names: []string{upstream.SignLost}, Class: upstream.Transport},
-	{Name: "cut short", Names: []string{upstream.SignCut}, Class: upstream.Truncated},
-	{Name: "empty", Names: []string{upstream.SignEmpty}, Class: upstream.Truncated},
-	{Name: "garbled", Names: []string{upstream.SignGarbled}, Class: upstream.Truncated},
-	{Name: "silent", Names: []string{upstream.SignSilent}, Class: upstream.Broken},
-	{Name: "late", Names: []string{upstream.SignLate}, Class: upstream.Broken},
-	{Name: "hung up", Names: []string{upstream.SignHungUp}, Class: upstream.ClientGone},
-
+}, upstream.SignRules, upstream.Table{
 	// Also a redirect: keys are not sent elsewhere.
 	{Name: "anything else", Class: upstream.Broken},
-}
+})

@@ -48,7 +48,7 @@ type checkedLeases struct {
 // Settle implements relay.Leases.
 func (c checkedLeases) Settle(done *lease.Lease, outcome lease.Outcome) {
 	c.Leases.Settle(done, outcome)
-	if outcome.Class == "" && counted(c.settings(), outcome.Model) {
+	if !outcome.Unused && outcome.Class == "" && counted(c.settings(), outcome.Model) {
 		c.accounts.Used(done.TokenID)
 	}
 }

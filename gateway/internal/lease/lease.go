@@ -42,10 +42,22 @@ type Lease struct {
 	// MaskedSecret is what may be shown of the secret.
 	MaskedSecret string
 	Credential   upstream.Credential
+	// Term is until when the lease holds; nil: it has no end, such as a credential of
+	// the caller's own.
+	Term *Term
 }
+
+// Covers reports whether the lease still permits a request to be sent. Ask right
+// before an attempt is sent: in a process that was frozen, or on a machine that slept,
+// the store may have given the token's room to somebody else meanwhile. Settle a lease
+// that covers no longer with Outcome.Unused, and acquire another.
+func (l *Lease) Covers(now time.Time) bool { return l.Term == nil || l.Term.Covers(now) }
 
 // Outcome is how a leased request ended.
 type Outcome struct {
+	// Unused: nothing was sent with the lease. It goes back as if never taken, and the
+	// rest of the outcome does not count.
+	Unused bool
 	// Class is empty for success.
 	Class upstream.Class
 	Model string

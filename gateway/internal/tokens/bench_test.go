@@ -18,7 +18,7 @@ func BenchmarkAcquireAndSettle(b *testing.B) {
 	for b.Loop() {
 		l.mu.Lock()
 		now := time.Now()
-		granted.expires = now.Add(time.Second)
+		granted.term.Extend(now.Add(time.Second))
 		l.open[&granted.lease] = granted
 		l.stockOf(key).put(granted, now)
 		if len(l.outbound.Reports) == maxInMessage {

@@ -67,7 +67,7 @@ func (l *Leases) beginOutage(why error) bool {
 	if l.outage != nil {
 		return true
 	}
-	if !now.Before(l.reserve.until) {
+	if lease.Passed(l.reserve.until, now) {
 		return false
 	}
 	l.outage = &outage{since: now, over: make(chan struct{})}

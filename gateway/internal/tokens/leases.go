@@ -119,10 +119,13 @@ type answer struct {
 
 // held is a lease that the store has granted and that has not been settled.
 type held struct {
-	lease   lease.Lease
-	epoch   uint64
-	capped  bool
-	expires time.Time
+	lease  lease.Lease
+	epoch  uint64
+	capped bool
+	// term is the lease's.
+	term lease.Term
+	// renewed is when more time was last asked for, or the lease granted.
+	renewed time.Time
 	// stocked: no request has it yet.
 	stocked bool
 	// from is where it comes from when the store did not grant it.
@@ -245,11 +248,7 @@ func (l *Leases) await(ctx context.Context, mine *waiter, errand errand, away <-
 // Settle ends a lease with its outcome; a second time it does nothing. It does
 // not block.
 func (l *Leases) Settle(done *lease.Lease, outcome lease.Outcome) {
-	report := &tokenstorev1.Report{
-		LeaseId: done.ID, TokenId: done.TokenID, Outcome: outcomeOf(outcome.Class), Model: outcome.Model,
-		RetryAfter: durationOf(outcome.RetryAfter), Detail: outcome.Detail, RequestId: outcome.RequestID,
-		ModelOnly: outcome.ModelOnly,
-	}
+	report := reportOf(done, outcome)
 	l.mu.Lock()
 	was := l.open[done]
 	delete(l.open, done)
@@ -269,6 +268,21 @@ func (l *Leases) Settle(done *lease.Lease, outcome lease.Outcome) {
 	if was != nil && (was.capped || report.GetOutcome() != tokenstorev1.Outcome_OUTCOME_SUCCESS) {
 		l.nudge()
 	}
+}
+
+func reportOf(done *lease.Lease, outcome lease.Outcome) *tokenstorev1.Report {
+	if outcome.Unused {
+		return unusedReport(done)
+	}
+	return &tokenstorev1.Report{
+		LeaseId: done.ID, TokenId: done.TokenID, Outcome: outcomeOf(outcome.Class), Model: outcome.Model,
+		RetryAfter: durationOf(outcome.RetryAfter), Detail: outcome.Detail, RequestId: outcome.RequestID,
+		ModelOnly: outcome.ModelOnly,
+	}
+}
+
+func unusedReport(of *lease.Lease) *tokenstorev1.Report {
+	return &tokenstorev1.Report{LeaseId: of.ID, TokenId: of.TokenID, Outcome: tokenstorev1.Outcome_OUTCOME_UNUSED}
 }
 
 // report queues a report; mu is held.
@@ -328,9 +342,7 @@ func (l *Leases) dropDemand(id uint64) {
 func (l *Leases) giveBack(unused ...*held) {
 	for _, each := range unused {
 		delete(l.open, &each.lease)
-		l.report(&tokenstorev1.Report{
-			LeaseId: each.lease.ID, TokenId: each.lease.TokenID, Outcome: tokenstorev1.Outcome_OUTCOME_UNUSED,
-		})
+		l.report(unusedReport(&each.lease))
 	}
 }
 
@@ -442,7 +454,7 @@ func (l *Leases) denied(denial *tokenstorev1.Denial, now time.Time) {
 }
 
 func heldFrom(granted *tokenstorev1.Lease, now time.Time) *held {
-	return &held{
+	made := &held{
 		lease: lease.Lease{
 			ID: granted.GetId(), TokenID: granted.GetTokenId(), Alias: granted.GetAlias(), Fingerprint: granted.GetFingerprint(),
 			MaskedSecret: granted.GetMaskedSecret(),
@@ -450,6 +462,9 @@ func heldFrom(granted *tokenstorev1.Lease, now time.Time) *held {
 				Secret: secret.New(granted.GetSecret()), DeviceID: granted.GetDeviceId(), MACHash: granted.GetMacHash(),
 			},
 		},
-		epoch: granted.GetEpoch(), capped: granted.GetCapped(), expires: now.Add(granted.GetTtl().AsDuration()),
+		epoch: granted.GetEpoch(), capped: granted.GetCapped(), renewed: now,
 	}
+	made.lease.Term = &made.term
+	made.term.Extend(now.Add(granted.GetTtl().AsDuration()))
+	return made
 }

@@ -522,3 +522,54 @@ func TestDemandForACertainTokenDoesNotTakeFromTheStock(t *testing.T) {
 		})
 	}
 }
+
+// A lease with which nothing was sent goes back as if never taken, wherever it is from.
+func TestUnusedLeaseGoesBack(t *testing.T) {
+	t.Run("to the store", func(t *testing.T) {
+		run(t, func(t *testing.T, r *rig) {
+			s := r.welcomed()
+			held := r.take(s, leaseOf("a", 1))
+			r.Settle(held, lease.Outcome{Unused: true, Class: upstream.RateLimit, Model: "m"})
+			if got := s.message(t).GetReports()[0]; got.GetOutcome() != tokenstorev1.Outcome_OUTCOME_UNUSED || got.GetLeaseId() != "1-1" || got.GetModel() != "" {
+				t.Errorf("reported %v", got)
+			}
+		})
+	})
+	t.Run("to the reserve", func(t *testing.T) {
+		runReserved(t, func(t *testing.T, r *rig, s *fakeSession) {
+			r.away(s)
+			only := demand
+			only.Alias = "alias of a" // which has one slot
+			for range 2 {
+				r.Settle(r.must(only), lease.Outcome{Unused: true, Class: upstream.Auth})
+			}
+			r.store.gone.Store(false)
+			if uses := r.session().message(t).GetReserveReports(); len(uses) != 0 {
+				t.Errorf("reported %v", uses)
+			}
+		})
+	})
+}
+
+// A lease tells for how long it covers: as long as the store has granted it, or the
+// reserve may serve.
+func TestLeaseKnowsItsTerm(t *testing.T) {
+	t.Run("of the store", func(t *testing.T) {
+		run(t, func(t *testing.T, r *rig) {
+			held := r.take(r.welcomed(), leaseOf("a", 1)) // for ten seconds
+			if now := time.Now(); !held.Covers(now.Add(9*time.Second)) || held.Covers(now.Add(10*time.Second)) {
+				t.Error("it covers another time than the store has granted")
+			}
+		})
+	})
+	t.Run("of the reserve", func(t *testing.T) {
+		runReserved(t, func(t *testing.T, r *rig, s *fakeSession) {
+			r.away(s)
+			_, until, _ := r.Degraded()
+			held := r.must(demand)
+			if !held.Covers(until.Add(-1)) || held.Covers(until) {
+				t.Error("it covers another time than the reserve's")
+			}
+		})
+	})
+}

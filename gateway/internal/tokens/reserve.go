@@ -151,12 +151,12 @@ func (r *reserve) giveUp(upstream string) {
 }
 
 // usable tells whether the reserve may be used at all.
-func (r *reserve) usable(now time.Time) bool { return now.Before(r.until) && len(r.holds) > 0 }
+func (r *reserve) usable(now time.Time) bool { return !lease.Passed(r.until, now) && len(r.holds) > 0 }
 
 // take answers a token for the demand, the one that has waited longest; nil when
 // none is free.
 func (r *reserve) take(demand lease.Demand, now time.Time) *held {
-	if !now.Before(r.until) {
+	if lease.Passed(r.until, now) {
 		return nil
 	}
 	var best *hold
@@ -172,6 +172,8 @@ func (r *reserve) take(demand lease.Demand, now time.Time) *held {
 	best.turn = r.turns
 	best.used++
 	taken := &held{lease: best.lease, epoch: best.epoch, from: best}
+	taken.lease.Term = &taken.term
+	taken.term.Extend(r.until)
 	taken.lease.ID = strconv.FormatUint(best.epoch, 10) + "-0"
 	return taken
 }
@@ -188,6 +190,10 @@ func (h *hold) serves(demand lease.Demand) bool {
 // settle ends a request that the reserve served, and queues its report.
 func (r *reserve) settle(from *hold, report *tokenstorev1.Report, now time.Time) (lost int) {
 	from.used--
+	if report.GetOutcome() == tokenstorev1.Outcome_OUTCOME_UNUSED {
+		r.tidy(from)
+		return 0
+	}
 	rest := report.GetRetryAfter().AsDuration()
 	switch report.GetOutcome() {
 	case tokenstorev1.Outcome_OUTCOME_RATE_LIMIT:
@@ -212,7 +218,7 @@ func (r *reserve) settle(from *hold, report *tokenstorev1.Report, now time.Time)
 func (r *reserve) refusal(demand lease.Demand, since, now time.Time) *chat.Error {
 	err := &chat.Error{Kind: chat.StoreUnavailable, RetryAfter: time.Second}
 	away := now.Sub(since).Round(time.Second)
-	if !now.Before(r.until) {
+	if lease.Passed(r.until, now) {
 		err.Message = fmt.Sprintf("the tokenstore can't be reached since %s, longer than this gateway may go on by itself (%s)", away, r.Time)
 		return err
 	}

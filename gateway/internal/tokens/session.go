@@ -262,7 +262,7 @@ func (l *Leases) renewAging(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, each := range l.open {
-		if each.expires.Sub(now) < l.ttl/2+renewEvery {
+		if now.Sub(each.renewed) > l.ttl/2-renewEvery {
 			l.renew(each, now)
 		}
 	}
@@ -274,7 +274,8 @@ func (l *Leases) renew(each *held, now time.Time) {
 		return
 	}
 	l.outbound.Renewals = append(l.outbound.Renewals, &tokenstorev1.LeaseRef{LeaseId: each.lease.ID, TokenId: each.lease.TokenID})
-	each.expires = now.Add(l.ttl)
+	each.renewed = now
+	each.term.Extend(now.Add(l.ttl))
 }
 
 // finish returns the stock and sends the last reports, then waits until the

@@ -74,7 +74,7 @@ func (s *stock) target() int {
 // removes old ones, nor hears of recalls, so age is looked at here too.
 func (s *stock) take(exclude []string, now time.Time) *held {
 	for i, each := range s.leases {
-		if now.Before(each.expires) && now.Sub(each.since) < maxIdle && !slices.Contains(exclude, each.lease.TokenID) {
+		if each.term.Covers(now) && now.Sub(each.since) < maxIdle && !slices.Contains(exclude, each.lease.TokenID) {
 			s.leases = slices.Delete(s.leases, i, i+1)
 			each.stocked = false
 			return each.held

@@ -28,6 +28,11 @@ var logEntryShape = object{
 	"upstream": "string?", "token_id": "string?", "token_alias": "string?", "token_fingerprint": "string?", "token": "string?", "stream": "bool",
 	"status": "string", "http_status": "number", "error": "string?", "error_kind": "string?", "end_reason": "string", "attempts": "number", "fallback_model": "string?",
 	"prompt_tokens": "number", "completion_tokens": "number", "usage_source": "string", "prompt": "string?", "prompt_cut": "bool",
+	"attempt_log": list{object{
+		"started_at": "string", "total_ms": "number", "upstream": "string", "model": "string", "token_id": "string?", "token_alias": "string?", "token": "string?",
+		"token_fingerprint": "string?", "class": "string?", "rule": "string?", "effect": "string", "status": "number?", "code": "string?", "message": "string?",
+		"retry_after_ms": "number?",
+	}},
 }
 
 var accountShape = object{

@@ -175,7 +175,10 @@ var (
 	rested   = &tokenstorev1.Token{Id: "t1", Upstream: "cursor", Enabled: true, State: tokenstorev1.TokenState_TOKEN_STATE_READY, MaskedSecret: "eyJh…Zx9Q", Fingerprint: "f00d", Weight: 1, CreatedAt: moment, Version: 1}
 	cooling  = &tokenstorev1.Token{Id: "t2", Upstream: "cursor", Alias: "work", Tags: []string{"a", "b"}, Enabled: true, State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, MaskedSecret: "eyJh…Zx9R", Fingerprint: "beef", MaskedChecksum: "abcd…ef01", Cap: 2, Weight: 3, InFlight: 1, Requests: 10, Failures: 4, LastUsedAt: moment, LastError: "rate_limit", CoolingUntil: moment, ExpiresAt: moment, CreatedAt: moment, Version: 7}
 	settings = &tokenstorev1.Settings{EnableStreamCheck: true, VisionAbility: "base64", MaxAttempts: 3, Version: 4, UpdatedAt: moment}
-	someLog  = &tokenstorev1.LogEntry{Id: "chatcmpl-1", Replica: "g1", StartedAt: moment, Total: durationpb.New(1500 * time.Microsecond), Model: "gpt-4o", Stream: true, Status: "success", HttpStatus: 200, EndReason: "done", Attempts: 1, PromptTokens: 3, CompletionTokens: 2, UsageSource: "reported", MaskedSecret: "eyJh…Zx9Q", Prompt: "<|BEGIN_USER|>", PromptCut: true}
+	someLog  = &tokenstorev1.LogEntry{Id: "chatcmpl-1", Replica: "g1", StartedAt: moment, Total: durationpb.New(1500 * time.Microsecond), Model: "gpt-4o", Stream: true, Status: "success", HttpStatus: 200, EndReason: "done", Attempts: 1, PromptTokens: 3, CompletionTokens: 2, UsageSource: "reported", MaskedSecret: "eyJh…Zx9Q", Prompt: "<|BEGIN_USER|>", PromptCut: true, AttemptLog: []*tokenstorev1.LogAttempt{
+		{StartedAt: moment, Total: durationpb.New(time.Millisecond), Upstream: "vendor", Model: "gpt-4o", TokenId: "t2", TokenAlias: "work", TokenFingerprint: "f2", MaskedSecret: "sk-a…wxyz", Class: "rate_limit", Rule: "HTTP 429", Effect: "token_may_cool", Status: 429, Code: "limit", Message: "slow down", RetryAfter: durationpb.New(time.Second)},
+		{StartedAt: moment, Total: durationpb.New(time.Millisecond), Upstream: "vendor", Model: "gpt-4o", MaskedSecret: "eyJh…Zx9Q", Effect: "none"},
+	}}
 	someStep = &tokenstorev1.LogBucket{Start: moment, Requests: 3, Failures: 1, PromptTokens: 7, CompletionTokens: 5, TotalP50: durationpb.New(time.Second), TotalP95: durationpb.New(2 * time.Second), FirstByteP50: durationpb.New(1500 * time.Microsecond)}
 	beat     = &tokenstorev1.BeatResponse{TotalRequests: 9, ActiveRequests: 2, StartedAt: moment, Replicas: []*tokenstorev1.Replica{
 		{Name: "g1", Version: "1", StartedAt: moment, Requests: 5, Active: 2, LogAccepted: 5, LogPending: 2, LogDropped: 1},
@@ -325,7 +328,7 @@ var (
 		"log_retention_count", "log_retention_hours", "max_attempts", "queue_wait_ms", "rotation_strategy", "updated_at", "version", "vision_ability",
 	}
 	logKeys = []string{
-		"attempts", "completion_tokens", "end_reason", "error", "error_kind", "fallback_model", "first_byte_ms", "http_status", "id", "model",
+		"attempt_log", "attempts", "completion_tokens", "end_reason", "error", "error_kind", "fallback_model", "first_byte_ms", "http_status", "id", "model",
 		"prompt", "prompt_cut", "prompt_tokens", "replica", "started_at", "status", "stream", "token", "token_alias", "token_fingerprint", "token_id",
 		"total_ms", "upstream", "usage_source",
 	}
@@ -509,6 +512,14 @@ func TestWhatTheStoreIsAsked(t *testing.T) {
 			&tokenstorev1.QueryRequest{Id: "r", TokenId: "t1", Upstream: "cursor", After: "7-1"},
 		},
 		{"one log entry", "GET", "/admin/api/logs/chatcmpl-1", "", nil, &tokenstorev1.QueryRequest{Id: "chatcmpl-1", Limit: 1}},
+		{
+			"one log entry by request id", "GET", "/admin/api/logs/0123456789abcdef0123456789abcdef", "", nil,
+			&tokenstorev1.QueryRequest{RequestId: "0123456789abcdef0123456789abcdef", Limit: 1},
+		},
+		{
+			"logs by request id", "GET", "/admin/api/logs?request_id=0123456789abcdef0123456789abcdef", "", nil,
+			&tokenstorev1.QueryRequest{RequestId: "0123456789abcdef0123456789abcdef", OmitPrompts: true},
+		},
 		{
 			"stats", "GET", "/admin/api/stats?from=2026-01-31T12:00:00Z&to=2026-02-01T12:00:00Z&step=30m", "", nil,
 			&tokenstorev1.SummarizeRequest{From: moment, To: timestamppb.New(moment.AsTime().Add(24 * time.Hour)), Step: durationpb.New(30 * time.Minute)},
@@ -775,6 +786,13 @@ func TestLogEntries(t *testing.T) {
 	entry := logs[0].(map[string]any)
 	if got := keys(entry); !slices.Equal(got, logKeys) {
 		t.Errorf("keys %v", got)
+	}
+	const attempts = `[{"started_at":"2026-01-31T12:00:00Z","total_ms":1,"upstream":"vendor","model":"gpt-4o","token_id":"t2","token_alias":"work","token":"sk-a…wxyz",` +
+		`"token_fingerprint":"f2","class":"rate_limit","rule":"HTTP 429","effect":"token_may_cool","status":429,"code":"limit","message":"slow down","retry_after_ms":1000},` +
+		`{"started_at":"2026-01-31T12:00:00Z","total_ms":1,"upstream":"vendor","model":"gpt-4o","token_id":null,"token_alias":null,"token":"eyJh…Zx9Q",` +
+		`"token_fingerprint":null,"class":null,"rule":null,"effect":"none","status":null,"code":null,"message":null,"retry_after_ms":null}]`
+	if one := send(t, newStore(), "GET", "/admin/api/logs/chatcmpl-1", key, "").Body.String(); !strings.Contains(one, `"attempt_log":`+attempts) {
+		t.Errorf("got %s", one)
 	}
 	if entry["total_ms"] != 1.5 || entry["first_byte_ms"] != nil || entry["error"] != nil || entry["status"] != "success" {
 		t.Errorf("%v", entry)

@@ -2,6 +2,7 @@ package adminapi
 
 import (
 	"net/http"
+	"regexp"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -45,6 +46,32 @@ type logEntry struct {
 	// Prompt is null in a list that was not asked for prompts.
 	Prompt    *string `json:"prompt"`
 	PromptCut bool    `json:"prompt_cut"`
+	// AttemptLog tells of each attempt; of more than 16, the first 15 and the last.
+	AttemptLog []logAttempt `json:"attempt_log"`
+}
+
+// logAttempt is one request to an upstream; what is not known is null.
+type logAttempt struct {
+	StartedAt *time.Time `json:"started_at"`
+	TotalMS   *float64   `json:"total_ms"`
+	Upstream  string     `json:"upstream"`
+	// Model is the id that the upstream knows.
+	Model            string  `json:"model"`
+	TokenID          *string `json:"token_id"`
+	TokenAlias       *string `json:"token_alias"`
+	Token            *string `json:"token"`
+	TokenFingerprint *string `json:"token_fingerprint"`
+	// Class is the failure's; null for success. Rule is what decided it.
+	Class *string `json:"class"`
+	Rule  *string `json:"rule"`
+	// Effect is what the class may do to the token: none, token_may_cool,
+	// model_may_cool.
+	Effect string `json:"effect"`
+	// Status, Code and Message are the upstream's own.
+	Status       *uint32  `json:"status"`
+	Code         *string  `json:"code"`
+	Message      *string  `json:"message"`
+	RetryAfterMS *float64 `json:"retry_after_ms"`
 }
 
 func logEntryOf(e *tokenstorev1.LogEntry) logEntry {
@@ -57,7 +84,24 @@ func logEntryOf(e *tokenstorev1.LogEntry) logEntry {
 		Error: textOrNull(e.GetError()), ErrorKind: textOrNull(e.GetErrorKind()), EndReason: e.GetEndReason(),
 		Attempts: e.GetAttempts(), FallbackModel: textOrNull(e.GetFallbackModel()), PromptTokens: e.GetPromptTokens(), CompletionTokens: e.GetCompletionTokens(),
 		UsageSource: e.GetUsageSource(), Prompt: textOrNull(e.GetPrompt()), PromptCut: e.GetPromptCut(),
+		AttemptLog: attemptsOf(e.GetAttemptLog()),
 	}
+}
+
+func attemptsOf(log []*tokenstorev1.LogAttempt) []logAttempt {
+	attempts := make([]logAttempt, len(log))
+	for i, a := range log {
+		attempts[i] = logAttempt{
+			StartedAt: timeOf(a.GetStartedAt()), TotalMS: millisecondsOf(a.GetTotal()), Upstream: a.GetUpstream(), Model: a.GetModel(),
+			TokenID: textOrNull(a.GetTokenId()), TokenAlias: textOrNull(a.GetTokenAlias()), Token: textOrNull(a.GetMaskedSecret()),
+			TokenFingerprint: textOrNull(a.GetTokenFingerprint()), Class: textOrNull(a.GetClass()), Rule: textOrNull(a.GetRule()),
+			Effect: a.GetEffect(), Code: textOrNull(a.GetCode()), Message: textOrNull(a.GetMessage()), RetryAfterMS: millisecondsOf(a.GetRetryAfter()),
+		}
+		if status := a.GetStatus(); status != 0 {
+			attempts[i].Status = &status
+		}
+	}
+	return attempts
 }
 
 func millisecondsOf(d *durationpb.Duration) *float64 {
@@ -68,15 +112,18 @@ func millisecondsOf(d *durationpb.Duration) *float64 {
 	return &milliseconds
 }
 
+// requestIDForm is that of an X-Request-Id. An answer's id has a prefix.
+var requestIDForm = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
 var logStatuses = map[string]string{"success": "success", "failure": "failure"}
 
 // GET /admin/api/logs
 func (a *API) queryLogs(c *gin.Context) error {
-	q := queryOf(c, "id", "token_id", "upstream", "model", "status", "alias", "stream", "error", "from", "to",
+	q := queryOf(c, "id", "request_id", "token_id", "upstream", "model", "status", "alias", "stream", "error", "from", "to",
 		"limit", "cursor", "after", "prompts")
 	prompts := q.flag("prompts")
 	request := &tokenstorev1.QueryRequest{
-		Id: q.text("id"), TokenId: q.text("token_id"), Upstream: q.text("upstream"),
+		Id: q.text("id"), RequestId: q.text("request_id"), TokenId: q.text("token_id"), Upstream: q.text("upstream"),
 		Model: q.text("model"), Status: choice(q, "status", logStatuses), TokenAlias: q.text("alias"),
 		Stream: q.flag("stream"), Error: q.text("error"), From: q.time("from"), To: q.time("to"),
 		Limit: q.limit(), Cursor: q.text("cursor"), After: q.text("after"), OmitPrompts: prompts == nil || !*prompts,
@@ -105,14 +152,18 @@ func (a *API) queryLogs(c *gin.Context) error {
 	}{logs, page.GetNextCursor(), page.GetNewest()})
 }
 
-// GET /admin/api/logs/{id}
+// GET /admin/api/logs/{id}, by the answer's id or its X-Request-Id
 func (a *API) getLog(c *gin.Context) error {
 	if q := queryOf(c); q.err != nil {
 		return q.err
 	}
 	ctx, cancel := a.call(c)
 	defer cancel()
-	page, err := a.Logs.Query(ctx, &tokenstorev1.QueryRequest{Id: c.Param("id"), Limit: 1})
+	query := &tokenstorev1.QueryRequest{Id: c.Param("id"), Limit: 1}
+	if requestIDForm.MatchString(c.Param("id")) {
+		query.Id, query.RequestId = "", c.Param("id")
+	}
+	page, err := a.Logs.Query(ctx, query)
 	if err != nil {
 		return jsonapi.StoreError(err)
 	}

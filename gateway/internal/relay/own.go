@@ -3,8 +3,10 @@ package relay
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/reqlog"
 	"carousel.internal/gateway/internal/upstream"
 )
 
@@ -16,7 +18,9 @@ func (r *run) sendOwn(ctx context.Context, own upstream.Credential) *chat.Error 
 			"a token of your own can be the key for models of a Cursor upstream only, and upstream %q is none", r.target.Upstream)
 	}
 	r.entry.Attempts, r.entry.MaskedSecret, r.entry.MaskedChecksum = 1, own.Secret.Masked(), own.MaskedChecksum()
+	began := time.Now()
 	failure := r.stream(ctx, own)
+	r.note(reqlog.Attempt{StartedAt: began, MaskedSecret: own.Secret.Masked()}, failure)
 	if failure == nil {
 		r.relay.Counter.Attempt(r.target.Upstream, "")
 		return nil

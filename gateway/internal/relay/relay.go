@@ -243,7 +243,11 @@ func (r *run) mayRetry() bool {
 // attempt sends the request with one token, and settles its lease, also when a
 // driver or the caller panics.
 func (r *run) attempt(ctx context.Context, held *lease.Lease) (failure *upstream.Failure) {
-	defer func() { r.settle(ctx, held, failure) }()
+	began := time.Now()
+	defer func() {
+		r.note(attemptWith(held, began), failure)
+		r.settle(ctx, held, failure)
+	}()
 	failure = &upstream.Failure{Class: upstream.ClientGone, Err: errPanicked} // unless stream answers
 	return r.stream(ctx, held.Credential)
 }

@@ -22,6 +22,56 @@ const (
 	Refused End = "refused"
 )
 
+// Effect is what an attempt's outcome may do to its token; what it did is the
+// store's to say.
+type Effect string
+
+// The effects.
+const (
+	NoEffect     Effect = "none"
+	TokenMayCool Effect = "token_may_cool"
+	ModelMayCool Effect = "model_may_cool"
+)
+
+// Attempt is one request to an upstream.
+type Attempt struct {
+	StartedAt time.Time
+	Total     time.Duration
+	Upstream  string
+	// Model is the id that the upstream knows.
+	Model string
+	// TokenID, TokenAlias and TokenFingerprint are empty for a token that the client
+	// brought.
+	TokenID          string
+	TokenAlias       string
+	TokenFingerprint string
+	MaskedSecret     string
+	// Class is the failure's; empty for success.
+	Class string
+	// Rule is the row of a table that decided the class.
+	Rule   string
+	Effect Effect
+	// Status is the upstream's HTTP status and Code its own name for the error.
+	Status int
+	Code   string
+	// Message is what the upstream said: redacted, at most 512 bytes.
+	Message    string
+	RetryAfter time.Duration
+}
+
+// maxAttempts bounds AttemptLog.
+const maxAttempts = 16
+
+// Note adds an attempt. Where there is no room the last one gives way: how a request
+// began and how it ended tell the most.
+func (e *Entry) Note(attempt Attempt) {
+	if len(e.AttemptLog) == maxAttempts {
+		e.AttemptLog[maxAttempts-1] = attempt
+		return
+	}
+	e.AttemptLog = append(e.AttemptLog, attempt)
+}
+
 // Entry is one request.
 type Entry struct {
 	ID        string
@@ -46,7 +96,9 @@ type Entry struct {
 	Err      *chat.Error
 	End      End
 	Attempts int
-	Usage    chat.Usage
+	// AttemptLog tells of each attempt, within the bounds of Note.
+	AttemptLog []Attempt
+	Usage      chat.Usage
 	// Prompt is kept unless a setting says otherwise; the store seals it. Of a
 	// longer one its first 64 KiB.
 	Prompt    string

@@ -287,7 +287,11 @@ func (s *Shipper) done(n int, count func(int)) {
 
 // sizeOf is roughly what an entry takes, in bytes.
 func sizeOf(entry *tokenstorev1.LogEntry) int {
-	return 512 + len(entry.GetPrompt()) + len(entry.GetError()) + len(entry.GetModel()) + len(entry.GetId())
+	size := 512 + len(entry.GetPrompt()) + len(entry.GetError()) + len(entry.GetModel()) + len(entry.GetId())
+	for _, attempt := range entry.GetAttemptLog() {
+		size += 512 + len(attempt.GetModel()) + len(attempt.GetCode()) + len(attempt.GetMessage())
+	}
+	return size
 }
 
 func (s *Shipper) append(ctx context.Context, batch []*tokenstorev1.LogEntry) error {
@@ -307,11 +311,27 @@ func entryOf(entry reqlog.Entry) *tokenstorev1.LogEntry {
 		PromptTokens: uint64(max(entry.Usage.Prompt, 0)), CompletionTokens: uint64(max(entry.Usage.Completion, 0)),
 		UsageSource: string(entry.Usage.Source), Prompt: entry.Prompt, PromptCut: entry.PromptCut,
 	}
+	for _, attempt := range entry.AttemptLog {
+		converted.AttemptLog = append(converted.AttemptLog, attemptOf(attempt))
+	}
 	if entry.FirstByte > 0 {
 		converted.FirstByte = durationpb.New(entry.FirstByte)
 	}
 	if entry.Err != nil {
 		converted.Status, converted.Error, converted.ErrorKind = "failure", entry.Err.Message, string(entry.Err.Kind)
+	}
+	return converted
+}
+
+func attemptOf(attempt reqlog.Attempt) *tokenstorev1.LogAttempt {
+	converted := &tokenstorev1.LogAttempt{
+		StartedAt: timestamppb.New(attempt.StartedAt), Total: durationpb.New(attempt.Total), Upstream: attempt.Upstream, Model: attempt.Model,
+		TokenId: attempt.TokenID, TokenAlias: attempt.TokenAlias, TokenFingerprint: attempt.TokenFingerprint, MaskedSecret: attempt.MaskedSecret,
+		Class: attempt.Class, Rule: attempt.Rule, Effect: string(attempt.Effect),
+		Status: uint32(attempt.Status), Code: attempt.Code, Message: attempt.Message, //nolint:gosec // 0 to 599
+	}
+	if attempt.RetryAfter > 0 {
+		converted.RetryAfter = durationpb.New(attempt.RetryAfter)
 	}
 	return converted
 }

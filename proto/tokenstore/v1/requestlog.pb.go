@@ -25,7 +25,8 @@ const (
 
 type LogEntry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The request id that the client saw.
+	// The answer's id that the client saw. It ends with the answer's X-Request-Id,
+	// after a dash.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Of the replica's entries, from 1 at its start, without gaps.
 	Sequence uint64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
@@ -66,6 +67,9 @@ type LogEntry struct {
 	// The model that was asked last, where it was a fallback for the one that the
 	// client named; else empty.
 	FallbackModel string `protobuf:"bytes,26,opt,name=fallback_model,json=fallbackModel,proto3" json:"fallback_model,omitempty"`
+	// Each request that was sent to an upstream, in order. At most 16: of more, the
+	// first 15 and the last.
+	AttemptLog    []*LogAttempt `protobuf:"bytes,27,rep,name=attempt_log,json=attemptLog,proto3" json:"attempt_log,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -282,6 +286,179 @@ func (x *LogEntry) GetFallbackModel() string {
 	return ""
 }
 
+func (x *LogEntry) GetAttemptLog() []*LogAttempt {
+	if x != nil {
+		return x.AttemptLog
+	}
+	return nil
+}
+
+// LogAttempt is one request that was sent to an upstream.
+type LogAttempt struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	StartedAt *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
+	Total     *durationpb.Duration   `protobuf:"bytes,2,opt,name=total,proto3" json:"total,omitempty"`
+	Upstream  string                 `protobuf:"bytes,3,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	// The id that the upstream knows.
+	Model string `protobuf:"bytes,4,opt,name=model,proto3" json:"model,omitempty"`
+	// All of the token's are empty where the client brought a token of its own, but for
+	// masked_secret.
+	TokenId          string `protobuf:"bytes,5,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
+	TokenAlias       string `protobuf:"bytes,6,opt,name=token_alias,json=tokenAlias,proto3" json:"token_alias,omitempty"`
+	TokenFingerprint string `protobuf:"bytes,7,opt,name=token_fingerprint,json=tokenFingerprint,proto3" json:"token_fingerprint,omitempty"`
+	MaskedSecret     string `protobuf:"bytes,8,opt,name=masked_secret,json=maskedSecret,proto3" json:"masked_secret,omitempty"`
+	// The class of the failure; empty for success.
+	Class string `protobuf:"bytes,9,opt,name=class,proto3" json:"class,omitempty"`
+	// The row of the driver's table, or the admin's rule, that decided the class.
+	Rule string `protobuf:"bytes,10,opt,name=rule,proto3" json:"rule,omitempty"`
+	// What the class may do to the token: none, token_may_cool, model_may_cool.
+	Effect string `protobuf:"bytes,11,opt,name=effect,proto3" json:"effect,omitempty"`
+	// The upstream's HTTP status, its own name for the error, and what it said:
+	// redacted, at most 512 bytes.
+	Status  uint32 `protobuf:"varint,12,opt,name=status,proto3" json:"status,omitempty"`
+	Code    string `protobuf:"bytes,13,opt,name=code,proto3" json:"code,omitempty"`
+	Message string `protobuf:"bytes,14,opt,name=message,proto3" json:"message,omitempty"`
+	// How long the upstream, or a rule, asked to wait; unset where neither did.
+	RetryAfter    *durationpb.Duration `protobuf:"bytes,15,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogAttempt) Reset() {
+	*x = LogAttempt{}
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogAttempt) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogAttempt) ProtoMessage() {}
+
+func (x *LogAttempt) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogAttempt.ProtoReflect.Descriptor instead.
+func (*LogAttempt) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *LogAttempt) GetStartedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartedAt
+	}
+	return nil
+}
+
+func (x *LogAttempt) GetTotal() *durationpb.Duration {
+	if x != nil {
+		return x.Total
+	}
+	return nil
+}
+
+func (x *LogAttempt) GetUpstream() string {
+	if x != nil {
+		return x.Upstream
+	}
+	return ""
+}
+
+func (x *LogAttempt) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *LogAttempt) GetTokenId() string {
+	if x != nil {
+		return x.TokenId
+	}
+	return ""
+}
+
+func (x *LogAttempt) GetTokenAlias() string {
+	if x != nil {
+		return x.TokenAlias
+	}
+	return ""
+}
+
+func (x *LogAttempt) GetTokenFingerprint() string {
+	if x != nil {
+		return x.TokenFingerprint
+	}
+	return ""
+}
+
+func (x *LogAttempt) GetMaskedSecret() string {
+	if x != nil {
+		return x.MaskedSecret
+	}
+	return ""
+}
+
+func (x *LogAttempt) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *LogAttempt) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *LogAttempt) GetEffect() string {
+	if x != nil {
+		return x.Effect
+	}
+	return ""
+}
+
+func (x *LogAttempt) GetStatus() uint32 {
+	if x != nil {
+		return x.Status
+	}
+	return 0
+}
+
+func (x *LogAttempt) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *LogAttempt) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *LogAttempt) GetRetryAfter() *durationpb.Duration {
+	if x != nil {
+		return x.RetryAfter
+	}
+	return nil
+}
+
 type AppendRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Replica       string                 `protobuf:"bytes,1,opt,name=replica,proto3" json:"replica,omitempty"`
@@ -292,7 +469,7 @@ type AppendRequest struct {
 
 func (x *AppendRequest) Reset() {
 	*x = AppendRequest{}
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[1]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -304,7 +481,7 @@ func (x *AppendRequest) String() string {
 func (*AppendRequest) ProtoMessage() {}
 
 func (x *AppendRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[1]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -317,7 +494,7 @@ func (x *AppendRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendRequest.ProtoReflect.Descriptor instead.
 func (*AppendRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{1}
+	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *AppendRequest) GetReplica() string {
@@ -344,7 +521,7 @@ type AppendResponse struct {
 
 func (x *AppendResponse) Reset() {
 	*x = AppendResponse{}
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[2]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -356,7 +533,7 @@ func (x *AppendResponse) String() string {
 func (*AppendResponse) ProtoMessage() {}
 
 func (x *AppendResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[2]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -369,7 +546,7 @@ func (x *AppendResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendResponse.ProtoReflect.Descriptor instead.
 func (*AppendResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{2}
+	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *AppendResponse) GetStored() uint32 {
@@ -401,14 +578,16 @@ type QueryRequest struct {
 	// where the rest begins. Not together with cursor.
 	After string `protobuf:"bytes,13,opt,name=after,proto3" json:"after,omitempty"`
 	// Leave the prompts out.
-	OmitPrompts   bool `protobuf:"varint,14,opt,name=omit_prompts,json=omitPrompts,proto3" json:"omit_prompts,omitempty"`
+	OmitPrompts bool `protobuf:"varint,14,opt,name=omit_prompts,json=omitPrompts,proto3" json:"omit_prompts,omitempty"`
+	// The one entry whose answer had this X-Request-Id.
+	RequestId     string `protobuf:"bytes,15,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *QueryRequest) Reset() {
 	*x = QueryRequest{}
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[3]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -420,7 +599,7 @@ func (x *QueryRequest) String() string {
 func (*QueryRequest) ProtoMessage() {}
 
 func (x *QueryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[3]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -433,7 +612,7 @@ func (x *QueryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryRequest.ProtoReflect.Descriptor instead.
 func (*QueryRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{3}
+	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *QueryRequest) GetLimit() uint32 {
@@ -534,6 +713,13 @@ func (x *QueryRequest) GetOmitPrompts() bool {
 	return false
 }
 
+func (x *QueryRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
 type QueryResponse struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Entries    []*LogEntry            `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
@@ -549,7 +735,7 @@ type QueryResponse struct {
 
 func (x *QueryResponse) Reset() {
 	*x = QueryResponse{}
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[4]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -561,7 +747,7 @@ func (x *QueryResponse) String() string {
 func (*QueryResponse) ProtoMessage() {}
 
 func (x *QueryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[4]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -574,7 +760,7 @@ func (x *QueryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryResponse.ProtoReflect.Descriptor instead.
 func (*QueryResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{4}
+	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *QueryResponse) GetEntries() []*LogEntry {
@@ -620,7 +806,7 @@ type SummarizeRequest struct {
 
 func (x *SummarizeRequest) Reset() {
 	*x = SummarizeRequest{}
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[5]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -632,7 +818,7 @@ func (x *SummarizeRequest) String() string {
 func (*SummarizeRequest) ProtoMessage() {}
 
 func (x *SummarizeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[5]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -645,7 +831,7 @@ func (x *SummarizeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizeRequest.ProtoReflect.Descriptor instead.
 func (*SummarizeRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{5}
+	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SummarizeRequest) GetFrom() *timestamppb.Timestamp {
@@ -679,7 +865,7 @@ type SummarizeResponse struct {
 
 func (x *SummarizeResponse) Reset() {
 	*x = SummarizeResponse{}
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[6]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -691,7 +877,7 @@ func (x *SummarizeResponse) String() string {
 func (*SummarizeResponse) ProtoMessage() {}
 
 func (x *SummarizeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[6]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -704,7 +890,7 @@ func (x *SummarizeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizeResponse.ProtoReflect.Descriptor instead.
 func (*SummarizeResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{6}
+	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SummarizeResponse) GetBuckets() []*LogBucket {
@@ -734,7 +920,7 @@ type LogBucket struct {
 
 func (x *LogBucket) Reset() {
 	*x = LogBucket{}
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[7]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -746,7 +932,7 @@ func (x *LogBucket) String() string {
 func (*LogBucket) ProtoMessage() {}
 
 func (x *LogBucket) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[7]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -759,7 +945,7 @@ func (x *LogBucket) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogBucket.ProtoReflect.Descriptor instead.
 func (*LogBucket) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{7}
+	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *LogBucket) GetStart() *timestamppb.Timestamp {
@@ -829,7 +1015,7 @@ var File_tokenstore_v1_requestlog_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\n" +
-	"\x1etokenstore/v1/requestlog.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf3\x06\n" +
+	"\x1etokenstore/v1/requestlog.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\a\n" +
 	"\bLogEntry\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12\x18\n" +
@@ -864,12 +1050,35 @@ const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"prompt_cut\x18\x17 \x01(\bR\tpromptCut\x12#\n" +
 	"\rmasked_secret\x18\x18 \x01(\tR\fmaskedSecret\x12'\n" +
 	"\x0fmasked_checksum\x18\x19 \x01(\tR\x0emaskedChecksum\x12%\n" +
-	"\x0efallback_model\x18\x1a \x01(\tR\rfallbackModel\"\\\n" +
+	"\x0efallback_model\x18\x1a \x01(\tR\rfallbackModel\x12:\n" +
+	"\vattempt_log\x18\x1b \x03(\v2\x19.tokenstore.v1.LogAttemptR\n" +
+	"attemptLog\"\xfc\x03\n" +
+	"\n" +
+	"LogAttempt\x129\n" +
+	"\n" +
+	"started_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x12/\n" +
+	"\x05total\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05total\x12\x1a\n" +
+	"\bupstream\x18\x03 \x01(\tR\bupstream\x12\x14\n" +
+	"\x05model\x18\x04 \x01(\tR\x05model\x12\x19\n" +
+	"\btoken_id\x18\x05 \x01(\tR\atokenId\x12\x1f\n" +
+	"\vtoken_alias\x18\x06 \x01(\tR\n" +
+	"tokenAlias\x12+\n" +
+	"\x11token_fingerprint\x18\a \x01(\tR\x10tokenFingerprint\x12#\n" +
+	"\rmasked_secret\x18\b \x01(\tR\fmaskedSecret\x12\x14\n" +
+	"\x05class\x18\t \x01(\tR\x05class\x12\x12\n" +
+	"\x04rule\x18\n" +
+	" \x01(\tR\x04rule\x12\x16\n" +
+	"\x06effect\x18\v \x01(\tR\x06effect\x12\x16\n" +
+	"\x06status\x18\f \x01(\rR\x06status\x12\x12\n" +
+	"\x04code\x18\r \x01(\tR\x04code\x12\x18\n" +
+	"\amessage\x18\x0e \x01(\tR\amessage\x12:\n" +
+	"\vretry_after\x18\x0f \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"retryAfter\"\\\n" +
 	"\rAppendRequest\x12\x18\n" +
 	"\areplica\x18\x01 \x01(\tR\areplica\x121\n" +
 	"\aentries\x18\x02 \x03(\v2\x17.tokenstore.v1.LogEntryR\aentries\"(\n" +
 	"\x0eAppendResponse\x12\x16\n" +
-	"\x06stored\x18\x01 \x01(\rR\x06stored\"\xa5\x03\n" +
+	"\x06stored\x18\x01 \x01(\rR\x06stored\"\xc4\x03\n" +
 	"\fQueryRequest\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x14\n" +
@@ -886,7 +1095,9 @@ const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\btoken_id\x18\v \x01(\tR\atokenId\x12\x1a\n" +
 	"\bupstream\x18\f \x01(\tR\bupstream\x12\x14\n" +
 	"\x05after\x18\r \x01(\tR\x05after\x12!\n" +
-	"\fomit_prompts\x18\x0e \x01(\bR\vomitPromptsB\t\n" +
+	"\fomit_prompts\x18\x0e \x01(\bR\vomitPrompts\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x0f \x01(\tR\trequestIdB\t\n" +
 	"\a_stream\"\x91\x01\n" +
 	"\rQueryResponse\x121\n" +
 	"\aentries\x18\x01 \x03(\v2\x17.tokenstore.v1.LogEntryR\aentries\x12\x1f\n" +
@@ -927,47 +1138,52 @@ func file_tokenstore_v1_requestlog_proto_rawDescGZIP() []byte {
 	return file_tokenstore_v1_requestlog_proto_rawDescData
 }
 
-var file_tokenstore_v1_requestlog_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_tokenstore_v1_requestlog_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_tokenstore_v1_requestlog_proto_goTypes = []any{
 	(*LogEntry)(nil),              // 0: tokenstore.v1.LogEntry
-	(*AppendRequest)(nil),         // 1: tokenstore.v1.AppendRequest
-	(*AppendResponse)(nil),        // 2: tokenstore.v1.AppendResponse
-	(*QueryRequest)(nil),          // 3: tokenstore.v1.QueryRequest
-	(*QueryResponse)(nil),         // 4: tokenstore.v1.QueryResponse
-	(*SummarizeRequest)(nil),      // 5: tokenstore.v1.SummarizeRequest
-	(*SummarizeResponse)(nil),     // 6: tokenstore.v1.SummarizeResponse
-	(*LogBucket)(nil),             // 7: tokenstore.v1.LogBucket
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 9: google.protobuf.Duration
+	(*LogAttempt)(nil),            // 1: tokenstore.v1.LogAttempt
+	(*AppendRequest)(nil),         // 2: tokenstore.v1.AppendRequest
+	(*AppendResponse)(nil),        // 3: tokenstore.v1.AppendResponse
+	(*QueryRequest)(nil),          // 4: tokenstore.v1.QueryRequest
+	(*QueryResponse)(nil),         // 5: tokenstore.v1.QueryResponse
+	(*SummarizeRequest)(nil),      // 6: tokenstore.v1.SummarizeRequest
+	(*SummarizeResponse)(nil),     // 7: tokenstore.v1.SummarizeResponse
+	(*LogBucket)(nil),             // 8: tokenstore.v1.LogBucket
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 10: google.protobuf.Duration
 }
 var file_tokenstore_v1_requestlog_proto_depIdxs = []int32{
-	8,  // 0: tokenstore.v1.LogEntry.started_at:type_name -> google.protobuf.Timestamp
-	9,  // 1: tokenstore.v1.LogEntry.total:type_name -> google.protobuf.Duration
-	9,  // 2: tokenstore.v1.LogEntry.first_byte:type_name -> google.protobuf.Duration
-	0,  // 3: tokenstore.v1.AppendRequest.entries:type_name -> tokenstore.v1.LogEntry
-	8,  // 4: tokenstore.v1.QueryRequest.from:type_name -> google.protobuf.Timestamp
-	8,  // 5: tokenstore.v1.QueryRequest.to:type_name -> google.protobuf.Timestamp
-	0,  // 6: tokenstore.v1.QueryResponse.entries:type_name -> tokenstore.v1.LogEntry
-	8,  // 7: tokenstore.v1.SummarizeRequest.from:type_name -> google.protobuf.Timestamp
-	8,  // 8: tokenstore.v1.SummarizeRequest.to:type_name -> google.protobuf.Timestamp
-	9,  // 9: tokenstore.v1.SummarizeRequest.step:type_name -> google.protobuf.Duration
-	7,  // 10: tokenstore.v1.SummarizeResponse.buckets:type_name -> tokenstore.v1.LogBucket
-	8,  // 11: tokenstore.v1.LogBucket.start:type_name -> google.protobuf.Timestamp
-	9,  // 12: tokenstore.v1.LogBucket.total_p50:type_name -> google.protobuf.Duration
-	9,  // 13: tokenstore.v1.LogBucket.total_p95:type_name -> google.protobuf.Duration
-	9,  // 14: tokenstore.v1.LogBucket.first_byte_p50:type_name -> google.protobuf.Duration
-	9,  // 15: tokenstore.v1.LogBucket.first_byte_p95:type_name -> google.protobuf.Duration
-	1,  // 16: tokenstore.v1.RequestLogService.Append:input_type -> tokenstore.v1.AppendRequest
-	3,  // 17: tokenstore.v1.RequestLogService.Query:input_type -> tokenstore.v1.QueryRequest
-	5,  // 18: tokenstore.v1.RequestLogService.Summarize:input_type -> tokenstore.v1.SummarizeRequest
-	2,  // 19: tokenstore.v1.RequestLogService.Append:output_type -> tokenstore.v1.AppendResponse
-	4,  // 20: tokenstore.v1.RequestLogService.Query:output_type -> tokenstore.v1.QueryResponse
-	6,  // 21: tokenstore.v1.RequestLogService.Summarize:output_type -> tokenstore.v1.SummarizeResponse
-	19, // [19:22] is the sub-list for method output_type
-	16, // [16:19] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	9,  // 0: tokenstore.v1.LogEntry.started_at:type_name -> google.protobuf.Timestamp
+	10, // 1: tokenstore.v1.LogEntry.total:type_name -> google.protobuf.Duration
+	10, // 2: tokenstore.v1.LogEntry.first_byte:type_name -> google.protobuf.Duration
+	1,  // 3: tokenstore.v1.LogEntry.attempt_log:type_name -> tokenstore.v1.LogAttempt
+	9,  // 4: tokenstore.v1.LogAttempt.started_at:type_name -> google.protobuf.Timestamp
+	10, // 5: tokenstore.v1.LogAttempt.total:type_name -> google.protobuf.Duration
+	10, // 6: tokenstore.v1.LogAttempt.retry_after:type_name -> google.protobuf.Duration
+	0,  // 7: tokenstore.v1.AppendRequest.entries:type_name -> tokenstore.v1.LogEntry
+	9,  // 8: tokenstore.v1.QueryRequest.from:type_name -> google.protobuf.Timestamp
+	9,  // 9: tokenstore.v1.QueryRequest.to:type_name -> google.protobuf.Timestamp
+	0,  // 10: tokenstore.v1.QueryResponse.entries:type_name -> tokenstore.v1.LogEntry
+	9,  // 11: tokenstore.v1.SummarizeRequest.from:type_name -> google.protobuf.Timestamp
+	9,  // 12: tokenstore.v1.SummarizeRequest.to:type_name -> google.protobuf.Timestamp
+	10, // 13: tokenstore.v1.SummarizeRequest.step:type_name -> google.protobuf.Duration
+	8,  // 14: tokenstore.v1.SummarizeResponse.buckets:type_name -> tokenstore.v1.LogBucket
+	9,  // 15: tokenstore.v1.LogBucket.start:type_name -> google.protobuf.Timestamp
+	10, // 16: tokenstore.v1.LogBucket.total_p50:type_name -> google.protobuf.Duration
+	10, // 17: tokenstore.v1.LogBucket.total_p95:type_name -> google.protobuf.Duration
+	10, // 18: tokenstore.v1.LogBucket.first_byte_p50:type_name -> google.protobuf.Duration
+	10, // 19: tokenstore.v1.LogBucket.first_byte_p95:type_name -> google.protobuf.Duration
+	2,  // 20: tokenstore.v1.RequestLogService.Append:input_type -> tokenstore.v1.AppendRequest
+	4,  // 21: tokenstore.v1.RequestLogService.Query:input_type -> tokenstore.v1.QueryRequest
+	6,  // 22: tokenstore.v1.RequestLogService.Summarize:input_type -> tokenstore.v1.SummarizeRequest
+	3,  // 23: tokenstore.v1.RequestLogService.Append:output_type -> tokenstore.v1.AppendResponse
+	5,  // 24: tokenstore.v1.RequestLogService.Query:output_type -> tokenstore.v1.QueryResponse
+	7,  // 25: tokenstore.v1.RequestLogService.Summarize:output_type -> tokenstore.v1.SummarizeResponse
+	23, // [23:26] is the sub-list for method output_type
+	20, // [20:23] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_requestlog_proto_init() }
@@ -975,14 +1191,14 @@ func file_tokenstore_v1_requestlog_proto_init() {
 	if File_tokenstore_v1_requestlog_proto != nil {
 		return
 	}
-	file_tokenstore_v1_requestlog_proto_msgTypes[3].OneofWrappers = []any{}
+	file_tokenstore_v1_requestlog_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_requestlog_proto_rawDesc), len(file_tokenstore_v1_requestlog_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -38,7 +38,7 @@ func (s *RequestLogServer) Query(ctx context.Context, request *tokenstorev1.Quer
 	}
 	page, err := s.store.QueryLog(ctx, redisstore.LogQuery{
 		LogFilter: redisstore.LogFilter{
-			ID: request.GetId(), Model: request.GetModel(), Upstream: request.GetUpstream(), Status: request.GetStatus(),
+			ID: request.GetId(), RequestID: request.GetRequestId(), Model: request.GetModel(), Upstream: request.GetUpstream(), Status: request.GetStatus(),
 			TokenID: request.GetTokenId(), TokenAlias: request.GetTokenAlias(), Stream: request.Stream,
 			Error: request.GetError(), From: timeOf(request.GetFrom()), To: timeOf(request.GetTo()),
 		},

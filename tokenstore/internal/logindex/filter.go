@@ -10,8 +10,10 @@ import (
 // Filter chooses log entries; its zero fields choose all.
 type Filter struct {
 	ID, Model, Upstream, Status string
-	TokenID, TokenAlias         string
-	Stream                      *bool
+	// RequestID is what the answer's id ends with, after a dash.
+	RequestID           string
+	TokenID, TokenAlias string
+	Stream              *bool
 	// Error is found anywhere in the error's text, in any case.
 	Error string
 	// From and To bound when the request began; both are included.
@@ -22,6 +24,7 @@ type Filter struct {
 func (f Filter) Match(e *tokenstorev1.LogEntry) bool {
 	started := e.GetStartedAt().AsTime()
 	return (f.ID == "" || e.GetId() == f.ID) &&
+		(f.RequestID == "" || requestID(e.GetId()) == f.RequestID) &&
 		(f.Model == "" || e.GetModel() == f.Model) &&
 		(f.Upstream == "" || e.GetUpstream() == f.Upstream) &&
 		(f.Status == "" || e.GetStatus() == f.Status) &&
@@ -32,3 +35,6 @@ func (f Filter) Match(e *tokenstorev1.LogEntry) bool {
 		(f.From.IsZero() || !started.Before(f.From)) &&
 		(f.To.IsZero() || !started.After(f.To))
 }
+
+// requestID is the part of an answer's id that is the request's.
+func requestID(id string) string { return id[strings.LastIndexByte(id, '-')+1:] }

@@ -30,7 +30,7 @@ type Index struct {
 // row is an entry.
 type row struct {
 	id ID
-	// name is a hash of the request's id.
+	// name is a hash of the request id.
 	name uint64
 	// started is in µs.
 	started                                      int64
@@ -59,7 +59,7 @@ func (x *Index) Last() ID {
 // Add takes in the entry that follows the last one.
 func (x *Index) Add(id ID, e *tokenstorev1.LogEntry) {
 	x.rows = append(x.rows, row{
-		id: id, name: maphash.String(x.seed, e.GetId()), started: e.GetStartedAt().AsTime().UnixMicro(),
+		id: id, name: maphash.String(x.seed, requestID(e.GetId())), started: e.GetStartedAt().AsTime().UnixMicro(),
 		model: x.symbols.take(e.GetModel()), upstream: x.symbols.take(e.GetUpstream()), status: x.symbols.take(e.GetStatus()),
 		token: x.symbols.take(e.GetTokenId()), alias: x.symbols.take(e.GetTokenAlias()),
 		error: x.symbols.take(strings.ToLower(e.GetError())), stream: e.GetStream(),
@@ -129,7 +129,7 @@ func (x *Index) within(span Span) []row {
 // probe is a filter in the index's terms.
 type probe struct {
 	filter                                Filter
-	name                                  uint64
+	id, request                           uint64
 	from, to                              int64
 	model, upstream, status, token, alias symbol
 	// errors says of each symbol whether it has the wanted text in it.
@@ -138,7 +138,7 @@ type probe struct {
 
 func (x *Index) probe(f Filter) *probe {
 	p := &probe{
-		filter: f, name: maphash.String(x.seed, f.ID), from: f.From.UnixMicro(), to: f.To.UnixMicro(),
+		filter: f, id: maphash.String(x.seed, requestID(f.ID)), request: maphash.String(x.seed, f.RequestID), from: f.From.UnixMicro(), to: f.To.UnixMicro(),
 		model: x.symbols.find(f.Model), upstream: x.symbols.find(f.Upstream), status: x.symbols.find(f.Status),
 		token: x.symbols.find(f.TokenID), alias: x.symbols.find(f.TokenAlias),
 	}
@@ -155,7 +155,8 @@ func (x *Index) probe(f Filter) *probe {
 
 func (p *probe) match(r *row) bool {
 	f := &p.filter
-	return (f.ID == "" || r.name == p.name) &&
+	return (f.ID == "" || r.name == p.id) &&
+		(f.RequestID == "" || r.name == p.request) &&
 		(f.Model == "" || may(r.model, p.model)) &&
 		(f.Upstream == "" || may(r.upstream, p.upstream)) &&
 		(f.Status == "" || may(r.status, p.status)) &&

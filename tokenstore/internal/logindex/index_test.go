@@ -35,7 +35,7 @@ var (
 
 func drawEntry(t *rapid.T) *tokenstorev1.LogEntry {
 	return &tokenstorev1.LogEntry{
-		Id:         fmt.Sprint("r", rapid.IntRange(0, 9).Draw(t, "id")),
+		Id:         rapid.SampledFrom([]string{"", "chat-", "a-b-"}).Draw(t, "prefix") + fmt.Sprint("r", rapid.IntRange(0, 4).Draw(t, "id")),
 		Model:      rapid.SampledFrom(models).Draw(t, "model"),
 		Upstream:   rapid.SampledFrom(models).Draw(t, "upstream"),
 		Status:     rapid.SampledFrom([]string{"success", "failure"}).Draw(t, "status"),
@@ -52,7 +52,7 @@ func drawFilter(t *rapid.T) Filter {
 		return rapid.SampledFrom(append([]string{"", "", "", "", "nowhere"}, of...)).Draw(t, "by "+name)
 	}
 	f := Filter{
-		ID: text("id", "r1", "r2"), Model: text("model", "a"), Upstream: text("upstream", "b"), Status: text("status", "failure"),
+		ID: text("id", "r1", "chat-r2"), RequestID: text("request", "r1", "r2"), Model: text("model", "a"), Upstream: text("upstream", "b"), Status: text("status", "failure"),
 		TokenID: text("token", "a"), TokenAlias: text("alias", "b"), Error: text("error", "STREAM", "overloaded", "GRÖSSE", "GRÖẞE", "größe"),
 	}
 	if rapid.Bool().Draw(t, "by stream") {

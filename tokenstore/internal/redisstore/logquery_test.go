@@ -56,6 +56,7 @@ func logFilters(entries []*tokenstorev1.LogEntry) map[string]LogFilter {
 	return map[string]LogFilter{
 		"all":           {},
 		"id":            {ID: fmt.Sprint("r", n/2)},
+		"request":       {RequestID: fmt.Sprint("r", n/2)},
 		"model":         {Model: "model-3"},
 		"upstream":      {Upstream: "openai"},
 		"status":        {Status: "failure"},

@@ -30,6 +30,9 @@ const (
 	// maxLogText and maxPrompt bound an entry's texts, in bytes; longer ones are cut.
 	maxLogText = 2 << 10
 	maxPrompt  = 64 << 10
+	// maxLogAttempts and maxAttemptText bound what is kept of an entry's attempts.
+	maxLogAttempts = 16
+	maxAttemptText = 512
 )
 
 var replicaForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
@@ -131,6 +134,7 @@ func (s *Store) encodeEntry(replica string, entry *tokenstorev1.LogEntry) (recor
 	for _, text := range []*string{&entry.Id, &entry.Model, &entry.Error, &entry.TokenAlias} {
 		*text = cut(*text, maxLogText)
 	}
+	cutAttempts(entry)
 	if len(entry.GetPrompt()) > maxPrompt {
 		entry.Prompt, entry.PromptCut = cut(entry.GetPrompt(), maxPrompt), true
 	}
@@ -145,6 +149,19 @@ func (s *Store) encodeEntry(replica string, entry *tokenstorev1.LogEntry) (recor
 		prompt = s.keys.SealBinary(secret.New(text), promptBinding(entry))
 	}
 	return record, prompt, nil
+}
+
+// cutAttempts keeps of too many attempts the first and the last.
+func cutAttempts(entry *tokenstorev1.LogEntry) {
+	log := entry.GetAttemptLog()
+	if n := len(log); n > maxLogAttempts {
+		entry.AttemptLog = append(log[:maxLogAttempts-1:maxLogAttempts-1], log[n-1])
+	}
+	for _, each := range entry.GetAttemptLog() {
+		for _, text := range []*string{&each.Upstream, &each.Model, &each.TokenAlias, &each.Class, &each.Rule, &each.Code, &each.Message} {
+			*text = cut(*text, maxAttemptText)
+		}
+	}
 }
 
 // decodeEntry undoes encodeEntry. What can't be read says so in its place: the

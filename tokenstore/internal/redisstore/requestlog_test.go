@@ -130,6 +130,29 @@ func TestLogEntryComesBackWhole(t *testing.T) {
 	})
 }
 
+// Of an entry's attempts no more is kept than the bounds allow, and the last always.
+func TestLogAttemptsAreBounded(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		entry := logEntries(1, 1)[0]
+		for i := range 2 * maxLogAttempts {
+			entry.AttemptLog = append(entry.AttemptLog, &tokenstorev1.LogAttempt{
+				StartedAt: timestamppb.Now(), TokenId: fmt.Sprint("t", i), Class: "rate_limit", Rule: "limit", Status: 429, Message: strings.Repeat("é", maxAttemptText),
+			})
+		}
+		appendLog(t, store, "g1", []*tokenstorev1.LogEntry{entry})
+		got := queryLog(t, store, LogQuery{LogFilter: LogFilter{RequestID: "r1"}}).Entries
+		if len(got) != 1 || len(got[0].GetAttemptLog()) != maxLogAttempts {
+			t.Fatalf("%d entries, %d attempts", len(got), len(got[0].GetAttemptLog()))
+		}
+		last := got[0].GetAttemptLog()[maxLogAttempts-1]
+		if last.GetTokenId() != fmt.Sprint("t", 2*maxLogAttempts-1) || last.GetStatus() != 429 || last.GetClass() != "rate_limit" ||
+			len(last.GetMessage()) > maxAttemptText || !utf8.ValidString(last.GetMessage()) {
+			t.Errorf("the last is %v", last)
+		}
+	})
+}
+
 // What is kept of long texts ends between characters.
 func TestLogTextsAreCut(t *testing.T) {
 	t.Parallel()

@@ -84,7 +84,7 @@ func (s *LeaseServer) Want(upstream string) {
 func (s *LeaseServer) Session(stream grpc.BidiStreamingServer[tokenstorev1.SessionRequest, tokenstorev1.SessionResponse]) error {
 	each := &session{
 		desk: s.desk, log: s.log, out: newOutbox(), withdraw: map[uint64]func(){},
-		granted: map[redisstore.LeaseRef]struct{}{}, claim: s.claim,
+		granted: map[leasing.LeaseRef]struct{}{}, claim: s.claim,
 	}
 	s.mu.Lock()
 	s.sessions[each] = struct{}{}
@@ -158,14 +158,14 @@ type session struct {
 	log  *slog.Logger
 	out  *outbox
 	// claim answers what earlier sessions of the replica were granted in vain.
-	claim func(*session) []redisstore.LeaseRef
+	claim func(*session) []leasing.LeaseRef
 	// replica is the gateway's name, from its first message; receive writes it, under
 	// mu.
 	replica string
 
 	mu sync.Mutex
 	// granted are the leases that the replica has, as far as the session knows.
-	granted map[redisstore.LeaseRef]struct{}
+	granted map[leasing.LeaseRef]struct{}
 	// complete: the replica has said all that it holds.
 	complete bool
 	// withdraw has the demands that wait; nil when the session has ended.
@@ -242,13 +242,13 @@ func (s *session) renew(ctx context.Context, request *tokenstorev1.SessionReques
 	if len(request.GetRenewals()) == 0 {
 		return nil, nil
 	}
-	ended := make(map[redisstore.LeaseRef]bool, len(request.GetReports()))
+	ended := make(map[leasing.LeaseRef]bool, len(request.GetReports()))
 	for _, report := range request.GetReports() {
-		ended[redisstore.LeaseRef{TokenID: report.GetTokenId(), LeaseID: report.GetLeaseId()}] = true
+		ended[leasing.LeaseRef{TokenID: report.GetTokenId(), LeaseID: report.GetLeaseId()}] = true
 	}
-	var open []redisstore.LeaseRef
+	var open []leasing.LeaseRef
 	for _, renewal := range request.GetRenewals() {
-		if ref := (redisstore.LeaseRef{TokenID: renewal.GetTokenId(), LeaseID: renewal.GetLeaseId()}); !ended[ref] {
+		if ref := (leasing.LeaseRef{TokenID: renewal.GetTokenId(), LeaseID: renewal.GetLeaseId()}); !ended[ref] {
 			open = append(open, ref)
 		}
 	}
@@ -326,10 +326,10 @@ func (s *session) close(ctx context.Context) {
 		withdraw()
 	}
 	s.out.close()
-	var unsent []redisstore.LeaseRef
+	var unsent []leasing.LeaseRef
 	for _, grant := range s.out.take().GetGrants() {
 		for _, lease := range grant.GetLeases() {
-			unsent = append(unsent, redisstore.LeaseRef{TokenID: lease.GetTokenId(), LeaseID: lease.GetId()})
+			unsent = append(unsent, leasing.LeaseRef{TokenID: lease.GetTokenId(), LeaseID: lease.GetId()})
 		}
 	}
 	s.desk.GiveBack(ctx, unsent)
@@ -345,7 +345,7 @@ func reportsFrom(reports []*tokenstorev1.Report, replica string) []leasing.Repor
 
 func reportFrom(report *tokenstorev1.Report, replica string) leasing.Report {
 	return leasing.Report{
-		LeaseRef: redisstore.LeaseRef{TokenID: report.GetTokenId(), LeaseID: report.GetLeaseId()},
+		LeaseRef: leasing.LeaseRef{TokenID: report.GetTokenId(), LeaseID: report.GetLeaseId()},
 		Outcome:  report.GetOutcome(), Model: report.GetModel(), RetryAfter: report.GetRetryAfter().AsDuration(),
 		Detail: report.GetDetail(), RequestID: report.GetRequestId(), ModelOnly: report.GetModelOnly(), Replica: replica,
 	}
@@ -365,7 +365,7 @@ func appendAnswer(next *tokenstorev1.SessionResponse, id uint64, answer leasing.
 	next.Grants = append(next.Grants, grant)
 }
 
-func denialFrom(id uint64, refused *rpcerr.Error, shortage redisstore.Shortage) *tokenstorev1.Denial {
+func denialFrom(id uint64, refused *rpcerr.Error, shortage leasing.Shortage) *tokenstorev1.Denial {
 	count := func(n int) uint32 { return uint32(n) } //nolint:gosec // counts of tokens
 	denial := &tokenstorev1.Denial{
 		DemandId: id, Reason: refused.Reason, Message: refused.Message,

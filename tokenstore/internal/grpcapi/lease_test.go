@@ -62,7 +62,7 @@ func (f *faultyStore) call(which *func() error) error {
 }
 
 // Settle implements leasing.Store.
-func (f *faultyStore) Settle(ctx context.Context, settlements []redisstore.Settlement) ([]redisstore.Settled, error) {
+func (f *faultyStore) Settle(ctx context.Context, settlements []leasing.Settlement) ([]leasing.Settled, error) {
 	if err := f.call(&f.settle); err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (f *faultyStore) Settle(ctx context.Context, settlements []redisstore.Settl
 }
 
 // Renew implements leasing.Store.
-func (f *faultyStore) Renew(ctx context.Context, leases []redisstore.LeaseRef, ttl time.Duration) ([]redisstore.LeaseRef, error) {
+func (f *faultyStore) Renew(ctx context.Context, leases []leasing.LeaseRef, ttl time.Duration) ([]leasing.LeaseRef, error) {
 	if err := f.call(&f.renew); err != nil {
 		return nil, err
 	}
@@ -131,11 +131,11 @@ func startLeases(t *testing.T, caps ...uint32) *leaseService {
 // prove ends the quarantine of the token that has the alias.
 func prove(t *testing.T, store *redisstore.Store, alias string) {
 	t.Helper()
-	taken, _, err := store.Acquire(t.Context(), redisstore.Wanted{Upstream: "cursor", Alias: alias, Count: 1, TTL: time.Minute})
+	taken, _, err := store.Acquire(t.Context(), leasing.Wanted{Upstream: "cursor", Alias: alias, Count: 1, TTL: time.Minute})
 	if err != nil || len(taken) != 1 {
 		t.Fatal(taken, err)
 	}
-	if _, err := store.Settle(t.Context(), []redisstore.Settlement{{LeaseRef: taken[0].LeaseRef, Effect: redisstore.Succeeded}}); err != nil {
+	if _, err := store.Settle(t.Context(), []leasing.Settlement{{LeaseRef: taken[0].LeaseRef, Effect: leasing.Succeeded}}); err != nil {
 		t.Fatal(err)
 	}
 }

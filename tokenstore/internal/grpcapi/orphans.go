@@ -5,7 +5,6 @@ import (
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/leasing"
-	"carousel.internal/tokenstore/internal/redisstore"
 )
 
 // orphansFor is how long leases of a lost session are remembered: those of a replica
@@ -15,7 +14,7 @@ const orphansFor = time.Minute
 // orphans are leases of a replica's lost sessions of which it is not known whether
 // it ever got them.
 type orphans struct {
-	refs map[redisstore.LeaseRef]struct{}
+	refs map[leasing.LeaseRef]struct{}
 	at   time.Time
 }
 
@@ -43,17 +42,17 @@ func (s *session) heard(request *tokenstorev1.SessionRequest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, renewal := range request.GetRenewals() {
-		s.granted[redisstore.LeaseRef{TokenID: renewal.GetTokenId(), LeaseID: renewal.GetLeaseId()}] = struct{}{}
+		s.granted[leasing.LeaseRef{TokenID: renewal.GetTokenId(), LeaseID: renewal.GetLeaseId()}] = struct{}{}
 	}
 	for _, report := range request.GetReports() {
-		delete(s.granted, redisstore.LeaseRef{TokenID: report.GetTokenId(), LeaseID: report.GetLeaseId()})
+		delete(s.granted, leasing.LeaseRef{TokenID: report.GetTokenId(), LeaseID: report.GetLeaseId()})
 	}
 	s.complete = s.complete || request.GetComplete()
 }
 
 // claim answers the orphans of the session's replica that it has said nothing of,
 // though it has said all: they never reached it.
-func (s *LeaseServer) claim(by *session) []redisstore.LeaseRef {
+func (s *LeaseServer) claim(by *session) []leasing.LeaseRef {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	left := s.orphans[by.replica]
@@ -65,10 +64,10 @@ func (s *LeaseServer) claim(by *session) []redisstore.LeaseRef {
 }
 
 // without answers the leases that the session knows nothing of.
-func (s *session) without(refs map[redisstore.LeaseRef]struct{}) []redisstore.LeaseRef {
+func (s *session) without(refs map[leasing.LeaseRef]struct{}) []leasing.LeaseRef {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var unknown []redisstore.LeaseRef
+	var unknown []leasing.LeaseRef
 	for ref := range refs {
 		if _, known := s.granted[ref]; !known {
 			unknown = append(unknown, ref)
@@ -80,10 +79,10 @@ func (s *session) without(refs map[redisstore.LeaseRef]struct{}) []redisstore.Le
 // abandon takes in the leases of a session that has ended. It answers those that
 // are known to have reached nobody, because the replica has said all in a session
 // since; it remembers the others.
-func (s *LeaseServer) abandon(ended *session) []redisstore.LeaseRef {
+func (s *LeaseServer) abandon(ended *session) []leasing.LeaseRef {
 	ended.mu.Lock()
 	refs, replica := ended.granted, ended.replica
-	ended.granted = map[redisstore.LeaseRef]struct{}{}
+	ended.granted = map[leasing.LeaseRef]struct{}{}
 	ended.mu.Unlock()
 	if len(refs) == 0 || replica == "" {
 		return nil
@@ -103,7 +102,7 @@ func (s *LeaseServer) abandon(ended *session) []redisstore.LeaseRef {
 	}
 	left := s.orphans[replica]
 	if left == nil {
-		left = &orphans{refs: map[redisstore.LeaseRef]struct{}{}}
+		left = &orphans{refs: map[leasing.LeaseRef]struct{}{}}
 		s.orphans[replica] = left
 	}
 	for ref := range refs {

@@ -5,7 +5,6 @@ import (
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/leasing"
-	"carousel.internal/tokenstore/internal/redisstore"
 )
 
 // reserve renews the replica's reserve and answers what has changed; nil when it
@@ -14,12 +13,12 @@ func (s *session) reserve(ctx context.Context, asked *tokenstorev1.Reservation) 
 	if asked == nil {
 		return nil, nil //nolint:nilnil // nothing asked, nothing answered
 	}
-	reservation := redisstore.Reservation{Replica: s.replica, Instance: asked.GetInstance(), TTL: asked.GetTtl().AsDuration()}
+	reservation := leasing.Reservation{Replica: s.replica, Instance: asked.GetInstance(), TTL: asked.GetTtl().AsDuration()}
 	if asked.GetLeaving() {
 		reservation.TTL = 0
 	}
 	for _, hold := range asked.GetHolds() {
-		reservation.Holds = append(reservation.Holds, redisstore.Hold{TokenID: hold.GetTokenId(), Slots: int(hold.GetSlots())})
+		reservation.Holds = append(reservation.Holds, leasing.Hold{TokenID: hold.GetTokenId(), Slots: int(hold.GetSlots())})
 	}
 	dropped, added, err := s.desk.Reserve(ctx, reservation)
 	if err != nil {

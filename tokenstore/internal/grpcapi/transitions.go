@@ -6,7 +6,7 @@ import (
 	"time"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
-	"carousel.internal/tokenstore/internal/redisstore"
+	"carousel.internal/tokenstore/internal/leasing"
 )
 
 // byAdmin is who takes something back where the caller does not say.
@@ -24,7 +24,7 @@ func (s *TokenServer) ListTransitions(
 func (s *TokenServer) UndoTransitions(
 	ctx context.Context, request *tokenstorev1.UndoTransitionsRequest,
 ) (*tokenstorev1.UndoTransitionsResponse, error) {
-	undo := redisstore.Undo{
+	undo := leasing.Undo{
 		Upstream: request.GetUpstream(), Class: request.GetClass(), From: request.GetFrom().AsTime(), To: time.Now(),
 		By: cmp.Or(request.GetBy(), byAdmin),
 	}

@@ -15,7 +15,6 @@ import (
 	"carousel.internal/proto/rpcerr"
 	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
-	"carousel.internal/tokenstore/internal/redisstore"
 )
 
 const (
@@ -43,24 +42,6 @@ const (
 	unreadableFor = time.Minute
 )
 
-// Store is what the desk needs of the store.
-type Store interface {
-	Acquire(ctx context.Context, wanted redisstore.Wanted) ([]redisstore.Taken, redisstore.Shortage, error)
-	Settle(ctx context.Context, settlements []redisstore.Settlement) ([]redisstore.Settled, error)
-	Renew(ctx context.Context, leases []redisstore.LeaseRef, ttl time.Duration) ([]redisstore.LeaseRef, error)
-	Apply(ctx context.Context, transition redisstore.Transition) (bool, error)
-	// Witness takes down a failure that tokens may share, and UndoFor undoes what was
-	// done to tokens on account of it.
-	Witness(ctx context.Context, failure redisstore.Failure) (redisstore.Witnessed, error)
-	UndoFor(ctx context.Context, undo redisstore.Undo, tokens []string) (int, error)
-	Reserve(ctx context.Context, reservation redisstore.Reservation) (redisstore.Reserve, error)
-	Reconcile(ctx context.Context, replica string, uses []redisstore.ReservedUse) ([]redisstore.Settled, error)
-	Want(ctx context.Context, upstream string) error
-	// Credential opens a token's secrets. version is the one that the lease was
-	// granted on: what is older must not be answered.
-	Credential(ctx context.Context, tokenID string, version uint64) (redisstore.Credential, error)
-}
-
 // Demand asks for leases.
 type Demand struct {
 	Upstream string
@@ -78,7 +59,7 @@ type Demand struct {
 
 // Lease is a granted one.
 type Lease struct {
-	redisstore.Taken
+	Taken
 	TTL         time.Duration
 	Secret      secret.Value
 	DeviceID    string
@@ -94,7 +75,7 @@ type Answer struct {
 	Leases  []Lease
 	Refused *rpcerr.Error
 	// Shortage explains a refusal for want of tokens.
-	Shortage redisstore.Shortage
+	Shortage Shortage
 }
 
 // Reply takes the answer to a demand. It must not block; it answers false when
@@ -122,7 +103,7 @@ type Desk struct {
 
 // count is what was short at a time.
 type count struct {
-	redisstore.Shortage
+	Shortage
 	at time.Time
 }
 
@@ -149,7 +130,7 @@ func worthWaiting(answer Answer, until time.Time) bool {
 }
 
 // busy counts the tokens that have no room for now.
-func busy(shortage redisstore.Shortage) int {
+func busy(shortage Shortage) int {
 	return shortage.Capped + shortage.Probing + shortage.Quarantined
 }
 
@@ -166,7 +147,7 @@ func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
 	uncapped := demand.Ahead || d.Settling()
 	var unreadable error
 	for range maxUnreadable {
-		taken, shortage, err := d.store.Acquire(ctx, redisstore.Wanted{
+		taken, shortage, err := d.store.Acquire(ctx, Wanted{
 			Upstream: demand.Upstream, Model: demand.Model, Count: demand.Count,
 			TTL: ttl, Ahead: uncapped, Alias: demand.Alias, Sticky: demand.Sticky, Exclude: demand.Exclude, Brief: counted,
 		})
@@ -193,11 +174,11 @@ func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
 }
 
 // recall answers what is short for the demand, if that was counted a moment ago.
-func (d *Desk) recall(demand Demand) (redisstore.Shortage, bool) {
+func (d *Desk) recall(demand Demand) (Shortage, bool) {
 	last := d.counts[kindOf(demand)]
 	age := time.Since(last.at)
 	if age >= countFor {
-		return redisstore.Shortage{}, false
+		return Shortage{}, false
 	}
 	for _, until := range []*time.Duration{&last.Soonest, &last.SoonestTried} {
 		if *until > 0 {
@@ -207,7 +188,7 @@ func (d *Desk) recall(demand Demand) (redisstore.Shortage, bool) {
 	return last.Shortage, true
 }
 
-func (d *Desk) remember(demand Demand, shortage redisstore.Shortage) {
+func (d *Desk) remember(demand Demand, shortage Shortage) {
 	if shortage.Total <= largePool {
 		return
 	}
@@ -219,7 +200,7 @@ func (d *Desk) remember(demand Demand, shortage redisstore.Shortage) {
 
 // open adds what the leases carry. Those of tokens that can't be opened go
 // back, so that one bad token spoils no other's leases.
-func (d *Desk) open(ctx context.Context, upstream string, taken []redisstore.Taken, ttl time.Duration) ([]Lease, error) {
+func (d *Desk) open(ctx context.Context, upstream string, taken []Taken, ttl time.Duration) ([]Lease, error) {
 	leases := make([]Lease, 0, len(taken))
 	var first error
 	for _, each := range taken {
@@ -241,12 +222,12 @@ func (d *Desk) open(ctx context.Context, upstream string, taken []redisstore.Tak
 // putAway gives back the lease of a token that can't be opened. Where that is
 // the token's fault, and not the store's, the token cools: else it would be the
 // first to be picked again.
-func (d *Desk) putAway(ctx context.Context, upstream string, taken redisstore.Taken, err error) {
-	d.giveBack(ctx, []redisstore.LeaseRef{taken.LeaseRef})
+func (d *Desk) putAway(ctx context.Context, upstream string, taken Taken, err error) {
+	d.giveBack(ctx, []LeaseRef{taken.LeaseRef})
 	if rpcerr.Is(err, tokenstorev1.Reason_REASON_STORE_UNAVAILABLE) || rpcerr.Is(err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND) {
 		return
 	}
-	changed, applyErr := d.store.Apply(ctx, redisstore.Transition{
+	changed, applyErr := d.store.Apply(ctx, Transition{
 		TokenID: taken.TokenID, Upstream: upstream, Epoch: taken.Epoch(), Class: "unreadable", CoolFor: unreadableFor,
 	})
 	if applyErr != nil || changed {
@@ -267,7 +248,7 @@ func (d *Desk) failed(ctx context.Context, doing string, err error) Answer {
 
 // GiveBack returns leases that were granted and reached nobody. It does not
 // block for longer than one call of the store.
-func (d *Desk) GiveBack(ctx context.Context, leases []redisstore.LeaseRef) {
+func (d *Desk) GiveBack(ctx context.Context, leases []LeaseRef) {
 	if len(leases) == 0 {
 		return
 	}
@@ -279,10 +260,10 @@ func (d *Desk) GiveBack(ctx context.Context, leases []redisstore.LeaseRef) {
 
 // giveBack needs a ctx with a deadline. A failure only delays the leases' return
 // to their expiry.
-func (d *Desk) giveBack(ctx context.Context, leases []redisstore.LeaseRef) {
-	settlements := make([]redisstore.Settlement, len(leases))
+func (d *Desk) giveBack(ctx context.Context, leases []LeaseRef) {
+	settlements := make([]Settlement, len(leases))
 	for i, lease := range leases {
-		settlements[i] = redisstore.Settlement{LeaseRef: lease, Effect: redisstore.Unused}
+		settlements[i] = Settlement{LeaseRef: lease, Effect: Unused}
 	}
 	if _, err := d.store.Settle(ctx, settlements); err != nil {
 		d.log.LogAttrs(ctx, slog.LevelWarn, "unused leases return at their expiry", slog.Int("leases", len(leases)), slog.Any("error", err))
@@ -290,7 +271,7 @@ func (d *Desk) giveBack(ctx context.Context, leases []redisstore.LeaseRef) {
 }
 
 // refusal words a shortage.
-func refusal(demand Demand, shortage redisstore.Shortage) *rpcerr.Error {
+func refusal(demand Demand, shortage Shortage) *rpcerr.Error {
 	if demand.Alias != "" {
 		return refusalByName(demand, shortage)
 	}
@@ -315,7 +296,7 @@ func refusal(demand Demand, shortage redisstore.Shortage) *rpcerr.Error {
 }
 
 // failing words that all tokens fail alike.
-func failing(demand Demand, shortage redisstore.Shortage) *rpcerr.Error {
+func failing(demand Demand, shortage Shortage) *rpcerr.Error {
 	refused := rpcerr.New(tokenstorev1.Reason_REASON_UPSTREAM_FAILING,
 		"upstream %q fails alike with all tokens (%s); a request now and then finds out whether that is over", demand.Upstream, shortage.Cause)
 	refused.RetryAfter = max(shortage.Soonest, time.Second)
@@ -323,7 +304,7 @@ func failing(demand Demand, shortage redisstore.Shortage) *rpcerr.Error {
 }
 
 // refusalByName is refusal for a demand that only one token could serve.
-func refusalByName(demand Demand, shortage redisstore.Shortage) *rpcerr.Error {
+func refusalByName(demand Demand, shortage Shortage) *rpcerr.Error {
 	refuse := func(reason tokenstorev1.Reason, problem string) *rpcerr.Error {
 		refused := rpcerr.New(reason, "the token %q of upstream %q %s", demand.Alias, demand.Upstream, problem)
 		refused.RetryAfter = retryAfter(shortage)
@@ -350,7 +331,7 @@ func refusalByName(demand Demand, shortage redisstore.Shortage) *rpcerr.Error {
 }
 
 // retryAfter is when it is worth asking again; 0: not by waiting.
-func retryAfter(shortage redisstore.Shortage) time.Duration {
+func retryAfter(shortage Shortage) time.Duration {
 	wait := cmp.Or(shortage.Soonest, shortage.SoonestTried)
 	if wait == 0 && busy(shortage) > 0 {
 		return time.Second
@@ -360,7 +341,7 @@ func retryAfter(shortage redisstore.Shortage) time.Duration {
 
 // Report ends a lease with an outcome.
 type Report struct {
-	redisstore.LeaseRef
+	LeaseRef
 	Outcome    tokenstorev1.Outcome
 	Model      string
 	RetryAfter time.Duration
@@ -378,9 +359,9 @@ type Report struct {
 func (d *Desk) Settle(ctx context.Context, reports []Report) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
-	settlements := make([]redisstore.Settlement, len(reports))
+	settlements := make([]Settlement, len(reports))
 	for i, report := range reports {
-		settlements[i] = redisstore.Settlement{LeaseRef: report.LeaseRef, Effect: effectOf(report.Outcome), Error: report.Detail, Model: report.Model}
+		settlements[i] = Settlement{LeaseRef: report.LeaseRef, Effect: effectOf(report.Outcome), Error: report.Detail, Model: report.Model}
 	}
 	settled, err := d.store.Settle(ctx, settlements)
 	if err != nil {
@@ -395,21 +376,21 @@ func (d *Desk) Settle(ctx context.Context, reports []Report) error {
 	return nil
 }
 
-func effectOf(outcome tokenstorev1.Outcome) redisstore.Effect {
+func effectOf(outcome tokenstorev1.Outcome) Effect {
 	switch outcome {
 	case tokenstorev1.Outcome_OUTCOME_SUCCESS:
-		return redisstore.Succeeded
+		return Succeeded
 	case tokenstorev1.Outcome_OUTCOME_UNUSED:
-		return redisstore.Unused
+		return Unused
 	case tokenstorev1.Outcome_OUTCOME_CALLER_FAULT, tokenstorev1.Outcome_OUTCOME_CLIENT_GONE, tokenstorev1.Outcome_OUTCOME_TOO_LARGE:
-		return redisstore.Neutral
+		return Neutral
 	default:
-		return redisstore.Failed
+		return Failed
 	}
 }
 
 // Renew prolongs leases and answers those that are lost.
-func (d *Desk) Renew(ctx context.Context, leases []redisstore.LeaseRef) ([]redisstore.LeaseRef, error) {
+func (d *Desk) Renew(ctx context.Context, leases []LeaseRef) ([]LeaseRef, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	lost, err := d.store.Renew(ctx, leases, d.ttl)

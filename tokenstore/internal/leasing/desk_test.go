@@ -14,7 +14,6 @@ import (
 
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
-	"carousel.internal/tokenstore/internal/redisstore"
 	"carousel.internal/tokenstore/internal/token"
 )
 
@@ -275,7 +274,7 @@ func TestAGrantThatNobodyTakesGoesBack(t *testing.T) {
 		if d.store.open("a") != 1 {
 			t.Errorf("%d leases are open", d.store.open("a"))
 		}
-		if back := d.store.ended[1]; back.Effect != redisstore.Unused || back.LeaseRef != gone.lease().LeaseRef {
+		if back := d.store.ended[1]; back.Effect != Unused || back.LeaseRef != gone.lease().LeaseRef {
 			t.Errorf("came back as %+v", back)
 		}
 	})
@@ -396,25 +395,25 @@ func TestCredentialsCanNotBeRead(t *testing.T) {
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
 	cases := map[tokenstorev1.Outcome]struct {
-		effect redisstore.Effect
+		effect Effect
 		cools  bool
 		model  string
 	}{
-		tokenstorev1.Outcome_OUTCOME_SUCCESS:           {effect: redisstore.Succeeded},
-		tokenstorev1.Outcome_OUTCOME_UNUSED:            {effect: redisstore.Unused},
-		tokenstorev1.Outcome_OUTCOME_CALLER_FAULT:      {effect: redisstore.Neutral},
-		tokenstorev1.Outcome_OUTCOME_CLIENT_GONE:       {effect: redisstore.Neutral},
-		tokenstorev1.Outcome_OUTCOME_TOO_LARGE:         {effect: redisstore.Neutral},
-		tokenstorev1.Outcome_OUTCOME_AUTH:              {effect: redisstore.Failed, cools: true},
-		tokenstorev1.Outcome_OUTCOME_QUOTA:             {effect: redisstore.Failed, cools: true},
-		tokenstorev1.Outcome_OUTCOME_RATE_LIMIT:        {effect: redisstore.Failed, cools: true},
-		tokenstorev1.Outcome_OUTCOME_MODEL_NOT_ALLOWED: {effect: redisstore.Failed, cools: true, model: "gpt"},
-		tokenstorev1.Outcome_OUTCOME_OUTDATED_CLIENT:   {effect: redisstore.Failed},
-		tokenstorev1.Outcome_OUTCOME_UPSTREAM:          {effect: redisstore.Failed},
-		tokenstorev1.Outcome_OUTCOME_TRANSPORT:         {effect: redisstore.Failed},
-		tokenstorev1.Outcome_OUTCOME_TRUNCATED:         {effect: redisstore.Failed},
-		tokenstorev1.Outcome_OUTCOME_REGION:            {effect: redisstore.Failed},
-		tokenstorev1.Outcome_OUTCOME_UNSPECIFIED:       {effect: redisstore.Failed},
+		tokenstorev1.Outcome_OUTCOME_SUCCESS:           {effect: Succeeded},
+		tokenstorev1.Outcome_OUTCOME_UNUSED:            {effect: Unused},
+		tokenstorev1.Outcome_OUTCOME_CALLER_FAULT:      {effect: Neutral},
+		tokenstorev1.Outcome_OUTCOME_CLIENT_GONE:       {effect: Neutral},
+		tokenstorev1.Outcome_OUTCOME_TOO_LARGE:         {effect: Neutral},
+		tokenstorev1.Outcome_OUTCOME_AUTH:              {effect: Failed, cools: true},
+		tokenstorev1.Outcome_OUTCOME_QUOTA:             {effect: Failed, cools: true},
+		tokenstorev1.Outcome_OUTCOME_RATE_LIMIT:        {effect: Failed, cools: true},
+		tokenstorev1.Outcome_OUTCOME_MODEL_NOT_ALLOWED: {effect: Failed, cools: true, model: "gpt"},
+		tokenstorev1.Outcome_OUTCOME_OUTDATED_CLIENT:   {effect: Failed},
+		tokenstorev1.Outcome_OUTCOME_UPSTREAM:          {effect: Failed},
+		tokenstorev1.Outcome_OUTCOME_TRANSPORT:         {effect: Failed},
+		tokenstorev1.Outcome_OUTCOME_TRUNCATED:         {effect: Failed},
+		tokenstorev1.Outcome_OUTCOME_REGION:            {effect: Failed},
+		tokenstorev1.Outcome_OUTCOME_UNSPECIFIED:       {effect: Failed},
 	}
 	for number := range tokenstorev1.Outcome_name {
 		outcome := tokenstorev1.Outcome(number)
@@ -451,9 +450,9 @@ func TestOutcomes(t *testing.T) {
 				if want.model != "" {
 					streak = 6
 				}
-				if len(applied) != 1 || applied[0] != (redisstore.Transition{
+				if len(applied) != 1 || applied[0] != (Transition{
 					TokenID: "a", Upstream: "u", Epoch: 1, Class: token.Class(outcome), Streak: streak, CoolFor: 42 * time.Second, Model: want.model,
-					Evidence: redisstore.Evidence{RequestID: "r1", AskedModel: "gpt", Detail: "evidence", Replica: "g1"},
+					Evidence: Evidence{RequestID: "r1", AskedModel: "gpt", Detail: "evidence", Replica: "g1"},
 				}) {
 					t.Errorf("%+v", applied)
 				}
@@ -480,9 +479,9 @@ func TestALimitOfOneModelLeavesTheRestOfTheTokenAlone(t *testing.T) {
 		if err := d.Settle(t.Context(), []Report{report}); err != nil {
 			t.Fatal(err)
 		}
-		want := redisstore.Transition{
+		want := Transition{
 			TokenID: "a", Upstream: "u", Epoch: 1, Class: "rate_limit", Streak: 1, CoolFor: 42 * time.Second, Model: "gpt",
-			Evidence: redisstore.Evidence{AskedModel: "gpt"},
+			Evidence: Evidence{AskedModel: "gpt"},
 		}
 		if applied := d.store.transitions(); len(applied) != 1 || applied[0] != want {
 			t.Errorf("%+v", applied)
@@ -511,8 +510,8 @@ func TestRenewTellsWhatIsLost(t *testing.T) {
 		expect(t, "two", leases, "a a")
 		d.end(t, leases, success)
 		ended, open := leases.answers[0].Leases[0].LeaseRef, leases.answers[0].Leases[1].LeaseRef
-		lost, err := d.Renew(t.Context(), []redisstore.LeaseRef{ended, open})
-		if err != nil || !slices.Equal(lost, []redisstore.LeaseRef{ended}) {
+		lost, err := d.Renew(t.Context(), []LeaseRef{ended, open})
+		if err != nil || !slices.Equal(lost, []LeaseRef{ended}) {
 			t.Errorf("lost %v, %v", lost, err)
 		}
 	})
@@ -555,20 +554,20 @@ func TestRefusalByNameSaysWhatIsWrong(t *testing.T) {
 	const unknown, useless, busy = tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, tokenstorev1.Reason_REASON_NO_TOKENS, tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE
 	const failing = tokenstorev1.Reason_REASON_UPSTREAM_FAILING
 	cases := map[string]struct {
-		shortage redisstore.Shortage
+		shortage Shortage
 		reason   tokenstorev1.Reason
 		message  string
 		after    time.Duration
 	}{
-		"unknown":  {redisstore.Shortage{}, unknown, `upstream "u" has no token with the alias "work"`, 0},
-		"disabled": {redisstore.Shortage{Total: 1, Disabled: 1}, useless, `the token "work" of upstream "u" is disabled`, 0},
-		"expired":  {redisstore.Shortage{Total: 1, Expired: 1}, useless, `the token "work" of upstream "u" has expired`, 0},
-		"cooling":  {redisstore.Shortage{Total: 1, Cooling: 1, Soonest: time.Minute}, busy, `the token "work" of upstream "u" is cooling`, time.Minute},
-		"parked":   {redisstore.Shortage{Total: 1, Parked: 1}, useless, `the token "work" of upstream "u" is parked: it was refused again and again`, 0},
-		"probed":   {redisstore.Shortage{Total: 1, Probing: 1}, busy, `the token "work" of upstream "u" is busy`, time.Second},
-		"failing":  {redisstore.Shortage{Total: 1, Cause: "region", Soonest: 5 * time.Second}, failing, `upstream "u" fails alike with all tokens (region); a request now and then finds out whether that is over`, 5 * time.Second},
-		"capped":   {redisstore.Shortage{Total: 1, Capped: 1}, busy, `the token "work" of upstream "u" is busy`, time.Second},
-		"tried":    {redisstore.Shortage{Total: 1, Tried: 1}, busy, `the token "work" of upstream "u" has been tried by this request`, 0},
+		"unknown":  {Shortage{}, unknown, `upstream "u" has no token with the alias "work"`, 0},
+		"disabled": {Shortage{Total: 1, Disabled: 1}, useless, `the token "work" of upstream "u" is disabled`, 0},
+		"expired":  {Shortage{Total: 1, Expired: 1}, useless, `the token "work" of upstream "u" has expired`, 0},
+		"cooling":  {Shortage{Total: 1, Cooling: 1, Soonest: time.Minute}, busy, `the token "work" of upstream "u" is cooling`, time.Minute},
+		"parked":   {Shortage{Total: 1, Parked: 1}, useless, `the token "work" of upstream "u" is parked: it was refused again and again`, 0},
+		"probed":   {Shortage{Total: 1, Probing: 1}, busy, `the token "work" of upstream "u" is busy`, time.Second},
+		"failing":  {Shortage{Total: 1, Cause: "region", Soonest: 5 * time.Second}, failing, `upstream "u" fails alike with all tokens (region); a request now and then finds out whether that is over`, 5 * time.Second},
+		"capped":   {Shortage{Total: 1, Capped: 1}, busy, `the token "work" of upstream "u" is busy`, time.Second},
+		"tried":    {Shortage{Total: 1, Tried: 1}, busy, `the token "work" of upstream "u" has been tried by this request`, 0},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -584,16 +583,16 @@ func TestRefusalByNameSaysWhatIsWrong(t *testing.T) {
 func TestWhenToAskAgain(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
-		shortage redisstore.Shortage
+		shortage Shortage
 		want     time.Duration
 	}{
-		"the first that cools":                       {redisstore.Shortage{Total: 2, Cooling: 2, Soonest: time.Minute, SoonestTried: time.Second}, time.Minute},
-		"those that were tried, where there is none": {redisstore.Shortage{Total: 1, Cooling: 1, SoonestTried: time.Minute}, time.Minute},
-		"busy ones":           {redisstore.Shortage{Total: 1, Capped: 1}, time.Second},
-		"ones being probed":   {redisstore.Shortage{Total: 2, Probing: 1, Parked: 1}, time.Second},
-		"a new one":           {redisstore.Shortage{Total: 1, Quarantined: 1, Soonest: 2 * time.Second}, 2 * time.Second},
-		"all fail alike":      {redisstore.Shortage{Total: 3, Cooling: 1, Soonest: time.Millisecond, Cause: "upstream"}, time.Second},
-		"only an admin helps": {redisstore.Shortage{Total: 3, Disabled: 1, Expired: 1, Parked: 1}, 0},
+		"the first that cools":                       {Shortage{Total: 2, Cooling: 2, Soonest: time.Minute, SoonestTried: time.Second}, time.Minute},
+		"those that were tried, where there is none": {Shortage{Total: 1, Cooling: 1, SoonestTried: time.Minute}, time.Minute},
+		"busy ones":           {Shortage{Total: 1, Capped: 1}, time.Second},
+		"ones being probed":   {Shortage{Total: 2, Probing: 1, Parked: 1}, time.Second},
+		"a new one":           {Shortage{Total: 1, Quarantined: 1, Soonest: 2 * time.Second}, 2 * time.Second},
+		"all fail alike":      {Shortage{Total: 3, Cooling: 1, Soonest: time.Millisecond, Cause: "upstream"}, time.Second},
+		"only an admin helps": {Shortage{Total: 3, Disabled: 1, Expired: 1, Parked: 1}, 0},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"carousel.internal/proto/service/secret"
-	"carousel.internal/tokenstore/internal/redisstore"
 )
 
 // fakeStore has tokens without an order: the first that fits is taken.
@@ -17,18 +16,18 @@ type fakeStore struct {
 	tokens []*fakeToken
 	leases int
 	// wanted are the acquires so far, ended the settlements, applied the transitions.
-	wanted  []redisstore.Wanted
-	ended   []redisstore.Settlement
-	applied []redisstore.Transition
+	wanted  []Wanted
+	ended   []Settlement
+	applied []Transition
 	// witnessed are the failures taken down, each answered with seen; undone are the
 	// tokens of which transitions were undone.
-	witnessed []redisstore.Failure
-	seen      redisstore.Witnessed
+	witnessed []Failure
+	seen      Witnessed
 	undone    []string
 	// reserve is what Reserve answers; reservations and slotsWanted are its calls, and
 	// Want's.
-	reserve      redisstore.Reserve
-	reservations []redisstore.Reservation
+	reserve      Reserve
+	reservations []Reservation
 	slotsWanted  []string
 	// down fails all calls but those of Credential.
 	down error
@@ -74,20 +73,20 @@ func (f *fakeStore) open(id string) int {
 	return len(f.find(id).open)
 }
 
-func (f *fakeStore) asked() []redisstore.Wanted {
+func (f *fakeStore) asked() []Wanted {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.wanted)
 }
 
-func (f *fakeStore) transitions() []redisstore.Transition {
+func (f *fakeStore) transitions() []Transition {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.applied)
 }
 
 // Acquire implements Store.
-func (f *fakeStore) Acquire(_ context.Context, wanted redisstore.Wanted) ([]redisstore.Taken, redisstore.Shortage, error) {
+func (f *fakeStore) Acquire(_ context.Context, wanted Wanted) ([]Taken, Shortage, error) {
 	if f.slow != nil {
 		<-f.slow
 	}
@@ -95,10 +94,10 @@ func (f *fakeStore) Acquire(_ context.Context, wanted redisstore.Wanted) ([]redi
 	defer f.mu.Unlock()
 	f.wanted = append(f.wanted, wanted)
 	if f.down != nil {
-		return nil, redisstore.Shortage{}, f.down
+		return nil, Shortage{}, f.down
 	}
-	var taken []redisstore.Taken
-	shortage := redisstore.Shortage{}
+	var taken []Taken
+	shortage := Shortage{}
 	for _, each := range f.tokens {
 		if wanted.Alias != "" && wanted.Alias != each.id { // each one's alias is its id
 			continue
@@ -124,29 +123,29 @@ func (f *fakeStore) Acquire(_ context.Context, wanted redisstore.Wanted) ([]redi
 		}
 		for len(taken) < wanted.Count && (each.cap == 0 || len(each.open)+each.held < each.cap) {
 			f.leases++
-			ref := redisstore.LeaseRef{TokenID: each.id, LeaseID: fmt.Sprintf("%d-%d", each.epoch, f.leases)}
+			ref := LeaseRef{TokenID: each.id, LeaseID: fmt.Sprintf("%d-%d", each.epoch, f.leases)}
 			each.open[ref.LeaseID] = true
-			taken = append(taken, redisstore.Taken{LeaseRef: ref, Version: 1, Capped: each.cap > 0})
+			taken = append(taken, Taken{LeaseRef: ref, Version: 1, Capped: each.cap > 0})
 		}
 	}
 	if wanted.Brief {
-		shortage = redisstore.Shortage{}
+		shortage = Shortage{}
 	}
 	return taken, shortage, nil
 }
 
 // Settle implements Store.
-func (f *fakeStore) Settle(_ context.Context, settlements []redisstore.Settlement) ([]redisstore.Settled, error) {
+func (f *fakeStore) Settle(_ context.Context, settlements []Settlement) ([]Settled, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.down != nil {
 		return nil, f.down
 	}
 	f.ended = append(f.ended, settlements...)
-	var settled []redisstore.Settled
+	var settled []Settled
 	for _, each := range settlements {
 		owner := f.find(each.TokenID)
-		settled = append(settled, redisstore.Settled{
+		settled = append(settled, Settled{
 			Live: owner.open[each.LeaseID], Upstream: "u", Epoch: owner.epoch, Streak: owner.streak,
 			Cause: owner.cause, ModelStreak: owner.modelStreak,
 		})
@@ -156,15 +155,15 @@ func (f *fakeStore) Settle(_ context.Context, settlements []redisstore.Settlemen
 }
 
 // Renew implements Store.
-func (f *fakeStore) Renew(_ context.Context, leases []redisstore.LeaseRef, _ time.Duration) ([]redisstore.LeaseRef, error) {
+func (f *fakeStore) Renew(_ context.Context, leases []LeaseRef, _ time.Duration) ([]LeaseRef, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	lost := slices.DeleteFunc(slices.Clone(leases), func(ref redisstore.LeaseRef) bool { return f.find(ref.TokenID).open[ref.LeaseID] })
+	lost := slices.DeleteFunc(slices.Clone(leases), func(ref LeaseRef) bool { return f.find(ref.TokenID).open[ref.LeaseID] })
 	return lost, f.down
 }
 
 // Apply implements Store.
-func (f *fakeStore) Apply(_ context.Context, transition redisstore.Transition) (bool, error) {
+func (f *fakeStore) Apply(_ context.Context, transition Transition) (bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.down != nil {
@@ -184,7 +183,7 @@ func (f *fakeStore) Apply(_ context.Context, transition redisstore.Transition) (
 }
 
 // Witness implements Store.
-func (f *fakeStore) Witness(_ context.Context, failure redisstore.Failure) (redisstore.Witnessed, error) {
+func (f *fakeStore) Witness(_ context.Context, failure Failure) (Witnessed, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.witnessed = append(f.witnessed, failure)
@@ -192,7 +191,7 @@ func (f *fakeStore) Witness(_ context.Context, failure redisstore.Failure) (redi
 }
 
 // UndoFor implements Store.
-func (f *fakeStore) UndoFor(_ context.Context, _ redisstore.Undo, tokens []string) (int, error) {
+func (f *fakeStore) UndoFor(_ context.Context, _ Undo, tokens []string) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.undone = append(f.undone, tokens...)
@@ -212,17 +211,17 @@ func (a *alarms) SharedCause(upstream, class string) {
 }
 
 // Credential implements Store.
-func (f *fakeStore) Credential(_ context.Context, tokenID string, _ uint64) (redisstore.Credential, error) {
+func (f *fakeStore) Credential(_ context.Context, tokenID string, _ uint64) (Credential, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if broken := f.find(tokenID).broken; broken != nil {
-		return redisstore.Credential{}, broken
+		return Credential{}, broken
 	}
-	return redisstore.Credential{Secret: secret.New("secret of " + tokenID), DeviceID: "d", MACHash: "m", Alias: "alias of " + tokenID, Fingerprint: "f", Masked: "…"}, nil
+	return Credential{Secret: secret.New("secret of " + tokenID), DeviceID: "d", MACHash: "m", Alias: "alias of " + tokenID, Fingerprint: "f", Masked: "…"}, nil
 }
 
 // Reserve implements Store.
-func (f *fakeStore) Reserve(_ context.Context, reservation redisstore.Reservation) (redisstore.Reserve, error) {
+func (f *fakeStore) Reserve(_ context.Context, reservation Reservation) (Reserve, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.reservations = append(f.reservations, reservation)
@@ -230,14 +229,14 @@ func (f *fakeStore) Reserve(_ context.Context, reservation redisstore.Reservatio
 }
 
 // Reconcile implements Store.
-func (f *fakeStore) Reconcile(_ context.Context, _ string, uses []redisstore.ReservedUse) ([]redisstore.Settled, error) {
+func (f *fakeStore) Reconcile(_ context.Context, _ string, uses []ReservedUse) ([]Settled, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var settled []redisstore.Settled
+	var settled []Settled
 	for _, use := range uses {
 		f.ended = append(f.ended, use.Settlement)
 		owner := f.find(use.TokenID)
-		settled = append(settled, redisstore.Settled{Live: true, Upstream: "u", Epoch: owner.epoch, Streak: owner.streak})
+		settled = append(settled, Settled{Live: true, Upstream: "u", Epoch: owner.epoch, Streak: owner.streak})
 	}
 	return settled, f.down
 }

@@ -8,7 +8,6 @@ import (
 
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
-	"carousel.internal/tokenstore/internal/redisstore"
 )
 
 // queue holds the demands for one upstream that are not answered yet, oldest
@@ -169,7 +168,7 @@ func (d *Desk) grant(ctx context.Context, run []*waiter) (rest []*waiter, refuse
 		return run, answer, true
 	}
 	leases, none := answer.Leases, len(answer.Leases) < all.Count
-	var back []redisstore.LeaseRef
+	var back []LeaseRef
 	for len(run) > 0 && len(leases) > 0 {
 		w := run[0]
 		run = run[1:]
@@ -186,8 +185,8 @@ func (d *Desk) grant(ctx context.Context, run []*waiter) (rest []*waiter, refuse
 	return run, Answer{}, none
 }
 
-func refsOf(leases []Lease) []redisstore.LeaseRef {
-	refs := make([]redisstore.LeaseRef, len(leases))
+func refsOf(leases []Lease) []LeaseRef {
+	refs := make([]LeaseRef, len(leases))
 	for i, lease := range leases {
 		refs[i] = lease.LeaseRef
 	}
@@ -221,7 +220,7 @@ func (d *Desk) refuse(ctx context.Context, w *waiter, refused Answer) Answer {
 // soon tells whether there may be room in a moment, for which even those wait who
 // don't want to: slots that lie in a reserve are asked for, and leases that the
 // store may have forgotten are renewed.
-func (d *Desk) soon(ctx context.Context, w *waiter, short redisstore.Shortage) bool {
+func (d *Desk) soon(ctx context.Context, w *waiter, short Shortage) bool {
 	if w.demand.Ahead || short.Capped == 0 {
 		return false
 	}

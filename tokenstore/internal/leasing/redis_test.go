@@ -1,4 +1,4 @@
-package leasing
+package leasing_test
 
 import (
 	"context"
@@ -13,11 +13,17 @@ import (
 
 	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/redisstore"
 	"carousel.internal/tokenstore/internal/seal"
 	"carousel.internal/tokenstore/internal/testredis"
 	"carousel.internal/tokenstore/internal/token"
 )
+
+// silent is an Observer that nobody asks.
+type silent struct{}
+
+func (silent) SharedCause(string, string) {}
 
 // 30 clients of two replicas, 3 tokens, one request at a time on each: nobody
 // is refused, and no token has two.
@@ -29,7 +35,7 @@ func TestThirtyClientsOnThreeTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	var desks []*Desk
+	var desks []*leasing.Desk
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	t.Cleanup(func() {
@@ -38,7 +44,7 @@ func TestThirtyClientsOnThreeTokens(t *testing.T) {
 	})
 	for i := range 2 {
 		store := redisstore.New(client, redisstore.Options{Keys: keys, Defaults: token.DefaultSettings(), Logger: log})
-		desk := NewDesk(store, 15*time.Second, &alarms{}, log)
+		desk := leasing.NewDesk(store, 15*time.Second, silent{}, log)
 		desks = append(desks, desk)
 		running.Go(func() { desk.Run(ctx) })
 		running.Go(func() {
@@ -54,9 +60,9 @@ func TestThirtyClientsOnThreeTokens(t *testing.T) {
 	}
 
 	var busy sync.Map // token id to *atomic.Int32
-	request := func(desk *Desk) {
-		answers := make(chan Answer, 1)
-		desk.Ask(Demand{Upstream: "u", Count: 1, Until: time.Now().Add(testredis.Timeout)}, func(answer Answer) bool {
+	request := func(desk *leasing.Desk) {
+		answers := make(chan leasing.Answer, 1)
+		desk.Ask(leasing.Demand{Upstream: "u", Count: 1, Until: time.Now().Add(testredis.Timeout)}, func(answer leasing.Answer) bool {
 			answers <- answer
 			return true
 		})
@@ -74,7 +80,7 @@ func TestThirtyClientsOnThreeTokens(t *testing.T) {
 			t.Errorf("%s has another token's secret", lease.Alias)
 		}
 		counter.(*atomic.Int32).Add(-1)
-		if err := desk.Settle(t.Context(), []Report{{LeaseRef: lease.LeaseRef, Outcome: tokenstorev1.Outcome_OUTCOME_SUCCESS}}); err != nil {
+		if err := desk.Settle(t.Context(), []leasing.Report{{LeaseRef: lease.LeaseRef, Outcome: tokenstorev1.Outcome_OUTCOME_SUCCESS}}); err != nil {
 			t.Error(err)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
-	"carousel.internal/tokenstore/internal/redisstore"
 )
 
 const (
@@ -59,7 +58,7 @@ type Reserved struct {
 // Reserve renews what a replica holds in reserve and adds to it, except where
 // demands wait: they come first. It answers what the replica must not use any
 // more, and what it may.
-func (d *Desk) Reserve(ctx context.Context, reservation redisstore.Reservation) (dropped []string, added []Reserved, err error) {
+func (d *Desk) Reserve(ctx context.Context, reservation Reservation) (dropped []string, added []Reserved, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	reservation.Busy = d.busyUpstreams()
@@ -75,8 +74,8 @@ func (d *Desk) Reserve(ctx context.Context, reservation redisstore.Reservation) 
 		}
 		added = append(added, Reserved{
 			Lease: Lease{
-				Taken: redisstore.Taken{
-					LeaseRef: redisstore.LeaseRef{TokenID: hold.TokenID}, Version: hold.Version, Capped: hold.Slots > 0,
+				Taken: Taken{
+					LeaseRef: LeaseRef{TokenID: hold.TokenID}, Version: hold.Version, Capped: hold.Slots > 0,
 				},
 				Secret: credential.Secret, DeviceID: credential.DeviceID, MACHash: credential.MACHash,
 				Alias: credential.Alias, Fingerprint: credential.Fingerprint, Masked: credential.Masked,
@@ -128,11 +127,11 @@ func (d *Desk) want(ctx context.Context, upstream string) {
 func (d *Desk) Reconcile(ctx context.Context, replica string, numbers []uint64, reports []Report) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
-	uses := make([]redisstore.ReservedUse, len(reports))
+	uses := make([]ReservedUse, len(reports))
 	for i, report := range reports {
-		uses[i] = redisstore.ReservedUse{
+		uses[i] = ReservedUse{
 			Number:     numbers[i],
-			Settlement: redisstore.Settlement{LeaseRef: report.LeaseRef, Effect: effectOf(report.Outcome), Error: report.Detail},
+			Settlement: Settlement{LeaseRef: report.LeaseRef, Effect: effectOf(report.Outcome), Error: report.Detail},
 		}
 	}
 	settled, err := d.store.Reconcile(ctx, replica, uses)

@@ -10,7 +10,6 @@ import (
 
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
-	"carousel.internal/tokenstore/internal/redisstore"
 )
 
 // reserving runs a desk over a store with one token with a cap of one.
@@ -48,7 +47,7 @@ func TestSlotsInReserveAreAskedFor(t *testing.T) {
 			t.Errorf("refused: %v", answer.Refused)
 		}
 		busy := func() []string {
-			if _, _, err := d.Reserve(t.Context(), redisstore.Reservation{}); err != nil {
+			if _, _, err := d.Reserve(t.Context(), Reservation{}); err != nil {
 				t.Fatal(err)
 			}
 			return store.reservations[len(store.reservations)-1].Busy
@@ -86,7 +85,7 @@ func TestLeasesWaitForRenewalsAfterAnOutage(t *testing.T) {
 		store.mu.Lock()
 		store.down = rpcerr.New(tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, "away")
 		store.mu.Unlock()
-		if _, err := d.Renew(t.Context(), []redisstore.LeaseRef{{TokenID: "only", LeaseID: "1-1"}}); err == nil {
+		if _, err := d.Renew(t.Context(), []LeaseRef{{TokenID: "only", LeaseID: "1-1"}}); err == nil {
 			t.Fatal("no error")
 		}
 		store.mu.Lock()

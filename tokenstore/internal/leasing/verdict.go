@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"carousel.internal/tokenstore/internal/redisstore"
 	"carousel.internal/tokenstore/internal/rotation"
 	"carousel.internal/tokenstore/internal/token"
 )
@@ -22,7 +21,7 @@ type Observer interface {
 
 // judge carries out what a report's outcome does to the token, unless other tokens
 // fail alike.
-func (d *Desk) judge(ctx context.Context, report Report, settled redisstore.Settled) error {
+func (d *Desk) judge(ctx context.Context, report Report, settled Settled) error {
 	if !settled.Live {
 		return nil
 	}
@@ -43,10 +42,10 @@ func (d *Desk) judge(ctx context.Context, report Report, settled redisstore.Sett
 	if verdict.Scope == rotation.Nothing {
 		return nil
 	}
-	transition := redisstore.Transition{
+	transition := Transition{
 		TokenID: report.TokenID, Upstream: settled.Upstream, Epoch: settled.Epoch,
 		Class: token.Class(report.Outcome), Streak: verdict.Streak, CoolFor: verdict.CoolFor,
-		Evidence: redisstore.Evidence{
+		Evidence: Evidence{
 			RequestID: report.RequestID, AskedModel: report.Model, Detail: report.Detail, Replica: report.Replica,
 		},
 	}
@@ -68,15 +67,15 @@ func (d *Desk) judge(ctx context.Context, report Report, settled redisstore.Sett
 
 // shared tells whether tokens of the upstream fail alike. Those that were blamed
 // before that was seen are as they were.
-func (d *Desk) shared(ctx context.Context, report Report, settled redisstore.Settled) (bool, error) {
+func (d *Desk) shared(ctx context.Context, report Report, settled Settled) (bool, error) {
 	class := token.Class(report.Outcome)
-	seen, err := d.store.Witness(ctx, redisstore.Failure{
+	seen, err := d.store.Witness(ctx, Failure{
 		LeaseRef: report.LeaseRef, Upstream: settled.Upstream, Class: class, Model: report.Model, RequestID: report.RequestID,
 	})
 	if err != nil || !seen.Tripped {
 		return seen.Shared, err
 	}
-	undone, err := d.store.UndoFor(ctx, redisstore.Undo{
+	undone, err := d.store.UndoFor(ctx, Undo{
 		Upstream: settled.Upstream, Class: class, From: seen.From, To: time.Now().Add(clockSkew), By: byGuard,
 	}, seen.Tokens)
 	if seen.News {

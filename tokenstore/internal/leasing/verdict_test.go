@@ -6,7 +6,6 @@ import (
 	"time"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
-	"carousel.internal/tokenstore/internal/redisstore"
 )
 
 // A failure that tokens share does nothing to the token; when it is seen, what was
@@ -14,16 +13,16 @@ import (
 func TestSharedFailures(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
-		seen   redisstore.Witnessed
+		seen   Witnessed
 		cools  int
 		undone []string
 		alarms []string
 	}{
 		"the token's own":         {cools: 1},
-		"known":                   {seen: redisstore.Witnessed{Shared: true}},
-		"seen now":                {seen: redisstore.Witnessed{Shared: true, Tripped: true, News: true, Tokens: []string{"x", "y"}}, undone: []string{"x", "y"}, alarms: []string{"u auth"}},
-		"seen of another model":   {seen: redisstore.Witnessed{Shared: true, Tripped: true, Tokens: []string{"x"}}, undone: []string{"x"}},
-		"seen, nobody was blamed": {seen: redisstore.Witnessed{Shared: true, Tripped: true, News: true}, alarms: []string{"u auth"}},
+		"known":                   {seen: Witnessed{Shared: true}},
+		"seen now":                {seen: Witnessed{Shared: true, Tripped: true, News: true, Tokens: []string{"x", "y"}}, undone: []string{"x", "y"}, alarms: []string{"u auth"}},
+		"seen of another model":   {seen: Witnessed{Shared: true, Tripped: true, Tokens: []string{"x"}}, undone: []string{"x"}},
+		"seen, nobody was blamed": {seen: Witnessed{Shared: true, Tripped: true, News: true}, alarms: []string{"u auth"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -39,8 +38,8 @@ func TestSharedFailures(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				want := redisstore.Failure{LeaseRef: report.LeaseRef, Upstream: "u", Class: "auth", Model: "m", RequestID: "r"}
-				if !slices.Equal(d.store.witnessed, []redisstore.Failure{want}) {
+				want := Failure{LeaseRef: report.LeaseRef, Upstream: "u", Class: "auth", Model: "m", RequestID: "r"}
+				if !slices.Equal(d.store.witnessed, []Failure{want}) {
 					t.Errorf("witnessed %+v", d.store.witnessed)
 				}
 				if cools := len(d.store.transitions()); cools != c.cools || !slices.Equal(d.store.undone, c.undone) || !slices.Equal(d.alarms.all, c.alarms) {

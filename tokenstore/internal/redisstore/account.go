@@ -11,6 +11,7 @@ import (
 	"carousel.internal/proto/rpcerr"
 	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/leasing"
 )
 
 var recordAccountScript = newScript("record_account")
@@ -20,16 +21,16 @@ const maxAccount = 8 << 10
 
 // Reveal answers a token's upstream and what a request with it needs, without a
 // lease.
-func (s *Store) Reveal(ctx context.Context, id string) (string, Credential, error) {
+func (s *Store) Reveal(ctx context.Context, id string) (string, leasing.Credential, error) {
 	t, err := s.read(ctx, id)
 	if err != nil {
-		return "", Credential{}, err
+		return "", leasing.Credential{}, err
 	}
 	value, material, err := t.record.open(s.keys, t.id)
 	if err != nil {
-		return "", Credential{}, err
+		return "", leasing.Credential{}, err
 	}
-	return t.upstream, Credential{
+	return t.upstream, leasing.Credential{
 		Secret: value, DeviceID: material.DeviceID, MACHash: material.MACHash,
 		Alias: t.alias, Fingerprint: t.fingerprint, Masked: t.record.Masked,
 	}, nil

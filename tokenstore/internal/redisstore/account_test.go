@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/token"
 )
 
@@ -105,11 +106,11 @@ func TestSummarizePools(t *testing.T) {
 		create(t, store, draft("cursor", jwtUntil(time.Now().Add(time.Hour))))
 		create(t, store, draft("cursor", jwtUntil(time.Now().Add(30*24*time.Hour))))
 		cools := trusted(t, store, create(t, store, draft("openai", "cools")))
-		taken, _, err := store.Acquire(ctx, Wanted{Upstream: "openai", Model: "m", Count: 2, TTL: time.Minute})
+		taken, _, err := store.Acquire(ctx, leasing.Wanted{Upstream: "openai", Model: "m", Count: 2, TTL: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if changed, err := store.Apply(ctx, Transition{TokenID: cools, Upstream: "openai", Epoch: taken[0].Epoch(), CoolFor: time.Hour}); err != nil || !changed {
+		if changed, err := store.Apply(ctx, leasing.Transition{TokenID: cools, Upstream: "openai", Epoch: taken[0].Epoch(), CoolFor: time.Hour}); err != nil || !changed {
 			t.Fatal(changed, err)
 		}
 		want := []*tokenstorev1.PoolState{

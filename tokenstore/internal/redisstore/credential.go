@@ -6,23 +6,12 @@ import (
 	"fmt"
 	"sync"
 
-	"carousel.internal/proto/service/secret"
+	"carousel.internal/tokenstore/internal/leasing"
 )
 
 // maxCredentials bounds the memory of opened credentials: more tokens than that
 // are opened again and again, which is slower and nothing else.
 const maxCredentials = 20_000
-
-// Credential is what a lease carries of its token.
-type Credential struct {
-	Secret      secret.Value
-	DeviceID    string
-	MACHash     string
-	Alias       string
-	Fingerprint string
-	// Masked is what may be shown of the secret.
-	Masked string
-}
 
 // credentials remembers opened ones, each with its token's version: a lease of
 // a token that has not changed costs no read. What is forgotten stays so: those
@@ -36,18 +25,18 @@ type credentials struct {
 
 type openedCredential struct {
 	version uint64
-	Credential
+	leasing.Credential
 }
 
 // get also answers what put wants to know of the time before the read.
-func (c *credentials) get(id string, version uint64) (credential Credential, found bool, forgotten uint64) {
+func (c *credentials) get(id string, version uint64) (credential leasing.Credential, found bool, forgotten uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	known, found := c.opened[id]
 	return known.Credential, found && known.version >= version, c.forgotten
 }
 
-func (c *credentials) put(id string, version uint64, credential Credential, forgotten uint64) {
+func (c *credentials) put(id string, version uint64, credential leasing.Credential, forgotten uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.forgotten != forgotten || c.opened[id].version > version {
@@ -75,31 +64,31 @@ func (c *credentials) forgetAll() {
 }
 
 // Credential opens a token's secrets as of the version, or of a later one.
-func (s *Store) Credential(ctx context.Context, tokenID string, version uint64) (Credential, error) {
+func (s *Store) Credential(ctx context.Context, tokenID string, version uint64) (leasing.Credential, error) {
 	known, found, forgotten := s.credentials.get(tokenID, version)
 	if found {
 		return known, nil
 	}
 	values, err := s.client.HMGet(ctx, tokenKey(tokenID), "rec", "alias", "fingerprint", "ver").Result()
 	if err != nil {
-		return Credential{}, storeError("read a token", err)
+		return leasing.Credential{}, storeError("read a token", err)
 	}
 	f := fields{}
 	for i, name := range []string{"rec", "alias", "fingerprint", "ver"} {
 		f[name], _ = values[i].(string)
 	}
 	if f["rec"] == "" {
-		return Credential{}, noToken(tokenID)
+		return leasing.Credential{}, noToken(tokenID)
 	}
 	var rec record
 	if err := json.Unmarshal([]byte(f["rec"]), &rec); err != nil {
-		return Credential{}, fmt.Errorf("token %s: record: %w", tokenID, err)
+		return leasing.Credential{}, fmt.Errorf("token %s: record: %w", tokenID, err)
 	}
 	value, material, err := rec.open(s.keys, tokenID)
 	if err != nil {
-		return Credential{}, err
+		return leasing.Credential{}, err
 	}
-	credential := Credential{
+	credential := leasing.Credential{
 		Secret: value, DeviceID: material.DeviceID, MACHash: material.MACHash, Alias: f["alias"], Fingerprint: f["fingerprint"],
 		Masked: rec.Masked,
 	}

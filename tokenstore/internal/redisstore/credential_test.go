@@ -5,10 +5,13 @@ import (
 	"testing"
 
 	"carousel.internal/proto/service/secret"
+	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/testredis"
 )
 
-func testCredential(text string) Credential { return Credential{Secret: secret.New(text)} }
+func testCredential(text string) leasing.Credential {
+	return leasing.Credential{Secret: secret.New(text)}
+}
 
 // What is remembered is at least as new as what is asked for.
 func TestCredentialsAreNeverOlderThanTheirLease(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/seal"
 	"carousel.internal/tokenstore/internal/testredis"
 	"carousel.internal/tokenstore/internal/token"
@@ -28,7 +29,7 @@ func BenchmarkDurability(b *testing.B) {
 		for name, count := range map[string]int{"one": 1, "batch of 32": 32} {
 			b.Run("lease/"+name+"/"+policy, func(b *testing.B) {
 				for b.Loop() {
-					taken, _, err := store.Acquire(b.Context(), Wanted{Upstream: "cursor", Model: "m", Count: count, TTL: time.Second})
+					taken, _, err := store.Acquire(b.Context(), leasing.Wanted{Upstream: "cursor", Model: "m", Count: count, TTL: time.Second})
 					if err != nil || len(taken) != count {
 						b.Fatal(len(taken), err)
 					}

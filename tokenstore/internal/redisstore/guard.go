@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/leasing"
 )
 
 var witnessScript = newScript("witness")
@@ -25,44 +26,22 @@ const (
 	causeCalm = 30 * time.Second
 )
 
-// Failure is a request that failed, for a reason that tokens may share.
-type Failure struct {
-	LeaseRef
-	Upstream string
-	Class    string
-	Model    string
-	// RequestID tells apart whether one request failed with several tokens, or
-	// several did.
-	RequestID string
-}
-
-// Witnessed is what is known of a failure's cause.
-type Witnessed struct {
-	// Shared: tokens share it, none is to blame.
-	Shared bool
-	// Tripped: it is known since now. Tokens that have failed for it since From were
-	// blamed wrongly. News: nothing else of its class was known.
-	Tripped, News bool
-	From          time.Time
-	Tokens        []string
-}
-
 // Witness takes a failure down.
-func (s *Store) Witness(ctx context.Context, failure Failure) (Witnessed, error) {
+func (s *Store) Witness(ctx context.Context, failure leasing.Failure) (leasing.Witnessed, error) {
 	keys := []string{clockKey(), windowKey(failure.Upstream), causesKey(failure.Upstream)}
 	values, err := witnessScript.run(ctx, s.client, keys, failure.Upstream, failure.TokenID, failure.LeaseID, failure.Class,
 		failure.Model, failure.RequestID, guardWindow.Milliseconds(), causeTTL.Milliseconds()).Slice()
 	if err != nil {
-		return Witnessed{}, storeError("witness a failure", err)
+		return leasing.Witnessed{}, storeError("witness a failure", err)
 	}
 	reply := &row{values: values}
 	switch reply.text(0) {
 	case "alone":
-		return Witnessed{}, reply.err
+		return leasing.Witnessed{}, reply.err
 	case "shared":
-		return Witnessed{Shared: true}, reply.err
+		return leasing.Witnessed{Shared: true}, reply.err
 	}
-	seen := Witnessed{Shared: true, Tripped: true, From: time.UnixMilli(reply.number(1)), News: reply.number(2) == 1}
+	seen := leasing.Witnessed{Shared: true, Tripped: true, From: time.UnixMilli(reply.number(1)), News: reply.number(2) == 1}
 	for i := 3; i < len(values); i++ {
 		seen.Tokens = append(seen.Tokens, reply.text(i))
 	}

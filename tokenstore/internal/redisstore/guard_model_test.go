@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"pgregory.net/rapid"
+
+	"carousel.internal/tokenstore/internal/leasing"
 )
 
 // modelGuard is what the model knows of failures that tokens share; all are of one
@@ -43,7 +45,7 @@ func (g *modelGuard) forget() {
 }
 
 // lets is how many leases a cause lets out; any: there is none.
-func (g *modelGuard) lets(wanted Wanted) (leases int, any bool) {
+func (g *modelGuard) lets(wanted leasing.Wanted) (leases int, any bool) {
 	cause := g.causes[wanted.Model]
 	switch {
 	case cause == nil:
@@ -71,12 +73,12 @@ func (g *modelGuard) granted(model string, n int) {
 }
 
 // stampOf is when the lease was taken, in ms.
-func stampOf(lease LeaseRef) int64 {
+func stampOf(lease leasing.LeaseRef) int64 {
 	µs, _ := strconv.ParseInt(strings.Split(lease.LeaseID, "-")[1], 10, 64) // the script's own
 	return µs / 1000
 }
 
-func (g *modelGuard) serves(lease LeaseRef, model string) {
+func (g *modelGuard) serves(lease leasing.LeaseRef, model string) {
 	if g.open {
 		put(g.well, model, lease.TokenID)
 	}
@@ -94,7 +96,7 @@ func put(sets map[string]map[string]bool, name, member string) {
 }
 
 // witness answers alone, shared or tripped.
-func (g *modelGuard) witness(f Failure) string {
+func (g *modelGuard) witness(f leasing.Failure) string {
 	if cause := g.causes[f.Model]; cause != nil {
 		if cause.allow > 0 && stampOf(f.LeaseRef) >= cause.began {
 			cause.failures++
@@ -119,7 +121,7 @@ func (g *modelGuard) witness(f Failure) string {
 // WitnessSome takes a failure down, of a request that may have ended or not.
 func (m *machine) WitnessSome(t *rapid.T) {
 	lease := m.anyLeases(t)[0]
-	failure := Failure{
+	failure := leasing.Failure{
 		LeaseRef: lease, Upstream: somewhere, Class: sharedClass, Model: rapid.SampledFrom(modelNames).Draw(t, "model"),
 		RequestID: rapid.SampledFrom([]string{"r1", "r2", ""}).Draw(t, "request"),
 	}

@@ -5,25 +5,26 @@ import (
 	"testing"
 	"time"
 
+	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/token"
 )
 
 // fail ends a lease with a failure of the class, as the desk does, and answers what
 // was seen of its cause. Where that is the token's own, it cools.
-func (p *leasePool) fail(taken Taken, class, request string) Witnessed {
+func (p *leasePool) fail(taken leasing.Taken, class, request string) leasing.Witnessed {
 	p.t.Helper()
-	p.end(Failed, taken)
-	seen, err := p.Witness(p.t.Context(), Failure{LeaseRef: taken.LeaseRef, Upstream: somewhere, Class: class, Model: someModel, RequestID: request})
+	p.end(leasing.Failed, taken)
+	seen, err := p.Witness(p.t.Context(), leasing.Failure{LeaseRef: taken.LeaseRef, Upstream: somewhere, Class: class, Model: someModel, RequestID: request})
 	p.must(err)
 	if !seen.Shared {
-		_, err := p.Apply(p.t.Context(), Transition{
+		_, err := p.Apply(p.t.Context(), leasing.Transition{
 			TokenID: taken.TokenID, Upstream: somewhere, Epoch: taken.Epoch(), Class: class, Streak: 1, CoolFor: time.Hour,
-			Evidence: Evidence{RequestID: request, AskedModel: someModel},
+			Evidence: leasing.Evidence{RequestID: request, AskedModel: someModel},
 		})
 		p.must(err)
 	}
 	if seen.Tripped {
-		_, err := p.UndoFor(p.t.Context(), Undo{
+		_, err := p.UndoFor(p.t.Context(), leasing.Undo{
 			Upstream: somewhere, Class: class, From: seen.From, To: time.Now().Add(time.Hour), By: "guard",
 		}, seen.Tokens)
 		p.must(err)
@@ -49,7 +50,7 @@ func TestTokensThatFailAlike(t *testing.T) {
 	eachLeasePool(t, func(t *testing.T, p *leasePool) {
 		guardedPool(p, 20)
 		p.set("t1", "phase", token.Quarantined, "streak", 0)
-		flying := p.take(Wanted{Count: 20})
+		flying := p.take(leasing.Wanted{Count: 20})
 		for i := range 2 {
 			if seen := p.fail(flying[i], "auth", fmt.Sprint("r", i)); seen.Shared {
 				t.Fatalf("%d failures: %+v", i+1, seen)
@@ -75,14 +76,14 @@ func TestTokensThatFailAlike(t *testing.T) {
 		if len(probe) != 1 {
 			t.Fatalf("%d requests find out whether it is over", len(probe))
 		}
-		taken, shortage := p.ask(Wanted{})
+		taken, shortage := p.ask(leasing.Wanted{})
 		if len(taken) > 0 || shortage.Cause != "auth" || shortage.Soonest <= 0 || shortage.Soonest > 2*time.Second {
 			t.Errorf("%v, %+v", taken, shortage)
 		}
 		if others := p.atOnce("other"); len(others) != 100 {
 			t.Errorf("%d of another model", len(others))
 		}
-		if ahead, _ := p.ask(Wanted{Ahead: true}); len(ahead) > 0 {
+		if ahead, _ := p.ask(leasing.Wanted{Ahead: true}); len(ahead) > 0 {
 			t.Error("leases are taken ahead")
 		}
 		explained, err := p.Explain(t.Context(), somewhere, someModel)
@@ -96,8 +97,8 @@ func TestTokensThatFailAlike(t *testing.T) {
 			t.Errorf("%v", causes)
 		}
 
-		p.end(Succeeded, flying[3]) // reported already: says nothing
-		settled, err := p.Settle(t.Context(), []Settlement{{LeaseRef: probe[0].LeaseRef, Effect: Succeeded, Model: someModel}})
+		p.end(leasing.Succeeded, flying[3]) // reported already: says nothing
+		settled, err := p.Settle(t.Context(), []leasing.Settlement{{LeaseRef: probe[0].LeaseRef, Effect: leasing.Succeeded, Model: someModel}})
 		if err != nil || !settled[0].Live {
 			t.Fatal(settled, err)
 		}
@@ -106,7 +107,7 @@ func TestTokensThatFailAlike(t *testing.T) {
 		}
 		// Whoever fails now, while others don't, is to blame.
 		for range 4 {
-			if seen := p.fail(p.take(Wanted{})[0], "auth", "another"); seen.Shared {
+			if seen := p.fail(p.take(leasing.Wanted{})[0], "auth", "another"); seen.Shared {
 				t.Errorf("seen again at once: %+v", seen)
 			}
 		}
@@ -119,7 +120,7 @@ func TestACauseThatLasts(t *testing.T) {
 	t.Parallel()
 	eachLeasePool(t, func(t *testing.T, p *leasePool) {
 		guardedPool(p, 5)
-		for i, lease := range p.take(Wanted{Count: 3}) {
+		for i, lease := range p.take(leasing.Wanted{Count: 3}) {
 			p.fail(lease, "upstream", fmt.Sprint(i))
 		}
 		about := "upstream " + someModel
@@ -169,35 +170,35 @@ func TestACauseThatLasts(t *testing.T) {
 // What does not look like a shared cause is each token's own.
 func TestTokensThatFailByThemselves(t *testing.T) {
 	t.Parallel()
-	cases := map[string]func(p *leasePool, leases []Taken) (last Witnessed){
-		"one token, again and again": func(p *leasePool, leases []Taken) (last Witnessed) {
+	cases := map[string]func(p *leasePool, leases []leasing.Taken) (last leasing.Witnessed){
+		"one token, again and again": func(p *leasePool, leases []leasing.Taken) (last leasing.Witnessed) {
 			for i := range 9 {
 				last = p.fail(leases[0], "auth", fmt.Sprint(i))
 			}
 			return last
 		},
-		"two tokens": func(p *leasePool, leases []Taken) (last Witnessed) {
+		"two tokens": func(p *leasePool, leases []leasing.Taken) (last leasing.Witnessed) {
 			for i := range 2 {
 				last = p.fail(leases[i], "auth", fmt.Sprint(i))
 			}
 			return last
 		},
-		"three, each in its way": func(p *leasePool, leases []Taken) (last Witnessed) {
+		"three, each in its way": func(p *leasePool, leases []leasing.Taken) (last leasing.Witnessed) {
 			for i, class := range []string{"auth", "rate_limit", "upstream"} {
 				last = p.fail(leases[i], class, fmt.Sprint(i))
 			}
 			return last
 		},
-		"all that one request has tried": func(p *leasePool, leases []Taken) (last Witnessed) {
+		"all that one request has tried": func(p *leasePool, leases []leasing.Taken) (last leasing.Witnessed) {
 			for i := range 5 {
 				last = p.fail(leases[i], "auth", "the same")
 			}
 			return last
 		},
-		"three, while two others serve": func(p *leasePool, leases []Taken) (last Witnessed) {
+		"three, while two others serve": func(p *leasePool, leases []leasing.Taken) (last leasing.Witnessed) {
 			last = p.fail(leases[0], "auth", "0") // from here on it is looked at
 			for i := range 2 {
-				_, err := p.Settle(p.t.Context(), []Settlement{{LeaseRef: leases[7+i].LeaseRef, Effect: Succeeded, Model: someModel}})
+				_, err := p.Settle(p.t.Context(), []leasing.Settlement{{LeaseRef: leases[7+i].LeaseRef, Effect: leasing.Succeeded, Model: someModel}})
 				p.must(err)
 			}
 			for i := range 2 {
@@ -205,7 +206,7 @@ func TestTokensThatFailByThemselves(t *testing.T) {
 			}
 			return last
 		},
-		"three, but not within the time": func(p *leasePool, leases []Taken) (last Witnessed) {
+		"three, but not within the time": func(p *leasePool, leases []leasing.Taken) (last leasing.Witnessed) {
 			for i := range 3 {
 				last = p.fail(leases[i], "auth", fmt.Sprint(i))
 				p.must(p.client.Del(p.t.Context(), windowKey(somewhere)).Err()) // as its expiry does
@@ -218,7 +219,7 @@ func TestTokensThatFailByThemselves(t *testing.T) {
 			t.Parallel()
 			eachLeasePool(t, func(t *testing.T, p *leasePool) {
 				guardedPool(p, 10)
-				if last := failing(p, p.take(Wanted{Count: 10})); last.Shared || p.cooling() == 0 {
+				if last := failing(p, p.take(leasing.Wanted{Count: 10})); last.Shared || p.cooling() == 0 {
 					t.Errorf("%+v, %d cool", last, p.cooling())
 				}
 			})
@@ -231,7 +232,7 @@ func TestTheGuardForgets(t *testing.T) {
 	t.Parallel()
 	eachLeasePool(t, func(t *testing.T, p *leasePool) {
 		guardedPool(p, 4)
-		leases := p.take(Wanted{Count: 4})
+		leases := p.take(leasing.Wanted{Count: 4})
 		p.fail(leases[0], "upstream", "0")
 		if ttl := p.client.PTTL(t.Context(), windowKey(somewhere)).Val(); ttl <= 0 || ttl > guardWindow {
 			t.Errorf("the window lasts %v", ttl)

@@ -11,6 +11,7 @@ import (
 
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/leasing"
 )
 
 var (
@@ -20,17 +21,6 @@ var (
 
 // keepTransitions bounds the history of a token.
 const keepTransitions = 32
-
-// Undo says which transitions are to be undone.
-type Undo struct {
-	// Upstream is empty for all.
-	Upstream string
-	// Class is that of the outcomes which led to them.
-	Class    string
-	From, To time.Time
-	// By is who wants it, for the history.
-	By string
-}
 
 // Transitions answers a token's history, newest first.
 func (s *Store) Transitions(ctx context.Context, id string) ([]*tokenstorev1.Transition, error) {
@@ -63,7 +53,7 @@ func transitionFrom(entry redis.XMessage) *tokenstorev1.Transition {
 
 // UndoTransitions undoes what a class of outcome did to tokens within a time, and
 // answers how many transitions that were.
-func (s *Store) UndoTransitions(ctx context.Context, undo Undo) (int, error) {
+func (s *Store) UndoTransitions(ctx context.Context, undo leasing.Undo) (int, error) {
 	if undo.Class == "" || undo.To.Before(undo.From) {
 		return 0, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "a class of outcome and a time are needed, the time's end after its begin")
 	}
@@ -90,7 +80,7 @@ func (s *Store) UndoTransitions(ctx context.Context, undo Undo) (int, error) {
 
 // UndoFor is UndoTransitions for these tokens of one upstream. It does not wait for
 // the disk.
-func (s *Store) UndoFor(ctx context.Context, undo Undo, tokens []string) (int, error) {
+func (s *Store) UndoFor(ctx context.Context, undo leasing.Undo, tokens []string) (int, error) {
 	undone := 0
 	for len(tokens) > 0 {
 		round := s.batch()

@@ -6,11 +6,12 @@ import (
 
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/token"
 )
 
 // blame makes a token cool or parks it.
-func blame(t *testing.T, store *Store, id string, transition Transition) {
+func blame(t *testing.T, store *Store, id string, transition leasing.Transition) {
 	t.Helper()
 	read, err := store.read(t.Context(), id)
 	if err != nil {
@@ -44,8 +45,8 @@ func TestHistory(t *testing.T) {
 	eachStore(t, func(t *testing.T, store *Store) {
 		ctx := t.Context()
 		id := create(t, store, draft("cursor", "T1")).GetId()
-		evidence := Evidence{RequestID: "req-1", AskedModel: "m", Detail: "429: slow down", Replica: "g1"}
-		blame(t, store, id, Transition{Class: "rate_limit", CoolFor: time.Hour, Streak: 1, Evidence: evidence})
+		evidence := leasing.Evidence{RequestID: "req-1", AskedModel: "m", Detail: "429: slow down", Replica: "g1"}
+		blame(t, store, id, leasing.Transition{Class: "rate_limit", CoolFor: time.Hour, Streak: 1, Evidence: evidence})
 		got, err := store.Transitions(ctx, id)
 		if err != nil || len(got) != 1 {
 			t.Fatal(got, err)
@@ -94,19 +95,19 @@ func TestUndo(t *testing.T) {
 			}
 		}
 		from := time.Now().Add(-time.Second)
-		auth := Transition{Class: "auth", Streak: 1, CoolFor: time.Hour}
+		auth := leasing.Transition{Class: "auth", Streak: 1, CoolFor: time.Hour}
 		blame(t, store, fresh, auth)
 		blame(t, store, bad, auth)
-		blame(t, store, bad, Transition{Class: "auth", Streak: 4}) // parked
-		blame(t, store, bad, Transition{Class: "auth", Streak: 1, CoolFor: time.Hour, Model: "m"})
-		blame(t, store, limited, Transition{Class: "rate_limit", Streak: 1, CoolFor: time.Hour})
+		blame(t, store, bad, leasing.Transition{Class: "auth", Streak: 4}) // parked
+		blame(t, store, bad, leasing.Transition{Class: "auth", Streak: 1, CoolFor: time.Hour, Model: "m"})
+		blame(t, store, limited, leasing.Transition{Class: "rate_limit", Streak: 1, CoolFor: time.Hour})
 		blame(t, store, elsewhere, auth)
 		if got := stateOf(t, store, bad); got != parked {
 			t.Fatal(got)
 		}
 		undo := func(upstream, class string, from, to time.Time, want int) {
 			t.Helper()
-			got, err := store.UndoTransitions(ctx, Undo{Upstream: upstream, Class: class, From: from, To: to, By: "admin"})
+			got, err := store.UndoTransitions(ctx, leasing.Undo{Upstream: upstream, Class: class, From: from, To: to, By: "admin"})
 			if err != nil || got != want {
 				t.Errorf("undid %d, %v, want %d", got, err, want)
 			}
@@ -121,7 +122,7 @@ func TestUndo(t *testing.T) {
 				t.Errorf("%s: %v, want %v", id, got, want)
 			}
 		}
-		taken, _, err := store.Acquire(ctx, Wanted{Upstream: "cursor", Model: "m", Count: 2, TTL: time.Minute})
+		taken, _, err := store.Acquire(ctx, leasing.Wanted{Upstream: "cursor", Model: "m", Count: 2, TTL: time.Minute})
 		if err != nil || len(taken) != 2 || taken[0].TokenID == taken[1].TokenID {
 			t.Errorf("not in the rotation: %v, %v", taken, err)
 		}
@@ -130,14 +131,14 @@ func TestUndo(t *testing.T) {
 			t.Errorf("elsewhere: %v", got)
 		}
 		// What an admin has done since stays.
-		blame(t, store, limited, Transition{Class: "quota", Streak: 1, CoolFor: 2 * time.Hour})
+		blame(t, store, limited, leasing.Transition{Class: "quota", Streak: 1, CoolFor: 2 * time.Hour})
 		for _, on := range []bool{false, true} {
 			if _, err := store.UpdateToken(ctx, limited, token.Fields{Enabled: on}, []string{token.Enabled}, 0); err != nil {
 				t.Fatal(err)
 			}
 		}
 		undo("", "quota", from, later, 0)
-		_, err = store.UndoTransitions(ctx, Undo{From: from, To: later})
+		_, err = store.UndoTransitions(ctx, leasing.Undo{From: from, To: later})
 		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT)
 	})
 }
@@ -147,8 +148,8 @@ func TestReleaseToken(t *testing.T) {
 	eachStore(t, func(t *testing.T, store *Store) {
 		ctx := t.Context()
 		id := trusted(t, store, create(t, store, draft("cursor", "T1")))
-		wanted := Wanted{Upstream: "cursor", Model: "m", Count: 3, TTL: time.Minute}
-		for name, transition := range map[string]Transition{
+		wanted := leasing.Wanted{Upstream: "cursor", Model: "m", Count: 3, TTL: time.Minute}
+		for name, transition := range map[string]leasing.Transition{
 			"cooling": {Class: "quota", Streak: 3, CoolFor: time.Hour}, "parked": {Class: "auth", Streak: 4},
 			"cooling for a model": {Class: "model_not_allowed", Streak: 1, CoolFor: time.Hour, Model: "m"},
 		} {

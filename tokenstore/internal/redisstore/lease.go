@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/token"
 )
 
@@ -17,86 +18,29 @@ var (
 	transitionScript = newScript("transition")
 )
 
-// Wanted is what an acquire is asked for.
-type Wanted struct {
-	Upstream string
-	Model    string
-	Count    int
-	TTL      time.Duration
-	// Ahead takes only tokens without a cap.
-	Ahead bool
-	// Alias asks for the token that has it, and for no other; empty: any.
-	Alias   string
-	Exclude []string
-	// Sticky is the key of which requests go to one token, where the strategy is that.
-	Sticky string
-	// Brief leaves the shortage out. To count it costs more the larger the pool.
-	Brief bool
-}
-
-// LeaseRef names a lease.
-type LeaseRef struct {
-	TokenID string
-	LeaseID string
-}
-
-// Epoch is the token's epoch at the time of the lease: the first part of its id.
-// 0 for an id that is not one of ours.
-func (r LeaseRef) Epoch() uint64 {
-	text, _, _ := strings.Cut(r.LeaseID, "-")
-	epoch, _ := strconv.ParseUint(text, 10, 64)
-	return epoch
-}
-
-// Taken is one lease that an acquire granted.
-type Taken struct {
-	LeaseRef
-	// Version is the token record's, so that a reader knows whether what it has
-	// is current.
-	Version uint64
-	Capped  bool
-}
-
-// Shortage counts a pool's tokens by what excluded them.
-type Shortage struct {
-	Total, Disabled, Expired, Cooling, Capped, Tried int
-	// Parked ones need a person. Probing and Quarantined ones have no room until
-	// it is known what becomes of the requests that they have.
-	Parked, Probing, Quarantined int
-	// Reserved are those of the capped of which a replica holds slots in reserve.
-	Reserved int
-	// Soonest is the time until the first cooling one is back; 0 when none is.
-	Soonest time.Duration
-	// SoonestTried is the same of those that the request has tried.
-	SoonestTried time.Duration
-	// Cause is the class of what all tokens fail for alike, empty when there is
-	// nothing. Soonest is then the time until it is probed again.
-	Cause string
-}
-
 // Acquire leases up to wanted.Count tokens, the one that is due first. Without
 // an eligible token it answers no lease and the shortage: of the upstream's tokens,
 // or of the one that was asked for by its alias, with a total of 0 when there is none.
-func (s *Store) Acquire(ctx context.Context, wanted Wanted) ([]Taken, Shortage, error) {
+func (s *Store) Acquire(ctx context.Context, wanted leasing.Wanted) ([]leasing.Taken, leasing.Shortage, error) {
 	mode := "commit"
 	if wanted.Ahead {
 		mode = "ahead"
 	}
 	reply, err := s.runAcquire(ctx, wanted, mode)
 	if err != nil {
-		return nil, Shortage{}, err
+		return nil, leasing.Shortage{}, err
 	}
 	if reply.text(0) == "granted" {
-		return takenFrom(reply), Shortage{}, reply.err
+		return takenFrom(reply), leasing.Shortage{}, reply.err
 	}
 	if wanted.Brief {
-		return nil, Shortage{}, nil
+		return nil, leasing.Shortage{}, nil
 	}
 	shortage := shortageFrom(reply)
 	return nil, shortage, reply.err
 }
 
-func (s *Store) runAcquire(ctx context.Context, wanted Wanted, mode string) (*row, error) {
+func (s *Store) runAcquire(ctx context.Context, wanted leasing.Wanted, mode string) (*row, error) {
 	args := []any{
 		tokenKeyPrefix(), inflightKeyPrefix(), wanted.Upstream, wanted.Model,
 		wanted.Count, wanted.TTL.Milliseconds(), mode, flag(!wanted.Brief), wanted.Alias,
@@ -113,12 +57,12 @@ func (s *Store) runAcquire(ctx context.Context, wanted Wanted, mode string) (*ro
 	return &row{values: values}, nil
 }
 
-func takenFrom(reply *row) []Taken {
+func takenFrom(reply *row) []leasing.Taken {
 	const width = 4
-	leases := make([]Taken, 0, (len(reply.values)-2)/width)
+	leases := make([]leasing.Taken, 0, (len(reply.values)-2)/width)
 	for i := 2; i+width <= len(reply.values); i += width {
-		leases = append(leases, Taken{
-			LeaseRef: LeaseRef{TokenID: reply.text(i), LeaseID: reply.text(i + 1)},
+		leases = append(leases, leasing.Taken{
+			LeaseRef: leasing.LeaseRef{TokenID: reply.text(i), LeaseID: reply.text(i + 1)},
 			Version:  reply.count(i + 2),
 			Capped:   reply.number(i+3) == 1,
 		})
@@ -126,9 +70,9 @@ func takenFrom(reply *row) []Taken {
 	return leases
 }
 
-func shortageFrom(reply *row) Shortage {
+func shortageFrom(reply *row) leasing.Shortage {
 	count := func(i int) int { return int(reply.number(i)) }
-	shortage := Shortage{
+	shortage := leasing.Shortage{
 		Total: count(2), Disabled: count(3), Expired: count(4), Cooling: count(5), Capped: count(6), Tried: count(7),
 		Parked: count(8), Probing: count(9), Quarantined: count(10),
 	}
@@ -171,7 +115,7 @@ type Explained struct {
 
 // Explain answers which token would be picked now, and what the script sees of each.
 func (s *Store) Explain(ctx context.Context, upstream, model string) (Explained, error) {
-	reply, err := s.runAcquire(ctx, Wanted{Upstream: upstream, Model: model, Count: 1}, "explain")
+	reply, err := s.runAcquire(ctx, leasing.Wanted{Upstream: upstream, Model: model, Count: 1}, "explain")
 	if err != nil {
 		return Explained{}, err
 	}
@@ -190,47 +134,8 @@ func (s *Store) Explain(ctx context.Context, upstream, model string) (Explained,
 	return explained, reply.err
 }
 
-// Effect is what the end of a lease does to its token's counters.
-type Effect string
-
-// The effects.
-const (
-	// Unused: as if the lease had never been taken.
-	Unused Effect = "unused"
-	// Succeeded: counted; a streak of failures ends.
-	Succeeded Effect = "success"
-	// Neutral: counted; says nothing of the token.
-	Neutral Effect = "neutral"
-	// Failed: counted as a failure.
-	Failed Effect = "failure"
-)
-
-// Settlement ends one lease.
-type Settlement struct {
-	LeaseRef
-	Effect Effect
-	// Error is the redacted evidence of a failure.
-	Error string
-	Model string
-}
-
-// Settled is what a settlement found.
-type Settled struct {
-	// Live is false for a lease that had expired or ended before.
-	Live bool
-	// Upstream and Epoch are the token's.
-	Upstream string
-	Epoch    uint64
-	// Streak is how often in a row it has cooled for Cause.
-	Streak int
-	Cause  string
-	// ModelStreak is how often in a row it has cooled for the lease's model, where
-	// this was a probe of that.
-	ModelStreak int
-}
-
 // Settle ends leases; answers one Settled each, in order.
-func (s *Store) Settle(ctx context.Context, settlements []Settlement) ([]Settled, error) {
+func (s *Store) Settle(ctx context.Context, settlements []leasing.Settlement) ([]leasing.Settled, error) {
 	if len(settlements) == 0 {
 		return nil, nil
 	}
@@ -246,18 +151,18 @@ func (s *Store) Settle(ctx context.Context, settlements []Settlement) ([]Settled
 	}
 	const width = 4
 	reply := &row{values: values}
-	settled := make([]Settled, len(settlements))
+	settled := make([]leasing.Settled, len(settlements))
 	for i := range settled {
-		settled[i] = Settled{
+		settled[i] = leasing.Settled{
 			Live: reply.number(width*i) == 1, Upstream: reply.text(width*i + 1), Epoch: reply.count(width*i + 2),
 		}
-		settled[i].takePast(reply.text(width*i + 3))
+		takePast(&settled[i], reply.text(width*i+3))
 	}
 	return settled, reply.err
 }
 
 // takePast reads what the script says of a token that has cooled.
-func (s *Settled) takePast(text string) {
+func takePast(s *leasing.Settled, text string) {
 	if text == "" {
 		return
 	}
@@ -271,7 +176,7 @@ func (s *Settled) takePast(text string) {
 }
 
 // Renew prolongs leases; answers those that are lost.
-func (s *Store) Renew(ctx context.Context, leases []LeaseRef, ttl time.Duration) ([]LeaseRef, error) {
+func (s *Store) Renew(ctx context.Context, leases []leasing.LeaseRef, ttl time.Duration) ([]leasing.LeaseRef, error) {
 	if len(leases) == 0 {
 		return nil, nil
 	}
@@ -285,7 +190,7 @@ func (s *Store) Renew(ctx context.Context, leases []LeaseRef, ttl time.Duration)
 		return nil, storeError("renew", err)
 	}
 	reply := &row{values: values}
-	var lost []LeaseRef
+	var lost []leasing.LeaseRef
 	for i, lease := range leases {
 		if reply.number(i) == 0 {
 			lost = append(lost, lease)
@@ -294,36 +199,9 @@ func (s *Store) Renew(ctx context.Context, leases []LeaseRef, ttl time.Duration)
 	return lost, reply.err
 }
 
-// Transition makes a token cool, or parks it.
-type Transition struct {
-	TokenID  string
-	Upstream string
-	// Epoch is that of the lease whose report decided this.
-	Epoch uint64
-	// Class is that of the outcome.
-	Class string
-	// Streak is the new count of coolings in a row for the cause, or for the model.
-	Streak int
-	// CoolFor is 0 where the token is parked.
-	CoolFor time.Duration
-	// Model limits the cooling to one model; empty: the whole token.
-	Model string
-	Evidence
-}
-
-// Evidence is what led to a transition.
-type Evidence struct {
-	RequestID string
-	// AskedModel is the one that the request named.
-	AskedModel string
-	// Detail is what the upstream said, redacted.
-	Detail  string
-	Replica string
-}
-
 // Apply carries a transition out unless the token has moved on since; it tells
 // whether it did.
-func (s *Store) Apply(ctx context.Context, transition Transition) (bool, error) {
+func (s *Store) Apply(ctx context.Context, transition leasing.Transition) (bool, error) {
 	keys := []string{
 		tokenKey(transition.TokenID), orderKey(transition.Upstream), coolingKey(transition.Upstream),
 		historyKey(transition.TokenID), causesKey(transition.Upstream),

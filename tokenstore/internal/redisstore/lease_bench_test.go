@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/testredis"
 )
 
@@ -31,11 +32,11 @@ func BenchmarkLeases(b *testing.B) {
 		}
 		b.Run(fmt.Sprintf("tokens=%d/denied", size), func(b *testing.B) {
 			p := benchmarkPool(b, size, 1)
-			p.take(Wanted{Count: size})
-			p.ask(Wanted{}) // sets aside
+			p.take(leasing.Wanted{Count: size})
+			p.ask(leasing.Wanted{}) // sets aside
 			cost := serverTime(b, p.client)
 			for range b.N {
-				p.ask(Wanted{})
+				p.ask(leasing.Wanted{})
 			}
 			b.ReportMetric((serverTime(b, p.client)-cost)/float64(b.N), "redis-µs/call")
 		})
@@ -56,16 +57,16 @@ func benchmarkPool(b *testing.B, size, capacity int) *leasePool {
 func benchmarkLeases(b *testing.B, p *leasePool, count int) {
 	b.Helper()
 	const turn = 100
-	taken := make([][]Taken, turn)
+	taken := make([][]leasing.Taken, turn)
 	var acquiring, settling float64
 	for done := 0; done < b.N; done += turn {
 		began := serverTime(b, p.client)
 		for i := range taken {
-			taken[i] = p.take(Wanted{Count: count})
+			taken[i] = p.take(leasing.Wanted{Count: count})
 		}
 		half := serverTime(b, p.client)
 		for _, leases := range taken {
-			p.end(Succeeded, leases...)
+			p.end(leasing.Succeeded, leases...)
 		}
 		acquiring += half - began
 		settling += serverTime(b, p.client) - half

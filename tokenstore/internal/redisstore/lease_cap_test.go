@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/testredis"
 )
 
@@ -31,7 +32,7 @@ func TestCapsAreNeverExceeded(t *testing.T) {
 		deadline := time.Now().Add(testredis.Timeout)
 		client := func(turns int) {
 			for done := 0; done < turns; {
-				taken, _, err := p.Acquire(t.Context(), Wanted{Upstream: somewhere, Count: 1 + done%3, TTL: callsTTL})
+				taken, _, err := p.Acquire(t.Context(), leasing.Wanted{Upstream: somewhere, Count: 1 + done%3, TTL: callsTTL})
 				if err != nil || time.Now().After(deadline) {
 					t.Error("gave up", err)
 					return
@@ -49,7 +50,7 @@ func TestCapsAreNeverExceeded(t *testing.T) {
 					held[lease.TokenID].Add(-1)
 				}
 				if len(taken) > 0 {
-					p.end(Succeeded, taken...)
+					p.end(leasing.Succeeded, taken...)
 					done++
 				}
 			}
@@ -72,10 +73,10 @@ func TestABatchFillsTheCapsAndNoMore(t *testing.T) {
 	eachLeasePool(t, func(t *testing.T, p *leasePool) {
 		p.add("a", "cap", 2)
 		p.add("b", "cap", 5)
-		if got := strings.Join(tokensOf(p.take(Wanted{Count: 100})), ""); got != "ababbbb" {
+		if got := strings.Join(tokensOf(p.take(leasing.Wanted{Count: 100})), ""); got != "ababbbb" {
 			t.Errorf("took %s", got)
 		}
-		if _, shortage := p.ask(Wanted{Count: 100}); shortage.Capped != 2 {
+		if _, shortage := p.ask(leasing.Wanted{Count: 100}); shortage.Capped != 2 {
 			t.Errorf("%+v", shortage)
 		}
 	})
@@ -87,16 +88,16 @@ func TestExpiredLeasesFreeTheCap(t *testing.T) {
 	eachLeasePool(t, func(t *testing.T, p *leasePool) {
 		const ttl = 80 * time.Millisecond
 		p.add("a", "cap", 2)
-		first := p.take(Wanted{Count: 2, TTL: ttl})
+		first := p.take(leasing.Wanted{Count: 2, TTL: ttl})
 		began := time.Now()
 		waitUntil(t, "the leases expire", func() bool {
-			taken, _ := p.ask(Wanted{Count: 2})
+			taken, _ := p.ask(leasing.Wanted{Count: 2})
 			return len(taken) == 2
 		})
 		if took := time.Since(began); took < ttl/2 {
 			t.Errorf("free after %v", took)
 		}
-		if p.end(Failed, first...)[0].Live || p.field("a", "failures") != "" {
+		if p.end(leasing.Failed, first...)[0].Live || p.field("a", "failures") != "" {
 			t.Error("the end of an expired lease was counted")
 		}
 		if p.open("a") != 2 {
@@ -114,17 +115,17 @@ func TestSettingAside(t *testing.T) {
 		for _, id := range strings.Split(many, "") {
 			p.add(id, "cap", 1)
 		}
-		leases := p.take(Wanted{Count: 100})
+		leases := p.take(leasing.Wanted{Count: 100})
 		p.add("z")
 		p.must(p.client.ZAdd(t.Context(), orderKey(somewhere), redis.Z{Member: "z", Score: 1}).Err()) // behind them
-		p.take(Wanted{})
+		p.take(leasing.Wanted{})
 		aside, err := p.client.ZRange(t.Context(), coolingKey(somewhere), 0, -1).Result()
 		p.must(err)
 		if strings.Join(aside, "") != many {
 			t.Fatalf("aside: %v", aside)
 		}
-		p.end(Succeeded, leases[3])
-		p.end(Unused, leases[5])
+		p.end(leasing.Succeeded, leases[3])
+		p.end(leasing.Unused, leases[5])
 		p.must(p.client.ZAdd(t.Context(), inflightKey("k"), redis.Z{Member: leases[10].LeaseID, Score: never}).Err())
 		p.wakeUp("k")
 		// f never had its turn; the others have had it, as has z.
@@ -133,13 +134,13 @@ func TestSettingAside(t *testing.T) {
 		}
 		// One that cools while it is aside comes back when it has cooled, not when
 		// its lease ends.
-		p.take(Wanted{Count: 2})
+		p.take(leasing.Wanted{Count: 2})
 		p.cool(leases[0], "")
 		if p.field("a", "due") != "" {
 			t.Error("a cools and is to come back where it was")
 		}
-		p.end(Failed, leases[0])
-		p.end(Succeeded, leases[1])
+		p.end(leasing.Failed, leases[0])
+		p.end(leasing.Succeeded, leases[1])
 		if got := p.pick(2); slices.Contains(got, "a") || !slices.Contains(got, "b") {
 			t.Errorf("picked %v while a cools and b is free", got)
 		}
@@ -159,26 +160,26 @@ func TestRenew(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
 		// before does something to a token with cap 2 and one lease.
-		before func(p *leasePool, lease Taken)
+		before func(p *leasePool, lease leasing.Taken)
 		lost   bool
 	}{
-		"live":                              {before: func(*leasePool, Taken) {}},
-		"live, though its epoch has passed": {before: func(p *leasePool, _ Taken) { p.set("a", "epoch", 9) }},
-		"live, though the cap was lowered": {before: func(p *leasePool, _ Taken) {
-			p.take(Wanted{})
+		"live":                              {before: func(*leasePool, leasing.Taken) {}},
+		"live, though its epoch has passed": {before: func(p *leasePool, _ leasing.Taken) { p.set("a", "epoch", 9) }},
+		"live, though the cap was lowered": {before: func(p *leasePool, _ leasing.Taken) {
+			p.take(leasing.Wanted{})
 			p.set("a", "cap", 1)
 		}},
 		"expired, with room": {before: expire},
-		"forgotten by Redis": {before: func(p *leasePool, _ Taken) { p.must(p.client.Del(p.t.Context(), inflightKey("a")).Err()) }},
-		"expired, and others have its place": {before: func(p *leasePool, lease Taken) {
+		"forgotten by Redis": {before: func(p *leasePool, _ leasing.Taken) { p.must(p.client.Del(p.t.Context(), inflightKey("a")).Err()) }},
+		"expired, and others have its place": {before: func(p *leasePool, lease leasing.Taken) {
 			expire(p, lease)
-			p.take(Wanted{Count: 2})
+			p.take(leasing.Wanted{Count: 2})
 		}, lost: true},
-		"expired, and its epoch has passed": {before: func(p *leasePool, lease Taken) {
+		"expired, and its epoch has passed": {before: func(p *leasePool, lease leasing.Taken) {
 			expire(p, lease)
 			p.set("a", "epoch", 9)
 		}, lost: true},
-		"its token is gone": {before: func(p *leasePool, _ Taken) {
+		"its token is gone": {before: func(p *leasePool, _ leasing.Taken) {
 			p.must(p.client.Del(p.t.Context(), tokenKey("a"), inflightKey("a")).Err())
 		}, lost: true},
 	}
@@ -187,12 +188,12 @@ func TestRenew(t *testing.T) {
 			t.Parallel()
 			eachLeasePool(t, func(t *testing.T, p *leasePool) {
 				p.add("a", "cap", 2)
-				lease := p.take(Wanted{TTL: callsTTL})[0]
+				lease := p.take(leasing.Wanted{TTL: callsTTL})[0]
 				c.before(p, lease)
-				foreign := LeaseRef{TokenID: "a", LeaseID: "not ours"}
-				lost, err := p.Renew(t.Context(), []LeaseRef{foreign, lease.LeaseRef}, time.Hour)
+				foreign := leasing.LeaseRef{TokenID: "a", LeaseID: "not ours"}
+				lost, err := p.Renew(t.Context(), []leasing.LeaseRef{foreign, lease.LeaseRef}, time.Hour)
 				p.must(err)
-				want := []LeaseRef{foreign}
+				want := []leasing.LeaseRef{foreign}
 				if c.lost {
 					want = append(want, lease.LeaseRef)
 				}
@@ -208,7 +209,7 @@ func TestRenew(t *testing.T) {
 	}
 }
 
-func expire(p *leasePool, lease Taken) {
+func expire(p *leasePool, lease leasing.Taken) {
 	p.must(p.client.ZAddXX(p.t.Context(), inflightKey(lease.TokenID), redis.Z{Member: lease.LeaseID, Score: never}).Err())
 }
 
@@ -216,7 +217,7 @@ func TestSettle(t *testing.T) {
 	t.Parallel()
 	eachLeasePool(t, func(t *testing.T, p *leasePool) {
 		p.add("a", "streak", 3, "last_error", "old")
-		leases := p.take(Wanted{Count: 7})
+		leases := p.take(leasing.Wanted{Count: 7})
 		expect := func(doing, requests, failures, streak, lastError string) {
 			t.Helper()
 			for name, want := range map[string]string{
@@ -227,14 +228,14 @@ func TestSettle(t *testing.T) {
 				}
 			}
 		}
-		settled := p.end(Failed, leases[0])[0]
-		if want := (Settled{Live: true, Upstream: somewhere, Epoch: 1, Streak: 3}); settled != want {
+		settled := p.end(leasing.Failed, leases[0])[0]
+		if want := (leasing.Settled{Live: true, Upstream: somewhere, Epoch: 1, Streak: 3}); settled != want {
 			t.Errorf("%+v, want %+v", settled, want)
 		}
 		expect("a failure", "1", "1", "3", "evidence")
-		p.end(Neutral, leases[1])
+		p.end(leasing.Neutral, leases[1])
 		expect("neither", "2", "1", "3", "evidence")
-		if settled := p.end(Succeeded, leases[2])[0]; settled.Streak != 0 {
+		if settled := p.end(leasing.Succeeded, leases[2])[0]; settled.Streak != 0 {
 			t.Errorf("%+v", settled)
 		}
 		expect("a success", "3", "1", "0", "")
@@ -243,13 +244,13 @@ func TestSettle(t *testing.T) {
 		}
 
 		before := p.dump()
-		for _, effect := range []Effect{Failed, Succeeded, Unused, Neutral} {
+		for _, effect := range []leasing.Effect{leasing.Failed, leasing.Succeeded, leasing.Unused, leasing.Neutral} {
 			if p.end(effect, leases[0])[0].Live {
 				t.Errorf("%s: settled twice", effect)
 			}
 		}
-		unknown := LeaseRef{TokenID: "nobody", LeaseID: "1-1"}
-		if p.end(Failed, Taken{LeaseRef: unknown})[0] != (Settled{}) {
+		unknown := leasing.LeaseRef{TokenID: "nobody", LeaseID: "1-1"}
+		if p.end(leasing.Failed, leasing.Taken{LeaseRef: unknown})[0] != (leasing.Settled{}) {
 			t.Error("an unknown token's lease is live")
 		}
 		if after := p.dump(); !equalDumps(before, after) {
@@ -259,9 +260,9 @@ func TestSettle(t *testing.T) {
 		// A lease of an older epoch frees its place and is counted; it says nothing.
 		p.set("a", "epoch", 2, "streak", 1, "last_error", "new")
 		score := p.client.ZScore(t.Context(), orderKey(somewhere), "a").Val()
-		p.end(Failed, leases[3])
-		p.end(Succeeded, leases[4])
-		p.end(Unused, leases[5])
+		p.end(leasing.Failed, leases[3])
+		p.end(leasing.Succeeded, leases[4])
+		p.end(leasing.Unused, leases[5])
 		expect("an older epoch", "5", "2", "1", "new")
 		if now := p.client.ZScore(t.Context(), orderKey(somewhere), "a").Val(); now != score || p.open("a") != 1 {
 			t.Errorf("score %v -> %v, %d leases open", score, now, p.open("a"))
@@ -277,11 +278,11 @@ func TestSettleInBatches(t *testing.T) {
 	eachLeasePool(t, func(t *testing.T, p *leasePool) {
 		p.add("a", "streak", 2)
 		p.add("b", "streak", 2)
-		leases := p.take(Wanted{Count: 6}) // a b a b a b
-		effects := []Effect{Failed, Succeeded, Succeeded, Failed, Failed, Unused}
-		var settlements []Settlement
+		leases := p.take(leasing.Wanted{Count: 6}) // a b a b a b
+		effects := []leasing.Effect{leasing.Failed, leasing.Succeeded, leasing.Succeeded, leasing.Failed, leasing.Failed, leasing.Unused}
+		var settlements []leasing.Settlement
 		for i, effect := range effects {
-			settlements = append(settlements, Settlement{LeaseRef: leases[i].LeaseRef, Effect: effect, Error: "at " + leases[i].TokenID})
+			settlements = append(settlements, leasing.Settlement{LeaseRef: leases[i].LeaseRef, Effect: effect, Error: "at " + leases[i].TokenID})
 		}
 		settled, err := p.Settle(t.Context(), append(settlements, settlements[0]))
 		p.must(err)
@@ -309,7 +310,7 @@ func TestTransition(t *testing.T) {
 	eachLeasePool(t, func(t *testing.T, p *leasePool) {
 		p.add("a")
 		p.add("b")
-		leases := p.take(Wanted{Count: 4})
+		leases := p.take(leasing.Wanted{Count: 4})
 		if !p.cool(leases[0], "") {
 			t.Fatal("does not cool")
 		}
@@ -324,12 +325,12 @@ func TestTransition(t *testing.T) {
 			t.Error("it did change something")
 		}
 		// What would end earlier than the present cooling changes nothing either.
-		changed, err := p.Apply(t.Context(), Transition{TokenID: "a", Upstream: somewhere, Epoch: 2, Streak: 2, CoolFor: time.Second})
+		changed, err := p.Apply(t.Context(), leasing.Transition{TokenID: "a", Upstream: somewhere, Epoch: 2, Streak: 2, CoolFor: time.Second})
 		p.must(err)
 		if changed || !equalDumps(before, p.dump()) {
 			t.Error("a cooling was shortened")
 		}
-		if gone := (Taken{LeaseRef: LeaseRef{TokenID: "nobody", LeaseID: "1-1"}}); p.cool(gone, "") {
+		if gone := (leasing.Taken{LeaseRef: leasing.LeaseRef{TokenID: "nobody", LeaseID: "1-1"}}); p.cool(gone, "") {
 			t.Error("a token cools that does not exist")
 		}
 	})
@@ -341,9 +342,9 @@ func TestCoolingEndsByItself(t *testing.T) {
 	t.Parallel()
 	eachLeasePool(t, func(t *testing.T, p *leasePool) {
 		p.add("a")
-		lease := p.take(Wanted{})[0]
+		lease := p.take(leasing.Wanted{})[0]
 		const cooling = 80 * time.Millisecond
-		changed, err := p.Apply(t.Context(), Transition{TokenID: "a", Upstream: somewhere, Epoch: 1, Streak: 1, CoolFor: cooling})
+		changed, err := p.Apply(t.Context(), leasing.Transition{TokenID: "a", Upstream: somewhere, Epoch: 1, Streak: 1, CoolFor: cooling})
 		if !changed || err != nil {
 			t.Fatal(changed, err)
 		}
@@ -351,12 +352,12 @@ func TestCoolingEndsByItself(t *testing.T) {
 		if n := p.client.ZCard(t.Context(), orderKey(somewhere)).Val(); n != 0 {
 			t.Errorf("%d tokens in the order", n)
 		}
-		_, shortage := p.ask(Wanted{})
+		_, shortage := p.ask(leasing.Wanted{})
 		if shortage.Cooling != 1 || shortage.Soonest <= 0 || shortage.Soonest > cooling {
 			t.Errorf("%+v", shortage)
 		}
 		waitUntil(t, "the token is back", func() bool {
-			taken, _ := p.ask(Wanted{})
+			taken, _ := p.ask(leasing.Wanted{})
 			return len(taken) == 1 && taken[0].Epoch() == lease.Epoch()+1
 		})
 		if took := time.Since(began); took < cooling/2 {
@@ -372,11 +373,11 @@ func TestCoolingForAModel(t *testing.T) {
 	t.Parallel()
 	eachLeasePool(t, func(t *testing.T, p *leasePool) {
 		p.add("a", "streak", 5)
-		p.cool(p.take(Wanted{})[0], someModel)
-		if _, shortage := p.ask(Wanted{}); shortage.Cooling != 1 {
+		p.cool(p.take(leasing.Wanted{})[0], someModel)
+		if _, shortage := p.ask(leasing.Wanted{}); shortage.Cooling != 1 {
 			t.Errorf("%+v", shortage)
 		}
-		if lease := p.take(Wanted{Model: "other"})[0]; lease.Epoch() != 2 {
+		if lease := p.take(leasing.Wanted{Model: "other"})[0]; lease.Epoch() != 2 {
 			t.Errorf("%+v", lease)
 		}
 		if p.field("a", "streak") != "5" || p.field("a", "cooling") != "" {
@@ -417,19 +418,19 @@ func TestWhatIsPublished(t *testing.T) {
 		}
 		p.add("capped", "cap", 2)
 		p.add("uncapped", "epoch", 41)
-		leases := p.take(Wanted{Count: 5})
+		leases := p.take(leasing.Wanted{Count: 5})
 		expect("acquire")
-		p.end(Succeeded, leases[1])
+		p.end(leasing.Succeeded, leases[1])
 		expect("the end of a lease without a cap")
-		p.end(Succeeded, leases[0], leases[2])
+		p.end(leasing.Succeeded, leases[0], leases[2])
 		expect("the end of two with one", "freed "+somewhere)
-		p.end(Succeeded, leases[0])
+		p.end(leasing.Succeeded, leases[0])
 		expect("a repetition")
 		p.cool(leases[3], "")
 		expect("cooling", "recall uncapped 42")
 		p.cool(leases[4], "")
 		expect("cooling for a lease of before")
-		p.cool(p.take(Wanted{})[0], someModel)
+		p.cool(p.take(leasing.Wanted{})[0], someModel)
 		expect("cooling for a model", "recall capped 2")
 	})
 }

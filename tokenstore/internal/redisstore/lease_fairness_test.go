@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"carousel.internal/tokenstore/internal/leasing"
 )
 
 func TestRoundRobinIsExact(t *testing.T) {
@@ -17,7 +19,7 @@ func TestRoundRobinIsExact(t *testing.T) {
 		if got := strings.Join(p.pick(7), ""); got != "abcabca" {
 			t.Errorf("picked %s", got)
 		}
-		if got := strings.Join(tokensOf(p.take(Wanted{Count: 5})), ""); got != "bcabc" {
+		if got := strings.Join(tokensOf(p.take(leasing.Wanted{Count: 5})), ""); got != "bcabc" {
 			t.Errorf("then %s in one batch", got)
 		}
 	})
@@ -34,7 +36,7 @@ func TestEqualTokensGetEqualShares(t *testing.T) {
 		}
 		counts := map[string]int{}
 		for i := range 60 {
-			for _, id := range tokensOf(p.take(Wanted{Count: 1 + i*i%23, Ahead: i%3 == 0})) {
+			for _, id := range tokensOf(p.take(leasing.Wanted{Count: 1 + i*i%23, Ahead: i%3 == 0})) {
 				counts[id]++
 			}
 			if spread(counts, tokens...) > 1 {
@@ -56,7 +58,7 @@ func TestConcurrentClientsShareFairly(t *testing.T) {
 		for i := range picked {
 			clients.Go(func() {
 				for n := range 20 {
-					taken, _, err := p.Acquire(t.Context(), Wanted{Upstream: somewhere, Count: 1 + n%4, TTL: callsTTL})
+					taken, _, err := p.Acquire(t.Context(), leasing.Wanted{Upstream: somewhere, Count: 1 + n%4, TTL: callsTTL})
 					if err != nil {
 						t.Error(err)
 						return
@@ -80,7 +82,7 @@ func TestWeightsAreShares(t *testing.T) {
 		}
 		counts := map[string]int{}
 		for round := 1; round <= 20; round++ {
-			for _, id := range tokensOf(p.take(Wanted{Count: 1 + 2 + 3 + 4 + 5})) {
+			for _, id := range tokensOf(p.take(leasing.Wanted{Count: 1 + 2 + 3 + 4 + 5})) {
 				counts[id]++
 			}
 			for weight := 1; weight <= 5; weight++ {
@@ -104,7 +106,7 @@ func TestComingBack(t *testing.T) {
 		},
 		"cooled": func(p *leasePool) {
 			p.add("z")
-			lease := p.take(Wanted{Exclude: []string{"a", "b", "c"}})[0]
+			lease := p.take(leasing.Wanted{Exclude: []string{"a", "b", "c"}})[0]
 			if !p.cool(lease, "") {
 				p.t.Fatal("does not cool")
 			}
@@ -115,7 +117,7 @@ func TestComingBack(t *testing.T) {
 		},
 		"cooled after long service": func(p *leasePool) {
 			p.add("z")
-			leases := p.take(Wanted{Exclude: []string{"a", "b", "c"}, Count: 200})
+			leases := p.take(leasing.Wanted{Exclude: []string{"a", "b", "c"}, Count: 200})
 			p.cool(leases[0], "")
 			p.pick(300)
 			p.wakeUp("z")
@@ -131,9 +133,9 @@ func TestComingBack(t *testing.T) {
 				away(p)
 				counts := map[string]int{}
 				for i := range 40 {
-					taken := p.take(Wanted{})
+					taken := p.take(leasing.Wanted{})
 					counts[taken[0].TokenID]++
-					p.end(Succeeded, taken...)
+					p.end(leasing.Succeeded, taken...)
 					if spread(counts, "a", "b", "c", "z") > 2 {
 						t.Fatalf("after %d picks: %v", i+1, counts)
 					}
@@ -155,7 +157,7 @@ func TestALaggardsBurstIsBounded(t *testing.T) {
 			p.add(id)
 		}
 		for range 100 {
-			p.take(Wanted{Count: 3, Exclude: []string{"a"}})
+			p.take(leasing.Wanted{Count: 3, Exclude: []string{"a"}})
 		}
 		counts := tally(p.pick(100))
 		if extra := counts["a"] - 33; extra < 0 || extra > 16 {
@@ -177,13 +179,13 @@ func TestUnusedLeasesGoBackToTheHead(t *testing.T) {
 		}
 		used := map[string]int{}
 		for i := range 30 {
-			batch := p.take(Wanted{Count: 4 + i%5, Ahead: true})
+			batch := p.take(leasing.Wanted{Count: 4 + i%5, Ahead: true})
 			for _, id := range tokensOf(batch[:2]) {
 				used[id]++
 			}
-			p.end(Unused, batch[2:]...)
+			p.end(leasing.Unused, batch[2:]...)
 		}
-		p.take(Wanted{Count: 1})
+		p.take(leasing.Wanted{Count: 1})
 		for i, id := range tokens {
 			if fair := 60 * (1 + i%2) / 7; used[id] < fair-1 || used[id] > fair+2 {
 				t.Errorf("%s was used %d times, its share is %d", id, used[id], fair)

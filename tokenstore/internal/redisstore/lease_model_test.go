@@ -13,6 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/testredis"
 	"carousel.internal/tokenstore/internal/token"
 )
@@ -43,10 +44,10 @@ type modelCooling struct {
 }
 
 // room is how many leases more the token has for the demand.
-func (t *modelToken) room(wanted Wanted) int {
+func (t *modelToken) room(wanted leasing.Wanted) int {
 	n := 0
 	for id := range t.open {
-		if (LeaseRef{LeaseID: id}).Epoch() == uint64(t.epoch) {
+		if (leasing.LeaseRef{LeaseID: id}).Epoch() == uint64(t.epoch) {
 			n++
 		}
 	}
@@ -79,13 +80,13 @@ func (t *modelToken) success() {
 
 // endProbe answers how often the token has cooled for the model of which the lease
 // was a probe.
-func (t *modelToken) endProbe(lease string, effect Effect) int {
+func (t *modelToken) endProbe(lease string, effect leasing.Effect) int {
 	for name, cooling := range t.coolingFor {
 		if cooling.probe != lease {
 			continue
 		}
 		cooling.probe = ""
-		if effect == Succeeded {
+		if effect == leasing.Succeeded {
 			delete(t.coolingFor, name)
 		}
 		return cooling.streak
@@ -103,10 +104,10 @@ type model struct {
 }
 
 // asks tells whether the demand is for the token: its alias is its id.
-func asks(wanted Wanted, id string) bool { return wanted.Alias == "" || wanted.Alias == id }
+func asks(wanted leasing.Wanted, id string) bool { return wanted.Alias == "" || wanted.Alias == id }
 
 // excludes says why the token is not eligible.
-func (m *model) excludes(t *modelToken, wanted Wanted) string {
+func (m *model) excludes(t *modelToken, wanted leasing.Wanted) string {
 	ofModel := t.coolingFor[wanted.Model]
 	switch {
 	case !t.enabled:
@@ -134,7 +135,7 @@ func (m *model) excludes(t *modelToken, wanted Wanted) string {
 	}
 }
 
-func (m *model) acquire(wanted Wanted) (picks []string, shortage Shortage) {
+func (m *model) acquire(wanted leasing.Wanted) (picks []string, shortage leasing.Shortage) {
 	const slack = 16
 	scores := map[string]float64{}
 	rooms := map[string]int{}
@@ -186,7 +187,7 @@ func (m *model) acquire(wanted Wanted) (picks []string, shortage Shortage) {
 }
 
 // shortage counts what excludes the tokens that the demand is for.
-func (m *model) shortage(wanted Wanted) (shortage Shortage) {
+func (m *model) shortage(wanted leasing.Wanted) (shortage leasing.Shortage) {
 	for _, t := range m.tokens {
 		if !asks(wanted, t.id) {
 			continue
@@ -214,37 +215,37 @@ func (m *model) shortage(wanted Wanted) (shortage Shortage) {
 	return shortage
 }
 
-func (m *model) settle(s Settlement) Settled {
+func (m *model) settle(s leasing.Settlement) leasing.Settled {
 	t := m.tokens[s.TokenID]
 	if t == nil {
-		return Settled{}
+		return leasing.Settled{}
 	}
 	live := t.open[s.LeaseID]
 	delete(t.open, s.LeaseID)
 	current := s.Epoch() == uint64(t.epoch)
-	if live && s.Effect != Unused {
+	if live && s.Effect != leasing.Unused {
 		t.requests++
-		if s.Effect == Failed {
+		if s.Effect == leasing.Failed {
 			t.failures++
 		}
 	}
 	if live && current {
 		switch s.Effect {
-		case Failed:
+		case leasing.Failed:
 			t.lastError = s.Error
-		case Succeeded:
+		case leasing.Succeeded:
 			t.success()
-		case Unused:
+		case leasing.Unused:
 			if t.waits {
 				t.due -= 1 / float64(t.weight)
 			}
-		case Neutral:
+		case leasing.Neutral:
 		}
 	}
-	if live && s.Effect == Succeeded {
+	if live && s.Effect == leasing.Succeeded {
 		m.guard.serves(s.LeaseRef, s.Model)
 	}
-	settled := Settled{Live: live, Upstream: somewhere, Epoch: uint64(t.epoch), Streak: t.streak}
+	settled := leasing.Settled{Live: live, Upstream: somewhere, Epoch: uint64(t.epoch), Streak: t.streak}
 	if t.streak > 0 {
 		settled.Cause = t.cause
 	}
@@ -254,21 +255,21 @@ func (m *model) settle(s Settlement) Settled {
 	return settled
 }
 
-func (m *model) renew(ref LeaseRef) (held bool) {
+func (m *model) renew(ref leasing.LeaseRef) (held bool) {
 	t := m.tokens[ref.TokenID]
 	switch {
 	case t == nil:
 		return false
 	case t.open[ref.LeaseID]:
 		return true
-	case ref.Epoch() != uint64(t.epoch), t.room(Wanted{}) < 1:
+	case ref.Epoch() != uint64(t.epoch), t.room(leasing.Wanted{}) < 1:
 		return false
 	}
 	t.open[ref.LeaseID] = true
 	return true
 }
 
-func (m *model) apply(transition Transition) bool {
+func (m *model) apply(transition leasing.Transition) bool {
 	t := m.tokens[transition.TokenID]
 	switch {
 	case t == nil || transition.Epoch != uint64(t.epoch):
@@ -307,7 +308,7 @@ func (m *model) edit(t *modelToken, enabled bool, capacity, weight int) {
 type machine struct {
 	*leasePool
 	model
-	leases []LeaseRef
+	leases []leasing.LeaseRef
 	named  int
 }
 
@@ -327,11 +328,11 @@ func (m *machine) anyToken(t *rapid.T) *modelToken {
 	return m.tokens[rapid.SampledFrom(m.tokenIDs()).Draw(t, "token")]
 }
 
-func (m *machine) anyLeases(t *rapid.T) []LeaseRef {
+func (m *machine) anyLeases(t *rapid.T) []leasing.LeaseRef {
 	if len(m.leases) == 0 {
 		t.Skip("no leases")
 	}
-	return rapid.SliceOfNDistinct(rapid.SampledFrom(m.leases), 1, min(6, len(m.leases)), rapid.ID[LeaseRef]).Draw(t, "leases")
+	return rapid.SliceOfNDistinct(rapid.SampledFrom(m.leases), 1, min(6, len(m.leases)), rapid.ID[leasing.LeaseRef]).Draw(t, "leases")
 }
 
 func (m *machine) Add(t *rapid.T) {
@@ -403,7 +404,7 @@ func (m *machine) ExpireToken(t *rapid.T) {
 }
 
 func (m *machine) AcquireSome(t *rapid.T) {
-	wanted := Wanted{
+	wanted := leasing.Wanted{
 		Upstream: somewhere, Model: rapid.SampledFrom(modelNames).Draw(t, "model"), TTL: time.Hour,
 		Count: rapid.IntRange(1, 30).Draw(t, "count"), Ahead: rapid.IntRange(0, 3).Draw(t, "ahead") == 0,
 		Brief: rapid.IntRange(0, 3).Draw(t, "brief") == 0,
@@ -425,7 +426,7 @@ func (m *machine) AcquireSome(t *rapid.T) {
 	m.must(err)
 	picks, missing := m.acquire(wanted)
 	if wanted.Brief {
-		missing = Shortage{}
+		missing = leasing.Shortage{}
 	}
 	if shortage.Soonest, shortage.SoonestTried = 0, 0; !slices.Equal(tokensOf(taken), picks) || shortage != missing {
 		t.Fatalf("%+v: took %v, shortage %+v; the model %v, %+v", wanted, tokensOf(taken), shortage, picks, missing)
@@ -449,7 +450,7 @@ func (m *machine) AcquireSome(t *rapid.T) {
 }
 
 // explain must agree with the model on each token, and with the acquire that follows.
-func (m *machine) explain(t *rapid.T, wanted Wanted) {
+func (m *machine) explain(t *rapid.T, wanted leasing.Wanted) {
 	explained, err := m.Explain(m.t.Context(), somewhere, wanted.Model)
 	m.must(err)
 	chosen, candidates := explained.Chosen, explained.Candidates
@@ -475,10 +476,10 @@ func (m *machine) explain(t *rapid.T, wanted Wanted) {
 }
 
 func (m *machine) SettleSome(t *rapid.T) {
-	var settlements []Settlement
+	var settlements []leasing.Settlement
 	for _, lease := range m.anyLeases(t) {
-		effect := rapid.SampledFrom([]Effect{Unused, Succeeded, Neutral, Failed}).Draw(t, "effect")
-		settlements = append(settlements, Settlement{
+		effect := rapid.SampledFrom([]leasing.Effect{leasing.Unused, leasing.Succeeded, leasing.Neutral, leasing.Failed}).Draw(t, "effect")
+		settlements = append(settlements, leasing.Settlement{
 			LeaseRef: lease, Effect: effect, Error: string(effect) + lease.LeaseID, Model: rapid.SampledFrom(modelNames).Draw(t, "model"),
 		})
 	}
@@ -505,7 +506,7 @@ func (m *machine) RenewSome(t *rapid.T) {
 
 func (m *machine) CoolOne(t *rapid.T) {
 	lease := m.anyLeases(t)[0]
-	transition := Transition{
+	transition := leasing.Transition{
 		TokenID: lease.TokenID, Upstream: somewhere, Epoch: lease.Epoch(), Streak: rapid.IntRange(1, 5).Draw(t, "streak"), CoolFor: 2 * time.Hour,
 		Model: rapid.SampledFrom([]string{"", "m1", "m2"}).Draw(t, "model"), Class: rapid.SampledFrom([]string{"auth", "quota"}).Draw(t, "cause"),
 	}
@@ -546,7 +547,7 @@ func (m *machine) ExpireLeases(t *rapid.T) {
 		if owner == nil || !owner.open[lease.LeaseID] {
 			continue
 		}
-		expire(m.leasePool, Taken{LeaseRef: lease})
+		expire(m.leasePool, leasing.Taken{LeaseRef: lease})
 		if m.field(owner.id, "due") != "" {
 			m.wakeUp(owner.id)
 		}

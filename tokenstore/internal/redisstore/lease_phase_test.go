@@ -8,13 +8,14 @@ import (
 	"testing"
 	"time"
 
+	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/token"
 )
 
 // atOnce is how many leases of the model the pool lets out now.
-func (p *leasePool) atOnce(model string) []Taken {
+func (p *leasePool) atOnce(model string) []leasing.Taken {
 	p.t.Helper()
-	taken, _ := p.ask(Wanted{Model: model, Count: 100})
+	taken, _ := p.ask(leasing.Wanted{Model: model, Count: 100})
 	return taken
 }
 
@@ -24,15 +25,15 @@ func TestOneProbeInTheWholeFleet(t *testing.T) {
 	t.Parallel()
 	eachLeasePool(t, func(t *testing.T, p *leasePool) {
 		p.add("a")
-		old := p.take(Wanted{Count: 3}) // streams that go on while it cools
+		old := p.take(leasing.Wanted{Count: 3}) // streams that go on while it cools
 		p.cool(old[0], "")
 		p.wakeUp("a")
 		var mu sync.Mutex
-		var probes []Taken
+		var probes []leasing.Taken
 		var replicas sync.WaitGroup
 		for range 8 {
 			replicas.Go(func() {
-				taken, _, err := p.Acquire(t.Context(), Wanted{Upstream: somewhere, Model: someModel, Count: 5, TTL: callsTTL})
+				taken, _, err := p.Acquire(t.Context(), leasing.Wanted{Upstream: somewhere, Model: someModel, Count: 5, TTL: callsTTL})
 				if err != nil {
 					t.Error(err)
 				}
@@ -45,18 +46,18 @@ func TestOneProbeInTheWholeFleet(t *testing.T) {
 		if len(probes) != 1 {
 			t.Fatalf("%d probes", len(probes))
 		}
-		if _, shortage := p.ask(Wanted{}); shortage != (Shortage{Total: 1, Probing: 1}) {
+		if _, shortage := p.ask(leasing.Wanted{}); shortage != (leasing.Shortage{Total: 1, Probing: 1}) {
 			t.Errorf("%+v", shortage)
 		}
 		if explained := p.excludedBy("a"); explained != "probing" {
 			t.Errorf("explained as %q", explained)
 		}
 		// Neither the end of an older request nor one that says nothing opens it.
-		p.end(Succeeded, old[1])
+		p.end(leasing.Succeeded, old[1])
 		if taken := p.atOnce(someModel); len(taken) > 0 {
 			t.Errorf("%d more after an older request succeeded", len(taken))
 		}
-		p.end(Neutral, probes[0])
+		p.end(leasing.Neutral, probes[0])
 		next := p.atOnce(someModel)
 		if len(next) != 1 {
 			t.Fatalf("%d probes after one that said nothing", len(next))
@@ -86,9 +87,9 @@ func TestReopening(t *testing.T) {
 			t.Parallel()
 			eachLeasePool(t, func(t *testing.T, p *leasePool) {
 				p.add("a", "cap", capacity)
-				lease := p.take(Wanted{})[0]
+				lease := p.take(leasing.Wanted{})[0]
 				p.cool(lease, "")
-				p.end(Failed, lease)
+				p.end(leasing.Failed, lease)
 				p.wakeUp("a")
 				for i, want := range steps {
 					last := i == len(steps)-1
@@ -99,8 +100,8 @@ func TestReopening(t *testing.T) {
 					if len(taken) != want || taken[0].Capped == (capacity == 0 && last) {
 						t.Fatalf("step %d: %d at once, want %d; %+v", i, len(taken), want, taken[0])
 					}
-					p.end(Succeeded, taken[0])
-					p.end(Unused, taken[1:]...)
+					p.end(leasing.Succeeded, taken[0])
+					p.end(leasing.Unused, taken[1:]...)
 				}
 			})
 		})
@@ -112,10 +113,10 @@ func TestAProbeThatFails(t *testing.T) {
 	t.Parallel()
 	eachLeasePool(t, func(t *testing.T, p *leasePool) {
 		p.add("a")
-		p.cool(p.take(Wanted{})[0], "")
+		p.cool(p.take(leasing.Wanted{})[0], "")
 		p.wakeUp("a")
-		probe := p.take(Wanted{})[0]
-		settled := p.end(Failed, probe)[0]
+		probe := p.take(leasing.Wanted{})[0]
+		settled := p.end(leasing.Failed, probe)[0]
 		if settled.Streak != 1 || settled.Cause != "rate_limit" || settled.Epoch != probe.Epoch() {
 			t.Fatalf("%+v", settled)
 		}
@@ -131,12 +132,12 @@ func TestParked(t *testing.T) {
 	eachStore(t, func(t *testing.T, store *Store) {
 		ctx := t.Context()
 		id := create(t, store, draft("cursor", "bad")).GetId()
-		wanted := Wanted{Upstream: "cursor", Model: "m", Count: 1, TTL: time.Minute}
+		wanted := leasing.Wanted{Upstream: "cursor", Model: "m", Count: 1, TTL: time.Minute}
 		taken, _, err := store.Acquire(ctx, wanted)
 		if err != nil || len(taken) != 1 {
 			t.Fatal(taken, err)
 		}
-		parked, err := store.Apply(ctx, Transition{TokenID: id, Upstream: "cursor", Epoch: 1, Class: "auth", Streak: 4})
+		parked, err := store.Apply(ctx, leasing.Transition{TokenID: id, Upstream: "cursor", Epoch: 1, Class: "auth", Streak: 4})
 		if err != nil || !parked {
 			t.Fatal(parked, err)
 		}
@@ -147,7 +148,7 @@ func TestParked(t *testing.T) {
 				t.Errorf("%s: %v, %v", doing, got.GetState(), err)
 			}
 			taken, shortage, err := store.Acquire(ctx, wanted)
-			if err != nil || len(taken) > 0 == (state == "PARKED") || state == "PARKED" && shortage != (Shortage{Total: 1, Parked: 1}) {
+			if err != nil || len(taken) > 0 == (state == "PARKED") || state == "PARKED" && shortage != (leasing.Shortage{Total: 1, Parked: 1}) {
 				t.Errorf("%s: %v, %+v, %v", doing, taken, shortage, err)
 			}
 		}
@@ -180,15 +181,15 @@ func TestQuarantine(t *testing.T) {
 		if got := strings.Join(tokensOf(first), ""); got != "ab" {
 			t.Fatalf("at once: %s", got)
 		}
-		_, shortage := p.ask(Wanted{})
+		_, shortage := p.ask(leasing.Wanted{})
 		if shortage.Quarantined != 2 || shortage.Soonest <= 50*time.Minute || shortage.Soonest > time.Hour {
 			t.Errorf("%+v", shortage)
 		}
-		p.end(Unused, first[0])
+		p.end(leasing.Unused, first[0])
 		if got := strings.Join(tokensOf(p.atOnce(someModel)), ""); got != "a" {
 			t.Errorf("when a's was not used: %s", got)
 		}
-		p.end(Succeeded, first[1])
+		p.end(leasing.Succeeded, first[1])
 		if got := tally(tokensOf(p.atOnce(someModel))); got["b"] != 100 {
 			t.Errorf("when b has succeeded: %v", got)
 		}
@@ -210,7 +211,7 @@ func TestAheadOfTokensThatAreNotOpen(t *testing.T) {
 		p.add("new", "phase", token.Quarantined)
 		p.add("open")
 		p.add("probed", "phase", "2")
-		got := tally(tokensOf(p.take(Wanted{Count: 30, Ahead: true})))
+		got := tally(tokensOf(p.take(leasing.Wanted{Count: 30, Ahead: true})))
 		if got["new"] != 1 || got["probed"] != 2 || got["open"] != 27 {
 			t.Errorf("%v", got)
 		}
@@ -222,7 +223,7 @@ func TestProbingAModel(t *testing.T) {
 	t.Parallel()
 	eachLeasePool(t, func(t *testing.T, p *leasePool) {
 		p.add("a")
-		p.cool(p.take(Wanted{})[0], someModel)
+		p.cool(p.take(leasing.Wanted{})[0], someModel)
 		over := func() { p.set("a", "m:"+someModel, fmt.Sprint(never, " 1")) }
 		over()
 		probe := p.atOnce(someModel)
@@ -233,13 +234,13 @@ func TestProbingAModel(t *testing.T) {
 			t.Errorf("%d of another model", len(others))
 		}
 		// It goes on: others stay out.
-		if lost, err := p.Renew(t.Context(), []LeaseRef{probe[0].LeaseRef}, time.Hour); err != nil || len(lost) > 0 {
+		if lost, err := p.Renew(t.Context(), []leasing.LeaseRef{probe[0].LeaseRef}, time.Hour); err != nil || len(lost) > 0 {
 			t.Fatal(lost, err)
 		}
-		if _, shortage := p.ask(Wanted{}); shortage != (Shortage{Total: 1, Probing: 1}) {
+		if _, shortage := p.ask(leasing.Wanted{}); shortage != (leasing.Shortage{Total: 1, Probing: 1}) {
 			t.Errorf("%+v", shortage)
 		}
-		settled := p.end(Failed, probe[0])[0]
+		settled := p.end(leasing.Failed, probe[0])[0]
 		if settled.ModelStreak != 1 || settled.Streak != 0 {
 			t.Errorf("%+v", settled)
 		}
@@ -247,7 +248,7 @@ func TestProbingAModel(t *testing.T) {
 		if len(probe) != 1 {
 			t.Fatalf("%d probes after one that failed for another reason", len(probe))
 		}
-		p.end(Succeeded, probe[0])
+		p.end(leasing.Succeeded, probe[0])
 		if taken := p.atOnce(someModel); len(taken) != 100 || p.field("a", "m:"+someModel) != "" {
 			t.Errorf("%d at once after a success", len(taken))
 		}
@@ -263,14 +264,14 @@ func TestQuarantinedOnesAreSetAside(t *testing.T) {
 		for _, id := range strings.Split(many, "") {
 			p.add(id, "phase", token.Quarantined)
 		}
-		leases := p.take(Wanted{Count: 100})
-		p.ask(Wanted{})
+		leases := p.take(leasing.Wanted{Count: 100})
+		p.ask(leasing.Wanted{})
 		if aside := p.client.ZCard(t.Context(), coolingKey(somewhere)).Val(); int(aside) != len(many) || len(leases) != len(many) {
 			t.Fatalf("%d leases, %d set aside", len(leases), aside)
 		}
-		p.end(Succeeded, leases[3])
-		p.end(Unused, leases[5])
-		if got := tally(tokensOf(p.take(Wanted{Count: 5}))); got["f"] != 1 || got["d"] != 4 {
+		p.end(leasing.Succeeded, leases[3])
+		p.end(leasing.Unused, leases[5])
+		if got := tally(tokensOf(p.take(leasing.Wanted{Count: 5}))); got["f"] != 1 || got["d"] != 4 {
 			t.Errorf("picked %v", got)
 		}
 		p.wakeUp("k")

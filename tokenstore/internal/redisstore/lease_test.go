@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/redis/go-redis/v9"
 
+	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/testredis"
 	"carousel.internal/tokenstore/internal/token"
 )
@@ -21,38 +22,38 @@ func TestEligibility(t *testing.T) {
 		fields []any
 		// leases are open already.
 		leases int
-		wanted Wanted
+		wanted leasing.Wanted
 		// want is the shortage; nil: it is granted. Explain says excludedBy.
-		want       *Shortage
+		want       *leasing.Shortage
 		excludedBy string
 	}{
 		"ready":                     {},
-		"disabled":                  {fields: []any{"enabled", 0}, want: &Shortage{Total: 1, Disabled: 1}, excludedBy: "disabled"},
-		"expired":                   {fields: []any{"expires", never}, want: &Shortage{Total: 1, Expired: 1}, excludedBy: "expired"},
+		"disabled":                  {fields: []any{"enabled", 0}, want: &leasing.Shortage{Total: 1, Disabled: 1}, excludedBy: "disabled"},
+		"expired":                   {fields: []any{"expires", never}, want: &leasing.Shortage{Total: 1, Expired: 1}, excludedBy: "expired"},
 		"expires one day":           {fields: []any{"expires", ever}},
-		"about to expire":           {fields: []any{"expires", time.Now().Add(token.ExpiryLead - time.Second).UnixMilli()}, want: &Shortage{Total: 1, Expired: 1}, excludedBy: "expired"},
-		"parked":                    {fields: []any{"phase", token.Parked}, want: &Shortage{Total: 1, Parked: 1}, excludedBy: "parked"},
+		"about to expire":           {fields: []any{"expires", time.Now().Add(token.ExpiryLead - time.Second).UnixMilli()}, want: &leasing.Shortage{Total: 1, Expired: 1}, excludedBy: "expired"},
+		"parked":                    {fields: []any{"phase", token.Parked}, want: &leasing.Shortage{Total: 1, Parked: 1}, excludedBy: "parked"},
 		"new":                       {fields: []any{"phase", token.Quarantined}},
-		"new and in use":            {fields: []any{"phase", token.Quarantined}, leases: 1, want: &Shortage{Total: 1, Quarantined: 1}, excludedBy: "quarantined"},
+		"new and in use":            {fields: []any{"phase", token.Quarantined}, leases: 1, want: &leasing.Shortage{Total: 1, Quarantined: 1}, excludedBy: "quarantined"},
 		"probed":                    {fields: []any{"phase", "2"}, leases: 1},
-		"probed enough":             {fields: []any{"phase", "2"}, leases: 2, want: &Shortage{Total: 1, Probing: 1}, excludedBy: "probing"},
-		"probed, with a lower cap":  {fields: []any{"phase", "4", "cap", 1}, leases: 1, want: &Shortage{Total: 1, Capped: 1}, excludedBy: "capped"},
-		"cooling":                   {fields: []any{"cooling", ever}, want: &Shortage{Total: 1, Cooling: 1}, excludedBy: "cooling"},
+		"probed enough":             {fields: []any{"phase", "2"}, leases: 2, want: &leasing.Shortage{Total: 1, Probing: 1}, excludedBy: "probing"},
+		"probed, with a lower cap":  {fields: []any{"phase", "4", "cap", 1}, leases: 1, want: &leasing.Shortage{Total: 1, Capped: 1}, excludedBy: "capped"},
+		"cooling":                   {fields: []any{"cooling", ever}, want: &leasing.Shortage{Total: 1, Cooling: 1}, excludedBy: "cooling"},
 		"cooled":                    {fields: []any{"cooling", never}},
-		"cooling for the model":     {fields: []any{"m:" + someModel, ever}, want: &Shortage{Total: 1, Cooling: 1}, excludedBy: "cooling_model"},
+		"cooling for the model":     {fields: []any{"m:" + someModel, ever}, want: &leasing.Shortage{Total: 1, Cooling: 1}, excludedBy: "cooling_model"},
 		"cooled for the model":      {fields: []any{"m:" + someModel, never}},
 		"cooling for another":       {fields: []any{"m:other", ever}},
-		"tried":                     {wanted: Wanted{Exclude: []string{"x", "a"}}, want: &Shortage{Total: 1, Tried: 1}},
-		"another was tried":         {wanted: Wanted{Exclude: []string{"x"}}},
-		"at its cap":                {fields: []any{"cap", 2}, leases: 2, want: &Shortage{Total: 1, Capped: 1}, excludedBy: "capped"},
+		"tried":                     {wanted: leasing.Wanted{Exclude: []string{"x", "a"}}, want: &leasing.Shortage{Total: 1, Tried: 1}},
+		"another was tried":         {wanted: leasing.Wanted{Exclude: []string{"x"}}},
+		"at its cap":                {fields: []any{"cap", 2}, leases: 2, want: &leasing.Shortage{Total: 1, Capped: 1}, excludedBy: "capped"},
 		"under its cap":             {fields: []any{"cap", 2}, leases: 1},
 		"no cap":                    {leases: 5},
-		"ahead":                     {leases: 5, wanted: Wanted{Ahead: true}},
-		"ahead, but it has a cap":   {fields: []any{"cap", 2}, wanted: Wanted{Ahead: true}, want: &Shortage{Total: 1, Capped: 1}},
-		"of another upstream":       {wanted: Wanted{Upstream: "elsewhere"}, want: &Shortage{}},
-		"moved away":                {fields: []any{"upstream", "elsewhere"}, want: &Shortage{}},
-		"disabled and more":         {fields: []any{"enabled", 0, "expires", never, "cooling", ever}, want: &Shortage{Total: 1, Disabled: 1}, excludedBy: "disabled"},
-		"tried, and cooling":        {fields: []any{"cooling", ever}, wanted: Wanted{Exclude: []string{"a"}}, want: &Shortage{Total: 1, Cooling: 1}, excludedBy: "cooling"},
+		"ahead":                     {leases: 5, wanted: leasing.Wanted{Ahead: true}},
+		"ahead, but it has a cap":   {fields: []any{"cap", 2}, wanted: leasing.Wanted{Ahead: true}, want: &leasing.Shortage{Total: 1, Capped: 1}},
+		"of another upstream":       {wanted: leasing.Wanted{Upstream: "elsewhere"}, want: &leasing.Shortage{}},
+		"moved away":                {fields: []any{"upstream", "elsewhere"}, want: &leasing.Shortage{}},
+		"disabled and more":         {fields: []any{"enabled", 0, "expires", never, "cooling", ever}, want: &leasing.Shortage{Total: 1, Disabled: 1}, excludedBy: "disabled"},
+		"tried, and cooling":        {fields: []any{"cooling", ever}, wanted: leasing.Wanted{Exclude: []string{"a"}}, want: &leasing.Shortage{Total: 1, Cooling: 1}, excludedBy: "cooling"},
 		"weight 0 is like 1":        {fields: []any{"weight", 0}},
 		"a field that is no number": {fields: []any{"cap", "many"}},
 	}
@@ -62,7 +63,7 @@ func TestEligibility(t *testing.T) {
 			eachLeasePool(t, func(t *testing.T, p *leasePool) {
 				p.add("a")
 				for range c.leases {
-					p.take(Wanted{})
+					p.take(leasing.Wanted{})
 				}
 				p.set("a", c.fields...)
 				explained, err := p.Explain(t.Context(), somewhere, someModel)
@@ -75,7 +76,7 @@ func TestEligibility(t *testing.T) {
 					}
 					return
 				}
-				if diff := cmp.Diff(*c.want, shortage, cmpopts.IgnoreFields(Shortage{}, "Soonest", "SoonestTried")); diff != "" || len(taken) > 0 {
+				if diff := cmp.Diff(*c.want, shortage, cmpopts.IgnoreFields(leasing.Shortage{}, "Soonest", "SoonestTried")); diff != "" || len(taken) > 0 {
 					t.Errorf("took %v; shortage: %s", taken, diff)
 				}
 				if c.excludedBy != "" && (chosen != "" || len(candidates) != 1 || candidates[0].ExcludedBy != c.excludedBy) {
@@ -98,23 +99,23 @@ func TestByName(t *testing.T) {
 		for alias, id := range map[string]string{"one": "a", "two": "b", "there": "e"} {
 			p.must(p.client.HSet(t.Context(), aliasKey(), alias, id).Err())
 		}
-		if got := tokensOf(p.take(Wanted{Alias: "two", Count: 3})); !slices.Equal(got, []string{"b", "b", "b"}) {
+		if got := tokensOf(p.take(leasing.Wanted{Alias: "two", Count: 3})); !slices.Equal(got, []string{"b", "b", "b"}) {
 			t.Errorf("took %v", got)
 		}
 		if got := tally(p.pick(9)); got["a"] != 4 || got["b"] != 1 || got["c"] != 4 {
 			t.Errorf("what was taken by name does not count: %v", got)
 		}
 		for _, alias := range []string{"nobody", "there"} {
-			if taken, shortage := p.ask(Wanted{Alias: alias}); len(taken) > 0 || shortage != (Shortage{}) {
+			if taken, shortage := p.ask(leasing.Wanted{Alias: alias}); len(taken) > 0 || shortage != (leasing.Shortage{}) {
 				t.Errorf("%s: %v, %+v", alias, taken, shortage)
 			}
 		}
 		p.set("a", "cap", 1)
 		p.set("b", "enabled", 0)
-		if taken, shortage := p.ask(Wanted{Alias: "one"}); len(taken) > 0 || shortage != (Shortage{Total: 1, Capped: 1}) {
+		if taken, shortage := p.ask(leasing.Wanted{Alias: "one"}); len(taken) > 0 || shortage != (leasing.Shortage{Total: 1, Capped: 1}) {
 			t.Errorf("capped: %v, %+v", taken, shortage)
 		}
-		if taken, shortage := p.ask(Wanted{Alias: "two"}); len(taken) > 0 || shortage != (Shortage{Total: 1, Disabled: 1}) {
+		if taken, shortage := p.ask(leasing.Wanted{Alias: "two"}); len(taken) > 0 || shortage != (leasing.Shortage{Total: 1, Disabled: 1}) {
 			t.Errorf("disabled: %v, %+v", taken, shortage)
 		}
 	})
@@ -129,7 +130,7 @@ func TestNamesDoNotStarveAToken(t *testing.T) {
 		p.add("b")
 		p.must(p.client.HSet(t.Context(), aliasKey(), "one", "a").Err())
 		for range 20 {
-			p.take(Wanted{Alias: "one", Count: 50})
+			p.take(leasing.Wanted{Alias: "one", Count: 50})
 		}
 		if got := tally(p.pick(60)); got["a"] < 20 || got["a"] > 25 {
 			t.Errorf("picked %v", got)
@@ -140,8 +141,8 @@ func TestNamesDoNotStarveAToken(t *testing.T) {
 func TestNoTokensAtAll(t *testing.T) {
 	t.Parallel()
 	eachLeasePool(t, func(t *testing.T, p *leasePool) {
-		taken, shortage := p.ask(Wanted{})
-		if len(taken) > 0 || shortage != (Shortage{}) {
+		taken, shortage := p.ask(leasing.Wanted{})
+		if len(taken) > 0 || shortage != (leasing.Shortage{}) {
 			t.Errorf("%v, %+v", taken, shortage)
 		}
 	})
@@ -166,7 +167,7 @@ func TestSoonest(t *testing.T) {
 			{[]string{"b", "a"}, 150 * time.Minute, time.Hour},
 			{[]string{"a", "b", "c", "d"}, 0, time.Hour},
 		} {
-			_, shortage := p.ask(Wanted{Exclude: c.exclude})
+			_, shortage := p.ask(leasing.Wanted{Exclude: c.exclude})
 			if off := max((shortage.Soonest - c.other).Abs(), (shortage.SoonestTried - c.tried).Abs()); off > 10*time.Second {
 				t.Errorf("without %v: %+v, want about %v and %v", c.exclude, shortage, c.other, c.tried)
 			}
@@ -183,7 +184,7 @@ func TestTheOrderForgetsTheDead(t *testing.T) {
 		p.add("c")
 		p.add("d", "cooling", ever)
 		p.must(p.client.ZAdd(t.Context(), orderKey(somewhere), redis.Z{Member: "a deleted one"}).Err())
-		p.take(Wanted{})
+		p.take(leasing.Wanted{})
 		order, err := p.client.ZRange(t.Context(), orderKey(somewhere), 0, -1).Result()
 		p.must(err)
 		if want := []string{"d", "c"}; !slices.Equal(order, want) {
@@ -199,13 +200,13 @@ func TestExplain(t *testing.T) {
 		p.add("disabled", "enabled", 0)
 		p.add("expired", "expires", never)
 		p.add("full", "cap", 1)
-		p.take(Wanted{Exclude: []string{"disabled", "expired"}})
+		p.take(leasing.Wanted{Exclude: []string{"disabled", "expired"}})
 		p.add("b")
 		p.add("a")
 		p.pick(3)
-		p.cool(p.take(Wanted{Exclude: []string{"a"}})[0], "")
+		p.cool(p.take(leasing.Wanted{Exclude: []string{"a"}})[0], "")
 		p.wakeUp("b") // due, but nobody has looked yet
-		p.cool(p.take(Wanted{Exclude: []string{"b"}})[0], "other")
+		p.cool(p.take(leasing.Wanted{Exclude: []string{"b"}})[0], "other")
 
 		for range 6 {
 			before := p.dump()
@@ -218,7 +219,7 @@ func TestExplain(t *testing.T) {
 			if len(candidates) != 5 || time.Since(asOf).Abs() > time.Minute {
 				t.Fatalf("%d candidates as of %v", len(candidates), asOf)
 			}
-			if got := p.take(Wanted{})[0].TokenID; got != chosen {
+			if got := p.take(leasing.Wanted{})[0].TokenID; got != chosen {
 				t.Fatalf("explain chose %q, acquire %q", chosen, got)
 			}
 		}
@@ -246,14 +247,14 @@ func TestScriptsComeBack(t *testing.T) {
 		p.add("a")
 		flush := func() { p.must(p.client.ScriptFlush(t.Context()).Err()) }
 		flush()
-		taken := p.take(Wanted{Count: 2})
+		taken := p.take(leasing.Wanted{Count: 2})
 		flush()
-		lost, err := p.Renew(t.Context(), []LeaseRef{taken[0].LeaseRef}, time.Minute)
+		lost, err := p.Renew(t.Context(), []leasing.LeaseRef{taken[0].LeaseRef}, time.Minute)
 		if err != nil || len(lost) > 0 {
 			t.Fatal(lost, err)
 		}
 		flush()
-		if !p.end(Succeeded, taken[0])[0].Live {
+		if !p.end(leasing.Succeeded, taken[0])[0].Live {
 			t.Error("not settled")
 		}
 		flush()
@@ -290,7 +291,7 @@ func TestAcquireStaysCheap(t *testing.T) {
 		t.Errorf("an acquire makes %d calls of Redis", made/20)
 	}
 	// What was set aside is not forgotten: the end of its lease brings it back.
-	settled, err := p.Settle(t.Context(), []Settlement{{LeaseRef: LeaseRef{"t0001", "1-1"}, Effect: Succeeded}})
+	settled, err := p.Settle(t.Context(), []leasing.Settlement{{LeaseRef: leasing.LeaseRef{TokenID: "t0001", LeaseID: "1-1"}, Effect: leasing.Succeeded}})
 	if err != nil || !settled[0].Live {
 		t.Fatal(settled, err)
 	}

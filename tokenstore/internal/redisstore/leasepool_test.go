@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/testredis"
 )
 
@@ -99,7 +100,7 @@ func (p *leasePool) wakeUp(id string) {
 	p.must(p.client.ZAddXX(p.t.Context(), coolingKey(somewhere), redis.Z{Member: id, Score: never}).Err())
 }
 
-func (p *leasePool) ask(wanted Wanted) ([]Taken, Shortage) {
+func (p *leasePool) ask(wanted leasing.Wanted) ([]leasing.Taken, leasing.Shortage) {
 	p.t.Helper()
 	if wanted.Upstream == "" {
 		wanted.Upstream = somewhere
@@ -123,13 +124,13 @@ func (p *leasePool) pick(n int) []string {
 	p.t.Helper()
 	picked := make([]string, 0, n)
 	for range n {
-		picked = append(picked, tokensOf(p.take(Wanted{}))...)
+		picked = append(picked, tokensOf(p.take(leasing.Wanted{}))...)
 	}
 	return picked
 }
 
 // take is ask for those who know that there is something.
-func (p *leasePool) take(wanted Wanted) []Taken {
+func (p *leasePool) take(wanted leasing.Wanted) []leasing.Taken {
 	p.t.Helper()
 	taken, shortage := p.ask(wanted)
 	if len(taken) == 0 {
@@ -138,20 +139,20 @@ func (p *leasePool) take(wanted Wanted) []Taken {
 	return taken
 }
 
-func (p *leasePool) end(effect Effect, taken ...Taken) []Settled {
+func (p *leasePool) end(effect leasing.Effect, taken ...leasing.Taken) []leasing.Settled {
 	p.t.Helper()
-	settlements := make([]Settlement, len(taken))
+	settlements := make([]leasing.Settlement, len(taken))
 	for i, lease := range taken {
-		settlements[i] = Settlement{LeaseRef: lease.LeaseRef, Effect: effect, Error: "evidence"}
+		settlements[i] = leasing.Settlement{LeaseRef: lease.LeaseRef, Effect: effect, Error: "evidence"}
 	}
 	settled, err := p.Settle(p.t.Context(), settlements)
 	p.must(err)
 	return settled
 }
 
-func (p *leasePool) cool(taken Taken, model string) bool {
+func (p *leasePool) cool(taken leasing.Taken, model string) bool {
 	p.t.Helper()
-	changed, err := p.Apply(p.t.Context(), Transition{
+	changed, err := p.Apply(p.t.Context(), leasing.Transition{
 		TokenID: taken.TokenID, Upstream: somewhere, Epoch: taken.Epoch(), Class: "rate_limit", Streak: 1, CoolFor: time.Hour, Model: model,
 	})
 	p.must(err)
@@ -183,7 +184,7 @@ func (p *leasePool) dump() map[string]any {
 	return everything
 }
 
-func tokensOf(taken []Taken) []string {
+func tokensOf(taken []leasing.Taken) []string {
 	all := make([]string, len(taken))
 	for i, lease := range taken {
 		all[i] = lease.TokenID

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"carousel.internal/tokenstore/internal/leasing"
 )
 
 var (
@@ -22,50 +24,14 @@ const (
 	reconciledTTL = 7 * 24 * time.Hour
 )
 
-// Reservation is what a replica holds in reserve and asks for.
-type Reservation struct {
-	Replica string
-	// Instance is the same for each start of the replica.
-	Instance string
-	// TTL is how long a hold lasts without word; 0 gives everything up.
-	TTL   time.Duration
-	Holds []Hold
-	// Busy are the upstreams of which nothing is to be added.
-	Busy []string
-}
-
-// Hold is a replica's right to use a token by itself.
-type Hold struct {
-	TokenID string
-	// Slots is how many requests at a time; 0: as many as come.
-	Slots int
-}
-
-// Reserve is what has changed in a replica's reserve.
-type Reserve struct {
-	// Dropped are not to be used any more. They stay held until the replica leaves
-	// them out.
-	Dropped []string
-	Added   []AddedHold
-}
-
-// AddedHold is a new one.
-type AddedHold struct {
-	Hold
-	Upstream string
-	// Epoch and Version are the token's.
-	Epoch   uint64
-	Version uint64
-}
-
 // Reserve renews a replica's holds and adds to them. What it adds is on disk when
 // it answers: a Redis that has lost its last second must not give it to another.
-func (s *Store) Reserve(ctx context.Context, reservation Reservation) (Reserve, error) {
+func (s *Store) Reserve(ctx context.Context, reservation leasing.Reservation) (leasing.Reserve, error) {
 	if !replicaForm.MatchString(reservation.Replica) || !replicaForm.MatchString(reservation.Instance) {
-		return Reserve{}, invalid(errReplica)
+		return leasing.Reserve{}, invalid(errReplica)
 	}
 	if reservation.TTL < 0 || reservation.TTL > maxReserveTTL {
-		return Reserve{}, invalid(fmt.Errorf("ttl: at most %s", maxReserveTTL))
+		return leasing.Reserve{}, invalid(fmt.Errorf("ttl: at most %s", maxReserveTTL))
 	}
 	args := make([]any, 0, 13+len(reservation.Busy)+2*len(reservation.Holds))
 	args = append(args, reservation.Replica, reservation.Instance, reservation.TTL.Milliseconds(), maxReserve, silence.Milliseconds(),
@@ -80,7 +46,7 @@ func (s *Store) Reserve(ctx context.Context, reservation Reservation) (Reserve, 
 	keys := []string{holdersKey(), holdsKey(reservation.Replica), upstreamsKey()}
 	values, err := reserveScript.run(ctx, s.client, keys, args...).Slice()
 	if err != nil {
-		return Reserve{}, storeError("reserve", err)
+		return leasing.Reserve{}, storeError("reserve", err)
 	}
 	reserve, err := reserveFrom(&row{values: values})
 	if err != nil || len(reserve.Added) == 0 {
@@ -89,15 +55,15 @@ func (s *Store) Reserve(ctx context.Context, reservation Reservation) (Reserve, 
 	return reserve, s.barrier.Sync(ctx)
 }
 
-func reserveFrom(reply *row) (Reserve, error) {
-	var reserve Reserve
+func reserveFrom(reply *row) (leasing.Reserve, error) {
+	var reserve leasing.Reserve
 	dropped := int(reply.number(0))
 	for i := range dropped {
 		reserve.Dropped = append(reserve.Dropped, reply.text(1+i))
 	}
 	for i := 1 + dropped; i < len(reply.values); i += 5 {
-		reserve.Added = append(reserve.Added, AddedHold{
-			Hold:     Hold{TokenID: reply.text(i), Slots: int(reply.number(i + 2))},
+		reserve.Added = append(reserve.Added, leasing.AddedHold{
+			Hold:     leasing.Hold{TokenID: reply.text(i), Slots: int(reply.number(i + 2))},
 			Upstream: reply.text(i + 1), Epoch: reply.count(i + 3), Version: reply.count(i + 4),
 		})
 	}
@@ -110,16 +76,9 @@ func (s *Store) Want(ctx context.Context, upstream string) error {
 	return storeError("ask for slots", s.client.Publish(ctx, poolChannel, "wanted "+upstream).Err())
 }
 
-// ReservedUse is how a request ended that a reserve served.
-type ReservedUse struct {
-	// Number ascends, per replica, from 1.
-	Number uint64
-	Settlement
-}
-
 // Reconcile counts what a replica did with its reserve; answers one Settled each, in
 // order. Live is false for what had been counted before, or has no token any more.
-func (s *Store) Reconcile(ctx context.Context, replica string, uses []ReservedUse) ([]Settled, error) {
+func (s *Store) Reconcile(ctx context.Context, replica string, uses []leasing.ReservedUse) ([]leasing.Settled, error) {
 	if !replicaForm.MatchString(replica) {
 		return nil, invalid(errReplica)
 	}
@@ -133,10 +92,10 @@ func (s *Store) Reconcile(ctx context.Context, replica string, uses []ReservedUs
 		return nil, storeError("reconcile", err)
 	}
 	reply := &row{values: values}
-	settled := make([]Settled, len(uses))
+	settled := make([]leasing.Settled, len(uses))
 	for i := range settled {
-		settled[i] = Settled{Live: reply.number(4*i) == 1, Upstream: reply.text(4*i + 1), Epoch: reply.count(4*i + 2)}
-		settled[i].takePast(reply.text(4*i + 3))
+		settled[i] = leasing.Settled{Live: reply.number(4*i) == 1, Upstream: reply.text(4*i + 1), Epoch: reply.count(4*i + 2)}
+		takePast(&settled[i], reply.text(4*i+3))
 	}
 	return settled, reply.err
 }

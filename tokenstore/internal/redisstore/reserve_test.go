@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
+
+	"carousel.internal/tokenstore/internal/leasing"
 )
 
 // holder is a replica with its reserve, as a gateway keeps it.
@@ -16,20 +18,20 @@ type holder struct {
 	p        *leasePool
 	name     string
 	instance string
-	holds    map[string]AddedHold
+	holds    map[string]leasing.AddedHold
 }
 
 func (p *leasePool) holder(name string) *holder {
 	p.t.Helper()
 	p.barrier = BarrierFunc(func(context.Context) error { return nil })
 	p.must(p.client.HSet(p.t.Context(), upstreamsKey(), somewhere, "{}").Err())
-	return &holder{p: p, name: name, instance: "i-" + name, holds: map[string]AddedHold{}}
+	return &holder{p: p, name: name, instance: "i-" + name, holds: map[string]leasing.AddedHold{}}
 }
 
 // beat renews the reserve and answers the ids that it was told to drop.
 func (h *holder) beat(busy ...string) []string {
 	h.p.t.Helper()
-	reservation := Reservation{Replica: h.name, Instance: h.instance, TTL: time.Minute, Busy: busy}
+	reservation := leasing.Reservation{Replica: h.name, Instance: h.instance, TTL: time.Minute, Busy: busy}
 	for _, each := range h.holds {
 		reservation.Holds = append(reservation.Holds, each.Hold)
 	}
@@ -115,18 +117,18 @@ func TestReservedSlotsCountUnderTheCap(t *testing.T) {
 			t.Errorf("%d of 8 slots are held after another beat, want 4", got)
 		}
 		for range 4 {
-			p.take(Wanted{})
+			p.take(leasing.Wanted{})
 		}
-		if taken, short := p.ask(Wanted{}); len(taken) > 0 || short.Capped != 4 || short.Reserved != 4 {
+		if taken, short := p.ask(leasing.Wanted{}); len(taken) > 0 || short.Capped != 4 || short.Reserved != 4 {
 			t.Errorf("took %v beside the reserve; %+v", taken, short)
 		}
-		a.holds = map[string]AddedHold{}
+		a.holds = map[string]leasing.AddedHold{}
 		a.beat(somewhere)
 		if len(a.holds) != 0 {
 			t.Errorf("it took %v of an upstream whose demands wait", a.ids())
 		}
 		for range 4 {
-			p.take(Wanted{})
+			p.take(leasing.Wanted{})
 		}
 	})
 }
@@ -139,7 +141,7 @@ func TestReserveIsFreed(t *testing.T) {
 	}{
 		"silence of its holder does not": {happens: func(a, b *holder) { a.fall(30 * time.Second); b.beat() }},
 		"its holder goes": {frees: true, happens: func(a, _ *holder) {
-			_, err := a.p.Reserve(a.p.t.Context(), Reservation{Replica: a.name, Instance: a.instance})
+			_, err := a.p.Reserve(a.p.t.Context(), leasing.Reservation{Replica: a.name, Instance: a.instance})
 			a.p.must(err)
 		}},
 		"its holder's end":     {frees: true, happens: func(a, b *holder) { a.fall(10 * time.Second); b.instance = a.instance; b.beat() }},
@@ -161,7 +163,7 @@ func TestReserveIsFreed(t *testing.T) {
 					t.Fatalf("%d slots are held, want the one", a.slots())
 				}
 				c.happens(a, b)
-				taken, _ := p.ask(Wanted{})
+				taken, _ := p.ask(leasing.Wanted{})
 				if free := len(taken) > 0 || b.slots() > 0; free != c.frees {
 					t.Errorf("free: %v, want %v", free, c.frees)
 				}
@@ -198,25 +200,25 @@ func TestReconcileCountsOnce(t *testing.T) {
 	t.Parallel()
 	eachLeasePool(t, func(t *testing.T, p *leasePool) {
 		p.add("t", "streak", 3)
-		use := func(number uint64, effect Effect) ReservedUse {
-			return ReservedUse{Number: number, Settlement: Settlement{LeaseRef: LeaseRef{TokenID: "t", LeaseID: "1-0"}, Effect: effect, Error: "evidence"}}
+		use := func(number uint64, effect leasing.Effect) leasing.ReservedUse {
+			return leasing.ReservedUse{Number: number, Settlement: leasing.Settlement{LeaseRef: leasing.LeaseRef{TokenID: "t", LeaseID: "1-0"}, Effect: effect, Error: "evidence"}}
 		}
-		reconcile := func(uses ...ReservedUse) []Settled {
+		reconcile := func(uses ...leasing.ReservedUse) []leasing.Settled {
 			settled, err := p.Reconcile(t.Context(), "a", uses)
 			p.must(err)
 			return settled
 		}
-		settled := reconcile(use(1, Succeeded), use(2, Failed))
+		settled := reconcile(use(1, leasing.Succeeded), use(2, leasing.Failed))
 		if !settled[0].Live || !settled[1].Live || settled[0].Upstream != somewhere || settled[0].Epoch != 1 {
 			t.Errorf("settled %+v", settled)
 		}
-		if settled = reconcile(use(1, Succeeded), use(2, Failed), use(3, Failed)); settled[1].Live || !settled[2].Live {
+		if settled = reconcile(use(1, leasing.Succeeded), use(2, leasing.Failed), use(3, leasing.Failed)); settled[1].Live || !settled[2].Live {
 			t.Errorf("settled again: %+v", settled)
 		}
 		if requests, failures, evidence := p.field("t", "requests"), p.field("t", "failures"), p.field("t", "last_error"); requests != "3" || failures != "2" || evidence != "evidence" {
 			t.Errorf("%s requests, %s failures, %q", requests, failures, evidence)
 		}
-		gone := use(4, Failed)
+		gone := use(4, leasing.Failed)
 		gone.TokenID = "gone"
 		if settled = reconcile(gone); settled[0].Live {
 			t.Errorf("a token that is gone: %+v", settled)

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/rotation"
 	"carousel.internal/tokenstore/internal/testredis"
 	"carousel.internal/tokenstore/internal/token"
@@ -19,7 +20,7 @@ type strategies struct {
 	*leasePool
 	r          *rapid.T
 	candidates []rotation.Candidate
-	open       []Taken
+	open       []leasing.Taken
 }
 
 func (s *strategies) draw() {
@@ -37,7 +38,7 @@ func (s *strategies) draw() {
 
 // Take must take what the rules say.
 func (s *strategies) Take(r *rapid.T) {
-	wanted := Wanted{
+	wanted := leasing.Wanted{
 		Count:  rapid.IntRange(1, 4).Draw(r, "count"),
 		Sticky: rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(r, "key"),
 	}
@@ -63,7 +64,7 @@ func (s *strategies) End(r *rapid.T) {
 		r.Skip("nothing is open")
 	}
 	i := rapid.IntRange(0, len(s.open)-1).Draw(r, "which")
-	s.end(Neutral, s.open[i])
+	s.end(leasing.Neutral, s.open[i])
 	s.candidates[slices.IndexFunc(s.candidates, func(c rotation.Candidate) bool { return c.ID == s.open[i].TokenID })].InFlight--
 	s.open = slices.Delete(s.open, i, i+1)
 }
@@ -103,7 +104,7 @@ func TestStrategiesPassOverWhoCanNotServe(t *testing.T) {
 				p.add("disabled", "enabled", 0, "expires", soon)
 				p.add("capped", "cap", 2, "expires", soon)
 				p.add("open")
-				got := tally(tokensOf(p.take(Wanted{Count: 10, Sticky: "somebody"})))
+				got := tally(tokensOf(p.take(leasing.Wanted{Count: 10, Sticky: "somebody"})))
 				if got["capped"] > 2 || got["capped"]+got["open"] != 10 {
 					t.Errorf("%v", got)
 				}

@@ -11,6 +11,7 @@ import (
 	"carousel.internal/proto/cursor/checksum"
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/token"
 )
 
@@ -118,7 +119,7 @@ func TestDisableAndEnable(t *testing.T) {
 		id := create(t, store, draft("cursor", "T1")).GetId()
 		acquire := func() int {
 			t.Helper()
-			taken, _, err := store.Acquire(ctx, Wanted{Upstream: "cursor", Model: "m", Count: 1, TTL: time.Minute})
+			taken, _, err := store.Acquire(ctx, leasing.Wanted{Upstream: "cursor", Model: "m", Count: 1, TTL: time.Minute})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -140,7 +141,7 @@ func TestDisableAndEnable(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, model := range []string{"", "m"} {
-			if _, err := store.Apply(ctx, Transition{TokenID: id, Upstream: "cursor", Epoch: read.epoch, Streak: 3, CoolFor: time.Hour, Model: model}); err != nil {
+			if _, err := store.Apply(ctx, leasing.Transition{TokenID: id, Upstream: "cursor", Epoch: read.epoch, Streak: 3, CoolFor: time.Hour, Model: model}); err != nil {
 				t.Fatal(err)
 			}
 			read.epoch++
@@ -164,7 +165,7 @@ func TestDeleteToken(t *testing.T) {
 		d := draft("cursor", "T1")
 		d.Alias = "a"
 		id := create(t, store, d).GetId()
-		if taken, _, err := store.Acquire(ctx, Wanted{Upstream: "cursor", Count: 1, TTL: time.Minute}); err != nil || len(taken) != 1 {
+		if taken, _, err := store.Acquire(ctx, leasing.Wanted{Upstream: "cursor", Count: 1, TTL: time.Minute}); err != nil || len(taken) != 1 {
 			t.Fatal(taken, err)
 		}
 		wantReason(t, store.DeleteToken(ctx, id, 7), tokenstorev1.Reason_REASON_VERSION_CONFLICT)

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/leasing"
 )
 
 func TestRestore(t *testing.T) {
@@ -18,11 +19,11 @@ func TestRestore(t *testing.T) {
 		d.Alias, d.Tags, d.Cap, d.Weight = "work", []string{"a"}, 2, 3
 		id := trusted(t, store, create(t, store, d))
 		create(t, store, draft("cursor", "last"))
-		taken, _, err := store.Acquire(ctx, Wanted{Upstream: "cursor", Alias: "work", Count: 2, TTL: time.Minute})
+		taken, _, err := store.Acquire(ctx, leasing.Wanted{Upstream: "cursor", Alias: "work", Count: 2, TTL: time.Minute})
 		if err != nil || len(taken) != 2 {
 			t.Fatal(taken, err)
 		}
-		if _, err := store.Settle(ctx, []Settlement{{LeaseRef: taken[0].LeaseRef, Effect: Failed, Error: "said no"}}); err != nil {
+		if _, err := store.Settle(ctx, []leasing.Settlement{{LeaseRef: taken[0].LeaseRef, Effect: leasing.Failed, Error: "said no"}}); err != nil {
 			t.Fatal(err)
 		}
 		if err := store.RecordAccount(ctx, id, &tokenstorev1.TokenAccount{Membership: "pro"}); err != nil {
@@ -62,10 +63,10 @@ func TestRestore(t *testing.T) {
 		if listed, _, err := store.ListTokens(ctx, TokenFilter{}, 10, ""); err != nil || len(listed) != 3 || listed[0].GetId() != first || listed[1].GetId() != id {
 			t.Errorf("listed %v, %v", listed, err)
 		}
-		if lost, err := store.Renew(ctx, []LeaseRef{taken[1].LeaseRef}, time.Minute); err != nil || len(lost) != 1 {
+		if lost, err := store.Renew(ctx, []leasing.LeaseRef{taken[1].LeaseRef}, time.Minute); err != nil || len(lost) != 1 {
 			t.Errorf("a lease from before lives on: %v, %v", lost, err)
 		}
-		again, _, err := store.Acquire(ctx, Wanted{Upstream: "cursor", Alias: "work", Count: 2, TTL: time.Minute})
+		again, _, err := store.Acquire(ctx, leasing.Wanted{Upstream: "cursor", Alias: "work", Count: 2, TTL: time.Minute})
 		if err != nil || len(again) != 2 || again[0].TokenID != id {
 			t.Errorf("leased %v, %v", again, err)
 		}
@@ -139,11 +140,11 @@ func TestARestoredTokenIsAsFitAsItWas(t *testing.T) {
 		off := draft("cursor", "off")
 		off.Enabled = false
 		cools, disabled := create(t, store, draft("cursor", "cools")).GetId(), create(t, store, off).GetId()
-		taken, _, err := store.Acquire(ctx, Wanted{Upstream: "cursor", Count: 1, TTL: time.Minute})
+		taken, _, err := store.Acquire(ctx, leasing.Wanted{Upstream: "cursor", Count: 1, TTL: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.Apply(ctx, Transition{TokenID: cools, Upstream: "cursor", Epoch: taken[0].Epoch(), CoolFor: time.Hour}); err != nil {
+		if _, err := store.Apply(ctx, leasing.Transition{TokenID: cools, Upstream: "cursor", Epoch: taken[0].Epoch(), CoolFor: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 		for _, id := range []string{cools, disabled} {
@@ -154,7 +155,7 @@ func TestARestoredTokenIsAsFitAsItWas(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		leases, shortage, err := store.Acquire(ctx, Wanted{Upstream: "cursor", Count: 1, TTL: time.Minute})
+		leases, shortage, err := store.Acquire(ctx, leasing.Wanted{Upstream: "cursor", Count: 1, TTL: time.Minute})
 		if err != nil || len(leases) != 0 || shortage.Cooling != 1 || shortage.Disabled != 1 || shortage.Soonest < 59*time.Minute {
 			t.Errorf("%v, %+v, %v", leases, shortage, err)
 		}

@@ -1,0 +1,60 @@
+package leasing
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"carousel.internal/proto/service/secret"
+)
+
+// Wanted is what an acquire is asked for.
+type Wanted struct {
+	Upstream string
+	Model    string
+	Count    int
+	TTL      time.Duration
+	// Ahead takes only tokens without a cap.
+	Ahead bool
+	// Alias asks for the token that has it, and for no other; empty: any.
+	Alias   string
+	Exclude []string
+	// Sticky is the key of which requests go to one token, where the strategy is that.
+	Sticky string
+	// Brief leaves the shortage out. To count it costs more the larger the pool.
+	Brief bool
+}
+
+// LeaseRef names a lease.
+type LeaseRef struct {
+	TokenID string
+	LeaseID string
+}
+
+// Epoch is the token's epoch at the time of the lease: the first part of its id.
+// 0 for an id that is not one of ours.
+func (r LeaseRef) Epoch() uint64 {
+	text, _, _ := strings.Cut(r.LeaseID, "-")
+	epoch, _ := strconv.ParseUint(text, 10, 64)
+	return epoch
+}
+
+// Taken is one lease that an acquire granted.
+type Taken struct {
+	LeaseRef
+	// Version is the token record's, so that a reader knows whether what it has
+	// is current.
+	Version uint64
+	Capped  bool
+}
+
+// Credential is what a lease carries of its token.
+type Credential struct {
+	Secret      secret.Value
+	DeviceID    string
+	MACHash     string
+	Alias       string
+	Fingerprint string
+	// Masked is what may be shown of the secret.
+	Masked string
+}

@@ -1,0 +1,39 @@
+package leasing
+
+import "time"
+
+// Reservation is what a replica holds in reserve and asks for.
+type Reservation struct {
+	Replica string
+	// Instance is the same for each start of the replica.
+	Instance string
+	// TTL is how long a hold lasts without word; 0 gives everything up.
+	TTL   time.Duration
+	Holds []Hold
+	// Busy are the upstreams of which nothing is to be added.
+	Busy []string
+}
+
+// Hold is a replica's right to use a token by itself.
+type Hold struct {
+	TokenID string
+	// Slots is how many requests at a time; 0: as many as come.
+	Slots int
+}
+
+// Reserve is what has changed in a replica's reserve.
+type Reserve struct {
+	// Dropped are not to be used any more. They stay held until the replica leaves
+	// them out.
+	Dropped []string
+	Added   []AddedHold
+}
+
+// AddedHold is a new one.
+type AddedHold struct {
+	Hold
+	Upstream string
+	// Epoch and Version are the token's.
+	Epoch   uint64
+	Version uint64
+}

@@ -1,0 +1,38 @@
+package leasing
+
+import (
+	"context"
+	"time"
+)
+
+// Store is what the desk needs of the store.
+type Store interface {
+	// Acquire leases up to wanted.Count tokens, the one that is due first. Without
+	// an eligible token it returns no lease and the shortage: of the upstream's
+	// tokens, or of the one that was asked for by its alias, with a total of 0 when
+	// there is none.
+	Acquire(ctx context.Context, wanted Wanted) ([]Taken, Shortage, error)
+	// Settle ends leases; it returns one Settled each, in order.
+	Settle(ctx context.Context, settlements []Settlement) ([]Settled, error)
+	// Renew prolongs leases; it returns those that are lost.
+	Renew(ctx context.Context, leases []LeaseRef, ttl time.Duration) ([]LeaseRef, error)
+	// Apply carries a transition out unless the token has moved on since; it tells
+	// whether it did.
+	Apply(ctx context.Context, transition Transition) (bool, error)
+	// Witness takes down a failure that tokens may share.
+	Witness(ctx context.Context, failure Failure) (Witnessed, error)
+	// UndoFor undoes what was done to these tokens of one upstream; it returns how
+	// many transitions that were.
+	UndoFor(ctx context.Context, undo Undo, tokens []string) (int, error)
+	// Reserve renews a replica's holds and adds to them.
+	Reserve(ctx context.Context, reservation Reservation) (Reserve, error)
+	// Reconcile counts what a replica did with its reserve; it returns one Settled
+	// each, in order.
+	Reconcile(ctx context.Context, replica string, uses []ReservedUse) ([]Settled, error)
+	// Want tells whoever holds slots of the upstream in reserve that others wait
+	// for them.
+	Want(ctx context.Context, upstream string) error
+	// Credential opens a token's secrets. version is the one that the lease was
+	// granted on: what is older must not be returned.
+	Credential(ctx context.Context, tokenID string, version uint64) (Credential, error)
+}

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -13,10 +14,11 @@ import (
 // *chat.Error that says what is wrong and where.
 //
 // It is strict about what it understands and where the official API is: types,
-// roles, contents. Fields and content parts that it does not know are left to
+// roles, contents. A byte order mark is ignored. Fields and content parts that it does not know are left to
 // upstreams that do: they stay in the request's Source, which keeps body; the
 // caller must not change it afterwards.
 func Decode(body []byte, id string, now time.Time) (*chat.Request, error) {
+	body = bytes.TrimPrefix(body, byteOrderMark)
 	if !utf8.Valid(body) {
 		return nil, chat.Errorf(chat.InvalidRequest, "the request body is not valid UTF-8: see byte %d", invalidAt(body))
 	}
@@ -39,6 +41,9 @@ func Decode(body []byte, id string, now time.Time) (*chat.Request, error) {
 	}
 	return d.req, nil
 }
+
+// byteOrderMark is what some editors and PowerShell put before a text.
+var byteOrderMark = []byte("\xef\xbb\xbf")
 
 func invalidAt(body []byte) int {
 	for i := 0; i < len(body); {

@@ -26,6 +26,10 @@ func TestDecode(t *testing.T) {
 			`{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}]}`,
 			chat.Request{Model: "gpt-4o", Messages: []chat.Message{{Role: chat.User, Parts: text("hi")}}},
 		},
+		"a byte order mark": {
+			"\xef\xbb\xbf" + `{"model":"m","messages":[{"role":"user","content":"hi"}]}`,
+			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.User, Parts: text("hi")}}},
+		},
 		"all that it names": {
 			`{"messages":[{"content":"a\n\u00e9😀","role":"system"}],"stream":true,"stream_options":{"include_usage":true,"x":1},"user":"u","prompt_cache_key":"k","model":"m","temperature":0.1}`,
 			chat.Request{Model: "m", Stream: true, IncludeUsage: true, User: "u", Session: "k", Messages: []chat.Message{{Role: chat.System, Parts: text("a\né😀")}}},
@@ -88,7 +92,7 @@ func TestDecode(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test.want.ID, test.want.Created = "id", now
-			test.want.Source = chat.Source{Dialect: "openai", JSON: []byte(test.body)}
+			test.want.Source = chat.Source{Dialect: "openai", JSON: bytes.TrimPrefix([]byte(test.body), byteOrderMark)}
 			got, err := Decode([]byte(test.body), "id", now)
 			if err != nil {
 				t.Fatal(err)
@@ -193,6 +197,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
+		body = bytes.TrimPrefix(body, byteOrderMark)
 		if !json.Valid(body) || !bytes.Equal(req.Source.JSON, body) {
 			t.Fatalf("accepted %q", body)
 		}

@@ -18,6 +18,8 @@ var (
 	jsonType     = []string{"application/json"}
 	acceptStream = []string{"text/event-stream"}
 	userAgent    = []string{"carousel"}
+	// Events must not wait in a compressor.
+	identity = []string{"identity"}
 )
 
 // newRequest makes the HTTP request for a call. Its body is whole, so that it
@@ -25,6 +27,7 @@ var (
 func (d *Driver) newRequest(ctx context.Context, call *upstream.Call) *http.Request {
 	body := d.body(call)
 	header := make(http.Header, 6)
+	header["Accept-Encoding"] = identity
 	header["Content-Type"] = jsonType
 	header["User-Agent"] = userAgent
 	header["Accept"] = jsonType

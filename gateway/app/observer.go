@@ -89,7 +89,7 @@ func (o *observer) Held(ready, used int) {
 }
 
 // ReportsLost implements tokens.Observer.
-func (o *observer) ReportsLost(n int) { o.metrics.LeasesLost.Add(float64(n)) }
+func (o *observer) ReportsLost(n int) { o.metrics.ReportsLost.Add(float64(n)) }
 
 // LogAccepted implements tokens.LogObserver.
 func (o *observer) LogAccepted() { o.logAccepted.Inc() }

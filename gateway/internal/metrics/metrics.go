@@ -53,6 +53,9 @@ type Metrics struct {
 	LeasesRecalled prometheus.Counter
 	// LeasesLost expired while their request ran: 1.
 	LeasesLost prometheus.Counter
+	// ReportsLost were given up: their leases return at their expiry, and nobody learns
+	// how their requests ended: 1.
+	ReportsLost prometheus.Counter
 	// LeasesHeld now, by state (ready, used): 2.
 	LeasesHeld *prometheus.GaugeVec
 	// LeaseWaitSeconds is how long requests waited for a lease: 14 buckets.
@@ -60,7 +63,7 @@ type Metrics struct {
 	// LogEntries by state (accepted, stored, dropped): 3. Accepted is stored +
 	// dropped + what Pending shows.
 	LogEntries *prometheus.CounterVec
-	// LogDropped by reason (queue_full, refused, damaged, shutdown): 4.
+	// LogDropped by reason (queue_full, too_large, refused, damaged, shutdown): 5.
 	LogDropped *prometheus.CounterVec
 }
 
@@ -93,6 +96,7 @@ func New(registry prometheus.Registerer) *Metrics {
 		Outages:        counter("outages_total", "Times that the tokenstore was away."),
 		LeasesRecalled: counter("leases_recalled_total", "Leases taken ahead and withdrawn by the tokenstore."),
 		LeasesLost:     counter("leases_lost_total", "Leases that expired while their request ran."),
+		ReportsLost:    counter("reports_lost_total", "Reports of how requests ended that were given up; their leases return at their expiry."),
 		LeasesHeld: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "leases_held", Help: "Leases held now.",
 		}, []string{"state"}),
@@ -103,7 +107,7 @@ func New(registry prometheus.Registerer) *Metrics {
 	registry.MustRegister(
 		m.Requests, m.RequestSeconds, m.FirstEventSeconds, m.InFlight, m.StreamEvents, m.ClientGone, m.Errors,
 		m.Attempts, m.Retries, m.RetriesDenied, m.Fallbacks, m.TokensUsed,
-		m.RoundTrips, m.Leases, m.Degraded, m.Outages, m.LeasesRecalled, m.LeasesLost, m.LeasesHeld, m.LeaseWaitSeconds, m.LogEntries, m.LogDropped,
+		m.RoundTrips, m.Leases, m.Degraded, m.Outages, m.LeasesRecalled, m.LeasesLost, m.ReportsLost, m.LeasesHeld, m.LeaseWaitSeconds, m.LogEntries, m.LogDropped,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m

@@ -8,8 +8,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
+	"google.golang.org/protobuf/proto"
 
 	"carousel.internal/gateway/internal/reqlog"
 	"carousel.internal/gateway/internal/spool"
@@ -31,9 +30,8 @@ const (
 	shipTimeout = 10 * time.Second
 	// farewell bounds the shipping of what is left at the end.
 	farewell = 5 * time.Second
-	// maxFaults is how often in a row the store may fail by a fault of its own on a
-	// batch before something in it is taken for the cause.
-	maxFaults = 5
+	// maxEntry bounds an entry, in bytes: the store takes no message of twice that.
+	maxEntry = 16 << 20
 )
 
 // LogObserver counts log entries: accepted = stored + pending + dropped, at
@@ -55,8 +53,6 @@ type Shipper struct {
 	// batch is how many entries travel together now: fewer than maxBatch while a
 	// bad one is looked for. Run's own.
 	batch int
-	// faults are the failures in a row that the store owns up to. Run's own.
-	faults int
 
 	mu       sync.Mutex
 	accepted uint64
@@ -91,6 +87,10 @@ func (s *Shipper) Record(entry reqlog.Entry) {
 	defer s.mu.Unlock()
 	s.accepted++
 	s.observe.LogAccepted()
+	if proto.Size(converted) > maxEntry {
+		s.drop("too_large", 1)
+		return
+	}
 	s.sequence++
 	converted.Sequence, converted.Replica = s.sequence, s.replica
 	size, spooled := sizeOf(converted), s.write(converted)
@@ -220,39 +220,41 @@ func (s *Shipper) pending() int {
 	return len(s.queue) + s.overflow
 }
 
-// ship sends the oldest entries; they leave the queue when the store has them.
-// When the store finds a batch wrong, or fails on it again and again by a fault of
-// its own, it is halved until the bad entry stands alone, and only that one is set
-// aside.
+// ship sends the oldest entries; they leave the queue when the store has them. A
+// batch that the store finds wrong is halved until the bad entry stands alone, and
+// only that one is set aside. After any other failure the batch waits: who refuses
+// this gateway, or can't use its own database, says nothing about entries. Smaller
+// batches follow where something in it might be the cause all the same, so that what
+// is before that gets through.
 func (s *Shipper) ship(ctx context.Context) error {
 	batch := s.next()
 	err := s.append(ctx, batch)
 	switch {
 	case err == nil:
-		s.batch, s.faults = min(2*s.batch, maxBatch), 0
+		s.batch = min(2*s.batch, maxBatch)
 		s.done(len(batch), s.observe.LogStored)
-	case !s.poisonous(err):
+	case !rpcerr.Is(err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT):
+		if suspicious(err) {
+			s.batch = max(len(batch)/2, 1)
+		}
 		return err
 	case len(batch) > 1:
-		s.batch, s.faults = len(batch)/2, 0
+		s.batch = len(batch) / 2
 	default:
-		s.log.LogAttrs(ctx, slog.LevelError, "the store refuses a log entry; it is set aside", slog.String("request_id", batch[0].GetId()), slog.Any("error", err))
-		s.batch, s.faults = maxBatch, 0
+		s.log.LogAttrs(ctx, slog.LevelError, "the store refuses a log entry; it is set aside",
+			slog.String("request_id", batch[0].GetId()), slog.Any("error", err))
+		s.batch = maxBatch
 		s.done(1, func(n int) { s.drop("refused", n) })
 	}
 	return nil
 }
 
-// poisonous tells whether a batch fails for what is in it, as far as can be told.
-func (s *Shipper) poisonous(err error) bool {
-	if rpcerr.Is(err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT) {
-		return true
-	}
+// suspicious reports whether a batch may have failed for what is in it.
+func suspicious(err error) bool {
 	switch status.Code(err) {
 	case codes.Internal, codes.ResourceExhausted, codes.OutOfRange, codes.DataLoss:
-		s.faults++
-		return s.faults >= maxFaults
-	default: // the store is away
+		return true
+	default:
 		return false
 	}
 }
@@ -299,39 +301,4 @@ func (s *Shipper) append(ctx context.Context, batch []*tokenstorev1.LogEntry) er
 	defer cancel()
 	_, err := s.client.Append(ctx, &tokenstorev1.AppendRequest{Replica: s.replica, Entries: batch})
 	return err
-}
-
-func entryOf(entry reqlog.Entry) *tokenstorev1.LogEntry {
-	converted := &tokenstorev1.LogEntry{
-		Id: entry.ID, StartedAt: timestamppb.New(entry.StartedAt), Total: durationpb.New(entry.Total), Model: entry.Model,
-		Upstream: entry.Upstream, TokenId: entry.TokenID, TokenAlias: entry.TokenAlias, TokenFingerprint: entry.TokenFingerprint,
-		MaskedSecret: entry.MaskedSecret, MaskedChecksum: entry.MaskedChecksum, FallbackModel: entry.FallbackModel,
-		Stream: entry.Stream, Status: "success", HttpStatus: uint32(entry.HTTPStatus), //nolint:gosec // 0 to 599
-		EndReason: string(entry.End), Attempts: uint32(entry.Attempts), //nolint:gosec // a handful
-		PromptTokens: uint64(max(entry.Usage.Prompt, 0)), CompletionTokens: uint64(max(entry.Usage.Completion, 0)),
-		UsageSource: string(entry.Usage.Source), Prompt: entry.Prompt, PromptCut: entry.PromptCut,
-	}
-	for _, attempt := range entry.AttemptLog {
-		converted.AttemptLog = append(converted.AttemptLog, attemptOf(attempt))
-	}
-	if entry.FirstByte > 0 {
-		converted.FirstByte = durationpb.New(entry.FirstByte)
-	}
-	if entry.Err != nil {
-		converted.Status, converted.Error, converted.ErrorKind = "failure", entry.Err.Message, string(entry.Err.Kind)
-	}
-	return converted
-}
-
-func attemptOf(attempt reqlog.Attempt) *tokenstorev1.LogAttempt {
-	converted := &tokenstorev1.LogAttempt{
-		StartedAt: timestamppb.New(attempt.StartedAt), Total: durationpb.New(attempt.Total), Upstream: attempt.Upstream, Model: attempt.Model,
-		TokenId: attempt.TokenID, TokenAlias: attempt.TokenAlias, TokenFingerprint: attempt.TokenFingerprint, MaskedSecret: attempt.MaskedSecret,
-		Class: attempt.Class, Rule: attempt.Rule, Effect: string(attempt.Effect),
-		Status: uint32(attempt.Status), Code: attempt.Code, Message: attempt.Message, //nolint:gosec // 0 to 599
-	}
-	if attempt.RetryAfter > 0 {
-		converted.RetryAfter = durationpb.New(attempt.RetryAfter)
-	}
-	return converted
 }

@@ -13,14 +13,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/testing/protocmp"
-	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"pgregory.net/rapid"
 
-	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/reqlog"
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -239,6 +236,63 @@ func TestOnlyTheBadEntryIsDropped(t *testing.T) {
 	})
 }
 
+// Only the answer that an entry is wrong sets one aside. Whatever else the store or its
+// database says, entries wait, until it takes them.
+func TestEntriesOutlastEveryOtherFailure(t *testing.T) {
+	for name, failure := range map[string]error{
+		"the store can't be reached":                  status.Error(codes.Unavailable, "connection refused"),
+		"the store fails by a fault of its own":       status.Error(codes.Internal, "internal error of the tokenstore"),
+		"the store's database is away":                rpcerr.New(tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, "WRONGPASS"),
+		"the secret between the services has changed": rpcerr.New(tokenstorev1.Reason_REASON_UNAUTHENTICATED, "the shared secret is wrong"),
+		"a proxy between them refuses":                status.Error(codes.PermissionDenied, "no"),
+		"the store has reached a limit":               status.Error(codes.ResourceExhausted, "too many calls"),
+		"the store does not know how":                 status.Error(codes.Unimplemented, "unknown method"),
+		"a code without our reason":                   status.Error(codes.InvalidArgument, "malformed"),
+		"data was lost on the way":                    status.Error(codes.DataLoss, "lost"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var until time.Time
+			store := &fakeLog{fail: func(int, []*tokenstorev1.LogEntry) error {
+				if time.Now().Before(until) {
+					return failure
+				}
+				return nil
+			}}
+			ship(t, store, func(t *testing.T, s *Shipper, counts *logCounts) {
+				until = time.Now().Add(30 * time.Second)
+				for range 30 {
+					record(s, 5)
+					pause(time.Second)
+				}
+				if len(counts.dropped) != 0 {
+					t.Errorf("dropped %v", counts.dropped)
+				}
+				pause(3 * time.Second)
+				if got := store.sequences(); !slices.Equal(got, firstSequences(150)) {
+					t.Errorf("stored %v", got)
+				}
+				if n := len(store.calls); n > 100 {
+					t.Errorf("%d calls in 30 s to a store that fails", n)
+				}
+			})
+		})
+	}
+}
+
+// What no message could carry is given up at once, so that nothing waits behind it.
+func TestEntryThatCannotTravelIsGivenUp(t *testing.T) {
+	t.Parallel()
+	s, counts := newShipper(&fakeLog{})
+	s.Record(reqlog.Entry{Prompt: strings.Repeat("x", maxEntry)})
+	record(s, 1)
+	if counts.dropped["too_large"] != 1 || s.pending() != 1 || s.queue[0].GetSequence() != 1 {
+		t.Errorf("dropped %v, %d pending", counts.dropped, s.pending())
+	}
+	if err := balance(s, counts); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestBatchesGrowAgainWhenNoBadEntryIsFound(t *testing.T) {
 	t.Parallel()
 	store := &fakeLog{fail: func(call int, _ []*tokenstorev1.LogEntry) error {
@@ -394,36 +448,4 @@ func TestEveryEntryIsAccountedFor(t *testing.T) {
 			t.Fatalf("stored %v, counted %d", got, counts.stored)
 		}
 	})
-}
-
-func TestEntryIsTranslated(t *testing.T) {
-	t.Parallel()
-	started := time.Unix(1700000000, 5)
-	got := entryOf(reqlog.Entry{
-		ID: "id", StartedAt: started, Total: time.Second, FirstByte: time.Millisecond, Model: "m", Upstream: "u", TokenID: "t",
-		TokenAlias: "a", TokenFingerprint: "f", MaskedSecret: "m", MaskedChecksum: "c", FallbackModel: "other", PromptCut: true, Stream: true, HTTPStatus: 429, End: reqlog.UpstreamError, Attempts: 3,
-		Err:   &chat.Error{Kind: chat.RateLimited, Message: "slow down", Err: errors.New("not for the log's reader")},
-		Usage: chat.Usage{Prompt: 1, Completion: 2, Source: chat.UsagePartial}, Prompt: "p",
-		AttemptLog: []reqlog.Attempt{{
-			StartedAt: started, Total: time.Minute, Upstream: "u", Model: "inner", TokenID: "t", TokenAlias: "a", TokenFingerprint: "f", MaskedSecret: "m", Class: "rate_limit",
-			Rule: "limit", Effect: reqlog.TokenMayCool, Status: 429, Code: "slow", Message: "slow down", RetryAfter: time.Hour,
-		}},
-	})
-	attempts := []*tokenstorev1.LogAttempt{{
-		StartedAt: timestamppb.New(started), Total: durationpb.New(time.Minute), Upstream: "u", Model: "inner", TokenId: "t", TokenAlias: "a", TokenFingerprint: "f", MaskedSecret: "m",
-		Class: "rate_limit", Rule: "limit", Effect: "token_may_cool", Status: 429, Code: "slow", Message: "slow down", RetryAfter: durationpb.New(time.Hour),
-	}}
-	if diff := cmp.Diff(attempts, got.GetAttemptLog(), protocmp.Transform()); diff != "" {
-		t.Error(diff)
-	}
-	if got.GetId() != "id" || !got.GetStartedAt().AsTime().Equal(started) || got.GetTotal().AsDuration() != time.Second ||
-		got.GetFirstByte().AsDuration() != time.Millisecond || got.GetModel() != "m" || got.GetUpstream() != "u" || got.GetTokenId() != "t" ||
-		got.GetTokenAlias() != "a" || got.GetTokenFingerprint() != "f" || got.GetMaskedSecret() != "m" || got.GetMaskedChecksum() != "c" || got.GetFallbackModel() != "other" || !got.GetPromptCut() || !got.GetStream() || got.GetStatus() != "failure" ||
-		got.GetHttpStatus() != 429 || got.GetError() != "slow down" || got.GetErrorKind() != "rate_limited" || got.GetEndReason() != "upstream_error" ||
-		got.GetAttempts() != 3 || got.GetPromptTokens() != 1 || got.GetCompletionTokens() != 2 || got.GetUsageSource() != "partial" || got.GetPrompt() != "p" {
-		t.Errorf("got %v", got)
-	}
-	if good := entryOf(reqlog.Entry{HTTPStatus: 200, End: reqlog.Done}); good.GetStatus() != "success" || good.FirstByte != nil || good.GetError() != "" {
-		t.Errorf("got %v", good)
-	}
 }

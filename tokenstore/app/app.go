@@ -130,7 +130,6 @@ func (t *Tokenstore) assemble(keys *seal.Keyring) {
 	tokenstorev1.RegisterAuditServiceServer(t.server, grpcapi.NewAuditServer(t.store))
 	tokenstorev1.RegisterFleetServiceServer(t.server, grpcapi.NewFleetServer(t.store))
 	tokenstorev1.RegisterIdempotencyServiceServer(t.server, grpcapi.NewIdempotencyServer(t.store))
-	tokenstorev1.RegisterChecksumServiceServer(t.server, grpcapi.ChecksumServer{})
 	tokenstorev1.RegisterLeaseServiceServer(t.server, t.leases)
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -17,15 +16,13 @@ type Config struct {
 	replica string
 	log     *slog.Logger
 	now     atomic.Pointer[tokenstorev1.WatchResponse]
-	first   chan struct{}
-	once    sync.Once
 	changed func(*tokenstorev1.WatchResponse)
 }
 
 // NewConfig makes a watcher; Run keeps it current. changed is called with each
 // configuration, in order, in Run's goroutine.
 func NewConfig(client tokenstorev1.ConfigServiceClient, replica string, changed func(*tokenstorev1.WatchResponse), log *slog.Logger) *Config {
-	return &Config{client: client, replica: replica, log: log, first: make(chan struct{}), changed: changed}
+	return &Config{client: client, replica: replica, log: log, changed: changed}
 }
 
 // Run watches until ctx ends.
@@ -54,7 +51,6 @@ func (c *Config) watch(ctx context.Context, pause *backoff) error {
 		*pause = backoff{}
 		c.now.Store(response)
 		c.changed(response)
-		c.once.Do(func() { close(c.first) })
 	}
 }
 
@@ -78,9 +74,6 @@ func (c *Config) SessionRevoked(id string) bool {
 	}
 	return false
 }
-
-// Received is closed when the first configuration has come.
-func (c *Config) Received() <-chan struct{} { return c.first }
 
 // Ready answers nil once a configuration has come.
 func (c *Config) Ready(context.Context) error {

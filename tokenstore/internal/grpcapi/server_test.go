@@ -94,7 +94,6 @@ func start(t *testing.T, client redis.UniversalClient) *service {
 	tokenstorev1.RegisterAuditServiceServer(server, grpcapi.NewAuditServer(s.store))
 	tokenstorev1.RegisterFleetServiceServer(server, grpcapi.NewFleetServer(s.store))
 	tokenstorev1.RegisterIdempotencyServiceServer(server, grpcapi.NewIdempotencyServer(s.store))
-	tokenstorev1.RegisterChecksumServiceServer(server, grpcapi.ChecksumServer{})
 	healthv1.RegisterHealthServer(server, health.NewServer())
 
 	listener := bufconn.Listen(1 << 20)

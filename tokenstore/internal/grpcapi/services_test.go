@@ -325,19 +325,6 @@ func TestFleetService(t *testing.T) {
 	})
 }
 
-func TestChecksumService(t *testing.T) {
-	t.Parallel()
-	sums := tokenstorev1.NewChecksumServiceClient(start(t, testredis.Mini(t)).conn)
-	fresh, err := sums.GenerateChecksum(t.Context(), &tokenstorev1.GenerateChecksumRequest{})
-	if err != nil || len(fresh.GetChecksum()) != 137 || checksum.Validate(fresh.GetChecksum(), time.Now()) != nil {
-		t.Errorf("fresh %v, %v", fresh, err)
-	}
-	repaired, err := sums.GenerateChecksum(t.Context(), &tokenstorev1.GenerateChecksumRequest{Repair: fresh.GetChecksum()})
-	if err != nil || repaired.GetChecksum()[8:] != fresh.GetChecksum()[8:] {
-		t.Errorf("repaired %v, %v", repaired, err)
-	}
-}
-
 func TestTokenAccounts(t *testing.T) {
 	t.Parallel()
 	testredis.Each(t, func(t *testing.T, client redis.UniversalClient) {

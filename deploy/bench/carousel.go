@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"carousel.internal/deploy/local/embeddedredis"
 )
 
 const (
@@ -81,7 +83,7 @@ func (p *pair) redis(ctx context.Context) (*process, error) {
 		return nil, err
 	}
 	config := filepath.Join(folder, "redis.conf")
-	if err := p.writeRedisConfig(config, folder, port); err != nil {
+	if err := p.writeRedisConfig(config, folder, port, embeddedredis.AppendFsync(ctx, path)); err != nil {
 		return nil, err
 	}
 	process, err := p.bench.start(ctx, "redis", nil, path, config)
@@ -92,7 +94,7 @@ func (p *pair) redis(ctx context.Context) (*process, error) {
 }
 
 // writeRedisConfig writes the compose file's configuration with a place of its own.
-func (p *pair) writeRedisConfig(path, folder, port string) error {
+func (p *pair) writeRedisConfig(path, folder, port, fsync string) error {
 	composed, err := os.ReadFile(filepath.Join(p.bench.root, "deploy", "docker", "redis.conf"))
 	if err != nil {
 		return err
@@ -100,12 +102,12 @@ func (p *pair) writeRedisConfig(path, folder, port string) error {
 	var config strings.Builder
 	for line := range strings.Lines(string(composed)) {
 		switch directive, _, _ := strings.Cut(line, " "); directive {
-		case "dir", "bind", "port":
+		case "dir", "bind", "port", "appendfsync":
 		default:
 			config.WriteString(line)
 		}
 	}
-	fmt.Fprintf(&config, "\ndir %s\nbind 127.0.0.1\nport %s\n", folder, port)
+	fmt.Fprintf(&config, "\ndir %s\nbind 127.0.0.1\nport %s\nappendfsync %s\n", folder, port, fsync)
 	return os.WriteFile(path, []byte(config.String()), 0o600)
 }
 

@@ -107,7 +107,7 @@ func New(options Options) (*Tokenstore, error) {
 // assemble connects the parts.
 func (t *Tokenstore) assemble(keys *seal.Keyring) {
 	cfg := t.options.Config
-	storeOptions := redisstore.Options{Keys: keys, Defaults: cfg.Settings(), Logger: t.log}
+	storeOptions := redisstore.Options{Keys: keys, Defaults: cfg.Settings(), Logger: t.log, WaitReplicas: cfg.RedisWaitReplicas}
 	if t.options.Sync != nil {
 		storeOptions.Barrier = redisstore.BarrierFunc(t.options.Sync)
 	}
@@ -140,7 +140,7 @@ func (t *Tokenstore) Addr() string { return t.listener.Addr().String() }
 func (t *Tokenstore) OpsAddr() string { return t.opsPort.Addr().String() }
 
 // Ready answers nil when calls can be served, else why not.
-func (t *Tokenstore) Ready(ctx context.Context) error { return t.keeper.ready(ctx) }
+func (t *Tokenstore) Ready(ctx context.Context) error { return t.keeper.usable(ctx) }
 
 // ForgetAdminToken lets the next gateway that starts generate another one.
 func (t *Tokenstore) ForgetAdminToken(ctx context.Context) error {
@@ -151,7 +151,7 @@ func (t *Tokenstore) ForgetAdminToken(ctx context.Context) error {
 // stopped: nil when that was ctx.
 func (t *Tokenstore) Run(ctx context.Context) error {
 	operations := &http.Server{
-		Handler: ops.Handler(t.registry, t.Ready), ReadHeaderTimeout: 10 * time.Second,
+		Handler: ops.Handler(t.registry, t.keeper.health), ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog: slog.NewLogLogger(t.log.Handler(), slog.LevelWarn),
 	}
 	// What serves calls outlives them.
@@ -190,7 +190,7 @@ func (t *Tokenstore) drain(ctx context.Context) {
 }
 
 // keepLog keeps the request log of a store that can be used.
-func (t *Tokenstore) keepLog(ctx context.Context) { t.store.KeepLog(ctx, t.keeper.ready) }
+func (t *Tokenstore) keepLog(ctx context.Context) { t.store.KeepLog(ctx, t.keeper.usable) }
 
 // listen passes on what any tokenstore on this Redis has changed.
 func (t *Tokenstore) listen(ctx context.Context) {

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
+	"carousel.internal/proto/service/ops"
 	"carousel.internal/tokenstore/internal/metrics"
 	"carousel.internal/tokenstore/internal/redisstore"
 )
@@ -20,8 +23,9 @@ const (
 	// Bounds of the pause between attempts with one that doesn't.
 	shortestPause = 50 * time.Millisecond
 	longestPause  = 2 * time.Second
-	// lookTimeout bounds one look, seedTimeout the first one's work.
-	lookTimeout = 6 * time.Second
+	// lookTimeout bounds one look, which waits for the disk and maybe for replicas;
+	// seedTimeout bounds the first one's work.
+	lookTimeout = 8 * time.Second
 	seedTimeout = 2 * time.Minute
 )
 
@@ -29,29 +33,48 @@ const (
 // and tells everybody: the gRPC health service, /readyz, the metrics, the log.
 type keeper struct {
 	store  *redisstore.Store
-	health *health.Server
+	status *health.Server
 	counts *metrics.Metrics
 	seed   func(context.Context) error
 	log    *slog.Logger
 
 	seeded bool
+	// durability says when a write counts as saved. run's own.
+	durability string
 
 	mu sync.Mutex
 	// problem is why the store can't be used; nil when it can.
 	problem error
+	// warnings are what is wrong with a store that can be used.
+	warnings []redisstore.Warning
 }
 
 func newKeeper(store *redisstore.Store, status *health.Server, counts *metrics.Metrics, seed func(context.Context) error, log *slog.Logger) *keeper {
 	return &keeper{
-		store: store, health: status, counts: counts, seed: seed, log: log,
+		store: store, status: status, counts: counts, seed: seed, log: log,
 		problem: errors.New("the store has not been looked at yet"),
 	}
 }
 
-func (k *keeper) ready(context.Context) error {
+// usable returns nil when the store can be used, else why not.
+func (k *keeper) usable(context.Context) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.problem
+}
+
+// health is usable, and of a store that serves, though not as it should, the warnings.
+func (k *keeper) health(context.Context) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.problem != nil || len(k.warnings) == 0 {
+		return k.problem
+	}
+	texts := make([]string, len(k.warnings))
+	for i, warning := range k.warnings {
+		texts[i] = warning.Text
+	}
+	return ops.Degraded(strings.Join(texts, "; "))
 }
 
 // run looks after the store until ctx ends.
@@ -78,21 +101,25 @@ func (k *keeper) run(ctx context.Context) {
 	}
 }
 
-// look asks a store that was usable whether it still is, and prepares any other.
+// look prepares a store that was not usable, and asks any whether it is: it is when it
+// takes writes and saves them.
 func (k *keeper) look(ctx context.Context, usable bool) error {
 	looking, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	if usable {
-		return k.store.Ping(looking)
+	if !usable {
+		if err := k.store.Prepare(looking); err != nil {
+			return err
+		}
 	}
-	if err := k.store.Prepare(looking); err != nil {
+	if err := k.store.Writable(looking); err != nil {
 		return err
 	}
-	problem, err := k.store.Durable(looking)
+	found, err := k.store.Inspect(looking)
 	if err != nil {
 		return err
 	}
-	k.counts.Store(true, problem == "")
+	k.warn(ctx, found.Warnings)
+	k.durability = found.Durability
 	if k.seeded {
 		return nil
 	}
@@ -103,6 +130,26 @@ func (k *keeper) look(ctx context.Context, usable bool) error {
 	return err
 }
 
+// warn keeps the warnings, and logs those that are news.
+func (k *keeper) warn(ctx context.Context, warnings []redisstore.Warning) {
+	k.mu.Lock()
+	before := k.warnings
+	k.warnings = warnings
+	k.mu.Unlock()
+	of := func(kind redisstore.WarningKind) func(redisstore.Warning) bool {
+		return func(w redisstore.Warning) bool { return w.Kind == kind }
+	}
+	for _, kind := range redisstore.WarningKinds() {
+		k.counts.StoreWarning(string(kind), slices.ContainsFunc(warnings, of(kind)))
+	}
+	for _, warning := range warnings {
+		if !slices.ContainsFunc(before, of(warning.Kind)) {
+			k.log.LogAttrs(ctx, slog.LevelWarn, "store serves, but not as it should", slog.String("kind", string(warning.Kind)), slog.String("problem", warning.Text))
+		}
+	}
+	k.counts.Store(true, !slices.ContainsFunc(warnings, of(redisstore.NotDurable)))
+}
+
 // report makes the state known, and logs it when it is news.
 func (k *keeper) report(ctx context.Context, err error) {
 	k.mu.Lock()
@@ -111,10 +158,10 @@ func (k *keeper) report(ctx context.Context, err error) {
 	k.mu.Unlock()
 	switch {
 	case err == nil && before != nil:
-		k.health.SetServingStatus("", healthv1.HealthCheckResponse_SERVING)
-		k.log.LogAttrs(ctx, slog.LevelInfo, "store is usable")
+		k.status.SetServingStatus("", healthv1.HealthCheckResponse_SERVING)
+		k.log.LogAttrs(ctx, slog.LevelInfo, "store is usable", slog.String("durability", k.durability))
 	case err != nil:
-		k.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
+		k.status.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
 		k.counts.Store(false, false)
 		if before == nil || before.Error() != err.Error() {
 			k.log.LogAttrs(ctx, slog.LevelWarn, "store can't be used; retrying", slog.Any("error", err))

@@ -24,6 +24,7 @@ import (
 	"github.com/openai/openai-go/v3/option"
 	"github.com/redis/go-redis/v9"
 
+	"carousel.internal/deploy/local/embeddedredis"
 	"carousel.internal/deploy/upstreamsim"
 )
 
@@ -128,7 +129,8 @@ func (s *Stack) StartRedis() {
 		s.t.Fatal(err)
 	}
 	s.Redis = startProcess(s.t, "redis", "redis-server", []string{
-		"--port", port, "--bind", "127.0.0.1", "--dir", folder, "--appendonly", "yes", "--appendfsync", "everysec", "--save", "",
+		"--port", port, "--bind", "127.0.0.1", "--dir", folder, "--appendonly", "yes",
+		"--appendfsync", embeddedredis.AppendFsync(s.t.Context(), "redis-server"), "--save", "",
 	}, nil)
 	s.WaitRedis()
 }

@@ -35,7 +35,7 @@ func startServer(ctx context.Context, path, folder string, lock *os.File, log *s
 	socket := filepath.Join(sockets, "redis.sock")
 	var output tail
 	command := exec.Command(path, "--port", "0", "--unixsocket", socket, "--dir", data, //nolint:noctx // found in PATH by name; ended by stop
-		"--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no")
+		"--appendonly", "yes", "--appendfsync", AppendFsync(ctx, path), "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no")
 	command.Stdout, command.Stderr = &output, &output
 	command.ExtraFiles = []*os.File{lock}
 	command.SysProcAttr = childAttributes()

@@ -24,13 +24,14 @@ type Config struct {
 	GRPCAddr string `key:"grpc_addr" doc:"host:port of the gRPC service; port 0 takes any free one."`
 	OpsAddr  string `key:"ops_addr" doc:"host:port of /livez, /readyz, /metrics and /debug/pprof."`
 
-	RedisURL         secret.Value  `key:"redis_url" doc:"redis://, rediss:// (TLS) or unix:// URL. Several hosts, with commas between, are a cluster; ?master=NAME makes them sentinels. A secret, because it may hold a password."`
-	TokenstoreSecret secret.Value  `key:"tokenstore_secret" doc:"The secret that every caller must show; at least 16 characters. A file named by tokenstore_secret_file is made when absent."`
-	SealKeyFile      string        `key:"seal_key_file" doc:"File of the keys that seal secrets at rest; made when absent. Without it the stored tokens are lost."`
-	LeaseTTL         time.Duration `key:"lease_ttl" doc:"How long a lease lives that is not renewed: after that time the requests of a gateway that died give their tokens back."`
-	TokenFile        string        `key:"token_file" doc:"Token file of the upstream cursor. It is applied at start where it is new or has changed, and written when an admin writes it; its folder must be writable then."`
-	TokenListFile    string        `key:"token_list_file" doc:"Token list (token,checksum) of the same upstream, applied likewise. Once there is either file it is kept as a rendering of the pool."`
-	ShutdownGrace    time.Duration `key:"shutdown_grace" doc:"On shutdown: time that open calls get to end."`
+	RedisURL          secret.Value  `key:"redis_url" doc:"redis://, rediss:// (TLS) or unix:// URL. Several hosts, with commas between, are a cluster; ?master=NAME makes them sentinels. A secret, because it may hold a password."`
+	RedisWaitReplicas int           `key:"redis_wait_replicas" doc:"How many of Redis's replicas must have received what an admin saves, and log entries, before they count as saved: 1 where a replica may be promoted (Sentinel, Cluster)."`
+	TokenstoreSecret  secret.Value  `key:"tokenstore_secret" doc:"The secret that every caller must show; at least 16 characters. A file named by tokenstore_secret_file is made when absent."`
+	SealKeyFile       string        `key:"seal_key_file" doc:"File of the keys that seal secrets at rest; made when absent. Without it the stored tokens are lost."`
+	LeaseTTL          time.Duration `key:"lease_ttl" doc:"How long a lease lives that is not renewed: after that time the requests of a gateway that died give their tokens back."`
+	TokenFile         string        `key:"token_file" doc:"Token file of the upstream cursor. It is applied at start where it is new or has changed, and written when an admin writes it; its folder must be writable then."`
+	TokenListFile     string        `key:"token_list_file" doc:"Token list (token,checksum) of the same upstream, applied likewise. Once there is either file it is kept as a rendering of the pool."`
+	ShutdownGrace     time.Duration `key:"shutdown_grace" doc:"On shutdown: time that open calls get to end."`
 	logging.Options
 
 	EnableStreamCheck       bool   `key:"enable_stream_check" doc:"First value: look for an upstream error before the answer's headers are sent."`
@@ -158,6 +159,9 @@ func (c Config) Validate() error {
 	}
 	if _, err := redisstore.ParseURL(c.RedisURL.Reveal()); err != nil {
 		wrong("redis_url", "%v", err)
+	}
+	if c.RedisWaitReplicas < 0 || c.RedisWaitReplicas > 10 {
+		wrong("redis_wait_replicas", "0 to 10 wanted, not %d", c.RedisWaitReplicas)
 	}
 	switch length := len(c.TokenstoreSecret.Reveal()); {
 	case length == 0:

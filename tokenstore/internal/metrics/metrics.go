@@ -22,6 +22,8 @@ type Metrics struct {
 	seconds *prometheus.HistogramVec
 	// up and durable: 1 each.
 	up, durable prometheus.Gauge
+	// warnings by kind: about 8.
+	warnings *prometheus.GaugeVec
 	// causes by upstream and class.
 	causes *prometheus.CounterVec
 }
@@ -44,10 +46,13 @@ func New(registry *prometheus.Registry, client redis.UniversalClient) *Metrics {
 			Namespace: namespace, Name: "store_durable", Help: "1 while acknowledged writes are known to be on disk.",
 		}),
 	}
+	m.warnings = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "store_warnings", Help: "1 while Redis serves but is not as it should be, by what is wrong.",
+	}, []string{"kind"})
 	m.causes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Name: "shared_causes_total", Help: "Alarms: the tokens of an upstream failed alike, by upstream and class.",
 	}, []string{"upstream", "class"})
-	registry.MustRegister(m.causes, m.calls, m.seconds, m.up, m.durable, poolStats(client),
+	registry.MustRegister(m.causes, m.warnings, m.calls, m.seconds, m.up, m.durable, poolStats(client),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -68,6 +73,11 @@ func (m *Metrics) SharedCause(upstream, class string) {
 func (m *Metrics) Store(up, durable bool) {
 	m.up.Set(flag(up))
 	m.durable.Set(flag(up && durable))
+}
+
+// StoreWarning tells whether something is wrong with a Redis that serves.
+func (m *Metrics) StoreWarning(kind string, on bool) {
+	m.warnings.WithLabelValues(kind).Set(flag(on))
 }
 
 func flag(on bool) float64 {

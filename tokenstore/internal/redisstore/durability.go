@@ -2,18 +2,20 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"carousel.internal/proto/rpcerr"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
 // Barrier makes writes durable.
 type Barrier interface {
-	// Sync answers when everything that was written before the call is on disk.
+	// Sync returns when everything that was written before the call is on disk.
 	Sync(ctx context.Context) error
 }
 
@@ -23,178 +25,132 @@ type BarrierFunc func(context.Context) error
 // Sync implements Barrier.
 func (f BarrierFunc) Sync(ctx context.Context) error { return f(ctx) }
 
-// syncTimeout bounds the wait for the disk. Redis in its everysec mode takes up
-// to two seconds.
-const syncTimeout = 4 * time.Second
+const (
+	// syncTimeout bounds the wait for the disk. Redis in its everysec mode takes up
+	// to two seconds.
+	syncTimeout = 4 * time.Second
+	// replicaTimeout bounds the wait for replicas.
+	replicaTimeout = 2 * time.Second
+)
 
-// ServerBarrier is the Barrier of a Redis server.
+// ServerBarrier is the Barrier of a Redis server, of its replicas where that is
+// wanted, and of every primary of a Cluster.
 //
-// Where the server has WAITAOF (7.2), only those who need durability pay for it:
-// appendfsync is `always` for the moment of the sync, so that it takes one fsync
-// and not the rest of the second, and what it was before and after, so that
-// leases cost none. WAITAOF holds the answer back should another tokenstore have
-// set the policy back in between. If this process dies in that moment the server
-// stays at `always`: slower, and as safe.
+// A sync writes a key of its own and waits for that write: it comes after all that
+// was acknowledged before, so it is on disk, or on a replica, only when they are.
+// Where the server has WAITAOF (7.2), the wait is for its disk. Where it has not,
+// what the server is configured to do holds, and Store.Inspect tells what that is:
+// nobody's configuration is changed.
 //
-// Where it has not, `always` for the moment of the sync serves as well, as long
-// as nobody else sets the policy back in that moment: a write that is answered
-// under it is on disk, and with it all that came before. So the policy is set back
-// when this is the only tokenstore that listens to the server, and stays at
-// `always` while there are others.
+// Any error fails a sync, because only an answer proves anything: a server that
+// has moved, is full or read-only has not saved what it was sent.
 //
 // One sync serves all who wait for it, so that under load a disk is asked once
 // for many writes.
 type ServerBarrier struct {
-	client redis.UniversalClient
-	log    *slog.Logger
-	shared sharedSync
-
-	mu      sync.Mutex
-	problem string
-	// owed is the operator's policy while the server is left at `always`. Syncs run
-	// one at a time, and only they use it. A node of a cluster knows only its own
-	// listeners, so a cluster without WAITAOF stays at `always`.
-	owed string
+	client   redis.UniversalClient
+	replicas int
+	shared   sharedSync
+	waits    atomic.Bool
 }
 
-// NewBarrier makes the Barrier of a server.
-func NewBarrier(client redis.UniversalClient, log *slog.Logger) *ServerBarrier {
-	return &ServerBarrier{client: client, log: log}
+// NewBarrier makes the Barrier of a server. replicas is how many replicas must have
+// received a write before it counts as saved.
+func NewBarrier(client redis.UniversalClient, replicas int) *ServerBarrier {
+	return &ServerBarrier{client: client, replicas: replicas}
 }
 
-// Sync implements Barrier. A server that is not set up for durability does not
-// fail it: that is reported by Problem, and was the operator's choice.
+// Sync implements Barrier.
 func (b *ServerBarrier) Sync(ctx context.Context) error { return b.shared.do(ctx, b.syncAll) }
 
-// Problem says why writes are not durable; empty when they are, as of the last Sync.
-func (b *ServerBarrier) Problem() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.problem
+// Waits tells whether the last Sync could wait for the disk, which is up to the
+// server's version and the rights of its user.
+func (b *ServerBarrier) Waits() bool { return b.waits.Load() }
+
+// Durability says when a write counts as saved, as of the last Sync.
+func (b *ServerBarrier) Durability() string {
+	text := "what is saved is as safe as Redis's own configuration makes it: the server has no WAITAOF"
+	if b.Waits() {
+		text = "what is saved waits for the server's disk (WAITAOF)"
+	}
+	if b.replicas > 0 {
+		text += fmt.Sprintf(", and for %d replicas (WAIT)", b.replicas)
+	}
+	return text
 }
 
 func (b *ServerBarrier) syncAll(ctx context.Context) error {
-	cluster, ok := b.client.(*redis.ClusterClient)
-	if !ok {
-		return b.syncOne(ctx, b.client, barrierKeys()[0])
+	primaries, err := primariesOf(ctx, b.client)
+	if err != nil {
+		return err
 	}
-	for _, key := range barrierKeys() {
-		master, err := cluster.MasterForKey(ctx, key)
+	waits := true
+	for _, primary := range primaries {
+		waited, err := b.syncOne(ctx, primary)
 		if err != nil {
-			return storeError("find a master", err)
-		}
-		if err := b.syncOne(ctx, master, key); err != nil {
 			return err
 		}
+		waits = waits && waited
 	}
+	b.waits.Store(waits)
 	return nil
 }
 
-const always = "always"
-
-// syncOne asks one server.
-func (b *ServerBarrier) syncOne(ctx context.Context, client redis.Cmdable, key string) error {
-	settings, err := client.ConfigGet(ctx, "append*").Result()
-	var refused redis.Error
-	if err != nil && !errors.As(err, &refused) {
-		return storeError(syncing, err)
-	}
-	if err == nil && settings["appendonly"] != "yes" {
-		b.report("redis keeps no append-only file: a restart of it loses what was written; set appendonly yes")
-		return nil
-	}
-	policy := settings["appendfsync"] // empty where CONFIG is forbidden or unknown
-	hurry := policy != "" && policy != always
-	waits, hurried, alone, err := flush(ctx, client, key, hurry)
-	switch {
-	case hurried && waits:
-		b.setBack(ctx, client, policy)
-	case hurried && !b.clustered():
-		b.owed = policy
-	}
-	if b.owed != "" && alone {
-		b.setBack(ctx, client, b.owed)
-		b.owed = ""
-	}
-	switch {
-	case err != nil && errors.As(err, &refused):
-		b.report("redis does not wait for the disk: " + refused.Error())
-		return nil
-	case err != nil:
-		return err
-	case waits || policy == always:
-		b.report("")
-	case hurried:
-		b.report("")
-		if !alone {
-			b.log.LogAttrs(ctx, slog.LevelInfo, "redis brings each write to disk while there are other tokenstores", slog.String("appendfsync", always), slog.String("was", policy))
-		}
-	default:
-		b.report("redis has no WAITAOF and does not let appendfsync be set: what was written last may be lost; set appendonly yes and appendfsync always")
-	}
-	return nil
-}
-
-// syncing is what errors of a sync name.
 const syncing = "make writes durable"
 
-// flush brings everything written so far to disk; hurry sets the policy to always
-// first. It tells whether the server can wait for its disk, whether the policy was
-// set, and whether one tokenstore listens to the server: this one.
+// syncOne brings everything that one server has been sent to its disk and its
+// replicas. It tells whether the server can wait for its disk.
 //
-// WAITAOF waits for the writes of its own connection only, so it needs one of its
-// own there: later than all that was acknowledged before, it is on disk only when
-// they are.
-func flush(ctx context.Context, client redis.Cmdable, key string, hurry bool) (waits, hurried, alone bool, err error) {
-	pipe := client.Pipeline()
-	var set *redis.StatusCmd
-	if hurry {
-		set = pipe.ConfigSet(ctx, "appendfsync", always)
+// WAIT and WAITAOF look at the writes of their own connection only, which a
+// pipeline shares.
+func (b *ServerBarrier) syncOne(ctx context.Context, server primary) (waits bool, err error) {
+	pipe := server.client.Pipeline()
+	write := pipe.Incr(ctx, server.barrierKey)
+	var copies *redis.Cmd
+	if b.replicas > 0 {
+		copies = pipe.Do(ctx, "WAIT", b.replicas, replicaTimeout.Milliseconds())
 	}
-	write := pipe.Incr(ctx, key)
-	listeners := pipe.PubSubNumSub(ctx, poolChannel)
 	wait := pipe.Do(ctx, "WAITAOF", 1, 0, syncTimeout.Milliseconds())
 	_, _ = pipe.Exec(ctx) // each command has its own error
-	hurried = hurry && set.Err() == nil
-	alone = listeners.Err() == nil && listeners.Val()[poolChannel] == 1
 	if err := write.Err(); err != nil {
-		return false, hurried, alone, storeError(syncing, err)
+		return false, storeError(syncing, err)
+	}
+	if copies != nil {
+		got, err := copies.Int()
+		if err != nil {
+			return false, storeError(syncing, err)
+		}
+		if got < b.replicas {
+			return false, notSaved("%d of %d Redis replicas have what was written (REDIS_WAIT_REPLICAS)", got, b.replicas)
+		}
 	}
 	acknowledged, err := wait.Int64Slice()
 	switch {
-	case err != nil && redis.HasErrorPrefix(err, "unknown command"):
-		return false, hurried, alone, nil
+	case err != nil && cannotWait(err):
+		return false, nil
 	case err != nil:
-		return true, hurried, alone, storeError(syncing, err)
+		return false, storeError(syncing, err)
 	case len(acknowledged) == 0 || acknowledged[0] < 1:
-		return true, hurried, alone, storeError(syncing, fmt.Errorf("not on disk after %v: %w", syncTimeout, context.DeadlineExceeded))
+		return false, notSaved("Redis has not brought what was written to its disk within %v", syncTimeout)
 	}
-	return true, hurried, alone, nil
+	return true, nil
 }
 
-func (b *ServerBarrier) clustered() bool {
-	_, cluster := b.client.(*redis.ClusterClient)
-	return cluster
-}
-
-// setBack returns to the operator's policy, also when the caller has no time left.
-func (b *ServerBarrier) setBack(ctx context.Context, client redis.Cmdable, policy string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	if err := client.ConfigSet(ctx, "appendfsync", policy).Err(); err != nil {
-		b.log.LogAttrs(ctx, slog.LevelWarn, "redis may bring each write to disk from now on", slog.String("appendfsync", always),
-			slog.String("was", policy), slog.Any("error", err))
+// cannotWait tells an error of a server that is not able to wait for its disk, or
+// does not let this user do so, from one of a wait that failed.
+func cannotWait(err error) bool {
+	for _, prefix := range []string{"unknown command", "NOPERM", "WAITAOF cannot be used when numlocal is set"} {
+		if redis.HasErrorPrefix(err, prefix) {
+			return true
+		}
 	}
+	return false
 }
 
-// report keeps what is wrong, and logs it when it changes.
-func (b *ServerBarrier) report(problem string) {
-	b.mu.Lock()
-	changed := problem != b.problem
-	b.problem = problem
-	b.mu.Unlock()
-	if changed && problem != "" {
-		b.log.Warn("redis writes are not durable", "problem", problem)
+func notSaved(format string, args ...any) error {
+	return &rpcerr.Error{
+		Reason:  tokenstorev1.Reason_REASON_STORE_UNAVAILABLE,
+		Message: "not known to be saved: " + fmt.Sprintf(format, args...), RetryAfter: time.Second,
 	}
 }
 
@@ -233,7 +189,7 @@ func (s *sharedSync) do(ctx context.Context, sync func(context.Context) error) e
 	s.next, s.running = nil, mine
 	s.mu.Unlock()
 	// The leader stays for the others even when its own caller has gone.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), syncTimeout+time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), replicaTimeout+syncTimeout+time.Second)
 	defer cancel()
 	mine.err = sync(ctx)
 	close(mine.done)

@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,157 +14,128 @@ import (
 	"github.com/alicebob/miniredis/v2/server"
 	"github.com/redis/go-redis/v9"
 
+	"carousel.internal/proto/rpcerr"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/testredis"
 )
 
-func TestSyncSetsThePolicyWhereItMust(t *testing.T) {
+// A server's configuration is its operator's.
+func TestSyncChangesNoConfiguration(t *testing.T) {
 	t.Parallel()
-	client := testredis.Start(t)
-	barrier := NewBarrier(client, slog.New(slog.DiscardHandler))
-	if err := barrier.Sync(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if problem := barrier.Problem(); problem != "" {
-		t.Errorf("problem: %s", problem)
-	}
-	want := "always"
-	if client.Do(t.Context(), "WAITAOF", 0, 0, 1).Err() == nil {
-		want = "everysec" // as it was
-	}
-	got, err := client.ConfigGet(t.Context(), "appendfsync").Result()
-	if err != nil || got["appendfsync"] != want {
-		t.Errorf("appendfsync %v, want %s, %v", got, want, err)
+	for _, policy := range []string{"always", "everysec", "no"} {
+		t.Run(policy, func(t *testing.T) {
+			t.Parallel()
+			client := testredis.Start(t)
+			if err := client.ConfigSet(t.Context(), "appendfsync", policy).Err(); err != nil {
+				t.Fatal(err)
+			}
+			client.ConfigResetStat(t.Context())
+			if err := NewBarrier(client, 0).Sync(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			got, err := client.ConfigGet(t.Context(), "appendfsync").Result()
+			if err != nil || got["appendfsync"] != policy {
+				t.Errorf("appendfsync %v, %v", got, err)
+			}
+			if stats := client.Info(t.Context(), "commandstats").Val(); strings.Contains(stats, "config|set") {
+				t.Errorf("CONFIG SET was called:\n%s", stats)
+			}
+		})
 	}
 }
 
-// oldOrNew is a server whose WAITAOF and CONFIG answer as the test wants, and
-// what it was told to set appendfsync to.
-func oldOrNew(t *testing.T, waitaof func(*server.Peer), policy string) (redis.UniversalClient, *[]string) {
+// mini is a server whose commands answer as the test wants.
+func mini(t *testing.T, commands map[string]func(*server.Peer)) redis.UniversalClient {
 	t.Helper()
-	mini := miniredis.RunT(t)
-	var set []string
-	register := func(name string, answer func(*server.Peer, []string)) {
-		if err := mini.Server().Register(name, func(peer *server.Peer, _ string, args []string) { answer(peer, args) }); err != nil {
+	running := miniredis.RunT(t)
+	for name, answer := range commands {
+		if err := running.Server().Register(name, func(peer *server.Peer, _ string, _ []string) { answer(peer) }); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if waitaof != nil {
-		register("WAITAOF", func(peer *server.Peer, _ []string) { waitaof(peer) })
-	}
-	if policy != "" {
-		register("CONFIG", func(peer *server.Peer, args []string) {
-			if strings.EqualFold(args[0], "SET") {
-				set = append(set, args[2])
-				peer.WriteOK()
-				return
-			}
-			peer.WriteStrings([]string{"appendonly", "yes", "appendfsync", policy})
-		})
-	}
-	client := redis.NewClient(&redis.Options{Addr: mini.Addr(), Protocol: 2})
+	client := redis.NewClient(&redis.Options{Addr: running.Addr(), Protocol: 2, MaxRetries: -1})
 	t.Cleanup(func() { _ = client.Close() })
-	return client, &set
+	return client
+}
+
+func refuse(text string) func(*server.Peer) {
+	return func(peer *server.Peer) { peer.WriteError(text) }
+}
+
+// onDisk is WAITAOF's answer: how many disks have it.
+func onDisk(local int) func(*server.Peer) {
+	return func(peer *server.Peer) {
+		peer.WriteLen(2)
+		peer.WriteInt(local)
+		peer.WriteInt(0)
+	}
 }
 
 func TestSyncOnEveryKindOfServer(t *testing.T) {
 	t.Parallel()
-	acknowledge := func(local int) func(*server.Peer) {
-		return func(peer *server.Peer) {
-			peer.WriteLen(2)
-			peer.WriteInt(local)
-			peer.WriteInt(0)
-		}
-	}
-	refuse := func(peer *server.Peer) { peer.WriteError("NOPERM no") }
 	for name, test := range map[string]struct {
 		waitaof func(*server.Peer)
-		policy  string
-		set     string
-		problem bool
-		fails   bool
+		waits   bool
+		fails   string
 	}{
-		"waits":                     {waitaof: acknowledge(1), policy: "everysec", set: "always everysec"},
-		"waits, always":             {waitaof: acknowledge(1), policy: "always"},
-		"waits, never by itself":    {waitaof: acknowledge(1), policy: "no", set: "always no"},
-		"waits, no CONFIG":          {waitaof: acknowledge(1)},
-		"waits in vain":             {waitaof: acknowledge(0), policy: "everysec", set: "always everysec", fails: true},
-		"waiting is forbidden":      {waitaof: refuse, policy: "everysec", set: "always everysec", problem: true},
-		"can't wait":                {policy: "everysec", set: "always"},
-		"can't wait, always":        {policy: "always"},
-		"can't wait, and no CONFIG": {problem: true},
+		"waits":                    {waitaof: onDisk(1), waits: true},
+		"can't wait":               {},
+		"may not wait":             {waitaof: refuse("NOPERM User x has no permissions to run the 'waitaof' command")},
+		"no append-only file":      {waitaof: refuse("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")},
+		"waits in vain":            {waitaof: onDisk(0), fails: "disk"},
+		"has moved":                {waitaof: refuse("MOVED 1 127.0.0.1:7000"), fails: "moving"},
+		"is a replica":             {waitaof: refuse("READONLY You can't write against a read only replica."), fails: "replica"},
+		"lost its primary's role":  {waitaof: refuse("UNBLOCKED force unblock from blocking operation"), fails: "role"},
+		"can't save":               {waitaof: refuse("MISCONF Errors writing to the AOF file: No space left on device"), fails: "disk"},
+		"an error nobody knows of": {waitaof: refuse("ERR something else"), fails: "something else"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client, set := oldOrNew(t, test.waitaof, test.policy)
-			barrier := NewBarrier(client, slog.New(slog.DiscardHandler))
+			commands := map[string]func(*server.Peer){}
+			if test.waitaof != nil {
+				commands["WAITAOF"] = test.waitaof
+			}
+			barrier := NewBarrier(mini(t, commands), 0)
 			err := barrier.Sync(t.Context())
-			if (err != nil) != test.fails {
+			if test.fails == "" && err != nil || test.fails != "" && (err == nil || !strings.Contains(err.Error(), test.fails)) {
 				t.Errorf("got %v", err)
 			}
-			if problem := barrier.Problem(); (problem != "") != test.problem {
-				t.Errorf("problem %q", problem)
-			}
-			if got := strings.Join(*set, " "); got != test.set {
-				t.Errorf("appendfsync was set to %q, want %q", got, test.set)
+			if err == nil && barrier.Waits() != test.waits {
+				t.Errorf("waits: %t", barrier.Waits())
 			}
 		})
 	}
 }
 
-// A server that can't wait is left at always while other tokenstores might set
-// the policy back, and gets the operator's policy back when there are none.
-func TestSyncReturnsThePolicyWhenAlone(t *testing.T) {
+// A write counts as saved when as many replicas as wanted have it.
+func TestSyncWaitsForReplicas(t *testing.T) {
 	t.Parallel()
-	client, set := oldOrNew(t, nil, "everysec")
-	barrier := NewBarrier(client, slog.New(slog.DiscardHandler))
-	listen := func() *redis.PubSub {
-		listener := client.Subscribe(t.Context(), poolChannel)
-		if _, err := listener.Receive(t.Context()); err != nil {
+	primary := testredis.NewServer(t, "--repl-diskless-sync-delay", "0")
+	barrier := NewBarrier(primary.Client(t), 1)
+	if err := barrier.Sync(t.Context()); !rpcerr.Is(err, tokenstorev1.Reason_REASON_STORE_UNAVAILABLE) {
+		t.Fatalf("saved without a replica: %v", err)
+	}
+	replica := testredis.NewServer(t).Client(t)
+	host, port := primary.ListenTCP(t)
+	if err := replica.SlaveOf(t.Context(), host, port).Err(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), testredis.Timeout)
+	defer cancel()
+	for err := barrier.Sync(ctx); err != nil; err = barrier.Sync(ctx) {
+		if ctx.Err() != nil {
 			t.Fatal(err)
 		}
-		return listener
 	}
-	first, second := listen(), listen()
-	defer func() { _ = first.Close() }()
-	if err := barrier.Sync(t.Context()); err != nil {
-		t.Fatal(err)
+	if got := replica.Get(t.Context(), barrierKey(0)).Val(); got == "" {
+		t.Error("the replica has no write of the barrier")
 	}
-	if got := strings.Join(*set, " "); got != "always" {
-		t.Errorf("beside another: appendfsync was set to %q", got)
-	}
-	if err := second.Unsubscribe(t.Context(), poolChannel); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := second.Receive(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	_ = second.Close()
-	if err := barrier.Sync(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if got := strings.Join(*set, " "); got != "always always everysec" {
-		t.Errorf("alone: appendfsync was set to %q", got)
-	}
-}
-
-func TestSyncTellsOfAServerThatKeepsNothing(t *testing.T) {
-	t.Parallel()
-	testredis.Each(t, func(t *testing.T, client redis.UniversalClient) {
-		_ = client.ConfigSet(t.Context(), "appendonly", "no").Err() // miniredis has no CONFIG
-		barrier := NewBarrier(client, slog.New(slog.DiscardHandler))
-		if err := barrier.Sync(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if barrier.Problem() == "" {
-			t.Error("no problem reported")
-		}
-	})
 }
 
 func TestSyncFailsWithoutServer(t *testing.T) {
 	t.Parallel()
 	server := testredis.NewServer(t)
-	barrier := NewBarrier(server.Client(t), slog.New(slog.DiscardHandler))
+	barrier := NewBarrier(server.Client(t), 0)
 	server.Kill()
 	if err := barrier.Sync(t.Context()); err == nil {
 		t.Error("no error")

@@ -1,5 +1,7 @@
 package redisstore
 
+import "strconv"
+
 // Keys are built here and nowhere else. `c1` is the product and the schema's
 // major version. The part in braces is the hash tag: everything that one script
 // touches lives in one slot of a Redis Cluster. Ids are ours ([0-9a-z]); text of
@@ -214,10 +216,14 @@ func onceIndexKey() string { return oncePrefix + "index" }
 // onceBytesKey is a string: how many bytes the remembered answers have.
 func onceBytesKey() string { return oncePrefix + "bytes" }
 
-// barrierKeys are counters, one in each slot of what must last: a Barrier writes them to learn
-// when what was written before is on disk.
-func barrierKeys() [3]string {
-	return [3]string{poolPrefix + "barrier", configPrefix + "barrier", logPrefix + "barrier"}
+// barrierKey is a counter that a Barrier writes to learn when what was written before
+// is on disk. The first numbers are in the slots of what must last; the others, of which there
+// are more than servers, are spread over all slots of a Cluster.
+func barrierKey(n int) string {
+	if groups := [...]string{poolPrefix, configPrefix, logPrefix}; n < len(groups) {
+		return groups[n] + "barrier"
+	}
+	return "c1:{barrier:" + strconv.Itoa(n) + "}:barrier"
 }
 
 // Channels of publish/subscribe. Every tokenstore listens to both.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -192,13 +193,12 @@ func (s *Store) changeSettings(ctx context.Context, changes settingsChange, expe
 // Configuration is the settings, the pages and who changed them, as of one
 // moment.
 func (s *Store) Configuration(ctx context.Context) (*tokenstorev1.GetSettingsResponse, error) {
-	pipe := s.client.TxPipeline()
-	settings, pages := pipe.HGetAll(ctx, settingsKey()), pipe.HGetAll(ctx, pagesKey())
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, storeError("read the settings", err)
+	settings, pages, err := s.hashes(ctx, "read the settings", settingsKey(), pagesKey())
+	if err != nil {
+		return nil, err
 	}
 	return &tokenstorev1.GetSettingsResponse{
-		Settings: s.overlay(settings.Val()), Pages: pagesOf(pages.Val()), Changes: changesOf(settings.Val()),
+		Settings: s.overlay(settings), Pages: pagesOf(pages), Changes: changesOf(settings),
 	}, nil
 }
 
@@ -253,11 +253,16 @@ func (s *Store) ForgetAdminToken(ctx context.Context) error {
 
 // Snapshot is everything that a gateway's Watch shows, as of now.
 func (s *Store) Snapshot(ctx context.Context) (*tokenstorev1.WatchResponse, error) {
-	pipe := s.client.TxPipeline() // settings and pages are of one version
-	settings, pages := pipe.HGetAll(ctx, settingsKey()), pipe.HGetAll(ctx, pagesKey())
+	settings, pages, err := s.hashes(ctx, "read the configuration", settingsKey(), pagesKey())
+	if err != nil {
+		return nil, err
+	}
+	pipe := s.client.Pipeline()
 	hash, revoked := pipe.Get(ctx, adminTokenKey()), pipe.ZRangeWithScores(ctx, revokedKey(), 0, -1)
-	_, _ = pipe.Exec(ctx) // each command has its own error; no hash is one
-	if err := errors.Join(settings.Err(), pages.Err(), revoked.Err()); err != nil {
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) { // no hash is Nil
+		return nil, storeError("read the configuration", err)
+	}
+	if err := revoked.Err(); err != nil {
 		return nil, storeError("read the configuration", err)
 	}
 	upstreams, err := s.Upstreams(ctx)
@@ -269,7 +274,7 @@ func (s *Store) Snapshot(ctx context.Context) (*tokenstorev1.WatchResponse, erro
 		return nil, fmt.Errorf("the stored hash of the admin token: %w", err)
 	}
 	return &tokenstorev1.WatchResponse{
-		Settings: s.overlay(settings.Val()), Pages: pagesOf(pages.Val()), Upstreams: upstreams,
+		Settings: s.overlay(settings), Pages: pagesOf(pages), Upstreams: upstreams,
 		AdminTokenHash: known, RevokedSessions: sessionsOf(revoked.Val(), time.Now()),
 	}, nil
 }

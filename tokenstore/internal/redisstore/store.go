@@ -6,18 +6,13 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
-	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
-	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/seal"
 )
@@ -47,8 +42,10 @@ type Store struct {
 type Options struct {
 	// Keys seal the secrets.
 	Keys *seal.Keyring
-	// Barrier makes what has been written durable; nil takes NewBarrier's.
-	Barrier Barrier
+	// Barrier makes what has been written durable; nil takes NewBarrier's, which waits
+	// for WaitReplicas replicas too.
+	Barrier      Barrier
+	WaitReplicas int
 	// Defaults are the settings that the environment gives; stored overrides
 	// win. Never changed.
 	Defaults *tokenstorev1.Settings
@@ -58,7 +55,7 @@ type Options struct {
 // New makes a Store. It does not talk to Redis yet: Prepare does.
 func New(client redis.UniversalClient, options Options) *Store {
 	if options.Barrier == nil {
-		options.Barrier = NewBarrier(client, options.Logger)
+		options.Barrier = NewBarrier(client, options.WaitReplicas)
 	}
 	return &Store{
 		client: client, keys: options.Keys, barrier: options.Barrier,
@@ -86,17 +83,9 @@ func (s *Store) Prepare(ctx context.Context) error {
 	return nil
 }
 
-// Durable waits until everything written so far is on disk. It answers why
-// writes are not durable at all where that is known, which is no error.
-func (s *Store) Durable(ctx context.Context) (problem string, err error) {
-	if err := s.barrier.Sync(ctx); err != nil {
-		return "", err
-	}
-	if server, ok := s.barrier.(*ServerBarrier); ok {
-		return server.Problem(), nil
-	}
-	return "", nil
-}
+// Writable returns nil when every server that keeps something of the store takes
+// writes and has saved what was written so far.
+func (s *Store) Writable(ctx context.Context) error { return s.barrier.Sync(ctx) }
 
 // Ping asks Redis whether it is there.
 func (s *Store) Ping(ctx context.Context) error {
@@ -111,45 +100,3 @@ func (e *SchemaError) Error() string {
 	return fmt.Sprintf("Redis holds schema version %q, this tokenstore reads %q: use the tokenstore that wrote it, or another Redis",
 		e.Stored, SchemaVersion)
 }
-
-// storeError turns what the client library answers into STORE_UNAVAILABLE where
-// Redis could not be reached or is not able to serve, and says during what.
-// Other errors are bugs, and stay plain.
-func storeError(doing string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, context.Canceled) {
-		return err
-	}
-	err = fmt.Errorf("%s: %w", doing, err)
-	if !unavailable(err) {
-		return err
-	}
-	return &rpcerr.Error{
-		Reason: tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, Message: "the store can't be reached",
-		RetryAfter: time.Second, Err: err,
-	}
-}
-
-// notServing are the error replies of a Redis that is starting, replicating,
-// failing over or unable to persist.
-var notServing = []string{"LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "MISCONF", "NOREPLICAS", "BUSY", "OOM"}
-
-func unavailable(err error) bool {
-	for _, prefix := range notServing {
-		if redis.HasErrorPrefix(err, prefix) {
-			return true
-		}
-	}
-	var reply redis.Error
-	if errors.As(err, &reply) {
-		return false
-	}
-	var network net.Error
-	return errors.As(err, &network) || slices.ContainsFunc(connectionLost, func(lost error) bool { return errors.Is(err, lost) })
-}
-
-// connectionLost are the errors of a connection that ended, or was never had,
-// which are not net.Errors.
-var connectionLost = []error{io.EOF, io.ErrUnexpectedEOF, redis.ErrClosed, redis.ErrPoolTimeout, redis.ErrPoolExhausted}

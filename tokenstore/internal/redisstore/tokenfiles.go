@@ -9,6 +9,8 @@ import (
 	"carousel.internal/tokenstore/internal/token"
 )
 
+var rememberFilesScript = newScript("remember_files")
+
 // TokenFiles is what the store remembers of the token files.
 type TokenFiles struct {
 	// Seen has, by the file's path, the Fingerprint of the content that was applied
@@ -38,12 +40,11 @@ func (s *Store) TokenFiles(ctx context.Context) (TokenFiles, error) {
 // RememberTokenFiles replaces what is known of the files that are named, and which
 // tokens were listed.
 func (s *Store) RememberTokenFiles(ctx context.Context, known TokenFiles) error {
-	pipe := s.client.TxPipeline()
-	if len(known.Seen) > 0 {
-		pipe.HSet(ctx, importedKey(), known.Seen)
+	args := []any{strings.Join(known.Shown, " "), strings.Join(known.Written, " ")}
+	for path, fingerprint := range known.Seen {
+		args = append(args, path, fingerprint)
 	}
-	pipe.HSet(ctx, listedKey(), "shown", strings.Join(known.Shown, " "), "written", strings.Join(known.Written, " "))
-	if _, err := pipe.Exec(ctx); err != nil {
+	if err := rememberFilesScript.run(ctx, s.client, []string{importedKey(), listedKey()}, args...).Err(); err != nil {
 		return storeError("remember the token files", err)
 	}
 	return s.barrier.Sync(ctx)

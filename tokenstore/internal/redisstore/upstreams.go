@@ -22,18 +22,17 @@ var (
 
 // Upstreams answers all of them, by name.
 func (s *Store) Upstreams(ctx context.Context) ([]*tokenstorev1.Upstream, error) {
-	pipe := s.client.TxPipeline() // both hashes as of one moment
-	records, versions := pipe.HGetAll(ctx, upstreamsKey()), pipe.HGetAll(ctx, upstreamVersionsKey())
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, storeError("list upstreams", err)
+	records, versions, err := s.hashes(ctx, "list upstreams", upstreamsKey(), upstreamVersionsKey())
+	if err != nil {
+		return nil, err
 	}
-	upstreams := make([]*tokenstorev1.Upstream, 0, len(records.Val()))
-	for name, text := range records.Val() {
+	upstreams := make([]*tokenstorev1.Upstream, 0, len(records))
+	for name, text := range records {
 		upstream := &tokenstorev1.Upstream{}
 		if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal([]byte(text), upstream); err != nil {
 			return nil, fmt.Errorf("upstream %s: record: %w", name, err)
 		}
-		upstream.Version = fields(versions.Val()).count(name)
+		upstream.Version = versions.count(name)
 		upstreams = append(upstreams, upstream)
 	}
 	slices.SortFunc(upstreams, func(a, b *tokenstorev1.Upstream) int { return strings.Compare(a.GetName(), b.GetName()) })

@@ -61,12 +61,13 @@ type Server struct {
 	folder string
 	// socket has a short path: the system allows about 100 bytes.
 	socket  string
+	options []string
 	process *exec.Cmd
 }
 
-// NewServer starts a redis-server. Where none is installed the test is skipped;
+// NewServer starts a redis-server with the options of its command line. Where none is installed the test is skipped;
 // with REQUIRE_REDIS=1 it fails.
-func NewServer(t testing.TB) *Server {
+func NewServer(t testing.TB, options ...string) *Server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		if os.Getenv("REQUIRE_REDIS") == "1" {
@@ -78,7 +79,7 @@ func NewServer(t testing.TB) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &Server{folder: t.TempDir(), socket: filepath.Join(sockets, "s")}
+	server := &Server{folder: t.TempDir(), socket: filepath.Join(sockets, "s"), options: options}
 	t.Cleanup(func() {
 		server.Kill()
 		_ = os.RemoveAll(sockets)
@@ -94,9 +95,10 @@ func (s *Server) Folder() string { return s.folder }
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
 	// Not bound to the test's context: it ends in Kill, after all cleanups that need it.
-	s.process = exec.CommandContext(context.Background(), "redis-server",
+	s.process = exec.CommandContext(context.Background(), "redis-server", append([]string{
 		"--port", "0", "--unixsocket", s.socket, "--dir", s.folder,
-		"--appendonly", "yes", "--save", "", "--logfile", filepath.Join(s.folder, "log"))
+		"--appendonly", "yes", "--save", "", "--logfile", filepath.Join(s.folder, "log"),
+	}, s.options...)...)
 	if err := s.process.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -141,6 +143,21 @@ func (s *Server) Kill() {
 // Options reach the server.
 func (s *Server) Options() *redis.Options {
 	return &redis.Options{Network: "unix", Addr: s.socket, MaxRetries: -1}
+}
+
+// ListenTCP has the server listen on a port of loopback, too, and returns where.
+func (s *Server) ListenTCP(t testing.TB) (host, port string) {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, port, _ = net.SplitHostPort(listener.Addr().String())
+	_ = listener.Close() // its port is free now
+	if err := s.Client(t).ConfigSet(t.Context(), "port", port).Err(); err != nil {
+		t.Fatal(err)
+	}
+	return host, port
 }
 
 // Client answers a client of the server, closed at the test's end.

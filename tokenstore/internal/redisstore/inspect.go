@@ -1,0 +1,166 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// WarningKind names what a Warning is about, for metrics and pages.
+type WarningKind string
+
+// The kinds of warnings.
+const (
+	// NotDurable: what was acknowledged may be lost with the server.
+	NotDurable WarningKind = "not_durable"
+	// Evicts: a full server deletes data instead of refusing writes.
+	Evicts WarningKind = "evicts"
+	// NearlyFull: the server is close to its maxmemory.
+	NearlyFull WarningKind = "nearly_full"
+)
+
+// WarningKinds are all of them.
+func WarningKinds() []WarningKind { return []WarningKind{NotDurable, Evicts, NearlyFull} }
+
+// Warning is something wrong with a store that serves nevertheless.
+type Warning struct {
+	Kind WarningKind
+	// Text says what is wrong and what would be right.
+	Text string
+}
+
+// nearlyFull is the share of maxmemory from which a server counts as nearly full.
+const nearlyFull = 0.9
+
+// serverState is how one Redis is configured, as far as it lets itself be asked. A field
+// that is empty is not known.
+type serverState struct {
+	appendOnly  string // yes or no
+	appendFsync string // always, everysec or no
+	eviction    string // maxmemory-policy
+	maxMemory   int64  // bytes; 0: no limit
+	usedMemory  int64  // bytes
+}
+
+// Inspection is how the servers are configured.
+type Inspection struct {
+	// Durability says when a write counts as saved.
+	Durability string
+	// Warnings say what of it is wrong.
+	Warnings []Warning
+}
+
+// Inspect reads how the servers are configured. It changes nothing, and what may not be
+// read is no error.
+func (s *Store) Inspect(ctx context.Context) (Inspection, error) {
+	barrier, ours := s.barrier.(*ServerBarrier)
+	if !ours {
+		return Inspection{Durability: "what is saved is brought to disk by the process that runs this Redis"}, nil
+	}
+	primaries, err := primariesOf(ctx, s.client)
+	if err != nil {
+		return Inspection{}, err
+	}
+	found := Inspection{Durability: barrier.Durability()}
+	for _, each := range primaries {
+		known, err := readServer(ctx, each.client)
+		if err != nil {
+			return Inspection{}, err
+		}
+		for _, warning := range known.warnings(barrier.Waits()) {
+			if !slices.ContainsFunc(found.Warnings, func(w Warning) bool { return w.Kind == warning.Kind }) {
+				found.Warnings = append(found.Warnings, warning)
+			}
+		}
+	}
+	return found, nil
+}
+
+// readServer asks CONFIG, and INFO for what CONFIG may not tell.
+func readServer(ctx context.Context, client redis.Cmdable) (serverState, error) {
+	pipe := client.Pipeline()
+	configured, evicting := pipe.ConfigGet(ctx, "append*"), pipe.ConfigGet(ctx, "maxmemory*")
+	persistence, memory := pipe.Info(ctx, "persistence"), pipe.Info(ctx, "memory")
+	_, _ = pipe.Exec(ctx) // each command has its own error
+	for _, cmd := range []redis.Cmder{configured, evicting, persistence, memory} {
+		if _, refused := errors.AsType[redis.Error](cmd.Err()); cmd.Err() != nil && !refused {
+			return serverState{}, storeError("read how Redis is configured", cmd.Err())
+		}
+	}
+	known := serverState{
+		appendOnly: configured.Val()["appendonly"], appendFsync: configured.Val()["appendfsync"],
+		eviction: evicting.Val()["maxmemory-policy"],
+	}
+	info := infoOf(persistence.Val() + memory.Val())
+	if known.appendOnly == "" {
+		known.appendOnly = map[string]string{"0": "no", "1": "yes"}[info["aof_enabled"]]
+	}
+	if known.eviction == "" {
+		known.eviction = info["maxmemory_policy"]
+	}
+	known.maxMemory = bytesOf(evicting.Val()["maxmemory"], info["maxmemory"])
+	known.usedMemory = bytesOf(info["used_memory"])
+	return known, nil
+}
+
+// infoOf reads the lines `name:value` of INFO.
+func infoOf(text string) map[string]string {
+	info := map[string]string{}
+	for line := range strings.Lines(text) {
+		if name, value, found := strings.Cut(strings.TrimSpace(line), ":"); found {
+			info[name] = value
+		}
+	}
+	return info
+}
+
+func bytesOf(texts ...string) int64 {
+	for _, text := range texts {
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return n
+		}
+	}
+	return 0
+}
+
+// warnings says what of the configuration is wrong. waits: the server has WAITAOF.
+func (s serverState) warnings(waits bool) []Warning {
+	var warnings []Warning
+	if text := s.notDurable(waits); text != "" {
+		warnings = append(warnings, Warning{NotDurable, text})
+	}
+	if s.eviction != "" && s.eviction != "noeviction" {
+		warnings = append(warnings, Warning{Evicts, fmt.Sprintf(
+			"Redis deletes data when its memory is full (maxmemory-policy %s), tokens and settings too: set maxmemory-policy noeviction", s.eviction)})
+	}
+	if s.nearlyFull() {
+		warnings = append(warnings, Warning{NearlyFull, fmt.Sprintf(
+			"Redis uses %d of %d MiB (maxmemory): the prompts of the request log go first, then its entries wait at the gateways; give it more memory",
+			s.usedMemory>>20, s.maxMemory>>20)})
+	}
+	return warnings
+}
+
+func (s serverState) nearlyFull() bool {
+	return s.maxMemory > 0 && float64(s.usedMemory) >= nearlyFull*float64(s.maxMemory)
+}
+
+func (s serverState) notDurable(waits bool) string {
+	switch {
+	case s.appendOnly == "no":
+		return "Redis keeps no append-only file: what was saved since its last snapshot is lost when it stops; set appendonly yes"
+	case waits || s.appendFsync == "always":
+		return ""
+	case s.appendFsync == "everysec":
+		return "Redis brings writes to its disk once a second and has no WAITAOF (Redis 7.2): what was saved last may be lost when its machine stops; set appendfsync always"
+	case s.appendFsync == "no":
+		return "Redis leaves it to its system when writes reach the disk, and has no WAITAOF (Redis 7.2): what was saved last may be lost when its machine stops; set appendfsync always"
+	default:
+		return "Redis has no WAITAOF (7.2) and does not tell how it saves writes: they are only safe with appendonly yes and appendfsync always"
+	}
+}

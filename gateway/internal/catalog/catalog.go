@@ -43,6 +43,8 @@ type Target struct {
 	Driver   upstream.Driver
 	// Model is the id that the upstream knows.
 	Model string
+	// Listed tells that the upstream itself lists the model.
+	Listed bool
 	// Discipline is the upstream's; nobody changes it.
 	Discipline *Discipline
 }
@@ -116,8 +118,8 @@ func (c *Catalog) build(config upstream.Config) (*entry, error) {
 	return &entry{config: config, driver: driver, discipline: discipline, models: initialModels(config, driver)}, nil
 }
 
-// Update makes configs the configuration. Unchanged upstreams keep their driver
-// and its connections.
+// Update makes configs the configuration. Unchanged upstreams keep their driver and
+// its connections; one whose new configuration can't work keeps all that it had.
 func (c *Catalog) Update(configs []upstream.Config) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -129,11 +131,16 @@ func (c *Catalog) Update(configs []upstream.Config) {
 			continue
 		}
 		built, err := c.build(config)
-		if err != nil {
+		switch {
+		case err == nil:
+			entries = append(entries, built)
+		case before.byName[config.Name] != nil:
+			c.log.LogAttrs(context.Background(), slog.LevelError, "upstream's new configuration can't be used; the one before holds",
+				slog.String("upstream", config.Name), slog.Any("error", err))
+			entries = append(entries, before.byName[config.Name])
+		default:
 			c.log.LogAttrs(context.Background(), slog.LevelError, "upstream can't be used", slog.String("upstream", config.Name), slog.Any("error", err))
-			continue
 		}
-		entries = append(entries, built)
 	}
 	after := newState(entries)
 	c.now.Store(after)
@@ -212,6 +219,11 @@ func (c *Catalog) Resolve(model string, anyClaude bool) (Target, error) {
 	if e := s.byModel[model]; e != nil {
 		return e.target(model), nil
 	}
+	if len(model) > maxModelID {
+		return Target{}, &chat.Error{
+			Kind: chat.ModelNotSupported, Param: "model", Message: fmt.Sprintf("Model '%s' is not supported: its name has more than %d bytes", shorten(model), maxModelID),
+		}
+	}
 	if name, rest, explicit := strings.Cut(model, "/"); explicit && rest != "" {
 		if e := s.byName[name]; e != nil {
 			return e.target(rest), nil
@@ -231,7 +243,12 @@ func (c *Catalog) Resolve(model string, anyClaude bool) (Target, error) {
 }
 
 func (e *entry) target(model string) Target {
-	return Target{Upstream: e.config.Name, Driver: e.driver, Model: model, Discipline: e.discipline}
+	return Target{Upstream: e.config.Name, Driver: e.driver, Model: model, Listed: e.lists(model), Discipline: e.discipline}
+}
+
+// lists tells whether the upstream itself has said that it has the model.
+func (e *entry) lists(model string) bool {
+	return !e.asked.IsZero() && slices.ContainsFunc(e.models, func(m chat.Model) bool { return m.ID == model })
 }
 
 // Current answers a target with the upstream's configuration of now: it may have

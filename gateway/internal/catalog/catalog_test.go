@@ -158,6 +158,8 @@ func TestResolve(t *testing.T) {
 		{"not-claude", true, "", ""},
 		{"", true, "", ""},
 		{long, true, "", ""},
+		{"claude" + long, true, "", ""},
+		{"local/" + long, false, "", ""},
 	} {
 		got, err := r.Resolve(test.model, test.anyClaude)
 		if test.upstream != "" {
@@ -245,15 +247,21 @@ func TestUpdateKeepsWhatHasNotChanged(t *testing.T) {
 	}
 }
 
-func TestUpstreamThatCannotBeBuiltIsLeftOut(t *testing.T) {
+// An upstream whose new configuration can't work goes on as before; one that never
+// could is left out.
+func TestUpstreamThatCannotBeBuiltKeepsWhatItHad(t *testing.T) {
 	t.Parallel()
 	r := newRig()
 	r.Update([]upstream.Config{local, cursorConfig})
+	before, _ := r.Resolve("org/llama", false)
 	broken, unknown := local, upstream.Config{Name: "odd", Driver: "morse"}
 	broken.BaseURL = ""
 	r.Update([]upstream.Config{broken, unknown, cursorConfig})
-	if _, err := r.Resolve("org/llama", false); err == nil {
-		t.Error("the old driver is still used")
+	if after, err := r.Resolve("org/llama", false); err != nil || after.Driver != before.Driver || r.built[0].closed != 0 {
+		t.Errorf("the old driver is not used any more: %v", err)
+	}
+	if _, err := r.Resolve("odd/x", false); err == nil {
+		t.Error("an upstream that never could work is used")
 	}
 	if _, err := r.Resolve("gpt-4o", false); err != nil {
 		t.Errorf("the good one suffers: %v", err)

@@ -24,6 +24,9 @@ const (
 	MethodNotAllowed  Kind = "method_not_allowed"
 	Conflict          Kind = "conflict"
 	ModelNotSupported Kind = "model_not_supported"
+	// ModelNotFound: no upstream lists the model, or the one that was asked does not
+	// have it.
+	ModelNotFound Kind = "model_not_found"
 	// VisionDisabled: a setting keeps images, or images by URL, from upstreams.
 	VisionDisabled Kind = "vision_disabled"
 	// InvalidImage: an image is none that the upstream takes, or can't be fetched.
@@ -61,7 +64,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		InvalidRequest, EmptyMessages, ContextTooLong, PayloadTooLarge, Unauthenticated, Forbidden, NotFound,
-		MethodNotAllowed, Conflict, ModelNotSupported, VisionDisabled, InvalidImage, AliasNotFound, OwnTokenRefused,
+		MethodNotAllowed, Conflict, ModelNotSupported, ModelNotFound, VisionDisabled, InvalidImage, AliasNotFound, OwnTokenRefused,
 		NoTokens, NoTokenAvailable, RateLimited, UpstreamAuth, UpstreamRejected, UpstreamUnavailable, UpstreamProtocol, OutdatedClient,
 		StoreUnavailable, Timeout, Canceled, Internal,
 	}

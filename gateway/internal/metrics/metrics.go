@@ -30,7 +30,7 @@ type Metrics struct {
 	Errors *prometheus.CounterVec
 
 	// Attempts by upstream and outcome class (success for a good one): upstreams
-	// x 13.
+	// x 14.
 	Attempts *prometheus.CounterVec
 	// Retries on another token, by upstream: upstreams.
 	Retries *prometheus.CounterVec

@@ -62,6 +62,9 @@ func errorOf(failure *upstream.Failure, upstreamName string, attempts int, sent 
 		said = "it gave no reason"
 	}
 	switch {
+	case failure.Class == upstream.ModelUnknown:
+		err.Param = "model"
+		err.Message = fmt.Sprintf("upstream %q does not have the model: %s", upstreamName, said)
 	case failure.Message != "" && (failure.Class == upstream.CallerFault || failure.Class == upstream.TooLarge):
 		err.Message = said
 	case failure.Class == upstream.OutdatedClient:

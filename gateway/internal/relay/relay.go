@@ -86,6 +86,7 @@ type Params struct {
 type Relay struct {
 	Params
 	budgets budgets
+	served  served
 }
 
 // New makes a relay.
@@ -133,6 +134,8 @@ type run struct {
 	// has come.
 	back     holdBack
 	finished bool
+	// unknowns are the tokens to which the present target's model was unknown.
+	unknowns int
 	tally    tally
 	entry    reqlog.Entry
 }
@@ -165,7 +168,7 @@ func (r *run) serve(ctx context.Context) *chat.Error {
 
 // sendTo sends the request to one target.
 func (r *run) sendTo(ctx context.Context, target catalog.Target) *chat.Error {
-	r.request, r.target, r.entry.Upstream = r.asked, target, target.Upstream
+	r.request, r.target, r.entry.Upstream, r.unknowns = r.asked, target, target.Upstream, 0
 	if refused := r.prepare(ctx); refused != nil {
 		return refused
 	}
@@ -201,7 +204,7 @@ func (r *run) tryTokens(ctx context.Context) *chat.Error {
 	var tried []string
 	var last *chat.Error
 	for {
-		held, err := r.relay.Leases.Acquire(ctx, lease.Demand{
+		held, err := r.lend(ctx, lease.Demand{
 			Upstream: target.Upstream, Model: target.Model, Alias: r.choice.Alias, Exclude: tried, MaxWait: r.policy.QueueWait,
 			Sticky: r.stickyKey(),
 		})
@@ -224,7 +227,7 @@ func (r *run) tryTokens(ctx context.Context) *chat.Error {
 		}
 		tried = append(tried, held.TokenID)
 		last = errorOf(failure, target.Upstream, len(tried), r.sent)
-		if r.sent || r.choice.Alias != "" || !failure.Class.Retryable() || len(tried) >= r.policy.MaxAttempts || ctx.Err() != nil || !r.mayRetry() {
+		if r.sent || r.choice.Alias != "" || !r.anotherMayHelp(failure) || len(tried) >= r.policy.MaxAttempts || ctx.Err() != nil || !r.mayRetry() {
 			return last
 		}
 	}
@@ -249,7 +252,7 @@ func (r *run) attempt(ctx context.Context, held *lease.Lease) (failure *upstream
 		r.settle(ctx, held, failure)
 	}()
 	failure = &upstream.Failure{Class: upstream.ClientGone, Err: errPanicked} // unless stream answers
-	return r.stream(ctx, held.Credential)
+	return r.weigh(r.stream(ctx, held.Credential))
 }
 
 func (r *run) settle(ctx context.Context, held *lease.Lease, failure *upstream.Failure) {

@@ -263,7 +263,7 @@ func TestEveryClassHasAnOutcome(t *testing.T) {
 	seen := map[tokenstorev1.Outcome]upstream.Class{}
 	for _, class := range append(upstream.Classes(), "") {
 		outcome, known := outcomes[class]
-		if other, taken := seen[outcome]; !known || taken {
+		if other, taken := seen[outcome]; !known || taken && class != upstream.ModelUnknown { // a caller's fault to the store
 			t.Errorf("class %q: known %t, outcome %v also of %q", class, known, outcome, other)
 		}
 		seen[outcome] = class

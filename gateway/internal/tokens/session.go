@@ -336,6 +336,7 @@ var outcomes = map[upstream.Class]tokenstorev1.Outcome{
 	upstream.ClientGone:      tokenstorev1.Outcome_OUTCOME_CLIENT_GONE,
 	upstream.Auth:            tokenstorev1.Outcome_OUTCOME_AUTH,
 	upstream.ModelNotAllowed: tokenstorev1.Outcome_OUTCOME_MODEL_NOT_ALLOWED,
+	upstream.ModelUnknown:    tokenstorev1.Outcome_OUTCOME_CALLER_FAULT, // no token's fault
 	upstream.Quota:           tokenstorev1.Outcome_OUTCOME_QUOTA,
 	upstream.RateLimit:       tokenstorev1.Outcome_OUTCOME_RATE_LIMIT,
 	upstream.TooLarge:        tokenstorev1.Outcome_OUTCOME_TOO_LARGE,

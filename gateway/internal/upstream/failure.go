@@ -21,6 +21,8 @@ const (
 	Auth Class = "auth"
 	// ModelNotAllowed: the token's plan does not include the model.
 	ModelNotAllowed Class = "model_not_allowed"
+	// ModelUnknown: the upstream does not have the model, whoever asks.
+	ModelUnknown Class = "model_unknown"
 	// Quota: the token's quota is used up.
 	Quota Class = "quota"
 	// RateLimit: too many requests with the token.
@@ -59,6 +61,7 @@ var classTable = map[Class]consequences{
 	ClientGone:      {kind: chat.Canceled, ours: true},
 	Auth:            {kind: chat.UpstreamAuth, token: true, model: true, cools: true},
 	ModelNotAllowed: {kind: chat.UpstreamAuth, token: true, model: true, cools: true},
+	ModelUnknown:    {kind: chat.ModelNotFound, model: true},
 	Quota:           {kind: chat.RateLimited, token: true, model: true, cools: true},
 	RateLimit:       {kind: chat.RateLimited, token: true, model: true, cools: true},
 	TooLarge:        {kind: chat.ContextTooLong, model: true},
@@ -73,7 +76,7 @@ var classTable = map[Class]consequences{
 // Classes lists every class.
 func Classes() []Class {
 	return []Class{
-		CallerFault, ClientGone, Auth, ModelNotAllowed, Quota, RateLimit, TooLarge,
+		CallerFault, ClientGone, Auth, ModelNotAllowed, ModelUnknown, Quota, RateLimit, TooLarge,
 		OutdatedClient, Broken, Transport, Truncated, Region,
 	}
 }

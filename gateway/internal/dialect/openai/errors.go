@@ -38,6 +38,7 @@ var renderings = map[chat.Kind]rendering{
 	chat.MethodNotAllowed:    {405, callerError, "method_not_allowed"},
 	chat.Conflict:            {409, callerError, "conflict"},
 	chat.ModelNotSupported:   {400, callerError, "model_not_supported"},
+	chat.ModelNotFound:       {404, callerError, "model_not_found"},
 	chat.VisionDisabled:      {400, callerError, "vision_disabled"},
 	chat.InvalidImage:        {400, callerError, "invalid_image"},
 	chat.AliasNotFound:       {404, callerError, "alias_not_found"},
@@ -92,9 +93,6 @@ func render(failure *chat.Error) rendering {
 	as, known := renderings[failure.Kind]
 	if !known {
 		return renderings[chat.Internal]
-	}
-	if failure.Kind == chat.NotFound && failure.Param == ModelParam {
-		as.code = "model_not_found"
 	}
 	return as
 }

@@ -54,6 +54,7 @@ func trailerFor(class upstream.Class, message string) string {
 		upstream.CallerFault:     aiserverv1.ErrorDetails_ERROR_BAD_REQUEST,
 		upstream.Auth:            aiserverv1.ErrorDetails_ERROR_NOT_LOGGED_IN,
 		upstream.ModelNotAllowed: aiserverv1.ErrorDetails_ERROR_PRO_USER_ONLY,
+		upstream.ModelUnknown:    aiserverv1.ErrorDetails_ERROR_BAD_MODEL_NAME,
 		upstream.Quota:           aiserverv1.ErrorDetails_ERROR_PRO_USER_USAGE_LIMIT,
 		upstream.RateLimit:       aiserverv1.ErrorDetails_ERROR_GENERIC_RATE_LIMIT_EXCEEDED,
 		upstream.TooLarge:        aiserverv1.ErrorDetails_ERROR_CONVERSATION_TOO_LONG,

@@ -17,6 +17,7 @@ var (
 	regionWords   = regexp.MustCompile(`(?i)(not available|not supported|unsupported|unavailable|n['’]t serve|not serve).*\b(region|country|territory)\b|\b(region|country|territory)\b.*(not available|not supported|unsupported)|UNSUPPORTED_REGION`)
 	largeWords    = regexp.MustCompile(`(?i)too (long|large|big)|context (length|window)|larger than max`)
 	quotaWords    = regexp.MustCompile(`(?i)usage limit|quota|billing|out of credits|upgrade to`)
+	noModelWords  = regexp.MustCompile(`(?i)\bmodel\b.{0,250}\b(does not exist|not found|not exist|unknown)|(unknown|invalid|no such) model\b`)
 	modelWords    = regexp.MustCompile(`(?i)(limit|requests|demand).* (for|of|to|on) (this|the) model`)
 )
 
@@ -84,8 +85,12 @@ var failures = slices.Concat(upstream.Table{
 		aiserverv1.ErrorDetails_ERROR_OUTDATED_CLIENT,
 		aiserverv1.ErrorDetails_ERROR_DEPRECATED,
 	)},
+	{Name: "model unknown", Class: upstream.ModelUnknown, Names: namesOf(aiserverv1.ErrorDetails_ERROR_BAD_MODEL_NAME)},
+	{Name: "model unknown, in words", Class: upstream.ModelUnknown, Text: noModelWords, Names: []string{
+		connect.CodeNotFound.String(), connect.CodeInvalidArgument.String(),
+		strings.ToLower(aiserverv1.ErrorDetails_ERROR_NOT_FOUND.String()), strings.ToLower(aiserverv1.ErrorDetails_ERROR_BAD_REQUEST.String()),
+	}},
 	{Name: "bad request", Class: upstream.CallerFault, Names: append(namesOf(
-		aiserverv1.ErrorDetails_ERROR_BAD_MODEL_NAME,
 		aiserverv1.ErrorDetails_ERROR_TASK_UUID_NOT_FOUND,
 		aiserverv1.ErrorDetails_ERROR_AGENT_ENGINE_NOT_FOUND,
 		aiserverv1.ErrorDetails_ERROR_FILE_UNSUPPORTED,

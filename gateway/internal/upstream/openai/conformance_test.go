@@ -79,6 +79,8 @@ func refusalOf(class upstream.Class) (status int, code string) {
 	case upstream.Auth:
 		return 401, "invalid_api_key"
 	case upstream.ModelNotAllowed:
+		return 403, "model_access_denied"
+	case upstream.ModelUnknown:
 		return 404, "model_not_found"
 	case upstream.Quota:
 		return 429, "insufficient_quota"

@@ -15,6 +15,20 @@ var (
 	modelWords = regexp.MustCompile(`(?i)rate limit (reached|exceeded) for (model )?\S+ (in|on) `)
 )
 
+// noModel are the names of an upstream's not having a model.
+var noModel = []string{"model_not_found", "invalid_model", "unknown_model", "model_not_available", "deploymentnotfound"}
+
+var (
+	// accessWords say that others may use the model.
+	accessWords = regexp.MustCompile(`(?i)not have access to (the )?model|not (allowed|permitted|authorized) to (use|access|sample from) (the |this )?model`)
+	// noModelWords are as upstreams without a name for it have them: `The model x does
+	// not exist`, `model "x" not found`, `Model Not Exist`, `x is not a valid model ID`,
+	// `Invalid model name passed in model=x`, `No endpoints found for x.`
+	noModelWords = regexp.MustCompile(`(?i)\b(models?|deployment)\b.{0,250}\b((does not|doesn['’]t|do not|not) exist|not found)` +
+		`|not found the model|(unknown|no such|unable to access) model\b|invalid model( id| name)?( passed\b|[:.'"]|$)` +
+		`|not a valid model|no endpoints found for`)
+)
+
 // limits are the names of rate limits, in an answer of any status.
 var limits = []string{"rate_limit_exceeded", "rate_limit_reached_error", "too_many_requests"}
 
@@ -40,8 +54,12 @@ var failures = slices.Concat(upstream.Table{
 	{Name: "token refused", Class: upstream.Auth, Names: []string{
 		"invalid_api_key", "incorrect_api_key_error", "invalid_authentication_error", "account_deactivated", "token_expired",
 	}},
-	// "… does not exist or you do not have access to it"
-	{Name: "model not allowed", Names: []string{"model_not_found", "model_access_denied"}, Class: upstream.ModelNotAllowed},
+	{Name: "model not allowed", Names: []string{"model_access_denied"}, Class: upstream.ModelNotAllowed},
+	// `Project proj_… does not have access to model gpt-…`
+	{Name: "HTTP 403: no access to the model", From: 403, To: 403, Names: noModel, Class: upstream.ModelNotAllowed},
+	{Name: "no access to the model, in words", Names: noModel, Text: accessWords, Class: upstream.ModelNotAllowed},
+	// Also `… does not exist or you do not have access to it`, which says neither.
+	{Name: "model unknown", Names: noModel, Class: upstream.ModelUnknown},
 	{Name: "region", Names: []string{"unsupported_country_region_territory"}, Class: upstream.Region},
 	{Name: "overloaded", Class: upstream.Broken, Names: []string{
 		"server_overloaded", "overloaded_error", "engine_overloaded", "engine_overloaded_error",
@@ -65,6 +83,9 @@ var failures = slices.Concat(upstream.Table{
 	{Name: "HTTP 429: one model", From: 429, To: 429, Text: modelWords, Class: upstream.RateLimit, ModelOnly: true},
 	{Name: "HTTP 429", From: 429, To: 429, Class: upstream.RateLimit},
 	{Name: "HTTP 451", From: 451, To: 451, Class: upstream.Region},
+	{Name: "HTTP 404: the model", From: 404, To: 404, Names: []string{aboutModel}, Class: upstream.ModelUnknown},
+	{Name: "HTTP 404: model unknown, in words", From: 404, To: 404, Text: noModelWords, Class: upstream.ModelUnknown},
+	{Name: "HTTP 400: model unknown, in words", From: 400, To: 400, Text: noModelWords, Class: upstream.ModelUnknown},
 	{Name: "HTTP 4xx: size", From: 400, To: 499, Text: sizeWords, Class: upstream.TooLarge},
 	{Name: "HTTP 4xx", From: 400, To: 499, Class: upstream.CallerFault},
 

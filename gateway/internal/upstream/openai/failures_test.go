@@ -46,7 +46,27 @@ func fixtures() []fixture {
 	refused("limit: one model", 429, `{"error":{"message":"`+oneModel+`","code":"rate_limit_exceeded"}}`)
 	named("too large", "context_length_exceeded", "exceed_context_size_error", "request_too_large")
 	named("token refused", "invalid_api_key", "incorrect_api_key_error", "invalid_authentication_error", "account_deactivated", "token_expired")
-	named("model not allowed", "model_not_found", "model_access_denied")
+	named("model not allowed", "model_access_denied")
+	named("model unknown", "model_not_found", "invalid_model", "unknown_model", "model_not_available", "deploymentnotfound")
+	refused("model unknown", 404, `{"error":{"message":"The model does not exist or you do not have access to it.","code":"model_not_found"}}`)
+	for _, name := range []string{"model_not_found", "invalid_model", "unknown_model", "model_not_available", "deploymentnotfound"} {
+		refused("HTTP 403: no access to the model", 403, `{"error":{"message":"no","code":"`+name+`"}}`)
+	}
+	refused("no access to the model, in words", 404, `{"error":{"message":"Project proj_x does not have access to model gpt-5","code":"model_not_found"}}`)
+	refused("HTTP 404: the model", 404, `{"error":{"message":"This is not a chat model","type":"invalid_request_error","param":"model"}}`)
+	for _, status := range []int{400, 404} {
+		for _, words := range []string{
+			"The model `gpt-99` does not exist.", `model \"llama9\" not found, try pulling it first`, "models/gemini-9 is not found for API version v1main",
+			"Not found the model kimi-9 or Permission denied", "unknown model: x", "Model Not Exist", "gpt-99 is not a valid model ID", "Invalid model: mistral-9",
+			"invalid model ID", "Invalid model name passed in model=x", "No endpoints found for x.", "Model does not exist. Please check it carefully.",
+			"The API deployment for this resource does not exist.",
+		} {
+			refused(fmt.Sprintf("HTTP %d: model unknown, in words", status), status, `{"error":{"message":"`+words+`"}}`)
+		}
+	}
+	for _, words := range []string{"Invalid model settings", "this model does not support images", "the image was not found"} {
+		refused("HTTP 4xx", 400, `{"error":{"message":"`+words+`"}}`)
+	}
 	named("region", "unsupported_country_region_territory")
 	named("overloaded", "server_overloaded", "overloaded_error", "engine_overloaded", "engine_overloaded_error")
 

@@ -17,7 +17,7 @@ import (
 const (
 	// tokens in the pool.
 	tokens      = 10
-	adminToken  = "sk-bench-admin"
+	adminToken  = "sk-bench-admin-token"
 	storeSecret = "secret-of-one-run"
 	// settleLimit bounds the wait for the log to be stored.
 	settleLimit = 15 * time.Second

@@ -217,7 +217,7 @@ func (g *Gateway) assemble() {
 		Log:     g.log,
 		Mounts:  []httpapi.Mount{original, admin, site},
 		Options: httpapi.Options{
-			RoutePrefix: cfg.RoutePrefix, CORSOrigins: cfg.Origins(), Version: g.options.Version, BodyLimit: cfg.BodyLimit(), ReadTimeout: cfg.ReadTimeout,
+			RoutePrefix: cfg.RoutePrefix, CORSOrigins: cfg.Origins(), Proxies: cfg.Proxies(), Version: g.options.Version, BodyLimit: cfg.BodyLimit(), ReadTimeout: cfg.ReadTimeout,
 			Stream: sse.Options{Heartbeat: cfg.StreamHeartbeat, WriteTimeout: cfg.WriteTimeout},
 		},
 	})

@@ -29,7 +29,7 @@ import (
 )
 
 // AdminToken is what the stack's gateways are configured with.
-const AdminToken = "sk-e2e-admin"
+const AdminToken = "sk-e2e-admin-token"
 
 // startLimit is how long any part may take to start on a busy machine.
 const startLimit = 60 * time.Second

@@ -18,7 +18,7 @@ type Line struct {
 	Route    string
 	Status   int
 	Duration time.Duration
-	// RemoteIP is the peer's address: the load balancer's, where there is one.
+	// RemoteIP is the client's address, also behind proxies that are believed.
 	RemoteIP string
 
 	// BytesOut counts the answer's body.

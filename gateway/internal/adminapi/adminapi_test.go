@@ -28,6 +28,7 @@ import (
 	"carousel.internal/gateway/internal/adminapi"
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/forwarded"
 	"carousel.internal/gateway/internal/httpapi"
 	"carousel.internal/gateway/internal/metrics"
 	"carousel.internal/gateway/internal/upstream"
@@ -258,10 +259,14 @@ func send(t *testing.T, s *store, method, path, authorization, body string, head
 			return nil
 		},
 	})
+	proxies, err := forwarded.ParseProxies("192.0.2.1")
+	if err != nil {
+		t.Fatal(err)
+	}
 	handler := httpapi.New(httpapi.Deps{
 		Gate: gate, Models: func() []chat.Model { return nil }, Settings: func() *tokenstorev1.Settings { return nil },
 		Metrics: metrics.New(prometheus.NewRegistry()), Access: accesslog.New(slog.New(slog.DiscardHandler)), Log: logger,
-		Mounts: []httpapi.Mount{api},
+		Mounts: []httpapi.Mount{api}, Options: httpapi.Options{Proxies: proxies},
 	})
 	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
 	if authorization != "" {
@@ -862,7 +867,7 @@ func TestAudit(t *testing.T) {
 	send(t, s, "PATCH", "/admin/api/tokens/t2", key, `{"alias":"x","cap":3}`, "X-Forwarded-For", "198.51.100.7")
 	send(t, s, "POST", "/admin/api/transitions/undo", key, `{"class":"auth","from":"2026-11-22T12:00:00Z"}`)
 	want := []*tokenstorev1.AuditEntry{{
-		Action: "token changed", Actor: "api 198.51.100.7 via 192.0.2.1", RemoteIp: "192.0.2.1", ForwardedFor: "198.51.100.7",
+		Action: "token changed", Actor: "api 198.51.100.7", RemoteIp: "198.51.100.7", ForwardedFor: "198.51.100.7",
 		RequestId: "r1", Details: map[string]string{"token_id": "t2", "fields": "alias, cap"},
 	}, {
 		Action: "transitions undone", Actor: "api 192.0.2.1", RemoteIp: "192.0.2.1", RequestId: "r1",

@@ -17,8 +17,9 @@ var allowed = map[string][]string{
 
 	// Leaves that know one thing each.
 	"internal/sse":        {},
-	"internal/auth":       {"internal/chat", "internal/lease", "internal/upstream"},
-	"internal/config":     {},
+	"internal/auth":       {"internal/chat", "internal/forwarded", "internal/lease", "internal/upstream"},
+	"internal/config":     {"internal/forwarded"},
+	"internal/forwarded":  {},
 	"internal/metrics":    {},
 	"internal/spool":      {},
 	"internal/accesslog":  {},
@@ -54,12 +55,12 @@ var allowed = map[string][]string{
 	// The edges.
 	"internal/httpapi": {
 		"internal/chat", "internal/dialect/*", "internal/auth", "internal/lease", "internal/sse", "internal/metrics", "internal/accesslog",
-		"internal/idempotency",
+		"internal/idempotency", "internal/forwarded",
 	},
 	"internal/adminapi":  {"internal/chat", "internal/upstream", "internal/auth", "internal/jsonapi"},
-	"internal/web":       {"internal/chat", "internal/auth", "internal/jsonapi"},
+	"internal/web":       {"internal/chat", "internal/auth", "internal/forwarded", "internal/jsonapi"},
 	"internal/reference": {"internal/chat", "internal/auth", "internal/jsonapi"},
-	"internal/jsonapi":   {"internal/chat"},
+	"internal/jsonapi":   {"internal/chat", "internal/forwarded"},
 	"internal/admincli":  {}, // it knows the admin API from outside
 
 	"app":         {"internal/*"},

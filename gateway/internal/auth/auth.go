@@ -7,9 +7,11 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"strings"
+	"net/http"
+	"time"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/forwarded"
 	"carousel.internal/proto/service/secret"
 )
 
@@ -37,21 +39,22 @@ type Gate struct {
 	// Of sessions: without a key there are none.
 	sessionKey []byte
 	revoked    func(id string) bool
+	attempts   *attempts
 }
 
 // New makes a gate for the configured token. Where that is empty, the gate asks
 // stored for the SHA-256 hash of the generated one; it answers nil while it is
 // not known.
 func New(configured secret.Value, stored func() []byte) *Gate {
-	gate := &Gate{stored: stored}
+	gate := &Gate{stored: stored, attempts: newAttempts(time.Now)}
 	if !configured.Empty() {
 		gate.configured = Hash(configured)
 	}
 	return gate
 }
 
-// Check judges the value of an Authorization header. It compares hashes, so
-// its time tells nothing of how much of a token is right.
+// Check judges the value of an Authorization header, and counts nothing. It compares
+// hashes, so its time tells nothing of how much of a token is right.
 func (g *Gate) Check(authorization string) Verdict {
 	token, ok := bearer(authorization)
 	if !ok {
@@ -80,28 +83,40 @@ func (g *Gate) is(token string) bool {
 	return subtle.ConstantTimeCompare(got[:], g.adminHash()) == 1
 }
 
-// Authorize is Check as an error for the client; nil when it is granted.
-func (g *Gate) Authorize(authorization string) error {
-	switch g.Check(authorization) {
+// Authorize is Check of a request's bearer token as an error for the client; nil when
+// it is granted. A wrong one counts against the client's address.
+func (g *Gate) Authorize(r *http.Request) error {
+	switch g.Check(r.Header.Get(authorizationHeader)) {
 	case Granted:
 		return nil
 	case Missing:
-		return chat.Errorf(chat.Unauthenticated, "no key was sent: the header `Authorization: Bearer <key>` is needed")
+		return errMissing(r)
 	case Unknown:
 		return chat.Errorf(chat.StoreUnavailable, "keys can't be checked yet: the tokenstore has not told the admin token")
 	default:
-		return chat.Errorf(chat.Unauthenticated, "the key is wrong")
+		return g.refuse(r, errWrong(r))
 	}
 }
 
-// bearer answers the token of `Bearer <token>`; the scheme is case-insensitive.
-func bearer(authorization string) (string, bool) {
-	const scheme = "bearer "
-	if len(authorization) <= len(scheme) || !strings.EqualFold(authorization[:len(scheme)], scheme) {
-		return "", false
+// refuse counts a wrong key. Where there were too many, that is what the client is told.
+func (g *Gate) refuse(r *http.Request, wrong *chat.Error) error {
+	wait := g.attempts.wrong(forwarded.Client(r))
+	if wait == 0 {
+		return wrong
 	}
-	token := strings.TrimSpace(authorization[len(scheme):])
-	return token, token != ""
+	refusal := chat.Errorf(chat.TooManyAttempts, "too many wrong keys came from this address; a right one is taken at any time")
+	refusal.RetryAfter = wait
+	return refusal
+}
+
+// Login judges the token that the login page was given. A wrong one counts against the
+// client's address: wait is zero, or how long its next one is to wait.
+func (g *Gate) Login(r *http.Request, token string) (verdict Verdict, wait time.Duration) {
+	verdict = g.Check(scheme + token)
+	if verdict == Refused {
+		wait = g.attempts.wrong(forwarded.Client(r))
+	}
+	return verdict, wait
 }
 
 // Generate makes an admin token of 256 random bits.

@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"net/http"
 	"regexp"
 	"testing"
 
@@ -44,7 +45,7 @@ func TestCheck(t *testing.T) {
 			if got := c.gate.Check(c.header); got != c.want {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
-			if err := c.gate.Authorize(c.header); (err == nil) != (c.want == auth.Granted) {
+			if err := c.gate.Authorize(&http.Request{Header: http.Header{"Authorization": {c.header}}}); (err == nil) != (c.want == auth.Granted) {
 				t.Errorf("authorize: %v", err)
 			}
 		})

@@ -45,21 +45,20 @@ type Allowed struct {
 // *chat.Error.
 func (g *Gate) Caller(r *http.Request, allowed Allowed, now time.Time) (lease.Choice, error) {
 	alias := r.Header.Get(AliasHeader)
-	refusal := g.Admit(r)
-	if refusal == nil {
+	key, ok := bearer(r.Header.Get(authorizationHeader))
+	if !ok || g.is(key) {
+		if err := g.Admit(r); err != nil {
+			return lease.Choice{}, err
+		}
 		return pinned(alias, AliasHeader, allowed)
-	}
-	key, ok := bearer(r.Header.Get("Authorization"))
-	if !ok {
-		return lease.Choice{}, refusal
 	}
 	if at := strings.LastIndex(key, aliasSeparator); at > 0 && g.is(key[:at]) {
 		return pinnedByKey(key[at+len(aliasSeparator):], alias, allowed)
 	}
 	if at := strings.LastIndex(key, checksumSeparator); at >= 0 && allowed.OwnTokens {
-		return own(key[:at], key[at+len(checksumSeparator):], alias, now)
+		return g.own(r, key[:at], key[at+len(checksumSeparator):], now)
 	}
-	return lease.Choice{}, refusal
+	return lease.Choice{}, g.Authorize(r)
 }
 
 // pinnedByKey is pinned for an alias in the key; the header must not contradict.
@@ -96,16 +95,16 @@ func pinned(encoded, where string, allowed Allowed) (lease.Choice, error) {
 
 // own reads the token that a caller brought. The timestamp of its checksum may be
 // of any time: a new one is made for every request.
-func own(token, sum, alias string, now time.Time) (lease.Choice, error) {
-	if alias != "" {
+func (g *Gate) own(r *http.Request, token, sum string, now time.Time) (lease.Choice, error) {
+	if r.Header.Get(AliasHeader) != "" {
 		return lease.Choice{}, chat.Errorf(chat.InvalidRequest,
 			"the header %s chooses a token of this gateway's pool, but the key is a token of your own", AliasHeader)
 	}
 	if _, err := sessiontoken.Parse(token, now); err != nil {
-		return lease.Choice{}, chat.Errorf(chat.Unauthenticated, "the key is neither this gateway's nor a token that can be used: %s", err)
+		return lease.Choice{}, g.refuse(r, chat.Errorf(chat.Unauthenticated, "the key is neither this gateway's nor a token that can be used: %s", err))
 	}
 	if err := checksum.Validate(sum, now); err != nil {
-		return lease.Choice{}, chat.Errorf(chat.Unauthenticated, "the key is a token with a checksum that can't be used: %s", err)
+		return lease.Choice{}, g.refuse(r, chat.Errorf(chat.Unauthenticated, "the key is a token with a checksum that can't be used: %s", err))
 	}
 	material, err := checksum.Parse(sum)
 	if err != nil { // Validate has seen it

@@ -89,7 +89,6 @@ func TestCallersOwnToken(t *testing.T) {
 
 func TestRefusedCallers(t *testing.T) {
 	t.Parallel()
-	gate := auth.New(secret.New("right"), nil)
 	notYet := checksum.Material{DeviceID: device, MACHash: mac}.At(callTime.Add(time.Hour))
 	for name, test := range map[string]struct {
 		key, header string
@@ -121,6 +120,7 @@ func TestRefusedCallers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			gate := auth.New(secret.New("right"), nil)
 			choice, err := gate.Caller(callOf(test.key, test.header), test.allowed, callTime)
 			failure := chat.AsError(err)
 			if failure == nil || failure.Kind != test.kind || !strings.Contains(failure.Message, test.says) {

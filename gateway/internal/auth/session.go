@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/forwarded"
 	"carousel.internal/proto/service/secret"
 )
 
@@ -64,25 +65,28 @@ func (g *Gate) UseSessions(sessions Sessions) {
 // carry the session's CSRF token in the header X-CSRF-Token. The answer is nil,
 // or the error for the client.
 func (g *Gate) Admit(r *http.Request) error {
-	authorization := r.Header.Get("Authorization")
-	if authorization == "" {
-		if session, ok := g.Session(r); ok {
-			return session.Permit(r, r.Header.Get(CSRFHeader))
-		}
+	if session, ok := g.sessionAlone(r); ok {
+		return session.Permit(r, r.Header.Get(CSRFHeader))
 	}
-	return g.Authorize(authorization)
+	return g.Authorize(r)
 }
 
 // AdmitChange is Admit for a request that changes something although its method
 // says otherwise.
 func (g *Gate) AdmitChange(r *http.Request) error {
-	authorization := r.Header.Get("Authorization")
-	if authorization == "" {
-		if session, ok := g.Session(r); ok {
-			return session.confirm(r.Header.Get(CSRFHeader))
-		}
+	if session, ok := g.sessionAlone(r); ok {
+		return session.confirm(r.Header.Get(CSRFHeader))
 	}
-	return g.Authorize(authorization)
+	return g.Authorize(r)
+}
+
+// sessionAlone is the session of a request that has no Authorization header: with one,
+// the header counts.
+func (g *Gate) sessionAlone(r *http.Request) (Session, bool) {
+	if r.Header.Get(authorizationHeader) != "" {
+		return Session{}, false
+	}
+	return g.Session(r)
 }
 
 // Open begins a session. It is for whoever has shown the admin token; while
@@ -95,7 +99,7 @@ func (g *Gate) Open(now time.Time) (Session, bool) {
 
 // Session answers the valid session of a request, if there is one.
 func (g *Gate) Session(r *http.Request) (Session, bool) {
-	cookie, err := r.Cookie(sessionCookie)
+	cookie, err := r.Cookie(cookieName(r))
 	if err != nil {
 		return Session{}, false
 	}
@@ -200,13 +204,16 @@ func NoCookie(r *http.Request) *http.Cookie { return cookie(r, "", -1) }
 // tries it out.
 func cookie(r *http.Request, value string, maxAge int) *http.Cookie {
 	return &http.Cookie{ //nolint:gosec // secure wherever the browser would keep it
-		Name: sessionCookie, Value: value, MaxAge: maxAge, Path: "/",
-		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: Encrypted(r),
+		Name: cookieName(r), Value: value, MaxAge: maxAge, Path: "/",
+		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: forwarded.Encrypted(r),
 	}
 }
 
-// Encrypted tells whether the browser's side of a request is HTTPS: here, or at
-// a proxy in front that says so.
-func Encrypted(r *http.Request) bool {
-	return r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+// cookieName is that of the session's cookie. Over HTTPS it has the prefix with which
+// browsers take it from this host alone, and not from one beside it.
+func cookieName(r *http.Request) string {
+	if forwarded.Encrypted(r) {
+		return "__Host-" + sessionCookie
+	}
+	return sessionCookie
 }

@@ -18,6 +18,8 @@ const (
 	ContextTooLong  Kind = "context_too_long"
 	PayloadTooLarge Kind = "payload_too_large"
 	Unauthenticated Kind = "unauthenticated"
+	// TooManyAttempts: the key is wrong, as were too many before it from this address.
+	TooManyAttempts Kind = "too_many_attempts"
 	// Forbidden: the browser is logged in, but its page may not ask for this.
 	Forbidden         Kind = "forbidden"
 	NotFound          Kind = "not_found"
@@ -54,7 +56,11 @@ const (
 	// OutdatedClient: the upstream refuses the client version that we name.
 	OutdatedClient   Kind = "outdated_client"
 	StoreUnavailable Kind = "store_unavailable"
-	Timeout          Kind = "timeout"
+	// Overloaded: this gateway has all in hand that it has room for.
+	Overloaded Kind = "overloaded"
+	// ShuttingDown: this gateway ends, and with it the request.
+	ShuttingDown Kind = "shutting_down"
+	Timeout      Kind = "timeout"
 	// Canceled: the client hung up; nobody reads this.
 	Canceled Kind = "canceled"
 	Internal Kind = "internal"
@@ -63,10 +69,10 @@ const (
 // Kinds lists every kind, for tables that must be complete.
 func Kinds() []Kind {
 	return []Kind{
-		InvalidRequest, EmptyMessages, ContextTooLong, PayloadTooLarge, Unauthenticated, Forbidden, NotFound,
+		InvalidRequest, EmptyMessages, ContextTooLong, PayloadTooLarge, Unauthenticated, TooManyAttempts, Forbidden, NotFound,
 		MethodNotAllowed, Conflict, ModelNotSupported, ModelNotFound, VisionDisabled, InvalidImage, AliasNotFound, OwnTokenRefused,
 		NoTokens, NoTokenAvailable, RateLimited, UpstreamAuth, UpstreamRejected, UpstreamUnavailable, UpstreamProtocol, OutdatedClient,
-		StoreUnavailable, Timeout, Canceled, Internal,
+		StoreUnavailable, Overloaded, ShuttingDown, Timeout, Canceled, Internal,
 	}
 }
 

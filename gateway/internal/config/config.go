@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"carousel.internal/gateway/internal/forwarded"
 	"carousel.internal/proto/service/conf"
 	"carousel.internal/proto/service/logging"
 	"carousel.internal/proto/service/secret"
@@ -18,11 +19,14 @@ import (
 // Config is what a gateway is started with.
 type Config struct {
 	Port               int          `key:"port" doc:"Port of the public API; 0 takes any free one."`
-	AuthToken          secret.Value `key:"auth_token" doc:"The admin token. Empty: the pair generates one at its first start and prints it once."`
+	AuthToken          secret.Value `key:"auth_token" doc:"The admin token, of at least 16 characters. Empty: the pair generates one at its first start and prints it once."`
+	TrustedProxies     string       `key:"trusted_proxies" doc:"Networks of the proxies in front, with commas between, such as 10.1.0.0/16, whose X-Forwarded-For and X-Forwarded-Proto are believed; the word private is loopback and all private networks. Empty: nobody is believed, and a client's address is that of its connection."`
 	RoutePrefix        string       `key:"route_prefix" doc:"Path in front of the /v1 routes, such as /api."`
 	CORSOrigins        string       `key:"cors_origins" doc:"Origins, with commas between, whose pages may call what is not below /v1, such as https://tools.example.com; * is all. The /v1 routes are open to all in any case."`
 	AllowOpenReload    bool         `key:"allow_open_reload" doc:"Let everyone, without the admin token, ask for GET /update-tokeninfo."`
 	RequestBodyLimitMB int          `key:"request_body_limit_mb" doc:"Largest request body in MiB, also after decompression."`
+	BodyMemoryMB       int          `key:"body_memory_mb" doc:"Memory for request bodies in flight in MiB, each counted as twice its size; beyond it, requests get 503."`
+	MaxConnections     int          `key:"max_connections" doc:"Most open connections of the public port; 0 takes what the limit of open files allows."`
 
 	TokenstoreAddr   string        `key:"tokenstore_addr" doc:"host:port of the tokenstore's gRPC service."`
 	TokenstoreSecret secret.Value  `key:"tokenstore_secret" doc:"The secret that the tokenstore asks its callers for."`
@@ -32,16 +36,16 @@ type Config struct {
 	LogSpoolDir string `key:"log_spool_dir" doc:"Folder in which request log entries are kept until the tokenstore has them, so that they survive a crash; empty: in memory only."`
 	LogSpoolMB  int    `key:"log_spool_mb" doc:"Largest size of that folder's part that one gateway writes, in MiB."`
 
-	OpsAddr string `key:"ops_addr" doc:"host:port of /livez, /readyz, /metrics and /debug/pprof."`
+	OpsAddr string `key:"ops_addr" doc:"host:port of /livez, /readyz, /metrics and /debug/pprof. Anyone who reaches it is answered."`
 	logging.Options
 
 	FirstByteTimeout time.Duration `key:"first_byte_timeout" doc:"Longest wait for an upstream's first event."`
 	IdleTimeout      time.Duration `key:"idle_timeout" doc:"Longest silence of an upstream within an answer."`
 	RequestTimeout   time.Duration `key:"request_timeout" doc:"Longest time for one chat request, retries included."`
 
-	StreamHeartbeat time.Duration `key:"stream_heartbeat" doc:"Silence in a stream after which the client is sent a comment."`
+	StreamHeartbeat time.Duration `key:"stream_heartbeat" doc:"Silence in a stream, also before its first event, after which the client is sent a comment."`
 	WriteTimeout    time.Duration `key:"write_timeout" doc:"How long a client may refuse to read before its connection is closed."`
-	ReadTimeout     time.Duration `key:"read_timeout" doc:"How long a client may take to send a request's body."`
+	ReadTimeout     time.Duration `key:"read_timeout" doc:"How long a client may take to send a request's body, on every route."`
 
 	DrainDelay    time.Duration `key:"drain_delay" doc:"On shutdown: time between becoming not ready and refusing connections."`
 	ShutdownGrace time.Duration `key:"shutdown_grace" doc:"On shutdown: time that open requests get to end."`
@@ -52,11 +56,12 @@ func Default() Config {
 	return Config{
 		Port:               3000,
 		RequestBodyLimitMB: 16,
+		BodyMemoryMB:       256,
 		TokenstoreAddr:     "127.0.0.1:7070",
 		StoreTimeout:       5 * time.Second,
 		DegradedTime:       5 * time.Minute,
 		LogSpoolMB:         256,
-		OpsAddr:            ":9090",
+		OpsAddr:            "127.0.0.1:9090",
 		Options:            logging.Default(),
 		FirstByteTimeout:   2 * time.Minute,
 		IdleTimeout:        2 * time.Minute,
@@ -93,6 +98,14 @@ func cleanPrefix(prefix string) string {
 	return "/" + prefix
 }
 
+const (
+	// minAuthToken is how many characters a configured admin token has at least.
+	minAuthToken = 16
+	// maxBodyMemoryMB and maxConnections are beyond what one process can use.
+	maxBodyMemoryMB = 1 << 20
+	maxConnections  = 1 << 20
+)
+
 var (
 	prefixForm = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)*$`)
 	originForm = regexp.MustCompile(`^https?://[a-z0-9.:\[\]-]+$`)
@@ -111,6 +124,12 @@ func (c Config) Validate() error {
 	if !prefixForm.MatchString(c.RoutePrefix) {
 		wrong("route_prefix", "a path of letters, digits, . _ ~ - wanted, not %q", c.RoutePrefix)
 	}
+	if length := len(c.AuthToken.Reveal()); length > 0 && length < minAuthToken {
+		wrong("auth_token", "at least %d characters wanted: a short one can be guessed", minAuthToken)
+	}
+	if _, err := forwarded.ParseProxies(c.TrustedProxies); err != nil {
+		wrong("trusted_proxies", "%w", err)
+	}
 	for _, origin := range c.Origins() {
 		if origin != "*" && !originForm.MatchString(origin) {
 			wrong("cors_origins", "origins such as https://tools.example.com wanted, or *, not %q", origin)
@@ -118,6 +137,12 @@ func (c Config) Validate() error {
 	}
 	if c.RequestBodyLimitMB < 1 || c.RequestBodyLimitMB > 1024 {
 		wrong("request_body_limit_mb", "1 to 1024 wanted, not %d", c.RequestBodyLimitMB)
+	}
+	if c.BodyMemoryMB < 1 || c.BodyMemoryMB > maxBodyMemoryMB {
+		wrong("body_memory_mb", "1 to %d wanted, not %d", maxBodyMemoryMB, c.BodyMemoryMB)
+	}
+	if c.MaxConnections < 0 || c.MaxConnections > maxConnections {
+		wrong("max_connections", "0 to %d wanted, not %d", maxConnections, c.MaxConnections)
 	}
 	for key, addr := range map[string]string{"tokenstore_addr": c.TokenstoreAddr, "ops_addr": c.OpsAddr} {
 		if err := conf.CheckAddr(addr); err != nil {
@@ -158,5 +183,15 @@ func (c Config) Origins() []string {
 	return origins
 }
 
+// Proxies are the networks of TrustedProxies.
+func (c Config) Proxies() forwarded.Proxies {
+	proxies, _ := forwarded.ParseProxies(c.TrustedProxies) // Validate has seen it
+	return proxies
+}
+
 // BodyLimit is RequestBodyLimitMB in bytes.
 func (c Config) BodyLimit() int64 { return int64(c.RequestBodyLimitMB) << 20 }
+
+// BodyMemory is BodyMemoryMB in bytes, and no less than one body of the largest size
+// counts for.
+func (c Config) BodyMemory() int64 { return max(int64(c.BodyMemoryMB)<<20, 2*c.BodyLimit()) }

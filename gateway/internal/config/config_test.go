@@ -34,14 +34,14 @@ func TestDefaultsAreUsable(t *testing.T) {
 func TestEnvironment(t *testing.T) {
 	t.Parallel()
 	got, err := config.Load("", environment(map[string]string{
-		"PORT": "4000", "AUTH_TOKEN": "hush", "ROUTE_PREFIX": "api/", "REQUEST_BODY_LIMIT_MB": "2",
+		"PORT": "4000", "AUTH_TOKEN": "hush, little baby", "ROUTE_PREFIX": "api/", "REQUEST_BODY_LIMIT_MB": "2",
 		"TOKENSTORE_ADDR": "tokenstore:7070", "OPS_ADDR": "127.0.0.1:0", "LOG_LEVEL": "DEBUG", "STREAM_HEARTBEAT": "5s",
 		"CORS_ORIGINS": "https://a.example.com, http://[::1]:8080,", "ALLOW_OPEN_RELOAD": "true",
 	}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Port != 4000 || got.AuthToken.Reveal() != "hush" || got.RoutePrefix != "/api" || got.RequestBodyLimitMB != 2 ||
+	if got.Port != 4000 || got.AuthToken.Reveal() != "hush, little baby" || got.RoutePrefix != "/api" || got.RequestBodyLimitMB != 2 ||
 		got.TokenstoreAddr != "tokenstore:7070" || got.OpsAddr != "127.0.0.1:0" || got.Level() != slog.LevelDebug ||
 		got.StreamHeartbeat != 5*time.Second || !got.AllowOpenReload ||
 		!slices.Equal(got.Origins(), []string{"https://a.example.com", "http://[::1]:8080"}) {
@@ -68,6 +68,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 		"PORT": "70000", "ROUTE_PREFIX": "/a b", "REQUEST_BODY_LIMIT_MB": "0", "TOKENSTORE_ADDR": "tokenstore",
 		"OPS_ADDR": "x:y", "LOG_LEVEL": "loud", "LOG_FORMAT": "xml", "STORE_TIMEOUT": "0s", "DRAIN_DELAY": "-1s",
 		"IDLE_TIMEOUT": "soon", "CORS_ORIGINS": "https://a.example.com/path", "ALLOW_OPEN_RELOAD": "perhaps",
+		"AUTH_TOKEN": "fifteen letters", "TRUSTED_PROXIES": "everyone", "BODY_MEMORY_MB": "-1", "MAX_CONNECTIONS": "-1",
 	}))
 	if err == nil {
 		t.Fatal("no error")
@@ -75,6 +76,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	for _, key := range []string{
 		"port", "route_prefix", "request_body_limit_mb", "tokenstore_addr", "ops_addr", "log_level", "log_format",
 		"store_timeout", "drain_delay", "idle_timeout", "cors_origins", "allow_open_reload",
+		"auth_token", "trusted_proxies", "max_connections", "body_memory_mb",
 	} {
 		if !strings.Contains("\n"+err.Error(), "\n"+key+": ") {
 			t.Errorf("%s is not named in:\n%v", key, err)

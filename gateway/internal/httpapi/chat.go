@@ -32,7 +32,7 @@ func (s *server) chatCompletions(c *gin.Context) error {
 		return err
 	}
 	req.Session = cmp.Or(c.GetHeader(sessionHeader), req.Session)
-	x.line.Model, x.line.Stream = cut(req.Model), req.Stream
+	x.line.Model, x.line.Stream = chat.Cut(req.Model, maxModel), req.Stream
 	return s.answerOnce(c, body, func() error {
 		if req.Stream {
 			return s.stream(c, req, choice, x)
@@ -136,11 +136,5 @@ func clientGone(err error) error {
 	return &chat.Error{Kind: chat.Canceled, Message: "the client is gone", Err: err}
 }
 
-// cut bounds what a client can write into the log.
-func cut(text string) string {
-	const most = 100
-	if len(text) <= most {
-		return text
-	}
-	return text[:most] + "…"
-}
+// maxModel bounds what a client can write into the log as a model's name, in bytes.
+const maxModel = 100

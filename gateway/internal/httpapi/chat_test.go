@@ -281,7 +281,7 @@ func TestHeartbeatsAndDeadlinesPassTheWholeChain(t *testing.T) {
 		}), func(d *httpapi.Deps) { d.Options.Stream = sse.Options{Heartbeat: 15 * time.Second} })
 		w := &slow{ResponseRecorder: httptest.NewRecorder()}
 		e.ServeHTTP(w, request(t, "POST", "/v1/chat/completions", key, helloStream))
-		if beats := strings.Count(w.Body.String(), ": still here\n\n"); beats != 2 {
+		if beats := strings.Count(w.Body.String(), ": still here\n"); beats != 2 {
 			t.Errorf("%d heartbeats in 40 s of silence", beats)
 		}
 		if w.deadlines < 3 || !w.Flushed {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -19,6 +18,7 @@ import (
 	"carousel.internal/gateway/internal/accesslog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect/openai"
+	"carousel.internal/gateway/internal/forwarded"
 	"carousel.internal/gateway/internal/metrics"
 )
 
@@ -85,13 +85,18 @@ func (s *server) renderError(c *gin.Context, failure *chat.Error) {
 	s.writeJSON(c, status, answer.JSON)
 }
 
+// maxMethod bounds what a client can write into the log as a method, in bytes.
+const maxMethod = 20
+
 func (s *server) account(c *gin.Context, x *exchange, level slog.Level) {
 	line := &x.line
-	line.Method, line.Route, line.Status = c.Request.Method, c.FullPath(), c.Writer.Status()
+	line.Method, line.Route, line.Status = chat.Cut(c.Request.Method, maxMethod), c.FullPath(), c.Writer.Status()
 	if line.Route == "" {
 		line.Route = "unmatched" // paths are the clients' to choose: no label, no field
 	}
-	line.RemoteIP, _, _ = net.SplitHostPort(c.Request.RemoteAddr)
+	if client := forwarded.Client(c.Request); client.IsValid() {
+		line.RemoteIP = client.String()
+	}
 	line.BytesOut = max(int64(c.Writer.Size()), 0)
 	line.Duration = time.Since(x.started)
 	s.Metrics.Requests.WithLabelValues(line.Route, strconv.Itoa(line.Status), metrics.Bool(line.Stream)).Inc()
@@ -127,7 +132,8 @@ func levelOf(kind chat.Kind) slog.Level {
 	case chat.Internal, chat.StoreUnavailable, chat.UpstreamProtocol:
 		return slog.LevelError
 	case chat.NoTokens, chat.NoTokenAvailable, chat.RateLimited, chat.UpstreamAuth, chat.UpstreamUnavailable,
-		chat.OutdatedClient, chat.Timeout:
+		chat.OutdatedClient, chat.Timeout,
+		chat.TooManyAttempts, chat.Overloaded, chat.ShuttingDown:
 		return slog.LevelWarn
 	default: // the caller's fault
 		return slog.LevelInfo
@@ -140,13 +146,17 @@ func (s *server) writeJSON(c *gin.Context, status int, body []byte) {
 	header := c.Writer.Header()
 	header["Content-Type"] = jsonContent
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	header["X-Content-Type-Options"] = noSniff
 	// A writer without deadlines (a recorder) is no reason to fail.
 	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(s.Options.Stream.WriteTimeout))
 	c.Status(status)
 	_, _ = c.Writer.Write(body) // a client that has gone is noticed by its context
 }
 
-var jsonContent = []string{"application/json"}
+var (
+	jsonContent = []string{"application/json"}
+	noSniff     = []string{"nosniff"}
+)
 
 // newID makes a request id: 32 hex digits. It must be unique, not secret.
 func newID() string {
@@ -156,11 +166,18 @@ func newID() string {
 	return hex.EncodeToString(raw[:])
 }
 
+// maxQuoted bounds what answers and the log quote of a request's first line, in bytes.
+const maxQuoted = 200
+
 func (s *server) notFound(c *gin.Context) {
-	_ = c.Error(chat.Errorf(chat.NotFound, "there is no route %s %s; GET /health lists the routes", c.Request.Method, c.Request.URL.Path))
+	hint := "GET /health lists the routes"
+	if meant := s.near(c.Request.URL.Path); meant != "" {
+		hint = "the right address is " + meant
+	}
+	_ = c.Error(chat.Errorf(chat.NotFound, "there is no route %s %s; %s", chat.Cut(c.Request.Method, maxQuoted), chat.Cut(c.Request.URL.Path, maxQuoted), hint))
 }
 
 func (s *server) wrongMethod(c *gin.Context) {
 	_ = c.Error(chat.Errorf(chat.MethodNotAllowed, "%s does not take %s but %s",
-		c.Request.URL.Path, c.Request.Method, c.Writer.Header().Get("Allow")))
+		chat.Cut(c.Request.URL.Path, maxQuoted), chat.Cut(c.Request.Method, maxQuoted), c.Writer.Header().Get("Allow")))
 }

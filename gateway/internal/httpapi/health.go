@@ -9,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/chat"
 )
 
 // startedLayout is how the reference writes times here.
@@ -52,13 +53,30 @@ func (s *server) health(c *gin.Context) error {
 		Status: "healthy", Version: s.Options.Version, Uptime: int64(time.Since(s.started).Seconds()),
 		Models: []string{}, Endpoints: s.endpoints,
 	}
+	admin, err := s.isAdmin(c.Request)
+	if err != nil {
+		return err
+	}
 	for _, model := range s.Models() {
 		answer.Models = append(answer.Models, model.ID)
 	}
-	if s.Gate.Check(c.GetHeader("Authorization")) == auth.Granted {
+	if admin {
 		answer.Stats = s.stats()
 	}
 	return s.writeValue(c, answer)
+}
+
+// isAdmin tells whether the admin token was sent. Without it the answer is a shorter one;
+// the error is for who tries too many.
+func (s *server) isAdmin(r *http.Request) (bool, error) {
+	if s.Gate.Check(r.Header.Get("Authorization")) == auth.Missing {
+		return false, nil
+	}
+	err := s.Gate.Authorize(r)
+	if refusal := chat.AsError(err); refusal != nil && refusal.Kind == chat.TooManyAttempts {
+		return false, err
+	}
+	return err == nil, nil
 }
 
 func (s *server) stats() *healthStats {

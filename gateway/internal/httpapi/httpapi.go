@@ -17,6 +17,7 @@ import (
 	"carousel.internal/gateway/internal/accesslog"
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/forwarded"
 	"carousel.internal/gateway/internal/idempotency"
 	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/metrics"
@@ -66,7 +67,9 @@ type Options struct {
 	// CORSOrigins are the origins whose pages may call what is not below /v1; `*`
 	// is all.
 	CORSOrigins []string
-	Version     string
+	// Proxies are those whose word on where a request comes from counts.
+	Proxies forwarded.Proxies
+	Version string
 	// BodyLimit bounds a request's body in bytes, also after decompression.
 	BodyLimit int64
 	// ReadTimeout bounds the time that a client takes to send a body.
@@ -112,7 +115,7 @@ func New(deps Deps) http.Handler {
 	engine.NoRoute(s.notFound)
 	engine.NoMethod(s.wrongMethod)
 	s.routes(engine)
-	return engine
+	return s.arrive(engine)
 }
 
 // gin's mode is a global: it is set once, before the first engine is made.

@@ -197,7 +197,7 @@ func TestRoutes(t *testing.T) {
 		{"model with a slash", "GET", "/v1/models/vendor/model", "", "", 200, model, ""},
 		{"model with an escaped slash", "GET", "/v1/models/vendor%2Fmodel", "", "", 200, model, ""},
 		{"unknown model", "GET", "/v1/models/nope", "", "", 404, nil, "model_not_found"},
-		{"no model", "GET", "/v1/models/", "", "", 404, nil, "model_not_found"},
+		{"list, a slash too many", "GET", "/v1/models/", "", "", 200, list, ""},
 		{"delete a model", "DELETE", "/v1/models/gpt-4o", "", "", 405, nil, "method_not_allowed"},
 
 		{"chat", "POST", "/v1/chat/completions", key, hello, 200, answer, ""},

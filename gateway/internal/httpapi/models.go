@@ -6,6 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect/openai"
 )
 
@@ -24,5 +25,5 @@ func (s *server) retrieveModel(c *gin.Context) error {
 			return nil
 		}
 	}
-	return openai.UnknownModel(cut(id))
+	return openai.UnknownModel(chat.Cut(id, maxModel))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"strings"
 	"time"
 
@@ -23,7 +22,7 @@ type Keep func(ctx context.Context, entry *tokenstorev1.AuditEntry) error
 // store. attrs are pairs of a name and a value without secrets. What was done stays
 // done when it can't be stored. A failed attempt leaves its trace in the access log.
 func Audit(c *gin.Context, log *slog.Logger, keep Keep, action string, attrs ...any) {
-	remote, _, _ := net.SplitHostPort(c.Request.RemoteAddr)
+	remote := clientOf(c)
 	entry := &tokenstorev1.AuditEntry{
 		Action: action, Actor: Actor(c), RemoteIp: remote, Details: details(attrs),
 		ForwardedFor: strings.Join(c.Request.Header.Values("X-Forwarded-For"), ", "),

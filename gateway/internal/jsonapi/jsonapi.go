@@ -5,7 +5,6 @@ package jsonapi
 
 import (
 	"encoding/json"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/forwarded"
 )
 
 // Handler answers a request or says why not. The error is rendered by the port
@@ -59,6 +59,7 @@ func Write(c *gin.Context, status int, contentType string, body []byte) {
 	header := c.Writer.Header()
 	header.Set("Content-Type", contentType)
 	header.Set("Content-Length", strconv.Itoa(len(body)))
+	header.Set("X-Content-Type-Options", "nosniff")
 	// A writer without deadlines (a recorder) is no reason to fail.
 	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(writeTimeout))
 	c.Status(status)
@@ -95,23 +96,21 @@ func ExpectedVersion(c *gin.Context) (uint64, error) {
 	return version, nil
 }
 
-// Actor names whoever asks, for the record of a change: the admin pages or a
-// program, and its address. Behind a proxy that is the one that the proxy
-// tells, along with the proxy's own, which can't be made up.
+// Actor names whoever asks, for the record of a change: the admin pages or a program,
+// and the client's address.
 func Actor(c *gin.Context) string {
 	who := "api "
 	if c.GetHeader("Authorization") == "" { // let in by the session of a page
 		who = "pages "
 	}
-	remote, _, _ := net.SplitHostPort(c.Request.RemoteAddr)
-	told := c.Request.Header.Values("X-Forwarded-For")
-	if len(told) == 0 {
-		return who + remote
+	return who + clientOf(c)
+}
+
+// clientOf is the client's address as a text; empty where it has none.
+func clientOf(c *gin.Context) string {
+	client := forwarded.Client(c.Request)
+	if !client.IsValid() {
+		return ""
 	}
-	hops := strings.Split(told[len(told)-1], ",")
-	client := net.ParseIP(strings.TrimSpace(hops[len(hops)-1]))
-	if client == nil {
-		return who + remote
-	}
-	return who + client.String() + " via " + remote
+	return client.String()
 }

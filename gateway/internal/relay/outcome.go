@@ -93,6 +93,9 @@ func afterAttempts(last, refused *chat.Error) *chat.Error {
 	return last
 }
 
+// maxEvidence bounds what is kept of a failure, in bytes.
+const maxEvidence = 512
+
 // evidence is what the token's record keeps of a failure.
 func evidence(failure *upstream.Failure) string {
 	parts := []string{string(failure.Class)}
@@ -106,7 +109,7 @@ func evidence(failure *upstream.Failure) string {
 	if failure.Message != "" {
 		text += ": " + failure.Message
 	}
-	return strings.ToValidUTF8(text[:min(len(text), 512)], "")
+	return strings.ToValidUTF8(text[:chat.Boundary(text, maxEvidence)], "")
 }
 
 // record writes the request's one log entry.

@@ -2,7 +2,6 @@ package relay
 
 import (
 	"strings"
-	"unicode/utf8"
 
 	"carousel.internal/gateway/internal/chat"
 )
@@ -65,10 +64,7 @@ func (p *prompt) add(piece string) {
 		return
 	}
 	if room := maxPrompt - p.text.Len(); len(piece) > room {
-		for room > 0 && !utf8.RuneStart(piece[room]) { // in the middle of a character
-			room--
-		}
-		piece, p.cut = piece[:room], true
+		piece, p.cut = piece[:chat.Boundary(piece, room)], true
 	}
 	p.text.WriteString(piece)
 }

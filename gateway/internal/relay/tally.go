@@ -44,7 +44,7 @@ func (t *tally) keep(piece string) {
 	}
 	t.length += len(piece)
 	if room := maxCounted - t.text.Len(); room > 0 {
-		t.text.WriteString(piece[:min(room, len(piece))])
+		t.text.WriteString(piece[:chat.Boundary(piece, room)])
 	}
 }
 

@@ -23,7 +23,9 @@ const (
 	keepBytes  = 64 << 10
 )
 
-var heartbeat = []byte(": still here\n\n")
+// heartbeat is a comment, and no empty line after it: to some clients each empty line is
+// the end of an event, also where nothing but a comment came before it.
+var heartbeat = []byte(": still here\n")
 
 // Options are the times of a stream. Zero means the default.
 type Options struct {

@@ -143,12 +143,12 @@ func TestHeartbeatInSilenceOnly(t *testing.T) {
 			_ = stream.Data([]byte("x"), false)
 		}
 		synctest.Wait()
-		if beats := strings.Count(c.got(), ": still here\n\n"); beats != 0 {
+		if beats := strings.Count(c.got(), ": still here\n"); beats != 0 {
 			t.Fatalf("%d heartbeats in a busy stream", beats)
 		}
 		time.Sleep(46 * time.Second)
 		synctest.Wait()
-		if beats := strings.Count(c.got(), ": still here\n\n"); beats != 3 {
+		if beats := strings.Count(c.got(), ": still here\n"); beats != 3 {
 			t.Fatalf("%d heartbeats in 46 s of silence", beats)
 		}
 		_ = stream.Close()
@@ -168,7 +168,7 @@ func TestHeartbeatSendsWhatIsHeldBack(t *testing.T) {
 		_ = stream.Data([]byte("held"), true)
 		time.Sleep(16 * time.Second)
 		synctest.Wait()
-		if got := c.got(); got != "data: held\n\n: still here\n\n" {
+		if got := c.got(); got != "data: held\n\n: still here\n" {
 			t.Errorf("got %q", got)
 		}
 		_ = stream.Close()

@@ -59,16 +59,15 @@ func (s *Site) login(c *gin.Context) {
 		s.showLogin(c, http.StatusForbidden, data, texts["problem.origin"])
 		return
 	}
-	from := addressOf(c.Request)
-	if wait := s.attempts.allow(from); wait > 0 {
+	verdict, wait := s.Gate.Login(c.Request, strings.TrimSpace(c.PostForm("token")))
+	if wait > 0 {
 		seconds := strconv.Itoa(int(math.Ceil(wait.Seconds())))
 		c.Header("Retry-After", seconds)
 		s.showLogin(c, http.StatusTooManyRequests, data, strings.ReplaceAll(texts["login.slow"], "%s", seconds))
 		return
 	}
-	switch s.Gate.Check("Bearer " + strings.TrimSpace(c.PostForm("token"))) {
+	switch verdict {
 	case auth.Granted:
-		s.attempts.forgive(from)
 		s.enter(c, data.Next)
 	case auth.Unknown:
 		s.showLogin(c, http.StatusServiceUnavailable, data, texts["problem.store_away"])

@@ -14,6 +14,7 @@ import (
 
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/forwarded"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -63,6 +64,12 @@ type view struct {
 // within the page, no frame around it, no copy in a cache.
 func (s *Site) headers(c *gin.Context) { pageHeaders(c) }
 
+// transportPolicy has browsers use HTTPS alone, where they have reached the site by it.
+const transportPolicy = "max-age=31536000"
+
+// permissions are what no page of ours needs of a browser.
+const permissions = "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"
+
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -73,6 +80,11 @@ func pageHeaders(c *gin.Context) {
 	header.Set("X-Frame-Options", "DENY")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
+	header.Set("Cross-Origin-Opener-Policy", "same-origin")
+	header.Set("Permissions-Policy", permissions)
+	if forwarded.Encrypted(c.Request) {
+		header.Set("Strict-Transport-Security", transportPolicy)
+	}
 	header.Set("Cache-Control", "no-store")
 }
 
@@ -201,7 +213,7 @@ func setPreference(c *gin.Context, name, value string) {
 	}
 	http.SetCookie(c.Writer, &http.Cookie{ //nolint:gosec // secure wherever the browser would keep it
 		Name: name, Value: value, MaxAge: maxAge, Path: "/",
-		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: auth.Encrypted(c.Request),
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: forwarded.Encrypted(c.Request),
 	})
 }
 

@@ -83,9 +83,8 @@ const defaultTimeout = 5 * time.Second
 // Site has the admin pages.
 type Site struct {
 	Deps
-	assets   *assets
-	views    views
-	attempts *attempts
+	assets *assets
+	views  views
 }
 
 // New makes the admin site.
@@ -99,7 +98,7 @@ func New(deps Deps) *Site {
 	if deps.Degraded == nil {
 		deps.Degraded = func() (since, until time.Time, ok bool) { return since, until, false }
 	}
-	return &Site{Deps: deps, assets: newAssets(), views: newViews(), attempts: newAttempts(time.Now)}
+	return &Site{Deps: deps, assets: newAssets(), views: newViews()}
 }
 
 // Routes lists every page.

@@ -516,8 +516,8 @@ func TestLoginsAreSlowedDown(t *testing.T) {
 	if refused < 20 {
 		t.Errorf("of 30 attempts %d were refused", refused)
 	}
-	if got := login("right"); got != 429 {
-		t.Errorf("the right token is taken at once: %d", got)
+	if got := login("right"); got != 303 {
+		t.Errorf("the right token is refused for the wrong ones: %d", got)
 	}
 }
 

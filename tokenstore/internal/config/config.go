@@ -68,7 +68,7 @@ func Default() Config {
 	settings := token.DefaultSettings()
 	return Config{
 		GRPCAddr:                ":7070",
-		OpsAddr:                 ":9091",
+		OpsAddr:                 "127.0.0.1:9091",
 		RedisURL:                secret.New("redis://127.0.0.1:6379/0"),
 		SealKeyFile:             "data/seal.key",
 		LeaseTTL:                15 * time.Second,

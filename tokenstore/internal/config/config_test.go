@@ -31,7 +31,7 @@ func TestDefaultsNeedOnlyTheSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.GRPCAddr != ":7070" || got.OpsAddr != ":9091" || got.LeaseTTL != 15*time.Second || got.TokenFile != ".token" || got.TokenListFile != ".token-list" {
+	if got.GRPCAddr != ":7070" || got.OpsAddr != "127.0.0.1:9091" || got.LeaseTTL != 15*time.Second || got.TokenFile != ".token" || got.TokenListFile != ".token-list" {
 		t.Errorf("got %+v", got)
 	}
 	settings := got.Settings()

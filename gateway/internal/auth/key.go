@@ -1,0 +1,107 @@
+package auth
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"carousel.internal/gateway/internal/chat"
+)
+
+// The headers in which clients of other APIs send their key, in the order in which they
+// are looked at.
+var keyHeaders = []string{"X-Api-Key", "Api-Key"}
+
+// queryKey is the query parameter in which some clients send it.
+const queryKey = "key"
+
+const (
+	authorizationHeader = "Authorization"
+	scheme              = "Bearer "
+)
+
+// TakeKey moves the key of a request to the header `Authorization: Bearer <key>`, where
+// everything that serves it looks for it, unless one is there. inQuery tells whether the
+// route takes it from the query; then it is removed there, so that it reaches no log.
+func TakeKey(r *http.Request, inQuery bool) {
+	fromQuery := ""
+	if inQuery && r.URL.RawQuery != "" {
+		fromQuery = cutKey(r)
+	}
+	if _, ok := bearer(r.Header.Get(authorizationHeader)); ok {
+		return
+	}
+	for _, name := range keyHeaders {
+		if key := strings.TrimSpace(r.Header.Get(name)); key != "" {
+			r.Header.Set(authorizationHeader, scheme+key)
+			return
+		}
+	}
+	if fromQuery != "" {
+		r.Header.Set(authorizationHeader, scheme+fromQuery)
+	}
+}
+
+// cutKey takes the key out of the query, whose other parameters stay as they are.
+func cutKey(r *http.Request) (key string) {
+	var rest []string
+	for parameter := range strings.SplitSeq(r.URL.RawQuery, "&") {
+		name, value, _ := strings.Cut(parameter, "=")
+		if plain, err := url.QueryUnescape(name); err != nil || plain != queryKey {
+			rest = append(rest, parameter)
+			continue
+		}
+		if plain, err := url.QueryUnescape(value); err == nil && key == "" {
+			key = strings.TrimSpace(plain)
+		}
+	}
+	r.URL.RawQuery = strings.Join(rest, "&")
+	r.RequestURI = r.URL.RequestURI()
+	return key
+}
+
+// bearer returns the token of `Bearer <token>`; the scheme is case-insensitive.
+func bearer(authorization string) (string, bool) {
+	if len(authorization) <= len(scheme) || !strings.EqualFold(authorization[:len(scheme)], scheme) {
+		return "", false
+	}
+	token := strings.TrimSpace(authorization[len(scheme):])
+	return token, token != ""
+}
+
+const wantedForm = "`Authorization: Bearer <key>` is read"
+
+// errMissing says what is there instead of a key.
+func errMissing(r *http.Request) *chat.Error {
+	authorization := strings.TrimSpace(r.Header.Get(authorizationHeader))
+	name, rest, _ := strings.Cut(authorization, " ")
+	switch {
+	case authorization != "" && strings.EqualFold(name, strings.TrimSpace(scheme)):
+		return unauthenticated("the header Authorization has the scheme Bearer and no key behind it: " + wantedForm)
+	case authorization != "" && rest == "":
+		return unauthenticated("a key was sent in the header Authorization, but without its scheme: " + wantedForm)
+	case authorization != "":
+		return unauthenticated("the header Authorization was sent with another scheme than Bearer: " + wantedForm)
+	case r.URL != nil && r.URL.Query().Has(queryKey):
+		return unauthenticated("a key was sent in the query, which is not read here: " + wantedForm)
+	default:
+		return unauthenticated("no key was sent: the header `Authorization: Bearer <key>` is needed")
+	}
+}
+
+// errWrong says of a wrong key what its form shows.
+func errWrong(r *http.Request) *chat.Error {
+	key, _ := bearer(r.Header.Get(authorizationHeader))
+	switch _, twice := bearer(key); {
+	case twice:
+		return unauthenticated("the key is wrong: it begins with `Bearer `, so the scheme was sent twice; " + wantedForm)
+	case strings.ContainsAny(key[:1], `"'`) || strings.HasPrefix(key, "<"):
+		return unauthenticated("the key is wrong: it stands in quotes, which are no part of it; " + wantedForm)
+	default:
+		return unauthenticated("the key is wrong")
+	}
+}
+
+func unauthenticated(message string) *chat.Error {
+	return chat.Errorf(chat.Unauthenticated, "%s", message)
+}

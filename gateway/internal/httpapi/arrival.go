@@ -1,0 +1,54 @@
+package httpapi
+
+import (
+	"net/http"
+	"strings"
+
+	"carousel.internal/gateway/internal/auth"
+)
+
+// arrive brings each request into its canonical form before anything looks at it: who
+// sent it, by which path, with which key. So neither routes nor checks nor logs have a
+// second form to think of.
+func (s *server) arrive(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.Options.Proxies.Resolve(r)
+		s.straighten(r)
+		auth.TakeKey(r, s.belowV1(r.URL.Path))
+		next.ServeHTTP(w, r)
+	})
+}
+
+// straighten takes out slashes that a client has set twice, or at the end, on the way to
+// what is below /v1. What is elsewhere is called by its exact name.
+func (s *server) straighten(r *http.Request) {
+	asked := r.URL.Path
+	if !strings.Contains(asked, "//") && !strings.HasSuffix(asked, "/") {
+		return
+	}
+	var parts []string
+	for part := range strings.SplitSeq(asked, "/") {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	if straight := "/" + strings.Join(parts, "/"); s.belowV1(straight) {
+		r.URL.Path, r.URL.RawPath = straight, ""
+	}
+}
+
+// belowV1 tells whether a path is one of the API's that clients call.
+func (s *server) belowV1(asked string) bool {
+	return strings.HasPrefix(asked, s.Options.RoutePrefix+"/v1/")
+}
+
+// near is the route below /v1 that a client has probably meant; empty where there is none.
+func (s *server) near(asked string) string {
+	v1 := s.Options.RoutePrefix + "/v1"
+	for _, endpoint := range s.endpoints {
+		if tail, below := strings.CutPrefix(endpoint, v1); below && strings.HasSuffix(asked, tail) {
+			return endpoint
+		}
+	}
+	return ""
+}

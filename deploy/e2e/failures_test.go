@@ -16,6 +16,12 @@ import (
 // keyed sends a body with an idempotency key.
 func keyed(t *testing.T, gateway *stack.Gateway, key, body string) (int, http.Header, string) {
 	t.Helper()
+	return keyedBy(t, gateway, stack.AdminToken, key, body)
+}
+
+// keyedBy is keyed with another API key than the stack's.
+func keyedBy(t *testing.T, gateway *stack.Gateway, apiKey, key, body string) (int, http.Header, string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, gateway.URL+"/v1/chat/completions", strings.NewReader(body))
@@ -23,7 +29,7 @@ func keyed(t *testing.T, gateway *stack.Gateway, key, body string) (int, http.He
 		t.Error(err)
 		return 0, nil, ""
 	}
-	request.Header.Set("Authorization", "Bearer "+stack.AdminToken)
+	request.Header.Set("Authorization", "Bearer "+apiKey)
 	request.Header.Set("Idempotency-Key", key)
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {

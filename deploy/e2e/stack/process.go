@@ -21,8 +21,10 @@ type Process struct {
 	t    testing.TB
 	name string
 	path string
-	args []string
-	env  []string
+	// folder is its working directory; empty: the test's.
+	folder string
+	args   []string
+	env    []string
 	// logs gathers the output of all its lives.
 	logs *lines
 
@@ -32,9 +34,9 @@ type Process struct {
 }
 
 // startProcess starts a program; the test's end stops it.
-func startProcess(t testing.TB, name, path string, args, env []string) *Process {
+func startProcess(t testing.TB, name, path, folder string, args, env []string) *Process {
 	t.Helper()
-	p := &Process{t: t, name: name, path: path, args: args, env: env, logs: newLines()}
+	p := &Process{t: t, name: name, path: path, folder: folder, args: args, env: env, logs: newLines()}
 	t.Cleanup(func() {
 		p.Stop()
 		if t.Failed() {
@@ -51,7 +53,7 @@ func (p *Process) Start() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	command := exec.Command(p.path, p.args...) //nolint:noctx // the test's own programs; ended by Stop or Kill
-	command.Env = append(BaseEnv(), p.env...)
+	command.Dir, command.Env = p.folder, append(BaseEnv(), p.env...)
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		p.t.Fatal(err)
@@ -83,6 +85,15 @@ func (p *Process) Freeze() { p.Signal(syscall.SIGSTOP) }
 
 // Thaw lets a frozen process go on.
 func (p *Process) Thaw() { p.Signal(syscall.SIGCONT) }
+
+// Replace stops it, and starts another program in its place: with the same
+// environment, on the same ports and data.
+func (p *Process) Replace(path string) {
+	p.t.Helper()
+	p.Stop()
+	p.path = path
+	p.Start()
+}
 
 // Restart kills it and starts it again at once.
 func (p *Process) Restart() {
@@ -267,8 +278,9 @@ func Binary(t testing.TB, service string) string {
 	return binary(t, service, "./cmd/"+service)
 }
 
-// RemoveBinaries removes what binary built; call it at the end of TestMain.
+// RemoveBinaries removes what was built; call it at the end of TestMain.
 func RemoveBinaries() {
+	removeReleases()
 	built.Lock()
 	defer built.Unlock()
 	if built.folder != "" {

@@ -45,6 +45,9 @@ type Options struct {
 	Links bool
 	// Lazy starts nothing but the simulator: the test starts the parts.
 	Lazy bool
+	// Release is the folder of another version's programs, as Release returns it; empty:
+	// this version's.
+	Release string
 }
 
 // Stack is a running pair.
@@ -128,7 +131,7 @@ func (s *Stack) StartRedis() {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		s.t.Fatal(err)
 	}
-	s.Redis = startProcess(s.t, "redis", "redis-server", []string{
+	s.Redis = startProcess(s.t, "redis", "redis-server", folder, []string{
 		"--port", port, "--bind", "127.0.0.1", "--dir", folder, "--appendonly", "yes",
 		"--appendfsync", embeddedredis.AppendFsync(s.t.Context(), "redis-server"), "--save", "",
 	}, nil)
@@ -150,11 +153,18 @@ func (s *Stack) RedisClient() *redis.Client {
 
 // StartTokenstore starts the tokenstore.
 func (s *Stack) StartTokenstore() {
-	s.Tokenstore = startProcess(s.t, "tokenstore", Binary(s.t, "tokenstore"), nil, append([]string{
+	s.Tokenstore = startProcess(s.t, "tokenstore", s.program("tokenstore"), s.Folder, nil, append([]string{
 		"GRPC_ADDR=" + s.storeAddr, "OPS_ADDR=" + s.storeOps, "REDIS_URL=redis://" + s.RedisAddr + "/0",
-		"TOKENSTORE_SECRET=e2e-shared-secret", "SEAL_KEY_FILE=" + filepath.Join(s.Folder, "seal.key"),
-		"TOKEN_FILE=" + filepath.Join(s.Folder, ".token"), "TOKEN_LIST_FILE=" + filepath.Join(s.Folder, ".token-list"),
+		"TOKENSTORE_SECRET=e2e-shared-secret", "SEAL_KEY_FILE=seal.key", "TOKEN_FILE=.token", "TOKEN_LIST_FILE=.token-list", // in its folder
 	}, s.options.TokenstoreEnv...))
+}
+
+// program is the path of a service's program, of the version that is wanted.
+func (s *Stack) program(service string) string {
+	if s.options.Release != "" {
+		return filepath.Join(s.options.Release, service)
+	}
+	return Binary(s.t, service)
 }
 
 // TokenstoreReady tells whether the tokenstore says that it is ready.
@@ -170,7 +180,7 @@ func (s *Stack) StartGateway() *Gateway {
 		gateway.Link = newLink(s.t, s.storeAddr)
 		storeAddr = gateway.Link.Addr()
 	}
-	gateway.Process = startProcess(s.t, fmt.Sprintf("gateway %d", len(s.Gateways)+1), Binary(s.t, "gateway"), nil, append([]string{
+	gateway.Process = startProcess(s.t, fmt.Sprintf("gateway %d", len(s.Gateways)+1), s.program("gateway"), s.Folder, nil, append([]string{
 		"PORT=" + port, "OPS_ADDR=" + opsAddr, "TOKENSTORE_ADDR=" + storeAddr, "TOKENSTORE_SECRET=e2e-shared-secret",
 		"AUTH_TOKEN=" + AdminToken, "DRAIN_DELAY=0s", "SHUTDOWN_GRACE=5s",
 	}, s.options.GatewayEnv...))

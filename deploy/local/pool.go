@@ -22,7 +22,7 @@ type pool struct {
 func openPool(addr string, shared secret.Value) (*pool, error) {
 	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithUnaryInterceptor(func(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, call grpc.UnaryInvoker, options ...grpc.CallOption) error {
-			return call(metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+shared.Reveal()), method, request, reply, conn, options...)
+			return call(metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+shared.First().Reveal()), method, request, reply, conn, options...)
 		}))
 	if err != nil {
 		return nil, fmt.Errorf("tokenstore: %w", err)

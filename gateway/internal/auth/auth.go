@@ -36,10 +36,11 @@ const (
 type Gate struct {
 	configured []byte
 	stored     func() []byte
-	// Of sessions: without a key there are none.
-	sessionKey []byte
-	revoked    func(id string) bool
-	attempts   *attempts
+	// sessionKeys are those of sessions: the first signs, all verify; without one
+	// there are no sessions.
+	sessionKeys [][]byte
+	revoked     func(id string) bool
+	attempts    *attempts
 }
 
 // New makes a gate for the configured token. Where that is empty, the gate asks

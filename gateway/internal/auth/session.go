@@ -30,8 +30,9 @@ const (
 // replica derives from Secret and the admin token's hash. So a login holds on
 // all replicas, and a new admin token ends all of them.
 type Sessions struct {
-	// Secret is known to every replica, and not to Redis. Where it is empty,
-	// sessions are signed with a random key and hold on this replica only.
+	// Secret is known to every replica, and not to Redis. Of a list the first signs
+	// and all verify, so that it can be changed one replica after the other. Where it
+	// is empty, sessions are signed with a random key and hold on this replica only.
 	Secret secret.Value
 	// Revoked tells whether a session was ended before its time.
 	Revoked func(id string) bool
@@ -51,10 +52,14 @@ type Session struct {
 // UseSessions has the gate accept sessions beside bearer tokens. It is called
 // before the gate is used.
 func (g *Gate) UseSessions(sessions Sessions) {
-	g.sessionKey = []byte(sessions.Secret.Reveal())
-	if len(g.sessionKey) == 0 {
-		g.sessionKey = make([]byte, sha256.Size)
-		_, _ = rand.Read(g.sessionKey) // never fails: it ends the process instead
+	g.sessionKeys = nil
+	for _, shared := range sessions.Secret.List() {
+		g.sessionKeys = append(g.sessionKeys, []byte(shared.Reveal()))
+	}
+	if len(g.sessionKeys) == 0 {
+		random := make([]byte, sha256.Size)
+		_, _ = rand.Read(random) // never fails: it ends the process instead
+		g.sessionKeys = [][]byte{random}
 	}
 	g.revoked = sessions.Revoked
 }
@@ -94,7 +99,10 @@ func (g *Gate) sessionAlone(r *http.Request) (Session, bool) {
 func (g *Gate) Open(now time.Time) (Session, bool) {
 	var id [18]byte
 	_, _ = rand.Read(id[:]) // never fails: it ends the process instead
-	return g.sign(base64.RawURLEncoding.EncodeToString(id[:]), now.Add(SessionLife).Truncate(time.Second))
+	if len(g.sessionKeys) == 0 {
+		return Session{}, false
+	}
+	return g.sign(g.sessionKeys[0], base64.RawURLEncoding.EncodeToString(id[:]), now.Add(SessionLife).Truncate(time.Second))
 }
 
 // Session answers the valid session of a request, if there is one.
@@ -116,38 +124,41 @@ func (g *Gate) read(value string, now time.Time) (Session, bool) {
 	if err != nil {
 		return Session{}, false
 	}
-	session, ok := g.sign(parts[0], time.Unix(end, 0))
-	if !ok || !hmac.Equal([]byte(value), []byte(session.value())) || !now.Before(session.Expires) {
-		return Session{}, false
+	for _, key := range g.sessionKeys {
+		session, ok := g.sign(key, parts[0], time.Unix(end, 0))
+		if !ok || !hmac.Equal([]byte(value), []byte(session.value())) {
+			continue
+		}
+		if !now.Before(session.Expires) || g.revoked != nil && g.revoked(session.ID) {
+			return Session{}, false
+		}
+		return session, true
 	}
-	if g.revoked != nil && g.revoked(session.ID) {
-		return Session{}, false
-	}
-	return session, true
+	return Session{}, false
 }
 
 // sign makes the session with this id and end, whether it was ever opened or
 // not.
-func (g *Gate) sign(id string, end time.Time) (Session, bool) {
+func (g *Gate) sign(key []byte, id string, end time.Time) (Session, bool) {
 	admin := g.adminHash()
-	if g.sessionKey == nil || len(admin) != sha256.Size {
+	if len(admin) != sha256.Size {
 		return Session{}, false
 	}
 	session := Session{ID: id, Expires: end}
-	session.signature = g.mac(admin, "carousel session", id+"."+strconv.FormatInt(end.Unix(), 10))
-	session.CSRF = g.mac(admin, "carousel csrf", id)
+	session.signature = mac(key, admin, "carousel session", id+"."+strconv.FormatInt(end.Unix(), 10))
+	session.CSRF = mac(key, admin, "carousel csrf", id)
 	return session, true
 }
 
 // mac signs text with the key for one purpose.
-func (g *Gate) mac(admin []byte, purpose, text string) string {
-	key, err := hkdf.Key(sha256.New, g.sessionKey, admin, purpose, sha256.Size)
+func mac(shared, admin []byte, purpose, text string) string {
+	key, err := hkdf.Key(sha256.New, shared, admin, purpose, sha256.Size)
 	if err != nil { // only for keys longer than HKDF can make
 		panic(err)
 	}
-	mac := hmac.New(sha256.New, key)
-	_, _ = mac.Write([]byte(text))
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	signed := hmac.New(sha256.New, key)
+	_, _ = signed.Write([]byte(text))
+	return base64.RawURLEncoding.EncodeToString(signed.Sum(nil))
 }
 
 // Name is the session as logs and pages may show it: too little of its id to be

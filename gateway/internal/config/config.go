@@ -29,7 +29,7 @@ type Config struct {
 	MaxConnections     int          `key:"max_connections" doc:"Most open connections of the public port; 0 takes what the limit of open files allows."`
 
 	TokenstoreAddr   string        `key:"tokenstore_addr" doc:"host:port of the tokenstore's gRPC service."`
-	TokenstoreSecret secret.Value  `key:"tokenstore_secret" doc:"The secret that the tokenstore asks its callers for."`
+	TokenstoreSecret secret.Value  `key:"tokenstore_secret" doc:"The secret that the tokenstore asks its callers for. Of several, separated by commas or lines, the first is sent."`
 	StoreTimeout     time.Duration `key:"store_timeout" doc:"Longest wait for an answer of the tokenstore."`
 	DegradedTime     time.Duration `key:"degraded_time" doc:"How long requests are served from a reserve of tokens while the tokenstore or Redis is away; 0 for not at all."`
 

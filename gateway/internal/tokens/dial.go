@@ -74,7 +74,7 @@ func Dial(addr string, shared secret.Value) (*Conn, error) {
 		grpc.WithContextDialer(conn.dial),
 		grpc.WithNoProxy(), // the pair's own network; HTTPS_PROXY is for upstreams
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithPerRPCCredentials(bearer{shared}),
+		grpc.WithPerRPCCredentials(bearer{shared.First()}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 20 * time.Second, Timeout: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.WithConnectParams(grpc.ConnectParams{
@@ -89,7 +89,8 @@ func Dial(addr string, shared secret.Value) (*Conn, error) {
 	return conn, nil
 }
 
-// bearer sends the secret that both services share with each call.
+// bearer sends the secret that both services share, the first of several, with each
+// call.
 type bearer struct{ shared secret.Value }
 
 func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {

@@ -30,6 +30,28 @@ func (v Value) Reveal() string {
 // Empty tells whether there is no text.
 func (v Value) Empty() bool { return v.Reveal() == "" }
 
+// List returns the values of a secret that is a list: separated by commas or line
+// ends, without the white space around them. Two are for the time in which one takes
+// the other's place: the first is shown, all are accepted.
+func (v Value) List() []Value {
+	var values []Value
+	for text := range strings.FieldsFuncSeq(v.Reveal(), func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
+		if text = strings.TrimSpace(text); text != "" {
+			values = append(values, New(text))
+		}
+	}
+	return values
+}
+
+// First returns the first value of the list, which is the one to show; an empty one
+// where there is none.
+func (v Value) First() Value {
+	for _, first := range v.List() {
+		return first
+	}
+	return Value{}
+}
+
 // maskedFrom is the length, in bytes, from which a secret shows its ends: then what
 // is hidden is still far too much to guess.
 const maskedFrom = 24

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,6 +36,34 @@ func TestNoFormatterShowsTheText(t *testing.T) {
 		if strings.Contains(shown.String(), form) {
 			t.Errorf("the secret shows as %q in:\n%s", form, shown.String())
 		}
+	}
+}
+
+func TestList(t *testing.T) {
+	for text, want := range map[string][]string{
+		"":                          nil,
+		" \n,":                      nil,
+		"one alone":                 {"one alone"},
+		"old,new":                   {"old", "new"},
+		" old , new ,":              {"old", "new"},
+		"from a file\n":             {"from a file"},
+		"old\r\nnew\n\n":            {"old", "new"},
+		"a=b/c+d,e":                 {"a=b/c+d", "e"},
+		"three,are\nas good as two": {"three", "are", "as good as two"},
+	} {
+		var got []string
+		for _, value := range secret.New(text).List() {
+			got = append(got, value.Reveal())
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q has %q, want %q", text, got, want)
+		}
+		if first := secret.New(text).First(); len(want) > 0 && first.Reveal() != want[0] || len(want) == 0 && !first.Empty() {
+			t.Errorf("%q begins with %q", text, first.Reveal())
+		}
+	}
+	if got := (secret.Value{}).List(); got != nil {
+		t.Errorf("nothing has %v", got)
 	}
 }
 

@@ -26,7 +26,7 @@ type Config struct {
 
 	RedisURL          secret.Value  `key:"redis_url" doc:"redis://, rediss:// (TLS) or unix:// URL. Several hosts, with commas between, are a cluster; ?master=NAME makes them sentinels. A secret, because it may hold a password."`
 	RedisWaitReplicas int           `key:"redis_wait_replicas" doc:"How many of Redis's replicas must have received what an admin saves, and log entries, before they count as saved: 1 where a replica may be promoted (Sentinel, Cluster)."`
-	TokenstoreSecret  secret.Value  `key:"tokenstore_secret" doc:"The secret that every caller must show; at least 16 characters. A file named by tokenstore_secret_file is made when absent."`
+	TokenstoreSecret  secret.Value  `key:"tokenstore_secret" doc:"The secret that every caller must show; at least 16 characters. Of several, separated by commas or lines, each is accepted. A file named by tokenstore_secret_file is made when absent."`
 	SealKeyFile       string        `key:"seal_key_file" doc:"File of the keys that seal secrets at rest; made when absent. Without it the stored tokens are lost."`
 	LeaseTTL          time.Duration `key:"lease_ttl" doc:"How long a lease lives that is not renewed: after that time the requests of a gateway that died give their tokens back."`
 	TokenFile         string        `key:"token_file" doc:"Token file of the upstream cursor. It is applied at start where it is new or has changed, and written when an admin writes it; its folder must be writable then."`
@@ -163,11 +163,15 @@ func (c Config) Validate() error {
 	if c.RedisWaitReplicas < 0 || c.RedisWaitReplicas > 10 {
 		wrong("redis_wait_replicas", "0 to 10 wanted, not %d", c.RedisWaitReplicas)
 	}
-	switch length := len(c.TokenstoreSecret.Reveal()); {
-	case length == 0:
+	accepted := c.TokenstoreSecret.List()
+	if len(accepted) == 0 {
 		wrong("tokenstore_secret", "required; or set tokenstore_secret_file, which is made when absent")
-	case length < minSecret:
-		wrong("tokenstore_secret", "at least %d characters wanted", minSecret)
+	}
+	for _, each := range accepted {
+		if len(each.Reveal()) < minSecret {
+			wrong("tokenstore_secret", "at least %d characters wanted, of each where there are several", minSecret)
+			break
+		}
 	}
 	if c.TokenFile != "" && filepath.Clean(c.TokenFile) == filepath.Clean(c.TokenListFile) {
 		wrong("token_list_file", "another file than token_file wanted")

@@ -102,6 +102,25 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	}
 }
 
+// Of two secrets, for the time in which one takes the other's place, both must do.
+func TestEachOfSeveralSecretsIsLongEnough(t *testing.T) {
+	t.Parallel()
+	for text, good := range map[string]bool{
+		sharedSecret + ",another long secret":  true,
+		sharedSecret + "\nanother long secret": true,
+		sharedSecret + ",short":                false,
+		" , ":                                  false,
+	} {
+		_, err := config.Load("", environment(map[string]string{"TOKENSTORE_SECRET": text}))
+		if (err == nil) != good {
+			t.Errorf("%q: %v", text, err)
+		}
+		if err != nil && (!strings.Contains(err.Error(), "tokenstore_secret: ") || strings.Contains(err.Error(), "short")) {
+			t.Errorf("the error is %v", err)
+		}
+	}
+}
+
 func TestSecretFileIsMade(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "run", "secret")

@@ -4,19 +4,15 @@ package grpcapi
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"carousel.internal/proto/rpcerr"
@@ -30,8 +26,13 @@ const (
 	// Bounds of a unary call's time.
 	defaultTimeout = 10 * time.Second
 	longestTimeout = time.Minute
-	// healthPrefix begins the methods that need no secret.
-	healthPrefix = "/grpc.health.v1.Health/"
+	// maxStreams bounds the calls that one connection has open, maxHeader the bytes of a
+	// call's header, handshakeTimeout how long a connection may take to become one, and
+	// maxIdle how long it may be without a call: a gateway always has one.
+	maxStreams       = 1000
+	maxHeader        = 64 << 10
+	handshakeTimeout = 10 * time.Second
+	maxIdle          = 2 * time.Minute
 )
 
 var errStopping = rpcerr.New(tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, "the tokenstore is shutting down")
@@ -41,22 +42,23 @@ type Observer interface {
 	Called(method string, code codes.Code, took time.Duration)
 }
 
-// NewServer makes a gRPC server that asks callers for the shared secret
-// (metadata `authorization: Bearer …`), bounds the time of unary calls, survives
-// a handler's panic, and turns errors into statuses.
+// NewServer makes a gRPC server that asks callers for the shared secret, or one of
+// several (see admission), bounds what they may open and how long unary calls take,
+// survives a handler's panic, and turns errors into statuses.
 func NewServer(shared secret.Value, observer Observer, log *slog.Logger) *grpc.Server {
-	g := &guard{secret: sha256.Sum256([]byte("Bearer " + shared.Reveal())), observer: observer, log: log}
+	g := &guard{observer: observer, log: log}
 	return grpc.NewServer(
+		grpc.InTapHandle(newAdmission(shared.List(), observer).admit),
 		grpc.UnaryInterceptor(g.unary), grpc.StreamInterceptor(g.stream), grpc.MaxRecvMsgSize(maxMessage),
+		grpc.MaxConcurrentStreams(maxStreams), grpc.MaxHeaderListSize(maxHeader), grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 20 * time.Second, Timeout: 10 * time.Second}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			Time: 20 * time.Second, Timeout: 10 * time.Second, MaxConnectionIdle: maxIdle,
+		}),
 	)
 }
 
 type guard struct {
-	// secret is the hash of the authorization that is wanted: hashes have one
-	// length, so comparing them tells nothing of the secret's.
-	secret   [sha256.Size]byte
 	observer Observer
 	log      *slog.Logger
 }
@@ -85,22 +87,7 @@ func (g *guard) call(ctx context.Context, method string, handle func() error) (e
 		err = g.statusOf(ctx, method, err)
 		g.observer.Called(method, status.Code(err), time.Since(began))
 	}()
-	if !g.allowed(ctx, method) {
-		return rpcerr.New(tokenstorev1.Reason_REASON_UNAUTHENTICATED, "the tokenstore's shared secret is missing or wrong")
-	}
 	return handle()
-}
-
-func (g *guard) allowed(ctx context.Context, method string) bool {
-	if strings.HasPrefix(method, healthPrefix) {
-		return true
-	}
-	shown := metadata.ValueFromIncomingContext(ctx, "authorization")
-	if len(shown) != 1 {
-		return false
-	}
-	hash := sha256.Sum256([]byte(shown[0]))
-	return subtle.ConstantTimeCompare(hash[:], g.secret[:]) == 1
 }
 
 func withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {

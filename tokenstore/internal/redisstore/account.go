@@ -40,11 +40,12 @@ func (s *Store) Reveal(ctx context.Context, id string) (string, leasing.Credenti
 // names a person, so it is sealed like the token. What doesn't open any more, for
 // its key is gone, counts as never recorded: the upstream can be asked again.
 func (s *Store) Account(ctx context.Context, id string) (*tokenstorev1.TokenAccount, error) {
-	if !tokenIDForm.MatchString(id) {
-		return nil, noToken(id)
+	upstream, err := s.homeOf(ctx, id)
+	if err != nil {
+		return nil, err
 	}
 	pipe := s.client.Pipeline()
-	exists, sealed := pipe.Exists(ctx, tokenKey(id)), pipe.HGet(ctx, tokenKey(id), "account")
+	exists, sealed := pipe.Exists(ctx, tokenKey(upstream, id)), pipe.HGet(ctx, tokenKey(upstream, id), "account")
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return nil, storeError("read an account", err)
 	}
@@ -82,7 +83,11 @@ func (s *Store) RecordAccount(ctx context.Context, id string, account *tokenstor
 		return rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "account: it has %d bytes; at most %d are kept", len(plain), maxAccount)
 	}
 	sealed := s.keys.Seal(secret.New(string(plain)), accountBinding(id))
-	kept, err := recordAccountScript.run(ctx, s.client, []string{tokenKey(id)}, sealed).Bool()
+	upstream, err := s.homeOf(ctx, id)
+	if err != nil {
+		return err
+	}
+	kept, err := recordAccountScript.run(ctx, s.client, []string{tokenKey(upstream, id)}, sealed).Bool()
 	if err != nil {
 		return storeError("record an account", err)
 	}

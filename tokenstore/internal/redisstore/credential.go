@@ -69,7 +69,14 @@ func (s *Store) Credential(ctx context.Context, tokenID string, version uint64) 
 	if found {
 		return known, nil
 	}
-	values, err := s.client.HMGet(ctx, tokenKey(tokenID), "rec", "alias", "fingerprint", "ver").Result()
+	upstream, err := s.home(ctx, tokenID)
+	if err != nil {
+		return leasing.Credential{}, err
+	}
+	if upstream == "" {
+		return leasing.Credential{}, noToken(tokenID)
+	}
+	values, err := s.client.HMGet(ctx, tokenKey(upstream, tokenID), "rec", "alias", "fingerprint", "ver").Result()
 	if err != nil {
 		return leasing.Credential{}, storeError("read a token", err)
 	}

@@ -28,8 +28,8 @@ const (
 
 // Witness takes a failure down.
 func (s *Store) Witness(ctx context.Context, failure leasing.Failure) (leasing.Witnessed, error) {
-	keys := []string{clockKey(), windowKey(failure.Upstream), causesKey(failure.Upstream)}
-	values, err := witnessScript.run(ctx, s.client, keys, failure.Upstream, failure.TokenID, failure.LeaseID, failure.Class,
+	keys := []string{clockKey(failure.Upstream), windowKey(failure.Upstream), causesKey(failure.Upstream)}
+	values, err := witnessScript.run(ctx, s.client, keys, failure.TokenID, failure.LeaseID, failure.Class,
 		failure.Model, failure.RequestID, guardWindow.Milliseconds(), causeTTL.Milliseconds()).Slice()
 	if err != nil {
 		return leasing.Witnessed{}, storeError("witness a failure", err)

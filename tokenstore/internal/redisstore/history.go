@@ -24,10 +24,11 @@ const keepTransitions = 32
 
 // Transitions answers a token's history, newest first.
 func (s *Store) Transitions(ctx context.Context, id string) ([]*tokenstorev1.Transition, error) {
-	if _, err := s.read(ctx, id); err != nil {
+	t, err := s.read(ctx, id)
+	if err != nil {
 		return nil, err
 	}
-	entries, err := s.client.XRevRangeN(ctx, historyKey(id), "+", "-", keepTransitions).Result()
+	entries, err := s.client.XRevRangeN(ctx, historyKey(t.upstream, id), "+", "-", keepTransitions).Result()
 	if err != nil {
 		return nil, storeError("read a history", err)
 	}
@@ -87,7 +88,9 @@ func (s *Store) UndoFor(ctx context.Context, undo leasing.Undo, tokens []string)
 		calls := make([]*call, min(len(tokens), pageSize))
 		for i := range calls {
 			id := tokens[i]
-			keys := []string{tokenKey(id), orderKey(undo.Upstream), coolingKey(undo.Upstream), historyKey(id), clockKey()}
+			keys := []string{
+				tokenKey(undo.Upstream, id), orderKey(undo.Upstream), coolingKey(undo.Upstream), historyKey(undo.Upstream, id), clockKey(undo.Upstream),
+			}
 			calls[i] = round.add(undoScript, keys, id, undo.Class, undo.From.UnixMilli(), undo.To.UnixMilli(), undo.By, keepTransitions, poolChannel)
 		}
 		if err := round.exec(ctx); err != nil {
@@ -104,11 +107,12 @@ func (s *Store) UndoFor(ctx context.Context, undo leasing.Undo, tokens []string)
 
 // ReleaseToken brings a token back that cools, is probed or is parked.
 func (s *Store) ReleaseToken(ctx context.Context, id, by string) (*tokenstorev1.Token, error) {
-	if !tokenIDForm.MatchString(id) {
-		return nil, noToken(id)
+	upstream, err := s.homeOf(ctx, id)
+	if err != nil {
+		return nil, err
 	}
-	released, err := releaseScript.run(ctx, s.client, []string{tokenKey(id), historyKey(id), clockKey()},
-		id, orderKeyPrefix(), coolingKeyPrefix(), by, keepTransitions, poolChannel).Bool()
+	keys := []string{tokenKey(upstream, id), historyKey(upstream, id), clockKey(upstream), orderKey(upstream), coolingKey(upstream)}
+	released, err := releaseScript.run(ctx, s.client, keys, id, by, keepTransitions, poolChannel).Bool()
 	if err != nil {
 		return nil, storeError("release a token", err)
 	}

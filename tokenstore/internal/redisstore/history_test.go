@@ -70,13 +70,13 @@ func TestHistory(t *testing.T) {
 		}
 		_, err = store.Transitions(ctx, id)
 		wantReason(t, err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND)
-		if ttl := store.client.PTTL(ctx, historyKey(id)).Val(); ttl <= 0 || ttl > trashTTL {
+		if ttl := store.client.PTTL(ctx, historyKey(poolOf(t, store, id), id)).Val(); ttl <= 0 || ttl > trashTTL {
 			t.Errorf("the history of a deleted token is kept for %v", ttl)
 		}
 		if _, err := store.RestoreToken(ctx, id); err != nil {
 			t.Fatal(err)
 		}
-		if got, err = store.Transitions(ctx, id); err != nil || len(got) != keepTransitions || store.client.PTTL(ctx, historyKey(id)).Val() > 0 {
+		if got, err = store.Transitions(ctx, id); err != nil || len(got) != keepTransitions || store.client.PTTL(ctx, historyKey(poolOf(t, store, id), id)).Val() > 0 {
 			t.Errorf("restored: %d, %v", len(got), err)
 		}
 	})
@@ -90,7 +90,7 @@ func TestUndo(t *testing.T) {
 		add := func(upstream, secret string) string { return create(t, store, draft(upstream, secret)).GetId() }
 		fresh, bad, limited, elsewhere := add("cursor", "fresh"), add("cursor", "bad"), add("cursor", "limited"), add("openai", "elsewhere")
 		for _, id := range []string{bad, limited, elsewhere} {
-			if err := store.client.HDel(ctx, tokenKey(id), "phase").Err(); err != nil {
+			if err := store.client.HDel(ctx, tokenKey(poolOf(t, store, id), id), "phase").Err(); err != nil {
 				t.Fatal(err)
 			}
 		}

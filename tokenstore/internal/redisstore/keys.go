@@ -8,22 +8,70 @@ import "strconv"
 // users is a hash field, never part of a key; names of upstreams and replicas are
 // checked before they become one.
 const (
-	poolPrefix   = "c1:{pool}:"
-	configPrefix = "c1:{config}:"
-	logPrefix    = "c1:{log}:"
-	fleetPrefix  = "c1:{fleet}:"
-	oncePrefix   = "c1:{once}:"
+	// directoryPrefix is of what spans pools. Schema 1 had all pools there, and looks
+	// for its version there.
+	directoryPrefix = "c1:{pool}:"
+	configPrefix    = "c1:{config}:"
+	logPrefix       = "c1:{log}:"
+	fleetPrefix     = "c1:{fleet}:"
+	oncePrefix      = "c1:{once}:"
 )
 
+// poolPrefix is of what belongs to the pool of one upstream: a slot of its own, so
+// that a Cluster spreads pools.
+func poolPrefix(upstream string) string { return "c1:{pool:" + upstream + "}:" }
+
 // SchemaVersion is what schemaKey holds; a store of another version is refused.
-const SchemaVersion = "1"
+const SchemaVersion = "2"
 
 // schemaKey is a string: SchemaVersion.
-func schemaKey() string { return poolPrefix + "schema" }
+func schemaKey() string { return directoryPrefix + "schema" }
 
-// tokenIDsKey is a sorted set of all token ids by time of creation, in µs. No two
+// The directory says what exists and where. directory.go tells how it and the pools
+// are kept in step.
+
+// directoryKey is a hash of token id to `<ver> <upstream> <fingerprint> <alias>`: where
+// the token is, and what nobody else may have. ver is the token's when that was written;
+// 0: the token is not there yet. One in the trash has no fingerprint and no alias.
+func directoryKey() string { return directoryPrefix + "tokens" }
+
+// createdKey is a sorted set of all token ids by time of creation, in µs. No two
 // have the same, so a list is paged by it.
-func tokenIDsKey() string { return poolPrefix + "ids" }
+func createdKey() string { return directoryPrefix + "ids" }
+
+// sizesKey is a hash of upstream to the number of its ids in createdKey.
+func sizesKey() string { return directoryPrefix + "sizes" }
+
+// claimsKey is a hash of token id to lines `<claim> <ms> <fingerprint> <alias>`: what is
+// being done with it that spans slots, since when, and what it claims for the token.
+func claimsKey() string { return directoryPrefix + "claims" }
+
+// discardedKey is a sorted set of the ids of deleted tokens in directoryKey by the ms at
+// which their trash expires.
+func discardedKey() string { return directoryPrefix + "discarded" }
+
+// aliasKey is a hash of alias to token id.
+func aliasKey() string { return directoryPrefix + "alias" }
+
+// fingerprintKey is a hash of `<upstream> <fingerprint>` to token id.
+func fingerprintKey() string { return directoryPrefix + "fingerprint" }
+
+// upstreamsKey is a hash of name to JSON of the contract's Upstream, without its
+// version. It is in the directory's slot, because a token can't be without upstream.
+func upstreamsKey() string { return directoryPrefix + "upstreams" }
+
+// upstreamVersionsKey is a hash of upstream to version.
+func upstreamVersionsKey() string { return directoryPrefix + "upstream_versions" }
+
+// poolIDsKey is a sorted set of a pool's token ids by time of creation, in µs.
+func poolIDsKey(upstream string) string { return poolPrefix(upstream) + "ids" }
+
+// namesKey is a hash of alias to token id, of one pool.
+func namesKey(upstream string) string { return poolPrefix(upstream) + "names" }
+
+// lapsedKey is a sorted set of claims of claimsKey that were given up, by the ms at which
+// that is forgotten: a write that comes late must not be carried out any more.
+func lapsedKey(upstream string) string { return poolPrefix(upstream) + "lapsed" }
 
 // tokenKey is the hash of one token:
 //
@@ -51,21 +99,21 @@ func tokenIDsKey() string { return poolPrefix + "ids" }
 //	account     sealed protobuf TokenAccount: what the upstream told last
 //	holder held held_until   the replica that has it in reserve, with how many slots,
 //	            which are in inflight too, until when, in ms
-func tokenKey(id string) string { return tokenKeyPrefix() + id }
+func tokenKey(upstream, id string) string { return tokenKeyPrefix(upstream) + id }
 
 // tokenKeyPrefix is for scripts that find ids as they run; its hash tag keeps
 // them in their slot.
-func tokenKeyPrefix() string { return poolPrefix + "token:" }
+func tokenKeyPrefix(upstream string) string { return poolPrefix(upstream) + "token:" }
 
 // trashKey is the hash of a deleted token, as it was. It expires trashTTL after the
 // deletion.
-func trashKey(id string) string { return poolPrefix + "trash:" + id }
+func trashKey(upstream, id string) string { return poolPrefix(upstream) + "trash:" + id }
 
 // inflightKey is a sorted set of a token's open leases by expiry, in ms, and of the
 // slots that a replica holds in reserve, `hold-<n>`.
-func inflightKey(id string) string { return inflightKeyPrefix() + id }
+func inflightKey(upstream, id string) string { return inflightKeyPrefix(upstream) + id }
 
-func inflightKeyPrefix() string { return poolPrefix + "inflight:" }
+func inflightKeyPrefix(upstream string) string { return poolPrefix(upstream) + "inflight:" }
 
 // orderKey is a sorted set of an upstream's token ids by rotation score: the
 // virtual time at which each is due.
@@ -73,71 +121,53 @@ func inflightKeyPrefix() string { return poolPrefix + "inflight:" }
 // A token that cools is in coolingKey instead, as is one that stays at its cap
 // while others are picked. One that is disabled or parked, or that an acquire finds
 // expired, is in neither, until an edit puts it back.
-func orderKey(upstream string) string { return orderKeyPrefix() + upstream }
-
-func orderKeyPrefix() string { return poolPrefix + "order:" }
+func orderKey(upstream string) string { return poolPrefix(upstream) + "order" }
 
 // coolingKey is a sorted set of the token ids of an upstream that are not in
 // orderKey, by the time, in ms, at which they are back there: the end of the
 // cooling; for one at its cap the expiry of its first lease, should that not end
 // before.
-func coolingKey(upstream string) string { return coolingKeyPrefix() + upstream }
-
-func coolingKeyPrefix() string { return poolPrefix + "cooling:" }
+func coolingKey(upstream string) string { return poolPrefix(upstream) + "cooling" }
 
 // holdersKey is a hash of replica to `<ms at which it was heard last> <instance>`, for
-// those that may hold tokens in reserve.
-func holdersKey() string { return poolPrefix + "holders" }
+// those that may hold tokens of the upstream in reserve.
+func holdersKey(upstream string) string { return poolPrefix(upstream) + "holders" }
 
-// holdsKey is a set of the ids of the tokens that a replica holds in reserve.
-func holdsKey(replica string) string { return holdsKeyPrefix() + replica }
+// holdsKey is a set of the ids of the upstream's tokens that a replica holds in reserve.
+func holdsKey(upstream, replica string) string { return holdsKeyPrefix(upstream) + replica }
 
-func holdsKeyPrefix() string { return poolPrefix + "holds:" }
+func holdsKeyPrefix(upstream string) string { return poolPrefix(upstream) + "holds:" }
 
 // reconciledKey is a string: the highest number of a replica's reports of requests
-// that its reserve served. It expires some days after the last.
-func reconciledKey(replica string) string { return poolPrefix + "reconciled:" + replica }
+// that its reserve served with tokens of the upstream. It expires some days after the
+// last.
+func reconciledKey(upstream, replica string) string {
+	return poolPrefix(upstream) + "reconciled:" + replica
+}
 
-// clockKey is a hash of upstream to virtual time: the score of the last pick.
-// A token that joins or comes back starts there, so it neither catches up nor waits.
-// Beside it `guard:<upstream>` is the time, in ms, until which windowKey or causesKey
-// may exist: who takes or ends leases looks at them only before.
-func clockKey() string { return poolPrefix + "clock" }
+// clockKey is a hash: `at` the virtual time, the score of the last pick. A token that
+// joins or comes back starts there, so it neither catches up nor waits. `guard` is the
+// time, in ms, until which windowKey or causesKey may exist: who takes or ends leases
+// looks at them only before.
+func clockKey(upstream string) string { return poolPrefix(upstream) + "clock" }
 
 // historyKey is a stream of what happened to a token by itself, and was undone: kind,
 // class, model and what led to it; phase, streak and cause are the token's before.
 // The last keepTransitions are kept.
-func historyKey(id string) string { return poolPrefix + "history:" + id }
+func historyKey(upstream, id string) string { return poolPrefix(upstream) + "history:" + id }
 
 // windowKey is a hash of what was seen of an upstream since the first of its recent
 // failures: `from` ms; `failed <class> <model>` how many tokens, `token <class>
 // <model> <token id>` which; `request <class> <model>` the first request; `well
 // <model>` how many tokens served, `well <model> <token id>` which. It expires
 // guardWindow after the first failure.
-func windowKey(upstream string) string { return windowKeyPrefix() + upstream }
-
-func windowKeyPrefix() string { return poolPrefix + "window:" }
+func windowKey(upstream string) string { return poolPrefix(upstream) + "window" }
 
 // causesKey is a hash of what an upstream's tokens fail for alike, `<class> <model>`
 // to `<since> <began> <ends> <failures> <allow> <left>`: since and began, ends of the
 // present step in ms; failed steps in a row; requests let out in the step, and how
 // many of them are left. `calm <ms>`: it is over, and not seen again until then.
-func causesKey(upstream string) string { return causesKeyPrefix() + upstream }
-
-func causesKeyPrefix() string { return poolPrefix + "causes:" }
-
-// aliasKey is a hash of alias to token id.
-func aliasKey() string { return poolPrefix + "alias" }
-
-// fingerprintKey is a hash of `<upstream> <fingerprint>` to token id.
-func fingerprintKey() string { return poolPrefix + "fingerprint" }
-
-// upstreamsKey is a hash of name to JSON of the contract's Upstream, without its
-// version. It is in the pool's slot, because a token can't be without upstream.
-func upstreamsKey() string { return poolPrefix + "upstreams" }
-
-// upstreamVersionsKey is a hash of upstream to version.
-func upstreamVersionsKey() string { return poolPrefix + "upstream_versions" }
+func causesKey(upstream string) string { return poolPrefix(upstream) + "causes" }
 
 // settingsKey is a hash: `s:<name>` text of a setting that an admin has stored,
 // `c:<name or path>` `<ms> <actor>` of the last change of a setting or a page,
@@ -220,7 +250,7 @@ func onceBytesKey() string { return oncePrefix + "bytes" }
 // is on disk. The first numbers are in the slots of what must last; the others, of which there
 // are more than servers, are spread over all slots of a Cluster.
 func barrierKey(n int) string {
-	if groups := [...]string{poolPrefix, configPrefix, logPrefix}; n < len(groups) {
+	if groups := [...]string{directoryPrefix, configPrefix, logPrefix}; n < len(groups) {
 		return groups[n] + "barrier"
 	}
 	return "c1:{barrier:" + strconv.Itoa(n) + "}:barrier"
@@ -230,7 +260,7 @@ func barrierKey(n int) string {
 const (
 	// poolChannel carries `recall <token id> <epoch>`, `freed <upstream>` and
 	// `wanted <upstream>`.
-	poolChannel = poolPrefix + "changed"
+	poolChannel = directoryPrefix + "changed"
 	// configChannel carries `changed`.
 	configChannel = configPrefix + "changed"
 )

@@ -31,7 +31,11 @@ func (s *Store) Acquire(ctx context.Context, wanted leasing.Wanted) ([]leasing.T
 		return nil, leasing.Shortage{}, err
 	}
 	if reply.text(0) == "granted" {
-		return takenFrom(reply), leasing.Shortage{}, reply.err
+		taken := takenFrom(reply)
+		for _, lease := range taken {
+			s.homes.put(lease.TokenID, wanted.Upstream)
+		}
+		return taken, leasing.Shortage{}, reply.err
 	}
 	if wanted.Brief {
 		return nil, leasing.Shortage{}, nil
@@ -42,14 +46,17 @@ func (s *Store) Acquire(ctx context.Context, wanted leasing.Wanted) ([]leasing.T
 
 func (s *Store) runAcquire(ctx context.Context, wanted leasing.Wanted, mode string) (*row, error) {
 	args := []any{
-		tokenKeyPrefix(), inflightKeyPrefix(), wanted.Upstream, wanted.Model,
+		tokenKeyPrefix(wanted.Upstream), inflightKeyPrefix(wanted.Upstream), wanted.Upstream, wanted.Model,
 		wanted.Count, wanted.TTL.Milliseconds(), mode, flag(!wanted.Brief), wanted.Alias,
 		token.ExpiryLead.Milliseconds(), s.patience.Milliseconds(), s.strategy(), wanted.Sticky,
 	}
 	for _, id := range wanted.Exclude {
 		args = append(args, id)
 	}
-	keys := []string{orderKey(wanted.Upstream), clockKey(), coolingKey(wanted.Upstream), tokenIDsKey(), aliasKey(), causesKey(wanted.Upstream)}
+	keys := []string{
+		orderKey(wanted.Upstream), clockKey(wanted.Upstream), coolingKey(wanted.Upstream), poolIDsKey(wanted.Upstream),
+		namesKey(wanted.Upstream), causesKey(wanted.Upstream),
+	}
 	values, err := acquireScript.run(ctx, s.client, keys, args...).Slice()
 	if err != nil {
 		return nil, storeError("acquire", err)
@@ -139,26 +146,49 @@ func (s *Store) Settle(ctx context.Context, settlements []leasing.Settlement) ([
 	if len(settlements) == 0 {
 		return nil, nil
 	}
-	args := make([]any, 0, 8+5*len(settlements))
-	args = append(args, tokenKeyPrefix(), inflightKeyPrefix(), orderKeyPrefix(), coolingKeyPrefix(), poolChannel,
-		windowKeyPrefix(), causesKeyPrefix(), causeCalm.Milliseconds())
-	for _, settlement := range settlements {
-		args = append(args, settlement.TokenID, settlement.LeaseID, string(settlement.Effect), settlement.Error, settlement.Model)
+	ids := make([]string, len(settlements))
+	for i, settlement := range settlements {
+		ids[i] = settlement.TokenID
 	}
-	values, err := settleScript.run(ctx, s.client, []string{clockKey()}, args...).Slice()
+	pools, err := s.byPool(ctx, ids)
 	if err != nil {
+		return nil, err
+	}
+	round, calls := s.batch(), make([]*call, len(pools))
+	for n, pool := range pools {
+		args := make([]any, 0, 4+5*len(pool.places))
+		args = append(args, tokenKeyPrefix(pool.upstream), inflightKeyPrefix(pool.upstream), poolChannel, causeCalm.Milliseconds())
+		for _, i := range pool.places {
+			each := settlements[i]
+			args = append(args, each.TokenID, each.LeaseID, string(each.Effect), each.Error, each.Model)
+		}
+		keys := []string{
+			clockKey(pool.upstream), orderKey(pool.upstream), coolingKey(pool.upstream), windowKey(pool.upstream), causesKey(pool.upstream),
+		}
+		calls[n] = round.add(settleScript, keys, args...)
+	}
+	if err := round.exec(ctx); err != nil {
 		return nil, storeError("settle", err)
 	}
-	const width = 4
-	reply := &row{values: values}
 	settled := make([]leasing.Settled, len(settlements))
-	for i := range settled {
-		settled[i] = leasing.Settled{
-			Live: reply.number(width*i) == 1, Upstream: reply.text(width*i + 1), Epoch: reply.count(width*i + 2),
+	for n, pool := range pools {
+		const width = 4
+		values, err := calls[n].reply.Slice()
+		if err != nil {
+			return nil, storeError("settle", err)
 		}
-		takePast(&settled[i], reply.text(width*i+3))
+		reply := &row{values: values}
+		for at, i := range pool.places {
+			settled[i] = leasing.Settled{
+				Live: reply.number(width*at) == 1, Upstream: reply.text(width*at + 1), Epoch: reply.count(width*at + 2),
+			}
+			takePast(&settled[i], reply.text(width*at+3))
+		}
+		if reply.err != nil {
+			return nil, reply.err
+		}
 	}
-	return settled, reply.err
+	return settled, nil
 }
 
 // takePast reads what the script says of a token that has cooled.
@@ -180,31 +210,55 @@ func (s *Store) Renew(ctx context.Context, leases []leasing.LeaseRef, ttl time.D
 	if len(leases) == 0 {
 		return nil, nil
 	}
-	args := make([]any, 0, 3+2*len(leases))
-	args = append(args, tokenKeyPrefix(), inflightKeyPrefix(), ttl.Milliseconds())
-	for _, lease := range leases {
-		args = append(args, lease.TokenID, lease.LeaseID)
+	ids := make([]string, len(leases))
+	for i, lease := range leases {
+		ids[i] = lease.TokenID
 	}
-	values, err := renewScript.run(ctx, s.client, []string{clockKey()}, args...).Slice()
+	pools, err := s.byPool(ctx, ids)
 	if err != nil {
+		return nil, err
+	}
+	round, calls := s.batch(), make([]*call, len(pools))
+	for n, pool := range pools {
+		args := make([]any, 0, 3+2*len(pool.places))
+		args = append(args, tokenKeyPrefix(pool.upstream), inflightKeyPrefix(pool.upstream), ttl.Milliseconds())
+		for _, i := range pool.places {
+			args = append(args, leases[i].TokenID, leases[i].LeaseID)
+		}
+		calls[n] = round.add(renewScript, []string{clockKey(pool.upstream)}, args...)
+	}
+	if err := round.exec(ctx); err != nil {
 		return nil, storeError("renew", err)
 	}
-	reply := &row{values: values}
+	held := make([]bool, len(leases))
+	for n, pool := range pools {
+		values, err := calls[n].reply.Slice()
+		if err != nil {
+			return nil, storeError("renew", err)
+		}
+		reply := &row{values: values}
+		for at, i := range pool.places {
+			held[i] = reply.number(at) == 1
+		}
+		if reply.err != nil {
+			return nil, reply.err
+		}
+	}
 	var lost []leasing.LeaseRef
 	for i, lease := range leases {
-		if reply.number(i) == 0 {
+		if !held[i] {
 			lost = append(lost, lease)
 		}
 	}
-	return lost, reply.err
+	return lost, nil
 }
 
 // Apply carries a transition out unless the token has moved on since; it tells
 // whether it did.
 func (s *Store) Apply(ctx context.Context, transition leasing.Transition) (bool, error) {
 	keys := []string{
-		tokenKey(transition.TokenID), orderKey(transition.Upstream), coolingKey(transition.Upstream),
-		historyKey(transition.TokenID), causesKey(transition.Upstream),
+		tokenKey(transition.Upstream, transition.TokenID), orderKey(transition.Upstream), coolingKey(transition.Upstream),
+		historyKey(transition.Upstream, transition.TokenID), causesKey(transition.Upstream),
 	}
 	changed, err := transitionScript.run(ctx, s.client, keys,
 		transition.TokenID, transition.Epoch, transition.Streak, transition.CoolFor.Milliseconds(),

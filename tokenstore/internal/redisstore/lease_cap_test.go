@@ -126,7 +126,7 @@ func TestSettingAside(t *testing.T) {
 		}
 		p.end(leasing.Succeeded, leases[3])
 		p.end(leasing.Unused, leases[5])
-		p.must(p.client.ZAdd(t.Context(), inflightKey("k"), redis.Z{Member: leases[10].LeaseID, Score: never}).Err())
+		p.must(p.client.ZAdd(t.Context(), inflightKey(somewhere, "k"), redis.Z{Member: leases[10].LeaseID, Score: never}).Err())
 		p.wakeUp("k")
 		// f never had its turn; the others have had it, as has z.
 		if got := strings.Join(p.pick(4), ""); got != "fdkz" {
@@ -170,7 +170,9 @@ func TestRenew(t *testing.T) {
 			p.set("a", "cap", 1)
 		}},
 		"expired, with room": {before: expire},
-		"forgotten by Redis": {before: func(p *leasePool, _ leasing.Taken) { p.must(p.client.Del(p.t.Context(), inflightKey("a")).Err()) }},
+		"forgotten by Redis": {before: func(p *leasePool, _ leasing.Taken) {
+			p.must(p.client.Del(p.t.Context(), inflightKey(somewhere, "a")).Err())
+		}},
 		"expired, and others have its place": {before: func(p *leasePool, lease leasing.Taken) {
 			expire(p, lease)
 			p.take(leasing.Wanted{Count: 2})
@@ -180,7 +182,7 @@ func TestRenew(t *testing.T) {
 			p.set("a", "epoch", 9)
 		}, lost: true},
 		"its token is gone": {before: func(p *leasePool, _ leasing.Taken) {
-			p.must(p.client.Del(p.t.Context(), tokenKey("a"), inflightKey("a")).Err())
+			p.must(p.client.Del(p.t.Context(), tokenKey(somewhere, "a"), inflightKey(somewhere, "a")).Err())
 		}, lost: true},
 	}
 	for name, c := range cases {
@@ -200,7 +202,7 @@ func TestRenew(t *testing.T) {
 				if !slices.Equal(lost, want) {
 					t.Errorf("lost %v, want %v", lost, want)
 				}
-				expiry, err := p.client.ZScore(t.Context(), inflightKey("a"), lease.LeaseID).Result()
+				expiry, err := p.client.ZScore(t.Context(), inflightKey(somewhere, "a"), lease.LeaseID).Result()
 				if prolonged := err == nil && time.UnixMilli(int64(expiry)).After(time.Now().Add(30*time.Minute)); prolonged == c.lost {
 					t.Errorf("expires %f, %v", expiry, err)
 				}
@@ -210,7 +212,7 @@ func TestRenew(t *testing.T) {
 }
 
 func expire(p *leasePool, lease leasing.Taken) {
-	p.must(p.client.ZAddXX(p.t.Context(), inflightKey(lease.TokenID), redis.Z{Member: lease.LeaseID, Score: never}).Err())
+	p.must(p.client.ZAddXX(p.t.Context(), inflightKey(somewhere, lease.TokenID), redis.Z{Member: lease.LeaseID, Score: never}).Err())
 }
 
 func TestSettle(t *testing.T) {

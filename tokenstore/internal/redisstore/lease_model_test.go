@@ -349,9 +349,12 @@ func (m *machine) add(enabled bool, capacity, weight int) {
 	}
 	added.waits = added.enabled
 	m.tokens[id] = added
-	keys := []string{tokenIDsKey(), tokenKey(id), aliasKey(), fingerprintKey(), upstreamsKey(), orderKey(somewhere), clockKey()}
+	m.homes.put(id, somewhere)
+	keys := []string{
+		poolIDsKey(somewhere), tokenKey(somewhere, id), namesKey(somewhere), orderKey(somewhere), clockKey(somewhere), lapsedKey(somewhere),
+	}
 	m.must(createScript.run(m.t.Context(), m.client, keys,
-		id, somewhere, id, id, flag(added.enabled), added.cap, added.weight, 0, "{}", poolChannel).Err())
+		id, somewhere, id, id, flag(added.enabled), added.cap, added.weight, 0, "{}", poolChannel, m.named, "").Err())
 }
 
 // AddMany makes the pool large enough for tokens to be set aside.
@@ -368,15 +371,17 @@ func (m *machine) Edit(t *rapid.T) {
 	edited := m.anyToken(t)
 	enabled := edited.enabled != rapid.Bool().Draw(t, "switch")
 	capacity, weight := rapid.IntRange(0, 3).Draw(t, "cap"), rapid.SampledFrom(weights).Draw(t, "weight")
-	m.must(updateScript.run(m.t.Context(), m.client, []string{tokenKey(edited.id), aliasKey(), clockKey()},
+	m.must(updateScript.run(m.t.Context(), m.client, []string{
+		tokenKey(somewhere, edited.id), namesKey(somewhere), clockKey(somewhere), orderKey(somewhere), coolingKey(somewhere), lapsedKey(somewhere),
+	},
 		edited.id, edited.version, edited.id, flag(enabled), capacity, weight, "{}", 0,
-		orderKeyPrefix(), coolingKeyPrefix(), poolChannel).Err())
+		poolChannel, "").Err())
 	m.edit(edited, enabled, capacity, weight)
 }
 
 func (m *machine) Delete(t *rapid.T) {
 	deleted := m.anyToken(t)
-	keys, args := deletion(deleted.id, 0)
+	keys, args := (&deletion{id: deleted.id, upstream: somewhere}).deleting("")
 	m.must(deleteScript.run(m.t.Context(), m.client, keys, args...).Err())
 	delete(m.tokens, deleted.id)
 	m.trash[deleted.id] = deleted
@@ -387,7 +392,7 @@ func (m *machine) Restore(t *rapid.T) {
 		t.Skip("nothing is deleted")
 	}
 	id := rapid.SampledFrom(slices.Sorted(maps.Keys(m.trash))).Draw(t, "restored")
-	keys, args := restoration(id)
+	keys, args := (&claim{id: id, upstream: somewhere}).restoring()
 	m.must(restoreScript.run(m.t.Context(), m.client, keys, args...).Err())
 	restored := m.trash[id]
 	delete(m.trash, id)
@@ -564,7 +569,7 @@ func (m *machine) ExpireLeases(t *rapid.T) {
 // Check compares all that the scripts keep.
 func (m *machine) Check(t *rapid.T) {
 	ctx := m.t.Context()
-	clock, _ := strconv.ParseFloat(m.client.HGet(ctx, clockKey(), somewhere).Val(), 64) // absent: 0
+	clock, _ := strconv.ParseFloat(m.client.HGet(ctx, clockKey(somewhere), "at").Val(), 64) // absent: 0
 	if clock != m.clock {
 		t.Fatalf("clock %v, the model's %v", clock, m.clock)
 	}
@@ -573,7 +578,7 @@ func (m *machine) Check(t *rapid.T) {
 		order[each.Member.(string)] = each.Score
 	}
 	for id, want := range m.tokens {
-		stored, err := m.client.HGetAll(ctx, tokenKey(id)).Result()
+		stored, err := m.client.HGetAll(ctx, tokenKey(somewhere, id)).Result()
 		m.must(err)
 		f := fields(stored)
 		got := modelToken{
@@ -584,7 +589,7 @@ func (m *machine) Check(t *rapid.T) {
 		if got.epoch != want.epoch || got.streak != want.streak || got.requests != want.requests || got.failures != want.failures || got.lastError != want.lastError || got.phase != want.phase || got.cause != want.cause {
 			t.Fatalf("%s: %v, the model %+v", id, stored, want)
 		}
-		if open := m.client.ZCount(ctx, inflightKey(id), "2", "+inf").Val(); int(open) != len(want.open) {
+		if open := m.client.ZCount(ctx, inflightKey(somewhere, id), "2", "+inf").Val(); int(open) != len(want.open) {
 			t.Fatalf("%s: %d leases open, the model has %v", id, open, want.open)
 		}
 		score, ordered := order[id]

@@ -97,7 +97,7 @@ func TestByName(t *testing.T) {
 		}
 		p.add("e", "upstream", "elsewhere")
 		for alias, id := range map[string]string{"one": "a", "two": "b", "there": "e"} {
-			p.must(p.client.HSet(t.Context(), aliasKey(), alias, id).Err())
+			p.must(p.client.HSet(t.Context(), namesKey(somewhere), alias, id).Err())
 		}
 		if got := tokensOf(p.take(leasing.Wanted{Alias: "two", Count: 3})); !slices.Equal(got, []string{"b", "b", "b"}) {
 			t.Errorf("took %v", got)
@@ -128,7 +128,7 @@ func TestNamesDoNotStarveAToken(t *testing.T) {
 	eachLeasePool(t, func(t *testing.T, p *leasePool) {
 		p.add("a")
 		p.add("b")
-		p.must(p.client.HSet(t.Context(), aliasKey(), "one", "a").Err())
+		p.must(p.client.HSet(t.Context(), namesKey(somewhere), "one", "a").Err())
 		for range 20 {
 			p.take(leasing.Wanted{Alias: "one", Count: 50})
 		}
@@ -277,7 +277,7 @@ func TestAcquireStaysCheap(t *testing.T) {
 			p.add(id, "enabled", 0)
 		case i%3 == 1:
 			p.add(id, "cap", 1)
-			p.must(p.client.ZAdd(t.Context(), inflightKey(id), redis.Z{Member: "1-1", Score: ever}).Err())
+			p.must(p.client.ZAdd(t.Context(), inflightKey(somewhere, id), redis.Z{Member: "1-1", Score: ever}).Err())
 		default:
 			p.add(id, "cooling", ever)
 			p.must(p.client.ZRem(t.Context(), orderKey(somewhere), id).Err())
@@ -299,7 +299,7 @@ func TestAcquireStaysCheap(t *testing.T) {
 		t.Error("a token that has room again does not come back")
 	}
 	// And so does its expiry.
-	p.must(p.client.ZAdd(t.Context(), inflightKey("t0004"), redis.Z{Member: "1-1", Score: never}).Err())
+	p.must(p.client.ZAdd(t.Context(), inflightKey(somewhere, "t0004"), redis.Z{Member: "1-1", Score: never}).Err())
 	p.wakeUp("t0004")
 	if !slices.Contains(p.pick(12), "t0004") {
 		t.Error("a token whose lease expired does not come back")

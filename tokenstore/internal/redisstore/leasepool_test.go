@@ -53,14 +53,15 @@ func (p *leasePool) add(id string, fields ...any) {
 	ctx := p.t.Context()
 	p.set(id, "upstream", somewhere, "enabled", 1, "cap", 0, "weight", 1, "expires", 0, "epoch", 1, "ver", 7)
 	p.set(id, fields...)
-	p.must(p.client.ZAdd(ctx, tokenIDsKey(), redis.Z{Member: id}).Err())
+	p.must(p.client.ZAdd(ctx, poolIDsKey(somewhere), redis.Z{Member: id}).Err())
+	p.homes.put(id, somewhere)
 	p.toOrder(id)
 }
 
 func (p *leasePool) toOrder(id string) {
 	p.t.Helper()
 	ctx := p.t.Context()
-	clock, err := p.client.HGet(ctx, clockKey(), somewhere).Float64()
+	clock, err := p.client.HGet(ctx, clockKey(somewhere), "at").Float64()
 	if err != nil && err != redis.Nil { //nolint:errorlint // never wrapped
 		p.t.Fatal(err)
 	}
@@ -70,13 +71,13 @@ func (p *leasePool) toOrder(id string) {
 func (p *leasePool) set(id string, fields ...any) {
 	p.t.Helper()
 	if len(fields) > 0 {
-		p.must(p.client.HSet(p.t.Context(), tokenKey(id), fields...).Err())
+		p.must(p.client.HSet(p.t.Context(), tokenKey(somewhere, id), fields...).Err())
 	}
 }
 
 func (p *leasePool) field(id, name string) string {
 	p.t.Helper()
-	value, err := p.client.HGet(p.t.Context(), tokenKey(id), name).Result()
+	value, err := p.client.HGet(p.t.Context(), tokenKey(somewhere, id), name).Result()
 	if err != nil && err != redis.Nil { //nolint:errorlint // never wrapped
 		p.t.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func (p *leasePool) field(id, name string) string {
 // open are the leases of a token that Redis has, expired ones included.
 func (p *leasePool) open(id string) int {
 	p.t.Helper()
-	open, err := p.client.ZCard(p.t.Context(), inflightKey(id)).Result()
+	open, err := p.client.ZCard(p.t.Context(), inflightKey(somewhere, id)).Result()
 	p.must(err)
 	return int(open)
 }

@@ -57,6 +57,24 @@ func (s *Store) resealOne(ctx context.Context, t *stored, value secret.Value, ma
 	if err != nil {
 		return false, err
 	}
-	written, err := resealScript.run(ctx, s.client, []string{tokenKey(t.id), fingerprintKey()}, t.id, t.version, rec, fingerprint).Bool()
-	return written, storeError("reseal a token", err)
+	c, key := &claim{id: t.id, upstream: t.upstream, fingerprint: fingerprint}, ""
+	if fingerprint != t.fingerprint {
+		if err := s.claimed(ctx, []*claim{c}); err != nil {
+			return false, err
+		}
+		if c.refused != nil {
+			return false, c.refused
+		}
+		key = c.key
+	}
+	keys := []string{tokenKey(t.upstream, t.id), lapsedKey(t.upstream)}
+	written, err := resealScript.run(ctx, s.client, keys, t.version, rec, fingerprint, key).Bool()
+	if err != nil || key == "" {
+		return written, storeError("reseal a token", err)
+	}
+	outcome := withdrawn(c)
+	if written {
+		outcome = settled{claim: c, became: there, version: t.version + 1, fingerprint: fingerprint, alias: t.alias}
+	}
+	return written, s.settleClaims(ctx, []settled{outcome})
 }

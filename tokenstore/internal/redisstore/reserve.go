@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"carousel.internal/tokenstore/internal/leasing"
@@ -33,41 +34,92 @@ func (s *Store) Reserve(ctx context.Context, reservation leasing.Reservation) (l
 	if reservation.TTL < 0 || reservation.TTL > maxReserveTTL {
 		return leasing.Reserve{}, invalid(fmt.Errorf("ttl: at most %s", maxReserveTTL))
 	}
-	args := make([]any, 0, 13+len(reservation.Busy)+2*len(reservation.Holds))
-	args = append(args, reservation.Replica, reservation.Instance, reservation.TTL.Milliseconds(), maxReserve, silence.Milliseconds(),
-		rand.IntN(1<<30), //nolint:gosec // where to begin needs no secrecy
-		tokenKeyPrefix(), inflightKeyPrefix(), orderKeyPrefix(), coolingKeyPrefix(), holdsKeyPrefix(), poolChannel, len(reservation.Busy))
-	for _, upstream := range reservation.Busy {
-		args = append(args, upstream)
-	}
-	for _, hold := range reservation.Holds {
-		args = append(args, hold.TokenID, hold.Slots)
-	}
-	keys := []string{holdersKey(), holdsKey(reservation.Replica), upstreamsKey()}
-	values, err := reserveScript.run(ctx, s.client, keys, args...).Slice()
+	shares, unknown, err := s.reservationsByPool(ctx, reservation)
 	if err != nil {
+		return leasing.Reserve{}, err
+	}
+	reserve := leasing.Reserve{Dropped: unknown}
+	round, calls := s.batch(), make([]*call, len(shares))
+	for n, pool := range shares {
+		args := make([]any, 0, 11+2*len(pool.places))
+		args = append(args, reservation.Replica, reservation.Instance, reservation.TTL.Milliseconds(), maxReserve, silence.Milliseconds(),
+			rand.IntN(1<<30), //nolint:gosec // where to begin needs no secrecy
+			tokenKeyPrefix(pool.upstream), inflightKeyPrefix(pool.upstream), holdsKeyPrefix(pool.upstream), poolChannel,
+			flag(slices.Contains(reservation.Busy, pool.upstream)))
+		for _, i := range pool.places {
+			args = append(args, reservation.Holds[i].TokenID, reservation.Holds[i].Slots)
+		}
+		keys := []string{holdersKey(pool.upstream), holdsKey(pool.upstream, reservation.Replica), orderKey(pool.upstream), coolingKey(pool.upstream)}
+		calls[n] = round.add(reserveScript, keys, args...)
+	}
+	if err := round.exec(ctx); err != nil {
 		return leasing.Reserve{}, storeError("reserve", err)
 	}
-	reserve, err := reserveFrom(&row{values: values})
-	if err != nil || len(reserve.Added) == 0 {
-		return reserve, err
+	for n, pool := range shares {
+		values, err := calls[n].reply.Slice()
+		if err != nil {
+			return leasing.Reserve{}, storeError("reserve", err)
+		}
+		if err := takeIn(&reserve, pool.upstream, &row{values: values}); err != nil {
+			return leasing.Reserve{}, err
+		}
+	}
+	for _, hold := range reserve.Added {
+		s.homes.put(hold.TokenID, hold.Upstream)
+	}
+	if len(reserve.Added) == 0 {
+		return reserve, nil
 	}
 	return reserve, s.barrier.Sync(ctx)
 }
 
-func reserveFrom(reply *row) (leasing.Reserve, error) {
-	var reserve leasing.Reserve
+// reservationsByPool returns a share for each upstream, and the tokens that are in no
+// pool.
+func (s *Store) reservationsByPool(ctx context.Context, reservation leasing.Reservation) (shares []share, unknown []string, err error) {
+	upstreams, err := s.client.HKeys(ctx, upstreamsKey()).Result()
+	if err != nil {
+		return nil, nil, storeError("reserve", err)
+	}
+	ids := make([]string, len(reservation.Holds))
+	for i, hold := range reservation.Holds {
+		ids[i] = hold.TokenID
+	}
+	if shares, err = s.byPool(ctx, ids); err != nil {
+		return nil, nil, err
+	}
+	known := map[string]bool{}
+	for _, pool := range shares {
+		known[pool.upstream] = true
+		for _, i := range pool.places {
+			known[ids[i]] = true
+		}
+	}
+	for _, id := range ids {
+		if !known[id] {
+			unknown = append(unknown, id)
+		}
+	}
+	for _, upstream := range upstreams {
+		if !known[upstream] {
+			shares = append(shares, share{upstream: upstream})
+		}
+	}
+	return shares, unknown, nil
+}
+
+// takeIn adds what the script says of one pool.
+func takeIn(r *leasing.Reserve, upstream string, reply *row) error {
 	dropped := int(reply.number(0))
 	for i := range dropped {
-		reserve.Dropped = append(reserve.Dropped, reply.text(1+i))
+		r.Dropped = append(r.Dropped, reply.text(1+i))
 	}
-	for i := 1 + dropped; i < len(reply.values); i += 5 {
-		reserve.Added = append(reserve.Added, leasing.AddedHold{
-			Hold:     leasing.Hold{TokenID: reply.text(i), Slots: int(reply.number(i + 2))},
-			Upstream: reply.text(i + 1), Epoch: reply.count(i + 3), Version: reply.count(i + 4),
+	for i := 1 + dropped; i < len(reply.values); i += 4 {
+		r.Added = append(r.Added, leasing.AddedHold{
+			Hold:     leasing.Hold{TokenID: reply.text(i), Slots: int(reply.number(i + 1))},
+			Upstream: upstream, Epoch: reply.count(i + 2), Version: reply.count(i + 3),
 		})
 	}
-	return reserve, reply.err
+	return reply.err
 }
 
 // Want tells whoever holds slots of the upstream in reserve that others wait for
@@ -82,20 +134,40 @@ func (s *Store) Reconcile(ctx context.Context, replica string, uses []leasing.Re
 	if !replicaForm.MatchString(replica) {
 		return nil, invalid(errReplica)
 	}
-	args := make([]any, 0, 2+5*len(uses))
-	args = append(args, tokenKeyPrefix(), reconciledTTL.Milliseconds())
-	for _, use := range uses {
-		args = append(args, use.Number, use.TokenID, use.Epoch(), string(use.Effect), use.Error)
+	ids := make([]string, len(uses))
+	for i, use := range uses {
+		ids[i] = use.TokenID
 	}
-	values, err := reconcileScript.run(ctx, s.client, []string{reconciledKey(replica)}, args...).Slice()
+	pools, err := s.byPool(ctx, ids)
 	if err != nil {
+		return nil, err
+	}
+	round, calls := s.batch(), make([]*call, len(pools))
+	for n, pool := range pools {
+		args := make([]any, 0, 2+5*len(pool.places))
+		args = append(args, tokenKeyPrefix(pool.upstream), reconciledTTL.Milliseconds())
+		for _, i := range pool.places {
+			args = append(args, uses[i].Number, uses[i].TokenID, uses[i].Epoch(), string(uses[i].Effect), uses[i].Error)
+		}
+		calls[n] = round.add(reconcileScript, []string{reconciledKey(pool.upstream, replica)}, args...)
+	}
+	if err := round.exec(ctx); err != nil {
 		return nil, storeError("reconcile", err)
 	}
-	reply := &row{values: values}
 	settled := make([]leasing.Settled, len(uses))
-	for i := range settled {
-		settled[i] = leasing.Settled{Live: reply.number(4*i) == 1, Upstream: reply.text(4*i + 1), Epoch: reply.count(4*i + 2)}
-		takePast(&settled[i], reply.text(4*i+3))
+	for n, pool := range pools {
+		values, err := calls[n].reply.Slice()
+		if err != nil {
+			return nil, storeError("reconcile", err)
+		}
+		reply := &row{values: values}
+		for at, i := range pool.places {
+			settled[i] = leasing.Settled{Live: reply.number(4*at) == 1, Upstream: reply.text(4*at + 1), Epoch: reply.count(4*at + 2)}
+			takePast(&settled[i], reply.text(4*at+3))
+		}
+		if reply.err != nil {
+			return nil, reply.err
+		}
 	}
-	return settled, reply.err
+	return settled, nil
 }

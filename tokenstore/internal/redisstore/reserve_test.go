@@ -69,7 +69,7 @@ func (h *holder) fall(silent time.Duration) {
 	now, err := h.p.client.Time(h.p.t.Context()).Result()
 	h.p.must(err)
 	heard := fmt.Sprintf("%d %s", now.Add(-silent).UnixMilli(), h.instance)
-	h.p.must(h.p.client.HSet(h.p.t.Context(), holdersKey(), h.name, heard).Err())
+	h.p.must(h.p.client.HSet(h.p.t.Context(), holdersKey(somewhere), h.name, heard).Err())
 }
 
 // Each token is in the reserve of one replica, and all replicas have as many.
@@ -148,7 +148,7 @@ func TestReserveIsFreed(t *testing.T) {
 		"a running one's twin": {happens: func(a, b *holder) { b.instance = a.instance; b.beat() }},
 		"the time that it has": {frees: true, happens: func(a, b *holder) {
 			a.p.set("t", "held_until", never)
-			a.p.must(a.p.client.ZAdd(a.p.t.Context(), inflightKey("t"), redis.Z{Score: never, Member: "hold-1"}).Err())
+			a.p.must(a.p.client.ZAdd(a.p.t.Context(), inflightKey(somewhere, "t"), redis.Z{Score: never, Member: "hold-1"}).Err())
 			b.beat()
 		}},
 		"an answer that is lost": {frees: true, happens: func(a, b *holder) { a.holds = nil; a.beat(somewhere); b.beat() }},
@@ -246,7 +246,7 @@ func TestReserveIsRenewedInTime(t *testing.T) {
 		if a.beat(); p.field("t", "held_until") <= soon {
 			t.Error("not renewed")
 		}
-		if score, err := p.client.ZScore(t.Context(), inflightKey("t"), "hold-1").Result(); err != nil || score < float64(now.Add(time.Minute).UnixMilli()) {
+		if score, err := p.client.ZScore(t.Context(), inflightKey(somewhere, "t"), "hold-1").Result(); err != nil || score < float64(now.Add(time.Minute).UnixMilli()) {
 			t.Errorf("its slot ends at %v, %v", score, err)
 		}
 	})

@@ -20,7 +20,7 @@ var luaFiles embed.FS
 //
 //	-- what it does
 //	-- KEYS[1] hash what it is           a key, with its Redis type
-//	-- DYNKEY hash c1:{pool}:token:<id>  a key that it derives from a prefix
+//	-- DYNKEY hash c1:{pool:NAME}:token:<id>  a key that it derives from a prefix
 //	-- ARGV[1] name unit                 an argument
 //	-- ARGV[2...] name unit              any number of arguments from here on
 //	-- RETURN what
@@ -54,7 +54,7 @@ func newScript(name string) *script {
 var (
 	keyLine    = regexp.MustCompile(`^-- KEYS\[(\d+)\] (string|hash|set|zset|stream) \S`)
 	argLine    = regexp.MustCompile(`^-- ARGV\[(\d+)(\.\.\.)?\] \S+ \S`)
-	dynLine    = regexp.MustCompile(`^-- DYNKEY (string|hash|set|zset|stream) c1:\{\w+\}:\S`)
+	dynLine    = regexp.MustCompile(`^-- DYNKEY (string|hash|set|zset|stream) c1:\{[\w:]+\}:\S`)
 	returnLine = regexp.MustCompile(`^-- RETURN \S`)
 )
 

@@ -35,6 +35,7 @@ type Store struct {
 	patience time.Duration
 
 	credentials credentials
+	homes       homes
 	logs        *logView
 }
 

@@ -71,7 +71,7 @@ func create(t *testing.T, store *Store, d token.Draft) *tokenstorev1.Token {
 // trusted ends a token's quarantine.
 func trusted(t *testing.T, store *Store, created *tokenstorev1.Token) string {
 	t.Helper()
-	if err := store.client.HDel(t.Context(), tokenKey(created.GetId()), "phase").Err(); err != nil {
+	if err := store.client.HDel(t.Context(), tokenKey(created.GetUpstream(), created.GetId()), "phase").Err(); err != nil {
 		t.Fatal(err)
 	}
 	return created.GetId()
@@ -80,4 +80,14 @@ func trusted(t *testing.T, store *Store, created *tokenstorev1.Token) string {
 // jwtUntil is a token that says when it expires.
 func jwtUntil(expires time.Time) string {
 	return "h." + base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"exp":%d}`, expires.Unix())) + ".s"
+}
+
+// poolOf is the upstream of a token that is there or was.
+func poolOf(t testing.TB, store *Store, id string) string {
+	t.Helper()
+	upstream, err := store.home(t.Context(), id)
+	if err != nil || upstream == "" {
+		t.Fatalf("token %s has no pool: %v", id, err)
+	}
+	return upstream
 }

@@ -62,38 +62,39 @@ type Edit struct {
 func (s *Store) EditTokens(ctx context.Context, edits []Edit) ([]string, error) {
 	problems := make([]string, 0, len(edits))
 	for chunk := range slices.Chunk(edits, importChunk) {
-		calls, round := make([]*call, len(chunk)), s.batch()
+		editions := make([]*edition, len(chunk))
 		for i, edit := range chunk {
-			keys, args, err := s.edition(edit.ID, edit.Version, edit.Secret, edit.Fields, edit.After)
+			editions[i] = &edition{
+				id: edit.ID, upstream: edit.Upstream, version: edit.Version, fingerprint: edit.Fingerprint,
+				secret: edit.Secret, before: edit.Fields, after: edit.After,
+			}
+		}
+		if err := s.update(ctx, editions); err != nil {
+			return nil, err
+		}
+		for _, e := range editions {
+			problem, err := e.problem()
 			if err != nil {
 				return nil, err
 			}
-			calls[i] = round.add(updateScript, keys, args...)
-		}
-		if err := round.exec(ctx); err != nil {
-			return nil, storeError("update tokens", err)
-		}
-		for i, each := range calls {
-			reply, err := each.reply.StringSlice()
-			if err != nil {
-				return nil, storeError("update tokens", err)
-			}
-			problems = append(problems, editProblem(chunk[i], reply))
+			problems = append(problems, problem)
 		}
 	}
 	return problems, s.barrier.Sync(ctx)
 }
 
-func editProblem(edit Edit, reply []string) string {
-	switch reply[0] {
+// problem says why an edit was not carried out; empty where it was.
+func (e *edition) problem() (string, error) {
+	if e.lost != nil {
+		return problemOf(e.lost)
+	}
+	switch e.outcome[0] {
 	case "updated":
-		return ""
+		return "", nil
 	case "gone":
-		return "the token was deleted meanwhile"
-	case "alias":
-		return aliasTaken(edit.After.Alias, reply[1]).Message
-	default: // conflict
-		return "the token was changed by somebody else meanwhile; read the files again"
+		return "the token was deleted meanwhile", nil
+	default: // conflict, or too slow
+		return "the token was changed by somebody else meanwhile; read the files again", nil
 	}
 }
 
@@ -102,18 +103,15 @@ func editProblem(edit Edit, reply []string) string {
 func (s *Store) DeleteTokens(ctx context.Context, tokens []Exported) (int, error) {
 	deleted := 0
 	for chunk := range slices.Chunk(tokens, importChunk) {
-		calls, round := make([]*call, len(chunk)), s.batch()
+		deletions := make([]*deletion, len(chunk))
 		for i, each := range chunk {
-			keys, args := deletion(each.ID, each.Version)
-			calls[i] = round.add(deleteScript, keys, args...)
+			deletions[i] = &deletion{id: each.ID, upstream: each.Upstream, expected: each.Version}
 		}
-		if err := round.exec(ctx); err != nil {
-			return deleted, storeError("delete tokens", err)
+		if err := s.delete(ctx, deletions); err != nil {
+			return deleted, err
 		}
-		for _, each := range calls {
-			if reply, err := each.reply.StringSlice(); err != nil {
-				return deleted, storeError("delete tokens", err)
-			} else if reply[0] == "deleted" {
+		for _, each := range deletions {
+			if each.outcome[0] == "deleted" {
 				deleted++
 			}
 		}

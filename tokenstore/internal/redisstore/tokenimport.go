@@ -38,28 +38,16 @@ func (s *Store) ImportTokens(ctx context.Context, drafts []token.Draft) ([]Impor
 }
 
 func (s *Store) importChunk(ctx context.Context, drafts []token.Draft, drivers map[string]string) ([]Imported, error) {
+	made, err := s.create(ctx, drafts, drivers)
+	if err != nil {
+		return nil, err
+	}
 	results := make([]Imported, len(drafts))
-	calls := make([]*call, len(drafts))
-	round := s.batch()
 	for i, draft := range drafts {
-		keys, args, err := s.creation(newTokenID(), draft, drivers)
-		if err != nil {
-			return nil, err
-		}
-		calls[i] = round.add(createScript, keys, args...)
-	}
-	if err := round.exec(ctx); err != nil {
-		return nil, storeError("import tokens", err)
-	}
-	for i, draft := range drafts {
-		reply, err := calls[i].reply.StringSlice()
-		if err != nil {
-			return nil, storeError("import tokens", err)
-		}
-		refused := refusedCreation(draft, reply)
-		if reply[0] == "known" {
+		refused := made[i].refused
+		if made[i].known != "" {
 			results[i].Updated = true
-			refused = s.edit(ctx, reply[1], draft.Fields, draft.Said, 0)
+			refused = s.edit(ctx, made[i].known, draft.Fields, draft.Said, 0)
 		}
 		if results[i].Problem, err = problemOf(refused); err != nil {
 			return nil, err

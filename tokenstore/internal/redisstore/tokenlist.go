@@ -3,8 +3,11 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/redis/go-redis/v9"
 
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -47,11 +50,10 @@ func (s *Store) ListTokens(ctx context.Context, filter TokenFilter, limit int, c
 	var last int64
 	for more := true; more; {
 		var page []*stored
-		if page, more, err = s.page(ctx, after); err != nil {
+		if page, after, more, err = s.page(ctx, after); err != nil {
 			return nil, "", err
 		}
 		for _, t := range page {
-			after = t.created
 			shown := t.view()
 			if !filter.match(shown) {
 				continue
@@ -76,26 +78,58 @@ func parseCursor(cursor string) (int64, error) {
 	return after, nil
 }
 
-// page reads the tokens created after a time in µs; more tells whether there may
-// be others behind them.
-func (s *Store) page(ctx context.Context, after int64) (page []*stored, more bool, err error) {
-	values, err := tokensScript.run(ctx, s.client, []string{tokenIDsKey()},
-		tokenKeyPrefix(), inflightKeyPrefix(), after, pageSize).Slice()
+// page reads the tokens created after a time in µs, up to the time last; more tells
+// whether there may be others behind them.
+func (s *Store) page(ctx context.Context, after int64) (page []*stored, last int64, more bool, err error) {
+	listed, err := s.client.ZRangeByScoreWithScores(ctx, createdKey(), &redis.ZRangeBy{
+		Min: "(" + strconv.FormatInt(after, 10), Max: "+inf", Count: pageSize,
+	}).Result()
 	if err != nil {
-		return nil, false, storeError("list tokens", err)
+		return nil, after, false, storeError("list tokens", err)
 	}
-	reply := &row{values: values}
-	now := reply.number(0)
-	for i := 1; i+3 <= len(values); i += 3 {
-		t, err := readStored(reply.text(i), now, reply.number(i+1), reply.at(i+2))
-		if err := errors.Join(err, reply.err); err != nil {
-			return nil, false, err
+	ids := make([]string, len(listed))
+	for i, each := range listed {
+		ids[i], _ = each.Member.(string)
+		last = int64(each.Score)
+	}
+	page, err = s.readAll(ctx, ids)
+	return page, last, len(listed) == pageSize, err
+}
+
+// readAll reads tokens, in order; those that are gone are left out.
+func (s *Store) readAll(ctx context.Context, ids []string) ([]*stored, error) {
+	pools, err := s.byPool(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	round, calls := s.batch(), make([]*call, len(pools))
+	for n, pool := range pools {
+		args := make([]any, 0, 2+len(pool.places))
+		args = append(args, tokenKeyPrefix(pool.upstream), inflightKeyPrefix(pool.upstream))
+		for _, i := range pool.places {
+			args = append(args, ids[i])
 		}
-		if t != nil {
-			page = append(page, t)
+		calls[n] = round.add(tokensScript, []string{clockKey(pool.upstream)}, args...)
+	}
+	if err := round.exec(ctx); err != nil {
+		return nil, storeError("list tokens", err)
+	}
+	tokens := make([]*stored, len(ids))
+	for n, pool := range pools {
+		values, err := calls[n].reply.Slice()
+		if err != nil {
+			return nil, storeError("list tokens", err)
+		}
+		reply := &row{values: values}
+		now := reply.number(0)
+		for at, i := range pool.places {
+			tokens[i], err = readStored(ids[i], now, reply.number(1+2*at), reply.at(2+2*at))
+			if err := errors.Join(err, reply.err); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return page, len(values) == 1+3*pageSize, reply.err
+	return slices.DeleteFunc(tokens, func(t *stored) bool { return t == nil }), nil
 }
 
 // each calls visit with every token, in order of creation, until it errs.
@@ -104,11 +138,10 @@ func (s *Store) each(ctx context.Context, visit func(*stored) error) error {
 	for more := true; more; {
 		var page []*stored
 		var err error
-		if page, more, err = s.page(ctx, after); err != nil {
+		if page, after, more, err = s.page(ctx, after); err != nil {
 			return err
 		}
 		for _, t := range page {
-			after = t.created
 			if err := visit(t); err != nil {
 				return err
 			}
@@ -119,8 +152,9 @@ func (s *Store) each(ctx context.Context, visit func(*stored) error) error {
 
 // Exported is a token with its secrets, as it was at a version.
 type Exported struct {
-	ID      string
-	Version uint64
+	ID          string
+	Version     uint64
+	Fingerprint string
 	token.Draft
 }
 
@@ -141,7 +175,7 @@ func (s *Store) ExportTokens(ctx context.Context, upstream string) ([]Exported, 
 		draft.Fields = token.Fields{
 			Alias: t.alias, Tags: t.record.Tags, Cap: t.cap, Weight: t.weight, Enabled: t.enabled, Checksum: material,
 		}
-		exported = append(exported, Exported{t.id, t.version, draft})
+		exported = append(exported, Exported{t.id, t.version, t.fingerprint, draft})
 		return nil
 	})
 	return exported, err

@@ -43,31 +43,81 @@ func (s *Store) CreateToken(ctx context.Context, draft token.Draft) (*tokenstore
 	if err != nil {
 		return nil, err
 	}
-	id := newTokenID()
-	keys, args, err := s.creation(id, draft, drivers)
+	created, err := s.create(ctx, []token.Draft{draft}, drivers)
 	if err != nil {
 		return nil, err
 	}
-	reply, err := createScript.run(ctx, s.client, keys, args...).StringSlice()
-	if err != nil {
-		return nil, storeError("create a token", err)
-	}
-	if err := refusedCreation(draft, reply); err != nil {
+	if err := created[0].refused; err != nil {
 		return nil, err
 	}
 	if err := s.barrier.Sync(ctx); err != nil {
 		return nil, err
 	}
-	return s.Token(ctx, id)
+	return s.Token(ctx, created[0].id)
+}
+
+// created is what became of a draft.
+type created struct {
+	id string
+	// refused is why it is no token; known is the one that the upstream has already.
+	refused error
+	known   string
+}
+
+// create adds tokens: each for itself.
+func (s *Store) create(ctx context.Context, drafts []token.Draft, drivers map[string]string) ([]created, error) {
+	results, claims := make([]created, len(drafts)), make([]*claim, len(drafts))
+	for i, draft := range drafts {
+		results[i].id = newTokenID()
+		claims[i] = &claim{
+			id: results[i].id, upstream: draft.Upstream, fingerprint: s.keys.Fingerprint(draft.Secret), alias: draft.Alias, comes: true,
+		}
+	}
+	if err := s.claimed(ctx, claims); err != nil {
+		return nil, err
+	}
+	round, calls := s.batch(), make([]*call, len(drafts))
+	for i, draft := range drafts {
+		if results[i].refused = claims[i].refused; results[i].refused != nil {
+			results[i].known = claims[i].known
+			continue
+		}
+		keys, args, err := s.creation(claims[i], draft, drivers)
+		if err != nil {
+			return nil, err
+		}
+		calls[i] = round.add(createScript, keys, args...)
+	}
+	if err := round.exec(ctx); err != nil {
+		return nil, storeError("create a token", err)
+	}
+	outcomes := make([]settled, 0, len(drafts))
+	for i, c := range claims {
+		if calls[i] == nil {
+			continue
+		}
+		reply, err := calls[i].reply.StringSlice()
+		if err != nil {
+			return nil, storeError("create a token", err)
+		}
+		if reply[0] == "lapsed" {
+			results[i].refused = lapsed(c.id)
+			outcomes = append(outcomes, withdrawn(c))
+			continue
+		}
+		s.homes.put(c.id, c.upstream)
+		outcomes = append(outcomes, settled{claim: c, became: there, version: 1, fingerprint: c.fingerprint, alias: c.alias})
+	}
+	return results, s.settleClaims(ctx, outcomes)
 }
 
 // creation is what the create script needs. It completes the draft: a driver
 // that needs a checksum gets one.
-func (s *Store) creation(id string, draft token.Draft, drivers map[string]string) (keys []string, args []any, err error) {
+func (s *Store) creation(c *claim, draft token.Draft, drivers map[string]string) (keys []string, args []any, err error) {
 	if draft.Checksum.DeviceID == "" && drivers[draft.Upstream] == token.DriverCursor {
 		draft.Checksum = checksum.New()
 	}
-	rec, err := encodeRecord(s.keys, id, draft.Secret, draft.Fields)
+	rec, err := encodeRecord(s.keys, c.id, draft.Secret, draft.Fields)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -75,27 +125,13 @@ func (s *Store) creation(id string, draft token.Draft, drivers map[string]string
 	if expiry := token.Expiry(draft.Secret); !expiry.IsZero() {
 		expires = expiry.UnixMilli()
 	}
-	keys = []string{
-		tokenIDsKey(), tokenKey(id), aliasKey(), fingerprintKey(), upstreamsKey(), orderKey(draft.Upstream), clockKey(),
-	}
+	pool := draft.Upstream
+	keys = []string{poolIDsKey(pool), tokenKey(pool, c.id), namesKey(pool), orderKey(pool), clockKey(pool), lapsedKey(pool)}
 	args = []any{
-		id, draft.Upstream, draft.Alias, s.keys.Fingerprint(draft.Secret), flag(draft.Enabled),
-		draft.Cap, draft.Weight, expires, rec, poolChannel,
+		c.id, pool, draft.Alias, c.fingerprint, flag(draft.Enabled),
+		draft.Cap, draft.Weight, expires, rec, poolChannel, c.created, c.key,
 	}
 	return keys, args, nil
-}
-
-func refusedCreation(draft token.Draft, reply []string) error {
-	switch reply[0] {
-	case "created":
-		return nil
-	case "known":
-		return tokenKnown(draft.Upstream, reply[1])
-	case "alias":
-		return aliasTaken(draft.Alias, reply[1])
-	default:
-		return noUpstream(draft.Upstream)
-	}
 }
 
 func invalid(err error) error {
@@ -140,10 +176,11 @@ func (s *Store) Token(ctx context.Context, id string) (*tokenstorev1.Token, erro
 }
 
 func (s *Store) read(ctx context.Context, id string) (*stored, error) {
-	if !tokenIDForm.MatchString(id) {
-		return nil, noToken(id)
+	upstream, err := s.homeOf(ctx, id)
+	if err != nil {
+		return nil, err
 	}
-	values, err := tokenScript.run(ctx, s.client, []string{tokenKey(id), inflightKey(id)}).Slice()
+	values, err := tokenScript.run(ctx, s.client, []string{tokenKey(upstream, id), inflightKey(upstream, id)}).Slice()
 	if err != nil {
 		return nil, storeError("read a token", err)
 	}
@@ -213,16 +250,87 @@ func (s *Store) tryEdit(ctx context.Context, t *stored, edit token.Fields, names
 	return s.write(ctx, t, value, before, after)
 }
 
-// edition is what the update script needs.
-func (s *Store) edition(id string, version uint64, value secret.Value, before, after token.Fields) (keys []string, args []any, err error) {
-	rec, err := encodeRecord(s.keys, id, value, after)
+// edition is an edit on its way: of the token as it was read, to what it is to be.
+type edition struct {
+	id, upstream  string
+	version       uint64
+	fingerprint   string
+	secret        secret.Value
+	before, after token.Fields
+	// claim is of another alias; nil where that stays.
+	claim *claim
+	// outcome is what the update script says, lost why it was not asked.
+	outcome []string
+	lost    error
+}
+
+// renames tells whether the edit is about what no two tokens may have alike.
+func (e *edition) renames() bool { return e.before.Alias != e.after.Alias }
+
+// update carries edits out, each for itself.
+func (s *Store) update(ctx context.Context, editions []*edition) error {
+	var claims []*claim
+	for _, e := range editions {
+		if e.renames() {
+			e.claim = &claim{id: e.id, upstream: e.upstream, alias: e.after.Alias}
+			claims = append(claims, e.claim)
+		}
+	}
+	if err := s.claimed(ctx, claims); err != nil {
+		return err
+	}
+	round, calls := s.batch(), make([]*call, len(editions))
+	for i, e := range editions {
+		if e.claim != nil && e.claim.refused != nil {
+			e.lost = e.claim.refused
+			continue
+		}
+		keys, args, err := s.updating(e)
+		if err != nil {
+			return err
+		}
+		calls[i] = round.add(updateScript, keys, args...)
+	}
+	if err := round.exec(ctx); err != nil {
+		return storeError("update a token", err)
+	}
+	var outcomes []settled
+	for i, e := range editions {
+		if calls[i] == nil {
+			continue
+		}
+		var err error
+		if e.outcome, err = calls[i].reply.StringSlice(); err != nil {
+			return storeError("update a token", err)
+		}
+		switch {
+		case e.claim == nil:
+		case e.outcome[0] == "updated":
+			outcomes = append(outcomes, settled{
+				claim: e.claim, became: there, version: e.version + 1, fingerprint: e.fingerprint, alias: e.after.Alias,
+			})
+		default:
+			outcomes = append(outcomes, withdrawn(e.claim))
+		}
+	}
+	return s.settleClaims(ctx, outcomes)
+}
+
+// updating is what the update script needs.
+func (s *Store) updating(e *edition) (keys []string, args []any, err error) {
+	rec, err := encodeRecord(s.keys, e.id, e.secret, e.after)
 	if err != nil {
 		return nil, nil, err
 	}
-	keys = []string{tokenKey(id), aliasKey(), clockKey()}
+	key := ""
+	if e.claim != nil {
+		key = e.claim.key
+	}
+	pool := e.upstream
+	keys = []string{tokenKey(pool, e.id), namesKey(pool), clockKey(pool), orderKey(pool), coolingKey(pool), lapsedKey(pool)}
 	args = []any{
-		id, version, after.Alias, flag(after.Enabled), after.Cap, after.Weight, rec,
-		flag(after.Checksum != before.Checksum), orderKeyPrefix(), coolingKeyPrefix(), poolChannel,
+		e.id, e.version, e.after.Alias, flag(e.after.Enabled), e.after.Cap, e.after.Weight, rec,
+		flag(e.after.Checksum != e.before.Checksum), poolChannel, key,
 	}
 	return keys, args, nil
 }
@@ -233,22 +341,21 @@ func sameFields(a, b token.Fields) bool {
 }
 
 func (s *Store) write(ctx context.Context, t *stored, value secret.Value, before, after token.Fields) (bool, error) {
-	keys, args, err := s.edition(t.id, t.version, value, before, after)
-	if err != nil {
+	e := &edition{
+		id: t.id, upstream: t.upstream, version: t.version, fingerprint: t.fingerprint, secret: value, before: before, after: after,
+	}
+	if err := s.update(ctx, []*edition{e}); err != nil {
 		return false, err
 	}
-	reply, err := updateScript.run(ctx, s.client, keys, args...).StringSlice()
-	if err != nil {
-		return false, storeError("update a token", err)
+	if e.lost != nil {
+		return false, e.lost
 	}
-	switch reply[0] {
+	switch e.outcome[0] {
 	case "updated":
 		return true, nil
 	case "gone":
 		return false, noToken(t.id)
-	case "alias":
-		return false, aliasTaken(after.Alias, reply[1])
-	default: // conflict
+	default: // conflict, or too slow
 		return false, nil
 	}
 }

@@ -184,7 +184,7 @@ func TestDeleteToken(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, key := range keys {
-			if strings.Contains(key, id) && key != trashKey(id) {
+			if strings.Contains(key, id) && key != trashKey(poolOf(t, store, id), id) {
 				t.Errorf("%s stays", key)
 			}
 		}

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"carousel.internal/proto/rpcerr"
@@ -19,50 +20,108 @@ const trashTTL = time.Hour
 // DeleteToken removes a token; RestoreToken brings it back. expected is the
 // version that it must have; 0: any.
 func (s *Store) DeleteToken(ctx context.Context, id string, expected uint64) error {
-	if !tokenIDForm.MatchString(id) {
-		return noToken(id)
-	}
-	keys, args := deletion(id, expected)
-	reply, err := deleteScript.run(ctx, s.client, keys, args...).StringSlice()
+	upstream, err := s.homeOf(ctx, id)
 	if err != nil {
-		return storeError("delete a token", err)
+		return err
 	}
-	switch reply[0] {
+	d := &deletion{id: id, upstream: upstream, expected: expected}
+	if err := s.delete(ctx, []*deletion{d}); err != nil {
+		return err
+	}
+	switch d.outcome[0] {
 	case "gone":
 		return noToken(id)
 	case "conflict":
-		return versionConflict("token "+id, expected, reply[1])
+		return versionConflict("token "+id, expected, d.outcome[1])
+	case "lapsed":
+		return lapsed(id)
 	}
 	return s.barrier.Sync(ctx)
 }
 
-// deletion is what the delete script needs.
-func deletion(id string, expected uint64) (keys []string, args []any) {
-	keys = []string{tokenIDsKey(), tokenKey(id), inflightKey(id), aliasKey(), fingerprintKey(), trashKey(id), historyKey(id)}
-	args = []any{id, expected, orderKeyPrefix(), coolingKeyPrefix(), poolChannel, trashTTL.Milliseconds()}
-	return keys, args
+// deletion is one on its way.
+type deletion struct {
+	id, upstream string
+	// expected is the version that it must have; 0: any.
+	expected uint64
+	// outcome is what the delete script says.
+	outcome []string
+}
+
+// delete carries deletions out, each for itself.
+func (s *Store) delete(ctx context.Context, deletions []*deletion) error {
+	claims := make([]*claim, len(deletions))
+	for i, d := range deletions {
+		claims[i] = &claim{id: d.id, upstream: d.upstream}
+	}
+	if err := s.claimed(ctx, claims); err != nil {
+		return err
+	}
+	round, calls := s.batch(), make([]*call, len(deletions))
+	for i, d := range deletions {
+		keys, args := d.deleting(claims[i].key)
+		calls[i] = round.add(deleteScript, keys, args...)
+	}
+	if err := round.exec(ctx); err != nil {
+		return storeError("delete a token", err)
+	}
+	outcomes := make([]settled, len(deletions))
+	for i, d := range deletions {
+		var err error
+		if d.outcome, err = calls[i].reply.StringSlice(); err != nil {
+			return storeError("delete a token", err)
+		}
+		outcomes[i] = withdrawn(claims[i])
+		if d.outcome[0] == "deleted" {
+			version, _ := strconv.ParseUint(d.outcome[1], 10, 64) // the store's own
+			outcomes[i] = settled{claim: claims[i], became: gone, version: version, keep: trashTTL}
+		}
+	}
+	return s.settleClaims(ctx, outcomes)
+}
+
+// deleting is what the delete script needs.
+func (d *deletion) deleting(claim string) (keys []string, args []any) {
+	pool := d.upstream
+	keys = []string{
+		poolIDsKey(pool), tokenKey(pool, d.id), inflightKey(pool, d.id), namesKey(pool), orderKey(pool), trashKey(pool, d.id),
+		historyKey(pool, d.id), coolingKey(pool), lapsedKey(pool),
+	}
+	return keys, []any{d.id, d.expected, poolChannel, trashTTL.Milliseconds(), claim}
 }
 
 // RestoreToken undoes the deletion of a token: everything of it comes back, except
 // its leases.
 func (s *Store) RestoreToken(ctx context.Context, id string) (*tokenstorev1.Token, error) {
-	if !tokenIDForm.MatchString(id) {
-		return nil, notDeleted(id)
+	c, left, err := s.discarded(ctx, id)
+	if err != nil {
+		return nil, err
 	}
-	keys, args := restoration(id)
+	if err := s.claimed(ctx, []*claim{c}); err != nil {
+		return nil, err
+	}
+	if c.refused != nil {
+		return nil, c.refused
+	}
+	keys, args := c.restoring()
 	reply, err := restoreScript.run(ctx, s.client, keys, args...).StringSlice()
 	if err != nil {
 		return nil, storeError("restore a token", err)
 	}
+	outcome := withdrawn(c)
+	outcome.keep = left
+	if reply[0] == "restored" {
+		version, _ := strconv.ParseUint(reply[1], 10, 64) // the store's own
+		outcome = settled{claim: c, became: there, version: version, fingerprint: c.fingerprint, alias: c.alias}
+	}
+	if err := s.settleClaims(ctx, []settled{outcome}); err != nil {
+		return nil, err
+	}
 	switch reply[0] {
 	case "gone":
 		return nil, notDeleted(id)
-	case "known":
-		return nil, tokenKnown(reply[2], reply[1])
-	case "alias":
-		return nil, aliasTaken(reply[2], reply[1])
-	case "upstream":
-		return nil, noUpstream(reply[1])
+	case "lapsed":
+		return nil, lapsed(id)
 	}
 	if err := s.barrier.Sync(ctx); err != nil {
 		return nil, err
@@ -70,11 +129,44 @@ func (s *Store) RestoreToken(ctx context.Context, id string) (*tokenstorev1.Toke
 	return s.Token(ctx, id)
 }
 
-// restoration is what the restore script needs.
-func restoration(id string) (keys []string, args []any) {
-	keys = []string{tokenIDsKey(), tokenKey(id), trashKey(id), aliasKey(), fingerprintKey(), upstreamsKey(), clockKey(), historyKey(id)}
-	args = []any{id, orderKeyPrefix(), coolingKeyPrefix(), poolChannel}
-	return keys, args
+// restoring is what the restore script needs.
+func (c *claim) restoring() (keys []string, args []any) {
+	pool := c.upstream
+	keys = []string{
+		poolIDsKey(pool), tokenKey(pool, c.id), trashKey(pool, c.id), namesKey(pool), orderKey(pool), coolingKey(pool), clockKey(pool),
+		historyKey(pool, c.id), lapsedKey(pool),
+	}
+	return keys, []any{c.id, poolChannel, c.created, c.key}
+}
+
+// discarded returns the claim of a deleted token, and for how long it can be restored.
+func (s *Store) discarded(ctx context.Context, id string) (*claim, time.Duration, error) {
+	if !tokenIDForm.MatchString(id) {
+		return nil, 0, notDeleted(id)
+	}
+	pool, err := s.home(ctx, id)
+	if err != nil {
+		return nil, 0, err
+	}
+	if pool == "" {
+		return nil, 0, notDeleted(id)
+	}
+	pipe := s.client.Pipeline()
+	was, left := pipe.HMGet(ctx, trashKey(pool, id), "ver", "fingerprint", "alias", "created"), pipe.PTTL(ctx, trashKey(pool, id))
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, 0, storeError("restore a token", err)
+	}
+	f := fields{}
+	for i, name := range []string{"ver", "fingerprint", "alias", "created"} {
+		f[name], _ = was.Val()[i].(string)
+	}
+	if f["ver"] == "" {
+		return nil, 0, notDeleted(id)
+	}
+	c := &claim{
+		id: id, upstream: pool, fingerprint: f["fingerprint"], alias: f["alias"], created: f.number("created"), comes: true, version: f.count("ver"),
+	}
+	return c, max(left.Val(), 0), nil
 }
 
 func notDeleted(id string) error {

@@ -42,7 +42,7 @@ func TestRestore(t *testing.T) {
 		if _, err := store.Token(ctx, id); err == nil {
 			t.Error("it is still there")
 		}
-		if left := store.client.PTTL(ctx, trashKey(id)).Val(); left < 59*time.Minute || left > time.Hour {
+		if left := store.client.PTTL(ctx, trashKey(poolOf(t, store, id), id)).Val(); left < 59*time.Minute || left > time.Hour {
 			t.Errorf("it can be restored for %v", left)
 		}
 		got, err := store.RestoreToken(ctx, id)
@@ -54,7 +54,7 @@ func TestRestore(t *testing.T) {
 		if !proto.Equal(got, want) || got.GetVersion() <= before.GetVersion() {
 			t.Errorf("got  %v\nwant %v", got, want)
 		}
-		if left := store.client.PTTL(ctx, tokenKey(id)).Val(); left > 0 {
+		if left := store.client.PTTL(ctx, tokenKey(poolOf(t, store, id), id)).Val(); left > 0 {
 			t.Errorf("it will be gone in %v", left)
 		}
 		if account, err := store.Account(ctx, id); err != nil || account.GetMembership() != "pro" {
@@ -96,7 +96,7 @@ func TestWhatCanNotBeRestored(t *testing.T) {
 			refused(unknown, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND)
 		}
 		old := deleted("T1", "")
-		store.client.Del(ctx, trashKey(old)) // as its expiry does
+		store.client.Del(ctx, trashKey(poolOf(t, store, old), old)) // as its expiry does
 		refused(old, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND)
 
 		known := deleted("T2", "")

@@ -18,6 +18,7 @@ import (
 var (
 	putUpstreamScript    = newScript("put_upstream")
 	deleteUpstreamScript = newScript("delete_upstream")
+	dropPoolScript       = newScript("drop_pool")
 )
 
 // Upstreams answers all of them, by name.
@@ -146,8 +147,8 @@ func (s *Store) putUpstream(ctx context.Context, upstream *tokenstorev1.Upstream
 	if err != nil {
 		return nil, fmt.Errorf("upstream %s: record: %w", upstream.GetName(), err)
 	}
-	result, err := putUpstreamScript.run(ctx, s.client, []string{upstreamsKey(), upstreamVersionsKey(), tokenIDsKey()},
-		upstream.GetName(), text, expected, mode, tokenKeyPrefix(), configChannel).StringSlice()
+	result, err := putUpstreamScript.run(ctx, s.client, []string{upstreamsKey(), upstreamVersionsKey(), sizesKey()},
+		upstream.GetName(), text, expected, mode, configChannel).StringSlice()
 	return result, storeError("put an upstream", err)
 }
 
@@ -157,8 +158,12 @@ func (s *Store) DeleteUpstream(ctx context.Context, name string, expected uint64
 	if token.CheckUpstreamName(name) != nil {
 		return noUpstream(name)
 	}
-	keys := []string{upstreamsKey(), upstreamVersionsKey(), tokenIDsKey(), orderKey(name), coolingKey(name), clockKey()}
-	result, err := deleteUpstreamScript.run(ctx, s.client, keys, name, expected, tokenKeyPrefix(), configChannel).StringSlice()
+	// Claims that were left behind count as tokens.
+	if err := s.heal(ctx); err != nil {
+		return err
+	}
+	keys := []string{upstreamsKey(), upstreamVersionsKey(), sizesKey()}
+	result, err := deleteUpstreamScript.run(ctx, s.client, keys, name, expected, configChannel).StringSlice()
 	if err != nil {
 		return storeError("delete an upstream", err)
 	}
@@ -170,5 +175,15 @@ func (s *Store) DeleteUpstream(ctx context.Context, name string, expected uint64
 	case "conflict":
 		return versionConflict("upstream "+strconv.Quote(name), expected, result[1])
 	}
+	if err := s.dropPool(ctx, name); err != nil {
+		return err
+	}
 	return s.barrier.Sync(ctx)
+}
+
+// dropPool forgets what is left of a pool without tokens. What a crash leaves is used by
+// an upstream of the same name, should there be one again.
+func (s *Store) dropPool(ctx context.Context, name string) error {
+	keys := []string{poolIDsKey(name), orderKey(name), coolingKey(name), clockKey(name), windowKey(name), causesKey(name), holdersKey(name)}
+	return storeError("drop a pool", dropPoolScript.run(ctx, s.client, keys).Err())
 }

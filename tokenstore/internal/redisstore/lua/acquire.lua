@@ -15,13 +15,13 @@
 -- While tokens share a cause of failure, few requests a time find out whether it is
 -- over; the rest are denied.
 -- KEYS[1] zset order: token id by score
--- KEYS[2] hash clock: upstream to virtual time; `guard:<upstream>` to the ms until which causes are to be looked at
+-- KEYS[2] hash clock: `at` virtual time, `guard` the ms until which causes are to be looked at
 -- KEYS[3] zset cooling: token id by the time, in ms, at which it is back; these are not in order
--- KEYS[4] zset ids: all token ids
--- KEYS[5] hash aliases: alias to token id
+-- KEYS[4] zset ids: the pool's token ids
+-- KEYS[5] hash names: alias to token id
 -- KEYS[6] hash causes that tokens share: `<class> <model>` to state
--- DYNKEY hash c1:{pool}:token:<id>
--- DYNKEY zset c1:{pool}:inflight:<id>
+-- DYNKEY hash c1:{pool:NAME}:token:<id>
+-- DYNKEY zset c1:{pool:NAME}:inflight:<id>
 -- ARGV[1] token_prefix key prefix
 -- ARGV[2] inflight_prefix key prefix
 -- ARGV[3] upstream name
@@ -41,7 +41,7 @@
 -- RETURN commit, denied, not to be counted: {'denied'}
 -- RETURN explain: {'explain', now_ms, chosen id or '', class of the cause that they share or '', until_ms, then id, alias, excluded_by, until_ms, score per token}
 
-local order, clock, cooling, ids, aliases, causes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local order, clock, cooling, ids, names, causes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local token_prefix, inflight_prefix = ARGV[1], ARGV[2]
 local upstream, model = ARGV[3], ARGV[4]
 local count, ttl, mode, alias = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[9]
@@ -73,7 +73,7 @@ for i = 14, #ARGV do excluded[ARGV[i]] = true end
 
 -- The id of the token that is asked for by name, '' when there is none; nil: any.
 local named = nil
-if alias ~= '' then named = redis.call('HGET', aliases, alias) or '' end
+if alias ~= '' then named = redis.call('HGET', names, alias) or '' end
 
 -- Whether the pick depends on more than the order.
 local strategy, sticky_key = ARGV[12], ARGV[13]
@@ -159,7 +159,7 @@ local function examine(id)
   }
 end
 
-local virtual = redis.call('HMGET', clock, upstream, 'guard:' .. upstream)
+local virtual = redis.call('HMGET', clock, 'at', 'guard')
 local at = number(virtual[1])
 
 -- The causes of the model that are being probed, by field.
@@ -432,7 +432,7 @@ for _, facts in ipairs(picked) do
   scores[#scores + 1] = facts.id
 end
 redis.call('ZADD', order, unpack(scores))
-redis.call('HSET', clock, upstream, exact(at))
+redis.call('HSET', clock, 'at', exact(at))
 for about, c in pairs(probed) do
   if c.allow > ALL then -- those of before have not failed: it is over
     redis.call('HDEL', causes, about)

@@ -1,8 +1,8 @@
--- Counts requests that a replica served from its reserve. A report that has been
+-- Counts requests that a replica served from its reserve of one pool. A report that has been
 -- counted changes nothing. One from before its token's last change of epoch is
 -- counted, but says nothing of the token as it is now.
 -- KEYS[1] string reconciled: the replica's highest number so far
--- DYNKEY hash c1:{pool}:token:<id>
+-- DYNKEY hash c1:{pool:NAME}:token:<id>
 -- ARGV[1] token_prefix key prefix
 -- ARGV[2] ttl_ms ms that the number is remembered
 -- ARGV[3...] per report, ascending: number, token id, epoch, effect (unused, success, neutral, failure), last_error text

@@ -2,19 +2,17 @@
 -- starts afresh, at the rotation's clock.
 -- KEYS[1] hash token
 -- KEYS[2] stream history of the token
--- KEYS[3] hash clock: upstream to virtual time
--- DYNKEY zset c1:{pool}:order:<upstream>
--- DYNKEY zset c1:{pool}:cooling:<upstream>
+-- KEYS[3] hash clock: `at` virtual time
+-- KEYS[4] zset order: token id by score
+-- KEYS[5] zset cooling: token id by the time, in ms, at which it is back
 -- ARGV[1] id token id
--- ARGV[2] order_prefix key prefix
--- ARGV[3] cooling_prefix key prefix
--- ARGV[4] by whom
--- ARGV[5] keep entries of the history at most
--- ARGV[6] channel where new capacity is told
+-- ARGV[2] by whom
+-- ARGV[3] keep entries of the history at most
+-- ARGV[4] channel where new capacity is told
 -- RETURN 1 released, 0 there is no such token
 
-local token, history, clock = KEYS[1], KEYS[2], KEYS[3]
-local id, order_prefix, cooling_prefix, by, keep, channel = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local token, history, clock, order, cooling = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local id, by, keep, channel = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
 local f = redis.call('HMGET', token, 'upstream', 'enabled', 'phase')
 local upstream = f[1]
@@ -26,9 +24,9 @@ for _, field in ipairs(redis.call('HKEYS', token)) do
 end
 if f[3] ~= 'new' then stale[#stale + 1] = 'phase' end
 redis.call('HDEL', token, unpack(stale))
-redis.call('ZREM', cooling_prefix .. upstream, id)
-if f[2] == '1' and not redis.call('ZSCORE', order_prefix .. upstream, id) then
-  redis.call('ZADD', order_prefix .. upstream, redis.call('HGET', clock, upstream) or '0', id)
+redis.call('ZREM', cooling, id)
+if f[2] == '1' and not redis.call('ZSCORE', order, id) then
+  redis.call('ZADD', order, redis.call('HGET', clock, 'at') or '0', id)
 end
 redis.call('XADD', history, 'MAXLEN', keep, '*', 'kind', 'released', 'class', '', 'model', '', 'by', by)
 redis.call('PUBLISH', channel, 'freed ' .. upstream)

@@ -2,9 +2,9 @@
 -- its token still has the lease's epoch and room under its cap and in its phase: so
 -- leases survive a Redis that lost its last second. A probe of a model keeps others
 -- out for as long as it goes on.
--- KEYS[1] hash clock: upstream to virtual time; places the script in its slot
--- DYNKEY hash c1:{pool}:token:<id>
--- DYNKEY zset c1:{pool}:inflight:<id>
+-- KEYS[1] hash clock: places the script in its slot
+-- DYNKEY hash c1:{pool:NAME}:token:<id>
+-- DYNKEY zset c1:{pool:NAME}:inflight:<id>
 -- ARGV[1] token_prefix key prefix
 -- ARGV[2] inflight_prefix key prefix
 -- ARGV[3] ttl_ms ms

@@ -1,29 +1,24 @@
--- Ends leases. A lease that has expired or was ended before changes nothing. One
+-- Ends leases of one pool. A lease that has expired or was ended before changes nothing. One
 -- from before its token's last change of epoch frees its place and is counted,
 -- but says nothing of the token as it is now. A success ends a new token's
 -- quarantine; one that is being probed it opens further, and at last ends the streak.
 -- A success also speaks against a cause of failure that tokens would share.
--- KEYS[1] hash clock: `guard:<upstream>` to the ms until which there is something to speak against
--- DYNKEY hash c1:{pool}:token:<id>
--- DYNKEY zset c1:{pool}:inflight:<id>
--- DYNKEY zset c1:{pool}:order:<upstream>
--- DYNKEY zset c1:{pool}:cooling:<upstream>
--- DYNKEY hash c1:{pool}:window:<upstream>
--- DYNKEY hash c1:{pool}:causes:<upstream>
+-- KEYS[1] hash clock: `guard` the ms until which there is something to speak against
+-- KEYS[2] zset order: token id by score
+-- KEYS[3] zset cooling: token id by the time, in ms, at which it is back
+-- KEYS[4] hash window: what was seen of the upstream since the first failure
+-- KEYS[5] hash causes that tokens share: `<class> <model>` to state
+-- DYNKEY hash c1:{pool:NAME}:token:<id>
+-- DYNKEY zset c1:{pool:NAME}:inflight:<id>
 -- ARGV[1] token_prefix key prefix
 -- ARGV[2] inflight_prefix key prefix
--- ARGV[3] order_prefix key prefix
--- ARGV[4] cooling_prefix key prefix
--- ARGV[5] channel where freed capacity is told
--- ARGV[6] window_prefix key prefix
--- ARGV[7] causes_prefix key prefix
--- ARGV[8] calm_ms ms after its end for which a cause is not seen again
--- ARGV[9...] per lease: token id, lease id, effect (unused, success, neutral, failure), last_error text, model id
+-- ARGV[3] channel where freed capacity is told
+-- ARGV[4] calm_ms ms after its end for which a cause is not seen again
+-- ARGV[5...] per lease: token id, lease id, effect (unused, success, neutral, failure), last_error text, model id
 -- RETURN per lease: live (1 or 0), upstream name, epoch, past: '' or '<streak> <streak for the model, of a probe> <cause>'
 
-local clock, token_prefix, inflight_prefix = KEYS[1], ARGV[1], ARGV[2]
-local order_prefix, cooling_prefix, channel = ARGV[3], ARGV[4], ARGV[5]
-local window_prefix, causes_prefix, calm_ms = ARGV[6], ARGV[7], tonumber(ARGV[8])
+local clock, order, cooling, window, causes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local token_prefix, inflight_prefix, channel, calm_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 
 local time = redis.call('TIME')
 -- Text, because turning numbers into arguments is slow.
@@ -101,19 +96,16 @@ local function count(t, effect, detail, current)
 end
 
 -- Whether there is something of the upstream to speak against.
-local guarded = {}
-local function guard(upstream)
-  if guarded[upstream] == nil then
-    guarded[upstream] = number(redis.call('HGET', clock, 'guard:' .. upstream)) > number(now)
-  end
-  return guarded[upstream]
+local guarded = nil
+local function guard()
+  if guarded == nil then guarded = number(redis.call('HGET', clock, 'guard')) > number(now) end
+  return guarded
 end
 
 -- A token has served the model. A request that was under way before a cause was seen
 -- says nothing of it.
 local freed = {}
 local function serves(t, lease, model)
-  local window, causes = window_prefix .. t.upstream, causes_prefix .. t.upstream
   if redis.call('EXISTS', window) == 1 and redis.call('HSETNX', window, 'well ' .. model .. ' ' .. t.id, '1') == 1 then
     redis.call('HINCRBY', window, 'well ' .. model, 1)
   end
@@ -129,7 +121,7 @@ local function serves(t, lease, model)
 end
 
 local answer = {}
-for i = 9, #ARGV, 5 do
+for i = 5, #ARGV, 5 do
   local id, lease, effect, detail = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local t = token_of(id)
   local live = redis.call('ZREM', inflight_prefix .. id, lease)
@@ -143,7 +135,7 @@ for i = 9, #ARGV, 5 do
     end
     local probe = string.byte(lease, -1) == P
     if probe then model_streak = end_probe(t, lease, effect) end
-    if effect == 'success' and guard(t.upstream) then serves(t, lease, ARGV[i + 4]) end
+    if effect == 'success' and guard() then serves(t, lease, ARGV[i + 4]) end
     t.freed = t.freed or t.cap > 0 or t.opened or t.phase ~= '' or probe
   end
   answer[#answer + 1] = live
@@ -165,12 +157,12 @@ for _, t in ipairs(tokens) do
   end
   if t.due and t.freed then -- it was set aside for want of room
     redis.call('HDEL', token, 'due')
-    redis.call('ZREM', cooling_prefix .. t.upstream, t.id)
-    redis.call('ZADD', order_prefix .. t.upstream, t.due, t.id)
+    redis.call('ZREM', cooling, t.id)
+    redis.call('ZADD', order, t.due, t.id)
   end
-  if t.unused > 0 and redis.call('ZSCORE', order_prefix .. t.upstream, t.id) then
+  if t.unused > 0 and redis.call('ZSCORE', order, t.id) then
     local weight = math.max(number(redis.call('HGET', token, 'weight')), 1)
-    redis.call('ZINCRBY', order_prefix .. t.upstream, exact(-t.unused / weight), t.id)
+    redis.call('ZINCRBY', order, exact(-t.unused / weight), t.id)
   end
   if t.freed then freed[t.upstream] = true end
 end

@@ -5,7 +5,7 @@
 -- KEYS[2] zset order: token id by score
 -- KEYS[3] zset cooling: token id by the time, in ms, at which it is back
 -- KEYS[4] stream history of the token
--- KEYS[5] hash clock: upstream to virtual time
+-- KEYS[5] hash clock: `at` virtual time
 -- ARGV[1] id token id
 -- ARGV[2] class of the outcome
 -- ARGV[3] from ms
@@ -49,7 +49,7 @@ for model, e in pairs(first) do
     redis.call('HSET', token, 'streak', e.streak, 'cause', e.cause)
     if e.phase ~= '' then redis.call('HSET', token, 'phase', e.phase) end
     redis.call('ZREM', cooling, id)
-    if f[2] == '1' then redis.call('ZADD', order, redis.call('HGET', clock, upstream) or '0', id) end
+    if f[2] == '1' then redis.call('ZADD', order, redis.call('HGET', clock, 'at') or '0', id) end
   end
   redis.call('XADD', history, 'MAXLEN', keep, '*', 'kind', 'undone', 'class', class, 'model', model, 'by', by)
 end

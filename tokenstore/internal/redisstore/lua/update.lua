@@ -3,10 +3,11 @@
 -- disabled leaves the rotation, one that is enabled again starts afresh, at the
 -- rotation's clock.
 -- KEYS[1] hash token
--- KEYS[2] hash alias to token id
--- KEYS[3] hash clock: upstream to virtual time
--- DYNKEY zset c1:{pool}:order:<upstream>
--- DYNKEY zset c1:{pool}:cooling:<upstream>
+-- KEYS[2] hash names: alias to token id
+-- KEYS[3] hash clock: `at` virtual time
+-- KEYS[4] zset order: token id by score
+-- KEYS[5] zset cooling: token id by the time, in ms, at which it is back
+-- KEYS[6] zset lapsed: claims that were given up
 -- ARGV[1] id token id
 -- ARGV[2] version that was read
 -- ARGV[3] alias text, may be empty
@@ -15,33 +16,30 @@
 -- ARGV[6] weight number
 -- ARGV[7] rec record
 -- ARGV[8] recall 1: what leases carry has changed
--- ARGV[9] order_prefix key prefix
--- ARGV[10] cooling_prefix key prefix
--- ARGV[11] channel where recalls and new capacity are told
+-- ARGV[9] channel where recalls and new capacity are told
+-- ARGV[10] claim id, of another alias; empty where it stays
 -- RETURN {'updated'}
 -- RETURN {'gone'}: there is no such token
 -- RETURN {'conflict', version}: it has another version
--- RETURN {'alias', id}: that token has the alias
+-- RETURN {'lapsed'}: the claim was given up
 
-local token, aliases, clock = KEYS[1], KEYS[2], KEYS[3]
+local token, names, clock, order, cooling, lapsed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local id, version, alias = ARGV[1], ARGV[2], ARGV[3]
 local enabled, cap, weight, rec, recall = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local order_prefix, cooling_prefix, channel = ARGV[9], ARGV[10], ARGV[11]
+local channel, claim = ARGV[9], ARGV[10]
 
 local f = redis.call('HMGET', token, 'ver', 'alias', 'enabled', 'cap', 'upstream', 'due', 'phase')
 local was = { version = f[1], alias = f[2], enabled = f[3], cap = f[4], upstream = f[5], due = f[6], phase = f[7] }
 if not was.version then return { 'gone' } end
 if was.version ~= version then return { 'conflict', was.version } end
-local holder = alias ~= '' and redis.call('HGET', aliases, alias)
-if holder and holder ~= id then return { 'alias', holder } end
+if redis.call('ZSCORE', lapsed, claim) then return { 'lapsed' } end
 
 redis.call('HSET', token, 'rec', rec, 'alias', alias, 'enabled', enabled, 'cap', cap, 'weight', weight)
 redis.call('HINCRBY', token, 'ver', 1)
 if was.alias ~= alias then
-  if was.alias ~= '' then redis.call('HDEL', aliases, was.alias) end
-  if alias ~= '' then redis.call('HSET', aliases, alias, id) end
+  if was.alias ~= '' then redis.call('HDEL', names, was.alias) end
+  if alias ~= '' then redis.call('HSET', names, alias, id) end
 end
-local order, cooling = order_prefix .. was.upstream, cooling_prefix .. was.upstream
 if enabled ~= was.enabled then
   local stale = { 'due' }
   if enabled == '1' then
@@ -52,7 +50,7 @@ if enabled ~= was.enabled then
     stale[#stale + 1] = 'streak'
     stale[#stale + 1] = 'cause'
     if was.phase ~= 'new' then stale[#stale + 1] = 'phase' end
-    redis.call('ZADD', order, redis.call('HGET', clock, was.upstream) or '0', id)
+    redis.call('ZADD', order, redis.call('HGET', clock, 'at') or '0', id)
   else
     redis.call('ZREM', order, id)
   end

@@ -3,24 +3,23 @@
 -- time, no token is to blame: they share a cause, which from then on has a breaker
 -- of its own, in acquire. A request that the breaker let out and that fails too
 -- opens it again, for longer.
--- KEYS[1] hash clock: upstream to virtual time; `guard:<upstream>` to the ms until which there is something here to look at
+-- KEYS[1] hash clock: `guard` the ms until which there is something here to look at
 -- KEYS[2] hash window: what was seen of the upstream since the first failure
 -- KEYS[3] hash causes that tokens share: `<class> <model>` to state
--- ARGV[1] upstream name
--- ARGV[2] id token id
--- ARGV[3] lease id
--- ARGV[4] class of the outcome
--- ARGV[5] model id
--- ARGV[6] request id
--- ARGV[7] window_ms ms that a window lasts
--- ARGV[8] cause_ms ms after which a cause is forgotten of which nothing is heard
+-- ARGV[1] id token id
+-- ARGV[2] lease id
+-- ARGV[3] class of the outcome
+-- ARGV[4] model id
+-- ARGV[5] request id
+-- ARGV[6] window_ms ms that a window lasts
+-- ARGV[7] cause_ms ms after which a cause is forgotten of which nothing is heard
 -- RETURN {'alone'}: the token's own, as far as known
 -- RETURN {'shared'}: the cause is known
 -- RETURN {'tripped', from_ms, 1 or 0, token id …}: it is since now, the window began then; whether no other cause of the class was known; the tokens
 
 local clock, window, causes = KEYS[1], KEYS[2], KEYS[3]
-local upstream, id, lease, class, model, request = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local window_ms, cause_ms = tonumber(ARGV[7]), tonumber(ARGV[8])
+local id, lease, class, model, request = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local window_ms, cause_ms = tonumber(ARGV[6]), tonumber(ARGV[7])
 
 -- So many tokens fail alike, and at most a third as many do not.
 local TOKENS, ALIKE = 3, 3
@@ -33,8 +32,7 @@ local function whole(n) return string.format('%.0f', n) end
 
 -- Acquires and settles look here until then.
 local function point(till)
-  local field = 'guard:' .. upstream
-  if tonumber(redis.call('HGET', clock, field) or '0') < till then redis.call('HSET', clock, field, whole(till)) end
+  if tonumber(redis.call('HGET', clock, 'guard') or '0') < till then redis.call('HSET', clock, 'guard', whole(till)) end
 end
 
 local about = class .. ' ' .. model

@@ -115,12 +115,16 @@ func (r *Running) record(shot Shot) {
 	r.shots = append(r.shots, shot)
 }
 
-// shoot sends one request. A gateway that can't be connected to is passed over.
+// shoot sends one request. A gateway that can't be connected to, or has left, is passed
+// over.
 func (l Load) shoot(ctx context.Context, client *http.Client, body []byte, i int) Shot {
 	began := time.Now()
-	var shot Shot
+	shot := Shot{Began: began, Err: errors.New("there is no gateway")}
 	for offset := range l.Gateways {
 		n := (i + offset) % len(l.Gateways)
+		if l.Gateways[n].left.Load() {
+			continue
+		}
 		shot = l.send(ctx, client, l.Gateways[n], body)
 		shot.Gateway, shot.Began, shot.Took = n, began, time.Since(began)
 		if !refused(shot.Err) {

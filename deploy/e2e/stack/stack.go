@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,7 +77,16 @@ type Gateway struct {
 	Key string
 	// Link leads to the tokenstore; nil without Options.Links.
 	Link *Link
+	// left: loads send it nothing.
+	left atomic.Bool
 }
+
+// Leave takes it out of every load, as a balancer does with a gateway that is not
+// ready. Requests that it has go on.
+func (g *Gateway) Leave() { g.left.Store(true) }
+
+// Join undoes Leave.
+func (g *Gateway) Join() { g.left.Store(false) }
 
 // Start starts a stack with the upstreams `cursor` and `openai` on the simulator
 // and without tokens. The test's end stops it. Where there is no redis-server

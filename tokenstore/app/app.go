@@ -203,7 +203,7 @@ func (t *Tokenstore) listen(ctx context.Context) {
 		case redisstore.Recalled:
 			t.leases.Recall(event.Token, event.Epoch)
 		case redisstore.Freed:
-			t.desk.Freed()
+			t.desk.Freed(event.Upstream)
 		case redisstore.SlotsWanted:
 			t.leases.Want(event.Upstream)
 		case redisstore.Resync: // anything may have happened
@@ -214,7 +214,7 @@ func (t *Tokenstore) listen(ctx context.Context) {
 			t.changes.Announce()
 			t.reconfigured()
 			t.leases.Recall("", 0)
-			t.desk.Freed()
+			t.desk.FreedAny()
 		}
 	})
 }

@@ -11,8 +11,16 @@ import (
 )
 
 // queue holds the demands for one upstream that are not answered yet, oldest
-// first: *waiter.
-type queue struct{ list.List }
+// first: *waiter. The desk's mutex guards it, but for denials.
+type queue struct {
+	list.List
+	// due: something has happened since it was served.
+	due bool
+	// freed counts how often a token may have become free.
+	freed uint64
+	// denials are by kind; Run's own.
+	denials map[string]denial
+}
 
 type waiter struct {
 	demand Demand
@@ -38,7 +46,7 @@ func (d *Desk) Ask(demand Demand, reply Reply) (withdraw func()) {
 		}})
 		return func() {}
 	}
-	d.Freed()
+	d.look()
 	return func() { d.remove(w) }
 }
 
@@ -56,17 +64,17 @@ func (d *Desk) enqueue(w *waiter) bool {
 	defer d.mu.Unlock()
 	q := d.queues[w.demand.Upstream]
 	if q == nil {
-		q = &queue{}
+		q = &queue{denials: map[string]denial{}}
 		d.queues[w.demand.Upstream] = q
 	}
 	if q.Len() >= maxQueue {
 		return false
 	}
-	w.place = q.PushBack(w)
+	w.place, q.due = q.PushBack(w), true
 	return true
 }
 
-// remove answers false when the demand has been answered or withdrawn already:
+// remove returns false when the demand has been answered or withdrawn already:
 // who gets true is the only one to answer it.
 func (d *Desk) remove(w *waiter) bool {
 	d.mu.Lock()
@@ -83,8 +91,32 @@ func (d *Desk) remove(w *waiter) bool {
 	return true
 }
 
-// Freed tells the desk that a token may have become free. It does not block.
-func (d *Desk) Freed() {
+// Freed tells the desk that a token of the upstream may have become free. It does not
+// block.
+func (d *Desk) Freed(upstream string) {
+	d.mu.Lock()
+	q := d.queues[upstream]
+	if q != nil {
+		q.freed, q.due = q.freed+1, true
+	}
+	d.mu.Unlock()
+	if q != nil {
+		d.look()
+	}
+}
+
+// FreedAny is Freed for every upstream: it is not known what has happened.
+func (d *Desk) FreedAny() {
+	d.mu.Lock()
+	for _, q := range d.queues {
+		q.freed, q.due = q.freed+1, true
+	}
+	d.mu.Unlock()
+	d.look()
+}
+
+// look wakes Run.
+func (d *Desk) look() {
 	select {
 	case d.wake <- struct{}{}:
 	default: // a look is due already
@@ -96,50 +128,55 @@ func (d *Desk) Run(ctx context.Context) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
+		all := false
 		select {
 		case <-ctx.Done():
 			return
 		case <-d.wake:
 		case <-ticker.C:
+			all = true
 		}
-		for _, waiting := range d.snapshot() {
-			d.serve(ctx, waiting)
+		for q, waiting := range d.snapshot(all) {
+			d.serve(ctx, q, waiting)
 		}
 	}
 }
 
-func (d *Desk) snapshot() [][]*waiter {
+// snapshot returns what waits in the queues that are to be served.
+func (d *Desk) snapshot(all bool) map[*queue][]*waiter {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	all := make([][]*waiter, 0, len(d.queues))
+	due := map[*queue][]*waiter{}
 	for _, q := range d.queues {
+		if !q.due && !all {
+			continue
+		}
+		q.due = false
 		waiting := make([]*waiter, 0, q.Len())
 		for place := q.Front(); place != nil; place = place.Next() {
 			waiting = append(waiting, place.Value.(*waiter)) //nolint:forcetypeassert // nothing else is in it
 		}
-		all = append(all, waiting)
+		due[q] = waiting
 	}
-	return all
+	return due
 }
 
 // serve gives each waiter of one upstream its turn, neighbours of one kind
 // together. Once nothing is left for a kind, those behind it of the same kind
 // keep waiting; those of another kind have their own turn.
-func (d *Desk) serve(ctx context.Context, waiting []*waiter) {
-	served := map[string]Answer{} // by kind: what refused it, if that is known
+func (d *Desk) serve(ctx context.Context, q *queue, waiting []*waiter) {
+	asked := map[string]bool{} // each kind once, however often something is freed meanwhile
 	for len(waiting) > 0 && ctx.Err() == nil {
-		kind := waiting[0].kind
-		if refused, known := served[kind]; known {
-			served[kind] = d.refuse(ctx, waiting[0], refused)
+		w := waiting[0]
+		if last, stands := d.denied(q, w, asked[w.kind]); stands {
+			d.refuse(ctx, q, w, last)
 			waiting = waiting[1:]
 			continue
 		}
 		run := runOf(waiting)
-		rest, answer, none := d.grant(ctx, run)
+		rest, none := d.grant(ctx, q, run)
 		waiting = append(rest, waiting[len(run):]...)
-		if none {
-			served[kind] = answer
-		}
+		asked[w.kind] = none
 	}
 }
 
@@ -155,19 +192,20 @@ func runOf(waiting []*waiter) []*waiter {
 	return waiting[:len(waiting):len(waiting)]
 }
 
-// grant serves a run from the front. It answers those that got nothing, and
-// whether nothing is left for them, with the refusal if the store gave one.
-func (d *Desk) grant(ctx context.Context, run []*waiter) (rest []*waiter, refused Answer, none bool) {
+// grant serves a run from the front. It returns those that got nothing, and
+// whether nothing is left for them.
+func (d *Desk) grant(ctx context.Context, q *queue, run []*waiter) (rest []*waiter, none bool) {
 	all := run[0].demand
 	all.Count = 0
 	for _, w := range run {
 		all.Count += w.demand.Count
 	}
+	freed := d.freedSoFar(q)
 	answer := d.acquire(ctx, all)
-	if answer.Refused != nil {
-		return run, answer, true
+	leases := answer.Leases
+	if none = len(leases) < all.Count; none {
+		d.deny(q, run[0], answer, freed)
 	}
-	leases, none := answer.Leases, len(answer.Leases) < all.Count
 	var back []LeaseRef
 	for len(run) > 0 && len(leases) > 0 {
 		w := run[0]
@@ -182,7 +220,7 @@ func (d *Desk) grant(ctx context.Context, run []*waiter) (rest []*waiter, refuse
 		}
 	}
 	d.GiveBack(ctx, append(back, refsOf(leases)...))
-	return run, Answer{}, none
+	return run, none
 }
 
 func refsOf(leases []Lease) []LeaseRef {
@@ -194,27 +232,25 @@ func refsOf(leases []Lease) []LeaseRef {
 }
 
 // refuse lets w wait on, or answers it where that is of no use. Where it is not
-// known yet what is short, the store says, or has something after all. It
-// answers what is known then.
-func (d *Desk) refuse(ctx context.Context, w *waiter, refused Answer) Answer {
+// known yet what is short, the store says, or has something after all.
+func (d *Desk) refuse(ctx context.Context, q *queue, w *waiter, last denial) {
 	late := !time.Now().Before(w.demand.Until)
-	if refused.Refused == nil {
+	if last.Refused == nil {
 		if !late {
-			return refused
+			return
 		}
-		rest, answer, _ := d.grant(ctx, []*waiter{w})
-		if len(rest) == 0 {
-			return refused
+		if rest, _ := d.grant(ctx, q, []*waiter{w}); len(rest) == 0 {
+			return
 		}
-		refused = answer
+		last = q.denials[w.kind]
 	}
+	refused := last.asOfNow(w.demand)
 	if d.soon(ctx, w, refused.Shortage) {
-		return refused
+		return
 	}
 	if (late || !worthWaiting(refused, w.demand.Until)) && d.remove(w) {
 		w.reply(refused)
 	}
-	return refused
 }
 
 // soon tells whether there may be room in a moment, for which even those wait who
@@ -227,9 +263,9 @@ func (d *Desk) soon(ctx context.Context, w *waiter, short Shortage) bool {
 	if d.Settling() {
 		return true
 	}
-	if short.Reserved == 0 {
-		return false
+	reserved := short.Reserved > 0
+	if reserved || time.Now().Before(w.demand.Until) {
+		d.want(ctx, w.demand.Upstream, reserved)
 	}
-	d.want(ctx, w.demand.Upstream)
-	return time.Since(w.came) < slotPatience
+	return reserved && time.Since(w.came) < slotPatience
 }

@@ -50,7 +50,7 @@ func TestThirtyClientsOnThreeTokens(t *testing.T) {
 		running.Go(func() {
 			store.Listen(ctx, func(event redisstore.Event) {
 				if event.Kind == redisstore.Freed {
-					desk.Freed()
+					desk.Freed(event.Upstream)
 				}
 			})
 		})

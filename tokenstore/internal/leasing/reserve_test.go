@@ -42,7 +42,7 @@ func TestSlotsInReserveAreAskedFor(t *testing.T) {
 		}
 		only.held = 0
 		store.mu.Unlock()
-		d.Freed()
+		d.Freed("u")
 		if answer := <-answers; len(answer.Leases) != 1 {
 			t.Errorf("refused: %v", answer.Refused)
 		}

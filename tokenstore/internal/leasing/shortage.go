@@ -1,6 +1,9 @@
 package leasing
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Shortage counts a pool's tokens by what excluded them.
 type Shortage struct {
@@ -17,4 +20,29 @@ type Shortage struct {
 	// Cause is the class of what all tokens fail for alike, empty when there is
 	// nothing. Soonest is then the time until it is probed again.
 	Cause string
+}
+
+// busy counts the tokens that have no room for now.
+func (s Shortage) busy() int { return s.Capped + s.Probing + s.Quarantined }
+
+// gone counts the tokens that only an admin can bring back.
+func (s Shortage) gone() int { return s.Disabled + s.Expired + s.Parked }
+
+// retryAfter is when it is worth asking again; 0: not by waiting.
+func (s Shortage) retryAfter() time.Duration {
+	wait := cmp.Or(s.Soonest, s.SoonestTried)
+	if wait == 0 && s.busy() > 0 {
+		return time.Second
+	}
+	return wait
+}
+
+// aged is the shortage as it is so much later, should nothing else have happened.
+func (s Shortage) aged(age time.Duration) Shortage {
+	for _, until := range []*time.Duration{&s.Soonest, &s.SoonestTried} {
+		if *until > 0 {
+			*until = max(*until-age, time.Millisecond)
+		}
+	}
+	return s
 }

@@ -84,7 +84,7 @@ func (d *Desk) shared(ctx context.Context, report Report, settled Settled) (bool
 	d.log.LogAttrs(ctx, slog.LevelError, "tokens fail alike: none is blamed", slog.String("upstream", settled.Upstream),
 		slog.String("class", class), slog.String("model", report.Model), slog.Int("tokens", len(seen.Tokens)), slog.Int("undone", undone),
 		slog.Bool("first_of_class", seen.News), slog.String("request_id", report.RequestID), slog.String("evidence", report.Detail), slog.Any("error", err))
-	d.Freed()
+	d.Freed(settled.Upstream)
 	return true, err
 }
 

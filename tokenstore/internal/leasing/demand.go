@@ -1,0 +1,48 @@
+package leasing
+
+import (
+	"time"
+
+	"carousel.internal/proto/rpcerr"
+	"carousel.internal/proto/service/secret"
+)
+
+// Demand asks for leases.
+type Demand struct {
+	Upstream string
+	Model    string
+	Count    int
+	Ahead    bool
+	// Alias asks for one token; empty: any.
+	Alias string
+	// Sticky is the key of which requests go to one token, where the strategy is that.
+	Sticky  string
+	Exclude []string
+	// Until is when waiting ends; zero: don't wait.
+	Until time.Time
+}
+
+// Lease is a granted one.
+type Lease struct {
+	Taken
+	TTL         time.Duration
+	Secret      secret.Value
+	DeviceID    string
+	MACHash     string
+	Alias       string
+	Fingerprint string
+	// Masked is what may be shown of the secret.
+	Masked string
+}
+
+// Answer is what becomes of a demand: leases, or why not.
+type Answer struct {
+	Leases  []Lease
+	Refused *rpcerr.Error
+	// Shortage explains a refusal for want of tokens.
+	Shortage Shortage
+}
+
+// Reply takes the answer to a demand. It must not block; it answers false when
+// nobody can use the leases any more.
+type Reply func(Answer) bool

@@ -1,0 +1,79 @@
+package leasing
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"time"
+)
+
+const (
+	// wantEvery is how often slots of an upstream that lie in reserves are asked for at
+	// most, and sayEvery how often it is said that demands wait where there are none.
+	wantEvery = 50 * time.Millisecond
+	sayEvery  = 200 * time.Millisecond
+	// wantedFor is how long nothing of it goes into a reserve then.
+	wantedFor = 500 * time.Millisecond
+	// slotPatience is how long a demand waits for slots that may lie in a reserve:
+	// much longer than a replica takes to give them up.
+	slotPatience = 500 * time.Millisecond
+	// maxWanted bounds the upstreams of which it is known that demands wait.
+	maxWanted = 1000
+)
+
+// Wanted notes that demands for the upstream wait, at this desk or at another one on
+// the same store: until that is some time ago, nothing of the upstream goes into a
+// reserve. Else a slot that one replica gives up would go to the next one.
+func (d *Desk) Wanted(upstream string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.wanted) >= maxWanted {
+		maps.DeleteFunc(d.wanted, func(_ string, at time.Time) bool { return time.Since(at) >= wantedFor })
+	}
+	if len(d.wanted) < maxWanted {
+		d.wanted[upstream] = time.Now()
+	}
+}
+
+// want says everywhere that demands for the upstream wait, so that replicas give up
+// what they hold in reserve, and get no more. reserved: they do hold something.
+func (d *Desk) want(ctx context.Context, upstream string, reserved bool) {
+	every := sayEvery
+	if reserved {
+		every = wantEvery
+	}
+	d.mu.Lock()
+	said := time.Since(d.said[upstream]) < every
+	if !said {
+		if len(d.said) >= maxWanted {
+			clear(d.said)
+		}
+		d.said[upstream] = time.Now()
+	}
+	d.mu.Unlock()
+	if said {
+		return
+	}
+	d.Wanted(upstream)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	if err := d.store.Want(ctx, upstream); err != nil {
+		d.log.LogAttrs(ctx, slog.LevelWarn, "slots in reserve can't be asked for", slog.String("upstream", upstream), slog.Any("error", err))
+	}
+}
+
+// wantedUpstreams are those for which demands wait, here or elsewhere.
+func (d *Desk) wantedUpstreams() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	wanted := make([]string, 0, len(d.queues)+len(d.wanted))
+	for upstream := range d.queues {
+		wanted = append(wanted, upstream)
+	}
+	for upstream, at := range d.wanted {
+		if d.queues[upstream] == nil && time.Since(at) < wantedFor {
+			wanted = append(wanted, upstream)
+		}
+	}
+	return wanted
+}

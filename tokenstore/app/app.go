@@ -206,6 +206,8 @@ func (t *Tokenstore) listen(ctx context.Context) {
 			t.desk.Freed(event.Upstream)
 		case redisstore.SlotsWanted:
 			t.leases.Want(event.Upstream)
+		case redisstore.DemandsWait:
+			t.desk.NoteWaiting(event.Waiting)
 		case redisstore.Resync: // anything may have happened
 			if heard {
 				t.desk.AwaitRenewals()

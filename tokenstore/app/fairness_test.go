@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -139,27 +140,48 @@ func (g *gateway) holds() int {
 	return len(g.slots)
 }
 
-// twoStores runs two tokenstores on one Redis that has one token with a cap of one.
-func twoStores(t *testing.T) (near, far *running) {
+// twoStores runs two tokenstores on one Redis that has one token with a cap of one. The
+// second is farther away from it by latency.
+func twoStores(t *testing.T, latency time.Duration) (near, far *running) {
 	t.Helper()
-	client := testredis.Start(t)
-	pairs := map[string]string{"SEAL_KEY_FILE": filepath.Join(t.TempDir(), "seal.key")}
-	near = run(t, app.Options{Config: load(t, "", pairs), Redis: client})
+	server, pairs := testredis.NewServer(t), map[string]string{"SEAL_KEY_FILE": filepath.Join(t.TempDir(), "seal.key")}
+	near = run(t, app.Options{Config: load(t, "", pairs), Redis: server.Client(t)})
 	near.untilReady(t, true)
 	if _, err := tokenstorev1.NewTokenServiceClient(near.conn).CreateToken(t.Context(), &tokenstorev1.CreateTokenRequest{
 		Upstream: "cursor", Secret: "a-secret-of-the-test", Cap: 1,
 	}); err != nil {
 		t.Fatal(err)
 	}
+	client := server.Client(t)
+	client.AddHook(distance(latency))
 	far = run(t, app.Options{Config: load(t, "", pairs), Redis: client})
 	far.untilReady(t, true)
 	return near, far
 }
 
+// distance is a hook that makes each call take so much longer.
+type distance time.Duration
+
+func (d distance) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (d distance) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		time.Sleep(time.Duration(d)) //nolint:forbidigo // the way to Redis
+		return next(ctx, cmd)
+	}
+}
+
+func (d distance) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		time.Sleep(time.Duration(d)) //nolint:forbidigo // the way to Redis
+		return next(ctx, cmds)
+	}
+}
+
 // A slot that gateways of another tokenstore hold in reserve goes to who waits for it,
 // and not back into a reserve.
 func TestSlotsOfAnotherTokenstoresGatewaysAreServed(t *testing.T) {
-	near, far := twoStores(t)
+	near, far := twoStores(t, 0)
 	asking := near.gateway(t, "asking", false)
 	if !asking.request(testredis.Timeout, 0) { // the token is new: nothing of it is reserved
 		t.Fatal("the first request is refused")
@@ -187,32 +209,36 @@ func TestSlotsOfAnotherTokenstoresGatewaysAreServed(t *testing.T) {
 }
 
 // Requests that come through two tokenstores wait in one line, as it were: where one of
-// them always has some that wait, the other's have their turns all the same.
+// them always has some that wait, the other's have their turns all the same, even if it
+// is farther away from Redis.
 func TestTwoTokenstoresTakeTurns(t *testing.T) {
-	near, far := twoStores(t)
-	gateways := []*gateway{near.gateway(t, "near", false), far.gateway(t, "far", false)}
-	if !gateways[0].request(testredis.Timeout, 0) {
-		t.Fatal("the first request is refused")
-	}
-	var served [2]atomic.Int32
-	var clients sync.WaitGroup
-	over := time.Now().Add(2 * time.Second)
-	for i, each := range gateways {
-		for range []int{6, 2}[i] { // there is always somebody at the near one
-			clients.Go(func() {
-				for time.Now().Before(over) {
-					if !each.request(testredis.Timeout, 10*time.Millisecond) {
-						t.Errorf("a request through the %s tokenstore is refused", each.name)
-						return
-					}
-					served[i].Add(1)
+	for name, latency := range map[string]time.Duration{"side by side": 0, "one is farther away": 2 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			near, far := twoStores(t, latency)
+			gateways := []*gateway{near.gateway(t, "near", false), far.gateway(t, "far", false)}
+			if !gateways[0].request(testredis.Timeout, 0) {
+				t.Fatal("the first request is refused")
+			}
+			var served [2]atomic.Int32
+			var clients sync.WaitGroup
+			over := time.Now().Add(2 * time.Second)
+			for i, each := range gateways {
+				for range []int{6, 2}[i] { // there is always somebody at the near one
+					clients.Go(func() {
+						for time.Now().Before(over) {
+							if !each.request(testredis.Timeout, 10*time.Millisecond) {
+								t.Errorf("a request through the %s tokenstore is refused", each.name)
+								return
+							}
+							served[i].Add(1)
+						}
+					})
 				}
-			})
-		}
-	}
-	clients.Wait()
-	t.Log(served[0].Load(), served[1].Load())
-	if many, few := served[0].Load(), served[1].Load(); few < many/6 { // a third would be exact
-		t.Errorf("%d requests were served through one tokenstore, %d through the other", many, few)
+			}
+			clients.Wait()
+			if many, few := served[0].Load(), served[1].Load(); few < many/6 { // a third would be exact
+				t.Errorf("%d requests were served through one tokenstore, %d through the other", many, few)
+			}
+		})
 	}
 }

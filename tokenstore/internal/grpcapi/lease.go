@@ -70,7 +70,7 @@ func (s *LeaseServer) Recall(tokenID string, epoch uint64) {
 // Want tells the desk and every session that demands wait for slots of the upstream.
 // The desk comes first: what the sessions give up must not go back into a reserve.
 func (s *LeaseServer) Want(upstream string) {
-	s.desk.Wanted(upstream)
+	s.desk.NoteWanted(upstream)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for each := range s.sessions {

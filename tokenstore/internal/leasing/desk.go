@@ -7,6 +7,7 @@ package leasing
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"sync"
@@ -37,6 +38,8 @@ const (
 
 // Desk is safe for concurrent use.
 type Desk struct {
+	// id tells it apart from the others on the same store.
+	id      string
 	store   Store
 	ttl     time.Duration
 	observe Observer
@@ -48,8 +51,11 @@ type Desk struct {
 	// counts are those of large pools, by the demands' kind; Run's own.
 	counts map[string]count
 	// wanted is when demands for each upstream were last known to wait, at any desk;
-	// said when this one last said so.
-	wanted, said map[string]time.Time
+	// asked when this one last asked for slots in reserve, announced when it last said
+	// that demands wait at it.
+	wanted, asked, announced map[string]time.Time
+	// others are the other desks where somebody waits for longest, by upstream.
+	others map[string]otherDesk
 	// settled is when what was lost with a Redis that went away has been said again:
 	// until then caps are not known to hold.
 	settled time.Time
@@ -58,8 +64,9 @@ type Desk struct {
 // NewDesk makes a desk whose leases live for ttl between renewals. Run serves it.
 func NewDesk(store Store, ttl time.Duration, observe Observer, log *slog.Logger) *Desk {
 	return &Desk{
-		store: store, ttl: ttl, observe: observe, log: log, wake: make(chan struct{}, 1), queues: map[string]*queue{}, counts: map[string]count{},
-		wanted: map[string]time.Time{}, said: map[string]time.Time{},
+		id: rand.Text(), store: store, ttl: ttl, observe: observe, log: log, wake: make(chan struct{}, 1),
+		queues: map[string]*queue{}, counts: map[string]count{}, others: map[string]otherDesk{},
+		wanted: map[string]time.Time{}, asked: map[string]time.Time{}, announced: map[string]time.Time{},
 	}
 }
 

@@ -29,6 +29,7 @@ type fakeStore struct {
 	reserve      Reserve
 	reservations []Reservation
 	slotsWanted  []string
+	announced    []Waiting
 	// down fails all calls but those of Credential.
 	down error
 	// slow, where there is one, holds Acquire up before it looks.
@@ -246,5 +247,13 @@ func (f *fakeStore) Want(_ context.Context, upstream string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.slotsWanted = append(f.slotsWanted, upstream)
+	return f.down
+}
+
+// Announce implements Store.
+func (f *fakeStore) Announce(_ context.Context, waiting Waiting) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.announced = append(f.announced, waiting)
 	return f.down
 }

@@ -18,6 +18,8 @@ type queue struct {
 	due bool
 	// freed counts how often a token may have become free.
 	freed uint64
+	// held is until when it is not served, while another desk has its turn; zero: it is.
+	held time.Time
 	// denials are by kind; Run's own.
 	denials map[string]denial
 }
@@ -96,11 +98,18 @@ func (d *Desk) remove(w *waiter) bool {
 func (d *Desk) Freed(upstream string) {
 	d.mu.Lock()
 	q := d.queues[upstream]
-	if q != nil {
-		q.freed, q.due = q.freed+1, true
+	if q == nil {
+		d.mu.Unlock()
+		return
 	}
+	q.freed, q.due = q.freed+1, true
+	if q.held.IsZero() && d.olderElsewhere(upstream, q) {
+		q.held = time.Now().Add(courtesy)
+		time.AfterFunc(courtesy, d.look)
+	}
+	held := !q.held.IsZero()
 	d.mu.Unlock()
-	if q != nil {
+	if !held {
 		d.look()
 	}
 }
@@ -148,10 +157,10 @@ func (d *Desk) snapshot(all bool) map[*queue][]*waiter {
 	defer d.mu.Unlock()
 	due := map[*queue][]*waiter{}
 	for _, q := range d.queues {
-		if !q.due && !all {
+		if !q.due && !all || time.Now().Before(q.held) {
 			continue
 		}
-		q.due = false
+		q.due, q.held = false, time.Time{}
 		waiting := make([]*waiter, 0, q.Len())
 		for place := q.Front(); place != nil; place = place.Next() {
 			waiting = append(waiting, place.Value.(*waiter)) //nolint:forcetypeassert // nothing else is in it
@@ -263,9 +272,12 @@ func (d *Desk) soon(ctx context.Context, w *waiter, short Shortage) bool {
 	if d.Settling() {
 		return true
 	}
-	reserved := short.Reserved > 0
-	if reserved || time.Now().Before(w.demand.Until) {
-		d.want(ctx, w.demand.Upstream, reserved)
+	if time.Now().Before(w.demand.Until) {
+		d.announce(ctx, w)
 	}
-	return reserved && time.Since(w.came) < slotPatience
+	if short.Reserved == 0 {
+		return false
+	}
+	d.want(ctx, w.demand.Upstream)
+	return time.Since(w.came) < slotPatience
 }

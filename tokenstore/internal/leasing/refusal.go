@@ -56,9 +56,9 @@ func excluded(shortage Shortage) string {
 func back(shortage Shortage) string {
 	switch {
 	case shortage.Soonest > 0:
-		return fmt.Sprintf("; the first is back in %s", inWords(shortage.Soonest))
+		return fmt.Sprintf("; the first is back in %s", inSeconds(shortage.Soonest))
 	case shortage.SoonestTried > 0:
-		return fmt.Sprintf("; the first that was tried is back in %s", inWords(shortage.SoonestTried))
+		return fmt.Sprintf("; the first that was tried is back in %s", inSeconds(shortage.SoonestTried))
 	default:
 		return ""
 	}
@@ -67,13 +67,13 @@ func back(shortage Shortage) string {
 // itsReturn is back for a shortage of one token.
 func itsReturn(shortage Shortage) string {
 	if wait := cmp.Or(shortage.Soonest, shortage.SoonestTried); wait > 0 {
-		return fmt.Sprintf("; it is back in %s", inWords(wait))
+		return fmt.Sprintf("; it is back in %s", inSeconds(wait))
 	}
 	return ""
 }
 
-// inWords rounds up to a second.
-func inWords(wait time.Duration) time.Duration {
+// inSeconds rounds up to a second.
+func inSeconds(wait time.Duration) time.Duration {
 	return (wait + time.Second - 1).Truncate(time.Second)
 }
 

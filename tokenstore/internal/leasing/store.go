@@ -32,6 +32,8 @@ type Store interface {
 	// Want tells whoever holds slots of the upstream in reserve that others wait
 	// for them.
 	Want(ctx context.Context, upstream string) error
+	// Announce tells all desks on the store that demands wait at one of them.
+	Announce(ctx context.Context, waiting Waiting) error
 	// Credential opens a token's secrets. version is the one that the lease was
 	// granted on: what is older must not be returned.
 	Credential(ctx context.Context, tokenID string, version uint64) (Credential, error)

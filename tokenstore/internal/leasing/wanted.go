@@ -8,10 +8,8 @@ import (
 )
 
 const (
-	// wantEvery is how often slots of an upstream that lie in reserves are asked for at
-	// most, and sayEvery how often it is said that demands wait where there are none.
+	// wantEvery is how often an upstream's slots in reserve are asked for at most.
 	wantEvery = 50 * time.Millisecond
-	sayEvery  = 200 * time.Millisecond
 	// wantedFor is how long nothing of it goes into a reserve then.
 	wantedFor = 500 * time.Millisecond
 	// slotPatience is how long a demand waits for slots that may lie in a reserve:
@@ -21,10 +19,10 @@ const (
 	maxWanted = 1000
 )
 
-// Wanted notes that demands for the upstream wait, at this desk or at another one on
+// NoteWanted notes that demands for the upstream wait, at this desk or at another one on
 // the same store: until that is some time ago, nothing of the upstream goes into a
 // reserve. Else a slot that one replica gives up would go to the next one.
-func (d *Desk) Wanted(upstream string) {
+func (d *Desk) NoteWanted(upstream string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.wanted) >= maxWanted {
@@ -35,26 +33,21 @@ func (d *Desk) Wanted(upstream string) {
 	}
 }
 
-// want says everywhere that demands for the upstream wait, so that replicas give up
-// what they hold in reserve, and get no more. reserved: they do hold something.
-func (d *Desk) want(ctx context.Context, upstream string, reserved bool) {
-	every := sayEvery
-	if reserved {
-		every = wantEvery
-	}
+// want asks for slots that are held in reserve, for demands that wait.
+func (d *Desk) want(ctx context.Context, upstream string) {
 	d.mu.Lock()
-	said := time.Since(d.said[upstream]) < every
-	if !said {
-		if len(d.said) >= maxWanted {
-			clear(d.said)
+	asked := time.Since(d.asked[upstream]) < wantEvery
+	if !asked {
+		if len(d.asked) >= maxWanted {
+			clear(d.asked)
 		}
-		d.said[upstream] = time.Now()
+		d.asked[upstream] = time.Now()
 	}
 	d.mu.Unlock()
-	if said {
+	if asked {
 		return
 	}
-	d.Wanted(upstream)
+	d.NoteWanted(upstream)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	if err := d.store.Want(ctx, upstream); err != nil {

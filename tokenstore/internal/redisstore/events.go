@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"carousel.internal/tokenstore/internal/leasing"
 )
 
 // EventKind says what happened.
@@ -27,6 +29,8 @@ const (
 	Freed
 	// SlotsWanted: demands for Upstream wait; slots held in reserve may help.
 	SlotsWanted
+	// DemandsWait: demands wait at a tokenstore, as Waiting says.
+	DemandsWait
 )
 
 // Event is a change that this store or another one on the same Redis made.
@@ -35,6 +39,7 @@ type Event struct {
 	Token    string
 	Epoch    uint64
 	Upstream string
+	Waiting  leasing.Waiting
 }
 
 const (
@@ -132,6 +137,8 @@ func parseEvent(channel, payload string) (Event, bool) {
 		return Event{Kind: Freed, Upstream: rest}, rest != ""
 	case "wanted":
 		return Event{Kind: SlotsWanted, Upstream: rest}, rest != ""
+	case "waiting":
+		return parseWaiting(rest)
 	case "recall":
 		id, text, _ := strings.Cut(rest, " ")
 		epoch, err := strconv.ParseUint(text, 10, 64)
@@ -139,4 +146,14 @@ func parseEvent(channel, payload string) (Event, bool) {
 	default:
 		return Event{}, false
 	}
+}
+
+func parseWaiting(text string) (Event, bool) {
+	parts := strings.Split(text, " ")
+	if len(parts) != 3 {
+		return Event{}, false
+	}
+	age, err := strconv.ParseUint(parts[2], 10, 31)
+	waiting := leasing.Waiting{Upstream: parts[0], Desk: parts[1], For: time.Duration(age) * time.Millisecond} //nolint:gosec // 31 bits
+	return Event{Kind: DemandsWait, Upstream: waiting.Upstream, Waiting: waiting}, err == nil && parts[0] != "" && parts[1] != ""
 }

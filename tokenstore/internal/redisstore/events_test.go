@@ -7,6 +7,7 @@ import (
 	"time"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/testredis"
 	"carousel.internal/tokenstore/internal/token"
 )
@@ -105,9 +106,22 @@ func TestListenComesBack(t *testing.T) {
 
 func TestStrangeMessagesAreNoEvents(t *testing.T) {
 	t.Parallel()
-	for _, payload := range []string{"", "freed", "recall", "recall x", "recall x y", "recall  1", "other x"} {
+	for _, payload := range []string{"", "freed", "recall", "recall x", "recall x y", "recall  1", "other x", "waiting", "waiting u", "waiting u d", "waiting u d x", "waiting u d -1", "waiting  d 1", "waiting u d 1 2"} {
 		if event, known := parseEvent(poolChannel, payload); known {
 			t.Errorf("%q is %+v", payload, event)
 		}
 	}
+}
+
+func TestWhoWaitsIsToldToEveryDesk(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		events := listen(t, store)
+		wantEvent(t, events, Event{Kind: Resync})
+		waiting := leasing.Waiting{Upstream: "cursor", Desk: "D1", For: 1500 * time.Millisecond}
+		if err := store.Announce(t.Context(), waiting); err != nil {
+			t.Fatal(err)
+		}
+		wantEvent(t, events, Event{Kind: DemandsWait, Upstream: "cursor", Waiting: waiting})
+	})
 }

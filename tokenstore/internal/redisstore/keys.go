@@ -258,8 +258,8 @@ func barrierKey(n int) string {
 
 // Channels of publish/subscribe. Every tokenstore listens to both.
 const (
-	// poolChannel carries `recall <token id> <epoch>`, `freed <upstream>` and
-	// `wanted <upstream>`.
+	// poolChannel carries `recall <token id> <epoch>`, `freed <upstream>`, `wanted
+	// <upstream>` and `waiting <upstream> <desk> <ms>`.
 	poolChannel = directoryPrefix + "changed"
 	// configChannel carries `changed`.
 	configChannel = configPrefix + "changed"

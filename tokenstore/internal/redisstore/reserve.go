@@ -128,6 +128,12 @@ func (s *Store) Want(ctx context.Context, upstream string) error {
 	return storeError("ask for slots", s.client.Publish(ctx, poolChannel, "wanted "+upstream).Err())
 }
 
+// Announce tells all desks on this Redis that demands wait at one of them.
+func (s *Store) Announce(ctx context.Context, waiting leasing.Waiting) error {
+	text := fmt.Sprintf("waiting %s %s %d", waiting.Upstream, waiting.Desk, waiting.For.Milliseconds())
+	return storeError("say that demands wait", s.client.Publish(ctx, poolChannel, text).Err())
+}
+
 // Reconcile counts what a replica did with its reserve; answers one Settled each, in
 // order. Live is false for what had been counted before, or has no token any more.
 func (s *Store) Reconcile(ctx context.Context, replica string, uses []leasing.ReservedUse) ([]leasing.Settled, error) {

@@ -123,7 +123,7 @@ func (g *gateway) request(wait, busy time.Duration) bool {
 		if lease == nil {
 			return false
 		}
-		time.Sleep(busy) //nolint:forbidigo // the request itself
+		time.Sleep(busy) // the request itself
 		g.send(&tokenstorev1.SessionRequest{Reports: []*tokenstorev1.Report{{
 			TokenId: lease.GetTokenId(), LeaseId: lease.GetId(), Outcome: tokenstorev1.Outcome_OUTCOME_SUCCESS,
 		}}})
@@ -166,14 +166,14 @@ func (d distance) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (d distance) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		time.Sleep(time.Duration(d)) //nolint:forbidigo // the way to Redis
+		time.Sleep(time.Duration(d)) // the way to Redis
 		return next(ctx, cmd)
 	}
 }
 
 func (d distance) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		time.Sleep(time.Duration(d)) //nolint:forbidigo // the way to Redis
+		time.Sleep(time.Duration(d)) // the way to Redis
 		return next(ctx, cmds)
 	}
 }

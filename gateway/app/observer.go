@@ -129,6 +129,11 @@ func (o *observer) FellBack(upstreamName string) {
 	o.metrics.Fallbacks.WithLabelValues(upstreamName).Inc()
 }
 
+// Ignored implements relay.Counter.
+func (o *observer) Ignored(upstreamName, field string) {
+	o.metrics.Ignored.WithLabelValues(upstreamName, field).Inc()
+}
+
 // Used implements relay.Counter.
 func (o *observer) Used(upstreamName string, usage chat.Usage) {
 	if upstreamName == "" {

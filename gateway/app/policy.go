@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect/openai"
 	"carousel.internal/gateway/internal/lease"
@@ -45,7 +46,7 @@ func statusOf(kind chat.Kind) int {
 
 // resolve answers where a model is served, as a chat request would find it.
 func (g *Gateway) resolve(model string) (upstreamName, upstreamModel string, err error) {
-	target, err := g.catalog.Resolve(model, g.config.Settings().GetEnableAllClaude())
+	target, err := g.catalog.Resolve(catalog.Wish{Model: model, AnyClaude: g.config.Settings().GetEnableAllClaude()})
 	return target.Upstream, target.Model, err
 }
 

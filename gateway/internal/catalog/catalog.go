@@ -66,7 +66,7 @@ type state struct {
 	// entries are in order of their names, `cursor` first: it is the default.
 	entries []*entry
 	byName  map[string]*entry
-	byModel map[string]*entry
+	byModel map[string][]*entry
 	// models has every model once, in order of the entries.
 	models []chat.Model
 	// untold: no configuration has come yet.
@@ -186,14 +186,14 @@ func newState(entries []*entry) *state {
 			-cmp.Compare(btoi(a.config.Name == defaultUpstream), btoi(b.config.Name == defaultUpstream)),
 			strings.Compare(a.config.Name, b.config.Name))
 	})
-	s := &state{entries: entries, byName: map[string]*entry{}, byModel: map[string]*entry{}}
+	s := &state{entries: entries, byName: map[string]*entry{}, byModel: map[string][]*entry{}}
 	for _, e := range entries {
 		s.byName[e.config.Name] = e
 		for _, model := range e.models {
 			if s.byModel[model.ID] == nil {
-				s.byModel[model.ID] = e
 				s.models = append(s.models, model)
 			}
+			s.byModel[model.ID] = append(s.byModel[model.ID], e)
 		}
 	}
 	return s
@@ -206,17 +206,28 @@ func btoi(b bool) int {
 	return 0
 }
 
-// Resolve finds the upstream that serves a model: the first that lists it, or
-// the one that the id names as `upstream/model`. With anyClaude, ids that begin
-// with `claude` go to the first Cursor upstream even if nobody lists them.
-func (c *Catalog) Resolve(model string, anyClaude bool) (Target, error) {
-	s := c.now.Load()
+// Wish is what a request wants of its upstream.
+type Wish struct {
+	Model string
+	// AnyClaude lets ids that begin with `claude` go to a Cursor upstream even if nobody
+	// lists them.
+	AnyClaude bool
+	// OwnToken: the caller brings a token, which not every driver takes.
+	OwnToken bool
+	// Request is what the upstream should be able to carry; nil: anything.
+	Request *chat.Request
+}
+
+// Resolve finds the upstream that serves a model: of those that list it the one that
+// fits the wish best, or the one that the id names as `upstream/model`.
+func (c *Catalog) Resolve(wish Wish) (Target, error) {
+	s, model := c.now.Load(), wish.Model
 	if s.untold {
 		return Target{}, &chat.Error{
 			Kind: chat.StoreUnavailable, Message: "the tokenstore has not told the upstreams yet", RetryAfter: time.Second,
 		}
 	}
-	if e := s.byModel[model]; e != nil {
+	if e := wish.best(s.byModel[model]); e != nil {
 		return e.target(model), nil
 	}
 	if len(model) > maxModelID {
@@ -229,17 +240,52 @@ func (c *Catalog) Resolve(model string, anyClaude bool) (Target, error) {
 			return e.target(rest), nil
 		}
 	}
-	if anyClaude && strings.HasPrefix(model, "claude") {
-		for _, e := range s.entries {
-			if e.config.Driver == "cursor" {
-				return e.target(model), nil
-			}
+	if wish.AnyClaude && strings.HasPrefix(model, "claude") {
+		if e := wish.best(s.ofDriver("cursor")); e != nil {
+			return e.target(model), nil
 		}
 	}
 	return Target{}, &chat.Error{
 		Kind: chat.ModelNotSupported, Param: "model",
 		Message: fmt.Sprintf("Model '%s' is not supported; GET /v1/models lists those that are", shorten(model)),
 	}
+}
+
+// best is the entry that fits best, of equals the first; nil where there is none.
+func (w Wish) best(entries []*entry) *entry {
+	var best *entry
+	highest := -1
+	for _, e := range entries {
+		if fit := w.fit(e); fit > highest {
+			best, highest = e, fit
+		}
+	}
+	return best
+}
+
+// fit says how well an upstream fits: the more, the better.
+func (w Wish) fit(e *entry) int {
+	fit := 0
+	if _, takes := e.driver.(upstream.OwnTokens); w.OwnToken && takes {
+		fit += 2
+	}
+	if w.Request == nil {
+		return fit
+	}
+	if _, lacks := upstream.Uncarried(e.driver, w.Request); !lacks {
+		fit++
+	}
+	return fit
+}
+
+func (s *state) ofDriver(name string) []*entry {
+	var entries []*entry
+	for _, e := range s.entries {
+		if e.config.Driver == name {
+			entries = append(entries, e)
+		}
+	}
+	return entries
 }
 
 func (e *entry) target(model string) Target {

@@ -44,6 +44,12 @@ func (knowing) BuiltInModels() []chat.Model {
 	return []chat.Model{{ID: "claude-3.5-sonnet", OwnedBy: "anthropic", Created: 1}, {ID: "gpt-4o", OwnedBy: "openai", Created: 1}}
 }
 
+// Carries implements upstream.Carrier: it can be asked for words only.
+func (knowing) Carries(chat.Need) bool { return false }
+
+// TakesOwnTokens implements upstream.OwnTokens.
+func (knowing) TakesOwnTokens() {}
+
 // rig is a catalog and what it was given.
 type rig struct {
 	*Catalog
@@ -161,7 +167,7 @@ func TestResolve(t *testing.T) {
 		{"claude" + long, true, "", ""},
 		{"local/" + long, false, "", ""},
 	} {
-		got, err := r.Resolve(test.model, test.anyClaude)
+		got, err := r.Resolve(Wish{Model: test.model, AnyClaude: test.anyClaude})
 		if test.upstream != "" {
 			if err != nil || got.Upstream != test.upstream || got.Model != test.want || got.Driver == nil {
 				t.Errorf("%q: %+v, %v", test.model, got, err)
@@ -176,15 +182,42 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// An upstream that can't carry a request is passed over where another one serves the
+// model and can.
+func TestResolvePassesOverWhoCannotCarry(t *testing.T) {
+	t.Parallel()
+	r := newRig()
+	r.Update([]upstream.Config{cursorConfig, local, backup})
+	tools := &chat.Request{Asks: []chat.Ask{{Field: "tools", Need: chat.Tools}}}
+	history := &chat.Request{Messages: []chat.Message{{Role: chat.Tool}}}
+	tunes := &chat.Request{Asks: []chat.Ask{{Field: "seed", Need: chat.Tuning}}, Stop: []string{"x"}, MaxTokens: 1}
+	for _, test := range []struct {
+		wish Wish
+		want string
+	}{
+		{Wish{Model: "gpt-4o", Request: tools}, "local"},
+		{Wish{Model: "gpt-4o", Request: history}, "local"},
+		{Wish{Model: "gpt-4o", Request: tunes}, "cursor"},
+		{Wish{Model: "gpt-4o", Request: &chat.Request{}}, "cursor"},
+		{Wish{Model: "cursor/gpt-4o", Request: tools}, "cursor"},     // as named
+		{Wish{Model: "claude-3.5-sonnet", Request: tools}, "cursor"}, // none can: the first is to say so
+		{Wish{Model: "gpt-4o", Request: tools, OwnToken: true}, "cursor"},
+	} {
+		if got, err := r.Resolve(test.wish); err != nil || got.Upstream != test.want {
+			t.Errorf("%+v goes to %q, %v; want %q", test.wish, got.Upstream, err, test.want)
+		}
+	}
+}
+
 func TestBeforeTheFirstConfigurationNoModelIsRefused(t *testing.T) {
 	t.Parallel()
 	r := newRig()
-	_, err := r.Resolve("gpt-4o", false)
+	_, err := r.Resolve(Wish{Model: "gpt-4o"})
 	if got := chat.AsError(err); got == nil || got.Kind != chat.StoreUnavailable || got.RetryAfter <= 0 {
 		t.Errorf("got %v", err)
 	}
 	r.Update(nil)
-	if _, err := r.Resolve("gpt-4o", false); chat.AsError(err).Kind != chat.ModelNotSupported {
+	if _, err := r.Resolve(Wish{Model: "gpt-4o"}); chat.AsError(err).Kind != chat.ModelNotSupported {
 		t.Errorf("got %v", err)
 	}
 }
@@ -193,7 +226,7 @@ func TestAnyClaudeNeedsACursorUpstream(t *testing.T) {
 	t.Parallel()
 	r := newRig()
 	r.Update([]upstream.Config{local})
-	if got, err := r.Resolve("claude-9", true); err == nil {
+	if got, err := r.Resolve(Wish{Model: "claude-9", AnyClaude: true}); err == nil {
 		t.Errorf("went to %v", got)
 	}
 }
@@ -224,7 +257,7 @@ func TestUpdateKeepsWhatHasNotChanged(t *testing.T) {
 	t.Parallel()
 	r := newRig()
 	r.Update([]upstream.Config{cursorConfig, local})
-	before, _ := r.Resolve("org/llama", false)
+	before, _ := r.Resolve(Wish{Model: "org/llama"})
 	moved := local
 	moved.BaseURL = "http://elsewhere"
 	same := cursorConfig
@@ -232,7 +265,7 @@ func TestUpdateKeepsWhatHasNotChanged(t *testing.T) {
 	if len(r.built) != 3 || r.built[0].closed != 0 || r.built[1].closed != 1 || r.built[2].closed != 0 {
 		t.Fatalf("built %d drivers", len(r.built))
 	}
-	if got, _ := r.Resolve("org/llama", false); got.Driver != upstream.Driver(r.built[2]) {
+	if got, _ := r.Resolve(Wish{Model: "org/llama"}); got.Driver != upstream.Driver(r.built[2]) {
 		t.Error("the replaced driver is still used")
 	}
 	if now := r.Current(before); now.Driver != upstream.Driver(r.built[2]) || now.Model != before.Model {
@@ -253,17 +286,17 @@ func TestUpstreamThatCannotBeBuiltKeepsWhatItHad(t *testing.T) {
 	t.Parallel()
 	r := newRig()
 	r.Update([]upstream.Config{local, cursorConfig})
-	before, _ := r.Resolve("org/llama", false)
+	before, _ := r.Resolve(Wish{Model: "org/llama"})
 	broken, unknown := local, upstream.Config{Name: "odd", Driver: "morse"}
 	broken.BaseURL = ""
 	r.Update([]upstream.Config{broken, unknown, cursorConfig})
-	if after, err := r.Resolve("org/llama", false); err != nil || after.Driver != before.Driver || r.built[0].closed != 0 {
+	if after, err := r.Resolve(Wish{Model: "org/llama"}); err != nil || after.Driver != before.Driver || r.built[0].closed != 0 {
 		t.Errorf("the old driver is not used any more: %v", err)
 	}
-	if _, err := r.Resolve("odd/x", false); err == nil {
+	if _, err := r.Resolve(Wish{Model: "odd/x"}); err == nil {
 		t.Error("an upstream that never could work is used")
 	}
-	if _, err := r.Resolve("gpt-4o", false); err != nil {
+	if _, err := r.Resolve(Wish{Model: "gpt-4o"}); err != nil {
 		t.Errorf("the good one suffers: %v", err)
 	}
 	for _, part := range []string{"level=ERROR", "upstream=local", "base_url: must not be empty", "upstream=odd", "is not one of cursor, openai"} {
@@ -326,7 +359,7 @@ func TestModelsAreAskedFor(t *testing.T) {
 		if diff := cmp.Diff(want, r.Models()[3:]); diff != "" {
 			t.Error(diff)
 		}
-		if got, err := r.Resolve("b", false); err != nil || got.Upstream != "open" {
+		if got, err := r.Resolve(Wish{Model: "b"}); err != nil || got.Upstream != "open" {
 			t.Errorf("%v, %v", got, err)
 		}
 		// Another change does not ask again, and keeps what is known.

@@ -29,6 +29,8 @@ const (
 	// ModelNotFound: no upstream lists the model, or the one that was asked does not
 	// have it.
 	ModelNotFound Kind = "model_not_found"
+	// Unsupported: the request asks for what its upstream can't be asked for.
+	Unsupported Kind = "unsupported_parameter"
 	// VisionDisabled: a setting keeps images, or images by URL, from upstreams.
 	VisionDisabled Kind = "vision_disabled"
 	// InvalidImage: an image is none that the upstream takes, or can't be fetched.
@@ -70,7 +72,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		InvalidRequest, EmptyMessages, ContextTooLong, PayloadTooLarge, Unauthenticated, TooManyAttempts, Forbidden, NotFound,
-		MethodNotAllowed, Conflict, ModelNotSupported, ModelNotFound, VisionDisabled, InvalidImage, AliasNotFound, OwnTokenRefused,
+		MethodNotAllowed, Conflict, ModelNotSupported, ModelNotFound, Unsupported, VisionDisabled, InvalidImage, AliasNotFound, OwnTokenRefused,
 		NoTokens, NoTokenAvailable, RateLimited, UpstreamAuth, UpstreamRejected, UpstreamUnavailable, UpstreamProtocol, OutdatedClient,
 		StoreUnavailable, Overloaded, ShuttingDown, Timeout, Canceled, Internal,
 	}

@@ -31,6 +31,13 @@ type Request struct {
 	Stream bool
 	// IncludeUsage asks for token counts at the end of a stream.
 	IncludeUsage bool
+	// MaxTokens bounds the answer, in tokens; 0: nothing does.
+	MaxTokens int
+	// Stop are texts before which the answer ends, each of at least one byte.
+	Stop []string
+	// Asks are what else the client asks of the upstream, as far as the dialect tells it
+	// apart; Source has it all.
+	Asks []Ask
 	// User is the client's name for its end user; empty where it gave none.
 	User string
 	// Session is what the client says belongs together, such as a conversation; empty

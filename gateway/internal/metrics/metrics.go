@@ -38,6 +38,8 @@ type Metrics struct {
 	RetriesDenied *prometheus.CounterVec
 	// Fallbacks to another model, by the upstream that failed: upstreams.
 	Fallbacks *prometheus.CounterVec
+	// Ignored fields of requests by upstream and field: upstreams x 21.
+	Ignored *prometheus.CounterVec
 	// TokensUsed by upstream and direction (prompt, completion): upstreams x 2.
 	TokensUsed *prometheus.CounterVec
 
@@ -87,6 +89,7 @@ func New(registry prometheus.Registerer) *Metrics {
 		Retries:           counters("retries_total", "Attempts after the first one of a request.", "upstream"),
 		RetriesDenied:     counters("retries_denied_total", "Attempts that were not made because the upstream's retry budget was used up.", "upstream"),
 		Fallbacks:         counters("fallbacks_total", "Requests sent to a fallback model, by the upstream that had failed them.", "upstream"),
+		Ignored:           counters("fields_ignored_total", "Fields that tune an answer and that the upstream can't be sent.", "upstream", "field"),
 		TokensUsed:        counters("tokens_used_total", "Model tokens, as reported or estimated.", "upstream", "direction"),
 		RoundTrips:        counters("tokenstore_round_trips_total", "Messages sent to the tokenstore.", "kind"),
 		Leases:            counters("leases_total", "Leases, by how they were had.", "how"),
@@ -106,7 +109,7 @@ func New(registry prometheus.Registerer) *Metrics {
 	}
 	registry.MustRegister(
 		m.Requests, m.RequestSeconds, m.FirstEventSeconds, m.InFlight, m.StreamEvents, m.ClientGone, m.Errors,
-		m.Attempts, m.Retries, m.RetriesDenied, m.Fallbacks, m.TokensUsed,
+		m.Attempts, m.Retries, m.RetriesDenied, m.Fallbacks, m.Ignored, m.TokensUsed,
 		m.RoundTrips, m.Leases, m.Degraded, m.Outages, m.LeasesRecalled, m.LeasesLost, m.ReportsLost, m.LeasesHeld, m.LeaseWaitSeconds, m.LogEntries, m.LogDropped,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

@@ -25,6 +25,7 @@ func (nothing) Attempt(string, upstream.Class)                                {}
 func (nothing) Retried(string)                                                {}
 func (nothing) RetryDenied(string)                                            {}
 func (nothing) FellBack(string)                                               {}
+func (nothing) Ignored(string, string)                                        {}
 func (nothing) Used(string, chat.Usage)                                       {}
 
 // What the relay itself costs: a stream of 50 events from a driver that costs
@@ -47,7 +48,7 @@ func BenchmarkChat(b *testing.B) {
 	for name, total := range map[string]time.Duration{"plain": 0, "deadline": time.Hour} {
 		b.Run(name, func(b *testing.B) {
 			r := New(Params{
-				Catalog: catalogFunc(func(string, bool) (catalog.Target, error) {
+				Catalog: catalogFunc(func(catalog.Wish) (catalog.Target, error) {
 					return catalog.Target{Upstream: "up", Driver: driver, Model: "m", Discipline: discipline}, nil
 				}),
 				Leases: free, Recorder: free, Counter: free, StatusOf: func(chat.Kind) int { return 500 }, Replicas: func() int { return 1 }, Logger: slog.New(slog.DiscardHandler),

@@ -17,10 +17,10 @@ import (
 // disciplined gives the rig's upstream settings about failures.
 func (r *rig) disciplined(d *catalog.Discipline) {
 	resolve := r.relay.Catalog
-	r.relay.Catalog = catalogFunc(func(model string, any bool) (catalog.Target, error) {
-		target, err := resolve.Resolve(model, any)
+	r.relay.Catalog = catalogFunc(func(wish catalog.Wish) (catalog.Target, error) {
+		target, err := resolve.Resolve(wish)
 		target.Discipline = d
-		if model == "elsewhere" {
+		if wish.Model == "elsewhere" {
 			target.Upstream = "other"
 		}
 		return target, err

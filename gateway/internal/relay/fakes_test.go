@@ -23,10 +23,10 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // catalogFunc is a Catalog.
-type catalogFunc func(model string, anyClaude bool) (catalog.Target, error)
+type catalogFunc func(wish catalog.Wish) (catalog.Target, error)
 
-func (f catalogFunc) Resolve(model string, anyClaude bool) (catalog.Target, error) {
-	return f(model, anyClaude)
+func (f catalogFunc) Resolve(wish catalog.Wish) (catalog.Target, error) {
+	return f(wish)
 }
 
 // Current answers what was resolved: nothing has changed.
@@ -114,6 +114,7 @@ type counter struct {
 	attempts          []upstream.Class
 	retries           int
 	denied, fallbacks int
+	ignored           []string
 	used              []chat.Usage
 }
 
@@ -121,6 +122,7 @@ func (c *counter) Attempt(_ string, class upstream.Class) { c.attempts = append(
 func (c *counter) Retried(string)                         { c.retries++ }
 func (c *counter) RetryDenied(string)                     { c.denied++ }
 func (c *counter) FellBack(string)                        { c.fallbacks++ }
+func (c *counter) Ignored(_, field string)                { c.ignored = append(c.ignored, field) }
 func (c *counter) Used(_ string, usage chat.Usage)        { c.used = append(c.used, usage) }
 
 // rig is a relay among fakes.
@@ -152,11 +154,11 @@ func newRig(driver driverFunc) *rig {
 		return driver(ctx, call)
 	})
 	r.relay = New(Params{
-		Catalog: catalogFunc(func(model string, _ bool) (catalog.Target, error) {
-			if model == "unknown" {
+		Catalog: catalogFunc(func(wish catalog.Wish) (catalog.Target, error) {
+			if wish.Model == "unknown" {
 				return catalog.Target{}, chat.Errorf(chat.ModelNotSupported, "no such model")
 			}
-			return catalog.Target{Upstream: "up", Driver: noted, Model: "inner " + model, Discipline: discipline}, nil
+			return catalog.Target{Upstream: "up", Driver: noted, Model: "inner " + wish.Model, Discipline: discipline}, nil
 		}),
 		Leases: r.pool, Recorder: r.log, Counter: r.count, Policy: func() Policy { return r.policy },
 		StatusOf: func(chat.Kind) int { return 555 }, Replicas: func() int { return 1 }, Logger: slog.New(slog.DiscardHandler),
@@ -195,8 +197,13 @@ type failer interface {
 // chat collects the answer; the caller hangs up on the event at index until,
 // where that is not negative. Bytes that a driver owns are copied as they come.
 func (r *rig) chat(ctx context.Context, t failer, until int) answer {
+	return r.chatWith(ctx, t, newRequest(), until)
+}
+
+// chatWith is chat with a request of the test's own.
+func (r *rig) chatWith(ctx context.Context, t failer, request *chat.Request, until int) answer {
 	var got answer
-	for event, err := range r.relay.Chat(ctx, newRequest(), r.choice) {
+	for event, err := range r.relay.Chat(ctx, request, r.choice) {
 		if got.err != nil {
 			t.Fatal("an error was not the last")
 		}

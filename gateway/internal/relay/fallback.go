@@ -24,7 +24,10 @@ func (r *run) mayFallBack(ctx context.Context, refused *chat.Error) bool {
 // fallBack sends the request to another model. The client is told refused where that
 // can't be done; and what the fallback says where it refuses too.
 func (r *run) fallBack(ctx context.Context, model string, refused *chat.Error) *chat.Error {
-	target, err := r.relay.Catalog.Resolve(model, r.policy.AnyClaude)
+	target, err := r.resolve(model)
+	if ask, lacks := upstream.Uncarried(target.Driver, r.asked); err == nil && lacks {
+		err = upstream.Unsupported(target.Upstream, ask)
+	}
 	if err != nil {
 		r.relay.Logger.LogAttrs(ctx, slog.LevelWarn, "fallback can't be used", slog.String("request_id", r.request.ID),
 			slog.String("upstream", r.target.Upstream), slog.String("fallback", model), slog.Any("error", err))

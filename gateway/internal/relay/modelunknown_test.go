@@ -59,8 +59,8 @@ func TestModelThatTheUpstreamListsIsAskedForWithOneMoreToken(t *testing.T) {
 // listed is a Catalog of models that upstreams list.
 type listed struct{ Catalog }
 
-func (l listed) Resolve(model string, anyClaude bool) (catalog.Target, error) {
-	target, err := l.Catalog.Resolve(model, anyClaude)
+func (l listed) Resolve(wish catalog.Wish) (catalog.Target, error) {
+	target, err := l.Catalog.Resolve(wish)
 	target.Listed = true
 	return target, err
 }

@@ -23,8 +23,8 @@ func (ownTaker) TakesOwnTokens() {}
 func (r *rig) bringsOwn() {
 	r.choice = lease.Choice{Own: &upstream.Credential{Secret: secret.New("the caller's own token, which is long"), DeviceID: "device"}}
 	resolve := r.relay.Catalog
-	r.relay.Catalog = catalogFunc(func(model string, any bool) (catalog.Target, error) {
-		target, err := resolve.Resolve(model, any)
+	r.relay.Catalog = catalogFunc(func(wish catalog.Wish) (catalog.Target, error) {
+		target, err := resolve.Resolve(wish)
 		target.Driver = ownTaker{target.Driver}
 		return target, err
 	})
@@ -117,8 +117,8 @@ func (p preparing) Prepare(_ context.Context, request *chat.Request, options ups
 
 func (r *rig) prepares(prepare func(*chat.Request, upstream.Options) (*chat.Request, error)) {
 	resolve := r.relay.Catalog
-	r.relay.Catalog = catalogFunc(func(model string, any bool) (catalog.Target, error) {
-		target, err := resolve.Resolve(model, any)
+	r.relay.Catalog = catalogFunc(func(wish catalog.Wish) (catalog.Target, error) {
+		target, err := resolve.Resolve(wish)
 		target.Driver = preparing{target.Driver, prepare}
 		return target, err
 	})

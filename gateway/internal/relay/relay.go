@@ -8,6 +8,7 @@ import (
 	"context"
 	"iter"
 	"log/slog"
+	"slices"
 	"time"
 
 	"carousel.internal/gateway/internal/catalog"
@@ -19,7 +20,7 @@ import (
 
 // Catalog says where a model is served.
 type Catalog interface {
-	Resolve(model string, anyClaude bool) (catalog.Target, error)
+	Resolve(wish catalog.Wish) (catalog.Target, error)
 	// Current is a target as its upstream is configured now.
 	Current(target catalog.Target) catalog.Target
 }
@@ -45,6 +46,8 @@ type Counter interface {
 	RetryDenied(upstreamName string)
 	// FellBack is a request that was sent to another model of, or than, the upstream.
 	FellBack(upstreamName string)
+	// Ignored is a field of a request that the upstream was not sent.
+	Ignored(upstreamName, field string)
 	// Used are model tokens.
 	Used(upstreamName string, usage chat.Usage)
 }
@@ -151,7 +154,7 @@ func (r *run) account(ctx context.Context) (err *chat.Error) {
 // serve sends the request to the upstream of its model, and where that fails to the
 // fallbacks; nil when the answer was complete.
 func (r *run) serve(ctx context.Context) *chat.Error {
-	target, err := r.relay.Catalog.Resolve(r.asked.Model, r.policy.AnyClaude)
+	target, err := r.resolve(r.asked.Model)
 	if err != nil {
 		return chat.AsError(err)
 	}
@@ -166,12 +169,20 @@ func (r *run) serve(ctx context.Context) *chat.Error {
 	return refused
 }
 
+// resolve finds the upstream for the request as if it named that model.
+func (r *run) resolve(model string) (catalog.Target, error) {
+	return r.relay.Catalog.Resolve(catalog.Wish{
+		Model: model, AnyClaude: r.policy.AnyClaude, OwnToken: r.choice.Own != nil, Request: r.asked,
+	})
+}
+
 // sendTo sends the request to one target.
 func (r *run) sendTo(ctx context.Context, target catalog.Target) *chat.Error {
 	r.request, r.target, r.entry.Upstream, r.unknowns = r.asked, target, target.Upstream, 0
 	if refused := r.prepare(ctx); refused != nil {
 		return refused
 	}
+	r.countIgnored()
 	if r.choice.Own != nil {
 		return r.sendOwn(ctx, *r.choice.Own)
 	}
@@ -181,6 +192,9 @@ func (r *run) sendTo(ctx context.Context, target catalog.Target) *chat.Error {
 // prepare lets the driver look at the request, if it wants to, before a token is
 // lent for it.
 func (r *run) prepare(ctx context.Context) *chat.Error {
+	if ask, refused := upstream.Uncarried(r.target.Driver, r.asked); refused && slices.Contains(r.asked.Asks, ask) {
+		return upstream.Unsupported(r.target.Upstream, ask)
+	}
 	preparer, ok := r.target.Driver.(upstream.Preparer)
 	if !ok {
 		return nil
@@ -194,6 +208,18 @@ func (r *run) prepare(ctx context.Context) *chat.Error {
 		return chat.AsError(context.Cause(ctx))
 	default:
 		return chat.AsError(err)
+	}
+}
+
+// countIgnored counts what tunes an answer and is not sent: the upstream can't be told.
+func (r *run) countIgnored() {
+	if upstream.Carries(r.target.Driver, chat.Tuning) {
+		return
+	}
+	for _, ask := range r.asked.Asks {
+		if ask.Need == chat.Tuning {
+			r.relay.Counter.Ignored(r.target.Upstream, ask.Field)
+		}
 	}
 }
 
@@ -278,12 +304,17 @@ func (r *run) logFailure(ctx context.Context, tokenID string, failure *upstream.
 func (r *run) stream(ctx context.Context, credential upstream.Credential) *upstream.Failure {
 	call := &upstream.Call{Request: r.request, Model: r.target.Model, Credential: credential, Options: r.policy.Options}
 	r.back, r.finished = holdBack{on: r.policy.HoldBack}, false
+	brake := brakeFor(r.target.Driver, r.request)
 	for event, err := range r.target.Driver.Chat(ctx, call) {
 		if err != nil {
 			return failureOf(ctx, err, r.target.Discipline.Rules)
 		}
-		if !r.pass(event) {
+		passed, ended := r.passBraked(brake, event)
+		if !passed {
 			return hungUp
+		}
+		if ended {
+			break
 		}
 	}
 	if !r.finished { // a driver breaks its promise; the client must not believe that this is all
@@ -293,6 +324,21 @@ func (r *run) stream(ctx context.Context, credential upstream.Credential) *upstr
 		return hungUp
 	}
 	return nil
+}
+
+// passBraked is pass for what the brake lets through of an event; ended: it was the
+// last.
+func (r *run) passBraked(brake *brake, event chat.Event) (passed, ended bool) {
+	if brake == nil {
+		return r.pass(event), false
+	}
+	events, ended := brake.take(event)
+	for _, each := range events {
+		if !r.pass(each) {
+			return false, ended
+		}
+	}
+	return true, ended
 }
 
 // pass takes an event in and sends what may be sent; false when nobody reads.

@@ -75,5 +75,8 @@ func (t *tally) estimate(request *chat.Request, source chat.UsageSource) *chat.U
 	if kept := t.text.Len(); kept > 0 && t.length > kept {
 		completion = int(float64(completion) * float64(t.length) / float64(kept))
 	}
+	if most := request.MaxTokens; most > 0 { // text that was cut here can be split otherwise when it is counted as one
+		completion = min(completion, most)
+	}
 	return &chat.Usage{Prompt: tokencount.Messages(request.Messages), Completion: completion, Source: source}
 }

@@ -113,10 +113,12 @@ func (d *decoder) request() error {
 			err = d.streamOptions()
 		case "user":
 			d.req.User, err = d.optionalText("user")
+			d.askIf(d.req.User != "", "user", chat.Tuning)
 		case "prompt_cache_key":
 			d.req.Session, err = d.optionalText("prompt_cache_key")
+			d.askIf(d.req.Session != "", "prompt_cache_key", chat.Tuning)
 		default:
-			d.s.Skip()
+			d.ask(string(d.s.Key()))
 		}
 		if err != nil {
 			return err

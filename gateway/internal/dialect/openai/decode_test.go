@@ -32,7 +32,9 @@ func TestDecode(t *testing.T) {
 		},
 		"all that it names": {
 			`{"messages":[{"content":"a\n\u00e9😀","role":"system"}],"stream":true,"stream_options":{"include_usage":true,"x":1},"user":"u","prompt_cache_key":"k","model":"m","temperature":0.1}`,
-			chat.Request{Model: "m", Stream: true, IncludeUsage: true, User: "u", Session: "k", Messages: []chat.Message{{Role: chat.System, Parts: text("a\né😀")}}},
+			chat.Request{Model: "m", Stream: true, IncludeUsage: true, User: "u", Session: "k", Messages: []chat.Message{{Role: chat.System, Parts: text("a\né😀")}}, Asks: []chat.Ask{
+				{Field: "user", Need: chat.Tuning}, {Field: "prompt_cache_key", Need: chat.Tuning}, {Field: "temperature", Need: chat.Tuning},
+			}},
 		},
 		"role aliases": {
 			`{"model":"m","messages":[{"role":"developer","content":"1"},{"role":"human","content":"2"},{"role":"ai","content":"3"},{"role":"function","name":"f","content":"4"}]}`,
@@ -61,7 +63,43 @@ func TestDecode(t *testing.T) {
 			chat.Request{Model: "m", Messages: []chat.Message{
 				{Role: chat.Assistant, ToolCalls: []chat.ToolCall{{ID: "c1", Name: "f", Arguments: `{"a":1}`}, {Index: 1, ID: "c2", Name: "g", Arguments: "x"}}},
 				{Role: chat.Tool, ToolCallID: "c1", Parts: text("42")},
+			}, Asks: []chat.Ask{{Field: "tools", Need: chat.Tools}}},
+		},
+		"asks": {
+			`{"model":"m","tools":[{}],"functions":[],"tool_choice":"none","function_call":{"name":"f"},"n":2,"logprobs":true,"top_logprobs":0,` +
+				`"response_format":{"type":"json_schema","json_schema":{}},"audio":{},"modalities":["text","audio"],"prediction":{},"web_search_options":{},` +
+				`"logit_bias":{"1":-100},"seed":1,"enable_thinking":true,"messages":[{"role":"user","content":"x"}]}`,
+			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.User, Parts: text("x")}}, Asks: []chat.Ask{
+				{Field: "tools", Need: chat.Tools}, {Field: "function_call", Need: chat.Tools}, {Field: "n", Need: chat.Choices},
+				{Field: "logprobs", Need: chat.LogProbs}, {Field: "response_format", Need: chat.JSONSchema}, {Field: "audio", Need: chat.Media},
+				{Field: "modalities", Need: chat.Media}, {Field: "prediction", Need: chat.Prediction}, {Field: "web_search_options", Need: chat.WebSearch},
+				{Field: "logit_bias", Need: chat.Words}, {Field: "seed", Need: chat.Tuning}, {Field: "other", Need: chat.Tuning},
 			}},
+		},
+		"asks for nothing": {
+			`{"model":"m","tools":[],"functions":null,"tool_choice":"auto","n":1,"logprobs":false,"top_logprobs":null,"response_format":{"type":"text"},"audio":null,` +
+				`"modalities":["text"],"prediction":null,"logit_bias":{},"stop":[],"max_tokens":-1,"max_completion_tokens":null,"messages":[{"role":"user","content":"x"}]}`,
+			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.User, Parts: text("x")}}},
+		},
+		"asks that only upstreams may understand": {
+			`{"model":"m","n":"two","logprobs":{},"response_format":{"type":"regex"},"modalities":"text","logit_bias":{"1":"x"},"stop":[5],"max_tokens":1.5,` +
+				`"max_completion_tokens":"many","messages":[{"role":"user","content":"x"}]}`,
+			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.User, Parts: text("x")}}, Asks: []chat.Ask{
+				{Field: "n", Need: chat.Unclear}, {Field: "logprobs", Need: chat.Unclear}, {Field: "response_format", Need: chat.Unclear},
+				{Field: "modalities", Need: chat.Media}, {Field: "logit_bias", Need: chat.Unclear}, {Field: "stop", Need: chat.Unclear},
+				{Field: "max_tokens", Need: chat.Unclear}, {Field: "max_completion_tokens", Need: chat.Unclear},
+			}},
+		},
+		"where the answer ends": {
+			`{"model":"m","stop":["a","","é"],"max_tokens":20,"max_completion_tokens":10,"response_format":{"type":"json_object"},"logit_bias":{"1":5},"messages":[{"role":"user","content":"x"}]}`,
+			chat.Request{
+				Model: "m", Messages: []chat.Message{{Role: chat.User, Parts: text("x")}}, MaxTokens: 10, Stop: []string{"a", "é"},
+				Asks: []chat.Ask{{Field: "response_format", Need: chat.JSONObject}, {Field: "logit_bias", Need: chat.Tuning}},
+			},
+		},
+		"where the answer ends, in one text": {
+			`{"model":"m","stop":"END","messages":[{"role":"user","content":"x"}]}`,
+			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.User, Parts: text("x")}}, Stop: []string{"END"}},
 		},
 		"an assistant that refused": {
 			`{"model":"m","messages":[{"role":"assistant","refusal":"no"}]}`,

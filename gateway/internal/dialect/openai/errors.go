@@ -40,6 +40,7 @@ var renderings = map[chat.Kind]rendering{
 	chat.Conflict:            {409, callerError, "conflict"},
 	chat.ModelNotSupported:   {400, callerError, "model_not_supported"},
 	chat.ModelNotFound:       {404, callerError, "model_not_found"},
+	chat.Unsupported:         {400, callerError, "unsupported_parameter"},
 	chat.VisionDisabled:      {400, callerError, "vision_disabled"},
 	chat.InvalidImage:        {400, callerError, "invalid_image"},
 	chat.AliasNotFound:       {404, callerError, "alias_not_found"},

@@ -194,5 +194,9 @@ func parseSettings(settings map[string]string) (map[string]time.Duration, error)
 	return timeouts, errors.Join(problems...)
 }
 
+// Carries implements upstream.Carrier: the upstream is sent a conversation and nothing
+// else.
+func (d *driver) Carries(chat.Need) bool { return false }
+
 // TakesOwnTokens implements upstream.OwnTokens.
 func (d *driver) TakesOwnTokens() {}

@@ -1,0 +1,239 @@
+package openai
+
+import (
+	"math"
+	"strconv"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/rawjson"
+)
+
+const (
+	// maxStops and maxStopBytes bound the texts that end an answer.
+	maxStops     = 16
+	maxStopBytes = 1 << 10
+	// forcing is the bias of a token by which it is banned or forced.
+	forcing = 100
+)
+
+// tuning are the fields that shift how an answer is found. Each has a counter of its
+// own; fields of no name share one.
+var tuning = map[string]bool{
+	"temperature": true, "top_p": true, "top_k": true, "min_p": true, "presence_penalty": true, "frequency_penalty": true,
+	"repetition_penalty": true, "seed": true, "logit_bias": true, "reasoning_effort": true, "reasoning": true, "verbosity": true,
+	"parallel_tool_calls": true, "service_tier": true, "store": true, "metadata": true, "user": true, "safety_identifier": true,
+	"prompt_cache_key": true, "prompt_cache_retention": true,
+}
+
+// otherField stands for the fields that the dialect has no name for.
+const otherField = "other"
+
+// ask takes note of a field that only some upstreams can be asked for. Its value is
+// theirs to judge: what is not understood here is an ask of its own.
+func (d *decoder) ask(field string) {
+	if d.s.Kind() == rawjson.Null {
+		d.s.Skip()
+		return
+	}
+	switch field {
+	case "tools", "functions":
+		d.askIf(d.filledList(), field, chat.Tools)
+	case "tool_choice", "function_call":
+		d.askIf(!d.isWord("none", "auto"), field, chat.Tools)
+	case "n":
+		d.askNumber(field, chat.Choices, 1)
+	case "logprobs", "top_logprobs":
+		d.askNumber(field, chat.LogProbs, 0)
+	case "response_format":
+		d.askFormat(field)
+	case "audio":
+		d.s.Skip()
+		d.note(field, chat.Media)
+	case "modalities":
+		d.askIf(!d.onlyTexts(), field, chat.Media)
+	case "prediction":
+		d.s.Skip()
+		d.note(field, chat.Prediction)
+	case "web_search_options":
+		d.s.Skip()
+		d.note(field, chat.WebSearch)
+	case "logit_bias":
+		d.askBias(field)
+	case "stop":
+		d.stop(field)
+	case "max_tokens", "max_completion_tokens":
+		d.limit(field)
+	default:
+		d.s.Skip()
+		if !tuning[field] {
+			field = otherField
+		}
+		d.note(field, chat.Tuning)
+	}
+}
+
+func (d *decoder) note(field string, need chat.Need) {
+	d.req.Asks = append(d.req.Asks, chat.Ask{Field: field, Need: need})
+}
+
+func (d *decoder) askIf(asks bool, field string, need chat.Need) {
+	if asks {
+		d.note(field, need)
+	}
+}
+
+// filledList consumes a value and tells whether it is anything but an empty list.
+func (d *decoder) filledList() bool {
+	if d.s.Kind() != rawjson.Array {
+		d.s.Skip()
+		return true
+	}
+	filled := false
+	for ok := d.s.Array(); ok; ok = d.s.Element() {
+		d.s.Skip()
+		filled = true
+	}
+	return filled
+}
+
+// isWord consumes a value and tells whether it is one of the words.
+func (d *decoder) isWord(words ...string) bool {
+	if d.s.Kind() != rawjson.String {
+		d.s.Skip()
+		return false
+	}
+	text := d.s.Text()
+	for _, word := range words {
+		if text == word {
+			return true
+		}
+	}
+	return false
+}
+
+// onlyTexts consumes a list of kinds of output and tells whether it names text alone.
+func (d *decoder) onlyTexts() bool {
+	if d.s.Kind() != rawjson.Array {
+		d.s.Skip()
+		return false
+	}
+	only := true
+	for ok := d.s.Array(); ok; ok = d.s.Element() {
+		only = d.isWord("text") && only
+	}
+	return only
+}
+
+// askNumber consumes a number or a truth; above usual it asks for something.
+func (d *decoder) askNumber(field string, need chat.Need, usual float64) {
+	switch d.s.Kind() {
+	case rawjson.Bool:
+		d.askIf(d.s.Bool(), field, need)
+	case rawjson.Number:
+		d.askIf(d.number() > usual, field, need)
+	default:
+		d.s.Skip()
+		d.note(field, chat.Unclear)
+	}
+}
+
+// number consumes a number; one that is no float64 is the largest.
+func (d *decoder) number() float64 {
+	value, err := strconv.ParseFloat(string(d.s.Skip()), 64)
+	if err != nil {
+		return math.MaxFloat64
+	}
+	return value
+}
+
+func (d *decoder) askFormat(field string) {
+	if d.s.Kind() != rawjson.Object {
+		d.s.Skip()
+		d.note(field, chat.Unclear)
+		return
+	}
+	kind := ""
+	for ok := d.s.Object(); ok; ok = d.s.Member() {
+		if string(d.s.Key()) == "type" && d.s.Kind() == rawjson.String {
+			kind = d.s.Text()
+		} else {
+			d.s.Skip()
+		}
+	}
+	switch kind {
+	case "text":
+	case "json_object":
+		d.note(field, chat.JSONObject)
+	case "json_schema":
+		d.note(field, chat.JSONSchema)
+	default:
+		d.note(field, chat.Unclear)
+	}
+}
+
+func (d *decoder) askBias(field string) {
+	if d.s.Kind() != rawjson.Object {
+		d.s.Skip()
+		d.note(field, chat.Unclear)
+		return
+	}
+	need := chat.Need("")
+	for ok := d.s.Object(); ok; ok = d.s.Member() {
+		switch {
+		case d.s.Kind() != rawjson.Number:
+			d.s.Skip()
+			need = chat.Unclear
+		case math.Abs(d.number()) >= forcing:
+			need = chat.Words
+		case need == "":
+			need = chat.Tuning
+		}
+	}
+	d.askIf(need != "", field, need)
+}
+
+// stop consumes the texts that end the answer: one, or a list.
+func (d *decoder) stop(field string) {
+	d.req.Stop = nil
+	understood := true
+	take := func() {
+		if d.s.Kind() != rawjson.String {
+			d.s.Skip()
+			understood = false
+			return
+		}
+		if text := d.s.Text(); text != "" {
+			understood = understood && len(text) <= maxStopBytes && len(d.req.Stop) < maxStops
+			if understood {
+				d.req.Stop = append(d.req.Stop, text)
+			}
+		}
+	}
+	if d.s.Kind() == rawjson.Array {
+		for ok := d.s.Array(); ok; ok = d.s.Element() {
+			take()
+		}
+	} else {
+		take()
+	}
+	d.askIf(!understood, field, chat.Unclear)
+}
+
+// limit consumes a bound of the answer; of two the smaller one holds. -1 is how some
+// clients say that there is none.
+func (d *decoder) limit(field string) {
+	if d.s.Kind() != rawjson.Number {
+		d.s.Skip()
+		d.note(field, chat.Unclear)
+		return
+	}
+	switch value := d.number(); {
+	case value == -1:
+	case value < 1 || value != math.Trunc(value):
+		d.note(field, chat.Unclear)
+	default:
+		if most := int(min(value, math.MaxInt32)); d.req.MaxTokens == 0 || most < d.req.MaxTokens {
+			d.req.MaxTokens = most
+		}
+	}
+}

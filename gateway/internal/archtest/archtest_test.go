@@ -31,7 +31,7 @@ var allowed = map[string][]string{
 
 	// Spokes: dialects and drivers meet only in chat.
 	"internal/dialect/*":       {"internal/chat", "internal/rawjson"},
-	"internal/upstream/*":      {"internal/chat", "internal/upstream", "internal/upstream/redial", "internal/rawjson"},
+	"internal/upstream/*":      {"internal/chat", "internal/upstream", "internal/upstream/redial", "internal/upstream/eventstream", "internal/rawjson"},
 	"internal/upstream/redial": {},
 	"internal/upstream/cursor": {
 		"internal/chat", "internal/upstream", "internal/upstream/redial", "internal/imagefile", "internal/imagefetch",

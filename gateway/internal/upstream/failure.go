@@ -109,6 +109,9 @@ type Failure struct {
 	Status int
 	// Code is the upstream's own name for the error; empty where it has none.
 	Code string
+	// Type is the upstream's name for the kind of error, and Param the request's field
+	// that it finds at fault; empty where it names none.
+	Type, Param string
 	// RetryAfter is the upstream's hint; 0 where it gave none.
 	RetryAfter time.Duration
 	// Err is the cause, for the log.

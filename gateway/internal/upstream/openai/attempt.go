@@ -1,15 +1,17 @@
 package openai
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/rawjson"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/eventstream"
 )
 
 const (
@@ -18,6 +20,10 @@ const (
 	drainTime  = 250 * time.Millisecond
 	drainBytes = 64 << 10
 )
+
+// maxAnswer bounds an answer that is not streamed, and an event of one that is: with
+// pictures in them, they have some MiB.
+const maxAnswer = 32 << 20
 
 // attempt is one call on its way. One goroutine has it.
 type attempt struct {
@@ -30,6 +36,9 @@ type attempt struct {
 	caller context.Context //nolint:containedctx // an attempt lives no longer than one call of run
 	watch  *watch
 	chunks chunkParser
+	mender mender
+	// joining takes the chunks of a stream that was not asked for; else nil.
+	joining *joining
 
 	progress
 }
@@ -37,10 +46,22 @@ type attempt struct {
 // progress is how far an answer has come.
 type progress struct {
 	said     bool        // something, perhaps in a form that events don't name
-	finished bool        // a finish reason has been yielded
+	finished bool        // a finish reason has come
+	begun    indexSet    // the choices that have been seen
+	ended    indexSet    // those of which the finish reason has come
 	usage    *chat.Usage // the latest counts that have not been yielded
 	counted  bool        // counts have been yielded
+	// words are the first of the upstream's that are no chunk; nil: there were none.
+	words []byte
+	// held are the events of an end without an answer: counts that follow may tell that
+	// there was one.
+	held []chat.Event
+	// promised: the latest event told that more is here.
+	promised bool
 }
+
+// complete tells whether all choices have come to their ends.
+func (p *progress) complete() bool { return p.finished && p.ended.covers(p.begun) }
 
 // run makes the call and yields its events; nil when the answer was complete or
 // the consumer has left.
@@ -60,83 +81,195 @@ func (a *attempt) run(ctx context.Context) *upstream.Failure {
 		return a.interrupted(ctx, err, upstream.SignUnreachable)
 	}
 	defer func() { _ = response.Body.Close() }()
-	switch kind := contentType(response.Header); {
-	case response.StatusCode != http.StatusOK:
+	if response.StatusCode != http.StatusOK {
 		return a.refused(ctx, response)
-	case kind == "text/html":
-		return signed(upstream.SignPage, response.StatusCode, "the upstream answered with a page instead of an answer: is its base_url right?", nil)
-	case kind == "text/event-stream", a.call.Request.Stream && !strings.HasSuffix(kind, "json"):
-		return a.stream(ctx, response.Body)
-	default:
-		return a.whole(ctx, response)
+	}
+	body, err := unpacked(response.Header, response.Body)
+	if err != nil {
+		return a.interrupted(ctx, err, upstream.SignLost)
+	}
+	return a.answer(ctx, body, response.ContentLength)
+}
+
+// answer yields an answer in the form that was asked for, whatever form it has: its
+// first bytes say that. Content types are of no help, since many upstreams send one
+// type whatever they say.
+func (a *attempt) answer(ctx context.Context, body io.Reader, length int64) *upstream.Failure {
+	events := eventstream.NewReader(body, maxAnswer)
+	defer events.Release()
+	first := bytes.TrimLeft(bytes.TrimPrefix(events.Peek(), byteOrderMark), " \t\r\n")
+	switch {
+	case isGzip(first): // and no header says so
+		packed, err := unpack("gzip", events.Unread())
+		if err != nil {
+			return a.interrupted(ctx, err, upstream.SignLost)
+		}
+		return a.answer(ctx, packed, -1)
+	case len(first) > 0 && (first[0] == '{' || first[0] == '['):
+		return a.whole(ctx, events.Unread(), length)
+	case len(first) > 0 && first[0] == '<':
+		return signed(upstream.SignPage, http.StatusOK, "the upstream answered with a page instead of an answer: is its base_url right?", nil)
+	case len(first) > 0 && !beginsField(first):
+		a.keepWords(first)
+	}
+	if !a.call.Request.Stream {
+		a.joining = &joining{}
+	}
+	return a.stream(ctx, events)
+}
+
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// beginsField tells whether a line begins as a field of an event does, or a comment.
+func beginsField(line []byte) bool {
+	for _, field := range []string{"data", "event", "id", "retry", ":"} {
+		n := min(len(field), len(line))
+		if string(line[:n]) == field[:n] {
+			return true
+		}
+	}
+	return false
+}
+
+// keepWords keeps what the upstream says where an answer should be, if it is the first.
+func (a *attempt) keepWords(words []byte) {
+	if a.words == nil {
+		a.words = bytes.Clone(words[:min(len(words), maxWords)])
 	}
 }
 
-func contentType(header http.Header) string {
-	kind, _, _ := strings.Cut(header.Get("Content-Type"), ";")
-	return strings.ToLower(strings.TrimSpace(kind))
-}
+// maxWords bounds what is kept of an upstream's words; a client is shown less.
+const maxWords = 1 << 10
 
-// stream yields an answer event by event.
-func (a *attempt) stream(ctx context.Context, body io.Reader) *upstream.Failure {
-	events := newEventReader(body)
-	defer events.release()
-	events.watch = a.watch
+// stream yields an answer that comes event by event.
+func (a *attempt) stream(ctx context.Context, events *eventstream.Reader) *upstream.Failure {
+	waiting := true // since the request went out
 	for {
-		got, err := events.next()
+		_, ready := events.Upcoming()
+		if !ready && !waiting {
+			a.watch.wait(a.driver.settings.idle)
+			waiting = true
+		}
+		got, err := events.Next()
 		switch {
-		case err == io.EOF && a.finished: //nolint:errorlint // the reader never wraps it
+		case err == io.EOF && a.complete(): //nolint:errorlint // the reader never wraps it
 			return a.end()
 		case err == io.EOF: //nolint:errorlint // as above
-			return cutShort(upstream.SignCut, "the answer ended early")
+			return a.endedEarly()
+		case err != nil && a.complete() && a.caller.Err() == nil:
+			return a.end() // all is there but perhaps the counts
 		case err != nil:
 			return a.interrupted(ctx, err, upstream.SignLost)
 		}
-		events.limit = a.driver.settings.idle
-		if isDone(got.data) {
+		if isDone(got.Data) {
 			failure := a.end()
 			a.drain(events)
 			return failure
 		}
-		event, failure := a.read(got)
+		event, isChunk, failure := a.read(got)
 		if failure != nil {
 			return failure
 		}
+		if !isChunk { // no progress either: the wait goes on
+			a.keepPromise(events)
+			continue
+		}
+		// A stream that becomes a whole answer has the time of one.
+		if waiting && a.joining == nil {
+			a.watch.arrived()
+			waiting = false
+		}
 		event.More = more(events)
-		if !a.send(event) {
-			return nil
+		if failure := a.take(event); failure != nil || a.left {
+			return failure
 		}
 	}
 }
 
-// more tells whether the next event is here, or the end of the stream is.
-func more(events *eventReader) bool {
-	data, ok := events.upcoming()
-	return ok && (!isDone(data) || events.drained())
+// more tells whether the next chunk is here, or the end of the stream is.
+func more(events *eventstream.Reader) bool {
+	data, ok := events.Upcoming()
+	switch {
+	case !ok:
+		return false
+	case isDone(data):
+		return events.Ended()
+	default:
+		return len(data) > 0 && data[0] == '{'
+	}
 }
 
-// read turns a server event into an event, and takes note of it.
-func (a *attempt) read(got serverEvent) (chat.Event, *upstream.Failure) {
-	p := a.chunks.parse(got.data)
-	switch {
-	case p.failure != nil && !p.malformed:
-		return chat.Event{}, a.reported(p.failure)
-	case string(got.name) == "error":
-		return chat.Event{}, a.reported(got.data)
-	case p.malformed:
-		return chat.Event{}, cutShort(upstream.SignGarbled, "an event of the answer is not valid JSON")
+// keepPromise sends on what waits for a chunk that turned out to be none.
+func (a *attempt) keepPromise(events *eventstream.Reader) {
+	if a.promised && !more(events) {
+		a.send(chat.Event{})
 	}
+}
+
+// read turns a server event into an event, and takes note of it. What is no chunk is no
+// fault: a sign of life in some form.
+func (a *attempt) read(got eventstream.Event) (event chat.Event, isChunk bool, failure *upstream.Failure) {
+	if string(got.Name) == "error" {
+		return event, false, a.reported(got.Data)
+	}
+	data := bytes.TrimLeft(got.Data, " \t\r\n")
+	if len(data) == 0 || data[0] != '{' {
+		return event, false, a.remark(data)
+	}
+	p := a.chunks.parse(got.Data)
+	switch {
+	case p.malformed && a.complete():
+		return event, false, nil
+	case p.malformed:
+		return event, false, cutShort(upstream.SignGarbled, "an event of the answer is not valid JSON")
+	case p.failure != nil:
+		return event, false, a.reported(p.failure)
+	case p.broke != nil:
+		return event, false, a.brokenOff(p.broke)
+	case !p.chunk && p.event.Usage == nil:
+		return event, false, nil
+	}
+	data = got.Data
+	if a.mender.wants(&p) {
+		if mended := a.mender.mend(data); &mended[0] != &data[0] {
+			begun, ended := p.begun, p.ended
+			data, p = mended, parsePiece(mended)
+			p.begun, p.ended = begun, ended
+		}
+	}
+	return a.note(&p, data), true, nil
+}
+
+// remark takes what is no object: nothing, null, words; or a list with an error in it.
+func (a *attempt) remark(data []byte) *upstream.Failure {
+	switch {
+	case blank(data) || len(data) == 0:
+	case data[0] == '[':
+		s := rawjson.Over(data)
+		if s.Array() && s.Kind() == rawjson.Object {
+			if p := parsePiece(s.Skip()); !p.malformed && p.failure != nil {
+				return a.reported(p.failure)
+			}
+		}
+	default:
+		a.keepWords(data)
+	}
+	return nil
+}
+
+// note makes an event of a chunk.
+func (a *attempt) note(p *piece, data []byte) chat.Event {
 	a.said = a.said || p.said
 	event := p.event
-	event.Raw = chat.Raw{Dialect: dialect, JSON: got.data}
+	event.Raw = chat.Raw{Dialect: dialect, JSON: data}
 	if p.onlyText() {
 		event.Raw.TextFrom, event.Raw.TextTo = p.text.from, p.text.to
 	}
+	a.begun.join(p.begun)
+	a.ended.join(p.ended)
 	switch {
 	case a.finished:
 		event.Finish = chat.Unfinished // some upstreams say it twice
-	case event.Finish == chat.Stop && !a.said:
-		return chat.Event{}, cutShort(upstream.SignEmpty, "the answer is empty")
 	case event.Finish != chat.Unfinished:
 		a.finished = true
 	}
@@ -148,17 +281,59 @@ func (a *attempt) read(got serverEvent) (chat.Event, *upstream.Failure) {
 			a.counted = true
 		}
 	}
-	return event, nil
+	return event
 }
+
+// take sends an event, or keeps it: for a whole answer, or until it is known that there
+// is an answer.
+func (a *attempt) take(event chat.Event) *upstream.Failure {
+	if a.joining != nil {
+		if err := a.joining.add(event.Raw.JSON); err != nil {
+			return cutShort(upstream.SignGarbled, tooLarge)
+		}
+		return nil
+	}
+	if (event.Finish == chat.Stop || len(a.held) > 0) && !a.produced() {
+		if len(a.held) == maxHeld {
+			return a.empty()
+		}
+		event.Raw.JSON = bytes.Clone(event.Raw.JSON)
+		event.More = true
+		a.held = append(a.held, event)
+		return nil
+	}
+	a.release()
+	a.send(event)
+	return nil
+}
+
+// maxHeld bounds the events that are held.
+const maxHeld = 16
+
+// release sends what was held.
+func (a *attempt) release() {
+	for _, event := range a.held {
+		a.send(event)
+	}
+	a.held = nil
+}
+
+// produced tells whether there is an answer: something has been said, or the upstream
+// has counted what it was.
+func (p *progress) produced() bool { return p.said || p.usage != nil && p.usage.Completion > 0 }
 
 // end completes an answer that has come to its end, with what the contract wants
 // and the upstream has not said in its place.
 func (a *attempt) end() *upstream.Failure {
+	if !a.produced() && (!a.finished || len(a.held) > 0) {
+		return a.empty()
+	}
+	if a.joining != nil {
+		return a.sendWhole(a.joining.whole())
+	}
+	a.release()
 	var event chat.Event
-	switch {
-	case !a.finished && !a.said:
-		return cutShort(upstream.SignEmpty, "the answer is empty")
-	case !a.finished:
+	if !a.finished {
 		event.Finish = chat.Stop
 	}
 	if !a.counted {
@@ -170,7 +345,24 @@ func (a *attempt) end() *upstream.Failure {
 	return nil
 }
 
+// empty is the failure of an answer that says nothing; endedEarly of one that has no
+// end. What the upstream says in its place counts.
+func (a *attempt) empty() *upstream.Failure {
+	if a.words != nil {
+		return a.reported(a.words, upstream.SignEmpty)
+	}
+	return cutShort(upstream.SignEmpty, "the answer is empty")
+}
+
+func (a *attempt) endedEarly() *upstream.Failure {
+	if a.words != nil && !a.said {
+		return a.reported(a.words, upstream.SignCut)
+	}
+	return cutShort(upstream.SignCut, "the answer ended early")
+}
+
 func (a *attempt) send(event chat.Event) bool {
+	a.promised = event.More
 	if !a.left && !a.yield(event, nil) {
 		a.left = true
 	}
@@ -180,19 +372,13 @@ func (a *attempt) send(event chat.Event) bool {
 // drain reads to the end of a stream that has said its last, so that the
 // connection can be used again. Of an upstream that keeps it open, the
 // connection is given up.
-func (a *attempt) drain(events *eventReader) {
-	if a.left || events.err != nil {
+func (a *attempt) drain(events *eventstream.Reader) {
+	if a.left || events.Ended() {
 		return
 	}
 	a.watch.wait(drainTime)
 	defer a.watch.arrived()
-	for read := 0; read < drainBytes; {
-		n, err := events.source.Read(events.buf)
-		if err != nil {
-			return
-		}
-		read += n
-	}
+	events.Drain(drainBytes)
 }
 
 // interrupted is the failure of a connection; sign is what it shows when no one on
@@ -207,9 +393,12 @@ func (a *attempt) interrupted(ctx context.Context, err error, sign string) *upst
 	if slow, yes := tooSlow(ctx); yes {
 		return signed(upstream.SignSilent, 0, "the upstream was silent for "+slow.limit.String(), slow)
 	}
+	var packed errPacked
 	switch {
-	case errors.Is(err, errEventTooLarge):
-		return cutShort(upstream.SignGarbled, errEventTooLarge.Error())
+	case errors.Is(err, eventstream.ErrTooLarge):
+		return cutShort(upstream.SignGarbled, "an event of the answer is larger than 32 MiB")
+	case errors.As(err, &packed):
+		return cutShort(upstream.SignGarbled, packed.Error())
 	case sign == upstream.SignUnreachable:
 		return signed(sign, 0, "the upstream can't be reached, or hangs up", err)
 	case errors.Is(err, io.ErrUnexpectedEOF):

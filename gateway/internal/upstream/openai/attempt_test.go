@@ -86,8 +86,8 @@ func eventsOf(chunks ...string) string {
 }
 
 const (
-	said     = `{"choices":[{"delta":{"content":"x"}}]}`
-	finished = `{"choices":[{"delta":{},"finish_reason":"stop"}]}`
+	said     = `{"choices":[{"index":0,"delta":{"content":"x"}}]}`
+	finished = `{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`
 	counts   = `{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}`
 )
 
@@ -145,7 +145,7 @@ func TestStream(t *testing.T) {
 		"the old kind of call":    {eventsOf(`{"choices":[{"delta":{"function_call":{"name":"f","arguments":"{}"}},"finish_reason":"function_call"}]}`), []event{{calls: []chat.ToolCall{{Name: "f", Arguments: "{}"}}, finish: "tool_calls"}}, ""},
 		"a refusal":               {eventsOf(`{"choices":[{"delta":{"refusal":"no"}}]}`, finished), []event{{text: "no"}, {finish: "stop"}}, ""},
 		"content in parts":        {eventsOf(`{"choices":[{"delta":{"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}}]}`, finished), []event{{text: "ab"}, {finish: "stop"}}, ""},
-		"unexpected types":        {eventsOf(`{"choices":[1,{"delta":[],"finish_reason":{}}],"usage":7,"error":null}`, said, `{"choices":{}}`, finished), []event{{}, {text: "x"}, {}, {finish: "stop"}}, ""},
+		"unexpected types":        {eventsOf(`{"choices":[1,{"delta":[],"finish_reason":{}}],"usage":7,"error":null}`, said, `{"choices":{}}`, finished), []event{{}, {text: "x"}, {finish: "stop"}}, ""},
 		"a strange finish":        {eventsOf(said, `{"choices":[{"finish_reason":"eos"}]}`), []event{{text: "x"}, {finish: "stop"}}, ""},
 		"an error in the middle":  {eventsOf(said, `{"error":{"message":"broken","type":"server_error"}}`, "[DONE]"), []event{{text: "x"}}, upstream.Broken},
 		"a limit in the middle":   {eventsOf(said, `{"error":{"message":"slow","code":429}}`), []event{{text: "x"}}, upstream.RateLimit},
@@ -193,7 +193,7 @@ func TestRawAndMore(t *testing.T) {
 
 func TestWhole(t *testing.T) {
 	t.Parallel()
-	const answer = `{"id":"u","choices":[{"message":{"role":"assistant","content":"hello","reasoning_content":"hm"},"finish_reason":"length"}],"usage":{"prompt_tokens":3,"completion_tokens":4}}`
+	const answer = `{"id":"u","choices":[{"index":0,"message":{"role":"assistant","content":"hello","reasoning_content":"hm"},"finish_reason":"length"}],"usage":{"prompt_tokens":3,"completion_tokens":4}}`
 	events, failure := gather(t.Context(), t, answering(t, "application/json", answer), newTestCall(false))
 	if failure != nil || len(events) != 1 {
 		t.Fatalf("got %+v, %v", events, failure)
@@ -217,7 +217,7 @@ func TestWhole(t *testing.T) {
 		"no choices":        {`{"choices":[]}`, upstream.Truncated},
 		"an error":          {`{"error":{"message":"limit","code":429}}`, upstream.RateLimit},
 		"not an object":     {`[]`, upstream.Truncated},
-		"larger than 32 MB": {`{"choices":[{"message":{"content":"` + strings.Repeat("x", maxWhole) + `"}}]}`, upstream.Truncated},
+		"larger than 32 MB": {`{"choices":[{"message":{"content":"` + strings.Repeat("x", maxAnswer) + `"}}]}`, upstream.Truncated},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -234,17 +234,24 @@ func TestWhole(t *testing.T) {
 
 func TestUpstreamsThatAnswerInTheOtherForm(t *testing.T) {
 	t.Parallel()
-	events, failure := gather(t.Context(), t, answering(t, "application/json", `{"choices":[{"message":{"content":"x"},"finish_reason":"stop"}]}`), newTestCall(true))
-	if failure != nil || len(events) != 1 || !events[0].Raw.Whole || events[0].Text != "x" {
-		t.Errorf("an object for a stream: %+v, %v", events, failure)
-	}
-	events, failure = gather(t.Context(), t, answering(t, "text/event-stream", eventsOf(said, finished, "[DONE]")), newTestCall(false))
-	if failure != nil || len(events) != 2 || events[0].Raw.Whole {
-		t.Errorf("a stream for an object: %+v, %v", events, failure)
-	}
-	events, failure = gather(t.Context(), t, answering(t, "text/plain", eventsOf(said, finished)), newTestCall(true))
-	if failure != nil || len(events) != 2 {
-		t.Errorf("a stream without its type: %+v, %v", events, failure)
+	const (
+		whole  = `{"choices":[{"index":0,"message":{"content":"x"},"finish_reason":"stop"}]}`
+		joined = `{"object":"chat.completion","choices":[{"index":0,"message":{"content":"x","role":"assistant"},"finish_reason":"stop"}]}`
+	)
+	stream := eventsOf(said, finished, "[DONE]")
+	for _, media := range []string{"text/event-stream", "application/json", "text/plain", "text/html", ""} {
+		events, failure := gather(t.Context(), t, answering(t, media, whole), newTestCall(true))
+		if failure != nil || len(events) != 2 || events[0].Raw.Whole || events[0].Text != "x" || events[1].Finish != chat.Stop {
+			t.Errorf("%q: an object for a stream: %+v, %v", media, events, failure)
+		}
+		events, failure = gather(t.Context(), t, answering(t, media, stream), newTestCall(false))
+		if failure != nil || len(events) != 1 || !events[0].Raw.Whole || events[0].Text != "x" || string(events[0].Raw.JSON) != joined {
+			t.Errorf("%q: a stream for an object: %+v, %v", media, events, failure)
+		}
+		events, failure = gather(t.Context(), t, answering(t, media, stream), newTestCall(true))
+		if failure != nil || len(events) != 2 || string(events[0].Raw.JSON) != said {
+			t.Errorf("%q: a stream: %+v, %v", media, events, failure)
+		}
 	}
 }
 

@@ -7,12 +7,24 @@
 // dialect is built from its canonical form. What the upstream answers is read
 // just far enough to follow it, and travels beside that as it came.
 //
+// # What is mended
+//
+// Upstreams are not always what they say. The first bytes of an answer tell whether it
+// is a stream, an object, a page or words; the content type does not. An answer in the
+// form that was not asked for is brought into the other one, with every member that it
+// has. What is no chunk (empty data, null, words, an object without choices) is a sign
+// of life. A chunk that has not the form of the API gets it: a list of choices, a delta,
+// indexes and ids of calls, arguments as text, whole characters. All else stays byte for
+// byte.
+//
 // # When an answer is complete
 //
-// A stream is complete at [DONE], or at the end of a connection that was closed
-// properly after a finish_reason. Everything else is a truncated answer: an end
-// without either, a connection that broke, an event that is no JSON, an error
-// event, and an answer that stops without having said anything.
+// A stream is complete at [DONE], or at the end of the connection after the
+// finish_reason of each choice, in whatever way it ends. Everything else is a truncated
+// answer: an end without either, an event that is half a JSON, an error event, an error
+// in a choice, a finish_reason that means one, and an answer that stops without having
+// said anything. Content of any name counts as said, and so do tokens that the upstream
+// has counted.
 //
 // The package knows nothing of leases, retries or clients.
 package openai

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,22 +20,28 @@ const (
 	// maxErrorBody and errorBodyTimeout bound what is read of an error's body.
 	maxErrorBody     = 64 << 10
 	errorBodyTimeout = 10 * time.Second
-	// maxCode bounds Failure.Code.
+	// maxCode bounds Failure.Code, Type and Param.
 	maxCode = 64
 )
 
 // apiError is what an upstream says of a failure. Each has its own form for it.
 type apiError struct {
 	message, kind, code, param string
+	// baseResp: the code is a number of MiniMax's, by whose names nobody else means the
+	// same.
+	baseResp bool
 }
 
 // complaint is the error as the table judges it; status is 200 for an error inside a
-// stream.
-func (said apiError) complaint(status int) upstream.Complaint {
-	if number, err := strconv.Atoi(said.code); err == nil && status == http.StatusOK && number >= 400 && number < 600 {
-		status = number
+// stream. Signs are names that count where nothing else decides.
+func (said apiError) complaint(status int, signs ...string) upstream.Complaint {
+	if status == http.StatusOK && isStatus(said.code) {
+		status, _ = strconv.Atoi(said.code)
 	}
-	names := []string{said.code, said.kind}
+	names := append([]string{said.code, said.kind}, signs...)
+	if said.baseResp {
+		names[0] = aboutBaseResp + said.code
+	}
 	if said.param == "model" {
 		names = append(names, aboutModel)
 	}
@@ -43,7 +51,11 @@ func (said apiError) complaint(status int) upstream.Complaint {
 // refused is the failure of an answer with a status other than 200.
 func (a *attempt) refused(ctx context.Context, response *http.Response) *upstream.Failure {
 	a.watch.wait(errorBodyTimeout)
-	body, err := readAll(io.LimitReader(response.Body, maxErrorBody), response.ContentLength, maxErrorBody)
+	packed, err := unpacked(response.Header, response.Body)
+	var body []byte
+	if err == nil {
+		body, err = readAll(io.LimitReader(packed, maxErrorBody), response.ContentLength, maxErrorBody)
+	}
 	if err != nil && a.caller.Err() != nil {
 		return a.interrupted(ctx, err, upstream.SignLost)
 	}
@@ -52,8 +64,11 @@ func (a *attempt) refused(ctx context.Context, response *http.Response) *upstrea
 	if failure.Class.Retryable() {
 		failure.RetryAfter = cmp.Or(retryAfter(response.Header, failure.Class == upstream.RateLimit), failure.RetryAfter)
 	}
+	var encoding errPacked
 	switch {
 	case said.message != "":
+	case errors.As(err, &encoding):
+		failure.Message = "the upstream answered with " + statusText(response.StatusCode) + ": " + encoding.Error()
 	case response.StatusCode < http.StatusBadRequest:
 		failure.Message = "the upstream answered with " + statusText(response.StatusCode) + " instead of an answer: is its base_url right?"
 	default:
@@ -66,32 +81,49 @@ func statusText(status int) string {
 	return strings.TrimSpace("status " + strconv.Itoa(status) + " " + http.StatusText(status))
 }
 
-// reported is the failure that an error object tells of inside an answer with
-// status 200.
-func (a *attempt) reported(object []byte) *upstream.Failure {
-	failure := a.failure(http.StatusOK, parseError(object))
+// reported is the failure that an error object, or words, tell of inside an answer with
+// status 200. Signs say what is wrong with the answer where they don't.
+func (a *attempt) reported(said []byte, signs ...string) *upstream.Failure {
+	failure := a.failure(http.StatusOK, parseError(said), signs...)
 	if failure.Message == "" {
 		failure.Message = "the upstream broke off with an error"
 	}
 	return failure
 }
 
-func (a *attempt) failure(status int, said apiError) *upstream.Failure {
+// brokenOff is the failure of half an answer: what is there may be right, but it is not
+// all. The upstream says so in an error, or by a finish reason alone.
+func (a *attempt) brokenOff(why []byte) *upstream.Failure {
+	said := parseError(why)
+	if word := unquoted(why); word != "" {
+		said = apiError{message: "the upstream broke off, with the finish_reason " + strconv.Quote(word)}
+	}
+	failure := a.failure(http.StatusOK, said, upstream.SignCut)
+	if failure.Message == "" {
+		failure.Message = "the upstream broke off with an error"
+	}
+	return failure
+}
+
+func (a *attempt) failure(status int, said apiError, signs ...string) *upstream.Failure {
 	secret := a.call.Credential.Secret
-	code := said.code
-	if code == "" {
-		code = said.kind
-	}
-	if len(code) > maxCode {
-		code = ""
-	}
-	failure := failures.Fail(said.complaint(status))
+	failure := failures.Fail(said.complaint(status, signs...))
 	failure.Status = status
-	failure.Code, failure.Message = upstream.CleanMessage(code, secret), upstream.CleanMessage(said.message, secret)
+	failure.Type, failure.Param = upstream.CleanMessage(short(said.kind), secret), upstream.CleanMessage(short(said.param), secret)
+	failure.Code = cmp.Or(upstream.CleanMessage(short(said.code), secret), failure.Type)
+	failure.Message = upstream.CleanMessage(said.message, secret)
 	if failure.Class.Cools() {
 		failure.RetryAfter = upstream.WaitInWords(said.message, time.Now())
 	}
 	return failure
+}
+
+// short leaves out what is too long to be a name.
+func short(name string) string {
+	if len(name) > maxCode {
+		return ""
+	}
+	return name
 }
 
 // parseError reads an error in the forms that upstreams have: OpenAI's object,
@@ -132,13 +164,18 @@ func readError(s *rawjson.Scanner, depth int) (said apiError) {
 				if inner := readError(s, depth+1); inner != (apiError{}) {
 					said = inner
 				}
-			case "message", "msg":
+			case "base_resp":
+				if inner := readError(s, depth+1); inner.message != "" {
+					inner.baseResp = true
+					said = inner
+				}
+			case "message", "msg", "error_message", "error_msg", "errmsg", "errorMessage", "status_msg", "error_description":
 				set(&said.message, text(s))
 			case "type":
 				set(&said.kind, text(s))
 			case "param":
 				set(&said.param, text(s))
-			case "code", "status":
+			case "code", "status", "status_code", "error_code", "errcode":
 				set(&said.code, code(s))
 			default:
 				s.Skip()
@@ -163,4 +200,56 @@ func code(s *rawjson.Scanner) string {
 		return string(s.Skip())
 	}
 	return text(s)
+}
+
+// account is what an object says of a failure by other names than `error`.
+type account struct {
+	code   string
+	words  bool
+	denies bool
+}
+
+// accountOf reads an object that has no choices, or a part of it.
+func accountOf(object []byte) account {
+	var said account
+	s := rawjson.Over(object)
+	if s.Kind() != rawjson.Object {
+		return said
+	}
+	for ok := s.Object(); ok; ok = s.Member() {
+		switch string(s.Key()) {
+		case "success":
+			said.denies = string(s.Skip()) == "false" || said.denies
+		case "type", "object":
+			said.denies = text(&s) == "error" || said.denies
+		case "detail", "errors", "error_message", "error_msg", "errmsg", "errorMessage":
+			said.denies = !blank(s.Skip()) || said.denies
+		case "message", "msg", "status_msg":
+			said.words = text(&s) != "" || said.words
+		case "code", "status_code", "error_code", "errcode":
+			set(&said.code, code(&s))
+		case "status":
+			if word := code(&s); isStatus(word) || slices.Contains([]string{"error", "fail", "failed", "failure"}, strings.ToLower(word)) {
+				set(&said.code, word)
+			}
+		default:
+			s.Skip()
+		}
+	}
+	return said
+}
+
+// tellsOfFailure tells whether it is more than a sign of life.
+func (said account) tellsOfFailure() bool {
+	switch strings.ToLower(said.code) {
+	case "", "0", "200", "ok", "success":
+		return said.denies
+	}
+	return said.denies || said.words || isStatus(said.code)
+}
+
+// isStatus tells whether a code is an HTTP status that speaks of a failure.
+func isStatus(code string) bool {
+	number, err := strconv.Atoi(code)
+	return err == nil && number >= 400 && number < 600
 }

@@ -29,8 +29,18 @@ var (
 		`|not a valid model|no endpoints found for`)
 )
 
+// What upstreams say in words that have neither a name nor a status for it.
+var (
+	quotaWords = regexp.MustCompile(`(?i)\b(quota|balance|credits?|funds)\b.{0,40}\b(used up|exhausted|exceeded|insufficient|not enough|too low|depleted|empty)\b|\b(insufficient|not enough|out of|exceeded your( current)?) (quota|balance|credits?|funds)\b`)
+	limitWords = regexp.MustCompile(`(?i)\b(rate limit|too many requests|throttled)`)
+	keyWords   = regexp.MustCompile(`(?i)\b(invalid|incorrect|wrong|expired|unknown|missing|revoked|disabled)( or \w+)? (api[ _-]?)?(key|token)\b|\b(key|token) (is|was|has been) (not valid|invalid|incorrect|wrong|expired|unknown|missing|revoked|disabled)\b|\b(login|authentication|authorization) (failed|fail|error)\b|\bunauthori[sz]ed\b`)
+)
+
+// aboutBaseResp is before the names of errors in a base_resp.
+const aboutBaseResp = "base_resp="
+
 // limits are the names of rate limits, in an answer of any status.
-var limits = []string{"rate_limit_exceeded", "rate_limit_reached_error", "too_many_requests"}
+var limits = []string{"rate_limit_exceeded", "rate_limit_reached_error", "too_many_requests", "base_resp=1002", "base_resp=1039"}
 
 // inStream are names of rate limits that decide only inside an answer that began
 // well: elsewhere the status says more.
@@ -44,7 +54,7 @@ const aboutModel = "param=model"
 var failures = slices.Concat(upstream.Table{
 	{Name: "quota", Class: upstream.Quota, Names: []string{
 		"insufficient_quota", "insufficient_balance", "insufficient_credits", "quota_exceeded",
-		"exceeded_current_quota_error", "billing_hard_limit_reached", "billing_not_active",
+		"exceeded_current_quota_error", "billing_hard_limit_reached", "billing_not_active", "base_resp=1008",
 	}},
 	{Name: "limit: one model", Names: limits, Text: modelWords, Class: upstream.RateLimit, ModelOnly: true},
 	{Name: "limit", Names: limits, Class: upstream.RateLimit},
@@ -53,6 +63,7 @@ var failures = slices.Concat(upstream.Table{
 	}},
 	{Name: "token refused", Class: upstream.Auth, Names: []string{
 		"invalid_api_key", "incorrect_api_key_error", "invalid_authentication_error", "account_deactivated", "token_expired",
+		"base_resp=1004", "base_resp=2049",
 	}},
 	{Name: "model not allowed", Names: []string{"model_access_denied"}, Class: upstream.ModelNotAllowed},
 	// `Project proj_… does not have access to model gpt-…`
@@ -69,7 +80,11 @@ var failures = slices.Concat(upstream.Table{
 	{Name: "in a stream: limit", From: 200, To: 200, Names: inStream, Class: upstream.RateLimit},
 	{Name: "in a stream: token refused", From: 200, To: 200, Names: []string{"authentication_error", "permission_error"}, Class: upstream.Auth},
 	{Name: "in a stream: size", From: 200, To: 200, Names: []string{"invalid_request_error"}, Text: sizeWords, Class: upstream.TooLarge},
+	{Name: "in a stream: wrong input", From: 200, To: 200, Names: []string{"base_resp=1026", "base_resp=2013"}, Class: upstream.CallerFault},
 	{Name: "in a stream: bad request", From: 200, To: 200, Names: []string{"invalid_request_error"}, Class: upstream.CallerFault},
+	{Name: "in words: quota", From: 200, To: 200, Text: quotaWords, Class: upstream.Quota},
+	{Name: "in words: limit", From: 200, To: 200, Text: limitWords, Class: upstream.RateLimit},
+	{Name: "in words: token refused", From: 200, To: 200, Text: keyWords, Class: upstream.Auth},
 
 	{Name: "HTTP 401", From: 401, To: 401, Class: upstream.Auth},
 	{Name: "HTTP 402", From: 402, To: 402, Class: upstream.Quota},

@@ -82,6 +82,39 @@ func fixtures() []fixture {
 	streamed("anything else", `{"error":{"message":"oops","code":502}}`)
 	streamed("anything else", `{"error":{"message":"oops"}}`)
 
+	numbered := func(row string, numbers ...string) {
+		for _, number := range numbers {
+			object := `{"choices":null,"base_resp":{"status_code":` + number + `,"status_msg":"no"}}`
+			streamed(row, object)
+			all = append(all, fixture{row, "whole: " + object, answerWith(200, "application/json", object)})
+		}
+	}
+	numbered("quota", "1008")
+	numbered("limit", "1002", "1039")
+	numbered("token refused", "1004", "2049")
+	numbered("in a stream: wrong input", "1026", "2013")
+	numbered("anything else", "1000")
+
+	// worded are answers without a name or a status of their own, in all their forms.
+	worded := func(row string, texts ...string) {
+		for _, text := range texts {
+			for _, object := range []string{
+				`{"error":{"message":"` + text + `"}}`, `{"error":"` + text + `"}`, `{"error":true,"message":"` + text + `"}`, `[{"error":{"message":"` + text + `"}}]`,
+				`{"code":1234,"message":"` + text + `"}`, `{"status":"error","msg":"` + text + `","data":null}`, `{"success":false,"message":"` + text + `"}`,
+				`{"detail":"` + text + `"}`, `{"type":"error","message":"` + text + `"}`, `{"errors":[{"message":"` + text + `"}]}`, `{"error_msg":"` + text + `","error_code":17}`,
+				`{"choices":[],"object":"error","message":"` + text + `"}`,
+			} {
+				streamed(row, object)
+				all = append(all, fixture{row, "bare: " + object, answerWith(200, "text/event-stream", object)})
+			}
+			all = append(all, fixture{row, "words: " + text, answerWith(200, "text/event-stream", text)},
+				fixture{row, "words in an event: " + text, answerWith(200, "text/event-stream", "data: "+text+"\n\ndata: [DONE]\n\n")})
+		}
+	}
+	worded("in words: quota", "the quota of this key is used up", "Insufficient balance", "You exceeded your current quota, please check your plan")
+	worded("in words: limit", "Rate limit reached", "too many requests, slow down")
+	worded("in words: token refused", "login failed: this key is not valid", "Invalid API key", "Incorrect API key provided", "Unauthorized")
+
 	for _, status := range []int{401, 402, 403, 408, 409, 413, 425, 426, 429, 451} {
 		refused(fmt.Sprint("HTTP ", status), status, "")
 	}
@@ -172,7 +205,7 @@ func TestFailures(t *testing.T) {
 			t.Errorf("row %q has no fixture", row.Name)
 		}
 		for _, name := range row.Names {
-			if row.Text == nil && !strings.HasPrefix(name, "(") && name != aboutModel && !decided[row.Name+" "+name] {
+			if row.Text == nil && !strings.HasPrefix(name, "(") && name != aboutModel && !decided[row.Name+" "+strings.TrimPrefix(name, aboutBaseResp)] {
 				t.Errorf("row %q has no fixture for %s", row.Name, name)
 			}
 		}

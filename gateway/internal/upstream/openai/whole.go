@@ -1,51 +1,92 @@
 package openai
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
-	"net/http"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/rawjson"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/eventstream"
 )
 
-// maxWhole bounds an answer that is not streamed. With images in it, it has some
-// MiB.
-const maxWhole = 32 << 20
-
+// errTooLarge ends the reading of what is larger than its bound.
 var errTooLarge = errors.New("the answer is too large")
 
-// whole yields an answer that is not streamed as one event.
-func (a *attempt) whole(ctx context.Context, response *http.Response) *upstream.Failure {
-	data, err := readAll(response.Body, response.ContentLength, maxWhole)
+const tooLarge = "the answer is larger than 32 MiB"
+
+// whole yields an answer that has come as one object.
+func (a *attempt) whole(ctx context.Context, body io.Reader, length int64) *upstream.Failure {
+	data, err := readAll(body, length, maxAnswer)
 	a.watch.arrived()
 	switch {
 	case errors.Is(err, errTooLarge):
-		return cutShort(upstream.SignGarbled, "the answer is larger than 32 MiB")
+		return cutShort(upstream.SignGarbled, tooLarge)
 	case err != nil:
 		return a.interrupted(ctx, err, upstream.SignLost)
 	}
+	return a.sendWhole(bytes.TrimPrefix(data, byteOrderMark))
+}
+
+// sendWhole judges a whole answer and yields it in the form that was asked for.
+func (a *attempt) sendWhole(data []byte) *upstream.Failure {
 	p := parsePiece(data)
 	switch {
+	case p.malformed && isList(data):
+		if failure := a.remark(bytes.TrimLeft(data, " \t\r\n")); failure != nil {
+			return failure
+		}
+		return cutShort(upstream.SignGarbled, "the answer is a list, and has no choices")
 	case p.malformed:
 		return cutShort(upstream.SignGarbled, "the answer is not valid JSON")
 	case p.failure != nil:
 		return a.reported(p.failure)
+	case p.broke != nil:
+		return a.brokenOff(p.broke)
 	case p.choices == 0:
-		return cutShort(upstream.SignGarbled, "the answer has no choices")
+		return a.reported(data, upstream.SignGarbled)
 	}
-	event := p.event
-	if event.Finish == chat.Unfinished {
-		event.Finish = chat.Stop // the answer is whole, so it has ended
+	whole := mender{whole: true}
+	if whole.wants(&p) {
+		data = whole.mend(data)
+		p = parsePiece(data)
 	}
-	if event.Finish == chat.Stop && !p.said {
+	if usage := p.event.Usage; p.event.Finish == chat.Stop && !p.said && (usage == nil || usage.Completion == 0) {
 		return cutShort(upstream.SignEmpty, "the answer is empty")
 	}
+	if a.call.Request.Stream {
+		return a.sendSplit(data)
+	}
+	event := p.event
 	event.Raw = chat.Raw{Dialect: dialect, JSON: data, Whole: true}
 	event.More = true // the end is here
 	a.send(event)
 	return nil
+}
+
+// sendSplit yields a whole answer as the chunks of a stream.
+func (a *attempt) sendSplit(data []byte) *upstream.Failure {
+	for _, chunk := range split(data) {
+		event, isChunk, failure := a.read(eventstream.Event{Data: chunk})
+		if failure != nil {
+			return failure
+		}
+		event.More = true // the end is here
+		if !isChunk {
+			continue
+		}
+		if failure := a.take(event); failure != nil || a.left {
+			return failure
+		}
+	}
+	return a.end()
+}
+
+func isList(data []byte) bool {
+	s := rawjson.Over(data)
+	return s.Kind() == rawjson.Array && s.Skip() != nil && s.End() == nil
 }
 
 // Room for a body: what its announced length is believed, and what one without a

@@ -1,4 +1,4 @@
-package openai
+package eventstream
 
 import (
 	"errors"
@@ -30,27 +30,30 @@ func (r *splitReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// testLimit bounds the events of tests.
+const testLimit = 8 << 20
+
 type gotEvent struct{ name, data string }
 
 func readEvents(t *testing.T, source io.Reader) ([]gotEvent, error) {
 	t.Helper()
-	r := newEventReader(source)
-	defer r.release()
+	r := NewReader(source, testLimit)
+	defer r.Release()
 	var events []gotEvent
 	for {
-		upcoming, ready := r.upcoming()
+		upcoming, ready := r.Upcoming()
 		promised := string(upcoming)
-		event, err := r.next()
+		event, err := r.Next()
 		if err != nil {
 			if ready {
 				t.Fatalf("%q had arrived, but %v came", promised, err)
 			}
 			return events, err
 		}
-		if ready && promised != string(event.data) {
-			t.Fatalf("%q had arrived, but %q came", promised, event.data)
+		if ready && promised != string(event.Data) {
+			t.Fatalf("%q had arrived, but %q came", promised, event.Data)
 		}
-		events = append(events, gotEvent{string(event.name), string(event.data)})
+		events = append(events, gotEvent{string(event.Name), string(event.Data)})
 	}
 }
 
@@ -78,8 +81,16 @@ func TestReaderForms(t *testing.T) {
 		"comments, unknowns":  {": hi\n\n:\nid: 1\nretry: 2\ndata: a\n: between\ndata: b\nwhat\n\n", data("a\nb")},
 		"byte order mark":     {"\xef\xbb\xbfdata: a\n\n\xef\xbb\xbfdata: b\n\n", data("a")},
 		"only the mark":       {"\xef\xbb\xbf\n\ndata: a\n\n", data("a")},
-		"cut off":             {"data: a\n\ndata: b\n", data("a")},
-		"cut off in a line":   {"data: a\n\ndata: b", data("a")},
+		"no empty line":       {"data: a\n\ndata: b\n", data("a", "b")},
+		"no line end":         {"data: a\n\ndata: b", data("a", "b")},
+		"half a line end":     {"data: a\r\n\r\ndata: b\r", data("a", "b")},
+		"an end in a field":   {"data: a\n\nevent: x\ndata: b\nid", []gotEvent{{"", "a"}, {"x", "b"}}},
+		"an end in a name":    {"data: a\n\nevent: error", data("a")},
+		"an end in a comment": {"data: a\n: so", data("a")},
+		"only the end":        {"data", data("")},
+		"several at the end":  {"data: a\ndata: b", data("a\nb")},
+		"a mark at the end":   {"\xef\xbb\xbfdata: a", data("a")},
+		"fields in capitals":  {"Data: a\n\nDATA: b\n\n data: c\n\ndata : d\n\ndata: e\n\n", data("e")},
 		"nothing":             {"", nil},
 		"blank lines":         {"\n\r\n\r\r\ndata: a\n\n\n\n", data("a")},
 		"a colon in the data": {"data: a: b\n\n", data("a: b")},
@@ -103,20 +114,20 @@ func TestReaderForms(t *testing.T) {
 
 func TestReaderBounds(t *testing.T) {
 	t.Parallel()
-	large := strings.Repeat("x", maxEvent/2)
+	large := strings.Repeat("x", testLimit/2)
 	got, err := readEvents(t, strings.NewReader("data: a\n\ndata: "+large+"\n\ndata: b\n\n"))
 	if !errors.Is(err, io.EOF) || len(got) != 3 || got[1].data != large || got[2].data != "b" {
 		t.Errorf("a large event: %d events, %v", len(got), err)
 	}
 	endless := io.MultiReader(strings.NewReader("data: a\n\ndata: "), endlessReader('x'))
-	if got, err := readEvents(t, endless); !errors.Is(err, errEventTooLarge) || len(got) != 1 {
+	if got, err := readEvents(t, endless); !errors.Is(err, ErrTooLarge) || len(got) != 1 {
 		t.Errorf("an endless event: %d events, %v", len(got), err)
 	}
 	// Comments without end need no room, even with no blank line between them.
 	murmur := io.MultiReader(strings.NewReader(strings.Repeat(": still here\n", 1<<20)), strings.NewReader("data: a\n\n"))
-	r := newEventReader(murmur)
-	if event, err := r.next(); err != nil || string(event.data) != "a" || len(r.buf) != freshBuffer {
-		t.Errorf("comments: %q, %v, a buffer of %d", event.data, err, len(r.buf))
+	r := NewReader(murmur, testLimit)
+	if event, err := r.Next(); err != nil || string(event.Data) != "a" || len(r.buf) != freshBuffer {
+		t.Errorf("comments: %q, %v, a buffer of %d", event.Data, err, len(r.buf))
 	}
 	if _, err := readEvents(t, iotest.ErrReader(io.ErrClosedPipe)); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("got %v", err)
@@ -160,28 +171,36 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
-// plainEvents is the standard's algorithm in its plainest form.
+// plainEvents is the standard's algorithm in its plainest form, step by step, but that
+// the end of the stream ends the line and the event before it.
 func plainEvents(stream string) (events []gotEvent) {
 	stream = strings.TrimPrefix(stream, "\xef\xbb\xbf")
 	stream = strings.ReplaceAll(strings.ReplaceAll(stream, "\r\n", "\n"), "\r", "\n")
-	lines := strings.Split(stream, "\n")
-	var name string
-	var data []string
-	for _, line := range lines[:len(lines)-1] { // the last one has no end
-		field, value, _ := strings.Cut(line, ":")
-		value = strings.TrimPrefix(value, " ")
+	var eventType, data string
+	dispatch := func() {
+		if data != "" {
+			events = append(events, gotEvent{eventType, strings.TrimSuffix(data, "\n")})
+		}
+		eventType, data = "", ""
+	}
+	for line := range strings.SplitSeq(stream, "\n") {
+		field, value, colon := strings.Cut(line, ":")
 		switch {
 		case line == "":
-			if data != nil {
-				events = append(events, gotEvent{name, strings.Join(data, "\n")})
-			}
-			name, data = "", nil
-		case field == "data":
-			data = append(data, value)
-		case field == "event":
-			name = value
+			dispatch()
+			continue
+		case colon && field == "":
+			continue // a comment
+		}
+		value = strings.TrimPrefix(value, " ")
+		switch field {
+		case "event":
+			eventType = value
+		case "data":
+			data += value + "\n"
 		}
 	}
+	dispatch()
 	return events
 }
 
@@ -202,29 +221,12 @@ const benchChunk = `data: {"id":"chatcmpl-8f3a","object":"chat.completion.chunk"
 	`"logprobs":null,"finish_reason":null}],"usage":null}` + "\n\n"
 
 func BenchmarkReader(b *testing.B) {
-	r := newEventReader(&repeated{stream: benchChunk})
+	r := NewReader(&repeated{stream: benchChunk}, testLimit)
 	b.SetBytes(int64(len(benchChunk)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := r.next(); err != nil {
+		if _, err := r.Next(); err != nil {
 			b.Fatal(err)
-		}
-	}
-}
-
-// The one allocation is the text.
-func BenchmarkChunk(b *testing.B) {
-	r := newEventReader(&repeated{stream: benchChunk})
-	var a attempt
-	b.SetBytes(int64(len(benchChunk)))
-	b.ReportAllocs()
-	for b.Loop() {
-		got, err := r.next()
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, failure := a.read(got); failure != nil {
-			b.Fatal(failure)
 		}
 	}
 }

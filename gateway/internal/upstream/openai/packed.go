@@ -1,0 +1,82 @@
+package openai
+
+import (
+	"bufio"
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// errPacked is an answer in an encoding that was not asked for, and is not understood.
+type errPacked struct{ encoding string }
+
+func (e errPacked) Error() string {
+	return fmt.Sprintf("the upstream has packed its answer with %q, though `identity` was asked for; gzip and deflate would be understood", e.encoding)
+}
+
+// maxEncodings bounds how often an answer may be packed.
+const maxEncodings = 3
+
+// unpacked returns a body as it was before an upstream, or something on the way, has
+// packed it in spite of what was asked for. The header is a hint: the first bytes say
+// whether the body is packed.
+func unpacked(header http.Header, body io.Reader) (io.Reader, error) {
+	if len(header["Content-Encoding"]) == 0 {
+		return body, nil
+	}
+	encodings := strings.Split(strings.Join(header["Content-Encoding"], ","), ",")
+	if len(encodings) > maxEncodings {
+		return nil, errPacked{strings.Join(encodings, ",")}
+	}
+	for i := len(encodings) - 1; i >= 0; i-- {
+		var err error
+		if body, err = unpack(strings.ToLower(strings.TrimSpace(encodings[i])), body); err != nil {
+			return nil, err
+		}
+	}
+	return body, nil
+}
+
+func unpack(encoding string, body io.Reader) (io.Reader, error) {
+	switch encoding {
+	case "", "identity":
+		return body, nil
+	case "gzip", "x-gzip":
+		buffered := bufio.NewReader(body)
+		if first, _ := buffered.Peek(2); !isGzip(first) {
+			return buffered, nil
+		}
+		return gzip.NewReader(buffered)
+	case "deflate": // zlib by the standard, the bare form by habit
+		buffered := bufio.NewReader(body)
+		first, _ := buffered.Peek(2)
+		switch {
+		case isZlib(first):
+			return zlib.NewReader(buffered)
+		case isPlain(first):
+			return buffered, nil
+		}
+		return flate.NewReader(buffered), nil
+	default:
+		return nil, errPacked{encoding}
+	}
+}
+
+func isGzip(first []byte) bool { return bytes.HasPrefix(first, []byte("\x1f\x8b")) }
+
+// isZlib tells whether the two bytes are a header of zlib: its method, and a check sum.
+func isZlib(first []byte) bool {
+	return len(first) == 2 && first[0]&0xf == 8 && (int(first[0])<<8|int(first[1]))%31 == 0
+}
+
+// isPlain tells whether an answer of any kind begins so: an object, a page, a field of
+// an event, a comment.
+func isPlain(first []byte) bool {
+	return len(first) < 2 || beginsField(first) ||
+		bytes.IndexByte([]byte("{[<: \t\r\n\xef"), first[0]) >= 0
+}

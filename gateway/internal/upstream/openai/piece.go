@@ -1,0 +1,578 @@
+package openai
+
+import (
+	"bytes"
+	"unicode/utf8"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/rawjson"
+)
+
+// piece is what a chunk, or a whole answer, says.
+type piece struct {
+	event chat.Event
+	// failure is what speaks of an error: the error object, or all of it; nil: nothing
+	// does.
+	failure []byte
+	// broke is what speaks of an error inside a choice: what is there is half an
+	// answer.
+	broke []byte
+	// listed: it has a list of choices; choices is their number.
+	listed  bool
+	choices int
+	// said: it has content of some kind, perhaps one that events don't name.
+	said bool
+	// begun and ended are the indexes of the choices that it has, and has the ends of.
+	begun, ended indexSet
+	// malformed: it is no JSON object.
+	malformed bool
+	// flawed: it has not the form of the API, or ends inside a character.
+	flawed bool
+	// chunk: it has choices, or calls itself a chunk.
+	chunk bool
+	// delta and message: a choice has a member of that name.
+	delta, message bool
+	// text is where the content stands, between its quotes, if it is a string;
+	// sources counts what the event's text is made of.
+	text    span
+	sources int
+}
+
+// span is a part of a chunk.
+type span struct{ from, to int }
+
+// onlyText tells whether a text is all that it says.
+func (p *piece) onlyText() bool {
+	event := &p.event
+	return !p.malformed && !p.flawed && !p.message && p.failure == nil && p.broke == nil && p.choices == 1 && p.sources == 1 && p.text.from < p.text.to &&
+		event.Reasoning == "" && event.ToolCalls == nil && event.Finish == chat.Unfinished && event.Usage == nil
+}
+
+// indexSet is a set of small indexes: the API allows 128 choices.
+type indexSet [2]uint64
+
+func (set *indexSet) add(index int) {
+	if index >= 0 && index < 128 {
+		set[index/64] |= 1 << (index % 64)
+	}
+}
+
+func (set *indexSet) join(other indexSet) {
+	set[0], set[1] = set[0]|other[0], set[1]|other[1]
+}
+
+// covers tells whether all of other is in the set.
+func (set *indexSet) covers(other indexSet) bool {
+	return other[0]&^set[0] == 0 && other[1]&^set[1] == 0
+}
+
+// parsePiece reads a chunk or a whole answer; the two differ only in whether a
+// choice has a delta or a message. Of several choices the texts follow each
+// other. Members of an unexpected type are passed over: they are the client's
+// business, who gets them as they are.
+func parsePiece(data []byte) piece {
+	r := reading{data: data, s: rawjson.Over(data)}
+	r.members(r.s.Object(), nil)
+	return r.p
+}
+
+// chunkParser is parsePiece for the chunks of a stream. One after the other
+// begins with the same members: what says nothing here is read once.
+type chunkParser struct {
+	// head is the beginning of the latest chunk that began otherwise than the one
+	// before it: all up to the value of its choices.
+	head []byte
+	// before and after are what stood around the text of the latest chunk that said
+	// nothing but a text. Most chunks differ in nothing else.
+	before, after []byte
+	begun         indexSet // its choice
+}
+
+// maxSurroundings bounds what is kept around a text: a chunk can have a picture in it.
+const maxSurroundings = 8 << 10
+
+func (c *chunkParser) parse(data []byte) piece {
+	if p, ok := c.parseText(data); ok {
+		return p
+	}
+	p := c.parseAll(data)
+	if p.onlyText() && len(data)-(p.text.to-p.text.from) <= maxSurroundings {
+		c.before = append(c.before[:0], data[:p.text.from]...)
+		c.after = append(c.after[:0], data[p.text.to:]...)
+		c.begun = p.begun
+	}
+	return p
+}
+
+// parseText reads a chunk that differs from an earlier one only in its text.
+func (c *chunkParser) parseText(data []byte) (piece, bool) {
+	if len(c.before) == 0 || !bytes.HasPrefix(data, c.before) || !bytes.HasSuffix(data[len(c.before):], c.after) {
+		return piece{}, false
+	}
+	place := span{len(c.before), len(data) - len(c.after)}
+	text, ok := rawjson.Inside(data[place.from:place.to])
+	if !ok || text == "" || cutTail(data[place.from:place.to]) > 0 {
+		return piece{}, false
+	}
+	return piece{
+		event: chat.Event{Text: text}, listed: true, choices: 1, said: true, begun: c.begun,
+		chunk: true, delta: true, text: place, sources: 1,
+	}, true
+}
+
+func (c *chunkParser) parseAll(data []byte) piece {
+	r := reading{data: data}
+	if len(c.head) > 0 && bytes.HasPrefix(data, c.head) {
+		r.s = rawjson.Within(data, len(c.head))
+		if r.choices(); r.p.listed {
+			r.members(r.s.Member(), nil)
+			return r.p
+		}
+		r.p = piece{}
+	}
+	r.s = rawjson.Over(data)
+	r.members(r.s.Object(), func() { c.head = append(c.head[:0], data[:r.s.Pos()]...) })
+	return r.p
+}
+
+// reading is one pass over a chunk or a whole answer.
+type reading struct {
+	data []byte
+	s    rawjson.Scanner
+	p    piece
+}
+
+// members reads the members of the outermost object; ok: it stands in one. head is
+// called before the choices if nothing before them says anything.
+func (r *reading) members(ok bool, head func()) {
+	s, p := &r.s, &r.p
+	for ; ok; ok = s.Member() {
+		switch string(s.Key()) {
+		case "choices":
+			if head != nil && !p.listed && p.event.Usage == nil && p.failure == nil && !p.flawed {
+				head()
+			}
+			r.choices()
+		case "usage":
+			r.usage()
+		case "error":
+			switch failure := s.Skip(); {
+			case string(failure) == "null":
+			case string(failure) == "true": // its words stand beside it
+				p.failure = r.data
+			case !blank(failure):
+				p.failure = failure
+			default:
+				p.flawed = true // official clients take whatever is there for an error
+			}
+		case "base_resp":
+			if accountOf(s.Skip()).tellsOfFailure() {
+				p.failure = r.data
+			}
+		case "object":
+			p.chunk = text(s) == "chat.completion.chunk" || p.chunk
+		default:
+			s.Skip()
+		}
+	}
+	p.malformed = s.End() != nil
+	if p.malformed {
+		return
+	}
+	p.flawed = p.flawed || !p.listed
+	if p.failure == nil && p.choices == 0 && p.event.Usage == nil && accountOf(r.data).tellsOfFailure() {
+		p.failure = r.data
+	}
+}
+
+func (r *reading) choices() {
+	s, p := &r.s, &r.p
+	if s.Kind() != rawjson.Array {
+		s.Skip()
+		return
+	}
+	p.listed, p.chunk = true, true
+	for ok := s.Array(); ok; ok = s.Element() {
+		p.choices++
+		if s.Kind() != rawjson.Object {
+			p.flawed = true
+			s.Skip()
+			continue
+		}
+		r.choice()
+	}
+}
+
+func (r *reading) choice() {
+	s, p := &r.s, &r.p
+	index, message, ended := -1, false, false
+	for ok := s.Object(); ok; ok = s.Member() {
+		switch string(s.Key()) {
+		case "index":
+			if s.Kind() == rawjson.Number {
+				index = s.Int()
+			} else {
+				s.Skip()
+			}
+		case "delta":
+			p.delta = true
+			message = r.message() || message
+		case "message":
+			p.message = true
+			message = r.message() || message
+		case "finish_reason":
+			if s.Kind() == rawjson.Null {
+				s.Skip()
+				break
+			}
+			word := s.Skip()
+			reason := unquoted(word)
+			switch {
+			case isPending(reason):
+				p.flawed = true
+			case isBreak(reason) && p.broke == nil:
+				p.broke = word
+			case isBreak(reason): // in other words than the error beside it
+			default:
+				p.event.Finish, ended = finishReason(reason), true
+			}
+		case "error":
+			if failure := s.Skip(); !blank(failure) {
+				p.broke = failure
+			}
+		default:
+			s.Skip()
+		}
+	}
+	p.flawed = p.flawed || index < 0 || !message
+	index = max(index, 0)
+	p.begun.add(index)
+	if ended {
+		p.ended.add(index)
+	}
+}
+
+// isPending tells whether a finish reason is a word for "not yet".
+func isPending(reason string) bool {
+	switch reason {
+	case "", "null", "NULL", "Null", "none", "None", "NONE", "nil", "undefined":
+		return true
+	}
+	return false
+}
+
+// isBreak tells whether a finish reason says that what is there is half an answer.
+func isBreak(reason string) bool {
+	switch reason {
+	case "error", "ERROR", "network_error", "failed", "abort", "aborted", "cancelled", "timeout", "insufficient_system_resource":
+		return true
+	}
+	return false
+}
+
+// finishReason maps the names that upstreams use.
+func finishReason(name string) chat.FinishReason {
+	switch name {
+	case "length", "max_tokens":
+		return chat.Length
+	case "tool_calls", "function_call":
+		return chat.CalledTools
+	case "content_filter":
+		return chat.ContentFilter
+	default:
+		return chat.Stop
+	}
+}
+
+// message reads a delta or a message; false: it is none.
+func (r *reading) message() bool {
+	s, p := &r.s, &r.p
+	if s.Kind() != rawjson.Object {
+		s.Skip()
+		return false
+	}
+	ev := &p.event
+	var thinking string // by a name other than reasoning_content
+	for ok := s.Object(); ok; ok = s.Member() {
+		switch string(s.Key()) {
+		case "content":
+			if s.Kind() == rawjson.String {
+				from := s.Pos() + 1
+				p.addText(r.text())
+				p.text = span{from, s.Pos() - 1}
+			} else {
+				r.parts()
+			}
+		case "refusal":
+			p.addText(r.text())
+		case "reasoning_content":
+			ev.Reasoning = joined(ev.Reasoning, r.text())
+		case "reasoning", "thinking":
+			if s.Kind() == rawjson.String {
+				thinking = r.text()
+			} else {
+				r.other()
+			}
+		case "tool_calls":
+			r.toolCalls()
+		case "function_call": // what calls were before there were several
+			if s.Kind() == rawjson.Object {
+				var call chat.ToolCall
+				r.function(&call)
+				ev.ToolCalls = append(ev.ToolCalls, call)
+			} else {
+				s.Skip()
+			}
+		case "role", "type", "id", "name", "object", "index", "status", "model", "created": // of no interest
+			s.Skip()
+		default:
+			r.other()
+		}
+	}
+	if ev.Reasoning == "" {
+		ev.Reasoning = thinking
+	}
+	p.said = p.said || ev.Text != "" || ev.Reasoning != "" || len(ev.ToolCalls) > 0
+	return true
+}
+
+// other reads content that events have no name for.
+func (r *reading) other() {
+	value := r.s.Skip()
+	r.p.said = r.p.said || !blank(value)
+}
+
+// parts reads content that is no string: a list of parts, as thinking models and those
+// that draw send it.
+func (r *reading) parts() {
+	value := r.s.Skip()
+	r.p.said = r.p.said || !blank(value)
+	s := rawjson.Over(value)
+	if s.Kind() != rawjson.Array {
+		return
+	}
+	for ok := s.Array(); ok; ok = s.Element() {
+		if s.Kind() != rawjson.Object {
+			s.Skip()
+			continue
+		}
+		for ok := s.Object(); ok; ok = s.Member() {
+			if string(s.Key()) == "text" {
+				r.p.addText(text(&s))
+			} else {
+				s.Skip()
+			}
+		}
+	}
+}
+
+func (p *piece) addText(text string) {
+	if text != "" {
+		p.event.Text = joined(p.event.Text, text)
+		p.sources++
+	}
+}
+
+func joined(a, b string) string {
+	if a == "" {
+		return b // nearly always
+	}
+	return a + b
+}
+
+// text consumes a string, which may end inside a character; or something else as if it
+// were empty.
+func (r *reading) text() string {
+	if r.s.Kind() != rawjson.String {
+		r.s.Skip()
+		return ""
+	}
+	from := r.s.Pos() + 1
+	text := r.s.Text()
+	if to := r.s.Pos() - 1; from < to && cutTail(r.data[from:to]) > 0 {
+		r.p.flawed = true
+	}
+	return text
+}
+
+// text consumes a string, or something else as if it were empty.
+func text(s *rawjson.Scanner) string {
+	if s.Kind() != rawjson.String {
+		s.Skip()
+		return ""
+	}
+	return s.Text()
+}
+
+func (r *reading) toolCalls() {
+	s, p := &r.s, &r.p
+	if s.Kind() != rawjson.Array {
+		s.Skip()
+		return
+	}
+	position := 0
+	for ok := s.Array(); ok; ok = s.Element() {
+		if s.Kind() != rawjson.Object {
+			s.Skip()
+			continue
+		}
+		call := chat.ToolCall{Index: position}
+		position++
+		for ok := s.Object(); ok; ok = s.Member() {
+			switch string(s.Key()) {
+			case "index":
+				if s.Kind() == rawjson.Number {
+					call.Index = s.Int()
+				} else {
+					s.Skip()
+				}
+			case "id":
+				call.ID = text(s)
+			case "function", "custom":
+				r.function(&call)
+			default:
+				s.Skip()
+			}
+		}
+		p.event.ToolCalls = append(p.event.ToolCalls, call)
+	}
+}
+
+// function consumes what is called and with what.
+func (r *reading) function(call *chat.ToolCall) {
+	s := &r.s
+	if s.Kind() != rawjson.Object {
+		s.Skip()
+		return
+	}
+	for ok := s.Object(); ok; ok = s.Member() {
+		switch string(s.Key()) {
+		case "name":
+			call.Name = text(s)
+		case "arguments", "input":
+			if s.Kind() != rawjson.String {
+				r.p.flawed = true
+			}
+			call.Arguments = r.text()
+		default:
+			s.Skip()
+		}
+	}
+}
+
+func (r *reading) usage() {
+	s := &r.s
+	if s.Kind() != rawjson.Object {
+		s.Skip()
+		return
+	}
+	usage := chat.Usage{Source: chat.UsageReported}
+	counted := false
+	count := func(n *int) {
+		if s.Kind() != rawjson.Number {
+			s.Skip()
+			return
+		}
+		*n = max(0, s.Int())
+		counted = true
+	}
+	for ok := s.Object(); ok; ok = s.Member() {
+		switch string(s.Key()) {
+		case "prompt_tokens":
+			count(&usage.Prompt)
+		case "completion_tokens":
+			count(&usage.Completion)
+		default:
+			s.Skip()
+		}
+	}
+	if counted {
+		r.p.event.Usage = &usage
+	}
+}
+
+// blank tells whether a value says nothing: null, false, 0, an empty text, or a list or
+// an object of nothing else. What kind of thing an object is says nothing either.
+func blank(value []byte) bool {
+	s := rawjson.Over(value)
+	return skipBlank(&s) && s.End() == nil
+}
+
+func skipBlank(s *rawjson.Scanner) bool {
+	nothing := true
+	switch s.Kind() {
+	case rawjson.Object:
+		for ok := s.Object(); ok; ok = s.Member() {
+			switch string(s.Key()) {
+			case "type", "role", "format", "index", "object":
+				inner := s.Skip()
+				nothing = nothing && (len(inner) == 0 || inner[0] != '{' && inner[0] != '[' || blank(inner))
+			default:
+				nothing = skipBlank(s) && nothing
+			}
+		}
+	case rawjson.Array:
+		for ok := s.Array(); ok; ok = s.Element() {
+			nothing = skipBlank(s) && nothing
+		}
+	case rawjson.Invalid:
+		s.Skip()
+	default:
+		switch string(s.Skip()) {
+		case "null", "false", "0", `""`:
+		default:
+			return false
+		}
+	}
+	return nothing
+}
+
+// unquoted decodes a JSON string; empty for any other value.
+func unquoted(value []byte) string {
+	s := rawjson.Over(value)
+	return text(&s)
+}
+
+// cutTail is how many bytes at the end of a string, between its quotes, are the
+// beginning of a character: the first half of an escaped pair, or of its UTF-8.
+func cutTail(raw []byte) int {
+	if len(raw) == 0 {
+		return 0
+	}
+	if raw[len(raw)-1] < utf8.RuneSelf {
+		return cutPair(raw)
+	}
+	for n := 1; n <= min(len(raw), utf8.UTFMax-1); n++ {
+		tail := raw[len(raw)-n:]
+		if utf8.RuneStart(tail[0]) {
+			if utf8.FullRune(tail) {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
+}
+
+// pairHalf is the length of an escape.
+const pairHalf = len(`\ud83d`)
+
+func cutPair(raw []byte) int {
+	start := len(raw) - pairHalf
+	if start < 0 || raw[start] != '\\' || raw[start+1] != 'u' || raw[start+2]|0x20 != 'd' {
+		return 0
+	}
+	switch raw[start+3] | 0x20 {
+	case '8', '9', 'a', 'b':
+	default:
+		return 0
+	}
+	before := raw[:start]
+	if slashes := len(before) - len(bytes.TrimRight(before, `\`)); slashes%2 == 1 {
+		return 0 // an escaped backslash, and text
+	}
+	return pairHalf
+}
+
+// isDone recognizes the event that ends a complete stream.
+func isDone(data []byte) bool { return string(bytes.TrimSpace(data)) == "[DONE]" }

@@ -217,7 +217,7 @@ func (g *Gateway) assemble() {
 		Log:     g.log,
 		Mounts:  []httpapi.Mount{original, admin, site},
 		Options: httpapi.Options{
-			RoutePrefix: cfg.RoutePrefix, CORSOrigins: cfg.Origins(), Proxies: cfg.Proxies(), Version: g.options.Version, BodyLimit: cfg.BodyLimit(), ReadTimeout: cfg.ReadTimeout,
+			RoutePrefix: cfg.RoutePrefix, CORSOrigins: cfg.Origins(), Proxies: cfg.Proxies(), Version: g.options.Version, BodyLimit: cfg.BodyLimit(), BodyMemory: cfg.BodyMemory(), ReadTimeout: cfg.ReadTimeout,
 			Stream: sse.Options{Heartbeat: cfg.StreamHeartbeat, WriteTimeout: cfg.WriteTimeout},
 		},
 	})
@@ -253,14 +253,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 	// Ends the requests that outlive the grace.
 	requests, cutOff := context.WithCancel(context.WithoutCancel(ctx))
 	defer cutOff()
-	public := &http.Server{
-		BaseContext: func(net.Listener) context.Context { return requests },
-		Handler:     g.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelWarn),
-	}
-	operations := &http.Server{
-		Handler: ops.Handler(g.registry, g.condition), ReadHeaderTimeout: 10 * time.Second,
-	}
+	most := connectionLimit(g.options.Config.MaxConnections)
+	public := publicServer(g.handler, requests, most, g.log)
+	operations := ops.Server(ops.Handler(g.registry, g.condition), g.log)
 	// What serves requests outlives them.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
@@ -270,7 +265,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	failed := make(chan error, 2)
 	running.Go(func() {
 		g.awaitReady(ctx)
-		failed <- serve(public, g.listener)
+		failed <- serve(public, limited(g.listener, most))
 	})
 	running.Go(func() { failed <- serve(operations, g.opsPort) })
 	g.log.LogAttrs(ctx, slog.LevelInfo, "gateway serves", slog.String("addr", g.Addr()), slog.String("ops_addr", g.opsPort.Addr().String()),

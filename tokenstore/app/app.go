@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"sync"
 	"time"
 
@@ -150,10 +149,7 @@ func (t *Tokenstore) ForgetAdminToken(ctx context.Context) error {
 // Run serves until ctx ends, then lets open calls end, and answers why it
 // stopped: nil when that was ctx.
 func (t *Tokenstore) Run(ctx context.Context) error {
-	operations := &http.Server{
-		Handler: ops.Handler(t.registry, t.keeper.health), ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog: slog.NewLogLogger(t.log.Handler(), slog.LevelWarn),
-	}
+	operations := ops.Server(ops.Handler(t.registry, t.keeper.health), t.log)
 	// What serves calls outlives them.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup

@@ -20,6 +20,7 @@ var allowed = map[string][]string{
 	"internal/auth":       {"internal/chat", "internal/forwarded", "internal/lease", "internal/upstream"},
 	"internal/config":     {"internal/forwarded"},
 	"internal/forwarded":  {},
+	"internal/reqbody":    {"internal/chat"},
 	"internal/metrics":    {},
 	"internal/spool":      {},
 	"internal/accesslog":  {},
@@ -55,12 +56,12 @@ var allowed = map[string][]string{
 	// The edges.
 	"internal/httpapi": {
 		"internal/chat", "internal/dialect/*", "internal/auth", "internal/lease", "internal/sse", "internal/metrics", "internal/accesslog",
-		"internal/idempotency", "internal/forwarded",
+		"internal/idempotency", "internal/forwarded", "internal/reqbody",
 	},
 	"internal/adminapi":  {"internal/chat", "internal/upstream", "internal/auth", "internal/jsonapi"},
 	"internal/web":       {"internal/chat", "internal/auth", "internal/forwarded", "internal/jsonapi"},
 	"internal/reference": {"internal/chat", "internal/auth", "internal/jsonapi"},
-	"internal/jsonapi":   {"internal/chat", "internal/forwarded"},
+	"internal/jsonapi":   {"internal/chat", "internal/forwarded", "internal/reqbody"},
 	"internal/admincli":  {}, // it knows the admin API from outside
 
 	"app":         {"internal/*"},

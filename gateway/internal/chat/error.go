@@ -17,7 +17,9 @@ const (
 	EmptyMessages   Kind = "empty_messages"
 	ContextTooLong  Kind = "context_too_long"
 	PayloadTooLarge Kind = "payload_too_large"
-	Unauthenticated Kind = "unauthenticated"
+	// UnsupportedCoding: the body is packed in a way that is not understood.
+	UnsupportedCoding Kind = "unsupported_coding"
+	Unauthenticated   Kind = "unauthenticated"
 	// TooManyAttempts: the key is wrong, as were too many before it from this address.
 	TooManyAttempts Kind = "too_many_attempts"
 	// Forbidden: the browser is logged in, but its page may not ask for this.
@@ -71,7 +73,7 @@ const (
 // Kinds lists every kind, for tables that must be complete.
 func Kinds() []Kind {
 	return []Kind{
-		InvalidRequest, EmptyMessages, ContextTooLong, PayloadTooLarge, Unauthenticated, TooManyAttempts, Forbidden, NotFound,
+		InvalidRequest, EmptyMessages, ContextTooLong, PayloadTooLarge, UnsupportedCoding, Unauthenticated, TooManyAttempts, Forbidden, NotFound,
 		MethodNotAllowed, Conflict, ModelNotSupported, ModelNotFound, Unsupported, VisionDisabled, InvalidImage, AliasNotFound, OwnTokenRefused,
 		NoTokens, NoTokenAvailable, RateLimited, UpstreamAuth, UpstreamRejected, UpstreamUnavailable, UpstreamProtocol, OutdatedClient,
 		StoreUnavailable, Overloaded, ShuttingDown, Timeout, Canceled, Internal,

@@ -5,16 +5,19 @@ import (
 	"strings"
 
 	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/reqbody"
 )
 
 // arrive brings each request into its canonical form before anything looks at it: who
 // sent it, by which path, with which key. So neither routes nor checks nor logs have a
-// second form to think of.
+// second form to think of. Its body is watched until it has been served.
 func (s *server) arrive(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.Options.Proxies.Resolve(r)
 		s.straighten(r)
 		auth.TakeKey(r, s.belowV1(r.URL.Path))
+		w, release := reqbody.Watch(w, r, s.Options.ReadTimeout, s.bodies)
+		defer release()
 		next.ServeHTTP(w, r)
 	})
 }

@@ -13,9 +13,11 @@ import (
 	"net/http/httptest"
 	"net/http/httptrace"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/httpapi"
 )
 
@@ -146,7 +148,14 @@ func TestContentEncoding(t *testing.T) {
 		{"a bomb", "gzip", zipped(padded(5 * mebibyte)), 413},
 		{"not gzip", "gzip", []byte(hello), 400},
 		{"cut short", "gzip", zipped(hello)[:30], 400},
-		{"unknown", "br", []byte(hello), 400},
+		{"gzip in capitals", "GZIP", zipped(hello), 200},
+		{"x-gzip", "x-gzip", zipped(hello), 200},
+		{"identity in another case", "Identity", []byte(hello), 200},
+		{"a list", "identity, gzip", zipped(hello), 200},
+		{"twice", "gzip, gzip", zipped(hello), 415},
+		{"br", "br", []byte(hello), 415},
+		{"zstd", "zstd", []byte(hello), 415},
+		{"deflate", "deflate", []byte(hello), 415},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -167,6 +176,9 @@ func TestContentEncoding(t *testing.T) {
 			}
 			if c.status != 200 {
 				errorOf(t, []byte(body))
+			}
+			if told := answer.Header.Get("Accept-Encoding"); (told == "gzip, identity") != (c.status == 415) {
+				t.Errorf("Accept-Encoding: %q", told)
 			}
 		})
 	}
@@ -204,5 +216,46 @@ func TestHangUpWhileSending(t *testing.T) {
 	server.Close() // waits for the handler
 	if strings.Contains(e.log.String(), `"level":"ERROR"`) || strings.Contains(e.log.String(), `"level":"WARN"`) {
 		t.Errorf("log: %s", e.log)
+	}
+}
+
+// While there is no room for one more body, requests are told to come again; then there is.
+func TestBodiesInFlightAreBounded(t *testing.T) {
+	t.Parallel()
+	entered, leave := make(chan bool), make(chan bool)
+	holding := relay(func(_ context.Context, _ *chat.Request, yield func(chat.Event, error) bool) {
+		entered <- true
+		<-leave
+		says(nil, greeting...)(context.Background(), nil, yield)
+	})
+	server := httptest.NewServer(newEdge(t, holding, func(d *httpapi.Deps) {
+		d.Options.BodyLimit, d.Options.BodyMemory = mebibyte, 5*mebibyte
+	}))
+	t.Cleanup(server.Close)
+	var done sync.WaitGroup
+	for range 2 {
+		done.Go(func() { read(t, send(t, server, "POST", "/v1/chat/completions", strings.NewReader(padded(mebibyte)))) })
+		<-entered
+	}
+	answer := send(t, server, "POST", "/v1/chat/completions", strings.NewReader(padded(mebibyte)))
+	if object := errorOf(t, []byte(read(t, answer))); answer.StatusCode != 503 || answer.Header.Get("Retry-After") != "1" || object.Error.Code != "overloaded" {
+		t.Errorf("%s %v", answer.Status, answer.Header)
+	}
+	small := make(chan int)
+	go func() {
+		answer := send(t, server, "POST", "/v1/chat/completions", strings.NewReader(hello))
+		read(t, answer)
+		small <- answer.StatusCode
+	}()
+	<-entered // there is room for it
+	close(leave)
+	if status := <-small; status != 200 {
+		t.Errorf("a small one: %d", status)
+	}
+	done.Wait()
+	go func() { <-entered }()
+	answer = send(t, server, "POST", "/v1/chat/completions", strings.NewReader(padded(mebibyte)))
+	if read(t, answer); answer.StatusCode != 200 {
+		t.Errorf("afterwards: %s", answer.Status)
 	}
 }

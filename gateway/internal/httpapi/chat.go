@@ -11,6 +11,7 @@ import (
 	"carousel.internal/gateway/internal/dialect/openai"
 	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/metrics"
+	"carousel.internal/gateway/internal/reqbody"
 	"carousel.internal/gateway/internal/sse"
 )
 
@@ -23,7 +24,7 @@ func (s *server) chatCompletions(c *gin.Context) error {
 	defer s.Chats.begin()()
 	x := exchangeOf(c)
 	x.line.Dialect = openai.Dialect
-	body, err := s.readBody(c.Writer, c.Request)
+	body, err := reqbody.ReadAll(c.Writer, c.Request, s.Options.BodyLimit)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"carousel.internal/gateway/internal/idempotency"
 	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/metrics"
+	"carousel.internal/gateway/internal/reqbody"
 	"carousel.internal/gateway/internal/sse"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -72,6 +73,8 @@ type Options struct {
 	Version string
 	// BodyLimit bounds a request's body in bytes, also after decompression.
 	BodyLimit int64
+	// BodyMemory bounds the memory of all bodies in flight, in bytes.
+	BodyMemory int64
 	// ReadTimeout bounds the time that a client takes to send a body.
 	ReadTimeout time.Duration
 	Stream      sse.Options
@@ -79,12 +82,14 @@ type Options struct {
 
 const (
 	defaultBodyLimit   = 16 << 20
+	defaultBodyMemory  = 256 << 20
 	defaultReadTimeout = time.Minute
 )
 
 type server struct {
 	Deps
 	started time.Time
+	bodies  *reqbody.Budget
 	// endpoints are the public paths.
 	endpoints []string
 	process   metrics.Process
@@ -96,6 +101,9 @@ func New(deps Deps) http.Handler {
 	if deps.Options.BodyLimit <= 0 {
 		deps.Options.BodyLimit = defaultBodyLimit
 	}
+	if deps.Options.BodyMemory <= 0 {
+		deps.Options.BodyMemory = defaultBodyMemory
+	}
 	if deps.Options.ReadTimeout <= 0 {
 		deps.Options.ReadTimeout = defaultReadTimeout
 	}
@@ -106,7 +114,7 @@ func New(deps Deps) http.Handler {
 		deps.Chats = &ChatCount{}
 	}
 	quietGin()
-	s := &server{Deps: deps, started: time.Now(), process: metrics.NewProcess()}
+	s := &server{Deps: deps, started: time.Now(), bodies: reqbody.NewBudget(deps.Options.BodyMemory), process: metrics.NewProcess()}
 	s.cpu.since = s.started
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true

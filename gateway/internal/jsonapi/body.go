@@ -5,12 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net/http"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -18,25 +16,15 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/reqbody"
 )
-
-// readTimeout is how long a client may take to send a body.
-const readTimeout = time.Minute
 
 // Body reads the whole body, at most limit bytes of it. It may be empty.
 func Body(c *gin.Context, limit int64) ([]byte, error) {
-	controller := http.NewResponseController(c.Writer)
-	_ = controller.SetReadDeadline(time.Now().Add(readTimeout)) // a recorder has none, which is no reason to fail
-	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, limit))
-	// Cleared before the answer: net/http watches the connection by reading.
-	_ = controller.SetReadDeadline(time.Time{})
-	var tooLarge *http.MaxBytesError
+	body, err := reqbody.ReadAll(c.Writer, c.Request, limit)
 	switch {
-	case errors.As(err, &tooLarge):
-		c.Header("Connection", "close") // the rest of the body is still to come
-		return nil, chat.Errorf(chat.PayloadTooLarge, "the request body is larger than %d MiB", limit>>20)
 	case err != nil:
-		return nil, &chat.Error{Kind: chat.InvalidRequest, Message: "the request body is not readable", Err: err}
+		return nil, err
 	case !utf8.Valid(body): // the decoder would replace what is wrong, and nobody would know
 		return nil, chat.Errorf(chat.InvalidRequest, "the request body is not valid UTF-8")
 	case halfCharacter(body):

@@ -32,6 +32,7 @@ var renderings = map[chat.Kind]rendering{
 	chat.EmptyMessages:       {400, callerError, "empty_messages"},
 	chat.ContextTooLong:      {400, callerError, "context_length_exceeded"},
 	chat.PayloadTooLarge:     {413, callerError, "request_too_large"},
+	chat.UnsupportedCoding:   {415, callerError, "unsupported_content_encoding"},
 	chat.Unauthenticated:     {401, callerError, "unauthorized"},
 	chat.TooManyAttempts:     {429, limitError, "too_many_attempts"},
 	chat.Forbidden:           {403, callerError, "forbidden"},

@@ -1,0 +1,146 @@
+package reqbody
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"time"
+)
+
+const (
+	// refusedBytes and refusedTime bound what is waited for of a body that nobody wants:
+	// a small one has arrived with its request.
+	refusedBytes = 256 << 10
+	refusedTime  = 250 * time.Millisecond
+	// lingerTime is how long net/http may read on after the answer to such a request, so
+	// that the answer isn't lost with the connection.
+	lingerTime = time.Second
+)
+
+// Guard is around the body of one request. The body has until a deadline to arrive,
+// whether somebody reads it or not: net/http lifts that when it has been read to its
+// end. An answer that goes out before ends the connection.
+type Guard struct {
+	io.ReadCloser
+	request    *http.Request
+	controller *http.ResponseController
+	budget     *Budget
+	held       int64
+	// started: some of it has been read. ended: all of it. err is why no more will come.
+	started, ended bool
+	err            error
+}
+
+// Watch puts a guard around the body of a request and returns the writer for its
+// answer. The caller calls release when the request has been served.
+func Watch(w http.ResponseWriter, r *http.Request, timeout time.Duration, budget *Budget) (guarded http.ResponseWriter, release func()) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return w, func() {}
+	}
+	guard := &Guard{ReadCloser: r.Body, request: r, controller: http.NewResponseController(w), budget: budget}
+	guard.deadline(timeout)
+	r.Body = guard
+	answer := &writer{ResponseWriter: w, guard: guard}
+	return answer, func() {
+		answer.begin()
+		r.Body = guard.ReadCloser // net/http looks at it to end the connection gently
+		budget.give(guard.held)
+	}
+}
+
+// guardOf is the guard of a request's body; nil where there is none.
+func guardOf(r *http.Request) *Guard {
+	guard, _ := r.Body.(*Guard)
+	return guard
+}
+
+// Read implements io.Reader.
+func (g *Guard) Read(p []byte) (int, error) {
+	g.started = true
+	n, err := g.ReadCloser.Read(p)
+	switch {
+	case errors.Is(err, io.EOF):
+		g.ended = true
+	case err != nil:
+		g.err = err
+	}
+	return n, err
+}
+
+// hold counts bytes against the budget until the request ends.
+func (g *Guard) hold(bytes int64) bool {
+	if g == nil {
+		return true
+	}
+	if !g.budget.take(copies * bytes) {
+		return false
+	}
+	g.held += copies * bytes
+	return true
+}
+
+// deadline bounds the time for what is read next. A connection without deadlines (a
+// recorder) is no reason to fail.
+func (g *Guard) deadline(timeout time.Duration) {
+	_ = g.controller.SetReadDeadline(time.Now().Add(timeout))
+}
+
+// drain reads the rest of the body away, if it is not more than that and comes in time.
+// A client that waits for `100 Continue` has not begun to send and is not encouraged to.
+func (g *Guard) drain(bytes int64, timeout time.Duration) {
+	if g == nil {
+		return
+	}
+	expected := g.request.Header.Get("Expect") != "" && !g.started
+	if g.ended || g.err != nil || g.request.ContentLength > bytes || expected {
+		return
+	}
+	g.deadline(timeout)
+	if _, err := io.CopyN(io.Discard, g, bytes); err == nil {
+		g.err = errTooLarge // it goes on
+	}
+}
+
+// writer writes the answer to a request that has a body.
+type writer struct {
+	http.ResponseWriter
+	guard *Guard
+	begun bool
+}
+
+// begin settles what becomes of the connection before the first byte of the answer: if
+// the body has not been read, nor is there, it ends.
+func (w *writer) begin() {
+	if w.begun {
+		return
+	}
+	w.begun = true
+	if w.guard.drain(refusedBytes, refusedTime); w.guard.ended {
+		return
+	}
+	w.Header().Set("Connection", "close")
+	w.guard.deadline(lingerTime)
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *writer) WriteHeader(status int) {
+	if status >= http.StatusOK {
+		w.begin()
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements io.Writer.
+func (w *writer) Write(p []byte) (int, error) {
+	w.begin()
+	return w.ResponseWriter.Write(p)
+}
+
+// Flush implements http.Flusher.
+func (w *writer) Flush() {
+	w.begin()
+	_ = w.guard.controller.Flush() // a client that has gone is noticed by its context
+}
+
+// Unwrap is for http.ResponseController.
+func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,173 @@
+// Package reqbody reads the bodies of requests: whole, unpacked, bounded in size, in
+// time and in memory, and leaves the connection of one that it does not read in order.
+package reqbody
+
+import (
+	"compress/flate"
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"carousel.internal/gateway/internal/chat"
+)
+
+const (
+	// firstRoom is how much room is made for a body at once; beyond that it has to
+	// arrive first. It then grows to growth times its size.
+	firstRoom = 64 << 10
+	growth    = 4
+	// drainBytes and drainTime bound what is read and thrown away of a body that is too
+	// large, so that its connection can serve the next request.
+	drainBytes = 32 << 20
+	drainTime  = 10 * time.Second
+)
+
+// ReadAll reads the whole body of a request, unpacked: at most limit bytes, before and
+// after. It may be empty. The buffer belongs to the request: an upstream's transport
+// may read it after the handler has ended, so it is never reused. Errors are
+// *chat.Error, or the context's where the client has gone.
+func ReadAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	packed, err := coding(w, r)
+	if err != nil {
+		return nil, err
+	}
+	guard := guardOf(r)
+	if r.ContentLength > limit {
+		return nil, tooLarge(guard, limit)
+	}
+	wire := &bounded{reader: r.Body, left: limit}
+	var body []byte
+	if packed {
+		body, err = gunzip(wire, limit, guard)
+	} else {
+		body, err = collect(wire, r.ContentLength, limit, guard)
+	}
+	switch {
+	case err == nil:
+		return body, nil
+	case errors.Is(err, errTooLarge):
+		return nil, tooLarge(guard, limit)
+	default:
+		return nil, unreadable(r, err)
+	}
+}
+
+// coding tells whether the body is packed with gzip. Names of codings have no case; what
+// is not understood is told along with what would be.
+func coding(w http.ResponseWriter, r *http.Request) (packed bool, err error) {
+	for _, line := range r.Header.Values("Content-Encoding") {
+		for name := range strings.SplitSeq(line, ",") {
+			switch name = strings.ToLower(strings.TrimSpace(name)); {
+			case name == "" || name == "identity":
+			case (name == "gzip" || name == "x-gzip") && !packed:
+				packed = true
+			default:
+				w.Header().Set("Accept-Encoding", "gzip, identity")
+				return false, chat.Errorf(chat.UnsupportedCoding, "Content-Encoding %q is not understood: gzip is, or none",
+					chat.Cut(strings.Join(r.Header.Values("Content-Encoding"), ", "), maxQuoted))
+			}
+		}
+	}
+	return packed, nil
+}
+
+// maxQuoted bounds what an error quotes of a header, in bytes.
+const maxQuoted = 100
+
+var errTooLarge = errors.New("body too large")
+
+// bounded returns errTooLarge where its reader has more than is left.
+type bounded struct {
+	reader io.Reader
+	left   int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.reader.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return n, errTooLarge
+	}
+	return n, err
+}
+
+func gunzip(wire io.Reader, limit int64, guard *Guard) ([]byte, error) {
+	reader, err := gzip.NewReader(wire)
+	if err == nil {
+		var body []byte
+		if body, err = collect(reader, -1, limit, guard); err == nil {
+			return body, nil
+		}
+	}
+	if isNotGzip(err) {
+		return nil, chat.Errorf(chat.InvalidRequest, "the body is not the gzip data that Content-Encoding announces: %v", err)
+	}
+	return nil, err
+}
+
+func isNotGzip(err error) bool {
+	_, corrupt := errors.AsType[flate.CorruptInputError](err)
+	return corrupt || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
+}
+
+// collect reads all of r, or returns errTooLarge after limit bytes. announced is the
+// length that the client told; -1 where it told none. What is held counts against the
+// budget.
+func collect(r io.Reader, announced, limit int64, guard *Guard) ([]byte, error) {
+	room := int64(firstRoom)
+	if announced >= 0 { // one byte more shows the end
+		room = min(announced+1, firstRoom)
+	}
+	if !guard.hold(room) {
+		return nil, errNoRoom()
+	}
+	buffer := make([]byte, 0, room)
+	for {
+		n, err := r.Read(buffer[len(buffer):cap(buffer)])
+		buffer = buffer[:len(buffer)+n]
+		switch {
+		case int64(len(buffer)) > limit:
+			return nil, errTooLarge
+		case errors.Is(err, io.EOF):
+			return buffer, nil
+		case err != nil:
+			return nil, err
+		case len(buffer) < cap(buffer):
+			continue
+		}
+		room = min(int64(cap(buffer))*growth, limit+1)
+		if announced >= int64(len(buffer)) {
+			room = min(room, announced+1)
+		}
+		if !guard.hold(room - int64(cap(buffer))) {
+			return nil, errNoRoom()
+		}
+		grown := make([]byte, len(buffer), room)
+		copy(grown, buffer)
+		buffer = grown
+	}
+}
+
+// tooLarge reads the rest of the body away if that is not too much.
+func tooLarge(guard *Guard, limit int64) *chat.Error {
+	guard.drain(drainBytes, drainTime)
+	return chat.Errorf(chat.PayloadTooLarge, "the request body is larger than %d MiB", limit>>20)
+}
+
+func unreadable(r *http.Request, err error) error {
+	if own, is := errors.AsType[*chat.Error](err); is {
+		return own
+	}
+	// First: net/http cancels the context for a missed deadline, too.
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return chat.Errorf(chat.InvalidRequest, "the request body took too long to arrive")
+	}
+	if gone := r.Context().Err(); gone != nil {
+		return gone
+	}
+	return &chat.Error{Kind: chat.InvalidRequest, Message: "the request body ends early or is not readable", Err: err}
+}

@@ -1,0 +1,113 @@
+package reqbody
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"carousel.internal/gateway/internal/chat"
+)
+
+const mebibyte = 1 << 20
+
+// arriving is a request as it comes from the network, with its length announced or not.
+func arriving(t *testing.T, body []byte, announced bool, budget *Budget) (http.ResponseWriter, *http.Request, func()) {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
+	if !announced {
+		r.ContentLength = -1
+	}
+	w, release := Watch(httptest.NewRecorder(), r, 0, budget)
+	return w, r, release
+}
+
+func gzipped(text []byte) []byte {
+	var out bytes.Buffer
+	writer := gzip.NewWriter(&out)
+	_, _ = writer.Write(text)
+	_ = writer.Close()
+	return out.Bytes()
+}
+
+// Whatever way a body comes in, it is whole, and what it counts for is no more than about
+// twice its size and is given back.
+func TestReadAll(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{1, firstRoom - 1, firstRoom, firstRoom + 1, 4 * firstRoom, mebibyte, 3 * mebibyte} {
+		want := bytes.Repeat([]byte("x"), size)
+		for _, way := range []struct {
+			name      string
+			announced bool
+			packed    bool
+			most      int64
+		}{
+			{"announced", true, false, 2*int64(size) + 16},
+			{"chunked", false, false, 2*growth*int64(size) + 2*firstRoom},
+			{"packed", true, true, 2*growth*int64(size) + 2*firstRoom},
+		} {
+			budget := NewBudget(1 << 30)
+			body := want
+			if way.packed {
+				body = gzipped(want)
+			}
+			w, r, release := arriving(t, body, way.announced, budget)
+			if way.packed {
+				r.Header.Set("Content-Encoding", "gzip")
+			}
+			got, err := ReadAll(w, r, 4*mebibyte)
+			if err != nil || !bytes.Equal(got, want) {
+				t.Fatalf("%s, %d bytes: %d, %v", way.name, size, len(got), err)
+			}
+			if used := budget.used.Load(); used < int64(size) || used > way.most {
+				t.Errorf("%s, %d bytes: counted as %d", way.name, size, used)
+			}
+			if release(); budget.used.Load() != 0 {
+				t.Errorf("%s, %d bytes: %d are never given back", way.name, size, budget.used.Load())
+			}
+		}
+	}
+}
+
+// What is unpacked counts as it grows: a bomb ends when there is no room for it.
+func TestABombEndsWithTheBudget(t *testing.T) {
+	t.Parallel()
+	budget := NewBudget(2 * mebibyte)
+	w, r, release := arriving(t, gzipped(make([]byte, 8*mebibyte)), true, budget)
+	defer release()
+	r.Header.Set("Content-Encoding", "gzip")
+	_, err := ReadAll(w, r, 128*mebibyte)
+	if failure := chat.AsError(err); failure == nil || failure.Kind != chat.Overloaded || failure.RetryAfter <= 0 {
+		t.Errorf("%v", err)
+	}
+	if used := budget.used.Load(); used > 2*mebibyte {
+		t.Errorf("%d bytes were counted", used)
+	}
+}
+
+// A body that is only announced counts for next to nothing.
+func TestAnnouncedIsNotHeld(t *testing.T) {
+	t.Parallel()
+	budget := NewBudget(mebibyte)
+	reader, writer := io.Pipe()
+	r := httptest.NewRequest(http.MethodPost, "/", reader)
+	r.ContentLength = 100 * mebibyte
+	w, release := Watch(httptest.NewRecorder(), r, 0, budget)
+	defer release()
+	done := make(chan error)
+	go func() {
+		_, err := ReadAll(w, r, 128*mebibyte)
+		done <- err
+	}()
+	_, _ = io.WriteString(writer, strings.Repeat("x", 1000))
+	if used := budget.used.Load(); used > copies*firstRoom {
+		t.Errorf("%d bytes are counted", used)
+	}
+	_ = writer.CloseWithError(io.ErrUnexpectedEOF)
+	if err := chat.AsError(<-done); err.Kind != chat.InvalidRequest {
+		t.Error(err)
+	}
+}

@@ -220,3 +220,41 @@ func (u *scripted) collect(t *testing.T) openai.ChatCompletion {
 	u.take()
 	return collected.ChatCompletion
 }
+
+func init() {
+	holds["h03"] = anEventOfNineMebibytes
+}
+
+// An image model's picture is in one event, as base64 in the text or as a member.
+func anEventOfNineMebibytes(t *testing.T) {
+	picture := strings.Repeat("QUJD", 9<<18)
+	const head, end = `{"id":"c-1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,`, `,"finish_reason":"stop"}]}`
+	const chunk, last = `{"id":"c-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":`, `,"finish_reason":null}]}`
+	for place, message := range map[string]string{
+		"text":   `{"role":"assistant","content":"` + picture + `"}`,
+		"images": `{"role":"assistant","content":"","images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,` + picture + `"}}]}`,
+	} {
+		for form, body := range map[string]string{
+			"whole": head + `"message":` + message + end,
+			"stream": "data: " + chunk + message + last + "\n\n" +
+				"data: " + chunk + `{},"finish_reason":"stop"}]}` + "\n\ndata: [DONE]\n\n",
+		} {
+			for asked, stream := range map[string]bool{"stream": true, "whole": false} {
+				t.Run(place+" in a "+form+" for a "+asked, func(t *testing.T) {
+					upstream := answering(t, strings.Join([]string{"h03", place, form, asked}, "-"), bytesOf("", []byte(body)))
+					got := upstream.ask(t, stream)
+					complete(t, got)
+					if place == "text" && got.Text != picture {
+						t.Errorf("%d bytes of text", len(got.Text))
+					}
+					if images := got.Others["images"]; place == "images" && (len(images) != 1 || !strings.Contains(string(images[0]), picture)) {
+						t.Errorf("%d images", len(images))
+					}
+					if asked := len(upstream.take()); asked != 1 {
+						t.Errorf("the upstream was asked %d times", asked)
+					}
+				})
+			}
+		}
+	}
+}

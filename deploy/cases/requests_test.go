@@ -7,6 +7,7 @@ import (
 )
 
 func init() {
+	holds["q01"] = aHistoryIsTheUpstreamsToJudge
 	holds["q02"] = aByteOrderMarkIsIgnored
 }
 
@@ -25,5 +26,19 @@ func aByteOrderMarkIsIgnored(t *testing.T) {
 	says("good day")(t, post(t, upstream.request(t, "q02-byte-order-mark.json")))
 	if asked := upstream.take(); len(asked) != 1 || !json.Valid(asked[0].Body) {
 		t.Errorf("the upstream got %q", asked)
+	}
+}
+
+func aHistoryIsTheUpstreamsToJudge(t *testing.T) {
+	upstream := answering(t, "q01", goodDay)
+	body := upstream.request(t, "q01-thoughts-without-words.json")
+	says("good day")(t, post(t, body))
+	if asked := upstream.take(); len(asked) != 1 || !bytes.Equal(asked[0].Body, body) {
+		t.Errorf("the upstream got %q, want %s", asked, body)
+	}
+	// An upstream that speaks another dialect can't judge what it does not get.
+	body = bytes.Replace(input(t, "q01-thoughts-without-words.json"), []byte("MODEL"), []byte("gpt-4o"), 1)
+	if got := post(t, body); got.Status != 400 || got.Failure == nil || got.Failure.Param == nil || *got.Failure.Param != "messages[1].content" {
+		t.Errorf("on a Cursor upstream: %d, %+v", got.Status, got.Failure)
 	}
 }

@@ -192,6 +192,9 @@ func (r *run) sendTo(ctx context.Context, target catalog.Target) *chat.Error {
 // prepare lets the driver look at the request, if it wants to, before a token is
 // lent for it.
 func (r *run) prepare(ctx context.Context) *chat.Error {
+	if fault := r.asked.HistoryFault; fault != nil && !upstream.TakesAsItCame(r.target.Driver, r.asked) {
+		return fault
+	}
 	if ask, refused := upstream.Uncarried(r.target.Driver, r.asked); refused && slices.Contains(r.asked.Asks, ask) {
 		return upstream.Unsupported(r.target.Upstream, ask)
 	}

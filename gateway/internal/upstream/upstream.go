@@ -45,6 +45,19 @@ type Preparer interface {
 	Prepare(ctx context.Context, request *chat.Request, options Options) (*chat.Request, error)
 }
 
+// Native is implemented by drivers that send a request on as it came, if it is in their
+// upstream's own dialect.
+type Native interface {
+	// Dialect is the name of that dialect, as in chat.Source.
+	Dialect() string
+}
+
+// TakesAsItCame tells whether the driver sends the request on as it came.
+func TakesAsItCame(driver Driver, request *chat.Request) bool {
+	native, ok := driver.(Native)
+	return ok && request.Source.Dialect != "" && request.Source.Dialect == native.Dialect()
+}
+
 // OwnTokens is implemented by drivers whose upstream takes a token that the caller
 // of the gateway brought.
 type OwnTokens interface{ TakesOwnTokens() }

@@ -14,7 +14,9 @@ import (
 // *chat.Error that says what is wrong and where.
 //
 // It is strict about what it understands and where the official API is: types,
-// roles, contents. A byte order mark is ignored. Fields and content parts that it does not know are left to
+// roles, contents. What is wrong with a message becomes the request's HistoryFault,
+// since an upstream that gets the client's own bytes judges them itself. A byte order
+// mark is ignored. Fields and content parts that it does not know are left to
 // upstreams that do: they stay in the request's Source, which keeps body; the
 // caller must not change it afterwards.
 func Decode(body []byte, id string, now time.Time) (*chat.Request, error) {
@@ -205,10 +207,16 @@ func (d *decoder) messages() error {
 	d.hasMessages = true
 	d.req.Messages = make([]chat.Message, 0, 4)
 	d.parts = make([]chat.Part, 0, 4)
+	d.req.HistoryFault = nil // the last of equal keys counts
 	for ok := d.s.Array(); ok; ok = d.s.Element() {
+		start := d.s
 		message, err := d.message(len(d.req.Messages))
-		if err != nil {
-			return err
+		if err != nil { // the upstream's to judge, if it speaks this dialect
+			if d.req.HistoryFault == nil {
+				d.req.HistoryFault = chat.AsError(err)
+			}
+			d.s = start
+			d.s.Skip()
 		}
 		d.req.Messages = append(d.req.Messages, message)
 	}
@@ -256,6 +264,7 @@ type draft struct {
 	speaks bool
 }
 
+// message consumes a message. What it returns beside an error is what it has read.
 func (d *decoder) message(index int) (chat.Message, error) {
 	at := place{message: index, part: -1, call: -1}
 	if d.s.Kind() != rawjson.Object {
@@ -264,13 +273,14 @@ func (d *decoder) message(index int) (chat.Message, error) {
 	var m draft
 	for ok := d.s.Object(); ok; ok = d.s.Member() {
 		if err := d.messageField(&m, at); err != nil {
-			return chat.Message{}, err
+			return m.Message, err
 		}
 	}
 	if d.s.Failed() {
 		return chat.Message{}, nil
 	}
-	return m.Message, m.validate(at)
+	err := m.validate(at)
+	return m.Message, err
 }
 
 func (d *decoder) messageField(m *draft, at place) (err error) {

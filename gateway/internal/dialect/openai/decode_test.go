@@ -195,13 +195,35 @@ func TestDecodeRefuses(t *testing.T) {
 			t.Parallel()
 			req, err := Decode([]byte(test.body), "id", now)
 			var got *chat.Error
-			if !errors.As(err, &got) || req != nil {
+			if strings.HasPrefix(test.param, "messages[") { // an upstream may see no fault in it
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = req.HistoryFault
+			} else if !errors.As(err, &got) || req != nil {
 				t.Fatalf("got %v, %v", req, err)
 			}
 			if got.Kind != test.kind || got.Param != test.param || !strings.Contains(got.Message, test.words) {
 				t.Errorf("got %s, param %q: %s", got.Kind, got.Param, got.Message)
 			}
 		})
+	}
+}
+
+// What a faulty message does not spoil is read: the other messages, and what it says
+// before its fault.
+func TestDecodeGoesOnAfterAFaultyMessage(t *testing.T) {
+	t.Parallel()
+	req, err := Decode([]byte(`{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":null,"reasoning_content":"x"},`+
+		`{"content":"b","role":7},{"role":"user","content":"c"}],"model":"m","stream":true}`), "id", now)
+	if err != nil || req.HistoryFault == nil || req.HistoryFault.Param != "messages[1].content" {
+		t.Fatalf("got %v, %+v", err, req)
+	}
+	want := []chat.Message{
+		{Role: chat.User, Parts: text("a")}, {Role: chat.Assistant}, {Parts: text("b")}, {Role: chat.User, Parts: text("c")},
+	}
+	if !reflect.DeepEqual(req.Messages, want) || req.Model != "m" || !req.Stream {
+		t.Errorf("got %+v", req)
 	}
 }
 

@@ -77,8 +77,11 @@ func (d *Driver) Chat(ctx context.Context, call *upstream.Call) iter.Seq2[chat.E
 // it fetches those by URL itself: this gateway is exposed to nothing by them, so
 // only a setting of none keeps them back.
 func (d *Driver) Prepare(_ context.Context, request *chat.Request, options upstream.Options) (*chat.Request, error) {
-	if options.Vision != upstream.VisionNone {
+	switch {
+	case options.Vision != upstream.VisionNone:
 		return request, nil
+	case request.HistoryFault != nil: // there may be images in what could not be read
+		return nil, request.HistoryFault
 	}
 	for i, message := range request.Messages {
 		for j, part := range message.Parts {
@@ -89,6 +92,9 @@ func (d *Driver) Prepare(_ context.Context, request *chat.Request, options upstr
 	}
 	return request, nil
 }
+
+// Dialect implements upstream.Native.
+func (d *Driver) Dialect() string { return dialect }
 
 // Close implements upstream.Driver.
 func (d *Driver) Close() { d.transport.CloseIdleConnections() }

@@ -91,8 +91,18 @@ type Error struct {
 	RetryAfter time.Duration
 	// Pool says why no token could serve, where that is so; else nil.
 	Pool *Pool
+	// Upstream is what the upstream itself calls the error; nil where it has said nothing
+	// but words.
+	Upstream *UpstreamError
 	// Err is the cause, for the log only.
 	Err error
+}
+
+// UpstreamError is an upstream's own error, but for its words. Names that it does not
+// give are empty.
+type UpstreamError struct {
+	Status            int // of HTTP; 200 for an error inside an answer
+	Code, Type, Param string
 }
 
 // Pool counts an upstream's tokens by what keeps each from serving a request.

@@ -56,7 +56,7 @@ func cutOff(ctx context.Context, failure *upstream.Failure) *chat.Error {
 
 // errorOf words a failed attempt for the client.
 func errorOf(failure *upstream.Failure, upstreamName string, attempts int, sent bool) *chat.Error {
-	err := &chat.Error{Kind: failure.Class.Kind(), RetryAfter: failure.RetryAfter, Err: failure}
+	err := &chat.Error{Kind: failure.Class.Kind(), RetryAfter: failure.RetryAfter, Upstream: ownNames(failure), Err: failure}
 	said := failure.Message
 	if said == "" {
 		said = "it gave no reason"
@@ -66,7 +66,7 @@ func errorOf(failure *upstream.Failure, upstreamName string, attempts int, sent 
 		err.Param = "model"
 		err.Message = fmt.Sprintf("upstream %q does not have the model: %s", upstreamName, said)
 	case failure.Message != "" && (failure.Class == upstream.CallerFault || failure.Class == upstream.TooLarge):
-		err.Message = said
+		err.Message, err.Param = said, failure.Param
 	case failure.Class == upstream.OutdatedClient:
 		err.Message = fmt.Sprintf("upstream %q refuses the client version that this gateway names; its operator can change it in the settings: %s", upstreamName, said)
 	case failure.Class == upstream.Truncated:
@@ -78,6 +78,16 @@ func errorOf(failure *upstream.Failure, upstreamName string, attempts int, sent 
 		err.Message += fmt.Sprintf(" (%d tokens tried)", attempts)
 	}
 	return err
+}
+
+// ownNames is what the upstream calls the failure; nil: it has no names for it.
+func ownNames(failure *upstream.Failure) *chat.UpstreamError {
+	own := chat.UpstreamError{Code: failure.Code, Type: failure.Type, Param: failure.Param}
+	if own == (chat.UpstreamError{}) {
+		return nil
+	}
+	own.Status = failure.Status
+	return &own
 }
 
 // afterAttempts chooses what to tell a request that got no further token: what

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/reqlog"
@@ -190,6 +191,55 @@ func TestErrorsTellWhatTheUpstreamSaid(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestErrorsKeepTheUpstreamsOwnNames(t *testing.T) {
+	t.Parallel()
+	own := chat.UpstreamError{Status: 400, Code: "bad_stop", Type: "invalid_request_error", Param: "stop"}
+	for class, param := range map[upstream.Class]string{upstream.CallerFault: "stop", upstream.TooLarge: "stop", upstream.RateLimit: "", upstream.Auth: ""} {
+		r := newRig(play(script{err: &upstream.Failure{Class: class, Message: "no", Status: 400, Code: "bad_stop", Type: "invalid_request_error", Param: "stop"}}))
+		r.policy.MaxAttempts = 1
+		got := r.chat(t.Context(), t, whole)
+		if got.err == nil || got.err.Param != param || got.err.Upstream == nil || *got.err.Upstream != own {
+			t.Errorf("%s: got %+v", class, got.err)
+		}
+	}
+}
+
+func TestAFaultyHistoryIsForUpstreamsThatGetItAsItCame(t *testing.T) {
+	t.Parallel()
+	fault := &chat.Error{Kind: chat.InvalidRequest, Message: "no content", Param: "messages[0].content"}
+	for dialect, want := range map[string]*chat.Error{"": fault, "other": fault, "spoken": nil} {
+		r := newRig(play(good(say("Hello"))))
+		if dialect != "" {
+			r.relay.Catalog = speaking{r.relay.Catalog, dialect}
+		}
+		request := newRequest()
+		request.HistoryFault, request.Source = fault, chat.Source{Dialect: "spoken", JSON: []byte(`{}`)}
+		got := r.chatWith(t.Context(), t, request, whole)
+		if got.err != want || want != nil && len(r.pool.demands) != 0 {
+			t.Errorf("dialect %q: %v, %d demands", dialect, got.err, len(r.pool.demands))
+		}
+	}
+}
+
+// speaking is a catalog whose drivers send on what is in their dialect.
+type speaking struct {
+	Catalog
+	dialect string
+}
+
+type native struct {
+	upstream.Driver
+	dialect string
+}
+
+func (n native) Dialect() string { return n.dialect }
+
+func (s speaking) Resolve(wish catalog.Wish) (catalog.Target, error) {
+	target, err := s.Catalog.Resolve(wish)
+	target.Driver = native{target.Driver, s.dialect}
+	return target, err
 }
 
 func TestTriedTokensAreCounted(t *testing.T) {

@@ -99,11 +99,20 @@ func render(failure *chat.Error) rendering {
 	if !known {
 		return renderings[chat.Internal]
 	}
+	if own := failure.Upstream; failure.Kind == chat.UpstreamRejected && own != nil && isCode(own.Code) {
+		as.code = own.Code // the request is at fault, and clients may know how
+	}
 	return as
 }
 
+// isCode tells whether an upstream's code says more than its type or the status.
+func isCode(code string) bool {
+	_, err := strconv.Atoi(code)
+	return code != "" && code != callerError && err != nil
+}
+
 // appendError appends the error object. Official clients expect all four members,
-// and ignore that of the pool.
+// and ignore those of the pool and the upstream.
 func appendError(dst []byte, failure *chat.Error, as rendering) []byte {
 	dst = append(dst, `{"error":{"message":`...)
 	dst = rawjson.AppendString(dst, failure.Message)
@@ -120,7 +129,29 @@ func appendError(dst []byte, failure *chat.Error, as rendering) []byte {
 	if failure.Pool != nil {
 		dst = appendPool(dst, failure.Pool)
 	}
+	if failure.Upstream != nil {
+		dst = appendUpstream(dst, failure.Upstream)
+	}
 	return append(dst, `}}`...)
+}
+
+// appendUpstream says what the upstream itself calls the error. What it says of its own
+// token, such as invalid_api_key, stands here and nowhere else: the client's key is
+// another.
+func appendUpstream(dst []byte, own *chat.UpstreamError) []byte {
+	dst = append(dst, `,"upstream":{"status":`...)
+	dst = strconv.AppendInt(dst, int64(own.Status), 10)
+	for _, each := range []struct{ name, value string }{{"code", own.Code}, {"type", own.Type}, {"param", own.Param}} {
+		dst = append(dst, `,"`...)
+		dst = append(dst, each.name...)
+		dst = append(dst, `":`...)
+		if each.value == "" {
+			dst = append(dst, "null"...)
+		} else {
+			dst = rawjson.AppendString(dst, each.value)
+		}
+	}
+	return append(dst, '}')
 }
 
 // appendPool says how many tokens there are, and how many can't serve for what.

@@ -57,6 +57,21 @@ func TestEncodeError(t *testing.T) {
 			}, 503, "",
 			`{"error":{"message":"none","type":"server_error","param":null,"code":"no_tokens","pool":{"total":9,"busy":1,"cooling":2,"probing":3,"quarantined":4,"tried":5,"parked":6,"disabled":7,"expired":8}}}`,
 		},
+		"with the upstream's own names": {
+			&chat.Error{
+				Kind: chat.UpstreamRejected, Message: "too high", Param: "temperature",
+				Upstream: &chat.UpstreamError{Status: 400, Code: "decimal_above_max_value", Type: "invalid_request_error", Param: "temperature"},
+			}, 400, "",
+			`{"error":{"message":"too high","type":"invalid_request_error","param":"temperature","code":"decimal_above_max_value","upstream":{"status":400,"code":"decimal_above_max_value","type":"invalid_request_error","param":"temperature"}}}`,
+		},
+		"a number is no code": {
+			&chat.Error{Kind: chat.UpstreamRejected, Message: "no", Upstream: &chat.UpstreamError{Status: 400, Code: "400"}}, 400, "",
+			`{"error":{"message":"no","type":"invalid_request_error","param":null,"code":"upstream_rejected","upstream":{"status":400,"code":"400","type":null,"param":null}}}`,
+		},
+		"what the upstream says of its own token": {
+			&chat.Error{Kind: chat.UpstreamAuth, Message: "no", Upstream: &chat.UpstreamError{Status: 401, Code: "invalid_api_key"}}, 503, "",
+			`{"error":{"message":"no","type":"server_error","param":null,"code":"upstream_auth","upstream":{"status":401,"code":"invalid_api_key","type":null,"param":null}}}`,
+		},
 		"unknown model in the list": {
 			UnknownModel("gpt-9"), 404, "",
 			`{"error":{"message":"the model \"gpt-9\" does not exist","type":"invalid_request_error","param":"model","code":"model_not_found"}}`,

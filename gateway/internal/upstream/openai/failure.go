@@ -175,6 +175,8 @@ func readError(s *rawjson.Scanner, depth int) (said apiError) {
 				set(&said.kind, text(s))
 			case "param":
 				set(&said.param, text(s))
+			case "loc": // FastAPI's param
+				set(&said.param, location(s))
 			case "code", "status", "status_code", "error_code", "errcode":
 				set(&said.code, code(s))
 			default:
@@ -185,6 +187,32 @@ func readError(s *rawjson.Scanner, depth int) (said apiError) {
 	}
 	s.Skip()
 	return apiError{}
+}
+
+// location consumes a list such as ["body","messages",0,"content"].
+func location(s *rawjson.Scanner) string {
+	if s.Kind() != rawjson.Array {
+		s.Skip()
+		return ""
+	}
+	var place strings.Builder
+	for ok := s.Array(); ok; ok = s.Element() {
+		switch name := code(s); {
+		case name == "body" && place.Len() == 0:
+		case isIndex(name):
+			place.WriteString("[" + name + "]")
+		case name != "" && place.Len() > 0:
+			place.WriteString("." + name)
+		default:
+			place.WriteString(name)
+		}
+	}
+	return place.String()
+}
+
+func isIndex(name string) bool {
+	_, err := strconv.Atoi(name)
+	return err == nil
 }
 
 // set keeps what was there first.

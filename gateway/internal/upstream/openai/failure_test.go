@@ -174,3 +174,25 @@ func TestModels(t *testing.T) {
 	}
 	driver.Close()
 }
+
+// What an upstream calls an error reaches the client, whatever form it has.
+func TestNamesOfRefusals(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string][3]string{
+		`{"error":{"message":"too high","type":"invalid_request_error","param":"temperature","code":"decimal_above_max_value"}}`: {"decimal_above_max_value", "invalid_request_error", "temperature"},
+		`{"error":{"message":"no","type":"invalid_request_error","param":"messages[0].content","code":null}}`:                    {"invalid_request_error", "invalid_request_error", "messages[0].content"},
+		`{"object":"error","message":"no","type":"BadRequestError","param":"stop","code":400}`:                                   {"400", "BadRequestError", "stop"},
+		`{"detail":[{"loc":["body","messages",0,"content"],"msg":"field required","type":"missing"}]}`:                           {"missing", "missing", "messages[0].content"},
+		`{"error":"in words only"}`: {},
+		`{"error":{"message":"x","param":"` + strings.Repeat("long", 99) + `","code":"` + testKey + `"}}`: {"[hidden]", "", ""},
+	} {
+		for name, failure := range map[string]*upstream.Failure{
+			"refused":  failWith(t, 400, nil, body),
+			"streamed": failureFrom(t, answerWith(200, "text/event-stream", "event: error\ndata: "+body+"\n\n"), "1m"),
+		} {
+			if got := [3]string{failure.Code, failure.Type, failure.Param}; got != want {
+				t.Errorf("%s: %s: got %q, want %q", name, body, got, want)
+			}
+		}
+	}
+}

@@ -116,7 +116,7 @@ func TestFirstTry(t *testing.T) {
 // their own, start again.
 func firstTry(t *testing.T, data string) {
 	first := begin(t, data)
-	key := first.find(`-N .*Bearer (sk-carousel-[\w-]+)"`)
+	key := first.find(`export CAROUSEL=http\S+ KEY=(sk-carousel-[\w-]+)`)
 	body := first.find(`-d '(\{"model": .*\})'`)
 	if answer := first.ask(http.MethodPost, "/v1/chat/completions", key, body); !strings.HasSuffix(answer, "data: [DONE]\n\n") {
 		t.Errorf("the printed line is answered with\n%s", answer)

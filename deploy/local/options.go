@@ -46,12 +46,28 @@ func configure(o options) (gateway.Config, tokenstore.Config, error) {
 	}))
 	store, storeErr := tokenstore.LoadConfig(o.config, environ(map[string]string{
 		"OPS_ADDR": "127.0.0.1:0", "LOG_FORMAT": "text", "TOKENSTORE_SECRET": shared, "GRPC_ADDR": "127.0.0.1:0",
-		"SEAL_KEY_FILE": filepath.Join(o.data, "seal.key"),
 	}))
 	if err := errors.Join(err, storeErr); err != nil {
 		return front, store, fmt.Errorf("the configuration can't be used:\n%w", err)
 	}
+	for name, file := range map[string]*string{
+		"SEAL_KEY_FILE": &store.SealKeyFile, "TOKEN_FILE": &store.TokenFile, "TOKEN_LIST_FILE": &store.TokenListFile,
+	} {
+		placeInData(o.data, name, file)
+	}
 	return front, store, nil
+}
+
+// unplaced are the tokenstore's own places for its files: the folder where it is
+// started.
+var unplaced = map[string]string{"SEAL_KEY_FILE": "data/seal.key", "TOKEN_FILE": ".token", "TOKEN_LIST_FILE": ".token-list"}
+
+// placeInData puts a file into the data folder, unless somebody has said where it is:
+// what a first try writes is in one place.
+func placeInData(data, name string, file *string) {
+	if *file == unplaced[name] && os.Getenv(name) == "" {
+		*file = filepath.Join(data, filepath.Base(*file))
+	}
 }
 
 // environ looks into the environment first, then into defaults.

@@ -23,6 +23,9 @@ func run(ctx context.Context, args []string, output io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := prepareData(o.data); err != nil {
+		return err
+	}
 	p := newParts(ctx)
 	return p.close(start(p, o, frontConfig, storeConfig, output))
 }

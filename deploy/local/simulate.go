@@ -16,14 +16,19 @@ import (
 // demoTag marks the demo tokens, so that they go when real ones come.
 const demoTag = "demo"
 
+// triedModel is the model of the printed line and of the README, which both simulated
+// upstreams serve: the second one gets what the first can't carry, such as tools.
+const triedModel = "gpt-4o"
+
 // demo is one simulated upstream: its name in the pool, its driver, where below
-// the simulator it is, the model that answers, and its tokens.
+// the simulator it is, the models that answer, and its tokens.
 type demo struct {
 	upstream string
 	driver   string
 	path     string
-	model    string
-	tokens   []string
+	// models are served; the first is in the aliases of its tokens.
+	models []string
+	tokens []string
 	// tellsAccounts: the simulator is also the website that tells of accounts.
 	tellsAccounts bool
 }
@@ -31,26 +36,25 @@ type demo struct {
 func demos() []demo {
 	tokens := upstreamsim.DemoTokens()
 	return []demo{
-		{"simulator", "cursor", "", "demo", tokens.Cursor, true},
-		{"simulator-openai", "openai", "/v1", "demo-openai", tokens.OpenAI, false},
+		{"simulator", "cursor", "", []string{"demo", triedModel}, tokens.Cursor, true},
+		{"simulator-openai", "openai", "/v1", []string{"demo-openai", triedModel}, tokens.OpenAI, false},
 	}
 }
 
 // simulate runs the simulated upstreams if they are wanted: by flag, or because
 // no upstream was configured and no token of a person's own is known. Otherwise
-// it removes what an earlier run left of them. It answers the model to try, "" for
-// none.
-func simulate(p *parts, storeAddr string, cfg tokenstore.Config, forced bool) (string, error) {
+// it removes what an earlier run left of them. It tells whether they run.
+func simulate(p *parts, storeAddr string, cfg tokenstore.Config, forced bool) (bool, error) {
 	ctx, cancel := context.WithTimeout(p.ctx, startLimit)
 	defer cancel()
 	pool, err := openPool(storeAddr, cfg.TokenstoreSecret)
 	if err != nil {
-		return "", err
+		return false, err
 	}
 	defer pool.close()
 	known, err := pool.list(ctx)
 	if err != nil {
-		return "", err
+		return false, err
 	}
 	own := 0
 	for _, token := range known {
@@ -59,18 +63,18 @@ func simulate(p *parts, storeAddr string, cfg tokenstore.Config, forced bool) (s
 		}
 	}
 	if !forced && (own > 0 || len(cfg.Upstreams) > 0) {
-		return "", pool.removeDemos(ctx, known)
+		return false, pool.removeDemos(ctx, known)
 	}
 	base, err := runSimulator(p)
 	if err != nil {
-		return "", err
+		return false, err
 	}
 	for _, each := range demos() {
 		if err := pool.addDemo(ctx, each, base); err != nil {
-			return "", err
+			return false, err
 		}
 	}
-	return demos()[0].model, nil
+	return true, nil
 }
 
 func isDemo(token *tokenstorev1.Token) bool {
@@ -112,13 +116,13 @@ func (p *pool) addDemo(ctx context.Context, each demo, base string) error {
 		settings["site_url"] = base
 	}
 	if _, err := p.config.PutUpstream(ctx, &tokenstorev1.PutUpstreamRequest{Upstream: &tokenstorev1.Upstream{
-		Name: each.upstream, Driver: each.driver, BaseUrl: base + each.path, Models: []string{each.model}, Settings: settings,
+		Name: each.upstream, Driver: each.driver, BaseUrl: base + each.path, Models: each.models, Settings: settings,
 	}}); err != nil {
 		return fmt.Errorf("simulated upstream: %w", err)
 	}
 	for i, token := range each.tokens {
 		_, err := p.tokens.CreateToken(ctx, &tokenstorev1.CreateTokenRequest{
-			Secret: token, Upstream: each.upstream, Alias: fmt.Sprintf("%s-%d", each.model, i+1), Tags: []string{demoTag},
+			Secret: token, Upstream: each.upstream, Alias: fmt.Sprintf("%s-%d", each.models[0], i+1), Tags: []string{demoTag},
 		})
 		if err != nil && !rpcerr.Is(err, tokenstorev1.Reason_REASON_ALREADY_EXISTS) && !rpcerr.Is(err, tokenstorev1.Reason_REASON_ALIAS_TAKEN) {
 			return fmt.Errorf("demo token: %w", err)

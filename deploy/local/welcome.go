@@ -14,15 +14,15 @@ type greeting struct {
 	prefix string
 	data   string
 	redis  string
-	// demo is the simulated model; empty without the simulator.
-	demo string
+	// demo: the simulated upstreams run.
+	demo bool
 	// generated is the admin token made in this run; nil when there was one.
 	generated *string
 	// configured: the admin token is AUTH_TOKEN.
 	configured bool
 }
 
-// welcome prints where things are and a curl line that works.
+// welcome prints where things are, what the README's lines need, and one that works.
 func welcome(output io.Writer, g greeting) {
 	_, port, _ := net.SplitHostPort(g.addr)
 	base := "http://localhost:" + port
@@ -45,22 +45,25 @@ func welcome(output io.Writer, g greeting) {
 	case g.configured:
 		say("  admin token   the one in AUTH_TOKEN")
 	default:
+		key = "'<the admin token>'"
 		say("  admin token   the one that the first start printed (--new-admin-token makes another)")
 	}
-	model := "gpt-4o"
-	if g.demo != "" {
-		model = g.demo
+	say("")
+	say("  For the lines here and in README.md:")
+	say("")
+	say("    export CAROUSEL=%s KEY=%s", base, key)
+	if g.demo {
 		say("")
-		say("  SIMULATED UPSTREAM: no token of yours is known yet, so the model %q is a simulator in this process", g.demo)
+		say("  SIMULATED UPSTREAM: no token of yours is known yet, so the models are a simulator in this process")
 		say("  that repeats what it is told. Add a token of your own and it is gone at the next start:")
 		say("")
-		say("    curl %s/admin/api/tokens -H \"Authorization: Bearer %s\" -d '{\"token\": \"<your token>\", \"upstream\": \"cursor\"}'", base, key)
+		say("    curl $CAROUSEL/admin/api/tokens -H \"Authorization: Bearer $KEY\" -d '{\"token\": \"<your token>\", \"upstream\": \"cursor\"}'")
 	}
 	say("")
 	say("  Try it:")
 	say("")
-	say("    curl -N %s%s/v1/chat/completions -H \"Authorization: Bearer %s\" \\", base, g.prefix, key)
-	say("      -d '{\"model\": \"%s\", \"stream\": true, \"messages\": [{\"role\": \"user\", \"content\": \"Hello, Carousel!\"}]}'", model)
+	say("    curl -N $CAROUSEL%s/v1/chat/completions -H \"Authorization: Bearer $KEY\" \\", g.prefix)
+	say("      -d '{\"model\": \"%s\", \"stream\": true, \"messages\": [{\"role\": \"user\", \"content\": \"Hello, Carousel!\"}]}'", triedModel)
 	say("")
 	_, _ = io.WriteString(output, text.String())
 }

@@ -132,6 +132,7 @@ func (g *Gateway) assemble() {
 		return tokens.Pulse{Requests: total, Active: active, Log: g.shipper.Counts()}
 	}, g.log)
 	g.catalog = catalog.New(drivers(cfg), g.borrow, g.log)
+	g.fleet.OnStocked(g.catalog.SetStocked)
 	g.claim = newAdminClaim(store, cfg.AuthToken.Empty(), g.options.AdminToken, g.log)
 	g.config = tokens.NewConfig(store, g.replica, func(now *tokenstorev1.WatchResponse) {
 		g.catalog.Update(upstreamConfigs(now.GetUpstreams()))
@@ -204,7 +205,7 @@ func (g *Gateway) assemble() {
 			Replicas: g.fleet.Replicas, Logger: g.log,
 		}),
 		Answers:  idempotency.New(tokens.NewAnswers(tokenstorev1.NewIdempotencyServiceClient(g.conn)), g.log),
-		Models:   g.catalog.Models,
+		Models:   g.models,
 		Settings: g.config.Settings,
 		Chats:    chats,
 		Fleet: func() (httpapi.FleetChats, bool) {

@@ -74,3 +74,11 @@ func (g *Gateway) hasAccounts(upstreamName string) bool {
 	_, tells := driver.(upstream.Accounts)
 	return tells
 }
+
+// models lists what can be served now, or all where the settings say so.
+func (g *Gateway) models() []chat.Model {
+	if g.config.Settings().GetListAllModels() {
+		return g.catalog.Models()
+	}
+	return g.catalog.Servable()
+}

@@ -53,7 +53,7 @@ func TestEnvExample(t *testing.T) {
 	t.Parallel()
 	text := string(envExample())
 	for _, want := range []string{
-		"#PORT=3000\n", "#AUTH_TOKEN=\n", "#VISION_ABILITY=base64\n", "#DEFAULT_INSTRUCTIONS=\"Respond in Chinese by default\"\n",
+		"#PORT=3000\n", "#AUTH_TOKEN=\n", "#VISION_ABILITY=base64\n", "#DEFAULT_INSTRUCTIONS=\n",
 		"#LOG_RETENTION_HOURS=0\n", "#TOKEN_FILE=.token\n", "#TOKENSTORE_SECRET=\n",
 	} {
 		if !strings.Contains(text, want) {

@@ -59,6 +59,9 @@ type Catalog struct {
 	// mu serializes changes; readers take now.
 	mu  sync.Mutex
 	now atomic.Pointer[state]
+	// stocked are the upstreams that have tokens; nil: nobody has told yet. Nobody
+	// changes the map.
+	stocked atomic.Pointer[map[string]bool]
 }
 
 // state is one configuration; nobody changes it.
@@ -155,6 +158,21 @@ func (c *Catalog) Update(configs []upstream.Config) {
 	}
 }
 
+// SetStocked tells which upstreams have tokens. It holds until the next time.
+func (c *Catalog) SetStocked(upstreams []string) {
+	stocked := make(map[string]bool, len(upstreams))
+	for _, name := range upstreams {
+		stocked[name] = true
+	}
+	c.stocked.Store(&stocked)
+}
+
+// hasTokens tells whether the upstream has tokens, as far as anybody has told.
+func (c *Catalog) hasTokens(e *entry) bool {
+	stocked := c.stocked.Load()
+	return stocked == nil || (*stocked)[e.config.Name]
+}
+
 func initialModels(config upstream.Config, driver upstream.Driver) []chat.Model {
 	var known []chat.Model
 	if lister, ok := driver.(upstream.BuiltIn); ok {
@@ -227,7 +245,7 @@ func (c *Catalog) Resolve(wish Wish) (Target, error) {
 			Kind: chat.StoreUnavailable, Message: "the tokenstore has not told the upstreams yet", RetryAfter: time.Second,
 		}
 	}
-	if e := wish.best(s.byModel[model]); e != nil {
+	if e := c.best(s.byModel[model], wish); e != nil {
 		return e.target(model), nil
 	}
 	if len(model) > maxModelID {
@@ -241,7 +259,7 @@ func (c *Catalog) Resolve(wish Wish) (Target, error) {
 		}
 	}
 	if wish.AnyClaude && strings.HasPrefix(model, "claude") {
-		if e := wish.best(s.ofDriver("cursor")); e != nil {
+		if e := c.best(s.ofDriver("cursor"), wish); e != nil {
 			return e.target(model), nil
 		}
 	}
@@ -251,28 +269,33 @@ func (c *Catalog) Resolve(wish Wish) (Target, error) {
 	}
 }
 
-// best is the entry that fits best, of equals the first; nil where there is none.
-func (w Wish) best(entries []*entry) *entry {
+// best is the entry that fits a wish best, of equals the first; nil where there is none.
+func (c *Catalog) best(entries []*entry, wish Wish) *entry {
 	var best *entry
 	highest := -1
 	for _, e := range entries {
-		if fit := w.fit(e); fit > highest {
+		if fit := c.fit(e, wish); fit > highest {
 			best, highest = e, fit
 		}
 	}
 	return best
 }
 
-// fit says how well an upstream fits: the more, the better.
-func (w Wish) fit(e *entry) int {
+// fit says how well an upstream fits: the more, the better. That there is a token counts
+// more than what can be carried: it is said at once what can't.
+func (c *Catalog) fit(e *entry, wish Wish) int {
 	fit := 0
-	if _, takes := e.driver.(upstream.OwnTokens); w.OwnToken && takes {
+	hasToken := c.hasTokens(e)
+	if wish.OwnToken {
+		_, hasToken = e.driver.(upstream.OwnTokens)
+	}
+	if hasToken {
 		fit += 2
 	}
-	if w.Request == nil {
+	if wish.Request == nil {
 		return fit
 	}
-	if _, lacks := upstream.Uncarried(e.driver, w.Request); !lacks {
+	if _, lacks := upstream.Uncarried(e.driver, wish.Request); !lacks {
 		fit++
 	}
 	return fit
@@ -326,6 +349,24 @@ func (c *Catalog) Driver(upstreamName string) (upstream.Driver, bool) {
 // Models lists every model once, in the order of the upstreams. Nobody changes
 // the list.
 func (c *Catalog) Models() []chat.Model { return c.now.Load().models }
+
+// Servable lists the models of which an upstream has tokens, as Models does.
+func (c *Catalog) Servable() []chat.Model {
+	var models []chat.Model
+	seen := map[string]bool{}
+	for _, e := range c.now.Load().entries {
+		if !c.hasTokens(e) {
+			continue
+		}
+		for _, model := range e.models {
+			if !seen[model.ID] {
+				seen[model.ID] = true
+				models = append(models, model)
+			}
+		}
+	}
+	return models
+}
 
 // Run asks upstreams without a list for their models, until ctx ends.
 func (c *Catalog) Run(ctx context.Context) {

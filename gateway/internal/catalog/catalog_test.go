@@ -209,6 +209,54 @@ func TestResolvePassesOverWhoCannotCarry(t *testing.T) {
 	}
 }
 
+// An upstream without tokens never wins a model that another one with tokens serves.
+func TestAnUpstreamWithoutTokensIsPassedOver(t *testing.T) {
+	t.Parallel()
+	r := newRig()
+	r.Update([]upstream.Config{cursorConfig, backup, local})
+	tools := &chat.Request{Asks: []chat.Ask{{Field: "tools", Need: chat.Tools}}}
+	for _, test := range []struct {
+		stocked []string
+		// Where these models go, and what is listed.
+		gpt4o, claude, withTools, own string
+		list                          []string
+	}{
+		{nil, "cursor", "cursor", "local", "cursor", []string{"claude-3.5-sonnet", "gpt-4o", "own", "org/llama"}}, // nobody has told yet
+		{[]string{"cursor", "local", "backup"}, "cursor", "cursor", "local", "cursor", []string{"claude-3.5-sonnet", "gpt-4o", "own", "org/llama"}},
+		{[]string{"local"}, "local", "cursor", "local", "cursor", []string{"gpt-4o", "org/llama"}},
+		{[]string{"backup"}, "cursor", "backup", "local", "cursor", []string{"claude-3.5-sonnet", "own"}},
+		{[]string{"cursor"}, "cursor", "cursor", "cursor", "cursor", []string{"claude-3.5-sonnet", "gpt-4o"}},
+		{[]string{}, "cursor", "cursor", "local", "cursor", nil},
+	} {
+		if test.stocked != nil {
+			r.SetStocked(test.stocked)
+		}
+		for _, each := range []struct {
+			wish Wish
+			want string
+		}{
+			{Wish{Model: "gpt-4o"}, test.gpt4o},
+			{Wish{Model: "claude-3.5-sonnet"}, test.claude},
+			{Wish{Model: "gpt-4o", Request: tools}, test.withTools},
+			{Wish{Model: "gpt-4o", OwnToken: true}, test.own},
+		} {
+			if got, err := r.Resolve(each.wish); err != nil || got.Upstream != each.want {
+				t.Errorf("with tokens of %q, %+v goes to %q, %v; want %s", test.stocked, each.wish, got.Upstream, err, each.want)
+			}
+		}
+		var list []string
+		for _, model := range r.Servable() {
+			list = append(list, model.ID)
+		}
+		if !slices.Equal(list, test.list) {
+			t.Errorf("with tokens of %q are listed %q, want %q", test.stocked, list, test.list)
+		}
+	}
+	if len(r.Models()) != 4 {
+		t.Errorf("the whole list is %v", r.Models())
+	}
+}
+
 func TestBeforeTheFirstConfigurationNoModelIsRefused(t *testing.T) {
 	t.Parallel()
 	r := newRig()

@@ -45,6 +45,7 @@ type Fleet struct {
 	pulse   func() Pulse
 	log     *slog.Logger
 	last    atomic.Pointer[heard]
+	stocked func(upstreams []string)
 }
 
 // heard is an answer, when it came, and what had been said for it.
@@ -57,8 +58,12 @@ type heard struct {
 // NewFleet makes a Fleet; Run beats. replica must be unique per process start;
 // pulse must not block.
 func NewFleet(client tokenstorev1.FleetServiceClient, replica, version string, pulse func() Pulse, log *slog.Logger) *Fleet {
-	return &Fleet{client: client, replica: replica, version: version, started: time.Now(), pulse: pulse, log: log}
+	return &Fleet{client: client, replica: replica, version: version, started: time.Now(), pulse: pulse, log: log, stocked: func([]string) {}}
 }
+
+// OnStocked has each answer's list of the upstreams that have tokens told, in Run's
+// goroutine. Call it before Run.
+func (f *Fleet) OnStocked(tell func(upstreams []string)) { f.stocked = tell }
 
 // Run beats until ctx ends.
 func (f *Fleet) Run(ctx context.Context) {
@@ -94,10 +99,14 @@ func (f *Fleet) beat(ctx context.Context) error {
 		Replica: f.replica, Version: f.version, StartedAt: timestamppb.New(f.started), Requests: said.Requests, Active: said.Active,
 		LogAccepted: said.Log.Accepted, LogPending: said.Log.Pending, LogDropped: said.Log.Dropped,
 	})
-	if err == nil {
-		f.last.Store(&heard{at: time.Now(), said: said, answer: answer})
+	if err != nil {
+		return err
 	}
-	return err
+	f.last.Store(&heard{at: time.Now(), said: said, answer: answer})
+	if stocked := answer.GetStocked(); stocked != nil {
+		f.stocked(stocked.GetUpstreams())
+	}
+	return nil
 }
 
 // recent is the last answer; nil while it is too old, or there is none.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,7 +24,8 @@ type fakeFleet struct {
 	mu    sync.Mutex
 	beats []*tokenstorev1.BeatRequest
 	// gone: it does not answer, until the caller gives up.
-	gone bool
+	gone    bool
+	stocked *tokenstorev1.Stocked
 }
 
 var firstStart = time.UnixMicro(1_700_000_000_000_000)
@@ -31,7 +33,7 @@ var firstStart = time.UnixMicro(1_700_000_000_000_000)
 func (f *fakeFleet) Beat(ctx context.Context, request *tokenstorev1.BeatRequest, _ ...grpc.CallOption) (*tokenstorev1.BeatResponse, error) {
 	f.mu.Lock()
 	f.beats = append(f.beats, request)
-	gone := f.gone
+	gone, stocked := f.gone, f.stocked
 	f.mu.Unlock()
 	if gone {
 		<-ctx.Done()
@@ -39,6 +41,7 @@ func (f *fakeFleet) Beat(ctx context.Context, request *tokenstorev1.BeatRequest,
 	}
 	return &tokenstorev1.BeatResponse{
 		TotalRequests: 100 + request.GetRequests(), ActiveRequests: 10 + uint64(request.GetActive()), StartedAt: timestamppb.New(firstStart),
+		Stocked: stocked,
 	}, nil
 }
 
@@ -129,6 +132,33 @@ func TestFleetWithoutATokenstore(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		if _, known := fleet.Chats(); !known || fleet.Last() == nil {
 			t.Error("not believed again")
+		}
+	})
+}
+
+// Which upstreams have tokens is known within a second of a change; what is not told
+// leaves what was.
+func TestFleetTellsWhoHasTokens(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &fakeFleet{}
+		var told [][]string
+		fleet := NewFleet(store, "g1", "1.2.3", func() Pulse { return Pulse{} }, slog.New(slog.DiscardHandler))
+		fleet.OnStocked(func(upstreams []string) { told = append(told, upstreams) })
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { fleet.Run(ctx) })
+		for _, stocked := range []*tokenstorev1.Stocked{{Upstreams: []string{"a"}}, nil, {}, {Upstreams: []string{"a", "b"}}} {
+			synctest.Wait()
+			store.mu.Lock()
+			store.stocked = stocked
+			store.mu.Unlock()
+			time.Sleep(time.Second)
+		}
+		stop()
+		running.Wait()
+		if want := [][]string{{"a"}, nil, {"a", "b"}}; !slices.EqualFunc(told, want, slices.Equal) {
+			t.Errorf("told %v, want %v", told, want)
 		}
 	})
 }

@@ -55,6 +55,7 @@ var groups = []group{
 		{Name: "queue_wait_ms", Control: "number", Least: 0, Most: 600_000},
 		{Name: "enable_own_tokens", Control: "switch"},
 		{Name: "enable_alias_pinning", Control: "switch"},
+		{Name: "list_all_models", Control: "switch"},
 	}},
 	{"cursor", []setting{
 		{Name: "cursor_client_version", Control: "text"},

@@ -135,7 +135,9 @@ type BeatResponse struct {
 	// When the first gateway of all started.
 	StartedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
 	// Those that run, by name.
-	Replicas      []*Replica `protobuf:"bytes,4,rep,name=replicas,proto3" json:"replicas,omitempty"`
+	Replicas []*Replica `protobuf:"bytes,4,rep,name=replicas,proto3" json:"replicas,omitempty"`
+	// Unset where it could not be found out: what was told before holds.
+	Stocked       *Stocked `protobuf:"bytes,5,opt,name=stocked,proto3" json:"stocked,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -198,6 +200,59 @@ func (x *BeatResponse) GetReplicas() []*Replica {
 	return nil
 }
 
+func (x *BeatResponse) GetStocked() *Stocked {
+	if x != nil {
+		return x.Stocked
+	}
+	return nil
+}
+
+// Stocked are the upstreams that have at least one token which can serve, now or after
+// a rest, without an admin's help. An expired token counts until somebody asks for it.
+type Stocked struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Upstreams     []string               `protobuf:"bytes,1,rep,name=upstreams,proto3" json:"upstreams,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Stocked) Reset() {
+	*x = Stocked{}
+	mi := &file_tokenstore_v1_fleet_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Stocked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Stocked) ProtoMessage() {}
+
+func (x *Stocked) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_fleet_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Stocked.ProtoReflect.Descriptor instead.
+func (*Stocked) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_fleet_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Stocked) GetUpstreams() []string {
+	if x != nil {
+		return x.Upstreams
+	}
+	return nil
+}
+
 type Replica struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -214,7 +269,7 @@ type Replica struct {
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_tokenstore_v1_fleet_proto_msgTypes[2]
+	mi := &file_tokenstore_v1_fleet_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -226,7 +281,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_fleet_proto_msgTypes[2]
+	mi := &file_tokenstore_v1_fleet_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -239,7 +294,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_fleet_proto_rawDescGZIP(), []int{2}
+	return file_tokenstore_v1_fleet_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Replica) GetName() string {
@@ -314,13 +369,16 @@ const file_tokenstore_v1_fleet_proto_rawDesc = "" +
 	"\vlog_pending\x18\a \x01(\x04R\n" +
 	"logPending\x12\x1f\n" +
 	"\vlog_dropped\x18\b \x01(\x04R\n" +
-	"logDropped\"\xcd\x01\n" +
+	"logDropped\"\xff\x01\n" +
 	"\fBeatResponse\x12%\n" +
 	"\x0etotal_requests\x18\x01 \x01(\x04R\rtotalRequests\x12'\n" +
 	"\x0factive_requests\x18\x02 \x01(\x04R\x0eactiveRequests\x129\n" +
 	"\n" +
 	"started_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x122\n" +
-	"\breplicas\x18\x04 \x03(\v2\x16.tokenstore.v1.ReplicaR\breplicas\"\x8b\x02\n" +
+	"\breplicas\x18\x04 \x03(\v2\x16.tokenstore.v1.ReplicaR\breplicas\x120\n" +
+	"\astocked\x18\x05 \x01(\v2\x16.tokenstore.v1.StockedR\astocked\"'\n" +
+	"\aStocked\x12\x1c\n" +
+	"\tupstreams\x18\x01 \x03(\tR\tupstreams\"\x8b\x02\n" +
 	"\aReplica\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x129\n" +
@@ -348,25 +406,27 @@ func file_tokenstore_v1_fleet_proto_rawDescGZIP() []byte {
 	return file_tokenstore_v1_fleet_proto_rawDescData
 }
 
-var file_tokenstore_v1_fleet_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_tokenstore_v1_fleet_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_tokenstore_v1_fleet_proto_goTypes = []any{
 	(*BeatRequest)(nil),           // 0: tokenstore.v1.BeatRequest
 	(*BeatResponse)(nil),          // 1: tokenstore.v1.BeatResponse
-	(*Replica)(nil),               // 2: tokenstore.v1.Replica
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
+	(*Stocked)(nil),               // 2: tokenstore.v1.Stocked
+	(*Replica)(nil),               // 3: tokenstore.v1.Replica
+	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
 }
 var file_tokenstore_v1_fleet_proto_depIdxs = []int32{
-	3, // 0: tokenstore.v1.BeatRequest.started_at:type_name -> google.protobuf.Timestamp
-	3, // 1: tokenstore.v1.BeatResponse.started_at:type_name -> google.protobuf.Timestamp
-	2, // 2: tokenstore.v1.BeatResponse.replicas:type_name -> tokenstore.v1.Replica
-	3, // 3: tokenstore.v1.Replica.started_at:type_name -> google.protobuf.Timestamp
-	0, // 4: tokenstore.v1.FleetService.Beat:input_type -> tokenstore.v1.BeatRequest
-	1, // 5: tokenstore.v1.FleetService.Beat:output_type -> tokenstore.v1.BeatResponse
-	5, // [5:6] is the sub-list for method output_type
-	4, // [4:5] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	4, // 0: tokenstore.v1.BeatRequest.started_at:type_name -> google.protobuf.Timestamp
+	4, // 1: tokenstore.v1.BeatResponse.started_at:type_name -> google.protobuf.Timestamp
+	3, // 2: tokenstore.v1.BeatResponse.replicas:type_name -> tokenstore.v1.Replica
+	2, // 3: tokenstore.v1.BeatResponse.stocked:type_name -> tokenstore.v1.Stocked
+	4, // 4: tokenstore.v1.Replica.started_at:type_name -> google.protobuf.Timestamp
+	0, // 5: tokenstore.v1.FleetService.Beat:input_type -> tokenstore.v1.BeatRequest
+	1, // 6: tokenstore.v1.FleetService.Beat:output_type -> tokenstore.v1.BeatResponse
+	6, // [6:7] is the sub-list for method output_type
+	5, // [5:6] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_fleet_proto_init() }
@@ -380,7 +440,7 @@ func file_tokenstore_v1_fleet_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_fleet_proto_rawDesc), len(file_tokenstore_v1_fleet_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -45,6 +45,7 @@ type Config struct {
 	LogRetentionHours       uint32 `key:"log_retention_hours" doc:"First value: hours that the request log keeps an entry; 0 is until the count is reached."`
 	EnableOwnTokens         bool   `key:"enable_own_tokens" doc:"First value: let callers bring <token>,<checksum> as their key."`
 	EnableAliasPinning      bool   `key:"enable_alias_pinning" doc:"First value: let callers choose a token by its alias."`
+	ListAllModels           bool   `key:"list_all_models" doc:"First value: list models whose upstream has no token, too."`
 
 	Upstreams []Upstream `key:"upstreams" doc:"Upstreams that are created at start where they don't exist; the admin API changes them from then on."`
 }
@@ -87,6 +88,7 @@ func Default() Config {
 		LogRetentionHours:       settings.GetLogRetentionHours(),
 		EnableOwnTokens:         settings.GetEnableOwnTokens(),
 		EnableAliasPinning:      settings.GetEnableAliasPinning(),
+		ListAllModels:           settings.GetListAllModels(),
 	}
 }
 
@@ -104,6 +106,7 @@ func (c Config) Settings() *tokenstorev1.Settings {
 	settings.LogRetentionHours = c.LogRetentionHours
 	settings.EnableOwnTokens = c.EnableOwnTokens
 	settings.EnableAliasPinning = c.EnableAliasPinning
+	settings.ListAllModels = c.ListAllModels
 	token.NormalizeSettings(settings)
 	return settings
 }

@@ -35,7 +35,7 @@ func TestDefaultsNeedOnlyTheSecret(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	settings := got.Settings()
-	if !settings.GetEnableStreamCheck() || settings.GetVisionAbility() != "base64" || settings.GetDefaultInstructions() != "Respond in Chinese by default" {
+	if !settings.GetEnableStreamCheck() || settings.GetVisionAbility() != "base64" || settings.GetDefaultInstructions() != "" {
 		t.Errorf("settings %v", settings)
 	}
 }
@@ -55,7 +55,7 @@ upstreams:
 `)
 	got, err := config.Load(file, environment(map[string]string{
 		"TOKENSTORE_SECRET": sharedSecret, "PASS_ANY_CLAUDE": "true", "VISION_ABILITY": "Base64-HTTP", "LEASE_TTL": "30s",
-		"LOG_PROMPTS": "false", "LOG_RETENTION_COUNT": "50", "LOG_RETENTION_HOURS": "24", "ENABLE_OWN_TOKENS": "true", "ENABLE_ALIAS_PINNING": "true",
+		"LOG_PROMPTS": "false", "LOG_RETENTION_COUNT": "50", "LOG_RETENTION_HOURS": "24", "ENABLE_OWN_TOKENS": "true", "ENABLE_ALIAS_PINNING": "true", "LIST_ALL_MODELS": "true",
 	}))
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +65,7 @@ upstreams:
 		t.Errorf("got %+v, settings %v", got, settings)
 	}
 	if settings.GetLogPrompts() || settings.GetLogRetentionCount() != 50 || settings.GetLogRetentionHours() != 24 ||
-		!settings.GetEnableOwnTokens() || !settings.GetEnableAliasPinning() {
+		!settings.GetEnableOwnTokens() || !settings.GetEnableAliasPinning() || !settings.GetListAllModels() {
 		t.Errorf("settings %v", settings)
 	}
 	upstream := got.Upstreams[0].Message()

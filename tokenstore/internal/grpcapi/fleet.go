@@ -28,7 +28,11 @@ func (s *FleetServer) Beat(ctx context.Context, request *tokenstorev1.BeatReques
 	if err != nil {
 		return nil, err
 	}
-	return &tokenstorev1.BeatResponse{
+	response := &tokenstorev1.BeatResponse{
 		TotalRequests: fleet.Requests, ActiveRequests: fleet.Active(), StartedAt: timestamppb.New(fleet.StartedAt), Replicas: fleet.Replicas,
-	}, nil
+	}
+	if upstreams, err := s.store.StockedUpstreams(ctx); err == nil {
+		response.Stocked = &tokenstorev1.Stocked{Upstreams: upstreams}
+	}
+	return response, nil
 }

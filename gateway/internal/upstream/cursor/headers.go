@@ -16,7 +16,7 @@ import (
 const (
 	userAgent            = "connect-es/1.6.1"
 	defaultClientVersion = "0.42.5"
-	defaultTimezone      = "Asia/Shanghai"
+	defaultTimezone      = "UTC"
 )
 
 // setHeaders writes the request's own headers. Those of the Connect protocol are

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -241,9 +242,9 @@ func (g *Gateway) Ready(ctx context.Context) error {
 // condition is Ready, and says when requests are served without the tokenstore.
 func (g *Gateway) condition(ctx context.Context) error {
 	err := g.Ready(ctx)
-	if since, until, degraded := g.leases.Degraded(); degraded && err == nil {
-		return ops.Degraded(fmt.Sprintf("the tokenstore can't be reached since %s; requests are served from this gateway's reserve until %s",
-			since.UTC().Format(time.RFC3339), until.UTC().Format(time.RFC3339)))
+	if outage := g.leases.Outage(); outage != nil && err == nil {
+		return ops.Degraded(fmt.Sprintf("the tokenstore can't be reached since %s; requests to %s are served from this gateway's reserve until %s, all others are refused",
+			outage.Since.UTC().Format(time.RFC3339), strings.Join(outage.Upstreams, ", "), outage.Until.UTC().Format(time.RFC3339)))
 	}
 	return err
 }

@@ -12,19 +12,20 @@ import (
 // its report.
 func BenchmarkAcquireAndSettle(b *testing.B) {
 	l := NewLeases(nil, "replica-1", &counts{}, slog.New(slog.DiscardHandler))
-	key := pool{demand.Upstream, demand.Model}
-	granted := heldFrom(leaseOf("a", 1), time.Now())
+	now := time.Now()
+	granted := heldFrom(leaseOf("a", 1), now, now)
 	b.ReportAllocs()
 	for b.Loop() {
-		l.mu.Lock()
 		now := time.Now()
 		granted.term.Extend(now.Add(time.Second))
-		l.open[&granted.lease] = granted
-		l.stockOf(key).put(granted, now)
-		if len(l.outbound.Reports) == maxInMessage {
-			l.outbound.Reports = nil
+		l.stocks.mu.Lock()
+		l.stocks.of(pool{demand.Upstream, demand.Model}).put(granted, now)
+		l.stocks.mu.Unlock()
+		l.session.mu.Lock()
+		if len(l.session.pending.reports) == maxInMessage {
+			l.session.pending.reports = nil
 		}
-		l.mu.Unlock()
+		l.session.mu.Unlock()
 
 		held, err := l.Acquire(b.Context(), demand)
 		if err != nil {

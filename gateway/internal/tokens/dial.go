@@ -25,19 +25,21 @@ const maxMessage = 64 << 20
 type Conn struct {
 	*grpc.ClientConn
 	mu sync.Mutex
-	// lines are the network connections under it: one, or in passing two.
+	// lines are the network connections under it: one for each address of the tokenstore.
 	lines map[net.Conn]struct{}
 }
 
-// Reset breaks the network connection; calls that are open fail and the next one
-// makes another. A connection that a dead network has left would come back to life
-// only long after the network.
-func (c *Conn) Reset() {
+// Reset breaks the network connections to an address; calls that are open on them fail
+// and the next ones make others. A connection that a dead network has left would come
+// back to life only long after the network.
+func (c *Conn) Reset(addr net.Addr) {
 	c.mu.Lock()
 	lines := slices.Collect(maps.Keys(c.lines))
 	c.mu.Unlock()
 	for _, line := range lines {
-		_ = line.Close()
+		if line.RemoteAddr().String() == addr.String() {
+			_ = line.Close()
+		}
 	}
 }
 

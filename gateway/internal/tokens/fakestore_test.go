@@ -165,8 +165,8 @@ func runWith(t *testing.T, reserve ReserveOptions, test func(t *testing.T, r *ri
 	})
 }
 
-// session waits for the gateway to open one, and welcomes it.
-func (r *rig) session() *fakeSession {
+// nextSession waits for the gateway to open one, and welcomes it.
+func (r *rig) nextSession() *fakeSession {
 	r.t.Helper()
 	return soon(r.t, r.store.sessions, "a session")
 }
@@ -174,7 +174,7 @@ func (r *rig) session() *fakeSession {
 // welcomed is a session whose first message has been read.
 func (r *rig) welcomed() *fakeSession {
 	r.t.Helper()
-	s := r.session()
+	s := r.nextSession()
 	s.message(r.t)
 	synctest.Wait()
 	return s
@@ -229,6 +229,9 @@ func (s *fakeSession) grant(t *testing.T, demand *tokenstorev1.Demand, leases ..
 	t.Helper()
 	s.send(t, &tokenstorev1.SessionResponse{Grants: []*tokenstorev1.Grant{{DemandId: demand.GetId(), Leases: leases}}})
 }
+
+// end ends the session in good order.
+func (s *fakeSession) end() { s.once.Do(func() { s.broken <- nil }) }
 
 func (s *fakeSession) breakOff() { s.once.Do(func() { s.broken <- errors.New("the store fails") }) }
 
@@ -292,16 +295,26 @@ func (r *rig) take(s *fakeSession, granted *tokenstorev1.Lease) *lease.Lease {
 // shelve puts leases into the stock, as a grant for it would at load. The stock
 // asks for no more.
 func (r *rig) shelve(leases ...*tokenstorev1.Lease) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	w := &waiter{pool: pool{demand.Upstream, demand.Model}}
-	ahead := r.stockOf(w.pool)
+	now := time.Now()
+	key := pool{demand.Upstream, demand.Model}
+	r.stocks.mu.Lock()
+	ahead := r.stocks.of(key)
 	ahead.rate = 10_000
-	ahead.denied(time.Now())
-	r.nextID++
-	r.waiting[r.nextID] = w
-	r.granted(&tokenstorev1.Grant{DemandId: r.nextID, Leases: leases}, time.Now())
+	ahead.denied(now)
+	r.stocks.mu.Unlock()
+	r.session.mu.Lock()
+	r.session.nextID++
+	id := r.session.nextID
+	r.session.waiting[id] = &waiter{
+		pool: key, demand: &tokenstorev1.Demand{Id: id}, sent: now,
+		filled: func(leases []*held, denied bool) { r.stocks.filled(key, leases, denied) },
+	}
+	r.session.mu.Unlock()
+	r.session.hear(&tokenstorev1.SessionResponse{Grants: []*tokenstorev1.Grant{{DemandId: id, Leases: leases}}})
 }
+
+// ahead returns the stock that demands are for.
+func (r *rig) ahead() *stock { return r.stocks.of(pool{demand.Upstream, demand.Model}) }
 
 var demand = lease.Demand{Upstream: "cursor", Model: "gpt-4o", MaxWait: 2 * time.Second}
 

@@ -18,7 +18,7 @@ import (
 func TestSessionBeginsWithAMessageAndIsReadyWhenItIsAnswered(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		r.store.mute.Store(true)
-		s := r.session()
+		s := r.nextSession()
 		hello := s.message(t)
 		if hello.GetSequence() != 1 || hello.GetReplica() != "replica-1" {
 			t.Errorf("first message: %v", hello)
@@ -36,8 +36,8 @@ func TestSessionBeginsWithAMessageAndIsReadyWhenItIsAnswered(t *testing.T) {
 		if r.Ready(t.Context()) == nil {
 			t.Error("ready without a session")
 		}
-		r.store.mute.Store(false)
-		r.welcomed()
+		s = r.nextSession()
+		s.acknowledge(t, s.message(t))
 		if err := r.Ready(t.Context()); err != nil {
 			t.Error(err)
 		}
@@ -170,6 +170,7 @@ func TestDemandGivenUpBetweenSessionsIsForgotten(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(t *testing.T, r *rig) {
 				s := r.welcomed()
+				r.store.gone.Store(true)
 				if !sent {
 					s.breakOff()
 				}
@@ -179,7 +180,8 @@ func TestDemandGivenUpBetweenSessionsIsForgotten(t *testing.T) {
 				synctest.Wait()
 				cancel()
 				soon(t, answer, "the error")
-				if said := r.session().said(time.Second); len(said.GetDemands())+len(said.GetWithdrawn())+len(said.GetReports()) != 0 {
+				r.store.gone.Store(false)
+				if said := r.nextSession().said(time.Second); len(said.GetDemands())+len(said.GetWithdrawn())+len(said.GetReports()) != 0 {
 					t.Errorf("said %v", said)
 				}
 			})
@@ -283,14 +285,14 @@ func TestUnacknowledgedReportsAreRepeatedOnce(t *testing.T) {
 		synctest.Wait()
 		r.Settle(unsent, lease.Outcome{})
 
-		s = r.session()
+		s = r.nextSession()
 		said := s.said(time.Second)
 		if ids := leaseIDs(said.GetReports()); len(ids) != 2 || ids[0] != "1-2" || ids[1] != "1-3" {
 			t.Fatalf("the second session repeats %v", ids)
 		}
 		s.acknowledge(t, said)
 		s.breakOff()
-		if said = r.session().said(time.Second); len(said.GetReports()) != 0 {
+		if said = r.nextSession().said(time.Second); len(said.GetReports()) != 0 {
 			t.Errorf("the third session repeats %v", said.GetReports())
 		}
 	})
@@ -300,16 +302,16 @@ func TestManyReportsAreSentInBoundedMessages(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		r.welcomed().breakOff()
 		synctest.Wait()
-		r.mu.Lock()
+		r.session.mu.Lock()
 		for range maxPending + 10 {
-			r.report(&tokenstorev1.Report{LeaseId: "1", TokenId: "a"})
+			r.session.report(&tokenstorev1.Report{LeaseId: "1", TokenId: "a"})
 		}
-		kept := len(r.outbound.Reports)
-		r.mu.Unlock()
+		kept := len(r.session.pending.reports)
+		r.session.mu.Unlock()
 		if lost := int(r.counts.reportsLost.Load()); lost == 0 || kept+lost != maxPending+10 || kept > maxPending {
 			t.Errorf("%d kept, %d counted as lost", kept, lost)
 		}
-		s, sum := r.session(), 0
+		s, sum := r.nextSession(), 0
 		for sum < kept {
 			m := s.message(t)
 			if len(m.GetReports()) > maxInMessage {
@@ -330,7 +332,7 @@ func TestWaitingDemandsAreRepeatedInOrder(t *testing.T) {
 		}
 		s.said(time.Millisecond)
 		s.breakOff()
-		s = r.session()
+		s = r.nextSession()
 		demands := s.message(t).GetDemands()
 		if len(demands) != 20 {
 			t.Fatalf("%d demands are repeated", len(demands))
@@ -378,7 +380,7 @@ func TestOpenLeasesAreRenewedAtOnceOnANewSession(t *testing.T) {
 		s := r.welcomed()
 		r.take(s, leaseOf("a", 1))
 		s.breakOff()
-		if m := r.session().message(t); len(m.GetRenewals()) != 1 || m.GetRenewals()[0].GetLeaseId() != "1-1" {
+		if m := r.nextSession().message(t); len(m.GetRenewals()) != 1 || m.GetRenewals()[0].GetLeaseId() != "1-1" {
 			t.Errorf("the first message is %v", m)
 		}
 	})
@@ -406,7 +408,7 @@ func TestStoreThatIsAwayIsAnErrorAfterTheWait(t *testing.T) {
 			if err.Kind != chat.StoreUnavailable || err.RetryAfter <= 0 || err.Message == "" {
 				t.Errorf("got %#v", err)
 			}
-			if waited := time.Since(asked); waited != demand.MaxWait+answerSlack {
+			if waited := time.Since(asked); waited != reconnectTime {
 				t.Errorf("after %v", waited)
 			}
 		case <-time.After(time.Minute):
@@ -450,12 +452,12 @@ func TestRunEndsWhenTheStoreHangs(t *testing.T) {
 		r.store.deaf.Store(true)
 		s.breakOff()
 		pause(time.Second)
-		r.mu.Lock()
+		r.session.mu.Lock()
 		for range maxPending { // more than the stream takes
-			r.report(&tokenstorev1.Report{LeaseId: "1", TokenId: "a"})
+			r.session.report(&tokenstorev1.Report{LeaseId: "1", TokenId: "a"})
 		}
-		r.mu.Unlock()
-		r.nudge()
+		r.session.mu.Unlock()
+		r.session.nudge()
 		synctest.Wait()
 		asked := time.Now()
 		r.stop()
@@ -544,7 +546,7 @@ func TestUnusedLeaseGoesBack(t *testing.T) {
 				r.Settle(r.must(only), lease.Outcome{Unused: true, Class: upstream.Auth})
 			}
 			r.store.gone.Store(false)
-			if uses := r.session().message(t).GetReserveReports(); len(uses) != 0 {
+			if uses := r.nextSession().message(t).GetReserveReports(); len(uses) != 0 {
 				t.Errorf("reported %v", uses)
 			}
 		})

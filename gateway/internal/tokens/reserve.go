@@ -1,12 +1,14 @@
 package tokens
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
+	"net"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
-
-	"google.golang.org/protobuf/types/known/durationpb"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
@@ -14,27 +16,46 @@ import (
 )
 
 const (
-	// reserveEvery is how often the reserve is renewed; it also shows that the store
-	// answers.
-	reserveEvery = 500 * time.Millisecond
 	// How long a token rests after a failure that the reserve saw, where the
 	// upstream gave no hint. The store decides for good when it is back.
 	restShort = 5 * time.Second
 	restLong  = 30 * time.Minute
 )
 
+// ReserveOptions say how a replica goes on while the store is away.
+type ReserveOptions struct {
+	// Time is for how long at most; 0: not at all.
+	Time time.Duration
+	// Instance is the same for each start of this gateway, and no other's.
+	Instance string
+	// Reset breaks the connections to an address of the store: one that a dead network
+	// has left would be waited for long after the network is back. Nil: there is no need.
+	Reset func(addr net.Addr)
+}
+
 // reserve has the tokens with which this replica goes on while the store is away:
 // no other replica has them in its own, and the store counts the slots of those
-// with a cap as taken. So caps hold whoever can reach whom. The Leases' mutex
-// guards it.
+// with a cap as taken. So caps hold whoever can reach whom.
 type reserve struct {
 	ReserveOptions
+	// nudge has the session send what is due.
+	nudge   func()
+	observe Observer
+	log     *slog.Logger
+
+	mu    sync.Mutex
 	holds map[string]*hold
+	// open has the leases that requests have, by what acquire returned.
+	open map[*lease.Lease]*hold
+	// outage is the present one; nil while all is well. away is closed when one
+	// begins.
+	outage *outage
+	away   chan struct{}
 	// asked is when the reservation that is under way was sent; zero: none is.
 	asked time.Time
-	// said is when the last one was sent; due: the next one can't wait.
-	said time.Time
-	due  bool
+	// said is when the last one was sent; urgent: the next one can't wait.
+	said   time.Time
+	urgent bool
 	// leaving: the process ends.
 	leaving bool
 	// until is when the reserve must not be used any more; zero: there is none yet.
@@ -69,93 +90,178 @@ type reserveWaiter struct {
 	answer chan *lease.Lease // buffered
 }
 
-// mayAsk tells whether it is time for a reservation.
-func (r *reserve) mayAsk(now time.Time) bool {
-	return r.Time > 0 && r.asked.IsZero() && (r.due || now.Sub(r.said) >= reserveEvery)
+func newReserve(nudge func(), observe Observer, log *slog.Logger) *reserve {
+	return &reserve{
+		nudge: nudge, observe: observe, log: log,
+		holds: map[string]*hold{}, open: map[*lease.Lease]*hold{}, away: make(chan struct{}),
+	}
 }
 
-// reservation is what is to be said to the store about the reserve; nil for
-// nothing now.
-func (r *reserve) reservation(now time.Time) *tokenstorev1.Reservation {
-	if !r.mayAsk(now) {
+// keeps implements sessionReserve.
+func (r *reserve) keeps() bool { return r.Time > 0 }
+
+// reset implements sessionReserve.
+func (r *reserve) reset(addr net.Addr) {
+	if r.Reset != nil {
+		r.Reset(addr)
+	}
+}
+
+// acquire takes a lease from the reserve, and waits for one within the errand's time;
+// where there is nothing to wait for but the store, only for a moment. retry: the store
+// is back.
+func (r *reserve) acquire(ctx context.Context, errand errand) (taken *lease.Lease, retry bool, err error) {
+	r.mu.Lock()
+	now, outage := time.Now(), r.outage
+	if outage == nil {
+		r.mu.Unlock()
+		return nil, true, nil
+	}
+	if taken = r.hand(errand.demand, now); taken != nil {
+		r.mu.Unlock()
+		r.observe.LeasedInReserve(time.Since(errand.began))
+		return taken, false, nil
+	}
+	deadline := r.deadline(errand, now)
+	mine := &reserveWaiter{demand: errand.demand, answer: make(chan *lease.Lease, 1)}
+	r.queue = append(r.queue, mine)
+	r.mu.Unlock()
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case taken = <-mine.answer:
+		r.observe.LeasedInReserve(time.Since(errand.began))
+		return taken, false, nil
+	case <-outage.over:
+		retry = true
+	case <-ctx.Done():
+		err = chat.AsError(context.Cause(ctx))
+	case <-timer.C:
+		r.mu.Lock()
+		err = r.refusal(errand.demand, outage.since, time.Now())
+		r.mu.Unlock()
+		r.observe.Denied()
+	}
+	r.abandon(mine)
+	return nil, retry, err
+}
+
+// deadline is until when a request waits that gets no lease now; mu is held.
+func (r *reserve) deadline(errand errand, now time.Time) time.Time {
+	back := r.outage.since.Add(reconnectTime)
+	deadline := r.until
+	if !r.mayServe(now) || !r.has(errand.demand) {
+		deadline = back
+	}
+	if deadline.Before(back) {
+		deadline = back
+	}
+	if errand.deadline.Before(deadline) {
+		return errand.deadline
+	}
+	return deadline
+}
+
+// has reports whether any token of the reserve is for the demand; mu is held.
+func (r *reserve) has(demand lease.Demand) bool {
+	for _, each := range r.holds {
+		if each.serves(demand) {
+			return true
+		}
+	}
+	return false
+}
+
+// hand takes a lease for a request, or returns nil; mu is held.
+func (r *reserve) hand(demand lease.Demand, now time.Time) *lease.Lease {
+	from := r.take(demand, now)
+	if from == nil {
 		return nil
 	}
-	r.asked, r.said, r.due = now, now, false
-	asked := &tokenstorev1.Reservation{Instance: r.Instance, Ttl: durationpb.New(r.Time), Leaving: r.leaving}
-	for id, each := range r.holds {
-		asked.Holds = append(asked.Holds, &tokenstorev1.Slots{TokenId: id, Slots: uint32(each.slots)}) //nolint:gosec // as the store said
+	made := &struct {
+		lease lease.Lease
+		term  lease.Term
+	}{lease: from.lease}
+	made.lease.ID = strconv.FormatUint(from.epoch, 10) + "-0"
+	made.lease.Term = &made.term
+	made.term.Extend(r.until)
+	r.open[&made.lease] = from
+	if r.outage != nil {
+		r.outage.served++
 	}
-	return asked
+	return &made.lease
 }
 
-// leave has the next reservation give everything up.
-func (r *reserve) leave() {
-	r.holds, r.leaving, r.asked, r.due = map[string]*hold{}, true, time.Time{}, true
+// abandon stops waiting; a lease that came meanwhile goes back unused.
+func (r *reserve) abandon(mine *reserveWaiter) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.queue = slices.DeleteFunc(r.queue, func(each *reserveWaiter) bool { return each == mine })
+	select {
+	case taken := <-mine.answer:
+		from := r.open[taken]
+		delete(r.open, taken)
+		r.free(from)
+	default:
+	}
 }
 
-// answered takes in what the store says of the reserve.
-func (r *reserve) answered(answer *tokenstorev1.Reserve) {
-	if r.asked.IsZero() || r.leaving {
-		return
-	}
-	// Counted from when it was asked, and a bit less: the store's clock began later.
-	r.until, r.asked = r.asked.Add(r.Time-min(time.Second, r.Time/10)), time.Time{}
-	for _, id := range answer.GetDroppedTokenIds() {
-		r.retire(id)
-	}
-	for _, added := range answer.GetAdded() {
-		r.holds[added.GetLease().GetTokenId()] = &hold{
-			lease: heldFrom(added.GetLease(), time.Time{}).lease, upstream: added.GetUpstream(), epoch: added.GetLease().GetEpoch(),
-			slots: int(added.GetSlots()), models: map[string]time.Time{},
+// free gives a hold's use back, and what has become free to those who wait; mu is held.
+func (r *reserve) free(from *hold) {
+	from.used--
+	r.tidy(from)
+	now := time.Now()
+	r.queue = slices.DeleteFunc(r.queue, func(each *reserveWaiter) bool {
+		taken := r.hand(each.demand, now)
+		if taken != nil {
+			each.answer <- taken
 		}
-	}
+		return taken != nil
+	})
 }
 
-func (r *reserve) retire(id string) {
-	if each := r.holds[id]; each != nil {
-		each.retired = true
-		r.tidy(each)
-	}
-}
-
-// tidy lets a retired hold go when nothing uses it.
-func (r *reserve) tidy(each *hold) {
-	if each.retired && each.used == 0 {
-		delete(r.holds, each.lease.TokenID)
-		r.due = r.due || each.slots > 0
-	}
-}
-
-// recall retires a token that is not what it was.
-func (r *reserve) recall(id string, below uint64) {
-	if each := r.holds[id]; each != nil && each.epoch < below {
-		r.retire(id)
-	}
-}
-
-// giveUp gives up half of an upstream's slots that nothing uses, one at least, for
-// demands that wait for them. If that is not enough the store asks again.
-func (r *reserve) giveUp(upstream string) {
-	var idle []*hold
-	for _, each := range r.holds {
-		if each.upstream == upstream && each.slots > each.used {
-			idle = append(idle, each)
+// settle ends a request's lease, and queues its report. One that is none of the
+// reserve's it leaves alone.
+func (r *reserve) settle(done *lease.Lease, report *tokenstorev1.Report) {
+	r.mu.Lock()
+	from := r.open[done]
+	delete(r.open, done)
+	lost := 0
+	if from != nil {
+		if report.GetOutcome() != tokenstorev1.Outcome_OUTCOME_UNUSED {
+			from.rest(report, time.Now())
+			r.number++
+			r.reports = append(r.reports, &tokenstorev1.ReserveReport{Number: r.number, Report: report})
+			r.reports, lost = bounded(r.reports)
 		}
+		r.free(from)
 	}
-	for _, each := range idle[:(len(idle)+1)/2] {
-		r.due = true
-		if each.slots = each.used; each.used == 0 {
-			delete(r.holds, each.lease.TokenID)
-		}
+	r.mu.Unlock()
+	if lost > 0 {
+		r.observe.ReportsLost(lost)
+	}
+	if from != nil && report.GetOutcome() != tokenstorev1.Outcome_OUTCOME_SUCCESS {
+		r.nudge()
 	}
 }
 
-// usable tells whether the reserve may be used at all.
-func (r *reserve) usable(now time.Time) bool { return !lease.Passed(r.until, now) && len(r.holds) > 0 }
+// rest has a token rest after a failure.
+func (h *hold) rest(report *tokenstorev1.Report, now time.Time) {
+	hint := report.GetRetryAfter().AsDuration()
+	switch report.GetOutcome() {
+	case tokenstorev1.Outcome_OUTCOME_RATE_LIMIT:
+		h.rests = now.Add(max(hint, restShort))
+	case tokenstorev1.Outcome_OUTCOME_QUOTA, tokenstorev1.Outcome_OUTCOME_AUTH:
+		h.rests = now.Add(max(hint, restLong))
+	case tokenstorev1.Outcome_OUTCOME_MODEL_NOT_ALLOWED:
+		h.models[report.GetModel()] = now.Add(restLong)
+	default:
+	}
+}
 
-// take answers a token for the demand, the one that has waited longest; nil when
-// none is free.
-func (r *reserve) take(demand lease.Demand, now time.Time) *held {
+// take uses the token that has waited longest of those that are free for the demand;
+// nil when none is. mu is held.
+func (r *reserve) take(demand lease.Demand, now time.Time) *hold {
 	if lease.Passed(r.until, now) {
 		return nil
 	}
@@ -171,11 +277,7 @@ func (r *reserve) take(demand lease.Demand, now time.Time) *held {
 	r.turns++
 	best.turn = r.turns
 	best.used++
-	taken := &held{lease: best.lease, epoch: best.epoch, from: best}
-	taken.lease.Term = &taken.term
-	taken.term.Extend(r.until)
-	taken.lease.ID = strconv.FormatUint(best.epoch, 10) + "-0"
-	return taken
+	return best
 }
 
 func (h *hold) free(demand lease.Demand, now time.Time) bool {
@@ -187,39 +289,32 @@ func (h *hold) serves(demand lease.Demand) bool {
 	return !h.retired && h.upstream == demand.Upstream && (demand.Alias == "" || demand.Alias == h.lease.Alias)
 }
 
-// settle ends a request that the reserve served, and queues its report.
-func (r *reserve) settle(from *hold, report *tokenstorev1.Report, now time.Time) (lost int) {
-	from.used--
-	if report.GetOutcome() == tokenstorev1.Outcome_OUTCOME_UNUSED {
-		r.tidy(from)
-		return 0
-	}
-	rest := report.GetRetryAfter().AsDuration()
-	switch report.GetOutcome() {
-	case tokenstorev1.Outcome_OUTCOME_RATE_LIMIT:
-		from.rests = now.Add(max(rest, restShort))
-	case tokenstorev1.Outcome_OUTCOME_QUOTA, tokenstorev1.Outcome_OUTCOME_AUTH:
-		from.rests = now.Add(max(rest, restLong))
-	case tokenstorev1.Outcome_OUTCOME_MODEL_NOT_ALLOWED:
-		from.models[report.GetModel()] = now.Add(restLong)
-	default:
-	}
-	r.tidy(from)
-	r.number++
-	r.reports = append(r.reports, &tokenstorev1.ReserveReport{Number: r.number, Report: report})
-	if over := len(r.reports) - maxPending; over > 0 {
-		lost = over + maxPending/10 // so that it does not come to this each time
-		r.reports = r.reports[lost:]
-	}
-	return lost
+// usable reports whether the reserve may serve requests.
+func (r *reserve) usable() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mayServe(time.Now())
 }
 
-// refusal says why the reserve has nothing for the demand.
+// mayServe is usable; mu is held.
+func (r *reserve) mayServe(now time.Time) bool {
+	return !lease.Passed(r.until, now) && len(r.holds) > 0
+}
+
+// refusal says why the reserve has nothing for the demand; mu is held.
 func (r *reserve) refusal(demand lease.Demand, since, now time.Time) *chat.Error {
 	err := &chat.Error{Kind: chat.StoreUnavailable, RetryAfter: time.Second}
 	away := now.Sub(since).Round(time.Second)
-	if lease.Passed(r.until, now) {
+	switch {
+	case r.Time <= 0:
+		err.Message = fmt.Sprintf("the tokenstore can't be reached since %s", away)
+		return err
+	case !r.until.IsZero() && lease.Passed(r.until, now):
 		err.Message = fmt.Sprintf("the tokenstore can't be reached since %s, longer than this gateway may go on by itself (%s)", away, r.Time)
+		return err
+	case !r.has(demand):
+		err.Message = fmt.Sprintf("the tokenstore can't be reached since %s, and this gateway has no token of upstream %q in reserve%s",
+			away, demand.Upstream, withAlias(demand.Alias))
 		return err
 	}
 	total, busy, resting, tried := 0, 0, 0, 0
@@ -240,4 +335,11 @@ func (r *reserve) refusal(demand lease.Demand, since, now time.Time) *chat.Error
 	err.Message = fmt.Sprintf("the tokenstore can't be reached since %s, and of the %d tokens of upstream %q that this gateway may use meanwhile none is free: "+
 		"%d busy, %d cooling, %d tried by this request", away, total, demand.Upstream, busy, resting, tried)
 	return err
+}
+
+func withAlias(alias string) string {
+	if alias == "" {
+		return ""
+	}
+	return fmt.Sprintf(" that has the alias %q", alias)
 }

@@ -2,395 +2,377 @@ package tokens
 
 import (
 	"context"
-	"errors"
-	"io"
 	"log/slog"
-	"maps"
-	"math"
-	"slices"
+	"net"
 	"sync"
 	"time"
 
-	"google.golang.org/grpc"
-	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/proto"
 
-	"carousel.internal/gateway/internal/chat"
-	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/lease"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
 const (
-	// tick is how often a session looks after the load and what is pending.
-	tick = 25 * time.Millisecond
-	// flushEvery is how long a report waits for others to travel with, or a tick
-	// less. Each message costs both services some 100 µs.
-	flushEvery = 2 * tick
+	// maxPending bounds the reports that wait while the store is away. Beyond it
+	// the oldest are given up: their leases return at their expiry.
+	maxPending = 50_000
+	// recallMemory is how long a recall is remembered: a grant that was made
+	// before it may come after it.
+	recallMemory = 10 * time.Second
 	// renewEvery is how often open leases are looked at.
 	renewEvery = 500 * time.Millisecond
-	// maxInMessage bounds the reports and the renewals of one message: the store
-	// carries them out in one step.
-	maxInMessage = 1000
-	// maxInFlight bounds the messages that the store has not acknowledged. It
-	// carries them out one by one: while it is slow, what there is to say gathers
-	// here, and goes in few messages.
-	maxInFlight = 2
-	// lastCall is how long a session outlives its context, for what is pending.
-	lastCall = time.Second
 )
 
-// Run keeps a session open until ctx ends; then it sends what is pending, for a
-// second at most.
-func (l *Leases) Run(ctx context.Context) {
-	defer l.giveUp()
-	pause := backoff{}
-	for ctx.Err() == nil {
-		began := time.Now()
-		err := l.session(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		l.lost(err)
-		if time.Since(began) > time.Minute {
-			pause = backoff{}
-		}
-		l.log.LogAttrs(ctx, slog.LevelWarn, "lease session broke; opening another", slog.Any("error", err))
-		pause.wait(ctx)
-	}
-}
-
-// session is one stream to the store. Run's goroutine is its only writer.
+// session is the conversation with the store: what is to be said to it, and what it
+// has not answered or confirmed yet. It goes on over the streams that carry it, one
+// after the other. Demands go out at once; reports wait briefly to travel together.
 type session struct {
-	*Leases
-	stream   grpc.BidiStreamingClient[tokenstorev1.SessionRequest, tokenstorev1.SessionResponse]
-	received <-chan error // how the stream ended
-	sequence uint64
+	client  tokenstorev1.LeaseServiceClient
+	replica string
+	log     *slog.Logger
+	observe Observer
+	// stocks and reserve are told what the store says of them. They are called without
+	// mu but for what the reserve has to say.
+	stocks  sessionStocks
+	reserve sessionReserve
+	// kick has the stream send now.
+	kick chan struct{}
+
+	mu sync.Mutex
+	// nextID numbers the demands; waiting has those that are not answered, by id.
+	nextID  uint64
+	waiting map[uint64]*waiter
+	// open has the leases that requests have, by what Acquire returned.
+	open map[*lease.Lease]*held
+	// ttl is how long the store's leases live once they are renewed, as far as known.
+	ttl time.Duration
+	// recalled says below which epoch the leases of a token must not be used any more.
+	recalled map[string]recalled
+	// pending is what is to be said.
+	pending pending
+	// progress is how far the present stream has come.
+	progress progress
 }
 
-// session runs one session to its end.
-func (l *Leases) session(ctx context.Context) error {
-	streamCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastCall, cancel) })()
-	stream, err := l.client.Session(streamCtx)
-	if err != nil {
-		return err
-	}
-	received := make(chan error, 1)
-	var receiver sync.WaitGroup
-	defer l.suspend()
-	defer receiver.Wait()
-	defer cancel()
-	receiver.Go(func() { // ends with the stream
-		defer close(received)
-		for {
-			response, err := stream.Recv()
-			if err != nil {
-				received <- err
-				return
-			}
-			l.carryOut(response)
-		}
-	})
-	l.resume()
-	s := session{Leases: l, stream: stream, received: received}
-	return s.converse(ctx)
+// sessionStocks are the stocks as the session knows them.
+type sessionStocks interface {
+	// topUp demands what the stocks lack, in a message that goes out anyway.
+	topUp(now time.Time)
+	// tend measures the load over a window and lets go of what it does not need.
+	tend(now time.Time, window time.Duration) (ready int)
+	recall(tokenID string, below uint64)
+	// empty gives everything back.
+	empty()
 }
 
-// resume makes a new session take over from the one before: what that left
-// unanswered or unacknowledged is said again.
-func (l *Leases) resume() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var again []*tokenstorev1.Report
-	var reserved []*tokenstorev1.ReserveReport
-	for _, sent := range l.unacknowledged {
-		again = append(again, sent.reports...)
-		reserved = append(reserved, sent.reserved...)
-	}
-	l.unacknowledged, l.acknowledged, l.stalled = nil, 0, false
-	l.sent, l.silentSince, l.complete = 0, time.Time{}, false
-	l.reserve.reports = append(reserved, l.reserve.reports...)
-	l.reserve.asked, l.reserve.due = time.Time{}, true
-	l.outbound.Reports = append(again, l.outbound.Reports...)
-	l.outbound.Withdrawn = nil
-	l.outbound.Demands = nil
-	for _, id := range slices.Sorted(maps.Keys(l.waiting)) { // who came first asks first
-		w := l.waiting[id]
-		if w.answer == nil { // for a stock, which asks again below
-			delete(l.waiting, id)
-			l.stockOf(w.pool).filled()
-			continue
-		}
-		w.sent = false
-		l.outbound.Demands = append(l.outbound.Demands, w.demand)
-	}
-	l.emptyStocks() // what was recalled while nobody listened is unknown
-	for key, each := range l.stocks {
-		l.serve(key, each, time.Now())
-	}
-	l.outbound.Renewals = nil
-	for _, each := range l.open {
-		l.renew(each, time.Now())
+// sessionReserve is the reserve as the session knows it.
+type sessionReserve interface {
+	// due reports whether a reservation is to be sent.
+	due(now time.Time) bool
+	// say returns the reservation that is due, nil for none, and as many reports of
+	// what the reserve was used for as a message holds.
+	say(now time.Time) (*tokenstorev1.Reservation, []*tokenstorev1.ReserveReport)
+	// unsaid counts the reports that have not been sent.
+	unsaid() int
+	// renew begins anew on another stream: what that before has not confirmed is to be
+	// sent again.
+	renew(again []*tokenstorev1.ReserveReport)
+	// leave gives everything up, since the process ends.
+	leave()
+	recall(tokenID string, below uint64)
+	// hear takes in a response, every one of which shows that the store is there.
+	hear(response *tokenstorev1.SessionResponse, now time.Time)
+	// begin begins an outage, and reports whether there is one now.
+	begin(why error) bool
+	// keeps reports whether there is ever anything in reserve.
+	keeps() bool
+	// reset breaks the connection to an address.
+	reset(addr net.Addr)
+}
+
+// recalled says which leases of a token must not be used any more.
+type recalled struct {
+	below uint64
+	at    time.Time
+}
+
+func newSession(client tokenstorev1.LeaseServiceClient, replica string, observe Observer, log *slog.Logger) *session {
+	return &session{
+		client: client, replica: replica, log: log, observe: observe, kick: make(chan struct{}, 1),
+		waiting: map[uint64]*waiter{}, open: map[*lease.Lease]*held{}, recalled: map[string]recalled{},
 	}
 }
 
-func (l *Leases) suspend() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.connected = false
-	l.silentSince = time.Time{}
+// nudge has the session send now. It takes no lock.
+func (s *session) nudge() {
+	select {
+	case s.kick <- struct{}{}:
+	default:
+	}
 }
 
-// lost begins an outage because the session is.
-func (l *Leases) lost(why error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.beginOutage(why)
+// ask queues a new demand.
+func (s *session) ask(w *waiter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queue(w)
 }
 
-func (s *session) converse(ctx context.Context) error {
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	kicked, said := true, time.Time{}
-	measured, renewed := time.Now(), time.Now()
-	for {
-		// Little has come since the last message if that is less than flushEvery
-		// ago, and a kick if it can't wait.
-		if now := time.Now(); kicked || now.Sub(said) >= flushEvery-tick/2 {
-			kicked, said = false, now
-			s.topUp(now)
-			if err := s.say(maxInFlight); err != nil {
-				return err
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return s.finish()
-		case err := <-s.received:
-			return err
-		case <-s.kick:
-			kicked = true
-		case now := <-ticker.C:
-			if err := s.watch(now); err != nil {
-				s.reserve.Reset() // never changed while Run runs
-				return err
-			}
-			if window := now.Sub(measured); window >= rateWindow {
-				s.tend(now, window)
-				measured = now
-			}
-			if now.Sub(renewed) >= renewEvery {
-				s.renewAging(now)
-				renewed = now
-			}
+// queue gives a demand a number, and has it sent; mu is held.
+func (s *session) queue(w *waiter) {
+	s.nextID++
+	w.demand.Id = s.nextID
+	s.waiting[s.nextID] = w
+	s.pending.demands = append(s.pending.demands, w.demand)
+}
+
+// withdraw gives a demand up. If its lease was on the way, it goes back.
+func (s *session) withdraw(w *waiter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if id := w.demand.GetId(); s.waiting[id] == w {
+		delete(s.waiting, id)
+		if w.sent.IsZero() {
+			s.pending.drop(id)
+		} else {
+			s.pending.withdrawn = append(s.pending.withdrawn, id)
 		}
 	}
-}
-
-// say sends what is pending, while less than inFlight messages are on their way. What
-// comes while it sends waits for others to travel with.
-func (s *session) say(inFlight uint64) error {
-	for more := true; more; {
-		var message *tokenstorev1.SessionRequest
-		if message, more = s.next(s.sequence+1, inFlight); message == nil {
-			return nil
+	select {
+	case got := <-w.answer:
+		if got.lease != nil {
+			s.giveBackOpen(got.lease)
 		}
-		s.sequence++
-		s.observe.RoundTrip()
-		if err := s.stream.Send(message); err != nil {
-			return errors.Join(err, <-s.received) // Recv has the status
-		}
+	default:
 	}
-	return nil
+	s.nudge()
 }
 
-// next takes what is pending as one message, and tells whether that does not hold it
-// all; nil when nothing is, or when it has to wait. A session's first message goes
-// out in any case: its answer shows that the session works.
-func (l *Leases) next(sequence, inFlight uint64) (message *tokenstorev1.SessionRequest, more bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	pending, now := &l.outbound, time.Now()
-	if sequence > 1 && !l.reserve.mayAsk(now) &&
-		len(pending.Demands)+len(pending.Reports)+len(pending.Renewals)+len(pending.Withdrawn)+len(l.reserve.reports) == 0 {
-		return nil, false
-	}
-	if sequence > l.acknowledged+inFlight {
-		l.stalled = true
-		return nil, false
-	}
-	message = &tokenstorev1.SessionRequest{
-		Reservation: l.reserve.reservation(now), ReserveReports: upTo(maxInMessage, &l.reserve.reports),
-		Sequence: sequence, Demands: pending.Demands, Withdrawn: pending.Withdrawn,
-		Reports: upTo(maxInMessage, &pending.Reports), Renewals: upTo(maxInMessage, &pending.Renewals),
-	}
-	pending.Demands, pending.Withdrawn = nil, nil
-	if sequence == 1 {
-		message.Replica = l.replica
-	}
-	if !l.complete && len(pending.Reports)+len(pending.Renewals) == 0 {
-		l.complete, message.Complete = true, true
-	}
-	for _, demand := range message.GetDemands() {
-		if w := l.waiting[demand.GetId()]; w != nil {
-			w.sent = true
-		}
-	}
-	if len(message.GetReports())+len(message.GetReserveReports()) > 0 {
-		l.unacknowledged = append(l.unacknowledged, sentReports{sequence, message.GetReports(), message.GetReserveReports()})
-	}
-	if l.sent = sequence; l.silentSince.IsZero() {
-		l.silentSince = now
-	}
-	return message, len(pending.Reports)+len(pending.Renewals)+len(l.reserve.reports) > 0
+// hand has a request use a lease from now on.
+func (s *session) hand(each *held) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open[&each.lease] = each
 }
 
-// upTo takes the first n of a queue, or all.
-func upTo[T any](n int, queue *[]T) []T {
-	if len(*queue) <= n {
-		all := *queue
-		*queue = nil
-		return all
+// settle ends a request's lease; false where it is none of the session's.
+func (s *session) settle(done *lease.Lease, report *tokenstorev1.Report) bool {
+	s.mu.Lock()
+	was := s.open[done]
+	if was != nil {
+		delete(s.open, done)
+		s.report(report)
 	}
-	first := (*queue)[:n:n]
-	*queue = (*queue)[n:]
-	return first
+	s.mu.Unlock()
+	if was == nil {
+		return false
+	}
+	// Somebody may be waiting for the room under the cap; and a failure should
+	// be known before the token is picked again.
+	if was.capped || report.GetOutcome() != tokenstorev1.Outcome_OUTCOME_SUCCESS {
+		s.nudge()
+	}
+	return true
 }
 
-// renewAging asks for more time for the leases that have used up half of theirs.
-func (l *Leases) renewAging(now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, each := range l.open {
-		if now.Sub(each.renewed) > l.ttl/2-renewEvery {
-			l.renew(each, now)
-		}
+// report queues a report; mu is held.
+func (s *session) report(report *tokenstorev1.Report) {
+	if lost := s.pending.report(report); lost > 0 {
+		s.observe.ReportsLost(lost)
 	}
 }
 
-// renew asks for more time for a lease that a request has; mu is held.
-func (l *Leases) renew(each *held, now time.Time) {
-	if each.stocked || each.from != nil {
+// giveBack returns leases that no request has.
+func (s *session) giveBack(unused ...*held) {
+	if len(unused) == 0 {
 		return
 	}
-	l.outbound.Renewals = append(l.outbound.Renewals, &tokenstorev1.LeaseRef{LeaseId: each.lease.ID, TokenId: each.lease.TokenID})
-	each.renewed = now
-	each.term.Extend(now.Add(l.ttl))
-}
-
-// finish returns the stock and sends the last reports, then waits until the
-// store has carried them out or the stream is cancelled.
-func (s *session) finish() error {
 	s.mu.Lock()
-	s.emptyStocks()
-	s.outbound.Demands = nil
-	s.reserve.leave()
+	defer s.mu.Unlock()
+	for _, each := range unused {
+		s.report(unusedReport(&each.lease))
+	}
+}
+
+// giveBackOpen returns a lease that was for a request; mu is held.
+func (s *session) giveBackOpen(unused *lease.Lease) {
+	if s.open[unused] != nil {
+		delete(s.open, unused)
+		s.report(unusedReport(unused))
+	}
+}
+
+// works reports whether a stream is open and the store has said something on it.
+func (s *session) works() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.progress.heard
+}
+
+// followUps are what a response leaves to be done without the lock.
+type followUps []func()
+
+// hear takes in what the store says.
+func (s *session) hear(response *tokenstorev1.SessionResponse) {
+	now := time.Now()
+	s.mu.Lock()
+	s.progress.heard = true
+	if s.progress.stalled {
+		s.progress.stalled = false
+		s.nudge()
+	}
+	confirmed := s.progress.confirmed // what comes in this message may be older than what it confirms
+	for _, recall := range response.GetRecalls() {
+		s.noteRecall(recall, now)
+	}
+	s.loseOpen(response.GetLostLeaseIds())
+	s.confirm(response.GetAcknowledged(), now)
+	var later followUps
+	for _, grant := range response.GetGrants() {
+		later = s.granted(grant, confirmed, now, later)
+	}
+	for _, denial := range response.GetDenials() {
+		later = s.denied(denial, later)
+	}
 	s.mu.Unlock()
-	if err := s.say(math.MaxUint32); err != nil {
-		return err
+
+	for _, recall := range response.GetRecalls() {
+		s.stocks.recall(recall.GetTokenId(), recall.GetEpoch())
+		s.reserve.recall(recall.GetTokenId(), recall.GetEpoch())
 	}
-	if err := s.stream.CloseSend(); err != nil {
-		return err
+	for _, act := range later {
+		act()
 	}
-	err := <-s.received
-	if errors.Is(err, io.EOF) { // it has read all
-		s.mu.Lock()
-		s.unacknowledged = nil
-		s.mu.Unlock()
-	}
-	return err
+	s.reserve.hear(response, now)
 }
 
-// giveUp counts the reports that no session will bring to the store.
-func (l *Leases) giveUp() {
-	l.mu.Lock()
-	lost := len(l.outbound.Reports)
-	lost += len(l.reserve.reports)
-	for _, sent := range l.unacknowledged {
-		lost += len(sent.reports) + len(sent.reserved)
-	}
-	l.mu.Unlock()
-	if lost > 0 {
-		l.observe.ReportsLost(lost)
-		l.log.LogAttrs(context.Background(), slog.LevelWarn, "reports lost at shutdown; their leases return at their expiry", slog.Int("reports", lost))
+// noteRecall remembers a recall for the grants that it has overtaken; mu is held.
+func (s *session) noteRecall(recall *tokenstorev1.Recall, now time.Time) {
+	if id := recall.GetTokenId(); id != "" {
+		s.recalled[id] = recalled{below: max(recall.GetEpoch(), s.recalled[id].below), at: now}
 	}
 }
 
-// Ready answers nil while a session is open and works, or the reserve serves.
-func (l *Leases) Ready(context.Context) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.outage != nil && l.reserve.usable(time.Now()) {
-		return nil
+// loseOpen notes that leases have expired at the store: their requests go on, but
+// no other is to be sent with them; mu is held.
+func (s *session) loseOpen(ids []string) {
+	if len(ids) == 0 {
+		return
 	}
-	if !l.connected || l.outage != nil {
-		return errors.New("no session with the tokenstore")
+	s.observe.Lost(len(ids))
+	s.log.LogAttrs(context.Background(), slog.LevelWarn, "open leases were lost; their requests go on", slog.Any("lease_ids", ids))
+	lost := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		lost[id] = true
 	}
-	return nil
-}
-
-// outcomes says how each class of failure is reported.
-var outcomes = map[upstream.Class]tokenstorev1.Outcome{
-	"":                       tokenstorev1.Outcome_OUTCOME_SUCCESS,
-	upstream.CallerFault:     tokenstorev1.Outcome_OUTCOME_CALLER_FAULT,
-	upstream.ClientGone:      tokenstorev1.Outcome_OUTCOME_CLIENT_GONE,
-	upstream.Auth:            tokenstorev1.Outcome_OUTCOME_AUTH,
-	upstream.ModelNotAllowed: tokenstorev1.Outcome_OUTCOME_MODEL_NOT_ALLOWED,
-	upstream.ModelUnknown:    tokenstorev1.Outcome_OUTCOME_CALLER_FAULT, // no token's fault
-	upstream.Quota:           tokenstorev1.Outcome_OUTCOME_QUOTA,
-	upstream.RateLimit:       tokenstorev1.Outcome_OUTCOME_RATE_LIMIT,
-	upstream.TooLarge:        tokenstorev1.Outcome_OUTCOME_TOO_LARGE,
-	upstream.OutdatedClient:  tokenstorev1.Outcome_OUTCOME_OUTDATED_CLIENT,
-	upstream.Broken:          tokenstorev1.Outcome_OUTCOME_UPSTREAM,
-	upstream.Transport:       tokenstorev1.Outcome_OUTCOME_TRANSPORT,
-	upstream.Truncated:       tokenstorev1.Outcome_OUTCOME_TRUNCATED,
-	upstream.Region:          tokenstorev1.Outcome_OUTCOME_REGION,
-}
-
-func outcomeOf(class upstream.Class) tokenstorev1.Outcome {
-	outcome, known := outcomes[class]
-	if !known {
-		return tokenstorev1.Outcome_OUTCOME_UPSTREAM
-	}
-	return outcome
-}
-
-func durationOf(d time.Duration) *durationpb.Duration {
-	if d <= 0 {
-		return nil
-	}
-	return durationpb.New(d)
-}
-
-// poolOf is nil where the store has counted no tokens.
-func poolOf(pool *tokenstorev1.PoolSummary) *chat.Pool {
-	if pool.GetTotal() == 0 {
-		return nil
-	}
-	return &chat.Pool{
-		Total: int(pool.GetTotal()), Busy: int(pool.GetCapped()), Cooling: int(pool.GetCooling()), Probing: int(pool.GetProbing()),
-		Quarantined: int(pool.GetQuarantined()), Tried: int(pool.GetTried()), Parked: int(pool.GetParked()),
-		Disabled: int(pool.GetDisabled()), Expired: int(pool.GetExpired()),
+	for _, each := range s.open {
+		if lost[each.lease.ID] {
+			each.lost = true
+			each.term.Extend(time.Time{})
+		}
 	}
 }
 
-// errorOfDenial words a denial for the client.
-func errorOfDenial(denial *tokenstorev1.Denial) *chat.Error {
-	err := &chat.Error{
-		Kind: chat.StoreUnavailable, Message: denial.GetMessage(), RetryAfter: denial.GetRetryAfter().AsDuration(), Pool: poolOf(denial.GetPool()),
+// confirm takes in what the store has carried out: reports need not be repeated, and
+// renewed leases hold, counted from when that was asked for; mu is held.
+func (s *session) confirm(acknowledged uint64, now time.Time) {
+	for len(s.progress.unconfirmed) > 0 && s.progress.unconfirmed[0].sequence <= acknowledged {
+		done := s.progress.unconfirmed[0]
+		for _, each := range done.renewals {
+			if each.lost {
+				continue
+			}
+			if s.ttl > 0 { // one that was taken ahead lives longer from now on
+				each.ttl = s.ttl
+			}
+			each.term.Extend(done.at.Add(each.ttl))
+		}
+		s.progress.confirmed = done.at
+		s.progress.unconfirmed = s.progress.unconfirmed[1:]
 	}
-	switch denial.GetReason() {
-	case tokenstorev1.Reason_REASON_NO_TOKENS:
-		err.Kind = chat.NoTokens
-	case tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE:
-		err.Kind = chat.NoTokenAvailable
-	case tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND: // only a demand with an alias can be told that
-		err.Kind = chat.AliasNotFound
-	case tokenstorev1.Reason_REASON_UPSTREAM_FAILING:
-		err.Kind = chat.UpstreamUnavailable
-	case tokenstorev1.Reason_REASON_STORE_UNAVAILABLE:
+	s.progress.acknowledge(acknowledged, now)
+}
+
+// granted hands the leases to whom they are for; mu is held. A lease counts from when
+// the store is known to have been silent about it: from when its demand was sent, or
+// from the newest message that was confirmed before. A process that was frozen reads
+// grants as old as the freeze.
+func (s *session) granted(grant *tokenstorev1.Grant, confirmed, now time.Time, later followUps) followUps {
+	w := s.waiting[grant.GetDemandId()]
+	delete(s.waiting, grant.GetDemandId())
+	since := confirmed
+	if w != nil && w.sent.After(since) {
+		since = w.sent
+	}
+	var usable []*held
+	overtaken := false
+	for _, granted := range grant.GetLeases() {
+		each := heldFrom(granted, since, now)
+		switch {
+		case w == nil: // withdrawn
+			s.report(unusedReport(&each.lease))
+			s.nudge() // there may be somebody to whom it goes next
+		case each.epoch < s.recalled[each.lease.TokenID].below:
+			s.report(unusedReport(&each.lease))
+			overtaken = true
+		case w.filled == nil && len(usable) > 0: // more than was asked for
+			s.report(unusedReport(&each.lease))
+		default:
+			usable = append(usable, each)
+		}
+	}
+	switch {
+	case w == nil:
+	case w.filled != nil:
+		return append(later, func() { w.filled(usable, false) })
+	case len(usable) > 0:
+		s.ttl = usable[0].ttl
+		s.open[&usable[0].lease] = usable[0]
+		w.answer <- answer{lease: &usable[0].lease}
+	case overtaken: // by a recall: ask again
+		w.demand, w.sent = proto.CloneOf(w.demand), time.Time{}
+		s.queue(w)
+		s.nudge()
+	}
+	return later
+}
+
+// denied tells who asked; mu is held.
+func (s *session) denied(denial *tokenstorev1.Denial, later followUps) followUps {
+	w := s.waiting[denial.GetDemandId()]
+	delete(s.waiting, denial.GetDemandId())
+	switch {
+	case w == nil:
+		return later
+	case w.filled != nil:
+		return append(later, func() { w.filled(nil, true) })
+	case denial.GetReason() == tokenstorev1.Reason_REASON_STORE_UNAVAILABLE && s.reserve.keeps():
+		refused := errorOfDenial(denial)
+		return append(later, func() {
+			if !s.reserve.begin(refused) { // else it turns to the reserve
+				w.answer <- answer{err: refused}
+			}
+		})
 	default:
-		err.Kind = chat.Internal
+		w.answer <- answer{err: errorOfDenial(denial)}
+		return later
 	}
-	return err
+}
+
+// renewAging asks for more time for the leases that have used up half of theirs, and
+// forgets old recalls.
+func (s *session) renewAging(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, each := range s.open {
+		if now.Sub(each.renewed) > each.ttl/2-renewEvery {
+			s.pending.renew(each, now)
+		}
+	}
+	for id, each := range s.recalled {
+		if now.Sub(each.at) > recallMemory {
+			delete(s.recalled, id)
+		}
+	}
 }

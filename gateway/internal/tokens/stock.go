@@ -1,11 +1,8 @@
 package tokens
 
 import (
-	"maps"
 	"slices"
 	"time"
-
-	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
 // The stock's sizes. A stock trades fairness for round trips: what lies in it
@@ -31,8 +28,8 @@ const (
 	deniedPause = time.Second
 )
 
-// stock has the leases taken ahead for one upstream and model. The Leases' mutex
-// guards it.
+// stock has the leases taken ahead for one upstream and model. It is not safe for
+// concurrent use: the stocks guard it.
 type stock struct {
 	leases []shelved
 	// asked counts requests in the present rate window.
@@ -53,15 +50,6 @@ type shelved struct {
 	since time.Time
 }
 
-func (l *Leases) stockOf(key pool) *stock {
-	s := l.stocks[key]
-	if s == nil {
-		s = &stock{}
-		l.stocks[key] = s
-	}
-	return s
-}
-
 // target is how many leases the stock should have.
 func (s *stock) target() int {
 	if s.rate < minRate {
@@ -76,7 +64,6 @@ func (s *stock) take(exclude []string, now time.Time) *held {
 	for i, each := range s.leases {
 		if each.term.Covers(now) && now.Sub(each.since) < maxIdle && !slices.Contains(exclude, each.lease.TokenID) {
 			s.leases = slices.Delete(s.leases, i, i+1)
-			each.stocked = false
 			return each.held
 		}
 	}
@@ -84,11 +71,8 @@ func (s *stock) take(exclude []string, now time.Time) *held {
 }
 
 func (s *stock) put(granted *held, now time.Time) {
-	granted.stocked = true
 	s.leases = append(s.leases, shelved{held: granted, since: now})
 }
-
-func (s *stock) filled() { s.filling = false }
 
 func (s *stock) denied(now time.Time) {
 	s.filling = false
@@ -143,83 +127,4 @@ func (s *stock) measure(window time.Duration) {
 
 func (s *stock) idle(now time.Time) bool {
 	return s.rate < 1 && len(s.leases) == 0 && !s.filling && s.asked == 0 && now.After(s.pausedUntil)
-}
-
-// refill demands more when the stock runs low; mu is held.
-func (l *Leases) refill(key pool, s *stock, now time.Time) {
-	if target := s.target(); len(s.leases) <= target/2 && l.fill(key, s, target, now) {
-		l.nudge()
-	}
-}
-
-// topUp demands what stocks have given away since they were filled, in a message
-// that goes out anyway.
-func (l *Leases) topUp(now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for key, s := range l.stocks {
-		if target := s.target(); len(s.leases) < target-target/8 {
-			l.fill(key, s, target, now)
-		}
-	}
-}
-
-// fill demands what the stock lacks, unless that is no use now; mu is held.
-func (l *Leases) fill(key pool, s *stock, target int, now time.Time) bool {
-	if target == 0 || s.filling || now.Before(s.pausedUntil) {
-		return false
-	}
-	s.filling = true
-	count := min(target-len(s.leases)+len(s.queue), maxDemand)
-	l.ask(&waiter{pool: key, demand: &tokenstorev1.Demand{
-		Upstream: key.upstream, Model: key.model, Ahead: true, Count: uint32(count), //nolint:gosec // 1 to maxDemand
-	}})
-	return true
-}
-
-// serve hands the stock to those who have waited for it. Where it doesn't suffice
-// and there is no other on its way, they ask for themselves; mu is held.
-func (l *Leases) serve(key pool, s *stock, now time.Time) {
-	for len(s.queue) > 0 {
-		taken := s.take(nil, now)
-		if taken == nil {
-			break
-		}
-		s.queue[0].answer <- answer{lease: &taken.lease, ahead: true}
-		s.queue = s.queue[1:]
-	}
-	l.refill(key, s, now)
-	if len(s.queue) == 0 || s.filling {
-		return
-	}
-	for _, w := range s.queue {
-		l.ask(w)
-	}
-	s.queue = nil
-	l.nudge()
-}
-
-// tend measures the load, returns what it no longer needs, and forgets what is
-// over.
-func (l *Leases) tend(now time.Time, window time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	ready := 0
-	for key, s := range l.stocks {
-		s.measure(window)
-		l.giveBack(s.surplus(now)...)
-		ready += len(s.leases)
-		if s.idle(now) {
-			delete(l.stocks, key)
-		}
-	}
-	l.observe.Held(ready, len(l.open)-ready)
-	maps.DeleteFunc(l.recalled, func(_ string, r recalled) bool { return now.Sub(r.at) > recallMemory })
-}
-
-// emptyStocks returns everything; mu is held.
-func (l *Leases) emptyStocks() {
-	for _, s := range l.stocks {
-		l.giveBack(s.recall("", 0)...)
-	}
 }

@@ -43,7 +43,7 @@ func pause(d time.Duration) {
 func TestNothingIsTakenAheadAtTheRatesOfPeople(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		store := newAutomatic("a", "b", "c")
-		go store.serve(r.session())
+		go store.serve(r.nextSession())
 		r.load(minRate*9/10, time.Second) // just below
 		if n := store.aheadSince(time.Time{}); n != 0 {
 			t.Errorf("%d demands for the stock", n)
@@ -57,7 +57,7 @@ func TestNothingIsTakenAheadAtTheRatesOfPeople(t *testing.T) {
 func TestAtLoadLeasesAreTakenAhead(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		store := newAutomatic("a", "b", "c")
-		go store.serve(r.session())
+		go store.serve(r.nextSession())
 		r.load(2000, time.Second) // the rate is learnt
 		before, askedBefore := r.counts.roundTrips.Load(), r.counts.asked.Load()
 		r.load(2000, time.Second)
@@ -81,18 +81,18 @@ func TestAtLoadLeasesAreTakenAhead(t *testing.T) {
 		}
 		// And what is known of the load is forgotten.
 		pause(5 * time.Second)
-		r.mu.Lock()
-		if len(r.stocks) != 0 || len(r.open) != 0 || len(r.waiting) != 0 {
-			t.Errorf("left over: %d stocks, %d leases, %d demands", len(r.stocks), len(r.open), len(r.waiting))
+		r.session.mu.Lock()
+		defer r.session.mu.Unlock()
+		if n, open, waiting := len(r.stocks.all), len(r.session.open), len(r.session.waiting); n != 0 || open != 0 || waiting != 0 {
+			t.Errorf("left over: %d stocks, %d leases, %d demands", n, open, waiting)
 		}
-		r.mu.Unlock()
 	})
 }
 
 func TestALoadIsNoticedBeforeItsRateIsMeasured(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		store := newAutomatic("a", "b", "c")
-		go store.serve(r.session())
+		go store.serve(r.nextSession())
 		for range 40 { // in no time
 			soon(t, r.acquire(t.Context(), demand), "a lease")
 		}
@@ -105,7 +105,7 @@ func TestALoadIsNoticedBeforeItsRateIsMeasured(t *testing.T) {
 func TestStockIsToppedUpWithTheReports(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		store := newAutomatic("a", "b", "c")
-		go store.serve(r.session())
+		go store.serve(r.nextSession())
 		r.load(2000, time.Second)
 		before := r.counts.roundTrips.Load()
 		r.load(2000, time.Second)
@@ -120,7 +120,7 @@ func TestSlowStoreIsNotAskedForEachRequest(t *testing.T) {
 		store := newAutomatic("a", "b", "c")
 		store.slow = 60 * time.Millisecond // longer than a stock lasts
 		r.store.mute.Store(true)
-		go store.serve(r.session())
+		go store.serve(r.nextSession())
 		r.load(2000, time.Second)
 		before := r.counts.roundTrips.Load()
 		r.load(2000, time.Second)
@@ -137,9 +137,9 @@ func TestSlowStoreIsNotAskedForEachRequest(t *testing.T) {
 // filling has n requests wait for a stock that is being filled; d is the demand.
 func (r *rig) filling(ctx context.Context, s *fakeSession, n int) (d *tokenstorev1.Demand, answers []<-chan acquired) {
 	r.t.Helper()
-	r.mu.Lock()
-	r.stockOf(pool{demand.Upstream, demand.Model}).rate = 10_000
-	r.mu.Unlock()
+	r.stocks.mu.Lock()
+	r.ahead().rate = 10_000
+	r.stocks.mu.Unlock()
 	for range n {
 		answers = append(answers, r.acquire(ctx, demand))
 	}
@@ -197,7 +197,7 @@ func TestRequestsThatWaitForAStockOutliveTheSession(t *testing.T) {
 		s := r.welcomed()
 		_, answers := r.filling(t.Context(), s, 1)
 		s.breakOff()
-		s = r.session()
+		s = r.nextSession()
 		again := s.message(t).GetDemands()
 		if len(again) != 1 {
 			t.Fatalf("asked again with %v", again)
@@ -241,7 +241,7 @@ func TestStockIsLeftAloneForASecondAfterADenial(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		store := newAutomatic("a")
 		store.refused = true
-		go store.serve(r.session())
+		go store.serve(r.nextSession())
 		r.load(500, 3*time.Second)
 		store.mu.Lock()
 		defer store.mu.Unlock()
@@ -332,18 +332,18 @@ func TestGrantThatARecallOvertookIsReturned(t *testing.T) {
 		}
 		// A while later no such grant can be on its way.
 		pause(recallMemory + time.Second)
-		r.mu.Lock()
-		if len(r.recalled) != 0 {
+		r.session.mu.Lock()
+		defer r.session.mu.Unlock()
+		if len(r.session.recalled) != 0 {
 			t.Error("the recall is remembered for ever")
 		}
-		r.mu.Unlock()
 	})
 }
 
 func (r *rig) aheadNow() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.stockOf(pool{demand.Upstream, demand.Model}).leases)
+	r.stocks.mu.Lock()
+	defer r.stocks.mu.Unlock()
+	return len(r.ahead().leases)
 }
 
 func TestStockServesWhileTheStoreIsAwayButNotForLong(t *testing.T) {
@@ -369,7 +369,7 @@ func TestNewSessionBeginsWithoutAStock(t *testing.T) {
 		s := r.welcomed()
 		r.shelve(leaseOf("a", 1))
 		s.breakOff()
-		m := r.session().message(t)
+		m := r.nextSession().message(t)
 		if len(m.GetReports()) != 1 || m.GetReports()[0].GetOutcome() != tokenstorev1.Outcome_OUTCOME_UNUSED || len(m.GetRenewals()) != 0 {
 			t.Errorf("the first message is %v", m)
 		}
@@ -404,14 +404,14 @@ func TestStockLosesNothing(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"put": func(t *rapid.T) {
 				put++
-				each := heldFrom(leaseOf(token.Draw(t, "token"), put), now)
+				each := heldFrom(leaseOf(token.Draw(t, "token"), put), now, now)
 				each.epoch = rapid.Uint64Range(1, 3).Draw(t, "epoch")
 				s.put(each, now)
 			},
 			"take": func(t *rapid.T) {
 				tried := token.Draw(t, "tried")
 				if taken := s.take([]string{tried}, now); taken != nil {
-					if taken.lease.TokenID == tried || taken.stocked {
+					if taken.lease.TokenID == tried {
 						t.Fatalf("took %+v", taken)
 					}
 					gone[taken.lease.ID]++

@@ -3,6 +3,7 @@ package tokens
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -22,7 +23,7 @@ const degradedTime = time.Minute
 func runReserved(t *testing.T, test func(t *testing.T, r *rig, s *fakeSession)) {
 	t.Helper()
 	runWith(t, ReserveOptions{Time: degradedTime, Instance: "instance-1"}, func(t *testing.T, r *rig) {
-		s := r.session()
+		s := r.nextSession()
 		if asked := s.message(t).GetReservation(); asked.GetInstance() != "instance-1" || asked.GetTtl().AsDuration() != degradedTime || len(asked.GetHolds()) > 0 {
 			t.Errorf("the first reservation: %v", asked)
 		}
@@ -154,8 +155,8 @@ func TestFailuresInReserve(t *testing.T) {
 				r.Settle(r.must(only), c.outcome)
 				other := only
 				other.Model = "another"
-				r.mu.Lock()
-				defer r.mu.Unlock()
+				r.reserve.mu.Lock()
+				defer r.reserve.mu.Unlock()
 				now := time.Now()
 				if rests := r.reserve.take(only, now) == nil; rests != c.rests {
 					t.Errorf("rests: %v", rests)
@@ -202,12 +203,12 @@ func TestOutagesAreNoticed(t *testing.T) {
 // A session that a dead network has left is given up, and its connection with it.
 func TestStalledSessionIsGivenUp(t *testing.T) {
 	var resets atomic.Int64
-	runWith(t, ReserveOptions{Time: degradedTime, Instance: "i", Reset: func() { resets.Add(1) }}, func(t *testing.T, r *rig) {
+	runWith(t, ReserveOptions{Time: degradedTime, Instance: "i", Reset: func(net.Addr) { resets.Add(1) }}, func(t *testing.T, r *rig) {
 		s := r.welcomed()
 		s.reserve(t, &tokenstorev1.Reserve{Added: []*tokenstorev1.Reserved{reserved("c", 0)}})
 		r.store.mute.Store(true)
 		began := time.Now()
-		r.session()
+		r.nextSession()
 		if took := time.Since(began); resets.Load() != 1 || took > stallLimit+2*reserveEvery {
 			t.Errorf("%d resets, another session after %s", resets.Load(), took)
 		}
@@ -225,7 +226,7 @@ func TestReserveIsReconciled(t *testing.T) {
 		}
 		r.store.mute.Store(true)
 		r.store.gone.Store(false)
-		again := r.session()
+		again := r.nextSession()
 		m := again.message(t)
 		if uses := m.GetReserveReports(); len(uses) != 2 || uses[0].GetNumber() != 1 || uses[1].GetNumber() != 2 || uses[0].GetReport().GetTokenId() != "c" ||
 			uses[0].GetReport().GetLeaseId() != "1-0" || uses[0].GetReport().GetOutcome() != tokenstorev1.Outcome_OUTCOME_RATE_LIMIT {
@@ -240,7 +241,7 @@ func TestReserveIsReconciled(t *testing.T) {
 		}
 		again.breakOff() // without having acknowledged anything
 		r.store.mute.Store(false)
-		last := r.session()
+		last := r.nextSession()
 		m = last.message(t)
 		if len(m.GetReserveReports()) != 2 {
 			t.Errorf("unacknowledged reports are not repeated: %v", m)
@@ -307,7 +308,7 @@ func TestReserveIsGivenUpAtShutdown(t *testing.T) {
 	})
 }
 
-// Without a reserve an outage is waited for, as long as a demand may take.
+// Without a reserve there is nothing to wait for but a store that is restarted.
 func TestWithoutReserve(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		s := r.welcomed()
@@ -319,8 +320,16 @@ func TestWithoutReserve(t *testing.T) {
 		if got := soon(t, r.acquire(ctx, demand), "a refusal"); !errors.As(got.err, &err) || err.Kind != chat.StoreUnavailable {
 			t.Errorf("got %+v", got)
 		}
-		if waited := time.Since(began); waited != demand.MaxWait+answerSlack {
+		if waited := time.Since(began); waited != reconnectTime {
 			t.Errorf("it waited %s", waited)
+		}
+		if r.Ready(ctx) == nil {
+			t.Error("ready")
+		}
+		r.store.gone.Store(false)
+		r.nextSession().said(time.Millisecond)
+		if err := r.Ready(ctx); err != nil {
+			t.Errorf("when it is back: %v", err)
 		}
 	})
 }

@@ -1,0 +1,39 @@
+package tokens
+
+import (
+	"carousel.internal/gateway/internal/chat"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// poolOf is nil where the store has counted no tokens.
+func poolOf(pool *tokenstorev1.PoolSummary) *chat.Pool {
+	if pool.GetTotal() == 0 {
+		return nil
+	}
+	return &chat.Pool{
+		Total: int(pool.GetTotal()), Busy: int(pool.GetCapped()), Cooling: int(pool.GetCooling()), Probing: int(pool.GetProbing()),
+		Quarantined: int(pool.GetQuarantined()), Tried: int(pool.GetTried()), Parked: int(pool.GetParked()),
+		Disabled: int(pool.GetDisabled()), Expired: int(pool.GetExpired()),
+	}
+}
+
+// errorOfDenial words a denial for the client.
+func errorOfDenial(denial *tokenstorev1.Denial) *chat.Error {
+	err := &chat.Error{
+		Kind: chat.StoreUnavailable, Message: denial.GetMessage(), RetryAfter: denial.GetRetryAfter().AsDuration(), Pool: poolOf(denial.GetPool()),
+	}
+	switch denial.GetReason() {
+	case tokenstorev1.Reason_REASON_NO_TOKENS:
+		err.Kind = chat.NoTokens
+	case tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE:
+		err.Kind = chat.NoTokenAvailable
+	case tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND: // only a demand with an alias can be told that
+		err.Kind = chat.AliasNotFound
+	case tokenstorev1.Reason_REASON_UPSTREAM_FAILING:
+		err.Kind = chat.UpstreamUnavailable
+	case tokenstorev1.Reason_REASON_STORE_UNAVAILABLE:
+	default:
+		err.Kind = chat.Internal
+	}
+	return err
+}

@@ -1,0 +1,58 @@
+package tokens
+
+import (
+	"time"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// progress is how far a stream of the session has come. The session's lock guards it.
+type progress struct {
+	// sent is the last message, acknowledged the last one that the store has carried out.
+	sent, acknowledged uint64
+	// unconfirmed are the messages in between.
+	unconfirmed []sentMessage
+	// confirmed is when the newest message went out that the store has carried out.
+	confirmed time.Time
+	// spoke is when the last message went out.
+	spoke time.Time
+	// silentSince is when the first message went out that the store has not
+	// acknowledged; zero: it has acknowledged all.
+	silentSince time.Time
+	// heard: the store has said something.
+	heard bool
+	// worked is heard of the stream before.
+	worked bool
+	// stalled: there is more to say, and it waits for the store to acknowledge.
+	stalled bool
+	// complete: the messages have said all that is held.
+	complete bool
+}
+
+// sentMessage is one that the store has not confirmed.
+type sentMessage struct {
+	sequence uint64
+	at       time.Time
+	reports  []*tokenstorev1.Report
+	uses     []*tokenstorev1.ReserveReport
+	renewals []*held
+}
+
+func (p *progress) send(message sentMessage) {
+	p.unconfirmed = append(p.unconfirmed, message)
+	p.sent, p.spoke = message.sequence, message.at
+	if p.silentSince.IsZero() {
+		p.silentSince = message.at
+	}
+}
+
+// acknowledge takes in how far the store has come.
+func (p *progress) acknowledge(sequence uint64, now time.Time) {
+	if sequence <= p.acknowledged {
+		return
+	}
+	p.acknowledged, p.silentSince = sequence, now
+	if sequence >= p.sent {
+		p.silentSince = time.Time{}
+	}
+}

@@ -1,0 +1,128 @@
+package tokens
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// reserveEvery is how often the reserve is renewed; it also shows that the store
+// answers.
+const reserveEvery = 500 * time.Millisecond
+
+// due implements sessionReserve.
+func (r *reserve) due(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mayAsk(now)
+}
+
+// say implements sessionReserve.
+func (r *reserve) say(now time.Time) (*tokenstorev1.Reservation, []*tokenstorev1.ReserveReport) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.reservation(now), takeMessages(&r.reports)
+}
+
+// unsaid implements sessionReserve.
+func (r *reserve) unsaid() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.reports)
+}
+
+// renew implements sessionReserve.
+func (r *reserve) renew(again []*tokenstorev1.ReserveReport) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reports = append(again, r.reports...)
+	r.asked, r.urgent = time.Time{}, true
+}
+
+// mayAsk reports whether it is time for a reservation; mu is held.
+func (r *reserve) mayAsk(now time.Time) bool {
+	return r.Time > 0 && r.asked.IsZero() && (r.urgent || now.Sub(r.said) >= reserveEvery)
+}
+
+// reservation is what is to be said to the store about the reserve; nil for
+// nothing now. mu is held.
+func (r *reserve) reservation(now time.Time) *tokenstorev1.Reservation {
+	if !r.mayAsk(now) {
+		return nil
+	}
+	r.asked, r.said, r.urgent = now, now, false
+	asked := &tokenstorev1.Reservation{Instance: r.Instance, Ttl: durationpb.New(r.Time), Leaving: r.leaving}
+	for id, each := range r.holds {
+		asked.Holds = append(asked.Holds, &tokenstorev1.Slots{TokenId: id, Slots: uint32(each.slots)}) //nolint:gosec // as the store said
+	}
+	return asked
+}
+
+// leave implements sessionReserve: the next reservation gives everything up.
+func (r *reserve) leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.holds, r.leaving, r.asked, r.urgent = map[string]*hold{}, true, time.Time{}, true
+}
+
+// answered takes in what the store says of the reserve; mu is held.
+func (r *reserve) answered(answer *tokenstorev1.Reserve) {
+	if r.asked.IsZero() || r.leaving {
+		return
+	}
+	// Counted from when it was asked, and a bit less: the store's clock began later.
+	r.until, r.asked = r.asked.Add(r.Time-min(time.Second, r.Time/10)), time.Time{}
+	for _, id := range answer.GetDroppedTokenIds() {
+		r.retire(id)
+	}
+	for _, added := range answer.GetAdded() {
+		r.holds[added.GetLease().GetTokenId()] = &hold{
+			lease: leaseFrom(added.GetLease()), upstream: added.GetUpstream(), epoch: added.GetLease().GetEpoch(),
+			slots: int(added.GetSlots()), models: map[string]time.Time{},
+		}
+	}
+}
+
+// retire ends the use of a token; mu is held.
+func (r *reserve) retire(id string) {
+	if each := r.holds[id]; each != nil {
+		each.retired = true
+		r.tidy(each)
+	}
+}
+
+// tidy lets a retired hold go when nothing uses it; mu is held.
+func (r *reserve) tidy(each *hold) {
+	if each.retired && each.used == 0 {
+		delete(r.holds, each.lease.TokenID)
+		r.urgent = r.urgent || each.slots > 0
+	}
+}
+
+// recall implements sessionReserve: a token that is not what it was is retired.
+func (r *reserve) recall(id string, below uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if each := r.holds[id]; each != nil && each.epoch < below {
+		r.retire(id)
+	}
+}
+
+// giveUp gives up half of an upstream's slots that nothing uses, one at least, for
+// demands that wait for them. If that is not enough the store asks again. mu is held.
+func (r *reserve) giveUp(upstream string) {
+	var idle []*hold
+	for _, each := range r.holds {
+		if each.upstream == upstream && each.slots > each.used {
+			idle = append(idle, each)
+		}
+	}
+	for _, each := range idle[:(len(idle)+1)/2] {
+		r.urgent = true
+		if each.slots = each.used; each.used == 0 {
+			delete(r.holds, each.lease.TokenID)
+		}
+	}
+}

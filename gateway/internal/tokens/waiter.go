@@ -1,0 +1,54 @@
+package tokens
+
+import (
+	"strings"
+	"time"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/lease"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// pool is what demands are for, as requests name it.
+type pool struct{ upstream, model string }
+
+// waiter is a demand that has not been answered: a request's, or that of a stock.
+type waiter struct {
+	pool pool
+	// demand has an id once it is asked: those that wait for a stock have none.
+	demand *tokenstorev1.Demand
+	// answer is where a request waits; buffered. nil: the demand is a stock's.
+	answer chan answer
+	// filled takes in the leases of a stock's demand. It is called without the session's
+	// lock; denied: there are none, and none are to be asked for.
+	filled func(leases []*held, denied bool)
+	// sent is when the demand went out on the present stream; zero: it has not.
+	sent time.Time
+}
+
+type answer struct {
+	lease *lease.Lease
+	err   *chat.Error
+	// ahead: the lease comes from the stock.
+	ahead bool
+}
+
+// newWaiter makes a request's demand. Its texts are made such that they can travel.
+func newWaiter(demand lease.Demand) *waiter {
+	return &waiter{pool: pool{demand.Upstream, demand.Model}, answer: make(chan answer, 1), demand: &tokenstorev1.Demand{
+		Upstream: encodable(demand.Upstream), Model: encodable(demand.Model), Alias: encodable(demand.Alias),
+		StickyKey: encodable(demand.Sticky), Count: 1, ExcludeTokenIds: demand.Exclude, MaxWait: durationOf(demand.MaxWait),
+	}}
+}
+
+func sizeOfDemand(demand lease.Demand) int {
+	size := len(demand.Upstream) + len(demand.Model) + len(demand.Alias) + len(demand.Sticky)
+	for _, id := range demand.Exclude {
+		size += len(id)
+	}
+	return size
+}
+
+// encodable is a text in which what is not UTF-8 is replaced: one that can't be encoded
+// would break the session each time that it is said.
+func encodable(text string) string { return strings.ToValidUTF8(text, "\ufffd") }

@@ -168,6 +168,7 @@ func dumpOf(t *testing.T, store *Store) string {
 		}
 		read := map[string][]any{
 			"string": {"GET", key}, "hash": {"HGETALL", key}, "zset": {"ZRANGE", key, 0, -1}, "stream": {"XRANGE", key, "-", "+"},
+			"set": {"SMEMBERS", key},
 		}[kind]
 		value, err := store.client.Do(t.Context(), read...).Result()
 		if err != nil {

@@ -129,6 +129,26 @@ func orderKey(upstream string) string { return poolPrefix(upstream) + "order" }
 // before.
 func coolingKey(upstream string) string { return poolPrefix(upstream) + "cooling" }
 
+// standingKey is a sorted set of a pool's token ids by what they are: 1 disabled, 2 parked,
+// 3 expired, 4 in quarantine, 5 probed or to be probed after its cooling, 6 open. What is
+// counted of a pool is counted here. lua/parts/standing.lua keeps it.
+func standingKey(upstream string) string { return poolPrefix(upstream) + "standing" }
+
+// restsKey is a sorted set of a pool's token ids by the end of their cooling, in ms. It may
+// have ended.
+func restsKey(upstream string) string { return poolPrefix(upstream) + "rests" }
+
+// endsKey is a sorted set of a pool's token ids by their expiry, in ms, while it is ahead.
+func endsKey(upstream string) string { return poolPrefix(upstream) + "ends" }
+
+// leasesKey is a sorted set of `<token id> <lease id>` of all open leases of a pool by
+// expiry, in ms: what is in inflightKey of its tokens, but for slots in reserve.
+func leasesKey(upstream string) string { return poolPrefix(upstream) + "leases" }
+
+// stirredKey is a set of ids of tokens that have come into the order, or have other
+// leases than before, since the order of another strategy was looked at.
+func stirredKey(upstream string) string { return poolPrefix(upstream) + "stirred" }
+
 // holdersKey is a hash of replica to `<ms at which it was heard last> <instance>`, for
 // those that may hold tokens of the upstream in reserve.
 func holdersKey(upstream string) string { return poolPrefix(upstream) + "holders" }

@@ -351,7 +351,7 @@ func (m *machine) add(enabled bool, capacity, weight int) {
 	m.tokens[id] = added
 	m.homes.put(id, somewhere)
 	keys := []string{
-		poolIDsKey(somewhere), tokenKey(somewhere, id), namesKey(somewhere), orderKey(somewhere), clockKey(somewhere), lapsedKey(somewhere),
+		poolIDsKey(somewhere), tokenKey(somewhere, id), namesKey(somewhere), clockKey(somewhere), lapsedKey(somewhere),
 	}
 	m.must(createScript.run(m.t.Context(), m.client, keys,
 		id, somewhere, id, id, flag(added.enabled), added.cap, added.weight, 0, "{}", poolChannel, m.named, "").Err())

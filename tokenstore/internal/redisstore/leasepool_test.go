@@ -175,6 +175,8 @@ func (p *leasePool) dump() map[string]any {
 			everything[key], err = p.client.HGetAll(ctx, key).Result()
 		case "zset":
 			everything[key], err = p.client.ZRangeWithScores(ctx, key, 0, -1).Result()
+		case "set":
+			everything[key], err = p.client.SMembersMap(ctx, key).Result()
 		case "stream":
 			everything[key], err = p.client.XRange(ctx, key, "-", "+").Result()
 		default:

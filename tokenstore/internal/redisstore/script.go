@@ -12,7 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-//go:embed lua/*.lua
+//go:embed lua/*.lua lua/parts/*.lua
 var luaFiles embed.FS
 
 // script is one file of lua/. Its header is a contract, checked on every call
@@ -24,6 +24,9 @@ var luaFiles embed.FS
 //	-- ARGV[1] name unit                 an argument
 //	-- ARGV[2...] name unit              any number of arguments from here on
 //	-- RETURN what
+//	-- USE name                          a part of lua/parts, whose functions it calls
+//
+// What a script uses stands between its header and its text.
 type script struct {
 	name     string
 	source   string
@@ -34,7 +37,8 @@ type script struct {
 type contract struct {
 	keys, args int
 	// more: args is a minimum.
-	more bool
+	more  bool
+	parts []string
 }
 
 // newScript loads lua/<name>.lua. It panics when that does not exist or has no
@@ -48,13 +52,32 @@ func newScript(name string) *script {
 	if err != nil {
 		panic(fmt.Sprintf("lua/%s.lua: %v", name, err))
 	}
-	return &script{name: name, source: string(source), contract: terms, redis: redis.NewScript(string(source))}
+	whole, err := compose(string(source), terms.parts)
+	if err != nil {
+		panic(fmt.Sprintf("lua/%s.lua: %v", name, err))
+	}
+	return &script{name: name, source: whole, contract: terms, redis: redis.NewScript(whole)}
+}
+
+// compose puts the parts that a script uses behind its header, in their order.
+func compose(source string, parts []string) (string, error) {
+	header, body, _ := strings.Cut(source, "\n\n")
+	whole := []string{header}
+	for _, name := range parts {
+		part, err := luaFiles.ReadFile("lua/parts/" + name + ".lua")
+		if err != nil {
+			return "", fmt.Errorf("USE %s: there is no such part", name)
+		}
+		whole = append(whole, strings.TrimRight(string(part), "\n"))
+	}
+	return strings.Join(append(whole, body), "\n\n"), nil
 }
 
 var (
 	keyLine    = regexp.MustCompile(`^-- KEYS\[(\d+)\] (string|hash|set|zset|stream) \S`)
 	argLine    = regexp.MustCompile(`^-- ARGV\[(\d+)(\.\.\.)?\] \S+ \S`)
 	dynLine    = regexp.MustCompile(`^-- DYNKEY (string|hash|set|zset|stream) c1:\{[\w:]+\}:\S`)
+	useLine    = regexp.MustCompile(`^-- USE (\w+)$`)
 	returnLine = regexp.MustCompile(`^-- RETURN \S`)
 )
 
@@ -79,6 +102,8 @@ func readContract(source string) (contract, error) {
 			terms.more = arg[2] != ""
 		} else if returnLine.MatchString(line) {
 			returns = true
+		} else if use := useLine.FindStringSubmatch(line); use != nil {
+			terms.parts = append(terms.parts, use[1])
 		} else if strings.HasPrefix(line, "-- DYNKEY") && !dynLine.MatchString(line) || strings.HasPrefix(line, "-- KEYS") || strings.HasPrefix(line, "-- ARGV") {
 			return terms, fmt.Errorf("line %d: malformed", i+1)
 		}

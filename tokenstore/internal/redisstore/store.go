@@ -68,7 +68,8 @@ func New(client redis.UniversalClient, options Options) *Store {
 func (s *Store) batch() *batch { return &batch{client: s.client} }
 
 // Prepare makes a store fit for use: it claims an empty one for this schema
-// version and refuses one of another version. Repeat it after an outage: the
+// version, moves the data of the version before and refuses any other. What it was
+// interrupted in it goes on with when it is repeated. Repeat it after an outage: the
 // server may be a different one.
 func (s *Store) Prepare(ctx context.Context) error {
 	if err := s.client.SetNX(ctx, schemaKey(), SchemaVersion, 0).Err(); err != nil {
@@ -78,10 +79,16 @@ func (s *Store) Prepare(ctx context.Context) error {
 	if err != nil {
 		return storeError("check the schema version", err)
 	}
+	if version == legacySchema {
+		if err := s.migrate(ctx); err != nil {
+			return err
+		}
+		version = SchemaVersion
+	}
 	if version != SchemaVersion {
 		return &SchemaError{Stored: version}
 	}
-	return nil
+	return s.heal(ctx)
 }
 
 // Writable returns nil when every server that keeps something of the store takes

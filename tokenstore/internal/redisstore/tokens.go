@@ -126,7 +126,7 @@ func (s *Store) creation(c *claim, draft token.Draft, drivers map[string]string)
 		expires = expiry.UnixMilli()
 	}
 	pool := draft.Upstream
-	keys = []string{poolIDsKey(pool), tokenKey(pool, c.id), namesKey(pool), orderKey(pool), clockKey(pool), lapsedKey(pool)}
+	keys = []string{poolIDsKey(pool), tokenKey(pool, c.id), namesKey(pool), clockKey(pool), lapsedKey(pool)}
 	args = []any{
 		c.id, pool, draft.Alias, c.fingerprint, flag(draft.Enabled),
 		draft.Cap, draft.Weight, expires, rec, poolChannel, c.created, c.key,

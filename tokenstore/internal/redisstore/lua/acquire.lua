@@ -36,6 +36,7 @@
 -- ARGV[12] strategy round_robin, least_in_flight, fill_first or sticky
 -- ARGV[13] sticky_key text of which requests go to one token; empty: round_robin
 -- ARGV[14...] excluded token ids
+-- USE pool
 -- RETURN commit, granted: {'granted', now_ms, then token id, lease id, ver, capped per lease}
 -- RETURN commit, denied, of those asked for: {'denied', now_ms, total, disabled, expired, cooling, capped, tried, parked, probing, quarantined, soonest_ms, soonest_tried_ms, reserved, class of the cause that they share or ''}
 -- RETURN commit, denied, not to be counted: {'denied'}
@@ -412,7 +413,7 @@ if let then -- nothing is taken ahead while it is not known whether it can be us
 end
 for _, each in ipairs(woken()) do
   redis.call('ZREM', cooling, each.id)
-  redis.call('ZADD', order, exact(each.due), each.id)
+  enter(each.id, exact(each.due))
   redis.call('HDEL', token_prefix .. each.id, 'due')
 end
 local picks, picked, gone, full = pick({})
@@ -424,6 +425,7 @@ if #picks == 0 then return ARGV[8] == '1' and summary() or { 'denied' } end
 local scores = {}
 for _, facts in ipairs(picked) do
   redis.call('ZADD', inflight_prefix .. facts.id, unpack(facts.leases))
+  for i = 2, #facts.leases, 2 do redis.call('ZADD', pool .. 'leases', expiry, facts.id .. ' ' .. facts.leases[i]) end
   if facts.probes then -- until it ends, no other request of the model has the token
     local streak = string.match(facts.probes, '^%d+ (%d+)') or '0'
     redis.call('HSET', token_prefix .. facts.id, 'm:' .. model, expiry .. ' ' .. streak .. ' ' .. facts.leases[2])

@@ -3,9 +3,8 @@
 -- KEYS[1] zset ids: the pool's token ids by creation, in µs
 -- KEYS[2] hash token: the new one
 -- KEYS[3] hash names: alias to token id
--- KEYS[4] zset order: token id by score
--- KEYS[5] hash clock: `at` virtual time
--- KEYS[6] zset lapsed: claims that were given up
+-- KEYS[4] hash clock: `at` virtual time
+-- KEYS[5] zset lapsed: claims that were given up
 -- ARGV[1] id token id
 -- ARGV[2] upstream name
 -- ARGV[3] alias text, may be empty
@@ -18,10 +17,12 @@
 -- ARGV[10] channel where new capacity is told
 -- ARGV[11] created µs
 -- ARGV[12] claim id
+-- USE pool
+-- USE standing
 -- RETURN {'created'}
 -- RETURN {'lapsed'}: the claim was given up
 
-local ids, token, names, order, clock, lapsed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local ids, token, names, clock, lapsed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local id, upstream, alias, fingerprint = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local channel, created, claim = ARGV[10], ARGV[11], ARGV[12]
 
@@ -31,6 +32,7 @@ redis.call('HSET', token, 'rec', ARGV[9], 'ver', 1, 'epoch', 1, 'upstream', upst
   'fingerprint', fingerprint, 'created', created, 'enabled', ARGV[5], 'cap', ARGV[6], 'weight', ARGV[7],
   'expires', ARGV[8], 'phase', 'new')
 if alias ~= '' then redis.call('HSET', names, alias, id) end
-if ARGV[5] == '1' then redis.call('ZADD', order, redis.call('HGET', clock, 'at') or '0', id) end
+if ARGV[5] == '1' then enter(id, redis.call('HGET', clock, 'at') or '0') end
+stand(id)
 redis.call('PUBLISH', channel, 'freed ' .. upstream)
 return { 'created' }

@@ -13,6 +13,8 @@
 -- ARGV[3] channel where recalls are told
 -- ARGV[4] trash_ms ms for which it can be restored
 -- ARGV[5] claim id
+-- USE pool
+-- USE standing
 -- RETURN {'deleted', version}
 -- RETURN {'lapsed'}: the claim was given up
 -- RETURN {'gone'}: there is no such token
@@ -30,7 +32,9 @@ if version ~= '0' and version ~= f[1] then return { 'conflict', f[1] } end
 redis.call('RENAME', token, trash)
 redis.call('PEXPIRE', trash, trash_ms)
 redis.call('PEXPIRE', history, trash_ms)
+forget_leases(id)
 redis.call('DEL', inflight)
+stand(id)
 redis.call('ZREM', ids, id)
 redis.call('ZREM', order, id)
 redis.call('ZREM', cooling, id)

@@ -9,6 +9,8 @@
 -- ARGV[2] by whom
 -- ARGV[3] keep entries of the history at most
 -- ARGV[4] channel where new capacity is told
+-- USE pool
+-- USE standing
 -- RETURN 1 released, 0 there is no such token
 
 local token, history, clock, order, cooling = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -26,8 +28,9 @@ if f[3] ~= 'new' then stale[#stale + 1] = 'phase' end
 redis.call('HDEL', token, unpack(stale))
 redis.call('ZREM', cooling, id)
 if f[2] == '1' and not redis.call('ZSCORE', order, id) then
-  redis.call('ZADD', order, redis.call('HGET', clock, 'at') or '0', id)
+  enter(id, redis.call('HGET', clock, 'at') or '0')
 end
+stand(id)
 redis.call('XADD', history, 'MAXLEN', keep, '*', 'kind', 'released', 'class', '', 'model', '', 'by', by)
 redis.call('PUBLISH', channel, 'freed ' .. upstream)
 return 1

@@ -9,6 +9,7 @@
 -- ARGV[2] inflight_prefix key prefix
 -- ARGV[3] ttl_ms ms
 -- ARGV[4...] per lease: token id, lease id
+-- USE pool
 -- RETURN per lease: 1 held, 0 lost
 
 local token_prefix, inflight_prefix, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -51,6 +52,8 @@ for i = 4, #ARGV, 2 do
   if expiry and tonumber(expiry) > now or has_room(id, lease) then held = 1 end
   if held == 1 then
     redis.call('ZADD', inflight, now + ttl, lease)
+    redis.call('ZADD', pool .. 'leases', now + ttl, id .. ' ' .. lease)
+    if not expiry then stir(id) end
     if string.sub(lease, -2) == '-p' then prolong_probe(id, lease) end
   end
   answer[#answer + 1] = held

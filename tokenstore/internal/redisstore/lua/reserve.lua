@@ -23,6 +23,7 @@
 -- ARGV[10] channel where freed capacity is told
 -- ARGV[11] busy 1: nothing is added
 -- ARGV[12...] per hold of the replica: token id, slots (0: no cap)
+-- USE pool
 -- RETURN {number dropped, their ids …, then per token added: id, slots, epoch, ver}
 
 local holders, holds, order, cooling = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -73,11 +74,12 @@ local function release(id, holder)
   for n = 1, t.held do call('ZREM', inflight_prefix .. id, 'hold-' .. n) end
   call('HDEL', token_prefix .. id, 'holder', 'held', 'held_until')
   if t.held == 0 then return end
+  stir(id)
   freed = t.upstream
   if t.due then -- it was set aside for want of room
     call('HDEL', token_prefix .. id, 'due')
     call('ZREM', cooling, id)
-    call('ZADD', order, t.due, id)
+    enter(id, t.due)
   end
 end
 
@@ -86,6 +88,7 @@ local function hold(t, slots)
   for n = 1, slots do call('ZADD', inflight_prefix .. t.id, until_ms, 'hold-' .. n) end
   for n = slots + 1, t.held do call('ZREM', inflight_prefix .. t.id, 'hold-' .. n) end
   if slots < t.held then freed = t.upstream end
+  if slots ~= t.held then stir(t.id) end
   call('HSET', token_prefix .. t.id, 'holder', replica, 'held', slots, 'held_until', until_ms)
 end
 

@@ -5,21 +5,22 @@
 -- KEYS[2] hash token
 -- KEYS[3] hash trash: the token as it was
 -- KEYS[4] hash names: alias to token id
--- KEYS[5] zset order: token id by score
--- KEYS[6] zset cooling: token id by the time, in ms, at which it is back
--- KEYS[7] hash clock: `at` virtual time
--- KEYS[8] stream history of the token
--- KEYS[9] zset lapsed: claims that were given up
+-- KEYS[5] zset cooling: token id by the time, in ms, at which it is back
+-- KEYS[6] hash clock: `at` virtual time
+-- KEYS[7] stream history of the token
+-- KEYS[8] zset lapsed: claims that were given up
 -- ARGV[1] id token id
 -- ARGV[2] channel where new capacity is told
 -- ARGV[3] created µs
 -- ARGV[4] claim id
+-- USE pool
+-- USE standing
 -- RETURN {'restored', version}
 -- RETURN {'gone'}: there is no such deleted token
 -- RETURN {'lapsed'}: the claim was given up
 
-local ids, token, trash, names, order, cooling = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local clock, history, lapsed = KEYS[7], KEYS[8], KEYS[9]
+local ids, token, trash, names, cooling = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local clock, history, lapsed = KEYS[6], KEYS[7], KEYS[8]
 local id, channel, created, claim = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
 if redis.call('ZSCORE', lapsed, claim) then return { 'lapsed' } end
@@ -43,7 +44,8 @@ if f[5] == 'parked' then enabled = '0' end
 if enabled == '1' and (tonumber(till or '0') or 0) > now then
   redis.call('ZADD', cooling, till, id)
 elseif enabled == '1' then
-  redis.call('ZADD', order, redis.call('HGET', clock, 'at') or '0', id)
+  enter(id, redis.call('HGET', clock, 'at') or '0')
 end
+stand(id)
 redis.call('PUBLISH', channel, 'freed ' .. upstream)
 return { 'restored', string.format('%.0f', version) }

@@ -15,6 +15,8 @@
 -- ARGV[3] channel where freed capacity is told
 -- ARGV[4] calm_ms ms after its end for which a cause is not seen again
 -- ARGV[5...] per lease: token id, lease id, effect (unused, success, neutral, failure), last_error text, model id
+-- USE pool
+-- USE standing
 -- RETURN per lease: live (1 or 0), upstream name, epoch, past: '' or '<streak> <streak for the model, of a probe> <cause>'
 
 local clock, order, cooling, window, causes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -126,6 +128,8 @@ for i = 5, #ARGV, 5 do
   local t = token_of(id)
   local live = redis.call('ZREM', inflight_prefix .. id, lease)
   local model_streak = 0
+  redis.call('ZREM', pool .. 'leases', id .. ' ' .. lease)
+  if live == 1 then t.stirred = true end
   if t.upstream and live == 1 then
     local current = string.match(lease, '^(%d+)-') == t.epoch
     if effect ~= 'unused' then
@@ -154,17 +158,19 @@ for _, t in ipairs(tokens) do
     if t.ended then redis.call('HSET', token, 'streak', 0) end
     if t.opened and t.phase == '' then redis.call('HDEL', token, 'phase') end
     if t.opened and t.phase ~= '' then redis.call('HSET', token, 'phase', t.phase) end
+    if t.opened then stand(t.id) end
   end
   if t.due and t.freed then -- it was set aside for want of room
     redis.call('HDEL', token, 'due')
     redis.call('ZREM', cooling, t.id)
-    redis.call('ZADD', order, t.due, t.id)
+    enter(t.id, t.due)
   end
   if t.unused > 0 and redis.call('ZSCORE', order, t.id) then
     local weight = math.max(number(redis.call('HGET', token, 'weight')), 1)
     redis.call('ZINCRBY', order, exact(-t.unused / weight), t.id)
   end
   if t.freed then freed[t.upstream] = true end
+  if t.stirred then stir(t.id) end
 end
 for upstream in pairs(freed) do redis.call('PUBLISH', channel, 'freed ' .. upstream) end
 return answer

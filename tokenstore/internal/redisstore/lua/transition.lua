@@ -20,6 +20,8 @@
 -- ARGV[10] request id
 -- ARGV[11] detail text
 -- ARGV[12] replica name
+-- USE pool
+-- USE standing
 -- RETURN 1 changed, 0 the token has moved on, or is not to blame
 
 local token, order, cooling, history, causes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -43,7 +45,7 @@ if model ~= '' then
   if f[4] then -- set aside for want of room, which leases of the new epoch have
     redis.call('HDEL', token, 'due')
     redis.call('ZREM', cooling, id)
-    redis.call('ZADD', order, f[4], id)
+    enter(id, f[4])
   end
 elseif cool > 0 then
   if number(f[2]) >= till then return 0 end
@@ -58,6 +60,7 @@ else
   redis.call('ZREM', order, id)
   redis.call('ZREM', cooling, id)
 end
+stand(id)
 redis.call('XADD', history, 'MAXLEN', ARGV[9], '*', 'kind', kind, 'class', class, 'model', model,
   'until', kind == 'cooling' and string.format('%.0f', till) or '', 'request', ARGV[10], 'detail', ARGV[11],
   'replica', ARGV[12], 'phase', f[5] or '', 'streak', f[6] or '0', 'cause', f[7] or '')

@@ -13,6 +13,8 @@
 -- ARGV[5] by whom
 -- ARGV[6] keep entries of the history at most
 -- ARGV[7] channel where new capacity is told
+-- USE pool
+-- USE standing
 -- RETURN how many transitions were undone
 
 local token, order, cooling, history, clock = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -49,9 +51,10 @@ for model, e in pairs(first) do
     redis.call('HSET', token, 'streak', e.streak, 'cause', e.cause)
     if e.phase ~= '' then redis.call('HSET', token, 'phase', e.phase) end
     redis.call('ZREM', cooling, id)
-    if f[2] == '1' then redis.call('ZADD', order, redis.call('HGET', clock, 'at') or '0', id) end
+    if f[2] == '1' then enter(id, redis.call('HGET', clock, 'at') or '0') end
   end
   redis.call('XADD', history, 'MAXLEN', keep, '*', 'kind', 'undone', 'class', class, 'model', model, 'by', by)
 end
+stand(id)
 redis.call('PUBLISH', channel, 'freed ' .. upstream)
 return undone

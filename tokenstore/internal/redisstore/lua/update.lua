@@ -18,6 +18,8 @@
 -- ARGV[8] recall 1: what leases carry has changed
 -- ARGV[9] channel where recalls and new capacity are told
 -- ARGV[10] claim id, of another alias; empty where it stays
+-- USE pool
+-- USE standing
 -- RETURN {'updated'}
 -- RETURN {'gone'}: there is no such token
 -- RETURN {'conflict', version}: it has another version
@@ -28,8 +30,8 @@ local id, version, alias = ARGV[1], ARGV[2], ARGV[3]
 local enabled, cap, weight, rec, recall = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local channel, claim = ARGV[9], ARGV[10]
 
-local f = redis.call('HMGET', token, 'ver', 'alias', 'enabled', 'cap', 'upstream', 'due', 'phase')
-local was = { version = f[1], alias = f[2], enabled = f[3], cap = f[4], upstream = f[5], due = f[6], phase = f[7] }
+local f = redis.call('HMGET', token, 'ver', 'alias', 'enabled', 'cap', 'upstream', 'due', 'phase', 'weight')
+local was = { version = f[1], alias = f[2], enabled = f[3], cap = f[4], upstream = f[5], due = f[6], phase = f[7], weight = f[8] }
 if not was.version then return { 'gone' } end
 if was.version ~= version then return { 'conflict', was.version } end
 if redis.call('ZSCORE', lapsed, claim) then return { 'lapsed' } end
@@ -50,7 +52,7 @@ if enabled ~= was.enabled then
     stale[#stale + 1] = 'streak'
     stale[#stale + 1] = 'cause'
     if was.phase ~= 'new' then stale[#stale + 1] = 'phase' end
-    redis.call('ZADD', order, redis.call('HGET', clock, 'at') or '0', id)
+    enter(id, redis.call('HGET', clock, 'at') or '0')
   else
     redis.call('ZREM', order, id)
   end
@@ -59,8 +61,11 @@ if enabled ~= was.enabled then
 elseif was.due then -- set aside for want of room, which may be another one now
   redis.call('HDEL', token, 'due')
   redis.call('ZREM', cooling, id)
-  redis.call('ZADD', order, was.due, id)
+  enter(id, was.due)
+elseif weight ~= was.weight then
+  stir(id)
 end
+stand(id)
 if recall == '1' or enabled ~= was.enabled or cap ~= was.cap then
   local epoch = redis.call('HINCRBY', token, 'epoch', 1)
   redis.call('PUBLISH', channel, 'recall ' .. id .. ' ' .. epoch)

@@ -1,0 +1,44 @@
+-- What is counted of a pool: what each token is by its switch and its phase, until when it
+-- cools and when it ends. Whoever changes one of these says so by stand().
+-- DYNKEY zset c1:{pool:NAME}:standing token id by a number of STANDING
+-- DYNKEY zset c1:{pool:NAME}:rests token id by the end of its cooling, in ms
+-- DYNKEY zset c1:{pool:NAME}:ends token id by its expiry, in ms, while that is ahead
+-- Needs pool.
+local STANDING = { disabled = 1, parked = 2, expired = 3, quarantined = 4, probing = 5, open = 6 }
+
+local function standing_of(enabled, phase)
+  if enabled ~= '1' then return STANDING.disabled end
+  if not phase then return STANDING.open end
+  if phase == 'parked' then return STANDING.parked end
+  return phase == 'new' and STANDING.quarantined or STANDING.probing
+end
+
+-- Takes down what a token is now; one that is gone is forgotten.
+local function stand(id)
+  local f = redis.call('HMGET', pool .. 'token:' .. id, 'enabled', 'phase', 'cooling', 'expires')
+  if not f[1] then
+    for _, name in ipairs({ 'standing', 'rests', 'ends' }) do redis.call('ZREM', pool .. name, id) end
+    return
+  end
+  local standing = standing_of(f[1], f[2])
+  redis.call('ZADD', pool .. 'standing', standing, id)
+  for name, till in pairs({ rests = f[3], ends = f[4] }) do
+    if standing > STANDING.parked and (tonumber(till or '0') or 0) > 0 then
+      redis.call('ZADD', pool .. name, till, id)
+    else
+      redis.call('ZREM', pool .. name, id)
+    end
+  end
+end
+
+-- Tokens whose expiry is taken notice of in one go.
+local SWEEP = 200
+
+-- Takes notice of those that have expired.
+local function sweep(now)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', pool .. 'ends', '-inf', string.format('%.0f', now), 'LIMIT', 0, SWEEP)) do
+    redis.call('ZADD', pool .. 'standing', STANDING.expired, id)
+    redis.call('ZREM', pool .. 'rests', id)
+    redis.call('ZREM', pool .. 'ends', id)
+  end
+end

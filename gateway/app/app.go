@@ -25,6 +25,7 @@ import (
 	"carousel.internal/gateway/internal/adminapi"
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/catalog"
+	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/config"
 	"carousel.internal/gateway/internal/httpapi"
 	"carousel.internal/gateway/internal/idempotency"
@@ -76,6 +77,7 @@ type Gateway struct {
 	fleet    *tokens.Fleet
 	catalog  *catalog.Catalog
 	accounts *account.Service
+	answers  *idempotency.Desk
 	claim    *adminClaim
 	draining atomic.Bool
 }
@@ -199,13 +201,14 @@ func (g *Gateway) assemble() {
 		Timeout:    cfg.StoreTimeout,
 		BodyLimit:  cfg.BodyLimit(),
 	})
+	g.answers = idempotency.New(tokens.NewAnswers(tokenstorev1.NewIdempotencyServiceClient(g.conn)), g.log)
 	g.handler = httpapi.New(httpapi.Deps{
 		Relay: relay.New(relay.Params{
 			Catalog: g.catalog, Leases: checkedLeases{g.leases, g.accounts, g.config.Settings}, Recorder: g.shipper, Counter: watch,
 			Policy: func() relay.Policy { return policyOf(g.config.Settings(), cfg) }, StatusOf: statusOf,
 			Replicas: g.fleet.Replicas, Logger: g.log,
 		}),
-		Answers:  idempotency.New(tokens.NewAnswers(tokenstorev1.NewIdempotencyServiceClient(g.conn)), g.log),
+		Answers:  g.answers,
 		Models:   g.models,
 		Settings: g.config.Settings,
 		Chats:    chats,
@@ -253,10 +256,10 @@ func (g *Gateway) condition(ctx context.Context) error {
 // stopped: nil when that was ctx.
 func (g *Gateway) Run(ctx context.Context) error {
 	// Ends the requests that outlive the grace.
-	requests, cutOff := context.WithCancel(context.WithoutCancel(ctx))
-	defer cutOff()
+	requests, cutOff := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cutOff(nil)
 	most := connectionLimit(g.options.Config.MaxConnections)
-	public := publicServer(g.handler, requests, most, g.log)
+	public := publicServer(g.handler, httpapi.Serving(requests), most, g.log)
 	operations := ops.Server(ops.Handler(g.registry, g.condition), g.log)
 	// What serves requests outlives them.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -281,6 +284,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 	err = errors.Join(err, public.Close())
 	stop()
+	g.answers.Wait()
 	err = errors.Join(err, operations.Close())
 	running.Wait()
 	g.fleet.Leave(context.WithoutCancel(ctx))
@@ -306,12 +310,15 @@ func (g *Gateway) awaitReady(ctx context.Context) {
 	}
 }
 
+// errShuttingDown is what clients are told whose requests outlive the grace.
+var errShuttingDown = &chat.Error{Kind: chat.ShuttingDown, Message: "this gateway is shutting down, and the answer is not complete; ask again", RetryAfter: time.Second}
+
 // cutOffLimit is how long requests that are cut off get to settle and record.
 const cutOffLimit = 2 * time.Second
 
 // drain tells load balancers, waits until they have noticed, lets open requests
 // end, and cuts off those that don't.
-func (g *Gateway) drain(ctx context.Context, public *http.Server, cutOff func()) {
+func (g *Gateway) drain(ctx context.Context, public *http.Server, cutOff context.CancelCauseFunc) {
 	cfg := g.options.Config
 	g.draining.Store(true)
 	g.log.LogAttrs(ctx, slog.LevelInfo, "gateway drains", slog.Duration("delay", cfg.DrainDelay), slog.Duration("grace", cfg.ShutdownGrace))
@@ -322,7 +329,7 @@ func (g *Gateway) drain(ctx context.Context, public *http.Server, cutOff func())
 		return
 	}
 	g.log.LogAttrs(ctx, slog.LevelWarn, "requests are cut off at shutdown")
-	cutOff()
+	cutOff(errShuttingDown)
 	if err := shutdown(ctx, public, cutOffLimit); err != nil {
 		g.log.LogAttrs(ctx, slog.LevelError, "requests did not end when cut off", slog.Any("error", err))
 	}

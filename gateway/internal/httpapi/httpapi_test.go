@@ -524,6 +524,25 @@ func TestMetrics(t *testing.T) {
 	e := newEdge(t, says(nil, greeting...), nil)
 	do(t, e, request(t, "POST", "/v1/chat/completions", key, helloStream))
 	do(t, e, request(t, "GET", "/some/path/nobody/knows", "", ""))
+	got := e.counted(t)
+	for name, want := range map[string]float64{
+		"carousel_gateway_requests_total,/v1/chat/completions,200,true": 1,
+		"carousel_gateway_requests_total,unmatched,404,false":           1,
+		"carousel_gateway_request_seconds,/v1/chat/completions":         1,
+		"carousel_gateway_ttft_seconds,true":                            1,
+		"carousel_gateway_stream_events_total":                          5,
+		"carousel_gateway_errors_total,not_found":                       1,
+		"carousel_gateway_in_flight":                                    0,
+	} {
+		if value, there := got[name]; !there || value != want {
+			t.Errorf("%s: %v (there: %v), want %v", name, value, there, want)
+		}
+	}
+}
+
+// counted are all metrics by their name and the values of their labels.
+func (e *edge) counted(t *testing.T) map[string]float64 {
+	t.Helper()
 	families, err := e.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -538,17 +557,5 @@ func TestMetrics(t *testing.T) {
 			got[name] = metric.GetCounter().GetValue() + metric.GetGauge().GetValue() + float64(metric.GetHistogram().GetSampleCount())
 		}
 	}
-	for name, want := range map[string]float64{
-		"carousel_gateway_requests_total,/v1/chat/completions,200,true": 1,
-		"carousel_gateway_requests_total,unmatched,404,false":           1,
-		"carousel_gateway_request_seconds,/v1/chat/completions":         1,
-		"carousel_gateway_ttft_seconds,true":                            1,
-		"carousel_gateway_stream_events_total":                          5,
-		"carousel_gateway_errors_total,not_found":                       1,
-		"carousel_gateway_in_flight":                                    0,
-	} {
-		if value, there := got[name]; !there || value != want {
-			t.Errorf("%s: %v (there: %v), want %v", name, value, there, want)
-		}
-	}
+	return got
 }

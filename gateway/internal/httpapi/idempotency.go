@@ -10,7 +10,9 @@ import (
 
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect/openai"
 	"carousel.internal/gateway/internal/idempotency"
+	"carousel.internal/gateway/internal/sse"
 )
 
 const (
@@ -66,13 +68,43 @@ func hashesOf(r *http.Request, key string, body []byte) (keyHash, request idempo
 func (s *server) record(c *gin.Context, claim *idempotency.Claim, answer func() error) (err error) {
 	writer, request := c.Writer, c.Request
 	c.Writer = &recorder{ResponseWriter: writer, claim: claim, client: request.Context()}
-	c.Request = request.WithContext(context.WithoutCancel(request.Context()))
-	err = chat.AsError(errNothing) // unless answer answers
+	ctx, end := outliving(request.Context())
+	defer end()
+	c.Request = request.WithContext(ctx)
+	returned := false
 	defer func() {
 		c.Writer, c.Request = writer, request
-		claim.Finish(request.Context(), err)
+		if !returned { // a panic: nobody has told the client
+			claim.Break(ctx)
+		}
 	}()
-	return answer()
+	err = answer()
+	returned = true
+	claim.Finish(ctx, err)
+	return err
+}
+
+type servingKey struct{}
+
+// Serving makes the context below which requests are served. Its end cuts off all of them,
+// those that outlive their client as well; its cause is what their clients are told.
+func Serving(ctx context.Context) context.Context {
+	return context.WithValue(ctx, servingKey{}, ctx)
+}
+
+// outliving is a request's context without the end of its client, but with that of the
+// gateway.
+func outliving(ctx context.Context) (context.Context, func()) {
+	detached, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	serving, ok := ctx.Value(servingKey{}).(context.Context)
+	if !ok {
+		return detached, func() { cancel(nil) }
+	}
+	stop := context.AfterFunc(serving, func() { cancel(context.Cause(serving)) })
+	return detached, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
 // replay answers with what another request gets, as far as that has come, and then as
@@ -82,6 +114,9 @@ func (s *server) replay(c *gin.Context, first *idempotency.Recording) error {
 	sent := 0
 	for {
 		header, piece, done, err := first.Next(c.Request.Context(), sent)
+		if err != nil && sent > 0 && !idempotency.Recorded(err) {
+			return s.breakOff(c, err)
+		}
 		if err != nil {
 			return err
 		}
@@ -102,6 +137,18 @@ func (s *server) replay(c *gin.Context, first *idempotency.Recording) error {
 			return nil
 		}
 	}
+}
+
+// breakOff ends an answer that has begun and can't go on, so that its client does not take
+// what it got for the whole.
+func (s *server) breakOff(c *gin.Context, err error) error {
+	if c.Writer.Header().Get("Content-Type") != sse.ContentType {
+		panic(http.ErrAbortHandler)
+	}
+	out := sse.Start(c.Writer, s.Options.Stream)
+	_ = out.Data(openai.EncodeStreamError(err), false) // a client that has gone needs no error
+	_ = out.Close()
+	return err
 }
 
 // recorder is a writer that keeps what is written, and goes on when its client has
@@ -136,7 +183,11 @@ func (r *recorder) Flush() {
 	}
 }
 
-func (r *recorder) left() bool { return r.gone || r.client.Err() != nil }
+// left tells whether the client has gone. When it is the gateway that goes, the client
+// is still there to be told.
+func (r *recorder) left() bool {
+	return r.gone || r.client.Err() != nil && chat.AsError(context.Cause(r.client)).Kind == chat.Canceled
+}
 
 func (r *recorder) answerHeader() map[string]string {
 	header := map[string]string{}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -14,19 +15,26 @@ import (
 	"carousel.internal/gateway/internal/idempotency"
 )
 
-// lonely is the store of a gateway without others: it forgets.
+// lonely is the store of a gateway without others.
 type lonely struct {
+	mu      sync.Mutex
 	answers map[idempotency.Hash]*idempotency.Answer
 }
 
-func (l lonely) Claim(_ context.Context, key, _ idempotency.Hash, _ string) (idempotency.State, *idempotency.Answer, error) {
+func newLonely() *lonely { return &lonely{answers: map[idempotency.Hash]*idempotency.Answer{}} }
+
+func (l *lonely) Claim(_ context.Context, key, _ idempotency.Hash, _ string) (idempotency.State, *idempotency.Answer, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if known := l.answers[key]; known != nil {
 		return idempotency.Answered, known, nil
 	}
 	return idempotency.Owned, nil, nil
 }
 
-func (l lonely) Finish(_ context.Context, key idempotency.Hash, _ string, answer *idempotency.Answer) error {
+func (l *lonely) Finish(_ context.Context, key idempotency.Hash, _ string, answer *idempotency.Answer) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.answers[key] = answer
 	return nil
 }
@@ -40,7 +48,7 @@ func remembering(t *testing.T, answers relay) (*edge, *atomic.Int64) {
 		answers(ctx, req, yield)
 	})
 	return newEdge(t, counted, func(deps *httpapi.Deps) {
-		deps.Answers = idempotency.New(lonely{map[idempotency.Hash]*idempotency.Answer{}}, slog.New(slog.DiscardHandler))
+		deps.Answers = idempotency.New(newLonely(), slog.New(slog.DiscardHandler))
 	}), &asked
 }
 
@@ -120,5 +128,140 @@ func TestAHangUpDoesNotEndAnAnswerWithAKey(t *testing.T) {
 	w := do(t, e, keyed(t, key, "k", helloStream))
 	if w.Code != 200 || !strings.Contains(w.Body.String(), "[DONE]") || !strings.Contains(w.Body.String(), `"lo"`) || asked.Load() != 1 {
 		t.Errorf("%d %s after %d requests", w.Code, w.Body, asked.Load())
+	}
+}
+
+// unread is a writer whose client does not read until it is let.
+type unread struct {
+	*httptest.ResponseRecorder
+	once  sync.Once
+	begun chan bool
+	read  chan bool
+}
+
+func (s *unread) Write(p []byte) (int, error) {
+	s.once.Do(func() { close(s.begun); <-s.read })
+	return s.ResponseRecorder.Write(p)
+}
+
+// Who follows an answer and can't keep up with it gets an error, and no [DONE].
+func TestAFollowerThatFallsBehindIsTold(t *testing.T) {
+	t.Parallel()
+	begun, on := make(chan bool), make(chan bool)
+	begin := sync.OnceFunc(func() { close(begun) })
+	e, _ := remembering(t, func(_ context.Context, _ *chat.Request, yield func(chat.Event, error) bool) {
+		yield(chat.Event{Text: "first"}, nil)
+		begin()
+		<-on
+		for range 40 {
+			yield(chat.Event{Text: strings.Repeat("x", 100_000)}, nil)
+		}
+		yield(chat.Event{Finish: chat.Stop}, nil)
+	})
+	var done sync.WaitGroup
+	first := httptest.NewRecorder()
+	done.Go(func() { e.ServeHTTP(first, keyed(t, key, "k", helloStream)) })
+	<-begun
+	follower := &unread{ResponseRecorder: httptest.NewRecorder(), begun: make(chan bool), read: make(chan bool)}
+	followed := make(chan bool)
+	go func() {
+		e.ServeHTTP(follower, keyed(t, key, "k", helloStream))
+		close(followed)
+	}()
+	<-follower.begun
+	close(on)
+	done.Wait()
+	close(follower.read)
+	<-followed
+	if !strings.Contains(first.Body.String(), "[DONE]") {
+		t.Error("the first answer has no end")
+	}
+	got := follower.Body.String()
+	if !strings.Contains(got, `{"error":{"message":`) || strings.Contains(got, "[DONE]") || !strings.HasSuffix(got, "}}\n\n") {
+		t.Errorf("%d bytes that end in %q", len(got), got[max(len(got)-200, 0):])
+	}
+	late := do(t, e, keyed(t, key, "k", helloStream)) // by now it is answered anew
+	if late.Code != 200 || late.Header().Get("Idempotent-Replayed") != "" {
+		t.Errorf("%d %v", late.Code, late.Header())
+	}
+}
+
+// hesitant is a store that takes its time to hear of an end.
+type hesitant struct {
+	*lonely
+	finish chan bool
+}
+
+func (h hesitant) Finish(ctx context.Context, key idempotency.Hash, owner string, answer *idempotency.Answer) error {
+	<-h.finish
+	return h.lonely.Finish(ctx, key, owner, answer)
+}
+
+// The client has the whole answer, and its end, before the store has heard of it.
+func TestTheStoreDoesNotDelayTheEnd(t *testing.T) {
+	t.Parallel()
+	store := hesitant{newLonely(), make(chan bool)}
+	answers := idempotency.New(store, slog.New(slog.DiscardHandler))
+	server := httptest.NewServer(newEdge(t, says(nil, greeting...), func(deps *httpapi.Deps) { deps.Answers = answers }))
+	t.Cleanup(server.Close)
+	for _, body := range []string{hello, helloStream} {
+		r := keyed(t, key, "k"+body, body)
+		r.RequestURI = ""
+		r.URL.Scheme, r.URL.Host = "http", server.Listener.Addr().String()
+		answer, err := server.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, answer); !strings.Contains(got, "Hel") {
+			t.Errorf("%s", got)
+		}
+	}
+	close(store.finish)
+	answers.Wait()
+	if len(store.answers) != 2 {
+		t.Errorf("%d answers are remembered", len(store.answers))
+	}
+}
+
+// When the gateway ends, so do the requests with a key, also those whose client has left;
+// who is still there is told that it was the gateway.
+func TestAShutdownEndsRequestsWithAKey(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, idempotencyKey string
+		hangsUp              bool
+	}{{"with a key", "k", false}, {"with a key and no client", "k", true}, {"without", "", false}} {
+		serving, shutDown := context.WithCancelCause(context.Background())
+		begun := make(chan bool)
+		e, _ := remembering(t, func(ctx context.Context, _ *chat.Request, yield func(chat.Event, error) bool) {
+			yield(chat.Event{Text: "half"}, nil)
+			close(begun)
+			<-ctx.Done()
+			yield(chat.Event{}, chat.AsError(context.Cause(ctx)))
+		})
+		client, hangUp := context.WithCancel(httpapi.Serving(serving))
+		w, done := httptest.NewRecorder(), make(chan bool)
+		r := keyed(t, key, test.idempotencyKey, helloStream).WithContext(client)
+		go func() {
+			e.ServeHTTP(w, r)
+			close(done)
+		}()
+		<-begun
+		if test.hangsUp {
+			hangUp()
+		}
+		shutDown(chat.Errorf(chat.ShuttingDown, "shutting down"))
+		<-done
+		hangUp()
+		got := w.Body.String()
+		if told := strings.Contains(got, `"type":"server_error"`) && strings.Contains(got, "shutting_down"); told == test.hangsUp {
+			t.Errorf("%s: %s", test.name, got)
+		}
+		if strings.Contains(got, "[DONE]") {
+			t.Errorf("%s: it ends as if it were whole: %s", test.name, got)
+		}
+		if gone := e.counted(t)["carousel_gateway_client_gone_total"]; gone != 0 {
+			t.Errorf("%s: %v clients are gone", test.name, gone)
+		}
 	}
 }

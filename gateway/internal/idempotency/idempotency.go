@@ -53,6 +53,8 @@ type Store interface {
 type Desk struct {
 	store Store
 	log   *slog.Logger
+	// ending are claims whose end the store is being told.
+	ending sync.WaitGroup
 
 	mu sync.Mutex
 	// running are the answers that this gateway is at, or waits for.
@@ -64,7 +66,8 @@ func New(store Store, log *slog.Logger) *Desk {
 	return &Desk{store: store, log: log, running: map[Hash]*Recording{}}
 }
 
-// Claim is the right to answer a key. Whoever has it calls Finish once.
+// Claim is the right to answer a key. Whoever has it calls Finish
+// or Break once.
 type Claim struct {
 	*Recording
 	desk   *Desk
@@ -87,12 +90,12 @@ func (d *Desk) Begin(ctx context.Context, key, request Hash, owner string) (*Cla
 	state, answer, err := d.claim(ctx, key, request, owner)
 	switch {
 	case err != nil:
-		d.leave(key)
+		d.leave(key, mine)
 		mine.finish(errAbandoned)
 		return nil, nil, err
 	case state == Answered:
 		mine.fill(answer)
-		d.leave(key)
+		d.leave(key, mine)
 		return nil, mine, nil
 	}
 	claim := &Claim{Recording: mine, desk: d, key: key, owner: owner}
@@ -120,10 +123,12 @@ func (d *Desk) enter(key, request Hash) (*Recording, bool) {
 	return made, true
 }
 
-func (d *Desk) leave(key Hash) {
+func (d *Desk) leave(key Hash, mine *Recording) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.running, key)
+	if d.running[key] == mine {
+		delete(d.running, key)
+	}
 }
 
 // claim asks until the key is owned or answered.
@@ -180,15 +185,38 @@ func (d *Desk) keep(ctx context.Context, key, request Hash, owner string) {
 	}
 }
 
-// Finish ends the claim; an answer without err is remembered.
+// Finish ends the claim; an answer without err is remembered. The err is one that the
+// answer speaks of itself, where it had begun. Finish does not wait for the store.
 func (c *Claim) Finish(ctx context.Context, err error) {
+	if err != nil {
+		err = recorded{err}
+	}
+	c.end(ctx, err)
+}
+
+// Break is Finish for an answer that broke off without a word.
+func (c *Claim) Break(ctx context.Context) { c.end(ctx, errBroken) }
+
+func (c *Claim) end(ctx context.Context, err error) {
 	answer := c.finish(err)
+	if answer == nil {
+		c.desk.leave(c.key, c.Recording) // who comes now begins anew, when the store knows
+	}
+	c.desk.ending.Go(func() { c.report(context.WithoutCancel(ctx), answer) })
+}
+
+// report tells the store.
+func (c *Claim) report(ctx context.Context, answer *Answer) {
 	c.cancel()
 	c.renew.Wait()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	if err := c.desk.store.Finish(ctx, c.key, c.owner, answer); err != nil {
 		c.desk.log.LogAttrs(ctx, slog.LevelWarn, "an idempotency key's answer is not remembered", slog.String("request_id", c.owner), slog.Any("error", err))
 	}
-	c.desk.leave(c.key) // after the store knows: who comes between follows the recording
+	c.desk.leave(c.key, c.Recording) // after the store knows: who comes between follows the recording
 }
+
+// Wait returns when the store has been told, or could not be, of all claims that have
+// ended. It is for when no more requests come.
+func (d *Desk) Wait() { d.ending.Wait() }

@@ -122,6 +122,7 @@ func TestARepetitionFollowsTheFirstAnswer(t *testing.T) {
 		} else if text, err := read(t.Context(), first); text != "Hello" || err != nil {
 			t.Errorf("afterwards: %q, %v", text, err)
 		}
+		d.Wait()
 		if len(d.running) != 0 {
 			t.Errorf("%d recordings are kept", len(d.running))
 		}
@@ -204,6 +205,62 @@ func TestAnAnswerThatIsTooLargeIsNotKept(t *testing.T) {
 	}
 }
 
+// Whoever follows a large answer closely gets all of it; who falls behind, or comes late,
+// is told so, and never takes a part for the whole.
+func TestALargeAnswerIsFollowed(t *testing.T) {
+	t.Parallel()
+	d := newDesk(newStore())
+	claim, _ := begin(t, d, "a")
+	claim.Write(header, []byte("x"))
+	_, close := begin(t, d, "b")
+	_, behind := begin(t, d, "c")
+	if _, _, _, err := behind.Next(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	piece := make([]byte, 100_000)
+	got := 0
+	for sent := 1; sent < 3*MaxBody; sent += len(piece) {
+		claim.Write(header, piece)
+		for got < sent+len(piece) {
+			_, next, done, err := close.Next(t.Context(), got)
+			if err != nil || done {
+				t.Fatalf("after %d of %d bytes: %t, %v", got, sent, done, err)
+			}
+			got += len(next)
+		}
+	}
+	if len(claim.answer.Body) > MaxBody {
+		t.Errorf("%d bytes are kept", len(claim.answer.Body))
+	}
+	if _, _, done, err := behind.Next(t.Context(), 1); done || !errors.Is(err, errTooLarge) || Recorded(err) {
+		t.Errorf("who fell behind: %t, %v", done, err)
+	}
+	claim.Finish(t.Context(), nil)
+	if _, piece, done, err := close.Next(t.Context(), got); len(piece) != 0 || !done || err != nil {
+		t.Errorf("the end: %d bytes, %t, %v", len(piece), done, err)
+	}
+	if claim, _ := begin(t, d, "d"); claim == nil {
+		t.Error("it is remembered")
+	} else {
+		claim.Finish(t.Context(), nil)
+	}
+	d.Wait()
+}
+
+// One piece that has no room is dropped as a whole.
+func TestAPieceThatIsTooLargeIsNotKept(t *testing.T) {
+	t.Parallel()
+	d := newDesk(newStore())
+	claim, _ := begin(t, d, "a")
+	_, first := begin(t, d, "b")
+	claim.Write(header, make([]byte, 3*MaxBody))
+	if _, _, _, err := first.Next(t.Context(), 0); !errors.Is(err, errTooLarge) || len(claim.answer.Body) != 0 {
+		t.Errorf("%v, and %d bytes are kept", err, len(claim.answer.Body))
+	}
+	claim.Break(t.Context())
+	d.Wait()
+}
+
 func TestWithoutTheStoreNobodyAnswers(t *testing.T) {
 	t.Parallel()
 	shared := newStore()
@@ -249,6 +306,7 @@ func TestAClaimIsProlongedUntilItsEnd(t *testing.T) {
 		claim, _ := begin(t, newDesk(shared), "a")
 		<-time.After(time.Minute)
 		claim.Finish(t.Context(), nil)
+		claim.desk.Wait()
 		if shared.claims < 15 {
 			t.Errorf("claimed %d times in a minute", shared.claims)
 		}

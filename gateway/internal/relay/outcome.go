@@ -147,6 +147,8 @@ func endOf(err *chat.Error, gone bool, attempts int) reqlog.End {
 		return reqlog.ClientGone
 	case err.Kind == chat.Timeout:
 		return reqlog.TimedOut
+	case err.Kind == chat.ShuttingDown:
+		return reqlog.ShutDown
 	case attempts == 0:
 		return reqlog.Refused
 	case err.Kind == chat.UpstreamProtocol:

@@ -18,6 +18,8 @@ const (
 	UpstreamError End = "upstream_error"
 	Truncated     End = "truncated"
 	TimedOut      End = "timeout"
+	// ShutDown: this gateway ended before its answer did.
+	ShutDown End = "shut_down"
 	// Refused: no attempt was made.
 	Refused End = "refused"
 )

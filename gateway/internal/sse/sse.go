@@ -78,9 +78,12 @@ func Start(w http.ResponseWriter, options Options) *Writer {
 	return stream
 }
 
+// ContentType is that of a stream.
+const ContentType = "text/event-stream"
+
 // Header values are shared by all responses; net/http only reads them.
 var (
-	contentType = []string{"text/event-stream"}
+	contentType = []string{ContentType}
 	noCache     = []string{"no-cache"}
 	noBuffering = []string{"no"} // nginx would gather events otherwise
 )

@@ -156,9 +156,10 @@ func (g *Gateway) assemble() {
 		_, err := audit.RecordAudit(ctx, &tokenstorev1.RecordAuditRequest{Entry: entry})
 		return err
 	}
+	pools := poolWatch{g.conn, g.fleet.Refresh}
 	admin := adminapi.New(adminapi.Deps{
 		Gate:             gate,
-		Tokens:           tokenstorev1.NewTokenServiceClient(g.conn),
+		Tokens:           tokenstorev1.NewTokenServiceClient(pools),
 		Config:           store,
 		Logs:             tokenstorev1.NewRequestLogServiceClient(g.conn),
 		Leases:           tokenstorev1.NewLeaseServiceClient(g.conn),
@@ -174,7 +175,7 @@ func (g *Gateway) assemble() {
 	})
 	site := web.New(web.Deps{
 		Gate:        gate,
-		Tokens:      tokenstorev1.NewTokenServiceClient(g.conn),
+		Tokens:      tokenstorev1.NewTokenServiceClient(pools),
 		Config:      store,
 		Logs:        tokenstorev1.NewRequestLogServiceClient(g.conn),
 		Audit:       audit,
@@ -190,7 +191,7 @@ func (g *Gateway) assemble() {
 	})
 	original := reference.New(reference.Deps{
 		Gate:       gate,
-		Files:      tokenstorev1.NewTokenFileServiceClient(g.conn),
+		Files:      tokenstorev1.NewTokenFileServiceClient(pools),
 		Config:     store,
 		Logs:       tokenstorev1.NewRequestLogServiceClient(g.conn),
 		Pages:      g.config.Pages,

@@ -3,6 +3,7 @@ package tokens
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -46,6 +47,8 @@ type Fleet struct {
 	log     *slog.Logger
 	last    atomic.Pointer[heard]
 	stocked func(upstreams []string)
+	// turn is held by a beat, so that a later answer is never told before an earlier one.
+	turn sync.Mutex
 }
 
 // heard is an answer, when it came, and what had been said for it.
@@ -61,8 +64,8 @@ func NewFleet(client tokenstorev1.FleetServiceClient, replica, version string, p
 	return &Fleet{client: client, replica: replica, version: version, started: time.Now(), pulse: pulse, log: log, stocked: func([]string) {}}
 }
 
-// OnStocked has each answer's list of the upstreams that have tokens told, in Run's
-// goroutine. Call it before Run.
+// OnStocked has each answer's list of the upstreams that have tokens told, in order.
+// Call it before Run.
 func (f *Fleet) OnStocked(tell func(upstreams []string)) { f.stocked = tell }
 
 // Run beats until ctx ends.
@@ -84,6 +87,14 @@ func (f *Fleet) Run(ctx context.Context) {
 	}
 }
 
+// Refresh beats now: something has changed that the next answer tells of. It blocks for
+// two seconds at most.
+func (f *Fleet) Refresh(ctx context.Context) {
+	if err := f.beat(ctx); err != nil {
+		f.log.LogAttrs(ctx, slog.LevelDebug, "the tokenstore does not hear this gateway", slog.Any("error", err))
+	}
+}
+
 // Leave tells the last numbers. Call it when nothing is counted any more.
 func (f *Fleet) Leave(ctx context.Context) {
 	if err := f.beat(ctx); err != nil {
@@ -92,6 +103,8 @@ func (f *Fleet) Leave(ctx context.Context) {
 }
 
 func (f *Fleet) beat(ctx context.Context) error {
+	f.turn.Lock()
+	defer f.turn.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
 	defer cancel()
 	said := f.pulse()

@@ -155,9 +155,13 @@ func TestFleetTellsWhoHasTokens(t *testing.T) {
 			store.mu.Unlock()
 			time.Sleep(time.Second)
 		}
+		store.mu.Lock()
+		store.stocked = &tokenstorev1.Stocked{Upstreams: []string{"b"}}
+		store.mu.Unlock()
+		fleet.Refresh(ctx)
 		stop()
 		running.Wait()
-		if want := [][]string{{"a"}, nil, {"a", "b"}}; !slices.EqualFunc(told, want, slices.Equal) {
+		if want := [][]string{{"a"}, nil, {"a", "b"}, {"b"}}; !slices.EqualFunc(told, want, slices.Equal) {
 			t.Errorf("told %v, want %v", told, want)
 		}
 	})

@@ -212,11 +212,17 @@ func (a *attempt) read(got eventstream.Event) (event chat.Event, isChunk bool, f
 	if string(got.Name) == "error" {
 		return event, false, a.reported(got.Data)
 	}
+	if len(a.mender.tails) == 0 {
+		if text, at, ok := a.chunks.text(got.Data); ok { // nearly always
+			a.said = true
+			return chat.Event{Text: text, Raw: chat.Raw{Dialect: dialect, JSON: got.Data, TextFrom: at.from, TextTo: at.to}}, true, nil
+		}
+	}
 	data := bytes.TrimLeft(got.Data, " \t\r\n")
 	if len(data) == 0 || data[0] != '{' {
 		return event, false, a.remark(data)
 	}
-	p := a.chunks.parse(got.Data)
+	p := a.chunks.parseAll(got.Data)
 	switch {
 	case p.malformed && a.complete():
 		return event, false, nil

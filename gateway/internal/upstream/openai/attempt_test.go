@@ -407,7 +407,7 @@ func benchUpstream(b *testing.B) *httptest.Server {
 		body, _ := io.ReadAll(r.Body)
 		if strings.Contains(string(body), `"stream":false`) {
 			w.Header().Set("Content-Type", "application/json")
-			_, _ = w.Write([]byte(`{"choices":[{"message":{"content":"hello"},"finish_reason":"stop"}]}`))
+			_, _ = w.Write([]byte(`{"choices":[{"index":0,"message":{"content":"hello"},"finish_reason":"stop"}]}`))
 			return
 		}
 		w.Header().Set("Content-Type", "text/event-stream")

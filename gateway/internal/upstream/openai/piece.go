@@ -92,10 +92,29 @@ type chunkParser struct {
 const maxSurroundings = 8 << 10
 
 func (c *chunkParser) parse(data []byte) piece {
-	if p, ok := c.parseText(data); ok {
-		return p
+	if text, at, ok := c.text(data); ok {
+		return piece{
+			event: chat.Event{Text: text}, listed: true, choices: 1, said: true, begun: c.begun,
+			chunk: true, delta: true, text: at, sources: 1,
+		}
 	}
-	p := c.parseAll(data)
+	return c.parseAll(data)
+}
+
+// text reads a chunk that differs from an earlier one only in its text, which it says
+// the place of.
+func (c *chunkParser) text(data []byte) (text string, at span, ok bool) {
+	if len(c.before) == 0 || !bytes.HasPrefix(data, c.before) || !bytes.HasSuffix(data[len(c.before):], c.after) {
+		return "", at, false
+	}
+	at = span{len(c.before), len(data) - len(c.after)}
+	text, ok = rawjson.Inside(data[at.from:at.to])
+	return text, at, ok && text != "" && cutTail(data[at.from:at.to]) == 0
+}
+
+// parseAll reads a chunk of any kind, and learns from it.
+func (c *chunkParser) parseAll(data []byte) piece {
+	p := c.parseAfterHead(data)
 	if p.onlyText() && len(data)-(p.text.to-p.text.from) <= maxSurroundings {
 		c.before = append(c.before[:0], data[:p.text.from]...)
 		c.after = append(c.after[:0], data[p.text.to:]...)
@@ -104,23 +123,7 @@ func (c *chunkParser) parse(data []byte) piece {
 	return p
 }
 
-// parseText reads a chunk that differs from an earlier one only in its text.
-func (c *chunkParser) parseText(data []byte) (piece, bool) {
-	if len(c.before) == 0 || !bytes.HasPrefix(data, c.before) || !bytes.HasSuffix(data[len(c.before):], c.after) {
-		return piece{}, false
-	}
-	place := span{len(c.before), len(data) - len(c.after)}
-	text, ok := rawjson.Inside(data[place.from:place.to])
-	if !ok || text == "" || cutTail(data[place.from:place.to]) > 0 {
-		return piece{}, false
-	}
-	return piece{
-		event: chat.Event{Text: text}, listed: true, choices: 1, said: true, begun: c.begun,
-		chunk: true, delta: true, text: place, sources: 1,
-	}, true
-}
-
-func (c *chunkParser) parseAll(data []byte) piece {
+func (c *chunkParser) parseAfterHead(data []byte) piece {
 	r := reading{data: data}
 	if len(c.head) > 0 && bytes.HasPrefix(data, c.head) {
 		r.s = rawjson.Within(data, len(c.head))

@@ -106,7 +106,7 @@ func New(options Options) (*Tokenstore, error) {
 // assemble connects the parts.
 func (t *Tokenstore) assemble(keys *seal.Keyring) {
 	cfg := t.options.Config
-	storeOptions := redisstore.Options{Keys: keys, Defaults: cfg.Settings(), Logger: t.log, WaitReplicas: cfg.RedisWaitReplicas}
+	storeOptions := redisstore.Options{Keys: keys, Defaults: cfg.Settings(), Logger: t.log, WaitReplicas: cfg.RedisWaitReplicas, AwaitPrepare: true}
 	if t.options.Sync != nil {
 		storeOptions.Barrier = redisstore.BarrierFunc(t.options.Sync)
 	}

@@ -237,6 +237,90 @@ func TestAnotherSchemaIsRefused(t *testing.T) {
 	}
 }
 
+// A Redis that is emptied while it is in use is noticed, said, and no empty pool.
+func TestEmptiedRedisIsNoticed(t *testing.T) {
+	server := testredis.NewServer(t)
+	r := run(t, app.Options{Config: load(t, "", map[string]string{"REDIS_URL": "unix://" + server.Options().Addr})})
+	r.untilReady(t, true)
+	config := tokenstorev1.NewConfigServiceClient(r.conn)
+	watch, err := config.Watch(t.Context(), &tokenstorev1.WatchRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first, err := watch.Recv(); err != nil || len(first.GetUpstreams()) != 1 {
+		t.Fatal(first, err)
+	}
+	if err := server.Client(t).FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	r.untilReady(t, false)
+	if r.serving(t) || r.readyz(t) != http.StatusServiceUnavailable {
+		t.Error("it says that it serves")
+	}
+	if err := r.Ready(t.Context()); !strings.Contains(err.Error(), "lost all of its data") {
+		t.Errorf("the reason is: %v", err)
+	}
+	until(t, "says so", func() bool { return strings.Contains(r.log.String(), "lost all of its data") })
+	_, err = config.PutUpstream(t.Context(), &tokenstorev1.PutUpstreamRequest{Upstream: &tokenstorev1.Upstream{Name: "a", Driver: "openai", BaseUrl: "http://a"}})
+	if !rpcerr.Is(err, tokenstorev1.Reason_REASON_STORE_UNAVAILABLE) {
+		t.Errorf("a write: %v", err)
+	}
+	_, err = config.ListUpstreams(t.Context(), &tokenstorev1.ListUpstreamsRequest{})
+	if !rpcerr.Is(err, tokenstorev1.Reason_REASON_STORE_UNAVAILABLE) {
+		t.Errorf("a read: %v", err)
+	}
+}
+
+// With a lost or a foreign seal key a tokenstore never becomes ready, says which key is
+// missing, and makes none.
+func TestForeignSealKeyIsRefused(t *testing.T) {
+	for name, content := range map[string]string{"lost": "", "foreign": "kother " + strings.Repeat("A", 43) + "=\n"} {
+		t.Run(name, func(t *testing.T) {
+			client, key := testredis.Mini(t), filepath.Join(t.TempDir(), "seal.key")
+			first := run(t, app.Options{Config: load(t, "", map[string]string{"SEAL_KEY_FILE": key}), Redis: client})
+			first.untilReady(t, true)
+			if err := first.stop(); err != nil {
+				t.Fatal(err)
+			}
+			id, err := os.ReadFile(key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Remove(key); err != nil {
+				t.Fatal(err)
+			}
+			if content != "" {
+				if err := os.WriteFile(key, []byte(content), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r := run(t, app.Options{Config: load(t, "", map[string]string{"SEAL_KEY_FILE": key}), Redis: client})
+			missing, _, _ := strings.Cut(string(id), " ")
+			until(t, "says so", func() bool { return strings.Contains(r.log.String(), missing) })
+			if err := r.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), missing) || r.serving(t) {
+				t.Errorf("ready: %v", err)
+			}
+			if _, err := os.Stat(key); (err == nil) != (content != "") {
+				t.Errorf("a key file was made: %v", err)
+			}
+		})
+	}
+}
+
+func TestSealKeyThatOthersCanReadIsRefused(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "seal.key")
+	if err := os.WriteFile(key, []byte("k1 "+strings.Repeat("A", 43)+"=\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(key, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if started, err := app.New(app.Options{Config: load(t, "", map[string]string{"SEAL_KEY_FILE": key}), Redis: testredis.Mini(t), Output: io.Discard}); err == nil {
+		_ = started.Close()
+		t.Error("it started")
+	}
+}
+
 // A watch and a lease session do not hold the stop up.
 func TestStopEndsStreams(t *testing.T) {
 	r := run(t, app.Options{Config: load(t, "", map[string]string{"SHUTDOWN_GRACE": "1m"}), Redis: testredis.Mini(t)})
@@ -273,6 +357,7 @@ func TestUpstreamsOfTheConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := testredis.Mini(t)
+	pairs := map[string]string{"SEAL_KEY_FILE": filepath.Join(t.TempDir(), "seal.key")}
 	names := func(r *running) string {
 		t.Helper()
 		r.untilReady(t, true)
@@ -286,7 +371,7 @@ func TestUpstreamsOfTheConfiguration(t *testing.T) {
 		}
 		return strings.Join(all, ", ")
 	}
-	first := run(t, app.Options{Config: load(t, file, nil), Redis: client})
+	first := run(t, app.Options{Config: load(t, file, pairs), Redis: client})
 	if got := names(first); got != "a http://a, b http://b" {
 		t.Errorf("at first: %s", got)
 	}
@@ -298,7 +383,7 @@ func TestUpstreamsOfTheConfiguration(t *testing.T) {
 	if err := first.stop(); err != nil {
 		t.Fatal(err)
 	}
-	if got := names(run(t, app.Options{Config: load(t, file, nil), Redis: client})); got != "a http://changed, b http://b" {
+	if got := names(run(t, app.Options{Config: load(t, file, pairs), Redis: client})); got != "a http://changed, b http://b" {
 		t.Errorf("after a restart: %s", got)
 	}
 }

@@ -82,7 +82,7 @@ func (k *keeper) run(ctx context.Context) {
 	pause := shortestPause
 	usable := false
 	for ctx.Err() == nil {
-		err := k.look(ctx, usable)
+		err := k.look(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -101,15 +101,13 @@ func (k *keeper) run(ctx context.Context) {
 	}
 }
 
-// look prepares a store that was not usable, and asks any whether it is: it is when it
-// takes writes and saves them.
-func (k *keeper) look(ctx context.Context, usable bool) error {
+// look finds out whether the store can be used: its data are fit, it takes writes and
+// saves them.
+func (k *keeper) look(ctx context.Context) error {
 	looking, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	if !usable {
-		if err := k.store.Prepare(looking); err != nil {
-			return err
-		}
+	if err := k.store.Prepare(looking); err != nil {
+		return err
 	}
 	if err := k.store.Writable(looking); err != nil {
 		return err

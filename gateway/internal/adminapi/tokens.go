@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -271,6 +272,9 @@ func (a *API) importTokens(c *gin.Context) error {
 	}{report.GetAccepted(), report.GetUpdated(), rejected})
 }
 
+// maxUnreadableShown bounds the header that names tokens which an export leaves out.
+const maxUnreadableShown = 100
+
 // GET /admin/api/tokens/export
 func (a *API) exportTokens(c *gin.Context) error {
 	q := queryOf(c, "format", "upstream")
@@ -292,6 +296,9 @@ func (a *API) exportTokens(c *gin.Context) error {
 		content, fileName = "application/json", "tokens.json"
 	}
 	c.Header("Content-Disposition", `attachment; filename="`+fileName+`"`)
+	if left := file.GetUnreadable(); len(left) > 0 { // damaged in the store
+		c.Header("X-Carousel-Unreadable-Tokens", strings.Join(left[:min(len(left), maxUnreadableShown)], ","))
+	}
 	jsonapi.Write(c, http.StatusOK, content, []byte(file.GetContent()))
 	return nil
 }

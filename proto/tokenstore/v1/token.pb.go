@@ -1200,9 +1200,11 @@ func (x *ExportTokensRequest) GetUpstream() string {
 }
 
 type ExportTokensResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Content       string                 `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`
-	Count         uint32                 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Content string                 `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`
+	Count   uint32                 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	// Ids of tokens that are left out, because their secrets can't be opened.
+	Unreadable    []string `protobuf:"bytes,3,rep,name=unreadable,proto3" json:"unreadable,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1249,6 +1251,13 @@ func (x *ExportTokensResponse) GetCount() uint32 {
 		return x.Count
 	}
 	return 0
+}
+
+func (x *ExportTokensResponse) GetUnreadable() []string {
+	if x != nil {
+		return x.Unreadable
+	}
+	return nil
 }
 
 type RestoreTokenRequest struct {
@@ -2623,10 +2632,13 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x13DeleteTokenResponse\"i\n" +
 	"\x13ExportTokensRequest\x126\n" +
 	"\x06format\x18\x01 \x01(\x0e2\x1e.tokenstore.v1.TokenFileFormatR\x06format\x12\x1a\n" +
-	"\bupstream\x18\x02 \x01(\tR\bupstream\"F\n" +
+	"\bupstream\x18\x02 \x01(\tR\bupstream\"f\n" +
 	"\x14ExportTokensResponse\x12\x18\n" +
 	"\acontent\x18\x01 \x01(\tR\acontent\x12\x14\n" +
-	"\x05count\x18\x02 \x01(\rR\x05count\"%\n" +
+	"\x05count\x18\x02 \x01(\rR\x05count\x12\x1e\n" +
+	"\n" +
+	"unreadable\x18\x03 \x03(\tR\n" +
+	"unreadable\"%\n" +
 	"\x13RestoreTokenRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"B\n" +
 	"\x14RestoreTokenResponse\x12*\n" +

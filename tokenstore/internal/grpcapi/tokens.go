@@ -195,7 +195,7 @@ func (s *TokenServer) RestoreToken(ctx context.Context, request *tokenstorev1.Re
 
 // ExportTokens implements TokenService.
 func (s *TokenServer) ExportTokens(ctx context.Context, request *tokenstorev1.ExportTokensRequest) (*tokenstorev1.ExportTokensResponse, error) {
-	tokens, err := s.store.ExportTokens(ctx, request.GetUpstream())
+	tokens, unreadable, err := s.store.ExportReadable(ctx, request.GetUpstream())
 	if err != nil {
 		return nil, err
 	}
@@ -207,8 +207,9 @@ func (s *TokenServer) ExportTokens(ctx context.Context, request *tokenstorev1.Ex
 	if err != nil {
 		return nil, invalid(err)
 	}
-	s.log.LogAttrs(ctx, slog.LevelInfo, "tokens exported", slog.Int("tokens", len(tokens)), slog.String("upstream", request.GetUpstream()))
-	return &tokenstorev1.ExportTokensResponse{Content: content, Count: count32(len(tokens))}, nil
+	s.log.LogAttrs(ctx, slog.LevelInfo, "tokens exported", slog.Int("tokens", len(tokens)), slog.String("upstream", request.GetUpstream()),
+		slog.Any("unreadable", unreadable))
+	return &tokenstorev1.ExportTokensResponse{Content: content, Count: count32(len(tokens)), Unreadable: unreadable}, nil
 }
 
 const (

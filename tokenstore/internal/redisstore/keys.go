@@ -27,6 +27,14 @@ const SchemaVersion = "2"
 // schemaKey is a string: SchemaVersion.
 func schemaKey() string { return directoryPrefix + "schema" }
 
+// instanceKey is a string: a random mark of the data, made with them and never taken
+// away. Where it is gone, so are they.
+func instanceKey() string { return configPrefix + "instance" }
+
+// sealsKey is a hash of the id of each key that seals something to a check value: a
+// constant that it has sealed. A key that opens it is the right one.
+func sealsKey() string { return configPrefix + "seals" }
+
 // The directory says what exists and where. directory.go tells how it and the pools
 // are kept in step.
 

@@ -101,8 +101,8 @@ func readStored(id string, now, inFlight int64, reply any) (*stored, error) {
 	if f.time("held_until").After(t.now) { // slots in reserve are no requests
 		t.inFlight -= min(f.small("held"), t.inFlight)
 	}
-	if err := json.Unmarshal([]byte(f["rec"]), &t.record); err != nil {
-		return nil, fmt.Errorf("token %s: record: %w", id, err)
+	if json.Unmarshal([]byte(f["rec"]), &t.record) != nil { // it doesn't open: the others are still worth reading
+		t.record, t.lastError = record{}, "the token's record is damaged"
 	}
 	return t, nil
 }

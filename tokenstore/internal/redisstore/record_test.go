@@ -64,10 +64,19 @@ func TestRepliesThatFitNoToken(t *testing.T) {
 		t.Errorf("a token that is gone: %v, %v", got, err)
 	}
 	for name, reply := range map[string]any{
-		"no hash": "x", "half a pair": []any{"ver"}, "no record": []any{"ver", "1"}, "bad record": []any{"rec", "{"},
+		"no hash": "x", "half a pair": []any{"ver"},
 	} {
 		if got, err := readStored("t1", 1, 0, reply); err == nil {
 			t.Errorf("%s: %v", name, got)
+		}
+	}
+	for name, reply := range map[string]any{"no record": []any{"ver", "1"}, "bad record": []any{"rec", "{"}} {
+		got, err := readStored("t1", 1, 0, reply)
+		if err != nil || !strings.Contains(got.lastError, "damaged") {
+			t.Fatalf("%s: %v, %v", name, got, err)
+		}
+		if _, _, err := got.record.open(testKeys(t, keyLine1("k1", 'a')), "t1"); err == nil {
+			t.Errorf("%s: it opens", name)
 		}
 	}
 }

@@ -251,6 +251,9 @@ func (s *Store) ForgetAdminToken(ctx context.Context) error {
 	return s.barrier.Sync(ctx)
 }
 
+// errNoMark says that Redis may have lost its data.
+var errNoMark = rpcerr.New(tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, "Redis may have lost its data")
+
 // Snapshot is everything that a gateway's Watch shows, as of now.
 func (s *Store) Snapshot(ctx context.Context) (*tokenstorev1.WatchResponse, error) {
 	settings, pages, err := s.hashes(ctx, "read the configuration", settingsKey(), pagesKey())
@@ -259,11 +262,15 @@ func (s *Store) Snapshot(ctx context.Context) (*tokenstorev1.WatchResponse, erro
 	}
 	pipe := s.client.Pipeline()
 	hash, revoked := pipe.Get(ctx, adminTokenKey()), pipe.ZRangeWithScores(ctx, revokedKey(), 0, -1)
+	mark := pipe.Get(ctx, instanceKey())
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) { // no hash is Nil
 		return nil, storeError("read the configuration", err)
 	}
 	if err := revoked.Err(); err != nil {
 		return nil, storeError("read the configuration", err)
+	}
+	if s.instance.Load() != nil && mark.Val() == "" { // Prepare finds out why
+		return nil, storeError("read the configuration", errNoMark)
 	}
 	upstreams, err := s.Upstreams(ctx)
 	if err != nil {

@@ -6,7 +6,7 @@ package redisstore
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -34,6 +34,10 @@ type Store struct {
 	// patience is how long a new token's first request keeps others out.
 	patience time.Duration
 
+	fence fence
+	// instance is the mark of the data that this store has been prepared for; nil before.
+	instance atomic.Pointer[string]
+
 	credentials credentials
 	homes       homes
 	logs        *logView
@@ -51,6 +55,8 @@ type Options struct {
 	// win. Never changed.
 	Defaults *tokenstorev1.Settings
 	Logger   *slog.Logger
+	// AwaitPrepare keeps every command from Redis until Prepare has found its data fit.
+	AwaitPrepare bool
 }
 
 // New makes a Store. It does not talk to Redis yet: Prepare does.
@@ -58,53 +64,25 @@ func New(client redis.UniversalClient, options Options) *Store {
 	if options.Barrier == nil {
 		options.Barrier = NewBarrier(client, options.WaitReplicas)
 	}
-	return &Store{
+	store := &Store{
 		client: client, keys: options.Keys, barrier: options.Barrier,
 		defaults: options.Defaults, log: options.Logger, logs: newLogView(), patience: quarantinePatience,
 	}
+	if options.AwaitPrepare {
+		store.fence.close(errors.New("the store has not been looked at yet"))
+	}
+	client.AddHook(&store.fence)
+	return store
 }
 
 // batch starts a round trip of several scripts.
 func (s *Store) batch() *batch { return &batch{client: s.client} }
 
-// Prepare makes a store fit for use: it claims an empty one for this schema
-// version, moves the data of the version before and refuses any other. What it was
-// interrupted in it goes on with when it is repeated. Repeat it after an outage: the
-// server may be a different one.
-func (s *Store) Prepare(ctx context.Context) error {
-	if err := s.client.SetNX(ctx, schemaKey(), SchemaVersion, 0).Err(); err != nil {
-		return storeError("check the schema version", err)
-	}
-	version, err := s.client.Get(ctx, schemaKey()).Result()
-	if err != nil {
-		return storeError("check the schema version", err)
-	}
-	if version == legacySchema {
-		if err := s.migrate(ctx); err != nil {
-			return err
-		}
-		version = SchemaVersion
-	}
-	if version != SchemaVersion {
-		return &SchemaError{Stored: version}
-	}
-	return s.heal(ctx)
-}
-
 // Writable returns nil when every server that keeps something of the store takes
 // writes and has saved what was written so far.
-func (s *Store) Writable(ctx context.Context) error { return s.barrier.Sync(ctx) }
+func (s *Store) Writable(ctx context.Context) error { return s.barrier.Sync(throughFence(ctx)) }
 
 // Ping asks Redis whether it is there.
 func (s *Store) Ping(ctx context.Context) error {
 	return storeError("ping", s.client.Ping(ctx).Err())
-}
-
-// SchemaError says that the data in Redis is of a version that this program
-// can't read.
-type SchemaError struct{ Stored string }
-
-func (e *SchemaError) Error() string {
-	return fmt.Sprintf("Redis holds schema version %q, this tokenstore reads %q: use the tokenstore that wrote it, or another Redis",
-		e.Stored, SchemaVersion)
 }

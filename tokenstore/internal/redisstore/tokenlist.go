@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -158,17 +159,26 @@ type Exported struct {
 	token.Draft
 }
 
-// ExportTokens answers the tokens of an upstream, or of all, with their secrets,
-// in order of creation.
+// ExportTokens returns the tokens of an upstream, or of all, with their secrets, in order
+// of creation. Those whose secrets can't be opened are left out, and logged.
 func (s *Store) ExportTokens(ctx context.Context, upstream string) ([]Exported, error) {
-	var exported []Exported
-	err := s.each(ctx, func(t *stored) error {
+	exported, unreadable, err := s.ExportReadable(ctx, upstream)
+	for _, id := range unreadable {
+		s.log.LogAttrs(ctx, slog.LevelError, "a token is damaged: its secret can't be opened", slog.String("token_id", id))
+	}
+	return exported, err
+}
+
+// ExportReadable is ExportTokens and returns the ids of those that are left out.
+func (s *Store) ExportReadable(ctx context.Context, upstream string) (exported []Exported, unreadable []string, err error) {
+	err = s.each(ctx, func(t *stored) error {
 		if upstream != "" && t.upstream != upstream {
 			return nil
 		}
 		value, material, err := t.record.open(s.keys, t.id)
 		if err != nil {
-			return err
+			unreadable = append(unreadable, t.id)
+			return nil //nolint:nilerr // it is returned by its id
 		}
 		draft := token.NewDraft(value)
 		draft.Upstream = t.upstream
@@ -178,5 +188,5 @@ func (s *Store) ExportTokens(ctx context.Context, upstream string) ([]Exported, 
 		exported = append(exported, Exported{t.id, t.version, t.fingerprint, draft})
 		return nil
 	})
-	return exported, err
+	return exported, unreadable, err
 }

@@ -12,6 +12,7 @@ import (
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/leasing"
+	"carousel.internal/tokenstore/internal/testredis"
 	"carousel.internal/tokenstore/internal/token"
 )
 
@@ -367,4 +368,34 @@ func TestReseal(t *testing.T) {
 		final := reopen(keyLine1("k2", 'b'))
 		check("without the first key", final, false)
 	})
+}
+
+// A token that is damaged is told by its id, and takes nobody else's place: not in a list
+// and not in an export.
+func TestDamagedTokens(t *testing.T) {
+	t.Parallel()
+	client := testredis.Start(t)
+	store := newStore(t, client)
+	var ids []string
+	for _, text := range []string{"T1", "T2", "T3", "T4"} {
+		ids = append(ids, create(t, store, draft("cursor", text)).GetId())
+	}
+	for id, rec := range map[string]string{ids[1]: `{"sealed":"v1.gone.AAAA"}`, ids[2]: `no JSON`} {
+		if err := client.HSet(t.Context(), tokenKey("cursor", id), "rec", rec).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exported, unreadable, err := store.ExportReadable(t.Context(), "cursor")
+	if err != nil || len(exported) != 2 || exported[0].ID != ids[0] || exported[1].ID != ids[3] {
+		t.Errorf("exported %v, %v", exported, err)
+	}
+	if len(unreadable) != 2 || unreadable[0] != ids[1] || unreadable[1] != ids[2] {
+		t.Errorf("unreadable %v", unreadable)
+	}
+	if listed, _, err := store.ListTokens(t.Context(), TokenFilter{}, 10, ""); err != nil || len(listed) != 4 {
+		t.Errorf("listed %v, %v", listed, err)
+	}
+	if err := store.Prepare(t.Context()); err != nil {
+		t.Errorf("it is no reason not to start: %v", err)
+	}
 }

@@ -10,6 +10,10 @@
 // that putting new keys on top changes none of them. Once the last key is removed
 // as well, `tokenstore reseal` makes the fingerprints anew; until that has been
 // done, known tokens are not recognized when they are added a second time.
+//
+// A key file that everybody on the machine may read or write is refused, unless it is
+// on a read-only mount, as orchestrators mount secrets (mode 0444 in Kubernetes): there
+// the mount decides who sees it.
 package seal
 
 import (
@@ -25,9 +29,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"regexp"
 	"strings"
+	"sync/atomic"
 
 	"carousel.internal/proto/service/secret"
 	"carousel.internal/tokenstore/internal/genfile"
@@ -42,25 +48,89 @@ const (
 
 // Keyring seals with its first key and opens with any. Safe for concurrent use.
 type Keyring struct {
+	path string
+	keys atomic.Pointer[keys]
+	// unsaved is the key file that Save makes; nil when there is one.
+	unsaved []byte
+}
+
+// keys are those of one key file.
+type keys struct {
 	active      string
 	ciphers     map[string]cipher.AEAD
+	signing     map[string][]byte
 	fingerprint []byte
 }
 
-// Load reads the key file, and makes it, with one random key, when there is none.
+// Load reads the key file. Where there is none, the keyring has one random key, and
+// Save makes the file of it: whoever knows that nothing is sealed yet.
 func Load(path string) (*Keyring, error) {
-	if _, err := genfile.CreateOnce(path, 0o600, newKeyFile()); err != nil {
-		return nil, fmt.Errorf("seal key file: %w", err)
+	ring := &Keyring{path: path}
+	err := ring.read()
+	if errors.Is(err, fs.ErrNotExist) {
+		ring.unsaved = newKeyFile()
+		made, err := parse(ring.unsaved)
+		if err != nil {
+			return nil, fmt.Errorf("make a seal key: %w", err)
+		}
+		ring.keys.Store(made)
+		return ring, nil
 	}
-	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("seal key file: %w", err)
-	}
-	ring, err := Parse(text)
-	if err != nil {
-		return nil, fmt.Errorf("seal key file %s: %w", path, err)
+		return nil, err
 	}
 	return ring, nil
+}
+
+func (k *Keyring) read() error {
+	if err := checkAccess(k.path); err != nil {
+		return fmt.Errorf("seal key file: %w", err)
+	}
+	text, err := os.ReadFile(k.path)
+	if err != nil {
+		return fmt.Errorf("seal key file: %w", err)
+	}
+	read, err := parse(text)
+	if err != nil {
+		return fmt.Errorf("seal key file %s: %w", k.path, err)
+	}
+	k.keys.Store(read)
+	return nil
+}
+
+// Unsaved tells whether the key file does not exist yet.
+func (k *Keyring) Unsaved() bool { return k.unsaved != nil }
+
+// Save makes the key file of a keyring that has none yet. When another process has
+// made it meanwhile, that one's keys are taken.
+func (k *Keyring) Save() error {
+	if k.unsaved == nil {
+		return nil
+	}
+	if _, err := genfile.CreateOnce(k.path, 0o600, k.unsaved); err != nil {
+		return fmt.Errorf("seal key file: %w", err)
+	}
+	if err := k.read(); err != nil {
+		return err
+	}
+	k.unsaved = nil
+	return nil
+}
+
+// Path is the key file; empty where the keys are from elsewhere.
+func (k *Keyring) Path() string { return k.path }
+
+// Active is the id of the key that seals.
+func (k *Keyring) Active() string { return k.keys.Load().active }
+
+// Has tells whether there is a key of that id.
+func (k *Keyring) Has(id string) bool { return k.keys.Load().ciphers[id] != nil }
+
+// KeyID is the id of the key with which a value is sealed.
+func KeyID(sealed string) (id string, is bool) {
+	version, rest, _ := strings.Cut(sealed, ".")
+	id, _, is = strings.Cut(rest, ".")
+	return id, is && (version == format || version == binaryFormat)
 }
 
 func newKeyFile() []byte {
@@ -75,7 +145,17 @@ var keyID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 
 // Parse reads the text of a key file. Its errors name lines, never their content.
 func Parse(text []byte) (*Keyring, error) {
-	ring := &Keyring{ciphers: map[string]cipher.AEAD{}}
+	read, err := parse(text)
+	if err != nil {
+		return nil, err
+	}
+	ring := &Keyring{}
+	ring.keys.Store(read)
+	return ring, nil
+}
+
+func parse(text []byte) (*keys, error) {
+	ring := &keys{ciphers: map[string]cipher.AEAD{}, signing: map[string][]byte{}}
 	var last []byte
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for number := 1; lines.Scan(); number++ {
@@ -90,11 +170,8 @@ func Parse(text []byte) (*Keyring, error) {
 		if ring.ciphers[id] != nil {
 			return nil, fmt.Errorf("line %d: key id %s is there twice", number, id)
 		}
-		if ring.ciphers[id], err = newCipher(key); err != nil {
+		if err := ring.add(id, key); err != nil {
 			return nil, fmt.Errorf("line %d: %w", number, err)
-		}
-		if ring.active == "" {
-			ring.active = id
 		}
 		last = key
 	}
@@ -107,6 +184,20 @@ func Parse(text []byte) (*Keyring, error) {
 	var err error
 	ring.fingerprint, err = hkdf.Key(sha256.New, last, nil, "carousel token fingerprint", sha256.Size)
 	return ring, err
+}
+
+// add takes a key in; the first is the one that seals.
+func (k *keys) add(id string, key []byte) (err error) {
+	if k.ciphers[id], err = newCipher(key); err != nil {
+		return err
+	}
+	if k.signing[id], err = hkdf.Key(sha256.New, key, nil, "carousel record signature", sha256.Size); err != nil {
+		return err
+	}
+	if k.active == "" {
+		k.active = id
+	}
+	return nil
 }
 
 func parseKey(line string) (id string, key []byte, err error) {
@@ -139,16 +230,30 @@ func newCipher(key []byte) (cipher.AEAD, error) {
 // only with the same binding, such as the id of the record that it is part of, so
 // that it can't be moved to another.
 func (k *Keyring) Seal(plain secret.Value, binding string) string {
-	sealed := k.ciphers[k.active].Seal(nil, nil, []byte(plain.Reveal()), []byte(binding)) //nolint:gosec // this cipher makes its nonces itself, at random
-	return format + "." + k.active + "." + base64.RawURLEncoding.EncodeToString(sealed)
+	keys := k.keys.Load()
+	return keys.seal(keys.active, plain, binding)
+}
+
+// SealWith is Seal with the key of that id.
+func (k *Keyring) SealWith(id string, plain secret.Value, binding string) (string, error) {
+	if !k.Has(id) {
+		return "", fmt.Errorf("key %q is not in the seal key file", id)
+	}
+	return k.keys.Load().seal(id, plain, binding), nil
+}
+
+func (k *keys) seal(id string, plain secret.Value, binding string) string {
+	sealed := k.ciphers[id].Seal(nil, nil, []byte(plain.Reveal()), []byte(binding)) //nolint:gosec // this cipher makes its nonces itself, at random
+	return format + "." + id + "." + base64.RawURLEncoding.EncodeToString(sealed)
 }
 
 // SealBinary is Seal for what need not be text: `v2.<key id>.<nonce and ciphertext>`,
 // a quarter shorter.
 func (k *Keyring) SealBinary(plain secret.Value, binding string) []byte {
-	aead, text := k.ciphers[k.active], []byte(plain.Reveal())
-	sealed := make([]byte, 0, len(binaryFormat)+len(k.active)+2+len(text)+aead.Overhead())
-	sealed = append(append(append(append(sealed, binaryFormat...), '.'), k.active...), '.')
+	keys := k.keys.Load()
+	aead, text := keys.ciphers[keys.active], []byte(plain.Reveal())
+	sealed := make([]byte, 0, len(binaryFormat)+len(keys.active)+2+len(text)+aead.Overhead())
+	sealed = append(append(append(append(sealed, binaryFormat...), '.'), keys.active...), '.')
 	return aead.Seal(sealed, nil, text, []byte(binding)) //nolint:gosec // this cipher makes its nonces itself, at random
 }
 
@@ -159,7 +264,7 @@ func (k *Keyring) Open(sealed, binding string) (secret.Value, error) {
 	if version != format && version != binaryFormat || !found {
 		return secret.Value{}, errors.New("not a sealed value")
 	}
-	aead := k.ciphers[id]
+	aead := k.keys.Load().ciphers[id]
 	if aead == nil {
 		return secret.Value{}, fmt.Errorf("sealed with key %q, which is not in the seal key file", id)
 	}
@@ -177,15 +282,47 @@ func (k *Keyring) Open(sealed, binding string) (secret.Value, error) {
 	return secret.New(string(plain)), nil
 }
 
-// Current tells whether a value of Seal is sealed with the key that seals now.
+// Current tells whether a value is sealed, or signed, with the key that seals now.
 func (k *Keyring) Current(sealed string) bool {
-	return strings.HasPrefix(sealed, format+"."+k.active+".")
+	id, _ := KeyID(sealed)
+	return id == k.Active()
+}
+
+// Sign returns `v1.<key id>.<base64url of a MAC>` of a text that anybody may read and
+// only who has the key may write. It is good for the same binding only.
+func (k *Keyring) Sign(text, binding string) string {
+	keys := k.keys.Load()
+	return format + "." + keys.active + "." + base64.RawURLEncoding.EncodeToString(keys.sign(keys.active, text, binding))
+}
+
+// Verify returns nil when Sign has made the signature of this text and binding.
+func (k *Keyring) Verify(signature, text, binding string) error {
+	id, is := KeyID(signature)
+	keys := k.keys.Load()
+	switch {
+	case !is:
+		return errors.New("it has no signature")
+	case keys.signing[id] == nil:
+		return fmt.Errorf("it is signed with key %q, which is not in the seal key file", id)
+	}
+	_, encoded, _ := strings.Cut(signature[len(format)+1:], ".")
+	mac, err := base64.RawURLEncoding.DecodeString(encoded)
+	if err != nil || !hmac.Equal(mac, keys.sign(id, text, binding)) {
+		return errors.New("its signature is of another text: somebody else has changed it")
+	}
+	return nil
+}
+
+func (k *keys) sign(id, text, binding string) []byte {
+	mac := hmac.New(sha256.New, k.signing[id])
+	_, _ = fmt.Fprintf(mac, "%d %s %s", len(binding), binding, text) // never fails
+	return mac.Sum(nil)
 }
 
 // Fingerprint is a keyed hash of the secret, 16 hex digits: equal secrets have
 // equal fingerprints, and without the key nobody can try guesses against it.
 func (k *Keyring) Fingerprint(plain secret.Value) string {
-	mac := hmac.New(sha256.New, k.fingerprint)
+	mac := hmac.New(sha256.New, k.keys.Load().fingerprint)
 	_, _ = mac.Write([]byte(plain.Reveal())) // never fails
 	return hex.EncodeToString(mac.Sum(nil)[:8])
 }

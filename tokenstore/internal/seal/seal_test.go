@@ -123,28 +123,94 @@ func TestDamagedValues(t *testing.T) {
 	}
 }
 
-func TestLoadMakesTheFileOnce(t *testing.T) {
+// A key file is made only when somebody says that it may be, and once.
+func TestSaveMakesTheFileOnce(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "data", "seal.key")
-	first, err := seal.Load(path)
-	if err != nil {
-		t.Fatal(err)
+	load := func() *seal.Keyring {
+		t.Helper()
+		ring, err := seal.Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ring
+	}
+	first, late := load(), load()
+	if _, err := os.Stat(path); err == nil || !first.Unsaved() {
+		t.Fatalf("a file before Save: %v", err)
+	}
+	for _, ring := range []*seal.Keyring{first, late} {
+		if err := ring.Save(); err != nil || ring.Unsaved() {
+			t.Fatal(err)
+		}
 	}
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("mode %v, %v", info, err)
 	}
-	second, err := seal.Load(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if plain, err := second.Open(first.Seal(secret.New("x"), "t"), "t"); err != nil || plain.Reveal() != "x" {
-		t.Errorf("the second load has another key: %v", err)
+	sealed := first.Seal(secret.New("x"), "t")
+	for name, ring := range map[string]*seal.Keyring{"that came late": late, "that is loaded": load()} {
+		if plain, err := ring.Open(sealed, "t"); err != nil || plain.Reveal() != "x" || ring.Active() != first.Active() {
+			t.Errorf("the keyring %s has another key: %v", name, err)
+		}
 	}
 	if err := os.WriteFile(path, []byte("rubbish\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := seal.Load(path); err == nil || !strings.Contains(err.Error(), path+": line 1") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestWhoMayReadTheFile(t *testing.T) {
+	t.Parallel()
+	for mode, refused := range map[os.FileMode]bool{
+		0o400: false, 0o600: false, 0o440: false, 0o640: false, 0o644: true, 0o444: true, 0o660: true, 0o602: true, 0o666: true,
+	} {
+		path := filepath.Join(t.TempDir(), "seal.key")
+		if err := os.WriteFile(path, []byte("k1 "+key('a')+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		link := path + ".link" // as Kubernetes has them
+		if err := os.Symlink(path, link); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{path, link} {
+			if _, err := seal.Load(name); refused != (err != nil) || refused && !strings.Contains(err.Error(), "chmod 600") {
+				t.Errorf("mode %#o: %v", mode, err)
+			}
+		}
+	}
+}
+
+func TestSignAndVerify(t *testing.T) {
+	t.Parallel()
+	old := parse(t, "old "+key('a'))
+	rotated := parse(t, "new "+key('b')+"\nold "+key('a'))
+	signature := old.Sign("https://example.com", "upstream a")
+	if err := rotated.Verify(signature, "https://example.com", "upstream a"); err != nil {
+		t.Errorf("by an older key: %v", err)
+	}
+	if rotated.Current(signature) || !rotated.Current(rotated.Sign("x", "")) {
+		t.Error("Current does not tell old from new")
+	}
+	for name, test := range map[string]struct{ signature, text, binding, want string }{
+		"another text":    {signature, "https://example.org", "upstream a", "changed"},
+		"another record":  {signature, "https://example.com", "upstream b", "changed"},
+		"moved border":    {signature, "a https://example.com", "upstream", "changed"},
+		"none":            {"", "https://example.com", "upstream a", "no signature"},
+		"not a signature": {"hello", "https://example.com", "upstream a", "no signature"},
+		"of another key":  {rotated.Sign("https://example.com", "upstream a"), "https://example.com", "upstream a", `"new"`},
+		"another key's":   {parse(t, "old "+key('c')).Sign("https://example.com", "upstream a"), "https://example.com", "upstream a", "changed"},
+		"a sealed value":  {old.Seal(secret.New("https://example.com"), "upstream a"), "https://example.com", "upstream a", "changed"},
+		"cut":             {signature[:len(signature)-3], "https://example.com", "upstream a", "changed"},
+		"without a MAC":   {"v1.old.", "https://example.com", "upstream a", "changed"},
+	} {
+		if err := old.Verify(test.signature, test.text, test.binding); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

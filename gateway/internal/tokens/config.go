@@ -3,8 +3,12 @@ package tokens
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -25,13 +29,18 @@ func NewConfig(client tokenstorev1.ConfigServiceClient, replica string, changed 
 	return &Config{client: client, replica: replica, log: log, changed: changed}
 }
 
-// Run watches until ctx ends.
+// Run watches until ctx ends. A tokenstore ends watches now and then, so that they
+// spread: that is no news.
 func (c *Config) Run(ctx context.Context) {
 	pause := backoff{}
 	for ctx.Err() == nil {
+		began := time.Now()
 		err := c.watch(ctx, &pause)
 		if ctx.Err() != nil {
 			return
+		}
+		if errors.Is(err, io.EOF) && time.Since(began) >= time.Second {
+			continue
 		}
 		c.log.LogAttrs(ctx, slog.LevelWarn, "configuration watch broke; the last configuration holds", slog.Any("error", err))
 		pause.wait(ctx)
@@ -39,7 +48,7 @@ func (c *Config) Run(ctx context.Context) {
 }
 
 func (c *Config) watch(ctx context.Context, pause *backoff) error {
-	stream, err := c.client.Watch(ctx, &tokenstorev1.WatchRequest{Replica: c.replica})
+	stream, err := c.client.Watch(ctx, &tokenstorev1.WatchRequest{Replica: c.replica}, grpc.WaitForReady(true))
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,9 @@ const maxMessage = 64 << 20
 // Conn is a connection to the tokenstore.
 type Conn struct {
 	*grpc.ClientConn
+	// connect makes a network connection.
+	connect func(ctx context.Context, addr string) (net.Conn, error)
+
 	mu sync.Mutex
 	// lines are the network connections under it: one for each address of the tokenstore.
 	lines map[net.Conn]struct{}
@@ -44,7 +47,7 @@ func (c *Conn) Reset(addr net.Addr) {
 }
 
 func (c *Conn) dial(ctx context.Context, addr string) (net.Conn, error) {
-	raw, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	raw, err := c.connect(ctx, addr)
 	if err != nil {
 		return nil, err
 	}
@@ -68,21 +71,35 @@ func (l *line) Close() error {
 	return l.Conn.Close()
 }
 
-// Dial makes a connection to the tokenstore. It does not wait for it: calls fail
-// with STORE_UNAVAILABLE until it is there. The caller closes it.
+// roundRobin has calls and sessions go to all addresses of the tokenstore's name in turn,
+// to those that can be reached.
+const roundRobin = `{"loadBalancingConfig": [{"round_robin": {}}]}`
+
+// Dial makes a connection to the tokenstore, or to all of them that have the address's
+// name. It does not wait for it: calls fail with STORE_UNAVAILABLE until it is there.
+// The caller closes it.
 func Dial(addr string, shared secret.Value) (*Conn, error) {
-	conn := &Conn{lines: map[net.Conn]struct{}{}}
-	client, err := grpc.NewClient("dns:///"+addr,
+	return dial(addr, shared, net.DefaultResolver.LookupHost, func(ctx context.Context, addr string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", addr)
+	})
+}
+
+func dial(addr string, shared secret.Value, find lookup, connect func(ctx context.Context, addr string) (net.Conn, error)) (*Conn, error) {
+	conn := &Conn{connect: connect, lines: map[net.Conn]struct{}{}}
+	client, err := grpc.NewClient(resolverScheme+":///"+addr,
+		grpc.WithResolvers(resolverBuilder{find}),
+		grpc.WithDefaultServiceConfig(roundRobin), grpc.WithDisableServiceConfig(),
 		grpc.WithContextDialer(conn.dial),
 		grpc.WithNoProxy(), // the pair's own network; HTTPS_PROXY is for upstreams
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithPerRPCCredentials(bearer{shared.First()}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 20 * time.Second, Timeout: 5 * time.Second, PermitWithoutStream: true}),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 3 * time.Second, PermitWithoutStream: true}),
 		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           grpcbackoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 2, Jitter: 0.2, MaxDelay: time.Second},
+			Backoff:           grpcbackoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 2, Jitter: 0.2, MaxDelay: 500 * time.Millisecond},
 			MinConnectTimeout: time.Second,
 		}),
+		grpc.WithIdleTimeout(0), // what is idle would be resolved and connected anew, while a request waits
 	)
 	if err != nil {
 		return nil, fmt.Errorf("tokenstore address %q: %w", addr, err)

@@ -147,6 +147,8 @@ func (s *ConfigServer) Watch(request *tokenstorev1.WatchRequest, stream grpc.Ser
 	ctx := stream.Context()
 	poll := time.NewTicker(watchPoll)
 	defer poll.Stop()
+	age := newAge()
+	defer age.Stop()
 	var sent *tokenstorev1.WatchResponse
 	for {
 		changed := s.changes.wait() // before the look: a change during it is another reason to look
@@ -167,6 +169,8 @@ func (s *ConfigServer) Watch(request *tokenstorev1.WatchRequest, stream grpc.Ser
 		case <-poll.C:
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-age.C:
+			return nil
 		case <-s.stopping:
 			return errStopping
 		}

@@ -32,6 +32,8 @@ const (
 	maxBacklog = 10_000
 )
 
+var errOver = errors.New("the session is over")
+
 // Explainer runs the acquire script without committing.
 type Explainer interface {
 	Explain(ctx context.Context, upstream, model string) (redisstore.Explained, error)
@@ -43,8 +45,9 @@ type LeaseServer struct {
 	desk    *leasing.Desk
 	explain Explainer
 	log     *slog.Logger
-	// stopping ends all sessions.
+	// stopping ends all sessions, and newAge each of them after a while.
 	stopping <-chan struct{}
+	newAge   func() *time.Timer
 
 	mu       sync.Mutex
 	sessions map[*session]struct{}
@@ -54,7 +57,7 @@ type LeaseServer struct {
 
 // NewLeaseServer makes the server; when stopping is closed its sessions end.
 func NewLeaseServer(desk *leasing.Desk, explain Explainer, log *slog.Logger, stopping <-chan struct{}) *LeaseServer {
-	return &LeaseServer{desk: desk, explain: explain, log: log, stopping: stopping, sessions: map[*session]struct{}{}, orphans: map[string]*orphans{}}
+	return &LeaseServer{desk: desk, explain: explain, log: log, stopping: stopping, newAge: newAge, sessions: map[*session]struct{}{}, orphans: map[string]*orphans{}}
 }
 
 // Recall tells every session that leases of the token from before epoch must
@@ -110,6 +113,8 @@ func (s *LeaseServer) Session(stream grpc.BidiStreamingServer[tokenstorev1.Sessi
 		}()
 		received <- each.receive(stream.Context(), stream.Recv)
 	}()
+	age := s.newAge()
+	defer age.Stop()
 	var err error
 	select {
 	case err = <-sent:
@@ -118,10 +123,13 @@ func (s *LeaseServer) Session(stream grpc.BidiStreamingServer[tokenstorev1.Sessi
 		if errors.Is(err, io.EOF) {
 			err = nil
 		}
+		each.out.close()
+	case <-age.C: // the replica opens another one, perhaps elsewhere
+		each.finish()
 	case <-s.stopping:
 		err = errStopping
+		each.finish()
 	}
-	each.out.close()
 	select { // a message may be on its way, to a replica that reads or one that doesn't
 	case last := <-sent:
 		err = cmp.Or(err, last)
@@ -165,6 +173,10 @@ type session struct {
 	// mu.
 	replica string
 
+	// turn is held while a message is carried out; over: no further one is.
+	turn sync.Mutex
+	over bool
+
 	mu sync.Mutex
 	// granted are the leases that the replica has, as far as the session knows.
 	granted map[leasing.LeaseRef]struct{}
@@ -184,13 +196,33 @@ func (s *session) receive(ctx context.Context, recv func() (*tokenstorev1.Sessio
 			s.log.LogAttrs(ctx, slog.LevelInfo, "lease session opened", slog.String("replica", s.replica))
 		}
 		if err == nil {
-			err = s.carryOut(ctx, request)
+			err = s.takeTurn(ctx, request)
 		}
 		if err != nil {
 			s.log.LogAttrs(ctx, slog.LevelInfo, "lease session ended", slog.String("replica", s.replica), slog.Any("reason", err))
 			return err
 		}
 	}
+}
+
+// takeTurn carries a message out, unless the session is over: then it is not
+// acknowledged, and the replica says it again in its next session.
+func (s *session) takeTurn(ctx context.Context, request *tokenstorev1.SessionRequest) error {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	if s.over {
+		return errOver
+	}
+	return s.carryOut(ctx, request)
+}
+
+// finish has the message that is being carried out be the last one, and what it has
+// brought about be sent.
+func (s *session) finish() {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	s.over = true
+	s.out.finish()
 }
 
 // carryOut does what one message asks. Reports come first: what they free may

@@ -13,13 +13,20 @@ type outbox struct {
 	mu      sync.Mutex
 	next    *tokenstorev1.SessionResponse
 	recalls map[string]*tokenstorev1.Recall
-	shut    bool
-	ready   chan struct{}
-	closed  chan struct{}
+	// shut: nothing is added any more.
+	shut   bool
+	ready  chan struct{}
+	last   func()
+	ending chan struct{} // closed when what there is, is the last
+	end    func()
+	closed chan struct{} // closed when nothing is sent any more
 }
 
 func newOutbox() *outbox {
-	return &outbox{ready: make(chan struct{}, 1), closed: make(chan struct{})}
+	o := &outbox{ready: make(chan struct{}, 1), ending: make(chan struct{}), closed: make(chan struct{})}
+	o.last = sync.OnceFunc(func() { close(o.ending) })
+	o.end = sync.OnceFunc(func() { close(o.closed) })
+	return o
 }
 
 // add lets put write into the next message. It does not block; it answers false
@@ -64,13 +71,15 @@ func (o *outbox) backlog() int {
 	return len(o.next.GetGrants()) + len(o.next.GetDenials())
 }
 
-// drain sends until close, or until send fails. A message that fails was not
+// drain sends until finish or close, or until send fails. A message that fails was not
 // handed to the connection: its grants are left to take, too.
 func (o *outbox) drain(send func(*tokenstorev1.SessionResponse) error) error {
-	for {
+	for ending := false; !ending; {
 		select {
 		case <-o.closed:
 			return nil
+		case <-o.ending:
+			ending = true
 		case <-o.ready:
 		}
 		if message := o.take(); message != nil {
@@ -80,6 +89,7 @@ func (o *outbox) drain(send func(*tokenstorev1.SessionResponse) error) error {
 			}
 		}
 	}
+	return nil
 }
 
 func (o *outbox) putBack(unsent *tokenstorev1.SessionResponse) {
@@ -98,12 +108,18 @@ func (o *outbox) take() *tokenstorev1.SessionResponse {
 	return message
 }
 
+// finish ends all adding; drain sends what there is, and ends.
+func (o *outbox) finish() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.shut = true
+	o.last()
+}
+
 // close ends drain and all adding. What has not been sent is left to take.
 func (o *outbox) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.shut {
-		o.shut = true
-		close(o.closed)
-	}
+	o.shut = true
+	o.end()
 }

@@ -45,6 +45,30 @@ func TestAClosedOutbox(t *testing.T) {
 	}
 }
 
+// What an outbox has when it is finished is sent; nothing comes after it.
+func TestAFinishedOutbox(t *testing.T) {
+	t.Parallel()
+	o := newOutbox()
+	acknowledge := func(n uint64) func(*tokenstorev1.SessionResponse) {
+		return func(next *tokenstorev1.SessionResponse) { next.Acknowledged = n }
+	}
+	o.add(acknowledge(3))
+	o.finish()
+	o.finish()
+	if o.add(acknowledge(4)) {
+		t.Error("taken when finished")
+	}
+	var sent []uint64
+	err := o.drain(func(message *tokenstorev1.SessionResponse) error {
+		sent = append(sent, message.GetAcknowledged())
+		return nil
+	})
+	if err != nil || len(sent) != 1 || sent[0] != 3 {
+		t.Errorf("sent %v, %v", sent, err)
+	}
+	o.close() // a finished one may be closed
+}
+
 func TestASendThatFailsEndsTheDrain(t *testing.T) {
 	t.Parallel()
 	o := newOutbox()

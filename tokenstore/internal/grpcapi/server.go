@@ -54,6 +54,7 @@ func NewServer(shared secret.Value, observer Observer, log *slog.Logger) *grpc.S
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			Time: 20 * time.Second, Timeout: 10 * time.Second, MaxConnectionIdle: maxIdle,
+			MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: connectionGrace,
 		}),
 	)
 }

@@ -51,11 +51,7 @@ func (said apiError) complaint(status int, signs ...string) upstream.Complaint {
 // refused is the failure of an answer with a status other than 200.
 func (a *attempt) refused(ctx context.Context, response *http.Response) *upstream.Failure {
 	a.watch.wait(errorBodyTimeout)
-	packed, err := unpacked(response.Header, response.Body)
-	var body []byte
-	if err == nil {
-		body, err = readAll(io.LimitReader(packed, maxErrorBody), response.ContentLength, maxErrorBody)
-	}
+	body, err := readRefusal(response)
 	if err != nil && a.caller.Err() != nil {
 		return a.interrupted(ctx, err, upstream.SignLost)
 	}
@@ -75,6 +71,23 @@ func (a *attempt) refused(ctx context.Context, response *http.Response) *upstrea
 		failure.Message = "the upstream answered with " + statusText(response.StatusCode)
 	}
 	return failure
+}
+
+// readRefusal reads the body of a refusal, as much as is of interest, and unpacks it.
+func readRefusal(response *http.Response) ([]byte, error) {
+	body, err := unpacked(response.Header, response.Body)
+	if err != nil {
+		return nil, err
+	}
+	said, err := readAll(io.LimitReader(body, maxErrorBody), response.ContentLength, maxErrorBody)
+	if !isGzip(said) {
+		return said, err
+	}
+	body, err = unpack("gzip", bytes.NewReader(said)) // and no header says so
+	if err != nil {
+		return nil, err
+	}
+	return readAll(io.LimitReader(body, maxErrorBody), -1, maxErrorBody)
 }
 
 func statusText(status int) string {

@@ -19,9 +19,11 @@ const (
 	// (base64, say) grows faster than its length. Cutting costs at most one
 	// token a piece.
 	pieceBytes = 2 << 10
-	// maxPieces bounds the work for one text, to about 5 ms: of a longer text as
-	// many pieces are counted, spread evenly, and stand for the rest.
+	// maxPieces bounds the work for one request, to about 10 ms: of a longer one as many
+	// pieces are counted, spread evenly over all its texts, and stand for the rest.
 	maxPieces = 16
+	// maxTexts bounds the texts that are counted one by one.
+	maxTexts = 1024
 	// Each message costs a few tokens for its role and its separators, as does
 	// the beginning of the answer; an image costs what a small one costs.
 	perMessage = 4
@@ -33,32 +35,85 @@ const (
 var codec = sync.OnceValues(func() (tokenizer.Codec, error) { return tokenizer.Get(tokenizer.O200kBase) })
 
 // Text estimates the tokens of a text.
-func Text(text string) int {
-	if len(text) > maxPieces*pieceBytes {
-		return sampled(text)
+func Text(text string) int { return estimate([]string{text}, len(text)) }
+
+// Messages estimates the tokens of a prompt.
+func Messages(messages []chat.Message) int {
+	var texts []string
+	tokens, bytes := perAnswer, 0
+	add := func(text string) {
+		if text != "" {
+			texts = append(texts, text)
+			bytes += len(text)
+		}
+	}
+	for i := range messages {
+		tokens += perMessage
+		for _, part := range messages[i].Parts {
+			if part.Image != nil {
+				tokens += perImage
+				continue
+			}
+			add(part.Text)
+		}
+		for _, call := range messages[i].ToolCalls {
+			add(call.Name)
+			add(call.Arguments)
+		}
+	}
+	return tokens + estimate(texts, bytes)
+}
+
+// estimate counts texts of so many bytes together. Where that is too much work, a sample
+// stands for them.
+func estimate(texts []string, bytes int) int {
+	if bytes > maxPieces*pieceBytes || len(texts) > maxTexts {
+		return sampled(texts, bytes)
 	}
 	tokens := 0
-	for rest := text; rest != ""; {
-		end := boundary(rest, pieceBytes)
-		tokens += count(rest[:end])
-		rest = rest[end:]
+	for _, text := range texts {
+		for text != "" {
+			end := boundary(text, pieceBytes)
+			tokens += count(text[:end])
+			text = text[end:]
+		}
 	}
 	return tokens
 }
 
-func sampled(text string) int {
-	tokens, bytes := 0, 0
+// sampled counts pieces that are spread evenly over the texts, as if those were one.
+func sampled(texts []string, bytes int) int {
+	tokens, counted := 0, 0
+	before, index := 0, 0 // bytes before the text that a piece begins in
+	var piece strings.Builder
 	for i := range maxPieces {
-		rest := text[len(text)/maxPieces*i:]
-		rest = rest[runeStart(rest):]
-		piece := rest[:boundary(rest, pieceBytes)]
-		tokens += count(piece)
-		bytes += len(piece)
+		target := int(int64(bytes) * int64(i) / maxPieces)
+		for target >= before+len(texts[index]) {
+			before += len(texts[index])
+			index++
+		}
+		piece.Reset()
+		take(&piece, texts[index][target-before:], texts[index+1:])
+		tokens += count(piece.String())
+		counted += piece.Len()
 	}
-	return int(float64(tokens) * float64(len(text)) / float64(bytes))
+	return int(float64(tokens) * float64(bytes) / float64(max(counted, 1)))
 }
 
-// runeStart answers where the first whole character of text begins.
+// take fills a piece from a text and those that follow it.
+func take(piece *strings.Builder, text string, more []string) {
+	text = text[runeStart(text):]
+	for {
+		end := boundary(text, pieceBytes-piece.Len())
+		piece.WriteString(text[:end])
+		if end < len(text) || len(more) == 0 || piece.Len() == pieceBytes {
+			return
+		}
+		text, more = more[0], more[1:]
+	}
+}
+
+// runeStart returns where the first whole character of text begins.
 func runeStart(text string) int {
 	for at := range min(utf8.UTFMax, len(text)) {
 		if utf8.RuneStart(text[at]) {
@@ -66,30 +121,6 @@ func runeStart(text string) int {
 		}
 	}
 	return 0
-}
-
-// Messages estimates the tokens of a prompt.
-func Messages(messages []chat.Message) int {
-	tokens := perAnswer
-	for i := range messages {
-		tokens += perMessage + message(&messages[i])
-	}
-	return tokens
-}
-
-func message(m *chat.Message) int {
-	tokens := 0
-	for _, part := range m.Parts {
-		if part.Image != nil {
-			tokens += perImage
-			continue
-		}
-		tokens += Text(part.Text)
-	}
-	for _, call := range m.ToolCalls {
-		tokens += Text(call.Name) + Text(call.Arguments)
-	}
-	return tokens
 }
 
 func count(piece string) int {
@@ -104,9 +135,8 @@ func count(piece string) int {
 	return tokens
 }
 
-// boundary answers where to cut text, at most at limit bytes: after the last
-// space or line break if there is one in the second half, else between two
-// characters. Text that is not UTF-8 is cut anywhere.
+// boundary returns where to cut text, at most at limit bytes: after the last space or
+// line break if there is one in the second half, else between two characters.
 func boundary(text string, limit int) int {
 	if len(text) <= limit {
 		return len(text)
@@ -115,10 +145,5 @@ func boundary(text string, limit int) int {
 	if at := strings.LastIndexAny(text[limit/2:limit], " \n"); at > 0 {
 		return limit/2 + at
 	}
-	for cut := limit; cut > limit-utf8.UTFMax; cut-- {
-		if utf8.RuneStart(text[cut]) {
-			return cut
-		}
-	}
-	return limit
+	return chat.Boundary(text, limit)
 }

@@ -81,6 +81,59 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+// The work is bounded for a request, however many texts it has: 480 texts of 32 KiB took
+// two seconds.
+func TestTimeForARequestIsBounded(t *testing.T) {
+	t.Parallel()
+	tokencount.Text("the vocabulary is made first")
+	for name, size := range map[string]int{"480 texts": 32 << 10, "a million letters": 1, "half a million pairs": 2} {
+		text := strings.Repeat("汉a字 word ", size/8+1)[:size]
+		if size < 8 {
+			text = strings.Repeat("a", size)
+		}
+		messages := make([]chat.Message, 0, 15<<20/(16*size)+480)
+		for len(messages) < 480 || size < 8 && len(messages) < 1_000_000/size {
+			messages = append(messages, chat.Message{Role: chat.User, Parts: []chat.Part{{Text: text}}})
+		}
+		start := time.Now()
+		tokens := tokencount.Messages(messages)
+		if took := time.Since(start); took > 500*time.Millisecond {
+			t.Errorf("%s: %s for %d tokens", name, took, tokens)
+		}
+	}
+}
+
+// A sample of many texts tells about as much as all of them.
+func TestASampleOfManyTexts(t *testing.T) {
+	t.Parallel()
+	const sentence = "The quick brown fox jumps over the lazy dog. "
+	one := tokencount.Text(sentence)
+	for _, times := range []int{1, 100, 1000, 20_000} {
+		messages := make([]chat.Message, times)
+		for i := range messages {
+			messages[i].Parts = []chat.Part{{Text: sentence}}
+		}
+		got := tokencount.Messages(messages) - 3 - 4*times
+		if want := one * times; got < want*9/10 || got > want*11/10 {
+			t.Errorf("%d times: %d, want about %d", times, got, want)
+		}
+	}
+}
+
+func FuzzMessages(f *testing.F) {
+	f.Add("汉字", 3, uint8(200))
+	f.Fuzz(func(t *testing.T, text string, at int, times uint8) {
+		messages := make([]chat.Message, times)
+		for i := range messages {
+			messages[i].Parts = []chat.Part{{Text: text}, {Text: text[:max(min(at, len(text)), 0)]}}
+		}
+		bytes := int(times) * (len(text) + max(min(at, len(text)), 0))
+		if got := tokencount.Messages(messages); got < 3 || got > 3+4*int(times)+2*bytes+32 {
+			t.Errorf("%d tokens in %d bytes", got, bytes)
+		}
+	})
+}
+
 func BenchmarkText(b *testing.B) {
 	text := strings.Repeat("The quick brown fox jumps over the lazy dog. ", 200)
 	tokencount.Text(text)

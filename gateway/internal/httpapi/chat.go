@@ -34,7 +34,7 @@ func (s *server) chatCompletions(c *gin.Context) error {
 	}
 	req.Session = cmp.Or(c.GetHeader(sessionHeader), req.Session)
 	x.line.Model, x.line.Stream = chat.Cut(req.Model, maxModel), req.Stream
-	return s.answerOnce(c, body, func() error {
+	return s.answerOnce(c, body, req.Stream, func() error {
 		if req.Stream {
 			return s.stream(c, req, choice, x)
 		}
@@ -52,24 +52,26 @@ func (s *server) allowed() auth.Allowed {
 	return auth.Allowed{OwnTokens: settings.GetEnableOwnTokens(), AliasPinning: settings.GetEnableAliasPinning()}
 }
 
-// stream answers piece by piece. Nothing is sent before the first event, so an
-// error before it is an ordinary HTTP error. An error after it becomes an error
-// event, and no [DONE] follows.
+// stream answers piece by piece. What is sent before the first event are heartbeats
+// alone, after some silence. An error before anything has been sent is an ordinary HTTP
+// error; after that it becomes an error event, and no [DONE] follows.
 func (s *server) stream(c *gin.Context, req *chat.Request, choice lease.Choice, x *exchange) error {
-	var out *sse.Writer
-	var encoder *openai.StreamEncoder
+	begun := c.Writer.Written() // by heartbeats, while the key's first answer was waited for
+	out := sse.Start(c.Writer, s.Options.Stream)
+	defer func() { _ = out.Close() }()
+	encoder := openai.NewStreamEncoder(req, openai.StreamOptions{OmitFinish: !s.settings().GetIncludeStopStream()}, out)
+	failed := func(err error) error {
+		if begun || !out.GiveUp() {
+			_ = encoder.Fail(err) // a client that has gone needs no error
+		}
+		return err
+	}
 	for event, err := range s.Relay.Chat(c.Request.Context(), req, choice) {
 		if err != nil {
-			if out != nil {
-				_ = encoder.Fail(err) // a client that has gone needs no error
-			}
-			return err
+			return failed(err)
 		}
-		if out == nil {
-			s.firstEvent(c, x, event)
-			out = sse.Start(c.Writer, s.Options.Stream)
-			defer func() { _ = out.Close() }()
-			encoder = openai.NewStreamEncoder(req, openai.StreamOptions{OmitFinish: !s.settings().GetIncludeStopStream()}, out)
+		if x.line.Events == 0 {
+			s.firstEvent(x, event, out.SetHeader)
 		}
 		x.see(event)
 		s.Metrics.StreamEvents.Inc()
@@ -77,8 +79,8 @@ func (s *server) stream(c *gin.Context, req *chat.Request, choice lease.Choice, 
 			return clientGone(err)
 		}
 	}
-	if out == nil {
-		return errNothing
+	if x.line.Events == 0 {
+		return failed(errNothing)
 	}
 	_ = encoder.Done() // out keeps its error
 	if err := out.Close(); err != nil {
@@ -95,7 +97,7 @@ func (s *server) collect(c *gin.Context, req *chat.Request, choice lease.Choice,
 			return err
 		}
 		if x.line.Events == 0 {
-			s.firstEvent(c, x, event)
+			s.firstEvent(x, event, c.Header)
 		}
 		x.see(event)
 		answer.Add(event)
@@ -110,9 +112,9 @@ func (s *server) collect(c *gin.Context, req *chat.Request, choice lease.Choice,
 // fallbackHeader names the model that answers, where it is not the one asked for.
 const fallbackHeader = "X-Carousel-Fallback-Model"
 
-func (s *server) firstEvent(c *gin.Context, x *exchange, event chat.Event) {
+func (s *server) firstEvent(x *exchange, event chat.Event, setHeader func(name, value string)) {
 	if event.FallbackModel != "" {
-		c.Header(fallbackHeader, event.FallbackModel)
+		setHeader(fallbackHeader, event.FallbackModel)
 	}
 	x.line.FirstEvent = time.Since(x.started)
 	s.Metrics.FirstEventSeconds.WithLabelValues(metrics.Bool(x.line.Stream)).Observe(x.line.FirstEvent.Seconds())

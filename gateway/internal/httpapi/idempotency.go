@@ -27,8 +27,9 @@ const (
 var repeated = []string{"Content-Type", "Content-Length", "Cache-Control", "X-Accel-Buffering", fallbackHeader}
 
 // answerOnce lets answer answer the request, unless its idempotency key has been, or
-// is being answered: then it gets that answer. Requests without a key pass.
-func (s *server) answerOnce(c *gin.Context, body []byte, answer func() error) error {
+// is being answered: then it gets that answer. Requests without a key pass. The client of
+// a stream gets heartbeats while it waits for what another gateway is at.
+func (s *server) answerOnce(c *gin.Context, body []byte, stream bool, answer func() error) error {
 	key := c.GetHeader(idempotencyHeader)
 	switch {
 	case key == "" || s.Answers == nil:
@@ -38,8 +39,16 @@ func (s *server) answerOnce(c *gin.Context, body []byte, answer func() error) er
 	}
 	keyHash, request := hashesOf(c.Request, key, body)
 	for {
+		waited := func() {}
+		if stream {
+			waiting := sse.Start(c.Writer, s.Options.Stream)
+			waited = func() { _ = waiting.Close() } // its error is that of the next write, too
+		}
 		claim, first, err := s.Answers.Begin(c.Request.Context(), keyHash, request, exchangeOf(c).line.RequestID)
+		waited()
 		switch {
+		case err != nil && c.Writer.Written():
+			return s.breakOff(c, err)
 		case err != nil:
 			return err
 		case claim != nil:
@@ -114,10 +123,10 @@ func (s *server) replay(c *gin.Context, first *idempotency.Recording) error {
 	sent := 0
 	for {
 		header, piece, done, err := first.Next(c.Request.Context(), sent)
-		if err != nil && sent > 0 && !idempotency.Recorded(err) {
+		switch told := sent > 0 && idempotency.Recorded(err); {
+		case err != nil && c.Writer.Written() && !told && !idempotency.Abandoned(err):
 			return s.breakOff(c, err)
-		}
-		if err != nil {
+		case err != nil:
 			return err
 		}
 		if sent == 0 {

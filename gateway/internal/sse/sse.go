@@ -29,7 +29,8 @@ var heartbeat = []byte(": still here\n")
 
 // Options are the times of a stream. Zero means the default.
 type Options struct {
-	// Heartbeat is how long the stream may be silent before a comment is sent.
+	// Heartbeat is how long the stream may be silent, also before its first event, until a
+	// comment is sent.
 	Heartbeat time.Duration
 	// WriteTimeout is how long the client may refuse to read before the
 	// connection is given up. It is kept to a sixth: arming it costs a lock.
@@ -49,14 +50,17 @@ type Writer struct {
 	lastFlush time.Time
 	armed     time.Time // when the write deadline was last set
 	sent      int64
+	committed bool  // the headers are out, or about to be
 	err       error // the first failed write; the stream is dead
 	closed    bool
 }
 
 var buffers = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 4<<10)) }}
 
-// Start commits the response to status 200 and the headers of a stream; they go
-// out with the first flush. The caller must Close the Writer before its handler
+// Start begins a stream. Its headers, and with them status 200, go out with the first
+// event or the first heartbeat, whichever is earlier: until then the response can be
+// another one, when the stream has been given up. Nothing else touches the response
+// meanwhile. The caller must Close the Writer, or have given it up, before its handler
 // returns.
 func Start(w http.ResponseWriter, options Options) *Writer {
 	if options.Heartbeat <= 0 {
@@ -65,17 +69,45 @@ func Start(w http.ResponseWriter, options Options) *Writer {
 	if options.WriteTimeout <= 0 {
 		options.WriteTimeout = DefaultWriteTimeout
 	}
-	header := w.Header()
-	header["Content-Type"] = contentType
-	header["Cache-Control"] = noCache
-	header["X-Accel-Buffering"] = noBuffering
-	w.WriteHeader(http.StatusOK)
 	stream := &Writer{
 		options: options, controller: http.NewResponseController(w), w: w,
 		buffer: buffers.Get().(*bytes.Buffer), lastFlush: time.Now(),
 	}
+	stream.mu.Lock()
+	defer stream.mu.Unlock()
 	stream.timer = time.AfterFunc(options.Heartbeat, stream.beat)
 	return stream
+}
+
+// GiveUp ends a stream of which nothing has been sent, nor is held back, and tells whether
+// that was so: then the response is the caller's again.
+func (s *Writer) GiveUp() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.committed || s.closed || s.buffer.Len() > 0 {
+		return false
+	}
+	s.close()
+	return true
+}
+
+// SetHeader adds a header to the response, if those aren't out yet.
+func (s *Writer) SetHeader(name, value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.committed && !s.closed {
+		s.w.Header().Set(name, value)
+	}
+}
+
+// commit settles that the response is a stream.
+func (s *Writer) commit() {
+	s.committed = true
+	header := s.w.Header()
+	header["Content-Type"] = contentType
+	header["Cache-Control"] = noCache
+	header["X-Accel-Buffering"] = noBuffering
+	s.w.WriteHeader(http.StatusOK)
 }
 
 // ContentType is that of a stream.
@@ -155,6 +187,9 @@ func (s *Writer) flush() error {
 
 // write gives what is held back to net/http.
 func (s *Writer) write() error {
+	if !s.committed {
+		s.commit()
+	}
 	now := time.Now()
 	s.lastFlush = now
 	if now.Sub(s.armed) > s.options.WriteTimeout/6 {
@@ -198,20 +233,25 @@ func (s *Writer) Sent() int64 {
 // end of the response goes out as well: one system call for both. A second Close
 // does nothing.
 func (s *Writer) Close() error {
-	s.timer.Stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return s.err
 	}
-	s.closed = true
 	if s.err == nil && s.buffer.Len() > 0 {
 		_ = s.write()
 	}
+	s.close()
+	return s.err
+}
+
+// close needs mu. A heartbeat that waits for it finds the stream closed.
+func (s *Writer) close() {
+	s.timer.Stop()
+	s.closed = true
 	if s.buffer.Cap() <= keepBytes {
 		s.buffer.Reset()
 		buffers.Put(s.buffer)
 	}
 	s.buffer, s.w = nil, nil
-	return s.err
 }

@@ -31,8 +31,10 @@ type Raw struct {
 	JSON    []byte
 	// Whole tells that it is a complete answer, not a piece of a stream.
 	Whole bool
-	// TextFrom and TextTo are where in JSON the event's text stands, between its
-	// quotes, if the text is all that the event says; 0: it is not told.
+	// Shape is a number that pieces of one answer have in common that differ in nothing
+	// but their text; 0: it is not told. TextFrom and TextTo are where in JSON that text
+	// stands, between its quotes; it is all that the event says.
+	Shape            int
 	TextFrom, TextTo int
 }
 

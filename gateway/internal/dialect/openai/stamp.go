@@ -16,13 +16,7 @@ type stamp struct {
 	learns bool
 	head   stampedHead
 	text   stampedText
-	// lessons is how often text has been learned.
-	lessons int
 }
-
-// maxLessons bounds what is spent on a stream whose chunks differ in more than
-// their text, as some have padding of random length.
-const maxLessons = 8
 
 // stampedHead is the beginning of an upstream's chunk, up to the value of its
 // choices, as it came and with the stamp on it.
@@ -31,12 +25,12 @@ type stampedHead struct {
 	has          identity
 }
 
-// stampedText is what stands around the text of an upstream's chunk, as it came and
-// with the stamp on it. Most chunks differ in nothing else.
+// stampedText is what stands around the text of an upstream's chunk, with the stamp on
+// it. Most chunks differ in nothing else: the driver says which by their shape.
 type stampedText struct {
-	before, after               string
-	stampedBefore, stampedAfter string
-	removed                     removal
+	shape         int // as in chat.Raw; 0: nothing is known
+	before, after string
+	removed       removal
 }
 
 // identity tells which members of the stamp an upstream's answer has.
@@ -166,17 +160,16 @@ func (p *stamping) learnHead() {
 	p.stamp.head = stampedHead{raw: string(p.edit.Source(p.s.Pos())), stamped: string(stamped[p.base:]), has: p.seen}
 }
 
-// appendText is appendStamped for a chunk that differs from an earlier one only in
-// its text; false: it does not, or it is not known.
+// appendText is appendStamped for a chunk of the shape that is known; false: it has
+// another, or none.
 func (st *stamp) appendText(dst []byte, raw *chat.Raw, remove removal) ([]byte, bool) {
 	known := &st.text
-	if raw.TextTo == 0 || known.before == "" || known.removed != remove ||
-		string(raw.JSON[:raw.TextFrom]) != known.before || string(raw.JSON[raw.TextTo:]) != known.after {
+	if raw.Shape == 0 || known.shape != raw.Shape || known.removed != remove {
 		return dst, false
 	}
-	dst = append(dst, known.stampedBefore...)
+	dst = append(dst, known.before...)
 	dst = append(dst, raw.JSON[raw.TextFrom:raw.TextTo]...)
-	return append(dst, known.stampedAfter...), true
+	return append(dst, known.after...), true
 }
 
 // learnText keeps what stands around the text of a chunk that became stamped. In
@@ -184,7 +177,7 @@ func (st *stamp) appendText(dst []byte, raw *chat.Raw, remove removal) ([]byte, 
 // beginning.
 func (st *stamp) learnText(raw *chat.Raw, stamped []byte, remove removal) {
 	head := &st.head
-	if !st.learns || st.lessons == maxLessons || raw.TextTo == 0 || head.raw == "" || raw.TextFrom < len(head.raw) || string(raw.JSON[:len(head.raw)]) != head.raw {
+	if !st.learns || raw.Shape == 0 || head.raw == "" || raw.TextFrom < len(head.raw) || string(raw.JSON[:len(head.raw)]) != head.raw {
 		return
 	}
 	moved := len(head.stamped) - len(head.raw)
@@ -193,11 +186,7 @@ func (st *stamp) learnText(raw *chat.Raw, stamped []byte, remove removal) {
 		string(stamped[len(head.stamped):to]) != string(raw.JSON[len(head.raw):raw.TextTo]) {
 		return
 	}
-	st.lessons++
-	st.text = stampedText{
-		before: string(raw.JSON[:raw.TextFrom]), after: string(raw.JSON[raw.TextTo:]),
-		stampedBefore: string(stamped[:from]), stampedAfter: string(stamped[to:]), removed: remove,
-	}
+	st.text = stampedText{shape: raw.Shape, before: string(stamped[:from]), after: string(stamped[to:]), removed: remove}
 }
 
 // missing are the members that an upstream has left out, to go at the end of its

@@ -406,7 +406,7 @@ func FuzzPassOnTextAfterText(f *testing.F) {
 		remove := removal{usage: stripUsage}
 		for _, text := range []string{first, second, first} {
 			chunk := raw(before + text + after)
-			chunk.TextFrom, chunk.TextTo = len(before), len(before)+len(text)
+			chunk.Shape, chunk.TextFrom, chunk.TextTo = 1, len(before), len(before)+len(text)
 			if _, ok := rawjson.Inside([]byte(text)); !ok {
 				return // the driver's promise
 			}
@@ -482,7 +482,7 @@ func BenchmarkStreamPassOn(b *testing.B) {
 			e := NewStreamEncoder(streamRequest(), StreamOptions{}, &discard{})
 			ev := chat.Event{Text: " world", Raw: raw(before + " world" + after)}
 			if told {
-				ev.Raw.TextFrom, ev.Raw.TextTo = len(before), len(before+" world")
+				ev.Raw.Shape, ev.Raw.TextFrom, ev.Raw.TextTo = 1, len(before), len(before+" world")
 			}
 			b.ReportAllocs()
 			for b.Loop() {

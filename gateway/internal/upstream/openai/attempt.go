@@ -215,7 +215,8 @@ func (a *attempt) read(got eventstream.Event) (event chat.Event, isChunk bool, f
 	if len(a.mender.tails) == 0 {
 		if text, at, ok := a.chunks.text(got.Data); ok { // nearly always
 			a.said = true
-			return chat.Event{Text: text, Raw: chat.Raw{Dialect: dialect, JSON: got.Data, TextFrom: at.from, TextTo: at.to}}, true, nil
+			raw := chat.Raw{Dialect: dialect, JSON: got.Data, Shape: a.chunks.shape, TextFrom: at.from, TextTo: at.to}
+			return chat.Event{Text: text, Raw: raw}, true, nil
 		}
 	}
 	data := bytes.TrimLeft(got.Data, " \t\r\n")
@@ -268,9 +269,6 @@ func (a *attempt) note(p *piece, data []byte) chat.Event {
 	a.said = a.said || p.said
 	event := p.event
 	event.Raw = chat.Raw{Dialect: dialect, JSON: data}
-	if p.onlyText() {
-		event.Raw.TextFrom, event.Raw.TextTo = p.text.from, p.text.to
-	}
 	a.begun.join(p.begun)
 	a.ended.join(p.ended)
 	switch {

@@ -191,6 +191,25 @@ func TestRawAndMore(t *testing.T) {
 	}
 }
 
+// Chunks that differ in nothing but their text have a shape in common.
+func TestShapes(t *testing.T) {
+	t.Parallel()
+	const other = `{"choices":[{"index":0,"delta":{"content":"x"},"padding":"x"}]}`
+	texts := func(text string) string { return strings.Replace(said, `"x"`, `"`+text+`"`, 1) }
+	events, failure := gather(t.Context(), t, answering(t, "", eventsOf(
+		texts("a"), texts("b"), texts("c\\n"), other, texts(""), other, other, texts("d"), texts("e"), finished, "[DONE]")), newTestCall(true))
+	var shapes []int
+	for _, event := range events {
+		shapes = append(shapes, event.Raw.Shape)
+		if raw := event.Raw; raw.Shape != 0 && (raw.TextFrom >= raw.TextTo || !strings.Contains(string(raw.JSON), `"content":"`+string(raw.JSON[raw.TextFrom:raw.TextTo])+`"`)) {
+			t.Errorf("%s: %d to %d", raw.JSON, raw.TextFrom, raw.TextTo)
+		}
+	}
+	if want := []int{0, 1, 1, 0, 0, 2, 2, 0, 3, 0}; failure != nil || !reflect.DeepEqual(shapes, want) {
+		t.Errorf("got %v, %v, want %v", shapes, failure, want)
+	}
+}
+
 func TestWhole(t *testing.T) {
 	t.Parallel()
 	const answer = `{"id":"u","choices":[{"index":0,"message":{"role":"assistant","content":"hello","reasoning_content":"hm"},"finish_reason":"length"}],"usage":{"prompt_tokens":3,"completion_tokens":4}}`

@@ -86,6 +86,8 @@ type chunkParser struct {
 	// nothing but a text. Most chunks differ in nothing else.
 	before, after []byte
 	begun         indexSet // its choice
+	// shape is how often before and after have been learned.
+	shape int
 }
 
 // maxSurroundings bounds what is kept around a text: a chunk can have a picture in it.
@@ -119,6 +121,7 @@ func (c *chunkParser) parseAll(data []byte) piece {
 		c.before = append(c.before[:0], data[:p.text.from]...)
 		c.after = append(c.after[:0], data[p.text.to:]...)
 		c.begun = p.begun
+		c.shape++
 	}
 	return p
 }

@@ -31,7 +31,11 @@ const workToken = `{"id":"t1","upstream":"cursor","alias":"work","tags":["a"],"e
  "cooling_until":"2026-11-22T12:00:30Z","expires_at":"2026-12-04T13:00:00Z","created_at":"2026-11-01T12:00:00Z","version":7}`
 
 const logEntry = `{"id":"r1","replica":"g1","started_at":"2026-11-22T11:59:58Z","total_ms":1234.5,"first_byte_ms":200,"model":"gpt-4o","upstream":"cursor",
- "token_id":"t1","token_alias":"work","stream":true,"status":"success","http_status":200,"error":null,"end_reason":"done","attempts":1,
+ "token_id":"t1","token_alias":"work","stream":true,"status":"success","http_status":200,"error":null,"end_reason":"done","attempts":2,
+ "attempt_log":[{"started_at":"2026-11-22T11:59:58Z","total_ms":100,"upstream":"cursor","model":"gpt-4o","token_id":"t2","token_alias":"spare","class":"rate_limit",
+ "rule":"limit: one model","effect":"model_may_cool","status":200,"code":"ERROR_RATE_LIMITED","message":"slow\u001b[31m down"},
+ {"started_at":"2026-11-22T11:59:58Z","total_ms":1100,"upstream":"cursor","model":"gpt-4o","token_id":"t1","token_alias":"work","class":null,"rule":null,"effect":"none",
+ "status":null,"code":null,"message":null}],
  "prompt_tokens":7,"completion_tokens":9,"usage_source":"estimated","prompt":"Hello"}`
 
 func newAPI(t *testing.T) *api {
@@ -131,7 +135,7 @@ func TestCommands(t *testing.T) {
 		{args: "settings set log_prompts=false max_attempts=4 vision_ability=all", asked: `PATCH /settings {"log_prompts":false,"max_attempts":4,"vision_ability":"all"}`, shows: []string{"false", "4", "all"}},
 		{args: "settings reset max_attempts", asked: `POST /settings/reset {"names":["max_attempts"]}`, shows: []string{"max_attempts"}},
 		{args: "logs list --status success --limit 2", asked: "GET /logs?limit=2&status=success", shows: []string{"gpt-4o", "200 success", "1.235s", "~7+9", "2s ago"}},
-		{args: "logs show r1", asked: "GET /logs/r1", shows: []string{"r1", "estimated", "\nHello\n"}},
+		{args: "logs show r1", asked: "GET /logs/r1", shows: []string{"r1", "estimated", "spare", "limit: one model", "model_may_cool", "200 ERROR_RATE_LIMITED slow", "success", "\nHello\n"}},
 		{args: "explain gpt-4o", asked: "GET /explain?model=gpt-4o", shows: []string{"cooling for 30s", "is chosen next"}},
 	} {
 		t.Run(test.args, func(t *testing.T) {

@@ -24,7 +24,7 @@ var commands = []command{
 
 	{name: "logs list", args: "[--model ID] [--status success|failure] [--alias ALIAS] [--stream true|false] [--error TEXT] [--from TIME] [--to TIME] [--limit N]", help: "the request log, newest first", prepare: listLogs},
 	{name: "logs tail", args: "[filters of logs list]", help: "follows the request log until it is interrupted", prepare: tailLogs},
-	{name: "logs show", args: "ID", help: "one request, with its prompt", min: 1, max: 1, prepare: showLog},
+	{name: "logs show", args: "ID", help: "one request, with its attempts and its prompt; ID is the answer's or its X-Request-Id", min: 1, max: 1, prepare: showLog},
 
 	{name: "explain", args: "MODEL", help: "which token a request would get now, and what excludes each other one", min: 1, max: 1, prepare: explain},
 }

@@ -1,6 +1,7 @@
 package admincli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -9,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -33,6 +35,22 @@ type entry struct {
 	CompletionTokens uint64     `json:"completion_tokens"`
 	UsageSource      string     `json:"usage_source"`
 	Prompt           *string    `json:"prompt"`
+	AttemptLog       []attempt  `json:"attempt_log"`
+}
+
+// attempt is one request to an upstream, as far as it is shown.
+type attempt struct {
+	TotalMS    *float64 `json:"total_ms"`
+	Upstream   string   `json:"upstream"`
+	Model      string   `json:"model"`
+	TokenID    *string  `json:"token_id"`
+	TokenAlias *string  `json:"token_alias"`
+	Class      *string  `json:"class"`
+	Rule       *string  `json:"rule"`
+	Effect     string   `json:"effect"`
+	Status     *uint32  `json:"status"`
+	Code       *string  `json:"code"`
+	Message    *string  `json:"message"`
 }
 
 type logPage struct {
@@ -169,8 +187,31 @@ func showLog(*flag.FlagSet) run {
 			"stream", strconv.FormatBool(e.Stream), "status", fmt.Sprintf("%d %s, %s", e.HTTPStatus, e.Status, e.EndReason), "error", text(e.Error),
 			"attempts", strconv.FormatUint(uint64(e.Attempts), 10), "first byte", milliseconds(e.FirstByteMS), "total", milliseconds(e.TotalMS),
 			"usage", fmt.Sprintf("%d + %d tokens, %s", e.PromptTokens, e.CompletionTokens, e.UsageSource), "replica", e.Replica),
-			s.printPrompt(text(e.Prompt)))
+			s.printAttempts(e.AttemptLog), s.printPrompt(text(e.Prompt)))
 	}
+}
+
+// printAttempts tells of attempts, unless the one that there is went well.
+func (s *session) printAttempts(log []attempt) error {
+	if len(log) == 0 || len(log) == 1 && log[0].Class == nil {
+		return nil
+	}
+	if _, err := io.WriteString(s.Stdout, "\n"); err != nil {
+		return err
+	}
+	rows := newTable(s.Stdout, "ATTEMPT", "UPSTREAM", "MODEL", "TOKEN", "TOOK", "OUTCOME", "RULE", "EFFECT", "SAID")
+	for i, a := range log {
+		outcome := "success"
+		if a.Class != nil {
+			outcome = *a.Class
+		}
+		said := strings.TrimSpace(text(a.Code) + " " + text(a.Message))
+		if a.Status != nil {
+			said = strings.TrimSpace(fmt.Sprintf("%d %s", *a.Status, said))
+		}
+		rows.row(strconv.Itoa(i+1), a.Upstream, a.Model, cmp.Or(text(a.TokenAlias), text(a.TokenID)), milliseconds(a.TotalMS), outcome, text(a.Rule), a.Effect, said)
+	}
+	return rows.flush()
 }
 
 func (s *session) printPrompt(prompt string) error {

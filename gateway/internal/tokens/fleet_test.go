@@ -148,6 +148,7 @@ func TestFleetTellsWhoHasTokens(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { fleet.Run(ctx) })
+		time.Sleep(beatEvery / 2) // between two beats
 		for _, stocked := range []*tokenstorev1.Stocked{{Upstreams: []string{"a"}}, nil, {}, {Upstreams: []string{"a", "b"}}} {
 			synctest.Wait()
 			store.mu.Lock()

@@ -70,10 +70,18 @@ func TestDecode(t *testing.T) {
 				`"response_format":{"type":"json_schema","json_schema":{}},"audio":{},"modalities":["text","audio"],"prediction":{},"web_search_options":{},` +
 				`"logit_bias":{"1":-100},"seed":1,"enable_thinking":true,"messages":[{"role":"user","content":"x"}]}`,
 			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.User, Parts: text("x")}}, Asks: []chat.Ask{
-				{Field: "tools", Need: chat.Tools}, {Field: "function_call", Need: chat.Tools}, {Field: "n", Need: chat.Choices},
-				{Field: "logprobs", Need: chat.LogProbs}, {Field: "response_format", Need: chat.JSONSchema}, {Field: "audio", Need: chat.Media},
-				{Field: "modalities", Need: chat.Media}, {Field: "prediction", Need: chat.Prediction}, {Field: "web_search_options", Need: chat.WebSearch},
-				{Field: "logit_bias", Need: chat.Words}, {Field: "seed", Need: chat.Tuning}, {Field: "other", Need: chat.Tuning},
+				{Field: "tools", Need: chat.Tools},
+				{Field: "function_call", Need: chat.Tools},
+				{Field: "n", Need: chat.Choices},
+				{Field: "logprobs", Need: chat.LogProbs},
+				{Field: "response_format", Need: chat.JSONSchema},
+				{Field: "audio", Need: chat.Media},
+				{Field: "modalities", Need: chat.Media},
+				{Field: "prediction", Need: chat.Prediction},
+				{Field: "web_search_options", Need: chat.WebSearch},
+				{Field: "logit_bias", Need: chat.Words},
+				{Field: "seed", Need: chat.Tuning},
+				{Field: "other", Need: chat.Tuning},
 			}},
 		},
 		"asks for nothing": {
@@ -85,9 +93,14 @@ func TestDecode(t *testing.T) {
 			`{"model":"m","n":"two","logprobs":{},"response_format":{"type":"regex"},"modalities":"text","logit_bias":{"1":"x"},"stop":[5],"max_tokens":1.5,` +
 				`"max_completion_tokens":"many","messages":[{"role":"user","content":"x"}]}`,
 			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.User, Parts: text("x")}}, Asks: []chat.Ask{
-				{Field: "n", Need: chat.Unclear}, {Field: "logprobs", Need: chat.Unclear}, {Field: "response_format", Need: chat.Unclear},
-				{Field: "modalities", Need: chat.Media}, {Field: "logit_bias", Need: chat.Unclear}, {Field: "stop", Need: chat.Unclear},
-				{Field: "max_tokens", Need: chat.Unclear}, {Field: "max_completion_tokens", Need: chat.Unclear},
+				{Field: "n", Need: chat.Unclear},
+				{Field: "logprobs", Need: chat.Unclear},
+				{Field: "response_format", Need: chat.Unclear},
+				{Field: "modalities", Need: chat.Media},
+				{Field: "logit_bias", Need: chat.Unclear},
+				{Field: "stop", Need: chat.Unclear},
+				{Field: "max_tokens", Need: chat.Unclear},
+				{Field: "max_completion_tokens", Need: chat.Unclear},
 			}},
 		},
 		"where the answer ends": {

@@ -55,8 +55,9 @@ func (d *Desk) deny(q *queue, w *waiter, answer Answer, freed uint64) {
 }
 
 // denied returns the last denial of the waiter's kind, and whether it stands: the kind
-// has been asked for already, or asking again is of no use.
-func (d *Desk) denied(q *queue, w *waiter, asked bool) (last denial, stands bool) {
+// has been asked for already, or asking again is of no use. freed is the queue's count when
+// its turns began: what is freed in between is for those in front, in the next round.
+func (d *Desk) denied(q *queue, w *waiter, freed uint64, asked bool) (last denial, stands bool) {
 	last, known := q.denials[w.kind]
 	if !known {
 		return last, false
@@ -64,9 +65,8 @@ func (d *Desk) denied(q *queue, w *waiter, asked bool) (last denial, stands bool
 	if asked {
 		return last, true
 	}
-	freed, now := d.freedSoFar(q), time.Now()
-	wide := q.denials[widest(w.demand)]
-	return last, last.freed == freed && now.Before(last.until) || wide.freed == freed && now.Before(wide.until)
+	wide, now := q.denials[widest(w.demand)], time.Now()
+	return last, last.freed >= freed && now.Before(last.until) || wide.freed >= freed && now.Before(wide.until)
 }
 
 // widest is a kind that gets something whenever the demand would: neither what a

@@ -8,7 +8,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -31,9 +30,6 @@ const (
 	tick = 100 * time.Millisecond
 	// maxUnreadable bounds the attempts to find a token whose secret opens.
 	maxUnreadable = 3
-	// unreadableFor is how long a token cools whose secret doesn't open: until a
-	// replica with the right key, or an admin, has come.
-	unreadableFor = time.Minute
 )
 
 // Desk is safe for concurrent use.
@@ -102,7 +98,7 @@ func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
 			break
 		}
 		var leases []Lease
-		if leases, unreadable = d.open(ctx, demand.Upstream, taken, ttl); len(leases) > 0 {
+		if leases, unreadable = d.open(ctx, taken, ttl); len(leases) > 0 {
 			return Answer{Leases: leases}
 		}
 	}
@@ -111,14 +107,14 @@ func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
 
 // open adds what the leases carry. Those of tokens that can't be opened go
 // back, so that one bad token spoils no other's leases.
-func (d *Desk) open(ctx context.Context, upstream string, taken []Taken, ttl time.Duration) ([]Lease, error) {
+func (d *Desk) open(ctx context.Context, taken []Taken, ttl time.Duration) ([]Lease, error) {
 	leases := make([]Lease, 0, len(taken))
 	var first error
 	for _, each := range taken {
 		credential, err := d.store.Credential(ctx, each.TokenID, each.Version)
 		if err != nil {
 			first = cmp.Or(first, err)
-			d.putAway(ctx, upstream, each, err)
+			d.putAway(ctx, each, err)
 			continue
 		}
 		leases = append(leases, Lease{
@@ -133,17 +129,16 @@ func (d *Desk) open(ctx context.Context, upstream string, taken []Taken, ttl tim
 // putAway gives back the lease of a token that can't be opened. Where that is
 // the token's fault, and not the store's, the token cools: else it would be the
 // first to be picked again.
-func (d *Desk) putAway(ctx context.Context, upstream string, taken Taken, err error) {
-	d.giveBack(ctx, []LeaseRef{taken.LeaseRef})
-	if rpcerr.Is(err, tokenstorev1.Reason_REASON_STORE_UNAVAILABLE) || rpcerr.Is(err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND) {
-		return
+func (d *Desk) putAway(ctx context.Context, taken Taken, err error) {
+	back := Settlement{LeaseRef: taken.LeaseRef, Effect: Unused}
+	if !rpcerr.Is(err, tokenstorev1.Reason_REASON_STORE_UNAVAILABLE) && !rpcerr.Is(err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND) {
+		back.Verdict = &Verdict{Class: unreadable, CoolFor: []time.Duration{unreadableFor}}
 	}
-	changed, applyErr := d.store.Apply(ctx, Transition{
-		TokenID: taken.TokenID, Upstream: upstream, Epoch: taken.Epoch(), Class: "unreadable", CoolFor: unreadableFor,
-	})
-	if applyErr != nil || changed {
-		d.log.LogAttrs(ctx, slog.LevelError, "token can't be opened and cools", slog.String("token_id", taken.TokenID),
-			slog.String("upstream", upstream), slog.Any("error", errors.Join(err, applyErr)))
+	for _, each := range d.giveBack(ctx, []Settlement{back}) {
+		if each.Became == Cooling {
+			d.log.LogAttrs(ctx, slog.LevelError, "token can't be opened and cools", slog.String("token_id", taken.TokenID),
+				slog.String("upstream", each.Upstream), slog.Any("error", err))
+		}
 	}
 }
 
@@ -165,21 +160,22 @@ func (d *Desk) GiveBack(ctx context.Context, leases []LeaseRef) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
-	d.giveBack(ctx, leases)
-}
-
-// giveBack needs a ctx with a deadline. A failure only delays the leases' return
-// to their expiry.
-func (d *Desk) giveBack(ctx context.Context, leases []LeaseRef) {
 	settlements := make([]Settlement, len(leases))
 	for i, lease := range leases {
 		settlements[i] = Settlement{LeaseRef: lease, Effect: Unused}
 	}
+	d.giveBack(ctx, settlements)
+}
+
+// giveBack needs a ctx with a deadline. A failure only delays the leases' return
+// to their expiry.
+func (d *Desk) giveBack(ctx context.Context, settlements []Settlement) []Settled {
 	settled, err := d.store.Settle(ctx, settlements)
 	d.ended(settled)
 	if err != nil {
-		d.log.LogAttrs(ctx, slog.LevelWarn, "unused leases return at their expiry", slog.Int("leases", len(leases)), slog.Any("error", err))
+		d.log.LogAttrs(ctx, slog.LevelWarn, "unused leases return at their expiry", slog.Int("leases", len(settlements)), slog.Any("error", err))
 	}
+	return settled
 }
 
 // Renew prolongs leases and returns those that are lost.

@@ -450,8 +450,8 @@ func TestOutcomes(t *testing.T) {
 				if want.model != "" {
 					streak = 6
 				}
-				if len(applied) != 1 || applied[0] != (Transition{
-					TokenID: "a", Upstream: "u", Epoch: 1, Class: token.Class(outcome), Streak: streak, CoolFor: 42 * time.Second, Model: want.model,
+				if len(applied) != 1 || applied[0] != (transition{
+					TokenID: "a", Epoch: 1, Class: token.Class(outcome), Streak: streak, CoolFor: 42 * time.Second, Model: want.model,
 					Evidence: Evidence{RequestID: "r1", AskedModel: "gpt", Detail: "evidence", Replica: "g1"},
 				}) {
 					t.Errorf("%+v", applied)
@@ -479,8 +479,8 @@ func TestALimitOfOneModelLeavesTheRestOfTheTokenAlone(t *testing.T) {
 		if err := d.Settle(t.Context(), []Report{report}); err != nil {
 			t.Fatal(err)
 		}
-		want := Transition{
-			TokenID: "a", Upstream: "u", Epoch: 1, Class: "rate_limit", Streak: 1, CoolFor: 42 * time.Second, Model: "gpt",
+		want := transition{
+			TokenID: "a", Epoch: 1, Class: "rate_limit", Streak: 1, CoolFor: 42 * time.Second, Model: "gpt",
 			Evidence: Evidence{AskedModel: "gpt"},
 		}
 		if applied := d.store.transitions(); len(applied) != 1 || applied[0] != want {

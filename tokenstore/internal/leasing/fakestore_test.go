@@ -18,12 +18,13 @@ type fakeStore struct {
 	// wanted are the acquires so far, ended the settlements, applied the transitions.
 	wanted  []Wanted
 	ended   []Settlement
-	applied []Transition
-	// witnessed are the failures taken down, each answered with seen; undone are the
-	// tokens of which transitions were undone.
-	witnessed []Failure
-	seen      Witnessed
-	undone    []string
+	applied []transition
+	// witnessed are the failures that tokens may share, as far as they were taken down;
+	// shared answers them all. wronged are the entries of Pardon, pardoned those that were
+	// taken.
+	witnessed         []Settlement
+	shared            bool
+	wronged, pardoned []Pardoned
 	// reserve is what Reserve answers; reservations and slotsWanted are its calls, and
 	// Want's.
 	reserve      Reserve
@@ -32,6 +33,8 @@ type fakeStore struct {
 	announced    []Waiting
 	// down fails all calls but those of Credential.
 	down error
+	// downForPardon fails Pardon.
+	downForPardon error
 	// slow, where there is one, holds Acquire up before it looks.
 	slow chan struct{}
 }
@@ -80,7 +83,7 @@ func (f *fakeStore) asked() []Wanted {
 	return slices.Clone(f.wanted)
 }
 
-func (f *fakeStore) transitions() []Transition {
+func (f *fakeStore) transitions() []transition {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.applied)
@@ -146,13 +149,59 @@ func (f *fakeStore) Settle(_ context.Context, settlements []Settlement) ([]Settl
 	var settled []Settled
 	for _, each := range settlements {
 		owner := f.find(each.TokenID)
-		settled = append(settled, Settled{
-			Live: owner.open[each.LeaseID], Upstream: "u", Epoch: owner.epoch, Streak: owner.streak,
-			Cause: owner.cause, ModelStreak: owner.modelStreak,
-		})
+		done := Settled{Live: owner.open[each.LeaseID], Upstream: "u", Wronged: len(f.wronged) > 0}
 		delete(owner.open, each.LeaseID)
+		if done.Live {
+			f.judge(&done, owner, each)
+		}
+		settled = append(settled, done)
 	}
 	return settled, nil
+}
+
+// transition is what a verdict has done.
+type transition struct {
+	TokenID string
+	Epoch   uint64
+	Class   string
+	Streak  int
+	CoolFor time.Duration
+	Model   string
+	Evidence
+}
+
+func (f *fakeStore) judge(done *Settled, owner *fakeToken, s Settlement) {
+	v := s.Verdict
+	if v == nil {
+		return
+	}
+	if v.Shareable {
+		f.witnessed = append(f.witnessed, s)
+		if f.shared {
+			done.Became = Blameless
+			return
+		}
+	}
+	if len(v.CoolFor) == 0 || owner.epoch != s.Epoch() {
+		return
+	}
+	streak := owner.modelStreak
+	if v.Model == "" {
+		if streak = owner.streak; owner.cause != v.Class {
+			streak = 0
+		}
+	}
+	done.Became, done.CoolFor, done.Streak = Cooling, v.CoolFor[min(streak, len(v.CoolFor)-1)], streak+1
+	if done.CoolFor == 0 {
+		done.Became = Parked
+	}
+	f.applied = append(f.applied, transition{
+		TokenID: owner.id, Epoch: owner.epoch, Class: v.Class, Streak: done.Streak, CoolFor: done.CoolFor, Model: v.Model, Evidence: v.Evidence,
+	})
+	owner.epoch++
+	if v.Model == "" {
+		owner.cools, owner.streak, owner.cause = time.Now().Add(done.CoolFor), done.Streak, v.Class
+	}
 }
 
 // Renew implements Store.
@@ -163,40 +212,19 @@ func (f *fakeStore) Renew(_ context.Context, leases []LeaseRef, _ time.Duration)
 	return lost, f.down
 }
 
-// Apply implements Store.
-func (f *fakeStore) Apply(_ context.Context, transition Transition) (bool, error) {
+// Pardon implements Store.
+func (f *fakeStore) Pardon(_ context.Context, upstream, by string) (*Pardoned, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.down != nil {
-		return false, f.down
+	if f.downForPardon != nil {
+		return nil, f.downForPardon
 	}
-	f.applied = append(f.applied, transition)
-	owner := f.find(transition.TokenID)
-	if owner.epoch != transition.Epoch {
-		return false, nil
+	if f.down != nil || len(f.wronged) == 0 || upstream != "u" || by != byGuard {
+		return nil, f.down
 	}
-	owner.epoch++
-	if transition.Model == "" {
-		owner.cools = time.Now().Add(transition.CoolFor)
-		owner.streak = transition.Streak
-	}
-	return true, nil
-}
-
-// Witness implements Store.
-func (f *fakeStore) Witness(_ context.Context, failure Failure) (Witnessed, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.witnessed = append(f.witnessed, failure)
-	return f.seen, f.down
-}
-
-// UndoFor implements Store.
-func (f *fakeStore) UndoFor(_ context.Context, _ Undo, tokens []string) (int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.undone = append(f.undone, tokens...)
-	return len(tokens), f.down
+	next := f.wronged[0]
+	f.wronged, f.pardoned = f.wronged[1:], append(f.pardoned, next)
+	return &next, nil
 }
 
 // alarms implements Observer.
@@ -237,7 +265,9 @@ func (f *fakeStore) Reconcile(_ context.Context, _ string, uses []ReservedUse) (
 	for _, use := range uses {
 		f.ended = append(f.ended, use.Settlement)
 		owner := f.find(use.TokenID)
-		settled = append(settled, Settled{Live: true, Upstream: "u", Epoch: owner.epoch, Streak: owner.streak})
+		done := Settled{Live: true, Upstream: "u"}
+		f.judge(&done, owner, use.Settlement)
+		settled = append(settled, done)
 	}
 	return settled, f.down
 }

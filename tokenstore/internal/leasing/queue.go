@@ -174,10 +174,10 @@ func (d *Desk) snapshot(all bool) map[*queue][]*waiter {
 // together. Once nothing is left for a kind, those behind it of the same kind
 // keep waiting; those of another kind have their own turn.
 func (d *Desk) serve(ctx context.Context, q *queue, waiting []*waiter) {
-	asked := map[string]bool{} // each kind once, however often something is freed meanwhile
+	freed, asked := d.freedSoFar(q), map[string]bool{}
 	for len(waiting) > 0 && ctx.Err() == nil {
 		w := waiting[0]
-		if last, stands := d.denied(q, w, asked[w.kind]); stands {
+		if last, stands := d.denied(q, w, freed, asked[w.kind]); stands {
 			d.refuse(ctx, q, w, last)
 			waiting = waiting[1:]
 			continue

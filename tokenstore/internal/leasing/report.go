@@ -2,6 +2,7 @@ package leasing
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -27,21 +28,40 @@ type Report struct {
 func (d *Desk) Settle(ctx context.Context, reports []Report) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
-	settlements := make([]Settlement, len(reports))
-	for i, report := range reports {
-		settlements[i] = Settlement{LeaseRef: report.LeaseRef, Effect: effectOf(report.Outcome), Error: report.Detail, Model: report.Model}
-	}
+	settlements := settlementsOf(reports)
 	settled, err := d.store.Settle(ctx, settlements)
 	if err != nil {
 		return d.noted(err)
 	}
 	d.ended(settled)
+	return d.noted(d.carriedOut(ctx, settlements, settled))
+}
+
+// Reconcile takes in how requests ended that a replica served from its reserve. On
+// an error the reports may be repeated.
+func (d *Desk) Reconcile(ctx context.Context, replica string, numbers []uint64, reports []Report) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	uses, settlements := make([]ReservedUse, len(reports)), settlementsOf(reports)
+	for i, settlement := range settlements {
+		uses[i] = ReservedUse{Number: numbers[i], Settlement: settlement}
+	}
+	settled, err := d.store.Reconcile(ctx, replica, uses)
+	if err != nil {
+		return d.noted(err)
+	}
+	return d.noted(d.carriedOut(ctx, settlements, settled))
+}
+
+func settlementsOf(reports []Report) []Settlement {
+	settlements := make([]Settlement, len(reports))
 	for i, report := range reports {
-		if err := d.judge(ctx, report, settled[i]); err != nil {
-			return err
+		settlements[i] = Settlement{
+			LeaseRef: report.LeaseRef, Effect: effectOf(report.Outcome), Error: report.Detail, Model: report.Model,
+			Verdict: verdictOn(report, rand.Float64()), //nolint:gosec // jitter needs no secrecy
 		}
 	}
-	return nil
+	return settlements
 }
 
 // ended tells the queues that leases of their upstreams have ended.
@@ -66,28 +86,4 @@ func effectOf(outcome tokenstorev1.Outcome) Effect {
 	default:
 		return Failed
 	}
-}
-
-// Reconcile takes in how requests ended that a replica served from its reserve. On
-// an error the reports may be repeated.
-func (d *Desk) Reconcile(ctx context.Context, replica string, numbers []uint64, reports []Report) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
-	defer cancel()
-	uses := make([]ReservedUse, len(reports))
-	for i, report := range reports {
-		uses[i] = ReservedUse{
-			Number:     numbers[i],
-			Settlement: Settlement{LeaseRef: report.LeaseRef, Effect: effectOf(report.Outcome), Error: report.Detail},
-		}
-	}
-	settled, err := d.store.Reconcile(ctx, replica, uses)
-	if err != nil {
-		return d.noted(err)
-	}
-	for i, report := range reports {
-		if err := d.judge(ctx, report, settled[i]); err != nil {
-			return err
-		}
-	}
-	return nil
 }

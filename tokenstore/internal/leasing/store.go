@@ -12,22 +12,18 @@ type Store interface {
 	// tokens, or of the one that was asked for by its alias, with a total of 0 when
 	// there is none.
 	Acquire(ctx context.Context, wanted Wanted) ([]Taken, Shortage, error)
-	// Settle ends leases; it returns one Settled each, in order.
+	// Settle ends leases and carries verdicts out, both in one step for each lease; it
+	// returns one Settled each, in order. It may be repeated.
 	Settle(ctx context.Context, settlements []Settlement) ([]Settled, error)
 	// Renew prolongs leases; it returns those that are lost.
 	Renew(ctx context.Context, leases []LeaseRef, ttl time.Duration) ([]LeaseRef, error)
-	// Apply carries a transition out unless the token has moved on since; it tells
-	// whether it did.
-	Apply(ctx context.Context, transition Transition) (bool, error)
-	// Witness takes down a failure that tokens may share.
-	Witness(ctx context.Context, failure Failure) (Witnessed, error)
-	// UndoFor undoes what was done to these tokens of one upstream; it returns how
-	// many transitions that were.
-	UndoFor(ctx context.Context, undo Undo, tokens []string) (int, error)
+	// Pardon undoes what was done to some of an upstream's wronged tokens; nil when there
+	// are none any more.
+	Pardon(ctx context.Context, upstream, by string) (*Pardoned, error)
 	// Reserve renews a replica's holds and adds to them.
 	Reserve(ctx context.Context, reservation Reservation) (Reserve, error)
-	// Reconcile counts what a replica did with its reserve; it returns one Settled
-	// each, in order.
+	// Reconcile is Settle for what a replica did with its reserve. Live is false for
+	// what had been counted before.
 	Reconcile(ctx context.Context, replica string, uses []ReservedUse) ([]Settled, error)
 	// Want tells whoever holds slots of the upstream in reserve that others wait
 	// for them.

@@ -3,15 +3,21 @@ package leasing
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
+	"slices"
 	"time"
 
 	"carousel.internal/tokenstore/internal/rotation"
 	"carousel.internal/tokenstore/internal/token"
 )
 
-// byGuard is who undoes transitions of tokens that were not to blame.
-const byGuard = "guard"
+const (
+	// byGuard is who undoes transitions of tokens that were not to blame.
+	byGuard = "guard"
+	// unreadable is the class of a token whose secret doesn't open, and unreadableFor how
+	// long it cools: until a replica with the right key, or an admin, has come.
+	unreadable    = "unreadable"
+	unreadableFor = time.Minute
+)
 
 // Observer counts what the desk finds out. Its methods must not block.
 type Observer interface {
@@ -19,74 +25,68 @@ type Observer interface {
 	SharedCause(upstream, class string)
 }
 
-// judge carries out what a report's outcome does to the token, unless other tokens
-// fail alike.
-func (d *Desk) judge(ctx context.Context, report Report, settled Settled) error {
-	if !settled.Live {
-		return nil
-	}
-	if rotation.Shareable(report.Outcome, report.RetryAfter) {
-		if shared, err := d.shared(ctx, report, settled); err != nil || shared {
-			return err
-		}
-	}
-	if settled.Epoch != report.Epoch() {
-		return nil // a late report: the token is not what it was
-	}
-	past := rotation.Past{Streak: settled.Streak, Cause: token.Outcome(settled.Cause), ModelStreak: settled.ModelStreak}
+// verdictOn is what a report does to the token beyond the counters; nil: nothing.
+func verdictOn(report Report, jitter float64) *Verdict {
 	judge := rotation.Judge
 	if report.ModelOnly && report.Model != "" {
 		judge = rotation.JudgeForModel
 	}
-	verdict := judge(report.Outcome, past, report.RetryAfter, rand.Float64()) //nolint:gosec // jitter needs no secrecy
-	if verdict.Scope == rotation.Nothing {
+	verdict := Verdict{
+		Class: token.Class(report.Outcome), Shareable: rotation.Shareable(report.Outcome, report.RetryAfter),
+		Evidence: Evidence{RequestID: report.RequestID, AskedModel: report.Model, Detail: report.Detail, Replica: report.Replica},
+	}
+	steps := rotation.Steps(judge, report.Outcome, report.RetryAfter, jitter)
+	switch scope := steps[0].Scope; {
+	case scope == rotation.Nothing && !verdict.Shareable:
 		return nil
+	case scope == rotation.Nothing, scope == rotation.Model && report.Model == "": // without a name it would be the whole token
+		return &verdict
+	case scope == rotation.Model:
+		verdict.Model = report.Model
 	}
-	transition := Transition{
-		TokenID: report.TokenID, Upstream: settled.Upstream, Epoch: settled.Epoch,
-		Class: token.Class(report.Outcome), Streak: verdict.Streak, CoolFor: verdict.CoolFor,
-		Evidence: Evidence{
-			RequestID: report.RequestID, AskedModel: report.Model, Detail: report.Detail, Replica: report.Replica,
-		},
+	for _, step := range steps {
+		verdict.CoolFor = append(verdict.CoolFor, step.CoolFor)
 	}
-	if verdict.Scope == rotation.Model {
-		if report.Model == "" {
-			return nil // without a name it would be the whole token
+	return &verdict
+}
+
+// carriedOut logs what verdicts have done, and has undone what was done to tokens that
+// turn out to be not to blame.
+func (d *Desk) carriedOut(ctx context.Context, settlements []Settlement, settled []Settled) error {
+	var wronged []string
+	for i, each := range settled {
+		if each.Became == Cooling || each.Became == Parked {
+			verdict := settlements[i].Verdict
+			d.log.LogAttrs(ctx, slog.LevelWarn, "token cools or is parked", slog.String("token_id", settlements[i].TokenID),
+				slog.String("upstream", each.Upstream), slog.String("model", verdict.Model), slog.String("class", verdict.Class),
+				slog.Bool("parked", each.Became == Parked), slog.Duration("for", each.CoolFor), slog.Int("streak", each.Streak),
+				slog.String("request_id", verdict.RequestID), slog.String("evidence", verdict.Detail))
 		}
-		transition.Model = report.Model
+		if each.Wronged && !slices.Contains(wronged, each.Upstream) {
+			wronged = append(wronged, each.Upstream)
+		}
 	}
-	changed, err := d.store.Apply(ctx, transition)
-	if changed {
-		d.log.LogAttrs(ctx, slog.LevelWarn, "token cools or is parked", slog.String("token_id", report.TokenID),
-			slog.String("upstream", settled.Upstream), slog.String("model", transition.Model), slog.String("class", transition.Class),
-			slog.Bool("parked", verdict.Park), slog.Duration("for", verdict.CoolFor), slog.String("request_id", report.RequestID),
-			slog.String("evidence", report.Detail))
+	for _, upstream := range wronged {
+		if err := d.pardon(ctx, upstream); err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
-// shared tells whether tokens of the upstream fail alike. Those that were blamed
-// before that was seen are as they were.
-func (d *Desk) shared(ctx context.Context, report Report, settled Settled) (bool, error) {
-	class := token.Class(report.Outcome)
-	seen, err := d.store.Witness(ctx, Failure{
-		LeaseRef: report.LeaseRef, Upstream: settled.Upstream, Class: class, Model: report.Model, RequestID: report.RequestID,
-	})
-	if err != nil || !seen.Tripped {
-		return seen.Shared, err
+// pardon undoes what was done to an upstream's wronged tokens.
+func (d *Desk) pardon(ctx context.Context, upstream string) error {
+	for {
+		pardoned, err := d.store.Pardon(ctx, upstream, byGuard)
+		if err != nil || pardoned == nil {
+			return err
+		}
+		if pardoned.News {
+			d.observe.SharedCause(upstream, pardoned.Class)
+		}
+		d.log.LogAttrs(ctx, slog.LevelError, "tokens fail alike: none is blamed", slog.String("upstream", upstream),
+			slog.String("class", pardoned.Class), slog.String("model", pardoned.Model), slog.Int("tokens", pardoned.Failed),
+			slog.Int("undone", pardoned.Undone), slog.Bool("first_of_class", pardoned.News), slog.String("request_id", pardoned.RequestID))
+		d.Freed(upstream)
 	}
-	undone, err := d.store.UndoFor(ctx, Undo{
-		Upstream: settled.Upstream, Class: class, From: seen.From, To: time.Now().Add(clockSkew), By: byGuard,
-	}, seen.Tokens)
-	if seen.News {
-		d.observe.SharedCause(settled.Upstream, class)
-	}
-	d.log.LogAttrs(ctx, slog.LevelError, "tokens fail alike: none is blamed", slog.String("upstream", settled.Upstream),
-		slog.String("class", class), slog.String("model", report.Model), slog.Int("tokens", len(seen.Tokens)), slog.Int("undone", undone),
-		slog.Bool("first_of_class", seen.News), slog.String("request_id", report.RequestID), slog.String("evidence", report.Detail), slog.Any("error", err))
-	d.Freed(settled.Upstream)
-	return true, err
 }
-
-// clockSkew is how far Redis's clock may be ahead of this one.
-const clockSkew = time.Hour

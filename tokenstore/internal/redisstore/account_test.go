@@ -110,7 +110,7 @@ func TestSummarizePools(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if changed, err := store.Apply(ctx, leasing.Transition{TokenID: cools, Upstream: "openai", Epoch: taken[0].Epoch(), CoolFor: time.Hour}); err != nil || !changed {
+		if changed, err := store.apply(ctx, transition{TokenID: cools, Epoch: taken[0].Epoch(), CoolFor: time.Hour}); err != nil || !changed {
 			t.Fatal(changed, err)
 		}
 		want := []*tokenstorev1.PoolState{

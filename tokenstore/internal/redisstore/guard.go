@@ -13,7 +13,7 @@ import (
 	"carousel.internal/tokenstore/internal/leasing"
 )
 
-var witnessScript = newScript("witness")
+var pardonScript = newScript("pardon")
 
 const (
 	// guardWindow is the time within which failures of several tokens are looked at
@@ -26,26 +26,25 @@ const (
 	causeCalm = 30 * time.Second
 )
 
-// Witness takes a failure down.
-func (s *Store) Witness(ctx context.Context, failure leasing.Failure) (leasing.Witnessed, error) {
-	keys := []string{clockKey(failure.Upstream), windowKey(failure.Upstream), causesKey(failure.Upstream)}
-	values, err := witnessScript.run(ctx, s.client, keys, failure.TokenID, failure.LeaseID, failure.Class,
-		failure.Model, failure.RequestID, guardWindow.Milliseconds(), causeTTL.Milliseconds()).Slice()
+// Pardon undoes what was done to some of an upstream's tokens that were blamed for a cause
+// which they share; nil when there are none any more.
+func (s *Store) Pardon(ctx context.Context, upstream, by string) (*leasing.Pardoned, error) {
+	values, err := pardonScript.run(ctx, s.client, []string{wrongedKey(upstream)}, upstream, by, keepTransitions, poolChannel).Slice()
 	if err != nil {
-		return leasing.Witnessed{}, storeError("witness a failure", err)
+		return nil, storeError("pardon tokens", err)
+	}
+	if len(values) == 0 {
+		return nil, nil //nolint:nilnil // there are none
 	}
 	reply := &row{values: values}
-	switch reply.text(0) {
-	case "alone":
-		return leasing.Witnessed{}, reply.err
-	case "shared":
-		return leasing.Witnessed{Shared: true}, reply.err
+	pardoned := &leasing.Pardoned{
+		Class: reply.text(0), Model: reply.text(1), From: time.UnixMilli(reply.number(2)), News: reply.number(3) == 1,
+		RequestID: reply.text(4), Failed: int(reply.number(5)), Undone: int(reply.number(6)),
 	}
-	seen := leasing.Witnessed{Shared: true, Tripped: true, From: time.UnixMilli(reply.number(1)), News: reply.number(2) == 1}
-	for i := 3; i < len(values); i++ {
-		seen.Tokens = append(seen.Tokens, reply.text(i))
+	for i := 7; i < len(values); i++ {
+		pardoned.Tokens = append(pardoned.Tokens, reply.text(i))
 	}
-	return seen, reply.err
+	return pardoned, reply.err
 }
 
 // causes answers what the tokens of an upstream share now.

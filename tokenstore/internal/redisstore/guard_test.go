@@ -9,27 +9,29 @@ import (
 	"carousel.internal/tokenstore/internal/token"
 )
 
-// fail ends a lease with a failure of the class, as the desk does, and answers what
-// was seen of its cause. Where that is the token's own, it cools.
-func (p *leasePool) fail(taken leasing.Taken, class, request string) leasing.Witnessed {
+// seen is what a failure has shown.
+type seen struct {
+	Shared, Tripped bool
+	leasing.Pardoned
+}
+
+// fail ends a lease with a failure of the class, as the desk does, and returns what was
+// seen of its cause. Where that is the token's own, it cools.
+func (p *leasePool) fail(taken leasing.Taken, class, request string) seen {
 	p.t.Helper()
 	p.end(leasing.Failed, taken)
-	seen, err := p.Witness(p.t.Context(), leasing.Failure{LeaseRef: taken.LeaseRef, Upstream: somewhere, Class: class, Model: someModel, RequestID: request})
+	settled, err := p.judge(p.t.Context(), taken.LeaseRef, leasing.Verdict{
+		Class: class, Shareable: true, CoolFor: []time.Duration{time.Hour},
+		Evidence: leasing.Evidence{RequestID: request, AskedModel: someModel},
+	})
 	p.must(err)
-	if !seen.Shared {
-		_, err := p.Apply(p.t.Context(), leasing.Transition{
-			TokenID: taken.TokenID, Upstream: somewhere, Epoch: taken.Epoch(), Class: class, Streak: 1, CoolFor: time.Hour,
-			Evidence: leasing.Evidence{RequestID: request, AskedModel: someModel},
-		})
+	shown := seen{Shared: settled.Became == leasing.Blameless, Tripped: settled.Wronged}
+	if settled.Wronged {
+		pardoned, err := p.Pardon(p.t.Context(), somewhere, "guard")
 		p.must(err)
+		shown.Pardoned = *pardoned
 	}
-	if seen.Tripped {
-		_, err := p.UndoFor(p.t.Context(), leasing.Undo{
-			Upstream: somewhere, Class: class, From: seen.From, To: time.Now().Add(time.Hour), By: "guard",
-		}, seen.Tokens)
-		p.must(err)
-	}
-	return seen
+	return shown
 }
 
 func (p *leasePool) cooling() int {
@@ -52,23 +54,23 @@ func TestTokensThatFailAlike(t *testing.T) {
 		p.set("t1", "phase", token.Quarantined, "streak", 0)
 		flying := p.take(leasing.Wanted{Count: 20})
 		for i := range 2 {
-			if seen := p.fail(flying[i], "auth", fmt.Sprint("r", i)); seen.Shared {
-				t.Fatalf("%d failures: %+v", i+1, seen)
+			if shown := p.fail(flying[i], "auth", fmt.Sprint("r", i)); shown.Shared {
+				t.Fatalf("%d failures: %+v", i+1, shown)
 			}
 		}
 		if p.cooling() != 2 {
 			t.Fatalf("%d cool before anything was seen", p.cooling())
 		}
-		seen := p.fail(flying[2], "auth", "r2")
-		if !seen.Tripped || !seen.News || len(seen.Tokens) != 3 || time.Since(seen.From).Abs() > time.Minute {
-			t.Fatalf("the third: %+v", seen)
+		shown := p.fail(flying[2], "auth", "r2")
+		if !shown.Tripped || !shown.News || len(shown.Tokens) != 3 || time.Since(shown.From).Abs() > time.Minute {
+			t.Fatalf("the third: %+v", shown)
 		}
 		if p.cooling() != 0 || p.field("t0", "phase") != "" || p.field("t1", "phase") != token.Quarantined || p.field("t1", "cooling") != "" {
 			t.Errorf("%d cool; t0 %q, t1 %q", p.cooling(), p.field("t0", "phase"), p.field("t1", "phase"))
 		}
 		for _, lease := range flying[3:] { // what was under way makes it no worse
-			if seen := p.fail(lease, "auth", lease.LeaseID); !seen.Shared || seen.Tripped {
-				t.Fatalf("%+v", seen)
+			if shown := p.fail(lease, "auth", lease.LeaseID); !shown.Shared || shown.Tripped {
+				t.Fatalf("%+v", shown)
 			}
 		}
 
@@ -107,8 +109,8 @@ func TestTokensThatFailAlike(t *testing.T) {
 		}
 		// Whoever fails now, while others don't, is to blame.
 		for range 4 {
-			if seen := p.fail(p.take(leasing.Wanted{})[0], "auth", "another"); seen.Shared {
-				t.Errorf("seen again at once: %+v", seen)
+			if shown := p.fail(p.take(leasing.Wanted{})[0], "auth", "another"); shown.Shared {
+				t.Errorf("seen again at once: %+v", shown)
 			}
 		}
 	})
@@ -170,32 +172,32 @@ func TestACauseThatLasts(t *testing.T) {
 // What does not look like a shared cause is each token's own.
 func TestTokensThatFailByThemselves(t *testing.T) {
 	t.Parallel()
-	cases := map[string]func(p *leasePool, leases []leasing.Taken) (last leasing.Witnessed){
-		"one token, again and again": func(p *leasePool, leases []leasing.Taken) (last leasing.Witnessed) {
+	cases := map[string]func(p *leasePool, leases []leasing.Taken) (last seen){
+		"one token, again and again": func(p *leasePool, leases []leasing.Taken) (last seen) {
 			for i := range 9 {
 				last = p.fail(leases[0], "auth", fmt.Sprint(i))
 			}
 			return last
 		},
-		"two tokens": func(p *leasePool, leases []leasing.Taken) (last leasing.Witnessed) {
+		"two tokens": func(p *leasePool, leases []leasing.Taken) (last seen) {
 			for i := range 2 {
 				last = p.fail(leases[i], "auth", fmt.Sprint(i))
 			}
 			return last
 		},
-		"three, each in its way": func(p *leasePool, leases []leasing.Taken) (last leasing.Witnessed) {
+		"three, each in its way": func(p *leasePool, leases []leasing.Taken) (last seen) {
 			for i, class := range []string{"auth", "rate_limit", "upstream"} {
 				last = p.fail(leases[i], class, fmt.Sprint(i))
 			}
 			return last
 		},
-		"all that one request has tried": func(p *leasePool, leases []leasing.Taken) (last leasing.Witnessed) {
+		"all that one request has tried": func(p *leasePool, leases []leasing.Taken) (last seen) {
 			for i := range 5 {
 				last = p.fail(leases[i], "auth", "the same")
 			}
 			return last
 		},
-		"three, while two others serve": func(p *leasePool, leases []leasing.Taken) (last leasing.Witnessed) {
+		"three, while two others serve": func(p *leasePool, leases []leasing.Taken) (last seen) {
 			last = p.fail(leases[0], "auth", "0") // from here on it is looked at
 			for i := range 2 {
 				_, err := p.Settle(p.t.Context(), []leasing.Settlement{{LeaseRef: leases[7+i].LeaseRef, Effect: leasing.Succeeded, Model: someModel}})
@@ -206,7 +208,7 @@ func TestTokensThatFailByThemselves(t *testing.T) {
 			}
 			return last
 		},
-		"three, but not within the time": func(p *leasePool, leases []leasing.Taken) (last leasing.Witnessed) {
+		"three, but not within the time": func(p *leasePool, leases []leasing.Taken) (last seen) {
 			for i := range 3 {
 				last = p.fail(leases[i], "auth", fmt.Sprint(i))
 				p.must(p.client.Del(p.t.Context(), windowKey(somewhere)).Err()) // as its expiry does
@@ -242,8 +244,8 @@ func TestTheGuardForgets(t *testing.T) {
 		if ttl := p.client.PTTL(t.Context(), causesKey(somewhere)).Val(); ttl <= 0 || ttl > causeTTL {
 			t.Errorf("the causes last %v", ttl)
 		}
-		if seen := p.fail(leases[3], "upstream", "3"); !seen.Shared || seen.Tripped {
-			t.Errorf("%+v", seen)
+		if shown := p.fail(leases[3], "upstream", "3"); !shown.Shared || shown.Tripped {
+			t.Errorf("%+v", shown)
 		}
 	})
 }

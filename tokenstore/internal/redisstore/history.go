@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,8 +20,12 @@ var (
 	releaseScript = newScript("release")
 )
 
-// keepTransitions bounds the history of a token.
-const keepTransitions = 32
+const (
+	// keepTransitions bounds the history of a token.
+	keepTransitions = 32
+	// maxUndone bounds the tokens that one call of the undo script looks at.
+	maxUndone = 64
+)
 
 // Transitions answers a token's history, newest first.
 func (s *Store) Transitions(ctx context.Context, id string) ([]*tokenstorev1.Transition, error) {
@@ -70,7 +75,7 @@ func (s *Store) UndoTransitions(ctx context.Context, undo leasing.Undo) (int, er
 	undone := 0
 	for upstream, tokens := range byUpstream {
 		undo.Upstream = upstream
-		n, err := s.UndoFor(ctx, undo, tokens)
+		n, err := s.undoIn(ctx, undo, tokens)
 		undone += n
 		if err != nil {
 			return undone, err
@@ -79,28 +84,20 @@ func (s *Store) UndoTransitions(ctx context.Context, undo leasing.Undo) (int, er
 	return undone, s.barrier.Sync(ctx)
 }
 
-// UndoFor is UndoTransitions for these tokens of one upstream. It does not wait for
-// the disk.
-func (s *Store) UndoFor(ctx context.Context, undo leasing.Undo, tokens []string) (int, error) {
+// undoIn is UndoTransitions for these tokens of one upstream. It does not wait for the
+// disk.
+func (s *Store) undoIn(ctx context.Context, undo leasing.Undo, tokens []string) (int, error) {
 	undone := 0
-	for len(tokens) > 0 {
-		round := s.batch()
-		calls := make([]*call, min(len(tokens), pageSize))
-		for i := range calls {
-			id := tokens[i]
-			keys := []string{
-				tokenKey(undo.Upstream, id), orderKey(undo.Upstream), coolingKey(undo.Upstream), historyKey(undo.Upstream, id), clockKey(undo.Upstream),
-			}
-			calls[i] = round.add(undoScript, keys, id, undo.Class, undo.From.UnixMilli(), undo.To.UnixMilli(), undo.By, keepTransitions, poolChannel)
+	for ids := range slices.Chunk(tokens, maxUndone) {
+		args := []any{undo.Upstream, undo.Class, undo.From.UnixMilli(), undo.To.UnixMilli(), undo.By, keepTransitions, poolChannel}
+		for _, id := range ids {
+			args = append(args, id)
 		}
-		if err := round.exec(ctx); err != nil {
+		n, err := undoScript.run(ctx, s.client, []string{clockKey(undo.Upstream)}, args...).Int()
+		undone += n
+		if err != nil {
 			return undone, storeError("undo transitions", err)
 		}
-		for _, each := range calls {
-			n, _ := each.reply.Int() // exec has answered the errors
-			undone += n
-		}
-		tokens = tokens[len(calls):]
 	}
 	return undone, nil
 }

@@ -11,14 +11,14 @@ import (
 )
 
 // blame makes a token cool or parks it.
-func blame(t *testing.T, store *Store, id string, transition leasing.Transition) {
+func blame(t *testing.T, store *Store, id string, how transition) {
 	t.Helper()
 	read, err := store.read(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	transition.TokenID, transition.Upstream, transition.Epoch = id, read.upstream, read.epoch
-	if changed, err := store.Apply(t.Context(), transition); err != nil || !changed {
+	how.TokenID, how.Epoch = id, read.epoch
+	if changed, err := store.apply(t.Context(), how); err != nil || !changed {
 		t.Fatal(changed, err)
 	}
 }
@@ -46,7 +46,7 @@ func TestHistory(t *testing.T) {
 		ctx := t.Context()
 		id := create(t, store, draft("cursor", "T1")).GetId()
 		evidence := leasing.Evidence{RequestID: "req-1", AskedModel: "m", Detail: "429: slow down", Replica: "g1"}
-		blame(t, store, id, leasing.Transition{Class: "rate_limit", CoolFor: time.Hour, Streak: 1, Evidence: evidence})
+		blame(t, store, id, transition{Class: "rate_limit", CoolFor: time.Hour, Evidence: evidence})
 		got, err := store.Transitions(ctx, id)
 		if err != nil || len(got) != 1 {
 			t.Fatal(got, err)
@@ -95,12 +95,12 @@ func TestUndo(t *testing.T) {
 			}
 		}
 		from := time.Now().Add(-time.Second)
-		auth := leasing.Transition{Class: "auth", Streak: 1, CoolFor: time.Hour}
+		auth := transition{Class: "auth", CoolFor: time.Hour}
 		blame(t, store, fresh, auth)
 		blame(t, store, bad, auth)
-		blame(t, store, bad, leasing.Transition{Class: "auth", Streak: 4}) // parked
-		blame(t, store, bad, leasing.Transition{Class: "auth", Streak: 1, CoolFor: time.Hour, Model: "m"})
-		blame(t, store, limited, leasing.Transition{Class: "rate_limit", Streak: 1, CoolFor: time.Hour})
+		blame(t, store, bad, transition{Class: "auth"}) // parked
+		blame(t, store, bad, transition{Class: "auth", CoolFor: time.Hour, Model: "m"})
+		blame(t, store, limited, transition{Class: "rate_limit", CoolFor: time.Hour})
 		blame(t, store, elsewhere, auth)
 		if got := stateOf(t, store, bad); got != parked {
 			t.Fatal(got)
@@ -131,7 +131,7 @@ func TestUndo(t *testing.T) {
 			t.Errorf("elsewhere: %v", got)
 		}
 		// What an admin has done since stays.
-		blame(t, store, limited, leasing.Transition{Class: "quota", Streak: 1, CoolFor: 2 * time.Hour})
+		blame(t, store, limited, transition{Class: "quota", CoolFor: 2 * time.Hour})
 		for _, on := range []bool{false, true} {
 			if _, err := store.UpdateToken(ctx, limited, token.Fields{Enabled: on}, []string{token.Enabled}, 0); err != nil {
 				t.Fatal(err)
@@ -149,11 +149,11 @@ func TestReleaseToken(t *testing.T) {
 		ctx := t.Context()
 		id := trusted(t, store, create(t, store, draft("cursor", "T1")))
 		wanted := leasing.Wanted{Upstream: "cursor", Model: "m", Count: 3, TTL: time.Minute}
-		for name, transition := range map[string]leasing.Transition{
-			"cooling": {Class: "quota", Streak: 3, CoolFor: time.Hour}, "parked": {Class: "auth", Streak: 4},
-			"cooling for a model": {Class: "model_not_allowed", Streak: 1, CoolFor: time.Hour, Model: "m"},
+		for name, how := range map[string]transition{
+			"cooling": {Class: "quota", CoolFor: time.Hour}, "parked": {Class: "auth"},
+			"cooling for a model": {Class: "model_not_allowed", CoolFor: time.Hour, Model: "m"},
 		} {
-			blame(t, store, id, transition)
+			blame(t, store, id, how)
 			if got, err := store.ReleaseToken(ctx, id, "admin"); err != nil || got.GetState() != ready {
 				t.Errorf("%s: %v, %v", name, got, err)
 			}

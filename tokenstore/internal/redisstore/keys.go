@@ -197,6 +197,11 @@ func windowKey(upstream string) string { return poolPrefix(upstream) + "window" 
 // many of them are left. `calm <ms>`: it is over, and not seen again until then.
 func causesKey(upstream string) string { return poolPrefix(upstream) + "causes" }
 
+// wrongedKey is a list of tokens of an upstream that were blamed for a cause which they
+// share, in JSON as guard.lua writes it: what was done to them is to be undone. It expires
+// a day after the last.
+func wrongedKey(upstream string) string { return poolPrefix(upstream) + "wronged" }
+
 // settingsKey is a hash: `s:<name>` text of a setting that an admin has stored,
 // `c:<name or path>` `<ms> <actor>` of the last change of a setting or a page,
 // `ver`, `updated` ms.

@@ -2,9 +2,7 @@ package redisstore
 
 import (
 	"context"
-	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"carousel.internal/tokenstore/internal/leasing"
@@ -12,10 +10,8 @@ import (
 )
 
 var (
-	acquireScript    = newScript("acquire")
-	settleScript     = newScript("settle")
-	renewScript      = newScript("renew")
-	transitionScript = newScript("transition")
+	acquireScript = newScript("acquire")
+	renewScript   = newScript("renew")
 )
 
 // Acquire leases up to wanted.Count tokens, the one that is due first. Without
@@ -141,70 +137,6 @@ func (s *Store) Explain(ctx context.Context, upstream, model string) (Explained,
 	return explained, reply.err
 }
 
-// Settle ends leases; answers one Settled each, in order.
-func (s *Store) Settle(ctx context.Context, settlements []leasing.Settlement) ([]leasing.Settled, error) {
-	if len(settlements) == 0 {
-		return nil, nil
-	}
-	ids := make([]string, len(settlements))
-	for i, settlement := range settlements {
-		ids[i] = settlement.TokenID
-	}
-	pools, err := s.byPool(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	round, calls := s.batch(), make([]*call, len(pools))
-	for n, pool := range pools {
-		args := make([]any, 0, 4+5*len(pool.places))
-		args = append(args, tokenKeyPrefix(pool.upstream), inflightKeyPrefix(pool.upstream), poolChannel, causeCalm.Milliseconds())
-		for _, i := range pool.places {
-			each := settlements[i]
-			args = append(args, each.TokenID, each.LeaseID, string(each.Effect), each.Error, each.Model)
-		}
-		keys := []string{
-			clockKey(pool.upstream), orderKey(pool.upstream), coolingKey(pool.upstream), windowKey(pool.upstream), causesKey(pool.upstream),
-		}
-		calls[n] = round.add(settleScript, keys, args...)
-	}
-	if err := round.exec(ctx); err != nil {
-		return nil, storeError("settle", err)
-	}
-	settled := make([]leasing.Settled, len(settlements))
-	for n, pool := range pools {
-		const width = 4
-		values, err := calls[n].reply.Slice()
-		if err != nil {
-			return nil, storeError("settle", err)
-		}
-		reply := &row{values: values}
-		for at, i := range pool.places {
-			settled[i] = leasing.Settled{
-				Live: reply.number(width*at) == 1, Upstream: reply.text(width*at + 1), Epoch: reply.count(width*at + 2),
-			}
-			takePast(&settled[i], reply.text(width*at+3))
-		}
-		if reply.err != nil {
-			return nil, reply.err
-		}
-	}
-	return settled, nil
-}
-
-// takePast reads what the script says of a token that has cooled.
-func takePast(s *leasing.Settled, text string) {
-	if text == "" {
-		return
-	}
-	streak, rest, _ := strings.Cut(text, " ")
-	ofModel, cause, _ := strings.Cut(rest, " ")
-	s.Streak, _ = strconv.Atoi(streak) // a script's own numbers
-	s.ModelStreak, _ = strconv.Atoi(ofModel)
-	if s.Streak > 0 {
-		s.Cause = cause
-	}
-}
-
 // Renew prolongs leases; answers those that are lost.
 func (s *Store) Renew(ctx context.Context, leases []leasing.LeaseRef, ttl time.Duration) ([]leasing.LeaseRef, error) {
 	if len(leases) == 0 {
@@ -251,72 +183,4 @@ func (s *Store) Renew(ctx context.Context, leases []leasing.LeaseRef, ttl time.D
 		}
 	}
 	return lost, nil
-}
-
-// Apply carries a transition out unless the token has moved on since; it tells
-// whether it did.
-func (s *Store) Apply(ctx context.Context, transition leasing.Transition) (bool, error) {
-	keys := []string{
-		tokenKey(transition.Upstream, transition.TokenID), orderKey(transition.Upstream), coolingKey(transition.Upstream),
-		historyKey(transition.Upstream, transition.TokenID), causesKey(transition.Upstream),
-	}
-	changed, err := transitionScript.run(ctx, s.client, keys,
-		transition.TokenID, transition.Epoch, transition.Streak, transition.CoolFor.Milliseconds(),
-		transition.Model, transition.Class, transition.AskedModel, poolChannel, keepTransitions,
-		transition.RequestID, transition.Detail, transition.Replica).Bool()
-	return changed, storeError("transition", err)
-}
-
-// row reads a script's flat reply; its first misfit is kept in err.
-type row struct {
-	values []any
-	err    error
-}
-
-func (r *row) at(i int) any {
-	if i < len(r.values) {
-		return r.values[i]
-	}
-	r.misfit(i)
-	return nil
-}
-
-func (r *row) text(i int) string {
-	text, ok := r.at(i).(string)
-	if !ok {
-		r.misfit(i)
-	}
-	return text
-}
-
-func (r *row) number(i int) int64 {
-	switch value := r.at(i).(type) {
-	case int64:
-		return value
-	case string:
-		number, err := strconv.ParseInt(strings.TrimSuffix(value, ".0"), 10, 64)
-		if err != nil {
-			r.misfit(i)
-		}
-		return number
-	default:
-		r.misfit(i)
-		return 0
-	}
-}
-
-// count is a number that can't be negative.
-func (r *row) count(i int) uint64 {
-	number := r.number(i)
-	if number < 0 {
-		r.misfit(i)
-		return 0
-	}
-	return uint64(number)
-}
-
-func (r *row) misfit(i int) {
-	if r.err == nil {
-		r.err = fmt.Errorf("value %d of the %d in a script's reply is not of the kind its contract says", i, len(r.values))
-	}
 }

@@ -101,6 +101,8 @@ type model struct {
 	trash map[string]*modelToken
 	clock float64
 	guard *modelGuard
+	// tripped are the models of which the guard has seen a cause in the present step.
+	tripped []string
 }
 
 // asks tells whether the demand is for the token: its alias is its id.
@@ -218,7 +220,7 @@ func (m *model) shortage(wanted leasing.Wanted) (shortage leasing.Shortage) {
 func (m *model) settle(s leasing.Settlement) leasing.Settled {
 	t := m.tokens[s.TokenID]
 	if t == nil {
-		return leasing.Settled{}
+		return leasing.Settled{Upstream: somewhere}
 	}
 	live := t.open[s.LeaseID]
 	delete(t.open, s.LeaseID)
@@ -245,14 +247,59 @@ func (m *model) settle(s leasing.Settlement) leasing.Settled {
 	if live && s.Effect == leasing.Succeeded {
 		m.guard.serves(s.LeaseRef, s.Model)
 	}
-	settled := leasing.Settled{Live: live, Upstream: somewhere, Epoch: uint64(t.epoch), Streak: t.streak}
-	if t.streak > 0 {
-		settled.Cause = t.cause
-	}
+	settled := leasing.Settled{Live: live, Upstream: somewhere}
 	if live {
-		settled.ModelStreak = t.endProbe(s.LeaseID, s.Effect)
+		m.judged(&settled, t, s, t.endProbe(s.LeaseID, s.Effect))
 	}
 	return settled
+}
+
+// judged carries the settlement's verdict out.
+func (m *model) judged(settled *leasing.Settled, t *modelToken, s leasing.Settlement, ofModel int) {
+	v := s.Verdict
+	if v == nil {
+		return
+	}
+	if v.Shareable {
+		switch m.guard.witness(failure{LeaseRef: s.LeaseRef, Model: v.AskedModel, RequestID: v.RequestID}) {
+		case "tripped":
+			m.tripped = append(m.tripped, v.AskedModel)
+			fallthrough
+		case "shared":
+			settled.Became = leasing.Blameless
+			return
+		}
+	}
+	if len(v.CoolFor) == 0 || s.Epoch() != uint64(t.epoch) {
+		return
+	}
+	if v.Class == sharedClass && m.guard.causes[v.AskedModel] != nil {
+		settled.Became = leasing.Blameless
+		return
+	}
+	streak := ofModel
+	if v.Model == "" {
+		if streak = t.streak; t.cause != v.Class {
+			streak = 0
+		}
+	}
+	settled.Became, settled.CoolFor, settled.Streak = leasing.Cooling, v.CoolFor[min(streak, len(v.CoolFor)-1)], streak+1
+	if settled.CoolFor == 0 {
+		settled.Became = leasing.Parked
+	}
+	m.transit(t, v.Model, v.Class, settled.CoolFor, settled.Streak)
+}
+
+func (m *model) transit(t *modelToken, model, class string, cool time.Duration, streak int) {
+	switch {
+	case model != "":
+		t.coolingFor[model] = &modelCooling{streak: streak}
+	case cool > 0:
+		t.cooling, t.waits, t.streak, t.cause, t.phase = true, false, streak, class, "1"
+	default:
+		t.cooling, t.waits, t.streak, t.cause, t.phase = false, false, streak, class, token.Parked
+	}
+	t.epoch++
 }
 
 func (m *model) renew(ref leasing.LeaseRef) (held bool) {
@@ -269,22 +316,17 @@ func (m *model) renew(ref leasing.LeaseRef) (held bool) {
 	return true
 }
 
-func (m *model) apply(transition leasing.Transition) bool {
-	t := m.tokens[transition.TokenID]
-	switch {
-	case t == nil || transition.Epoch != uint64(t.epoch):
+func (m *model) apply(wanted transition) bool {
+	t := m.tokens[wanted.TokenID]
+	if t == nil {
 		return false
-	case transition.Class == sharedClass && m.guard.causes[transition.AskedModel] != nil:
-		return false
-	case transition.Model != "":
-		t.coolingFor[transition.Model] = &modelCooling{streak: transition.Streak}
-	case transition.CoolFor > 0:
-		t.cooling, t.waits, t.streak, t.cause, t.phase = true, false, transition.Streak, transition.Class, "1"
-	default:
-		t.cooling, t.waits, t.streak, t.cause, t.phase = false, false, transition.Streak, transition.Class, token.Parked
 	}
-	t.epoch++
-	return true
+	settled := leasing.Settled{}
+	ref := leasing.LeaseRef{TokenID: wanted.TokenID, LeaseID: fmt.Sprint(wanted.Epoch, "-0")}
+	m.judged(&settled, t, leasing.Settlement{LeaseRef: ref, Verdict: &leasing.Verdict{
+		Class: wanted.Class, Model: wanted.Model, CoolFor: []time.Duration{wanted.CoolFor}, Evidence: wanted.Evidence,
+	}}, 0)
+	return settled.Became == leasing.Cooling || settled.Became == leasing.Parked
 }
 
 func (m *model) edit(t *modelToken, enabled bool, capacity, weight int) {
@@ -482,20 +524,62 @@ func (m *machine) explain(t *rapid.T, wanted leasing.Wanted) {
 
 func (m *machine) SettleSome(t *rapid.T) {
 	var settlements []leasing.Settlement
+	judged := false
 	for _, lease := range m.anyLeases(t) {
 		effect := rapid.SampledFrom([]leasing.Effect{leasing.Unused, leasing.Succeeded, leasing.Neutral, leasing.Failed}).Draw(t, "effect")
 		settlements = append(settlements, leasing.Settlement{
 			LeaseRef: lease, Effect: effect, Error: string(effect) + lease.LeaseID, Model: rapid.SampledFrom(modelNames).Draw(t, "model"),
+			Verdict: m.anyVerdict(t, m.tokens[lease.TokenID]),
 		})
+		judged = judged || settlements[len(settlements)-1].Verdict != nil
 	}
+	failed := maps.Clone(m.guard.failed)
 	settled, err := m.Store.Settle(m.t.Context(), settlements)
 	m.must(err)
+	m.tripped = nil
+	want := make([]leasing.Settled, len(settlements))
 	for i, settlement := range settlements {
-		if want := m.settle(settlement); settled[i] != want {
-			t.Fatalf("%+v: %+v, the model %+v", settlement, settled[i], want)
+		want[i] = m.settle(settlement)
+	}
+	for i := range want {
+		want[i].Wronged = len(m.tripped) > 0 && want[i].Upstream != ""
+		if settled[i] != want[i] {
+			t.Fatalf("%+v: %+v, the model %+v", settlements[i], settled[i], want[i])
 		}
 	}
+	if len(m.tripped) > 0 { // another one would be of a window that began in between
+		m.holdWronged(t, m.tripped[0], failed[m.tripped[0]])
+	}
 	m.holdSteps(t)
+}
+
+// anyVerdict is one of which the outcome does not depend on which of two coolings ends
+// later.
+func (m *machine) anyVerdict(t *rapid.T, of *modelToken) *leasing.Verdict {
+	verdict := &leasing.Verdict{
+		Class: rapid.SampledFrom([]string{sharedClass, "quota"}).Draw(t, "class"), Model: rapid.SampledFrom([]string{"", "m1", "m2"}).Draw(t, "cools for"),
+		Evidence: leasing.Evidence{
+			RequestID: rapid.SampledFrom([]string{"r1", "r2", ""}).Draw(t, "request"), AskedModel: rapid.SampledFrom(modelNames).Draw(t, "asked model"),
+		},
+	}
+	verdict.Shareable = verdict.Class == sharedClass && rapid.Bool().Draw(t, "shareable")
+	switch rapid.IntRange(0, 3).Draw(t, "verdict") {
+	case 0:
+		return nil
+	case 1:
+	default:
+		verdict.CoolFor = []time.Duration{2 * time.Hour, 3 * time.Hour, 4 * time.Hour}
+		if verdict.Model == "" {
+			verdict.CoolFor[2] = 0
+		}
+	}
+	if of != nil && len(verdict.CoolFor) > 0 {
+		ofModel := of.coolingFor[verdict.Model]
+		if verdict.Model == "" && of.cooling || ofModel != nil && !ofModel.over {
+			verdict.CoolFor = nil
+		}
+	}
+	return verdict
 }
 
 func (m *machine) RenewSome(t *rapid.T) {
@@ -511,23 +595,23 @@ func (m *machine) RenewSome(t *rapid.T) {
 
 func (m *machine) CoolOne(t *rapid.T) {
 	lease := m.anyLeases(t)[0]
-	transition := leasing.Transition{
-		TokenID: lease.TokenID, Upstream: somewhere, Epoch: lease.Epoch(), Streak: rapid.IntRange(1, 5).Draw(t, "streak"), CoolFor: 2 * time.Hour,
+	wanted := transition{
+		TokenID: lease.TokenID, Epoch: lease.Epoch(), CoolFor: 2 * time.Hour,
 		Model: rapid.SampledFrom([]string{"", "m1", "m2"}).Draw(t, "model"), Class: rapid.SampledFrom([]string{"auth", "quota"}).Draw(t, "cause"),
 	}
-	if cooling := m.tokens[lease.TokenID]; cooling != nil && transition.Model == "" && cooling.cooling {
+	if cooling := m.tokens[lease.TokenID]; cooling != nil && wanted.Model == "" && cooling.cooling {
 		t.Skip("the end of the later cooling would be later")
-	} else if cooling != nil && cooling.coolingFor[transition.Model] != nil && !cooling.coolingFor[transition.Model].over {
+	} else if cooling != nil && cooling.coolingFor[wanted.Model] != nil && !cooling.coolingFor[wanted.Model].over {
 		t.Skip("likewise")
 	}
-	transition.AskedModel = rapid.SampledFrom(modelNames).Draw(t, "asked model")
-	if transition.Model == "" && rapid.IntRange(0, 3).Draw(t, "park") == 0 {
-		transition.CoolFor = 0
+	wanted.AskedModel = rapid.SampledFrom(modelNames).Draw(t, "asked model")
+	if wanted.Model == "" && rapid.IntRange(0, 3).Draw(t, "park") == 0 {
+		wanted.CoolFor = 0
 	}
-	changed, err := m.Store.Apply(m.t.Context(), transition)
+	changed, err := m.Store.apply(m.t.Context(), wanted)
 	m.must(err)
-	if want := m.apply(transition); changed != want {
-		t.Fatalf("%+v: %v, the model %v", transition, changed, want)
+	if want := m.model.apply(wanted); changed != want {
+		t.Fatalf("%+v: %v, the model %v", wanted, changed, want)
 	}
 }
 

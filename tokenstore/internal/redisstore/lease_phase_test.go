@@ -116,12 +116,14 @@ func TestAProbeThatFails(t *testing.T) {
 		p.cool(p.take(leasing.Wanted{})[0], "")
 		p.wakeUp("a")
 		probe := p.take(leasing.Wanted{})[0]
-		settled := p.end(leasing.Failed, probe)[0]
-		if settled.Streak != 1 || settled.Cause != "rate_limit" || settled.Epoch != probe.Epoch() {
-			t.Fatalf("%+v", settled)
-		}
-		if !p.cool(probe, "") || p.excludedBy("a") != "cooling" {
-			t.Error("does not cool")
+		settled, err := p.Settle(t.Context(), []leasing.Settlement{{
+			LeaseRef: probe.LeaseRef, Effect: leasing.Failed,
+			Verdict: &leasing.Verdict{Class: "rate_limit", CoolFor: []time.Duration{time.Second, time.Hour}},
+		}})
+		p.must(err)
+		want := leasing.Settled{Live: true, Upstream: somewhere, Became: leasing.Cooling, CoolFor: time.Hour, Streak: 2}
+		if settled[0] != want || p.excludedBy("a") != "cooling" || p.field("a", "streak") != "2" {
+			t.Errorf("%+v, excluded by %q", settled[0], p.excludedBy("a"))
 		}
 	})
 }
@@ -137,7 +139,7 @@ func TestParked(t *testing.T) {
 		if err != nil || len(taken) != 1 {
 			t.Fatal(taken, err)
 		}
-		parked, err := store.Apply(ctx, leasing.Transition{TokenID: id, Upstream: "cursor", Epoch: 1, Class: "auth", Streak: 4})
+		parked, err := store.apply(ctx, transition{TokenID: id, Epoch: 1, Class: "auth"})
 		if err != nil || !parked {
 			t.Fatal(parked, err)
 		}
@@ -240,14 +242,21 @@ func TestProbingAModel(t *testing.T) {
 		if _, shortage := p.ask(leasing.Wanted{}); shortage != (leasing.Shortage{Total: 1, Probing: 1}) {
 			t.Errorf("%+v", shortage)
 		}
-		settled := p.end(leasing.Failed, probe[0])[0]
-		if settled.ModelStreak != 1 || settled.Streak != 0 {
-			t.Errorf("%+v", settled)
-		}
+		p.end(leasing.Failed, probe[0])
 		probe = p.atOnce(someModel)
 		if len(probe) != 1 {
 			t.Fatalf("%d probes after one that failed for another reason", len(probe))
 		}
+		settled, err := p.Settle(t.Context(), []leasing.Settlement{{
+			LeaseRef: probe[0].LeaseRef, Effect: leasing.Failed, Model: someModel,
+			Verdict: &leasing.Verdict{Class: "rate_limit", Model: someModel, CoolFor: []time.Duration{time.Second, time.Hour}},
+		}})
+		p.must(err)
+		if settled[0].Became != leasing.Cooling || settled[0].Streak != 2 || settled[0].CoolFor != time.Hour || p.field("a", "streak") != "" {
+			t.Errorf("a probe that fails for the model again: %+v", settled[0])
+		}
+		over()
+		probe = p.atOnce(someModel)
 		p.end(leasing.Succeeded, probe[0])
 		if taken := p.atOnce(someModel); len(taken) != 100 || p.field("a", "m:"+someModel) != "" {
 			t.Errorf("%d at once after a success", len(taken))

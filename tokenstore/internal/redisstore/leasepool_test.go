@@ -1,6 +1,8 @@
 package redisstore
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -153,11 +155,46 @@ func (p *leasePool) end(effect leasing.Effect, taken ...leasing.Taken) []leasing
 
 func (p *leasePool) cool(taken leasing.Taken, model string) bool {
 	p.t.Helper()
-	changed, err := p.Apply(p.t.Context(), leasing.Transition{
-		TokenID: taken.TokenID, Upstream: somewhere, Epoch: taken.Epoch(), Class: "rate_limit", Streak: 1, CoolFor: time.Hour, Model: model,
+	changed, err := p.apply(p.t.Context(), transition{
+		TokenID: taken.TokenID, Epoch: taken.Epoch(), Class: "rate_limit", CoolFor: time.Hour, Model: model,
 	})
 	p.must(err)
 	return changed
+}
+
+// transition is what a test wants to happen to a token. No time to cool parks it.
+type transition struct {
+	TokenID string
+	Epoch   uint64
+	Class   string
+	CoolFor time.Duration
+	Model   string
+	leasing.Evidence
+}
+
+// apply carries a transition out, as the report of a request that ended long ago would.
+func (s *Store) apply(ctx context.Context, wanted transition) (bool, error) {
+	ref := leasing.LeaseRef{TokenID: wanted.TokenID, LeaseID: fmt.Sprint(wanted.Epoch, "-0")}
+	settled, err := s.judge(ctx, ref, leasing.Verdict{
+		Class: wanted.Class, Model: wanted.Model, CoolFor: []time.Duration{wanted.CoolFor}, Evidence: wanted.Evidence,
+	})
+	return settled.Became == leasing.Cooling || settled.Became == leasing.Parked, err
+}
+
+// judge carries a verdict out as a report of a reserve does, which needs no open lease.
+func (s *Store) judge(ctx context.Context, ref leasing.LeaseRef, verdict leasing.Verdict) (leasing.Settled, error) {
+	const judges = "judge"
+	number, err := s.client.Incr(ctx, "number of "+judges).Uint64()
+	if err != nil {
+		return leasing.Settled{}, err
+	}
+	settled, err := s.Reconcile(ctx, judges, []leasing.ReservedUse{
+		{Number: number, Settlement: leasing.Settlement{LeaseRef: ref, Effect: leasing.Unused, Verdict: &verdict}},
+	})
+	if err != nil {
+		return leasing.Settled{}, err
+	}
+	return settled[0], nil
 }
 
 // dump is everything that Redis holds.
@@ -168,6 +205,9 @@ func (p *leasePool) dump() map[string]any {
 	keys, err := p.client.Keys(ctx, "*").Result()
 	p.must(err)
 	for _, key := range keys {
+		if key == "number of judge" || key == reconciledKey(somewhere, "judge") {
+			continue // the test's own
+		}
 		kind, err := p.client.Type(ctx, key).Result()
 		p.must(err)
 		switch kind {

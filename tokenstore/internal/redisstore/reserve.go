@@ -10,10 +10,7 @@ import (
 	"carousel.internal/tokenstore/internal/leasing"
 )
 
-var (
-	reserveScript   = newScript("reserve")
-	reconcileScript = newScript("reconcile")
-)
+var reserveScript = newScript("reserve")
 
 const (
 	// maxReserve bounds the tokens of one upstream in a replica's reserve: no
@@ -132,48 +129,4 @@ func (s *Store) Want(ctx context.Context, upstream string) error {
 func (s *Store) Announce(ctx context.Context, waiting leasing.Waiting) error {
 	text := fmt.Sprintf("waiting %s %s %d", waiting.Upstream, waiting.Desk, waiting.For.Milliseconds())
 	return storeError("say that demands wait", s.client.Publish(ctx, poolChannel, text).Err())
-}
-
-// Reconcile counts what a replica did with its reserve; answers one Settled each, in
-// order. Live is false for what had been counted before, or has no token any more.
-func (s *Store) Reconcile(ctx context.Context, replica string, uses []leasing.ReservedUse) ([]leasing.Settled, error) {
-	if !replicaForm.MatchString(replica) {
-		return nil, invalid(errReplica)
-	}
-	ids := make([]string, len(uses))
-	for i, use := range uses {
-		ids[i] = use.TokenID
-	}
-	pools, err := s.byPool(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	round, calls := s.batch(), make([]*call, len(pools))
-	for n, pool := range pools {
-		args := make([]any, 0, 2+5*len(pool.places))
-		args = append(args, tokenKeyPrefix(pool.upstream), reconciledTTL.Milliseconds())
-		for _, i := range pool.places {
-			args = append(args, uses[i].Number, uses[i].TokenID, uses[i].Epoch(), string(uses[i].Effect), uses[i].Error)
-		}
-		calls[n] = round.add(reconcileScript, []string{reconciledKey(pool.upstream, replica)}, args...)
-	}
-	if err := round.exec(ctx); err != nil {
-		return nil, storeError("reconcile", err)
-	}
-	settled := make([]leasing.Settled, len(uses))
-	for n, pool := range pools {
-		values, err := calls[n].reply.Slice()
-		if err != nil {
-			return nil, storeError("reconcile", err)
-		}
-		reply := &row{values: values}
-		for at, i := range pool.places {
-			settled[i] = leasing.Settled{Live: reply.number(4*at) == 1, Upstream: reply.text(4*at + 1), Epoch: reply.count(4*at + 2)}
-			takePast(&settled[i], reply.text(4*at+3))
-		}
-		if reply.err != nil {
-			return nil, reply.err
-		}
-	}
-	return settled, nil
 }

@@ -74,9 +74,9 @@ func compose(source string, parts []string) (string, error) {
 }
 
 var (
-	keyLine    = regexp.MustCompile(`^-- KEYS\[(\d+)\] (string|hash|set|zset|stream) \S`)
+	keyLine    = regexp.MustCompile(`^-- KEYS\[(\d+)\] (string|hash|set|zset|stream|list) \S`)
 	argLine    = regexp.MustCompile(`^-- ARGV\[(\d+)(\.\.\.)?\] \S+ \S`)
-	dynLine    = regexp.MustCompile(`^-- DYNKEY (string|hash|set|zset|stream) c1:\{[\w:]+\}:\S`)
+	dynLine    = regexp.MustCompile(`^-- DYNKEY (string|hash|set|zset|stream|list) c1:\{[\w:]+\}:\S`)
 	useLine    = regexp.MustCompile(`^-- USE (\w+)$`)
 	returnLine = regexp.MustCompile(`^-- RETURN \S`)
 )

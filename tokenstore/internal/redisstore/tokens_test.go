@@ -142,7 +142,7 @@ func TestDisableAndEnable(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, model := range []string{"", "m"} {
-			if _, err := store.Apply(ctx, leasing.Transition{TokenID: id, Upstream: "cursor", Epoch: read.epoch, Streak: 3, CoolFor: time.Hour, Model: model}); err != nil {
+			if _, err := store.apply(ctx, transition{TokenID: id, Epoch: read.epoch, CoolFor: time.Hour, Model: model}); err != nil {
 				t.Fatal(err)
 			}
 			read.epoch++

@@ -144,7 +144,7 @@ func TestARestoredTokenIsAsFitAsItWas(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.Apply(ctx, leasing.Transition{TokenID: cools, Upstream: "cursor", Epoch: taken[0].Epoch(), CoolFor: time.Hour}); err != nil {
+		if _, err := store.apply(ctx, transition{TokenID: cools, Epoch: taken[0].Epoch(), CoolFor: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 		for _, id := range []string{cools, disabled} {

@@ -72,7 +72,7 @@ var rules = map[tokenstorev1.Outcome]rule{
 	tokenstorev1.Outcome_OUTCOME_MODEL_NOT_ALLOWED: {scope: Model, first: 5 * time.Minute},
 }
 
-// Judge answers what outcome does to a token with that past. hint is the
+// Judge returns what outcome does to a token with that past. hint is the
 // upstream's own word on when to come back, 0 for none. jitter in [0,1) spreads the
 // ends of coolings that begin together by up to a tenth.
 func Judge(outcome tokenstorev1.Outcome, past Past, hint time.Duration, jitter float64) Verdict {
@@ -87,6 +87,30 @@ func JudgeForModel(outcome tokenstorev1.Outcome, past Past, hint time.Duration, 
 		rule.scope, rule.parkAfter = Model, 0
 	}
 	return judge(rule, outcome, past, hint, jitter)
+}
+
+// maxSteps is more than any rule has: from the shortest cooling on, each doubles.
+const maxSteps = 16
+
+// Steps returns the verdicts of a judge, Judge or JudgeForModel, by how often in a row the
+// token has cooled for the outcome, or for the model, before. Beyond the last all are like
+// it, but for the streak. So a store that alone knows how often that is can carry out the
+// verdict in one step.
+func Steps(judge func(tokenstorev1.Outcome, Past, time.Duration, float64) Verdict,
+	outcome tokenstorev1.Outcome, hint time.Duration, jitter float64,
+) []Verdict {
+	var steps []Verdict
+	for streak := range maxSteps {
+		steps = append(steps, judge(outcome, Past{Streak: streak, Cause: outcome, ModelStreak: streak}, hint, jitter))
+	}
+	for last := len(steps) - 1; last > 0 && alike(steps[last], steps[last-1]); last-- {
+		steps = steps[:last]
+	}
+	return steps
+}
+
+func alike(a, b Verdict) bool {
+	return a.Scope == b.Scope && a.CoolFor == b.CoolFor && a.Park == b.Park
 }
 
 func judge(rule rule, outcome tokenstorev1.Outcome, past Past, hint time.Duration, jitter float64) Verdict {

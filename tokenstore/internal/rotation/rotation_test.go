@@ -156,3 +156,33 @@ func TestShareable(t *testing.T) {
 		t.Error("a limit whose end is known is the token's own")
 	}
 }
+
+// The steps are the verdicts on every past there may be.
+func TestStepsAreAllVerdicts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		judge := rotation.Judge
+		if rapid.Bool().Draw(t, "model only") {
+			judge = rotation.JudgeForModel
+		}
+		outcome := tokenstorev1.Outcome(rapid.Int32Range(0, 14).Draw(t, "outcome"))
+		hint := time.Duration(rapid.Int64Range(-1, int64(time.Hour)).Draw(t, "hint"))
+		if rapid.Bool().Draw(t, "without a hint") {
+			hint = 0
+		}
+		jitter := rapid.Float64Range(0, 0.999).Draw(t, "jitter")
+		steps := rotation.Steps(judge, outcome, hint, jitter)
+		before := past(t)
+		want := judge(outcome, before, hint, jitter)
+		streak := before.Streak
+		if want.Scope == rotation.Model {
+			streak = before.ModelStreak
+		} else if before.Cause != outcome {
+			streak = 0
+		}
+		got := steps[min(streak, len(steps)-1)]
+		got.Streak = want.Streak
+		if got != want || want.Scope != rotation.Nothing && want.Streak != streak+1 {
+			t.Fatalf("%v after %+v: %+v, want %+v", outcome, before, got, want)
+		}
+	})
+}

@@ -1,46 +1,50 @@
--- Counts requests that a replica served from its reserve of one pool. A report that has been
--- counted changes nothing. One from before its token's last change of epoch is
--- counted, but says nothing of the token as it is now.
+-- Counts requests that a replica served from its reserve of one pool, and does to each
+-- token what its report's verdict says, in one step. A report that has been counted
+-- changes nothing. One from before its token's last change of epoch is counted, but says
+-- nothing of the token as it is now.
 -- KEYS[1] string reconciled: the replica's highest number so far
--- DYNKEY hash c1:{pool:NAME}:token:<id>
--- ARGV[1] token_prefix key prefix
--- ARGV[2] ttl_ms ms that the number is remembered
--- ARGV[3...] per report, ascending: number, token id, epoch, effect (unused, success, neutral, failure), last_error text
--- RETURN per report: counted now (1 or 0), upstream name, epoch, `<streak> 0 <cause>` or empty when there is none
+-- ARGV[1] ttl_ms ms that the number is remembered
+-- ARGV[2] channel where freed capacity and recalls are told
+-- ARGV[3] window_ms ms within which failures are looked at together
+-- ARGV[4] cause_ms ms after which a cause is forgotten of which nothing is heard
+-- ARGV[5] keep entries of a history at most
+-- ARGV[6...] per report, ascending: number, token id, lease id, effect (unused, success, neutral, failure), last_error text, verdict JSON or ''
+-- USE pool
+-- USE standing
+-- USE time
+-- USE account
+-- USE guard
+-- USE verdict
+-- RETURN {1 or 0 whether there are wronged tokens, as far as somebody was judged, then per report: counted now (1 or 0), became ('', 'shared', 'cooling' or 'parked'), ms, streak}
 
-local reconciled, token_prefix, ttl = KEYS[1], ARGV[1], ARGV[2]
-local call = redis.call
+local ttl_ms = ARGV[1]
+local terms = { channel = ARGV[2], window_ms = tonumber(ARGV[3]), cause_ms = tonumber(ARGV[4]), keep = ARGV[5] }
 
-local time = call('TIME')
-local now = string.format('%.0f', tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000))
-
-local function number(value) return tonumber(value or '0') or 0 end
-
-local function count(token, effect, detail, current)
-  call('HINCRBY', token, 'requests', 1)
-  call('HSET', token, 'last_used', now)
-  if effect == 'failure' then
-    call('HINCRBY', token, 'failures', 1)
-    if current then call('HSET', token, 'last_error', detail) end
-  elseif effect == 'success' and current then
-    call('HSET', token, 'streak', 0, 'last_error', '')
-  end
-end
-
-local highest = number(call('GET', reconciled))
-local answer = {}
-for i = 3, #ARGV, 5 do
-  local n, token, epoch, effect = tonumber(ARGV[i]), token_prefix .. ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-  local f = call('HMGET', token, 'upstream', 'epoch', 'streak', 'cause')
-  local fresh = n > highest
-  if fresh then
+local highest, judged, answer = number(redis.call('GET', KEYS[1])), false, { 0 }
+for i = 6, #ARGV, 6 do
+  local n, t, lease, verdict = tonumber(ARGV[i]), token_of(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 5]
+  local counted, became, ms, streak = 0, '', 0, 0
+  if n > highest then
     highest = n
-    if f[1] and effect ~= 'unused' then count(token, effect, ARGV[i + 4], f[2] == epoch) end
+    if t.upstream then
+      counted = 1
+      local effect = ARGV[i + 3]
+      if effect ~= 'unused' then count(t, effect, ARGV[i + 4], string.match(lease, '^(%d+)-') == t.epoch) end
+      if verdict ~= '' then became, ms, streak = judge(t, lease, cjson.decode(verdict), 0, terms) end
+    end
   end
-  answer[#answer + 1] = fresh and f[1] and 1 or 0
-  answer[#answer + 1] = f[1] or ''
-  answer[#answer + 1] = number(f[2])
-  answer[#answer + 1] = number(f[3]) == 0 and '' or string.format('%d 0 %s', number(f[3]), f[4] or '')
+  judged = judged or verdict ~= ''
+  answer[#answer + 1] = counted
+  answer[#answer + 1] = became
+  answer[#answer + 1] = ms
+  answer[#answer + 1] = streak
 end
-call('SET', reconciled, string.format('%.0f', highest), 'PX', ttl)
+local freed = nil
+for _, t in ipairs(tokens) do
+  write(t)
+  if t.freed then freed = t.upstream end
+end
+if freed then redis.call('PUBLISH', terms.channel, 'freed ' .. freed) end
+redis.call('SET', KEYS[1], string.format('%.0f', highest), 'PX', ttl_ms)
+if judged then answer[1] = redis.call('EXISTS', pool .. 'wronged') end
 return answer

@@ -104,7 +104,9 @@ func (c *cutter) send(ctx context.Context, cmds []redis.Cmder, next func(context
 type world struct {
 	t      *testing.T
 	client redis.UniversalClient // never cut
+	cut    redis.UniversalClient
 	cutter *cutter
+	keys   *seal.Keyring
 	store  *redisstore.Store
 	desk   *leasing.Desk
 }
@@ -116,13 +118,8 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, client: server.Client(t), cutter: &cutter{}}
-	cut, log := server.Client(t), slog.New(slog.DiscardHandler)
-	cut.AddHook(w.cutter)
-	w.store = redisstore.New(cut, redisstore.Options{
-		Keys: keys, Defaults: token.DefaultSettings(), Logger: log, Barrier: redisstore.BarrierFunc(func(context.Context) error { return nil }),
-	})
-	w.desk = leasing.NewDesk(w.store, time.Minute, silent{}, log)
+	w := &world{t: t, client: server.Client(t), cut: server.Client(t), cutter: &cutter{}, keys: keys}
+	w.cut.AddHook(w.cutter)
 	return w
 }
 
@@ -139,6 +136,11 @@ func (w *world) begin(tokens int, upstreams ...string) []leasing.Taken {
 	w.t.Helper()
 	ctx := w.t.Context()
 	w.must(w.client.FlushAll(ctx).Err())
+	log := slog.New(slog.DiscardHandler)
+	w.store = redisstore.New(w.cut, redisstore.Options{
+		Keys: w.keys, Defaults: token.DefaultSettings(), Logger: log, Barrier: redisstore.BarrierFunc(func(context.Context) error { return nil }),
+	})
+	w.desk = leasing.NewDesk(w.store, time.Minute, silent{}, log)
 	w.must(w.store.Prepare(ctx))
 	var leases []leasing.Taken
 	for _, upstream := range upstreams {

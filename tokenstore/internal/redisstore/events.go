@@ -154,6 +154,6 @@ func parseWaiting(text string) (Event, bool) {
 		return Event{}, false
 	}
 	age, err := strconv.ParseUint(parts[2], 10, 31)
-	waiting := leasing.Waiting{Upstream: parts[0], Desk: parts[1], For: time.Duration(age) * time.Millisecond} //nolint:gosec // 31 bits
+	waiting := leasing.Waiting{Upstream: parts[0], Desk: parts[1], For: time.Duration(age) * time.Millisecond}
 	return Event{Kind: DemandsWait, Upstream: waiting.Upstream, Waiting: waiting}, err == nil && parts[0] != "" && parts[1] != ""
 }

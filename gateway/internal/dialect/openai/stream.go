@@ -105,9 +105,16 @@ func (e *StreamEncoder) passOn(ev *chat.Event) (handled bool, err error) {
 // pass sends a chunk that was passed on.
 func (e *StreamEncoder) pass(payload []byte, more bool) error {
 	e.buf, e.begun = payload, true
+	if len(payload) > maxKept {
+		e.buf = nil
+	}
 	flatten(payload)
 	return e.sink.Data(payload, more)
 }
+
+// maxKept bounds the room that is kept for the next chunk: one with a picture is large,
+// and rare.
+const maxKept = 256 << 10
 
 // flatten makes the payload one line. In JSON a line break is only ever white
 // space between tokens, and some clients read one line an event.

@@ -20,6 +20,8 @@ const (
 	// largeBuffer is what a reader keeps for its next event; beyond it, it gives its
 	// room back.
 	largeBuffer = 1 << 20
+	// maxStray bounds what is kept of lines that are none of the format.
+	maxStray = 4 << 10
 	// tightBuffer is how little room makes a reader move what it holds.
 	tightBuffer = 4 << 10
 )
@@ -56,6 +58,8 @@ type Reader struct {
 	name, data span // of the event in the making
 	hasData    bool
 	ready      bool // the event in the making is complete
+
+	stray []byte
 }
 
 // span is a part of the buffer.
@@ -132,6 +136,11 @@ func (r *Reader) Upcoming() (data []byte, ok bool) {
 
 // Ended tells whether the stream is known to have ended properly.
 func (r *Reader) Ended() bool { return r.err == io.EOF } //nolint:errorlint // never wrapped: set by fill
+
+// Stray returns the beginning of the lines that were none of the format, which the
+// standard ignores. Some servers, and what stands before them, say there what went
+// wrong. It is valid until the next event is asked for.
+func (r *Reader) Stray() []byte { return r.stray }
 
 // Drain reads on, at most that many bytes, and tells whether the stream has ended.
 func (r *Reader) Drain(most int) bool {
@@ -238,6 +247,10 @@ func (r *Reader) takeField(from, to int) {
 		r.data.to += 1 + copy(r.buf[r.data.to+1:], r.buf[value.from:value.to])
 	case "event":
 		r.name = value
+	case "", "id", "retry":
+	default:
+		line := r.buf[from:min(to, from+maxStray-min(len(r.stray), maxStray))]
+		r.stray = append(append(r.stray, line...), '\n')
 	}
 }
 

@@ -112,6 +112,29 @@ func TestReaderForms(t *testing.T) {
 	}
 }
 
+func TestStrayLines(t *testing.T) {
+	t.Parallel()
+	for stream, want := range map[string]string{
+		"data: a\n\n: b\nid: c\nretry: d\nevent\n\n":            "",
+		"data: a\n\n{\"error\":\r\n\"b\"}\r\n":                  "{\"error\":\n\"b\"}\n",
+		"no healthy upstream":                                   "no healthy upstream\n",
+		"identity: unknown\ndatabase is down\n\ndata: a\n\nend": "identity: unknown\ndatabase is down\nend\n",
+	} {
+		r := NewReader(iotest.OneByteReader(strings.NewReader(stream)), testLimit)
+		for err := error(nil); err == nil; _, err = r.Next() {
+		}
+		if got := string(r.Stray()); got != want {
+			t.Errorf("%q: got %q, want %q", stream, got, want)
+		}
+		r.Release()
+	}
+	r := NewReader(strings.NewReader(strings.Repeat("x: "+strings.Repeat("y", 100)+"\n", 1000)), testLimit)
+	defer r.Release()
+	if _, err := r.Next(); !errors.Is(err, io.EOF) || len(r.Stray()) > maxStray+1000 {
+		t.Errorf("%v, %d bytes are kept", err, len(r.Stray()))
+	}
+}
+
 func TestReaderBounds(t *testing.T) {
 	t.Parallel()
 	large := strings.Repeat("x", testLimit/2)

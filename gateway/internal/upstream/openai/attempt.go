@@ -109,8 +109,6 @@ func (a *attempt) answer(ctx context.Context, body io.Reader, length int64) *ups
 		return a.whole(ctx, events.Unread(), length)
 	case len(first) > 0 && first[0] == '<':
 		return signed(upstream.SignPage, http.StatusOK, "the upstream answered with a page instead of an answer: is its base_url right?", nil)
-	case len(first) > 0 && !beginsField(first):
-		a.keepWords(first)
 	}
 	if !a.call.Request.Stream {
 		a.joining = &joining{}
@@ -120,26 +118,15 @@ func (a *attempt) answer(ctx context.Context, body io.Reader, length int64) *ups
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// beginsField tells whether a line begins as a field of an event does, or a comment.
-func beginsField(line []byte) bool {
-	for _, field := range []string{"data", "event", "id", "retry", ":"} {
-		n := min(len(field), len(line))
-		if string(line[:n]) == field[:n] {
-			return true
-		}
-	}
-	return false
-}
-
 // keepWords keeps what the upstream says where an answer should be, if it is the first.
 func (a *attempt) keepWords(words []byte) {
-	if a.words == nil {
+	if words = bytes.TrimSpace(words); a.words == nil && len(words) > 0 {
 		a.words = bytes.Clone(words[:min(len(words), maxWords)])
 	}
 }
 
 // maxWords bounds what is kept of an upstream's words; a client is shown less.
-const maxWords = 1 << 10
+const maxWords = 4 << 10
 
 // stream yields an answer that comes event by event.
 func (a *attempt) stream(ctx context.Context, events *eventstream.Reader) *upstream.Failure {
@@ -155,13 +142,16 @@ func (a *attempt) stream(ctx context.Context, events *eventstream.Reader) *upstr
 		case err == io.EOF && a.complete(): //nolint:errorlint // the reader never wraps it
 			return a.end()
 		case err == io.EOF: //nolint:errorlint // as above
-			return a.endedEarly()
+			return a.endedEarly(events.Stray())
 		case err != nil && a.complete() && a.caller.Err() == nil:
 			return a.end() // all is there but perhaps the counts
 		case err != nil:
 			return a.interrupted(ctx, err, upstream.SignLost)
 		}
 		if isDone(got.Data) {
+			if !a.produced() {
+				a.keepWords(events.Stray())
+			}
 			failure := a.end()
 			a.drain(events)
 			return failure
@@ -349,8 +339,8 @@ func (a *attempt) end() *upstream.Failure {
 	return nil
 }
 
-// empty is the failure of an answer that says nothing; endedEarly of one that has no
-// end. What the upstream says in its place counts.
+// empty is the failure of an answer that says nothing. What the upstream says in its
+// place counts.
 func (a *attempt) empty() *upstream.Failure {
 	if a.words != nil {
 		return a.reported(a.words, upstream.SignEmpty)
@@ -358,7 +348,13 @@ func (a *attempt) empty() *upstream.Failure {
 	return cutShort(upstream.SignEmpty, "the answer is empty")
 }
 
-func (a *attempt) endedEarly() *upstream.Failure {
+// endedEarly is the failure of an answer without an end. Stray are the lines that were
+// no event: an error, or words where an answer should be.
+func (a *attempt) endedEarly(stray []byte) *upstream.Failure {
+	if p := parsePiece(stray); !p.malformed && p.failure != nil {
+		return a.reported(p.failure, upstream.SignCut)
+	}
+	a.keepWords(stray)
 	if a.words != nil && !a.said {
 		return a.reported(a.words, upstream.SignCut)
 	}

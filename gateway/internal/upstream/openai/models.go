@@ -33,7 +33,7 @@ func (a *attempt) models(ctx context.Context) ([]chat.Model, *upstream.Failure) 
 	defer cancel()
 	ctx, a.watch = newWatch(ctx)
 	defer a.watch.stop()
-	header := http.Header{"Accept": jsonType, "User-Agent": userAgent}
+	header := http.Header{"Accept": jsonType, "User-Agent": userAgent, "Accept-Encoding": identity}
 	authorize(header, a.call.Credential)
 	request := &http.Request{
 		Method: http.MethodGet, URL: a.driver.modelsURL, Host: a.driver.modelsURL.Host, Header: header,
@@ -47,7 +47,11 @@ func (a *attempt) models(ctx context.Context) ([]chat.Model, *upstream.Failure) 
 	if response.StatusCode != http.StatusOK {
 		return nil, a.refused(ctx, response)
 	}
-	body, err := readAll(response.Body, response.ContentLength, maxModelsBytes)
+	packed, err := unpacked(response.Header, response.Body)
+	if err != nil {
+		return nil, a.interrupted(ctx, err, upstream.SignLost)
+	}
+	body, err := readAll(packed, response.ContentLength, maxModelsBytes)
 	switch {
 	case errors.Is(err, errTooLarge):
 		return nil, cutShort(upstream.SignGarbled, "the list of models is larger than 4 MiB")

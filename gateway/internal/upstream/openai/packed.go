@@ -77,6 +77,9 @@ func isZlib(first []byte) bool {
 // isPlain tells whether an answer of any kind begins so: an object, a page, a field of
 // an event, a comment.
 func isPlain(first []byte) bool {
-	return len(first) < 2 || beginsField(first) ||
-		bytes.IndexByte([]byte("{[<: \t\r\n\xef"), first[0]) >= 0
+	switch string(first) {
+	case "da", "ev", "id", "re", "":
+		return true
+	}
+	return len(first) < 2 || bytes.IndexByte([]byte("{[<: \t\r\n\xef"), first[0]) >= 0
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,10 +23,16 @@ const (
 	Evicts WarningKind = "evicts"
 	// NearlyFull: the server is close to its maxmemory.
 	NearlyFull WarningKind = "nearly_full"
+	// ForgedUpstream: an upstream's record was written by somebody without the seal key.
+	ForgedUpstream WarningKind = "forged_upstream"
+	// Vanished: the server has deleted something of ours.
+	Vanished WarningKind = "vanished"
 )
 
 // WarningKinds are all of them.
-func WarningKinds() []WarningKind { return []WarningKind{NotDurable, Evicts, NearlyFull} }
+func WarningKinds() []WarningKind {
+	return []WarningKind{NotDurable, Evicts, NearlyFull, ForgedUpstream, Vanished}
+}
 
 // Warning is something wrong with a store that serves nevertheless.
 type Warning struct {
@@ -45,6 +52,7 @@ type serverState struct {
 	eviction    string // maxmemory-policy
 	maxMemory   int64  // bytes; 0: no limit
 	usedMemory  int64  // bytes
+	evicted     int64  // keys since its start
 }
 
 // Inspection is how the servers are configured.
@@ -58,6 +66,26 @@ type Inspection struct {
 // Inspect reads how the servers are configured. It changes nothing, and what may not be
 // read is no error.
 func (s *Store) Inspect(ctx context.Context) (Inspection, error) {
+	found, err := s.inspectServers(ctx)
+	if err != nil {
+		return found, err
+	}
+	_, bad, err := s.readUpstreams(ctx)
+	for _, name := range slices.Sorted(maps.Keys(bad)) {
+		found.warn(Warning{ForgedUpstream, fmt.Sprintf(
+			"the record of upstream %q in Redis can't be trusted: %v; the upstream is out of use until an admin saves it again", name, bad[name])})
+	}
+	return found, err
+}
+
+// warn adds a warning, one of each kind.
+func (i *Inspection) warn(warning Warning) {
+	if !slices.ContainsFunc(i.Warnings, func(w Warning) bool { return w.Kind == warning.Kind }) {
+		i.Warnings = append(i.Warnings, warning)
+	}
+}
+
+func (s *Store) inspectServers(ctx context.Context) (Inspection, error) {
 	barrier, ours := s.barrier.(*ServerBarrier)
 	if !ours {
 		return Inspection{Durability: "what is saved is brought to disk by the process that runs this Redis"}, nil
@@ -73,9 +101,7 @@ func (s *Store) Inspect(ctx context.Context) (Inspection, error) {
 			return Inspection{}, err
 		}
 		for _, warning := range known.warnings(barrier.Waits()) {
-			if !slices.ContainsFunc(found.Warnings, func(w Warning) bool { return w.Kind == warning.Kind }) {
-				found.Warnings = append(found.Warnings, warning)
-			}
+			found.warn(warning)
 		}
 	}
 	return found, nil
@@ -85,9 +111,9 @@ func (s *Store) Inspect(ctx context.Context) (Inspection, error) {
 func readServer(ctx context.Context, client redis.Cmdable) (serverState, error) {
 	pipe := client.Pipeline()
 	configured, evicting := pipe.ConfigGet(ctx, "append*"), pipe.ConfigGet(ctx, "maxmemory*")
-	persistence, memory := pipe.Info(ctx, "persistence"), pipe.Info(ctx, "memory")
+	persistence, memory, stats := pipe.Info(ctx, "persistence"), pipe.Info(ctx, "memory"), pipe.Info(ctx, "stats")
 	_, _ = pipe.Exec(ctx) // each command has its own error
-	for _, cmd := range []redis.Cmder{configured, evicting, persistence, memory} {
+	for _, cmd := range []redis.Cmder{configured, evicting, persistence, memory, stats} {
 		if _, refused := errors.AsType[redis.Error](cmd.Err()); cmd.Err() != nil && !refused {
 			return serverState{}, storeError("read how Redis is configured", cmd.Err())
 		}
@@ -96,15 +122,16 @@ func readServer(ctx context.Context, client redis.Cmdable) (serverState, error) 
 		appendOnly: configured.Val()["appendonly"], appendFsync: configured.Val()["appendfsync"],
 		eviction: evicting.Val()["maxmemory-policy"],
 	}
-	info := infoOf(persistence.Val() + memory.Val())
+	info := infoOf(persistence.Val() + memory.Val() + stats.Val())
 	if known.appendOnly == "" {
 		known.appendOnly = map[string]string{"0": "no", "1": "yes"}[info["aof_enabled"]]
 	}
 	if known.eviction == "" {
 		known.eviction = info["maxmemory_policy"]
 	}
-	known.maxMemory = bytesOf(evicting.Val()["maxmemory"], info["maxmemory"])
-	known.usedMemory = bytesOf(info["used_memory"])
+	known.maxMemory = numberOf(evicting.Val()["maxmemory"], info["maxmemory"])
+	known.usedMemory = numberOf(info["used_memory"])
+	known.evicted = numberOf(info["evicted_keys"])
 	return known, nil
 }
 
@@ -119,7 +146,7 @@ func infoOf(text string) map[string]string {
 	return info
 }
 
-func bytesOf(texts ...string) int64 {
+func numberOf(texts ...string) int64 {
 	for _, text := range texts {
 		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 			return n
@@ -137,6 +164,11 @@ func (s serverState) warnings(waits bool) []Warning {
 	if s.eviction != "" && s.eviction != "noeviction" {
 		warnings = append(warnings, Warning{Evicts, fmt.Sprintf(
 			"Redis deletes data when its memory is full (maxmemory-policy %s), tokens and settings too: set maxmemory-policy noeviction", s.eviction)})
+	}
+	if s.evicted > 0 {
+		warnings = append(warnings, Warning{Vanished, fmt.Sprintf(
+			"Redis has deleted %d keys since its start because its memory was full: tokens, upstreams, settings or log entries have vanished; "+
+				"compare with a backup, and set maxmemory-policy noeviction", s.evicted)})
 	}
 	if s.nearlyFull() {
 		warnings = append(warnings, Warning{NearlyFull, fmt.Sprintf(

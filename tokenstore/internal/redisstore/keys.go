@@ -65,7 +65,7 @@ func aliasKey() string { return directoryPrefix + "alias" }
 func fingerprintKey() string { return directoryPrefix + "fingerprint" }
 
 // upstreamsKey is a hash of name to JSON of the contract's Upstream, without its
-// version. It is in the directory's slot, because a token can't be without upstream.
+// version and with a signature: see upstreamrecord.go. It is in the directory's slot, because a token can't be without upstream.
 func upstreamsKey() string { return directoryPrefix + "upstreams" }
 
 // upstreamVersionsKey is a hash of upstream to version.

@@ -30,10 +30,13 @@ type sealedPart struct {
 	Secret   string `json:"secret"`
 	DeviceID string `json:"device_id,omitempty"`
 	MACHash  string `json:"mac_hash,omitempty"`
+	// Signing tells that upstreams were signed when this was sealed: since then one
+	// without a signature is a forgery.
+	Signing bool `json:"signing,omitempty"`
 }
 
 func encodeRecord(keys *seal.Keyring, id string, value secret.Value, fields token.Fields) (string, error) {
-	plain, err := json.Marshal(sealedPart{Secret: value.Reveal(), DeviceID: fields.Checksum.DeviceID, MACHash: fields.Checksum.MACHash})
+	plain, err := json.Marshal(sealedPart{Secret: value.Reveal(), DeviceID: fields.Checksum.DeviceID, MACHash: fields.Checksum.MACHash, Signing: true})
 	if err != nil {
 		return "", fmt.Errorf("encode a token: %w", err)
 	}
@@ -45,15 +48,20 @@ func encodeRecord(keys *seal.Keyring, id string, value secret.Value, fields toke
 }
 
 func (r record) open(keys *seal.Keyring, id string) (secret.Value, checksum.Material, error) {
+	part, err := r.unseal(keys, id)
+	return secret.New(part.Secret), checksum.Material{DeviceID: part.DeviceID, MACHash: part.MACHash}, err
+}
+
+func (r record) unseal(keys *seal.Keyring, id string) (sealedPart, error) {
 	plain, err := keys.Open(r.Sealed, id)
 	if err != nil {
-		return secret.Value{}, checksum.Material{}, fmt.Errorf("token %s: %w", id, err)
+		return sealedPart{}, fmt.Errorf("token %s: %w", id, err)
 	}
 	var part sealedPart
 	if json.Unmarshal([]byte(plain.Reveal()), &part) != nil { // its error could repeat the text
-		return secret.Value{}, checksum.Material{}, fmt.Errorf("token %s: what was sealed is not a token", id)
+		return sealedPart{}, fmt.Errorf("token %s: what was sealed is not a token", id)
 	}
-	return secret.New(part.Secret), checksum.Material{DeviceID: part.DeviceID, MACHash: part.MACHash}, nil
+	return part, nil
 }
 
 // stored is a token as it stands in Redis.

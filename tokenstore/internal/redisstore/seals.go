@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -45,8 +46,7 @@ const sealCheck = "carousel"
 func sealBinding(id string) string { return "seal check " + id }
 
 // checkSeals makes sure that the keyring has every key with which something in Redis is
-// sealed. Redis has a check value of each; for data of before there were any they are
-// made, once, of the tokens that are there. A key file is made only for a Redis in which
+// sealed. Redis has a check value of each. A key file is made only for a Redis in which
 // nothing is sealed yet.
 func (s *Store) checkSeals(ctx context.Context) error {
 	checks, err := s.client.HGetAll(ctx, sealsKey()).Result()
@@ -54,29 +54,63 @@ func (s *Store) checkSeals(ctx context.Context) error {
 		return storeError("check the seal keys", err)
 	}
 	if len(checks) == 0 {
-		if err := s.checkTokenSeals(ctx); err != nil {
+		if checks, err = s.adoptSeals(ctx); err != nil {
 			return err
 		}
 	}
 	if err := s.openChecks(checks); err != nil {
 		return err
 	}
-	if checks[s.keys.Active()] != "" && !s.keys.Unsaved() {
+	s.sealed = true
+	if checks[s.keys.Active()] != "" {
 		return nil
 	}
-	if err := s.keys.Save(); err != nil {
+	if err := s.addCheck(ctx, s.keys.Active()); err != nil {
 		return err
-	}
-	active := s.keys.Active()
-	check := s.keys.Seal(secret.New(sealCheck), sealBinding(active))
-	if err := s.client.HSetNX(ctx, sealsKey(), active, check).Err(); err != nil {
-		return storeError("check the seal keys", err)
 	}
 	// Another tokenstore, with another file, may have been first.
 	if checks, err = s.client.HGetAll(ctx, sealsKey()).Result(); err != nil {
 		return storeError("check the seal keys", err)
 	}
 	return s.openChecks(checks)
+}
+
+// adoptSeals makes the check values of data that have none: new data, or data of before
+// there were any. Of the latter the upstreams are signed as they are, once: when a token
+// says that upstreams were signed before, or this store has seen check values, they have
+// vanished, and what is not signed stays so.
+func (s *Store) adoptSeals(ctx context.Context) (map[string]string, error) {
+	ids, signing, err := s.tokenSeals(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.keys.Save(); err != nil {
+		return nil, err
+	}
+	if !signing && !s.sealed {
+		adopted, err := s.signUpstreams(ctx, func(signature string) bool { return signature == "" })
+		if err != nil {
+			return nil, err
+		}
+		if adopted > 0 {
+			s.log.LogAttrs(ctx, slog.LevelInfo, "upstreams were signed with the seal key", slog.Int("upstreams", adopted))
+		}
+	}
+	for _, id := range append(ids, s.keys.Active()) {
+		if err := s.addCheck(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	checks, err := s.client.HGetAll(ctx, sealsKey()).Result()
+	return checks, storeError("check the seal keys", err)
+}
+
+func (s *Store) addCheck(ctx context.Context, id string) error {
+	check, err := s.keys.SealWith(id, secret.New(sealCheck), sealBinding(id))
+	if err == nil {
+		err = s.client.HSetNX(ctx, sealsKey(), id, check).Err()
+	}
+	return storeError("check the seal keys", err)
 }
 
 // openChecks opens the check values.
@@ -95,23 +129,25 @@ func (s *Store) openChecks(checks map[string]string) error {
 	return nil
 }
 
-// checkTokenSeals opens a token of each key that seals any. A token that is damaged says
-// nothing of its key as long as another one opens.
-func (s *Store) checkTokenSeals(ctx context.Context) error {
+// tokenSeals returns the ids of the keys that seal tokens, each of which has opened one,
+// and whether a token says that upstreams are signed. A token that is damaged says nothing
+// of its key as long as another one opens.
+func (s *Store) tokenSeals(ctx context.Context) (ids []string, signing bool, err error) {
 	opened := map[string]bool{}
-	err := s.each(ctx, func(t *stored) error {
-		id, is := seal.KeyID(t.record.Sealed)
-		if is && !opened[id] {
-			_, _, err := t.record.open(s.keys, t.id)
-			opened[id] = err == nil
+	err = s.each(ctx, func(t *stored) error {
+		if id, is := seal.KeyID(t.record.Sealed); is {
+			part, err := t.record.unseal(s.keys, t.id)
+			opened[id] = opened[id] || err == nil
+			signing = signing || part.Signing
 		}
 		return nil
 	})
 	if err != nil {
-		return err
+		return nil, false, err
 	}
+	ids = slices.Sorted(maps.Keys(opened))
 	problem := &SealError{File: s.keys.Path(), NoFile: s.keys.Unsaved()}
-	for _, id := range slices.Sorted(maps.Keys(opened)) {
+	for _, id := range ids {
 		switch {
 		case opened[id]:
 		case s.keys.Has(id):
@@ -121,16 +157,7 @@ func (s *Store) checkTokenSeals(ctx context.Context) error {
 		}
 	}
 	if len(problem.Missing)+len(problem.Other) > 0 {
-		return problem
+		return nil, false, problem
 	}
-	for id := range opened {
-		check, err := s.keys.SealWith(id, secret.New(sealCheck), sealBinding(id))
-		if err == nil {
-			err = s.client.HSetNX(ctx, sealsKey(), id, check).Err()
-		}
-		if err != nil {
-			return storeError("check the seal keys", err)
-		}
-	}
-	return nil
+	return ids, signing, nil
 }

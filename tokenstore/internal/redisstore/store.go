@@ -37,6 +37,8 @@ type Store struct {
 	fence fence
 	// instance is the mark of the data that this store has been prepared for; nil before.
 	instance atomic.Pointer[string]
+	// sealed: the data had check values of their seal keys. Prepare's own.
+	sealed bool
 
 	credentials credentials
 	homes       homes

@@ -2,13 +2,7 @@ package redisstore
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"strconv"
-	"strings"
-
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
 
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -21,23 +15,11 @@ var (
 	dropPoolScript       = newScript("drop_pool")
 )
 
-// Upstreams answers all of them, by name.
+// Upstreams returns all of them, by name. One whose record somebody else has written, or
+// changed, is left out: Inspect tells.
 func (s *Store) Upstreams(ctx context.Context) ([]*tokenstorev1.Upstream, error) {
-	records, versions, err := s.hashes(ctx, "list upstreams", upstreamsKey(), upstreamVersionsKey())
-	if err != nil {
-		return nil, err
-	}
-	upstreams := make([]*tokenstorev1.Upstream, 0, len(records))
-	for name, text := range records {
-		upstream := &tokenstorev1.Upstream{}
-		if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal([]byte(text), upstream); err != nil {
-			return nil, fmt.Errorf("upstream %s: record: %w", name, err)
-		}
-		upstream.Version = versions.count(name)
-		upstreams = append(upstreams, upstream)
-	}
-	slices.SortFunc(upstreams, func(a, b *tokenstorev1.Upstream) int { return strings.Compare(a.GetName(), b.GetName()) })
-	return upstreams, nil
+	upstreams, _, err := s.readUpstreams(ctx)
+	return upstreams, err
 }
 
 // upstream answers the named one; nil where there is none.
@@ -141,11 +123,9 @@ func (s *Store) SeedUpstream(ctx context.Context, upstream *tokenstorev1.Upstrea
 }
 
 func (s *Store) putUpstream(ctx context.Context, upstream *tokenstorev1.Upstream, expected uint64, mode string) ([]string, error) {
-	record := proto.CloneOf(upstream)
-	record.Version = 0 // has a field of its own
-	text, err := protojson.Marshal(record)
+	text, err := s.encodeUpstream(upstream)
 	if err != nil {
-		return nil, fmt.Errorf("upstream %s: record: %w", upstream.GetName(), err)
+		return nil, err
 	}
 	result, err := putUpstreamScript.run(ctx, s.client, []string{upstreamsKey(), upstreamVersionsKey(), sizesKey()},
 		upstream.GetName(), text, expected, mode, configChannel).StringSlice()

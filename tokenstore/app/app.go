@@ -127,7 +127,7 @@ func (t *Tokenstore) assemble(keys *seal.Keyring) {
 	tokenstorev1.RegisterConfigServiceServer(t.server, grpcapi.NewConfigServer(t.store, t.changes, t.stopping, t.log))
 	tokenstorev1.RegisterRequestLogServiceServer(t.server, grpcapi.NewRequestLogServer(t.store))
 	tokenstorev1.RegisterAuditServiceServer(t.server, grpcapi.NewAuditServer(t.store))
-	tokenstorev1.RegisterFleetServiceServer(t.server, grpcapi.NewFleetServer(t.store))
+	tokenstorev1.RegisterFleetServiceServer(t.server, grpcapi.NewFleetServer(t.store, t.keeper.known))
 	tokenstorev1.RegisterIdempotencyServiceServer(t.server, grpcapi.NewIdempotencyServer(t.store))
 	tokenstorev1.RegisterLeaseServiceServer(t.server, t.leases)
 }

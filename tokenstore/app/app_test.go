@@ -3,6 +3,7 @@ package app_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"net/http"
@@ -540,3 +541,50 @@ func TestMainCommands(t *testing.T) {
 type quiet struct{}
 
 func (quiet) Printf(context.Context, string, ...any) {}
+
+// A leaked admin token is replaced beside the running store, whose gateways hear of it.
+func TestNewAdminToken(t *testing.T) {
+	server, key := testredis.NewServer(t), filepath.Join(t.TempDir(), "seal.key")
+	pairs := map[string]string{"REDIS_URL": "unix://" + server.Options().Addr, "SEAL_KEY_FILE": key}
+	r := run(t, app.Options{Config: load(t, "", pairs)})
+	r.untilReady(t, true)
+	config := tokenstorev1.NewConfigServiceClient(r.conn)
+	leaked := sha256.Sum256([]byte("sk-carousel-leaked"))
+	if _, err := config.ClaimAdminToken(t.Context(), &tokenstorev1.ClaimAdminTokenRequest{TokenHash: leaked[:]}); err != nil {
+		t.Fatal(err)
+	}
+	watch, err := config.Watch(t.Context(), &tokenstorev1.WatchRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first, err := watch.Recv(); err != nil || !bytes.Equal(first.GetAdminTokenHash(), leaked[:]) {
+		t.Fatal(first, err)
+	}
+	for name, value := range pairs {
+		t.Setenv(name, value)
+	}
+	t.Setenv("TOKENSTORE_SECRET", sharedSecret)
+	var printed, problems bytes.Buffer
+	if code := app.Main(t.Context(), "test", []string{"new-admin-token"}, &printed, &problems); code != 0 {
+		t.Fatalf("code %d: %s%s", code, &printed, &problems)
+	}
+	_, rest, _ := strings.Cut(printed.String(), "admin token: ")
+	made, _, _ := strings.Cut(rest, "\n")
+	if !strings.HasPrefix(made, "sk-carousel-") || len(made) < 30 {
+		t.Fatalf("printed %q", printed.String())
+	}
+	want := sha256.Sum256([]byte(made))
+	for {
+		now, err := watch.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Equal(now.GetAdminTokenHash(), want[:]) {
+			break
+		}
+	}
+	claimed, err := config.ClaimAdminToken(t.Context(), &tokenstorev1.ClaimAdminTokenRequest{TokenHash: leaked[:]})
+	if err != nil || claimed.GetClaimed() || !bytes.Equal(claimed.GetTokenHash(), want[:]) {
+		t.Errorf("the leaked one comes back: %v, %v", claimed, err)
+	}
+}

@@ -63,6 +63,13 @@ func (k *keeper) usable(context.Context) error {
 	return k.problem
 }
 
+// known returns what is wrong with a store that can be used.
+func (k *keeper) known() []redisstore.Warning {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.warnings
+}
+
 // health is usable, and of a store that serves, though not as it should, the warnings.
 func (k *keeper) health(context.Context) error {
 	k.mu.Lock()

@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,12 +16,15 @@ import (
 	"carousel.internal/tokenstore/internal/seal"
 )
 
-const usage = `usage: tokenstore [--config FILE] [serve|healthcheck|config|reseal|version]
+const usage = `usage: tokenstore [--config FILE] [serve|healthcheck|config|reseal|new-admin-token|version]
 
   serve        run the tokenstore (the default)
   healthcheck  ask the running tokenstore whether it is ready; exit code 0 or 1
   config       print the effective configuration, secrets redacted
   reseal       put all stored secrets under the first key of the seal key file
+  new-admin-token
+               make another admin token and print it; the one that was generated
+               before is refused within a second, also beside running services
   version      print the version
 
 FILE defaults to $CONFIG_FILE. Every key can also be set in the environment, in
@@ -37,7 +42,8 @@ func Main(ctx context.Context, version string, args []string, stdout, stderr io.
 			"serve": func(ctx context.Context, cfg Config, stdout io.Writer) error {
 				return serveUntil(ctx, cfg, version, stdout)
 			},
-			"reseal": reseal,
+			"reseal":          reseal,
+			"new-admin-token": newAdminToken,
 		},
 	}.Main(ctx, args, stdout, stderr)
 }
@@ -56,7 +62,34 @@ func serveUntil(ctx context.Context, cfg Config, version string, stdout io.Write
 	return store.Run(ctx)
 }
 
+// reseal runs beside a serving store, too.
 func reseal(ctx context.Context, cfg Config, stdout io.Writer) error {
+	return withStore(ctx, cfg, stdout, func(store *redisstore.Store) error {
+		changed, err := store.Reseal(ctx)
+		_, _ = fmt.Fprintf(stdout, "%d tokens resealed\n", changed)
+		return err
+	})
+}
+
+// newAdminToken replaces the generated admin token, for when it has leaked. It is printed,
+// and stored as a hash.
+func newAdminToken(ctx context.Context, cfg Config, stdout io.Writer) error {
+	return withStore(ctx, cfg, stdout, func(store *redisstore.Store) error {
+		made := adminTokenPrefix + rand.Text()
+		hash := sha256.Sum256([]byte(made))
+		if err := store.ReplaceAdminToken(ctx, hash[:]); err != nil {
+			return err
+		}
+		_, _ = fmt.Fprintf(stdout, "admin token: %s\nIt is shown once. Gateways with an AUTH_TOKEN of their own keep that one.\n", made)
+		return nil
+	})
+}
+
+// adminTokenPrefix is that of the tokens that gateways generate.
+const adminTokenPrefix = "sk-carousel-"
+
+// withStore calls do with a store that is fit for use.
+func withStore(ctx context.Context, cfg Config, stdout io.Writer, do func(*redisstore.Store) error) error {
 	keys, err := seal.Load(cfg.SealKeyFile)
 	if err != nil {
 		return err
@@ -66,13 +99,13 @@ func reseal(ctx context.Context, cfg Config, stdout io.Writer) error {
 		return err
 	}
 	defer func() { _ = client.Close() }()
-	store := redisstore.New(client, redisstore.Options{Keys: keys, Defaults: cfg.Settings(), Logger: cfg.Logger(stdout)})
+	store := redisstore.New(client, redisstore.Options{
+		Keys: keys, Defaults: cfg.Settings(), Logger: cfg.Logger(stdout), WaitReplicas: cfg.RedisWaitReplicas,
+	})
 	if err := store.Prepare(ctx); err != nil {
 		return err
 	}
-	changed, err := store.Reseal(ctx)
-	_, _ = fmt.Fprintf(stdout, "%d tokens resealed\n", changed)
-	return err
+	return do(store)
 }
 
 // redisLog takes what the client library says by itself: news of single

@@ -313,7 +313,7 @@ var routes = []struct {
 	{"GET", "/admin/api/logs", "", 200, []string{"logs", "newest", "next"}, false},
 	{"GET", "/admin/api/logs/chatcmpl-1", "", 200, logKeys, false},
 	{"GET", "/admin/api/stats", "", 200, []string{"buckets"}, false},
-	{"GET", "/admin/api/fleet", "", 200, []string{"active_requests", "log", "pools", "replicas", "started_at", "total_requests"}, false},
+	{"GET", "/admin/api/fleet", "", 200, []string{"active_requests", "log", "pools", "replicas", "started_at", "total_requests", "warnings"}, false},
 	{"GET", "/admin/api/audit?limit=5", "", 200, []string{"entries", "next"}, false},
 	{"GET", "/admin/api/explain?model=gpt-4o", "", 200, []string{"as_of", "candidates", "cause", "cause_until", "chosen", "model", "upstream"}, false},
 }

@@ -22,6 +22,14 @@ type fleet struct {
 	Log      logState  `json:"log"`
 	Replicas []replica `json:"replicas"`
 	Pools    []pool    `json:"pools"`
+	// Warnings say what is wrong with a tokenstore's Redis that serves.
+	Warnings []storeWarning `json:"warnings"`
+}
+
+// storeWarning is of a kind, for programs, with a text, for people.
+type storeWarning struct {
+	Kind string `json:"kind"`
+	Text string `json:"text"`
 }
 
 // replica is a gateway that runs. It counts from its start.
@@ -94,7 +102,10 @@ func replicaOf(r *tokenstorev1.Replica) replica {
 func fleetOf(all *tokenstorev1.BeatResponse, pools []*tokenstorev1.PoolState) fleet {
 	f := fleet{
 		TotalRequests: all.GetTotalRequests(), ActiveRequests: all.GetActiveRequests(), StartedAt: timeOf(all.GetStartedAt()),
-		Replicas: []replica{}, Pools: []pool{},
+		Replicas: []replica{}, Pools: []pool{}, Warnings: []storeWarning{},
+	}
+	for _, warning := range all.GetWarnings() {
+		f.Warnings = append(f.Warnings, storeWarning{warning.GetKind(), warning.GetText()})
 	}
 	for _, each := range all.GetReplicas() {
 		r := replicaOf(each)

@@ -45,10 +45,12 @@ type overviewData struct {
 	Spans []span
 	Span  span
 	// Total is the whole span as one bucket; nil when it is not known.
-	Total    *tokenstorev1.LogBucket
-	Charts   []chart
-	Pools    []pool
-	Alarms   []alarm
+	Total  *tokenstorev1.LogBucket
+	Charts []chart
+	Pools  []pool
+	Alarms []alarm
+	// Warnings are what is wrong with the tokenstore's Redis.
+	Warnings []*tokenstorev1.StoreWarning
 	Replicas []replica
 	// Expiring are the tokens that expire next, at most mostExpiring; more says
 	// how many others do within the week.
@@ -67,7 +69,7 @@ func (d overviewData) Tokens() uint64 {
 }
 
 func (s *Site) loadOverview(ctx context.Context, c *gin.Context) (any, error) {
-	data := overviewData{Spans: spans, Span: spanOf(c.Query("range")), Replicas: replicasOf(s.Fleet())}
+	data := overviewData{Spans: spans, Span: spanOf(c.Query("range")), Replicas: replicasOf(s.Fleet()), Warnings: s.Fleet().GetWarnings()}
 	pools, err := s.pools(ctx)
 	data.Pools, data.Alarms = pools, alarmsOf(pools)
 	if err == nil {

@@ -72,7 +72,7 @@ func TestTextsThatAreUsed(t *testing.T) {
 	families := []string{
 		"nav.", "state.", "unit.", "range.", "chart.", "series.", "setting.", "group.", "choice.", "kind.", "error_kind.", "end_reason.",
 		"usage_source.", "role.", "problem.", "login.", "entry.gone", "js.excluded_", "tokens.enable", "tokens.disable", "js.enable", "js.disable", "js.delete",
-		"js.release", "class.", "advice.", "history.", "by.", "action.", "detail.",
+		"js.release", "class.", "advice.", "history.", "by.", "action.", "detail.", "store_warning.",
 	}
 	for key := range catalogue {
 		inFamily := slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(key, family) })
@@ -86,6 +86,11 @@ func TestTextsThatAreUsed(t *testing.T) {
 func TestNamesHaveTexts(t *testing.T) {
 	t.Parallel()
 	catalogue := loadTexts(english)
+	for _, kind := range []string{"not_durable", "evicts", "nearly_full", "forged_upstream", "vanished", "log_away"} {
+		if catalogue["store_warning."+kind] == "" {
+			t.Errorf("store_warning.%s", kind)
+		}
+	}
 	for number, name := range tokenstorev1.Outcome_name {
 		class := strings.ToLower(strings.TrimPrefix(name, "OUTCOME_"))
 		failure := !slices.Contains([]tokenstorev1.Outcome{

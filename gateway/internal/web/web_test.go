@@ -43,6 +43,7 @@ type store struct {
 	kept []string
 	// degraded: requests are served all the same, until moment.
 	degraded bool
+	warnings []*tokenstorev1.StoreWarning
 }
 
 func ask[T proto.Message](s *store, request proto.Message) (T, error) {
@@ -196,7 +197,7 @@ func newSite(t *testing.T, s *store) *site {
 		Degraded:    func() (time.Time, time.Time, bool) { return moment.AsTime(), moment.AsTime(), s.degraded },
 		HasAccounts: func(name string) bool { return name == "cursor" },
 		Fleet: func() *tokenstorev1.BeatResponse {
-			return &tokenstorev1.BeatResponse{ActiveRequests: 2, Replicas: []*tokenstorev1.Replica{
+			return &tokenstorev1.BeatResponse{Warnings: s.warnings, ActiveRequests: 2, Replicas: []*tokenstorev1.Replica{
 				{Name: "g1", Version: "1.2.3", StartedAt: moment, LogAccepted: 10, LogPending: 2, LogDropped: 1},
 			}}
 		},
@@ -698,6 +699,26 @@ func TestActivityPage(t *testing.T) {
 	links := page.all(func(n *html.Node) bool { return n.Data == "a" && attribute(n, "rel") == "next" })
 	if len(links) != 1 || !strings.Contains(attribute(links[0], "href"), "cursor=more") {
 		t.Errorf("next page: %v", links)
+	}
+}
+
+// What is wrong with the tokenstore's Redis is said where an admin looks first.
+func TestOverviewTellsOfTheStore(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, empty())
+	site.store.warnings = []*tokenstorev1.StoreWarning{
+		{Kind: "evicts", Text: "set maxmemory-policy noeviction " + hostile}, {Kind: "of_a_later_version", Text: "something else"},
+	}
+	alarms := parse(t, site.get(t, "/admin/").Body).all(func(n *html.Node) bool { return attribute(n, "role") == "alert" })
+	if len(alarms) != 2 {
+		t.Fatalf("%d alarms", len(alarms))
+	}
+	for i, shown := range [][]string{{"it deletes data when it is full", "noeviction " + hostile}, {"of_a_later_version", "something else"}} {
+		for _, part := range shown {
+			if !strings.Contains(text(alarms[i]), part) {
+				t.Errorf("%q is not in it: %s", part, text(alarms[i]))
+			}
+		}
 	}
 }
 

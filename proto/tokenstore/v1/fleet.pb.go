@@ -137,7 +137,9 @@ type BeatResponse struct {
 	// Those that run, by name.
 	Replicas []*Replica `protobuf:"bytes,4,rep,name=replicas,proto3" json:"replicas,omitempty"`
 	// Unset where it could not be found out: what was told before holds.
-	Stocked       *Stocked `protobuf:"bytes,5,opt,name=stocked,proto3" json:"stocked,omitempty"`
+	Stocked *Stocked `protobuf:"bytes,5,opt,name=stocked,proto3" json:"stocked,omitempty"`
+	// What is wrong with the Redis of a tokenstore that serves, one of each kind.
+	Warnings      []*StoreWarning `protobuf:"bytes,6,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -207,6 +209,67 @@ func (x *BeatResponse) GetStocked() *Stocked {
 	return nil
 }
 
+func (x *BeatResponse) GetWarnings() []*StoreWarning {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+type StoreWarning struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// not_durable, evicts, nearly_full, forged_upstream, vanished, log_away.
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	// What is wrong and what would be right, for whoever operates it.
+	Text          string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StoreWarning) Reset() {
+	*x = StoreWarning{}
+	mi := &file_tokenstore_v1_fleet_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StoreWarning) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StoreWarning) ProtoMessage() {}
+
+func (x *StoreWarning) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_fleet_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StoreWarning.ProtoReflect.Descriptor instead.
+func (*StoreWarning) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_fleet_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *StoreWarning) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *StoreWarning) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 // Stocked are the upstreams that have at least one token which can serve, now or after
 // a rest, without an admin's help. An expired token counts until somebody asks for it.
 type Stocked struct {
@@ -218,7 +281,7 @@ type Stocked struct {
 
 func (x *Stocked) Reset() {
 	*x = Stocked{}
-	mi := &file_tokenstore_v1_fleet_proto_msgTypes[2]
+	mi := &file_tokenstore_v1_fleet_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -230,7 +293,7 @@ func (x *Stocked) String() string {
 func (*Stocked) ProtoMessage() {}
 
 func (x *Stocked) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_fleet_proto_msgTypes[2]
+	mi := &file_tokenstore_v1_fleet_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -243,7 +306,7 @@ func (x *Stocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stocked.ProtoReflect.Descriptor instead.
 func (*Stocked) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_fleet_proto_rawDescGZIP(), []int{2}
+	return file_tokenstore_v1_fleet_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Stocked) GetUpstreams() []string {
@@ -269,7 +332,7 @@ type Replica struct {
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_tokenstore_v1_fleet_proto_msgTypes[3]
+	mi := &file_tokenstore_v1_fleet_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -281,7 +344,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_fleet_proto_msgTypes[3]
+	mi := &file_tokenstore_v1_fleet_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -294,7 +357,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_fleet_proto_rawDescGZIP(), []int{3}
+	return file_tokenstore_v1_fleet_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Replica) GetName() string {
@@ -369,14 +432,18 @@ const file_tokenstore_v1_fleet_proto_rawDesc = "" +
 	"\vlog_pending\x18\a \x01(\x04R\n" +
 	"logPending\x12\x1f\n" +
 	"\vlog_dropped\x18\b \x01(\x04R\n" +
-	"logDropped\"\xff\x01\n" +
+	"logDropped\"\xb8\x02\n" +
 	"\fBeatResponse\x12%\n" +
 	"\x0etotal_requests\x18\x01 \x01(\x04R\rtotalRequests\x12'\n" +
 	"\x0factive_requests\x18\x02 \x01(\x04R\x0eactiveRequests\x129\n" +
 	"\n" +
 	"started_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x122\n" +
 	"\breplicas\x18\x04 \x03(\v2\x16.tokenstore.v1.ReplicaR\breplicas\x120\n" +
-	"\astocked\x18\x05 \x01(\v2\x16.tokenstore.v1.StockedR\astocked\"'\n" +
+	"\astocked\x18\x05 \x01(\v2\x16.tokenstore.v1.StockedR\astocked\x127\n" +
+	"\bwarnings\x18\x06 \x03(\v2\x1b.tokenstore.v1.StoreWarningR\bwarnings\"6\n" +
+	"\fStoreWarning\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"'\n" +
 	"\aStocked\x12\x1c\n" +
 	"\tupstreams\x18\x01 \x03(\tR\tupstreams\"\x8b\x02\n" +
 	"\aReplica\x12\x12\n" +
@@ -406,27 +473,29 @@ func file_tokenstore_v1_fleet_proto_rawDescGZIP() []byte {
 	return file_tokenstore_v1_fleet_proto_rawDescData
 }
 
-var file_tokenstore_v1_fleet_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_tokenstore_v1_fleet_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_tokenstore_v1_fleet_proto_goTypes = []any{
 	(*BeatRequest)(nil),           // 0: tokenstore.v1.BeatRequest
 	(*BeatResponse)(nil),          // 1: tokenstore.v1.BeatResponse
-	(*Stocked)(nil),               // 2: tokenstore.v1.Stocked
-	(*Replica)(nil),               // 3: tokenstore.v1.Replica
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
+	(*StoreWarning)(nil),          // 2: tokenstore.v1.StoreWarning
+	(*Stocked)(nil),               // 3: tokenstore.v1.Stocked
+	(*Replica)(nil),               // 4: tokenstore.v1.Replica
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
 }
 var file_tokenstore_v1_fleet_proto_depIdxs = []int32{
-	4, // 0: tokenstore.v1.BeatRequest.started_at:type_name -> google.protobuf.Timestamp
-	4, // 1: tokenstore.v1.BeatResponse.started_at:type_name -> google.protobuf.Timestamp
-	3, // 2: tokenstore.v1.BeatResponse.replicas:type_name -> tokenstore.v1.Replica
-	2, // 3: tokenstore.v1.BeatResponse.stocked:type_name -> tokenstore.v1.Stocked
-	4, // 4: tokenstore.v1.Replica.started_at:type_name -> google.protobuf.Timestamp
-	0, // 5: tokenstore.v1.FleetService.Beat:input_type -> tokenstore.v1.BeatRequest
-	1, // 6: tokenstore.v1.FleetService.Beat:output_type -> tokenstore.v1.BeatResponse
-	6, // [6:7] is the sub-list for method output_type
-	5, // [5:6] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	5, // 0: tokenstore.v1.BeatRequest.started_at:type_name -> google.protobuf.Timestamp
+	5, // 1: tokenstore.v1.BeatResponse.started_at:type_name -> google.protobuf.Timestamp
+	4, // 2: tokenstore.v1.BeatResponse.replicas:type_name -> tokenstore.v1.Replica
+	3, // 3: tokenstore.v1.BeatResponse.stocked:type_name -> tokenstore.v1.Stocked
+	2, // 4: tokenstore.v1.BeatResponse.warnings:type_name -> tokenstore.v1.StoreWarning
+	5, // 5: tokenstore.v1.Replica.started_at:type_name -> google.protobuf.Timestamp
+	0, // 6: tokenstore.v1.FleetService.Beat:input_type -> tokenstore.v1.BeatRequest
+	1, // 7: tokenstore.v1.FleetService.Beat:output_type -> tokenstore.v1.BeatResponse
+	7, // [7:8] is the sub-list for method output_type
+	6, // [6:7] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_fleet_proto_init() }
@@ -440,7 +509,7 @@ func file_tokenstore_v1_fleet_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_fleet_proto_rawDesc), len(file_tokenstore_v1_fleet_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -12,11 +12,15 @@ import (
 // FleetServer implements FleetService.
 type FleetServer struct {
 	tokenstorev1.UnsafeFleetServiceServer
-	store *redisstore.Store
+	store    *redisstore.Store
+	warnings func() []redisstore.Warning
 }
 
-// NewFleetServer makes the server.
-func NewFleetServer(store *redisstore.Store) *FleetServer { return &FleetServer{store: store} }
+// NewFleetServer makes the server. warnings says what is wrong with the store, as far as is
+// known; it must not block.
+func NewFleetServer(store *redisstore.Store, warnings func() []redisstore.Warning) *FleetServer {
+	return &FleetServer{store: store, warnings: warnings}
+}
 
 // Beat implements FleetService.
 func (s *FleetServer) Beat(ctx context.Context, request *tokenstorev1.BeatRequest) (*tokenstorev1.BeatResponse, error) {
@@ -33,6 +37,9 @@ func (s *FleetServer) Beat(ctx context.Context, request *tokenstorev1.BeatReques
 	}
 	if upstreams, err := s.store.StockedUpstreams(ctx); err == nil {
 		response.Stocked = &tokenstorev1.Stocked{Upstreams: upstreams}
+	}
+	for _, warning := range s.warnings() {
+		response.Warnings = append(response.Warnings, &tokenstorev1.StoreWarning{Kind: string(warning.Kind), Text: warning.Text})
 	}
 	return response, nil
 }

@@ -92,7 +92,7 @@ func start(t *testing.T, client redis.UniversalClient) *service {
 	tokenstorev1.RegisterConfigServiceServer(server, grpcapi.NewConfigServer(s.store, s.changes, s.stopping, log))
 	tokenstorev1.RegisterRequestLogServiceServer(server, grpcapi.NewRequestLogServer(s.store))
 	tokenstorev1.RegisterAuditServiceServer(server, grpcapi.NewAuditServer(s.store))
-	tokenstorev1.RegisterFleetServiceServer(server, grpcapi.NewFleetServer(s.store))
+	tokenstorev1.RegisterFleetServiceServer(server, grpcapi.NewFleetServer(s.store, func() []redisstore.Warning { return []redisstore.Warning{{Kind: redisstore.Evicts, Text: "it evicts"}} }))
 	tokenstorev1.RegisterIdempotencyServiceServer(server, grpcapi.NewIdempotencyServer(s.store))
 	healthv1.RegisterHealthServer(server, health.NewServer())
 

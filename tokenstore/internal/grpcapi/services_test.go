@@ -320,6 +320,9 @@ func TestFleetService(t *testing.T) {
 		if !proto.Equal(all.GetReplicas()[1], want) {
 			t.Errorf("got %v", all.GetReplicas()[1])
 		}
+		if warnings := all.GetWarnings(); len(warnings) != 1 || warnings[0].GetKind() != "evicts" || warnings[0].GetText() != "it evicts" {
+			t.Errorf("warnings %v", warnings)
+		}
 		_, err = fleet.Beat(ctx, &tokenstorev1.BeatRequest{Replica: "g1"})
 		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
 	})

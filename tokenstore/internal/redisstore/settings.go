@@ -240,6 +240,20 @@ func (s *Store) ClaimAdminToken(ctx context.Context, hash []byte) ([]byte, bool,
 	return known, claimed, err
 }
 
+// ReplaceAdminToken stores the SHA-256 of an admin token in place of any other.
+func (s *Store) ReplaceAdminToken(ctx context.Context, hash []byte) error {
+	if len(hash) != adminHashSize {
+		return rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "token_hash: %d bytes wanted, the SHA-256 of a token", adminHashSize)
+	}
+	pipe := s.client.Pipeline()
+	pipe.Set(ctx, adminTokenKey(), hex.EncodeToString(hash), 0)
+	pipe.Publish(ctx, configChannel, "changed")
+	if _, err := pipe.Exec(ctx); err != nil {
+		return storeError("replace the admin token", err)
+	}
+	return s.barrier.Sync(ctx)
+}
+
 // ForgetAdminToken lets the next claim win.
 func (s *Store) ForgetAdminToken(ctx context.Context) error {
 	pipe := s.client.Pipeline()

@@ -109,7 +109,7 @@ func TestEachOfSeveralSecretsIsLongEnough(t *testing.T) {
 		sharedSecret + ",another long secret":  true,
 		sharedSecret + "\nanother long secret": true,
 		sharedSecret + ",short":                false,
-		" , ":                                  false,
+		",\n":                                  false,
 	} {
 		_, err := config.Load("", environment(map[string]string{"TOKENSTORE_SECRET": text}))
 		if (err == nil) != good {

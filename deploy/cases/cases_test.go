@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 
 // TestCases runs every case. Its output, with -v, is the table of what holds.
 func TestCases(t *testing.T) {
-	pair = stack.Start(t, stack.Options{})
+	pair = stack.Start(t, stack.Options{GatewayEnv: []string{"STREAM_HEARTBEAT=" + heartbeat.String()}})
 	for _, name := range slices.Sorted(maps.Keys(holds)) {
 		t.Run(name, holds[name])
 	}

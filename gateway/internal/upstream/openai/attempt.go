@@ -361,12 +361,12 @@ func (a *attempt) endedEarly(stray []byte) *upstream.Failure {
 	return cutShort(upstream.SignCut, "the answer ended early")
 }
 
-func (a *attempt) send(event chat.Event) bool {
+// send yields an event, unless the consumer has left.
+func (a *attempt) send(event chat.Event) {
 	a.promised = event.More
 	if !a.left && !a.yield(event, nil) {
 		a.left = true
 	}
-	return !a.left
 }
 
 // drain reads to the end of a stream that has said its last, so that the

@@ -152,19 +152,31 @@ func (c *Catalog) Update(configs []upstream.Config) {
 			old.driver.Close()
 		}
 	}
-	select {
-	case c.kick <- struct{}{}:
-	default:
-	}
+	c.askSoon()
 }
 
-// SetStocked tells which upstreams have tokens. It holds until the next time.
+// SetStocked tells which upstreams have tokens. It holds until the next time. One that
+// has them now and had none is asked for its models at once.
 func (c *Catalog) SetStocked(upstreams []string) {
 	stocked := make(map[string]bool, len(upstreams))
 	for _, name := range upstreams {
 		stocked[name] = true
 	}
-	c.stocked.Store(&stocked)
+	before := c.stocked.Swap(&stocked)
+	for name := range stocked {
+		if before != nil && !(*before)[name] {
+			c.askSoon()
+			return
+		}
+	}
+}
+
+// askSoon has Run ask the upstreams that are due.
+func (c *Catalog) askSoon() {
+	select {
+	case c.kick <- struct{}{}:
+	default:
+	}
 }
 
 // hasTokens tells whether the upstream has tokens, as far as anybody has told.

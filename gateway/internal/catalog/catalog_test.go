@@ -462,6 +462,30 @@ func TestSilentUpstreamIsAskedAgain(t *testing.T) {
 	}
 }
 
+// Whoever gives an upstream its first token sees its models at once.
+func TestModelsAreAskedForWhenTheFirstTokenComes(t *testing.T) {
+	running(t, func(t *testing.T, r *rig) {
+		r.Update([]upstream.Config{open})
+		r.SetStocked(nil)
+		pause(time.Second)
+		asked, _ := r.history()
+		r.tells([]chat.Model{{ID: "a"}}, nil)
+		r.SetStocked([]string{"open"})
+		synctest.Wait()
+		if models := r.Servable(); len(models) != 1 || models[0].ID != "a" {
+			t.Errorf("listed are %v", models)
+		}
+		again, _ := r.history()
+		for range 3 {
+			r.SetStocked([]string{"open"})
+			synctest.Wait()
+		}
+		if still, _ := r.history(); len(again) != len(asked)+1 || len(still) != len(again) {
+			t.Errorf("asked %d, %d and %d times", len(asked), len(again), len(still))
+		}
+	})
+}
+
 func TestKnownModelsStayWhileTheUpstreamIsSilent(t *testing.T) {
 	running(t, func(t *testing.T, r *rig) {
 		r.tells([]chat.Model{{ID: "a"}}, nil)

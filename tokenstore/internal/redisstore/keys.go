@@ -118,7 +118,8 @@ func tokenKeyPrefix(upstream string) string { return poolPrefix(upstream) + "tok
 func trashKey(upstream, id string) string { return poolPrefix(upstream) + "trash:" + id }
 
 // inflightKey is a sorted set of a token's open leases by expiry, in ms, and of the
-// slots that a replica holds in reserve, `hold-<n>`.
+// slots that a replica holds in reserve, `hold-<n>`. Expired ones stay for an hour, because
+// their reports may come late.
 func inflightKey(upstream, id string) string { return inflightKeyPrefix(upstream) + id }
 
 func inflightKeyPrefix(upstream string) string { return poolPrefix(upstream) + "inflight:" }

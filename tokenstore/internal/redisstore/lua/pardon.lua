@@ -13,7 +13,12 @@
 
 local text = redis.call('LINDEX', KEYS[1], 0)
 if not text then return {} end
-local entry, undone = cjson.decode(text), 0
+local readable, entry = pcall(cjson.decode, text)
+if not readable or type(entry) ~= 'table' then
+  redis.call('LPOP', KEYS[1])
+  return {}
+end
+local undone = 0
 for _, id in ipairs(entry.tokens) do
   undone = undone + undo(id, entry.class, tonumber(entry.from), now_ms, ARGV[2], ARGV[3])
 end

@@ -53,7 +53,7 @@ for i = 4, #ARGV, 2 do
   if held == 1 then
     redis.call('ZADD', inflight, now + ttl, lease)
     redis.call('ZADD', pool .. 'leases', now + ttl, id .. ' ' .. lease)
-    if not expiry then stir(id) end
+    if not expiry or tonumber(expiry) <= now then stir(id) end
     if string.sub(lease, -2) == '-p' then prolong_probe(id, lease) end
   end
   answer[#answer + 1] = held

@@ -1,8 +1,8 @@
 -- Ends leases of one pool, and does to each token what its report's verdict says, in one
 -- step: who repeats a report finds the lease ended and the verdict carried out. A lease
--- that has expired or was ended before changes nothing. One from before its token's last
--- change of epoch frees its place and is counted, but says nothing of the token as it is
--- now. A success ends a new token's quarantine; one that is being probed it opens
+-- that was ended before changes nothing. One that has expired frees no place any more; its
+-- report may come late all the same. One from before its token's last change of epoch
+-- frees its place and is counted, but says nothing of the token as it is now. A success ends a new token's quarantine; one that is being probed it opens
 -- further, and at last ends the streak. It also speaks against a cause of failure that
 -- tokens would share.
 -- KEYS[1] hash clock: `guard` the ms until which there is something to speak against
@@ -25,6 +25,8 @@
 local channel, calm_ms = ARGV[1], tonumber(ARGV[2])
 local terms = { channel = channel, window_ms = tonumber(ARGV[3]), cause_ms = tonumber(ARGV[4]), keep = ARGV[5] }
 
+-- How long after a lease has expired, in ms, its report counts.
+local LATE = 3600000
 -- The id of a lease that probes a model ends with this character.
 local P = string.byte('p')
 
@@ -57,8 +59,8 @@ local freed, judged, upstream, answer = false, false, nil, { 0 }
 for i = 6, #ARGV, 6 do
   local id, lease, effect, verdict = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 5]
   local t = token_of(id)
-  if not t.swept then -- expired leases have ended: nothing is left for their report to end
-    redis.call('ZREMRANGEBYSCORE', pool .. 'inflight:' .. id, '-inf', now)
+  if not t.swept then
+    redis.call('ZREMRANGEBYSCORE', pool .. 'inflight:' .. id, '-inf', string.format('%.0f', now_ms - LATE))
     t.swept = true
   end
   local live, became, ms, streak = redis.call('ZREM', pool .. 'inflight:' .. id, lease), '', 0, 0

@@ -3,7 +3,7 @@
 // answers, lists of models and error objects.
 //
 // An event that an upstream of the same dialect sent is passed on as it came:
-// only its id, its time and its model become those of the request, so that
+// only its id, its time, its model and its kind become those of the request, so that
 // everything that the canonical form does not name (log probabilities,
 // fingerprints, fields that are younger than this package) reaches the client.
 //

@@ -9,9 +9,9 @@ import (
 
 // stamp is what every chunk of an answer has in common, as JSON values. The
 // client knows the answer by the gateway's id and by the model that it asked
-// for, whatever the upstream calls them.
+// for, whatever the upstream calls them, and by the kind of object that it is.
 type stamp struct {
-	id, created, model string
+	id, object, created, model string
 	// learns: chunks are alike, so what is found out about one is kept for the next.
 	learns bool
 	head   stampedHead
@@ -44,9 +44,11 @@ func newStamp(req *chat.Request, object string) (s stamp, head string) {
 	idStart := len(buf)
 	buf = rawjson.AppendString(buf, req.ID)
 	idEnd := len(buf)
-	buf = append(buf, `,"object":"`...)
-	buf = append(buf, object...)
-	buf = append(buf, `","created":`...)
+	buf = append(buf, `,"object":`...)
+	objectStart := len(buf)
+	buf = rawjson.AppendString(buf, object)
+	objectEnd := len(buf)
+	buf = append(buf, `,"created":`...)
 	createdStart := len(buf)
 	buf = strconv.AppendInt(buf, req.Created.Unix(), 10)
 	createdEnd := len(buf)
@@ -58,6 +60,7 @@ func newStamp(req *chat.Request, object string) (s stamp, head string) {
 	head = string(buf)
 	return stamp{
 		id:      head[idStart:idEnd],
+		object:  head[objectStart:objectEnd],
 		created: head[createdStart:createdEnd],
 		model:   head[modelStart:modelEnd],
 	}, head
@@ -121,6 +124,8 @@ func (p *stamping) members(ok bool) {
 		case "id":
 			p.seen.id = true
 			replaceValue(&p.s, &p.edit, p.stamp.id)
+		case "object":
+			replaceValue(&p.s, &p.edit, p.stamp.object)
 		case "created":
 			p.seen.created = true
 			replaceValue(&p.s, &p.edit, p.stamp.created)

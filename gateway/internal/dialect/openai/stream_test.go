@@ -225,6 +225,12 @@ func TestStreamPassesOnTheUpstreamsChunks(t *testing.T) {
 			chat.Event{Raw: raw(`{"id":"a","\u0069d":"b","created":1,"model":"c","usage":1,"us\u0061ge":2,"x":3}`)},
 			[]string{`{"id":"chatcmpl-1","\u0069d":"chatcmpl-1","created":1763800000,"model":"up/gpt","x":3}`},
 		},
+		"the kind of object": {
+			streamRequest(),
+			StreamOptions{},
+			chat.Event{Raw: raw(`{"id":"","object":"","created":0,"model":"","choices":[]}`)},
+			[]string{`{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1763800000,"model":"up/gpt","choices":[]}`},
+		},
 		"many lines become one": {
 			streamRequest(),
 			StreamOptions{},
@@ -359,6 +365,9 @@ func FuzzPassOn(f *testing.F) {
 			t.Fatalf("refused %q", data)
 		}
 		want["id"], want["created"], want["model"] = json.RawMessage(`"chatcmpl-1"`), json.RawMessage("1763800000"), json.RawMessage(`"up/gpt"`)
+		if _, present := want["object"]; present {
+			want["object"] = json.RawMessage(`"x"`)
+		}
 		if stripUsage {
 			delete(want, "usage")
 		}

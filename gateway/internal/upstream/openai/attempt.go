@@ -399,6 +399,8 @@ func (a *attempt) interrupted(ctx context.Context, err error, sign string) *upst
 		return cutShort(upstream.SignGarbled, "an event of the answer is larger than 32 MiB")
 	case errors.As(err, &packed):
 		return cutShort(upstream.SignGarbled, packed.Error())
+	case isDamaged(err):
+		return cutShort(upstream.SignGarbled, "the upstream has packed its answer, though `identity` was asked for, and it can't be unpacked: "+err.Error())
 	case sign == upstream.SignUnreachable:
 		return signed(sign, 0, "the upstream can't be reached, or hangs up", err)
 	case errors.Is(err, io.ErrUnexpectedEOF):

@@ -201,8 +201,10 @@ func TestPackedAnswers(t *testing.T) {
 	if _, failure := gather(t.Context(), t, serving(t, 200, "gzip", zipped[:len(zipped)/2]), newTestCall(true)); failure == nil || failure.Class != upstream.Truncated {
 		t.Errorf("cut: %v", failure)
 	}
-	if _, failure := gather(t.Context(), t, serving(t, 200, "gzip", []byte("\x1f\x8b rubbish that goes on")), newTestCall(true)); failure == nil {
-		t.Error("rubbish is taken for an answer")
+	for _, rubbish := range []string{"\x1f\x8b rubbish that goes on", string(zipped[:12]) + "rubbish that goes on"} {
+		if _, failure := gather(t.Context(), t, serving(t, 200, "gzip", []byte(rubbish)), newTestCall(true)); failure == nil || failure.Rule != "garbled" || !strings.Contains(failure.Message, "unpacked") {
+			t.Errorf("%q: %v", rubbish, failure)
+		}
 	}
 }
 

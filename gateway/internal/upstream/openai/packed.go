@@ -6,6 +6,7 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,6 +18,13 @@ type errPacked struct{ encoding string }
 
 func (e errPacked) Error() string {
 	return fmt.Sprintf("the upstream has packed its answer with %q, though `identity` was asked for; gzip and deflate would be understood", e.encoding)
+}
+
+// isDamaged tells whether a packed answer can't be unpacked.
+func isDamaged(err error) bool {
+	var corrupt flate.CorruptInputError
+	return errors.As(err, &corrupt) || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) ||
+		errors.Is(err, zlib.ErrHeader) || errors.Is(err, zlib.ErrChecksum) || errors.Is(err, zlib.ErrDictionary)
 }
 
 // maxEncodings bounds how often an answer may be packed.

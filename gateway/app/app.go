@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"carousel.internal/gateway/internal/accesslog"
 	"carousel.internal/gateway/internal/account"
@@ -78,6 +79,7 @@ type Gateway struct {
 	catalog  *catalog.Catalog
 	accounts *account.Service
 	answers  *idempotency.Desk
+	logouts  *auth.Logouts
 	claim    *adminClaim
 	draining atomic.Bool
 }
@@ -143,7 +145,12 @@ func (g *Gateway) assemble() {
 	}, g.log)
 
 	gate := auth.New(cfg.AuthToken, g.config.AdminTokenHash)
-	gate.UseSessions(auth.Sessions{Secret: cfg.TokenstoreSecret, Revoked: g.config.SessionRevoked})
+	g.logouts = auth.NewLogouts(revokeAt(store), g.log)
+	gate.UseSessions(auth.Sessions{
+		Secret:  cfg.TokenstoreSecret,
+		Revoked: func(id string) bool { return g.logouts.Ended(id) || g.config.SessionRevoked(id) },
+		Known:   func() bool { return g.config.Ready(context.Background()) == nil },
+	})
 	g.accounts = account.New(account.Params{
 		Store:   tokenstorev1.NewTokenServiceClient(g.conn),
 		Driver:  g.catalog.Driver,
@@ -175,6 +182,7 @@ func (g *Gateway) assemble() {
 	})
 	site := web.New(web.Deps{
 		Gate:        gate,
+		Logout:      g.logouts.End,
 		Tokens:      tokenstorev1.NewTokenServiceClient(pools),
 		Config:      store,
 		Logs:        tokenstorev1.NewRequestLogServiceClient(g.conn),
@@ -229,6 +237,14 @@ func (g *Gateway) assemble() {
 	})
 }
 
+// revokeAt ends sessions at the tokenstore.
+func revokeAt(store tokenstorev1.ConfigServiceClient) auth.Revoke {
+	return func(ctx context.Context, id string, expires time.Time) error {
+		_, err := store.RevokeSession(ctx, &tokenstorev1.RevokeSessionRequest{Id: id, ExpiresAt: timestamppb.New(expires)})
+		return err
+	}
+}
+
 // Addr is the public port's address.
 func (g *Gateway) Addr() string { return g.listener.Addr().String() }
 
@@ -260,12 +276,12 @@ func (g *Gateway) Run(ctx context.Context) error {
 	requests, cutOff := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cutOff(nil)
 	most := connectionLimit(g.options.Config.MaxConnections)
-	public := publicServer(g.handler, httpapi.Serving(requests), most, g.log)
+	public := publicServer(httpapi.Serving(requests), g.handler, most, g.log)
 	operations := ops.Server(ops.Handler(g.registry, g.condition), g.log)
 	// What serves requests outlives them.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
-	for _, part := range []func(context.Context){g.config.Run, g.leases.Run, g.shipper.Run, g.catalog.Run, g.accounts.Run, g.claim.Run, g.fleet.Run} {
+	for _, part := range []func(context.Context){g.config.Run, g.leases.Run, g.shipper.Run, g.catalog.Run, g.accounts.Run, g.claim.Run, g.logouts.Run, g.fleet.Run} {
 		running.Go(func() { part(background) })
 	}
 	failed := make(chan error, 2)

@@ -47,9 +47,10 @@ func connectionsWithin(descriptors uint64) int {
 	return max((int(descriptors)-spareDescriptors)/descriptorsPerClient, leastConnections)
 }
 
-// publicServer makes the server of the public port. Bodies have deadlines of their own:
+// publicServer makes the server of the public port; requests is the context of all that it
+// serves. Bodies have deadlines of their own:
 // httpapi sets them.
-func publicServer(handler http.Handler, requests context.Context, most int, log *slog.Logger) *http.Server {
+func publicServer(requests context.Context, handler http.Handler, most int, log *slog.Logger) *http.Server {
 	server := &http.Server{
 		BaseContext: func(net.Listener) context.Context { return requests },
 		Handler:     handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,

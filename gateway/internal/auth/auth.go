@@ -40,6 +40,7 @@ type Gate struct {
 	// there are no sessions.
 	sessionKeys [][]byte
 	revoked     func(id string) bool
+	known       func() bool
 	attempts    *attempts
 }
 

@@ -36,6 +36,8 @@ type Sessions struct {
 	Secret secret.Value
 	// Revoked tells whether a session was ended before its time.
 	Revoked func(id string) bool
+	// Known tells whether Revoked can tell yet: until then no session holds. nil: it can.
+	Known func() bool
 }
 
 // Session is one login of an admin in a browser.
@@ -61,7 +63,7 @@ func (g *Gate) UseSessions(sessions Sessions) {
 		_, _ = rand.Read(random) // never fails: it ends the process instead
 		g.sessionKeys = [][]byte{random}
 	}
-	g.revoked = sessions.Revoked
+	g.revoked, g.known = sessions.Revoked, sessions.Known
 }
 
 // Admit judges a request for what only the admin may do: by its bearer token
@@ -94,8 +96,8 @@ func (g *Gate) sessionAlone(r *http.Request) (Session, bool) {
 	return g.Session(r)
 }
 
-// Open begins a session. It is for whoever has shown the admin token; while
-// that is not known there is none.
+// Open begins a session. It is for whoever has shown the admin token; while that, or which
+// sessions hold, is not known there is none.
 func (g *Gate) Open(now time.Time) (Session, bool) {
 	var id [18]byte
 	_, _ = rand.Read(id[:]) // never fails: it ends the process instead
@@ -141,7 +143,7 @@ func (g *Gate) read(value string, now time.Time) (Session, bool) {
 // not.
 func (g *Gate) sign(key []byte, id string, end time.Time) (Session, bool) {
 	admin := g.adminHash()
-	if len(admin) != sha256.Size {
+	if len(admin) != sha256.Size || g.known != nil && !g.known() {
 		return Session{}, false
 	}
 	session := Session{ID: id, Expires: end}

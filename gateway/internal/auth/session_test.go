@@ -229,6 +229,22 @@ func TestCookie(t *testing.T) {
 			if !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || cookie.Path != "/" || cookie.Secure != c.secure {
 				t.Errorf("%s: %s", c.name, cookie)
 			}
+			if strings.HasPrefix(cookie.Name, "__Host-") != c.secure {
+				t.Errorf("%s: it is called %s", c.name, cookie.Name)
+			}
+		}
+	}
+	// Over HTTPS a cookie that a host beside this one may have set does not count.
+	gate := gateOf("right", "shared")
+	for _, holds := range []bool{true, false} {
+		r := httptest.NewRequest(http.MethodGet, "https://carousel.test/admin/", nil)
+		cookie := session.Cookie(r)
+		if !holds {
+			cookie.Name = "carousel_session"
+		}
+		r.AddCookie(cookie)
+		if _, ok := gate.Session(r); ok != holds {
+			t.Errorf("%s: %t", cookie.Name, ok)
 		}
 	}
 	if auth.NoCookie(plain).MaxAge >= 0 {

@@ -8,12 +8,10 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/jsonapi"
-	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
 // loginData is what the login page shows beside its form.
@@ -106,12 +104,9 @@ func (s *Site) logout(c *gin.Context) {
 	ctx, cancel := s.call(c)
 	defer cancel()
 	left := "yes"
-	_, err := s.Config.RevokeSession(ctx, &tokenstorev1.RevokeSessionRequest{
-		Id: session.ID, ExpiresAt: timestamppb.New(session.Expires),
-	})
-	if err != nil { // this browser forgets it; a copy of the cookie would hold on
+	if err := s.Logout(ctx, session); err != nil {
 		left = "here"
-		s.Log.WarnContext(c.Request.Context(), "session not revoked", "session", session.Name(), "error", err)
+		s.Log.WarnContext(c.Request.Context(), "a logout is not known everywhere yet", "session", session.Name(), "error", err)
 	}
 	jsonapi.Audit(c, s.Log, s.Keep, "logout", "session", session.Name())
 	http.SetCookie(c.Writer, auth.NoCookie(c.Request))

@@ -30,12 +30,10 @@ type Tokens interface {
 	SummarizePools(context.Context, *tokenstorev1.SummarizePoolsRequest, ...grpc.CallOption) (*tokenstorev1.SummarizePoolsResponse, error)
 }
 
-// Config are the tokenstore's answers about settings and upstreams, and the end
-// of a session.
+// Config are the tokenstore's answers about settings and upstreams.
 type Config interface {
 	GetSettings(context.Context, *tokenstorev1.GetSettingsRequest, ...grpc.CallOption) (*tokenstorev1.GetSettingsResponse, error)
 	ListUpstreams(context.Context, *tokenstorev1.ListUpstreamsRequest, ...grpc.CallOption) (*tokenstorev1.ListUpstreamsResponse, error)
-	RevokeSession(context.Context, *tokenstorev1.RevokeSessionRequest, ...grpc.CallOption) (*tokenstorev1.RevokeSessionResponse, error)
 }
 
 // RequestLog are the tokenstore's answers about requests.
@@ -52,7 +50,9 @@ type AuditLog interface {
 // Deps are what the pages show. The interfaces are met by the generated gRPC
 // clients.
 type Deps struct {
-	Gate   *auth.Gate
+	Gate *auth.Gate
+	// Logout ends a session. Its error is why other gateways don't know yet.
+	Logout func(ctx context.Context, session auth.Session) error
 	Tokens Tokens
 	Config Config
 	Logs   RequestLog

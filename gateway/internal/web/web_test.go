@@ -189,6 +189,10 @@ func newSite(t *testing.T, s *store) *site {
 	quiet := slog.New(slog.DiscardHandler)
 	models := func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}, {ID: hostile}} }
 	pages := web.New(web.Deps{
+		Logout: func(ctx context.Context, session auth.Session) error {
+			_, err := s.RevokeSession(ctx, &tokenstorev1.RevokeSessionRequest{Id: session.ID, ExpiresAt: timestamppb.New(session.Expires)})
+			return err
+		},
 		Gate: gate, Tokens: s, Config: s, Logs: s, Audit: s, Models: models, Version: "1.2.3", Log: quiet,
 		Keep: func(_ context.Context, entry *tokenstorev1.AuditEntry) error {
 			s.kept = append(s.kept, entry.GetAction())
@@ -414,11 +418,27 @@ func TestHeaders(t *testing.T) {
 		for name, want := range map[string]string{
 			"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 			"X-Content-Type-Options":  "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
+			"Cross-Origin-Opener-Policy": "same-origin", "Strict-Transport-Security": "",
+			"Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
 		} {
 			if got := w.Header().Get(name); got != want {
 				t.Errorf("%s: %s: %q", path, name, got)
 			}
 		}
+	}
+}
+
+// A browser that has come by HTTPS is to do so ever after.
+func TestHeadersOverHTTPS(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, full())
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://carousel.test/admin/login", nil)
+	if got := site.send(r).Header().Get("Strict-Transport-Security"); got != "max-age=31536000" {
+		t.Errorf("%q", got)
+	}
+	plain := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/admin/login", nil)
+	if got := site.send(plain, "X-Forwarded-Proto", "https").Header().Get("Strict-Transport-Security"); got != "" {
+		t.Errorf("a stranger is believed: %q", got)
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"carousel.internal/tokenstore/internal/leasing"
 )
 
-// reserve renews the replica's reserve and answers what has changed; nil when it
+// reserve renews the replica's reserve and returns what has changed; nil when it
 // was not asked.
 func (s *session) reserve(ctx context.Context, asked *tokenstorev1.Reservation) (*tokenstorev1.Reserve, error) {
 	if asked == nil {

@@ -20,12 +20,12 @@ type fakeStore struct {
 	ended   []Settlement
 	applied []transition
 	// witnessed are the failures that tokens may share, as far as they were taken down;
-	// shared answers them all. wronged are the entries of Pardon, pardoned those that were
+	// shared is what becomes of them all. wronged are the entries of Pardon, pardoned those that were
 	// taken.
 	witnessed         []Settlement
 	shared            bool
 	wronged, pardoned []Pardoned
-	// reserve is what Reserve answers; reservations and slotsWanted are its calls, and
+	// reserve is what Reserve returns; reservations and slotsWanted are its calls, and
 	// Want's.
 	reserve      Reserve
 	reservations []Reservation
@@ -47,10 +47,10 @@ type fakeToken struct {
 	epoch  uint64
 	streak int
 	cause  string
-	// modelStreak is answered as if every lease were a probe of its model.
+	// modelStreak counts as if every lease were a probe of its model.
 	modelStreak int
 	open        map[string]bool
-	// broken is what Credential answers.
+	// broken is what Credential returns.
 	broken error
 }
 

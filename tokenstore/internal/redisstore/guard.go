@@ -47,7 +47,7 @@ func (s *Store) Pardon(ctx context.Context, upstream, by string) (*leasing.Pardo
 	return pardoned, reply.err
 }
 
-// causes answers what the tokens of an upstream share now.
+// causes returns what the tokens of an upstream share now.
 func (s *Store) causes(ctx context.Context, upstream string) ([]*tokenstorev1.SharedCause, error) {
 	f, err := s.client.HGetAll(ctx, causesKey(upstream)).Result()
 	if err != nil {

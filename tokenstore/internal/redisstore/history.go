@@ -27,7 +27,7 @@ const (
 	maxUndone = 64
 )
 
-// Transitions answers a token's history, newest first.
+// Transitions returns a token's history, newest first.
 func (s *Store) Transitions(ctx context.Context, id string) ([]*tokenstorev1.Transition, error) {
 	t, err := s.read(ctx, id)
 	if err != nil {
@@ -58,7 +58,7 @@ func transitionFrom(entry redis.XMessage) *tokenstorev1.Transition {
 }
 
 // UndoTransitions undoes what a class of outcome did to tokens within a time, and
-// answers how many transitions that were.
+// returns how many transitions that were.
 func (s *Store) UndoTransitions(ctx context.Context, undo leasing.Undo) (int, error) {
 	if undo.Class == "" || undo.To.Before(undo.From) {
 		return 0, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "a class of outcome and a time are needed, the time's end after its begin")

@@ -88,23 +88,23 @@ func (a *attempt) run(ctx context.Context) *upstream.Failure {
 	if err != nil {
 		return a.interrupted(ctx, err, upstream.SignLost)
 	}
-	return a.answer(ctx, body, response.ContentLength)
+	return a.answer(ctx, body, response.ContentLength, 0)
 }
 
 // answer yields an answer in the form that was asked for, whatever form it has: its
 // first bytes say that. Content types are of no help, since many upstreams send one
-// type whatever they say.
-func (a *attempt) answer(ctx context.Context, body io.Reader, length int64) *upstream.Failure {
+// type whatever they say. Layers is how often it was packed without a word of it.
+func (a *attempt) answer(ctx context.Context, body io.Reader, length int64, layers int) *upstream.Failure {
 	events := eventstream.NewReader(body, maxAnswer)
 	defer events.Release()
 	first := bytes.TrimLeft(bytes.TrimPrefix(events.Peek(), byteOrderMark), " \t\r\n")
 	switch {
-	case isGzip(first): // and no header says so
+	case isGzip(first) && layers < maxEncodings:
 		packed, err := unpack("gzip", events.Unread())
 		if err != nil {
 			return a.interrupted(ctx, err, upstream.SignLost)
 		}
-		return a.answer(ctx, packed, -1)
+		return a.answer(ctx, packed, -1, layers+1)
 	case len(first) > 0 && (first[0] == '{' || first[0] == '['):
 		return a.whole(ctx, events.Unread(), length)
 	case len(first) > 0 && first[0] == '<':

@@ -349,6 +349,62 @@ func TestWholeAnswerThatMurmurs(t *testing.T) {
 	driver.Close()
 }
 
+// A sign of life is no progress: who waits for a word waits no longer because of it.
+func TestSignsOfLifeAreNoProgress(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]string{"before the first word": "", "after it": eventsOf(said)} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			_, _ = io.WriteString(w, first)
+			tick := time.NewTicker(10 * time.Millisecond)
+			defer tick.Stop()
+			for r.Context().Err() == nil {
+				_, _ = io.WriteString(w, "data: null\n\n")
+				_ = http.NewResponseController(w).Flush()
+				<-tick.C
+			}
+		}))
+		driver := newTestDriver(t, server.URL, map[string]string{"first_byte_timeout": "150ms", "idle_timeout": "150ms"})
+		events, failure := gather(t.Context(), t, driver, newTestCall(true))
+		if failure == nil || failure.Rule != "silent" || len(rawOf(events)) != len(first)/max(len(first), 1) {
+			t.Errorf("%s: %+v, %v", name, events, failure)
+		}
+		driver.Close()
+		server.Close()
+	}
+}
+
+// A chunk is not kept back for one that turns out to be none.
+func TestNothingWaitsForASignOfLife(t *testing.T) {
+	t.Parallel()
+	seen := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, eventsOf(said, `{"type":"ping"}`))
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-seen:
+		case <-r.Context().Done():
+		}
+		_, _ = io.WriteString(w, eventsOf(finished, "[DONE]"))
+	}))
+	defer server.Close()
+	driver := newTestDriver(t, server.URL, nil)
+	defer driver.Close()
+	count := 0
+	for event, err := range driver.Chat(t.Context(), newTestCall(true)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if count++; !event.More && event.Finish == chat.Unfinished {
+			close(seen) // whoever keeps chunks back sends them now
+		}
+	}
+	if count != 3 {
+		t.Errorf("%d events", count)
+	}
+}
+
 // An upstream that keeps a stream open after [DONE] costs its connection, not the
 // answer.
 func TestStreamThatIsNotClosed(t *testing.T) {

@@ -201,7 +201,13 @@ func TestPackedAnswers(t *testing.T) {
 	if _, failure := gather(t.Context(), t, serving(t, 200, "gzip", zipped[:len(zipped)/2]), newTestCall(true)); failure == nil || failure.Class != upstream.Truncated {
 		t.Errorf("cut: %v", failure)
 	}
-	for _, rubbish := range []string{"\x1f\x8b rubbish that goes on", string(zipped[:12]) + "rubbish that goes on"} {
+	for range maxEncodings {
+		zipped = packings(t, string(zipped))["gzip"]
+	}
+	if _, failure := gather(t.Context(), t, serving(t, 200, "", zipped), newTestCall(true)); failure == nil || failure.Class != upstream.Truncated {
+		t.Errorf("packed again and again: %v", failure)
+	}
+	for _, rubbish := range []string{"\x1f\x8b rubbish that goes on", string(packings(t, "x")["gzip"][:12]) + "rubbish that goes on"} {
 		if _, failure := gather(t.Context(), t, serving(t, 200, "gzip", []byte(rubbish)), newTestCall(true)); failure == nil || failure.Rule != "garbled" || !strings.Contains(failure.Message, "unpacked") {
 			t.Errorf("%q: %v", rubbish, failure)
 		}

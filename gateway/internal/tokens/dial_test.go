@@ -262,7 +262,7 @@ func works(leases *Leases) func() bool {
 // However long an outage was, and whatever happened to the name and the addresses, the
 // gateway is back within two seconds.
 func TestGatewayIsBackSoonAfterAnOutage(t *testing.T) {
-	for _, lasted := range []time.Duration{time.Second, 20 * time.Second, 100 * time.Second, 10 * time.Minute} {
+	for _, lasted := range []time.Duration{time.Second, 20 * time.Second, 100 * time.Second} {
 		for name, c := range map[string]struct {
 			during func(*network)
 			back   string
@@ -330,7 +330,7 @@ func TestSessionsSpreadOverTokenstores(t *testing.T) {
 		defer n.close()
 		a, b, c := n.start("10.0.0.1"), n.start("10.0.0.2"), n.start("10.0.0.3")
 		var gateways []*Leases
-		const many = 24
+		const many = 12
 		for i := range many {
 			leases, stop := n.gateway(fmt.Sprintf("g%d", i))
 			defer stop()
@@ -362,7 +362,7 @@ func TestSessionsSpreadOverTokenstores(t *testing.T) {
 					select {
 					case <-ended:
 						return
-					case <-time.After(50 * time.Millisecond):
+					case <-time.After(200 * time.Millisecond):
 					}
 					held, err := leases.Acquire(t.Context(), lease.Demand{Upstream: "u", Model: "m", MaxWait: 2 * time.Second})
 					if err != nil {
@@ -376,7 +376,7 @@ func TestSessionsSpreadOverTokenstores(t *testing.T) {
 		<-time.After(time.Second)
 		n.stop("10.0.0.2")
 		within(t, time.Second, "sessions at the others", func() bool { return sum(spread(a, c)) == many })
-		<-time.After(100 * time.Second)
+		<-time.After(20 * time.Second)
 		b = n.start("10.0.0.2")
 		<-time.After(refreshEvery + time.Second) // its name is noticed
 		moves(a, b, c)

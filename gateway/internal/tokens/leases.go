@@ -115,10 +115,10 @@ func (l *Leases) acquireGranted(ctx context.Context, errand errand) (taken *leas
 	}
 	var waiting *waiter
 	if certain {
-		waiting = newWaiter(demand)
+		waiting = newWaiter(errand)
 		l.session.ask(waiting)
 		l.session.nudge()
-	} else if taken, waiting = l.stocks.acquire(demand); taken != nil {
+	} else if taken, waiting = l.stocks.acquire(errand); taken != nil {
 		l.observe.Leased(true, 0)
 		return taken, false, nil
 	}

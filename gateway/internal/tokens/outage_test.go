@@ -144,6 +144,34 @@ func TestSessionMovesWithoutAnOutage(t *testing.T) {
 	})
 }
 
+// A request that waits keeps its place in the tokenstore's queue when the session moves,
+// and does not wait longer for that.
+func TestDemandKeepsItsPlaceWhenTheSessionMoves(t *testing.T) {
+	runReserved(t, func(t *testing.T, r *rig, s *fakeSession) {
+		patient := demand
+		patient.MaxWait = 30 * time.Second
+		began := time.Now()
+		waiting := r.acquire(t.Context(), patient)
+		first := s.message(t).GetDemands()[0]
+		if first.GetWaited() != nil || first.GetMaxWait().AsDuration() != patient.MaxWait {
+			t.Errorf("at first: %v", first)
+		}
+		pause(20 * time.Second)
+		s.said(time.Millisecond)
+		s.end()
+		s = r.nextSession()
+		again := s.message(t).GetDemands()[0]
+		waited := time.Since(began)
+		if again.GetWaited().AsDuration() != waited || again.GetMaxWait().AsDuration() != patient.MaxWait-waited {
+			t.Errorf("in the next session, after %v: %v", waited, again)
+		}
+		s.grant(t, again, leaseOf("b", 2))
+		if got := soon(t, waiting, "a lease"); got.err != nil {
+			t.Error(got.err)
+		}
+	})
+}
+
 // Where the next session does not come about, requests turn to the reserve.
 func TestMoveThatFailsIsAnOutage(t *testing.T) {
 	for name, c := range map[string]struct {

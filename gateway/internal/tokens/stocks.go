@@ -45,7 +45,8 @@ func (s *stocks) of(key pool) *stock {
 
 // acquire takes a lease out of the stock. Where there is none, the request waits: for
 // the stock that is being filled, or for an answer of its own.
-func (s *stocks) acquire(demand lease.Demand) (*lease.Lease, *waiter) {
+func (s *stocks) acquire(errand errand) (*lease.Lease, *waiter) {
+	demand := errand.demand
 	now, key := time.Now(), pool{demand.Upstream, demand.Model}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -56,7 +57,7 @@ func (s *stocks) acquire(demand lease.Demand) (*lease.Lease, *waiter) {
 		s.refill(key, from, now)
 		return &taken.lease, nil
 	}
-	waiting := newWaiter(demand)
+	waiting := newWaiter(errand)
 	s.refill(key, from, now)
 	if from.filling && len(demand.Exclude) == 0 {
 		from.queue = append(from.queue, waiting)

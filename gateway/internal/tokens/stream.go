@@ -288,6 +288,11 @@ func (s *session) next(sequence, inFlight uint64) (message *tokenstorev1.Session
 		message.Replica = s.replica
 	}
 	message.Reservation, message.ReserveReports = s.reserve.say(now)
+	for _, demand := range s.pending.demands {
+		if w := s.waiting[demand.GetId()]; w != nil {
+			w.age(now)
+		}
+	}
 	renewed := s.pending.take(message, s.open)
 	if !s.progress.complete && s.pending.owed() == 0 {
 		s.progress.complete, message.Complete = true, true

@@ -22,6 +22,9 @@ type waiter struct {
 	// filled takes in the leases of a stock's demand. It is called without the session's
 	// lock; denied: there are none, and none are to be asked for.
 	filled func(leases []*held, denied bool)
+	// began is when a request began to wait, and maxWait for how long it is to queue.
+	began   time.Time
+	maxWait time.Duration
 	// sent is when the demand went out on the present stream; zero: it has not.
 	sent time.Time
 }
@@ -34,11 +37,26 @@ type answer struct {
 }
 
 // newWaiter makes a request's demand. Its texts are made such that they can travel.
-func newWaiter(demand lease.Demand) *waiter {
-	return &waiter{pool: pool{demand.Upstream, demand.Model}, answer: make(chan answer, 1), demand: &tokenstorev1.Demand{
-		Upstream: encodable(demand.Upstream), Model: encodable(demand.Model), Alias: encodable(demand.Alias),
-		StickyKey: encodable(demand.Sticky), Count: 1, ExcludeTokenIds: demand.Exclude, MaxWait: durationOf(demand.MaxWait),
-	}}
+func newWaiter(errand errand) *waiter {
+	demand := errand.demand
+	return &waiter{
+		pool: pool{demand.Upstream, demand.Model}, answer: make(chan answer, 1), began: errand.began, maxWait: demand.MaxWait,
+		demand: &tokenstorev1.Demand{
+			Upstream: encodable(demand.Upstream), Model: encodable(demand.Model), Alias: encodable(demand.Alias),
+			StickyKey: encodable(demand.Sticky), Count: 1, ExcludeTokenIds: demand.Exclude, MaxWait: durationOf(demand.MaxWait),
+		},
+	}
+}
+
+// noticeable is how long a request has waited when it matters for its place in a queue.
+const noticeable = 10 * time.Millisecond
+
+// age has the demand say how long its request has waited, before it is sent: at a stock,
+// in a session that has ended, during an outage.
+func (w *waiter) age(now time.Time) {
+	if waited := now.Sub(w.began); w.filled == nil && waited >= noticeable {
+		w.demand.Waited, w.demand.MaxWait = durationOf(waited), durationOf(w.maxWait-waited)
+	}
 }
 
 func sizeOfDemand(demand lease.Demand) int {

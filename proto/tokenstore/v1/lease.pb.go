@@ -534,7 +534,10 @@ type Demand struct {
 	// there is none.
 	Alias string `protobuf:"bytes,8,opt,name=alias,proto3" json:"alias,omitempty"`
 	// Requests with the same key go to the same token, where the strategy is sticky.
-	StickyKey     string `protobuf:"bytes,9,opt,name=sticky_key,json=stickyKey,proto3" json:"sticky_key,omitempty"`
+	StickyKey string `protobuf:"bytes,9,opt,name=sticky_key,json=stickyKey,proto3" json:"sticky_key,omitempty"`
+	// How long it has waited already, in sessions before this one: it keeps its place
+	// among those that wait. max_wait is what is left of its patience.
+	Waited        *durationpb.Duration `protobuf:"bytes,10,opt,name=waited,proto3" json:"waited,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -630,6 +633,13 @@ func (x *Demand) GetStickyKey() string {
 		return x.StickyKey
 	}
 	return ""
+}
+
+func (x *Demand) GetWaited() *durationpb.Duration {
+	if x != nil {
+		return x.Waited
+	}
+	return nil
 }
 
 type LeaseRef struct {
@@ -1675,7 +1685,7 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x05slots\x18\x02 \x01(\rR\x05slots\"V\n" +
 	"\rReserveReport\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12-\n" +
-	"\x06report\x18\x02 \x01(\v2\x15.tokenstore.v1.ReportR\x06report\"\x8d\x02\n" +
+	"\x06report\x18\x02 \x01(\v2\x15.tokenstore.v1.ReportR\x06report\"\xc0\x02\n" +
 	"\x06Demand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1a\n" +
 	"\bupstream\x18\x02 \x01(\tR\bupstream\x12\x14\n" +
@@ -1686,7 +1696,9 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\bmax_wait\x18\a \x01(\v2\x19.google.protobuf.DurationR\amaxWait\x12\x14\n" +
 	"\x05alias\x18\b \x01(\tR\x05alias\x12\x1d\n" +
 	"\n" +
-	"sticky_key\x18\t \x01(\tR\tstickyKey\"@\n" +
+	"sticky_key\x18\t \x01(\tR\tstickyKey\x121\n" +
+	"\x06waited\x18\n" +
+	" \x01(\v2\x19.google.protobuf.DurationR\x06waited\"@\n" +
 	"\bLeaseRef\x12\x19\n" +
 	"\blease_id\x18\x01 \x01(\tR\aleaseId\x12\x19\n" +
 	"\btoken_id\x18\x02 \x01(\tR\atokenId\"R\n" +
@@ -1857,32 +1869,33 @@ var file_tokenstore_v1_lease_proto_depIdxs = []int32{
 	4,  // 6: tokenstore.v1.Reservation.holds:type_name -> tokenstore.v1.Slots
 	12, // 7: tokenstore.v1.ReserveReport.report:type_name -> tokenstore.v1.Report
 	20, // 8: tokenstore.v1.Demand.max_wait:type_name -> google.protobuf.Duration
-	9,  // 9: tokenstore.v1.Grant.leases:type_name -> tokenstore.v1.Lease
-	20, // 10: tokenstore.v1.Lease.ttl:type_name -> google.protobuf.Duration
-	1,  // 11: tokenstore.v1.Denial.reason:type_name -> tokenstore.v1.Reason
-	20, // 12: tokenstore.v1.Denial.retry_after:type_name -> google.protobuf.Duration
-	11, // 13: tokenstore.v1.Denial.pool:type_name -> tokenstore.v1.PoolSummary
-	0,  // 14: tokenstore.v1.Report.outcome:type_name -> tokenstore.v1.Outcome
-	20, // 15: tokenstore.v1.Report.retry_after:type_name -> google.protobuf.Duration
-	8,  // 16: tokenstore.v1.SessionResponse.grants:type_name -> tokenstore.v1.Grant
-	10, // 17: tokenstore.v1.SessionResponse.denials:type_name -> tokenstore.v1.Denial
-	13, // 18: tokenstore.v1.SessionResponse.recalls:type_name -> tokenstore.v1.Recall
-	15, // 19: tokenstore.v1.SessionResponse.reserve:type_name -> tokenstore.v1.Reserve
-	16, // 20: tokenstore.v1.Reserve.added:type_name -> tokenstore.v1.Reserved
-	9,  // 21: tokenstore.v1.Reserved.lease:type_name -> tokenstore.v1.Lease
-	19, // 22: tokenstore.v1.ExplainResponse.candidates:type_name -> tokenstore.v1.Candidate
-	21, // 23: tokenstore.v1.ExplainResponse.as_of:type_name -> google.protobuf.Timestamp
-	21, // 24: tokenstore.v1.ExplainResponse.cause_until:type_name -> google.protobuf.Timestamp
-	21, // 25: tokenstore.v1.Candidate.until:type_name -> google.protobuf.Timestamp
-	2,  // 26: tokenstore.v1.LeaseService.Session:input_type -> tokenstore.v1.SessionRequest
-	17, // 27: tokenstore.v1.LeaseService.Explain:input_type -> tokenstore.v1.ExplainRequest
-	14, // 28: tokenstore.v1.LeaseService.Session:output_type -> tokenstore.v1.SessionResponse
-	18, // 29: tokenstore.v1.LeaseService.Explain:output_type -> tokenstore.v1.ExplainResponse
-	28, // [28:30] is the sub-list for method output_type
-	26, // [26:28] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	20, // 9: tokenstore.v1.Demand.waited:type_name -> google.protobuf.Duration
+	9,  // 10: tokenstore.v1.Grant.leases:type_name -> tokenstore.v1.Lease
+	20, // 11: tokenstore.v1.Lease.ttl:type_name -> google.protobuf.Duration
+	1,  // 12: tokenstore.v1.Denial.reason:type_name -> tokenstore.v1.Reason
+	20, // 13: tokenstore.v1.Denial.retry_after:type_name -> google.protobuf.Duration
+	11, // 14: tokenstore.v1.Denial.pool:type_name -> tokenstore.v1.PoolSummary
+	0,  // 15: tokenstore.v1.Report.outcome:type_name -> tokenstore.v1.Outcome
+	20, // 16: tokenstore.v1.Report.retry_after:type_name -> google.protobuf.Duration
+	8,  // 17: tokenstore.v1.SessionResponse.grants:type_name -> tokenstore.v1.Grant
+	10, // 18: tokenstore.v1.SessionResponse.denials:type_name -> tokenstore.v1.Denial
+	13, // 19: tokenstore.v1.SessionResponse.recalls:type_name -> tokenstore.v1.Recall
+	15, // 20: tokenstore.v1.SessionResponse.reserve:type_name -> tokenstore.v1.Reserve
+	16, // 21: tokenstore.v1.Reserve.added:type_name -> tokenstore.v1.Reserved
+	9,  // 22: tokenstore.v1.Reserved.lease:type_name -> tokenstore.v1.Lease
+	19, // 23: tokenstore.v1.ExplainResponse.candidates:type_name -> tokenstore.v1.Candidate
+	21, // 24: tokenstore.v1.ExplainResponse.as_of:type_name -> google.protobuf.Timestamp
+	21, // 25: tokenstore.v1.ExplainResponse.cause_until:type_name -> google.protobuf.Timestamp
+	21, // 26: tokenstore.v1.Candidate.until:type_name -> google.protobuf.Timestamp
+	2,  // 27: tokenstore.v1.LeaseService.Session:input_type -> tokenstore.v1.SessionRequest
+	17, // 28: tokenstore.v1.LeaseService.Explain:input_type -> tokenstore.v1.ExplainRequest
+	14, // 29: tokenstore.v1.LeaseService.Session:output_type -> tokenstore.v1.SessionResponse
+	18, // 30: tokenstore.v1.LeaseService.Explain:output_type -> tokenstore.v1.ExplainResponse
+	29, // [29:31] is the sub-list for method output_type
+	27, // [27:29] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_lease_proto_init() }

@@ -306,6 +306,9 @@ func (s *session) ask(demand *tokenstorev1.Demand) {
 		Upstream: demand.GetUpstream(), Model: demand.GetModel(), Count: int(demand.GetCount()),
 		Ahead: demand.GetAhead(), Alias: demand.GetAlias(), Sticky: demand.GetStickyKey(), Exclude: demand.GetExcludeTokenIds(),
 	}
+	if waited := min(demand.GetWaited().AsDuration(), maxWait); waited > 0 {
+		wanted.Since = time.Now().Add(-waited)
+	}
 	if wait := min(demand.GetMaxWait().AsDuration(), maxWait); wait > 0 && !wanted.Ahead {
 		wanted.Until = time.Now().Add(wait)
 	}

@@ -18,6 +18,8 @@ type Demand struct {
 	// Sticky is the key of which requests go to one token, where the strategy is that.
 	Sticky  string
 	Exclude []string
+	// Since is when it began to wait, perhaps with another desk; zero: now.
+	Since time.Time
 	// Until is when waiting ends; zero: don't wait.
 	Until time.Time
 }

@@ -41,6 +41,9 @@ type waiter struct {
 // come while a call of the store is under way share the next one.
 func (d *Desk) Ask(demand Demand, reply Reply) (withdraw func()) {
 	w := &waiter{demand: demand, reply: reply, kind: kindOf(demand), came: time.Now()}
+	if !demand.Since.IsZero() {
+		w.came = demand.Since
+	}
 	if !d.enqueue(w) {
 		reply(Answer{Refused: &rpcerr.Error{
 			Reason:  tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE,
@@ -72,8 +75,19 @@ func (d *Desk) enqueue(w *waiter) bool {
 	if q.Len() >= maxQueue {
 		return false
 	}
-	w.place, q.due = q.PushBack(w), true
+	w.place, q.due = q.insert(w), true
 	return true
+}
+
+// insert puts a demand behind those that came before it: mostly last, or further in front
+// where it has waited in a session before, perhaps with another desk.
+func (q *queue) insert(w *waiter) *list.Element {
+	for before := q.Back(); before != nil; before = before.Prev() {
+		if !before.Value.(*waiter).came.After(w.came) { //nolint:forcetypeassert // nothing else is in it
+			return q.InsertAfter(w, before)
+		}
+	}
+	return q.PushFront(w)
 }
 
 // remove returns false when the demand has been answered or withdrawn already:

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"carousel.internal/proto/rpcerr"
-	"carousel.internal/proto/service/secret"
 )
 
 // Demand asks for leases.
@@ -24,17 +23,11 @@ type Demand struct {
 	Until time.Time
 }
 
-// Lease is a granted one.
+// Lease is a granted one, with what it carries of its token.
 type Lease struct {
 	Taken
-	TTL         time.Duration
-	Secret      secret.Value
-	DeviceID    string
-	MACHash     string
-	Alias       string
-	Fingerprint string
-	// Masked is what may be shown of the secret.
-	Masked string
+	TTL time.Duration
+	Credential
 }
 
 // Answer is what becomes of a demand: leases, or why not.
@@ -45,6 +38,6 @@ type Answer struct {
 	Shortage Shortage
 }
 
-// Reply takes the answer to a demand. It must not block; it answers false when
+// Reply takes the answer to a demand. It must not block; it returns false when
 // nobody can use the leases any more.
 type Reply func(Answer) bool

@@ -5,7 +5,6 @@
 package leasing
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"log/slog"
@@ -66,8 +65,8 @@ func NewDesk(store Store, ttl time.Duration, observe Observer, log *slog.Logger)
 	}
 }
 
-// acquire takes up to demand.Count leases, or says why there is none; a brief
-// one just has none. Calls of the store outlive the desk's own context: what a script has granted must be known.
+// acquire takes up to demand.Count leases, or says why there is none. The call of the
+// store outlives the desk's own context: what a script has granted must be known.
 func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
@@ -103,43 +102,6 @@ func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
 		}
 	}
 	return d.failed(ctx, "open a token", unreadable)
-}
-
-// open adds what the leases carry. Those of tokens that can't be opened go
-// back, so that one bad token spoils no other's leases.
-func (d *Desk) open(ctx context.Context, taken []Taken, ttl time.Duration) ([]Lease, error) {
-	leases := make([]Lease, 0, len(taken))
-	var first error
-	for _, each := range taken {
-		credential, err := d.store.Credential(ctx, each.TokenID, each.Version)
-		if err != nil {
-			first = cmp.Or(first, err)
-			d.putAway(ctx, each, err)
-			continue
-		}
-		leases = append(leases, Lease{
-			Taken: each, TTL: ttl, Secret: credential.Secret, DeviceID: credential.DeviceID,
-			MACHash: credential.MACHash, Alias: credential.Alias, Fingerprint: credential.Fingerprint,
-			Masked: credential.Masked,
-		})
-	}
-	return leases, first
-}
-
-// putAway gives back the lease of a token that can't be opened. Where that is
-// the token's fault, and not the store's, the token cools: else it would be the
-// first to be picked again.
-func (d *Desk) putAway(ctx context.Context, taken Taken, err error) {
-	back := Settlement{LeaseRef: taken.LeaseRef, Effect: Unused}
-	if !rpcerr.Is(err, tokenstorev1.Reason_REASON_STORE_UNAVAILABLE) && !rpcerr.Is(err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND) {
-		back.Verdict = &Verdict{Class: unreadable, CoolFor: []time.Duration{unreadableFor}}
-	}
-	for _, each := range d.giveBack(ctx, []Settlement{back}) {
-		if each.Became == Cooling {
-			d.log.LogAttrs(ctx, slog.LevelError, "token can't be opened and cools", slog.String("token_id", taken.TokenID),
-				slog.String("upstream", each.Upstream), slog.Any("error", err))
-		}
-	}
 }
 
 // failed logs a fault of ours and words it for the asker.

@@ -34,11 +34,8 @@ func (d *Desk) Reserve(ctx context.Context, reservation Reservation) (dropped []
 		}
 		added = append(added, Reserved{
 			Lease: Lease{
-				Taken: Taken{
-					LeaseRef: LeaseRef{TokenID: hold.TokenID}, Version: hold.Version, Capped: hold.Slots > 0,
-				},
-				Secret: credential.Secret, DeviceID: credential.DeviceID, MACHash: credential.MACHash,
-				Alias: credential.Alias, Fingerprint: credential.Fingerprint, Masked: credential.Masked,
+				Taken:      Taken{LeaseRef: LeaseRef{TokenID: hold.TokenID}, Version: hold.Version, Capped: hold.Slots > 0},
+				Credential: credential,
 			},
 			Upstream: hold.Upstream, Slots: hold.Slots, Since: hold.Epoch,
 		})

@@ -4,20 +4,13 @@ import (
 	"context"
 	"log/slog"
 	"slices"
-	"time"
 
 	"carousel.internal/tokenstore/internal/rotation"
 	"carousel.internal/tokenstore/internal/token"
 )
 
-const (
-	// byGuard is who undoes transitions of tokens that were not to blame.
-	byGuard = "guard"
-	// unreadable is the class of a token whose secret doesn't open, and unreadableFor how
-	// long it cools: until a replica with the right key, or an admin, has come.
-	unreadable    = "unreadable"
-	unreadableFor = time.Minute
-)
+// byGuard is who undoes transitions of tokens that were not to blame.
+const byGuard = "guard"
 
 // Observer counts what the desk finds out. Its methods must not block.
 type Observer interface {

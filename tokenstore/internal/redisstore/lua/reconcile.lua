@@ -12,7 +12,7 @@
 -- USE pool
 -- USE standing
 -- USE time
--- USE account
+-- USE tally
 -- USE guard
 -- USE verdict
 -- RETURN {1 or 0 whether there are wronged tokens, as far as somebody was judged, then per report: counted now (1 or 0), became ('', 'shared', 'cooling' or 'parked'), ms, streak}

@@ -2,7 +2,7 @@
 -- model, or be parked, unless tokens share a cause. The verdict says for how long, by how
 -- often in a row it has cooled; how often that is, is known here.
 -- DYNKEY stream c1:{pool:NAME}:history:<id> of the token
--- Needs pool, standing, time, account, guard.
+-- Needs pool, standing, time, tally, guard.
 
 local function leading_number(text) return tonumber(string.match(text or '', '^%d+') or '0') end
 

@@ -58,15 +58,17 @@ type Tokenstore struct {
 	listener net.Listener
 	opsPort  net.Listener
 	client   redis.UniversalClient
-	store    *redisstore.Store
-	registry *prometheus.Registry
-	server   *grpc.Server
-	health   *health.Server
-	changes  *grpcapi.Changes
-	desk     *leasing.Desk
-	leases   *grpcapi.LeaseServer
-	keeper   *keeper
-	files    *tokenfile.Files
+	// logClient is of the log's own Redis; nil where it has none.
+	logClient redis.UniversalClient
+	store     *redisstore.Store
+	registry  *prometheus.Registry
+	server    *grpc.Server
+	health    *health.Server
+	changes   *grpcapi.Changes
+	desk      *leasing.Desk
+	leases    *grpcapi.LeaseServer
+	keeper    *keeper
+	files     *tokenfile.Files
 	// changed has one value while the settings may have changed since rotate looked.
 	changed chan struct{}
 	// stopping is closed when streams must end.
@@ -99,6 +101,11 @@ func New(options Options) (*Tokenstore, error) {
 			return nil, errors.Join(err, t.listener.Close(), t.opsPort.Close())
 		}
 	}
+	if text := cfg.RedisLogURL.Reveal(); text != "" {
+		if t.logClient, err = redisstore.Connect(text); err != nil {
+			return nil, errors.Join(err, t.Close())
+		}
+	}
 	t.assemble(keys)
 	return t, nil
 }
@@ -107,6 +114,7 @@ func New(options Options) (*Tokenstore, error) {
 func (t *Tokenstore) assemble(keys *seal.Keyring) {
 	cfg := t.options.Config
 	storeOptions := redisstore.Options{Keys: keys, Defaults: cfg.Settings(), Logger: t.log, WaitReplicas: cfg.RedisWaitReplicas, AwaitPrepare: true}
+	storeOptions.Log = t.logClient
 	if t.options.Sync != nil {
 		storeOptions.Barrier = redisstore.BarrierFunc(t.options.Sync)
 	}
@@ -218,10 +226,14 @@ func (t *Tokenstore) listen(ctx context.Context) {
 }
 
 func (t *Tokenstore) closeRedis() error {
-	if t.options.Redis != nil {
-		return nil // its owner's
+	var err error
+	if t.logClient != nil {
+		err = t.logClient.Close()
 	}
-	return t.client.Close()
+	if t.options.Redis != nil {
+		return err // the client is its owner's
+	}
+	return errors.Join(err, t.client.Close())
 }
 
 // Close lets go of what New took, for a tokenstore that was not run.

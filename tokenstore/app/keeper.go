@@ -123,6 +123,7 @@ func (k *keeper) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	k.lookAtLog(ctx, &found)
 	k.warn(ctx, found.Warnings)
 	k.durability = found.Durability
 	if k.seeded {
@@ -133,6 +134,17 @@ func (k *keeper) look(ctx context.Context) error {
 	err = k.seed(seeding)
 	k.seeded = err == nil
 	return err
+}
+
+// lookAtLog finds out whether the log can be used, which is nothing that leases wait for.
+func (k *keeper) lookAtLog(ctx context.Context, found *redisstore.Inspection) {
+	looking, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	if err := k.store.PrepareLog(looking); err != nil {
+		found.Warnings = append(found.Warnings, redisstore.Warning{
+			Kind: redisstore.LogAway, Text: "the request log waits: " + err.Error(),
+		})
+	}
 }
 
 // warn keeps the warnings, and logs those that are news.

@@ -21,7 +21,8 @@ const usage = `usage: tokenstore [--config FILE] [serve|healthcheck|config|resea
   serve        run the tokenstore (the default)
   healthcheck  ask the running tokenstore whether it is ready; exit code 0 or 1
   config       print the effective configuration, secrets redacted
-  reseal       put all stored secrets under the first key of the seal key file
+  reseal       put everything that is sealed under the first key of the seal key file,
+               also beside a running tokenstore that has been restarted with it
   new-admin-token
                make another admin token and print it; the one that was generated
                before is refused within a second, also beside running services
@@ -65,8 +66,15 @@ func serveUntil(ctx context.Context, cfg Config, version string, stdout io.Write
 // reseal runs beside a serving store, too.
 func reseal(ctx context.Context, cfg Config, stdout io.Writer) error {
 	return withStore(ctx, cfg, stdout, func(store *redisstore.Store) error {
-		changed, err := store.Reseal(ctx)
-		_, _ = fmt.Fprintf(stdout, "%d tokens resealed\n", changed)
+		done, err := store.Reseal(ctx)
+		_, _ = fmt.Fprintf(stdout, "%d tokens resealed\n%d accounts resealed\n%d deleted tokens resealed\n%d prompts resealed\n"+
+			"%d remembered answers resealed\n%d upstreams signed\n", done.Tokens, done.Accounts, done.Trash, done.Prompts, done.Answers, done.Upstreams)
+		if done.Unreadable > 0 {
+			_, _ = fmt.Fprintf(stdout, "%d values are lost: no key in the file opens them\n", done.Unreadable)
+		}
+		if err == nil {
+			_, _ = fmt.Fprintln(stdout, "the keys below the first are not needed any more")
+		}
 		return err
 	})
 }
@@ -99,9 +107,14 @@ func withStore(ctx context.Context, cfg Config, stdout io.Writer, do func(*redis
 		return err
 	}
 	defer func() { _ = client.Close() }()
-	store := redisstore.New(client, redisstore.Options{
-		Keys: keys, Defaults: cfg.Settings(), Logger: cfg.Logger(stdout), WaitReplicas: cfg.RedisWaitReplicas,
-	})
+	options := redisstore.Options{Keys: keys, Defaults: cfg.Settings(), Logger: cfg.Logger(stdout), WaitReplicas: cfg.RedisWaitReplicas}
+	if text := cfg.RedisLogURL.Reveal(); text != "" {
+		if options.Log, err = redisstore.Connect(text); err != nil {
+			return err
+		}
+		defer func() { _ = options.Log.Close() }()
+	}
+	store := redisstore.New(client, options)
 	if err := store.Prepare(ctx); err != nil {
 		return err
 	}

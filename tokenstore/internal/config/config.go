@@ -25,6 +25,7 @@ type Config struct {
 	OpsAddr  string `key:"ops_addr" doc:"host:port of /livez, /readyz, /metrics and /debug/pprof."`
 
 	RedisURL          secret.Value  `key:"redis_url" doc:"redis://, rediss:// (TLS) or unix:// URL. Several hosts, with commas between, are a cluster; ?master=NAME makes them sentinels. A secret, because it may hold a password."`
+	RedisLogURL       secret.Value  `key:"redis_log_url" doc:"Another Redis for the request log, with a URL like redis_url; empty keeps the log beside everything else. Entries of before stay where they are."`
 	RedisWaitReplicas int           `key:"redis_wait_replicas" doc:"How many of Redis's replicas must have received what an admin saves, and log entries, before they count as saved: 1 where a replica may be promoted (Sentinel, Cluster)."`
 	TokenstoreSecret  secret.Value  `key:"tokenstore_secret" doc:"The secret that every caller must show; at least 16 characters. Of several, separated by commas or lines, each is accepted. A file named by tokenstore_secret_file is made when absent."`
 	SealKeyFile       string        `key:"seal_key_file" doc:"File of the keys that seal secrets at rest; made when absent. Without it the stored tokens are lost."`
@@ -42,6 +43,7 @@ type Config struct {
 	DefaultInstructions     string `key:"default_instructions" doc:"First value: the instructions of a request that has no system message."`
 	LogPrompts              bool   `key:"log_prompts" doc:"First value: keep prompts in the request log, sealed."`
 	LogRetentionCount       uint32 `key:"log_retention_count" doc:"First value: entries that the request log keeps."`
+	LogPromptMB             uint32 `key:"log_prompt_mb" doc:"First value: MiB that the prompts of the request log may have together; the oldest go first."`
 	LogRetentionHours       uint32 `key:"log_retention_hours" doc:"First value: hours that the request log keeps an entry; 0 is until the count is reached."`
 	EnableOwnTokens         bool   `key:"enable_own_tokens" doc:"First value: let callers bring <token>,<checksum> as their key."`
 	EnableAliasPinning      bool   `key:"enable_alias_pinning" doc:"First value: let callers choose a token by its alias."`
@@ -85,6 +87,7 @@ func Default() Config {
 		DefaultInstructions:     settings.GetDefaultInstructions(),
 		LogPrompts:              settings.GetLogPrompts(),
 		LogRetentionCount:       settings.GetLogRetentionCount(),
+		LogPromptMB:             settings.GetLogPromptMb(),
 		LogRetentionHours:       settings.GetLogRetentionHours(),
 		EnableOwnTokens:         settings.GetEnableOwnTokens(),
 		EnableAliasPinning:      settings.GetEnableAliasPinning(),
@@ -103,6 +106,7 @@ func (c Config) Settings() *tokenstorev1.Settings {
 	settings.DefaultInstructions = c.DefaultInstructions
 	settings.LogPrompts = c.LogPrompts
 	settings.LogRetentionCount = c.LogRetentionCount
+	settings.LogPromptMb = c.LogPromptMB
 	settings.LogRetentionHours = c.LogRetentionHours
 	settings.EnableOwnTokens = c.EnableOwnTokens
 	settings.EnableAliasPinning = c.EnableAliasPinning
@@ -162,6 +166,11 @@ func (c Config) Validate() error {
 	}
 	if _, err := redisstore.ParseURL(c.RedisURL.Reveal()); err != nil {
 		wrong("redis_url", "%v", err)
+	}
+	if c.RedisLogURL.Reveal() != "" {
+		if _, err := redisstore.ParseURL(c.RedisLogURL.Reveal()); err != nil {
+			wrong("redis_log_url", "%v", err)
+		}
 	}
 	if c.RedisWaitReplicas < 0 || c.RedisWaitReplicas > 10 {
 		wrong("redis_wait_replicas", "0 to 10 wanted, not %d", c.RedisWaitReplicas)

@@ -18,10 +18,10 @@ import (
 )
 
 // Redis is killed in the middle of writes. Whatever was acknowledged before is
-// there after its restart.
+// there after its restart. A server without WAITAOF is run with appendfsync always.
 func TestNothingAcknowledgedIsLost(t *testing.T) {
 	t.Parallel()
-	server := testredis.NewServer(t)
+	server := testredis.NewServer(t, "--appendfsync", "always")
 	store := newStore(t, server.Client(t))
 	ctx := t.Context()
 

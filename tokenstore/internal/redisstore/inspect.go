@@ -27,11 +27,13 @@ const (
 	ForgedUpstream WarningKind = "forged_upstream"
 	// Vanished: the server has deleted something of ours.
 	Vanished WarningKind = "vanished"
+	// LogAway: the log's Redis can't be used, so that its entries wait.
+	LogAway WarningKind = "log_away"
 )
 
 // WarningKinds are all of them.
 func WarningKinds() []WarningKind {
-	return []WarningKind{NotDurable, Evicts, NearlyFull, ForgedUpstream, Vanished}
+	return []WarningKind{NotDurable, Evicts, NearlyFull, ForgedUpstream, Vanished, LogAway}
 }
 
 // Warning is something wrong with a store that serves nevertheless.
@@ -90,21 +92,63 @@ func (s *Store) inspectServers(ctx context.Context) (Inspection, error) {
 	if !ours {
 		return Inspection{Durability: "what is saved is brought to disk by the process that runs this Redis"}, nil
 	}
-	primaries, err := primariesOf(ctx, s.client)
+	found := Inspection{Durability: barrier.Durability()}
+	servers, err := serversOf(ctx, s.client)
 	if err != nil {
 		return Inspection{}, err
 	}
-	found := Inspection{Durability: barrier.Durability()}
-	for _, each := range primaries {
-		known, err := readServer(ctx, each.client)
-		if err != nil {
-			return Inspection{}, err
-		}
-		for _, warning := range known.warnings(barrier.Waits()) {
+	for _, each := range servers {
+		for _, warning := range each.warnings(barrier.Waits()) {
 			found.warn(warning)
 		}
 	}
+	if s.ownLog() {
+		s.inspectLog(ctx, &found)
+	} else {
+		s.room.lookAt(servers)
+	}
 	return found, nil
+}
+
+// inspectLog is inspectServers for a log with a Redis of its own.
+func (s *Store) inspectLog(ctx context.Context, found *Inspection) {
+	barrier, _ := s.logBarrier.(*ServerBarrier)
+	servers, err := serversOf(ctx, s.logClient)
+	if err != nil { // PrepareLog tells
+		return
+	}
+	for _, each := range servers {
+		for _, warning := range each.warnings(barrier.Waits()) {
+			warning.Text = "the log's Redis (REDIS_LOG_URL): " + warning.Text
+			found.warn(warning)
+		}
+	}
+	s.room.lookAt(servers)
+}
+
+// lookAt takes in the fullest of the servers that may have the log.
+func (r *logRoom) lookAt(servers []serverState) {
+	var fullest serverState
+	for _, each := range servers {
+		if each.maxMemory > 0 && float64(each.usedMemory)/float64(each.maxMemory) >= float64(fullest.usedMemory)/float64(max(fullest.maxMemory, 1)) {
+			fullest = each
+		}
+	}
+	r.look(fullest.usedMemory, fullest.maxMemory)
+}
+
+func serversOf(ctx context.Context, client redis.UniversalClient) ([]serverState, error) {
+	primaries, err := primariesOf(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	servers := make([]serverState, len(primaries))
+	for i, each := range primaries {
+		if servers[i], err = readServer(ctx, each.client); err != nil {
+			return nil, err
+		}
+	}
+	return servers, nil
 }
 
 // readServer asks CONFIG, and INFO for what CONFIG may not tell.

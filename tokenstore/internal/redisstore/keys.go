@@ -236,9 +236,23 @@ func listedKey() string { return configPrefix + "listed" }
 // its prompt.
 func logEntriesKey() string { return logPrefix + "entries" }
 
-// logPromptsKey is a stream of the sealed prompts: `p`, under the id of its entry.
+// logSchemaKey is a string: LogSchemaVersion.
+func logSchemaKey() string { return logPrefix + "schema" }
+
+// legacyPromptsKey is a stream in which the sealed prompts were before they were bounded:
+// `p`, under the id of its entry.
+func legacyPromptsKey() string { return logPrefix + "prompts" }
+
+// promptOrderKey is a stream of the ids of the entries that have a prompt.
+func promptOrderKey() string { return logPrefix + "prompt_order" }
+
+// promptBytesKey is a string: how many bytes the prompts have.
+func promptBytesKey() string { return logPrefix + "prompt_bytes" }
+
+// promptsKey is a hash of an entry's id to its prompt, sealed; a `z` in front tells that
+// what is sealed is compressed.
 // They are apart, so that entries are read without them.
-func logPromptsKey() string { return logPrefix + "prompts" }
+func promptsKey() string { return logPrefix + "prompt_texts" }
 
 // logSequenceKey is a string: the highest sequence stored of a replica. It expires
 // some days after the replica's last batch.

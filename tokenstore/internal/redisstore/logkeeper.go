@@ -31,6 +31,9 @@ func (s *Store) KeepLog(ctx context.Context, usable func(context.Context) error)
 		case <-timer.C:
 		}
 		timer.Reset(keepLogEvery)
+		if s.room.tight() {
+			timer.Reset(keepLogAgain)
+		}
 		if usable(ctx) != nil {
 			timer.Reset(keepLogAgain)
 		} else if err := s.keepLog(ctx); err != nil {

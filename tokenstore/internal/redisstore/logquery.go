@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
 	"slices"
 	"sync"
@@ -72,6 +73,9 @@ func newLogView() *logView {
 // QueryLog answers the entries that the query chooses.
 func (s *Store) QueryLog(ctx context.Context, query LogQuery) (LogPage, error) {
 	span, err := query.span()
+	if err == nil {
+		err = s.logFence.check(ctx)
+	}
 	if err != nil {
 		return LogPage{}, err
 	}
@@ -164,26 +168,29 @@ func (s *Store) readLog(ctx context.Context, query LogQuery, span logindex.Span,
 
 // entriesOf reads entries; those that have been trimmed meanwhile are left out.
 func (s *Store) entriesOf(ctx context.Context, ids []logindex.ID, omitPrompts bool) ([]*tokenstorev1.LogEntry, error) {
-	pipe := s.client.Pipeline()
+	pipe := s.logClient.Pipeline()
 	records := make([]*redis.XMessageSliceCmd, len(ids))
-	prompts := make([]*redis.XMessageSliceCmd, len(ids))
+	prompts := make([]*redis.StringCmd, len(ids))
 	for i, id := range ids {
 		records[i] = pipe.XRange(ctx, logEntriesKey(), id.String(), id.String())
 		if !omitPrompts {
-			prompts[i] = pipe.XRange(ctx, logPromptsKey(), id.String(), id.String())
+			prompts[i] = pipe.HGet(ctx, promptsKey(), id.String())
 		}
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) { // no prompt is Nil
 		return nil, storeError("query the log", err)
 	}
 	entries := make([]*tokenstorev1.LogEntry, 0, len(ids))
 	for i := range ids {
+		if err := records[i].Err(); err != nil {
+			return nil, storeError("query the log", err)
+		}
 		if len(records[i].Val()) == 0 {
 			continue
 		}
 		sealed := ""
-		if !omitPrompts && len(prompts[i].Val()) > 0 {
-			sealed, _ = prompts[i].Val()[0].Values["p"].(string)
+		if !omitPrompts {
+			sealed = prompts[i].Val()
 		}
 		entries = append(entries, s.decodeEntry(recordOf(records[i].Val()[0]), sealed))
 	}
@@ -219,7 +226,7 @@ func (s *Store) catchUpLog(ctx context.Context) (end logindex.ID, total uint64, 
 func (s *Store) catchUpStep(ctx context.Context) (total uint64, done bool, err error) {
 	view := s.logs
 	last, known := view.index.Last(), view.index.Len() > 0
-	pipe := s.client.Pipeline()
+	pipe := s.logClient.Pipeline()
 	oldest := pipe.XRangeN(ctx, logEntriesKey(), "-", "+", 1)
 	news := pipe.XRangeN(ctx, logEntriesKey(), last.String(), "+", catchUpStep)
 	size := pipe.XLen(ctx, logEntriesKey())

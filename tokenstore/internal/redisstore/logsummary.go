@@ -138,7 +138,10 @@ func quantile(histogram *latency.Histogram, q float64) *durationpb.Duration {
 // is kept of minutes: from is then taken to the hour, and they reach as far back as
 // hours are kept. What is older counts as nothing.
 func (s *Store) SummarizeLog(ctx context.Context, from, to time.Time, step time.Duration) ([]*tokenstorev1.LogBucket, error) {
-	now, err := s.client.Time(ctx).Result()
+	if err := s.logFence.check(ctx); err != nil {
+		return nil, err
+	}
+	now, err := s.logClient.Time(ctx).Result()
 	if err != nil {
 		return nil, storeError("summarize the log", err)
 	}
@@ -192,7 +195,7 @@ func stepsOf(from, to time.Time, step time.Duration, unit logUnit) (start time.T
 // addUnits adds the counters of some units from first on, none from end on, to
 // the summaries that they belong to, and answers where to go on.
 func (s *Store) addUnits(ctx context.Context, unit logUnit, first, end time.Time, summaryOf func(time.Time) *summary) (next time.Time, err error) {
-	pipe := s.client.Pipeline()
+	pipe := s.logClient.Pipeline()
 	var counters []*redis.MapStringStringCmd
 	for next = first; next.Before(end) && len(counters) < summaryStep; next = next.Add(unit.length) {
 		counters = append(counters, pipe.HGetAll(ctx, unit.key(next)))

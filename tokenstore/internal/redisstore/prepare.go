@@ -41,9 +41,16 @@ func unfit(err error) bool {
 
 // SchemaError says that the data in Redis is of a version that this program
 // can't read.
-type SchemaError struct{ Stored string }
+type SchemaError struct {
+	Stored string
+	// Log: it is the log's.
+	Log bool
+}
 
 func (e *SchemaError) Error() string {
+	if e.Log {
+		return fmt.Sprintf("Redis holds a request log of schema version %q, this tokenstore reads %q", e.Stored, LogSchemaVersion)
+	}
 	return fmt.Sprintf("Redis holds schema version %q, this tokenstore reads %q: use the tokenstore that wrote it, or another Redis",
 		e.Stored, SchemaVersion)
 }

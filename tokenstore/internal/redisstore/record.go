@@ -49,7 +49,15 @@ func encodeRecord(keys *seal.Keyring, id string, value secret.Value, fields toke
 
 func (r record) open(keys *seal.Keyring, id string) (secret.Value, checksum.Material, error) {
 	part, err := r.unseal(keys, id)
-	return secret.New(part.Secret), checksum.Material{DeviceID: part.DeviceID, MACHash: part.MACHash}, err
+	if err != nil {
+		return secret.Value{}, checksum.Material{}, err
+	}
+	value, material := part.token()
+	return value, material, nil
+}
+
+func (p sealedPart) token() (secret.Value, checksum.Material) {
+	return secret.New(p.Secret), checksum.Material{DeviceID: p.DeviceID, MACHash: p.MACHash}
 }
 
 func (r record) unseal(keys *seal.Keyring, id string) (sealedPart, error) {

@@ -11,7 +11,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -42,6 +41,12 @@ var errReplica = errors.New("replica: 1 to 128 letters, digits, `.`, `_` and `-`
 // AppendLog stores a replica's entries that it has not stored before, and
 // answers how many those are when they are on disk. It takes the entries over.
 func (s *Store) AppendLog(ctx context.Context, replica string, entries []*tokenstorev1.LogEntry) (int, error) {
+	if err := s.logFence.check(ctx); err != nil {
+		return 0, err
+	}
+	if err := s.room.accepts(); err != nil {
+		return 0, err
+	}
 	if !replicaForm.MatchString(replica) {
 		return 0, invalid(errReplica)
 	}
@@ -65,7 +70,7 @@ func (s *Store) AppendLog(ctx context.Context, replica string, entries []*tokens
 		}
 		entries = slices.DeleteFunc(entries, func(entry *tokenstorev1.LogEntry) bool { return entry.GetSequence() <= known })
 	}
-	return len(entries), s.barrier.Sync(ctx) // a repeated batch, too, is acknowledged only from disk
+	return len(entries), s.logBarrier.Sync(ctx) // a repeated batch, too, is acknowledged only from disk
 }
 
 func ascend(entries []*tokenstorev1.LogEntry) error {
@@ -85,7 +90,7 @@ func (s *Store) appendNew(ctx context.Context, replica string, entries []*tokens
 	var counts summary
 	args := make([]any, appendLogFixed, appendLogFixed+2*len(entries))
 	for _, entry := range entries {
-		if !settings.GetLogPrompts() { // its gateway has not heard of it yet
+		if !settings.GetLogPrompts() || s.room.tight() { // of the former its gateway may not have heard yet
 			entry.Prompt, entry.PromptCut = "", false
 		}
 		record, prompt, err := s.encodeEntry(replica, entry)
@@ -99,33 +104,52 @@ func (s *Store) appendNew(ctx context.Context, replica string, entries []*tokens
 		sequenceTTL.Milliseconds(), entries[0].GetSequence(), entries[len(entries)-1].GetSequence(),
 		logMinutePrefix(), logMinute.ttl(), logHourPrefix(), logHour.ttl(), counts.text(),
 	})
-	round := s.batch()
-	answer := round.add(appendLogScript, []string{logEntriesKey(), logPromptsKey(), logSequenceKey(replica)}, args...)
-	addTrim(round, settings)
+	round := s.logBatch()
+	keys := []string{logEntriesKey(), promptOrderKey(), promptsKey(), promptBytesKey(), logSequenceKey(replica)}
+	answer := round.add(appendLogScript, keys, args...)
+	s.addTrim(round, settings)
 	if err := round.exec(ctx); err != nil {
 		return 0, storeError("append to the log", err)
 	}
 	return answer.reply.Uint64()
 }
 
+// logBatch starts a round trip of several scripts of the log.
+func (s *Store) logBatch() *batch { return &batch{client: s.logClient} }
+
 // TrimLog forgets what the settings say is to be kept no longer.
 func (s *Store) TrimLog(ctx context.Context) error {
+	if err := s.logFence.check(ctx); err != nil {
+		return err
+	}
 	settings, err := s.Settings(ctx)
 	if err != nil {
 		return err
 	}
-	round := s.batch()
-	addTrim(round, settings)
-	return storeError("trim the log", round.exec(ctx))
+	for more := true; more; {
+		round := s.logBatch()
+		trim := s.addTrim(round, settings)
+		if err := round.exec(ctx); err != nil {
+			return storeError("trim the log", err)
+		}
+		if more, err = trim.reply.Bool(); err != nil {
+			return storeError("trim the log", err)
+		}
+	}
+	return nil
 }
 
-func addTrim(round *batch, settings *tokenstorev1.Settings) {
+// maxTrim bounds the prompts that go at a time.
+const maxTrim = 2000
+
+func (s *Store) addTrim(round *batch, settings *tokenstorev1.Settings) *call {
 	age := time.Duration(settings.GetLogRetentionHours()) * time.Hour
 	prompts := 0
 	if settings.GetLogPrompts() {
 		prompts = 1
 	}
-	round.add(trimLogScript, []string{logEntriesKey(), logPromptsKey()}, settings.GetLogRetentionCount(), age.Milliseconds(), prompts)
+	return round.add(trimLogScript, []string{logEntriesKey(), promptOrderKey(), promptsKey(), promptBytesKey()},
+		settings.GetLogRetentionCount(), age.Milliseconds(), prompts, uint64(settings.GetLogPromptMb())<<20, s.room.release(), maxTrim)
 }
 
 // encodeEntry answers the entry without its prompt, and the prompt sealed. It
@@ -146,7 +170,7 @@ func (s *Store) encodeEntry(replica string, entry *tokenstorev1.LogEntry) (recor
 		return nil, nil, fmt.Errorf("log entry: %w", err)
 	}
 	if text != "" {
-		prompt = s.keys.SealBinary(secret.New(text), promptBinding(entry))
+		prompt = s.sealPrompt(text, promptBinding(entry))
 	}
 	return record, prompt, nil
 }
@@ -174,11 +198,11 @@ func (s *Store) decodeEntry(record, sealed string) *tokenstorev1.LogEntry {
 	if sealed == "" {
 		return entry
 	}
-	prompt, err := s.keys.Open(sealed, promptBinding(entry))
+	prompt, err := s.openPrompt(sealed, promptBinding(entry))
 	if err != nil { // its key is gone
-		prompt = secret.New("[" + err.Error() + "]")
+		prompt = "[" + err.Error() + "]"
 	}
-	entry.Prompt = prompt.Reveal()
+	entry.Prompt = prompt
 	return entry
 }
 

@@ -207,8 +207,10 @@ func TestLogIsKeptByAge(t *testing.T) {
 				t.Fatal(err)
 			}
 			place := fmt.Sprint(now.Add(-age).UnixMilli(), "-0")
-			for key, values := range map[string][]any{logEntriesKey(): {"e", record}, logPromptsKey(): {"p", prompt}} {
-				if err := store.client.Do(ctx, append([]any{"XADD", key, place}, values...)...).Err(); err != nil {
+			for _, command := range [][]any{
+				{"XADD", logEntriesKey(), place, "e", record}, {"XADD", promptOrderKey(), place, "p", ""}, {"HSET", promptsKey(), place, prompt},
+			} {
+				if err := store.client.Do(ctx, command...).Err(); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -223,7 +225,7 @@ func TestLogIsKeptByAge(t *testing.T) {
 		if ids(page.Entries) != "r2" || page.Total != 1 || page.Entries[0].GetPrompt() != "words" {
 			t.Errorf("after: %v of %d", page.Entries, page.Total)
 		}
-		if n, err := store.client.XLen(ctx, logPromptsKey()).Result(); err != nil || n != 1 {
+		if n, err := store.client.HLen(ctx, promptsKey()).Result(); err != nil || n != 1 {
 			t.Errorf("%d prompts, %v", n, err)
 		}
 	})
@@ -247,7 +249,7 @@ func TestLogWithoutPrompts(t *testing.T) {
 				t.Errorf("%s has a prompt", entry.GetId())
 			}
 		}
-		if n, err := store.client.Exists(t.Context(), logPromptsKey()).Result(); err != nil || n != 0 {
+		if n, err := store.client.Exists(t.Context(), promptsKey(), promptOrderKey(), promptBytesKey()).Result(); err != nil || n != 0 {
 			t.Errorf("prompts are there: %d, %v", n, err)
 		}
 		changeSettings(t, store, &tokenstorev1.Settings{LogPrompts: true}, "log_prompts")

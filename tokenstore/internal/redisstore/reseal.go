@@ -2,54 +2,297 @@ package redisstore
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
 
 	"carousel.internal/proto/cursor/checksum"
 	"carousel.internal/proto/service/secret"
+	"carousel.internal/tokenstore/internal/logindex"
+	"carousel.internal/tokenstore/internal/seal"
 	"carousel.internal/tokenstore/internal/token"
 )
 
-var resealScript = newScript("reseal")
+var (
+	resealScript = newScript("reseal")
+	swapScript   = newScript("swap")
+)
 
-// Reseal puts every token under the key that seals now, with the fingerprint that
-// belongs to the keys as they are. It answers how many it changed. It may run
-// beside a serving store, and again after it was interrupted.
-func (s *Store) Reseal(ctx context.Context) (int, error) {
-	changed := 0
-	for range maxEdits {
-		done, missed, err := s.resealAll(ctx)
-		changed += done
-		if err != nil {
-			return changed, err
-		}
-		if missed == 0 {
-			return changed, s.barrier.Sync(ctx)
-		}
-	}
-	return changed, errors.New("some tokens are being edited all the time; run it again")
+// resealStep is how many values are read at a time.
+const resealStep = 100
+
+// Resealed counts what Reseal has put under the key that seals now.
+type Resealed struct {
+	Tokens, Accounts, Trash, Prompts, Answers, Upstreams int
+	// Unreadable are values that no key of the file opens: they were lost before.
+	Unreadable int
 }
 
-// resealAll goes through the pool once. missed are tokens that were edited
-// meanwhile.
-func (s *Store) resealAll(ctx context.Context) (done, missed int, err error) {
-	err = s.each(ctx, func(t *stored) error {
-		value, material, err := t.record.open(s.keys, t.id)
+// Reseal puts everything that is sealed or signed under the key that seals now, with the
+// fingerprints that belong to the keys as they are. Afterwards no other key is needed. It
+// may run beside a serving store, and again after it was interrupted.
+func (s *Store) Reseal(ctx context.Context) (Resealed, error) {
+	var done Resealed
+	for _, step := range []func(context.Context, *Resealed) error{
+		s.resealTokens, s.resealTrash, s.resealAnswers, s.resealPrompts, s.resealUpstreams,
+	} {
+		if err := step(ctx, &done); err != nil {
+			return done, err
+		}
+	}
+	if err := s.dropChecks(ctx); err != nil {
+		return done, err
+	}
+	if s.ownLog() {
+		if err := s.logBarrier.Sync(ctx); err != nil {
+			return done, err
+		}
+	}
+	return done, s.barrier.Sync(ctx)
+}
+
+// dropChecks forgets the keys with which nothing is sealed any more.
+func (s *Store) dropChecks(ctx context.Context) error {
+	ids, err := s.client.HKeys(ctx, sealsKey()).Result()
+	if err != nil {
+		return storeError("forget seal keys", err)
+	}
+	ids = slices.DeleteFunc(ids, func(id string) bool { return id == s.keys.Active() })
+	if len(ids) == 0 {
+		return nil
+	}
+	return storeError("forget seal keys", s.client.HDel(ctx, sealsKey(), ids...).Err())
+}
+
+// swap replaces a field unless it is another one by now.
+func swap(ctx context.Context, client redis.UniversalClient, key, field, read, replacement string) (bool, error) {
+	return swapScript.run(ctx, client, []string{key}, field, read, replacement).Bool()
+}
+
+// resealField puts a field that is sealed as it is under the key that seals now; one that
+// is empty is not there.
+func (s *Store) resealField(ctx context.Context, key, field, sealed, binding string, done *Resealed) (bool, error) {
+	if sealed == "" || s.keys.Current(sealed) {
+		return false, nil
+	}
+	plain, err := s.keys.Open(sealed, binding)
+	if err != nil {
+		done.Unreadable++
+		return false, nil //nolint:nilerr // it is counted
+	}
+	swapped, err := swap(ctx, s.client, key, field, sealed, s.keys.Seal(plain, binding))
+	return swapped, storeError("reseal", err)
+}
+
+func (s *Store) resealTokens(ctx context.Context, done *Resealed) error {
+	for range maxEdits {
+		unreadable := 0
+		missed, err := s.resealAll(ctx, done, &unreadable)
 		if err != nil {
 			return err
 		}
+		if missed == 0 {
+			done.Unreadable += unreadable
+			return nil
+		}
+	}
+	return errors.New("some tokens are being edited all the time; run it again")
+}
+
+// resealAll goes through the pool once. missed are tokens that were edited meanwhile.
+func (s *Store) resealAll(ctx context.Context, done *Resealed, unreadable *int) (missed int, err error) {
+	err = s.each(ctx, func(t *stored) error {
+		if err := s.resealAccount(ctx, tokenKey(t.upstream, t.id), t.id, done); err != nil {
+			return err
+		}
+		part, err := t.record.unseal(s.keys, t.id)
+		if err != nil {
+			*unreadable++
+			return nil //nolint:nilerr // it is counted
+		}
+		value, material := part.token()
 		fingerprint := s.keys.Fingerprint(value)
-		if fingerprint == t.fingerprint && s.keys.Current(t.record.Sealed) {
+		if fingerprint == t.fingerprint && s.keys.Current(t.record.Sealed) && part.Signing {
 			return nil
 		}
 		written, err := s.resealOne(ctx, t, value, material, fingerprint)
 		if written {
-			done++
+			done.Tokens++
 		} else {
 			missed++
 		}
 		return err
 	})
-	return done, missed, err
+	return missed, err
+}
+
+func (s *Store) resealAccount(ctx context.Context, key, id string, done *Resealed) error {
+	sealed, err := s.client.HGet(ctx, key, "account").Result()
+	if errors.Is(err, redis.Nil) {
+		return nil
+	}
+	if err != nil {
+		return storeError("reseal an account", err)
+	}
+	swapped, err := s.resealField(ctx, key, "account", sealed, accountBinding(id), done)
+	if swapped {
+		done.Accounts++
+	}
+	return err
+}
+
+// resealTrash reseals deleted tokens that can be restored.
+func (s *Store) resealTrash(ctx context.Context, done *Resealed) error {
+	ids, err := s.client.ZRange(ctx, discardedKey(), 0, -1).Result()
+	if err != nil {
+		return storeError("reseal the trash", err)
+	}
+	pools, err := s.homesOf(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		key := trashKey(pools[id], id)
+		text, err := s.client.HGet(ctx, key, "rec").Result()
+		if errors.Is(err, redis.Nil) { // it has expired
+			continue
+		}
+		if err != nil {
+			return storeError("reseal the trash", err)
+		}
+		if err := s.resealAccount(ctx, key, id, done); err != nil {
+			return err
+		}
+		if err := s.resealDiscarded(ctx, key, id, text, done); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) resealDiscarded(ctx context.Context, key, id, text string, done *Resealed) error {
+	var rec record
+	if json.Unmarshal([]byte(text), &rec) != nil {
+		done.Unreadable++
+		return nil
+	}
+	part, err := rec.unseal(s.keys, id)
+	if err != nil {
+		done.Unreadable++
+		return nil //nolint:nilerr // it is counted
+	}
+	value, material := part.token()
+	fingerprint, err := s.client.HGet(ctx, key, "fingerprint").Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return storeError("reseal the trash", err)
+	}
+	if now := s.keys.Fingerprint(value); now != fingerprint {
+		if _, err := swap(ctx, s.client, key, "fingerprint", fingerprint, now); err != nil {
+			return storeError("reseal the trash", err)
+		}
+	}
+	if s.keys.Current(rec.Sealed) {
+		return nil
+	}
+	resealed, err := encodeRecord(s.keys, id, value, token.Fields{Tags: rec.Tags, Checksum: material})
+	if err != nil {
+		return err
+	}
+	swapped, err := swap(ctx, s.client, key, "rec", text, resealed)
+	if swapped {
+		done.Trash++
+	}
+	return storeError("reseal the trash", err)
+}
+
+// resealAnswers reseals the answers that are remembered of idempotency keys.
+func (s *Store) resealAnswers(ctx context.Context, done *Resealed) error {
+	members, err := s.client.ZRange(ctx, onceIndexKey(), 0, -1).Result()
+	if err != nil {
+		return storeError("reseal answers", err)
+	}
+	for _, member := range members {
+		hash, _, _ := strings.Cut(member, " ")
+		sealed, err := s.client.HGet(ctx, onceAnswerKey(hash), "answer").Result()
+		if errors.Is(err, redis.Nil) {
+			continue
+		}
+		if err != nil {
+			return storeError("reseal answers", err)
+		}
+		swapped, err := s.resealField(ctx, onceAnswerKey(hash), "answer", sealed, answerBinding(hash), done)
+		if err != nil {
+			return err
+		}
+		if swapped {
+			done.Answers++
+		}
+	}
+	return nil
+}
+
+// resealPrompts reseals the log's prompts.
+func (s *Store) resealPrompts(ctx context.Context, done *Resealed) error {
+	if err := s.PrepareLog(ctx); err != nil {
+		return err
+	}
+	var cursor uint64
+	for {
+		pairs, next, err := s.logClient.HScan(ctx, promptsKey(), cursor, "", resealStep).Result()
+		if err != nil {
+			return storeError("reseal prompts", err)
+		}
+		for i := 0; i+1 < len(pairs); i += 2 {
+			if err := s.resealPrompt(ctx, pairs[i], pairs[i+1], done); err != nil {
+				return err
+			}
+		}
+		if cursor = next; cursor == 0 {
+			return nil
+		}
+	}
+}
+
+func (s *Store) resealPrompt(ctx context.Context, id, sealed string, done *Resealed) error {
+	if key, _ := seal.KeyID(strings.TrimPrefix(sealed, compressed)); key == s.keys.Active() {
+		return nil
+	}
+	place, err := logindex.ParseID(id)
+	if err != nil {
+		done.Unreadable++
+		return nil //nolint:nilerr // it is counted
+	}
+	messages, err := s.logClient.XRange(ctx, logEntriesKey(), place.String(), place.String()).Result()
+	if err != nil {
+		return storeError("reseal prompts", err)
+	}
+	if len(messages) == 0 { // the entry is gone, and its prompt goes
+		return nil
+	}
+	binding := promptBinding(s.decodeEntry(recordOf(messages[0]), ""))
+	text, err := s.openPrompt(sealed, binding)
+	if err != nil {
+		done.Unreadable++
+		return nil //nolint:nilerr // it is counted
+	}
+	resealed := string(s.sealPrompt(text, binding))
+	swapped, err := swap(ctx, s.logClient, promptsKey(), id, sealed, resealed)
+	if err != nil || !swapped {
+		return storeError("reseal prompts", err)
+	}
+	done.Prompts++
+	return storeError("reseal prompts", s.logClient.IncrBy(ctx, promptBytesKey(), int64(len(resealed)-len(sealed))).Err())
+}
+
+func (s *Store) resealUpstreams(ctx context.Context, done *Resealed) error {
+	var err error
+	done.Upstreams, err = s.signUpstreams(ctx, func(name, text, signature string) bool {
+		return !s.keys.Current(signature) && s.keys.Verify(signature, text, upstreamBinding(name)) == nil
+	})
+	return err
 }
 
 func (s *Store) resealOne(ctx context.Context, t *stored, value secret.Value, material checksum.Material, fingerprint string) (bool, error) {

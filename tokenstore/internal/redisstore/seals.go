@@ -88,7 +88,7 @@ func (s *Store) adoptSeals(ctx context.Context) (map[string]string, error) {
 		return nil, err
 	}
 	if !signing && !s.sealed {
-		adopted, err := s.signUpstreams(ctx, func(signature string) bool { return signature == "" })
+		adopted, err := s.signUpstreams(ctx, func(_, _, signature string) bool { return signature == "" })
 		if err != nil {
 			return nil, err
 		}

@@ -70,7 +70,7 @@ func TestEverySettingIsStored(t *testing.T) {
 	eachStore(t, func(t *testing.T, store *Store) {
 		wanted := &tokenstorev1.Settings{
 			VisionAbility: "none", RotationStrategy: token.Sticky, CheckUsageModelsType: "list", LogRetentionCount: 7, MaxAttempts: 7, QueueWaitMs: 7,
-			EnableSlowPool: true, EnableAllClaude: true, LogRetentionHours: 7, EnableOwnTokens: true, EnableAliasPinning: true, ListAllModels: true,
+			EnableSlowPool: true, EnableAllClaude: true, LogRetentionHours: 7, LogPromptMb: 9, EnableOwnTokens: true, EnableAliasPinning: true, ListAllModels: true,
 		}
 		var names []string
 		message := wanted.ProtoReflect()

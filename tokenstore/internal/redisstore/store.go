@@ -40,6 +40,12 @@ type Store struct {
 	// sealed: the data had check values of their seal keys. Prepare's own.
 	sealed bool
 
+	// logClient is of the log's Redis, which may be the same, and logBarrier of its disk.
+	logClient  redis.UniversalClient
+	logBarrier Barrier
+	logFence   fence
+	room       logRoom
+
 	credentials credentials
 	homes       homes
 	logs        *logView
@@ -53,6 +59,8 @@ type Options struct {
 	// for WaitReplicas replicas too.
 	Barrier      Barrier
 	WaitReplicas int
+	// Log is the client of the log's Redis; nil: it has none of its own.
+	Log redis.UniversalClient
 	// Defaults are the settings that the environment gives; stored overrides
 	// win. Never changed.
 	Defaults *tokenstorev1.Settings
@@ -70,7 +78,12 @@ func New(client redis.UniversalClient, options Options) *Store {
 		client: client, keys: options.Keys, barrier: options.Barrier,
 		defaults: options.Defaults, log: options.Logger, logs: newLogView(), patience: quarantinePatience,
 	}
+	store.logClient, store.logBarrier = client, options.Barrier
+	if options.Log != nil {
+		store.logClient, store.logBarrier = options.Log, NewBarrier(options.Log, options.WaitReplicas)
+	}
 	if options.AwaitPrepare {
+		store.logFence.close(errors.New("the log has not been looked at yet"))
 		store.fence.close(errors.New("the store has not been looked at yet"))
 	}
 	client.AddHook(&store.fence)

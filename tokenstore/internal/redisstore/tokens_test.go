@@ -359,11 +359,11 @@ func TestReseal(t *testing.T) {
 		}
 		rotated := reopen(keyLine1("k2", 'b') + keyLine1("k1", 'a'))
 		check("with a second key", rotated, true)
-		if n, err := rotated.Reseal(ctx); err != nil || n != 5 {
-			t.Errorf("resealed %d, %v", n, err)
+		if n, err := rotated.Reseal(ctx); err != nil || n.Tokens != 5 {
+			t.Errorf("resealed %+v, %v", n, err)
 		}
-		if n, err := rotated.Reseal(ctx); err != nil || n != 0 {
-			t.Errorf("resealed %d again, %v", n, err)
+		if n, err := rotated.Reseal(ctx); err != nil || n != (Resealed{}) {
+			t.Errorf("resealed %+v again, %v", n, err)
 		}
 		final := reopen(keyLine1("k2", 'b'))
 		check("without the first key", final, false)

@@ -18,8 +18,6 @@ import (
 // can only write to Redis can't have them sent elsewhere. The signature is the last member
 // of the record's JSON, and of the text without it.
 
-var signUpstreamScript = newScript("sign_upstream")
-
 const signatureMember = `,"signature":"`
 
 func upstreamBinding(name string) string { return "upstream " + name }
@@ -85,8 +83,8 @@ func (s *Store) readUpstreams(ctx context.Context) ([]*tokenstorev1.Upstream, ma
 	return upstreams, bad, nil
 }
 
-// signUpstreams signs the records that sign chooses, as they are.
-func (s *Store) signUpstreams(ctx context.Context, choose func(signature string) bool) (int, error) {
+// signUpstreams signs the records that choose chooses, as they are.
+func (s *Store) signUpstreams(ctx context.Context, choose func(name, text, signature string) bool) (int, error) {
 	records, err := s.client.HGetAll(ctx, upstreamsKey()).Result()
 	if err != nil {
 		return 0, storeError("sign upstreams", err)
@@ -94,14 +92,16 @@ func (s *Store) signUpstreams(ctx context.Context, choose func(signature string)
 	count := 0
 	for name, text := range records {
 		plain, signature := splitRecord(text)
-		if !choose(signature) || !strings.HasSuffix(plain, "}") {
+		if !choose(name, plain, signature) || !strings.HasSuffix(plain, "}") {
 			continue
 		}
-		done, err := signUpstreamScript.run(ctx, s.client, []string{upstreamsKey()}, name, text, s.signed(name, plain)).Int()
+		done, err := swap(ctx, s.client, upstreamsKey(), name, text, s.signed(name, plain))
 		if err != nil {
 			return count, storeError("sign upstreams", err)
 		}
-		count += done
+		if done {
+			count++
+		}
 	}
 	return count, nil
 }

@@ -17,7 +17,8 @@ const (
 	maxHeader       = 128      // bytes of a value that becomes a header
 	maxModelList    = 16 << 10 // bytes
 	maxRetention    = 1_000_000
-	maxRetentionAge = 8760 // hours: a year
+	maxRetentionAge = 8760    // hours: a year
+	maxPromptMB     = 1 << 20 // MiB: a TiB
 	maxAttempts     = 10
 	maxQueueWait    = 600_000 // ms
 )
@@ -33,6 +34,7 @@ func DefaultSettings() *tokenstorev1.Settings {
 		CursorTimezone:       "UTC",
 		LogPrompts:           true,
 		LogRetentionCount:    10_000,
+		LogPromptMb:          256,
 		MaxAttempts:          3,
 		QueueWaitMs:          30_000,
 		RotationStrategy:     RoundRobin,
@@ -76,6 +78,7 @@ func CheckSettings(s *tokenstorev1.Settings) error {
 		oneOf("rotation_strategy", s.GetRotationStrategy(), RoundRobin, LeastInFlight, FillFirst, Sticky),
 		within("log_retention_count", s.GetLogRetentionCount(), 1, maxRetention),
 		within("log_retention_hours", s.GetLogRetentionHours(), 0, maxRetentionAge),
+		within("log_prompt_mb", s.GetLogPromptMb(), 1, maxPromptMB),
 		within("max_attempts", s.GetMaxAttempts(), 1, maxAttempts),
 		within("queue_wait_ms", s.GetQueueWaitMs(), 0, maxQueueWait),
 		shortText("default_instructions", s.GetDefaultInstructions(), maxInstructions),

@@ -1,0 +1,61 @@
+package redisstore
+
+import (
+	"context"
+	"log/slog"
+)
+
+// LogSchemaVersion is what logSchemaKey holds. The log has a version of its own, because
+// it may be in a Redis of its own.
+const LogSchemaVersion = "1"
+
+var takePromptsScript = newScript("take_prompts")
+
+// takeStep is how many prompts of before are moved at a time.
+const takeStep = 100
+
+// PrepareLog makes the log fit for use, as Prepare does for the rest, and makes sure that
+// its Redis takes writes. Where it fails, leases don't: the log waits.
+func (s *Store) PrepareLog(ctx context.Context) error {
+	ctx = throughFence(ctx)
+	err := s.prepareLog(ctx)
+	if err != nil {
+		s.logFence.close(err)
+		return err
+	}
+	s.logFence.open()
+	return nil
+}
+
+func (s *Store) prepareLog(ctx context.Context) error {
+	if err := s.logClient.SetNX(ctx, logSchemaKey(), LogSchemaVersion, 0).Err(); err != nil {
+		return storeError("check the log's schema version", err)
+	}
+	version, err := s.logClient.Get(ctx, logSchemaKey()).Result()
+	if err != nil {
+		return storeError("check the log's schema version", err)
+	}
+	if version != LogSchemaVersion {
+		return &SchemaError{Stored: version, Log: true}
+	}
+	there, err := s.logClient.Exists(ctx, legacyPromptsKey()).Result()
+	if err != nil {
+		return storeError("move the log's prompts", err)
+	}
+	for left := int(there); left > 0; {
+		keys := []string{legacyPromptsKey(), promptOrderKey(), promptsKey(), promptBytesKey()}
+		if left, err = takePromptsScript.run(ctx, s.logClient, keys, takeStep).Int(); err != nil {
+			return storeError("move the log's prompts", err)
+		}
+	}
+	if there > 0 {
+		s.log.LogAttrs(ctx, slog.LevelInfo, "the log's prompts were moved")
+	}
+	if s.ownLog() {
+		return s.logBarrier.Sync(ctx)
+	}
+	return nil
+}
+
+// ownLog tells whether the log has a Redis of its own.
+func (s *Store) ownLog() bool { return s.logClient != s.client }

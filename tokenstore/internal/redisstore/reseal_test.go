@@ -1,0 +1,107 @@
+package redisstore
+
+import (
+	"crypto/sha256"
+	"strings"
+	"testing"
+	"time"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/testredis"
+)
+
+// After a reseal nothing needs the old key: tokens, accounts, deleted tokens, prompts,
+// remembered answers, upstreams.
+func TestResealTakesEverythingAlong(t *testing.T) {
+	t.Parallel()
+	server := testredis.NewServer(t)
+	client := server.Client(t)
+	old := newStore(t, client)
+	ctx := t.Context()
+	kept, deleted := create(t, old, draft("cursor", "secret-of-the-kept")).GetId(), create(t, old, draft("cursor", "secret-of-the-deleted")).GetId()
+	damaged := create(t, old, draft("openai", "secret-of-the-damaged")).GetId()
+	account := &tokenstorev1.TokenAccount{Email: "somebody@example.com"}
+	for _, id := range []string{kept, deleted} {
+		if err := old.RecordAccount(ctx, id, account); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := old.DeleteToken(ctx, deleted, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.HSet(ctx, tokenKey("openai", damaged), "rec", `{"sealed":"v1.k1.AAAA"}`).Err(); err != nil {
+		t.Fatal(err)
+	}
+	entries := logEntries(1, 250)
+	for i, entry := range entries {
+		entry.Prompt = strings.Repeat("what is a lease? ", 1+i)
+	}
+	appendLog(t, old, "g1", entries)
+	key, request := sha256.Sum256([]byte("k")), sha256.Sum256([]byte("r"))
+	answer := &tokenstorev1.RememberedAnswer{Body: []byte("the answer")}
+	claimed := func(store *Store) *tokenstorev1.RememberedAnswer {
+		t.Helper()
+		_, answer, err := store.ClaimAnswer(ctx, key[:], request[:], "g1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	claimed(old)
+	if err := old.FinishAnswer(ctx, key[:], "g1", answer, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+
+	rotated := storeOf(t, server, testKeys(t, keyLine1("k2", 'b')+keyLine1("k1", 'a')))
+	if err := rotated.Prepare(ctx); err != nil {
+		t.Fatal(err)
+	}
+	done, err := rotated.Reseal(ctx)
+	want := Resealed{Tokens: 1, Accounts: 2, Trash: 1, Prompts: 250, Answers: 1, Upstreams: 2, Unreadable: 1}
+	if err != nil || done != want {
+		t.Fatalf("resealed %+v, want %+v, %v", done, want, err)
+	}
+	if again, err := rotated.Reseal(ctx); err != nil || again != (Resealed{Unreadable: 1}) {
+		t.Errorf("again: %+v, %v", again, err)
+	}
+	if dump := strings.ReplaceAll(dumpOf(t, rotated), `{"sealed":"v1.k1.AAAA"}`, ""); strings.Contains(dump, ".k1.") {
+		t.Error("something is sealed with the old key")
+	}
+	var stored int64
+	for _, prompt := range client.HVals(ctx, promptsKey()).Val() {
+		stored += int64(len(prompt))
+	}
+	if n, err := client.Get(ctx, promptBytesKey()).Int64(); err != nil || n != stored {
+		t.Errorf("%d bytes of prompts, counted as %d, %v", stored, n, err)
+	}
+
+	final := storeOf(t, server, testKeys(t, keyLine1("k2", 'b')))
+	if err := final.Prepare(ctx); err != nil {
+		t.Fatalf("without the old key: %v", err)
+	}
+	if err := final.PrepareLog(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := final.RestoreToken(ctx, deleted); err != nil {
+		t.Error(err)
+	}
+	for id, text := range map[string]string{kept: "secret-of-the-kept", deleted: "secret-of-the-deleted"} {
+		if credential, err := final.Credential(ctx, id, 0); err != nil || credential.Secret.Reveal() != text {
+			t.Errorf("%s: %v", text, err)
+		}
+		if got, err := final.Account(ctx, id); err != nil || got.GetEmail() != account.GetEmail() {
+			t.Errorf("account of %s: %v, %v", id, got, err)
+		}
+	}
+	if got := claimed(final); string(got.GetBody()) != "the answer" {
+		t.Errorf("answer %v", got)
+	}
+	if got := baseURLs(t, final); len(got) != 2 {
+		t.Errorf("upstreams %v", got)
+	}
+	for _, entry := range queryLog(t, final, LogQuery{Limit: 1000}).Entries {
+		if !strings.HasPrefix(entry.GetPrompt(), "what is a lease?") {
+			t.Fatalf("%s has the prompt %.40q", entry.GetId(), entry.GetPrompt())
+		}
+	}
+}

@@ -214,6 +214,9 @@ func (a *attempt) read(got eventstream.Event) (event chat.Event, isChunk bool, f
 		return event, false, a.remark(data)
 	}
 	p := a.chunks.parseAll(got.Data)
+	if p.delta && p.message {
+		p = parseOnly(got.Data, "delta")
+	}
 	switch {
 	case p.malformed && a.complete():
 		return event, false, nil
@@ -230,7 +233,7 @@ func (a *attempt) read(got eventstream.Event) (event chat.Event, isChunk bool, f
 	if a.mender.wants(&p) {
 		if mended := a.mender.mend(data); &mended[0] != &data[0] {
 			begun, ended := p.begun, p.ended
-			data, p = mended, parsePiece(mended)
+			data, p = mended, parseOnly(mended, "delta")
 			p.begun, p.ended = begun, ended
 		}
 	}

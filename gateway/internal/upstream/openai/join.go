@@ -72,7 +72,7 @@ func (j *joining) addChoice(s *rawjson.Scanner) {
 	to := j.choice(index)
 	for ok := s.Object(); ok; ok = s.Member() {
 		switch name := string(s.Key()); name {
-		case "index":
+		case "index", "message":
 			s.Skip()
 		case "delta":
 			to.message.join(s, "")

@@ -33,9 +33,9 @@ func (m *mender) wants(p *piece) bool {
 	case p.flawed, len(m.tails) > 0:
 		return true
 	case m.whole:
-		return p.delta || !p.ended.covers(p.begun) || len(p.event.ToolCalls) > 0
+		return !p.message || !p.ended.covers(p.begun) || len(p.event.ToolCalls) > 0
 	default:
-		return p.message || len(p.event.ToolCalls) > 0 // their indexes depend on the chunks before
+		return p.message && !p.delta || len(p.event.ToolCalls) > 0 // their indexes depend on the chunks before
 	}
 }
 
@@ -153,15 +153,14 @@ func (w *mending) choice(position int) {
 	for ok := w.s.Object(); ok; ok = w.s.Member() {
 		start := w.s.MemberStart()
 		switch key := string(w.s.Key()); {
-		case key == "delta" || key == "message":
-			if key != o.source {
-				w.s.Skip()
-				w.edit.CutMember(&w.s, start, !kept)
-				w.changed = true
-				continue
-			}
+		case key == o.source:
 			w.rename(start, key)
 			w.message(o.index)
+		case key == w.messageName(): // it is none
+			w.s.Skip()
+			w.edit.CutMember(&w.s, start, !kept)
+			w.changed = true
+			continue
 		case key == "finish_reason":
 			w.finish(o)
 		case key == "index" && w.s.Kind() != rawjson.Number:

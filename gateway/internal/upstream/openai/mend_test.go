@@ -50,7 +50,11 @@ func TestChunksGetTheFormOfTheAPI(t *testing.T) {
 		},
 		"a message in a chunk": {
 			[]string{`{"choices":[{"index":0,"message":{"content":"a"}}]}`, `{"choices":[{"delta":null, "message" : {"content":"b"},"index":0}]}`, `{"choices":[{"index":0,"delta":{"content":"c"},"message":null}]}`},
-			[]string{`{"choices":[{"index":0,"delta":{"content":"a"}}]}`, `{"choices":[{ "delta":{"content":"b"},"index":0}]}`, `{"choices":[{"index":0,"delta":{"content":"c"}}]}`},
+			[]string{`{"choices":[{"index":0,"delta":{"content":"a"}}]}`, `{"choices":[{ "delta":{"content":"b"},"index":0}]}`, `{"choices":[{"index":0,"delta":{"content":"c"},"message":null}]}`},
+		},
+		"what has been said so far, beside what is new": {
+			[]string{`{"choices":[{"index":0,"message":{"content":"a"},"delta":{"content":"a"}}]}`, `{"choices":[{"message":{"content":"ab"},"delta":{"content":"b"}}]}`},
+			[]string{`{"choices":[{"index":0,"message":{"content":"a"},"delta":{"content":"a"}}]}`, `{"choices":[{"message":{"content":"ab"},"delta":{"content":"b"},"index":0}]}`},
 		},
 		"no index": {
 			[]string{`{"choices":[{"delta":{"content":"a"}},{"index":null,"delta":{"content":"b"}}]}`},
@@ -166,6 +170,26 @@ func TestTextsAreWholeCharacters(t *testing.T) {
 	}
 }
 
+// What has been said so far is not said again.
+func TestWhatIsNewCounts(t *testing.T) {
+	t.Parallel()
+	stream := eventsOf(`{"choices":[{"index":0,"message":{"content":"a"},"delta":{"content":"a"}}]}`, `{"choices":[{"index":0,"delta":{"content":"b"},"message":{"content":"ab"}}]}`,
+		`{"choices":[{"index":0,"message":{"content":"ab"},"delta":{},"finish_reason":"stop"}]}`, "[DONE]")
+	whole := `{"choices":[{"index":0,"delta":{"content":""},"message":{"content":"ab"},"finish_reason":"stop"}]}`
+	for _, body := range []string{stream, whole} {
+		for _, streamed := range []bool{true, false} {
+			events, failure := gather(t.Context(), t, answering(t, "", body), newTestCall(streamed))
+			text := ""
+			for _, event := range events {
+				text += event.Text
+			}
+			if failure != nil || text != "ab" || strings.Contains(strings.Join(rawOf(events)[1:], ""), "aab") {
+				t.Errorf("%s, streamed %t: %q, %v", body, streamed, text, failure)
+			}
+		}
+	}
+}
+
 // A whole answer gets the form of the API as well.
 func TestWholeAnswersGetTheFormOfTheAPI(t *testing.T) {
 	t.Parallel()
@@ -226,8 +250,8 @@ func TestSignsOfLife(t *testing.T) {
 // After the finish, what can't be read is no fault; before it, it is.
 func TestWhatCantBeReadAfterTheFinish(t *testing.T) {
 	t.Parallel()
-	for _, rest := range []string{"data: {\"choices\":[\n\n", "data: {\"usage\":{\"prompt", "data: DONE\n\n", "data: [DONE", "data: [done]\n\n", "event: done\n\n"} {
-		if events, failure := gather(t.Context(), t, answering(t, "", eventsOf(said, finished)+rest), newTestCall(true)); failure != nil || len(rawOf(events)) != 2 {
+	for _, rest := range []string{"data: {\"choices\":[\n\n", "data: {\"usage\":{\"prompt", "data: DONE\n\n", "data: [DONE", "data: [done]\n\n", "event: done\n\n", "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"null\"}]}\n\n"} {
+		if events, failure := gather(t.Context(), t, answering(t, "", eventsOf(said, finished)+rest), newTestCall(true)); failure != nil || len(rawOf(events)) < 2 {
 			t.Errorf("%q after the finish: %+v, %v", rest, events, failure)
 		}
 		if _, failure := gather(t.Context(), t, answering(t, "", eventsOf(said)+rest), newTestCall(true)); failure == nil || failure.Class != upstream.Truncated {

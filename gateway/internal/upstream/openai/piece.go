@@ -30,7 +30,7 @@ type piece struct {
 	flawed bool
 	// chunk: it has choices, or calls itself a chunk.
 	chunk bool
-	// delta and message: a choice has a member of that name.
+	// delta and message: a choice has an object of that name.
 	delta, message bool
 	// text is where the content stands, between its quotes, if it is a string;
 	// sources counts what the event's text is made of.
@@ -70,8 +70,12 @@ func (set *indexSet) covers(other indexSet) bool {
 // choice has a delta or a message. Of several choices the texts follow each
 // other. Members of an unexpected type are passed over: they are the client's
 // business, who gets them as they are.
-func parsePiece(data []byte) piece {
-	r := reading{data: data, s: rawjson.Over(data)}
+func parsePiece(data []byte) piece { return parseOnly(data, "") }
+
+// parseOnly is parsePiece for what has both a delta and a message, as some upstreams
+// send what has been said so far beside what is new: the other one is left alone.
+func parseOnly(data []byte, name string) piece {
+	r := reading{data: data, s: rawjson.Over(data), only: name}
 	r.members(r.s.Object(), nil)
 	return r.p
 }
@@ -146,6 +150,7 @@ type reading struct {
 	data []byte
 	s    rawjson.Scanner
 	p    piece
+	only string // the name of what a choice says; empty: either
 }
 
 // members reads the members of the outermost object; ok: it stands in one. head is
@@ -220,12 +225,14 @@ func (r *reading) choice() {
 			} else {
 				s.Skip()
 			}
-		case "delta":
-			p.delta = true
-			message = r.message() || message
-		case "message":
-			p.message = true
-			message = r.message() || message
+		case "delta", "message":
+			switch key := string(s.Key()); {
+			case r.only != "" && key != r.only:
+				s.Skip()
+			case r.message():
+				message = true
+				p.delta, p.message = p.delta || key == "delta", p.message || key == "message"
+			}
 		case "finish_reason":
 			if s.Kind() == rawjson.Null {
 				s.Skip()

@@ -49,6 +49,8 @@ func splitChoice(s *rawjson.Scanner, first, last []byte) (said, ended []byte) {
 	for ok := s.Object(); ok; ok = s.Member() {
 		key := quotedKey(s)
 		switch string(s.Key()) {
+		case "delta":
+			s.Skip()
 		case "message":
 			first = appendMember(first, []byte(`"delta"`), s.Skip())
 		case "finish_reason":

@@ -33,6 +33,9 @@ func (a *attempt) whole(ctx context.Context, body io.Reader, length int64) *upst
 // sendWhole judges a whole answer and yields it in the form that was asked for.
 func (a *attempt) sendWhole(data []byte) *upstream.Failure {
 	p := parsePiece(data)
+	if p.delta && p.message {
+		p = parseOnly(data, "message")
+	}
 	switch {
 	case p.malformed && isList(data):
 		if failure := a.remark(bytes.TrimLeft(data, " \t\r\n")); failure != nil {
@@ -51,7 +54,7 @@ func (a *attempt) sendWhole(data []byte) *upstream.Failure {
 	whole := mender{whole: true}
 	if whole.wants(&p) {
 		data = whole.mend(data)
-		p = parsePiece(data)
+		p = parseOnly(data, "message")
 	}
 	if usage := p.event.Usage; p.event.Finish == chat.Stop && !p.said && (usage == nil || usage.Completion == 0) {
 		return cutShort(upstream.SignEmpty, "the answer is empty")

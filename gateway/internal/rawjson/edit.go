@@ -7,11 +7,18 @@ type Edit struct {
 	at       int // what of src has been dealt with
 }
 
-// NewEdit begins to copy src to the end of dst.
+// spare is room for what is put in beside what was there.
+const spare = 64
+
+// NewEdit begins to copy src to the end of dst. Where dst is nil, a buffer is made with
+// the first replacement.
 func NewEdit(dst, src []byte) Edit { return Edit{dst: dst, src: src} }
 
 // Replace puts other text in the place of src[from:to].
 func (e *Edit) Replace(from, to int, with string) {
+	if e.dst == nil {
+		e.dst = make([]byte, 0, len(e.src)+len(with)+spare)
+	}
 	from = max(from, e.at) // a comma that the span before has taken
 	e.dst = append(e.dst, e.src[e.at:from]...)
 	e.dst = append(e.dst, with...)
@@ -24,6 +31,9 @@ func (e *Edit) Upto(offset int) []byte {
 	e.Replace(offset, offset, "")
 	return e.dst
 }
+
+// Unchanged tells whether nothing has been replaced: then the text is as it was.
+func (e *Edit) Unchanged() bool { return e.at == 0 && len(e.dst) == 0 }
 
 // Source answers the original text before an offset.
 func (e *Edit) Source(offset int) []byte { return e.src[:offset] }

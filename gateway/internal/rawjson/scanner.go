@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"unsafe"
 )
 
 // MaxDepth is how deep objects and arrays may nest. Real requests stay below
@@ -199,7 +200,17 @@ func (s *Scanner) Text() string {
 	if !escaped {
 		return string(raw)
 	}
-	return string(appendUnescaped(make([]byte, 0, len(raw)), raw))
+	return decoded(raw)
+}
+
+// decoded decodes into a buffer that becomes the text: a prompt of many megabytes is
+// not copied twice. Where much of the buffer would be kept for nothing, it is.
+func decoded(raw []byte) string {
+	buffer := appendUnescaped(make([]byte, 0, len(raw)), raw)
+	if len(buffer) < len(raw)*3/4 {
+		return string(buffer)
+	}
+	return unsafe.String(unsafe.SliceData(buffer), len(buffer)) //nolint:gosec // nobody else has the buffer
 }
 
 // Inside decodes what stands between the quotes of a string. It answers false when
@@ -216,7 +227,7 @@ func Inside(raw []byte) (text string, ok bool) {
 		}
 		i += length
 	}
-	return string(appendUnescaped(make([]byte, 0, len(raw)), raw)), true
+	return decoded(raw), true
 }
 
 // Bool consumes the boolean that must come next.

@@ -17,9 +17,11 @@ import (
 
 const (
 	// firstRoom is how much room is made for a body at once; beyond that it has to
-	// arrive first. It then grows to growth times its size.
-	firstRoom = 64 << 10
-	growth    = 4
+	// arrive first. It then grows to growth times its size, and to what was announced once
+	// trustedRoom has arrived.
+	firstRoom   = 64 << 10
+	trustedRoom = 1 << 20
+	growth      = 4
 	// drainBytes and drainTime bound what is read and thrown away of a body that is too
 	// large, so that its connection can serve the next request.
 	drainBytes = 32 << 20
@@ -140,7 +142,10 @@ func collect(r io.Reader, announced, limit int64, guard *Guard) ([]byte, error) 
 			continue
 		}
 		room = min(int64(cap(buffer))*growth, limit+1)
-		if announced >= int64(len(buffer)) {
+		switch {
+		case announced >= trustedRoom && len(buffer) >= trustedRoom:
+			room = announced + 1
+		case announced >= int64(len(buffer)):
 			room = min(room, announced+1)
 		}
 		if !guard.hold(room - int64(cap(buffer))) {

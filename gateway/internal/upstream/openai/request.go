@@ -68,7 +68,7 @@ func (d *Driver) body(call *upstream.Call) []byte {
 // answers false for what is no JSON object.
 func (d *Driver) edit(source []byte, model string, stream bool) ([]byte, bool) {
 	modelJSON := string(rawjson.AppendString(make([]byte, 0, len(model)+2), model))
-	e := editing{s: rawjson.Over(source), edit: rawjson.NewEdit(make([]byte, 0, len(source)+64), source)}
+	e := editing{s: rawjson.Over(source), edit: rawjson.NewEdit(nil, source)}
 	var hasModel, hasStream, hasOptions, kept bool
 	for ok := e.s.Object(); ok; ok = e.s.Member() {
 		start := e.s.MemberStart()
@@ -105,6 +105,9 @@ func (d *Driver) edit(source []byte, model string, stream bool) ([]byte, bool) {
 	}
 	if stream && d.settings.includeUsage && !hasOptions {
 		e.insert(end, `"stream_options":{"include_usage":true}`, kept)
+	}
+	if e.edit.Unchanged() { // a large body is not copied for nothing
+		return source, true
 	}
 	return e.edit.Bytes(), true
 }

@@ -2,8 +2,10 @@ package adminapi
 
 import (
 	"cmp"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -175,7 +177,8 @@ func (a *API) readTokenChange(c *gin.Context, request *tokenstorev1.UpdateTokenR
 	if err != nil {
 		return err
 	}
-	for name, raw := range fields {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		raw := fields[name]
 		switch name {
 		case "alias":
 			err = jsonapi.Member(name, raw, &request.Alias)

@@ -44,6 +44,15 @@ func TestACursorUpstreamDropsNothingSilently(t *testing.T) {
 			t.Errorf("%s: %d %s", field, status, body)
 		}
 	}
+	for param, message := range map[string]string{
+		"messages[0].function_call": `{"role":"assistant","content":null,"function_call":{"name":"f","arguments":"{}"}}`,
+		"messages[0].audio":         `{"role":"assistant","audio":{"id":"a"}}`,
+	} {
+		status, _, body := post(t, gateway, stack.AdminToken, `{"model":"cursor/gpt-4o","messages":[`+message+`,{"role":"user","content":"x"}]}`)
+		if status != http.StatusBadRequest || !strings.Contains(body, `"param":"`+param+`"`) {
+			t.Errorf("%s: %d %s", param, status, body)
+		}
+	}
 	if asked := s.Sim.Ledger().Total.Requests; asked != 0 {
 		t.Errorf("the upstream was asked %d times", asked)
 	}

@@ -307,7 +307,8 @@ func (c *Catalog) fit(e *entry, wish Wish) int {
 	if wish.Request == nil {
 		return fit
 	}
-	if _, lacks := upstream.Uncarried(e.driver, wish.Request); !lacks {
+	_, lacks := upstream.Uncarried(e.driver, wish.Request)
+	if !lacks && (wish.Request.HistoryFault == nil || upstream.TakesAsItCame(e.driver, wish.Request)) {
 		fit++
 	}
 	return fit

@@ -38,7 +38,7 @@ type Metrics struct {
 	RetriesDenied *prometheus.CounterVec
 	// Fallbacks to another model, by the upstream that failed: upstreams.
 	Fallbacks *prometheus.CounterVec
-	// Ignored fields of requests by upstream and field: upstreams x 21.
+	// Ignored fields of requests by upstream and field: upstreams x 23.
 	Ignored *prometheus.CounterVec
 	// TokensUsed by upstream and direction (prompt, completion): upstreams x 2.
 	TokensUsed *prometheus.CounterVec

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"math"
+	"slices"
 	"strconv"
 
 	"carousel.internal/gateway/internal/chat"
@@ -236,4 +237,39 @@ func (d *decoder) limit(field string) {
 			d.req.MaxTokens = most
 		}
 	}
+}
+
+// askOfMessage takes note of a member of a message that not every upstream can be sent.
+// Those that only tune are noted once, whatever the number of messages.
+func (d *decoder) askOfMessage(at place, member string) {
+	if d.s.Kind() == rawjson.Null {
+		d.s.Skip()
+		return
+	}
+	usual := map[string]string{"detail": "auto"}[member]
+	plain := d.isWord("", usual)
+	switch member {
+	case "audio":
+		d.note(at.param(member), chat.Content)
+	case "function_call":
+		d.note(at.param(member), chat.Tools)
+	default:
+		ask := chat.Ask{Field: "messages." + member, Need: chat.Tuning}
+		if !plain && !slices.Contains(d.req.Asks, ask) {
+			d.req.Asks = append(d.req.Asks, ask)
+		}
+	}
+}
+
+// refusal consumes what an assistant said instead of a content; nil for null.
+func (d *decoder) refusal(at place) ([]chat.Part, error) {
+	if d.s.Kind() == rawjson.Null {
+		d.s.Skip()
+		return nil, nil
+	}
+	text, err := d.textAt(at, "refusal")
+	if err != nil {
+		return nil, err
+	}
+	return []chat.Part{{Text: text}}, nil
 }

@@ -259,6 +259,8 @@ type draft struct {
 	role       string
 	hasRole    bool
 	hasContent bool // neither absent nor null
+	// refusal is what an assistant said instead of a content, at most one part.
+	refusal []chat.Part
 	// speaks tells that an assistant's message says something in another way
 	// than by its content: a call, a refusal, audio.
 	speaks bool
@@ -299,9 +301,14 @@ func (d *decoder) messageField(m *draft, at place) (err error) {
 			break
 		}
 		m.ToolCallID, err = d.textAt(at, "tool_call_id")
-	case "refusal", "audio", "function_call":
+	case "refusal":
+		m.refusal, err = d.refusal(at)
+		m.speaks = m.speaks || m.refusal != nil
+	case "audio", "function_call":
 		m.speaks = m.speaks || d.s.Kind() != rawjson.Null
-		d.s.Skip()
+		d.askOfMessage(at, string(d.s.Key()))
+	case "name":
+		d.askOfMessage(at, "name")
 	default:
 		d.s.Skip()
 	}
@@ -321,6 +328,9 @@ func (m *draft) validate(at place) error {
 	if !m.hasContent && (role != chat.Assistant || !m.speaks) {
 		return invalid(at.param("content"),
 			"`%s` is missing: it must be a string or an array of content parts", at.param("content"))
+	}
+	if !m.hasContent {
+		m.Parts = m.refusal
 	}
 	if m.role == "tool" && m.ToolCallID == "" {
 		return invalid(at.param("tool_call_id"),
@@ -435,7 +445,9 @@ func (d *decoder) imageURL(at place) (url string, err error) {
 		url = d.s.Text()
 	case rawjson.Object:
 		for ok := d.s.Object(); ok; ok = d.s.Member() {
-			if string(d.s.Key()) != "url" {
+			if key := string(d.s.Key()); key == "detail" {
+				d.askOfMessage(at, key)
+			} else if key != "url" {
 				d.s.Skip()
 			} else if url, err = d.textAt(at, "image_url.url"); err != nil {
 				return "", err

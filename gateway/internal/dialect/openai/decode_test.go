@@ -43,7 +43,7 @@ func TestDecode(t *testing.T) {
 				{Role: chat.User, Parts: text("2")},
 				{Role: chat.Assistant, Parts: text("3")},
 				{Role: chat.Tool, Parts: text("4")},
-			}},
+			}, Asks: []chat.Ask{{Field: "messages.name", Need: chat.Tuning}}},
 		},
 		"parts": {
 			`{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"see"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AA==","detail":"low"}},{"type":"image_url","image_url":"https://x/y.png"},{"type":"input_audio","input_audio":{"data":"AA","format":"wav"}}]}]}`,
@@ -52,7 +52,7 @@ func TestDecode(t *testing.T) {
 				{Image: &chat.Image{URL: "data:image/png;base64,AA=="}},
 				{Image: &chat.Image{URL: "https://x/y.png"}},
 				{Other: "input_audio"},
-			}}}},
+			}}}, Asks: []chat.Ask{{Field: "messages.detail", Need: chat.Tuning}}},
 		},
 		"only a part that the canonical form has no room for": {
 			`{"model":"m","messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]}`,
@@ -116,7 +116,22 @@ func TestDecode(t *testing.T) {
 		},
 		"an assistant that refused": {
 			`{"model":"m","messages":[{"role":"assistant","refusal":"no"}]}`,
-			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.Assistant}}},
+			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.Assistant, Parts: text("no")}}},
+		},
+		"asks of messages": {
+			`{"model":"m","messages":[{"role":"user","name":"ann","content":[{"type":"image_url","image_url":{"url":"u","detail":"high"}},{"type":"image_url","image_url":{"url":"v","detail":"auto"}}]},` +
+				`{"role":"user","name":"bob","content":"x"},{"role":"assistant","function_call":{"name":"f"}},{"role":"assistant","audio":{"id":"a"}},` +
+				`{"role":"assistant","content":"c","refusal":null,"audio":null,"function_call":null,"name":null}]}`,
+			chat.Request{
+				Model: "m", Messages: []chat.Message{
+					{Role: chat.User, Parts: []chat.Part{{Image: &chat.Image{URL: "u"}}, {Image: &chat.Image{URL: "v"}}}},
+					{Role: chat.User, Parts: text("x")}, {Role: chat.Assistant}, {Role: chat.Assistant}, {Role: chat.Assistant, Parts: text("c")},
+				},
+				Asks: []chat.Ask{
+					{Field: "messages.name", Need: chat.Tuning}, {Field: "messages.detail", Need: chat.Tuning},
+					{Field: "messages[2].function_call", Need: chat.Tools}, {Field: "messages[3].audio", Need: chat.Content},
+				},
+			},
 		},
 		"an assistant that refused, in a part": {
 			`{"model":"m","messages":[{"role":"assistant","content":[{"type":"refusal","refusal":"no"}]}]}`,

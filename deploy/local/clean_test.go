@@ -91,3 +91,22 @@ func TestFilesArePlacedInTheDataFolder(t *testing.T) {
 		t.Errorf("%q, %q, %q, %v", store.SealKeyFile, store.TokenFile, store.TokenListFile, err)
 	}
 }
+
+// Who has token files where the command is started is told that they are not read.
+func TestStrayTokenFilesAreTold(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile(".token", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := stray("data/.token", "data/.token-list"); len(got) != 1 || got[0] != ".token" {
+		t.Errorf("got %q", got)
+	}
+	if got := stray("./.token", ".token-list"); len(got) != 0 {
+		t.Errorf("got %q", got)
+	}
+	var said strings.Builder
+	welcome(&said, greeting{addr: ":3000", data: "there", stray: []string{".token"}})
+	if !strings.Contains(said.String(), "./.token is not read: move it to there") {
+		t.Errorf("said %s", said.String())
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // ignoreAll keeps a folder out of every git repository.
@@ -26,4 +27,17 @@ func prepareData(folder string) error {
 		return fmt.Errorf("data folder: %w", err)
 	}
 	return nil
+}
+
+// stray are the token files in the folder where this was started that are not read,
+// because they belong into the data folder.
+func stray(read ...string) []string {
+	var names []string
+	for _, name := range []string{unplaced["TOKEN_FILE"], unplaced["TOKEN_LIST_FILE"]} {
+		isRead := slices.ContainsFunc(read, func(file string) bool { return filepath.Clean(file) == name })
+		if _, err := os.Stat(name); err == nil && !isRead {
+			names = append(names, name)
+		}
+	}
+	return names
 }

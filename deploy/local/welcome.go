@@ -14,6 +14,8 @@ type greeting struct {
 	prefix string
 	data   string
 	redis  string
+	// stray are token files that are not read.
+	stray []string
 	// demo: the simulated upstreams run.
 	demo bool
 	// generated is the admin token made in this run; nil when there was one.
@@ -47,6 +49,9 @@ func welcome(output io.Writer, g greeting) {
 	default:
 		key = "'<the admin token>'"
 		say("  admin token   the one that the first start printed (--new-admin-token makes another)")
+	}
+	for _, name := range g.stray {
+		say("  note          ./%s is not read: move it to %s, or name it in TOKEN_FILE or TOKEN_LIST_FILE", name, g.data)
 	}
 	say("")
 	say("  For the lines here and in README.md:")

@@ -73,7 +73,7 @@ func start(p *parts, o options, frontConfig gateway.Config, storeConfig tokensto
 	}
 	welcome(output, greeting{
 		addr: front.Addr(), prefix: frontConfig.RoutePrefix, data: o.data, redis: redis.Kind, demo: demo,
-		stray: stray(storeConfig.TokenFile, storeConfig.TokenListFile),
+		stray:     stray(storeConfig.TokenFile, storeConfig.TokenListFile),
 		generated: generated.Load(), configured: !frontConfig.AuthToken.Empty(),
 	})
 	<-p.ctx.Done()

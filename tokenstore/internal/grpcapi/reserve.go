@@ -42,11 +42,3 @@ func (s *session) reconcile(ctx context.Context, uses []*tokenstorev1.ReserveRep
 	}
 	return s.desk.Reconcile(ctx, s.replica, numbers, reports)
 }
-
-// leaseOnWire is what a lease carries of its token.
-func leaseOnWire(lease leasing.Lease) *tokenstorev1.Lease {
-	return &tokenstorev1.Lease{
-		TokenId: lease.TokenID, Secret: lease.Secret.Reveal(), DeviceId: lease.DeviceID, MacHash: lease.MACHash,
-		Alias: lease.Alias, Fingerprint: lease.Fingerprint, Capped: lease.Capped, MaskedSecret: lease.Masked,
-	}
-}

@@ -1,0 +1,233 @@
+package grpcapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"carousel.internal/proto/rpcerr"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/leasing"
+)
+
+const (
+	maxLeasesPerDemand = 256
+	maxWait            = 10 * time.Minute
+	// maxBacklog bounds the answers that a session keeps for a replica that
+	// doesn't read them.
+	maxBacklog = 10_000
+)
+
+var errOver = errors.New("the session is over")
+
+// session is one replica's. receive is its only reader, drain its only writer.
+type session struct {
+	desk *leasing.Desk
+	log  *slog.Logger
+	out  *outbox
+	// claim returns what earlier sessions of the replica were granted in vain.
+	claim func(*session) []leasing.LeaseRef
+	// replica is the gateway's name, from its first message; receive writes it, under
+	// mu.
+	replica string
+
+	// turn is held while a message is carried out; over: no further one is.
+	turn sync.Mutex
+	over bool
+
+	mu sync.Mutex
+	// granted are the leases that the replica has, as far as the session knows.
+	granted map[leasing.LeaseRef]struct{}
+	// complete: the replica has said all that it holds.
+	complete bool
+	// withdraw has the demands that wait; nil when the session has ended.
+	withdraw map[uint64]func()
+}
+
+func (s *session) receive(ctx context.Context, recv func() (*tokenstorev1.SessionRequest, error)) error {
+	for {
+		request, err := recv()
+		if err == nil && s.replica == "" && request.GetReplica() != "" {
+			s.mu.Lock()
+			s.replica = request.GetReplica()
+			s.mu.Unlock()
+			s.log.LogAttrs(ctx, slog.LevelInfo, "lease session opened", slog.String("replica", s.replica))
+		}
+		if err == nil {
+			err = s.takeTurn(ctx, request)
+		}
+		if err != nil {
+			s.log.LogAttrs(ctx, slog.LevelInfo, "lease session ended", slog.String("replica", s.replica), slog.Any("reason", err))
+			return err
+		}
+	}
+}
+
+// takeTurn carries a message out, unless the session is over: then it is not
+// acknowledged, and the replica says it again in its next session.
+func (s *session) takeTurn(ctx context.Context, request *tokenstorev1.SessionRequest) error {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	if s.over {
+		return errOver
+	}
+	return s.carryOut(ctx, request)
+}
+
+// finish has the message that is being carried out be the last one, and what it has
+// brought about be sent.
+func (s *session) finish() {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	s.over = true
+	s.out.finish()
+}
+
+// carryOut does what one message asks. Reports come first: what they free may
+// serve the demands. An error ends the session: the replica repeats what was not
+// acknowledged.
+func (s *session) carryOut(ctx context.Context, request *tokenstorev1.SessionRequest) error {
+	for _, id := range request.GetWithdrawn() {
+		s.withdrawDemand(id)
+	}
+	if len(request.GetReports()) > 0 {
+		if err := s.desk.Settle(ctx, reportsFrom(request.GetReports(), s.replica)); err != nil {
+			return err
+		}
+	}
+	if len(request.GetReserveReports()) > 0 {
+		if err := s.reconcile(ctx, request.GetReserveReports()); err != nil {
+			return err
+		}
+	}
+	lost, err := s.renew(ctx, request)
+	if err != nil {
+		return err
+	}
+	s.heard(request)
+	if request.GetComplete() {
+		s.desk.GiveBack(ctx, s.claim(s))
+	}
+	reserve, err := s.reserve(ctx, request.GetReservation())
+	if err != nil {
+		return err
+	}
+	s.out.add(func(next *tokenstorev1.SessionResponse) {
+		next.Acknowledged = request.GetSequence()
+		if reserve != nil {
+			next.Reserve = reserve
+		}
+		next.LostLeaseIds = append(next.LostLeaseIds, lost...)
+	})
+	for _, demand := range request.GetDemands() {
+		if s.out.backlog() >= maxBacklog {
+			return rpcerr.New(tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, "this replica demands faster than it reads")
+		}
+		s.ask(demand)
+	}
+	return nil
+}
+
+// renew prolongs leases and returns the ids of those that are lost. One that the
+// same message reports has ended: it must not be taken again.
+func (s *session) renew(ctx context.Context, request *tokenstorev1.SessionRequest) ([]string, error) {
+	if len(request.GetRenewals()) == 0 {
+		return nil, nil
+	}
+	ended := make(map[leasing.LeaseRef]bool, len(request.GetReports()))
+	for _, report := range request.GetReports() {
+		ended[leasing.LeaseRef{TokenID: report.GetTokenId(), LeaseID: report.GetLeaseId()}] = true
+	}
+	var open []leasing.LeaseRef
+	for _, renewal := range request.GetRenewals() {
+		if ref := (leasing.LeaseRef{TokenID: renewal.GetTokenId(), LeaseID: renewal.GetLeaseId()}); !ended[ref] {
+			open = append(open, ref)
+		}
+	}
+	lost, err := s.desk.Renew(ctx, open)
+	ids := make([]string, len(lost))
+	for i, ref := range lost {
+		ids[i] = ref.LeaseID
+	}
+	return ids, err
+}
+
+func (s *session) ask(demand *tokenstorev1.Demand) {
+	id := demand.GetId()
+	if demand.GetCount() < 1 || demand.GetCount() > maxLeasesPerDemand {
+		refused := rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "a demand for %d leases; 1 to %d can be asked for",
+			demand.GetCount(), maxLeasesPerDemand)
+		s.answer(id, leasing.Answer{Refused: refused})
+		return
+	}
+	wanted := leasing.Demand{
+		Upstream: demand.GetUpstream(), Model: demand.GetModel(), Count: int(demand.GetCount()),
+		Ahead: demand.GetAhead(), Alias: demand.GetAlias(), Sticky: demand.GetStickyKey(), Exclude: demand.GetExcludeTokenIds(),
+	}
+	if waited := min(demand.GetWaited().AsDuration(), maxWait); waited > 0 {
+		wanted.Since = time.Now().Add(-waited)
+	}
+	if wait := min(demand.GetMaxWait().AsDuration(), maxWait); wait > 0 && !wanted.Ahead {
+		wanted.Until = time.Now().Add(wait)
+	}
+	answered := false
+	withdraw := s.desk.Ask(wanted, func(answer leasing.Answer) bool {
+		s.mu.Lock()
+		answered = true
+		delete(s.withdraw, id)
+		s.mu.Unlock()
+		return s.answer(id, answer)
+	})
+	s.mu.Lock()
+	ended := s.withdraw == nil
+	if !answered && !ended {
+		s.withdraw[id] = withdraw
+	}
+	s.mu.Unlock()
+	if ended {
+		withdraw()
+	}
+}
+
+// answer returns false when the session has ended.
+func (s *session) answer(id uint64, answer leasing.Answer) bool {
+	undo := s.took(answer)
+	if s.out.add(func(next *tokenstorev1.SessionResponse) { appendAnswer(next, id, answer) }) {
+		return true
+	}
+	undo()
+	return false
+}
+
+func (s *session) withdrawDemand(id uint64) {
+	s.mu.Lock()
+	withdraw := s.withdraw[id]
+	delete(s.withdraw, id)
+	s.mu.Unlock()
+	if withdraw != nil {
+		withdraw()
+	}
+}
+
+// close withdraws what waits and returns what was granted but not sent. Leases
+// that are out live on until they expire or the replica's next session renews
+// them.
+func (s *session) close(ctx context.Context) {
+	s.mu.Lock()
+	waiting := s.withdraw
+	s.withdraw = nil
+	s.mu.Unlock()
+	for _, withdraw := range waiting {
+		withdraw()
+	}
+	s.out.close()
+	var unsent []leasing.LeaseRef
+	for _, grant := range s.out.take().GetGrants() {
+		for _, lease := range grant.GetLeases() {
+			unsent = append(unsent, leasing.LeaseRef{TokenID: lease.GetTokenId(), LeaseID: lease.GetId()})
+		}
+	}
+	s.desk.GiveBack(ctx, unsent)
+}

@@ -153,7 +153,7 @@ func (w *mending) choice(position int) {
 	for ok := w.s.Object(); ok; ok = w.s.Member() {
 		start := w.s.MemberStart()
 		switch key := string(w.s.Key()); {
-		case key == o.source:
+		case o.source != "" && key == o.source:
 			w.rename(start, key)
 			w.message(o.index)
 		case key == w.messageName(): // it is none

@@ -165,7 +165,10 @@ func (t *Tokenstore) Run(ctx context.Context) error {
 		running.Go(func() { part(background) })
 	}
 	failed := make(chan error, 2)
-	running.Go(func() { failed <- t.server.Serve(grpcapi.LimitConnections(t.listener)) })
+	running.Go(func() {
+		t.keeper.awaitLook(ctx)
+		failed <- t.server.Serve(grpcapi.LimitConnections(t.listener))
+	})
 	running.Go(func() { failed <- operations.Serve(t.opsPort) })
 	t.log.LogAttrs(ctx, slog.LevelInfo, "tokenstore serves", slog.String("addr", t.Addr()), slog.String("ops_addr", t.OpsAddr()),
 		slog.String("version", t.options.Version))

@@ -200,6 +200,16 @@ func TestServesOnAGivenRedis(t *testing.T) {
 
 // Redis is absent at the start, comes, goes, and comes back: each is said once,
 // and nobody has to restart anything.
+// The first callers wait for the first look at the store, and don't hear that it is away:
+// gateways would go on without it for a while.
+func TestFirstCallersWaitUntilTheStoreIsUsable(t *testing.T) {
+	t.Parallel()
+	r := run(t, app.Options{Config: load(t, "", map[string]string{"REDIS_URL": "unix://" + testredis.NewServer(t).Options().Addr})})
+	if _, err := tokenstorev1.NewTokenServiceClient(r.conn).ListTokens(t.Context(), &tokenstorev1.ListTokensRequest{}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRedisComesAndGoes(t *testing.T) {
 	server := testredis.NewServer(t)
 	server.Kill()

@@ -23,6 +23,9 @@ const (
 	// Bounds of the pause between attempts with one that doesn't.
 	shortestPause = 50 * time.Millisecond
 	longestPause  = 2 * time.Second
+	// startPatience is how long the first callers wait, not yet accepted, for the first
+	// look: without it they would hear of a store that is away.
+	startPatience = 2 * time.Second
 	// lookTimeout bounds one look, which waits for the disk and maybe for replicas;
 	// seedTimeout bounds the first one's work.
 	lookTimeout = 8 * time.Second
@@ -39,6 +42,9 @@ type keeper struct {
 	log    *slog.Logger
 
 	seeded bool
+	// looked is closed when the store has been looked at.
+	looked     chan struct{}
+	lookedOnce sync.Once
 	// durability says when a write counts as saved. run's own.
 	durability string
 
@@ -52,7 +58,17 @@ type keeper struct {
 func newKeeper(store *redisstore.Store, status *health.Server, counts *metrics.Metrics, seed func(context.Context) error, log *slog.Logger) *keeper {
 	return &keeper{
 		store: store, status: status, counts: counts, seed: seed, log: log,
-		problem: errors.New("the store has not been looked at yet"),
+		looked: make(chan struct{}), problem: errors.New("the store has not been looked at yet"),
+	}
+}
+
+// awaitLook waits until the store has been looked at, for a moment.
+func (k *keeper) awaitLook(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	select {
+	case <-ctx.Done():
+	case <-k.looked:
 	}
 }
 
@@ -173,6 +189,7 @@ func (k *keeper) report(ctx context.Context, err error) {
 	before := k.problem
 	k.problem = err
 	k.mu.Unlock()
+	k.lookedOnce.Do(func() { close(k.looked) })
 	switch {
 	case err == nil && before != nil:
 		k.status.SetServingStatus("", healthv1.HealthCheckResponse_SERVING)

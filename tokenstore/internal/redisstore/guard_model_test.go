@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -193,7 +194,7 @@ func (m *machine) holdSteps(t *rapid.T) {
 		if got != *cause {
 			t.Fatalf("%s: %+v, the model has %+v", about, got, *cause)
 		}
-		ends = ever
+		ends = time.Now().Add(30 * time.Second).UnixMilli()
 		if cause.due {
 			ends = never
 		}

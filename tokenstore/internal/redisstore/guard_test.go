@@ -21,7 +21,7 @@ func (p *leasePool) fail(taken leasing.Taken, class, request string) seen {
 	p.t.Helper()
 	p.end(leasing.Failed, taken)
 	settled, err := p.judge(p.t.Context(), taken.LeaseRef, leasing.Verdict{
-		Class: class, Shareable: true, CoolFor: []time.Duration{time.Hour},
+		Class: class, Shareable: true, CoolFor: []time.Duration{20 * time.Minute},
 		Evidence: leasing.Evidence{RequestID: request, AskedModel: someModel},
 	})
 	p.must(err)

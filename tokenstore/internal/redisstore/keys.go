@@ -94,6 +94,7 @@ func lapsedKey(upstream string) string { return poolPrefix(upstream) + "lapsed" 
 //	cap weight  whole numbers; cap 0 is unlimited
 //	expires     ms, 0 for never
 //	cooling     ms until which it is not picked, 0 for not
+//	rest        ms for which it cools: what cooling was reckoned from
 //	cause       class of the outcome that made it cool or parked it last
 //	streak      failures of that class in a row that made it cool
 //	phase       absent: open; `new`: in quarantine; a number: being probed, with so
@@ -153,6 +154,15 @@ func endsKey(upstream string) string { return poolPrefix(upstream) + "ends" }
 // leasesKey is a sorted set of `<token id> <lease id>` of all open leases of a pool by
 // expiry, in ms: what is in inflightKey of its tokens, but for slots in reserve.
 func leasesKey(upstream string) string { return poolPrefix(upstream) + "leases" }
+
+// heldKey is a sorted set of a pool's token ids of which slots are held in reserve, by
+// until when, in ms.
+func heldKey(upstream string) string { return poolPrefix(upstream) + "held" }
+
+// The orders of the strategies are rank, a hash of which strategy's there is, and as far as
+// which creation, in µs, it is built; rank:load, rank:fill and rank:ring, sorted sets of
+// token ids by leases for their weight, by expiry and by point of a ring; and
+// rank:load:<load>, of one load by score. lua/parts/orders.lua keeps them.
 
 // stirredKey is a set of ids of tokens that have come into the order, or have other
 // leases than before, since the order of another strategy was looked at.

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"encoding/json"
 	"strconv"
 	"time"
 
@@ -10,8 +11,10 @@ import (
 )
 
 var (
-	acquireScript = newScript("acquire")
-	renewScript   = newScript("renew")
+	acquireScript     = newScript("acquire")
+	explainScript     = newScript("explain")
+	explainPageScript = newScript("explain_page")
+	renewScript       = newScript("renew")
 )
 
 // Acquire leases up to wanted.Count tokens, the one that is due first. Without
@@ -40,24 +43,66 @@ func (s *Store) Acquire(ctx context.Context, wanted leasing.Wanted) ([]leasing.T
 	return nil, shortage, reply.err
 }
 
+// leaseDemand is what the scripts of leases are asked, by name.
+type leaseDemand struct {
+	Upstream string `json:"upstream"`
+	Model    string `json:"model"`
+	Count    int    `json:"count"`
+	// TTL and all that follow it are in ms.
+	TTL int64 `json:"ttl_ms"`
+	// Mode is commit or ahead: of tokens without a cap only.
+	Mode string `json:"mode"`
+	// CountShort wants a denial to say what is short.
+	CountShort bool     `json:"count_short"`
+	Alias      string   `json:"alias"`
+	Exclude    []string `json:"exclude"`
+	// Lead is how long before its expiry a token is not picked any more.
+	Lead int64 `json:"lead_ms"`
+	// Patience is after how long a new token's request that goes on lets others in.
+	Patience int64 `json:"patience_ms"`
+	// Longest is how long a token cools at most.
+	Longest   int64  `json:"longest_ms"`
+	Strategy  string `json:"strategy"`
+	StickyKey string `json:"sticky_key"`
+	// Skip is how many tokens of the order are known not to be eligible.
+	Skip int64 `json:"skip"`
+}
+
+// longestRest bounds how long a token cools, whatever the clock was when that began:
+// rotation.MaxCooling.
+const longestRest = 30 * time.Minute
+
+func (s *Store) demand(wanted leasing.Wanted, mode string, skip int64) (string, error) {
+	text, err := json.Marshal(leaseDemand{
+		Upstream: wanted.Upstream, Model: wanted.Model, Count: wanted.Count, TTL: wanted.TTL.Milliseconds(), Mode: mode,
+		CountShort: !wanted.Brief, Alias: wanted.Alias, Exclude: append([]string{}, wanted.Exclude...),
+		Lead: token.ExpiryLead.Milliseconds(), Patience: s.patience.Milliseconds(), Longest: longestRest.Milliseconds(),
+		Strategy: s.strategy(), StickyKey: wanted.Sticky, Skip: skip,
+	})
+	return string(text), err
+}
+
+// runAcquire runs the script until it has looked at enough of the pool: at a time only at
+// so many tokens that others hardly wait.
 func (s *Store) runAcquire(ctx context.Context, wanted leasing.Wanted, mode string) (*row, error) {
-	args := []any{
-		tokenKeyPrefix(wanted.Upstream), inflightKeyPrefix(wanted.Upstream), wanted.Upstream, wanted.Model,
-		wanted.Count, wanted.TTL.Milliseconds(), mode, flag(!wanted.Brief), wanted.Alias,
-		token.ExpiryLead.Milliseconds(), s.patience.Milliseconds(), s.strategy(), wanted.Sticky,
+	keys := []string{orderKey(wanted.Upstream), clockKey(wanted.Upstream), coolingKey(wanted.Upstream)}
+	for skip := int64(0); ; {
+		demand, err := s.demand(wanted, mode, skip)
+		if err != nil {
+			return nil, err
+		}
+		values, err := acquireScript.run(ctx, s.client, keys, demand).Slice()
+		if err != nil {
+			return nil, storeError("acquire", err)
+		}
+		reply := &row{values: values}
+		if reply.text(0) != "again" {
+			return reply, reply.err
+		}
+		if skip = reply.number(1); reply.err != nil {
+			return nil, reply.err
+		}
 	}
-	for _, id := range wanted.Exclude {
-		args = append(args, id)
-	}
-	keys := []string{
-		orderKey(wanted.Upstream), clockKey(wanted.Upstream), coolingKey(wanted.Upstream), poolIDsKey(wanted.Upstream),
-		namesKey(wanted.Upstream), causesKey(wanted.Upstream),
-	}
-	values, err := acquireScript.run(ctx, s.client, keys, args...).Slice()
-	if err != nil {
-		return nil, storeError("acquire", err)
-	}
-	return &row{values: values}, nil
 }
 
 func takenFrom(reply *row) []leasing.Taken {
@@ -116,25 +161,48 @@ type Explained struct {
 	AsOf time.Time
 }
 
-// Explain answers which token would be picked now, and what the script sees of each.
+// Explain answers which token would be picked now, and what the script sees of each. It
+// reads page by page, so that others are served meanwhile.
 func (s *Store) Explain(ctx context.Context, upstream, model string) (Explained, error) {
-	reply, err := s.runAcquire(ctx, leasing.Wanted{Upstream: upstream, Model: model, Count: 1}, "explain")
+	demand, err := s.demand(leasing.Wanted{Upstream: upstream, Model: model, Count: 1}, "commit", 0)
 	if err != nil {
 		return Explained{}, err
 	}
-	explained := Explained{Chosen: reply.text(2), Cause: reply.text(3), AsOf: time.UnixMilli(reply.number(1))}
-	if until := reply.number(4); until > 0 {
+	values, err := explainScript.run(ctx, s.client, []string{clockKey(upstream)}, demand).Slice()
+	if err != nil {
+		return Explained{}, storeError("explain", err)
+	}
+	reply := &row{values: values}
+	explained := Explained{AsOf: time.UnixMilli(reply.number(0)), Chosen: reply.text(1), Cause: reply.text(2)}
+	if until := reply.number(3); until > 0 {
 		explained.CauseUntil = time.UnixMilli(until)
 	}
-	for i := 5; i+5 <= len(reply.values); i += 5 {
+	keys := []string{orderKey(upstream), coolingKey(upstream), clockKey(upstream), poolIDsKey(upstream)}
+	for after := "-1"; after != "" && reply.err == nil; {
+		values, err := explainPageScript.run(ctx, s.client, keys, demand, after, pageSize).Slice()
+		if err != nil {
+			return Explained{}, storeError("explain", err)
+		}
+		reply = &row{values: values}
+		after = reply.text(0)
+		explained.Candidates = append(explained.Candidates, candidatesFrom(reply)...)
+	}
+	return explained, reply.err
+}
+
+// candidatesFrom reads a page of what explain says.
+func candidatesFrom(reply *row) []Candidate {
+	const width = 5
+	candidates := make([]Candidate, 0, len(reply.values)/width)
+	for i := 1; i+width <= len(reply.values); i += width {
 		candidate := Candidate{TokenID: reply.text(i), Alias: reply.text(i + 1), ExcludedBy: reply.text(i + 2)}
 		if until := reply.number(i + 3); until > 0 {
 			candidate.Until = time.UnixMilli(until)
 		}
 		candidate.Score, _ = strconv.ParseFloat(reply.text(i+4), 64) // empty: not in the order
-		explained.Candidates = append(explained.Candidates, candidate)
+		candidates = append(candidates, candidate)
 	}
-	return explained, reply.err
+	return candidates
 }
 
 // Renew prolongs leases; answers those that are lost.

@@ -160,7 +160,7 @@ func (m *model) acquire(wanted leasing.Wanted) (picks []string, shortage leasing
 			t.waits, t.due = true, m.clock
 		}
 		if asks(wanted, t.id) && m.excludes(t, wanted) == "" {
-			scores[t.id] = max(t.due, m.clock-slack)
+			scores[t.id] = t.due
 			rooms[t.id] = t.room(wanted)
 		}
 	}
@@ -169,6 +169,7 @@ func (m *model) acquire(wanted leasing.Wanted) (picks []string, shortage leasing
 			return cmp.Or(cmp.Compare(scores[a], scores[b]), cmp.Compare(a, b))
 		})
 		picks = append(picks, next)
+		scores[next] = max(scores[next], m.clock-slack)
 		later := scores[next] + 1/float64(m.tokens[next].weight)
 		if wanted.Alias == "" {
 			m.clock = max(m.clock, scores[next])
@@ -452,7 +453,7 @@ func (m *machine) ExpireToken(t *rapid.T) {
 
 func (m *machine) AcquireSome(t *rapid.T) {
 	wanted := leasing.Wanted{
-		Upstream: somewhere, Model: rapid.SampledFrom(modelNames).Draw(t, "model"), TTL: time.Hour,
+		Upstream: somewhere, Model: rapid.SampledFrom(modelNames).Draw(t, "model"), TTL: 20 * time.Minute,
 		Count: rapid.IntRange(1, 30).Draw(t, "count"), Ahead: rapid.IntRange(0, 3).Draw(t, "ahead") == 0,
 		Brief: rapid.IntRange(0, 3).Draw(t, "brief") == 0,
 	}
@@ -568,7 +569,7 @@ func (m *machine) anyVerdict(t *rapid.T, of *modelToken) *leasing.Verdict {
 		return nil
 	case 1:
 	default:
-		verdict.CoolFor = []time.Duration{2 * time.Hour, 3 * time.Hour, 4 * time.Hour}
+		verdict.CoolFor = []time.Duration{20 * time.Minute, 25 * time.Minute, 29 * time.Minute}
 		if verdict.Model == "" {
 			verdict.CoolFor[2] = 0
 		}
@@ -584,7 +585,7 @@ func (m *machine) anyVerdict(t *rapid.T, of *modelToken) *leasing.Verdict {
 
 func (m *machine) RenewSome(t *rapid.T) {
 	leases := m.anyLeases(t)
-	lost, err := m.Store.Renew(m.t.Context(), leases, time.Hour)
+	lost, err := m.Store.Renew(m.t.Context(), leases, 20*time.Minute)
 	m.must(err)
 	for _, lease := range leases {
 		if held := m.renew(lease); held == slices.Contains(lost, lease) {
@@ -596,7 +597,7 @@ func (m *machine) RenewSome(t *rapid.T) {
 func (m *machine) CoolOne(t *rapid.T) {
 	lease := m.anyLeases(t)[0]
 	wanted := transition{
-		TokenID: lease.TokenID, Epoch: lease.Epoch(), CoolFor: 2 * time.Hour,
+		TokenID: lease.TokenID, Epoch: lease.Epoch(), CoolFor: 20 * time.Minute,
 		Model: rapid.SampledFrom([]string{"", "m1", "m2"}).Draw(t, "model"), Class: rapid.SampledFrom([]string{"auth", "quota"}).Draw(t, "cause"),
 	}
 	if cooling := m.tokens[lease.TokenID]; cooling != nil && wanted.Model == "" && cooling.cooling {
@@ -624,7 +625,7 @@ func (m *machine) EndCooling(t *rapid.T) {
 	}
 	for name, each := range cooled.coolingFor {
 		if !each.over {
-			m.set(cooled.id, "m:"+name, fmt.Sprint(never, " ", each.streak))
+			m.set(cooled.id, "m:"+name, fmt.Sprint(ended(), " ", each.streak))
 			each.over = true
 		}
 	}
@@ -643,7 +644,7 @@ func (m *machine) ExpireLeases(t *rapid.T) {
 		delete(owner.open, lease.LeaseID)
 		for name, cooled := range owner.coolingFor {
 			if cooled.probe == lease.LeaseID { // what keeps others out ends with it
-				m.set(owner.id, "m:"+name, fmt.Sprint(never, " ", cooled.streak, " ", lease.LeaseID))
+				m.set(owner.id, "m:"+name, fmt.Sprint(ended(), " ", cooled.streak, " ", lease.LeaseID))
 				cooled.probe = ""
 			}
 		}

@@ -226,7 +226,7 @@ func TestProbingAModel(t *testing.T) {
 	eachLeasePool(t, func(t *testing.T, p *leasePool) {
 		p.add("a")
 		p.cool(p.take(leasing.Wanted{})[0], someModel)
-		over := func() { p.set("a", "m:"+someModel, fmt.Sprint(never, " 1")) }
+		over := func() { p.set("a", "m:"+someModel, fmt.Sprint(ended(), " 1")) }
 		over()
 		probe := p.atOnce(someModel)
 		if len(probe) != 1 || p.excludedBy("a") != "probing_model" {
@@ -236,7 +236,7 @@ func TestProbingAModel(t *testing.T) {
 			t.Errorf("%d of another model", len(others))
 		}
 		// It goes on: others stay out.
-		if lost, err := p.Renew(t.Context(), []leasing.LeaseRef{probe[0].LeaseRef}, time.Hour); err != nil || len(lost) > 0 {
+		if lost, err := p.Renew(t.Context(), []leasing.LeaseRef{probe[0].LeaseRef}, 20*time.Minute); err != nil || len(lost) > 0 {
 			t.Fatal(lost, err)
 		}
 		if _, shortage := p.ask(leasing.Wanted{}); shortage != (leasing.Shortage{Total: 1, Probing: 1}) {

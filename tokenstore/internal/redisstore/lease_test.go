@@ -40,8 +40,8 @@ func TestEligibility(t *testing.T) {
 		"probed, with a lower cap":  {fields: []any{"phase", "4", "cap", 1}, leases: 1, want: &leasing.Shortage{Total: 1, Capped: 1}, excludedBy: "capped"},
 		"cooling":                   {fields: []any{"cooling", ever}, want: &leasing.Shortage{Total: 1, Cooling: 1}, excludedBy: "cooling"},
 		"cooled":                    {fields: []any{"cooling", never}},
-		"cooling for the model":     {fields: []any{"m:" + someModel, ever}, want: &leasing.Shortage{Total: 1, Cooling: 1}, excludedBy: "cooling_model"},
-		"cooled for the model":      {fields: []any{"m:" + someModel, never}},
+		"cooling for the model":     {fields: []any{"m:" + someModel, time.Now().Add(time.Minute).UnixMilli()}, want: &leasing.Shortage{Total: 1, Cooling: 1}, excludedBy: "cooling_model"},
+		"cooled for the model":      {fields: []any{"m:" + someModel, ended()}},
 		"cooling for another":       {fields: []any{"m:other", ever}},
 		"tried":                     {wanted: leasing.Wanted{Exclude: []string{"x", "a"}}, want: &leasing.Shortage{Total: 1, Tried: 1}},
 		"another was tried":         {wanted: leasing.Wanted{Exclude: []string{"x"}}},
@@ -155,17 +155,17 @@ func TestSoonest(t *testing.T) {
 	eachLeasePool(t, func(t *testing.T, p *leasePool) {
 		now := time.Now()
 		for i, id := range []string{"a", "b", "c"} {
-			p.add(id, "cooling", now.Add(time.Duration(i+1)*time.Hour).UnixMilli())
+			p.add(id, "cooling", now.Add(time.Duration(i+1)*6*time.Minute).UnixMilli())
 		}
-		p.add("d", "m:"+someModel, now.Add(150*time.Minute).UnixMilli())
+		p.add("d", "m:"+someModel, now.Add(15*time.Minute).UnixMilli())
 		for _, c := range []struct {
 			exclude      []string
 			other, tried time.Duration
 		}{
-			{nil, time.Hour, 0},
-			{[]string{"a"}, 2 * time.Hour, time.Hour},
-			{[]string{"b", "a"}, 150 * time.Minute, time.Hour},
-			{[]string{"a", "b", "c", "d"}, 0, time.Hour},
+			{nil, 6 * time.Minute, 0},
+			{[]string{"a"}, 12 * time.Minute, 6 * time.Minute},
+			{[]string{"b", "a"}, 15 * time.Minute, 6 * time.Minute},
+			{[]string{"a", "b", "c", "d"}, 0, 6 * time.Minute},
 		} {
 			_, shortage := p.ask(leasing.Wanted{Exclude: c.exclude})
 			if off := max((shortage.Soonest - c.other).Abs(), (shortage.SoonestTried - c.tried).Abs()); off > 10*time.Second {
@@ -268,6 +268,7 @@ func TestScriptsComeBack(t *testing.T) {
 func TestAcquireStaysCheap(t *testing.T) {
 	t.Parallel()
 	p := newLeasePool(t, testredis.Start(t))
+	soon := time.Now().Add(20 * time.Minute).UnixMilli()
 	for i := range 1000 {
 		id := fmt.Sprintf("t%04d", i)
 		switch {
@@ -279,9 +280,9 @@ func TestAcquireStaysCheap(t *testing.T) {
 			p.add(id, "cap", 1)
 			p.must(p.client.ZAdd(t.Context(), inflightKey(somewhere, id), redis.Z{Member: "1-1", Score: ever}).Err())
 		default:
-			p.add(id, "cooling", ever)
+			p.add(id, "cooling", soon)
 			p.must(p.client.ZRem(t.Context(), orderKey(somewhere), id).Err())
-			p.must(p.client.ZAdd(t.Context(), coolingKey(somewhere), redis.Z{Member: id, Score: ever}).Err())
+			p.must(p.client.ZAdd(t.Context(), coolingKey(somewhere), redis.Z{Member: id, Score: float64(soon)}).Err())
 		}
 	}
 	p.pick(10) // a round: sets aside what it steps over

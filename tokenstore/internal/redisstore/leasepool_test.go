@@ -55,7 +55,7 @@ func (p *leasePool) add(id string, fields ...any) {
 	ctx := p.t.Context()
 	p.set(id, "upstream", somewhere, "enabled", 1, "cap", 0, "weight", 1, "expires", 0, "epoch", 1, "ver", 7)
 	p.set(id, fields...)
-	p.must(p.client.ZAdd(ctx, poolIDsKey(somewhere), redis.Z{Member: id}).Err())
+	p.must(p.client.ZAdd(ctx, poolIDsKey(somewhere), redis.Z{Member: id, Score: float64(p.client.ZCard(ctx, poolIDsKey(somewhere)).Val() + 1)}).Err())
 	p.homes.put(id, somewhere)
 	p.toOrder(id)
 }
@@ -74,6 +74,7 @@ func (p *leasePool) set(id string, fields ...any) {
 	p.t.Helper()
 	if len(fields) > 0 {
 		p.must(p.client.HSet(p.t.Context(), tokenKey(somewhere, id), fields...).Err())
+		p.must(standScript.run(p.t.Context(), p.client, []string{poolIDsKey(somewhere)}, id).Err())
 	}
 }
 
@@ -156,7 +157,7 @@ func (p *leasePool) end(effect leasing.Effect, taken ...leasing.Taken) []leasing
 func (p *leasePool) cool(taken leasing.Taken, model string) bool {
 	p.t.Helper()
 	changed, err := p.apply(p.t.Context(), transition{
-		TokenID: taken.TokenID, Epoch: taken.Epoch(), Class: "rate_limit", CoolFor: time.Hour, Model: model,
+		TokenID: taken.TokenID, Epoch: taken.Epoch(), Class: "rate_limit", CoolFor: 20 * time.Minute, Model: model,
 	})
 	p.must(err)
 	return changed
@@ -269,3 +270,6 @@ func waitUntil(t *testing.T, what string, so func() bool) {
 		}
 	}
 }
+
+// ended is a time, in ms, that has just passed.
+func ended() int64 { return time.Now().Add(-time.Second).UnixMilli() }

@@ -3,62 +3,64 @@ package redisstore
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/token"
 )
+
+var countPoolScript = newScript("count_pool")
 
 // expiringWithin is how long before its expiry a token counts as expiring.
 const expiringWithin = 7 * 24 * time.Hour
 
-// SummarizePools counts the tokens of each upstream that has any, by name.
+// SummarizePools counts the tokens of each upstream that has any, by name. What it counts
+// is kept: it costs the same whatever the size of a pool.
 func (s *Store) SummarizePools(ctx context.Context) ([]*tokenstorev1.PoolState, error) {
-	pools := map[string]*tokenstorev1.PoolState{}
-	err := s.each(ctx, func(t *stored) error {
-		pool := pools[t.upstream]
-		if pool == nil {
-			pool = &tokenstorev1.PoolState{Upstream: t.upstream}
-			pools[t.upstream] = pool
-		}
-		t.countIn(pool)
-		return nil
-	})
+	upstreams, err := s.client.HKeys(ctx, sizesKey()).Result()
 	if err != nil {
-		return nil, err
+		return nil, storeError("count tokens", err)
 	}
-	var sorted []*tokenstorev1.PoolState
-	for name, pool := range pools {
-		if pool.Causes, err = s.causes(ctx, name); err != nil {
+	slices.Sort(upstreams)
+	round, calls := s.batch(), make([]*call, len(upstreams))
+	for i, upstream := range upstreams {
+		calls[i] = round.add(countPoolScript, []string{poolIDsKey(upstream)}, token.ExpiryLead.Milliseconds(), expiringWithin.Milliseconds())
+	}
+	if err := round.exec(ctx); err != nil {
+		return nil, storeError("count tokens", err)
+	}
+	var pools []*tokenstorev1.PoolState
+	for i, upstream := range upstreams {
+		counts, err := calls[i].reply.Int64Slice()
+		if err != nil {
+			return nil, storeError("count tokens", err)
+		}
+		pool := poolStateFrom(counts)
+		if pool == nil {
+			continue // it has claims alone
+		}
+		pool.Upstream = upstream
+		if pool.Causes, err = s.causes(ctx, upstream); err != nil {
 			return nil, err
 		}
-		sorted = append(sorted, pool)
+		pools = append(pools, pool)
 	}
-	slices.SortFunc(sorted, func(a, b *tokenstorev1.PoolState) int { return strings.Compare(a.GetUpstream(), b.GetUpstream()) })
-	return sorted, nil
+	return pools, nil
 }
 
-func (t *stored) countIn(pool *tokenstorev1.PoolState) {
-	pool.InFlight += t.inFlight
-	switch t.state() {
-	case tokenstorev1.TokenState_TOKEN_STATE_DISABLED:
-		pool.Disabled++
-		return
-	case tokenstorev1.TokenState_TOKEN_STATE_EXPIRED:
-		pool.Expired++
-		return
-	case tokenstorev1.TokenState_TOKEN_STATE_PARKED:
-		pool.Parked++
-	case tokenstorev1.TokenState_TOKEN_STATE_COOLING:
-		pool.Cooling++
-	case tokenstorev1.TokenState_TOKEN_STATE_PROBING:
-		pool.Probing++
-	case tokenstorev1.TokenState_TOKEN_STATE_QUARANTINED:
-		pool.Quarantined++
-	default:
-		pool.Ready++
+// poolStateFrom reads what the script counted; nil where there is no token.
+func poolStateFrom(counts []int64) *tokenstorev1.PoolState {
+	n := func(i int) uint32 { return uint32(max(counts[i], 0)) } //nolint:gosec // tokens are fewer
+	total, rest := n(0), uint32(0)
+	if total == 0 {
+		return nil
 	}
-	if !t.expires.IsZero() && t.expires.Before(t.now.Add(expiringWithin)) {
-		pool.Expiring++
+	pool := &tokenstorev1.PoolState{
+		Disabled: n(1), Parked: n(2), Expired: n(3), Cooling: n(4), Probing: n(5), Quarantined: n(6), Expiring: n(7), InFlight: n(8),
 	}
+	for i := 1; i <= 6; i++ {
+		rest += n(i)
+	}
+	pool.Ready = total - min(rest, total)
+	return pool
 }

@@ -74,6 +74,9 @@ func trusted(t *testing.T, store *Store, created *tokenstorev1.Token) string {
 	if err := store.client.HDel(t.Context(), tokenKey(created.GetUpstream(), created.GetId()), "phase").Err(); err != nil {
 		t.Fatal(err)
 	}
+	if err := standScript.run(t.Context(), store.client, []string{poolIDsKey(created.GetUpstream())}, created.GetId()).Err(); err != nil {
+		t.Fatal(err)
+	}
 	return created.GetId()
 }
 

@@ -3,10 +3,9 @@ package rotation
 import (
 	"cmp"
 	"crypto/sha1" //nolint:gosec // spreads keys, protects nothing; Redis has it too
-	"encoding/hex"
+	"encoding/binary"
 	"math"
 	"slices"
-	"strconv"
 
 	"carousel.internal/tokenstore/internal/token"
 )
@@ -41,7 +40,7 @@ func Next(strategy, key string, candidates []Candidate) int {
 		strategy = token.RoundRobin
 	}
 	order := make([]int, len(candidates))
-	total := 1
+	total := 1 // the request in question
 	for i, each := range candidates {
 		order[i] = i
 		total += each.InFlight
@@ -66,7 +65,7 @@ func compare(strategy, key string, a, b Candidate) int {
 	case token.FillFirst:
 		return cmp.Or(cmp.Compare(end(a), end(b)), byID)
 	case token.Sticky:
-		return cmp.Or(cmp.Compare(fall(key, a.ID), fall(key, b.ID)), cmp.Compare(a.Score, b.Score), byID)
+		return cmp.Or(cmp.Compare(distance(key, a.ID), distance(key, b.ID)), byID)
 	default:
 		return cmp.Or(cmp.Compare(a.Score, b.Score), byID)
 	}
@@ -81,10 +80,23 @@ func end(c Candidate) int64 {
 	return c.Expires
 }
 
-// fall is how near a key falls to a token: each key has its own order of the tokens,
-// in which one more or one less changes nothing else.
-func fall(key, id string) uint64 {
-	sum := sha1.Sum([]byte(key + " " + id)) //nolint:gosec // as above
-	number, _ := strconv.ParseUint(hex.EncodeToString(sum[:])[:12], 16, 64)
-	return number
+// falls is on how many points of the ring a key falls: the more, the more evenly keys are
+// spread over tokens.
+const falls = 5
+
+// distance is how far a token's point of the ring is after the nearest of those on which
+// the key falls: each key has its own order of the tokens, in which one more or one less
+// changes nothing else.
+func distance(key, id string) uint32 {
+	at, nearest := point(id, 0), uint32(math.MaxUint32)
+	for n := range falls {
+		nearest = min(nearest, at-point(key, n)) // modulo the ring
+	}
+	return nearest
+}
+
+// point is 32 bits of a text's hash, the n-th of up to five.
+func point(text string, n int) uint32 {
+	sum := sha1.Sum([]byte(text)) //nolint:gosec // as above
+	return binary.BigEndian.Uint32(sum[4*n:])
 }

@@ -12,6 +12,8 @@
 -- USE pool
 -- USE standing
 -- USE time
+-- USE numbers
+-- USE marks
 -- USE tally
 -- USE guard
 -- USE verdict

@@ -11,6 +11,7 @@
 -- ARGV[4] channel where new capacity is told
 -- USE pool
 -- USE standing
+-- USE marks
 -- RETURN 1 released, 0 there is no such token
 
 local token, history, clock, order, cooling = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -21,10 +22,8 @@ local upstream = f[1]
 if not upstream then return 0 end
 
 local stale = { 'cooling', 'streak', 'cause', 'due' }
-for _, field in ipairs(redis.call('HKEYS', token)) do
-  if string.sub(field, 1, 2) == 'm:' then stale[#stale + 1] = field end
-end
 if f[3] ~= 'new' then stale[#stale + 1] = 'phase' end
+clear_marks(token)
 redis.call('HDEL', token, unpack(stale))
 redis.call('ZREM', cooling, id)
 if f[2] == '1' and not redis.call('ZSCORE', order, id) then

@@ -10,6 +10,7 @@
 -- KEYS[4] zset cooling: token id by the time, in ms, at which it is back
 -- DYNKEY hash c1:{pool:NAME}:token:<id>
 -- DYNKEY zset c1:{pool:NAME}:inflight:<id>
+-- DYNKEY zset c1:{pool:NAME}:held token id, of those with slots held, by until when, in ms
 -- DYNKEY set c1:{pool:NAME}:holds:<replica>
 -- ARGV[1] replica name
 -- ARGV[2] instance name: an earlier start of the same instance has ended
@@ -33,6 +34,8 @@ local token_prefix, inflight_prefix, holds_prefix = ARGV[7], ARGV[8], ARGV[9]
 local channel, busy = ARGV[10], ARGV[11] == '1'
 local call = redis.call
 
+-- What no hold lasts, in ms.
+local LONGEST_HOLD = 2 * 3600000
 -- Tokens that are looked at in one go.
 local WINDOW = 256
 
@@ -52,6 +55,8 @@ local function read(id)
     id = id, upstream = f[1], cap = number(f[6]), epoch = f[7] or '0', ver = f[8] or '0',
     holder = f[9], held = number(f[10]), held_until = number(f[11]), due = f[12],
   }
+  -- A time that no hold has is of a clock that was ahead: it is written anew.
+  if t.held_until > now + LONGEST_HOLD then t.held_until = now + 1 end
   t.usable = f[2] == '1' and (number(f[3]) == 0 or number(f[3]) > now + ttl) and number(f[4]) <= now and not f[5]
   return t
 end
@@ -74,6 +79,7 @@ local function release(id, holder)
   for n = 1, t.held do call('ZREM', inflight_prefix .. id, 'hold-' .. n) end
   call('HDEL', token_prefix .. id, 'holder', 'held', 'held_until')
   if t.held == 0 then return end
+  call('ZREM', pool .. 'held', id)
   stir(id)
   freed = t.upstream
   if t.due then -- it was set aside for want of room
@@ -89,6 +95,7 @@ local function hold(t, slots)
   for n = slots + 1, t.held do call('ZREM', inflight_prefix .. t.id, 'hold-' .. n) end
   if slots < t.held then freed = t.upstream end
   if slots ~= t.held then stir(t.id) end
+  if slots > 0 then call('ZADD', pool .. 'held', until_ms, t.id) end
   call('HSET', token_prefix .. t.id, 'holder', replica, 'held', slots, 'held_until', until_ms)
 end
 
@@ -122,6 +129,7 @@ for i = 1, #all, 2 do
     end
   end
 end
+call('ZREMRANGEBYSCORE', pool .. 'held', '-inf', now)
 call('HSET', holders, replica, string.format('%.0f', now) .. ' ' .. instance)
 
 -- What the replica goes on to hold, and what it is to give up.

@@ -17,6 +17,8 @@
 -- USE pool
 -- USE standing
 -- USE time
+-- USE numbers
+-- USE marks
 -- USE tally
 -- USE guard
 -- USE verdict

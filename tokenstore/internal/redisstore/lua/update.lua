@@ -20,6 +20,7 @@
 -- ARGV[10] claim id, of another alias; empty where it stays
 -- USE pool
 -- USE standing
+-- USE marks
 -- RETURN {'updated'}
 -- RETURN {'gone'}: there is no such token
 -- RETURN {'conflict', version}: it has another version
@@ -45,9 +46,7 @@ end
 if enabled ~= was.enabled then
   local stale = { 'due' }
   if enabled == '1' then
-    for _, field in ipairs(redis.call('HKEYS', token)) do
-      if string.sub(field, 1, 2) == 'm:' then stale[#stale + 1] = field end
-    end
+    clear_marks(token)
     stale[#stale + 1] = 'cooling'
     stale[#stale + 1] = 'streak'
     stale[#stale + 1] = 'cause'

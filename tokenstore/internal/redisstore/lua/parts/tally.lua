@@ -2,14 +2,10 @@
 -- DYNKEY hash c1:{pool:NAME}:token:<id>
 -- DYNKEY zset c1:{pool:NAME}:order token id by score
 -- DYNKEY zset c1:{pool:NAME}:cooling token id by the time, in ms, at which it is back
--- Needs pool, standing, time.
+-- Needs pool, standing, time, numbers.
 
 -- A token that has been probed with so many requests at a time is open.
 local OPEN = 8
-
-local function number(value) return tonumber(value or '0') or 0 end
-local function exact(score) return string.format('%.17g', score) end
-local function whole(count) return string.format('%.0f', count) end
 
 local tokens, known = {}, {}
 

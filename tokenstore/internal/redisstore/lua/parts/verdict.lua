@@ -2,7 +2,7 @@
 -- model, or be parked, unless tokens share a cause. The verdict says for how long, by how
 -- often in a row it has cooled; how often that is, is known here.
 -- DYNKEY stream c1:{pool:NAME}:history:<id> of the token
--- Needs pool, standing, time, tally, guard.
+-- Needs pool, standing, time, numbers, marks, tally, guard.
 
 local function leading_number(text) return tonumber(string.match(text or '', '^%d+') or '0') end
 
@@ -14,11 +14,11 @@ local function transit(t, v, streak, cool, channel, keep)
   local before = { phase = t.phase, streak = t.streak, cause = t.cause }
   if model ~= '' then
     if leading_number(redis.call('HGET', t.key, 'm:' .. model)) >= till then return '', 0 end
-    redis.call('HSET', t.key, 'm:' .. model, string.format('%.0f %d', till, streak))
+    if not mark(t.key, model, string.format('%.0f %d', till, streak), now_ms) then return '', 0 end
     t.freed = t.freed or t.due -- leases of the new epoch have room
   elseif cool > 0 then
     if leading_number(redis.call('HGET', t.key, 'cooling')) >= till then return '', 0 end
-    redis.call('HSET', t.key, 'cooling', string.format('%.0f', till), 'streak', streak, 'cause', v.class, 'phase', '1')
+    redis.call('HSET', t.key, 'cooling', string.format('%.0f', till), 'rest', cool, 'streak', streak, 'cause', v.class, 'phase', '1')
     redis.call('HDEL', t.key, 'due')
     redis.call('ZREM', pool .. 'order', t.id)
     redis.call('ZADD', pool .. 'cooling', string.format('%.0f', till), t.id)

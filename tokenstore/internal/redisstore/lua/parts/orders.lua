@@ -1,0 +1,227 @@
+-- The orders of the strategies: which token comes next. Round robin's is the pool's order
+-- itself; the others have one of their own, which is built when the strategy is chosen, a
+-- part by each acquire, and then follows what is stirred. An entry whose token is not in
+-- the pool's order any more is dropped when it is met.
+-- DYNKEY hash c1:{pool:NAME}:rank `strategy` that the order is of, `built` µs: created up to then are in it
+-- DYNKEY zset c1:{pool:NAME}:rank:load token id by leases for its weight
+-- DYNKEY zset c1:{pool:NAME}:rank:load:<load> token id by score, of one load
+-- DYNKEY zset c1:{pool:NAME}:rank:fill token id by its expiry, in ms
+-- DYNKEY zset c1:{pool:NAME}:rank:ring token id by its point of a ring
+-- DYNKEY zset c1:{pool:NAME}:ids token id by creation, in µs
+-- Needs pool, time, numbers, demand, admit.
+
+-- Tokens that one acquire puts into an order that is being built, and of those stirred.
+local BUILD, STIRRED = 500, 500
+-- Tokens per read of an order, after a first read that mostly suffices.
+local PAGE = 32
+-- What comes after every time.
+local LAST = 2 ^ 53
+-- Points of the ring, and how many of them a key falls on: the more, the more evenly keys
+-- are spread.
+local RING, FALLS = 2 ^ 32, 5
+
+local strategy = demand.strategy
+if demand.alias ~= '' or strategy == 'sticky' and demand.sticky_key == '' then strategy = 'round_robin' end
+
+-- Whether a comes before b.
+local function before(a, b)
+  if a.rank ~= b.rank then return a.rank < b.rank end
+  if a.score ~= b.score and strategy ~= 'fill_first' and strategy ~= 'sticky' then return a.score < b.score end
+  return a.id < b.id
+end
+
+-- A point is 32 bits of a hash, the n-th of up to five.
+local function point_of(hash, n) return tonumber(string.sub(hash, 8 * n - 7, 8 * n), 16) end
+local function point(id) return point_of(redis.sha1hex(id), 1) end
+
+local falls = {}
+if strategy == 'sticky' then
+  local hash = redis.sha1hex(demand.sticky_key)
+  for n = 1, FALLS do falls[n] = point_of(hash, n) end
+end
+
+-- How far after the nearest fall of the key a point is.
+local function distance(at)
+  local nearest = RING
+  for _, fall in ipairs(falls) do nearest = math.min(nearest, (at - fall) % RING) end
+  return nearest
+end
+
+-- Each strategy: rank of a token by its facts; place and drop of its order's entry.
+local strategies = {}
+
+strategies.round_robin = { rank = function() return 0 end }
+
+strategies.least_in_flight = {
+  rank = function(facts) return facts.n / facts.weight end,
+  place = function(id, score)
+    local weight = math.max(number(redis.call('HGET', pool .. 'token:' .. id, 'weight')), 1)
+    local load, was = exact(in_flight(id) / weight), redis.call('ZSCORE', pool .. 'rank:load', id)
+    if was and exact(tonumber(was)) ~= load then redis.call('ZREM', pool .. 'rank:load:' .. exact(tonumber(was)), id) end
+    redis.call('ZADD', pool .. 'rank:load', load, id)
+    redis.call('ZADD', pool .. 'rank:load:' .. load, score, id)
+  end,
+  drop = function(id)
+    local was = redis.call('ZSCORE', pool .. 'rank:load', id)
+    if not was then return end
+    redis.call('ZREM', pool .. 'rank:load', id)
+    redis.call('ZREM', pool .. 'rank:load:' .. exact(tonumber(was)), id)
+  end,
+}
+
+strategies.fill_first = {
+  rank = function(facts) return facts.expires > 0 and facts.expires or LAST end,
+  place = function(id)
+    local expires = number(redis.call('HGET', pool .. 'token:' .. id, 'expires'))
+    redis.call('ZADD', pool .. 'rank:fill', whole(expires > 0 and expires or LAST), id)
+  end,
+  drop = function(id) redis.call('ZREM', pool .. 'rank:fill', id) end,
+}
+
+strategies.sticky = {
+  rank = function(facts) return distance(point(facts.id)) end,
+  place = function(id) redis.call('ZADD', pool .. 'rank:ring', whole(point(id)), id) end,
+  drop = function(id) redis.call('ZREM', pool .. 'rank:ring', id) end,
+}
+
+local chosen = strategies[strategy]
+
+-- Reads entries page by page: read(offset, size) answers ids and scores in turns.
+local function paged(first, read)
+  local page, next, offset, size, over = {}, 1, 0, first, false
+  local queue = {}
+  function queue.peek()
+    if next > #page and not over then
+      page, next = read(offset, size), 1
+      over = #page < size * 2
+      offset, size = offset + size, PAGE
+    end
+    if page[next] then return page[next], tonumber(page[next + 1]) end
+  end
+  function queue.skip() next = next + 2 end
+  return queue
+end
+
+local function by_rank(key, first)
+  return paged(first, function(offset, size) return redis.call('ZRANGE', key, offset, offset + size - 1, 'WITHSCORES') end)
+end
+
+-- The entries of an order, as {id, rank, score}; each is given once.
+local function entries_of_loads(first)
+  local load, level = nil, nil
+  local function next_level()
+    local from = load and '(' .. load or '-inf'
+    local lowest = redis.call('ZRANGEBYSCORE', pool .. 'rank:load', from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+    if not lowest then return nil end
+    load = exact(tonumber(lowest))
+    level = by_rank(pool .. 'rank:load:' .. load, first)
+    return level
+  end
+  return function()
+    while level or next_level() do
+      local id, score = level.peek()
+      if id then
+        level.skip()
+        return { id = id, rank = tonumber(load), score = score }
+      end
+      if not next_level() then return nil end
+    end
+  end
+end
+
+local function entries_of_ring()
+  local key, seen, arcs = pool .. 'rank:ring', {}, {}
+  local function arc(fall)
+    local wrapped = false
+    local function from(low, high)
+      return paged(2, function(offset, size) return redis.call('ZRANGEBYSCORE', key, low, high, 'WITHSCORES', 'LIMIT', offset, size) end)
+    end
+    local queue = from(whole(fall), '+inf')
+    return function() -- the next one that no other arc has had, left in place
+      while true do
+        local id, at = queue.peek()
+        if id and not seen[id] then return { id = id, rank = (at - fall) % RING }, queue end
+        if id then
+          queue.skip()
+        elseif wrapped then
+          return nil
+        else
+          wrapped, queue = true, from('-inf', '(' .. whole(fall))
+        end
+      end
+    end
+  end
+  for n, fall in ipairs(falls) do arcs[n] = arc(fall) end
+  return function()
+    local nearest, of = nil, nil
+    for _, peek in ipairs(arcs) do
+      local entry, queue = peek()
+      if entry and (not nearest or entry.rank < nearest.rank or entry.rank == nearest.rank and entry.id < nearest.id) then
+        nearest, of = entry, queue
+      end
+    end
+    if nearest then
+      seen[nearest.id] = true
+      of.skip()
+    end
+    return nearest
+  end
+end
+
+local function entries(first)
+  if strategy == 'least_in_flight' then return entries_of_loads(first) end
+  if strategy == 'sticky' then return entries_of_ring() end
+  local queue = by_rank(strategy == 'fill_first' and pool .. 'rank:fill' or pool .. 'order', first)
+  return function()
+    local id, score = queue.peek()
+    if not id then return nil end
+    queue.skip()
+    if strategy == 'fill_first' then return { id = id, rank = score } end
+    return { id = id, rank = 0, score = score }
+  end
+end
+
+-- What is not in the strategy's order yet, or not where it belongs: some of it. read is
+-- how what is stirred is read.
+local function strays(read)
+  if strategy == 'round_robin' then return {}, nil end
+  local of = redis.call('HMGET', pool .. 'rank', 'strategy', 'built')
+  local stray, built = {}, of[2]
+  if of[1] ~= strategy then built = '-inf' end
+  if built then
+    local from = built == '-inf' and built or '(' .. built
+    local page = redis.call('ZRANGEBYSCORE', pool .. 'ids', from, '+inf', 'WITHSCORES', 'LIMIT', 0, BUILD)
+    for i = 1, #page, 2 do stray[#stray + 1] = page[i] end
+    built = #page == BUILD * 2 and page[#page] or nil
+  end
+  for _, id in ipairs(redis.call(read, pool .. 'stirred', STIRRED)) do stray[#stray + 1] = id end
+  return stray, built, of[1] ~= strategy
+end
+
+-- Forgets the order of another strategy.
+local function clear_orders()
+  local load = redis.call('ZRANGE', pool .. 'rank:load', 0, 0, 'WITHSCORES')[2]
+  while load do
+    redis.call('DEL', pool .. 'rank:load:' .. exact(tonumber(load)))
+    load = redis.call('ZRANGEBYSCORE', pool .. 'rank:load', '(' .. exact(tonumber(load)), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+  end
+  redis.call('DEL', pool .. 'rank', pool .. 'rank:load', pool .. 'rank:fill', pool .. 'rank:ring')
+end
+
+-- Brings the strategy's order up to date, as far as one acquire may.
+local function follow()
+  if strategy == 'round_robin' then
+    if demand.strategy == 'round_robin' then redis.call('DEL', pool .. 'stirred') end
+    return
+  end
+  local stray, built, another = strays('SPOP')
+  if another then
+    clear_orders()
+    redis.call('HSET', pool .. 'rank', 'strategy', strategy)
+  end
+  if built then redis.call('HSET', pool .. 'rank', 'built', built) else redis.call('HDEL', pool .. 'rank', 'built') end
+  for _, id in ipairs(stray) do
+    local score = redis.call('ZSCORE', pool .. 'order', id)
+    if score then chosen.place(id, score) else chosen.drop(id) end
+  end
+end

@@ -1,0 +1,101 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"carousel.internal/tokenstore/internal/leasing"
+	"carousel.internal/tokenstore/internal/testredis"
+	"carousel.internal/tokenstore/internal/token"
+)
+
+// largePool writes a pool of so many tokens, with another one beside it.
+func largePool(b *testing.B, client redis.UniversalClient, upstream string, size, capacity int) *leasePool {
+	b.Helper()
+	store := New(client, Options{
+		Keys: testKeys(b, keyLine1("k1", 'a')), Logger: slog.New(slog.DiscardHandler),
+		Barrier: BarrierFunc(func(context.Context) error { return nil }),
+	})
+	p := &leasePool{Store: store, t: b, client: client}
+	soon := time.Now().Add(30 * 24 * time.Hour).UnixMilli()
+	for from := 0; from < size; from += 1000 {
+		pipe := client.Pipeline()
+		ids := make([]any, 0, 1000)
+		for i := from; i < min(from+1000, size); i++ {
+			id := fmt.Sprintf("t%s%010d", upstream[:1], i)
+			pipe.HSet(b.Context(), tokenKey(upstream, id), "rec", "{}", "upstream", upstream, "enabled", 1, "cap", capacity, "weight", 1,
+				"expires", soon+int64(i), "epoch", 1, "ver", 1, "alias", "", "fingerprint", id, "created", i+1)
+			pipe.ZAdd(b.Context(), poolIDsKey(upstream), redis.Z{Member: id, Score: float64(i + 1)})
+			pipe.ZAdd(b.Context(), orderKey(upstream), redis.Z{Member: id})
+			ids = append(ids, id)
+		}
+		pipe.HSet(b.Context(), sizesKey(), upstream, size)
+		_, err := pipe.Exec(b.Context())
+		p.must(err)
+		p.must(standScript.run(b.Context(), client, []string{poolIDsKey(upstream)}, ids...).Err())
+	}
+	return p
+}
+
+// BenchmarkScale is the table of docs/scale.md: what a call costs beside and in large
+// pools, and how long it keeps Redis from others.
+func BenchmarkScale(b *testing.B) {
+	for _, size := range []int{10_000, 100_000} {
+		b.Run(fmt.Sprint("tokens=", size), func(b *testing.B) {
+			client := testredis.Start(b)
+			large := largePool(b, client, "openai", size, 0)
+			largePool(b, client, "cursor", 3, 1)
+			measure := func(name string, call func()) {
+				b.Run(name, func(b *testing.B) {
+					cost := serverTime(b, client)
+					for range b.N {
+						call()
+					}
+					b.ReportMetric((serverTime(b, client)-cost)/float64(b.N), "redis-µs/call")
+				})
+			}
+			for range 3 {
+				large.take(leasing.Wanted{Upstream: "cursor"})
+			}
+			measure("denial beside it", func() { large.ask(leasing.Wanted{Upstream: "cursor"}) })
+			for _, strategy := range []string{token.RoundRobin, token.LeastInFlight, token.FillFirst, token.Sticky} {
+				large.rotation.Store(&strategy)
+				n := 0
+				lease := func() {
+					n++
+					taken := large.take(leasing.Wanted{Upstream: "openai", Sticky: fmt.Sprint("user ", n)})
+					large.end(leasing.Succeeded, taken...)
+				}
+				for range size/500 + 10 {
+					lease() // the strategy's order is built meanwhile
+				}
+				measure(strategy, lease)
+			}
+			measure("explain", func() {
+				_, err := large.Explain(b.Context(), "openai", someModel)
+				large.must(err)
+			})
+			measure("fleet", func() {
+				_, err := large.SummarizePools(b.Context())
+				large.must(err)
+			})
+			large.rotation.Store(nil)
+			for i := 0; i < size; i += 250 { // all at their cap
+				pipe := client.Pipeline()
+				for n := i; n < min(i+250, size); n++ {
+					pipe.HSet(b.Context(), tokenKey("openai", fmt.Sprintf("to%010d", n)), "cap", 1)
+				}
+				_, err := pipe.Exec(b.Context())
+				large.must(err)
+				large.take(leasing.Wanted{Upstream: "openai", Count: 250, TTL: time.Hour})
+			}
+			large.ask(leasing.Wanted{Upstream: "openai"}) // sets aside
+			measure("denial in it", func() { large.ask(leasing.Wanted{Upstream: "openai"}) })
+		})
+	}
+}

@@ -67,7 +67,7 @@ func TestOnlyAFreshDataFolderIgnoresItself(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(full, "main.go"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for folder, want := range map[string]bool{full: false, empty: true, filepath.Join(empty, "a", "b"): true} {
+	for folder, want := range map[string]bool{full: false, empty: true, filepath.Join(t.TempDir(), "a", "b"): true} {
 		if err := prepareData(folder); err != nil {
 			t.Fatal(err)
 		}

@@ -243,3 +243,37 @@ func TestBodiesThatAreNoAnswer(t *testing.T) {
 		}
 	}
 }
+
+// FuzzCross holds that a whole answer that goes through both other forms says the same.
+func FuzzCross(f *testing.F) {
+	f.Add([]byte(`{"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":"a\ud83d\ude00","x":[{"y":1}]},"finish_reason":"length"}],"usage":{"prompt_tokens":1,"completion_tokens":2}}`))
+	f.Add([]byte(`{"choices":[{"index":1,"message":{"content":[{"type":"text","text":"a"}],"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}"}},{"id":"b","function":{"name":"g"}}]},"finish_reason":"tool_calls"},{"index":0,"message":{"reasoning":"b"}}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		mend := mender{whole: true}
+		whole := append([]byte(nil), mend.mend(data)...)
+		before := parseOnly(whole, "message")
+		if before.malformed || !json.Valid(data) || before.failure != nil || before.broke != nil || before.choices != 1 || bytes.Count(whole, []byte(`"choices"`)) != 1 || before.flawed {
+			return
+		}
+		var chunks mender
+		var j joining
+		for _, chunk := range split(whole) {
+			chunk = chunks.mend(chunk)
+			if !json.Valid(chunk) {
+				t.Fatalf("%q became the chunk %q", whole, chunk)
+			}
+			if err := j.add(chunk); err != nil {
+				t.Fatal(err)
+			}
+		}
+		again := j.whole()
+		after := parseOnly(again, "message")
+		if !json.Valid(again) || after.malformed {
+			t.Fatalf("%q became %q", whole, again)
+		}
+		if before.event.Text != after.event.Text || before.event.Reasoning != after.event.Reasoning || before.event.Finish != after.event.Finish ||
+			!reflect.DeepEqual(before.event.Usage, after.event.Usage) || before.said != after.said {
+			t.Fatalf("%q became %q:\n%+v\n%+v", whole, again, before.event, after.event)
+		}
+	})
+}

@@ -85,6 +85,8 @@ var failures = slices.Concat(upstream.Table{
 	{Name: "in words: quota", From: 200, To: 200, Text: quotaWords, Class: upstream.Quota},
 	{Name: "in words: limit", From: 200, To: 200, Text: limitWords, Class: upstream.RateLimit},
 	{Name: "in words: token refused", From: 200, To: 200, Text: keyWords, Class: upstream.Auth},
+	{Name: "in words: size", From: 200, To: 200, Text: sizeWords, Class: upstream.TooLarge},
+	{Name: "in words: model unknown", From: 200, To: 200, Text: noModelWords, Class: upstream.ModelUnknown},
 
 	{Name: "HTTP 401", From: 401, To: 401, Class: upstream.Auth},
 	{Name: "HTTP 402", From: 402, To: 402, Class: upstream.Quota},

@@ -115,6 +115,9 @@ func fixtures() []fixture {
 	worded("in words: limit", "Rate limit reached", "too many requests, slow down")
 	worded("in words: token refused", "login failed: this key is not valid", "Invalid API key", "Incorrect API key provided", "Unauthorized")
 
+	worded("in words: size", "This model's maximum context length is 8192 tokens", "prompt is too long")
+	worded("in words: model unknown", "The model x does not exist", "model 'x' not found")
+
 	for _, status := range []int{401, 402, 403, 408, 409, 413, 425, 426, 429, 451} {
 		refused(fmt.Sprint("HTTP ", status), status, "")
 	}

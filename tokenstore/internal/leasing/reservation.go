@@ -10,8 +10,8 @@ type Reservation struct {
 	// TTL is how long a hold lasts without word; 0 gives everything up.
 	TTL   time.Duration
 	Holds []Hold
-	// Busy are the upstreams of which nothing is to be added.
-	Busy []string
+	// Wanted are the upstreams for which demands wait: nothing of them is to be added.
+	Wanted []string
 }
 
 // Hold is a replica's right to use a token by itself.

@@ -21,7 +21,7 @@ type Reserved struct {
 func (d *Desk) Reserve(ctx context.Context, reservation Reservation) (dropped []string, added []Reserved, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
-	reservation.Busy = d.wantedUpstreams()
+	reservation.Wanted = d.wantedUpstreams()
 	reserve, err := d.store.Reserve(ctx, reservation)
 	if err != nil {
 		return nil, nil, d.noted(err)

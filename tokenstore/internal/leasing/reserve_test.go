@@ -50,7 +50,7 @@ func TestSlotsInReserveAreAskedFor(t *testing.T) {
 			if _, _, err := d.Reserve(t.Context(), Reservation{}); err != nil {
 				t.Fatal(err)
 			}
-			return store.reservations[len(store.reservations)-1].Busy
+			return store.reservations[len(store.reservations)-1].Wanted
 		}
 		if got := busy(); !slices.Equal(got, []string{"u"}) {
 			t.Errorf("nothing is to be added of %v", got)
@@ -101,4 +101,28 @@ func TestLeasesWaitForRenewalsAfterAnOutage(t *testing.T) {
 			t.Errorf("it took %s", took)
 		}
 	})
+}
+
+// What demands wait for at another desk goes into no reserve either, for a while.
+func TestWhatIsWantedElsewhereGoesIntoNoReserve(t *testing.T) {
+	t.Parallel()
+	for name, note := range map[string]func(d *Desk){
+		"slots are asked for": func(d *Desk) { d.NoteWanted("u") },
+		"demands wait":        func(d *Desk) { d.NoteWaiting(Waiting{Upstream: "u", Desk: "another", For: time.Second}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			reserving(t, func(t *testing.T, d *Desk, store *fakeStore, _ *fakeToken) {
+				note(d)
+				for _, want := range [][]string{{"u"}, {}} {
+					if _, _, err := d.Reserve(t.Context(), Reservation{}); err != nil {
+						t.Fatal(err)
+					}
+					if got := store.reservations[len(store.reservations)-1].Wanted; !slices.Equal(got, want) {
+						t.Errorf("nothing is to be added of %v, want %v", got, want)
+					}
+					time.Sleep(wantedFor)
+				}
+			})
+		})
+	}
 }

@@ -42,7 +42,7 @@ func (s *Store) Reserve(ctx context.Context, reservation leasing.Reservation) (l
 		args = append(args, reservation.Replica, reservation.Instance, reservation.TTL.Milliseconds(), maxReserve, silence.Milliseconds(),
 			rand.IntN(1<<30), //nolint:gosec // where to begin needs no secrecy
 			tokenKeyPrefix(pool.upstream), inflightKeyPrefix(pool.upstream), holdsKeyPrefix(pool.upstream), poolChannel,
-			flag(slices.Contains(reservation.Busy, pool.upstream)))
+			flag(slices.Contains(reservation.Wanted, pool.upstream)))
 		for _, i := range pool.places {
 			args = append(args, reservation.Holds[i].TokenID, reservation.Holds[i].Slots)
 		}

@@ -31,7 +31,7 @@ func (p *leasePool) holder(name string) *holder {
 // beat renews the reserve and answers the ids that it was told to drop.
 func (h *holder) beat(busy ...string) []string {
 	h.p.t.Helper()
-	reservation := leasing.Reservation{Replica: h.name, Instance: h.instance, TTL: time.Minute, Busy: busy}
+	reservation := leasing.Reservation{Replica: h.name, Instance: h.instance, TTL: time.Minute, Wanted: busy}
 	for _, each := range h.holds {
 		reservation.Holds = append(reservation.Holds, each.Hold)
 	}

@@ -1065,7 +1065,8 @@ func (x *PoolSummary) GetQuarantined() uint32 {
 	return 0
 }
 
-// Report ends a lease.
+// Report ends a lease. It takes effect once, however often it is repeated, and may come
+// up to an hour after the lease has expired.
 type Report struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	LeaseId string                 `protobuf:"bytes,1,opt,name=lease_id,json=leaseId,proto3" json:"lease_id,omitempty"`

@@ -180,6 +180,11 @@ func (s *Stack) program(service string) string {
 // TokenstoreReady tells whether the tokenstore says that it is ready.
 func (s *Stack) TokenstoreReady() bool { return ready(s.t.Context(), s.storeOps) }
 
+// TokenstoreHealth is what the tokenstore says of itself; status 0: it does not answer.
+func (s *Stack) TokenstoreHealth() (status int, body string) {
+	return Readyz(s.t.Context(), s.storeOps)
+}
+
 // StartGateway starts one more gateway.
 func (s *Stack) StartGateway() *Gateway {
 	addr, opsAddr := freeAddr(s.t), freeAddr(s.t)

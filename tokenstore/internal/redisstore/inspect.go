@@ -88,7 +88,7 @@ func (i *Inspection) warn(warning Warning) {
 }
 
 func (s *Store) inspectServers(ctx context.Context) (Inspection, error) {
-	barrier, ours := s.barrier.(*ServerBarrier)
+	barrier, ours := s.barrier.Barrier.(*ServerBarrier)
 	if !ours {
 		return Inspection{Durability: "what is saved is brought to disk by the process that runs this Redis"}, nil
 	}

@@ -40,6 +40,9 @@ func (s *Store) Acquire(ctx context.Context, wanted leasing.Wanted) ([]leasing.T
 		return nil, leasing.Shortage{}, nil
 	}
 	shortage := shortageFrom(reply)
+	if shortage.Total == 0 && reply.err == nil {
+		return nil, shortage, s.stillThere(ctx)
+	}
 	return nil, shortage, reply.err
 }
 
@@ -249,6 +252,9 @@ func (s *Store) Renew(ctx context.Context, leases []leasing.LeaseRef, ttl time.D
 		if !held[i] {
 			lost = append(lost, lease)
 		}
+	}
+	if len(lost) > 0 {
+		return lost, s.stillThere(ctx)
 	}
 	return lost, nil
 }

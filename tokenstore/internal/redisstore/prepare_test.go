@@ -9,11 +9,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/seal"
 	"carousel.internal/tokenstore/internal/testredis"
 	"carousel.internal/tokenstore/internal/token"
@@ -206,6 +208,19 @@ func TestEmptiedRedis(t *testing.T) {
 			if _, err := store.Snapshot(t.Context()); !isUnavailable(err) {
 				t.Errorf("what gateways watch, before anybody has looked: %v", err)
 			}
+			store.fence.open()
+			for what, err := range map[string]error{"a lease": ask(t, store), "a reserve": reserving(t, store), "who has tokens": stocked(t, store)} {
+				if !isUnavailable(err) {
+					t.Errorf("%s, before anybody has looked: %v", what, err)
+				}
+				store.fence.open()
+			}
+			if _, err := store.AppendLog(t.Context(), "g1", logEntries(1, 1)); !isUnavailable(err) {
+				t.Errorf("a log entry, before anybody has looked: %v", err)
+			}
+			if err := other.FlushAll(t.Context()).Err(); err != nil {
+				t.Fatal(err)
+			}
 			if err := store.Prepare(t.Context()); !errors.Is(err, ErrEmptied) {
 				t.Fatalf("got %v", err)
 			}
@@ -283,4 +298,22 @@ func TestOtherData(t *testing.T) {
 	if !strings.Contains(log.String(), "other data") {
 		t.Errorf("the log says:\n%s", log.String())
 	}
+}
+
+func ask(t *testing.T, store *Store) error {
+	t.Helper()
+	_, _, err := store.Acquire(t.Context(), leasing.Wanted{Upstream: "cursor", Model: "m", Count: 1, TTL: time.Second})
+	return err
+}
+
+func reserving(t *testing.T, store *Store) error {
+	t.Helper()
+	_, err := store.Reserve(t.Context(), leasing.Reservation{Replica: "g1", Instance: "i", TTL: time.Second})
+	return err
+}
+
+func stocked(t *testing.T, store *Store) error {
+	t.Helper()
+	_, err := store.StockedUpstreams(t.Context())
+	return err
 }

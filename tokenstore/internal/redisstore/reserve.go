@@ -65,7 +65,7 @@ func (s *Store) Reserve(ctx context.Context, reservation leasing.Reservation) (l
 		s.homes.put(hold.TokenID, hold.Upstream)
 	}
 	if len(reserve.Added) == 0 {
-		return reserve, nil
+		return reserve, s.stillThere(ctx)
 	}
 	return reserve, s.barrier.Sync(ctx)
 }

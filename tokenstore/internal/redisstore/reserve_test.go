@@ -23,7 +23,7 @@ type holder struct {
 
 func (p *leasePool) holder(name string) *holder {
 	p.t.Helper()
-	p.barrier = BarrierFunc(func(context.Context) error { return nil })
+	p.barrier.Barrier = BarrierFunc(func(context.Context) error { return nil })
 	p.must(p.client.HSet(p.t.Context(), upstreamsKey(), somewhere, "{}").Err())
 	return &holder{p: p, name: name, instance: "i-" + name, holds: map[string]leasing.AddedHold{}}
 }

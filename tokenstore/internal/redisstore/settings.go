@@ -265,9 +265,6 @@ func (s *Store) ForgetAdminToken(ctx context.Context) error {
 	return s.barrier.Sync(ctx)
 }
 
-// errNoMark says that Redis may have lost its data.
-var errNoMark = rpcerr.New(tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, "Redis may have lost its data")
-
 // Snapshot is everything that a gateway's Watch shows, as of now.
 func (s *Store) Snapshot(ctx context.Context) (*tokenstorev1.WatchResponse, error) {
 	settings, pages, err := s.hashes(ctx, "read the configuration", settingsKey(), pagesKey())

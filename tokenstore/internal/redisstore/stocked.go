@@ -28,5 +28,5 @@ func (s *Store) StockedUpstreams(ctx context.Context) ([]string, error) {
 			stocked = append(stocked, name)
 		}
 	}
-	return stocked, nil
+	return stocked, s.stillThere(ctx)
 }

@@ -26,7 +26,7 @@ const quarantinePatience = 2 * time.Second
 type Store struct {
 	client   redis.UniversalClient
 	keys     *seal.Keyring
-	barrier  Barrier
+	barrier  markedBarrier
 	defaults *tokenstorev1.Settings
 	log      *slog.Logger
 	// rotation is the strategy of picks; nil: round robin.
@@ -75,10 +75,11 @@ func New(client redis.UniversalClient, options Options) *Store {
 		options.Barrier = NewBarrier(client, options.WaitReplicas)
 	}
 	store := &Store{
-		client: client, keys: options.Keys, barrier: options.Barrier,
+		client: client, keys: options.Keys,
 		defaults: options.Defaults, log: options.Logger, logs: newLogView(), patience: quarantinePatience,
 	}
-	store.logClient, store.logBarrier = client, options.Barrier
+	store.barrier = markedBarrier{options.Barrier, store}
+	store.logClient, store.logBarrier = client, store.barrier
 	if options.Log != nil {
 		store.logClient, store.logBarrier = options.Log, NewBarrier(options.Log, options.WaitReplicas)
 	}

@@ -53,7 +53,8 @@ type ConfigServiceClient interface {
 	// ClaimAdminToken stores the hash unless one is stored, and answers the
 	// stored one: of many replicas that start at once, one wins.
 	ClaimAdminToken(ctx context.Context, in *ClaimAdminTokenRequest, opts ...grpc.CallOption) (*ClaimAdminTokenResponse, error)
-	// Watch sends the whole configuration at once and after each change.
+	// Watch sends the whole configuration at once and after each change. It ends with
+	// OK after about a minute, as a session does.
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
 	// RevokeSession makes a page session invalid on every replica before its
 	// time: its admin has logged out.
@@ -190,7 +191,8 @@ type ConfigServiceServer interface {
 	// ClaimAdminToken stores the hash unless one is stored, and answers the
 	// stored one: of many replicas that start at once, one wins.
 	ClaimAdminToken(context.Context, *ClaimAdminTokenRequest) (*ClaimAdminTokenResponse, error)
-	// Watch sends the whole configuration at once and after each change.
+	// Watch sends the whole configuration at once and after each change. It ends with
+	// OK after about a minute, as a session does.
 	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
 	// RevokeSession makes a page session invalid on every replica before its
 	// time: its admin has logged out.

@@ -35,7 +35,9 @@ type LeaseServiceClient interface {
 	// sides batch what has gathered, so that a request costs a fraction of a
 	// message. When the stream breaks, open leases live on until they expire;
 	// the replica opens a new session, renews them, and repeats the reports that
-	// were not acknowledged.
+	// were not acknowledged. The store ends each session after about a minute, with
+	// OK and everything acknowledged that it has carried out: the next one may go to
+	// another store, and so they spread.
 	Session(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SessionRequest, SessionResponse], error)
 	// Explain runs the acquire script without committing.
 	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error)
@@ -84,7 +86,9 @@ type LeaseServiceServer interface {
 	// sides batch what has gathered, so that a request costs a fraction of a
 	// message. When the stream breaks, open leases live on until they expire;
 	// the replica opens a new session, renews them, and repeats the reports that
-	// were not acknowledged.
+	// were not acknowledged. The store ends each session after about a minute, with
+	// OK and everything acknowledged that it has carried out: the next one may go to
+	// another store, and so they spread.
 	Session(grpc.BidiStreamingServer[SessionRequest, SessionResponse]) error
 	// Explain runs the acquire script without committing.
 	Explain(context.Context, *ExplainRequest) (*ExplainResponse, error)

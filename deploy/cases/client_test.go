@@ -220,9 +220,14 @@ func bodiesInOtherCodings(t *testing.T) {
 		body   []byte
 		status int
 	}{
-		{"GZIP", packed.Bytes(), 200}, {"x-gzip", packed.Bytes(), 200}, {"X-GZip, identity", packed.Bytes(), 200},
+		{"GZIP", packed.Bytes(), 200},
+		{"x-gzip", packed.Bytes(), 200},
+		{"X-GZip, identity", packed.Bytes(), 200},
 		{"Identity", plain, 200},
-		{"zstd", plain, 415}, {"br", plain, 415}, {"deflate", plain, 415}, {"gzip, br", packed.Bytes(), 415},
+		{"zstd", plain, 415},
+		{"br", plain, 415},
+		{"deflate", plain, 415},
+		{"gzip, br", packed.Bytes(), 415},
 	} {
 		response := send(t, http.MethodPost, "/v1/chat/completions", test.body, "Authorization", "Bearer "+stack.AdminToken, "Content-Encoding", test.coding)
 		body, _ := io.ReadAll(response.Body)

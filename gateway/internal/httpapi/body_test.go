@@ -238,7 +238,7 @@ func TestBodiesInFlightAreBounded(t *testing.T) {
 		<-entered
 	}
 	answer := send(t, server, "POST", "/v1/chat/completions", strings.NewReader(padded(mebibyte)))
-	if object := errorOf(t, []byte(read(t, answer))); answer.StatusCode != 503 || answer.Header.Get("Retry-After") != "1" || object.Error.Code != "overloaded" {
+	if object := errorOf(t, []byte(read(t, answer))); answer.StatusCode != 503 || answer.Header.Get("Retry-After") != "1" || answer.Close || object.Error.Code != "overloaded" {
 		t.Errorf("%s %v", answer.Status, answer.Header)
 	}
 	small := make(chan int)

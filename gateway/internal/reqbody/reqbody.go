@@ -23,7 +23,7 @@ const (
 	trustedRoom = 1 << 20
 	growth      = 4
 	// drainBytes and drainTime bound what is read and thrown away of a body that is too
-	// large, so that its connection can serve the next request.
+	// large, or finds no room, so that its connection can serve the next request.
 	drainBytes = 32 << 20
 	drainTime  = 10 * time.Second
 )
@@ -53,6 +53,9 @@ func ReadAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error
 		return body, nil
 	case errors.Is(err, errTooLarge):
 		return nil, tooLarge(guard, limit)
+	case chat.AsError(err).Kind == chat.Overloaded:
+		guard.drain(drainBytes, drainTime) // many clients hear nothing before they have sent all
+		return nil, err
 	default:
 		return nil, unreadable(r, err)
 	}

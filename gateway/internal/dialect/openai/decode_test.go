@@ -125,11 +125,16 @@ func TestDecode(t *testing.T) {
 			chat.Request{
 				Model: "m", Messages: []chat.Message{
 					{Role: chat.User, Parts: []chat.Part{{Image: &chat.Image{URL: "u"}}, {Image: &chat.Image{URL: "v"}}}},
-					{Role: chat.User, Parts: text("x")}, {Role: chat.Assistant}, {Role: chat.Assistant}, {Role: chat.Assistant, Parts: text("c")},
+					{Role: chat.User, Parts: text("x")},
+					{Role: chat.Assistant},
+					{Role: chat.Assistant},
+					{Role: chat.Assistant, Parts: text("c")},
 				},
 				Asks: []chat.Ask{
-					{Field: "messages.name", Need: chat.Tuning}, {Field: "messages.detail", Need: chat.Tuning},
-					{Field: "messages[2].function_call", Need: chat.Tools}, {Field: "messages[3].audio", Need: chat.Content},
+					{Field: "messages.name", Need: chat.Tuning},
+					{Field: "messages.detail", Need: chat.Tuning},
+					{Field: "messages[2].function_call", Need: chat.Tools},
+					{Field: "messages[3].audio", Need: chat.Content},
 				},
 			},
 		},

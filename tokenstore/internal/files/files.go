@@ -58,7 +58,7 @@ func parseLines(content string, listed bool) ([]Entry, []Rejected) {
 	for line := range strings.SplitSeq(content, "\n") {
 		number++
 		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
+		if line == "" || isComment(line) {
 			continue
 		}
 		draft, err := parseLine(line, listed)
@@ -69,6 +69,11 @@ func parseLines(content string, listed bool) ([]Entry, []Rejected) {
 		entries = append(entries, Entry{Line: number, Draft: draft})
 	}
 	return entries, rejected
+}
+
+// isComment tells a comment. In files of cookies, `#HttpOnly_` begins a line that is none.
+func isComment(line string) bool {
+	return strings.HasPrefix(line, "#") && !(strings.HasPrefix(line, "#HttpOnly_") && token.HasCookie(line))
 }
 
 func parseLine(line string, listed bool) (token.Draft, error) {

@@ -61,12 +61,19 @@ func TestParse(t *testing.T) {
 		"cookie":          {tokenFile, "WorkosCursorSessionToken=user_X%3A%3AT", []string{"1 user_X|T|alias"}},
 		"crlf":            {tokenFile, "a::T\r\n\r\nU\r\n", []string{"1 a|T|alias", "3 |U|alias"}},
 		"byte order mark": {tokenFile, "\ufeffT\n", []string{"1 |T|alias"}},
-		"nul":             {tokenFile, "T\x00\nU", []string{"2 |U|alias", "1: the token has a character that tokens don't have, such as a space or a comma"}},
+		"nul":             {tokenFile, "T\x00\nU", []string{"2 |U|alias", "1: the token has a character that tokens don't have, such as a space, a comma or a quote"}},
 		"invalid utf-8":   {tokenFile, "a\xff::T\nU", []string{"2 |U|alias", "1: the alias is not valid UTF-8"}},
 		"overlong":        {tokenFile, strings.Repeat("x", 20<<10) + "\nU", []string{"2 |U|alias", "1: the line has more than 16384 bytes"}},
 		"duplicates":      {tokenFile, "a::T\nU\nb::T", []string{"2 |U|alias", "3 b|T|alias", "1: " + fmt.Sprintf(again, 3)}},
 		"merged report":   {tokenFile, "T\n::\nT\n::", []string{"3 |T|alias", "1: " + fmt.Sprintf(again, 3), "2: the token is empty", "4: the token is empty"}},
 
+		"cookie file": {tokenFile, "# Netscape HTTP Cookie File\n#HttpOnly_.cursor.com\tTRUE\t/\tTRUE\t1795000000\tWorkosCursorSessionToken\tuser_X%3A%3AT", []string{"2 user_X|T|alias"}},
+
+		"json of cookies": {
+			jsonFile, "[\n {\n \"domain\": \".cursor.com\", \"name\": \"theme\", \"value\": \"dark\"\n },\n" +
+				"{\"domain\": \".cursor.com\", \"name\": \"WorkosCursorSessionToken\", \"value\": \"user_X%3A%3AT\", \"httpOnly\": true, \"expirationDate\": 1.5}]",
+			[]string{"5 user_X|T|alias", "2: a cookie with another name; the session is in WorkosCursorSessionToken"},
+		},
 		"json": {
 			jsonFile, `[{"token":"T"},` + "\n" + `{"token":"U","alias":"","tags":["a"],"cap":2,"weight":3,"enabled":false,"checksum":"` + sum + `"}]`,
 			[]string{"1 |T|", "2 |U|alias tags cap weight enabled checksum"},

@@ -86,7 +86,10 @@ func (c *lineCounter) at(offset int64) int {
 }
 
 func parseItem(raw json.RawMessage) (token.Draft, error) {
-	it, err := decodeItem(raw)
+	it, err := decodeCookie(raw)
+	if it == nil && err == nil {
+		it, err = decodeItem(raw)
+	}
 	if err != nil {
 		return token.Draft{}, err
 	}
@@ -139,17 +142,17 @@ func parseItem(raw json.RawMessage) (token.Draft, error) {
 
 // decodeItem reads an object with known keys. The decoder's own errors may
 // repeat the text: they are not passed on.
-func decodeItem(raw json.RawMessage) (item, error) {
+func decodeItem(raw json.RawMessage) (*item, error) {
 	var keys map[string]json.RawMessage
 	if json.Unmarshal(raw, &keys) != nil {
-		return item{}, errors.New("an object is wanted")
+		return nil, errors.New("an object is wanted")
 	}
 	for _, name := range shown {
 		delete(keys, name)
 	}
 	known, err := json.Marshal(keys)
 	if err != nil {
-		return item{}, errors.New("an object is wanted")
+		return nil, errors.New("an object is wanted")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(known))
 	decoder.DisallowUnknownFields()
@@ -158,11 +161,28 @@ func decodeItem(raw json.RawMessage) (item, error) {
 	var kind *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &kind):
-		return item{}, fmt.Errorf("%s has a value of the wrong kind", kind.Field)
+		return nil, fmt.Errorf("%s has a value of the wrong kind", kind.Field)
 	case err != nil:
-		return item{}, errors.New("there is a field that tokens don't have: token, upstream, alias, tags, cap, weight, enabled and checksum are known")
+		return nil, errors.New("there is a field that tokens don't have: token, upstream, alias, tags, cap, weight, enabled and checksum are known")
 	}
-	return it, nil
+	return &it, nil
+}
+
+// decodeCookie reads an object of a browser's cookies, as extensions and command-line
+// tools write them: name and value, and other members. nil: it is none.
+func decodeCookie(raw json.RawMessage) (*item, error) {
+	var cookie struct {
+		Name   *string
+		Value  *string
+		Domain *string
+	}
+	if json.Unmarshal(raw, &cookie) != nil || cookie.Name == nil || cookie.Value == nil || cookie.Domain == nil {
+		return nil, nil //nolint:nilnil // not a cookie is no error
+	}
+	if !token.IsCookie(*cookie.Name) {
+		return nil, errors.New("a cookie with another name; the session is in WorkosCursorSessionToken")
+	}
+	return &item{Token: *cookie.Value}, nil
 }
 
 func renderJSON(entries []Entry, now time.Time) (string, error) {

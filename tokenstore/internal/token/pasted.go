@@ -21,7 +21,8 @@ const (
 	maxWeight = 1000
 )
 
-const cookieName = "WorkosCursorSessionToken="
+// cookieUser begins the value of a session cookie: the user's id, before `::`.
+const cookieUser = "user_"
 
 // Pasted is what one line of a token file, or a pasted text, says.
 type Pasted struct {
@@ -32,12 +33,15 @@ type Pasted struct {
 	Listed   bool
 }
 
-// ParsePasted reads a secret as people have it: a bare token, `alias::token`, a
-// Cursor session cookie with or without its name (`user_X%3A%3Atoken` has the
-// alias user_X), each with or without `,checksum` behind. Its errors say what is
-// wrong and never repeat the text.
+// ParsePasted reads a secret as people have it: a bare token, `alias::token`, a Cursor
+// session cookie with or without its name (`user_X%3A%3Atoken` has the alias user_X), each
+// with or without `,checksum` behind, and in the quotes, headers and commands that it was
+// copied from. Its errors say what is wrong and never repeat the text.
 func ParsePasted(text string) (Pasted, error) {
-	text = fromCookie(strings.TrimSpace(text))
+	text, err := unwrap(text)
+	if err != nil {
+		return Pasted{}, err
+	}
 	var pasted Pasted
 	named, sum, listed := strings.Cut(text, ",")
 	if listed {
@@ -47,10 +51,10 @@ func ParsePasted(text string) (Pasted, error) {
 		}
 		pasted.Checksum, pasted.Listed = material, true
 	}
-	parts := strings.Split(separators.Replace(named), "::")
-	switch len(parts) {
-	case 1:
-	case 2:
+	parts := strings.Split(named, "::")
+	switch {
+	case len(parts) == 1:
+	case len(parts) == 2, len(parts) == 3 && strings.HasPrefix(parts[1], cookieUser): // an alias and a whole cookie
 		pasted.Alias = strings.TrimSpace(parts[0])
 		if err := CheckAlias(pasted.Alias); err != nil {
 			return Pasted{}, err
@@ -60,19 +64,6 @@ func ParsePasted(text string) (Pasted, error) {
 	}
 	pasted.Secret = secret.New(strings.TrimSpace(parts[len(parts)-1]))
 	return pasted, CheckSecret(pasted.Secret)
-}
-
-// separators are the spellings of `::` in a cookie's value.
-var separators = strings.NewReplacer("%3A%3A", "::", "%3a%3a", "::", "%3A%3a", "::", "%3a%3A", "::")
-
-// fromCookie finds the token's cookie in a Cookie header, or in the part of one.
-func fromCookie(text string) string {
-	at := strings.Index(text, cookieName)
-	if at < 0 || at > 0 && !strings.ContainsAny(text[at-1:at], " ;:") {
-		return text
-	}
-	value, _, _ := strings.Cut(text[at+len(cookieName):], ";")
-	return strings.TrimSpace(value)
 }
 
 func parseChecksum(text string) (checksum.Material, error) {
@@ -97,8 +88,8 @@ func CheckSecret(value secret.Value) error {
 		return errors.New("a token does not begin with `:` or `#`")
 	}
 	for _, r := range text {
-		if r <= ' ' || r > '~' || r == ',' {
-			return errors.New("the token has a character that tokens don't have, such as a space or a comma")
+		if r <= ' ' || r > '~' || strings.ContainsRune(",;\"'`", r) {
+			return errors.New("the token has a character that tokens don't have, such as a space, a comma or a quote")
 		}
 	}
 	if separators.Replace(text) != text || strings.Contains(text, "::") {
@@ -121,8 +112,10 @@ func CheckAlias(alias string) error {
 		return errors.New("an alias has neither `,` nor `::` in it")
 	case strings.HasPrefix(alias, "#"), strings.HasSuffix(alias, ":"):
 		return errors.New("an alias neither begins with `#` nor ends with `:`")
-	case strings.Contains(alias, cookieName):
+	case HasCookie(alias):
 		return errors.New("an alias has no cookie in it")
+	case wrappers.MatchString(alias):
+		return errors.New("an alias does not begin as a header or a flag does, such as `Bearer `")
 	}
 	return nil
 }

@@ -12,6 +12,67 @@ import (
 	"carousel.internal/tokenstore/internal/token"
 )
 
+// What people copy a token with never becomes a part of it, nor of its alias.
+func TestParsePastedUnwraps(t *testing.T) {
+	t.Parallel()
+	const jwt = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhIn0.c2ln"
+	sum := checksum.New().At(time.Now())
+	for _, test := range []struct{ text, alias, secret, problem string }{
+		{text: `"TOKEN"`, secret: jwt},
+		{text: `'TOKEN'`, secret: jwt},
+		{text: "`TOKEN`", secret: jwt},
+		{text: "“TOKEN”", secret: jwt},
+		{text: `TOKEN;`, secret: jwt},
+		{text: `"TOKEN",`, secret: jwt},
+		{text: `"TOKEN",` + sum, secret: jwt},
+		{text: `"a::TOKEN"`, alias: "a", secret: jwt},
+		{text: `user_01AAAA%253A%253ATOKEN`, alias: "user_01AAAA", secret: jwt},
+		{text: `"user_01AAAA%3A%3ATOKEN"`, alias: "user_01AAAA", secret: jwt},
+		{text: `WorkosCursorSessionToken="user_01AAAA%3A%3ATOKEN"`, alias: "user_01AAAA", secret: jwt},
+		{text: `WorkosCursorSessionToken: user_01AAAA%3A%3ATOKEN`, alias: "user_01AAAA", secret: jwt},
+		{text: `workoscursorsessiontoken=user_01AAAA%3A%3ATOKEN`, alias: "user_01AAAA", secret: jwt},
+		{text: `"WorkosCursorSessionToken": "user_01AAAA%3A%3ATOKEN",`, alias: "user_01AAAA", secret: jwt},
+		{text: `WorkosCursorSessionToken=user_01AAAA%3A%3ATOKEN,` + sum, alias: "user_01AAAA", secret: jwt},
+		{text: `user_01AAAA：：TOKEN`, alias: "user_01AAAA", secret: jwt},
+		{text: `TOKEN，`, secret: jwt},
+		{text: "\u200bTOKEN\ufeff", secret: jwt},
+		{text: `Bearer TOKEN`, secret: jwt},
+		{text: `Authorization: Bearer TOKEN`, secret: jwt},
+		{text: `bearer "TOKEN";`, secret: jwt},
+		{text: `-b 'WorkosCursorSessionToken=user_01AAAA%3A%3ATOKEN'`, alias: "user_01AAAA", secret: jwt},
+		{text: `-H 'Cookie: a=b; WorkosCursorSessionToken=user_01AAAA%3A%3ATOKEN'`, alias: "user_01AAAA", secret: jwt},
+		{text: ".cursor.com\tTRUE\t/\tTRUE\t1795000000\tWorkosCursorSessionToken\tuser_01AAAA%3A%3ATOKEN", alias: "user_01AAAA", secret: jwt},
+		{text: `work::user_01AAAA%3A%3ATOKEN`, alias: "work", secret: jwt},
+		{text: `work::WorkosCursorSessionToken=user_01AAAA%3A%3ATOKEN`, alias: "work", secret: jwt},
+		{text: "12|sk-a-key", secret: "12|sk-a-key"},
+		{text: "工作：一::TOKEN", alias: "工作：一", secret: jwt},
+		{text: `the "good"::TOKEN`, alias: `the "good"`, secret: jwt},
+
+		{text: "someone@example.org----a password----TOKEN", problem: "more than a token"},
+		{text: "someone@example.org|TOKEN", problem: "more than a token"},
+		{text: "TOKEN someone", problem: "around"},
+		{text: "export TOKEN=TOKEN", problem: "around"},
+		{text: "TOKEN TOKEN", problem: "two session tokens"},
+		{text: `sk-"key`, problem: "a character that tokens don't have"},
+		{text: `Bearer me::sk-key`, alias: "me", secret: "sk-key"},
+		{text: `a-Bearer me::Bearer TOKEN`, problem: "around"},
+	} {
+		pasted, err := token.ParsePasted(strings.ReplaceAll(strings.Replace(test.text, "TOKEN=", "T=", 1), "TOKEN", jwt))
+		if test.problem != "" {
+			if err == nil || !strings.Contains(err.Error(), test.problem) || strings.Contains(err.Error(), jwt) {
+				t.Errorf("%q: got %v, want %q", test.text, err, test.problem)
+			}
+			continue
+		}
+		if err != nil || pasted.Alias != test.alias || pasted.Secret.Reveal() != test.secret {
+			t.Errorf("%q: alias %q, secret %q, %v", test.text, pasted.Alias, pasted.Secret.Reveal(), err)
+		}
+	}
+	if token.CheckAlias("Bearer me") == nil {
+		t.Error("an alias that could not be read from a token file is taken")
+	}
+}
+
 func TestParsePasted(t *testing.T) {
 	t.Parallel()
 	material := checksum.New()

@@ -171,7 +171,7 @@ func adminCalls() []call {
 		{name: "not deleted", method: "POST", path: "/admin/api/tokens/nope/restore", access: admin, status: 404},
 		{
 			method: "POST", path: "/admin/api/tokens/import", access: admin, body: `{"content":"good::sk-surface-token-0004\na::b::c","format":"token","upstream":"openai"}`,
-			status: 200, shape: object{"accepted": "number", "updated": "number", "rejected": list{object{"line": "number", "reason": "string"}}},
+			status: 200, shape: object{"accepted": "number", "updated": "number", "rejected": list{object{"line": "number", "reason": "string"}}, "upstreams": "number"},
 		},
 		{name: "unknown format", method: "POST", path: "/admin/api/tokens/import", access: admin, body: `{"content":"x","format":"xml"}`, status: 400},
 		{method: "GET", path: "/admin/api/tokens/export?format=token-list", access: admin, status: 200, contentType: "text/plain"},

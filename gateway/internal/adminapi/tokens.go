@@ -233,6 +233,10 @@ func (a *API) restoreToken(c *gin.Context) error {
 	return answerVersioned(c, http.StatusOK, tokenOf(restored.GetToken()), restored.GetToken().GetVersion())
 }
 
+// importLimit bounds the body of an import, in bytes. An export of 100,000 tokens fits
+// into it: what comes out can go in.
+const importLimit = 96 << 20
+
 // POST /admin/api/tokens/import
 func (a *API) importTokens(c *gin.Context) error {
 	var body struct {
@@ -240,7 +244,7 @@ func (a *API) importTokens(c *gin.Context) error {
 		Format   string `json:"format"`
 		Upstream string `json:"upstream"`
 	}
-	if err := a.decode(c, &body); err != nil {
+	if err := jsonapi.Decode(c, max(a.BodyLimit, importLimit), &body); err != nil {
 		return err
 	}
 	format, known := formats[body.Format]
@@ -267,12 +271,13 @@ func (a *API) importTokens(c *gin.Context) error {
 		rejected = append(rejected, line{r.GetLine(), r.GetReason()})
 	}
 	a.audit(c, "tokens imported", "format", body.Format, "upstream", body.Upstream,
-		"accepted", report.GetAccepted(), "updated", report.GetUpdated(), "rejected", len(rejected))
+		"accepted", report.GetAccepted(), "updated", report.GetUpdated(), "rejected", len(rejected), "upstreams", report.GetUpstreams())
 	return jsonapi.Answer(c, http.StatusOK, struct {
-		Accepted uint32 `json:"accepted"`
-		Updated  uint32 `json:"updated"`
-		Rejected []line `json:"rejected"`
-	}{report.GetAccepted(), report.GetUpdated(), rejected})
+		Accepted  uint32 `json:"accepted"`
+		Updated   uint32 `json:"updated"`
+		Rejected  []line `json:"rejected"`
+		Upstreams uint32 `json:"upstreams"`
+	}{report.GetAccepted(), report.GetUpdated(), rejected, report.GetUpstreams()})
 }
 
 // maxUnreadableShown bounds the header that names tokens which an export leaves out.

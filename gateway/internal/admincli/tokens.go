@@ -300,11 +300,15 @@ func (s *session) printImport(answer []byte) error {
 			Line   uint32 `json:"line"`
 			Reason string `json:"reason"`
 		} `json:"rejected"`
+		Upstreams uint32 `json:"upstreams"`
 	}](answer, nil)
 	if err != nil {
 		return err
 	}
 	s.say("%d accepted, %d updated, %d rejected", report.Accepted, report.Updated, len(report.Rejected))
+	if report.Upstreams > 0 {
+		s.say("%d upstreams are new or changed", report.Upstreams)
+	}
 	for _, line := range report.Rejected {
 		s.say("line %d: %s", line.Line, line.Reason)
 	}

@@ -19,7 +19,7 @@ import (
 
 // maxMessage bounds a gRPC message in both directions: an exported pool, or a
 // batch of log entries with their prompts.
-const maxMessage = 64 << 20
+const maxMessage = 128 << 20
 
 // Conn is a connection to the tokenstore.
 type Conn struct {

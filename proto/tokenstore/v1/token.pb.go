@@ -564,10 +564,13 @@ func (x *ImportTokensRequest) GetUpstream() string {
 }
 
 type ImportTokensResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Accepted      uint32                 `protobuf:"varint,1,opt,name=accepted,proto3" json:"accepted,omitempty"`
-	Updated       uint32                 `protobuf:"varint,2,opt,name=updated,proto3" json:"updated,omitempty"`
-	Rejected      []*RejectedLine        `protobuf:"bytes,3,rep,name=rejected,proto3" json:"rejected,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Accepted uint32                 `protobuf:"varint,1,opt,name=accepted,proto3" json:"accepted,omitempty"`
+	Updated  uint32                 `protobuf:"varint,2,opt,name=updated,proto3" json:"updated,omitempty"`
+	Rejected []*RejectedLine        `protobuf:"bytes,3,rep,name=rejected,proto3" json:"rejected,omitempty"`
+	// Upstreams of a JSON file that were not there, and are now. Those that are there stay
+	// as they are.
+	Upstreams     uint32 `protobuf:"varint,4,opt,name=upstreams,proto3" json:"upstreams,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -621,6 +624,13 @@ func (x *ImportTokensResponse) GetRejected() []*RejectedLine {
 		return x.Rejected
 	}
 	return nil
+}
+
+func (x *ImportTokensResponse) GetUpstreams() uint32 {
+	if x != nil {
+		return x.Upstreams
+	}
+	return 0
 }
 
 // RejectedLine says which line was not taken and why, without repeating it.
@@ -2590,11 +2600,12 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x13ImportTokensRequest\x12\x18\n" +
 	"\acontent\x18\x01 \x01(\tR\acontent\x126\n" +
 	"\x06format\x18\x02 \x01(\x0e2\x1e.tokenstore.v1.TokenFileFormatR\x06format\x12\x1a\n" +
-	"\bupstream\x18\x03 \x01(\tR\bupstream\"\x85\x01\n" +
+	"\bupstream\x18\x03 \x01(\tR\bupstream\"\xa3\x01\n" +
 	"\x14ImportTokensResponse\x12\x1a\n" +
 	"\baccepted\x18\x01 \x01(\rR\baccepted\x12\x18\n" +
 	"\aupdated\x18\x02 \x01(\rR\aupdated\x127\n" +
-	"\brejected\x18\x03 \x03(\v2\x1b.tokenstore.v1.RejectedLineR\brejected\":\n" +
+	"\brejected\x18\x03 \x03(\v2\x1b.tokenstore.v1.RejectedLineR\brejected\x12\x1c\n" +
+	"\tupstreams\x18\x04 \x01(\rR\tupstreams\":\n" +
 	"\fRejectedLine\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\rR\x04line\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xb6\x01\n" +

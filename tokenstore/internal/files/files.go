@@ -17,11 +17,13 @@ import (
 // maxLine bounds a line, in bytes: a token, its alias and its checksum, generously.
 const maxLine = 16 << 10
 
-// Entry is a token that a file has.
+// Entry is a token that a file has, or in a JSON file an upstream.
 type Entry struct {
 	// Line is where it begins, from 1.
 	Line int
 	token.Draft
+	// Defines is the upstream, without a version; nil for a token.
+	Defines *tokenstorev1.Upstream
 }
 
 // Rejected is a line that was not taken.
@@ -97,23 +99,36 @@ func parseLine(line string, listed bool) (token.Draft, error) {
 	return draft, nil
 }
 
-// lastOfEach leaves one entry of each token.
+func (e Entry) noun() string {
+	if e.Defines != nil {
+		return "upstream"
+	}
+	return "token"
+}
+
+// lastOfEach leaves one entry of each token, and of each upstream.
 func lastOfEach(entries []Entry) ([]Entry, []Rejected) {
 	type key struct{ upstream, secret string }
 	last := map[key]int{} // index
+	of := func(entry Entry) key {
+		if entry.Defines != nil {
+			return key{upstream: entry.Defines.GetName()} // no token is empty
+		}
+		return key{entry.Upstream, entry.Secret.Reveal()}
+	}
 	for i, entry := range entries {
-		last[key{entry.Upstream, entry.Secret.Reveal()}] = i
+		last[of(entry)] = i
 	}
 	var kept []Entry
 	var superseded []Rejected
 	for i, entry := range entries {
-		counts := last[key{entry.Upstream, entry.Secret.Reveal()}]
+		counts := last[of(entry)]
 		if counts == i {
 			kept = append(kept, entry)
 			continue
 		}
 		superseded = append(superseded, Rejected{
-			Line: entry.Line, Reason: fmt.Sprintf("the same token is on line %d, which counts", entries[counts].Line),
+			Line: entry.Line, Reason: fmt.Sprintf("the same %s is on line %d, which counts", entry.noun(), entries[counts].Line),
 		})
 	}
 	return kept, superseded

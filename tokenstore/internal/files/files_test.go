@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
 
 	"carousel.internal/proto/cursor/checksum"
 	"carousel.internal/proto/service/secret"
@@ -127,7 +128,7 @@ func TestRenderedFilesReadBack(t *testing.T) {
 	for format, want := range map[tokenstorev1.TokenFileFormat][]string{
 		tokenFile: {"1 工作 1|T<&>|alias", "2 |sk-key|alias"},
 		tokenList: {"1 工作 1|T<&>|alias checksum"},
-		jsonFile:  {"2 工作 1|T<&>|alias tags cap weight enabled checksum", "15 |sk-key|alias cap weight enabled"},
+		jsonFile:  {"2 工作 1|T<&>|alias tags cap weight enabled checksum", "3 |sk-key|alias cap weight enabled"},
 	} {
 		text, err := files.Render(format, entriesToRender(), now)
 		if err != nil {
@@ -149,6 +150,33 @@ func TestRenderedFilesReadBack(t *testing.T) {
 		}
 		if format == tokenList && !strings.Contains(text, sum) {
 			t.Errorf("the checksum is not there:\n%s", text)
+		}
+	}
+}
+
+// Upstreams stand beside their tokens in a JSON file, and come back as they were.
+func TestUpstreamsReadBack(t *testing.T) {
+	t.Parallel()
+	upstream := &tokenstorev1.Upstream{
+		Name: "deepseek", Driver: "openai", BaseUrl: "https://api.example.com/v1", Models: []string{"a", "b"}, Settings: map[string]string{"first_byte_timeout": "90s"},
+	}
+	text, err := files.Render(jsonFile, append([]files.Entry{{Defines: upstream}}, entriesToRender()...), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, rejected, err := files.Parse(jsonFile, text)
+	if err != nil || len(rejected) > 0 || len(entries) != 3 {
+		t.Fatalf("%d entries, rejected %v, %v of\n%s", len(entries), rejected, err, text)
+	}
+	if diff := cmp.Diff(upstream, entries[0].Defines, protocmp.Transform()); diff != "" {
+		t.Error(diff)
+	}
+	for content, reason := range map[string]string{
+		`[{"upstream":"x","driver":"openai"}]`: "base_url", `[{"upstream":"x","driver":"openai","base_url":"https://h","token":"T"}]`: "an upstream has",
+		`[{"upstream":"x","driver":"openai","base_url":"https://h"},{"upstream":"x","driver":"openai","base_url":"https://i"}]`: "the same upstream",
+	} {
+		if _, rejected, _ := files.Parse(jsonFile, content); len(rejected) != 1 || !strings.Contains(rejected[0].Reason, reason) {
+			t.Errorf("%s: %v", content, rejected)
 		}
 	}
 }

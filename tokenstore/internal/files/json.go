@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"carousel.internal/proto/cursor/checksum"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/token"
 )
 
@@ -49,12 +50,13 @@ func parseJSON(content string) ([]Entry, []Rejected) {
 		if err := decoder.Decode(&raw); err != nil {
 			return entries, append(rejected, Rejected{Line: line, Reason: "not JSON from here on; nothing after it was read"})
 		}
-		draft, err := parseItem(raw)
+		entry, err := parseElement(raw)
 		if err != nil {
 			rejected = append(rejected, Rejected{Line: line, Reason: oneLine(err)})
 			continue
 		}
-		entries = append(entries, Entry{Line: line, Draft: draft})
+		entry.Line = line
+		entries = append(entries, entry)
 	}
 	line := lines.at(decoder.InputOffset())
 	if _, err := decoder.Token(); err != nil {
@@ -83,6 +85,42 @@ func (c *lineCounter) at(offset int64) int {
 	c.line += strings.Count(c.content[c.offset:end], "\n")
 	c.offset = end
 	return c.line + 1
+}
+
+// parseElement reads an upstream or a token.
+func parseElement(raw json.RawMessage) (Entry, error) {
+	var kind struct {
+		Driver *string `json:"driver"`
+	}
+	if json.Unmarshal(raw, &kind) == nil && kind.Driver != nil {
+		upstream, err := parseUpstream(raw)
+		return Entry{Defines: upstream}, err
+	}
+	draft, err := parseItem(raw)
+	return Entry{Draft: draft}, err
+}
+
+// upstreamItem is an upstream in a JSON file. A driver tells it from a token.
+type upstreamItem struct {
+	Upstream string            `json:"upstream"`
+	Driver   string            `json:"driver"`
+	BaseURL  string            `json:"base_url"`
+	Models   []string          `json:"models,omitempty"`
+	Settings map[string]string `json:"settings,omitempty"`
+}
+
+func parseUpstream(raw json.RawMessage) (*tokenstorev1.Upstream, error) {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.DisallowUnknownFields()
+	var it upstreamItem
+	if decoder.Decode(&it) != nil { // its error may repeat the text
+		return nil, errors.New("an upstream has upstream, driver and base_url, texts, and may have models, a list, and settings, an object of texts")
+	}
+	upstream := &tokenstorev1.Upstream{Name: it.Upstream, Driver: it.Driver, BaseUrl: it.BaseURL, Models: it.Models, Settings: it.Settings}
+	if err := token.CheckUpstream(upstream); err != nil {
+		return nil, fmt.Errorf("upstream %w", err)
+	}
+	return upstream, nil
 }
 
 func parseItem(raw json.RawMessage) (token.Draft, error) {
@@ -185,21 +223,38 @@ func decodeCookie(raw json.RawMessage) (*item, error) {
 	return &item{Token: *cookie.Value}, nil
 }
 
+// renderJSON writes an array with an element a line.
 func renderJSON(entries []Entry, now time.Time) (string, error) {
-	items := make([]item, len(entries))
-	for i, entry := range entries {
-		items[i] = item{
-			Token: entry.Secret.Reveal(), Upstream: entry.Upstream, Alias: &entry.Alias, Tags: entry.Tags,
-			Cap: &entry.Cap, Weight: &entry.Weight, Enabled: &entry.Enabled,
-		}
-		if entry.Checksum.DeviceID != "" {
-			items[i].Checksum = entry.Checksum.At(now)
-		}
-	}
 	var text bytes.Buffer
+	text.WriteByte('[')
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	err := encoder.Encode(items)
-	return text.String(), err
+	for i, entry := range entries {
+		if i > 0 {
+			text.Truncate(text.Len() - 1) // the end of the line
+			text.WriteByte(',')
+		}
+		text.WriteByte('\n')
+		if err := encoder.Encode(element(entry, now)); err != nil {
+			return "", err
+		}
+	}
+	text.WriteString("]\n")
+	return text.String(), nil
+}
+
+func element(entry Entry, now time.Time) any {
+	if upstream := entry.Defines; upstream != nil {
+		return upstreamItem{
+			Upstream: upstream.GetName(), Driver: upstream.GetDriver(), BaseURL: upstream.GetBaseUrl(), Models: upstream.GetModels(), Settings: upstream.GetSettings(),
+		}
+	}
+	it := item{
+		Token: entry.Secret.Reveal(), Upstream: entry.Upstream, Alias: &entry.Alias, Tags: entry.Tags,
+		Cap: &entry.Cap, Weight: &entry.Weight, Enabled: &entry.Enabled,
+	}
+	if entry.Checksum.DeviceID != "" {
+		it.Checksum = entry.Checksum.At(now)
+	}
+	return it
 }

@@ -22,7 +22,7 @@ import (
 
 const (
 	// maxMessage bounds a request, in bytes: the import of a large token file.
-	maxMessage = 32 << 20
+	maxMessage = 128 << 20
 	// Bounds of a unary call's time.
 	defaultTimeout = 10 * time.Second
 	longestTimeout = time.Minute

@@ -79,6 +79,10 @@ func (s *TokenServer) ImportTokens(ctx context.Context, request *tokenstorev1.Im
 	if err != nil {
 		return nil, invalid(err)
 	}
+	entries, upstreams, refused, err := s.defineUpstreams(ctx, entries)
+	if err != nil {
+		return nil, err
+	}
 	drafts := make([]token.Draft, len(entries))
 	fallback := request.GetUpstream()
 	for i, entry := range entries {
@@ -96,7 +100,30 @@ func (s *TokenServer) ImportTokens(ctx context.Context, request *tokenstorev1.Im
 		return nil, err
 	}
 	s.changed()
-	return importReport(entries, results, rejected), nil
+	report := importReport(entries, results, append(rejected, refused...))
+	report.Upstreams = upstreams
+	return report, nil
+}
+
+// defineUpstreams makes the upstreams that a file defines, and returns the tokens, how many
+// upstreams are new or changed, and which lines were refused.
+func (s *TokenServer) defineUpstreams(ctx context.Context, entries []files.Entry) (tokens []files.Entry, changed uint32, refused []files.Rejected, err error) {
+	for _, entry := range entries {
+		if entry.Defines == nil {
+			tokens = append(tokens, entry)
+			continue
+		}
+		done, problem, err := s.store.ImportUpstream(ctx, entry.Defines)
+		switch {
+		case err != nil:
+			return nil, 0, nil, err
+		case problem != "":
+			refused = append(refused, files.Rejected{Line: entry.Line, Reason: problem})
+		case done:
+			changed++
+		}
+	}
+	return tokens, changed, refused, nil
 }
 
 func importReport(entries []files.Entry, results []redisstore.Imported, rejected []files.Rejected) *tokenstorev1.ImportTokensResponse {
@@ -199,9 +226,21 @@ func (s *TokenServer) ExportTokens(ctx context.Context, request *tokenstorev1.Ex
 	if err != nil {
 		return nil, err
 	}
-	entries := make([]files.Entry, len(tokens))
-	for i, each := range tokens {
-		entries[i] = files.Entry{Draft: each.Draft}
+	var entries []files.Entry
+	if request.GetFormat() == tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_JSON { // the other formats have no room for them
+		upstreams, err := s.store.Upstreams(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, upstream := range upstreams {
+			upstream.Version = 0
+			if request.GetUpstream() == "" || upstream.GetName() == request.GetUpstream() {
+				entries = append(entries, files.Entry{Defines: upstream})
+			}
+		}
+	}
+	for _, each := range tokens {
+		entries = append(entries, files.Entry{Draft: each.Draft})
 	}
 	content, err := files.Render(request.GetFormat(), entries, time.Now())
 	if err != nil {

@@ -2,7 +2,10 @@ package redisstore
 
 import (
 	"context"
+	"fmt"
 	"strconv"
+
+	"google.golang.org/protobuf/proto"
 
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -120,6 +123,33 @@ func (s *Store) SeedUpstream(ctx context.Context, upstream *tokenstorev1.Upstrea
 		return false, err
 	}
 	return true, s.barrier.Sync(ctx)
+}
+
+// ImportUpstream makes an upstream as a file has it, and tells whether that changed
+// anything. One that has tokens stays as it is, because they would go to another
+// address at a file's word: problem says so then.
+func (s *Store) ImportUpstream(ctx context.Context, upstream *tokenstorev1.Upstream) (changed bool, problem string, err error) {
+	if err := token.CheckUpstream(upstream); err != nil {
+		return false, err.Error(), nil
+	}
+	known, err := s.upstream(ctx, upstream.GetName())
+	if err != nil {
+		return false, "", err
+	}
+	if known != nil {
+		known.Version = 0
+		if proto.Equal(known, upstream) {
+			return false, "", nil
+		}
+	}
+	result, err := s.putUpstream(ctx, upstream, 0, "empty")
+	switch {
+	case err != nil:
+		return false, "", err
+	case result[0] == "used":
+		return false, fmt.Sprintf("upstream %q is there with other values and has tokens, so it stays as it is", upstream.GetName()), nil
+	}
+	return true, "", s.barrier.Sync(ctx)
 }
 
 func (s *Store) putUpstream(ctx context.Context, upstream *tokenstorev1.Upstream, expected uint64, mode string) ([]string, error) {

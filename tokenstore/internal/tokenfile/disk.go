@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// maxContent bounds a file, in bytes: 10,000 tokens with their checksums, and
-	// room for more.
-	maxContent = 8 << 20
+	// maxContent bounds a file, in bytes: 100,000 session tokens with their checksums.
+	// A longer list is neither written nor read.
+	maxContent = 64 << 20
 	// backupSuffix and draftSuffix follow the file's name. Drafts are what a process
 	// that was killed left of a file that it was about to write.
 	backupSuffix = ".bak"
@@ -37,12 +37,12 @@ type content struct {
 
 // read reads the file, with LF at the ends of its lines. That there is none is no
 // error.
-func read(path string) (content, error) {
+func (f *Files) read(path string) (content, error) {
 	found := content{path: path}
 	if path == "" {
 		return found, nil
 	}
-	raw, err := readBounded(path)
+	raw, err := readBounded(path, f.limit)
 	if errors.Is(err, fs.ErrNotExist) {
 		return found, nil
 	} else if err != nil {
@@ -50,24 +50,24 @@ func read(path string) (content, error) {
 	}
 	found.text, found.exists = unixLines(string(raw)), true
 	found.crlf = len(found.text) < len(raw)
-	return found, check(path, found.text)
+	return found, f.check(path, found.text)
 }
 
-func readBounded(path string) ([]byte, error) {
+func readBounded(path string, limit int) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
-	return io.ReadAll(io.LimitReader(file, maxContent+1)) // one more byte than check lets pass
+	return io.ReadAll(io.LimitReader(file, int64(limit)+1)) // one more byte than check lets pass
 }
 
 func unixLines(text string) string { return strings.ReplaceAll(text, "\r\n", "\n") }
 
 // check refuses what is no text of a bearable size.
-func check(name, text string) error {
-	if len(text) > maxContent {
-		return rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "%s: more than %d MiB; a token file has at most that", name, maxContent>>20)
+func (f *Files) check(name, text string) error {
+	if len(text) > f.limit {
+		return rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "%s: more than %d MiB; a token file has at most that", name, f.limit>>20)
 	}
 	if !utf8.ValidString(text) {
 		line := 1

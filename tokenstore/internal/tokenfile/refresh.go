@@ -63,13 +63,11 @@ func (f *Files) refresh(ctx context.Context) error {
 		return nil
 	}
 	list, ids := render(now.pool)
-	if listed.exists && timeless(listed.text) == timeless(list) {
-		return nil
-	}
-	if err := listed.replace(list, false); err != nil {
+	before := listed.text
+	if err := f.renew(listed, list, false); err != nil || !listed.exists || listed.text == before {
 		return err
 	}
 	return f.store.RememberTokenFiles(ctx, redisstore.TokenFiles{
-		Seen: map[string]string{listed.path: f.store.Fingerprint(list)}, Shown: now.known.Shown, Written: ids,
+		Seen: map[string]string{listed.path: f.store.Fingerprint(listed.text)}, Shown: now.known.Shown, Written: ids,
 	})
 }

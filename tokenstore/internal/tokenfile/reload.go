@@ -57,7 +57,7 @@ func (f *Files) Start(ctx context.Context) error {
 		if path == "" {
 			continue
 		}
-		found, err := read(path)
+		found, err := f.read(path)
 		if err := errors.Join(removeDrafts(path), err); err != nil {
 			f.log.LogAttrs(ctx, slog.LevelError, "token file can't be read; nothing was changed", slog.String("path", path), slog.Any("error", err))
 			continue // as if it had no name

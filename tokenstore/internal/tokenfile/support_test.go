@@ -62,7 +62,11 @@ func eachPlace(t *testing.T, test func(*testing.T, *place)) {
 // restart is what a start of another process does.
 func (p *place) restart() {
 	p.t.Helper()
+	before := p.Files
 	p.Files = New(p.store, p.tokens, p.list, slog.New(slog.NewTextHandler(p.log, nil)))
+	if before != nil {
+		p.limit = before.limit
+	}
 	if err := p.Start(p.t.Context()); err != nil {
 		p.t.Fatal(err)
 	}

@@ -49,6 +49,8 @@ type Files struct {
 	store Store
 	// paths are the token file's and the list's; either may be empty: none.
 	paths [2]string
+	// limit bounds a file, in bytes.
+	limit int
 	log   *slog.Logger
 	// turn is taken by who works on the files.
 	turn chan struct{}
@@ -59,7 +61,7 @@ type Files struct {
 // New keeps the files at the two paths. Run lets the list follow the pool.
 func New(store Store, tokens, list string, log *slog.Logger) *Files {
 	return &Files{
-		store: store, paths: [2]string{tokens, list}, log: log, turn: make(chan struct{}, 1), changed: make(chan struct{}, 1),
+		store: store, paths: [2]string{tokens, list}, limit: maxContent, log: log, turn: make(chan struct{}, 1), changed: make(chan struct{}, 1),
 	}
 }
 
@@ -119,13 +121,15 @@ type state struct {
 	known redisstore.TokenFiles
 	// written are the secrets that this call has brought.
 	written map[string]bool
+	// keepList: the list's file stays as it is.
+	keepList bool
 }
 
 func (f *Files) look(ctx context.Context) (*state, error) {
 	now := &state{}
 	for from, path := range f.paths {
 		var err error
-		if now.disk[from], err = read(path); err != nil {
+		if now.disk[from], err = f.read(path); err != nil {
 			return nil, err
 		}
 	}

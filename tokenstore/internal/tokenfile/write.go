@@ -3,6 +3,7 @@ package tokenfile
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"time"
@@ -20,8 +21,9 @@ const applyTimeout = 30 * time.Second
 // Write applies both contents and stores them. A list of nil is none. expected is
 // the revision that the contents must have; empty: any.
 //
-// What somebody has written into the list by hand, and nobody has reloaded yet,
-// counts where no list is given.
+// Where no list is given, the list's file stays as it is until the pool changes by other
+// means or the files are reloaded. What somebody has written into it by hand, and nobody
+// has reloaded yet, is neither applied nor written over.
 func (f *Files) Write(ctx context.Context, tokens string, list *string, expected string) (Report, error) {
 	tokens = unixLines(tokens)
 	if list != nil {
@@ -47,9 +49,7 @@ func (f *Files) Write(ctx context.Context, tokens string, list *string, expected
 		}
 		now.known.Shown = ids // the caller knows them all
 	}
-	if list == nil && f.edited(now, tokenList) {
-		return f.apply(ctx, now, change{texts: [2]*string{&tokens, &now.disk[tokenList].text}, deletable: now.known.Written})
-	}
+	now.keepList = list == nil
 	return f.apply(ctx, now, change{texts: [2]*string{&tokens, list}, deletable: now.known.Shown})
 }
 
@@ -57,10 +57,10 @@ func (f *Files) checkContents(tokens string, list *string) error {
 	if f.paths[tokenFile] == "" {
 		return rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "this tokenstore has no token file: TOKEN_FILE is empty")
 	}
-	if err := check("tokens", tokens); err != nil || list == nil {
+	if err := f.check("tokens", tokens); err != nil || list == nil {
 		return err
 	}
-	return check("token_list", *list)
+	return f.check("token_list", *list)
 }
 
 // change is what the files are to be.
@@ -194,8 +194,11 @@ func (f *Files) conclude(ctx context.Context, now *state, report *Report) (Repor
 	list, ids := render(now.pool)
 	onDisk := f.tidy(now, list)
 	known := redisstore.TokenFiles{Seen: map[string]string{}, Shown: now.shown(), Written: ids}
-	for _, file := range now.disk {
-		if file.exists {
+	if now.keepList { // what it lacks of the pool was never in it
+		known.Written = now.known.Written
+	}
+	for from, file := range now.disk {
+		if file.exists && !(source(from) == tokenList && now.keepList) {
 			known.Seen[file.path] = f.store.Fingerprint(file.text)
 		}
 	}
@@ -218,10 +221,24 @@ func (f *Files) tidy(now *state, list string) error {
 		err = tokens.replace(tokens.text, false)
 	}
 	inUse := tokens.exists || listed.exists
-	if listed.path == "" || !inUse || listed.exists && timeless(listed.text) == timeless(list) {
+	if listed.path == "" || !inUse || now.keepList {
 		return err
 	}
-	return errors.Join(err, listed.replace(list, true))
+	return errors.Join(err, f.renew(listed, list, true))
+}
+
+// renew writes the list's file, if it shows something else than the time. One that would be
+// too long to be read again is not written: the pool is complete without it.
+func (f *Files) renew(listed *content, list string, backup bool) error {
+	switch {
+	case listed.exists && timeless(listed.text) == timeless(list):
+		return nil
+	case len(list) > f.limit:
+		f.log.Warn("the token list is too long for its file, which stays as it was", slog.String("path", listed.path),
+			slog.Int("bytes", len(list)), slog.Int("limit", f.limit))
+		return nil
+	}
+	return listed.replace(list, backup)
 }
 
 // shown are the ids of the tokens that callers know.

@@ -129,7 +129,6 @@ func TestWriteMerges(t *testing.T) {
 		}
 		p.write("T1\n", nil)
 		p.wantPool("a line without alias keeps it", "T2 T4 three::T3 uno::T1")
-		p.wantTidy("then")
 
 		// The list says more: aliases go, checksums change.
 		sum := fresh()
@@ -149,6 +148,57 @@ func TestWriteMerges(t *testing.T) {
 		}
 		p.wantTidy("at the end")
 	})
+}
+
+// A write without a list leaves the list's file as it is, byte by byte: one that nobody has
+// touched, and one that somebody has edited, which the next reload applies without
+// deleting what it never had.
+func TestWriteWithoutAListLeavesTheList(t *testing.T) {
+	t.Parallel()
+	eachPlace(t, func(t *testing.T, p *place) {
+		p.write("T1\nT2\n", new("L1,"+fresh()+"\n"))
+		before := p.get(p.list)
+		p.write("T1\nT2\nT3\n", nil)
+		if got := p.get(p.list); got != before {
+			t.Errorf("the list's file was written: %q, then %q", before, got)
+		}
+		p.reload()
+		p.wantTidy("after a reload")
+
+		edited := "# mine\n" + strings.Replace(p.get(p.list), "L1,", "#L1,", 1)
+		p.put(p.list, edited)
+		p.write("T1\nT2\nT3\nT4\n", nil)
+		p.wantPool("the edited list is not applied", "L1 T1 T2 T3 T4")
+		if got := p.get(p.list); got != edited {
+			t.Errorf("the edited list was written over: %q", got)
+		}
+		p.reload()
+		p.wantPool("after a reload", "T1 T2 T3 T4")
+		p.wantTidy("after a reload")
+	})
+}
+
+// A list that would be too long to be read again is not written; the pool is complete all
+// the same, and the files go on.
+func TestAListTooLongForItsFile(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, testredis.Mini(t))
+	p.limit = 400 // two tokens
+	p.write("T1\n", new("T2,"+fresh()+"\n"))
+	before := p.get(p.list)
+	for i := range 4 {
+		p.create("", fmt.Sprintf("U%d", i))
+	}
+	if err := p.refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.write("T1\nT3\n", nil)
+	p.put(p.tokens, "T1\nT3\nT4\n")
+	p.restart()
+	p.wantPool("then", "T1 T2 T3 T4 U0 U1 U2 U3")
+	if got := p.get(p.list); timeless(got) != timeless(before) {
+		t.Errorf("the list's file has %q", got)
+	}
 }
 
 func TestAliasesChangeHands(t *testing.T) {
@@ -299,7 +349,8 @@ func TestContentsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, testredis.Mini(t))
 	p.write("T1\n", nil)
-	large := strings.Repeat("# a long file\n", maxContent/14+1)
+	p.limit = 1 << 20
+	large := strings.Repeat("# a long file\n", p.limit/14+1)
 	for name, c := range map[string]struct {
 		tokens string
 		list   *string
@@ -307,8 +358,8 @@ func TestContentsThatAreRefused(t *testing.T) {
 	}{
 		"UTF-8":              {"T1\nT2\xff\n", nil, "tokens: line 2 is not valid UTF-8"},
 		"UTF-8 in the list":  {"", new("\xff"), "token_list: line 1 is not valid UTF-8"},
-		"too large":          {large, nil, "tokens: more than 8 MiB"},
-		"list too large":     {"T1", &large, "token_list: more than 8 MiB"},
+		"too large":          {large, nil, "tokens: more than 1 MiB"},
+		"list too large":     {"T1", &large, "token_list: more than 1 MiB"},
 		"no good line":       {"a::b::c\n", new("T1\nT2\nT3\n"), ".token line 1: "},
 		"no good line, many": {"a::b::c\n", new("T1\nT2\nT3\n"), "and 1 more"},
 	} {

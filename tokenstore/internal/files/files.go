@@ -75,7 +75,7 @@ func parseLines(content string, listed bool) ([]Entry, []Rejected) {
 
 // isComment tells a comment. In files of cookies, `#HttpOnly_` begins a line that is none.
 func isComment(line string) bool {
-	return strings.HasPrefix(line, "#") && !(strings.HasPrefix(line, "#HttpOnly_") && token.HasCookie(line))
+	return strings.HasPrefix(line, "#") && (!strings.HasPrefix(line, "#HttpOnly_") || !token.HasCookie(line))
 }
 
 func parseLine(line string, listed bool) (token.Draft, error) {

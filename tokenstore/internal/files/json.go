@@ -124,8 +124,8 @@ func parseUpstream(raw json.RawMessage) (*tokenstorev1.Upstream, error) {
 }
 
 func parseItem(raw json.RawMessage) (token.Draft, error) {
-	it, err := decodeCookie(raw)
-	if it == nil && err == nil {
+	it, isCookie, err := decodeCookie(raw)
+	if !isCookie {
 		it, err = decodeItem(raw)
 	}
 	if err != nil {
@@ -207,20 +207,17 @@ func decodeItem(raw json.RawMessage) (*item, error) {
 }
 
 // decodeCookie reads an object of a browser's cookies, as extensions and command-line
-// tools write them: name and value, and other members. nil: it is none.
-func decodeCookie(raw json.RawMessage) (*item, error) {
-	var cookie struct {
-		Name   *string
-		Value  *string
-		Domain *string
-	}
+// tools write them: name, value and domain, and other members. Of these only the session's
+// is a token.
+func decodeCookie(raw json.RawMessage) (it *item, isCookie bool, err error) {
+	var cookie struct{ Name, Value, Domain *string }
 	if json.Unmarshal(raw, &cookie) != nil || cookie.Name == nil || cookie.Value == nil || cookie.Domain == nil {
-		return nil, nil //nolint:nilnil // not a cookie is no error
+		return nil, false, nil
 	}
 	if !token.IsCookie(*cookie.Name) {
-		return nil, errors.New("a cookie with another name; the session is in WorkosCursorSessionToken")
+		return nil, true, errors.New("a cookie with another name; the session is in WorkosCursorSessionToken")
 	}
-	return &item{Token: *cookie.Value}, nil
+	return &item{Token: *cookie.Value}, true, nil
 }
 
 // renderJSON writes an array with an element a line.

@@ -19,6 +19,72 @@ import (
 
 func mask(paths ...string) *fieldmaskpb.FieldMask { return &fieldmaskpb.FieldMask{Paths: paths} }
 
+// An export in JSON has the upstreams too. An import makes those that are not there and
+// those without tokens as the file says; one that has tokens keeps its address.
+func TestUpstreamsComeBackWithTheirTokens(t *testing.T) {
+	t.Parallel()
+	testredis.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		ctx := t.Context()
+		s := start(t, client)
+		tokens, config := tokenstorev1.NewTokenServiceClient(s.conn), tokenstorev1.NewConfigServiceClient(s.conn)
+		put := func(address string) {
+			t.Helper()
+			upstream := &tokenstorev1.Upstream{Name: "deepseek", Driver: "openai", BaseUrl: address, Models: []string{"m"}, Settings: map[string]string{"idle_timeout": "9s"}}
+			if _, err := config.PutUpstream(ctx, &tokenstorev1.PutUpstreamRequest{Upstream: upstream}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		load := func(content string) *tokenstorev1.ImportTokensResponse {
+			t.Helper()
+			report, err := tokens.ImportTokens(ctx, &tokenstorev1.ImportTokensRequest{Format: tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_JSON, Content: content})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return report
+		}
+		address := func() string {
+			t.Helper()
+			list, err := config.ListUpstreams(ctx, &tokenstorev1.ListUpstreamsRequest{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, each := range list.GetUpstreams() {
+				if each.GetName() == "deepseek" {
+					return each.GetBaseUrl()
+				}
+			}
+			return ""
+		}
+
+		put("https://one.example.com")
+		created, err := tokens.CreateToken(ctx, &tokenstorev1.CreateTokenRequest{Secret: "sk-1", Upstream: "deepseek"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		exported, err := tokens.ExportTokens(ctx, &tokenstorev1.ExportTokensRequest{Format: tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_JSON})
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := exported.GetContent()
+		if report := load(file); report.GetUpstreams() != 0 || report.GetUpdated() != 1 || len(report.GetRejected()) > 0 {
+			t.Errorf("into the pool that it came from: %v", report)
+		}
+
+		put("https://two.example.com")
+		report := load(file)
+		if len(report.GetRejected()) != 1 || !strings.Contains(report.GetRejected()[0].GetReason(), "has tokens") || address() != "https://two.example.com" {
+			t.Errorf("an upstream with tokens was sent elsewhere: %v, %s", report, address())
+		}
+
+		if _, err := tokens.DeleteToken(ctx, &tokenstorev1.DeleteTokenRequest{Id: created.GetToken().GetId()}); err != nil {
+			t.Fatal(err)
+		}
+		if report := load(file); report.GetUpstreams() != 1 || report.GetAccepted() != 1 || address() != "https://one.example.com" {
+			t.Errorf("without tokens: %v, %s", report, address())
+		}
+	})
+}
+
 func TestTokenService(t *testing.T) {
 	t.Parallel()
 	testredis.Each(t, func(t *testing.T, client redis.UniversalClient) {

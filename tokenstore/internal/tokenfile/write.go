@@ -198,7 +198,7 @@ func (f *Files) conclude(ctx context.Context, now *state, report *Report) (Repor
 		known.Written = now.known.Written
 	}
 	for from, file := range now.disk {
-		if file.exists && !(source(from) == tokenList && now.keepList) {
+		if file.exists && (source(from) != tokenList || !now.keepList) {
 			known.Seen[file.path] = f.store.Fingerprint(file.text)
 		}
 	}

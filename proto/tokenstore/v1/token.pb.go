@@ -568,8 +568,8 @@ type ImportTokensResponse struct {
 	Accepted uint32                 `protobuf:"varint,1,opt,name=accepted,proto3" json:"accepted,omitempty"`
 	Updated  uint32                 `protobuf:"varint,2,opt,name=updated,proto3" json:"updated,omitempty"`
 	Rejected []*RejectedLine        `protobuf:"bytes,3,rep,name=rejected,proto3" json:"rejected,omitempty"`
-	// Upstreams of a JSON file that were not there, and are now. Those that are there stay
-	// as they are.
+	// Upstreams of a JSON file that are new, or changed. One that has tokens stays as it
+	// is: where the file has other values, its line is rejected.
 	Upstreams     uint32 `protobuf:"varint,4,opt,name=upstreams,proto3" json:"upstreams,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -7,11 +7,13 @@ import (
 	"regexp"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/testredis"
 	"carousel.internal/tokenstore/internal/token"
 )
@@ -167,5 +169,39 @@ func TestAWriteThatComesTooLate(t *testing.T) {
 		if holder := store.client.HGet(ctx, aliasKey(), "wanted").Val(); holder != second.GetId() {
 			t.Errorf("the alias is %s's", holder)
 		}
+	})
+}
+
+// A deleted upstream leaves nothing behind but what its tokens can be restored from.
+func TestADeletedUpstreamLeavesNothing(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		store.rotation.Store(new(token.LeastInFlight))
+		if _, err := store.PutUpstream(ctx, &tokenstorev1.Upstream{Name: "third", Driver: token.DriverOpenAI, BaseUrl: "https://example.com"}, 0); err != nil {
+			t.Fatal(err)
+		}
+		id := trusted(t, store, create(t, store, draft("third", "T1")))
+		taken, _, err := store.Acquire(ctx, leasing.Wanted{Upstream: "third", Model: "m", Count: 2, TTL: time.Minute})
+		if err != nil || len(taken) != 2 {
+			t.Fatal(taken, err)
+		}
+		if err := store.client.HSet(ctx, clockKey("third"), "guard", "1").Err(); err != nil {
+			t.Fatal(err)
+		}
+		wantReason(t, store.DeleteUpstream(ctx, "third", 0), tokenstorev1.Reason_REASON_UPSTREAM_IN_USE)
+		if err := store.DeleteToken(ctx, id, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.DeleteUpstream(ctx, "third", 0); err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range store.client.Keys(ctx, "*{pool:third}*").Val() {
+			if key != trashKey("third", id) {
+				t.Errorf("%s is left", key)
+			}
+		}
+		_, err = store.RestoreToken(ctx, id)
+		wantReason(t, err, tokenstorev1.Reason_REASON_UPSTREAM_NOT_FOUND)
 	})
 }

@@ -99,3 +99,47 @@ func BenchmarkScale(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkMove is how long it takes to move the data of schema 1.
+func BenchmarkMove(b *testing.B) {
+	for _, size := range []int{10_000, 100_000} {
+		b.Run(fmt.Sprint("tokens=", size), func(b *testing.B) {
+			client := testredis.Start(b)
+			store := legacyStore(b, client)
+			for range b.N {
+				b.StopTimer()
+				if err := client.FlushAll(b.Context()).Err(); err != nil {
+					b.Fatal(err)
+				}
+				writeLegacy(b, client, size)
+				b.StartTimer()
+				if err := store.Prepare(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// writeLegacy writes many tokens of schema 1, each with a history and a lease.
+func writeLegacy(b *testing.B, client redis.UniversalClient, size int) {
+	b.Helper()
+	client.Set(b.Context(), schemaKey(), legacySchema, 0)
+	client.HSet(b.Context(), upstreamsKey(), "openai", "{}")
+	for from := 0; from < size; from += 1000 {
+		pipe := client.Pipeline()
+		for i := from; i < min(from+1000, size); i++ {
+			id := fmt.Sprintf("t%016d", i)
+			pipe.ZAdd(b.Context(), createdKey(), redis.Z{Member: id, Score: float64(i + 1)})
+			pipe.HSet(b.Context(), legacyKey("token:"+id), "rec", "{}", "upstream", "openai", "enabled", 1, "cap", 2, "weight", 1,
+				"expires", 0, "epoch", 1, "ver", 1, "alias", "", "fingerprint", id, "created", i+1)
+			pipe.ZAdd(b.Context(), legacyKey("order:openai"), redis.Z{Member: id})
+			pipe.HSet(b.Context(), fingerprintKey(), "openai "+id, id)
+			pipe.ZAdd(b.Context(), legacyKey("inflight:"+id), redis.Z{Member: "1-1-1", Score: ever})
+			pipe.XAdd(b.Context(), &redis.XAddArgs{Stream: legacyKey("history:" + id), Values: []any{"kind", "cooling"}})
+		}
+		if _, err := pipe.Exec(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

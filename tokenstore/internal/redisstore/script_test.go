@@ -3,6 +3,7 @@ package redisstore
 import (
 	"io/fs"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -156,4 +157,57 @@ func TestBatch(t *testing.T) {
 			}
 		}
 	})
+}
+
+var (
+	neededLine  = regexp.MustCompile(`(?m)^-- Needs (.*)\.$`)
+	definedName = regexp.MustCompile(`(?m)^local function (\w+)`)
+)
+
+// A script uses the parts that its parts need, before them, and something of each; each
+// part is of some use.
+func TestPartsAreUsed(t *testing.T) {
+	t.Parallel()
+	scripts, err := fs.Glob(luaFiles, "lua/*.lua")
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := map[string]bool{}
+	for _, file := range scripts {
+		s := newScript(strings.TrimSuffix(strings.TrimPrefix(file, "lua/"), ".lua"))
+		before := map[string]bool{}
+		for _, name := range s.contract.parts {
+			source, _ := luaFiles.ReadFile("lua/parts/" + name + ".lua") // newScript has read it
+			if needs := neededLine.FindStringSubmatch(string(source)); needs != nil {
+				for need := range strings.SplitSeq(needs[1], ", ") {
+					if !before[need] {
+						t.Errorf("%s: part %s needs %s before it", s.name, name, need)
+					}
+				}
+			}
+			before[name], used[name] = true, true
+			defined := definedName.FindAllStringSubmatch(string(source), -1)
+			if len(defined) > 0 && !slices.ContainsFunc(defined, func(each []string) bool {
+				return strings.Count(s.source, each[1]+"(") > 1 || strings.Contains(s.source, each[1]+",")
+			}) {
+				t.Errorf("%s: nothing of part %s is used", s.name, name)
+			}
+		}
+	}
+	parts, err := fs.Glob(luaFiles, "lua/parts/*.lua")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range parts {
+		if !used[strings.TrimSuffix(strings.TrimPrefix(file, "lua/parts/"), ".lua")] {
+			t.Errorf("%s is used by nothing", file)
+		}
+	}
+}
+
+func TestAPartThatIsMissing(t *testing.T) {
+	t.Parallel()
+	if whole, err := compose("-- does\n\nreturn 1\n", []string{"nothing"}); err == nil {
+		t.Errorf("composed as %q", whole)
+	}
 }

@@ -194,6 +194,5 @@ func (s *Store) DeleteUpstream(ctx context.Context, name string, expected uint64
 // dropPool forgets what is left of a pool without tokens. What a crash leaves is used by
 // an upstream of the same name, should there be one again.
 func (s *Store) dropPool(ctx context.Context, name string) error {
-	keys := []string{poolIDsKey(name), orderKey(name), coolingKey(name), clockKey(name), windowKey(name), causesKey(name), holdersKey(name)}
-	return storeError("drop a pool", dropPoolScript.run(ctx, s.client, keys).Err())
+	return storeError("drop a pool", dropPoolScript.run(ctx, s.client, []string{poolIDsKey(name)}).Err())
 }

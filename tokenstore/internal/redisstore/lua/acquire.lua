@@ -11,6 +11,7 @@
 -- USE admit
 -- USE breaker
 -- USE standing
+-- USE ranks
 -- USE orders
 -- USE pick
 -- USE shortage

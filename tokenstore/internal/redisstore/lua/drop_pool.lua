@@ -1,15 +1,21 @@
 -- Forgets the rotation of a pool that has no token.
 -- KEYS[1] zset ids: the pool's token ids
--- KEYS[2] zset order: token id by score
--- KEYS[3] zset cooling: token id by the time, in ms, at which it is back
--- KEYS[4] hash clock: `at` virtual time
--- KEYS[5] hash window: what was seen of the upstream since the first failure
--- KEYS[6] hash causes that tokens share: `<class> <model>` to state
--- KEYS[7] hash holders: replica to when it was heard
+-- DYNKEY zset c1:{pool:NAME}:cooling
+-- DYNKEY hash c1:{pool:NAME}:clock
+-- DYNKEY hash c1:{pool:NAME}:window
+-- DYNKEY hash c1:{pool:NAME}:causes
+-- DYNKEY list c1:{pool:NAME}:wronged
+-- DYNKEY hash c1:{pool:NAME}:holders
+-- USE pool
+-- USE numbers
+-- USE ranks
 -- RETURN 1 done, 0 it has tokens
 
-local ids, order, cooling, clock, window, causes, holders = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-
-if redis.call('EXISTS', ids) == 1 then return 0 end
-redis.call('DEL', order, cooling, clock, window, causes, holders)
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+clear_ranks()
+for _, name in ipairs({
+  'order', 'cooling', 'clock', 'window', 'causes', 'wronged', 'holders', 'held', 'leases', 'stirred', 'standing', 'rests', 'ends', 'names',
+}) do
+  redis.call('DEL', pool .. name)
+end
 return 1

@@ -7,6 +7,7 @@
 -- USE demand
 -- USE admit
 -- USE breaker
+-- USE ranks
 -- USE orders
 -- USE pick
 -- RETURN {now_ms, id or '', class of the cause that tokens share or '', until_ms}

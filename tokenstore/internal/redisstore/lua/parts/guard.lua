@@ -77,7 +77,10 @@ local function witness(id, lease, class, model, request, window_ms, cause_ms)
     reopen(about, state, lease, cause_ms)
     return true
   end
-  if redis.call('EXISTS', window) == 0 then
+  -- One from a time to come is of a clock that was ahead, and would last until then.
+  local from = tonumber(redis.call('HGET', window, 'from') or '0')
+  if from > now_ms then redis.call('DEL', window) end
+  if from == 0 or from > now_ms then
     redis.call('HSET', window, 'from', now)
     redis.call('PEXPIRE', window, window_ms)
     guard_until(now_ms + window_ms)
@@ -89,7 +92,7 @@ local function witness(id, lease, class, model, request, window_ms, cause_ms)
   redis.call('HSETNX', window, 'request ' .. about, request)
   local other = request == '' or redis.call('HGET', window, 'request ' .. about) ~= request
   local well = tonumber(redis.call('HGET', window, 'well ' .. model) or '0')
-  if failed < TOKENS or failed < well * ALIKE or not other or calm > now_ms then return false end
+  if failed < TOKENS or failed < well * ALIKE or not other or calm > now_ms and calm < now_ms + cause_ms then return false end
   trip(class, model, request, cause_ms)
   return true
 end

@@ -8,7 +8,7 @@
 -- DYNKEY zset c1:{pool:NAME}:rank:fill token id by its expiry, in ms
 -- DYNKEY zset c1:{pool:NAME}:rank:ring token id by its point of a ring
 -- DYNKEY zset c1:{pool:NAME}:ids token id by creation, in µs
--- Needs pool, time, numbers, demand, admit.
+-- Needs pool, time, numbers, ranks, demand, admit.
 
 -- Tokens that one acquire puts into an order that is being built, and of those stirred.
 local BUILD, STIRRED = 500, 500
@@ -198,16 +198,6 @@ local function strays(read)
   return stray, built, of[1] ~= strategy
 end
 
--- Forgets the order of another strategy.
-local function clear_orders()
-  local load = redis.call('ZRANGE', pool .. 'rank:load', 0, 0, 'WITHSCORES')[2]
-  while load do
-    redis.call('DEL', pool .. 'rank:load:' .. exact(tonumber(load)))
-    load = redis.call('ZRANGEBYSCORE', pool .. 'rank:load', '(' .. exact(tonumber(load)), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
-  end
-  redis.call('DEL', pool .. 'rank', pool .. 'rank:load', pool .. 'rank:fill', pool .. 'rank:ring')
-end
-
 -- Brings the strategy's order up to date, as far as one acquire may.
 local function follow()
   if strategy == 'round_robin' then
@@ -216,7 +206,7 @@ local function follow()
   end
   local stray, built, another = strays('SPOP')
   if another then
-    clear_orders()
+    clear_ranks()
     redis.call('HSET', pool .. 'rank', 'strategy', strategy)
   end
   if built then redis.call('HSET', pool .. 'rank', 'built', built) else redis.call('HDEL', pool .. 'rank', 'built') end

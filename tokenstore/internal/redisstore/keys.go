@@ -139,34 +139,25 @@ func orderKey(upstream string) string { return poolPrefix(upstream) + "order" }
 // before.
 func coolingKey(upstream string) string { return poolPrefix(upstream) + "cooling" }
 
-// standingKey is a sorted set of a pool's token ids by what they are: 1 disabled, 2 parked,
-// 3 expired, 4 in quarantine, 5 probed or to be probed after its cooling, 6 open. What is
-// counted of a pool is counted here. lua/parts/standing.lua keeps it.
-func standingKey(upstream string) string { return poolPrefix(upstream) + "standing" }
-
-// restsKey is a sorted set of a pool's token ids by the end of their cooling, in ms. It may
-// have ended.
-func restsKey(upstream string) string { return poolPrefix(upstream) + "rests" }
-
-// endsKey is a sorted set of a pool's token ids by their expiry, in ms, while it is ahead.
-func endsKey(upstream string) string { return poolPrefix(upstream) + "ends" }
-
 // leasesKey is a sorted set of `<token id> <lease id>` of all open leases of a pool by
 // expiry, in ms: what is in inflightKey of its tokens, but for slots in reserve.
 func leasesKey(upstream string) string { return poolPrefix(upstream) + "leases" }
 
-// heldKey is a sorted set of a pool's token ids of which slots are held in reserve, by
-// until when, in ms.
-func heldKey(upstream string) string { return poolPrefix(upstream) + "held" }
-
-// The orders of the strategies are rank, a hash of which strategy's there is, and as far as
-// which creation, in µs, it is built; rank:load, rank:fill and rank:ring, sorted sets of
-// token ids by leases for their weight, by expiry and by point of a ring; and
-// rank:load:<load>, of one load by score. lua/parts/orders.lua keeps them.
-
-// stirredKey is a set of ids of tokens that have come into the order, or have other
-// leases than before, since the order of another strategy was looked at.
-func stirredKey(upstream string) string { return poolPrefix(upstream) + "stirred" }
+// What only the parts of scripts name, in a pool's slot:
+//
+//	standing    sorted set of token ids by what they are: 1 disabled, 2 parked, 3 expired,
+//	            4 in quarantine, 5 probed or to be probed after its cooling, 6 open
+//	rests       sorted set of token ids by the end of their cooling, in ms; it may have ended
+//	ends        sorted set of token ids by their expiry, in ms, while it is ahead
+//	held        sorted set of the ids of tokens of which slots are held in reserve, by until
+//	            when, in ms
+//	stirred     set of the ids of tokens that have come into the order, or have other leases
+//	            than before, since the order of another strategy was looked at
+//	rank        hash of which strategy the order is of, and up to which creation, in µs, it
+//	            is built
+//	rank:load rank:fill rank:ring   sorted sets of token ids by leases for their weight, by
+//	            expiry, and by point of a ring
+//	rank:load:<load>   sorted set of the ids of one load by score
 
 // holdersKey is a hash of replica to `<ms at which it was heard last> <instance>`, for
 // those that may hold tokens of the upstream in reserve.

@@ -92,7 +92,7 @@ func BenchmarkScale(b *testing.B) {
 				}
 				_, err := pipe.Exec(b.Context())
 				large.must(err)
-				large.take(leasing.Wanted{Upstream: "openai", Count: 250, TTL: time.Hour})
+				large.take(leasing.Wanted{Upstream: "openai", Count: 250, TTL: 10 * time.Minute})
 			}
 			large.ask(leasing.Wanted{Upstream: "openai"}) // sets aside
 			measure("denial in it", func() { large.ask(leasing.Wanted{Upstream: "openai"}) })

@@ -40,7 +40,7 @@ func TestEligibility(t *testing.T) {
 		"probed, with a lower cap":  {fields: []any{"phase", "4", "cap", 1}, leases: 1, want: &leasing.Shortage{Total: 1, Capped: 1}, excludedBy: "capped"},
 		"cooling":                   {fields: []any{"cooling", ever}, want: &leasing.Shortage{Total: 1, Cooling: 1}, excludedBy: "cooling"},
 		"cooled":                    {fields: []any{"cooling", never}},
-		"cooling for the model":     {fields: []any{"m:" + someModel, time.Now().Add(time.Minute).UnixMilli()}, want: &leasing.Shortage{Total: 1, Cooling: 1}, excludedBy: "cooling_model"},
+		"cooling for the model":     {fields: []any{"m:" + someModel, time.Now().Add(20 * time.Minute).UnixMilli()}, want: &leasing.Shortage{Total: 1, Cooling: 1}, excludedBy: "cooling_model"},
 		"cooled for the model":      {fields: []any{"m:" + someModel, ended()}},
 		"cooling for another":       {fields: []any{"m:other", ever}},
 		"tried":                     {wanted: leasing.Wanted{Exclude: []string{"x", "a"}}, want: &leasing.Shortage{Total: 1, Tried: 1}},

@@ -311,6 +311,8 @@ func TestTokenstoresThatStartTogether(t *testing.T) {
 		var running sync.WaitGroup
 		for i := range stores {
 			stores[i] = legacyStore(t, client)
+		}
+		for i := range stores {
 			running.Go(func() { failed[i] = stores[i].Prepare(t.Context()) })
 		}
 		running.Wait()

@@ -211,7 +211,7 @@ func TestFirstCallersWaitUntilTheStoreIsUsable(t *testing.T) {
 }
 
 func TestRedisComesAndGoes(t *testing.T) {
-	server := testredis.NewServer(t)
+	server := testredis.NewServer(t, "--appendfsync", "always")
 	server.Kill()
 	r := run(t, app.Options{Config: load(t, "", map[string]string{"REDIS_URL": "unix://" + server.Options().Addr})})
 	until(t, "says so", func() bool { return strings.Contains(r.log.String(), "store can't be used; retrying") })

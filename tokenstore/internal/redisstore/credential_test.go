@@ -98,7 +98,7 @@ func TestSecretsOfDeletedTokensLeave(t *testing.T) {
 // Nor do they stay when the deletion was missed.
 func TestAResyncForgetsSecrets(t *testing.T) {
 	t.Parallel()
-	server := testredis.NewServer(t)
+	server := testredis.NewServer(t, "--appendfsync", "always")
 	store := newStore(t, server.Client(t))
 	id := create(t, store, draft("cursor", "secret")).GetId()
 	events := make(chan Event, 100)

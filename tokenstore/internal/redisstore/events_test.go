@@ -93,7 +93,7 @@ func TestEvents(t *testing.T) {
 
 func TestListenComesBack(t *testing.T) {
 	t.Parallel()
-	server := testredis.NewServer(t)
+	server := testredis.NewServer(t, "--appendfsync", "always")
 	store := newStore(t, server.Client(t))
 	events := listen(t, store)
 	wantEvent(t, events, Event{Kind: Resync})

@@ -174,7 +174,8 @@ func readServer(ctx context.Context, client redis.Cmdable) (serverState, error) 
 		known.eviction = info["maxmemory_policy"]
 	}
 	known.maxMemory = numberOf(evicting.Val()["maxmemory"], info["maxmemory"])
-	known.usedMemory = numberOf(info["used_memory"])
+	// Buffers for the disk and for replicas come and go, and are not held against maxmemory.
+	known.usedMemory = numberOf(info["used_memory"]) - numberOf(info["mem_not_counted_for_evict"])
 	known.evicted = numberOf(info["evicted_keys"])
 	return known, nil
 }

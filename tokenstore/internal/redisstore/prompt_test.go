@@ -168,7 +168,12 @@ func TestLogGivesWay(t *testing.T) {
 	}
 	for n := uint64(1); n <= 400; n++ { // 25 MiB of prompts into 8 MiB
 		look()
-		if _, err := store.AppendLog(ctx, "g1", entry(n)); err != nil {
+		_, err := store.AppendLog(ctx, "g1", entry(n))
+		for tries := 0; isUnavailable(err) && tries < 5; tries++ { // as a gateway does
+			look()
+			_, err = store.AppendLog(ctx, "g1", entry(n))
+		}
+		if err != nil {
 			t.Fatalf("entry %d: %v", n, err)
 		}
 	}

@@ -45,6 +45,7 @@ func (s *Store) AppendLog(ctx context.Context, replica string, entries []*tokens
 		return 0, err
 	}
 	if err := s.room.accepts(); err != nil {
+		_ = s.TrimLog(ctx) // the prompts that can go make room for the next try
 		return 0, err
 	}
 	if !replicaForm.MatchString(replica) {

@@ -22,9 +22,11 @@ T ?= 30s
 SOAK ?= 30m
 # Arguments of "make bench"; BENCH=-help lists them.
 BENCH ?=
-# How many gateways "make up" starts, and SIM=1 to add the simulated upstreams.
-GATEWAYS ?= 1
+# How many gateways "make up" starts, kept in .env, and SIM=1 to add the simulated upstreams.
+GATEWAYS ?=
 SIM ?=
+# BALANCER=1 has "make upgrade" replace the load balancer as well.
+BALANCER ?=
 
 # Either of the two Composes. Only looked up by the targets that use it.
 COMPOSE = $(shell if docker compose version >/dev/null 2>&1; then echo docker compose; else echo docker-compose; fi)
@@ -189,12 +191,25 @@ clean: ## Removes bin/
 
 ##@ Docker
 
+# Its own command, because a failure inside of eval "$$(…)" goes unnoticed.
+base-images = images="$$(deploy/docker/base-images.sh)"; eval "$$images"; $(if $(SIM),export COMPOSE_PROFILES=sim;)
+
 .PHONY: up
 up: ## Builds and starts the containers (GATEWAYS=3, SIM=1); without an image registry on stand-ins of the base images
-	@eval "$$(deploy/docker/base-images.sh)" && \
-	$(if $(SIM),COMPOSE_PROFILES=sim) $(COMPOSE) up --build --detach --scale gateway=$(GATEWAYS)
+	@$(if $(GATEWAYS),touch .env; others="$$(grep -v '^GATEWAYS=' .env || true)"; printf '%s\n' $${others:+"$$others"} 'GATEWAYS=$(GATEWAYS)' >.env)
+	@$(base-images) $(COMPOSE) up --build --detach
+	@for second in {1..90}; do \
+	  ! $(COMPOSE) exec -T lb ready >/dev/null 2>&1 || break; \
+	  ((second < 90)) || { $(COMPOSE) logs --tail=20; echo "Carousel is not ready: see its log above" >&2; exit 1; }; \
+	  sleep 1; \
+	done
 	@$(COMPOSE) logs --no-color gateway 2>/dev/null | grep -i 'admin token' || true
-	@echo "Carousel answers at http://localhost:$${PORT:-3000}"
+	@port=$$(sed -n 's/^PORT=//p' .env 2>/dev/null || true); port=$${PORT:-$${port:-3000}}; echo "Carousel answers at http://localhost:$${port##*:}"
+
+.PHONY: upgrade
+upgrade: ## Replaces the containers by ones of this version, one after the other: no request fails (BALANCER=1: the balancer, too)
+	@$(base-images) $(COMPOSE) build
+	@$(base-images) COMPOSE="$(COMPOSE)" BALANCER="$(BALANCER)" deploy/docker/upgrade.sh
 
 .PHONY: down
 down: ## Stops the containers; their data stays

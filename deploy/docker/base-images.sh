@@ -51,8 +51,8 @@ public_images_available() {
     timeout 60 docker pull --quiet "$image" >/dev/null 2>&1
 }
 
-fits() { # image, inputs
-    [[ $(docker image inspect --format "{{index .Config.Labels \"$inputs_label\"}}" "$1" 2>/dev/null) == "$2" ]]
+inputs_of() { # image; nothing where there is none
+    docker image inspect --format "{{index .Config.Labels \"$inputs_label\"}}" "$1" 2>/dev/null || true
 }
 
 digest() { sha256sum | cut -c1-32; }
@@ -162,14 +162,22 @@ flock 9
 scratch=$(mktemp -d)
 trap 'as_root rm -rf "$scratch"' EXIT
 
-debian_inputs=$( (cat "$0"; . /etc/os-release; echo "$VERSION_CODENAME" "$(uname -m)") | digest)
-golang_inputs=$( (echo "$debian_inputs"; go version; cat {proto,gateway,tokenstore,deploy}/go.{mod,sum}) | digest)
+debian_inputs=$( (declare -f build_debian; . /etc/os-release; echo "$debian_packages" "$VERSION_CODENAME" "$(uname -m)") | digest)
+# shellcheck disable=SC2034 # by name, below
+runtime_inputs=$( (declare -f build_runtime; echo "$debian_inputs") | digest)
+# shellcheck disable=SC2034
+golang_inputs=$( (declare -f collect_dependencies build_golang; echo "$debian_inputs"; go version
+    cat {proto,gateway,tokenstore,deploy}/go.{mod,sum}) | digest)
 
-fits "$debian_image" "$debian_inputs" || build_debian "$debian_inputs"
-fits "$runtime_image" "$debian_inputs" || build_runtime "$debian_inputs"
-fits "$golang_image" "$golang_inputs" || build_golang "$golang_inputs"
-# What was replaced just now has lost its name.
-docker image prune --force --filter "label=$inputs_label" >/dev/null
+for image in debian runtime golang; do
+    name=${image}_image inputs=${image}_inputs
+    before=$(inputs_of "${!name}")
+    [[ $before != "${!inputs}" ]] || continue
+    "build_$image" "${!inputs}"
+    # What was made of other inputs: the image that has lost its name now, and what was built upon it, which inherits the label.
+    # The rest is the build cache, without which every build takes minutes.
+    [[ -z $before ]] || docker image prune --force --filter "label=$inputs_label=$before" >/dev/null
+done
 
 cat <<ENVIRONMENT
 export CAROUSEL_GO_IMAGE=$golang_image

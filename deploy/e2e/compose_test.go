@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,7 +87,8 @@ func composeUp(t *testing.T) *composed {
 		t.Fatalf("base images: %v\n%s", err, said.String())
 	}
 	c := &composed{t: t, command: append(command, "--project-name", fmt.Sprintf("carousel-e2e-%d", os.Getpid())), port: freePort(t)}
-	c.env = append(stack.BaseEnv(), "COMPOSE_PROFILES=sim", "CAROUSEL_VERSION=e2e", "PORT="+c.port)
+	// Images of its own name, so that nobody's are replaced.
+	c.env = append(stack.BaseEnv(), "COMPOSE_PROFILES=sim", "CAROUSEL_VERSION=e2e", "CAROUSEL_TAG=e2e", "PORT="+c.port, "GATEWAYS=3")
 	for line := range strings.Lines(string(exports)) {
 		c.env = append(c.env, strings.TrimPrefix(strings.TrimSpace(line), "export "))
 	}
@@ -102,11 +105,28 @@ func composeUp(t *testing.T) *composed {
 		}
 	})
 	began := time.Now()
-	c.must(8*time.Minute, "up", "--build", "--detach", "--scale", "gateway=3")
+	c.must(8*time.Minute, "up", "--build", "--detach")
 	t.Logf("up after %s", time.Since(began).Round(time.Second))
 	c.gateway = &stack.Gateway{URL: "http://127.0.0.1:" + c.port}
+	stack.Eventually(t, "the balancer answers", time.Minute, func() bool { return c.answers() })
 	c.admin = c.adminToken()
 	return c
+}
+
+// answers tells whether a gateway answers through the balancer.
+func (c *composed) answers() bool {
+	ctx, cancel := context.WithTimeout(c.t.Context(), 3*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.gateway.URL+"/health", nil)
+	if err != nil {
+		return false
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return response.StatusCode == http.StatusOK
 }
 
 func composeCommand(t *testing.T) []string {
@@ -216,6 +236,7 @@ func TestCompose(t *testing.T) {
 		return true
 	})
 
+	slow := announceBody(t, "127.0.0.1:"+c.port) // it takes a while, meanwhile the others run
 	t.Run("requests spread over gateways and tokens", func(t *testing.T) {
 		c.t = t
 		if failed := c.chat(300); failed > 0 {
@@ -249,6 +270,48 @@ func TestCompose(t *testing.T) {
 			t.Errorf("it got %d requests", after-before)
 		}
 	})
+	t.Run("the log has the client's address, whatever it says itself", func(t *testing.T) {
+		c.t = t
+		send(t, gateway, http.MethodGet, "/admin/api/fleet", c.admin, "", map[string]string{"X-Forwarded-For": "203.0.113.9"})
+		client := strings.TrimSpace(c.docker("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}", c.containers("lb")[0]))
+		line := regexp.MustCompile(`"route":"/admin/api/fleet".*"remote_ip":"([^"]*)"`)
+		var found []string
+		stack.Eventually(t, "the request is logged", 10*time.Second, func() bool {
+			found = line.FindStringSubmatch(c.must(time.Minute, "logs", "--no-color", "gateway"))
+			return found != nil
+		})
+		if found[1] != client {
+			t.Errorf("it has %s, the client is %s", found[1], client)
+		}
+	})
+	t.Run("every container is bounded", func(t *testing.T) {
+		c.t = t
+		for _, container := range c.containers("") {
+			bounds := strings.TrimSpace(c.docker("inspect", "--format",
+				"{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{index .HostConfig.LogConfig.Config \"max-size\"}}", container))
+			if strings.Contains(bounds, "<no value>") || strings.HasPrefix(bounds, "0 ") || strings.Contains(bounds, " 0 ") || len(strings.Fields(bounds)) != 3 {
+				t.Errorf("%.12s: memory, processes, log: %s", container, bounds)
+			}
+		}
+	})
+	t.Run("Redis wants a password", func(t *testing.T) {
+		c.t = t
+		if said := c.must(time.Minute, "exec", "-T", "redis", "redis-cli", "ping"); !strings.Contains(said, "NOAUTH") {
+			t.Errorf("without one it says %q", said)
+		}
+	})
+	t.Run("another up changes nothing, and keeps the number of gateways", func(t *testing.T) {
+		c.t = t
+		before := c.containers("")
+		c.must(2*time.Minute, "up", "--detach")
+		if after := c.containers(""); !slices.Equal(before, after) || len(c.containers("gateway")) != 3 {
+			t.Errorf("it was %v, now it is %v", before, after)
+		}
+	})
+	t.Run("an upgrade replaces all and fails no request", func(t *testing.T) {
+		c.t = t
+		c.upgrade()
+	})
 	t.Run("a killed gateway fails no request once it has left the balancer", func(t *testing.T) {
 		c.t = t
 		c.docker("kill", c.containers("gateway")[0])
@@ -257,5 +320,107 @@ func TestCompose(t *testing.T) {
 			t.Errorf("%d of 100 requests failed", failed)
 		}
 	})
+	t.Run("a body that does not come is not waited for", func(t *testing.T) {
+		if got := <-slow; !strings.HasPrefix(got, "HTTP/1.1 408") {
+			t.Errorf("got %q", got)
+		}
+	})
+	t.Run("a balancer that stops cuts no answer that its gateway still gives", func(t *testing.T) {
+		c.t = t
+		before := c.ledger().Total.Requests
+		ended := make(chan stack.Shot, 1)
+		go func() { // ends with the answer
+			ended <- stack.Load{Gateways: []*stack.Gateway{gateway}, Model: "openai/sim-delay-12000"}.One(t)
+		}()
+		stack.Eventually(t, "the request is on its way", 10*time.Second, func() bool { return c.ledger().Total.Requests > before })
+		c.must(time.Minute, "stop", "lb")
+		if shot := <-ended; !shot.OK() {
+			t.Errorf("%+v", shot)
+		}
+	})
 	c.t = t
+}
+
+// announceBody sends the head of a request whose body does not follow, and returns where
+// the first line of the answer will be told.
+func announceBody(t *testing.T, addr string) <-chan string {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Minute))
+	if _, err := fmt.Fprintf(conn, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"); err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan string, 1)
+	go func() { // ends with the answer, or with conn
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		if err != nil {
+			line = err.Error()
+		}
+		told <- line
+	}()
+	return told
+}
+
+// upgrade has all replicas replaced under load, for a setting that is another one.
+func (c *composed) upgrade() {
+	c.t.Helper()
+	before := append(c.containers("gateway"), c.containers("tokenstore")...)
+	whole := stack.Load{Gateways: []*stack.Gateway{c.gateway}, Rate: 40, Model: "gpt-test"}.Start(c.t)
+	streams := stack.Load{Gateways: []*stack.Gateway{c.gateway}, Rate: 5, Model: "openai/sim-slow", Stream: true}.Start(c.t)
+	c.env = append(c.env, "LOG_LEVEL=debug", "COMPOSE="+strings.Join(c.command, " "))
+	ctx, cancel := context.WithTimeout(c.t.Context(), 5*time.Minute)
+	defer cancel()
+	upgrade := exec.CommandContext(ctx, filepath.Join(stack.Root(c.t), "deploy/docker/upgrade.sh"))
+	upgrade.Env = c.env
+	if output, err := upgrade.CombinedOutput(); err != nil {
+		c.t.Fatalf("%v\n%s", err, output)
+	}
+	shots := append(whole.Stop(), streams.Stop()...)
+	failed := 0
+	for _, shot := range shots {
+		if !shot.OK() {
+			if failed++; failed <= 5 {
+				c.t.Errorf("%s after %s: %d %v %.200s", shot.Began.Format("15:04:05.000"), shot.Took.Round(time.Millisecond), shot.Status, shot.Err, shot.Body)
+			}
+		}
+	}
+	c.t.Logf("%d requests, %d failed", len(shots), failed)
+	if failed > 5 {
+		c.t.Errorf("%d failed", failed)
+	}
+	after := append(c.containers("gateway"), c.containers("tokenstore")...)
+	for _, container := range before {
+		if slices.Contains(after, container) {
+			c.t.Errorf("%.12s is still there", container)
+		}
+	}
+	if len(after) != len(before) {
+		c.t.Errorf("%d containers, not %d", len(after), len(before))
+	}
+}
+
+// Without an engine "make up" says so, and goes no further.
+func TestMakeUpStopsWhereBaseImagesFail(t *testing.T) {
+	folder := t.TempDir()
+	marker := filepath.Join(folder, "went-on")
+	for name, script := range map[string]string{
+		"docker": "#!/bin/sh\nexit 1\n", "docker-compose": "#!/bin/sh\ntouch " + marker + "\n",
+	} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(script), 0o700); err != nil { //nolint:gosec // to be run
+			t.Fatal(err)
+		}
+	}
+	up := exec.CommandContext(t.Context(), "make", "up")
+	up.Dir, up.Env = stack.Root(t), append(stack.BaseEnv(), "PATH="+folder+":"+os.Getenv("PATH"))
+	output, err := up.CombinedOutput()
+	if err == nil || !strings.Contains(string(output), "no Docker engine answers") {
+		t.Errorf("%v\n%s", err, output)
+	}
+	if _, err := os.Stat(marker); err == nil {
+		t.Errorf("it went on:\n%s", output)
+	}
 }

@@ -4,21 +4,63 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"carousel.internal/proto/service/conf"
 )
 
 // The gateway serves what the README and the configuration say today.
 func TestEmbeddedFilesAreCurrent(t *testing.T) {
 	t.Parallel()
-	files, err := contents(filepath.Join("../..", readme))
+	const root = "../../.."
+	files, err := contents(root)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range files {
-		got, err := os.ReadFile(filepath.Join("../..", folder, name))
+		got, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil || !bytes.Equal(got, want) {
 			t.Errorf("%s is stale: run \"make generate\" (%v)", name, err)
+		}
+	}
+}
+
+// Every key of both services, and everything that the compose file takes, can be found
+// in .env.example, and reaches its service.
+func TestEveryKeyCanBeSetForContainers(t *testing.T) {
+	t.Parallel()
+	files, err := contents("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, listed := files[compose], string(files[compExample])
+	fixed := []string{"PORT", "OPS_ADDR", "GRPC_ADDR"} // where the parts find each other
+	ofGateway, ofStore := configs()
+	for service, config := range map[string]any{"gateway": ofGateway, "tokenstore": ofStore} {
+		known := byHand(text, service)
+		_, keys, _ := bytes.Cut(text, []byte("# begin of "+service+" keys"))
+		keys, _, _ = bytes.Cut(keys, []byte("# end of"))
+		for _, key := range append(conf.Keys(config), "config_file") {
+			name := strings.ToUpper(key)
+			value, set := known[name]
+			passed := bytes.Contains(keys, []byte("\n  "+name+":\n"))
+			switch {
+			case key == fileOnly || slices.Contains(fixed, name):
+			case set == passed:
+				t.Errorf("%s of the %s: set by hand: %v, passed on: %v", name, service, set, passed)
+			case set && !strings.Contains(value, "${"+name):
+				t.Errorf("%s of the %s can't be set in .env", name, service)
+			case !strings.HasSuffix(name, "_FILE") && !strings.Contains(listed, "\n#"+name+"="):
+				t.Errorf("%s of the %s is not in .env.example", name, service)
+			}
+		}
+	}
+	for _, variable := range regexp.MustCompile(`\$\{([A-Z_]+)`).FindAllSubmatch(text, -1) {
+		if !strings.Contains(listed, "\n#"+string(variable[1])+"=") {
+			t.Errorf("%s is not in .env.example", variable[1])
 		}
 	}
 }

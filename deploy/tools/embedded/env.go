@@ -20,26 +20,45 @@ const envHead = `# Carousel: what can be set in the environment.
 # holds; a reset brings it back to the value given here.
 `
 
-// envExample lists the keys of both services with their defaults.
-func envExample() []byte {
+// fileOnly is a list of objects: only a file can hold it.
+const fileOnly = "upstreams"
+
+// configs are the configurations of both services with nothing set.
+func configs() (ofGateway, ofStore any) {
 	silent := func(string) (string, bool) { return "", false }
 	// What is required and missing is no matter here.
-	ofGateway, _ := gateway.LoadConfig("", silent)
-	ofStore, _ := tokenstore.LoadConfig("", silent)
+	gatewayConfig, _ := gateway.LoadConfig("", silent)
+	storeConfig, _ := tokenstore.LoadConfig("", silent)
+	return &gatewayConfig, &storeConfig
+}
+
+// envExample lists the keys of both services with their defaults.
+func envExample() []byte {
+	ofGateway, ofStore := configs()
 	file := bytes.NewBufferString(envHead)
-	section(file, "The gateway", &ofGateway)
-	section(file, "The tokenstore", &ofStore)
+	section(file, "The gateway", ofGateway, nil)
+	section(file, "The tokenstore", ofStore, nil)
 	return file.Bytes()
 }
 
-func section(file *bytes.Buffer, title string, config any) {
+// section lists the keys of a configuration. Where the compose file sets some by hand,
+// its default is shown of those that it lets .env replace, and none of the others.
+func section(file *bytes.Buffer, title string, config any, byHand map[string]string) {
 	fmt.Fprintf(file, "\n# %s\n# %s\n", title, strings.Repeat("=", len(title)))
 	for _, setting := range conf.Settings(config) {
-		if setting.Key == "upstreams" { // a list of objects: only a file can hold it
+		name, value := strings.ToUpper(setting.Key), quoted(setting.Value)
+		if setting.Key == fileOnly {
 			fmt.Fprintf(file, "\n# The list `upstreams` can only stand in a file: %s\n", setting.Doc)
 			continue
 		}
-		fmt.Fprintf(file, "\n# %s\n#%s=%s\n", setting.Doc, strings.ToUpper(setting.Key), quoted(setting.Value))
+		if set, fixed := byHand[name]; fixed {
+			replaceable := settable.FindStringSubmatch(set)
+			if replaceable == nil {
+				continue
+			}
+			value = replaceable[2]
+		}
+		fmt.Fprintf(file, "\n# %s\n#%s=%s\n", setting.Doc, name, value)
 	}
 }
 

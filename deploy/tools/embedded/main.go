@@ -1,7 +1,8 @@
-// Command embedded makes the files that the gateway embeds and that repeat what
-// is written elsewhere: the page /about, which is the README, and /env-example,
-// which is every key of both services' configuration. `make generate` runs it, and
-// a test fails when a file is not what it would make.
+// Command embedded makes the files that repeat what is written elsewhere. The gateway
+// embeds two: the page /about, which is the README, and /env-example, which is every key
+// of both services' configuration. The same keys stand in docker-compose.yml, which
+// passes them on, and in .env.example. `make generate` runs it, and a test fails when a
+// file is not what it would make.
 package main
 
 import (
@@ -10,11 +11,17 @@ import (
 	"path/filepath"
 )
 
-// folder is where the gateway embeds from, as seen from the module's folder.
-const folder = "../gateway/internal/reference/static"
+// root is the repository, as seen from the module's folder.
+const root = ".."
 
-// readme is the README, likewise.
-const readme = "../README.md"
+// The files, as seen from the root.
+const (
+	readme      = "README.md"
+	about       = "gateway/internal/reference/static/about.html"
+	example     = "gateway/internal/reference/static/env-example"
+	compose     = "docker-compose.yml"
+	compExample = ".env.example"
+)
 
 func main() {
 	if err := write(); err != nil {
@@ -24,12 +31,12 @@ func main() {
 }
 
 func write() error {
-	files, err := contents(readme)
+	files, err := contents(root)
 	if err != nil {
 		return err
 	}
 	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(folder, name), content, 0o644); err != nil { //nolint:gosec // a source file
+		if err := os.WriteFile(filepath.Join(root, name), content, 0o644); err != nil { //nolint:gosec // source files
 			return err
 		}
 	}
@@ -37,8 +44,8 @@ func write() error {
 }
 
 // contents makes the files, by name.
-func contents(readme string) (map[string][]byte, error) {
-	text, err := os.ReadFile(readme)
+func contents(root string) (map[string][]byte, error) {
+	text, err := os.ReadFile(filepath.Join(root, readme))
 	if err != nil {
 		return nil, err
 	}
@@ -46,5 +53,16 @@ func contents(readme string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string][]byte{"about.html": page, "env-example": envExample()}, nil
+	containers, err := os.ReadFile(filepath.Join(root, compose))
+	if err != nil {
+		return nil, err
+	}
+	ofGateway, ofStore := configs()
+	containers, err = composeKeys(containers, map[string]any{"gateway": ofGateway, "tokenstore": ofStore})
+	if err != nil {
+		return nil, err
+	}
+	return map[string][]byte{
+		about: page, example: envExample(), compose: containers, compExample: composeExample(containers),
+	}, nil
 }

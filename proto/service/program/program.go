@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"carousel.internal/proto/service/conf"
+	"carousel.internal/proto/service/memlimit"
 	"carousel.internal/proto/service/ops"
 )
 
@@ -63,6 +64,7 @@ func (p Program[Config]) Main(ctx context.Context, args []string, stdout, stderr
 		_, _ = fmt.Fprintln(stdout, p.Version)
 		return Done
 	}
+	memlimit.Apply("/")
 	cfg, err := p.Load(*file)
 	if err != nil {
 		_, _ = fmt.Fprintf(stderr, "%s: the configuration can't be used:\n%v\n", p.Name, err)

@@ -6,6 +6,7 @@ package stack
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -46,6 +47,8 @@ type Options struct {
 	Links bool
 	// Lazy starts nothing but the simulator: the test starts the parts.
 	Lazy bool
+	// RedisURL is of a Redis that the test runs; empty: the stack runs one of its own.
+	RedisURL string
 	// Release is the folder of another version's programs, as Release returns it; empty:
 	// this version's.
 	Release string
@@ -93,18 +96,15 @@ func (g *Gateway) Join() { g.left.Store(false) }
 // the test is skipped, unless REQUIRE_REDIS=1.
 func Start(t testing.TB, options Options) *Stack {
 	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		if os.Getenv("REQUIRE_REDIS") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip("no redis-server here")
-	}
+	needRedis(t)
 	s := &Stack{t: t, Folder: t.TempDir(), options: options, RedisAddr: freeAddr(t), storeAddr: freeAddr(t), storeOps: freeAddr(t)}
 	s.startSim()
 	if options.Lazy {
 		return s
 	}
-	s.StartRedis()
+	if options.RedisURL == "" {
+		s.StartRedis()
+	}
 	s.StartTokenstore()
 	for range max(options.Gateways, 1) {
 		s.StartGateway()
@@ -117,6 +117,16 @@ func Start(t testing.TB, options Options) *Stack {
 		"driver": "openai", "base_url": s.SimURL + "/v1", "models": []string{"gpt-test", "sim-count-50"},
 	})
 	return s
+}
+
+func needRedis(t testing.TB) {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		if os.Getenv("REQUIRE_REDIS") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip("no redis-server here")
+	}
 }
 
 func (s *Stack) startSim() {
@@ -164,7 +174,7 @@ func (s *Stack) RedisClient() *redis.Client {
 // StartTokenstore starts the tokenstore.
 func (s *Stack) StartTokenstore() {
 	s.Tokenstore = startProcess(s.t, "tokenstore", s.program("tokenstore"), s.Folder, nil, append([]string{
-		"GRPC_ADDR=" + s.storeAddr, "OPS_ADDR=" + s.storeOps, "REDIS_URL=redis://" + s.RedisAddr + "/0",
+		"GRPC_ADDR=" + s.storeAddr, "OPS_ADDR=" + s.storeOps, "REDIS_URL=" + cmp.Or(s.options.RedisURL, "redis://"+s.RedisAddr+"/0"),
 		"TOKENSTORE_SECRET=e2e-shared-secret", "SEAL_KEY_FILE=seal.key", "TOKEN_FILE=.token", "TOKEN_LIST_FILE=.token-list", // in its folder
 	}, s.options.TokenstoreEnv...))
 }

@@ -20,10 +20,17 @@ const (
 	maxReserveTTL = time.Hour
 	// reconciledTTL is how long a replica may be away and still repeat a report.
 	reconciledTTL = 7 * 24 * time.Hour
+	// reserveWait bounds the wait for what was added to be saved: the demands of the
+	// same replica wait behind it.
+	reserveWait = 1500 * time.Millisecond
+	// reservePause is how long nothing is added after that has failed.
+	reservePause = 5 * time.Second
 )
 
-// Reserve renews a replica's holds and adds to them. What it adds is on disk when
-// it answers: a Redis that has lost its last second must not give it to another.
+// Reserve renews a replica's holds and adds to them. What it adds is saved when it
+// returns: a Redis that has lost its last second must not give it to another. What can't
+// be saved is not added, and the holds remain as they are: a server that is short of
+// replicas still leases, and so does the replica from what it holds.
 func (s *Store) Reserve(ctx context.Context, reservation leasing.Reservation) (leasing.Reserve, error) {
 	if !replicaForm.MatchString(reservation.Replica) || !replicaForm.MatchString(reservation.Instance) {
 		return leasing.Reserve{}, invalid(errReplica)
@@ -36,13 +43,14 @@ func (s *Store) Reserve(ctx context.Context, reservation leasing.Reservation) (l
 		return leasing.Reserve{}, err
 	}
 	reserve := leasing.Reserve{Dropped: unknown}
+	paused := time.Now().UnixNano() < s.reservesAgain.Load()
 	round, calls := s.batch(), make([]*call, len(shares))
 	for n, pool := range shares {
 		args := make([]any, 0, 11+2*len(pool.places))
 		args = append(args, reservation.Replica, reservation.Instance, reservation.TTL.Milliseconds(), maxReserve, silence.Milliseconds(),
 			rand.IntN(1<<30), //nolint:gosec // where to begin needs no secrecy
 			tokenKeyPrefix(pool.upstream), inflightKeyPrefix(pool.upstream), holdsKeyPrefix(pool.upstream), poolChannel,
-			flag(slices.Contains(reservation.Wanted, pool.upstream)))
+			flag(paused || slices.Contains(reservation.Wanted, pool.upstream)))
 		for _, i := range pool.places {
 			args = append(args, reservation.Holds[i].TokenID, reservation.Holds[i].Slots)
 		}
@@ -64,10 +72,23 @@ func (s *Store) Reserve(ctx context.Context, reservation leasing.Reservation) (l
 	for _, hold := range reserve.Added {
 		s.homes.put(hold.TokenID, hold.Upstream)
 	}
-	if len(reserve.Added) == 0 {
-		return reserve, s.stillThere(ctx)
+	if len(reserve.Added) > 0 && !s.savedSoon(ctx) {
+		reserve.Added = nil // the replica does not name them next time, and so gives them back
+		s.reservesAgain.Store(time.Now().Add(reservePause).UnixNano())
 	}
-	return reserve, s.barrier.Sync(ctx)
+	return reserve, s.stillThere(ctx)
+}
+
+// savedSoon tells whether what was written is known to be saved within reserveWait.
+func (s *Store) savedSoon(ctx context.Context) bool {
+	saved := make(chan error, 1)
+	go func() { saved <- s.barrier.Sync(ctx) }() // bounded by the barrier
+	select {
+	case err := <-saved:
+		return err == nil
+	case <-time.After(reserveWait):
+		return false
+	}
 }
 
 // reservationsByPool returns a share for each upstream, and the tokens that are in no

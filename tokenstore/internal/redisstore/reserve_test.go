@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -248,6 +249,36 @@ func TestReserveIsRenewedInTime(t *testing.T) {
 		}
 		if score, err := p.client.ZScore(t.Context(), inflightKey(somewhere, "t"), "hold-1").Result(); err != nil || score < float64(now.Add(time.Minute).UnixMilli()) {
 			t.Errorf("its slot ends at %v, %v", score, err)
+		}
+	})
+}
+
+// A server that can't save, for want of a replica, keeps renewing what a replica holds.
+// Nothing is added, and no token stays held for nobody.
+func TestNothingIsAddedThatIsNotSaved(t *testing.T) {
+	t.Parallel()
+	eachLeasePool(t, func(t *testing.T, p *leasePool) {
+		p.add("a")
+		h := p.holder("r")
+		h.beat()
+		if len(h.holds) != 1 {
+			t.Fatalf("it holds %v", h.ids())
+		}
+		p.add("b")
+		p.barrier = BarrierFunc(func(context.Context) error { return errors.New("no replica") })
+		for range 3 {
+			if dropped := h.beat(); len(dropped) > 0 || !slices.Equal(h.ids(), []string{"a"}) {
+				t.Fatalf("it dropped %v and holds %v", dropped, h.ids())
+			}
+		}
+		if held := p.field("b", "holder"); held != "" {
+			t.Errorf("the token that was not added is held by %q", held)
+		}
+		p.barrier = BarrierFunc(func(context.Context) error { return nil })
+		p.reservesAgain.Store(0) // the pause is over
+		h.beat()
+		if len(h.holds) != 2 {
+			t.Errorf("afterwards it holds %v", h.ids())
 		}
 	})
 }

@@ -46,6 +46,10 @@ type Store struct {
 	logFence   fence
 	room       logRoom
 
+	// reservesAgain is when tokens are added to reserves again, in Unix ns, after what was
+	// added could not be saved.
+	reservesAgain atomic.Int64
+
 	credentials credentials
 	homes       homes
 	logs        *logView

@@ -102,7 +102,7 @@ bench-smoke: ## Every micro-benchmark once, so that none is broken
 ##@ Code
 
 .PHONY: check
-check: fmt-check vet lint generate-check imports standalone tidy-check docs-check scripts-check ## All that CI checks beside the tests
+check: fmt-check vet lint generate-check imports standalone tidy-check notices-check docs-check scripts-check ## All that CI checks beside the tests
 
 .PHONY: generate
 generate: $(BIN)/buf ## Go code from the .proto files, and the pages that the gateway embeds
@@ -158,6 +158,20 @@ tidy: ## go mod tidy in every module
 tidy-check: ## Is every go.mod tidy?
 	@echo "tidy-check"
 	@$(call each,GOWORK=off go mod tidy -diff)
+
+.PHONY: notices
+notices: ## THIRD-PARTY-NOTICES.txt: the licences of what is linked into the programs
+	@cd deploy && go run ./tools/notices -notices ../THIRD-PARTY-NOTICES.txt
+
+.PHONY: notices-check
+notices-check: ## Are the notices those of the present modules?
+	@echo "notices-check"
+	@cd deploy && go run ./tools/notices -check -notices ../THIRD-PARTY-NOTICES.txt
+
+.PHONY: sbom
+sbom: ## A bill of materials (CycloneDX), to bin/sbom.cdx.json
+	@mkdir -p $(BIN)
+	@cd deploy && go run ./tools/notices -sbom $(BIN)/sbom.cdx.json -version $(VERSION)
 
 .PHONY: docs-check
 docs-check: ## Does every relative link in the documents lead somewhere?

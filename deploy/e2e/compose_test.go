@@ -410,7 +410,7 @@ func TestMakeUpStopsWhereBaseImagesFail(t *testing.T) {
 	for name, script := range map[string]string{
 		"docker": "#!/bin/sh\nexit 1\n", "docker-compose": "#!/bin/sh\ntouch " + marker + "\n",
 	} {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(script), 0o700); err != nil { //nolint:gosec // to be run
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(script), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}

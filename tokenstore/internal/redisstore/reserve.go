@@ -72,7 +72,10 @@ func (s *Store) Reserve(ctx context.Context, reservation leasing.Reservation) (l
 	for _, hold := range reserve.Added {
 		s.homes.put(hold.TokenID, hold.Upstream)
 	}
-	if len(reserve.Added) > 0 && !s.savedSoon(ctx) {
+	if len(reserve.Added) > 0 {
+		if s.savedSoon(ctx) {
+			return reserve, nil
+		}
 		reserve.Added = nil // the replica does not name them next time, and so gives them back
 		s.reservesAgain.Store(time.Now().Add(reservePause).UnixNano())
 	}

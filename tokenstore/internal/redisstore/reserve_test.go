@@ -265,7 +265,7 @@ func TestNothingIsAddedThatIsNotSaved(t *testing.T) {
 			t.Fatalf("it holds %v", h.ids())
 		}
 		p.add("b")
-		p.barrier = BarrierFunc(func(context.Context) error { return errors.New("no replica") })
+		p.barrier.Barrier = BarrierFunc(func(context.Context) error { return errors.New("no replica") })
 		for range 3 {
 			if dropped := h.beat(); len(dropped) > 0 || !slices.Equal(h.ids(), []string{"a"}) {
 				t.Fatalf("it dropped %v and holds %v", dropped, h.ids())
@@ -274,7 +274,7 @@ func TestNothingIsAddedThatIsNotSaved(t *testing.T) {
 		if held := p.field("b", "holder"); held != "" {
 			t.Errorf("the token that was not added is held by %q", held)
 		}
-		p.barrier = BarrierFunc(func(context.Context) error { return nil })
+		p.barrier.Barrier = BarrierFunc(func(context.Context) error { return nil })
 		p.reservesAgain.Store(0) // the pause is over
 		h.beat()
 		if len(h.holds) != 2 {

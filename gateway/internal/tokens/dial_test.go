@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/test/bufconn"
 
 	"carousel.internal/gateway/internal/lease"
@@ -35,6 +37,9 @@ type network struct {
 	lookups []time.Time
 }
 
+// sessionAge is how long the sessions of a host last at least; twice that at most.
+const sessionAge = 20 * time.Second
+
 // host is a machine on which a tokenstore runs: it acknowledges everything, and grants
 // each demand a lease of its own token.
 type host struct {
@@ -43,7 +48,6 @@ type host struct {
 	server   *grpc.Server
 	listener *bufconn.Listener
 	serving  sync.WaitGroup
-	moving   chan struct{} // closed when its sessions are to move
 
 	mu       sync.Mutex
 	sessions map[string]int // by replica
@@ -58,7 +62,9 @@ func newNetwork(t *testing.T) *network {
 // start has a tokenstore run on a host, which the name has.
 func (n *network) start(name string) *host {
 	h := &host{
-		name: name, server: grpc.NewServer(), listener: bufconn.Listen(1 << 20), moving: make(chan struct{}),
+		name: name, server: grpc.NewServer(grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
+			MinTime: 5 * time.Second, PermitWithoutStream: true, // as a tokenstore has it
+		})), listener: bufconn.Listen(1 << 20),
 		sessions: map[string]int{}, settled: map[string]bool{},
 	}
 	tokenstorev1.RegisterLeaseServiceServer(h.server, h)
@@ -153,12 +159,11 @@ func (h *host) Session(stream grpc.BidiStreamingServer[tokenstorev1.SessionReque
 	}()
 	replica := ""
 	defer func() { h.count(replica, -1) }()
-	h.mu.Lock()
-	moving := h.moving
-	h.mu.Unlock()
+	age := time.NewTimer(sessionAge + rand.N(sessionAge)) // as a tokenstore does it, each at its own time
+	defer age.Stop()
 	for {
 		select {
-		case <-moving:
+		case <-age.C:
 			return nil
 		case err := <-ended:
 			return err
@@ -199,14 +204,6 @@ func (h *host) answer(request *tokenstorev1.SessionRequest) *tokenstorev1.Sessio
 		response.Grants = append(response.Grants, grant)
 	}
 	return response
-}
-
-// move ends the host's sessions in good order.
-func (h *host) move() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	close(h.moving)
-	h.moving = make(chan struct{})
 }
 
 func (h *host) open() int {
@@ -337,21 +334,13 @@ func TestSessionsSpreadOverTokenstores(t *testing.T) {
 			gateways = append(gateways, leases)
 		}
 		within(t, 2*time.Second, "all sessions", func() bool { return sum(spread(a, b, c)) == many })
-		// moves has the sessions of a host end until all hosts have some.
-		moves := func(hosts ...*host) {
-			within(t, time.Minute, "sessions everywhere", func() bool {
+		everywhere := func(hosts ...*host) {
+			within(t, 10*time.Minute, "sessions everywhere", func() bool {
 				open := spread(hosts...)
-				if slices.Min(open) > 0 && sum(open) == many {
-					return true
-				}
-				for _, each := range hosts {
-					each.move()
-					<-time.After(time.Second)
-				}
-				return false
+				return slices.Min(open) > 0 && sum(open) == many
 			})
 		}
-		moves(a, b, c)
+		everywhere(a, b, c)
 
 		// Each gateway has requests all the time.
 		ended := make(chan struct{})
@@ -378,8 +367,8 @@ func TestSessionsSpreadOverTokenstores(t *testing.T) {
 		within(t, time.Second, "sessions at the others", func() bool { return sum(spread(a, c)) == many })
 		<-time.After(20 * time.Second)
 		b = n.start("10.0.0.2")
-		<-time.After(refreshEvery + time.Second) // its name is noticed
-		moves(a, b, c)
+		everywhere(a, b, c)
+		<-time.After(5 * time.Second)
 		close(ended)
 		requests.Wait()
 		<-time.After(time.Second)

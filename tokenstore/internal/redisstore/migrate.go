@@ -25,6 +25,9 @@ const (
 	migrationChunk = 250
 	// migrationLease is how long a tokenstore that moves data may say nothing of it.
 	migrationLease = 10 * time.Second
+	// migrationTimeout bounds a move, which may take longer than the look of which it is a
+	// part.
+	migrationTimeout = 10 * time.Minute
 	// migrationPause is between looks of those that wait.
 	migrationPause = 50 * time.Millisecond
 )
@@ -33,7 +36,8 @@ const (
 func migratorKey() string { return directoryPrefix + "migrator" }
 
 // migrate waits until the data is of this schema; it moves it unless another tokenstore
-// does. It ends with ctx; what has been done stays done.
+// does. A move ends when ctx is cancelled, not at its deadline; what has been done stays
+// done.
 func (s *Store) migrate(ctx context.Context) error {
 	self := rand.Text()
 	for {
@@ -62,6 +66,8 @@ func (s *Store) migrate(ctx context.Context) error {
 		defer cancel()
 		_ = s.client.Del(ctx, migratorKey()).Err()
 	}()
+	ctx, cancel := unhurried(ctx)
+	defer cancel()
 	begun := time.Now()
 	m := &migration{Store: s, self: self, pools: map[string]bool{}}
 	if err := m.run(ctx); err != nil {
@@ -70,6 +76,20 @@ func (s *Store) migrate(ctx context.Context) error {
 	s.log.LogAttrs(ctx, slog.LevelInfo, "data of schema 1 was moved to schema "+SchemaVersion,
 		slog.Int("tokens", m.moved), slog.Int("pools", len(m.pools)), slog.Duration("took", time.Since(begun)))
 	return s.barrier.Sync(ctx)
+}
+
+// unhurried is a ctx that ends when the given one is cancelled, but has more time.
+func unhurried(ctx context.Context) (context.Context, context.CancelFunc) {
+	patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), migrationTimeout)
+	stop := context.AfterFunc(ctx, func() {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			cancel()
+		}
+	})
+	return patient, func() {
+		stop()
+		cancel()
+	}
 }
 
 // legacySchema is the version whose data can be moved.
@@ -476,23 +496,21 @@ func (m *migration) moveReconciled(ctx context.Context, replica string) error {
 // count takes down how many tokens the pools have, and what these are.
 func (m *migration) count(ctx context.Context) error {
 	for upstream := range m.pools {
-		if err := m.goOn(ctx); err != nil {
-			return err
-		}
 		ids, err := m.client.ZRange(ctx, poolIDsKey(upstream), 0, -1).Result()
 		if err != nil {
 			return err
 		}
-		round := m.batch()
 		for chunk := range slices.Chunk(ids, migrationChunk) {
+			if err := m.goOn(ctx); err != nil {
+				return err
+			}
 			args := make([]any, len(chunk))
 			for i, id := range chunk {
 				args[i] = id
 			}
-			round.add(standScript, []string{poolIDsKey(upstream)}, args...)
-		}
-		if err := round.exec(ctx); err != nil {
-			return err
+			if err := standScript.run(ctx, m.client, []string{poolIDsKey(upstream)}, args...).Err(); err != nil {
+				return err
+			}
 		}
 		if len(ids) == 0 {
 			continue

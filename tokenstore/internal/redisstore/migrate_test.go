@@ -301,6 +301,30 @@ func TestAMoveThatIsKilledGoesOn(t *testing.T) {
 	}
 }
 
+// A move goes on beyond the deadline of the look that began it.
+func TestAMoveTakesItsTime(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	hurried, cancel := context.WithDeadline(ctx, time.Now())
+	defer cancel()
+	patient, done := unhurried(hurried)
+	defer done()
+	<-hurried.Done()
+	if err := patient.Err(); err != nil {
+		t.Errorf("it ends with the look: %v", err)
+	}
+	stopped, end := context.WithCancel(ctx)
+	defer end()
+	second, done := unhurried(stopped)
+	defer done()
+	stop()
+	select {
+	case <-second.Done():
+	case <-time.After(testredis.Timeout):
+		t.Error("it goes on when the tokenstore stops")
+	}
+}
+
 // Of several tokenstores that start at a time one moves the data, and the others wait.
 func TestTokenstoresThatStartTogether(t *testing.T) {
 	t.Parallel()

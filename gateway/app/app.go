@@ -190,6 +190,7 @@ func (g *Gateway) assemble() {
 		Fleet:       g.fleet.Last,
 		Degraded:    g.leases.Degraded,
 		Models:      g.catalog.Models,
+		Servable:    g.catalog.Servable,
 		HasAccounts: g.hasAccounts,
 		RoutePrefix: cfg.RoutePrefix,
 		Version:     g.options.Version,
@@ -229,7 +230,7 @@ func (g *Gateway) assemble() {
 		Metrics: counts,
 		Access:  accesslog.New(g.log),
 		Log:     g.log,
-		Mounts:  []httpapi.Mount{original, admin, site},
+		Mounts:  []httpapi.Mount{original, admin, site}, Unmatched: site.Unmatched,
 		Options: httpapi.Options{
 			RoutePrefix: cfg.RoutePrefix, CORSOrigins: cfg.Origins(), Proxies: cfg.Proxies(), Version: g.options.Version, BodyLimit: cfg.BodyLimit(), BodyMemory: cfg.BodyMemory(), ReadTimeout: cfg.ReadTimeout,
 			Stream: sse.Options{Heartbeat: cfg.StreamHeartbeat, WriteTimeout: cfg.WriteTimeout},

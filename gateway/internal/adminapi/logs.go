@@ -2,7 +2,6 @@ package adminapi
 
 import (
 	"net/http"
-	"regexp"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -112,9 +111,6 @@ func millisecondsOf(d *durationpb.Duration) *float64 {
 	return &milliseconds
 }
 
-// requestIDForm is that of an X-Request-Id. An answer's id has a prefix.
-var requestIDForm = regexp.MustCompile(`^[0-9a-f]{32}$`)
-
 var logStatuses = map[string]string{"success": "success", "failure": "failure"}
 
 // GET /admin/api/logs
@@ -159,10 +155,8 @@ func (a *API) getLog(c *gin.Context) error {
 	}
 	ctx, cancel := a.call(c)
 	defer cancel()
-	query := &tokenstorev1.QueryRequest{Id: c.Param("id"), Limit: 1}
-	if requestIDForm.MatchString(c.Param("id")) {
-		query.Id, query.RequestId = "", c.Param("id")
-	}
+	query := &tokenstorev1.QueryRequest{Limit: 1}
+	jsonapi.SelectRequest(query, c.Param("id"))
 	page, err := a.Logs.Query(ctx, query)
 	if err != nil {
 		return jsonapi.StoreError(err)

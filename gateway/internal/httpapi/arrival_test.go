@@ -115,7 +115,7 @@ func TestRemoteIP(t *testing.T) {
 	}
 	for peer, want := range map[string]string{"192.0.2.1:1234": "198.51.100.7", "203.0.113.5:1234": "203.0.113.5"} {
 		e := newEdge(t, says(nil, greeting...), func(d *httpapi.Deps) { d.Options.Proxies = proxies })
-		r := request(t, http.MethodGet, "/health", "", "")
+		r := request(t, http.MethodGet, "/v1/models", "", "")
 		r.RemoteAddr = peer
 		r.Header.Set("X-Forwarded-For", "203.0.113.9, 198.51.100.7")
 		do(t, e, r)

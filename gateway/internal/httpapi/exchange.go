@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -61,8 +62,24 @@ func (s *server) finish(c *gin.Context, x *exchange) {
 		if failure.Kind == chat.Canceled {
 			s.Metrics.ClientGone.Inc()
 		}
+	} else if routine(c) {
+		level = slog.LevelDebug
 	}
 	s.account(c, x, level)
+}
+
+// routine tells whether a request is one of those that come again and again and say
+// nothing of what people do: probes, and what the admin's pages ask for by themselves.
+func routine(c *gin.Context) bool {
+	if c.Request.Method != http.MethodGet && c.Request.Method != http.MethodHead || c.Writer.Status() >= http.StatusBadRequest {
+		return false
+	}
+	switch route := c.FullPath(); {
+	case route == "/health", route == "/favicon.ico", route == "/admin/ping", strings.HasPrefix(route, "/admin/assets/"):
+		return true
+	default:
+		return strings.HasPrefix(route, "/admin") && c.Request.Header.Get("X-Carousel-Poll") != ""
+	}
 }
 
 // renderError answers with the error object, unless something has been
@@ -170,6 +187,9 @@ func newID() string {
 const maxQuoted = 200
 
 func (s *server) notFound(c *gin.Context) {
+	if s.Unmatched != nil && s.Unmatched(c) {
+		return
+	}
 	hint := "GET /health lists the routes"
 	if meant := s.near(c.Request.URL.Path); meant != "" {
 		hint = "the right address is " + meant

@@ -58,7 +58,10 @@ type Deps struct {
 	Access  *accesslog.Log
 	Log     *slog.Logger
 	Mounts  []Mount
-	Options Options
+	// Unmatched answers a request that no route is for, and returns whether it has; nil:
+	// the error object does.
+	Unmatched func(c *gin.Context) bool
+	Options   Options
 }
 
 // Options are fixed for the process's life. Zero values mean the defaults.

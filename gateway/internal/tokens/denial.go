@@ -17,6 +17,19 @@ func poolOf(pool *tokenstorev1.PoolSummary) *chat.Pool {
 	}
 }
 
+// summaryOf is poolOf the other way.
+func summaryOf(pool *chat.Pool) *tokenstorev1.PoolSummary {
+	if pool == nil {
+		return nil
+	}
+	count := func(n int) uint32 { return uint32(n) } //nolint:gosec // it came as one
+	return &tokenstorev1.PoolSummary{
+		Total: count(pool.Total), Capped: count(pool.Busy), Cooling: count(pool.Cooling), Probing: count(pool.Probing),
+		Quarantined: count(pool.Quarantined), Tried: count(pool.Tried), Parked: count(pool.Parked),
+		Disabled: count(pool.Disabled), Expired: count(pool.Expired),
+	}
+}
+
 // errorOfDenial words a denial for the client.
 func errorOfDenial(denial *tokenstorev1.Denial) *chat.Error {
 	err := &chat.Error{

@@ -31,6 +31,10 @@ func entryOf(entry reqlog.Entry) *tokenstorev1.LogEntry {
 	}
 	if entry.Err != nil {
 		converted.Status, converted.Error, converted.ErrorKind = "failure", entry.Err.Message, string(entry.Err.Kind)
+		converted.Pool = summaryOf(entry.Err.Pool)
+		if entry.Err.RetryAfter > 0 {
+			converted.RetryAfter = durationpb.New(entry.Err.RetryAfter)
+		}
 	}
 	mendText(converted.ProtoReflect())
 	return converted

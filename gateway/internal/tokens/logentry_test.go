@@ -22,7 +22,7 @@ func TestEntryIsTranslated(t *testing.T) {
 	got := entryOf(reqlog.Entry{
 		ID: "id", StartedAt: started, Total: time.Second, FirstByte: time.Millisecond, Model: "m", Upstream: "u", TokenID: "t",
 		TokenAlias: "a", TokenFingerprint: "f", MaskedSecret: "m", MaskedChecksum: "c", FallbackModel: "other", PromptCut: true, Stream: true, HTTPStatus: 429, End: reqlog.UpstreamError, Attempts: 3,
-		Err:   &chat.Error{Kind: chat.RateLimited, Message: "slow down", Err: errors.New("not for the log's reader")},
+		Err:   &chat.Error{Kind: chat.RateLimited, Message: "slow down", Pool: &chat.Pool{Total: 3, Busy: 2, Cooling: 1}, RetryAfter: time.Minute, Err: errors.New("not for the log's reader")},
 		Usage: chat.Usage{Prompt: 1, Completion: 2, Source: chat.UsagePartial}, Prompt: "p",
 		AttemptLog: []reqlog.Attempt{{
 			StartedAt: started, Total: time.Minute, Upstream: "u", Model: "inner", TokenID: "t", TokenAlias: "a", TokenFingerprint: "f", MaskedSecret: "m", Class: "rate_limit",
@@ -42,6 +42,9 @@ func TestEntryIsTranslated(t *testing.T) {
 		got.GetHttpStatus() != 429 || got.GetError() != "slow down" || got.GetErrorKind() != "rate_limited" || got.GetEndReason() != "upstream_error" ||
 		got.GetAttempts() != 3 || got.GetPromptTokens() != 1 || got.GetCompletionTokens() != 2 || got.GetUsageSource() != "partial" || got.GetPrompt() != "p" {
 		t.Errorf("got %v", got)
+	}
+	if got.GetPool().GetCapped() != 2 || got.GetPool().GetTotal() != 3 || got.GetRetryAfter().AsDuration() != time.Minute {
+		t.Errorf("refused for %v, %v", got.GetPool(), got.GetRetryAfter())
 	}
 	if good := entryOf(reqlog.Entry{HTTPStatus: 200, End: reqlog.Done}); good.GetStatus() != "success" || good.FirstByte != nil || good.GetError() != "" {
 		t.Errorf("got %v", good)

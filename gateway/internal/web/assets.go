@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -26,10 +27,12 @@ var assetFiles embed.FS
 type assets struct {
 	revision string
 	files    map[string][]byte
+	// small are the files in gzip, where that is worth it.
+	small map[string][]byte
 }
 
 var newAssets = sync.OnceValue(func() *assets {
-	a := &assets{files: map[string][]byte{}}
+	a := &assets{files: map[string][]byte{}, small: map[string][]byte{}}
 	err := fs.WalkDir(assetFiles, "assets", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -47,6 +50,9 @@ var newAssets = sync.OnceValue(func() *assets {
 	for _, name := range slices.Sorted(maps.Keys(a.files)) {
 		_, _ = sum.Write([]byte(name + "\x00"))
 		_, _ = sum.Write(a.files[name])
+		if len(a.files[name]) >= leastCompressed {
+			a.small[name] = compressed(a.files[name])
+		}
 	}
 	a.revision = hex.EncodeToString(sum.Sum(nil))[:16]
 	return a
@@ -64,6 +70,16 @@ var contentTypes = map[string]string{
 	".svg": "image/svg+xml",
 }
 
+// GET /favicon.ico, which browsers ask for at pages that are not ours to write.
+func (s *Site) icon(c *gin.Context) {
+	header := c.Writer.Header()
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Content-Type", contentTypes[".svg"])
+	header.Set("Cache-Control", "public, max-age=86400")
+	setWriteDeadline(c)
+	http.ServeContent(c.Writer, c.Request, "mark.svg", time.Time{}, bytes.NewReader(s.assets.files["mark.svg"]))
+}
+
 // GET /admin/assets/{revision}/{name}
 func (s *Site) asset(c *gin.Context) {
 	name := strings.TrimPrefix(c.Param("name"), "/")
@@ -79,6 +95,12 @@ func (s *Site) asset(c *gin.Context) {
 		header.Set("Cache-Control", "public, max-age=31536000, immutable")
 	} else { // of a page that a replica of another version has rendered
 		header.Set("Cache-Control", "no-cache")
+	}
+	header.Set("Vary", "Accept-Encoding")
+	if small := s.assets.small[name]; small != nil && takesGzip(c.Request) {
+		header.Set("Content-Encoding", "gzip")
+		header.Set("Content-Length", strconv.Itoa(len(small)))
+		content = small
 	}
 	setWriteDeadline(c)
 	http.ServeContent(c.Writer, c.Request, name, time.Time{}, bytes.NewReader(content))

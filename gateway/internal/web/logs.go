@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/jsonapi"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -28,6 +29,8 @@ const (
 // logFilter is the form above the table, as it was sent.
 type logFilter struct {
 	Model, Status, Alias, Stream, Error, From, To, TokenID, Upstream string
+	// ID is the answer's id or its X-Request-Id.
+	ID string
 }
 
 // Set tells whether it filters anything.
@@ -35,7 +38,7 @@ func (f logFilter) Set() bool { return f != logFilter{} }
 
 // More tells whether it filters by what is folded away.
 func (f logFilter) More() bool {
-	f.Model, f.Status, f.Error = "", "", ""
+	f.Model, f.Status, f.Error, f.ID = "", "", "", ""
 	return f.Set()
 }
 
@@ -43,7 +46,7 @@ func filterOf(query url.Values) logFilter {
 	return logFilter{
 		Model: query.Get("model"), Status: query.Get("status"), Alias: query.Get("alias"), Stream: query.Get("stream"),
 		Error: query.Get("error"), From: query.Get("from"), To: query.Get("to"), TokenID: query.Get("token_id"),
-		Upstream: query.Get("upstream"),
+		Upstream: query.Get("upstream"), ID: strings.TrimSpace(query.Get("id")),
 	}
 }
 
@@ -52,6 +55,9 @@ func (f logFilter) request() (*tokenstorev1.QueryRequest, error) {
 	request := &tokenstorev1.QueryRequest{
 		Model: strings.TrimSpace(f.Model), Status: f.Status, TokenAlias: strings.TrimSpace(f.Alias), Error: f.Error,
 		TokenId: f.TokenID, Upstream: f.Upstream, OmitPrompts: true,
+	}
+	if f.ID != "" {
+		jsonapi.SelectRequest(request, f.ID)
 	}
 	if f.Stream != "" {
 		stream := f.Stream == "true"
@@ -105,7 +111,7 @@ func (s *Site) loadLogs(ctx context.Context, c *gin.Context) (any, error) {
 	}
 	data.Entries, data.Total, data.Newest = answer.GetEntries(), answer.GetTotal(), answer.GetNewest()
 	data.Next, data.First = turns(c.Request.URL, answer.GetNextCursor())
-	data.Live = data.First == "" && filter.To == ""
+	data.Live = data.First == "" && filter.To == "" && filter.ID == ""
 	return data, nil
 }
 
@@ -140,11 +146,19 @@ func (s *Site) tail(c *gin.Context) {
 
 type entryData struct {
 	Entry    *tokenstorev1.LogEntry
+	Attempts []attempt
+	// Missing says what kept the pool's tokens from serving; empty where one could, or
+	// the log does not say.
+	Missing []missing
+	// Again is when it was worth asking again; nil where nobody knew.
+	Again    *timestamppb.Timestamp
 	Messages []message
 }
 
 func (s *Site) loadEntry(ctx context.Context, c *gin.Context) (any, error) {
-	answer, err := s.Logs.Query(ctx, &tokenstorev1.QueryRequest{Id: c.Param("id"), Limit: 1})
+	query := &tokenstorev1.QueryRequest{Limit: 1}
+	jsonapi.SelectRequest(query, c.Param("id"))
+	answer, err := s.Logs.Query(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +166,10 @@ func (s *Site) loadEntry(ctx context.Context, c *gin.Context) (any, error) {
 		return nil, notFound("%s", s.texts(c.Request)["entry.gone"])
 	}
 	entry := answer.GetEntries()[0]
-	return entryData{entry, splitPrompt(entry.GetPrompt())}, nil
+	return entryData{
+		Entry: entry, Attempts: attemptsOf(entry), Missing: missingOf(entry.GetPool()), Again: againAt(entry),
+		Messages: splitPrompt(entry.GetPrompt()),
+	}, nil
 }
 
 // message is a part of a logged prompt.

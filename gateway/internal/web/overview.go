@@ -171,10 +171,6 @@ func (p pool) Total() uint32 {
 	return total
 }
 
-// New are those that are tried out with few requests at a time: fresh ones, and
-// those that have cooled.
-func (p pool) New() uint32 { return p.GetQuarantined() + p.GetProbing() }
-
 // partsOf counts the tokens by state, the good ones first.
 func partsOf(state *tokenstorev1.PoolState) []part {
 	return []part{

@@ -152,9 +152,21 @@ func (s *Site) texts(r *http.Request) texts { return s.views[languageOf(r)].text
 func writeHTML(c *gin.Context, status int, body []byte) {
 	header := c.Writer.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	header.Add("Vary", "Accept-Language, Cookie")
+	header.Add("Vary", "Accept-Language, Cookie, Accept-Encoding")
 	setWriteDeadline(c)
+	if status == http.StatusOK {
+		etag := etagOf(body)
+		header.Set("ETag", etag)
+		if unchanged(c.Request, etag) {
+			c.Status(http.StatusNotModified)
+			return
+		}
+	}
+	if len(body) >= leastCompressed && fromThisSite(c.Request) && takesGzip(c.Request) {
+		header.Set("Content-Encoding", "gzip")
+		body = compressed(body)
+	}
+	header.Set("Content-Length", strconv.Itoa(len(body)))
 	c.Status(status)
 	_, _ = c.Writer.Write(body) // a client that has gone does not mind
 }

@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/gin-gonic/gin"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -44,6 +45,19 @@ func capital(message string) string {
 		message += "."
 	}
 	return message
+}
+
+// Unmatched answers, as a page, an address below /admin that there is none at: where a
+// browser asks for one. It returns whether it has.
+func (s *Site) Unmatched(c *gin.Context) bool {
+	path := c.Request.URL.Path
+	reads := c.Request.Method == http.MethodGet || c.Request.Method == http.MethodHead
+	if !reads || !strings.HasPrefix(path, "/admin/") || strings.HasPrefix(path, "/admin/api/") || !strings.Contains(c.Request.Header.Get("Accept"), "text/html") {
+		return false
+	}
+	pageHeaders(c)
+	s.fail(c, notFound("%s", s.texts(c.Request)["problem.no_page"]))
+	return true
 }
 
 var statuses = map[chat.Kind]int{

@@ -67,7 +67,7 @@ var groups = []group{
 	{"log", []setting{
 		{Name: "log_prompts", Control: "switch"},
 		{Name: "log_retention_count", Control: "number", Least: 1, Most: 1_000_000},
-		{Name: "log_retention_hours", Control: "number", Least: 0, Most: 87_600},
+		{Name: "log_retention_hours", Control: "number", Least: 0, Most: 8_760},
 		{Name: "log_prompt_mb", Control: "number", Least: 1, Most: 1 << 20},
 	}},
 }

@@ -72,7 +72,7 @@ func TestTextsThatAreUsed(t *testing.T) {
 	families := []string{
 		"nav.", "state.", "unit.", "range.", "chart.", "series.", "setting.", "group.", "choice.", "kind.", "error_kind.", "end_reason.",
 		"usage_source.", "role.", "problem.", "login.", "entry.gone", "js.excluded_", "tokens.enable", "tokens.disable", "js.enable", "js.disable", "js.delete",
-		"js.release", "class.", "advice.", "history.", "by.", "action.", "detail.", "store_warning.",
+		"js.release", "class.", "advice.", "history.", "effect.", "by.", "action.", "detail.", "store_warning.",
 	}
 	for key := range catalogue {
 		inFamily := slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(key, family) })

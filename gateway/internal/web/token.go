@@ -48,10 +48,4 @@ func (s *Site) loadToken(ctx context.Context, c *gin.Context) (any, error) {
 	return data, err
 }
 
-func (s *Site) modelIDs() []string {
-	var ids []string
-	for _, model := range s.Models() {
-		ids = append(ids, model.ID)
-	}
-	return ids
-}
+func (s *Site) modelIDs() []string { return idsOf(s.Models()) }

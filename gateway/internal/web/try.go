@@ -2,18 +2,59 @@ package web
 
 import (
 	"context"
+	"slices"
 
 	"github.com/gin-gonic/gin"
+
+	"carousel.internal/gateway/internal/chat"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
 var tryPage = view{"try", "try", (*Site).loadTry}
 
 type tryData struct {
-	Models []string
+	// Models have tokens. The first one has answered last, where that is known; Others
+	// have none.
+	Models, Others []string
 	// URL is where chat requests go.
 	URL string
 }
 
-func (s *Site) loadTry(context.Context, *gin.Context) (any, error) {
-	return tryData{s.modelIDs(), s.RoutePrefix + "/v1/chat/completions"}, nil
+// lookedBack is in how many answers the page looks for a model that works.
+const lookedBack = 20
+
+func (s *Site) loadTry(ctx context.Context, _ *gin.Context) (any, error) {
+	data := tryData{URL: s.RoutePrefix + "/v1/chat/completions", Models: idsOf(s.Servable())}
+	for _, id := range s.modelIDs() {
+		if !slices.Contains(data.Models, id) {
+			data.Others = append(data.Others, id)
+		}
+	}
+	if at := slices.Index(data.Models, s.answeredLast(ctx, data.Models)); at > 0 {
+		data.Models = slices.Concat(data.Models[at:at+1], data.Models[:at], data.Models[at+1:])
+	}
+	return data, nil
+}
+
+// answeredLast is the one of the models that has answered last; empty where none has, or
+// the log can't be read: the page does without.
+func (s *Site) answeredLast(ctx context.Context, models []string) string {
+	answer, err := s.Logs.Query(ctx, &tokenstorev1.QueryRequest{Status: "success", Limit: lookedBack, OmitPrompts: true})
+	if err != nil {
+		return ""
+	}
+	for _, entry := range answer.GetEntries() {
+		if slices.Contains(models, entry.GetModel()) {
+			return entry.GetModel()
+		}
+	}
+	return ""
+}
+
+func idsOf(models []chat.Model) []string {
+	ids := make([]string, 0, len(models))
+	for _, model := range models {
+		ids = append(ids, model.ID)
+	}
+	return ids
 }

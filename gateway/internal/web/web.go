@@ -64,6 +64,8 @@ type Deps struct {
 	Degraded func() (since, until time.Time, ok bool)
 	// Models lists what can be asked for, in order.
 	Models func() []chat.Model
+	// Servable lists those of which an upstream has tokens.
+	Servable func() []chat.Model
 	// HasAccounts tells whether an upstream tells of the accounts behind its
 	// tokens.
 	HasAccounts func(upstreamName string) bool
@@ -106,7 +108,10 @@ func (s *Site) Routes(router gin.IRouter) {
 	read := []string{http.MethodGet, http.MethodHead}
 	router.Match(read, "/admin/assets/:revision/*name", s.asset)
 
+	router.Match(read, "/favicon.ico", s.icon)
+
 	site := router.Group("/admin", s.headers)
+	site.Match(read, "/ping", ping)
 	site.Match(read, "/login", s.loginPage)
 	site.POST("/login", s.login)
 	site.POST("/logout", s.logout)

@@ -187,13 +187,13 @@ func newSite(t *testing.T, s *store) *site {
 	gate := auth.New(secret.New("right"), func() []byte { return nil })
 	gate.UseSessions(auth.Sessions{Secret: secret.New("shared")})
 	quiet := slog.New(slog.DiscardHandler)
-	models := func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}, {ID: hostile}} }
+	models := func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}, {ID: hostile}, {ID: "m1"}, {ID: "m2"}} }
 	pages := web.New(web.Deps{
 		Logout: func(ctx context.Context, session auth.Session) error {
 			_, err := s.RevokeSession(ctx, &tokenstorev1.RevokeSessionRequest{Id: session.ID, ExpiresAt: timestamppb.New(session.Expires)})
 			return err
 		},
-		Gate: gate, Tokens: s, Config: s, Logs: s, Audit: s, Models: models, Version: "1.2.3", Log: quiet,
+		Gate: gate, Tokens: s, Config: s, Logs: s, Audit: s, Models: models, Servable: func() []chat.Model { return models()[1:3] }, Version: "1.2.3", Log: quiet,
 		Keep: func(_ context.Context, entry *tokenstorev1.AuditEntry) error {
 			s.kept = append(s.kept, entry.GetAction())
 			return nil
@@ -210,7 +210,7 @@ func newSite(t *testing.T, s *store) *site {
 	return &site{
 		handler: httpapi.New(httpapi.Deps{
 			Models: models, Settings: func() *tokenstorev1.Settings { return nil }, Gate: gate,
-			Metrics: metrics.New(prometheus.NewRegistry()), Access: accesslog.New(quiet), Log: quiet, Mounts: []httpapi.Mount{pages},
+			Metrics: metrics.New(prometheus.NewRegistry()), Access: accesslog.New(quiet), Log: quiet, Mounts: []httpapi.Mount{pages}, Unmatched: pages.Unmatched,
 		}),
 		store: s, gate: gate, session: session,
 	}

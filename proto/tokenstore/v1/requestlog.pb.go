@@ -69,7 +69,12 @@ type LogEntry struct {
 	FallbackModel string `protobuf:"bytes,26,opt,name=fallback_model,json=fallbackModel,proto3" json:"fallback_model,omitempty"`
 	// Each request that was sent to an upstream, in order. At most 16: of more, the
 	// first 15 and the last.
-	AttemptLog    []*LogAttempt `protobuf:"bytes,27,rep,name=attempt_log,json=attemptLog,proto3" json:"attempt_log,omitempty"`
+	AttemptLog []*LogAttempt `protobuf:"bytes,27,rep,name=attempt_log,json=attemptLog,proto3" json:"attempt_log,omitempty"`
+	// The tokens of the pool by what kept each from serving, where none could; else
+	// unset.
+	Pool *PoolSummary `protobuf:"bytes,28,opt,name=pool,proto3" json:"pool,omitempty"`
+	// When it was worth asking again, from the request's end; unset where nobody knew.
+	RetryAfter    *durationpb.Duration `protobuf:"bytes,29,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -289,6 +294,20 @@ func (x *LogEntry) GetFallbackModel() string {
 func (x *LogEntry) GetAttemptLog() []*LogAttempt {
 	if x != nil {
 		return x.AttemptLog
+	}
+	return nil
+}
+
+func (x *LogEntry) GetPool() *PoolSummary {
+	if x != nil {
+		return x.Pool
+	}
+	return nil
+}
+
+func (x *LogEntry) GetRetryAfter() *durationpb.Duration {
+	if x != nil {
+		return x.RetryAfter
 	}
 	return nil
 }
@@ -1015,7 +1034,7 @@ var File_tokenstore_v1_requestlog_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\n" +
-	"\x1etokenstore/v1/requestlog.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\a\n" +
+	"\x1etokenstore/v1/requestlog.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tokenstore/v1/lease.proto\"\x9b\b\n" +
 	"\bLogEntry\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12\x18\n" +
@@ -1052,7 +1071,10 @@ const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\x0fmasked_checksum\x18\x19 \x01(\tR\x0emaskedChecksum\x12%\n" +
 	"\x0efallback_model\x18\x1a \x01(\tR\rfallbackModel\x12:\n" +
 	"\vattempt_log\x18\x1b \x03(\v2\x19.tokenstore.v1.LogAttemptR\n" +
-	"attemptLog\"\xfc\x03\n" +
+	"attemptLog\x12.\n" +
+	"\x04pool\x18\x1c \x01(\v2\x1a.tokenstore.v1.PoolSummaryR\x04pool\x12:\n" +
+	"\vretry_after\x18\x1d \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"retryAfter\"\xfc\x03\n" +
 	"\n" +
 	"LogAttempt\x129\n" +
 	"\n" +
@@ -1151,39 +1173,42 @@ var file_tokenstore_v1_requestlog_proto_goTypes = []any{
 	(*LogBucket)(nil),             // 8: tokenstore.v1.LogBucket
 	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
 	(*durationpb.Duration)(nil),   // 10: google.protobuf.Duration
+	(*PoolSummary)(nil),           // 11: tokenstore.v1.PoolSummary
 }
 var file_tokenstore_v1_requestlog_proto_depIdxs = []int32{
 	9,  // 0: tokenstore.v1.LogEntry.started_at:type_name -> google.protobuf.Timestamp
 	10, // 1: tokenstore.v1.LogEntry.total:type_name -> google.protobuf.Duration
 	10, // 2: tokenstore.v1.LogEntry.first_byte:type_name -> google.protobuf.Duration
 	1,  // 3: tokenstore.v1.LogEntry.attempt_log:type_name -> tokenstore.v1.LogAttempt
-	9,  // 4: tokenstore.v1.LogAttempt.started_at:type_name -> google.protobuf.Timestamp
-	10, // 5: tokenstore.v1.LogAttempt.total:type_name -> google.protobuf.Duration
-	10, // 6: tokenstore.v1.LogAttempt.retry_after:type_name -> google.protobuf.Duration
-	0,  // 7: tokenstore.v1.AppendRequest.entries:type_name -> tokenstore.v1.LogEntry
-	9,  // 8: tokenstore.v1.QueryRequest.from:type_name -> google.protobuf.Timestamp
-	9,  // 9: tokenstore.v1.QueryRequest.to:type_name -> google.protobuf.Timestamp
-	0,  // 10: tokenstore.v1.QueryResponse.entries:type_name -> tokenstore.v1.LogEntry
-	9,  // 11: tokenstore.v1.SummarizeRequest.from:type_name -> google.protobuf.Timestamp
-	9,  // 12: tokenstore.v1.SummarizeRequest.to:type_name -> google.protobuf.Timestamp
-	10, // 13: tokenstore.v1.SummarizeRequest.step:type_name -> google.protobuf.Duration
-	8,  // 14: tokenstore.v1.SummarizeResponse.buckets:type_name -> tokenstore.v1.LogBucket
-	9,  // 15: tokenstore.v1.LogBucket.start:type_name -> google.protobuf.Timestamp
-	10, // 16: tokenstore.v1.LogBucket.total_p50:type_name -> google.protobuf.Duration
-	10, // 17: tokenstore.v1.LogBucket.total_p95:type_name -> google.protobuf.Duration
-	10, // 18: tokenstore.v1.LogBucket.first_byte_p50:type_name -> google.protobuf.Duration
-	10, // 19: tokenstore.v1.LogBucket.first_byte_p95:type_name -> google.protobuf.Duration
-	2,  // 20: tokenstore.v1.RequestLogService.Append:input_type -> tokenstore.v1.AppendRequest
-	4,  // 21: tokenstore.v1.RequestLogService.Query:input_type -> tokenstore.v1.QueryRequest
-	6,  // 22: tokenstore.v1.RequestLogService.Summarize:input_type -> tokenstore.v1.SummarizeRequest
-	3,  // 23: tokenstore.v1.RequestLogService.Append:output_type -> tokenstore.v1.AppendResponse
-	5,  // 24: tokenstore.v1.RequestLogService.Query:output_type -> tokenstore.v1.QueryResponse
-	7,  // 25: tokenstore.v1.RequestLogService.Summarize:output_type -> tokenstore.v1.SummarizeResponse
-	23, // [23:26] is the sub-list for method output_type
-	20, // [20:23] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	11, // 4: tokenstore.v1.LogEntry.pool:type_name -> tokenstore.v1.PoolSummary
+	10, // 5: tokenstore.v1.LogEntry.retry_after:type_name -> google.protobuf.Duration
+	9,  // 6: tokenstore.v1.LogAttempt.started_at:type_name -> google.protobuf.Timestamp
+	10, // 7: tokenstore.v1.LogAttempt.total:type_name -> google.protobuf.Duration
+	10, // 8: tokenstore.v1.LogAttempt.retry_after:type_name -> google.protobuf.Duration
+	0,  // 9: tokenstore.v1.AppendRequest.entries:type_name -> tokenstore.v1.LogEntry
+	9,  // 10: tokenstore.v1.QueryRequest.from:type_name -> google.protobuf.Timestamp
+	9,  // 11: tokenstore.v1.QueryRequest.to:type_name -> google.protobuf.Timestamp
+	0,  // 12: tokenstore.v1.QueryResponse.entries:type_name -> tokenstore.v1.LogEntry
+	9,  // 13: tokenstore.v1.SummarizeRequest.from:type_name -> google.protobuf.Timestamp
+	9,  // 14: tokenstore.v1.SummarizeRequest.to:type_name -> google.protobuf.Timestamp
+	10, // 15: tokenstore.v1.SummarizeRequest.step:type_name -> google.protobuf.Duration
+	8,  // 16: tokenstore.v1.SummarizeResponse.buckets:type_name -> tokenstore.v1.LogBucket
+	9,  // 17: tokenstore.v1.LogBucket.start:type_name -> google.protobuf.Timestamp
+	10, // 18: tokenstore.v1.LogBucket.total_p50:type_name -> google.protobuf.Duration
+	10, // 19: tokenstore.v1.LogBucket.total_p95:type_name -> google.protobuf.Duration
+	10, // 20: tokenstore.v1.LogBucket.first_byte_p50:type_name -> google.protobuf.Duration
+	10, // 21: tokenstore.v1.LogBucket.first_byte_p95:type_name -> google.protobuf.Duration
+	2,  // 22: tokenstore.v1.RequestLogService.Append:input_type -> tokenstore.v1.AppendRequest
+	4,  // 23: tokenstore.v1.RequestLogService.Query:input_type -> tokenstore.v1.QueryRequest
+	6,  // 24: tokenstore.v1.RequestLogService.Summarize:input_type -> tokenstore.v1.SummarizeRequest
+	3,  // 25: tokenstore.v1.RequestLogService.Append:output_type -> tokenstore.v1.AppendResponse
+	5,  // 26: tokenstore.v1.RequestLogService.Query:output_type -> tokenstore.v1.QueryResponse
+	7,  // 27: tokenstore.v1.RequestLogService.Summarize:output_type -> tokenstore.v1.SummarizeResponse
+	25, // [25:28] is the sub-list for method output_type
+	22, // [22:25] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_requestlog_proto_init() }
@@ -1191,6 +1216,7 @@ func file_tokenstore_v1_requestlog_proto_init() {
 	if File_tokenstore_v1_requestlog_proto != nil {
 		return
 	}
+	file_tokenstore_v1_lease_proto_init()
 	file_tokenstore_v1_requestlog_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

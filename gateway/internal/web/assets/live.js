@@ -2,9 +2,11 @@
 // page is asked for again, and what has changed in it is changed here. Focus,
 // ticked boxes and opened details stay.
 
+import { heard } from './connection.js';
 import { t, times, toast } from './page.js';
 
 let asking;
+let etag;
 
 /** Brings the live parts up to date now. */
 export async function refresh() {
@@ -13,18 +15,25 @@ export async function refresh() {
 }
 
 async function ask() {
-  const response = await fetch(location.href, { cache: 'no-store' });
+  const response = await fetch(location.href, { cache: 'no-store', headers: { 'X-Carousel-Poll': '1', ...(etag && { 'If-None-Match': etag }) } });
+  if (response.status === 304) { // nothing is new but how long ago it was
+    heard();
+    times(document);
+    return;
+  }
   if (response.redirected) { // to the login
     stop();
     toast(t('session'), { bad: true, action: { label: t('login'), run: () => location.reload() } });
     return;
   }
   const fresh = new DOMParser().parseFromString(await response.text(), 'text/html');
+  if (response.status < 500) heard();
   times(fresh);
   for (const part of document.querySelectorAll('[data-live]')) {
     const now = fresh.getElementById(part.id);
     if (now) morph(part, now);
   }
+  etag = response.headers.get('ETag');
   document.dispatchEvent(new CustomEvent('refreshed'));
 }
 
@@ -84,6 +93,6 @@ function stop() {
 
 if (pauses.length > 0) {
   timer = setInterval(() => {
-    if (!document.hidden) refresh().catch(() => {}); // the next one may work
+    if (!document.hidden) refresh().catch(() => {}); // connection.js tells; the next one may work
   }, Math.min(...pauses));
 }

@@ -1,5 +1,6 @@
 // What all pages have in common: times, dialogs, menus.
 
+import './connection.js';
 import { times } from './page.js';
 
 times(document);

@@ -1,0 +1,44 @@
+// Says on every page when the gateway can't be reached, and stops saying so when it is
+// back. What a page shows is as of the last contact.
+
+import { el, t, timeText } from './page.js';
+
+// A failure is seen after pause and patience, in ms: within 5 s.
+const pause = 2500;
+const patience = 2000;
+
+let last = Date.now();
+let banner;
+
+/** Notes that the gateway has just answered: no ping is needed then. */
+export function heard() {
+  last = Date.now();
+  banner?.remove();
+  banner = undefined;
+}
+
+function lost() {
+  if (banner) return;
+  banner = el('p', { class: 'notice bad connection', id: 'connection-lost', role: 'alert' }, t('lost', timeText(new Date(last).toISOString())));
+  document.getElementById('main').prepend(banner);
+}
+
+async function ping() {
+  if (document.hidden || (!banner && Date.now() - last < pause)) return;
+  try {
+    // A proxy before the gateway may answer in its place: 502, 503, 504.
+    const { status } = await fetch('/admin/ping', { cache: 'no-store', signal: AbortSignal.timeout(patience) });
+    if (status < 500) heard();
+    else lost();
+  } catch {
+    lost();
+  }
+}
+
+async function watch() {
+  await ping();
+  setTimeout(watch, pause);
+}
+
+setTimeout(watch, pause);
+document.addEventListener('visibilitychange', ping);

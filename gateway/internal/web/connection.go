@@ -1,0 +1,10 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+)
+
+// GET /admin/ping: whether there is a gateway. It asks nobody and needs no session.
+func ping(c *gin.Context) { c.Status(http.StatusNoContent) }

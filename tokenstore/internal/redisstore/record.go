@@ -114,6 +114,10 @@ func readStored(id string, now, inFlight int64, reply any) (*stored, error) {
 		requests: f.count("requests"), failures: f.count("failures"), lastError: f["last_error"],
 		inFlight: uint32(max(inFlight, 0)), now: time.UnixMilli(now), //nolint:gosec // open leases are few
 	}
+	// One that lies further ahead is of a clock that was ahead: the next acquire shortens it.
+	if latest := t.now.Add(longestRest); t.cooling.After(latest) {
+		t.cooling = latest
+	}
 	if f.time("held_until").After(t.now) { // slots in reserve are no requests
 		t.inFlight -= min(f.small("held"), t.inFlight)
 	}

@@ -223,3 +223,16 @@ func TestMarksAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// Nor is a token shown as resting for longer.
+func TestAShownRestIsBounded(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	shown, err := readStored("t1", now.UnixMilli(), 0, []any{"rec", "{}", "enabled", "1", "cooling", fmt.Sprint(now.Add(3 * time.Hour).UnixMilli())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := shown.cooling.Sub(now); left <= 0 || left > longestRest {
+		t.Errorf("it rests for %v", left)
+	}
+}

@@ -30,6 +30,7 @@ import (
 	"carousel.internal/gateway/internal/config"
 	"carousel.internal/gateway/internal/httpapi"
 	"carousel.internal/gateway/internal/idempotency"
+	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/metrics"
 	"carousel.internal/gateway/internal/reference"
 	"carousel.internal/gateway/internal/relay"
@@ -164,8 +165,9 @@ func (g *Gateway) assemble() {
 		return err
 	}
 	pools := poolWatch{g.conn, g.fleet.Refresh}
+	base := jsonapi.Base{Gate: gate, Log: g.log, Keep: keep, BodyLimit: cfg.BodyLimit(), Timeout: cfg.StoreTimeout}
 	admin := adminapi.New(adminapi.Deps{
-		Gate:             gate,
+		Base:             base,
 		Tokens:           tokenstorev1.NewTokenServiceClient(pools),
 		Config:           store,
 		Logs:             tokenstorev1.NewRequestLogServiceClient(g.conn),
@@ -175,13 +177,9 @@ func (g *Gateway) assemble() {
 		Resolve:          g.resolve,
 		ValidateUpstream: g.catalog.Validate,
 		Audit:            audit,
-		Log:              g.log,
-		Keep:             keep,
-		Timeout:          cfg.StoreTimeout,
-		BodyLimit:        cfg.BodyLimit(),
 	})
 	site := web.New(web.Deps{
-		Gate:        gate,
+		Base:        base,
 		Logout:      g.logouts.End,
 		Tokens:      tokenstorev1.NewTokenServiceClient(pools),
 		Config:      store,
@@ -194,22 +192,15 @@ func (g *Gateway) assemble() {
 		HasAccounts: g.hasAccounts,
 		RoutePrefix: cfg.RoutePrefix,
 		Version:     g.options.Version,
-		Log:         g.log,
-		Keep:        keep,
-		Timeout:     cfg.StoreTimeout,
 	})
 	original := reference.New(reference.Deps{
-		Gate:       gate,
+		Base:       base,
 		Files:      tokenstorev1.NewTokenFileServiceClient(pools),
 		Config:     store,
 		Logs:       tokenstorev1.NewRequestLogServiceClient(g.conn),
 		Pages:      g.config.Pages,
 		BuiltIn:    site.BuiltIn(),
 		OpenReload: cfg.AllowOpenReload,
-		Log:        g.log,
-		Keep:       keep,
-		Timeout:    cfg.StoreTimeout,
-		BodyLimit:  cfg.BodyLimit(),
 	})
 	g.answers = idempotency.New(tokens.NewAnswers(tokenstorev1.NewIdempotencyServiceClient(g.conn)), g.log)
 	g.handler = httpapi.New(httpapi.Deps{

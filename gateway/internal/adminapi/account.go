@@ -9,6 +9,8 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/jsonapi"
+	"carousel.internal/gateway/internal/nullable"
+	"carousel.internal/gateway/internal/storeerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -46,7 +48,7 @@ func accountOf(a *tokenstorev1.TokenAccount) account {
 	shown := account{
 		UserID: a.GetUserId(), Email: a.GetEmail(), Name: a.GetName(),
 		Membership: a.GetMembership(), SubscriptionStatus: a.GetSubscriptionStatus(), TrialDaysLeft: a.TrialDaysLeft,
-		Quotas: []quota{}, QuotaStart: timeOf(a.GetQuotaStart()), AsOf: timeOf(a.GetAsOf()), Error: textOrNull(a.GetError()),
+		Quotas: []quota{}, QuotaStart: nullable.Time(a.GetQuotaStart()), AsOf: nullable.Time(a.GetAsOf()), Error: nullable.Text(a.GetError()),
 	}
 	for _, q := range a.GetQuotas() {
 		shown.Quotas = append(shown.Quotas, quota{
@@ -75,7 +77,7 @@ func (a *API) account(c *gin.Context, tokenID string, refresh bool) (*tokenstore
 	defer cancel()
 	found, err := a.Accounts.Account(ctx, tokenID, refresh)
 	if err != nil {
-		return nil, jsonapi.StoreError(err)
+		return nil, storeerr.Translate(err)
 	}
 	return found, nil
 }
@@ -111,11 +113,11 @@ func (a *API) getUserInfo(c *gin.Context) error {
 func (a *API) accountOfAlias(c *gin.Context, alias string) (*tokenstorev1.TokenAccount, error) {
 	request := &tokenstorev1.ListTokensRequest{Query: alias, Limit: 1000}
 	for {
-		ctx, cancel := a.call(c)
+		ctx, cancel := a.Call(c)
 		page, err := a.Tokens.ListTokens(ctx, request)
 		cancel()
 		if err != nil {
-			return nil, jsonapi.StoreError(err)
+			return nil, storeerr.Translate(err)
 		}
 		for _, t := range page.GetTokens() {
 			if t.GetAlias() == alias {

@@ -12,16 +12,14 @@ package adminapi
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
-	"time"
 
 	"github.com/gin-gonic/gin"
 	"google.golang.org/grpc"
 
-	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -77,7 +75,7 @@ type Accounts interface {
 // Deps are what the handlers work with. The interfaces are met by the generated
 // gRPC clients.
 type Deps struct {
-	Gate     *auth.Gate
+	jsonapi.Base
 	Tokens   Tokens
 	Config   Config
 	Logs     RequestLog
@@ -92,39 +90,20 @@ type Deps struct {
 	Resolve func(model string) (upstreamName, upstreamModel string, err error)
 	// ValidateUpstream tells why no driver can be made of a config.
 	ValidateUpstream func(upstream.Config) error
-	// Log gets one audit line for each write and each export.
-	Log *slog.Logger
-	// Keep stores the audit lines.
-	Keep jsonapi.Keep
-	// BodyLimit bounds a request's body in bytes.
-	BodyLimit int64
-	// Timeout bounds a call of the tokenstore; imports and exports get twelve
-	// times as long.
-	Timeout time.Duration
 }
-
-const (
-	defaultBodyLimit = 16 << 20
-	defaultTimeout   = 5 * time.Second
-)
 
 // API has the admin routes.
 type API struct{ Deps }
 
-// New makes the admin API; zero limits mean 16 MiB and 5 s.
+// New makes the admin API.
 func New(deps Deps) *API {
-	if deps.BodyLimit <= 0 {
-		deps.BodyLimit = defaultBodyLimit
-	}
-	if deps.Timeout <= 0 {
-		deps.Timeout = defaultTimeout
-	}
+	deps.Base = deps.WithDefaults()
 	return &API{deps}
 }
 
 // Routes lists every admin route.
 func (a *API) Routes(router gin.IRouter) {
-	api := router.Group("/admin/api", a.authorize)
+	api := router.Group("/admin/api", a.Authorize)
 
 	get(api, "/tokens", a.listTokens)
 	api.POST("/tokens", adapt(a.createToken))
@@ -161,45 +140,23 @@ func (a *API) Routes(router gin.IRouter) {
 	get(api, "/audit", a.listAudit)
 
 	// Where the reference system had it, with the admin token that it did not ask for.
-	get(router.Group("", a.authorize), "/get-user-info", a.getUserInfo)
+	get(router.Group("", a.Authorize), "/get-user-info", a.getUserInfo)
 }
 
-// handler answers a request or says why not. Errors are rendered by the port
-// that the routes are mounted on.
-type handler func(c *gin.Context) error
+// adapt makes gin's kind of handler. A version that is not the one in If-Match has a
+// status of its own.
+func adapt(handle jsonapi.Handler) gin.HandlerFunc { return jsonapi.Adapt(conditional(handle)) }
 
-func adapt(handle handler) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		if err := handle(c); err != nil {
-			fail(c, err)
+func get(router gin.IRouter, path string, handle jsonapi.Handler) {
+	jsonapi.Get(router, path, conditional(handle))
+}
+
+func conditional(handle jsonapi.Handler) jsonapi.Handler {
+	return func(c *gin.Context) error {
+		err := handle(c)
+		if rpcerr.Is(err, tokenstorev1.Reason_REASON_VERSION_CONFLICT) {
+			c.Status(http.StatusPreconditionFailed)
 		}
+		return err
 	}
-}
-
-func get(router gin.IRouter, path string, handle handler) {
-	router.Match([]string{http.MethodGet, http.MethodHead}, path, adapt(handle))
-}
-
-func (a *API) authorize(c *gin.Context) {
-	// Answers hold what only the admin may see: no cache keeps them.
-	c.Header("Cache-Control", "no-store")
-	if err := a.Gate.Admit(c.Request); err != nil {
-		fail(c, err)
-		c.Abort()
-	}
-}
-
-// call gives a call of the tokenstore its deadline.
-func (a *API) call(c *gin.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(c.Request.Context(), a.Timeout)
-}
-
-// bulkCall is call for a whole token file.
-func (a *API) bulkCall(c *gin.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(c.Request.Context(), 12*a.Timeout)
-}
-
-// audit notes who did what to what.
-func (a *API) audit(c *gin.Context, action string, attrs ...any) {
-	jsonapi.Audit(c, a.Log, a.Keep, action, attrs...)
 }

@@ -30,6 +30,7 @@ import (
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/forwarded"
 	"carousel.internal/gateway/internal/httpapi"
+	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/metrics"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/proto/rpcerr"
@@ -241,11 +242,11 @@ func send(t *testing.T, s *store, method, path, authorization, body string, head
 	logger := slog.New(slog.NewJSONHandler(log, nil))
 	gate := auth.New(secret.New("right"), nil)
 	api := adminapi.New(adminapi.Deps{
-		Gate: gate, Tokens: s, Config: s, Logs: s, Leases: s, Accounts: s, Audit: s, Fleet: func() *tokenstorev1.BeatResponse { return beat }, Log: logger, BodyLimit: 1 << 20,
-		Keep: func(_ context.Context, entry *tokenstorev1.AuditEntry) error {
+		Base: jsonapi.Base{Gate: gate, Log: logger, BodyLimit: 1 << 20, Keep: func(_ context.Context, entry *tokenstorev1.AuditEntry) error {
 			s.kept = append(s.kept, entry)
 			return nil
-		},
+		}},
+		Tokens: s, Config: s, Logs: s, Leases: s, Accounts: s, Audit: s, Fleet: func() *tokenstorev1.BeatResponse { return beat },
 		Resolve: func(model string) (string, string, error) {
 			if model == "nope" {
 				return "", "", chat.Errorf(chat.ModelNotSupported, "Model %q is not supported", model)
@@ -296,7 +297,7 @@ var routes = []struct {
 	{"POST", "/admin/api/tokens/t2/release", "", 200, tokenKeys, true},
 	{"GET", "/admin/api/tokens/t2/transitions", "", 200, []string{"transitions"}, false},
 	{"POST", "/admin/api/transitions/undo", `{"class":"auth","from":"2026-11-22T12:00:00Z"}`, 200, []string{"count"}, true},
-	{"POST", "/admin/api/tokens/import", `{"content":"a","format":"token"}`, 200, []string{"accepted", "rejected", "updated"}, true},
+	{"POST", "/admin/api/tokens/import", `{"content":"a","format":"token"}`, 200, []string{"accepted", "rejected", "updated", "upstreams"}, true},
 	{"GET", "/admin/api/tokens/export?format=json", "", 200, nil, true},
 	{"GET", "/admin/api/tokens/t2/account", "", 200, accountKeys, false},
 	{"GET", "/get-user-info?alias=work", "", 200, []string{"usage"}, false},
@@ -721,13 +722,13 @@ func TestVersionsAreETags(t *testing.T) {
 func TestImportReport(t *testing.T) {
 	t.Parallel()
 	w := send(t, newStore(), "POST", "/admin/api/tokens/import", key, `{"content":"a","format":"token"}`)
-	if got := w.Body.String(); got != `{"accepted":2,"updated":1,"rejected":[{"line":4,"reason":"not a token"}]}` {
+	if got := w.Body.String(); got != `{"accepted":2,"updated":1,"rejected":[{"line":4,"reason":"not a token"}],"upstreams":0}` {
 		t.Error(got)
 	}
 	s := newStore()
 	s.answers = []proto.Message{&tokenstorev1.ImportTokensResponse{Accepted: 1}}
 	w = send(t, s, "POST", "/admin/api/tokens/import", key, `{"content":"a","format":"token"}`)
-	if got := w.Body.String(); got != `{"accepted":1,"updated":0,"rejected":[]}` {
+	if got := w.Body.String(); got != `{"accepted":1,"updated":0,"rejected":[],"upstreams":0}` {
 		t.Error(got)
 	}
 }
@@ -820,9 +821,13 @@ func TestExplain(t *testing.T) {
 
 func TestBodyLimit(t *testing.T) {
 	t.Parallel()
-	w := send(t, newStore(), "POST", "/admin/api/tokens/import", key, `{"content":"`+strings.Repeat("x", 1<<20)+`","format":"token"}`)
+	large := strings.Repeat("x", 1<<20)
+	w := send(t, newStore(), "POST", "/admin/api/tokens", key, `{"token":"`+large+`"}`)
 	if code, _, _ := errorCode(t, w.Body.Bytes()); w.Code != 413 || code != "request_too_large" {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := send(t, newStore(), "POST", "/admin/api/tokens/import", key, `{"content":"`+large+`","format":"token"}`); w.Code != 200 {
+		t.Errorf("a whole export can't be imported: %d %s", w.Code, w.Body)
 	}
 }
 

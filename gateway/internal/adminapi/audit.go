@@ -7,6 +7,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"carousel.internal/gateway/internal/jsonapi"
+	"carousel.internal/gateway/internal/nullable"
+	"carousel.internal/gateway/internal/storeerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -32,11 +34,11 @@ func (a *API) listAudit(c *gin.Context) error {
 	if q.err != nil {
 		return q.err
 	}
-	ctx, cancel := a.call(c)
+	ctx, cancel := a.Call(c)
 	defer cancel()
 	page, err := a.Audit.ListAudit(ctx, request)
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
 	entries := make([]auditEntry, 0, len(page.GetEntries()))
 	for _, each := range page.GetEntries() {
@@ -45,9 +47,9 @@ func (a *API) listAudit(c *gin.Context) error {
 			details = map[string]string{}
 		}
 		entries = append(entries, auditEntry{
-			At: timeOf(each.GetAt()), Action: each.GetAction(), Actor: each.GetActor(), RemoteIP: each.GetRemoteIp(),
-			ForwardedFor: textOrNull(each.GetForwardedFor()), RequestID: textOrNull(each.GetRequestId()),
-			Replica: textOrNull(each.GetReplica()), Details: details,
+			At: nullable.Time(each.GetAt()), Action: each.GetAction(), Actor: each.GetActor(), RemoteIP: each.GetRemoteIp(),
+			ForwardedFor: nullable.Text(each.GetForwardedFor()), RequestID: nullable.Text(each.GetRequestId()),
+			Replica: nullable.Text(each.GetReplica()), Details: details,
 		})
 	}
 	return jsonapi.Answer(c, http.StatusOK, struct {

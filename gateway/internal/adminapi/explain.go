@@ -7,6 +7,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"carousel.internal/gateway/internal/jsonapi"
+	"carousel.internal/gateway/internal/nullable"
+	"carousel.internal/gateway/internal/storeerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -35,17 +37,17 @@ func (a *API) explain(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := a.call(c)
+	ctx, cancel := a.Call(c)
 	defer cancel()
 	explained, err := a.Leases.Explain(ctx, &tokenstorev1.ExplainRequest{Upstream: upstreamName, Model: upstreamModel})
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
 	candidates := make([]candidate, 0, len(explained.GetCandidates()))
 	for _, each := range explained.GetCandidates() {
 		candidates = append(candidates, candidate{
-			TokenID: each.GetTokenId(), Alias: each.GetAlias(), ExcludedBy: textOrNull(each.GetExcludedBy()),
-			Until: timeOf(each.GetUntil()), Score: each.GetScore(),
+			TokenID: each.GetTokenId(), Alias: each.GetAlias(), ExcludedBy: nullable.Text(each.GetExcludedBy()),
+			Until: nullable.Time(each.GetUntil()), Score: each.GetScore(),
 		})
 	}
 	return jsonapi.Answer(c, http.StatusOK, struct {
@@ -61,7 +63,7 @@ func (a *API) explain(c *gin.Context) error {
 		CauseUntil *time.Time `json:"cause_until"`
 		AsOf       *time.Time `json:"as_of"`
 	}{
-		model, upstreamName, textOrNull(explained.GetChosenTokenId()), candidates, textOrNull(explained.GetCause()),
-		timeOf(explained.GetCauseUntil()), timeOf(explained.GetAsOf()),
+		model, upstreamName, nullable.Text(explained.GetChosenTokenId()), candidates, nullable.Text(explained.GetCause()),
+		nullable.Time(explained.GetCauseUntil()), nullable.Time(explained.GetAsOf()),
 	})
 }

@@ -8,6 +8,8 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/jsonapi"
+	"carousel.internal/gateway/internal/nullable"
+	"carousel.internal/gateway/internal/storeerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -85,7 +87,7 @@ type cause struct {
 func causesOf(shared []*tokenstorev1.SharedCause) []cause {
 	causes := make([]cause, 0, len(shared))
 	for _, each := range shared {
-		causes = append(causes, cause{each.GetClass(), each.GetModel(), timeOf(each.GetSince()), timeOf(each.GetNextProbe())})
+		causes = append(causes, cause{each.GetClass(), each.GetModel(), nullable.Time(each.GetSince()), nullable.Time(each.GetNextProbe())})
 	}
 	return causes
 }
@@ -94,14 +96,14 @@ func replicaOf(r *tokenstorev1.Replica) replica {
 	log := logState{Accepted: r.GetLogAccepted(), Pending: r.GetLogPending(), Dropped: r.GetLogDropped()}
 	log.Stored = log.Accepted - min(log.Pending+log.Dropped, log.Accepted)
 	return replica{
-		Name: r.GetName(), Version: r.GetVersion(), StartedAt: timeOf(r.GetStartedAt()),
+		Name: r.GetName(), Version: r.GetVersion(), StartedAt: nullable.Time(r.GetStartedAt()),
 		Requests: r.GetRequests(), Active: r.GetActive(), Log: log,
 	}
 }
 
 func fleetOf(all *tokenstorev1.BeatResponse, pools []*tokenstorev1.PoolState) fleet {
 	f := fleet{
-		TotalRequests: all.GetTotalRequests(), ActiveRequests: all.GetActiveRequests(), StartedAt: timeOf(all.GetStartedAt()),
+		TotalRequests: all.GetTotalRequests(), ActiveRequests: all.GetActiveRequests(), StartedAt: nullable.Time(all.GetStartedAt()),
 		Replicas: []replica{}, Pools: []pool{}, Warnings: []storeWarning{},
 	}
 	for _, warning := range all.GetWarnings() {
@@ -133,11 +135,11 @@ func (a *API) fleet(c *gin.Context) error {
 			Kind: chat.StoreUnavailable, Message: "the tokenstore has not said for some seconds what the gateways do", RetryAfter: time.Second,
 		}
 	}
-	ctx, cancel := a.call(c)
+	ctx, cancel := a.Call(c)
 	defer cancel()
 	pools, err := a.Tokens.SummarizePools(ctx, &tokenstorev1.SummarizePoolsRequest{})
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
 	return jsonapi.Answer(c, http.StatusOK, fleetOf(all, pools.GetPools()))
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"carousel.internal/gateway/internal/jsonapi"
+	"carousel.internal/gateway/internal/storeerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -36,11 +37,11 @@ func pageOf(p *tokenstorev1.Page) page {
 // GET /admin/api/pages: those that differ from the built-in ones. Their version is
 // the settings'.
 func (a *API) listPages(c *gin.Context) error {
-	ctx, cancel := a.call(c)
+	ctx, cancel := a.Call(c)
 	defer cancel()
 	now, err := a.Config.GetSettings(ctx, &tokenstorev1.GetSettingsRequest{})
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
 	pages := make([]page, 0, len(now.GetPages()))
 	for _, each := range now.GetPages() {
@@ -68,15 +69,15 @@ func (a *API) putPage(c *gin.Context) error {
 		return jsonapi.Invalid("type", "%s wanted, not %q", oneOf(pageTypes), wanted.Type)
 	}
 	changed := &tokenstorev1.Page{Path: wanted.Path, Kind: kind, Content: wanted.Content}
-	ctx, cancel := a.call(c)
+	ctx, cancel := a.Call(c)
 	defer cancel()
 	now, err := a.Config.UpdateSettings(ctx, &tokenstorev1.UpdateSettingsRequest{
 		Pages: []*tokenstorev1.Page{changed}, ExpectedVersion: version, Actor: jsonapi.Actor(c),
 	})
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
-	a.audit(c, "page changed", "page", wanted.Path)
+	a.Note(c, "page changed", "page", wanted.Path)
 	return answerVersioned(c, http.StatusOK, wanted, now.GetSettings().GetVersion())
 }
 
@@ -90,14 +91,14 @@ func (a *API) deletePage(c *gin.Context) error {
 	if q.err != nil {
 		return q.err
 	}
-	ctx, cancel := a.call(c)
+	ctx, cancel := a.Call(c)
 	defer cancel()
 	if _, err := a.Config.ResetSettings(ctx, &tokenstorev1.ResetSettingsRequest{
 		PagePaths: []string{q.text("path")}, ExpectedVersion: version, Actor: jsonapi.Actor(c),
 	}); err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
-	a.audit(c, "page reset", "page", q.text("path"))
+	a.Note(c, "page reset", "page", q.text("path"))
 	c.Status(http.StatusNoContent)
 	return nil
 }

@@ -11,6 +11,8 @@ import (
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"carousel.internal/gateway/internal/jsonapi"
+	"carousel.internal/gateway/internal/nullable"
+	"carousel.internal/gateway/internal/storeerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -30,7 +32,7 @@ func settingsOf(settings *tokenstorev1.Settings) map[string]any {
 			values[string(field.Name())] = message.Get(field).Interface()
 		}
 	}
-	values["updated_at"] = timeOf(settings.GetUpdatedAt())
+	values["updated_at"] = nullable.Time(settings.GetUpdatedAt())
 	return values
 }
 
@@ -77,11 +79,11 @@ func settingValue(field protoreflect.FieldDescriptor, raw json.RawMessage) (prot
 
 // GET /admin/api/settings
 func (a *API) getSettings(c *gin.Context) error {
-	ctx, cancel := a.call(c)
+	ctx, cancel := a.Call(c)
 	defer cancel()
 	now, err := a.Config.GetSettings(ctx, &tokenstorev1.GetSettingsRequest{})
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
 	return answerVersioned(c, http.StatusOK, settingsOf(now.GetSettings()), now.GetSettings().GetVersion())
 }
@@ -102,15 +104,15 @@ func (a *API) updateSettings(c *gin.Context) error {
 		return err
 	}
 	slices.Sort(names)
-	ctx, cancel := a.call(c)
+	ctx, cancel := a.Call(c)
 	defer cancel()
 	updated, err := a.Config.UpdateSettings(ctx, &tokenstorev1.UpdateSettingsRequest{
 		Settings: settings, UpdateMask: &fieldmaskpb.FieldMask{Paths: names}, ExpectedVersion: version, Actor: jsonapi.Actor(c),
 	})
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
-	a.audit(c, "settings changed", "fields", names)
+	a.Note(c, "settings changed", "fields", names)
 	return answerVersioned(c, http.StatusOK, settingsOf(updated.GetSettings()), updated.GetSettings().GetVersion())
 }
 
@@ -134,15 +136,15 @@ func (a *API) resetSettings(c *gin.Context) error {
 			return jsonapi.Invalid("names", "there is no setting %q", name)
 		}
 	}
-	ctx, cancel := a.call(c)
+	ctx, cancel := a.Call(c)
 	defer cancel()
 	now, err := a.Config.ResetSettings(ctx, &tokenstorev1.ResetSettingsRequest{
 		ResetMask: &fieldmaskpb.FieldMask{Paths: body.Names}, ExpectedVersion: version, Actor: jsonapi.Actor(c),
 	})
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
-	a.audit(c, "settings reset", "fields", body.Names)
+	a.Note(c, "settings reset", "fields", body.Names)
 	return answerVersioned(c, http.StatusOK, settingsOf(now.GetSettings()), now.GetSettings().GetVersion())
 }
 
@@ -155,15 +157,15 @@ type settingChange struct {
 
 // GET /admin/api/settings/changes
 func (a *API) listSettingChanges(c *gin.Context) error {
-	ctx, cancel := a.call(c)
+	ctx, cancel := a.Call(c)
 	defer cancel()
 	now, err := a.Config.GetSettings(ctx, &tokenstorev1.GetSettingsRequest{})
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
 	changes := make([]settingChange, 0, len(now.GetChanges()))
 	for _, change := range now.GetChanges() {
-		changes = append(changes, settingChange{change.GetName(), timeOf(change.GetAt()), change.GetActor()})
+		changes = append(changes, settingChange{change.GetName(), nullable.Time(change.GetAt()), change.GetActor()})
 	}
 	return jsonapi.Answer(c, http.StatusOK, struct {
 		Changes []settingChange `json:"changes"`

@@ -9,6 +9,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"carousel.internal/gateway/internal/jsonapi"
+	"carousel.internal/gateway/internal/nullable"
+	"carousel.internal/gateway/internal/storeerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -28,10 +30,10 @@ type logBucket struct {
 
 func logBucketOf(b *tokenstorev1.LogBucket) logBucket {
 	return logBucket{
-		Start: timeOf(b.GetStart()), Requests: b.GetRequests(), Failures: b.GetFailures(),
+		Start: nullable.Time(b.GetStart()), Requests: b.GetRequests(), Failures: b.GetFailures(),
 		PromptTokens: b.GetPromptTokens(), CompletionTokens: b.GetCompletionTokens(),
-		TotalP50MS: millisecondsOf(b.GetTotalP50()), TotalP95MS: millisecondsOf(b.GetTotalP95()),
-		FirstByteP50MS: millisecondsOf(b.GetFirstByteP50()), FirstByteP95MS: millisecondsOf(b.GetFirstByteP95()),
+		TotalP50MS: nullable.Milliseconds(b.GetTotalP50()), TotalP95MS: nullable.Milliseconds(b.GetTotalP95()),
+		FirstByteP50MS: nullable.Milliseconds(b.GetFirstByteP50()), FirstByteP95MS: nullable.Milliseconds(b.GetFirstByteP95()),
 	}
 }
 
@@ -48,11 +50,11 @@ func (a *API) stats(c *gin.Context) error {
 	if q.err != nil {
 		return q.err
 	}
-	ctx, cancel := a.call(c)
+	ctx, cancel := a.Call(c)
 	defer cancel()
 	summary, err := a.Logs.Summarize(ctx, request)
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
 	buckets := make([]logBucket, 0, len(summary.GetBuckets()))
 	for _, bucket := range summary.GetBuckets() {

@@ -13,6 +13,8 @@ import (
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"carousel.internal/gateway/internal/jsonapi"
+	"carousel.internal/gateway/internal/nullable"
+	"carousel.internal/gateway/internal/storeerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -50,9 +52,9 @@ func tokenOf(t *tokenstorev1.Token) token {
 		Token: t.GetMaskedSecret(), Fingerprint: t.GetFingerprint(), Checksum: t.GetMaskedChecksum(),
 		Cap: t.GetCap(), Weight: t.GetWeight(), InFlight: t.GetInFlight(),
 		Requests: t.GetRequests(), Failures: t.GetFailures(),
-		LastUsedAt: timeOf(t.GetLastUsedAt()), LastError: textOrNull(t.GetLastError()),
-		CoolingUntil: timeOf(t.GetCoolingUntil()), ExpiresAt: timeOf(t.GetExpiresAt()),
-		CreatedAt: timeOf(t.GetCreatedAt()), Version: t.GetVersion(),
+		LastUsedAt: nullable.Time(t.GetLastUsedAt()), LastError: nullable.Text(t.GetLastError()),
+		CoolingUntil: nullable.Time(t.GetCoolingUntil()), ExpiresAt: nullable.Time(t.GetExpiresAt()),
+		CreatedAt: nullable.Time(t.GetCreatedAt()), Version: t.GetVersion(),
 	}
 }
 
@@ -90,11 +92,11 @@ func (a *API) listTokens(c *gin.Context) error {
 	if q.err != nil {
 		return q.err
 	}
-	ctx, cancel := a.call(c)
+	ctx, cancel := a.Call(c)
 	defer cancel()
 	page, err := a.Tokens.ListTokens(ctx, request)
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
 	tokens := make([]token, 0, len(page.GetTokens()))
 	for _, t := range page.GetTokens() {
@@ -124,28 +126,28 @@ func (a *API) createToken(c *gin.Context) error {
 	if body.Token == "" {
 		return jsonapi.Invalid("token", "the token itself is missing")
 	}
-	ctx, cancel := a.call(c)
+	ctx, cancel := a.Call(c)
 	defer cancel()
 	created, err := a.Tokens.CreateToken(ctx, &tokenstorev1.CreateTokenRequest{
 		Secret: body.Token, Upstream: body.Upstream, Alias: body.Alias, Tags: body.Tags,
 		Cap: body.Cap, Weight: body.Weight, Enabled: body.Enabled, Checksum: body.Checksum,
 	})
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
 	t := created.GetToken()
-	a.audit(c, "token created", "token_id", t.GetId(), "upstream", t.GetUpstream())
+	a.Note(c, "token created", "token_id", t.GetId(), "upstream", t.GetUpstream())
 	c.Header("Location", "/admin/api/tokens/"+url.PathEscape(t.GetId()))
 	return answerVersioned(c, http.StatusCreated, tokenOf(t), t.GetVersion())
 }
 
 // GET /admin/api/tokens/{id}
 func (a *API) getToken(c *gin.Context) error {
-	ctx, cancel := a.call(c)
+	ctx, cancel := a.Call(c)
 	defer cancel()
 	found, err := a.Tokens.GetToken(ctx, &tokenstorev1.GetTokenRequest{Id: c.Param("id")})
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
 	return answerVersioned(c, http.StatusOK, tokenOf(found.GetToken()), found.GetToken().GetVersion())
 }
@@ -162,13 +164,13 @@ func (a *API) updateToken(c *gin.Context) error {
 	if err := a.readTokenChange(c, request); err != nil {
 		return err
 	}
-	ctx, cancel := a.call(c)
+	ctx, cancel := a.Call(c)
 	defer cancel()
 	updated, err := a.Tokens.UpdateToken(ctx, request)
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
-	a.audit(c, "token changed", "token_id", request.GetId(), "fields", request.GetUpdateMask().GetPaths())
+	a.Note(c, "token changed", "token_id", request.GetId(), "fields", request.GetUpdateMask().GetPaths())
 	return answerVersioned(c, http.StatusOK, tokenOf(updated.GetToken()), updated.GetToken().GetVersion())
 }
 
@@ -210,12 +212,12 @@ func (a *API) deleteToken(c *gin.Context) error {
 		return err
 	}
 	id := c.Param("id")
-	ctx, cancel := a.call(c)
+	ctx, cancel := a.Call(c)
 	defer cancel()
 	if _, err := a.Tokens.DeleteToken(ctx, &tokenstorev1.DeleteTokenRequest{Id: id, ExpectedVersion: version}); err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
-	a.audit(c, "token deleted", "token_id", id)
+	a.Note(c, "token deleted", "token_id", id)
 	c.Status(http.StatusNoContent)
 	return nil
 }
@@ -223,13 +225,13 @@ func (a *API) deleteToken(c *gin.Context) error {
 // POST /admin/api/tokens/{id}/restore
 func (a *API) restoreToken(c *gin.Context) error {
 	id := c.Param("id")
-	ctx, cancel := a.call(c)
+	ctx, cancel := a.Call(c)
 	defer cancel()
 	restored, err := a.Tokens.RestoreToken(ctx, &tokenstorev1.RestoreTokenRequest{Id: id})
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
-	a.audit(c, "token restored", "token_id", id)
+	a.Note(c, "token restored", "token_id", id)
 	return answerVersioned(c, http.StatusOK, tokenOf(restored.GetToken()), restored.GetToken().GetVersion())
 }
 
@@ -254,13 +256,13 @@ func (a *API) importTokens(c *gin.Context) error {
 	if body.Content == "" {
 		return jsonapi.Invalid("content", "the content of the file is missing")
 	}
-	ctx, cancel := a.bulkCall(c)
+	ctx, cancel := a.BulkCall(c)
 	defer cancel()
 	report, err := a.Tokens.ImportTokens(ctx, &tokenstorev1.ImportTokensRequest{
 		Content: body.Content, Format: format, Upstream: body.Upstream,
 	})
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
 	type line struct {
 		Line   uint32 `json:"line"`
@@ -270,7 +272,7 @@ func (a *API) importTokens(c *gin.Context) error {
 	for _, r := range report.GetRejected() {
 		rejected = append(rejected, line{r.GetLine(), r.GetReason()})
 	}
-	a.audit(c, "tokens imported", "format", body.Format, "upstream", body.Upstream,
+	a.Note(c, "tokens imported", "format", body.Format, "upstream", body.Upstream,
 		"accepted", report.GetAccepted(), "updated", report.GetUpdated(), "rejected", len(rejected), "upstreams", report.GetUpstreams())
 	return jsonapi.Answer(c, http.StatusOK, struct {
 		Accepted  uint32 `json:"accepted"`
@@ -291,14 +293,14 @@ func (a *API) exportTokens(c *gin.Context) error {
 	if q.err != nil {
 		return q.err
 	}
-	ctx, cancel := a.bulkCall(c)
+	ctx, cancel := a.BulkCall(c)
 	defer cancel()
 	file, err := a.Tokens.ExportTokens(ctx, &tokenstorev1.ExportTokensRequest{Format: formats[name], Upstream: q.text("upstream")})
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
 	// Before the secrets leave, not after.
-	a.audit(c, "tokens exported", "format", name, "upstream", q.text("upstream"), "count", file.GetCount())
+	a.Note(c, "tokens exported", "format", name, "upstream", q.text("upstream"), "count", file.GetCount())
 	content, fileName := "text/plain; charset=utf-8", "."+name
 	if name == "json" {
 		content, fileName = "application/json", "tokens.json"

@@ -8,6 +8,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"carousel.internal/gateway/internal/jsonapi"
+	"carousel.internal/gateway/internal/nullable"
+	"carousel.internal/gateway/internal/storeerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -34,18 +36,18 @@ func (a *API) listTransitions(c *gin.Context) error {
 	if q := queryOf(c); q.err != nil {
 		return q.err
 	}
-	ctx, cancel := a.call(c)
+	ctx, cancel := a.Call(c)
 	defer cancel()
 	listed, err := a.Tokens.ListTransitions(ctx, &tokenstorev1.ListTransitionsRequest{Id: c.Param("id")})
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
 	transitions := make([]transition, 0, len(listed.GetTransitions()))
 	for _, each := range listed.GetTransitions() {
 		transitions = append(transitions, transition{
-			At: timeOf(each.GetAt()), Kind: each.GetKind(), Class: textOrNull(each.GetClass()), Model: textOrNull(each.GetModel()),
-			Until: timeOf(each.GetUntil()), RequestID: textOrNull(each.GetRequestId()), Detail: textOrNull(each.GetDetail()),
-			Replica: textOrNull(each.GetReplica()), By: textOrNull(each.GetBy()),
+			At: nullable.Time(each.GetAt()), Kind: each.GetKind(), Class: nullable.Text(each.GetClass()), Model: nullable.Text(each.GetModel()),
+			Until: nullable.Time(each.GetUntil()), RequestID: nullable.Text(each.GetRequestId()), Detail: nullable.Text(each.GetDetail()),
+			Replica: nullable.Text(each.GetReplica()), By: nullable.Text(each.GetBy()),
 		})
 	}
 	return jsonapi.Answer(c, http.StatusOK, struct {
@@ -76,13 +78,13 @@ func (a *API) undoTransitions(c *gin.Context) error {
 	if body.To != nil {
 		request.To = timestamppb.New(*body.To)
 	}
-	ctx, cancel := a.bulkCall(c)
+	ctx, cancel := a.BulkCall(c)
 	defer cancel()
 	undone, err := a.Tokens.UndoTransitions(ctx, request)
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
-	a.audit(c, "transitions undone", "class", body.Class, "upstream", body.Upstream, "from", instant(body.From), "to", instant(body.To), "count", undone.GetCount())
+	a.Note(c, "transitions undone", "class", body.Class, "upstream", body.Upstream, "from", instant(body.From), "to", instant(body.To), "count", undone.GetCount())
 	return jsonapi.Answer(c, http.StatusOK, struct {
 		Count uint32 `json:"count"`
 	}{undone.GetCount()})
@@ -99,12 +101,12 @@ func instant(at *time.Time) string {
 // POST /admin/api/tokens/{id}/release
 func (a *API) releaseToken(c *gin.Context) error {
 	id := c.Param("id")
-	ctx, cancel := a.call(c)
+	ctx, cancel := a.Call(c)
 	defer cancel()
 	released, err := a.Tokens.ReleaseToken(ctx, &tokenstorev1.ReleaseTokenRequest{Id: id})
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
-	a.audit(c, "token released", "token_id", id)
+	a.Note(c, "token released", "token_id", id)
 	return answerVersioned(c, http.StatusOK, tokenOf(released.GetToken()), released.GetToken().GetVersion())
 }

@@ -7,6 +7,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/jsonapi"
+	"carousel.internal/gateway/internal/storeerr"
 	"carousel.internal/gateway/internal/upstream"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -33,11 +34,11 @@ func upstreamOf(u *tokenstorev1.Upstream) upstreamObject {
 
 // GET /admin/api/upstreams
 func (a *API) listUpstreams(c *gin.Context) error {
-	ctx, cancel := a.call(c)
+	ctx, cancel := a.Call(c)
 	defer cancel()
 	list, err := a.Config.ListUpstreams(ctx, &tokenstorev1.ListUpstreamsRequest{})
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
 	upstreams := make([]upstreamObject, 0, len(list.GetUpstreams()))
 	for _, u := range list.GetUpstreams() {
@@ -71,7 +72,7 @@ func (a *API) putUpstream(c *gin.Context) error {
 	}); err != nil {
 		return &chat.Error{Kind: chat.InvalidRequest, Message: err.Error()}
 	}
-	ctx, cancel := a.call(c)
+	ctx, cancel := a.Call(c)
 	defer cancel()
 	put, err := a.Config.PutUpstream(ctx, &tokenstorev1.PutUpstreamRequest{
 		Upstream: &tokenstorev1.Upstream{
@@ -80,9 +81,9 @@ func (a *API) putUpstream(c *gin.Context) error {
 		ExpectedVersion: version,
 	})
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
-	a.audit(c, "upstream put", "upstream", name, "driver", body.Driver, "base_url", body.BaseURL)
+	a.Note(c, "upstream put", "upstream", name, "driver", body.Driver, "base_url", body.BaseURL)
 	return answerVersioned(c, http.StatusOK, upstreamOf(put.GetUpstream()), put.GetUpstream().GetVersion())
 }
 
@@ -93,12 +94,12 @@ func (a *API) deleteUpstream(c *gin.Context) error {
 		return err
 	}
 	name := c.Param("name")
-	ctx, cancel := a.call(c)
+	ctx, cancel := a.Call(c)
 	defer cancel()
 	if _, err := a.Config.DeleteUpstream(ctx, &tokenstorev1.DeleteUpstreamRequest{Name: name, ExpectedVersion: version}); err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
-	a.audit(c, "upstream deleted", "upstream", name)
+	a.Note(c, "upstream deleted", "upstream", name)
 	c.Status(http.StatusNoContent)
 	return nil
 }

@@ -2,10 +2,8 @@ package adminapi
 
 import (
 	"encoding/json"
-	"time"
 
 	"github.com/gin-gonic/gin"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"carousel.internal/gateway/internal/jsonapi"
 )
@@ -22,23 +20,6 @@ func (a *API) fields(c *gin.Context) (map[string]json.RawMessage, error) {
 func answerVersioned(c *gin.Context, status int, value any, version uint64) error {
 	jsonapi.SetVersion(c, version)
 	return jsonapi.Answer(c, status, value)
-}
-
-// timeOf is a time for JSON: null where it is unset.
-func timeOf(at *timestamppb.Timestamp) *time.Time {
-	if at == nil {
-		return nil
-	}
-	t := at.AsTime()
-	return &t
-}
-
-// textOrNull is null where the text is empty.
-func textOrNull(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
 }
 
 // emptyNotNull makes an absent list an empty one.

@@ -12,50 +12,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"carousel.internal/gateway/internal/logentry"
 )
 
-// entry is one request of the log, as far as it is shown.
-type entry struct {
-	ID               string     `json:"id"`
-	Replica          string     `json:"replica"`
-	StartedAt        *time.Time `json:"started_at"`
-	TotalMS          *float64   `json:"total_ms"`
-	FirstByteMS      *float64   `json:"first_byte_ms"`
-	Model            string     `json:"model"`
-	Upstream         *string    `json:"upstream"`
-	TokenID          *string    `json:"token_id"`
-	TokenAlias       *string    `json:"token_alias"`
-	Stream           bool       `json:"stream"`
-	Status           string     `json:"status"`
-	HTTPStatus       uint32     `json:"http_status"`
-	Error            *string    `json:"error"`
-	EndReason        string     `json:"end_reason"`
-	Attempts         uint32     `json:"attempts"`
-	PromptTokens     uint64     `json:"prompt_tokens"`
-	CompletionTokens uint64     `json:"completion_tokens"`
-	UsageSource      string     `json:"usage_source"`
-	Prompt           *string    `json:"prompt"`
-	AttemptLog       []attempt  `json:"attempt_log"`
-}
-
-// attempt is one request to an upstream, as far as it is shown.
-type attempt struct {
-	TotalMS    *float64 `json:"total_ms"`
-	Upstream   string   `json:"upstream"`
-	Model      string   `json:"model"`
-	TokenID    *string  `json:"token_id"`
-	TokenAlias *string  `json:"token_alias"`
-	Class      *string  `json:"class"`
-	Rule       *string  `json:"rule"`
-	Effect     string   `json:"effect"`
-	Status     *uint32  `json:"status"`
-	Code       *string  `json:"code"`
-	Message    *string  `json:"message"`
-}
-
 type logPage struct {
-	Logs   []entry `json:"logs"`
-	Newest string  `json:"newest"`
+	Logs   []logentry.Entry `json:"logs"`
+	Newest string           `json:"newest"`
 }
 
 var logFilters = []string{"model", "status", "alias", "stream", "error", "from", "to"}
@@ -101,7 +64,7 @@ func listLogs(flags *flag.FlagSet) run {
 	}
 }
 
-func tokenOf(e entry) string {
+func tokenOf(e logentry.Entry) string {
 	if alias := text(e.TokenAlias); alias != "" {
 		return alias
 	}
@@ -109,7 +72,7 @@ func tokenOf(e entry) string {
 }
 
 // usageOf marks counts that are no upstream's own.
-func usageOf(e entry) string {
+func usageOf(e logentry.Entry) string {
 	mark := ""
 	if e.UsageSource != "reported" {
 		mark = "~"
@@ -156,7 +119,7 @@ func tailLogs(flags *flag.FlagSet) run {
 	}
 }
 
-func (s *session) printTail(e entry) error {
+func (s *session) printTail(e logentry.Entry) error {
 	if s.json {
 		return s.printValue(e)
 	}
@@ -178,7 +141,7 @@ func showLog(*flag.FlagSet) run {
 		if s.json {
 			return s.printJSON(answer)
 		}
-		e, err := read[entry](answer, nil)
+		e, err := read[logentry.Entry](answer, nil)
 		if err != nil {
 			return err
 		}
@@ -192,7 +155,7 @@ func showLog(*flag.FlagSet) run {
 }
 
 // printAttempts tells of attempts, unless the one that there is went well.
-func (s *session) printAttempts(log []attempt) error {
+func (s *session) printAttempts(log []logentry.Attempt) error {
 	if len(log) == 0 || len(log) == 1 && log[0].Class == nil {
 		return nil
 	}

@@ -46,23 +46,28 @@ var allowed = map[string][]string{
 	},
 	"internal/catalog": {"internal/chat", "internal/upstream"},
 	"internal/tokens": {
-		"internal/spool", "internal/chat", "internal/upstream", "internal/lease", "internal/reqlog", "internal/metrics", "internal/idempotency",
+		"internal/storeerr", "internal/spool", "internal/chat", "internal/upstream", "internal/lease", "internal/reqlog", "internal/metrics", "internal/idempotency",
 	},
 	"internal/idempotency": {"internal/chat"},
 
 	// What an upstream tells beside chats.
 	"internal/account": {"internal/chat", "internal/upstream"},
 
+	// What the edges share.
+	"internal/storeerr": {"internal/chat"},
+	"internal/logentry": {"internal/nullable"},
+	"internal/nullable": {},
+
 	// The edges.
 	"internal/httpapi": {
 		"internal/chat", "internal/dialect/*", "internal/auth", "internal/lease", "internal/sse", "internal/metrics", "internal/accesslog",
 		"internal/idempotency", "internal/forwarded", "internal/reqbody",
 	},
-	"internal/adminapi":  {"internal/chat", "internal/upstream", "internal/auth", "internal/jsonapi"},
-	"internal/web":       {"internal/chat", "internal/auth", "internal/forwarded", "internal/jsonapi"},
-	"internal/reference": {"internal/chat", "internal/auth", "internal/jsonapi"},
-	"internal/jsonapi":   {"internal/chat", "internal/forwarded", "internal/reqbody"},
-	"internal/admincli":  {}, // it knows the admin API from outside
+	"internal/adminapi":  {"internal/nullable", "internal/logentry", "internal/storeerr", "internal/chat", "internal/upstream", "internal/auth", "internal/jsonapi"},
+	"internal/web":       {"internal/storeerr", "internal/chat", "internal/auth", "internal/forwarded", "internal/jsonapi"},
+	"internal/reference": {"internal/nullable", "internal/logentry", "internal/storeerr", "internal/chat", "internal/auth", "internal/jsonapi"},
+	"internal/jsonapi":   {"internal/auth", "internal/chat", "internal/forwarded", "internal/reqbody"},
+	"internal/admincli":  {"internal/logentry"}, // else it knows the admin API from outside
 
 	"app":         {"internal/*"},
 	"cmd/gateway": {"app"},
@@ -76,9 +81,9 @@ var caged = map[string][]string{
 	"github.com/tiktoken-go/tokenizer":         {"internal/tokencount"},
 	"connectrpc.com/":                          {"internal/upstream/*", "app"},
 	"github.com/spf13/viper":                   {},
-	"google.golang.org/grpc":                   {"internal/tokens", "internal/account", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "app"},
-	"carousel.internal/proto/tokenstore/v1":    {"internal/tokens", "internal/account", "internal/catalog", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "internal/httpapi", "app"},
-	"carousel.internal/proto/rpcerr":           {"internal/tokens", "internal/adminapi", "internal/web", "internal/jsonapi", "app"},
+	"google.golang.org/grpc":                   {"internal/storeerr", "internal/tokens", "internal/account", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "app"},
+	"carousel.internal/proto/tokenstore/v1":    {"internal/storeerr", "internal/logentry", "internal/tokens", "internal/account", "internal/catalog", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "internal/httpapi", "app"},
+	"carousel.internal/proto/rpcerr":           {"internal/storeerr", "internal/tokens", "internal/adminapi", "internal/web", "internal/jsonapi", "app"},
 	"carousel.internal/proto/cursor/aiserver/": {"internal/upstream/*"},
 	"carousel.internal/proto/service/conf":     {"internal/config", "app"},
 	"carousel.internal/proto/service/ops":      {"app"},

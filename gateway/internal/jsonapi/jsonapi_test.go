@@ -1,7 +1,6 @@
 package jsonapi_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http/httptest"
@@ -9,13 +8,9 @@ import (
 	"testing"
 
 	"github.com/gin-gonic/gin"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/jsonapi"
-	"carousel.internal/proto/rpcerr"
-	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
 func request(t *testing.T, body string, headers ...string) *gin.Context {
@@ -147,20 +142,5 @@ func TestActor(t *testing.T) {
 	}
 	if got := jsonapi.Actor(request(t, "", "X-Forwarded-For", "x, 198.51.100.7")); got != "pages 192.0.2.1" {
 		t.Errorf("with a session: %q", got)
-	}
-}
-
-func TestStoreError(t *testing.T) {
-	t.Parallel()
-	wantError(t, jsonapi.StoreError(rpcerr.New(tokenstorev1.Reason_REASON_VERSION_CONFLICT, "it has changed").GRPCStatus().Err()),
-		chat.Conflict, "", "it has changed")
-	wantError(t, jsonapi.StoreError(rpcerr.New(tokenstorev1.Reason_REASON_UNAUTHENTICATED, "x").GRPCStatus().Err()),
-		chat.StoreUnavailable, "", "TOKENSTORE_SECRET")
-	wantError(t, jsonapi.StoreError(status.Error(codes.Unavailable, "x")), chat.StoreUnavailable, "", "can't be reached")
-	if err := jsonapi.StoreError(status.Error(codes.Canceled, "x")); !errors.Is(err, context.Canceled) {
-		t.Errorf("of a client that hung up: %v", err)
-	}
-	if err := jsonapi.StoreError(status.Error(codes.Internal, "x")); chat.AsError(err).Kind != chat.Internal {
-		t.Errorf("of a bug: %v", err)
 	}
 }

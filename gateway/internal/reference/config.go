@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"carousel.internal/gateway/internal/jsonapi"
+	"carousel.internal/gateway/internal/storeerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -80,7 +81,7 @@ func (r *Reference) configure(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := r.call(c)
+	ctx, cancel := r.Call(c)
 	defer cancel()
 	var now configuration
 	var message string
@@ -99,10 +100,10 @@ func (r *Reference) configure(c *gin.Context) error {
 		message = "Configuration has been reset"
 	}
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
 	if body.Action != actionGet && !change.empty() {
-		jsonapi.Audit(c, r.Log, r.Keep, "configuration: "+body.Action, "fields", change.names, "page", body.Path)
+		r.Note(c, "configuration: "+body.Action, "fields", change.names, "page", body.Path)
 	}
 	jsonapi.SetVersion(c, now.GetSettings().GetVersion())
 	return jsonapi.Answer(c, http.StatusOK, configAnswer{Status: "success", Message: message, Data: configDataOf(now, body.Path)})

@@ -20,6 +20,7 @@ import (
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/httpapi"
+	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/metrics"
 	"carousel.internal/gateway/internal/reference"
 	"carousel.internal/proto/service/secret"
@@ -117,7 +118,8 @@ func newGateway(t *testing.T, change func(*reference.Deps)) *gateway {
 	g.gate.UseSessions(auth.Sessions{Secret: secret.New("shared by all replicas")})
 	logger := slog.New(slog.NewJSONHandler(g.log, nil))
 	deps := reference.Deps{
-		Gate: g.gate, Files: g.store, Config: g.store, Logs: g.store, Log: logger, BodyLimit: 1 << 20, Timeout: time.Second,
+		Base:  jsonapi.Base{Gate: g.gate, Log: logger, BodyLimit: 1 << 20, Timeout: time.Second},
+		Files: g.store, Config: g.store, Logs: g.store,
 		Pages:   func() []*tokenstorev1.Page { return g.store.pages },
 		BuiltIn: map[string]gin.HandlerFunc{"/tokeninfo": builtIn, "/config": builtIn, "/logs": builtIn},
 	}

@@ -12,6 +12,9 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"carousel.internal/gateway/internal/jsonapi"
+	"carousel.internal/gateway/internal/logentry"
+	"carousel.internal/gateway/internal/nullable"
+	"carousel.internal/gateway/internal/storeerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -102,11 +105,11 @@ func (r *Reference) queryLogs(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := r.call(c)
+	ctx, cancel := r.Call(c)
 	defer cancel()
 	page, err := r.Logs.Query(ctx, request)
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
 	logs := make([]logEntry, 0, len(page.GetEntries()))
 	for _, entry := range slices.Backward(page.GetEntries()) { // the store's are newest first
@@ -165,39 +168,23 @@ func readTime(name, text string) (*timestamppb.Timestamp, error) {
 	return timestamppb.New(at), nil
 }
 
-func logEntryOf(e *tokenstorev1.LogEntry) logEntry {
+func logEntryOf(stored *tokenstorev1.LogEntry) logEntry {
+	e := logentry.Of(stored)
 	entry := logEntry{
-		ID: e.GetId(), Model: e.GetModel(),
-		TokenInfo: tokenInfo{
-			Token: known(e.GetMaskedSecret()), Checksum: known(e.GetMaskedChecksum()), Alias: known(e.GetTokenAlias()),
-			ID: known(e.GetTokenId()), Fingerprint: known(e.GetTokenFingerprint()),
-		},
-		Prompt: known(e.GetPrompt()), PromptCut: e.GetPromptCut(), Stream: e.GetStream(),
-		Status: e.GetStatus(), Error: known(e.GetError()), ErrorKind: known(e.GetErrorKind()),
-		HTTPStatus: e.GetHttpStatus(), EndReason: e.GetEndReason(),
-		Timing: entryTiming{Total: seconds(e.GetTotal()), First: seconds(e.GetFirstByte())},
+		ID: e.ID, Timestamp: e.StartedAt, Model: e.Model,
+		TokenInfo: tokenInfo{Token: e.Token, Checksum: nullable.Text(stored.GetMaskedChecksum()), Alias: e.TokenAlias, ID: e.TokenID, Fingerprint: e.TokenFingerprint},
+		Prompt:    e.Prompt, PromptCut: e.PromptCut, Stream: e.Stream,
+		Status: e.Status, Error: e.Error, ErrorKind: e.ErrorKind, HTTPStatus: e.HTTPStatus, EndReason: e.EndReason,
+		Timing: entryTiming{Total: seconds(stored.GetTotal()), First: seconds(stored.GetFirstByte())},
 		Usage: entryUsage{
-			PromptTokens: e.GetPromptTokens(), CompletionTokens: e.GetCompletionTokens(),
-			TotalTokens: e.GetPromptTokens() + e.GetCompletionTokens(), Source: e.GetUsageSource(),
+			PromptTokens: e.PromptTokens, CompletionTokens: e.CompletionTokens, TotalTokens: e.PromptTokens + e.CompletionTokens, Source: e.UsageSource,
 		},
-		Attempts: e.GetAttempts(), Upstream: known(e.GetUpstream()), Replica: e.GetReplica(),
+		Attempts: e.Attempts, Upstream: e.Upstream, Replica: e.Replica,
 	}
 	if entry.Status == "failure" {
 		entry.Status = "failed"
 	}
-	if at := e.GetStartedAt(); at != nil {
-		started := at.AsTime()
-		entry.Timestamp = &started
-	}
 	return entry
-}
-
-// known is null for what is not known.
-func known(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
 }
 
 func seconds(d *durationpb.Duration) *float64 {

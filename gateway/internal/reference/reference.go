@@ -13,13 +13,10 @@ package reference
 
 import (
 	"context"
-	"log/slog"
-	"time"
 
 	"github.com/gin-gonic/gin"
 	"google.golang.org/grpc"
 
-	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/jsonapi"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -46,7 +43,7 @@ type RequestLog interface {
 // Deps are what the handlers work with. The interfaces are met by the generated
 // gRPC clients.
 type Deps struct {
-	Gate   *auth.Gate
+	jsonapi.Base
 	Files  TokenFiles
 	Config Config
 	Logs   RequestLog
@@ -56,39 +53,20 @@ type Deps struct {
 	BuiltIn map[string]gin.HandlerFunc
 	// OpenReload lets everyone ask for GET /update-tokeninfo.
 	OpenReload bool
-	// Log gets one audit line for each write and each look at secrets.
-	Log *slog.Logger
-	// Keep stores the audit lines.
-	Keep jsonapi.Keep
-	// BodyLimit bounds a request's body in bytes.
-	BodyLimit int64
-	// Timeout bounds a call of the tokenstore; those about whole files get
-	// twelve times as long.
-	Timeout time.Duration
 }
-
-const (
-	defaultBodyLimit = 16 << 20
-	defaultTimeout   = 5 * time.Second
-)
 
 // Reference has the routes.
 type Reference struct{ Deps }
 
-// New makes them; zero limits mean 16 MiB and 5 s.
+// New makes them.
 func New(deps Deps) *Reference {
-	if deps.BodyLimit <= 0 {
-		deps.BodyLimit = defaultBodyLimit
-	}
-	if deps.Timeout <= 0 {
-		deps.Timeout = defaultTimeout
-	}
+	deps.Base = deps.WithDefaults()
 	return &Reference{deps}
 }
 
 // Routes lists every route. What has GET answers HEAD too.
 func (r *Reference) Routes(router gin.IRouter) {
-	admin := router.Group("/", r.authorize)
+	admin := router.Group("/", r.Authorize)
 
 	jsonapi.Get(router.Group("/", r.authorizeReload), "/update-tokeninfo", r.reloadTokenFiles)
 	admin.POST("/update-tokeninfo", jsonapi.Adapt(r.writeTokenFiles))
@@ -112,16 +90,6 @@ func (r *Reference) Routes(router gin.IRouter) {
 	jsonapi.Get(router, "/get-tsheader", makeTimestamp)
 }
 
-// authorize lets in what bears the admin token, or comes from an admin's page.
-func (r *Reference) authorize(c *gin.Context) {
-	// Answers hold what only the admin may see: no cache keeps them.
-	c.Header("Cache-Control", "no-store")
-	if err := r.Gate.Admit(c.Request); err != nil {
-		_ = c.Error(err)
-		c.Abort()
-	}
-}
-
 // authorizeReload wants the admin token itself or a page's CSRF token, because a
 // GET with effects must not be had by a link that an admin's browser follows.
 func (r *Reference) authorizeReload(c *gin.Context) {
@@ -133,14 +101,4 @@ func (r *Reference) authorizeReload(c *gin.Context) {
 		_ = c.Error(err)
 		c.Abort()
 	}
-}
-
-// call gives a call of the tokenstore its deadline.
-func (r *Reference) call(c *gin.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(c.Request.Context(), r.Timeout)
-}
-
-// bulkCall is call for whole files.
-func (r *Reference) bulkCall(c *gin.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(c.Request.Context(), 12*r.Timeout)
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"carousel.internal/gateway/internal/jsonapi"
+	"carousel.internal/gateway/internal/storeerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -61,11 +62,11 @@ func updateAnswerOf(report *tokenstorev1.TokenFilesReport, message string) updat
 
 // GET /update-tokeninfo
 func (r *Reference) reloadTokenFiles(c *gin.Context) error {
-	ctx, cancel := r.bulkCall(c)
+	ctx, cancel := r.BulkCall(c)
 	defer cancel()
 	done, err := r.Files.ReloadTokenFiles(ctx, &tokenstorev1.ReloadTokenFilesRequest{})
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
 	r.auditUpdate(c, "token files reloaded", done.GetReport())
 	jsonapi.SetRevision(c, done.GetReport().GetRevision())
@@ -84,13 +85,13 @@ func (r *Reference) writeTokenFiles(c *gin.Context) error {
 	if body.Tokens == nil {
 		return jsonapi.Invalid("tokens", "missing: the text of the token file")
 	}
-	ctx, cancel := r.bulkCall(c)
+	ctx, cancel := r.BulkCall(c)
 	defer cancel()
 	done, err := r.Files.WriteTokenFiles(ctx, &tokenstorev1.WriteTokenFilesRequest{
 		Tokens: *body.Tokens, TokenList: body.TokenList, ExpectedRevision: jsonapi.ExpectedRevision(c),
 	})
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
 	r.auditUpdate(c, "token files written", done.GetReport())
 	jsonapi.SetRevision(c, done.GetReport().GetRevision())
@@ -98,19 +99,19 @@ func (r *Reference) writeTokenFiles(c *gin.Context) error {
 }
 
 func (r *Reference) auditUpdate(c *gin.Context, action string, report *tokenstorev1.TokenFilesReport) {
-	jsonapi.Audit(c, r.Log, r.Keep, action, "accepted", report.GetAccepted(), "updated", report.GetUpdated(), "deleted", report.GetDeleted(),
+	r.Note(c, action, "accepted", report.GetAccepted(), "updated", report.GetUpdated(), "deleted", report.GetDeleted(),
 		"rejected", len(report.GetRejectedTokens())+len(report.GetRejectedList()))
 }
 
 // POST /get-tokeninfo
 func (r *Reference) readTokenFiles(c *gin.Context) error {
-	ctx, cancel := r.bulkCall(c)
+	ctx, cancel := r.BulkCall(c)
 	defer cancel()
 	files, err := r.Files.ReadTokenFiles(ctx, &tokenstorev1.ReadTokenFilesRequest{})
 	if err != nil {
-		return jsonapi.StoreError(err)
+		return storeerr.Translate(err)
 	}
-	jsonapi.Audit(c, r.Log, r.Keep, "token files read", "tokens", files.GetTokenCount())
+	r.Note(c, "token files read", "tokens", files.GetTokenCount())
 	jsonapi.SetRevision(c, files.GetRevision())
 	return jsonapi.Answer(c, http.StatusOK, struct {
 		Status        string `json:"status"`

@@ -2,6 +2,7 @@ package tokens
 
 import (
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/storeerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -32,21 +33,12 @@ func summaryOf(pool *chat.Pool) *tokenstorev1.PoolSummary {
 
 // errorOfDenial words a denial for the client.
 func errorOfDenial(denial *tokenstorev1.Denial) *chat.Error {
-	err := &chat.Error{
-		Kind: chat.StoreUnavailable, Message: denial.GetMessage(), RetryAfter: denial.GetRetryAfter().AsDuration(), Pool: poolOf(denial.GetPool()),
+	kind, known := storeerr.KindOf(denial.GetReason())
+	switch {
+	case denial.GetReason() == tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND: // only a demand with an alias can be told that
+		kind = chat.AliasNotFound
+	case !known:
+		kind = chat.Internal
 	}
-	switch denial.GetReason() {
-	case tokenstorev1.Reason_REASON_NO_TOKENS:
-		err.Kind = chat.NoTokens
-	case tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE:
-		err.Kind = chat.NoTokenAvailable
-	case tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND: // only a demand with an alias can be told that
-		err.Kind = chat.AliasNotFound
-	case tokenstorev1.Reason_REASON_UPSTREAM_FAILING:
-		err.Kind = chat.UpstreamUnavailable
-	case tokenstorev1.Reason_REASON_STORE_UNAVAILABLE:
-	default:
-		err.Kind = chat.Internal
-	}
-	return err
+	return &chat.Error{Kind: kind, Message: denial.GetMessage(), RetryAfter: denial.GetRetryAfter().AsDuration(), Pool: poolOf(denial.GetPool())}
 }

@@ -53,8 +53,14 @@ type missing struct {
 func missingOf(pool *tokenstorev1.PoolSummary) []missing {
 	var found []missing
 	for _, each := range []missing{
-		{"busy", pool.GetCapped()}, {"tried", pool.GetTried()}, {"quarantined", pool.GetQuarantined()}, {"cooling", pool.GetCooling()},
-		{"probing", pool.GetProbing()}, {"parked", pool.GetParked()}, {"expired", pool.GetExpired()}, {"disabled", pool.GetDisabled()},
+		{"busy", pool.GetCapped()},
+		{"tried", pool.GetTried()},
+		{"quarantined", pool.GetQuarantined()},
+		{"cooling", pool.GetCooling()},
+		{"probing", pool.GetProbing()},
+		{"parked", pool.GetParked()},
+		{"expired", pool.GetExpired()},
+		{"disabled", pool.GetDisabled()},
 	} {
 		if each.Count > 0 {
 			found = append(found, each)

@@ -84,7 +84,7 @@ func (s *Site) enter(c *gin.Context, next string) {
 		s.fail(c, chat.Errorf(chat.StoreUnavailable, "%s", s.texts(c.Request)["problem.store_away"]))
 		return
 	}
-	jsonapi.Audit(c, s.Log, s.Keep, "login", "session", session.Name())
+	s.Note(c, "login", "session", session.Name())
 	http.SetCookie(c.Writer, session.Cookie(c.Request))
 	seeOther(c, next)
 }
@@ -101,14 +101,14 @@ func (s *Site) logout(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	ctx, cancel := s.call(c)
+	ctx, cancel := s.Call(c)
 	defer cancel()
 	left := "yes"
 	if err := s.Logout(ctx, session); err != nil {
 		left = "here"
 		s.Log.WarnContext(c.Request.Context(), "a logout is not known everywhere yet", "session", session.Name(), "error", err)
 	}
-	jsonapi.Audit(c, s.Log, s.Keep, "logout", "session", session.Name())
+	s.Note(c, "logout", "session", session.Name())
 	http.SetCookie(c.Writer, auth.NoCookie(c.Request))
 	seeOther(c, "/admin/login?left="+left)
 }

@@ -122,7 +122,7 @@ func (s *Site) tail(c *gin.Context) {
 		s.fail(c, chat.Errorf(chat.Unauthenticated, "%s", s.texts(c.Request)["problem.session"]))
 		return
 	}
-	ctx, cancel := s.call(c)
+	ctx, cancel := s.Call(c)
 	defer cancel()
 	request, err := filterOf(c.Request.URL.Query()).request()
 	if err != nil {

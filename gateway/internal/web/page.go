@@ -97,7 +97,7 @@ func (s *Site) page(v view) gin.HandlerFunc {
 			seeOther(c, "/admin/login?next="+url.QueryEscape(c.Request.URL.RequestURI()))
 			return
 		}
-		ctx, cancel := s.call(c)
+		ctx, cancel := s.Call(c)
 		defer cancel()
 		data, err := v.load(s, ctx, c)
 		p := s.newPage(c, v.name)

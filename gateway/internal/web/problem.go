@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/storeerr"
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -19,21 +20,18 @@ import (
 // sentence says what went wrong, for the reader of a page.
 func (s *Site) sentence(r *http.Request, err error) string {
 	texts := s.texts(r)
-	if own, ok := errors.AsType[*chat.Error](err); ok {
-		return capital(own.Message)
-	}
-	said := rpcerr.Parse(err)
+	own, told := errors.AsType[*chat.Error](storeerr.Translate(err))
 	switch {
 	case status.Code(err) == codes.Unimplemented:
 		return texts["problem.unimplemented"]
-	case said.Reason == tokenstorev1.Reason_REASON_STORE_UNAVAILABLE:
-		return texts["problem.store_away"]
-	case said.Reason == tokenstorev1.Reason_REASON_UNAUTHENTICATED:
+	case rpcerr.Is(err, tokenstorev1.Reason_REASON_UNAUTHENTICATED):
 		return texts["problem.store_secret"]
-	case said.Reason == tokenstorev1.Reason_REASON_UNSPECIFIED:
+	case !told:
 		return texts["problem.internal"]
+	case own.Kind == chat.StoreUnavailable:
+		return texts["problem.store_away"]
 	}
-	return capital(said.Message)
+	return capital(own.Message)
 }
 
 // capital makes a sentence of a message: those of the API begin with a small
@@ -66,20 +64,12 @@ var statuses = map[chat.Kind]int{
 
 // statusOf is the HTTP status of a page with this problem.
 func statusOf(err error) int {
-	if own, ok := errors.AsType[*chat.Error](err); ok {
-		if status, known := statuses[own.Kind]; known {
-			return status
-		}
-		return http.StatusBadRequest
-	}
-	switch rpcerr.Parse(err).Reason {
-	case tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, tokenstorev1.Reason_REASON_UPSTREAM_NOT_FOUND:
-		return http.StatusNotFound
-	case tokenstorev1.Reason_REASON_INVALID_ARGUMENT:
-		return http.StatusBadRequest
-	case tokenstorev1.Reason_REASON_STORE_UNAVAILABLE:
-		return http.StatusServiceUnavailable
-	default:
+	own, told := errors.AsType[*chat.Error](storeerr.Translate(err))
+	if !told {
 		return http.StatusInternalServerError
 	}
+	if status, known := statuses[own.Kind]; known {
+		return status
+	}
+	return http.StatusBadRequest
 }

@@ -9,7 +9,6 @@ package web
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -50,7 +49,7 @@ type AuditLog interface {
 // Deps are what the pages show. The interfaces are met by the generated gRPC
 // clients.
 type Deps struct {
-	Gate *auth.Gate
+	jsonapi.Base
 	// Logout ends a session. Its error is why other gateways don't know yet.
 	Logout func(ctx context.Context, session auth.Session) error
 	Tokens Tokens
@@ -72,15 +71,7 @@ type Deps struct {
 	// RoutePrefix is in front of the /v1 routes.
 	RoutePrefix string
 	Version     string
-	// Log gets one audit line for each login and logout.
-	Log *slog.Logger
-	// Keep stores the audit lines.
-	Keep jsonapi.Keep
-	// Timeout bounds a call of the tokenstore; 0 means 5 s.
-	Timeout time.Duration
 }
-
-const defaultTimeout = 5 * time.Second
 
 // Site has the admin pages.
 type Site struct {
@@ -91,9 +82,7 @@ type Site struct {
 
 // New makes the admin site.
 func New(deps Deps) *Site {
-	if deps.Timeout <= 0 {
-		deps.Timeout = defaultTimeout
-	}
+	deps.Base = deps.WithDefaults()
 	if deps.Fleet == nil {
 		deps.Fleet = func() *tokenstorev1.BeatResponse { return nil }
 	}
@@ -141,9 +130,4 @@ func (s *Site) BuiltIn() map[string]gin.HandlerFunc {
 	return map[string]gin.HandlerFunc{
 		"/tokeninfo": s.page(tokenFilesPage), "/config": s.page(settingsPage), "/logs": s.page(logsPage),
 	}
-}
-
-// call gives the calls of one page their deadline.
-func (s *Site) call(c *gin.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(c.Request.Context(), s.Timeout)
 }

@@ -26,6 +26,7 @@ import (
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/httpapi"
+	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/metrics"
 	"carousel.internal/gateway/internal/web"
 	"carousel.internal/proto/rpcerr"
@@ -193,11 +194,11 @@ func newSite(t *testing.T, s *store) *site {
 			_, err := s.RevokeSession(ctx, &tokenstorev1.RevokeSessionRequest{Id: session.ID, ExpiresAt: timestamppb.New(session.Expires)})
 			return err
 		},
-		Gate: gate, Tokens: s, Config: s, Logs: s, Audit: s, Models: models, Servable: func() []chat.Model { return models()[1:3] }, Version: "1.2.3", Log: quiet,
-		Keep: func(_ context.Context, entry *tokenstorev1.AuditEntry) error {
+		Base: jsonapi.Base{Gate: gate, Log: quiet, Keep: func(_ context.Context, entry *tokenstorev1.AuditEntry) error {
 			s.kept = append(s.kept, entry.GetAction())
 			return nil
-		},
+		}},
+		Tokens: s, Config: s, Logs: s, Audit: s, Models: models, Servable: func() []chat.Model { return models()[1:3] }, Version: "1.2.3",
 		Degraded:    func() (time.Time, time.Time, bool) { return moment.AsTime(), moment.AsTime(), s.degraded },
 		HasAccounts: func(name string) bool { return name == "cursor" },
 		Fleet: func() *tokenstorev1.BeatResponse {
@@ -833,7 +834,7 @@ func TestProblemsAreSentences(t *testing.T) {
 	}{
 		"away":           {status.Error(codes.Unavailable, "dial tcp 10.0.0.1"), 503, "can't be reached"},
 		"older":          {status.Error(codes.Unimplemented, "unknown method X"), 500, "update it"},
-		"another secret": {rpcerr.New(tokenstorev1.Reason_REASON_UNAUTHENTICATED, "no"), 500, "TOKENSTORE_SECRET"},
+		"another secret": {rpcerr.New(tokenstorev1.Reason_REASON_UNAUTHENTICATED, "no"), 503, "TOKENSTORE_SECRET"},
 		"not found":      {rpcerr.New(tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, "there is no token t2"), 404, "There is no token t2."},
 		"internal":       {errors.New("a secret detail"), 500, "went wrong"},
 	} {

@@ -1,4 +1,6 @@
-package jsonapi
+// Package storeerr turns what the tokenstore says is wrong into errors for clients. Its
+// table is the only one from the store's reasons to theirs.
+package storeerr
 
 import (
 	"context"
@@ -11,8 +13,8 @@ import (
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
-// kinds is the one table from what the tokenstore says to what a client sees. A
-// reason that is not here is nothing that a client can do something about.
+// kinds has what a client sees for each reason. One that is not here is nothing that a
+// client can do something about.
 var kinds = map[tokenstorev1.Reason]chat.Kind{
 	tokenstorev1.Reason_REASON_INVALID_ARGUMENT:   chat.InvalidRequest,
 	tokenstorev1.Reason_REASON_UNAUTHENTICATED:    chat.StoreUnavailable,
@@ -28,9 +30,15 @@ var kinds = map[tokenstorev1.Reason]chat.Kind{
 	tokenstorev1.Reason_REASON_UPSTREAM_FAILING:   chat.UpstreamUnavailable,
 }
 
-// StoreError turns the error of a call of the tokenstore into one for the
-// client.
-func StoreError(err error) error {
+// KindOf returns what a client sees for a reason; false where that is an internal error.
+func KindOf(reason tokenstorev1.Reason) (chat.Kind, bool) {
+	kind, known := kinds[reason]
+	return kind, known
+}
+
+// Translate turns the error of a call of the tokenstore into one for the client. It
+// returns err itself where a client is not to be told.
+func Translate(err error) error {
 	if status.Code(err) == codes.Canceled {
 		return context.Canceled // the client hung up
 	}

@@ -1,0 +1,102 @@
+// Package logentry is the shape of an entry of the request log, as the admin API tells it
+// and the command line reads it.
+package logentry
+
+import (
+	"time"
+
+	"carousel.internal/gateway/internal/nullable"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// Entry is one request; what is not known is null.
+type Entry struct {
+	ID        string     `json:"id"`
+	Replica   string     `json:"replica"`
+	StartedAt *time.Time `json:"started_at"`
+	// TotalMS and FirstByteMS are in milliseconds.
+	TotalMS     *float64 `json:"total_ms"`
+	FirstByteMS *float64 `json:"first_byte_ms"`
+	Model       string   `json:"model"`
+	Upstream    *string  `json:"upstream"`
+	TokenID     *string  `json:"token_id"`
+	TokenAlias  *string  `json:"token_alias"`
+	// Token is masked.
+	Token            *string `json:"token"`
+	TokenFingerprint *string `json:"token_fingerprint"`
+	Stream           bool    `json:"stream"`
+	// Status is success or failure.
+	Status     string  `json:"status"`
+	HTTPStatus uint32  `json:"http_status"`
+	Error      *string `json:"error"`
+	ErrorKind  *string `json:"error_kind"`
+	EndReason  string  `json:"end_reason"`
+	Attempts   uint32  `json:"attempts"`
+	// FallbackModel is the model that was asked last, where it was not Model.
+	FallbackModel *string `json:"fallback_model"`
+
+	PromptTokens     uint64 `json:"prompt_tokens"`
+	CompletionTokens uint64 `json:"completion_tokens"`
+	// UsageSource says how far the counts are to be trusted.
+	UsageSource string `json:"usage_source"`
+	// Prompt is null in a list that was not asked for prompts.
+	Prompt    *string `json:"prompt"`
+	PromptCut bool    `json:"prompt_cut"`
+	// AttemptLog tells of each attempt; of more than 16, the first 15 and the last.
+	AttemptLog []Attempt `json:"attempt_log"`
+}
+
+// Attempt is one request to an upstream; what is not known is null.
+type Attempt struct {
+	StartedAt *time.Time `json:"started_at"`
+	TotalMS   *float64   `json:"total_ms"`
+	Upstream  string     `json:"upstream"`
+	// Model is the id that the upstream knows.
+	Model            string  `json:"model"`
+	TokenID          *string `json:"token_id"`
+	TokenAlias       *string `json:"token_alias"`
+	Token            *string `json:"token"`
+	TokenFingerprint *string `json:"token_fingerprint"`
+	// Class is the failure's; null for success. Rule is what decided it.
+	Class *string `json:"class"`
+	Rule  *string `json:"rule"`
+	// Effect is what the class may do to the token: none, token_may_cool,
+	// model_may_cool.
+	Effect string `json:"effect"`
+	// Status, Code and Message are the upstream's own.
+	Status       *uint32  `json:"status"`
+	Code         *string  `json:"code"`
+	Message      *string  `json:"message"`
+	RetryAfterMS *float64 `json:"retry_after_ms"`
+}
+
+// Of returns the entry as the store has it.
+func Of(e *tokenstorev1.LogEntry) Entry {
+	return Entry{
+		ID: e.GetId(), Replica: e.GetReplica(), StartedAt: nullable.Time(e.GetStartedAt()),
+		TotalMS: nullable.Milliseconds(e.GetTotal()), FirstByteMS: nullable.Milliseconds(e.GetFirstByte()),
+		Model: e.GetModel(), Upstream: nullable.Text(e.GetUpstream()), TokenID: nullable.Text(e.GetTokenId()),
+		TokenAlias: nullable.Text(e.GetTokenAlias()), Token: nullable.Text(e.GetMaskedSecret()), TokenFingerprint: nullable.Text(e.GetTokenFingerprint()),
+		Stream: e.GetStream(), Status: e.GetStatus(), HTTPStatus: e.GetHttpStatus(),
+		Error: nullable.Text(e.GetError()), ErrorKind: nullable.Text(e.GetErrorKind()), EndReason: e.GetEndReason(),
+		Attempts: e.GetAttempts(), FallbackModel: nullable.Text(e.GetFallbackModel()), PromptTokens: e.GetPromptTokens(), CompletionTokens: e.GetCompletionTokens(),
+		UsageSource: e.GetUsageSource(), Prompt: nullable.Text(e.GetPrompt()), PromptCut: e.GetPromptCut(),
+		AttemptLog: attemptsOf(e.GetAttemptLog()),
+	}
+}
+
+func attemptsOf(log []*tokenstorev1.LogAttempt) []Attempt {
+	attempts := make([]Attempt, len(log))
+	for i, a := range log {
+		attempts[i] = Attempt{
+			StartedAt: nullable.Time(a.GetStartedAt()), TotalMS: nullable.Milliseconds(a.GetTotal()), Upstream: a.GetUpstream(), Model: a.GetModel(),
+			TokenID: nullable.Text(a.GetTokenId()), TokenAlias: nullable.Text(a.GetTokenAlias()), Token: nullable.Text(a.GetMaskedSecret()),
+			TokenFingerprint: nullable.Text(a.GetTokenFingerprint()), Class: nullable.Text(a.GetClass()), Rule: nullable.Text(a.GetRule()),
+			Effect: a.GetEffect(), Code: nullable.Text(a.GetCode()), Message: nullable.Text(a.GetMessage()), RetryAfterMS: nullable.Milliseconds(a.GetRetryAfter()),
+		}
+		if status := a.GetStatus(); status != 0 {
+			attempts[i].Status = &status
+		}
+	}
+	return attempts
+}

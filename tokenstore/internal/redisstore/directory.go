@@ -380,7 +380,8 @@ func (s *Store) healClaim(ctx context.Context, left *claim) error {
 			outcome.version, outcome.fingerprint, outcome.alias = reply.count(1), reply.text(2), reply.text(3)
 			left.created = reply.number(4)
 		} else {
-			outcome.version, outcome.keep = left.version, time.Duration(reply.number(1))*time.Millisecond
+			outcome.version = max(left.version, reply.count(2))
+			outcome.keep = time.Duration(reply.number(1)) * time.Millisecond
 		}
 		if reply.err != nil {
 			return reply.err

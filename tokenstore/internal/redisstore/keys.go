@@ -65,7 +65,8 @@ func aliasKey() string { return directoryPrefix + "alias" }
 func fingerprintKey() string { return directoryPrefix + "fingerprint" }
 
 // upstreamsKey is a hash of name to JSON of the contract's Upstream, without its
-// version and with a signature: see upstreamrecord.go. It is in the directory's slot, because a token can't be without upstream.
+// version and with a signature: see upstreamrecord.go. It is in the directory's slot,
+// because a token can't be without upstream.
 func upstreamsKey() string { return directoryPrefix + "upstreams" }
 
 // upstreamVersionsKey is a hash of upstream to version.
@@ -78,13 +79,15 @@ func poolIDsKey(upstream string) string { return poolPrefix(upstream) + "ids" }
 func namesKey(upstream string) string { return poolPrefix(upstream) + "names" }
 
 // lapsedKey is a sorted set of claims of claimsKey that were given up, by the ms at which
-// that is forgotten: a write that comes late must not be carried out any more.
+// that is forgotten: a write that comes late must not be carried out any more. It expires
+// with the last.
 func lapsedKey(upstream string) string { return poolPrefix(upstream) + "lapsed" }
 
 // tokenKey is the hash of one token:
 //
 //	rec         JSON of record: what no script reads; the secret in it is sealed
-//	ver         version of what an admin edits, raised by each edit
+//	ver         version of what an admin edits, raised by each edit, by the deletion and
+//	            by a restoration
 //	epoch       raised by each change that recalls leases
 //	upstream    name of the pool
 //	alias       may be empty

@@ -1,4 +1,5 @@
--- Removes a token and recalls its leases. For some time it can be restored.
+-- Removes a token and recalls its leases. For some time it can be restored. That is a
+-- version too: what the directory hears of the versions before, it knows to be older.
 -- KEYS[1] zset ids: the pool's token ids by creation, in µs
 -- KEYS[2] hash token
 -- KEYS[3] zset inflight: open leases by expiry, in ms
@@ -15,7 +16,7 @@
 -- ARGV[5] claim id
 -- USE pool
 -- USE standing
--- RETURN {'deleted', version}
+-- RETURN {'deleted', version}: the new one
 -- RETURN {'lapsed'}: the claim was given up
 -- RETURN {'gone'}: there is no such token
 -- RETURN {'conflict', version}: it has another version
@@ -29,6 +30,7 @@ local f = redis.call('HMGET', token, 'ver', 'alias', 'epoch')
 if not f[1] then return { 'gone' } end
 if version ~= '0' and version ~= f[1] then return { 'conflict', f[1] } end
 
+local deleted = redis.call('HINCRBY', token, 'ver', 1)
 redis.call('RENAME', token, trash)
 redis.call('PEXPIRE', trash, trash_ms)
 redis.call('PEXPIRE', history, trash_ms)
@@ -40,4 +42,4 @@ redis.call('ZREM', order, id)
 redis.call('ZREM', cooling, id)
 if f[2] ~= '' then redis.call('HDEL', names, f[2]) end
 redis.call('PUBLISH', channel, 'recall ' .. id .. ' ' .. string.format('%.0f', tonumber(f[3]) + 1))
-return { 'deleted', f[1] }
+return { 'deleted', string.format('%.0f', deleted) }

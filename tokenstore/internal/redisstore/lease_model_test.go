@@ -426,6 +426,7 @@ func (m *machine) Delete(t *rapid.T) {
 	deleted := m.anyToken(t)
 	keys, args := (&deletion{id: deleted.id, upstream: somewhere}).deleting("")
 	m.must(deleteScript.run(m.t.Context(), m.client, keys, args...).Err())
+	deleted.version++
 	delete(m.tokens, deleted.id)
 	m.trash[deleted.id] = deleted
 }

@@ -360,8 +360,8 @@ func (f takeover) differences(at string, then, now any, shift time.Duration) []s
 		return all
 	case []any:
 		list, _ := now.([]any)
-		if at == ".entries" { // the audit log, newest first: what the new pair has done is in front
-			list = list[max(len(list)-len(then), 0):]
+		if at == ".entries" || at == "" { // the audit log goes on; an export may have more kinds of things
+			list = f.among(list, then, shift)
 		}
 		if len(list) != len(then) {
 			return []string{fmt.Sprintf("%s: %d of %d are left", at, len(list), len(then))}
@@ -387,6 +387,17 @@ func (f takeover) differences(at string, then, now any, shift time.Duration) []s
 		}
 	}
 	return []string{fmt.Sprintf("%s was %v, now it is %v", at, then, now)}
+}
+
+// among leaves out what a list has between the elements of then, which keep their order.
+func (f takeover) among(list, then []any, shift time.Duration) []any {
+	var kept []any
+	for _, each := range list {
+		if len(kept) < len(then) && len(f.differences("[]", then[len(kept)], each, shift)) == 0 {
+			kept = append(kept, each)
+		}
+	}
+	return kept
 }
 
 // stamped is a checksum as it is shown: behind the time of showing.
@@ -416,6 +427,9 @@ func TestTakeoverNoticesWhatIsLost(t *testing.T) {
 		"it is no list":        {`{"tokens": null}`, true},
 		"something else is it": {`[]`, true},
 	} {
+		if got := facts.lost([]byte(`[`+before+`]`), []byte(`[{}, `+c.after+`, {}]`), 2*time.Hour); (len(got) > 0) != c.lost {
+			t.Errorf("%s, in a list: %v", name, got)
+		}
 		if got := facts.lost([]byte(before), []byte(c.after), 2*time.Hour); (len(got) > 0) != c.lost {
 			t.Errorf("%s: %v", name, got)
 		}

@@ -72,9 +72,15 @@ func (u *scripted) ask(t *testing.T, stream bool) answer {
 // post sends a body to the pair's chat route.
 func post(t *testing.T, body []byte) answer {
 	t.Helper()
+	return postTo(t, pair.Gateways[0], body)
+}
+
+// postTo is post for a pair of a case's own.
+func postTo(t *testing.T, gateway *stack.Gateway, body []byte) answer {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, pair.Gateways[0].URL+"/v1/chat/completions", bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, gateway.URL+"/v1/chat/completions", bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

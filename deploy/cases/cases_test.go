@@ -4,6 +4,7 @@
 package cases
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -31,6 +32,20 @@ func TestCases(t *testing.T) {
 	pair = stack.Start(t, stack.Options{GatewayEnv: []string{"STREAM_HEARTBEAT=" + heartbeat.String()}})
 	for _, name := range slices.Sorted(maps.Keys(holds)) {
 		t.Run(name, holds[name])
+	}
+}
+
+// TestNoCaseIsMissing: the cases are numbered, so that none is lost with its file.
+func TestNoCaseIsMissing(t *testing.T) {
+	var all []string
+	for kind, count := range map[string]int{"a": 8, "h": 6, "q": 2, "s": 22, "t": 2} {
+		for n := range count {
+			all = append(all, fmt.Sprintf("%s%02d", kind, n+1))
+		}
+	}
+	slices.Sort(all)
+	if got := slices.Sorted(maps.Keys(holds)); !slices.Equal(got, all) {
+		t.Errorf("there are tests of %v, want %v", got, all)
 	}
 }
 

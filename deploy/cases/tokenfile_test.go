@@ -15,10 +15,10 @@ import (
 )
 
 func init() {
-	holds["t01-wrapped-tokens"] = wrappedTokens
-	holds["t02-cookies-as-json"] = cookiesAsJSON
-	holds["a01-list-larger-than-its-limit"] = listLargerThanItsLimit
-	holds["a08-export-that-cannot-come-back"] = exportComesBack
+	holds["t01"] = wrappedTokens
+	holds["t02"] = cookiesAsJSON
+	holds["a01"] = listLargerThanItsLimit
+	holds["a08"] = exportComesBack
 }
 
 // sessionToken makes a token of three parts that says of itself what session tokens do.

@@ -47,15 +47,15 @@ func TestCollector(t *testing.T) {
 		},
 		"an upstream's whole answer": {
 			[]chat.Event{{Text: "x", Finish: chat.Stop, Usage: usage, Raw: whole(`{"id":"u","created":1, "model":"other","choices":[ {"message":{"content":"x","new":1}}],"usage":{"details":{"a":1}},"x":"y"}`)}},
-			`{"id":"chatcmpl-1","created":1763800000, "model":"up/gpt","choices":[ {"message":{"content":"x","new":1}}],"usage":{"details":{"a":1}},"x":"y"}`,
+			`{"id":"chatcmpl-1","created":1763800000, "model":"up/gpt","choices":[ {"message":{"content":"x","new":1}}],"usage":{"details":{"a":1}},"x":"y","object":"chat.completion"}`,
 		},
 		"an upstream's whole answer without counts": {
 			[]chat.Event{{Text: "x", Finish: chat.Stop, Raw: whole(`{"id":"u","created":1,"model":"o","choices":[]}`)}, {Usage: usage}},
-			`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}`,
+			`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[],"object":"chat.completion","usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}`,
 		},
 		"an upstream's whole answer with null for counts": {
 			[]chat.Event{{Usage: usage, Raw: whole(`{"usage":null,"id":"u","created":1,"model":"o"}`)}},
-			`{"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7},"id":"chatcmpl-1","created":1763800000,"model":"up/gpt"}`,
+			`{"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7},"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","object":"chat.completion"}`,
 		},
 		"a whole answer that is garbage": {
 			[]chat.Event{{Text: "x", Finish: chat.Stop, Raw: whole(`{"id"`)}},

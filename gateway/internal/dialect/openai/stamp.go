@@ -34,7 +34,7 @@ type stampedText struct {
 }
 
 // identity tells which members of the stamp an upstream's answer has.
-type identity struct{ id, created, model bool }
+type identity struct{ id, object, created, model bool }
 
 // head is the beginning of an answer that is made here: everything up to its
 // choices.
@@ -98,7 +98,7 @@ func (st *stamp) appendStamped(dst, raw []byte, remove removal) ([]byte, found, 
 	if pass.s.End() != nil {
 		return dst, found{}, false
 	}
-	if seen := pass.seen; !seen.id || !seen.created || !seen.model {
+	if seen := pass.seen; seen != (identity{id: true, object: true, created: true, model: true}) {
 		pass.edit.Replace(end, end, st.missing(seen, pass.kept))
 	}
 	return pass.edit.Bytes(), pass.has, true
@@ -125,6 +125,7 @@ func (p *stamping) members(ok bool) {
 			p.seen.id = true
 			replaceValue(&p.s, &p.edit, p.stamp.id)
 		case "object":
+			p.seen.object = true
 			replaceValue(&p.s, &p.edit, p.stamp.object)
 		case "created":
 			p.seen.created = true
@@ -207,6 +208,9 @@ func (st *stamp) missing(has identity, comma bool) string {
 	}
 	if !has.id {
 		add("id", st.id)
+	}
+	if !has.object {
+		add("object", st.object)
 	}
 	if !has.created {
 		add("created", st.created)

@@ -169,13 +169,13 @@ func TestStreamPassesOnTheUpstreamsChunks(t *testing.T) {
 			counted,
 			StreamOptions{},
 			chat.Event{Text: "é", Raw: raw(spaced)},
-			[]string{`{ "id" : "chatcmpl-1", "created":1763800000,"system_fingerprint":"fp",  "model":"up/gpt", "choices":[{"index":0,"delta":{"content":"\u00e9","new":[1, 2]},"logprobs":{"id":"inner"},"finish_reason":null}],"usage":null,"odd":{"model":"no"}}`},
+			[]string{`{ "id" : "chatcmpl-1", "created":1763800000,"system_fingerprint":"fp",  "model":"up/gpt", "choices":[{"index":0,"delta":{"content":"\u00e9","new":[1, 2]},"logprobs":{"id":"inner"},"finish_reason":null}],"usage":null,"odd":{"model":"no"},"object":"chat.completion.chunk"}`},
 		},
 		"counts that nobody asked for are cut out": {
 			streamRequest(),
 			StreamOptions{},
 			chat.Event{Text: "é", Raw: raw(spaced)},
-			[]string{`{ "id" : "chatcmpl-1", "created":1763800000,"system_fingerprint":"fp",  "model":"up/gpt", "choices":[{"index":0,"delta":{"content":"\u00e9","new":[1, 2]},"logprobs":{"id":"inner"},"finish_reason":null}],"odd":{"model":"no"}}`},
+			[]string{`{ "id" : "chatcmpl-1", "created":1763800000,"system_fingerprint":"fp",  "model":"up/gpt", "choices":[{"index":0,"delta":{"content":"\u00e9","new":[1, 2]},"logprobs":{"id":"inner"},"finish_reason":null}],"odd":{"model":"no"},"object":"chat.completion.chunk"}`},
 		},
 		"a chunk of counts is dropped": {
 			streamRequest(),
@@ -187,43 +187,43 @@ func TestStreamPassesOnTheUpstreamsChunks(t *testing.T) {
 			counted,
 			StreamOptions{},
 			chat.Event{Usage: &chat.Usage{}, Raw: raw(`{"id":"x","created":1,"model":"y","choices":[],"usage":{"prompt_tokens":1,"details":{}}}`)},
-			[]string{`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[],"usage":{"prompt_tokens":1,"details":{}}}`},
+			[]string{`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[],"usage":{"prompt_tokens":1,"details":{}},"object":"chat.completion.chunk"}`},
 		},
 		"counts beside a choice are cut out": {
 			streamRequest(),
 			StreamOptions{},
 			chat.Event{Usage: &chat.Usage{}, Raw: raw(`{"id":1,"created":1,"model":1,"choices":[{}],"usage":{"a":{"b":1}},"x":2}`)},
-			[]string{`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[{}],"x":2}`},
+			[]string{`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[{}],"x":2,"object":"chat.completion.chunk"}`},
 		},
 		"counts before all else are cut out": {
 			streamRequest(),
 			StreamOptions{},
 			chat.Event{Raw: raw(`{"usage":{"a":{"b":1}} , "id":1,"created":1,"model":1}`)},
-			[]string{`{ "id":"chatcmpl-1","created":1763800000,"model":"up/gpt"}`},
+			[]string{`{ "id":"chatcmpl-1","created":1763800000,"model":"up/gpt","object":"chat.completion.chunk"}`},
 		},
 		"no choices and no counts": {
 			streamRequest(),
 			StreamOptions{},
 			chat.Event{Raw: raw(`{"id":"","created":0,"model":"","choices":[],"prompt_filter_results":[]}`)},
-			[]string{`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[],"prompt_filter_results":[]}`},
+			[]string{`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[],"prompt_filter_results":[],"object":"chat.completion.chunk"}`},
 		},
 		"what is missing is added": {
 			streamRequest(),
 			StreamOptions{},
 			chat.Event{Raw: raw(`{"usage":{},"choices":[{}] }`)},
-			[]string{`{"choices":[{}] ,"id":"chatcmpl-1","created":1763800000,"model":"up/gpt"}`},
+			[]string{`{"choices":[{}] ,"id":"chatcmpl-1","object":"chat.completion.chunk","created":1763800000,"model":"up/gpt"}`},
 		},
 		"counts alone": {
 			streamRequest(),
 			StreamOptions{},
 			chat.Event{Raw: raw(`{"usage":1,"usage":2 }`)},
-			[]string{`{ "id":"chatcmpl-1","created":1763800000,"model":"up/gpt"}`},
+			[]string{`{ "id":"chatcmpl-1","object":"chat.completion.chunk","created":1763800000,"model":"up/gpt"}`},
 		},
 		"keys twice and escaped": {
 			streamRequest(),
 			StreamOptions{},
 			chat.Event{Raw: raw(`{"id":"a","\u0069d":"b","created":1,"model":"c","usage":1,"us\u0061ge":2,"x":3}`)},
-			[]string{`{"id":"chatcmpl-1","\u0069d":"chatcmpl-1","created":1763800000,"model":"up/gpt","x":3}`},
+			[]string{`{"id":"chatcmpl-1","\u0069d":"chatcmpl-1","created":1763800000,"model":"up/gpt","x":3,"object":"chat.completion.chunk"}`},
 		},
 		"the kind of object": {
 			streamRequest(),
@@ -235,7 +235,7 @@ func TestStreamPassesOnTheUpstreamsChunks(t *testing.T) {
 			streamRequest(),
 			StreamOptions{},
 			chat.Event{Raw: raw("{\"id\":1,\r\n\"created\":2,\n\"model\":3}")},
-			[]string{`{"id":"chatcmpl-1",  "created":1763800000, "model":"up/gpt"}`},
+			[]string{`{"id":"chatcmpl-1",  "created":1763800000, "model":"up/gpt","object":"chat.completion.chunk"}`},
 		},
 		"garbage is composed anew": {
 			streamRequest(),
@@ -262,7 +262,7 @@ func TestStreamPassesOnTheUpstreamsChunks(t *testing.T) {
 			streamRequest(),
 			StreamOptions{OmitFinish: true},
 			chat.Event{Text: "x", Finish: chat.Stop, Raw: raw(`{"id":1,"created":1,"model":1,"choices":[{"delta":{"content":"x"},"finish_reason":"stop","x":1}]}`)},
-			[]string{`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[{"delta":{"content":"x"},"finish_reason":null,"x":1}]}`},
+			[]string{`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[{"delta":{"content":"x"},"finish_reason":null,"x":1}],"object":"chat.completion.chunk"}`},
 		},
 	}
 	for name, test := range tests {
@@ -364,10 +364,8 @@ func FuzzPassOn(f *testing.F) {
 			}
 			t.Fatalf("refused %q", data)
 		}
-		want["id"], want["created"], want["model"] = json.RawMessage(`"chatcmpl-1"`), json.RawMessage("1763800000"), json.RawMessage(`"up/gpt"`)
-		if _, present := want["object"]; present {
-			want["object"] = json.RawMessage(`"x"`)
-		}
+		want["id"], want["object"] = json.RawMessage(`"chatcmpl-1"`), json.RawMessage(`"x"`)
+		want["created"], want["model"] = json.RawMessage("1763800000"), json.RawMessage(`"up/gpt"`)
 		if stripUsage {
 			delete(want, "usage")
 		}

@@ -49,6 +49,7 @@ type progress struct {
 	finished bool        // a finish reason has come
 	begun    indexSet    // the choices that have been seen
 	ended    indexSet    // those of which the finish reason has come
+	spent    bool        // the upstream has counted what it has produced
 	usage    *chat.Usage // the latest counts that have not been yielded
 	counted  bool        // counts have been yielded
 	// words are the first of the upstream's that are no chunk; nil: there were none.
@@ -105,6 +106,8 @@ func (a *attempt) answer(ctx context.Context, body io.Reader, length int64, laye
 			return a.interrupted(ctx, err, upstream.SignLost)
 		}
 		return a.answer(ctx, packed, -1, layers+1)
+	case isZstd(first):
+		return a.interrupted(ctx, errPacked{"zstd"}, upstream.SignLost)
 	case len(first) > 0 && (first[0] == '{' || first[0] == '['):
 		return a.whole(ctx, events.Unread(), length)
 	case len(first) > 0 && first[0] == '<':
@@ -227,6 +230,9 @@ func (a *attempt) read(got eventstream.Event) (event chat.Event, isChunk bool, f
 	case p.broke != nil:
 		return event, false, a.brokenOff(p.broke)
 	case !p.chunk && p.event.Usage == nil:
+		if parseError(data).message != "" {
+			a.keepWords(data)
+		}
 		return event, false, nil
 	}
 	data = got.Data
@@ -259,7 +265,7 @@ func (a *attempt) remark(data []byte) *upstream.Failure {
 
 // note makes an event of a chunk.
 func (a *attempt) note(p *piece, data []byte) chat.Event {
-	a.said = a.said || p.said
+	a.said, a.spent = a.said || p.said, a.spent || p.spent
 	event := p.event
 	event.Raw = chat.Raw{Dialect: dialect, JSON: data}
 	a.begun.join(p.begun)
@@ -317,7 +323,7 @@ func (a *attempt) release() {
 
 // produced tells whether there is an answer: something has been said, or the upstream
 // has counted what it was.
-func (p *progress) produced() bool { return p.said || p.usage != nil && p.usage.Completion > 0 }
+func (p *progress) produced() bool { return p.said || p.spent }
 
 // end completes an answer that has come to its end, with what the contract wants
 // and the upstream has not said in its place.

@@ -176,7 +176,7 @@ func TestPackedAnswers(t *testing.T) {
 					t.Errorf("%q, %s, streamed %t: %+v, %v", encoding, form, streamed, events, failure)
 				}
 			}
-			for _, encoding := range []string{"gzip", "deflate"} { // and it is not
+			for _, encoding := range []string{"gzip", "deflate", "br", "zstd", "utf-8", "none", "chunked, UTF-8", "aws-chunked"} { // and it is not
 				if events, failure := gather(t.Context(), t, serving(t, 200, encoding, []byte(body)), newTestCall(streamed)); failure != nil || len(events) == 0 {
 					t.Errorf("%q announced, %s, streamed %t: %v", encoding, form, streamed, failure)
 				}
@@ -222,13 +222,16 @@ func TestBodiesThatAreNoAnswer(t *testing.T) {
 		words string
 	}{
 		`{"error":{"message":"used up","code":"insufficient_quota"}}`: {upstream.Quota, "used up"},
-		`no healthy upstream`: {upstream.Truncated, "no healthy upstream"},
-		`Unauthorized`:        {upstream.Auth, "Unauthorized"},
+		`no healthy upstream`:                                           {upstream.Truncated, "no healthy upstream"},
+		`Unauthorized`:                                                  {upstream.Auth, "Unauthorized"},
+		"\x28\xb5\x2f\xfd\x04\x00\x41\x00":                              {upstream.Truncated, `packed its answer with "zstd"`},
+		"data: {\"message\":\"the engine is gone\"}\n\n":                {upstream.Truncated, "the engine is gone"},
+		"data: {\"type\":\"ping\"}\n\n":                                 {upstream.Truncated, "ended early"},
 		" <!DOCTYPE html><html><body>Attention Required!</body></html>": {upstream.Broken, "a page"},
 		`<?xml version="1.0"?><Error/>`:                                 {upstream.Broken, "a page"},
 		`[]`:                                                            {upstream.Truncated, "list"},
 		`{}`:                                                            {upstream.Truncated, ""},
-		`{"choices":[{"index":0,"message":{"cont`: {upstream.Truncated, "not valid JSON"},
+		`{"choices":[{"index":0,"message":{"cont`:                       {upstream.Truncated, "not valid JSON"},
 		"":                          {upstream.Truncated, "ended early"},
 		" \n\n ":                    {upstream.Truncated, "ended early"},
 		"data: try again later\n\n": {upstream.Truncated, "try again later"},

@@ -32,11 +32,19 @@ type apiError struct {
 	baseResp bool
 }
 
+// decisive are the statuses that say what is at fault. With any other, words count first.
+var decisive = []int{401, 402, 403, 408, 409, 413, 425, 426, 429, 451}
+
+// inWords tells whether the message says that it is the token's fault.
+func (said apiError) inWords() bool {
+	return quotaWords.MatchString(said.message) || limitWords.MatchString(said.message) || keyWords.MatchString(said.message)
+}
+
 // complaint is the error as the table judges it; status is 200 for an error inside a
 // stream. Signs are names that count where nothing else decides.
 func (said apiError) complaint(status int, signs ...string) upstream.Complaint {
-	if status == http.StatusOK && isStatus(said.code) {
-		status, _ = strconv.Atoi(said.code)
+	if number, _ := strconv.Atoi(said.code); status == http.StatusOK && isStatus(said.code) && (slices.Contains(decisive, number) || !said.inWords()) {
+		status = number
 	}
 	names := append([]string{said.code, said.kind}, signs...)
 	if said.baseResp {

@@ -50,7 +50,8 @@ var inStream = []string{"rate_limit_error", "requests", "tokens"}
 const aboutModel = "param=model"
 
 // failures is what is at fault, whatever goes wrong. An error's names are its `code`
-// and its `type`. A number as `code`, inside a stream, counts as the status.
+// and its `type`. A number as `code`, in an answer with status 200, counts as the status,
+// unless the words say more.
 var failures = slices.Concat(upstream.Table{
 	{Name: "quota", Class: upstream.Quota, Names: []string{
 		"insufficient_quota", "insufficient_balance", "insufficient_credits", "quota_exceeded",

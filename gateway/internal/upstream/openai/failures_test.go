@@ -111,6 +111,19 @@ func fixtures() []fixture {
 				fixture{row, "words in an event: " + text, answerWith(200, "text/event-stream", "data: "+text+"\n\ndata: [DONE]\n\n")})
 		}
 	}
+	// A number beside the words that says less than they do.
+	for _, number := range []string{"400", `"449"`, "500"} {
+		for row, text := range map[string]string{
+			"in words: quota": "Insufficient balance", "in words: limit": "You exceeded your current rate limit", "in words: token refused": "Invalid API key",
+		} {
+			object := `{"status":` + number + `,"msg":"` + text + `","body":null}`
+			streamed(row, object)
+			all = append(all, fixture{row, "whole: " + object, answerWith(200, "application/json", object)})
+			streamed(row, `{"error":{"code":`+number+`,"message":"`+text+`"}}`)
+		}
+	}
+	streamed("HTTP 429", `{"error":{"message":"Insufficient balance","code":429}}`)
+	streamed("HTTP 4xx", `{"code":400,"message":"no such field"}`)
 	worded("in words: quota", "the quota of this key is used up", "Insufficient balance", "You exceeded your current quota, please check your plan")
 	worded("in words: limit", "Rate limit reached", "too many requests, slow down")
 	worded("in words: token refused", "login failed: this key is not valid", "Invalid API key", "Incorrect API key provided", "Unauthorized")

@@ -213,7 +213,7 @@ func (w *mending) message(choice int) {
 				w.call(choice)
 			}
 		case key == "function_call" && w.s.Kind() == rawjson.Object:
-			w.function(choice, 0)
+			w.function(choice, 0, false)
 		case w.s.Kind() == rawjson.String && key != "role":
 			w.text(choice, -1)
 		default:
@@ -235,7 +235,7 @@ func (w *mending) call(choice int) {
 	if w.calls[choice] == nil {
 		w.calls[choice] = &calls{}
 	}
-	index, begins := w.calls[choice].place(piece)
+	index, begins, renamed := w.calls[choice].place(piece)
 	made := ""
 	if begins && piece.id == "" {
 		made = `"call_` + rand.Text() + `"` // clients must name it when they answer
@@ -250,7 +250,7 @@ func (w *mending) call(choice int) {
 			identified = true
 			w.replaceIf(made != "", made)
 		case (key == "function" || key == "custom") && w.s.Kind() == rawjson.Object:
-			w.function(choice, index)
+			w.function(choice, index, renamed)
 		default:
 			w.s.Skip()
 		}
@@ -266,10 +266,13 @@ func (w *mending) call(choice int) {
 	}
 }
 
-// function mends what is called and with what: arguments are text.
-func (w *mending) function(choice, call int) {
+// function mends what is called and with what: arguments are text. Renamed: the call has
+// its name already, and clients would join the two.
+func (w *mending) function(choice, call int, renamed bool) {
 	for ok := w.s.Object(); ok; ok = w.s.Member() {
 		switch string(w.s.Key()) {
+		case "name":
+			w.replaceIf(renamed, `""`)
 		case "arguments", "input":
 			if w.s.Kind() == rawjson.String {
 				w.text(choice, call)
@@ -375,7 +378,7 @@ type knownCall struct {
 	theirs int // the upstream's index for it; -1: it has none
 	ours   int
 	id     string
-	named  bool
+	name   string // the first piece of it
 }
 
 // callPiece is what a piece of a call says of which call it is.
@@ -414,10 +417,10 @@ func callAhead(s rawjson.Scanner) callPiece {
 // maxCalls bounds the calls of a choice that are told apart.
 const maxCalls = 1024
 
-// place returns the index of the call that a piece belongs to, and whether it begins
-// it. Calls are told apart by the upstream's index, else by their ids, else by their
+// place returns the index of the call that a piece belongs to, whether it begins it, and
+// whether it says again, with the id, what the call's name is. Calls are told apart by the upstream's index, else by their ids, else by their
 // order: what names a function begins a call, and what does not goes on with the last.
-func (c *calls) place(piece callPiece) (index int, begins bool) {
+func (c *calls) place(piece callPiece) (index int, begins, renamed bool) {
 	at := c.find(piece)
 	if at < 0 && len(c.known) < maxCalls {
 		at = len(c.known)
@@ -429,8 +432,11 @@ func (c *calls) place(piece callPiece) (index int, begins bool) {
 	if call.id == "" {
 		call.id = piece.id
 	}
-	call.named = call.named || piece.name != ""
-	return call.ours, begins
+	renamed = !begins && piece.id != "" && piece.id == call.id && piece.name != "" && piece.name == call.name
+	if call.name == "" {
+		call.name = piece.name
+	}
+	return call.ours, begins, renamed
 }
 
 // find returns where the piece's call is, or -1.
@@ -439,7 +445,7 @@ func (c *calls) find(piece callPiece) int {
 		call := &c.known[i]
 		switch {
 		case piece.index >= 0 && call.theirs == piece.index:
-			if piece.id != "" && call.id != "" && piece.id != call.id && piece.name != "" && call.named {
+			if piece.id != "" && call.id != "" && piece.id != call.id && piece.name != "" && call.name != "" {
 				return -1 // all calls have the same index
 			}
 			return i
@@ -447,7 +453,7 @@ func (c *calls) find(piece callPiece) int {
 			return i
 		}
 	}
-	if piece.index < 0 && piece.id == "" && len(c.known) > 0 && (piece.name == "" || !c.known[c.last].named) {
+	if piece.index < 0 && piece.id == "" && len(c.known) > 0 && (piece.name == "" || c.known[c.last].name == "") {
 		return c.last
 	}
 	return -1

@@ -96,6 +96,14 @@ func TestChunksGetTheFormOfTheAPI(t *testing.T) {
 			[]string{calling(`{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}}`), calling(`{"index":0,"id":"b","function":{"name":null,"arguments":"{}"}}`)},
 			[]string{calling(`{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}}`), calling(`{"index":0,"id":"b","function":{"name":null,"arguments":"{}"}}`)},
 		},
+		"the name with each piece of a call": {
+			[]string{calling(`{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}}`), calling(`{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}`), calling(`{"id":"a","type":"function","function":{"name":"f","arguments":""}}`)},
+			[]string{calling(`{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}}`), calling(`{"index":0,"id":"a","function":{"name":"","arguments":"{}"}}`), calling(`{"id":"a","type":"function","function":{"name":"","arguments":""},"index":0}`)},
+		},
+		"the pieces of a name": {
+			[]string{calling(`{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}}`), calling(`{"index":0,"function":{"name":"f","arguments":""}}`), calling(`{"index":0,"id":"a","function":{"name":"_g","arguments":"{}"}}`)},
+			[]string{calling(`{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}}`), calling(`{"index":0,"function":{"name":"f","arguments":""}}`), calling(`{"index":0,"id":"a","function":{"name":"_g","arguments":"{}"}}`)},
+		},
 		"calls that begin at one": {
 			[]string{calling(`{"index":1,"id":"a","type":"function","function":{"name":"f","arguments":""}}`), calling(`{"index":1,"function":{"arguments":"{}"}}`)},
 			[]string{calling(`{"index":1,"id":"a","type":"function","function":{"name":"f","arguments":""}}`), calling(`{"index":1,"function":{"arguments":"{}"}}`)},
@@ -323,6 +331,30 @@ func TestWhatCountsAsAnAnswer(t *testing.T) {
 				events, failure := gather(t.Context(), t, answering(t, "", body), newTestCall(streamed))
 				if (failure == nil) != (counted > 0) || failure == nil && (events[len(events)-1].Usage == nil || events[len(events)-1].Usage.Completion != counted) {
 					t.Errorf("%d tokens counted, %s, streamed %t: %+v, %v", counted, name, streamed, events, failure)
+				}
+			}
+		}
+	}
+}
+
+// Counts tell that there was an answer, by whatever name they go.
+func TestCountsByOtherNames(t *testing.T) {
+	t.Parallel()
+	for usage, answer := range map[string]bool{
+		`{"input_tokens":1,"output_tokens":212}`:                                                         true,
+		`{"prompt_tokens":1,"completion_tokens":0,"completion_tokens_details":{"reasoning_tokens":212}}`: true,
+		`{"output_tokens_details":{"reasoning_tokens":212}}`:                                             true,
+		`{"input_tokens":1,"output_tokens":0}`:                                                           false,
+		`{"prompt_tokens":1,"completion_tokens_details":{"reasoning_tokens":0,"accepted":1}}`:            false,
+	} {
+		for name, body := range map[string]string{
+			"whole":  `{"choices":[{"index":0,"message":{"content":""},"finish_reason":"stop"}],"usage":` + usage + `}`,
+			"stream": eventsOf(delta(`"content":""`), finished, `{"choices":[],"usage":`+usage+`}`, "[DONE]"),
+		} {
+			for _, streamed := range []bool{true, false} {
+				events, failure := gather(t.Context(), t, answering(t, "", body), newTestCall(streamed))
+				if (failure == nil && len(events) > 0) != answer {
+					t.Errorf("%s, %s, streamed %t: %+v, %v", usage, name, streamed, events, failure)
 				}
 			}
 		}

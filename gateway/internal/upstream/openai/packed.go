@@ -70,12 +70,18 @@ func unpack(encoding string, body io.Reader) (io.Reader, error) {
 			return buffered, nil
 		}
 		return flate.NewReader(buffered), nil
-	default:
+	default: // some say `utf-8`, or what something on the way has unpacked
+		buffered := bufio.NewReader(body)
+		if first, _ := buffered.Peek(2); isPlain(first) {
+			return buffered, nil
+		}
 		return nil, errPacked{encoding}
 	}
 }
 
 func isGzip(first []byte) bool { return bytes.HasPrefix(first, []byte("\x1f\x8b")) }
+
+func isZstd(first []byte) bool { return bytes.HasPrefix(first, []byte("\x28\xb5\x2f\xfd")) }
 
 // isZlib tells whether the two bytes are a header of zlib: its method, and a check sum.
 func isZlib(first []byte) bool {

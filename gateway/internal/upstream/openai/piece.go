@@ -22,6 +22,8 @@ type piece struct {
 	choices int
 	// said: it has content of some kind, perhaps one that events don't name.
 	said bool
+	// spent: it counts tokens that the upstream has produced, by whatever name.
+	spent bool
 	// begun and ended are the indexes of the choices that it has, and has the ends of.
 	begun, ended indexSet
 	// malformed: it is no JSON object.
@@ -495,12 +497,41 @@ func (r *reading) usage() {
 			count(&usage.Prompt)
 		case "completion_tokens":
 			count(&usage.Completion)
+		case "output_tokens":
+			r.produced()
+		case "completion_tokens_details", "output_tokens_details":
+			r.details()
 		default:
 			s.Skip()
 		}
 	}
+	r.p.spent = r.p.spent || usage.Completion > 0
 	if counted {
 		r.p.event.Usage = &usage
+	}
+}
+
+// produced consumes a count of what the upstream has produced.
+func (r *reading) produced() {
+	if r.s.Kind() != rawjson.Number {
+		r.s.Skip()
+		return
+	}
+	r.p.spent = r.s.Int() > 0 || r.p.spent
+}
+
+// details consumes counts of what some upstreams don't count in the whole: thoughts.
+func (r *reading) details() {
+	if r.s.Kind() != rawjson.Object {
+		r.s.Skip()
+		return
+	}
+	for ok := r.s.Object(); ok; ok = r.s.Member() {
+		if string(r.s.Key()) == "reasoning_tokens" {
+			r.produced()
+		} else {
+			r.s.Skip()
+		}
 	}
 }
 

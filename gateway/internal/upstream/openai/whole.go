@@ -56,7 +56,7 @@ func (a *attempt) sendWhole(data []byte) *upstream.Failure {
 		data = whole.mend(data)
 		p = parseOnly(data, "message")
 	}
-	if usage := p.event.Usage; p.event.Finish == chat.Stop && !p.said && (usage == nil || usage.Completion == 0) {
+	if p.event.Finish == chat.Stop && !p.said && !p.spent {
 		return cutShort(upstream.SignEmpty, "the answer is empty")
 	}
 	if a.call.Request.Stream {

@@ -146,6 +146,9 @@ func coolingKey(upstream string) string { return poolPrefix(upstream) + "cooling
 // expiry, in ms: what is in inflightKey of its tokens, but for slots in reserve.
 func leasesKey(upstream string) string { return poolPrefix(upstream) + "leases" }
 
+// expiredKey is a sorted set of token ids by their expiry, in ms, once that was noticed.
+func expiredKey(upstream string) string { return poolPrefix(upstream) + "expired" }
+
 // What only the parts of scripts name, in a pool's slot:
 //
 //	standing    sorted set of token ids by what they are: 1 disabled, 2 parked, 3 expired,

@@ -108,6 +108,7 @@ func (s *Store) reservationsByPool(ctx context.Context, reservation leasing.Rese
 	if shares, err = s.byPool(ctx, ids); err != nil {
 		return nil, nil, err
 	}
+	shares = slices.DeleteFunc(shares, func(pool share) bool { return !slices.Contains(upstreams, pool.upstream) })
 	known := map[string]bool{}
 	for _, pool := range shares {
 		known[pool.upstream] = true

@@ -70,6 +70,7 @@ if let then -- nothing is taken ahead while it is not known whether it can be us
   count = demand.mode == 'ahead' and 0 or math.min(count, let)
   if count == 0 then return denied({ why = {}, phases = {} }, class, till) end
 end
+revive(now_ms + demand.lead_ms)
 shorten_rests()
 sweep_leases()
 for _, each in ipairs(woken()) do
@@ -80,8 +81,11 @@ end
 follow()
 local found = pick(count, {})
 -- Out of the order until an admin's edit puts them back.
-for _, id in ipairs(found.gone) do redis.call('ZREM', order, id) end
-for _, id in ipairs(found.stale) do chosen.drop(id) end
+for _, id in ipairs(found.gone) do
+  redis.call('ZREM', order, id)
+  if found.why[id][1] == 'expired' then expire(id) end
+end
+for _, id in ipairs(found.stale) do leave_ranks(id) end
 local aside = #found.full > STEPS and demand.mode ~= 'ahead'
 if aside then set_aside(found.full) end
 if #found.picks == 0 and not found.over and demand.mode ~= 'ahead' then

@@ -15,6 +15,7 @@ local ahead_of_now = '(' .. now
 local function standing(code) return redis.call('ZCOUNT', pool .. 'standing', code, code) end
 
 sweep(now_ms + lead)
+revive(now_ms + lead)
 local cooling = redis.call('ZCOUNT', pool .. 'rests', ahead_of_now, '+inf')
 return {
   redis.call('ZCARD', KEYS[1]), standing(STANDING.disabled), standing(STANDING.parked), standing(STANDING.expired),

@@ -9,6 +9,8 @@
 -- KEYS[7] stream history of the token
 -- KEYS[8] zset cooling: token id by the time, in ms, at which it is back
 -- KEYS[9] zset lapsed: claims that were given up
+-- DYNKEY zset c1:{pool:NAME}:held ids of tokens of which slots are held in reserve
+-- DYNKEY set c1:{pool:NAME}:holds:<replica> ids of the tokens that it holds
 -- ARGV[1] id token id
 -- ARGV[2] version expected; 0: any
 -- ARGV[3] channel where recalls are told
@@ -16,6 +18,8 @@
 -- ARGV[5] claim id
 -- USE pool
 -- USE standing
+-- USE numbers
+-- USE ranks
 -- RETURN {'deleted', version}: the new one
 -- RETURN {'lapsed'}: the claim was given up
 -- RETURN {'gone'}: there is no such token
@@ -26,11 +30,12 @@ local history, cooling, lapsed = KEYS[7], KEYS[8], KEYS[9]
 local id, version, channel, trash_ms, claim = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
 if redis.call('ZSCORE', lapsed, claim) then return { 'lapsed' } end
-local f = redis.call('HMGET', token, 'ver', 'alias', 'epoch')
+local f = redis.call('HMGET', token, 'ver', 'alias', 'epoch', 'holder')
 if not f[1] then return { 'gone' } end
 if version ~= '0' and version ~= f[1] then return { 'conflict', f[1] } end
 
 local deleted = redis.call('HINCRBY', token, 'ver', 1)
+redis.call('HDEL', token, 'due', 'holder', 'held', 'held_until')
 redis.call('RENAME', token, trash)
 redis.call('PEXPIRE', trash, trash_ms)
 redis.call('PEXPIRE', history, trash_ms)
@@ -40,6 +45,10 @@ stand(id)
 redis.call('ZREM', ids, id)
 redis.call('ZREM', order, id)
 redis.call('ZREM', cooling, id)
+leave_ranks(id)
+redis.call('SREM', pool .. 'stirred', id)
+redis.call('ZREM', pool .. 'held', id)
+if f[4] then redis.call('SREM', pool .. 'holds:' .. f[4], id) end
 if f[2] ~= '' then redis.call('HDEL', names, f[2]) end
 redis.call('PUBLISH', channel, 'recall ' .. id .. ' ' .. string.format('%.0f', tonumber(f[3]) + 1))
 return { 'deleted', string.format('%.0f', deleted) }

@@ -122,6 +122,10 @@ for i = 1, #all, 2 do
   local heard, of = string.match(all[i + 1], '^(%d+) (.*)$')
   if all[i] ~= replica then
     local quiet = now - number(heard)
+    if quiet < 0 then -- a clock was ahead: it is heard now
+      quiet = 0
+      call('HSET', holders, all[i], string.format('%.0f', now) .. ' ' .. of)
+    end
     if quiet <= silent then
       live = live + 1
     elseif of == instance or quiet > 86400000 then

@@ -1,6 +1,6 @@
--- Undoes a deletion, that the directory has a claim of. Leases from before it stay recalled. The token takes part in
--- the rotation from its clock on, or from the end of its cooling; one that was
--- parked stays so.
+-- Undoes a deletion, that the directory has a claim of. Leases from before it stay
+-- recalled. The token takes part in the rotation from its clock on, or from the end of its
+-- cooling; one that was parked stays so.
 -- KEYS[1] zset ids: the pool's token ids by creation, in µs
 -- KEYS[2] hash token
 -- KEYS[3] hash trash: the token as it was
@@ -34,7 +34,7 @@ local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 redis.call('RENAME', trash, token)
 redis.call('PERSIST', token)
 redis.call('PERSIST', history)
-redis.call('HDEL', token, 'due')
+redis.call('HDEL', token, 'due', 'holder', 'held', 'held_until') -- deletions of before left them
 redis.call('HSET', token, 'created', created)
 redis.call('HINCRBY', token, 'epoch', 1)
 local version = redis.call('HINCRBY', token, 'ver', 1)

@@ -47,7 +47,7 @@ local function distance(at)
   return nearest
 end
 
--- Each strategy: rank of a token by its facts; place and drop of its order's entry.
+-- Each strategy: rank of a token by its facts; place of its order's entry.
 local strategies = {}
 
 strategies.round_robin = { rank = function() return 0 end }
@@ -61,12 +61,6 @@ strategies.least_in_flight = {
     redis.call('ZADD', pool .. 'rank:load', load, id)
     redis.call('ZADD', pool .. 'rank:load:' .. load, score, id)
   end,
-  drop = function(id)
-    local was = redis.call('ZSCORE', pool .. 'rank:load', id)
-    if not was then return end
-    redis.call('ZREM', pool .. 'rank:load', id)
-    redis.call('ZREM', pool .. 'rank:load:' .. exact(tonumber(was)), id)
-  end,
 }
 
 strategies.fill_first = {
@@ -75,13 +69,11 @@ strategies.fill_first = {
     local expires = number(redis.call('HGET', pool .. 'token:' .. id, 'expires'))
     redis.call('ZADD', pool .. 'rank:fill', whole(expires > 0 and expires or LAST), id)
   end,
-  drop = function(id) redis.call('ZREM', pool .. 'rank:fill', id) end,
 }
 
 strategies.sticky = {
   rank = function(facts) return distance(point(facts.id)) end,
   place = function(id) redis.call('ZADD', pool .. 'rank:ring', whole(point(id)), id) end,
-  drop = function(id) redis.call('ZREM', pool .. 'rank:ring', id) end,
 }
 
 local chosen = strategies[strategy]
@@ -212,6 +204,6 @@ local function follow()
   if built then redis.call('HSET', pool .. 'rank', 'built', built) else redis.call('HDEL', pool .. 'rank', 'built') end
   for _, id in ipairs(stray) do
     local score = redis.call('ZSCORE', pool .. 'order', id)
-    if score then chosen.place(id, score) else chosen.drop(id) end
+    if score then chosen.place(id, score) else leave_ranks(id) end
   end
 end

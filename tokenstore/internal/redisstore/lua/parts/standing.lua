@@ -3,6 +3,9 @@
 -- DYNKEY zset c1:{pool:NAME}:standing token id by a number of STANDING
 -- DYNKEY zset c1:{pool:NAME}:rests token id by the end of its cooling, in ms
 -- DYNKEY zset c1:{pool:NAME}:ends token id by its expiry, in ms, while that is ahead
+-- DYNKEY zset c1:{pool:NAME}:expired token id by its expiry, in ms, once that was taken notice of
+-- DYNKEY zset c1:{pool:NAME}:cooling token id by the time, in ms, at which it is back
+-- DYNKEY hash c1:{pool:NAME}:clock `at` virtual time
 -- Needs pool.
 local STANDING = { disabled = 1, parked = 2, expired = 3, quarantined = 4, probing = 5, open = 6 }
 
@@ -13,15 +16,16 @@ local function standing_of(enabled, phase)
   return phase == 'new' and STANDING.quarantined or STANDING.probing
 end
 
--- Takes down what a token is now; one that is gone is forgotten.
+-- Takes down what a token is now, and returns it; one that is gone is forgotten.
 local function stand(id)
   local f = redis.call('HMGET', pool .. 'token:' .. id, 'enabled', 'phase', 'cooling', 'expires')
   if not f[1] then
-    for _, name in ipairs({ 'standing', 'rests', 'ends' }) do redis.call('ZREM', pool .. name, id) end
-    return
+    for _, name in ipairs({ 'standing', 'rests', 'ends', 'expired' }) do redis.call('ZREM', pool .. name, id) end
+    return nil
   end
   local standing = standing_of(f[1], f[2])
   redis.call('ZADD', pool .. 'standing', standing, id)
+  redis.call('ZREM', pool .. 'expired', id)
   for name, till in pairs({ rests = f[3], ends = f[4] }) do
     if standing > STANDING.parked and (tonumber(till or '0') or 0) > 0 then
       redis.call('ZADD', pool .. name, till, id)
@@ -29,6 +33,15 @@ local function stand(id)
       redis.call('ZREM', pool .. name, id)
     end
   end
+  return standing
+end
+
+-- Takes down that a token has expired.
+local function expire(id)
+  redis.call('ZADD', pool .. 'standing', STANDING.expired, id)
+  redis.call('ZADD', pool .. 'expired', redis.call('HGET', pool .. 'token:' .. id, 'expires') or '0', id)
+  redis.call('ZREM', pool .. 'rests', id)
+  redis.call('ZREM', pool .. 'ends', id)
 end
 
 -- Tokens whose expiry is taken notice of in one go.
@@ -37,8 +50,17 @@ local SWEEP = 200
 -- Takes notice of those that have expired.
 local function sweep(now)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', pool .. 'ends', '-inf', string.format('%.0f', now), 'LIMIT', 0, SWEEP)) do
-    redis.call('ZADD', pool .. 'standing', STANDING.expired, id)
-    redis.call('ZREM', pool .. 'rests', id)
-    redis.call('ZREM', pool .. 'ends', id)
+    expire(id)
+  end
+end
+
+-- Brings those back that have expired by a clock which was ahead.
+local function revive(now)
+  local early = redis.call('ZRANGEBYSCORE', pool .. 'expired', '(' .. string.format('%.0f', now), '+inf', 'LIMIT', 0, SWEEP)
+  for _, id in ipairs(early) do
+    if (stand(id) or 0) > STANDING.expired and not redis.call('ZSCORE', pool .. 'order', id)
+      and not redis.call('ZSCORE', pool .. 'cooling', id) then
+      enter(id, redis.call('HGET', pool .. 'clock', 'at') or '0')
+    end
   end
 end

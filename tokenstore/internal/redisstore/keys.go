@@ -227,7 +227,8 @@ func revokedKey() string { return configPrefix + "revoked" }
 // auditKey is a stream of what admins did: `e` protobuf AuditEntry without its time.
 func auditKey() string { return configPrefix + "audit" }
 
-// adminTokenKey is a string: SHA-256 of the generated admin token, in hex.
+// adminTokenKey is a string: SHA-256 of the generated admin token, in hex, and after a
+// space its signature: see admintoken.go.
 func adminTokenKey() string { return configPrefix + "admin_token" }
 
 // importedKey is a hash of a token file's path to the fingerprint of the content

@@ -37,7 +37,7 @@ type Resealed struct {
 func (s *Store) Reseal(ctx context.Context) (Resealed, error) {
 	var done Resealed
 	for _, step := range []func(context.Context, *Resealed) error{
-		s.resealTokens, s.resealTrash, s.resealAnswers, s.resealPrompts, s.resealUpstreams,
+		s.resealTokens, s.resealTrash, s.resealAnswers, s.resealPrompts, s.resealUpstreams, s.resealAdminToken,
 	} {
 		if err := step(ctx, &done); err != nil {
 			return done, err

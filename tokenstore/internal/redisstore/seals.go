@@ -76,7 +76,7 @@ func (s *Store) checkSeals(ctx context.Context) error {
 }
 
 // adoptSeals makes the check values of data that have none: new data, or data of before
-// there were any. Of the latter the upstreams are signed as they are, once: when a token
+// there were any. Of the latter the upstreams and the admin token are signed as they are, once: when a token
 // says that upstreams were signed before, or this store has seen check values, they have
 // vanished, and what is not signed stays so.
 func (s *Store) adoptSeals(ctx context.Context) (map[string]string, error) {
@@ -88,6 +88,9 @@ func (s *Store) adoptSeals(ctx context.Context) (map[string]string, error) {
 		return nil, err
 	}
 	if !signing && !s.sealed {
+		if err := s.adoptAdminToken(ctx); err != nil {
+			return nil, err
+		}
 		adopted, err := s.signUpstreams(ctx, func(_, _, signature string) bool { return signature == "" })
 		if err != nil {
 			return nil, err

@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,17 +14,11 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/token"
 )
 
-var (
-	changeSettingsScript = newScript("change_settings")
-	claimScript          = newScript("claim")
-)
-
-const adminHashSize = 32 // bytes: SHA-256
+var changeSettingsScript = newScript("change_settings")
 
 // Settings answers the defaults under what admins have stored.
 func (s *Store) Settings(ctx context.Context) (*tokenstorev1.Settings, error) {
@@ -218,53 +211,6 @@ func changesOf(values fields) []*tokenstorev1.SettingChange {
 	return changes
 }
 
-// ClaimAdminToken stores the SHA-256 of an admin token unless one is stored. It
-// answers the one that is stored, and whether it is the caller's.
-func (s *Store) ClaimAdminToken(ctx context.Context, hash []byte) ([]byte, bool, error) {
-	if len(hash) != adminHashSize {
-		return nil, false, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "token_hash: %d bytes wanted, the SHA-256 of a token", adminHashSize)
-	}
-	values, err := claimScript.run(ctx, s.client, []string{adminTokenKey()}, hex.EncodeToString(hash), configChannel).Slice()
-	if err != nil {
-		return nil, false, storeError("claim the admin token", err)
-	}
-	reply := &row{values: values}
-	stored, claimed := reply.text(0), reply.number(1) == 1
-	if reply.err != nil {
-		return nil, false, reply.err
-	}
-	if err := s.barrier.Sync(ctx); err != nil {
-		return nil, false, err
-	}
-	known, err := hex.DecodeString(stored)
-	return known, claimed, err
-}
-
-// ReplaceAdminToken stores the SHA-256 of an admin token in place of any other.
-func (s *Store) ReplaceAdminToken(ctx context.Context, hash []byte) error {
-	if len(hash) != adminHashSize {
-		return rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "token_hash: %d bytes wanted, the SHA-256 of a token", adminHashSize)
-	}
-	pipe := s.client.Pipeline()
-	pipe.Set(ctx, adminTokenKey(), hex.EncodeToString(hash), 0)
-	pipe.Publish(ctx, configChannel, "changed")
-	if _, err := pipe.Exec(ctx); err != nil {
-		return storeError("replace the admin token", err)
-	}
-	return s.barrier.Sync(ctx)
-}
-
-// ForgetAdminToken lets the next claim win.
-func (s *Store) ForgetAdminToken(ctx context.Context) error {
-	pipe := s.client.Pipeline()
-	pipe.Del(ctx, adminTokenKey())
-	pipe.Publish(ctx, configChannel, "changed")
-	if _, err := pipe.Exec(ctx); err != nil {
-		return storeError("forget the admin token", err)
-	}
-	return s.barrier.Sync(ctx)
-}
-
 // Snapshot is everything that a gateway's Watch shows, as of now.
 func (s *Store) Snapshot(ctx context.Context) (*tokenstorev1.WatchResponse, error) {
 	settings, pages, err := s.hashes(ctx, "read the configuration", settingsKey(), pagesKey())
@@ -287,9 +233,9 @@ func (s *Store) Snapshot(ctx context.Context) (*tokenstorev1.WatchResponse, erro
 	if err != nil {
 		return nil, err
 	}
-	known, err := hex.DecodeString(hash.Val())
+	known, err := s.adminHash(hash.Val())
 	if err != nil {
-		return nil, fmt.Errorf("the stored hash of the admin token: %w", err)
+		return nil, err
 	}
 	return &tokenstorev1.WatchResponse{
 		Settings: s.overlay(settings), Pages: pagesOf(pages), Upstreams: upstreams,

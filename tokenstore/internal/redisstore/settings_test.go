@@ -1,7 +1,6 @@
 package redisstore
 
 import (
-	"bytes"
 	"context"
 	"strings"
 	"sync"
@@ -119,45 +118,6 @@ func TestConcurrentSettingsLoseNothing(t *testing.T) {
 		got, err := store.Settings(t.Context())
 		if err != nil || !got.GetEnableOwnTokens() || !got.GetEnableSlowPool() || !got.GetEnableAllClaude() || got.GetDefaultInstructions() != "x" || got.GetVersion() != 5 {
 			t.Errorf("got %v, %v", got, err)
-		}
-	})
-}
-
-func TestClaimAdminToken(t *testing.T) {
-	t.Parallel()
-	eachStore(t, func(t *testing.T, store *Store) {
-		_, _, err := store.ClaimAdminToken(t.Context(), []byte("short"))
-		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT)
-		var mu sync.Mutex
-		var winners int
-		var hashes [][]byte
-		var group sync.WaitGroup
-		for i := range 8 {
-			group.Go(func() {
-				mine := bytes.Repeat([]byte{byte(i)}, 32)
-				hash, claimed, err := store.ClaimAdminToken(t.Context(), mine)
-				if err != nil {
-					t.Error(err)
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				hashes = append(hashes, hash)
-				if claimed {
-					winners++
-					if !bytes.Equal(hash, mine) {
-						t.Error("the winner got another hash")
-					}
-				}
-			})
-		}
-		group.Wait()
-		for _, hash := range hashes {
-			if !bytes.Equal(hash, hashes[0]) {
-				t.Error("different answers")
-			}
-		}
-		if winners != 1 {
-			t.Errorf("%d winners", winners)
 		}
 	})
 }

@@ -48,12 +48,12 @@ func connectionsWithin(descriptors uint64) int {
 }
 
 // publicServer makes the server of the public port; requests is the context of all that it
-// serves. Bodies have deadlines of their own:
-// httpapi sets them.
+// serves. Bodies and answers have deadlines of their own: httpapi sets them. What net/http
+// refuses by itself, body and all, is over with the time for its header.
 func publicServer(requests context.Context, handler http.Handler, most int, log *slog.Logger) *http.Server {
 	server := &http.Server{
 		BaseContext: func(net.Listener) context.Context { return requests },
-		Handler:     handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		Handler:     handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	crowd := &crowd{server: server, most: int64(most)}

@@ -45,7 +45,7 @@ type Config struct {
 
 	StreamHeartbeat time.Duration `key:"stream_heartbeat" doc:"Silence in a stream, also before its first event, after which the client is sent a comment."`
 	WriteTimeout    time.Duration `key:"write_timeout" doc:"How long a client may refuse to read before its connection is closed."`
-	ReadTimeout     time.Duration `key:"read_timeout" doc:"How long a client may take to send a request's body, on every route."`
+	ReadTimeout     time.Duration `key:"read_timeout" doc:"How long a client may take to send a request's body, on every route, and a second more for each 32 KiB that have come. A body that nobody has asked for, such as a login form, has 10 seconds at most."`
 
 	DrainDelay    time.Duration `key:"drain_delay" doc:"On shutdown: time between becoming not ready and refusing connections."`
 	ShutdownGrace time.Duration `key:"shutdown_grace" doc:"On shutdown: time that open requests get to end."`

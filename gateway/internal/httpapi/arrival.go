@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/reqbody"
@@ -10,9 +11,12 @@ import (
 
 // arrive brings each request into its canonical form before anything looks at it: who
 // sent it, by which path, with which key. So neither routes nor checks nor logs have a
-// second form to think of. Its body is watched until it has been served.
+// second form to think of. Its body is watched until it has been served, and its answer,
+// whoever writes it, has a deadline: a client that does not read holds no connection.
 func (s *server) arrive(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.writeDeadline(w) // what takes longer to make has another one when it is written
+		defer s.writeDeadline(w)
 		s.Options.Proxies.Resolve(r)
 		s.straighten(r)
 		auth.TakeKey(r, s.belowV1(r.URL.Path))
@@ -20,6 +24,12 @@ func (s *server) arrive(next http.Handler) http.Handler {
 		defer release()
 		next.ServeHTTP(w, r)
 	})
+}
+
+// writeDeadline bounds the time for what is written next. A writer without deadlines (a
+// recorder) is no reason to fail.
+func (s *server) writeDeadline(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.Options.Stream.WriteTimeout))
 }
 
 // straighten takes out slashes that a client has set twice, or at the end, on the way to

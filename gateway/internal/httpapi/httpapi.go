@@ -78,7 +78,8 @@ type Options struct {
 	BodyLimit int64
 	// BodyMemory bounds the memory of all bodies in flight, in bytes.
 	BodyMemory int64
-	// ReadTimeout bounds the time that a client takes to send a body.
+	// ReadTimeout bounds the time that a client takes to send a body; what has come of it
+	// gives it more.
 	ReadTimeout time.Duration
 	Stream      sse.Options
 }

@@ -8,6 +8,11 @@ import (
 )
 
 const (
+	// unreadTime bounds the time for a body that nobody has asked for whole: its sender may
+	// be anybody.
+	unreadTime = 10 * time.Second
+	// leastRate is how many bytes of a body earn it another second.
+	leastRate = 32 << 10
 	// refusedBytes and refusedTime bound what is waited for of a body that nobody wants:
 	// a small one has arrived with its request.
 	refusedBytes = 256 << 10
@@ -26,6 +31,12 @@ type Guard struct {
 	controller *http.ResponseController
 	budget     *Budget
 	held       int64
+	timeout    time.Duration
+	// until is the deadline; paced: what arrives moves it; earned are the bytes that have
+	// not moved it yet.
+	until  time.Time
+	paced  bool
+	earned int
 	// started: some of it has been read. ended: all of it. err is why no more will come.
 	started, ended bool
 	err            error
@@ -37,8 +48,8 @@ func Watch(w http.ResponseWriter, r *http.Request, timeout time.Duration, budget
 	if r.Body == nil || r.Body == http.NoBody {
 		return w, func() {}
 	}
-	guard := &Guard{ReadCloser: r.Body, request: r, controller: http.NewResponseController(w), budget: budget}
-	guard.deadline(timeout)
+	guard := &Guard{ReadCloser: r.Body, request: r, controller: http.NewResponseController(w), budget: budget, timeout: timeout}
+	guard.deadline(min(timeout, unreadTime))
 	r.Body = guard
 	answer := &writer{ResponseWriter: w, guard: guard}
 	return answer, func() {
@@ -63,9 +74,36 @@ func (g *Guard) Read(p []byte) (int, error) {
 		g.ended = true
 	case err != nil:
 		g.err = err
+	case g.paced:
+		g.earn(n)
 	}
 	return n, err
 }
+
+// welcome gives the body its full time, and a second more for every leastRate bytes that
+// arrive: it may be large, and its client's line slow.
+func (g *Guard) welcome() {
+	if g == nil || g.ended || g.err != nil {
+		return
+	}
+	g.deadline(g.timeout)
+	g.paced = true
+}
+
+// earn moves the deadline. It is never called at the body's end: then the connection's
+// deadline is net/http's.
+func (g *Guard) earn(bytes int) {
+	if g.earned += bytes; g.earned < leastRate {
+		return
+	}
+	g.until = g.until.Add(time.Duration(g.earned) * time.Second / leastRate)
+	g.earned = 0
+	_ = g.controller.SetReadDeadline(g.until)
+}
+
+// overdue tells whether the deadline has passed. What net/http returns of one that is
+// missed within a chunk's header or a trailer does not say so.
+func (g *Guard) overdue() bool { return g != nil && g.err != nil && !time.Now().Before(g.until) }
 
 // hold counts bytes against the budget until the request ends.
 func (g *Guard) hold(bytes int64) bool {
@@ -82,7 +120,8 @@ func (g *Guard) hold(bytes int64) bool {
 // deadline bounds the time for what is read next. A connection without deadlines (a
 // recorder) is no reason to fail.
 func (g *Guard) deadline(timeout time.Duration) {
-	_ = g.controller.SetReadDeadline(time.Now().Add(timeout))
+	g.until, g.paced = time.Now().Add(timeout), false
+	_ = g.controller.SetReadDeadline(g.until)
 }
 
 // drain reads the rest of the body away, if it is not more than that and comes in time.

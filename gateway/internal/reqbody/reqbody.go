@@ -41,6 +41,7 @@ func ReadAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error
 	if r.ContentLength > limit {
 		return nil, tooLarge(guard, limit)
 	}
+	guard.welcome()
 	wire := &bounded{reader: r.Body, left: limit}
 	var body []byte
 	if packed {
@@ -57,7 +58,7 @@ func ReadAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error
 		guard.drain(drainBytes, drainTime) // many clients hear nothing before they have sent all
 		return nil, err
 	default:
-		return nil, unreadable(r, err)
+		return nil, unreadable(r, guard, err)
 	}
 }
 
@@ -166,12 +167,12 @@ func tooLarge(guard *Guard, limit int64) *chat.Error {
 	return chat.Errorf(chat.PayloadTooLarge, "the request body is larger than %d MiB", limit>>20)
 }
 
-func unreadable(r *http.Request, err error) error {
+func unreadable(r *http.Request, guard *Guard, err error) error {
 	if own, is := errors.AsType[*chat.Error](err); is {
 		return own
 	}
 	// First: net/http cancels the context for a missed deadline, too.
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	if errors.Is(err, os.ErrDeadlineExceeded) || guard.overdue() {
 		return chat.Errorf(chat.InvalidRequest, "the request body took too long to arrive")
 	}
 	if gone := r.Context().Err(); gone != nil {

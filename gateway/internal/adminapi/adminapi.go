@@ -63,6 +63,7 @@ type Leases interface {
 // AuditLog is the tokenstore's record of what admins did.
 type AuditLog interface {
 	ListAudit(context.Context, *tokenstorev1.ListAuditRequest, ...grpc.CallOption) (*tokenstorev1.ListAuditResponse, error)
+	GetUndo(context.Context, *tokenstorev1.GetUndoRequest, ...grpc.CallOption) (*tokenstorev1.GetUndoResponse, error)
 }
 
 // Accounts asks upstreams about the accounts behind tokens.
@@ -108,6 +109,7 @@ func (a *API) Routes(router gin.IRouter) {
 	get(api, "/tokens", a.listTokens)
 	api.POST("/tokens", adapt(a.createToken))
 	api.POST("/tokens/import", adapt(a.importTokens))
+	api.POST("/tokens/bulk", adapt(a.bulk))
 	get(api, "/tokens/export", a.exportTokens)
 	get(api, "/tokens/:id", a.getToken)
 	api.PATCH("/tokens/:id", adapt(a.updateToken))
@@ -138,6 +140,7 @@ func (a *API) Routes(router gin.IRouter) {
 	get(api, "/fleet", a.fleet)
 	get(api, "/explain", a.explain)
 	get(api, "/audit", a.listAudit)
+	api.POST("/audit/:id/undo", adapt(a.undoChange))
 
 	// Where the reference system had it, with the admin token that it did not ask for.
 	get(router.Group("", a.Authorize), "/get-user-info", a.getUserInfo)

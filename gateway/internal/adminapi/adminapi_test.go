@@ -98,6 +98,10 @@ func (s *store) ListAudit(ctx context.Context, r *tokenstorev1.ListAuditRequest,
 	return ask[*tokenstorev1.ListAuditResponse](ctx, s, r)
 }
 
+func (s *store) GetUndo(ctx context.Context, r *tokenstorev1.GetUndoRequest, _ ...grpc.CallOption) (*tokenstorev1.GetUndoResponse, error) {
+	return ask[*tokenstorev1.GetUndoResponse](ctx, s, r)
+}
+
 func (s *store) ListTransitions(ctx context.Context, r *tokenstorev1.ListTransitionsRequest, _ ...grpc.CallOption) (*tokenstorev1.ListTransitionsResponse, error) {
 	return ask[*tokenstorev1.ListTransitionsResponse](ctx, s, r)
 }
@@ -204,6 +208,7 @@ func newStore() *store {
 			At: moment, Action: "token deleted", Actor: "api 192.0.2.1", RemoteIp: "192.0.2.1", RequestId: "r1", Replica: "g1",
 			Details: map[string]string{"token_id": "t1"},
 		}, {At: moment, Action: "tokens exported"}}},
+		&tokenstorev1.GetUndoResponse{Undo: []*tokenstorev1.AuditUndo{{Disabled: []string{"t2"}}}},
 		&tokenstorev1.ReleaseTokenResponse{Token: cooling},
 		&tokenstorev1.UndoTransitionsResponse{Count: 3},
 		&tokenstorev1.ListTransitionsResponse{Transitions: []*tokenstorev1.Transition{
@@ -316,6 +321,8 @@ var routes = []struct {
 	{"GET", "/admin/api/stats", "", 200, []string{"buckets"}, false},
 	{"GET", "/admin/api/fleet", "", 200, []string{"active_requests", "log", "pools", "replicas", "started_at", "total_requests", "warnings"}, false},
 	{"GET", "/admin/api/audit?limit=5", "", 200, []string{"entries", "next"}, false},
+	{"POST", "/admin/api/audit/r1/undo", "", 200, []string{"failed", "failures", "undone"}, true},
+	{"POST", "/admin/api/tokens/bulk", `{"action":"delete","ids":["t2"]}`, 200, []string{"change", "count", "failed", "failures"}, true},
 	{"GET", "/admin/api/explain?model=gpt-4o", "", 200, []string{"as_of", "candidates", "cause", "cause_until", "chosen", "model", "upstream"}, false},
 }
 
@@ -895,11 +902,11 @@ func TestAudit(t *testing.T) {
 	wanted := []map[string]any{
 		{
 			"at": at, "action": "token deleted", "actor": "api 192.0.2.1", "remote_ip": "192.0.2.1", "forwarded_for": nil,
-			"request_id": "r1", "replica": "g1", "details": map[string]any{"token_id": "t1"},
+			"request_id": "r1", "replica": "g1", "details": map[string]any{"token_id": "t1"}, "undoable": false,
 		},
 		{
 			"at": at, "action": "tokens exported", "actor": "", "remote_ip": "", "forwarded_for": nil, "request_id": nil,
-			"replica": nil, "details": map[string]any{},
+			"replica": nil, "details": map[string]any{}, "undoable": false,
 		},
 	}
 	if diff := cmp.Diff(wanted, listed.Entries); diff != "" || listed.Next != "7-0" {

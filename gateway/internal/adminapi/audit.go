@@ -25,6 +25,8 @@ type auditEntry struct {
 	Replica      *string `json:"replica"`
 	// Details are what it was done to, such as token_id.
 	Details map[string]string `json:"details"`
+	// Undoable: what its request did can be undone, by request_id.
+	Undoable bool `json:"undoable"`
 }
 
 // GET /admin/api/audit
@@ -49,7 +51,7 @@ func (a *API) listAudit(c *gin.Context) error {
 		entries = append(entries, auditEntry{
 			At: nullable.Time(each.GetAt()), Action: each.GetAction(), Actor: each.GetActor(), RemoteIP: each.GetRemoteIp(),
 			ForwardedFor: nullable.Text(each.GetForwardedFor()), RequestID: nullable.Text(each.GetRequestId()),
-			Replica: nullable.Text(each.GetReplica()), Details: details,
+			Replica: nullable.Text(each.GetReplica()), Details: details, Undoable: each.GetUndoable(),
 		})
 	}
 	return jsonapi.Answer(c, http.StatusOK, struct {

@@ -71,13 +71,17 @@ func (a *API) putPage(c *gin.Context) error {
 	changed := &tokenstorev1.Page{Path: wanted.Path, Kind: kind, Content: wanted.Content}
 	ctx, cancel := a.Call(c)
 	defer cancel()
+	before, err := a.Config.GetSettings(ctx, &tokenstorev1.GetSettingsRequest{})
+	if err != nil {
+		return storeerr.Translate(err)
+	}
 	now, err := a.Config.UpdateSettings(ctx, &tokenstorev1.UpdateSettingsRequest{
 		Pages: []*tokenstorev1.Page{changed}, ExpectedVersion: version, Actor: jsonapi.Actor(c),
 	})
 	if err != nil {
 		return storeerr.Translate(err)
 	}
-	a.Note(c, "page changed", "page", wanted.Path)
+	a.NoteUndoable(c, undoOfPage(before, wanted.Path, changed), "page changed", "page", wanted.Path)
 	return answerVersioned(c, http.StatusOK, wanted, now.GetSettings().GetVersion())
 }
 
@@ -93,12 +97,16 @@ func (a *API) deletePage(c *gin.Context) error {
 	}
 	ctx, cancel := a.Call(c)
 	defer cancel()
+	before, err := a.Config.GetSettings(ctx, &tokenstorev1.GetSettingsRequest{})
+	if err != nil {
+		return storeerr.Translate(err)
+	}
 	if _, err := a.Config.ResetSettings(ctx, &tokenstorev1.ResetSettingsRequest{
 		PagePaths: []string{q.text("path")}, ExpectedVersion: version, Actor: jsonapi.Actor(c),
 	}); err != nil {
 		return storeerr.Translate(err)
 	}
-	a.Note(c, "page reset", "page", q.text("path"))
+	a.NoteUndoable(c, undoOfPage(before, q.text("path"), nil), "page reset", "page", q.text("path"))
 	c.Status(http.StatusNoContent)
 	return nil
 }

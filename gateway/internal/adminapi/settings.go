@@ -106,13 +106,17 @@ func (a *API) updateSettings(c *gin.Context) error {
 	slices.Sort(names)
 	ctx, cancel := a.Call(c)
 	defer cancel()
+	before, err := a.Config.GetSettings(ctx, &tokenstorev1.GetSettingsRequest{})
+	if err != nil {
+		return storeerr.Translate(err)
+	}
 	updated, err := a.Config.UpdateSettings(ctx, &tokenstorev1.UpdateSettingsRequest{
 		Settings: settings, UpdateMask: &fieldmaskpb.FieldMask{Paths: names}, ExpectedVersion: version, Actor: jsonapi.Actor(c),
 	})
 	if err != nil {
 		return storeerr.Translate(err)
 	}
-	a.Note(c, "settings changed", "fields", names)
+	a.NoteUndoable(c, undoOfSettings(before, updated.GetSettings(), names), "settings changed", "fields", names)
 	return answerVersioned(c, http.StatusOK, settingsOf(updated.GetSettings()), updated.GetSettings().GetVersion())
 }
 
@@ -138,13 +142,17 @@ func (a *API) resetSettings(c *gin.Context) error {
 	}
 	ctx, cancel := a.Call(c)
 	defer cancel()
+	before, err := a.Config.GetSettings(ctx, &tokenstorev1.GetSettingsRequest{})
+	if err != nil {
+		return storeerr.Translate(err)
+	}
 	now, err := a.Config.ResetSettings(ctx, &tokenstorev1.ResetSettingsRequest{
 		ResetMask: &fieldmaskpb.FieldMask{Paths: body.Names}, ExpectedVersion: version, Actor: jsonapi.Actor(c),
 	})
 	if err != nil {
 		return storeerr.Translate(err)
 	}
-	a.Note(c, "settings reset", "fields", body.Names)
+	a.NoteUndoable(c, undoOfSettings(before, now.GetSettings(), body.Names), "settings reset", "fields", body.Names)
 	return answerVersioned(c, http.StatusOK, settingsOf(now.GetSettings()), now.GetSettings().GetVersion())
 }
 

@@ -2,6 +2,7 @@ package adminapi
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"net/http"
 	"net/url"
@@ -166,12 +167,35 @@ func (a *API) updateToken(c *gin.Context) error {
 	}
 	ctx, cancel := a.Call(c)
 	defer cancel()
+	undo, err := a.undoOfSwitch(ctx, request)
+	if err != nil {
+		return storeerr.Translate(err)
+	}
 	updated, err := a.Tokens.UpdateToken(ctx, request)
 	if err != nil {
 		return storeerr.Translate(err)
 	}
-	a.Note(c, "token changed", "token_id", request.GetId(), "fields", request.GetUpdateMask().GetPaths())
+	a.NoteUndoable(c, undo, "token changed", "token_id", request.GetId(), "fields", request.GetUpdateMask().GetPaths())
 	return answerVersioned(c, http.StatusOK, tokenOf(updated.GetToken()), updated.GetToken().GetVersion())
+}
+
+// undoOfSwitch says how a change is undone that enables or disables a token; nil where
+// it does neither.
+func (a *API) undoOfSwitch(ctx context.Context, request *tokenstorev1.UpdateTokenRequest) (*tokenstorev1.AuditUndo, error) {
+	if !slices.Contains(request.GetUpdateMask().GetPaths(), "enabled") {
+		return nil, nil //nolint:nilnil // nothing to undo is an answer
+	}
+	before, err := a.Tokens.GetToken(ctx, &tokenstorev1.GetTokenRequest{Id: request.GetId()})
+	switch {
+	case err != nil:
+		return nil, err
+	case before.GetToken().GetEnabled() == request.GetEnabled():
+		return nil, nil //nolint:nilnil // the same
+	case request.GetEnabled():
+		return &tokenstorev1.AuditUndo{Enabled: []string{request.GetId()}}, nil
+	default:
+		return &tokenstorev1.AuditUndo{Disabled: []string{request.GetId()}}, nil
+	}
 }
 
 func (a *API) readTokenChange(c *gin.Context, request *tokenstorev1.UpdateTokenRequest) error {
@@ -217,7 +241,7 @@ func (a *API) deleteToken(c *gin.Context) error {
 	if _, err := a.Tokens.DeleteToken(ctx, &tokenstorev1.DeleteTokenRequest{Id: id, ExpectedVersion: version}); err != nil {
 		return storeerr.Translate(err)
 	}
-	a.Note(c, "token deleted", "token_id", id)
+	a.NoteUndoable(c, &tokenstorev1.AuditUndo{Deleted: []string{id}}, "token deleted", "token_id", id)
 	c.Status(http.StatusNoContent)
 	return nil
 }

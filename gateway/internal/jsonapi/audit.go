@@ -22,11 +22,17 @@ type Keep func(ctx context.Context, entry *tokenstorev1.AuditEntry) error
 // store. attrs are pairs of a name and a value without secrets. What was done stays
 // done when it can't be stored. A failed attempt leaves its trace in the access log.
 func Audit(c *gin.Context, log *slog.Logger, keep Keep, action string, attrs ...any) {
+	AuditUndoable(c, log, keep, nil, action, attrs...)
+}
+
+// AuditUndoable is Audit for what can be undone; nil: it can't.
+func AuditUndoable(c *gin.Context, log *slog.Logger, keep Keep, undo *tokenstorev1.AuditUndo, action string, attrs ...any) {
 	remote := clientOf(c)
 	entry := &tokenstorev1.AuditEntry{
 		Action: action, Actor: Actor(c), RemoteIp: remote, Details: details(attrs),
 		ForwardedFor: strings.Join(c.Request.Header.Values("X-Forwarded-For"), ", "),
-		RequestId:    c.Writer.Header().Get("X-Request-Id"),
+		RequestId:    RequestID(c),
+		Undo:         undo,
 	}
 	ctx := c.Request.Context()
 	log.InfoContext(ctx, "audit", append(attrs, "action", action, "remote_ip", remote,

@@ -9,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"carousel.internal/gateway/internal/auth"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
 const (
@@ -57,6 +58,11 @@ func (b Base) Call(c *gin.Context) (context.Context, context.CancelFunc) {
 // BulkCall is Call for a whole file of tokens.
 func (b Base) BulkCall(c *gin.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(c.Request.Context(), bulk*b.Timeout)
+}
+
+// NoteUndoable is Note for what can be undone by the request's id; nil: it can't.
+func (b Base) NoteUndoable(c *gin.Context, undo *tokenstorev1.AuditUndo, action string, attrs ...any) {
+	AuditUndoable(c, b.Log, b.Keep, undo, action, attrs...)
 }
 
 // Note notes who did what to what: see Audit.

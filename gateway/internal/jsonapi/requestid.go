@@ -4,8 +4,13 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/gin-gonic/gin"
+
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
+
+// RequestID is the id of the request that is answered.
+func RequestID(c *gin.Context) string { return c.Writer.Header().Get("X-Request-Id") }
 
 // requestIDForm is that of an X-Request-Id. An answer's id has a prefix.
 var requestIDForm = regexp.MustCompile(`^[0-9a-f]{32}$`)

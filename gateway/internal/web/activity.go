@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -29,8 +30,52 @@ type activityData struct {
 	Next, First           string
 }
 
-// action is what an admin did.
-type action struct{ *tokenstorev1.AuditEntry }
+// action is what an admin did in one request.
+type action struct {
+	*tokenstorev1.AuditEntry
+	// Entries is how many entries of the log it has.
+	Entries int
+	// Count is how many tokens a bulk action was about.
+	Count uint64
+	// Undone: somebody has undone it.
+	Undone bool
+}
+
+// restorable is how long a deleted token can be brought back.
+const restorable = time.Hour
+
+// deletes are the actions whose undo brings tokens back.
+var deletes = []string{"token deleted", "tokens deleted"}
+
+// CanUndo tells whether the page offers it.
+func (a action) CanUndo(now time.Time) bool {
+	late := slices.Contains(deletes, a.GetAction()) && now.Sub(a.GetAt().AsTime()) >= restorable
+	return a.GetUndoable() && !a.Undone && !late
+}
+
+// Gone tells whether the token that it is about was deleted by it.
+func (a action) Gone() bool { return slices.Contains(deletes, a.GetAction()) }
+
+// actionsOf makes one row of the entries of one request, and marks those rows that a
+// later one has undone.
+func actionsOf(entries []*tokenstorev1.AuditEntry) []action {
+	var actions []action
+	undone := map[string]bool{}
+	for _, entry := range entries { // newest first
+		if entry.GetAction() == "change undone" && entry.GetDetails()["failed"] == "0" {
+			undone[entry.GetDetails()["change"]] = true
+		}
+		count, _ := strconv.ParseUint(entry.GetDetails()["count"], 10, 64) // where there is none, 0
+		last := len(actions) - 1
+		if last >= 0 && entry.GetRequestId() != "" && actions[last].GetRequestId() == entry.GetRequestId() && actions[last].GetAction() == entry.GetAction() {
+			actions[last].Entries++
+			actions[last].Count += count
+			continue
+		}
+		actions = append(actions, action{AuditEntry: entry, Entries: 1, Count: count, Undone: undone[entry.GetRequestId()]})
+	}
+	return actions
+}
 
 type detail struct{ Name, Value string }
 
@@ -50,7 +95,11 @@ func (a action) TokenID() string { return a.GetDetails()["token_id"] }
 func (a action) Facts() []detail {
 	var facts []detail
 	for _, name := range slices.Sorted(maps.Keys(a.GetDetails())) {
-		if name != "token_id" {
+		switch {
+		case name == "token_id":
+		case name == "count":
+			facts = append(facts, detail{name, strconv.FormatUint(a.Count, 10)})
+		default:
 			facts = append(facts, detail{name, a.GetDetails()[name]})
 		}
 	}
@@ -65,9 +114,7 @@ func (s *Site) loadActivity(ctx context.Context, c *gin.Context) (any, error) {
 	if err != nil {
 		return data, err
 	}
-	for _, entry := range page.GetEntries() {
-		data.Actions = append(data.Actions, action{entry})
-	}
+	data.Actions = actionsOf(page.GetEntries())
 	data.Next, data.First = turns(c.Request.URL, page.GetNextCursor())
 	data.Upstreams, err = s.upstreamNames(ctx)
 	return data, err

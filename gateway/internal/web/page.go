@@ -110,6 +110,8 @@ func (s *Site) page(v view) gin.HandlerFunc {
 		}
 		if data == nil {
 			p.Name = "problem"
+		} else if other, ok := data.(interface{ view() string }); ok {
+			p.Name = other.view()
 		}
 		s.show(c, status, p, err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -24,6 +25,11 @@ type tokenData struct {
 	Models []string
 }
 
+// goneData is what the page of a token shows that is not there: it may be brought back.
+type goneData struct{ ID string }
+
+func (goneData) view() string { return "gone" }
+
 // Rests tells whether the token can be brought back: for all models, or for one.
 func (d tokenData) Rests() bool {
 	return d.Token.Rests() || d.Token.GetEnabled() && len(d.History.CoolingModels(time.Now())) > 0
@@ -32,6 +38,9 @@ func (d tokenData) Rests() bool {
 func (s *Site) loadToken(ctx context.Context, c *gin.Context) (any, error) {
 	id := c.Param("id")
 	answer, err := s.Tokens.GetToken(ctx, &tokenstorev1.GetTokenRequest{Id: id})
+	if rpcerr.Is(err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND) {
+		return goneData{id}, err
+	}
 	if err != nil {
 		return nil, err
 	}

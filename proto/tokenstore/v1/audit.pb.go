@@ -37,7 +37,12 @@ type AuditEntry struct {
 	// Which gateway.
 	Replica string `protobuf:"bytes,7,opt,name=replica,proto3" json:"replica,omitempty"`
 	// To what, such as token_id.
-	Details       map[string]string `protobuf:"bytes,8,rep,name=details,proto3" json:"details,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Details map[string]string `protobuf:"bytes,8,rep,name=details,proto3" json:"details,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// What undoes it: of an entry that is recorded, at most 288 KiB. ListAudit does not
+	// return it.
+	Undo *AuditUndo `protobuf:"bytes,9,opt,name=undo,proto3" json:"undo,omitempty"`
+	// Set by the tokenstore: it keeps undo.
+	Undoable      bool `protobuf:"varint,10,opt,name=undoable,proto3" json:"undoable,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -128,6 +133,312 @@ func (x *AuditEntry) GetDetails() map[string]string {
 	return nil
 }
 
+func (x *AuditEntry) GetUndo() *AuditUndo {
+	if x != nil {
+		return x.Undo
+	}
+	return nil
+}
+
+func (x *AuditEntry) GetUndoable() bool {
+	if x != nil {
+		return x.Undoable
+	}
+	return false
+}
+
+// AuditUndo says what was before an action. It has no secrets.
+type AuditUndo struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tokens, by id, that were deleted, enabled or disabled.
+	Deleted       []string         `protobuf:"bytes,1,rep,name=deleted,proto3" json:"deleted,omitempty"`
+	Enabled       []string         `protobuf:"bytes,2,rep,name=enabled,proto3" json:"enabled,omitempty"`
+	Disabled      []string         `protobuf:"bytes,3,rep,name=disabled,proto3" json:"disabled,omitempty"`
+	Settings      []*FormerSetting `protobuf:"bytes,4,rep,name=settings,proto3" json:"settings,omitempty"`
+	Pages         []*FormerPage    `protobuf:"bytes,5,rep,name=pages,proto3" json:"pages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditUndo) Reset() {
+	*x = AuditUndo{}
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditUndo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditUndo) ProtoMessage() {}
+
+func (x *AuditUndo) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditUndo.ProtoReflect.Descriptor instead.
+func (*AuditUndo) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *AuditUndo) GetDeleted() []string {
+	if x != nil {
+		return x.Deleted
+	}
+	return nil
+}
+
+func (x *AuditUndo) GetEnabled() []string {
+	if x != nil {
+		return x.Enabled
+	}
+	return nil
+}
+
+func (x *AuditUndo) GetDisabled() []string {
+	if x != nil {
+		return x.Disabled
+	}
+	return nil
+}
+
+func (x *AuditUndo) GetSettings() []*FormerSetting {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+func (x *AuditUndo) GetPages() []*FormerPage {
+	if x != nil {
+		return x.Pages
+	}
+	return nil
+}
+
+// FormerSetting is a setting as it was.
+type FormerSetting struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// JSON.
+	Value string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	// An admin had set it; else the environment's value held.
+	Changed bool `protobuf:"varint,3,opt,name=changed,proto3" json:"changed,omitempty"`
+	// The SHA-256 of what it became: who undoes it sees whether it was changed since.
+	Became        []byte `protobuf:"bytes,4,opt,name=became,proto3" json:"became,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FormerSetting) Reset() {
+	*x = FormerSetting{}
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FormerSetting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FormerSetting) ProtoMessage() {}
+
+func (x *FormerSetting) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FormerSetting.ProtoReflect.Descriptor instead.
+func (*FormerSetting) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *FormerSetting) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *FormerSetting) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *FormerSetting) GetChanged() bool {
+	if x != nil {
+		return x.Changed
+	}
+	return false
+}
+
+func (x *FormerSetting) GetBecame() []byte {
+	if x != nil {
+		return x.Became
+	}
+	return nil
+}
+
+// FormerPage is a page's content as it was.
+type FormerPage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Page          *Page                  `protobuf:"bytes,1,opt,name=page,proto3" json:"page,omitempty"`
+	Became        []byte                 `protobuf:"bytes,2,opt,name=became,proto3" json:"became,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FormerPage) Reset() {
+	*x = FormerPage{}
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FormerPage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FormerPage) ProtoMessage() {}
+
+func (x *FormerPage) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FormerPage.ProtoReflect.Descriptor instead.
+func (*FormerPage) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *FormerPage) GetPage() *Page {
+	if x != nil {
+		return x.Page
+	}
+	return nil
+}
+
+func (x *FormerPage) GetBecame() []byte {
+	if x != nil {
+		return x.Became
+	}
+	return nil
+}
+
+type GetUndoRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RequestId     string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetUndoRequest) Reset() {
+	*x = GetUndoRequest{}
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetUndoRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetUndoRequest) ProtoMessage() {}
+
+func (x *GetUndoRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetUndoRequest.ProtoReflect.Descriptor instead.
+func (*GetUndoRequest) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GetUndoRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+type GetUndoResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty where nothing is kept.
+	Undo          []*AuditUndo `protobuf:"bytes,1,rep,name=undo,proto3" json:"undo,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetUndoResponse) Reset() {
+	*x = GetUndoResponse{}
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetUndoResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetUndoResponse) ProtoMessage() {}
+
+func (x *GetUndoResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetUndoResponse.ProtoReflect.Descriptor instead.
+func (*GetUndoResponse) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *GetUndoResponse) GetUndo() []*AuditUndo {
+	if x != nil {
+		return x.Undo
+	}
+	return nil
+}
+
 type RecordAuditRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Entry         *AuditEntry            `protobuf:"bytes,1,opt,name=entry,proto3" json:"entry,omitempty"`
@@ -137,7 +448,7 @@ type RecordAuditRequest struct {
 
 func (x *RecordAuditRequest) Reset() {
 	*x = RecordAuditRequest{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[1]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -149,7 +460,7 @@ func (x *RecordAuditRequest) String() string {
 func (*RecordAuditRequest) ProtoMessage() {}
 
 func (x *RecordAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[1]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -162,7 +473,7 @@ func (x *RecordAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordAuditRequest.ProtoReflect.Descriptor instead.
 func (*RecordAuditRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{1}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RecordAuditRequest) GetEntry() *AuditEntry {
@@ -180,7 +491,7 @@ type RecordAuditResponse struct {
 
 func (x *RecordAuditResponse) Reset() {
 	*x = RecordAuditResponse{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[2]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -192,7 +503,7 @@ func (x *RecordAuditResponse) String() string {
 func (*RecordAuditResponse) ProtoMessage() {}
 
 func (x *RecordAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[2]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -205,7 +516,7 @@ func (x *RecordAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordAuditResponse.ProtoReflect.Descriptor instead.
 func (*RecordAuditResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{2}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{7}
 }
 
 type ListAuditRequest struct {
@@ -220,7 +531,7 @@ type ListAuditRequest struct {
 
 func (x *ListAuditRequest) Reset() {
 	*x = ListAuditRequest{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[3]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -232,7 +543,7 @@ func (x *ListAuditRequest) String() string {
 func (*ListAuditRequest) ProtoMessage() {}
 
 func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[3]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -245,7 +556,7 @@ func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{3}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListAuditRequest) GetLimit() uint32 {
@@ -273,7 +584,7 @@ type ListAuditResponse struct {
 
 func (x *ListAuditResponse) Reset() {
 	*x = ListAuditResponse{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[4]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -285,7 +596,7 @@ func (x *ListAuditResponse) String() string {
 func (*ListAuditResponse) ProtoMessage() {}
 
 func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[4]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -298,7 +609,7 @@ func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{4}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListAuditResponse) GetEntries() []*AuditEntry {
@@ -319,7 +630,7 @@ var File_tokenstore_v1_audit_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_audit_proto_rawDesc = "" +
 	"\n" +
-	"\x19tokenstore/v1/audit.proto\x12\rtokenstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdf\x02\n" +
+	"\x19tokenstore/v1/audit.proto\x12\rtokenstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atokenstore/v1/config.proto\"\xa9\x03\n" +
 	"\n" +
 	"AuditEntry\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +
@@ -330,10 +641,33 @@ const file_tokenstore_v1_audit_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x06 \x01(\tR\trequestId\x12\x18\n" +
 	"\areplica\x18\a \x01(\tR\areplica\x12@\n" +
-	"\adetails\x18\b \x03(\v2&.tokenstore.v1.AuditEntry.DetailsEntryR\adetails\x1a:\n" +
+	"\adetails\x18\b \x03(\v2&.tokenstore.v1.AuditEntry.DetailsEntryR\adetails\x12,\n" +
+	"\x04undo\x18\t \x01(\v2\x18.tokenstore.v1.AuditUndoR\x04undo\x12\x1a\n" +
+	"\bundoable\x18\n" +
+	" \x01(\bR\bundoable\x1a:\n" +
 	"\fDetailsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"E\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc6\x01\n" +
+	"\tAuditUndo\x12\x18\n" +
+	"\adeleted\x18\x01 \x03(\tR\adeleted\x12\x18\n" +
+	"\aenabled\x18\x02 \x03(\tR\aenabled\x12\x1a\n" +
+	"\bdisabled\x18\x03 \x03(\tR\bdisabled\x128\n" +
+	"\bsettings\x18\x04 \x03(\v2\x1c.tokenstore.v1.FormerSettingR\bsettings\x12/\n" +
+	"\x05pages\x18\x05 \x03(\v2\x19.tokenstore.v1.FormerPageR\x05pages\"k\n" +
+	"\rFormerSetting\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x12\x18\n" +
+	"\achanged\x18\x03 \x01(\bR\achanged\x12\x16\n" +
+	"\x06became\x18\x04 \x01(\fR\x06became\"M\n" +
+	"\n" +
+	"FormerPage\x12'\n" +
+	"\x04page\x18\x01 \x01(\v2\x13.tokenstore.v1.PageR\x04page\x12\x16\n" +
+	"\x06became\x18\x02 \x01(\fR\x06became\"/\n" +
+	"\x0eGetUndoRequest\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tR\trequestId\"?\n" +
+	"\x0fGetUndoResponse\x12,\n" +
+	"\x04undo\x18\x01 \x03(\v2\x18.tokenstore.v1.AuditUndoR\x04undo\"E\n" +
 	"\x12RecordAuditRequest\x12/\n" +
 	"\x05entry\x18\x01 \x01(\v2\x19.tokenstore.v1.AuditEntryR\x05entry\"\x15\n" +
 	"\x13RecordAuditResponse\"@\n" +
@@ -343,10 +677,11 @@ const file_tokenstore_v1_audit_proto_rawDesc = "" +
 	"\x11ListAuditResponse\x123\n" +
 	"\aentries\x18\x01 \x03(\v2\x19.tokenstore.v1.AuditEntryR\aentries\x12\x1f\n" +
 	"\vnext_cursor\x18\x02 \x01(\tR\n" +
-	"nextCursor2\xb4\x01\n" +
+	"nextCursor2\xfe\x01\n" +
 	"\fAuditService\x12T\n" +
 	"\vRecordAudit\x12!.tokenstore.v1.RecordAuditRequest\x1a\".tokenstore.v1.RecordAuditResponse\x12N\n" +
-	"\tListAudit\x12\x1f.tokenstore.v1.ListAuditRequest\x1a .tokenstore.v1.ListAuditResponseB4Z2carousel.internal/proto/tokenstore/v1;tokenstorev1b\x06proto3"
+	"\tListAudit\x12\x1f.tokenstore.v1.ListAuditRequest\x1a .tokenstore.v1.ListAuditResponse\x12H\n" +
+	"\aGetUndo\x12\x1d.tokenstore.v1.GetUndoRequest\x1a\x1e.tokenstore.v1.GetUndoResponseB4Z2carousel.internal/proto/tokenstore/v1;tokenstorev1b\x06proto3"
 
 var (
 	file_tokenstore_v1_audit_proto_rawDescOnce sync.Once
@@ -360,30 +695,43 @@ func file_tokenstore_v1_audit_proto_rawDescGZIP() []byte {
 	return file_tokenstore_v1_audit_proto_rawDescData
 }
 
-var file_tokenstore_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_tokenstore_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_tokenstore_v1_audit_proto_goTypes = []any{
 	(*AuditEntry)(nil),            // 0: tokenstore.v1.AuditEntry
-	(*RecordAuditRequest)(nil),    // 1: tokenstore.v1.RecordAuditRequest
-	(*RecordAuditResponse)(nil),   // 2: tokenstore.v1.RecordAuditResponse
-	(*ListAuditRequest)(nil),      // 3: tokenstore.v1.ListAuditRequest
-	(*ListAuditResponse)(nil),     // 4: tokenstore.v1.ListAuditResponse
-	nil,                           // 5: tokenstore.v1.AuditEntry.DetailsEntry
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	(*AuditUndo)(nil),             // 1: tokenstore.v1.AuditUndo
+	(*FormerSetting)(nil),         // 2: tokenstore.v1.FormerSetting
+	(*FormerPage)(nil),            // 3: tokenstore.v1.FormerPage
+	(*GetUndoRequest)(nil),        // 4: tokenstore.v1.GetUndoRequest
+	(*GetUndoResponse)(nil),       // 5: tokenstore.v1.GetUndoResponse
+	(*RecordAuditRequest)(nil),    // 6: tokenstore.v1.RecordAuditRequest
+	(*RecordAuditResponse)(nil),   // 7: tokenstore.v1.RecordAuditResponse
+	(*ListAuditRequest)(nil),      // 8: tokenstore.v1.ListAuditRequest
+	(*ListAuditResponse)(nil),     // 9: tokenstore.v1.ListAuditResponse
+	nil,                           // 10: tokenstore.v1.AuditEntry.DetailsEntry
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*Page)(nil),                  // 12: tokenstore.v1.Page
 }
 var file_tokenstore_v1_audit_proto_depIdxs = []int32{
-	6, // 0: tokenstore.v1.AuditEntry.at:type_name -> google.protobuf.Timestamp
-	5, // 1: tokenstore.v1.AuditEntry.details:type_name -> tokenstore.v1.AuditEntry.DetailsEntry
-	0, // 2: tokenstore.v1.RecordAuditRequest.entry:type_name -> tokenstore.v1.AuditEntry
-	0, // 3: tokenstore.v1.ListAuditResponse.entries:type_name -> tokenstore.v1.AuditEntry
-	1, // 4: tokenstore.v1.AuditService.RecordAudit:input_type -> tokenstore.v1.RecordAuditRequest
-	3, // 5: tokenstore.v1.AuditService.ListAudit:input_type -> tokenstore.v1.ListAuditRequest
-	2, // 6: tokenstore.v1.AuditService.RecordAudit:output_type -> tokenstore.v1.RecordAuditResponse
-	4, // 7: tokenstore.v1.AuditService.ListAudit:output_type -> tokenstore.v1.ListAuditResponse
-	6, // [6:8] is the sub-list for method output_type
-	4, // [4:6] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	11, // 0: tokenstore.v1.AuditEntry.at:type_name -> google.protobuf.Timestamp
+	10, // 1: tokenstore.v1.AuditEntry.details:type_name -> tokenstore.v1.AuditEntry.DetailsEntry
+	1,  // 2: tokenstore.v1.AuditEntry.undo:type_name -> tokenstore.v1.AuditUndo
+	2,  // 3: tokenstore.v1.AuditUndo.settings:type_name -> tokenstore.v1.FormerSetting
+	3,  // 4: tokenstore.v1.AuditUndo.pages:type_name -> tokenstore.v1.FormerPage
+	12, // 5: tokenstore.v1.FormerPage.page:type_name -> tokenstore.v1.Page
+	1,  // 6: tokenstore.v1.GetUndoResponse.undo:type_name -> tokenstore.v1.AuditUndo
+	0,  // 7: tokenstore.v1.RecordAuditRequest.entry:type_name -> tokenstore.v1.AuditEntry
+	0,  // 8: tokenstore.v1.ListAuditResponse.entries:type_name -> tokenstore.v1.AuditEntry
+	6,  // 9: tokenstore.v1.AuditService.RecordAudit:input_type -> tokenstore.v1.RecordAuditRequest
+	8,  // 10: tokenstore.v1.AuditService.ListAudit:input_type -> tokenstore.v1.ListAuditRequest
+	4,  // 11: tokenstore.v1.AuditService.GetUndo:input_type -> tokenstore.v1.GetUndoRequest
+	7,  // 12: tokenstore.v1.AuditService.RecordAudit:output_type -> tokenstore.v1.RecordAuditResponse
+	9,  // 13: tokenstore.v1.AuditService.ListAudit:output_type -> tokenstore.v1.ListAuditResponse
+	5,  // 14: tokenstore.v1.AuditService.GetUndo:output_type -> tokenstore.v1.GetUndoResponse
+	12, // [12:15] is the sub-list for method output_type
+	9,  // [9:12] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_audit_proto_init() }
@@ -391,13 +739,14 @@ func file_tokenstore_v1_audit_proto_init() {
 	if File_tokenstore_v1_audit_proto != nil {
 		return
 	}
+	file_tokenstore_v1_config_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_audit_proto_rawDesc), len(file_tokenstore_v1_audit_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

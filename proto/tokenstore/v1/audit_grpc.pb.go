@@ -21,6 +21,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	AuditService_RecordAudit_FullMethodName = "/tokenstore.v1.AuditService/RecordAudit"
 	AuditService_ListAudit_FullMethodName   = "/tokenstore.v1.AuditService/ListAudit"
+	AuditService_GetUndo_FullMethodName     = "/tokenstore.v1.AuditService/GetUndo"
 )
 
 // AuditServiceClient is the client API for AuditService service.
@@ -33,6 +34,9 @@ type AuditServiceClient interface {
 	RecordAudit(ctx context.Context, in *RecordAuditRequest, opts ...grpc.CallOption) (*RecordAuditResponse, error)
 	// ListAudit pages through the actions, newest first.
 	ListAudit(ctx context.Context, in *ListAuditRequest, opts ...grpc.CallOption) (*ListAuditResponse, error)
+	// GetUndo returns what undoes the actions of one request. It is kept for the last
+	// 1,000 actions that can be undone.
+	GetUndo(ctx context.Context, in *GetUndoRequest, opts ...grpc.CallOption) (*GetUndoResponse, error)
 }
 
 type auditServiceClient struct {
@@ -63,6 +67,16 @@ func (c *auditServiceClient) ListAudit(ctx context.Context, in *ListAuditRequest
 	return out, nil
 }
 
+func (c *auditServiceClient) GetUndo(ctx context.Context, in *GetUndoRequest, opts ...grpc.CallOption) (*GetUndoResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetUndoResponse)
+	err := c.cc.Invoke(ctx, AuditService_GetUndo_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AuditServiceServer is the server API for AuditService service.
 // All implementations must embed UnimplementedAuditServiceServer
 // for forward compatibility.
@@ -73,6 +87,9 @@ type AuditServiceServer interface {
 	RecordAudit(context.Context, *RecordAuditRequest) (*RecordAuditResponse, error)
 	// ListAudit pages through the actions, newest first.
 	ListAudit(context.Context, *ListAuditRequest) (*ListAuditResponse, error)
+	// GetUndo returns what undoes the actions of one request. It is kept for the last
+	// 1,000 actions that can be undone.
+	GetUndo(context.Context, *GetUndoRequest) (*GetUndoResponse, error)
 	mustEmbedUnimplementedAuditServiceServer()
 }
 
@@ -88,6 +105,9 @@ func (UnimplementedAuditServiceServer) RecordAudit(context.Context, *RecordAudit
 }
 func (UnimplementedAuditServiceServer) ListAudit(context.Context, *ListAuditRequest) (*ListAuditResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAudit not implemented")
+}
+func (UnimplementedAuditServiceServer) GetUndo(context.Context, *GetUndoRequest) (*GetUndoResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetUndo not implemented")
 }
 func (UnimplementedAuditServiceServer) mustEmbedUnimplementedAuditServiceServer() {}
 func (UnimplementedAuditServiceServer) testEmbeddedByValue()                      {}
@@ -146,6 +166,24 @@ func _AuditService_ListAudit_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AuditService_GetUndo_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetUndoRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AuditServiceServer).GetUndo(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AuditService_GetUndo_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AuditServiceServer).GetUndo(ctx, req.(*GetUndoRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AuditService_ServiceDesc is the grpc.ServiceDesc for AuditService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -160,6 +198,10 @@ var AuditService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListAudit",
 			Handler:    _AuditService_ListAudit_Handler,
+		},
+		{
+			MethodName: "GetUndo",
+			Handler:    _AuditService_GetUndo_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -23,6 +23,12 @@ func (s *AuditServer) RecordAudit(
 	return &tokenstorev1.RecordAuditResponse{}, s.store.RecordAudit(ctx, request.GetEntry())
 }
 
+// GetUndo implements AuditService.
+func (s *AuditServer) GetUndo(ctx context.Context, request *tokenstorev1.GetUndoRequest) (*tokenstorev1.GetUndoResponse, error) {
+	undo, err := s.store.AuditUndo(ctx, request.GetRequestId())
+	return &tokenstorev1.GetUndoResponse{Undo: undo}, err
+}
+
 // ListAudit implements AuditService.
 func (s *AuditServer) ListAudit(ctx context.Context, request *tokenstorev1.ListAuditRequest) (*tokenstorev1.ListAuditResponse, error) {
 	limit, err := limitOf(request.GetLimit())

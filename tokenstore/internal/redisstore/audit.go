@@ -35,6 +35,13 @@ func (s *Store) RecordAudit(ctx context.Context, entry *tokenstorev1.AuditEntry)
 	for name, text := range kept.GetDetails() {
 		kept.Details[name] = strings.ToValidUTF8(text[:min(len(text), maxAuditText)], "")
 	}
+	kept.Undo, kept.Undoable = nil, false
+	if undo := entry.GetUndo(); undo != nil && entry.GetRequestId() != "" {
+		var err error
+		if kept.Undoable, err = s.keepUndo(ctx, entry.GetRequestId(), undo); err != nil {
+			return err
+		}
+	}
 	packed, err := proto.Marshal(kept)
 	if err != nil {
 		return fmt.Errorf("encode an audit entry: %w", err)

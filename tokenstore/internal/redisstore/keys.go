@@ -227,6 +227,10 @@ func revokedKey() string { return configPrefix + "revoked" }
 // auditKey is a stream of what admins did: `e` protobuf AuditEntry without its time.
 func auditKey() string { return configPrefix + "audit" }
 
+// auditUndoKey is a stream of what undoes them: `r` the request's id, `u` protobuf
+// AuditUndo.
+func auditUndoKey() string { return configPrefix + "audit-undo" }
+
 // adminTokenKey is a string: SHA-256 of the generated admin token, in hex, and after a
 // space its signature: see admintoken.go.
 func adminTokenKey() string { return configPrefix + "admin_token" }

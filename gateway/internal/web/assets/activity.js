@@ -1,7 +1,8 @@
 // What was done: undo what failures did to tokens, and see who changed what.
 
-import { api, number, t, toast } from './page.js';
+import { api, complain, number, t, toast } from './page.js';
 import { refresh } from './live.js';
+import { reportOf, undoChange } from './undo.js';
 
 const form = document.getElementById('undo-form');
 const status = document.getElementById('undo-status');
@@ -31,5 +32,20 @@ form.addEventListener('submit', async (event) => {
     status.textContent = error.message;
   } finally {
     button.disabled = false;
+  }
+});
+
+// One change.
+
+document.getElementById('audit').addEventListener('click', async (event) => {
+  const button = event.target.closest('[data-undo]');
+  if (!button) return;
+  button.disabled = true;
+  try {
+    document.getElementById('undo-report').replaceChildren(...reportOf(await undoChange(button.dataset.undo)));
+    await refresh();
+  } catch (error) {
+    button.disabled = false;
+    complain(error);
   }
 });

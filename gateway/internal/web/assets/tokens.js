@@ -4,8 +4,8 @@
 import { api, complain, el, t, toast } from './page.js';
 import { refresh } from './live.js';
 import { flip, release, removeToken } from './tokenactions.js';
+import { undoChange } from './undo.js';
 
-const path = (id) => `/admin/api/tokens/${encodeURIComponent(id)}`;
 const rowOf = (element) => element.closest('tr[data-key]');
 
 document.addEventListener('click', (event) => {
@@ -41,38 +41,22 @@ document.addEventListener('change', (event) => {
 });
 document.addEventListener('refreshed', showSelection);
 
-const changes = {
-  release: (id) => api('POST', `${path(id)}/release`),
-  enable: (id) => api('PATCH', path(id), { enabled: true }),
-  disable: (id) => api('PATCH', path(id), { enabled: false }),
-  delete: (id) => api('DELETE', path(id)),
-};
-
-// each runs a change for every id, a few at a time, and answers those that
-// worked; what failed is said once.
-async function each(ids, change) {
-  const worked = [];
-  const failures = [];
-  const waiting = [...ids];
-  await Promise.all(Array.from({ length: 4 }, async () => {
-    for (let id = waiting.shift(); id; id = waiting.shift()) {
-      try {
-        await change(id);
-        worked.push(id);
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-  }));
-  if (failures.length === 1 && ids.length === 1) complain(failures[0]);
-  else if (failures.length > 0) toast(t('some_failed', failures.length, ids.length, failures[0].message), { bad: true });
-  return worked;
+async function undo(change) {
+  try {
+    await undoChange(change);
+    await refresh();
+  } catch (error) {
+    complain(error);
+  }
 }
 
-async function restore(ids) {
-  const worked = await each(ids, (id) => api('POST', `${path(id)}/restore`));
-  if (worked.length > 0) toast(t('restored_many', worked.length));
-  await refresh();
+// change does something to many tokens as one change, which can be undone as one.
+async function change(kind, ids) {
+  const { change: id, count, failed, failures } = await api('POST', '/admin/api/tokens/bulk', { action: kind, ids });
+  if (failed > 0) toast(t('some_failed', failed, ids.length, failures[0].reason), { bad: true });
+  if (count === 0 && failed > 0) return;
+  const action = kind === 'release' || count === 0 ? undefined : { label: t('undo'), run: () => undo(id) };
+  toast(t(`${kind}d_many`, count), { action });
 }
 
 bulk.addEventListener('click', async (event) => {
@@ -82,12 +66,12 @@ bulk.addEventListener('click', async (event) => {
   boxes().forEach((box) => { box.checked = false; });
   showSelection();
   if (kind === 'clear') return;
-  const worked = await each(ids, changes[kind]);
-  if (worked.length > 0) {
-    const action = kind === 'delete' ? { label: t('undo'), run: () => restore(worked) } : undefined;
-    toast(t(`${kind}d_many`, worked.length), { action });
+  try {
+    await change(kind, ids);
+    await refresh();
+  } catch (error) {
+    complain(error);
   }
-  await refresh();
 });
 
 // Adding.

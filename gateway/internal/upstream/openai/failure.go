@@ -37,8 +37,12 @@ var decisive = []int{401, 402, 403, 408, 409, 413, 425, 426, 429, 451}
 
 // inWords tells whether the message says that it is the token's fault.
 func (said apiError) inWords() bool {
-	return quotaWords.MatchString(said.message) || limitWords.MatchString(said.message) || keyWords.MatchString(said.message)
+	words := said.words()
+	return quotaWords.MatchString(words) || limitWords.MatchString(words) || keyWords.MatchString(words)
 }
+
+// words are as much of the message as is judged: some upstreams repeat the request.
+func (said apiError) words() string { return said.message[:min(len(said.message), maxWords)] }
 
 // complaint is the error as the table judges it; status is 200 for an error inside a
 // stream. Signs are names that count where nothing else decides.
@@ -53,7 +57,7 @@ func (said apiError) complaint(status int, signs ...string) upstream.Complaint {
 	if said.param == "model" {
 		names = append(names, aboutModel)
 	}
-	return upstream.Complaint{Status: status, Names: names, Text: said.message}
+	return upstream.Complaint{Status: status, Names: names, Text: said.words()}
 }
 
 // refused is the failure of an answer with a status other than 200.
@@ -134,7 +138,7 @@ func (a *attempt) failure(status int, said apiError, signs ...string) *upstream.
 	failure.Code = cmp.Or(upstream.CleanMessage(short(said.code), secret), failure.Type)
 	failure.Message = upstream.CleanMessage(said.message, secret)
 	if failure.Class.Cools() {
-		failure.RetryAfter = upstream.WaitInWords(said.message, time.Now())
+		failure.RetryAfter = upstream.WaitInWords(said.words(), time.Now())
 	}
 	return failure
 }

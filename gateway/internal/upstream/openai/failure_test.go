@@ -98,6 +98,17 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// An error as large as an answer may be takes no longer to judge than any other.
+func TestJudgingIsBounded(t *testing.T) {
+	t.Parallel()
+	said := apiError{message: strings.Repeat("model ", 5<<20)}
+	began := time.Now()
+	failures.Fail(said.complaint(http.StatusOK))
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("%d bytes take %s", len(said.message), took)
+	}
+}
+
 func TestFailuresShowNoSecret(t *testing.T) {
 	t.Parallel()
 	got := failWith(t, 401, nil, `{"error":{"message":"bad key `+testKey+` <b>!</b>`+strings.Repeat("x", 2000)+`","code":"`+testKey+`"}}`)

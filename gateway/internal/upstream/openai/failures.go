@@ -16,17 +16,22 @@ var (
 )
 
 // noModel are the names of an upstream's not having a model.
-var noModel = []string{"model_not_found", "invalid_model", "unknown_model", "model_not_available", "deploymentnotfound"}
+var noModel = []string{"model_not_found", "invalid_model", "unknown_model", "model_not_available", "deploymentnotfound",
+	"model_not_supported", "unsupported_model", "model_decommissioned"}
 
 var (
 	// accessWords say that others may use the model.
 	accessWords = regexp.MustCompile(`(?i)not have access to (the )?model|not (allowed|permitted|authorized) to (use|access|sample from) (the |this )?model`)
 	// noModelWords are as upstreams without a name for it have them: `The model x does
 	// not exist`, `model "x" not found`, `Model Not Exist`, `x is not a valid model ID`,
-	// `Invalid model name passed in model=x`, `No endpoints found for x.`
-	noModelWords = regexp.MustCompile(`(?i)\b(models?|deployment)\b.{0,250}\b((does not|doesn['’]t|do not|not) exist|not found)` +
+	// `Invalid model name passed in model=x`, `No endpoints found for x.`, `model: x`.
+	// What is not found behind a colon is something else.
+	noModelWords = regexp.MustCompile(`(?i)\b(models?|deployment)\b:?([^:;]|[:;]\S){0,250}\b((does not|doesn['’]t|do not|not) exist|not found)` +
 		`|not found the model|(unknown|no such|unable to access) model\b|invalid model( id| name)?( passed\b|[:.'"]|$)` +
-		`|not a valid model|no endpoints found for`)
+		`|not a valid model|no endpoints found for|^model: \S+$|\bunsupported model:|\bmodels?( \S+)? (is|are) (not|no longer) supported(\.|$| by any)` +
+		`|\bmodel identifier is (not valid|invalid)|\bmodel .{0,250}\bhas been (decommissioned|retired|shut down)|模型不存在|llm provider not provided`)
+	// noChannelWords are those of gateways before providers that have none for the model.
+	noChannelWords = regexp.MustCompile(`(?i)\bno available channels? for (the )?model\b|对于模型.{0,250}无可用渠道`)
 )
 
 // What upstreams say in words that have neither a name nor a status for it.
@@ -81,6 +86,7 @@ var failures = slices.Concat(upstream.Table{
 	{Name: "in a stream: limit", From: 200, To: 200, Names: inStream, Class: upstream.RateLimit},
 	{Name: "in a stream: token refused", From: 200, To: 200, Names: []string{"authentication_error", "permission_error"}, Class: upstream.Auth},
 	{Name: "in a stream: size", From: 200, To: 200, Names: []string{"invalid_request_error"}, Text: sizeWords, Class: upstream.TooLarge},
+	{Name: "in a stream: unknown model among wrong input", From: 200, To: 200, Names: []string{"base_resp=2013"}, Text: noModelWords, Class: upstream.ModelUnknown},
 	{Name: "in a stream: wrong input", From: 200, To: 200, Names: []string{"base_resp=1026", "base_resp=2013"}, Class: upstream.CallerFault},
 	{Name: "in a stream: bad request", From: 200, To: 200, Names: []string{"invalid_request_error"}, Class: upstream.CallerFault},
 	{Name: "in words: quota", From: 200, To: 200, Text: quotaWords, Class: upstream.Quota},
@@ -106,6 +112,7 @@ var failures = slices.Concat(upstream.Table{
 	{Name: "HTTP 400: model unknown, in words", From: 400, To: 400, Text: noModelWords, Class: upstream.ModelUnknown},
 	{Name: "HTTP 4xx: size", From: 400, To: 499, Text: sizeWords, Class: upstream.TooLarge},
 	{Name: "HTTP 4xx", From: 400, To: 499, Class: upstream.CallerFault},
+	{Name: "HTTP 5xx: no channel for the model", From: 500, To: 599, Text: noChannelWords, Class: upstream.ModelUnknown},
 
 	{Name: "a page", Names: []string{upstream.SignPage}, Class: upstream.Broken},
 }, upstream.SignRules, upstream.Table{

@@ -47,9 +47,10 @@ func fixtures() []fixture {
 	named("too large", "context_length_exceeded", "exceed_context_size_error", "request_too_large")
 	named("token refused", "invalid_api_key", "incorrect_api_key_error", "invalid_authentication_error", "account_deactivated", "token_expired")
 	named("model not allowed", "model_access_denied")
-	named("model unknown", "model_not_found", "invalid_model", "unknown_model", "model_not_available", "deploymentnotfound")
+	named("model unknown", "model_not_found", "invalid_model", "unknown_model", "model_not_available", "deploymentnotfound",
+		"model_not_supported", "unsupported_model", "model_decommissioned")
 	refused("model unknown", 404, `{"error":{"message":"The model does not exist or you do not have access to it.","code":"model_not_found"}}`)
-	for _, name := range []string{"model_not_found", "invalid_model", "unknown_model", "model_not_available", "deploymentnotfound"} {
+	for _, name := range noModel {
 		refused("HTTP 403: no access to the model", 403, `{"error":{"message":"no","code":"`+name+`"}}`)
 	}
 	refused("no access to the model, in words", 404, `{"error":{"message":"Project proj_x does not have access to model gpt-5","code":"model_not_found"}}`)
@@ -59,12 +60,23 @@ func fixtures() []fixture {
 			"The model `gpt-99` does not exist.", `model \"llama9\" not found, try pulling it first`, "models/gemini-9 is not found for API version v1main",
 			"Not found the model kimi-9 or Permission denied", "unknown model: x", "Model Not Exist", "gpt-99 is not a valid model ID", "Invalid model: mistral-9",
 			"invalid model ID", "Invalid model name passed in model=x", "No endpoints found for x.", "Model does not exist. Please check it carefully.",
-			"The API deployment for this resource does not exist.",
+			"The API deployment for this resource does not exist.", "model: claude-9", "model 'llama9:8b' not found", "Model: x not found",
+			"Unsupported model: x", "Model x is not supported", "The requested model is not supported.",
+			"The requested model 'x' is not supported by any provider you have enabled.", "The provided model identifier is invalid.",
+			"The model `x` has been decommissioned and is no longer supported.", "模型不存在，请检查模型代码。",
+			"LLM Provider NOT provided. Pass in the LLM provider you are trying to call. You passed model=x",
 		} {
 			refused(fmt.Sprintf("HTTP %d: model unknown, in words", status), status, `{"error":{"message":"`+words+`"}}`)
 		}
 	}
-	for _, words := range []string{"Invalid model settings", "this model does not support images", "the image was not found"} {
+	for status, words := range map[int]string{503: "No available channel for model foo under group default (distributor)", 500: "当前分组 default 下对于模型 foo 无可用渠道"} {
+		refused("HTTP 5xx: no channel for the model", status, `{"error":{"message":"`+words+`","type":"new_api_error"}}`)
+	}
+	streamed("in a stream: unknown model among wrong input", `{"choices":null,"base_resp":{"status_code":2013,"status_msg":"invalid params, unknown model 'foo'"}}`)
+	for _, words := range []string{
+		"The model produced invalid content: function get_weather not found in request.tools", "model x is not supported with images",
+		"tool call a not found in the history of this model", "unsupported model parameter: logprobs",
+		"Invalid model settings", "this model does not support images", "the image was not found"} {
 		refused("HTTP 4xx", 400, `{"error":{"message":"`+words+`"}}`)
 	}
 	named("region", "unsupported_country_region_territory")

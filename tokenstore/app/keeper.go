@@ -103,16 +103,14 @@ func (k *keeper) health(context.Context) error {
 // run looks after the store until ctx ends.
 func (k *keeper) run(ctx context.Context) {
 	pause := shortestPause
-	usable := false
 	for ctx.Err() == nil {
 		err := k.look(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		usable = err == nil
 		k.report(ctx, err)
 		wait := lookEvery
-		if !usable {
+		if err != nil {
 			wait, pause = pause, min(2*pause, longestPause)
 		} else {
 			pause = shortestPause

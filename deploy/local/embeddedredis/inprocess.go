@@ -102,6 +102,7 @@ func (k *keeper) run() {
 			waiting = k.gather(first)
 		}
 		err := k.save()
+		ticker.Reset(saveEvery)
 		if err != nil && waiting == nil {
 			k.log.Error("state not saved", slog.Any("error", err))
 		}

@@ -212,7 +212,7 @@ func decodeItem(raw json.RawMessage) (*item, error) {
 func decodeCookie(raw json.RawMessage) (it *item, isCookie bool, err error) {
 	var cookie struct{ Name, Value, Domain *string }
 	if json.Unmarshal(raw, &cookie) != nil || cookie.Name == nil || cookie.Value == nil || cookie.Domain == nil {
-		return nil, false, nil
+		return nil, false, nil //nolint:nilerr // it is another form
 	}
 	if !token.IsCookie(*cookie.Name) {
 		return nil, true, errors.New("a cookie with another name; the session is in WorkosCursorSessionToken")

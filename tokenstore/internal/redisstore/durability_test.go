@@ -186,3 +186,35 @@ func TestWaitersShareASync(t *testing.T) {
 		}
 	})
 }
+
+// A Redis within the process writes everything to save anything. It is not made to do so
+// once a second by who only looks, unless it can't: then that is to be known at once, and
+// that it can again.
+func TestLookingSavesRarely(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		saves, broken := 0, error(nil)
+		store := New(redis.NewClient(&redis.Options{}), Options{Barrier: BarrierFunc(func(context.Context) error {
+			saves++
+			return broken
+		})})
+		look := func(seconds, want int, wantErr error) {
+			t.Helper()
+			saves = 0
+			for range seconds {
+				if err := store.Writable(t.Context()); !errors.Is(err, wantErr) {
+					t.Errorf("ready: %v", err)
+				}
+				time.Sleep(time.Second)
+			}
+			if saves != want {
+				t.Errorf("%d saves in %d seconds", saves, seconds)
+			}
+		}
+		look(30, 3, nil)
+		broken = errors.New("the disk is full")
+		look(5, 5, broken)
+		broken = nil
+		look(10, 1, nil)
+	})
+}

@@ -39,6 +39,8 @@ type Store struct {
 	instance atomic.Pointer[string]
 	// sealed: the data had check values of their seal keys. Prepare's own.
 	sealed bool
+	// saved is when Writable last had everything saved. Its own.
+	saved time.Time
 
 	// logClient is of the log's Redis, which may be the same, and logBarrier of its disk.
 	logClient  redis.UniversalClient
@@ -99,8 +101,21 @@ func New(client redis.UniversalClient, options Options) *Store {
 func (s *Store) batch() *batch { return &batch{client: s.client} }
 
 // Writable returns nil when every server that keeps something of the store takes
-// writes and has saved what was written so far.
-func (s *Store) Writable(ctx context.Context) error { return s.barrier.Sync(throughFence(ctx)) }
+// writes and has saved what was written so far. A Redis within the process writes all of
+// its data to save any: it is asked rarely as long as it does.
+func (s *Store) Writable(ctx context.Context) error {
+	if _, server := s.barrier.Barrier.(*ServerBarrier); !server && time.Since(s.saved) < saveAllEvery {
+		return nil
+	}
+	err := s.barrier.Sync(throughFence(ctx))
+	if err == nil {
+		s.saved = time.Now()
+	}
+	return err
+}
+
+// saveAllEvery is how often Writable has a Redis within the process saved.
+const saveAllEvery = 10 * time.Second
 
 // Ping asks Redis whether it is there.
 func (s *Store) Ping(ctx context.Context) error {

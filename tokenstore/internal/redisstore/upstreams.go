@@ -130,7 +130,7 @@ func (s *Store) SeedUpstream(ctx context.Context, upstream *tokenstorev1.Upstrea
 // address at a file's word: problem says so then.
 func (s *Store) ImportUpstream(ctx context.Context, upstream *tokenstorev1.Upstream) (changed bool, problem string, err error) {
 	if err := token.CheckUpstream(upstream); err != nil {
-		return false, err.Error(), nil
+		return false, err.Error(), nil //nolint:nilerr // it is told as the problem
 	}
 	known, err := s.upstream(ctx, upstream.GetName())
 	if err != nil {

@@ -216,7 +216,7 @@ func adminCalls() []call {
 
 // Every route: what it answers, to whom, and what it says when it is used wrongly.
 func TestEveryRoute(t *testing.T) {
-	s := stack.Start(t, stack.Options{})
+	s := stack.Start(t, stack.Options{GatewayEnv: proxied})
 	gateway := s.Gateways[0]
 	tokens := s.AddTokens("openai", "surface", 2, 0)
 	cursor := s.AddTokens("cursor", "surface-cursor", 1, 0)
@@ -244,6 +244,30 @@ func TestEveryRoute(t *testing.T) {
 		})
 	}
 	checkWrongMethods(t, gateway, calls, ids)
+}
+
+// Wrong keys slow down the address that they come from, on every route alike. They keep out
+// neither the right key nor anybody else.
+func TestManyWrongKeysFromOneAddress(t *testing.T) {
+	s := stack.Start(t, stack.Options{GatewayEnv: proxied})
+	gateway := s.Gateways[0]
+	guesser := stranger(nil)
+	var last answered
+	for range 5 {
+		for _, path := range []string{"/v1/chat/completions", "/get-tokeninfo", "/admin/api/tokens"} {
+			last = send(t, gateway, http.MethodPost, path, "sk-wrong", "{}", guesser)
+		}
+	}
+	if last.status != http.StatusTooManyRequests || last.header.Get("Retry-After") == "" {
+		t.Errorf("after many: %d %v", last.status, last.header)
+	}
+	mustHave(t, last.body, errorShape)
+	if got := send(t, gateway, http.MethodGet, "/admin/api/tokens", stack.AdminToken, "", guesser); got.status != http.StatusOK {
+		t.Errorf("the right key from there: %d", got.status)
+	}
+	if got := send(t, gateway, http.MethodGet, "/admin/api/tokens", "sk-wrong", "", stranger(nil)); got.status != http.StatusUnauthorized {
+		t.Errorf("a wrong key from elsewhere: %d", got.status)
+	}
 }
 
 // stored is everything that an admin can write.

@@ -2,9 +2,12 @@ package e2e_test
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -109,11 +112,29 @@ func (c call) check(t *testing.T, got answered) {
 	}
 }
 
+// proxied has a gateway believe the proxy that the test stands for, in front of callers of
+// many addresses: wrong keys are counted by address.
+var proxied = []string{"TRUSTED_PROXIES=127.0.0.1"}
+
+var callers atomic.Uint32
+
+// stranger is the header of a caller of an address of its own.
+func stranger(header map[string]string) map[string]string {
+	with := maps.Clone(header)
+	if with == nil {
+		with = map[string]string{}
+	}
+	number := callers.Add(1)
+	with["X-Forwarded-For"] = fmt.Sprintf("198.51.%d.%d", number>>8&0xff, number&0xff)
+	return with
+}
+
 // checkAccess tries the route without a key and with a wrong one.
 func (c call) checkAccess(t *testing.T, gateway *stack.Gateway) {
 	t.Helper()
+	from := stranger(c.header)
 	for _, key := range []string{"", "sk-wrong", stack.AdminToken + "x"} {
-		got := send(t, gateway, c.method, c.path, key, c.body, c.header)
+		got := send(t, gateway, c.method, c.path, key, c.body, from)
 		switch c.access {
 		case admin:
 			if got.status != http.StatusUnauthorized {

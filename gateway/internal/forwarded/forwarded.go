@@ -3,6 +3,7 @@
 package forwarded
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -57,8 +58,17 @@ func parseNetwork(entry string) (netip.Prefix, error) {
 		return netip.PrefixFrom(address.Unmap(), address.Unmap().BitLen()), nil
 	}
 	network, err := netip.ParsePrefix(entry)
+	if err == nil && network.Addr().Is4In6() { // peers are looked for in their plain form
+		if network.Bits() < mappedBits {
+			return netip.Prefix{}, errors.New("more than the IPv4 addresses")
+		}
+		network = netip.PrefixFrom(network.Addr().Unmap(), network.Bits()-mappedBits)
+	}
 	return network.Masked(), err
 }
+
+// mappedBits are those in front of an IPv4 address in an IPv6 one.
+const mappedBits = 96
 
 // trusts tells whether an address is that of a proxy that is believed.
 func (p Proxies) trusts(address netip.Addr) bool {

@@ -24,6 +24,8 @@ func TestResolve(t *testing.T) {
 		{"an address is a network, too", "10.0.0.1", peer, []string{"198.51.100.1"}, "198.51.100.1:0"},
 		{"private", "private", "[::1]:5", []string{"198.51.100.1"}, "198.51.100.1:0"},
 		{"IPv4 within IPv6", "10.0.0.0/8", "[::ffff:10.0.0.1]:5", []string{"198.51.100.1"}, "198.51.100.1:0"},
+		{"a network of IPv4 within IPv6", "::ffff:10.0.0.0/104", peer, []string{"198.51.100.1"}, "198.51.100.1:0"},
+		{"an address of IPv4 within IPv6", "::ffff:10.0.0.1", "[::ffff:10.0.0.1]:5", []string{"::ffff:198.51.100.1"}, "198.51.100.1:0"},
 		{"what the client made up", "10.0.0.0/8", peer, []string{"203.0.113.9, 198.51.100.1"}, "198.51.100.1:0"},
 		{"in a line of its own", "10.0.0.0/8", peer, []string{"203.0.113.9", "198.51.100.1"}, "198.51.100.1:0"},
 		{"two proxies", "10.0.0.0/8", peer, []string{"203.0.113.9, 198.51.100.1, 10.9.9.9"}, "198.51.100.1:0"},
@@ -80,7 +82,7 @@ func TestEncrypted(t *testing.T) {
 
 func TestParseProxies(t *testing.T) {
 	t.Parallel()
-	for _, wrong := range []string{"10.0.0.0/99", "everyone", "10.0.0.0/8,,x", "0.0.0.0:80", strings.Repeat("10.0.0.1,", 101)} {
+	for _, wrong := range []string{"10.0.0.0/99", "everyone", "10.0.0.0/8,,x", "0.0.0.0:80", "::ffff:0.0.0.0/64", strings.Repeat("10.0.0.1,", 101)} {
 		if _, err := forwarded.ParseProxies(wrong); err == nil {
 			t.Errorf("%q is taken", wrong)
 		}

@@ -36,8 +36,13 @@ func failureOf(ctx context.Context, err error, rules upstream.Table) *upstream.F
 		return failure
 	}
 	switch failure.Class {
-	case upstream.Broken, upstream.Transport, upstream.Truncated, upstream.ClientGone:
-		return &upstream.Failure{Class: upstream.ClientGone, Message: chat.AsError(context.Cause(ctx)).Message, Err: failure}
+	case upstream.Broken, upstream.Transport, upstream.Truncated, upstream.ClientGone, upstream.Interrupted:
+		cause := chat.AsError(context.Cause(ctx))
+		class := upstream.Interrupted
+		if cause.Kind == chat.Canceled {
+			class = upstream.ClientGone
+		}
+		return &upstream.Failure{Class: class, Message: cause.Message, Err: failure}
 	default: // the upstream said so itself
 		return failure
 	}
@@ -46,7 +51,7 @@ func failureOf(ctx context.Context, err error, rules upstream.Table) *upstream.F
 // cutOff is the error of a request that ended on this side: the client hung up,
 // or its time was over.
 func cutOff(ctx context.Context, failure *upstream.Failure) *chat.Error {
-	err := chat.Error{Kind: chat.Canceled, Message: "the client hung up"}
+	err := chat.Error{Kind: failure.Class.Kind(), Message: "the client hung up"}
 	if ctx.Err() != nil {
 		err = *chat.AsError(context.Cause(ctx))
 	}

@@ -27,7 +27,7 @@ func (r *run) sendOwn(ctx context.Context, own upstream.Credential) *chat.Error 
 	}
 	r.relay.Counter.Attempt(r.target.Upstream, failure.Class)
 	r.logFailure(ctx, "", failure)
-	if failure.Class == upstream.ClientGone {
+	if failure.Class.Ours() {
 		return cutOff(ctx, failure)
 	}
 	return ownError(errorOf(failure, r.target.Upstream, 1, r.sent), failure.Class)

@@ -130,7 +130,8 @@ func drawScript(t *rapid.T, number int) script {
 		now.events = append(now.events, event)
 	}
 	if rapid.IntRange(0, 3).Draw(t, "fails") > 0 {
-		now.err = &upstream.Failure{Class: rapid.SampledFrom(upstream.Classes()).Draw(t, "class"), Message: "m"}
+		drivers := slices.DeleteFunc(upstream.Classes(), func(class upstream.Class) bool { return class == upstream.Interrupted })
+		now.err = &upstream.Failure{Class: rapid.SampledFrom(drivers).Draw(t, "class"), Message: "m"}
 	}
 	return now
 }

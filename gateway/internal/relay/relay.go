@@ -251,7 +251,7 @@ func (r *run) tryTokens(ctx context.Context) *chat.Error {
 		switch {
 		case failure == nil:
 			return nil
-		case failure.Class == upstream.ClientGone:
+		case failure.Class.Ours():
 			return cutOff(ctx, failure)
 		}
 		tried = append(tried, held.TokenID)
@@ -280,7 +280,7 @@ func (r *run) attempt(ctx context.Context, held *lease.Lease) (failure *upstream
 		r.note(attemptWith(held, began), failure)
 		r.settle(ctx, held, failure)
 	}()
-	failure = &upstream.Failure{Class: upstream.ClientGone, Err: errPanicked} // unless stream answers
+	failure = &upstream.Failure{Class: upstream.Interrupted, Err: errPanicked} // unless stream answers
 	return r.weigh(r.stream(ctx, held.Credential))
 }
 

@@ -402,23 +402,26 @@ func waiting(class upstream.Class, events ...chat.Event) driverFunc {
 func TestEndOfTheContextIsNobodysFault(t *testing.T) {
 	for name, test := range map[string]struct {
 		total time.Duration
+		cause error
 		kind  chat.Kind
 		end   reqlog.End
+		ended upstream.Class
 	}{
-		"client hangs up": {0, chat.Canceled, reqlog.ClientGone},
-		"time is over":    {time.Minute, chat.Timeout, reqlog.TimedOut},
+		"client hangs up": {0, nil, chat.Canceled, reqlog.ClientGone, upstream.ClientGone},
+		"time is over":    {time.Minute, nil, chat.Timeout, reqlog.TimedOut, upstream.Interrupted},
+		"gateway stops":   {0, &chat.Error{Kind: chat.ShuttingDown, Message: "it stops"}, chat.ShuttingDown, reqlog.ShutDown, upstream.Interrupted},
 	} {
 		for _, class := range []upstream.Class{upstream.Broken, upstream.Transport, upstream.Truncated, upstream.ClientGone} {
 			for said, events := range map[string][]chat.Event{"nothing said": nil, "something said": {say("Hel")}} {
 				t.Run(name+", "+string(class)+", "+said, func(t *testing.T) {
 					t.Parallel()
 					synctest.Test(t, func(t *testing.T) {
-						ctx, cancel := context.WithCancel(t.Context())
-						defer cancel()
+						ctx, cancel := context.WithCancelCause(t.Context())
+						defer cancel(nil)
 						r := newRig(waiting(class, events...))
 						r.policy.Total = test.total
 						if test.total == 0 {
-							time.AfterFunc(time.Minute, cancel)
+							time.AfterFunc(time.Minute, func() { cancel(test.cause) })
 						}
 						began := time.Now()
 						got := r.chat(ctx, t, whole)
@@ -428,7 +431,7 @@ func TestEndOfTheContextIsNobodysFault(t *testing.T) {
 						if took := time.Since(began); took != time.Minute {
 							t.Errorf("took %v", took)
 						}
-						if e := r.ended(t, upstream.ClientGone); e.End != test.end || e.Total != time.Minute {
+						if e := r.ended(t, test.ended); e.End != test.end || e.Total != time.Minute {
 							t.Errorf("entry %+v", e)
 						}
 					})
@@ -505,7 +508,7 @@ func TestPanicLeavesNoLeaseBehind(t *testing.T) {
 					test.caller(event)
 				}
 			}()
-			if e := r.ended(t, upstream.ClientGone); e.Err == nil || e.Err.Kind != chat.Internal {
+			if e := r.ended(t, upstream.Interrupted); e.Err == nil || e.Err.Kind != chat.Internal {
 				t.Errorf("entry %+v", e)
 			}
 		})

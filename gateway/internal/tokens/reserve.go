@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -332,9 +333,20 @@ func (r *reserve) refusal(demand lease.Demand, since, now time.Time) *chat.Error
 			busy++
 		}
 	}
-	err.Message = fmt.Sprintf("the tokenstore can't be reached since %s, and of the %d tokens of upstream %q that this gateway may use meanwhile none is free: "+
-		"%d busy, %d cooling, %d tried by this request", away, total, demand.Upstream, busy, resting, tried)
+	err.Message = fmt.Sprintf("the tokenstore can't be reached since %s, and of the %d tokens of upstream %q that this gateway may use meanwhile none is free: %s",
+		away, total, demand.Upstream, strings.Join(counted([]int{busy, resting, tried}, "busy", "cooling", "tried by this request"), ", "))
 	return err
+}
+
+// counted lists what there is any of.
+func counted(counts []int, names ...string) []string {
+	var list []string
+	for i, count := range counts {
+		if count > 0 {
+			list = append(list, strconv.Itoa(count)+" "+names[i])
+		}
+	}
+	return list
 }
 
 func withAlias(alias string) string {

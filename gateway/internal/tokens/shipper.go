@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	// maxBatch and maxBatchBytes bound what travels together.
-	maxBatch      = 512
+	// maxBatch and maxBatchBytes bound what travels together. The store takes no more than
+	// maxBatch; each batch waits for its disk, for up to a second.
+	maxBatch      = 2000
 	maxBatchBytes = 2 << 20
 	// maxQueued and maxQueuedBytes bound what waits. Beyond it new entries are
 	// dropped and counted.

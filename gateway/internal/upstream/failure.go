@@ -17,6 +17,9 @@ const (
 	CallerFault Class = "caller_fault"
 	// ClientGone: the client hung up.
 	ClientGone Class = "client_gone"
+	// Interrupted: this gateway ended it, because it shut down or the request's time was
+	// over.
+	Interrupted Class = "interrupted"
 	// Auth: the upstream does not accept the token.
 	Auth Class = "auth"
 	// ModelNotAllowed: the token's plan does not include the model.
@@ -59,6 +62,7 @@ type consequences struct {
 var classTable = map[Class]consequences{
 	CallerFault:     {kind: chat.UpstreamRejected},
 	ClientGone:      {kind: chat.Canceled, ours: true},
+	Interrupted:     {kind: chat.ShuttingDown, ours: true},
 	Auth:            {kind: chat.UpstreamAuth, token: true, model: true, cools: true},
 	ModelNotAllowed: {kind: chat.UpstreamAuth, token: true, model: true, cools: true},
 	ModelUnknown:    {kind: chat.ModelNotFound, model: true},
@@ -76,7 +80,7 @@ var classTable = map[Class]consequences{
 // Classes lists every class.
 func Classes() []Class {
 	return []Class{
-		CallerFault, ClientGone, Auth, ModelNotAllowed, ModelUnknown, Quota, RateLimit, TooLarge,
+		CallerFault, ClientGone, Interrupted, Auth, ModelNotAllowed, ModelUnknown, Quota, RateLimit, TooLarge,
 		OutdatedClient, Broken, Transport, Truncated, Region,
 	}
 }
@@ -90,6 +94,9 @@ func (c Class) Retryable() bool { return classTable[c].token }
 // FallsBack tells whether another model or upstream may succeed where this one
 // failed.
 func (c Class) FallsBack() bool { return classTable[c].model }
+
+// Ours tells whether it is this side that ended the attempt.
+func (c Class) Ours() bool { return classTable[c].ours }
 
 // Cools tells whether the token, or the token with the model, rests after it.
 func (c Class) Cools() bool { return classTable[c].cools }

@@ -114,7 +114,7 @@ func (t Table) Fail(c Complaint) *Failure {
 // the log shows of it: status, code and message. What happened on this side, or
 // before an answer began, is not theirs to judge.
 func (t Table) Revise(failure *Failure) {
-	if failure.Status == 0 || failure.Class == ClientGone {
+	if failure.Status == 0 || failure.Class.Ours() {
 		return
 	}
 	rule := t.Judge(Complaint{Status: failure.Status, Names: []string{failure.Code}, Text: failure.Message})

@@ -52,7 +52,7 @@ func TestMisspeltModelsLeaveNoTrace(t *testing.T) {
 func redisSize(t *testing.T, client *redis.Client) int64 {
 	t.Helper()
 	var fields int64
-	keys := client.Scan(t.Context(), 0, "*", 1000).Iterator()
+	keys := client.Scan(t.Context(), 0, "c1:{pool*", 1000).Iterator()
 	for keys.Next(t.Context()) {
 		if n, err := client.HLen(t.Context(), keys.Val()).Result(); err == nil { // else it is no hash
 			fields += n

@@ -13,6 +13,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -342,6 +343,19 @@ func (s *Stack) PutUpstream(name string, config map[string]any) {
 	if answer.Status >= 300 {
 		s.t.Fatalf("put upstream %s: %d %s", name, answer.Status, answer.Body)
 	}
+	model := "gpt-4o"
+	if models, _ := config["models"].([]string); len(models) > 0 {
+		model = models[0]
+	}
+	path := "/admin/api/explain?model=" + url.QueryEscape(name+"/"+model)
+	s.Eventually("every gateway knows the upstream "+name, startLimit, func() bool {
+		for _, gateway := range s.Gateways {
+			if !gateway.left.Load() && gateway.Admin(s.t, http.MethodGet, path, nil).Status != http.StatusOK {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // Token is a token of the pool as the admin API shows it.

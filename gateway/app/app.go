@@ -176,6 +176,7 @@ func (g *Gateway) assemble() {
 		Fleet:            g.fleet.Last,
 		Resolve:          g.resolve,
 		ValidateUpstream: g.catalog.Validate,
+		ProbeUpstream:    g.catalog.Probe,
 		Audit:            audit,
 	})
 	site := web.New(web.Deps{

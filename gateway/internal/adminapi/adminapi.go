@@ -91,6 +91,8 @@ type Deps struct {
 	Resolve func(model string) (upstreamName, upstreamModel string, err error)
 	// ValidateUpstream tells why no driver can be made of a config.
 	ValidateUpstream func(upstream.Config) error
+	// ProbeUpstream asks an upstream how many models it serves, without a token.
+	ProbeUpstream func(context.Context, upstream.Config) (int, error)
 }
 
 // API has the admin routes.

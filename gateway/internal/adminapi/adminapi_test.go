@@ -50,7 +50,10 @@ type store struct {
 	kept []*tokenstorev1.AuditEntry
 	// refreshed tells that a new answer about an account was insisted on.
 	refreshed bool
-	left      time.Duration // until the call's deadline
+	// models and probed are what an upstream says when it is asked.
+	models int
+	probed error
+	left   time.Duration // until the call's deadline
 }
 
 func ask[T proto.Message](ctx context.Context, s *store, request proto.Message) (T, error) {
@@ -258,6 +261,7 @@ func send(t *testing.T, s *store, method, path, authorization, body string, head
 			}
 			return "vendor", strings.TrimPrefix(model, "vendor/"), nil
 		},
+		ProbeUpstream: func(context.Context, upstream.Config) (int, error) { return s.models, s.probed },
 		ValidateUpstream: func(config upstream.Config) error {
 			if config.Driver != "openai" {
 				return errors.New(`driver: cursor or openai wanted, not "` + config.Driver + `"`)
@@ -294,7 +298,7 @@ var routes = []struct {
 	write              bool
 }{
 	{"GET", "/admin/api/tokens", "", 200, []string{"next", "tokens"}, false},
-	{"POST", "/admin/api/tokens", `{"token":"eyJh"}`, 201, tokenKeys, true},
+	{"POST", "/admin/api/tokens", `{"token":"eyJh"}`, 201, slices.Sorted(slices.Values(append([]string{"warning"}, tokenKeys...))), true},
 	{"GET", "/admin/api/tokens/t2", "", 200, tokenKeys, false},
 	{"PATCH", "/admin/api/tokens/t2", `{"alias":"x"}`, 200, tokenKeys, true},
 	{"DELETE", "/admin/api/tokens/t2", "", 204, nil, true},
@@ -302,12 +306,12 @@ var routes = []struct {
 	{"POST", "/admin/api/tokens/t2/release", "", 200, tokenKeys, true},
 	{"GET", "/admin/api/tokens/t2/transitions", "", 200, []string{"transitions"}, false},
 	{"POST", "/admin/api/transitions/undo", `{"class":"auth","from":"2026-11-22T12:00:00Z"}`, 200, []string{"count"}, true},
-	{"POST", "/admin/api/tokens/import", `{"content":"a","format":"token"}`, 200, []string{"accepted", "rejected", "updated", "upstreams"}, true},
+	{"POST", "/admin/api/tokens/import", `{"content":"a","format":"token"}`, 200, []string{"accepted", "rejected", "updated", "upstreams", "warnings"}, true},
 	{"GET", "/admin/api/tokens/export?format=json", "", 200, nil, true},
 	{"GET", "/admin/api/tokens/t2/account", "", 200, accountKeys, false},
 	{"GET", "/get-user-info?alias=work", "", 200, []string{"usage"}, false},
 	{"GET", "/admin/api/upstreams", "", 200, []string{"next", "upstreams"}, false},
-	{"PUT", "/admin/api/upstreams/vendor", `{"driver":"openai","base_url":"https://api.example/v1"}`, 200, upstreamKeys, true},
+	{"PUT", "/admin/api/upstreams/vendor", `{"driver":"openai","base_url":"https://api.example/v1"}`, 200, slices.Sorted(slices.Values(append([]string{"check"}, upstreamKeys...))), true},
 	{"DELETE", "/admin/api/upstreams/vendor", "", 204, nil, true},
 	{"GET", "/admin/api/settings", "", 200, settingKeys, false},
 	{"PATCH", "/admin/api/settings", `{"max_attempts":2}`, 200, settingKeys, true},
@@ -729,13 +733,13 @@ func TestVersionsAreETags(t *testing.T) {
 func TestImportReport(t *testing.T) {
 	t.Parallel()
 	w := send(t, newStore(), "POST", "/admin/api/tokens/import", key, `{"content":"a","format":"token"}`)
-	if got := w.Body.String(); got != `{"accepted":2,"updated":1,"rejected":[{"line":4,"reason":"not a token"}],"upstreams":0}` {
+	if got := w.Body.String(); got != `{"accepted":2,"updated":1,"rejected":[{"line":4,"reason":"not a token"}],"upstreams":0,"warnings":[{"line":1,"reason":"this does not look like a session token: three parts with dots between them are wanted"}]}` {
 		t.Error(got)
 	}
 	s := newStore()
 	s.answers = []proto.Message{&tokenstorev1.ImportTokensResponse{Accepted: 1}}
 	w = send(t, s, "POST", "/admin/api/tokens/import", key, `{"content":"a","format":"token"}`)
-	if got := w.Body.String(); got != `{"accepted":1,"updated":0,"rejected":[],"upstreams":0}` {
+	if got := w.Body.String(); got != `{"accepted":1,"updated":0,"rejected":[],"upstreams":0,"warnings":[{"line":1,"reason":"this does not look like a session token: three parts with dots between them are wanted"}]}` {
 		t.Error(got)
 	}
 }

@@ -83,12 +83,15 @@ var formats = map[string]tokenstorev1.TokenFileFormat{
 	"json":       tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_JSON,
 }
 
+// orders are those of a list of tokens; whether the newest are first.
+var orders = map[string]bool{"oldest": false, "newest": true}
+
 // GET /admin/api/tokens
 func (a *API) listTokens(c *gin.Context) error {
-	q := queryOf(c, "upstream", "state", "tag", "q", "limit", "cursor")
+	q := queryOf(c, "upstream", "state", "tag", "q", "order", "limit", "cursor")
 	request := &tokenstorev1.ListTokensRequest{
 		Upstream: q.text("upstream"), State: choice(q, "state", states), Tag: q.text("tag"), Query: q.text("q"),
-		Limit: q.limit(), Cursor: q.text("cursor"),
+		Limit: q.limit(), Cursor: q.text("cursor"), NewestFirst: choice(q, "order", orders),
 	}
 	if q.err != nil {
 		return q.err
@@ -129,6 +132,7 @@ func (a *API) createToken(c *gin.Context) error {
 	}
 	ctx, cancel := a.Call(c)
 	defer cancel()
+	driver := a.driverOf(ctx, body.Upstream)
 	created, err := a.Tokens.CreateToken(ctx, &tokenstorev1.CreateTokenRequest{
 		Secret: body.Token, Upstream: body.Upstream, Alias: body.Alias, Tags: body.Tags,
 		Cap: body.Cap, Weight: body.Weight, Enabled: body.Enabled, Checksum: body.Checksum,
@@ -139,7 +143,11 @@ func (a *API) createToken(c *gin.Context) error {
 	t := created.GetToken()
 	a.Note(c, "token created", "token_id", t.GetId(), "upstream", t.GetUpstream())
 	c.Header("Location", "/admin/api/tokens/"+url.PathEscape(t.GetId()))
-	return answerVersioned(c, http.StatusCreated, tokenOf(t), t.GetVersion())
+	return answerVersioned(c, http.StatusCreated, struct {
+		token
+		// Warning says why it does not look like a token; null where it does.
+		Warning *string `json:"warning"`
+	}{tokenOf(t), nullable.Text(suspicion(driver, secretOf(body.Token), time.Now()))}, t.GetVersion())
 }
 
 // GET /admin/api/tokens/{id}
@@ -282,11 +290,16 @@ func (a *API) importTokens(c *gin.Context) error {
 	}
 	ctx, cancel := a.BulkCall(c)
 	defer cancel()
+	driver := a.driverOf(ctx, body.Upstream)
 	report, err := a.Tokens.ImportTokens(ctx, &tokenstorev1.ImportTokensRequest{
 		Content: body.Content, Format: format, Upstream: body.Upstream,
 	})
 	if err != nil {
 		return storeerr.Translate(err)
+	}
+	warnings := []lineWarning{}
+	if body.Format != "json" { // its tokens name their upstreams
+		warnings = suspicions(driver, body.Content, report.GetRejected(), time.Now())
 	}
 	type line struct {
 		Line   uint32 `json:"line"`
@@ -303,7 +316,9 @@ func (a *API) importTokens(c *gin.Context) error {
 		Updated   uint32 `json:"updated"`
 		Rejected  []line `json:"rejected"`
 		Upstreams uint32 `json:"upstreams"`
-	}{report.GetAccepted(), report.GetUpdated(), rejected, report.GetUpstreams()})
+		// Warnings are lines that were taken although they look wrong.
+		Warnings []lineWarning `json:"warnings"`
+	}{report.GetAccepted(), report.GetUpdated(), rejected, report.GetUpstreams(), warnings})
 }
 
 // maxUnreadableShown bounds the header that names tokens which an export leaves out.

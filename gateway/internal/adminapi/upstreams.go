@@ -67,9 +67,8 @@ func (a *API) putUpstream(c *gin.Context) error {
 		return err
 	}
 	name := c.Param("name")
-	if err := a.ValidateUpstream(upstream.Config{
-		Name: name, Driver: body.Driver, BaseURL: body.BaseURL, Models: body.Models, Settings: body.Settings,
-	}); err != nil {
+	config := upstream.Config{Name: name, Driver: body.Driver, BaseURL: body.BaseURL, Models: body.Models, Settings: body.Settings}
+	if err := a.ValidateUpstream(config); err != nil {
 		return &chat.Error{Kind: chat.InvalidRequest, Message: err.Error()}
 	}
 	ctx, cancel := a.Call(c)
@@ -84,7 +83,10 @@ func (a *API) putUpstream(c *gin.Context) error {
 		return storeerr.Translate(err)
 	}
 	a.Note(c, "upstream put", "upstream", name, "driver", body.Driver, "base_url", body.BaseURL)
-	return answerVersioned(c, http.StatusOK, upstreamOf(put.GetUpstream()), put.GetUpstream().GetVersion())
+	return answerVersioned(c, http.StatusOK, struct {
+		upstreamObject
+		Check probe `json:"check"`
+	}{upstreamOf(put.GetUpstream()), a.probeUpstream(c.Request.Context(), config)}, put.GetUpstream().GetVersion())
 }
 
 // DELETE /admin/api/upstreams/{name}

@@ -102,6 +102,22 @@ func (c *Catalog) Validate(config upstream.Config) error {
 	return nil
 }
 
+// Probe asks an upstream with this config what it serves, without a token, and returns
+// how many models that are. An error that is no *upstream.Failure says why nothing was
+// asked.
+func (c *Catalog) Probe(ctx context.Context, config upstream.Config) (int, error) {
+	built, err := c.build(config)
+	if err != nil {
+		return 0, err
+	}
+	defer built.driver.Close()
+	if _, builtIn := built.driver.(upstream.BuiltIn); builtIn {
+		return 0, upstream.ErrNotAsked
+	}
+	models, err := built.driver.Models(ctx, upstream.Credential{})
+	return len(models), err
+}
+
 // build makes what the catalog keeps of a config; the error tells all that is wrong.
 func (c *Catalog) build(config upstream.Config) (*entry, error) {
 	construct, known := c.constructors[config.Driver]

@@ -6,6 +6,7 @@ package upstream
 
 import (
 	"context"
+	"errors"
 	"iter"
 
 	"carousel.internal/gateway/internal/chat"
@@ -35,6 +36,9 @@ type Driver interface {
 type BuiltIn interface {
 	BuiltInModels() []chat.Model
 }
+
+// ErrNotAsked tells that an upstream can't be asked for its models: its driver knows them.
+var ErrNotAsked = errors.New("its driver has its own list of models")
 
 // Preparer is implemented by drivers that look at a request before a token is lent
 // for it: what they refuse costs no token, and what they fetch is fetched once,

@@ -96,6 +96,7 @@ func (s *Site) loadTokens(ctx context.Context, c *gin.Context) (any, error) {
 	}
 	request := &tokenstorev1.ListTokensRequest{
 		Upstream: data.Upstream, Tag: data.Tag, Query: data.Query, Limit: tokensPerPage, Cursor: c.Query("cursor"),
+		NewestFirst: true, // what was just added is in sight
 	}
 	for _, state := range states {
 		data.States = append(data.States, state.Name)

@@ -629,7 +629,7 @@ func TestTokensPage(t *testing.T) {
 	page := parse(t, site.get(t, "/admin/tokens?q=wo&state=cooling&upstream=cursor&tag=a&cursor=c1").Body)
 	asked := site.store.asked[0].(*tokenstorev1.ListTokensRequest)
 	want := &tokenstorev1.ListTokensRequest{
-		Query: "wo", State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, Upstream: "cursor", Tag: "a", Cursor: "c1", Limit: 50,
+		Query: "wo", State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, Upstream: "cursor", Tag: "a", Cursor: "c1", Limit: 50, NewestFirst: true,
 	}
 	if !proto.Equal(asked, want) {
 		t.Errorf("asked %v", asked)

@@ -696,8 +696,9 @@ type ListTokensRequest struct {
 	Query string `protobuf:"bytes,4,opt,name=query,proto3" json:"query,omitempty"`
 	// 1 to 1000; 0 means 100.
 	Limit uint32 `protobuf:"varint,5,opt,name=limit,proto3" json:"limit,omitempty"`
-	// From the previous answer's next_cursor.
+	// From the previous answer's next_cursor, in the same order.
 	Cursor        string `protobuf:"bytes,6,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	NewestFirst   bool   `protobuf:"varint,7,opt,name=newest_first,json=newestFirst,proto3" json:"newest_first,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -772,6 +773,13 @@ func (x *ListTokensRequest) GetCursor() string {
 		return x.Cursor
 	}
 	return ""
+}
+
+func (x *ListTokensRequest) GetNewestFirst() bool {
+	if x != nil {
+		return x.NewestFirst
+	}
+	return false
 }
 
 type ListTokensResponse struct {
@@ -2608,14 +2616,15 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\tupstreams\x18\x04 \x01(\rR\tupstreams\":\n" +
 	"\fRejectedLine\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\rR\x04line\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xb6\x01\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xd9\x01\n" +
 	"\x11ListTokensRequest\x12\x1a\n" +
 	"\bupstream\x18\x01 \x01(\tR\bupstream\x12/\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x19.tokenstore.v1.TokenStateR\x05state\x12\x10\n" +
 	"\x03tag\x18\x03 \x01(\tR\x03tag\x12\x14\n" +
 	"\x05query\x18\x04 \x01(\tR\x05query\x12\x14\n" +
 	"\x05limit\x18\x05 \x01(\rR\x05limit\x12\x16\n" +
-	"\x06cursor\x18\x06 \x01(\tR\x06cursor\"c\n" +
+	"\x06cursor\x18\x06 \x01(\tR\x06cursor\x12!\n" +
+	"\fnewest_first\x18\a \x01(\bR\vnewestFirst\"c\n" +
 	"\x12ListTokensResponse\x12,\n" +
 	"\x06tokens\x18\x01 \x03(\v2\x14.tokenstore.v1.TokenR\x06tokens\x12\x1f\n" +
 	"\vnext_cursor\x18\x02 \x01(\tR\n" +

@@ -150,7 +150,7 @@ func (s *TokenServer) ListTokens(ctx context.Context, request *tokenstorev1.List
 		return nil, err
 	}
 	filter := redisstore.TokenFilter{
-		Upstream: request.GetUpstream(), State: request.GetState(), Tag: request.GetTag(), Query: request.GetQuery(),
+		Upstream: request.GetUpstream(), State: request.GetState(), Tag: request.GetTag(), Query: request.GetQuery(), NewestFirst: request.GetNewestFirst(),
 	}
 	tokens, next, err := s.store.ListTokens(ctx, filter, limit, request.GetCursor())
 	if err != nil {

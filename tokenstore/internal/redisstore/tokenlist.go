@@ -22,6 +22,8 @@ type TokenFilter struct {
 	Tag      string
 	// Query is found anywhere in id, alias, tags or fingerprint, in any case.
 	Query string
+	// NewestFirst lists them so; else the oldest are first.
+	NewestFirst bool
 }
 
 func (f TokenFilter) match(t *tokenstorev1.Token) bool {
@@ -39,8 +41,8 @@ func (f TokenFilter) match(t *tokenstorev1.Token) bool {
 	return tagged && (found || in(t.GetId()) || in(t.GetAlias()) || in(t.GetFingerprint()))
 }
 
-// ListTokens answers up to limit of the tokens that the filter chooses, in order
-// of creation, from where the cursor of the previous page points; and the next
+// ListTokens returns up to limit of the tokens that the filter chooses, by their
+// creation, from where the cursor of the previous page points; and the next
 // cursor, empty when there are no more.
 func (s *Store) ListTokens(ctx context.Context, filter TokenFilter, limit int, cursor string) ([]*tokenstorev1.Token, string, error) {
 	after, err := parseCursor(cursor)
@@ -51,7 +53,7 @@ func (s *Store) ListTokens(ctx context.Context, filter TokenFilter, limit int, c
 	var last int64
 	for more := true; more; {
 		var page []*stored
-		if page, after, more, err = s.page(ctx, after); err != nil {
+		if page, after, more, err = s.page(ctx, after, filter.NewestFirst); err != nil {
 			return nil, "", err
 		}
 		for _, t := range page {
@@ -79,12 +81,19 @@ func parseCursor(cursor string) (int64, error) {
 	return after, nil
 }
 
-// page reads the tokens created after a time in µs, up to the time last; more tells
-// whether there may be others behind them.
-func (s *Store) page(ctx context.Context, after int64) (page []*stored, last int64, more bool, err error) {
-	listed, err := s.client.ZRangeByScoreWithScores(ctx, createdKey(), &redis.ZRangeBy{
-		Min: "(" + strconv.FormatInt(after, 10), Max: "+inf", Count: pageSize,
-	}).Result()
+// page reads the tokens created after a time in µs, up to the time last, or, where the
+// newest are first, before it; more tells whether there may be others behind them. After
+// 0 it begins.
+func (s *Store) page(ctx context.Context, after int64, newestFirst bool) (page []*stored, last int64, more bool, err error) {
+	from := "(" + strconv.FormatInt(after, 10)
+	order := redis.ZRangeArgs{Key: createdKey(), ByScore: true, Start: from, Stop: "+inf", Count: pageSize}
+	if newestFirst {
+		order.Start, order.Rev = "-inf", true
+		if order.Stop = from; after == 0 {
+			order.Stop = "+inf"
+		}
+	}
+	listed, err := s.client.ZRangeArgsWithScores(ctx, order).Result()
 	if err != nil {
 		return nil, after, false, storeError("list tokens", err)
 	}
@@ -139,7 +148,7 @@ func (s *Store) each(ctx context.Context, visit func(*stored) error) error {
 	for more := true; more; {
 		var page []*stored
 		var err error
-		if page, after, more, err = s.page(ctx, after); err != nil {
+		if page, after, more, err = s.page(ctx, after, false); err != nil {
 			return err
 		}
 		for _, t := range page {

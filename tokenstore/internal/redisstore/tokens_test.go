@@ -242,6 +242,12 @@ func TestListTokens(t *testing.T) {
 				t.Errorf("limit %d: %d tokens, in order of creation: %v", limit, len(all), slices.IsSorted(all))
 			}
 		}
+		for _, limit := range []int{70, 125, 250} {
+			newest := list(TokenFilter{NewestFirst: true}, limit)
+			if slices.Reverse(newest); len(newest) != 250 || !slices.IsSorted(newest) {
+				t.Errorf("limit %d, the newest first: %d tokens, in order: %v", limit, len(newest), slices.IsSorted(newest))
+			}
+		}
 		for name, test := range map[string]struct {
 			filter TokenFilter
 			want   int

@@ -96,11 +96,18 @@ function showLine(line) {
   paste.setSelectionRange(before, end < 0 ? paste.value.length : end);
 }
 
-function showReport({ accepted, updated, rejected }) {
-  const notice = el('p', { class: rejected.length ? 'notice warn' : 'notice', id: 'add-result' }, t('report', accepted, updated, rejected.length));
-  const lines = rejected.map(({ line, reason }) => el('li', {},
+function linesOf(id, found) {
+  if (found.length === 0) return [];
+  const lines = found.map(({ line, reason }) => el('li', {},
     el('button', { type: 'button', class: 'link', onclick: () => showLine(line) }, t('line', line)), el('span', {}, reason)));
-  report.replaceChildren(notice, ...(lines.length ? [el('ol', { id: 'add-rejected' }, ...lines)] : []));
+  return [el('ol', { id }, ...lines)];
+}
+
+function showReport({ accepted, updated, rejected, warnings }) {
+  const wrong = rejected.length + warnings.length > 0;
+  const notice = el('p', { class: wrong ? 'notice warn' : 'notice', id: 'add-result' }, t('report', accepted, updated, rejected.length));
+  const doubtful = warnings.length ? [el('p', { class: 'warn-text', id: 'add-doubt' }, t('doubtful', warnings.length))] : [];
+  report.replaceChildren(notice, ...linesOf('add-rejected', rejected), ...doubtful, ...linesOf('add-doubtful', warnings));
 }
 
 document.getElementById('add-file').addEventListener('change', async (event) => {
@@ -120,7 +127,7 @@ document.getElementById('add-form').addEventListener('submit', async (event) => 
       upstream: document.getElementById('add-upstream').value,
     });
     showReport(answer);
-    if (answer.rejected.length === 0) {
+    if (answer.rejected.length + answer.warnings.length === 0) {
       paste.value = '';
       dialog.close();
       toast(t('report', answer.accepted, answer.updated, 0));

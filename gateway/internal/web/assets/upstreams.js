@@ -1,6 +1,7 @@
 // Upstreams: add, edit, delete.
 
-import { api, complain, t } from './page.js';
+import { api, complain, t, toast } from './page.js';
+import { refresh } from './live.js';
 
 const dialog = document.getElementById('upstream-dialog');
 const form = document.getElementById('upstream-form');
@@ -42,6 +43,8 @@ function pairs(text) {
   }));
 }
 
+const wellNamed = (name) => /^[a-z][a-z0-9_-]{0,39}$/.test(name);
+
 const settings = () => ({
   ...pairs(form.elements.settings.value),
   ...Object.fromEntries(own.filter((field) => field.value.trim()).map((field) => [field.name, field.value.trim()])),
@@ -49,15 +52,32 @@ const settings = () => ({
 
 document.getElementById('add-upstream').addEventListener('click', () => edit());
 
-document.getElementById('upstreams')?.addEventListener('click', async (event) => {
+async function agreed(name) {
+  const question = document.getElementById('delete-dialog');
+  document.getElementById('delete-text').textContent = t('confirm_upstream', name);
+  question.returnValue = '';
+  question.showModal();
+  await new Promise((resolve) => { question.addEventListener('close', resolve, { once: true }); });
+  return question.returnValue === 'yes';
+}
+
+// said tells what asking the upstream brought: whether it was saved is told in any case.
+function said(name, { state, models, detail }) {
+  if (state === 'reachable') return t('upstream_reachable', name, models === null ? detail : t('upstream_lists', models));
+  if (state === 'not_asked') return t('upstream_saved', name);
+  return state === 'refused' ? t('upstream_refused', name, detail) : t('upstream_unreachable', name, detail);
+}
+
+document.getElementById('upstreams').addEventListener('click', async (event) => {
   const card = event.target.closest('section');
   if (event.target.closest('[data-edit]')) edit(card.dataset);
   if (!event.target.closest('[data-delete]')) return;
   const { name } = card.dataset;
-  if (!confirm(t('confirm_upstream', name))) return;
+  if (!(await agreed(name))) return;
   try {
     await api('DELETE', path(name), undefined, card.dataset.version);
-    location.reload();
+    toast(t('deleted', name));
+    await refresh();
   } catch (error) {
     complain(error);
   }
@@ -66,13 +86,25 @@ document.getElementById('upstreams')?.addEventListener('click', async (event) =>
 form.addEventListener('submit', async (event) => {
   event.preventDefault();
   const { name, driver, base_url: url, models } = form.elements;
+  name.setAttribute('aria-invalid', !wellNamed(name.value));
+  if (!wellNamed(name.value)) {
+    status.textContent = t('upstream_name');
+    name.focus();
+    return;
+  }
+  const save = document.getElementById('upstream-save');
+  save.disabled = true;
   try {
-    await api('PUT', path(name.value), {
+    const { check } = await api('PUT', path(name.value), {
       driver: driver.value, base_url: url.value.trim(), models: linesOf(models.value), settings: settings(),
     }, version);
-    location.reload();
+    dialog.close();
+    toast(said(name.value, check), { bad: check.state === 'refused' || check.state === 'unreachable' });
+    await refresh();
   } catch (error) {
     if (error.status === 412) version = undefined; // saved again, it replaces theirs
     status.textContent = error.status === 412 ? t('changed_meanwhile') : error.message;
+  } finally {
+    save.disabled = false;
   }
 });

@@ -1,0 +1,66 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"carousel.internal/deploy/e2e/browser"
+	"carousel.internal/deploy/e2e/stack"
+)
+
+// Whoever saves an upstream is told whether it can be reached, sees keys that can't be
+// ones, and finds what was added first in the list.
+func TestNewUpstreamAndItsKeysInABrowser(t *testing.T) {
+	s := stack.Start(t, stack.Options{})
+	gateway := s.Gateways[0]
+	var known struct {
+		Upstreams []struct {
+			Name    string `json:"name"`
+			BaseURL string `json:"base_url"`
+		} `json:"upstreams"`
+	}
+	gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/upstreams", nil).JSON(t, &known)
+	tab := login(t, gateway, "/admin/upstreams")
+	save := func(name, address, says string) {
+		t.Helper()
+		tab.Click("#add-upstream")
+		tab.Type("#u-name", name)
+		tab.Type("#u-url", address)
+		tab.Click("#upstream-save")
+		tab.See("#toasts", says)
+		tab.See("#upstreams", name)
+	}
+	tab.Click("#add-upstream")
+	tab.Type("#u-name", "Wrong Name")
+	tab.Click("#upstream-save")
+	tab.See("#upstream-status", "begins with a letter")
+	tab.Click("#upstream-dialog [data-closes]")
+	save("nowhere", "http://127.0.0.1:9/v1", "nowhere is saved, but can’t be reached")
+	for _, each := range known.Upstreams {
+		if each.Name == "openai" {
+			save("second", each.BaseURL, "second is saved and can be reached")
+		}
+	}
+	tab.See("#upstream-second", "what the upstream lists")
+	tab.Click("#upstream-nowhere [data-delete]")
+	tab.See("#delete-dialog", "nowhere")
+	tab.Click("#delete-yes")
+	tab.Until("it is gone", "!document.getElementById('upstream-nowhere')")
+
+	s.AddTokens("openai", "old", 60, 0)
+	tab.Go(gateway.URL + "/admin/tokens")
+	tab.Click("#add-tokens")
+	browser.Eval[any](tab, "document.querySelector('#add-upstream').value = 'second'")
+	tab.Type("#paste", "fresh::sk-browser-token-number-9\nodd::short")
+	tab.Click("#add-submit")
+	tab.See("#add-doubtful", "does not look like an API key")
+	tab.Click("#add-dialog [data-closes]")
+	for i, alias := range []string{"odd", "fresh"} {
+		tab.See(fmt.Sprintf("#token-table tbody tr:nth-child(%d)", i+1), alias)
+	}
+	if problems := tab.Problems(); len(problems) > 0 {
+		t.Errorf("the browser complains:\n%s", strings.Join(problems, "\n"))
+	}
+}

@@ -4,7 +4,10 @@
 // and knows neither side.
 package chat
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Role says who speaks.
 type Role string
@@ -72,19 +75,28 @@ type Message struct {
 
 // Text joins the text parts by line breaks.
 func (m Message) Text() string {
-	var text string
-	first := true
-	for _, part := range m.Parts {
-		if part.Image != nil || part.Other != "" {
-			continue
+	texts, size := 0, 0
+	for i := range m.Parts {
+		if m.Parts[i].isText() {
+			texts, size = texts+1, size+len("\n")+len(m.Parts[i].Text)
 		}
-		if !first {
-			text += "\n"
-		}
-		text += part.Text
-		first = false
 	}
-	return text
+	var text strings.Builder
+	for i := range m.Parts {
+		part := &m.Parts[i]
+		switch {
+		case !part.isText():
+			continue
+		case texts == 1:
+			return part.Text // nearly always
+		case text.Cap() == 0:
+			text.Grow(size)
+		default:
+			text.WriteByte('\n')
+		}
+		text.WriteString(part.Text)
+	}
+	return text.String()
 }
 
 // Part is a piece of a message: an image where Image is set, something else where
@@ -96,6 +108,8 @@ type Part struct {
 	// input_audio: only Request.Source has it.
 	Other string
 }
+
+func (p *Part) isText() bool { return p.Image == nil && p.Other == "" }
 
 // Image is a picture by URL: `data:image/png;base64,…`, http or https.
 type Image struct {

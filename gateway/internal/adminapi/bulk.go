@@ -39,10 +39,14 @@ type bulkAction struct {
 
 var bulkActions = map[string]bulkAction{
 	"delete": {"tokens deleted", (*API).deleteOne, func(ids []string) *tokenstorev1.AuditUndo { return &tokenstorev1.AuditUndo{Deleted: ids} }},
-	"enable": {"tokens enabled", func(a *API, ctx context.Context, id string) (bool, error) { return a.switchOne(ctx, id, true) },
-		func(ids []string) *tokenstorev1.AuditUndo { return &tokenstorev1.AuditUndo{Enabled: ids} }},
-	"disable": {"tokens disabled", func(a *API, ctx context.Context, id string) (bool, error) { return a.switchOne(ctx, id, false) },
-		func(ids []string) *tokenstorev1.AuditUndo { return &tokenstorev1.AuditUndo{Disabled: ids} }},
+	"enable": {
+		"tokens enabled", func(a *API, ctx context.Context, id string) (bool, error) { return a.switchOne(ctx, id, true) },
+		func(ids []string) *tokenstorev1.AuditUndo { return &tokenstorev1.AuditUndo{Enabled: ids} },
+	},
+	"disable": {
+		"tokens disabled", func(a *API, ctx context.Context, id string) (bool, error) { return a.switchOne(ctx, id, false) },
+		func(ids []string) *tokenstorev1.AuditUndo { return &tokenstorev1.AuditUndo{Disabled: ids} },
+	},
 	"release": {"tokens released", (*API).releaseOne, func([]string) *tokenstorev1.AuditUndo { return nil }},
 }
 

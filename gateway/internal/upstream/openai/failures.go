@@ -16,8 +16,10 @@ var (
 )
 
 // noModel are the names of an upstream's not having a model.
-var noModel = []string{"model_not_found", "invalid_model", "unknown_model", "model_not_available", "deploymentnotfound",
-	"model_not_supported", "unsupported_model", "model_decommissioned"}
+var noModel = []string{
+	"model_not_found", "invalid_model", "unknown_model", "model_not_available", "deploymentnotfound",
+	"model_not_supported", "unsupported_model", "model_decommissioned",
+}
 
 var (
 	// accessWords say that others may use the model.

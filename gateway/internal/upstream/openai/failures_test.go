@@ -76,7 +76,8 @@ func fixtures() []fixture {
 	for _, words := range []string{
 		"The model produced invalid content: function get_weather not found in request.tools", "model x is not supported with images",
 		"tool call a not found in the history of this model", "unsupported model parameter: logprobs",
-		"Invalid model settings", "this model does not support images", "the image was not found"} {
+		"Invalid model settings", "this model does not support images", "the image was not found",
+	} {
 		refused("HTTP 4xx", 400, `{"error":{"message":"`+words+`"}}`)
 	}
 	named("region", "unsupported_country_region_territory")

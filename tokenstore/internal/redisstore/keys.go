@@ -35,6 +35,16 @@ func instanceKey() string { return configPrefix + "instance" }
 // constant that it has sealed. A key that opens it is the right one.
 func sealsKey() string { return configPrefix + "seals" }
 
+// rightsKeys are keys of one slot that are there only while rights.lua runs: two strings,
+// a hash, a set, a sorted set, a stream and a list.
+func rightsKeys(prefix string) []string {
+	keys := make([]string, 7)
+	for i := range keys {
+		keys[i] = prefix + "rights:" + strconv.Itoa(i+1)
+	}
+	return keys
+}
+
 // The directory says what exists and where. directory.go tells how it and the pools
 // are kept in step.
 

@@ -28,6 +28,9 @@ func (s *Store) PrepareLog(ctx context.Context) error {
 }
 
 func (s *Store) prepareLog(ctx context.Context) error {
+	if err := s.logRights.check(ctx); err != nil {
+		return err
+	}
 	if err := s.logClient.SetNX(ctx, logSchemaKey(), LogSchemaVersion, 0).Err(); err != nil {
 		return storeError("check the log's schema version", err)
 	}

@@ -34,7 +34,8 @@ type Store struct {
 	// patience is how long a new token's first request keeps others out.
 	patience time.Duration
 
-	fence fence
+	fence  fence
+	rights *rights
 	// instance is the mark of the data that this store has been prepared for; nil before.
 	instance atomic.Pointer[string]
 	// sealed: the data had check values of their seal keys. Prepare's own.
@@ -46,6 +47,7 @@ type Store struct {
 	logClient  redis.UniversalClient
 	logBarrier Barrier
 	logFence   fence
+	logRights  *rights
 	room       logRoom
 
 	// reservesAgain is when tokens are added to reserves again, in Unix ns, after what was
@@ -94,6 +96,11 @@ func New(client redis.UniversalClient, options Options) *Store {
 		store.fence.close(errors.New("the store has not been looked at yet"))
 	}
 	client.AddHook(&store.fence)
+	store.rights = watchRights(client, rightsKeys(directoryPrefix), poolChannel)
+	store.logRights = store.rights
+	if options.Log != nil {
+		store.logRights = watchRights(options.Log, rightsKeys(logPrefix), "")
+	}
 	return store
 }
 

@@ -50,7 +50,9 @@ var notServing = []struct{ prefix, reason string }{
 	{"NOAUTH", "Redis wants a password; REDIS_URL has none"},
 	{"WRONGPASS", "Redis refuses the password in REDIS_URL"},
 	{"invalid password", "Redis refuses the password in REDIS_URL"},
-	{"NOPERM", "Redis does not give the user in REDIS_URL the rights that the tokenstore needs"},
+	{"NOPERM", noRights},
+	{refusedSince70, noRights},
+	{refusedSince72, noRights},
 	{"LOADING", "Redis is loading its data"},
 	{"CLUSTERDOWN", "the Redis Cluster is down"},
 	{"MASTERDOWN", "Redis has lost its primary"},
@@ -63,6 +65,19 @@ var notServing = []struct{ prefix, reason string }{
 	{"max number of clients reached", "Redis has too many clients (maxclients)"},
 	{"EXECABORT", "Redis refuses the transaction"},
 }
+
+// How Redis begins to say that a script did what its user may not.
+const (
+	refusedSince70 = "The user executing the script"
+	refusedSince72 = "ACL failure in script"
+)
+
+// refusedInScript tells whether a script was refused something that it did.
+func refusedInScript(err error) bool {
+	return redis.HasErrorPrefix(err, refusedSince70) || redis.HasErrorPrefix(err, refusedSince72)
+}
+
+const noRights = "Redis does not give the user in REDIS_URL the rights that the tokenstore needs"
 
 const unreachable = "the store can't be reached"
 

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -29,7 +30,10 @@ const (
 	// lookTimeout bounds one look, which waits for the disk and maybe for replicas;
 	// seedTimeout bounds the first one's work.
 	lookTimeout = 8 * time.Second
-	seedTimeout = 2 * time.Minute
+	// lookPatience is how long a store that could be used may take for a look until it
+	// counts as one that can't: Redis in its everysec mode takes up to two seconds.
+	lookPatience = 3 * time.Second
+	seedTimeout  = 2 * time.Minute
 )
 
 // keeper knows whether the store can be used, prepares it when it (re)appears,
@@ -104,7 +108,7 @@ func (k *keeper) health(context.Context) error {
 func (k *keeper) run(ctx context.Context) {
 	pause := shortestPause
 	for ctx.Err() == nil {
-		err := k.look(ctx)
+		err := k.patiently(ctx, k.look)
 		if ctx.Err() != nil {
 			return
 		}
@@ -120,6 +124,27 @@ func (k *keeper) run(ctx context.Context) {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// errSilent says that nothing has been heard of Redis for too long.
+var errSilent = fmt.Errorf("Redis has not answered for %v", lookPatience) //nolint:staticcheck // begins with a name
+
+// patiently has the store looked at. When that takes too long, a store that could be used
+// until now can't be any more.
+func (k *keeper) patiently(ctx context.Context, look func(context.Context) error) error {
+	done := make(chan error, 1)
+	go func() { done <- look(ctx) }()
+	patience := time.NewTimer(lookPatience)
+	defer patience.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-patience.C:
+	}
+	if k.usable(ctx) == nil {
+		k.report(ctx, errSilent)
+	}
+	return <-done
 }
 
 // look finds out whether the store can be used: its data are fit, it takes writes and

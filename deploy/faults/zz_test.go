@@ -27,7 +27,10 @@ func TestZZ(t *testing.T) {
 			fmt.Println("   DO", args, err)
 		}
 	}
-	kill := func() { do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"); do("CLIENT", "KILL", "TYPE", "pubsub", "SKIPME", "yes") }
+	kill := func() {
+		do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+		do("CLIENT", "KILL", "TYPE", "pubsub", "SKIPME", "yes")
+	}
 	acl := func(args ...any) func() {
 		return func() { do(append([]any{"ACL", "SETUSER", "default"}, args...)...); kill() }
 	}

@@ -62,6 +62,9 @@ func TestKeysInOtherPlaces(t *testing.T) {
 		{"query and slashes", "/v1/chat/completions/?key=right", "", "", 200},
 		{"a wrong one", "/v1/chat/completions?key=secretive", "", "", 401},
 		{"a wrong one, nowhere", "/v1/nowhere?key=secretive", "", "", 404},
+		{"a wrong one, glued to the path", "/v1/chat/completions;key=secretive", "", "", 404},
+		{"a wrong one, without a question mark", "/v1/chat/completions&key=secretive", "", "", 404},
+		{"a wrong one, with an escaped question mark", "/v1/models%3Fkey=secretive", "", "", 404},
 		{"not where it is no caller's", "/health?key=secretive", "", "", 200},
 		{"no scheme", "/v1/chat/completions", "Authorization", "right", 401},
 	} {

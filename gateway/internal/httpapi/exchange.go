@@ -194,10 +194,19 @@ func (s *server) notFound(c *gin.Context) {
 	if meant := s.near(c.Request.URL.Path); meant != "" {
 		hint = "the right address is " + meant
 	}
-	_ = c.Error(chat.Errorf(chat.NotFound, "there is no route %s %s; %s", chat.Cut(c.Request.Method, maxQuoted), chat.Cut(c.Request.URL.Path, maxQuoted), hint))
+	_ = c.Error(chat.Errorf(chat.NotFound, "there is no route %s %s; %s", chat.Cut(c.Request.Method, maxQuoted), quoted(c.Request.URL.Path), hint))
 }
 
 func (s *server) wrongMethod(c *gin.Context) {
 	_ = c.Error(chat.Errorf(chat.MethodNotAllowed, "%s does not take %s but %s",
-		chat.Cut(c.Request.URL.Path, maxQuoted), chat.Cut(c.Request.Method, maxQuoted), c.Writer.Header().Get("Allow")))
+		quoted(c.Request.URL.Path), chat.Cut(c.Request.Method, maxQuoted), c.Writer.Header().Get("Allow")))
+}
+
+// quoted is what may be said of a path, to the client and in the log. Behind these signs a
+// client may have put its key, having meant the query.
+func quoted(path string) string {
+	if at := strings.IndexAny(path, "?;&="); at >= 0 {
+		path = path[:at] + "…"
+	}
+	return chat.Cut(path, maxQuoted)
 }

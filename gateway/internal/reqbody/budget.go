@@ -34,7 +34,11 @@ func (b *Budget) give(bytes int64) { b.used.Add(-bytes) }
 // overloadPause is when a client may try again that found no room.
 const overloadPause = time.Second
 
-func errNoRoom() *chat.Error {
+// noRoom is the error of a body for which there is no room: now, or ever.
+func (g *Guard) noRoom(room int64) *chat.Error {
+	if all := g.budget.limit; copies*room > all {
+		return chat.Errorf(chat.PayloadTooLarge, "the request body takes more memory than this gateway has for bodies, %d MiB: its operator can raise BODY_MEMORY_MB", all>>20)
+	}
 	err := chat.Errorf(chat.Overloaded, "this gateway has as many request bodies in hand as it has room for; try again in a moment")
 	err.RetryAfter = overloadPause
 	return err

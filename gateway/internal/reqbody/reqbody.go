@@ -54,12 +54,18 @@ func ReadAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error
 		return body, nil
 	case errors.Is(err, errTooLarge):
 		return nil, tooLarge(guard, limit)
-	case chat.AsError(err).Kind == chat.Overloaded:
+	case isRefusal(err):
 		guard.drain(drainBytes, drainTime) // many clients hear nothing before they have sent all
 		return nil, err
 	default:
 		return nil, unreadable(r, guard, err)
 	}
+}
+
+// isRefusal tells whether there was no room for the body.
+func isRefusal(err error) bool {
+	kind := chat.AsError(err).Kind
+	return kind == chat.Overloaded || kind == chat.PayloadTooLarge
 }
 
 // coding tells whether the body is packed with gzip. Names of codings have no case; what
@@ -129,7 +135,7 @@ func collect(r io.Reader, announced, limit int64, guard *Guard) ([]byte, error) 
 		room = min(announced+1, firstRoom)
 	}
 	if !guard.hold(room) {
-		return nil, errNoRoom()
+		return nil, guard.noRoom(room)
 	}
 	buffer := make([]byte, 0, room)
 	for {
@@ -153,7 +159,7 @@ func collect(r io.Reader, announced, limit int64, guard *Guard) ([]byte, error) 
 			room = min(room, announced+1)
 		}
 		if !guard.hold(room - int64(cap(buffer))) {
-			return nil, errNoRoom()
+			return nil, guard.noRoom(room)
 		}
 		grown := make([]byte, len(buffer), room)
 		copy(grown, buffer)

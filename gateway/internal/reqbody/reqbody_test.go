@@ -75,7 +75,8 @@ func TestReadAll(t *testing.T) {
 // What is unpacked counts as it grows: a bomb ends when there is no room for it.
 func TestABombEndsWithTheBudget(t *testing.T) {
 	t.Parallel()
-	budget := NewBudget(2 * mebibyte)
+	budget := NewBudget(8 * mebibyte)
+	budget.take(2 * mebibyte) // another request's
 	w, r, release := arriving(t, gzipped(make([]byte, 8*mebibyte)), true, budget)
 	defer release()
 	r.Header.Set("Content-Encoding", "gzip")
@@ -83,8 +84,24 @@ func TestABombEndsWithTheBudget(t *testing.T) {
 	if failure := chat.AsError(err); failure == nil || failure.Kind != chat.Overloaded || failure.RetryAfter <= 0 {
 		t.Errorf("%v", err)
 	}
-	if used := budget.used.Load(); used > 2*mebibyte {
+	if used := budget.used.Load(); used > 8*mebibyte {
 		t.Errorf("%d bytes were counted", used)
+	}
+}
+
+// Who can never find room is not told to try again.
+func TestWhatIsLargerThanTheBudgetIsTooLarge(t *testing.T) {
+	t.Parallel()
+	for _, announced := range []bool{true, false} {
+		budget := NewBudget(2 * mebibyte)
+		w, r, release := arriving(t, make([]byte, 8*mebibyte), announced, budget)
+		_, err := ReadAll(w, r, 128*mebibyte)
+		if failure := chat.AsError(err); failure.Kind != chat.PayloadTooLarge || failure.RetryAfter != 0 {
+			t.Errorf("%v", err)
+		}
+		if release(); budget.used.Load() != 0 {
+			t.Errorf("%d bytes are never given back", budget.used.Load())
+		}
 	}
 }
 

@@ -36,8 +36,10 @@ func balanced(t *testing.T, gateway *stack.Gateway) string {
 		{"bind :8404", "bind 127.0.0.1:" + opsPort},
 		{"timeout client 60s", "timeout client 2s"},
 		{"timeout http-request 15s", "timeout http-request 2s"},
-		{`server-template gateway "1-${MAX_GATEWAYS}" gateway:3000 check port 9090 resolvers docker init-addr none`,
-			fmt.Sprintf("server gateway %s check port %s", host(gateway.URL), strings.Split(host(gateway.Ops), ":")[1])},
+		{
+			`server-template gateway "1-${MAX_GATEWAYS}" gateway:3000 check port 9090 resolvers docker init-addr none`,
+			fmt.Sprintf("server gateway %s check port %s", host(gateway.URL), strings.Split(host(gateway.Ops), ":")[1]),
+		},
 	} {
 		if strings.Count(text, change[0]) != 1 {
 			t.Fatalf("haproxy.cfg does not have %q once", change[0])

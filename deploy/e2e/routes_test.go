@@ -33,6 +33,14 @@ var logEntryShape = object{
 		"token_fingerprint": "string?", "class": "string?", "rule": "string?", "effect": "string", "status": "number?", "code": "string?", "message": "string?",
 		"retry_after_ms": "number?",
 	}},
+	"pool": "any", "retry_after_ms": "number?",
+}
+
+// with is a shape with more members.
+func with(shape object, more object) object {
+	all := maps.Clone(shape)
+	maps.Copy(all, more)
+	return all
 }
 
 var accountShape = object{
@@ -152,7 +160,7 @@ func adminCalls() []call {
 		{name: "unknown filter", method: "GET", path: "/admin/api/tokens?colour=red", access: admin, status: 400},
 		{name: "unknown state", method: "GET", path: "/admin/api/tokens?state=happy", access: admin, status: 400},
 		{name: "wrong limit", method: "GET", path: "/admin/api/tokens?limit=0", access: admin, status: 400},
-		{method: "POST", path: "/admin/api/tokens", access: admin, body: `{"token":"sk-surface-token-0003","upstream":"openai"}`, status: 201, shape: tokenShape},
+		{method: "POST", path: "/admin/api/tokens", access: admin, body: `{"token":"sk-surface-token-0003","upstream":"openai"}`, status: 201, shape: with(tokenShape, object{"warning": "string?"})},
 		{name: "known token", method: "POST", path: "/admin/api/tokens", access: admin, body: `{"token":"sk-surface-token-0003","upstream":"openai"}`, status: 409},
 		{name: "no token", method: "POST", path: "/admin/api/tokens", access: admin, body: `{}`, status: 400},
 		{name: "unknown field", method: "POST", path: "/admin/api/tokens", access: admin, body: `{"token":"sk-x-0123456789","colour":"red"}`, status: 400},
@@ -171,15 +179,24 @@ func adminCalls() []call {
 		{name: "not deleted", method: "POST", path: "/admin/api/tokens/nope/restore", access: admin, status: 404},
 		{
 			method: "POST", path: "/admin/api/tokens/import", access: admin, body: `{"content":"good::sk-surface-token-0004\na::b::c","format":"token","upstream":"openai"}`,
-			status: 200, shape: object{"accepted": "number", "updated": "number", "rejected": list{object{"line": "number", "reason": "string"}}, "upstreams": "number"},
+			status: 200, shape: object{"accepted": "number", "updated": "number", "rejected": list{object{"line": "number", "reason": "string"}}, "upstreams": "number", "warnings": list{object{"line": "number", "reason": "string"}}},
 		},
 		{name: "unknown format", method: "POST", path: "/admin/api/tokens/import", access: admin, body: `{"content":"x","format":"xml"}`, status: 400},
+		{
+			method: "POST", path: "/admin/api/tokens/bulk", access: admin, body: `{"action":"release","ids":["{id}"]}`, status: 200,
+			shape: object{"change": "string", "count": "number", "failed": "number", "failures": list{object{"token_id": "string", "reason": "string"}}},
+		},
+		{name: "unknown action", method: "POST", path: "/admin/api/tokens/bulk", access: admin, body: `{"action":"sell","ids":["{id}"]}`, status: 400},
+		{name: "no ids", method: "POST", path: "/admin/api/tokens/bulk", access: admin, body: `{"action":"delete","ids":[]}`, status: 400},
+		{name: "nothing to undo", method: "POST", path: "/admin/api/audit/nope/undo", access: admin, status: 404},
 		{method: "GET", path: "/admin/api/tokens/export?format=token-list", access: admin, status: 200, contentType: "text/plain"},
 		{method: "GET", path: "/admin/api/tokens/export?format=json", access: admin, status: 200, contentType: "application/json"},
 		{name: "unknown format", method: "GET", path: "/admin/api/tokens/export?format=xml", access: admin, status: 400},
 
 		{method: "GET", path: "/admin/api/upstreams", access: admin, status: 200, shape: object{"upstreams": list{upstreamShape}, "next": "string"}},
-		{method: "PUT", path: "/admin/api/upstreams/other", access: admin, body: `{"driver":"openai","base_url":"http://127.0.0.1:9/v1","models":["other-1"]}`, status: 200, shape: upstreamShape},
+		{method: "PUT", path: "/admin/api/upstreams/other", access: admin, body: `{"driver":"openai","base_url":"http://127.0.0.1:9/v1","models":["other-1"]}`, status: 200, shape: with(upstreamShape, object{
+			"check": object{"state": "string", "models": "number?", "detail": "string?"},
+		})},
 		{name: "unknown driver", method: "PUT", path: "/admin/api/upstreams/other", access: admin, body: `{"driver":"smoke","base_url":"http://127.0.0.1:9"}`, status: 400},
 		{name: "in use", method: "DELETE", path: "/admin/api/upstreams/openai", access: admin, status: 409},
 		{method: "DELETE", path: "/admin/api/upstreams/other", access: admin, status: 204},
@@ -223,7 +240,7 @@ func TestEveryRoute(t *testing.T) {
 	ids := strings.NewReplacer("{id}", tokens[0].ID, "{deleted}", tokens[1].ID, "{cursor}", cursor[0].ID)
 	calls := slices.Concat(publicCalls(), referenceCalls(), adminCalls())
 	for _, c := range calls {
-		c.path = ids.Replace(c.path)
+		c.path, c.body = ids.Replace(c.path), ids.Replace(c.body)
 		t.Run(strings.TrimSpace(c.method+" "+c.path+" "+c.name), func(t *testing.T) {
 			key := stack.AdminToken
 			if c.access == page {
@@ -300,9 +317,10 @@ func checkWrongMethods(t *testing.T, gateway *stack.Gateway, calls []call, ids *
 		}
 		methods[path][c.method] = true
 	}
-	// These two could also be the ids of tokens.
+	// These could also be the ids of tokens.
 	delete(methods, "/admin/api/tokens/import")
 	delete(methods, "/admin/api/tokens/export")
+	delete(methods, "/admin/api/tokens/bulk")
 	for _, path := range slices.Sorted(maps.Keys(methods)) {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
 			if methods[path][method] {

@@ -345,9 +345,8 @@ var (
 		"log_retention_count", "log_retention_hours", "max_attempts", "queue_wait_ms", "rotation_strategy", "updated_at", "version", "vision_ability",
 	}
 	logKeys = []string{
-		"attempt_log", "attempts", "completion_tokens", "end_reason", "error", "error_kind", "fallback_model", "first_byte_ms", "http_status", "id", "model",
-		"prompt", "prompt_cut", "prompt_tokens", "replica", "started_at", "status", "stream", "token", "token_alias", "token_fingerprint", "token_id",
-		"total_ms", "upstream", "usage_source",
+		"attempt_log", "attempts", "completion_tokens", "end_reason", "error", "error_kind", "fallback_model", "first_byte_ms", "http_status", "id", "model", "pool", "prompt",
+		"prompt_cut", "prompt_tokens", "replica", "retry_after_ms", "started_at", "status", "stream", "token", "token_alias", "token_fingerprint", "token_id", "total_ms", "upstream", "usage_source",
 	}
 )
 

@@ -44,6 +44,33 @@ type Entry struct {
 	PromptCut bool    `json:"prompt_cut"`
 	// AttemptLog tells of each attempt; of more than 16, the first 15 and the last.
 	AttemptLog []Attempt `json:"attempt_log"`
+	// Pool counts the tokens by what kept each from serving; null where one could.
+	Pool *Pool `json:"pool"`
+	// RetryAfterMS is when it was worth asking again, from the request's end.
+	RetryAfterMS *float64 `json:"retry_after_ms"`
+}
+
+// Pool has the names that error.pool has in the answer.
+type Pool struct {
+	Total       uint32 `json:"total"`
+	Busy        uint32 `json:"busy"`
+	Cooling     uint32 `json:"cooling"`
+	Probing     uint32 `json:"probing"`
+	Quarantined uint32 `json:"quarantined"`
+	Tried       uint32 `json:"tried"`
+	Parked      uint32 `json:"parked"`
+	Disabled    uint32 `json:"disabled"`
+	Expired     uint32 `json:"expired"`
+}
+
+func poolOf(pool *tokenstorev1.PoolSummary) *Pool {
+	if pool == nil {
+		return nil
+	}
+	return &Pool{
+		Total: pool.GetTotal(), Busy: pool.GetCapped(), Cooling: pool.GetCooling(), Probing: pool.GetProbing(), Quarantined: pool.GetQuarantined(),
+		Tried: pool.GetTried(), Parked: pool.GetParked(), Disabled: pool.GetDisabled(), Expired: pool.GetExpired(),
+	}
 }
 
 // Attempt is one request to an upstream; what is not known is null.
@@ -81,7 +108,7 @@ func Of(e *tokenstorev1.LogEntry) Entry {
 		Error: nullable.Text(e.GetError()), ErrorKind: nullable.Text(e.GetErrorKind()), EndReason: e.GetEndReason(),
 		Attempts: e.GetAttempts(), FallbackModel: nullable.Text(e.GetFallbackModel()), PromptTokens: e.GetPromptTokens(), CompletionTokens: e.GetCompletionTokens(),
 		UsageSource: e.GetUsageSource(), Prompt: nullable.Text(e.GetPrompt()), PromptCut: e.GetPromptCut(),
-		AttemptLog: attemptsOf(e.GetAttemptLog()),
+		AttemptLog: attemptsOf(e.GetAttemptLog()), Pool: poolOf(e.GetPool()), RetryAfterMS: nullable.Milliseconds(e.GetRetryAfter()),
 	}
 }
 

@@ -236,3 +236,96 @@ func TestAShownRestIsBounded(t *testing.T) {
 		t.Errorf("it rests for %v", left)
 	}
 }
+
+// A pool in which no token may serve the model is looked through once, a part at a time: a
+// demand costs in proportion to it, and no call keeps Redis from others for long.
+func TestADenialOfAModelLooksThroughThePoolOnce(t *testing.T) {
+	t.Parallel()
+	p := newLeasePool(t, testredis.Start(t))
+	soon := time.Now().Add(10 * time.Minute).UnixMilli()
+	p.fill("t", 4000, "m:dear", fmt.Sprint(soon, " 1"))
+	// Each token is read once, the orders of the others than round robin need one more look.
+	most := map[string]int{token.RoundRobin: 4800, token.LeastInFlight: 9000, token.FillFirst: 9000, token.Sticky: 9600}
+	for _, strategy := range []string{token.RoundRobin, token.LeastInFlight, token.FillFirst, token.Sticky} {
+		p.rotation.Store(&strategy)
+		for n := range 10 {
+			p.take(leasing.Wanted{Model: "cheap", Sticky: fmt.Sprint("user ", n)}) // its order is built
+		}
+		before := calls(t, p.client)
+		if _, shortage := p.ask(leasing.Wanted{Model: "dear", Sticky: "user"}); shortage.Cooling != 4000 || shortage.Total != 4000 {
+			t.Errorf("%s: %+v", strategy, shortage)
+		}
+		if made := int(calls(t, p.client) - before); made > most[strategy] {
+			t.Errorf("%s: a denial makes %d calls of Redis", strategy, made)
+		}
+	}
+	// The last one that may, is found wherever it is.
+	p.add("last")
+	for _, strategy := range []string{token.RoundRobin, token.LeastInFlight, token.FillFirst, token.Sticky} {
+		p.rotation.Store(&strategy)
+		for n := range 10 {
+			p.take(leasing.Wanted{Model: "cheap", Sticky: fmt.Sprint("user ", n)})
+		}
+		for n := range 5 {
+			if got := p.take(leasing.Wanted{Model: "dear", Sticky: fmt.Sprint("user ", n)}); got[0].TokenID != "last" {
+				t.Errorf("%s: %v", strategy, got)
+			}
+		}
+	}
+}
+
+// Tokens that are back all at once come into the order a part at a time.
+func TestManyAreBackAtOnce(t *testing.T) {
+	t.Parallel()
+	p := newLeasePool(t, testredis.Start(t))
+	for _, id := range p.fill("t", 2000, "cooling", never, "m:dear", "1 1") {
+		p.must(p.client.ZRem(t.Context(), orderKey(somewhere), id).Err())
+		p.must(p.client.ZAdd(t.Context(), coolingKey(somewhere), redis.Z{Member: id, Score: never}).Err())
+	}
+	p.add("blocked", "cooling", ever)
+	before := calls(t, p.client)
+	p.take(leasing.Wanted{})
+	if made := calls(t, p.client) - before; made > 2000 {
+		t.Errorf("an acquire makes %d calls of Redis", made)
+	}
+	if got := tally(p.pick(1999)); len(got) != 1999 {
+		t.Errorf("%d of them are picked in turn", len(got))
+	}
+	// Those that are back are found also behind some that can't serve.
+	soon := fmt.Sprint(time.Now().Add(10*time.Minute).UnixMilli(), " 1")
+	ids := p.client.ZRange(t.Context(), poolIDsKey(somewhere), 0, -1).Val()
+	for i, id := range ids[:2000] {
+		if i != 1999 {
+			p.must(p.client.HSet(t.Context(), tokenKey(somewhere, id), "m:dear", soon).Err())
+		}
+		p.must(p.client.ZRem(t.Context(), orderKey(somewhere), id).Err())
+		p.must(p.client.ZAdd(t.Context(), coolingKey(somewhere), redis.Z{Member: id, Score: never}).Err())
+	}
+	if got := p.take(leasing.Wanted{Model: "dear"}); got[0].TokenID != ids[1999] {
+		t.Errorf("%v", got)
+	}
+}
+
+// Whatever models callers name, few causes are known, the newest.
+func TestCausesAreBounded(t *testing.T) {
+	t.Parallel()
+	eachLeasePool(t, func(t *testing.T, p *leasePool) {
+		ids := p.fill("t", 3)
+		fail := func(model string) {
+			for i, id := range ids {
+				_, err := p.judge(t.Context(), leasing.LeaseRef{TokenID: id, LeaseID: "1-0"}, leasing.Verdict{
+					Class: "upstream", Shareable: true, Evidence: leasing.Evidence{RequestID: fmt.Sprint(model, i), AskedModel: model},
+				})
+				p.must(err)
+			}
+		}
+		for n := range 100 {
+			fail(fmt.Sprint("model ", n))
+		}
+		fail(strings.Repeat("x", 5000))
+		causes := p.client.HGetAll(t.Context(), causesKey(somewhere)).Val()
+		if len(causes) != 64 || causes["upstream model 99"] == "" {
+			t.Errorf("%d causes are known", len(causes))
+		}
+	})
+}

@@ -39,6 +39,12 @@ local function set_aside(full)
   end
 end
 
+-- How many tokens of the order the next acquire may skip.
+local function skipped(found, aside)
+  if strategy == 'sticky' and demand.skip == 0 then return 1 end
+  return math.max(demand.skip + found.looked - #found.gone - #found.stale - (aside and #found.full or 0), 0)
+end
+
 -- Takes the leases of a picked token.
 local function lease(facts)
   local expiry, values = whole(now_ms + demand.ttl_ms), {}
@@ -73,7 +79,8 @@ end
 revive(now_ms + demand.lead_ms)
 shorten_rests()
 sweep_leases()
-for _, each in ipairs(woken()) do
+local back = woken()
+for _, each in ipairs(back) do
   redis.call('ZREM', cooling, each.id)
   enter(each.id, exact(each.score))
   redis.call('HDEL', pool .. 'token:' .. each.id, 'due')
@@ -88,9 +95,9 @@ end
 for _, id in ipairs(found.stale) do leave_ranks(id) end
 local aside = #found.full > STEPS and demand.mode ~= 'ahead'
 if aside then set_aside(found.full) end
-if #found.picks == 0 and not found.over and demand.mode ~= 'ahead' then
-  local left = found.looked - #found.gone - #found.stale - (aside and #found.full or 0)
-  return { 'again', math.max(demand.skip + left, 0) }
+if #found.picks == 0 and demand.mode ~= 'ahead' then
+  if #back == WAKE then return { 'again', 0 } end -- more may be back
+  if not found.over then return { 'again', skipped(found, aside) } end
 end
 if #found.picks == 0 then return denied(found) end
 

@@ -14,6 +14,24 @@ local FIRST, LONGEST = 250, 5000
 -- Tokens in one entry of the wronged ones; ms for which they are remembered.
 local ENTRY, REMEMBERED = 64, 86400000
 
+-- Causes of a pool at most: models are named by callers.
+local CAUSES = 64
+
+-- Forgets causes of which nothing was heard for long, and the oldest of too many.
+local function make_room(cause_ms)
+  local f, n, oldest, since = redis.call('HGETALL', pool .. 'causes'), 0, nil, nil
+  for i = 1, #f, 2 do
+    local heard = tonumber(string.match(f[i + 1], '^calm (%d+)$') or string.match(f[i + 1], '^%d+ (%d+)') or '0')
+    if heard + cause_ms <= now_ms then
+      redis.call('HDEL', pool .. 'causes', f[i])
+    else
+      n = n + 1
+      if not since or heard < since then oldest, since = f[i], heard end
+    end
+  end
+  if n >= CAUSES then redis.call('HDEL', pool .. 'causes', oldest) end
+end
+
 -- Acquires and settlements look at the guard until then.
 local function guard_until(till)
   if tonumber(redis.call('HGET', pool .. 'clock', 'guard') or '0') < till then
@@ -48,6 +66,7 @@ end
 -- were blamed wrongly.
 local function trip(class, model, request, cause_ms)
   local about, news = class .. ' ' .. model, true
+  make_room(cause_ms)
   for _, each in ipairs(redis.call('HKEYS', pool .. 'causes')) do
     if string.match(each, '^(%S+)') == class then news = false end
   end

@@ -78,9 +78,10 @@ strategies.sticky = {
 
 local chosen = strategies[strategy]
 
--- Reads entries page by page: read(offset, size) answers ids and scores in turns.
-local function paged(first, read)
-  local page, next, offset, size, over = {}, 1, 0, first, false
+-- Reads entries page by page, from an offset on: read(offset, size) returns ids and scores
+-- in turns.
+local function paged(offset, first, read)
+  local page, next, size, over = {}, 1, first, false
   local queue = {}
   function queue.peek()
     if next > #page and not over then
@@ -94,19 +95,21 @@ local function paged(first, read)
   return queue
 end
 
-local function by_rank(key, first)
-  return paged(first, function(offset, size) return redis.call('ZRANGE', key, offset, offset + size - 1, 'WITHSCORES') end)
+local function by_rank(key, from, first)
+  return paged(from, first, function(offset, size) return redis.call('ZRANGE', key, offset, offset + size - 1, 'WITHSCORES') end)
 end
 
--- The entries of an order, as {id, rank, score}; each is given once.
+-- The entries of an order, as {id, rank, score}; each is given once. Those before are known
+-- not to be eligible, and are not read.
 local function entries_of_loads(first)
-  local load, level = nil, nil
+  local load, level, skip = nil, nil, demand.skip
   local function next_level()
     local from = load and '(' .. load or '-inf'
     local lowest = redis.call('ZRANGEBYSCORE', pool .. 'rank:load', from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
     if not lowest then return nil end
     load = exact(tonumber(lowest))
-    level = by_rank(pool .. 'rank:load:' .. load, first)
+    level = by_rank(pool .. 'rank:load:' .. load, skip, first)
+    if skip > 0 then skip = math.max(skip - redis.call('ZCARD', pool .. 'rank:load:' .. load), 0) end
     return level
   end
   return function()
@@ -126,7 +129,7 @@ local function entries_of_ring()
   local function arc(fall)
     local wrapped = false
     local function from(low, high)
-      return paged(2, function(offset, size) return redis.call('ZRANGEBYSCORE', key, low, high, 'WITHSCORES', 'LIMIT', offset, size) end)
+      return paged(0, 2, function(offset, size) return redis.call('ZRANGEBYSCORE', key, low, high, 'WITHSCORES', 'LIMIT', offset, size) end)
     end
     local queue = from(whole(fall), '+inf')
     return function() -- the next one that no other arc has had, left in place
@@ -160,10 +163,32 @@ local function entries_of_ring()
   end
 end
 
+-- All of the ring from the first fall on: where none of the nearest is eligible. The first
+-- that is skipped stands for those.
+local function entries_around_ring()
+  local key = pool .. 'rank:ring'
+  local before_fall, all = redis.call('ZCOUNT', key, '-inf', '(' .. whole(falls[1])), redis.call('ZCARD', key)
+  local from, wrapped = before_fall + demand.skip - 1, false
+  local queue = by_rank(key, from < all and from or from - all, PAGE)
+  local left = all - (demand.skip - 1)
+  return function()
+    if left <= 0 then return nil end
+    local id = queue.peek()
+    if not id and not wrapped then
+      wrapped, queue = true, by_rank(key, 0, PAGE)
+      id = queue.peek()
+    end
+    if not id then return nil end
+    queue.skip()
+    left = left - 1
+    return { id = id, rank = 0 }
+  end
+end
+
 local function entries(first)
   if strategy == 'least_in_flight' then return entries_of_loads(first) end
-  if strategy == 'sticky' then return entries_of_ring() end
-  local queue = by_rank(strategy == 'fill_first' and pool .. 'rank:fill' or pool .. 'order', first)
+  if strategy == 'sticky' then return demand.skip > 0 and entries_around_ring() or entries_of_ring() end
+  local queue = by_rank(strategy == 'fill_first' and pool .. 'rank:fill' or pool .. 'order', demand.skip, first)
   return function()
     local id, score = queue.peek()
     if not id then return nil end

@@ -13,8 +13,8 @@ local SLACK = 16
 -- How far above the average of their requests a key's token may be, beyond the few that are
 -- no load.
 local BALANCE, FEW = 1.25, 4
--- Tokens of the order that one acquire looks at.
-local LOOK = 250
+-- Tokens of the order that one acquire looks at, and tokens that it brings back there.
+local LOOK, WAKE = 250, 250
 -- Tokens with a time that can't be, and leases that have expired, that are put right in one
 -- go; and what no lease lasts, in ms.
 local REPAIR, LONGEST_LEASE = 32, 7200000
@@ -24,11 +24,11 @@ local at = 0
 local named = nil
 if demand.alias ~= '' then named = redis.call('HGET', pool .. 'names', demand.alias) or '' end
 
--- The tokens that are back from cooling or may have room again, with the score that each
--- comes back with.
+-- Tokens that are back from cooling or may have room again, with the score that each comes
+-- back with: so many that others hardly wait.
 local function woken()
   local back = {}
-  for i, id in ipairs(redis.call('ZRANGEBYSCORE', pool .. 'cooling', '-inf', now)) do
+  for i, id in ipairs(redis.call('ZRANGEBYSCORE', pool .. 'cooling', '-inf', now, 'LIMIT', 0, WAKE)) do
     back[i] = { id = id, score = tonumber(redis.call('HGET', pool .. 'token:' .. id, 'due') or at) }
   end
   return back
@@ -138,10 +138,6 @@ local function pick(count, extra)
       if beside[head.id] then head = nil end
     end
     return head
-  end
-  for _ = 1, demand.skip do
-    if not peek() then break end
-    head = nil
   end
 
   local function meet_next()

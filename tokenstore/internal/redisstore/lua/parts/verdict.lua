@@ -45,7 +45,7 @@ end
 -- 'cooling' or 'parked'), for how many ms, and how often in a row that is.
 local function judge(t, lease, v, of_model, terms)
   local asked = v.asked or ''
-  if v.shareable and witness(t.id, lease, v.class, asked, v.request or '', terms.window_ms, terms.cause_ms) then
+  if v.shareable and #asked <= NAME and witness(t.id, lease, v.class, asked, v.request or '', terms.window_ms, terms.cause_ms) then
     return 'shared', 0, 0
   end
   if not v.cools or string.match(lease, '^(%d+)-') ~= t.epoch then return '', 0, 0 end

@@ -83,8 +83,8 @@ func (e *StreamEncoder) Fail(err error) error {
 // passOn writes an upstream's own chunk. It answers false when that can't be
 // done and the chunk has to be composed.
 func (e *StreamEncoder) passOn(ev *chat.Event) (handled bool, err error) {
-	remove := removal{usage: !e.usage, finish: e.options.OmitFinish && ev.Finish != chat.Unfinished}
-	if remove.finish && !hasDelta(ev) {
+	remove := removal{usage: !e.usage, finish: e.options.OmitFinish}
+	if remove.finish && ev.Finish != chat.Unfinished && !hasDelta(ev) {
 		return false, nil // compose leaves the finish out and keeps the usage
 	}
 	if payload, ok := e.stamp.appendText(e.buf[:0], &ev.Raw, remove); ok {

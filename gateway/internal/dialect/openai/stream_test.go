@@ -287,6 +287,27 @@ func TestOmittedFinishOfAnUpstreamKeepsItsCounts(t *testing.T) {
 	}
 }
 
+// Of several choices each ends, and only the first end is an event's.
+func TestOmittedFinishOfSeveralChoices(t *testing.T) {
+	t.Parallel()
+	const head = `{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1763800000,"model":"up/gpt","choices":[`
+	got := encode(t, streamRequest(), StreamOptions{OmitFinish: true},
+		chat.Event{Raw: raw(head + `{"index":1,"delta":{"role":"assistant"},"finish_reason":null}]}`)},
+		chat.Event{Text: "x", Raw: raw(head + `{"index":0,"delta":{"content":"x"},"finish_reason":null}]}`)},
+		chat.Event{Finish: chat.Stop, Raw: raw(head + `{"index":0,"delta":{},"finish_reason":"stop"}]}`)},
+		chat.Event{Text: "y", Raw: raw(head + `{"index":1,"delta":{"content":"y"},"finish_reason":"length"}]}`)},
+		chat.Event{Raw: raw(head + `{"index":2,"delta":{},"finish_reason":"stop"}]}`)})
+	want := []string{
+		head + `{"index":1,"delta":{"role":"assistant"},"finish_reason":null}]}`,
+		head + `{"index":0,"delta":{"content":"x"},"finish_reason":null}]}`,
+		head + `{"index":1,"delta":{"content":"y"},"finish_reason":null}]}`,
+		head + `{"index":2,"delta":{},"finish_reason":null}]}`,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
 func TestStreamTellsTheSinkWhatFollows(t *testing.T) {
 	t.Parallel()
 	var sink recorder

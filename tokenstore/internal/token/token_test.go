@@ -51,6 +51,8 @@ func TestParsePastedUnwraps(t *testing.T) {
 		{text: "someone@example.org----a password----TOKEN", problem: "more than a token"},
 		{text: "someone@example.org|TOKEN", problem: "more than a token"},
 		{text: "TOKEN someone", problem: "around"},
+		{text: "TOKEN.", problem: "around"},
+		{text: "me::TOKEN.", problem: "around"},
 		{text: "export TOKEN=TOKEN", problem: "around"},
 		{text: "TOKEN TOKEN", problem: "two session tokens"},
 		{text: `sk-"key`, problem: "a character that tokens don't have"},

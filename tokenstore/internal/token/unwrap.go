@@ -112,6 +112,10 @@ func IsCookie(name string) bool { return strings.EqualFold(name, cookieName) }
 // session finds a session token: a JSON Web Token of three parts, or of five.
 var session = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*){2,4}=*`)
 
+// fourParts are the dots of what is no Web Token: one that has the full stop of a sentence
+// behind it.
+const fourParts = 3
+
 // between are what separates the fields of an account's line.
 var between = regexp.MustCompile(`-{3,}|\|`)
 
@@ -130,13 +134,14 @@ func checkAround(text string) error {
 	if len(found) == 0 {
 		return nil
 	}
-	before, behind := named[:found[0][0]], named[found[0][1]:]
+	before, inside, behind := named[:found[0][0]], named[found[0][0]:found[0][1]], named[found[0][1]:]
 	switch {
 	case len(found) > 1:
 		return errors.New("there are two session tokens on the line: write each on a line of its own")
 	case between.MatchString(before) || between.MatchString(behind):
 		return errFields
-	case before != "" && !strings.HasSuffix(strings.TrimSpace(before), "::"), strings.TrimSpace(behind) != "":
+	case before != "" && !strings.HasSuffix(strings.TrimSpace(before), "::"), strings.TrimSpace(behind) != "",
+		strings.Count(inside, ".") == fourParts:
 		return errAround
 	}
 	return nil

@@ -49,6 +49,21 @@ func TestPagesTellOfAttempts(t *testing.T) {
 	}
 	tab.Click("#attempts a[href='/admin/tokens/" + tokens[0].ID + "']")
 	tab.See("h1", tokens[0].Alias)
+
+	// One that no token could serve says what was missing.
+	bulk(t, gateway, "disable", []string{tokens[1].ID})
+	s.Eventually("a request finds no other token", 20*time.Second, func() bool {
+		answer := send(t, gateway, http.MethodPost, "/v1/chat/completions", stack.AdminToken, chatBody("gpt-test", "Hello", false), nil)
+		id = answer.header.Get("X-Request-Id")
+		return answer.status == http.StatusTooManyRequests && strings.Contains(string(answer.body), `"cooling":1`)
+	})
+	s.Eventually("it is logged", 10*time.Second, func() bool {
+		return gateway.Admin(t, http.MethodGet, "/admin/api/logs/"+id, nil).Status == http.StatusOK
+	})
+	tab.Go(gateway.URL + "/admin/logs/" + id)
+	for _, text := range []string{"Cooling", "Disabled", "Worth asking again from"} {
+		tab.See("#missing", text)
+	}
 	if problems := tab.Problems(); len(problems) > 0 {
 		t.Errorf("the browser complains:\n%s", strings.Join(problems, "\n"))
 	}

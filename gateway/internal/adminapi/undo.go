@@ -64,7 +64,7 @@ func (a *API) undoChange(c *gin.Context) error {
 	a.undoTokens(ctx, &said, undo.GetDeleted(), a.undelete)
 	a.undoTokens(ctx, &said, undo.GetEnabled(), func(ctx context.Context, id string) (bool, error) { return a.switchBack(ctx, id, false) })
 	a.undoTokens(ctx, &said, undo.GetDisabled(), func(ctx context.Context, id string) (bool, error) { return a.switchBack(ctx, id, true) })
-	if err := a.undoSettings(c, ctx, &said, undo); err != nil {
+	if err := a.undoSettings(ctx, jsonapi.Actor(c), &said, undo); err != nil {
 		return err
 	}
 	a.Note(c, "change undone", "change", id, "count", said.Undone, "failed", said.Failed)
@@ -166,7 +166,7 @@ func contentOf(page *tokenstorev1.Page) []byte {
 }
 
 // undoSettings takes settings and pages back that nobody has changed since.
-func (a *API) undoSettings(c *gin.Context, ctx context.Context, said *report, undo *tokenstorev1.AuditUndo) error {
+func (a *API) undoSettings(ctx context.Context, actor string, said *report, undo *tokenstorev1.AuditUndo) error {
 	if len(undo.GetSettings())+len(undo.GetPages()) == 0 {
 		return nil
 	}
@@ -175,9 +175,9 @@ func (a *API) undoSettings(c *gin.Context, ctx context.Context, said *report, un
 		return storeerr.Translate(err)
 	}
 	update := &tokenstorev1.UpdateSettingsRequest{
-		Settings: &tokenstorev1.Settings{}, UpdateMask: &fieldmaskpb.FieldMask{}, ExpectedVersion: now.GetSettings().GetVersion(), Actor: jsonapi.Actor(c),
+		Settings: &tokenstorev1.Settings{}, UpdateMask: &fieldmaskpb.FieldMask{}, ExpectedVersion: now.GetSettings().GetVersion(), Actor: actor,
 	}
-	reset := &tokenstorev1.ResetSettingsRequest{ResetMask: &fieldmaskpb.FieldMask{}, Actor: jsonapi.Actor(c)}
+	reset := &tokenstorev1.ResetSettingsRequest{ResetMask: &fieldmaskpb.FieldMask{}, Actor: actor}
 	for _, former := range undo.GetSettings() {
 		name := former.GetName()
 		current := valuesOf(now.GetSettings(), []string{name})[name]

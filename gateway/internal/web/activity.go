@@ -95,9 +95,9 @@ func (a action) TokenID() string { return a.GetDetails()["token_id"] }
 func (a action) Facts() []detail {
 	var facts []detail
 	for _, name := range slices.Sorted(maps.Keys(a.GetDetails())) {
-		switch {
-		case name == "token_id":
-		case name == "count":
+		switch name {
+		case "token_id":
+		case "count":
 			facts = append(facts, detail{name, strconv.FormatUint(a.Count, 10)})
 		default:
 			facts = append(facts, detail{name, a.GetDetails()[name]})

@@ -282,6 +282,31 @@ func TestEmptiedRedisIsNoticed(t *testing.T) {
 	}
 }
 
+// A tokenstore that starts on an empty Redis can't know what was in it; but a seal key file
+// tells that something was.
+func TestStartOnAnEmptiedRedisSaysSo(t *testing.T) {
+	client, key := testredis.Mini(t), filepath.Join(t.TempDir(), "seal.key")
+	start := func() string {
+		t.Helper()
+		r := run(t, app.Options{Config: load(t, "", map[string]string{"SEAL_KEY_FILE": key}), Redis: client})
+		r.untilReady(t, true)
+		if err := r.stop(); err != nil {
+			t.Fatal(err)
+		}
+		return r.log.String()
+	}
+	const alarm = "its data are gone"
+	if log := start() + start(); strings.Contains(log, alarm) {
+		t.Errorf("it says so of a new store:\n%s", log)
+	}
+	if err := client.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if log := start(); !strings.Contains(log, alarm) {
+		t.Errorf("it does not say so:\n%s", log)
+	}
+}
+
 // With a lost or a foreign seal key a tokenstore never becomes ready, says which key is
 // missing, and makes none.
 func TestForeignSealKeyIsRefused(t *testing.T) {

@@ -100,8 +100,11 @@ func (s *Store) checkInstance(ctx context.Context) error {
 		return nil
 	case known != nil && mark.Val() != "":
 		s.log.LogAttrs(ctx, slog.LevelWarn, "Redis has other data than before")
-	case empty:
+	case empty && s.keys.Unsaved():
 		s.log.LogAttrs(ctx, slog.LevelInfo, "Redis is empty: this is a new store")
+	case empty:
+		s.log.LogAttrs(ctx, slog.LevelWarn, "Redis is empty, though there is a seal key file: unless this is a new installation, its data are gone",
+			slog.String("seal_key_file", s.keys.Path()))
 	}
 	made := mark.Val()
 	if made == "" {

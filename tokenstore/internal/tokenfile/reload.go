@@ -71,7 +71,10 @@ func (f *Files) Start(ctx context.Context) error {
 		return err
 	}
 	report, err := f.reload(ctx, now)
-	if err != nil {
+	switch {
+	case errors.Is(err, errNotRendered): // as in a folder that only another user may write
+		f.log.LogAttrs(ctx, slog.LevelWarn, "token files were applied and stay as they are", slog.Any("error", err))
+	case err != nil:
 		return f.tolerate(ctx, err)
 	}
 	f.logReport(ctx, report)

@@ -217,6 +217,31 @@ func TestAFolderThatCanNotBeWritten(t *testing.T) {
 	p.wantPool("after a write", "T1 T2")
 }
 
+// A list that can't be written, whoever this process runs as, keeps no token out of the
+// pool; and the log does not say that it did.
+func TestAListThatCanNotBeWritten(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, testredis.Mini(t))
+	p.list = filepath.Join(filepath.Dir(p.tokens), "missing", ".token-list")
+	p.put(p.tokens, "T1\nT2\n")
+	p.restart()
+	p.wantPool("after the start", "T1 T2")
+	log := p.log.String()
+	if strings.Contains(log, "level=ERROR") || strings.Contains(log, "not applied") {
+		t.Errorf("the log says that they were not applied:\n%s", log)
+	}
+	for _, want := range []string{"token files were applied and stay as they are", "can't be written", "accepted=2"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log does not say %q:\n%s", want, log)
+		}
+	}
+	p.log.Reset()
+	p.restart()
+	if log := p.log.String(); !strings.Contains(log, "accepted=0") {
+		t.Errorf("at the next start:\n%s", log)
+	}
+}
+
 func TestWithoutFiles(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, testredis.Mini(t))

@@ -3,6 +3,7 @@ package tokenfile
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -185,7 +186,8 @@ func (r *Report) count(counter *int, want wanted, problem string) {
 }
 
 // conclude renders the list into its file, where files are in use, and remembers
-// what is in them. A disk that can't be written keeps nothing from being remembered.
+// what is in them. A disk that can't be written keeps nothing from being remembered; the
+// report is then true, and beside it is errNotRendered.
 func (f *Files) conclude(ctx context.Context, now *state, report *Report) (Report, error) {
 	var err error
 	if now.pool, err = f.store.ExportTokens(ctx, Upstream); err != nil {
@@ -202,15 +204,21 @@ func (f *Files) conclude(ctx context.Context, now *state, report *Report) (Repor
 			known.Seen[file.path] = f.store.Fingerprint(file.text)
 		}
 	}
-	if err := errors.Join(f.store.RememberTokenFiles(ctx, known), onDisk); err != nil {
-		return Report{}, err
+	if err := f.store.RememberTokenFiles(ctx, known); err != nil {
+		return Report{}, errors.Join(err, onDisk)
 	}
 	for _, rejected := range [][]files.Rejected{report.RejectedTokens, report.RejectedList} {
 		slices.SortStableFunc(rejected, func(a, b files.Rejected) int { return a.Line - b.Line })
 	}
 	report.Count, report.Revision = len(ids), f.revision(now, list)
+	if onDisk != nil {
+		return *report, fmt.Errorf("%w: %w", errNotRendered, onDisk)
+	}
 	return *report, nil
 }
+
+// errNotRendered says that all has been done but bringing the files up to date.
+var errNotRendered = errors.New("the pool has what the token files say, but they can't be brought up to date")
 
 // tidy brings the files in use to what they should be: no CR in the token file, and
 // the pool in the list.

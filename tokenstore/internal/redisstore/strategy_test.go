@@ -133,3 +133,31 @@ func TestRotate(t *testing.T) {
 		}
 	})
 }
+
+// A strategy that is chosen again, after round robin, knows the tokens that have come and
+// the leases that have ended meanwhile.
+func TestAStrategyThatIsChosenAgain(t *testing.T) {
+	t.Parallel()
+	for _, strategy := range []string{token.LeastInFlight, token.FillFirst, token.Sticky} {
+		t.Run(strategy, func(t *testing.T) {
+			t.Parallel()
+			eachStore(t, func(t *testing.T, store *Store) {
+				p := &leasePool{Store: store, t: t, client: store.client}
+				chosen := func(strategy string) { store.rotation.Store(&strategy) }
+				chosen(strategy)
+				old := trusted(t, store, create(t, store, draft(somewhere, "T1")))
+				p.take(leasing.Wanted{Count: 2, Sticky: "k"})
+				chosen(token.RoundRobin)
+				d := draft(somewhere, jwtUntil(time.Now().Add(time.Hour)))
+				d.Cap = 2
+				young := trusted(t, store, create(t, store, d))
+				p.end(leasing.Succeeded, p.take(leasing.Wanted{Count: 2})...)
+				p.ask(leasing.Wanted{Alias: "nobody"})
+				chosen(strategy)
+				if got := tally(tokensOf(p.take(leasing.Wanted{Count: 20, Sticky: "k"}))); got[young] == 0 || got[old] == 0 {
+					t.Errorf("%v of the old %s and the young %s", got, old, young)
+				}
+			})
+		})
+	}
+}

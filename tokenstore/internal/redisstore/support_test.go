@@ -39,12 +39,18 @@ func newStore(t testing.TB, client redis.UniversalClient) *Store {
 	if err := store.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	seed(t, store)
+	return store
+}
+
+// seed writes the upstreams cursor and openai.
+func seed(t testing.TB, store *Store) {
+	t.Helper()
 	for name, driver := range map[string]string{"cursor": token.DriverCursor, "openai": token.DriverOpenAI} {
 		if _, err := store.SeedUpstream(t.Context(), &tokenstorev1.Upstream{Name: name, Driver: driver, BaseUrl: "https://example.com"}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return store
 }
 
 // eachStore runs the test on a store on real Redis and on one on miniredis.

@@ -14,8 +14,8 @@ end
 local function clear_ranks()
   local load = redis.call('ZRANGE', pool .. 'rank:load', 0, 0, 'WITHSCORES')[2]
   while load do
-    redis.call('DEL', pool .. 'rank:load:' .. exact(tonumber(load)))
+    redis.call('UNLINK', pool .. 'rank:load:' .. exact(tonumber(load)))
     load = redis.call('ZRANGEBYSCORE', pool .. 'rank:load', '(' .. exact(tonumber(load)), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
   end
-  redis.call('DEL', pool .. 'rank', pool .. 'rank:load', pool .. 'rank:fill', pool .. 'rank:ring')
+  redis.call('UNLINK', pool .. 'rank', pool .. 'rank:load', pool .. 'rank:fill', pool .. 'rank:ring')
 end

@@ -1,0 +1,271 @@
+package redisstore
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"pgregory.net/rapid"
+
+	"carousel.internal/tokenstore/internal/leasing"
+	"carousel.internal/tokenstore/internal/testredis"
+	"carousel.internal/tokenstore/internal/token"
+)
+
+// derived is a pool to which anything may happen, beside what is counted and ordered of it.
+type derived struct {
+	*leasePool
+	r       *rapid.T
+	n       int
+	deleted []string
+	open    []leasing.Taken
+	holds   map[string][]leasing.Hold
+}
+
+func (d *derived) ids() []string {
+	return d.client.ZRange(d.t.Context(), poolIDsKey(somewhere), 0, -1).Val()
+}
+
+func (d *derived) any(of []string) string {
+	if len(of) == 0 {
+		d.r.Skip("there is none")
+	}
+	return rapid.SampledFrom(of).Draw(d.r, "token")
+}
+
+func (d *derived) create(r *rapid.T) {
+	d.n++
+	text := fmt.Sprint("T", d.n, "-", rand.Uint64())
+	if rapid.Bool().Draw(r, "expires") {
+		text = jwtUntil(time.Now().Add(time.Duration(rapid.IntRange(1, 48).Draw(r, "hours"))*time.Hour + time.Duration(d.n)*time.Second))
+	}
+	one := draft(somewhere, text)
+	one.Cap, one.Weight = uint32(rapid.IntRange(0, 3).Draw(r, "cap")), uint32(rapid.IntRange(1, 3).Draw(r, "weight"))
+	one.Enabled = rapid.IntRange(0, 5).Draw(r, "enabled") > 0
+	made, err := d.CreateToken(d.t.Context(), one)
+	if err == nil && rapid.Bool().Draw(r, "trusted") {
+		d.must(d.client.HDel(d.t.Context(), tokenKey(somewhere, made.GetId()), "phase").Err())
+		d.must(standScript.run(d.t.Context(), d.client, []string{poolIDsKey(somewhere)}, made.GetId()).Err())
+	}
+}
+
+func (d *derived) edit(r *rapid.T) {
+	_, err := d.UpdateToken(d.t.Context(), d.any(d.ids()), token.Fields{
+		Cap: uint32(rapid.IntRange(0, 3).Draw(r, "cap")), Weight: uint32(rapid.IntRange(1, 3).Draw(r, "weight")), Enabled: rapid.Bool().Draw(r, "enabled"),
+	}, []string{token.Cap, token.Weight, token.Enabled}, 0)
+	d.must(err)
+}
+
+func (d *derived) remove(*rapid.T) {
+	id := d.any(d.ids())
+	d.must(d.DeleteToken(d.t.Context(), id, 0))
+	d.deleted = append(d.deleted, id)
+}
+
+func (d *derived) restore(*rapid.T) {
+	_, _ = d.RestoreToken(d.t.Context(), d.any(d.deleted)) // it may be there
+}
+
+func (d *derived) acquire(r *rapid.T) {
+	taken, _, err := d.Acquire(d.t.Context(), leasing.Wanted{
+		Upstream: somewhere, Model: rapid.SampledFrom([]string{"m", "n"}).Draw(r, "model"), Count: rapid.IntRange(1, 6).Draw(r, "count"), TTL: time.Minute,
+		Ahead: rapid.IntRange(0, 4).Draw(r, "ahead") == 0, Sticky: rapid.SampledFrom([]string{"", "a", "b"}).Draw(r, "key"),
+	})
+	d.must(err)
+	d.open = append(d.open, taken...)
+}
+
+func (d *derived) settle(r *rapid.T) {
+	if len(d.open) == 0 {
+		r.Skip("nothing is open")
+	}
+	i := rapid.IntRange(0, len(d.open)-1).Draw(r, "which")
+	report := leasing.Settlement{LeaseRef: d.open[i].LeaseRef, Model: "m"}
+	report.Effect = rapid.SampledFrom([]leasing.Effect{leasing.Unused, leasing.Succeeded, leasing.Neutral, leasing.Failed}).Draw(r, "effect")
+	if report.Effect == leasing.Failed {
+		report.Verdict = &leasing.Verdict{Class: "quota", Model: rapid.SampledFrom([]string{"", "", "m"}).Draw(r, "for")}
+		report.Verdict.CoolFor = []time.Duration{rapid.SampledFrom([]time.Duration{0, time.Millisecond, time.Minute}).Draw(r, "cools")}
+	}
+	_, err := d.Settle(d.t.Context(), []leasing.Settlement{report})
+	d.must(err)
+	if rapid.Bool().Draw(r, "once") { // else it is repeated
+		d.open = append(d.open[:i], d.open[i+1:]...)
+	}
+}
+
+func (d *derived) renew(r *rapid.T) {
+	if len(d.open) == 0 {
+		r.Skip("nothing is open")
+	}
+	_, err := d.Renew(d.t.Context(), []leasing.LeaseRef{rapid.SampledFrom(d.open).Draw(r, "which").LeaseRef}, time.Minute)
+	d.must(err)
+}
+
+// lapse has a lease expire, as time would.
+func (d *derived) lapse(r *rapid.T) {
+	if len(d.open) == 0 {
+		r.Skip("nothing is open")
+	}
+	each := rapid.SampledFrom(d.open).Draw(r, "which")
+	d.must(d.client.ZAddXX(d.t.Context(), inflightKey(somewhere, each.TokenID), redis.Z{Member: each.LeaseID, Score: never}).Err())
+	d.must(d.client.ZAddXX(d.t.Context(), leasesKey(somewhere), redis.Z{Member: each.TokenID + " " + each.LeaseID, Score: never}).Err())
+}
+
+func (d *derived) reserve(r *rapid.T) {
+	replica := rapid.SampledFrom([]string{"g1", "g2"}).Draw(r, "replica")
+	got, err := d.Reserve(d.t.Context(), leasing.Reservation{
+		Replica: replica, Instance: replica, TTL: rapid.SampledFrom([]time.Duration{0, time.Minute, time.Minute}).Draw(r, "ttl"), Holds: d.holds[replica],
+	})
+	d.must(err)
+	dropped := map[string]bool{}
+	for _, id := range got.Dropped {
+		dropped[id] = true
+	}
+	var held []leasing.Hold
+	for _, each := range d.holds[replica] {
+		if !dropped[each.TokenID] && rapid.IntRange(0, 3).Draw(r, "kept") > 0 {
+			held = append(held, each)
+		}
+	}
+	for _, each := range got.Added {
+		held = append(held, each.Hold)
+	}
+	d.holds[replica] = held
+}
+
+func (d *derived) release(*rapid.T) {
+	_, err := d.ReleaseToken(d.t.Context(), d.any(d.ids()), "admin")
+	d.must(err)
+}
+
+func (d *derived) undo(*rapid.T) {
+	_, err := d.UndoTransitions(d.t.Context(), leasing.Undo{Class: "quota", From: time.Now().Add(-time.Hour), To: time.Now().Add(time.Hour), By: "admin"})
+	d.must(err)
+}
+
+func (d *derived) choose(r *rapid.T) {
+	d.rotation.Store(new(rapid.SampledFrom([]string{token.RoundRobin, token.LeastInFlight, token.FillFirst, token.Sticky}).Draw(r, "strategy")))
+}
+
+// recount compares all that is derived with the tokens themselves.
+func (d *derived) recount(r *rapid.T) {
+	ctx, now := d.t.Context(), float64(time.Now().UnixMilli())
+	// A demand that takes nothing: what has expired since is taken notice of.
+	_, _, err := d.Acquire(ctx, leasing.Wanted{Upstream: somewhere, Model: "m", Count: 1, TTL: time.Minute, Alias: "nobody", Brief: true})
+	d.must(err)
+	scores := func(name string) map[string]float64 {
+		all := map[string]float64{}
+		for _, each := range d.client.ZRangeWithScores(ctx, "c1:{pool:cursor}:"+name, 0, -1).Val() {
+			all[each.Member.(string)] = each.Score
+		}
+		return all
+	}
+	order, load, fill, ring, standing, rests := scores("order"), scores("rank:load"), scores("rank:fill"), scores("rank:ring"), scores("standing"), scores("rests")
+	stirred := d.client.SMembersMap(ctx, "c1:{pool:cursor}:stirred").Val()
+	there, leases := map[string]bool{}, 0
+	for _, id := range d.ids() {
+		there[id] = true
+		f := fields(d.client.HGetAll(ctx, tokenKey(somewhere, id)).Val())
+		want := 6.0
+		switch {
+		case f["enabled"] != "1":
+			want = 1
+		case f["phase"] == token.Parked:
+			want = 2
+		case f["phase"] == token.Quarantined:
+			want = 4
+		case f["phase"] != "":
+			want = 5
+		}
+		if standing[id] != want {
+			r.Fatalf("%s stands at %v, it is %v: %v", id, standing[id], want, f)
+		}
+		if cooling := float64(f.number("cooling")); want > 2 && cooling > now+1000 && rests[id] != cooling {
+			r.Fatalf("%s rests until %v: %v", id, rests[id], f)
+		}
+		inflight := d.client.ZRangeByScore(ctx, inflightKey(somewhere, id), &redis.ZRangeBy{Min: strconv.FormatFloat(now, 'f', 0, 64), Max: "+inf"}).Val()
+		holds := 0
+		for _, each := range inflight {
+			if each[:4] == "hold" {
+				holds++
+			}
+		}
+		leases += len(inflight) - holds
+		if held := int(f.number("held")); f["holder"] != "" && held != holds {
+			r.Fatalf("%s: %d slots are held, %d are in flight: %v", id, held, holds, f)
+		}
+		if f["holder"] == "" && holds > 0 {
+			r.Fatalf("%s: %d slots of nobody", id, holds)
+		}
+		score, ordered := order[id]
+		if _, moved := stirred[id]; moved || !ordered {
+			continue
+		}
+		switch d.client.HGet(ctx, "c1:{pool:cursor}:rank", "strategy").Val() { // whose order there is
+		case token.LeastInFlight:
+			level := float64(len(inflight)) / float64(f.number("weight"))
+			if load[id] != level {
+				r.Fatalf("%s: load %v, it has %d of weight %s", id, load[id], len(inflight), f["weight"])
+			}
+			at := d.client.ZScore(ctx, "c1:{pool:cursor}:rank:load:"+strconv.FormatFloat(level, 'g', 17, 64), id)
+			if at.Err() != nil || at.Val() != score {
+				r.Fatalf("%s: at its load %v is due at %v, %v; in the order at %v", id, level, at.Val(), at.Err(), score)
+			}
+		case token.FillFirst:
+			if _, ok := fill[id]; !ok {
+				r.Fatalf("%s is not in the order of fill_first", id)
+			}
+		case token.Sticky:
+			if _, ok := ring[id]; !ok {
+				r.Fatalf("%s is not in the ring", id)
+			}
+		}
+	}
+	for name, all := range map[string]map[string]float64{"order": order, "load": load, "fill": fill, "ring": ring, "standing": standing, "rests": rests} {
+		for id := range all {
+			if !there[id] {
+				r.Fatalf("%s of %s is gone", id, name)
+			}
+		}
+	}
+	placed := map[string]string{}
+	for _, key := range d.client.Keys(ctx, "c1:{pool:cursor}:rank:load:*").Val() {
+		for _, id := range d.client.ZRange(ctx, key, 0, -1).Val() {
+			if placed[id] != "" {
+				r.Fatalf("%s is in %s and %s", id, placed[id], key)
+			}
+			placed[id] = key
+		}
+	}
+	if got := int(d.client.ZCount(ctx, leasesKey(somewhere), strconv.FormatFloat(now, 'f', 0, 64), "+inf").Val()); got != leases {
+		r.Fatalf("%d leases are counted of %d", got, leases)
+	}
+}
+
+// Whatever happens, and whichever strategy it happens under: what is counted and ordered of
+// a pool is what a look at each token says.
+func TestWhatIsDerivedIsWhatTokensSay(t *testing.T) {
+	t.Parallel()
+	client := testredis.Start(t)
+	store := legacyStore(t, client)
+	rapid.Check(t, func(r *rapid.T) {
+		if err := client.FlushAll(t.Context()).Err(); err != nil {
+			r.Fatal(err)
+		}
+		store.homes = homes{}
+		d := &derived{leasePool: &leasePool{Store: store, t: t, client: client}, r: r, holds: map[string][]leasing.Hold{}}
+		seed(t, store)
+		step := func(do func(*rapid.T)) func(*rapid.T) {
+			return func(r *rapid.T) { d.r = r; do(r) }
+		}
+		r.Repeat(map[string]func(*rapid.T){
+			"": step(d.recount), "create": step(d.create), "create more": step(d.create), "edit": step(d.edit), "delete": step(d.remove),
+			"restore": step(d.restore), "acquire": step(d.acquire), "acquire more": step(d.acquire), "settle": step(d.settle), "settle more": step(d.settle),
+			"renew": step(d.renew), "expire a lease": step(d.lapse), "reserve": step(d.reserve), "release": step(d.release), "undo": step(d.undo),
+			"choose": step(d.choose),
+		})
+	})
+}

@@ -84,7 +84,7 @@ func (e *StreamEncoder) Fail(err error) error {
 // done and the chunk has to be composed.
 func (e *StreamEncoder) passOn(ev *chat.Event) (handled bool, err error) {
 	remove := removal{usage: !e.usage, finish: e.options.OmitFinish}
-	if remove.finish && ev.Finish != chat.Unfinished && !hasDelta(ev) {
+	if remove.finish && ev.Finish != chat.Unfinished && !hasDelta(ev) && onlyEnds(ev.Raw.JSON) {
 		return false, nil // compose leaves the finish out and keeps the usage
 	}
 	if payload, ok := e.stamp.appendText(e.buf[:0], &ev.Raw, remove); ok {
@@ -124,6 +124,46 @@ func flatten(payload []byte) {
 			payload[i] = ' '
 		}
 	}
+}
+
+// onlyEnds tells whether a chunk's deltas have nothing in them, under any name.
+func onlyEnds(chunk []byte) bool {
+	nothing := true
+	s := rawjson.Over(chunk)
+	for ok := s.Object(); ok; ok = s.Member() {
+		if string(s.Key()) != "choices" || s.Kind() != rawjson.Array {
+			s.Skip()
+			continue
+		}
+		for ok := s.Array(); ok; ok = s.Element() {
+			nothing = emptyDelta(&s) && nothing
+		}
+	}
+	return nothing
+}
+
+// emptyDelta consumes a choice.
+func emptyDelta(s *rawjson.Scanner) bool {
+	nothing := true
+	if s.Kind() != rawjson.Object {
+		s.Skip()
+		return true
+	}
+	for ok := s.Object(); ok; ok = s.Member() {
+		if string(s.Key()) != "delta" || s.Kind() != rawjson.Object {
+			s.Skip()
+			continue
+		}
+		for ok := s.Object(); ok; ok = s.Member() {
+			isRole := string(s.Key()) == "role"
+			switch value := string(s.Skip()); {
+			case isRole, value == "null", value == `""`, value == "[]", value == "{}":
+			default:
+				nothing = false
+			}
+		}
+	}
+	return nothing
 }
 
 func hasDelta(ev *chat.Event) bool {

@@ -308,6 +308,27 @@ func TestOmittedFinishOfSeveralChoices(t *testing.T) {
 	}
 }
 
+// A chunk that ends the answer may have content that events have no name for.
+func TestOmittedFinishKeepsWhatStandsBesideIt(t *testing.T) {
+	t.Parallel()
+	const head = `{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1763800000,"model":"up/gpt","choices":[{"index":0,"delta":{`
+	const picture = `"images":[{"type":"image_url","image_url":{"url":"data:,x"}}]`
+	for delta, kept := range map[string]bool{
+		picture: true, `"content":"",` + picture: true, `"role":"assistant","content":"","refusal":null`: false, `"tool_calls":[]`: false, ``: false,
+	} {
+		got := encode(t, streamRequest(), StreamOptions{OmitFinish: true},
+			chat.Event{Text: "x", Raw: raw(head + `"content":"x"},"finish_reason":null}]}`)},
+			chat.Event{Finish: chat.Stop, Raw: raw(head + delta + `},"finish_reason":"stop"}]}`)})
+		want := []string{head + `"content":"x"},"finish_reason":null}]}`}
+		if kept {
+			want = append(want, head+delta+`},"finish_reason":null}]}`)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got\n%s\nwant\n%s", delta, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
 func TestStreamTellsTheSinkWhatFollows(t *testing.T) {
 	t.Parallel()
 	var sink recorder

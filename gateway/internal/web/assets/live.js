@@ -5,6 +5,9 @@
 import { heard } from './connection.js';
 import { t, times, toast } from './page.js';
 
+// How long an answer may take, in ms: one that never comes would hold up all others.
+const patience = 15000;
+
 let asking;
 let etag;
 
@@ -15,7 +18,11 @@ export async function refresh() {
 }
 
 async function ask() {
-  const response = await fetch(location.href, { cache: 'no-store', headers: { 'X-Carousel-Poll': '1', ...(etag && { 'If-None-Match': etag }) } });
+  const response = await fetch(location.href, {
+    cache: 'no-store',
+    headers: { 'X-Carousel-Poll': '1', ...(etag && { 'If-None-Match': etag }) },
+    signal: AbortSignal.timeout(patience),
+  });
   if (response.status === 304) { // nothing is new but how long ago it was
     heard();
     times(document);

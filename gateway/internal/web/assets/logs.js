@@ -54,7 +54,9 @@ function show(html, newest) {
 async function poll() {
   const query = new URLSearchParams(location.search);
   query.set('after', rows.dataset.newest);
-  const response = await fetch(`/admin/logs/tail?${query}`, { cache: 'no-store', headers: { 'X-Carousel-Poll': '1' } });
+  const response = await fetch(`/admin/logs/tail?${query}`, {
+    cache: 'no-store', headers: { 'X-Carousel-Poll': '1' }, signal: AbortSignal.timeout(15000),
+  });
   if (response.status === 401) throw new Refused(401, t('session'));
   if (!response.ok) return; // the store is away: the next poll may find it
   show(await response.text(), response.headers.get('X-Log-Newest'));

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,32 +14,55 @@ import (
 	"carousel.internal/tokenstore/internal/token"
 )
 
-// startCluster starts a Redis Cluster of one node: it has all slots, and refuses what
-// spans two.
+// startCluster starts a Redis Cluster of three nodes.
 func startCluster(t *testing.T) redis.UniversalClient {
 	t.Helper()
-	ports := make([]string, 2)
-	for i := range ports {
-		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-		if err != nil {
+	const nodes, slots = 3, 16384
+	ctx := t.Context()
+	var hosts []string
+	var first struct{ port, bus string }
+	clients := make([]redis.UniversalClient, nodes)
+	for i := range nodes {
+		port, bus := freePort(t), freePort(t)
+		server := testredis.NewServer(t, "--port", port, "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--cluster-port", bus)
+		clients[i] = server.Client(t)
+		if err := clients[i].Do(ctx, "CLUSTER", "ADDSLOTSRANGE", i*slots/nodes, (i+1)*slots/nodes-1).Err(); err != nil {
 			t.Fatal(err)
 		}
-		_, ports[i], _ = net.SplitHostPort(listener.Addr().String())
-		_ = listener.Close() // both ports are free now
+		// Two nodes of the same epoch would have to agree on another one first.
+		if err := clients[i].Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			first.port, first.bus = port, bus
+		} else if err := clients[i].Do(ctx, "CLUSTER", "MEET", "127.0.0.1", first.port, first.bus).Err(); err != nil {
+			t.Fatal(err)
+		}
+		hosts = append(hosts, net.JoinHostPort("127.0.0.1", port))
 	}
-	server := testredis.NewServer(t, "--port", ports[0], "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--cluster-port", ports[1])
-	if err := server.Client(t).Do(t.Context(), "CLUSTER", "ADDSLOTSRANGE", 0, 16383).Err(); err != nil {
+	waitUntil(t, "the nodes know each other", func() bool {
+		for _, client := range clients {
+			info := client.ClusterInfo(ctx).Val()
+			if !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, "cluster_known_nodes:3") {
+				return false
+			}
+		}
+		return true
+	})
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: hosts})
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
 		t.Fatal(err)
 	}
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{net.JoinHostPort("127.0.0.1", ports[0])}})
-	t.Cleanup(func() { _ = client.Close() })
-	for deadline := time.Now().Add(testredis.Timeout); client.Set(t.Context(), "probe", 1, time.Second).Err() != nil; {
-		if time.Now().After(deadline) {
-			t.Fatal("the cluster does not form")
-		}
-		<-time.After(10 * time.Millisecond)
-	}
-	return client
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	_ = listener.Close() // it is free now
+	return port
 }
 
 // No script and no transaction spans slots: whatever is done with tokens is done on a
@@ -87,6 +111,30 @@ func TestACluster(t *testing.T) {
 		t.Fatal(restored, err)
 	}
 	if _, err := store.ReleaseToken(ctx, id, "admin"); err != nil {
+		t.Fatal(err)
+	}
+	uses := []leasing.ReservedUse{{Number: 1, Settlement: leasing.Settlement{
+		LeaseRef: leasing.LeaseRef{TokenID: id, LeaseID: "1-0"}, Effect: leasing.Failed, Verdict: &leasing.Verdict{Class: "upstream", Shareable: true},
+	}}}
+	if counted, err := store.Reconcile(ctx, "g1", uses); err != nil || !counted[0].Live {
+		t.Fatal(counted, err)
+	}
+	if _, err := store.UndoTransitions(ctx, leasing.Undo{Class: "upstream", From: time.Now().Add(-time.Hour), To: time.Now(), By: "admin"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Pardon(ctx, "openai", "guard"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Transitions(ctx, id); err != nil {
+		t.Fatal(err)
+	}
+	if stocked, err := store.StockedUpstreams(ctx); err != nil || len(stocked) != 2 {
+		t.Fatal(stocked, err)
+	}
+	if err := store.heal(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Prepare(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if pools, err := store.SummarizePools(ctx); err != nil || len(pools) != 2 {

@@ -134,6 +134,27 @@ func TestRotate(t *testing.T) {
 	})
 }
 
+// What requests without a key take while sticky is chosen counts afterwards, too.
+func TestLeastInFlightAfterSticky(t *testing.T) {
+	t.Parallel()
+	eachLeasePool(t, func(t *testing.T, p *leasePool) {
+		p.rotation.Store(new(token.LeastInFlight))
+		p.fill("t", 2)
+		p.take(leasing.Wanted{Count: 2})
+		p.take(leasing.Wanted{Count: 2})
+		p.rotation.Store(new(token.Sticky))
+		p.take(leasing.Wanted{Count: 2})
+		third := p.take(leasing.Wanted{})[0].TokenID
+		p.rotation.Store(new(token.LeastInFlight))
+		if got := p.take(leasing.Wanted{})[0].TokenID; got == third {
+			t.Errorf("picked %s, the other one has a request less", got)
+		}
+		if levels := p.client.ZRangeWithScores(t.Context(), "c1:{pool:cursor}:rank:load", 0, -1).Val(); levels[0].Score != 4 || levels[1].Score != 4 {
+			t.Errorf("loads: %v, four each are open", levels)
+		}
+	})
+}
+
 // A strategy that is chosen again, after round robin, knows the tokens that have come and
 // the leases that have ended meanwhile.
 func TestAStrategyThatIsChosenAgain(t *testing.T) {

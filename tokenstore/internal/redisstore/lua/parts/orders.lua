@@ -218,9 +218,9 @@ end
 -- Brings the strategy's order up to date, as far as one acquire may.
 local function follow()
   if strategy == 'round_robin' then
-    if demand.strategy ~= 'round_robin' then return end
-    redis.call('DEL', pool .. 'stirred')
-    if redis.call('EXISTS', pool .. 'rank') == 1 then clear_ranks() end -- nobody brings it up to date
+    if demand.strategy == 'round_robin' then redis.call('DEL', pool .. 'stirred') end
+    local of = redis.call('HGET', pool .. 'rank', 'strategy')
+    if of and of ~= demand.strategy then clear_ranks() end -- nobody brings it up to date any more
     return
   end
   local stray, built, another = strays('SPOP')

@@ -24,7 +24,7 @@ const applyTimeout = 30 * time.Second
 //
 // Where no list is given, the list's file stays as it is until the pool changes by other
 // means or the files are reloaded. What somebody has written into it by hand, and nobody
-// has reloaded yet, is neither applied nor written over.
+// has reloaded yet, is neither applied nor written over. A list that is not there is made.
 func (f *Files) Write(ctx context.Context, tokens string, list *string, expected string) (Report, error) {
 	tokens = unixLines(tokens)
 	if list != nil {
@@ -50,7 +50,7 @@ func (f *Files) Write(ctx context.Context, tokens string, list *string, expected
 		}
 		now.known.Shown = ids // the caller knows them all
 	}
-	now.keepList = list == nil
+	now.keepList = list == nil && now.disk[tokenList].exists
 	return f.apply(ctx, now, change{texts: [2]*string{&tokens, list}, deletable: now.known.Shown})
 }
 

@@ -156,6 +156,8 @@ func TestWriteMerges(t *testing.T) {
 func TestWriteWithoutAListLeavesTheList(t *testing.T) {
 	t.Parallel()
 	eachPlace(t, func(t *testing.T, p *place) {
+		p.write("T1\n", nil)
+		p.wantTidy("where there was no list")
 		p.write("T1\nT2\n", new("L1,"+fresh()+"\n"))
 		before := p.get(p.list)
 		p.write("T1\nT2\nT3\n", nil)

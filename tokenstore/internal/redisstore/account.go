@@ -19,7 +19,7 @@ var recordAccountScript = newScript("record_account")
 // maxAccount bounds what is kept of an account, in bytes.
 const maxAccount = 8 << 10
 
-// Reveal answers a token's upstream and what a request with it needs, without a
+// Reveal returns a token's upstream and what a request with it needs, without a
 // lease.
 func (s *Store) Reveal(ctx context.Context, id string) (string, leasing.Credential, error) {
 	t, err := s.read(ctx, id)
@@ -36,7 +36,7 @@ func (s *Store) Reveal(ctx context.Context, id string) (string, leasing.Credenti
 	}, nil
 }
 
-// Account answers what was recorded of a token's account; nil when nothing was. It
+// Account returns what was recorded of a token's account; nil when nothing was. It
 // names a person, so it is sealed like the token. What doesn't open any more, for
 // its key is gone, counts as never recorded: the upstream can be asked again.
 func (s *Store) Account(ctx context.Context, id string) (*tokenstorev1.TokenAccount, error) {

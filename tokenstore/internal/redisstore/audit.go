@@ -52,7 +52,7 @@ func (s *Store) RecordAudit(ctx context.Context, entry *tokenstorev1.AuditEntry)
 	return s.barrier.Sync(ctx)
 }
 
-// ListAudit answers up to limit actions, newest first, older than the cursor of the
+// ListAudit returns up to limit actions, newest first, older than the cursor of the
 // previous page; and the next cursor, empty when there are no more.
 func (s *Store) ListAudit(ctx context.Context, limit int, cursor string) ([]*tokenstorev1.AuditEntry, string, error) {
 	newest := "+"

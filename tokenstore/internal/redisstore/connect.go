@@ -60,7 +60,7 @@ func ParseURL(text string) (*redis.UniversalOptions, error) {
 	}, nil
 }
 
-// firstHost answers the URL with only the first of its hosts, and all hosts.
+// firstHost returns the URL with only the first of its hosts, and all hosts.
 func firstHost(text string) (string, []string) {
 	scheme, rest, _ := strings.Cut(text, "://")
 	if scheme == "unix" {

@@ -164,7 +164,7 @@ type Explained struct {
 	AsOf time.Time
 }
 
-// Explain answers which token would be picked now, and what the script sees of each. It
+// Explain returns which token would be picked now, and what the script sees of each. It
 // reads page by page, so that others are served meanwhile.
 func (s *Store) Explain(ctx context.Context, upstream, model string) (Explained, error) {
 	demand, err := s.demand(leasing.Wanted{Upstream: upstream, Model: model, Count: 1}, "commit", 0)

@@ -78,7 +78,7 @@ func (t *modelToken) success() {
 	t.phase, t.streak = "", 0
 }
 
-// endProbe answers how often the token has cooled for the model of which the lease
+// endProbe returns how often the token has cooled for the model of which the lease
 // was a probe.
 func (t *modelToken) endProbe(lease string, effect leasing.Effect) int {
 	for name, cooling := range t.coolingFor {

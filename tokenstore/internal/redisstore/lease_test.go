@@ -321,7 +321,7 @@ func calls(t *testing.T, client redis.UniversalClient) int {
 	return total
 }
 
-// serverInfo answers a section of what the server tells of itself, by field.
+// serverInfo returns a section of what the server tells of itself, by field.
 func serverInfo(t testing.TB, client redis.UniversalClient, section string) map[string]string {
 	t.Helper()
 	text, err := client.Info(t.Context(), section).Result()

@@ -205,3 +205,25 @@ func TestReplicasOfAClockThatWasAhead(t *testing.T) {
 		t.Errorf("it has %d of 8, the rest is still another's", n)
 	}
 }
+
+func TestGatewaysOfAClockThatWasAhead(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	client, setTime := testredis.MiniAt(t, now.Add(48*time.Hour))
+	store := newStore(t, client)
+	running := func(name string) string {
+		t.Helper()
+		fleet, err := store.Beat(t.Context(), &tokenstorev1.Replica{Name: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return names(fleet)
+	}
+	running("gone")
+	for _, at := range []time.Duration{0, time.Minute} {
+		setTime(now.Add(at))
+		if got, want := running("here"), map[bool]string{true: "gone here", false: "here"}[at == 0]; got != want {
+			t.Errorf("after %v: %s run", at, got)
+		}
+	}
+}

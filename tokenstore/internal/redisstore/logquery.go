@@ -70,7 +70,7 @@ func newLogView() *logView {
 	return &logView{turn: make(chan struct{}, 1), seed: maphash.MakeSeed(), index: logindex.New()}
 }
 
-// QueryLog answers the entries that the query chooses.
+// QueryLog returns the entries that the query chooses.
 func (s *Store) QueryLog(ctx context.Context, query LogQuery) (LogPage, error) {
 	span, err := query.span()
 	if err == nil {

@@ -174,7 +174,7 @@ func (s *Store) SummarizeLog(ctx context.Context, from, to time.Time, step time.
 	return buckets, nil
 }
 
-// stepsOf answers the begin of the first step and how many there are.
+// stepsOf returns the begin of the first step and how many there are.
 func stepsOf(from, to time.Time, step time.Duration, unit logUnit) (start time.Time, n int, err error) {
 	refuse := func(format string, args ...any) (time.Time, int, error) {
 		return start, 0, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, format, args...)

@@ -153,7 +153,7 @@ func (s *Store) addTrim(round *batch, settings *tokenstorev1.Settings) *call {
 		settings.GetLogRetentionCount(), age.Milliseconds(), prompts, uint64(settings.GetLogPromptMb())<<20, s.room.release(), maxTrim)
 }
 
-// encodeEntry answers the entry without its prompt, and the prompt sealed. It
+// encodeEntry returns the entry without its prompt, and the prompt sealed. It
 // completes the entry and cuts its texts in place.
 func (s *Store) encodeEntry(replica string, entry *tokenstorev1.LogEntry) (record, prompt []byte, err error) {
 	for _, text := range []*string{&entry.Id, &entry.Model, &entry.Error, &entry.TokenAlias} {

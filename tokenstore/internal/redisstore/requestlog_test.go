@@ -33,7 +33,7 @@ func appendLog(t testing.TB, store *Store, replica string, entries []*tokenstore
 	}
 }
 
-// queryLog answers a page; a limit of 0 means 100.
+// queryLog returns a page; a limit of 0 means 100.
 func queryLog(t testing.TB, store *Store, query LogQuery) LogPage {
 	t.Helper()
 	if query.Limit == 0 {

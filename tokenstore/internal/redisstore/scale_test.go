@@ -255,7 +255,7 @@ func TestADenialOfAModelLooksThroughThePoolOnce(t *testing.T) {
 		if _, shortage := p.ask(leasing.Wanted{Model: "dear", Sticky: "user"}); shortage.Cooling != 4000 || shortage.Total != 4000 {
 			t.Errorf("%s: %+v", strategy, shortage)
 		}
-		if made := int(calls(t, p.client) - before); made > most[strategy] {
+		if made := calls(t, p.client) - before; made > most[strategy] {
 			t.Errorf("%s: a denial makes %d calls of Redis", strategy, made)
 		}
 	}

@@ -34,7 +34,7 @@ func (s *Store) RevokeSession(ctx context.Context, id string, ends time.Time) er
 	return s.barrier.Sync(ctx)
 }
 
-// sessionsOf answers the revoked sessions that have not ended, those that end
+// sessionsOf returns the revoked sessions that have not ended, those that end
 // first in front.
 func sessionsOf(stored []redis.Z, now time.Time) []*tokenstorev1.RevokedSession {
 	var sessions []*tokenstorev1.RevokedSession

@@ -20,7 +20,7 @@ import (
 
 var changeSettingsScript = newScript("change_settings")
 
-// Settings answers the defaults under what admins have stored.
+// Settings returns the defaults under what admins have stored.
 func (s *Store) Settings(ctx context.Context) (*tokenstorev1.Settings, error) {
 	values, err := s.client.HGetAll(ctx, settingsKey()).Result()
 	if err != nil {
@@ -195,7 +195,7 @@ func (s *Store) Configuration(ctx context.Context) (*tokenstorev1.GetSettingsRes
 	}, nil
 }
 
-// changesOf answers who changed what last, by name.
+// changesOf returns who changed what last, by name.
 func changesOf(values fields) []*tokenstorev1.SettingChange {
 	var changes []*tokenstorev1.SettingChange
 	for _, name := range slices.Sorted(maps.Keys(values)) {

@@ -25,7 +25,7 @@ type TokenFiles struct {
 // nothing of what is in them.
 func (s *Store) Fingerprint(text string) string { return s.keys.Fingerprint(secret.New(text)) }
 
-// TokenFiles answers what RememberTokenFiles was told.
+// TokenFiles returns what RememberTokenFiles was told.
 func (s *Store) TokenFiles(ctx context.Context) (TokenFiles, error) {
 	pipe := s.client.Pipeline()
 	seen, listed := pipe.HGetAll(ctx, importedKey()), pipe.HGetAll(ctx, listedKey())

@@ -166,7 +166,7 @@ func flag(on bool) int {
 	return 0
 }
 
-// Token answers one token.
+// Token returns one token.
 func (s *Store) Token(ctx context.Context, id string) (*tokenstorev1.Token, error) {
 	t, err := s.read(ctx, id)
 	if err != nil {
@@ -227,7 +227,7 @@ func (s *Store) edit(ctx context.Context, id string, edit token.Fields, names []
 	}
 }
 
-// tryEdit answers false when somebody else was faster.
+// tryEdit returns false when somebody else was faster.
 func (s *Store) tryEdit(ctx context.Context, t *stored, edit token.Fields, names []string) (bool, error) {
 	value, material, err := t.record.open(s.keys, t.id)
 	if err != nil {

@@ -25,7 +25,7 @@ func (s *Store) Upstreams(ctx context.Context) ([]*tokenstorev1.Upstream, error)
 	return upstreams, err
 }
 
-// upstream answers the named one; nil where there is none.
+// upstream returns the named one; nil where there is none.
 func (s *Store) upstream(ctx context.Context, name string) (*tokenstorev1.Upstream, error) {
 	upstreams, err := s.Upstreams(ctx)
 	if err != nil {
@@ -51,7 +51,7 @@ func (s *Store) drivers(ctx context.Context) (map[string]string, error) {
 	return drivers, nil
 }
 
-// PoolName answers the upstream that is meant: the named one, and where none is
+// PoolName returns the upstream that is meant: the named one, and where none is
 // named the only one, or the one called cursor.
 func (s *Store) PoolName(ctx context.Context, named string) (string, error) {
 	upstreams, err := s.Upstreams(ctx)

@@ -1,4 +1,4 @@
--- Takes in what a gateway says of itself, and answers what all of them say. What
+-- Takes in what a gateway says of itself, and returns what all of them say. What
 -- it counts, it counts from its start: a repeated beat adds nothing, and the
 -- lifetime count grows by what is new. Those that have been silent are dropped.
 -- KEYS[1] hash replicas: name to ms of the last beat, a space, its record
@@ -37,6 +37,9 @@ local answer = { call('HGET', totals, 'requests') or '0', whole(first) }
 local all = call('HGETALL', replicas)
 for i = 1, #all, 2 do
   local seen, said = string.match(all[i + 1], '^(%d+) (.*)$')
+  if tonumber(seen) > now then -- a clock was ahead: it is heard now
+    call('HSET', replicas, all[i], whole(now) .. ' ' .. said)
+  end
   if now - tonumber(seen) > silence then
     call('HDEL', replicas, all[i])
   else

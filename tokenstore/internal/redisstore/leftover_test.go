@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/leasing"
@@ -213,7 +214,7 @@ func TestGatewaysOfAClockThatWasAhead(t *testing.T) {
 	store := newStore(t, client)
 	running := func(name string) string {
 		t.Helper()
-		fleet, err := store.Beat(t.Context(), &tokenstorev1.Replica{Name: name})
+		fleet, err := store.Beat(t.Context(), &tokenstorev1.Replica{Name: name, StartedAt: timestamppb.New(now)})
 		if err != nil {
 			t.Fatal(err)
 		}

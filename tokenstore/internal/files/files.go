@@ -17,6 +17,13 @@ import (
 // maxLine bounds a line, in bytes: a token, its alias and its checksum, generously.
 const maxLine = 16 << 10
 
+// maxLines bounds the lines of a text file, and the elements of a JSON file: what is made of
+// them is in memory at once.
+const maxLines = 250_000
+
+// errLong refuses a file of more.
+var errLong = fmt.Errorf("the file has more than %d lines: split it", maxLines)
+
 // Entry is a token that a file has, or in a JSON file an upstream.
 type Entry struct {
 	// Line is where it begins, from 1.
@@ -36,6 +43,9 @@ type Rejected struct {
 // token that stands there twice the last one counts.
 func Parse(format tokenstorev1.TokenFileFormat, content string) ([]Entry, []Rejected, error) {
 	content = strings.TrimPrefix(content, "\ufeff") // the byte order mark of some editors
+	if format != tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_JSON && strings.Count(content, "\n") > maxLines {
+		return nil, nil, errLong
+	}
 	var entries []Entry
 	var rejected []Rejected
 	switch format {
@@ -44,7 +54,10 @@ func Parse(format tokenstorev1.TokenFileFormat, content string) ([]Entry, []Reje
 	case tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN_LIST:
 		entries, rejected = parseLines(content, true)
 	case tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_JSON:
-		entries, rejected = parseJSON(content)
+		var err error
+		if entries, rejected, err = parseJSON(content); err != nil {
+			return nil, nil, err
+		}
 	default:
 		return nil, nil, errors.New("the format is token, token-list or json")
 	}

@@ -110,6 +110,13 @@ func TestParse(t *testing.T) {
 	if _, _, err := files.Parse(0, ""); err == nil {
 		t.Error("a format is guessed")
 	}
+	for format, content := range map[tokenstorev1.TokenFileFormat]string{
+		tokenFile: strings.Repeat("T\n", 250_001), tokenList: strings.Repeat("#\n", 250_001), jsonFile: "[" + strings.Repeat("{},", 250_000) + "{}]",
+	} {
+		if entries, rejected, err := files.Parse(format, content); err == nil || entries != nil || rejected != nil || !strings.Contains(err.Error(), "split it") {
+			t.Errorf("%v: a file of any length is read: %v", format, err)
+		}
+	}
 }
 
 func entriesToRender() []files.Entry {

@@ -34,21 +34,24 @@ var shown = []string{
 	"cooling_until", "expires_at", "created_at", "version",
 }
 
-func parseJSON(content string) ([]Entry, []Rejected) {
+func parseJSON(content string) ([]Entry, []Rejected, error) {
 	var entries []Entry
 	var rejected []Rejected
 	decoder := json.NewDecoder(strings.NewReader(content))
 	lines := lineCounter{content: content}
 	if opening, err := decoder.Token(); err != nil || opening != json.Delim('[') {
-		return nil, []Rejected{{Line: 1, Reason: "a JSON array of objects is wanted"}}
+		return nil, []Rejected{{Line: 1, Reason: "a JSON array of objects is wanted"}}, nil
 	}
 	for decoder.More() {
+		if len(entries)+len(rejected) == maxLines {
+			return nil, nil, errLong
+		}
 		// More has found the element's first byte; the decoder's own offset is still
 		// behind the previous one.
 		line := lines.at(decoder.InputOffset())
 		var raw json.RawMessage
 		if err := decoder.Decode(&raw); err != nil {
-			return entries, append(rejected, Rejected{Line: line, Reason: "not JSON from here on; nothing after it was read"})
+			return entries, append(rejected, Rejected{Line: line, Reason: "not JSON from here on; nothing after it was read"}), nil
 		}
 		entry, err := parseElement(raw)
 		if err != nil {
@@ -60,12 +63,12 @@ func parseJSON(content string) ([]Entry, []Rejected) {
 	}
 	line := lines.at(decoder.InputOffset())
 	if _, err := decoder.Token(); err != nil {
-		return entries, append(rejected, Rejected{Line: line, Reason: "the array does not end: the file is cut"})
+		return entries, append(rejected, Rejected{Line: line, Reason: "the array does not end: the file is cut"}), nil
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return entries, append(rejected, Rejected{Line: lines.at(decoder.InputOffset()), Reason: "there is something behind the array"})
+		return entries, append(rejected, Rejected{Line: lines.at(decoder.InputOffset()), Reason: "there is something behind the array"}), nil
 	}
-	return entries, rejected
+	return entries, rejected, nil
 }
 
 // lineCounter answers the line of ever higher offsets.

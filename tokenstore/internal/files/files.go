@@ -54,9 +54,9 @@ func Parse(format tokenstorev1.TokenFileFormat, content string) ([]Entry, []Reje
 	case tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN_LIST:
 		entries, rejected = parseLines(content, true)
 	case tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_JSON:
-		var err error
-		if entries, rejected, err = parseJSON(content); err != nil {
-			return nil, nil, err
+		var whole bool
+		if entries, rejected, whole = parseJSON(content); !whole {
+			return nil, nil, errLong
 		}
 	default:
 		return nil, nil, errors.New("the format is token, token-list or json")

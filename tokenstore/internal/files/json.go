@@ -34,24 +34,24 @@ var shown = []string{
 	"cooling_until", "expires_at", "created_at", "version",
 }
 
-func parseJSON(content string) ([]Entry, []Rejected, error) {
-	var entries []Entry
-	var rejected []Rejected
+// parseJSON reads an array. It is not read as a whole where it has more than maxLines
+// elements.
+func parseJSON(content string) (entries []Entry, rejected []Rejected, whole bool) {
 	decoder := json.NewDecoder(strings.NewReader(content))
 	lines := lineCounter{content: content}
 	if opening, err := decoder.Token(); err != nil || opening != json.Delim('[') {
-		return nil, []Rejected{{Line: 1, Reason: "a JSON array of objects is wanted"}}, nil
+		return nil, []Rejected{{Line: 1, Reason: "a JSON array of objects is wanted"}}, true
 	}
 	for decoder.More() {
 		if len(entries)+len(rejected) == maxLines {
-			return nil, nil, errLong
+			return nil, nil, false
 		}
 		// More has found the element's first byte; the decoder's own offset is still
 		// behind the previous one.
 		line := lines.at(decoder.InputOffset())
 		var raw json.RawMessage
 		if err := decoder.Decode(&raw); err != nil {
-			return entries, append(rejected, Rejected{Line: line, Reason: "not JSON from here on; nothing after it was read"}), nil
+			return entries, append(rejected, Rejected{Line: line, Reason: "not JSON from here on; nothing after it was read"}), true
 		}
 		entry, err := parseElement(raw)
 		if err != nil {
@@ -63,12 +63,12 @@ func parseJSON(content string) ([]Entry, []Rejected, error) {
 	}
 	line := lines.at(decoder.InputOffset())
 	if _, err := decoder.Token(); err != nil {
-		return entries, append(rejected, Rejected{Line: line, Reason: "the array does not end: the file is cut"}), nil
+		return entries, append(rejected, Rejected{Line: line, Reason: "the array does not end: the file is cut"}), true
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return entries, append(rejected, Rejected{Line: lines.at(decoder.InputOffset()), Reason: "there is something behind the array"}), nil
+		return entries, append(rejected, Rejected{Line: lines.at(decoder.InputOffset()), Reason: "there is something behind the array"}), true
 	}
-	return entries, rejected, nil
+	return entries, rejected, true
 }
 
 // lineCounter answers the line of ever higher offsets.

@@ -14,7 +14,7 @@ import (
 )
 
 // misuse is how long a Redis is not as it should be.
-const misuse = 4 * time.Second
+const misuse = 3 * time.Second
 
 // operator is a connection that stays, whatever is done to Redis.
 func (b *bench) operator() *redis.Conn {

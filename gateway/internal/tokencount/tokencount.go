@@ -35,7 +35,7 @@ const (
 var codec = sync.OnceValues(func() (tokenizer.Codec, error) { return tokenizer.Get(tokenizer.O200kBase) })
 
 // Text estimates the tokens of a text.
-func Text(text string) int { return estimate([]string{text}, len(text)) }
+func Text(text string) int { return estimate([]string{text}, len(text), count) }
 
 // Messages estimates the tokens of a prompt.
 func Messages(messages []chat.Message) int {
@@ -61,14 +61,14 @@ func Messages(messages []chat.Message) int {
 			add(call.Arguments)
 		}
 	}
-	return tokens + estimate(texts, bytes)
+	return tokens + estimate(texts, bytes, count)
 }
 
-// estimate counts texts of so many bytes together. Where that is too much work, a sample
-// stands for them.
-func estimate(texts []string, bytes int) int {
+// estimate counts texts of so many bytes together, piece by piece. Where that is too much
+// work, a sample stands for them.
+func estimate(texts []string, bytes int, count func(piece string) int) int {
 	if bytes > maxPieces*pieceBytes || len(texts) > maxTexts {
-		return sampled(texts, bytes)
+		return sampled(texts, bytes, count)
 	}
 	tokens := 0
 	for _, text := range texts {
@@ -82,7 +82,7 @@ func estimate(texts []string, bytes int) int {
 }
 
 // sampled counts pieces that are spread evenly over the texts, as if those were one.
-func sampled(texts []string, bytes int) int {
+func sampled(texts []string, bytes int, count func(piece string) int) int {
 	tokens, counted := 0, 0
 	before, index := 0, 0 // bytes before the text that a piece begins in
 	var piece strings.Builder

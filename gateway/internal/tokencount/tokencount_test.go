@@ -81,28 +81,6 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// The work is bounded for a request, however many texts it has: 480 texts of 32 KiB took
-// two seconds.
-func TestTimeForARequestIsBounded(t *testing.T) {
-	t.Parallel()
-	tokencount.Text("the vocabulary is made first")
-	for name, size := range map[string]int{"480 texts": 32 << 10, "a million letters": 1, "half a million pairs": 2} {
-		text := strings.Repeat("汉a字 word ", size/8+1)[:size]
-		if size < 8 {
-			text = strings.Repeat("a", size)
-		}
-		messages := make([]chat.Message, 0, 15<<20/(16*size)+480)
-		for len(messages) < 480 || size < 8 && len(messages) < 1_000_000/size {
-			messages = append(messages, chat.Message{Role: chat.User, Parts: []chat.Part{{Text: text}}})
-		}
-		start := time.Now()
-		tokens := tokencount.Messages(messages)
-		if took := time.Since(start); took > 500*time.Millisecond {
-			t.Errorf("%s: %s for %d tokens", name, took, tokens)
-		}
-	}
-}
-
 // A sample of many texts tells about as much as all of them.
 func TestASampleOfManyTexts(t *testing.T) {
 	t.Parallel()

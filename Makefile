@@ -64,7 +64,7 @@ run: ## The pair in one process, on port 3000
 ##@ Tests
 
 .PHONY: test
-test: $(addprefix test-,$(MODULES)) ## All tests; without redis-server, Docker or Chromium theirs are skipped, unless REQUIRE_REDIS=1, REQUIRE_DOCKER=1, REQUIRE_BROWSER=1
+test: $(addprefix test-,$(MODULES)) ## All tests; without redis-server, Docker, Chromium or HAProxy theirs are skipped, unless REQUIRE_REDIS=1, REQUIRE_DOCKER=1, REQUIRE_BROWSER=1, REQUIRE_HAPROXY=1
 
 # One package at a time where tests start whole systems and measure time.
 test-proto test-gateway test-tokenstore: parallel :=

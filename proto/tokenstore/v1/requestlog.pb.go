@@ -50,8 +50,9 @@ type LogEntry struct {
 	Error     string `protobuf:"bytes,15,opt,name=error,proto3" json:"error,omitempty"`
 	ErrorKind string `protobuf:"bytes,16,opt,name=error_kind,json=errorKind,proto3" json:"error_kind,omitempty"`
 	// done, client_gone, upstream_error, truncated, timeout, refused.
-	EndReason        string `protobuf:"bytes,17,opt,name=end_reason,json=endReason,proto3" json:"end_reason,omitempty"`
-	Attempts         uint32 `protobuf:"varint,18,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	EndReason string `protobuf:"bytes,17,opt,name=end_reason,json=endReason,proto3" json:"end_reason,omitempty"`
+	Attempts  uint32 `protobuf:"varint,18,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	// The whole input and the whole output, what is counted below included.
 	PromptTokens     uint64 `protobuf:"varint,19,opt,name=prompt_tokens,json=promptTokens,proto3" json:"prompt_tokens,omitempty"`
 	CompletionTokens uint64 `protobuf:"varint,20,opt,name=completion_tokens,json=completionTokens,proto3" json:"completion_tokens,omitempty"`
 	// reported, estimated, partial or unknown.
@@ -74,9 +75,20 @@ type LogEntry struct {
 	// unset.
 	Pool *PoolSummary `protobuf:"bytes,28,opt,name=pool,proto3" json:"pool,omitempty"`
 	// When it was worth asking again, from the request's end; unset where nobody knew.
-	RetryAfter    *durationpb.Duration `protobuf:"bytes,29,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	RetryAfter *durationpb.Duration `protobuf:"bytes,29,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
+	// The name of the API that the client spoke, such as openai or anthropic; empty
+	// where the gateway did not say.
+	Dialect string `protobuf:"bytes,30,opt,name=dialect,proto3" json:"dialect,omitempty"`
+	// Of the prompt's tokens, those that the upstream read from a cache, and those that
+	// it wrote to one; of the latter, those that it keeps for an hour. 0 where it has told
+	// nothing.
+	CacheReadTokens      uint64 `protobuf:"varint,31,opt,name=cache_read_tokens,json=cacheReadTokens,proto3" json:"cache_read_tokens,omitempty"`
+	CacheWriteTokens     uint64 `protobuf:"varint,32,opt,name=cache_write_tokens,json=cacheWriteTokens,proto3" json:"cache_write_tokens,omitempty"`
+	CacheWriteHourTokens uint64 `protobuf:"varint,33,opt,name=cache_write_hour_tokens,json=cacheWriteHourTokens,proto3" json:"cache_write_hour_tokens,omitempty"`
+	// Of the completion's tokens, those of the model's thinking.
+	ReasoningTokens uint64 `protobuf:"varint,34,opt,name=reasoning_tokens,json=reasoningTokens,proto3" json:"reasoning_tokens,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *LogEntry) Reset() {
@@ -312,6 +324,41 @@ func (x *LogEntry) GetRetryAfter() *durationpb.Duration {
 	return nil
 }
 
+func (x *LogEntry) GetDialect() string {
+	if x != nil {
+		return x.Dialect
+	}
+	return ""
+}
+
+func (x *LogEntry) GetCacheReadTokens() uint64 {
+	if x != nil {
+		return x.CacheReadTokens
+	}
+	return 0
+}
+
+func (x *LogEntry) GetCacheWriteTokens() uint64 {
+	if x != nil {
+		return x.CacheWriteTokens
+	}
+	return 0
+}
+
+func (x *LogEntry) GetCacheWriteHourTokens() uint64 {
+	if x != nil {
+		return x.CacheWriteHourTokens
+	}
+	return 0
+}
+
+func (x *LogEntry) GetReasoningTokens() uint64 {
+	if x != nil {
+		return x.ReasoningTokens
+	}
+	return 0
+}
+
 // LogAttempt is one request that was sent to an upstream.
 type LogAttempt struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -338,7 +385,9 @@ type LogAttempt struct {
 	Code    string `protobuf:"bytes,13,opt,name=code,proto3" json:"code,omitempty"`
 	Message string `protobuf:"bytes,14,opt,name=message,proto3" json:"message,omitempty"`
 	// How long the upstream, or a rule, asked to wait; unset where neither did.
-	RetryAfter    *durationpb.Duration `protobuf:"bytes,15,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
+	RetryAfter *durationpb.Duration `protobuf:"bytes,15,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
+	// The request's field that the upstream names as the one at fault; at most 512 bytes.
+	Param         string `protobuf:"bytes,16,opt,name=param,proto3" json:"param,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -476,6 +525,13 @@ func (x *LogAttempt) GetRetryAfter() *durationpb.Duration {
 		return x.RetryAfter
 	}
 	return nil
+}
+
+func (x *LogAttempt) GetParam() string {
+	if x != nil {
+		return x.Param
+	}
+	return ""
 }
 
 type AppendRequest struct {
@@ -929,12 +985,17 @@ type LogBucket struct {
 	CompletionTokens uint64                 `protobuf:"varint,5,opt,name=completion_tokens,json=completionTokens,proto3" json:"completion_tokens,omitempty"`
 	// Of the whole answer and of its first byte; unset without requests. Estimated
 	// from a histogram: within 10 % of the truth, from 0.1 ms to an hour.
-	TotalP50      *durationpb.Duration `protobuf:"bytes,6,opt,name=total_p50,json=totalP50,proto3" json:"total_p50,omitempty"`
-	TotalP95      *durationpb.Duration `protobuf:"bytes,7,opt,name=total_p95,json=totalP95,proto3" json:"total_p95,omitempty"`
-	FirstByteP50  *durationpb.Duration `protobuf:"bytes,8,opt,name=first_byte_p50,json=firstByteP50,proto3" json:"first_byte_p50,omitempty"`
-	FirstByteP95  *durationpb.Duration `protobuf:"bytes,9,opt,name=first_byte_p95,json=firstByteP95,proto3" json:"first_byte_p95,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	TotalP50     *durationpb.Duration `protobuf:"bytes,6,opt,name=total_p50,json=totalP50,proto3" json:"total_p50,omitempty"`
+	TotalP95     *durationpb.Duration `protobuf:"bytes,7,opt,name=total_p95,json=totalP95,proto3" json:"total_p95,omitempty"`
+	FirstByteP50 *durationpb.Duration `protobuf:"bytes,8,opt,name=first_byte_p50,json=firstByteP50,proto3" json:"first_byte_p50,omitempty"`
+	FirstByteP95 *durationpb.Duration `protobuf:"bytes,9,opt,name=first_byte_p95,json=firstByteP95,proto3" json:"first_byte_p95,omitempty"`
+	// Parts of prompt_tokens and completion_tokens, as in LogEntry.
+	CacheReadTokens      uint64 `protobuf:"varint,10,opt,name=cache_read_tokens,json=cacheReadTokens,proto3" json:"cache_read_tokens,omitempty"`
+	CacheWriteTokens     uint64 `protobuf:"varint,11,opt,name=cache_write_tokens,json=cacheWriteTokens,proto3" json:"cache_write_tokens,omitempty"`
+	CacheWriteHourTokens uint64 `protobuf:"varint,12,opt,name=cache_write_hour_tokens,json=cacheWriteHourTokens,proto3" json:"cache_write_hour_tokens,omitempty"`
+	ReasoningTokens      uint64 `protobuf:"varint,13,opt,name=reasoning_tokens,json=reasoningTokens,proto3" json:"reasoning_tokens,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *LogBucket) Reset() {
@@ -1030,11 +1091,39 @@ func (x *LogBucket) GetFirstByteP95() *durationpb.Duration {
 	return nil
 }
 
+func (x *LogBucket) GetCacheReadTokens() uint64 {
+	if x != nil {
+		return x.CacheReadTokens
+	}
+	return 0
+}
+
+func (x *LogBucket) GetCacheWriteTokens() uint64 {
+	if x != nil {
+		return x.CacheWriteTokens
+	}
+	return 0
+}
+
+func (x *LogBucket) GetCacheWriteHourTokens() uint64 {
+	if x != nil {
+		return x.CacheWriteHourTokens
+	}
+	return 0
+}
+
+func (x *LogBucket) GetReasoningTokens() uint64 {
+	if x != nil {
+		return x.ReasoningTokens
+	}
+	return 0
+}
+
 var File_tokenstore_v1_requestlog_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\n" +
-	"\x1etokenstore/v1/requestlog.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tokenstore/v1/lease.proto\"\x9b\b\n" +
+	"\x1etokenstore/v1/requestlog.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tokenstore/v1/lease.proto\"\xf1\t\n" +
 	"\bLogEntry\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12\x18\n" +
@@ -1074,7 +1163,12 @@ const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"attemptLog\x12.\n" +
 	"\x04pool\x18\x1c \x01(\v2\x1a.tokenstore.v1.PoolSummaryR\x04pool\x12:\n" +
 	"\vretry_after\x18\x1d \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"retryAfter\"\xfc\x03\n" +
+	"retryAfter\x12\x18\n" +
+	"\adialect\x18\x1e \x01(\tR\adialect\x12*\n" +
+	"\x11cache_read_tokens\x18\x1f \x01(\x04R\x0fcacheReadTokens\x12,\n" +
+	"\x12cache_write_tokens\x18  \x01(\x04R\x10cacheWriteTokens\x125\n" +
+	"\x17cache_write_hour_tokens\x18! \x01(\x04R\x14cacheWriteHourTokens\x12)\n" +
+	"\x10reasoning_tokens\x18\" \x01(\x04R\x0freasoningTokens\"\x92\x04\n" +
 	"\n" +
 	"LogAttempt\x129\n" +
 	"\n" +
@@ -1095,7 +1189,8 @@ const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\x04code\x18\r \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x0e \x01(\tR\amessage\x12:\n" +
 	"\vretry_after\x18\x0f \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"retryAfter\"\\\n" +
+	"retryAfter\x12\x14\n" +
+	"\x05param\x18\x10 \x01(\tR\x05param\"\\\n" +
 	"\rAppendRequest\x12\x18\n" +
 	"\areplica\x18\x01 \x01(\tR\areplica\x121\n" +
 	"\aentries\x18\x02 \x03(\v2\x17.tokenstore.v1.LogEntryR\aentries\"(\n" +
@@ -1132,7 +1227,7 @@ const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\x02to\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\x12-\n" +
 	"\x04step\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x04step\"G\n" +
 	"\x11SummarizeResponse\x122\n" +
-	"\abuckets\x18\x01 \x03(\v2\x18.tokenstore.v1.LogBucketR\abuckets\"\xb9\x03\n" +
+	"\abuckets\x18\x01 \x03(\v2\x18.tokenstore.v1.LogBucketR\abuckets\"\xf5\x04\n" +
 	"\tLogBucket\x120\n" +
 	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12\x1a\n" +
 	"\brequests\x18\x02 \x01(\x04R\brequests\x12\x1a\n" +
@@ -1142,7 +1237,12 @@ const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\ttotal_p50\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\btotalP50\x126\n" +
 	"\ttotal_p95\x18\a \x01(\v2\x19.google.protobuf.DurationR\btotalP95\x12?\n" +
 	"\x0efirst_byte_p50\x18\b \x01(\v2\x19.google.protobuf.DurationR\ffirstByteP50\x12?\n" +
-	"\x0efirst_byte_p95\x18\t \x01(\v2\x19.google.protobuf.DurationR\ffirstByteP952\xee\x01\n" +
+	"\x0efirst_byte_p95\x18\t \x01(\v2\x19.google.protobuf.DurationR\ffirstByteP95\x12*\n" +
+	"\x11cache_read_tokens\x18\n" +
+	" \x01(\x04R\x0fcacheReadTokens\x12,\n" +
+	"\x12cache_write_tokens\x18\v \x01(\x04R\x10cacheWriteTokens\x125\n" +
+	"\x17cache_write_hour_tokens\x18\f \x01(\x04R\x14cacheWriteHourTokens\x12)\n" +
+	"\x10reasoning_tokens\x18\r \x01(\x04R\x0freasoningTokens2\xee\x01\n" +
 	"\x11RequestLogService\x12E\n" +
 	"\x06Append\x12\x1c.tokenstore.v1.AppendRequest\x1a\x1d.tokenstore.v1.AppendResponse\x12B\n" +
 	"\x05Query\x12\x1b.tokenstore.v1.QueryRequest\x1a\x1c.tokenstore.v1.QueryResponse\x12N\n" +

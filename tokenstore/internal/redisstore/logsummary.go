@@ -52,12 +52,18 @@ const (
 	countCompletion = "c"
 	countTotal      = "t"
 	countFirstByte  = "f"
+	// Parts of the prompt's tokens, and of the completion's.
+	countCacheRead      = "pr"
+	countCacheWrite     = "pw"
+	countCacheWriteHour = "ph"
+	countReasoning      = "cr"
 )
 
 // summary counts the requests of one step.
 type summary struct {
-	requests, failures, prompt, completion uint64
-	total, firstByte                       latency.Histogram
+	requests, failures, prompt, completion           uint64
+	cacheRead, cacheWrite, cacheWriteHour, reasoning uint64
+	total, firstByte                                 latency.Histogram
 }
 
 // count takes in an entry.
@@ -66,14 +72,27 @@ func (s *summary) count(entry *tokenstorev1.LogEntry) {
 	if entry.GetStatus() == "failure" {
 		s.failures++
 	}
-	s.prompt += min(entry.GetPromptTokens(), maxCounted)
-	s.completion += min(entry.GetCompletionTokens(), maxCounted)
+	s.countTokens(entry)
 	if took := entry.GetTotal(); took != nil {
 		s.total[latency.BucketOf(took.AsDuration())]++
 	}
 	if took := entry.GetFirstByte(); took != nil {
 		s.firstByte[latency.BucketOf(took.AsDuration())]++
 	}
+}
+
+// countTokens takes no part for more than what is left of its whole: some upstreams
+// report more from the cache than they were sent.
+func (s *summary) countTokens(entry *tokenstorev1.LogEntry) {
+	prompt, completion := min(entry.GetPromptTokens(), maxCounted), min(entry.GetCompletionTokens(), maxCounted)
+	read := min(entry.GetCacheReadTokens(), prompt)
+	write := min(entry.GetCacheWriteTokens(), prompt-read)
+	s.prompt += prompt
+	s.cacheRead += read
+	s.cacheWrite += write
+	s.cacheWriteHour += min(entry.GetCacheWriteHourTokens(), write)
+	s.completion += completion
+	s.reasoning += min(entry.GetReasoningTokens(), completion)
 }
 
 // text is what there is to count, as append_log takes it.
@@ -94,6 +113,10 @@ func (s *summary) text() string {
 	add(countFailures, alone, s.failures)
 	add(countPrompt, alone, s.prompt)
 	add(countCompletion, alone, s.completion)
+	add(countCacheRead, alone, s.cacheRead)
+	add(countCacheWrite, alone, s.cacheWrite)
+	add(countCacheWriteHour, alone, s.cacheWriteHour)
+	add(countReasoning, alone, s.reasoning)
 	for bucket := range latency.Buckets {
 		add(countTotal, bucket, s.total[bucket])
 		add(countFirstByte, bucket, s.firstByte[bucket])
@@ -107,6 +130,10 @@ func (s *summary) add(values fields) {
 	s.failures += values.count(countFailures)
 	s.prompt += values.count(countPrompt)
 	s.completion += values.count(countCompletion)
+	s.cacheRead += values.count(countCacheRead)
+	s.cacheWrite += values.count(countCacheWrite)
+	s.cacheWriteHour += values.count(countCacheWriteHour)
+	s.reasoning += values.count(countReasoning)
 	for name := range values {
 		for prefix, histogram := range map[string]*latency.Histogram{countTotal: &s.total, countFirstByte: &s.firstByte} {
 			number, is := strings.CutPrefix(name, prefix)
@@ -121,6 +148,7 @@ func (s *summary) bucket(start time.Time) *tokenstorev1.LogBucket {
 	return &tokenstorev1.LogBucket{
 		Start: timestamppb.New(start), Requests: s.requests, Failures: s.failures,
 		PromptTokens: s.prompt, CompletionTokens: s.completion,
+		CacheReadTokens: s.cacheRead, CacheWriteTokens: s.cacheWrite, CacheWriteHourTokens: s.cacheWriteHour, ReasoningTokens: s.reasoning,
 		TotalP50: quantile(&s.total, 0.5), TotalP95: quantile(&s.total, 0.95),
 		FirstByteP50: quantile(&s.firstByte, 0.5), FirstByteP95: quantile(&s.firstByte, 0.95),
 	}

@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
+	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -31,7 +33,11 @@ func randomEntry(random *rand.Rand, sequence uint64) *tokenstorev1.LogEntry {
 	}
 	entry := &tokenstorev1.LogEntry{
 		Id: fmt.Sprint("r", sequence), Sequence: sequence, Status: []string{"success", "failure"}[random.IntN(2)], Total: took(), FirstByte: took(),
-		PromptTokens: random.Uint64N(1000), CompletionTokens: random.Uint64N(1000),
+		PromptTokens: 300 + random.Uint64N(1000), CompletionTokens: 100 + random.Uint64N(1000),
+	}
+	if random.IntN(2) == 0 { // what an upstream with a cache tells
+		entry.CacheReadTokens, entry.CacheWriteTokens, entry.ReasoningTokens = random.Uint64N(200), random.Uint64N(100), random.Uint64N(100)
+		entry.CacheWriteHourTokens = random.Uint64N(entry.GetCacheWriteTokens() + 1)
 	}
 	if random.IntN(20) == 0 {
 		entry.PromptTokens = math.MaxUint64 // an upstream says what it likes
@@ -112,6 +118,10 @@ func checkBucket(t *testing.T, got *tokenstorev1.LogBucket, log []logged, start,
 		}
 		want.PromptTokens += min(each.entry.GetPromptTokens(), maxCounted)
 		want.CompletionTokens += each.entry.GetCompletionTokens()
+		want.CacheReadTokens += each.entry.GetCacheReadTokens()
+		want.CacheWriteTokens += each.entry.GetCacheWriteTokens()
+		want.CacheWriteHourTokens += each.entry.GetCacheWriteHourTokens()
+		want.ReasoningTokens += each.entry.GetReasoningTokens()
 		if each.entry.GetTotal() != nil {
 			total = append(total, each.entry.GetTotal().AsDuration())
 		}
@@ -119,15 +129,17 @@ func checkBucket(t *testing.T, got *tokenstorev1.LogBucket, log []logged, start,
 			firstByte = append(firstByte, each.entry.GetFirstByte().AsDuration())
 		}
 	}
-	if got.GetRequests() != want.GetRequests() || got.GetFailures() != want.GetFailures() ||
-		got.GetPromptTokens() != want.GetPromptTokens() || got.GetCompletionTokens() != want.GetCompletionTokens() {
-		t.Errorf("%v to %v: got %v\nwant %v", start, end, got, want)
+	if diff := cmp.Diff(want, got, protocmp.Transform(), countsAlone); diff != "" {
+		t.Errorf("%v to %v: %s", start, end, diff)
 	}
 	near(t, "total p50", got.GetTotalP50(), total, 0.5)
 	near(t, "total p95", got.GetTotalP95(), total, 0.95)
 	near(t, "first byte p50", got.GetFirstByteP50(), firstByte, 0.5)
 	near(t, "first byte p95", got.GetFirstByteP95(), firstByte, 0.95)
 }
+
+// countsAlone leaves out what is no count.
+var countsAlone = protocmp.IgnoreFields(&tokenstorev1.LogBucket{}, "start", "total_p50", "total_p95", "first_byte_p50", "first_byte_p95")
 
 // near wants the estimate within 10 % of the true quantile.
 func near(t *testing.T, what string, got *durationpb.Duration, all []time.Duration, q float64) {
@@ -226,6 +238,83 @@ func TestSummaryOfNow(t *testing.T) {
 			if err != nil || requests != 7 {
 				t.Errorf("by %v: %d requests, %v", step, requests, err)
 			}
+		}
+	})
+}
+
+// What an upstream reports may not add up: no share of the prompt is above the whole.
+func TestSummaryKeepsPartsWithinTheirWhole(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ reported, want *tokenstorev1.LogEntry }{
+		"they add up": {
+			&tokenstorev1.LogEntry{PromptTokens: 1000, CacheReadTokens: 900, CacheWriteTokens: 60, CacheWriteHourTokens: 20, CompletionTokens: 50, ReasoningTokens: 40},
+			&tokenstorev1.LogEntry{PromptTokens: 1000, CacheReadTokens: 900, CacheWriteTokens: 60, CacheWriteHourTokens: 20, CompletionTokens: 50, ReasoningTokens: 40},
+		},
+		"more read than there was": {
+			&tokenstorev1.LogEntry{PromptTokens: 100, CacheReadTokens: 900, CacheWriteTokens: 5, CacheWriteHourTokens: 5},
+			&tokenstorev1.LogEntry{PromptTokens: 100, CacheReadTokens: 100},
+		},
+		"more written than was left": {
+			&tokenstorev1.LogEntry{PromptTokens: 100, CacheReadTokens: 90, CacheWriteTokens: 50, CacheWriteHourTokens: 70},
+			&tokenstorev1.LogEntry{PromptTokens: 100, CacheReadTokens: 90, CacheWriteTokens: 10, CacheWriteHourTokens: 10},
+		},
+		"more thought than answered": {
+			&tokenstorev1.LogEntry{CompletionTokens: 50, ReasoningTokens: 70},
+			&tokenstorev1.LogEntry{CompletionTokens: 50, ReasoningTokens: 50},
+		},
+		"numbers without end": {
+			&tokenstorev1.LogEntry{
+				PromptTokens: math.MaxUint64, CacheReadTokens: math.MaxUint64, CacheWriteTokens: math.MaxUint64, CompletionTokens: math.MaxUint64, ReasoningTokens: math.MaxUint64,
+			},
+			&tokenstorev1.LogEntry{PromptTokens: maxCounted, CacheReadTokens: maxCounted, CompletionTokens: maxCounted, ReasoningTokens: maxCounted},
+		},
+	} {
+		var s summary
+		s.countTokens(test.reported)
+		got := &tokenstorev1.LogEntry{
+			PromptTokens: s.prompt, CacheReadTokens: s.cacheRead, CacheWriteTokens: s.cacheWrite, CacheWriteHourTokens: s.cacheWriteHour,
+			CompletionTokens: s.completion, ReasoningTokens: s.reasoning,
+		}
+		if diff := cmp.Diff(test.want, got, protocmp.Transform()); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+// Entries and counters as an earlier version has written them, which knew neither
+// caches nor thinking: they read as 0, and later ones add to them.
+func TestSummaryOfCountersFromBefore(t *testing.T) {
+	t.Parallel()
+	testredis.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		store := newStore(t, client)
+		now, err := client.Time(t.Context()).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		from, to := now.Truncate(time.Minute), now.Truncate(time.Minute).Add(2*time.Minute) // it may turn meanwhile
+		if err := client.HSet(t.Context(), logMinute.key(now), "n", 2, "p", 300, "c", 40).Err(); err != nil {
+			t.Fatal(err)
+		}
+		sum := func() *tokenstorev1.LogBucket {
+			buckets, err := store.SummarizeLog(t.Context(), from, to, 2*time.Minute)
+			if err != nil || len(buckets) != 1 {
+				t.Fatal(buckets, err)
+			}
+			return buckets[0]
+		}
+		want := &tokenstorev1.LogBucket{Requests: 2, PromptTokens: 300, CompletionTokens: 40}
+		if diff := cmp.Diff(want, sum(), protocmp.Transform(), countsAlone); diff != "" {
+			t.Error(diff)
+		}
+		entry := logEntries(1, 1)[0]
+		entry.Status, entry.PromptTokens, entry.CacheReadTokens, entry.CacheWriteTokens, entry.CacheWriteHourTokens = "success", 100, 80, 15, 10
+		entry.CompletionTokens, entry.ReasoningTokens = 20, 12
+		appendLog(t, store, "g1", []*tokenstorev1.LogEntry{entry})
+		want = &tokenstorev1.LogBucket{
+			Requests: 3, PromptTokens: 400, CompletionTokens: 60, CacheReadTokens: 80, CacheWriteTokens: 15, CacheWriteHourTokens: 10, ReasoningTokens: 12,
+		}
+		if diff := cmp.Diff(want, sum(), protocmp.Transform(), countsAlone); diff != "" {
+			t.Error(diff)
 		}
 	})
 }

@@ -156,7 +156,7 @@ func (s *Store) addTrim(round *batch, settings *tokenstorev1.Settings) *call {
 // encodeEntry returns the entry without its prompt, and the prompt sealed. It
 // completes the entry and cuts its texts in place.
 func (s *Store) encodeEntry(replica string, entry *tokenstorev1.LogEntry) (record, prompt []byte, err error) {
-	for _, text := range []*string{&entry.Id, &entry.Model, &entry.Error, &entry.TokenAlias} {
+	for _, text := range []*string{&entry.Id, &entry.Model, &entry.Error, &entry.TokenAlias, &entry.Dialect} {
 		*text = cut(*text, maxLogText)
 	}
 	cutAttempts(entry)
@@ -183,7 +183,7 @@ func cutAttempts(entry *tokenstorev1.LogEntry) {
 		entry.AttemptLog = append(log[:maxLogAttempts-1:maxLogAttempts-1], log[n-1])
 	}
 	for _, each := range entry.GetAttemptLog() {
-		for _, text := range []*string{&each.Upstream, &each.Model, &each.TokenAlias, &each.Class, &each.Rule, &each.Code, &each.Message} {
+		for _, text := range []*string{&each.Upstream, &each.Model, &each.TokenAlias, &each.Class, &each.Rule, &each.Code, &each.Message, &each.Param} {
 			*text = cut(*text, maxAttemptText)
 		}
 	}

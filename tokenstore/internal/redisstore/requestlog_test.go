@@ -110,6 +110,8 @@ func TestLogEntryComesBackWhole(t *testing.T) {
 		entry.FirstByte, entry.Upstream, entry.TokenId, entry.TokenFingerprint = durationpb.New(time.Millisecond), "cursor", "t1", "f"
 		entry.HttpStatus, entry.Error, entry.ErrorKind, entry.EndReason = 200, "e", "k", "done"
 		entry.Attempts, entry.PromptTokens, entry.CompletionTokens, entry.UsageSource = 2, 3, 4, "reported"
+		entry.CacheReadTokens, entry.CacheWriteTokens, entry.CacheWriteHourTokens, entry.ReasoningTokens, entry.Dialect = 1, 2, 1, 3, "anthropic"
+		entry.AttemptLog = []*tokenstorev1.LogAttempt{{Upstream: "cursor", Status: 400, Code: "bad_stop", Param: "stop"}}
 		entry.Prompt, entry.MaskedSecret = "what the user asked: häß", "eyJh…Zx9Q"
 		appendLog(t, store, "g1", []*tokenstorev1.LogEntry{entry})
 		got := queryLog(t, store, LogQuery{}).Entries
@@ -137,7 +139,7 @@ func TestLogAttemptsAreBounded(t *testing.T) {
 		entry := logEntries(1, 1)[0]
 		for i := range 2 * maxLogAttempts {
 			entry.AttemptLog = append(entry.AttemptLog, &tokenstorev1.LogAttempt{
-				StartedAt: timestamppb.Now(), TokenId: fmt.Sprint("t", i), Class: "rate_limit", Rule: "limit", Status: 429, Message: strings.Repeat("é", maxAttemptText),
+				StartedAt: timestamppb.Now(), TokenId: fmt.Sprint("t", i), Class: "rate_limit", Rule: "limit", Status: 429, Message: strings.Repeat("é", maxAttemptText), Param: strings.Repeat("é", maxAttemptText),
 			})
 		}
 		appendLog(t, store, "g1", []*tokenstorev1.LogEntry{entry})
@@ -147,7 +149,7 @@ func TestLogAttemptsAreBounded(t *testing.T) {
 		}
 		last := got[0].GetAttemptLog()[maxLogAttempts-1]
 		if last.GetTokenId() != fmt.Sprint("t", 2*maxLogAttempts-1) || last.GetStatus() != 429 || last.GetClass() != "rate_limit" ||
-			len(last.GetMessage()) > maxAttemptText || !utf8.ValidString(last.GetMessage()) {
+			len(last.GetMessage()) > maxAttemptText || len(last.GetParam()) > maxAttemptText || !utf8.ValidString(last.GetMessage()) {
 			t.Errorf("the last is %v", last)
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"carousel.internal/deploy/local/embeddedredis"
+	"carousel.internal/proto/freeport"
 )
 
 const (
@@ -43,7 +44,7 @@ func (b *bench) carousel(ctx context.Context) (*system, error) {
 	p := &pair{bench: b}
 	for _, addr := range []*string{&p.redisAddr, &p.storeAddr, &p.storeOps, &p.addr, &p.ops} {
 		var err error
-		if *addr, err = freeAddr(ctx); err != nil {
+		if *addr, err = freeport.Addr(); err != nil {
 			return nil, err
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -111,13 +110,4 @@ func ready(opsAddr string) func(context.Context) error {
 		_, err := call(ctx, http.MethodGet, "http://"+opsAddr+"/readyz", "", nil)
 		return err
 	}
-}
-
-// freeAddr answers a loopback address that nobody listens on.
-func freeAddr(ctx context.Context) (string, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"carousel.internal/proto/freeport"
 )
 
 // The systems, by name. Direct is what the others are compared with.
@@ -113,7 +115,7 @@ func (b *bench) startSim(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	addr, err := freeAddr(ctx)
+	addr, err := freeport.Addr()
 	if err != nil {
 		return err
 	}
@@ -136,7 +138,7 @@ func (b *bench) reverseProxy(ctx context.Context) (*system, error) {
 	if err != nil {
 		return nil, err
 	}
-	addr, err := freeAddr(ctx)
+	addr, err := freeport.Addr()
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +192,7 @@ func (b *bench) nginx(ctx context.Context) (*system, error) {
 	if err != nil {
 		return nil, err
 	}
-	addr, err := freeAddr(ctx)
+	addr, err := freeport.Addr()
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"carousel.internal/deploy/e2e/stack"
 	"carousel.internal/deploy/upstreamsim"
+	"carousel.internal/proto/freeport"
 )
 
 // balanced starts HAProxy with the project's own configuration in front of the gateway, its
@@ -33,7 +34,7 @@ func balanced(t *testing.T, gateway *stack.Gateway) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, port, opsPort := string(config), freePort(t), freePort(t)
+	text, port, opsPort := string(config), freeport.MustPort(t), freeport.MustPort(t)
 	for _, change := range [][2]string{
 		{"bind :3000", "bind 127.0.0.1:" + port},
 		{"bind :8404", "bind 127.0.0.1:" + opsPort},

@@ -22,6 +22,7 @@ import (
 
 	"carousel.internal/deploy/e2e/stack"
 	"carousel.internal/deploy/upstreamsim"
+	"carousel.internal/proto/freeport"
 )
 
 // composed is docker-compose.yml running, as a project of its own.
@@ -86,7 +87,7 @@ func composeUp(t *testing.T) *composed {
 	if err != nil {
 		t.Fatalf("base images: %v\n%s", err, said.String())
 	}
-	c := &composed{t: t, command: append(command, "--project-name", fmt.Sprintf("carousel-e2e-%d", os.Getpid())), port: freePort(t)}
+	c := &composed{t: t, command: append(command, "--project-name", fmt.Sprintf("carousel-e2e-%d", os.Getpid())), port: freeport.MustPort(t)}
 	// Images of its own name, so that nobody's are replaced.
 	c.env = append(stack.BaseEnv(), "COMPOSE_PROFILES=sim", "CAROUSEL_VERSION=e2e", "CAROUSEL_TAG=e2e", "PORT="+c.port, "GATEWAYS=3")
 	for line := range strings.Lines(string(exports)) {
@@ -148,17 +149,6 @@ func composeCommand(t *testing.T) []string {
 		missing("there is no docker-compose")
 	}
 	return []string{"docker-compose"}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	return port
 }
 
 // containers lists the project's containers, of one service or of all.

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/redis/go-redis/v9"
+
+	"carousel.internal/proto/freeport"
 )
 
 // RedisSet is several Redis servers that stand in for each other.
@@ -37,7 +39,7 @@ func StartSentinels(t testing.TB) *RedisSet {
 	set.server("--replicaof", "127.0.0.1 "+primaryPort)
 	var addrs []string
 	for range sentinels {
-		addr := freeAddr(t)
+		addr := freeport.MustAddr(t)
 		folder := t.TempDir()
 		_, port, _ := net.SplitHostPort(addr)
 		config := filepath.Join(folder, "sentinel.conf") // a sentinel writes what it learns into it
@@ -75,9 +77,11 @@ func StartCluster(t testing.TB) *RedisSet {
 	needRedis(t)
 	const primaries, slots = 3, 16384
 	set := &RedisSet{t: t, servers: map[string]*Process{}}
-	var addrs []string
+	var addrs, buses []string
 	for range 2 * primaries {
-		addrs = append(addrs, set.server("--cluster-enabled", "yes", "--cluster-node-timeout", fmt.Sprint(failoverAfter),
+		bus := freeport.MustPort(t)
+		buses = append(buses, bus)
+		addrs = append(addrs, set.server("--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", fmt.Sprint(failoverAfter),
 			"--cluster-config-file", "nodes.conf", "--cluster-require-full-coverage", "no"))
 	}
 	nodes, ids := make([]*redis.Client, len(addrs)), make([]string, len(addrs))
@@ -91,7 +95,7 @@ func StartCluster(t testing.TB) *RedisSet {
 		}
 		set.must(nodes[i].Do(t.Context(), "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err())
 		host, port, _ := net.SplitHostPort(addr)
-		set.must(nodes[0].ClusterMeet(t.Context(), host, port).Err())
+		set.must(nodes[0].Do(t.Context(), "CLUSTER", "MEET", host, port, buses[i]).Err())
 	}
 	Eventually(t, "the nodes know each other", startLimit, func() bool {
 		for _, node := range nodes {
@@ -122,7 +126,7 @@ func StartCluster(t testing.TB) *RedisSet {
 
 // server starts a server with more arguments and returns its address.
 func (r *RedisSet) server(more ...string) string {
-	addr := freeAddr(r.t)
+	addr := freeport.MustAddr(r.t)
 	_, port, _ := net.SplitHostPort(addr)
 	folder := r.t.TempDir()
 	process := startProcess(r.t, "redis "+port, "redis-server", folder, append([]string{

@@ -29,6 +29,7 @@ import (
 
 	"carousel.internal/deploy/local/embeddedredis"
 	"carousel.internal/deploy/upstreamsim"
+	"carousel.internal/proto/freeport"
 )
 
 // AdminToken is what the stack's gateways are configured with.
@@ -98,7 +99,10 @@ func (g *Gateway) Join() { g.left.Store(false) }
 func Start(t testing.TB, options Options) *Stack {
 	t.Helper()
 	needRedis(t)
-	s := &Stack{t: t, Folder: t.TempDir(), options: options, RedisAddr: freeAddr(t), storeAddr: freeAddr(t), storeOps: freeAddr(t)}
+	s := &Stack{
+		t: t, Folder: t.TempDir(), options: options,
+		RedisAddr: freeport.MustAddr(t), storeAddr: freeport.MustAddr(t), storeOps: freeport.MustAddr(t),
+	}
 	s.startSim()
 	if options.Lazy {
 		return s
@@ -198,7 +202,7 @@ func (s *Stack) TokenstoreHealth() (status int, body string) {
 
 // StartGateway starts one more gateway.
 func (s *Stack) StartGateway() *Gateway {
-	addr, opsAddr := freeAddr(s.t), freeAddr(s.t)
+	addr, opsAddr := freeport.MustAddr(s.t), freeport.MustAddr(s.t)
 	_, port, _ := net.SplitHostPort(addr)
 	gateway := &Gateway{URL: "http://" + addr, Ops: opsAddr}
 	storeAddr := s.storeAddr

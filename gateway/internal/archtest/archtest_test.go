@@ -85,6 +85,7 @@ var caged = map[string][]string{
 	"carousel.internal/proto/tokenstore/v1":    {"internal/storeerr", "internal/logentry", "internal/tokens", "internal/account", "internal/catalog", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "internal/httpapi", "app"},
 	"carousel.internal/proto/rpcerr":           {"internal/storeerr", "internal/tokens", "internal/adminapi", "internal/web", "internal/jsonapi", "app"},
 	"carousel.internal/proto/cursor/aiserver/": {"internal/upstream/*"},
+	"carousel.internal/proto/freeport":         {"internal/upstream/upstreamtest"},
 	"carousel.internal/proto/service/conf":     {"internal/config", "app"},
 	"carousel.internal/proto/service/ops":      {"app"},
 	"carousel.internal/tokenstore":             {},

@@ -24,6 +24,7 @@ import (
 
 	"carousel.internal/gateway/internal/imagefetch"
 	"carousel.internal/gateway/internal/imagefile"
+	"carousel.internal/proto/freeport"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -215,12 +216,7 @@ func TestBadAnswers(t *testing.T) {
 
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed := "http://" + listener.Addr().String()
-	_ = listener.Close()
+	closed := "http://" + freeport.MustAddr(t)
 	if _, err := one(t, imagefetch.Options{Allow: allowAll}, closed); !errors.Is(err, imagefetch.ErrFetch) {
 		t.Errorf("%v", err)
 	}

@@ -48,6 +48,7 @@ var caged = map[string][]string{
 	"github.com/spf13/":                    {},
 	"google.golang.org/grpc":               {"internal/grpcapi", "internal/metrics", "app"},
 	"crypto/aes":                           {"internal/seal"},
+	"carousel.internal/proto/freeport":     {"internal/testredis"},
 	"carousel.internal/proto/service/conf": {"internal/config", "app"},
 	"carousel.internal/proto/service/ops":  {"app"},
 	"carousel.internal/gateway/":           {},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"carousel.internal/proto/freeport"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/testredis"
@@ -23,7 +24,7 @@ func startCluster(t *testing.T) redis.UniversalClient {
 	var first struct{ port, bus string }
 	clients := make([]redis.UniversalClient, nodes)
 	for i := range nodes {
-		port, bus := freePort(t), freePort(t)
+		port, bus := freeport.MustPort(t), freeport.MustPort(t)
 		server := testredis.NewServer(t, "--port", port, "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--cluster-port", bus)
 		clients[i] = server.Client(t)
 		if err := clients[i].Do(ctx, "CLUSTER", "ADDSLOTSRANGE", i*slots/nodes, (i+1)*slots/nodes-1).Err(); err != nil {
@@ -52,17 +53,6 @@ func startCluster(t *testing.T) redis.UniversalClient {
 	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: hosts})
 	t.Cleanup(func() { _ = client.Close() })
 	return client
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	_ = listener.Close() // it is free now
-	return port
 }
 
 // No script and no transaction spans slots: whatever is done with tokens is done on a

@@ -14,6 +14,8 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
+
+	"carousel.internal/proto/freeport"
 )
 
 // Timeout bounds every wait of a test on its Redis.
@@ -148,12 +150,7 @@ func (s *Server) Options() *redis.Options {
 // ListenTCP has the server listen on a port of loopback, too, and returns where.
 func (s *Server) ListenTCP(t testing.TB) (host, port string) {
 	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	host, port, _ = net.SplitHostPort(listener.Addr().String())
-	_ = listener.Close() // its port is free now
+	host, port, _ = net.SplitHostPort(freeport.MustAddr(t))
 	if err := s.Client(t).ConfigSet(t.Context(), "port", port).Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,11 @@
 package upstreamtest
 
 import (
-	"net"
 	"strings"
 	"testing"
 
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/proto/freeport"
 )
 
 func testBroken(t *testing.T, harness Harness) {
@@ -47,15 +47,7 @@ func testBroken(t *testing.T, harness Harness) {
 
 	t.Run("nobody listens", func(t *testing.T) {
 		t.Parallel()
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		address := listener.Addr().String()
-		if err := listener.Close(); err != nil {
-			t.Fatal(err)
-		}
-		driver, err := harness.New("http://"+address, nil)
+		driver, err := harness.New("http://"+freeport.MustAddr(t), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,8 +17,11 @@ var referenceLogShape = object{
 	"token_info": object{"token": "string?", "checksum": "string?", "alias": "string?", "id": "string?", "fingerprint": "string?"},
 	"upstream":   "string?", "error_kind": "string?", "prompt_cut": "bool",
 	"id": "string", "timing": object{"total": "number?", "first": "number?"},
-	"usage":    object{"prompt_tokens": "number", "completion_tokens": "number", "total_tokens": "number", "source": "string"},
-	"attempts": "number", "replica": "string", "end_reason": "string", "http_status": "number",
+	"usage": object{
+		"prompt_tokens": "number", "completion_tokens": "number", "total_tokens": "number", "source": "string",
+		"cache_read_tokens": "number?", "cache_write_tokens": "number?", "reasoning_tokens": "number?",
+	},
+	"dialect": "string?", "attempts": "number", "replica": "string", "end_reason": "string", "http_status": "number",
 }
 
 // The examples of the reference's README, one after the other, as somebody would

@@ -33,7 +33,13 @@ type Line struct {
 	FinishReason     string
 	PromptTokens     int
 	CompletionTokens int
-	UsageSource      string
+	// Of the prompt's tokens, those read from a cache, those written to one, and of the
+	// latter those that are kept for an hour; of the completion's, those of thinking.
+	CacheReadTokens      int
+	CacheWriteTokens     int
+	CacheWriteHourTokens int
+	ReasoningTokens      int
+	UsageSource          string
 
 	// ErrorKind and Error say why the request failed.
 	ErrorKind string
@@ -56,7 +62,7 @@ func (l *Log) Write(ctx context.Context, level slog.Level, line *Line) {
 	if !l.handler.Enabled(ctx, level) {
 		return
 	}
-	var room [20]slog.Attr
+	var room [24]slog.Attr
 	attrs := room[:0]
 	text := func(key, value string) {
 		if value != "" {
@@ -85,6 +91,10 @@ func (l *Log) Write(ctx context.Context, level slog.Level, line *Line) {
 	text("finish_reason", line.FinishReason)
 	number("prompt_tokens", int64(line.PromptTokens))
 	number("completion_tokens", int64(line.CompletionTokens))
+	number("cache_read_tokens", int64(line.CacheReadTokens))
+	number("cache_write_tokens", int64(line.CacheWriteTokens))
+	number("cache_write_hour_tokens", int64(line.CacheWriteHourTokens))
+	number("reasoning_tokens", int64(line.ReasoningTokens))
 	text("usage_source", line.UsageSource)
 	text("error_kind", line.ErrorKind)
 	text("error", line.Error)

@@ -20,7 +20,7 @@ var full = accesslog.Line{
 	RequestID: "0123456789abcdef0123456789abcdef", Method: "POST", Route: "/v1/chat/completions", Status: 200,
 	Duration: 1500 * time.Microsecond, RemoteIP: "10.0.0.1", BytesOut: 1000, Dialect: "openai", Model: "gpt-4o",
 	Stream: true, FirstEvent: 700 * time.Microsecond, Events: 50, FinishReason: "stop", PromptTokens: 10,
-	CompletionTokens: 50, UsageSource: "reported", ErrorKind: "internal", Error: "boom",
+	CompletionTokens: 50, CacheReadTokens: 6, CacheWriteTokens: 3, CacheWriteHourTokens: 1, ReasoningTokens: 20, UsageSource: "reported", ErrorKind: "internal", Error: "boom",
 }
 
 func TestFields(t *testing.T) {
@@ -30,8 +30,8 @@ func TestFields(t *testing.T) {
 		want []string
 	}{
 		"everything": {full, []string{
-			"bytes_out", "completion_tokens", "dialect", "dur_ms", "error", "error_kind", "events", "finish_reason",
-			"level", "method", "model", "msg", "prompt_tokens", "remote_ip", "request_id", "route", "status", "stream",
+			"bytes_out", "cache_read_tokens", "cache_write_hour_tokens", "cache_write_tokens", "completion_tokens", "dialect", "dur_ms", "error", "error_kind", "events", "finish_reason",
+			"level", "method", "model", "msg", "prompt_tokens", "reasoning_tokens", "remote_ip", "request_id", "route", "status", "stream",
 			"time", "ttft_ms", "usage_source",
 		}},
 		"a plain request": {accesslog.Line{RequestID: "x", Method: "GET", Route: "/health", Status: 200}, []string{

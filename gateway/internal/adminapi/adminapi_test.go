@@ -184,11 +184,11 @@ var (
 	rested   = &tokenstorev1.Token{Id: "t1", Upstream: "cursor", Enabled: true, State: tokenstorev1.TokenState_TOKEN_STATE_READY, MaskedSecret: "eyJh…Zx9Q", Fingerprint: "f00d", Weight: 1, CreatedAt: moment, Version: 1}
 	cooling  = &tokenstorev1.Token{Id: "t2", Upstream: "cursor", Alias: "work", Tags: []string{"a", "b"}, Enabled: true, State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, MaskedSecret: "eyJh…Zx9R", Fingerprint: "beef", MaskedChecksum: "abcd…ef01", Cap: 2, Weight: 3, InFlight: 1, Requests: 10, Failures: 4, LastUsedAt: moment, LastError: "rate_limit", CoolingUntil: moment, ExpiresAt: moment, CreatedAt: moment, Version: 7}
 	settings = &tokenstorev1.Settings{EnableStreamCheck: true, VisionAbility: "base64", MaxAttempts: 3, Version: 4, UpdatedAt: moment}
-	someLog  = &tokenstorev1.LogEntry{Id: "chatcmpl-1", Replica: "g1", StartedAt: moment, Total: durationpb.New(1500 * time.Microsecond), Model: "gpt-4o", Stream: true, Status: "success", HttpStatus: 200, EndReason: "done", Attempts: 1, PromptTokens: 3, CompletionTokens: 2, UsageSource: "reported", MaskedSecret: "eyJh…Zx9Q", Prompt: "<|BEGIN_USER|>", PromptCut: true, AttemptLog: []*tokenstorev1.LogAttempt{
-		{StartedAt: moment, Total: durationpb.New(time.Millisecond), Upstream: "vendor", Model: "gpt-4o", TokenId: "t2", TokenAlias: "work", TokenFingerprint: "f2", MaskedSecret: "sk-a…wxyz", Class: "rate_limit", Rule: "HTTP 429", Effect: "token_may_cool", Status: 429, Code: "limit", Message: "slow down", RetryAfter: durationpb.New(time.Second)},
+	someLog  = &tokenstorev1.LogEntry{Id: "chatcmpl-1", Replica: "g1", StartedAt: moment, Total: durationpb.New(1500 * time.Microsecond), Model: "gpt-4o", Stream: true, Status: "success", HttpStatus: 200, EndReason: "done", Attempts: 1, PromptTokens: 3, CompletionTokens: 2, CacheReadTokens: 1, CacheWriteTokens: 2, CacheWriteHourTokens: 1, ReasoningTokens: 2, Dialect: "anthropic", UsageSource: "reported", MaskedSecret: "eyJh…Zx9Q", Prompt: "<|BEGIN_USER|>", PromptCut: true, AttemptLog: []*tokenstorev1.LogAttempt{
+		{StartedAt: moment, Total: durationpb.New(time.Millisecond), Upstream: "vendor", Model: "gpt-4o", TokenId: "t2", TokenAlias: "work", TokenFingerprint: "f2", MaskedSecret: "sk-a…wxyz", Class: "rate_limit", Rule: "HTTP 429", Effect: "token_may_cool", Status: 429, Code: "limit", Param: "pace", Message: "slow down", RetryAfter: durationpb.New(time.Second)},
 		{StartedAt: moment, Total: durationpb.New(time.Millisecond), Upstream: "vendor", Model: "gpt-4o", MaskedSecret: "eyJh…Zx9Q", Effect: "none"},
 	}}
-	someStep = &tokenstorev1.LogBucket{Start: moment, Requests: 3, Failures: 1, PromptTokens: 7, CompletionTokens: 5, TotalP50: durationpb.New(time.Second), TotalP95: durationpb.New(2 * time.Second), FirstByteP50: durationpb.New(1500 * time.Microsecond)}
+	someStep = &tokenstorev1.LogBucket{Start: moment, Requests: 3, Failures: 1, PromptTokens: 7, CompletionTokens: 5, CacheReadTokens: 4, CacheWriteTokens: 3, CacheWriteHourTokens: 2, ReasoningTokens: 1, TotalP50: durationpb.New(time.Second), TotalP95: durationpb.New(2 * time.Second), FirstByteP50: durationpb.New(1500 * time.Microsecond)}
 	beat     = &tokenstorev1.BeatResponse{TotalRequests: 9, ActiveRequests: 2, StartedAt: moment, Replicas: []*tokenstorev1.Replica{
 		{Name: "g1", Version: "1", StartedAt: moment, Requests: 5, Active: 2, LogAccepted: 5, LogPending: 2, LogDropped: 1},
 		{Name: "g2", Version: "1", StartedAt: moment, Requests: 3, LogAccepted: 3},
@@ -345,8 +345,8 @@ var (
 		"log_retention_count", "log_retention_hours", "max_attempts", "queue_wait_ms", "rotation_strategy", "updated_at", "version", "vision_ability",
 	}
 	logKeys = []string{
-		"attempt_log", "attempts", "completion_tokens", "end_reason", "error", "error_kind", "fallback_model", "first_byte_ms", "http_status", "id", "model", "pool", "prompt",
-		"prompt_cut", "prompt_tokens", "replica", "retry_after_ms", "started_at", "status", "stream", "token", "token_alias", "token_fingerprint", "token_id", "total_ms", "upstream", "usage_source",
+		"attempt_log", "attempts", "cache_read_tokens", "cache_write_hour_tokens", "cache_write_tokens", "completion_tokens", "dialect", "end_reason", "error", "error_kind", "fallback_model", "first_byte_ms", "http_status", "id", "model", "pool", "prompt",
+		"prompt_cut", "prompt_tokens", "reasoning_tokens", "replica", "retry_after_ms", "started_at", "status", "stream", "token", "token_alias", "token_fingerprint", "token_id", "total_ms", "upstream", "usage_source",
 	}
 )
 
@@ -804,11 +804,18 @@ func TestLogEntries(t *testing.T) {
 		t.Errorf("keys %v", got)
 	}
 	const attempts = `[{"started_at":"2026-01-31T12:00:00Z","total_ms":1,"upstream":"vendor","model":"gpt-4o","token_id":"t2","token_alias":"work","token":"sk-a…wxyz",` +
-		`"token_fingerprint":"f2","class":"rate_limit","rule":"HTTP 429","effect":"token_may_cool","status":429,"code":"limit","message":"slow down","retry_after_ms":1000},` +
+		`"token_fingerprint":"f2","class":"rate_limit","rule":"HTTP 429","effect":"token_may_cool","status":429,"code":"limit","param":"pace","message":"slow down","retry_after_ms":1000},` +
 		`{"started_at":"2026-01-31T12:00:00Z","total_ms":1,"upstream":"vendor","model":"gpt-4o","token_id":null,"token_alias":null,"token":"eyJh…Zx9Q",` +
-		`"token_fingerprint":null,"class":null,"rule":null,"effect":"none","status":null,"code":null,"message":null,"retry_after_ms":null}]`
+		`"token_fingerprint":null,"class":null,"rule":null,"effect":"none","status":null,"code":null,"param":null,"message":null,"retry_after_ms":null}]`
 	if one := send(t, newStore(), "GET", "/admin/api/logs/chatcmpl-1", key, "").Body.String(); !strings.Contains(one, `"attempt_log":`+attempts) {
 		t.Errorf("got %s", one)
+	}
+	for name, want := range map[string]any{
+		"dialect": "anthropic", "cache_read_tokens": 1.0, "cache_write_tokens": 2.0, "cache_write_hour_tokens": 1.0, "reasoning_tokens": 2.0,
+	} {
+		if entry[name] != want {
+			t.Errorf("%s is %v, want %v", name, entry[name], want)
+		}
 	}
 	if entry["total_ms"] != 1.5 || entry["first_byte_ms"] != nil || entry["error"] != nil || entry["status"] != "success" {
 		t.Errorf("%v", entry)

@@ -56,7 +56,11 @@ func TestStats(t *testing.T) {
 	if busy["requests"] != 3.0 || busy["failures"] != 1.0 || busy["total_p50_ms"] != 1000.0 || busy["total_p95_ms"] != 2000.0 || busy["first_byte_p50_ms"] != 1.5 {
 		t.Errorf("busy %v", busy)
 	}
-	if idle["requests"] != 0.0 || idle["total_p50_ms"] != nil || len(idle) != len(busy) || len(idle) != 9 {
+	if busy["prompt_tokens"] != 7.0 || busy["cache_read_tokens"] != 4.0 || busy["cache_write_tokens"] != 3.0 || busy["cache_write_hour_tokens"] != 2.0 ||
+		busy["completion_tokens"] != 5.0 || busy["reasoning_tokens"] != 1.0 {
+		t.Errorf("tokens %v", busy)
+	}
+	if idle["requests"] != 0.0 || idle["total_p50_ms"] != nil || len(idle) != len(busy) || len(idle) != 13 {
 		t.Errorf("idle %v", idle)
 	}
 }

@@ -21,6 +21,13 @@ type logBucket struct {
 	Failures         uint64     `json:"failures"`
 	PromptTokens     uint64     `json:"prompt_tokens"`
 	CompletionTokens uint64     `json:"completion_tokens"`
+	// Of PromptTokens, those read from caches, those written to them, and of the latter
+	// those that are kept for an hour.
+	CacheReadTokens      uint64 `json:"cache_read_tokens"`
+	CacheWriteTokens     uint64 `json:"cache_write_tokens"`
+	CacheWriteHourTokens uint64 `json:"cache_write_hour_tokens"`
+	// ReasoningTokens are those of CompletionTokens that were thinking.
+	ReasoningTokens uint64 `json:"reasoning_tokens"`
 	// The latencies are in milliseconds, of the whole answer and of its first byte.
 	TotalP50MS     *float64 `json:"total_p50_ms"`
 	TotalP95MS     *float64 `json:"total_p95_ms"`
@@ -32,7 +39,9 @@ func logBucketOf(b *tokenstorev1.LogBucket) logBucket {
 	return logBucket{
 		Start: nullable.Time(b.GetStart()), Requests: b.GetRequests(), Failures: b.GetFailures(),
 		PromptTokens: b.GetPromptTokens(), CompletionTokens: b.GetCompletionTokens(),
-		TotalP50MS: nullable.Milliseconds(b.GetTotalP50()), TotalP95MS: nullable.Milliseconds(b.GetTotalP95()),
+		CacheReadTokens: b.GetCacheReadTokens(), CacheWriteTokens: b.GetCacheWriteTokens(), CacheWriteHourTokens: b.GetCacheWriteHourTokens(),
+		ReasoningTokens: b.GetReasoningTokens(),
+		TotalP50MS:      nullable.Milliseconds(b.GetTotalP50()), TotalP95MS: nullable.Milliseconds(b.GetTotalP95()),
 		FirstByteP50MS: nullable.Milliseconds(b.GetFirstByteP50()), FirstByteP95MS: nullable.Milliseconds(b.GetFirstByteP95()),
 	}
 }

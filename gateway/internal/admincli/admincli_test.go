@@ -33,10 +33,14 @@ const workToken = `{"id":"t1","upstream":"cursor","alias":"work","tags":["a"],"e
 const logEntry = `{"id":"r1","replica":"g1","started_at":"2026-11-22T11:59:58Z","total_ms":1234.5,"first_byte_ms":200,"model":"gpt-4o","upstream":"cursor",
  "token_id":"t1","token_alias":"work","stream":true,"status":"success","http_status":200,"error":null,"end_reason":"done","attempts":2,
  "attempt_log":[{"started_at":"2026-11-22T11:59:58Z","total_ms":100,"upstream":"cursor","model":"gpt-4o","token_id":"t2","token_alias":"spare","class":"rate_limit",
- "rule":"limit: one model","effect":"model_may_cool","status":200,"code":"ERROR_RATE_LIMITED","message":"slow\u001b[31m down"},
+ "rule":"limit: one model","effect":"model_may_cool","status":200,"code":"ERROR_RATE_LIMITED","param":"model","message":"slow\u001b[31m down"},
  {"started_at":"2026-11-22T11:59:58Z","total_ms":1100,"upstream":"cursor","model":"gpt-4o","token_id":"t1","token_alias":"work","class":null,"rule":null,"effect":"none",
  "status":null,"code":null,"message":null}],
  "prompt_tokens":7,"completion_tokens":9,"usage_source":"estimated","prompt":"Hello"}`
+
+// cachedEntry is of an upstream that tells of its cache and of thinking.
+const cachedEntry = `{"id":"r3","model":"sonnet","dialect":"anthropic","status":"success","http_status":200,"end_reason":"done","attempts":1,"prompt_tokens":1000,
+ "completion_tokens":60,"cache_read_tokens":900,"cache_write_tokens":50,"cache_write_hour_tokens":20,"reasoning_tokens":40,"usage_source":"reported"}`
 
 func newAPI(t *testing.T) *api {
 	t.Helper()
@@ -62,6 +66,8 @@ func newAPI(t *testing.T) *api {
 		"POST /settings/reset":                 `{"log_prompts":true,"max_attempts":3,"vision_ability":"base64"}`,
 		"GET /logs?limit=2&status=success":     `{"logs":[` + logEntry + `],"next":"","newest":"9-0"}`,
 		"GET /logs/r1":                         logEntry,
+		"GET /logs?limit=50&model=sonnet":      `{"logs":[` + cachedEntry + `],"next":"","newest":"9-0"}`,
+		"GET /logs/r3":                         cachedEntry,
 		"GET /explain?model=gpt-4o":            `{"model":"gpt-4o","upstream":"cursor","chosen":"t2","candidates":[{"token_id":"t1","alias":"work","excluded_by":"cooling","until":"2026-11-22T12:00:30Z","score":1},{"token_id":"t2","alias":"","excluded_by":null,"until":null,"score":2}],"as_of":"2026-11-22T12:00:00Z"}`,
 	}
 	a.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -135,7 +141,11 @@ func TestCommands(t *testing.T) {
 		{args: "settings set log_prompts=false max_attempts=4 vision_ability=all", asked: `PATCH /settings {"log_prompts":false,"max_attempts":4,"vision_ability":"all"}`, shows: []string{"false", "4", "all"}},
 		{args: "settings reset max_attempts", asked: `POST /settings/reset {"names":["max_attempts"]}`, shows: []string{"max_attempts"}},
 		{args: "logs list --status success --limit 2", asked: "GET /logs?limit=2&status=success", shows: []string{"gpt-4o", "200 success", "1.235s", "~7+9", "2s ago"}},
-		{args: "logs show r1", asked: "GET /logs/r1", shows: []string{"r1", "estimated", "spare", "limit: one model", "model_may_cool", "200 ERROR_RATE_LIMITED slow", "success", "\nHello\n"}},
+		{args: "logs list --model sonnet", asked: "GET /logs?limit=50&model=sonnet", shows: []string{"1000+60 (900 cached)"}},
+		{args: "logs show r3", asked: "GET /logs/r3", shows: []string{
+			"anthropic", "1000 + 60 tokens, reported", "900 from cache, 50 written to cache, 20 of them for an hour", "40 for thinking",
+		}},
+		{args: "logs show r1", asked: "GET /logs/r1", shows: []string{"r1", "estimated", "spare", "limit: one model", "model_may_cool", "200 ERROR_RATE_LIMITED (model) slow", "success", "\nHello\n"}},
 		{args: "explain gpt-4o", asked: "GET /explain?model=gpt-4o", shows: []string{"cooling for 30s", "is chosen next"}},
 	} {
 		t.Run(test.args, func(t *testing.T) {

@@ -71,13 +71,37 @@ func tokenOf(e logentry.Entry) string {
 	return text(e.TokenID)
 }
 
-// usageOf marks counts that are no upstream's own.
+// usageOf marks counts that are no upstream's own, and tells how much of the input came
+// from a cache.
 func usageOf(e logentry.Entry) string {
-	mark := ""
+	usage := fmt.Sprintf("%d+%d", e.PromptTokens, e.CompletionTokens)
 	if e.UsageSource != "reported" {
-		mark = "~"
+		usage = "~" + usage
 	}
-	return fmt.Sprintf("%s%d+%d", mark, e.PromptTokens, e.CompletionTokens)
+	if cached := e.CacheReadTokens; cached != nil && *cached > 0 {
+		usage += fmt.Sprintf(" (%d cached)", *cached)
+	}
+	return usage
+}
+
+// inputOf tells of the caches, nothing where the upstream did not.
+func inputOf(e logentry.Entry) string {
+	if e.CacheReadTokens == nil || e.CacheWriteTokens == nil {
+		return ""
+	}
+	parts := fmt.Sprintf("%d from cache, %d written to cache", *e.CacheReadTokens, *e.CacheWriteTokens)
+	if hour := e.CacheWriteHourTokens; hour != nil && *hour > 0 {
+		parts += fmt.Sprintf(", %d of them for an hour", *hour)
+	}
+	return parts
+}
+
+// outputOf tells of the thinking, nothing where the upstream did not.
+func outputOf(e logentry.Entry) string {
+	if e.ReasoningTokens == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d for thinking", *e.ReasoningTokens)
 }
 
 const (
@@ -146,10 +170,11 @@ func showLog(*flag.FlagSet) run {
 			return err
 		}
 		return errors.Join(fields(s.Stdout,
-			"id", e.ID, "began", s.age(e.StartedAt), "model", e.Model, "upstream", text(e.Upstream), "token", tokenOf(e),
+			"id", e.ID, "began", s.age(e.StartedAt), "dialect", text(e.Dialect), "model", e.Model, "upstream", text(e.Upstream), "token", tokenOf(e),
 			"stream", strconv.FormatBool(e.Stream), "status", fmt.Sprintf("%d %s, %s", e.HTTPStatus, e.Status, e.EndReason), "error", text(e.Error),
 			"attempts", strconv.FormatUint(uint64(e.Attempts), 10), "first byte", milliseconds(e.FirstByteMS), "total", milliseconds(e.TotalMS),
-			"usage", fmt.Sprintf("%d + %d tokens, %s", e.PromptTokens, e.CompletionTokens, e.UsageSource), "replica", e.Replica),
+			"usage", fmt.Sprintf("%d + %d tokens, %s", e.PromptTokens, e.CompletionTokens, e.UsageSource),
+			"of the input", inputOf(e), "of the output", outputOf(e), "replica", e.Replica),
 			s.printAttempts(e.AttemptLog), s.printPrompt(text(e.Prompt)))
 	}
 }
@@ -168,13 +193,27 @@ func (s *session) printAttempts(log []logentry.Attempt) error {
 		if a.Class != nil {
 			outcome = *a.Class
 		}
-		said := strings.TrimSpace(text(a.Code) + " " + text(a.Message))
-		if a.Status != nil {
-			said = strings.TrimSpace(fmt.Sprintf("%d %s", *a.Status, said))
-		}
-		rows.row(strconv.Itoa(i+1), a.Upstream, a.Model, cmp.Or(text(a.TokenAlias), text(a.TokenID)), milliseconds(a.TotalMS), outcome, text(a.Rule), a.Effect, said)
+		rows.row(strconv.Itoa(i+1), a.Upstream, a.Model, cmp.Or(text(a.TokenAlias), text(a.TokenID)), milliseconds(a.TotalMS), outcome, text(a.Rule), a.Effect, said(a))
 	}
 	return rows.flush()
+}
+
+// said is what the upstream said, in its own names and words.
+func said(a logentry.Attempt) string {
+	var parts []string
+	if a.Status != nil {
+		parts = append(parts, strconv.FormatUint(uint64(*a.Status), 10))
+	}
+	if a.Code != nil {
+		parts = append(parts, *a.Code)
+	}
+	if a.Param != nil {
+		parts = append(parts, "("+*a.Param+")")
+	}
+	if a.Message != nil {
+		parts = append(parts, *a.Message)
+	}
+	return strings.Join(parts, " ")
 }
 
 func (s *session) printPrompt(prompt string) error {

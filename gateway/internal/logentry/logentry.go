@@ -17,10 +17,12 @@ type Entry struct {
 	// TotalMS and FirstByteMS are in milliseconds.
 	TotalMS     *float64 `json:"total_ms"`
 	FirstByteMS *float64 `json:"first_byte_ms"`
-	Model       string   `json:"model"`
-	Upstream    *string  `json:"upstream"`
-	TokenID     *string  `json:"token_id"`
-	TokenAlias  *string  `json:"token_alias"`
+	// Dialect is the name of the API that the client spoke, such as openai.
+	Dialect    *string `json:"dialect"`
+	Model      string  `json:"model"`
+	Upstream   *string `json:"upstream"`
+	TokenID    *string `json:"token_id"`
+	TokenAlias *string `json:"token_alias"`
 	// Token is masked.
 	Token            *string `json:"token"`
 	TokenFingerprint *string `json:"token_fingerprint"`
@@ -35,8 +37,16 @@ type Entry struct {
 	// FallbackModel is the model that was asked last, where it was not Model.
 	FallbackModel *string `json:"fallback_model"`
 
+	// PromptTokens are the whole input, CompletionTokens the whole output.
 	PromptTokens     uint64 `json:"prompt_tokens"`
 	CompletionTokens uint64 `json:"completion_tokens"`
+	// Of the prompt's tokens, those that the upstream read from a cache, those that it
+	// wrote to one, and of the latter those that it keeps for an hour.
+	CacheReadTokens      *uint64 `json:"cache_read_tokens"`
+	CacheWriteTokens     *uint64 `json:"cache_write_tokens"`
+	CacheWriteHourTokens *uint64 `json:"cache_write_hour_tokens"`
+	// ReasoningTokens are those of the completion that were the model's thinking.
+	ReasoningTokens *uint64 `json:"reasoning_tokens"`
 	// UsageSource says how far the counts are to be trusted.
 	UsageSource string `json:"usage_source"`
 	// Prompt is null in a list that was not asked for prompts.
@@ -90,9 +100,11 @@ type Attempt struct {
 	// Effect is what the class may do to the token: none, token_may_cool,
 	// model_may_cool.
 	Effect string `json:"effect"`
-	// Status, Code and Message are the upstream's own.
+	// Status, Code, Param and Message are the upstream's own; Param is the request's
+	// field that it names as the one at fault.
 	Status       *uint32  `json:"status"`
 	Code         *string  `json:"code"`
+	Param        *string  `json:"param"`
 	Message      *string  `json:"message"`
 	RetryAfterMS *float64 `json:"retry_after_ms"`
 }
@@ -102,14 +114,24 @@ func Of(e *tokenstorev1.LogEntry) Entry {
 	return Entry{
 		ID: e.GetId(), Replica: e.GetReplica(), StartedAt: nullable.Time(e.GetStartedAt()),
 		TotalMS: nullable.Milliseconds(e.GetTotal()), FirstByteMS: nullable.Milliseconds(e.GetFirstByte()),
-		Model: e.GetModel(), Upstream: nullable.Text(e.GetUpstream()), TokenID: nullable.Text(e.GetTokenId()),
+		Dialect: nullable.Text(e.GetDialect()), Model: e.GetModel(), Upstream: nullable.Text(e.GetUpstream()), TokenID: nullable.Text(e.GetTokenId()),
 		TokenAlias: nullable.Text(e.GetTokenAlias()), Token: nullable.Text(e.GetMaskedSecret()), TokenFingerprint: nullable.Text(e.GetTokenFingerprint()),
 		Stream: e.GetStream(), Status: e.GetStatus(), HTTPStatus: e.GetHttpStatus(),
 		Error: nullable.Text(e.GetError()), ErrorKind: nullable.Text(e.GetErrorKind()), EndReason: e.GetEndReason(),
 		Attempts: e.GetAttempts(), FallbackModel: nullable.Text(e.GetFallbackModel()), PromptTokens: e.GetPromptTokens(), CompletionTokens: e.GetCompletionTokens(),
+		CacheReadTokens: told(e, e.GetCacheReadTokens()), CacheWriteTokens: told(e, e.GetCacheWriteTokens()),
+		CacheWriteHourTokens: told(e, e.GetCacheWriteHourTokens()), ReasoningTokens: told(e, e.GetReasoningTokens()),
 		UsageSource: e.GetUsageSource(), Prompt: nullable.Text(e.GetPrompt()), PromptCut: e.GetPromptCut(),
 		AttemptLog: attemptsOf(e.GetAttemptLog()), Pool: poolOf(e.GetPool()), RetryAfterMS: nullable.Milliseconds(e.GetRetryAfter()),
 	}
+}
+
+// told is a count that no tokenizer can know: null where the upstream reported nothing.
+func told(e *tokenstorev1.LogEntry, n uint64) *uint64 {
+	if n == 0 && e.GetUsageSource() != "reported" {
+		return nil
+	}
+	return &n
 }
 
 func attemptsOf(log []*tokenstorev1.LogAttempt) []Attempt {
@@ -119,7 +141,7 @@ func attemptsOf(log []*tokenstorev1.LogAttempt) []Attempt {
 			StartedAt: nullable.Time(a.GetStartedAt()), TotalMS: nullable.Milliseconds(a.GetTotal()), Upstream: a.GetUpstream(), Model: a.GetModel(),
 			TokenID: nullable.Text(a.GetTokenId()), TokenAlias: nullable.Text(a.GetTokenAlias()), Token: nullable.Text(a.GetMaskedSecret()),
 			TokenFingerprint: nullable.Text(a.GetTokenFingerprint()), Class: nullable.Text(a.GetClass()), Rule: nullable.Text(a.GetRule()),
-			Effect: a.GetEffect(), Code: nullable.Text(a.GetCode()), Message: nullable.Text(a.GetMessage()), RetryAfterMS: nullable.Milliseconds(a.GetRetryAfter()),
+			Effect: a.GetEffect(), Code: nullable.Text(a.GetCode()), Param: nullable.Text(a.GetParam()), Message: nullable.Text(a.GetMessage()), RetryAfterMS: nullable.Milliseconds(a.GetRetryAfter()),
 		}
 		if status := a.GetStatus(); status != 0 {
 			attempts[i].Status = &status

@@ -248,12 +248,13 @@ func TestLogs(t *testing.T) {
 	wantJSON(t, got.Logs[0], `{"id":"id1","timestamp":"2025-01-02T12:00:00.123456789Z","model":"gpt-4",`+
 		`"token_info":{"token":null,"checksum":null,"alias":null,"id":null,"fingerprint":null},"prompt":null,"prompt_cut":false,"stream":false,`+
 		`"status":"success","error":null,"error_kind":null,"http_status":200,"end_reason":"done","timing":{"total":null,"first":null},`+
-		`"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0,"source":"unknown"},"attempts":1,"upstream":null,"replica":"g1"}`)
+		`"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0,"cache_read_tokens":null,"cache_write_tokens":null,"reasoning_tokens":null,"source":"unknown"},`+
+		`"attempts":1,"upstream":null,"replica":"g1","dialect":null}`)
 	wantJSON(t, got.Logs[1], `{"id":"id2","timestamp":"2025-01-02T12:00:01.123456789Z","model":"gpt-4o",`+
 		`"token_info":{"token":"eyJ…qg","checksum":null,"alias":"a","id":"t1","fingerprint":"f1"},"prompt":"Hi","prompt_cut":true,"stream":true,`+
 		`"status":"failed","error":"error not logged in","error_kind":"upstream_auth","http_status":502,"end_reason":"upstream_error",`+
-		`"timing":{"total":1.235,"first":0.2},"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7,"source":"reported"},`+
-		`"attempts":2,"upstream":"cursor","replica":"g1"}`)
+		`"timing":{"total":1.235,"first":0.2},"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7,"cache_read_tokens":2,"cache_write_tokens":1,"reasoning_tokens":0,"source":"reported"},`+
+		`"attempts":2,"upstream":"cursor","replica":"g1","dialect":"openai"}`)
 }
 
 // What an admin puts in place of a page is served there, and nowhere else.

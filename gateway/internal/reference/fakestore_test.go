@@ -91,7 +91,7 @@ var (
 		Id: "id2", Replica: "g1", StartedAt: timestamppb.New(started.Add(time.Second)), Total: durationpb.New(1234567 * time.Microsecond),
 		FirstByte: durationpb.New(200 * time.Millisecond), Model: "gpt-4o", Upstream: "cursor", TokenId: "t1", TokenAlias: "a",
 		TokenFingerprint: "f1", MaskedSecret: "eyJ…qg", Stream: true, Status: "failure", HttpStatus: 502, Error: "error not logged in",
-		ErrorKind: "upstream_auth", EndReason: "upstream_error", Attempts: 2, PromptTokens: 3, CompletionTokens: 4, UsageSource: "reported",
+		ErrorKind: "upstream_auth", EndReason: "upstream_error", Attempts: 2, PromptTokens: 3, CompletionTokens: 4, CacheReadTokens: 2, CacheWriteTokens: 1, Dialect: "openai", UsageSource: "reported",
 		Prompt: "Hi", PromptCut: true,
 	}
 	bare = &tokenstorev1.LogEntry{

@@ -72,6 +72,8 @@ type logEntry struct {
 	Attempts   uint32      `json:"attempts"`
 	Upstream   *string     `json:"upstream"`
 	Replica    string      `json:"replica"`
+	// Dialect is the name of the API that the client spoke, such as openai.
+	Dialect *string `json:"dialect"`
 }
 
 // tokenInfo tells of the token that answered, or was tried last.
@@ -95,6 +97,11 @@ type entryUsage struct {
 	PromptTokens     uint64 `json:"prompt_tokens"`
 	CompletionTokens uint64 `json:"completion_tokens"`
 	TotalTokens      uint64 `json:"total_tokens"`
+	// Of the prompt's tokens, those read from a cache and those written to one.
+	CacheReadTokens  *uint64 `json:"cache_read_tokens"`
+	CacheWriteTokens *uint64 `json:"cache_write_tokens"`
+	// ReasoningTokens are those of the completion that were the model's thinking.
+	ReasoningTokens *uint64 `json:"reasoning_tokens"`
 	// Source is reported, estimated, partial or unknown.
 	Source string `json:"source"`
 }
@@ -177,9 +184,10 @@ func logEntryOf(stored *tokenstorev1.LogEntry) logEntry {
 		Status: e.Status, Error: e.Error, ErrorKind: e.ErrorKind, HTTPStatus: e.HTTPStatus, EndReason: e.EndReason,
 		Timing: entryTiming{Total: seconds(stored.GetTotal()), First: seconds(stored.GetFirstByte())},
 		Usage: entryUsage{
-			PromptTokens: e.PromptTokens, CompletionTokens: e.CompletionTokens, TotalTokens: e.PromptTokens + e.CompletionTokens, Source: e.UsageSource,
+			PromptTokens: e.PromptTokens, CompletionTokens: e.CompletionTokens, TotalTokens: e.PromptTokens + e.CompletionTokens,
+			CacheReadTokens: e.CacheReadTokens, CacheWriteTokens: e.CacheWriteTokens, ReasoningTokens: e.ReasoningTokens, Source: e.UsageSource,
 		},
-		Attempts: e.Attempts, Upstream: e.Upstream, Replica: e.Replica,
+		Attempts: e.Attempts, Upstream: e.Upstream, Replica: e.Replica, Dialect: e.Dialect,
 	}
 	if entry.Status == "failure" {
 		entry.Status = "failed"

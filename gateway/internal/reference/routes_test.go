@@ -21,14 +21,14 @@ const (
 	configShape = `{data:{check_usage_models:{content:string type:string} enable_all_claude:bool enable_slow_pool:bool enable_stream_check:bool ` +
 		`include_stop_stream:bool page_content:{content:string type:string} version:number vision_ability:string} message:string status:string}`
 	logsShape = `{logs:[` +
-		`{attempts:number end_reason:string error:null error_kind:null http_status:number id:string model:string prompt:null prompt_cut:bool ` +
+		`{attempts:number dialect:null end_reason:string error:null error_kind:null http_status:number id:string model:string prompt:null prompt_cut:bool ` +
 		`replica:string status:string stream:bool timestamp:string timing:{first:null total:null} ` +
 		`token_info:{alias:null checksum:null fingerprint:null id:null token:null} upstream:null ` +
-		`usage:{completion_tokens:number prompt_tokens:number source:string total_tokens:number}} ` +
-		`{attempts:number end_reason:string error:string error_kind:string http_status:number id:string model:string prompt:string prompt_cut:bool ` +
+		`usage:{cache_read_tokens:null cache_write_tokens:null completion_tokens:number prompt_tokens:number reasoning_tokens:null source:string total_tokens:number}} ` +
+		`{attempts:number dialect:string end_reason:string error:string error_kind:string http_status:number id:string model:string prompt:string prompt_cut:bool ` +
 		`replica:string status:string stream:bool timestamp:string timing:{first:number total:number} ` +
 		`token_info:{alias:string checksum:null fingerprint:string id:string token:string} upstream:string ` +
-		`usage:{completion_tokens:number prompt_tokens:number source:string total_tokens:number}}` +
+		`usage:{cache_read_tokens:number cache_write_tokens:number completion_tokens:number prompt_tokens:number reasoning_tokens:number source:string total_tokens:number}}` +
 		`] next:string status:string timestamp:string total:number}`
 	checksumShape = `{checksum:string}`
 	errorShape    = `{error:{code:string message:string param:%s type:string}}`

@@ -53,9 +53,11 @@ type Attempt struct {
 	// Rule is the row of a table that decided the class.
 	Rule   string
 	Effect Effect
-	// Status is the upstream's HTTP status and Code its own name for the error.
+	// Status is the upstream's HTTP status, Code its own name for the error, and Param
+	// the request's field that it names as the one at fault.
 	Status int
 	Code   string
+	Param  string
 	// Message is what the upstream said: redacted, at most 512 bytes.
 	Message    string
 	RetryAfter time.Duration
@@ -76,7 +78,9 @@ func (e *Entry) Note(attempt Attempt) {
 
 // Entry is one request.
 type Entry struct {
-	ID        string
+	ID string
+	// Dialect is the name of the API that the client spoke.
+	Dialect   string
 	StartedAt time.Time
 	Total     time.Duration
 	// FirstByte is zero when no byte came.

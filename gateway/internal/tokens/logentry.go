@@ -15,7 +15,7 @@ import (
 // entryOf is an entry as it travels.
 func entryOf(entry reqlog.Entry) *tokenstorev1.LogEntry {
 	converted := &tokenstorev1.LogEntry{
-		Id: entry.ID, StartedAt: timestamppb.New(entry.StartedAt), Total: durationpb.New(entry.Total), Model: entry.Model,
+		Id: entry.ID, Dialect: entry.Dialect, StartedAt: timestamppb.New(entry.StartedAt), Total: durationpb.New(entry.Total), Model: entry.Model,
 		Upstream: entry.Upstream, TokenId: entry.TokenID, TokenAlias: entry.TokenAlias, TokenFingerprint: entry.TokenFingerprint,
 		MaskedSecret: entry.MaskedSecret, MaskedChecksum: entry.MaskedChecksum, FallbackModel: entry.FallbackModel,
 		Stream: entry.Stream, Status: "success", HttpStatus: uint32(entry.HTTPStatus), //nolint:gosec // 0 to 599
@@ -45,7 +45,7 @@ func attemptOf(attempt reqlog.Attempt) *tokenstorev1.LogAttempt {
 		StartedAt: timestamppb.New(attempt.StartedAt), Total: durationpb.New(attempt.Total), Upstream: attempt.Upstream, Model: attempt.Model,
 		TokenId: attempt.TokenID, TokenAlias: attempt.TokenAlias, TokenFingerprint: attempt.TokenFingerprint, MaskedSecret: attempt.MaskedSecret,
 		Class: attempt.Class, Rule: attempt.Rule, Effect: string(attempt.Effect),
-		Status: uint32(attempt.Status), Code: attempt.Code, Message: attempt.Message, //nolint:gosec // 0 to 599
+		Status: uint32(attempt.Status), Code: attempt.Code, Param: attempt.Param, Message: attempt.Message, //nolint:gosec // 0 to 599
 	}
 	if attempt.RetryAfter > 0 {
 		converted.RetryAfter = durationpb.New(attempt.RetryAfter)

@@ -26,6 +26,7 @@ var allowed = map[string][]string{
 	"internal/accesslog":  {},
 	"internal/tokencount": {"internal/chat"},
 	"internal/rawjson":    {},
+	"internal/carried":    {"internal/chat", "internal/rawjson"},
 	"internal/imagefile":  {},
 	"internal/imagefetch": {"internal/imagefile"},
 	"internal/archtest":   {},

@@ -33,32 +33,44 @@ const (
 // may read it after the handler has ended, so it is never reused. Errors are
 // *chat.Error, or the context's where the client has gone.
 func ReadAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	return read(w, r, limit, func(body io.Reader, announced int64, guard *Guard) ([]byte, error) {
+		return collect(body, announced, limit, guard)
+	})
+}
+
+// read has take the whole body of a request, unpacked, of at most limit bytes before and
+// after. announced is the body's length where the client told it, else -1.
+func read[T any](w http.ResponseWriter, r *http.Request, limit int64, take func(body io.Reader, announced int64, guard *Guard) (T, error)) (taken T, err error) {
 	packed, err := coding(w, r)
 	if err != nil {
-		return nil, err
+		return taken, err
 	}
 	guard := guardOf(r)
 	if r.ContentLength > limit {
-		return nil, tooLarge(guard, limit)
+		return taken, tooLarge(guard, limit)
 	}
 	guard.welcome()
 	wire := &bounded{reader: r.Body, left: limit}
-	var body []byte
 	if packed {
-		body, err = gunzip(wire, limit, guard)
+		var plain io.Reader
+		if plain, err = gzip.NewReader(wire); err == nil {
+			taken, err = take(&bounded{reader: plain, left: limit}, -1, guard)
+		}
 	} else {
-		body, err = collect(wire, r.ContentLength, limit, guard)
+		taken, err = take(wire, r.ContentLength, guard)
 	}
 	switch {
 	case err == nil:
-		return body, nil
+		return taken, nil
+	case packed && isNotGzip(err):
+		return taken, chat.Errorf(chat.InvalidRequest, "the body is not the gzip data that Content-Encoding announces: %v", err)
 	case errors.Is(err, errTooLarge):
-		return nil, tooLarge(guard, limit)
+		return taken, tooLarge(guard, limit)
 	case isRefusal(err):
 		guard.drain(drainBytes, drainTime) // many clients hear nothing before they have sent all
-		return nil, err
+		return taken, err
 	default:
-		return nil, unreadable(r, guard, err)
+		return taken, unreadable(r, guard, err)
 	}
 }
 
@@ -104,20 +116,6 @@ func (b *bounded) Read(p []byte) (int, error) {
 		return n, errTooLarge
 	}
 	return n, err
-}
-
-func gunzip(wire io.Reader, limit int64, guard *Guard) ([]byte, error) {
-	reader, err := gzip.NewReader(wire)
-	if err == nil {
-		var body []byte
-		if body, err = collect(reader, -1, limit, guard); err == nil {
-			return body, nil
-		}
-	}
-	if isNotGzip(err) {
-		return nil, chat.Errorf(chat.InvalidRequest, "the body is not the gzip data that Content-Encoding announces: %v", err)
-	}
-	return nil, err
 }
 
 func isNotGzip(err error) bool {

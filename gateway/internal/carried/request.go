@@ -1,0 +1,112 @@
+package carried
+
+import (
+	"bytes"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"time"
+
+	"carousel.internal/gateway/internal/chat"
+)
+
+// Request is a request to a side endpoint.
+type Request struct {
+	Route *Route
+	// ID is the request's id everywhere, Created when the gateway accepted it.
+	ID      string
+	Created time.Time
+	// Model is the id that the client named; empty where it named none.
+	Model string
+	// Stream tells whether the client wants server-sent events.
+	Stream bool
+	// Base64 tells that embeddings are wanted as base64 of little-endian float32, and not
+	// as numbers.
+	Base64 bool
+	// User is the client's name for its end user, and Session what it says belongs
+	// together; empty where it says nothing.
+	User, Session string
+	// Prompt is what the request asks, for the log: a text, or the JSON of something else.
+	// Of a form's it is the beginning.
+	Prompt string
+	// Query is the query as it came, and Header what goes to the upstream with the body.
+	// Nobody changes it.
+	Query  string
+	Header http.Header
+
+	source io.ReaderAt
+	size   int64
+	// names are where the model's name stands in the source, in ascending order.
+	names []span
+	// written is a name as it stands there.
+	written func(model string) []byte
+}
+
+// span is a stretch of a source.
+type span struct{ from, to int64 }
+
+// Body is what is sent.
+type Body struct {
+	// Open begins to read it; each reader is apart from all others.
+	Open   func() io.Reader
+	Length int64
+}
+
+// Body is the request's body with another name for the model, and else as it came. A
+// body that names none stays without.
+func (r *Request) Body(model string) Body {
+	if len(r.names) == 0 || model == r.Model {
+		return Body{Open: func() io.Reader { return io.NewSectionReader(r.source, 0, r.size) }, Length: r.size}
+	}
+	name := r.written(model)
+	length := r.size
+	for _, old := range r.names {
+		length += int64(len(name)) - (old.to - old.from)
+	}
+	return Body{Open: func() io.Reader { return r.spliced(name) }, Length: length}
+}
+
+func (r *Request) spliced(name []byte) io.Reader {
+	pieces := make([]io.Reader, 0, 2*len(r.names)+1)
+	at := int64(0)
+	for _, old := range r.names {
+		pieces = append(pieces, io.NewSectionReader(r.source, at, old.from-at), bytes.NewReader(name))
+		at = old.to
+	}
+	return io.MultiReader(append(pieces, io.NewSectionReader(r.source, at, r.size-at))...)
+}
+
+// carriedHeaders are the client's headers that go along, beside the content type. What
+// names an account, such as OpenAI-Organization, is not among them.
+var carriedHeaders = []string{"Accept", "Idempotency-Key", "Openai-Beta"}
+
+func headerOf(client http.Header, contentType string) http.Header {
+	header := http.Header{"Content-Type": {contentType}}
+	for _, name := range carriedHeaders {
+		if values := client[name]; len(values) > 0 {
+			header[name] = slices.Clone(values)
+		}
+	}
+	return header
+}
+
+// IsForm tells whether a body of that content type is a form with files.
+func IsForm(contentType string) bool {
+	media, _, _ := mime.ParseMediaType(contentType) // it tells the type also where parameters are wrong
+	return media == "multipart/form-data"
+}
+
+// validate judges what was read.
+func (r *Request) validate() error {
+	if r.Model == "" && !r.Route.Unnamed {
+		return invalid("model", "`model` is missing: name the model that shall answer")
+	}
+	return nil
+}
+
+func invalid(param, format string, args ...any) *chat.Error {
+	err := chat.Errorf(chat.InvalidRequest, format, args...)
+	err.Param = param
+	return err
+}

@@ -48,15 +48,18 @@ func TestReadJSON(t *testing.T) {
 	}{
 		{
 			"the rest stays, whatever it is", "completions", ` {"prompt" : [1,2],"seed":12345678901234567890, "model":"a" ,"x":1e400,"suffix":"\ud800"} `,
-			Request{Model: "a", Prompt: "[1,2]"}, ` {"prompt" : [1,2],"seed":12345678901234567890, "model":"m/2" ,"x":1e400,"suffix":"\ud800"} `,
+			Request{Model: "a", Prompt: "[1,2]"},
+			` {"prompt" : [1,2],"seed":12345678901234567890, "model":"m/2" ,"x":1e400,"suffix":"\ud800"} `,
 		},
 		{
 			"a name with escapes, twice", "completions", `{"model":"x","mod\u0065l":"\u0061b","stream":true,"user":"u","prompt_cache_key":"k"}`,
-			Request{Model: "ab", Stream: true, User: "u", Session: "k"}, `{"model":"m/2","mod\u0065l":"m/2","stream":true,"user":"u","prompt_cache_key":"k"}`,
+			Request{Model: "ab", Stream: true, User: "u", Session: "k"},
+			`{"model":"m/2","mod\u0065l":"m/2","stream":true,"user":"u","prompt_cache_key":"k"}`,
 		},
 		{
 			"the form of vectors", "embeddings", `{"model":"e","input":"hi","encoding_format":"base64"}`,
-			Request{Model: "e", Base64: true, Prompt: "hi"}, `{"model":"m/2","input":"hi","encoding_format":"base64"}`,
+			Request{Model: "e", Base64: true, Prompt: "hi"},
+			`{"model":"m/2","input":"hi","encoding_format":"base64"}`,
 		},
 		{"no model", "moderations", `{"input":"x"}`, Request{Prompt: "x"}, `{"input":"x"}`},
 		{"null for a model", "moderations", `{"model":null,"input":"x"}`, Request{Prompt: "x"}, `{"model":null,"input":"x"}`},

@@ -2,6 +2,7 @@ package web
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,6 +33,11 @@ type series struct {
 	// Name is a part of a text's key, and of a class of the stylesheet.
 	Name   string
 	Values []float64
+}
+
+// any tells whether there is something to draw.
+func (s series) any() bool {
+	return slices.ContainsFunc(s.Values, func(value float64) bool { return value > 0 })
 }
 
 // The picture's own units; it is stretched to its place.

@@ -27,7 +27,7 @@ func TestEntryShowsEachAttempt(t *testing.T) {
 		AttemptLog: []*tokenstorev1.LogAttempt{
 			{
 				StartedAt: timestamppb.New(moment.AsTime().Add(5 * time.Millisecond)), Total: durationpb.New(20 * time.Millisecond), Upstream: "groq", Model: "llama",
-				TokenId: "t1", TokenAlias: "first", Class: "rate_limit", Rule: "limit", Effect: "token_may_cool", Status: 429, Code: "slow_down", Message: hostile,
+				TokenId: "t1", TokenAlias: "first", Class: "rate_limit", Rule: "limit", Effect: "token_may_cool", Status: 429, Code: "slow_down", Param: "messages[2]", Message: hostile,
 				RetryAfter: durationpb.New(time.Minute),
 			},
 			{StartedAt: timestamppb.New(moment.AsTime().Add(30 * time.Millisecond)), Total: durationpb.New(70 * time.Millisecond), Upstream: "groq", Model: "llama", MaskedSecret: "sk…own"},
@@ -36,7 +36,7 @@ func TestEntryShowsEachAttempt(t *testing.T) {
 	page := parse(t, site.get(t, "/admin/logs/chatcmpl-1").Body)
 	shown := page.byID("attempts")
 	for _, want := range []string{
-		"Rate limit", "first", "groq", "llama", "limit", "It may cool", "429", "slow_down", hostile, "5 ms", "20 ms", "1 min 0 s", "Success", "sk…own", "30 ms", "70 ms",
+		"Rate limit", "first", "groq", "llama", "limit", "It may cool", "429", "slow_down", "messages[2]", hostile, "5 ms", "20 ms", "1 min 0 s", "Success", "sk…own", "30 ms", "70 ms",
 	} {
 		if !strings.Contains(text(shown), want) {
 			t.Errorf("%q is missing in %q", want, text(shown))
@@ -51,6 +51,36 @@ func TestEntryShowsEachAttempt(t *testing.T) {
 	}
 	if list := text(parse(t, site.get(t, "/admin/logs").Body).byID("log-rows")); !strings.Contains(list, "at attempt 2") {
 		t.Errorf("the list does not tell of the first attempt: %s", list)
+	}
+}
+
+// The page says which part of the input a cache had, and of the output what was
+// thinking; where the upstream has told nothing of that it says nothing.
+func TestEntryShowsCacheAndThinking(t *testing.T) {
+	t.Parallel()
+	site := logged(t, &tokenstorev1.LogEntry{
+		Status: "success", Dialect: "anthropic", UsageSource: "reported", PromptTokens: 10_000, CacheReadTokens: 9_000, CacheWriteTokens: 600, CacheWriteHourTokens: 200,
+		CompletionTokens: 60, ReasoningTokens: 40,
+	})
+	page := parse(t, site.get(t, "/admin/logs/chatcmpl-1").Body)
+	for id, wants := range map[string][]string{
+		"input":   {"10,000", "as the upstream reported", "400 fresh", "9,000 from cache, 90 % of the prompt", "600 written to cache", "200 of them for an hour"},
+		"output":  {"60", "40 of them thinking"},
+		"dialect": {"Anthropic"},
+	} {
+		for _, want := range wants {
+			if shown := text(page.byID(id)); !strings.Contains(shown, want) {
+				t.Errorf("%s: %q is missing in %q", id, want, shown)
+			}
+		}
+	}
+	if list := text(parse(t, site.get(t, "/admin/logs").Body).byID("log-rows")); !strings.Contains(list, "90 % cached") {
+		t.Errorf("the list does not tell of the cache: %s", list)
+	}
+	plain := logged(t, &tokenstorev1.LogEntry{Status: "success", UsageSource: "estimated", PromptTokens: 10, CompletionTokens: 5})
+	page = parse(t, plain.get(t, "/admin/logs/chatcmpl-1").Body)
+	if shown := text(page.byID("input")) + text(page.byID("output")); strings.Contains(shown, "cache") || strings.Contains(shown, "thinking") || strings.Contains(shown, "fresh") {
+		t.Errorf("said of nothing: %q", shown)
 	}
 }
 

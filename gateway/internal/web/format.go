@@ -33,6 +33,8 @@ func (f format) functions(files *assets) template.FuncMap {
 		"datetime": datetime,
 		"iso":      iso,
 		"percent":  percent,
+		"fresh":    fresh,
+		"cached":   usesCache,
 		"dict":     dict,
 		"join":     strings.Join,
 		"rows":     rows,

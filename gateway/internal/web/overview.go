@@ -134,10 +134,7 @@ func chartsOf(buckets []*tokenstorev1.LogBucket) []chart {
 			of("p50", func(b *tokenstorev1.LogBucket) float64 { return secondsOf(b.GetTotalP50()) }),
 			of("p95", func(b *tokenstorev1.LogBucket) float64 { return secondsOf(b.GetTotalP95()) }),
 		}},
-		{ID: "tokens", Steps: steps, Bars: true, Write: compact, Least: 100, Series: []series{
-			of("prompt", func(b *tokenstorev1.LogBucket) float64 { return float64(b.GetPromptTokens()) }),
-			of("completion", func(b *tokenstorev1.LogBucket) float64 { return float64(b.GetCompletionTokens()) }),
-		}},
+		{ID: "tokens", Steps: steps, Bars: true, Write: compact, Least: 100, Series: tokenSeries(buckets)},
 	}
 }
 

@@ -72,7 +72,7 @@ func TestTextsThatAreUsed(t *testing.T) {
 	families := []string{
 		"nav.", "state.", "unit.", "range.", "chart.", "series.", "setting.", "group.", "choice.", "kind.", "error_kind.", "end_reason.",
 		"usage_source.", "role.", "problem.", "login.", "entry.gone", "js.excluded_", "tokens.enable", "tokens.disable", "js.enable", "js.disable", "js.delete",
-		"js.release", "class.", "advice.", "history.", "effect.", "by.", "action.", "detail.", "store_warning.",
+		"js.release", "dialect.", "class.", "advice.", "history.", "effect.", "by.", "action.", "detail.", "store_warning.",
 	}
 	for key := range catalogue {
 		inFamily := slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(key, family) })
@@ -102,6 +102,7 @@ func TestNamesHaveTexts(t *testing.T) {
 	}
 	for family, names := range map[string][]string{
 		"js.excluded_": {"disabled", "parked", "expired", "cooling", "cooling_model", "probing", "probing_model", "quarantined", "capped"},
+		"dialect.":     {"openai", "anthropic"},
 		"history.":     {"cooling", "parked", "undone", "released"},
 		"advice.":      {"auth", "model_not_allowed", "rate_limit", "outdated_client", "upstream", "transport", "truncated", "region"},
 	} {

@@ -123,7 +123,7 @@ var (
 	entry = &tokenstorev1.LogEntry{
 		Id: "chatcmpl-1", Replica: "g1", StartedAt: moment, Total: durationpb.New(1500 * time.Millisecond), Model: hostile, Upstream: "cursor",
 		TokenId: "t2", TokenAlias: "work", Stream: true, Status: "failure", HttpStatus: 429, Error: hostile, ErrorKind: "rate_limited",
-		EndReason: "upstream_error", Attempts: 2, PromptTokens: 3, CompletionTokens: 2, UsageSource: "estimated",
+		EndReason: "upstream_error", Attempts: 2, PromptTokens: 3, CompletionTokens: 2, UsageSource: "estimated", Dialect: hostile,
 		Prompt: "<|BEGIN_SYSTEM|>\nBe brief.\n<|END_SYSTEM|>\n<|BEGIN_USER|>\n" + hostile + "\n<|END_USER|>\n",
 	}
 	// history is newest first.
@@ -140,7 +140,7 @@ var (
 	}
 	causes = []*tokenstorev1.SharedCause{{Class: "outdated_client", Model: hostile, Since: moment, NextProbe: moment}, {Class: "new_class", Since: moment}}
 	bucket = &tokenstorev1.LogBucket{
-		Start: moment, Requests: 10, Failures: 1, PromptTokens: 300, CompletionTokens: 20,
+		Start: moment, Requests: 10, Failures: 1, PromptTokens: 300, CacheReadTokens: 225, CacheWriteTokens: 30, CompletionTokens: 20, ReasoningTokens: 5,
 		TotalP50: durationpb.New(time.Second), TotalP95: durationpb.New(2 * time.Second),
 	}
 )
@@ -769,6 +769,12 @@ func TestOverviewCounts(t *testing.T) {
 	}
 	if charts := page.all(func(n *html.Node) bool { return n.Data == "svg" && attribute(n, "aria-labelledby") != "" }); len(charts) != 4 {
 		t.Errorf("%d charts", len(charts))
+	}
+	tile := text(page.all(func(n *html.Node) bool { return attribute(n, "data-key") == "tokens" })[0])
+	for _, want := range []string{"320", "300 in · 20 out · 75 % of the input from cache", "Prompt, fresh", "Prompt, from cache", "Prompt, written to cache", "Answer", "Thinking"} {
+		if !strings.Contains(tile, want) {
+			t.Errorf("%q is missing in %q", want, tile)
+		}
 	}
 	expiring := text(page.all(func(n *html.Node) bool { return attribute(n, "data-key") == "expiring" })[0])
 	if !strings.Contains(expiring, hostile) || !strings.Contains(expiring, "And 1 more") {

@@ -81,10 +81,21 @@ async function readStream(response, answer, result, started) {
 
 const seconds = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`);
 
+/** Writes the tokens of an answer, and what part of them a cache had or was thinking. */
+function counts(usage) {
+  const cached = usage.prompt_tokens_details?.cached_tokens;
+  const reasoning = usage.completion_tokens_details?.reasoning_tokens;
+  return [
+    t('usage', number(usage.prompt_tokens), number(usage.completion_tokens)),
+    cached && t('usage_cached', number(cached)),
+    reasoning && t('usage_reasoning', number(reasoning)),
+  ].filter(Boolean).join(' · ');
+}
+
 function footnote(answer, result, started) {
   const total = seconds(performance.now() - started);
   const notes = [el('span', {}, result.first ? t('timing', total, seconds(result.first)) : total)];
-  if (result.usage) notes.push(el('span', {}, t('usage', number(result.usage.prompt_tokens), number(result.usage.completion_tokens))));
+  if (result.usage) notes.push(el('span', {}, counts(result.usage)));
   if (result.id) notes.push(el('a', { href: `/admin/logs/${encodeURIComponent(result.id)}` }, t('log_entry')));
   answer.box.append(el('p', { class: 'under' }, ...notes));
 }

@@ -210,6 +210,7 @@ func (g *Gateway) assemble() {
 			Policy: func() relay.Policy { return policyOf(g.config.Settings(), cfg) }, StatusOf: statusOf,
 			Replicas: g.fleet.Replicas, Logger: g.log,
 		}),
+		Dialects: dialects,
 		Answers:  g.answers,
 		Models:   g.models,
 		Settings: g.config.Settings,

@@ -7,7 +7,6 @@ import (
 
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
-	"carousel.internal/gateway/internal/dialect/openai"
 	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/relay"
 	"carousel.internal/gateway/internal/upstream"
@@ -41,7 +40,7 @@ func optionsOf(settings *tokenstorev1.Settings) upstream.Options {
 
 // statusOf is the HTTP status that clients see for a kind of error.
 func statusOf(kind chat.Kind) int {
-	return openai.EncodeError(&chat.Error{Kind: kind}).Status
+	return dialects[0].Error(&chat.Error{Kind: kind}, "").Status
 }
 
 // resolve answers where a model is served, as a chat request would find it.

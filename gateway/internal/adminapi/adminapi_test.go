@@ -28,6 +28,8 @@ import (
 	"carousel.internal/gateway/internal/adminapi"
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect"
+	"carousel.internal/gateway/internal/dialect/openai"
 	"carousel.internal/gateway/internal/forwarded"
 	"carousel.internal/gateway/internal/httpapi"
 	"carousel.internal/gateway/internal/jsonapi"
@@ -274,7 +276,8 @@ func send(t *testing.T, s *store, method, path, authorization, body string, head
 		t.Fatal(err)
 	}
 	handler := httpapi.New(httpapi.Deps{
-		Gate: gate, Models: func() []chat.Model { return nil }, Settings: func() *tokenstorev1.Settings { return nil },
+		Dialects: []dialect.Dialect{openai.API{}},
+		Gate:     gate, Models: func() []chat.Model { return nil }, Settings: func() *tokenstorev1.Settings { return nil },
 		Metrics: metrics.New(prometheus.NewRegistry()), Access: accesslog.New(slog.New(slog.DiscardHandler)), Log: logger,
 		Mounts: []httpapi.Mount{api}, Options: httpapi.Options{Proxies: proxies},
 	})

@@ -189,7 +189,7 @@ func TestResolvePassesOverWhoCannotCarry(t *testing.T) {
 	r := newRig()
 	r.Update([]upstream.Config{cursorConfig, local, backup})
 	tools := &chat.Request{Asks: []chat.Ask{{Field: "tools", Need: chat.Tools}}}
-	history := &chat.Request{Messages: []chat.Message{{Role: chat.Tool}}}
+	history := &chat.Request{Messages: []chat.Message{{Role: chat.Tool, Parts: []chat.Part{{Result: &chat.Result{}}}}}}
 	tunes := &chat.Request{Asks: []chat.Ask{{Field: "seed", Need: chat.Tuning}}, Stop: []string{"x"}, MaxTokens: 1}
 	for _, test := range []struct {
 		wish Wish

@@ -103,6 +103,13 @@ type Error struct {
 type UpstreamError struct {
 	Status            int // of HTTP; 200 for an error inside an answer
 	Code, Type, Param string
+	// Dialect is that of the upstream; empty where the error is in none.
+	Dialect string
+	// JSON is its whole error body, where Dialect is set and the body is JSON; a client of
+	// the dialect may get it as it is. Bounded by the driver.
+	JSON []byte
+	// Header is as in Beginning.
+	Header map[string][]string
 }
 
 // Pool counts an upstream's tokens by what keeps each from serving a request.

@@ -1,34 +1,98 @@
 package chat
 
-// Event is one step of an answer. Its zero value says "the answer has begun".
+// Event is one step of an answer.
+//
+// What an answer says comes in blocks, one after the other and never two at a time: an
+// event with Open begins the next, those with Text continue it, the one with Close ends
+// it. One event may be all three. The zero value says "the answer has begun".
 type Event struct {
-	// Text is the next piece of the answer, whole characters only.
+	// Text is the next piece of the block, whole characters only: what is said, thought or
+	// refused, the arguments of a call as JSON text, the input of a custom one.
 	Text string
-	// Reasoning is the next piece of the model's thinking, where the upstream
-	// shows it.
-	Reasoning string
-	ToolCalls []ToolCall
+	// Open begins the block.
+	Open *Block
+	// Block is the block's number, from 0 without gaps.
+	Block int
+	// Kind is the block's, in each of its events.
+	Kind BlockKind
+	// Close ends the block. All are closed before Finish.
+	Close bool
+	// More tells that the next event has already arrived, so that a writer may
+	// send both at once.
+	More bool
+	// Seal is a reasoning block's, whole; it comes before its end. Maker is as in
+	// Reasoning.
+	Seal *Seal
 	// Finish is set on the last event of a choice.
 	Finish FinishReason
+	// StopText is which of the request's texts ended the answer, where Finish is
+	// StoppedAt and it is known.
+	StopText string
 	// Usage is set at most once, on or after the last event.
 	Usage *Usage
+	// Begin is set on the first event of an answer, where there is something to say.
+	Begin *Beginning
 	// Raw is the event as the upstream sent it, for a dialect that the upstream
 	// speaks too. The driver owns its bytes: they are valid until the next event
 	// is asked for.
 	Raw Raw
-	// FallbackModel is set on the first event of an answer by another model than the
-	// one that was asked for.
+}
+
+// Beginning is what is known before an answer's first word.
+type Beginning struct {
+	// FallbackModel is set where another model answers than the one that was asked for.
 	FallbackModel string
-	// More tells that the next event has already arrived, so that a writer may
-	// send both at once.
-	More bool
+	// Header has those of the upstream's headers that a client of its dialect is to see, by
+	// canonical name.
+	Header map[string][]string
+	// Input are the counts of what went in, where the upstream tells them first; else nil.
+	Input *Usage
+}
+
+// BlockKind is what a block holds.
+type BlockKind uint8
+
+// The kinds.
+const (
+	TextBlock BlockKind = iota
+	// ReasoningBlock is the model's thinking, where the upstream shows it.
+	ReasoningBlock
+	CallBlock
+	// RefusalBlock is what the model says instead of an answer.
+	RefusalBlock
+	// OpaqueBlock has no canonical form; Block.Opaque is all of it.
+	OpaqueBlock
+)
+
+// Block is what is known of a block when it begins.
+type Block struct {
+	// ID and Name are a call's; Custom tells that its input is free text.
+	ID, Name string
+	Custom   bool
+	// Redacted tells that a reasoning block has nothing but its Seal.
+	Redacted bool
+	// Extra belongs to a call, as in Call.
+	Extra *Opaque
+	// Opaque is the content of an OpaqueBlock.
+	Opaque *Opaque
+}
+
+// Seal is what lets the maker of reasoning trust it when it comes back.
+type Seal struct {
+	Data string
+	// Maker is the dialect of the upstream that made it.
+	Maker string
 }
 
 // Raw is an upstream's own JSON.
 type Raw struct {
 	// Dialect is the name of the dialect it is in; empty: there is none.
 	Dialect string
-	JSON    []byte
+	// JSON is nil where an earlier event's has said it already: one piece of JSON may be
+	// several events, and the first of them has it.
+	JSON []byte
+	// Name is the server-sent event's; empty: it has none.
+	Name string
 	// Whole tells that it is a complete answer, not a piece of a stream.
 	Whole bool
 	// Shape is a number that pieces of one answer have in common that differ in nothing
@@ -43,19 +107,36 @@ type FinishReason string
 
 // The reasons.
 const (
-	Unfinished    FinishReason = ""
-	Stop          FinishReason = "stop"
-	Length        FinishReason = "length"
-	CalledTools   FinishReason = "tool_calls"
+	Unfinished FinishReason = ""
+	Stop       FinishReason = "stop"
+	// StoppedAt: one of the request's Stop texts came next.
+	StoppedAt FinishReason = "stop_text"
+	// Length: the output limit is reached. WindowFull: the model's window is.
+	Length      FinishReason = "length"
+	WindowFull  FinishReason = "window_full"
+	CalledTools FinishReason = "tool_calls"
+	// ContentFilter: the upstream has cut the answer off. Refused: the model would not.
 	ContentFilter FinishReason = "content_filter"
+	Refused       FinishReason = "refused"
+	// Paused: the upstream has tools of its own under way, and wants to be asked again.
+	Paused FinishReason = "paused"
 )
 
 // Usage counts tokens.
 type Usage struct {
-	Prompt     int
+	// Prompt is all that went in. Of it CacheRead came from a cache and CacheWrite was put
+	// into one, CacheWriteHour of that for an hour.
+	Prompt                                int
+	CacheRead, CacheWrite, CacheWriteHour int
+	// Completion is all that came out; of it Reasoning was thought and not said.
 	Completion int
+	Reasoning  int
 	Source     UsageSource
 }
+
+// Fresh is the part of the prompt that no cache had or was given; at least 0, because some
+// upstreams tell of more from a cache than of all.
+func (u *Usage) Fresh() int { return max(0, u.Prompt-u.CacheRead-u.CacheWrite) }
 
 // UsageSource says how far a count is to be trusted.
 type UsageSource string

@@ -5,19 +5,8 @@
 package chat
 
 import (
-	"strings"
+	"strconv"
 	"time"
-)
-
-// Role says who speaks.
-type Role string
-
-// The roles. A dialect maps its aliases (developer, human, ai) to these.
-const (
-	System    Role = "system"
-	User      Role = "user"
-	Assistant Role = "assistant"
-	Tool      Role = "tool"
 )
 
 // Request is one chat request.
@@ -27,8 +16,16 @@ type Request struct {
 	// Created is when the gateway accepted it; an answer's `created`.
 	Created time.Time
 	// Model is the id that the client named.
-	Model    string
+	Model string
+	// Messages are the turns in their order. Instructions stand where the client has
+	// put them, as messages of the role System.
 	Messages []Message
+	// Tools are what the model may call.
+	Tools []ToolSpec
+	// ToolChoice rules whether it must.
+	ToolChoice ToolChoice
+	// ParallelCalls tells whether one answer may have several calls; nil: not said.
+	ParallelCalls *bool
 	// Stream tells whether the client wants the answer in pieces. A driver
 	// whose upstream can do both asks in the same way.
 	Stream bool
@@ -37,7 +34,16 @@ type Request struct {
 	// MaxTokens bounds the answer, in tokens; 0: nothing does.
 	MaxTokens int
 	// Stop are texts before which the answer ends, each of at least one byte.
-	Stop []string
+	Stop     []string
+	Sampling Sampling
+	Thinking Thinking
+	Output   Output
+	// Verbosity is how long the client wants answers: low, medium or high; empty: not said.
+	Verbosity string
+	// ServiceTier is the client's word for how fast, and how dear, the answer is to be.
+	ServiceTier string
+	// Cache marks all that comes before the answer as worth keeping; nil: not said.
+	Cache *CacheMark
 	// Asks are what else the client asks of the upstream, as far as the dialect tells it
 	// apart; Source has it all.
 	Asks []Ask
@@ -50,9 +56,24 @@ type Request struct {
 	// Session is what the client says belongs together, such as a conversation; empty
 	// where it says nothing.
 	Session string
+	// Locate names a part in the client's own terms, for errors; nil: as in
+	// `messages[2].content[0]`. A part of -1 is the whole message.
+	Locate func(message, part int) string
 	// Source is the client's own request, for a driver whose upstream speaks the
 	// same dialect and so can be given what the canonical form does not name.
 	Source Source
+}
+
+// Place names a part, or with a part of -1 a message, as the client knows it.
+func (r *Request) Place(message, part int) string {
+	if r.Locate != nil {
+		return r.Locate(message, part)
+	}
+	place := "messages[" + strconv.Itoa(message) + "]"
+	if part >= 0 {
+		place += ".content[" + strconv.Itoa(part) + "]"
+	}
+	return place
 }
 
 // Source is a request as it came.
@@ -61,72 +82,11 @@ type Source struct {
 	Dialect string
 	// JSON is the whole body. Nobody changes it.
 	JSON []byte
-}
-
-// Message is one turn.
-type Message struct {
-	Role  Role
-	Parts []Part
-	// ToolCalls are an assistant's calls; ToolCallID names the call that a tool
-	// message answers.
-	ToolCalls  []ToolCall
-	ToolCallID string
-}
-
-// Text joins the text parts by line breaks.
-func (m Message) Text() string {
-	texts, size := 0, 0
-	for i := range m.Parts {
-		if m.Parts[i].isText() {
-			texts, size = texts+1, size+len("\n")+len(m.Parts[i].Text)
-		}
-	}
-	var text strings.Builder
-	for i := range m.Parts {
-		part := &m.Parts[i]
-		switch {
-		case !part.isText():
-			continue
-		case texts == 1:
-			return part.Text // nearly always
-		case text.Cap() == 0:
-			text.Grow(size)
-		default:
-			text.WriteByte('\n')
-		}
-		text.WriteString(part.Text)
-	}
-	return text.String()
-}
-
-// Part is a piece of a message: an image where Image is set, something else where
-// Other is, and else text.
-type Part struct {
-	Text  string
-	Image *Image
-	// Other is the dialect's name of content that has no canonical form, such as
-	// input_audio: only Request.Source has it.
-	Other string
-}
-
-func (p *Part) isText() bool { return p.Image == nil && p.Other == "" }
-
-// Image is a picture by URL: `data:image/png;base64,…`, http or https.
-type Image struct {
-	URL string
-	// Data is the image file, once a driver has read it, and Width and Height its
-	// size in pixels, 0 where that is unknown. Nobody changes them.
-	Data          []byte
-	Width, Height int32
-}
-
-// ToolCall is one call of a function by the model. In an Event it is a piece:
-// pieces of one Index belong together, their Arguments are joined.
-type ToolCall struct {
-	Index     int
-	ID        string
-	Name      string
-	Arguments string
+	// Query is the URL's, without the question mark and without keys.
+	Query string
+	// Header has those of the client's headers that an upstream of the same dialect is
+	// to see, by canonical name. None of them is a credential.
+	Header map[string][]string
 }
 
 // Model is an entry of the models list.

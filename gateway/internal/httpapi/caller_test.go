@@ -67,7 +67,7 @@ func TestOwnTokensAreOffUnlessEnabled(t *testing.T) {
 func TestTheClientIsToldOfAFallback(t *testing.T) {
 	t.Parallel()
 	first := greeting[0]
-	first.FallbackModel = "small"
+	first.Begin = &chat.Beginning{FallbackModel: "small"}
 	e := newEdge(t, says(nil, append([]chat.Event{first}, greeting[1:]...)...), nil)
 	for _, body := range []string{hello, helloStream} {
 		w := do(t, e, request(t, http.MethodPost, "/v1/chat/completions", key, body))

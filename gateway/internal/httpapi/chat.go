@@ -8,37 +8,39 @@ import (
 
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
-	"carousel.internal/gateway/internal/dialect/openai"
+	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/metrics"
 	"carousel.internal/gateway/internal/reqbody"
 	"carousel.internal/gateway/internal/sse"
 )
 
-// POST /v1/chat/completions
-func (s *server) chatCompletions(c *gin.Context) error {
+// converse answers a chat request of a dialect.
+func (s *server) converse(c *gin.Context, api dialect.Dialect) error {
 	choice, err := s.Gate.Caller(c.Request, s.allowed(), time.Now())
 	if err != nil {
 		return err
 	}
 	defer s.Chats.begin()()
 	x := exchangeOf(c)
-	x.line.Dialect = openai.Dialect
+	x.line.Dialect = api.Name()
 	body, err := reqbody.ReadAll(c.Writer, c.Request, s.Options.BodyLimit)
 	if err != nil {
 		return err
 	}
-	req, err := openai.Decode(body, "chatcmpl-"+x.line.RequestID, x.started)
+	req, err := api.Decode(dialect.Incoming{
+		Body: body, Header: c.Request.Header, Query: c.Request.URL.RawQuery, RequestID: x.line.RequestID, Received: x.started,
+	})
 	if err != nil {
 		return err
 	}
 	req.Session = cmp.Or(c.GetHeader(sessionHeader), req.Session)
 	x.line.Model, x.line.Stream = chat.Cut(req.Model, maxModel), req.Stream
-	return s.answerOnce(c, body, req.Stream, func() error {
+	return s.answerOnce(c, api, body, req.Stream, func() error {
 		if req.Stream {
-			return s.stream(c, req, choice, x)
+			return s.stream(c, api, req, choice, x)
 		}
-		return s.collect(c, req, choice, x)
+		return s.collect(c, api, req, choice, x)
 	})
 }
 
@@ -54,15 +56,16 @@ func (s *server) allowed() auth.Allowed {
 
 // stream answers piece by piece. What is sent before the first event are heartbeats
 // alone, after some silence. An error before anything has been sent is an ordinary HTTP
-// error; after that it becomes an error event, and no [DONE] follows.
-func (s *server) stream(c *gin.Context, req *chat.Request, choice lease.Choice, x *exchange) error {
+// error; after that it becomes the stream's last event, which says that it is not complete.
+func (s *server) stream(c *gin.Context, api dialect.Dialect, req *chat.Request, choice lease.Choice, x *exchange) error {
 	begun := c.Writer.Written() // by heartbeats, while the key's first answer was waited for
 	out := sse.Start(c.Writer, s.Options.Stream)
 	defer func() { _ = out.Close() }()
-	encoder := openai.NewStreamEncoder(req, openai.StreamOptions{OmitFinish: !s.settings().GetIncludeStopStream()}, out)
+	encoder := api.Stream(req, s.answerOptions(), out)
 	failed := func(err error) error {
 		if begun || !out.GiveUp() {
-			_ = encoder.Fail(err) // a client that has gone needs no error
+			broken := api.Error(err, x.line.RequestID)
+			_ = out.Event(broken.Event, broken.JSON, false) // a client that has gone needs no error
 		}
 		return err
 	}
@@ -89,9 +92,14 @@ func (s *server) stream(c *gin.Context, req *chat.Request, choice lease.Choice, 
 	return nil
 }
 
+// answerOptions are the settings that shape answers.
+func (s *server) answerOptions() dialect.Options {
+	return dialect.Options{OmitFinish: !s.settings().GetIncludeStopStream()}
+}
+
 // collect answers with the whole stream at once.
-func (s *server) collect(c *gin.Context, req *chat.Request, choice lease.Choice, x *exchange) error {
-	answer := openai.NewCollector(req)
+func (s *server) collect(c *gin.Context, api dialect.Dialect, req *chat.Request, choice lease.Choice, x *exchange) error {
+	answer := api.Whole(req, s.answerOptions())
 	for event, err := range s.Relay.Chat(c.Request.Context(), req, choice) {
 		if err != nil {
 			return err
@@ -113,8 +121,15 @@ func (s *server) collect(c *gin.Context, req *chat.Request, choice lease.Choice,
 const fallbackHeader = "X-Carousel-Fallback-Model"
 
 func (s *server) firstEvent(x *exchange, event chat.Event, setHeader func(name, value string)) {
-	if event.FallbackModel != "" {
-		setHeader(fallbackHeader, event.FallbackModel)
+	if begin := event.Begin; begin != nil {
+		for name, values := range begin.Header {
+			for _, value := range values {
+				setHeader(name, value)
+			}
+		}
+		if begin.FallbackModel != "" {
+			setHeader(fallbackHeader, begin.FallbackModel)
+		}
 	}
 	x.line.FirstEvent = time.Since(x.started)
 	s.Metrics.FirstEventSeconds.WithLabelValues(metrics.Bool(x.line.Stream)).Observe(x.line.FirstEvent.Seconds())

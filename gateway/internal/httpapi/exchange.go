@@ -18,7 +18,6 @@ import (
 
 	"carousel.internal/gateway/internal/accesslog"
 	"carousel.internal/gateway/internal/chat"
-	"carousel.internal/gateway/internal/dialect/openai"
 	"carousel.internal/gateway/internal/forwarded"
 	"carousel.internal/gateway/internal/metrics"
 )
@@ -88,13 +87,13 @@ func (s *server) renderError(c *gin.Context, failure *chat.Error) {
 	if c.Writer.Written() {
 		return
 	}
-	answer := openai.EncodeError(failure)
+	answer := s.dialectOf(c.Request).Error(failure, exchangeOf(c).line.RequestID)
 	status := answer.Status
 	if chosen := c.Writer.Status(); chosen != http.StatusOK {
 		status = chosen
 	}
-	if answer.RetryAfter != "" {
-		c.Header("Retry-After", answer.RetryAfter)
+	for name, values := range answer.Header {
+		c.Writer.Header()[name] = values
 	}
 	if status == http.StatusUnauthorized {
 		c.Header("WWW-Authenticate", "Bearer")

@@ -17,6 +17,7 @@ import (
 	"carousel.internal/gateway/internal/accesslog"
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/forwarded"
 	"carousel.internal/gateway/internal/idempotency"
 	"carousel.internal/gateway/internal/lease"
@@ -42,6 +43,8 @@ type Mount interface {
 // Deps are what the handlers work with.
 type Deps struct {
 	Relay Relay
+	// Dialects are those that clients may speak; the first is of whoever does not say.
+	Dialects []dialect.Dialect
 	// Answers are those to requests with an idempotency key; nil: keys are ignored.
 	Answers *idempotency.Desk
 	// Models lists what can be asked for, in order.

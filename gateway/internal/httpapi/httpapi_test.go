@@ -22,6 +22,8 @@ import (
 	"carousel.internal/gateway/internal/accesslog"
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect"
+	"carousel.internal/gateway/internal/dialect/openai"
 	"carousel.internal/gateway/internal/httpapi"
 	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/metrics"
@@ -97,7 +99,8 @@ func newEdge(t testing.TB, relay httpapi.Relay, change func(*httpapi.Deps)) *edg
 	e := &edge{log: &lines{}, registry: prometheus.NewRegistry()}
 	logger := slog.New(slog.NewJSONHandler(e.log, nil))
 	deps := httpapi.Deps{
-		Relay: relay,
+		Dialects: []dialect.Dialect{openai.API{}},
+		Relay:    relay,
 		Models: func() []chat.Model {
 			return []chat.Model{{ID: "gpt-4o", OwnedBy: "openai", Created: 1706659200}, {ID: "vendor/model", OwnedBy: "vendor", Created: 1}}
 		},

@@ -10,7 +10,7 @@ import (
 
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
-	"carousel.internal/gateway/internal/dialect/openai"
+	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/idempotency"
 	"carousel.internal/gateway/internal/sse"
 )
@@ -29,7 +29,7 @@ var repeated = []string{"Content-Type", "Content-Length", "Cache-Control", "X-Ac
 // answerOnce lets answer answer the request, unless its idempotency key has been, or
 // is being answered: then it gets that answer. Requests without a key pass. The client of
 // a stream gets heartbeats while it waits for what another gateway is at.
-func (s *server) answerOnce(c *gin.Context, body []byte, stream bool, answer func() error) error {
+func (s *server) answerOnce(c *gin.Context, api dialect.Dialect, body []byte, stream bool, answer func() error) error {
 	key := c.GetHeader(idempotencyHeader)
 	switch {
 	case key == "" || s.Answers == nil:
@@ -48,13 +48,13 @@ func (s *server) answerOnce(c *gin.Context, body []byte, stream bool, answer fun
 		waited()
 		switch {
 		case err != nil && c.Writer.Written():
-			return s.breakOff(c, err)
+			return s.breakOff(c, api, err)
 		case err != nil:
 			return err
 		case claim != nil:
 			return s.record(c, claim, answer)
 		}
-		if err := s.replay(c, first); !idempotency.Abandoned(err) {
+		if err := s.replay(c, api, first); !idempotency.Abandoned(err) {
 			return err
 		}
 	}
@@ -118,14 +118,14 @@ func outliving(ctx context.Context) (context.Context, func()) {
 
 // replay answers with what another request gets, as far as that has come, and then as
 // it comes.
-func (s *server) replay(c *gin.Context, first *idempotency.Recording) error {
+func (s *server) replay(c *gin.Context, api dialect.Dialect, first *idempotency.Recording) error {
 	controller := http.NewResponseController(c.Writer)
 	sent := 0
 	for {
 		header, piece, done, err := first.Next(c.Request.Context(), sent)
 		switch told := sent > 0 && idempotency.Recorded(err); {
 		case err != nil && c.Writer.Written() && !told && !idempotency.Abandoned(err):
-			return s.breakOff(c, err)
+			return s.breakOff(c, api, err)
 		case err != nil:
 			return err
 		}
@@ -150,12 +150,13 @@ func (s *server) replay(c *gin.Context, first *idempotency.Recording) error {
 
 // breakOff ends an answer that has begun and can't go on, so that its client does not take
 // what it got for the whole.
-func (s *server) breakOff(c *gin.Context, err error) error {
+func (s *server) breakOff(c *gin.Context, api dialect.Dialect, err error) error {
 	if c.Writer.Header().Get("Content-Type") != sse.ContentType {
 		panic(http.ErrAbortHandler)
 	}
 	out := sse.Start(c.Writer, s.Options.Stream)
-	_ = out.Data(openai.EncodeStreamError(err), false) // a client that has gone needs no error
+	broken := api.Error(err, exchangeOf(c).line.RequestID)
+	_ = out.Event(broken.Event, broken.JSON, false) // a client that has gone needs no error
 	_ = out.Close()
 	return err
 }

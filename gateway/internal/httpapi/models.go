@@ -7,12 +7,15 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"carousel.internal/gateway/internal/chat"
-	"carousel.internal/gateway/internal/dialect/openai"
 )
 
 // GET /v1/models
 func (s *server) listModels(c *gin.Context) error {
-	s.writeJSON(c, http.StatusOK, openai.EncodeModels(s.Models()))
+	list, err := s.dialectOf(c.Request).Models(s.Models(), c.Request.URL.Query())
+	if err != nil {
+		return err
+	}
+	s.writeJSON(c, http.StatusOK, list)
 	return nil
 }
 
@@ -21,9 +24,11 @@ func (s *server) retrieveModel(c *gin.Context) error {
 	id := strings.TrimPrefix(c.Param("id"), "/")
 	for _, model := range s.Models() {
 		if model.ID == id {
-			s.writeJSON(c, http.StatusOK, openai.EncodeModel(model))
+			s.writeJSON(c, http.StatusOK, s.dialectOf(c.Request).Model(model))
 			return nil
 		}
 	}
-	return openai.UnknownModel(chat.Cut(id, maxModel))
+	err := chat.Errorf(chat.ModelNotFound, "the model %q does not exist", chat.Cut(id, maxModel))
+	err.Param = "model"
+	return err
 }

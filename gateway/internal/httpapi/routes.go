@@ -13,7 +13,9 @@ import (
 func (s *server) routes(engine *gin.Engine) {
 	v1 := s.Options.RoutePrefix + "/v1"
 
-	post(engine, v1+"/chat/completions", s.chatCompletions)
+	for _, api := range s.Dialects {
+		post(engine, s.Options.RoutePrefix+api.Path(), s.converseIn(api))
+	}
 	get(engine, v1+"/models", s.listModels)
 	get(engine, v1+"/models/*id", s.retrieveModel) // ids may contain a slash
 

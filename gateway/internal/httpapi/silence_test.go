@@ -28,7 +28,7 @@ func TestSilenceBeforeTheFirstEvent(t *testing.T) {
 	t.Parallel()
 	busy := chat.Errorf(chat.NoTokenAvailable, "all are busy")
 	first := greeting[0]
-	first.FallbackModel = "small"
+	first.Begin = &chat.Beginning{FallbackModel: "small"}
 	for _, test := range []struct {
 		name    string
 		relay   relay

@@ -19,6 +19,8 @@ import (
 	"carousel.internal/gateway/internal/accesslog"
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect"
+	"carousel.internal/gateway/internal/dialect/openai"
 	"carousel.internal/gateway/internal/httpapi"
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/metrics"
@@ -127,6 +129,7 @@ func newGateway(t *testing.T, change func(*reference.Deps)) *gateway {
 		change(&deps)
 	}
 	g.Handler = httpapi.New(httpapi.Deps{
+		Dialects: []dialect.Dialect{openai.API{}},
 		Models:   func() []chat.Model { return nil },
 		Settings: func() *tokenstorev1.Settings { return nil },
 		Gate:     g.gate, Metrics: metrics.New(prometheus.NewRegistry()), Access: accesslog.New(logger), Log: logger,

@@ -29,26 +29,30 @@ func brakeFor(driver upstream.Driver, request *chat.Request) *brake {
 	return b
 }
 
-// take answers what may be sent of an event, and whether the answer ends with it.
+// take answers what may be sent of an event, and whether the answer ends with it. Stop
+// texts are looked for in what is said, and not in thoughts or calls.
 func (b *brake) take(event chat.Event) (passed []chat.Event, ended bool) {
-	text, stopped := b.stop.take(event.Text)
-	if event.Finish != chat.Unfinished && !stopped { // what was held back is no stop text
-		text += b.stop.flush()
+	text, stopped := event.Text, false
+	said := event.Kind == chat.TextBlock
+	if said {
+		text, stopped = b.stop.take(event.Text)
+		if (event.Close || event.Finish != chat.Unfinished) && !stopped { // what was held back is no stop text
+			text += b.stop.flush()
+		}
 	}
 	text, full := b.limit.take(text)
-	finish := event.Finish
+	last := chat.Event{Finish: event.Finish, Usage: event.Usage}
 	switch {
 	case full:
-		finish = chat.Length
+		last.Finish, event.Close = chat.Length, true
 	case stopped:
-		finish = chat.Stop
+		last.Finish, last.StopText, event.Close = chat.StoppedAt, b.stop.found, true
 	}
-	last := chat.Event{Finish: finish, Usage: event.Usage}
-	heldBack := event.Text != "" && text == ""
+	heldBack := event.Text != "" && text == "" && event.Open == nil && !event.Close
 	event.Text, event.Finish, event.Usage, event.Raw = text, chat.Unfinished, nil, chat.Raw{} // Raw would say more
-	if finish != chat.Unfinished {
+	if last.Finish != chat.Unfinished {
 		event.More = true
-		if hasContent(&event) {
+		if hasContent(&event) || event.Open != nil || event.Close {
 			passed = append(passed, event)
 		}
 		return append(passed, last), full || stopped
@@ -67,6 +71,8 @@ type stopTexts struct {
 	// held is the end of the answer so far, where it may be the beginning of such a
 	// text.
 	held string
+	// found is the one that has ended the answer.
+	found string
 }
 
 // take answers what may be sent now, and whether a stop text follows it.
@@ -78,7 +84,7 @@ func (s *stopTexts) take(piece string) (text string, stopped bool) {
 	first := -1
 	for _, stop := range s.texts {
 		if at := strings.Index(text, stop); at >= 0 && (first < 0 || at < first) {
-			first = at
+			first, s.found = at, stop
 		}
 	}
 	if first >= 0 {

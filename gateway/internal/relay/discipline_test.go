@@ -150,8 +150,8 @@ func TestFallbacks(t *testing.T) {
 			if !slices.Equal(asked, test.asked) || e.Upstream != test.upstream || e.End != test.end || e.Attempts != len(asked) {
 				t.Errorf("asked %q, entry %+v", asked, e)
 			}
-			if test.kind == "" && got.events[0].FallbackModel != e.FallbackModel {
-				t.Errorf("the client is told %q, the log %q", got.events[0].FallbackModel, e.FallbackModel)
+			if test.kind == "" && told(got.events[0]) != e.FallbackModel {
+				t.Errorf("the client is told %q, the log %q", told(got.events[0]), e.FallbackModel)
 			}
 			if fell := len(asked) > 0 && asked[len(asked)-1] != "inner m"; len(asked) > 0 && (e.FallbackModel != "") != fell {
 				t.Errorf("entry %+v", e)
@@ -177,4 +177,12 @@ func TestNoFallbackOnTheSameUpstreamWithoutBudget(t *testing.T) {
 	if r.count.denied != 1 || r.count.fallbacks != 1 {
 		t.Errorf("%d denied, %d fallbacks", r.count.denied, r.count.fallbacks)
 	}
+}
+
+// told is the fallback model that the client is told of.
+func told(event chat.Event) string {
+	if event.Begin == nil {
+		return ""
+	}
+	return event.Begin.FallbackModel
 }

@@ -40,6 +40,6 @@ func (h *holdBack) release() []chat.Event {
 }
 
 func hasContent(event *chat.Event) bool {
-	return event.Text != "" || event.Reasoning != "" || len(event.ToolCalls) > 0 ||
+	return event.Text != "" || event.Kind != chat.TextBlock || event.Seal != nil ||
 		event.Finish != chat.Unfinished || event.Usage != nil || event.Raw.Whole
 }

@@ -87,12 +87,13 @@ func errorOf(failure *upstream.Failure, upstreamName string, attempts int, sent 
 
 // ownNames is what the upstream calls the failure; nil: it has no names for it.
 func ownNames(failure *upstream.Failure) *chat.UpstreamError {
-	own := chat.UpstreamError{Code: failure.Code, Type: failure.Type, Param: failure.Param}
-	if own == (chat.UpstreamError{}) {
+	if failure.Code == "" && failure.Type == "" && failure.Param == "" && failure.Dialect == "" {
 		return nil
 	}
-	own.Status = failure.Status
-	return &own
+	return &chat.UpstreamError{
+		Status: failure.Status, Code: failure.Code, Type: failure.Type, Param: failure.Param,
+		Dialect: failure.Dialect, JSON: failure.JSON, Header: failure.Header,
+	}
 }
 
 // afterAttempts chooses what to tell a request that got no further token: what

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"iter"
 	"strings"
 
 	"carousel.internal/gateway/internal/chat"
@@ -25,11 +26,9 @@ func promptOf(request *chat.Request) (text string, cut bool) {
 	p.text.Grow(min(lengthOf(request), maxPrompt))
 	for _, message := range request.Messages {
 		p.add(markers[message.Role].begin)
-		for _, part := range message.Parts {
-			if part.Image == nil {
-				p.add(part.Text)
-				p.add("\n")
-			}
+		for text := range texts(message.Parts) {
+			p.add(text)
+			p.add("\n")
 		}
 		p.add(markers[message.Role].end)
 		if p.cut {
@@ -44,13 +43,39 @@ func lengthOf(request *chat.Request) int {
 	length := 0
 	for _, message := range request.Messages {
 		length += len(markers[message.Role].begin) + len(markers[message.Role].end)
-		for _, part := range message.Parts {
-			if part.Image == nil {
-				length += len(part.Text) + len("\n")
-			}
+		for text := range texts(message.Parts) {
+			length += len(text) + len("\n")
 		}
 	}
 	return length
+}
+
+// texts are what can be read of parts: texts, thoughts, calls and their results.
+func texts(parts []chat.Part) iter.Seq[string] {
+	return func(yield func(string) bool) { eachText(parts, yield) }
+}
+
+// eachText yields the texts, and tells whether more are wanted.
+func eachText(parts []chat.Part, yield func(string) bool) bool {
+	for i := range parts {
+		part, more := &parts[i], true
+		switch {
+		case part.IsText():
+			more = yield(part.Text)
+		case part.Reasoning != nil:
+			more = yield(part.Reasoning.Text)
+		case part.Call != nil:
+			more = yield(part.Call.Name) && yield(part.Call.Arguments)
+		case part.Result != nil:
+			more = eachText(part.Result.Parts, yield)
+		case part.Document != nil:
+			more = yield(part.Document.Text)
+		}
+		if !more {
+			return false
+		}
+	}
+	return true
 }
 
 // prompt takes text until it is full.

@@ -97,7 +97,7 @@ func foretell(scripts []script, policy Policy, until int) outcome {
 // firstSent is the index of the event with which sending begins; -1: none is sent.
 func firstSent(events []chat.Event, holdBack bool) int {
 	return slices.IndexFunc(events, func(event chat.Event) bool {
-		empty := event.Text == "" && event.Reasoning == "" && event.ToolCalls == nil && event.Finish == "" && event.Usage == nil
+		empty := event.Text == "" && event.Kind == chat.TextBlock && event.Finish == "" && event.Usage == nil
 		return !holdBack || !empty || slices.IndexFunc(events, func(e chat.Event) bool { return show(e) == show(event) }) >= maxHeldBack
 	})
 }
@@ -107,7 +107,7 @@ func show(event chat.Event) string {
 	if event.Usage != nil && event.Raw.JSON == nil {
 		return "estimate"
 	}
-	return fmt.Sprintf("%s|%s|%d|%s|%t|%s", event.Text, event.Reasoning, len(event.ToolCalls), event.Finish, event.Usage != nil, event.Raw.JSON)
+	return fmt.Sprintf("%s|%d|%t|%s|%t|%s", event.Text, event.Kind, event.Open != nil, event.Finish, event.Usage != nil, event.Raw.JSON)
 }
 
 func drawScript(t *rapid.T, number int) script {
@@ -118,9 +118,9 @@ func drawScript(t *rapid.T, number int) script {
 		case 0:
 			event.Text = fmt.Sprintf("text %d.%d ", number, i)
 		case 1:
-			event.Reasoning = "hm"
+			event.Kind, event.Text = chat.ReasoningBlock, "hm"
 		case 2:
-			event.ToolCalls = []chat.ToolCall{{Name: "f"}}
+			event.Kind, event.Open = chat.CallBlock, &chat.Block{Name: "f"}
 		case 3:
 			event.Finish = chat.Stop
 		case 4:

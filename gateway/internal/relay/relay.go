@@ -8,7 +8,6 @@ import (
 	"context"
 	"iter"
 	"log/slog"
-	"slices"
 	"time"
 
 	"carousel.internal/gateway/internal/catalog"
@@ -195,7 +194,7 @@ func (r *run) prepare(ctx context.Context) *chat.Error {
 	if fault := r.asked.HistoryFault; fault != nil && !upstream.TakesAsItCame(r.target.Driver, r.asked) {
 		return fault
 	}
-	if ask, refused := upstream.Uncarried(r.target.Driver, r.asked); refused && slices.Contains(r.asked.Asks, ask) {
+	if ask, refused := upstream.Uncarried(r.target.Driver, r.asked); refused {
 		return upstream.Unsupported(r.target.Upstream, ask)
 	}
 	preparer, ok := r.target.Driver.(upstream.Preparer)
@@ -363,7 +362,13 @@ func (r *run) send(event chat.Event) bool {
 	if !r.sent {
 		r.sent = true
 		r.entry.FirstByte = time.Since(r.request.Created)
-		event.FallbackModel = r.entry.FallbackModel
+		if model := r.entry.FallbackModel; model != "" {
+			begin := chat.Beginning{FallbackModel: model}
+			if event.Begin != nil {
+				begin.Header, begin.Input = event.Begin.Header, event.Begin.Input
+			}
+			event.Begin = &begin
+		}
 	}
 	if !r.yield(event, nil) {
 		r.gone = true

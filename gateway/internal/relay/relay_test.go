@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -200,7 +201,7 @@ func TestErrorsKeepTheUpstreamsOwnNames(t *testing.T) {
 		r := newRig(play(script{err: &upstream.Failure{Class: class, Message: "no", Status: 400, Code: "bad_stop", Type: "invalid_request_error", Param: "stop"}}))
 		r.policy.MaxAttempts = 1
 		got := r.chat(t.Context(), t, whole)
-		if got.err == nil || got.err.Param != param || got.err.Upstream == nil || *got.err.Upstream != own {
+		if got.err == nil || got.err.Param != param || got.err.Upstream == nil || !reflect.DeepEqual(*got.err.Upstream, own) {
 			t.Errorf("%s: got %+v", class, got.err)
 		}
 	}
@@ -234,7 +235,7 @@ type native struct {
 	dialect string
 }
 
-func (n native) Dialect() string { return n.dialect }
+func (n native) Speaks(name string) bool { return name == n.dialect }
 
 func (s speaking) Resolve(wish catalog.Wish) (catalog.Target, error) {
 	target, err := s.Catalog.Resolve(wish)
@@ -286,8 +287,8 @@ func TestWhatHasContentIsNotHeldBack(t *testing.T) {
 	t.Parallel()
 	for name, event := range map[string]chat.Event{
 		"text":      say("x"),
-		"reasoning": {Reasoning: "x"},
-		"tool call": {ToolCalls: []chat.ToolCall{{Name: "f"}}},
+		"reasoning": {Kind: chat.ReasoningBlock, Text: "x"},
+		"tool call": {Kind: chat.CallBlock, Open: &chat.Block{Name: "f"}},
 		"finish":    stop,
 		"usage":     usage,
 		"whole":     {Raw: chat.Raw{Whole: true}},
@@ -319,7 +320,7 @@ func TestAnswerWithoutAnEndIsTruncated(t *testing.T) {
 func TestUsageIsEstimatedWhenTheUpstreamTellsNone(t *testing.T) {
 	t.Parallel()
 	r := newRig(play(script{events: []chat.Event{
-		say("one two three"), {Reasoning: "four"}, {ToolCalls: []chat.ToolCall{{Name: "five", Arguments: `{"six":7}`}}}, stop,
+		say("one two three"), {Kind: chat.ReasoningBlock, Text: "four"}, {Kind: chat.CallBlock, Open: &chat.Block{Name: "five"}, Text: `{"six":7}`}, stop,
 	}}))
 	got := r.chat(t.Context(), t, whole)
 	last := got.events[len(got.events)-1].Usage

@@ -26,12 +26,10 @@ func (t *tally) add(event *chat.Event) {
 		t.reported = event.Usage
 	}
 	if t.reported == nil {
-		t.keep(event.Text)
-		t.keep(event.Reasoning)
-		for _, call := range event.ToolCalls {
-			t.keep(call.Name)
-			t.keep(call.Arguments)
+		if event.Open != nil {
+			t.keep(event.Open.Name)
 		}
+		t.keep(event.Text)
 	}
 }
 

@@ -25,7 +25,7 @@ const (
 
 // heartbeat is a comment, and no empty line after it: to some clients each empty line is
 // the end of an event, also where nothing but a comment came before it.
-var heartbeat = []byte(": still here\n")
+const heartbeat = ": still here\n"
 
 // Options are the times of a stream. Zero means the default.
 type Options struct {
@@ -53,6 +53,7 @@ type Writer struct {
 	committed bool  // the headers are out, or about to be
 	err       error // the first failed write; the stream is dead
 	closed    bool
+	heartbeat string
 }
 
 var buffers = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 4<<10)) }}
@@ -71,7 +72,7 @@ func Start(w http.ResponseWriter, options Options) *Writer {
 	}
 	stream := &Writer{
 		options: options, controller: http.NewResponseController(w), w: w,
-		buffer: buffers.Get().(*bytes.Buffer), lastFlush: time.Now(),
+		buffer: buffers.Get().(*bytes.Buffer), lastFlush: time.Now(), heartbeat: heartbeat,
 	}
 	stream.mu.Lock()
 	defer stream.mu.Unlock()
@@ -98,6 +99,14 @@ func (s *Writer) SetHeader(name, value string) {
 	if !s.committed && !s.closed {
 		s.w.Header().Set(name, value)
 	}
+}
+
+// Heartbeat sets what is sent from now on when all is silent, instead of a comment: whole
+// lines.
+func (s *Writer) Heartbeat(lines string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heartbeat = lines
 }
 
 // commit settles that the response is a stream.
@@ -212,7 +221,7 @@ func (s *Writer) beat() {
 	}
 	silence := time.Since(s.lastFlush)
 	if silence >= s.options.Heartbeat {
-		s.buffer.Write(heartbeat)
+		s.buffer.WriteString(s.heartbeat)
 		if s.flush() != nil {
 			return // the writer's next call learns of it
 		}

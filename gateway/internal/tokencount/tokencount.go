@@ -49,19 +49,34 @@ func Messages(messages []chat.Message) int {
 	}
 	for i := range messages {
 		tokens += perMessage
-		for _, part := range messages[i].Parts {
-			if part.Image != nil {
-				tokens += perImage
-				continue
-			}
-			add(part.Text)
-		}
-		for _, call := range messages[i].ToolCalls {
-			add(call.Name)
-			add(call.Arguments)
-		}
+		tokens += perImage * addParts(messages[i].Parts, add)
 	}
 	return tokens + estimate(texts, bytes, count)
+}
+
+// addParts adds the texts of parts, and returns how many images are among them. What has
+// no text and is no image counts as one: nobody here knows better.
+func addParts(parts []chat.Part, add func(text string)) (images int) {
+	for i := range parts {
+		switch part := &parts[i]; {
+		case part.Call != nil:
+			add(part.Call.Name)
+			add(part.Call.Arguments)
+		case part.Result != nil:
+			images += addParts(part.Result.Parts, add)
+		case part.Reasoning != nil:
+			add(part.Reasoning.Text)
+		case part.Document != nil && part.Document.Text != "":
+			add(part.Document.Text)
+		case part.Opaque != nil:
+			add(string(part.Opaque.JSON))
+		case part.IsText():
+			add(part.Text)
+		default:
+			images++
+		}
+	}
+	return images
 }
 
 // estimate counts texts of so many bytes together, piece by piece. Where that is too much

@@ -75,7 +75,7 @@ func TestMessages(t *testing.T) {
 	if image < hello+100 || image > hello+2000 {
 		t.Errorf("an image counts %d, by its size and not by its text", image-hello)
 	}
-	call := tokencount.Messages([]chat.Message{{Role: chat.Assistant, ToolCalls: []chat.ToolCall{{Name: "weather", Arguments: `{"city":"Paris"}`}}}})
+	call := tokencount.Messages([]chat.Message{{Role: chat.Assistant, Parts: []chat.Part{{Call: &chat.Call{Name: "weather", Arguments: `{"city":"Paris"}`}}}}})
 	if call <= 7 {
 		t.Errorf("a tool call counts nothing: %d", call)
 	}

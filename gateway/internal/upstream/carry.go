@@ -22,7 +22,7 @@ func Carries(driver Driver, need chat.Need) bool {
 // Uncarried finds what a request asks for and the driver's upstream can't be asked for.
 func Uncarried(driver Driver, request *chat.Request) (chat.Ask, bool) {
 	carrier, picky := driver.(Carrier)
-	if !picky {
+	if !picky || TakesAsItCame(driver, request) {
 		return chat.Ask{}, false
 	}
 	for ask := range request.Needs() {
@@ -35,17 +35,25 @@ func Uncarried(driver Driver, request *chat.Request) (chat.Ask, bool) {
 
 // inWords names each need in an error.
 var inWords = map[chat.Need]string{
-	chat.Tools:      "tools and functions",
-	chat.Choices:    "several choices",
-	chat.LogProbs:   "log probabilities",
-	chat.JSONObject: "JSON mode",
-	chat.JSONSchema: "an answer by a schema",
-	chat.Media:      "answers in sounds or pictures",
-	chat.Content:    "content other than text and images",
-	chat.Prediction: "predicted outputs",
-	chat.WebSearch:  "web search",
-	chat.Words:      "banned or forced tokens",
-	chat.Unclear:    "this value",
+	chat.Tools:       "tools and functions",
+	chat.Choices:     "several choices",
+	chat.LogProbs:    "log probabilities",
+	chat.JSONObject:  "JSON mode",
+	chat.JSONSchema:  "an answer by a schema",
+	chat.Media:       "answers in sounds or pictures",
+	chat.HostedTools: "tools that another provider runs",
+	chat.FreeTools:   "tools that take free text",
+	chat.Pictures:    "images",
+	chat.Papers:      "documents",
+	chat.Sounds:      "audio",
+	chat.ToolMedia:   "images and files in the results of tools",
+	chat.FileIDs:     "files by id, which belong to another account",
+	chat.State:       "what another provider keeps",
+	chat.Content:     "content of this kind",
+	chat.Prediction:  "predicted outputs",
+	chat.WebSearch:   "web search",
+	chat.Words:       "banned or forced tokens",
+	chat.Unclear:     "this value",
 }
 
 // Unsupported is the error for what the upstream can't be asked for.

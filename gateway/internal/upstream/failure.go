@@ -119,6 +119,10 @@ type Failure struct {
 	// Type is the upstream's name for the kind of error, and Param the request's field
 	// that it finds at fault; empty where it names none.
 	Type, Param string
+	// Dialect, JSON and Header are as in chat.UpstreamError.
+	Dialect string
+	JSON    []byte
+	Header  map[string][]string
 	// RetryAfter is the upstream's hint; 0 where it gave none.
 	RetryAfter time.Duration
 	// Err is the cause, for the log.

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -45,7 +46,7 @@ func TestParseRules(t *testing.T) {
 			got := test.before
 			table.Revise(&got)
 			got.Message, got.Code = "", ""
-			if got != test.want {
+			if !reflect.DeepEqual(got, test.want) {
 				t.Errorf("got %+v, want %+v", got, test.want)
 			}
 		})

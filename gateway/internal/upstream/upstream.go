@@ -23,7 +23,7 @@ type Driver interface {
 	// The iteration ends after the last event of a complete answer, or with one
 	// error, always a *Failure. An answer that ends early or is empty is an
 	// error, never an end. Every answer that ends well has had an event with
-	// Finish set.
+	// Finish set, before which all its blocks were closed.
 	Chat(ctx context.Context, call *Call) iter.Seq2[chat.Event, error]
 	// Models asks the upstream what it serves, for when no list is configured. A
 	// driver that has a built-in list answers that.
@@ -52,14 +52,14 @@ type Preparer interface {
 // Native is implemented by drivers that send a request on as it came, if it is in their
 // upstream's own dialect.
 type Native interface {
-	// Dialect is the name of that dialect, as in chat.Source.
-	Dialect() string
+	// Speaks tells whether the upstream speaks the dialect, named as in chat.Source.
+	Speaks(dialect string) bool
 }
 
 // TakesAsItCame tells whether the driver sends the request on as it came.
 func TakesAsItCame(driver Driver, request *chat.Request) bool {
 	native, ok := driver.(Native)
-	return ok && request.Source.Dialect != "" && request.Source.Dialect == native.Dialect()
+	return ok && request.Source.Dialect != "" && native.Speaks(request.Source.Dialect)
 }
 
 // OwnTokens is implemented by drivers whose upstream takes a token that the caller
@@ -73,6 +73,9 @@ type Call struct {
 	// Model is the id to send upstream: Request.Model without an upstream prefix.
 	Model      string
 	Credential Credential
+	// WithoutSeals leaves reasoning of earlier turns out, because the upstream refused a
+	// seal in it.
+	WithoutSeals bool
 	// Options are hot settings as of the request's start.
 	Options Options
 }

@@ -1,10 +1,6 @@
 package upstream
 
-import (
-	"fmt"
-
-	"carousel.internal/gateway/internal/chat"
-)
+import "carousel.internal/gateway/internal/chat"
 
 // Values of Options.Vision: no images, images in data URLs, or also images by URL.
 const (
@@ -14,14 +10,14 @@ const (
 )
 
 // VisionDisabled is the error for an image while images are switched off. message
-// and part say where it is, from 0.
-func VisionDisabled(message, part int) *chat.Error {
-	return RefusePart(chat.VisionDisabled, message, part,
+// and part say where in the request it is, from 0.
+func VisionDisabled(request *chat.Request, message, part int) *chat.Error {
+	return RefusePart(chat.VisionDisabled, request, message, part,
 		"images are switched off on this gateway; the setting vision_ability allows them")
 }
 
 // RefusePart is an error about one part of one message.
-func RefusePart(kind chat.Kind, message, part int, reason string) *chat.Error {
-	where := fmt.Sprintf("messages[%d].content[%d]", message, part)
+func RefusePart(kind chat.Kind, request *chat.Request, message, part int, reason string) *chat.Error {
+	where := request.Place(message, part)
 	return &chat.Error{Kind: kind, Param: where, Message: where + ": " + reason}
 }

@@ -25,6 +25,8 @@ import (
 	"carousel.internal/gateway/internal/accesslog"
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect"
+	"carousel.internal/gateway/internal/dialect/openai"
 	"carousel.internal/gateway/internal/httpapi"
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/metrics"
@@ -210,7 +212,8 @@ func newSite(t *testing.T, s *store) *site {
 	session, _ := gate.Open(time.Now())
 	return &site{
 		handler: httpapi.New(httpapi.Deps{
-			Models: models, Settings: func() *tokenstorev1.Settings { return nil }, Gate: gate,
+			Dialects: []dialect.Dialect{openai.API{}},
+			Models:   models, Settings: func() *tokenstorev1.Settings { return nil }, Gate: gate,
 			Metrics: metrics.New(prometheus.NewRegistry()), Access: accesslog.New(quiet), Log: quiet, Mounts: []httpapi.Mount{pages}, Unmatched: pages.Unmatched,
 		}),
 		store: s, gate: gate, session: session,

@@ -271,5 +271,5 @@ func (d *decoder) refusal(at place) ([]chat.Part, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []chat.Part{{Text: text}}, nil
+	return []chat.Part{{Text: text, Refusal: true}}, nil
 }

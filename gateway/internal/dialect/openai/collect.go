@@ -1,9 +1,6 @@
 package openai
 
 import (
-	"slices"
-	"strconv"
-
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/rawjson"
 )
@@ -15,6 +12,7 @@ type Collector struct {
 	stamp     stamp
 	text      []byte // escaped, as it goes into the answer
 	reasoning []byte // likewise
+	refusal   []byte // likewise
 	calls     []collectedCall
 	finish    chat.FinishReason
 	usage     *chat.Usage
@@ -24,7 +22,6 @@ type Collector struct {
 
 // collectedCall is a tool call whose pieces are being joined.
 type collectedCall struct {
-	index     int
 	id, name  string
 	arguments []byte // escaped
 }
@@ -46,31 +43,33 @@ func (c *Collector) Add(ev chat.Event) {
 		whole, has, ok := c.stamp.appendStamped(nil, ev.Raw.JSON, removal{})
 		if ok {
 			c.whole, c.counted = whole, has.usage
-			return
 		}
 	}
-	c.text = rawjson.AppendEscaped(c.text, ev.Text)
-	c.reasoning = rawjson.AppendEscaped(c.reasoning, ev.Reasoning)
-	for _, piece := range ev.ToolCalls {
-		c.addCall(piece)
+	if c.whole != nil {
+		return
+	}
+	switch ev.Kind {
+	case chat.TextBlock:
+		c.text = rawjson.AppendEscaped(c.text, ev.Text)
+	case chat.ReasoningBlock:
+		c.reasoning = rawjson.AppendEscaped(c.reasoning, ev.Text)
+	case chat.RefusalBlock:
+		c.refusal = rawjson.AppendEscaped(c.refusal, ev.Text)
+	case chat.CallBlock:
+		c.addCall(&ev)
+	case chat.OpaqueBlock: // only its own dialect knows what it is
 	}
 	if ev.Finish != chat.Unfinished {
 		c.finish = ev.Finish
 	}
 }
 
-func (c *Collector) addCall(piece chat.ToolCall) {
-	at := slices.IndexFunc(c.calls, func(call collectedCall) bool { return call.index == piece.Index })
-	if at < 0 {
-		at = len(c.calls)
-		c.calls = append(c.calls, collectedCall{index: piece.Index})
+func (c *Collector) addCall(ev *chat.Event) {
+	if ev.Open != nil {
+		c.calls = append(c.calls, collectedCall{id: callID(ev.Open.ID, len(c.calls)), name: ev.Open.Name})
 	}
-	call := &c.calls[at]
-	if piece.ID != "" {
-		call.id = piece.ID
-	}
-	call.name += piece.Name
-	call.arguments = rawjson.AppendEscaped(call.arguments, piece.Arguments)
+	call := &c.calls[len(c.calls)-1]
+	call.arguments = rawjson.AppendEscaped(call.arguments, ev.Text)
 }
 
 // JSON is the whole answer. An upstream's own answer is passed on as it came,
@@ -82,7 +81,7 @@ func (c *Collector) JSON() []byte {
 	dst := make([]byte, 0, len(c.head)+len(c.text)+len(c.reasoning)+256)
 	dst = append(dst, c.head...)
 	dst = append(dst, `{"index":0,"message":{"role":"assistant","content":`...)
-	if len(c.text) == 0 && len(c.calls) > 0 {
+	if len(c.text) == 0 && len(c.calls)+len(c.refusal) > 0 {
 		dst = append(dst, "null"...)
 	} else {
 		dst = appendQuoted(dst, c.text)
@@ -91,12 +90,16 @@ func (c *Collector) JSON() []byte {
 		dst = append(dst, `,"reasoning_content":`...)
 		dst = appendQuoted(dst, c.reasoning)
 	}
+	if len(c.refusal) > 0 {
+		dst = append(dst, `,"refusal":`...)
+		dst = appendQuoted(dst, c.refusal)
+	}
 	dst = c.appendCalls(dst)
 	dst = append(dst, `},"finish_reason":`...)
 	if c.finish == chat.Unfinished {
 		dst = append(dst, "null"...)
 	} else {
-		dst = rawjson.AppendString(dst, string(c.finish))
+		dst = rawjson.AppendString(dst, finishReason(c.finish))
 	}
 	dst = append(dst, `}]`...)
 	if c.usage != nil {
@@ -133,19 +136,14 @@ func (c *Collector) appendCalls(dst []byte) []byte {
 	if len(c.calls) == 0 {
 		return dst
 	}
-	slices.SortStableFunc(c.calls, func(a, b collectedCall) int { return a.index - b.index })
 	dst = append(dst, `,"tool_calls":[`...)
 	for i := range c.calls {
 		call := &c.calls[i]
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		id := call.id
-		if id == "" {
-			id = "call_" + strconv.Itoa(call.index) // clients must name it when they answer
-		}
 		dst = append(dst, `{"id":`...)
-		dst = rawjson.AppendString(dst, id)
+		dst = rawjson.AppendString(dst, call.id)
 		dst = append(dst, `,"type":"function","function":{"name":`...)
 		dst = rawjson.AppendString(dst, call.name)
 		dst = append(dst, `,"arguments":`...)

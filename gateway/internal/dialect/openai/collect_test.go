@@ -30,13 +30,14 @@ func TestCollector(t *testing.T) {
 			head + `"content":"x"},"finish_reason":null}]}`,
 		},
 		"reasoning": {
-			[]chat.Event{{Reasoning: "a"}, {Reasoning: "b", Text: "c"}, {Finish: chat.Length}},
+			[]chat.Event{{Kind: chat.ReasoningBlock, Text: "a"}, {Kind: chat.ReasoningBlock, Text: "b"}, {Text: "c"}, {Finish: chat.Length}},
 			head + `"content":"c","reasoning_content":"ab"},"finish_reason":"length"}]}`,
 		},
 		"tool calls, their pieces mixed": {
 			[]chat.Event{
-				{ToolCalls: []chat.ToolCall{{Index: 1, Name: "g"}, {Index: 0, ID: "c0", Name: "f", Arguments: "{"}}},
-				{ToolCalls: []chat.ToolCall{{Index: 1, Arguments: `"`}, {Index: 0, Arguments: "}"}}},
+				{Kind: chat.CallBlock, Open: &chat.Block{ID: "c0", Name: "f"}, Text: "{"},
+				{Kind: chat.CallBlock, Text: "}", Close: true},
+				{Kind: chat.CallBlock, Open: &chat.Block{Name: "g"}, Text: `"`, Close: true},
 				{Finish: chat.CalledTools},
 			},
 			head + `"content":null,"tool_calls":[{"id":"c0","type":"function","function":{"name":"f","arguments":"{}"}},{"id":"call_1","type":"function","function":{"name":"g","arguments":"\""}}]},"finish_reason":"tool_calls"}]}`,

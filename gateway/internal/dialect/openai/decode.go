@@ -259,6 +259,8 @@ type draft struct {
 	role       string
 	hasRole    bool
 	hasContent bool // neither absent nor null
+	calls      []chat.Part
+	callID     string
 	// refusal is what an assistant said instead of a content, at most one part.
 	refusal []chat.Part
 	// speaks tells that an assistant's message says something in another way
@@ -293,14 +295,14 @@ func (d *decoder) messageField(m *draft, at place) (err error) {
 	case "content":
 		m.Parts, m.hasContent, err = d.content(at)
 	case "tool_calls":
-		m.ToolCalls, err = d.toolCalls(at)
-		m.speaks = m.speaks || len(m.ToolCalls) > 0
+		m.calls, err = d.toolCalls(at)
+		m.speaks = m.speaks || len(m.calls) > 0
 	case "tool_call_id":
 		if d.s.Kind() == rawjson.Null {
 			d.s.Skip()
 			break
 		}
-		m.ToolCallID, err = d.textAt(at, "tool_call_id")
+		m.callID, err = d.textAt(at, "tool_call_id")
 	case "refusal":
 		m.refusal, err = d.refusal(at)
 		m.speaks = m.speaks || m.refusal != nil
@@ -315,6 +317,16 @@ func (d *decoder) messageField(m *draft, at place) (err error) {
 	return err
 }
 
+// assemble puts what is said beside the content among the parts.
+func (m *draft) assemble() {
+	switch {
+	case m.Role == chat.Tool:
+		m.Parts = []chat.Part{{Result: &chat.Result{CallID: m.callID, Parts: m.Parts}}}
+	case len(m.calls) > 0:
+		m.Parts = append(m.Parts, m.calls...) // the parts' capacity ends with them
+	}
+}
+
 func (m *draft) validate(at place) error {
 	if !m.hasRole {
 		return invalid(at.param("role"), "`%s` is missing", at.param("role"))
@@ -324,7 +336,7 @@ func (m *draft) validate(at place) error {
 		return invalid(at.param("role"),
 			"`%s` must be system, developer, user, assistant or tool, but is %q", at.param("role"), cut(m.role))
 	}
-	m.Role = role
+	m.Role, m.Developer = role, m.role == "developer"
 	if !m.hasContent && (role != chat.Assistant || !m.speaks) {
 		return invalid(at.param("content"),
 			"`%s` is missing: it must be a string or an array of content parts", at.param("content"))
@@ -332,10 +344,11 @@ func (m *draft) validate(at place) error {
 	if !m.hasContent {
 		m.Parts = m.refusal
 	}
-	if m.role == "tool" && m.ToolCallID == "" {
+	if m.role == "tool" && m.callID == "" {
 		return invalid(at.param("tool_call_id"),
 			"`%s` is missing: it must name the call that the message answers", at.param("tool_call_id"))
 	}
+	m.assemble()
 	return nil
 }
 
@@ -385,6 +398,7 @@ func (d *decoder) part(at place) error {
 	if d.s.Kind() != rawjson.Object {
 		return d.mismatchAt(at, "", "an object")
 	}
+	from := d.s.Pos()
 	var kind, text, refusal, url string
 	var hasKind, hasText, hasURL bool
 	for ok := d.s.Object(); ok; ok = d.s.Member() {
@@ -419,6 +433,7 @@ func (d *decoder) part(at place) error {
 	if d.s.Failed() {
 		return nil
 	}
+	whole := d.req.Source.JSON[from:d.s.Pos()]
 	switch {
 	case !hasKind:
 		return invalid(at.param("type"), "`%s` is missing: it must be text, image_url or another type of content", at.param("type"))
@@ -431,9 +446,9 @@ func (d *decoder) part(at place) error {
 	case kind == "image_url":
 		d.parts = append(d.parts, chat.Part{Image: &chat.Image{URL: url}})
 	case kind == "refusal": // what an assistant said instead of a text
-		d.parts = append(d.parts, chat.Part{Text: refusal})
+		d.parts = append(d.parts, chat.Part{Text: refusal, Refusal: true})
 	default:
-		d.parts = append(d.parts, chat.Part{Other: cut(kind)})
+		d.parts = append(d.parts, chat.Part{Opaque: &chat.Opaque{Dialect: Dialect, Type: cut(kind), JSON: whole}})
 	}
 	return nil
 }
@@ -464,7 +479,7 @@ func (d *decoder) imageURL(at place) (url string, err error) {
 
 // toolCalls consumes an assistant's calls. A call of a custom tool has a name and
 // an input in the places of a function's name and arguments.
-func (d *decoder) toolCalls(at place) ([]chat.ToolCall, error) {
+func (d *decoder) toolCalls(at place) ([]chat.Part, error) {
 	switch d.s.Kind() {
 	case rawjson.Null:
 		d.s.Skip()
@@ -473,20 +488,20 @@ func (d *decoder) toolCalls(at place) ([]chat.ToolCall, error) {
 	default:
 		return nil, d.mismatchAt(at, "tool_calls", "an array")
 	}
-	var calls []chat.ToolCall
+	var calls []chat.Part
 	for ok := d.s.Array(); ok; ok = d.s.Element() {
 		at.call = len(calls)
 		call, err := d.toolCall(at)
 		if err != nil {
 			return nil, err
 		}
-		calls = append(calls, call)
+		calls = append(calls, chat.Part{Call: call})
 	}
 	return calls, nil
 }
 
-func (d *decoder) toolCall(at place) (call chat.ToolCall, err error) {
-	call.Index = at.call
+func (d *decoder) toolCall(at place) (call *chat.Call, err error) {
+	call = &chat.Call{}
 	if d.s.Kind() != rawjson.Object {
 		return call, d.mismatchAt(at, "", "an object")
 	}
@@ -495,7 +510,8 @@ func (d *decoder) toolCall(at place) (call chat.ToolCall, err error) {
 		case "id":
 			call.ID, err = d.textAt(at, key)
 		case "function", "custom":
-			err = d.called(at, key, &call)
+			call.Custom = key == "custom"
+			err = d.called(at, key, call)
 		default:
 			d.s.Skip()
 		}
@@ -507,7 +523,7 @@ func (d *decoder) toolCall(at place) (call chat.ToolCall, err error) {
 }
 
 // called consumes what is called and with what.
-func (d *decoder) called(at place, field string, call *chat.ToolCall) (err error) {
+func (d *decoder) called(at place, field string, call *chat.Call) (err error) {
 	if d.s.Kind() != rawjson.Object {
 		return d.mismatchAt(at, field, "an object")
 	}

@@ -39,10 +39,10 @@ func TestDecode(t *testing.T) {
 		"role aliases": {
 			`{"model":"m","messages":[{"role":"developer","content":"1"},{"role":"human","content":"2"},{"role":"ai","content":"3"},{"role":"function","name":"f","content":"4"}]}`,
 			chat.Request{Model: "m", Messages: []chat.Message{
-				{Role: chat.System, Parts: text("1")},
+				{Role: chat.System, Developer: true, Parts: text("1")},
 				{Role: chat.User, Parts: text("2")},
 				{Role: chat.Assistant, Parts: text("3")},
-				{Role: chat.Tool, Parts: text("4")},
+				{Role: chat.Tool, Parts: []chat.Part{{Result: &chat.Result{Parts: text("4")}}}},
 			}, Asks: []chat.Ask{{Field: "messages.name", Need: chat.Tuning}}},
 		},
 		"parts": {
@@ -51,18 +51,18 @@ func TestDecode(t *testing.T) {
 				{Text: "see"},
 				{Image: &chat.Image{URL: "data:image/png;base64,AA=="}},
 				{Image: &chat.Image{URL: "https://x/y.png"}},
-				{Other: "input_audio"},
+				{Opaque: &chat.Opaque{Dialect: Dialect, Type: "input_audio", JSON: []byte(`{"type":"input_audio","input_audio":{"data":"AA","format":"wav"}}`)}},
 			}}}, Asks: []chat.Ask{{Field: "messages.detail", Need: chat.Tuning}}},
 		},
 		"only a part that the canonical form has no room for": {
 			`{"model":"m","messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}]}`,
-			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.User, Parts: []chat.Part{{Other: "file"}}}}},
+			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.User, Parts: []chat.Part{{Opaque: &chat.Opaque{Dialect: Dialect, Type: "file", JSON: []byte(`{"type":"file","file":{"file_id":"f"}}`)}}}}}},
 		},
 		"tools": {
 			`{"model":"m","tools":[{"type":"function"}],"messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}},{"id":"c2","type":"custom","custom":{"name":"g","input":"x"}}]},{"role":"tool","tool_call_id":"c1","content":"42"}]}`,
 			chat.Request{Model: "m", Messages: []chat.Message{
-				{Role: chat.Assistant, ToolCalls: []chat.ToolCall{{ID: "c1", Name: "f", Arguments: `{"a":1}`}, {Index: 1, ID: "c2", Name: "g", Arguments: "x"}}},
-				{Role: chat.Tool, ToolCallID: "c1", Parts: text("42")},
+				{Role: chat.Assistant, Parts: []chat.Part{{Call: &chat.Call{ID: "c1", Name: "f", Arguments: `{"a":1}`}}, {Call: &chat.Call{ID: "c2", Name: "g", Arguments: "x", Custom: true}}}},
+				{Role: chat.Tool, Parts: []chat.Part{{Result: &chat.Result{CallID: "c1", Parts: text("42")}}}},
 			}, Asks: []chat.Ask{{Field: "tools", Need: chat.Tools}}},
 		},
 		"asks": {
@@ -116,7 +116,7 @@ func TestDecode(t *testing.T) {
 		},
 		"an assistant that refused": {
 			`{"model":"m","messages":[{"role":"assistant","refusal":"no"}]}`,
-			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.Assistant, Parts: text("no")}}},
+			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.Assistant, Parts: []chat.Part{{Text: "no", Refusal: true}}}}},
 		},
 		"asks of messages": {
 			`{"model":"m","messages":[{"role":"user","name":"ann","content":[{"type":"image_url","image_url":{"url":"u","detail":"high"}},{"type":"image_url","image_url":{"url":"v","detail":"auto"}}]},` +
@@ -140,7 +140,7 @@ func TestDecode(t *testing.T) {
 		},
 		"an assistant that refused, in a part": {
 			`{"model":"m","messages":[{"role":"assistant","content":[{"type":"refusal","refusal":"no"}]}]}`,
-			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.Assistant, Parts: text("no")}}},
+			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.Assistant, Parts: []chat.Part{{Text: "no", Refusal: true}}}}},
 		},
 		"null means absent": {
 			`{"model":"m","stream":null,"stream_options":null,"user":null,"messages":[{"role":"user","content":"","tool_calls":null,"tool_call_id":null}]}`,
@@ -302,11 +302,19 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("%q became %+v", body, req)
 		}
 		for i, message := range generic["messages"].([]any) {
-			if content, plain := message.(map[string]any)["content"].(string); plain && content != req.Messages[i].Text() {
-				t.Fatalf("message %d: %q, want %q", i, req.Messages[i].Text(), content)
+			if content, plain := message.(map[string]any)["content"].(string); plain && content != said(req.Messages[i]) {
+				t.Fatalf("message %d: %q, want %q", i, said(req.Messages[i]), content)
 			}
 		}
 	})
+}
+
+// said is the text of a message, or of the result in it.
+func said(message chat.Message) string {
+	if message.Role == chat.Tool {
+		return chat.Text(message.Parts[0].Result.Parts)
+	}
+	return message.Text()
 }
 
 func BenchmarkDecode(b *testing.B) {

@@ -8,8 +8,5 @@
 // fingerprints, fields that are younger than this package) reaches the client.
 //
 // The package does no I/O and knows neither HTTP handlers nor upstreams. Event
-// streams are written by a Sink, which frames and flushes.
+// streams are written by a dialect.Sink, which frames and flushes.
 package openai
-
-// Dialect is the name under which requests and raw events carry this dialect.
-const Dialect = "openai"

@@ -1,10 +1,12 @@
 package openai
 
 import (
+	"net/http"
 	"strconv"
 	"time"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/rawjson"
 )
 
@@ -65,33 +67,17 @@ var renderings = map[chat.Kind]rendering{
 // ModelParam is the Param of an error about the model that was named.
 const ModelParam = "model"
 
-// ErrorAnswer is an error as an HTTP answer of content type application/json.
-type ErrorAnswer struct {
-	Status int
-	// RetryAfter is the value of the Retry-After header; empty: there is none.
-	RetryAfter string
-	// JSON is the official error object, {"error":{…}}.
-	JSON []byte
-}
-
 // EncodeError renders any error. One that is no *chat.Error tells the client
-// nothing but that.
-func EncodeError(err error) ErrorAnswer {
+// nothing but that. In a stream official SDKs look for the top-level `error` in the data
+// of any event, so the event needs no name.
+func EncodeError(err error) dialect.Error {
 	failure := chat.AsError(err)
 	as := render(failure)
-	return ErrorAnswer{
-		Status:     as.status,
-		RetryAfter: retryAfter(failure.RetryAfter),
-		JSON:       appendError(nil, failure, as),
+	header := http.Header{}
+	if wait := retryAfter(failure.RetryAfter); wait != "" {
+		header.Set("Retry-After", wait)
 	}
-}
-
-// EncodeStreamError renders an error as the payload of an event inside a stream
-// that has begun. Official SDKs look for the top-level `error` in the data of
-// any event, so the event needs no name.
-func EncodeStreamError(err error) []byte {
-	failure := chat.AsError(err)
-	return appendError(nil, failure, render(failure))
+	return dialect.Error{Status: as.status, Header: header, JSON: appendError(nil, failure, as)}
 }
 
 func render(failure *chat.Error) rendering {

@@ -22,14 +22,6 @@ func EncodeModels(models []chat.Model) []byte {
 // EncodeModel renders one model.
 func EncodeModel(model chat.Model) []byte { return appendModel(nil, model) }
 
-// UnknownModel is the error of asking for a model that is not in the list. A
-// chat request that names one is refused with chat.ModelNotSupported instead.
-func UnknownModel(id string) *chat.Error {
-	err := chat.Errorf(chat.ModelNotFound, "the model %q does not exist", id)
-	err.Param = ModelParam
-	return err
-}
-
 func appendModel(dst []byte, model chat.Model) []byte {
 	dst = append(dst, `{"id":`...)
 	dst = rawjson.AppendString(dst, model.ID)

@@ -5,31 +5,16 @@ import (
 	"strconv"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/rawjson"
 )
-
-// Sink takes the events of one stream, one payload each; sse.Writer is one. It
-// copies what it is given. With more, another event is about to follow, and the
-// sink may wait for it before it sends.
-type Sink interface {
-	Data(payload []byte, more bool) error
-	// Flush sends what was held back.
-	Flush() error
-}
-
-// StreamOptions are settings as of the request's start.
-type StreamOptions struct {
-	// OmitFinish leaves out the chunk that has only a finish_reason, as the
-	// setting include_stop_stream = false asks for.
-	OmitFinish bool
-}
 
 // StreamEncoder writes one answer as chunks to a Sink:
 //
 //	stream := openai.NewStreamEncoder(req, options, writer)
 //	for event, err := range events {
 //		if err != nil {
-//			return stream.Fail(err) // an error event, and no [DONE]
+//			return err // an error's frame follows, and no [DONE]
 //		}
 //		if err := stream.Event(event); err != nil {
 //			return err // the client is gone
@@ -41,17 +26,19 @@ type StreamOptions struct {
 // names the role; token counts come last and only where the client asked for
 // them. The errors are the Sink's. One goroutine uses it.
 type StreamEncoder struct {
-	sink    Sink
-	options StreamOptions
-	usage   bool   // the client asked for token counts
-	head    string // a chunk up to its choices
-	stamp   stamp
-	buf     []byte // one payload, reused
-	begun   bool   // the role has been sent
+	sink      dialect.Sink
+	calls     int  // calls that have been begun
+	composing bool // the latest chunk of the upstream could not be passed on
+	options   dialect.Options
+	usage     bool   // the client asked for token counts
+	head      string // a chunk up to its choices
+	stamp     stamp
+	buf       []byte // one payload, reused
+	begun     bool   // the role has been sent
 }
 
 // NewStreamEncoder answers an encoder for the answer to req.
-func NewStreamEncoder(req *chat.Request, options StreamOptions, sink Sink) *StreamEncoder {
+func NewStreamEncoder(req *chat.Request, options dialect.Options, sink dialect.Sink) *StreamEncoder {
 	e := &StreamEncoder{sink: sink, options: options, usage: req.IncludeUsage}
 	e.stamp, e.head = newStamp(req, "chat.completion.chunk")
 	e.stamp.learns = true
@@ -61,24 +48,23 @@ func NewStreamEncoder(req *chat.Request, options StreamOptions, sink Sink) *Stre
 // Event writes what the event says: nothing, a chunk or several.
 func (e *StreamEncoder) Event(ev chat.Event) error {
 	if ev.Raw.Dialect == Dialect && !ev.Raw.Whole {
-		if done, err := e.passOn(&ev); done {
-			return err
+		switch {
+		case ev.Raw.JSON != nil:
+			done, err := e.passOn(&ev)
+			if e.composing = !done; done {
+				return err
+			}
+		case !e.composing: // the chunk that was passed on has said it
+			return e.hold(ev.More)
 		}
 	}
 	return e.compose(&ev)
 }
 
 // Done ends a complete answer. The sink may hold the end back until it is closed.
-func (e *StreamEncoder) Done() error { return e.sink.Data(done, true) }
+func (e *StreamEncoder) Done() error { return e.sink.Event("", done, true) }
 
 var done = []byte("[DONE]")
-
-// Fail ends a stream that broke with an error event. Official SDKs raise an
-// error for it, and since no [DONE] follows, nobody takes the answer for a
-// complete one.
-func (e *StreamEncoder) Fail(err error) error {
-	return e.sink.Data(EncodeStreamError(err), false)
-}
 
 // passOn writes an upstream's own chunk. It answers false when that can't be
 // done and the chunk has to be composed.
@@ -109,7 +95,7 @@ func (e *StreamEncoder) pass(payload []byte, more bool) error {
 		e.buf = nil
 	}
 	flatten(payload)
-	return e.sink.Data(payload, more)
+	return e.sink.Event("", payload, more)
 }
 
 // maxKept bounds the room that is kept for the next chunk: one with a picture is large,
@@ -166,9 +152,9 @@ func emptyDelta(s *rawjson.Scanner) bool {
 	return nothing
 }
 
-func hasDelta(ev *chat.Event) bool {
-	return ev.Text != "" || ev.Reasoning != "" || len(ev.ToolCalls) > 0
-}
+func hasDelta(ev *chat.Event) bool { return ev.Text != "" || isCall(ev) && ev.Open != nil }
+
+func isCall(ev *chat.Event) bool { return ev.Kind == chat.CallBlock }
 
 // compose writes the chunks for an event from its canonical fields.
 func (e *StreamEncoder) compose(ev *chat.Event) error {
@@ -177,7 +163,7 @@ func (e *StreamEncoder) compose(ev *chat.Event) error {
 	if hasDelta(ev) || !e.begun {
 		payload := append(e.buf[:0], e.head...)
 		payload = append(payload, `{"index":0,"delta":{`...)
-		payload = appendDelta(payload, ev, !e.begun)
+		payload = e.appendDelta(payload, ev)
 		payload = append(payload, `},"finish_reason":null}`...)
 		e.begun = true
 		if err := e.send(payload, finish || usage || ev.More); err != nil {
@@ -189,7 +175,7 @@ func (e *StreamEncoder) compose(ev *chat.Event) error {
 	if finish {
 		payload := append(e.buf[:0], e.head...)
 		payload = append(payload, `{"index":0,"delta":{},"finish_reason":`...)
-		payload = rawjson.AppendString(payload, string(ev.Finish))
+		payload = rawjson.AppendString(payload, finishReason(ev.Finish))
 		payload = append(payload, '}')
 		if err := e.send(payload, usage || ev.More); err != nil {
 			return err
@@ -201,7 +187,7 @@ func (e *StreamEncoder) compose(ev *chat.Event) error {
 		payload = appendUsage(payload, *ev.Usage)
 		payload = append(payload, '}')
 		e.buf = payload
-		return e.sink.Data(payload, ev.More)
+		return e.sink.Event("", payload, ev.More)
 	}
 	return nil
 }
@@ -215,7 +201,7 @@ func (e *StreamEncoder) send(payload []byte, more bool) error {
 		payload = append(payload, `]}`...)
 	}
 	e.buf = payload
-	return e.sink.Data(payload, more)
+	return e.sink.Event("", payload, more)
 }
 
 // hold is what is left of an event that the client does not see: unless another
@@ -228,30 +214,23 @@ func (e *StreamEncoder) hold(more bool) error {
 }
 
 // appendDelta appends the members of a delta.
-func appendDelta(dst []byte, ev *chat.Event, role bool) []byte {
+func (e *StreamEncoder) appendDelta(dst []byte, ev *chat.Event) []byte {
 	start := len(dst)
-	if role {
+	if !e.begun {
 		dst = append(dst, `"role":"assistant",`...)
 	}
-	if ev.Reasoning != "" {
-		dst = append(dst, `"reasoning_content":`...)
-		dst = rawjson.AppendString(dst, ev.Reasoning)
-		dst = append(dst, ',')
-	}
-	if ev.Text != "" || role && len(ev.ToolCalls) == 0 {
-		dst = append(dst, `"content":`...)
+	switch {
+	case isCall(ev):
+		if ev.Open != nil {
+			e.calls++
+		}
+		dst = append(dst, `"tool_calls":[`...)
+		dst = appendCallPiece(dst, ev, e.calls-1)
+		dst = append(dst, `],`...)
+	case ev.Text != "" || !e.begun:
+		dst = append(dst, members[ev.Kind]...)
 		dst = rawjson.AppendString(dst, ev.Text)
 		dst = append(dst, ',')
-	}
-	if len(ev.ToolCalls) > 0 {
-		dst = append(dst, `"tool_calls":[`...)
-		for i := range ev.ToolCalls {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = appendToolCallPiece(dst, &ev.ToolCalls[i])
-		}
-		dst = append(dst, `],`...)
 	}
 	if len(dst) > start {
 		dst = dst[:len(dst)-1] // the last comma
@@ -259,25 +238,52 @@ func appendDelta(dst []byte, ev *chat.Event, role bool) []byte {
 	return dst
 }
 
-// appendToolCallPiece appends one piece of a call. Its first piece names the
-// call, later ones only add arguments.
-func appendToolCallPiece(dst []byte, call *chat.ToolCall) []byte {
+// members are the names under which a delta has the text of a block.
+var members = map[chat.BlockKind]string{
+	chat.TextBlock: `"content":`, chat.ReasoningBlock: `"reasoning_content":`, chat.RefusalBlock: `"refusal":`,
+}
+
+// appendCallPiece appends one piece of a call. Its first piece names the call, later ones
+// only add arguments.
+func appendCallPiece(dst []byte, ev *chat.Event, index int) []byte {
 	dst = append(dst, `{"index":`...)
-	dst = strconv.AppendInt(dst, int64(call.Index), 10)
-	if call.ID != "" {
+	dst = strconv.AppendInt(dst, int64(index), 10)
+	if ev.Open != nil {
 		dst = append(dst, `,"id":`...)
-		dst = rawjson.AppendString(dst, call.ID)
+		dst = rawjson.AppendString(dst, callID(ev.Open.ID, index))
 		dst = append(dst, `,"type":"function"`...)
 	}
 	dst = append(dst, `,"function":{`...)
-	if call.Name != "" {
+	if ev.Open != nil {
 		dst = append(dst, `"name":`...)
-		dst = rawjson.AppendString(dst, call.Name)
+		dst = rawjson.AppendString(dst, ev.Open.Name)
 		dst = append(dst, ',')
 	}
 	dst = append(dst, `"arguments":`...)
-	dst = rawjson.AppendString(dst, call.Arguments)
+	dst = rawjson.AppendString(dst, ev.Text)
 	return append(dst, `}}`...)
+}
+
+// callID is a call's id: clients must name it when they answer.
+func callID(id string, index int) string {
+	if id == "" {
+		return "call_" + strconv.Itoa(index)
+	}
+	return id
+}
+
+// finishReason is the API's name of a reason.
+func finishReason(reason chat.FinishReason) string {
+	switch reason {
+	case chat.Length, chat.WindowFull:
+		return "length"
+	case chat.CalledTools:
+		return "tool_calls"
+	case chat.ContentFilter:
+		return "content_filter"
+	default:
+		return "stop"
+	}
 }
 
 func appendUsage(dst []byte, usage chat.Usage) []byte {

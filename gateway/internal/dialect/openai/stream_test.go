@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/rawjson"
 )
 
@@ -20,7 +21,9 @@ type recorder struct {
 	err      error
 }
 
-func (r *recorder) Data(payload []byte, more bool) error {
+func (r *recorder) Heartbeat(string) {}
+
+func (r *recorder) Event(_ string, payload []byte, more bool) error {
 	r.payloads = append(r.payloads, string(payload))
 	r.more = append(r.more, more)
 	return r.err
@@ -37,7 +40,7 @@ func streamRequest() *chat.Request {
 
 const chunkHead = `{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1763800000,"model":"up/gpt","choices":[`
 
-func encode(t *testing.T, req *chat.Request, options StreamOptions, events ...chat.Event) []string {
+func encode(t *testing.T, req *chat.Request, options dialect.Options, events ...chat.Event) []string {
 	t.Helper()
 	var sink recorder
 	e := NewStreamEncoder(req, options, &sink)
@@ -63,13 +66,13 @@ func TestStreamComposesChunks(t *testing.T) {
 	usage := &chat.Usage{Prompt: 3, Completion: 4}
 	tests := map[string]struct {
 		req     *chat.Request
-		options StreamOptions
+		options dialect.Options
 		events  []chat.Event
 		want    []string
 	}{
 		"role only on the first chunk": {
 			streamRequest(),
-			StreamOptions{},
+			dialect.Options{},
 			[]chat.Event{{Text: "He"}, {Text: "llo"}, {Finish: chat.Stop}},
 			[]string{
 				`{"index":0,"delta":{"role":"assistant","content":"He"},"finish_reason":null}]}`,
@@ -79,7 +82,7 @@ func TestStreamComposesChunks(t *testing.T) {
 		},
 		"an event that only says that the answer has begun": {
 			streamRequest(),
-			StreamOptions{},
+			dialect.Options{},
 			[]chat.Event{{}, {Text: "x"}, {}, {Finish: chat.Length}},
 			[]string{
 				`{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}`,
@@ -89,7 +92,7 @@ func TestStreamComposesChunks(t *testing.T) {
 		},
 		"an empty answer still opens with the role": {
 			streamRequest(),
-			StreamOptions{},
+			dialect.Options{},
 			[]chat.Event{{Finish: chat.Stop}},
 			[]string{
 				`{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}`,
@@ -98,7 +101,7 @@ func TestStreamComposesChunks(t *testing.T) {
 		},
 		"counts only when asked for": {
 			streamRequest(),
-			StreamOptions{},
+			dialect.Options{},
 			[]chat.Event{{Text: "x"}, {Finish: chat.Stop, Usage: usage}},
 			[]string{
 				`{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}]}`,
@@ -107,7 +110,7 @@ func TestStreamComposesChunks(t *testing.T) {
 		},
 		"counts come last, without choices, and are null before": {
 			counted,
-			StreamOptions{},
+			dialect.Options{},
 			[]chat.Event{{Text: "x"}, {Finish: chat.Stop}, {Usage: usage}},
 			[]string{
 				`{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}],"usage":null}`,
@@ -117,7 +120,7 @@ func TestStreamComposesChunks(t *testing.T) {
 		},
 		"the finish chunk can be left out": {
 			counted,
-			StreamOptions{OmitFinish: true},
+			dialect.Options{OmitFinish: true},
 			[]chat.Event{{Text: "x", Finish: chat.Stop, Usage: usage}},
 			[]string{
 				`{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}],"usage":null}`,
@@ -126,15 +129,18 @@ func TestStreamComposesChunks(t *testing.T) {
 		},
 		"reasoning and tool calls": {
 			streamRequest(),
-			StreamOptions{},
+			dialect.Options{},
 			[]chat.Event{
-				{Reasoning: "hm"},
-				{ToolCalls: []chat.ToolCall{{Index: 0, ID: "c", Name: "f"}, {Index: 1, ID: "d", Name: "g", Arguments: "{"}}},
-				{ToolCalls: []chat.ToolCall{{Index: 1, Arguments: `"a":1}`}}, Finish: chat.CalledTools},
+				{Kind: chat.ReasoningBlock, Open: &chat.Block{}, Text: "hm", Close: true},
+				{Block: 1, Kind: chat.CallBlock, Open: &chat.Block{ID: "c", Name: "f"}, Close: true},
+				{Block: 2, Kind: chat.CallBlock, Open: &chat.Block{ID: "d", Name: "g"}, Text: "{"},
+				{Block: 2, Kind: chat.CallBlock, Text: `"a":1}`, Close: true},
+				{Finish: chat.CalledTools},
 			},
 			[]string{
-				`{"index":0,"delta":{"role":"assistant","reasoning_content":"hm","content":""},"finish_reason":null}]}`,
-				`{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":""}},{"index":1,"id":"d","type":"function","function":{"name":"g","arguments":"{"}}]},"finish_reason":null}]}`,
+				`{"index":0,"delta":{"role":"assistant","reasoning_content":"hm"},"finish_reason":null}]}`,
+				`{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":""}}]},"finish_reason":null}]}`,
+				`{"index":0,"delta":{"tool_calls":[{"index":1,"id":"d","type":"function","function":{"name":"g","arguments":"{"}}]},"finish_reason":null}]}`,
 				`{"index":0,"delta":{"tool_calls":[{"index":1,"function":{"arguments":"\"a\":1}"}}]},"finish_reason":null}]}`,
 				`{"index":0,"delta":{},"finish_reason":"tool_calls"}]}`,
 			},
@@ -161,91 +167,91 @@ func TestStreamPassesOnTheUpstreamsChunks(t *testing.T) {
 	const spaced = `{ "id" : "x", "created":1.5e9,"system_fingerprint":"fp",  "model":"gpt-2024", "choices":[{"index":0,"delta":{"content":"\u00e9","new":[1, 2]},"logprobs":{"id":"inner"},"finish_reason":null}],"usage":null,"odd":{"model":"no"}}`
 	tests := map[string]struct {
 		req     *chat.Request
-		options StreamOptions
+		options dialect.Options
 		event   chat.Event
 		want    []string
 	}{
 		"all else stays as it is": {
 			counted,
-			StreamOptions{},
+			dialect.Options{},
 			chat.Event{Text: "é", Raw: raw(spaced)},
 			[]string{`{ "id" : "chatcmpl-1", "created":1763800000,"system_fingerprint":"fp",  "model":"up/gpt", "choices":[{"index":0,"delta":{"content":"\u00e9","new":[1, 2]},"logprobs":{"id":"inner"},"finish_reason":null}],"usage":null,"odd":{"model":"no"},"object":"chat.completion.chunk"}`},
 		},
 		"counts that nobody asked for are cut out": {
 			streamRequest(),
-			StreamOptions{},
+			dialect.Options{},
 			chat.Event{Text: "é", Raw: raw(spaced)},
 			[]string{`{ "id" : "chatcmpl-1", "created":1763800000,"system_fingerprint":"fp",  "model":"up/gpt", "choices":[{"index":0,"delta":{"content":"\u00e9","new":[1, 2]},"logprobs":{"id":"inner"},"finish_reason":null}],"odd":{"model":"no"},"object":"chat.completion.chunk"}`},
 		},
 		"a chunk of counts is dropped": {
 			streamRequest(),
-			StreamOptions{},
+			dialect.Options{},
 			chat.Event{Usage: &chat.Usage{}, Raw: raw(`{"id":"x","choices":[],"usage":{"prompt_tokens":1}}`)},
 			nil,
 		},
 		"a chunk of counts that was asked for": {
 			counted,
-			StreamOptions{},
+			dialect.Options{},
 			chat.Event{Usage: &chat.Usage{}, Raw: raw(`{"id":"x","created":1,"model":"y","choices":[],"usage":{"prompt_tokens":1,"details":{}}}`)},
 			[]string{`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[],"usage":{"prompt_tokens":1,"details":{}},"object":"chat.completion.chunk"}`},
 		},
 		"counts beside a choice are cut out": {
 			streamRequest(),
-			StreamOptions{},
+			dialect.Options{},
 			chat.Event{Usage: &chat.Usage{}, Raw: raw(`{"id":1,"created":1,"model":1,"choices":[{}],"usage":{"a":{"b":1}},"x":2}`)},
 			[]string{`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[{}],"x":2,"object":"chat.completion.chunk"}`},
 		},
 		"counts before all else are cut out": {
 			streamRequest(),
-			StreamOptions{},
+			dialect.Options{},
 			chat.Event{Raw: raw(`{"usage":{"a":{"b":1}} , "id":1,"created":1,"model":1}`)},
 			[]string{`{ "id":"chatcmpl-1","created":1763800000,"model":"up/gpt","object":"chat.completion.chunk"}`},
 		},
 		"no choices and no counts": {
 			streamRequest(),
-			StreamOptions{},
+			dialect.Options{},
 			chat.Event{Raw: raw(`{"id":"","created":0,"model":"","choices":[],"prompt_filter_results":[]}`)},
 			[]string{`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[],"prompt_filter_results":[],"object":"chat.completion.chunk"}`},
 		},
 		"what is missing is added": {
 			streamRequest(),
-			StreamOptions{},
+			dialect.Options{},
 			chat.Event{Raw: raw(`{"usage":{},"choices":[{}] }`)},
 			[]string{`{"choices":[{}] ,"id":"chatcmpl-1","object":"chat.completion.chunk","created":1763800000,"model":"up/gpt"}`},
 		},
 		"counts alone": {
 			streamRequest(),
-			StreamOptions{},
+			dialect.Options{},
 			chat.Event{Raw: raw(`{"usage":1,"usage":2 }`)},
 			[]string{`{ "id":"chatcmpl-1","object":"chat.completion.chunk","created":1763800000,"model":"up/gpt"}`},
 		},
 		"keys twice and escaped": {
 			streamRequest(),
-			StreamOptions{},
+			dialect.Options{},
 			chat.Event{Raw: raw(`{"id":"a","\u0069d":"b","created":1,"model":"c","usage":1,"us\u0061ge":2,"x":3}`)},
 			[]string{`{"id":"chatcmpl-1","\u0069d":"chatcmpl-1","created":1763800000,"model":"up/gpt","x":3,"object":"chat.completion.chunk"}`},
 		},
 		"the kind of object": {
 			streamRequest(),
-			StreamOptions{},
+			dialect.Options{},
 			chat.Event{Raw: raw(`{"id":"","object":"","created":0,"model":"","choices":[]}`)},
 			[]string{`{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1763800000,"model":"up/gpt","choices":[]}`},
 		},
 		"many lines become one": {
 			streamRequest(),
-			StreamOptions{},
+			dialect.Options{},
 			chat.Event{Raw: raw("{\"id\":1,\r\n\"created\":2,\n\"model\":3}")},
 			[]string{`{"id":"chatcmpl-1",  "created":1763800000, "model":"up/gpt","object":"chat.completion.chunk"}`},
 		},
 		"garbage is composed anew": {
 			streamRequest(),
-			StreamOptions{},
+			dialect.Options{},
 			chat.Event{Text: "x", Raw: raw(`{"id":1`)},
 			[]string{chunkHead + `{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}]}`},
 		},
 		"a whole answer becomes chunks": {
 			streamRequest(),
-			StreamOptions{},
+			dialect.Options{},
 			chat.Event{Text: "x", Finish: chat.Stop, Raw: chat.Raw{Dialect: Dialect, JSON: []byte(`{"id":1}`), Whole: true}},
 			[]string{
 				chunkHead + `{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}]}`,
@@ -254,13 +260,13 @@ func TestStreamPassesOnTheUpstreamsChunks(t *testing.T) {
 		},
 		"another dialect is composed": {
 			streamRequest(),
-			StreamOptions{},
+			dialect.Options{},
 			chat.Event{Text: "x", Raw: chat.Raw{Dialect: "other", JSON: []byte(`{}`)}},
 			[]string{chunkHead + `{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}]}`},
 		},
 		"a finish with text loses its reason when it is to be omitted": {
 			streamRequest(),
-			StreamOptions{OmitFinish: true},
+			dialect.Options{OmitFinish: true},
 			chat.Event{Text: "x", Finish: chat.Stop, Raw: raw(`{"id":1,"created":1,"model":1,"choices":[{"delta":{"content":"x"},"finish_reason":"stop","x":1}]}`)},
 			[]string{`{"id":"chatcmpl-1","created":1763800000,"model":"up/gpt","choices":[{"delta":{"content":"x"},"finish_reason":null,"x":1}],"object":"chat.completion.chunk"}`},
 		},
@@ -279,7 +285,7 @@ func TestOmittedFinishOfAnUpstreamKeepsItsCounts(t *testing.T) {
 	t.Parallel()
 	req := streamRequest()
 	req.IncludeUsage = true
-	got := encode(t, req, StreamOptions{OmitFinish: true},
+	got := encode(t, req, dialect.Options{OmitFinish: true},
 		chat.Event{Text: "x", Raw: raw(`{"id":1,"created":1,"model":1}`)},
 		chat.Event{Finish: chat.Stop, Usage: &chat.Usage{Prompt: 1, Completion: 1}, Raw: raw(`{"choices":[{"finish_reason":"stop"}],"usage":{}}`)})
 	if len(got) != 2 || got[1] != chunkHead+`],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}` {
@@ -291,7 +297,7 @@ func TestOmittedFinishOfAnUpstreamKeepsItsCounts(t *testing.T) {
 func TestOmittedFinishOfSeveralChoices(t *testing.T) {
 	t.Parallel()
 	const head = `{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1763800000,"model":"up/gpt","choices":[`
-	got := encode(t, streamRequest(), StreamOptions{OmitFinish: true},
+	got := encode(t, streamRequest(), dialect.Options{OmitFinish: true},
 		chat.Event{Raw: raw(head + `{"index":1,"delta":{"role":"assistant"},"finish_reason":null}]}`)},
 		chat.Event{Text: "x", Raw: raw(head + `{"index":0,"delta":{"content":"x"},"finish_reason":null}]}`)},
 		chat.Event{Finish: chat.Stop, Raw: raw(head + `{"index":0,"delta":{},"finish_reason":"stop"}]}`)},
@@ -316,7 +322,7 @@ func TestOmittedFinishKeepsWhatStandsBesideIt(t *testing.T) {
 	for delta, kept := range map[string]bool{
 		picture: true, `"content":"",` + picture: true, `"role":"assistant","content":"","refusal":null`: false, `"tool_calls":[]`: false, ``: false,
 	} {
-		got := encode(t, streamRequest(), StreamOptions{OmitFinish: true},
+		got := encode(t, streamRequest(), dialect.Options{OmitFinish: true},
 			chat.Event{Text: "x", Raw: raw(head + `"content":"x"},"finish_reason":null}]}`)},
 			chat.Event{Finish: chat.Stop, Raw: raw(head + delta + `},"finish_reason":"stop"}]}`)})
 		want := []string{head + `"content":"x"},"finish_reason":null}]}`}
@@ -332,7 +338,7 @@ func TestOmittedFinishKeepsWhatStandsBesideIt(t *testing.T) {
 func TestStreamTellsTheSinkWhatFollows(t *testing.T) {
 	t.Parallel()
 	var sink recorder
-	e := NewStreamEncoder(streamRequest(), StreamOptions{}, &sink)
+	e := NewStreamEncoder(streamRequest(), dialect.Options{}, &sink)
 	for _, ev := range []chat.Event{
 		{Text: "a", More: true},
 		{Text: "b", Finish: chat.Stop},
@@ -357,27 +363,14 @@ func TestStreamTellsTheSinkWhatFollows(t *testing.T) {
 func TestStreamAnswersTheSinksError(t *testing.T) {
 	t.Parallel()
 	sink := &recorder{err: errors.New("gone")}
-	e := NewStreamEncoder(streamRequest(), StreamOptions{}, sink)
+	e := NewStreamEncoder(streamRequest(), dialect.Options{}, sink)
 	for _, ev := range []chat.Event{{Text: "x", Finish: chat.Stop}, {Finish: chat.Stop}, {}, {Text: "x", Raw: raw(`{}`)}} {
 		if err := e.Event(ev); !errors.Is(err, sink.err) {
 			t.Errorf("%+v: %v", ev, err)
 		}
 	}
-	if !errors.Is(e.Done(), sink.err) || !errors.Is(e.Fail(sink.err), sink.err) {
-		t.Error("Done or Fail hides the error")
-	}
-}
-
-func TestFail(t *testing.T) {
-	t.Parallel()
-	var sink recorder
-	e := NewStreamEncoder(streamRequest(), StreamOptions{}, &sink)
-	if err := e.Fail(chat.Errorf(chat.UpstreamProtocol, "the answer was cut short")); err != nil {
-		t.Fatal(err)
-	}
-	want := []string{`{"error":{"message":"the answer was cut short","type":"server_error","param":null,"code":"request_failed"}}`}
-	if !reflect.DeepEqual(sink.payloads, want) {
-		t.Errorf("got %s", sink.payloads)
+	if !errors.Is(e.Done(), sink.err) {
+		t.Error("Done hides the error")
 	}
 }
 
@@ -483,7 +476,7 @@ func FuzzStreamText(f *testing.F) {
 	f.Add("a\u2028b\x00\"\\", "é漢😀")
 	f.Fuzz(func(t *testing.T, first, second string) {
 		var sink recorder
-		e := NewStreamEncoder(streamRequest(), StreamOptions{}, &sink)
+		e := NewStreamEncoder(streamRequest(), dialect.Options{}, &sink)
 		_ = e.Event(chat.Event{Text: first})
 		_ = e.Event(chat.Event{Text: second, Finish: chat.Stop})
 		var got string
@@ -510,11 +503,13 @@ func valid(text string) string {
 // discard is the cheapest sink.
 type discard struct{ n int }
 
-func (d *discard) Data(payload []byte, _ bool) error { d.n += len(payload); return nil }
-func (d *discard) Flush() error                      { return nil }
+func (*discard) Heartbeat(string) {}
+
+func (d *discard) Event(_ string, payload []byte, _ bool) error { d.n += len(payload); return nil }
+func (d *discard) Flush() error                                 { return nil }
 
 func BenchmarkStreamCompose(b *testing.B) {
-	e := NewStreamEncoder(streamRequest(), StreamOptions{}, &discard{})
+	e := NewStreamEncoder(streamRequest(), dialect.Options{}, &discard{})
 	ev := chat.Event{Text: " a few words more"}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -528,7 +523,7 @@ func BenchmarkStreamPassOn(b *testing.B) {
 	const after = `"},"logprobs":null,"finish_reason":null}],"usage":null}`
 	for name, told := range map[string]bool{"text": true, "anything": false} {
 		b.Run(name, func(b *testing.B) {
-			e := NewStreamEncoder(streamRequest(), StreamOptions{}, &discard{})
+			e := NewStreamEncoder(streamRequest(), dialect.Options{}, &discard{})
 			ev := chat.Event{Text: " world", Raw: raw(before + " world" + after)}
 			if told {
 				ev.Raw.Shape, ev.Raw.TextFrom, ev.Raw.TextTo = 1, len(before), len(before+" world")
@@ -546,6 +541,6 @@ func BenchmarkNewStreamEncoder(b *testing.B) {
 	req.Created = time.Unix(1763800000, 0)
 	b.ReportAllocs()
 	for b.Loop() {
-		NewStreamEncoder(req, StreamOptions{}, nil)
+		NewStreamEncoder(req, dialect.Options{}, nil)
 	}
 }

@@ -194,9 +194,9 @@ func parseSettings(settings map[string]string) (map[string]time.Duration, error)
 	return timeouts, errors.Join(problems...)
 }
 
-// Carries implements upstream.Carrier: the upstream is sent a conversation and nothing
-// else.
-func (d *driver) Carries(chat.Need) bool { return false }
+// Carries implements upstream.Carrier: the upstream is sent a conversation with images and
+// nothing else.
+func (d *driver) Carries(need chat.Need) bool { return need == chat.Pictures }
 
 // TakesOwnTokens implements upstream.OwnTokens.
 func (d *driver) TakesOwnTokens() {}

@@ -3,7 +3,6 @@ package cursor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -28,8 +27,8 @@ type images interface {
 // spot is where in a request a part is.
 type spot struct{ message, part int }
 
-func (s spot) refuse(kind chat.Kind, reason string) *chat.Error {
-	return upstream.RefusePart(kind, s.message, s.part, reason)
+func (s spot) refuse(request *chat.Request, kind chat.Kind, reason string) *chat.Error {
+	return upstream.RefusePart(kind, request, s.message, s.part, reason)
 }
 
 // Prepare implements upstream.Preparer: it reads and fetches the images, and
@@ -46,27 +45,19 @@ func (d *driver) Prepare(ctx context.Context, request *chat.Request, options ups
 	}
 }
 
-// spotsOf finds the images, and what the upstream can't be sent.
+// spotsOf finds the images, and refuses those that the upstream can't be sent.
 func spotsOf(request *chat.Request, vision string) ([]spot, error) {
 	var spots []spot
 	for i, message := range request.Messages {
-		if message.Role == chat.Tool || len(message.ToolCalls) > 0 {
-			where := fmt.Sprintf("messages[%d]", i)
-			return nil, &chat.Error{
-				Kind: chat.InvalidRequest, Param: where, Message: where + ": this upstream takes no tool calls and no results of tools",
-			}
-		}
 		for j, part := range message.Parts {
 			at := spot{i, j}
 			switch {
-			case part.Other != "":
-				return nil, at.refuse(chat.InvalidRequest, "this upstream takes text and images, and no content of type "+part.Other)
 			case part.Image == nil:
 				continue
 			case vision == upstream.VisionNone:
-				return nil, upstream.VisionDisabled(i, j)
+				return nil, upstream.VisionDisabled(request, i, j)
 			case message.Role == chat.System:
-				return nil, at.refuse(chat.InvalidRequest, "a system message can't hold images")
+				return nil, at.refuse(request, chat.InvalidRequest, "a system message can't hold images")
 			}
 			spots = append(spots, at)
 		}
@@ -89,12 +80,12 @@ func (d *driver) withImages(ctx context.Context, request *chat.Request, spots []
 				err = setFile(image(at), data)
 			}
 			if err != nil {
-				return nil, at.refuse(chat.InvalidImage, err.Error())
+				return nil, at.refuse(request, chat.InvalidImage, err.Error())
 			}
 		case !isLink(url):
-			return nil, at.refuse(chat.InvalidImage, noScheme)
+			return nil, at.refuse(request, chat.InvalidImage, noScheme)
 		case vision != upstream.VisionAll:
-			return nil, at.refuse(chat.VisionDisabled, urlsOff)
+			return nil, at.refuse(request, chat.VisionDisabled, urlsOff)
 		default:
 			linked, urls = append(linked, at), append(urls, url)
 		}
@@ -104,7 +95,7 @@ func (d *driver) withImages(ctx context.Context, request *chat.Request, spots []
 	}
 	files, err := d.images.Fetch(ctx, urls)
 	if refused, ok := errors.AsType[*imagefetch.Error](err); ok {
-		told := linked[refused.Index].refuse(chat.InvalidImage, refused.Error())
+		told := linked[refused.Index].refuse(request, chat.InvalidImage, refused.Error())
 		told.Err = refused.Err
 		return nil, told
 	}
@@ -113,7 +104,7 @@ func (d *driver) withImages(ctx context.Context, request *chat.Request, spots []
 	}
 	for i, at := range linked {
 		if err := setFile(image(at), files[i]); err != nil {
-			return nil, at.refuse(chat.InvalidImage, err.Error())
+			return nil, at.refuse(request, chat.InvalidImage, err.Error())
 		}
 	}
 	return prepared, nil

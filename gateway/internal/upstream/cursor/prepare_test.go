@@ -132,7 +132,6 @@ func TestTextNeedsNoPreparation(t *testing.T) {
 
 func TestRefusedParts(t *testing.T) {
 	t.Parallel()
-	audio := chat.Message{Role: chat.User, Parts: []chat.Part{{Text: "Listen"}, {Other: "input_audio"}}}
 	system := shown(pngURL)
 	system.Role = chat.System
 	for name, test := range map[string]struct {
@@ -157,7 +156,6 @@ func TestRefusedParts(t *testing.T) {
 		"not an image":        {shown(dataURL([]byte("not a picture"))), "base64", chat.InvalidImage, imagefile.ErrNoImage.Error()},
 		"empty":               {shown("data:image/png;base64,"), "base64", chat.InvalidImage, imagefile.ErrEmpty.Error()},
 		"in a system message": {system, "base64", chat.InvalidRequest, "a system message can't hold images"},
-		"audio":               {audio, "all", chat.InvalidRequest, "no content of type input_audio"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -174,19 +172,6 @@ func TestRefusedParts(t *testing.T) {
 				t.Error("the client is told what an address is")
 			}
 		})
-	}
-}
-
-// A conversation with tools is refused before a token is lent, too.
-func TestRefusedTools(t *testing.T) {
-	t.Parallel()
-	called := said(chat.Assistant, "A")
-	called.ToolCalls = []chat.ToolCall{{ID: "1", Name: "f"}}
-	for name, message := range map[string]chat.Message{"result": said(chat.Tool, "42"), "call": called} {
-		_, err := prepare("all", said(chat.User, "Hi"), message)
-		if failure := chat.AsError(err); failure == nil || failure.Kind != chat.InvalidRequest || failure.Param != "messages[1]" {
-			t.Errorf("%s: %v", name, err)
-		}
 	}
 }
 

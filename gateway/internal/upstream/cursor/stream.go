@@ -75,6 +75,7 @@ func (d *driver) stream(parent context.Context, call *upstream.Call, yield func(
 	}
 
 	var frame aiserverv1.StreamChatResponse
+	var blocks upstream.Blocks
 	spoken := false
 	for {
 		frame.Reset() // connect leaves it as it was when a frame is empty
@@ -95,7 +96,7 @@ func (d *driver) stream(parent context.Context, call *upstream.Call, yield func(
 		cause = errIdleSilence
 		if frame.GetText() != "" {
 			spoken = true
-			if !yield(chat.Event{Text: frame.GetText(), More: x.frames.nextArrived()}, nil) {
+			if !send(&blocks, &upstream.Flat{Text: frame.GetText(), More: x.frames.nextArrived()}, yield) {
 				return nil
 			}
 		}
@@ -104,8 +105,22 @@ func (d *driver) stream(parent context.Context, call *upstream.Call, yield func(
 	if !spoken {
 		return signed(upstream.SignEmpty, http.StatusOK, "the upstream sent an empty answer", nil)
 	}
-	yield(chat.Event{Finish: chat.Stop}, nil)
+	send(&blocks, &upstream.Flat{Finish: chat.Stop}, yield)
 	return nil
+}
+
+// send yields the events of a step, and tells whether the reader wants more.
+func send(blocks *upstream.Blocks, step *upstream.Flat, yield func(chat.Event, error) bool) bool {
+	events, err := blocks.Events(step)
+	if err != nil {
+		panic(err) // only calls end in errors, and there are none
+	}
+	for _, event := range events {
+		if !yield(event, nil) {
+			return false
+		}
+	}
+	return true
 }
 
 // isEnd tells the end frame without an error from every failure.

@@ -56,9 +56,10 @@ type progress struct {
 	words []byte
 	// held are the events of an end without an answer: counts that follow may tell that
 	// there was one.
-	held []chat.Event
+	held []upstream.Flat
 	// promised: the latest event told that more is here.
 	promised bool
+	blocks   upstream.Blocks
 }
 
 // complete tells whether all choices have come to their ends.
@@ -164,7 +165,9 @@ func (a *attempt) stream(ctx context.Context, events *eventstream.Reader) *upstr
 			return failure
 		}
 		if !isChunk { // no progress either: the wait goes on
-			a.keepPromise(events)
+			if failure := a.keepPromise(events); failure != nil {
+				return failure
+			}
 			continue
 		}
 		// A stream that becomes a whole answer has the time of one.
@@ -193,15 +196,16 @@ func more(events *eventstream.Reader) bool {
 }
 
 // keepPromise sends on what waits for a chunk that turned out to be none.
-func (a *attempt) keepPromise(events *eventstream.Reader) {
+func (a *attempt) keepPromise(events *eventstream.Reader) *upstream.Failure {
 	if a.promised && !more(events) {
-		a.send(chat.Event{})
+		return a.send(upstream.Flat{})
 	}
+	return nil
 }
 
 // read turns a server event into an event, and takes note of it. What is no chunk is no
 // fault: a sign of life in some form.
-func (a *attempt) read(got eventstream.Event) (event chat.Event, isChunk bool, failure *upstream.Failure) {
+func (a *attempt) read(got eventstream.Event) (event upstream.Flat, isChunk bool, failure *upstream.Failure) {
 	if string(got.Name) == "error" {
 		return event, false, a.reported(got.Data)
 	}
@@ -209,7 +213,7 @@ func (a *attempt) read(got eventstream.Event) (event chat.Event, isChunk bool, f
 		if text, at, ok := a.chunks.text(got.Data); ok { // nearly always
 			a.said = true
 			raw := chat.Raw{Dialect: dialect, JSON: got.Data, Shape: a.chunks.shape, TextFrom: at.from, TextTo: at.to}
-			return chat.Event{Text: text, Raw: raw}, true, nil
+			return upstream.Flat{Text: text, Raw: raw}, true, nil
 		}
 	}
 	data := bytes.TrimLeft(got.Data, " \t\r\n")
@@ -264,7 +268,7 @@ func (a *attempt) remark(data []byte) *upstream.Failure {
 }
 
 // note makes an event of a chunk.
-func (a *attempt) note(p *piece, data []byte) chat.Event {
+func (a *attempt) note(p *piece, data []byte) upstream.Flat {
 	a.said, a.spent = a.said || p.said, a.spent || p.spent
 	event := p.event
 	event.Raw = chat.Raw{Dialect: dialect, JSON: data}
@@ -289,7 +293,7 @@ func (a *attempt) note(p *piece, data []byte) chat.Event {
 
 // take sends an event, or keeps it: for a whole answer, or until it is known that there
 // is an answer.
-func (a *attempt) take(event chat.Event) *upstream.Failure {
+func (a *attempt) take(event upstream.Flat) *upstream.Failure {
 	if a.joining != nil {
 		if err := a.joining.add(event.Raw.JSON); err != nil {
 			return cutShort(upstream.SignGarbled, tooLarge)
@@ -305,20 +309,25 @@ func (a *attempt) take(event chat.Event) *upstream.Failure {
 		a.held = append(a.held, event)
 		return nil
 	}
-	a.release()
-	a.send(event)
-	return nil
+	if failure := a.release(); failure != nil {
+		return failure
+	}
+	return a.send(event)
 }
 
 // maxHeld bounds the events that are held.
 const maxHeld = 16
 
 // release sends what was held.
-func (a *attempt) release() {
-	for _, event := range a.held {
-		a.send(event)
-	}
+func (a *attempt) release() *upstream.Failure {
+	held := a.held
 	a.held = nil
+	for _, event := range held {
+		if failure := a.send(event); failure != nil {
+			return failure
+		}
+	}
+	return nil
 }
 
 // produced tells whether there is an answer: something has been said, or the upstream
@@ -334,18 +343,20 @@ func (a *attempt) end() *upstream.Failure {
 	if a.joining != nil {
 		return a.sendWhole(a.joining.whole())
 	}
-	a.release()
-	var event chat.Event
+	if failure := a.release(); failure != nil {
+		return failure
+	}
+	var event upstream.Flat
 	if !a.finished {
 		event.Finish = chat.Stop
 	}
 	if !a.counted {
 		event.Usage = a.usage
 	}
-	if event.Finish != chat.Unfinished || event.Usage != nil {
-		a.send(event)
+	if event.Finish == chat.Unfinished && event.Usage == nil {
+		return nil
 	}
-	return nil
+	return a.send(event)
 }
 
 // empty is the failure of an answer that says nothing. What the upstream says in its
@@ -370,12 +381,19 @@ func (a *attempt) endedEarly(stray []byte) *upstream.Failure {
 	return cutShort(upstream.SignCut, "the answer ended early")
 }
 
-// send yields an event, unless the consumer has left.
-func (a *attempt) send(event chat.Event) {
-	a.promised = event.More
-	if !a.left && !a.yield(event, nil) {
-		a.left = true
+// send yields the events of a step, unless the consumer has left.
+func (a *attempt) send(step upstream.Flat) *upstream.Failure {
+	a.promised = step.More
+	events, err := a.blocks.Events(&step)
+	if err != nil {
+		return cutShort(upstream.SignGarbled, err.Error())
 	}
+	for i := range events {
+		if a.left = a.left || !a.yield(events[i], nil); a.left {
+			break
+		}
+	}
+	return nil
 }
 
 // drain reads to the end of a stream that has said its last, so that the

@@ -95,7 +95,7 @@ func TestStream(t *testing.T) {
 	t.Parallel()
 	type event struct {
 		text, reasoning string
-		calls           []chat.ToolCall
+		calls           []upstream.CallPiece
 		finish          chat.FinishReason
 		prompt          int
 	}
@@ -136,13 +136,13 @@ func TestStream(t *testing.T) {
 			eventsOf(`{"choices":[{"delta":{"tool_calls":[{"index":1,"id":"c","type":"function","function":{"name":"f","arguments":""}}]}}]}`,
 				`{"choices":[{"delta":{"tool_calls":[{"index":1,"function":{"arguments":"{\"a\":"}}]}}]}`, `{"choices":[{"delta":{},"finish_reason":"tool_calls"}]}`, "[DONE]"),
 			[]event{
-				{calls: []chat.ToolCall{{Index: 1, ID: "c", Name: "f"}}},
-				{calls: []chat.ToolCall{{Index: 1, Arguments: `{"a":`}}},
+				{calls: []upstream.CallPiece{{ID: "c", Name: "f"}}},
+				{calls: []upstream.CallPiece{{Arguments: `{"a":`}}},
 				{finish: "tool_calls"},
 			},
 			"",
 		},
-		"the old kind of call":    {eventsOf(`{"choices":[{"delta":{"function_call":{"name":"f","arguments":"{}"}},"finish_reason":"function_call"}]}`), []event{{calls: []chat.ToolCall{{Name: "f", Arguments: "{}"}}, finish: "tool_calls"}}, ""},
+		"the old kind of call":    {eventsOf(`{"choices":[{"delta":{"function_call":{"name":"f","arguments":"{}"}},"finish_reason":"function_call"}]}`), []event{{calls: []upstream.CallPiece{{Name: "f", Arguments: "{}"}}, finish: "tool_calls"}}, ""},
 		"a refusal":               {eventsOf(`{"choices":[{"delta":{"refusal":"no"}}]}`, finished), []event{{text: "no"}, {finish: "stop"}}, ""},
 		"content in parts":        {eventsOf(`{"choices":[{"delta":{"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}}]}`, finished), []event{{text: "ab"}, {finish: "stop"}}, ""},
 		"unexpected types":        {eventsOf(`{"choices":[1,{"delta":[],"finish_reason":{}}],"usage":7,"error":null}`, said, `{"choices":{}}`, finished), []event{{}, {text: "x"}, {finish: "stop"}}, ""},
@@ -162,11 +162,24 @@ func TestStream(t *testing.T) {
 			events, failure := gather(t.Context(), t, answering(t, "text/event-stream; charset=utf-8", test.stream), newTestCall(true))
 			var got []event
 			for _, ev := range events {
-				seen := event{text: ev.Text, reasoning: ev.Reasoning, calls: ev.ToolCalls, finish: ev.Finish}
+				if ev.Raw.Dialect == "" || ev.Raw.JSON != nil || len(got) == 0 {
+					got = append(got, event{})
+				}
+				seen := &got[len(got)-1] // what was said at once
+				seen.finish = ev.Finish
+				switch {
+				case ev.Kind == chat.CallBlock && ev.Open != nil:
+					seen.calls = append(seen.calls, upstream.CallPiece{ID: ev.Open.ID, Name: ev.Open.Name, Arguments: ev.Text})
+				case ev.Kind == chat.CallBlock && ev.Text != "":
+					seen.calls = append(seen.calls, upstream.CallPiece{Arguments: ev.Text})
+				case ev.Kind == chat.ReasoningBlock:
+					seen.reasoning += ev.Text
+				default:
+					seen.text += ev.Text
+				}
 				if ev.Usage != nil {
 					seen.prompt = ev.Usage.Prompt
 				}
-				got = append(got, seen)
 			}
 			if !reflect.DeepEqual(got, test.want) {
 				t.Errorf("got  %+v\nwant %+v", got, test.want)
@@ -214,15 +227,15 @@ func TestWhole(t *testing.T) {
 	t.Parallel()
 	const answer = `{"id":"u","choices":[{"index":0,"message":{"role":"assistant","content":"hello","reasoning_content":"hm"},"finish_reason":"length"}],"usage":{"prompt_tokens":3,"completion_tokens":4}}`
 	events, failure := gather(t.Context(), t, answering(t, "application/json", answer), newTestCall(false))
-	if failure != nil || len(events) != 1 {
+	if failure != nil || len(events) != 2 {
 		t.Fatalf("got %+v, %v", events, failure)
 	}
-	ev := events[0]
-	if ev.Text != "hello" || ev.Reasoning != "hm" || ev.Finish != chat.Length || *ev.Usage != (chat.Usage{Prompt: 3, Completion: 4, Source: chat.UsageReported}) {
+	thought, ev := events[0], events[1]
+	if ev.Text != "hello" || thought.Text != "hm" || thought.Kind != chat.ReasoningBlock || ev.Finish != chat.Length || *ev.Usage != (chat.Usage{Prompt: 3, Completion: 4, Source: chat.UsageReported}) {
 		t.Errorf("got %+v", ev)
 	}
-	if !ev.Raw.Whole || string(ev.Raw.JSON) != answer {
-		t.Errorf("got %s", ev.Raw.JSON)
+	if !thought.Raw.Whole || string(thought.Raw.JSON) != answer || ev.Raw.JSON != nil {
+		t.Errorf("got %s", thought.Raw.JSON)
 	}
 	for name, test := range map[string]struct {
 		body  string

@@ -86,15 +86,15 @@ func (d *Driver) Prepare(_ context.Context, request *chat.Request, options upstr
 	for i, message := range request.Messages {
 		for j, part := range message.Parts {
 			if part.Image != nil {
-				return nil, upstream.VisionDisabled(i, j)
+				return nil, upstream.VisionDisabled(request, i, j)
 			}
 		}
 	}
 	return request, nil
 }
 
-// Dialect implements upstream.Native.
-func (d *Driver) Dialect() string { return dialect }
+// Speaks implements upstream.Native.
+func (d *Driver) Speaks(name string) bool { return name == dialect }
 
 // Close implements upstream.Driver.
 func (d *Driver) Close() { d.transport.CloseIdleConnections() }

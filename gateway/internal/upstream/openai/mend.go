@@ -33,9 +33,9 @@ func (m *mender) wants(p *piece) bool {
 	case p.flawed, len(m.tails) > 0:
 		return true
 	case m.whole:
-		return !p.message || !p.ended.covers(p.begun) || len(p.event.ToolCalls) > 0
+		return !p.message || !p.ended.covers(p.begun) || len(p.event.Calls) > 0
 	default:
-		return p.message && !p.delta || len(p.event.ToolCalls) > 0 // their indexes depend on the chunks before
+		return p.message && !p.delta || len(p.event.Calls) > 0 // their indexes depend on the chunks before
 	}
 }
 
@@ -136,7 +136,7 @@ func (w *mending) outlineOf(s rawjson.Scanner, position int) outline {
 func callsIn(message []byte) bool {
 	r := reading{data: message, s: rawjson.Over(message)}
 	r.message()
-	return len(r.p.event.ToolCalls) > 0
+	return len(r.p.event.Calls) > 0
 }
 
 func (w *mending) choice(position int) {

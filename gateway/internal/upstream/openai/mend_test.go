@@ -417,7 +417,7 @@ func FuzzMend(f *testing.F) {
 			if again.malformed || !json.Valid(mended) {
 				t.Fatalf("%q became %q", data, mended)
 			}
-			if len(again.event.ToolCalls) != len(p.event.ToolCalls) || again.choices < p.choices {
+			if len(again.event.Calls) != len(p.event.Calls) || again.choices < p.choices {
 				t.Fatalf("%q became %q: calls or choices are lost", data, mended)
 			}
 			if again.flawed && !whole && len(m.tails) == 0 && utf8Valid(mended) {

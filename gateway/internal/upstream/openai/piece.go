@@ -6,11 +6,12 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/rawjson"
+	"carousel.internal/gateway/internal/upstream"
 )
 
 // piece is what a chunk, or a whole answer, says.
 type piece struct {
-	event chat.Event
+	event upstream.Flat
 	// failure is what speaks of an error: the error object, or all of it; nil: nothing
 	// does.
 	failure []byte
@@ -47,7 +48,7 @@ type span struct{ from, to int }
 func (p *piece) onlyText() bool {
 	event := &p.event
 	return !p.malformed && !p.flawed && !p.message && p.failure == nil && p.broke == nil && p.choices == 1 && p.sources == 1 && p.text.from < p.text.to &&
-		event.Reasoning == "" && event.ToolCalls == nil && event.Finish == chat.Unfinished && event.Usage == nil
+		event.Reasoning == "" && event.Calls == nil && event.Finish == chat.Unfinished && event.Usage == nil
 }
 
 // indexSet is a set of small indexes: the API allows 128 choices.
@@ -102,7 +103,7 @@ const maxSurroundings = 8 << 10
 func (c *chunkParser) parse(data []byte) piece {
 	if text, at, ok := c.text(data); ok {
 		return piece{
-			event: chat.Event{Text: text}, listed: true, choices: 1, said: true, begun: c.begun,
+			event: upstream.Flat{Text: text}, listed: true, choices: 1, said: true, begun: c.begun,
 			chunk: true, delta: true, text: at, sources: 1,
 		}
 	}
@@ -332,9 +333,9 @@ func (r *reading) message() bool {
 			r.toolCalls()
 		case "function_call": // what calls were before there were several
 			if s.Kind() == rawjson.Object {
-				var call chat.ToolCall
+				var call upstream.CallPiece
 				r.function(&call)
-				ev.ToolCalls = append(ev.ToolCalls, call)
+				ev.Calls = append(ev.Calls, call)
 			} else {
 				s.Skip()
 			}
@@ -347,7 +348,7 @@ func (r *reading) message() bool {
 	if ev.Reasoning == "" {
 		ev.Reasoning = thinking
 	}
-	p.said = p.said || ev.Text != "" || ev.Reasoning != "" || len(ev.ToolCalls) > 0
+	p.said = p.said || ev.Text != "" || ev.Reasoning != "" || len(ev.Calls) > 0
 	return true
 }
 
@@ -431,7 +432,7 @@ func (r *reading) toolCalls() {
 			s.Skip()
 			continue
 		}
-		call := chat.ToolCall{Index: position}
+		call := upstream.CallPiece{Index: position}
 		position++
 		for ok := s.Object(); ok; ok = s.Member() {
 			switch string(s.Key()) {
@@ -449,12 +450,12 @@ func (r *reading) toolCalls() {
 				s.Skip()
 			}
 		}
-		p.event.ToolCalls = append(p.event.ToolCalls, call)
+		p.event.Calls = append(p.event.Calls, call)
 	}
 }
 
 // function consumes what is called and with what.
-func (r *reading) function(call *chat.ToolCall) {
+func (r *reading) function(call *upstream.CallPiece) {
 	s := &r.s
 	if s.Kind() != rawjson.Object {
 		s.Skip()

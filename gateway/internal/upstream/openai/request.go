@@ -182,41 +182,67 @@ func (d *Driver) build(call *upstream.Call) []byte {
 	return append(dst, '}')
 }
 
+// appendMessage writes a message; one with the results of several calls becomes several.
 func appendMessage(dst []byte, message *chat.Message) []byte {
+	if message.Role == chat.Tool {
+		return appendResults(dst, message.Parts)
+	}
+	var calls []*chat.Call
+	for _, part := range message.Parts {
+		if part.Call != nil {
+			calls = append(calls, part.Call)
+		}
+	}
 	dst = append(dst, `{"role":`...)
 	dst = rawjson.AppendString(dst, string(message.Role))
 	dst = append(dst, `,"content":`...)
-	dst = appendContent(dst, message)
-	if len(message.ToolCalls) > 0 {
+	dst = appendContent(dst, message.Parts, len(calls) > 0)
+	if len(calls) > 0 {
 		dst = append(dst, `,"tool_calls":[`...)
-		for i, call := range message.ToolCalls {
+		for i, call := range calls {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = append(dst, `{"id":`...)
-			dst = rawjson.AppendString(dst, call.ID)
-			dst = append(dst, `,"type":"function","function":{"name":`...)
-			dst = rawjson.AppendString(dst, call.Name)
-			dst = append(dst, `,"arguments":`...)
-			dst = rawjson.AppendString(dst, call.Arguments)
-			dst = append(dst, `}}`...)
+			dst = appendCall(dst, call)
 		}
 		dst = append(dst, ']')
-	}
-	if message.ToolCallID != "" {
-		dst = append(dst, `,"tool_call_id":`...)
-		dst = rawjson.AppendString(dst, message.ToolCallID)
 	}
 	return append(dst, '}')
 }
 
+func appendCall(dst []byte, call *chat.Call) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = rawjson.AppendString(dst, call.ID)
+	dst = append(dst, `,"type":"function","function":{"name":`...)
+	dst = rawjson.AppendString(dst, call.Name)
+	dst = append(dst, `,"arguments":`...)
+	dst = rawjson.AppendString(dst, call.Arguments)
+	return append(dst, `}}`...)
+}
+
+func appendResults(dst []byte, parts []chat.Part) []byte {
+	for i, part := range parts {
+		if part.Result == nil {
+			continue
+		}
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"role":"tool","content":`...)
+		dst = appendContent(dst, part.Result.Parts, false)
+		dst = append(dst, `,"tool_call_id":`...)
+		dst = rawjson.AppendString(dst, part.Result.CallID)
+		dst = append(dst, '}')
+	}
+	return dst
+}
+
 // appendContent writes a lone text as a string, which every upstream reads, and
-// anything else as parts. What has no canonical form can't be written: only a client
-// of this dialect sends it, and then its own body is sent on.
-func appendContent(dst []byte, message *chat.Message) []byte {
-	parts := slices.DeleteFunc(slices.Clone(message.Parts), func(part chat.Part) bool { return part.Other != "" })
+// anything else as parts.
+func appendContent(dst []byte, all []chat.Part, calls bool) []byte {
+	parts := slices.DeleteFunc(slices.Clone(all), func(part chat.Part) bool { return part.Image == nil && !part.IsText() })
 	switch {
-	case len(parts) == 0 && len(message.ToolCalls) > 0:
+	case len(parts) == 0 && calls:
 		return append(dst, "null"...)
 	case len(parts) == 0:
 		return append(dst, `""`...)

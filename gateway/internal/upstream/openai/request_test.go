@@ -132,8 +132,8 @@ func TestBuild(t *testing.T) {
 			{Role: chat.System, Parts: []chat.Part{{Text: "be\nbrief"}}},
 			{Role: chat.User, Parts: []chat.Part{{Text: "see"}, {Image: &chat.Image{URL: "data:image/png;base64,AA=="}}}},
 			{Role: chat.User},
-			{Role: chat.Assistant, ToolCalls: []chat.ToolCall{{ID: "c", Name: "f", Arguments: `{"a":1}`}, {ID: "d", Name: "g"}}},
-			{Role: chat.Tool, ToolCallID: "c", Parts: []chat.Part{{Text: "42"}}},
+			{Role: chat.Assistant, Parts: []chat.Part{{Call: &chat.Call{ID: "c", Name: "f", Arguments: `{"a":1}`}}, {Call: &chat.Call{ID: "d", Name: "g"}}}},
+			{Role: chat.Tool, Parts: []chat.Part{{Result: &chat.Result{CallID: "c", Parts: []chat.Part{{Text: "42"}}}}}},
 		},
 	}
 	want := `{"model":"m","messages":[{"role":"system","content":"be\nbrief"},` +

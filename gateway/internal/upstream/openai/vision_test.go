@@ -19,7 +19,7 @@ func TestImagesPassUnlessTheyAreSwitchedOff(t *testing.T) {
 		t.Fatal("requests are not looked at")
 	}
 	linked := &chat.Request{Messages: []chat.Message{{Role: chat.User, Parts: []chat.Part{
-		{Text: "Look"}, {Image: &chat.Image{URL: "http://10.0.0.1/a.png"}}, {Other: "input_audio"},
+		{Text: "Look"}, {Image: &chat.Image{URL: "http://10.0.0.1/a.png"}}, {Audio: &chat.Audio{}},
 	}}}}
 	for _, vision := range []string{"", upstream.VisionBase64, upstream.VisionAll} {
 		if prepared, err := preparer.Prepare(t.Context(), linked, upstream.Options{Vision: vision}); err != nil || prepared != linked {

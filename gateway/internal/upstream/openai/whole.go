@@ -65,8 +65,7 @@ func (a *attempt) sendWhole(data []byte) *upstream.Failure {
 	event := p.event
 	event.Raw = chat.Raw{Dialect: dialect, JSON: data, Whole: true}
 	event.More = true // the end is here
-	a.send(event)
-	return nil
+	return a.send(event)
 }
 
 // sendSplit yields a whole answer as the chunks of a stream.

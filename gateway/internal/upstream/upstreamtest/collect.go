@@ -52,6 +52,7 @@ func collect(ctx context.Context, driver upstream.Driver, call *upstream.Call) (
 	defer cancel()
 	var got answer
 	var text strings.Builder
+	var order BlockOrder
 	for event, err := range driver.Chat(ctx, call) {
 		if got.failure != nil {
 			return got, errors.New("the iteration goes on after an error")
@@ -66,6 +67,9 @@ func collect(ctx context.Context, driver upstream.Driver, call *upstream.Call) (
 		}
 		if len(got.finishes) > 0 && event.Text != "" {
 			return got, errors.New("text after the answer's end")
+		}
+		if err := order.Check(&event); err != nil {
+			return got, err
 		}
 		text.WriteString(event.Text)
 		if event.Finish != chat.Unfinished {

@@ -10,7 +10,7 @@ import (
 func TestTextOfAMessage(t *testing.T) {
 	t.Parallel()
 	text := func(text string) chat.Part { return chat.Part{Text: text} }
-	picture, sound := chat.Part{Image: &chat.Image{}}, chat.Part{Text: "no", Other: "input_audio"}
+	picture, sound := chat.Part{Image: &chat.Image{}}, chat.Part{Text: "no", Audio: &chat.Audio{}}
 	for _, c := range []struct {
 		parts []chat.Part
 		want  string

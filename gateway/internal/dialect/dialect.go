@@ -1,0 +1,99 @@
+// Package dialect says what an API dialect is: the translation of one wire, as clients
+// speak it, to and from the canonical conversation. Each dialect is a folder below; the
+// suite that defines their behaviour is dialecttest. The package knows no provider, no
+// token and no HTTP server.
+package dialect
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"carousel.internal/gateway/internal/chat"
+)
+
+// Dialect is an API that clients speak. It is safe for concurrent use.
+type Dialect interface {
+	// Name is as in chat.Source, and in logs.
+	Name() string
+	// Path is where requests are posted, below the route prefix.
+	Path() string
+	// KeyHeaders are the headers in which clients send their key, in the order in which
+	// they are believed. One of Authorization has the scheme Bearer.
+	KeyHeaders() []string
+	// Recognizes tells by a request's headers whether it comes from a client of this
+	// dialect, where its path does not say so: several dialects share the list of models.
+	Recognizes(header http.Header) bool
+	// Decode makes a request of what a client has sent. It keeps in.Body and in.Header.
+	// Errors are *chat.Error and say what is wrong and where.
+	Decode(in Incoming) (*chat.Request, error)
+	// Stream writes the answer to request as it comes.
+	Stream(request *chat.Request, options Options, sink Sink) Stream
+	// Whole gathers the answer to request, for a client that did not ask for a stream.
+	Whole(request *chat.Request, options Options) Whole
+	// Error renders an error, before an answer or in the middle of one. Of one that is no
+	// *chat.Error the client is told nothing but that.
+	Error(err error, requestID string) Error
+	// Models renders the list of models, or the page of it that query asks for. Errors are
+	// *chat.Error.
+	Models(models []chat.Model, query url.Values) ([]byte, error)
+	// Model renders one model.
+	Model(model chat.Model) []byte
+}
+
+// Incoming is a request as it came.
+type Incoming struct {
+	Body   []byte
+	Header http.Header
+	// Query is the URL's, without keys.
+	Query string
+	// RequestID and Received become an answer's id and time.
+	RequestID string
+	Received  time.Time
+}
+
+// Options are settings as of the request's start.
+type Options struct {
+	// OmitFinish leaves out what tells why a stream ended, where a dialect can do without,
+	// as the setting include_stop_stream = false asks for.
+	OmitFinish bool
+}
+
+// Sink takes the events of one stream; sse.Writer is one. It copies what it is given.
+type Sink interface {
+	// Event sends an event; an empty name is none. With more, another event is about to
+	// follow, and the sink may wait for it before it sends.
+	Event(name string, payload []byte, more bool) error
+	// Flush sends what was held back.
+	Flush() error
+	// Heartbeat sets what is sent from now on when all is silent: whole lines.
+	Heartbeat(lines string)
+}
+
+// Stream writes one answer. One goroutine uses it. Its errors are the Sink's.
+type Stream interface {
+	// Event writes what an event says: nothing, a frame or several.
+	Event(event chat.Event) error
+	// Done ends a complete answer. Nothing of it is called after an answer that broke: an
+	// Error's frame ends that.
+	Done() error
+}
+
+// Whole gathers one answer. One goroutine uses it.
+type Whole interface {
+	// Add takes the next event. It keeps nothing of event.Raw.
+	Add(event chat.Event)
+	// JSON is the whole answer.
+	JSON() []byte
+}
+
+// Error is an error as an HTTP answer of content type application/json, or as the last
+// frame of a stream.
+type Error struct {
+	Status int
+	// Header has what stands beside the body, such as Retry-After.
+	Header http.Header
+	JSON   []byte
+	// Event is the name of the frame with JSON that ends a stream; empty: it has none.
+	Event string
+}

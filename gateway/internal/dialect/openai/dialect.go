@@ -1,0 +1,53 @@
+package openai
+
+import (
+	"net/http"
+	"net/url"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect"
+)
+
+// API is OpenAI's Chat Completions API.
+type API struct{}
+
+// Dialect is its name.
+const Dialect = "openai"
+
+// Name implements dialect.Dialect.
+func (API) Name() string { return Dialect }
+
+// Path implements dialect.Dialect.
+func (API) Path() string { return "/v1/chat/completions" }
+
+// KeyHeaders implements dialect.Dialect.
+func (API) KeyHeaders() []string { return []string{"Authorization", "X-Api-Key", "Api-Key"} }
+
+// Recognizes implements dialect.Dialect: clients name themselves in no way.
+func (API) Recognizes(http.Header) bool { return false }
+
+// Decode implements dialect.Dialect.
+func (API) Decode(in dialect.Incoming) (*chat.Request, error) {
+	return Decode(in.Body, "chatcmpl-"+in.RequestID, in.Received)
+}
+
+// Stream implements dialect.Dialect.
+func (API) Stream(request *chat.Request, options dialect.Options, sink dialect.Sink) dialect.Stream {
+	return NewStreamEncoder(request, options, sink)
+}
+
+// Whole implements dialect.Dialect.
+func (API) Whole(request *chat.Request, _ dialect.Options) dialect.Whole {
+	return NewCollector(request)
+}
+
+// Error implements dialect.Dialect.
+func (API) Error(err error, _ string) dialect.Error { return EncodeError(err) }
+
+// Models implements dialect.Dialect.
+func (API) Models(models []chat.Model, _ url.Values) ([]byte, error) {
+	return EncodeModels(models), nil
+}
+
+// Model implements dialect.Dialect.
+func (API) Model(model chat.Model) []byte { return EncodeModel(model) }

@@ -1,0 +1,256 @@
+package upstream
+
+import (
+	"errors"
+	"slices"
+
+	"carousel.internal/gateway/internal/chat"
+)
+
+// Flat is a step of an answer in a wire that has no blocks: what came at once.
+type Flat struct {
+	Text, Reasoning, Refusal string
+	// Calls are pieces of calls. Pieces of several calls may come in turns.
+	Calls  []CallPiece
+	Finish chat.FinishReason
+	Usage  *chat.Usage
+	Raw    chat.Raw
+	More   bool
+}
+
+// CallPiece is a piece of a call. Pieces of one Index belong together; the first has the
+// id and the name.
+type CallPiece struct {
+	Index     int
+	ID        string
+	Name      string
+	Arguments string
+	Custom    bool
+	Extra     *chat.Opaque
+}
+
+// Blocks turns the steps of one answer into events, which come in blocks: it opens and
+// closes them, and keeps back pieces of a call while an earlier one is not complete. Its
+// zero value is ready for an answer.
+type Blocks struct {
+	// opened counts the blocks that have been opened, current is the one that is open.
+	opened  int
+	current *flatBlock
+	// waiting are the blocks that can't be opened yet, in their order.
+	waiting []*flatBlock
+	// calls are all calls of the answer.
+	calls  []*flatBlock
+	held   int // bytes in waiting
+	events []chat.Event
+}
+
+// flatBlock is a block on its way.
+type flatBlock struct {
+	kind   chat.BlockKind
+	call   CallPiece // without arguments
+	text   string    // what has come while it waited
+	extent jsonExtent
+	closed bool
+}
+
+// maxHeldCalls bounds what is kept back of an answer, in bytes.
+const maxHeldCalls = 32 << 20
+
+// Errors of Blocks.
+var (
+	ErrCallGoesOn = errors.New("the answer adds to a call that was complete")
+	ErrCallsHeld  = errors.New("the answer's calls are larger than 32 MiB")
+)
+
+// Events returns the events of the next step: at least one, the first with the step's Raw.
+// They are valid until the next call. After an error the answer can't go on.
+func (b *Blocks) Events(flat *Flat) ([]chat.Event, error) {
+	b.events = b.events[:0]
+	b.piece(chat.ReasoningBlock, flat.Reasoning)
+	b.piece(chat.TextBlock, flat.Text)
+	b.piece(chat.RefusalBlock, flat.Refusal)
+	for i := range flat.Calls {
+		if err := b.call(&flat.Calls[i]); err != nil {
+			return nil, err
+		}
+	}
+	if flat.Finish != chat.Unfinished {
+		b.finish()
+	}
+	if len(b.events) == 0 {
+		b.events = append(b.events, chat.Event{})
+	}
+	for i := range b.events {
+		b.events[i].Raw.Dialect, b.events[i].More = flat.Raw.Dialect, true
+	}
+	first, last := &b.events[0], &b.events[len(b.events)-1]
+	first.Raw = flat.Raw
+	last.Finish, last.Usage, last.More = flat.Finish, flat.Usage, flat.More
+	return b.events, nil
+}
+
+// piece takes what is no call.
+func (b *Blocks) piece(kind chat.BlockKind, text string) {
+	if text == "" {
+		return
+	}
+	if last := b.last(); last == nil || last.kind != kind {
+		b.begin(&flatBlock{kind: kind})
+	}
+	b.add(b.last(), text)
+}
+
+// call takes a piece of a call.
+func (b *Blocks) call(piece *CallPiece) error {
+	block := b.known(piece.Index)
+	more := !isSpace(piece.Arguments)
+	if block == nil || more && piece.Name != "" && block.extent.complete() { // some upstreams number all calls alike
+		block = &flatBlock{kind: chat.CallBlock, call: *piece}
+		block.call.Arguments = ""
+		b.calls = append(b.calls, block)
+		b.begin(block)
+	}
+	switch {
+	case piece.Arguments == "", block.closed && !more:
+		return nil
+	case block.closed:
+		return ErrCallGoesOn
+	}
+	block.extent.take(piece.Arguments)
+	b.add(block, piece.Arguments)
+	if b.held > maxHeldCalls {
+		return ErrCallsHeld
+	}
+	return nil
+}
+
+// known is the latest call of that index; nil: there is none.
+func (b *Blocks) known(index int) *flatBlock {
+	for _, call := range slices.Backward(b.calls) {
+		if call.call.Index == index {
+			return call
+		}
+	}
+	return nil
+}
+
+// last is the block that was begun last; nil when it is closed, or there is none.
+func (b *Blocks) last() *flatBlock {
+	if n := len(b.waiting); n > 0 {
+		return b.waiting[n-1]
+	}
+	return b.current
+}
+
+// begin takes a new block, and opens it unless one before it is not complete.
+func (b *Blocks) begin(block *flatBlock) {
+	if b.current == nil || b.current.complete() {
+		b.close()
+		b.open(block)
+		return
+	}
+	b.waiting = append(b.waiting, block)
+}
+
+// complete tells whether nothing can follow in a block when another one begins.
+func (f *flatBlock) complete() bool { return f.kind != chat.CallBlock || f.extent.complete() }
+
+func (b *Blocks) open(block *flatBlock) {
+	event := chat.Event{Block: b.opened, Kind: block.kind, Open: &chat.Block{}, Text: block.text}
+	if block.kind == chat.CallBlock {
+		*event.Open = chat.Block{ID: block.call.ID, Name: block.call.Name, Custom: block.call.Custom, Extra: block.call.Extra}
+	}
+	b.held -= len(block.text)
+	block.text = ""
+	b.opened++
+	b.current = block
+	b.events = append(b.events, event)
+}
+
+func (b *Blocks) add(block *flatBlock, text string) {
+	if block != b.current {
+		block.text += text
+		b.held += len(text)
+		return
+	}
+	if n := len(b.events); n > 0 && b.events[n-1].Block == b.opened-1 && !b.events[n-1].Close {
+		b.events[n-1].Text += text // opened just now
+	} else {
+		b.events = append(b.events, chat.Event{Block: b.opened - 1, Kind: block.kind, Text: text})
+	}
+	b.proceed()
+}
+
+// proceed opens what waits for the present block's end.
+func (b *Blocks) proceed() {
+	for len(b.waiting) > 0 && b.current.complete() {
+		next := b.waiting[0]
+		b.waiting = b.waiting[1:]
+		b.close()
+		b.open(next)
+	}
+}
+
+// close ends the open block, if there is one.
+func (b *Blocks) close() {
+	if b.current == nil {
+		return
+	}
+	b.current.closed = true
+	if n := len(b.events); n > 0 && b.events[n-1].Block == b.opened-1 {
+		b.events[n-1].Close = true
+	} else {
+		b.events = append(b.events, chat.Event{Block: b.opened - 1, Kind: b.current.kind, Close: true})
+	}
+	b.current = nil
+}
+
+// finish closes all blocks, also of calls that are not complete: the answer is cut short.
+func (b *Blocks) finish() {
+	b.close()
+	for _, block := range b.waiting {
+		b.open(block)
+		b.close()
+	}
+	b.waiting = nil
+}
+
+// jsonExtent finds the end of a JSON object or array that comes in pieces.
+type jsonExtent struct {
+	depth             int
+	begun             bool
+	inString, escaped bool
+}
+
+// complete tells whether the object's end has come.
+func (e *jsonExtent) complete() bool { return e.begun && e.depth <= 0 }
+
+func (e *jsonExtent) take(piece string) {
+	for i := range len(piece) {
+		char := piece[i]
+		switch {
+		case e.escaped:
+			e.escaped = false
+		case e.inString && char == '\\':
+			e.escaped = true
+		case char == '"':
+			e.inString = !e.inString
+		case e.inString:
+		case char == '{' || char == '[':
+			e.depth, e.begun = e.depth+1, true
+		case char == '}' || char == ']':
+			e.depth--
+		}
+	}
+}
+
+func isSpace(text string) bool {
+	for i := range len(text) {
+		switch text[i] {
+		case ' ', '\t', '\r', '\n':
+		default:
+			return false
+		}
+	}
+	return true
+}

@@ -71,11 +71,19 @@
 //
 // Only the OpenAI side:
 //
-//	tool-call          calls of the first tools of the request, two at most, with the
-//	                   last user text as argument; after a tool's result its content as
-//	                   text; the model id "tool-call" does the same
+//	tool-call          calls of the first tools of the request, two at most, with arguments
+//	                   that fit their parameters; after results the text of these; the
+//	                   model id "tool-call" does the same
+//	one-call           the same with one call
 //	reasoning          reasoning_content deltas before the text
+//	reasoning-field    the same in the field "reasoning"
+//	reasoning-call     reasoning_content before tool-call
+//	refusal            a refusal instead of a text
+//	content-filter     half of the text, finish_reason "content_filter"
 //	finish-length      finish_reason "length"
+//	describe           a Description of the request as JSON
+//	cached             half of the prompt's tokens were cached
+//	cached-over-prompt more tokens were cached than the prompt has
 //	no-usage           no usage, whatever was asked for
 //	usage-always       usage in the last chunk with a choice, asked for or not
 //	sse-crlf, sse-no-space, sse-comments
@@ -85,6 +93,31 @@
 //	error-context-length
 //	                   400 context_length_exceeded, the caller's fault
 //	http-429-quota     429 with insufficient_quota
+//
+// The OpenAI side's normal answer is what the request asks for: n choices, JSON where
+// response_format wants it, calls where tool_choice forces them (finish_reason "stop" for a
+// named one, as the API says), up to a stop text, at most max_tokens pieces.
+//
+// # Manners
+//
+// The OpenAI side takes what OpenAI's API takes of a model that does not reason, and refuses the
+// rest in its words. A model id that begins with one or more of these, as in
+// "o-style-no-developer-sim-tool-call", has other manners:
+//
+//	o-style            no max_tokens, no sampling, no stop
+//	mistral-style      no max_completion_tokens, no unknown fields: 422, with a message that
+//	                   is an object
+//	deepseek-style     reasons always; reasoning_content must come back with the calls of a
+//	                   turn, and must not with those of turns before
+//	strict-vendor      no unknown fields, no empty text parts, no arguments but objects
+//	no-developer       no role "developer"
+//	no-stream-options  no stream_options
+//	no-schema          no response_format of type "json_schema"
+//	text-only          no pictures, files, sounds
+//	tool-images        pictures in the messages of tools too
+//	small-output       at most 4,096 tokens of output may be asked for
+//	small-window       a window of 1,000 tokens
+//	floats-only        embeddings are floats, whatever encoding_format is asked for
 //
 // # Accounts
 //

@@ -3,7 +3,6 @@ package upstreamsim
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -13,143 +12,77 @@ import (
 // modelCreated is the creation time of every model in the list, 2024-01-31.
 const modelCreated = 1706659200
 
-// completionRequest is what the simulator reads of a chat request.
-type completionRequest struct {
-	Model         string    `json:"model"`
-	Messages      []message `json:"messages"`
-	Stream        bool      `json:"stream"`
-	StreamOptions struct {
-		IncludeUsage bool `json:"include_usage"`
-	} `json:"stream_options"`
-	Tools []struct {
-		Function struct {
-			Name string `json:"name"`
-		} `json:"function"`
-	} `json:"tools"`
-}
-
-type message struct {
-	Role    string `json:"role"`
-	Content text   `json:"content"`
-}
-
-// text is a message's content: a string, or parts of which the text counts.
-type text string
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (t *text) UnmarshalJSON(raw []byte) error {
-	switch raw[0] {
-	case 'n': // null
-		*t = ""
-		return nil
-	case '"':
-		return json.Unmarshal(raw, (*string)(t))
-	case '[':
-	default:
-		return errors.New("content is neither a string nor a list of parts")
-	}
-	var parts []struct {
-		Type string `json:"type"`
-		Text string `json:"text"`
-	}
-	if err := json.Unmarshal(raw, &parts); err != nil {
-		return err
-	}
-	var texts []string
-	for _, part := range parts {
-		if part.Type == "text" {
-			texts = append(texts, part.Text)
-		}
-	}
-	*t = text(strings.Join(texts, "\n"))
-	return nil
-}
-
-// lastText is what the normal answer echoes.
-func (r *completionRequest) lastText() string {
-	for _, message := range slices.Backward(r.Messages) {
-		if message.Role == "user" && message.Content != "" {
-			return string(message.Content)
-		}
-	}
-	return NoText
-}
-
-// promptTokens is an estimate that depends on nothing but the messages.
-func (r *completionRequest) promptTokens() int {
-	tokens := 3
-	for _, message := range r.Messages {
-		tokens += 4 + (len(message.Content)+3)/4
-	}
-	return tokens
-}
-
-func (r *completionRequest) check() error {
-	switch {
-	case r.Model == "":
-		return errors.New("you must provide a model parameter")
-	case len(r.Messages) == 0:
-		return errors.New("messages is absent or empty")
-	default:
-		return nil
-	}
-}
-
 // completionCall is one chat completion.
 type completionCall struct {
 	exchange
 	body    []byte
 	request completionRequest
 	format  chunkFormat
+	// reasoningField is where reasoning stands in messages and deltas.
+	reasoningField string
+	cached         int // tokens of the prompt, in the usage
 }
 
 // POST /v1/chat/completions
 func (s *Simulator) serveCompletions(w http.ResponseWriter, r *http.Request) {
-	c := &completionCall{exchange: s.newExchange(OpenAI, w, r)}
+	c := &completionCall{exchange: s.newExchange(OpenAI, w, r), reasoningField: "reasoning_content"}
 	defer func() { c.entry.close(r.Context()) }()
 	body, err := c.exchange.body()
 	if err != nil {
-		c.refuse(err)
+		c.refuse(misused("", "%v", err))
 		return
 	}
 	defer putBody(body)
 	c.body = body.Bytes()
-	if err := c.decode(); err != nil {
-		c.choose(c.request.Model)
-		c.refuse(err)
-		return
-	}
+	problem := c.decode()
 	c.choose(c.request.Model)
-	_ = c.answer() // an error is a client that has gone
+	_ = c.answer(problem) // an error is a client that has gone
 }
 
-func (c *completionCall) decode() error {
-	if c.r.Method != http.MethodPost {
-		return fmt.Errorf("the method is %s instead of POST", c.r.Method)
+func (c *completionCall) decode() *rejection {
+	if err := c.checkJSON(); err != nil {
+		return misused("", "%v", err)
 	}
-	kind, _, _ := strings.Cut(c.r.Header.Get("Content-Type"), ";")
+	return decodeRequest(c.body, &c.request)
+}
+
+// checkJSON is for the head of a request with a JSON body.
+func (x *exchange) checkJSON() error {
+	if x.r.Method != http.MethodPost {
+		return fmt.Errorf("the method is %s instead of POST", x.r.Method)
+	}
+	kind, _, _ := strings.Cut(x.r.Header.Get("Content-Type"), ";")
 	if strings.TrimSpace(kind) != "application/json" {
 		return fmt.Errorf("the content-type is %q instead of application/json", kind)
 	}
-	if err := json.Unmarshal(c.body, &c.request); err != nil {
-		return fmt.Errorf("the body is not a chat request: %w", err)
+	return nil
+}
+
+// refuse answers a request that the API does not take.
+func (x *exchange) refuse(problem *rejection) {
+	x.entry.violate([]string{problem.Message})
+	body := []byte(problem.body)
+	if len(body) == 0 {
+		body = jsonOf(problem.apiError.body())
 	}
-	return c.request.check()
+	_ = x.answerWhole(problem.httpStatus(), jsonType, body)
 }
 
-// refuse answers a request that no client library sends.
-func (c *completionCall) refuse(problem error) {
-	c.entry.violate([]string{problem.Error()})
-	_ = c.fail(http.StatusBadRequest, apiError{Message: problem.Error(), Type: "invalid_request_error"})
-}
-
-// answer runs the scenario, after what comes before every scenario.
-func (c *completionCall) answer() error {
+// answer runs the scenario, after what comes before every scenario. problem is what decoding
+// has found.
+func (c *completionCall) answer(problem *rejection) error {
 	if err := c.pause(c.rule.Delay); err != nil {
 		return err
 	}
-	if account := c.entry.account; account.hash == "" || !c.sim.accepts(account) {
+	if !c.authenticated() {
 		return c.failStatus(http.StatusUnauthorized, "")
+	}
+	if problem == nil {
+		problem = c.request.check(c.body)
+	}
+	if problem != nil {
+		c.refuse(problem)
+		return nil
 	}
 	script, known := openAIScripts[c.scenario.kind]
 	if !known {
@@ -157,6 +90,10 @@ func (c *completionCall) answer() error {
 	}
 	c.format = newChunkFormat(c.sim.sequence.Add(1), c.sim.options.Now(), &c.request)
 	return script(c)
+}
+
+func (x *exchange) authenticated() bool {
+	return x.entry.account.hash != "" && x.sim.accepts(x.entry.account)
 }
 
 // modelObject is an entry of the model list.

@@ -40,15 +40,19 @@ func openAIRequest(ctx context.Context, t testing.TB, base, token string, body a
 
 // choice is what tests read of a chunk's or an object's choice.
 type choice struct {
+	Index          int
 	Delta, Message struct {
 		Role             string
 		Content          string
+		Refusal          string
+		Reasoning        string
 		ReasoningContent string `json:"reasoning_content"`
 		ToolCalls        []struct {
 			Index    int
 			ID       string
 			Type     string
 			Function struct{ Name, Arguments string }
+			Custom   struct{ Name, Input string }
 		} `json:"tool_calls"`
 	}
 	FinishReason string `json:"finish_reason"`
@@ -63,6 +67,13 @@ type completion struct {
 		Prompt     int `json:"prompt_tokens"`
 		Completion int `json:"completion_tokens"`
 		Total      int `json:"total_tokens"`
+
+		PromptDetails struct {
+			Cached int `json:"cached_tokens"`
+		} `json:"prompt_tokens_details"`
+		Details struct {
+			Reasoning int `json:"reasoning_tokens"`
+		} `json:"completion_tokens_details"`
 	}
 	Error *apiError
 }
@@ -454,10 +465,10 @@ func TestOpenAIRefusesBadRequests(t *testing.T) {
 	}{
 		"method":       {http.MethodGet, "application/json", `{}`, "the method is GET"},
 		"content type": {http.MethodPost, "text/plain", `{}`, "content-type"},
-		"JSON":         {http.MethodPost, "application/json", `{"model":`, "not a chat request"},
+		"JSON":         {http.MethodPost, "application/json", `{"model":`, "could not parse the JSON"},
 		"no model":     {http.MethodPost, "application/json", `{"messages":[{"role":"user","content":"x"}]}`, "model parameter"},
 		"no messages":  {http.MethodPost, "application/json; charset=utf-8", `{"model":"m","messages":[]}`, "messages"},
-		"content":      {http.MethodPost, "application/json", `{"model":"m","messages":[{"role":"user","content":1}]}`, "neither"},
+		"content":      {http.MethodPost, "application/json", `{"model":"m","messages":[{"role":"user","content":1}]}`, "'messages[0].content': expected one of a string or array of objects"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -467,6 +478,7 @@ func TestOpenAIRefusesBadRequests(t *testing.T) {
 				t.Fatal(err)
 			}
 			request.Header.Set("Content-Type", test.contentType)
+			request.Header.Set("Authorization", "Bearer sk-1")
 			r := record(sim, request)
 			failure := decodeObject(t, r.all()).Error
 			if r.status != http.StatusBadRequest || failure == nil || !strings.Contains(failure.Message, test.want) {
@@ -482,14 +494,14 @@ func TestOpenAIRefusesBadRequests(t *testing.T) {
 func TestOpenAIContentForms(t *testing.T) {
 	t.Parallel()
 	for want, messages := range map[string]string{
-		"one\ntwo": `[{"role":"user","content":[{"type":"text","text":"one"},{"type":"image_url","image_url":{"url":"data:"}},{"type":"text","text":"two"}]}]`,
-		"first":    `[{"role":"user","content":"first"},{"role":"assistant","content":null},{"role":"user","content":""}]`,
+		"one\ntwo": `[{"role":"user","content":[{"type":"text","text":"one"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}},{"type":"text","text":"two"}]}]`,
+		"first":    `[{"role":"user","content":"first"},{"role":"assistant","content":""},{"role":"user","content":""}]`,
 		"last":     `[{"role":"user","content":"first"},{"role":"user","content":"last"},{"role":"assistant","content":"answer"}]`,
 		NoText:     `[{"role":"system","content":"x"}]`,
 	} {
 		body := json.RawMessage(`{"model":"gpt-4o","n":3,"messages":` + messages + `}`)
 		object := decodeObject(t, record(New(Options{}), openAIRequest(t.Context(), t, "http://sim", "sk-1", body)).all())
-		if len(object.Choices) != 1 || object.Choices[0].Message.Content != want {
+		if len(object.Choices) != 3 || object.Choices[0].Message.Content != want || object.Choices[2].Message.Content != want {
 			t.Errorf("got %+v, want %q", object, want)
 		}
 	}
@@ -530,7 +542,8 @@ func TestOpenAIToolCalls(t *testing.T) {
 	}
 
 	body["stream"] = false
-	body["messages"] = json.RawMessage(`[{"role":"user","content":"x"},{"role":"assistant","content":null},{"role":"tool","content":"the result"}]`)
+	body["messages"] = json.RawMessage(`[{"role":"user","content":"x"},{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"one","arguments":"{}"}}]},
+		{"role":"tool","tool_call_id":"a","content":"the result"}]`)
 	object = decodeObject(t, record(New(Options{}), openAIRequest(t.Context(), t, "http://sim", "sk-1", body)).all())
 	if object.Choices[0].Message.Content != "the result" {
 		t.Errorf("after a tool's result: %+v", object)

@@ -30,7 +30,7 @@ func newChunkFormat(number uint64, now time.Time, request *completionRequest) ch
 		id: "chatcmpl-sim" + sixteenDigits(number), created: now.Unix(),
 		model: quoted(request.Model + ModelSuffix),
 		field: "data: ", newline: "\n",
-		usageNull: request.StreamOptions.IncludeUsage,
+		usageNull: request.wantsUsage(),
 	}
 	if request.Stream {
 		f.render()
@@ -53,16 +53,33 @@ func (f *chunkFormat) head() string {
 		strconv.FormatInt(f.created, 10) + `,"model":` + f.model + `,"system_fingerprint":"` + fingerprint + `",`
 }
 
-// chunk appends an event; delta is JSON, and so is usage where there is one.
+// chunk appends an event of the first choice; delta is JSON, and so is usage where there is
+// one.
 func (f *chunkFormat) chunk(to []byte, delta, finish, usage string) []byte {
-	to = append(to, f.prefix...)
+	return f.choice(to, 0, delta, finish, usage)
+}
+
+// choice is chunk for any choice.
+func (f *chunkFormat) choice(to []byte, index int, delta, finish, usage string) []byte {
+	to = f.upToDelta(to, index)
 	to = append(to, delta...)
 	return f.rest(to, finish, usage)
 }
 
+// upToDelta appends the beginning of an event.
+func (f *chunkFormat) upToDelta(to []byte, index int) []byte {
+	if index == 0 {
+		return append(to, f.prefix...)
+	}
+	to = append(to, f.head()...)
+	to = append(to, `"choices":[{"index":`...)
+	to = strconv.AppendInt(to, int64(index), 10)
+	return append(to, `,"delta":`...)
+}
+
 // text appends an event with a piece of text under a name.
-func (f *chunkFormat) text(to []byte, name, piece string) []byte {
-	to = append(to, f.prefix...)
+func (f *chunkFormat) text(to []byte, index int, name, piece string) []byte {
+	to = f.upToDelta(to, index)
 	to = append(to, `{"`...)
 	to = append(to, name...)
 	to = append(to, `":`...)
@@ -106,23 +123,7 @@ func (f *chunkFormat) endEvent(to []byte) []byte {
 	return append(to, f.newline...)
 }
 
-// object is the answer without a stream. message is the assistant's message as
-// JSON; usage is left out where there is none.
-func (f *chunkFormat) object(message, finish, usage string) []byte {
-	return f.closeObject(append(f.openObject(), message...), finish, usage)
-}
-
-// textObject is object for a text in pieces.
-func (f *chunkFormat) textObject(pieces []string, finish, usage string) []byte {
-	to := append(f.openObject(), `{"role":"assistant","content":"`...)
-	for _, piece := range pieces {
-		to = appendEscaped(to, piece)
-	}
-	to = append(to, `","refusal":null,"annotations":[]}`...)
-	return f.closeObject(to, finish, usage)
-}
-
-// openObject is an object up to its message.
+// openObject is the answer without a stream, up to its choices.
 func (f *chunkFormat) openObject() []byte {
 	const usualSize = 1 << 10
 	to := append(make([]byte, 0, usualSize), `{"id":"`...)
@@ -131,13 +132,25 @@ func (f *chunkFormat) openObject() []byte {
 	to = strconv.AppendInt(to, f.created, 10)
 	to = append(to, `,"model":`...)
 	to = append(to, f.model...)
-	return append(to, `,"choices":[{"index":0,"message":`...)
+	return append(to, `,"choices":[`...)
 }
 
-func (f *chunkFormat) closeObject(to []byte, finish, usage string) []byte {
+// openChoice is a choice up to its message.
+func (f *chunkFormat) openChoice(to []byte, index int) []byte {
+	to = append(to, `{"index":`...)
+	to = strconv.AppendInt(to, int64(index), 10)
+	return append(to, `,"message":`...)
+}
+
+func (f *chunkFormat) closeChoice(to []byte, finish string) []byte {
 	to = append(to, `,"logprobs":null,"finish_reason":"`...)
 	to = append(to, finish...)
-	to = append(to, `"}],`...)
+	return append(to, `"}`...)
+}
+
+// closeObject leaves the usage out where there is none.
+func (f *chunkFormat) closeObject(to []byte, usage string) []byte {
+	to = append(to, `],`...)
 	if usage != "" {
 		to = append(to, `"usage":`...)
 		to = append(to, usage...)
@@ -146,11 +159,14 @@ func (f *chunkFormat) closeObject(to []byte, finish, usage string) []byte {
 	return append(to, `"service_tier":"default","system_fingerprint":"`+fingerprint+`"}`...)
 }
 
-// usageJSON is a usage object.
-func usageJSON(prompt, completion int) string {
-	return `{"prompt_tokens":` + strconv.Itoa(prompt) + `,"completion_tokens":` + strconv.Itoa(completion) +
-		`,"total_tokens":` + strconv.Itoa(prompt+completion) +
-		`,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0}}`
+// usageCounts is a usage: cached is part of prompt, reasoning of completion.
+type usageCounts struct{ prompt, completion, cached, reasoning int }
+
+func (u usageCounts) json() string {
+	return `{"prompt_tokens":` + strconv.Itoa(u.prompt) + `,"completion_tokens":` + strconv.Itoa(u.completion) +
+		`,"total_tokens":` + strconv.Itoa(u.prompt+u.completion) +
+		`,"prompt_tokens_details":{"cached_tokens":` + strconv.Itoa(u.cached) +
+		`,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":` + strconv.Itoa(u.reasoning) + `,"audio_tokens":0}}`
 }
 
 // appendQuoted appends a JSON string.

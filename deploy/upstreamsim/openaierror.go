@@ -61,20 +61,30 @@ func contextLength() apiError {
 	}
 }
 
-func (c *completionCall) fail(status int, failure apiError) error {
+func (x *exchange) fail(status int, failure apiError) error {
 	body, err := json.Marshal(failure.body())
 	if err != nil {
 		return err
 	}
-	return c.answerWhole(status, "application/json", body)
+	return x.answerWhole(status, "application/json", body)
 }
 
-func (c *completionCall) failStatus(status int, variant string) error {
-	return c.fail(status, statusError(status, variant))
+func (x *exchange) failStatus(status int, variant string) error {
+	return x.fail(status, statusError(status, variant))
 }
 
 func writeError(w http.ResponseWriter, status int, failure apiError) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(failure.body()) // the client may be gone
+}
+
+// windowExceeded is OpenAI's refusal of what is longer than the model's window.
+func windowExceeded(window, prompt, limit int) *rejection {
+	if limit == 0 {
+		return rejected("messages", "context_length_exceeded", "This model's maximum context length is %d tokens. However, your messages resulted in %d tokens."+
+			" Please reduce the length of the messages.", window, prompt)
+	}
+	return rejected("messages", "context_length_exceeded", "This model's maximum context length is %d tokens. However, you requested %d tokens"+
+		" (%d in the messages, %d in the completion). Please reduce the length of the messages or completion.", window, prompt+limit, prompt, limit)
 }

@@ -3,24 +3,33 @@ package upstreamsim
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 )
 
 // openAIScripts are the answers of the OpenAI side by scenario.
 var openAIScripts = map[string]func(*completionCall) error{
 	// Successes.
-	normal:          func(c *completionCall) error { return c.whole(c.pieces()) },
-	"echo-request":  func(c *completionCall) error { return c.whole(pieces(string(c.body))) },
-	countForm:       func(c *completionCall) error { return c.whole(counting()[:c.scenario.number]) },
-	"unicode":       func(c *completionCall) error { return c.whole(unicodePieces) },
-	"one-write":     (*completionCall).oneWrite,
-	"split-bytes":   (*completionCall).splitBytes,
-	"tool-call":     (*completionCall).toolCall,
-	"reasoning":     (*completionCall).reasoning,
-	"finish-length": func(c *completionCall) error { return c.wholeAs(c.pieces(), "length", c.asked()) },
-	"no-usage":      func(c *completionCall) error { return c.wholeAs(c.pieces(), stop, noUsage) },
-	"usage-always":  func(c *completionCall) error { return c.wholeAs(c.pieces(), stop, usageInLast) },
-	"sse-crlf":      func(c *completionCall) error { return c.written("data: ", "\r\n", "") },
-	"sse-no-space":  func(c *completionCall) error { return c.written("data:", "\n", "") },
+	normal:               (*completionCall).echo,
+	"echo-request":       func(c *completionCall) error { return c.whole(pieces(string(c.body))) },
+	countForm:            func(c *completionCall) error { return c.whole(counting()[:c.scenario.number]) },
+	"unicode":            func(c *completionCall) error { return c.whole(unicodePieces) },
+	"one-write":          (*completionCall).oneWrite,
+	"split-bytes":        (*completionCall).splitBytes,
+	"tool-call":          (*completionCall).toolCall,
+	"one-call":           (*completionCall).oneCall,
+	"reasoning":          func(c *completionCall) error { return c.reasoning("reasoning_content") },
+	"reasoning-field":    func(c *completionCall) error { return c.reasoning("reasoning") },
+	"reasoning-call":     (*completionCall).reasonedCall,
+	"refusal":            (*completionCall).refuseInWords,
+	"content-filter":     (*completionCall).filtered,
+	"describe":           (*completionCall).describe,
+	"cached":             func(c *completionCall) error { return c.withCached(c.request.promptTokens() / 2) },
+	"cached-over-prompt": func(c *completionCall) error { return c.withCached(c.request.promptTokens() + 100) },
+	"finish-length":      (*completionCall).finishLength,
+	"no-usage":           func(c *completionCall) error { return c.tell(c.normalReply(), noUsage) },
+	"usage-always":       func(c *completionCall) error { return c.tell(c.normalReply(), usageInLast) },
+	"sse-crlf":           func(c *completionCall) error { return c.written("data: ", "\r\n", "") },
+	"sse-no-space":       func(c *completionCall) error { return c.written("data:", "\n", "") },
 	"sse-comments": func(c *completionCall) error {
 		return c.written("data: ", "\n", ": still here\n\nevent: message\nid: 1\n")
 	},
@@ -60,15 +69,14 @@ const (
 )
 
 const (
-	stop      = "stop"
-	roleDelta = `{"role":"assistant","content":"","refusal":null}`
+	stop            = "stop"
+	roleDelta       = `{"role":"assistant","content":"","refusal":null}`
+	silentRoleDelta = `{"role":"assistant","content":null,"refusal":null}`
 )
-
-func (c *completionCall) pieces() []string { return pieces(c.request.lastText()) }
 
 // asked is where the request wants the usage: an object always has it.
 func (c *completionCall) asked() usagePlace {
-	if c.request.StreamOptions.IncludeUsage || !c.request.Stream {
+	if c.request.wantsUsage() || !c.request.Stream {
 		return usageAtEnd
 	}
 	return noUsage
@@ -87,13 +95,8 @@ func (c *completionCall) head() error {
 	return nil
 }
 
-// role is the first chunk.
-func (c *completionCall) role() error {
-	return c.send(c.format.chunk(c.buffer[:0], roleDelta, "", ""))
-}
-
 // open starts a stream.
-func (c *completionCall) open() error { return inOrder(c.head, c.role) }
+func (c *completionCall) open() error { return inOrder(c.head, c.begin(c.normalReply())) }
 
 // texts sends one chunk a piece.
 func (c *completionCall) texts(pieces []string) step { return c.named("content", pieces) }
@@ -106,9 +109,11 @@ func (c *completionCall) named(name string, pieces []string) step {
 					return err
 				}
 			}
-			c.buffer = c.format.text(c.buffer[:0], name, piece)
-			if err := c.send(c.buffer); err != nil {
-				return err
+			for choice := range c.request.choices() {
+				c.buffer = c.format.text(c.buffer[:0], choice, name, piece)
+				if err := c.send(c.buffer); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
@@ -116,15 +121,21 @@ func (c *completionCall) named(name string, pieces []string) step {
 }
 
 // last sends what comes between the text and [DONE].
-func (c *completionCall) last(finish string, place usagePlace, completionTokens int) step {
+func (c *completionCall) last(r reply, place usagePlace) step {
 	return func() error {
-		usage := usageJSON(c.request.promptTokens(), completionTokens)
-		inLast := ""
-		if place == usageInLast {
-			inLast = usage
+		usage := c.usageOf(r).json()
+		choices := c.request.choices()
+		for choice := range choices {
+			inLast := ""
+			if place == usageInLast && choice == choices-1 {
+				inLast = usage
+			}
+			if err := c.send(c.format.choice(c.buffer[:0], choice, `{}`, r.finish, inLast)); err != nil {
+				return err
+			}
 		}
-		if err := c.send(c.format.chunk(c.buffer[:0], `{}`, finish, inLast)); err != nil || place != usageAtEnd {
-			return err
+		if place != usageAtEnd {
+			return nil
 		}
 		return c.send(c.format.usageOnly(usage))
 	}
@@ -133,33 +144,24 @@ func (c *completionCall) last(finish string, place usagePlace, completionTokens 
 func (c *completionCall) done() error { return c.finish(c.format.data("[DONE]")) }
 
 // echo is the normal answer.
-func (c *completionCall) echo() error { return c.whole(c.pieces()) }
+func (c *completionCall) echo() error { return c.tell(c.normalReply(), c.asked()) }
 
-func (c *completionCall) whole(pieces []string) error { return c.wholeAs(pieces, stop, c.asked()) }
+// whole is an answer of text.
+func (c *completionCall) whole(pieces []string) error { return c.tell(says(pieces), c.asked()) }
 
-func (c *completionCall) wholeAs(pieces []string, finish string, place usagePlace) error {
-	if !c.request.Stream {
-		_ = c.head()
-		return c.answerWhole(http.StatusOK, "", c.object(pieces, finish, place))
-	}
-	return inOrder(c.open, c.texts(pieces), c.last(finish, place, len(pieces)), c.done)
-}
-
-func (c *completionCall) object(pieces []string, finish string, place usagePlace) []byte {
-	usage := ""
-	if place != noUsage {
-		usage = usageJSON(c.request.promptTokens(), len(pieces))
-	}
-	return c.format.textObject(pieces, finish, usage)
+func (c *completionCall) finishLength() error {
+	r := c.normalReply()
+	r.finish = "length"
+	return c.tell(r, c.asked())
 }
 
 // rendered is the normal answer in bytes.
 func (c *completionCall) rendered() ([]byte, error) {
+	r := c.fitted(c.normalReply())
 	if !c.request.Stream {
-		return c.object(c.pieces(), stop, usageAtEnd), nil
+		return c.replyObject(r, usageAtEnd), nil
 	}
-	text := c.pieces()
-	return c.captured(c.role, c.texts(text), c.last(stop, c.asked(), len(text)), c.done)
+	return c.captured(c.stream(r, c.asked()))
 }
 
 func (c *completionCall) oneWrite() error {
@@ -185,17 +187,31 @@ func (c *completionCall) written(field, newline, before string) error {
 	return c.echo()
 }
 
-func (c *completionCall) reasoning() error {
-	thoughts := []string{"Thinking ", "about ", "it."}
-	if !c.request.Stream {
-		_ = c.head()
-		message := `{"role":"assistant","reasoning_content":"Thinking about it.","content":` + quoted(c.request.lastText()) + `}`
-		usage := usageJSON(c.request.promptTokens(), len(thoughts)+len(c.pieces()))
-		return c.answerWhole(http.StatusOK, "", c.format.object(message, stop, usage))
-	}
-	text := c.pieces()
-	return inOrder(c.open, c.named("reasoning_content", thoughts), c.texts(text),
-		c.last(stop, c.asked(), len(thoughts)+len(text)), c.done)
+// reasoning comes before the normal answer, under the name of a field.
+func (c *completionCall) reasoning(field string) error {
+	c.reasoningField = field
+	r := c.normalReply()
+	r.blocks = slices.Insert(r.blocks, 0, reasoningOf(thoughts))
+	return c.tell(r, c.asked())
+}
+
+// refuseInWords is a refusal by the model itself.
+func (c *completionCall) refuseInWords() error {
+	return c.tell(reply{[]block{{kind: refusalBlock, pieces: []string{"I can't ", "help with ", "that."}}}, stop}, c.asked())
+}
+
+// filtered ends after half of the text.
+func (c *completionCall) filtered() error {
+	r := says(c.pieces())
+	r.blocks[0].pieces = r.blocks[0].pieces[:len(r.blocks[0].pieces)/2]
+	r.finish = "content_filter"
+	return c.tell(r, c.asked())
+}
+
+// withCached tells of a cached prompt.
+func (c *completionCall) withCached(tokens int) error {
+	c.cached = tokens
+	return c.echo()
 }
 
 func (c *completionCall) slow() error {
@@ -210,8 +226,10 @@ func (c *completionCall) holdAfterText() error {
 	if !c.request.Stream {
 		return inOrder(c.hold, c.echo)
 	}
-	text := c.pieces()
-	return inOrder(c.open, c.texts(text[:1]), c.hold, c.texts(text[1:]), c.last(stop, c.asked(), len(text)), c.done)
+	r := c.fitted(says(c.pieces()))
+	text := r.blocks[len(r.blocks)-1].pieces
+	first := min(1, len(text))
+	return inOrder(c.open, c.texts(text[:first]), c.hold, c.texts(text[first:]), c.last(r, c.asked()), c.done)
 }
 
 func (c *completionCall) silence() error {
@@ -219,7 +237,7 @@ func (c *completionCall) silence() error {
 		return err
 	}
 	if !c.request.Stream {
-		return c.finish(c.object(c.pieces(), stop, usageAtEnd))
+		return c.finish(c.normalObject())
 	}
 	return c.echo()
 }
@@ -231,13 +249,17 @@ func (c *completionCall) heartbeatOnly() error {
 	return inOrder(c.head, c.beating([]byte(": keep-alive\n\n")))
 }
 
+func (c *completionCall) normalObject() []byte {
+	return c.replyObject(c.fitted(c.normalReply()), usageAtEnd)
+}
+
 // beginning is what comes before a failure: the stream's text, or half of the
 // object.
 func (c *completionCall) beginning() error {
 	if c.request.Stream {
 		return inOrder(c.open, c.texts(c.pieces()))
 	}
-	body := c.object(c.pieces(), stop, usageAtEnd)
+	body := c.normalObject()
 	return inOrder(c.head, c.event(body[:len(body)/2]))
 }
 
@@ -265,7 +287,7 @@ func (c *completionCall) eofMidFrame() error {
 	if !c.request.Stream {
 		return c.beginning()
 	}
-	event := c.format.text(nil, "content", "half")
+	event := c.format.text(nil, 0, "content", "half")
 	return inOrder(c.beginning, c.end(event[:len(event)/2]))
 }
 
@@ -273,7 +295,7 @@ func (c *completionCall) eofNoDone() error {
 	if !c.request.Stream {
 		return c.beginning()
 	}
-	return inOrder(c.beginning, c.last(stop, c.asked(), len(c.pieces())))
+	return inOrder(c.beginning, c.last(says(c.pieces()), c.asked()))
 }
 
 func (c *completionCall) oversized() error {

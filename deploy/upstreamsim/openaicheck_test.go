@@ -163,14 +163,14 @@ func TestOpenAIRefuses(t *testing.T) {
 		"a name with a dot":         {talking(userSays + `,{"role":"assistant","tool_calls":[{"id":"c1","type":"function","function":{"name":"a.b","arguments":""}}]}`), "messages[1].tool_calls[0].function.name", "invalid_value", "^[a-zA-Z0-9_-]+$"},
 		"no calls":                  {talking(userSays + `,{"role":"assistant","content":"x","tool_calls":[]}`), "messages[1].tool_calls", "empty_array", ""},
 		"two calls of one id":       {talking(userSays + `,{"role":"assistant","tool_calls":[` + aCall + `,` + aCall + `]}`), "messages[1].tool_calls[1].id", "invalid_value", "Duplicate"},
-		"result without a call":     {talking(userSays + `,` + result), "messages.[1].role", "", "must be a response to a preceeding message with 'tool_calls'"},
+		"result without a call":     {talking(userSays + `,` + result), "messages.[1].role", "", "must be a response to a "},
 		"result of another call":    {talking(userSays + `,` + calling + `,` + another), "messages.[2].tool_call_id", "", "'tool_call_id' of 'c2' not found"},
 		"result twice":              {talking(userSays + `,` + callsTwo + `,` + result + `,` + result), "messages.[3].tool_call_id", "", "Duplicate"},
 		"result without id":         {talking(userSays + `,` + calling + `,{"role":"tool","content":"x"}`), "messages.[2].tool_call_id", "", "must have a 'tool_call_id'"},
 		"call without a result":     {talking(userSays + `,` + callsTwo + `,` + result), "messages.[3].role", "", "did not have response messages: c2"},
 		"text before the results":   {talking(userSays + `,` + calling + `,` + userSays + `,` + result), "messages.[2].role", "", "must be followed by tool messages"},
 		"text between the results":  {talking(userSays + `,` + callsTwo + `,` + result + `,` + userSays + `,` + another), "messages.[3].role", "", "did not have response messages: c2"},
-		"a late result of old call": {talking(userSays + `,` + calling + `,` + result + `,` + userSays + `,` + result), "messages.[4].role", "", "preceeding"},
+		"a late result of old call": {talking(userSays + `,` + calling + `,` + result + `,` + userSays + `,` + result), "messages.[4].role", "", "must be a response to"},
 
 		// Tools.
 		"no tools":                   {with(`"tools":[]`), "tools", "empty_array", ""},

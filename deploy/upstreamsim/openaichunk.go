@@ -53,13 +53,7 @@ func (f *chunkFormat) head() string {
 		strconv.FormatInt(f.created, 10) + `,"model":` + f.model + `,"system_fingerprint":"` + fingerprint + `",`
 }
 
-// chunk appends an event of the first choice; delta is JSON, and so is usage where there is
-// one.
-func (f *chunkFormat) chunk(to []byte, delta, finish, usage string) []byte {
-	return f.choice(to, 0, delta, finish, usage)
-}
-
-// choice is chunk for any choice.
+// choice appends an event of a choice; delta is JSON, and so is usage where there is one.
 func (f *chunkFormat) choice(to []byte, index int, delta, finish, usage string) []byte {
 	to = f.upToDelta(to, index)
 	to = append(to, delta...)

@@ -327,7 +327,7 @@ func (r *completionRequest) checkResults() *rejection {
 			switch {
 			case open == nil && answered == nil:
 				return misused(fmt.Sprintf("messages.[%d].role", i),
-					"Invalid parameter: messages with role 'tool' must be a response to a preceeding message with 'tool_calls'.")
+					"Invalid parameter: messages with role 'tool' must be a response to a preceeding message with 'tool_calls'.") //nolint:misspell // as the API has it
 			case slices.Contains(answered, id):
 				return misused(fmt.Sprintf("messages.[%d].tool_call_id", i), "Duplicate value for 'tool_call_id' of '%s' in message[%d].", id, i)
 			case at < 0:

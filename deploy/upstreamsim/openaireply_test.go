@@ -176,9 +176,11 @@ func TestOpenAIOutputForms(t *testing.T) {
 	for name, test := range map[string]struct{ body, text string }{
 		"object": {with(`"response_format":{"type":"json_object"}`), `{"text":"Say it in JSON."}`},
 		"text":   {with(`"response_format":{"type":"text"}`), "Say it in JSON."},
-		"schema": {schemaOf(`{"type":"object","properties":{"a":{"type":["string","null"]},"b":{"type":"array","items":{"type":"boolean"},"minItems":2},
+		"schema": {
+			schemaOf(`{"type":"object","properties":{"a":{"type":["string","null"]},"b":{"type":"array","items":{"type":"boolean"},"minItems":2},
 			"c":{"type":"number","exclusiveMinimum":2},"d":{"const":4},"e":{"type":"string","format":"date"},"f":{"type":"string","maxLength":3}}}`),
-			`{"a":"Say it in JSON.","b":[true,true],"c":3,"d":4,"e":"2026-01-01","f":"Say"}`},
+			`{"a":"Say it in JSON.","b":[true,true],"c":3,"d":4,"e":"2026-01-01","f":"Say"}`,
+		},
 		"recursive": {schemaOf(`{"type":"object","properties":{"next":{"anyOf":[{"type":"null"},{"$ref":"#"}]},"of":{"$ref":"#/$defs/n"}},
 			"$defs":{"n":{"type":"integer"}}}`), `{"next":null,"of":1}`},
 	} {

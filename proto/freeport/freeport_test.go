@@ -22,11 +22,15 @@ const isChild = "FREEPORT_TEST_CHILD"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(isChild) == "" {
-		os.Exit(m.Run())
+		m.Run()
+		return
 	}
 	var calls sync.WaitGroup
 	for range asked {
-		calls.Go(func() { fmt.Println(Addr()) })
+		calls.Go(func() {
+			addr, err := Addr()
+			_, _ = fmt.Fprintln(os.Stdout, addr, err)
+		})
 	}
 	calls.Wait()
 	_, _ = os.Stdin.Read(make([]byte, 1))
@@ -53,7 +57,7 @@ func TestPortsAreNobodyElses(t *testing.T) {
 	}()
 	var reading sync.WaitGroup
 	for range processes {
-		child := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this test itself
+		child := exec.CommandContext(t.Context(), os.Args[0])
 		child.Env = append(os.Environ(), isChild+"=1")
 		child.Stdin, child.Stderr = input, os.Stderr
 		output, err := child.StdoutPipe()

@@ -3,6 +3,7 @@ package cases
 import (
 	"bytes"
 	"compress/gzip"
+	"compress/zlib"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/openai/openai-go/v3"
 
 	"carousel.internal/deploy/e2e/stack"
@@ -208,26 +210,39 @@ func heartbeatsAreNoEvents(t *testing.T) {
 	}
 }
 
+func packedWith(open func(io.Writer) (io.WriteCloser, error), plain []byte) []byte {
+	var packed bytes.Buffer
+	writer, err := open(&packed)
+	if err != nil {
+		panic(err) // the options are wrong
+	}
+	_, _ = writer.Write(plain)
+	_ = writer.Close()
+	return packed.Bytes()
+}
+
 func bodiesInOtherCodings(t *testing.T) {
 	upstream := answering(t, "h04", goodDay)
 	plain := fmt.Appendf(nil, `{"model":%q,"messages":[{"role":"user","content":"a"}]}`, upstream.Name)
-	var packed bytes.Buffer
-	writer := gzip.NewWriter(&packed)
-	_, _ = writer.Write(plain)
-	_ = writer.Close()
+	zipped := packedWith(func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil }, plain)
+	deflated := packedWith(func(w io.Writer) (io.WriteCloser, error) { return zlib.NewWriter(w), nil }, plain)
+	standard := packedWith(func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w) }, plain)
 	for _, test := range []struct {
 		coding string
 		body   []byte
 		status int
 	}{
-		{"GZIP", packed.Bytes(), 200},
-		{"x-gzip", packed.Bytes(), 200},
-		{"X-GZip, identity", packed.Bytes(), 200},
+		{"GZIP", zipped, 200},
+		{"x-gzip", zipped, 200},
+		{"X-GZip, identity", zipped, 200},
 		{"Identity", plain, 200},
-		{"zstd", plain, 415},
+		{"deflate", deflated, 200},
+		{"ZSTD", standard, 200},
+		{"zstd", standard[:len(standard)-1], 400},
+		{"zstd", plain, 400},
 		{"br", plain, 415},
-		{"deflate", plain, 415},
-		{"gzip, br", packed.Bytes(), 415},
+		{"deflate", plain, 400},
+		{"gzip, br", zipped, 415},
 	} {
 		response := send(t, http.MethodPost, "/v1/chat/completions", test.body, "Authorization", "Bearer "+stack.AdminToken, "Content-Encoding", test.coding)
 		body, _ := io.ReadAll(response.Body)

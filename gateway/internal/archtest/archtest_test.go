@@ -80,6 +80,7 @@ var allowed = map[string][]string{
 // module, that is nobody else's business.
 var caged = map[string][]string{
 	"github.com/gin-gonic/gin":                 {"internal/httpapi", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "app"},
+	"github.com/klauspost/compress":            {"internal/reqbody"},
 	"github.com/prometheus/":                   {"internal/metrics", "app"},
 	"github.com/tiktoken-go/tokenizer":         {"internal/tokencount"},
 	"connectrpc.com/":                          {"internal/upstream/*", "app"},

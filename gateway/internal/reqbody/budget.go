@@ -21,6 +21,10 @@ type Budget struct {
 // NewBudget makes a budget of so many bytes.
 func NewBudget(limit int64) *Budget { return &Budget{limit: limit} }
 
+// RoomFor is the least that a budget has to have for one body of so many bytes, however
+// it is packed.
+func RoomFor(body int64) int64 { return copies*(body+1) + maxWindow + besideWindow }
+
 func (b *Budget) take(bytes int64) bool {
 	if b.used.Add(bytes) <= b.limit {
 		return true
@@ -34,9 +38,9 @@ func (b *Budget) give(bytes int64) { b.used.Add(-bytes) }
 // overloadPause is when a client may try again that found no room.
 const overloadPause = time.Second
 
-// noRoom is the error of a body for which there is no room: now, or ever.
-func (g *Guard) noRoom(room int64) *chat.Error {
-	if all := g.budget.limit; copies*room > all {
+// noRoom is the error of a body for which so much is not to be had: now, or ever.
+func (b *Budget) noRoom(bytes int64) *chat.Error {
+	if all := b.limit; bytes > all {
 		return chat.Errorf(chat.PayloadTooLarge, "the request body takes more memory than this gateway has for bodies, %d MiB: its operator can raise BODY_MEMORY_MB", all>>20)
 	}
 	err := chat.Errorf(chat.Overloaded, "this gateway has as many request bodies in hand as it has room for; try again in a moment")

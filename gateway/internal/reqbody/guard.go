@@ -117,6 +117,17 @@ func (g *Guard) hold(bytes int64) bool {
 	return true
 }
 
+// borrow counts bytes against the budget until they are given back.
+func (g *Guard) borrow(bytes int64) (giveBack func(), err error) {
+	if g == nil {
+		return func() {}, nil
+	}
+	if !g.budget.take(bytes) {
+		return nil, g.budget.noRoom(bytes)
+	}
+	return func() { g.budget.give(bytes) }, nil
+}
+
 // deadline bounds the time for what is read next. A connection without deadlines (a
 // recorder) is no reason to fail.
 func (g *Guard) deadline(timeout time.Duration) {

@@ -3,13 +3,10 @@
 package reqbody
 
 import (
-	"compress/flate"
-	"compress/gzip"
 	"errors"
 	"io"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"carousel.internal/gateway/internal/chat"
@@ -41,7 +38,7 @@ func ReadAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error
 // read has take the whole body of a request, unpacked, of at most limit bytes before and
 // after. announced is the body's length where the client told it, else -1.
 func read[T any](w http.ResponseWriter, r *http.Request, limit int64, take func(body io.Reader, announced int64, guard *Guard) (T, error)) (taken T, err error) {
-	packed, err := coding(w, r)
+	names, err := codings(w, r)
 	if err != nil {
 		return taken, err
 	}
@@ -50,20 +47,16 @@ func read[T any](w http.ResponseWriter, r *http.Request, limit int64, take func(
 		return taken, tooLarge(guard, limit)
 	}
 	guard.welcome()
-	wire := &bounded{reader: r.Body, left: limit}
-	if packed {
-		var plain io.Reader
-		if plain, err = gzip.NewReader(wire); err == nil {
-			taken, err = take(&bounded{reader: plain, left: limit}, -1, guard)
-		}
-	} else {
-		taken, err = take(wire, r.ContentLength, guard)
+	announced := r.ContentLength
+	if len(names) > 0 {
+		announced = -1
 	}
+	plain, release := unpack(r.Body, names, limit, guard)
+	defer release()
+	taken, err = take(plain, announced, guard)
 	switch {
 	case err == nil:
 		return taken, nil
-	case packed && isNotGzip(err):
-		return taken, chat.Errorf(chat.InvalidRequest, "the body is not the gzip data that Content-Encoding announces: %v", err)
 	case errors.Is(err, errTooLarge):
 		return taken, tooLarge(guard, limit)
 	case isRefusal(err):
@@ -80,48 +73,25 @@ func isRefusal(err error) bool {
 	return kind == chat.Overloaded || kind == chat.PayloadTooLarge
 }
 
-// coding tells whether the body is packed with gzip. Names of codings have no case; what
-// is not understood is told along with what would be.
-func coding(w http.ResponseWriter, r *http.Request) (packed bool, err error) {
-	for _, line := range r.Header.Values("Content-Encoding") {
-		for name := range strings.SplitSeq(line, ",") {
-			switch name = strings.ToLower(strings.TrimSpace(name)); {
-			case name == "" || name == "identity":
-			case (name == "gzip" || name == "x-gzip") && !packed:
-				packed = true
-			default:
-				w.Header().Set("Accept-Encoding", "gzip, identity")
-				return false, chat.Errorf(chat.UnsupportedCoding, "Content-Encoding %q is not understood: gzip is, or none",
-					chat.Cut(strings.Join(r.Header.Values("Content-Encoding"), ", "), maxQuoted))
-			}
-		}
-	}
-	return packed, nil
-}
-
-// maxQuoted bounds what an error quotes of a header, in bytes.
-const maxQuoted = 100
-
 var errTooLarge = errors.New("body too large")
 
 // bounded returns errTooLarge where its reader has more than is left.
 type bounded struct {
 	reader io.Reader
 	left   int64
+	// err is why there will be no more; nil at the end, too.
+	err error
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.reader.Read(p)
 	if b.left -= int64(n); b.left < 0 {
-		return n, errTooLarge
+		err = errTooLarge
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.err = err
 	}
 	return n, err
-}
-
-func isNotGzip(err error) bool {
-	_, corrupt := errors.AsType[flate.CorruptInputError](err)
-	return corrupt || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
 }
 
 // collect reads all of r, or returns errTooLarge after limit bytes. announced is the
@@ -133,7 +103,7 @@ func collect(r io.Reader, announced, limit int64, guard *Guard) ([]byte, error) 
 		room = min(announced+1, firstRoom)
 	}
 	if !guard.hold(room) {
-		return nil, guard.noRoom(room)
+		return nil, guard.budget.noRoom(copies * room)
 	}
 	buffer := make([]byte, 0, room)
 	for {
@@ -157,7 +127,7 @@ func collect(r io.Reader, announced, limit int64, guard *Guard) ([]byte, error) 
 			room = min(room, announced+1)
 		}
 		if !guard.hold(room - int64(cap(buffer))) {
-			return nil, guard.noRoom(room)
+			return nil, guard.budget.noRoom(copies * room)
 		}
 		grown := make([]byte, len(buffer), room)
 		copy(grown, buffer)

@@ -38,9 +38,15 @@ func optionsOf(settings *tokenstorev1.Settings) upstream.Options {
 	}
 }
 
-// statusOf is the HTTP status that clients see for a kind of error.
-func statusOf(kind chat.Kind) int {
-	return dialects[0].Error(&chat.Error{Kind: kind}, "").Status
+// statusOf is the HTTP status that clients of a dialect see for an error.
+func statusOf(name string, err *chat.Error) int {
+	api := dialects[0]
+	for _, each := range dialects {
+		if each.Name() == name {
+			api = each
+		}
+	}
+	return api.Error(err, "").Status
 }
 
 // resolve answers where a model is served, as a chat request would find it.

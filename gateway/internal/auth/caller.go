@@ -41,9 +41,11 @@ type Allowed struct {
 //	<admin token>::<alias>   the pool's token of that alias, percent-encoded
 //	<token>,<checksum>       the caller's own session token
 //
-// and a page's session counts like the admin token. Who sends no right key learns nothing of what is allowed. Errors are
+// and a page's session counts like the admin token. Of several keys in headers one that is
+// the admin's counts. Who sends no right key learns nothing of what is allowed. Errors are
 // *chat.Error.
-func (g *Gate) Caller(r *http.Request, allowed Allowed, now time.Time) (lease.Choice, error) {
+func (g *Gate) Caller(r *http.Request, headers []string, allowed Allowed, now time.Time) (lease.Choice, error) {
+	g.prefer(r, headers)
 	alias := r.Header.Get(AliasHeader)
 	key, ok := bearer(r.Header.Get(authorizationHeader))
 	if !ok || g.is(key) {

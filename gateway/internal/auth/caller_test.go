@@ -61,7 +61,7 @@ func TestCallersChoice(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			gate := auth.New(secret.New(test.admin), nil)
-			choice, err := gate.Caller(callOf(test.key, test.header), test.allowed, callTime)
+			choice, err := gate.Caller(callOf(test.key, test.header), keyHeaders, test.allowed, callTime)
 			if err != nil || choice.Alias != test.alias || choice.Own != nil {
 				t.Errorf("%+v, %v", choice, err)
 			}
@@ -72,7 +72,7 @@ func TestCallersChoice(t *testing.T) {
 func TestCallersOwnToken(t *testing.T) {
 	t.Parallel()
 	gate := auth.New(secret.New("right"), nil)
-	choice, err := gate.Caller(callOf(sessionToken+","+oldSum, ""), all, callTime)
+	choice, err := gate.Caller(callOf(sessionToken+","+oldSum, ""), keyHeaders, all, callTime)
 	if err != nil || choice.Own == nil || choice.Alias != "" {
 		t.Fatalf("%+v, %v", choice, err)
 	}
@@ -81,7 +81,7 @@ func TestCallersOwnToken(t *testing.T) {
 	}
 	// Both alphabets of base64, and the form without a mac hash.
 	for _, prefix := range []string{"Jefp9nq+", "Jefp9nq-"} {
-		if _, err := gate.Caller(callOf(sessionToken+","+prefix+device, ""), all, callTime); err != nil {
+		if _, err := gate.Caller(callOf(sessionToken+","+prefix+device, ""), keyHeaders, all, callTime); err != nil {
 			t.Errorf("%s: %v", prefix, err)
 		}
 	}
@@ -121,7 +121,7 @@ func TestRefusedCallers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			gate := auth.New(secret.New("right"), nil)
-			choice, err := gate.Caller(callOf(test.key, test.header), test.allowed, callTime)
+			choice, err := gate.Caller(callOf(test.key, test.header), keyHeaders, test.allowed, callTime)
 			failure := chat.AsError(err)
 			if failure == nil || failure.Kind != test.kind || !strings.Contains(failure.Message, test.says) {
 				t.Fatalf("%+v, %v", choice, err)
@@ -137,7 +137,7 @@ func TestNobodyIsKnownBeforeTheStoreHasTold(t *testing.T) {
 	t.Parallel()
 	gate := auth.New(secret.Value{}, func() []byte { return nil })
 	for _, key := range []string{"right", "right::work"} {
-		if _, err := gate.Caller(callOf(key, ""), all, callTime); chat.AsError(err) == nil || chat.AsError(err).Kind != chat.StoreUnavailable {
+		if _, err := gate.Caller(callOf(key, ""), keyHeaders, all, callTime); chat.AsError(err) == nil || chat.AsError(err).Kind != chat.StoreUnavailable {
 			t.Errorf("%s: %v", key, err)
 		}
 	}

@@ -8,10 +8,6 @@ import (
 	"carousel.internal/gateway/internal/chat"
 )
 
-// The headers in which clients of other APIs send their key, in the order in which they
-// are looked at.
-var keyHeaders = []string{"X-Api-Key", "Api-Key"}
-
 // queryKey is the query parameter in which some clients send it.
 const queryKey = "key"
 
@@ -21,9 +17,10 @@ const (
 )
 
 // TakeKey moves the key of a request to the header `Authorization: Bearer <key>`, where
-// everything that serves it looks for it, unless one is there. inQuery tells whether the
-// route takes it from the query; then it is removed there, so that it reaches no log.
-func TakeKey(r *http.Request, inQuery bool) {
+// everything that serves it looks for it, unless one is there. headers are where clients
+// may put it, in the order in which they are believed. inQuery tells whether the route takes
+// it from the query; then it is removed there, so that it reaches no log.
+func TakeKey(r *http.Request, headers []string, inQuery bool) {
 	fromQuery := ""
 	if inQuery && r.URL.RawQuery != "" {
 		fromQuery = cutKey(r)
@@ -31,8 +28,8 @@ func TakeKey(r *http.Request, inQuery bool) {
 	if _, ok := bearer(r.Header.Get(authorizationHeader)); ok {
 		return
 	}
-	for _, name := range keyHeaders {
-		if key := strings.TrimSpace(r.Header.Get(name)); key != "" {
+	for _, name := range headers {
+		if key := strings.TrimSpace(r.Header.Get(name)); key != "" && name != authorizationHeader {
 			r.Header.Set(authorizationHeader, scheme+key)
 			return
 		}
@@ -40,6 +37,28 @@ func TakeKey(r *http.Request, inQuery bool) {
 	if fromQuery != "" {
 		r.Header.Set(authorizationHeader, scheme+fromQuery)
 	}
+}
+
+// prefer puts a key that is this gateway's in the place of one that is not: clients of some
+// APIs send a key of their own beside it.
+func (g *Gate) prefer(r *http.Request, headers []string) {
+	if key, ok := bearer(r.Header.Get(authorizationHeader)); !ok || g.isOrNames(key) {
+		return
+	}
+	for _, name := range headers {
+		if key := strings.TrimSpace(r.Header.Get(name)); name != authorizationHeader && key != "" && g.isOrNames(key) {
+			r.Header.Set(authorizationHeader, scheme+key)
+			return
+		}
+	}
+}
+
+// isOrNames tells whether a key is the admin token, perhaps with an alias behind it.
+func (g *Gate) isOrNames(key string) bool {
+	if at := strings.LastIndex(key, aliasSeparator); at > 0 && g.is(key[:at]) {
+		return true
+	}
+	return g.is(key)
 }
 
 // cutKey takes the key out of the query, whose other parameters stay as they are.

@@ -13,6 +13,8 @@ import (
 	"carousel.internal/proto/service/secret"
 )
 
+var keyHeaders = []string{"Authorization", "X-Api-Key", "Api-Key"}
+
 // Clients put their key where the API that they were written for has it.
 func TestTakeKey(t *testing.T) {
 	t.Parallel()
@@ -35,7 +37,7 @@ func TestTakeKey(t *testing.T) {
 		for i := 0; i < len(c.headers); i += 2 {
 			r.Header.Set(c.headers[i], c.headers[i+1])
 		}
-		auth.TakeKey(r, true)
+		auth.TakeKey(r, keyHeaders, true)
 		if got := r.Header.Get("Authorization"); !strings.EqualFold(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
@@ -44,7 +46,7 @@ func TestTakeKey(t *testing.T) {
 		}
 	}
 	elsewhere := httptest.NewRequest(http.MethodGet, "/admin/api/usage?key=k", nil)
-	if auth.TakeKey(elsewhere, false); elsewhere.Header.Get("Authorization") != "" || elsewhere.URL.RawQuery != "key=k" {
+	if auth.TakeKey(elsewhere, keyHeaders, false); elsewhere.Header.Get("Authorization") != "" || elsewhere.URL.RawQuery != "key=k" {
 		t.Errorf("where the query has no key: %v, %q", elsewhere.Header, elsewhere.URL.RawQuery)
 	}
 }
@@ -91,7 +93,7 @@ func TestWrongKeysSlowDownTheirAddress(t *testing.T) {
 			r := httptest.NewRequest(http.MethodPost, "/v1/chat/completions", nil)
 			r.RemoteAddr = address
 			r.Header.Set("Authorization", "Bearer "+key)
-			if _, err := gate.Caller(r, all, time.Now()); err != nil {
+			if _, err := gate.Caller(r, keyHeaders, all, time.Now()); err != nil {
 				return chat.AsError(err).Kind
 			}
 			return ""
@@ -126,4 +128,32 @@ func TestWrongKeysSlowDownTheirAddress(t *testing.T) {
 			t.Errorf("after a pause: %q", got)
 		}
 	})
+}
+
+// A client may send a key of its own beside this gateway's.
+func TestOneOfSeveralKeysIsEnough(t *testing.T) {
+	t.Parallel()
+	const admin = "the-admin-token-of-this-gateway"
+	for _, c := range []struct {
+		bearer, other string
+		admitted      bool
+	}{
+		{admin, "sk-another", true},
+		{"sk-another", admin, true},
+		{"sk-another", admin + "::home", true},
+		{"sk-another", "sk-third", false},
+		{"sk-another", "", false},
+	} {
+		gate := auth.New(secret.New(admin), nil)
+		r := httptest.NewRequest(http.MethodPost, "/v1/x", nil)
+		r.Header.Set("Authorization", "Bearer "+c.bearer)
+		r.Header.Set("X-Api-Key", c.other)
+		choice, err := gate.Caller(r, keyHeaders, all, time.Now())
+		if (err == nil) != c.admitted {
+			t.Errorf("%+v: %v", c, err)
+		}
+		if named := strings.HasSuffix(c.other, "::home"); named != (choice.Alias == "home") {
+			t.Errorf("%+v: %+v", c, choice)
+		}
+	}
 }

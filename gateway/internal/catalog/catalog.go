@@ -310,7 +310,8 @@ func (c *Catalog) best(entries []*entry, wish Wish) *entry {
 }
 
 // fit says how well an upstream fits: the more, the better. That there is a token counts
-// more than what can be carried: it is said at once what can't.
+// more than what can be carried: it is said at once what can't. Of those that can, one that
+// speaks the client's dialect comes first: nothing is lost on the way to it.
 func (c *Catalog) fit(e *entry, wish Wish) int {
 	fit := 0
 	hasToken := c.hasTokens(e)
@@ -318,13 +319,17 @@ func (c *Catalog) fit(e *entry, wish Wish) int {
 		_, hasToken = e.driver.(upstream.OwnTokens)
 	}
 	if hasToken {
-		fit += 2
+		fit += 4
 	}
 	if wish.Request == nil {
 		return fit
 	}
+	native := upstream.TakesAsItCame(e.driver, wish.Request)
 	_, lacks := upstream.Uncarried(e.driver, wish.Request)
-	if !lacks && (wish.Request.HistoryFault == nil || upstream.TakesAsItCame(e.driver, wish.Request)) {
+	if !lacks && (wish.Request.HistoryFault == nil || native) {
+		fit += 2
+	}
+	if native {
 		fit++
 	}
 	return fit

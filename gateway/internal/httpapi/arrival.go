@@ -19,7 +19,7 @@ func (s *server) arrive(next http.Handler) http.Handler {
 		defer s.writeDeadline(w)
 		s.Options.Proxies.Resolve(r)
 		s.straighten(r)
-		auth.TakeKey(r, s.belowV1(r.URL.Path))
+		auth.TakeKey(r, s.dialectOf(r).KeyHeaders(), s.belowV1(r.URL.Path))
 		w, release := reqbody.Watch(w, r, s.Options.ReadTimeout, s.bodies)
 		defer release()
 		next.ServeHTTP(w, r)

@@ -17,7 +17,7 @@ import (
 
 // converse answers a chat request of a dialect.
 func (s *server) converse(c *gin.Context, api dialect.Dialect) error {
-	choice, err := s.Gate.Caller(c.Request, s.allowed(), time.Now())
+	choice, err := s.Gate.Caller(c.Request, api.KeyHeaders(), s.allowed(), time.Now())
 	if err != nil {
 		return err
 	}

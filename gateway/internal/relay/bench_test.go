@@ -51,7 +51,7 @@ func BenchmarkChat(b *testing.B) {
 				Catalog: catalogFunc(func(catalog.Wish) (catalog.Target, error) {
 					return catalog.Target{Upstream: "up", Driver: driver, Model: "m", Discipline: discipline}, nil
 				}),
-				Leases: free, Recorder: free, Counter: free, StatusOf: func(chat.Kind) int { return 500 }, Replicas: func() int { return 1 }, Logger: slog.New(slog.DiscardHandler),
+				Leases: free, Recorder: free, Counter: free, StatusOf: func(string, *chat.Error) int { return 500 }, Replicas: func() int { return 1 }, Logger: slog.New(slog.DiscardHandler),
 				Policy: func() Policy { return Policy{MaxAttempts: 3, HoldBack: true, Total: total} },
 			})
 			request := newRequest()

@@ -161,7 +161,7 @@ func newRig(driver driverFunc) *rig {
 			return catalog.Target{Upstream: "up", Driver: noted, Model: "inner " + wish.Model, Discipline: discipline}, nil
 		}),
 		Leases: r.pool, Recorder: r.log, Counter: r.count, Policy: func() Policy { return r.policy },
-		StatusOf: func(chat.Kind) int { return 555 }, Replicas: func() int { return 1 }, Logger: slog.New(slog.DiscardHandler),
+		StatusOf: func(string, *chat.Error) int { return 555 }, Replicas: func() int { return 1 }, Logger: slog.New(slog.DiscardHandler),
 	})
 	return r
 }

@@ -136,7 +136,7 @@ func (r *run) record(err *chat.Error) {
 	r.entry.End = endOf(err, r.gone, r.entry.Attempts)
 	r.entry.HTTPStatus = http.StatusOK
 	if err != nil && !r.sent {
-		r.entry.HTTPStatus = r.relay.StatusOf(err.Kind)
+		r.entry.HTTPStatus = r.relay.StatusOf(r.asked.Source.Dialect, err)
 	}
 	if r.policy.LogPrompts {
 		r.entry.Prompt, r.entry.PromptCut = promptOf(r.request)

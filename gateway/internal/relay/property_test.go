@@ -130,7 +130,9 @@ func drawScript(t *rapid.T, number int) script {
 		now.events = append(now.events, event)
 	}
 	if rapid.IntRange(0, 3).Draw(t, "fails") > 0 {
-		drivers := slices.DeleteFunc(upstream.Classes(), func(class upstream.Class) bool { return class == upstream.Interrupted })
+		drivers := slices.DeleteFunc(upstream.Classes(), func(class upstream.Class) bool {
+			return class == upstream.Interrupted || class == upstream.SealRefused // it has a test of its own
+		})
 		now.err = &upstream.Failure{Class: rapid.SampledFrom(drivers).Draw(t, "class"), Message: "m"}
 	}
 	return now

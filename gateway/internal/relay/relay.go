@@ -77,8 +77,8 @@ type Params struct {
 	Recorder Recorder
 	Counter  Counter
 	Policy   func() Policy
-	// StatusOf is the HTTP status that clients see for a kind, for the log.
-	StatusOf func(chat.Kind) int
+	// StatusOf is the HTTP status that clients of a dialect see for an error, for the log.
+	StatusOf func(dialect string, err *chat.Error) int
 	// Replicas is how many gateways share the load, as far as is known; at least 1.
 	Replicas func() int
 	Logger   *slog.Logger
@@ -132,6 +132,8 @@ type run struct {
 	gone bool
 	// sent: the client has been sent something; there is no way back.
 	sent bool
+	// unsealed: the upstream has refused a seal; the request goes on without any.
+	unsealed bool
 	// back and finished belong to the present attempt; finished: the answer's end
 	// has come.
 	back     holdBack
@@ -177,7 +179,7 @@ func (r *run) resolve(model string) (catalog.Target, error) {
 
 // sendTo sends the request to one target.
 func (r *run) sendTo(ctx context.Context, target catalog.Target) *chat.Error {
-	r.request, r.target, r.entry.Upstream, r.unknowns = r.asked, target, target.Upstream, 0
+	r.request, r.target, r.entry.Upstream, r.unknowns, r.unsealed = r.asked, target, target.Upstream, 0, false
 	if refused := r.prepare(ctx); refused != nil {
 		return refused
 	}
@@ -280,7 +282,25 @@ func (r *run) attempt(ctx context.Context, held *lease.Lease) (failure *upstream
 		r.settle(ctx, held, failure)
 	}()
 	failure = &upstream.Failure{Class: upstream.Interrupted, Err: errPanicked} // unless stream answers
-	return r.weigh(r.stream(ctx, held.Credential))
+	failure = r.weigh(r.stream(ctx, held.Credential))
+	if failure != nil && r.unseal(failure) {
+		r.note(attemptWith(held, began), failure)
+		began = time.Now()
+		failure = r.weigh(r.stream(ctx, held.Credential))
+	}
+	return failure
+}
+
+// unseal tells whether the request is to be sent once more with the same token: the
+// upstream has refused reasoning that another one, or another account, had made.
+func (r *run) unseal(failure *upstream.Failure) bool {
+	if failure.Class != upstream.SealRefused || r.unsealed || r.sent || !r.mayRetry() {
+		return false
+	}
+	r.unsealed = true
+	r.entry.Attempts++
+	r.relay.Counter.Retried(r.target.Upstream)
+	return true
 }
 
 func (r *run) settle(ctx context.Context, held *lease.Lease, failure *upstream.Failure) {
@@ -304,7 +324,9 @@ func (r *run) logFailure(ctx context.Context, tokenID string, failure *upstream.
 // stream passes an answer on as it comes. Leaving the loop ends the upstream's
 // call: that is a driver's promise.
 func (r *run) stream(ctx context.Context, credential upstream.Credential) *upstream.Failure {
-	call := &upstream.Call{Request: r.request, Model: r.target.Model, Credential: credential, Options: r.policy.Options}
+	call := &upstream.Call{
+		Request: r.request, Model: r.target.Model, Credential: credential, WithoutSeals: r.unsealed, Options: r.policy.Options,
+	}
 	r.back, r.finished = holdBack{on: r.policy.HoldBack}, false
 	brake := brakeFor(r.target.Driver, r.request)
 	for event, err := range r.target.Driver.Chat(ctx, call) {

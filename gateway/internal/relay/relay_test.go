@@ -80,6 +80,9 @@ func TestUnknownModelIsRefusedWithoutALease(t *testing.T) {
 func TestAnotherTokenIsTriedBeforeTheFirstByte(t *testing.T) {
 	t.Parallel()
 	for _, class := range upstream.Classes() {
+		if class == upstream.SealRefused { // the same token is
+			continue
+		}
 		t.Run(string(class), func(t *testing.T) {
 			t.Parallel()
 			r := newRig(play(bad(class, begin), good(say("Hello"))))

@@ -17,6 +17,7 @@ const maxReportText = 4 << 10
 var outcomes = map[upstream.Class]tokenstorev1.Outcome{
 	"":                       tokenstorev1.Outcome_OUTCOME_SUCCESS,
 	upstream.CallerFault:     tokenstorev1.Outcome_OUTCOME_CALLER_FAULT,
+	upstream.SealRefused:     tokenstorev1.Outcome_OUTCOME_CALLER_FAULT,
 	upstream.ClientGone:      tokenstorev1.Outcome_OUTCOME_CLIENT_GONE,
 	upstream.Interrupted:     tokenstorev1.Outcome_OUTCOME_CLIENT_GONE, // no token's matter, either
 	upstream.Auth:            tokenstorev1.Outcome_OUTCOME_AUTH,

@@ -15,6 +15,9 @@ type Class string
 const (
 	// CallerFault: the request is wrong; every token would be refused.
 	CallerFault Class = "caller_fault"
+	// SealRefused: the upstream does not trust reasoning of an earlier turn. Without it the
+	// request may succeed.
+	SealRefused Class = "seal_refused"
 	// ClientGone: the client hung up.
 	ClientGone Class = "client_gone"
 	// Interrupted: this gateway ended it, because it shut down or the request's time was
@@ -61,6 +64,7 @@ type consequences struct {
 // classTable is the one table of what is done about a failure.
 var classTable = map[Class]consequences{
 	CallerFault:     {kind: chat.UpstreamRejected},
+	SealRefused:     {kind: chat.UpstreamRejected},
 	ClientGone:      {kind: chat.Canceled, ours: true},
 	Interrupted:     {kind: chat.ShuttingDown, ours: true},
 	Auth:            {kind: chat.UpstreamAuth, token: true, model: true, cools: true},
@@ -80,7 +84,7 @@ var classTable = map[Class]consequences{
 // Classes lists every class.
 func Classes() []Class {
 	return []Class{
-		CallerFault, ClientGone, Interrupted, Auth, ModelNotAllowed, ModelUnknown, Quota, RateLimit, TooLarge,
+		CallerFault, SealRefused, ClientGone, Interrupted, Auth, ModelNotAllowed, ModelUnknown, Quota, RateLimit, TooLarge,
 		OutdatedClient, Broken, Transport, Truncated, Region,
 	}
 }

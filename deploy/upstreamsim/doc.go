@@ -92,7 +92,59 @@
 //	garbage            a chunk that is not JSON
 //	error-context-length
 //	                   400 context_length_exceeded, the caller's fault
+//	error-context-length-vllm, error-context-length-vllm-flat,
+//	error-context-length-llamacpp, error-context-length-words
+//	                   the same as other servers say it
+//	error-first        status 200, and an error as the first event
+//	error-beside-choices
+//	                   text, then a chunk with both an error and a choice
 //	http-429-quota     429 with insufficient_quota
+//
+// Streams of the OpenAI side that stray from the API, or use it in an unusual way. Those about
+// calls answer as tool-call does where there is nothing to call:
+//
+//	call-no-id, call-no-index, call-no-type
+//	                   pieces of calls without these
+//	call-index-zero    all calls under index 0
+//	call-id-empty-later
+//	                   later pieces with "" as id and name
+//	call-id-repeated, call-name-repeated
+//	                   every piece with the id, or with id and name
+//	call-name-split    the name in three pieces
+//	call-whole         each call in one piece
+//	call-arguments-object
+//	                   arguments that are an object
+//	call-no-arguments, call-empty-arguments
+//	                   no arguments, or ""
+//	call-huge          arguments of 2 MiB in one piece
+//	call-cut           the arguments end in their middle, finish_reason "length"
+//	calls-mixed        pieces of two calls in turns
+//	calls-together     the first pieces of two calls in one chunk
+//	call-finish-stop, call-finish-empty, call-no-finish
+//	                   finish_reason "stop" or "" after a call, or none
+//	one-chunk          reasoning, text and calls in one chunk
+//	text-reasoning-text, text-call-text-call, reasoning-text-call, call-then-text
+//	                   these in this order
+//	finish-tool-calls  finish_reason "tool_calls" without a call
+//	finish-error, finish-vendor-code, finish-empty
+//	                   finish_reason "error", "insufficient_system_resource" or ""
+//	no-finish          no finish_reason
+//	finish-with-content
+//	                   finish_reason in the last chunk with text
+//	no-role            no role
+//	first-chunk-content
+//	                   text in the first chunk
+//	empty-pieces       chunks with empty text between the others
+//	empty-calls        "tool_calls":[] in every chunk
+//	time-drifts        another created and a role in every chunk
+//	empty-choices-first
+//	                   a first chunk without a choice
+//	usage-chunk-with-choice
+//	                   a choice in the usage's chunk
+//	usage-everywhere   usage in every chunk
+//	after-done         a chunk after [DONE]
+//	stream-always, object-always
+//	                   the form that was not asked for
 //
 // The OpenAI side's normal answer is what the request asks for: n choices, JSON where
 // response_format wants it, calls where tool_choice forces them (finish_reason "stop" for a

@@ -2,12 +2,24 @@ package upstreamsim
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 )
 
 // openAIScripts are the answers of the OpenAI side by scenario.
-var openAIScripts = map[string]func(*completionCall) error{
+var openAIScripts = allOpenAIScripts()
+
+func allOpenAIScripts() map[string]func(*completionCall) error {
+	all := maps.Clone(usualScripts)
+	maps.Copy(all, defects())
+	for name, body := range overflows {
+		all[name] = func(c *completionCall) error { return c.overflow(body) }
+	}
+	return all
+}
+
+var usualScripts = map[string]func(*completionCall) error{
 	// Successes.
 	normal:               (*completionCall).echo,
 	"echo-request":       func(c *completionCall) error { return c.whole(pieces(string(c.body))) },

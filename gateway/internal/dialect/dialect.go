@@ -21,6 +21,9 @@ type Dialect interface {
 	// KeyHeaders are the headers in which clients send their key, in the order in which
 	// they are believed. One of Authorization has the scheme Bearer.
 	KeyHeaders() []string
+	// IDHeader is the header in which clients look for the request's id, beside
+	// X-Request-Id; empty: nowhere else.
+	IDHeader() string
 	// Recognizes tells by a request's headers whether it comes from a client of this
 	// dialect, where its path does not say so: several dialects share the list of models.
 	Recognizes(header http.Header) bool
@@ -39,6 +42,17 @@ type Dialect interface {
 	Models(models []chat.Model, query url.Values) ([]byte, error)
 	// Model renders one model.
 	Model(model chat.Model) []byte
+}
+
+// TokenCounter is implemented by dialects whose clients may ask how many tokens a request
+// has before they send it.
+type TokenCounter interface {
+	// CountPath is where they ask, below the route prefix.
+	CountPath() string
+	// DecodeCount is Decode for a question: what only an answer needs may be missing.
+	DecodeCount(in Incoming) (*chat.Request, error)
+	// Count renders the number.
+	Count(tokens int) []byte
 }
 
 // Incoming is a request as it came.

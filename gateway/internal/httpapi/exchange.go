@@ -41,6 +41,9 @@ func (s *server) observe(c *gin.Context) {
 	x := &exchange{started: time.Now()}
 	x.line.RequestID = newID()
 	c.Header("X-Request-Id", x.line.RequestID)
+	if name := s.dialectOf(c.Request).IDHeader(); name != "" {
+		c.Header(name, x.line.RequestID) // an upstream's own may take its place
+	}
 	c.Set(exchangeKey, x)
 	s.Metrics.InFlight.Inc()
 	defer s.Metrics.InFlight.Dec()

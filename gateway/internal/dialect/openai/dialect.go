@@ -23,6 +23,9 @@ func (API) Path() string { return "/v1/chat/completions" }
 // KeyHeaders implements dialect.Dialect.
 func (API) KeyHeaders() []string { return []string{"Authorization", "X-Api-Key", "Api-Key"} }
 
+// IDHeader implements dialect.Dialect: clients read X-Request-Id.
+func (API) IDHeader() string { return "" }
+
 // Recognizes implements dialect.Dialect: clients name themselves in no way.
 func (API) Recognizes(http.Header) bool { return false }
 

@@ -227,6 +227,7 @@ func (e *StreamEncoder) appendDelta(dst []byte, ev *chat.Event) []byte {
 		dst = append(dst, `"tool_calls":[`...)
 		dst = appendCallPiece(dst, ev, e.calls-1)
 		dst = append(dst, `],`...)
+	case ev.Kind == chat.OpaqueBlock: // only its own dialect knows what it is
 	case ev.Text != "" || !e.begun:
 		dst = append(dst, members[ev.Kind]...)
 		dst = rawjson.AppendString(dst, ev.Text)
@@ -239,7 +240,7 @@ func (e *StreamEncoder) appendDelta(dst []byte, ev *chat.Event) []byte {
 }
 
 // members are the names under which a delta has the text of a block.
-var members = map[chat.BlockKind]string{
+var members = [...]string{
 	chat.TextBlock: `"content":`, chat.ReasoningBlock: `"reasoning_content":`, chat.RefusalBlock: `"refusal":`,
 }
 

@@ -14,6 +14,7 @@ const maxControlBody = 1 << 20
 // ruleJSON is a Rule on the wire.
 type ruleJSON struct {
 	Token        string `json:"token,omitempty"`
+	Organization string `json:"organization,omitempty"`
 	Model        string `json:"model,omitempty"`
 	Scenario     string `json:"scenario,omitempty"`
 	Times        int    `json:"times,omitempty"`
@@ -24,7 +25,7 @@ type ruleJSON struct {
 
 func (r ruleJSON) rule() Rule {
 	return Rule{
-		Token: r.Token, Model: r.Model, Scenario: r.Scenario, Times: r.Times,
+		Token: r.Token, Organization: r.Organization, Model: r.Model, Scenario: r.Scenario, Times: r.Times,
 		Delay:      time.Duration(r.DelayMS) * time.Millisecond,
 		ChunkDelay: time.Duration(r.ChunkDelayMS) * time.Millisecond,
 		RetryAfter: time.Duration(r.RetryAfterS) * time.Second,
@@ -33,7 +34,7 @@ func (r ruleJSON) rule() Rule {
 
 func ruleOnWire(r Rule) ruleJSON {
 	return ruleJSON{
-		Token: r.Token, Model: r.Model, Scenario: r.Scenario, Times: r.Times,
+		Token: r.Token, Organization: r.Organization, Model: r.Model, Scenario: r.Scenario, Times: r.Times,
 		DelayMS: r.Delay.Milliseconds(), ChunkDelayMS: r.ChunkDelay.Milliseconds(),
 		RetryAfterS: int64(r.RetryAfter / time.Second),
 	}
@@ -47,7 +48,9 @@ func (s *Simulator) serveControl(w http.ResponseWriter, r *http.Request) {
 	case "GET /sim/ledger":
 		controlAnswer(w, http.StatusOK, s.Ledger())
 	case "GET /sim/scenarios":
-		controlAnswer(w, http.StatusOK, map[API][]string{Cursor: Scenarios(Cursor), OpenAI: Scenarios(OpenAI)})
+		controlAnswer(w, http.StatusOK, map[API][]string{
+			Cursor: Scenarios(Cursor), OpenAI: Scenarios(OpenAI), Anthropic: Scenarios(Anthropic),
+		})
 	case "GET /sim/rules":
 		s.answerRules(w)
 	case "POST /sim/rules":

@@ -133,14 +133,20 @@ func (x *exchange) byteByByte(answer []byte) step {
 	}
 }
 
-// answerWhole is a complete response with its length known.
+// answerWhole is a complete response with its length known, and with a Retry-After
+// where one is usual.
 func (x *exchange) answerWhole(status int, contentType string, body []byte) error {
+	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+		x.w.Header().Set("Retry-After", strconv.Itoa(max(x.retryAfter(), 0)))
+	}
+	return x.writeWhole(status, contentType, body)
+}
+
+// writeWhole is a complete response with its length known.
+func (x *exchange) writeWhole(status int, contentType string, body []byte) error {
 	header := x.w.Header()
 	if contentType != "" {
 		header.Set("Content-Type", contentType)
-	}
-	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
-		header.Set("Retry-After", strconv.Itoa(max(x.retryAfter(), 0)))
 	}
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	x.entry.complete()

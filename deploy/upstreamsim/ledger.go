@@ -127,6 +127,8 @@ type book struct {
 	total  counters
 	tokens bounded[*account]
 	models bounded[*counters]
+	// prompts is what Anthropic's organizations have in the cache.
+	prompts promptCache
 
 	mu            sync.Mutex
 	lookups       map[string]int64

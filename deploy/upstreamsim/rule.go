@@ -22,6 +22,9 @@ type Rule struct {
 	// Token is the first 8 or more hex digits of a token's SHA-256, as Fingerprint
 	// answers them; empty matches every token.
 	Token string
+	// Organization matches the tokens of one organization, whose name is in them:
+	// sk-ant-org-<name>-<rest>; empty matches every token.
+	Organization string
 	// Model matches the model id exactly; empty matches every model.
 	Model string
 	// Scenario comes before the one that the model id names; empty leaves that.
@@ -46,7 +49,7 @@ func (r Rule) check() error {
 	}
 	if r.Scenario != "" {
 		kind := parseScenario(r.Scenario).kind
-		if cursorScripts[kind] == nil && openAIScripts[kind] == nil {
+		if cursorScripts[kind] == nil && openAIScripts[kind] == nil && anthropicScripts[kind] == nil {
 			problems = append(problems, fmt.Errorf("there is no scenario %q", r.Scenario))
 		}
 	}
@@ -57,7 +60,8 @@ func (r Rule) check() error {
 }
 
 func (r Rule) matches(a *account, model string) bool {
-	return (r.Token == "" || strings.HasPrefix(a.hash, r.Token)) && (r.Model == "" || r.Model == model)
+	return (r.Token == "" || strings.HasPrefix(a.hash, r.Token)) && (r.Organization == "" || r.Organization == a.organization) &&
+		(r.Model == "" || r.Model == model)
 }
 
 // SetRule adds a rule.

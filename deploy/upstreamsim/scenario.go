@@ -12,9 +12,10 @@ type API string
 
 // The sides of the simulator, and what belongs to none.
 const (
-	Cursor  API = "cursor"
-	OpenAI  API = "openai"
-	unknown API = "unknown"
+	Cursor    API = "cursor"
+	OpenAI    API = "openai"
+	Anthropic API = "anthropic"
+	unknown   API = "unknown"
 )
 
 // Names of the scenarios that have a parameter; they show how it is written.
@@ -96,6 +97,8 @@ func Scenarios(api API) []string {
 		return slices.Sorted(maps.Keys(cursorScripts))
 	case OpenAI:
 		return slices.Sorted(maps.Keys(openAIScripts))
+	case Anthropic:
+		return slices.Sorted(maps.Keys(anthropicScripts))
 	default:
 		return nil
 	}

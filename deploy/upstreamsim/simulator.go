@@ -27,7 +27,10 @@ type Options struct {
 	MinClientVersion string
 	// Quota is what each Cursor token may be used for.
 	Quota Quota
-	// Models are the ids that /v1/models lists before the scenarios.
+	// SealKey signs Anthropic's thinking; simulators with another one refuse it. All
+	// have the same one by default.
+	SealKey string
+	// Models are the ids that OpenAI's /v1/models lists before the scenarios.
 	Models []string
 	// SlowInterval is the time between the text events of "slow"; one second by
 	// default.
@@ -49,7 +52,7 @@ type Simulator struct {
 	watchers   watchers
 	minVersion atomic.Pointer[string]
 	quota      atomic.Pointer[Quota]
-	sequence   atomic.Uint64 // numbers the OpenAI side's answers
+	sequence   atomic.Uint64 // numbers the answers of OpenAI's and Anthropic's side
 
 	closing sync.Once
 	closed  chan struct{}
@@ -59,6 +62,7 @@ type Simulator struct {
 func New(options Options) *Simulator {
 	options.SlowInterval = cmp.Or(options.SlowInterval, defaultSlowInterval)
 	options.Heartbeat = cmp.Or(options.Heartbeat, defaultHeartbeat)
+	options.SealKey = cmp.Or(options.SealKey, defaultSealKey)
 	if options.Now == nil {
 		options.Now = time.Now
 	}
@@ -116,8 +120,12 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.Path; {
 	case path == "/v1/chat/completions":
 		s.serveCompletions(w, r)
+	case path == messagesPath || path == countPath:
+		s.serveMessages(w, r)
 	case path == cursorPath:
 		s.serveStreamChat(w, r)
+	case (path == "/v1/models" || strings.HasPrefix(path, "/v1/models/")) && isAnthropic(r):
+		s.serveClaudeModels(w, r)
 	case path == "/v1/models" || strings.HasPrefix(path, "/v1/models/"):
 		s.serveModels(w, r)
 	case lookups[path] != nil:

@@ -43,8 +43,10 @@ type account struct {
 	counters
 	fingerprint string
 	hash        string // SHA-256 in hex, empty without a token
-	expires     time.Time
-	web         bool
+	// organization is the name of Anthropic's organization that the token is of.
+	organization string
+	expires      time.Time
+	web          bool
 	// subject is the JWT's, `<provider>|<user id>`.
 	subject string
 	// chats are the answers that count against the quota.
@@ -64,6 +66,7 @@ func newAccount(token string) *account {
 	}
 	a := &account{hash: hashOf(token)}
 	a.fingerprint = a.hash[:fingerprintLength]
+	a.organization = organizationOf(token, a.fingerprint)
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
 		return a
@@ -96,6 +99,8 @@ type Demo struct {
 	Cursor []string `json:"cursor"`
 	// OpenAI are API keys.
 	OpenAI []string `json:"openai"`
+	// Anthropic are API keys of two organizations.
+	Anthropic []string `json:"anthropic"`
 }
 
 // DemoTokens answers five demo tokens of each kind.
@@ -104,6 +109,7 @@ func DemoTokens() Demo {
 	for n := 1; n <= 5; n++ {
 		demo.Cursor = append(demo.Cursor, demoJWT(n))
 		demo.OpenAI = append(demo.OpenAI, fmt.Sprintf("sk-demo-%032d", n))
+		demo.Anthropic = append(demo.Anthropic, fmt.Sprintf("%sdemo%d-%032d", organizationPrefix, 1+n%2, n))
 	}
 	return demo
 }

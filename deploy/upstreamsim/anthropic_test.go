@@ -63,8 +63,8 @@ func messagesRequest(ctx context.Context, t testing.TB, base, path string, body 
 	return r
 }
 
-// reply is what tests read of a message or an error.
-type reply struct {
+// vendorReply is what tests read of a message or an error.
+type vendorReply struct {
 	ID, Type, Role, Model string
 	Content               []contentBlock
 	StopReason            string  `json:"stop_reason"`
@@ -94,7 +94,7 @@ type replyUsage struct {
 	} `json:"output_tokens_details"`
 }
 
-func (r *reply) text() string {
+func (r *vendorReply) text() string {
 	text := ""
 	for _, block := range r.Content {
 		text += block.Text
@@ -102,9 +102,9 @@ func (r *reply) text() string {
 	return text
 }
 
-func decodeReply(t testing.TB, raw []byte) reply {
+func decodeReply(t testing.TB, raw []byte) vendorReply {
 	t.Helper()
-	var got reply
+	var got vendorReply
 	if err := json.Unmarshal(raw, &got); err != nil {
 		t.Fatalf("%s: %v", raw, err)
 	}
@@ -113,7 +113,7 @@ func decodeReply(t testing.TB, raw []byte) reply {
 
 // played is a stream of messages, put together by the grammar of the dialect.
 type played struct {
-	reply
+	vendorReply
 	names  []string // of the events
 	failed vendorError
 	ended  bool // by message_stop
@@ -149,7 +149,7 @@ func playBack(t testing.TB, raw string) played {
 		var frame struct {
 			Type    string
 			Index   int
-			Message reply
+			Message vendorReply
 			Block   contentBlock `json:"content_block"`
 			Delta   struct {
 				contentBlock
@@ -173,7 +173,7 @@ func playBack(t testing.TB, raw string) played {
 		got.names = append(got.names, name)
 		switch name {
 		case "message_start":
-			got.reply = frame.Message
+			got.vendorReply = frame.Message
 		case "content_block_start":
 			if open >= 0 || frame.Index != len(got.Content) {
 				t.Fatalf("block %d begins, open is %d of %d", frame.Index, open, len(got.Content))
@@ -215,8 +215,8 @@ func playBack(t testing.TB, raw string) played {
 	}
 }
 
-// both asks for a message whole and streamed, and compares the two.
-func both(t *testing.T, sim *Simulator, body object, headers ...string) reply {
+// bothWays asks for a message whole and streamed, and compares the two.
+func bothWays(t *testing.T, sim *Simulator, body object, headers ...string) vendorReply {
 	t.Helper()
 	ask := func(body object) *recorder {
 		r := messagesRequest(t.Context(), t, "http://sim", messagesPath, body)
@@ -236,7 +236,7 @@ func both(t *testing.T, sim *Simulator, body object, headers ...string) reply {
 	if !got.ended {
 		t.Fatalf("the stream has no end: %q", got.names)
 	}
-	normalize := func(r reply) reply {
+	normalize := func(r vendorReply) vendorReply {
 		r.ID = ""
 		r.Usage = replyUsage{Output: r.Usage.Output, Details: r.Usage.Details}
 		for i := range r.Content {
@@ -244,7 +244,7 @@ func both(t *testing.T, sim *Simulator, body object, headers ...string) reply {
 		}
 		return r
 	}
-	a, b := decodeReply(t, mustJSON(t, whole)), decodeReply(t, mustJSON(t, got.reply))
+	a, b := decodeReply(t, mustJSON(t, whole)), decodeReply(t, mustJSON(t, got.vendorReply))
 	if diff := cmp.Diff(normalize(a), normalize(b)); diff != "" {
 		t.Errorf("whole and streamed differ:\n%s", diff)
 	}
@@ -343,7 +343,7 @@ func TestAnthropicAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			sim := New(Options{})
-			got := both(t, sim, test.body)
+			got := bothWays(t, sim, test.body)
 			if got.text() != test.text || got.StopReason != test.stop || got.Model != test.body["model"].(string)+ModelSuffix {
 				t.Errorf("got %+v", got)
 			}
@@ -443,7 +443,7 @@ func TestAnthropicStatusesWithoutTheVendorsError(t *testing.T) {
 
 func TestAnthropicContextSumFitsWithLessOutput(t *testing.T) {
 	t.Parallel()
-	both(t, New(Options{}), saying("sim-context-sum", hello, object{"max_tokens": 1000}))
+	bothWays(t, New(Options{}), saying("sim-context-sum", hello, object{"max_tokens": 1000}))
 }
 
 // TestAnthropicErrorsInStreams is about a 200 that is none.
@@ -463,7 +463,7 @@ func TestAnthropicErrorsInStreams(t *testing.T) {
 			r := record(New(Options{}), messagesRequest(t.Context(), t, "http://sim", messagesPath, saying(model, hello, streamed)))
 			got := playBack(t, string(r.all()))
 			if got.failed.Type != test.kind || got.text() != test.text || got.ended || got.names[len(got.names)-1] != "error" {
-				t.Errorf("got %q, %+v", got.names, got.reply)
+				t.Errorf("got %q, %+v", got.names, got.vendorReply)
 			}
 			whole := record(New(Options{}), messagesRequest(t.Context(), t, "http://sim", messagesPath, saying(model, hello)))
 			if failure := decodeReply(t, whole.all()).Error.Type; failure != test.kind {

@@ -10,7 +10,7 @@ const (
 	toolUse         = "tool_use"
 	pauseTurn       = "pause_turn"
 	refusedByModel  = "refusal"
-	windowExceeded  = "model_context_window_exceeded"
+	windowFull      = "model_context_window_exceeded"
 	refusalCategory = `{"type":"refusal","category":"general_harms","explanation":null}`
 )
 
@@ -33,7 +33,7 @@ type answerBlock struct {
 	whole    string   // the block as JSON, where it has no deltas
 }
 
-func textBlock(pieces []string) answerBlock { return answerBlock{kind: "text", pieces: pieces} }
+func said(pieces []string) answerBlock { return answerBlock{kind: "text", pieces: pieces} }
 
 func (b *answerBlock) tokens() int { return len(b.pieces) + b.hidden }
 
@@ -66,27 +66,12 @@ func (a *answer) stopAt(sequences []string) {
 			}
 		}
 		if end < len(text) {
-			block.pieces = cutPieces(block.pieces, end)
+			block.pieces = firstBytes(block.pieces, end)
 			a.blocks = a.blocks[:i+1]
 			a.stop = stopSequence
 			return
 		}
 	}
-}
-
-// cutPieces are the pieces up to an offset of their text.
-func cutPieces(pieces []string, end int) []string {
-	for i, piece := range pieces {
-		if end <= len(piece) {
-			kept := append([]string(nil), pieces[:i]...)
-			if end > 0 {
-				kept = append(kept, piece[:end])
-			}
-			return kept
-		}
-		end -= len(piece)
-	}
-	return pieces
 }
 
 // limit ends the answer after so many tokens. A call that is cut stays cut.

@@ -15,8 +15,8 @@ const (
 	// lookback is how many blocks before a mark may have been marked by an earlier
 	// request.
 	lookback = 20
-	// mediaTokens is what an image or a document of pages is taken for.
-	mediaTokens = 1500
+	// claudeMediaTokens is what an image or a document of pages is taken for.
+	claudeMediaTokens = 1500
 )
 
 // prompt is a request's input in the order in which the cache sees it: tools,
@@ -79,7 +79,7 @@ func tokensOf(n *node) int {
 	}
 	switch source := n.get("source"); source.get("type").string() {
 	case "base64", "url", "file":
-		return 4 + mediaTokens
+		return 4 + claudeMediaTokens
 	}
 	tokens := 4
 	for _, member := range n.members {

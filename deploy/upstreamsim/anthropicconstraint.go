@@ -115,7 +115,7 @@ func isBool(c *checker, path string, n *node) {
 	}
 }
 
-func isObject(c *checker, path string, n *node) {
+func anObject(c *checker, path string, n *node) {
 	if n.kind != objectKind {
 		c.fail(path, "Input should be an object")
 	}

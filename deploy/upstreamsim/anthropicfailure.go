@@ -73,13 +73,21 @@ func (m *messageCall) invalidSignature() error {
 	return m.echo()
 }
 
+// toldStatus is the status of a scenario's error; what is none counts as 500.
+func (m *messageCall) toldStatus() int {
+	if m.scenario.number < http.StatusBadRequest || m.scenario.number > 599 {
+		return http.StatusInternalServerError
+	}
+	return m.scenario.number
+}
+
 // errorFirst is a 200 whose first event is the error.
 func (m *messageCall) errorFirst() error {
 	if !m.streams() {
-		return m.failStatus(m.scenario.number)
+		return m.failStatus(m.toldStatus())
 	}
 	e := new(events)
-	m.format.failure(e, vendorErrorOf(m.scenario.number, m.entry.modelID), m.requestID())
+	m.format.failure(e, vendorErrorOf(m.toldStatus(), m.entry.modelID), m.requestID())
 	return inOrder(m.head, m.end(e.buffer))
 }
 

@@ -16,13 +16,6 @@ var refusedKeywords = map[string][]string{
 	"":        {"oneOf", "not", "if", "then", "else"},
 }
 
-// stringFormats are those that outputs may ask for, with an example of each.
-var stringFormats = map[string]string{
-	"date-time": "2026-01-01T00:00:00Z", "time": "00:00:00Z", "date": "2026-01-01", "duration": "P1D",
-	"email": "sim@example.com", "hostname": "example.com", "uri": "https://example.com/", "ipv4": "192.0.2.1",
-	"ipv6": "2001:db8::1", "uuid": "00000000-0000-4000-8000-000000000000",
-}
-
 // supportedSchema refuses what the vendor can't hold an output to.
 func (c *checker) supportedSchema(path string, root *node) { c.subschema(path, root, root, nil) }
 
@@ -57,7 +50,7 @@ func (c *checker) subschema(path string, root, n *node, within []*node) {
 			c.fail(path, "For 'array' type, 'minItems' values other than 0 or 1 are not supported")
 		}
 	case "string":
-		if format := n.get("format").string(); format != "" && stringFormats[format] == "" {
+		if format := n.get("format").string(); format != "" && formats[format] == "" {
 			c.fail(path, "For 'string' type, format '%s' is not supported", format)
 		}
 	}
@@ -115,75 +108,4 @@ func resolve(root *node, reference string) *node {
 		}
 	}
 	return n
-}
-
-// maxFit bounds how deep a fitting value nests, since the schemas of tools that are
-// not strict may be recursive.
-const maxFit = 20
-
-// fitting is a JSON value that a schema allows, with a text where it wants any.
-func fitting(schema *node, text string) string {
-	return string(fit(nil, schema, schema, text, maxFit))
-}
-
-func fit(to []byte, root, n *node, text string, depth int) []byte {
-	if depth == 0 {
-		return append(to, "null"...)
-	}
-	inner := func(n *node) { to = fit(to, root, n, text, depth-1) }
-	if only := n.get("const"); only != nil {
-		return appendValue(to, only)
-	}
-	if choices := n.get("enum").list(); len(choices) > 0 {
-		return appendValue(to, choices[0])
-	}
-	if reference := n.get("$ref"); reference != nil {
-		inner(resolve(root, reference.string()))
-		return to
-	}
-	for _, list := range []string{"anyOf", "oneOf", "allOf"} {
-		if choices := n.get(list).list(); len(choices) > 0 {
-			inner(choices[0])
-			return to
-		}
-	}
-	switch schemaType(n) {
-	case "object":
-		to = append(to, '{')
-		if properties := n.get("properties"); properties != nil {
-			for at, property := range properties.members {
-				if at > 0 {
-					to = append(to, ',')
-				}
-				to = append(appendQuoted(to, property.name), ':')
-				inner(property.value)
-			}
-		}
-		return append(to, '}')
-	case "array":
-		to = append(to, '[')
-		if items := n.get("items"); items != nil && items.kind == objectKind {
-			inner(items)
-		}
-		return append(to, ']')
-	case "number", "integer":
-		return append(to, '1')
-	case "boolean":
-		return append(to, "true"...)
-	case "null":
-		return append(to, "null"...)
-	default:
-		if example := stringFormats[n.get("format").string()]; example != "" {
-			text = example
-		}
-		return appendQuoted(to, text)
-	}
-}
-
-// appendValue appends a value of the request.
-func appendValue(to []byte, n *node) []byte {
-	if n.kind == stringKind {
-		return appendQuoted(to, n.text)
-	}
-	return append(to, n.raw...)
 }

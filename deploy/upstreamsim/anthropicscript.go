@@ -17,12 +17,12 @@ var anthropicScripts = map[string]func(*messageCall) error{
 	"one-write":         (*messageCall).oneWrite,
 	"split-bytes":       (*messageCall).splitBytes,
 	"tool-call":         (*messageCall).toolCall,
-	"describe":          func(m *messageCall) error { return m.texts(pieces(describe(m.turns[len(m.turns)-1].blocks))) },
+	"describe":          (*messageCall).describe,
 	"reasoning":         (*messageCall).reasoning,
 	"redacted-thinking": (*messageCall).redactedThinking,
 	"server-tool":       (*messageCall).serverTool,
 	"finish-length":     func(m *messageCall) error { return m.ending(outputLimit, "") },
-	"finish-window":     func(m *messageCall) error { return m.ending(windowExceeded, "") },
+	"finish-window":     func(m *messageCall) error { return m.ending(windowFull, "") },
 	"finish-refusal":    func(m *messageCall) error { return m.ending(refusedByModel, refusalCategory) },
 	"finish-pause":      func(m *messageCall) error { return m.ending(pauseTurn, "") },
 	"limit-reached":     func(m *messageCall) error { m.limits(true); return m.echo() },
@@ -51,7 +51,7 @@ var anthropicScripts = map[string]func(*messageCall) error{
 	"context-sum":             (*messageCall).contextSum,
 	"error-invalid-signature": (*messageCall).invalidSignature,
 	"error-after-text":        func(m *messageCall) error { return m.errorAfterText(StatusOverloaded) },
-	errorAfterTextForm:        func(m *messageCall) error { return m.errorAfterText(m.scenario.number) },
+	errorAfterTextForm:        func(m *messageCall) error { return m.errorAfterText(m.toldStatus()) },
 	errorForm:                 (*messageCall).errorFirst,
 	httpForm:                  (*messageCall).httpStatus,
 
@@ -107,7 +107,7 @@ func (m *messageCall) textAnswer(pieces []string) *answer {
 	if len(pieces) == 0 {
 		return &answer{stop: endTurn}
 	}
-	return &answer{blocks: []answerBlock{textBlock(pieces)}, stop: endTurn}
+	return &answer{blocks: []answerBlock{said(pieces)}, stop: endTurn}
 }
 
 // prepared is an answer as the request wants it: calls that it forces, thinking
@@ -117,7 +117,7 @@ func (m *messageCall) prepared(a *answer) *answer {
 		a = m.calls([]string{forced})
 	}
 	if schema := m.body.get("output_config").get("format").get("schema"); schema != nil && a.stop == endTurn {
-		a.blocks = []answerBlock{textBlock(pieces(fitting(schema, m.lastText())))}
+		a.blocks = []answerBlock{said(pieces(string(instanceOf(schema.raw, m.lastText()))))}
 	}
 	if thinks(m.body) && !a.thinks() {
 		a.blocks = append([]answerBlock{m.thinking()}, a.blocks...)

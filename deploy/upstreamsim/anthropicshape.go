@@ -24,7 +24,7 @@ var (
 		"output_config": may(holding(outputConfig)),
 		"cache_control": may(isCacheControl),
 	}
-	messageFields = with(countFields, fields{
+	messageFields = bothOf(countFields, fields{
 		"max_tokens":     need(atLeast(0)),
 		"stream":         may(isBool),
 		"temperature":    may(fraction),
@@ -38,8 +38,8 @@ var (
 	})
 )
 
-// with are the fields of both.
-func with(some, more fields) fields {
+// bothOf are the fields of both.
+func bothOf(some, more fields) fields {
 	both := fields{}
 	for name, field := range some {
 		both[name] = field
@@ -85,7 +85,7 @@ var (
 func isCacheControl(c *checker, path string, n *node) { c.object(path, n, cacheControl) }
 
 func isOutputSchema(c *checker, path string, n *node) {
-	if isObject(c, path, n); n.kind == objectKind {
+	if anObject(c, path, n); n.kind == objectKind {
 		c.supportedSchema(path, n)
 	}
 }
@@ -142,8 +142,8 @@ const (
 	inDocument
 )
 
-// block is a kind of content block.
-type block struct {
+// blockShape is what the API knows of a kind of content block.
+type blockShape struct {
 	places place
 	fields fields
 	// also is checked where the fields are as they should be.
@@ -154,16 +154,16 @@ var isID = matching(`^[a-zA-Z0-9_-]+$`)
 
 // blockFields are those of every block, and more.
 func blockFields(more fields) fields {
-	return with(fields{"type": need(isString), "cache_control": may(isCacheControl)}, more)
+	return bothOf(fields{"type": need(isString), "cache_control": may(isCacheControl)}, more)
 }
 
 // blocks is filled in init because blocks hold blocks.
-var blocks map[string]block
+var blocks map[string]blockShape
 
 func init() {
 	serverResult := fields{"tool_use_id": need(isID), "content": need(anyValue), "caller": may(anyValue), "is_error": may(isBool)}
-	call := fields{"id": need(isID), "name": need(isString), "input": need(isObject), "caller": may(anyValue)}
-	blocks = map[string]block{
+	call := fields{"id": need(isID), "name": need(isString), "input": need(anObject), "caller": may(anyValue)}
+	blocks = map[string]blockShape{
 		"text": {
 			inUser | inAssistant | inSystem | inResult | inDocument,
 			blockFields(fields{"text": need(isString), "citations": may(isList)}), isTextBlock,
@@ -184,7 +184,7 @@ func init() {
 				"citations": may(holding(fields{"enabled": may(isBool)})),
 			}), nil,
 		},
-		"tool_use": {inAssistant, blockFields(with(call, fields{"name": need(isToolName)})), nil},
+		"tool_use": {inAssistant, blockFields(bothOf(call, fields{"name": need(isToolName)})), nil},
 		"tool_result": {
 			inUser, blockFields(fields{"tool_use_id": need(isID), "content": may(isResult), "is_error": may(isBool)}), nil,
 		},
@@ -193,14 +193,14 @@ func init() {
 		"redacted_thinking": {inAssistant, fields{"type": need(isString), "data": need(isString)}, nil},
 		"container_upload":  {inUser, blockFields(fields{"file_id": need(isString)}), nil},
 		"server_tool_use":   {inAssistant, blockFields(call), nil},
-		"mcp_tool_use":      {inAssistant, blockFields(with(call, fields{"server_name": need(isString)})), nil},
+		"mcp_tool_use":      {inAssistant, blockFields(bothOf(call, fields{"server_name": need(isString)})), nil},
 		"compaction":        {inAssistant, blockFields(fields{"content": may(isString)}), nil},
 		"fallback":          {inAssistant, blockFields(fields{"from": may(anyValue), "to": may(anyValue)}), nil},
 	}
 	for _, name := range []string{
 		"web_search", "web_fetch", "code_execution", "bash_code_execution", "text_editor_code_execution", "tool_search", "mcp", "advisor",
 	} {
-		blocks[name+"_tool_result"] = block{inAssistant | inUser, blockFields(serverResult), nil}
+		blocks[name+"_tool_result"] = blockShape{inAssistant | inUser, blockFields(serverResult), nil}
 	}
 }
 
@@ -351,7 +351,7 @@ var vendorTool = regexp.MustCompile(
 	`^(bash|text_editor|computer|memory|web_search|web_fetch|code_execution|tool_search_tool_(regex|bm25)|advisor)_20\d{6}$`)
 
 func isInputSchema(c *checker, path string, n *node) {
-	isObject(c, path, n)
+	anObject(c, path, n)
 	switch kind := n.get("type"); {
 	case kind == nil:
 		c.fail(path+".type", "Field required")

@@ -2,9 +2,6 @@ package upstreamsim
 
 import "slices"
 
-// thoughts is what the simulator thinks.
-var thoughts = []string{"Thinking ", "about ", "it."}
-
 func (a *answer) thinks() bool {
 	return slices.ContainsFunc(a.blocks, func(b answerBlock) bool { return b.thinks() })
 }
@@ -25,11 +22,11 @@ func (m *messageCall) thinking() answerBlock {
 
 // reasoning thinks, asked or not.
 func (m *messageCall) reasoning() error {
-	return m.whole(&answer{blocks: []answerBlock{m.thinking(), textBlock(m.pieces())}, stop: endTurn})
+	return m.whole(&answer{blocks: []answerBlock{m.thinking(), said(m.pieces())}, stop: endTurn})
 }
 
 // redactedThinking thinks what may not be shown, and then what may.
 func (m *messageCall) redactedThinking() error {
 	redacted := answerBlock{kind: "redacted_thinking", seal: m.sim.seal(redactedSeal, m.number, ""), hidden: len(thoughts)}
-	return m.whole(&answer{blocks: []answerBlock{redacted, m.thinking(), textBlock(m.pieces())}, stop: endTurn})
+	return m.whole(&answer{blocks: []answerBlock{redacted, m.thinking(), said(m.pieces())}, stop: endTurn})
 }

@@ -1,7 +1,6 @@
 package upstreamsim
 
 import (
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -12,7 +11,7 @@ import (
 func (m *messageCall) toolCall() error {
 	last := m.turns[len(m.turns)-1]
 	if len(last.results()) > 0 {
-		return m.texts(pieces(describe(last.blocks)))
+		return m.texts(pieces(told(last.blocks)))
 	}
 	choice := m.body.get("tool_choice")
 	most := maxToolCalls
@@ -46,15 +45,14 @@ func (m *messageCall) forced() string {
 	}
 }
 
-// calls is an answer of calls, with the last user text as the input's text, or with
-// an input that fits the schema of a strict tool.
+// calls is an answer of calls, with inputs that fit the tools' schemas.
 func (m *messageCall) calls(names []string) *answer {
 	a := &answer{stop: toolUse}
 	for index, name := range names {
-		input := string(jsonOf(map[string]string{"text": m.lastText()}))
+		input := "{}"
 		for _, tool := range m.body.get("tools").list() {
-			if tool.get("name").string() == name && tool.get("strict").isTrue() {
-				input = fitting(tool.get("input_schema"), m.lastText())
+			if schema := tool.get("input_schema"); schema != nil && tool.get("name").string() == name {
+				input = string(instanceOf(schema.raw, m.lastText()))
 			}
 		}
 		a.blocks = append(a.blocks, answerBlock{
@@ -73,63 +71,6 @@ func (t turn) text() string {
 	return strings.Join(texts, "\n")
 }
 
-// describe tells what blocks hold, a line each: texts as they are, anything else in
-// brackets.
-func describe(blocks []placed) string {
-	var lines []string
-	for _, block := range blocks {
-		lines = append(lines, describeBlock(block.node)...)
-	}
-	if len(lines) == 0 {
-		return NoText
-	}
-	return strings.Join(lines, "\n")
-}
-
-func describeBlock(n *node) []string {
-	source := n.get("source")
-	switch kind := n.get("type").string(); kind {
-	case "text":
-		return []string{n.get("text").string()}
-	case "tool_result":
-		return describeResult(n)
-	case "image", "document":
-		switch source.get("type").string() {
-		case "base64":
-			return []string{MediaText(kind, source.get("media_type").string(), decoded(source))}
-		case "text":
-			return []string{MediaText(kind, "text/plain", []byte(source.get("data").string()))}
-		case "content":
-			lines := []string{"[document of blocks]"}
-			for _, block := range blocksOf("", source.get("content")) {
-				lines = append(lines, describeBlock(block.node)...)
-			}
-			return lines
-		default:
-			return []string{"[" + kind + " " + source.get("url").string() + source.get("file_id").string() + "]"}
-		}
-	default:
-		return []string{"[" + kind + "]"}
-	}
-}
-
-func describeResult(n *node) []string {
-	var lines []string
-	if n.get("is_error").isTrue() {
-		lines = append(lines, "[error]")
-	}
-	for _, block := range blocksOf("", n.get("content")) {
-		lines = append(lines, describeBlock(block.node)...)
-	}
-	return lines
-}
-
-// MediaText is how answers tell of an image or a document whose bytes came with the
-// request: "[image image/png 70 bytes sha256 0123456789abcdef]".
-func MediaText(kind, mediaType string, data []byte) string {
-	return fmt.Sprintf("[%s %s %d bytes sha256 %.8x]", kind, mediaType, len(data), sha256.Sum256(data))
-}
-
 // serverTool is an answer in which the vendor has searched the web.
 func (m *messageCall) serverTool() error {
 	id := "srvtoolu_sim" + sixteenDigits(m.number)
@@ -142,9 +83,9 @@ func (m *messageCall) serverTool() error {
 		return err
 	}
 	return m.whole(&answer{stop: endTurn, blocks: []answerBlock{
-		textBlock([]string{"Searching."}),
+		said([]string{"Searching."}),
 		{kind: "server_tool_use", id: id, name: "web_search", pieces: pieces(string(jsonOf(map[string]string{"query": m.lastText()})))},
 		{kind: "web_search_tool_result", whole: string(result)},
-		textBlock(m.pieces()),
+		said(m.pieces()),
 	}})
 }

@@ -1,7 +1,7 @@
 // Package upstreamsim simulates the upstreams that Carousel's drivers talk to:
 // the Cursor RPC (dialect A, AiService/StreamChat) with its real framing and its
-// checks of a request, and an OpenAI-compatible API. Tests, the benchmark and the
-// first try of the pair use it.
+// checks of a request, an OpenAI-compatible API, and an Anthropic API. Tests, the
+// benchmark and the first try of the pair use it.
 //
 // It writes envelopes, gzip, trailers and checksum checks by hand and shares
 // nothing with the gateway's drivers but the generated messages, so that a mistake
@@ -11,17 +11,18 @@
 //
 // Every answer echoes the text of the last user message, cut into pieces of 1 to 20
 // runes, always the same way for the same text. Where the last one has no text, the
-// one before it counts; where none has, the answer is NoText. The OpenAI side
-// answers under its own id, its own creation time and the model id with ModelSuffix.
+// one before it counts; where none has, the answer is NoText. The OpenAI side and the
+// Anthropic side answer under their own ids and the model id with ModelSuffix.
 //
 // # Scenarios
 //
 // A scenario is chosen by a model id "sim-<scenario>" ("gpt-4o-sim-<scenario>" is
 // the same), or by a Rule for a token or a model. An unknown one is refused: enum 5
-// by Cursor, 404 model_not_found by OpenAI. Both sides know:
+// by Cursor, 404 model_not_found by OpenAI, 404 not_found_error by Anthropic. All sides
+// know:
 //
 //	echo               the normal answer
-//	echo-request       the text is the request as JSON: on the OpenAI side the body as it
+//	echo-request       the text is the request as JSON: on the sides of HTTP the body as it
 //	                   was received, on the Cursor side a RequestSummary; the model id
 //	                   "echo-request" does the same
 //	count-<n>          exactly n text events, CountText(n), 1 <= n <= 10000
@@ -33,15 +34,15 @@
 //	hold               the first text event, then nothing until released
 //	silence            headers, then nothing until released
 //	silence-headers    nothing at all until released
-//	heartbeat-only     empty frames or SSE comments until cancelled
+//	heartbeat-only     empty frames, SSE comments or pings until cancelled
 //	empty              a success without a text
-//	error-after-text   text, then an error (Cursor: enum 41; OpenAI: an error event)
+//	error-after-text   text, then an error (Cursor: enum 41; the others: an error event)
 //	eof-mid-frame      text, half a frame or event, the end of the body
 //	eof-no-trailer     text, the end of the body
 //	cut                text, then the connection closes without the end of the body
 //	reset              text, then a TCP reset
 //	reset-first        a TCP reset instead of an answer
-//	oversized          Cursor: a frame that claims 4 GiB; OpenAI: a line of 64 MiB
+//	oversized          Cursor: a frame that claims 4 GiB; the others: a line of 64 MiB
 //	http-<status>      an HTTP status from 200 to 599 with the side's JSON error
 //	http-<status>-html, http-<status>-empty
 //	                   with a page of HTML, or with no body
@@ -171,6 +172,58 @@
 //	small-window       a window of 1,000 tokens
 //	floats-only        embeddings are floats, whatever encoding_format is asked for
 //
+// Only the Anthropic side, in whose scenarios a whole answer has the status of the error
+// that a stream would tell in an event:
+//
+//	tool-call          calls of the first tools of the request, two at most, with inputs that
+//	                   fit their schemas; after results their text, and a Media for every
+//	                   image and document in them
+//	describe           a Description of the request as JSON
+//	reasoning          a thinking block before the text, asked for or not
+//	redacted-thinking  a redacted block before that
+//	server-tool        a web search by the vendor between two texts
+//	finish-length, finish-window, finish-refusal, finish-pause
+//	                   the normal answer with stop_reason max_tokens,
+//	                   model_context_window_exceeded, refusal (with details), pause_turn
+//	limit-reached      the normal answer, with nothing remaining of the rate limits
+//	sse-crlf, sse-no-space, sse-comments
+//	                   other legal ways to write the same events
+//	eof-no-stop        everything but message_stop
+//	garbage            an event that is not JSON
+//	error-<status>     the error of that status as the first event of a 200
+//	error-after-text-<status>
+//	                   text, then the error of that status; error-after-text is 529
+//	error-invalid-signature
+//	                   thinking blocks are refused, own ones too
+//	overloaded         529, as http-529
+//	rate-limit         429 with Retry-After and the headers of the limits
+//	rate-limit-reset   429 with the headers of the limits alone
+//	rate-limit-bare    429 without any, as of a monthly cap
+//	credit-exhausted, spend-limit
+//	                   400, the account's fault
+//	organization-disabled
+//	                   403 for the whole account
+//	context-window     400, the prompt is too long
+//	context-sum        400, prompt and max_tokens are too long together, unless max_tokens
+//	                   is at most 1000
+//	without-thinking, without-cache-control, without-system-messages, without-prefill,
+//	without-sampling, without-advisor, without-images
+//	                   400 for a request that asks for it, in words that clients know; the
+//	                   normal answer for any other
+//
+// The Anthropic side's normal answer is what the request asks for: thinking with a signature
+// where that is on (shown or omitted), JSON of output_config.format, calls where tool_choice
+// forces them, the rest of the text that a last assistant entry begins, up to a stop sequence,
+// at most max_tokens pieces. count_tokens has the same scenarios and the same checks.
+//
+// # Organizations, seals, caches
+//
+// An Anthropic key "sk-ant-org-<name>-<rest>" belongs to the organization of that name, and any
+// other to one of its own; a Rule can be for an organization. Its prompt cache keeps marked
+// prefixes of any length for five minutes or an hour, by model, and usage tells what was read
+// and written. A thinking block is taken back only as it was made, by a simulator with the
+// same Options.SealKey.
+//
 // # Accounts
 //
 // The Cursor side also tells of the account behind a token, on the paths of the API
@@ -187,7 +240,9 @@
 // # Checks
 //
 // A request that breaks an assertion is answered with HTTP 400 that says what is
-// wrong, and noted in the ledger. A request is in flight until just before its last
+// wrong, and noted in the ledger. The Anthropic side refuses what the real one does, in
+// its words; only a signature that it did not make is refused without a note, since no
+// driver can know it. A request is in flight until just before its last
 // byte is written, so that a client that reacts to the end of one answer with the
 // next request is never counted twice at once.
 package upstreamsim

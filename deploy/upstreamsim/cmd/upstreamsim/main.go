@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -79,7 +80,7 @@ func serve(ctx context.Context, args []string, out io.Writer) error {
 	}
 	if *demoOnly {
 		demo := upstreamsim.DemoTokens()
-		options.Tokens = append(demo.Cursor, demo.OpenAI...)
+		options.Tokens = slices.Concat(demo.Cursor, demo.OpenAI, demo.Anthropic)
 	}
 
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", *addr)

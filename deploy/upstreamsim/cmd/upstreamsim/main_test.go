@@ -49,8 +49,8 @@ func TestTokensPrintsTheDemoTokens(t *testing.T) {
 	if err := json.Unmarshal([]byte(out.String()), &demo); err != nil {
 		t.Fatal(err)
 	}
-	if len(demo.Cursor) != 5 || len(demo.OpenAI) != 5 {
-		t.Errorf("got %d and %d tokens", len(demo.Cursor), len(demo.OpenAI))
+	if len(demo.Cursor) != 5 || len(demo.OpenAI) != 5 || len(demo.Anthropic) != 5 {
+		t.Errorf("got %d, %d and %d tokens", len(demo.Cursor), len(demo.OpenAI), len(demo.Anthropic))
 	}
 }
 

@@ -24,7 +24,7 @@ type Config struct {
 	RoutePrefix        string       `key:"route_prefix" doc:"Path in front of the /v1 routes, such as /api."`
 	CORSOrigins        string       `key:"cors_origins" doc:"Origins, with commas between, whose pages may call what is not below /v1, such as https://tools.example.com; * is all. The /v1 routes are open to all in any case."`
 	AllowOpenReload    bool         `key:"allow_open_reload" doc:"Let everyone, without the admin token, ask for GET /update-tokeninfo."`
-	RequestBodyLimitMB int          `key:"request_body_limit_mb" doc:"Largest request body in MiB, also after decompression."`
+	RequestBodyLimitMB int          `key:"request_body_limit_mb" doc:"Largest request body in MiB, also unpacked. Unless it is set, Messages requests may have 32 MiB, as that API allows."`
 	BodyMemoryMB       int          `key:"body_memory_mb" doc:"Memory for request bodies in flight in MiB, each counted as twice its size; beyond it, requests get 503."`
 	MaxConnections     int          `key:"max_connections" doc:"Most open connections of the public port; 0 takes what the limit of open files allows."`
 
@@ -49,6 +49,9 @@ type Config struct {
 
 	DrainDelay    time.Duration `key:"drain_delay" doc:"On shutdown: time between becoming not ready and refusing connections."`
 	ShutdownGrace time.Duration `key:"shutdown_grace" doc:"On shutdown: time that open requests get to end."`
+
+	// limitGiven: RequestBodyLimitMB is somebody's choice.
+	limitGiven bool
 }
 
 // Default is the configuration with nothing set.
@@ -86,7 +89,8 @@ var sharedKeys = []string{
 // and answers all problems at once. environ is os.LookupEnv where nil.
 func Load(file string, environ func(string) (string, bool)) (Config, error) {
 	config := Default()
-	err := conf.Load(&config, conf.Source{File: file, Foreign: sharedKeys, Environ: environ})
+	given := func(key string) { config.limitGiven = config.limitGiven || key == "request_body_limit_mb" }
+	err := conf.Load(&config, conf.Source{File: file, Foreign: sharedKeys, Environ: environ, Given: given})
 	config.RoutePrefix = cleanPrefix(config.RoutePrefix)
 	return config, errors.Join(err, config.Validate())
 }
@@ -193,6 +197,18 @@ func (c Config) Proxies() forwarded.Proxies {
 // BodyLimit is RequestBodyLimitMB in bytes.
 func (c Config) BodyLimit() int64 { return int64(c.RequestBodyLimitMB) << 20 }
 
+// messagesLimit is what the Messages API allows for a body, in bytes.
+const messagesLimit = 32 << 20
+
+// MessagesLimit bounds the body of a Messages request, in bytes: it is what that API
+// allows, unless somebody has chosen a limit.
+func (c Config) MessagesLimit() int64 {
+	if c.limitGiven {
+		return c.BodyLimit()
+	}
+	return max(c.BodyLimit(), messagesLimit)
+}
+
 // BodyMemory is BodyMemoryMB in bytes, and no less than one body of the largest size
 // counts for.
-func (c Config) BodyMemory() int64 { return max(int64(c.BodyMemoryMB)<<20, 2*c.BodyLimit()) }
+func (c Config) BodyMemory() int64 { return max(int64(c.BodyMemoryMB)<<20, 2*c.MessagesLimit()) }

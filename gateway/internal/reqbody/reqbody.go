@@ -20,7 +20,8 @@ const (
 	trustedRoom = 1 << 20
 	growth      = 4
 	// drainBytes and drainTime bound what is read and thrown away of a body that is too
-	// large, or finds no room, so that its connection can serve the next request.
+	// large, or finds no room, so that its client hears the answer and its connection can
+	// serve the next request. It is twice the limit where that is more.
 	drainBytes = 32 << 20
 	drainTime  = 10 * time.Second
 )
@@ -60,7 +61,7 @@ func read[T any](w http.ResponseWriter, r *http.Request, limit int64, take func(
 	case errors.Is(err, errTooLarge):
 		return taken, tooLarge(guard, limit)
 	case isRefusal(err):
-		guard.drain(drainBytes, drainTime) // many clients hear nothing before they have sent all
+		guard.drain(max(drainBytes, 2*limit), drainTime) // many clients hear nothing before they have sent all
 		return taken, err
 	default:
 		return taken, unreadable(r, guard, err)
@@ -137,7 +138,7 @@ func collect(r io.Reader, announced, limit int64, guard *Guard) ([]byte, error) 
 
 // tooLarge reads the rest of the body away if that is not too much.
 func tooLarge(guard *Guard, limit int64) *chat.Error {
-	guard.drain(drainBytes, drainTime)
+	guard.drain(max(drainBytes, 2*limit), drainTime)
 	return chat.Errorf(chat.PayloadTooLarge, "the request body is larger than %d MiB", limit>>20)
 }
 

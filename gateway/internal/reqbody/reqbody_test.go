@@ -72,6 +72,41 @@ func TestReadAll(t *testing.T) {
 	}
 }
 
+// A body of the largest size has room in a budget that is made for it, whatever way it
+// comes in, and no second one beside it.
+func TestRoomForOneBody(t *testing.T) {
+	t.Parallel()
+	const limit = 4 * mebibyte
+	want := make([]byte, limit)
+	for name, way := range map[string]struct {
+		body      []byte
+		coding    string
+		announced bool
+	}{
+		"announced": {want, "", true},
+		"chunked":   {want, "", false},
+		"zstd":      {zstandard(want, maxWindow), "zstd", true},
+	} {
+		budget := NewBudget(RoomFor(limit))
+		w, r, release := arriving(t, way.body, way.announced, budget)
+		r.Header.Set("Content-Encoding", way.coding)
+		got, err := ReadAll(w, r, limit)
+		if err != nil || len(got) != limit {
+			t.Errorf("%s: %d, %v", name, len(got), err)
+		}
+		if used := budget.used.Load(); used < copies*limit || used > budget.limit {
+			t.Errorf("%s: counted as %d", name, used)
+		}
+		w, second, releaseSecond := arriving(t, way.body, way.announced, budget)
+		second.Header.Set("Content-Encoding", way.coding)
+		if _, err := ReadAll(w, second, limit); kindOf(err) != chat.Overloaded {
+			t.Errorf("%s, a second one: %v", name, err)
+		}
+		releaseSecond()
+		release()
+	}
+}
+
 // What is unpacked counts as it grows: a bomb ends when there is no room for it.
 func TestABombEndsWithTheBudget(t *testing.T) {
 	t.Parallel()

@@ -33,6 +33,8 @@ type Source struct {
 	Foreign []string
 	// Environ answers an environment variable; os.LookupEnv where nil.
 	Environ func(string) (string, bool)
+	// Given is told each key that the file or the environment sets; it may be nil.
+	Given func(key string)
 }
 
 // Load fills the struct that into points to, which holds the defaults. It
@@ -58,6 +60,9 @@ func Load(into any, source Source) error {
 			problems = append(problems, err)
 		} else if value != nil {
 			values[field.key] = value
+			if source.Given != nil {
+				source.Given(field.key)
+			}
 		}
 	}
 	for _, field := range fields {

@@ -3,6 +3,7 @@ package conf_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,16 +41,20 @@ func file(t *testing.T, text string) string {
 }
 
 func TestEnvironmentBeatsFileBeatsDefault(t *testing.T) {
-	got := defaults()
+	got, given := defaults(), []string{}
 	err := conf.Load(&got, conf.Source{
 		File:    file(t, "port: 4000\nopen: true\nupstreams:\n  - name: a\n    settings: {x: y}\n"),
 		Environ: environment(map[string]string{"PORT": "5000", "OPEN": ""}),
+		Given:   func(key string) { given = append(given, key) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got.Port != 5000 || !got.Open || got.Wait != time.Second {
 		t.Errorf("got %+v", got)
+	}
+	if !slices.Equal(given, []string{"port", "open", "upstreams"}) {
+		t.Errorf("given: %q", given)
 	}
 	if len(got.Upstreams) != 1 || got.Upstreams[0].Settings["x"] != "y" {
 		t.Errorf("upstreams: %+v", got.Upstreams)

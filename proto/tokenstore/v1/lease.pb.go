@@ -533,8 +533,9 @@ type Demand struct {
 	// Only the token of the upstream that has this alias. TOKEN_NOT_FOUND when
 	// there is none.
 	Alias string `protobuf:"bytes,8,opt,name=alias,proto3" json:"alias,omitempty"`
-	// Requests with the same key go to the same token, where the strategy is sticky.
-	StickyKey string `protobuf:"bytes,9,opt,name=sticky_key,json=stickyKey,proto3" json:"sticky_key,omitempty"`
+	// Demands with the same key are served by the same token, under every strategy: as long
+	// as it is well and has not many more leases than the others. Empty: by any token.
+	AffinityKey string `protobuf:"bytes,9,opt,name=affinity_key,json=stickyKey,proto3" json:"affinity_key,omitempty"`
 	// How long it has waited already, in sessions before this one: it keeps its place
 	// among those that wait. max_wait is what is left of its patience.
 	Waited        *durationpb.Duration `protobuf:"bytes,10,opt,name=waited,proto3" json:"waited,omitempty"`
@@ -628,9 +629,9 @@ func (x *Demand) GetAlias() string {
 	return ""
 }
 
-func (x *Demand) GetStickyKey() string {
+func (x *Demand) GetAffinityKey() string {
 	if x != nil {
-		return x.StickyKey
+		return x.AffinityKey
 	}
 	return ""
 }
@@ -1686,7 +1687,7 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x05slots\x18\x02 \x01(\rR\x05slots\"V\n" +
 	"\rReserveReport\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12-\n" +
-	"\x06report\x18\x02 \x01(\v2\x15.tokenstore.v1.ReportR\x06report\"\xc0\x02\n" +
+	"\x06report\x18\x02 \x01(\v2\x15.tokenstore.v1.ReportR\x06report\"\xc2\x02\n" +
 	"\x06Demand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1a\n" +
 	"\bupstream\x18\x02 \x01(\tR\bupstream\x12\x14\n" +
@@ -1695,9 +1696,8 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x05ahead\x18\x05 \x01(\bR\x05ahead\x12*\n" +
 	"\x11exclude_token_ids\x18\x06 \x03(\tR\x0fexcludeTokenIds\x124\n" +
 	"\bmax_wait\x18\a \x01(\v2\x19.google.protobuf.DurationR\amaxWait\x12\x14\n" +
-	"\x05alias\x18\b \x01(\tR\x05alias\x12\x1d\n" +
-	"\n" +
-	"sticky_key\x18\t \x01(\tR\tstickyKey\x121\n" +
+	"\x05alias\x18\b \x01(\tR\x05alias\x12\x1f\n" +
+	"\faffinity_key\x18\t \x01(\tR\tstickyKey\x121\n" +
 	"\x06waited\x18\n" +
 	" \x01(\v2\x19.google.protobuf.DurationR\x06waited\"@\n" +
 	"\bLeaseRef\x12\x19\n" +

@@ -164,7 +164,7 @@ func (s *session) ask(demand *tokenstorev1.Demand) {
 	}
 	wanted := leasing.Demand{
 		Upstream: demand.GetUpstream(), Model: demand.GetModel(), Count: int(demand.GetCount()),
-		Ahead: demand.GetAhead(), Alias: demand.GetAlias(), Sticky: demand.GetStickyKey(), Exclude: demand.GetExcludeTokenIds(),
+		Ahead: demand.GetAhead(), Alias: demand.GetAlias(), Affinity: demand.GetAffinityKey(), Exclude: demand.GetExcludeTokenIds(),
 	}
 	if waited := min(demand.GetWaited().AsDuration(), maxWait); waited > 0 {
 		wanted.Since = time.Now().Add(-waited)

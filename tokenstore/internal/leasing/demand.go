@@ -14,9 +14,10 @@ type Demand struct {
 	Ahead    bool
 	// Alias asks for one token; empty: any.
 	Alias string
-	// Sticky is the key of which requests go to one token, where the strategy is that.
-	Sticky  string
-	Exclude []string
+	// Affinity is the key of which demands are served by one token, as long as it is well
+	// and has not many more than the others; empty: by any.
+	Affinity string
+	Exclude  []string
 	// Since is when it began to wait, perhaps with another desk; zero: now.
 	Since time.Time
 	// Until is when waiting ends; zero: don't wait.

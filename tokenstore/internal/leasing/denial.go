@@ -69,10 +69,10 @@ func (d *Desk) denied(q *queue, w *waiter, freed uint64, asked bool) (last denia
 	return last, last.freed >= freed && now.Before(last.until) || wide.freed >= freed && now.Before(wide.until)
 }
 
-// widest is a kind that gets something whenever the demand would: neither what a
-// demand excludes nor what it sticks to makes more tokens eligible.
+// widest is a kind that gets something whenever the demand would: what a demand excludes
+// makes no more tokens eligible.
 func widest(demand Demand) string {
-	demand.Exclude, demand.Sticky = nil, ""
+	demand.Exclude = nil
 	return "\x00" + kindOf(demand)
 }
 

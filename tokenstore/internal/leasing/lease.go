@@ -19,8 +19,8 @@ type Wanted struct {
 	// Alias asks for the token that has it, and for no other; empty: any.
 	Alias   string
 	Exclude []string
-	// Sticky is the key of which requests go to one token, where the strategy is that.
-	Sticky string
+	// Affinity is the key of which demands are served by one token; empty: by any.
+	Affinity string
 	// Brief leaves the shortage out. To count it costs more the larger the pool.
 	Brief bool
 }

@@ -27,7 +27,8 @@ type queue struct {
 type waiter struct {
 	demand Demand
 	reply  Reply
-	// kind is the same for demands that the same tokens could serve.
+	// kind is the same for demands that the same tokens could serve. A key is no part of it:
+	// it only says which of them is tried first.
 	kind string
 	came time.Time
 	// place is nil once the demand has been answered or withdrawn; the desk's
@@ -60,7 +61,7 @@ func kindOf(demand Demand) string {
 	if demand.Ahead {
 		mode = "ahead"
 	}
-	parts := append([]string{demand.Upstream, mode, demand.Model, demand.Alias, demand.Sticky}, demand.Exclude...)
+	parts := append([]string{demand.Upstream, mode, demand.Model, demand.Alias}, demand.Exclude...)
 	return strings.Join(parts, "\x00")
 }
 
@@ -184,7 +185,7 @@ func (d *Desk) snapshot(all bool) map[*queue][]*waiter {
 	return due
 }
 
-// serve gives each waiter of one upstream its turn, neighbours of one kind
+// serve gives each waiter of one upstream its turn, neighbours of one kind and key
 // together. Once nothing is left for a kind, those behind it of the same kind
 // keep waiting; those of another kind have their own turn.
 func (d *Desk) serve(ctx context.Context, q *queue, waiting []*waiter) {
@@ -208,7 +209,7 @@ func runOf(waiting []*waiter) []*waiter {
 	wanted := waiting[0].demand.Count
 	for i, w := range waiting[1:] {
 		wanted += w.demand.Count
-		if w.kind != waiting[0].kind || wanted > maxRun {
+		if w.kind != waiting[0].kind || w.demand.Affinity != waiting[0].demand.Affinity || wanted > maxRun {
 			return waiting[: i+1 : i+1]
 		}
 	}

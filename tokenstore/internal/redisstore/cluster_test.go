@@ -70,7 +70,7 @@ func TestACluster(t *testing.T) {
 	}
 	for _, strategy := range []string{token.RoundRobin, token.LeastInFlight, token.FillFirst, token.Sticky} {
 		store.rotation.Store(&strategy)
-		taken, _, err := store.Acquire(ctx, leasing.Wanted{Upstream: "openai", Model: "m", Count: 1, TTL: time.Minute, Alias: "one", Sticky: "k"})
+		taken, _, err := store.Acquire(ctx, leasing.Wanted{Upstream: "openai", Model: "m", Count: 1, TTL: time.Minute, Alias: "one", Affinity: "k"})
 		if err != nil || len(taken) != 1 || taken[0].TokenID != id {
 			t.Fatalf("%s: %v, %v", strategy, taken, err)
 		}
@@ -81,7 +81,7 @@ func TestACluster(t *testing.T) {
 		if err != nil || !settled[0].Live {
 			t.Fatal(settled, err)
 		}
-		if _, _, err := store.Acquire(ctx, leasing.Wanted{Upstream: "openai", Model: "m", Count: 1, TTL: time.Minute, Sticky: "k"}); err != nil {
+		if _, _, err := store.Acquire(ctx, leasing.Wanted{Upstream: "openai", Model: "m", Count: 1, TTL: time.Minute, Affinity: "k"}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := store.Explain(ctx, "openai", "m"); err != nil {

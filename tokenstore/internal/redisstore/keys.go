@@ -152,6 +152,11 @@ func orderKey(upstream string) string { return poolPrefix(upstream) + "order" }
 // before.
 func coolingKey(upstream string) string { return poolPrefix(upstream) + "cooling" }
 
+// ringKey is a sorted set of token ids by their point of a ring, on which the keys of
+// conversations find them. All that are in orderKey are on it, once it is built; one that is
+// not any more is dropped when it is met.
+func ringKey(upstream string) string { return poolPrefix(upstream) + "ring" }
+
 // leasesKey is a sorted set of `<token id> <lease id>` of all open leases of a pool by
 // expiry, in ms: what is in inflightKey of its tokens, but for slots in reserve.
 func leasesKey(upstream string) string { return poolPrefix(upstream) + "leases" }
@@ -171,8 +176,7 @@ func expiredKey(upstream string) string { return poolPrefix(upstream) + "expired
 //	            than before, since the order of another strategy was looked at
 //	rank        hash of which strategy the order is of, and up to which creation, in µs, it
 //	            is built
-//	rank:load rank:fill rank:ring   sorted sets of token ids by leases for their weight, by
-//	            expiry, and by point of a ring
+//	rank:load rank:fill   sorted sets of token ids by leases for their weight, and by expiry
 //	rank:load:<load>   sorted set of the ids of one load by score
 
 // holdersKey is a hash of replica to `<ms at which it was heard last> <instance>`, for
@@ -194,7 +198,8 @@ func reconciledKey(upstream, replica string) string {
 // clockKey is a hash: `at` the virtual time, the score of the last pick. A token that
 // joins or comes back starts there, so it neither catches up nor waits. `guard` is the
 // time, in ms, until which windowKey or causesKey may exist: who takes or ends leases
-// looks at them only before.
+// looks at them only before. `ring` is how far ringKey is built: up to which creation of a
+// token, in µs, or `whole`.
 func clockKey(upstream string) string { return poolPrefix(upstream) + "clock" }
 
 // historyKey is a stream of what happened to a token by itself, and was undone: kind,

@@ -64,9 +64,9 @@ type leaseDemand struct {
 	// Patience is after how long a new token's request that goes on lets others in.
 	Patience int64 `json:"patience_ms"`
 	// Longest is how long a token cools at most.
-	Longest   int64  `json:"longest_ms"`
-	Strategy  string `json:"strategy"`
-	StickyKey string `json:"sticky_key"`
+	Longest     int64  `json:"longest_ms"`
+	Strategy    string `json:"strategy"`
+	AffinityKey string `json:"affinity_key"`
 	// Skip is how many tokens of the order are known not to be eligible.
 	Skip int64 `json:"skip"`
 }
@@ -80,7 +80,7 @@ func (s *Store) demand(wanted leasing.Wanted, mode string, skip int64) (string, 
 		Upstream: wanted.Upstream, Model: wanted.Model, Count: wanted.Count, TTL: wanted.TTL.Milliseconds(), Mode: mode,
 		CountShort: !wanted.Brief, Alias: wanted.Alias, Exclude: append([]string{}, wanted.Exclude...),
 		Lead: token.ExpiryLead.Milliseconds(), Patience: s.patience.Milliseconds(), Longest: longestRest.Milliseconds(),
-		Strategy: s.strategy(), StickyKey: wanted.Sticky, Skip: skip,
+		Strategy: s.order(), AffinityKey: wanted.Affinity, Skip: skip,
 	})
 	return string(text), err
 }

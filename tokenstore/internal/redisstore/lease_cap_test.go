@@ -214,6 +214,7 @@ func TestRenew(t *testing.T) {
 
 func expire(p *leasePool, lease leasing.Taken) {
 	p.must(p.client.ZAddXX(p.t.Context(), inflightKey(somewhere, lease.TokenID), redis.Z{Member: lease.LeaseID, Score: never}).Err())
+	p.must(p.client.ZAddXX(p.t.Context(), leasesKey(somewhere), redis.Z{Member: lease.TokenID + " " + lease.LeaseID, Score: never}).Err())
 }
 
 func TestSettle(t *testing.T) {

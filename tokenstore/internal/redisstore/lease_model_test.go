@@ -1,7 +1,6 @@
 package redisstore
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -14,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"carousel.internal/tokenstore/internal/leasing"
+	"carousel.internal/tokenstore/internal/rotation"
 	"carousel.internal/tokenstore/internal/testredis"
 	"carousel.internal/tokenstore/internal/token"
 )
@@ -138,8 +138,7 @@ func (m *model) excludes(t *modelToken, wanted leasing.Wanted) string {
 }
 
 func (m *model) acquire(wanted leasing.Wanted) (picks []string, shortage leasing.Shortage) {
-	const slack = 16
-	scores := map[string]float64{}
+	eligible := []rotation.Candidate{}
 	rooms := map[string]int{}
 	let, any := m.guard.lets(wanted)
 	if !any && wanted.Ahead {
@@ -160,26 +159,27 @@ func (m *model) acquire(wanted leasing.Wanted) (picks []string, shortage leasing
 			t.waits, t.due = true, m.clock
 		}
 		if asks(wanted, t.id) && m.excludes(t, wanted) == "" {
-			scores[t.id] = t.due
+			eligible = append(eligible, rotation.Candidate{ID: t.id, Weight: t.weight, InFlight: len(t.open), Score: t.due})
 			rooms[t.id] = t.room(wanted)
 		}
 	}
-	for len(picks) < wanted.Count && len(scores) > 0 {
-		next := slices.MinFunc(slices.Collect(maps.Keys(scores)), func(a, b string) int {
-			return cmp.Or(cmp.Compare(scores[a], scores[b]), cmp.Compare(a, b))
-		})
-		picks = append(picks, next)
-		scores[next] = max(scores[next], m.clock-slack)
-		later := scores[next] + 1/float64(m.tokens[next].weight)
-		if wanted.Alias == "" {
-			m.clock = max(m.clock, scores[next])
-		} else {
-			later = min(later, max(scores[next], m.clock+slack))
+	load, by := m.load(), wanted.Affinity
+	if wanted.Alias != "" {
+		by = ""
+	}
+	for len(picks) < wanted.Count && len(eligible) > 0 {
+		next := rotation.Next(token.RoundRobin, eligible)
+		if by != "" {
+			next = rotation.Affine(by, load, eligible)
 		}
-		scores[next] = later
-		m.tokens[next].due = scores[next]
-		if rooms[next]--; rooms[next] == 0 {
-			delete(scores, next)
+		picked := &eligible[next]
+		picks = append(picks, picked.ID)
+		picked.Score, m.clock = rotation.Later(*picked, m.clock, wanted.Alias == "" && by == "")
+		m.tokens[picked.ID].due = picked.Score
+		picked.InFlight++
+		load.Leases++
+		if rooms[picked.ID]--; rooms[picked.ID] == 0 {
+			eligible = slices.Delete(eligible, next, next+1)
 		}
 	}
 	if len(picks) > 0 {
@@ -187,6 +187,17 @@ func (m *model) acquire(wanted leasing.Wanted) (picks []string, shortage leasing
 		return picks, shortage
 	}
 	return nil, m.shortage(wanted)
+}
+
+// load is what the pool has to do.
+func (m *model) load() (load rotation.Load) {
+	for _, t := range m.tokens {
+		if t.enabled && t.phase != token.Parked && !t.expired && !t.cooling {
+			load.Tokens++
+		}
+		load.Leases += len(t.open)
+	}
+	return load
 }
 
 // shortage counts what excludes the tokens that the demand is for.
@@ -461,15 +472,18 @@ func (m *machine) AcquireSome(t *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(t, "named") == 0 {
 		wanted.Alias = rapid.SampledFrom(append(m.tokenIDs(), "nobody")).Draw(t, "alias")
 	}
+	if rapid.IntRange(0, 2).Draw(t, "conversation") == 0 {
+		wanted.Affinity = rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "key")
+	}
 	if len(m.tokens) > 0 && rapid.Bool().Draw(t, "retry") {
 		wanted.Exclude = rapid.SliceOfN(rapid.SampledFrom(m.tokenIDs()), 1, 3).Draw(t, "tried")
 	}
-	if !wanted.Ahead && len(wanted.Exclude) == 0 && wanted.Alias == "" {
+	if !wanted.Ahead && len(wanted.Exclude) == 0 && wanted.Alias == "" && wanted.Affinity == "" {
 		m.explain(t, wanted)
 	}
 	bounded := map[string]bool{}
 	for id, each := range m.tokens {
-		bounded[id] = each.room(wanted) < math.MaxInt
+		bounded[id] = each.room(wanted) < math.MaxInt || wanted.Affinity != "" && wanted.Alias == ""
 	}
 	taken, shortage, err := m.Store.Acquire(m.t.Context(), wanted)
 	m.must(err)

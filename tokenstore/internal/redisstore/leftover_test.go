@@ -48,7 +48,7 @@ func TestADeletedTokenIsNowhere(t *testing.T) {
 					d := draft("openai", jwtUntil(time.Now().Add(time.Duration(day+1)*24*time.Hour)))
 					d.Cap = 4
 					id := trusted(t, store, create(t, store, d))
-					taken, _, err := store.Acquire(ctx, leasing.Wanted{Upstream: "openai", Model: "m", Count: 2, TTL: time.Minute, Sticky: "k"})
+					taken, _, err := store.Acquire(ctx, leasing.Wanted{Upstream: "openai", Model: "m", Count: 2, TTL: time.Minute, Affinity: "k"})
 					if err != nil || len(taken) != 2 {
 						t.Fatal(taken, err)
 					}

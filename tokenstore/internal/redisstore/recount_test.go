@@ -72,7 +72,7 @@ func (d *derived) restore(*rapid.T) {
 func (d *derived) acquire(r *rapid.T) {
 	taken, _, err := d.Acquire(d.t.Context(), leasing.Wanted{
 		Upstream: somewhere, Model: rapid.SampledFrom([]string{"m", "n"}).Draw(r, "model"), Count: rapid.IntRange(1, 6).Draw(r, "count"), TTL: time.Minute,
-		Ahead: rapid.IntRange(0, 4).Draw(r, "ahead") == 0, Sticky: rapid.SampledFrom([]string{"", "a", "b"}).Draw(r, "key"),
+		Ahead: rapid.IntRange(0, 4).Draw(r, "ahead") == 0, Affinity: rapid.SampledFrom([]string{"", "a", "b"}).Draw(r, "key"),
 	})
 	d.must(err)
 	d.open = append(d.open, taken...)
@@ -163,7 +163,7 @@ func (d *derived) recount(r *rapid.T) {
 		}
 		return all
 	}
-	order, load, fill, ring, standing, rests := scores("order"), scores("rank:load"), scores("rank:fill"), scores("rank:ring"), scores("standing"), scores("rests")
+	order, load, fill, ring, standing, rests := scores("order"), scores("rank:load"), scores("rank:fill"), scores("ring"), scores("standing"), scores("rests")
 	stirred := d.client.SMembersMap(ctx, "c1:{pool:cursor}:stirred").Val()
 	there, leases := map[string]bool{}, 0
 	for _, id := range d.ids() {
@@ -201,6 +201,9 @@ func (d *derived) recount(r *rapid.T) {
 			r.Fatalf("%s: %d slots of nobody", id, holds)
 		}
 		score, ordered := order[id]
+		if _, ok := ring[id]; ordered && !ok {
+			r.Fatalf("%s is in the order, and not on the ring", id)
+		}
 		if _, moved := stirred[id]; moved || !ordered {
 			continue
 		}
@@ -217,10 +220,6 @@ func (d *derived) recount(r *rapid.T) {
 		case token.FillFirst:
 			if _, ok := fill[id]; !ok {
 				r.Fatalf("%s is not in the order of fill_first", id)
-			}
-		case token.Sticky:
-			if _, ok := ring[id]; !ok {
-				r.Fatalf("%s is not in the ring", id)
 			}
 		}
 	}

@@ -68,7 +68,7 @@ func BenchmarkScale(b *testing.B) {
 				n := 0
 				lease := func() {
 					n++
-					taken := large.take(leasing.Wanted{Upstream: "openai", Sticky: fmt.Sprint("user ", n)})
+					taken := large.take(leasing.Wanted{Upstream: "openai", Affinity: fmt.Sprint("user ", n)})
 					large.end(leasing.Succeeded, taken...)
 				}
 				for range size/500 + 10 {

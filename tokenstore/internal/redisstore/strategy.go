@@ -23,3 +23,12 @@ func (s *Store) strategy() string {
 	}
 	return token.RoundRobin
 }
+
+// order is the strategy by which demands without a key are served. Sticky only says which
+// demands have one.
+func (s *Store) order() string {
+	if strategy := s.strategy(); strategy != token.Sticky {
+		return strategy
+	}
+	return token.RoundRobin
+}

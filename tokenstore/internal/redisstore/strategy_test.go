@@ -20,12 +20,13 @@ type strategies struct {
 	*leasePool
 	r          *rapid.T
 	candidates []rotation.Candidate
+	clock      float64
 	open       []leasing.Taken
 }
 
 func (s *strategies) draw() {
 	s.must(s.client.FlushAll(s.t.Context()).Err())
-	s.candidates, s.open = nil, nil
+	s.candidates, s.clock, s.open = nil, 0, nil
 	for i := range rapid.IntRange(1, 8).Draw(s.r, "tokens") {
 		c := rotation.Candidate{ID: fmt.Sprint("t", i), Weight: rapid.SampledFrom(weights).Draw(s.r, "weight")}
 		if days := rapid.IntRange(0, 5).Draw(s.r, "days"); days > 0 {
@@ -39,24 +40,33 @@ func (s *strategies) draw() {
 // Take must take what the rules say.
 func (s *strategies) Take(r *rapid.T) {
 	wanted := leasing.Wanted{
-		Count:  rapid.IntRange(1, 4).Draw(r, "count"),
-		Sticky: rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(r, "key"),
+		Count:    rapid.IntRange(1, 4).Draw(r, "count"),
+		Affinity: rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(r, "key"),
 	}
 	explained, err := s.Explain(s.t.Context(), somewhere, someModel)
 	s.must(err)
 	for i, each := range s.take(wanted) {
 		strategy := s.strategy()
-		next := rotation.Next(strategy, wanted.Sticky, s.candidates)
+		next := s.next(wanted.Affinity)
 		if s.candidates[next].ID != each.TokenID {
-			r.Fatalf("%s, key %q, pick %d: the script took %s of %+v", strategy, wanted.Sticky, i, each.TokenID, s.candidates)
+			r.Fatalf("%s, key %q, pick %d: the script took %s of %+v", strategy, wanted.Affinity, i, each.TokenID, s.candidates)
 		}
-		if i == 0 && wanted.Sticky == "" && explained.Chosen != each.TokenID {
+		if i == 0 && wanted.Affinity == "" && explained.Chosen != each.TokenID {
 			r.Fatalf("%s: explain chose %s, the script took %s", strategy, explained.Chosen, each.TokenID)
 		}
-		s.candidates[next].InFlight++
-		s.candidates[next].Score += 1 / float64(s.candidates[next].Weight)
+		picked := &s.candidates[next]
+		picked.InFlight++
+		picked.Score, s.clock = rotation.Later(*picked, s.clock, wanted.Affinity == "")
 		s.open = append(s.open, each)
 	}
+}
+
+// next is which candidate the rules pick.
+func (s *strategies) next(key string) int {
+	if key == "" {
+		return rotation.Next(s.strategy(), s.candidates)
+	}
+	return rotation.Affine(key, rotation.Load{Tokens: len(s.candidates), Leases: len(s.open)}, s.candidates)
 }
 
 func (s *strategies) End(r *rapid.T) {
@@ -69,9 +79,8 @@ func (s *strategies) End(r *rapid.T) {
 	s.open = slices.Delete(s.open, i, i+1)
 }
 
-// The script picks by the rules that rotation has in plain words, in any pool, also
-// when the strategy changes under way. (How far tokens may lag behind the clock is
-// round robin's alone; the model test has that.)
+// The script picks by the rules that rotation has in plain words, in any pool, whichever
+// the strategy, with a key or without.
 func TestTheScriptPicksByTheRules(t *testing.T) {
 	t.Parallel()
 	pool := newLeasePool(t, testredis.Start(t))
@@ -81,7 +90,7 @@ func TestTheScriptPicksByTheRules(t *testing.T) {
 		s.draw()
 		s.rotation.Store(new(rapid.SampledFrom(all).Draw(r, "strategy")))
 		for range rapid.IntRange(1, 12).Draw(r, "steps") {
-			if rapid.IntRange(0, 2).Draw(r, "end one") == 0 && len(s.open) > 0 {
+			if rapid.IntRange(0, 3).Draw(r, "end one") == 0 && len(s.open) > 0 {
 				s.End(r)
 			} else {
 				s.Take(r)
@@ -104,7 +113,7 @@ func TestStrategiesPassOverWhoCanNotServe(t *testing.T) {
 				p.add("disabled", "enabled", 0, "expires", soon)
 				p.add("capped", "cap", 2, "expires", soon)
 				p.add("open")
-				got := tally(tokensOf(p.take(leasing.Wanted{Count: 10, Sticky: "somebody"})))
+				got := tally(tokensOf(p.take(leasing.Wanted{Count: 10, Affinity: "somebody"})))
 				if got["capped"] > 2 || got["capped"]+got["open"] != 10 {
 					t.Errorf("%v", got)
 				}
@@ -167,7 +176,7 @@ func TestAStrategyThatIsChosenAgain(t *testing.T) {
 				chosen := func(strategy string) { store.rotation.Store(&strategy) }
 				chosen(strategy)
 				old := trusted(t, store, create(t, store, draft(somewhere, "T1")))
-				p.take(leasing.Wanted{Count: 2, Sticky: "k"})
+				p.take(leasing.Wanted{Count: 2, Affinity: "k"})
 				chosen(token.RoundRobin)
 				d := draft(somewhere, jwtUntil(time.Now().Add(time.Hour)))
 				d.Cap = 2
@@ -175,7 +184,7 @@ func TestAStrategyThatIsChosenAgain(t *testing.T) {
 				p.end(leasing.Succeeded, p.take(leasing.Wanted{Count: 2})...)
 				p.ask(leasing.Wanted{Alias: "nobody"})
 				chosen(strategy)
-				if got := tally(tokensOf(p.take(leasing.Wanted{Count: 20, Sticky: "k"}))); got[young] == 0 || got[old] == 0 {
+				if got := tally(tokensOf(p.take(leasing.Wanted{Count: 20, Affinity: "k"}))); got[young] == 0 || got[old] == 0 {
 					t.Errorf("%v of the old %s and the young %s", got, old, young)
 				}
 			})

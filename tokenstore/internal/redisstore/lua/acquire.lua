@@ -1,7 +1,7 @@
 -- Picks the tokens that are next, admits them and leases them, in one step. What each of
 -- that is, is a part of its own.
 -- KEYS[1] zset order: token id by score
--- KEYS[2] hash clock: `at` virtual time, `guard` the ms until which causes are to be looked at
+-- KEYS[2] hash clock: `at` virtual time, `guard` the ms until which causes are to be looked at, `ring` how far the ring is built
 -- KEYS[3] zset cooling: token id by the time, in ms, at which it is back; these are not in order
 -- ARGV[1] demand JSON of leaseDemand
 -- USE pool
@@ -13,6 +13,7 @@
 -- USE standing
 -- USE ranks
 -- USE orders
+-- USE affinity
 -- USE pick
 -- USE shortage
 -- RETURN granted: {'granted', now_ms, then token id, lease id, ver, bounded per lease}
@@ -41,8 +42,7 @@ end
 
 -- How many tokens of the order the next acquire may skip.
 local function skipped(found, aside)
-  if strategy == 'sticky' and demand.skip == 0 then return 1 end
-  return math.max(demand.skip + found.looked - #found.gone - #found.stale - (aside and #found.full or 0), 0)
+  return math.max(demand.skip + found.passed - (aside and #found.full or 0), 0)
 end
 
 -- Takes the leases of a picked token.
@@ -68,7 +68,7 @@ local function lease(facts)
   end
 end
 
-local virtual = redis.call('HMGET', clock, 'at', 'guard')
+local virtual = redis.call('HMGET', clock, 'at', 'guard', 'ring')
 at = number(virtual[1])
 local let, class, till = let_out(virtual[2])
 local count = demand.count
@@ -86,6 +86,10 @@ for _, each in ipairs(back) do
   redis.call('HDEL', pool .. 'token:' .. each.id, 'due')
 end
 follow()
+if by_key then
+  sweep(now_ms + demand.lead_ms)
+  build_ring(virtual[3])
+end
 local found = pick(count, {})
 -- Out of the order until an admin's edit puts them back.
 for _, id in ipairs(found.gone) do

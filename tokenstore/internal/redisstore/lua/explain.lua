@@ -8,7 +8,9 @@
 -- USE admit
 -- USE breaker
 -- USE ranks
+-- USE standing
 -- USE orders
+-- USE affinity
 -- USE pick
 -- RETURN {now_ms, id or '', class of the cause that tokens share or '', until_ms}
 

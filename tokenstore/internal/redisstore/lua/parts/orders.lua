@@ -6,7 +6,6 @@
 -- DYNKEY zset c1:{pool:NAME}:rank:load token id by leases for its weight
 -- DYNKEY zset c1:{pool:NAME}:rank:load:<load> token id by score, of one load
 -- DYNKEY zset c1:{pool:NAME}:rank:fill token id by its expiry, in ms
--- DYNKEY zset c1:{pool:NAME}:rank:ring token id by its point of a ring
 -- DYNKEY zset c1:{pool:NAME}:ids token id by creation, in µs
 -- Needs pool, time, numbers, ranks, demand, admit.
 
@@ -16,35 +15,15 @@ local BUILD, STIRRED = 500, 500
 local PAGE = 32
 -- What comes after every time.
 local LAST = 2 ^ 53
--- Points of the ring, and how many of them a key falls on: the more, the more evenly keys
--- are spread.
-local RING, FALLS = 2 ^ 32, 5
 
 local strategy = demand.strategy
-if demand.alias ~= '' or strategy == 'sticky' and demand.sticky_key == '' then strategy = 'round_robin' end
+if demand.alias ~= '' then strategy = 'round_robin' end
 
 -- Whether a comes before b.
 local function before(a, b)
   if a.rank ~= b.rank then return a.rank < b.rank end
-  if a.score ~= b.score and strategy ~= 'fill_first' and strategy ~= 'sticky' then return a.score < b.score end
+  if a.score ~= b.score and strategy ~= 'fill_first' then return a.score < b.score end
   return a.id < b.id
-end
-
--- A point is 32 bits of a hash, the n-th of up to five.
-local function point_of(hash, n) return tonumber(string.sub(hash, 8 * n - 7, 8 * n), 16) end
-local function point(id) return point_of(redis.sha1hex(id), 1) end
-
-local falls = {}
-if strategy == 'sticky' then
-  local hash = redis.sha1hex(demand.sticky_key)
-  for n = 1, FALLS do falls[n] = point_of(hash, n) end
-end
-
--- How far after the nearest fall of the key a point is.
-local function distance(at)
-  local nearest = RING
-  for _, fall in ipairs(falls) do nearest = math.min(nearest, (at - fall) % RING) end
-  return nearest
 end
 
 -- Each strategy: rank of a token by its facts; place of its order's entry.
@@ -69,11 +48,6 @@ strategies.fill_first = {
     local expires = number(redis.call('HGET', pool .. 'token:' .. id, 'expires'))
     redis.call('ZADD', pool .. 'rank:fill', whole(expires > 0 and expires or LAST), id)
   end,
-}
-
-strategies.sticky = {
-  rank = function(facts) return distance(point(facts.id)) end,
-  place = function(id) redis.call('ZADD', pool .. 'rank:ring', whole(point(id)), id) end,
 }
 
 local chosen = strategies[strategy]
@@ -124,70 +98,8 @@ local function entries_of_loads(first)
   end
 end
 
-local function entries_of_ring()
-  local key, seen, arcs = pool .. 'rank:ring', {}, {}
-  local function arc(fall)
-    local wrapped = false
-    local function from(low, high)
-      return paged(0, 2, function(offset, size) return redis.call('ZRANGEBYSCORE', key, low, high, 'WITHSCORES', 'LIMIT', offset, size) end)
-    end
-    local queue = from(whole(fall), '+inf')
-    return function() -- the next one that no other arc has had, left in place
-      while true do
-        local id, at = queue.peek()
-        if id and not seen[id] then return { id = id, rank = (at - fall) % RING }, queue end
-        if id then
-          queue.skip()
-        elseif wrapped then
-          return nil
-        else
-          wrapped, queue = true, from('-inf', '(' .. whole(fall))
-        end
-      end
-    end
-  end
-  for n, fall in ipairs(falls) do arcs[n] = arc(fall) end
-  return function()
-    local nearest, of = nil, nil
-    for _, peek in ipairs(arcs) do
-      local entry, queue = peek()
-      if entry and (not nearest or entry.rank < nearest.rank or entry.rank == nearest.rank and entry.id < nearest.id) then
-        nearest, of = entry, queue
-      end
-    end
-    if nearest then
-      seen[nearest.id] = true
-      of.skip()
-    end
-    return nearest
-  end
-end
-
--- All of the ring from the first fall on: where none of the nearest is eligible. The first
--- that is skipped stands for those.
-local function entries_around_ring()
-  local key = pool .. 'rank:ring'
-  local before_fall, all = redis.call('ZCOUNT', key, '-inf', '(' .. whole(falls[1])), redis.call('ZCARD', key)
-  local from, wrapped = before_fall + demand.skip - 1, false
-  local queue = by_rank(key, from < all and from or from - all, PAGE)
-  local left = all - (demand.skip - 1)
-  return function()
-    if left <= 0 then return nil end
-    local id = queue.peek()
-    if not id and not wrapped then
-      wrapped, queue = true, by_rank(key, 0, PAGE)
-      id = queue.peek()
-    end
-    if not id then return nil end
-    queue.skip()
-    left = left - 1
-    return { id = id, rank = 0 }
-  end
-end
-
 local function entries(first)
   if strategy == 'least_in_flight' then return entries_of_loads(first) end
-  if strategy == 'sticky' then return demand.skip > 0 and entries_around_ring() or entries_of_ring() end
   local queue = by_rank(strategy == 'fill_first' and pool .. 'rank:fill' or pool .. 'order', demand.skip, first)
   return function()
     local id, score = queue.peek()

@@ -1,18 +1,16 @@
--- Picks tokens in a strategy's order. Of those that may be used the first is picked: by
+-- Picks tokens. Of those that may be used the first in the strategy's order is picked: by
 -- round robin the one with the lowest score, the virtual time at which it is due; each pick
--- puts it 1/weight later. A demand that names a token by its alias looks at no other one.
+-- puts it 1/weight later. A demand with a key has its own order of the tokens, around the
+-- ring; one that names a token by its alias looks at no other one.
 -- DYNKEY hash c1:{pool:NAME}:names alias to token id
 -- DYNKEY hash c1:{pool:NAME}:clock `at` virtual time
 -- DYNKEY zset c1:{pool:NAME}:cooling token id by the time, in ms, at which it is back
--- Needs pool, time, numbers, demand, admit, orders.
+-- Needs pool, time, numbers, demand, admit, standing, orders, affinity.
 
 -- How far a token may lag behind the clock and still catch up: enough for leases that came
--- back unused, too little for a burst. As far ahead of the clock may demands by name put a
--- token.
+-- back unused, too little for a burst. As far ahead of the clock may demands by name or by
+-- key put a token.
 local SLACK = 16
--- How far above the average of their requests a key's token may be, beyond the few that are
--- no load.
-local BALANCE, FEW = 1.25, 4
 -- Tokens of the order that one acquire looks at, and tokens that it brings back there.
 local LOOK, WAKE = 250, 250
 -- Tokens with a time that can't be, and leases that have expired, that are put right in one
@@ -74,21 +72,34 @@ local function only(id)
   end
 end
 
--- The score of a token after one more pick. Picks by name count in the token's share, up to
--- a bound: those that want any token don't wait for all of them.
-local function later(facts)
+-- Whether a token is looked for by the demand's key, before the strategy is asked.
+local by_key = demand.affinity_key ~= '' and not named
+
+-- Puts a token as much later as one more pick does. Picks by name or by key count in the
+-- token's share up to a bound, so that those that want any token don't wait for all of them,
+-- and leave the clock alone: it follows those that are due.
+local function put_later(facts, due)
+  facts.score = math.max(facts.score, at - SLACK)
   local score = facts.score + 1 / facts.weight
-  if named then return math.min(score, math.max(facts.score, at + SLACK)) end
-  return score
+  if due then
+    at = math.max(at, facts.score)
+    facts.score = score
+  else
+    facts.score = math.min(score, math.max(facts.score, at + SLACK))
+  end
 end
 
+-- Whether what excludes a token lasts until an admin's edit.
+local function is_gone(why) return why == 'absent' or why == 'disabled' or why == 'parked' or why == 'expired' end
+
 -- Whether a pick depends on the requests under way: their leases are to come back at once.
-local counted = strategy == 'least_in_flight' or strategy == 'sticky'
+local counted = strategy == 'least_in_flight' or by_key
 
 -- Picks up to count leases; a token may be picked more than once. extra are tokens that are
 -- to be looked at beside the order, and not where they stand in it. Returns what came of
 -- it: picks, those picked, those that are not to be in the order at all or not in the
--- strategy's, those without room, and what excludes those that were met.
+-- orders that are kept beside it, those without room, what excludes those that were met, how
+-- many it has passed that stay in the order, and whether that is over.
 local function pick(count, extra)
   local ready = {} -- eligible ones met so far: the last is due first
   local found = { picks = {}, picked = {}, gone = {}, stale = {}, full = {}, why = {}, phases = {} }
@@ -104,7 +115,7 @@ local function pick(count, extra)
   end
 
   local function rank(facts)
-    if counted and not facts.n then facts.n = in_flight(facts.id) end
+    if strategy == 'least_in_flight' and not facts.n then facts.n = in_flight(facts.id) end
     facts.rank = chosen.rank(facts)
   end
 
@@ -117,7 +128,7 @@ local function pick(count, extra)
       return
     end
     found.why[id], found.phases[id] = { why, till }, phase
-    if why == 'absent' or why == 'disabled' or why == 'parked' or why == 'expired' then
+    if is_gone(why) then
       found.gone[#found.gone + 1] = id
     elseif why == 'capped' or why == 'probing' or why == 'quarantined' then
       found.full[#found.full + 1] = { id = id, due = score, till = till }
@@ -152,52 +163,85 @@ local function pick(count, extra)
     end
   end
 
-  local base = strategy == 'sticky' and 1 + redis.call('ZCOUNT', pool .. 'leases', ahead_of_now, '+inf') or 0
-  local size = strategy == 'sticky' and math.max(redis.call('ZCARD', pool .. 'order'), 1) or 1
-  -- The place of the one to be picked of those that are ready; nil: the order comes first.
-  local function place()
-    local best = ready[#ready]
-    if not best then return nil end
-    if strategy ~= 'sticky' then
-      local next = peek()
-      return not (next and before(next, best)) and #ready or nil
-    end
-    local most = math.max(math.ceil((base + #found.picks) * BALANCE / size), FEW)
-    for i = #ready, 1, -1 do
-      local next = peek()
-      if next and before(next, ready[i]) then return nil end
-      if ready[i].n < most then return i end
-    end
-    return not peek() and #ready or nil
-  end
-
-  local function take(best)
-    best.score = math.max(best.score, at - SLACK)
-    -- The clock follows those that are due, not those that are named.
-    if not named then at = math.max(at, best.score) end
-    best.score = later(best)
+  local function take(best, due)
+    put_later(best, due)
     if #best.leases == 0 then found.picked[#found.picked + 1] = best end
     local lease = best.epoch .. stamp .. #found.picks .. (best.probes and '-p' or '')
     best.leases[#best.leases + 1] = lease
     found.picks[#found.picks + 1] = { best, lease }
     if best.room then best.room = best.room - 1 end
     if best.n then best.n = best.n + 1 end
-    rank(best)
-    if best.room ~= 0 then insert(best) end
   end
 
-  while #found.picks < count do
-    local i = place()
-    if i then
-      take(table.remove(ready, i))
-    elseif peek() and looked < LOOK then
-      meet_next()
-    elseif #ready > 0 then
-      take(table.remove(ready))
-    else
-      break
+  -- The first around the ring that has not reached its bound is picked; where all have, the
+  -- first. Those that have no room any more are not looked at again.
+  local function pick_by_key()
+    local next_id, bound, left, near = around_ring(demand.affinity_key), load_bound(), LOOK, {}
+    local function below_bound()
+      for i, facts in ipairs(near) do
+        if facts.open < bound(facts.weight, #found.picks + 1) then return i end
+      end
+    end
+    local function meet_on_ring(id)
+      local score = redis.call('ZSCORE', pool .. 'order', id)
+      if not score then
+        found.stale[#found.stale + 1] = id
+        return
+      end
+      local why, _, facts = examine(id)
+      if is_gone(why) then
+        found.gone[#found.gone + 1] = id
+        found.why[id] = { why, 0 }
+      end
+      if why then return end
+      facts.score = tonumber(score)
+      facts.open = facts.bounded and leases_of(id) or in_flight(id)
+      beside[id] = true
+      near[#near + 1] = facts
+    end
+    while #found.picks < count do
+      local i = below_bound()
+      local id = not i and left > 0 and next_id()
+      if id then
+        left = left - 1
+        meet_on_ring(id)
+      elseif #near > 0 then
+        local best = near[i or 1]
+        take(best, false)
+        best.open = best.open + 1
+        if best.room == 0 then table.remove(near, i or 1) end
+      else
+        break
+      end
     end
   end
-  found.looked, found.over = looked, not peek()
+
+  -- Whether the best of those that are ready comes before what is left of the order.
+  local function is_due()
+    local best = ready[#ready]
+    if not best then return false end
+    local next = peek()
+    return not (next and before(next, best))
+  end
+
+  local function pick_by_order()
+    while #found.picks < count do
+      if not is_due() and peek() and looked < LOOK then
+        meet_next()
+      elseif #ready > 0 then
+        local best = table.remove(ready)
+        take(best, not named)
+        rank(best)
+        if best.room ~= 0 then insert(best) end
+      else
+        break
+      end
+    end
+  end
+
+  if by_key and demand.skip == 0 then pick_by_key() end
+  local dropped = #found.gone + #found.stale
+  pick_by_order()
+  found.passed, found.over = looked - (#found.gone + #found.stale - dropped), not peek()
   return found
 end

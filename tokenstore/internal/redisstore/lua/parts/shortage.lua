@@ -62,7 +62,7 @@ local function count_all(found)
   n.total = redis.call('ZCARD', pool .. 'ids')
   n.disabled, n.parked, n.expired = standing(STANDING.disabled), standing(STANDING.parked), standing(STANDING.expired)
   -- What was stepped over is marked for the model.
-  n.cooling = n.cooling + resting + (strategy == 'sticky' and math.max(demand.skip - 1, 0) or demand.skip)
+  n.cooling = n.cooling + resting + demand.skip
   -- Those that were set aside for want of room.
   local aside = math.max(n.total - n.disabled - n.parked - n.expired - resting - redis.call('ZCARD', pool .. 'order'), 0)
   local function share(kind, count)

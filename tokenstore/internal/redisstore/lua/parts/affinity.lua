@@ -1,0 +1,93 @@
+-- Affinity: demands with the same key are served by the same token, whatever the strategy.
+-- Tokens are on a ring at points of their own, and each key falls on it in some places, so
+-- that it has an order of the tokens in which one more or one less moves nothing else. The
+-- ring is built when the first key comes, a part by each acquire, and then follows by itself:
+-- who enters the order enters it, and one that has left the order is dropped when it is met.
+-- DYNKEY zset c1:{pool:NAME}:ring token id by its point of the ring
+-- DYNKEY zset c1:{pool:NAME}:ids token id by creation, in µs
+-- DYNKEY hash c1:{pool:NAME}:clock `ring` µs: tokens created up to then are on it; whole: all are
+-- Needs pool, time, numbers, demand, admit, standing, orders.
+
+-- Points of the ring, and how many of them a key falls on: the more, the more evenly keys are
+-- spread. A hash has five.
+local RING, FALLS = 2 ^ 32, 20
+-- How many leases a token may have before keys go on to the next one: a quarter more than the
+-- average for its weight, and a few.
+local BALANCE, FEW = 1.25, 4
+
+local function falls_of(key)
+  local falls = {}
+  for n = 0, FALLS - 1, 5 do
+    local hash = redis.sha1hex(key .. ' ' .. n)
+    for i = 1, 5 do falls[n + i] = fall(hash, i) end
+  end
+  return falls
+end
+
+-- Puts those on the ring that came into the order before there was one. built is up to
+-- which creation that is done.
+local function build_ring(built)
+  if built == 'whole' then return end
+  local page = redis.call('ZRANGEBYSCORE', pool .. 'ids', built and '(' .. built or '-inf', '+inf', 'WITHSCORES', 'LIMIT', 0, BUILD)
+  for i = 1, #page, 2 do
+    if redis.call('ZSCORE', pool .. 'order', page[i]) then enter_ring(page[i]) end
+  end
+  redis.call('HSET', pool .. 'clock', 'ring', #page == BUILD * 2 and page[#page] or 'whole')
+end
+
+-- The tokens from one of the key's falls on, the whole way round, as {id, how far it is}; the
+-- next one is given until it is skipped.
+local function arc(from)
+  local wrapped = false
+  local function read(low, high)
+    return paged(0, 1, function(offset, size)
+      return redis.call('ZRANGEBYSCORE', pool .. 'ring', low, high, 'WITHSCORES', 'LIMIT', offset, size)
+    end)
+  end
+  local queue = read(whole(from), '+inf')
+  return {
+    peek = function()
+      local id, at = queue.peek()
+      if not id and not wrapped then
+        wrapped, queue = true, read('-inf', '(' .. whole(from))
+        id, at = queue.peek()
+      end
+      if id then return id, (at - from) % RING end
+    end,
+    skip = function() queue.skip() end,
+  }
+end
+
+-- The tokens in the order of the key, each once: by how far they are from its nearest fall.
+local function around_ring(key)
+  local arcs, seen = {}, {}
+  for n, from in ipairs(falls_of(key)) do arcs[n] = arc(from) end
+  return function()
+    local nearest, distance = nil, RING
+    for _, each in ipairs(arcs) do
+      local id, far = each.peek()
+      while id and seen[id] do
+        each.skip()
+        id, far = each.peek()
+      end
+      if id and (far < distance or far == distance and id < nearest) then nearest, distance = id, far end
+    end
+    if nearest then seen[nearest] = true end
+    return nearest
+  end
+end
+
+-- Returns how many leases a token of that weight may have, with so many more in the pool than
+-- are open: the average is that of the tokens that are well.
+local function load_bound()
+  local open = redis.call('ZCOUNT', pool .. 'leases', ahead_of_now, '+inf')
+  local well = redis.call('ZCOUNT', pool .. 'standing', STANDING.quarantined, STANDING.open)
+    - redis.call('ZCOUNT', pool .. 'rests', ahead_of_now, '+inf')
+  return function(weight, more) return math.ceil(BALANCE * (open + more) * weight / math.max(well, 1)) + FEW end
+end
+
+-- The leases of a token with a cap, without the slots of it that a replica holds in reserve.
+local function leases_of(id)
+  local n, held = in_flight(id), redis.call('HMGET', pool .. 'token:' .. id, 'held', 'held_until')
+  return number(held[2]) > now_ms and n - number(held[1]) or n
+end

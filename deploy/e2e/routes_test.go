@@ -11,7 +11,7 @@ import (
 )
 
 var settingsShape = object{
-	"check_usage_models": "string", "check_usage_models_type": "string", "cursor_client_version": "string", "cursor_timezone": "string",
+	"affinity": "string", "check_usage_models": "string", "check_usage_models_type": "string", "cursor_client_version": "string", "cursor_timezone": "string",
 	"default_instructions": "string", "enable_alias_pinning": "bool", "enable_all_claude": "bool", "enable_own_tokens": "bool",
 	"enable_slow_pool": "bool", "enable_stream_check": "bool", "include_stop_stream": "bool", "list_all_models": "bool", "log_prompt_mb": "number", "log_prompts": "bool",
 	"log_retention_count": "number", "log_retention_hours": "number", "max_attempts": "number", "queue_wait_ms": "number", "rotation_strategy": "string",

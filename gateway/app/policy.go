@@ -21,6 +21,7 @@ func policyOf(settings *tokenstorev1.Settings, cfg Config) relay.Policy {
 		HoldBack:    settings.GetEnableStreamCheck(),
 		MaxAttempts: max(int(settings.GetMaxAttempts()), 1),
 		QueueWait:   time.Duration(settings.GetQueueWaitMs()) * time.Millisecond,
+		Affinity:    relay.Affinity(settings.GetAffinity()),
 		Sticky:      settings.GetRotationStrategy() == "sticky",
 		Total:       cfg.RequestTimeout,
 		LogPrompts:  settings.GetLogPrompts(),

@@ -343,7 +343,7 @@ var (
 	}
 	upstreamKeys = []string{"base_url", "driver", "models", "name", "settings", "version"}
 	settingKeys  = []string{
-		"check_usage_models", "check_usage_models_type", "cursor_client_version", "cursor_timezone", "default_instructions",
+		"affinity", "check_usage_models", "check_usage_models_type", "cursor_client_version", "cursor_timezone", "default_instructions",
 		"enable_alias_pinning", "enable_all_claude", "enable_own_tokens", "enable_slow_pool", "enable_stream_check", "include_stop_stream", "list_all_models", "log_prompt_mb", "log_prompts",
 		"log_retention_count", "log_retention_hours", "max_attempts", "queue_wait_ms", "rotation_strategy", "updated_at", "version", "vision_ability",
 	}

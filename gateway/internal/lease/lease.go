@@ -16,9 +16,9 @@ type Demand struct {
 	Exclude []string
 	// Alias is that of the only token that may serve; empty: any may.
 	Alias string
-	// Sticky: demands with the same key get the same token where that can be; empty:
-	// any.
-	Sticky string
+	// Affinity is the key of which demands are served by one token, where that can be;
+	// empty: by any.
+	Affinity string
 	// MaxWait is how long to queue when every eligible token is at its cap.
 	MaxWait time.Duration
 }

@@ -61,7 +61,9 @@ type Policy struct {
 	HoldBack bool
 	// MaxAttempts includes the first; at least 1.
 	MaxAttempts int
-	// Sticky keeps the requests of a session, or of a user, on one token.
+	// Affinity says which requests stay on one token.
+	Affinity Affinity
+	// Sticky keeps those of a user on one token, too.
 	Sticky bool
 	// QueueWait is how long a request waits when all tokens are at their cap.
 	QueueWait time.Duration
@@ -230,13 +232,13 @@ func (r *run) countIgnored() {
 // tryTokens tries tokens of the pool until one answers, or the one that the client
 // chose.
 func (r *run) tryTokens(ctx context.Context) *chat.Error {
-	target := r.target
+	target, key := r.target, r.affinityKey()
 	var tried []string
 	var last *chat.Error
 	for {
 		held, err := r.lend(ctx, lease.Demand{
 			Upstream: target.Upstream, Model: target.Model, Alias: r.choice.Alias, Exclude: tried, MaxWait: r.policy.QueueWait,
-			Sticky: r.stickyKey(),
+			Affinity: key,
 		})
 		if err != nil {
 			return afterAttempts(last, chat.AsError(err))

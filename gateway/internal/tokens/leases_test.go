@@ -501,7 +501,7 @@ func leaseIDs(reports []*tokenstorev1.Report) []string {
 func TestDemandForACertainTokenDoesNotTakeFromTheStock(t *testing.T) {
 	for name, choose := range map[string]func(*lease.Demand){
 		"by alias": func(d *lease.Demand) { d.Alias = "work" },
-		"by key":   func(d *lease.Demand) { d.Sticky = "k1" },
+		"by key":   func(d *lease.Demand) { d.Affinity = "k1" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(t *testing.T, r *rig) {
@@ -511,7 +511,7 @@ func TestDemandForACertainTokenDoesNotTakeFromTheStock(t *testing.T) {
 				choose(&chosen)
 				answer := r.acquire(t.Context(), chosen)
 				d := s.message(t).GetDemands()[0]
-				if d.GetAlias() != chosen.Alias || d.GetStickyKey() != chosen.Sticky || d.GetAhead() || d.GetCount() != 1 {
+				if d.GetAlias() != chosen.Alias || d.GetAffinityKey() != chosen.Affinity || d.GetAhead() || d.GetCount() != 1 {
 					t.Fatalf("the demand is %v", d)
 				}
 				s.grant(t, d, leaseOf("b", 2))

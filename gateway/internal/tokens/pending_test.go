@@ -80,7 +80,7 @@ func TestTextsOfASessionCanTravel(t *testing.T) {
 	if !utf8.ValidString(report.GetModel()) || !utf8.ValidString(report.GetDetail()) || proto.Size(report) > 3*maxReportText {
 		t.Errorf("a report of %d bytes: %q…", proto.Size(report), report.GetModel()[:10])
 	}
-	if d := newWaiter(errand{demand: lease.Demand{Model: "\xff", Alias: "a\xe4", Sticky: "\xc0k"}}).demand; !utf8.ValidString(d.GetModel() + d.GetAlias() + d.GetStickyKey()) {
+	if d := newWaiter(errand{demand: lease.Demand{Model: "\xff", Alias: "a\xe4", Affinity: "\xc0k"}}).demand; !utf8.ValidString(d.GetModel() + d.GetAlias() + d.GetAffinityKey()) {
 		t.Errorf("the demand is %v", d)
 	}
 }

@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -260,20 +261,28 @@ func (h *hold) rest(report *tokenstorev1.Report, now time.Time) {
 	}
 }
 
-// take uses the token that has waited longest of those that are free for the demand;
-// nil when none is. mu is held.
+// take uses one of the tokens that are free for the demand: the one that has waited longest,
+// or the one at which its conversation stays; nil when none is. mu is held.
 func (r *reserve) take(demand lease.Demand, now time.Time) *hold {
 	if lease.Passed(r.until, now) {
 		return nil
 	}
-	var best *hold
+	var free []*hold
 	for _, each := range r.holds {
-		if each.free(demand, now) && (best == nil || each.turn < best.turn || each.turn == best.turn && each.lease.TokenID < best.lease.TokenID) {
-			best = each
+		if each.free(demand, now) {
+			free = append(free, each)
 		}
 	}
-	if best == nil {
+	if len(free) == 0 {
 		return nil
+	}
+	var best *hold
+	if demand.Affinity != "" {
+		best = nearest(demand.Affinity, free)
+	} else {
+		best = slices.MinFunc(free, func(a, b *hold) int {
+			return cmp.Or(cmp.Compare(a.turn, b.turn), cmp.Compare(a.lease.TokenID, b.lease.TokenID))
+		})
 	}
 	r.turns++
 	best.turn = r.turns

@@ -52,6 +52,7 @@ var groups = []group{
 	{"pool", []setting{
 		{Name: "max_attempts", Control: "number", Least: 1, Most: 10},
 		{Name: "rotation_strategy", Control: "choice", Choices: []string{"round_robin", "least_in_flight", "fill_first", "sticky"}},
+		{Name: "affinity", Control: "choice", Choices: []string{"conversations", "named", "off"}},
 		{Name: "queue_wait_ms", Control: "number", Least: 0, Most: 600_000},
 		{Name: "enable_own_tokens", Control: "switch"},
 		{Name: "enable_alias_pinning", Control: "switch"},

@@ -116,14 +116,17 @@ type Settings struct {
 	// Let callers choose a token by its alias.
 	EnableAliasPinning bool `protobuf:"varint,19,opt,name=enable_alias_pinning,json=enableAliasPinning,proto3" json:"enable_alias_pinning,omitempty"`
 	// Which of the tokens that could serve does: round_robin (by weight),
-	// least_in_flight, fill_first (the one that expires first) or sticky (requests of
-	// one user together).
+	// least_in_flight, fill_first (the one that expires first) or sticky (round_robin, with
+	// the requests of one user together as those of a conversation are).
 	RotationStrategy string `protobuf:"bytes,20,opt,name=rotation_strategy,json=rotationStrategy,proto3" json:"rotation_strategy,omitempty"`
 	// List models whose upstream has no token, too.
 	ListAllModels bool `protobuf:"varint,21,opt,name=list_all_models,json=listAllModels,proto3" json:"list_all_models,omitempty"`
 	// Bytes, in MiB, that all prompts of the request log may have together, as they are
 	// stored; the oldest go first.
-	LogPromptMb   uint32 `protobuf:"varint,22,opt,name=log_prompt_mb,json=logPromptMb,proto3" json:"log_prompt_mb,omitempty"`
+	LogPromptMb uint32 `protobuf:"varint,22,opt,name=log_prompt_mb,json=logPromptMb,proto3" json:"log_prompt_mb,omitempty"`
+	// Which requests stay on one token, under every strategy: conversations (those that name
+	// one, and those that go on with one), named (only those that name one) or off.
+	Affinity      string `protobuf:"bytes,23,opt,name=affinity,proto3" json:"affinity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -310,6 +313,13 @@ func (x *Settings) GetLogPromptMb() uint32 {
 		return x.LogPromptMb
 	}
 	return 0
+}
+
+func (x *Settings) GetAffinity() string {
+	if x != nil {
+		return x.Affinity
+	}
+	return ""
 }
 
 // Page is what an admin serves in place of a built-in page.
@@ -1524,7 +1534,7 @@ var File_tokenstore_v1_config_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x1atokenstore/v1/config.proto\x12\rtokenstore.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd0\a\n" +
+	"\x1atokenstore/v1/config.proto\x12\rtokenstore.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xec\a\n" +
 	"\bSettings\x12.\n" +
 	"\x13enable_stream_check\x18\x01 \x01(\bR\x11enableStreamCheck\x12.\n" +
 	"\x13include_stop_stream\x18\x02 \x01(\bR\x11includeStopStream\x12%\n" +
@@ -1550,7 +1560,8 @@ const file_tokenstore_v1_config_proto_rawDesc = "" +
 	"\x14enable_alias_pinning\x18\x13 \x01(\bR\x12enableAliasPinning\x12+\n" +
 	"\x11rotation_strategy\x18\x14 \x01(\tR\x10rotationStrategy\x12&\n" +
 	"\x0flist_all_models\x18\x15 \x01(\bR\rlistAllModels\x12\"\n" +
-	"\rlog_prompt_mb\x18\x16 \x01(\rR\vlogPromptMb\"a\n" +
+	"\rlog_prompt_mb\x18\x16 \x01(\rR\vlogPromptMb\x12\x1a\n" +
+	"\baffinity\x18\x17 \x01(\tR\baffinity\"a\n" +
 	"\x04Page\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12+\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x17.tokenstore.v1.PageKindR\x04kind\x12\x18\n" +

@@ -68,7 +68,7 @@ func TestEverySettingIsStored(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, store *Store) {
 		wanted := &tokenstorev1.Settings{
-			VisionAbility: "none", RotationStrategy: token.Sticky, CheckUsageModelsType: "list", LogRetentionCount: 7, MaxAttempts: 7, QueueWaitMs: 7,
+			VisionAbility: "none", RotationStrategy: token.Sticky, Affinity: token.AffinityNamed, CheckUsageModelsType: "list", LogRetentionCount: 7, MaxAttempts: 7, QueueWaitMs: 7,
 			EnableSlowPool: true, EnableAllClaude: true, LogRetentionHours: 7, LogPromptMb: 9, EnableOwnTokens: true, EnableAliasPinning: true, ListAllModels: true,
 		}
 		var names []string

@@ -38,6 +38,7 @@ func DefaultSettings() *tokenstorev1.Settings {
 		MaxAttempts:          3,
 		QueueWaitMs:          30_000,
 		RotationStrategy:     RoundRobin,
+		Affinity:             AffinityConversations,
 	}
 }
 
@@ -76,6 +77,7 @@ func CheckSettings(s *tokenstorev1.Settings) error {
 		oneOf("vision_ability", s.GetVisionAbility(), "none", "base64", "all"),
 		oneOf("check_usage_models_type", s.GetCheckUsageModelsType(), "none", "default", "all", "list"),
 		oneOf("rotation_strategy", s.GetRotationStrategy(), RoundRobin, LeastInFlight, FillFirst, Sticky),
+		oneOf("affinity", s.GetAffinity(), AffinityConversations, AffinityNamed, AffinityOff),
 		within("log_retention_count", s.GetLogRetentionCount(), 1, maxRetention),
 		within("log_retention_hours", s.GetLogRetentionHours(), 0, maxRetentionAge),
 		within("log_prompt_mb", s.GetLogPromptMb(), 1, maxPromptMB),

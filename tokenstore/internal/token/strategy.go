@@ -8,7 +8,19 @@ const (
 	LeastInFlight = "least_in_flight"
 	// FillFirst uses up the one that expires first.
 	FillFirst = "fill_first"
-	// Sticky keeps the requests of a key together, while that token has not many more
-	// than the others.
+	// Sticky is RoundRobin, and has a user's requests stay on one token as those of a
+	// conversation do.
 	Sticky = "sticky"
+)
+
+// Affinities: which requests stay on one token, while it is well and has not many more than
+// the others.
+const (
+	// AffinityConversations keeps those of a conversation together: they name it, or go on
+	// with one.
+	AffinityConversations = "conversations"
+	// AffinityNamed keeps only those together that name what they belong to.
+	AffinityNamed = "named"
+	// AffinityOff leaves each request to the strategy.
+	AffinityOff = "off"
 )

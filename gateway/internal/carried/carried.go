@@ -35,8 +35,8 @@ var routes = []Route{
 	{Name: "images/edits", Prompt: "prompt", Unnamed: true, Costly: true, Slow: true, Upload: true},
 	{Name: "images/variations", Unnamed: true, Costly: true, Slow: true, Upload: true},
 	{Name: "audio/speech", Prompt: "input"},
-	{Name: "audio/transcriptions", Prompt: "prompt", Upload: true},
-	{Name: "audio/translations", Prompt: "prompt", Upload: true},
+	{Name: "audio/transcriptions", Prompt: "prompt", Slow: true, Upload: true},
+	{Name: "audio/translations", Prompt: "prompt", Slow: true, Upload: true},
 	{Name: "rerank", Prompt: "query", Unnamed: true, SameModel: true},
 }
 

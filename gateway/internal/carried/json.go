@@ -16,6 +16,9 @@ func ReadJSON(route *Route, client http.Header, body []byte) (*Request, error) {
 	body = bytes.TrimPrefix(body, byteOrderMark)
 	r := &Request{Route: route, Header: headerOf(client, "application/json"), source: bytes.NewReader(body), size: int64(len(body))}
 	r.written = func(model string) []byte { return rawjson.AppendString(nil, model) }
+	if route.Vectors {
+		r.Vectors = "float" // unless the client says otherwise
+	}
 	s := rawjson.Over(body)
 	if kind := s.Kind(); kind != rawjson.Object && kind != rawjson.Invalid {
 		return nil, chat.Errorf(chat.InvalidRequest, "the request body must be a JSON object, but is %s", kind)
@@ -48,7 +51,9 @@ func (r *Request) member(s *rawjson.Scanner) error {
 	case "stream_format":
 		r.Stream = textOf(s) == "sse" || r.Stream
 	case "encoding_format":
-		r.Base64 = textOf(s) == "base64" && r.Route.Vectors
+		if format := textOf(s); r.Route.Vectors && format != "" {
+			r.Vectors = format
+		}
 	case "user":
 		r.User = textOf(s)
 	case "prompt_cache_key":

@@ -21,9 +21,9 @@ type Request struct {
 	Model string
 	// Stream tells whether the client wants server-sent events.
 	Stream bool
-	// Base64 tells that embeddings are wanted as base64 of little-endian float32, and not
-	// as numbers.
-	Base64 bool
+	// Vectors is the form in which embeddings are wanted, such as `base64`; empty where the
+	// route has none.
+	Vectors string
 	// User is the client's name for its end user, and Session what it says belongs
 	// together; empty where it says nothing.
 	User, Session string

@@ -58,9 +58,10 @@ func TestReadJSON(t *testing.T) {
 		},
 		{
 			"the form of vectors", "embeddings", `{"model":"e","input":"hi","encoding_format":"base64"}`,
-			Request{Model: "e", Base64: true, Prompt: "hi"},
+			Request{Model: "e", Vectors: "base64", Prompt: "hi"},
 			`{"model":"m/2","input":"hi","encoding_format":"base64"}`,
 		},
+		{"numbers for vectors", "embeddings", `{"model":"e","encoding_format":null}`, Request{Model: "e", Vectors: "float"}, `{"model":"m/2","encoding_format":null}`},
 		{"no model", "moderations", `{"input":"x"}`, Request{Prompt: "x"}, `{"input":"x"}`},
 		{"null for a model", "moderations", `{"model":null,"input":"x"}`, Request{Prompt: "x"}, `{"model":null,"input":"x"}`},
 		{"an odd stream is for the upstream to judge", "completions", `{"model":"a","stream":"yes"}`, Request{Model: "a"}, `{"model":"m/2","stream":"yes"}`},
@@ -87,9 +88,9 @@ func TestReadJSON(t *testing.T) {
 func same(t *testing.T, got *Request, want Request) {
 	t.Helper()
 	if got.Model != want.Model || got.Stream != want.Stream || got.User != want.User || got.Session != want.Session ||
-		got.Prompt != want.Prompt || got.Base64 != want.Base64 {
-		t.Errorf("got model %q, stream %t, user %q, session %q, prompt %q, base64 %t",
-			got.Model, got.Stream, got.User, got.Session, got.Prompt, got.Base64)
+		got.Prompt != want.Prompt || got.Vectors != want.Vectors {
+		t.Errorf("got model %q, stream %t, user %q, session %q, prompt %q, vectors %q",
+			got.Model, got.Stream, got.User, got.Session, got.Prompt, got.Vectors)
 	}
 }
 

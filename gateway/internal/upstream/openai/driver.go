@@ -28,6 +28,7 @@ const (
 type Driver struct {
 	settings  settings
 	transport *redial.Transport
+	base      *url.URL
 	chatURL   *url.URL
 	modelsURL *url.URL
 }
@@ -44,6 +45,7 @@ func New(config upstream.Config) (upstream.Driver, error) {
 	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
 	return &Driver{
 		settings:  settings,
+		base:      base,
 		chatURL:   base.JoinPath("chat", "completions"),
 		modelsURL: base.JoinPath("models"),
 		transport: redial.New(&http.Transport{

@@ -1,0 +1,9 @@
+package redial
+
+import "net/http"
+
+// Once sends a request over a connection of its own, one time whatever happens: an
+// upstream that has got it may have begun what must not be begun twice.
+func (t *Transport) Once(request *http.Request) (*http.Response, error) {
+	return t.fresh.RoundTrip(request)
+}

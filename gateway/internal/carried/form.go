@@ -50,16 +50,16 @@ func (r *Request) field(f *form, name string, header textproto.MIMEHeader, value
 	switch name {
 	case "model":
 		if len(r.names) > 0 {
-			return invalid("model", "`model` is in the form twice: name one model")
+			return badModel("`model` is in the form twice: name one model")
 		}
 		model, whole, err := f.text(value)
 		switch encoding := header.Get("Content-Transfer-Encoding"); {
 		case err != nil:
 			return err
 		case !plainEncodings[strings.ToLower(encoding)]:
-			return invalid("model", "`model` is packed with the Content-Transfer-Encoding %q: it must be plain text", chat.Cut(encoding, maxQuoted))
+			return badModel("`model` is packed with the Content-Transfer-Encoding %q: it must be plain text", chat.Cut(encoding, maxQuoted))
 		case !whole || !isName(model) || strings.Contains(model, string(f.dash)):
-			return invalid("model", "`model` must be the name of a model, without control characters and without the form's boundary")
+			return badModel("`model` must be the name of a model, without control characters and without the form's boundary")
 		}
 		r.Model = model
 		if model != "" {

@@ -77,7 +77,7 @@ func (r *Request) modelIn(s *rawjson.Scanner) error {
 	case rawjson.Null, rawjson.Invalid:
 		s.Skip()
 	default:
-		return invalid("model", "`model` must be a string, but is %s", kind)
+		return badModel("`model` must be a string, but is %s", kind)
 	}
 	return nil
 }

@@ -100,13 +100,14 @@ func IsForm(contentType string) bool {
 // validate judges what was read.
 func (r *Request) validate() error {
 	if r.Model == "" && !r.Route.Unnamed {
-		return invalid("model", "`model` is missing: name the model that shall answer")
+		return badModel("`model` is missing: name the model that shall answer")
 	}
 	return nil
 }
 
-func invalid(param, format string, args ...any) *chat.Error {
+// badModel is the error for the model's name.
+func badModel(format string, args ...any) *chat.Error {
 	err := chat.Errorf(chat.InvalidRequest, format, args...)
-	err.Param = param
+	err.Param = "model"
 	return err
 }

@@ -39,9 +39,9 @@ func (b *passBody) head() (head []byte, whole bool, err error) {
 		_, err := b.from.Peek(n)
 		head, _ = b.from.Peek(b.from.Buffered())
 		switch {
-		case err == io.EOF: //nolint:errorlint // no reader here wraps it
+		case err == io.EOF:
 			return head, true, nil
-		case err == bufio.ErrBufferFull: //nolint:errorlint // as above
+		case err == bufio.ErrBufferFull: //nolint:errorlint // bufio does not wrap it
 			return head, false, nil
 		case err != nil:
 			return nil, false, err
@@ -76,7 +76,7 @@ func (b *passBody) Read(data []byte) (int, error) {
 		b.follow.see(data[:n])
 	}
 	switch {
-	case err == io.EOF: //nolint:errorlint // no reader here wraps it
+	case err == io.EOF:
 		b.ended = b.complete()
 	case err != nil:
 		b.ended = b.interrupted(b.ctx, err, upstream.SignLost)

@@ -14,7 +14,6 @@ type members struct {
 	// At depth 1: key is the latest string, which is a member's name if a colon follows.
 	key     []byte
 	keeping string // the member whose value goes by; empty: of no interest
-	begun   bool   // some of it has been seen
 	kept    map[string][]byte
 }
 

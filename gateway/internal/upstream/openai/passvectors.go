@@ -20,13 +20,11 @@ func formOf(head []byte) upstream.VectorForm {
 	form := upstream.VectorForm("")
 	s := rawjson.Over(head)
 	eachVector(&s, func() bool {
-		switch s.Kind() {
-		case rawjson.String:
+		switch kind := s.Kind(); {
+		case kind == rawjson.String:
 			form = upstream.Base64
-		case rawjson.Array:
-			if s.Array() && s.Kind() == rawjson.Number {
-				form = upstream.Floats
-			}
+		case kind == rawjson.Array && s.Array() && s.Kind() == rawjson.Number:
+			form = upstream.Floats
 		}
 		return false
 	})

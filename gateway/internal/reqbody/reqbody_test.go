@@ -76,7 +76,7 @@ func TestReadAll(t *testing.T) {
 // comes in, and no second one beside it.
 func TestRoomForOneBody(t *testing.T) {
 	t.Parallel()
-	const limit = 4 * mebibyte
+	const limit = 8 * mebibyte
 	want := make([]byte, limit)
 	for name, way := range map[string]struct {
 		body      []byte

@@ -37,6 +37,12 @@ var logEntryShape = object{
 	"pool": "any", "retry_after_ms": "number?",
 }
 
+var logBucketShape = object{
+	"start": "string", "requests": "number", "failures": "number", "prompt_tokens": "number", "completion_tokens": "number",
+	"cache_read_tokens": "number", "cache_write_tokens": "number", "cache_write_hour_tokens": "number", "reasoning_tokens": "number",
+	"total_p50_ms": "number?", "total_p95_ms": "number?", "first_byte_p50_ms": "number?", "first_byte_p95_ms": "number?",
+}
+
 // with is a shape with more members.
 func with(shape object, more object) object {
 	all := maps.Clone(shape)
@@ -220,7 +226,7 @@ func adminCalls() []call {
 		{name: "wrong time", method: "GET", path: "/admin/api/logs?from=yesterday", access: admin, status: 400},
 		{name: "wrong cursor", method: "GET", path: "/admin/api/logs?cursor=x", access: admin, status: 400},
 		{name: "unknown entry", method: "GET", path: "/admin/api/logs/nope", access: admin, status: 404},
-		{method: "GET", path: "/admin/api/stats", access: admin, status: 200, shape: object{"buckets": list{"any"}}},
+		{method: "GET", path: "/admin/api/stats", access: admin, status: 200, shape: object{"buckets": list{logBucketShape}}},
 		{name: "wrong step", method: "GET", path: "/admin/api/stats?step=fast", access: admin, status: 400},
 		{method: "GET", path: "/admin/api/fleet", access: admin, status: 200},
 		{method: "GET", path: "/admin/api/explain?model=gpt-test", access: admin, status: 200, shape: object{

@@ -21,7 +21,7 @@ var referenceLogShape = object{
 		"prompt_tokens": "number", "completion_tokens": "number", "total_tokens": "number", "source": "string",
 		"cache_read_tokens": "number?", "cache_write_tokens": "number?", "reasoning_tokens": "number?",
 	},
-	"dialect": "string?", "attempts": "number", "replica": "string", "end_reason": "string", "http_status": "number",
+	"dialect": text("openai"), "attempts": "number", "replica": "string", "end_reason": "string", "http_status": "number",
 }
 
 // The examples of the reference's README, one after the other, as somebody would

@@ -139,6 +139,17 @@ func (o *observer) Used(upstreamName string, usage chat.Usage) {
 	if upstreamName == "" {
 		return
 	}
-	o.metrics.TokensUsed.WithLabelValues(upstreamName, "prompt").Add(float64(usage.Prompt))
-	o.metrics.TokensUsed.WithLabelValues(upstreamName, "completion").Add(float64(usage.Completion))
+	for _, part := range []struct {
+		direction, kind string
+		tokens          int
+	}{
+		{"prompt", "fresh", usage.Fresh()},
+		{"prompt", "cache_read", usage.CacheRead},
+		{"prompt", "cache_write", usage.CacheWrite - usage.CacheWriteHour},
+		{"prompt", "cache_write_hour", usage.CacheWriteHour},
+		{"completion", "answer", usage.Completion - usage.Reasoning},
+		{"completion", "reasoning", usage.Reasoning},
+	} {
+		o.metrics.TokensUsed.WithLabelValues(upstreamName, part.direction, part.kind).Add(float64(part.tokens))
+	}
 }

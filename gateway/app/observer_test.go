@@ -1,13 +1,38 @@
 package app
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/metrics"
 )
+
+// Each token is of one kind: those of a direction add up to what was used.
+func TestUsedTokensAreCountedByKind(t *testing.T) {
+	t.Parallel()
+	counts := metrics.New(prometheus.NewRegistry())
+	watch := newObserver(counts)
+	watch.Used("claude", chat.Usage{Prompt: 1000, CacheRead: 900, CacheWrite: 60, CacheWriteHour: 20, Completion: 50, Reasoning: 40})
+	watch.Used("claude", chat.Usage{Prompt: 7, Completion: 3})
+	watch.Used("", chat.Usage{Prompt: 7, Completion: 3}) // no upstream was found
+	const want = `
+		# HELP carousel_gateway_tokens_used_total Model tokens, as reported or estimated.
+		# TYPE carousel_gateway_tokens_used_total counter
+		carousel_gateway_tokens_used_total{direction="prompt",kind="fresh",upstream="claude"} 47
+		carousel_gateway_tokens_used_total{direction="prompt",kind="cache_read",upstream="claude"} 900
+		carousel_gateway_tokens_used_total{direction="prompt",kind="cache_write",upstream="claude"} 40
+		carousel_gateway_tokens_used_total{direction="prompt",kind="cache_write_hour",upstream="claude"} 20
+		carousel_gateway_tokens_used_total{direction="completion",kind="answer",upstream="claude"} 13
+		carousel_gateway_tokens_used_total{direction="completion",kind="reasoning",upstream="claude"} 40
+	`
+	if err := testutil.CollectAndCompare(counts.TokensUsed, strings.NewReader(want)); err != nil {
+		t.Error(err)
+	}
+}
 
 // A report that was given up is no lease that expired under its request.
 func TestLostReportsAndLostLeasesAreCountedApart(t *testing.T) {

@@ -138,6 +138,18 @@ type Usage struct {
 // upstreams tell of more from a cache than of all.
 func (u *Usage) Fresh() int { return max(0, u.Prompt-u.CacheRead-u.CacheWrite) }
 
+// Bounded returns the counts with none below 0 and no part above its whole: what
+// upstreams report need not add up.
+func (u *Usage) Bounded() Usage {
+	within := func(n, whole int) int { return min(max(n, 0), whole) }
+	b := Usage{Prompt: max(u.Prompt, 0), Completion: max(u.Completion, 0), Source: u.Source}
+	b.CacheRead = within(u.CacheRead, b.Prompt)
+	b.CacheWrite = within(u.CacheWrite, b.Prompt-b.CacheRead)
+	b.CacheWriteHour = within(u.CacheWriteHour, b.CacheWrite)
+	b.Reasoning = within(u.Reasoning, b.Completion)
+	return b
+}
+
 // UsageSource says how far a count is to be trusted.
 type UsageSource string
 

@@ -142,8 +142,10 @@ func (x *exchange) see(event chat.Event) {
 		x.line.FinishReason = string(event.Finish)
 	}
 	if event.Usage != nil {
-		x.line.PromptTokens, x.line.CompletionTokens = event.Usage.Prompt, event.Usage.Completion
-		x.line.UsageSource = string(event.Usage.Source)
+		usage := event.Usage.Bounded()
+		x.line.PromptTokens, x.line.CompletionTokens, x.line.UsageSource = usage.Prompt, usage.Completion, string(usage.Source)
+		x.line.CacheReadTokens, x.line.CacheWriteTokens, x.line.CacheWriteHourTokens = usage.CacheRead, usage.CacheWrite, usage.CacheWriteHour
+		x.line.ReasoningTokens = usage.Reasoning
 	}
 }
 

@@ -509,6 +509,20 @@ func TestAccessLine(t *testing.T) {
 	}
 }
 
+func TestAccessLineTellsOfCacheAndThinking(t *testing.T) {
+	t.Parallel()
+	usage := &chat.Usage{Prompt: 1000, CacheRead: 900, CacheWrite: 60, CacheWriteHour: 20, Completion: 50, Reasoning: 40, Source: chat.UsageReported}
+	e := newEdge(t, says(nil, chat.Event{Text: "Hello"}, chat.Event{Finish: chat.Stop}, chat.Event{Usage: usage}), nil)
+	do(t, e, request(t, "POST", "/v1/chat/completions", key, hello))
+	for _, want := range []string{
+		`"prompt_tokens":1000`, `"completion_tokens":50`, `"cache_read_tokens":900`, `"cache_write_tokens":60`, `"cache_write_hour_tokens":20`, `"reasoning_tokens":40`,
+	} {
+		if !strings.Contains(e.log.String(), want) {
+			t.Errorf("%s is missing: %s", want, e.log)
+		}
+	}
+}
+
 func TestLevelsSayWhoShouldLook(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[chat.Kind]string{

@@ -40,7 +40,9 @@ type Metrics struct {
 	Fallbacks *prometheus.CounterVec
 	// Ignored fields of requests by upstream and field: upstreams x 23.
 	Ignored *prometheus.CounterVec
-	// TokensUsed by upstream and direction (prompt, completion): upstreams x 2.
+	// TokensUsed by upstream, direction (prompt, completion) and kind (fresh, cache_read,
+	// cache_write, cache_write_hour; answer, reasoning): upstreams x 6. Each token is of
+	// one kind.
 	TokensUsed *prometheus.CounterVec
 
 	// RoundTrips to the tokenstore, by kind (session, admin, log, watch): 4.
@@ -90,7 +92,7 @@ func New(registry prometheus.Registerer) *Metrics {
 		RetriesDenied:     counters("retries_denied_total", "Attempts that were not made because the upstream's retry budget was used up.", "upstream"),
 		Fallbacks:         counters("fallbacks_total", "Requests sent to a fallback model, by the upstream that had failed them.", "upstream"),
 		Ignored:           counters("fields_ignored_total", "Fields that tune an answer and that the upstream can't be sent.", "upstream", "field"),
-		TokensUsed:        counters("tokens_used_total", "Model tokens, as reported or estimated.", "upstream", "direction"),
+		TokensUsed:        counters("tokens_used_total", "Model tokens, as reported or estimated.", "upstream", "direction", "kind"),
 		RoundTrips:        counters("tokenstore_round_trips_total", "Messages sent to the tokenstore.", "kind"),
 		Leases:            counters("leases_total", "Leases, by how they were had.", "how"),
 		Degraded: prometheus.NewGauge(prometheus.GaugeOpts{

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"time"
 
 	"carousel.internal/gateway/internal/lease"
@@ -21,7 +22,8 @@ func (r *run) note(attempt reqlog.Attempt, failure *upstream.Failure) {
 	attempt.Upstream, attempt.Model, attempt.Effect = r.target.Upstream, r.target.Model, reqlog.NoEffect
 	if failure != nil {
 		attempt.Class, attempt.Rule, attempt.RetryAfter = string(failure.Class), failure.Rule, failure.RetryAfter
-		attempt.Status, attempt.Code, attempt.Message = failure.Status, failure.Code, failure.Message
+		attempt.Status, attempt.Code, attempt.Param = failure.Status, cmp.Or(failure.Code, failure.Type), failure.Param
+		attempt.Message = failure.Message
 		if attempt.TokenID != "" { // nobody keeps the state of a token that the client brought
 			attempt.Effect = effectOf(failure)
 		}

@@ -18,7 +18,7 @@ var untimed = cmpopts.IgnoreFields(reqlog.Attempt{}, "StartedAt", "Total")
 func TestEachAttemptIsLogged(t *testing.T) {
 	t.Parallel()
 	limited := &upstream.Failure{
-		Class: upstream.RateLimit, Rule: "limit", Status: 429, Code: "too_many", Message: "slow down", RetryAfter: time.Minute,
+		Class: upstream.RateLimit, Rule: "limit", Status: 429, Code: "too_many", Param: "pace", Message: "slow down", RetryAfter: time.Minute,
 	}
 	r := newRig(play(script{err: limited}, bad(upstream.ModelNotAllowed), good(say("Hello"))))
 	r.chat(t.Context(), t, whole)
@@ -30,7 +30,8 @@ func TestEachAttemptIsLogged(t *testing.T) {
 		}
 	}
 	first, second, third := with("a", reqlog.TokenMayCool), with("b", reqlog.ModelMayCool), with("c", reqlog.NoEffect)
-	first.Class, first.Rule, first.Status, first.Code, first.Message, first.RetryAfter = "rate_limit", "limit", 429, "too_many", "slow down", time.Minute
+	first.Class, first.Rule, first.Status, first.Code, first.Param = "rate_limit", "limit", 429, "too_many", "pace"
+	first.Message, first.RetryAfter = "slow down", time.Minute
 	second.Class, second.Message = "model_not_allowed", "it said so"
 	if diff := cmp.Diff([]reqlog.Attempt{first, second, third}, entry.AttemptLog, untimed); diff != "" {
 		t.Error(diff)

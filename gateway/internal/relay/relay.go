@@ -105,7 +105,9 @@ func (r *Relay) Chat(ctx context.Context, request *chat.Request, choice lease.Ch
 		ctx, cancel := within(ctx, policy.Total)
 		defer cancel()
 		run := &run{relay: r, policy: policy, asked: request, request: request, choice: choice, yield: yield}
-		run.entry = reqlog.Entry{ID: request.ID, StartedAt: request.Created, Model: request.Model, Stream: request.Stream}
+		run.entry = reqlog.Entry{
+			ID: request.ID, Dialect: request.Source.Dialect, StartedAt: request.Created, Model: request.Model, Stream: request.Stream,
+		}
 		if err := run.account(ctx); err != nil && !run.gone {
 			yield(chat.Event{}, err)
 		}
@@ -329,7 +331,7 @@ func (r *run) stream(ctx context.Context, credential upstream.Credential) *upstr
 	call := &upstream.Call{
 		Request: r.request, Model: r.target.Model, Credential: credential, WithoutSeals: r.unsealed, Options: r.policy.Options,
 	}
-	r.back, r.finished = holdBack{on: r.policy.HoldBack}, false
+	r.back, r.tally, r.finished = holdBack{on: r.policy.HoldBack}, tally{}, false
 	brake := brakeFor(r.target.Driver, r.request)
 	for event, err := range r.target.Driver.Chat(ctx, call) {
 		if err != nil {

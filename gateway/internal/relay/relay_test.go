@@ -17,6 +17,7 @@ import (
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/reqlog"
+	"carousel.internal/gateway/internal/tokencount"
 	"carousel.internal/gateway/internal/upstream"
 )
 
@@ -332,6 +333,50 @@ func TestUsageIsEstimatedWhenTheUpstreamTellsNone(t *testing.T) {
 	}
 	if e := r.ended(t, ""); e.Usage != *last || r.count.used[0] != *last {
 		t.Errorf("entry %+v", e)
+	}
+}
+
+// What an upstream has told of the input holds, however the answer ends.
+func TestUsageOfAnAnswerThatIsCutShort(t *testing.T) {
+	t.Parallel()
+	told := chat.Event{Begin: &chat.Beginning{Input: &chat.Usage{Prompt: 1000, CacheRead: 900, CacheWrite: 60, CacheWriteHour: 20, Completion: 1}}}
+	counted := chat.Usage{Prompt: tokencount.Messages(newRequest().Messages), Completion: 3, Source: chat.UsagePartial}
+	cut := func(begin chat.Event) script { return script{events: []chat.Event{begin, say("one two three")}} }
+	for name, test := range map[string]struct {
+		scripts []script
+		want    chat.Usage
+	}{
+		"told":                {[]script{cut(told)}, chat.Usage{Prompt: 1000, CacheRead: 900, CacheWrite: 60, CacheWriteHour: 20, Completion: 3, Source: chat.UsagePartial}},
+		"not told":            {[]script{cut(begin)}, counted},
+		"told to another try": {[]script{bad(upstream.Broken, told), cut(begin)}, counted},
+	} {
+		r := newRig(play(test.scripts...))
+		r.chat(t.Context(), t, whole)
+		if got := r.log.entries[0].Usage; got != test.want {
+			t.Errorf("%s: %+v, want %+v", name, got, test.want)
+		}
+	}
+}
+
+// Caches and thinking go into the log and the counters as the upstream has told them;
+// what can't be is set right.
+func TestUsageIsLoggedWithItsParts(t *testing.T) {
+	t.Parallel()
+	sound := chat.Usage{Prompt: 1000, CacheRead: 900, CacheWrite: 60, CacheWriteHour: 20, Completion: 50, Reasoning: 40, Source: chat.UsageReported}
+	for name, test := range map[string]struct{ told, want chat.Usage }{
+		"it adds up": {sound, sound},
+		"more from the cache than there was": {
+			chat.Usage{Prompt: 10, CacheRead: 90, Completion: 5, Source: chat.UsageReported},
+			chat.Usage{Prompt: 10, CacheRead: 10, Completion: 5, Source: chat.UsageReported},
+		},
+	} {
+		r := newRig(play(script{events: []chat.Event{say("Hello"), stop, {Usage: &test.told}}}))
+		request := newRequest()
+		request.Source = chat.Source{Dialect: "anthropic", JSON: []byte(`{}`)}
+		r.chatWith(t.Context(), t, request, whole)
+		if e := r.ended(t, ""); e.Usage != test.want || r.count.used[0] != test.want || e.Dialect != "anthropic" {
+			t.Errorf("%s: %q, %+v", name, e.Dialect, e.Usage)
+		}
 	}
 }
 

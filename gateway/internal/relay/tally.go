@@ -17,11 +17,16 @@ const firstRoom = 2 << 10
 // tally follows an answer to know its usage.
 type tally struct {
 	reported *chat.Usage
-	text     strings.Builder
-	length   int
+	// input are the counts of what went in, where the upstream has told them first.
+	input  *chat.Usage
+	text   strings.Builder
+	length int
 }
 
 func (t *tally) add(event *chat.Event) {
+	if event.Begin != nil && event.Begin.Input != nil {
+		t.input = event.Begin.Input
+	}
 	if event.Usage != nil {
 		t.reported = event.Usage
 	}
@@ -60,7 +65,7 @@ func (t *tally) missing(request *chat.Request) *chat.Usage {
 func (t *tally) usage(request *chat.Request, sent bool) chat.Usage {
 	switch {
 	case t.reported != nil:
-		return *t.reported
+		return t.reported.Bounded()
 	case !sent:
 		return chat.Usage{Source: chat.UsageUnknown}
 	default:
@@ -76,5 +81,12 @@ func (t *tally) estimate(request *chat.Request, source chat.UsageSource) *chat.U
 	if most := request.MaxTokens; most > 0 { // text that was cut here can be split otherwise when it is counted as one
 		completion = min(completion, most)
 	}
-	return &chat.Usage{Prompt: tokencount.Messages(request.Messages), Completion: completion, Source: source}
+	usage := chat.Usage{Completion: completion, Source: source}
+	if in := t.input; in != nil {
+		usage.Prompt, usage.CacheRead, usage.CacheWrite, usage.CacheWriteHour = in.Prompt, in.CacheRead, in.CacheWrite, in.CacheWriteHour
+		usage = usage.Bounded()
+	} else {
+		usage.Prompt = tokencount.Messages(request.Messages)
+	}
+	return &usage
 }

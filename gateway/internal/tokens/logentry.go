@@ -20,7 +20,8 @@ func entryOf(entry reqlog.Entry) *tokenstorev1.LogEntry {
 		MaskedSecret: entry.MaskedSecret, MaskedChecksum: entry.MaskedChecksum, FallbackModel: entry.FallbackModel,
 		Stream: entry.Stream, Status: "success", HttpStatus: uint32(entry.HTTPStatus), //nolint:gosec // 0 to 599
 		EndReason: string(entry.End), Attempts: uint32(entry.Attempts), //nolint:gosec // a handful
-		PromptTokens: uint64(max(entry.Usage.Prompt, 0)), CompletionTokens: uint64(max(entry.Usage.Completion, 0)),
+		PromptTokens: countOf(entry.Usage.Prompt), CacheReadTokens: countOf(entry.Usage.CacheRead), CacheWriteTokens: countOf(entry.Usage.CacheWrite),
+		CacheWriteHourTokens: countOf(entry.Usage.CacheWriteHour), CompletionTokens: countOf(entry.Usage.Completion), ReasoningTokens: countOf(entry.Usage.Reasoning),
 		UsageSource: string(entry.Usage.Source), Prompt: entry.Prompt, PromptCut: entry.PromptCut,
 	}
 	for _, attempt := range entry.AttemptLog {
@@ -39,6 +40,8 @@ func entryOf(entry reqlog.Entry) *tokenstorev1.LogEntry {
 	mendText(converted.ProtoReflect())
 	return converted
 }
+
+func countOf(n int) uint64 { return uint64(max(n, 0)) }
 
 func attemptOf(attempt reqlog.Attempt) *tokenstorev1.LogAttempt {
 	converted := &tokenstorev1.LogAttempt{

@@ -23,7 +23,7 @@ func TestEntryIsTranslated(t *testing.T) {
 		ID: "id", Dialect: "anthropic", StartedAt: started, Total: time.Second, FirstByte: time.Millisecond, Model: "m", Upstream: "u", TokenID: "t",
 		TokenAlias: "a", TokenFingerprint: "f", MaskedSecret: "m", MaskedChecksum: "c", FallbackModel: "other", PromptCut: true, Stream: true, HTTPStatus: 429, End: reqlog.UpstreamError, Attempts: 3,
 		Err:   &chat.Error{Kind: chat.RateLimited, Message: "slow down", Pool: &chat.Pool{Total: 3, Busy: 2, Cooling: 1}, RetryAfter: time.Minute, Err: errors.New("not for the log's reader")},
-		Usage: chat.Usage{Prompt: 1, Completion: 2, Source: chat.UsagePartial}, Prompt: "p",
+		Usage: chat.Usage{Prompt: 10, CacheRead: 5, CacheWrite: 4, CacheWriteHour: 3, Completion: 2, Reasoning: 1, Source: chat.UsagePartial}, Prompt: "p",
 		AttemptLog: []reqlog.Attempt{{
 			StartedAt: started, Total: time.Minute, Upstream: "u", Model: "inner", TokenID: "t", TokenAlias: "a", TokenFingerprint: "f", MaskedSecret: "m", Class: "rate_limit",
 			Rule: "limit", Effect: reqlog.TokenMayCool, Status: 429, Code: "slow", Param: "pace", Message: "slow down", RetryAfter: time.Hour,
@@ -40,7 +40,8 @@ func TestEntryIsTranslated(t *testing.T) {
 		got.GetFirstByte().AsDuration() != time.Millisecond || got.GetModel() != "m" || got.GetUpstream() != "u" || got.GetTokenId() != "t" ||
 		got.GetTokenAlias() != "a" || got.GetTokenFingerprint() != "f" || got.GetMaskedSecret() != "m" || got.GetMaskedChecksum() != "c" || got.GetFallbackModel() != "other" || !got.GetPromptCut() || !got.GetStream() || got.GetStatus() != "failure" ||
 		got.GetHttpStatus() != 429 || got.GetError() != "slow down" || got.GetErrorKind() != "rate_limited" || got.GetEndReason() != "upstream_error" ||
-		got.GetAttempts() != 3 || got.GetPromptTokens() != 1 || got.GetCompletionTokens() != 2 || got.GetUsageSource() != "partial" || got.GetPrompt() != "p" {
+		got.GetAttempts() != 3 || got.GetPromptTokens() != 10 || got.GetCompletionTokens() != 2 || got.GetCacheReadTokens() != 5 || got.GetCacheWriteTokens() != 4 ||
+		got.GetCacheWriteHourTokens() != 3 || got.GetReasoningTokens() != 1 || got.GetUsageSource() != "partial" || got.GetPrompt() != "p" {
 		t.Errorf("got %v", got)
 	}
 	if got.GetPool().GetCapped() != 2 || got.GetPool().GetTotal() != 3 || got.GetRetryAfter().AsDuration() != time.Minute {

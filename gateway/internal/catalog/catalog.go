@@ -262,6 +262,9 @@ type Wish struct {
 	OwnToken bool
 	// Request is what the upstream should be able to carry; nil: anything.
 	Request *chat.Request
+	// Endpoint is the side endpoint that the request is for, such as `embeddings`; empty: it
+	// is a chat. Its model may be left out.
+	Endpoint string
 }
 
 // Resolve finds the upstream that serves a model: of those that list it the one that
@@ -273,13 +276,14 @@ func (c *Catalog) Resolve(wish Wish) (Target, error) {
 			Kind: chat.StoreUnavailable, Message: "the tokenstore has not told the upstreams yet", RetryAfter: time.Second,
 		}
 	}
+	if wish.Endpoint != "" {
+		return c.resolveEndpoint(s, wish)
+	}
 	if e := c.best(s.byModel[model], wish); e != nil {
 		return e.target(model), nil
 	}
 	if len(model) > maxModelID {
-		return Target{}, &chat.Error{
-			Kind: chat.ModelNotSupported, Param: "model", Message: fmt.Sprintf("Model '%s' is not supported: its name has more than %d bytes", shorten(model), maxModelID),
-		}
+		return Target{}, tooLong(model)
 	}
 	if name, rest, explicit := strings.Cut(model, "/"); explicit && rest != "" {
 		if e := s.byName[name]; e != nil {
@@ -291,7 +295,18 @@ func (c *Catalog) Resolve(wish Wish) (Target, error) {
 			return e.target(model), nil
 		}
 	}
-	return Target{}, &chat.Error{
+	return Target{}, unknown(model)
+}
+
+func tooLong(model string) *chat.Error {
+	return &chat.Error{
+		Kind: chat.ModelNotSupported, Param: "model",
+		Message: fmt.Sprintf("Model '%s' is not supported: its name has more than %d bytes", shorten(model), maxModelID),
+	}
+}
+
+func unknown(model string) *chat.Error {
+	return &chat.Error{
 		Kind: chat.ModelNotSupported, Param: "model",
 		Message: fmt.Sprintf("Model '%s' is not supported; GET /v1/models lists those that are", shorten(model)),
 	}

@@ -17,6 +17,7 @@ const (
 	rulesSetting     = "failure_rules"
 	fallbacksSetting = "fallbacks"
 	retrySetting     = "retry_percent"
+	unnamedSetting   = "takes_unnamed"
 )
 
 const (
@@ -41,6 +42,8 @@ type Discipline struct {
 	RetryPercent int
 	// FallbackLists are model ids as clients name them, by the upstream's own id.
 	FallbackLists map[string][]string
+	// TakesUnnamed sends requests here that name no model.
+	TakesUnnamed bool
 }
 
 // Fallbacks are what to ask instead of a model of the upstream, in order.
@@ -60,6 +63,7 @@ func discipline(config *upstream.Config) (*Discipline, error) {
 		rulesSetting:     func(text string) (err error) { d.Rules, err = upstream.ParseRules(text); return err },
 		fallbacksSetting: func(text string) (err error) { d.FallbackLists, err = parseFallbacks(text); return err },
 		retrySetting:     func(text string) (err error) { d.RetryPercent, err = parsePercent(text); return err },
+		unnamedSetting:   func(text string) (err error) { d.TakesUnnamed, err = parseTruth(text); return err },
 	} {
 		text, set := settings[name]
 		if !set {
@@ -73,6 +77,14 @@ func discipline(config *upstream.Config) (*Discipline, error) {
 	config.Settings = settings
 	slices.SortFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return d, errors.Join(problems...)
+}
+
+func parseTruth(text string) (bool, error) {
+	truth, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, fmt.Errorf("%q is neither true nor false", text)
+	}
+	return truth, nil
 }
 
 func parsePercent(text string) (int, error) {

@@ -26,6 +26,8 @@ type Config struct {
 	AllowOpenReload    bool         `key:"allow_open_reload" doc:"Let everyone, without the admin token, ask for GET /update-tokeninfo."`
 	RequestBodyLimitMB int          `key:"request_body_limit_mb" doc:"Largest request body in MiB, also unpacked. Unless it is set, Messages requests may have 32 MiB, as that API allows."`
 	BodyMemoryMB       int          `key:"body_memory_mb" doc:"Memory for request bodies in flight in MiB, each counted as twice its size; beyond it, requests get 503."`
+	UploadLimitMB      int          `key:"upload_limit_mb" doc:"Largest body in MiB of a request with files: images to edit, audio to transcribe. What is above 1 MiB waits in a temporary file, in the folder that TMPDIR names."`
+	UploadDiskMB       int          `key:"upload_disk_mb" doc:"Room for those files in MiB, all together; beyond it, uploads get 503. Where that folder is in memory, as in containers, it is memory."`
 	MaxConnections     int          `key:"max_connections" doc:"Most open connections of the public port; 0 takes what the limit of open files allows."`
 
 	TokenstoreAddr   string        `key:"tokenstore_addr" doc:"host:port of the tokenstore's gRPC service."`
@@ -60,6 +62,8 @@ func Default() Config {
 		Port:               3000,
 		RequestBodyLimitMB: 16,
 		BodyMemoryMB:       256,
+		UploadLimitMB:      64,
+		UploadDiskMB:       256,
 		TokenstoreAddr:     "127.0.0.1:7070",
 		StoreTimeout:       5 * time.Second,
 		DegradedTime:       5 * time.Minute,
@@ -145,6 +149,12 @@ func (c Config) Validate() error {
 	}
 	if c.BodyMemoryMB < 1 || c.BodyMemoryMB > maxBodyMemoryMB {
 		wrong("body_memory_mb", "1 to %d wanted, not %d", maxBodyMemoryMB, c.BodyMemoryMB)
+	}
+	if c.UploadLimitMB < 1 || c.UploadLimitMB > 1024 {
+		wrong("upload_limit_mb", "1 to 1024 wanted, not %d", c.UploadLimitMB)
+	}
+	if c.UploadDiskMB < c.UploadLimitMB || c.UploadDiskMB > maxBodyMemoryMB {
+		wrong("upload_disk_mb", "no less than upload_limit_mb and at most %d wanted, not %d", maxBodyMemoryMB, c.UploadDiskMB)
 	}
 	if c.MaxConnections < 0 || c.MaxConnections > maxConnections {
 		wrong("max_connections", "0 to %d wanted, not %d", maxConnections, c.MaxConnections)

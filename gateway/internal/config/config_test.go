@@ -84,6 +84,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 		"OPS_ADDR": "x:y", "LOG_LEVEL": "loud", "LOG_FORMAT": "xml", "STORE_TIMEOUT": "0s", "DRAIN_DELAY": "-1s",
 		"IDLE_TIMEOUT": "soon", "CORS_ORIGINS": "https://a.example.com/path", "ALLOW_OPEN_RELOAD": "perhaps",
 		"AUTH_TOKEN": "fifteen letters", "TRUSTED_PROXIES": "everyone", "BODY_MEMORY_MB": "-1", "MAX_CONNECTIONS": "-1",
+		"UPLOAD_LIMIT_MB": "0", "UPLOAD_DISK_MB": "-1",
 	}))
 	if err == nil {
 		t.Fatal("no error")
@@ -92,6 +93,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 		"port", "route_prefix", "request_body_limit_mb", "tokenstore_addr", "ops_addr", "log_level", "log_format",
 		"store_timeout", "drain_delay", "idle_timeout", "cors_origins", "allow_open_reload",
 		"auth_token", "trusted_proxies", "max_connections", "body_memory_mb",
+		"upload_limit_mb", "upload_disk_mb",
 	} {
 		if !strings.Contains("\n"+err.Error(), "\n"+key+": ") {
 			t.Errorf("%s is not named in:\n%v", key, err)

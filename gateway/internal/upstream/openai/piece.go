@@ -476,66 +476,6 @@ func (r *reading) function(call *upstream.CallPiece) {
 	}
 }
 
-func (r *reading) usage() {
-	s := &r.s
-	if s.Kind() != rawjson.Object {
-		s.Skip()
-		return
-	}
-	usage := chat.Usage{Source: chat.UsageReported}
-	counted := false
-	count := func(n *int) {
-		if s.Kind() != rawjson.Number {
-			s.Skip()
-			return
-		}
-		*n = max(0, s.Int())
-		counted = true
-	}
-	for ok := s.Object(); ok; ok = s.Member() {
-		switch string(s.Key()) {
-		case "prompt_tokens":
-			count(&usage.Prompt)
-		case "completion_tokens":
-			count(&usage.Completion)
-		case "output_tokens":
-			r.produced()
-		case "completion_tokens_details", "output_tokens_details":
-			r.details()
-		default:
-			s.Skip()
-		}
-	}
-	r.p.spent = r.p.spent || usage.Completion > 0
-	if counted {
-		r.p.event.Usage = &usage
-	}
-}
-
-// produced consumes a count of what the upstream has produced.
-func (r *reading) produced() {
-	if r.s.Kind() != rawjson.Number {
-		r.s.Skip()
-		return
-	}
-	r.p.spent = r.s.Int() > 0 || r.p.spent
-}
-
-// details consumes counts of what some upstreams don't count in the whole: thoughts.
-func (r *reading) details() {
-	if r.s.Kind() != rawjson.Object {
-		r.s.Skip()
-		return
-	}
-	for ok := r.s.Object(); ok; ok = r.s.Member() {
-		if string(r.s.Key()) == "reasoning_tokens" {
-			r.produced()
-		} else {
-			r.s.Skip()
-		}
-	}
-}
-
 // blank tells whether a value says nothing: null, false, 0, an empty text, or a list or
 // an object of nothing else. What kind of thing an object is says nothing either.
 func blank(value []byte) bool {

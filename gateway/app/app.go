@@ -211,6 +211,7 @@ func (g *Gateway) assemble() {
 			Replicas: g.fleet.Replicas, Logger: g.log,
 		}),
 		Dialects: dialects,
+		Tokens:   estimates{},
 		Answers:  g.answers,
 		Models:   g.models,
 		Settings: g.config.Settings,

@@ -45,6 +45,8 @@ type Deps struct {
 	Relay Relay
 	// Dialects are those that clients may speak; the first is of whoever does not say.
 	Dialects []dialect.Dialect
+	// Tokens counts those of requests that are not sent; nil: nobody may ask.
+	Tokens TokenCounter
 	// Answers are those to requests with an idempotency key; nil: keys are ignored.
 	Answers *idempotency.Desk
 	// Models lists what can be asked for, in order.

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"carousel.internal/gateway/internal/dialect"
 )
 
 // routes lists the routes of this package, and mounts the others. What has GET
@@ -15,6 +17,9 @@ func (s *server) routes(engine *gin.Engine) {
 
 	for _, api := range s.Dialects {
 		post(engine, s.Options.RoutePrefix+api.Path(), s.converseIn(api))
+		if counter, counts := api.(dialect.TokenCounter); counts && s.Tokens != nil {
+			post(engine, s.Options.RoutePrefix+counter.CountPath(), s.countIn(api, counter))
+		}
 	}
 	get(engine, v1+"/models", s.listModels)
 	get(engine, v1+"/models/*id", s.retrieveModel) // ids may contain a slash

@@ -37,8 +37,15 @@ var codec = sync.OnceValues(func() (tokenizer.Codec, error) { return tokenizer.G
 // Text estimates the tokens of a text.
 func Text(text string) int { return estimate([]string{text}, len(text), count) }
 
-// Messages estimates the tokens of a prompt.
+// Messages estimates the tokens of messages.
 func Messages(messages []chat.Message) int {
+	return Prompt(&chat.Request{Messages: messages})
+}
+
+// Prompt estimates the tokens of all that a request gives the model to read: its messages,
+// its tools and the form that the answer is to have.
+func Prompt(request *chat.Request) int {
+	messages := request.Messages
 	var texts []string
 	tokens, bytes := perAnswer, 0
 	add := func(text string) {
@@ -51,6 +58,17 @@ func Messages(messages []chat.Message) int {
 		tokens += perMessage
 		tokens += perImage * addParts(messages[i].Parts, add)
 	}
+	for i := range request.Tools {
+		tool := &request.Tools[i]
+		tokens += perMessage
+		add(tool.Name)
+		add(tool.Description)
+		add(string(tool.Schema))
+		if tool.Own != nil && tool.Kind == chat.Hosted {
+			add(string(tool.Own.JSON))
+		}
+	}
+	add(string(request.Output.Schema))
 	return tokens + estimate(texts, bytes, count)
 }
 

@@ -127,3 +127,9 @@ func (s *server) writeValue(c *gin.Context, value any) error {
 	s.writeJSON(c, http.StatusOK, body)
 	return nil
 }
+
+// GET /api/hello: clients that want to know whether anybody is here.
+func hello(c *gin.Context) error {
+	c.Status(http.StatusNoContent)
+	return nil
+}

@@ -352,7 +352,7 @@ func TestHealth(t *testing.T) {
 	if got.Status != "healthy" || got.Version != "1.2.3" || !slices.Equal(got.Models, []string{"gpt-4o", "vendor/model"}) {
 		t.Errorf("got %s", w.Body)
 	}
-	if want := []string{"/health", "/v1/chat/completions", "/v1/models", "/v1/models/{id}"}; !slices.Equal(got.Endpoints, want) {
+	if want := []string{"/api/hello", "/health", "/v1/chat/completions", "/v1/models", "/v1/models/{id}"}; !slices.Equal(got.Endpoints, want) {
 		t.Errorf("endpoints %v", got.Endpoints)
 	}
 	if !regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{9} [+-]\d\d:\d\d$`).MatchString(got.Stats.Started) {

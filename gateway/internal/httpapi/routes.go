@@ -25,6 +25,7 @@ func (s *server) routes(engine *gin.Engine) {
 	get(engine, v1+"/models/*id", s.retrieveModel) // ids may contain a slash
 
 	get(engine, "/health", s.health)
+	get(engine, s.Options.RoutePrefix+"/api/hello", hello)
 
 	for _, mount := range s.Mounts { // the reference's routes, /admin/api, pages
 		mount.Routes(engine)

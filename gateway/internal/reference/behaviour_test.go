@@ -361,7 +361,7 @@ func TestHealthListsTheRoutes(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"/", "/about", "/checksum", "/config", "/env-example", "/get-checksum", "/get-hash", "/get-tokeninfo", "/get-tsheader", "/health", "/logs",
+		"/", "/about", "/api/hello", "/checksum", "/config", "/env-example", "/get-checksum", "/get-hash", "/get-tokeninfo", "/get-tsheader", "/health", "/logs",
 		"/readme", "/static/shared-styles.css", "/static/shared.js", "/tokeninfo", "/update-tokeninfo", "/v1/chat/completions", "/v1/models", "/v1/models/{id}",
 	}
 	if !slices.Equal(got.Endpoints, want) {

@@ -110,6 +110,9 @@ type Reasoning struct {
 	Maker string
 	// Redacted tells that there is nothing but the seal.
 	Redacted bool
+	// Details are what a provider wants back beside the text, in the form of its dialect;
+	// nil: nothing.
+	Details *Opaque
 }
 
 // Opaque is content that has no canonical form. Its own dialect restores it, nobody else

@@ -21,7 +21,7 @@ const (
 // own; fields of no name share one.
 var tuning = map[string]bool{
 	"temperature": true, "top_p": true, "top_k": true, "min_p": true, "presence_penalty": true, "frequency_penalty": true,
-	"repetition_penalty": true, "seed": true, "logit_bias": true, "reasoning_effort": true, "reasoning": true, "verbosity": true,
+	"repetition_penalty": true, "seed": true, "logit_bias": true, "reasoning_effort": true, "reasoning": true, "thinking": true, "enable_thinking": true, "verbosity": true, "cache_control": true,
 	"parallel_tool_calls": true, "service_tier": true, "store": true, "metadata": true, "user": true, "safety_identifier": true,
 	"prompt_cache_key": true, "prompt_cache_retention": true,
 }
@@ -37,16 +37,16 @@ func (d *decoder) ask(field string) {
 		return
 	}
 	switch field {
-	case "tools", "functions":
-		d.askIf(d.filledList(), field, chat.Tools)
+	case "tools", legacyTools:
+		d.tools(field)
 	case "tool_choice", "function_call":
-		d.askIf(!d.isWord("none", "auto"), field, chat.Tools)
+		d.toolChoice(field)
 	case "n":
 		d.askNumber(field, chat.Choices, 1)
 	case "logprobs", "top_logprobs":
 		d.askNumber(field, chat.LogProbs, 0)
 	case "response_format":
-		d.askFormat(field)
+		d.responseFormat(field)
 	case "audio":
 		d.s.Skip()
 		d.note(field, chat.Media)
@@ -62,10 +62,12 @@ func (d *decoder) ask(field string) {
 		d.askBias(field)
 	case "stop":
 		d.stop(field)
-	case "max_tokens", "max_completion_tokens":
+	case "max_tokens", newLimit:
 		d.limit(field)
 	default:
-		d.s.Skip()
+		if !d.tune(field) {
+			d.s.Skip()
+		}
 		if !tuning[field] {
 			field = otherField
 		}
@@ -81,20 +83,6 @@ func (d *decoder) askIf(asks bool, field string, need chat.Need) {
 	if asks {
 		d.note(field, need)
 	}
-}
-
-// filledList consumes a value and tells whether it is anything but an empty list.
-func (d *decoder) filledList() bool {
-	if d.s.Kind() != rawjson.Array {
-		d.s.Skip()
-		return true
-	}
-	filled := false
-	for ok := d.s.Array(); ok; ok = d.s.Element() {
-		d.s.Skip()
-		filled = true
-	}
-	return filled
 }
 
 // isWord consumes a value and tells whether it is one of the words.
@@ -147,37 +135,13 @@ func (d *decoder) number() float64 {
 	return value
 }
 
-func (d *decoder) askFormat(field string) {
-	if d.s.Kind() != rawjson.Object {
-		d.s.Skip()
-		d.note(field, chat.Unclear)
-		return
-	}
-	kind := ""
-	for ok := d.s.Object(); ok; ok = d.s.Member() {
-		if string(d.s.Key()) == "type" && d.s.Kind() == rawjson.String {
-			kind = d.s.Text()
-		} else {
-			d.s.Skip()
-		}
-	}
-	switch kind {
-	case "text":
-	case "json_object":
-		d.note(field, chat.JSONObject)
-	case "json_schema":
-		d.note(field, chat.JSONSchema)
-	default:
-		d.note(field, chat.Unclear)
-	}
-}
-
 func (d *decoder) askBias(field string) {
 	if d.s.Kind() != rawjson.Object {
 		d.s.Skip()
 		d.note(field, chat.Unclear)
 		return
 	}
+	from := d.s.Pos()
 	need := chat.Need("")
 	for ok := d.s.Object(); ok; ok = d.s.Member() {
 		switch {
@@ -189,6 +153,9 @@ func (d *decoder) askBias(field string) {
 		case need == "":
 			need = chat.Tuning
 		}
+	}
+	if !d.s.Failed() {
+		d.req.Sampling.LogitBias = d.req.Source.JSON[from:d.s.Pos()]
 	}
 	d.askIf(need != "", field, need)
 }
@@ -220,8 +187,10 @@ func (d *decoder) stop(field string) {
 	d.askIf(!understood, field, chat.Unclear)
 }
 
-// limit consumes a bound of the answer; of two the smaller one holds. -1 is how some
-// clients say that there is none.
+// newLimit is the name of the bound that counts where both are there.
+const newLimit = "max_completion_tokens"
+
+// limit consumes a bound of the answer. -1 is how some clients say that there is none.
 func (d *decoder) limit(field string) {
 	if d.s.Kind() != rawjson.Number {
 		d.s.Skip()
@@ -233,43 +202,17 @@ func (d *decoder) limit(field string) {
 	case value < 1 || value != math.Trunc(value):
 		d.note(field, chat.Unclear)
 	default:
-		if most := int(min(value, math.MaxInt32)); d.req.MaxTokens == 0 || most < d.req.MaxTokens {
-			d.req.MaxTokens = most
+		if d.hasNewLimit = d.hasNewLimit || field == newLimit; field == newLimit || !d.hasNewLimit {
+			d.req.MaxTokens = int(min(value, math.MaxInt32))
 		}
 	}
 }
 
-// askOfMessage takes note of a member of a message that not every upstream can be sent.
-// Those that only tune are noted once, whatever the number of messages.
-func (d *decoder) askOfMessage(at place, member string) {
-	if d.s.Kind() == rawjson.Null {
-		d.s.Skip()
-		return
+// noteOnce takes note of a member of messages that not every upstream can be sent and that
+// only tunes, whatever the number of messages.
+func (d *decoder) noteOnce(member string) {
+	ask := chat.Ask{Field: "messages." + member, Need: chat.Tuning}
+	if !slices.Contains(d.req.Asks, ask) {
+		d.req.Asks = append(d.req.Asks, ask)
 	}
-	usual := map[string]string{"detail": "auto"}[member]
-	plain := d.isWord("", usual)
-	switch member {
-	case "audio":
-		d.note(at.param(member), chat.Content)
-	case "function_call":
-		d.note(at.param(member), chat.Tools)
-	default:
-		ask := chat.Ask{Field: "messages." + member, Need: chat.Tuning}
-		if !plain && !slices.Contains(d.req.Asks, ask) {
-			d.req.Asks = append(d.req.Asks, ask)
-		}
-	}
-}
-
-// refusal consumes what an assistant said instead of a content; nil for null.
-func (d *decoder) refusal(at place) ([]chat.Part, error) {
-	if d.s.Kind() == rawjson.Null {
-		d.s.Skip()
-		return nil, nil
-	}
-	text, err := d.textAt(at, "refusal")
-	if err != nil {
-		return nil, err
-	}
-	return []chat.Part{{Text: text, Refusal: true}}, nil
 }

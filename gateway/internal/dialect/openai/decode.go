@@ -74,7 +74,7 @@ type decoder struct {
 	parts []chat.Part
 
 	hasMessages bool
-	hasOptions  bool // stream_options, not null
+	hasNewLimit bool // max_completion_tokens
 }
 
 // mismatch is the error for a value of the wrong type. The fault of a value that
@@ -140,9 +140,8 @@ func (d *decoder) validate() error {
 		err := chat.Errorf(chat.EmptyMessages, "`messages` is empty: it must have at least one message")
 		err.Param = "messages"
 		return err
-	case d.hasOptions && !d.req.Stream:
-		return invalid("stream_options", "`stream_options` is only allowed when `stream` is true")
 	}
+	d.req.IncludeUsage = d.req.IncludeUsage && d.req.Stream // some clients ask for it in any case
 	return nil
 }
 
@@ -177,7 +176,7 @@ func (d *decoder) boolean(param string) (bool, error) {
 }
 
 func (d *decoder) streamOptions() error {
-	d.req.IncludeUsage, d.hasOptions = false, false
+	d.req.IncludeUsage = false
 	switch d.s.Kind() {
 	case rawjson.Null:
 		d.s.Skip()
@@ -186,7 +185,6 @@ func (d *decoder) streamOptions() error {
 	default:
 		return d.mismatch("stream_options", "an object")
 	}
-	d.hasOptions = true
 	for ok := d.s.Object(); ok; ok = d.s.Member() {
 		if string(d.s.Key()) != "include_usage" {
 			d.s.Skip()
@@ -253,105 +251,6 @@ var roles = map[string]chat.Role{
 	"tool": chat.Tool, "function": chat.Tool,
 }
 
-// draft is a message of which not all is known yet: the role may come last.
-type draft struct {
-	chat.Message
-	role       string
-	hasRole    bool
-	hasContent bool // neither absent nor null
-	calls      []chat.Part
-	callID     string
-	// refusal is what an assistant said instead of a content, at most one part.
-	refusal []chat.Part
-	// speaks tells that an assistant's message says something in another way
-	// than by its content: a call, a refusal, audio.
-	speaks bool
-}
-
-// message consumes a message. What it returns beside an error is what it has read.
-func (d *decoder) message(index int) (chat.Message, error) {
-	at := place{message: index, part: -1, call: -1}
-	if d.s.Kind() != rawjson.Object {
-		return chat.Message{}, d.mismatchAt(at, "", "an object")
-	}
-	var m draft
-	for ok := d.s.Object(); ok; ok = d.s.Member() {
-		if err := d.messageField(&m, at); err != nil {
-			return m.Message, err
-		}
-	}
-	if d.s.Failed() {
-		return chat.Message{}, nil
-	}
-	err := m.validate(at)
-	return m.Message, err
-}
-
-func (d *decoder) messageField(m *draft, at place) (err error) {
-	switch string(d.s.Key()) {
-	case "role":
-		m.role, err = d.textAt(at, "role")
-		m.hasRole = true
-	case "content":
-		m.Parts, m.hasContent, err = d.content(at)
-	case "tool_calls":
-		m.calls, err = d.toolCalls(at)
-		m.speaks = m.speaks || len(m.calls) > 0
-	case "tool_call_id":
-		if d.s.Kind() == rawjson.Null {
-			d.s.Skip()
-			break
-		}
-		m.callID, err = d.textAt(at, "tool_call_id")
-	case "refusal":
-		m.refusal, err = d.refusal(at)
-		m.speaks = m.speaks || m.refusal != nil
-	case "audio", "function_call":
-		m.speaks = m.speaks || d.s.Kind() != rawjson.Null
-		d.askOfMessage(at, string(d.s.Key()))
-	case "name":
-		d.askOfMessage(at, "name")
-	default:
-		d.s.Skip()
-	}
-	return err
-}
-
-// assemble puts what is said beside the content among the parts.
-func (m *draft) assemble() {
-	switch {
-	case m.Role == chat.Tool:
-		m.Parts = []chat.Part{{Result: &chat.Result{CallID: m.callID, Parts: m.Parts}}}
-	case len(m.calls) > 0:
-		m.Parts = append(m.Parts, m.calls...) // the parts' capacity ends with them
-	}
-}
-
-func (m *draft) validate(at place) error {
-	if !m.hasRole {
-		return invalid(at.param("role"), "`%s` is missing", at.param("role"))
-	}
-	role, known := roles[m.role]
-	if !known {
-		return invalid(at.param("role"),
-			"`%s` must be system, developer, user, assistant or tool, but is %q", at.param("role"), cut(m.role))
-	}
-	m.Role, m.Developer = role, m.role == "developer"
-	if !m.hasContent && (role != chat.Assistant || !m.speaks) {
-		return invalid(at.param("content"),
-			"`%s` is missing: it must be a string or an array of content parts", at.param("content"))
-	}
-	if !m.hasContent {
-		m.Parts = m.refusal
-	}
-	if m.role == "tool" && m.callID == "" {
-		return invalid(at.param("tool_call_id"),
-			"`%s` is missing: it must name the call that the message answers", at.param("tool_call_id"))
-	}
-	m.assemble()
-	return nil
-}
-
 // cut keeps a client's own words short in an error.
 func cut(text string) string {
 	const longest = 64
@@ -363,188 +262,6 @@ func cut(text string) string {
 		end--
 	}
 	return text[:end] + "…"
-}
-
-// content consumes a message's content. present is false for null.
-func (d *decoder) content(at place) (parts []chat.Part, present bool, err error) {
-	start := len(d.parts)
-	switch d.s.Kind() {
-	case rawjson.Null:
-		d.s.Skip()
-		return nil, false, nil
-	case rawjson.String:
-		d.parts = append(d.parts, chat.Part{Text: d.s.Text()})
-	case rawjson.Array:
-		at.part = 0
-		for ok := d.s.Array(); ok; ok = d.s.Element() {
-			if err := d.part(at); err != nil {
-				return nil, false, err
-			}
-			at.part++
-		}
-		if at.part == 0 && !d.s.Failed() {
-			at.part = -1
-			return nil, false, invalid(at.param("content"), "`%s` is an empty array: it must have at least one part", at.param("content"))
-		}
-	default:
-		return nil, false, d.mismatchAt(at, "content", "a string or an array of content parts")
-	}
-	return d.parts[start:len(d.parts):len(d.parts)], true, nil
-}
-
-// part consumes one content part. Of the types that the canonical form has no
-// room for (audio, files) their name is kept; Source has the rest.
-func (d *decoder) part(at place) error {
-	if d.s.Kind() != rawjson.Object {
-		return d.mismatchAt(at, "", "an object")
-	}
-	from := d.s.Pos()
-	var kind, text, refusal, url string
-	var hasKind, hasText, hasURL bool
-	for ok := d.s.Object(); ok; ok = d.s.Member() {
-		var err error
-		switch string(d.s.Key()) {
-		case "type":
-			hasKind = true
-			kind, err = d.textAt(at, "type")
-		case "text":
-			if d.s.Kind() == rawjson.String {
-				hasText = true
-				text = d.s.Text()
-			} else {
-				err = d.mismatchAt(at, "text", "a string")
-			}
-		case "refusal":
-			if d.s.Kind() == rawjson.String {
-				refusal = d.s.Text()
-			} else {
-				d.s.Skip()
-			}
-		case "image_url":
-			hasURL = true
-			url, err = d.imageURL(at)
-		default:
-			d.s.Skip()
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if d.s.Failed() {
-		return nil
-	}
-	whole := d.req.Source.JSON[from:d.s.Pos()]
-	switch {
-	case !hasKind:
-		return invalid(at.param("type"), "`%s` is missing: it must be text, image_url or another type of content", at.param("type"))
-	case kind == "text" && !hasText:
-		return invalid(at.param("text"), "`%s` is missing: it must be a string", at.param("text"))
-	case kind == "text":
-		d.parts = append(d.parts, chat.Part{Text: text})
-	case kind == "image_url" && !hasURL:
-		return invalid(at.param("image_url"), "`%s` is missing: it must be an object with a `url`", at.param("image_url"))
-	case kind == "image_url":
-		d.parts = append(d.parts, chat.Part{Image: &chat.Image{URL: url}})
-	case kind == "refusal": // what an assistant said instead of a text
-		d.parts = append(d.parts, chat.Part{Text: refusal, Refusal: true})
-	default:
-		d.parts = append(d.parts, chat.Part{Opaque: &chat.Opaque{Dialect: Dialect, Type: cut(kind), JSON: whole}})
-	}
-	return nil
-}
-
-// imageURL consumes {"url": …}, or the URL alone as some clients send it.
-func (d *decoder) imageURL(at place) (url string, err error) {
-	switch d.s.Kind() {
-	case rawjson.String:
-		url = d.s.Text()
-	case rawjson.Object:
-		for ok := d.s.Object(); ok; ok = d.s.Member() {
-			if key := string(d.s.Key()); key == "detail" {
-				d.askOfMessage(at, key)
-			} else if key != "url" {
-				d.s.Skip()
-			} else if url, err = d.textAt(at, "image_url.url"); err != nil {
-				return "", err
-			}
-		}
-	default:
-		return "", d.mismatchAt(at, "image_url", "an object with a `url`")
-	}
-	if url == "" && !d.s.Failed() {
-		return "", invalid(at.param("image_url.url"), "`%s` is missing: it must be a data, http or https URL", at.param("image_url.url"))
-	}
-	return url, nil
-}
-
-// toolCalls consumes an assistant's calls. A call of a custom tool has a name and
-// an input in the places of a function's name and arguments.
-func (d *decoder) toolCalls(at place) ([]chat.Part, error) {
-	switch d.s.Kind() {
-	case rawjson.Null:
-		d.s.Skip()
-		return nil, nil
-	case rawjson.Array:
-	default:
-		return nil, d.mismatchAt(at, "tool_calls", "an array")
-	}
-	var calls []chat.Part
-	for ok := d.s.Array(); ok; ok = d.s.Element() {
-		at.call = len(calls)
-		call, err := d.toolCall(at)
-		if err != nil {
-			return nil, err
-		}
-		calls = append(calls, chat.Part{Call: call})
-	}
-	return calls, nil
-}
-
-func (d *decoder) toolCall(at place) (call *chat.Call, err error) {
-	call = &chat.Call{}
-	if d.s.Kind() != rawjson.Object {
-		return call, d.mismatchAt(at, "", "an object")
-	}
-	for ok := d.s.Object(); ok; ok = d.s.Member() {
-		switch key := string(d.s.Key()); key {
-		case "id":
-			call.ID, err = d.textAt(at, key)
-		case "function", "custom":
-			call.Custom = key == "custom"
-			err = d.called(at, key, call)
-		default:
-			d.s.Skip()
-		}
-		if err != nil {
-			return call, err
-		}
-	}
-	return call, nil
-}
-
-// called consumes what is called and with what.
-func (d *decoder) called(at place, field string, call *chat.Call) (err error) {
-	if d.s.Kind() != rawjson.Object {
-		return d.mismatchAt(at, field, "an object")
-	}
-	for ok := d.s.Object(); ok; ok = d.s.Member() {
-		switch key := string(d.s.Key()); key {
-		case "name":
-			call.Name, err = d.textAt(at, field+".name")
-		case "arguments", "input":
-			if d.s.Kind() == rawjson.String {
-				call.Arguments = d.s.Text()
-			} else {
-				err = d.mismatchAt(at, field+"."+key, "a string")
-			}
-		default:
-			d.s.Skip()
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // textAt is text for a field whose path is only made for an error.

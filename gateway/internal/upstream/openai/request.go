@@ -81,12 +81,12 @@ func (d *Driver) edit(source []byte, model string, stream bool) ([]byte, bool) {
 			e.replace(strconv.FormatBool(stream))
 		case "stream_options":
 			switch {
-			case !stream:
+			case !stream && e.s.Kind() == rawjson.Null:
 				e.s.Skip()
-			case d.settings.includeUsage:
+			case stream && d.settings.includeUsage:
 				hasOptions = true
 				e.includeUsage()
-			default:
+			default: // without a stream the API refuses it, and some clients send it in any case
 				e.s.Skip()
 				e.edit.CutMember(&e.s, start, !kept)
 				continue

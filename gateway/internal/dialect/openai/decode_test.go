@@ -78,7 +78,8 @@ func TestDecode(t *testing.T) {
 			`{"model":"m","tools":[{"type":"function"}],"functions":null,"tool_choice":"none","function_call":{"name":"f"},"n":2,"logprobs":true,"top_logprobs":0,` +
 				`"response_format":{"type":"json_schema","json_schema":{}},"audio":{},"modalities":["text","audio"],"prediction":{},"web_search_options":{},` +
 				`"logit_bias":{"1":-100},"seed":1,"invented":true,"messages":[{"role":"user","content":"x"}]}`,
-			chat.Request{Model: "m", Messages: []chat.Message{{Role: chat.User, Parts: text("x")}},
+			chat.Request{
+				Model: "m", Messages: []chat.Message{{Role: chat.User, Parts: text("x")}},
 				Tools:      []chat.ToolSpec{{Kind: chat.Function, Own: own("function", `{"type":"function"}`)}},
 				ToolChoice: chat.ToolChoice{Mode: chat.ToolsRequired, Names: []string{"f"}},
 				Output:     chat.Output{Form: chat.SchemaOutput}, Sampling: chat.Sampling{LogitBias: []byte(`{"1":-100}`), Seed: new(int64(1))},
@@ -95,7 +96,8 @@ func TestDecode(t *testing.T) {
 					{Field: "logit_bias", Need: chat.Words},
 					{Field: "seed", Need: chat.Tuning},
 					{Field: "other", Need: chat.Tuning},
-				}},
+				},
+			},
 		},
 		"asks for nothing": {
 			`{"model":"m","tools":[],"functions":null,"tool_choice":"auto","n":1,"logprobs":false,"top_logprobs":null,"response_format":{"type":"text"},"audio":null,` +

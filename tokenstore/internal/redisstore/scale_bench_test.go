@@ -63,19 +63,24 @@ func BenchmarkScale(b *testing.B) {
 				large.take(leasing.Wanted{Upstream: "cursor"})
 			}
 			measure("denial beside it", func() { large.ask(leasing.Wanted{Upstream: "cursor"}) })
-			for _, strategy := range []string{token.RoundRobin, token.LeastInFlight, token.FillFirst, token.Sticky} {
+			lease := func() { large.end(leasing.Succeeded, large.take(leasing.Wanted{Upstream: "openai"})...) }
+			for _, strategy := range []string{token.RoundRobin, token.LeastInFlight, token.FillFirst} {
 				large.rotation.Store(&strategy)
-				n := 0
-				lease := func() {
-					n++
-					taken := large.take(leasing.Wanted{Upstream: "openai", Affinity: fmt.Sprint("user ", n)})
-					large.end(leasing.Succeeded, taken...)
-				}
 				for range size/500 + 10 {
 					lease() // the strategy's order is built meanwhile
 				}
 				measure(strategy, lease)
 			}
+			large.rotation.Store(nil)
+			n := 0
+			turn := func() {
+				n++
+				large.end(leasing.Succeeded, large.take(leasing.Wanted{Upstream: "openai", Affinity: fmt.Sprint("conversation ", n)})...)
+			}
+			for range size/500 + 10 {
+				turn() // the ring is built meanwhile
+			}
+			measure("conversation", turn)
 			measure("explain", func() {
 				_, err := large.Explain(b.Context(), "openai", someModel)
 				large.must(err)
@@ -84,7 +89,6 @@ func BenchmarkScale(b *testing.B) {
 				_, err := large.SummarizePools(b.Context())
 				large.must(err)
 			})
-			large.rotation.Store(nil)
 			for i := 0; i < size; i += 250 { // all at their cap
 				pipe := client.Pipeline()
 				for n := i; n < min(i+250, size); n++ {

@@ -35,45 +35,33 @@ local function build_ring(built)
   redis.call('HSET', pool .. 'clock', 'ring', #page == BUILD * 2 and page[#page] or 'whole')
 end
 
--- The tokens from one of the key's falls on, the whole way round, as {id, how far it is}; the
--- next one is given until it is skipped.
-local function arc(from)
-  local wrapped = false
-  local function read(low, high)
-    return paged(0, 1, function(offset, size)
-      return redis.call('ZRANGEBYSCORE', pool .. 'ring', low, high, 'WITHSCORES', 'LIMIT', offset, size)
-    end)
+-- The tokens from one of the key's falls on, the whole way round: takes the arc to the next.
+local function advance(arc)
+  local entry = redis.call('ZRANGEBYSCORE', pool .. 'ring', arc.low, arc.high, 'WITHSCORES', 'LIMIT', arc.passed, 1)
+  if not entry[1] and arc.high == '+inf' then
+    arc.low, arc.high, arc.passed = '-inf', '(' .. arc.low, 0
+    return advance(arc)
   end
-  local queue = read(whole(from), '+inf')
-  return {
-    peek = function()
-      local id, at = queue.peek()
-      if not id and not wrapped then
-        wrapped, queue = true, read('-inf', '(' .. whole(from))
-        id, at = queue.peek()
-      end
-      if id then return id, (at - from) % RING end
-    end,
-    skip = function() queue.skip() end,
-  }
+  arc.id, arc.passed = entry[1], arc.passed + 1
+  arc.far = entry[1] and (tonumber(entry[2]) - arc.from) % RING
 end
 
 -- The tokens in the order of the key, each once: by how far they are from its nearest fall.
 local function around_ring(key)
-  local arcs, seen = {}, {}
-  for n, from in ipairs(falls_of(key)) do arcs[n] = arc(from) end
+  local arcs, seen = falls_of(key), {}
+  for n, from in ipairs(arcs) do
+    arcs[n] = { from = from, low = whole(from), high = '+inf', passed = 0 }
+    advance(arcs[n])
+  end
   return function()
-    local nearest, distance = nil, RING
-    for _, each in ipairs(arcs) do
-      local id, far = each.peek()
-      while id and seen[id] do
-        each.skip()
-        id, far = each.peek()
-      end
-      if id and (far < distance or far == distance and id < nearest) then nearest, distance = id, far end
+    local nearest = nil
+    for _, arc in ipairs(arcs) do
+      while arc.id and seen[arc.id] do advance(arc) end
+      if arc.id and (not nearest or arc.far < nearest.far or arc.far == nearest.far and arc.id < nearest.id) then nearest = arc end
     end
-    if nearest then seen[nearest] = true end
-    return nearest
+    if not nearest then return nil end
+    seen[nearest.id] = true
+    return nearest.id
   end
 end
 

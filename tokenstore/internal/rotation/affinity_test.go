@@ -89,7 +89,7 @@ func TestAffinityStays(t *testing.T) {
 		if candidates[gone].ID != mine && got != mine {
 			t.Fatalf("%s moved from %s to %s", key, mine, got)
 		}
-		back := append(rest, candidates[gone]) //nolint:gocritic // in another order
+		back := append(rest, candidates[gone])
 		if got := back[rotation.Affine(key, loadOf(back), back)].ID; got != mine {
 			t.Fatalf("%s is at %s, it was at %s", key, got, mine)
 		}

@@ -32,7 +32,7 @@ func (s *Simulator) newMessageCall(w http.ResponseWriter, r *http.Request) *mess
 	m := &messageCall{
 		exchange: exchange{sim: s, w: w, r: r, control: http.NewResponseController(w), entry: s.beginEntry(Anthropic, apiKey(r))},
 		number:   s.sequence.Add(1),
-		checker:  checker{betas: betasOf(r), version: r.Header.Get("Anthropic-Version")},
+		checker:  checker{blocks: s.blocks, betas: betasOf(r), version: r.Header.Get("Anthropic-Version")},
 	}
 	w.Header().Set("Request-Id", m.requestID())
 	w.Header().Set("Anthropic-Organization-Id", organizationID(m.entry.account.organization))

@@ -2,7 +2,10 @@ package upstreamsim
 
 import (
 	"crypto/sha256"
+	"hash"
 	"io"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -33,6 +36,14 @@ type chunk struct {
 	role   string
 	tokens int
 	marks  []*node
+}
+
+// hash writes the chunk without its marks. In which order a block has its members
+// does not matter; inside them it does.
+func (c *chunk) hash(to hash.Hash) {
+	_, _ = io.WriteString(to, c.role)
+	members := slices.SortedFunc(slices.Values(c.members), func(a, b member) int { return strings.Compare(a.name, b.name) })
+	(&node{kind: objectKind, members: members}).hash(to)
 }
 
 func promptOf(body *node) prompt {
@@ -194,15 +205,14 @@ func lifeOf(mark *node) time.Duration {
 
 // prefixes are the tokens and the sums of the prompt up to each of its chunks.
 func (p *prompt) prefixes(owner string) (ends []int, sums [][sha256.Size]byte) {
-	hash := sha256.New()
-	_, _ = io.WriteString(hash, owner)
+	sum := sha256.New()
+	_, _ = io.WriteString(sum, owner)
 	tokens := 3
 	for _, chunk := range p.chunks {
-		_, _ = io.WriteString(hash, chunk.role)
-		chunk.hash(hash)
+		chunk.hash(sum)
 		tokens += chunk.tokens
 		ends = append(ends, tokens)
-		sums = append(sums, [sha256.Size]byte(hash.Sum(nil)))
+		sums = append(sums, [sha256.Size]byte(sum.Sum(nil)))
 	}
 	return ends, sums
 }

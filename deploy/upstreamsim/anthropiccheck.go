@@ -110,7 +110,7 @@ func (c *checker) loopBeginsWithThinking(turns []turn) {
 	}
 	head := turns[first].blocks[0]
 	c.fail(head.path+".type", "Expected `thinking` or `redacted_thinking`, but found `%s`. When `thinking` is enabled, "+
-		"a final `assistant` message must start with a thinking block (preceeding the lastmost set of `tool_use` and `tool_result` blocks). "+
+		"a final `assistant` message must start with a thinking block (preceeding the lastmost set of `tool_use` and `tool_result` blocks). "+ //nolint:misspell // as the API has it
 		"We recommend you include thinking blocks from previous turns. To avoid this requirement, disable `thinking`.", head.kind())
 }
 

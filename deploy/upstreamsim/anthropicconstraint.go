@@ -12,6 +12,7 @@ import (
 // checker keeps the first thing that is wrong with a request, in the vendor's words.
 type checker struct {
 	problem string
+	blocks  map[string]blockShape
 	betas   []string
 	version string
 }
@@ -173,16 +174,6 @@ func matching(pattern string) constraint {
 	return func(c *checker, path string, n *node) {
 		if isString(c, path, n); n.kind == stringKind && !compiled.MatchString(n.text) {
 			c.fail(path, "String should match pattern '%s'", pattern)
-		}
-	}
-}
-
-// listOf is a list whose items fulfil a constraint.
-func listOf(item constraint) constraint {
-	return func(c *checker, path string, n *node) {
-		isList(c, path, n)
-		for at, value := range n.items {
-			item(c, join(path, at), value)
 		}
 	}
 }

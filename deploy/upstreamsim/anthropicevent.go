@@ -9,7 +9,6 @@ import (
 // messageFormat writes the events and the object of one message.
 type messageFormat struct {
 	id, model string
-	tier      string
 	input     cached
 	// field and newline are how a line is written: "data: " and "\n", usually.
 	before, space, newline string

@@ -89,7 +89,8 @@ func organizationOf(token, fingerprint string) string {
 // organizationID is a UUID that is always the same for an organization.
 func organizationID(organization string) string {
 	sum := sha256.Sum256([]byte("organization " + organization))
-	return fmt.Sprintf("%x-%x-4%x-8%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
+	sum[6], sum[8] = 0x40|sum[6]&0x0f, 0x80|sum[8]&0x3f // version 4
+	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
 }
 
 // limitReset is when the limits of a rate limit header begin anew.

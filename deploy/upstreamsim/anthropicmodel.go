@@ -62,7 +62,7 @@ func (s *Simulator) serveClaudeModels(w http.ResponseWriter, r *http.Request) {
 	fail := func(status int, failure vendorError) {
 		w.Header().Set("Content-Type", jsonType)
 		w.WriteHeader(status)
-		_, _ = w.Write(failure.object(requestID)) // the client may be gone
+		_, _ = w.Write(failure.object(requestID)) //nolint:gosec // JSON, not a page; the client may be gone
 	}
 	token := apiKey(r)
 	if token == "" || !s.accepts(s.book.Load().tokens.get(token)) {

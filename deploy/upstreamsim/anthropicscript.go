@@ -113,8 +113,8 @@ func (m *messageCall) textAnswer(pieces []string) *answer {
 // prepared is an answer as the request wants it: calls that it forces, thinking
 // before, the end where a limit or a stop sequence is.
 func (m *messageCall) prepared(a *answer) *answer {
-	if forced := m.forced(); forced != "" && a.stop == endTurn {
-		a = m.calls([]string{forced})
+	if names := m.callable(); m.forced() && len(names) > 0 && a.stop == endTurn {
+		a = m.calls(names[:1])
 	}
 	if schema := m.body.get("output_config").get("format").get("schema"); schema != nil && a.stop == endTurn {
 		a.blocks = []answerBlock{said(pieces(string(instanceOf(schema.raw, m.lastText()))))}

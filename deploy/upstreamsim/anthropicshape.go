@@ -113,7 +113,7 @@ func isSystem(c *checker, path string, n *node) {
 		case kind != "text":
 			c.fail(at+".type", "Input should be 'text'")
 		default:
-			c.object(at, block, blocks["text"].fields)
+			c.object(at, block, c.blocks["text"].fields)
 			c.isText("system", block)
 		}
 	}
@@ -157,13 +157,11 @@ func blockFields(more fields) fields {
 	return bothOf(fields{"type": need(isString), "cache_control": may(isCacheControl)}, more)
 }
 
-// blocks is filled in init because blocks hold blocks.
-var blocks map[string]blockShape
-
-func init() {
+// blockShapes are the content blocks by their type.
+func blockShapes() map[string]blockShape {
 	serverResult := fields{"tool_use_id": need(isID), "content": need(anyValue), "caller": may(anyValue), "is_error": may(isBool)}
 	call := fields{"id": need(isID), "name": need(isString), "input": need(anObject), "caller": may(anyValue)}
-	blocks = map[string]blockShape{
+	shapes := map[string]blockShape{
 		"text": {
 			inUser | inAssistant | inSystem | inResult | inDocument,
 			blockFields(fields{"text": need(isString), "citations": may(isList)}), isTextBlock,
@@ -200,8 +198,9 @@ func init() {
 	for _, name := range []string{
 		"web_search", "web_fetch", "code_execution", "bash_code_execution", "text_editor_code_execution", "tool_search", "mcp", "advisor",
 	} {
-		blocks[name+"_tool_result"] = blockShape{inAssistant | inUser, blockFields(serverResult), nil}
+		shapes[name+"_tool_result"] = blockShape{inAssistant | inUser, blockFields(serverResult), nil}
 	}
+	return shapes
 }
 
 func isTextBlock(c *checker, _ string, n *node) { c.isText("messages", n) }
@@ -227,10 +226,10 @@ func (c *checker) block(path string, n *node, where place) {
 		return
 	}
 	kind := n.get("type").string()
-	known, isKnown := blocks[kind]
+	known, isKnown := c.blocks[kind]
 	if !isKnown || known.places&where == 0 {
 		var names []string
-		for name, block := range blocks {
+		for name, block := range c.blocks {
 			if block.places&where != 0 {
 				names = append(names, name)
 			}

@@ -14,35 +14,34 @@ func (m *messageCall) toolCall() error {
 		return m.texts(pieces(told(last.blocks)))
 	}
 	choice := m.body.get("tool_choice")
+	names := m.callable()
+	if choice.get("type").string() == "none" || len(names) == 0 {
+		return m.echo()
+	}
 	most := maxToolCalls
-	if choice.get("disable_parallel_tool_use").isTrue() || choice.get("type").string() == "tool" {
+	if choice.get("disable_parallel_tool_use").isTrue() {
 		most = 1
 	}
+	return m.whole(m.calls(names[:min(most, len(names))]))
+}
+
+// callable are the tools that the client runs, or the one of them that is chosen.
+func (m *messageCall) callable() []string {
+	chosen := m.body.get("tool_choice").get("name").string()
 	var names []string
 	for _, tool := range m.body.get("tools").list() {
 		kind, name := tool.get("type").string(), tool.get("name").string()
-		ours := kind == "" || kind == "custom"
-		if chosen := choice.get("name").string(); ours && len(names) < most && (chosen == "" || chosen == name) {
+		if (kind == "" || kind == "custom") && (chosen == "" || chosen == name) {
 			names = append(names, name)
 		}
 	}
-	if len(names) == 0 || choice.get("type").string() == "none" {
-		return m.echo()
-	}
-	return m.whole(m.calls(names))
+	return names
 }
 
-// forced is the tool that the request insists on, or nothing.
-func (m *messageCall) forced() string {
-	choice := m.body.get("tool_choice")
-	switch choice.get("type").string() {
-	case "tool":
-		return choice.get("name").string()
-	case "any":
-		return m.body.get("tools").list()[0].get("name").string()
-	default:
-		return ""
-	}
+// forced tells whether the request insists on a call.
+func (m *messageCall) forced() bool {
+	choice := m.body.get("tool_choice").get("type").string()
+	return choice == "any" || choice == "tool"
 }
 
 // calls is an answer of calls, with inputs that fit the tools' schemas.

@@ -125,7 +125,7 @@ func (c *checker) entry(path string, n *node, last bool) {
 		c.fail(join(path, "content"), "Input should be a valid list")
 	case empty && role == userRole:
 		c.fail(path, "user messages must have non-empty content")
-	case empty && !(role == assistantRole && last):
+	case empty && (role != assistantRole || !last):
 		c.fail(path, "all messages must have non-empty content except for the optional final assistant message")
 	case content.kind == listKind:
 		blocksIn(placeOf[role])(c, join(path, "content"), content)

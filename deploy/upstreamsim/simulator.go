@@ -52,7 +52,8 @@ type Simulator struct {
 	watchers   watchers
 	minVersion atomic.Pointer[string]
 	quota      atomic.Pointer[Quota]
-	sequence   atomic.Uint64 // numbers the answers of OpenAI's and Anthropic's side
+	blocks     map[string]blockShape // of Anthropic's content
+	sequence   atomic.Uint64         // numbers the answers of OpenAI's and Anthropic's side
 
 	closing sync.Once
 	closed  chan struct{}
@@ -69,7 +70,7 @@ func New(options Options) *Simulator {
 	if options.Models == nil {
 		options.Models = []string{"gpt-4o", "gpt-4o-mini", "echo-request", "tool-call"}
 	}
-	s := &Simulator{options: options, closed: make(chan struct{})}
+	s := &Simulator{options: options, blocks: blockShapes(), closed: make(chan struct{})}
 	if len(options.Tokens) > 0 {
 		s.accepted = make(map[string]bool, len(options.Tokens))
 		for _, token := range options.Tokens {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"carousel.internal/gateway/grammar"
 )
 
 // object is JSON in the making.
@@ -263,29 +265,28 @@ func mustJSON(t testing.TB, value any) []byte {
 func TestAnthropicExactBytes(t *testing.T) {
 	t.Parallel()
 	const head = `{"model":"claude-sonnet-4-5-2026-01-01","id":"msg_sim0000000000000001","type":"message","role":"assistant"`
-	usage := func(output int) string {
-		return fmt.Sprintf(`{"input_tokens":9,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,`+
-			`"cache_creation":{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":0},"output_tokens":%d,`+
-			`"output_tokens_details":{"thinking_tokens":0},"server_tool_use":null,"service_tier":"standard","inference_geo":"not_available"}`, output)
-	}
+	const counts = `{"input_tokens":9,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":1,` +
+		`"output_tokens_details":{"thinking_tokens":0},"server_tool_use":null`
+	const usage = counts + `,"cache_creation":{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":0},` +
+		`"service_tier":"standard","inference_geo":"not_available","speed":"standard"}`
 	for name, test := range map[string]struct {
 		body object
 		want []string
 	}{
 		"message": {saying("claude-sonnet-4-5", "\"a\\b\"\n\x01"), []string{
-			head + `,"content":[{"type":"text","text":"\"a\\b\"\n\u0001"}],"stop_reason":"end_turn","stop_sequence":null,` +
-				`"stop_details":null,"usage":` + usage(1) + `}`,
+			head + `,"content":[{"type":"text","text":"\"a\\b\"\n\u0001"}],"container":null,"diagnostics":null,"stop_reason":"end_turn","stop_sequence":null,` +
+				`"stop_details":null,"usage":` + usage + `}`,
 		}},
 		"stream": {saying("claude-sonnet-4-5", "\"a\\b\"\n\x01", streamed), []string{
 			"event: message_start\ndata: " + `{"type":"message_start","message":` + head +
-				`,"content":[],"stop_reason":null,"stop_sequence":null,"stop_details":null,"usage":` + usage(1) + "}}\n\n",
+				`,"content":[],"container":null,"diagnostics":null,"stop_reason":null,"stop_sequence":null,"stop_details":null,"usage":` + usage + "}}\n\n",
 			"event: ping\ndata: {\"type\":\"ping\"}\n\n",
 			"event: content_block_start\ndata: " + `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}` + "\n\n",
 			"event: content_block_delta\ndata: " +
 				`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"\"a\\b\"\n\u0001"}}` + "\n\n",
 			"event: content_block_stop\ndata: " + `{"type":"content_block_stop","index":0}` + "\n\n",
 			"event: message_delta\ndata: " +
-				`{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null,"stop_details":null},"usage":` + usage(1) + "}\n\n",
+				`{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null,"stop_details":null},"usage":` + counts + "}}\n\n",
 			"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
 		}},
 	} {
@@ -300,6 +301,37 @@ func TestAnthropicExactBytes(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestAnthropicByTheGrammar holds what is right by the API to the judge of clients.
+func TestAnthropicByTheGrammar(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{
+		"echo", "unicode", "tool-call", "describe", "reasoning", "redacted-thinking", "server-tool", "finish-length", "finish-window",
+		"finish-refusal", "finish-pause", "limit-reached", "sse-crlf", "sse-comments", "empty", "error-after-text", "error-529", "overloaded",
+		"context-window", "http-500", "count-3",
+	} {
+		for _, more := range []object{nil, {"thinking": object{"type": "adaptive"}}, {"max_tokens": 2}, {"max_tokens": 0}} {
+			body := saying("sim-"+name, hello, object{"tools": list{toolOf("look"), toolOf("hear")}}, more)
+			whole := record(New(Options{}), messagesRequest(t.Context(), t, "http://sim", messagesPath, body))
+			body["stream"] = true
+			streamed := record(New(Options{}), messagesRequest(t.Context(), t, "http://sim", messagesPath, body))
+			var broken []grammar.Violation
+			if whole.status >= http.StatusBadRequest {
+				broken = grammar.Messages.Error(whole.status, whole.all(), grammar.Options{Native: true})
+			} else {
+				broken = grammar.Messages.Answer(whole.all(), grammar.Options{Native: true})
+			}
+			if streamed.status < http.StatusBadRequest {
+				stream := grammar.Messages.Stream(grammar.Options{Native: true})
+				_, _ = stream.Write(streamed.all()) // it never fails
+				broken = append(broken, stream.End()...)
+			}
+			for _, violation := range broken {
+				t.Errorf("%s with %v: %s", name, more, violation)
+			}
+		}
 	}
 }
 

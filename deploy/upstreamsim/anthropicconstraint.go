@@ -39,12 +39,12 @@ func (c *checker) brought(field string) bool {
 
 // betaNames are betas that are not named after their field.
 var betaNames = map[string][]string{
+	"context_management":    {"compact"},
 	"mcp_servers":           {"mcp-client"},
 	"mcp_toolset":           {"mcp-client"},
-	"speed":                 {"fast-mode"},
-	"thread":                {"message-threads", "threads"},
-	"fallbacks":             {"fallback", "model-fallback"},
-	"fallback_credit_token": {"fallback", "model-fallback"},
+	"thread":                {"message-threads"},
+	"fallbacks":             {"server-side-fallback"},
+	"fallback_credit_token": {"fallback-credit"},
 	"output_format":         {"structured-outputs"},
 	"file_id":               {"files-api"},
 }

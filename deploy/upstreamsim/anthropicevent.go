@@ -38,10 +38,11 @@ func (e *events) slice(from, to int) []byte {
 	return e.buffer[begin:e.spans[to-1].end]
 }
 
-// deltas are the numbers of the first and the last event with a piece; the last
-// event of all where there is none.
+// deltas are the numbers of the first and the last event with a piece; the one before
+// the end of the message where there is none.
 func (e *events) deltas() (first, last int) {
-	first, last = -1, len(e.spans)-1
+	last = len(e.spans) - 3 // before message_delta and message_stop
+	first = -1
 	for at, span := range e.spans {
 		if span.delta {
 			if first < 0 {
@@ -50,7 +51,10 @@ func (e *events) deltas() (first, last int) {
 			last = at
 		}
 	}
-	return max(first, 0), last
+	if first < 0 {
+		first = last
+	}
+	return first, last
 }
 
 // begin starts an event; the JSON up to the type is written.
@@ -77,7 +81,8 @@ func (f *messageFormat) end(e *events, delta bool) {
 // stream is an answer as events.
 func (f *messageFormat) stream(a *answer) *events {
 	e := new(events)
-	f.start(e)
+	output, _ := a.tokens()
+	f.start(e, min(output, 1))
 	for index := range a.blocks {
 		f.block(e, index, &a.blocks[index])
 	}
@@ -85,12 +90,14 @@ func (f *messageFormat) stream(a *answer) *events {
 	return e
 }
 
-func (f *messageFormat) start(e *events) {
+// start begins a message; output are the tokens that are told so far.
+func (f *messageFormat) start(e *events, output int) {
 	f.begin(e, "message_start")
 	e.buffer = append(e.buffer, `,"message":`...)
 	e.buffer = f.head(e.buffer)
-	e.buffer = append(e.buffer, `,"content":[],"stop_reason":null,"stop_sequence":null,"stop_details":null,"usage":`...)
-	e.buffer = f.usage(e.buffer, 1, 0)
+	e.buffer = append(e.buffer, `,"content":[],"container":null,"diagnostics":null,`+
+		`"stop_reason":null,"stop_sequence":null,"stop_details":null,"usage":`...)
+	e.buffer = f.usage(e.buffer, output, 0)
 	e.buffer = append(e.buffer, '}')
 	f.end(e, false)
 	f.ping(e)
@@ -180,7 +187,7 @@ func (f *messageFormat) stop(e *events, a *answer) {
 	e.buffer = a.ending(e.buffer)
 	e.buffer = append(e.buffer, `},"usage":`...)
 	all, thinking := a.tokens()
-	e.buffer = f.usage(e.buffer, all, thinking)
+	e.buffer = append(f.counts(e.buffer, all, thinking), '}')
 	f.end(e, false)
 	f.begin(e, "message_stop")
 	f.end(e, false)
@@ -212,20 +219,26 @@ func (f *messageFormat) failure(e *events, failure vendorError, requestID string
 	e.spans = append(e.spans, span{len(e.buffer), false})
 }
 
-// usage is a usage object.
+// usage is the usage object of a message.
 func (f *messageFormat) usage(to []byte, output, thinking int) []byte {
-	number := func(name string, value int) {
-		to = append(to, name...)
-		to = strconv.AppendInt(to, int64(value), 10)
-	}
-	number(`{"input_tokens":`, f.input.fresh)
-	number(`,"cache_creation_input_tokens":`, f.input.written+f.input.writtenHour)
-	number(`,"cache_read_input_tokens":`, f.input.read)
-	number(`,"cache_creation":{"ephemeral_5m_input_tokens":`, f.input.written)
-	number(`,"ephemeral_1h_input_tokens":`, f.input.writtenHour)
-	number(`},"output_tokens":`, output)
-	number(`,"output_tokens_details":{"thinking_tokens":`, thinking)
-	return append(to, `},"server_tool_use":null,"service_tier":"standard","inference_geo":"not_available"}`...)
+	to = f.counts(to, output, thinking)
+	to = appendCount(to, `,"cache_creation":{"ephemeral_5m_input_tokens":`, f.input.written)
+	to = appendCount(to, `,"ephemeral_1h_input_tokens":`, f.input.writtenHour)
+	return append(to, `},"service_tier":"standard","inference_geo":"not_available","speed":"standard"}`...)
+}
+
+// counts are the part of the usage object that a stream's end has too.
+func (f *messageFormat) counts(to []byte, output, thinking int) []byte {
+	to = appendCount(to, `{"input_tokens":`, f.input.fresh)
+	to = appendCount(to, `,"cache_creation_input_tokens":`, f.input.written+f.input.writtenHour)
+	to = appendCount(to, `,"cache_read_input_tokens":`, f.input.read)
+	to = appendCount(to, `,"output_tokens":`, output)
+	to = appendCount(to, `,"output_tokens_details":{"thinking_tokens":`, thinking)
+	return append(to, `},"server_tool_use":null`...)
+}
+
+func appendCount(to []byte, name string, count int) []byte {
+	return strconv.AppendInt(append(to, name...), int64(count), 10)
 }
 
 // object is an answer as one message.
@@ -239,7 +252,7 @@ func (f *messageFormat) object(a *answer) []byte {
 		}
 		to = a.blocks[i].object(to)
 	}
-	to = append(to, `],`...)
+	to = append(to, `],"container":null,"diagnostics":null,`...)
 	to = a.ending(to)
 	to = append(to, `,"usage":`...)
 	all, thinking := a.tokens()

@@ -263,7 +263,7 @@ func (m *messageCall) heartbeatOnly() error {
 	}
 	m.meetCache()
 	opening, ping := new(events), new(events)
-	m.format.start(opening)
+	m.format.start(opening, 1)
 	m.format.ping(ping)
 	return inOrder(m.head, m.event(opening.buffer), m.beating(ping.buffer))
 }

@@ -23,6 +23,7 @@ var (
 		"tool_choice":   may(toolChoices.check),
 		"output_config": may(holding(outputConfig)),
 		"cache_control": may(isCacheControl),
+		"speed":         may(oneOf("standard", "fast")),
 	}
 	messageFields = bothOf(countFields, fields{
 		"max_tokens":     need(atLeast(0)),
@@ -34,6 +35,7 @@ var (
 		"metadata":       may(holding(fields{"user_id": may(isString)})),
 		"service_tier":   may(oneOf("auto", "standard_only")),
 		"container":      may(anyValue),
+		"diagnostics":    may(holding(fields{"previous_message_id": may(isString)})),
 		"inference_geo":  may(isString),
 	})
 )
@@ -166,7 +168,10 @@ func blockShapes() map[string]blockShape {
 			inUser | inAssistant | inSystem | inResult | inDocument,
 			blockFields(fields{"text": need(isString), "citations": may(isList)}), isTextBlock,
 		},
-		"image": {inUser | inResult | inDocument, blockFields(fields{"source": need(imageSources.check)}), isImage},
+		"image": {
+			inUser | inResult | inDocument,
+			blockFields(fields{"source": need(imageSources.check), "transformations": may(anyValue)}), isImage,
+		},
 		"document": {
 			inUser | inAssistant | inResult,
 			blockFields(fields{
@@ -182,9 +187,12 @@ func blockShapes() map[string]blockShape {
 				"citations": may(holding(fields{"enabled": may(isBool)})),
 			}), nil,
 		},
-		"tool_use": {inAssistant, blockFields(bothOf(call, fields{"name": need(isToolName)})), nil},
+		"tool_use": {inAssistant, blockFields(bothOf(call, fields{"name": need(isToolName), "toolset_name": may(isString)})), nil},
 		"tool_result": {
-			inUser, blockFields(fields{"tool_use_id": need(isID), "content": may(isResult), "is_error": may(isBool)}), nil,
+			inUser,
+			blockFields(fields{
+				"tool_use_id": need(isID), "content": may(isResult), "is_error": may(isBool), "toolset_name": may(isString),
+			}), nil,
 		},
 		"tool_reference":    {inResult, blockFields(fields{"tool_name": need(isString)}), nil},
 		"thinking":          {inAssistant, fields{"type": need(isString), "thinking": need(isString), "signature": need(isString)}, nil},

@@ -99,6 +99,7 @@ var caged = map[string][]string{
 	"carousel.internal/tokenstore":             {},
 	"carousel.internal/deploy":                 {},
 	"github.com/openai/openai-go":              {},
+	"github.com/anthropics/anthropic-sdk-go":   {},
 	"math/rand":                                {},
 }
 

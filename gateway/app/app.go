@@ -226,7 +226,7 @@ func (g *Gateway) assemble() {
 		Log:     g.log,
 		Mounts:  []httpapi.Mount{original, admin, site}, Unmatched: site.Unmatched,
 		Options: httpapi.Options{
-			RoutePrefix: cfg.RoutePrefix, CORSOrigins: cfg.Origins(), Proxies: cfg.Proxies(), Version: g.options.Version, BodyLimit: cfg.BodyLimit(), BodyMemory: cfg.BodyMemory(), ReadTimeout: cfg.ReadTimeout,
+			RoutePrefix: cfg.RoutePrefix, CORSOrigins: cfg.Origins(), Proxies: cfg.Proxies(), Version: g.options.Version, BodyLimit: cfg.BodyLimit(), BodyLimitChosen: cfg.BodyLimitChosen(), BodyMemory: cfg.BodyMemory(), ReadTimeout: cfg.ReadTimeout,
 			Stream: sse.Options{Heartbeat: cfg.StreamHeartbeat, WriteTimeout: cfg.WriteTimeout},
 		},
 	})

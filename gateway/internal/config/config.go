@@ -52,8 +52,7 @@ type Config struct {
 	DrainDelay    time.Duration `key:"drain_delay" doc:"On shutdown: time between becoming not ready and refusing connections."`
 	ShutdownGrace time.Duration `key:"shutdown_grace" doc:"On shutdown: time that open requests get to end."`
 
-	// limitGiven: RequestBodyLimitMB is somebody's choice.
-	limitGiven bool
+	bodyLimitChosen bool
 }
 
 // Default is the configuration with nothing set.
@@ -93,7 +92,7 @@ var sharedKeys = []string{
 // and answers all problems at once. environ is os.LookupEnv where nil.
 func Load(file string, environ func(string) (string, bool)) (Config, error) {
 	config := Default()
-	given := func(key string) { config.limitGiven = config.limitGiven || key == "request_body_limit_mb" }
+	given := func(key string) { config.bodyLimitChosen = config.bodyLimitChosen || key == "request_body_limit_mb" }
 	err := conf.Load(&config, conf.Source{File: file, Foreign: sharedKeys, Environ: environ, Given: given})
 	config.RoutePrefix = cleanPrefix(config.RoutePrefix)
 	return config, errors.Join(err, config.Validate())
@@ -207,18 +206,9 @@ func (c Config) Proxies() forwarded.Proxies {
 // BodyLimit is RequestBodyLimitMB in bytes.
 func (c Config) BodyLimit() int64 { return int64(c.RequestBodyLimitMB) << 20 }
 
-// messagesLimit is what the Messages API allows for a body, in bytes.
-const messagesLimit = 32 << 20
+// BodyLimitChosen tells whether somebody has set RequestBodyLimitMB: then it holds for
+// all APIs, also where clients count on more.
+func (c Config) BodyLimitChosen() bool { return c.bodyLimitChosen }
 
-// MessagesLimit bounds the body of a Messages request, in bytes: it is what that API
-// allows, unless somebody has chosen a limit.
-func (c Config) MessagesLimit() int64 {
-	if c.limitGiven {
-		return c.BodyLimit()
-	}
-	return max(c.BodyLimit(), messagesLimit)
-}
-
-// BodyMemory is BodyMemoryMB in bytes, and no less than one body of the largest size
-// counts for.
-func (c Config) BodyMemory() int64 { return max(int64(c.BodyMemoryMB)<<20, 2*c.MessagesLimit()) }
+// BodyMemory is BodyMemoryMB in bytes.
+func (c Config) BodyMemory() int64 { return int64(c.BodyMemoryMB) << 20 }

@@ -49,17 +49,13 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// Whoever sets a limit means all requests; without that a Messages request may have what
-// its API allows.
-func TestLimitsOfBodies(t *testing.T) {
+// Whoever sets a limit of bodies has chosen it, also where it is the default.
+func TestTheLimitOfBodiesIsChosen(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		set            string
-		body, messages int64
-	}{{"", 16 << 20, 32 << 20}, {"2", 2 << 20, 2 << 20}, {"16", 16 << 20, 16 << 20}, {"64", 64 << 20, 64 << 20}} {
-		got, err := config.Load("", environment(map[string]string{"REQUEST_BODY_LIMIT_MB": c.set}))
-		if err != nil || got.BodyLimit() != c.body || got.MessagesLimit() != c.messages {
-			t.Errorf("%q: %d, %d, %v", c.set, got.BodyLimit(), got.MessagesLimit(), err)
+	for set, want := range map[string]int64{"": 16 << 20, "2": 2 << 20, "16": 16 << 20, "64": 64 << 20} {
+		got, err := config.Load("", environment(map[string]string{"REQUEST_BODY_LIMIT_MB": set}))
+		if err != nil || got.BodyLimit() != want || got.BodyLimitChosen() != (set != "") {
+			t.Errorf("%q: %d, chosen %v, %v", set, got.BodyLimit(), got.BodyLimitChosen(), err)
 		}
 	}
 }

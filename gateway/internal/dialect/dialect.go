@@ -55,6 +55,12 @@ type TokenCounter interface {
 	Count(tokens int) []byte
 }
 
+// BodyLimiter is implemented by dialects whose clients count on a limit of bodies.
+type BodyLimiter interface {
+	// BodyLimit is the largest body that the API takes, in bytes.
+	BodyLimit() int64
+}
+
 // Incoming is a request as it came.
 type Incoming struct {
 	Body   []byte

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/httpapi"
 )
 
@@ -70,6 +71,35 @@ func TestBodyLimit(t *testing.T) {
 				t.Errorf("the connection was used again: %v", reused)
 			}
 		})
+	}
+}
+
+// larger is a dialect whose clients count on bodies of 2 MiB.
+type larger struct{ dialect.Dialect }
+
+func (larger) BodyLimit() int64 { return 2 * mebibyte }
+
+// A dialect's own limit counts where it is more, unless the other one was chosen. There is
+// room for such a body, however little memory is given.
+func TestADialectsBodyLimit(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		limit       int64
+		chosen      bool
+		size, wants int
+	}{
+		"more than all":      {mebibyte, false, 2 * mebibyte, 200},
+		"even more":          {mebibyte, false, 2*mebibyte + 1, 413},
+		"less than all":      {3 * mebibyte, false, 3 * mebibyte, 200},
+		"another was chosen": {mebibyte, true, mebibyte + 1, 413},
+	} {
+		e := newEdge(t, says(nil, greeting...), func(d *httpapi.Deps) {
+			d.Dialects = []dialect.Dialect{larger{d.Dialects[0]}}
+			d.Options.BodyLimit, d.Options.BodyLimitChosen, d.Options.BodyMemory = c.limit, c.chosen, 1
+		})
+		if w := do(t, e, request(t, "POST", "/v1/chat/completions", key, padded(c.size))); w.Code != c.wants {
+			t.Errorf("%s: %d %.200s", name, w.Code, w.Body)
+		}
 	}
 }
 
@@ -222,6 +252,7 @@ func TestHangUpWhileSending(t *testing.T) {
 // While there is no room for one more body, requests are told to come again; then there is.
 func TestBodiesInFlightAreBounded(t *testing.T) {
 	t.Parallel()
+	const size = 4 * mebibyte
 	entered, leave := make(chan bool), make(chan bool)
 	holding := relay(func(_ context.Context, _ *chat.Request, yield func(chat.Event, error) bool) {
 		entered <- true
@@ -229,15 +260,15 @@ func TestBodiesInFlightAreBounded(t *testing.T) {
 		says(nil, greeting...)(context.Background(), nil, yield)
 	})
 	server := httptest.NewServer(newEdge(t, holding, func(d *httpapi.Deps) {
-		d.Options.BodyLimit, d.Options.BodyMemory = mebibyte, 5*mebibyte
+		d.Options.BodyLimit, d.Options.BodyMemory = size, 5*size
 	}))
 	t.Cleanup(server.Close)
 	var done sync.WaitGroup
 	for range 2 {
-		done.Go(func() { read(t, send(t, server, "POST", "/v1/chat/completions", strings.NewReader(padded(mebibyte)))) })
+		done.Go(func() { read(t, send(t, server, "POST", "/v1/chat/completions", strings.NewReader(padded(size)))) })
 		<-entered
 	}
-	answer := send(t, server, "POST", "/v1/chat/completions", strings.NewReader(padded(mebibyte)))
+	answer := send(t, server, "POST", "/v1/chat/completions", strings.NewReader(padded(size)))
 	if object := errorOf(t, []byte(read(t, answer))); answer.StatusCode != 503 || answer.Header.Get("Retry-After") != "1" || answer.Close || object.Error.Code != "overloaded" {
 		t.Errorf("%s %v", answer.Status, answer.Header)
 	}
@@ -254,7 +285,7 @@ func TestBodiesInFlightAreBounded(t *testing.T) {
 	}
 	done.Wait()
 	go func() { <-entered }()
-	answer = send(t, server, "POST", "/v1/chat/completions", strings.NewReader(padded(mebibyte)))
+	answer = send(t, server, "POST", "/v1/chat/completions", strings.NewReader(padded(size)))
 	if read(t, answer); answer.StatusCode != 200 {
 		t.Errorf("afterwards: %s", answer.Status)
 	}

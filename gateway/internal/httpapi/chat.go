@@ -24,7 +24,7 @@ func (s *server) converse(c *gin.Context, api dialect.Dialect) error {
 	defer s.Chats.begin()()
 	x := exchangeOf(c)
 	x.line.Dialect = api.Name()
-	body, err := reqbody.ReadAll(c.Writer, c.Request, s.Options.BodyLimit)
+	body, err := reqbody.ReadAll(c.Writer, c.Request, s.bodyLimit(api))
 	if err != nil {
 		return err
 	}

@@ -7,11 +7,31 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"carousel.internal/gateway/internal/dialect"
+	"carousel.internal/gateway/internal/reqbody"
 )
 
 // converseIn makes the handler of a dialect's chat requests.
 func (s *server) converseIn(api dialect.Dialect) handler {
 	return func(c *gin.Context) error { return s.converse(c, api) }
+}
+
+// bodyLimit bounds the bodies of a dialect's requests, in bytes: what clients of its API
+// count on, where that is more than the limit of all, unless an operator has chosen that.
+func (s *server) bodyLimit(api dialect.Dialect) int64 {
+	limiter, is := api.(dialect.BodyLimiter)
+	if !is || s.Options.BodyLimitChosen {
+		return s.Options.BodyLimit
+	}
+	return max(s.Options.BodyLimit, limiter.BodyLimit())
+}
+
+// bodyBudget is the memory for bodies in flight: no less than the largest one takes.
+func (s *server) bodyBudget() *reqbody.Budget {
+	largest := s.Options.BodyLimit
+	for _, api := range s.Dialects {
+		largest = max(largest, s.bodyLimit(api))
+	}
+	return reqbody.NewBudget(max(s.Options.BodyMemory, reqbody.RoomFor(largest)))
 }
 
 // dialectOf is the dialect of a request's sender: that of the path, else the one that the

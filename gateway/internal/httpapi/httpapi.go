@@ -79,9 +79,12 @@ type Options struct {
 	// Proxies are those whose word on where a request comes from counts.
 	Proxies forwarded.Proxies
 	Version string
-	// BodyLimit bounds a request's body in bytes, also after decompression.
-	BodyLimit int64
-	// BodyMemory bounds the memory of all bodies in flight, in bytes.
+	// BodyLimit bounds a request's body in bytes, also unpacked. Where it was chosen, it
+	// holds for each dialect, whatever its clients count on.
+	BodyLimit       int64
+	BodyLimitChosen bool
+	// BodyMemory bounds the memory of all bodies in flight, in bytes. It is no less than
+	// one body of the largest size takes.
 	BodyMemory int64
 	// ReadTimeout bounds the time that a client takes to send a body; what has come of it
 	// gives it more.
@@ -123,7 +126,8 @@ func New(deps Deps) http.Handler {
 		deps.Chats = &ChatCount{}
 	}
 	quietGin()
-	s := &server{Deps: deps, started: time.Now(), bodies: reqbody.NewBudget(deps.Options.BodyMemory), process: metrics.NewProcess()}
+	s := &server{Deps: deps, started: time.Now(), process: metrics.NewProcess()}
+	s.bodies = s.bodyBudget()
 	s.cpu.since = s.started
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true

@@ -65,6 +65,7 @@ func publicCalls() []call {
 	chat := chatBody("gpt-4o", "Hello", false)
 	return []call{
 		{method: "GET", path: "/", status: 307, location: "/health"},
+		{method: "GET", path: "/api/hello", status: 204},
 		{method: "GET", path: "/health", status: 200, shape: object{
 			"status": text("healthy"), "version": "string", "uptime": "number", "models": list{"string"}, "endpoints": list{"string"},
 			"stats": object{

@@ -47,6 +47,16 @@ type healthStats struct {
 	} `json:"system"`
 }
 
+// helloPath is what clients ask at their start to find out whether anybody is there, with
+// HEAD. Older ones ask /, and of neither do they take a redirect for a yes.
+const helloPath = "/api/hello"
+
+// GET /api/hello
+func hello(c *gin.Context) error {
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
 // GET /health
 func (s *server) health(c *gin.Context) error {
 	answer := healthAnswer{
@@ -125,11 +135,5 @@ func (s *server) writeValue(c *gin.Context, value any) error {
 		return err
 	}
 	s.writeJSON(c, http.StatusOK, body)
-	return nil
-}
-
-// GET /api/hello: clients that want to know whether anybody is here.
-func hello(c *gin.Context) error {
-	c.Status(http.StatusNoContent)
 	return nil
 }

@@ -25,7 +25,9 @@ func (s *server) routes(engine *gin.Engine) {
 	get(engine, v1+"/models/*id", s.retrieveModel) // ids may contain a slash
 
 	get(engine, "/health", s.health)
-	get(engine, s.Options.RoutePrefix+"/api/hello", hello)
+	for _, base := range slices.Compact([]string{"", s.Options.RoutePrefix}) {
+		get(engine, base+helloPath, hello)
+	}
 
 	for _, mount := range s.Mounts { // the reference's routes, /admin/api, pages
 		mount.Routes(engine)

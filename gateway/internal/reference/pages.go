@@ -88,6 +88,15 @@ func redirect(to string) jsonapi.Handler {
 	}
 }
 
+// HEAD /
+//
+// Clients ask it to find out whether anybody is there, and take no redirect for a yes.
+func reached(c *gin.Context) error {
+	c.Header("Cache-Control", "no-cache")
+	c.Status(http.StatusOK)
+	return nil
+}
+
 // GET /about
 func about(c *gin.Context) error {
 	c.Header("Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")

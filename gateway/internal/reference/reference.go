@@ -64,7 +64,7 @@ func New(deps Deps) *Reference {
 	return &Reference{deps}
 }
 
-// Routes lists every route. What has GET answers HEAD too.
+// Routes lists every route. What has GET answers HEAD too, alike but for the front page.
 func (r *Reference) Routes(router gin.IRouter) {
 	admin := router.Group("/", r.Authorize)
 
@@ -74,7 +74,8 @@ func (r *Reference) Routes(router gin.IRouter) {
 	admin.POST("/config", jsonapi.Adapt(r.configure))
 	admin.POST("/logs", jsonapi.Adapt(r.queryLogs))
 
-	jsonapi.Get(router, "/", r.page("/", redirect("/health")))
+	router.GET("/", jsonapi.Adapt(r.page("/", redirect("/health"))))
+	router.HEAD("/", jsonapi.Adapt(r.page("/", reached)))
 	jsonapi.Get(router, "/tokeninfo", r.page("/tokeninfo", r.builtIn("/tokeninfo")))
 	jsonapi.Get(router, "/config", r.page("/config", r.builtIn("/config")))
 	jsonapi.Get(router, "/logs", r.page("/logs", r.builtIn("/logs")))

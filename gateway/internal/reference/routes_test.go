@@ -305,7 +305,7 @@ func TestStoreErrors(t *testing.T) {
 func TestHeadWhereGetIs(t *testing.T) {
 	t.Parallel()
 	for path, status := range map[string]int{
-		"/": 307, "/tokeninfo": 200, "/config": 200, "/logs": 200, "/readme": 307, "/about": 200, "/env-example": 200,
+		"/": 200, "/tokeninfo": 200, "/config": 200, "/logs": 200, "/readme": 307, "/about": 200, "/env-example": 200,
 		"/static/shared.js": 200, "/static/shared-styles.css": 200, "/checksum": 200, "/get-checksum": 200, "/get-hash": 200,
 		"/get-tsheader": 200, "/update-tokeninfo": 200, "/get-tokeninfo": 405,
 	} {

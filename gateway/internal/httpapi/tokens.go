@@ -28,7 +28,7 @@ func (s *server) countIn(api dialect.Dialect, counter dialect.TokenCounter) hand
 		}
 		x := exchangeOf(c)
 		x.line.Dialect = api.Name()
-		body, err := reqbody.ReadAll(c.Writer, c.Request, s.Options.BodyLimit)
+		body, err := reqbody.ReadAll(c.Writer, c.Request, s.bodyLimit(api))
 		if err != nil {
 			return err
 		}

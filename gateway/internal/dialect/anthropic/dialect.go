@@ -55,6 +55,10 @@ func (API) Models(models []chat.Model, query url.Values) ([]byte, error) {
 // Model implements dialect.Dialect.
 func (API) Model(model chat.Model) []byte { return appendModel(nil, &model) }
 
+// BodyLimit implements dialect.BodyLimiter: the API takes 32 MiB, and images and documents
+// come close to that.
+func (API) BodyLimit() int64 { return 32 << 20 }
+
 // CountPath implements dialect.TokenCounter.
 func (API) CountPath() string { return "/v1/messages/count_tokens" }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 
 	"carousel.internal/gateway/grammar"
@@ -114,7 +115,7 @@ func FuzzAnswers(f *testing.F, h Harness) {
 	f.Fuzz(func(t *testing.T, seed uint64) {
 		events := generate(seed)
 		h.agree(t, events)
-		h.fail(t, events[:seed%uint64(len(events)+1)])
+		h.fail(t, seed)
 	})
 }
 
@@ -177,16 +178,18 @@ func judged(judge grammar.Judge, options grammar.Options, wire []byte) []grammar
 
 func testFailedStreams(t *testing.T, h Harness) {
 	for seed := range uint64(seeds) {
-		events := generate(seed)
-		h.fail(t, events[:seed%uint64(len(events)+1)])
+		h.fail(t, seed)
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
 	}
 }
 
-// fail breaks an answer off after some events. It never looks finished.
-func (h *Harness) fail(t *testing.T, events []chat.Event) {
+// fail breaks an answer off, somewhere before its finish: it never looks finished.
+func (h *Harness) fail(t *testing.T, seed uint64) {
+	events := generate(seed)
+	events = events[:slices.IndexFunc(events, func(event chat.Event) bool { return event.Finish != chat.Unfinished })]
+	events = events[:seed%uint64(len(events)+1)]
 	var sink Recorder
 	stream := h.API.Stream(h.asked(t, true), dialect.Options{}, &sink)
 	for _, event := range events {

@@ -37,8 +37,10 @@ func generate(seed uint64) []chat.Event {
 	if finish == chat.StoppedAt && g.IntN(2) == 0 {
 		end.StopText = "END"
 	}
-	if usage := (&chat.Usage{Prompt: 40 + g.IntN(100), CacheRead: g.IntN(30), CacheWrite: g.IntN(10), CacheWriteHour: g.IntN(5),
-		Completion: 20 + g.IntN(100), Reasoning: g.IntN(20)}); g.IntN(2) == 0 {
+	if usage := (&chat.Usage{
+		Prompt: 40 + g.IntN(100), CacheRead: g.IntN(30), CacheWrite: g.IntN(10), CacheWriteHour: g.IntN(5),
+		Completion: 20 + g.IntN(100), Reasoning: g.IntN(20),
+	}); g.IntN(2) == 0 {
 		end.Usage = usage
 		g.events = append(g.events, end)
 	} else {
@@ -223,8 +225,10 @@ func testNative(t *testing.T, h Harness) {
 	report(t, judged(h.Judge, grammar.Options{End: grammar.Complete, Native: true, Usage: true}, wire), wire)
 	whole := h.API.Whole(request, dialect.Options{})
 	own := []byte(`{"id":"` + request.ID + `","model":"` + Model + `", "created" : 1700000000,"object":"chat.completion","younger":[1e400,{}]}`)
-	whole.Add(chat.Event{Kind: chat.TextBlock, Open: &chat.Block{}, Text: "Hi", Close: true, Finish: chat.Stop,
-		Raw: chat.Raw{Dialect: h.API.Name(), Whole: true, JSON: bytes.Clone(own)}})
+	whole.Add(chat.Event{
+		Kind: chat.TextBlock, Open: &chat.Block{}, Text: "Hi", Close: true, Finish: chat.Stop,
+		Raw: chat.Raw{Dialect: h.API.Name(), Whole: true, JSON: bytes.Clone(own)},
+	})
 	if got := whole.JSON(); !bytes.Equal(got, own) {
 		t.Errorf("whole: %s\nwant %s", got, own)
 	}

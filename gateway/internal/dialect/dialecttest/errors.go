@@ -19,8 +19,15 @@ var errSecret = errors.New("sk-a-secret")
 
 func testErrors(t *testing.T, h Harness) {
 	upstreams := []*chat.UpstreamError{
-		nil, {Status: 400, Code: "bad", Type: "invalid_request_error"}, {Status: 401}, {Status: 402}, {Status: 403}, {Status: 429},
-		{Status: 200, Type: "overloaded_error"}, {Status: 529}, {Status: 500},
+		nil,
+		{Status: 400, Code: "bad", Type: "invalid_request_error"},
+		{Status: 401},
+		{Status: 402},
+		{Status: 403},
+		{Status: 429},
+		{Status: 200, Type: "overloaded_error"},
+		{Status: 529},
+		{Status: 500},
 	}
 	for _, kind := range chat.Kinds() {
 		for _, own := range upstreams {

@@ -12,6 +12,7 @@ import (
 	"carousel.internal/gateway/internal/rawjson"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/gateway/internal/upstream/eventstream"
+	"carousel.internal/gateway/internal/upstream/wire"
 )
 
 const (
@@ -34,7 +35,7 @@ type attempt struct {
 	left bool
 	// caller is the context as it came, watch's is made from it.
 	caller context.Context //nolint:containedctx // an attempt lives no longer than one call of run
-	watch  *watch
+	watch  *wire.Watch
 	chunks chunkParser
 	mender mender
 	// joining takes the chunks of a stream that was not asked for; else nil.
@@ -69,14 +70,14 @@ func (p *progress) complete() bool { return p.finished && p.ended.covers(p.begun
 // the consumer has left.
 func (a *attempt) run(ctx context.Context) *upstream.Failure {
 	a.caller = ctx
-	ctx, a.watch = newWatch(ctx)
-	defer a.watch.stop()
+	ctx, a.watch = wire.NewWatch(ctx)
+	defer a.watch.Stop()
 	// This wait lasts until the first event has come, or all of an answer that is
 	// not streamed.
 	if a.call.Request.Stream {
-		a.watch.wait(a.driver.settings.firstByte)
+		a.watch.Wait(a.driver.settings.firstByte)
 	} else {
-		a.watch.wait(a.driver.settings.answer)
+		a.watch.Wait(a.driver.settings.answer)
 	}
 	response, err := a.driver.transport.RoundTrip(a.driver.newRequest(ctx, a.call))
 	if err != nil {
@@ -86,7 +87,7 @@ func (a *attempt) run(ctx context.Context) *upstream.Failure {
 	if response.StatusCode != http.StatusOK {
 		return a.refused(ctx, response)
 	}
-	body, err := unpacked(response.Header, response.Body)
+	body, err := wire.Unpacked(response.Header, response.Body)
 	if err != nil {
 		return a.interrupted(ctx, err, upstream.SignLost)
 	}
@@ -101,14 +102,14 @@ func (a *attempt) answer(ctx context.Context, body io.Reader, length int64, laye
 	defer events.Release()
 	first := bytes.TrimLeft(bytes.TrimPrefix(events.Peek(), byteOrderMark), " \t\r\n")
 	switch {
-	case isGzip(first) && layers < maxEncodings:
-		packed, err := unpack("gzip", events.Unread())
+	case wire.IsGzip(first) && layers < wire.MaxEncodings:
+		packed, err := wire.Unpack("gzip", events.Unread())
 		if err != nil {
 			return a.interrupted(ctx, err, upstream.SignLost)
 		}
 		return a.answer(ctx, packed, -1, layers+1)
-	case isZstd(first):
-		return a.interrupted(ctx, errPacked{"zstd"}, upstream.SignLost)
+	case wire.IsZstd(first):
+		return a.interrupted(ctx, wire.PackedError{"zstd"}, upstream.SignLost)
 	case len(first) > 0 && (first[0] == '{' || first[0] == '['):
 		return a.whole(ctx, events.Unread(), length)
 	case len(first) > 0 && first[0] == '<':
@@ -138,7 +139,7 @@ func (a *attempt) stream(ctx context.Context, events *eventstream.Reader) *upstr
 	for {
 		_, ready := events.Upcoming()
 		if !ready && !waiting {
-			a.watch.wait(a.driver.settings.idle)
+			a.watch.Wait(a.driver.settings.idle)
 			waiting = true
 		}
 		got, err := events.Next()
@@ -172,7 +173,7 @@ func (a *attempt) stream(ctx context.Context, events *eventstream.Reader) *upstr
 		}
 		// A stream that becomes a whole answer has the time of one.
 		if waiting && a.joining == nil {
-			a.watch.arrived()
+			a.watch.Arrived()
 			waiting = false
 		}
 		event.More = more(events)
@@ -403,8 +404,8 @@ func (a *attempt) drain(events *eventstream.Reader) {
 	if a.left || events.Ended() {
 		return
 	}
-	a.watch.wait(drainTime)
-	defer a.watch.arrived()
+	a.watch.Wait(drainTime)
+	defer a.watch.Arrived()
 	events.Drain(drainBytes)
 }
 
@@ -417,17 +418,17 @@ func (a *attempt) interrupted(ctx context.Context, err error, sign string) *upst
 		}
 		return signed(upstream.SignHungUp, 0, "the client hung up", end)
 	}
-	if slow, yes := tooSlow(ctx); yes {
-		return signed(upstream.SignSilent, 0, "the upstream was silent for "+slow.limit.String(), slow)
+	if slow, yes := wire.TooSlow(ctx); yes {
+		return signed(upstream.SignSilent, 0, "the upstream was silent for "+slow.Limit.String(), slow)
 	}
-	var packed errPacked
+	var packed wire.PackedError
 	switch {
 	case errors.Is(err, eventstream.ErrTooLarge):
 		return cutShort(upstream.SignGarbled, "an event of the answer is larger than 32 MiB")
 	case errors.As(err, &packed):
 		return cutShort(upstream.SignGarbled, packed.Error())
-	case isDamaged(err):
-		return cutShort(upstream.SignGarbled, "the upstream has packed its answer, though `identity` was asked for, and it can't be unpacked: "+err.Error())
+	case wire.IsDamaged(err):
+		return cutShort(upstream.SignGarbled, "the upstream has packed its answer, though `identity` was asked for, and it can't be wire.Unpacked: "+err.Error())
 	case sign == upstream.SignUnreachable:
 		return signed(sign, 0, "the upstream can't be reached, or hangs up", err)
 	case errors.Is(err, io.ErrUnexpectedEOF):

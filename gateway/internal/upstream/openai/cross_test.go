@@ -15,6 +15,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/wire"
 )
 
 // A stream becomes a whole answer with every member that it has.
@@ -201,7 +202,7 @@ func TestPackedAnswers(t *testing.T) {
 	if _, failure := gather(t.Context(), t, serving(t, 200, "gzip", zipped[:len(zipped)/2]), newTestCall(true)); failure == nil || failure.Class != upstream.Truncated {
 		t.Errorf("cut: %v", failure)
 	}
-	for range maxEncodings {
+	for range wire.MaxEncodings {
 		zipped = packings(t, string(zipped))["gzip"]
 	}
 	if _, failure := gather(t.Context(), t, serving(t, 200, "", zipped), newTestCall(true)); failure == nil || failure.Class != upstream.Truncated {

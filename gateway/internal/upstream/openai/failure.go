@@ -14,6 +14,7 @@ import (
 
 	"carousel.internal/gateway/internal/rawjson"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/wire"
 )
 
 const (
@@ -62,7 +63,7 @@ func (said apiError) complaint(status int, signs ...string) upstream.Complaint {
 
 // refused is the failure of an answer with a status other than 200.
 func (a *attempt) refused(ctx context.Context, response *http.Response) *upstream.Failure {
-	a.watch.wait(errorBodyTimeout)
+	a.watch.Wait(errorBodyTimeout)
 	body, err := readRefusal(response)
 	if err != nil && a.caller.Err() != nil {
 		return a.interrupted(ctx, err, upstream.SignLost)
@@ -72,7 +73,7 @@ func (a *attempt) refused(ctx context.Context, response *http.Response) *upstrea
 	if failure.Class.Retryable() {
 		failure.RetryAfter = cmp.Or(retryAfter(response.Header, failure.Class == upstream.RateLimit), failure.RetryAfter)
 	}
-	var encoding errPacked
+	var encoding wire.PackedError
 	switch {
 	case said.message != "":
 	case errors.As(err, &encoding):
@@ -87,19 +88,19 @@ func (a *attempt) refused(ctx context.Context, response *http.Response) *upstrea
 
 // readRefusal reads the body of a refusal, as much as is of interest, and unpacks it.
 func readRefusal(response *http.Response) ([]byte, error) {
-	body, err := unpacked(response.Header, response.Body)
+	body, err := wire.Unpacked(response.Header, response.Body)
 	if err != nil {
 		return nil, err
 	}
-	said, err := readAll(io.LimitReader(body, maxErrorBody), response.ContentLength, maxErrorBody)
-	if !isGzip(said) {
+	said, err := wire.ReadAll(io.LimitReader(body, maxErrorBody), response.ContentLength, maxErrorBody)
+	if !wire.IsGzip(said) {
 		return said, err
 	}
-	body, err = unpack("gzip", bytes.NewReader(said)) // and no header says so
+	body, err = wire.Unpack("gzip", bytes.NewReader(said)) // and no header says so
 	if err != nil {
 		return nil, err
 	}
-	return readAll(io.LimitReader(body, maxErrorBody), -1, maxErrorBody)
+	return wire.ReadAll(io.LimitReader(body, maxErrorBody), -1, maxErrorBody)
 }
 
 func statusText(status int) string {

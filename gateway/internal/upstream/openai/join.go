@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"carousel.internal/gateway/internal/rawjson"
+	"carousel.internal/gateway/internal/upstream/wire"
 )
 
 // joining makes a whole answer out of the chunks of a stream, for a client that did not
@@ -38,10 +39,10 @@ type member struct {
 	value node
 }
 
-// add takes a chunk in the form of the API; errTooLarge: all is more than maxAnswer.
+// add takes a chunk in the form of the API; wire.ErrTooLarge: all is more than maxAnswer.
 func (j *joining) add(chunk []byte) error {
 	if j.size += len(chunk); j.size > maxAnswer {
-		return errTooLarge
+		return wire.ErrTooLarge
 	}
 	s := rawjson.Over(chunk)
 	for ok := s.Object(); ok; ok = s.Member() {

@@ -10,6 +10,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/wire"
 )
 
 const (
@@ -29,10 +30,10 @@ func (d *Driver) Models(ctx context.Context, credential upstream.Credential) ([]
 }
 
 func (a *attempt) models(ctx context.Context) ([]chat.Model, *upstream.Failure) {
-	ctx, cancel := context.WithTimeoutCause(ctx, modelsTimeout, errTooSlow{modelsTimeout})
+	ctx, cancel := context.WithTimeoutCause(ctx, modelsTimeout, wire.TooSlowError{modelsTimeout})
 	defer cancel()
-	ctx, a.watch = newWatch(ctx)
-	defer a.watch.stop()
+	ctx, a.watch = wire.NewWatch(ctx)
+	defer a.watch.Stop()
 	header := http.Header{"Accept": jsonType, "User-Agent": userAgent, "Accept-Encoding": identity}
 	authorize(header, a.call.Credential)
 	request := &http.Request{
@@ -47,13 +48,13 @@ func (a *attempt) models(ctx context.Context) ([]chat.Model, *upstream.Failure) 
 	if response.StatusCode != http.StatusOK {
 		return nil, a.refused(ctx, response)
 	}
-	packed, err := unpacked(response.Header, response.Body)
+	packed, err := wire.Unpacked(response.Header, response.Body)
 	if err != nil {
 		return nil, a.interrupted(ctx, err, upstream.SignLost)
 	}
-	body, err := readAll(packed, response.ContentLength, maxModelsBytes)
+	body, err := wire.ReadAll(packed, response.ContentLength, maxModelsBytes)
 	switch {
-	case errors.Is(err, errTooLarge):
+	case errors.Is(err, wire.ErrTooLarge):
 		return nil, cutShort(upstream.SignGarbled, "the list of models is larger than 4 MiB")
 	case err != nil:
 		return nil, a.interrupted(ctx, err, upstream.SignLost)

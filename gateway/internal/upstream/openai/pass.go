@@ -15,15 +15,16 @@ import (
 	"sync/atomic"
 
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/wire"
 )
 
 // Pass implements upstream.Passer.
 func (d *Driver) Pass(ctx context.Context, call *upstream.RawCall) (*upstream.RawAnswer, error) {
 	p := &pass{attempt: attempt{driver: d, call: &upstream.Call{Credential: call.Credential}, caller: ctx}, raw: call}
-	p.ctx, p.watch = newWatch(ctx)
+	p.ctx, p.watch = wire.NewWatch(ctx)
 	answer, failure := p.run()
 	if failure != nil {
-		p.watch.stop()
+		p.watch.Stop()
 		return nil, failure
 	}
 	return answer, nil
@@ -38,9 +39,9 @@ type pass struct {
 
 func (p *pass) run() (*upstream.RawAnswer, *upstream.Failure) {
 	if p.raw.Stream && !p.raw.Slow {
-		p.watch.wait(p.driver.settings.firstByte)
+		p.watch.Wait(p.driver.settings.firstByte)
 	} else {
-		p.watch.wait(p.driver.settings.answer)
+		p.watch.Wait(p.driver.settings.answer)
 	}
 	var sent atomic.Bool
 	response, err := p.send(&sent)
@@ -104,7 +105,7 @@ func (p *pass) begin(response *http.Response) (*upstream.RawAnswer, *upstream.Fa
 			answer.Header[ours] = values
 		}
 	}
-	plain, err := unpacked(response.Header, response.Body)
+	plain, err := wire.Unpacked(response.Header, response.Body)
 	if err != nil {
 		return nil, p.interrupted(p.ctx, err, upstream.SignLost)
 	}
@@ -129,7 +130,7 @@ func (p *pass) begin(response *http.Response) (*upstream.RawAnswer, *upstream.Fa
 			return nil, failure
 		}
 	}
-	p.watch.arrived()
+	p.watch.Arrived()
 	if body.stream {
 		body.follow = &streamFollower{}
 	} else if isObject(head) {
@@ -176,9 +177,9 @@ func (p *pass) fitVectors(head []byte, body *passBody, answer *upstream.RawAnswe
 	if form := formOf(head); form == "" || form == p.raw.Vectors {
 		return nil
 	}
-	data, err := readAll(body.from, answer.Length, maxConverted)
+	data, err := wire.ReadAll(body.from, answer.Length, maxConverted)
 	switch {
-	case errors.Is(err, errTooLarge):
+	case errors.Is(err, wire.ErrTooLarge):
 		failure := cutShort(upstream.SignGarbled, fmt.Sprintf(
 			"the upstream ignores encoding_format, and the answer is too large to be converted: ask for %s, or for fewer vectors at once", formOf(head)))
 		failure.Class = upstream.CallerFault

@@ -69,9 +69,9 @@ func (b *passBody) Read(data []byte) (int, error) {
 	if b.ended != nil {
 		return 0, b.ended
 	}
-	b.watch.wait(b.driver.settings.idle)
+	b.watch.Wait(b.driver.settings.idle)
 	n, err := b.from.Read(data)
-	b.watch.arrived()
+	b.watch.Arrived()
 	if b.follow != nil {
 		b.follow.see(data[:n])
 	}
@@ -109,6 +109,6 @@ func (b *passBody) end() (*chat.Usage, *upstream.Failure) {
 
 // Close implements io.Closer. It ends the call.
 func (b *passBody) Close() error {
-	b.watch.stop()
+	b.watch.Stop()
 	return b.close()
 }

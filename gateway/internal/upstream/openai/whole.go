@@ -10,19 +10,17 @@ import (
 	"carousel.internal/gateway/internal/rawjson"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/gateway/internal/upstream/eventstream"
+	"carousel.internal/gateway/internal/upstream/wire"
 )
-
-// errTooLarge ends the reading of what is larger than its bound.
-var errTooLarge = errors.New("the answer is too large")
 
 const tooLarge = "the answer is larger than 32 MiB"
 
 // whole yields an answer that has come as one object.
 func (a *attempt) whole(ctx context.Context, body io.Reader, length int64) *upstream.Failure {
-	data, err := readAll(body, length, maxAnswer)
-	a.watch.arrived()
+	data, err := wire.ReadAll(body, length, maxAnswer)
+	a.watch.Arrived()
 	switch {
-	case errors.Is(err, errTooLarge):
+	case errors.Is(err, wire.ErrTooLarge):
 		return cutShort(upstream.SignGarbled, tooLarge)
 	case err != nil:
 		return a.interrupted(ctx, err, upstream.SignLost)
@@ -89,35 +87,4 @@ func (a *attempt) sendSplit(data []byte) *upstream.Failure {
 func isList(data []byte) bool {
 	s := rawjson.Over(data)
 	return s.Kind() == rawjson.Array && s.Skip() != nil && s.End() == nil
-}
-
-// Room for a body: what its announced length is believed, and what one without a
-// length begins with.
-const (
-	trustedLength = 256 << 10
-	unknownLength = 4 << 10
-)
-
-// readAll reads a body of at most limit bytes. length is the announced one, or
-// -1.
-func readAll(body io.Reader, length int64, limit int) ([]byte, error) {
-	if length < 0 {
-		length = unknownLength
-	}
-	data := make([]byte, 0, min(length, trustedLength)+1)
-	for {
-		if len(data) == cap(data) {
-			data = append(data, 0)[:len(data)]
-		}
-		n, err := body.Read(data[len(data):min(cap(data), limit+1)])
-		data = data[:len(data)+n]
-		switch {
-		case len(data) > limit:
-			return nil, errTooLarge
-		case err == io.EOF:
-			return data, nil
-		case err != nil:
-			return nil, err
-		}
-	}
 }

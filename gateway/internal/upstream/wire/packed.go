@@ -1,4 +1,4 @@
-package openai
+package wire
 
 import (
 	"bufio"
@@ -13,50 +13,52 @@ import (
 	"strings"
 )
 
-// errPacked is an answer in an encoding that was not asked for, and is not understood.
-type errPacked struct{ encoding string }
+// PackedError is an answer in an encoding that was not asked for, and is not understood.
+type PackedError struct{ Encoding string }
 
-func (e errPacked) Error() string {
-	return fmt.Sprintf("the upstream has packed its answer with %q, though `identity` was asked for; gzip and deflate would be understood", e.encoding)
+// Error implements error.
+func (e PackedError) Error() string {
+	return fmt.Sprintf("the upstream has packed its answer with %q, though `identity` was asked for; gzip and deflate would be understood", e.Encoding)
 }
 
-// isDamaged tells whether a packed answer can't be unpacked.
-func isDamaged(err error) bool {
+// IsDamaged tells whether a packed answer can't be Unpacked.
+func IsDamaged(err error) bool {
 	var corrupt flate.CorruptInputError
 	return errors.As(err, &corrupt) || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) ||
 		errors.Is(err, zlib.ErrHeader) || errors.Is(err, zlib.ErrChecksum) || errors.Is(err, zlib.ErrDictionary)
 }
 
-// maxEncodings bounds how often an answer may be packed.
-const maxEncodings = 3
+// MaxEncodings bounds how often an answer may be packed.
+const MaxEncodings = 3
 
-// unpacked returns a body as it was before an upstream, or something on the way, has
+// Unpacked returns a body as it was before an upstream, or something on the way, has
 // packed it in spite of what was asked for. The header is a hint: the first bytes say
 // whether the body is packed.
-func unpacked(header http.Header, body io.Reader) (io.Reader, error) {
+func Unpacked(header http.Header, body io.Reader) (io.Reader, error) {
 	if len(header["Content-Encoding"]) == 0 {
 		return body, nil
 	}
 	encodings := strings.Split(strings.Join(header["Content-Encoding"], ","), ",")
-	if len(encodings) > maxEncodings {
-		return nil, errPacked{strings.Join(encodings, ",")}
+	if len(encodings) > MaxEncodings {
+		return nil, PackedError{strings.Join(encodings, ",")}
 	}
 	for i := len(encodings) - 1; i >= 0; i-- {
 		var err error
-		if body, err = unpack(strings.ToLower(strings.TrimSpace(encodings[i])), body); err != nil {
+		if body, err = Unpack(strings.ToLower(strings.TrimSpace(encodings[i])), body); err != nil {
 			return nil, err
 		}
 	}
 	return body, nil
 }
 
-func unpack(encoding string, body io.Reader) (io.Reader, error) {
+// Unpack returns a body as it was before it was packed.
+func Unpack(encoding string, body io.Reader) (io.Reader, error) {
 	switch encoding {
 	case "", "identity":
 		return body, nil
 	case "gzip", "x-gzip":
 		buffered := bufio.NewReader(body)
-		if first, _ := buffered.Peek(2); !isGzip(first) {
+		if first, _ := buffered.Peek(2); !IsGzip(first) {
 			return buffered, nil
 		}
 		return gzip.NewReader(buffered)
@@ -70,18 +72,20 @@ func unpack(encoding string, body io.Reader) (io.Reader, error) {
 			return buffered, nil
 		}
 		return flate.NewReader(buffered), nil
-	default: // some say `utf-8`, or what something on the way has unpacked
+	default: // some say `utf-8`, or what something on the way has Unpacked
 		buffered := bufio.NewReader(body)
 		if first, _ := buffered.Peek(2); isPlain(first) {
 			return buffered, nil
 		}
-		return nil, errPacked{encoding}
+		return nil, PackedError{encoding}
 	}
 }
 
-func isGzip(first []byte) bool { return bytes.HasPrefix(first, []byte("\x1f\x8b")) }
+// IsGzip tells whether a body that begins so is packed with gzip.
+func IsGzip(first []byte) bool { return bytes.HasPrefix(first, []byte("\x1f\x8b")) }
 
-func isZstd(first []byte) bool { return bytes.HasPrefix(first, []byte("\x28\xb5\x2f\xfd")) }
+// IsZstd tells whether a body that begins so is packed with zstd.
+func IsZstd(first []byte) bool { return bytes.HasPrefix(first, []byte("\x28\xb5\x2f\xfd")) }
 
 // isZlib tells whether the two bytes are a header of zlib: its method, and a check sum.
 func isZlib(first []byte) bool {

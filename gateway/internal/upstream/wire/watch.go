@@ -1,0 +1,66 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// TooSlowError is the cause of a context that a watch has cancelled.
+type TooSlowError struct{ Limit time.Duration }
+
+// Error implements error.
+func (e TooSlowError) Error() string { return fmt.Sprintf("nothing came for %s", e.Limit) }
+
+// Watch cancels a context when the upstream keeps us waiting for too long. Its
+// one timer is set again for each wait; the time that the consumer of an answer
+// takes does not count.
+type Watch struct {
+	cancel  context.CancelCauseFunc
+	timer   *time.Timer
+	waiting atomic.Bool
+	limit   atomic.Int64 // of the current wait
+}
+
+// NewWatch answers a context that the watch cancels. The caller must stop the
+// watch.
+func NewWatch(ctx context.Context) (context.Context, *Watch) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	return ctx, &Watch{cancel: cancel}
+}
+
+// Wait begins to wait for the upstream, at most for limit.
+func (w *Watch) Wait(limit time.Duration) {
+	w.limit.Store(int64(limit))
+	w.waiting.Store(true)
+	if w.timer == nil {
+		w.timer = time.AfterFunc(limit, w.expired)
+	} else {
+		w.timer.Reset(limit)
+	}
+}
+
+// Arrived ends the wait.
+func (w *Watch) Arrived() { w.waiting.Store(false) }
+
+func (w *Watch) expired() {
+	if w.waiting.Load() {
+		w.cancel(TooSlowError{time.Duration(w.limit.Load())})
+	}
+}
+
+// Stop ends the watch and its context.
+func (w *Watch) Stop() {
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	w.cancel(context.Canceled)
+}
+
+// TooSlow tells whether a watch ended the context.
+func TooSlow(ctx context.Context) (TooSlowError, bool) {
+	var slow TooSlowError
+	return slow, errors.As(context.Cause(ctx), &slow)
+}

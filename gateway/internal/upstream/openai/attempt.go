@@ -109,7 +109,7 @@ func (a *attempt) answer(ctx context.Context, body io.Reader, length int64, laye
 		}
 		return a.answer(ctx, packed, -1, layers+1)
 	case wire.IsZstd(first):
-		return a.interrupted(ctx, wire.PackedError{"zstd"}, upstream.SignLost)
+		return a.interrupted(ctx, wire.PackedError{Encoding: "zstd"}, upstream.SignLost)
 	case len(first) > 0 && (first[0] == '{' || first[0] == '['):
 		return a.whole(ctx, events.Unread(), length)
 	case len(first) > 0 && first[0] == '<':
@@ -428,7 +428,7 @@ func (a *attempt) interrupted(ctx context.Context, err error, sign string) *upst
 	case errors.As(err, &packed):
 		return cutShort(upstream.SignGarbled, packed.Error())
 	case wire.IsDamaged(err):
-		return cutShort(upstream.SignGarbled, "the upstream has packed its answer, though `identity` was asked for, and it can't be wire.Unpacked: "+err.Error())
+		return cutShort(upstream.SignGarbled, "the upstream has packed its answer, though `identity` was asked for, and it can't be unpacked: "+err.Error())
 	case sign == upstream.SignUnreachable:
 		return signed(sign, 0, "the upstream can't be reached, or hangs up", err)
 	case errors.Is(err, io.ErrUnexpectedEOF):

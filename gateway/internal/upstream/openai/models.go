@@ -30,7 +30,7 @@ func (d *Driver) Models(ctx context.Context, credential upstream.Credential) ([]
 }
 
 func (a *attempt) models(ctx context.Context) ([]chat.Model, *upstream.Failure) {
-	ctx, cancel := context.WithTimeoutCause(ctx, modelsTimeout, wire.TooSlowError{modelsTimeout})
+	ctx, cancel := context.WithTimeoutCause(ctx, modelsTimeout, wire.TooSlowError{Limit: modelsTimeout})
 	defer cancel()
 	ctx, a.watch = wire.NewWatch(ctx)
 	defer a.watch.Stop()

@@ -118,7 +118,7 @@ func TestCursorLongContext(t *testing.T) {
 
 func TestUnknownPathsAreNoted(t *testing.T) {
 	t.Parallel()
-	for path, api := range map[string]API{"/aiserver.v1.AiService/Other": Cursor, "/v1/completions": unknown, "/": unknown} {
+	for path, api := range map[string]API{"/aiserver.v1.AiService/Other": Cursor, "/v1/assistants": unknown, "/": unknown} {
 		sim := New(Options{})
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://sim"+path, nil)
 		if err != nil {

@@ -83,6 +83,7 @@
 //	content-filter     half of the text, finish_reason "content_filter"
 //	finish-length      finish_reason "length"
 //	describe           a Description of the request as JSON
+//	big                8 MiB of text, a MiB a piece
 //	cached             half of the prompt's tokens were cached
 //	cached-over-prompt more tokens were cached than the prompt has
 //	no-usage           no usage, whatever was asked for
@@ -151,6 +152,21 @@
 // response_format wants it, calls where tool_choice forces them (finish_reason "stop" for a
 // named one, as the API says), up to a stop text, at most max_tokens pieces.
 //
+// # Endpoints beside chat
+//
+// The OpenAI side also has completions, embeddings, moderations, rerank, images/generations,
+// images/edits, images/variations, audio/speech, audio/transcriptions and audio/translations
+// under /v1. An answer can be computed from the request: Embedding is a text's vector, Speech its
+// sound; a legacy completion is its prompt (and what stands before a suffix, and that); the best
+// document is the last; a text is flagged that is the name of a category; and a Form, as JSON, is
+// the text of a sound and the revised_prompt of a picture that was made of others. Tokens, rules,
+// the ledger and these scenarios are those of chat:
+//
+//	echo, count-<n> (completions), big (pictures of 12 MiB), one-write, split-bytes,
+//	echo-request (the body as it came, under its own type), delay-<ms>, slow, hold, silence,
+//	silence-headers, error-after-text, error-context-length, http-<status> with its variants,
+//	eof-mid-frame, eof-no-trailer, cut, reset, reset-first, garbage
+//
 // # Manners
 //
 // The OpenAI side takes what OpenAI's API takes of a model that does not reason, and refuses the
@@ -179,6 +195,7 @@
 //	                   fit their schemas; after results their text, and a Media for every
 //	                   image and document in them
 //	describe           a Description of the request as JSON
+//	big                8 MiB of text, a MiB a piece
 //	reasoning          a thinking block before the text, asked for or not
 //	redacted-thinking  a redacted block before that
 //	server-tool        a web search by the vendor between two texts

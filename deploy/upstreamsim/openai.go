@@ -75,7 +75,7 @@ func (c *completionCall) answer(problem *rejection) error {
 		return err
 	}
 	if !c.authenticated() {
-		return c.failStatus(http.StatusUnauthorized, "")
+		return c.failStatus(http.StatusUnauthorized)
 	}
 	if problem == nil {
 		problem = c.request.check(c.body)
@@ -86,7 +86,7 @@ func (c *completionCall) answer(problem *rejection) error {
 	}
 	script, known := openAIScripts[c.scenario.kind]
 	if !known {
-		return c.failStatus(http.StatusNotFound, "")
+		return c.failStatus(http.StatusNotFound)
 	}
 	c.format = newChunkFormat(c.sim.sequence.Add(1), c.sim.options.Now(), &c.request)
 	return script(c)

@@ -69,8 +69,8 @@ func (x *exchange) fail(status int, failure apiError) error {
 	return x.answerWhole(status, "application/json", body)
 }
 
-func (x *exchange) failStatus(status int, variant string) error {
-	return x.fail(status, statusError(status, variant))
+func (x *exchange) failStatus(status int) error {
+	return x.fail(status, statusError(status, ""))
 }
 
 func writeError(w http.ResponseWriter, status int, failure apiError) {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // openAIScripts are the answers of the OpenAI side by scenario.
@@ -35,6 +36,7 @@ var usualScripts = map[string]func(*completionCall) error{
 	"refusal":            (*completionCall).refuseInWords,
 	"content-filter":     (*completionCall).filtered,
 	"describe":           (*completionCall).describe,
+	"big":                func(c *completionCall) error { return c.whole(bigPieces()) },
 	"cached":             func(c *completionCall) error { return c.withCached(c.request.promptTokens() / 2) },
 	"cached-over-prompt": func(c *completionCall) error { return c.withCached(c.request.promptTokens() + 100) },
 	"finish-length":      (*completionCall).finishLength,
@@ -219,6 +221,9 @@ func (c *completionCall) filtered() error {
 	r.finish = "content_filter"
 	return c.tell(r, c.asked())
 }
+
+// bigPieces are 8 MiB of text, one a piece.
+func bigPieces() []string { return slices.Repeat([]string{strings.Repeat("big ", 1<<18)}, 8) }
 
 // withCached tells of a cached prompt.
 func (c *completionCall) withCached(tokens int) error {

@@ -129,6 +129,8 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveClaudeModels(w, r)
 	case path == "/v1/models" || strings.HasPrefix(path, "/v1/models/"):
 		s.serveModels(w, r)
+	case endpoints[path] != nil:
+		s.serveSide(w, r)
 	case lookups[path] != nil:
 		s.serveLookup(w, r)
 	case strings.HasPrefix(path, "/sim/"):

@@ -27,7 +27,7 @@ var logEntryShape = object{
 	"id": "string", "replica": "string", "started_at": "string", "total_ms": "number?", "first_byte_ms": "number?", "model": "string",
 	"upstream": "string?", "token_id": "string?", "token_alias": "string?", "token_fingerprint": "string?", "token": "string?", "stream": "bool",
 	"status": "string", "http_status": "number", "error": "string?", "error_kind": "string?", "end_reason": "string", "attempts": "number", "fallback_model": "string?",
-	"dialect": "string?", "prompt_tokens": "number", "completion_tokens": "number",
+	"dialect": "string?", "translated": "bool", "prompt_tokens": "number", "completion_tokens": "number",
 	"cache_read_tokens": "number?", "cache_write_tokens": "number?", "cache_write_hour_tokens": "number?", "reasoning_tokens": "number?", "usage_source": "string", "prompt": "string?", "prompt_cut": "bool",
 	"attempt_log": list{object{
 		"started_at": "string", "total_ms": "number", "upstream": "string", "model": "string", "token_id": "string?", "token_alias": "string?", "token": "string?",

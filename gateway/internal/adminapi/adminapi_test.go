@@ -186,7 +186,7 @@ var (
 	rested   = &tokenstorev1.Token{Id: "t1", Upstream: "cursor", Enabled: true, State: tokenstorev1.TokenState_TOKEN_STATE_READY, MaskedSecret: "eyJh…Zx9Q", Fingerprint: "f00d", Weight: 1, CreatedAt: moment, Version: 1}
 	cooling  = &tokenstorev1.Token{Id: "t2", Upstream: "cursor", Alias: "work", Tags: []string{"a", "b"}, Enabled: true, State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, MaskedSecret: "eyJh…Zx9R", Fingerprint: "beef", MaskedChecksum: "abcd…ef01", Cap: 2, Weight: 3, InFlight: 1, Requests: 10, Failures: 4, LastUsedAt: moment, LastError: "rate_limit", CoolingUntil: moment, ExpiresAt: moment, CreatedAt: moment, Version: 7}
 	settings = &tokenstorev1.Settings{EnableStreamCheck: true, VisionAbility: "base64", MaxAttempts: 3, Version: 4, UpdatedAt: moment}
-	someLog  = &tokenstorev1.LogEntry{Id: "chatcmpl-1", Replica: "g1", StartedAt: moment, Total: durationpb.New(1500 * time.Microsecond), Model: "gpt-4o", Stream: true, Status: "success", HttpStatus: 200, EndReason: "done", Attempts: 1, PromptTokens: 3, CompletionTokens: 2, CacheReadTokens: 1, CacheWriteTokens: 2, CacheWriteHourTokens: 1, ReasoningTokens: 2, Dialect: "anthropic", UsageSource: "reported", MaskedSecret: "eyJh…Zx9Q", Prompt: "<|BEGIN_USER|>", PromptCut: true, AttemptLog: []*tokenstorev1.LogAttempt{
+	someLog  = &tokenstorev1.LogEntry{Id: "chatcmpl-1", Replica: "g1", StartedAt: moment, Total: durationpb.New(1500 * time.Microsecond), Model: "gpt-4o", Stream: true, Status: "success", HttpStatus: 200, EndReason: "done", Attempts: 1, PromptTokens: 3, CompletionTokens: 2, CacheReadTokens: 1, CacheWriteTokens: 2, CacheWriteHourTokens: 1, ReasoningTokens: 2, Dialect: "anthropic", Translated: true, UsageSource: "reported", MaskedSecret: "eyJh…Zx9Q", Prompt: "<|BEGIN_USER|>", PromptCut: true, AttemptLog: []*tokenstorev1.LogAttempt{
 		{StartedAt: moment, Total: durationpb.New(time.Millisecond), Upstream: "vendor", Model: "gpt-4o", TokenId: "t2", TokenAlias: "work", TokenFingerprint: "f2", MaskedSecret: "sk-a…wxyz", Class: "rate_limit", Rule: "HTTP 429", Effect: "token_may_cool", Status: 429, Code: "limit", Param: "pace", Message: "slow down", RetryAfter: durationpb.New(time.Second)},
 		{StartedAt: moment, Total: durationpb.New(time.Millisecond), Upstream: "vendor", Model: "gpt-4o", MaskedSecret: "eyJh…Zx9Q", Effect: "none"},
 	}}
@@ -349,7 +349,7 @@ var (
 	}
 	logKeys = []string{
 		"attempt_log", "attempts", "cache_read_tokens", "cache_write_hour_tokens", "cache_write_tokens", "completion_tokens", "dialect", "end_reason", "error", "error_kind", "fallback_model", "first_byte_ms", "http_status", "id", "model", "pool", "prompt",
-		"prompt_cut", "prompt_tokens", "reasoning_tokens", "replica", "retry_after_ms", "started_at", "status", "stream", "token", "token_alias", "token_fingerprint", "token_id", "total_ms", "upstream", "usage_source",
+		"prompt_cut", "prompt_tokens", "reasoning_tokens", "replica", "retry_after_ms", "started_at", "status", "stream", "token", "token_alias", "token_fingerprint", "token_id", "total_ms", "translated", "upstream", "usage_source",
 	}
 )
 
@@ -814,7 +814,7 @@ func TestLogEntries(t *testing.T) {
 		t.Errorf("got %s", one)
 	}
 	for name, want := range map[string]any{
-		"dialect": "anthropic", "cache_read_tokens": 1.0, "cache_write_tokens": 2.0, "cache_write_hour_tokens": 1.0, "reasoning_tokens": 2.0,
+		"dialect": "anthropic", "translated": true, "cache_read_tokens": 1.0, "cache_write_tokens": 2.0, "cache_write_hour_tokens": 1.0, "reasoning_tokens": 2.0,
 	} {
 		if entry[name] != want {
 			t.Errorf("%s is %v, want %v", name, entry[name], want)

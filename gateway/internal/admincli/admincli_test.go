@@ -39,7 +39,7 @@ const logEntry = `{"id":"r1","replica":"g1","started_at":"2026-11-22T11:59:58Z",
  "prompt_tokens":7,"completion_tokens":9,"usage_source":"estimated","prompt":"Hello"}`
 
 // cachedEntry is of an upstream that tells of its cache and of thinking.
-const cachedEntry = `{"id":"r3","model":"sonnet","dialect":"anthropic","status":"success","http_status":200,"end_reason":"done","attempts":1,"prompt_tokens":1000,
+const cachedEntry = `{"id":"r3","model":"sonnet","dialect":"anthropic","translated":true,"status":"success","http_status":200,"end_reason":"done","attempts":1,"prompt_tokens":1000,
  "completion_tokens":60,"cache_read_tokens":900,"cache_write_tokens":50,"cache_write_hour_tokens":20,"reasoning_tokens":40,"usage_source":"reported"}`
 
 func newAPI(t *testing.T) *api {
@@ -143,7 +143,7 @@ func TestCommands(t *testing.T) {
 		{args: "logs list --status success --limit 2", asked: "GET /logs?limit=2&status=success", shows: []string{"gpt-4o", "200 success", "1.235s", "~7+9", "2s ago"}},
 		{args: "logs list --model sonnet", asked: "GET /logs?limit=50&model=sonnet", shows: []string{"1000+60 (900 cached)"}},
 		{args: "logs show r3", asked: "GET /logs/r3", shows: []string{
-			"anthropic", "1000 + 60 tokens, reported", "900 from cache, 50 written to cache, 20 of them for an hour", "40 for thinking",
+			"anthropic, translated for the upstream", "1000 + 60 tokens, reported", "900 from cache, 50 written to cache, 20 of them for an hour", "40 for thinking",
 		}},
 		{args: "logs show r1", asked: "GET /logs/r1", shows: []string{"r1", "estimated", "spare", "limit: one model", "model_may_cool", "200 ERROR_RATE_LIMITED (model) slow", "success", "\nHello\n"}},
 		{args: "explain gpt-4o", asked: "GET /explain?model=gpt-4o", shows: []string{"cooling for 30s", "is chosen next"}},

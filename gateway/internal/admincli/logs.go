@@ -84,6 +84,14 @@ func usageOf(e logentry.Entry) string {
 	return usage
 }
 
+// dialectOf names the client's API, and tells when the upstream speaks another.
+func dialectOf(e logentry.Entry) string {
+	if e.Translated {
+		return text(e.Dialect) + ", translated for the upstream"
+	}
+	return text(e.Dialect)
+}
+
 // inputOf tells of the caches, nothing where the upstream did not.
 func inputOf(e logentry.Entry) string {
 	if e.CacheReadTokens == nil || e.CacheWriteTokens == nil {
@@ -170,7 +178,7 @@ func showLog(*flag.FlagSet) run {
 			return err
 		}
 		return errors.Join(fields(s.Stdout,
-			"id", e.ID, "began", s.age(e.StartedAt), "dialect", text(e.Dialect), "model", e.Model, "upstream", text(e.Upstream), "token", tokenOf(e),
+			"id", e.ID, "began", s.age(e.StartedAt), "dialect", dialectOf(e), "model", e.Model, "upstream", text(e.Upstream), "token", tokenOf(e),
 			"stream", strconv.FormatBool(e.Stream), "status", fmt.Sprintf("%d %s, %s", e.HTTPStatus, e.Status, e.EndReason), "error", text(e.Error),
 			"attempts", strconv.FormatUint(uint64(e.Attempts), 10), "first byte", milliseconds(e.FirstByteMS), "total", milliseconds(e.TotalMS),
 			"usage", fmt.Sprintf("%d + %d tokens, %s", e.PromptTokens, e.CompletionTokens, e.UsageSource),

@@ -18,7 +18,9 @@ type Entry struct {
 	TotalMS     *float64 `json:"total_ms"`
 	FirstByteMS *float64 `json:"first_byte_ms"`
 	// Dialect is the name of the API that the client spoke, such as openai.
-	Dialect    *string `json:"dialect"`
+	Dialect *string `json:"dialect"`
+	// Translated: the upstream does not speak the client's API.
+	Translated bool    `json:"translated"`
 	Model      string  `json:"model"`
 	Upstream   *string `json:"upstream"`
 	TokenID    *string `json:"token_id"`
@@ -114,7 +116,7 @@ func Of(e *tokenstorev1.LogEntry) Entry {
 	return Entry{
 		ID: e.GetId(), Replica: e.GetReplica(), StartedAt: nullable.Time(e.GetStartedAt()),
 		TotalMS: nullable.Milliseconds(e.GetTotal()), FirstByteMS: nullable.Milliseconds(e.GetFirstByte()),
-		Dialect: nullable.Text(e.GetDialect()), Model: e.GetModel(), Upstream: nullable.Text(e.GetUpstream()), TokenID: nullable.Text(e.GetTokenId()),
+		Dialect: nullable.Text(e.GetDialect()), Translated: e.GetTranslated(), Model: e.GetModel(), Upstream: nullable.Text(e.GetUpstream()), TokenID: nullable.Text(e.GetTokenId()),
 		TokenAlias: nullable.Text(e.GetTokenAlias()), Token: nullable.Text(e.GetMaskedSecret()), TokenFingerprint: nullable.Text(e.GetTokenFingerprint()),
 		Stream: e.GetStream(), Status: e.GetStatus(), HTTPStatus: e.GetHttpStatus(),
 		Error: nullable.Text(e.GetError()), ErrorKind: nullable.Text(e.GetErrorKind()), EndReason: e.GetEndReason(),

@@ -184,6 +184,7 @@ func (r *run) resolve(model string) (catalog.Target, error) {
 // sendTo sends the request to one target.
 func (r *run) sendTo(ctx context.Context, target catalog.Target) *chat.Error {
 	r.request, r.target, r.entry.Upstream, r.unknowns, r.unsealed = r.asked, target, target.Upstream, 0, false
+	r.entry.Translated = !upstream.TakesAsItCame(target.Driver, r.asked)
 	if refused := r.prepare(ctx); refused != nil {
 		return refused
 	}

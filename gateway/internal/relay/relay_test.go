@@ -228,6 +228,20 @@ func TestAFaultyHistoryIsForUpstreamsThatGetItAsItCame(t *testing.T) {
 	}
 }
 
+func TestTheLogTellsWhatWasTranslated(t *testing.T) {
+	t.Parallel()
+	for spoken, want := range map[string]bool{"anthropic": false, "openai": true} {
+		r := newRig(play(good(say("Hello"))))
+		r.relay.Catalog = speaking{r.relay.Catalog, spoken}
+		request := newRequest()
+		request.Source = chat.Source{Dialect: "anthropic", JSON: []byte(`{}`)}
+		r.chatWith(t.Context(), t, request, whole)
+		if e := r.ended(t, ""); e.Translated != want {
+			t.Errorf("an upstream that speaks %s: %+v", spoken, e)
+		}
+	}
+}
+
 // speaking is a catalog whose drivers send on what is in their dialect.
 type speaking struct {
 	Catalog

@@ -80,9 +80,11 @@ func (e *Entry) Note(attempt Attempt) {
 type Entry struct {
 	ID string
 	// Dialect is the name of the API that the client spoke.
-	Dialect   string
-	StartedAt time.Time
-	Total     time.Duration
+	Dialect string
+	// Translated: the upstream does not speak the client's dialect.
+	Translated bool
+	StartedAt  time.Time
+	Total      time.Duration
 	// FirstByte is zero when no byte came.
 	FirstByte time.Duration
 	Model     string

@@ -15,7 +15,7 @@ import (
 // entryOf is an entry as it travels.
 func entryOf(entry reqlog.Entry) *tokenstorev1.LogEntry {
 	converted := &tokenstorev1.LogEntry{
-		Id: entry.ID, Dialect: entry.Dialect, StartedAt: timestamppb.New(entry.StartedAt), Total: durationpb.New(entry.Total), Model: entry.Model,
+		Id: entry.ID, Dialect: entry.Dialect, Translated: entry.Translated, StartedAt: timestamppb.New(entry.StartedAt), Total: durationpb.New(entry.Total), Model: entry.Model,
 		Upstream: entry.Upstream, TokenId: entry.TokenID, TokenAlias: entry.TokenAlias, TokenFingerprint: entry.TokenFingerprint,
 		MaskedSecret: entry.MaskedSecret, MaskedChecksum: entry.MaskedChecksum, FallbackModel: entry.FallbackModel,
 		Stream: entry.Stream, Status: "success", HttpStatus: uint32(entry.HTTPStatus), //nolint:gosec // 0 to 599

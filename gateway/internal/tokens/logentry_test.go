@@ -20,7 +20,7 @@ func TestEntryIsTranslated(t *testing.T) {
 	t.Parallel()
 	started := time.Unix(1700000000, 5)
 	got := entryOf(reqlog.Entry{
-		ID: "id", Dialect: "anthropic", StartedAt: started, Total: time.Second, FirstByte: time.Millisecond, Model: "m", Upstream: "u", TokenID: "t",
+		ID: "id", Dialect: "anthropic", Translated: true, StartedAt: started, Total: time.Second, FirstByte: time.Millisecond, Model: "m", Upstream: "u", TokenID: "t",
 		TokenAlias: "a", TokenFingerprint: "f", MaskedSecret: "m", MaskedChecksum: "c", FallbackModel: "other", PromptCut: true, Stream: true, HTTPStatus: 429, End: reqlog.UpstreamError, Attempts: 3,
 		Err:   &chat.Error{Kind: chat.RateLimited, Message: "slow down", Pool: &chat.Pool{Total: 3, Busy: 2, Cooling: 1}, RetryAfter: time.Minute, Err: errors.New("not for the log's reader")},
 		Usage: chat.Usage{Prompt: 10, CacheRead: 5, CacheWrite: 4, CacheWriteHour: 3, Completion: 2, Reasoning: 1, Source: chat.UsagePartial}, Prompt: "p",
@@ -36,7 +36,7 @@ func TestEntryIsTranslated(t *testing.T) {
 	if diff := cmp.Diff(attempts, got.GetAttemptLog(), protocmp.Transform()); diff != "" {
 		t.Error(diff)
 	}
-	if got.GetId() != "id" || got.GetDialect() != "anthropic" || !got.GetStartedAt().AsTime().Equal(started) || got.GetTotal().AsDuration() != time.Second ||
+	if got.GetId() != "id" || got.GetDialect() != "anthropic" || !got.GetTranslated() || !got.GetStartedAt().AsTime().Equal(started) || got.GetTotal().AsDuration() != time.Second ||
 		got.GetFirstByte().AsDuration() != time.Millisecond || got.GetModel() != "m" || got.GetUpstream() != "u" || got.GetTokenId() != "t" ||
 		got.GetTokenAlias() != "a" || got.GetTokenFingerprint() != "f" || got.GetMaskedSecret() != "m" || got.GetMaskedChecksum() != "c" || got.GetFallbackModel() != "other" || !got.GetPromptCut() || !got.GetStream() || got.GetStatus() != "failure" ||
 		got.GetHttpStatus() != 429 || got.GetError() != "slow down" || got.GetErrorKind() != "rate_limited" || got.GetEndReason() != "upstream_error" ||

@@ -59,14 +59,14 @@ func TestEntryShowsEachAttempt(t *testing.T) {
 func TestEntryShowsCacheAndThinking(t *testing.T) {
 	t.Parallel()
 	site := logged(t, &tokenstorev1.LogEntry{
-		Status: "success", Dialect: "anthropic", UsageSource: "reported", PromptTokens: 10_000, CacheReadTokens: 9_000, CacheWriteTokens: 600, CacheWriteHourTokens: 200,
+		Status: "success", Dialect: "anthropic", Translated: true, UsageSource: "reported", PromptTokens: 10_000, CacheReadTokens: 9_000, CacheWriteTokens: 600, CacheWriteHourTokens: 200,
 		CompletionTokens: 60, ReasoningTokens: 40,
 	})
 	page := parse(t, site.get(t, "/admin/logs/chatcmpl-1").Body)
 	for id, wants := range map[string][]string{
 		"input":   {"10,000", "as the upstream reported", "400 fresh", "9,000 from cache, 90 % of the prompt", "600 written to cache", "200 of them for an hour"},
 		"output":  {"60", "40 of them thinking"},
-		"dialect": {"Anthropic"},
+		"dialect": {"Anthropic", "translated for the upstream"},
 	} {
 		for _, want := range wants {
 			if shown := text(page.byID(id)); !strings.Contains(shown, want) {
@@ -79,7 +79,7 @@ func TestEntryShowsCacheAndThinking(t *testing.T) {
 	}
 	plain := logged(t, &tokenstorev1.LogEntry{Status: "success", UsageSource: "estimated", PromptTokens: 10, CompletionTokens: 5})
 	page = parse(t, plain.get(t, "/admin/logs/chatcmpl-1").Body)
-	if shown := text(page.byID("input")) + text(page.byID("output")); strings.Contains(shown, "cache") || strings.Contains(shown, "thinking") || strings.Contains(shown, "fresh") {
+	if shown := text(page.byID("input")) + text(page.byID("output")); strings.Contains(shown, "cache") || strings.Contains(shown, "thinking") || strings.Contains(shown, "fresh") || page.byID("dialect") != nil {
 		t.Errorf("said of nothing: %q", shown)
 	}
 }

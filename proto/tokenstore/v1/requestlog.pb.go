@@ -87,8 +87,11 @@ type LogEntry struct {
 	CacheWriteHourTokens uint64 `protobuf:"varint,33,opt,name=cache_write_hour_tokens,json=cacheWriteHourTokens,proto3" json:"cache_write_hour_tokens,omitempty"`
 	// Of the completion's tokens, those of the model's thinking.
 	ReasoningTokens uint64 `protobuf:"varint,34,opt,name=reasoning_tokens,json=reasoningTokens,proto3" json:"reasoning_tokens,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The upstream does not speak the client's dialect: what was asked and answered was
+	// translated.
+	Translated    bool `protobuf:"varint,35,opt,name=translated,proto3" json:"translated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LogEntry) Reset() {
@@ -357,6 +360,13 @@ func (x *LogEntry) GetReasoningTokens() uint64 {
 		return x.ReasoningTokens
 	}
 	return 0
+}
+
+func (x *LogEntry) GetTranslated() bool {
+	if x != nil {
+		return x.Translated
+	}
+	return false
 }
 
 // LogAttempt is one request that was sent to an upstream.
@@ -1123,7 +1133,8 @@ var File_tokenstore_v1_requestlog_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\n" +
-	"\x1etokenstore/v1/requestlog.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tokenstore/v1/lease.proto\"\xf1\t\n" +
+	"\x1etokenstore/v1/requestlog.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tokenstore/v1/lease.proto\"\x91\n" +
+	"\n" +
 	"\bLogEntry\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12\x18\n" +
@@ -1168,7 +1179,10 @@ const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\x11cache_read_tokens\x18\x1f \x01(\x04R\x0fcacheReadTokens\x12,\n" +
 	"\x12cache_write_tokens\x18  \x01(\x04R\x10cacheWriteTokens\x125\n" +
 	"\x17cache_write_hour_tokens\x18! \x01(\x04R\x14cacheWriteHourTokens\x12)\n" +
-	"\x10reasoning_tokens\x18\" \x01(\x04R\x0freasoningTokens\"\x92\x04\n" +
+	"\x10reasoning_tokens\x18\" \x01(\x04R\x0freasoningTokens\x12\x1e\n" +
+	"\n" +
+	"translated\x18# \x01(\bR\n" +
+	"translated\"\x92\x04\n" +
 	"\n" +
 	"LogAttempt\x129\n" +
 	"\n" +

@@ -110,7 +110,7 @@ func TestLogEntryComesBackWhole(t *testing.T) {
 		entry.FirstByte, entry.Upstream, entry.TokenId, entry.TokenFingerprint = durationpb.New(time.Millisecond), "cursor", "t1", "f"
 		entry.HttpStatus, entry.Error, entry.ErrorKind, entry.EndReason = 200, "e", "k", "done"
 		entry.Attempts, entry.PromptTokens, entry.CompletionTokens, entry.UsageSource = 2, 3, 4, "reported"
-		entry.CacheReadTokens, entry.CacheWriteTokens, entry.CacheWriteHourTokens, entry.ReasoningTokens, entry.Dialect = 1, 2, 1, 3, "anthropic"
+		entry.CacheReadTokens, entry.CacheWriteTokens, entry.CacheWriteHourTokens, entry.ReasoningTokens, entry.Dialect, entry.Translated = 1, 2, 1, 3, "anthropic", true
 		entry.AttemptLog = []*tokenstorev1.LogAttempt{{Upstream: "cursor", Status: 400, Code: "bad_stop", Param: "stop"}}
 		entry.Prompt, entry.MaskedSecret = "what the user asked: häß", "eyJh…Zx9Q"
 		appendLog(t, store, "g1", []*tokenstorev1.LogEntry{entry})

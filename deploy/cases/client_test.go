@@ -105,14 +105,14 @@ func (u *scripted) question() []byte {
 // answer as well. header has pairs of a name and a value.
 func send(t *testing.T, method, path string, body []byte, header ...string) *http.Response {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, pair.Gateways[0].URL+path, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(passedOn(t.Context()), method, pair.Gateways[0].URL+path, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := 0; i+1 < len(header); i += 2 {
 		request.Header.Set(header[i], header[i+1])
 	}
-	client := &http.Client{Transport: &http.Transport{ResponseHeaderTimeout: patience, DisableKeepAlives: true}}
+	client := &http.Client{Transport: stack.Judged(t, &http.Transport{ResponseHeaderTimeout: patience, DisableKeepAlives: true})}
 	response, err := client.Do(request)
 	if err != nil {
 		t.Fatal(err)

@@ -108,7 +108,7 @@ func composeUp(t *testing.T) *composed {
 	began := time.Now()
 	c.must(8*time.Minute, "up", "--build", "--detach")
 	t.Logf("up after %s", time.Since(began).Round(time.Second))
-	c.gateway = &stack.Gateway{URL: "http://127.0.0.1:" + c.port}
+	c.gateway = stack.Remote(t, "http://127.0.0.1:"+c.port)
 	stack.Eventually(t, "the balancer answers", time.Minute, func() bool { return c.answers() })
 	c.admin = c.adminToken()
 	return c
@@ -188,7 +188,7 @@ func (c *composed) ledger() upstreamsim.Ledger {
 // as separate clients would; it answers how many failed.
 func (c *composed) chat(n int) (failed int) {
 	c.t.Helper()
-	transport := &http.Transport{DisableKeepAlives: true}
+	transport := stack.Judged(c.t, &http.Transport{DisableKeepAlives: true})
 	client := openai.NewClient(option.WithBaseURL(c.gateway.URL+"/v1"), option.WithAPIKey(c.admin), option.WithMaxRetries(0),
 		option.WithHTTPClient(&http.Client{Transport: transport, Timeout: 30 * time.Second}))
 	for i := range n {

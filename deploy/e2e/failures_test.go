@@ -31,7 +31,7 @@ func keyedBy(t *testing.T, gateway *stack.Gateway, apiKey, key, body string) (in
 	}
 	request.Header.Set("Authorization", "Bearer "+apiKey)
 	request.Header.Set("Idempotency-Key", key)
-	response, err := http.DefaultClient.Do(request)
+	response, err := stack.Client(t).Do(request)
 	if err != nil {
 		t.Error(err)
 		return 0, nil, ""

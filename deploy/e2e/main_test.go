@@ -34,7 +34,7 @@ func post(t *testing.T, gateway *stack.Gateway, key, body string) (int, http.Hea
 	if key != "" {
 		request.Header.Set("Authorization", "Bearer "+key)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := stack.Client(t).Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func TestMemoryInFlightIsBounded(t *testing.T) {
 		}
 		request.Header.Set("Authorization", "Bearer "+stack.AdminToken)
 		request.Header.Set("Content-Encoding", coding)
-		response, err := http.DefaultClient.Do(request)
+		response, err := stack.Client(t).Do(request)
 		if err != nil {
 			t.Error(err)
 			return

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"carousel.internal/deploy/e2e/stack"
 )
 
 // process is the command, running in this process.
@@ -81,7 +83,7 @@ func (p *process) ask(method, path, key, body string) string {
 		p.t.Fatal(err)
 	}
 	request.Header.Set("Authorization", "Bearer "+key)
-	response, err := http.DefaultClient.Do(request)
+	response, err := stack.Client(p.t).Do(request)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -61,7 +61,7 @@ func (l Load) Start(t testing.TB) *Running {
 	t.Helper()
 	body := l.body()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	r := &Running{stop: stop, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}}
+	r := &Running{stop: stop, client: &http.Client{Transport: Judged(t, &http.Transport{MaxIdleConnsPerHost: 100})}}
 	r.running.Go(func() {
 		ticker := time.NewTicker(time.Second / time.Duration(l.Rate))
 		defer ticker.Stop()
@@ -80,7 +80,7 @@ func (l Load) Start(t testing.TB) *Running {
 
 // One sends one request and waits for its answer.
 func (l Load) One(t testing.TB) Shot {
-	client := &http.Client{Transport: &http.Transport{}}
+	client := &http.Client{Transport: Judged(t, &http.Transport{})}
 	defer client.CloseIdleConnections()
 	return l.shoot(context.WithoutCancel(t.Context()), client, l.body(), 0)
 }

@@ -82,6 +82,8 @@ type Gateway struct {
 	Key string
 	// Link leads to the tokenstore; nil without Options.Links.
 	Link *Link
+	// judged is the test that fails by its answers; nil: nobody judges them.
+	judged testing.TB
 	// left: loads send it nothing.
 	left atomic.Bool
 }
@@ -204,7 +206,7 @@ func (s *Stack) TokenstoreHealth() (status int, body string) {
 func (s *Stack) StartGateway() *Gateway {
 	addr, opsAddr := freeport.MustAddr(s.t), freeport.MustAddr(s.t)
 	_, port, _ := net.SplitHostPort(addr)
-	gateway := &Gateway{URL: "http://" + addr, Ops: opsAddr}
+	gateway := &Gateway{URL: "http://" + addr, Ops: opsAddr, judged: s.t}
 	storeAddr := s.storeAddr
 	if s.options.Links {
 		gateway.Link = newLink(s.t, s.storeAddr)
@@ -267,11 +269,14 @@ func Eventually(t testing.TB, what string, limit time.Duration, condition func()
 	}
 }
 
+// Remote is a gateway that something else runs.
+func Remote(t testing.TB, url string) *Gateway { return &Gateway{judged: t, URL: url} }
+
 // SDK is the official client for one gateway. It does not retry: a test sees
 // every answer.
 func (g *Gateway) SDK(options ...option.RequestOption) openai.Client {
 	return openai.NewClient(append([]option.RequestOption{
-		option.WithBaseURL(g.URL + "/v1"), option.WithAPIKey(g.key()), option.WithMaxRetries(0),
+		option.WithBaseURL(g.URL + "/v1"), option.WithAPIKey(g.key()), option.WithMaxRetries(0), option.WithHTTPClient(Client(g.judged)),
 	}, options...)...)
 }
 

@@ -204,7 +204,7 @@ func fails(status int, code, words string) func(t *testing.T, got answer) {
 func (u *scripted) collect(t *testing.T) openai.ChatCompletion {
 	t.Helper()
 	client := pair.Gateways[0].SDK()
-	stream := client.Chat.Completions.NewStreaming(t.Context(), openai.ChatCompletionNewParams{
+	stream := client.Chat.Completions.NewStreaming(passedOn(t.Context()), openai.ChatCompletionNewParams{
 		Model: u.Name, Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("a")},
 	})
 	defer func() { _ = stream.Close() }()

@@ -196,7 +196,7 @@ func heartbeatsAreNoEvents(t *testing.T) {
 		t.Errorf("%d heartbeats in %q", beats, body)
 	}
 	client := pair.Gateways[0].SDK()
-	stream := client.Chat.Completions.NewStreaming(t.Context(), openai.ChatCompletionNewParams{
+	stream := client.Chat.Completions.NewStreaming(passedOn(t.Context()), openai.ChatCompletionNewParams{
 		Model: upstream.Name, Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("a")},
 	})
 	text := ""

@@ -90,8 +90,10 @@ func (c *Collector) JSON() []byte {
 		dst = append(dst, `,"reasoning_content":`...)
 		dst = appendQuoted(dst, c.reasoning)
 	}
-	if len(c.refusal) > 0 {
-		dst = append(dst, `,"refusal":`...)
+	dst = append(dst, `,"refusal":`...)
+	if len(c.refusal) == 0 {
+		dst = append(dst, "null"...)
+	} else {
 		dst = appendQuoted(dst, c.refusal)
 	}
 	dst = c.appendCalls(dst)

@@ -19,19 +19,19 @@ func TestCollector(t *testing.T) {
 	}{
 		"text": {
 			[]chat.Event{{}, {Text: "He said \""}, {Text: "hi\"\n"}, {Finish: chat.Stop}, {Usage: usage}},
-			head + `"content":"He said \"hi\"\n"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}`,
+			head + `"content":"He said \"hi\"\n","refusal":null},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}`,
 		},
 		"nothing": {
 			[]chat.Event{{Finish: chat.ContentFilter}},
-			head + `"content":""},"finish_reason":"content_filter"}]}`,
+			head + `"content":"","refusal":null},"finish_reason":"content_filter"}]}`,
 		},
 		"never finished": {
 			[]chat.Event{{Text: "x"}},
-			head + `"content":"x"},"finish_reason":null}]}`,
+			head + `"content":"x","refusal":null},"finish_reason":null}]}`,
 		},
 		"reasoning": {
 			[]chat.Event{{Kind: chat.ReasoningBlock, Text: "a"}, {Kind: chat.ReasoningBlock, Text: "b"}, {Text: "c"}, {Finish: chat.Length}},
-			head + `"content":"c","reasoning_content":"ab"},"finish_reason":"length"}]}`,
+			head + `"content":"c","reasoning_content":"ab","refusal":null},"finish_reason":"length"}]}`,
 		},
 		"tool calls, their pieces mixed": {
 			[]chat.Event{
@@ -40,11 +40,11 @@ func TestCollector(t *testing.T) {
 				{Kind: chat.CallBlock, Open: &chat.Block{Name: "g"}, Text: `"`, Close: true},
 				{Finish: chat.CalledTools},
 			},
-			head + `"content":null,"tool_calls":[{"id":"c0","type":"function","function":{"name":"f","arguments":"{}"}},{"id":"call_1","type":"function","function":{"name":"g","arguments":"\""}}]},"finish_reason":"tool_calls"}]}`,
+			head + `"content":null,"refusal":null,"tool_calls":[{"id":"c0","type":"function","function":{"name":"f","arguments":"{}"}},{"id":"call_1","type":"function","function":{"name":"g","arguments":"\""}}]},"finish_reason":"tool_calls"}]}`,
 		},
 		"an upstream's chunks are read by their canonical fields": {
 			[]chat.Event{{Text: "x", Raw: raw(`{"choices":[]}`)}, {Finish: chat.Stop, Raw: raw(`{}`)}},
-			head + `"content":"x"},"finish_reason":"stop"}]}`,
+			head + `"content":"x","refusal":null},"finish_reason":"stop"}]}`,
 		},
 		"an upstream's whole answer": {
 			[]chat.Event{{Text: "x", Finish: chat.Stop, Usage: usage, Raw: whole(`{"id":"u","created":1, "model":"other","choices":[ {"message":{"content":"x","new":1}}],"usage":{"details":{"a":1}},"x":"y"}`)}},
@@ -60,7 +60,7 @@ func TestCollector(t *testing.T) {
 		},
 		"a whole answer that is garbage": {
 			[]chat.Event{{Text: "x", Finish: chat.Stop, Raw: whole(`{"id"`)}},
-			head + `"content":"x"},"finish_reason":"stop"}]}`,
+			head + `"content":"x","refusal":null},"finish_reason":"stop"}]}`,
 		},
 	}
 	for name, test := range tests {

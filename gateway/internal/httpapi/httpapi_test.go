@@ -114,7 +114,7 @@ func newEdge(t testing.TB, relay httpapi.Relay, change func(*httpapi.Deps)) *edg
 	if change != nil {
 		change(&deps)
 	}
-	e.Handler = httpapi.New(deps)
+	e.Handler = judged(t, deps)
 	return e
 }
 

@@ -92,7 +92,10 @@ func (e elsewhere) Claim(ctx context.Context, key, request idempotency.Hash, own
 func TestSilenceOfAnotherGateway(t *testing.T) {
 	t.Parallel()
 	whole := &idempotency.Answer{
-		Header: map[string]string{"Content-Type": "text/event-stream"}, Body: []byte("data: {}\n\ndata: [DONE]\n\n"),
+		Header: map[string]string{"Content-Type": "text/event-stream"}, Body: []byte(`data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-4o","choices":` +
+			`[{"index":0,"delta":{"role":"assistant","content":"Hello"},"finish_reason":null}]}` + "\n\n" +
+			`data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-4o","choices":` +
+			`[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\ndata: [DONE]\n\n"),
 	}
 	for _, test := range []struct {
 		name  string

@@ -149,7 +149,11 @@ func (c *Collector) appendCalls(dst []byte) []byte {
 		dst = append(dst, `,"type":"function","function":{"name":`...)
 		dst = rawjson.AppendString(dst, call.name)
 		dst = append(dst, `,"arguments":`...)
-		dst = appendQuoted(dst, call.arguments)
+		if len(call.arguments) == 0 && c.finish != chat.Length {
+			dst = append(dst, `"{}"`...) // a tool without parameters; clients parse it
+		} else {
+			dst = appendQuoted(dst, call.arguments)
+		}
 		dst = append(dst, `}}`...)
 	}
 	return append(dst, ']')

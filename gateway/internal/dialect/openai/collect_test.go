@@ -37,10 +37,11 @@ func TestCollector(t *testing.T) {
 			[]chat.Event{
 				{Kind: chat.CallBlock, Open: &chat.Block{ID: "c0", Name: "f"}, Text: "{"},
 				{Kind: chat.CallBlock, Text: "}", Close: true},
-				{Kind: chat.CallBlock, Open: &chat.Block{Name: "g"}, Text: `"`, Close: true},
+				{Kind: chat.CallBlock, Open: &chat.Block{Name: "g"}, Text: `{"a":1}`, Close: true},
+				{Kind: chat.CallBlock, Open: &chat.Block{ID: "c2", Name: "h"}, Close: true},
 				{Finish: chat.CalledTools},
 			},
-			head + `"content":null,"refusal":null,"tool_calls":[{"id":"c0","type":"function","function":{"name":"f","arguments":"{}"}},{"id":"call_1","type":"function","function":{"name":"g","arguments":"\""}}]},"finish_reason":"tool_calls"}]}`,
+			head + `"content":null,"refusal":null,"tool_calls":[{"id":"c0","type":"function","function":{"name":"f","arguments":"{}"}},{"id":"call_1","type":"function","function":{"name":"g","arguments":"{\"a\":1}"}},{"id":"c2","type":"function","function":{"name":"h","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}`,
 		},
 		"an upstream's chunks are read by their canonical fields": {
 			[]chat.Event{{Text: "x", Raw: raw(`{"choices":[]}`)}, {Finish: chat.Stop, Raw: raw(`{}`)}},
@@ -80,6 +81,7 @@ func TestCollector(t *testing.T) {
 			if !json.Valid([]byte(got)) {
 				t.Error("not JSON")
 			}
+			judgeWhole(t, test.events, got)
 		})
 	}
 }

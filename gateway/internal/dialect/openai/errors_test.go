@@ -85,6 +85,7 @@ func TestEncodeError(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := EncodeError(test.err)
+			judgeError(t, got)
 			if got.Status != test.status || got.Header.Get("Retry-After") != test.retryAfter || string(got.JSON) != test.body {
 				t.Errorf("got %d, %q, %s", got.Status, got.Header.Get("Retry-After"), got.JSON)
 			}

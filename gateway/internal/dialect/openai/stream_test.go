@@ -54,6 +54,7 @@ func encode(t *testing.T, req *chat.Request, options dialect.Options, events ...
 			t.Errorf("not JSON: %s", payload)
 		}
 	}
+	judgeStream(t, req, options, events, sink.payloads)
 	return sink.payloads
 }
 
@@ -477,8 +478,11 @@ func FuzzStreamText(f *testing.F) {
 	f.Fuzz(func(t *testing.T, first, second string) {
 		var sink recorder
 		e := NewStreamEncoder(streamRequest(), dialect.Options{}, &sink)
-		_ = e.Event(chat.Event{Text: first})
-		_ = e.Event(chat.Event{Text: second, Finish: chat.Stop})
+		events := []chat.Event{{Text: first}, {Text: second, Finish: chat.Stop}}
+		for _, ev := range events {
+			_ = e.Event(ev)
+		}
+		judgeStream(t, streamRequest(), dialect.Options{}, events, sink.payloads)
 		var got string
 		for _, payload := range sink.payloads {
 			var chunk struct {

@@ -36,7 +36,7 @@ func TestMemoryInFlightIsBounded(t *testing.T) {
 		case <-r.Context().Done():
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"good day"},"finish_reason":"stop"}]}`)
+		_, _ = io.WriteString(w, `{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"good day","refusal":null},"finish_reason":"stop"}]}`)
 	}))
 	t.Cleanup(slow.Close)
 	s.PutUpstream("memory", map[string]any{"driver": "openai", "base_url": slow.URL + "/v1", "models": []string{"memory"}})

@@ -81,7 +81,7 @@ func TestReferenceReadme(t *testing.T) {
 			{"role":"ai","content":"A pixel."},
 			{"role":"user","content":"Thanks."}],"stream":false}`, 200, object{
 			"id": "string", "object": text("chat.completion"), "created": "number", "model": text("gpt-4o"),
-			"choices": list{object{"index": "number", "message": object{"role": text("assistant"), "content": "string"}, "finish_reason": text("stop")}},
+			"choices": list{object{"index": "number", "message": object{"role": text("assistant"), "content": "string", "refusal": "string?"}, "finish_reason": text("stop")}},
 			"usage":   object{"prompt_tokens": "number", "completion_tokens": "number", "total_tokens": "number"},
 		})
 	})

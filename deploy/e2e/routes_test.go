@@ -80,7 +80,7 @@ func publicCalls() []call {
 		{method: "GET", path: "/v1/models/nope", status: 404},
 		{method: "POST", path: "/v1/chat/completions", access: admin, body: chat, status: 200, shape: object{
 			"id": "string", "object": text("chat.completion"), "created": "number", "model": text("gpt-4o"),
-			"choices": list{object{"index": "number", "message": object{"role": text("assistant"), "content": "string"}, "finish_reason": text("stop")}},
+			"choices": list{object{"index": "number", "message": object{"role": text("assistant"), "content": "string", "refusal": "string?"}, "finish_reason": text("stop")}},
 			"usage":   object{"prompt_tokens": "number", "completion_tokens": "number", "total_tokens": "number"},
 		}},
 		{method: "POST", path: "/v1/chat/completions", access: admin, body: `{"model":"nope","messages":[{"role":"user","content":"x"}]}`, status: 400, code: "model_not_supported"},

@@ -75,6 +75,30 @@ func host(address string) string {
 	return after
 }
 
+// A Messages request may be as large as its API allows, on its whole way; one that is larger
+// is told so in that API's words.
+func TestTheBalancerLetsLargeBodiesThrough(t *testing.T) {
+	const most = 32 << 20
+	s := stack.Start(t, stack.Options{})
+	s.AddTokens("openai", "b", 1, 0)
+	addr := balanced(t, s.Gateways[0])
+	s.Eventually("the balancer serves", 10*time.Second, func() bool {
+		status, _ := stack.Readyz(t.Context(), addr) // it has no such route: any answer will do
+		return status == http.StatusNotFound
+	})
+	front := &stack.Gateway{Process: s.Gateways[0].Process, URL: "http://" + addr}
+	const head, tail = `{"model":"sim-count-50","max_tokens":9,"messages":[{"role":"user","content":"`, `"}]}`
+	for size, want := range map[int]struct {
+		status int
+		says   string
+	}{most: {http.StatusOK, `"stop_reason"`}, most + 1: {http.StatusRequestEntityTooLarge, "request_too_large"}} {
+		body := head + strings.Repeat("a line of text  ", size/16)[:size-len(head)-len(tail)] + tail
+		if got := send(t, front, http.MethodPost, "/v1/messages", stack.AdminToken, body, nil); got.status != want.status || !strings.Contains(string(got.body), want.says) {
+			t.Errorf("%d bytes: %d %.300s", size, got.status, got.body)
+		}
+	}
+}
+
 // Through the balancer, too, no client holds a connection by what it does not send, also not
 // when it has its answer already; an upstream may think for as long as it wants.
 func TestTheBalancerWaitsForNoClient(t *testing.T) {

@@ -227,6 +227,7 @@ func (g *Gateway) assemble() {
 		Mounts:  []httpapi.Mount{original, admin, site}, Unmatched: site.Unmatched,
 		Options: httpapi.Options{
 			RoutePrefix: cfg.RoutePrefix, CORSOrigins: cfg.Origins(), Proxies: cfg.Proxies(), Version: g.options.Version, BodyLimit: cfg.BodyLimit(), BodyLimitChosen: cfg.BodyLimitChosen(), BodyMemory: cfg.BodyMemory(), ReadTimeout: cfg.ReadTimeout,
+			UploadLimit: int64(cfg.UploadLimitMB) << 20, UploadDisk: int64(cfg.UploadDiskMB) << 20,
 			Stream: sse.Options{Heartbeat: cfg.StreamHeartbeat, WriteTimeout: cfg.WriteTimeout},
 		},
 	})

@@ -49,7 +49,7 @@ var allowed = map[string][]string{
 
 	// The use case, and the store behind it.
 	"internal/relay": {
-		"internal/chat", "internal/upstream", "internal/catalog", "internal/lease", "internal/reqlog", "internal/tokencount",
+		"internal/chat", "internal/carried", "internal/upstream", "internal/catalog", "internal/lease", "internal/reqlog", "internal/tokencount",
 		"internal/metrics",
 	},
 	"internal/catalog": {"internal/chat", "internal/upstream"},
@@ -69,7 +69,7 @@ var allowed = map[string][]string{
 	// The edges.
 	"internal/httpapi": {
 		"internal/chat", "internal/dialect", "internal/auth", "internal/lease", "internal/sse", "internal/metrics", "internal/accesslog",
-		"internal/idempotency", "internal/forwarded", "internal/reqbody",
+		"internal/idempotency", "internal/forwarded", "internal/reqbody", "internal/carried",
 	},
 	"internal/adminapi":  {"internal/nullable", "internal/logentry", "internal/storeerr", "internal/chat", "internal/upstream", "internal/auth", "internal/jsonapi"},
 	"internal/web":       {"internal/storeerr", "internal/chat", "internal/auth", "internal/forwarded", "internal/jsonapi"},

@@ -14,7 +14,10 @@ import (
 )
 
 // chooser is a relay that notes what callers choose.
-type chooser struct{ choice lease.Choice }
+type chooser struct {
+	relay
+	choice lease.Choice
+}
 
 func (r *chooser) Chat(_ context.Context, _ *chat.Request, choice lease.Choice) iter.Seq2[chat.Event, error] {
 	r.choice = choice

@@ -17,6 +17,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"carousel.internal/gateway/internal/accesslog"
+	"carousel.internal/gateway/internal/carried"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/forwarded"
 	"carousel.internal/gateway/internal/metrics"
@@ -26,6 +27,9 @@ import (
 type exchange struct {
 	started time.Time
 	line    accesslog.Line
+	// cut ends the connection when all is accounted for, so that the client does not take
+	// what it got for the whole.
+	cut bool
 }
 
 const exchangeKey = "exchange"
@@ -50,6 +54,9 @@ func (s *server) observe(c *gin.Context) {
 	defer s.recovered(c, x)
 	c.Next()
 	s.finish(c, x)
+	if x.cut {
+		panic(http.ErrAbortHandler)
+	}
 }
 
 // finish renders the error if there is one, and accounts for the request.
@@ -192,11 +199,27 @@ func (s *server) notFound(c *gin.Context) {
 	if s.Unmatched != nil && s.Unmatched(c) {
 		return
 	}
+	if why := s.bound(c.Request.URL.Path); why != "" {
+		_ = c.Error(chat.Errorf(chat.NotFound, "there is no route %s %s, and can't be: %s, and each request here may go to another one; call the upstream itself for that",
+			chat.Cut(c.Request.Method, maxQuoted), quoted(c.Request.URL.Path), why))
+		return
+	}
 	hint := "GET /health lists the routes"
 	if meant := s.near(c.Request.URL.Path); meant != "" {
 		hint = "the right address is " + meant
 	}
 	_ = c.Error(chat.Errorf(chat.NotFound, "there is no route %s %s; %s", chat.Cut(c.Request.Method, maxQuoted), quoted(c.Request.URL.Path), hint))
+}
+
+// bound says why a route below /v1 can't be served by many accounts; empty: it is none
+// of those.
+func (s *server) bound(path string) string {
+	rest, below := strings.CutPrefix(path, s.Options.RoutePrefix+"/v1/")
+	if !below {
+		return ""
+	}
+	endpoint, _, _ := strings.Cut(rest, "/")
+	return carried.Bound(endpoint)
 }
 
 func (s *server) wrongMethod(c *gin.Context) {

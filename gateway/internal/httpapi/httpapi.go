@@ -16,6 +16,7 @@ import (
 
 	"carousel.internal/gateway/internal/accesslog"
 	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/carried"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/forwarded"
@@ -33,6 +34,8 @@ import (
 // caller asks for.
 type Relay interface {
 	Chat(ctx context.Context, req *chat.Request, choice lease.Choice) iter.Seq2[chat.Event, error]
+	// Carry is Chat for a request to a side endpoint.
+	Carry(ctx context.Context, req *carried.Request, choice lease.Choice) iter.Seq2[carried.Piece, error]
 }
 
 // Mount adds routes of its own below the public port: the admin API, pages.
@@ -86,6 +89,9 @@ type Options struct {
 	// BodyMemory bounds the memory of all bodies in flight, in bytes. It is no less than
 	// one body of the largest size takes.
 	BodyMemory int64
+	// UploadLimit bounds the body of a request with files in bytes, and UploadDisk what all
+	// of those in flight take on disk.
+	UploadLimit, UploadDisk int64
 	// ReadTimeout bounds the time that a client takes to send a body; what has come of it
 	// gives it more.
 	ReadTimeout time.Duration
@@ -95,6 +101,8 @@ type Options struct {
 const (
 	defaultBodyLimit   = 16 << 20
 	defaultBodyMemory  = 256 << 20
+	defaultUploadLimit = 64 << 20
+	defaultUploadDisk  = 256 << 20
 	defaultReadTimeout = time.Minute
 )
 
@@ -102,6 +110,7 @@ type server struct {
 	Deps
 	started time.Time
 	bodies  *reqbody.Budget
+	uploads *reqbody.Spooler
 	// endpoints are the public paths.
 	endpoints []string
 	process   metrics.Process
@@ -116,6 +125,12 @@ func New(deps Deps) http.Handler {
 	if deps.Options.BodyMemory <= 0 {
 		deps.Options.BodyMemory = defaultBodyMemory
 	}
+	if deps.Options.UploadLimit <= 0 {
+		deps.Options.UploadLimit = defaultUploadLimit
+	}
+	if deps.Options.UploadDisk <= 0 {
+		deps.Options.UploadDisk = defaultUploadDisk
+	}
 	if deps.Options.ReadTimeout <= 0 {
 		deps.Options.ReadTimeout = defaultReadTimeout
 	}
@@ -128,6 +143,7 @@ func New(deps Deps) http.Handler {
 	quietGin()
 	s := &server{Deps: deps, started: time.Now(), process: metrics.NewProcess()}
 	s.bodies = s.bodyBudget()
+	s.uploads = reqbody.NewSpooler("", deps.Options.UploadDisk)
 	s.cpu.since = s.started
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true

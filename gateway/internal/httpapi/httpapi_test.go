@@ -21,6 +21,7 @@ import (
 
 	"carousel.internal/gateway/internal/accesslog"
 	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/carried"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/dialect/openai"
@@ -45,6 +46,10 @@ type relay func(ctx context.Context, req *chat.Request, yield func(chat.Event, e
 
 func (r relay) Chat(ctx context.Context, req *chat.Request, _ lease.Choice) iter.Seq2[chat.Event, error] {
 	return func(yield func(chat.Event, error) bool) { r(ctx, req, yield) }
+}
+
+func (relay) Carry(context.Context, *carried.Request, lease.Choice) iter.Seq2[carried.Piece, error] {
+	return func(func(carried.Piece, error) bool) {}
 }
 
 // says answers events and, where err is not nil, breaks then.
@@ -352,7 +357,11 @@ func TestHealth(t *testing.T) {
 	if got.Status != "healthy" || got.Version != "1.2.3" || !slices.Equal(got.Models, []string{"gpt-4o", "vendor/model"}) {
 		t.Errorf("got %s", w.Body)
 	}
-	if want := []string{"/api/hello", "/health", "/v1/chat/completions", "/v1/models", "/v1/models/{id}"}; !slices.Equal(got.Endpoints, want) {
+	want := []string{
+		"/api/hello", "/health", "/v1/audio/speech", "/v1/audio/transcriptions", "/v1/audio/translations", "/v1/chat/completions", "/v1/completions", "/v1/embeddings",
+		"/v1/images/edits", "/v1/images/generations", "/v1/images/variations", "/v1/models", "/v1/models/{id}", "/v1/moderations", "/v1/rerank",
+	}
+	if !slices.Equal(got.Endpoints, want) {
 		t.Errorf("endpoints %v", got.Endpoints)
 	}
 	if !regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{9} [+-]\d\d:\d\d$`).MatchString(got.Stats.Started) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"carousel.internal/gateway/internal/carried"
 	"carousel.internal/gateway/internal/dialect"
 )
 
@@ -20,6 +21,9 @@ func (s *server) routes(engine *gin.Engine) {
 		if counter, counts := api.(dialect.TokenCounter); counts && s.Tokens != nil {
 			post(engine, s.Options.RoutePrefix+counter.CountPath(), s.countIn(api, counter))
 		}
+	}
+	for _, route := range carried.Routes() { // embeddings, images, audio …
+		post(engine, v1+"/"+route.Name, s.carryTo(route))
 	}
 	get(engine, v1+"/models", s.listModels)
 	get(engine, v1+"/models/*id", s.retrieveModel) // ids may contain a slash

@@ -17,7 +17,8 @@ type Entry struct {
 	// TotalMS and FirstByteMS are in milliseconds.
 	TotalMS     *float64 `json:"total_ms"`
 	FirstByteMS *float64 `json:"first_byte_ms"`
-	// Dialect is the name of the API that the client spoke, such as openai.
+	// Dialect is the name of the API that the client spoke, such as openai, or of one of its
+	// side endpoints, such as openai/embeddings.
 	Dialect *string `json:"dialect"`
 	// Translated: the upstream does not speak the client's API.
 	Translated bool    `json:"translated"`

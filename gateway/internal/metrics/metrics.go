@@ -12,10 +12,10 @@ import (
 
 // Metrics are the gateway's metrics, registered once per process.
 type Metrics struct {
-	// Requests by route pattern, HTTP status and stream (true, false): about 25
-	// routes x 12 statuses, chat alone doubled.
+	// Requests by route pattern, HTTP status and stream (true, false): about 35
+	// routes x 12 statuses, those that can stream doubled.
 	Requests *prometheus.CounterVec
-	// RequestSeconds by route: about 25 x 14 buckets.
+	// RequestSeconds by route: about 35 x 14 buckets.
 	RequestSeconds *prometheus.HistogramVec
 	// FirstEventSeconds is the time to the first byte of an answer, by stream: 2
 	// x 14 buckets.

@@ -21,13 +21,12 @@ const (
 	Named Affinity = "named"
 )
 
-// affinityKey is the same for requests that are to stay on one token; empty where any
-// token will do. It is a hash: the store need not know who they are.
-func (r *run) affinityKey() string {
-	request, policy := r.asked, r.policy
+// affinityKey implements cargo. It is a hash: the store need not know who they are.
+func (c *conversation) affinityKey() string {
+	request, policy := c.asked, c.policy
 	named := policy.Sticky || policy.Affinity == Named || policy.Affinity == Conversations
 	switch {
-	case r.choice.Alias != "": // there is no choice
+	case c.choice.Alias != "": // there is no choice
 		return ""
 	case named && request.Session != "":
 		return keyOf(func(m *mark) { m.add(maxMarked, request.Session) })

@@ -20,7 +20,7 @@ func spoken(role chat.Role, texts ...string) chat.Message {
 
 // keyUnder is a request's key under a policy.
 func keyUnder(policy Policy, request *chat.Request) string {
-	return (&run{policy: policy, asked: request}).affinityKey()
+	return (&conversation{run: &run{policy: policy}, asked: request}).affinityKey()
 }
 
 // agent is a request of an agent, as it begins.
@@ -58,7 +58,7 @@ func TestWhoHasAnAffinityKey(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
-	one := &run{policy: Policy{Affinity: Conversations}, asked: named, choice: lease.Choice{Alias: "the one"}}
+	one := &conversation{run: &run{policy: Policy{Affinity: Conversations}, choice: lease.Choice{Alias: "the one"}}, asked: named}
 	if key := one.affinityKey(); key != "" {
 		t.Errorf("key %q where there is no choice", key)
 	}

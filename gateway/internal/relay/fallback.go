@@ -12,11 +12,11 @@ import (
 
 // mayFallBack tells whether another model may answer where this one was refused.
 func (r *run) mayFallBack(ctx context.Context, refused *chat.Error) bool {
-	if r.sent || r.gone || ctx.Err() != nil || r.choice.Alias != "" || r.choice.Own != nil {
+	if r.sent || r.gone || !r.cargo.mayChange() || ctx.Err() != nil || r.choice.Alias != "" || r.choice.Own != nil {
 		return false // a client that chose the token chose the upstream
 	}
 	if failure, ok := errors.AsType[*upstream.Failure](refused.Err); ok {
-		return failure.Class.FallsBack()
+		return failure.Class.FallsBack() && r.cargo.mayRepeat(failure)
 	}
 	return refused.Kind == chat.NoTokens || refused.Kind == chat.NoTokenAvailable
 }
@@ -25,11 +25,13 @@ func (r *run) mayFallBack(ctx context.Context, refused *chat.Error) bool {
 // can't be done; and what the fallback says where it refuses too.
 func (r *run) fallBack(ctx context.Context, model string, refused *chat.Error) *chat.Error {
 	target, err := r.resolve(model)
-	if ask, lacks := upstream.Uncarried(target.Driver, r.asked); err == nil && lacks {
-		err = upstream.Unsupported(target.Upstream, ask)
+	if request := r.cargo.wish(model).Request; err == nil && request != nil {
+		if ask, lacks := upstream.Uncarried(target.Driver, request); lacks {
+			err = upstream.Unsupported(target.Upstream, ask)
+		}
 	}
 	if err != nil {
-		r.relay.Logger.LogAttrs(ctx, slog.LevelWarn, "fallback can't be used", slog.String("request_id", r.request.ID),
+		r.relay.Logger.LogAttrs(ctx, slog.LevelWarn, "fallback can't be used", slog.String("request_id", r.entry.ID),
 			slog.String("upstream", r.target.Upstream), slog.String("fallback", model), slog.Any("error", err))
 		return refused
 	}
@@ -40,7 +42,7 @@ func (r *run) fallBack(ctx context.Context, model string, refused *chat.Error) *
 		return refused
 	}
 	r.relay.Counter.FellBack(r.target.Upstream)
-	r.relay.Logger.LogAttrs(ctx, slog.LevelInfo, "falls back", slog.String("request_id", r.request.ID), slog.String("upstream", r.target.Upstream),
+	r.relay.Logger.LogAttrs(ctx, slog.LevelInfo, "falls back", slog.String("request_id", r.entry.ID), slog.String("upstream", r.target.Upstream),
 		slog.String("model", r.target.Model), slog.String("fallback", model), slog.Any("error", refused))
 	r.entry.FallbackModel = model
 	return r.sendTo(ctx, target)

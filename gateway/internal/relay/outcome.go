@@ -132,14 +132,14 @@ func evidence(failure *upstream.Failure) string {
 func (r *run) record(err *chat.Error) {
 	r.entry.Err = err
 	r.entry.Total = time.Since(r.entry.StartedAt)
-	r.entry.Usage = r.tally.usage(r.request, r.sent)
+	r.entry.Usage = r.cargo.usage()
 	r.entry.End = endOf(err, r.gone, r.entry.Attempts)
 	r.entry.HTTPStatus = http.StatusOK
 	if err != nil && !r.sent {
-		r.entry.HTTPStatus = r.relay.StatusOf(r.asked.Source.Dialect, err)
+		r.entry.HTTPStatus = r.relay.StatusOf(r.entry.Dialect, err)
 	}
 	if r.policy.LogPrompts {
-		r.entry.Prompt, r.entry.PromptCut = promptOf(r.request)
+		r.entry.Prompt, r.entry.PromptCut = r.cargo.prompt()
 	}
 	r.relay.Recorder.Record(r.entry)
 	r.relay.Counter.Used(r.entry.Upstream, r.entry.Usage)

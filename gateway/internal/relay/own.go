@@ -19,7 +19,7 @@ func (r *run) sendOwn(ctx context.Context, own upstream.Credential) *chat.Error 
 	}
 	r.entry.Attempts, r.entry.MaskedSecret, r.entry.MaskedChecksum = 1, own.Secret.Masked(), own.MaskedChecksum()
 	began := time.Now()
-	failure := r.stream(ctx, own)
+	failure := r.cargo.transmit(ctx, own)
 	r.note(reqlog.Attempt{StartedAt: began, MaskedSecret: own.Secret.Masked()}, failure)
 	if failure == nil {
 		r.relay.Counter.Attempt(r.target.Upstream, "")

@@ -6,7 +6,6 @@ package relay
 
 import (
 	"context"
-	"iter"
 	"log/slog"
 	"time"
 
@@ -96,22 +95,46 @@ type Relay struct {
 // New makes a relay.
 func New(params Params) *Relay { return &Relay{Params: params} }
 
-// Chat answers the request event by event, in the caller's goroutine; an error,
-// always a *chat.Error, is the last thing it yields. A caller that stops
-// iterating has lost its client. The choice says which token the client asks for.
-func (r *Relay) Chat(ctx context.Context, request *chat.Request, choice lease.Choice) iter.Seq2[chat.Event, error] {
-	return func(yield func(chat.Event, error) bool) {
-		policy := r.Policy()
-		ctx, cancel := within(ctx, policy.Total)
-		defer cancel()
-		run := &run{relay: r, policy: policy, asked: request, request: request, choice: choice, yield: yield}
-		run.entry = reqlog.Entry{
-			ID: request.ID, Dialect: request.Source.Dialect, StartedAt: request.Created, Model: request.Model, Stream: request.Stream,
-		}
-		if err := run.account(ctx); err != nil && !run.gone {
-			yield(chat.Event{}, err)
-		}
-	}
+// run is one request on its way. One goroutine has it.
+type run struct {
+	relay  *Relay
+	policy Policy
+	choice lease.Choice
+	// cargo is the request itself, and who waits for its answer.
+	cargo  cargo
+	target catalog.Target
+	// gone: the client hung up.
+	gone bool
+	// sent: the client has been sent something; there is no way back.
+	sent bool
+	// unknowns are the tokens to which the present target's model was unknown.
+	unknowns int
+	entry    reqlog.Entry
+}
+
+// cargo is what a run carries: a conversation, or a request that is passed on as it is.
+type cargo interface {
+	// wish is what the request wants of the upstream that serves a model.
+	wish(model string) catalog.Wish
+	// model is the id that the client named.
+	model() string
+	// prepare makes the request fit for the run's target, before a token is lent for it.
+	prepare(ctx context.Context) *chat.Error
+	// affinityKey is the same for requests that are to stay on one token; empty where any
+	// token will do.
+	affinityKey() string
+	// transmit sends the request and passes the answer on; nil when that was complete.
+	transmit(ctx context.Context, credential upstream.Credential) *upstream.Failure
+	// unseal changes a request after a failure, so that the same token may take it.
+	unseal(failure *upstream.Failure) bool
+	// mayRepeat tells whether the request may be sent to somebody else after a failure.
+	mayRepeat(failure *upstream.Failure) bool
+	// mayChange tells whether another model's answer would do.
+	mayChange() bool
+	// usage is what is known of it at the end.
+	usage() chat.Usage
+	// prompt is what the log keeps of the request.
+	prompt() (text string, cut bool)
 }
 
 // within bounds a request, where there is a bound.
@@ -120,32 +143,6 @@ func within(ctx context.Context, total time.Duration) (context.Context, context.
 		return ctx, func() {}
 	}
 	return context.WithTimeoutCause(ctx, total, errTooLong)
-}
-
-// run is one request on its way. One goroutine has it.
-type run struct {
-	relay  *Relay
-	policy Policy
-	// asked is the request as it came, request the one for the present target.
-	asked   *chat.Request
-	request *chat.Request
-	choice  lease.Choice
-	yield   func(chat.Event, error) bool
-	target  catalog.Target
-	// gone: the client hung up.
-	gone bool
-	// sent: the client has been sent something; there is no way back.
-	sent bool
-	// unsealed: the upstream has refused a seal; the request goes on without any.
-	unsealed bool
-	// back and finished belong to the present attempt; finished: the answer's end
-	// has come.
-	back     holdBack
-	finished bool
-	// unknowns are the tokens to which the present target's model was unknown.
-	unknowns int
-	tally    tally
-	entry    reqlog.Entry
 }
 
 // account serves the request and records it, also when a driver or the caller
@@ -159,7 +156,7 @@ func (r *run) account(ctx context.Context) (err *chat.Error) {
 // serve sends the request to the upstream of its model, and where that fails to the
 // fallbacks; nil when the answer was complete.
 func (r *run) serve(ctx context.Context) *chat.Error {
-	target, err := r.resolve(r.asked.Model)
+	target, err := r.resolve(r.cargo.model())
 	if err != nil {
 		return chat.AsError(err)
 	}
@@ -176,66 +173,25 @@ func (r *run) serve(ctx context.Context) *chat.Error {
 
 // resolve finds the upstream for the request as if it named that model.
 func (r *run) resolve(model string) (catalog.Target, error) {
-	return r.relay.Catalog.Resolve(catalog.Wish{
-		Model: model, AnyClaude: r.policy.AnyClaude, OwnToken: r.choice.Own != nil, Request: r.asked,
-	})
+	return r.relay.Catalog.Resolve(r.cargo.wish(model))
 }
 
 // sendTo sends the request to one target.
 func (r *run) sendTo(ctx context.Context, target catalog.Target) *chat.Error {
-	r.request, r.target, r.entry.Upstream, r.unknowns, r.unsealed = r.asked, target, target.Upstream, 0, false
-	r.entry.Translated = !upstream.TakesAsItCame(target.Driver, r.asked)
-	if refused := r.prepare(ctx); refused != nil {
+	r.target, r.entry.Upstream, r.unknowns = target, target.Upstream, 0
+	if refused := r.cargo.prepare(ctx); refused != nil {
 		return refused
 	}
-	r.countIgnored()
 	if r.choice.Own != nil {
 		return r.sendOwn(ctx, *r.choice.Own)
 	}
 	return r.tryTokens(ctx)
 }
 
-// prepare lets the driver look at the request, if it wants to, before a token is
-// lent for it.
-func (r *run) prepare(ctx context.Context) *chat.Error {
-	if fault := r.asked.HistoryFault; fault != nil && !upstream.TakesAsItCame(r.target.Driver, r.asked) {
-		return fault
-	}
-	if ask, refused := upstream.Uncarried(r.target.Driver, r.asked); refused {
-		return upstream.Unsupported(r.target.Upstream, ask)
-	}
-	preparer, ok := r.target.Driver.(upstream.Preparer)
-	if !ok {
-		return nil
-	}
-	prepared, err := preparer.Prepare(ctx, r.request, r.policy.Options)
-	switch {
-	case err == nil:
-		r.request = prepared
-		return nil
-	case ctx.Err() != nil:
-		return chat.AsError(context.Cause(ctx))
-	default:
-		return chat.AsError(err)
-	}
-}
-
-// countIgnored counts what tunes an answer and is not sent: the upstream can't be told.
-func (r *run) countIgnored() {
-	if upstream.Carries(r.target.Driver, chat.Tuning) {
-		return
-	}
-	for _, ask := range r.asked.Asks {
-		if ask.Need == chat.Tuning {
-			r.relay.Counter.Ignored(r.target.Upstream, ask.Field)
-		}
-	}
-}
-
 // tryTokens tries tokens of the pool until one answers, or the one that the client
 // chose.
 func (r *run) tryTokens(ctx context.Context) *chat.Error {
-	target, key := r.target, r.affinityKey()
+	target, key := r.target, r.cargo.affinityKey()
 	var tried []string
 	var last *chat.Error
 	for {
@@ -262,7 +218,7 @@ func (r *run) tryTokens(ctx context.Context) *chat.Error {
 		}
 		tried = append(tried, held.TokenID)
 		last = errorOf(failure, target.Upstream, len(tried), r.sent)
-		if r.sent || r.choice.Alias != "" || !r.anotherMayHelp(failure) || len(tried) >= r.policy.MaxAttempts || ctx.Err() != nil || !r.mayRetry() {
+		if r.sent || r.choice.Alias != "" || !r.anotherMayHelp(failure) || !r.cargo.mayRepeat(failure) || len(tried) >= r.policy.MaxAttempts || ctx.Err() != nil || !r.mayRetry() {
 			return last
 		}
 	}
@@ -286,30 +242,18 @@ func (r *run) attempt(ctx context.Context, held *lease.Lease) (failure *upstream
 		r.note(attemptWith(held, began), failure)
 		r.settle(ctx, held, failure)
 	}()
-	failure = &upstream.Failure{Class: upstream.Interrupted, Err: errPanicked} // unless stream answers
-	failure = r.weigh(r.stream(ctx, held.Credential))
-	if failure != nil && r.unseal(failure) {
+	failure = &upstream.Failure{Class: upstream.Interrupted, Err: errPanicked} // unless transmit answers
+	failure = r.weigh(r.cargo.transmit(ctx, held.Credential))
+	if failure != nil && r.cargo.unseal(failure) {
 		r.note(attemptWith(held, began), failure)
 		began = time.Now()
-		failure = r.weigh(r.stream(ctx, held.Credential))
+		failure = r.weigh(r.cargo.transmit(ctx, held.Credential))
 	}
 	return failure
 }
 
-// unseal tells whether the request is to be sent once more with the same token: the
-// upstream has refused reasoning that another one, or another account, had made.
-func (r *run) unseal(failure *upstream.Failure) bool {
-	if failure.Class != upstream.SealRefused || r.unsealed || r.sent || !r.mayRetry() {
-		return false
-	}
-	r.unsealed = true
-	r.entry.Attempts++
-	r.relay.Counter.Retried(r.target.Upstream)
-	return true
-}
-
 func (r *run) settle(ctx context.Context, held *lease.Lease, failure *upstream.Failure) {
-	outcome := lease.Outcome{Model: r.target.Model, RequestID: r.request.ID}
+	outcome := lease.Outcome{Model: r.target.Model, RequestID: r.entry.ID}
 	if failure != nil {
 		outcome.Class, outcome.RetryAfter, outcome.Detail = failure.Class, failure.RetryAfter, evidence(failure)
 		outcome.ModelOnly = failure.ModelOnly
@@ -321,85 +265,15 @@ func (r *run) settle(ctx context.Context, held *lease.Lease, failure *upstream.F
 
 // logFailure notes a failed attempt; the id is empty for a token of the caller's own.
 func (r *run) logFailure(ctx context.Context, tokenID string, failure *upstream.Failure) {
-	r.relay.Logger.LogAttrs(ctx, slog.LevelInfo, "attempt failed", slog.String("request_id", r.request.ID),
+	r.relay.Logger.LogAttrs(ctx, slog.LevelInfo, "attempt failed", slog.String("request_id", r.entry.ID),
 		slog.String("upstream", r.target.Upstream), slog.String("token_id", tokenID), slog.Int("attempt", r.entry.Attempts),
 		slog.String("class", string(failure.Class)), slog.String("rule", failure.Rule), slog.Any("error", failure))
 }
 
-// stream passes an answer on as it comes. Leaving the loop ends the upstream's
-// call: that is a driver's promise.
-func (r *run) stream(ctx context.Context, credential upstream.Credential) *upstream.Failure {
-	call := &upstream.Call{
-		Request: r.request, Model: r.target.Model, Credential: credential, WithoutSeals: r.unsealed, Options: r.policy.Options,
-	}
-	r.back, r.tally, r.finished = holdBack{on: r.policy.HoldBack}, tally{}, false
-	brake := brakeFor(r.target.Driver, r.request)
-	for event, err := range r.target.Driver.Chat(ctx, call) {
-		if err != nil {
-			return failureOf(ctx, err, r.target.Discipline.Rules)
-		}
-		passed, ended := r.passBraked(brake, event)
-		if !passed {
-			return hungUp
-		}
-		if ended {
-			break
-		}
-	}
-	if !r.finished { // a driver breaks its promise; the client must not believe that this is all
-		return &upstream.Failure{Class: upstream.Truncated, Message: "the answer has no end"}
-	}
-	if usage := r.tally.missing(r.request); usage != nil && !r.send(chat.Event{Usage: usage}) {
-		return hungUp
-	}
-	return nil
-}
-
-// passBraked is pass for what the brake lets through of an event; ended: it was the
-// last.
-func (r *run) passBraked(brake *brake, event chat.Event) (passed, ended bool) {
-	if brake == nil {
-		return r.pass(event), false
-	}
-	events, ended := brake.take(event)
-	for _, each := range events {
-		if !r.pass(each) {
-			return false, ended
-		}
-	}
-	return true, ended
-}
-
-// pass takes an event in and sends what may be sent; false when nobody reads.
-func (r *run) pass(event chat.Event) bool {
-	r.tally.add(&event)
-	r.finished = r.finished || event.Finish != chat.Unfinished
-	if r.back.keeps(&event) {
-		return true
-	}
-	for _, earlier := range r.back.release() {
-		if !r.send(earlier) {
-			return false
-		}
-	}
-	return r.send(event)
-}
-
-func (r *run) send(event chat.Event) bool {
+// begun notes that the client is sent something: there is no way back.
+func (r *run) begun() {
 	if !r.sent {
 		r.sent = true
-		r.entry.FirstByte = time.Since(r.request.Created)
-		if model := r.entry.FallbackModel; model != "" {
-			begin := chat.Beginning{FallbackModel: model}
-			if event.Begin != nil {
-				begin.Header, begin.Input = event.Begin.Header, event.Begin.Input
-			}
-			event.Begin = &begin
-		}
+		r.entry.FirstByte = time.Since(r.entry.StartedAt)
 	}
-	if !r.yield(event, nil) {
-		r.gone = true
-		return false
-	}
-	return true
 }

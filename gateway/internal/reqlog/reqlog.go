@@ -79,7 +79,8 @@ func (e *Entry) Note(attempt Attempt) {
 // Entry is one request.
 type Entry struct {
 	ID string
-	// Dialect is the name of the API that the client spoke.
+	// Dialect is the name of the API that the client spoke, and of a side endpoint its name
+	// too, such as `openai/embeddings`.
 	Dialect string
 	// Translated: the upstream does not speak the client's dialect.
 	Translated bool

@@ -54,6 +54,8 @@ type Writer struct {
 	err       error // the first failed write; the stream is dead
 	closed    bool
 	heartbeat string
+	// raw: what was sent last came as it is; midLine: it did not end a line.
+	raw, midLine bool
 }
 
 var buffers = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, 4<<10)) }}
@@ -141,6 +143,7 @@ func (s *Writer) Event(name string, payload []byte, more bool) error {
 	if s.err != nil || s.closed {
 		return s.err
 	}
+	s.endRaw()
 	if name != "" {
 		s.buffer.WriteString("event: ")
 		s.buffer.WriteString(name)
@@ -220,14 +223,18 @@ func (s *Writer) beat() {
 		return
 	}
 	silence := time.Since(s.lastFlush)
-	if silence >= s.options.Heartbeat {
+	if silence >= s.options.Heartbeat && !s.midLine {
 		s.buffer.WriteString(s.heartbeat)
 		if s.flush() != nil {
 			return // the writer's next call learns of it
 		}
 		silence = 0
 	}
-	s.timer.Reset(s.options.Heartbeat - silence)
+	wait := s.options.Heartbeat - silence
+	if wait <= 0 { // in the middle of a line
+		wait = s.options.Heartbeat / 4
+	}
+	s.timer.Reset(wait)
 }
 
 // Sent is the number of bytes given to the connection, heartbeats included.

@@ -38,7 +38,8 @@ type RawCall struct {
 	Slow bool
 	// Once tells that the upstream must not get the request twice.
 	Once bool
-	// Vectors is the form in which the client wants embeddings; empty: the answer has none.
+	// Vectors is the form in which the client wants embeddings; any other word, or none: they
+	// stay as they are.
 	Vectors    VectorForm
 	Credential Credential
 }

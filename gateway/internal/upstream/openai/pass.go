@@ -125,7 +125,7 @@ func (p *pass) begin(response *http.Response) (*upstream.RawAnswer, *upstream.Fa
 	if failure := p.judge(head, whole, body.stream, media); failure != nil {
 		return nil, failure
 	}
-	if p.raw.Vectors != "" {
+	if p.raw.Vectors == upstream.Floats || p.raw.Vectors == upstream.Base64 {
 		if failure := p.fitVectors(head, body, answer); failure != nil {
 			return nil, failure
 		}

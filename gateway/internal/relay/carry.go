@@ -1,0 +1,163 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+
+	"carousel.internal/gateway/internal/carried"
+	"carousel.internal/gateway/internal/catalog"
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/lease"
+	"carousel.internal/gateway/internal/reqlog"
+	"carousel.internal/gateway/internal/upstream"
+)
+
+// sideDialect is the dialect of all side endpoints.
+const sideDialect = "openai"
+
+// Carry is Chat for a request to a side endpoint, which is passed on as it is, and so is
+// its answer. An answer that ends with an error of the upstream's own has told it, so that
+// none is yielded.
+func (r *Relay) Carry(ctx context.Context, request *carried.Request, choice lease.Choice) iter.Seq2[carried.Piece, error] {
+	return func(yield func(carried.Piece, error) bool) {
+		policy := r.Policy()
+		ctx, cancel := within(ctx, policy.Total)
+		defer cancel()
+		run := &run{relay: r, policy: policy, choice: choice}
+		passage := &passage{run: run, request: request, yield: yield}
+		run.cargo = passage
+		run.entry = reqlog.Entry{
+			ID: request.ID, Dialect: sideDialect + "/" + request.Route.Name, StartedAt: request.Created, Model: request.Model, Stream: request.Stream,
+		}
+		if err := run.account(ctx); err != nil && !run.gone && !passage.told {
+			yield(carried.Piece{}, err)
+		}
+	}
+}
+
+// passage is the cargo of a request that is passed on as it is.
+type passage struct {
+	*run
+	request *carried.Request
+	yield   func(carried.Piece, error) bool
+	counted *chat.Usage
+	// told: the upstream has told the client of its failure.
+	told bool
+}
+
+func (p *passage) model() string { return p.request.Model }
+
+func (p *passage) wish(model string) catalog.Wish {
+	return catalog.Wish{Model: model, OwnToken: p.choice.Own != nil, Endpoint: p.request.Route.Name}
+}
+
+func (p *passage) prepare(context.Context) *chat.Error { return nil }
+
+func (p *passage) affinityKey() string {
+	named := p.policy.Sticky || p.policy.Affinity == Named || p.policy.Affinity == Conversations
+	switch {
+	case p.choice.Alias != "": // there is no choice
+		return ""
+	case named && p.request.Session != "":
+		return keyOf(func(m *mark) { m.add(maxMarked, p.request.Session) })
+	case p.policy.Sticky && p.request.User != "":
+		return keyOf(func(m *mark) { m.add(maxMarked, p.request.User) })
+	default:
+		return ""
+	}
+}
+
+// unseal implements cargo: there are no seals.
+func (p *passage) unseal(*upstream.Failure) bool { return false }
+
+// mayRepeat implements cargo. What the upstream may have begun, it may charge for, unless
+// it has refused it.
+func (p *passage) mayRepeat(failure *upstream.Failure) bool {
+	switch failure.Class {
+	case upstream.Broken, upstream.Transport, upstream.Truncated:
+		return !p.request.Route.Costly || errors.Is(failure, upstream.ErrUnsent)
+	default: // it has said no
+		return true
+	}
+}
+
+func (p *passage) mayChange() bool { return !p.request.Route.SameModel }
+
+func (p *passage) usage() chat.Usage {
+	if p.counted == nil {
+		return chat.Usage{Source: chat.UsageUnknown}
+	}
+	return p.counted.Bounded()
+}
+
+func (p *passage) prompt() (text string, cut bool) {
+	if p.request.Prompt == "" {
+		return "", false
+	}
+	return promptOf(&chat.Request{Messages: []chat.Message{{Role: chat.User, Parts: []chat.Part{{Text: p.request.Prompt}}}}})
+}
+
+// pieceBytes is how much of an answer is passed on at once, at most.
+const pieceBytes = 32 << 10
+
+// transmit implements cargo.
+func (p *passage) transmit(ctx context.Context, credential upstream.Credential) *upstream.Failure {
+	passer, able := p.target.Driver.(upstream.Passer)
+	if !able { // an admin has given the upstream another driver while the request waited
+		return &upstream.Failure{Class: upstream.CallerFault, Message: "it has no such endpoint any more"}
+	}
+	rules := p.target.Discipline.Rules
+	answer, err := passer.Pass(ctx, p.call(credential))
+	if err != nil {
+		return failureOf(ctx, err, rules)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	p.begun()
+	head := carried.Head{Status: answer.Status, Header: answer.Header, Length: answer.Length, FallbackModel: p.entry.FallbackModel}
+	if !p.send(carried.Piece{Head: &head}) {
+		return hungUp
+	}
+	buffer := make([]byte, pieceBytes)
+	for {
+		n, err := answer.Body.Read(buffer)
+		if n > 0 && !p.send(carried.Piece{Bytes: buffer[:n]}) {
+			return hungUp
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return failureOf(ctx, err, rules)
+		}
+	}
+	usage, told := answer.End()
+	p.counted = usage
+	if told != nil {
+		p.told = true
+		return failureOf(ctx, told, rules)
+	}
+	if usage != nil && !p.send(carried.Piece{Usage: usage}) {
+		return hungUp
+	}
+	return nil
+}
+
+func (p *passage) call(credential upstream.Credential) *upstream.RawCall {
+	request := p.request
+	body := request.Body(p.target.Model)
+	return &upstream.RawCall{
+		Path: request.Route.Name, Query: request.Query, Header: request.Header, Open: body.Open, Length: body.Length,
+		Stream: request.Stream, Slow: request.Route.Slow, Once: request.Route.Costly, Vectors: upstream.VectorForm(request.Vectors),
+		Credential: credential,
+	}
+}
+
+func (p *passage) send(piece carried.Piece) bool {
+	if !p.yield(piece, nil) {
+		p.gone = true
+		return false
+	}
+	return true
+}

@@ -1,0 +1,191 @@
+package relay
+
+import (
+	"context"
+	"iter"
+
+	"carousel.internal/gateway/internal/catalog"
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/lease"
+	"carousel.internal/gateway/internal/reqlog"
+	"carousel.internal/gateway/internal/upstream"
+)
+
+// Chat answers the request event by event, in the caller's goroutine; an error,
+// always a *chat.Error, is the last thing it yields. A caller that stops
+// iterating has lost its client. The choice says which token the client asks for.
+func (r *Relay) Chat(ctx context.Context, request *chat.Request, choice lease.Choice) iter.Seq2[chat.Event, error] {
+	return func(yield func(chat.Event, error) bool) {
+		policy := r.Policy()
+		ctx, cancel := within(ctx, policy.Total)
+		defer cancel()
+		run := &run{relay: r, policy: policy, choice: choice}
+		run.cargo = &conversation{run: run, asked: request, request: request, yield: yield}
+		run.entry = reqlog.Entry{
+			ID: request.ID, Dialect: request.Source.Dialect, StartedAt: request.Created, Model: request.Model, Stream: request.Stream,
+		}
+		if err := run.account(ctx); err != nil && !run.gone {
+			yield(chat.Event{}, err)
+		}
+	}
+}
+
+// conversation is the cargo of a chat request.
+type conversation struct {
+	*run
+	// asked is the request as it came, request the one for the present target.
+	asked   *chat.Request
+	request *chat.Request
+	yield   func(chat.Event, error) bool
+	// unsealed: the upstream has refused a seal; the request goes on without any.
+	unsealed bool
+	// back, tally and finished belong to the present attempt; finished: the answer's end
+	// has come.
+	back     holdBack
+	finished bool
+	tally    tally
+}
+
+// prepare lets the driver look at the request, if it wants to.
+func (c *conversation) prepare(ctx context.Context) *chat.Error {
+	c.request, c.unsealed = c.asked, false
+	c.entry.Translated = !upstream.TakesAsItCame(c.target.Driver, c.asked)
+	if fault := c.asked.HistoryFault; fault != nil && !upstream.TakesAsItCame(c.target.Driver, c.asked) {
+		return fault
+	}
+	if ask, refused := upstream.Uncarried(c.target.Driver, c.asked); refused {
+		return upstream.Unsupported(c.target.Upstream, ask)
+	}
+	preparer, ok := c.target.Driver.(upstream.Preparer)
+	if !ok {
+		c.countIgnored()
+		return nil
+	}
+	prepared, err := preparer.Prepare(ctx, c.request, c.policy.Options)
+	switch {
+	case err == nil:
+		c.request = prepared
+		c.countIgnored()
+		return nil
+	case ctx.Err() != nil:
+		return chat.AsError(context.Cause(ctx))
+	default:
+		return chat.AsError(err)
+	}
+}
+
+// countIgnored counts what tunes an answer and is not sent: the upstream can't be told.
+func (c *conversation) countIgnored() {
+	if upstream.Carries(c.target.Driver, chat.Tuning) {
+		return
+	}
+	for _, ask := range c.asked.Asks {
+		if ask.Need == chat.Tuning {
+			c.relay.Counter.Ignored(c.target.Upstream, ask.Field)
+		}
+	}
+}
+
+func (c *conversation) model() string { return c.asked.Model }
+
+func (c *conversation) wish(model string) catalog.Wish {
+	return catalog.Wish{Model: model, AnyClaude: c.policy.AnyClaude, OwnToken: c.choice.Own != nil, Request: c.asked}
+}
+
+// mayRepeat implements cargo: an answer that has not begun has cost nothing.
+func (c *conversation) mayRepeat(*upstream.Failure) bool { return true }
+
+func (c *conversation) mayChange() bool { return true }
+
+func (c *conversation) usage() chat.Usage { return c.tally.usage(c.request, c.sent) }
+
+func (c *conversation) prompt() (text string, cut bool) { return promptOf(c.request) }
+
+// unseal tells whether the request is to be sent once more with the same token: the
+// upstream has refused reasoning that another one, or another account, had made.
+func (c *conversation) unseal(failure *upstream.Failure) bool {
+	if failure.Class != upstream.SealRefused || c.unsealed || c.sent || !c.mayRetry() {
+		return false
+	}
+	c.unsealed = true
+	c.entry.Attempts++
+	c.relay.Counter.Retried(c.target.Upstream)
+	return true
+}
+
+// transmit implements cargo. It passes an answer on as it comes. Leaving the loop ends the upstream's
+// call: that is a driver's promise.
+func (c *conversation) transmit(ctx context.Context, credential upstream.Credential) *upstream.Failure {
+	call := &upstream.Call{
+		Request: c.request, Model: c.target.Model, Credential: credential, WithoutSeals: c.unsealed, Options: c.policy.Options,
+	}
+	c.back, c.tally, c.finished = holdBack{on: c.policy.HoldBack}, tally{}, false
+	brake := brakeFor(c.target.Driver, c.request)
+	for event, err := range c.target.Driver.Chat(ctx, call) {
+		if err != nil {
+			return failureOf(ctx, err, c.target.Discipline.Rules)
+		}
+		passed, ended := c.passBraked(brake, event)
+		if !passed {
+			return hungUp
+		}
+		if ended {
+			break
+		}
+	}
+	if !c.finished { // a driver breaks its promise; the client must not believe that this is all
+		return &upstream.Failure{Class: upstream.Truncated, Message: "the answer has no end"}
+	}
+	if usage := c.tally.missing(c.request); usage != nil && !c.send(chat.Event{Usage: usage}) {
+		return hungUp
+	}
+	return nil
+}
+
+// passBraked is pass for what the brake lets through of an event; ended: it was the
+// last.
+func (c *conversation) passBraked(brake *brake, event chat.Event) (passed, ended bool) {
+	if brake == nil {
+		return c.pass(event), false
+	}
+	events, ended := brake.take(event)
+	for _, each := range events {
+		if !c.pass(each) {
+			return false, ended
+		}
+	}
+	return true, ended
+}
+
+// pass takes an event in and sends what may be sent; false when nobody reads.
+func (c *conversation) pass(event chat.Event) bool {
+	c.tally.add(&event)
+	c.finished = c.finished || event.Finish != chat.Unfinished
+	if c.back.keeps(&event) {
+		return true
+	}
+	for _, earlier := range c.back.release() {
+		if !c.send(earlier) {
+			return false
+		}
+	}
+	return c.send(event)
+}
+
+func (c *conversation) send(event chat.Event) bool {
+	if !c.sent {
+		c.begun()
+		if model := c.entry.FallbackModel; model != "" {
+			begin := chat.Beginning{FallbackModel: model}
+			if event.Begin != nil {
+				begin.Header, begin.Input = event.Begin.Header, event.Begin.Input
+			}
+			event.Begin = &begin
+		}
+	}
+	if !c.yield(event, nil) {
+		c.gone = true
+		return false
+	}
+	return true
+}

@@ -20,6 +20,8 @@ type messageCall struct {
 	body     *node
 	turns    []turn
 	format   messageFormat
+	// streaming is the form of the answer.
+	streaming bool
 }
 
 // isAnthropic tells the list of models apart from OpenAI's, which has the same path.
@@ -107,8 +109,7 @@ func (m *messageCall) answer() error {
 	if problem := m.sim.badSeal(m.turns); problem != "" {
 		return m.fail(http.StatusBadRequest, invalidRequest(problem)) // not the fault of a driver alone
 	}
+	m.streaming = m.body.get("stream").isTrue()
 	m.format = newMessageFormat(m.number, m.entry.modelID)
 	return script(m)
 }
-
-func (m *messageCall) streams() bool { return m.body.get("stream").isTrue() }

@@ -309,8 +309,9 @@ func TestAnthropicByTheGrammar(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
 		"echo", "unicode", "tool-call", "describe", "reasoning", "redacted-thinking", "server-tool", "finish-length", "finish-window",
-		"finish-refusal", "finish-pause", "limit-reached", "sse-crlf", "sse-comments", "empty", "error-after-text", "error-529", "overloaded",
-		"context-window", "http-500", "count-3",
+		"refusal", "finish-pause", "limit-reached", "sse-crlf", "sse-comments", "empty", "error-after-text", "error-529", "overloaded", "one-call", "reasoning-call",
+		"text-call-text-call", "reasoning-text-call", "call-then-text", "call-cut", "call-empty-arguments", "call-huge", "cached", "error-first",
+		"error-context-length", "http-500", "count-3",
 	} {
 		for _, more := range []object{nil, {"thinking": object{"type": "adaptive"}}, {"max_tokens": 2}, {"max_tokens": 0}} {
 			body := saying("sim-"+name, hello, object{"tools": list{toolOf("look"), toolOf("hear")}}, more)
@@ -356,7 +357,7 @@ func TestAnthropicAnswers(t *testing.T) {
 		"empty":           {body: saying("sim-empty", hello), stop: "end_turn", kinds: []string{}},
 		"length":          {body: saying("sim-finish-length", hello), text: hello, stop: "max_tokens"},
 		"window":          {body: saying("sim-finish-window", hello), text: hello, stop: "model_context_window_exceeded"},
-		"refusal":         {body: saying("sim-finish-refusal", hello), text: hello, stop: "refusal"},
+		"refusal":         {body: saying("sim-refusal", hello), text: hello, stop: "refusal"},
 		"pause":           {body: saying("sim-finish-pause", hello), text: hello, stop: "pause_turn"},
 		"thinking":        {body: saying("claude-x", hello, object{"thinking": object{"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2000}), text: hello, stop: "end_turn", kinds: []string{"thinking", "text"}},
 		"adaptive":        {body: saying("claude-x", hello, object{"thinking": object{"type": "adaptive", "display": "omitted"}}), text: hello, stop: "end_turn", kinds: []string{"thinking", "text"}},
@@ -432,8 +433,8 @@ func TestAnthropicFailures(t *testing.T) {
 		"sim-http-500":              {500, "api_error", "Internal server error", nil, nil},
 		"sim-http-503":              {503, "api_error", "Internal server error", []string{"Retry-After"}, nil},
 		"sim-http-504":              {504, "timeout_error", "timed out", nil, nil},
-		"sim-context-window":        {400, "invalid_request_error", "prompt is too long: 200009 tokens > 200000 maximum", nil, nil},
-		"sim-context-sum":           {400, "invalid_request_error", "input length and `max_tokens` exceed context limit: 9 + 1024 > 1009", nil, nil},
+		"sim-error-context-length":  {400, "invalid_request_error", "prompt is too long: 200009 tokens > 200000 maximum", nil, nil},
+		"sim-error-context-sum":     {400, "invalid_request_error", "input length and `max_tokens` exceed context limit: 9 + 1024 > 1009", nil, nil},
 	} {
 		for _, stream := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/stream=%t", model, stream), func(t *testing.T) {
@@ -475,7 +476,7 @@ func TestAnthropicStatusesWithoutTheVendorsError(t *testing.T) {
 
 func TestAnthropicContextSumFitsWithLessOutput(t *testing.T) {
 	t.Parallel()
-	bothWays(t, New(Options{}), saying("sim-context-sum", hello, object{"max_tokens": 1000}))
+	bothWays(t, New(Options{}), saying("sim-error-context-sum", hello, object{"max_tokens": 1000}))
 }
 
 // TestAnthropicErrorsInStreams is about a 200 that is none.

@@ -69,10 +69,15 @@ func (c *checker) object(path string, n *node, known fields) {
 		c.fail(path, "Input should be an object")
 		return
 	}
-	for _, name := range slices.Sorted(maps.Keys(known)) {
-		if known[name].required && n.get(name) == nil {
-			c.fail(join(path, name), "Field required")
+	missing := ""
+	for name, field := range known {
+		if field.required && n.get(name) == nil && (missing == "" || name < missing) {
+			missing = name
 		}
+	}
+	if missing != "" {
+		c.fail(join(path, missing), "Field required")
+		return
 	}
 	for _, member := range n.members {
 		field, isKnown := known[member.name]

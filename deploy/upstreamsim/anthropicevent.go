@@ -80,8 +80,9 @@ func (f *messageFormat) end(e *events, delta bool) {
 
 // stream is an answer as events.
 func (f *messageFormat) stream(a *answer) *events {
-	e := new(events)
 	output, _ := a.tokens()
+	const usualSize, usualPiece = 2 << 10, 160
+	e := &events{buffer: make([]byte, 0, usualSize+output*usualPiece), spans: make([]span, 0, 8+output)}
 	f.start(e, min(output, 1))
 	for index := range a.blocks {
 		f.block(e, index, &a.blocks[index])
@@ -195,19 +196,22 @@ func (f *messageFormat) stop(e *events, a *answer) {
 
 // ending is why the answer ends, as members of an object.
 func (a *answer) ending(to []byte) []byte {
-	to = append(to, `"stop_reason":"`...)
-	to = append(to, a.stop...)
-	to = append(to, `","stop_sequence":`...)
-	if a.sequence == "" {
-		to = append(to, "null"...)
-	} else {
-		to = appendQuoted(to, a.sequence)
-	}
+	to = append(to, `"stop_reason":`...)
+	to = appendOrNull(to, a.stop)
+	to = append(to, `,"stop_sequence":`...)
+	to = appendOrNull(to, a.sequence)
 	to = append(to, `,"stop_details":`...)
 	if a.details == "" {
 		return append(to, "null"...)
 	}
 	return append(to, a.details...)
+}
+
+func appendOrNull(to []byte, text string) []byte {
+	if text == "" {
+		return append(to, "null"...)
+	}
+	return appendQuoted(to, text)
 }
 
 // failure is an error as the last event.

@@ -42,8 +42,8 @@ const (
 	windowRoom = 1_000
 )
 
-// contextWindow says that the input alone is too long.
-func (m *messageCall) contextWindow() error {
+// contextLength says that the input alone is too long.
+func (m *messageCall) contextLength() error {
 	p := promptOf(m.body)
 	return m.fail(http.StatusBadRequest, invalidRequest(fmt.Sprintf("prompt is too long: %d tokens > %d maximum", window+p.tokens(), window)))
 }
@@ -82,17 +82,17 @@ func (m *messageCall) toldStatus() int {
 }
 
 // errorFirst is a 200 whose first event is the error.
-func (m *messageCall) errorFirst() error {
-	if !m.streams() {
-		return m.failStatus(m.toldStatus())
+func (m *messageCall) errorFirst(status int) error {
+	if !m.streaming {
+		return m.failStatus(status)
 	}
 	e := new(events)
-	m.format.failure(e, vendorErrorOf(m.toldStatus(), m.entry.modelID), m.requestID())
+	m.format.failure(e, vendorErrorOf(status, m.entry.modelID), m.requestID())
 	return inOrder(m.head, m.end(e.buffer))
 }
 
 func (m *messageCall) errorAfterText(status int) error {
-	if !m.streams() {
+	if !m.streaming {
 		return m.failStatus(status)
 	}
 	e := new(events)

@@ -96,6 +96,18 @@ func organizationID(organization string) string {
 // limitReset is when the limits of a rate limit header begin anew.
 const limitReset = 30 * time.Second
 
+// rateLimits are what an organization may do in a minute, with the beginnings of the
+// headers that tell of it.
+var rateLimits = []struct {
+	header string
+	limit  int
+}{
+	{"Anthropic-Ratelimit-Requests-", 4_000},
+	{"Anthropic-Ratelimit-Tokens-", 480_000},
+	{"Anthropic-Ratelimit-Input-Tokens-", 400_000},
+	{"Anthropic-Ratelimit-Output-Tokens-", 80_000},
+}
+
 // limits sets the rate limit headers; used up means that nothing remains.
 func (m *messageCall) limits(usedUp bool) {
 	reset := limitReset
@@ -103,14 +115,14 @@ func (m *messageCall) limits(usedUp bool) {
 		reset = m.rule.RetryAfter
 	}
 	at := m.sim.options.Now().Add(reset).UTC().Format(time.RFC3339)
-	for name, limit := range map[string]int{"requests": 4_000, "tokens": 480_000, "input-tokens": 400_000, "output-tokens": 80_000} {
-		remaining := limit - 1
+	header := m.w.Header()
+	for _, each := range rateLimits {
+		remaining := each.limit - 1
 		if usedUp {
 			remaining = 0
 		}
-		prefix := "Anthropic-Ratelimit-" + name
-		m.w.Header().Set(prefix+"-Limit", strconv.Itoa(limit))
-		m.w.Header().Set(prefix+"-Remaining", strconv.Itoa(remaining))
-		m.w.Header().Set(prefix+"-Reset", at)
+		header[each.header+"Limit"] = []string{strconv.Itoa(each.limit)}
+		header[each.header+"Remaining"] = []string{strconv.Itoa(remaining)}
+		header[each.header+"Reset"] = []string{at}
 	}
 }

@@ -10,25 +10,36 @@ import (
 // anthropicScripts are the answers of the Anthropic side by scenario.
 var anthropicScripts = map[string]func(*messageCall) error{
 	// Successes.
-	normal:              func(m *messageCall) error { return m.texts(m.pieces()) },
-	"echo-request":      func(m *messageCall) error { return m.texts(pieces(string(m.raw))) },
-	countForm:           func(m *messageCall) error { return m.texts(counting()[:m.scenario.number]) },
-	"unicode":           func(m *messageCall) error { return m.texts(unicodePieces) },
-	"one-write":         (*messageCall).oneWrite,
-	"split-bytes":       (*messageCall).splitBytes,
-	"tool-call":         (*messageCall).toolCall,
-	"describe":          (*messageCall).describe,
-	"reasoning":         (*messageCall).reasoning,
-	"redacted-thinking": (*messageCall).redactedThinking,
-	"server-tool":       (*messageCall).serverTool,
-	"finish-length":     func(m *messageCall) error { return m.ending(outputLimit, "") },
-	"finish-window":     func(m *messageCall) error { return m.ending(windowFull, "") },
-	"finish-refusal":    func(m *messageCall) error { return m.ending(refusedByModel, refusalCategory) },
-	"finish-pause":      func(m *messageCall) error { return m.ending(pauseTurn, "") },
-	"limit-reached":     func(m *messageCall) error { m.limits(true); return m.echo() },
-	"sse-crlf":          func(m *messageCall) error { return m.written(" ", "\r\n", "") },
-	"sse-no-space":      func(m *messageCall) error { return m.written("", "\n", "") },
-	"sse-comments":      func(m *messageCall) error { return m.written(" ", "\n", ": still here\n\nid: 1\n") },
+	normal:         func(m *messageCall) error { return m.texts(m.pieces()) },
+	"echo-request": func(m *messageCall) error { return m.texts(pieces(string(m.raw))) },
+	countForm:      func(m *messageCall) error { return m.texts(counting()[:m.scenario.number]) },
+	"unicode":      func(m *messageCall) error { return m.texts(unicodePieces) },
+	"one-write":    (*messageCall).oneWrite,
+	"split-bytes":  (*messageCall).splitBytes,
+	"tool-call":    func(m *messageCall) error { return m.calling(m.callsAtOnce) },
+	"one-call":     func(m *messageCall) error { return m.calling(m.ordered("c")) },
+	"reasoning-call": func(m *messageCall) error {
+		return m.calling(func(names []string) *answer { return m.thoughtful(m.callsAtOnce(names)) })
+	},
+	"text-call-text-call":  func(m *messageCall) error { return m.calling(m.ordered("tctc")) },
+	"reasoning-text-call":  func(m *messageCall) error { return m.calling(m.ordered("rtc")) },
+	"call-then-text":       func(m *messageCall) error { return m.calling(m.ordered("ct")) },
+	"call-cut":             func(m *messageCall) error { return m.calling(m.cutCall) },
+	"call-empty-arguments": func(m *messageCall) error { return m.calling(m.emptyCall) },
+	"call-huge":            func(m *messageCall) error { return m.calling(m.hugeCall) },
+	"describe":             (*messageCall).describe,
+	"reasoning":            (*messageCall).reasoning,
+	"redacted-thinking":    (*messageCall).redactedThinking,
+	"server-tool":          (*messageCall).serverTool,
+	"finish-length":        func(m *messageCall) error { return m.ending(outputLimit, "") },
+	"finish-window":        func(m *messageCall) error { return m.ending(windowFull, "") },
+	"refusal":              func(m *messageCall) error { return m.ending(refusedByModel, refusalCategory) },
+	"finish-pause":         func(m *messageCall) error { return m.ending(pauseTurn, "") },
+	"cached":               (*messageCall).echo, // half of the input is read from the cache
+	"limit-reached":        func(m *messageCall) error { m.limits(true); return m.echo() },
+	"sse-crlf":             func(m *messageCall) error { return m.written(" ", "\r\n", "") },
+	"sse-no-space":         func(m *messageCall) error { return m.written("", "\n", "") },
+	"sse-comments":         func(m *messageCall) error { return m.written(" ", "\n", ": still here\n\nid: 1\n") },
 
 	// Slow ones and silent ones.
 	delayForm:         func(m *messageCall) error { return inOrder(m.delay, m.echo) },
@@ -47,12 +58,13 @@ var anthropicScripts = map[string]func(*messageCall) error{
 	"rate-limit":              (*messageCall).rateLimit,
 	"rate-limit-reset":        (*messageCall).rateLimitReset,
 	"rate-limit-bare":         func(m *messageCall) error { return m.failStatus(http.StatusTooManyRequests) },
-	"context-window":          (*messageCall).contextWindow,
-	"context-sum":             (*messageCall).contextSum,
+	"error-context-length":    (*messageCall).contextLength,
+	"error-context-sum":       (*messageCall).contextSum,
+	"error-first":             func(m *messageCall) error { return m.errorFirst(StatusOverloaded) },
 	"error-invalid-signature": (*messageCall).invalidSignature,
 	"error-after-text":        func(m *messageCall) error { return m.errorAfterText(StatusOverloaded) },
 	errorAfterTextForm:        func(m *messageCall) error { return m.errorAfterText(m.toldStatus()) },
-	errorForm:                 (*messageCall).errorFirst,
+	errorForm:                 func(m *messageCall) error { return m.errorFirst(m.toldStatus()) },
 	httpForm:                  (*messageCall).httpStatus,
 
 	// Models that lack something.
@@ -63,6 +75,13 @@ var anthropicScripts = map[string]func(*messageCall) error{
 	"without-sampling":        (*messageCall).without,
 	"without-advisor":         (*messageCall).without,
 	"without-images":          (*messageCall).without,
+
+	// Streams that stray from the API, or are of a newer one.
+	"new-event":     (*messageCall).newEvent,
+	"no-finish":     (*messageCall).noFinish,
+	"after-done":    (*messageCall).afterDone,
+	"stream-always": func(m *messageCall) error { m.streaming = true; return m.echo() },
+	"object-always": func(m *messageCall) error { m.streaming = false; return m.echo() },
 
 	// Broken connections and broken events.
 	"eof-mid-frame":  (*messageCall).eofMidFrame,
@@ -119,8 +138,8 @@ func (m *messageCall) prepared(a *answer) *answer {
 	if schema := m.body.get("output_config").get("format").get("schema"); schema != nil && a.stop == endTurn {
 		a.blocks = []answerBlock{said(pieces(string(instanceOf(schema.raw, m.lastText()))))}
 	}
-	if thinks(m.body) && !a.thinks() {
-		a.blocks = append([]answerBlock{m.thinking()}, a.blocks...)
+	if thinks(m.body) {
+		a = m.thoughtful(a)
 	}
 	var sequences []string
 	for _, sequence := range m.body.get("stop_sequences").list() {
@@ -139,7 +158,7 @@ func (m *messageCall) head() error {
 	if header.Get("Anthropic-Ratelimit-Requests-Limit") == "" {
 		m.limits(false)
 	}
-	if m.streams() {
+	if m.streaming {
 		header.Set("Content-Type", "text/event-stream; charset=utf-8")
 		header.Set("Cache-Control", "no-cache")
 	} else {
@@ -153,6 +172,11 @@ func (m *messageCall) meetCache() {
 	p := promptOf(m.body)
 	if m.counting {
 		m.format.input = cached{fresh: p.tokens()}
+		return
+	}
+	if m.scenario.kind == "cached" {
+		total := p.tokens()
+		m.format.input = cached{fresh: total - total/2, read: total / 2}
 		return
 	}
 	owner := m.entry.account.organization + " " + m.entry.modelID
@@ -177,7 +201,7 @@ func (m *messageCall) object(a *answer) []byte {
 // whole writes a complete answer.
 func (m *messageCall) whole(a *answer) error {
 	_ = m.head()
-	if !m.streams() {
+	if !m.streaming {
 		return m.writeWhole(http.StatusOK, "", m.object(a))
 	}
 	e := m.render(a)
@@ -205,7 +229,7 @@ func (m *messageCall) play(e *events, from, to int) error {
 // rendered is the normal answer in bytes.
 func (m *messageCall) rendered() []byte {
 	a := m.textAnswer(m.pieces())
-	if !m.streams() {
+	if !m.streaming {
 		return m.object(a)
 	}
 	return m.render(a).buffer
@@ -230,14 +254,14 @@ func (m *messageCall) ending(stop, details string) error {
 
 func (m *messageCall) slow() error {
 	m.slowDown()
-	if !m.streams() {
+	if !m.streaming {
 		return inOrder(m.between, m.echo)
 	}
 	return m.echo()
 }
 
 func (m *messageCall) holdAfterText() error {
-	if !m.streams() {
+	if !m.streaming {
 		return inOrder(m.hold, m.echo)
 	}
 	e := m.render(m.textAnswer(m.pieces()))
@@ -251,14 +275,14 @@ func (m *messageCall) silence() error {
 	if err := inOrder(m.head, m.control.Flush, m.hold); err != nil {
 		return err
 	}
-	if !m.streams() {
+	if !m.streaming {
 		return m.finish(m.rendered())
 	}
 	return m.echo()
 }
 
 func (m *messageCall) heartbeatOnly() error {
-	if !m.streams() {
+	if !m.streaming {
 		return inOrder(m.head, m.beating([]byte("\n")))
 	}
 	m.meetCache()
@@ -272,7 +296,7 @@ func (m *messageCall) heartbeatOnly() error {
 // of the object.
 func (m *messageCall) beginning() error {
 	a := m.textAnswer(m.pieces())
-	if !m.streams() {
+	if !m.streaming {
 		body := m.object(a)
 		return inOrder(m.head, m.event(body[:len(body)/2]))
 	}
@@ -282,7 +306,7 @@ func (m *messageCall) beginning() error {
 }
 
 func (m *messageCall) eofMidFrame() error {
-	if !m.streams() {
+	if !m.streaming {
 		return m.beginning()
 	}
 	half := new(events)
@@ -292,7 +316,7 @@ func (m *messageCall) eofMidFrame() error {
 
 // eofNoStop ends before message_stop.
 func (m *messageCall) eofNoStop() error {
-	if !m.streams() {
+	if !m.streaming {
 		return m.beginning()
 	}
 	e := m.render(m.textAnswer(m.pieces()))
@@ -300,7 +324,7 @@ func (m *messageCall) eofNoStop() error {
 }
 
 func (m *messageCall) oversized() error {
-	if !m.streams() {
+	if !m.streaming {
 		return inOrder(m.head, m.drowning(`{"id":"`))
 	}
 	return inOrder(m.beginning, m.drowning("event: content_block_delta\ndata: "+
@@ -308,7 +332,7 @@ func (m *messageCall) oversized() error {
 }
 
 func (m *messageCall) garbage() error {
-	if !m.streams() {
+	if !m.streaming {
 		return inOrder(m.head, m.end([]byte(`{"id": what`)))
 	}
 	return inOrder(m.beginning, m.end([]byte("event: content_block_delta\ndata: {\"type\": what\n\n")))

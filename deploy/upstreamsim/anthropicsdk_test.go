@@ -36,7 +36,7 @@ func accumulated(ctx context.Context, client anthropic.Client, params anthropic.
 
 func sdkParams(model string, blocks ...anthropic.ContentBlockParamUnion) anthropic.MessageNewParams {
 	return anthropic.MessageNewParams{
-		Model: anthropic.Model(model), MaxTokens: 4096, Messages: []anthropic.MessageParam{anthropic.NewUserMessage(blocks...)},
+		Model: model, MaxTokens: 4096, Messages: []anthropic.MessageParam{anthropic.NewUserMessage(blocks...)},
 	}
 }
 

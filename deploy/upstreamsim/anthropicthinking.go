@@ -6,6 +6,14 @@ func (a *answer) thinks() bool {
 	return slices.ContainsFunc(a.blocks, func(b answerBlock) bool { return b.thinks() })
 }
 
+// thoughtful is an answer that begins with thinking.
+func (m *messageCall) thoughtful(a *answer) *answer {
+	if !a.thinks() {
+		a.blocks = slices.Insert(a.blocks, 0, m.thinking())
+	}
+	return a
+}
+
 // thinking is a block of thoughts with their signature, shown as the request wants.
 func (m *messageCall) thinking() answerBlock {
 	b := answerBlock{kind: "thinking", pieces: thoughts}

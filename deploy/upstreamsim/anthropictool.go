@@ -6,23 +6,47 @@ import (
 	"strings"
 )
 
-// toolCall calls the request's first tools, or repeats what a turn of tool results
-// holds.
-func (m *messageCall) toolCall() error {
+// calling answers with calls of the tools that the request has, by name. Where it has
+// none the answer is the normal one, and after tool results what they say.
+func (m *messageCall) calling(answerOf func(names []string) *answer) error {
 	last := m.turns[len(m.turns)-1]
 	if len(last.results()) > 0 {
 		return m.texts(pieces(told(last.blocks)))
 	}
-	choice := m.body.get("tool_choice")
 	names := m.callable()
-	if choice.get("type").string() == "none" || len(names) == 0 {
+	if len(names) == 0 || m.body.get("tool_choice").get("type").string() == "none" {
 		return m.echo()
 	}
+	return m.whole(answerOf(names))
+}
+
+// callsAtOnce are calls of the first tools.
+func (m *messageCall) callsAtOnce(names []string) *answer {
 	most := maxToolCalls
-	if choice.get("disable_parallel_tool_use").isTrue() {
+	if m.body.get("tool_choice").get("disable_parallel_tool_use").isTrue() {
 		most = 1
 	}
-	return m.whole(m.calls(names[:min(most, len(names))]))
+	return m.calls(names[:min(most, len(names))])
+}
+
+// ordered makes answers of thinking (r), text (t) and calls (c) in an order.
+func (m *messageCall) ordered(order string) func(names []string) *answer {
+	return func(names []string) *answer {
+		a := &answer{stop: toolUse}
+		calls := 0
+		for _, kind := range order {
+			switch kind {
+			case 'r':
+				a.blocks = append(a.blocks, m.thinking())
+			case 't':
+				a.blocks = append(a.blocks, said(m.pieces()))
+			case 'c':
+				a.blocks = append(a.blocks, m.call(calls, names[calls%len(names)]))
+				calls++
+			}
+		}
+		return a
+	}
 }
 
 // callable are the tools that the client runs, or the one of them that is chosen.
@@ -48,17 +72,44 @@ func (m *messageCall) forced() bool {
 func (m *messageCall) calls(names []string) *answer {
 	a := &answer{stop: toolUse}
 	for index, name := range names {
-		input := "{}"
-		for _, tool := range m.body.get("tools").list() {
-			if schema := tool.get("input_schema"); schema != nil && tool.get("name").string() == name {
-				input = string(instanceOf(schema.raw, m.lastText()))
-			}
-		}
-		a.blocks = append(a.blocks, answerBlock{
-			kind: "tool_use", id: fmt.Sprintf("toolu_sim%s_%d", sixteenDigits(m.number), index), name: name, pieces: pieces(input),
-		})
+		a.blocks = append(a.blocks, m.call(index, name))
 	}
 	return a
+}
+
+func (m *messageCall) call(index int, name string) answerBlock {
+	input := "{}"
+	for _, tool := range m.body.get("tools").list() {
+		if schema := tool.get("input_schema"); schema != nil && tool.get("name").string() == name {
+			input = string(instanceOf(schema.raw, m.lastText()))
+		}
+	}
+	return answerBlock{kind: "tool_use", id: fmt.Sprintf("toolu_sim%s_%d", sixteenDigits(m.number), index), name: name, pieces: pieces(input)}
+}
+
+// cutCall ends in the middle of its input.
+func (m *messageCall) cutCall(names []string) *answer {
+	call := m.call(0, names[0])
+	input := []rune(strings.Join(call.pieces, ""))
+	call.pieces = pieces(string(input[:len(input)/2]))
+	return &answer{blocks: []answerBlock{call}, stop: outputLimit}
+}
+
+// emptyCall is a call without any piece of input.
+func (m *messageCall) emptyCall(names []string) *answer {
+	call := m.call(0, names[0])
+	call.pieces = nil
+	return &answer{blocks: []answerBlock{call}, stop: toolUse}
+}
+
+// hugeInput is the size of hugeCall's text, in bytes.
+const hugeInput = 2 << 20
+
+// hugeCall has its input in one piece.
+func (m *messageCall) hugeCall(names []string) *answer {
+	call := m.call(0, names[0])
+	call.pieces = []string{`{"text":"` + strings.Repeat("x", hugeInput) + `"}`}
+	return &answer{blocks: []answerBlock{call}, stop: toolUse}
 }
 
 // text is the text of a turn's own blocks.

@@ -194,19 +194,33 @@
 //	tool-call          calls of the first tools of the request, two at most, with inputs that
 //	                   fit their schemas; after results their text, and a Media for every
 //	                   image and document in them
+//	one-call           the same with one call
+//	reasoning-call     a thinking block before tool-call, asked for or not
+//	text-call-text-call, reasoning-text-call, call-then-text
+//	                   these in this order
+//	call-cut, call-empty-arguments, call-huge
+//	                   a call whose input ends in its middle (stop_reason max_tokens), has no
+//	                   piece, or is one piece of 2 MiB
 //	describe           a Description of the request as JSON
 //	big                8 MiB of text, a MiB a piece
 //	reasoning          a thinking block before the text, asked for or not
 //	redacted-thinking  a redacted block before that
 //	server-tool        a web search by the vendor between two texts
-//	finish-length, finish-window, finish-refusal, finish-pause
+//	finish-length, finish-window, finish-pause, refusal
 //	                   the normal answer with stop_reason max_tokens,
-//	                   model_context_window_exceeded, refusal (with details), pause_turn
+//	                   model_context_window_exceeded, pause_turn, refusal (with details)
+//	cached             half of the input was read from the cache
 //	limit-reached      the normal answer, with nothing remaining of the rate limits
 //	sse-crlf, sse-no-space, sse-comments
 //	                   other legal ways to write the same events
 //	eof-no-stop        everything but message_stop
 //	garbage            an event that is not JSON
+//	new-event          an event, a delta and a block of kinds that nobody knows
+//	no-finish          message_stop without message_delta, or no stop_reason
+//	after-done         an event after message_stop
+//	stream-always, object-always
+//	                   the form that was not asked for
+//	error-first        the error of 529 as the first event of a 200
 //	error-<status>     the error of that status as the first event of a 200
 //	error-after-text-<status>
 //	                   text, then the error of that status; error-after-text is 529
@@ -220,8 +234,9 @@
 //	                   400, the account's fault
 //	organization-disabled
 //	                   403 for the whole account
-//	context-window     400, the prompt is too long
-//	context-sum        400, prompt and max_tokens are too long together, unless max_tokens
+//	error-context-length
+//	                   400, the prompt is too long
+//	error-context-sum  400, prompt and max_tokens are too long together, unless max_tokens
 //	                   is at most 1000
 //	without-thinking, without-cache-control, without-system-messages, without-prefill,
 //	without-sampling, without-advisor, without-images

@@ -186,6 +186,7 @@
 //	tool-images        pictures in the messages of tools too
 //	small-output       at most 4,096 tokens of output may be asked for
 //	small-window       a window of 1,000 tokens
+//	caching            usage tells how much of the prompt this token has sent before
 //	floats-only        embeddings are floats, whatever encoding_format is asked for
 //
 // Only the Anthropic side, in whose scenarios a whole answer has the status of the error

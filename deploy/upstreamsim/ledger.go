@@ -127,7 +127,7 @@ type book struct {
 	total  counters
 	tokens bounded[*account]
 	models bounded[*counters]
-	// prompts is what Anthropic's organizations have in the cache.
+	// prompts is what Anthropic's organizations and OpenAI's tokens have in the cache.
 	prompts promptCache
 
 	mu            sync.Mutex

@@ -88,6 +88,9 @@ func (c *completionCall) answer(problem *rejection) error {
 	if !known {
 		return c.failStatus(http.StatusNotFound)
 	}
+	if c.request.manners.has(caching) {
+		c.cached = c.cachedTokens()
+	}
 	c.format = newChunkFormat(c.sim.sequence.Add(1), c.sim.options.Now(), &c.request)
 	return script(c)
 }

@@ -75,6 +75,11 @@ func TestOpenAIDefectsAreWhatTheySay(t *testing.T) {
 			if got := judged(t, r.all(), grammar.Options{Usage: true, Except: []grammar.Rule{grammar.AfterFinish}}); !slices.Equal(got, want) {
 				t.Errorf("%q, want %q:\n%.2000s", got, want, r.all())
 			}
+			if want == nil && !strings.HasPrefix(name, "error-") {
+				for _, violation := range grammar.Chat.Answer(rawChat(t, sim, strings.Replace(body, `"stream":true,"stream_options":{"include_usage":true},`, "", 1)).all(), grammar.Options{}) {
+					t.Error(violation)
+				}
+			}
 			noViolations(t, sim)
 		})
 	}

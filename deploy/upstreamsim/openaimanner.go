@@ -18,6 +18,7 @@ const (
 	smallOutput                         // at most smallOutputLimit tokens of output
 	smallWindow                         // at most smallWindowSize tokens of input and output
 	floatsOnly                          // an encoding_format that is ignored
+	caching                             // tells what was cached of the prompt
 )
 
 const (
@@ -42,6 +43,7 @@ var mannerNames = []struct {
 	{"small-output", smallOutput},
 	{"small-window", smallWindow},
 	{"floats-only", floatsOnly},
+	{"caching", caching},
 }
 
 func (m manners) has(manner manners) bool { return m&manner != 0 }

@@ -233,3 +233,31 @@ func TestOpenAIDescribes(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// A conversation that goes on over one token is warm there, and nowhere else.
+func TestOpenAICachesPrompts(t *testing.T) {
+	t.Parallel()
+	sim := New(Options{})
+	cached := func(token, messages string) int {
+		body := json.RawMessage(`{"model":"caching-sim-echo",` + twoTools + `,"messages":[` + messages + `]}`)
+		return decodeObject(t, record(sim, openAIRequest(t.Context(), t, "http://sim", token, body)).all()).Usage.PromptDetails.Cached
+	}
+	first := `{"role":"system","content":"Be brief."},` + userSays
+	second := first + `,{"role":"assistant","content":"x"},` + userSays
+	if got := cached("sk-1", first); got != 0 {
+		t.Errorf("a cold prompt: %d", got)
+	}
+	warm := cached("sk-1", first)
+	if got := cached("sk-1", second); got != warm || got == 0 {
+		t.Errorf("a second turn: %d of %d", got, warm)
+	}
+	if got := cached("sk-1", second); got <= warm {
+		t.Errorf("the same again: %d", got)
+	}
+	if got := cached("sk-2", second); got != 0 {
+		t.Errorf("another token: %d", got)
+	}
+	if got := cached("sk-1", `{"role":"system","content":"Be very brief."},`+userSays); got >= warm {
+		t.Errorf("another system text: %d", got)
+	}
+}

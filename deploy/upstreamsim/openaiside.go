@@ -39,6 +39,7 @@ type sideCall struct {
 	request sideRequest
 	manners manners
 	number  uint64
+	made    sideAnswer
 }
 
 // sideAnswer is a body, whole or in pieces that are sent one by one.
@@ -116,6 +117,7 @@ func (c *sideCall) run(problem *rejection) error {
 		return c.failStatus(http.StatusNotFound)
 	}
 	c.number = c.sim.sequence.Add(1)
+	c.made = c.request.answer(c)
 	return script(c)
 }
 
@@ -126,12 +128,12 @@ var sideScripts = map[string]func(*sideCall) error{
 	"big":          (*sideCall).tell, // images are big
 	"echo-request": (*sideCall).echoRequest,
 	"one-write":    (*sideCall).oneWrite,
-	"split-bytes":  func(c *sideCall) error { return inOrder(c.head, c.byteByByte(c.made().bytes())) },
+	"split-bytes":  func(c *sideCall) error { return inOrder(c.head, c.byteByByte(c.made.bytes())) },
 
 	delayForm:         func(c *sideCall) error { return inOrder(c.delay, c.tell) },
 	"slow":            (*sideCall).slow,
 	"hold":            (*sideCall).holdWithin,
-	"silence":         func(c *sideCall) error { return inOrder(c.head, c.control.Flush, c.hold, c.end(c.made().bytes())) },
+	"silence":         func(c *sideCall) error { return inOrder(c.head, c.control.Flush, c.hold, c.end(c.made.bytes())) },
 	"silence-headers": func(c *sideCall) error { return inOrder(c.hold, c.tell) },
 
 	"error-after-text":     (*sideCall).errorWithin,
@@ -148,8 +150,6 @@ var sideScripts = map[string]func(*sideCall) error{
 	"garbage":        func(c *sideCall) error { return inOrder(c.head, c.end([]byte(`{"id": what`))) },
 }
 
-func (c *sideCall) made() sideAnswer { return c.request.answer(c) }
-
 func (a sideAnswer) bytes() []byte {
 	if a.pieces == nil {
 		return a.whole
@@ -161,13 +161,13 @@ func (a sideAnswer) bytes() []byte {
 func (c *sideCall) head() error {
 	header := c.w.Header()
 	header.Set("X-Request-Id", "req_sim"+sixteenDigits(c.number))
-	header.Set("Content-Type", c.made().contentType)
+	header.Set("Content-Type", c.made.contentType)
 	return nil
 }
 
 // tell is the normal answer: whole with its length, or in pieces.
 func (c *sideCall) tell() error {
-	answer := c.made()
+	answer := c.made
 	_ = c.head()
 	if answer.pieces == nil {
 		return c.answerWhole(http.StatusOK, answer.contentType, answer.whole)
@@ -197,18 +197,18 @@ func (c *sideCall) echoRequest() error {
 	return c.answerWhole(http.StatusOK, c.r.Header.Get("Content-Type"), bytes.Clone(c.body))
 }
 
-func (c *sideCall) oneWrite() error { return inOrder(c.head, c.end(c.made().bytes())) }
+func (c *sideCall) oneWrite() error { return inOrder(c.head, c.end(c.made.bytes())) }
 
 func (c *sideCall) slow() error {
 	c.slowDown()
-	if c.made().pieces == nil {
+	if c.made.pieces == nil {
 		return inOrder(c.between, c.tell)
 	}
 	return c.tell()
 }
 
 func (c *sideCall) holdWithin() error {
-	answer := c.made()
+	answer := c.made
 	if answer.pieces == nil {
 		return inOrder(c.hold, c.tell)
 	}
@@ -217,13 +217,13 @@ func (c *sideCall) holdWithin() error {
 
 // half of the answer.
 func (c *sideCall) half() error {
-	answer := c.made().bytes()
+	answer := c.made.bytes()
 	return inOrder(c.head, c.event(answer[:len(answer)/2]))
 }
 
 // errorWithin is an error event after some, or an error instead of a body that has none.
 func (c *sideCall) errorWithin() error {
-	answer := c.made()
+	answer := c.made
 	if answer.contentType != eventStream {
 		return c.failStatus(http.StatusInternalServerError)
 	}

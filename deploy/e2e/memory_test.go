@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,8 +18,8 @@ import (
 	"carousel.internal/deploy/e2e/stack"
 )
 
-// Twenty bodies of 15 MiB at once, and forty that unpack to as much, are served or told to
-// come again; the gateway's memory stays within a few times what it may use for bodies.
+// Twenty bodies of 15 MiB at once, forty that unpack to as much, and ten of 31 MiB that are
+// translated for their upstream, are served or told to come again; the gateway's memory stays within a few times what it may use for bodies.
 func TestMemoryInFlightIsBounded(t *testing.T) {
 	const (
 		mebibyte = 1 << 20
@@ -41,7 +42,10 @@ func TestMemoryInFlightIsBounded(t *testing.T) {
 	t.Cleanup(slow.Close)
 	s.PutUpstream("memory", map[string]any{"driver": "openai", "base_url": slow.URL + "/v1", "models": []string{"memory"}})
 	s.AddTokens("memory", "m", 2, 0)
-	body := []byte(`{"model":"memory","messages":[{"role":"user","content":"` + strings.Repeat(`a line of text\n`, 15*mebibyte/16) + `"}]}`)
+	bodyOf := func(size int) []byte {
+		return []byte(`{"model":"memory","max_tokens":9,"messages":[{"role":"user","content":"` + strings.Repeat(`a line of text\n`, size/16) + `"}]}`)
+	}
+	body := bodyOf(15 * mebibyte)
 	var packed bytes.Buffer
 	writer := gzip.NewWriter(&packed)
 	_, _ = writer.Write(body)
@@ -49,10 +53,10 @@ func TestMemoryInFlightIsBounded(t *testing.T) {
 
 	served, later := 0, 0
 	var mu sync.Mutex
-	send := func(body []byte, coding string) {
+	send := func(path string, body []byte, coding string) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
-		request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Gateways[0].URL+"/v1/chat/completions", bytes.NewReader(body))
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Gateways[0].URL+path, bytes.NewReader(body))
 		if err != nil {
 			t.Error(err)
 			return
@@ -71,7 +75,7 @@ func TestMemoryInFlightIsBounded(t *testing.T) {
 		switch {
 		case response.StatusCode == http.StatusOK && bytes.Contains(text, []byte("good day")):
 			served++
-		case response.StatusCode == http.StatusServiceUnavailable && response.Header.Get("Retry-After") != "" && bytes.Contains(text, []byte("overloaded")):
+		case slices.Contains([]int{http.StatusServiceUnavailable, 529}, response.StatusCode) && response.Header.Get("Retry-After") != "" && bytes.Contains(text, []byte("overloaded")):
 			later++
 		default:
 			t.Errorf("%d %.300s", response.StatusCode, text)
@@ -79,12 +83,17 @@ func TestMemoryInFlightIsBounded(t *testing.T) {
 	}
 	for _, wave := range []struct {
 		requests int
+		path     string
 		body     []byte
 		coding   string
-	}{{20, body, "identity"}, {40, packed.Bytes(), "gzip"}} {
+	}{
+		{20, "/v1/chat/completions", body, "identity"},
+		{40, "/v1/chat/completions", packed.Bytes(), "gzip"},
+		{10, "/v1/messages", bodyOf(31 * mebibyte), "identity"},
+	} {
 		var sending sync.WaitGroup
 		for range wave.requests {
-			sending.Go(func() { send(wave.body, wave.coding) })
+			sending.Go(func() { send(wave.path, wave.body, wave.coding) })
 		}
 		sending.Wait()
 	}

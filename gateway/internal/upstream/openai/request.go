@@ -159,7 +159,7 @@ func (e *editing) includeUsage() {
 // build renders a request of another dialect from its canonical form.
 func (d *Driver) build(call *upstream.Call) []byte {
 	req := call.Request
-	dst := append(make([]byte, 0, 1024), `{"model":`...)
+	dst := append(make([]byte, 0, 1024+len(req.Source.JSON)), `{"model":`...)
 	dst = rawjson.AppendString(dst, call.Model)
 	dst = append(dst, `,"messages":[`...)
 	for i := range req.Messages {

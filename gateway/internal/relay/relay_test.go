@@ -354,7 +354,7 @@ func TestUsageIsEstimatedWhenTheUpstreamTellsNone(t *testing.T) {
 func TestUsageOfAnAnswerThatIsCutShort(t *testing.T) {
 	t.Parallel()
 	told := chat.Event{Begin: &chat.Beginning{Input: &chat.Usage{Prompt: 1000, CacheRead: 900, CacheWrite: 60, CacheWriteHour: 20, Completion: 1}}}
-	counted := chat.Usage{Prompt: tokencount.Messages(newRequest().Messages), Completion: 3, Source: chat.UsagePartial}
+	counted := chat.Usage{Prompt: tokencount.Prompt(newRequest()), Completion: 3, Source: chat.UsagePartial}
 	cut := func(begin chat.Event) script { return script{events: []chat.Event{begin, say("one two three")}} }
 	for name, test := range map[string]struct {
 		scripts []script

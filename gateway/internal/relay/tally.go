@@ -86,7 +86,7 @@ func (t *tally) estimate(request *chat.Request, source chat.UsageSource) *chat.U
 		usage.Prompt, usage.CacheRead, usage.CacheWrite, usage.CacheWriteHour = in.Prompt, in.CacheRead, in.CacheWrite, in.CacheWriteHour
 		usage = usage.Bounded()
 	} else {
-		usage.Prompt = tokencount.Messages(request.Messages)
+		usage.Prompt = tokencount.Prompt(request)
 	}
 	return &usage
 }

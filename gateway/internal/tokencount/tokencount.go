@@ -37,11 +37,6 @@ var codec = sync.OnceValues(func() (tokenizer.Codec, error) { return tokenizer.G
 // Text estimates the tokens of a text.
 func Text(text string) int { return estimate([]string{text}, len(text), count) }
 
-// Messages estimates the tokens of messages.
-func Messages(messages []chat.Message) int {
-	return Prompt(&chat.Request{Messages: messages})
-}
-
 // Prompt estimates the tokens of all that a request gives the model to read: its messages,
 // its tools and the form that the answer is to have.
 func Prompt(request *chat.Request) int {

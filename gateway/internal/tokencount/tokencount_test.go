@@ -62,20 +62,39 @@ func TestTimeIsBounded(t *testing.T) {
 	}
 }
 
+func promptOf(messages []chat.Message) int {
+	return tokencount.Prompt(&chat.Request{Messages: messages})
+}
+
+// Tools and the form of the answer are read by the model, too.
+func TestToolsCount(t *testing.T) {
+	t.Parallel()
+	hello := []chat.Message{{Role: chat.User, Parts: []chat.Part{{Text: "Hello"}}}}
+	schema := []byte(`{"type":"object","properties":{"city":{"type":"string"}}}`)
+	plain := promptOf(hello)
+	tool := chat.ToolSpec{Kind: chat.Function, Name: "weather", Description: "Tells the weather of a city", Schema: schema}
+	one := tokencount.Prompt(&chat.Request{Messages: hello, Tools: []chat.ToolSpec{tool}})
+	two := tokencount.Prompt(&chat.Request{Messages: hello, Tools: []chat.ToolSpec{tool, tool}})
+	form := tokencount.Prompt(&chat.Request{Messages: hello, Output: chat.Output{Form: chat.SchemaOutput, Schema: schema}})
+	if one < plain+15 || two-one != one-plain || form < plain+8 {
+		t.Errorf("%d, with a tool %d, with two %d, with a form %d", plain, one, two, form)
+	}
+}
+
 func TestMessages(t *testing.T) {
 	t.Parallel()
 	text := func(s string) []chat.Part { return []chat.Part{{Text: s}} }
-	hello := tokencount.Messages([]chat.Message{{Role: chat.User, Parts: text("Hello")}})
+	hello := promptOf([]chat.Message{{Role: chat.User, Parts: text("Hello")}})
 	if hello != 8 {
 		t.Errorf("one message: %d", hello)
 	}
-	image := tokencount.Messages([]chat.Message{{Role: chat.User, Parts: []chat.Part{
+	image := promptOf([]chat.Message{{Role: chat.User, Parts: []chat.Part{
 		{Text: "Hello"}, {Image: &chat.Image{URL: "data:image/png;base64," + strings.Repeat("A", 1<<20)}},
 	}}})
 	if image < hello+100 || image > hello+2000 {
 		t.Errorf("an image counts %d, by its size and not by its text", image-hello)
 	}
-	call := tokencount.Messages([]chat.Message{{Role: chat.Assistant, Parts: []chat.Part{{Call: &chat.Call{Name: "weather", Arguments: `{"city":"Paris"}`}}}}})
+	call := promptOf([]chat.Message{{Role: chat.Assistant, Parts: []chat.Part{{Call: &chat.Call{Name: "weather", Arguments: `{"city":"Paris"}`}}}}})
 	if call <= 7 {
 		t.Errorf("a tool call counts nothing: %d", call)
 	}
@@ -91,7 +110,7 @@ func TestASampleOfManyTexts(t *testing.T) {
 		for i := range messages {
 			messages[i].Parts = []chat.Part{{Text: sentence}}
 		}
-		got := tokencount.Messages(messages) - 3 - 4*times
+		got := promptOf(messages) - 3 - 4*times
 		if want := one * times; got < want*9/10 || got > want*11/10 {
 			t.Errorf("%d times: %d, want about %d", times, got, want)
 		}
@@ -106,7 +125,7 @@ func FuzzMessages(f *testing.F) {
 			messages[i].Parts = []chat.Part{{Text: text}, {Text: text[:max(min(at, len(text)), 0)]}}
 		}
 		bytes := int(times) * (len(text) + max(min(at, len(text)), 0))
-		if got := tokencount.Messages(messages); got < 3 || got > 3+4*int(times)+2*bytes+32 {
+		if got := promptOf(messages); got < 3 || got > 3+4*int(times)+2*bytes+32 {
 			t.Errorf("%d tokens in %d bytes", got, bytes)
 		}
 	})

@@ -199,24 +199,29 @@ func isOverloaded(own *chat.UpstreamError) bool {
 
 // words are what the client is told, in the vendor's words where clients look for those.
 func words(failure *chat.Error) string {
-	switch failure.Kind {
-	case chat.ContextTooLong:
-		return overflow(failure.Message)
-	case chat.ModelNotFound, chat.ModelNotSupported:
-		if !strings.HasPrefix(failure.Message, modelField+":") {
-			return modelField + ": " + failure.Message
-		}
-	case chat.Unsupported:
-		return "capability_rejected: " + capability(failure.Param) + ": " + failure.Message
+	switch message := failure.Message; {
+	case failure.Kind == chat.ContextTooLong:
+		return overflow(message)
+	case isAboutModel(failure) && !strings.HasPrefix(message, modelField+":"):
+		return modelField + ": " + message
+	case failure.Kind == chat.Unsupported && capability(failure.Param) != "":
+		return "capability_rejected: " + capability(failure.Param) + ": " + message
+	default:
+		return message
 	}
-	return failure.Message
 }
 
-// capability is the name of what was refused: a field of the request without its place.
+func isAboutModel(failure *chat.Error) bool {
+	return failure.Kind == chat.ModelNotFound || failure.Kind == chat.ModelNotSupported
+}
+
+// capability is the name of what was refused, where it is one that a client can do without:
+// a field that shapes the answer, and no part of the conversation. At this sign clients leave
+// it out and ask again.
 func capability(field string) string {
 	name, _, _ := strings.Cut(field, ".")
-	if name == "" {
-		return "request"
+	if name == listNames[messages] || name == listNames[system] {
+		return ""
 	}
 	return name
 }

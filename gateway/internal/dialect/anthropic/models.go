@@ -34,18 +34,20 @@ func listModels(all []chat.Model, query url.Values) ([]byte, error) {
 		}
 		from = at + 1
 	}
-	more := false
-	if id := query.Get("before_id"); id != "" {
-		at, err := position(all, "before_id", id)
+	backwards := query.Get("before_id")
+	if backwards != "" {
+		at, err := position(all, "before_id", backwards)
 		if err != nil {
 			return nil, err
 		}
 		to = max(at, from)
-		more = to-from > limit
-		from = max(from, to-limit)
-	} else {
-		more = to-from > limit
-		to = min(to, from+limit)
+	}
+	more := to-from > limit
+	switch {
+	case more && backwards != "":
+		from = to - limit
+	case more:
+		to = from + limit
 	}
 	return appendModels(all[from:to], more), nil
 }

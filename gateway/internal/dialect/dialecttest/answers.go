@@ -24,7 +24,7 @@ type generator struct {
 }
 
 func generate(seed uint64) []chat.Event {
-	g := generator{Rand: rand.New(rand.NewPCG(seed, seed))}
+	g := generator{Rand: rand.New(rand.NewPCG(seed, seed))} //nolint:gosec // the same answers each time
 	if g.IntN(3) == 0 {
 		g.events = append(g.events, chat.Event{Begin: &chat.Beginning{Input: &chat.Usage{Prompt: 1 + g.IntN(9)}}})
 	}
@@ -60,8 +60,7 @@ func (g *generator) block(cut bool) {
 	kind := []chat.BlockKind{chat.TextBlock, chat.ReasoningBlock, chat.CallBlock, chat.RefusalBlock, chat.TextBlock, chat.ReasoningBlock, chat.CallBlock}[g.IntN(7)]
 	block := &chat.Block{}
 	var pieces []string
-	switch {
-	case kind == chat.CallBlock:
+	if kind == chat.CallBlock {
 		*block = chat.Block{ID: fmt.Sprintf("call_%d", g.blocks), Name: fmt.Sprintf("look_%d", g.IntN(3))}
 		arguments, _ := json.Marshal(map[string]any{"at": words[g.IntN(len(words))], "n": g.IntN(10)})
 		text := string(arguments)
@@ -75,7 +74,7 @@ func (g *generator) block(cut bool) {
 			}
 			pieces, text = append(pieces, text[:n]), text[n:]
 		}
-	default:
+	} else {
 		for range g.IntN(4) {
 			pieces = append(pieces, words[g.IntN(len(words))])
 		}

@@ -97,11 +97,11 @@ func (d *decoder) kind(at place) (string, error) {
 func (d *decoder) textBlock(to *turn, at place) error {
 	var part chat.Part
 	has, cites := false, false
-	err := d.object(at.String, func(key string) (err error) {
-		switch key {
+	err := d.object(at.String, func(key []byte) (err error) {
+		switch string(key) {
 		case "text":
 			has = true
-			part.Text, err = d.text(at, key)
+			part.Text, err = d.text(at, "text")
 		case "cache_control":
 			part.Cache = d.cacheMark()
 		case "citations":
@@ -159,8 +159,8 @@ type source struct {
 func (d *decoder) source(at place) (source, error) {
 	var from source
 	const field = "source"
-	err := d.object(func() string { return at.field(field) }, func(key string) (err error) {
-		switch key {
+	err := d.object(func() string { return at.field(field) }, func(key []byte) (err error) {
+		switch string(key) {
 		case "type":
 			from.kind, err = d.text(at, "source.type")
 		case "media_type":
@@ -207,8 +207,8 @@ func (d *decoder) image(to *turn, at place) error {
 	part := chat.Part{Image: &chat.Image{}}
 	has, known := false, true
 	start := d.s
-	err := d.object(at.String, func(key string) error {
-		switch key {
+	err := d.object(at.String, func(key []byte) error {
+		switch string(key) {
 		case "source":
 			has = true
 			from, err := d.source(at)
@@ -246,15 +246,15 @@ func (d *decoder) document(to *turn, at place) error {
 	var from source
 	has := false
 	start := d.s
-	err := d.object(at.String, func(key string) (err error) {
-		switch key {
+	err := d.object(at.String, func(key []byte) (err error) {
+		switch string(key) {
 		case "source":
 			has = true
 			from, err = d.source(at)
 		case "title":
-			paper.Title, err = d.optional(at, key)
+			paper.Title, err = d.optional(at, "title")
 		case "context":
-			paper.Context, err = d.optional(at, key)
+			paper.Context, err = d.optional(at, "context")
 		case "cache_control":
 			part.Cache = d.cacheMark()
 		default: // whether it is cited tunes the answer
@@ -298,12 +298,12 @@ func (d *decoder) searchResult(to *turn, at place) error {
 	var title, from string
 	var part chat.Part
 	var content turn
-	err := d.object(at.String, func(key string) (err error) {
-		switch key {
+	err := d.object(at.String, func(key []byte) (err error) {
+		switch string(key) {
 		case "title":
-			title, err = d.text(at, key)
+			title, err = d.text(at, "title")
 		case "source":
-			from, err = d.text(at, key)
+			from, err = d.text(at, "source")
 		case "content":
 			err = d.content(&content, at)
 		case "cache_control":
@@ -332,15 +332,15 @@ func (d *decoder) toolUse(to *turn, at place) error {
 	call := &chat.Call{}
 	part := chat.Part{Call: call}
 	has := false
-	err := d.object(at.String, func(key string) (err error) {
-		switch key {
+	err := d.object(at.String, func(key []byte) (err error) {
+		switch string(key) {
 		case "id":
-			call.ID, err = d.text(at, key)
+			call.ID, err = d.text(at, "id")
 		case "name":
-			call.Name, err = d.text(at, key)
+			call.Name, err = d.text(at, "name")
 		case "input":
 			if has = true; d.s.Kind() != rawjson.Object {
-				return d.mismatch(at.field(key), anObject)
+				return d.mismatch(at.field("input"), anObject)
 			}
 			call.Arguments = string(mended(d.s.Skip()))
 		case "cache_control":
@@ -368,17 +368,17 @@ func (d *decoder) toolResult(to *turn, at place) error {
 	result := &chat.Result{}
 	part := chat.Part{Result: result}
 	var content turn
-	err := d.object(at.String, func(key string) (err error) {
-		switch key {
+	err := d.object(at.String, func(key []byte) (err error) {
+		switch string(key) {
 		case "tool_use_id":
-			result.CallID, err = d.text(at, key)
+			result.CallID, err = d.text(at, "tool_use_id")
 		case "content":
 			if !d.null() {
 				err = d.content(&content, at)
 			}
 		case "is_error":
 			var failed *bool
-			failed, err = d.boolean(at.field(key))
+			failed, err = d.flag(at, "is_error")
 			result.Failed = failed != nil && *failed
 		case "cache_control":
 			part.Cache = d.cacheMark()
@@ -401,12 +401,12 @@ func (d *decoder) toolResult(to *turn, at place) error {
 // toolReference names a tool that a search for tools has found. Others are given all tools.
 func (d *decoder) toolReference(to *turn, at place) error {
 	name := ""
-	err := d.object(at.String, func(key string) (err error) {
-		if key != "tool_name" {
+	err := d.object(at.String, func(key []byte) (err error) {
+		if string(key) != "tool_name" {
 			d.s.Skip()
 			return nil
 		}
-		name, err = d.text(at, key)
+		name, err = d.text(at, "tool_name")
 		return err
 	})
 	if err == nil && name != "" {
@@ -418,12 +418,12 @@ func (d *decoder) toolReference(to *turn, at place) error {
 func (d *decoder) thinking(to *turn, at place) error {
 	thought := &chat.Reasoning{}
 	signature := ""
-	err := d.object(at.String, func(key string) (err error) {
-		switch key {
+	err := d.object(at.String, func(key []byte) (err error) {
+		switch string(key) {
 		case "thinking":
-			thought.Text, err = d.text(at, key)
+			thought.Text, err = d.text(at, "thinking")
 		case "signature":
-			signature, err = d.optional(at, key)
+			signature, err = d.optional(at, "signature")
 		default:
 			d.s.Skip()
 		}
@@ -441,12 +441,12 @@ func (d *decoder) thinking(to *turn, at place) error {
 
 func (d *decoder) redacted(to *turn, at place) error {
 	thought := &chat.Reasoning{Maker: Dialect, Redacted: true}
-	err := d.object(at.String, func(key string) (err error) {
-		if key != "data" {
+	err := d.object(at.String, func(key []byte) (err error) {
+		if string(key) != "data" {
 			d.s.Skip()
 			return nil
 		}
-		thought.Seal, err = d.text(at, key)
+		thought.Seal, err = d.text(at, "data")
 		return err
 	})
 	switch {
@@ -462,8 +462,8 @@ func (d *decoder) redacted(to *turn, at place) error {
 // laterInstructions are a block of instructions in the middle of the conversation.
 func (d *decoder) laterInstructions(to *turn, at place) error {
 	var said turn
-	err := d.object(at.String, func(key string) error {
-		if key == "content" {
+	err := d.object(at.String, func(key []byte) error {
+		if string(key) == "content" {
 			return d.content(&said, at)
 		}
 		d.s.Skip()

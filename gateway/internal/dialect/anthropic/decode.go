@@ -197,10 +197,10 @@ func (l list) name() string { return listNames[l] }
 // message consumes one. The role may come after the content.
 func (d *decoder) message(at place) (message turn, err error) {
 	hasContent := false
-	err = d.object(at.String, func(key string) (err error) {
-		switch key {
+	err = d.object(at.String, func(key []byte) (err error) {
+		switch string(key) {
 		case "role":
-			message.role, err = d.text(at, key)
+			message.role, err = d.text(at, "role")
 		case "content":
 			hasContent = true
 			err = d.content(&message, at)

@@ -42,21 +42,21 @@ func (d *decoder) toolList() error {
 func (d *decoder) tool(at place) (chat.ToolSpec, error) {
 	spec := chat.ToolSpec{Kind: chat.Function}
 	kind := ""
-	err := d.object(at.String, func(key string) (err error) {
-		switch key {
+	err := d.object(at.String, func(key []byte) (err error) {
+		switch string(key) {
 		case "type":
-			kind, err = d.optional(at, key)
+			kind, err = d.optional(at, "type")
 		case "name":
-			spec.Name, err = d.text(at, key)
+			spec.Name, err = d.text(at, "name")
 		case "description":
-			spec.Description, err = d.optional(at, key)
+			spec.Description, err = d.optional(at, "description")
 		case "input_schema":
 			if d.s.Kind() != rawjson.Object {
-				return d.mismatch(at.field(key), anObject)
+				return d.mismatch(at.field("input_schema"), anObject)
 			}
 			spec.Schema = mended(d.s.Skip())
 		case "strict":
-			spec.Strict, err = d.boolean(at.field(key))
+			spec.Strict, err = d.flag(at, "strict")
 		case "cache_control":
 			spec.Cache = d.cacheMark()
 		default:
@@ -87,14 +87,14 @@ func (d *decoder) toolChoice() error {
 	}
 	var kind, name string
 	var alone *bool
-	err := d.object(func() string { return choiceField }, func(key string) (err error) {
-		switch key {
+	err := d.object(func() string { return choiceField }, func(key []byte) (err error) {
+		switch string(key) {
 		case "type":
 			kind, err = d.word(choiceField + ".type")
 		case "name":
 			name, err = d.word(choiceField + ".name")
 		case "disable_parallel_tool_use":
-			alone, err = d.boolean(choiceField + "." + key)
+			alone, err = d.boolean(choiceField + ".disable_parallel_tool_use")
 		default:
 			d.s.Skip()
 		}

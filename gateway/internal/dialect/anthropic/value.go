@@ -8,12 +8,12 @@ import (
 )
 
 // object consumes an object: member consumes each value.
-func (d *decoder) object(at func() string, member func(key string) error) error {
+func (d *decoder) object(at func() string, member func(key []byte) error) error {
 	if d.s.Kind() != rawjson.Object {
 		return d.mismatch(at(), anObject)
 	}
 	for ok := d.s.Object(); ok; ok = d.s.Member() {
-		if err := member(string(d.s.Key())); err != nil {
+		if err := member(d.s.Key()); err != nil {
 			return err
 		}
 	}
@@ -81,6 +81,15 @@ func (d *decoder) boolean(field string) (*bool, error) {
 	}
 	value := d.s.Bool()
 	return &value, nil
+}
+
+// flag is boolean for a member whose place is only made for an error.
+func (d *decoder) flag(at place, field string) (*bool, error) {
+	if d.s.Kind() == rawjson.Bool {
+		value := d.s.Bool()
+		return &value, nil
+	}
+	return d.boolean(at.field(field))
 }
 
 // number consumes a number or null; nil for that.

@@ -110,18 +110,18 @@ func (d *decoder) thinkingWish(field string) error {
 		return nil
 	}
 	kind := ""
-	err := d.object(func() string { return field }, func(key string) (err error) {
-		switch key {
+	err := d.object(func() string { return field }, func(key []byte) (err error) {
+		switch string(key) {
 		case "type":
 			kind, err = d.word(field + ".type")
 		case "budget_tokens":
 			var budget *int
-			budget, err = d.integer(field + "." + key)
+			budget, err = d.integer(field + ".budget_tokens")
 			if budget != nil {
 				wish.Budget = max(*budget, 0)
 			}
 		case "display":
-			wish.Show, err = d.word(field + "." + key)
+			wish.Show, err = d.word(field + ".display")
 		default:
 			d.s.Skip()
 		}
@@ -148,15 +148,15 @@ func (d *decoder) outputConfig(field string) error {
 	if d.null() {
 		return nil
 	}
-	return d.object(func() string { return field }, func(key string) error {
-		switch key {
+	return d.object(func() string { return field }, func(key []byte) error {
+		switch string(key) {
 		case "effort":
-			effort, err := d.word(field + "." + key)
+			effort, err := d.word(field + ".effort")
 			d.req.Thinking.Effort = chat.Effort(effort)
-			d.noteIf(effort != "", field+"."+key, chat.Tuning)
+			d.noteIf(effort != "", field+".effort", chat.Tuning)
 			return err
 		case "format":
-			return d.format(field + "." + key)
+			return d.format(field + ".format")
 		}
 		d.noteIf(d.filled(), field, chat.Tuning)
 		return nil
@@ -170,13 +170,13 @@ func (d *decoder) format(field string) error {
 	}
 	kind := ""
 	var schema []byte
-	err := d.object(func() string { return field }, func(key string) (err error) {
-		switch key {
+	err := d.object(func() string { return field }, func(key []byte) (err error) {
+		switch string(key) {
 		case "type":
 			kind, err = d.word(field + ".type")
 		case "schema":
 			if d.s.Kind() != rawjson.Object {
-				return d.mismatch(field+"."+key, anObject)
+				return d.mismatch(field+".schema", anObject)
 			}
 			schema = mended(d.s.Skip())
 		default:
@@ -204,12 +204,12 @@ func (d *decoder) metadata(field string) error {
 	if d.null() {
 		return nil
 	}
-	return d.object(func() string { return field }, func(key string) (err error) {
-		if key != "user_id" {
+	return d.object(func() string { return field }, func(key []byte) (err error) {
+		if string(key) != "user_id" {
 			d.s.Skip()
 			return nil
 		}
-		d.req.User, err = d.word(field + "." + key)
+		d.req.User, err = d.word(field + ".user_id")
 		d.req.Session = sessionOf(d.req.User)
 		d.noteIf(d.req.User != "", field, chat.Tuning)
 		return err

@@ -47,8 +47,8 @@ type Request struct {
 	// Asks are what else the client asks of the upstream, as far as the dialect tells it
 	// apart; Source has it all.
 	Asks []Ask
-	// HistoryFault is what is wrong with the messages by the dialect's rules; nil: nothing
-	// is. An upstream that speaks the dialect gets them as they came and judges them
+	// HistoryFault is what is wrong by the dialect's rules, mostly with the messages; nil:
+	// nothing is. An upstream that speaks the dialect gets them as they came and judges them
 	// itself; for any other the request is refused with it.
 	HistoryFault *Error
 	// User is the client's name for its end user; empty where it gave none.

@@ -136,8 +136,11 @@ func (d *decoder) finish(counting bool) error {
 	d.history.lead(d.system)
 	d.history.end()
 	d.req.Messages, d.req.Locate = d.history.messages, d.history.locate
-	if !d.history.speaks && d.req.HistoryFault == nil {
-		d.req.HistoryFault = &chat.Error{Kind: chat.EmptyMessages, Param: listNames[messages], Message: "messages: at least one message is required"}
+	if !d.history.speaks {
+		d.history.blame(&chat.Error{Kind: chat.EmptyMessages, Param: listNames[messages], Message: "messages: at least one message is required"})
+	}
+	if d.history.fault != nil {
+		d.req.HistoryFault = d.history.fault
 	}
 	d.askForTools()
 	return nil
@@ -150,13 +153,6 @@ func (d *decoder) note(field string, need chat.Need) {
 func (d *decoder) noteIf(asks bool, field string, need chat.Need) {
 	if asks {
 		d.note(field, need)
-	}
-}
-
-// fault takes note of what is wrong by the API's rules. The first counts.
-func (d *decoder) fault(err error) {
-	if d.req.HistoryFault == nil {
-		d.req.HistoryFault = chat.AsError(err)
 	}
 }
 
@@ -175,16 +171,14 @@ func (d *decoder) instructions() (err error) {
 
 func (d *decoder) messages() error {
 	d.hasMessages = true
-	d.history = history{}
-	d.req.HistoryFault = nil // the last of equal keys counts
+	d.history = history{} // the last of equal keys counts
 	return d.array(messages.name, func(i int) error {
 		start := d.s
 		message, err := d.message(in(messages, i))
 		if err != nil { // the upstream's to judge, if it speaks this dialect
-			d.fault(err)
+			d.history.blame(err)
 			d.s = start
 			d.s.Skip()
-			d.history.speaks = true
 			return nil
 		}
 		d.history.add(message)

@@ -64,6 +64,16 @@ type history struct {
 	calling bool
 	// speaks: there is a message that is no instruction.
 	speaks bool
+	// fault is the first thing that is wrong by the API's rules.
+	fault *chat.Error
+}
+
+// blame takes note of a fault.
+func (h *history) blame(err error) {
+	h.speaks = true
+	if h.fault == nil {
+		h.fault = chat.AsError(err)
+	}
 }
 
 type openCall struct {

@@ -74,11 +74,12 @@ func (d *decoder) other(field string) {
 	d.noteIf(d.filled(), field, need)
 }
 
-// sampled notes a setting of sampling. Under the version of October 2026 there is none.
+// sampled notes a setting of sampling. Under the version of October 2026 there is none; an
+// upstream of the dialect says so itself.
 func (d *decoder) sampled(said bool, field string) {
 	d.noteIf(said, field, chat.Tuning)
 	if said && d.newRules {
-		d.fault(invalid(field, "this field is not permitted under anthropic-version "+sealedSampling))
+		d.req.HistoryFault = chat.AsError(invalid(field, "this field is not permitted under anthropic-version "+sealedSampling))
 	}
 }
 

@@ -268,8 +268,11 @@ system: The user is in a hurry.`
 		t.Errorf("%+v", r)
 	}
 	asks := []chat.Ask{
-		{Field: "thinking", Need: chat.Tuning}, {Field: "output_config.effort", Need: chat.Tuning}, {Field: "context_management", Need: chat.Tuning},
-		{Field: "metadata", Need: chat.Tuning}, {Field: "tools", Need: chat.Tools},
+		{Field: "thinking", Need: chat.Tuning},
+		{Field: "output_config.effort", Need: chat.Tuning},
+		{Field: "context_management", Need: chat.Tuning},
+		{Field: "metadata", Need: chat.Tuning},
+		{Field: "tools", Need: chat.Tools},
 	}
 	if !slices.Equal(r.Asks, asks) {
 		t.Errorf("%+v", r.Asks)

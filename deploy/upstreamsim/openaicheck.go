@@ -19,7 +19,7 @@ const (
 	namePattern = "^[a-zA-Z0-9_-]+$"
 )
 
-// decodeRequest reads a chat request and checks it as far as one model's manners go.
+// decodeRequest reads a chat request, and the manners of its model.
 func decodeRequest(body []byte, r *completionRequest) *rejection {
 	if err := json.Unmarshal(body, r); err != nil {
 		return wrongJSON(body, "", err)

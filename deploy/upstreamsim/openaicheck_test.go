@@ -13,10 +13,8 @@ func rawChat(t *testing.T, sim *Simulator, body string) *recorder {
 	return record(sim, openAIRequest(t.Context(), t, "http://sim", "sk-1", json.RawMessage(body)))
 }
 
-// with is a chat body with more fields; a model before them is kept.
-func with(fields string) string {
-	return withModel("gpt-4o", fields)
-}
+// with is a chat body with more fields.
+func with(fields string) string { return withModel("gpt-4o", fields) }
 
 func withModel(model, fields string) string {
 	body := `{"model":"` + model + `","messages":[{"role":"user","content":"Say it in JSON."}]`

@@ -34,7 +34,7 @@ func textChunks(field string, pieces []string) []rawChunk {
 	return chunks
 }
 
-// rendered is the chunk as an event.
+// renderedChunk is a chunk as an event.
 func (c *completionCall) renderedChunk(chunk rawChunk) []byte {
 	finish := chunk.finish
 	if finish == "" {

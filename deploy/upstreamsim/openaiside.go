@@ -231,7 +231,7 @@ func (c *sideCall) errorWithin() error {
 	return inOrder(c.head, c.sendAll(answer.pieces[:len(answer.pieces)/2]), c.end(failure))
 }
 
-// number of the answer in an id.
+// id is that of the answer.
 func (c *sideCall) id(prefix string) string { return prefix + "sim" + sixteenDigits(c.number) }
 
 func (c *sideCall) now() int64 { return c.sim.options.Now().Unix() }

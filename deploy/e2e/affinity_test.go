@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,13 +40,38 @@ func (c *talk) turn(t *testing.T) int {
 	}
 	c.turns++
 	c.history = append(c.history, openai.AssistantMessage(answer.Choices[0].Message.Content))
-	last := -1
-	for i, n := range served(c.s, c.tokens) {
-		if n > before[i] {
-			last = i
+	return last(before, served(c.s, c.tokens))
+}
+
+// messagesTurn is a turn, the n-th, of an agent that speaks Messages as Claude Code does: the
+// first line of its instructions is another one each time, and its history grows.
+func messagesTurn(t *testing.T, s *stack.Stack, tokens []stack.Token, n int) int {
+	t.Helper()
+	history := []string{`{"role":"user","content":"Begin."}`}
+	for i := range n {
+		history = append(history,
+			fmt.Sprintf(`{"role":"assistant","content":[{"type":"tool_use","id":"toolu_%d","name":"read","input":{}}]}`, i),
+			fmt.Sprintf(`{"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_%d","content":"line %d"}]}`, i, i))
+	}
+	body := fmt.Sprintf(`{"model":"gpt-test","max_tokens":100,"messages":[%s],"tools":[{"name":"read","input_schema":{"type":"object"}}],
+		"system":[{"type":"text","text":"x-anthropic-billing-header: cc_version=2.1.34; cch=%05d;"},{"type":"text","text":"You mend tests."}]}`,
+		strings.Join(history, ","), n)
+	before := served(s, tokens)
+	got := send(t, s.Gateways[n%len(s.Gateways)], http.MethodPost, "/v1/messages", stack.AdminToken, body, nil)
+	if got.status != http.StatusOK {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	return last(before, served(s, tokens))
+}
+
+// last is which token has served since; -1: none has.
+func last(before, now []int64) int {
+	for i := range now {
+		if now[i] > before[i] {
+			return i
 		}
 	}
-	return last
+	return -1
 }
 
 // served is how many requests each token has served.
@@ -82,6 +108,13 @@ func TestAConversationStaysOnOneToken(t *testing.T) {
 	}
 	if slices.Max(counts)-slices.Min(counts) > 2 {
 		t.Errorf("requests by token: %v", counts)
+	}
+
+	agent := messagesTurn(t, s, tokens, 0)
+	for n := range 5 {
+		if got := messagesTurn(t, s, tokens, n+1); got != agent {
+			t.Errorf("turn %d of an agent: token %d, it was token %d", n+1, got, agent)
+		}
 	}
 
 	if err := s.Sim.SetRule(upstreamsim.Rule{Token: upstreamsim.Fingerprint(tokens[mine].Secret), Scenario: "http-429", RetryAfter: 10 * time.Minute}); err != nil {

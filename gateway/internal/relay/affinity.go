@@ -23,20 +23,30 @@ const (
 
 // affinityKey implements cargo. It is a hash: the store need not know who they are.
 func (c *conversation) affinityKey() string {
-	request, policy := c.asked, c.policy
-	named := policy.Sticky || policy.Affinity == Named || policy.Affinity == Conversations
-	switch {
-	case c.choice.Alias != "": // there is no choice
-		return ""
-	case named && request.Session != "":
-		return keyOf(func(m *mark) { m.add(maxMarked, request.Session) })
-	case policy.Sticky && request.User != "":
-		return keyOf(func(m *mark) { m.add(maxMarked, request.User) })
-	case policy.Affinity == Conversations && goesOn(request):
-		return keyOf(func(m *mark) { m.addConversation(request) })
-	default:
+	if c.choice.Alias != "" { // there is no choice
 		return ""
 	}
+	key := c.policy.keyOfName(c.asked.Session, c.asked.User)
+	if key == "" && c.policy.Affinity == Conversations && goesOn(c.asked) {
+		key = keyOf(func(m *mark) { m.addConversation(c.asked) })
+	}
+	return key
+}
+
+// keyOfName is the key of requests that name what they belong to, a session or else a user,
+// as far as the policy keeps these together.
+func (p Policy) keyOfName(session, user string) string {
+	name := ""
+	switch {
+	case session != "" && (p.Sticky || p.Affinity == Named || p.Affinity == Conversations):
+		name = session
+	case p.Sticky:
+		name = user
+	}
+	if name == "" {
+		return ""
+	}
+	return keyOf(func(m *mark) { m.add(maxMarked, name) })
 }
 
 // goesOn tells whether a request belongs to a conversation: it has an answer in it, or
@@ -129,8 +139,9 @@ func (m *mark) add(room int, text string) (left int) {
 // end keeps what comes apart from what came.
 func (m *mark) end() { _, _ = m.hash.Write([]byte{0}) }
 
-// attribution begins the line with which Claude Code's instructions begin, a block of its
-// own. It tells of the client, and of the request: it changes from one to the next.
+// attribution begins the line with which Claude Code's instructions begin. It tells of the
+// client, and of the request: it changes from one to the next. A Messages request has lost
+// it by now, a Chat request that somebody has made of one may have it.
 const attribution = "x-anthropic-billing-header:"
 
 func withoutAttribution(text string) string {

@@ -56,17 +56,10 @@ func (p *passage) wish(model string) catalog.Wish {
 func (p *passage) prepare(context.Context) *chat.Error { return nil }
 
 func (p *passage) affinityKey() string {
-	named := p.policy.Sticky || p.policy.Affinity == Named || p.policy.Affinity == Conversations
-	switch {
-	case p.choice.Alias != "": // there is no choice
-		return ""
-	case named && p.request.Session != "":
-		return keyOf(func(m *mark) { m.add(maxMarked, p.request.Session) })
-	case p.policy.Sticky && p.request.User != "":
-		return keyOf(func(m *mark) { m.add(maxMarked, p.request.User) })
-	default:
+	if p.choice.Alias != "" { // there is no choice
 		return ""
 	}
+	return p.policy.keyOfName(p.request.Session, p.request.User)
 }
 
 // unseal implements cargo: there are no seals.

@@ -4,6 +4,7 @@ import (
 	"maps"
 
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/anthropic"
 	"carousel.internal/gateway/internal/upstream/cursor"
 	"carousel.internal/gateway/internal/upstream/openai"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -13,8 +14,9 @@ import (
 // with, and its constructor.
 func drivers(cfg Config) map[string]upstream.Constructor {
 	return map[string]upstream.Constructor{
-		"cursor": withTimeouts(cfg, cursor.New),
-		"openai": withTimeouts(cfg, openai.New),
+		"cursor":    withTimeouts(cfg, cursor.New),
+		"openai":    withTimeouts(cfg, openai.New),
+		"anthropic": withTimeouts(cfg, anthropic.New),
 	}
 }
 

@@ -41,7 +41,7 @@ var allowed = map[string][]string{
 	},
 	"internal/upstream/*":      {"internal/chat", "internal/upstream", "internal/upstream/redial", "internal/upstream/eventstream", "internal/upstream/wire", "internal/rawjson"},
 	"internal/upstream/redial": {},
-	"internal/upstream/wire":   {},
+	"internal/upstream/wire":   {"internal/upstream", "internal/upstream/redial", "internal/upstream/eventstream"},
 	"internal/upstream/cursor": {
 		"internal/chat", "internal/upstream", "internal/upstream/redial", "internal/imagefile", "internal/imagefetch",
 	},

@@ -16,6 +16,9 @@ type brake struct {
 
 // brakeFor is the brake of a request at a driver; nil where there is nothing to keep.
 func brakeFor(driver upstream.Driver, request *chat.Request) *brake {
+	if upstream.TakesAsItCame(driver, request) {
+		return nil // the upstream has been told
+	}
 	b := &brake{}
 	if !upstream.Carries(driver, chat.StopTexts) {
 		b.stop.texts = request.Stop

@@ -61,7 +61,7 @@ func TestParseRulesRefuses(t *testing.T) {
 		`[{"class":"quota"}]`: "[0]: needs a condition",
 		`[{"status":"429","class":"quota","cool":"1s"}]`:                                            "[0]: must be an object of texts: status",
 		`[{"status":429,"class":"quota"}]`:                                                          "[0]: must be an object of texts",
-		`[{"status":"429","class":"qouta"}]`:                                                        `[0]: class: "qouta" is not one of caller_fault, auth, model_not_allowed, model_unknown, quota`,
+		`[{"status":"429","class":"qouta"}]`:                                                        `[0]: class: "qouta" is not one of caller_fault, seal_refused, auth, model_not_allowed, model_unknown, quota`,
 		`[{"status":"429","class":"client_gone"}]`:                                                  `class: "client_gone" is not one of`,
 		`[{"status":"6xx","class":"quota"}]`:                                                        `status: "6xx" is not of the form 429, 5xx or 500-599`,
 		`[{"status":"5xx-599","class":"quota"}]`:                                                    `status: "5xx-599" is not of the form`,

@@ -3,7 +3,6 @@ package openai
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -412,39 +411,13 @@ func (a *attempt) drain(events *eventstream.Reader) {
 // interrupted is the failure of a connection; sign is what it shows when no one on
 // our side has ended it.
 func (a *attempt) interrupted(ctx context.Context, err error, sign string) *upstream.Failure {
-	if end := a.caller.Err(); end != nil {
-		if errors.Is(end, context.DeadlineExceeded) {
-			return signed(upstream.SignLate, 0, "the request took too long", end)
-		}
-		return signed(upstream.SignHungUp, 0, "the client hung up", end)
-	}
-	if slow, yes := wire.TooSlow(ctx); yes {
-		return signed(upstream.SignSilent, 0, "the upstream was silent for "+slow.Limit.String(), slow)
-	}
-	var packed wire.PackedError
-	switch {
-	case errors.Is(err, eventstream.ErrTooLarge):
-		return cutShort(upstream.SignGarbled, "an event of the answer is larger than 32 MiB")
-	case errors.As(err, &packed):
-		return cutShort(upstream.SignGarbled, packed.Error())
-	case wire.IsDamaged(err):
-		return cutShort(upstream.SignGarbled, "the upstream has packed its answer, though `identity` was asked for, and it can't be unpacked: "+err.Error())
-	case sign == upstream.SignUnreachable:
-		return signed(sign, 0, "the upstream can't be reached, or hangs up", err)
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		sign = upstream.SignCut
-	}
-	return signed(sign, http.StatusOK, "the connection to the upstream broke", err)
+	return wire.Interrupted(failures, a.caller, ctx, err, sign)
 }
 
 // cutShort is the failure of an answer that began well and is none.
-func cutShort(sign, message string) *upstream.Failure {
-	return signed(sign, http.StatusOK, message, nil)
-}
+func cutShort(sign, message string) *upstream.Failure { return wire.CutShort(failures, sign, message) }
 
 // signed is a failure of which the upstream said nothing.
 func signed(sign string, status int, message string, err error) *upstream.Failure {
-	failure := failures.Fail(upstream.Complaint{Status: status, Names: []string{sign}})
-	failure.Message, failure.Err = message, err
-	return failure
+	return wire.Signed(failures, sign, status, message, err)
 }

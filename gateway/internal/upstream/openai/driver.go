@@ -4,24 +4,12 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"net"
-	"net/http"
 	"net/url"
-	"time"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/gateway/internal/upstream/redial"
-)
-
-const (
-	connectTimeout = 10 * time.Second
-	// idleConnections are kept for a burst to come back; each costs its two
-	// buffers and two goroutines.
-	idleConnections   = 256
-	idleConnectionAge = 90 * time.Second
-	// readBuffer holds what arrives at once of a fast stream.
-	readBuffer = 16 << 10
+	"carousel.internal/gateway/internal/upstream/wire"
 )
 
 // Driver is an upstream.Driver.
@@ -42,26 +30,12 @@ func New(config upstream.Config) (upstream.Driver, error) {
 	if err := errors.Join(badBase, badSettings); err != nil {
 		return nil, err
 	}
-	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
 	return &Driver{
 		settings:  settings,
 		base:      base,
 		chatURL:   base.JoinPath("chat", "completions"),
 		modelsURL: base.JoinPath("models"),
-		transport: redial.New(&http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           dialer.DialContext,
-			TLSHandshakeTimeout:   connectTimeout,
-			ExpectContinueTimeout: time.Second,
-			ForceAttemptHTTP2:     true,
-			// Events must not wait in a compressor, and the bytes are passed on as
-			// they are.
-			DisableCompression:  true,
-			MaxIdleConns:        0, // no bound but the one per host, and there is one host
-			MaxIdleConnsPerHost: idleConnections,
-			IdleConnTimeout:     idleConnectionAge,
-			ReadBufferSize:      readBuffer,
-		}),
+		transport: wire.NewTransport(),
 	}, nil
 }
 

@@ -1,0 +1,256 @@
+package anthropic
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/eventstream"
+	"carousel.internal/gateway/internal/upstream/wire"
+)
+
+const (
+	// drainTime and drainBytes bound what is spent, after an answer, on getting
+	// its connection ready for the next: usually the end is there already.
+	drainTime  = 250 * time.Millisecond
+	drainBytes = 64 << 10
+)
+
+// maxAnswer bounds an answer that is not streamed, and an event of one that is.
+const maxAnswer = 32 << 20
+
+// attempt is one call on its way. One goroutine has it.
+type attempt struct {
+	driver *Driver
+	call   *upstream.Call
+	yield  func(chat.Event, error) bool
+	// left: the consumer wants no more; nothing may be yielded.
+	left bool
+	// caller is the context as it came, watch's is made from it.
+	caller context.Context //nolint:containedctx // an attempt lives no longer than one call of run
+	watch  *wire.Watch
+	header http.Header // of the answer, as far as clients are to see it
+	// bare: the answer has another form than the one that was asked for, so its own bytes
+	// are of no use.
+	bare   bool
+	answer answer
+	// names are the tools' of a request of another dialect; nil: they are as the client has
+	// them.
+	names *upstream.ToolNames
+}
+
+// run makes the call and yields its events; nil when the answer was complete or
+// the consumer has left.
+func (a *attempt) run(ctx context.Context) *upstream.Failure {
+	a.caller = ctx
+	if !a.driver.Speaks(a.call.Request.Source.Dialect) {
+		a.names = upstream.NewToolNames(a.call.Request, maxToolName)
+	}
+	ctx, a.watch = wire.NewWatch(ctx)
+	defer a.watch.Stop()
+	if a.call.Request.Stream {
+		a.watch.Wait(a.driver.settings.firstByte)
+	} else {
+		a.watch.Wait(a.driver.settings.answer)
+	}
+	response, err := a.driver.transport.RoundTrip(a.driver.newRequest(ctx, a.call))
+	if err != nil {
+		return a.interrupted(ctx, err, upstream.SignUnreachable)
+	}
+	defer func() { _ = response.Body.Close() }()
+	a.header = a.driver.shown(response.Header)
+	if response.StatusCode != http.StatusOK {
+		return a.refused(ctx, response)
+	}
+	body, err := wire.Unpacked(response.Header, response.Body)
+	if err != nil {
+		return a.interrupted(ctx, err, upstream.SignLost)
+	}
+	return a.read(ctx, body, response.ContentLength)
+}
+
+// read yields an answer whatever form it has: its first bytes say that.
+func (a *attempt) read(ctx context.Context, body io.Reader, length int64) *upstream.Failure {
+	events := eventstream.NewReader(body, maxAnswer)
+	defer events.Release()
+	first := bytes.TrimLeft(bytes.TrimPrefix(events.Peek(), []byte("\xef\xbb\xbf")), " \t\r\n")
+	switch {
+	case len(first) > 0 && first[0] == '{':
+		a.bare = a.call.Request.Stream
+		return a.whole(ctx, events.Unread(), length)
+	case len(first) > 0 && first[0] == '<':
+		return signed(upstream.SignPage, http.StatusOK, "the upstream answered with a page instead of an answer: is its base_url right?", nil)
+	}
+	a.bare = !a.call.Request.Stream
+	return a.stream(ctx, events)
+}
+
+// stream yields an answer that comes event by event.
+func (a *attempt) stream(ctx context.Context, events *eventstream.Reader) *upstream.Failure {
+	waiting := true // since the request went out
+	for {
+		_, ready := events.Upcoming()
+		if !ready && !waiting {
+			a.watch.Wait(a.driver.settings.idle)
+			waiting = true
+		}
+		got, err := events.Next()
+		switch {
+		case err == io.EOF && a.answer.stopped: //nolint:errorlint // the reader never wraps it
+			return nil
+		case err == io.EOF: //nolint:errorlint // as above
+			return a.endedEarly(events.Stray())
+		case err != nil && a.answer.stopped && a.caller.Err() == nil:
+			return nil
+		case err != nil:
+			return a.interrupted(ctx, err, upstream.SignLost)
+		}
+		if len(got.Data) == 0 {
+			continue
+		}
+		if waiting && !a.bare { // what becomes a whole answer has the time of one
+			a.watch.Arrived()
+			waiting = false
+		}
+		_, more := events.Upcoming()
+		failure := a.frame(got, more)
+		if failure != nil || a.left {
+			return failure
+		}
+		if a.answer.stopped {
+			a.drain(events)
+			return nil
+		}
+	}
+}
+
+// frame yields what one server-sent event says.
+func (a *attempt) frame(got eventstream.Event, more bool) *upstream.Failure {
+	f, ok := parseFrame(got.Data)
+	switch {
+	case !ok:
+		return cutShort(upstream.SignGarbled, "an event of the answer is not valid JSON")
+	case f.kind == "error" || string(got.Name) == "error":
+		return a.reported(got.Data)
+	}
+	events := a.answer.take(&f)
+	if a.answer.empty() {
+		return cutShort(upstream.SignEmpty, "the answer is empty")
+	}
+	if !a.bare {
+		if len(events) == 0 {
+			events = append(events, chat.Event{})
+		}
+		for i := range events {
+			events[i].Raw.Dialect, events[i].Raw.Name = dialect, string(got.Name)
+		}
+		events[0].Raw.JSON = got.Data
+	}
+	a.send(events, more)
+	return nil
+}
+
+// send yields events, unless the consumer has left.
+func (a *attempt) send(events []chat.Event, more bool) {
+	for i := range events {
+		events[i].More = more || i < len(events)-1
+		if events[i].Begin != nil {
+			events[i].Begin.Header = a.header
+		}
+		if open := events[i].Open; open != nil && a.names != nil {
+			open.Name = a.names.Own(open.Name)
+		}
+		if a.left = a.left || !a.yield(events[i], nil); a.left {
+			return
+		}
+	}
+}
+
+// endedEarly is the failure of an answer without an end. Stray are the lines that were
+// no event: an error, or words where an answer should be.
+func (a *attempt) endedEarly(stray []byte) *upstream.Failure {
+	if words := bytes.TrimSpace(stray); len(words) > 0 && !a.answer.begun {
+		return a.reported(words, upstream.SignCut)
+	}
+	return cutShort(upstream.SignCut, "the answer ended early")
+}
+
+// drain reads to the end of a stream that has said its last, so that the
+// connection can be used again.
+func (a *attempt) drain(events *eventstream.Reader) {
+	if events.Ended() {
+		return
+	}
+	a.watch.Wait(drainTime)
+	defer a.watch.Arrived()
+	events.Drain(drainBytes)
+}
+
+// whole yields an answer that has come as one object.
+func (a *attempt) whole(ctx context.Context, body io.Reader, length int64) *upstream.Failure {
+	data, err := wire.ReadAll(body, length, maxAnswer)
+	a.watch.Arrived()
+	switch {
+	case errors.Is(err, wire.ErrTooLarge):
+		return cutShort(upstream.SignGarbled, "the answer is larger than 32 MiB")
+	case err != nil:
+		return a.interrupted(ctx, err, upstream.SignLost)
+	}
+	message, ok := parseMessage(data)
+	switch {
+	case !ok:
+		return cutShort(upstream.SignGarbled, "the answer is not valid JSON")
+	case message.kind != "message":
+		return a.reported(data, upstream.SignGarbled)
+	}
+	events := a.answer.takeWhole(&message)
+	if a.answer.empty() {
+		return cutShort(upstream.SignEmpty, "the answer is empty")
+	}
+	if !a.bare {
+		for i := range events {
+			events[i].Raw.Dialect = dialect
+		}
+		events[0].Raw = chat.Raw{Dialect: dialect, JSON: data, Whole: true}
+	}
+	a.send(events, true) // the end is here
+	return nil
+}
+
+// shown are the headers that a client of the same dialect is to see. What names the
+// organisation of a key is nobody's business.
+func (d *Driver) shown(header http.Header) http.Header {
+	shown := http.Header{}
+	for name, values := range header {
+		lower := strings.ToLower(name)
+		switch {
+		case lower == "request-id", lower == "x-should-retry":
+		case lower == "anthropic-organization-id", lower == "anthropic-workspace-id":
+			continue
+		case strings.HasPrefix(lower, "anthropic-ratelimit-"):
+			if !d.settings.limitHeaders {
+				continue
+			}
+		case !strings.HasPrefix(lower, "anthropic-"):
+			continue
+		}
+		shown[name] = values
+	}
+	return shown
+}
+
+func (a *attempt) interrupted(ctx context.Context, err error, sign string) *upstream.Failure {
+	return wire.Interrupted(failures, a.caller, ctx, err, sign)
+}
+
+func cutShort(sign, message string) *upstream.Failure { return wire.CutShort(failures, sign, message) }
+
+func signed(sign string, status int, message string, err error) *upstream.Failure {
+	return wire.Signed(failures, sign, status, message, err)
+}

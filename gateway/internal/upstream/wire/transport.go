@@ -1,0 +1,38 @@
+package wire
+
+import (
+	"net"
+	"net/http"
+	"time"
+
+	"carousel.internal/gateway/internal/upstream/redial"
+)
+
+const (
+	connectTimeout = 10 * time.Second
+	// idleConnections are kept for a burst to come back; each costs its two
+	// buffers and two goroutines.
+	idleConnections   = 256
+	idleConnectionAge = 90 * time.Second
+	// readBuffer holds what arrives at once of a fast stream.
+	readBuffer = 16 << 10
+)
+
+// NewTransport makes the connections of one upstream.
+func NewTransport() *redial.Transport {
+	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
+	return redial.New(&http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           dialer.DialContext,
+		TLSHandshakeTimeout:   connectTimeout,
+		ExpectContinueTimeout: time.Second,
+		ForceAttemptHTTP2:     true,
+		// Events must not wait in a compressor, and the bytes are passed on as
+		// they are.
+		DisableCompression:  true,
+		MaxIdleConns:        0, // no bound but the one per host, and there is one host
+		MaxIdleConnsPerHost: idleConnections,
+		IdleConnTimeout:     idleConnectionAge,
+		ReadBufferSize:      readBuffer,
+	})
+}

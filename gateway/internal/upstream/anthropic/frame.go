@@ -212,8 +212,12 @@ func count(s *rawjson.Scanner, value **int) {
 // merge takes in newer counts.
 func (u *usage) merge(newer usage) {
 	for _, pair := range []struct{ known, said **int }{
-		{&u.input, &newer.input}, {&u.read, &newer.read}, {&u.written, &newer.written}, {&u.hour, &newer.hour},
-		{&u.output, &newer.output}, {&u.thinking, &newer.thinking},
+		{&u.input, &newer.input},
+		{&u.read, &newer.read},
+		{&u.written, &newer.written},
+		{&u.hour, &newer.hour},
+		{&u.output, &newer.output},
+		{&u.thinking, &newer.thinking},
 	} {
 		if *pair.said != nil {
 			*pair.known = *pair.said

@@ -109,7 +109,7 @@ func TestTheBalancerWaitsForNoClient(t *testing.T) {
 	}
 	addr := balanced(t, s.Gateways[0])
 	s.Eventually("the balancer serves", 10*time.Second, func() bool {
-		answer, err := http.Get("http://" + addr + "/health")
+		answer, err := stack.Client(t).Get("http://" + addr + "/health")
 		if err != nil {
 			return false
 		}

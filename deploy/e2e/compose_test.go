@@ -122,7 +122,7 @@ func (c *composed) answers() bool {
 	if err != nil {
 		return false
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := stack.Client(c.t).Do(request)
 	if err != nil {
 		return false
 	}
@@ -188,9 +188,9 @@ func (c *composed) ledger() upstreamsim.Ledger {
 // as separate clients would; it answers how many failed.
 func (c *composed) chat(n int) (failed int) {
 	c.t.Helper()
-	transport := stack.Judged(c.t, &http.Transport{DisableKeepAlives: true})
+	patient := &http.Client{Transport: stack.Judged(c.t, &http.Transport{DisableKeepAlives: true}), Timeout: 30 * time.Second}
 	client := openai.NewClient(option.WithBaseURL(c.gateway.URL+"/v1"), option.WithAPIKey(c.admin), option.WithMaxRetries(0),
-		option.WithHTTPClient(&http.Client{Transport: transport, Timeout: 30 * time.Second}))
+		option.WithHTTPClient(patient))
 	for i := range n {
 		want := fmt.Sprintf("request %d", i)
 		answer, err := client.Chat.Completions.New(c.t.Context(), ask("gpt-test", want))

@@ -7,6 +7,9 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -55,6 +58,34 @@ func TestJudgesAgreeWithOfficialSDKs(t *testing.T) {
 		if refused == 0 {
 			t.Errorf("%s: the client refuses nothing", name)
 		}
+	}
+}
+
+// No test reads answers past the judges.
+func TestEveryClientIsJudged(t *testing.T) {
+	t.Parallel()
+	unjudged := regexp.MustCompile(`http\.(DefaultClient|DefaultTransport|Client\{|Get\(|Post\()`)
+	read := 0
+	for _, pattern := range []string{"*_test.go", "../cases/*_test.go", "../faults/*_test.go", "../local/*_test.go", "stack/load.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			source, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			read++
+			for line := range strings.Lines(string(source)) {
+				if unjudged.MatchString(line) && !strings.Contains(line, "Judged(") && !strings.Contains(line, "MustCompile") {
+					t.Errorf("%s: %s: use stack.Client or stack.Judged", file, strings.TrimSpace(line))
+				}
+			}
+		}
+	}
+	if read < 20 {
+		t.Errorf("%d files read", read)
 	}
 }
 

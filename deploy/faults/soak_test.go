@@ -49,7 +49,7 @@ func usageOf(t *testing.T, gateway *stack.Gateway) usage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := stack.Client(t).Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -358,7 +358,8 @@ func TestSideEndpointRefusals(t *testing.T) {
 		{"embeddings", `{"model":"nobody-has-it","input":"x"}`, http.StatusBadRequest, "GET /v1/models lists"},
 		{"embeddings", `{"model":"openai/e"}`, http.StatusBadRequest, `"param":"input"`},
 		{"files", `{}`, http.StatusNotFound, "one account of the upstream"},
-		{"audio/speech", `{"model":"openai/sim-http-400","input":"x","voice":"alloy"}`, http.StatusBadRequest, `"upstream":{"status":400`},
+		{"audio/speech", `{"model":"openai/sim-http-422","input":"x","voice":"alloy"}`, http.StatusUnprocessableEntity, `{"error":{`},
+		{"audio/speech", `{"model":"openai/sim-http-400-html","input":"x","voice":"alloy"}`, http.StatusBadRequest, `"code":"upstream_rejected"`},
 	} {
 		if status, body := asJSON(t, s.Gateways[0], c.path, c.body); status != c.status || !strings.Contains(string(body), c.says) {
 			t.Errorf("%s %s: %d %s", c.path, c.body, status, body)

@@ -77,7 +77,29 @@ func EncodeError(err error) dialect.Error {
 	if wait := retryAfter(failure.RetryAfter); wait != "" {
 		header.Set("Retry-After", wait)
 	}
+	if own := failure.Upstream; isNative(failure) {
+		for name, values := range own.Header {
+			header[http.CanonicalHeaderKey(name)] = values
+		}
+		return dialect.Error{Status: own.Status, Header: header, JSON: own.JSON}
+	}
 	return dialect.Error{Status: as.status, Header: header, JSON: appendError(nil, failure, as)}
+}
+
+// isNative tells whether the client gets the upstream's own error as it came: where its
+// request is at fault, whatever the upstream calls that. A status of 401 or 403 would speak
+// of the client's key.
+func isNative(failure *chat.Error) bool {
+	own := failure.Upstream
+	if own == nil || own.Dialect != Dialect || len(own.JSON) == 0 {
+		return false
+	}
+	switch own.Status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired, http.StatusTooManyRequests:
+		return false
+	}
+	ours := failure.Kind == chat.UpstreamRejected || failure.Kind == chat.ContextTooLong
+	return ours && own.Status >= http.StatusBadRequest && own.Status < http.StatusInternalServerError
 }
 
 func render(failure *chat.Error) rendering {

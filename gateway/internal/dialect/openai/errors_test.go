@@ -93,6 +93,35 @@ func TestEncodeError(t *testing.T) {
 	}
 }
 
+// Where its request is at fault, a client gets the upstream's own error as it came, if that
+// is in this dialect; never one that speaks of a key.
+func TestErrorsOfTheUpstream(t *testing.T) {
+	t.Parallel()
+	const body = `{"error":{"message":"no","x":1}}`
+	for _, c := range []struct {
+		kind    chat.Kind
+		status  int
+		dialect string
+		native  bool
+	}{
+		{chat.UpstreamRejected, 422, Dialect, true},
+		{chat.ContextTooLong, 400, Dialect, true},
+		{chat.UpstreamRejected, 422, "another", false},
+		{chat.UpstreamRejected, 403, Dialect, false},
+		{chat.UpstreamRejected, 429, Dialect, false},
+		{chat.UpstreamRejected, 200, Dialect, false},
+		{chat.UpstreamAuth, 401, Dialect, false},
+		{chat.UpstreamUnavailable, 500, Dialect, false},
+	} {
+		got := EncodeError(&chat.Error{Kind: c.kind, Message: "wrapped", Upstream: &chat.UpstreamError{
+			Status: c.status, Dialect: c.dialect, JSON: []byte(body), Header: map[string][]string{"x-upstream-request-id": {"r"}},
+		}})
+		if native := string(got.JSON) == body && got.Status == c.status && got.Header.Get("X-Upstream-Request-Id") == "r"; native != c.native {
+			t.Errorf("%s with status %d of %s: %d %s", c.kind, c.status, c.dialect, got.Status, got.JSON)
+		}
+	}
+}
+
 func TestForeignErrorsTellNothing(t *testing.T) {
 	t.Parallel()
 	if got := EncodeError(errors.New("dial 10.0.0.7: refused")); got.Status != 500 || strings.Contains(string(got.JSON), "10.0.0.7") {

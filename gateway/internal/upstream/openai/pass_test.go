@@ -213,6 +213,42 @@ func TestPassFailsBeforeTheFirstByte(t *testing.T) {
 	}
 }
 
+// Of a request that is at fault the client gets the upstream's own words; of a token never.
+func TestPassQuotesTheUpstream(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		status int
+		body   string
+		quoted bool
+	}{
+		{"a wrong request", 422, `{"error":{"message":"no","param":"input","x":1}}`, true},
+		{"too large", 400, `{"error":{"message":"no","code":"context_length_exceeded"}}`, true},
+		{"another form", 400, `{"detail":[{"loc":["body","input"],"msg":"no"}]}`, false},
+		{"words", 404, "404 page not found", false},
+		{"half an object", 400, `{"error":{"message":"no"`, false},
+		{"the key in it", 400, `{"error":{"message":"no ` + testKey + `"}}`, false},
+		{"a bad key", 401, `{"error":{"message":"no"}}`, false},
+		{"a limit", 429, `{"error":{"message":"no"}}`, false},
+		{"broken", 500, `{"error":{"message":"no"}}`, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			driver := upstreamOf(t, nil, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("X-Request-Id", "req_1")
+				answerWith(c.status, "application/json", c.body)(w, r)
+			})
+			_, _, failure := passed(t, driver, rawCall("x", "{}"))
+			if failure == nil || failure.Status != c.status {
+				t.Fatalf("%v", failure)
+			}
+			if c.quoted != (string(failure.JSON) == c.body && failure.Dialect == dialect && len(failure.Header["X-Upstream-Request-Id"]) == 1) || !c.quoted && failure.JSON != nil {
+				t.Errorf("%s %q, %v", failure.Dialect, failure.JSON, failure.Header)
+			}
+		})
+	}
+}
+
 // Who has heard nothing of a request has not begun it.
 func TestPassTellsThatNothingWasSent(t *testing.T) {
 	t.Parallel()

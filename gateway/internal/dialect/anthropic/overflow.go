@@ -34,6 +34,8 @@ var overflows = []*regexp.Regexp{
 	// OpenAI and those that speak like it: "maximum context length is 4097 tokens, however
 	// you requested 5360 tokens (1360 in your prompt; 4000 for the completion)".
 	regexp.MustCompile(`maximum context length is (?P<window>\d+) tokens.*requested \d+ tokens \((?P<input>\d+) in (?:the|your) (?:messages|prompt)(?:, (?P<more>\d+) in the functions)?[,;] (?:and )?(?P<output>\d+) (?:in|for) the completion`),
+	// OpenRouter: "requested about 140000 tokens (139000 of text input, 1000 in the output)".
+	regexp.MustCompile(`maximum context length is (?P<window>\d+) tokens.*requested about \d+ tokens \((?P<input>\d+) of text input,(?: (?P<more>\d+) of tool input,)? (?P<output>\d+) in the output`),
 	// "maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens".
 	regexp.MustCompile(`maximum context length is (?P<window>\d+) tokens.*resulted in (?P<input>\d+) tokens`),
 	// vLLM: "'max_tokens' is too large: 5000. This model's maximum context length is 4096

@@ -127,6 +127,9 @@ func (s *stream) compose(event *chat.Event) error {
 		s.block.seal = &seal
 	}
 	if event.Text != "" {
+		if !s.block.open { // a driver that has not said so
+			s.block = openBlock{open: true, kind: event.Kind}
+		}
 		if err := s.delta(event.Text); err != nil {
 			return err
 		}
@@ -220,7 +223,7 @@ const signatureDelta = `,"delta":{"type":"signature_delta","signature":"`
 func (s *stream) delta(text string) error {
 	block := &s.block
 	switch {
-	case !block.open || block.kind == chat.OpaqueBlock || block.isRedacted():
+	case block.kind == chat.OpaqueBlock || block.isRedacted():
 		return nil
 	case block.kind == chat.CallBlock && !block.filled:
 		if strings.TrimSpace(text) == "null" { // how some say that there are no arguments

@@ -48,7 +48,12 @@ func (w *whole) Add(event chat.Event) {
 		seal := *event.Seal
 		w.seal = &seal
 	}
-	w.text.WriteString(event.Text)
+	if event.Text != "" {
+		if !w.open { // a driver that has not said so
+			w.open, w.kind = true, event.Kind
+		}
+		w.text.WriteString(event.Text)
+	}
 	if event.Close {
 		w.close()
 	}

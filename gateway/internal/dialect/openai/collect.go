@@ -101,7 +101,7 @@ func (c *Collector) JSON() []byte {
 	if c.finish == chat.Unfinished {
 		dst = append(dst, "null"...)
 	} else {
-		dst = rawjson.AppendString(dst, finishReason(c.finish))
+		dst = rawjson.AppendString(dst, finishReason(c.finish, len(c.calls) > 0))
 	}
 	dst = append(dst, `}]`...)
 	if c.usage != nil {

@@ -175,7 +175,7 @@ func (e *StreamEncoder) compose(ev *chat.Event) error {
 	if finish {
 		payload := append(e.buf[:0], e.head...)
 		payload = append(payload, `{"index":0,"delta":{},"finish_reason":`...)
-		payload = rawjson.AppendString(payload, finishReason(ev.Finish))
+		payload = rawjson.AppendString(payload, finishReason(ev.Finish, e.calls > 0))
 		payload = append(payload, '}')
 		if err := e.send(payload, usage || ev.More); err != nil {
 			return err
@@ -273,15 +273,17 @@ func callID(id string, index int) string {
 	return id
 }
 
-// finishReason is the API's name of a reason.
-func finishReason(reason chat.FinishReason) string {
-	switch reason {
-	case chat.Length, chat.WindowFull:
+// finishReason is the API's name of a reason. Where there are calls clients look for that
+// name of the end before they do them, whatever the upstream has said; where there are none
+// they must not wait for any.
+func finishReason(reason chat.FinishReason, called bool) string {
+	switch {
+	case reason == chat.Length, reason == chat.WindowFull:
 		return "length"
-	case chat.CalledTools:
-		return "tool_calls"
-	case chat.ContentFilter:
+	case reason == chat.ContentFilter:
 		return "content_filter"
+	case called:
+		return "tool_calls"
 	default:
 		return "stop"
 	}

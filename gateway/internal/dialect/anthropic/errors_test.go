@@ -36,8 +36,10 @@ func TestErrors(t *testing.T) {
 		message string
 	}{
 		"a request that is wrong": {
-			chat.Error{Kind: chat.InvalidRequest, Message: "max_tokens: Field required"}, 400, "invalid_request_error",
-			[]string{"Retry-After", "", "X-Should-Retry", ""}, "max_tokens: Field required",
+			chat.Error{Kind: chat.InvalidRequest, Message: "max_tokens: Field required"},
+			400, "invalid_request_error",
+			[]string{"Retry-After", "", "X-Should-Retry", ""},
+			"max_tokens: Field required",
 		},
 		"the client's own key":  {chat.Error{Kind: chat.Unauthenticated, Message: "no"}, 401, "authentication_error", nil, "no"},
 		"a key of a pooled one": {chat.Error{Kind: chat.UpstreamAuth, Message: "no", Upstream: &chat.UpstreamError{Status: 401}}, 503, "api_error", nil, "no"},
@@ -48,8 +50,10 @@ func TestErrors(t *testing.T) {
 		"a key that was used":           {chat.Error{Kind: chat.Conflict, Message: "used"}, 409, "conflict_error", []string{"X-Should-Retry", "false"}, "used"},
 		"no tokens":                     {chat.Error{Kind: chat.NoTokens, Message: "none"}, 503, "api_error", []string{"X-Should-Retry", "false"}, "none"},
 		"all are cooling": {
-			chat.Error{Kind: chat.NoTokenAvailable, Message: "later", RetryAfter: retry}, 429, "rate_limit_error",
-			[]string{"Retry-After", "3", "X-Should-Retry", ""}, "later",
+			chat.Error{Kind: chat.NoTokenAvailable, Message: "later", RetryAfter: retry},
+			429, "rate_limit_error",
+			[]string{"Retry-After", "3", "X-Should-Retry", ""},
+			"later",
 		},
 		"an upstream that has too much": {
 			chat.Error{Kind: chat.UpstreamUnavailable, Message: "busy", Upstream: &chat.UpstreamError{Status: 503, Code: "server_is_overloaded"}}, 529, "overloaded_error", nil, "busy",
@@ -63,7 +67,8 @@ func TestErrors(t *testing.T) {
 		"an upstream's own conflict": {chat.Error{Kind: chat.UpstreamRejected, Message: "no", Upstream: &chat.UpstreamError{Status: 409}}, 409, "conflict_error", []string{"X-Should-Retry", "false"}, "no"},
 		"a refusal for the token":    {chat.Error{Kind: chat.UpstreamRejected, Message: "no", Upstream: &chat.UpstreamError{Status: 403}}, 400, "invalid_request_error", nil, "no"},
 		"a capability": {
-			chat.Error{Kind: chat.Unsupported, Param: "output_config.format", Message: "`output_config.format`: can't"}, 400, "invalid_request_error", nil,
+			chat.Error{Kind: chat.Unsupported, Param: "output_config.format", Message: "`output_config.format`: can't"},
+			400, "invalid_request_error", nil,
 			"capability_rejected: output_config: `output_config.format`: can't",
 		},
 		"a part of the conversation": {

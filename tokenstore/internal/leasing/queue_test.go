@@ -1,7 +1,10 @@
 package leasing
 
 import (
+	"fmt"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -47,5 +50,29 @@ func TestDemandKeepsItsPlaceAtAnotherDesk(t *testing.T) {
 		d.end(t, holder, success)
 		expect(t, "who has waited longest", moved, "a")
 		expect(t, "who came later", later, "nothing")
+	})
+}
+
+// Neighbours of one key share a call of the store, those of different keys do not: each is
+// to have its own token.
+func TestNeighboursOfOneKeyAreServedTogether(t *testing.T) {
+	t.Parallel()
+	atDesk(t, func(t *testing.T, d *desk) {
+		d.store.add("a", 0)
+		d.store.slow = make(chan struct{})
+		d.waiting(time.Minute)
+		synctest.Wait() // the store is asked for the first, and the others queue up
+		for _, key := range []string{"k1", "k1", "k2", ""} {
+			d.ask(Demand{Affinity: key, Until: time.Now().Add(time.Minute)})
+		}
+		close(d.store.slow)
+		synctest.Wait()
+		var got []string
+		for _, each := range d.store.asked() {
+			got = append(got, fmt.Sprint(each.Count, each.Affinity))
+		}
+		if want := []string{"1", "2k1", "1k2", "1"}; !slices.Equal(got, want) {
+			t.Errorf("asked for %q, want %q", got, want)
+		}
 	})
 }

@@ -1,6 +1,7 @@
 package upstreamsim
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -31,6 +32,24 @@ func (m *messageCall) describe() error {
 		d.Tools = append(d.Tools, tool.get("name").string())
 	}
 	return m.texts(pieces(string(jsonOf(d))))
+}
+
+// RequestHead is the answer of "echo-headers", as JSON: how a request came. In place of
+// its keys are their Fingerprints.
+type RequestHead struct {
+	Path   string      `json:"path"`
+	Query  string      `json:"query"`
+	Header http.Header `json:"header"`
+}
+
+func (m *messageCall) echoHeaders() error {
+	head := RequestHead{m.r.URL.Path, m.r.URL.RawQuery, m.r.Header.Clone()}
+	for name, token := range map[string]string{"X-Api-Key": head.Header.Get("X-Api-Key"), "Authorization": bearer(m.r)} {
+		if token != "" {
+			head.Header.Set(name, Fingerprint(token))
+		}
+	}
+	return m.texts(pieces(string(jsonOf(head))))
 }
 
 // mediaIn are the images and documents of a block, and of the blocks inside it.

@@ -27,13 +27,14 @@ const (
 	// Media is an answer in sounds or pictures.
 	Media Need = "media"
 	// Pictures, Papers and Sounds are parts of messages: an Image, a Document, an Audio.
-	// ToolMedia are any of them in a tool's result. FileIDs name one that only its maker
-	// has.
-	Pictures  Need = "images"
-	Papers    Need = "documents"
-	Sounds    Need = "audio"
-	ToolMedia Need = "tool_media"
-	FileIDs   Need = "file_ids"
+	// TextPapers are documents that were sent as text. ToolMedia are any of them in a tool's
+	// result. FileIDs name one that only its maker has.
+	Pictures   Need = "images"
+	Papers     Need = "documents"
+	TextPapers Need = "text_documents"
+	Sounds     Need = "audio"
+	ToolMedia  Need = "tool_media"
+	FileIDs    Need = "file_ids"
 	// Content is a part of a message that has no canonical form.
 	Content    Need = "content"
 	Prediction Need = "prediction"
@@ -84,6 +85,8 @@ func (p *Part) need() (need, inside Need) {
 		return FileIDs, ""
 	case p.Image != nil:
 		return Pictures, ""
+	case p.Document != nil && p.Document.Text != "":
+		return TextPapers, ""
 	case p.Document != nil:
 		return Papers, ""
 	case p.Audio != nil:
@@ -98,7 +101,7 @@ func (p *Part) need() (need, inside Need) {
 	for i := range p.Result.Parts {
 		switch need, _ := p.Result.Parts[i].need(); need {
 		case "":
-		case Pictures, Papers, Sounds:
+		case Pictures, Papers, TextPapers, Sounds:
 			return Tools, ToolMedia
 		default:
 			return Tools, need

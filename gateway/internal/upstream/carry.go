@@ -45,6 +45,7 @@ var inWords = map[chat.Need]string{
 	chat.FreeTools:   "tools that take free text",
 	chat.Pictures:    "images",
 	chat.Papers:      "documents",
+	chat.TextPapers:  "documents",
 	chat.Sounds:      "audio",
 	chat.ToolMedia:   "images and files in the results of tools",
 	chat.FileIDs:     "files by id, which belong to another account",

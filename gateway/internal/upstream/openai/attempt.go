@@ -37,6 +37,8 @@ type attempt struct {
 	watch  *wire.Watch
 	chunks chunkParser
 	mender mender
+	// names has the client's name of each tool that the upstream knows by another.
+	names map[string]string
 	// joining takes the chunks of a stream that was not asked for; else nil.
 	joining *joining
 
@@ -389,6 +391,9 @@ func (a *attempt) send(step upstream.Flat) *upstream.Failure {
 		return cutShort(upstream.SignGarbled, err.Error())
 	}
 	for i := range events {
+		if block := events[i].Open; block != nil && a.names[block.Name] != "" {
+			block.Name = a.names[block.Name]
+		}
 		if a.left = a.left || !a.yield(events[i], nil); a.left {
 			break
 		}

@@ -5,10 +5,8 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
 
-	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/rawjson"
 	"carousel.internal/gateway/internal/upstream"
 )
@@ -154,115 +152,4 @@ func (e *editing) includeUsage() {
 	if !present && !e.s.Failed() {
 		e.insert(e.s.Pos()-1, `"include_usage":true`, kept)
 	}
-}
-
-// build renders a request of another dialect from its canonical form.
-func (d *Driver) build(call *upstream.Call) []byte {
-	req := call.Request
-	dst := append(make([]byte, 0, 1024+len(req.Source.JSON)), `{"model":`...)
-	dst = rawjson.AppendString(dst, call.Model)
-	dst = append(dst, `,"messages":[`...)
-	for i := range req.Messages {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = appendMessage(dst, &req.Messages[i])
-	}
-	dst = append(dst, ']')
-	if req.User != "" {
-		dst = append(dst, `,"user":`...)
-		dst = rawjson.AppendString(dst, req.User)
-	}
-	if req.Stream {
-		dst = append(dst, `,"stream":true`...)
-		if d.settings.includeUsage {
-			dst = append(dst, `,"stream_options":{"include_usage":true}`...)
-		}
-	}
-	return append(dst, '}')
-}
-
-// appendMessage writes a message; one with the results of several calls becomes several.
-func appendMessage(dst []byte, message *chat.Message) []byte {
-	if message.Role == chat.Tool {
-		return appendResults(dst, message.Parts)
-	}
-	var calls []*chat.Call
-	for _, part := range message.Parts {
-		if part.Call != nil {
-			calls = append(calls, part.Call)
-		}
-	}
-	dst = append(dst, `{"role":`...)
-	dst = rawjson.AppendString(dst, string(message.Role))
-	dst = append(dst, `,"content":`...)
-	dst = appendContent(dst, message.Parts, len(calls) > 0)
-	if len(calls) > 0 {
-		dst = append(dst, `,"tool_calls":[`...)
-		for i, call := range calls {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = appendCall(dst, call)
-		}
-		dst = append(dst, ']')
-	}
-	return append(dst, '}')
-}
-
-func appendCall(dst []byte, call *chat.Call) []byte {
-	dst = append(dst, `{"id":`...)
-	dst = rawjson.AppendString(dst, call.ID)
-	dst = append(dst, `,"type":"function","function":{"name":`...)
-	dst = rawjson.AppendString(dst, call.Name)
-	dst = append(dst, `,"arguments":`...)
-	dst = rawjson.AppendString(dst, call.Arguments)
-	return append(dst, `}}`...)
-}
-
-func appendResults(dst []byte, parts []chat.Part) []byte {
-	for i, part := range parts {
-		if part.Result == nil {
-			continue
-		}
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(dst, `{"role":"tool","content":`...)
-		dst = appendContent(dst, part.Result.Parts, false)
-		dst = append(dst, `,"tool_call_id":`...)
-		dst = rawjson.AppendString(dst, part.Result.CallID)
-		dst = append(dst, '}')
-	}
-	return dst
-}
-
-// appendContent writes a lone text as a string, which every upstream reads, and
-// anything else as parts.
-func appendContent(dst []byte, all []chat.Part, calls bool) []byte {
-	parts := slices.DeleteFunc(slices.Clone(all), func(part chat.Part) bool { return part.Image == nil && !part.IsText() })
-	switch {
-	case len(parts) == 0 && calls:
-		return append(dst, "null"...)
-	case len(parts) == 0:
-		return append(dst, `""`...)
-	case len(parts) == 1 && parts[0].Image == nil:
-		return rawjson.AppendString(dst, parts[0].Text)
-	}
-	dst = append(dst, '[')
-	for i, part := range parts {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		if part.Image != nil {
-			dst = append(dst, `{"type":"image_url","image_url":{"url":`...)
-			dst = rawjson.AppendString(dst, part.Image.URL)
-			dst = append(dst, `}}`...)
-		} else {
-			dst = append(dst, `{"type":"text","text":`...)
-			dst = rawjson.AppendString(dst, part.Text)
-			dst = append(dst, '}')
-		}
-	}
-	return append(dst, ']')
 }

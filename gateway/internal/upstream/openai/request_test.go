@@ -124,34 +124,6 @@ func FuzzEdit(f *testing.F) {
 	})
 }
 
-func TestBuild(t *testing.T) {
-	t.Parallel()
-	req := &chat.Request{
-		Model: "up/m", User: "u", Stream: true, Source: chat.Source{Dialect: "other", JSON: []byte(`{"model":"x"}`)},
-		Messages: []chat.Message{
-			{Role: chat.System, Parts: []chat.Part{{Text: "be\nbrief"}}},
-			{Role: chat.User, Parts: []chat.Part{{Text: "see"}, {Image: &chat.Image{URL: "data:image/png;base64,AA=="}}}},
-			{Role: chat.User},
-			{Role: chat.Assistant, Parts: []chat.Part{{Call: &chat.Call{ID: "c", Name: "f", Arguments: `{"a":1}`}}, {Call: &chat.Call{ID: "d", Name: "g"}}}},
-			{Role: chat.Tool, Parts: []chat.Part{{Result: &chat.Result{CallID: "c", Parts: []chat.Part{{Text: "42"}}}}}},
-		},
-	}
-	want := `{"model":"m","messages":[{"role":"system","content":"be\nbrief"},` +
-		`{"role":"user","content":[{"type":"text","text":"see"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AA=="}}]},` +
-		`{"role":"user","content":""},` +
-		`{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}},{"id":"d","type":"function","function":{"name":"g","arguments":""}}]},` +
-		`{"role":"tool","content":"42","tool_call_id":"c"}],"user":"u","stream":true,"stream_options":{"include_usage":true}}`
-	driver := newTestDriver(t, "http://x/v1", nil)
-	got := driver.body(&upstream.Call{Request: req, Model: "m"})
-	if string(got) != want || !json.Valid(got) {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
-	req.Stream, req.User, req.Messages = false, "", nil
-	if got := string(driver.body(&upstream.Call{Request: req, Model: "m"})); got != `{"model":"m","messages":[]}` {
-		t.Errorf("got %s", got)
-	}
-}
-
 func TestRequest(t *testing.T) {
 	t.Parallel()
 	driver := newTestDriver(t, "https://host:8443/api/v1/?v=2", nil)
@@ -207,7 +179,7 @@ func TestConfig(t *testing.T) {
 		"unreadable":   {"http://host:hidden/v1", nil, []string{"base_url: not a URL"}},
 		"fragment":     {"http://host/v1#x", nil, []string{"fragment"}},
 		"too long":     {"http://host/v1/chat/completions", nil, []string{"must end before /chat/completions"}},
-		"all settings": {"http://host", map[string]string{"idle_timeout": "5", "first_byte_timeout": "-1s", "include_usage": "maybe", "colour": "red"}, []string{`settings.idle_timeout: "5"`, "settings.first_byte_timeout", `settings.include_usage: "maybe"`, "settings.colour: unknown; there are answer_timeout, first_byte_timeout"}},
+		"all settings": {"http://host", map[string]string{"idle_timeout": "5", "first_byte_timeout": "-1s", "include_usage": "maybe", "colour": "red", "lacks": "sleep", "reasoning_efforts": "low,vast", "output_limit_max": "0", "sampling": "much"}, []string{`settings.idle_timeout: "5"`, "settings.first_byte_timeout", `settings.include_usage: "maybe"`, "settings.colour: unknown; there are answer_timeout, developer_role", `settings.lacks: "sleep"`, `settings.reasoning_efforts: "low,vast"`, "settings.output_limit_max", `settings.sampling: "much" is not one of usual, always, never`}},
 	} {
 		_, err := New(upstream.Config{BaseURL: test.base, Settings: test.settings})
 		if err == nil {

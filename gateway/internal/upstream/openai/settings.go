@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"carousel.internal/gateway/internal/chat"
 )
 
 // settings are an upstream's own; the keys are those of upstream.Config.
@@ -24,6 +26,7 @@ type settings struct {
 	// includeUsage has token counts asked for in every stream, whether the client
 	// wants them or not. Off is for upstreams that refuse stream_options.
 	includeUsage bool
+	quirks       quirks
 }
 
 var defaults = settings{
@@ -31,6 +34,14 @@ var defaults = settings{
 	idle:         2 * time.Minute,
 	answer:       10 * time.Minute,
 	includeUsage: true,
+	quirks:       usualQuirks,
+}
+
+// defaultsFor are the settings of an upstream at a host.
+func defaultsFor(host string) settings {
+	s := defaults
+	s.quirks = quirksOf(host)
+	return s
 }
 
 // settingParsers has one entry for each key.
@@ -38,12 +49,86 @@ var settingParsers = map[string]func(*settings, string) error{
 	"first_byte_timeout": func(s *settings, text string) error { return parseTimeout(&s.firstByte, text) },
 	"idle_timeout":       func(s *settings, text string) error { return parseTimeout(&s.idle, text) },
 	"answer_timeout":     func(s *settings, text string) error { return parseTimeout(&s.answer, text) },
-	"include_usage": func(s *settings, text string) (err error) {
-		if s.includeUsage, err = strconv.ParseBool(text); err != nil {
-			return fmt.Errorf("%q is neither true nor false", text)
-		}
-		return nil
+	"include_usage":      func(s *settings, text string) error { return parseTruth(&s.includeUsage, text) },
+	"developer_role": func(s *settings, text string) error {
+		return parseWord(&s.quirks.developerRole, text, keep, string(chat.System))
 	},
+	"mid_system": func(s *settings, text string) error { return parseWord(&s.quirks.midSystem, text, keep, inUser) },
+	"output_limit_field": func(s *settings, text string) error {
+		return parseWord(&s.quirks.limitField, text, oldLimit, newLimit, never)
+	},
+	"output_limit_max":  func(s *settings, text string) error { return parseCount(&s.quirks.limitMax, text) },
+	"sampling":          func(s *settings, text string) error { return parseWord(&s.quirks.sampling, text, usual, always, never) },
+	"reasoning_efforts": func(s *settings, text string) error { return parseEfforts(&s.quirks, text) },
+	"reasoning_field": func(s *settings, text string) error {
+		return parseWord(&s.quirks.reasoningField, text, "reasoning_content", "reasoning")
+	},
+	"reasoning_history": func(s *settings, text string) error {
+		return parseWord(&s.quirks.reasoningHistory, text, always, inToolLoop, never)
+	},
+	"tool_result_images": func(s *settings, text string) error {
+		return parseWord(&s.quirks.resultMedia, text, inUser, inTool, asNote)
+	},
+	"documents":        func(s *settings, text string) error { return parseWord(&s.quirks.documents, text, asFile, never) },
+	"tool_names":       func(s *settings, text string) error { return parseWord(&s.quirks.toolNames, text, shorten, keep) },
+	"prompt_cache_key": func(s *settings, text string) error { return parseTruth(&s.quirks.cacheKey, text) },
+	"lacks":            func(s *settings, text string) error { return parseLacks(&s.quirks, text) },
+}
+
+// parseWord takes one of the words.
+func parseWord(to *string, text string, words ...string) error {
+	if !slices.Contains(words, text) {
+		return fmt.Errorf("%q is not one of %s", text, strings.Join(words, ", "))
+	}
+	*to = text
+	return nil
+}
+
+func parseTruth(to *bool, text string) error {
+	value, err := strconv.ParseBool(text)
+	if err != nil {
+		return fmt.Errorf("%q is neither true nor false", text)
+	}
+	*to = value
+	return nil
+}
+
+func parseCount(to *int, text string) error {
+	value, err := strconv.Atoi(text)
+	if err != nil || value < 1 {
+		return fmt.Errorf("%q is not a number of tokens from 1 up", text)
+	}
+	*to = value
+	return nil
+}
+
+// parseEfforts takes a list of efforts, or a word for all or none of them.
+func parseEfforts(q *quirks, text string) error {
+	q.effortsByModel, q.efforts = text == byModel, nil
+	if text == byModel || text == never {
+		return nil
+	}
+	for word := range strings.SplitSeq(text, ",") {
+		effort := chat.Effort(strings.TrimSpace(word))
+		if !slices.Contains(efforts, effort) {
+			return fmt.Errorf("%q is neither %s nor %s, nor a list of efforts such as low,medium,high", text, byModel, never)
+		}
+		q.efforts = append(q.efforts, effort)
+	}
+	return nil
+}
+
+// parseLacks takes a list of what an upstream can't do.
+func parseLacks(q *quirks, text string) error {
+	q.lacks = nil
+	for word := range strings.SplitSeq(text, ",") {
+		need := chat.Need(strings.TrimSpace(word))
+		if !slices.Contains(lackable, need) {
+			return fmt.Errorf("%q is not a list of some of %v", text, lackable)
+		}
+		q.lacks = append(q.lacks, need)
+	}
+	return nil
 }
 
 func parseTimeout(timeout *time.Duration, text string) error {
@@ -55,9 +140,10 @@ func parseTimeout(timeout *time.Duration, text string) error {
 	return nil
 }
 
-// parseSettings names every key that is unknown or wrong.
-func parseSettings(texts map[string]string) (settings, error) {
-	s := defaults
+// parseSettings reads the settings of an upstream at a host. It names every key that is
+// unknown or wrong.
+func parseSettings(host string, texts map[string]string) (settings, error) {
+	s := defaultsFor(host)
 	var problems []error
 	for _, key := range slices.Sorted(maps.Keys(texts)) {
 		parse, known := settingParsers[key]

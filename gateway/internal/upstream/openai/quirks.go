@@ -1,0 +1,170 @@
+package openai
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"carousel.internal/gateway/internal/chat"
+)
+
+// quirks are how an upstream differs from others that speak the same API. They shape the
+// bodies that are built from the canonical form; a client's own body stays as it came.
+type quirks struct {
+	// official: the upstream is OpenAI's, or Azure's of OpenAI's models.
+	official bool
+	// developerRole: keep, or system for upstreams that know no developer.
+	developerRole string
+	// midSystem is where instructions stand that come behind the first turn: keep, or user
+	// for upstreams that take them at the beginning alone.
+	midSystem string
+	// limitField is the name of the output limit; never: there is none. limitMax is the
+	// largest that the upstream takes, in tokens; 0: any.
+	limitField string
+	limitMax   int
+	// sampling: usual, always (also what OpenAI's API does not have), never.
+	sampling string
+	// efforts are those that the upstream takes, unless its models' names tell.
+	efforts        []chat.Effort
+	effortsByModel bool
+	// reasoningField is the name of what an assistant thought, reasoningHistory when it is
+	// sent back: always, tool_loop, never.
+	reasoningField, reasoningHistory string
+	// resultMedia is where images of tools' results go: user, tool, note.
+	resultMedia string
+	// documents: file, never.
+	documents string
+	// toolNames: shorten, keep.
+	toolNames string
+	// cacheKey: the upstream takes prompt_cache_key.
+	cacheKey bool
+	// lacks is what the upstream can't do.
+	lacks []chat.Need
+}
+
+// Words of the settings.
+const (
+	keep       = "keep"
+	never      = "never"
+	always     = "always"
+	usual      = "usual"
+	byModel    = "by_model"
+	inUser     = "user"
+	inTool     = "tool"
+	inToolLoop = "tool_loop"
+	asNote     = "note"
+	asFile     = "file"
+	shorten    = "short"
+	oldLimit   = "max_tokens"
+	newLimit   = "max_completion_tokens"
+)
+
+// usualQuirks are those of an upstream of which nothing is known: it gets what nearly all
+// of them take.
+var usualQuirks = quirks{
+	developerRole: string(chat.System), midSystem: inUser, limitField: oldLimit, sampling: usual, effortsByModel: true,
+	reasoningField: "reasoning_content", reasoningHistory: inToolLoop, resultMedia: inUser, documents: never, toolNames: shorten,
+}
+
+// quirksOf are the quirks of an upstream by its host.
+func quirksOf(host string) quirks {
+	q := usualQuirks
+	switch host = strings.ToLower(host); {
+	case host == "api.openai.com", strings.HasSuffix(host, ".api.openai.com"), strings.HasSuffix(host, ".openai.azure.com"):
+		q.official = true
+		q.developerRole, q.midSystem, q.limitField = keep, keep, newLimit
+		q.reasoningHistory, q.documents, q.cacheKey = never, asFile, true
+	case host == "openrouter.ai":
+		q.documents = asFile
+	}
+	return q
+}
+
+// lackable are the needs that some upstreams of this API can't meet.
+var lackable = []chat.Need{
+	chat.Tools, chat.FreeTools, chat.Pictures, chat.Papers, chat.Sounds, chat.ToolMedia, chat.JSONObject, chat.JSONSchema,
+	chat.StopTexts, chat.OutputLimit, chat.Words,
+}
+
+// carries tells whether a request of another dialect can ask for it.
+func (q *quirks) carries(need chat.Need) bool {
+	switch need {
+	case chat.Papers:
+		return q.documents != never && !slices.Contains(q.lacks, need)
+	case chat.OutputLimit:
+		return q.limitField != never && !slices.Contains(q.lacks, need)
+	case chat.TextPapers, chat.Tuning:
+		return true
+	default:
+		return slices.Contains(lackable, need) && !slices.Contains(q.lacks, need)
+	}
+}
+
+// efforts are all of them, by growing amount.
+var efforts = []chat.Effort{
+	chat.EffortNone, chat.EffortMinimal, chat.EffortLow, chat.EffortMedium, chat.EffortHigh, chat.EffortXHigh, chat.EffortMax,
+}
+
+// budgets are up to how many tokens of thinking stand for an effort.
+var budgets = []struct {
+	upTo   int
+	effort chat.Effort
+}{{4 << 10, chat.EffortLow}, {16 << 10, chat.EffortMedium}, {32 << 10, chat.EffortHigh}}
+
+// effort is the word for a wish that comes nearest among those that the model takes; empty:
+// none is to be sent.
+func (q *quirks) effort(model string, wish chat.Thinking) chat.Effort {
+	taken := q.efforts
+	if q.effortsByModel && reasons(model) {
+		taken = []chat.Effort{chat.EffortLow, chat.EffortMedium, chat.EffortHigh}
+	}
+	wanted := slices.Index(efforts, effortOf(wish))
+	if wanted < 0 || len(taken) == 0 {
+		return ""
+	}
+	least, best := "", ""
+	for i, effort := range efforts {
+		switch {
+		case !slices.Contains(taken, effort), effort == chat.EffortNone && wanted > i:
+			continue
+		case least == "":
+			least = string(effort)
+		}
+		if i <= wanted {
+			best = string(effort)
+		}
+	}
+	if best == "" {
+		best = least
+	}
+	return chat.Effort(best)
+}
+
+// effortOf is what a wish comes to; empty: to nothing.
+func effortOf(wish chat.Thinking) chat.Effort {
+	switch {
+	case wish.Mode == chat.ThinkingOff:
+		return chat.EffortNone
+	case wish.Effort != "" || wish.Budget == 0:
+		return wish.Effort
+	}
+	for _, budget := range budgets {
+		if wish.Budget <= budget.upTo {
+			return budget.effort
+		}
+	}
+	return chat.EffortXHigh
+}
+
+// reasoners are the names of OpenAI's models that think, behind the name of a provider.
+var reasoners = regexp.MustCompile(`(^|/)(o[1-9]|gpt-([5-9]|oss))`)
+
+func reasons(model string) bool {
+	return reasoners.MatchString(model) && !strings.Contains(model, "-chat")
+}
+
+// samples tells whether a model takes what shifts its sampling: OpenAI's that think refuse
+// it.
+func (q *quirks) samples(model string) bool {
+	return q.sampling == always || q.sampling == usual && (!q.official || !reasons(model))
+}

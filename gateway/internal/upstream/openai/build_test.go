@@ -69,7 +69,8 @@ func TestBuildMessages(t *testing.T) {
 		want           string
 	}{
 		"texts": {
-			someHost, "", []chat.Message{says(chat.System, words("be\nbrief")), says(chat.User, words("a"), words(""), words("b")), says(chat.Assistant, words("c"))},
+			someHost, "",
+			[]chat.Message{says(chat.System, words("be\nbrief")), says(chat.User, words("a"), words(""), words("b")), says(chat.Assistant, words("c"))},
 			`{"role":"system","content":"be\nbrief"},{"role":"user","content":"a\nb"},{"role":"assistant","content":"c"}`,
 		},
 		"a name": {
@@ -85,34 +86,41 @@ func TestBuildMessages(t *testing.T) {
 			openAI, "", []chat.Message{{Role: chat.System, Developer: true, Parts: []chat.Part{words("a")}}}, `{"role":"developer","content":"a"}`,
 		},
 		"leading instructions are one": {
-			someHost, "", []chat.Message{says(chat.System, words("a")), says(chat.System, words("b")), says(chat.User, words("c"))},
+			someHost, "",
+			[]chat.Message{says(chat.System, words("a")), says(chat.System, words("b")), says(chat.User, words("c"))},
 			`{"role":"system","content":"a\nb"},{"role":"user","content":"c"}`,
 		},
 		"instructions in the middle (28)": {
-			someHost, "", []chat.Message{says(chat.User, words("a")), says(chat.System, words("b")), says(chat.Assistant, words("c")), says(chat.System, words("d"))},
+			someHost, "",
+			[]chat.Message{says(chat.User, words("a")), says(chat.System, words("b")), says(chat.Assistant, words("c")), says(chat.System, words("d"))},
 			`{"role":"user","content":"a\n<system>\nb\n</system>"},{"role":"assistant","content":"c"},{"role":"user","content":"<system>\nd\n</system>"}`,
 		},
 		"instructions in the middle, in place (28)": {
 			someHost, "mid_system=keep", []chat.Message{says(chat.User, words("a")), says(chat.System, words("b"))}, `{"role":"user","content":"a"},{"role":"system","content":"b"}`,
 		},
 		"an image": {
-			someHost, "", []chat.Message{says(chat.User, words("see"), chat.Part{Image: &chat.Image{URL: "https://h/i.png", Detail: "low"}})},
+			someHost, "",
+			[]chat.Message{says(chat.User, words("see"), chat.Part{Image: &chat.Image{URL: "https://h/i.png", Detail: "low"}})},
 			`{"role":"user","content":[{"type":"text","text":"see"},{"type":"image_url","image_url":{"url":"https://h/i.png","detail":"low"}}]}`,
 		},
 		"a sound": {
-			someHost, "", []chat.Message{says(chat.User, chat.Part{Audio: &chat.Audio{Base64: "QQ==", Format: "wav"}})},
+			someHost, "",
+			[]chat.Message{says(chat.User, chat.Part{Audio: &chat.Audio{Base64: "QQ==", Format: "wav"}})},
 			`{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"QQ==","format":"wav"}}]}`,
 		},
 		"a document": {
-			openAI, "", []chat.Message{says(chat.User, paper())},
+			openAI, "",
+			[]chat.Message{says(chat.User, paper())},
 			`{"role":"user","content":[{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,UERG"}}]}`,
 		},
 		"a document of which something is said": {
-			openAI, "", []chat.Message{says(chat.User, chat.Part{Document: &chat.Document{URL: "data:application/pdf;base64,UERG", Context: "read it"}})},
+			openAI, "",
+			[]chat.Message{says(chat.User, chat.Part{Document: &chat.Document{URL: "data:application/pdf;base64,UERG", Context: "read it"}})},
 			`{"role":"user","content":[{"type":"text","text":"read it"},{"type":"file","file":{"filename":"document.pdf","file_data":"data:application/pdf;base64,UERG"}}]}`,
 		},
 		"a document as text": {
-			someHost, "", []chat.Message{says(chat.User, chat.Part{Document: &chat.Document{Text: "long", MediaType: "text/plain", Title: `a "b"`}})},
+			someHost, "",
+			[]chat.Message{says(chat.User, chat.Part{Document: &chat.Document{Text: "long", MediaType: "text/plain", Title: `a "b"`}})},
 			`{"role":"user","content":"<document title=\"a 'b'\">\nlong\n</document>"}`,
 		},
 		"a lone surrogate (31)": {
@@ -136,25 +144,30 @@ func TestBuildMessages(t *testing.T) {
 			`{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":"s"}}}]},{"role":"tool","content":"","tool_call_id":"c"}`,
 		},
 		"a call of a custom tool": {
-			someHost, "", []chat.Message{says(chat.Assistant, chat.Part{Call: &chat.Call{ID: "c", Name: "p", Arguments: "*** go", Custom: true}}), says(chat.Tool, came("c", words("1")))},
+			someHost, "",
+			[]chat.Message{says(chat.Assistant, chat.Part{Call: &chat.Call{ID: "c", Name: "p", Arguments: "*** go", Custom: true}}), says(chat.Tool, came("c", words("1")))},
 			`{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"custom","custom":{"name":"p","input":"*** go"}}]},{"role":"tool","content":"1","tool_call_id":"c"}`,
 		},
 		"an assistant's turn in several messages (67)": {
-			someHost, "", []chat.Message{says(chat.Assistant, called("c", "f", "{}")), says(chat.Assistant, words("b"), called("d", "g", "{}")), says(chat.Tool, came("c", words("1")), came("d", words("2")))},
+			someHost, "",
+			[]chat.Message{says(chat.Assistant, called("c", "f", "{}")), says(chat.Assistant, words("b"), called("d", "g", "{}")), says(chat.Tool, came("c", words("1")), came("d", words("2")))},
 			`{"role":"assistant","content":"b","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}},{"id":"d","type":"function","function":{"name":"g","arguments":"{}"}}]},` +
 				`{"role":"tool","content":"1","tool_call_id":"c"},{"role":"tool","content":"2","tool_call_id":"d"}`,
 		},
 		"a call without a result (24)": {
-			someHost, "", []chat.Message{says(chat.Assistant, called("c", "f", "{}")), says(chat.User, words("go on"))},
+			someHost, "",
+			[]chat.Message{says(chat.Assistant, called("c", "f", "{}")), says(chat.User, words("go on"))},
 			`{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},` +
 				`{"role":"tool","content":"[no result: the call was interrupted]","tool_call_id":"c"},{"role":"user","content":"go on"}`,
 		},
 		"a result without a call (24)": {
-			someHost, "", []chat.Message{says(chat.User, words("a")), says(chat.Tool, came("x", words("1"))), says(chat.User, words("b"))},
+			someHost, "",
+			[]chat.Message{says(chat.User, words("a")), says(chat.Tool, came("x", words("1"))), says(chat.User, words("b"))},
 			`{"role":"user","content":"a"},{"role":"user","content":"[result of a call that is not in the conversation]\n1"},{"role":"user","content":"b"}`,
 		},
 		"a tool that failed": {
-			someHost, "", []chat.Message{says(chat.Assistant, called("c", "f", "{}")), says(chat.Tool, chat.Part{Result: &chat.Result{CallID: "c", Failed: true, Parts: []chat.Part{words("no such file")}}})},
+			someHost, "",
+			[]chat.Message{says(chat.Assistant, called("c", "f", "{}")), says(chat.Tool, chat.Part{Result: &chat.Result{CallID: "c", Failed: true, Parts: []chat.Part{words("no such file")}}})},
 			`{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","content":"[the tool failed] no such file","tool_call_id":"c"}`,
 		},
 		"images of results (25)": {
@@ -165,16 +178,19 @@ func TestBuildMessages(t *testing.T) {
 				`{"role":"user","content":[{"type":"text","text":"[image 1, a result of f]"},{"type":"image_url","image_url":{"url":"data:image/png;base64,UkVE"}}]},{"role":"user","content":"what is it?"}`,
 		},
 		"images of results, where they are taken (25)": {
-			someHost, "tool_result_images=tool", []chat.Message{says(chat.Assistant, called("c", "f", "{}")), says(chat.Tool, came("c", words("see"), red(), paper()))},
+			someHost, "tool_result_images=tool",
+			[]chat.Message{says(chat.Assistant, called("c", "f", "{}")), says(chat.Tool, came("c", words("see"), red(), paper()))},
 			`{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","content":[{"type":"text","text":"see"},` +
 				`{"type":"image_url","image_url":{"url":"data:image/png;base64,UkVE"}},{"type":"text","text":"[document 2 is left out: the model can't be shown it]"}],"tool_call_id":"c"}`,
 		},
 		"images of results, where there are none (25)": {
-			someHost, "lacks=images", []chat.Message{says(chat.Assistant, called("c", "f", "{}")), says(chat.Tool, came("c", red()))},
+			someHost, "lacks=images",
+			[]chat.Message{says(chat.Assistant, called("c", "f", "{}")), says(chat.Tool, came("c", red()))},
 			`{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","content":"[image 1 is left out: the model can't be shown it]","tool_call_id":"c"}`,
 		},
 		"an id that is too long": {
-			someHost, "", []chat.Message{says(chat.Assistant, called(strings.Repeat("c", 41), "f", "{}")), says(chat.Tool, came(strings.Repeat("c", 41), words("1")))},
+			someHost, "",
+			[]chat.Message{says(chat.Assistant, called(strings.Repeat("c", 41), "f", "{}")), says(chat.Tool, came(strings.Repeat("c", 41), words("1")))},
 			`{"role":"assistant","content":null,"tool_calls":[{"id":"2d55900a1d3409d7a599bb69946cbd9ae27a4868","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","content":"1","tool_call_id":"2d55900a1d3409d7a599bb69946cbd9ae27a4868"}`,
 		},
 		"thoughts in a loop of tools (22)": {
@@ -185,14 +201,16 @@ func TestBuildMessages(t *testing.T) {
 				`{"role":"user","content":[{"type":"text","text":"[image 1, a result of f]"},{"type":"image_url","image_url":{"url":"data:image/png;base64,UkVE"}}]}`,
 		},
 		"thoughts always (17)": {
-			someHost, "reasoning_history=always reasoning_field=reasoning", []chat.Message{says(chat.Assistant, thinking("x"), thinking("y"), words("b")), says(chat.Assistant, thinking("z")), says(chat.User, words("c"))},
+			someHost, "reasoning_history=always reasoning_field=reasoning",
+			[]chat.Message{says(chat.Assistant, thinking("x"), thinking("y"), words("b")), says(chat.Assistant, thinking("z")), says(chat.User, words("c"))},
 			`{"role":"assistant","content":"b","reasoning":"x\ny"},{"role":"assistant","content":"","reasoning":"z"},{"role":"user","content":"c"}`,
 		},
 		"thoughts never (20)": {
 			openAI, "", []chat.Message{says(chat.User, words("c")), says(chat.Assistant, thinking("x"), words("b")), says(chat.Assistant, thinking("z"))}, `{"role":"user","content":"c"},{"role":"assistant","content":"b"}`,
 		},
 		"what a provider wants back": {
-			someHost, "", []chat.Message{says(chat.Assistant, chat.Part{Reasoning: &chat.Reasoning{Text: "x", Details: &chat.Opaque{Dialect: dialect, JSON: []byte(`[{"type":"reasoning.text"}]`)}}}, words("b"))},
+			someHost, "",
+			[]chat.Message{says(chat.Assistant, chat.Part{Reasoning: &chat.Reasoning{Text: "x", Details: &chat.Opaque{Dialect: dialect, JSON: []byte(`[{"type":"reasoning.text"}]`)}}}, words("b"))},
 			`{"role":"assistant","content":"b","reasoning_content":"x","reasoning_details":[{"type":"reasoning.text"}]}`,
 		},
 	} {
@@ -231,11 +249,13 @@ func TestBuildWishes(t *testing.T) {
 		"those that are allowed": {someHost, "", chat.Request{Tools: tools, ToolChoice: chat.ToolChoice{Mode: chat.ToolsAuto, Names: []string{"g"}}}, `,"tools":[` + g + `],"tool_choice":"auto"`},
 		"only another's tools":   {someHost, "", chat.Request{Tools: tools[2:], ToolChoice: chat.ToolChoice{Mode: chat.ToolsAuto}, ParallelCalls: ptr(true)}, ``},
 		"a tool of free text": {
-			someHost, "", chat.Request{Tools: []chat.ToolSpec{{Kind: chat.Custom, Name: "p", Description: "d"}}, ToolChoice: chat.ToolChoice{Mode: chat.ToolsRequired, Names: []string{"p"}}},
+			someHost, "",
+			chat.Request{Tools: []chat.ToolSpec{{Kind: chat.Custom, Name: "p", Description: "d"}}, ToolChoice: chat.ToolChoice{Mode: chat.ToolsRequired, Names: []string{"p"}}},
 			`,"tools":[{"type":"custom","custom":{"name":"p","description":"d"}}],"tool_choice":{"type":"custom","custom":{"name":"p"}}`,
 		},
 		"a tool of free text, as it came": {
-			someHost, "", chat.Request{Tools: []chat.ToolSpec{{Kind: chat.Custom, Name: "p", Own: &chat.Opaque{Dialect: dialect, JSON: []byte(`{"type":"custom","custom":{"name":"p","format":{}}}`)}}}},
+			someHost, "",
+			chat.Request{Tools: []chat.ToolSpec{{Kind: chat.Custom, Name: "p", Own: &chat.Opaque{Dialect: dialect, JSON: []byte(`{"type":"custom","custom":{"name":"p","format":{}}}`)}}}},
 			`,"tools":[{"type":"custom","custom":{"name":"p","format":{}}}]`,
 		},
 		"the limit (63)":               {someHost, "", chat.Request{MaxTokens: 9}, `,"max_tokens":9`},
@@ -245,18 +265,21 @@ func TestBuildWishes(t *testing.T) {
 		"ends (10)":                    {someHost, "", chat.Request{Stop: []string{"a", "b"}}, `,"stop":["a","b"]`},
 		"ends, kept here":              {someHost, "lacks=stop", chat.Request{Stop: []string{"a"}}, ``},
 		"sampling": {
-			someHost, "", chat.Request{Sampling: chat.Sampling{Temperature: ptr(0.3), TopP: ptr(1.0), TopK: ptr(5), Seed: ptr(int64(7)), PresencePenalty: ptr(-1e-7), FrequencyPenalty: ptr(2.0), LogitBias: []byte(`{"5":1}`)}},
+			someHost, "",
+			chat.Request{Sampling: chat.Sampling{Temperature: ptr(0.3), TopP: ptr(1.0), TopK: ptr(5), Seed: ptr(int64(7)), PresencePenalty: ptr(-1e-7), FrequencyPenalty: ptr(2.0), LogitBias: []byte(`{"5":1}`)}},
 			`,"temperature":0.3,"top_p":1,"presence_penalty":-0.0000001,"frequency_penalty":2,"seed":7,"logit_bias":{"5":1}`,
 		},
 		"all of sampling":  {someHost, "sampling=always", chat.Request{Sampling: chat.Sampling{TopK: ptr(5)}}, `,"top_k":5`},
 		"none of sampling": {someHost, "sampling=never", chat.Request{Sampling: chat.Sampling{Temperature: ptr(0.3)}}, ``},
 		"a form":           {someHost, "", chat.Request{Output: chat.Output{Form: chat.JSONOutput}}, `,"response_format":{"type":"json_object"}`},
 		"a schema": {
-			someHost, "", chat.Request{Output: chat.Output{Form: chat.SchemaOutput, Schema: schema}},
+			someHost, "",
+			chat.Request{Output: chat.Output{Form: chat.SchemaOutput, Schema: schema}},
 			`,"response_format":{"type":"json_schema","json_schema":{"name":"answer","schema":` + string(schema) + `}}`,
 		},
 		"a schema with a name": {
-			someHost, "", chat.Request{Output: chat.Output{Form: chat.SchemaOutput, Name: "n", Description: "d", Schema: schema, Strict: ptr(true)}},
+			someHost, "",
+			chat.Request{Output: chat.Output{Form: chat.SchemaOutput, Name: "n", Description: "d", Schema: schema, Strict: ptr(true)}},
 			`,"response_format":{"type":"json_schema","json_schema":{"name":"n","description":"d","schema":` + string(schema) + `,"strict":true}}`,
 		},
 		"length":               {someHost, "", chat.Request{Verbosity: "low"}, `,"verbosity":"low"`},

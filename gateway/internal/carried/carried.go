@@ -4,6 +4,8 @@
 // does no I/O but to read the body that it is given.
 package carried
 
+import "slices"
+
 // Route is what there is to know of one endpoint.
 type Route struct {
 	// Name is its path below /v1, and below an upstream's base URL.
@@ -47,6 +49,11 @@ func Routes() []*Route {
 		list[i] = &routes[i]
 	}
 	return list
+}
+
+// Known tells whether there is an endpoint of that name.
+func Known(name string) bool {
+	return slices.ContainsFunc(routes, func(route Route) bool { return route.Name == name })
 }
 
 // bound are endpoints that can't be carried: what they make has an id that one account

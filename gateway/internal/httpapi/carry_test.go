@@ -16,6 +16,8 @@ import (
 
 	"carousel.internal/gateway/internal/carried"
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect"
+	"carousel.internal/gateway/internal/dialect/openai"
 	"carousel.internal/gateway/internal/httpapi"
 	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/sse"
@@ -245,5 +247,26 @@ func TestBoundEndpoints(t *testing.T) {
 	}
 	if w := do(t, e, request(t, http.MethodGet, "/health", "", "")); !strings.Contains(w.Body.String(), `"/api/v1/images/edits"`) || strings.Contains(w.Body.String(), "/files") {
 		t.Errorf("%s", w.Body)
+	}
+}
+
+// insistent is a dialect that takes every client for its own.
+type insistent struct{ openai.API }
+
+func (insistent) Path() string                { return "/v1/insistent" }
+func (insistent) Recognizes(http.Header) bool { return true }
+func (insistent) Error(error, string) dialect.Error {
+	return dialect.Error{Status: http.StatusTeapot, JSON: []byte(`"its own error"`)}
+}
+
+// The side endpoints are the first dialect's, whatever headers a client sends.
+func TestSideEndpointsSpeakTheFirstDialect(t *testing.T) {
+	t.Parallel()
+	e := newEdge(t, says(nil), func(deps *httpapi.Deps) { deps.Dialects = append(deps.Dialects, insistent{}) })
+	if w := do(t, e, request(t, http.MethodPost, "/v1/embeddings", key, "{}")); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), `"param":"model"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := do(t, e, request(t, http.MethodGet, "/v1/nothing", key, "")); w.Body.String() != `"its own error"` {
+		t.Errorf("elsewhere: %d %s", w.Code, w.Body)
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"carousel.internal/gateway/internal/carried"
 	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/reqbody"
 )
@@ -34,14 +35,17 @@ func (s *server) bodyBudget() *reqbody.Budget {
 	return reqbody.NewBudget(max(s.Options.BodyMemory, reqbody.RoomFor(largest)))
 }
 
-// dialectOf is the dialect of a request's sender: that of the path, else the one that the
-// headers are of, else the first. Errors are rendered in it, whoever finds them.
+// dialectOf is the dialect of a request's sender: that of the path, which is the first for a
+// side endpoint, else the one that the headers are of, else the first. Errors are rendered in it, whoever finds them.
 func (s *server) dialectOf(r *http.Request) dialect.Dialect {
 	for _, api := range s.Dialects {
 		path := s.Options.RoutePrefix + api.Path()
 		if rest, below := strings.CutPrefix(r.URL.Path, path); below && (rest == "" || rest[0] == '/') {
 			return api
 		}
+	}
+	if endpoint, below := strings.CutPrefix(r.URL.Path, s.Options.RoutePrefix+"/v1/"); below && carried.Known(endpoint) {
+		return s.Dialects[0]
 	}
 	for _, api := range s.Dialects {
 		if api.Recognizes(r.Header) {

@@ -120,6 +120,11 @@ func TestPassedAnswers(t *testing.T) {
 	}{
 		{"embeddings", "application/json", `{"object":"list","data":[{"embedding":[` + vector + `],"usage":{"prompt_tokens":99}}],"usage":{"prompt_tokens":8,"total_tokens":8}}`, counted(8, 0)},
 		{"completions", "application/json", ` {"choices":[{"text":"\"usage\":{"}],"usage" : {"prompt_tokens":8, "completion_tokens":3,"x":{"y":1}} } `, counted(8, 3)},
+		{
+			"counts of caches and thinking", "application/json",
+			`{"choices":[{"text":"a"}],"usage":{"prompt_tokens":8,"prompt_tokens_details":{"cached_tokens":5},"completion_tokens":4,"completion_tokens_details":{"reasoning_tokens":3}}}`,
+			&chat.Usage{Prompt: 8, CacheRead: 5, Completion: 4, Reasoning: 3, Source: chat.UsageReported},
+		},
 		{"pictures", "application/json", `{"usage":{"input_tokens":50,"output_tokens":4160,"total_tokens":4210},"data":[{"b64_json":"` + picture + `"}]}`, counted(50, 4160)},
 		{"rerank", "application/json", `{"results":[],"usage":{"total_tokens":7}}`, counted(7, 0)},
 		{"sounds by the second", "application/json", `{"text":"","usage":{"type":"duration","seconds":9}}`, nil},

@@ -180,35 +180,31 @@ func firstEvent(head []byte, whole bool) (ended bool, failed []byte) {
 // usageOf reads counts in the forms that the side endpoints have; nil: there are none.
 // Sounds are counted in seconds by some, which are no tokens.
 func usageOf(object []byte) *chat.Usage {
-	if len(object) == 0 || object[0] != '{' {
-		return nil
-	}
-	var usage chat.Usage
-	total, counted := 0, false
-	s := rawjson.Over(object)
-	for ok := s.Object(); ok; ok = s.Member() {
-		if s.Kind() != rawjson.Number {
-			s.Skip()
-			continue
-		}
-		switch string(s.Key()) {
+	r := reading{s: rawjson.Over(object)}
+	var c tokenCounts
+	r.each(func(key string) {
+		switch key {
 		case "prompt_tokens", "input_tokens":
-			usage.Prompt, counted = s.Int(), true
+			c.told = r.count(&c.Prompt) || c.told
 		case "completion_tokens", "output_tokens":
-			usage.Completion, counted = s.Int(), true
+			c.told = r.count(&c.Completion) || c.told
 		case "total_tokens":
-			total = s.Int()
+			r.count(&c.total)
+		case "prompt_tokens_details", "input_tokens_details":
+			r.input(&c)
+		case "completion_tokens_details", "output_tokens_details":
+			r.thoughts(&c)
 		default:
-			s.Skip()
+			r.s.Skip()
 		}
-	}
+	})
 	switch {
-	case s.End() != nil || !counted && total == 0:
+	case r.s.End() != nil || !c.told && c.total == 0:
 		return nil
-	case !counted:
-		usage.Prompt = total
+	case !c.told:
+		c.Prompt = c.total
 	}
-	usage.Source = chat.UsageReported
+	usage := c.whole()
 	return &usage
 }
 

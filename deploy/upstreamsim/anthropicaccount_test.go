@@ -86,6 +86,22 @@ func TestAnthropicOrganizations(t *testing.T) {
 	}
 }
 
+func TestAnthropicEchoesHeaders(t *testing.T) {
+	t.Parallel()
+	request := messagesRequest(t.Context(), t, "http://sim", messagesPath+"?beta=true", saying("sim-echo-headers", "Hi"))
+	request.Header["Anthropic-Beta"] = []string{"a-2026-01-01, b-2026-01-01", "c-2026-01-01"}
+	r := record(New(Options{}), request)
+	got := decodeReply(t, r.all())
+	var head RequestHead
+	if err := json.Unmarshal([]byte(got.text()), &head); err != nil {
+		t.Fatal(err)
+	}
+	if head.Path != messagesPath || head.Query != "beta=true" || len(head.Header["Anthropic-Beta"]) != 2 ||
+		head.Header.Get("X-Api-Key") != Fingerprint(anthropicKey) || strings.Contains(got.text(), anthropicKey) {
+		t.Errorf("got %+v", head)
+	}
+}
+
 func TestAnthropicRateLimitHeaders(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_700_000_000, 0)

@@ -12,6 +12,7 @@ var anthropicScripts = map[string]func(*messageCall) error{
 	// Successes.
 	normal:         func(m *messageCall) error { return m.texts(m.pieces()) },
 	"echo-request": func(m *messageCall) error { return m.texts(pieces(string(m.raw))) },
+	"echo-headers": (*messageCall).echoHeaders,
 	countForm:      func(m *messageCall) error { return m.texts(counting()[:m.scenario.number]) },
 	"unicode":      func(m *messageCall) error { return m.texts(unicodePieces) },
 	"one-write":    (*messageCall).oneWrite,

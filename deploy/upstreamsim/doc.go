@@ -192,6 +192,7 @@
 // Only the Anthropic side, in whose scenarios a whole answer has the status of the error
 // that a stream would tell in an event:
 //
+//	echo-headers       a RequestHead as JSON
 //	tool-call          calls of the first tools of the request, two at most, with inputs that
 //	                   fit their schemas; after results their text, and a Media for every
 //	                   image and document in them

@@ -179,7 +179,7 @@ func render(failure *chat.Error) rendering {
 		if status == http.StatusConflict || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout {
 			as.retry = useless // it is about the request
 		}
-	case failure.Kind == chat.UpstreamUnavailable && isOverloaded(own):
+	case failure.Kind == chat.UpstreamUnavailable && isOverloaded(failure):
 		as.status, as.kind = overload, overloaded
 	}
 	return as
@@ -192,9 +192,11 @@ func typeOf(status int, usual string) string {
 	return usual
 }
 
-// isOverloaded tells whether it is the service that has too much to do.
-func isOverloaded(own *chat.UpstreamError) bool {
-	return own.Status == overload || strings.Contains(own.Type+" "+own.Code, "overloaded")
+// isOverloaded tells whether it is the service that has too much to do. Not every upstream
+// has a name for that.
+func isOverloaded(failure *chat.Error) bool {
+	own := failure.Upstream
+	return own.Status == overload || strings.Contains(strings.ToLower(own.Type+" "+own.Code+" "+failure.Message), "overloaded")
 }
 
 // words are what the client is told, in the vendor's words where clients look for those.

@@ -58,6 +58,9 @@ func TestErrors(t *testing.T) {
 		"an upstream that has too much": {
 			chat.Error{Kind: chat.UpstreamUnavailable, Message: "busy", Upstream: &chat.UpstreamError{Status: 503, Code: "server_is_overloaded"}}, 529, "overloaded_error", nil, "busy",
 		},
+		"an upstream that says so in words": {
+			chat.Error{Kind: chat.UpstreamUnavailable, Message: "Overloaded, try later", Upstream: &chat.UpstreamError{Status: 503}}, 529, "overloaded_error", nil, "Overloaded, try later",
+		},
 		"an upstream that is broken": {
 			chat.Error{Kind: chat.UpstreamUnavailable, Message: "broken", Upstream: &chat.UpstreamError{Status: 500}}, 503, "api_error", nil, "broken",
 		},

@@ -83,7 +83,8 @@ func accumulated(stream interface {
 	Current() anthropic.MessageStreamEventUnion
 	Err() error
 	Close() error
-}) (*anthropic.Message, error) {
+},
+) (*anthropic.Message, error) {
 	defer func() { _ = stream.Close() }()
 	var message anthropic.Message
 	for stream.Next() {

@@ -204,14 +204,15 @@ func (g *Gateway) assemble() {
 		OpenReload: cfg.AllowOpenReload,
 	})
 	g.answers = idempotency.New(tokens.NewAnswers(tokenstorev1.NewIdempotencyServiceClient(g.conn)), g.log)
+	carrier := relay.New(relay.Params{
+		Catalog: g.catalog, Leases: checkedLeases{g.leases, g.accounts, g.config.Settings}, Recorder: g.shipper, Counter: watch,
+		Policy: func() relay.Policy { return policyOf(g.config.Settings(), cfg) }, StatusOf: statusOf,
+		Replicas: g.fleet.Replicas, Logger: g.log,
+	})
 	g.handler = httpapi.New(httpapi.Deps{
-		Relay: relay.New(relay.Params{
-			Catalog: g.catalog, Leases: checkedLeases{g.leases, g.accounts, g.config.Settings}, Recorder: g.shipper, Counter: watch,
-			Policy: func() relay.Policy { return policyOf(g.config.Settings(), cfg) }, StatusOf: statusOf,
-			Replicas: g.fleet.Replicas, Logger: g.log,
-		}),
+		Relay:    carrier,
 		Dialects: dialects,
-		Tokens:   estimates{},
+		Tokens:   carrier,
 		Answers:  g.answers,
 		Models:   g.models,
 		Settings: g.config.Settings,

@@ -49,6 +49,13 @@ type Preparer interface {
 	Prepare(ctx context.Context, request *chat.Request, options Options) (*chat.Request, error)
 }
 
+// TokenCounter is implemented by drivers whose upstream counts the tokens of a request of
+// its own dialect without answering it.
+type TokenCounter interface {
+	// CountTokens returns the tokens of the whole prompt. Errors are *Failure.
+	CountTokens(ctx context.Context, call *Call) (int, error)
+}
+
 // Native is implemented by drivers that send a request on as it came, if it is in their
 // upstream's own dialect.
 type Native interface {

@@ -1,0 +1,90 @@
+package relay
+
+import (
+	"context"
+
+	"carousel.internal/gateway/internal/catalog"
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/lease"
+	"carousel.internal/gateway/internal/reqlog"
+	"carousel.internal/gateway/internal/tokencount"
+	"carousel.internal/gateway/internal/upstream"
+)
+
+// CountTokens says how many tokens the request has, without sending it: in the upstream's
+// words where that counts requests of the client's dialect, else as they are estimated here.
+// Its errors are *chat.Error and the client's own fault; an upstream that fails leaves an
+// estimate.
+func (r *Relay) CountTokens(ctx context.Context, request *chat.Request, choice lease.Choice) (int, error) {
+	policy := r.Policy()
+	ctx, cancel := within(ctx, policy.Total)
+	defer cancel()
+	run := &run{relay: r, policy: policy, choice: choice}
+	count := &counting{run: run, request: request}
+	run.cargo = count
+	target, err := run.resolve(request.Model)
+	if err != nil {
+		if refused := chat.AsError(err); refused.Kind == chat.ModelNotSupported || refused.Kind == chat.ModelNotFound {
+			return 0, refused
+		}
+		return tokencount.Prompt(request), nil
+	}
+	if _, counts := target.Driver.(upstream.TokenCounter); !counts || !upstream.TakesAsItCame(target.Driver, request) {
+		return tokencount.Prompt(request), nil
+	}
+	run.entry = reqlog.Entry{ID: request.ID, Dialect: request.Source.Dialect + "/count_tokens", StartedAt: request.Created, Model: request.Model}
+	refused := run.account(ctx)
+	switch {
+	case refused == nil:
+		return count.tokens, nil
+	case refused.Kind == chat.UpstreamRejected, refused.Kind == chat.ContextTooLong, refused.Kind == chat.ModelNotFound,
+		refused.Kind == chat.AliasNotFound, refused.Kind == chat.Canceled:
+		return 0, refused
+	}
+	return tokencount.Prompt(request), nil
+}
+
+// counting is the cargo of a question for a request's tokens.
+type counting struct {
+	*run
+	request *chat.Request
+	tokens  int
+}
+
+func (c *counting) model() string { return c.request.Model }
+
+func (c *counting) wish(model string) catalog.Wish {
+	return catalog.Wish{Model: model, AnyClaude: c.policy.AnyClaude, OwnToken: c.choice.Own != nil, Request: c.request}
+}
+
+func (c *counting) prepare(context.Context) *chat.Error { return nil }
+
+// affinityKey implements cargo: counting warms no cache.
+func (c *counting) affinityKey() string { return "" }
+
+func (c *counting) unseal(*upstream.Failure) bool { return false }
+
+func (c *counting) mayRepeat(*upstream.Failure) bool { return true }
+
+// mayChange implements cargo: another model counts otherwise.
+func (c *counting) mayChange() bool { return false }
+
+func (c *counting) usage() chat.Usage { return chat.Usage{Source: chat.UsageUnknown} }
+
+func (c *counting) prompt() (text string, cut bool) { return "", false }
+
+// transmit implements cargo.
+func (c *counting) transmit(ctx context.Context, credential upstream.Credential) *upstream.Failure {
+	counter, able := c.target.Driver.(upstream.TokenCounter)
+	if !able { // an admin has given the upstream another driver while the request waited
+		return &upstream.Failure{Class: upstream.Broken, Message: "it counts no tokens any more"}
+	}
+	tokens, err := counter.CountTokens(ctx, &upstream.Call{
+		Request: c.request, Model: c.target.Model, Credential: credential, Options: c.policy.Options,
+	})
+	if err != nil {
+		return failureOf(ctx, err, c.target.Discipline.Rules)
+	}
+	c.tokens = tokens
+	return nil
+}

@@ -167,7 +167,8 @@ func FuzzBuild(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, url, arguments, schema string) {
 		request := chat.Request{
 			Messages: []chat.Message{
-				textOf(chat.System, text), {Role: chat.User, Parts: []chat.Part{{Text: text}, {Image: &chat.Image{URL: url}}}},
+				textOf(chat.System, text),
+				{Role: chat.User, Parts: []chat.Part{{Text: text}, {Image: &chat.Image{URL: url}}}},
 				{Role: chat.Assistant, Parts: []chat.Part{{Call: &chat.Call{ID: text, Name: text, Arguments: arguments}}}},
 			},
 			Tools: []chat.ToolSpec{{Name: text, Schema: []byte(schema)}}, Stop: []string{text},

@@ -50,7 +50,7 @@ func sent(t *testing.T, gateway *stack.Gateway, path, contentType string, body i
 	}
 	request.Header.Set("Content-Type", contentType)
 	request.Header.Set("Authorization", "Bearer "+stack.AdminToken)
-	response, err := http.DefaultClient.Do(request)
+	response, err := stack.Client(t).Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ type answered struct {
 // send sends a request and answers what came, without following redirects.
 func send(t *testing.T, gateway *stack.Gateway, method, path, key, body string, header map[string]string) answered {
 	t.Helper()
-	got, err := trySend(t, gateway, method, path, key, body, header)
+	got, err := trySend(t.Context(), t, gateway, method, path, key, body, header)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,8 +64,9 @@ func send(t *testing.T, gateway *stack.Gateway, method, path, key, body string, 
 }
 
 // trySend is send for goroutines that are not the test's own.
-func trySend(t *testing.T, gateway *stack.Gateway, method, path, key, body string, header map[string]string) (answered, error) {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+func trySend(ctx context.Context, t *testing.T, gateway *stack.Gateway, method, path, key, body string, header map[string]string) (answered, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, gateway.URL+path, strings.NewReader(body))
 	if err != nil {

@@ -122,7 +122,7 @@ func ended(got answered, err error) outcome {
 
 // raiseQueueWait adds one to a setting, if it is still the one that was read.
 func raiseQueueWait(t *testing.T, gateway *stack.Gateway) outcome {
-	read, err := trySend(t, gateway, "GET", "/admin/api/settings", stack.AdminToken, "", nil)
+	read, err := trySend(t.Context(), t, gateway, "GET", "/admin/api/settings", stack.AdminToken, "", nil)
 	var now struct {
 		QueueWaitMS int `json:"queue_wait_ms"`
 	}
@@ -130,7 +130,7 @@ func raiseQueueWait(t *testing.T, gateway *stack.Gateway) outcome {
 		return refused // nothing was written
 	}
 	body := `{"queue_wait_ms":` + strconv.Itoa(now.QueueWaitMS+1) + `}`
-	return ended(trySend(t, gateway, "PATCH", "/admin/api/settings", stack.AdminToken, body, map[string]string{"If-Match": read.header.Get("ETag")}))
+	return ended(trySend(t.Context(), t, gateway, "PATCH", "/admin/api/settings", stack.AdminToken, body, map[string]string{"If-Match": read.header.Get("ETag")}))
 }
 
 func queueWait(t *testing.T, gateway *stack.Gateway) int {
@@ -146,7 +146,7 @@ var lineNumber atomic.Int64
 
 // addLine adds a token to the file, if it is still the one that was read.
 func addLine(t *testing.T, gateway *stack.Gateway, writer int, files *ledger) outcome {
-	read, err := trySend(t, gateway, "POST", "/get-tokeninfo", stack.AdminToken, "", nil)
+	read, err := trySend(t.Context(), t, gateway, "POST", "/get-tokeninfo", stack.AdminToken, "", nil)
 	var now struct {
 		Tokens string `json:"tokens"`
 	}
@@ -159,7 +159,7 @@ func addLine(t *testing.T, gateway *stack.Gateway, writer int, files *ledger) ou
 	if err != nil {
 		panic(err) // a map of strings can be encoded
 	}
-	return files.note(line, ended(trySend(t, gateway, "POST", "/update-tokeninfo", stack.AdminToken, string(body), map[string]string{"If-Match": read.header.Get("ETag")})))
+	return files.note(line, ended(trySend(t.Context(), t, gateway, "POST", "/update-tokeninfo", stack.AdminToken, string(body), map[string]string{"If-Match": read.header.Get("ETag")})))
 }
 
 // wholeLine is a line that the writers write, and what the tokenstore makes of it

@@ -190,6 +190,18 @@ func TestReadForm(t *testing.T) {
 	}
 }
 
+// A delimiter may be cut anywhere by what is looked at at once.
+func TestReadFormAcrossWindows(t *testing.T) {
+	t.Parallel()
+	for size := windowBytes - len(filePart) - 2*len(modelPart); size < windowBytes+4; size++ {
+		before := filePart + strings.Repeat("\r", size) + "\r\n" + modelPart
+		got, err := readForm(t, before+"m\r\n--b 1--")
+		if err != nil || got.Model != "m" || got.names[0].from != int64(len(before)) {
+			t.Fatalf("%d bytes: %v", size, err)
+		}
+	}
+}
+
 func TestReadFormTellsMore(t *testing.T) {
 	t.Parallel()
 	got, err := readForm(t, modelPart+"w\r\n--b 1\r\nContent-Disposition: form-data; name=\"stream\"\r\n\r\nTrue\r\n"+

@@ -68,12 +68,22 @@ func (p *pass) run() (*upstream.RawAnswer, *upstream.Failure) {
 	return answer, failure
 }
 
+// largeBody is the size of a body, in bytes, before which the upstream is asked whether it
+// wants it: a refusal in the middle of one is often lost with the connection. An upstream
+// that does not answer gets it after the transport's ExpectContinueTimeout.
+const largeBody = 256 << 10
+
+var continues = []string{"100-continue"}
+
 // send sends the request; sent becomes true when some of it may have reached the
 // upstream.
 func (p *pass) send(sent *atomic.Bool) (*http.Response, error) {
 	header := maps.Clone(p.raw.Header)
 	header["User-Agent"] = userAgent
 	header["Accept-Encoding"] = identity
+	if p.raw.Length > largeBody {
+		header["Expect"] = continues
+	}
 	authorize(header, p.raw.Credential)
 	at := p.driver.base.JoinPath(p.raw.Path)
 	if p.raw.Query != "" {

@@ -350,6 +350,40 @@ func TestPassOnce(t *testing.T) {
 	}
 }
 
+// A refusal of a large body is not lost in the middle of it.
+func TestPassAsksBeforeALargeBody(t *testing.T) {
+	t.Parallel()
+	large := strings.Repeat("x", 16<<20)
+	for _, c := range []struct {
+		name  string
+		taken bool
+	}{{"refused", false}, {"taken", true}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if !c.taken {
+					answerWith(http.StatusUnauthorized, "application/json", `{"error":{"message":"no"}}`)(w, r)
+					return
+				}
+				n, err := io.Copy(io.Discard, r.Body)
+				if n != int64(len(large)) || err != nil {
+					t.Errorf("%d bytes, %v", n, err)
+				}
+				answerWith(http.StatusOK, "application/json", `{"data":[]}`)(w, r)
+			}))
+			defer server.Close()
+			driver := newTestDriver(t, server.URL, nil)
+			defer driver.Close()
+			call := rawCall("images/edits", large)
+			call.Once = true
+			_, _, failure := passed(t, driver, call)
+			if c.taken != (failure == nil) || failure != nil && failure.Class != upstream.Auth {
+				t.Errorf("%v", failure)
+			}
+		})
+	}
+}
+
 // An upstream that packs its answer though nobody asked for it is understood.
 func TestPassUnpacks(t *testing.T) {
 	t.Parallel()

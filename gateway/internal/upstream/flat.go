@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 
@@ -19,7 +20,7 @@ type Flat struct {
 }
 
 // CallPiece is a piece of a call. Pieces of one Index belong together; the first has the
-// id and the name.
+// id and the name, which may go on until there are arguments.
 type CallPiece struct {
 	Index     int
 	ID        string
@@ -38,17 +39,20 @@ type Blocks struct {
 	current *flatBlock
 	// waiting are the blocks that can't be opened yet, in their order.
 	waiting []*flatBlock
+	// naming is the call of which the name may go on; nil: there is none.
+	naming *flatBlock
 	// calls are all calls of the answer.
 	calls  []*flatBlock
 	held   int // bytes in waiting
 	events []chat.Event
+	tail   []byte // what the latest event's text goes on with
 }
 
 // flatBlock is a block on its way.
 type flatBlock struct {
 	kind   chat.BlockKind
 	call   CallPiece // without arguments
-	text   string    // what has come while it waited
+	text   []byte    // what has come while it waited
 	extent jsonExtent
 	closed bool
 }
@@ -77,6 +81,7 @@ func (b *Blocks) Events(flat *Flat) ([]chat.Event, error) {
 	if flat.Finish != chat.Unfinished {
 		b.finish()
 	}
+	b.flush()
 	if len(b.events) == 0 {
 		b.events = append(b.events, chat.Event{})
 	}
@@ -94,6 +99,7 @@ func (b *Blocks) piece(kind chat.BlockKind, text string) {
 	if text == "" {
 		return
 	}
+	b.named()
 	if last := b.last(); last == nil || last.kind != kind {
 		b.begin(&flatBlock{kind: kind})
 	}
@@ -104,17 +110,21 @@ func (b *Blocks) piece(kind chat.BlockKind, text string) {
 func (b *Blocks) call(piece *CallPiece) error {
 	block := b.known(piece.Index)
 	more := !isSpace(piece.Arguments)
-	if block == nil || more && piece.Name != "" && block.extent.complete() { // some upstreams number all calls alike
+	if block == nil || more && piece.Name != "" && block.complete() { // some upstreams number all calls alike
+		b.named()
 		block = &flatBlock{kind: chat.CallBlock, call: *piece}
 		block.call.Arguments = ""
-		b.calls = append(b.calls, block)
-		b.begin(block)
+		b.calls, b.naming = append(b.calls, block), block
+	} else if block == b.naming {
+		block.learn(piece)
 	}
 	switch {
 	case piece.Arguments == "", block.closed && !more:
 		return nil
 	case block.closed:
 		return ErrCallGoesOn
+	case block == b.naming:
+		b.named()
 	}
 	block.extent.take(piece.Arguments)
 	b.add(block, piece.Arguments)
@@ -122,6 +132,27 @@ func (b *Blocks) call(piece *CallPiece) error {
 		return ErrCallsHeld
 	}
 	return nil
+}
+
+// learn takes what a later piece tells of a call. Some upstreams send a name in pieces, and
+// some the whole of it again.
+func (f *flatBlock) learn(piece *CallPiece) {
+	if piece.Name != f.call.Name {
+		f.call.Name += piece.Name
+	}
+	f.call.ID = cmp.Or(f.call.ID, piece.ID)
+	f.call.Custom = f.call.Custom || piece.Custom
+	if f.call.Extra == nil {
+		f.call.Extra = piece.Extra
+	}
+}
+
+// named begins the call that was being named, if there is one.
+func (b *Blocks) named() {
+	if block := b.naming; block != nil {
+		b.naming = nil
+		b.begin(block)
+	}
 }
 
 // known is the latest call of that index; nil: there is none.
@@ -152,31 +183,48 @@ func (b *Blocks) begin(block *flatBlock) {
 	b.waiting = append(b.waiting, block)
 }
 
-// complete tells whether nothing can follow in a block when another one begins.
-func (f *flatBlock) complete() bool { return f.kind != chat.CallBlock || f.extent.complete() }
+// complete tells whether nothing can follow in a block when another one begins. The end of
+// free text is known by its call's alone.
+func (f *flatBlock) complete() bool {
+	return f.kind != chat.CallBlock || !f.call.Custom && f.extent.complete()
+}
 
 func (b *Blocks) open(block *flatBlock) {
-	event := chat.Event{Block: b.opened, Kind: block.kind, Open: &chat.Block{}, Text: block.text}
+	event := chat.Event{Block: b.opened, Kind: block.kind, Open: &chat.Block{}, Text: string(block.text)}
 	if block.kind == chat.CallBlock {
 		*event.Open = chat.Block{ID: block.call.ID, Name: block.call.Name, Custom: block.call.Custom, Extra: block.call.Extra}
 	}
 	b.held -= len(block.text)
-	block.text = ""
+	block.text = nil
 	b.opened++
 	b.current = block
+	b.emit(event)
+}
+
+// emit adds an event to those of the step.
+func (b *Blocks) emit(event chat.Event) {
+	b.flush()
 	b.events = append(b.events, event)
+}
+
+// flush gives the latest event the rest of its text.
+func (b *Blocks) flush() {
+	if len(b.tail) > 0 {
+		b.events[len(b.events)-1].Text += string(b.tail)
+		b.tail = b.tail[:0]
+	}
 }
 
 func (b *Blocks) add(block *flatBlock, text string) {
 	if block != b.current {
-		block.text += text
+		block.text = append(block.text, text...)
 		b.held += len(text)
 		return
 	}
 	if n := len(b.events); n > 0 && b.events[n-1].Block == b.opened-1 && !b.events[n-1].Close {
-		b.events[n-1].Text += text // opened just now
+		b.tail = append(b.tail, text...) // opened just now
 	} else {
-		b.events = append(b.events, chat.Event{Block: b.opened - 1, Kind: block.kind, Text: text})
+		b.emit(chat.Event{Block: b.opened - 1, Kind: block.kind, Text: text})
 	}
 	b.proceed()
 }
@@ -200,13 +248,14 @@ func (b *Blocks) close() {
 	if n := len(b.events); n > 0 && b.events[n-1].Block == b.opened-1 {
 		b.events[n-1].Close = true
 	} else {
-		b.events = append(b.events, chat.Event{Block: b.opened - 1, Kind: b.current.kind, Close: true})
+		b.emit(chat.Event{Block: b.opened - 1, Kind: b.current.kind, Close: true})
 	}
 	b.current = nil
 }
 
 // finish closes all blocks, also of calls that are not complete: the answer is cut short.
 func (b *Blocks) finish() {
+	b.named()
 	b.close()
 	for _, block := range b.waiting {
 		b.open(block)

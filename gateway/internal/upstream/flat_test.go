@@ -70,7 +70,17 @@ func TestBlocks(t *testing.T) {
 		"an end within a call":                    {[]upstream.Flat{calls(piece(0, "c", "f", `{"a":`)), calls(piece(1, "d", "g", `{`))}, `2f({"a":)2g({)`},
 		"white space behind a call":               {[]upstream.Flat{calls(piece(0, "c", "f", `{}`)), say("x"), calls(piece(0, "", "", "\n"))}, `2f({})0(x)`},
 		"all calls under one index":               {[]upstream.Flat{calls(piece(0, "c", "f", `{}`)), calls(piece(0, "d", "g", `{}`))}, `2f({})2g({})`},
-		"more behind a call":                      {[]upstream.Flat{calls(piece(0, "c", "f", `{}`)), say("x"), calls(piece(0, "", "", "{}"))}, upstream.ErrCallGoesOn.Error()},
+		"a name in pieces": {
+			[]upstream.Flat{calls(piece(0, "c", "get", "")), calls(piece(0, "", "_wea", "")), {}, calls(piece(0, "", "ther", "")), calls(piece(0, "", "", "{}"))}, "2get_weather({})",
+		},
+		"a name in pieces, and no arguments":    {[]upstream.Flat{calls(piece(0, "c", "ge", "")), calls(piece(0, "", "t", ""))}, "2get()"},
+		"a name that is said again":             {[]upstream.Flat{calls(piece(0, "c", "get", "")), calls(piece(0, "c", "get", "")), calls(piece(0, "c", "get", "{}"))}, "2get({})"},
+		"names in pieces, with text in between": {[]upstream.Flat{calls(piece(0, "c", "ge", "")), say("a"), calls(piece(1, "d", "se", "")), calls(piece(1, "", "t", "{}"))}, "2ge()0(a)2set({})"},
+		"free text has no end of its own": {
+			[]upstream.Flat{{Calls: []upstream.CallPiece{{ID: "c", Name: "p", Custom: true, Arguments: "{}"}}}, calls(piece(0, "", "", "{}\n")), say("x"), calls(piece(0, "", "", "more"))}, "2p({}{}\nmore)0(x)",
+		},
+		"many pieces in one step": {[]upstream.Flat{calls(piece(0, "c", "f", ""), piece(0, "", "", "{"), piece(0, "", "", "}"), piece(1, "d", "g", "{"), piece(1, "", "", "}"))}, "2f({})2g({})"},
+		"more behind a call":      {[]upstream.Flat{calls(piece(0, "c", "f", `{}`)), say("x"), calls(piece(0, "", "", "{}"))}, upstream.ErrCallGoesOn.Error()},
 	} {
 		if got := outline(t, test.steps...); got != test.want {
 			t.Errorf("%s: got %q, want %q", name, got, test.want)

@@ -70,6 +70,7 @@ func (a *attempt) refused(ctx context.Context, response *http.Response) *upstrea
 	}
 	said := parseError(body)
 	failure := a.failure(response.StatusCode, said)
+	a.quote(failure, body, response.Header)
 	if failure.Class.Retryable() {
 		failure.RetryAfter = cmp.Or(retryAfter(response.Header, failure.Class == upstream.RateLimit), failure.RetryAfter)
 	}
@@ -84,6 +85,35 @@ func (a *attempt) refused(ctx context.Context, response *http.Response) *upstrea
 		failure.Message = "the upstream answered with " + statusText(response.StatusCode)
 	}
 	return failure
+}
+
+// quote keeps the upstream's own error object, if the request is at fault and the object is
+// whole: clients look for its words.
+func (a *attempt) quote(failure *upstream.Failure, body []byte, header http.Header) {
+	secret := a.call.Credential.Secret
+	switch {
+	case failure.Class != upstream.CallerFault && failure.Class != upstream.TooLarge, !hasErrorObject(body):
+	case !secret.Empty() && bytes.Contains(body, []byte(secret.Reveal())):
+	default:
+		failure.Dialect, failure.JSON = dialect, body
+		if id := header.Get("X-Request-Id"); id != "" {
+			failure.Header = http.Header{"X-Upstream-Request-Id": {id}}
+		}
+	}
+}
+
+// hasErrorObject tells whether a body is an error in the API's own form.
+func hasErrorObject(body []byte) bool {
+	s := rawjson.Over(body)
+	has := false
+	if s.Kind() != rawjson.Object {
+		return false
+	}
+	for ok := s.Object(); ok; ok = s.Member() {
+		has = has || string(s.Key()) == "error" && s.Kind() == rawjson.Object
+		s.Skip()
+	}
+	return has && s.End() == nil
 }
 
 // readRefusal reads the body of a refusal, as much as is of interest, and unpacks it.

@@ -9,7 +9,12 @@ import (
 
 // What upstreams say in words only.
 var (
-	sizeWords = regexp.MustCompile(`(?i)maximum context length|context window|prompt is too long`)
+	// sizeWords are as OpenAI and vLLM have them, `maximum context length is`, as llama.cpp,
+	// `exceeds the available context size`, as SGLang, `longer than the model's context
+	// length`, as xAI, `maximum prompt length`, and as Gemini, `The input token count …
+	// exceeds the maximum number of tokens allowed`.
+	sizeWords = regexp.MustCompile(`(?i)maximum (context|prompt|model) length|context window|prompt is too long` +
+		`|\bexceed(s|ed|ing)? .{0,40}\bcontext (length|size|limit)|longer than .{0,40}\b(context|model) length|input token count .{0,40}\bexceeds`)
 	// OpenAI counts for each model by itself: `Rate limit reached for gpt-4o in
 	// organization org-… on tokens per min (TPM)`.
 	modelWords = regexp.MustCompile(`(?i)rate limit (reached|exceeded) for (model )?\S+ (in|on) `)

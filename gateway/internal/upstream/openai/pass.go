@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"carousel.internal/gateway/internal/rawjson"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/gateway/internal/upstream/wire"
 )
@@ -55,11 +54,7 @@ func (p *pass) run() (*upstream.RawAnswer, *upstream.Failure) {
 	}
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		defer func() { _ = response.Body.Close() }()
-		said := &noted{ReadCloser: response.Body}
-		response.Body = said
-		failure := p.refused(p.ctx, response)
-		p.quote(failure, said.text.Bytes(), response.Header)
-		return nil, failure
+		return nil, p.refused(p.ctx, response)
 	}
 	answer, failure := p.begin(response)
 	if failure != nil {
@@ -110,38 +105,6 @@ var passedHeaders = map[string]string{
 	"Openai-Processing-Ms": "Openai-Processing-Ms",
 	"Openai-Version":       "Openai-Version",
 	"X-Request-Id":         "X-Upstream-Request-Id",
-}
-
-// noted is a body of which what is read is kept.
-type noted struct {
-	io.ReadCloser
-	text bytes.Buffer
-}
-
-// Read implements io.Reader.
-func (n *noted) Read(p []byte) (int, error) {
-	count, err := n.ReadCloser.Read(p)
-	n.text.Write(p[:count])
-	return count, err
-}
-
-// quote keeps the upstream's own error object, if the request is at fault and the object is
-// whole: clients look for its words.
-func (p *pass) quote(failure *upstream.Failure, body []byte, header http.Header) {
-	var seen members
-	seen.see(body)
-	s := rawjson.Over(body)
-	secret := p.raw.Credential.Secret
-	switch {
-	case failure.Class != upstream.CallerFault && failure.Class != upstream.TooLarge:
-	case s.Skip() == nil || s.End() != nil || !isObject(seen.value("error")):
-	case !secret.Empty() && bytes.Contains(body, []byte(secret.Reveal())):
-	default:
-		failure.Dialect, failure.JSON = dialect, body
-		if id := header.Get("X-Request-Id"); id != "" {
-			failure.Header = http.Header{"X-Upstream-Request-Id": {id}}
-		}
-	}
 }
 
 // begin waits until it is known that what comes is an answer.

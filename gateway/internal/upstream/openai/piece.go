@@ -48,7 +48,7 @@ type span struct{ from, to int }
 func (p *piece) onlyText() bool {
 	event := &p.event
 	return !p.malformed && !p.flawed && !p.message && p.failure == nil && p.broke == nil && p.choices == 1 && p.sources == 1 && p.text.from < p.text.to &&
-		event.Reasoning == "" && event.Calls == nil && event.Finish == chat.Unfinished && event.Usage == nil
+		event.Reasoning == "" && event.Refusal == "" && event.Calls == nil && event.Finish == chat.Unfinished && event.Usage == nil
 }
 
 // indexSet is a set of small indexes: the API allows 128 choices.
@@ -320,7 +320,7 @@ func (r *reading) message() bool {
 				r.parts()
 			}
 		case "refusal":
-			p.addText(r.text())
+			ev.Refusal = joined(ev.Refusal, r.text())
 		case "reasoning_content":
 			ev.Reasoning = joined(ev.Reasoning, r.text())
 		case "reasoning", "thinking":
@@ -348,7 +348,7 @@ func (r *reading) message() bool {
 	if ev.Reasoning == "" {
 		ev.Reasoning = thinking
 	}
-	p.said = p.said || ev.Text != "" || ev.Reasoning != "" || len(ev.Calls) > 0
+	p.said = p.said || ev.Text != "" || ev.Refusal != "" || ev.Reasoning != "" || len(ev.Calls) > 0
 	return true
 }
 
@@ -373,9 +373,12 @@ func (r *reading) parts() {
 			continue
 		}
 		for ok := s.Object(); ok; ok = s.Member() {
-			if string(s.Key()) == "text" {
+			switch string(s.Key()) {
+			case "text":
 				r.p.addText(text(&s))
-			} else {
+			case "refusal":
+				r.p.event.Refusal = joined(r.p.event.Refusal, text(&s))
+			default:
 				s.Skip()
 			}
 		}
@@ -445,13 +448,32 @@ func (r *reading) toolCalls() {
 			case "id":
 				call.ID = text(s)
 			case "function", "custom":
+				call.Custom = string(s.Key()) == "custom"
 				r.function(&call)
-			default:
+			case "type":
 				s.Skip()
+			default:
+				r.extra(&call)
 			}
 		}
 		p.event.Calls = append(p.event.Calls, call)
 	}
+}
+
+// extra keeps a member of a call that has no canonical form: what the upstream wants back
+// with it, such as a signature.
+func (r *reading) extra(call *upstream.CallPiece) {
+	key := quotedKey(&r.s)
+	value := r.s.Skip()
+	if r.s.Failed() || string(value) == "null" {
+		return
+	}
+	if call.Extra == nil {
+		call.Extra = &chat.Opaque{Dialect: dialect}
+	} else {
+		call.Extra.JSON = append(call.Extra.JSON, ',')
+	}
+	call.Extra.JSON = append(append(append(call.Extra.JSON, key...), ':'), value...)
 }
 
 // function consumes what is called and with what.

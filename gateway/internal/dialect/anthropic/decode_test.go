@@ -343,9 +343,7 @@ func TestWishes(t *testing.T) {
 			got := *r
 			got.ID, got.Created, got.Model, got.Messages, got.IncludeUsage, got.MaxTokens, got.Locate, got.Source = "", time.Time{}, "", nil, false, 0, nil, chat.Source{}
 			if !reflect.DeepEqual(got, c.want) {
-				gotJSON, _ := json.Marshal(got)
-				wantJSON, _ := json.Marshal(c.want)
-				t.Errorf("%s\nwant %s", gotJSON, wantJSON)
+				t.Errorf("%+v\nwant %+v", got, c.want)
 			}
 		})
 	}

@@ -21,8 +21,9 @@ func (API) Name() string { return Dialect }
 // Path implements dialect.Dialect.
 func (API) Path() string { return "/v1/messages" }
 
-// KeyHeaders implements dialect.Dialect: either, depending on the client's age.
-func (API) KeyHeaders() []string { return []string{"Authorization", "X-Api-Key"} }
+// KeyHeaders implements dialect.Dialect: the first or the second, depending on the client's
+// age. The third is of other clients.
+func (API) KeyHeaders() []string { return []string{"Authorization", "X-Api-Key", "Api-Key"} }
 
 // IDHeader implements dialect.Dialect.
 func (API) IDHeader() string { return "Request-Id" }

@@ -33,7 +33,7 @@ func TestGoldenStreams(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		want, err := os.ReadFile(path) //nolint:gosec // a name from above
+		want, err := os.ReadFile(path)
 		if err != nil || got != string(want) {
 			t.Errorf("%s, %v:\n%s\nwant\n%s", name, err, got, want)
 		}

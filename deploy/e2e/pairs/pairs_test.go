@@ -1,0 +1,112 @@
+package pairs_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/anthropics/anthropic-sdk-go/v2"
+	anthropicoption "github.com/anthropics/anthropic-sdk-go/v2/option"
+	openaioption "github.com/openai/openai-go/v3/option"
+
+	"carousel.internal/deploy/e2e/pairs"
+	"carousel.internal/deploy/e2e/stack"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	stack.RemoveBinaries()
+	os.Exit(code)
+}
+
+// world is a running pair of services with a simulated upstream of each kind, tapped.
+type world struct {
+	*stack.Stack
+	tap   *tap
+	count atomic.Int64
+}
+
+// TestPairs runs everything over one running pair of services.
+func TestPairs(t *testing.T) {
+	t.Parallel()
+	w := &world{Stack: stack.Start(t, stack.Options{GatewayEnv: []string{"STREAM_HEARTBEAT=1s"}})}
+	w.tap = newTap(t, w.Sim)
+	w.PutUpstream("openai", map[string]any{
+		"driver": "openai", "base_url": w.tap.url + "/v1", "models": []string{"gpt-5"}, "settings": map[string]string{},
+	})
+	w.PutUpstream("anthropic", map[string]any{"driver": "anthropic", "base_url": w.tap.url, "models": []string{"claude-sonnet-5"}})
+	w.AddTokens("openai", "o", 3, 0)
+	w.AddTokens("anthropic", "a", 3, 0)
+	t.Run("scenes", func(t *testing.T) { w.scenes(t) })
+}
+
+// name makes a model's name for one test alone, of which the simulator knows a scenario.
+// What the upstream is to be like may stand before it, as in "deepseek-style".
+func (w *world) name(manner, scenario string) string {
+	if manner != "" {
+		manner += "-"
+	}
+	return fmt.Sprintf("%sclaude-sonnet-5-no%d-sim-%s", manner, w.count.Add(1), scenario)
+}
+
+// client is the official client of an API; asked keeps the bodies that it sends.
+func (w *world) client(t *testing.T, api pairs.API, asked *sent) client {
+	t.Helper()
+	gateway := w.Gateways[0]
+	asked.RoundTripper = stack.Judged(t, nil)
+	transport := &http.Client{Transport: asked}
+	if api == pairs.Chat {
+		return chatClient{gateway.SDK(openaioption.WithHTTPClient(transport))}
+	}
+	return messagesClient{anthropic.NewClient(anthropicoption.WithoutEnvironmentDefaults(), anthropicoption.WithAPIKey(stack.AdminToken),
+		anthropicoption.WithBaseURL(gateway.URL), anthropicoption.WithMaxRetries(0), anthropicoption.WithHTTPClient(transport))}
+}
+
+// sent is a transport that keeps the bodies of requests.
+type sent struct {
+	http.RoundTripper
+	mu     sync.Mutex
+	bodies [][]byte
+}
+
+func (s *sent) RoundTrip(request *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(request.Body)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.bodies = append(s.bodies, body)
+	s.mu.Unlock()
+	request = request.Clone(request.Context())
+	request.Body = io.NopCloser(bytes.NewReader(body))
+	return s.RoundTripper.RoundTrip(request)
+}
+
+// path is where an API's requests come to its upstream.
+func path(pair pairs.Pair) string {
+	if pair.Driver == "openai" {
+		return "/v1/chat/completions"
+	}
+	return "/v1/messages"
+}
+
+// blame are the assertions of the upstream that requests for a model have broken.
+func (w *world) blame(model string) (problems []string) {
+	for _, violation := range w.Sim.Ledger().Violations {
+		if violation.Model == model {
+			problems = append(problems, violation.Problems...)
+		}
+	}
+	return problems
+}
+
+// ownModel undoes the only change of a native body.
+func ownModel(body []byte, upstream, model string) string {
+	return strings.Replace(string(body), `"model":"`+upstream+"/"+model+`"`, `"model":"`+model+`"`, 1)
+}

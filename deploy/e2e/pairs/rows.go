@@ -1,0 +1,29 @@
+package pairs
+
+// Rows are what conversations have, each played by a scene of the same name.
+var Rows = []Row{
+	{What: "text", OverAnthropic: as(Translated), OverOpenAI: as(Translated)},
+	{What: "characters of every kind, cut anywhere", OverAnthropic: as(Translated), OverOpenAI: as(Translated)},
+	{What: "one tool", OverAnthropic: as(Translated), OverOpenAI: as(Translated)},
+	{What: "parallel tools", OverAnthropic: as(Translated), OverOpenAI: as(Translated)},
+	{What: "a tool that must be called", OverAnthropic: as(Translated), OverOpenAI: as(Translated)},
+	{What: "a failed tool", OverAnthropic: Cell{Native, "Chat has no field for it: the result's text says so"},
+		OverOpenAI: Cell{Lossy, "Chat has no field for it: the result's text begins with \"Error: \""}},
+	{What: "images in tool results", OverAnthropic: as(Translated), OverOpenAI: Cell{Translated, "a user's message behind the results has the image"}},
+	{What: "thinking", OverAnthropic: Cell{Translated, "`reasoning_content`"}, OverOpenAI: Cell{Translated, "a block without a signature"}},
+	{What: "thinking across turns", OverAnthropic: Cell{Lossy, "Chat has no place for the signature: the next turn of a tool's use goes on without the thought"},
+		OverOpenAI: Cell{Translated, "`reasoning_content` goes back in a tool's use"}},
+	{What: "a schema", OverAnthropic: as(Translated), OverOpenAI: as(Translated)},
+	{What: "images", OverAnthropic: Cell{Lossy, "`detail` is lost"}, OverOpenAI: as(Translated)},
+	{What: "a document", OverAnthropic: as(Translated), OverOpenAI: as(Translated)},
+	{What: "stop sequences", OverAnthropic: Cell{Translated, "the answer ends with `stop`"}, OverOpenAI: Cell{Lossy, "Chat does not say which one ended the answer: `end_turn`"}},
+	{What: "an output limit", OverAnthropic: as(Translated), OverOpenAI: as(Translated)},
+	{What: "tokens read from a cache", OverAnthropic: Cell{Translated, "added to `prompt_tokens`"}, OverOpenAI: Cell{Translated, "subtracted from `input_tokens`"}},
+	{What: "a refusal", OverAnthropic: Cell{Translated, "`content_filter`"}, OverOpenAI: as(Translated)},
+	{What: "an error before the stream", OverAnthropic: as(Translated), OverOpenAI: as(Translated)},
+	{What: "an error in the stream", OverAnthropic: as(Translated), OverOpenAI: as(Translated)},
+	{What: "a prompt that is too long", OverAnthropic: Cell{Translated, "`context_length_exceeded`"}, OverOpenAI: Cell{Translated, "\"prompt is too long\""}},
+	{What: "cancel", OverAnthropic: as(Translated), OverOpenAI: as(Translated)},
+}
+
+func as(outcome Outcome) Cell { return Cell{Outcome: outcome} }

@@ -506,7 +506,7 @@ type Upstream struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Lower-case letters, digits, `-`, `_`; begins with a letter; at most 40.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// cursor or openai.
+	// anthropic, cursor or openai.
 	Driver  string `protobuf:"bytes,2,opt,name=driver,proto3" json:"driver,omitempty"`
 	BaseUrl string `protobuf:"bytes,3,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
 	// Model ids that it serves. Empty: the driver's default list, or the list

@@ -13,9 +13,12 @@ import (
 
 // The drivers of upstreams.
 const (
-	DriverCursor = "cursor"
-	DriverOpenAI = "openai"
+	DriverCursor    = "cursor"
+	DriverOpenAI    = "openai"
+	DriverAnthropic = "anthropic"
 )
+
+var drivers = []string{DriverAnthropic, DriverCursor, DriverOpenAI}
 
 // Bounds of an upstream's lists.
 const (
@@ -39,8 +42,8 @@ func CheckUpstreamName(name string) error {
 // CheckUpstream answers everything that is wrong with an upstream.
 func CheckUpstream(upstream *tokenstorev1.Upstream) error {
 	problems := []error{CheckUpstreamName(upstream.GetName())}
-	if driver := upstream.GetDriver(); driver != DriverCursor && driver != DriverOpenAI {
-		problems = append(problems, fmt.Errorf("driver: %s or %s", DriverCursor, DriverOpenAI))
+	if !slices.Contains(drivers, upstream.GetDriver()) {
+		problems = append(problems, fmt.Errorf("driver: one of %s", strings.Join(drivers, ", ")))
 	}
 	problems = append(problems, checkBaseURL(upstream.GetBaseUrl()), checkModels(upstream.GetModels()))
 	if len(upstream.GetSettings()) > maxParameters {

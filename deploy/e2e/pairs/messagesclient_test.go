@@ -95,7 +95,7 @@ func messagesParams(model string, talk []turn) anthropic.MessageNewParams {
 	}
 	switch {
 	case last.mustCall == "any":
-		params.ToolChoice.OfAny = &anthropic.ToolChoiceAnyParam{}
+		params.ToolChoice.OfAny = &anthropic.ToolChoiceAnyParam{DisableParallelToolUse: anthropic.Bool(last.oneCall)}
 	case last.mustCall != "":
 		params.ToolChoice = anthropic.ToolChoiceParamOfTool(last.mustCall)
 	case last.oneCall:

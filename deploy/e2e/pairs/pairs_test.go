@@ -38,7 +38,8 @@ func TestPairs(t *testing.T) {
 	w := &world{Stack: stack.Start(t, stack.Options{GatewayEnv: []string{"STREAM_HEARTBEAT=1s"}})}
 	w.tap = newTap(t, w.Sim)
 	w.PutUpstream("openai", map[string]any{
-		"driver": "openai", "base_url": w.tap.url + "/v1", "models": []string{"gpt-5"}, "settings": map[string]string{},
+		"driver": "openai", "base_url": w.tap.url + "/v1", "models": []string{"gpt-5"},
+		"settings": map[string]string{"documents": "file", "reasoning_efforts": "low,medium,high"},
 	})
 	w.PutUpstream("anthropic", map[string]any{"driver": "anthropic", "base_url": w.tap.url, "models": []string{"claude-sonnet-5"}})
 	w.AddTokens("openai", "o", 3, 0)

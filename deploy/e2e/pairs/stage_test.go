@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"carousel.internal/deploy/e2e/pairs"
+	"carousel.internal/deploy/e2e/stack"
 	"carousel.internal/deploy/upstreamsim"
+	"carousel.internal/gateway/grammar"
 )
 
 // stage is where a scene is played: one pair, with streams or without.
@@ -56,6 +58,7 @@ func (w *world) scenes(t *testing.T) {
 					t.Parallel()
 					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 					defer cancel()
+					ctx = stack.Allow(ctx, "the pair says how it is judged", grammar.Options{Native: pair.Native(), Usage: stream})
 					on := &stage{T: t, world: w, pair: pair, cell: row.Cell(pair), stream: stream, ctx: ctx}
 					on.client = w.client(t, pair.Client, &on.sent)
 					scenes[at].play(on)

@@ -280,7 +280,7 @@ func finishReason(reason chat.FinishReason, called bool) string {
 	switch {
 	case reason == chat.Length, reason == chat.WindowFull:
 		return "length"
-	case reason == chat.ContentFilter:
+	case reason == chat.ContentFilter, reason == chat.Refused: // of which no refusal's text need tell
 		return "content_filter"
 	case called:
 		return "tool_calls"
@@ -289,6 +289,7 @@ func finishReason(reason chat.FinishReason, called bool) string {
 	}
 }
 
+// appendUsage appends token counts, with the details that clients price by where there are any.
 func appendUsage(dst []byte, usage chat.Usage) []byte {
 	dst = append(dst, `{"prompt_tokens":`...)
 	dst = strconv.AppendInt(dst, int64(usage.Prompt), 10)
@@ -296,5 +297,17 @@ func appendUsage(dst []byte, usage chat.Usage) []byte {
 	dst = strconv.AppendInt(dst, int64(usage.Completion), 10)
 	dst = append(dst, `,"total_tokens":`...)
 	dst = strconv.AppendInt(dst, int64(usage.Prompt)+int64(usage.Completion), 10)
+	if usage.CacheRead > 0 || usage.CacheWrite > 0 {
+		dst = append(dst, `,"prompt_tokens_details":{"cached_tokens":`...)
+		dst = strconv.AppendInt(dst, int64(usage.CacheRead), 10)
+		dst = append(dst, `,"cache_write_tokens":`...)
+		dst = strconv.AppendInt(dst, int64(usage.CacheWrite), 10)
+		dst = append(dst, '}')
+	}
+	if usage.Reasoning > 0 {
+		dst = append(dst, `,"completion_tokens_details":{"reasoning_tokens":`...)
+		dst = strconv.AppendInt(dst, int64(usage.Reasoning), 10)
+		dst = append(dst, '}')
+	}
 	return append(dst, '}')
 }

@@ -119,6 +119,17 @@ func TestStreamComposesChunks(t *testing.T) {
 				`],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}`,
 			},
 		},
+		"counts have the details that clients price by": {
+			counted,
+			dialect.Options{},
+			[]chat.Event{{Text: "x"}, {Finish: chat.Refused}, {Usage: &chat.Usage{Prompt: 30, CacheRead: 20, CacheWrite: 5, Completion: 4, Reasoning: 2}}},
+			[]string{
+				`{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}],"usage":null}`,
+				`{"index":0,"delta":{},"finish_reason":"content_filter"}],"usage":null}`,
+				`],"usage":{"prompt_tokens":30,"completion_tokens":4,"total_tokens":34,"prompt_tokens_details":{"cached_tokens":20,"cache_write_tokens":5},` +
+					`"completion_tokens_details":{"reasoning_tokens":2}}}`,
+			},
+		},
 		"the finish chunk can be left out": {
 			counted,
 			dialect.Options{OmitFinish: true},

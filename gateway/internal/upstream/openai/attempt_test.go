@@ -94,10 +94,10 @@ const (
 func TestStream(t *testing.T) {
 	t.Parallel()
 	type event struct {
-		text, reasoning string
-		calls           []upstream.CallPiece
-		finish          chat.FinishReason
-		prompt          int
+		text, reasoning, refusal string
+		calls                    []upstream.CallPiece
+		finish                   chat.FinishReason
+		prompt                   int
 	}
 	tests := map[string]struct {
 		stream string
@@ -143,7 +143,7 @@ func TestStream(t *testing.T) {
 			"",
 		},
 		"the old kind of call":    {eventsOf(`{"choices":[{"delta":{"function_call":{"name":"f","arguments":"{}"}},"finish_reason":"function_call"}]}`), []event{{calls: []upstream.CallPiece{{Name: "f", Arguments: "{}"}}, finish: "tool_calls"}}, ""},
-		"a refusal":               {eventsOf(`{"choices":[{"delta":{"refusal":"no"}}]}`, finished), []event{{text: "no"}, {finish: "stop"}}, ""},
+		"a refusal":               {eventsOf(`{"choices":[{"delta":{"refusal":"no"}}]}`, finished), []event{{refusal: "no"}, {finish: "stop"}}, ""},
 		"content in parts":        {eventsOf(`{"choices":[{"delta":{"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}}]}`, finished), []event{{text: "ab"}, {finish: "stop"}}, ""},
 		"unexpected types":        {eventsOf(`{"choices":[1,{"delta":[],"finish_reason":{}}],"usage":7,"error":null}`, said, `{"choices":{}}`, finished), []event{{}, {text: "x"}, {finish: "stop"}}, ""},
 		"a strange finish":        {eventsOf(said, `{"choices":[{"finish_reason":"eos"}]}`), []event{{text: "x"}, {finish: "stop"}}, ""},
@@ -172,6 +172,8 @@ func TestStream(t *testing.T) {
 					seen.calls = append(seen.calls, upstream.CallPiece{ID: ev.Open.ID, Name: ev.Open.Name, Arguments: ev.Text})
 				case ev.Kind == chat.CallBlock && ev.Text != "":
 					seen.calls = append(seen.calls, upstream.CallPiece{Arguments: ev.Text})
+				case ev.Kind == chat.RefusalBlock:
+					seen.refusal += ev.Text
 				case ev.Kind == chat.ReasoningBlock:
 					seen.reasoning += ev.Text
 				default:

@@ -310,7 +310,7 @@ func TestAnthropicByTheGrammar(t *testing.T) {
 	for _, name := range []string{
 		"echo", "unicode", "tool-call", "describe", "reasoning", "redacted-thinking", "server-tool", "finish-length", "finish-window",
 		"refusal", "finish-pause", "limit-reached", "sse-crlf", "sse-comments", "empty", "error-after-text", "error-529", "overloaded", "one-call", "reasoning-call",
-		"text-call-text-call", "reasoning-text-call", "call-then-text", "call-cut", "call-empty-arguments", "call-huge", "cached", "error-first",
+		"text-call-text-call", "reasoning-text-call", "call-then-text", "call-cut", "call-empty-arguments", "cached", "error-first",
 		"error-context-length", "http-500", "count-3",
 	} {
 		for _, more := range []object{nil, {"thinking": object{"type": "adaptive"}}, {"max_tokens": 2}, {"max_tokens": 0}} {

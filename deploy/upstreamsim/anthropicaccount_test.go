@@ -1,8 +1,8 @@
 package upstreamsim
 
 import (
+	"crypto/sha256"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -53,11 +53,7 @@ func TestAnthropicCacheIsBounded(t *testing.T) {
 	t.Parallel()
 	var cache promptCache
 	for n := range maxPrefixes + 10 {
-		body, err := parseJSON(fmt.Appendf(nil, `{"messages":[{"role":"user","content":"%d"}],"cache_control":{"type":"ephemeral"}}`, n))
-		if err != nil {
-			t.Fatal(err)
-		}
-		cache.meet("o", promptOf(body), time.Unix(0, 0))
+		cache.write([sha256.Size]byte{byte(n), byte(n >> 8)}, shortLife, time.Unix(0, 0))
 	}
 	if len(cache.prefixes) != maxPrefixes {
 		t.Errorf("%d prefixes", len(cache.prefixes))

@@ -96,26 +96,71 @@ func TestErrors(t *testing.T) {
 // trap 37: clients look for these words and numbers, and send less.
 func TestTrap37Overflow(t *testing.T) {
 	t.Parallel()
-	for upstream, want := range map[string]string{
-		"This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens. Please reduce the length of the messages.":                                                 "prompt is too long: 9000 tokens > 8192 maximum",
-		"This model's maximum context length is 4097 tokens, however you requested 5360 tokens (1360 in your prompt; 4000 for the completion). Please reduce your prompt; or completion length.":        "input length and `max_tokens` exceed context limit: 1360 + 4000 > 4097, decrease input length or `max_tokens` and try again",
-		"This model's maximum context length is 8192 tokens. However, you requested 10294 tokens (6094 in the messages, 200 in the functions, and 4000 in the completion).":                             "input length and `max_tokens` exceed context limit: 6294 + 4000 > 8192, decrease input length or `max_tokens` and try again",
-		"This model's maximum context length is 4096 tokens. However, you requested 9500 tokens (9000 in the messages, 500 in the completion). Please reduce the length of the messages or completion.": "prompt is too long: 9000 tokens > 4096 maximum",
-		"'max_tokens' or 'max_completion_tokens' is too large: 5000. This model's maximum context length is 4096 tokens and your request has 20 input tokens (5000 > 4096 - 20).":                       "input length and `max_tokens` exceed context limit: 20 + 5000 > 4096, decrease input length or `max_tokens` and try again",
-		"You passed 4000 input tokens and requested 512 output tokens. However, the model's context length is only 4096 tokens, resulting in a maximum input length of 3584 tokens.":                    "input length and `max_tokens` exceed context limit: 4000 + 512 > 4096, decrease input length or `max_tokens` and try again",
-		"This model's maximum context length is 4096 tokens. However, you requested 512 output tokens and your prompt contains at least 3585 input tokens, for a total of at least 4097 tokens.":        "input length and `max_tokens` exceed context limit: 3585 + 512 > 4096, decrease input length or `max_tokens` and try again",
-		"The decoder prompt (length 5000) is longer than the maximum model length of 4096. Make sure that `max_model_len` is no smaller than the number of text tokens.":                                "prompt is too long: 5000 tokens > 4096 maximum",
-		"request (4242 tokens) exceeds the available context size (4096 tokens), try increasing it":                                                                                                     "prompt is too long: 4242 tokens > 4096 maximum",
-		"The input token count (1048577) exceeds the maximum number of tokens allowed (1048576).":                                                                                                       "prompt is too long: 1048577 tokens > 1048576 maximum",
-		"This endpoint's maximum context length is 131072 tokens. However, you requested about 140000 tokens (139000 of text input, 1000 in the output).":                                               "prompt is too long: 139000 tokens > 131072 maximum",
-		"Your input exceeds the context window of this model. Please adjust your input and try again.":                                                                                                  "prompt is too long: Your input exceeds the context window of this model. Please adjust your input and try again.",
-		"prompt is too long: 205000 tokens > 200000 maximum":                                                                                        "prompt is too long: 205000 tokens > 200000 maximum",
-		"input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000, decrease input length or `max_tokens` and try again":          "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000, decrease input length or `max_tokens` and try again",
-		"This model's maximum context length is 99999999999999999999999 tokens. However, your messages resulted in 99999999999999999999999 tokens.": "prompt is too long: 9223372036854775807 tokens > 9223372036854775807 maximum",
+	for _, c := range []struct{ upstream, want string }{
+		{
+			"This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens. Please reduce the length of the messages.",
+			"prompt is too long: 9000 tokens > 8192 maximum",
+		},
+		{
+			"This model's maximum context length is 4097 tokens, however you requested 5360 tokens (1360 in your prompt; 4000 for the completion). Please reduce your prompt; or completion length.",
+			"input length and `max_tokens` exceed context limit: 1360 + 4000 > 4097, decrease input length or `max_tokens` and try again",
+		},
+		{
+			"This model's maximum context length is 8192 tokens. However, you requested 10294 tokens (6094 in the messages, 200 in the functions, and 4000 in the completion).",
+			"input length and `max_tokens` exceed context limit: 6294 + 4000 > 8192, decrease input length or `max_tokens` and try again",
+		},
+		{
+			"This model's maximum context length is 4096 tokens. However, you requested 9500 tokens (9000 in the messages, 500 in the completion). Please reduce the length of the messages or completion.",
+			"prompt is too long: 9000 tokens > 4096 maximum",
+		},
+		{
+			"'max_tokens' or 'max_completion_tokens' is too large: 5000. This model's maximum context length is 4096 tokens and your request has 20 input tokens (5000 > 4096 - 20).",
+			"input length and `max_tokens` exceed context limit: 20 + 5000 > 4096, decrease input length or `max_tokens` and try again",
+		},
+		{
+			"You passed 4000 input tokens and requested 512 output tokens. However, the model's context length is only 4096 tokens, resulting in a maximum input length of 3584 tokens.",
+			"input length and `max_tokens` exceed context limit: 4000 + 512 > 4096, decrease input length or `max_tokens` and try again",
+		},
+		{
+			"This model's maximum context length is 4096 tokens. However, you requested 512 output tokens and your prompt contains at least 3585 input tokens, for a total of at least 4097 tokens.",
+			"input length and `max_tokens` exceed context limit: 3585 + 512 > 4096, decrease input length or `max_tokens` and try again",
+		},
+		{
+			"The decoder prompt (length 5000) is longer than the maximum model length of 4096. Make sure that `max_model_len` is no smaller than the number of text tokens.",
+			"prompt is too long: 5000 tokens > 4096 maximum",
+		},
+		{
+			"request (4242 tokens) exceeds the available context size (4096 tokens), try increasing it",
+			"prompt is too long: 4242 tokens > 4096 maximum",
+		},
+		{
+			"The input token count (1048577) exceeds the maximum number of tokens allowed (1048576).",
+			"prompt is too long: 1048577 tokens > 1048576 maximum",
+		},
+		{
+			"This endpoint's maximum context length is 131072 tokens. However, you requested about 140000 tokens (139000 of text input, 1000 in the output).",
+			"prompt is too long: 139000 tokens > 131072 maximum",
+		},
+		{
+			"Your input exceeds the context window of this model. Please adjust your input and try again.",
+			"prompt is too long: Your input exceeds the context window of this model. Please adjust your input and try again.",
+		},
+		{
+			"prompt is too long: 205000 tokens > 200000 maximum",
+			"prompt is too long: 205000 tokens > 200000 maximum",
+		},
+		{
+			"input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000, decrease input length or `max_tokens` and try again",
+			"input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000, decrease input length or `max_tokens` and try again",
+		},
+		{
+			"This model's maximum context length is 99999999999999999999999 tokens. However, your messages resulted in 99999999999999999999999 tokens.",
+			"prompt is too long: 9223372036854775807 tokens > 9223372036854775807 maximum",
+		},
 	} {
-		status, _, body := rendered(t, &chat.Error{Kind: chat.ContextTooLong, Message: upstream})
-		if !strings.Contains(body, `"type":"invalid_request_error","message":"`+want+`"`) || status != 400 {
-			t.Errorf("%s\nbecomes %d %s\nwant %s", upstream, status, body, want)
+		status, _, body := rendered(t, &chat.Error{Kind: chat.ContextTooLong, Message: c.upstream})
+		if !strings.Contains(body, `"type":"invalid_request_error","message":"`+c.want+`"`) || status != 400 {
+			t.Errorf("%s\nbecomes %d %s\nwant %s", c.upstream, status, body, c.want)
 		}
 	}
 }

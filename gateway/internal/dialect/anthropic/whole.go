@@ -28,9 +28,6 @@ type whole struct {
 func (w *whole) Add(event chat.Event) {
 	if event.Raw.Dialect == Dialect && event.Raw.Whole && event.Raw.JSON != nil {
 		w.own = renamed(nil, event.Raw.JSON, "", w.request.Model)
-		if len(w.own) > 0 && &w.own[0] == &event.Raw.JSON[0] {
-			w.own = append([]byte(nil), w.own...)
-		}
 	}
 	if w.own != nil {
 		return

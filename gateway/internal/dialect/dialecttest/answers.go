@@ -15,7 +15,7 @@ import (
 	"carousel.internal/gateway/internal/dialect"
 )
 
-// generated answers are as drivers promise them: blocks one after the other, closed before
+// generator makes answers as drivers promise them: blocks one after the other, closed before
 // the finish, counts last.
 type generator struct {
 	*rand.Rand
@@ -23,7 +23,8 @@ type generator struct {
 	blocks int
 }
 
-func generate(seed uint64) []chat.Event {
+// Generate makes an answer.
+func Generate(seed uint64) []chat.Event {
 	g := generator{Rand: rand.New(rand.NewPCG(seed, seed))} //nolint:gosec // the same answers each time
 	if g.IntN(3) == 0 {
 		g.events = append(g.events, chat.Event{Begin: &chat.Beginning{Input: &chat.Usage{Prompt: 1 + g.IntN(9)}}})
@@ -103,7 +104,7 @@ const seeds = 300
 
 func testAnswers(t *testing.T, h Harness) {
 	for seed := range uint64(seeds) {
-		h.agree(t, generate(seed))
+		h.agree(t, Generate(seed))
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
@@ -114,7 +115,7 @@ func testAnswers(t *testing.T, h Harness) {
 func FuzzAnswers(f *testing.F, h Harness) {
 	f.Add(uint64(1))
 	f.Fuzz(func(t *testing.T, seed uint64) {
-		events := generate(seed)
+		events := Generate(seed)
 		h.agree(t, events)
 		h.fail(t, seed)
 	})
@@ -188,7 +189,7 @@ func testFailedStreams(t *testing.T, h Harness) {
 
 // fail breaks an answer off, somewhere before its finish: it never looks finished.
 func (h *Harness) fail(t *testing.T, seed uint64) {
-	events := generate(seed)
+	events := Generate(seed)
 	events = events[:slices.IndexFunc(events, func(event chat.Event) bool { return event.Finish != chat.Unfinished })]
 	events = events[:seed%uint64(len(events)+1)]
 	var sink Recorder
@@ -240,7 +241,7 @@ func testSinks(t *testing.T, h Harness) {
 		sink := Recorder{Err: errGone}
 		stream := h.API.Stream(h.asked(t, true), dialect.Options{}, &sink)
 		var err error
-		for _, event := range generate(seed) {
+		for _, event := range Generate(seed) {
 			if err = stream.Event(event); err != nil {
 				break
 			}

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect"
 )
 
 func testRequests(t *testing.T, h Harness) {
@@ -27,6 +28,12 @@ func testRequests(t *testing.T, h Harness) {
 		}
 		if r.Source.Dialect != h.API.Name() || !bytes.Equal(r.Source.JSON, kept) || !bytes.Equal(in.Body, kept) {
 			t.Errorf("the source %s: %s", r.Source.Dialect, r.Source.JSON)
+		}
+	}
+	if counter, counts := h.API.(dialect.TokenCounter); counts {
+		r, err := counter.DecodeCount(h.incoming(h.Good(false)))
+		if err != nil || r.Model != Model || !bytes.Contains(counter.Count(1234), []byte("1234")) || !strings.HasPrefix(counter.CountPath(), "/v1/") {
+			t.Errorf("a question for tokens: %+v, %v", r, err)
 		}
 	}
 	if path := h.API.Path(); !strings.HasPrefix(path, "/v1/") {

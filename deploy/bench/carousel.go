@@ -36,12 +36,31 @@ const (
 
 // pair is Carousel: Redis as the compose file has it, the tokenstore, one gateway.
 type pair struct {
-	bench                                     *bench
+	bench *bench
+	// commit is the one that the services are built from; empty: the present tree. Folder
+	// has what they write.
+	commit, folder                            string
 	redisAddr, storeAddr, storeOps, addr, ops string
 }
 
 func (b *bench) carousel(ctx context.Context) (*system, error) {
-	p := &pair{bench: b}
+	return b.pair(ctx, &pair{bench: b, folder: filepath.Join(b.folder, "now")})
+}
+
+// earlier is Carousel as an earlier commit has it.
+func (b *bench) earlier(ctx context.Context) (*system, error) {
+	s, err := b.pair(ctx, &pair{bench: b, commit: b.commit, folder: filepath.Join(b.folder, "before")})
+	if err == nil {
+		s.chatOnly = true
+	}
+	return s, err
+}
+
+// pair starts a Redis, a tokenstore and a gateway.
+func (b *bench) pair(ctx context.Context, p *pair) (*system, error) {
+	if err := os.Mkdir(p.folder, 0o700); err != nil {
+		return nil, err
+	}
 	for _, addr := range []*string{&p.redisAddr, &p.storeAddr, &p.storeOps, &p.addr, &p.ops} {
 		var err error
 		if *addr, err = freeport.Addr(); err != nil {
@@ -70,12 +89,29 @@ func (b *bench) carousel(ctx context.Context) (*system, error) {
 	}, nil
 }
 
+// program builds a package of the pair's commit.
+func (p *pair) program(ctx context.Context, pkg string) (string, error) {
+	root := p.bench.root
+	if p.commit != "" {
+		root = filepath.Join(p.folder, "source")
+		if err := p.bench.source(ctx, p.commit, root); err != nil {
+			return "", err
+		}
+	}
+	return build(ctx, root, pkg, p.folder)
+}
+
+// start starts a process with its log in the pair's folder.
+func (p *pair) start(ctx context.Context, name string, env []string, path string, args ...string) (*process, error) {
+	return p.bench.startIn(ctx, p.folder, name, env, path, args...)
+}
+
 func (p *pair) redis(ctx context.Context) (*process, error) {
 	path, err := lookPath("redis-server", "redis-server")
 	if err != nil {
 		return nil, err
 	}
-	folder := filepath.Join(p.bench.folder, "redis-data")
+	folder := filepath.Join(p.folder, "redis-data")
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		return nil, err
 	}
@@ -87,7 +123,7 @@ func (p *pair) redis(ctx context.Context) (*process, error) {
 	if err := p.writeRedisConfig(config, folder, port, embeddedredis.AppendFsync(ctx, path)); err != nil {
 		return nil, err
 	}
-	process, err := p.bench.start(ctx, "redis", nil, path, config)
+	process, err := p.start(ctx, "redis", nil, path, config)
 	if err != nil {
 		return nil, err
 	}
@@ -113,14 +149,14 @@ func (p *pair) writeRedisConfig(path, folder, port, fsync string) error {
 }
 
 func (p *pair) tokenstore(ctx context.Context) (*process, error) {
-	path, err := p.bench.program(ctx, "./tokenstore/cmd/tokenstore")
+	path, err := p.program(ctx, "./tokenstore/cmd/tokenstore")
 	if err != nil {
 		return nil, err
 	}
-	process, err := p.bench.start(ctx, "tokenstore", []string{
+	process, err := p.start(ctx, "tokenstore", []string{
 		"GRPC_ADDR=" + p.storeAddr, "OPS_ADDR=" + p.storeOps, "REDIS_URL=redis://" + p.redisAddr + "/0",
-		"TOKENSTORE_SECRET=" + storeSecret, "SEAL_KEY_FILE=" + filepath.Join(p.bench.folder, "seal.key"),
-		"TOKEN_FILE=" + filepath.Join(p.bench.folder, ".token"), "TOKEN_LIST_FILE=" + filepath.Join(p.bench.folder, ".token-list"),
+		"TOKENSTORE_SECRET=" + storeSecret, "SEAL_KEY_FILE=" + filepath.Join(p.folder, "seal.key"),
+		"TOKEN_FILE=" + filepath.Join(p.folder, ".token"), "TOKEN_LIST_FILE=" + filepath.Join(p.folder, ".token-list"),
 	}, path)
 	if err != nil {
 		return nil, err
@@ -129,7 +165,7 @@ func (p *pair) tokenstore(ctx context.Context) (*process, error) {
 }
 
 func (p *pair) gateway(ctx context.Context) (*process, error) {
-	path, err := p.bench.program(ctx, "./gateway/cmd/gateway")
+	path, err := p.program(ctx, "./gateway/cmd/gateway")
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +173,7 @@ func (p *pair) gateway(ctx context.Context) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	process, err := p.bench.start(ctx, "gateway", []string{
+	process, err := p.start(ctx, "gateway", []string{
 		"PORT=" + port, "OPS_ADDR=" + p.ops, "TOKENSTORE_ADDR=" + p.storeAddr, "TOKENSTORE_SECRET=" + storeSecret,
 		"AUTH_TOKEN=" + adminToken, "DRAIN_DELAY=0s", "SHUTDOWN_GRACE=5s",
 	}, path)
@@ -150,24 +186,39 @@ func (p *pair) gateway(ctx context.Context) (*process, error) {
 // configure makes the simulator an upstream with a pool of tokens, and waits until
 // a chat request is answered.
 func (p *pair) configure(ctx context.Context) error {
-	_, err := call(ctx, http.MethodPut, "http://"+p.addr+"/admin/api/upstreams/bench", adminToken, map[string]any{
-		"driver": "openai", "base_url": p.bench.simURL + "/v1", "models": []string{plainModel, streamModel},
+	if err := p.addUpstream(ctx, "bench", "openai", plainModel, streamModel); err != nil {
+		return err
+	}
+	needed := []workload{{connections: 1}}
+	if p.commit == "" {
+		if err := p.addUpstream(ctx, "bench-messages", "anthropic", nativeModel, nativeStreamModel); err != nil {
+			return err
+		}
+		needed = append(needed, workload{api: messages, connections: 1})
+	}
+	return p.poll(ctx, func() error {
+		for _, w := range needed {
+			load, err := newLoad(ctx, w, p.addr, adminToken)
+			if err != nil {
+				return err
+			}
+			load.close()
+		}
+		return nil
+	})
+}
+
+// addUpstream makes the simulator an upstream, with a pool of tokens.
+func (p *pair) addUpstream(ctx context.Context, name, driver string, models ...string) error {
+	_, err := call(ctx, http.MethodPut, "http://"+p.addr+"/admin/api/upstreams/"+name, adminToken, map[string]any{
+		"driver": driver, "base_url": p.bench.simURL + "/v1", "models": models,
 	})
 	for i := 0; err == nil && i < tokens; i++ {
 		_, err = call(ctx, http.MethodPost, "http://"+p.addr+"/admin/api/tokens", adminToken, map[string]any{
-			"token": fmt.Sprintf("sk-bench-%028d", i+1), "upstream": "bench", "alias": fmt.Sprintf("bench-%d", i+1),
+			"token": fmt.Sprintf("sk-%s-%028d", name, i+1), "upstream": name, "alias": fmt.Sprintf("%s-%d", name, i+1),
 		})
 	}
-	if err != nil {
-		return err
-	}
-	return p.poll(ctx, func() error {
-		load, err := newLoad(ctx, workload{connections: 1}, p.addr, adminToken)
-		if err == nil {
-			load.close()
-		}
-		return err
-	})
+	return err
 }
 
 func (p *pair) roundTrips(ctx context.Context) (float64, error) {

@@ -62,7 +62,7 @@ func (l *load) check(got answer) error {
 	if got.body.length != l.length {
 		return fmt.Errorf("an answer of %d bytes instead of %d", got.body.length, l.length)
 	}
-	if l.workload.stream && string(got.body.tail[:]) != streamEnd {
+	if l.workload.stream && string(got.body.tail[:]) != l.workload.end() {
 		return fmt.Errorf("the stream ends in %q", got.body.tail)
 	}
 	return nil

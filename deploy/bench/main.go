@@ -34,6 +34,7 @@ type settings struct {
 	systems []string
 	out     string
 	profile string
+	commit  string
 	quick   bool
 	floor   bool
 }
@@ -49,7 +50,8 @@ func parse(args []string, output io.Writer) (settings, error) {
 	flags.BoolVar(&s.quick, "quick", false, "one short round: does everything work? Writes no file and judges nothing")
 	flags.BoolVar(&s.floor, "floor", true, "exit code 1 when Carousel misses the floor")
 	flags.StringVar(&s.profile, "profile", "", "existing folder that gets profiles of gateway and tokenstore, one a workload")
-	chosenSystems := flags.String("systems", strings.Join(systemNames, ","), "systems to measure")
+	flags.StringVar(&s.commit, "before", "", "commit to measure beside the present tree, in the same rounds")
+	chosenSystems := flags.String("systems", strings.Join(systemNames[:len(systemNames)-1], ","), "systems to measure")
 	chosenWorkloads := flags.String("workloads", "", "workloads to measure, such as plain-16,stream-64 (default all)")
 	if err := flags.Parse(args); err != nil {
 		return s, err
@@ -70,7 +72,12 @@ func parse(args []string, output io.Writer) (settings, error) {
 	if s.plan.workloads, err = choose(*chosenWorkloads, workloads, workload.String); err != nil {
 		return s, err
 	}
-	if len(s.systems) < len(systemNames) || len(s.plan.workloads) < len(workloads) {
+	if s.commit != "" {
+		s.systems = append(s.systems, before)
+	} else if slices.Contains(s.systems, before) {
+		return s, errors.New("-before names the commit that is to be measured")
+	}
+	if len(s.systems) < len(systemNames)-1 || len(s.plan.workloads) < len(workloads) {
 		s.out = "" // half a table would take the place of a whole one
 	}
 	return s, nil
@@ -102,7 +109,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(stdout, "bench: building and starting")
-	b, err := newBench(ctx, s.systems)
+	b, err := newBench(ctx, s.systems, s.commit)
 	defer b.close()
 	if err != nil {
 		return err

@@ -45,6 +45,9 @@ func (b *bench) measure(ctx context.Context, p plan, tell func(round int, k key,
 		for w, each := range p.workloads {
 			for i := range b.systems {
 				system := b.systems[(i+round+w)%len(b.systems)]
+				if !system.takes(each) {
+					continue
+				}
 				k := key{each, system.name}
 				c, err := b.cell(ctx, p, each, system)
 				if err != nil {

@@ -77,6 +77,7 @@ func (b *bench) render(h occasion, measured results) []byte {
 			fmt.Fprintf(&to, "| %s | %s | %s |\n", d.what, d.reached, verdict(d.met))
 		}
 	}
+	b.renderBefore(&to, h.plan, measured)
 	for _, w := range h.plan.workloads {
 		fmt.Fprintf(&to, "\n## %s\n\n", w.title())
 		b.renderWorkload(&to, w, measured)
@@ -86,6 +87,19 @@ func (b *bench) render(h occasion, measured results) []byte {
 		renderParts(&to, h.plan, parts, measured)
 	}
 	return to.Bytes()
+}
+
+// renderBefore compares Carousel with the earlier commit, where one was measured.
+func (b *bench) renderBefore(to *bytes.Buffer, p plan, measured results) {
+	if b.commit == "" {
+		return
+	}
+	fmt.Fprintf(to, "\n## Beside %s\n\n| | requests/s, of what they were | CPU s per 1,000, of what they were |\n|---|---:|---:|\n", b.commit)
+	for _, w := range p.workloads {
+		if f := measured.figures(w, carousel); f.toBefore != (spread{}) {
+			fmt.Fprintf(to, "| %s | %s | %s |\n", w.title(), ratio(f.toBefore), ratio(f.cpuToBefore))
+		}
+	}
 }
 
 func verdict(met bool) string {

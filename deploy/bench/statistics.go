@@ -26,6 +26,8 @@ func spreadOf(values []float64) spread {
 type figures struct {
 	rate                         spread // requests per second
 	toReverseProxy, toNginx      spread // of the rate
+	toBefore                     spread // of the rate
+	cpuToBefore                  spread
 	p50, p99                     float64
 	addedP50, addedP99, addedTTF float64 // milliseconds, over direct
 	cpu                          float64 // seconds per 1,000 requests
@@ -63,6 +65,8 @@ func (r results) figures(w workload, name string) figures {
 		rate:           over(func(c cell) float64 { return c.rate }),
 		toReverseProxy: versus(reverseProxy, rates),
 		toNginx:        versus(nginx, rates),
+		toBefore:       versus(before, rates),
+		cpuToBefore:    versus(before, func(mine, its cell) float64 { return sum(mine.cpu) / sum(its.cpu) }),
 		p50:            over(func(c cell) float64 { return milliseconds(c.p50) }).median,
 		p99:            over(func(c cell) float64 { return milliseconds(c.p99) }).median,
 		addedP50:       added(func(c cell) time.Duration { return c.p50 }),

@@ -18,9 +18,11 @@ const (
 	nginx        = "nginx"
 	reverseProxy = "ReverseProxy"
 	carousel     = "Carousel"
+	// before is Carousel of an earlier commit, where one is named.
+	before = "before"
 )
 
-var systemNames = []string{direct, nginx, reverseProxy, carousel}
+var systemNames = []string{direct, nginx, reverseProxy, carousel, before}
 
 // system is something that answers chat requests.
 type system struct {
@@ -35,11 +37,17 @@ type system struct {
 	profiled map[string]string
 	// roundTrips answers how many there have been to the tokenstore. It may be nil.
 	roundTrips func(context.Context) (float64, error)
+	// chatOnly: it knows no other API.
+	chatOnly bool
 }
+
+// takes tells whether a system can be asked for a workload.
+func (s *system) takes(w workload) bool { return !s.chatOnly || w.api == chatAPI }
 
 // bench is everything that runs.
 type bench struct {
 	root   string // of the repository
+	commit string // of the system before
 	folder string // for everything that this run writes
 	sim    *process
 	simURL string
@@ -50,8 +58,8 @@ type bench struct {
 
 // newBench starts the simulator and the systems. Its owner calls close, after an
 // error too.
-func newBench(ctx context.Context, wanted []string) (*bench, error) {
-	b := &bench{}
+func newBench(ctx context.Context, wanted []string, commit string) (*bench, error) {
+	b := &bench{commit: commit}
 	var err error
 	if b.root, err = repositoryRoot(); err != nil {
 		return b, err
@@ -63,7 +71,7 @@ func newBench(ctx context.Context, wanted []string) (*bench, error) {
 		return b, err
 	}
 	starters := map[string]func(context.Context) (*system, error){
-		direct: b.direct, nginx: b.nginx, reverseProxy: b.reverseProxy, carousel: b.carousel,
+		direct: b.direct, nginx: b.nginx, reverseProxy: b.reverseProxy, carousel: b.carousel, before: b.earlier,
 	}
 	for _, name := range wanted {
 		s, err := starters[name](ctx)
@@ -91,9 +99,14 @@ func (b *bench) close() {
 // program builds a package of the repository, so that it is never stale, and
 // answers the binary's path.
 func (b *bench) program(ctx context.Context, pkg string) (string, error) {
-	path := filepath.Join(b.folder, filepath.Base(pkg))
-	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path, pkg)
-	command.Dir = b.root
+	return build(ctx, b.root, pkg, b.folder)
+}
+
+// build builds a package of the source below root, and answers the binary's path.
+func build(ctx context.Context, root, pkg, folder string) (string, error) {
+	path := filepath.Join(folder, filepath.Base(pkg))
+	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", path, pkg)
+	command.Dir = root
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := command.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s: %w\n%s", pkg, err, output)
@@ -101,9 +114,34 @@ func (b *bench) program(ctx context.Context, pkg string) (string, error) {
 	return path, nil
 }
 
+// source unpacks a commit of the repository into a folder, once.
+func (b *bench) source(ctx context.Context, commit, folder string) error {
+	if _, err := os.Stat(folder); err == nil {
+		return nil
+	}
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		return err
+	}
+	archive := folder + ".tar"
+	for _, each := range []*exec.Cmd{
+		exec.CommandContext(ctx, "git", "-C", b.root, "archive", "--format=tar", "-o", archive, commit),
+		exec.CommandContext(ctx, "tar", "-x", "-f", archive, "-C", folder),
+	} {
+		if output, err := each.CombinedOutput(); err != nil {
+			return fmt.Errorf("the source of %s: %w\n%s", commit, err, output)
+		}
+	}
+	return nil
+}
+
 // start starts a process that close stops.
 func (b *bench) start(ctx context.Context, name string, env []string, path string, args ...string) (*process, error) {
-	p, err := start(ctx, b.folder, name, env, path, args...)
+	return b.startIn(ctx, b.folder, name, env, path, args...)
+}
+
+// startIn is start for a process with its log in a folder of its own.
+func (b *bench) startIn(ctx context.Context, folder, name string, env []string, path string, args ...string) (*process, error) {
+	p, err := start(ctx, folder, name, env, path, args...)
 	if err == nil {
 		b.processes = append(b.processes, p)
 	}

@@ -16,6 +16,23 @@ const (
 	streamModel = "sim-count-50"
 	events      = 50
 	streamEnd   = "data: [DONE]\n\n"
+	// nativeModel and nativeStreamModel are served by the upstream that speaks Messages,
+	// where Carousel answers; the simulator does the same for both names.
+	nativeModel       = "claude-bench"
+	nativeStreamModel = "claude-bench-sim-count-50"
+	// messagesEnd is how a stream of Messages ends, as far as is remembered of it.
+	messagesEnd = `ssage_stop"}` + "\n\n"
+)
+
+// api is what is spoken: by the load generator, and by the upstream.
+type api string
+
+// The APIs. Translated is Messages over an upstream that speaks Chat; all other systems pass
+// Messages on to one that speaks it.
+const (
+	chatAPI    api = ""
+	messages   api = "messages"
+	translated api = "translated"
 )
 
 // What the plain workload asks, and the simulator echoes: a short chat.
@@ -27,6 +44,7 @@ const (
 
 // workload is what is asked of every system.
 type workload struct {
+	api         api
 	stream      bool
 	connections int
 }
@@ -36,8 +54,14 @@ func (w workload) String() string {
 	if w.stream {
 		kind = "stream"
 	}
+	if w.api != chatAPI {
+		kind = string(w.api) + "-" + kind
+	}
 	return kind + "-" + strconv.Itoa(w.connections)
 }
+
+// titles are the APIs for readers.
+var titles = map[api]string{messages: "Messages, native. ", translated: "Messages over a Chat upstream. "}
 
 // title is String for readers.
 func (w workload) title() string {
@@ -45,6 +69,7 @@ func (w workload) title() string {
 	if w.stream {
 		kind = fmt.Sprintf("Streams of %d events", events)
 	}
+	kind = titles[w.api] + kind
 	if w.connections == 1 {
 		return kind + ", 1 connection"
 	}
@@ -57,13 +82,29 @@ var workloads = []workload{
 	{connections: 64},
 	{stream: true, connections: 16},
 	{stream: true, connections: 64},
+	{api: messages, connections: 16},
+	{api: messages, stream: true, connections: 16},
+	{api: translated, connections: 16},
+	{api: translated, stream: true, connections: 16},
+}
+
+// end is how a stream ends, as far as is remembered of it.
+func (w workload) end() string {
+	if w.api == chatAPI {
+		return streamEnd
+	}
+	return messagesEnd
+}
+
+type message struct {
+	Role    string `json:"role"`
+	Content string `json:"content"`
 }
 
 // request renders the request for a system, head and body.
 func (w workload) request(addr, key string) []byte {
-	type message struct {
-		Role    string `json:"role"`
-		Content string `json:"content"`
+	if w.api != chatAPI {
+		return w.messagesRequest(addr, key)
 	}
 	ask := struct {
 		Model       string    `json:"model"`
@@ -83,8 +124,41 @@ func (w workload) request(addr, key string) []byte {
 		addr, key, len(body), body)
 }
 
+func (w workload) messagesRequest(addr, key string) []byte {
+	ask := struct {
+		Model     string    `json:"model"`
+		MaxTokens int       `json:"max_tokens"`
+		System    string    `json:"system"`
+		Messages  []message `json:"messages"`
+		Stream    bool      `json:"stream"`
+	}{w.messagesModel(), 1000, instructions, []message{{"user", question}}, w.stream}
+	body, err := json.Marshal(ask)
+	if err != nil {
+		panic(err) // strings, a number and a bool
+	}
+	return fmt.Appendf(nil, "POST /v1/messages HTTP/1.1\r\nHost: %s\r\nX-Api-Key: %s\r\nAnthropic-Version: 2023-06-01\r\n"+
+		"Content-Type: application/json\r\nAccept: */*\r\nUser-Agent: carousel-bench\r\nContent-Length: %d\r\n\r\n%s",
+		addr, key, len(body), body)
+}
+
+// messagesModel is the model by whose name Carousel finds the upstream.
+func (w workload) messagesModel() string {
+	switch {
+	case w.api == messages && w.stream:
+		return nativeStreamModel
+	case w.api == messages:
+		return nativeModel
+	case w.stream:
+		return streamModel
+	}
+	return plainModel
+}
+
 // verify looks at a whole body.
 func (w workload) verify(body []byte) error {
+	if w.api != chatAPI {
+		return w.verifyMessages(body)
+	}
 	if w.stream {
 		return verifyStream(body)
 	}
@@ -105,6 +179,59 @@ func (w workload) verify(body []byte) error {
 	if len(object.Choices) != 1 || object.Choices[0].Message.Content != question ||
 		object.Choices[0].FinishReason != "stop" || object.Usage.TotalTokens == 0 {
 		return fmt.Errorf("not the answer that was expected: %.300s", body)
+	}
+	return nil
+}
+
+// verifyMessages looks at an answer of the Messages API.
+func (w workload) verifyMessages(body []byte) error {
+	if w.stream {
+		return verifyMessagesStream(body)
+	}
+	var object struct {
+		Content []struct {
+			Text string `json:"text"`
+		} `json:"content"`
+		StopReason string `json:"stop_reason"`
+		Usage      struct {
+			OutputTokens int `json:"output_tokens"`
+		} `json:"usage"`
+	}
+	if err := json.Unmarshal(body, &object); err != nil {
+		return fmt.Errorf("the answer is not JSON: %w", err)
+	}
+	if len(object.Content) != 1 || object.Content[0].Text != question || object.StopReason != "end_turn" || object.Usage.OutputTokens == 0 {
+		return fmt.Errorf("not the answer that was expected: %.300s", body)
+	}
+	return nil
+}
+
+func verifyMessagesStream(body []byte) error {
+	if !bytes.HasSuffix(body, []byte(messagesEnd)) {
+		return fmt.Errorf("the stream ends in %q", body[max(len(body)-40, 0):])
+	}
+	var text strings.Builder
+	pieces := 0
+	for line := range bytes.SplitSeq(body, []byte("\n")) {
+		data, found := bytes.CutPrefix(line, []byte("data: "))
+		if !found {
+			continue
+		}
+		var event struct {
+			Delta struct {
+				Text string `json:"text"`
+			} `json:"delta"`
+		}
+		if err := json.Unmarshal(data, &event); err != nil {
+			return fmt.Errorf("an event is not JSON: %w", err)
+		}
+		if event.Delta.Text != "" {
+			pieces++
+			text.WriteString(event.Delta.Text)
+		}
+	}
+	if pieces != events || text.String() != upstreamsim.CountText(events) {
+		return fmt.Errorf("%d pieces of text: %.300q", pieces, text.String())
 	}
 	return nil
 }

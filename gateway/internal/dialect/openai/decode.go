@@ -41,6 +41,9 @@ func Decode(body []byte, id string, now time.Time) (*chat.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.displaced {
+		d.req.Locate = locate(d.req.Messages)
+	}
 	return d.req, nil
 }
 
@@ -75,6 +78,8 @@ type decoder struct {
 
 	hasMessages bool
 	hasNewLimit bool // max_completion_tokens
+	// displaced: a message has parts that do not stand in its content.
+	displaced bool
 }
 
 // mismatch is the error for a value of the wrong type. The fault of a value that

@@ -186,6 +186,7 @@ func TestDecode(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			got.Locate = nil // functions can't be compared
 			if !reflect.DeepEqual(*got, test.want) {
 				t.Errorf("got  %+v\nwant %+v", *got, test.want)
 			}
@@ -347,5 +348,30 @@ func BenchmarkDecode(b *testing.B) {
 		if _, err := Decode(body, "chatcmpl-1", now); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestPlacesOfWhatStandsBesideTheContent(t *testing.T) {
+	t.Parallel()
+	req, err := Decode([]byte(`{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":"u"}]},`+
+		`{"role":"assistant","reasoning_content":"hm","content":"b","tool_calls":[{"id":"c","function":{"name":"f"}},{"id":"d","function":{"name":"f"}}]},`+
+		`{"role":"tool","tool_call_id":"c","content":"1"},{"role":"assistant","function_call":{"name":"f"}}]}`), "id", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var places []string
+	for i := range req.Messages {
+		places = append(places, req.Place(i, -1))
+		for j := range req.Messages[i].Parts {
+			places = append(places, req.Place(i, j))
+		}
+	}
+	want := []string{
+		"messages[0]", "messages[0].content[0]", "messages[0].content[1]",
+		"messages[1]", "messages[1].reasoning_content", "messages[1].content[0]", "messages[1].tool_calls[0]", "messages[1].tool_calls[1]",
+		"messages[2]", "messages[2]", "messages[3]", "messages[3].function_call",
+	}
+	if !reflect.DeepEqual(places, want) {
+		t.Errorf("got  %q\nwant %q", places, want)
 	}
 }

@@ -36,6 +36,7 @@ func (d *decoder) message(index int) (chat.Message, error) {
 		return chat.Message{}, nil
 	}
 	err := m.validate(at)
+	d.displaced = d.displaced || m.Role == chat.Tool || m.beside()
 	return m.Message, err
 }
 
@@ -96,6 +97,11 @@ func (m *draft) validate(at place) error {
 	}
 	m.assemble()
 	return nil
+}
+
+// beside tells whether anything is said beside the content.
+func (m *draft) beside() bool {
+	return len(m.calls) > 0 || len(m.thoughts) > 0 || m.reasoning != (reasoningDraft{})
 }
 
 // assemble puts what is said beside the content among the parts.

@@ -44,7 +44,8 @@ func TestPairs(t *testing.T) {
 	w.PutUpstream("anthropic", map[string]any{"driver": "anthropic", "base_url": w.tap.url, "models": []string{"claude-sonnet-5"}})
 	w.AddTokens("openai", "o", 3, 0)
 	w.AddTokens("anthropic", "a", 3, 0)
-	t.Run("scenes", func(t *testing.T) { w.scenes(t) })
+	t.Run("scenes", w.scenes)
+	t.Run("fields", w.fields)
 }
 
 // name makes a model's name for one test alone, of which the simulator knows a scenario.

@@ -105,18 +105,19 @@ bench-smoke: ## Every micro-benchmark once, so that none is broken
 check: fmt-check vet lint generate-check imports standalone tidy-check notices-check docs-check scripts-check ## All that CI checks beside the tests
 
 .PHONY: generate
-generate: $(BIN)/buf ## Go code from the .proto files, and the pages that the gateway embeds
+generate: $(BIN)/buf ## Go code from the .proto files, and the files that repeat others
 	@cd proto && GOWORK=off $(BIN)/buf generate
 	@cd deploy && go run ./tools/embedded
 
 # Generated aside and compared, so that a change that isn't committed yet is no failure.
 .PHONY: generate-check
-generate-check: $(BIN)/buf ## Is the generated code what the .proto files say?
+generate-check: $(BIN)/buf ## Is the generated code what the .proto files say, and are the files that repeat others current?
 	@echo "generate-check"
 	@aside=$$(mktemp -d); trap 'rm -rf "$$aside"' EXIT; \
 	sums() { (cd "$$1" && find . -name '*.pb.go' -exec sha256sum {} + | sort -k 2); }; \
 	(cd proto && GOWORK=off $(BIN)/buf generate --output "$$aside"); \
 	diff <(sums proto) <(sums "$$aside") || { echo 'generated code is stale: run "make generate"' >&2; exit 1; }
+	@cd deploy && go test ./tools/embedded
 
 .PHONY: fmt
 fmt: $(BIN)/golangci-lint $(BIN)/buf ## Formats Go and proto files

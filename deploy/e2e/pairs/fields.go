@@ -37,7 +37,7 @@ var ChatFields = []Field{
 	{"`user`", `{"user":"u-1"}`, `{"metadata":{"user_id":"u-1"}}`, Translated, ""},
 	{"`metadata`, `store`, `service_tier`, `verbosity`, `prompt_cache_key`", `{"metadata":{"a":"b"},"store":true,"service_tier":"flex","verbosity":"low","prompt_cache_key":"k"}`, "", Ignored, "`prompt_cache_key` chooses the token"},
 	{"`prediction`", `{"prediction":{"type":"content","content":"x"}}`, "", Refused, "`prediction`"},
-	{"`modalities` with `audio`", `{"modalities":["text","audio"],"audio":{"voice":"alloy","format":"mp3"}}`, "", Refused, "`modalities`"},
+	{"`modalities` with `audio`", `{"modalities":["text","audio"],"audio":{"voice":"alloy","format":"mp3"}}`, "", Refused, "`audio`"},
 	{"`web_search_options`", `{"web_search_options":{}}`, "", Refused, "`web_search_options`"},
 	{"parts of type `input_audio`", `{"messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AAAA","format":"wav"}}]}]}`, "", Refused, "`messages[0].content[0]`"},
 	{"a file by its id", `{"messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"file-1"}}]}]}`, "", Refused, "`messages[0].content[0]`: an id belongs to one account"},

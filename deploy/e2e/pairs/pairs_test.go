@@ -46,6 +46,7 @@ func TestPairs(t *testing.T) {
 	w.AddTokens("anthropic", "a", 3, 0)
 	t.Run("scenes", w.scenes)
 	t.Run("fields", w.fields)
+	t.Run("settings", w.settings)
 }
 
 // name makes a model's name for one test alone, of which the simulator knows a scenario.

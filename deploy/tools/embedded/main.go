@@ -1,7 +1,8 @@
 // Command embedded makes the files that repeat what is written elsewhere. The gateway
 // embeds two: the page /about, which is the README, and /env-example, which is every key
 // of both services' configuration. The same keys stand in docker-compose.yml, which
-// passes them on, and in .env.example. `make generate` runs it, and a test fails when a
+// passes them on, and in .env.example. What each pair of APIs carries is docs/dialects.md,
+// of the rows that tests play. `make generate` runs it, and a test fails when a
 // file is not what it would make.
 package main
 
@@ -9,6 +10,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"carousel.internal/deploy/e2e/pairs"
 )
 
 // root is the repository, as seen from the module's folder.
@@ -21,6 +24,7 @@ const (
 	example     = "gateway/internal/reference/static/env-example"
 	compose     = "docker-compose.yml"
 	compExample = ".env.example"
+	dialects    = "docs/dialects.md"
 )
 
 func main() {
@@ -64,5 +68,6 @@ func contents(root string) (map[string][]byte, error) {
 	}
 	return map[string][]byte{
 		about: page, example: envExample(), compose: containers, compExample: composeExample(containers),
+		dialects: pairs.Document(),
 	}, nil
 }

@@ -1,9 +1,11 @@
 package openai
 
 import (
+	"bytes"
 	"slices"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/rawjson"
 	"carousel.internal/gateway/internal/upstream"
 )
 
@@ -78,13 +80,31 @@ func (b *building) tool(tool *chat.ToolSpec) {
 	b.string(b.toolName(tool.Name))
 	b.text("description", tool.Description)
 	b.member("parameters")
-	if tool.Schema == nil {
-		b.raw(anyObject)
-	} else {
-		b.bytes(tool.Schema)
-	}
+	b.schema(tool.Schema)
 	b.truth("strict", tool.Strict)
 	b.raw("}}")
+}
+
+// schema writes that of a tool. The API refuses one that does not say its properties, though
+// there are none.
+func (b *building) schema(schema []byte) {
+	s := rawjson.Over(schema)
+	members, said := 0, false
+	for ok := s.Object(); ok; ok = s.Member() {
+		members++
+		said = said || string(s.Key()) == "properties"
+		s.Skip()
+	}
+	brace := s.Pos() - 1
+	switch {
+	case said:
+		b.bytes(schema)
+	case s.End() != nil || members == 0:
+		b.raw(anyObject)
+	default:
+		b.bytes(bytes.TrimRight(schema[:brace], " \t\r\n"))
+		b.raw(`,"properties":{}}`)
+	}
 }
 
 // customTool writes a tool that takes free text: in the client's words, if they are in this

@@ -17,8 +17,10 @@ type Setting struct {
 var (
 	OpenAISettings = []Setting{
 		{Key: "developer_role", Values: "`system`, `keep`", What: "instructions with the lower rank"},
-		{"mid_system", "`user`, `keep`", "where instructions in the middle of a conversation stand", "keep",
-			`{"messages":[{"role":"user","content":"Hi"},{"role":"system","content":"Be brief."}]}`, `{"messages":[{"role":"user","content":"Hi"},{"role":"system","content":"Be brief."}]}`},
+		{
+			"mid_system", "`user`, `keep`", "where instructions in the middle of a conversation stand", "keep",
+			`{"messages":[{"role":"user","content":"Hi"},{"role":"system","content":"Be brief."}]}`, `{"messages":[{"role":"user","content":"Hi"},{"role":"system","content":"Be brief."}]}`,
+		},
 		{"output_limit_field", "`max_tokens`, `max_completion_tokens`, `never`", "the name of the output limit; never: the gateway keeps it", "max_completion_tokens", `{"max_tokens":77}`, `{"max_completion_tokens":77}`},
 		{"output_limit_max", "any", "the largest that is asked for", "60", `{"max_tokens":77}`, `{"max_tokens":60}`},
 		{"sampling", "`usual`, `always`, `never`", "temperature and the like; always: `top_k` too", "always", `{"top_k":5}`, `{"top_k":5}`},
@@ -26,8 +28,10 @@ var (
 		{Key: "reasoning_field", Values: "`reasoning_content`, `reasoning`", What: "the name of what was thought"},
 		{Key: "reasoning_history", Values: "`tool_loop`, `always`, `never`", What: "when it goes back"},
 		{Key: "tool_result_images", Values: "`user`, `tool`, `note`", What: "where images in results stand: behind them, in them, or as words only"},
-		{"documents", "`never`, `file`", "PDF files; never: refused", "file",
-			`{"messages":[{"role":"user","content":[{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"JVBERi0xLjQK"}}]}]}`, `{"messages":[{"content":[{"type":"file"}]}]}`},
+		{
+			"documents", "`never`, `file`", "PDF files; never: refused", "file",
+			`{"messages":[{"role":"user","content":[{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"JVBERi0xLjQK"}}]}]}`, `{"messages":[{"content":[{"type":"file"}]}]}`,
+		},
 		{Key: "tool_names", Values: "`short`, `keep`", What: "names above 64 bytes"},
 		{"prompt_cache_key", "`false`, `true`", "the session's name goes along", "true", `{"metadata":{"user_id":"user_x_account__session_0b6a8ac5-9a3e-4e51-8f0b-0f4f3c0f6a01"}}`, `{"prompt_cache_key":"0b6a8ac5-9a3e-4e51-8f0b-0f4f3c0f6a01"}`},
 		{"lacks", "a list", "what the upstream can't do: `tools`, `images`, `documents`, `json_schema` …", "tools", `{"tools":[{"name":"look","input_schema":{"type":"object"}}]}`, ""},
@@ -36,8 +40,10 @@ var (
 	AnthropicSettings = []Setting{
 		{"default_max_tokens", "the model's maximum, any", "the output limit of a request without one", "123", `{}`, `{"max_tokens":123}`},
 		{Key: "sampling", Values: "`true`, `false`", What: "temperature and the like are sent"},
-		{"mid_system", "`false`, `true`", "instructions in the middle of a conversation have a role of their own", "true",
-			`{"messages":[{"role":"user","content":"Hi"},{"role":"system","content":"Be brief."}]}`, `{"messages":[{"role":"user"},{"role":"system"}]}`},
+		{
+			"mid_system", "`false`, `true`", "instructions in the middle of a conversation have a role of their own", "true",
+			`{"messages":[{"role":"user","content":"Hi"},{"role":"system","content":"Be brief."}]}`, `{"messages":[{"role":"user"},{"role":"system"}]}`,
+		},
 		{Key: "automatic_cache", Values: "`true`, `false`", What: "a conversation is marked to be kept in the cache, where the client can't say so"},
 		{Key: "rate_limit_headers", Values: "`false`, `true`", What: "clients see the limits of the token that served them"},
 	}

@@ -243,11 +243,13 @@ func TestBuildWishes(t *testing.T) {
 		"a stream without usage": {someHost, "include_usage=false", chat.Request{Stream: true}, `,"stream":true`},
 		"tools (41, 67)":         {someHost, "", chat.Request{Tools: tools}, `,"tools":[` + f + `,` + g + `]`},
 		"a tool whose schema says no properties": {
-			someHost, "", chat.Request{Tools: []chat.ToolSpec{{Kind: chat.Function, Name: "f", Schema: []byte(`{"type":"object" }`)}}},
+			someHost, "",
+			chat.Request{Tools: []chat.ToolSpec{{Kind: chat.Function, Name: "f", Schema: []byte(`{"type":"object" }`)}}},
 			`,"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{}}}}]`,
 		},
 		"a tool whose schema is empty": {
-			someHost, "", chat.Request{Tools: []chat.ToolSpec{{Kind: chat.Function, Name: "f", Schema: []byte(`{}`)}}},
+			someHost, "",
+			chat.Request{Tools: []chat.ToolSpec{{Kind: chat.Function, Name: "f", Schema: []byte(`{}`)}}},
 			`,"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{}}}}]`,
 		},
 		"free to choose":         {someHost, "", chat.Request{Tools: tools, ToolChoice: chat.ToolChoice{Mode: chat.ToolsAuto}, ParallelCalls: ptr(false)}, `,"tools":[` + f + `,` + g + `],"tool_choice":"auto","parallel_tool_calls":false`},

@@ -236,7 +236,9 @@ func (b *building) output() {
 // identity writes who asks, and what belongs together. What is longer than the API takes is
 // told apart by a hash.
 func (b *building) identity() {
-	b.text("user", shortened(b.req.User, maxIdentity))
+	if b.user {
+		b.text("user", shortened(b.req.User, maxIdentity))
+	}
 	if b.cacheKey {
 		b.text("prompt_cache_key", shortened(b.req.Session, maxIdentity))
 	}

@@ -273,6 +273,8 @@ func TestBuildWishes(t *testing.T) {
 		"the limit, by a setting (63)": {openAI, "output_limit_field=max_tokens output_limit_max=5", chat.Request{MaxTokens: 9}, `,"max_tokens":5`},
 		"the limit, kept here":         {openAI, "output_limit_field=never", chat.Request{MaxTokens: 9}, ``},
 		"ends (10)":                    {someHost, "", chat.Request{Stop: []string{"a", "b"}}, `,"stop":["a","b"]`},
+		"ends, at OpenAI's":            {openAI, "", chat.Request{Stop: []string{"a"}}, ``},
+		"ends, by a setting":           {openAI, "lacks=", chat.Request{Stop: []string{"a"}}, `,"stop":["a"]`},
 		"ends, kept here":              {someHost, "lacks=stop", chat.Request{Stop: []string{"a"}}, ``},
 		"sampling": {
 			someHost, "",
@@ -298,6 +300,7 @@ func TestBuildWishes(t *testing.T) {
 		"a tier that is not":   {openAI, "", chat.Request{ServiceTier: "batch"}, ``},
 		"a tier nobody knows":  {someHost, "", chat.Request{ServiceTier: "auto"}, ``},
 		"who asks":             {someHost, "", chat.Request{User: "u", Session: "s"}, `,"user":"u"`},
+		"nobody":               {someHost, "user=false", chat.Request{User: "u"}, ``},
 		"what belongs":         {openAI, "", chat.Request{User: "u", Session: "s"}, `,"user":"u","prompt_cache_key":"s"`},
 		"names are never long": {openAI, "", chat.Request{User: long, Session: long}, `,"user":"` + hashOf(long) + `","prompt_cache_key":"` + hashOf(long) + `"`},
 	} {
@@ -486,4 +489,63 @@ func flat(value json.RawMessage) string {
 		text = strings.ReplaceAll(text, "\ufffd\ufffd", "\ufffd")
 	}
 	return text
+}
+
+// What an upstream can't do is known before it is asked.
+func TestCarries(t *testing.T) {
+	t.Parallel()
+	all := []chat.Need{
+		chat.Tools, chat.HostedTools, chat.FreeTools, chat.Choices, chat.LogProbs, chat.JSONObject, chat.JSONSchema, chat.Media, chat.Pictures, chat.Papers,
+		chat.TextPapers, chat.Sounds, chat.ToolMedia, chat.FileIDs, chat.Content, chat.Prediction, chat.WebSearch, chat.Words, chat.State, chat.Unclear,
+		chat.StopTexts, chat.OutputLimit, chat.Tuning,
+	}
+	never := []chat.Need{
+		chat.HostedTools, chat.Choices, chat.LogProbs, chat.Media, chat.FileIDs, chat.Content, chat.Prediction, chat.WebSearch, chat.State, chat.Unclear,
+	}
+	for name, test := range map[string]struct {
+		base     string
+		settings map[string]string
+		lacks    []chat.Need
+	}{
+		"some upstream": {someHost, nil, []chat.Need{chat.Papers}},
+		"OpenAI":        {openAI, nil, []chat.Need{chat.StopTexts}},
+		"text alone":    {someHost, map[string]string{"lacks": "images, tools,json_schema", "documents": "file", "output_limit_field": "never"}, []chat.Need{chat.Pictures, chat.Tools, chat.JSONSchema, chat.OutputLimit}},
+	} {
+		driver := newTestDriver(t, test.base, test.settings)
+		for _, need := range all {
+			if got, want := driver.Carries(need), !slices.Contains(never, need) && !slices.Contains(test.lacks, need); got != want {
+				t.Errorf("%s: %s: %t, want %t", name, need, got, want)
+			}
+		}
+	}
+}
+
+// Parts that the upstream can't be given are refused before a token is lent.
+func TestPrepare(t *testing.T) {
+	t.Parallel()
+	driver := newTestDriver(t, openAI, nil)
+	far := chat.Part{Document: &chat.Document{URL: "https://h/a.pdf"}}
+	for name, test := range map[string]struct {
+		vision string
+		part   chat.Part
+		want   chat.Kind
+	}{
+		"an image":                   {"", red(), ""},
+		"an image, switched off":     {upstream.VisionNone, red(), chat.VisionDisabled},
+		"of a result":                {upstream.VisionNone, came("c", words("a"), red()), chat.VisionDisabled},
+		"a document":                 {"", paper(), ""},
+		"a document to be fetched":   {"", far, chat.Unsupported},
+		"in a result":                {"", came("c", far), chat.Unsupported},
+		"a document that is as text": {"", chat.Part{Document: &chat.Document{Text: "a", URL: "https://h/a"}}, ""},
+	} {
+		request := &chat.Request{Source: chat.Source{Dialect: "other"}, Messages: []chat.Message{says(chat.User, words("a"), test.part)}}
+		_, err := driver.Prepare(t.Context(), request, upstream.Options{Vision: test.vision})
+		if got := chat.AsError(err); (err == nil) != (test.want == "") || err != nil && (got.Kind != test.want || got.Param != "messages[0].content[1]") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	native := &chat.Request{Source: chat.Source{Dialect: dialect}, Messages: []chat.Message{says(chat.User, far)}}
+	if _, err := driver.Prepare(t.Context(), native, upstream.Options{}); err != nil {
+		t.Errorf("as it came: %v", err)
+	}
 }

@@ -214,8 +214,13 @@ func readError(s *rawjson.Scanner, depth int) (said apiError) {
 		}
 		return said
 	case kind == rawjson.Object:
+		var size, window string
 		for ok := s.Object(); ok; ok = s.Member() {
 			switch string(s.Key()) {
+			case "n_prompt_tokens":
+				size = code(s)
+			case "n_ctx":
+				window = code(s)
 			case "error", "detail", "errors":
 				if inner := readError(s, depth+1); inner != (apiError{}) {
 					said = inner
@@ -225,7 +230,15 @@ func readError(s *rawjson.Scanner, depth int) (said apiError) {
 					inner.baseResp = true
 					said = inner
 				}
-			case "message", "msg", "error_message", "error_msg", "errmsg", "errorMessage", "status_msg", "error_description":
+			case "message":
+				if kind := s.Kind(); kind == rawjson.Object || kind == rawjson.Array { // as Mistral has it
+					inner := readError(s, depth+1)
+					set(&said.message, inner.message)
+					set(&said.param, inner.param)
+					break
+				}
+				set(&said.message, text(s))
+			case "msg", "error_message", "error_msg", "errmsg", "errorMessage", "status_msg", "error_description":
 				set(&said.message, text(s))
 			case "type":
 				set(&said.kind, text(s))
@@ -238,6 +251,9 @@ func readError(s *rawjson.Scanner, depth int) (said apiError) {
 			default:
 				s.Skip()
 			}
+		}
+		if size != "" && window != "" && !strings.Contains(said.message, size) { // llama.cpp's, beside its words
+			said.message += ": request (" + size + " tokens) exceeds the available context size (" + window + " tokens)"
 		}
 		return said
 	}

@@ -13,8 +13,8 @@ var (
 	// `exceeds the available context size`, as SGLang, `longer than the model's context
 	// length`, as xAI, `maximum prompt length`, and as Gemini, `The input token count …
 	// exceeds the maximum number of tokens allowed`.
-	sizeWords = regexp.MustCompile(`(?i)maximum (context|prompt|model) length|context window|prompt is too long` +
-		`|\bexceed(s|ed|ing)? .{0,40}\bcontext (length|size|limit)|longer than .{0,40}\b(context|model) length|input token count .{0,40}\bexceeds`)
+	sizeWords = regexp.MustCompile(`(?i)maximum (context|prompt|model) length|context window|(prompt|input) is too long` +
+		`|\bexceed(s|ed|ing)? .{0,40}\bcontext (length|size|limit)|\bmodel['’]?s context length|longer than .{0,40}\bmodel length|input token count .{0,40}\bexceeds`)
 	// OpenAI counts for each model by itself: `Rate limit reached for gpt-4o in
 	// organization org-… on tokens per min (TPM)`.
 	modelWords = regexp.MustCompile(`(?i)rate limit (reached|exceeded) for (model )?\S+ (in|on) `)

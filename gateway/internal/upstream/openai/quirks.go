@@ -36,8 +36,8 @@ type quirks struct {
 	documents string
 	// toolNames: shorten, keep.
 	toolNames string
-	// cacheKey: the upstream takes prompt_cache_key.
-	cacheKey bool
+	// cacheKey and user: the upstream takes prompt_cache_key and user.
+	cacheKey, user bool
 	// lacks is what the upstream can't do.
 	lacks []chat.Need
 }
@@ -63,7 +63,7 @@ const (
 // of them take.
 var usualQuirks = quirks{
 	developerRole: string(chat.System), midSystem: inUser, limitField: oldLimit, sampling: usual, effortsByModel: true,
-	reasoningField: "reasoning_content", reasoningHistory: inToolLoop, resultMedia: inUser, documents: never, toolNames: shorten,
+	reasoningField: "reasoning_content", reasoningHistory: inToolLoop, resultMedia: inUser, documents: never, toolNames: shorten, user: true,
 }
 
 // quirksOf are the quirks of an upstream by its host.
@@ -74,8 +74,11 @@ func quirksOf(host string) quirks {
 		q.official = true
 		q.developerRole, q.midSystem, q.limitField = keep, keep, newLimit
 		q.reasoningHistory, q.documents, q.cacheKey = never, asFile, true
+		q.lacks = []chat.Need{chat.StopTexts} // its models that think refuse them
 	case host == "openrouter.ai":
 		q.documents = asFile
+	case host == "api.mistral.ai": // which refuses what it does not know
+		q.reasoningHistory, q.user = never, false
 	}
 	return q
 }

@@ -72,6 +72,7 @@ var settingParsers = map[string]func(*settings, string) error{
 	"documents":        func(s *settings, text string) error { return parseWord(&s.quirks.documents, text, asFile, never) },
 	"tool_names":       func(s *settings, text string) error { return parseWord(&s.quirks.toolNames, text, shorten, keep) },
 	"prompt_cache_key": func(s *settings, text string) error { return parseTruth(&s.quirks.cacheKey, text) },
+	"user":             func(s *settings, text string) error { return parseTruth(&s.quirks.user, text) },
 	"lacks":            func(s *settings, text string) error { return parseLacks(&s.quirks, text) },
 }
 
@@ -118,9 +119,12 @@ func parseEfforts(q *quirks, text string) error {
 	return nil
 }
 
-// parseLacks takes a list of what an upstream can't do.
+// parseLacks takes a list of what an upstream can't do, or nothing.
 func parseLacks(q *quirks, text string) error {
 	q.lacks = nil
+	if text == "" {
+		return nil
+	}
 	for word := range strings.SplitSeq(text, ",") {
 		need := chat.Need(strings.TrimSpace(word))
 		if !slices.Contains(lackable, need) {

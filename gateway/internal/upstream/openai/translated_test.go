@@ -123,15 +123,18 @@ func TestRefusalsAreQuoted(t *testing.T) {
 func TestOverflows(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
-		"OpenAI":          `{"error":{"message":"This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}`,
-		"vLLM":            `{"error":{"message":"This model's maximum context length is 8192 tokens. However, your request has 9000 input tokens.","type":"BadRequestError","param":null,"code":400}}`,
-		"vLLM, flat":      `{"object":"error","message":"The decoder prompt (length 9000) is longer than the maximum model length of 8192.","type":"BadRequestError","param":null,"code":400}`,
-		"llama.cpp":       `{"error":{"code":400,"message":"request (9000 tokens) exceeds the available context size (8192 tokens), try increasing it","type":"exceed_context_size_error","n_prompt_tokens":9000,"n_ctx":8192}}`,
-		"llama.cpp, old":  `{"error":{"code":400,"message":"the request of 9000 tokens exceeds the available context size of 8192","type":"invalid_request_error"}}`,
-		"SGLang":          `{"object":"error","message":"The input (9000 tokens) is longer than the model's context length (8192 tokens).","type":"BadRequestError","code":400}`,
-		"xAI":             `{"code":"Client specified an invalid argument","error":"This model's maximum prompt length is 8192 but the request contains 9000 tokens."}`,
-		"Gemini":          `[{"error":{"code":400,"message":"The input token count (9000) exceeds the maximum number of tokens allowed (8192).","status":"INVALID_ARGUMENT"}}]`,
-		"words, and more": `prompt is too long: 9000 tokens > 8192 maximum`,
+		"OpenAI":           `{"error":{"message":"This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}`,
+		"vLLM":             `{"error":{"message":"This model's maximum context length is 8192 tokens. However, your request has 9000 input tokens.","type":"BadRequestError","param":null,"code":400}}`,
+		"vLLM, flat":       `{"object":"error","message":"The decoder prompt (length 9000) is longer than the maximum model length of 8192.","type":"BadRequestError","param":null,"code":400}`,
+		"llama.cpp":        `{"error":{"code":400,"message":"request (9000 tokens) exceeds the available context size (8192 tokens), try increasing it","type":"exceed_context_size_error","n_prompt_tokens":9000,"n_ctx":8192}}`,
+		"llama.cpp, apart": `{"error":{"code":400,"message":"the request exceeds the available context size, try increasing it","type":"exceed_context_size_error","n_prompt_tokens":9000,"n_ctx":8192}}`,
+		"vLLM, in parts":   `{"object":"error","message":"You passed 9000 input tokens and requested 512 output tokens. However, the model's context length is only 8192 tokens.","type":"BadRequestError","code":400}`,
+		"Bedrock":          `{"message":"Input is too long: 9000 tokens, of 8192"}`,
+		"llama.cpp, old":   `{"error":{"code":400,"message":"the request of 9000 tokens exceeds the available context size of 8192","type":"invalid_request_error"}}`,
+		"SGLang":           `{"object":"error","message":"The input (9000 tokens) is longer than the model's context length (8192 tokens).","type":"BadRequestError","code":400}`,
+		"xAI":              `{"code":"Client specified an invalid argument","error":"This model's maximum prompt length is 8192 but the request contains 9000 tokens."}`,
+		"Gemini":           `[{"error":{"code":400,"message":"The input token count (9000) exceeds the maximum number of tokens allowed (8192).","status":"INVALID_ARGUMENT"}}]`,
+		"words, and more":  `prompt is too long: 9000 tokens > 8192 maximum`,
 	} {
 		failure := failWith(t, 400, nil, body)
 		if failure.Class != upstream.TooLarge || !strings.Contains(failure.Message, "9000") || !strings.Contains(failure.Message, "8192") {
@@ -140,5 +143,14 @@ func TestOverflows(t *testing.T) {
 	}
 	if failure := failWith(t, 400, nil, `{"error":{"message":"'stop' must not exceed 4 texts of any length"}}`); failure.Class != upstream.CallerFault {
 		t.Errorf("another length: %v", failure)
+	}
+}
+
+// An error's words may be an object of their own, as Mistral's are.
+func TestWordsInAnObject(t *testing.T) {
+	t.Parallel()
+	failure := failWith(t, 422, nil, `{"object":"error","message":{"detail":[{"type":"extra_forbidden","loc":["body","user"],"msg":"Extra inputs are not permitted"}]},"type":"invalid_request_error"}`)
+	if failure.Class != upstream.CallerFault || failure.Message != "Extra inputs are not permitted" || failure.Param != "user" || failure.Type != "invalid_request_error" {
+		t.Errorf("%v, about %q", failure, failure.Param)
 	}
 }

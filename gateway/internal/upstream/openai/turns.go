@@ -145,7 +145,7 @@ func (t *turns) answer(result *chat.Result) {
 	if open := t.open[result.CallID]; len(open) > 0 {
 		call := t.calls[open[0]]
 		t.open[result.CallID] = open[1:]
-		t.list = append(t.list, turn{role: chat.Tool, result: result, media: t.mediaOf(result, call.Name)})
+		t.list = append(t.list, turn{role: chat.Tool, result: result, media: t.mediaOf(result, t.toolName(call.Name))})
 		return
 	}
 	t.orphans = append(append(t.orphans, &chat.Part{Text: orphaned}), content(result.Parts)...)

@@ -21,10 +21,10 @@ func (b *building) messages() {
 		if i < from || b.call.WithoutSeals {
 			each.thoughts = nil
 		}
-		switch {
-		case each.role == chat.Tool:
+		switch each.role {
+		case chat.Tool:
 			b.resultTurn(each)
-		case each.role == chat.Assistant:
+		case chat.Assistant:
 			b.assistantTurn(each)
 		default:
 			b.turn(each)
@@ -158,11 +158,9 @@ func (b *building) resultText(t *turn) string {
 	media := t.media
 	for i := range t.result.Parts {
 		part := &t.result.Parts[i]
-		text := ""
+		text := textOf(part)
 		if mediaKind(part) != "" {
 			text, media = b.noteOf(part, media[0]), media[1:]
-		} else {
-			text = textOf(part)
 		}
 		if text != "" {
 			texts = append(texts, text)

@@ -2,7 +2,10 @@ package e2e_test
 
 import (
 	"errors"
+	"net/http"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/anthropics/anthropic-sdk-go/v2"
 	"github.com/anthropics/anthropic-sdk-go/v2/option"
@@ -42,6 +45,11 @@ func TestAnthropicSDK(t *testing.T) {
 					t.Errorf("%s: %+v", form, answer.Usage)
 				}
 			}
+			// The log has the request by the id that its answer's header had.
+			id, _ := strings.CutPrefix(streamed.ID, "msg_")
+			s.Eventually("the request is in the log", 10*time.Second, func() bool {
+				return s.Gateways[0].Admin(t, http.MethodGet, "/admin/api/logs/"+id, nil).Status == http.StatusOK
+			})
 			count, err := client.Messages.CountTokens(t.Context(), anthropic.MessageCountTokensParams{Model: model, Messages: ask(model).Messages})
 			if err != nil || count.InputTokens == 0 {
 				t.Errorf("%+v, %v", count, err)

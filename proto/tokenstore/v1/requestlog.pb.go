@@ -26,7 +26,7 @@ const (
 type LogEntry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The answer's id that the client saw. It ends with the answer's X-Request-Id,
-	// after a dash.
+	// after its prefix.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Of the replica's entries, from 1 at its start, without gaps.
 	Sequence uint64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`

@@ -10,7 +10,7 @@ import (
 // Filter chooses log entries; its zero fields choose all.
 type Filter struct {
 	ID, Model, Upstream, Status string
-	// RequestID is what the answer's id ends with, after a dash.
+	// RequestID is what the answer's id ends with, after its prefix.
 	RequestID           string
 	TokenID, TokenAlias string
 	Stream              *bool
@@ -36,5 +36,5 @@ func (f Filter) Match(e *tokenstorev1.LogEntry) bool {
 		(f.To.IsZero() || !started.After(f.To))
 }
 
-// requestID is the part of an answer's id that is the request's.
-func requestID(id string) string { return id[strings.LastIndexByte(id, '-')+1:] }
+// requestID is the part of an answer's id that is the request's: chatcmpl-ID, msg_ID.
+func requestID(id string) string { return id[strings.LastIndexAny(id, "-_")+1:] }

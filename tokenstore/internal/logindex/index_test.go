@@ -35,7 +35,7 @@ var (
 
 func drawEntry(t *rapid.T) *tokenstorev1.LogEntry {
 	return &tokenstorev1.LogEntry{
-		Id:         rapid.SampledFrom([]string{"", "chat-", "a-b-"}).Draw(t, "prefix") + fmt.Sprint("r", rapid.IntRange(0, 4).Draw(t, "id")),
+		Id:         rapid.SampledFrom([]string{"", "chat-", "a-b-", "msg_"}).Draw(t, "prefix") + fmt.Sprint("r", rapid.IntRange(0, 4).Draw(t, "id")),
 		Model:      rapid.SampledFrom(models).Draw(t, "model"),
 		Upstream:   rapid.SampledFrom(models).Draw(t, "upstream"),
 		Status:     rapid.SampledFrom([]string{"success", "failure"}).Draw(t, "status"),

@@ -13,6 +13,8 @@ type Collector struct {
 	text      []byte // escaped, as it goes into the answer
 	reasoning []byte // likewise
 	refusal   []byte // likewise
+	thought   thought
+	thoughts  []byte // sealed ones, with commas between them
 	calls     []collectedCall
 	finish    chat.FinishReason
 	usage     *chat.Usage
@@ -23,6 +25,8 @@ type Collector struct {
 // collectedCall is a tool call whose pieces are being joined.
 type collectedCall struct {
 	id, name  string
+	custom    bool
+	extra     *chat.Opaque
 	arguments []byte // escaped
 }
 
@@ -52,7 +56,7 @@ func (c *Collector) Add(ev chat.Event) {
 	case chat.TextBlock:
 		c.text = rawjson.AppendEscaped(c.text, ev.Text)
 	case chat.ReasoningBlock:
-		c.reasoning = rawjson.AppendEscaped(c.reasoning, ev.Text)
+		c.addThought(&ev)
 	case chat.RefusalBlock:
 		c.refusal = rawjson.AppendEscaped(c.refusal, ev.Text)
 	case chat.CallBlock:
@@ -66,10 +70,22 @@ func (c *Collector) Add(ev chat.Event) {
 
 func (c *Collector) addCall(ev *chat.Event) {
 	if ev.Open != nil {
-		c.calls = append(c.calls, collectedCall{id: callID(ev.Open.ID, len(c.calls)), name: ev.Open.Name})
+		open := ev.Open
+		c.calls = append(c.calls, collectedCall{id: callID(open.ID, len(c.calls)), name: open.Name, custom: open.Custom, extra: open.Extra})
 	}
 	call := &c.calls[len(c.calls)-1]
 	call.arguments = rawjson.AppendEscaped(call.arguments, ev.Text)
+}
+
+func (c *Collector) addThought(ev *chat.Event) {
+	c.reasoning = rawjson.AppendEscaped(c.reasoning, ev.Text)
+	c.thought.add(ev)
+	if c.thought.sealed(ev) {
+		if len(c.thoughts) > 0 {
+			c.thoughts = append(c.thoughts, ',')
+		}
+		c.thoughts = c.thought.appendTo(c.thoughts, ev.Seal)
+	}
 }
 
 // JSON is the whole answer. An upstream's own answer is passed on as it came,
@@ -90,6 +106,11 @@ func (c *Collector) JSON() []byte {
 		dst = append(dst, `,"reasoning_content":`...)
 		dst = appendQuoted(dst, c.reasoning)
 	}
+	if len(c.thoughts) > 0 {
+		dst = append(dst, `,"thinking_blocks":[`...)
+		dst = append(dst, c.thoughts...)
+		dst = append(dst, ']')
+	}
 	dst = append(dst, `,"refusal":`...)
 	if len(c.refusal) == 0 {
 		dst = append(dst, "null"...)
@@ -101,7 +122,7 @@ func (c *Collector) JSON() []byte {
 	if c.finish == chat.Unfinished {
 		dst = append(dst, "null"...)
 	} else {
-		dst = rawjson.AppendString(dst, finishReason(c.finish, len(c.calls) > 0))
+		dst = rawjson.AppendString(dst, finishReason(c.finish, tally{calls: len(c.calls), refused: len(c.refusal) > 0}))
 	}
 	dst = append(dst, `}]`...)
 	if c.usage != nil {
@@ -146,17 +167,26 @@ func (c *Collector) appendCalls(dst []byte) []byte {
 		}
 		dst = append(dst, `{"id":`...)
 		dst = rawjson.AppendString(dst, call.id)
-		dst = append(dst, `,"type":"function","function":{"name":`...)
-		dst = rawjson.AppendString(dst, call.name)
-		dst = append(dst, `,"arguments":`...)
-		if len(call.arguments) == 0 && c.finish != chat.Length {
-			dst = append(dst, `"{}"`...) // a tool without parameters; clients parse it
-		} else {
-			dst = appendQuoted(dst, call.arguments)
-		}
-		dst = append(dst, `}}`...)
+		dst = call.appendBody(dst, c.finish == chat.Length)
 	}
 	return append(dst, ']')
+}
+
+// appendBody appends what is called and with what; cut: the answer may have been cut there.
+func (call *collectedCall) appendBody(dst []byte, cut bool) []byte {
+	form := formOf(call.custom)
+	dst = append(dst, form.kind...)
+	dst = append(dst, form.object...)
+	dst = append(dst, `"name":`...)
+	dst = rawjson.AppendString(dst, call.name)
+	dst = append(dst, ',')
+	dst = append(dst, form.text...)
+	if len(call.arguments) == 0 && !cut && !call.custom {
+		dst = append(dst, `"{}"`...) // a tool without parameters; clients parse it
+	} else {
+		dst = appendQuoted(dst, call.arguments)
+	}
+	return append(appendExtra(append(dst, '}'), call.extra), '}')
 }
 
 func appendQuoted(dst, escaped []byte) []byte {

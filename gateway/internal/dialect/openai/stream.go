@@ -27,8 +27,9 @@ import (
 // them. The errors are the Sink's. One goroutine uses it.
 type StreamEncoder struct {
 	sink      dialect.Sink
-	calls     int  // calls that have been begun
-	composing bool // the latest chunk of the upstream could not be passed on
+	tally     tally
+	thought   thought // the block that is open
+	composing bool    // the latest chunk of the upstream could not be passed on
 	options   dialect.Options
 	usage     bool   // the client asked for token counts
 	head      string // a chunk up to its choices
@@ -160,7 +161,8 @@ func isCall(ev *chat.Event) bool { return ev.Kind == chat.CallBlock }
 func (e *StreamEncoder) compose(ev *chat.Event) error {
 	finish := ev.Finish != chat.Unfinished && !e.options.OmitFinish
 	usage := ev.Usage != nil && e.usage
-	if hasDelta(ev) || !e.begun {
+	e.thought.add(ev)
+	if hasDelta(ev) || e.thought.sealed(ev) || !e.begun {
 		payload := append(e.buf[:0], e.head...)
 		payload = append(payload, `{"index":0,"delta":{`...)
 		payload = e.appendDelta(payload, ev)
@@ -175,7 +177,7 @@ func (e *StreamEncoder) compose(ev *chat.Event) error {
 	if finish {
 		payload := append(e.buf[:0], e.head...)
 		payload = append(payload, `{"index":0,"delta":{},"finish_reason":`...)
-		payload = rawjson.AppendString(payload, finishReason(ev.Finish, e.calls > 0))
+		payload = rawjson.AppendString(payload, finishReason(ev.Finish, e.tally))
 		payload = append(payload, '}')
 		if err := e.send(payload, usage || ev.More); err != nil {
 			return err
@@ -222,16 +224,23 @@ func (e *StreamEncoder) appendDelta(dst []byte, ev *chat.Event) []byte {
 	switch {
 	case isCall(ev):
 		if ev.Open != nil {
-			e.calls++
+			e.tally.calls++
+			e.tally.custom = ev.Open.Custom
 		}
 		dst = append(dst, `"tool_calls":[`...)
-		dst = appendCallPiece(dst, ev, e.calls-1)
+		dst = appendCallPiece(dst, ev, e.tally)
 		dst = append(dst, `],`...)
 	case ev.Kind == chat.OpaqueBlock: // only its own dialect knows what it is
-	case ev.Text != "" || !e.begun:
+	case ev.Text != "" || !e.begun && !e.thought.sealed(ev):
+		e.tally.refused = e.tally.refused || ev.Kind == chat.RefusalBlock && ev.Text != ""
 		dst = append(dst, members[ev.Kind]...)
 		dst = rawjson.AppendString(dst, ev.Text)
 		dst = append(dst, ',')
+	}
+	if e.thought.sealed(ev) {
+		dst = append(dst, `"thinking_blocks":[`...)
+		dst = e.thought.appendTo(dst, ev.Seal)
+		dst = append(dst, `],`...)
 	}
 	if len(dst) > start {
 		dst = dst[:len(dst)-1] // the last comma
@@ -244,25 +253,61 @@ var members = [...]string{
 	chat.TextBlock: `"content":`, chat.ReasoningBlock: `"reasoning_content":`, chat.RefusalBlock: `"refusal":`,
 }
 
-// appendCallPiece appends one piece of a call. Its first piece names the call, later ones
-// only add arguments.
-func appendCallPiece(dst []byte, ev *chat.Event, index int) []byte {
+// tally is what an answer has said so far, as far as its end and its later pieces depend on it.
+type tally struct {
+	calls   int  // those that have been begun
+	custom  bool // the latest call takes free text
+	refused bool
+}
+
+// appendCallPiece appends one piece of the latest call. Its first piece names the call, later
+// ones only add arguments.
+func appendCallPiece(dst []byte, ev *chat.Event, tally tally) []byte {
+	index := tally.calls - 1
+	form := formOf(tally.custom)
 	dst = append(dst, `{"index":`...)
 	dst = strconv.AppendInt(dst, int64(index), 10)
 	if ev.Open != nil {
 		dst = append(dst, `,"id":`...)
 		dst = rawjson.AppendString(dst, callID(ev.Open.ID, index))
-		dst = append(dst, `,"type":"function"`...)
+		dst = append(dst, form.kind...)
 	}
-	dst = append(dst, `,"function":{`...)
+	dst = append(dst, form.object...)
 	if ev.Open != nil {
 		dst = append(dst, `"name":`...)
 		dst = rawjson.AppendString(dst, ev.Open.Name)
 		dst = append(dst, ',')
 	}
-	dst = append(dst, `"arguments":`...)
+	dst = append(dst, form.text...)
 	dst = rawjson.AppendString(dst, ev.Text)
-	return append(dst, `}}`...)
+	dst = append(dst, '}')
+	if ev.Open != nil {
+		dst = appendExtra(dst, ev.Open.Extra)
+	}
+	return append(dst, '}')
+}
+
+// callForm is how a kind of call is written.
+type callForm struct{ kind, object, text string }
+
+var (
+	functionForm = callForm{`,"type":"function"`, `,"function":{`, `"arguments":`}
+	customForm   = callForm{`,"type":"custom"`, `,"custom":{`, `"input":`}
+)
+
+func formOf(custom bool) *callForm {
+	if custom {
+		return &customForm
+	}
+	return &functionForm
+}
+
+// appendExtra appends what an upstream of this dialect has put beside a call and wants back.
+func appendExtra(dst []byte, extra *chat.Opaque) []byte {
+	if extra == nil || extra.Dialect != Dialect || len(extra.JSON) == 0 {
+		return dst
+	}
+	return append(append(dst, ','), extra.JSON...)
 }
 
 // callID is a call's id: clients must name it when they answer.
@@ -275,39 +320,16 @@ func callID(id string, index int) string {
 
 // finishReason is the API's name of a reason. Where there are calls clients look for that
 // name of the end before they do them, whatever the upstream has said; where there are none
-// they must not wait for any.
-func finishReason(reason chat.FinishReason, called bool) string {
+// they must not wait for any. A refusal in words is an answer, one without is a filter's.
+func finishReason(reason chat.FinishReason, tally tally) string {
 	switch {
 	case reason == chat.Length, reason == chat.WindowFull:
 		return "length"
-	case reason == chat.ContentFilter, reason == chat.Refused: // of which no refusal's text need tell
+	case reason == chat.ContentFilter, reason == chat.Refused && !tally.refused:
 		return "content_filter"
-	case called:
+	case tally.calls > 0:
 		return "tool_calls"
 	default:
 		return "stop"
 	}
-}
-
-// appendUsage appends token counts, with the details that clients price by where there are any.
-func appendUsage(dst []byte, usage chat.Usage) []byte {
-	dst = append(dst, `{"prompt_tokens":`...)
-	dst = strconv.AppendInt(dst, int64(usage.Prompt), 10)
-	dst = append(dst, `,"completion_tokens":`...)
-	dst = strconv.AppendInt(dst, int64(usage.Completion), 10)
-	dst = append(dst, `,"total_tokens":`...)
-	dst = strconv.AppendInt(dst, int64(usage.Prompt)+int64(usage.Completion), 10)
-	if usage.CacheRead > 0 || usage.CacheWrite > 0 {
-		dst = append(dst, `,"prompt_tokens_details":{"cached_tokens":`...)
-		dst = strconv.AppendInt(dst, int64(usage.CacheRead), 10)
-		dst = append(dst, `,"cache_write_tokens":`...)
-		dst = strconv.AppendInt(dst, int64(usage.CacheWrite), 10)
-		dst = append(dst, '}')
-	}
-	if usage.Reasoning > 0 {
-		dst = append(dst, `,"completion_tokens_details":{"reasoning_tokens":`...)
-		dst = strconv.AppendInt(dst, int64(usage.Reasoning), 10)
-		dst = append(dst, '}')
-	}
-	return append(dst, '}')
 }

@@ -559,3 +559,174 @@ func BenchmarkNewStreamEncoder(b *testing.B) {
 		NewStreamEncoder(req, dialect.Options{}, nil)
 	}
 }
+
+// What the canonical events say beside texts, towards clients: traps 9, 12, 13, 14, 60, 62, 64, 66.
+func TestStreamsAndWholeAnswersAgreeWithTheAPI(t *testing.T) {
+	t.Parallel()
+	anthropic := func(seal string) *chat.Seal { return &chat.Seal{Data: seal, Maker: "anthropic"} }
+	end := chat.Event{Finish: chat.Stop}
+	tests := map[string]struct {
+		events []chat.Event
+		deltas []string // of the stream's chunks, and the last one's finish
+		finish string
+		whole  string // the message
+	}{
+		"a custom call": {
+			[]chat.Event{
+				{Kind: chat.CallBlock, Open: &chat.Block{ID: "c", Name: "patch", Custom: true}},
+				{Kind: chat.CallBlock, Text: "*** Begin", Close: true}, end,
+			},
+			[]string{
+				`{"role":"assistant","tool_calls":[{"index":0,"id":"c","type":"custom","custom":{"name":"patch","input":""}}]}`,
+				`{"tool_calls":[{"index":0,"custom":{"input":"*** Begin"}}]}`,
+			},
+			"tool_calls",
+			`{"role":"assistant","content":null,"refusal":null,"tool_calls":[{"id":"c","type":"custom","custom":{"name":"patch","input":"*** Begin"}}]}`,
+		},
+		"what the upstream wants back beside a call": {
+			[]chat.Event{
+				{Kind: chat.CallBlock, Close: true, Text: "{}", Open: &chat.Block{ID: "c", Name: "f", Extra: &chat.Opaque{Dialect: Dialect, JSON: []byte(`"extra_content":{"google":1}`)}}},
+				{Block: 1, Kind: chat.CallBlock, Close: true, Text: "{}", Open: &chat.Block{ID: "d", Name: "g", Extra: &chat.Opaque{Dialect: "another", JSON: []byte(`"x":1`)}}}, end,
+			},
+			[]string{
+				`{"role":"assistant","tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":"{}"},"extra_content":{"google":1}}]}`,
+				`{"tool_calls":[{"index":1,"id":"d","type":"function","function":{"name":"g","arguments":"{}"}}]}`,
+			},
+			"tool_calls",
+			`{"role":"assistant","content":null,"refusal":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"},"extra_content":{"google":1}},{"id":"d","type":"function","function":{"name":"g","arguments":"{}"}}]}`,
+		},
+		"a call without arguments or id": {
+			[]chat.Event{{Kind: chat.CallBlock, Open: &chat.Block{Name: "f"}, Close: true}, end},
+			[]string{`{"role":"assistant","tool_calls":[{"index":0,"id":"call_0","type":"function","function":{"name":"f","arguments":""}}]}`},
+			"tool_calls",
+			`{"role":"assistant","content":null,"refusal":null,"tool_calls":[{"id":"call_0","type":"function","function":{"name":"f","arguments":"{}"}}]}`,
+		},
+		"a call that was cut": {
+			[]chat.Event{{Kind: chat.CallBlock, Open: &chat.Block{ID: "c", Name: "f"}, Text: `{"a`, Close: true}, {Finish: chat.Length}},
+			[]string{`{"role":"assistant","tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":"{\"a"}}]}`},
+			"length",
+			`{"role":"assistant","content":null,"refusal":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"a"}}]}`,
+		},
+		"the upstream speaks of calls, and there are none": {
+			[]chat.Event{{Text: "x", Open: &chat.Block{}, Close: true}, {Finish: chat.CalledTools}},
+			[]string{`{"role":"assistant","content":"x"}`},
+			"stop",
+			`{"role":"assistant","content":"x","refusal":null}`,
+		},
+		"a refusal in words": {
+			[]chat.Event{{Kind: chat.RefusalBlock, Open: &chat.Block{}, Text: "no", Close: true}, {Finish: chat.Refused}},
+			[]string{`{"role":"assistant","refusal":"no"}`},
+			"stop",
+			`{"role":"assistant","content":null,"refusal":"no"}`,
+		},
+		"a refusal without words": {
+			[]chat.Event{{Finish: chat.Refused}},
+			[]string{`{"role":"assistant","content":""}`},
+			"content_filter",
+			`{"role":"assistant","content":"","refusal":null}`,
+		},
+		"sealed thoughts": {
+			[]chat.Event{
+				{Kind: chat.ReasoningBlock, Open: &chat.Block{}, Text: "h\""},
+				{Kind: chat.ReasoningBlock, Text: "m"},
+				{Kind: chat.ReasoningBlock, Seal: anthropic("s1"), Close: true},
+				{Block: 1, Kind: chat.ReasoningBlock, Open: &chat.Block{Redacted: true}, Seal: anthropic("s2"), Close: true},
+				{Block: 2, Text: "x", Open: &chat.Block{}, Close: true}, end,
+			},
+			[]string{
+				`{"role":"assistant","reasoning_content":"h\""}`,
+				`{"reasoning_content":"m"}`,
+				`{"thinking_blocks":[{"type":"thinking","thinking":"h\"m","signature":"s1"}]}`,
+				`{"thinking_blocks":[{"type":"redacted_thinking","data":"s2"}]}`,
+				`{"content":"x"}`,
+			},
+			"stop",
+			`{"role":"assistant","content":"x","reasoning_content":"h\"m","thinking_blocks":[{"type":"thinking","thinking":"h\"m","signature":"s1"},{"type":"redacted_thinking","data":"s2"}],"refusal":null}`,
+		},
+		"a redacted thought first": {
+			[]chat.Event{{Kind: chat.ReasoningBlock, Open: &chat.Block{Redacted: true}, Seal: anthropic("s"), Close: true}, {Block: 1, Open: &chat.Block{}, Text: "x", Close: true}, end},
+			[]string{`{"role":"assistant","thinking_blocks":[{"type":"redacted_thinking","data":"s"}]}`, `{"content":"x"}`},
+			"stop",
+			`{"role":"assistant","content":"x","thinking_blocks":[{"type":"redacted_thinking","data":"s"}],"refusal":null}`,
+		},
+		"another maker's seal": {
+			[]chat.Event{
+				{Kind: chat.ReasoningBlock, Open: &chat.Block{}, Text: "hm"},
+				{Kind: chat.ReasoningBlock, Seal: &chat.Seal{Data: "s", Maker: "cursor"}, Close: true}, end,
+			},
+			[]string{`{"role":"assistant","reasoning_content":"hm"}`},
+			"stop",
+			`{"role":"assistant","content":"","reasoning_content":"hm","refusal":null}`,
+		},
+		"a thought that is too long to be kept": {
+			[]chat.Event{
+				{Kind: chat.ReasoningBlock, Open: &chat.Block{}, Text: "h"},
+				{Kind: chat.ReasoningBlock, Text: strings.Repeat("m", maxThought)},
+				{Kind: chat.ReasoningBlock, Seal: anthropic("s1"), Close: true}, end,
+			},
+			[]string{`{"role":"assistant","reasoning_content":"h"}`, `{"reasoning_content":"` + strings.Repeat("m", maxThought) + `"}`},
+			"stop",
+			`{"role":"assistant","content":"","reasoning_content":"h` + strings.Repeat("m", maxThought) + `","refusal":null}`,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			req := streamRequest()
+			var want []string
+			for _, delta := range test.deltas {
+				want = append(want, chunkHead+`{"index":0,"delta":`+delta+`,"finish_reason":null}]}`)
+			}
+			want = append(want, chunkHead+`{"index":0,"delta":{},"finish_reason":"`+test.finish+`"}]}`)
+			if got := encode(t, req, dialect.Options{}, test.events...); !reflect.DeepEqual(got, want) {
+				t.Errorf("got  %.2000s\nwant %.2000s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
+			c := NewCollector(req)
+			for _, ev := range test.events {
+				c.Add(ev)
+			}
+			answer := string(c.JSON())
+			judgeWhole(t, test.events, answer)
+			wholeHead := strings.Replace(chunkHead, "chat.completion.chunk", "chat.completion", 1)
+			if want := wholeHead + `{"index":0,"message":` + test.whole + `,"finish_reason":"` + test.finish + `"}]}`; answer != want {
+				t.Errorf("got  %.2000s\nwant %.2000s", answer, want)
+			}
+		})
+	}
+}
+
+// Clients show prices by the details. Counts of an upstream need not add up.
+func TestUsageDetails(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		usage chat.Usage
+		want  string
+	}{
+		"plain":       {chat.Usage{Prompt: 3, Completion: 4}, `{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}`},
+		"from caches": {chat.Usage{Prompt: 1000, CacheRead: 900}, `{"prompt_tokens":1000,"completion_tokens":0,"total_tokens":1000,"prompt_tokens_details":{"cached_tokens":900}}`},
+		"into caches": {chat.Usage{Prompt: 1000, CacheWrite: 90, CacheWriteHour: 10}, `{"prompt_tokens":1000,"completion_tokens":0,"total_tokens":1000,"prompt_tokens_details":{"cached_tokens":0,"cache_write_tokens":90}}`},
+		"thinking":    {chat.Usage{Prompt: 1, Completion: 5, Reasoning: 4}, `{"prompt_tokens":1,"completion_tokens":5,"total_tokens":6,"completion_tokens_details":{"reasoning_tokens":4}}`},
+		"nonsense":    {chat.Usage{Prompt: 1, CacheRead: 7, Completion: -5, Reasoning: 4}, `{"prompt_tokens":1,"completion_tokens":0,"total_tokens":1,"prompt_tokens_details":{"cached_tokens":1}}`},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			req := streamRequest()
+			req.IncludeUsage = true
+			events := []chat.Event{{Text: "x", Open: &chat.Block{}, Close: true}, {Finish: chat.Stop, Usage: &test.usage}}
+			got := encode(t, req, dialect.Options{}, events...)
+			if last := got[len(got)-1]; last != chunkHead+`],"usage":`+test.want+`}` {
+				t.Errorf("got %s", last)
+			}
+			c := NewCollector(req)
+			for _, ev := range events {
+				c.Add(ev)
+			}
+			answer := string(c.JSON())
+			judgeWhole(t, events, answer)
+			if !strings.HasSuffix(answer, `,"usage":`+test.want+`}`) {
+				t.Errorf("got %s", answer)
+			}
+		})
+	}
+}

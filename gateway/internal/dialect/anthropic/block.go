@@ -342,7 +342,7 @@ func (d *decoder) toolUse(to *turn, at place) error {
 			if has = true; d.s.Kind() != rawjson.Object {
 				return d.mismatch(at.field("input"), anObject)
 			}
-			call.Arguments = string(mended(d.s.Skip()))
+			call.Arguments = string(rawjson.Mended(d.s.Skip()))
 		case "cache_control":
 			part.Cache = d.cacheMark()
 		default:

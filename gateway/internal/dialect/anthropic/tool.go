@@ -54,7 +54,7 @@ func (d *decoder) tool(at place) (chat.ToolSpec, error) {
 			if d.s.Kind() != rawjson.Object {
 				return d.mismatch(at.field("input_schema"), anObject)
 			}
-			spec.Schema = mended(d.s.Skip())
+			spec.Schema = rawjson.Mended(d.s.Skip())
 		case "strict":
 			spec.Strict, err = d.flag(at, "strict")
 		case "cache_control":

@@ -179,7 +179,7 @@ func (d *decoder) format(field string) error {
 			if d.s.Kind() != rawjson.Object {
 				return d.mismatch(field+".schema", anObject)
 			}
-			schema = mended(d.s.Skip())
+			schema = rawjson.Mended(d.s.Skip())
 		default:
 			d.s.Skip()
 		}

@@ -21,7 +21,7 @@ const (
 // own; fields of no name share one.
 var tuning = map[string]bool{
 	"temperature": true, "top_p": true, "top_k": true, "min_p": true, "presence_penalty": true, "frequency_penalty": true,
-	"repetition_penalty": true, "seed": true, "logit_bias": true, "reasoning_effort": true, "reasoning": true, "thinking": true, "enable_thinking": true, "verbosity": true, "cache_control": true,
+	"repetition_penalty": true, "seed": true, "logit_bias": true, "reasoning_effort": true, "reasoning": true, "thinking": true, "enable_thinking": true, "thinking_budget": true, "chat_template_kwargs": true, "verbosity": true, "cache_control": true,
 	"parallel_tool_calls": true, "service_tier": true, "store": true, "metadata": true, "user": true, "safety_identifier": true,
 	"prompt_cache_key": true, "prompt_cache_retention": true,
 }

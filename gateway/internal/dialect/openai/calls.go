@@ -2,6 +2,7 @@ package openai
 
 import (
 	"bytes"
+	"strings"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/rawjson"
@@ -38,8 +39,12 @@ func (d *decoder) toolCall(at place) (call *chat.Call, err error) {
 	for ok := d.s.Object(); ok; ok = d.s.Member() {
 		switch key := string(d.s.Key()); key {
 		case "id":
-			call.ID, err = d.textAt(at, key)
+			call.ID = d.word()
 		case "function", "custom":
+			if d.s.Kind() == rawjson.Null {
+				d.s.Skip()
+				break
+			}
 			call.Custom = key == "custom"
 			err = d.called(at, key, call)
 		case "index", "type":
@@ -109,8 +114,11 @@ func (d *decoder) arguments(at place, field string, call *chat.Call) error {
 	switch d.s.Kind() {
 	case rawjson.String:
 		call.Arguments = d.s.Text()
+		if !call.Custom && strings.Contains(call.Arguments, `\u`) {
+			call.Arguments = string(rawjson.Mended([]byte(call.Arguments)))
+		}
 	case rawjson.Object, rawjson.Array:
-		call.Arguments = string(d.s.Skip())
+		call.Arguments = string(rawjson.Mended(d.s.Skip()))
 	case rawjson.Null:
 		d.s.Skip()
 	default:

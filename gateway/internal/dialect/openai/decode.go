@@ -32,6 +32,9 @@ func Decode(body []byte, id string, now time.Time) (*chat.Request, error) {
 		},
 	}
 	err := d.request()
+	if err == nil && !d.s.Failed() && !d.hasMessages && d.hasInput {
+		err = d.readInput()
+	}
 	if fault := d.s.End(); err == nil && fault != nil {
 		err = syntaxError(body, fault)
 	}
@@ -77,6 +80,10 @@ type decoder struct {
 	parts []chat.Part
 
 	hasMessages bool
+	hasInput    bool // in the form of the Responses API
+	// items tells of each message which item of `input` it is, in a body of that form.
+	items       []int
+	byName      bool // some result names its call by the function alone
 	hasNewLimit bool // max_completion_tokens
 	// displaced: a message has parts that do not stand in its content.
 	displaced bool
@@ -125,7 +132,7 @@ func (d *decoder) request() error {
 			d.req.Session, err = d.optionalText("prompt_cache_key")
 			d.askIf(d.req.Session != "", "prompt_cache_key", chat.Tuning)
 		default:
-			d.ask(string(d.s.Key()))
+			d.other(string(d.s.Key()))
 		}
 		if err != nil {
 			return err
@@ -134,16 +141,30 @@ func (d *decoder) request() error {
 	return nil
 }
 
+// other consumes a field that is no part of the conversation, in this API's form.
+func (d *decoder) other(field string) {
+	if inputFields[field] {
+		d.hasInput = d.hasInput || (field == "input" || field == "instructions") && d.s.Kind() != rawjson.Null
+		d.s.Skip()
+		return
+	}
+	d.ask(field)
+}
+
 // validate checks what can only be judged at the end.
 func (d *decoder) validate() error {
 	switch {
 	case d.req.Model == "":
 		return invalid(ModelParam, "`model` is missing: name the model that shall answer")
-	case !d.hasMessages:
+	case !d.hasMessages && !d.hasInput:
 		return invalid("messages", "`messages` is missing: it must be an array of messages")
 	case len(d.req.Messages) == 0:
-		err := chat.Errorf(chat.EmptyMessages, "`messages` is empty: it must have at least one message")
-		err.Param = "messages"
+		field := "messages"
+		if !d.hasMessages {
+			field = "input"
+		}
+		err := chat.Errorf(chat.EmptyMessages, "`%s` is empty: it must have at least one message", field)
+		err.Param = field
 		return err
 	}
 	d.req.IncludeUsage = d.req.IncludeUsage && d.req.Stream // some clients ask for it in any case
@@ -204,7 +225,12 @@ func (d *decoder) streamOptions() error {
 }
 
 func (d *decoder) messages() error {
-	if d.s.Kind() != rawjson.Array {
+	switch d.s.Kind() {
+	case rawjson.Array:
+	case rawjson.Null:
+		d.s.Skip()
+		return nil
+	default:
 		return d.mismatch("messages", "an array of messages")
 	}
 	d.hasMessages = true
@@ -223,18 +249,24 @@ func (d *decoder) messages() error {
 		}
 		d.req.Messages = append(d.req.Messages, message)
 	}
+	pairCalls(d.req.Messages, d.byName)
 	return nil
 }
 
 // place is where in the request a decoder is. It becomes text only in an error.
 type place struct {
+	root    string // the list of messages; empty: messages
 	message int
 	part    int // -1: not inside a content part
 	call    int // -1: not inside a tool call
 }
 
 func (p place) param(field string) string {
-	text := "messages[" + strconv.Itoa(p.message) + "]"
+	root := "messages"
+	if p.root != "" {
+		root = p.root
+	}
+	text := root + "[" + strconv.Itoa(p.message) + "]"
 	if p.part >= 0 {
 		text += ".content[" + strconv.Itoa(p.part) + "]"
 	}

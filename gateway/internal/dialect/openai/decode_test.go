@@ -219,7 +219,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"empty model", `{"model":"","messages":[{"role":"user","content":"x"}]}`, chat.InvalidRequest, "model", "missing"},
 		{"model is a number", `{"model":1}`, chat.InvalidRequest, "model", "must be a string, but is a number"},
 		{"no messages", `{"model":"m"}`, chat.InvalidRequest, "messages", "missing"},
-		{"null messages", `{"model":"m","messages":null}`, chat.InvalidRequest, "messages", "array of messages, but is null"},
+		{"null messages", `{"model":"m","messages":null}`, chat.InvalidRequest, "messages", "`messages` is missing"},
 		{"empty messages", `{"model":"m","messages":[]}`, chat.EmptyMessages, "messages", "empty"},
 		{"stream is text", `{"model":"m","stream":"yes","messages":[]}`, chat.InvalidRequest, "stream", "must be a boolean, but is a string"},
 		{"options are a list", `{"model":"m","stream_options":[]}`, chat.InvalidRequest, "stream_options", "an object"},
@@ -318,6 +318,9 @@ func FuzzDecode(f *testing.F) {
 		var generic map[string]any
 		if err := json.Unmarshal(body, &generic); err != nil {
 			t.Fatal(err)
+		}
+		if _, has := generic["messages"].([]any); !has && req.Source.Dialect == inputForm {
+			return
 		}
 		if generic["model"] != req.Model || len(generic["messages"].([]any)) != len(req.Messages) {
 			t.Fatalf("%q became %+v", body, req)

@@ -7,7 +7,7 @@ import "carousel.internal/gateway/internal/chat"
 func locate(messages []chat.Message) func(message, part int) string {
 	return func(message, part int) string {
 		at := place{message: message, part: -1, call: -1}
-		if part < 0 {
+		if part < 0 || message >= len(messages) || part >= len(messages[message].Parts) {
 			return at.param("")
 		}
 		for _, before := range messages[message].Parts[:part] {

@@ -37,6 +37,7 @@ func (d *decoder) message(index int) (chat.Message, error) {
 	}
 	err := m.validate(at)
 	d.displaced = d.displaced || m.Role == chat.Tool || m.beside()
+	d.byName = d.byName || m.role == "function"
 	return m.Message, err
 }
 
@@ -87,7 +88,9 @@ func (m *draft) validate(at place) error {
 			"`%s` must be system, developer, user, assistant or tool, but is %q", at.param("role"), cut(m.role))
 	}
 	m.Role, m.Developer = role, m.role == "developer"
-	if !m.hasContent && role != chat.Assistant { // of assistants whose answer was cut off nothing may be left
+	// Of an assistant whose answer was cut off nothing may be left, and a tool may have nothing
+	// to say.
+	if !m.hasContent && role != chat.Assistant && role != chat.Tool {
 		return invalid(at.param("content"),
 			"`%s` is missing: it must be a string or an array of content parts", at.param("content"))
 	}

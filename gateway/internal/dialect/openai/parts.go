@@ -57,7 +57,7 @@ func (d *decoder) part(at place) error {
 	if d.s.Failed() {
 		return nil
 	}
-	part, err := p.part(at, d.req.Source.JSON[from:d.s.Pos()])
+	part, err := p.part(at, d.req.Source.Dialect, d.req.Source.JSON[from:d.s.Pos()])
 	if err != nil {
 		return err
 	}
@@ -76,12 +76,18 @@ func (d *decoder) partField(p *partDraft, at place) (err error) {
 	case "refusal":
 		p.refusal = d.word()
 	case "image_url":
+		if d.s.Kind() == rawjson.Null {
+			d.s.Skip()
+			break
+		}
 		p.hasURL = true
 		err = d.imageURL(p, at)
 	case "input_audio":
 		d.audio(p)
 	case "file":
 		d.file(p)
+	case "detail", "file_id", "file_data", "file_url", "filename": // flat, as in the Responses API
+		d.fileField(p)
 	case "cache_control", "prompt_cache_breakpoint":
 		p.cache = d.cacheMark()
 	default:
@@ -90,28 +96,39 @@ func (d *decoder) partField(p *partDraft, at place) (err error) {
 	return err
 }
 
-// part makes the part of which JSON is all.
-func (p *partDraft) part(at place, json []byte) (chat.Part, error) {
+// inputKinds are the kinds of parts in the Responses API, by this one's for the same; some
+// clients mix the two.
+var inputKinds = map[string]string{
+	"input_text": "text", "output_text": "text", "summary_text": "text", "reasoning_text": "text",
+	"input_image": "image_url", "input_file": "file",
+}
+
+// part makes the part of which JSON is all, in that dialect.
+func (p *partDraft) part(at place, dialect string, json []byte) (chat.Part, error) {
 	part := chat.Part{Cache: p.cache}
+	kind := p.kind
+	if own, foreign := inputKinds[kind]; foreign {
+		kind = own
+	}
 	switch {
 	case !p.hasKind:
 		return part, invalid(at.param("type"), "`%s` is missing: it must be text, image_url or another type of content", at.param("type"))
-	case p.kind == "text" && !p.hasText:
+	case kind == "text" && !p.hasText:
 		return part, invalid(at.param("text"), "`%s` is missing: it must be a string", at.param("text"))
-	case p.kind == "text":
+	case kind == "text":
 		part.Text = p.text
-	case p.kind == "image_url" && !p.hasURL:
+	case kind == "image_url" && !p.hasURL && p.fileID == "":
 		return part, invalid(at.param("image_url"), "`%s` is missing: it must be an object with a `url`", at.param("image_url"))
-	case p.kind == "image_url":
-		part.Image = &chat.Image{URL: p.url, Detail: p.detail}
-	case p.kind == "refusal": // what an assistant said instead of a text
+	case kind == "image_url":
+		part.Image = &chat.Image{URL: p.url, FileID: p.fileID, Detail: p.detail}
+	case kind == "refusal": // what an assistant said instead of a text
 		part.Text, part.Refusal = p.refusal, true
-	case p.kind == "input_audio" && p.data != "":
+	case kind == "input_audio" && p.data != "":
 		part.Audio = &chat.Audio{Base64: p.data, Format: p.format}
-	case p.kind == "file" && p.fileID+p.fileData != "":
+	case kind == "file" && p.fileID+p.fileData != "":
 		part.Document = &chat.Document{URL: p.fileData, FileID: p.fileID, Name: p.name, MediaType: mediaTypeOf(p.fileData)}
 	default:
-		part.Opaque = &chat.Opaque{Dialect: Dialect, Type: cut(p.kind), JSON: json}
+		part.Opaque = &chat.Opaque{Dialect: dialect, Type: cut(kind), JSON: json}
 	}
 	return part, nil
 }
@@ -127,9 +144,7 @@ func (d *decoder) imageURL(p *partDraft, at place) (err error) {
 			case "url":
 				p.url, err = d.textAt(at, "image_url.url")
 			case "detail":
-				if p.detail = d.word(); p.detail != "" && p.detail != "auto" {
-					d.noteOnce("detail")
-				}
+				d.detail(p)
 			default:
 				d.s.Skip()
 			}
@@ -144,6 +159,12 @@ func (d *decoder) imageURL(p *partDraft, at place) (err error) {
 		return invalid(at.param("image_url.url"), "`%s` is missing: it must be a data, http or https URL", at.param("image_url.url"))
 	}
 	return nil
+}
+
+func (d *decoder) detail(p *partDraft) {
+	if p.detail = d.word(); p.detail != "" && p.detail != "auto" {
+		d.noteOnce("detail")
+	}
 }
 
 // audio consumes {"data": …, "format": …}.
@@ -171,16 +192,24 @@ func (d *decoder) file(p *partDraft) {
 		return
 	}
 	for ok := d.s.Object(); ok; ok = d.s.Member() {
-		switch string(d.s.Key()) {
-		case "file_data":
-			p.fileData = d.word()
-		case "file_id":
-			p.fileID = d.word()
-		case "filename":
-			p.name = d.word()
-		default:
-			d.s.Skip()
+		d.fileField(p)
+	}
+}
+
+func (d *decoder) fileField(p *partDraft) {
+	switch string(d.s.Key()) {
+	case "file_data", "file_url":
+		if url := d.word(); url != "" {
+			p.fileData = url
 		}
+	case "file_id":
+		p.fileID = d.word()
+	case "filename":
+		p.name = d.word()
+	case "detail":
+		d.detail(p)
+	default:
+		d.s.Skip()
 	}
 }
 

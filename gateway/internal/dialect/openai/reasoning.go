@@ -79,6 +79,9 @@ func (d *decoder) thinkingBlocks(m *draft) {
 				d.s.Skip()
 			}
 		}
+		if maker, seal, foreign := chat.OfForeignSeal(thought.Seal); foreign {
+			thought.Maker, thought.Seal = maker, seal
+		}
 		m.thoughts = append(m.thoughts, chat.Part{Reasoning: &thought})
 	}
 }

@@ -9,6 +9,11 @@ import (
 // Responses API has them, custom tools, and those of the upstream. What is no list, or has
 // something else in it, is the upstream's to judge.
 func (d *decoder) tools(field string) {
+	legacy := field == legacyTools
+	if legacy && len(d.req.Tools) > 0 { // the API has one of the two
+		d.s.Skip()
+		return
+	}
 	d.req.Tools = nil
 	if d.s.Kind() != rawjson.Array {
 		d.s.Skip()
@@ -21,7 +26,7 @@ func (d *decoder) tools(field string) {
 			d.note(field, chat.Unclear)
 			continue
 		}
-		d.req.Tools = append(d.req.Tools, d.tool(field == legacyTools))
+		d.req.Tools = append(d.req.Tools, d.tool(legacy))
 	}
 	d.askIf(len(d.req.Tools) > 0, field, chat.Tools)
 	d.askOfTools(field)
@@ -67,7 +72,7 @@ func (d *decoder) tool(legacy bool) chat.ToolSpec {
 	default:
 		tool.Kind = chat.Hosted
 	}
-	if !d.s.Failed() {
+	if kind = cut(kind); !d.s.Failed() {
 		tool.Own = &chat.Opaque{Dialect: Dialect, Type: kind, JSON: d.req.Source.JSON[from:d.s.Pos()]}
 	}
 	return tool
@@ -92,7 +97,7 @@ func (d *decoder) defines(tool *chat.ToolSpec) {
 	case "description":
 		tool.Description = d.word()
 	case "parameters":
-		tool.Schema = d.object()
+		tool.Schema = rawjson.Mended(d.object())
 	case "strict":
 		tool.Strict = d.truth()
 	default:
@@ -113,8 +118,8 @@ func (d *decoder) toolChoice(field string) {
 		}
 		choice.Mode = mode
 	case rawjson.Object:
-		d.namedTools(choice)
-		d.askIf(len(choice.Names) == 0, field, chat.Unclear)
+		isWord := d.namedTools(choice)
+		d.askIf(len(choice.Names) == 0 && !isWord, field, chat.Unclear)
 	default:
 		d.s.Skip()
 		d.note(field, chat.Unclear)
@@ -132,10 +137,16 @@ var toolModes = map[string]chat.ToolMode{
 //
 //	{"type":"function","function":{"name":"f"}}, {"type":"function","name":"f"}, {"name":"f"}
 //	{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[…]}}
-func (d *decoder) namedTools(choice *chat.ToolChoice) {
+//
+// or has the word alone: {"type":"auto"}.
+func (d *decoder) namedTools(choice *chat.ToolChoice) (isWord bool) {
 	choice.Mode = chat.ToolsRequired
 	for ok := d.s.Object(); ok; ok = d.s.Member() {
 		switch string(d.s.Key()) {
+		case "type":
+			if mode, known := toolModes[d.word()]; known {
+				choice.Mode, isWord = mode, true
+			}
 		case "name":
 			if name := d.word(); name != "" {
 				choice.Names = append(choice.Names, name)
@@ -152,6 +163,7 @@ func (d *decoder) namedTools(choice *chat.ToolChoice) {
 			d.s.Skip()
 		}
 	}
+	return isWord
 }
 
 // nameOf consumes an object with a name.

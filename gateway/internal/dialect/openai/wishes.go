@@ -35,11 +35,11 @@ func (d *decoder) tune(field string) bool {
 	case "thinking":
 		d.thinkingWish()
 	case "enable_thinking":
-		if on := d.truth(); on != nil && *on {
-			d.req.Thinking.Mode = chat.ThinkingOn
-		} else if on != nil {
-			d.req.Thinking.Mode = chat.ThinkingOff
-		}
+		d.switchThinking()
+	case "thinking_budget":
+		d.budget()
+	case "chat_template_kwargs":
+		d.templateWish()
 	case "verbosity":
 		d.req.Verbosity = d.word()
 	case "service_tier":
@@ -94,6 +94,34 @@ func (d *decoder) effort() {
 	}
 }
 
+// switchThinking consumes whether the model is to think.
+func (d *decoder) switchThinking() {
+	switch on := d.truth(); {
+	case on == nil:
+	case *on:
+		d.req.Thinking.Mode = chat.ThinkingOn
+	default:
+		d.req.Thinking.Mode = chat.ThinkingOff
+	}
+}
+
+// templateWish consumes {"enable_thinking":…}, or as for DeepSeek {"thinking":…}: how
+// vLLM and SGLang are asked.
+func (d *decoder) templateWish() {
+	if d.s.Kind() != rawjson.Object {
+		d.s.Skip()
+		return
+	}
+	for ok := d.s.Object(); ok; ok = d.s.Member() {
+		switch string(d.s.Key()) {
+		case "enable_thinking", "thinking":
+			d.switchThinking()
+		default:
+			d.s.Skip()
+		}
+	}
+}
+
 // reasoningWish consumes {"effort":…, "max_tokens":…, "summary":…, "exclude":…, "enabled":…}.
 func (d *decoder) reasoningWish() {
 	if d.s.Kind() != rawjson.Object {
@@ -114,9 +142,7 @@ func (d *decoder) reasoningWish() {
 				wish.Show = "omitted"
 			}
 		case "enabled":
-			if on := d.truth(); on != nil && !*on {
-				wish.Mode = chat.ThinkingOff
-			}
+			d.switchThinking()
 		default:
 			d.s.Skip()
 		}
@@ -167,8 +193,8 @@ func (d *decoder) responseFormat(field string) {
 			kind = d.word()
 		case "json_schema":
 			d.schema()
-		default:
-			d.s.Skip()
+		default: // flat, as in the Responses API
+			d.schemaMember()
 		}
 	}
 	switch kind {
@@ -191,19 +217,23 @@ func (d *decoder) schema() {
 		d.s.Skip()
 		return
 	}
-	output := &d.req.Output
 	for ok := d.s.Object(); ok; ok = d.s.Member() {
-		switch string(d.s.Key()) {
-		case "name":
-			output.Name = d.word()
-		case "description":
-			output.Description = d.word()
-		case "schema":
-			output.Schema = d.object()
-		case "strict":
-			output.Strict = d.truth()
-		default:
-			d.s.Skip()
-		}
+		d.schemaMember()
+	}
+}
+
+func (d *decoder) schemaMember() {
+	output := &d.req.Output
+	switch string(d.s.Key()) {
+	case "name":
+		output.Name = d.word()
+	case "description":
+		output.Description = d.word()
+	case "schema":
+		output.Schema = rawjson.Mended(d.object())
+	case "strict":
+		output.Strict = d.truth()
+	default:
+		d.s.Skip()
 	}
 }

@@ -574,7 +574,8 @@ func TestStreamsAndWholeAnswersAgreeWithTheAPI(t *testing.T) {
 		"a custom call": {
 			[]chat.Event{
 				{Kind: chat.CallBlock, Open: &chat.Block{ID: "c", Name: "patch", Custom: true}},
-				{Kind: chat.CallBlock, Text: "*** Begin", Close: true}, end,
+				{Kind: chat.CallBlock, Text: "*** Begin", Close: true},
+				end,
 			},
 			[]string{
 				`{"role":"assistant","tool_calls":[{"index":0,"id":"c","type":"custom","custom":{"name":"patch","input":""}}]}`,
@@ -586,7 +587,8 @@ func TestStreamsAndWholeAnswersAgreeWithTheAPI(t *testing.T) {
 		"what the upstream wants back beside a call": {
 			[]chat.Event{
 				{Kind: chat.CallBlock, Close: true, Text: "{}", Open: &chat.Block{ID: "c", Name: "f", Extra: &chat.Opaque{Dialect: Dialect, JSON: []byte(`"extra_content":{"google":1}`)}}},
-				{Block: 1, Kind: chat.CallBlock, Close: true, Text: "{}", Open: &chat.Block{ID: "d", Name: "g", Extra: &chat.Opaque{Dialect: "another", JSON: []byte(`"x":1`)}}}, end,
+				{Block: 1, Kind: chat.CallBlock, Close: true, Text: "{}", Open: &chat.Block{ID: "d", Name: "g", Extra: &chat.Opaque{Dialect: "another", JSON: []byte(`"x":1`)}}},
+				end,
 			},
 			[]string{
 				`{"role":"assistant","tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":"{}"},"extra_content":{"google":1}}]}`,
@@ -631,7 +633,8 @@ func TestStreamsAndWholeAnswersAgreeWithTheAPI(t *testing.T) {
 				{Kind: chat.ReasoningBlock, Text: "m"},
 				{Kind: chat.ReasoningBlock, Seal: anthropic("s1"), Close: true},
 				{Block: 1, Kind: chat.ReasoningBlock, Open: &chat.Block{Redacted: true}, Seal: anthropic("s2"), Close: true},
-				{Block: 2, Text: "x", Open: &chat.Block{}, Close: true}, end,
+				{Block: 2, Text: "x", Open: &chat.Block{}, Close: true},
+				end,
 			},
 			[]string{
 				`{"role":"assistant","reasoning_content":"h\""}`,
@@ -652,7 +655,8 @@ func TestStreamsAndWholeAnswersAgreeWithTheAPI(t *testing.T) {
 		"another maker's seal": {
 			[]chat.Event{
 				{Kind: chat.ReasoningBlock, Open: &chat.Block{}, Text: "hm"},
-				{Kind: chat.ReasoningBlock, Seal: &chat.Seal{Data: "s", Maker: "cursor"}, Close: true}, end,
+				{Kind: chat.ReasoningBlock, Seal: &chat.Seal{Data: "s", Maker: "cursor"}, Close: true},
+				end,
 			},
 			[]string{`{"role":"assistant","reasoning_content":"hm"}`},
 			"stop",
@@ -662,7 +666,8 @@ func TestStreamsAndWholeAnswersAgreeWithTheAPI(t *testing.T) {
 			[]chat.Event{
 				{Kind: chat.ReasoningBlock, Open: &chat.Block{}, Text: "h"},
 				{Kind: chat.ReasoningBlock, Text: strings.Repeat("m", maxThought)},
-				{Kind: chat.ReasoningBlock, Seal: anthropic("s1"), Close: true}, end,
+				{Kind: chat.ReasoningBlock, Seal: anthropic("s1"), Close: true},
+				end,
 			},
 			[]string{`{"role":"assistant","reasoning_content":"h"}`, `{"reasoning_content":"` + strings.Repeat("m", maxThought) + `"}`},
 			"stop",

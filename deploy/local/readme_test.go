@@ -32,6 +32,7 @@ func readmeBlocks(t *testing.T, readme, section, kind string) []string {
 
 var (
 	curlLine   = regexp.MustCompile(`(?s)curl( -N)?( -X (\w+))? \$CAROUSEL(\S+) -H "Authorization: Bearer \$KEY" \\\n  -d '(.*?)'`)
+	modelLine  = regexp.MustCompile(`ANTHROPIC_(?:DEFAULT_HAIKU_)?MODEL=(\S+)`)
 	pythonLine = regexp.MustCompile(`model="([^"]+)", messages=(\[.*?\])\)`)
 )
 
@@ -79,8 +80,18 @@ func TestTheReadmesLinesWork(t *testing.T) {
 		}
 	}
 	chat("at first")
-	if got, want := p.models(key), []string{"demo", "demo-openai", "gpt-4o"}; !slices.Equal(got, want) {
+	if got, want := p.models(key), []string{"claude-haiku-4-5", "claude-opus-4-8", "claude-sonnet-4-5", "demo", "demo-anthropic", "demo-openai", "gpt-4o"}; !slices.Equal(got, want) {
 		t.Errorf("/v1/models lists %q, want %q", got, want)
+	}
+	models := modelLine.FindAllStringSubmatch(readme, -1)
+	if len(models) != 2 {
+		t.Fatal("the README's lines for Claude Code are of another form")
+	}
+	for _, model := range models {
+		body := p.ask(http.MethodPost, "/v1/messages?beta=true", key, `{"model":"`+model[1]+`","max_tokens":50,"stream":true,"messages":[{"role":"user","content":"Hello!"}]}`)
+		if !strings.HasPrefix(body, "event: message_start\n") || !strings.Contains(body, "event: message_stop\n") {
+			t.Errorf("Claude Code with the model %s is answered with\n%s", model[1], body)
+		}
 	}
 	p.ask(http.MethodPatch, "/admin/api/settings", key, `{"list_all_models": true}`)
 	p.eventually("the whole list is back", func() bool { return len(p.models(key)) > 20 })

@@ -16,8 +16,8 @@ import (
 // demoTag marks the demo tokens, so that they go when real ones come.
 const demoTag = "demo"
 
-// triedModel is the model of the printed line and of the README, which both simulated
-// upstreams serve: the second one gets what the first can't carry, such as tools.
+// triedModel is the model of the printed line and of the README's first lines, which two
+// simulated upstreams serve: the second one gets what the first can't carry, such as tools.
 const triedModel = "gpt-4o"
 
 // demo is one simulated upstream: its name in the pool, its driver, where below
@@ -38,6 +38,7 @@ func demos() []demo {
 	return []demo{
 		{"simulator", "cursor", "", []string{"demo", triedModel}, tokens.Cursor, true},
 		{"simulator-openai", "openai", "/v1", []string{"demo-openai", triedModel}, tokens.OpenAI, false},
+		{"simulator-anthropic", "anthropic", "", []string{"demo-anthropic", "claude-opus-4-8", "claude-sonnet-4-5", "claude-haiku-4-5"}, tokens.Anthropic, false},
 	}
 }
 

@@ -19,6 +19,9 @@ type Demand struct {
 	// Affinity is the key of which demands are served by one token, where that can be;
 	// empty: by any.
 	Affinity string
+	// Fresh wants a lease that the store grants now: the request has told something of other
+	// tokens than the one it tried, which those taken ahead don't know yet.
+	Fresh bool
 	// MaxWait is how long to queue when every eligible token is at its cap.
 	MaxWait time.Duration
 }
@@ -63,6 +66,10 @@ type Outcome struct {
 	Model string
 	// ModelOnly: it is about the token with the model, not about the whole token.
 	ModelOnly bool
+	// Group is the token's at its upstream, as far as the answer told. GroupWide: it is about
+	// all tokens of that.
+	Group     string
+	GroupWide bool
 	// RetryAfter is the upstream's hint.
 	RetryAfter time.Duration
 	// Detail is what the upstream said, redacted, at most 512 bytes.

@@ -118,6 +118,7 @@ func (c *conversation) unseal(failure *upstream.Failure) bool {
 func (c *conversation) transmit(ctx context.Context, credential upstream.Credential) *upstream.Failure {
 	call := &upstream.Call{
 		Request: c.request, Model: c.target.Model, Credential: credential, WithoutSeals: c.unsealed, Options: c.policy.Options,
+		Grouped: c.grouped,
 	}
 	c.back, c.tally, c.finished = holdBack{on: c.policy.HoldBack}, tally{}, false
 	brake := brakeFor(c.target.Driver, c.request)

@@ -80,7 +80,7 @@ func (c *counting) transmit(ctx context.Context, credential upstream.Credential)
 		return &upstream.Failure{Class: upstream.Broken, Message: "it counts no tokens any more"}
 	}
 	tokens, err := counter.CountTokens(ctx, &upstream.Call{
-		Request: c.request, Model: c.target.Model, Credential: credential, Options: c.policy.Options,
+		Request: c.request, Model: c.target.Model, Credential: credential, Options: c.policy.Options, Grouped: c.grouped,
 	})
 	if err != nil {
 		return failureOf(ctx, err, c.target.Discipline.Rules)

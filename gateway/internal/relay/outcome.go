@@ -102,7 +102,8 @@ func afterAttempts(last, refused *chat.Error) *chat.Error {
 	if last == nil || refused.Kind == chat.Canceled || refused.Kind == chat.Timeout {
 		return refused
 	}
-	if last.RetryAfter == 0 {
+	// What the last token was told is not what the others wait for.
+	if refused.RetryAfter > 0 && (last.RetryAfter == 0 || refused.RetryAfter < last.RetryAfter) {
 		last.RetryAfter = refused.RetryAfter
 	}
 	last.Pool = refused.Pool

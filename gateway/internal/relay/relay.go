@@ -109,7 +109,9 @@ type run struct {
 	sent bool
 	// unknowns are the tokens to which the present target's model was unknown.
 	unknowns int
-	entry    reqlog.Entry
+	// group is that of the present attempt's token, once its answer has told it.
+	group string
+	entry reqlog.Entry
 }
 
 // cargo is what a run carries: a conversation, or a request that is passed on as it is.
@@ -194,10 +196,11 @@ func (r *run) tryTokens(ctx context.Context) *chat.Error {
 	target, key := r.target, r.cargo.affinityKey()
 	var tried []string
 	var last *chat.Error
+	fresh := false // others than those tried are at a limit, too
 	for {
 		held, err := r.lend(ctx, lease.Demand{
 			Upstream: target.Upstream, Model: target.Model, Alias: r.choice.Alias, Exclude: tried, MaxWait: r.policy.QueueWait,
-			Affinity: key,
+			Affinity: key, Fresh: fresh,
 		})
 		if err != nil {
 			return afterAttempts(last, chat.AsError(err))
@@ -216,7 +219,7 @@ func (r *run) tryTokens(ctx context.Context) *chat.Error {
 		case failure.Class.Ours():
 			return cutOff(ctx, failure)
 		}
-		tried = append(tried, held.TokenID)
+		tried, fresh = append(tried, held.TokenID), fresh || failure.GroupWide
 		last = errorOf(failure, target.Upstream, len(tried), r.sent)
 		if r.sent || r.choice.Alias != "" || !r.anotherMayHelp(failure) || !r.cargo.mayRepeat(failure) || len(tried) >= r.policy.MaxAttempts || ctx.Err() != nil || !r.mayRetry() {
 			return last
@@ -238,6 +241,7 @@ func (r *run) mayRetry() bool {
 // driver or the caller panics.
 func (r *run) attempt(ctx context.Context, held *lease.Lease) (failure *upstream.Failure) {
 	began := time.Now()
+	r.group = ""
 	defer func() {
 		r.note(attemptWith(held, began), failure)
 		r.settle(ctx, held, failure)
@@ -253,15 +257,18 @@ func (r *run) attempt(ctx context.Context, held *lease.Lease) (failure *upstream
 }
 
 func (r *run) settle(ctx context.Context, held *lease.Lease, failure *upstream.Failure) {
-	outcome := lease.Outcome{Model: r.target.Model, RequestID: r.entry.ID}
+	outcome := lease.Outcome{Model: r.target.Model, RequestID: r.entry.ID, Group: r.group}
 	if failure != nil {
 		outcome.Class, outcome.RetryAfter, outcome.Detail = failure.Class, failure.RetryAfter, evidence(failure)
-		outcome.ModelOnly = failure.ModelOnly
+		outcome.ModelOnly, outcome.GroupWide = failure.ModelOnly, failure.GroupWide && r.group != ""
 		r.logFailure(ctx, held.TokenID, failure)
 	}
 	r.relay.Leases.Settle(held, outcome)
 	r.relay.Counter.Attempt(r.target.Upstream, outcome.Class)
 }
+
+// grouped takes in the group of the token that is tried.
+func (r *run) grouped(group string) { r.group = group }
 
 // logFailure notes a failed attempt; the id is empty for a token of the caller's own.
 func (r *run) logFailure(ctx context.Context, tokenID string, failure *upstream.Failure) {

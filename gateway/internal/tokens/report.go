@@ -49,7 +49,7 @@ func reportOf(done *lease.Lease, outcome lease.Outcome) *tokenstorev1.Report {
 	return &tokenstorev1.Report{
 		LeaseId: done.ID, TokenId: done.TokenID, Outcome: outcomeOf(outcome.Class), Model: reportText(outcome.Model),
 		RetryAfter: durationOf(outcome.RetryAfter), Detail: reportText(outcome.Detail), RequestId: outcome.RequestID,
-		ModelOnly: outcome.ModelOnly,
+		ModelOnly: outcome.ModelOnly, Group: outcome.Group, GroupWide: outcome.GroupWide,
 	}
 }
 

@@ -114,6 +114,9 @@ type Failure struct {
 	// ModelOnly tells that the failure is about the token with this model, where its
 	// class would be about the whole token.
 	ModelOnly bool
+	// GroupWide tells that the failure is about all credentials of the group that Call.Grouped
+	// was told.
+	GroupWide bool
 	// Rule is the name of the row that decided the class.
 	Rule string
 	// Status is the upstream's HTTP status; 0 where there was none.

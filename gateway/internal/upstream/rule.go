@@ -57,6 +57,8 @@ type Rule struct {
 	// ModelOnly tells that it is about the token with this model, where the class
 	// would be about the whole token.
 	ModelOnly bool
+	// GroupWide tells that it is about all tokens of the token's group.
+	GroupWide bool
 	// CoolFor is how long the token shall rest, where the upstream does not say; 0: as
 	// the class has it.
 	CoolFor time.Duration
@@ -124,7 +126,7 @@ func (t Table) Revise(failure *Failure) {
 }
 
 func (f *Failure) judge(rule *Rule) {
-	f.Class, f.ModelOnly, f.Rule = rule.Class, rule.ModelOnly, rule.Name
+	f.Class, f.ModelOnly, f.GroupWide, f.Rule = rule.Class, rule.ModelOnly, rule.GroupWide, rule.Name
 	if f.RetryAfter == 0 {
 		f.RetryAfter = rule.CoolFor
 	}

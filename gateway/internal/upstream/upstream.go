@@ -85,6 +85,11 @@ type Call struct {
 	WithoutSeals bool
 	// Options are hot settings as of the request's start.
 	Options Options
+	// Grouped, if it is set, is told the credential's group as soon as an answer tells it, of
+	// whatever kind that is: credentials of one group share limits, as the keys of one
+	// organisation do. 1 to 64 digits and letters a to z, from which nobody learns whose
+	// they are.
+	Grouped func(group string)
 }
 
 // Credential is what a lease permits to use, and only while it is held.

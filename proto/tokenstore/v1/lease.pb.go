@@ -1081,7 +1081,13 @@ type Report struct {
 	RequestId string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// The outcome is about the token with this model, where its class would be about
 	// the whole token: a rate limit that the upstream counts for each model.
-	ModelOnly     bool `protobuf:"varint,8,opt,name=model_only,json=modelOnly,proto3" json:"model_only,omitempty"`
+	ModelOnly bool `protobuf:"varint,8,opt,name=model_only,json=modelOnly,proto3" json:"model_only,omitempty"`
+	// The group of the token at its upstream, as far as the answer told: tokens of one group
+	// share limits, as the keys of one organisation do. 1 to 64 digits or letters a to z, made
+	// such that it tells nobody which organisation that is. Empty: none is known.
+	Group string `protobuf:"bytes,9,opt,name=group,proto3" json:"group,omitempty"`
+	// The outcome is about all tokens of the group: what becomes of this one becomes of them.
+	GroupWide     bool `protobuf:"varint,10,opt,name=group_wide,json=groupWide,proto3" json:"group_wide,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1168,6 +1174,20 @@ func (x *Report) GetRequestId() string {
 func (x *Report) GetModelOnly() bool {
 	if x != nil {
 		return x.ModelOnly
+	}
+	return false
+}
+
+func (x *Report) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *Report) GetGroupWide() bool {
+	if x != nil {
+		return x.GroupWide
 	}
 	return false
 }
@@ -1735,7 +1755,7 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x05tried\x18\x06 \x01(\rR\x05tried\x12\x16\n" +
 	"\x06parked\x18\a \x01(\rR\x06parked\x12\x18\n" +
 	"\aprobing\x18\b \x01(\rR\aprobing\x12 \n" +
-	"\vquarantined\x18\t \x01(\rR\vquarantined\"\x98\x02\n" +
+	"\vquarantined\x18\t \x01(\rR\vquarantined\"\xcd\x02\n" +
 	"\x06Report\x12\x19\n" +
 	"\blease_id\x18\x01 \x01(\tR\aleaseId\x12\x19\n" +
 	"\btoken_id\x18\x02 \x01(\tR\atokenId\x120\n" +
@@ -1747,7 +1767,11 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\a \x01(\tR\trequestId\x12\x1d\n" +
 	"\n" +
-	"model_only\x18\b \x01(\bR\tmodelOnly\"9\n" +
+	"model_only\x18\b \x01(\bR\tmodelOnly\x12\x14\n" +
+	"\x05group\x18\t \x01(\tR\x05group\x12\x1d\n" +
+	"\n" +
+	"group_wide\x18\n" +
+	" \x01(\bR\tgroupWide\"9\n" +
 	"\x06Recall\x12\x19\n" +
 	"\btoken_id\x18\x01 \x01(\tR\atokenId\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"\xb5\x02\n" +

@@ -21,6 +21,7 @@ func reportFrom(report *tokenstorev1.Report, replica string) leasing.Report {
 		LeaseRef: leasing.LeaseRef{TokenID: report.GetTokenId(), LeaseID: report.GetLeaseId()},
 		Outcome:  report.GetOutcome(), Model: report.GetModel(), RetryAfter: report.GetRetryAfter().AsDuration(),
 		Detail: report.GetDetail(), RequestID: report.GetRequestId(), ModelOnly: report.GetModelOnly(), Replica: replica,
+		Group: report.GetGroup(), GroupWide: report.GetGroupWide(),
 	}
 }
 

@@ -3,6 +3,7 @@ package leasing
 import (
 	"context"
 	"math/rand/v2"
+	"regexp"
 	"time"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -18,6 +19,10 @@ type Report struct {
 	RequestID  string
 	// ModelOnly: the outcome is about the token with the model only.
 	ModelOnly bool
+	// Group is the token's at its upstream; empty: none is known. GroupWide: the outcome is
+	// about all tokens of it.
+	Group     string
+	GroupWide bool
 	// Replica is the gateway's name.
 	Replica string
 }
@@ -57,11 +62,22 @@ func settlementsOf(reports []Report) []Settlement {
 	settlements := make([]Settlement, len(reports))
 	for i, report := range reports {
 		settlements[i] = Settlement{
-			LeaseRef: report.LeaseRef, Effect: effectOf(report.Outcome), Error: report.Detail, Model: report.Model,
+			LeaseRef: report.LeaseRef, Effect: effectOf(report.Outcome), Error: report.Detail, Model: report.Model, Group: groupOf(report),
 			Verdict: verdictOn(report, rand.Float64()), //nolint:gosec // jitter needs no secrecy
 		}
 	}
 	return settlements
+}
+
+// groupForm is what a group may be called: it becomes part of a key.
+var groupForm = regexp.MustCompile(`^[0-9a-z]{1,64}$`)
+
+// groupOf is the group that a report names, if it may be called so.
+func groupOf(report Report) string {
+	if !groupForm.MatchString(report.Group) {
+		return ""
+	}
+	return report.Group
 }
 
 // ended tells the queues that leases of their upstreams have ended.

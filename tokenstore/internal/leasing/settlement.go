@@ -24,6 +24,8 @@ type Settlement struct {
 	// Error is the redacted evidence of a failure.
 	Error string
 	Model string
+	// Group is the token's at its upstream; empty: the report doesn't say.
+	Group string
 	// Verdict is what else is to happen to the token; nil: nothing.
 	Verdict *Verdict
 }
@@ -49,6 +51,8 @@ type Verdict struct {
 	// class, or for the model, before; beyond the last, like the last. 0: it is parked.
 	// Empty: the token is left alone.
 	CoolFor []time.Duration
+	// GroupWide: what becomes of the token becomes of all tokens of its group.
+	GroupWide bool
 	Evidence
 }
 
@@ -85,6 +89,8 @@ type Settled struct {
 	// CoolFor is for how long it cools; Streak how often in a row that is.
 	CoolFor time.Duration
 	Streak  int
+	// Others is how many tokens of its group rest with it, or are parked.
+	Others int
 	// Wronged: tokens of the upstream were blamed for a cause that they share, and wait
 	// for Store.Pardon.
 	Wronged bool

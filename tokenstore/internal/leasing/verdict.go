@@ -24,8 +24,9 @@ func verdictOn(report Report, jitter float64) *Verdict {
 	if report.ModelOnly && report.Model != "" {
 		judge = rotation.JudgeForModel
 	}
+	wide := report.GroupWide && groupOf(report) != ""
 	verdict := Verdict{
-		Class: token.Class(report.Outcome), Shareable: rotation.Shareable(report.Outcome, report.RetryAfter),
+		Class: token.Class(report.Outcome), Shareable: rotation.Shareable(report.Outcome, report.RetryAfter, wide), GroupWide: wide,
 		Evidence: Evidence{RequestID: report.RequestID, AskedModel: report.Model, Detail: report.Detail, Replica: report.Replica},
 	}
 	steps := rotation.Steps(judge, report.Outcome, report.RetryAfter, jitter)
@@ -52,7 +53,7 @@ func (d *Desk) carriedOut(ctx context.Context, settlements []Settlement, settled
 			verdict := settlements[i].Verdict
 			d.log.LogAttrs(ctx, slog.LevelWarn, "token cools or is parked", slog.String("token_id", settlements[i].TokenID),
 				slog.String("upstream", each.Upstream), slog.String("model", verdict.Model), slog.String("class", verdict.Class),
-				slog.Bool("parked", each.Became == Parked), slog.Duration("for", each.CoolFor), slog.Int("streak", each.Streak),
+				slog.Bool("parked", each.Became == Parked), slog.Duration("for", each.CoolFor), slog.Int("streak", each.Streak), slog.Int("others_of_group", each.Others),
 				slog.String("request_id", verdict.RequestID), slog.String("evidence", verdict.Detail))
 		}
 		if each.Wronged && !slices.Contains(wronged, each.Upstream) {

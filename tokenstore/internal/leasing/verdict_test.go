@@ -2,6 +2,7 @@ package leasing
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -110,6 +111,20 @@ func TestMostReportsNeedNoVerdict(t *testing.T) {
 	} {
 		if verdict := verdictOn(Report{Outcome: outcome, Model: "m"}, 0); verdict != nil {
 			t.Errorf("%v: %+v", outcome, verdict)
+		}
+	}
+}
+
+// What is a group's becomes of its other tokens too, and is no witness of a cause that others
+// share. A name that can't be part of a key is no group's.
+func TestVerdictsOnAGroup(t *testing.T) {
+	t.Parallel()
+	for group, want := range map[string]string{
+		"0a1b": "0a1b", "": "", "A": "", "a:b": "", "a}": "", strings.Repeat("a", 65): "",
+	} {
+		settlements := settlementsOf([]Report{{Outcome: tokenstorev1.Outcome_OUTCOME_RATE_LIMIT, Group: group, GroupWide: true}})
+		if got := settlements[0]; got.Group != want || got.Verdict.GroupWide != (want != "") || got.Verdict.Shareable != (want == "") {
+			t.Errorf("%q: %+v, %+v", group, got, got.Verdict)
 		}
 	}
 }

@@ -118,6 +118,7 @@ func lapsedKey(upstream string) string { return poolPrefix(upstream) + "lapsed" 
 //	due         only while it is set aside for want of room: the score that it comes
 //	            back with
 //	requests failures last_used last_error   counters and evidence
+//	group       that of the token at its upstream, as an answer told: see groupKey
 //	account     sealed protobuf TokenAccount: what the upstream told last
 //	holder held held_until   the replica that has it in reserve, with how many slots,
 //	            which are in inflight too, until when, in ms
@@ -156,6 +157,10 @@ func coolingKey(upstream string) string { return poolPrefix(upstream) + "cooling
 // conversations find them. All that are in orderKey are on it, once it is built; one that is
 // not any more is dropped when it is met.
 func ringKey(upstream string) string { return poolPrefix(upstream) + "ring" }
+
+// groupKey is a set of the ids of tokens that share limits at their upstream, at most
+// rotation.MaxGroup of them. Its name is made of digits and letters by the gateway's driver.
+func groupKey(upstream, group string) string { return poolPrefix(upstream) + "group:" + group }
 
 // leasesKey is a sorted set of `<token id> <lease id>` of all open leases of a pool by
 // expiry, in ms: what is in inflightKey of its tokens, but for slots in reserve.

@@ -33,11 +33,11 @@ func (s *Store) Settle(ctx context.Context, settlements []leasing.Settlement) ([
 	}
 	round, calls := s.batch(), make([]*call, len(parts))
 	for n, part := range parts {
-		args := make([]any, 0, 5+6*len(part.places))
+		args := make([]any, 0, 5+7*len(part.places))
 		args = append(args, poolChannel, causeCalm.Milliseconds(), guardWindow.Milliseconds(), causeTTL.Milliseconds(), keepTransitions)
 		for _, i := range part.places {
 			each := settlements[i]
-			args = append(args, each.TokenID, each.LeaseID, string(each.Effect), each.Error, each.Model, verdictText(each.Verdict))
+			args = append(args, each.TokenID, each.LeaseID, string(each.Effect), each.Error, each.Model, verdictText(each.Verdict), each.Group)
 		}
 		calls[n] = round.add(settleScript, []string{clockKey(part.upstream)}, args...)
 	}
@@ -78,11 +78,11 @@ func (s *Store) Reconcile(ctx context.Context, replica string, uses []leasing.Re
 				continue
 			}
 			part := share{upstream: pool.upstream, places: pool.places[first:min(first+maxSettlements, len(pool.places))]}
-			args := make([]any, 0, 5+6*len(part.places))
+			args := make([]any, 0, 5+7*len(part.places))
 			args = append(args, reconciledTTL.Milliseconds(), poolChannel, guardWindow.Milliseconds(), causeTTL.Milliseconds(), keepTransitions)
 			for _, i := range part.places {
 				use := uses[i]
-				args = append(args, use.Number, use.TokenID, use.LeaseID, string(use.Effect), use.Error, verdictText(use.Verdict))
+				args = append(args, use.Number, use.TokenID, use.LeaseID, string(use.Effect), use.Error, verdictText(use.Verdict), use.Group)
 			}
 			parts, calls = append(parts, part), append(calls, round.add(reconcileScript, []string{reconciledKey(part.upstream, replica)}, args...))
 			more = more || len(pool.places) > first+maxSettlements
@@ -113,14 +113,15 @@ func takeSettled(settled []leasing.Settled, part share, done *call) error {
 	if err != nil {
 		return storeError("settle", err)
 	}
-	const width = 4
+	const width = 5
 	reply := &row{values: values}
 	wronged := reply.number(0) == 1
 	for n, i := range part.places {
 		at := 1 + width*n
 		settled[i] = leasing.Settled{
 			Live: reply.number(at) == 1, Upstream: part.upstream, Became: leasing.Became(reply.text(at + 1)),
-			CoolFor: time.Duration(reply.number(at+2)) * time.Millisecond, Streak: int(reply.number(at + 3)), Wronged: wronged,
+			CoolFor: time.Duration(reply.number(at+2)) * time.Millisecond, Streak: int(reply.number(at + 3)), Others: int(reply.number(at + 4)),
+			Wronged: wronged,
 		}
 	}
 	return reply.err
@@ -132,6 +133,7 @@ type verdict struct {
 	Shareable bool    `json:"shareable,omitempty"`
 	Model     string  `json:"model,omitempty"`
 	CoolMS    []int64 `json:"cools,omitempty"`
+	Wide      bool    `json:"wide,omitempty"`
 	Request   string  `json:"request,omitempty"`
 	Asked     string  `json:"asked,omitempty"`
 	Detail    string  `json:"detail,omitempty"`
@@ -144,7 +146,7 @@ func verdictText(v *leasing.Verdict) string {
 		return ""
 	}
 	said := verdict{
-		Class: v.Class, Shareable: v.Shareable, Model: v.Model, Request: v.RequestID, Asked: v.AskedModel, Detail: v.Detail, Replica: v.Replica,
+		Class: v.Class, Shareable: v.Shareable, Model: v.Model, Wide: v.GroupWide, Request: v.RequestID, Asked: v.AskedModel, Detail: v.Detail, Replica: v.Replica,
 	}
 	for _, each := range v.CoolFor {
 		said.CoolMS = append(said.CoolMS, each.Milliseconds())

@@ -161,7 +161,8 @@ var unshared = map[tokenstorev1.Outcome]bool{
 
 // Shareable tells whether tokens may fail with outcome for a cause that they share:
 // an upstream that is down, a network path, a client version, a model. A rate limit
-// whose end the upstream names is the token's own.
-func Shareable(outcome tokenstorev1.Outcome, hint time.Duration) bool {
-	return !unshared[outcome] && (outcome != tokenstorev1.Outcome_OUTCOME_RATE_LIMIT || hint <= 0)
+// whose end the upstream names is the token's own, and what it says of a group of tokens is
+// the group's.
+func Shareable(outcome tokenstorev1.Outcome, hint time.Duration, groupWide bool) bool {
+	return !groupWide && !unshared[outcome] && (outcome != tokenstorev1.Outcome_OUTCOME_RATE_LIMIT || hint <= 0)
 }

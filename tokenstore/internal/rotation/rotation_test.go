@@ -148,12 +148,15 @@ func TestShareable(t *testing.T) {
 			want = true
 		default:
 		}
-		if got := rotation.Shareable(outcome, 0); got != want {
+		if got := rotation.Shareable(outcome, 0, false); got != want {
 			t.Errorf("%v: %v", outcome, got)
 		}
 	}
-	if rotation.Shareable(tokenstorev1.Outcome_OUTCOME_RATE_LIMIT, time.Second) {
+	if rotation.Shareable(tokenstorev1.Outcome_OUTCOME_RATE_LIMIT, time.Second, false) {
 		t.Error("a limit whose end is known is the token's own")
+	}
+	if rotation.Shareable(tokenstorev1.Outcome_OUTCOME_RATE_LIMIT, 0, true) {
+		t.Error("a limit of a group is the group's own")
 	}
 }
 

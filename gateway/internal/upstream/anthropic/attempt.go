@@ -64,7 +64,7 @@ func (a *attempt) run(ctx context.Context) *upstream.Failure {
 		return a.interrupted(ctx, err, upstream.SignUnreachable)
 	}
 	defer func() { _ = response.Body.Close() }()
-	a.header = a.driver.shown(response.Header)
+	a.receive(response.Header)
 	if response.StatusCode != http.StatusOK {
 		return a.refused(ctx, response)
 	}
@@ -221,6 +221,14 @@ func (a *attempt) whole(ctx context.Context, body io.Reader, length int64) *upst
 	}
 	a.send(events, true) // the end is here
 	return nil
+}
+
+// receive takes in the head of an answer.
+func (a *attempt) receive(header http.Header) {
+	a.header = a.driver.shown(header)
+	if group := groupOf(header); group != "" && a.call.Grouped != nil {
+		a.call.Grouped(group)
+	}
 }
 
 // shown are the headers that a client of the same dialect is to see. What names the

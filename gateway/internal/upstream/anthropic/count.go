@@ -41,7 +41,7 @@ func (a *attempt) count(ctx context.Context) (int, *upstream.Failure) {
 		return 0, a.interrupted(ctx, err, upstream.SignUnreachable)
 	}
 	defer func() { _ = response.Body.Close() }()
-	a.header = a.driver.shown(response.Header)
+	a.receive(response.Header)
 	if response.StatusCode != http.StatusOK {
 		return 0, a.refused(ctx, response)
 	}

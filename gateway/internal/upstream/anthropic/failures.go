@@ -12,25 +12,30 @@ var (
 	sizeWords   = regexp.MustCompile(`(?i)prompt is too long|exceed(s|ed)? (the )?(context|maximum|model'?s?)|context (window|length|limit)|input length and .max_tokens. exceed`)
 	creditWords = regexp.MustCompile(`(?i)credit balance|insufficient (credit|balance|funds)|(spend(ing)?|usage|monthly|workspace) limits?\b|out of credits|reached your specified`)
 	sealWords   = regexp.MustCompile("(?i)invalid .?signature|signature.{0,80}(invalid|verif|not (valid|match))|thinking.{0,120}(cannot be modified|must remain|could not be (verified|decrypted))|encrypted.{0,60}could not be")
-	closedWords = regexp.MustCompile(`(?i)organi[sz]ation.{0,60}(disabled|suspended|deactivated)|account.{0,40}(disabled|suspended|deactivated)|(api )?key.{0,40}(disabled|revoked)`)
-	modelWords  = regexp.MustCompile(`(?i)\bmodel\b`)
+	closedWords = regexp.MustCompile(`(?i)(organi[sz]ation|account).{0,60}(disabled|suspended|deactivated)`)
+	keyWords    = regexp.MustCompile(`(?i)key.{0,40}(disabled|deactivated|revoked)`)
+	// Keys of one organisation may be of several workspaces, of which answers say nothing.
+	workspaceWords = regexp.MustCompile(`(?i)workspace.{0,40}limits?\b`)
+	modelWords     = regexp.MustCompile(`(?i)\bmodel\b`)
 )
 
 // failures is what is at fault, whatever goes wrong. An error's name is its type.
 var failures = slices.Concat(upstream.Table{
 	{Name: "seal refused", From: 400, To: 422, Text: sealWords, Class: upstream.SealRefused},
-	{Name: "credit or spend limit", From: 400, To: 403, Text: creditWords, Class: upstream.Quota},
-	{Name: "in a stream: credit or spend limit", From: 200, To: 200, Names: []string{"billing_error"}, Class: upstream.Quota},
-	{Name: "organisation closed", From: 400, To: 403, Text: closedWords, Class: upstream.Auth},
+	{Name: "workspace's limit", From: 400, To: 429, Text: workspaceWords, Class: upstream.Quota},
+	{Name: "credit or spend limit", From: 400, To: 403, Text: creditWords, Class: upstream.Quota, GroupWide: true},
+	{Name: "in a stream: credit or spend limit", From: 200, To: 200, Names: []string{"billing_error"}, Class: upstream.Quota, GroupWide: true},
+	{Name: "organisation closed", From: 400, To: 403, Text: closedWords, Class: upstream.Auth, GroupWide: true},
+	{Name: "key closed", From: 400, To: 403, Text: keyWords, Class: upstream.Auth},
 	{Name: "overloaded", Names: []string{"overloaded_error"}, Class: upstream.Broken},
 	{Name: "HTTP 529", From: 529, To: 529, Class: upstream.Broken},
-	{Name: "HTTP 429: spend limit", From: 429, To: 429, Text: creditWords, Class: upstream.Quota},
-	{Name: "limit", Names: []string{"rate_limit_error"}, Class: upstream.RateLimit},
-	{Name: "HTTP 429", From: 429, To: 429, Class: upstream.RateLimit},
+	{Name: "HTTP 429: spend limit", From: 429, To: 429, Text: creditWords, Class: upstream.Quota, GroupWide: true},
+	{Name: "limit", Names: []string{"rate_limit_error"}, Class: upstream.RateLimit, GroupWide: true},
+	{Name: "HTTP 429", From: 429, To: 429, Class: upstream.RateLimit, GroupWide: true},
 	{Name: "token refused", Names: []string{"authentication_error"}, Class: upstream.Auth},
 	{Name: "HTTP 401", From: 401, To: 401, Class: upstream.Auth},
-	{Name: "billing", Names: []string{"billing_error"}, Class: upstream.Quota},
-	{Name: "HTTP 402", From: 402, To: 402, Class: upstream.Quota},
+	{Name: "billing", Names: []string{"billing_error"}, Class: upstream.Quota, GroupWide: true},
+	{Name: "HTTP 402", From: 402, To: 402, Class: upstream.Quota, GroupWide: true},
 	{Name: "not permitted", Names: []string{"permission_error"}, Class: upstream.ModelNotAllowed},
 	{Name: "HTTP 403", From: 403, To: 403, Class: upstream.Auth},
 	{Name: "HTTP 404: model unknown", From: 404, To: 404, Text: modelWords, Class: upstream.ModelUnknown},

@@ -28,6 +28,8 @@ func TestFailures(t *testing.T) {
 		{"credit or spend limit", 400, api("invalid_request_error", "You have reached your specified API usage limits."), upstream.Quota},
 		{"in a stream: credit or spend limit", 200, event("billing_error", "no"), upstream.Quota},
 		{"organisation closed", 403, api("permission_error", "This organization has been disabled."), upstream.Auth},
+		{"key closed", 403, api("permission_error", "This API key has been disabled."), upstream.Auth},
+		{"workspace's limit", 429, api("rate_limit_error", "You have reached your workspace usage limits."), upstream.Quota},
 		{"overloaded", 529, api("overloaded_error", "Overloaded"), upstream.Broken},
 		{"overloaded", 200, event("overloaded_error", "Overloaded"), upstream.Broken},
 		{"HTTP 529", 529, "", upstream.Broken},

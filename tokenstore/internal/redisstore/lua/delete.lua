@@ -20,6 +20,7 @@
 -- USE standing
 -- USE numbers
 -- USE ranks
+-- USE group
 -- RETURN {'deleted', version}: the new one
 -- RETURN {'lapsed'}: the claim was given up
 -- RETURN {'gone'}: there is no such token
@@ -30,10 +31,11 @@ local history, cooling, lapsed = KEYS[7], KEYS[8], KEYS[9]
 local id, version, channel, trash_ms, claim = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
 if redis.call('ZSCORE', lapsed, claim) then return { 'lapsed' } end
-local f = redis.call('HMGET', token, 'ver', 'alias', 'epoch', 'holder')
+local f = redis.call('HMGET', token, 'ver', 'alias', 'epoch', 'holder', 'group')
 if not f[1] then return { 'gone' } end
 if version ~= '0' and version ~= f[1] then return { 'conflict', f[1] } end
 
+if f[5] then leave_group(id, f[5]) end
 local deleted = redis.call('HINCRBY', token, 'ver', 1)
 redis.call('HDEL', token, 'due', 'holder', 'held', 'held_until')
 redis.call('RENAME', token, trash)

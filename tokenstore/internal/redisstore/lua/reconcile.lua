@@ -8,31 +8,33 @@
 -- ARGV[3] window_ms ms within which failures are looked at together
 -- ARGV[4] cause_ms ms after which a cause is forgotten of which nothing is heard
 -- ARGV[5] keep entries of a history at most
--- ARGV[6...] per report, ascending: number, token id, lease id, effect (unused, success, neutral, failure), last_error text, verdict JSON or ''
+-- ARGV[6...] per report, ascending: number, token id, lease id, effect (unused, success, neutral, failure), last_error text, verdict JSON or '', group id or ''
 -- USE pool
 -- USE standing
 -- USE time
 -- USE numbers
 -- USE marks
 -- USE tally
+-- USE group
 -- USE guard
 -- USE verdict
--- RETURN {1 or 0 whether there are wronged tokens, as far as somebody was judged, then per report: counted now (1 or 0), became ('', 'shared', 'cooling' or 'parked'), ms, streak}
+-- RETURN {1 or 0 whether there are wronged tokens, as far as somebody was judged, then per report: counted now (1 or 0), became ('', 'shared', 'cooling' or 'parked'), ms, streak, how many others of its group alike}
 
 local ttl_ms = ARGV[1]
 local terms = { channel = ARGV[2], window_ms = tonumber(ARGV[3]), cause_ms = tonumber(ARGV[4]), keep = ARGV[5] }
 
 local highest, judged, answer = number(redis.call('GET', KEYS[1])), false, { 0 }
-for i = 6, #ARGV, 6 do
+for i = 6, #ARGV, 7 do
   local n, t, lease, verdict = tonumber(ARGV[i]), token_of(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 5]
-  local counted, became, ms, streak = 0, '', 0, 0
+  local counted, became, ms, streak, others = 0, '', 0, 0, 0
   if n > highest then
     highest = n
     if t.upstream then
       counted = 1
+      t.group = join_group(t.id, t.group, ARGV[i + 6])
       local effect = ARGV[i + 3]
       if effect ~= 'unused' then count(t, effect, ARGV[i + 4], string.match(lease, '^(%d+)-') == t.epoch) end
-      if verdict ~= '' then became, ms, streak = judge(t, lease, cjson.decode(verdict), 0, terms) end
+      if verdict ~= '' then became, ms, streak, others = judge(t, lease, cjson.decode(verdict), 0, terms) end
     end
   end
   judged = judged or verdict ~= ''
@@ -40,6 +42,7 @@ for i = 6, #ARGV, 6 do
   answer[#answer + 1] = became
   answer[#answer + 1] = ms
   answer[#answer + 1] = streak
+  answer[#answer + 1] = others
 end
 local freed = nil
 for _, t in ipairs(tokens) do

@@ -42,6 +42,7 @@ call('HDEL', fields, 'a')
 
 call('SADD', members, 'a')
 call('SMEMBERS', members)
+call('SCARD', members)
 call('SREM', members, 'a')
 
 call('ZADD', scores, 1, 'a')

@@ -13,16 +13,17 @@
 -- ARGV[3] window_ms ms within which failures are looked at together
 -- ARGV[4] cause_ms ms after which a cause is forgotten of which nothing is heard
 -- ARGV[5] keep entries of a history at most
--- ARGV[6...] per lease: token id, lease id, effect (unused, success, neutral, failure), last_error text, model id, verdict JSON or ''
+-- ARGV[6...] per lease: token id, lease id, effect (unused, success, neutral, failure), last_error text, model id, verdict JSON or '', group id or ''
 -- USE pool
 -- USE standing
 -- USE time
 -- USE numbers
 -- USE marks
 -- USE tally
+-- USE group
 -- USE guard
 -- USE verdict
--- RETURN {1 or 0 whether there are wronged tokens, as far as somebody was judged, then per lease: live (1 or 0), became ('', 'shared', 'cooling' or 'parked'), ms, streak}
+-- RETURN {1 or 0 whether there are wronged tokens, as far as somebody was judged, then per lease: live (1 or 0), became ('', 'shared', 'cooling' or 'parked'), ms, streak, how many others of its group alike}
 
 local channel, calm_ms = ARGV[1], tonumber(ARGV[2])
 local terms = { channel = channel, window_ms = tonumber(ARGV[3]), cause_ms = tonumber(ARGV[4]), keep = ARGV[5] }
@@ -58,25 +59,26 @@ local function guard()
 end
 
 local freed, judged, upstream, answer = false, false, nil, { 0 }
-for i = 6, #ARGV, 6 do
+for i = 6, #ARGV, 7 do
   local id, lease, effect, verdict = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 5]
   local t = token_of(id)
   if not t.swept then
     redis.call('ZREMRANGEBYSCORE', pool .. 'inflight:' .. id, '-inf', string.format('%.0f', now_ms - LATE))
     t.swept = true
   end
-  local live, became, ms, streak = redis.call('ZREM', pool .. 'inflight:' .. id, lease), '', 0, 0
+  local live, became, ms, streak, others = redis.call('ZREM', pool .. 'inflight:' .. id, lease), '', 0, 0, 0
   redis.call('ZREM', pool .. 'leases', id .. ' ' .. lease)
   if live == 1 then t.stirred = true end
   if t.upstream and live == 1 then
     upstream = t.upstream
+    t.group = join_group(id, t.group, ARGV[i + 6])
     count(t, effect, ARGV[i + 3], string.match(lease, '^(%d+)-') == t.epoch)
     local probe, of_model = string.byte(lease, -1) == P, 0
     if probe then of_model = end_probe(t, lease, effect) end
     if effect == 'success' and guard() then freed = serves(id, lease, ARGV[i + 4], calm_ms) or freed end
     t.freed = t.freed or t.cap > 0 or t.opened or t.phase ~= '' or probe
     if verdict ~= '' then
-      became, ms, streak = judge(t, lease, cjson.decode(verdict), of_model, terms)
+      became, ms, streak, others = judge(t, lease, cjson.decode(verdict), of_model, terms)
       guarded = nil
     end
   end
@@ -85,6 +87,7 @@ for i = 6, #ARGV, 6 do
   answer[#answer + 1] = became
   answer[#answer + 1] = ms
   answer[#answer + 1] = streak
+  answer[#answer + 1] = others
 end
 for _, t in ipairs(tokens) do
   write(t)

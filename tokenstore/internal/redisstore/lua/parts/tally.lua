@@ -14,11 +14,11 @@ local function token_of(id)
   local t = known[id]
   if not t then
     local f = redis.call('HMGET', pool .. 'token:' .. id, 'upstream', 'epoch', 'streak', 'cap', 'last_error', 'requests', 'due',
-      'phase', 'cause')
+      'phase', 'cause', 'group')
     t = {
       id = id, key = pool .. 'token:' .. id, upstream = f[1], epoch = f[2] or '0', streak = number(f[3]), cap = number(f[4]),
       evidence = f[5] or '', requests = number(f[6]), due = f[7], used = 0, failures = 0, unused = 0,
-      phase = f[8] or '', cause = f[9] or '',
+      phase = f[8] or '', cause = f[9] or '', group = f[10] or '',
     }
     known[id] = t
     tokens[#tokens + 1] = t

@@ -497,11 +497,13 @@ func leaseIDs(reports []*tokenstorev1.Report) []string {
 }
 
 // What lies in the stock is of any token: one that has to be a certain one, by its
-// alias or for what belongs together, is asked for.
+// alias or for what belongs together, is asked for, and so is one after a limit that others
+// of the stock may be at.
 func TestDemandForACertainTokenDoesNotTakeFromTheStock(t *testing.T) {
 	for name, choose := range map[string]func(*lease.Demand){
-		"by alias": func(d *lease.Demand) { d.Alias = "work" },
-		"by key":   func(d *lease.Demand) { d.Affinity = "k1" },
+		"by alias":                         func(d *lease.Demand) { d.Alias = "work" },
+		"by key":                           func(d *lease.Demand) { d.Affinity = "k1" },
+		"that is of no group at its limit": func(d *lease.Demand) { d.Fresh = true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(t *testing.T, r *rig) {

@@ -124,7 +124,7 @@ func TestAGroupRestsForAModel(t *testing.T) {
 		if got := tally(p.pick(2)); got["b1"] != 2 {
 			t.Errorf("picked for the model: %v", got)
 		}
-		if other := tokensOf(p.take(leasing.Wanted{Model: "another", Count: 3})); len(tally(other)) != 3 {
+		if other := tokensOf(p.take(leasing.Wanted{Model: "another", Count: 3})); tally(other)["a1"] == 0 || tally(other)["a2"] == 0 {
 			t.Errorf("picked for another: %v", other)
 		}
 	})

@@ -33,6 +33,7 @@ var (
 			`{"messages":[{"role":"user","content":[{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"JVBERi0xLjQK"}}]}]}`, `{"messages":[{"content":[{"type":"file"}]}]}`,
 		},
 		{Key: "tool_names", Values: "`short`, `keep`", What: "names above 64 bytes"},
+		{Key: "user", Values: "`true`, `false`", What: "the client's name for who asks goes along"},
 		{"prompt_cache_key", "`false`, `true`", "the session's name goes along", "true", `{"metadata":{"user_id":"user_x_account__session_0b6a8ac5-9a3e-4e51-8f0b-0f4f3c0f6a01"}}`, `{"prompt_cache_key":"0b6a8ac5-9a3e-4e51-8f0b-0f4f3c0f6a01"}`},
 		{"lacks", "a list", "what the upstream can't do: `tools`, `images`, `documents`, `json_schema` …", "tools", `{"tools":[{"name":"look","input_schema":{"type":"object"}}]}`, ""},
 		{Key: "include_usage", Values: "`true`, `false`", What: "counts are asked for in every stream"},

@@ -76,11 +76,8 @@ func (c *conversation) prepare(ctx context.Context) *chat.Error {
 
 // countIgnored counts what tunes an answer and is not sent: the upstream can't be told.
 func (c *conversation) countIgnored() {
-	if upstream.Carries(c.target.Driver, chat.Tuning) {
-		return
-	}
 	for _, ask := range c.asked.Asks {
-		if ask.Need == chat.Tuning {
+		if ask.Need == chat.Tuning && upstream.Ignored(c.target.Driver, c.asked, ask.Field) {
 			c.relay.Counter.Ignored(c.target.Upstream, ask.Field)
 		}
 	}

@@ -19,6 +19,24 @@ func Carries(driver Driver, need chat.Need) bool {
 	return !picky || carrier.Carries(need)
 }
 
+// Tuner is implemented by drivers whose upstream can be sent some of what only tunes: of
+// others Carrier tells for all of it.
+type Tuner interface {
+	// Tunes tells whether a request of another dialect may say so, by the Ask's Field.
+	Tunes(field string) bool
+}
+
+// Ignored tells whether a driver leaves out of a request what only tunes.
+func Ignored(driver Driver, request *chat.Request, field string) bool {
+	if TakesAsItCame(driver, request) {
+		return false
+	}
+	if tuner, some := driver.(Tuner); some {
+		return !tuner.Tunes(field)
+	}
+	return !Carries(driver, chat.Tuning)
+}
+
 // Uncarried finds what a request asks for and the driver's upstream can't be asked for.
 func Uncarried(driver Driver, request *chat.Request) (chat.Ask, bool) {
 	carrier, picky := driver.(Carrier)

@@ -549,3 +549,19 @@ func TestPrepare(t *testing.T) {
 		t.Errorf("as it came: %v", err)
 	}
 }
+
+// What only tunes is sent where the upstream takes it, and counted where it is not.
+func TestTunes(t *testing.T) {
+	t.Parallel()
+	bare := newTestDriver(t, someHost, map[string]string{"sampling": "never", "reasoning_efforts": "never", "user": "false"})
+	some, official := newTestDriver(t, someHost, nil), newTestDriver(t, openAI, map[string]string{"sampling": "always"})
+	for field, want := range map[string][3]bool{ // bare, some, official
+		"temperature": {false, true, true}, "top_k": {false, false, true}, "thinking": {false, true, true}, "metadata": {false, true, true},
+		"prompt_cache_key": {false, false, true}, "service_tier": {false, false, true}, "verbosity": {true, true, true},
+		"hosted_tools": {}, "cache_control": {}, "context_management": {}, "other": {},
+	} {
+		if got := [3]bool{bare.Tunes(field), some.Tunes(field), official.Tunes(field)}; got != want {
+			t.Errorf("%s: %v, want %v", field, got, want)
+		}
+	}
+}

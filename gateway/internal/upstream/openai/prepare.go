@@ -12,6 +12,12 @@ import (
 // one of this dialect is the upstream's to judge.
 func (d *Driver) Carries(need chat.Need) bool { return d.settings.quirks.carries(need) }
 
+// Tunes implements upstream.Tuner. What depends on the model counts as sent.
+func (d *Driver) Tunes(field string) bool {
+	sent, known := tuned[field]
+	return known && sent(&d.settings.quirks)
+}
+
 // Prepare implements upstream.Preparer. Images go to the upstream as they are, and
 // it fetches those by URL itself: this gateway is exposed to nothing by them, so
 // only a setting of none keeps them back.

@@ -103,6 +103,28 @@ func (q *quirks) carries(need chat.Need) bool {
 	}
 }
 
+// tuned are the fields that only tune and that upstreams of this API know, by the names that
+// dialects give them; each with whether this one is sent it.
+var tuned = map[string]func(*quirks) bool{
+	"temperature": (*quirks).anySampling, "top_p": (*quirks).anySampling, "presence_penalty": (*quirks).anySampling,
+	"frequency_penalty": (*quirks).anySampling, "seed": (*quirks).anySampling, "logit_bias": (*quirks).anySampling,
+	"top_k":    func(q *quirks) bool { return q.sampling == always },
+	"thinking": (*quirks).anyEffort, "output_config.effort": (*quirks).anyEffort, "reasoning_effort": (*quirks).anyEffort, "reasoning": (*quirks).anyEffort,
+	"metadata": (*quirks).anyIdentity, "user": (*quirks).anyIdentity, "safety_identifier": (*quirks).anyIdentity,
+	"prompt_cache_key":    func(q *quirks) bool { return q.cacheKey },
+	"service_tier":        func(q *quirks) bool { return q.official },
+	"verbosity":           func(*quirks) bool { return true },
+	"parallel_tool_calls": func(*quirks) bool { return true },
+	"messages.name":       func(*quirks) bool { return true },
+	"messages.detail":     func(*quirks) bool { return true },
+}
+
+func (q *quirks) anySampling() bool { return q.sampling != never }
+
+func (q *quirks) anyEffort() bool { return q.effortsByModel || len(q.efforts) > 0 }
+
+func (q *quirks) anyIdentity() bool { return q.user || q.cacheKey }
+
 // efforts are all of them, by growing amount.
 var efforts = []chat.Effort{
 	chat.EffortNone, chat.EffortMinimal, chat.EffortLow, chat.EffortMedium, chat.EffortHigh, chat.EffortXHigh, chat.EffortMax,

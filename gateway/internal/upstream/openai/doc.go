@@ -7,6 +7,14 @@
 // dialect is built from its canonical form. What the upstream answers is read
 // just far enough to follow it, and travels beside that as it came.
 //
+// # Requests of other dialects
+//
+// Their bodies are built in steps: turns brings the messages into the order that the API
+// asks for, building writes them and all else. Upstreams of this API differ in what they
+// take of it; quirks is what is known of one, by its host and its settings. The same
+// conversation always becomes the same bytes, so that caches find its beginning. What can't
+// be carried is not left out: Carries and Prepare tell so before a token is lent.
+//
 // # What is mended
 //
 // Upstreams are not always what they say. The first bytes of an answer tell whether it

@@ -17,6 +17,8 @@ type Request struct {
 	// ID is the request's id everywhere, Created when the gateway accepted it.
 	ID      string
 	Created time.Time
+	// Dialect is the name of the API that the client speaks, such as "openai".
+	Dialect string
 	// Model is the id that the client named; empty where it named none.
 	Model string
 	// Stream tells whether the client wants server-sent events.

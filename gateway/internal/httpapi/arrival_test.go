@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"carousel.internal/gateway/internal/dialect"
+	"carousel.internal/gateway/internal/dialect/anthropic"
+	"carousel.internal/gateway/internal/dialect/openai"
 	"carousel.internal/gateway/internal/forwarded"
 	"carousel.internal/gateway/internal/httpapi"
 )
@@ -45,6 +48,47 @@ func TestTheRightAddressIsNamed(t *testing.T) {
 			w := do(t, e, request(t, http.MethodPost, path, key, hello))
 			if w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), "the right address is "+right) {
 				t.Errorf("%s: %d %s", path, w.Code, w.Body)
+			}
+		}
+	}
+}
+
+// Who errs in the base is answered in the dialect that the end of the path is of, whatever
+// the headers say.
+func TestAWrongBaseIsAnsweredInTheDialectMeant(t *testing.T) {
+	t.Parallel()
+	const version = "2023-06-01"
+	for _, prefix := range []string{"", "/api"} {
+		for _, c := range []struct {
+			path, version string
+			messages      bool
+		}{
+			{"/messages", "", true},
+			{"/v1/v1/messages", "", true},
+			{"/v1/v1/messages/", "", true},
+			{"/anthropic/v1/messages/count_tokens", "", true},
+			{"/chat/completions", version, false},
+			{"/v1/v1/chat/completions", version, false},
+			{"/v1/threads/t1/messages", "", false},
+			{"/v1/models/of/messages", "", false},
+			{"/v1/models/of/messages", version, true},
+			{"/models", version, true},
+			{"/models", "", false},
+		} {
+			e := newEdge(t, nil, func(d *httpapi.Deps) {
+				d.Dialects, d.Options.RoutePrefix = []dialect.Dialect{openai.API{}, anthropic.API{}}, prefix
+			})
+			path := c.path
+			if strings.HasPrefix(path, "/v1/") {
+				path = prefix + path
+			}
+			r := request(t, http.MethodGet, path, "", "")
+			if c.version != "" {
+				r.Header.Set("Anthropic-Version", c.version)
+			}
+			w := do(t, e, r)
+			if got := strings.HasPrefix(w.Body.String(), `{"type":"error"`); w.Code != http.StatusNotFound || got != c.messages || (w.Header().Get("Request-Id") != "") != c.messages {
+				t.Errorf("%s, version %q: %d %s", path, c.version, w.Code, w.Body)
 			}
 		}
 	}

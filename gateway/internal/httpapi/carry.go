@@ -22,19 +22,19 @@ func (s *server) carryTo(route *carried.Route) handler {
 // carry passes a request on as it is, and the answer back.
 func (s *server) carry(c *gin.Context, route *carried.Route) error {
 	api := s.dialectOf(c.Request)
+	x := exchangeOf(c)
+	x.line.Dialect = api.Name()
 	choice, err := s.Gate.Caller(c.Request, api.KeyHeaders(), s.allowed(), time.Now())
 	if err != nil {
 		return err
 	}
 	defer s.Chats.begin()()
-	x := exchangeOf(c)
-	x.line.Dialect = api.Name()
 	req, end, err := s.readCarried(c, route)
 	if err != nil {
 		return err
 	}
 	defer end()
-	req.ID, req.Created, req.Query = x.line.RequestID, x.started, c.Request.URL.RawQuery
+	req.ID, req.Created, req.Dialect, req.Query = x.line.RequestID, x.started, api.Name(), c.Request.URL.RawQuery
 	if session := c.GetHeader(sessionHeader); session != "" {
 		req.Session = session
 	}

@@ -17,13 +17,13 @@ import (
 
 // converse answers a chat request of a dialect.
 func (s *server) converse(c *gin.Context, api dialect.Dialect) error {
+	x := exchangeOf(c)
+	x.line.Dialect = api.Name()
 	choice, err := s.Gate.Caller(c.Request, api.KeyHeaders(), s.allowed(), time.Now())
 	if err != nil {
 		return err
 	}
 	defer s.Chats.begin()()
-	x := exchangeOf(c)
-	x.line.Dialect = api.Name()
 	body, err := reqbody.ReadAll(c.Writer, c.Request, s.bodyLimit(api))
 	if err != nil {
 		return err

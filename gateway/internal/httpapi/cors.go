@@ -27,7 +27,7 @@ func (s *server) cors(c *gin.Context) {
 	header := c.Writer.Header()
 	header.Set("Access-Control-Allow-Origin", allowed)
 	header.Set("Access-Control-Expose-Headers",
-		"X-Request-Id, Request-Id, X-Upstream-Request-Id, Content-Disposition, Retry-After, X-Should-Retry, ETag, "+fallbackHeader)
+		"X-Request-Id, Request-Id, X-Upstream-Request-Id, Content-Disposition, Retry-After, X-Should-Retry, ETag, "+replayedHeader+", "+fallbackHeader)
 	if c.Request.Method != http.MethodOptions || c.GetHeader("Access-Control-Request-Method") == "" {
 		return
 	}

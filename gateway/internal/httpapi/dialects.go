@@ -36,7 +36,8 @@ func (s *server) bodyBudget() *reqbody.Budget {
 }
 
 // dialectOf is the dialect of a request's sender: that of the path, which is the first for a
-// side endpoint, else the one that the headers are of, else the first. Errors are rendered in it, whoever finds them.
+// side endpoint, else that of the path that was probably meant, else the one that the headers
+// are of, else the first. Errors are rendered in it, whoever finds them.
 func (s *server) dialectOf(r *http.Request) dialect.Dialect {
 	for _, api := range s.Dialects {
 		path := s.Options.RoutePrefix + api.Path()
@@ -47,10 +48,28 @@ func (s *server) dialectOf(r *http.Request) dialect.Dialect {
 	if endpoint, below := strings.CutPrefix(r.URL.Path, s.Options.RoutePrefix+"/v1/"); below && carried.Known(endpoint) {
 		return s.Dialects[0]
 	}
+	if api := s.meantDialect(r.URL.Path); api != nil {
+		return api
+	}
 	for _, api := range s.Dialects {
 		if api.Recognizes(r.Header) {
 			return api
 		}
 	}
 	return s.Dialects[0]
+}
+
+// meantDialect is the dialect whose path stands behind a wrong base, such as /v1/v1; nil: none
+// does.
+func (s *server) meantDialect(asked string) dialect.Dialect {
+	if s.bound(asked) != "" || strings.HasPrefix(asked, s.Options.RoutePrefix+modelsPath) {
+		return nil // threads have messages of their own, and models any name
+	}
+	for _, api := range s.Dialects {
+		tail := strings.TrimPrefix(api.Path(), "/v1")
+		if strings.HasSuffix(asked, tail) || strings.Contains(asked, tail+"/") {
+			return api
+		}
+	}
+	return nil
 }

@@ -34,6 +34,9 @@ type exchange struct {
 
 const exchangeKey = "exchange"
 
+// requestIDHeader has the request's id in every answer.
+const requestIDHeader = "X-Request-Id"
+
 func exchangeOf(c *gin.Context) *exchange {
 	x, _ := c.Get(exchangeKey)
 	return x.(*exchange) // observe has put it there
@@ -44,7 +47,7 @@ func exchangeOf(c *gin.Context) *exchange {
 func (s *server) observe(c *gin.Context) {
 	x := &exchange{started: time.Now()}
 	x.line.RequestID = newID()
-	c.Header("X-Request-Id", x.line.RequestID)
+	c.Header(requestIDHeader, x.line.RequestID)
 	if name := s.dialectOf(c.Request).IDHeader(); name != "" {
 		c.Header(name, x.line.RequestID) // an upstream's own may take its place
 	}

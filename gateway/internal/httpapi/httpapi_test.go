@@ -518,6 +518,19 @@ func TestAccessLine(t *testing.T) {
 	}
 }
 
+// What is refused before it is read has its dialect in the log, too.
+func TestAccessLineOfARefusedRequest(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		"/v1/chat/completions": "openai", "/v1/embeddings": "openai", "/v1/messages": "anthropic", "/v1/messages/count_tokens": "anthropic",
+	} {
+		e := newMessagesEdge(t, nil)
+		if w := do(t, e, request(t, "POST", path, "", hello)); w.Code != 401 || !strings.Contains(e.log.String(), `"dialect":"`+want+`"`) {
+			t.Errorf("%s: %d, %s", path, w.Code, e.log)
+		}
+	}
+}
+
 func TestAccessLineTellsOfCacheAndThinking(t *testing.T) {
 	t.Parallel()
 	usage := &chat.Usage{Prompt: 1000, CacheRead: 900, CacheWrite: 60, CacheWriteHour: 20, Completion: 50, Reasoning: 40, Source: chat.UsageReported}

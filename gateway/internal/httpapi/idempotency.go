@@ -52,7 +52,7 @@ func (s *server) answerOnce(c *gin.Context, api dialect.Dialect, body []byte, st
 		case err != nil:
 			return err
 		case claim != nil:
-			return s.record(c, claim, answer)
+			return s.record(c, api, claim, answer)
 		}
 		if err := s.replay(c, api, first); !idempotency.Abandoned(err) {
 			return err
@@ -68,15 +68,19 @@ func hashesOf(r *http.Request, key string, body []byte) (keyHash, request idempo
 	}
 	who := sha256.Sum256([]byte(sender))
 	keyHash = sha256.Sum256(append(who[:], r.URL.Path+"\x00"+key...))
-	choice := sha256.Sum256([]byte(r.Header.Get(auth.AliasHeader)))
-	return keyHash, sha256.Sum256(append(choice[:], body...))
+	beside := r.Header.Get(auth.AliasHeader)
+	if query := r.URL.RawQuery; query != "" {
+		beside += "\x00" + query
+	}
+	head := sha256.Sum256([]byte(beside))
+	return keyHash, sha256.Sum256(append(head[:], body...))
 }
 
 // record answers the request and keeps the answer. A client that hangs up does not end
 // it: with a key, it means to come back.
-func (s *server) record(c *gin.Context, claim *idempotency.Claim, answer func() error) (err error) {
+func (s *server) record(c *gin.Context, api dialect.Dialect, claim *idempotency.Claim, answer func() error) (err error) {
 	writer, request := c.Writer, c.Request
-	c.Writer = &recorder{ResponseWriter: writer, claim: claim, client: request.Context()}
+	c.Writer = &recorder{ResponseWriter: writer, claim: claim, client: request.Context(), idHeader: api.IDHeader()}
 	ctx, end := outliving(request.Context())
 	defer end()
 	c.Request = request.WithContext(ctx)
@@ -152,7 +156,8 @@ func (s *server) replay(c *gin.Context, api dialect.Dialect, first *idempotency.
 // what it got for the whole.
 func (s *server) breakOff(c *gin.Context, api dialect.Dialect, err error) error {
 	if c.Writer.Header().Get("Content-Type") != sse.ContentType {
-		panic(http.ErrAbortHandler)
+		exchangeOf(c).cut = true
+		return err
 	}
 	out := sse.Start(c.Writer, s.Options.Stream)
 	broken := api.Error(err, exchangeOf(c).line.RequestID)
@@ -168,6 +173,8 @@ type recorder struct {
 	claim  *idempotency.Claim
 	client context.Context //nolint:containedctx // a recorder lives as long as its request
 	gone   bool
+	// idHeader is the dialect's for a request's id; empty: it has none.
+	idHeader string
 }
 
 // Unwrap is for http.ResponseController.
@@ -205,6 +212,9 @@ func (r *recorder) answerHeader() map[string]string {
 		if value := r.Header().Get(name); value != "" {
 			header[name] = value
 		}
+	}
+	if id := r.Header().Get(r.idHeader); id != r.Header().Get(requestIDHeader) && id != "" {
+		header[r.idHeader] = id // the upstream's name for the answer
 	}
 	return header
 }

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -11,6 +12,9 @@ import (
 	"testing"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect"
+	"carousel.internal/gateway/internal/dialect/anthropic"
+	"carousel.internal/gateway/internal/dialect/openai"
 	"carousel.internal/gateway/internal/httpapi"
 	"carousel.internal/gateway/internal/idempotency"
 )
@@ -264,4 +268,61 @@ func TestAShutdownEndsRequestsWithAKey(t *testing.T) {
 			t.Errorf("%s: %v clients are gone", test.name, gone)
 		}
 	}
+}
+
+// A repetition gets the answer under the upstream's own name for it, and another name of
+// this gateway's.
+func TestAReplayHasTheUpstreamsID(t *testing.T) {
+	t.Parallel()
+	begin := chat.Event{Begin: &chat.Beginning{Header: map[string][]string{"Request-Id": {"req_own"}}}}
+	for name, c := range map[string]struct {
+		events []chat.Event
+		want   string // empty: this gateway's
+	}{
+		"named by the upstream": {append([]chat.Event{begin}, greeting...), "req_own"},
+		"not named":             {greeting, ""},
+	} {
+		for _, body := range []string{message, messageStream} {
+			e := newEdge(t, says(nil, c.events...), func(d *httpapi.Deps) {
+				d.Dialects = []dialect.Dialect{openai.API{}, anthropic.API{}}
+				d.Answers = idempotency.New(newLonely(), slog.New(slog.DiscardHandler))
+			})
+			r := request(t, http.MethodPost, "/v1/messages", key, body)
+			r.Header.Set("Idempotency-Key", "k")
+			do(t, e, r.Clone(t.Context()))
+			r = request(t, http.MethodPost, "/v1/messages", key, body)
+			r.Header.Set("Idempotency-Key", "k")
+			w := do(t, e, r)
+			want := cmp.Or(c.want, w.Header().Get("X-Request-Id"))
+			if w.Header().Get("Idempotent-Replayed") != "true" || w.Header().Get("Request-Id") != want || len(w.Header().Get("X-Request-Id")) != 32 {
+				t.Errorf("%s: %v", name, w.Header())
+			}
+		}
+	}
+}
+
+// The query is part of what is asked.
+func TestTheSameKeyWithAnotherQuery(t *testing.T) {
+	t.Parallel()
+	begun, end := make(chan bool), make(chan bool)
+	e, _ := remembering(t, func(_ context.Context, _ *chat.Request, yield func(chat.Event, error) bool) {
+		close(begun)
+		<-end
+		for _, event := range greeting {
+			yield(event, nil)
+		}
+	})
+	done := make(chan bool)
+	go func() {
+		e.ServeHTTP(httptest.NewRecorder(), keyed(t, key, "k", hello))
+		close(done)
+	}()
+	<-begun
+	r := keyed(t, key, "k", hello)
+	r.URL.RawQuery = "beta=true"
+	if w := do(t, e, r); w.Code != http.StatusConflict {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	close(end)
+	<-done
 }

@@ -9,6 +9,9 @@ import (
 	"carousel.internal/gateway/internal/chat"
 )
 
+// modelsPath is where all dialects have the list of models, below the route prefix.
+const modelsPath = "/v1/models"
+
 // GET /v1/models
 func (s *server) listModels(c *gin.Context) error {
 	list, err := s.dialectOf(c.Request).Models(s.Models(), c.Request.URL.Query())

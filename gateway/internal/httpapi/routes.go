@@ -25,8 +25,8 @@ func (s *server) routes(engine *gin.Engine) {
 	for _, route := range carried.Routes() { // embeddings, images, audio …
 		post(engine, v1+"/"+route.Name, s.carryTo(route))
 	}
-	get(engine, v1+"/models", s.listModels)
-	get(engine, v1+"/models/*id", s.retrieveModel) // ids may contain a slash
+	get(engine, s.Options.RoutePrefix+modelsPath, s.listModels)
+	get(engine, s.Options.RoutePrefix+modelsPath+"/*id", s.retrieveModel) // ids may contain a slash
 
 	get(engine, "/health", s.health)
 	for _, base := range slices.Compact([]string{"", s.Options.RoutePrefix}) {

@@ -22,12 +22,12 @@ type TokenCounter interface {
 // countIn makes the handler of a dialect's questions for tokens.
 func (s *server) countIn(api dialect.Dialect, counter dialect.TokenCounter) handler {
 	return func(c *gin.Context) error {
+		x := exchangeOf(c)
+		x.line.Dialect = api.Name()
 		choice, err := s.Gate.Caller(c.Request, api.KeyHeaders(), s.allowed(), time.Now())
 		if err != nil {
 			return err
 		}
-		x := exchangeOf(c)
-		x.line.Dialect = api.Name()
 		body, err := reqbody.ReadAll(c.Writer, c.Request, s.bodyLimit(api))
 		if err != nil {
 			return err

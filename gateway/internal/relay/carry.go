@@ -14,9 +14,6 @@ import (
 	"carousel.internal/gateway/internal/upstream"
 )
 
-// sideDialect is the dialect of all side endpoints.
-const sideDialect = "openai"
-
 // Carry is Chat for a request to a side endpoint, which is passed on as it is, and so is
 // its answer. An answer that ends with an error of the upstream's own has told it, so that
 // none is yielded.
@@ -25,11 +22,11 @@ func (r *Relay) Carry(ctx context.Context, request *carried.Request, choice leas
 		policy := r.Policy()
 		ctx, cancel := within(ctx, policy.Total)
 		defer cancel()
-		run := &run{relay: r, policy: policy, choice: choice}
+		run := &run{relay: r, policy: policy, choice: choice, dialect: request.Dialect}
 		passage := &passage{run: run, request: request, yield: yield}
 		run.cargo = passage
 		run.entry = reqlog.Entry{
-			ID: request.ID, Dialect: sideDialect + "/" + request.Route.Name, StartedAt: request.Created, Model: request.Model, Stream: request.Stream,
+			ID: request.ID, Dialect: request.Dialect + "/" + request.Route.Name, StartedAt: request.Created, Model: request.Model, Stream: request.Stream,
 		}
 		if err := run.account(ctx); err != nil && !run.gone && !passage.told {
 			yield(carried.Piece{}, err)

@@ -45,7 +45,7 @@ func carriedRequest(t *testing.T, endpoint, body string) *carried.Request {
 			if err != nil {
 				t.Fatal(err)
 			}
-			request.ID, request.Created = "request", time.Now()
+			request.ID, request.Created, request.Dialect = "request", time.Now(), "spoken"
 			return request
 		}
 	}
@@ -212,7 +212,7 @@ func TestCarry(t *testing.T) {
 				t.Fatalf("%d log entries", len(r.log.entries))
 			}
 			e := r.log.entries[0]
-			if e.End != c.end || e.Attempts != len(*calls) || e.Dialect != "openai/"+c.endpoint || e.Model != c.model || e.ID != "request" ||
+			if e.End != c.end || e.Attempts != len(*calls) || e.Dialect != "spoken/"+c.endpoint || e.Model != c.model || e.ID != "request" ||
 				e.Prompt != "<|BEGIN_USER|>\nhi\n<|END_USER|>\n" || len(e.AttemptLog) != len(*calls) {
 				t.Errorf("entry %+v", e)
 			}

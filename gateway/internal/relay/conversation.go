@@ -19,7 +19,7 @@ func (r *Relay) Chat(ctx context.Context, request *chat.Request, choice lease.Ch
 		policy := r.Policy()
 		ctx, cancel := within(ctx, policy.Total)
 		defer cancel()
-		run := &run{relay: r, policy: policy, choice: choice}
+		run := &run{relay: r, policy: policy, choice: choice, dialect: request.Source.Dialect}
 		run.cargo = &conversation{run: run, asked: request, request: request, yield: yield}
 		run.entry = reqlog.Entry{
 			ID: request.ID, Dialect: request.Source.Dialect, StartedAt: request.Created, Model: request.Model, Stream: request.Stream,
@@ -50,11 +50,8 @@ type conversation struct {
 func (c *conversation) prepare(ctx context.Context) *chat.Error {
 	c.request, c.unsealed = c.asked, false
 	c.entry.Translated = !upstream.TakesAsItCame(c.target.Driver, c.asked)
-	if fault := c.asked.HistoryFault; fault != nil && !upstream.TakesAsItCame(c.target.Driver, c.asked) {
-		return fault
-	}
-	if ask, refused := upstream.Uncarried(c.target.Driver, c.asked); refused {
-		return upstream.Unsupported(c.target.Upstream, ask)
+	if unfit := unfit(c.target, c.asked); unfit != nil {
+		return unfit
 	}
 	preparer, ok := c.target.Driver.(upstream.Preparer)
 	if !ok {
@@ -72,6 +69,20 @@ func (c *conversation) prepare(ctx context.Context) *chat.Error {
 	default:
 		return chat.AsError(err)
 	}
+}
+
+// unfit says why a target can't be sent a request; nil: it can.
+func unfit(target catalog.Target, request *chat.Request) *chat.Error {
+	if upstream.TakesAsItCame(target.Driver, request) {
+		return nil // it judges by itself
+	}
+	if request.HistoryFault != nil {
+		return request.HistoryFault
+	}
+	if ask, lacks := upstream.Uncarried(target.Driver, request); lacks {
+		return upstream.Unsupported(target.Upstream, ask)
+	}
+	return nil
 }
 
 // countIgnored counts what tunes an answer and is not sent: the upstream can't be told.
@@ -106,6 +117,7 @@ func (c *conversation) unseal(failure *upstream.Failure) bool {
 	}
 	c.unsealed = true
 	c.entry.Attempts++
+	c.relay.Counter.Attempt(c.target.Upstream, failure.Class)
 	c.relay.Counter.Retried(c.target.Upstream)
 	return true
 }
@@ -173,17 +185,27 @@ func (c *conversation) pass(event chat.Event) bool {
 func (c *conversation) send(event chat.Event) bool {
 	if !c.sent {
 		c.begun()
-		if model := c.entry.FallbackModel; model != "" {
-			begin := chat.Beginning{FallbackModel: model}
-			if event.Begin != nil {
-				begin.Header, begin.Input = event.Begin.Header, event.Begin.Input
-			}
-			event.Begin = &begin
-		}
+		event.Begin = c.beginning(event.Begin)
 	}
 	if !c.yield(event, nil) {
 		c.gone = true
 		return false
 	}
 	return true
+}
+
+// beginning is what the client is told before the answer's first word: whether another model
+// answers, and the upstream's headers where it speaks the client's dialect.
+func (c *conversation) beginning(told *chat.Beginning) *chat.Beginning {
+	if told == nil && c.entry.FallbackModel == "" {
+		return nil
+	}
+	begin := chat.Beginning{FallbackModel: c.entry.FallbackModel}
+	if told != nil {
+		begin.Input = told.Input
+		if !c.entry.Translated {
+			begin.Header = told.Header
+		}
+	}
+	return &begin
 }

@@ -19,7 +19,7 @@ func (r *Relay) CountTokens(ctx context.Context, request *chat.Request, choice l
 	policy := r.Policy()
 	ctx, cancel := within(ctx, policy.Total)
 	defer cancel()
-	run := &run{relay: r, policy: policy, choice: choice}
+	run := &run{relay: r, policy: policy, choice: choice, dialect: request.Source.Dialect}
 	count := &counting{run: run, request: request}
 	run.cargo = count
 	target, err := run.resolve(request.Model)

@@ -26,8 +26,8 @@ func (r *run) mayFallBack(ctx context.Context, refused *chat.Error) bool {
 func (r *run) fallBack(ctx context.Context, model string, refused *chat.Error) *chat.Error {
 	target, err := r.resolve(model)
 	if request := r.cargo.wish(model).Request; err == nil && request != nil {
-		if ask, lacks := upstream.Uncarried(target.Driver, request); lacks {
-			err = upstream.Unsupported(target.Upstream, ask)
+		if unfit := unfit(target, request); unfit != nil {
+			err = unfit
 		}
 	}
 	if err != nil {

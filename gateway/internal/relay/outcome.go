@@ -137,7 +137,7 @@ func (r *run) record(err *chat.Error) {
 	r.entry.End = endOf(err, r.gone, r.entry.Attempts)
 	r.entry.HTTPStatus = http.StatusOK
 	if err != nil && !r.sent {
-		r.entry.HTTPStatus = r.relay.StatusOf(r.entry.Dialect, err)
+		r.entry.HTTPStatus = r.relay.StatusOf(r.dialect, err)
 	}
 	if r.policy.LogPrompts {
 		r.entry.Prompt, r.entry.PromptCut = r.cargo.prompt()

@@ -100,6 +100,8 @@ type run struct {
 	relay  *Relay
 	policy Policy
 	choice lease.Choice
+	// dialect is the name of the API that the client speaks.
+	dialect string
 	// cargo is the request itself, and who waits for its answer.
 	cargo  cargo
 	target catalog.Target

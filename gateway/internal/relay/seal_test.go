@@ -23,6 +23,7 @@ func TestARefusedSealIsLeftOut(t *testing.T) {
 	if r.calls[0].Credential != r.calls[1].Credential {
 		t.Error("another token was asked")
 	}
+	r.countedFirst(t, upstream.SealRefused)
 	if e := r.ended(t, ""); e.Attempts != 2 || len(e.AttemptLog) != 2 {
 		t.Errorf("entry %+v", e)
 	}
@@ -39,6 +40,19 @@ func TestARefusedSealIsLeftOutOnce(t *testing.T) {
 		if got.err == nil || got.err.Kind != chat.UpstreamRejected || len(r.calls) != len(answers)-1 {
 			t.Errorf("%s: %+v, %d calls", name, got, len(r.calls))
 		}
+		if len(r.calls) == 2 {
+			r.countedFirst(t, upstream.SealRefused)
+		}
 		r.ended(t, upstream.SealRefused)
 	}
+}
+
+// countedFirst judges the first attempt that was counted, and takes it away: it had the
+// lease of the next.
+func (r *rig) countedFirst(t *testing.T, want upstream.Class) {
+	t.Helper()
+	if len(r.count.attempts) != 2 || r.count.attempts[0] != want {
+		t.Fatalf("attempts counted: %q", r.count.attempts)
+	}
+	r.count.attempts = r.count.attempts[1:]
 }

@@ -119,6 +119,7 @@ func (d *decoder) input() error {
 			}
 			d.s = start
 			d.s.Skip()
+			d.putItem(index, chat.Message{})
 		}
 		index++
 	}

@@ -76,7 +76,11 @@ func (d *Driver) edit(source []byte, model string, stream bool) ([]byte, bool) {
 			e.replace(modelJSON)
 		case "stream":
 			hasStream = true
-			e.replace(strconv.FormatBool(stream))
+			if stream || e.s.Kind() != rawjson.Null {
+				e.replace(strconv.FormatBool(stream))
+			} else {
+				e.s.Skip()
+			}
 		case "stream_options":
 			switch {
 			case !stream && e.s.Kind() == rawjson.Null:

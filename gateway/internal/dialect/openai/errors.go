@@ -64,6 +64,10 @@ var renderings = map[chat.Kind]rendering{
 	chat.Internal:            {500, serverError, "internal_error"},
 }
 
+// useless are the kinds that are as they are until somebody has done something, although
+// their status is one after which official clients send the request again.
+var useless = map[chat.Kind]bool{chat.Conflict: true, chat.NoTokens: true, chat.TooManyAttempts: true}
+
 // ModelParam is the Param of an error about the model that was named.
 const ModelParam = "model"
 
@@ -76,6 +80,9 @@ func EncodeError(err error) dialect.Error {
 	header := http.Header{}
 	if wait := retryAfter(failure.RetryAfter); wait != "" {
 		header.Set("Retry-After", wait)
+	}
+	if useless[failure.Kind] {
+		header.Set("X-Should-Retry", "false")
 	}
 	if own := failure.Upstream; isNative(failure) {
 		for name, values := range own.Header {
@@ -98,7 +105,8 @@ func isNative(failure *chat.Error) bool {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired, http.StatusTooManyRequests:
 		return false
 	}
-	ours := failure.Kind == chat.UpstreamRejected || failure.Kind == chat.ContextTooLong
+	ours := failure.Kind == chat.UpstreamRejected ||
+		failure.Kind == chat.ContextTooLong && own.Code == renderings[chat.ContextTooLong].code // by which clients know it
 	return ours && own.Status >= http.StatusBadRequest && own.Status < http.StatusInternalServerError
 }
 

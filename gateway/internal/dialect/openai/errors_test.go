@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -97,27 +98,48 @@ func TestEncodeError(t *testing.T) {
 // is in this dialect; never one that speaks of a key.
 func TestErrorsOfTheUpstream(t *testing.T) {
 	t.Parallel()
-	const body = `{"error":{"message":"no","x":1}}`
+	body := `{"error":{"message":"no","x":"` + strings.Repeat("long ", 1000) + `"}}`
 	for _, c := range []struct {
 		kind    chat.Kind
 		status  int
+		code    string
 		dialect string
 		native  bool
 	}{
-		{chat.UpstreamRejected, 422, Dialect, true},
-		{chat.ContextTooLong, 400, Dialect, true},
-		{chat.UpstreamRejected, 422, "another", false},
-		{chat.UpstreamRejected, 403, Dialect, false},
-		{chat.UpstreamRejected, 429, Dialect, false},
-		{chat.UpstreamRejected, 200, Dialect, false},
-		{chat.UpstreamAuth, 401, Dialect, false},
-		{chat.UpstreamUnavailable, 500, Dialect, false},
+		{chat.UpstreamRejected, 422, "x", Dialect, true},
+		{chat.ContextTooLong, 400, "context_length_exceeded", Dialect, true},
+		{chat.ContextTooLong, 400, "400", Dialect, false}, // vLLM's, by which no client knows what to do
+		{chat.UpstreamRejected, 422, "", "another", false},
+		{chat.UpstreamRejected, 403, "", Dialect, false},
+		{chat.UpstreamRejected, 429, "", Dialect, false},
+		{chat.UpstreamRejected, 200, "", Dialect, false},
+		{chat.UpstreamAuth, 401, "", Dialect, false},
+		{chat.UpstreamUnavailable, 500, "", Dialect, false},
 	} {
 		got := EncodeError(&chat.Error{Kind: c.kind, Message: "wrapped", Upstream: &chat.UpstreamError{
-			Status: c.status, Dialect: c.dialect, JSON: []byte(body), Header: map[string][]string{"x-upstream-request-id": {"r"}},
+			Status: c.status, Code: c.code, Dialect: c.dialect, JSON: []byte(body), Header: map[string][]string{"x-upstream-request-id": {"r"}},
 		}})
 		if native := string(got.JSON) == body && got.Status == c.status && got.Header.Get("X-Upstream-Request-Id") == "r"; native != c.native {
 			t.Errorf("%s with status %d of %s: %d %s", c.kind, c.status, c.dialect, got.Status, got.JSON)
+		}
+	}
+}
+
+// Codes and headers by which clients decide what to do next.
+func TestWhatClientsDecideBy(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[chat.Kind]string{
+		chat.ContextTooLong: "400 context_length_exceeded ", chat.RateLimited: "429 rate_limit_exceeded ", chat.ModelNotFound: "404 model_not_found ",
+		chat.NoTokens: "503 no_tokens false", chat.Conflict: "409 conflict false", chat.TooManyAttempts: "429 too_many_attempts false",
+		chat.UpstreamUnavailable: "503 request_failed ",
+	} {
+		got := EncodeError(chat.Errorf(kind, "why"))
+		var body struct{ Error struct{ Code string } }
+		if err := json.Unmarshal(got.JSON, &body); err != nil {
+			t.Fatal(err)
+		}
+		if said := fmt.Sprintf("%d %s %s", got.Status, body.Error.Code, got.Header.Get("X-Should-Retry")); said != want {
+			t.Errorf("%s: %s, want %s", kind, said, want)
 		}
 	}
 }

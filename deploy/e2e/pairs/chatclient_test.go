@@ -27,14 +27,14 @@ func (c chatClient) ask(ctx context.Context, model string, talk []turn, stream b
 	chunks := c.sdk.Chat.Completions.NewStreaming(ctx, params)
 	defer func() { _ = chunks.Close() }()
 	var all openai.ChatCompletionAccumulator
-	thought := ""
+	var thought reasoning
 	for chunks.Next() {
 		chunk := chunks.Current()
 		if !all.AddChunk(chunk) {
 			return answer{}, errors.New("the client does not take " + chunk.RawJSON())
 		}
 		if len(chunk.Choices) > 0 {
-			thought += reasoningIn(chunk.Choices[0].Delta.RawJSON())
+			thought.add(chunk.Choices[0].Delta.RawJSON())
 		}
 	}
 	if err := chunks.Err(); err != nil {
@@ -47,34 +47,42 @@ func (c chatClient) ask(ctx context.Context, model string, talk []turn, stream b
 	if len(all.Choices) == 0 {
 		return answer{}, errors.New("no choice")
 	}
-	got := chatAnswer(&all.ChatCompletion)
-	got.thought = thought
-	if thought != "" {
-		got.own = withThought(got.own, thought)
-	}
-	return got, nil
+	return thought.put(chatAnswer(&all.ChatCompletion)), nil
 }
 
-func reasoningIn(raw string) string {
-	var message struct {
-		Text string `json:"reasoning_content"`
-	}
-	_ = json.Unmarshal([]byte(raw), &message) // the client has read it
-	return message.Text
+// reasoning is what the client's types know nothing of.
+type reasoning struct {
+	Text   string            `json:"reasoning_content"`
+	Sealed []json.RawMessage `json:"thinking_blocks"`
 }
 
-// withThought is an answer as agents bring it back: with what the client's types know
-// nothing of.
-func withThought(own any, thought string) any {
-	message := own.(openai.ChatCompletionMessageParamUnion)
-	message.OfAssistant.SetExtraFields(map[string]any{"reasoning_content": thought})
-	return message
+// add takes what a message, or a piece of one, has of it.
+func (r *reasoning) add(raw string) {
+	var piece reasoning
+	_ = json.Unmarshal([]byte(raw), &piece) // the client has read it
+	r.Text += piece.Text
+	r.Sealed = append(r.Sealed, piece.Sealed...)
+}
+
+// put puts it into an answer, and into what agents bring back of that.
+func (r *reasoning) put(got answer) answer {
+	if r.Text == "" && len(r.Sealed) == 0 {
+		return got
+	}
+	extra := map[string]any{"reasoning_content": r.Text}
+	if len(r.Sealed) > 0 {
+		extra["thinking_blocks"] = r.Sealed
+	}
+	message := got.own.(openai.ChatCompletionMessageParamUnion)
+	message.OfAssistant.SetExtraFields(extra)
+	got.thought, got.own = r.Text, message
+	return got
 }
 
 func chatAnswer(completion *openai.ChatCompletion) answer {
 	choice := completion.Choices[0]
 	got := answer{
-		model: completion.Model, text: choice.Message.Content, refusal: choice.Message.Refusal, thought: reasoningIn(choice.Message.RawJSON()),
+		model: completion.Model, text: choice.Message.Content, refusal: choice.Message.Refusal,
 		own: choice.Message.ToParam(),
 		end: map[string]ending{"stop": ended, "length": cutOff, "tool_calls": withCalls, "content_filter": filtered}[choice.FinishReason],
 		usage: usage{
@@ -85,10 +93,9 @@ func chatAnswer(completion *openai.ChatCompletion) answer {
 	for _, made := range choice.Message.ToolCalls {
 		got.calls = append(got.calls, call{made.ID, made.Function.Name, compact(made.Function.Arguments)})
 	}
-	if got.thought != "" {
-		got.own = withThought(got.own, got.thought)
-	}
-	return got
+	var thought reasoning
+	thought.add(choice.Message.RawJSON())
+	return thought.put(got)
 }
 
 func chatFailure(err error) error {

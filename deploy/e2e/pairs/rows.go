@@ -14,7 +14,7 @@ var Rows = []Row{
 	{What: "images in tool results", OverAnthropic: as(Translated), OverOpenAI: Cell{Translated, "a user's message behind the results has the image"}},
 	{What: "thinking", OverAnthropic: Cell{Translated, "`reasoning_content`"}, OverOpenAI: Cell{Translated, "a block without a signature"}},
 	{
-		What: "thinking across turns", OverAnthropic: Cell{Lossy, "Chat has no place for the signature: the next turn of a tool's use goes on without the thought"},
+		What: "thinking across turns", OverAnthropic: Cell{Translated, "`thinking_blocks` beside `reasoning_content`, with the signature: clients that bring them back go on with the thought"},
 		OverOpenAI: Cell{Translated, "`reasoning_content` goes back in a tool's use"},
 	},
 	{What: "a schema", OverAnthropic: as(Translated), OverOpenAI: as(Translated)},

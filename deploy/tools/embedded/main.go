@@ -2,8 +2,8 @@
 // embeds two: the page /about, which is the README, and /env-example, which is every key
 // of both services' configuration. The same keys stand in docker-compose.yml, which
 // passes them on, and in .env.example. What each pair of APIs carries is docs/dialects.md,
-// of the rows that tests play. `make generate` runs it, and a test fails when a
-// file is not what it would make.
+// of the rows that tests play; docs/traps.md is made of the rows that name the tests of
+// each. `make generate` runs it, and a test fails when a file is not what it would make.
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"carousel.internal/deploy/e2e/pairs"
+	"carousel.internal/deploy/traps"
 )
 
 // root is the repository, as seen from the module's folder.
@@ -25,6 +26,7 @@ const (
 	compose     = "docker-compose.yml"
 	compExample = ".env.example"
 	dialects    = "docs/dialects.md"
+	mistakes    = "docs/traps.md"
 )
 
 func main() {
@@ -68,6 +70,6 @@ func contents(root string) (map[string][]byte, error) {
 	}
 	return map[string][]byte{
 		about: page, example: envExample(), compose: containers, compExample: composeExample(containers),
-		dialects: pairs.Document(),
+		dialects: pairs.Document(), mistakes: traps.Document(),
 	}, nil
 }

@@ -1,8 +1,10 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"carousel.internal/gateway/internal/catalog"
@@ -41,18 +43,25 @@ func optionsOf(settings *tokenstorev1.Settings) upstream.Options {
 
 // statusOf is the HTTP status that clients of a dialect see for an error.
 func statusOf(name string, err *chat.Error) int {
-	api := dialects[0]
-	for _, each := range dialects {
-		if each.Name() == name {
-			api = each
-		}
+	api, known := dialectNamed(name)
+	if !known {
+		api = dialects[0]
 	}
 	return api.Error(err, "").Status
 }
 
-// resolve answers where a model is served, as a chat request would find it.
-func (g *Gateway) resolve(model string) (upstreamName, upstreamModel string, err error) {
-	target, err := g.catalog.Resolve(catalog.Wish{Model: model, AnyClaude: g.config.Settings().GetEnableAllClaude()})
+// resolve answers where a model is served, as a chat request of a dialect that any upstream
+// can carry would find it. An empty dialect is the first.
+func (g *Gateway) resolve(model, name string) (upstreamName, upstreamModel string, err error) {
+	api, known := dialectNamed(cmp.Or(name, dialects[0].Name()))
+	if !known {
+		unknown := chat.Errorf(chat.InvalidRequest, "`dialect` must be one of %s", strings.Join(dialectNames(), ", "))
+		unknown.Param = "dialect"
+		return "", "", unknown
+	}
+	target, err := g.catalog.Resolve(catalog.Wish{
+		Model: model, AnyClaude: g.config.Settings().GetEnableAllClaude(), Request: &chat.Request{Source: chat.Source{Dialect: api.Name()}},
+	})
 	return target.Upstream, target.Model, err
 }
 

@@ -86,9 +86,9 @@ type Deps struct {
 	// Fleet answers what the tokenstore said last of all gateways; nil while it says
 	// nothing.
 	Fleet func() *tokenstorev1.BeatResponse
-	// Resolve answers the upstream that serves a model, and the model's id
-	// there.
-	Resolve func(model string) (upstreamName, upstreamModel string, err error)
+	// Resolve answers the upstream that serves a model to clients of a dialect, and the
+	// model's id there. An empty dialect is that of whoever does not say.
+	Resolve func(model, dialect string) (upstreamName, upstreamModel string, err error)
 	// ValidateUpstream tells why no driver can be made of a config.
 	ValidateUpstream func(upstream.Config) error
 	// ProbeUpstream asks an upstream how many models it serves, without a token.

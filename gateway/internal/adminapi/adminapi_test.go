@@ -257,9 +257,12 @@ func send(t *testing.T, s *store, method, path, authorization, body string, head
 			return nil
 		}},
 		Tokens: s, Config: s, Logs: s, Leases: s, Accounts: s, Audit: s, Fleet: func() *tokenstorev1.BeatResponse { return beat },
-		Resolve: func(model string) (string, string, error) {
+		Resolve: func(model, dialect string) (string, string, error) {
 			if model == "nope" {
 				return "", "", chat.Errorf(chat.ModelNotSupported, "Model %q is not supported", model)
+			}
+			if dialect != "" {
+				return dialect, model, nil
 			}
 			return "vendor", strings.TrimPrefix(model, "vendor/"), nil
 		},
@@ -548,6 +551,7 @@ func TestWhatTheStoreIsAsked(t *testing.T) {
 			&tokenstorev1.SummarizeRequest{From: moment, To: timestamppb.New(moment.AsTime().Add(time.Hour)), Step: durationpb.New(time.Minute)},
 		},
 		{"explain", "GET", "/admin/api/explain?model=vendor/gpt-4o", "", nil, &tokenstorev1.ExplainRequest{Upstream: "vendor", Model: "gpt-4o"}},
+		{"explain, to clients of a dialect", "GET", "/admin/api/explain?model=m&dialect=spoken", "", nil, &tokenstorev1.ExplainRequest{Upstream: "spoken", Model: "m"}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -25,7 +25,7 @@ type candidate struct {
 
 // GET /admin/api/explain
 func (a *API) explain(c *gin.Context) error {
-	q := queryOf(c, "model")
+	q := queryOf(c, "model", "dialect")
 	model := q.text("model")
 	if q.err == nil && model == "" {
 		q.fail(jsonapi.Invalid("model", "the id of a model is missing"))
@@ -33,7 +33,7 @@ func (a *API) explain(c *gin.Context) error {
 	if q.err != nil {
 		return q.err
 	}
-	upstreamName, upstreamModel, err := a.Resolve(model)
+	upstreamName, upstreamModel, err := a.Resolve(model, q.text("dialect"))
 	if err != nil {
 		return err
 	}

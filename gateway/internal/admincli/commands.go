@@ -15,7 +15,7 @@ var commands = []command{
 	{name: "tokens export", args: "[--format token|token-list|json] [--upstream NAME]", help: "prints the pool as a token file, secrets included", prepare: exportTokens},
 
 	{name: "upstreams list", help: "the upstreams", prepare: listUpstreams},
-	{name: "upstreams put", args: "NAME --driver cursor|openai --base-url URL [--models ID,…] [--set KEY=VALUE]…", help: "creates or replaces an upstream", min: 1, max: 1, prepare: putUpstream},
+	{name: "upstreams put", args: "NAME --driver cursor|openai|anthropic --base-url URL [--models ID,…] [--set KEY=VALUE]…", help: "creates or replaces an upstream", min: 1, max: 1, prepare: putUpstream},
 	{name: "upstreams delete", args: "NAME", help: "deletes an upstream without tokens", min: 1, max: 1, prepare: deleteUpstream},
 
 	{name: "settings list", help: "the settings that can be changed while running", prepare: listSettings},
@@ -26,5 +26,5 @@ var commands = []command{
 	{name: "logs tail", args: "[filters of logs list]", help: "follows the request log until it is interrupted", prepare: tailLogs},
 	{name: "logs show", args: "ID", help: "one request, with its attempts and its prompt; ID is the answer's or its X-Request-Id", min: 1, max: 1, prepare: showLog},
 
-	{name: "explain", args: "MODEL", help: "which token a request would get now, and what excludes each other one", min: 1, max: 1, prepare: explain},
+	{name: "explain", args: "MODEL [--dialect openai|anthropic]", help: "which token a request of the dialect would get now, and what excludes each other one", min: 1, max: 1, prepare: explain},
 }

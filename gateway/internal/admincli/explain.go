@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-func explain(*flag.FlagSet) run {
+func explain(flags *flag.FlagSet) run {
+	dialect := flags.String("dialect", "", "")
 	return func(ctx context.Context, s *session, args []string) error {
-		answer, err := s.api.get(ctx, "explain", values("model", args[0]))
+		answer, err := s.api.get(ctx, "explain", values("model", args[0], "dialect", *dialect))
 		if err != nil {
 			return err
 		}

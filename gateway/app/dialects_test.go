@@ -1,0 +1,46 @@
+package app
+
+import (
+	"log/slog"
+	"testing"
+
+	"carousel.internal/gateway/internal/catalog"
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/tokens"
+	"carousel.internal/gateway/internal/upstream"
+)
+
+// What explain says is where a request of the dialect goes.
+func TestWhereAModelIsServedDependsOnTheDialect(t *testing.T) {
+	t.Parallel()
+	g := &Gateway{
+		catalog: catalog.New(drivers(Config{}), nil, slog.New(slog.DiscardHandler)),
+		config:  tokens.NewConfig(nil, "test", nil, slog.New(slog.DiscardHandler)),
+	}
+	var configs []upstream.Config
+	for name, driver := range map[string]string{"a": "anthropic", "o": "openai"} {
+		configs = append(configs, upstream.Config{
+			Name: name, Driver: driver, BaseURL: "https://upstream.test", Models: []string{"m"},
+			Settings: map[string]string{"first_byte_timeout": "1m", "idle_timeout": "1m"},
+		})
+	}
+	g.catalog.Update(configs)
+	for dialect, want := range map[string]string{"": "o", "openai": "o", "anthropic": "a"} {
+		if got, model, err := g.resolve("m", dialect); got != want || model != "m" || err != nil {
+			t.Errorf("%q: %s, %s, %v", dialect, got, model, err)
+		}
+	}
+	if _, _, err := g.resolve("m", "klingon"); chat.AsError(err) == nil || chat.AsError(err).Param != "dialect" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestStatusOfIsTheDialects(t *testing.T) {
+	t.Parallel()
+	unknown := chat.Errorf(chat.ModelNotSupported, "no such model")
+	for dialect, want := range map[string]int{"openai": 400, "anthropic": 404, "": 400} {
+		if got := statusOf(dialect, unknown); got != want {
+			t.Errorf("%q: %d, want %d", dialect, got, want)
+		}
+	}
+}

@@ -46,7 +46,7 @@ var corpus = struct{ exact, loose map[string]string }{
 		"an URL alone":       `{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":"https://h/i.png"}]}]}`,
 		"what nobody knows":  `{"model":"m","messages":[{"role":"user","content":[{"type":"video_url","video_url":{"url":"https://h/v"}}]}]}`,
 		"wishes as null":     `{"model":"m","messages":[{"role":"user","content":"a"}],"temperature":null,"tools":null,"stop":null,"response_format":{"type":"text"}}`,
-		"an allowed tool":    `{"model":"m","messages":[{"role":"user","content":"a"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}],"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"f"}}]}}}`,
+		"an allowed tool":    `{"model":"m","messages":[{"role":"user","content":"a"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{}}}}],"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"f"}}]}}}`,
 		"surrogates, halved": `{"model":"m","messages":[{"role":"user","content":"a\ud83d"}]}`,
 	},
 }

@@ -372,6 +372,10 @@ var (
 	weights = []int{1, 2, 4}
 )
 
+// modelTTL is how long leases live: less than any cooling that the machine asks for. A cooling
+// for a model that ends no later than the lease of a probe that is out changes nothing.
+const modelTTL = 15 * time.Minute
+
 func (m *machine) tokenIDs() []string { return slices.Sorted(maps.Keys(m.tokens)) }
 
 // anyToken skips the step where there is none.
@@ -465,7 +469,7 @@ func (m *machine) ExpireToken(t *rapid.T) {
 
 func (m *machine) AcquireSome(t *rapid.T) {
 	wanted := leasing.Wanted{
-		Upstream: somewhere, Model: rapid.SampledFrom(modelNames).Draw(t, "model"), TTL: 20 * time.Minute,
+		Upstream: somewhere, Model: rapid.SampledFrom(modelNames).Draw(t, "model"), TTL: modelTTL,
 		Count: rapid.IntRange(1, 30).Draw(t, "count"), Ahead: rapid.IntRange(0, 3).Draw(t, "ahead") == 0,
 		Brief: rapid.IntRange(0, 3).Draw(t, "brief") == 0,
 	}
@@ -600,7 +604,7 @@ func (m *machine) anyVerdict(t *rapid.T, of *modelToken) *leasing.Verdict {
 
 func (m *machine) RenewSome(t *rapid.T) {
 	leases := m.anyLeases(t)
-	lost, err := m.Store.Renew(m.t.Context(), leases, 20*time.Minute)
+	lost, err := m.Store.Renew(m.t.Context(), leases, modelTTL)
 	m.must(err)
 	for _, lease := range leases {
 		if held := m.renew(lease); held == slices.Contains(lost, lease) {

@@ -121,3 +121,35 @@ func TestRetryAfter(t *testing.T) {
 		}
 	}
 }
+
+// Names that a caller has chosen stand in what is wrong with its request. They say nothing of
+// the key, however they read.
+func TestWhatACallerNamesBlamesNoKey(t *testing.T) {
+	t.Parallel()
+	for _, message := range []string{
+		"account_disabled: Extra inputs are not permitted",
+		"account disabled: Extra inputs are not permitted",
+		"metadata.organization is suspended. x: Extra inputs are not permitted",
+		"Your credit balance is too low.: Extra inputs are not permitted",
+		"Unexpected value(s) `api-key-revoked` for the `anthropic-beta` header.",
+		"tool_choice: tool 'get_account_disabled' not found",
+		"Tool 'get account disabled' not found in provided tools",
+		"tools.0.custom.name: \"monthly limit\" should match pattern",
+		"tools.0.input_schema.properties.workspace limit: unknown keyword",
+	} {
+		got := failures.Judge(upstream.Complaint{Status: 400, Names: []string{"invalid_request_error"}, Text: message})
+		if got.Class != upstream.CallerFault || got.GroupWide {
+			t.Errorf("%s: %s by %q", message, got.Class, got.Name)
+		}
+	}
+	for message, row := range map[string]string{
+		"You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC.": "credit or spend limit",
+		"You've reached your monthly limit.": "credit or spend limit",
+		"Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits. See https://x.test/y": "credit or spend limit",
+		"This organization has been disabled.": "organisation closed",
+	} {
+		if got := failures.Judge(upstream.Complaint{Status: 400, Names: []string{"invalid_request_error"}, Text: message}); got.Name != row {
+			t.Errorf("%s: %s by %q", message, got.Class, got.Name)
+		}
+	}
+}

@@ -44,6 +44,32 @@ func TestNewUpstreamAndItsKeysInABrowser(t *testing.T) {
 		}
 	}
 	tab.See("#upstream-second", "what the upstream lists")
+
+	// A vendor's driver brings its address; one that was typed stays.
+	choose := func(driver string) string {
+		return browser.Eval[string](tab, fmt.Sprintf(`(() => {
+			const { driver, base_url: url } = document.getElementById('upstream-form').elements;
+			driver.value = %q;
+			driver.dispatchEvent(new Event('change'));
+			return url.value;
+		})()`, driver))
+	}
+	tab.Click("#add-upstream")
+	for _, each := range [][2]string{{"anthropic", "https://api.anthropic.com"}, {"openai", ""}, {"anthropic", "https://api.anthropic.com"}} {
+		if address := choose(each[0]); address != each[1] {
+			t.Errorf("%s is at %q", each[0], address)
+		}
+	}
+	tab.Type("#u-name", "claude")
+	tab.Type("#u-url", s.SimURL)
+	if address := choose("openai"); address != s.SimURL {
+		t.Errorf("what was typed became %q", address)
+	}
+	choose("anthropic")
+	tab.Click("#upstream-save")
+	tab.See("#toasts", "claude is saved and can be reached")
+	tab.See("#upstream-claude", "anthropic")
+	tab.See("#upstream-claude", "what the upstream lists")
 	tab.Click("#upstream-nowhere [data-delete]")
 	tab.See("#delete-dialog", "nowhere")
 	tab.Click("#delete-yes")

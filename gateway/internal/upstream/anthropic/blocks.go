@@ -8,9 +8,6 @@ import (
 	"carousel.internal/gateway/internal/rawjson"
 )
 
-// maxMarks is how many marks for caching a request may have.
-const maxMarks = 4
-
 func (b *builder) writeTurns() {
 	b.dst = append(b.dst, '[')
 	for i := range b.turns {

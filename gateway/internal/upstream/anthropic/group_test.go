@@ -26,7 +26,7 @@ func TestEveryAnswerTellsTheGroup(t *testing.T) {
 	}
 	const answer = `{"type":"message","content":[{"type":"text","text":"Hi"}],"stop_reason":"end_turn"}`
 	a := ask(200, answer, "a0b1-c2d3")
-	if !regexp.MustCompile(`^[0-9a-f]{16}$`).MatchString(a) || strings.Contains("a0b1-c2d3", a) {
+	if !regexp.MustCompile(`^[0-9a-f]{16}$`).MatchString(a) || strings.Contains(a, "a0b1") {
 		t.Errorf("told %q", a)
 	}
 	if again := ask(429, refusal, "a0b1-c2d3"); again != a {

@@ -33,6 +33,13 @@ function edit(data = {}) {
   dialog.showModal();
 }
 
+// A driver whose upstream is one vendor's brings the address, unless another one was typed.
+form.elements.driver.addEventListener('change', ({ target }) => {
+  const { base_url: url } = form.elements;
+  const presets = [...target.options].map((option) => option.dataset.url ?? '');
+  if (presets.includes(url.value) || !url.value) url.value = target.selectedOptions[0].dataset.url ?? '';
+});
+
 const linesOf = (text) => text.split('\n').map((line) => line.trim()).filter(Boolean);
 
 function pairs(text) {

@@ -40,6 +40,10 @@ type attempt struct {
 	// are of no use.
 	bare   bool
 	answer answer
+	shape  shape
+	headed bool // an event with Begin has been sent
+	// words are the first of the upstream's that are no event; nil: there were none.
+	words []byte
 	// names are the tools' of a request of another dialect; nil: they are as the client has
 	// them.
 	names *upstream.ToolNames
@@ -72,15 +76,24 @@ func (a *attempt) run(ctx context.Context) *upstream.Failure {
 	if err != nil {
 		return a.interrupted(ctx, err, upstream.SignLost)
 	}
-	return a.read(ctx, body, response.ContentLength)
+	return a.read(ctx, body, response.ContentLength, 0)
 }
 
-// read yields an answer whatever form it has: its first bytes say that.
-func (a *attempt) read(ctx context.Context, body io.Reader, length int64) *upstream.Failure {
+// read yields an answer whatever form it has: its first bytes say that. Layers is how often it
+// was packed without a word of it.
+func (a *attempt) read(ctx context.Context, body io.Reader, length int64, layers int) *upstream.Failure {
 	events := eventstream.NewReader(body, maxAnswer)
 	defer events.Release()
 	first := bytes.TrimLeft(bytes.TrimPrefix(events.Peek(), []byte("\xef\xbb\xbf")), " \t\r\n")
 	switch {
+	case wire.IsGzip(first) && layers < wire.MaxEncodings:
+		unpacked, err := wire.Unpack("gzip", events.Unread())
+		if err != nil {
+			return a.interrupted(ctx, err, upstream.SignLost)
+		}
+		return a.read(ctx, unpacked, -1, layers+1)
+	case wire.IsZstd(first):
+		return a.interrupted(ctx, wire.PackedError{Encoding: "zstd"}, upstream.SignLost)
 	case len(first) > 0 && first[0] == '{':
 		a.bare = a.call.Request.Stream
 		return a.whole(ctx, events.Unread(), length)
@@ -111,7 +124,7 @@ func (a *attempt) stream(ctx context.Context, events *eventstream.Reader) *upstr
 		case err != nil:
 			return a.interrupted(ctx, err, upstream.SignLost)
 		}
-		if len(got.Data) == 0 {
+		if !a.isFrame(got.Data) {
 			continue
 		}
 		if waiting && !a.bare { // what becomes a whole answer has the time of one
@@ -130,25 +143,43 @@ func (a *attempt) stream(ctx context.Context, events *eventstream.Reader) *upstr
 	}
 }
 
+// isFrame tells whether an event may be one of the API's. What is no object is none: an end
+// mark of another API, or words, which are kept.
+func (a *attempt) isFrame(data []byte) bool {
+	data = bytes.TrimLeft(data, " \t\r\n")
+	if len(data) > 0 && data[0] != '{' && a.words == nil {
+		a.words = bytes.Clone(data[:min(len(data), maxWords)])
+	}
+	return len(data) > 0 && data[0] == '{'
+}
+
 // frame yields what one server-sent event says.
 func (a *attempt) frame(got eventstream.Event, more bool) *upstream.Failure {
-	f, ok := parseFrame(got.Data)
+	f, ok := a.shape.parse(got.Data)
 	switch {
 	case !ok:
 		return cutShort(upstream.SignGarbled, "an event of the answer is not valid JSON")
 	case f.kind == "error" || string(got.Name) == "error":
 		return a.reported(got.Data)
 	}
-	events := a.answer.take(&f)
-	if a.answer.empty() {
+	events := a.answer.take(f)
+	switch {
+	case a.answer.empty():
 		return cutShort(upstream.SignEmpty, "the answer is empty")
+	case a.answer.fault != "" && !a.native():
+		return cutShort(upstream.SignGarbled, a.answer.fault)
 	}
 	if !a.bare {
 		if len(events) == 0 {
-			events = append(events, chat.Event{})
+			a.answer.events = append(events, chat.Event{})
+			events = a.answer.events
+		}
+		name := f.kind // clients skip an event without a name
+		if len(got.Name) > 0 && string(got.Name) != name {
+			name = string(got.Name)
 		}
 		for i := range events {
-			events[i].Raw.Dialect, events[i].Raw.Name = dialect, string(got.Name)
+			events[i].Raw.Dialect, events[i].Raw.Name = dialect, name
 		}
 		events[0].Raw.JSON = got.Data
 	}
@@ -156,17 +187,25 @@ func (a *attempt) frame(got eventstream.Event, more bool) *upstream.Failure {
 	return nil
 }
 
+// native tells whether the client speaks the upstream's dialect, and so can be given what has
+// no canonical form.
+func (a *attempt) native() bool { return a.names == nil && !a.bare }
+
 // send yields events, unless the consumer has left.
 func (a *attempt) send(events []chat.Event, more bool) {
 	for i := range events {
-		events[i].More = more || i < len(events)-1
-		if events[i].Begin != nil {
-			events[i].Begin.Header = a.header
+		event := &events[i]
+		event.More = more || i < len(events)-1
+		if !a.headed && event.Begin == nil && len(a.header) > 0 { // a ping comes first
+			event.Begin = &chat.Beginning{}
 		}
-		if open := events[i].Open; open != nil && a.names != nil {
-			open.Name = a.names.Own(open.Name)
+		if event.Begin != nil && !a.headed {
+			event.Begin.Header, a.headed = a.header, true
 		}
-		if a.left = a.left || !a.yield(events[i], nil); a.left {
+		if event.Open != nil && a.names != nil {
+			event.Open.Name = a.names.Own(event.Open.Name)
+		}
+		if a.left = a.left || !a.yield(*event, nil); a.left {
 			return
 		}
 	}
@@ -175,7 +214,11 @@ func (a *attempt) send(events []chat.Event, more bool) {
 // endedEarly is the failure of an answer without an end. Stray are the lines that were
 // no event: an error, or words where an answer should be.
 func (a *attempt) endedEarly(stray []byte) *upstream.Failure {
-	if words := bytes.TrimSpace(stray); len(words) > 0 && !a.answer.begun {
+	words := bytes.TrimSpace(stray)
+	if len(words) == 0 {
+		words = a.words
+	}
+	if len(words) > 0 && !a.answer.begun {
 		return a.reported(words, upstream.SignCut)
 	}
 	return cutShort(upstream.SignCut, "the answer ended early")

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -33,7 +32,7 @@ type apiError struct{ kind, message string }
 // refused is the failure of an answer with a status other than 200.
 func (a *attempt) refused(ctx context.Context, response *http.Response) *upstream.Failure {
 	a.watch.Wait(errorBodyTimeout)
-	body, err := readRefusal(response)
+	body, err := wire.ReadRefusal(response, maxErrorBody)
 	if err != nil && a.caller.Err() != nil {
 		return a.interrupted(ctx, err, upstream.SignLost)
 	}
@@ -50,15 +49,6 @@ func (a *attempt) refused(ctx context.Context, response *http.Response) *upstrea
 		failure.Message += " instead of an answer: is its base_url right?"
 	}
 	return failure
-}
-
-// readRefusal reads the body of a refusal, as much as is of interest.
-func readRefusal(response *http.Response) ([]byte, error) {
-	body, err := wire.Unpacked(response.Header, response.Body)
-	if err != nil {
-		return nil, err
-	}
-	return wire.ReadAll(io.LimitReader(body, maxErrorBody), response.ContentLength, maxErrorBody)
 }
 
 // reported is the failure that an error tells of inside an answer with status 200. Signs say
@@ -85,7 +75,7 @@ func (a *attempt) failure(status int, body []byte, signs ...string) *upstream.Fa
 	if failure.Class.Cools() {
 		failure.RetryAfter = upstream.WaitInWords(words, time.Now())
 	}
-	if isObject {
+	if isObject && (secret.Empty() || !bytes.Contains(body, []byte(secret.Reveal()))) {
 		failure.Dialect, failure.JSON = dialect, bytes.Clone(body)
 	}
 	return failure
@@ -163,11 +153,21 @@ func retryAfter(header http.Header, limited bool, now time.Time) time.Duration {
 		if left := header.Get(prefix + limit + "-Remaining"); left != "" && left != "0" {
 			continue
 		}
-		if reset, err := time.Parse(time.RFC3339, header.Get(prefix+limit+"-Reset")); err == nil {
-			wait = max(wait, reset.Sub(now))
-		}
+		wait = max(wait, untilReset(header.Get(prefix+limit+"-Reset"), now))
 	}
 	return min(max(wait, 0), maxWait)
+}
+
+// untilReset is the time until a limit is full again, which some limits tell in Unix seconds;
+// 0: it is not told.
+func untilReset(reset string, now time.Time) time.Duration {
+	if at, err := time.Parse(time.RFC3339, reset); err == nil {
+		return at.Sub(now)
+	}
+	if seconds, err := strconv.ParseInt(reset, 10, 64); err == nil {
+		return time.Unix(seconds, 0).Sub(now)
+	}
+	return 0
 }
 
 func number(text string, unit time.Duration) (time.Duration, bool) {

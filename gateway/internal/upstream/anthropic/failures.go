@@ -43,6 +43,7 @@ var failures = slices.Concat(upstream.Table{
 	{Name: "HTTP 401", From: 401, To: 401, Class: upstream.Auth},
 	{Name: "billing", Names: []string{"billing_error"}, Class: upstream.Quota, GroupWide: true},
 	{Name: "HTTP 402", From: 402, To: 402, Class: upstream.Quota, GroupWide: true},
+	{Name: "region", Names: []string{"forbidden"}, Class: upstream.Region},
 	{Name: "not permitted", Names: []string{"permission_error"}, Class: upstream.ModelNotAllowed},
 	{Name: "HTTP 403", From: 403, To: 403, Class: upstream.Auth},
 	{Name: "HTTP 404: model unknown", From: 404, To: 404, Text: modelWords, Class: upstream.ModelUnknown},

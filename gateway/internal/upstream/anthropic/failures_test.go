@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,6 +41,7 @@ func TestFailures(t *testing.T) {
 		{"HTTP 401", 401, "", upstream.Auth},
 		{"billing", 402, api("billing_error", "no"), upstream.Quota},
 		{"HTTP 402", 402, "", upstream.Quota},
+		{"region", 403, api("forbidden", "Request not allowed"), upstream.Region},
 		{"not permitted", 403, api("permission_error", "Your API key does not have permission to use the specified resource."), upstream.ModelNotAllowed},
 		{"HTTP 403", 403, "", upstream.Auth},
 		{"HTTP 404: model unknown", 404, api("not_found_error", "model: claude-9"), upstream.ModelUnknown},
@@ -98,6 +100,16 @@ func TestErrorsAreKept(t *testing.T) {
 	}
 }
 
+// One that repeats the key does not.
+func TestErrorsWithTheKeyAreNotKept(t *testing.T) {
+	t.Parallel()
+	driver, _ := serve(t, 400, "application/json", string(errorBody("invalid_request_error", "bad header "+testKey)), nil)
+	_, failure := gather(t.Context(), t, driver, nativeCall(`{"model":"claude"}`, false))
+	if failure == nil || failure.JSON != nil || strings.Contains(failure.Message, testKey) {
+		t.Errorf("%+v", failure)
+	}
+}
+
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
@@ -111,6 +123,7 @@ func TestRetryAfter(t *testing.T) {
 		"a date":               {http.Header{"Retry-After": {"Sat, 28 Nov 2026 12:01:00 GMT"}}, false, time.Minute},
 		"the limit's reset":    {http.Header{"Anthropic-Ratelimit-Requests-Remaining": {"0"}, "Anthropic-Ratelimit-Requests-Reset": {"2026-11-28T12:00:30Z"}, "Anthropic-Ratelimit-Tokens-Remaining": {"5"}, "Anthropic-Ratelimit-Tokens-Reset": {"2026-11-28T13:00:00Z"}}, true, 30 * time.Second},
 		"the unified limit":    {http.Header{"Anthropic-Ratelimit-Unified-Reset": {"2026-11-28T14:00:00Z"}}, true, 2 * time.Hour},
+		"in Unix seconds":      {http.Header{"Anthropic-Ratelimit-Unified-Reset": {"1795867260"}}, true, time.Minute},
 		"no limit was hit":     {http.Header{"Anthropic-Ratelimit-Requests-Reset": {"2026-11-28T12:00:30Z"}}, false, 0},
 		"none":                 {nil, true, 0},
 		"longer than believed": {http.Header{"Retry-After": {"999999999"}}, true, maxWait},

@@ -5,9 +5,21 @@ import (
 	"carousel.internal/gateway/internal/rawjson"
 )
 
+// The kinds of frames that are read.
+const (
+	messageStart = "message_start"
+	blockStart   = "content_block_start"
+	blockDelta   = "content_block_delta"
+	blockStop    = "content_block_stop"
+	messageDelta = "message_delta"
+	messageStop  = "message_stop"
+)
+
 // frame is a server-sent event of an answer, as far as it is of interest.
 type frame struct {
 	kind string
+	// index is the block's number; -1: it is not said.
+	index int
 	// block is the content of content_block_start, or a block of a whole answer.
 	block block
 	// text is the next piece of a block, signature the seal of its thoughts. kindOfDelta is
@@ -15,6 +27,9 @@ type frame struct {
 	kindOfDelta, text, signature string
 	stopReason, stopSequence     string
 	usage                        usage
+	// textFrom and textTo are where text stands in the frame, between its quotes; texts
+	// counts the members that were read as such.
+	textFrom, textTo, texts int
 }
 
 // block is a content block.
@@ -37,18 +52,26 @@ type message struct {
 
 // usage is what has been counted; nil: it was not said.
 type usage struct {
-	input, read, written, hour *int
-	output, thinking           *int
+	input, read, written *int
+	minutes, hour        *int // of what was written: how long it is kept
+	output, thinking     *int
 }
 
-// parseFrame reads an event; false: it is no JSON object. What it does not know it passes
+// parse reads an event; false: it is no JSON object. What it does not know it passes
 // over, and so members of an unexpected type.
-func parseFrame(data []byte) (f frame, ok bool) {
+func (f *frame) parse(data []byte) (ok bool) {
+	*f = frame{index: -1}
 	s := rawjson.Over(data)
 	for ok := s.Object(); ok; ok = s.Member() {
 		switch string(s.Key()) {
 		case "type":
-			f.kind = text(&s)
+			f.kind = name(&s)
+		case "index":
+			if s.Kind() == rawjson.Number {
+				f.index = s.Int()
+			} else {
+				s.Skip()
+			}
 		case "message":
 			inner := readMessage(&s)
 			f.usage = inner.usage
@@ -62,7 +85,7 @@ func parseFrame(data []byte) (f frame, ok bool) {
 			s.Skip()
 		}
 	}
-	return f, s.End() == nil
+	return s.End() == nil
 }
 
 // readDelta consumes the delta of a block, or of the message.
@@ -74,9 +97,9 @@ func (f *frame) readDelta(s *rawjson.Scanner) {
 	for ok := s.Object(); ok; ok = s.Member() {
 		switch string(s.Key()) {
 		case "type":
-			f.kindOfDelta = text(s)
+			f.kindOfDelta = name(s)
 		case "text", "thinking", "partial_json":
-			f.text = text(s)
+			f.readText(s)
 		case "signature":
 			f.signature = text(s)
 		case "stop_reason":
@@ -87,6 +110,16 @@ func (f *frame) readDelta(s *rawjson.Scanner) {
 			s.Skip()
 		}
 	}
+}
+
+// readText consumes the text of a delta.
+func (f *frame) readText(s *rawjson.Scanner) {
+	if s.Kind() == rawjson.String {
+		f.texts++
+		f.textFrom = s.Pos() + 1
+	}
+	f.text = text(s)
+	f.textTo = s.Pos() - 1
 }
 
 // parseMessage reads a whole answer; false: it is no JSON object.
@@ -174,7 +207,7 @@ func (u *usage) take(s *rawjson.Scanner) {
 		case "cache_creation_input_tokens":
 			count(s, &u.written)
 		case "cache_creation":
-			u.readDetail(s, "ephemeral_1h_input_tokens", &u.hour)
+			u.readLifetimes(s)
 		case "output_tokens":
 			count(s, &u.output)
 		case "output_tokens_details":
@@ -183,6 +216,12 @@ func (u *usage) take(s *rawjson.Scanner) {
 			s.Skip()
 		}
 	}
+}
+
+func (u *usage) readLifetimes(s *rawjson.Scanner) {
+	rest := *s
+	u.readDetail(s, "ephemeral_1h_input_tokens", &u.hour)
+	u.readDetail(&rest, "ephemeral_5m_input_tokens", &u.minutes)
 }
 
 func (u *usage) readDetail(s *rawjson.Scanner, name string, value **int) {
@@ -199,22 +238,35 @@ func (u *usage) readDetail(s *rawjson.Scanner, name string, value **int) {
 	}
 }
 
+// maxCount bounds a count: the sum of some is one, too.
+const maxCount = 1 << 40
+
 // count consumes a number; anything else says nothing.
 func count(s *rawjson.Scanner, value **int) {
 	if s.Kind() != rawjson.Number {
 		s.Skip()
 		return
 	}
-	number := max(0, s.Int())
+	number := min(max(0, s.Int()), maxCount)
 	*value = &number
 }
 
-// merge takes in newer counts.
+// prompt is all that went in, as far as it is said.
+func (u *usage) prompt() int { return value(u.input) + value(u.read) + u.put() }
+
+// put is what went into a cache. Some upstreams tell it by lifetimes alone.
+func (u *usage) put() int { return max(value(u.written), value(u.minutes)+value(u.hour)) }
+
+// merge takes in newer counts. An end that says that nothing went in does not know.
 func (u *usage) merge(newer usage) {
+	if newer.prompt() == 0 && u.prompt() > 0 {
+		newer.input, newer.read, newer.written, newer.minutes, newer.hour = nil, nil, nil, nil, nil
+	}
 	for _, pair := range []struct{ known, said **int }{
 		{&u.input, &newer.input},
 		{&u.read, &newer.read},
 		{&u.written, &newer.written},
+		{&u.minutes, &newer.minutes},
 		{&u.hour, &newer.hour},
 		{&u.output, &newer.output},
 		{&u.thinking, &newer.thinking},
@@ -231,10 +283,10 @@ func (u *usage) counted() *chat.Usage {
 		return nil
 	}
 	counted := chat.Usage{
-		CacheRead: value(u.read), CacheWrite: value(u.written), CacheWriteHour: value(u.hour),
+		CacheRead: value(u.read), CacheWrite: u.put(), CacheWriteHour: value(u.hour),
 		Completion: value(u.output), Reasoning: value(u.thinking), Source: chat.UsageReported,
 	}
-	counted.Prompt = value(u.input) + counted.CacheRead + counted.CacheWrite
+	counted.Prompt = u.prompt()
 	return &counted
 }
 
@@ -252,4 +304,31 @@ func text(s *rawjson.Scanner) string {
 		return ""
 	}
 	return s.Text()
+}
+
+// name is text for what is one of a few words: those cost no memory.
+func name(s *rawjson.Scanner) string {
+	if s.Kind() != rawjson.String {
+		s.Skip()
+		return ""
+	}
+	rest := *s
+	raw := s.Skip()
+	switch string(raw) {
+	case `"content_block_delta"`:
+		return blockDelta
+	case `"content_block_start"`:
+		return blockStart
+	case `"content_block_stop"`:
+		return blockStop
+	case `"ping"`:
+		return "ping"
+	case `"text_delta"`:
+		return "text_delta"
+	case `"thinking_delta"`:
+		return "thinking_delta"
+	case `"input_json_delta"`:
+		return inputDelta
+	}
+	return rest.Text()
 }

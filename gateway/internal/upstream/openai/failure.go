@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -64,7 +63,7 @@ func (said apiError) complaint(status int, signs ...string) upstream.Complaint {
 // refused is the failure of an answer with a status other than 200.
 func (a *attempt) refused(ctx context.Context, response *http.Response) *upstream.Failure {
 	a.watch.Wait(errorBodyTimeout)
-	body, err := readRefusal(response)
+	body, err := wire.ReadRefusal(response, maxErrorBody)
 	if err != nil && a.caller.Err() != nil {
 		return a.interrupted(ctx, err, upstream.SignLost)
 	}
@@ -114,23 +113,6 @@ func hasErrorObject(body []byte) bool {
 		s.Skip()
 	}
 	return has && s.End() == nil
-}
-
-// readRefusal reads the body of a refusal, as much as is of interest, and unpacks it.
-func readRefusal(response *http.Response) ([]byte, error) {
-	body, err := wire.Unpacked(response.Header, response.Body)
-	if err != nil {
-		return nil, err
-	}
-	said, err := wire.ReadAll(io.LimitReader(body, maxErrorBody), response.ContentLength, maxErrorBody)
-	if !wire.IsGzip(said) {
-		return said, err
-	}
-	body, err = wire.Unpack("gzip", bytes.NewReader(said)) // and no header says so
-	if err != nil {
-		return nil, err
-	}
-	return wire.ReadAll(io.LimitReader(body, maxErrorBody), -1, maxErrorBody)
 }
 
 func statusText(status int) string {

@@ -51,6 +51,24 @@ func Unpacked(header http.Header, body io.Reader) (io.Reader, error) {
 	return body, nil
 }
 
+// ReadRefusal reads at most limit bytes of the body of a refusal, unpacked. Some are packed
+// with gzip without a word of it.
+func ReadRefusal(response *http.Response, limit int) ([]byte, error) {
+	body, err := Unpacked(response.Header, response.Body)
+	if err != nil {
+		return nil, err
+	}
+	said, err := ReadAll(io.LimitReader(body, int64(limit)), response.ContentLength, limit)
+	if !IsGzip(said) {
+		return said, err
+	}
+	body, err = Unpack("gzip", bytes.NewReader(said))
+	if err != nil {
+		return nil, err
+	}
+	return ReadAll(io.LimitReader(body, int64(limit)), -1, limit)
+}
+
 // Unpack returns a body as it was before it was packed.
 func Unpack(encoding string, body io.Reader) (io.Reader, error) {
 	switch encoding {

@@ -82,9 +82,11 @@ func (b *bench) render(h occasion, measured results) []byte {
 		fmt.Fprintf(&to, "\n## %s\n\n", w.title())
 		b.renderWorkload(&to, w, measured)
 	}
-	if parts := b.partsOf(carousel); len(parts) > 0 {
-		to.WriteString("\n## Where Carousel's share goes\n\n")
-		renderParts(&to, h.plan, parts, measured)
+	for _, each := range []struct{ system, title string }{{carousel, "Where Carousel's share goes"}, {before, "And where it went at " + b.commit}} {
+		if parts := b.partsOf(each.system); len(parts) > 0 {
+			fmt.Fprintf(&to, "\n## %s\n\n", each.title)
+			renderParts(&to, h.plan, each.system, parts, measured)
+		}
 	}
 	return to.Bytes()
 }
@@ -152,7 +154,7 @@ func ratio(s spread) string {
 	return fmt.Sprintf("%.2f (%.2f to %.2f)", s.median, s.low, s.high)
 }
 
-func renderParts(to *bytes.Buffer, p plan, parts []*process, measured results) {
+func renderParts(to *bytes.Buffer, p plan, system string, parts []*process, measured results) {
 	to.WriteString("| |")
 	for _, part := range parts {
 		fmt.Fprintf(to, " %s, CPU s per 1,000 |", part.name)
@@ -162,7 +164,10 @@ func renderParts(to *bytes.Buffer, p plan, parts []*process, measured results) {
 	}
 	fmt.Fprintf(to, "\n|---|%s\n", strings.Repeat("---:|", 2*len(parts)))
 	for _, w := range p.workloads {
-		f := measured.figures(w, carousel)
+		if len(measured[key{w, system}]) == 0 {
+			continue
+		}
+		f := measured.figures(w, system)
 		fmt.Fprintf(to, "| %s |", w.title())
 		for _, seconds := range f.cpuByPart {
 			fmt.Fprintf(to, " %.3f |", seconds)

@@ -1,6 +1,8 @@
 package openai
 
 import (
+	"iter"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -24,6 +26,32 @@ var tuning = map[string]bool{
 	"repetition_penalty": true, "seed": true, "logit_bias": true, "reasoning_effort": true, "reasoning": true, "thinking": true, "enable_thinking": true, "thinking_budget": true, "chat_template_kwargs": true, "verbosity": true, "cache_control": true,
 	"parallel_tool_calls": true, "service_tier": true, "store": true, "metadata": true, "user": true, "safety_identifier": true,
 	"prompt_cache_key": true, "prompt_cache_retention": true,
+}
+
+// asking are the fields that may ask for more than words.
+var asking = []string{
+	"tools", legacyTools, "tool_choice", "function_call", "n", "logprobs", "top_logprobs", "response_format", "audio", "modalities",
+	"prediction", "web_search_options", "logit_bias", "stop", "max_tokens", newLimit,
+}
+
+// fieldNames are the fields that are told apart, by themselves: a key is looked up without a
+// copy of it.
+var fieldNames = func() map[string]string {
+	names := map[string]string{}
+	for _, fields := range []iter.Seq[string]{slices.Values(asking), maps.Keys(tuning), maps.Keys(inputFields)} {
+		for field := range fields {
+			names[field] = field
+		}
+	}
+	return names
+}()
+
+// nameOf is the field of that key.
+func nameOf(key []byte) string {
+	if name, known := fieldNames[string(key)]; known {
+		return name
+	}
+	return otherField
 }
 
 // otherField stands for the fields that the dialect has no name for.
@@ -211,8 +239,12 @@ func (d *decoder) limit(field string) {
 // noteOnce takes note of a member of messages that not every upstream can be sent and that
 // only tunes, whatever the number of messages.
 func (d *decoder) noteOnce(member string) {
-	ask := chat.Ask{Field: "messages." + member, Need: chat.Tuning}
-	if !slices.Contains(d.req.Asks, ask) {
-		d.req.Asks = append(d.req.Asks, ask)
+	if d.noted[member] {
+		return
 	}
+	if d.noted == nil {
+		d.noted = map[string]bool{}
+	}
+	d.noted[member] = true
+	d.note("messages."+member, chat.Tuning)
 }

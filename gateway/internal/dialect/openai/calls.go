@@ -37,16 +37,14 @@ func (d *decoder) toolCall(at place) (call *chat.Call, err error) {
 		return call, d.mismatchAt(at, "", "an object")
 	}
 	for ok := d.s.Object(); ok; ok = d.s.Member() {
-		switch key := string(d.s.Key()); key {
+		switch string(d.s.Key()) {
 		case "id":
 			call.ID = d.word()
-		case "function", "custom":
-			if d.s.Kind() == rawjson.Null {
-				d.s.Skip()
-				break
-			}
-			call.Custom = key == "custom"
-			err = d.called(at, key, call)
+		case "function":
+			err = d.called(at, "function", call)
+		case "custom":
+			call.Custom = call.Custom || d.s.Kind() == rawjson.Object
+			err = d.called(at, "custom", call)
 		case "index", "type":
 			d.s.Skip()
 		default: // what the upstream wants back: a signature, perhaps
@@ -68,10 +66,10 @@ func (d *decoder) extra(call *chat.Call) {
 	}
 	member := bytes.TrimLeft(d.req.Source.JSON[from:d.s.Pos()], ", \t\r\n")
 	if call.Extra == nil {
-		call.Extra = &chat.Opaque{Dialect: Dialect, JSON: member}
+		call.Extra = &chat.Opaque{Dialect: Dialect, JSON: member[:len(member):len(member)]} // the next one copies it
 		return
 	}
-	call.Extra.JSON = append(append(bytes.Clone(call.Extra.JSON), ','), member...)
+	call.Extra.JSON = append(append(call.Extra.JSON, ','), member...)
 }
 
 // legacyCall consumes a call of before there were several, which had no id: its result names
@@ -90,15 +88,22 @@ func (d *decoder) legacyCall(m *draft, at place) error {
 
 // called consumes what is called and with what.
 func (d *decoder) called(at place, field string, call *chat.Call) (err error) {
-	if d.s.Kind() != rawjson.Object {
+	switch d.s.Kind() {
+	case rawjson.Object:
+	case rawjson.Null:
+		d.s.Skip()
+		return nil
+	default:
 		return d.mismatchAt(at, field, "an object")
 	}
 	for ok := d.s.Object(); ok; ok = d.s.Member() {
-		switch key := string(d.s.Key()); key {
+		switch string(d.s.Key()) {
 		case "name":
-			call.Name, err = d.textAt(at, field+".name")
-		case "arguments", "input":
-			err = d.arguments(at, field+"."+key, call)
+			call.Name, err = d.textIn(at, field, "name")
+		case "arguments":
+			err = d.arguments(at, field, "arguments", call)
+		case "input":
+			err = d.arguments(at, field, "input", call)
 		default:
 			d.s.Skip()
 		}
@@ -110,7 +115,7 @@ func (d *decoder) called(at place, field string, call *chat.Call) (err error) {
 }
 
 // arguments consumes JSON text, or what some clients send instead: the JSON itself.
-func (d *decoder) arguments(at place, field string, call *chat.Call) error {
+func (d *decoder) arguments(at place, object, field string, call *chat.Call) error {
 	switch d.s.Kind() {
 	case rawjson.String:
 		call.Arguments = d.s.Text()
@@ -122,7 +127,23 @@ func (d *decoder) arguments(at place, field string, call *chat.Call) error {
 	case rawjson.Null:
 		d.s.Skip()
 	default:
-		return d.mismatchAt(at, field, "a string")
+		return d.mismatchAt(at, inside(object, field), "a string")
 	}
 	return nil
+}
+
+// textIn is textAt for a field of an object.
+func (d *decoder) textIn(at place, object, field string) (string, error) {
+	if d.s.Kind() != rawjson.String {
+		return "", d.mismatchAt(at, inside(object, field), "a string")
+	}
+	return d.s.Text(), nil
+}
+
+// inside names a field of an object; one of none is the message's own.
+func inside(object, field string) string {
+	if object == "" {
+		return field
+	}
+	return object + "." + field
 }

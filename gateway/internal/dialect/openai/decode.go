@@ -83,8 +83,9 @@ type decoder struct {
 	hasInput    bool // in the form of the Responses API
 	// items tells of each message which item of `input` it is, in a body of that form.
 	items       []int
-	byName      bool // some result names its call by the function alone
-	hasNewLimit bool // max_completion_tokens
+	noted       map[string]bool // see noteOnce
+	byName      bool            // some result names its call by the function alone
+	hasNewLimit bool            // max_completion_tokens
 	// displaced: a message has parts that do not stand in its content.
 	displaced bool
 }
@@ -132,7 +133,7 @@ func (d *decoder) request() error {
 			d.req.Session, err = d.optionalText("prompt_cache_key")
 			d.askIf(d.req.Session != "", "prompt_cache_key", chat.Tuning)
 		default:
-			d.other(string(d.s.Key()))
+			d.other(nameOf(d.s.Key()))
 		}
 		if err != nil {
 			return err

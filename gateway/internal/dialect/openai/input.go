@@ -185,7 +185,7 @@ func (d *decoder) itemField(it *itemDraft, at place) (err error) {
 		it.call.Name = d.word()
 	case "arguments", "input":
 		it.call.Custom = key == "input"
-		err = d.arguments(at, key, &it.call)
+		err = d.arguments(at, "", key, &it.call)
 	default: // some clients put messages of this API in between
 		err = d.messageField(&it.draft, at)
 	}

@@ -41,10 +41,12 @@ func (d *decoder) message(index int) (chat.Message, error) {
 	return m.Message, err
 }
 
+// messageField consumes a member of a message. Here and in what is inside, keys are compared
+// in place: copies of them would be most of a decoder's allocations.
 func (d *decoder) messageField(m *draft, at place) (err error) {
-	switch key := string(d.s.Key()); key {
+	switch string(d.s.Key()) {
 	case "role":
-		m.role, err = d.textAt(at, key)
+		m.role, err = d.textAt(at, "role")
 		m.hasRole = true
 	case "content":
 		m.Parts, m.hasContent, err = d.content(at)
@@ -55,7 +57,7 @@ func (d *decoder) messageField(m *draft, at place) (err error) {
 			d.s.Skip()
 			break
 		}
-		m.callID, err = d.textAt(at, key)
+		m.callID, err = d.textAt(at, "tool_call_id")
 	case "refusal":
 		m.refusal, err = d.refusal(at)
 	case "function_call":
@@ -63,15 +65,15 @@ func (d *decoder) messageField(m *draft, at place) (err error) {
 	case "name":
 		m.Name = d.word()
 		if m.Name != "" {
-			d.noteOnce(key)
+			d.noteOnce("name")
 		}
 	case "audio":
 		if d.s.Kind() != rawjson.Null {
-			d.note(at.param(key), chat.Content)
+			d.note(at.param("audio"), chat.Content)
 		}
 		d.s.Skip()
 	case "reasoning_content", "reasoning", "reasoning_details", "thinking_blocks":
-		d.reasoning(m, key)
+		d.reasoning(m, string(d.s.Key()))
 	default:
 		d.s.Skip()
 	}

@@ -66,13 +66,13 @@ func (d *decoder) part(at place) error {
 }
 
 func (d *decoder) partField(p *partDraft, at place) (err error) {
-	switch key := string(d.s.Key()); key {
+	switch string(d.s.Key()) {
 	case "type":
 		p.hasKind = true
-		p.kind, err = d.textAt(at, key)
+		p.kind, err = d.textAt(at, "type")
 	case "text":
 		p.hasText = true
-		p.text, err = d.textAt(at, key)
+		p.text, err = d.textAt(at, "text")
 	case "refusal":
 		p.refusal = d.word()
 	case "image_url":

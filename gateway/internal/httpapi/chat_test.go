@@ -345,3 +345,14 @@ func TestTheSessionOfARequest(t *testing.T) {
 		}
 	}
 }
+
+// Trap 61: a body in the form of the Responses API is answered in chunks.
+func TestAResponsesBodyOnTheChatRoute(t *testing.T) {
+	t.Parallel()
+	e := newEdge(t, says(nil, greeting...), nil)
+	w := do(t, e, request(t, http.MethodPost, "/v1/chat/completions", key,
+		`{"model":"gpt-4o","stream":true,"instructions":"Be brief","input":[{"role":"user","content":[{"type":"input_text","text":"Hi"}]}],"tools":[{"type":"function","name":"f"}]}`))
+	if body := w.Body.String(); w.Code != http.StatusOK || !strings.Contains(body, `"object":"chat.completion.chunk"`) || !strings.HasSuffix(body, "data: [DONE]\n\n") {
+		t.Errorf("%d %s", w.Code, body)
+	}
+}

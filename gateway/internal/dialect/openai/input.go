@@ -140,8 +140,8 @@ func (d *decoder) putItem(index int, message chat.Message) {
 // itemDraft is an item of which not all is known yet.
 type itemDraft struct {
 	draft
-	kind, id string
-	call     chat.Call
+	kind string
+	call chat.Call
 	// thoughts are a summary of what was thought.
 	thoughts []chat.Part
 }

@@ -47,6 +47,7 @@ func TestPairs(t *testing.T) {
 	t.Run("scenes", w.scenes)
 	t.Run("fields", w.fields)
 	t.Run("settings", w.settings)
+	t.Run("Claude Code", w.claudeCode)
 }
 
 // name makes a model's name for one test alone, of which the simulator knows a scenario.

@@ -9,7 +9,7 @@ import (
 // calling answers with calls of the tools that the request has, by name. Where it has
 // none the answer is the normal one, and after tool results what they say.
 func (m *messageCall) calling(answerOf func(names []string) *answer) error {
-	last := m.turns[len(m.turns)-1]
+	last := m.lastSaid()
 	if len(last.results()) > 0 {
 		return m.texts(pieces(told(last.blocks)))
 	}
@@ -18,6 +18,15 @@ func (m *messageCall) calling(answerOf func(names []string) *answer) error {
 		return m.echo()
 	}
 	return m.whole(answerOf(names))
+}
+
+// lastSaid is the last turn; instructions behind it change nothing of what is to be answered.
+func (m *messageCall) lastSaid() turn {
+	at := len(m.turns) - 1
+	for at > 0 && m.turns[at].role == "system" {
+		at--
+	}
+	return m.turns[at]
 }
 
 // callsAtOnce are calls of the first tools.

@@ -48,6 +48,8 @@ func TestPairs(t *testing.T) {
 	t.Run("fields", w.fields)
 	t.Run("settings", w.settings)
 	t.Run("Claude Code", w.claudeCode)
+	t.Run("native", w.native)
+	t.Run("rotation", w.rotation)
 }
 
 // name makes a model's name for one test alone, of which the simulator knows a scenario.

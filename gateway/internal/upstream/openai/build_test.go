@@ -195,9 +195,14 @@ func TestBuildMessages(t *testing.T) {
 		},
 		"thoughts in a loop of tools (22)": {
 			someHost, "",
-			[]chat.Message{says(chat.User, words("a")), says(chat.Assistant, thinking("old"), words("b")), says(chat.User, words("c")), says(chat.Assistant, thinking("new"), called("c", "f", "{}")), says(chat.Tool, came("c", red()))},
+			[]chat.Message{says(chat.User, words("a")), says(chat.Assistant, thinking("old"), words("b")), says(chat.User, words("c")), says(chat.Assistant, thinking("new"), called("c", "f", "{}")), says(chat.Tool, came("c", words("d")))},
 			`{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":"c"},` +
-				`{"role":"assistant","content":null,"reasoning_content":"new","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","content":"[image 1 follows in the next message]","tool_call_id":"c"},` +
+				`{"role":"assistant","content":null,"reasoning_content":"new","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","content":"d","tool_call_id":"c"}`,
+		},
+		"thoughts before an image, with which a loop of tools ends (22)": {
+			someHost, "",
+			[]chat.Message{says(chat.User, words("c")), says(chat.Assistant, thinking("new"), called("c", "f", "{}")), says(chat.Tool, came("c", red()))},
+			`{"role":"user","content":"c"},{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","content":"[image 1 follows in the next message]","tool_call_id":"c"},` +
 				`{"role":"user","content":[{"type":"text","text":"[image 1, a result of f]"},{"type":"image_url","image_url":{"url":"data:image/png;base64,UkVE"}}]}`,
 		},
 		"thoughts always (17)": {

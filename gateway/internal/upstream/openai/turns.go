@@ -20,8 +20,6 @@ type turn struct {
 	// result is that of a tool turn, media how what is no text in it is named there.
 	result *chat.Result
 	media  []string
-	// aside: what a user says here is not the user's own.
-	aside bool
 }
 
 // turns brings the messages of a conversation into the order that the API asks for: one
@@ -108,7 +106,7 @@ func (t *turns) instruct(message *chat.Message) {
 			last.parts = append(last.parts, told...)
 			return
 		}
-		added = turn{role: chat.User, parts: told, aside: true}
+		added = turn{role: chat.User, parts: told}
 	}
 	t.put(added)
 }
@@ -195,12 +193,14 @@ func (t *turns) settle() {
 			t.list = append(t.list, turn{role: chat.Tool, result: &chat.Result{CallID: call.ID, Parts: []chat.Part{{Text: noResult}}}})
 		}
 	}
-	t.put(turn{role: chat.User, parts: t.shown, aside: true})
-	t.put(turn{role: chat.User, parts: t.orphans, aside: true})
+	t.put(turn{role: chat.User, parts: t.shown})
+	t.put(turn{role: chat.User, parts: t.orphans})
 	t.calls, t.open, t.shown, t.orphans, t.images = nil, nil, nil, nil, 0
 }
 
-// thoughtsFrom is the first turn of which an assistant's thoughts are sent back.
+// thoughtsFrom is the first turn of which an assistant's thoughts are sent back. To an upstream
+// a tool's use ends with any turn of the user, also one with what stands there for want of a
+// better place: thoughts from before it are not wanted any more.
 func (t *turns) thoughtsFrom() int {
 	switch t.reasoningHistory {
 	case always:
@@ -209,7 +209,7 @@ func (t *turns) thoughtsFrom() int {
 		return len(t.list)
 	}
 	for i, each := range slices.Backward(t.list) {
-		if each.role == chat.User && !each.aside {
+		if each.role == chat.User {
 			return i
 		}
 	}

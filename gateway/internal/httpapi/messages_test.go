@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
@@ -145,6 +147,25 @@ func TestMessagesStreamBreaks(t *testing.T) {
 	if got := w.Body.String(); !strings.HasSuffix(got, end) || strings.Contains(got, "message_delta") || strings.Contains(got, "message_stop") {
 		t.Errorf("%s", got)
 	}
+}
+
+// trap 16: while the upstream is silent the client hears pings, and then what became of it:
+// they keep no one alive but the client.
+func TestTrap16Silence(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stalls := func(ctx context.Context, req *chat.Request, yield func(chat.Event, error) bool) {
+			says(nil, greeting[:3]...)(ctx, req, yield)
+			time.Sleep(2 * time.Minute) // the driver's patience
+			yield(chat.Event{}, chat.Errorf(chat.UpstreamUnavailable, "the upstream was silent"))
+		}
+		w := do(t, newMessagesEdge(t, relay(stalls)), request(t, "POST", "/v1/messages", key, messageStream))
+		got := w.Body.String()
+		_, rest, _ := strings.Cut(got, `"text":"lo"`)
+		if pings := strings.Count(rest, "event: ping\n"); pings < 2 || !strings.Contains(rest, "event: error\n") || strings.Contains(rest, "message_delta") || strings.Contains(rest, "message_stop") {
+			t.Errorf("%d pings: %s", pings, got)
+		}
+	})
 }
 
 // What the upstream calls a request has the vendor's header, the gateway's own name has its

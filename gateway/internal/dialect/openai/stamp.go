@@ -16,7 +16,13 @@ type stamp struct {
 	learns bool
 	head   stampedHead
 	text   stampedText
+	// aside are members of chunks that said nothing of any choice, such as what a filter
+	// found in the prompt. They go with the next chunk.
+	aside string
 }
+
+// maxAside bounds what is set aside.
+const maxAside = 64 << 10
 
 // stampedHead is the beginning of an upstream's chunk, up to the value of its
 // choices, as it came and with the stamp on it.
@@ -101,6 +107,9 @@ func (st *stamp) appendStamped(dst, raw []byte, remove removal) ([]byte, found, 
 	if seen := pass.seen; seen != (identity{id: true, object: true, created: true, model: true}) {
 		pass.edit.Replace(end, end, st.missing(seen, pass.kept))
 	}
+	if st.aside != "" {
+		pass.edit.Replace(end, end, st.aside)
+	}
 	return pass.edit.Bytes(), pass.has, true
 }
 
@@ -170,7 +179,7 @@ func (p *stamping) learnHead() {
 // another, or none.
 func (st *stamp) appendText(dst []byte, raw *chat.Raw, remove removal) ([]byte, bool) {
 	known := &st.text
-	if raw.Shape == 0 || known.shape != raw.Shape || known.removed != remove {
+	if raw.Shape == 0 || known.shape != raw.Shape || known.removed != remove || st.aside != "" {
 		return dst, false
 	}
 	dst = append(dst, known.before...)
@@ -183,7 +192,7 @@ func (st *stamp) appendText(dst []byte, raw *chat.Raw, remove removal) ([]byte, 
 // beginning.
 func (st *stamp) learnText(raw *chat.Raw, stamped []byte, remove removal) {
 	head := &st.head
-	if !st.learns || raw.Shape == 0 || head.raw == "" || raw.TextFrom < len(head.raw) || string(raw.JSON[:len(head.raw)]) != head.raw {
+	if !st.learns || st.aside != "" || raw.Shape == 0 || head.raw == "" || raw.TextFrom < len(head.raw) || string(raw.JSON[:len(head.raw)]) != head.raw {
 		return
 	}
 	moved := len(head.stamped) - len(head.raw)
@@ -193,6 +202,22 @@ func (st *stamp) learnText(raw *chat.Raw, stamped []byte, remove removal) {
 		return
 	}
 	st.text = stampedText{shape: raw.Shape, before: string(stamped[:from]), after: string(stamped[to:]), removed: remove}
+}
+
+// setAside keeps what a chunk has beside the stamp, its choices and its counts.
+func (st *stamp) setAside(chunk []byte) {
+	s := rawjson.Over(chunk)
+	for ok := s.Object(); ok; ok = s.Member() {
+		key := string(s.Key())
+		value := s.Skip()
+		switch key {
+		case "id", "object", "created", "model", "choices", "usage":
+			continue
+		}
+		if len(st.aside)+len(key)+len(value) <= maxAside {
+			st.aside += "," + string(rawjson.AppendString(nil, key)) + ":" + string(value)
+		}
+	}
 }
 
 // missing are the members that an upstream has left out, to go at the end of its

@@ -36,6 +36,7 @@ type StreamEncoder struct {
 	stamp     stamp
 	buf       []byte // one payload, reused
 	begun     bool   // the role has been sent
+	ended     bool   // an upstream's chunk with the end has been passed on
 }
 
 // NewStreamEncoder answers an encoder for the answer to req.
@@ -82,10 +83,17 @@ func (e *StreamEncoder) passOn(ev *chat.Event) (handled bool, err error) {
 		return false, nil
 	}
 	e.stamp.learnText(&ev.Raw, payload, remove)
-	if remove.usage && has.usage && has.noChoices {
+	e.ended = e.ended || ev.Finish != chat.Unfinished
+	switch {
+	case remove.usage && has.usage && has.noChoices: // nothing but counts
 		e.buf, e.begun = payload, true
-		return true, e.hold(ev.More) // a chunk of nothing but counts
+		return true, e.hold(ev.More)
+	case has.noChoices && !has.usage && !e.ended: // some clients give up on it
+		e.buf = payload
+		e.stamp.setAside(ev.Raw.JSON)
+		return true, e.hold(ev.More)
 	}
+	e.stamp.aside = ""
 	return true, e.pass(payload, ev.More)
 }
 

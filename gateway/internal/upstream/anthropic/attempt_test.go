@@ -143,12 +143,29 @@ func TestWhatIsNoAnswer(t *testing.T) {
 	}
 }
 
+// An answer that speaks of calls and has none reaches a client of the dialect as it came.
+// Trap 13.
+func TestNativeEndOfNoCall(t *testing.T) {
+	t.Parallel()
+	const body = `{"type":"message","content":[{"type":"text","text":"Hi"}],"stop_reason":"tool_use","usage":{"input_tokens":3,"output_tokens":4}}`
+	driver, _ := serve(t, 200, "application/json", body, nil)
+	events, failure := gather(t.Context(), t, driver, nativeCall(`{"model":"claude"}`, false))
+	if failure != nil || len(events) == 0 || string(events[0].Raw.JSON) != body || outline(events) != "0(Hi) tool_calls" {
+		t.Errorf("%s, %v", outline(events), failure)
+	}
+}
+
+// Traps 32 and 33: the question is the client's, with the model's name and the key changed
+// and nothing added.
 func TestCountTokens(t *testing.T) {
 	t.Parallel()
 	driver, got := serve(t, 200, "application/json", `{"input_tokens":77}`, nil)
 	call := nativeCall(`{"model":"up/claude","messages":[],"tools":[{"name":"f"}]}`, false)
 	call.Request.Source.Query = "beta=true"
 	tokens, err := driver.CountTokens(t.Context(), call)
+	if got.header.Get("X-Api-Key") != testKey || got.header.Get("Authorization") != "" {
+		t.Errorf("sent with %v", got.header)
+	}
 	if err != nil || tokens != 77 || got.path != "/v1/messages/count_tokens?beta=true" || got.body != `{"model":"claude","messages":[],"tools":[{"name":"f"}]}` {
 		t.Errorf("%d, %v, sent %s to %s", tokens, err, got.body, got.path)
 	}

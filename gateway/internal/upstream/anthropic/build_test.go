@@ -52,6 +52,8 @@ func TestBuild(t *testing.T) {
 	}{
 		"a question":                   {chat.Request{Messages: hello}, `{"messages":[{"role":"user","content":[{"type":"text","text":"Hi"}]}]}`},
 		"trap 39: the client's limit":  {chat.Request{Messages: hello, MaxTokens: 5}, `{"max_tokens":5,"messages":[{"role":"user","content":[{"type":"text","text":"Hi"}]}]}`},
+		"trap 36: one token":           {chat.Request{Messages: hello, MaxTokens: 1, Thinking: chat.Thinking{Mode: chat.ThinkingAdaptive}}, `{"max_tokens":1,"messages":[{"role":"user","content":[{"type":"text","text":"Hi"}]}]}`},
+		"trap 27: no text but a call":  {chat.Request{Tools: function, Messages: []chat.Message{hello[0], {Role: chat.Assistant, Parts: []chat.Part{{}, call("t", "read", "")}}, result("t", chat.Part{})}}, `{"messages":[{"role":"user","content":[{"type":"text","text":"Hi"}]},{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"read","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"t"}]}],"tools":[` + readTool + `]}`},
 		"instructions in front":        {chat.Request{Messages: []chat.Message{textOf(chat.System, "Be"), textOf(chat.System, "kind"), hello[0]}}, `{"system":[{"type":"text","text":"Be"},{"type":"text","text":"kind"}],"messages":[{"role":"user","content":[{"type":"text","text":"Hi"}]}]}`},
 		"trap 28: and in the middle":   {chat.Request{Messages: []chat.Message{hello[0], textOf(chat.System, "Be kind"), textOf(chat.Assistant, "Yo")}}, `{"messages":[{"role":"user","content":[{"type":"text","text":"Hi"},{"type":"text","text":"<system>\nBe kind\n</system>"}]},{"role":"assistant","content":[{"type":"text","text":"Yo"}]}]}`},
 		"instructions alone":           {chat.Request{Messages: []chat.Message{textOf(chat.System, "Greet")}}, `{"messages":[{"role":"user","content":[{"type":"text","text":"Greet"}]}]}`},
@@ -106,6 +108,49 @@ func TestBuild(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", again, want)
 			}
 		})
+	}
+}
+
+// Each wish for thinking becomes one that the model knows. Trap 19.
+func TestThinkingOfEachModel(t *testing.T) {
+	t.Parallel()
+	const older, newer = "claude-sonnet-4-5", "claude-sonnet-4-6"
+	adaptive := func(effort string) string {
+		return `"thinking":{"type":"adaptive"},"output_config":{"effort":"` + effort + `"}`
+	}
+	for name, test := range map[string]struct {
+		model string
+		wish  chat.Thinking
+		want  string // empty: nothing of it
+	}{
+		"minimal":                 {newer, chat.Thinking{Effort: chat.EffortMinimal}, adaptive("low")},
+		"low":                     {newer, chat.Thinking{Effort: chat.EffortLow}, adaptive("low")},
+		"medium":                  {newer, chat.Thinking{Effort: chat.EffortMedium}, adaptive("medium")},
+		"high":                    {newer, chat.Thinking{Effort: chat.EffortHigh}, adaptive("high")},
+		"xhigh":                   {newer, chat.Thinking{Effort: chat.EffortXHigh}, adaptive("xhigh")},
+		"max":                     {newer, chat.Thinking{Effort: chat.EffortMax}, adaptive("max")},
+		"a small budget":          {newer, chat.Thinking{Mode: chat.ThinkingOn, Budget: 2048}, adaptive("low")},
+		"a budget":                {newer, chat.Thinking{Mode: chat.ThinkingOn, Budget: 10000}, adaptive("medium")},
+		"a large budget":          {newer, chat.Thinking{Mode: chat.ThinkingOn, Budget: 60000}, adaptive("high")},
+		"a summary":               {newer, chat.Thinking{Mode: chat.ThinkingAdaptive, Show: "summarized"}, `"thinking":{"type":"adaptive","display":"summarized"}`},
+		"off":                     {newer, chat.Thinking{Mode: chat.ThinkingOff, Effort: chat.EffortHigh}, ""},
+		"none":                    {newer, chat.Thinking{Effort: chat.EffortNone}, ""},
+		"minimal, as a budget":    {older, chat.Thinking{Effort: chat.EffortMinimal}, `"thinking":{"type":"enabled","budget_tokens":1024}`},
+		"medium, as a budget":     {older, chat.Thinking{Effort: chat.EffortMedium}, `"thinking":{"type":"enabled","budget_tokens":16384}`},
+		"high, as a budget":       {older, chat.Thinking{Effort: chat.EffortHigh}, `"thinking":{"type":"enabled","budget_tokens":32768}`},
+		"max, as a budget":        {older, chat.Thinking{Effort: chat.EffortMax}, `"thinking":{"type":"enabled","budget_tokens":32768}`},
+		"less than there may be":  {older, chat.Thinking{Mode: chat.ThinkingOn, Budget: 5}, `"thinking":{"type":"enabled","budget_tokens":1024}`},
+		"more than the answer":    {older, chat.Thinking{Mode: chat.ThinkingOn, Budget: 1 << 20}, `"thinking":{"type":"enabled","budget_tokens":63999}`},
+		"as the model thinks fit": {older, chat.Thinking{Mode: chat.ThinkingAdaptive}, `"thinking":{"type":"enabled","budget_tokens":16384}`},
+		"a model that does not":   {"claude-3-5-haiku", chat.Thinking{Effort: chat.EffortHigh}, ""},
+	} {
+		driver := &Driver{settings: plain(defaults)}
+		call := translatedCall(chat.Request{Messages: []chat.Message{textOf(chat.User, "Hi")}, Thinking: test.wish})
+		call.Model = test.model
+		body := string(driver.build(call))
+		if thinks := strings.Contains(body, `"thinking"`) || strings.Contains(body, `"effort"`); !strings.Contains(body, test.want) || thinks != (test.want != "") {
+			t.Errorf("%s: %s, want %s", name, body, test.want)
+		}
 	}
 }
 

@@ -273,6 +273,7 @@ func TestBuildWishes(t *testing.T) {
 			chat.Request{Tools: []chat.ToolSpec{{Kind: chat.Custom, Name: "p", Own: &chat.Opaque{Dialect: dialect, JSON: []byte(`{"type":"custom","custom":{"name":"p","format":{}}}`)}}}},
 			`,"tools":[{"type":"custom","custom":{"name":"p","format":{}}}]`,
 		},
+		"a limit of one token (36)":    {someHost, "", chat.Request{MaxTokens: 1}, `,"max_tokens":1`},
 		"the limit (63)":               {someHost, "", chat.Request{MaxTokens: 9}, `,"max_tokens":9`},
 		"the limit, at OpenAI's (63)":  {openAI, "", chat.Request{MaxTokens: 9}, `,"max_completion_tokens":9`},
 		"the limit, by a setting (63)": {openAI, "output_limit_field=max_tokens output_limit_max=5", chat.Request{MaxTokens: 9}, `,"max_tokens":5`},

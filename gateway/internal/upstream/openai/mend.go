@@ -206,11 +206,15 @@ func (w *mending) finish(o outline) {
 }
 
 func (w *mending) message(choice int) {
+	kept := false
 	for ok := w.s.Object(); ok; ok = w.s.Member() {
+		start := w.s.MemberStart()
 		switch key := string(w.s.Key()); {
 		case key == "tool_calls" && w.s.Kind() == rawjson.Array:
-			for ok := w.s.Array(); ok; ok = w.s.Element() {
-				w.call(choice)
+			if !w.callsFrom(choice) { // some clients take the list for calls to come
+				w.edit.CutMember(&w.s, start, !kept)
+				w.changed = true
+				continue
 			}
 		case key == "function_call" && w.s.Kind() == rawjson.Object:
 			w.function(choice, 0, false)
@@ -219,7 +223,17 @@ func (w *mending) message(choice int) {
 		default:
 			w.s.Skip()
 		}
+		kept = true
 	}
+}
+
+// callsFrom mends a list of calls, and tells whether there are any.
+func (w *mending) callsFrom(choice int) (any bool) {
+	for ok := w.s.Array(); ok; ok = w.s.Element() {
+		w.call(choice)
+		any = true
+	}
+	return any
 }
 
 // call mends a call, or a piece of one.

@@ -108,6 +108,10 @@ func TestChunksGetTheFormOfTheAPI(t *testing.T) {
 			[]string{calling(`{"index":1,"id":"a","type":"function","function":{"name":"f","arguments":""}}`), calling(`{"index":1,"function":{"arguments":"{}"}}`)},
 			[]string{calling(`{"index":1,"id":"a","type":"function","function":{"name":"f","arguments":""}}`), calling(`{"index":1,"function":{"arguments":"{}"}}`)},
 		},
+		"no calls in a list (72)": {
+			[]string{delta(`"role":"assistant","content":"a","tool_calls":[]`), delta(`"tool_calls":[ ] ,"content":"b"`), delta(`"tool_calls":[]`), delta(`"tool_calls":null,"content":"c"`)},
+			[]string{delta(`"role":"assistant","content":"a"`), delta(`"content":"b"`), delta(``), delta(`"tool_calls":null,"content":"c"`)},
+		},
 		"arguments that are no text": {
 			[]string{
 				calling(`{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":{"x": "\""}}}`), calling(`{"index":1,"id":"b","type":"function","function":{"arguments":null,"name":"g"}}`),
@@ -206,6 +210,7 @@ func TestWholeAnswersGetTheFormOfTheAPI(t *testing.T) {
 		`{"choices":[{"message":{"content":"a"},"finish_reason":"eos"}]}`:                                                                                         `{"choices":[{"message":{"content":"a"},"finish_reason":"eos","index":0}]}`,
 		`{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}`:                                                                                `{"choices":[{"index":0,"message":{"content":"a"},"finish_reason":"stop"}]}`,
 		`{"choices":[{"index":0,"message":{"content":"a"},"finish_reason":null}]}`:                                                                                `{"choices":[{"index":0,"message":{"content":"a"},"finish_reason":"stop"}]}`,
+		`{"choices":[{"index":0,"message":{"content":"a","tool_calls":[]},"finish_reason":"stop"}]}`:                                                              `{"choices":[{"index":0,"message":{"content":"a"},"finish_reason":"stop"}]}`,
 		`{"choices":[{"index":0,"message":{"content":"a"}}]}`:                                                                                                     `{"choices":[{"index":0,"message":{"content":"a"},"finish_reason":"stop"}]}`,
 		`{"choices":[{"index":0,"message":{"content":"a"},"finish_reason":"stop"}],"error":{}}`:                                                                   `{"choices":[{"index":0,"message":{"content":"a"},"finish_reason":"stop"}]}`,
 		`{"choices":[{"index":0,"finish_reason":"","message":{"tool_calls":[{"function":{"name":"f","arguments":null}}]}}]}`:                                      `{"choices":[{"index":0,"finish_reason":"tool_calls","message":{"tool_calls":[{"function":{"name":"f","arguments":"{}"},"id":"made","type":"function"}]}}]}`,

@@ -429,8 +429,9 @@ func (r *reading) toolCalls() {
 		s.Skip()
 		return
 	}
-	position := 0
+	position, empty := 0, true
 	for ok := s.Array(); ok; ok = s.Element() {
+		empty = false
 		if s.Kind() != rawjson.Object {
 			s.Skip()
 			continue
@@ -458,6 +459,7 @@ func (r *reading) toolCalls() {
 		}
 		p.event.Calls = append(p.event.Calls, call)
 	}
+	p.flawed = p.flawed || empty // the API has no such list
 }
 
 // extra keeps a member of a call that has no canonical form: what the upstream wants back

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/rawjson"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/gateway/internal/upstream/upstreamtest"
 )
@@ -79,6 +80,10 @@ func TestAnswersInBlocks(t *testing.T) {
 		"an end within arguments (8)":        {[]string{calling(`{"index":0,"id":"c","function":{"name":"f","arguments":"{\"a\":"}}`), length}, `call c f({"a":) length`},
 		"an end that is no call's (13)":      {[]string{delta(`"content":"a"`), called}, "text(a) tool_calls"},
 		"a call's that is said as another's": {[]string{calling(`{"index":0,"id":"c","function":{"name":"f","arguments":"{}"}}`), finished}, "call c f({}) stop"},
+		"a call and an empty reason (12)":    {[]string{calling(`{"index":0,"id":"c","function":{"name":"f","arguments":"{}"}}`), `{"choices":[{"index":0,"delta":{},"finish_reason":""}]}`}, "call c f({}) stop"},
+		"a call and no reason (12)":          {[]string{calling(`{"index":0,"id":"c","function":{"name":"f","arguments":"{}"}}`)}, "call c f({}) stop"},
+		"empty arguments (66)":               {[]string{calling(`{"index":0,"id":"c","function":{"name":"f","arguments":""}}`), called}, "call c f() tool_calls"},
+		"an empty list of calls (72)":        {[]string{delta(`"content":"a","tool_calls":[]`), finished}, "text(a) stop"},
 		"a shortened name (40)":              {[]string{calling(`{"index":0,"id":"c","function":{"name":"` + usualQuirks.toolName("mcp.tool") + `","arguments":"{}"}}`), called}, "call c mcp.tool({}) tool_calls"},
 	} {
 		call := newTestCall(true)
@@ -87,6 +92,21 @@ func TestAnswersInBlocks(t *testing.T) {
 		events, failure := gather(t.Context(), t, answering(t, "", eventsOf(append(test.chunks, "[DONE]")...)), call)
 		if got := blocksOf(t, events); failure != nil || got != test.want {
 			t.Errorf("%s: got %s, %v, want %s", name, got, failure, test.want)
+		}
+	}
+}
+
+// Arguments of two megabytes in one event arrive whole, for clients of each dialect. Trap 70.
+func TestALargeEvent(t *testing.T) {
+	t.Parallel()
+	arguments := `{"text":"` + strings.Repeat("x", 2<<20) + `"}`
+	sent := calling(`{"index":0,"id":"c","type":"function","function":{"name":"f","arguments":` + string(rawjson.AppendString(nil, arguments)) + `}}`)
+	for _, client := range []string{dialect, "other"} {
+		call := newTestCall(true)
+		call.Request.Source.Dialect = client
+		events, failure := gather(t.Context(), t, answering(t, "text/event-stream", eventsOf(sent, `{"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}`, "[DONE]")), call)
+		if failure != nil || blocksOf(t, events) != "call c f("+arguments+") tool_calls" || client == dialect && rawOf(events)[0] != sent {
+			t.Errorf("for %s: %d events, %v", client, len(events), failure)
 		}
 	}
 }

@@ -48,7 +48,7 @@ var answers = []Trap{
 	{
 		10, "`stop` as a text goes where a list is needed", "always a list",
 		held(
-			of(chats, "TestDecode", "where the answer ends, in one text"), of(anthropic, "TestBuild", "trap 10: stops"),
+			of(chats, "TestDecode", "where the answer ends, in one text"), of(chats, "TestWhatClientsSend", "trap 10: stop as a text"), of(anthropic, "TestBuild", "trap 10: stops"),
 			of(messages, "TestWishes", "trap 10: stop texts"), of(openai, "TestBuildWishes", "ends (10)"),
 		),
 	},
@@ -60,7 +60,7 @@ var answers = []Trap{
 		12, "there are calls, and the answer ends with `end_turn`", "`tool_use` after a call, unless the answer was cut",
 		held(
 			of(messages, "TestTrapsOfAnswers", "trap 12: calls, and end_turn"),
-			of(openai, "TestAnswersInBlocks", "a call's that is said as another's"),
+			of(openai, "TestAnswersInBlocks", "a call's that is said as another's", "a call and an empty reason (12)", "a call and no reason (12)"),
 			of(chats, "TestStreamsAndWholeAnswersAgreeWithTheAPI", "a call without arguments or id"),
 		),
 	},
@@ -68,6 +68,7 @@ var answers = []Trap{
 		13, "`tool_use` without any call", "translated, a natural end; native, as it came",
 		held(
 			of(messages, "TestTrapsOfAnswers", "trap 13: tool_use without a call"), of(openai, "TestAnswersInBlocks", "an end that is no call's (13)"),
+			all(anthropic, "TestNativeEndOfNoCall"),
 			of(chats, "TestStreamsAndWholeAnswersAgreeWithTheAPI", "the upstream speaks of calls, and there are none"),
 		),
 	},
@@ -84,7 +85,7 @@ var answers = []Trap{
 	},
 	{
 		16, "the gateway's own pings hide that the upstream is dead", "silence is measured on the upstream's side alone",
-		held(all(messages, "TestTrap16Pings"), all(openai, "TestSignsOfLifeAreNoProgress", "TestConformance"), all(anthropic, "TestConformance")),
+		held(all(messages, "TestTrap16Pings"), all(http, "TestTrap16Silence", "TestSilenceBeforeTheFirstEvent"), all(openai, "TestSignsOfLifeAreNoProgress", "TestConformance"), all(anthropic, "TestConformance")),
 	},
 }
 
@@ -108,7 +109,7 @@ var reasoning = []Trap{
 		19, "efforts, budgets and wishes for summaries are lost", "each becomes the nearest that the model has",
 		held(
 			of(messages, "TestWishes", "trap 19: thinking with a budget", "trap 19: adaptive thinking", "trap 19: no thinking"),
-			of(anthropic, "TestBuild", "trap 19: an effort", "trap 19: a budget"), all(openai, "TestEffort"),
+			of(anthropic, "TestBuild", "trap 19: an effort", "trap 19: a budget"), all(anthropic, "TestThinkingOfEachModel"), all(openai, "TestEffort"),
 		),
 	},
 	{
@@ -116,6 +117,7 @@ var reasoning = []Trap{
 		held(
 			of(messages, "TestTrapsOfAnswers", "trap 20: a signature is forged"), all(messages, "TestTrap20Seals"),
 			of(anthropic, "TestEdit", "trap 20: thoughts of another"), of(openai, "TestBuildMessages", "thoughts never (20)"),
+			of(chats, "TestWhatClientsSend", "trap 20: thinking_blocks of another maker"),
 			all(openai, "TestSealsAreNotSent"), all(relay, "TestARefusedSealIsLeftOut", "TestARefusedSealIsLeftOutOnce"),
 		),
 	},
@@ -138,6 +140,7 @@ var reasoning = []Trap{
 		held(
 			of(openai, "TestAnswersInBlocks", "the signature of a call (23)"), of(openai, "TestBuildMessages", "members that the upstream wants back (23)"),
 			of(chats, "TestStreamsAndWholeAnswersAgreeWithTheAPI", "what the upstream wants back beside a call"),
+			of(chats, "TestWhatClientsSend", "extra members of calls"),
 		),
 	},
 }

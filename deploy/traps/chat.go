@@ -7,12 +7,12 @@ var chat = []Trap{
 		held(
 			of(openai, "TestAnswersInBlocks", "no id (60)", "empty ids and names later (60)", "no index (60)", "all under one index (60)", "calls in turns (60)"),
 			of(openai, "TestChunksGetTheFormOfTheAPI", "calls without an index, by their ids", "calls without an index or an id, by their order", "all calls with the same index"),
-			of(chats, "TestStreamsAndWholeAnswersAgreeWithTheAPI", "a call without arguments or id"),
+			of(chats, "TestStreamsAndWholeAnswersAgreeWithTheAPI", "a call without arguments or id"), of(chats, "TestWhatClientsSend", "trap 60: calls without ids, or with the same"),
 		),
 	},
 	{
 		61, "a body of the Responses API comes to Chat's address", "it is known by `input`, and answered as Chat",
-		all(chats, "FuzzDecode"),
+		held(of(chats, "TestBodiesOfTheResponsesAPI", "a question", "an agent's turn", "free text"), all(chats, "TestFaultsOfResponsesBodies")),
 	},
 	{
 		62, "the end stands beside content; the role is in each chunk; there are several `created`", "the end alone, the role once, one time for all chunks",
@@ -24,7 +24,8 @@ var chat = []Trap{
 	{
 		63, "the output limit has the wrong name for the upstream", "by its host, or a setting",
 		held(
-			of(openai, "TestBuildWishes", "the limit (63)", "the limit, at OpenAI's (63)", "the limit, by a setting (63)"), of(pairs, "TestPairs", "an output limit"),
+			of(openai, "TestBuildWishes", "the limit (63)", "the limit, at OpenAI's (63)", "the limit, by a setting (63)"), of(chats, "TestWhatClientsSend", "trap 63: both limits"),
+			of(pairs, "TestPairs", "an output limit"),
 		),
 	},
 	{
@@ -45,7 +46,8 @@ var chat = []Trap{
 	{
 		66, "a call without arguments is no JSON", "`{}` in whole answers and towards other APIs",
 		held(
-			of(openai, "TestAnswersInBlocks", "no arguments (66)"), of(openai, "TestBuildMessages", "calls and results (66, 67)"),
+			of(openai, "TestAnswersInBlocks", "no arguments (66)", "empty arguments (66)"), of(chats, "TestWhatClientsSend", "trap 66: arguments empty"),
+			of(openai, "TestBuildMessages", "calls and results (66, 67)"),
 			of(chats, "TestStreamsAndWholeAnswersAgreeWithTheAPI", "a call without arguments or id"), of(messages, "TestTrapsOfAnswers", "a call without arguments, said as null"),
 			all(openai, "TestWholeAnswersGetTheFormOfTheAPI"),
 		),
@@ -54,28 +56,31 @@ var chat = []Trap{
 		67, "a call is split from its text, or a schema's keys change places: caches are lost", "one turn is one message, and schemas keep their bytes",
 		held(
 			of(openai, "TestBuildMessages", "an assistant's turn in several messages (67)"), of(openai, "TestBuildWishes", "tools (41, 67)"),
-			all(openai, "TestPrefixIsStable"), all(anthropic, "TestSchemasKeepTheirOrder"),
+			of(chats, "TestWhatClientsSend", "trap 67: the keys of schemas and arguments keep their order"), all(openai, "TestPrefixIsStable"), all(anthropic, "TestSchemasKeepTheirOrder"),
 		),
 	},
 	{
 		68, "an error is a page of HTML", "an error of the client's API, without the page",
-		of(openai, "TestRefusals", "a page", "plain text"),
+		held(of(openai, "TestRefusals", "a page", "plain text"), of(anthropic, "TestWhatIsNoAnswer", "a page"), all(chats, "TestForeignErrorsTellNothing")),
 	},
 	{
-		69, "no counts in streams of clients that did not ask", "they are counted all the same",
-		all(relay, "TestUsageIsEstimatedWhenTheUpstreamTellsNone"),
+		69, "streams of clients that ask for no counts are not counted", "the upstream is always asked; without an answer they are estimated. A model whose name makes clients take the Responses API is served by Chat alone",
+		held(
+			of(openai, "TestEdit", "counts are asked for", "instead of no"), of(chats, "TestStreamPassesOnTheUpstreamsChunks", "a chunk of counts is dropped"),
+			all(relay, "TestUsageIsEstimatedWhenTheUpstreamTellsNone"),
+		),
 	},
 	{
 		70, "a limit of 64 KB to a line cuts large events", "events grow up to 32 MiB",
-		all(cases, "TestCases"),
+		held(all(openai, "TestALargeEvent"), of(cases, "TestCases", "h03")),
 	},
 	{
 		71, "the name of a call comes in pieces", "it is held until its arguments or the end",
 		of(openai, "TestAnswersInBlocks", "a name in pieces (71)"),
 	},
 	{
-		72, "`choices: []` before the end, or `tool_calls: []`", "no choices beside the counts alone; never an empty list of calls",
-		of(chats, "TestStreamPassesOnTheUpstreamsChunks", "no choices and no counts"),
+		72, "`choices: []` before the end, or `tool_calls: []`", "an empty list of choices beside the counts alone, and none of calls; what stood beside one goes with the next chunk",
+		held(all(chats, "TestChunksWithoutChoices"), of(openai, "TestChunksGetTheFormOfTheAPI", "no calls in a list (72)"), of(openai, "TestAnswersInBlocks", "an empty list of calls (72)")),
 	},
 }
 

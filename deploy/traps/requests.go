@@ -13,19 +13,20 @@ var requests = []Trap{
 	{
 		25, "images in results vanish", "they follow the results where Chat takes none in them",
 		held(
-			of(messages, "TestTrapsOfRequests", "trap 25: an image in a result"), of(anthropic, "TestBuild", "trap 25: a tool's image"),
+			of(messages, "TestTrapsOfRequests", "trap 25: an image in a result"), of(chats, "TestWhatClientsSend", "trap 25: an image in a tool's content"), of(anthropic, "TestBuild", "trap 25: a tool's image"),
 			of(openai, "TestBuildMessages", "images of results (25)", "images of results, where they are taken (25)", "images of results, where there are none (25)"),
 			of(pairs, "TestPairs", "images in tool results"),
 		),
 	},
 	{
 		26, "messages whose content is a list are passed over", "texts and lists are read everywhere",
-		held(of(messages, "TestTrapsOfRequests", "trap 26: content as an array", "trap 26: content as a string"), of(chats, "TestDecode", "parts")),
+		held(of(messages, "TestTrapsOfRequests", "trap 26: content as an array", "trap 26: content as a string"), of(chats, "TestDecode", "parts"), of(chats, "TestWhatClientsSend", "assistant content in parts", "a tool's content in parts")),
 	},
 	{
 		27, "an empty text becomes an empty block, which is refused", "empty texts are left out, and messages of nothing else",
 		held(
-			of(messages, "TestTrapsOfRequests", "trap 27: an empty text"), of(anthropic, "TestBuild", "trap 27: texts of no words"),
+			of(messages, "TestTrapsOfRequests", "trap 27: an empty text"), of(anthropic, "TestBuild", "trap 27: texts of no words", "trap 27: no text but a call"),
+			of(chats, "TestWhatClientsSend", "trap 27: assistant content empty with calls"),
 			of(openai, "TestBuildMessages", "a message of nothing (27)"),
 		),
 	},
@@ -49,7 +50,7 @@ var requests = []Trap{
 		31, "half a character makes the body invalid for the upstream", "it becomes U+FFFD where the body is written anew",
 		held(
 			of(messages, "TestTrapsOfRequests", "trap 31: half a character"), of(openai, "TestBuildMessages", "a lone surrogate (31)"),
-			of(chats, "TestDecode", "half a surrogate"),
+			of(chats, "TestDecode", "half a surrogate"), of(chats, "TestWhatClientsSend", "trap 31: half a character"),
 		),
 	},
 	{
@@ -76,7 +77,10 @@ var requests = []Trap{
 	},
 	{
 		36, "a probe of one token is refused, or counts against the upstream", "it is a request like another, and a refused request is no token's fault",
-		all(messages, "TestTrap36Probe"),
+		held(
+			all(messages, "TestTrap36Probe"), of(anthropic, "TestBuild", "trap 36: one token"), of(openai, "TestBuildWishes", "a limit of one token (36)"),
+			of(anthropic, "TestFailures", "wrong input"), all(e2e, "TestNoTokenIsBlamedForWhatIsNotItsFault"),
+		),
 	},
 	{
 		37, "a prompt that is too long gets a general error, and clients never send less", "the vendor's words, with the numbers",
@@ -103,7 +107,7 @@ var requests = []Trap{
 	},
 	{
 		41, "keywords of a schema are refused", "those that the API lacks become words of its description",
-		held(of(anthropic, "TestBuild", "trap 41: a schema", "a strict tool"), of(openai, "TestBuildWishes", "tools (41, 67)", "a schema")),
+		held(of(anthropic, "TestBuild", "trap 41: a schema", "a strict tool"), of(openai, "TestBuildWishes", "tools (41, 67)", "a schema"), of(chats, "TestWhatClientsSend", "response_format json_schema")),
 	},
 	{
 		42, "each request goes to another token, and caches are never read", "a conversation stays with its token while that is well",

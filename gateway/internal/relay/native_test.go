@@ -20,6 +20,11 @@ type nativeDriver struct {
 
 func (d nativeDriver) Speaks(name string) bool { return name == d.dialect }
 
+// nativeWords can be asked in other dialects for words only.
+type nativeWords struct{ nativeDriver }
+
+func (nativeWords) Carries(chat.Need) bool { return false }
+
 // namedBy are the drivers of targets by model.
 type namedBy map[string]upstream.Driver
 
@@ -104,5 +109,20 @@ func TestTheStatusIsOfTheClientsDialect(t *testing.T) {
 	}
 	if !slices.Equal(logged, []string{"spoken", "spoken/embeddings", "spoken/count_tokens"}) {
 		t.Errorf("%q", logged)
+	}
+}
+
+// What the upstream has been told itself is not kept once more here: its answer goes on as it
+// came, whatever this gateway would count.
+func TestNoBrakeOnAnUpstreamThatHasBeenTold(t *testing.T) {
+	t.Parallel()
+	for dialect, want := range map[string]string{"spoken": "one two STOP three", "other": "one two "} {
+		r := newRig(nil)
+		r.relay.Catalog = namedBy{"m": nativeWords{nativeDriver{play(good(say("one two ST"), say("OP three"))), dialect}}}
+		request := spokenRequest()
+		request.Stop, request.MaxTokens = []string{"STOP"}, 100
+		if got := r.chatWith(t.Context(), t, request, whole); got.err != nil || got.text() != want {
+			t.Errorf("%s: %q, %v", dialect, got.text(), got.err)
+		}
 	}
 }

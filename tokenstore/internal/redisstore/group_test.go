@@ -225,6 +225,33 @@ func TestAGroupIsBounded(t *testing.T) {
 	}
 }
 
+// A tokenstore of before there were groups leaves the tokens that it deletes in theirs: they
+// are forgotten when they are met, and one that is restored is of none.
+func TestAGroupForgetsWhoIsGone(t *testing.T) {
+	t.Parallel()
+	eachLeasePool(t, func(t *testing.T, p *leasePool) {
+		p.add("a1")
+		p.add("a2")
+		introduce(p, 2)
+		p.must(p.client.SAdd(t.Context(), groupKey(somewhere, "a"), "a3").Err())
+		if _, err := p.Settle(t.Context(), []leasing.Settlement{limited(leaseOf(p, "a1"), "a", "")}); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.client.SMembers(t.Context(), groupKey(somewhere, "a")).Val(); len(got) != 2 {
+			t.Errorf("%v are of the group", got)
+		}
+		p.set("a2", "alias", "")
+		keys, args := (&deletion{id: "a2", upstream: somewhere}).deleting("")
+		p.must(deleteScript.run(t.Context(), p.client, keys, args...).Err())
+		p.must(p.client.HSet(t.Context(), trashKey(somewhere, "a2"), "group", "a").Err())
+		keys, args = (&claim{id: "a2", upstream: somewhere}).restoring()
+		p.must(restoreScript.run(t.Context(), p.client, keys, args...).Err())
+		if group := p.field("a2", "group"); group != "" {
+			t.Errorf("restored into %q", group)
+		}
+	})
+}
+
 // The script does to every token of a group what rotation.Shared says, and nothing to any
 // other.
 func TestTheScriptSharesByTheRule(t *testing.T) {

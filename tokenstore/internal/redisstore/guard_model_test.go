@@ -172,6 +172,21 @@ func (m *machine) EndStep(t *rapid.T) {
 	m.holdSteps(t)
 }
 
+// holdTime keeps what the guard has seen, however long the machine's steps take.
+func (m *machine) holdTime() {
+	ctx := m.t.Context()
+	m.must(m.client.PExpire(ctx, windowKey(somewhere), time.Hour).Err())
+	if m.guard.open || len(m.guard.causes) > 0 {
+		m.must(m.client.HSet(ctx, clockKey(somewhere), "guard", time.Now().Add(time.Hour).UnixMilli()).Err())
+	}
+	for model := range m.guard.calm {
+		if m.guard.causes[model] == nil {
+			calm := fmt.Sprint("calm ", time.Now().Add(causeCalm).UnixMilli())
+			m.must(m.client.HSet(ctx, causesKey(somewhere), sharedClass+" "+model, calm).Err())
+		}
+	}
+}
+
 // holdSteps makes the steps of causes end when the test says, and compares them with
 // the model's.
 func (m *machine) holdSteps(t *rapid.T) {

@@ -672,6 +672,7 @@ func (m *machine) ExpireLeases(t *rapid.T) {
 
 // Check compares all that the scripts keep.
 func (m *machine) Check(t *rapid.T) {
+	m.holdTime()
 	ctx := m.t.Context()
 	clock, _ := strconv.ParseFloat(m.client.HGet(ctx, clockKey(somewhere), "at").Val(), 64) // absent: 0
 	if clock != m.clock {

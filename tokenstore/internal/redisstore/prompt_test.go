@@ -186,9 +186,11 @@ func TestLogGivesWay(t *testing.T) {
 	if err := client.ConfigSet(ctx, "maxmemory", "0").Err(); err != nil {
 		t.Fatal(err)
 	}
-	filler := strings.Repeat("x", int(limit))
-	if err := client.Set(ctx, "filler", filler, 0).Err(); err != nil {
-		t.Fatal(err)
+	piece := strings.Repeat("x", 64<<10) // a large one would have buffers, which go when they like
+	for size := int64(0); size < limit; size += int64(len(piece)) {
+		if err := client.Append(ctx, "filler", piece).Err(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	known, err = readServer(ctx, client)
 	if err != nil {

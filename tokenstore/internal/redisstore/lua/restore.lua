@@ -34,7 +34,7 @@ local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 redis.call('RENAME', trash, token)
 redis.call('PERSIST', token)
 redis.call('PERSIST', history)
-redis.call('HDEL', token, 'due', 'holder', 'held', 'held_until') -- deletions of before left them
+redis.call('HDEL', token, 'due', 'holder', 'held', 'held_until', 'group') -- deletions of before left them
 redis.call('HSET', token, 'created', created)
 redis.call('HINCRBY', token, 'epoch', 1)
 local version = redis.call('HINCRBY', token, 'ver', 1)

@@ -49,7 +49,9 @@ local function share(t, v, streak, cool, terms)
   v.detail = 'with its group, as token ' .. t.id .. ': ' .. (mine or '')
   for _, id in ipairs(redis.call('SMEMBERS', pool .. 'group:' .. t.group)) do
     local other = id ~= t.id and token_of(id)
-    if other and other.upstream and other.phase ~= 'parked' and redis.call('HGET', other.key, 'enabled') == '1' then
+    if other and not other.upstream then -- deleted by a tokenstore of before there were groups
+      redis.call('SREM', pool .. 'group:' .. t.group, id)
+    elseif other and other.phase ~= 'parked' and redis.call('HGET', other.key, 'enabled') == '1' then
       write(other) -- its own reports come first
       if transit(other, v, streak, cool, terms.channel, terms.keep) ~= '' then others = others + 1 end
     end

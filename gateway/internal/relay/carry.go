@@ -73,6 +73,9 @@ func (p *passage) mayRepeat(failure *upstream.Failure) bool {
 	}
 }
 
+// limitedApart implements cargo.
+func (p *passage) limitedApart() bool { return false }
+
 func (p *passage) mayChange() bool { return !p.request.Route.SameModel }
 
 func (p *passage) usage() chat.Usage {

@@ -105,6 +105,9 @@ func (c *conversation) mayRepeat(*upstream.Failure) bool { return true }
 
 func (c *conversation) mayChange() bool { return true }
 
+// limitedApart implements cargo.
+func (c *conversation) limitedApart() bool { return false }
+
 func (c *conversation) usage() chat.Usage { return c.tally.usage(c.request, c.sent) }
 
 func (c *conversation) prompt() (text string, cut bool) { return promptOf(c.request) }

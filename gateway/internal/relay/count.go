@@ -69,6 +69,9 @@ func (c *counting) mayRepeat(*upstream.Failure) bool { return true }
 // mayChange implements cargo: another model counts otherwise.
 func (c *counting) mayChange() bool { return false }
 
+// limitedApart implements cargo: Anthropic counts these by themselves.
+func (c *counting) limitedApart() bool { return true }
+
 func (c *counting) usage() chat.Usage { return chat.Usage{Source: chat.UsageUnknown} }
 
 func (c *counting) prompt() (text string, cut bool) { return "", false }

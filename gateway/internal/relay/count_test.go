@@ -36,7 +36,7 @@ func (s servedBy) Current(target catalog.Target) catalog.Target { return target 
 
 func TestCountTokens(t *testing.T) {
 	t.Parallel()
-	limited, wrong := &upstream.Failure{Class: upstream.RateLimit, Message: "slow"}, &upstream.Failure{Class: upstream.CallerFault, Message: "no"}
+	limited, wrong := &upstream.Failure{Class: upstream.RateLimit, Message: "slow", GroupWide: true}, &upstream.Failure{Class: upstream.CallerFault, Message: "no"}
 	for name, test := range map[string]struct {
 		dialect string
 		answers []error
@@ -61,6 +61,11 @@ func TestCountTokens(t *testing.T) {
 			want := test.tokens
 			if want < 0 {
 				want = tokencount.Prompt(request)
+			}
+			for i, each := range test.answers {
+				if got := r.pool.settled[r.pool.granted[i]][0]; each != nil && (got.Class != upstream.CallerFault || got.GroupWide) {
+					t.Errorf("what counting meets is no token's: %+v", got)
+				}
 			}
 			if tokens != want || driver.asked != test.asked || test.kind != "" && (err == nil || chat.AsError(err).Kind != test.kind) || test.kind == "" && err != nil {
 				t.Errorf("%d tokens, %v, asked %d times", tokens, err, driver.asked)

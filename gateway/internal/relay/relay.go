@@ -135,6 +135,9 @@ type cargo interface {
 	mayRepeat(failure *upstream.Failure) bool
 	// mayChange tells whether another model's answer would do.
 	mayChange() bool
+	// limitedApart tells whether upstreams limit such requests apart from all others: a limit
+	// that one meets says nothing of its token.
+	limitedApart() bool
 	// usage is what is known of it at the end.
 	usage() chat.Usage
 	// prompt is what the log keeps of the request.
@@ -260,13 +263,18 @@ func (r *run) attempt(ctx context.Context, held *lease.Lease) (failure *upstream
 
 func (r *run) settle(ctx context.Context, held *lease.Lease, failure *upstream.Failure) {
 	outcome := lease.Outcome{Model: r.target.Model, RequestID: r.entry.ID, Group: r.group}
+	var class upstream.Class
 	if failure != nil {
-		outcome.Class, outcome.RetryAfter, outcome.Detail = failure.Class, failure.RetryAfter, evidence(failure)
+		class = failure.Class
+		outcome.Class, outcome.RetryAfter, outcome.Detail = class, failure.RetryAfter, evidence(failure)
 		outcome.ModelOnly, outcome.GroupWide = failure.ModelOnly, failure.GroupWide && r.group != ""
+		if class == upstream.RateLimit && r.cargo.limitedApart() {
+			outcome.Class, outcome.GroupWide = upstream.CallerFault, false // no token's
+		}
 		r.logFailure(ctx, held.TokenID, failure)
 	}
 	r.relay.Leases.Settle(held, outcome)
-	r.relay.Counter.Attempt(r.target.Upstream, outcome.Class)
+	r.relay.Counter.Attempt(r.target.Upstream, class)
 }
 
 // grouped takes in the group of the token that is tried.

@@ -37,7 +37,8 @@ var failures = slices.Concat(upstream.Table{
 	{Name: "overloaded", Names: []string{"overloaded_error"}, Class: upstream.Broken},
 	{Name: "HTTP 529", From: 529, To: 529, Class: upstream.Broken},
 	{Name: "HTTP 429: spend limit", From: 429, To: 429, Text: creditWords, Class: upstream.Quota, GroupWide: true},
-	{Name: "limit", Names: []string{"rate_limit_error"}, Class: upstream.RateLimit, GroupWide: true},
+	// Each model has its own.
+	{Name: "limit", Names: []string{"rate_limit_error"}, Class: upstream.RateLimit, ModelOnly: true, GroupWide: true},
 	{Name: "HTTP 429", From: 429, To: 429, Class: upstream.RateLimit, GroupWide: true},
 	{Name: "token refused", Names: []string{"authentication_error"}, Class: upstream.Auth},
 	{Name: "HTTP 401", From: 401, To: 401, Class: upstream.Auth},

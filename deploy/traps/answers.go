@@ -140,7 +140,7 @@ var reasoning = []Trap{
 		held(
 			of(openai, "TestAnswersInBlocks", "the signature of a call (23)"), of(openai, "TestBuildMessages", "members that the upstream wants back (23)"),
 			of(chats, "TestStreamsAndWholeAnswersAgreeWithTheAPI", "what the upstream wants back beside a call"),
-			of(chats, "TestWhatClientsSend", "extra members of calls"),
+			of(chats, "TestWhatClientsSend", "extra members of calls"), all(messages, "TestTrap23Extras"),
 		),
 	},
 }

@@ -120,7 +120,7 @@ func (c *callIDs) of(block *chat.Block) string {
 		id = "toolu_" + c.request.ID + "_" + strconv.Itoa(len(c.taken)+tries)
 	}
 	c.taken = append(c.taken, id)
-	return id
+	return withExtra(id, block.Extra)
 }
 
 func (c *callIDs) has(id string) bool {

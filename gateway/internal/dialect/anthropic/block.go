@@ -360,6 +360,7 @@ func (d *decoder) toolUse(to *turn, at place) error {
 	case !has:
 		return d.missing(at, "input")
 	}
+	call.ID, call.Extra = cutExtra(call.ID)
 	to.add(part, at)
 	return nil
 }
@@ -393,6 +394,7 @@ func (d *decoder) toolResult(to *turn, at place) error {
 	case result.CallID == "":
 		return d.missing(at, "tool_use_id")
 	}
+	result.CallID, _ = cutExtra(result.CallID)
 	result.Parts = content.parts
 	to.add(part, at)
 	return nil

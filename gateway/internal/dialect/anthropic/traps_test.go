@@ -1,7 +1,9 @@
 package anthropic_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -309,6 +311,56 @@ func TestTrap15OwnBlocks(t *testing.T) {
 	}
 	if body := wholly(t, grammar.Options{}, events...); strings.Count(body, found) != 1 {
 		t.Errorf("%s", body)
+	}
+}
+
+// What an upstream of another API wants back with a call comes back with its id, for which
+// clients have a place. Nobody can put something else in its place.
+func TestTrap23Extras(t *testing.T) {
+	t.Parallel()
+	const extra = `"extra_content":{"google":{"thought_signature":"s/+="}},"x":[1]`
+	events := []chat.Event{
+		{Kind: chat.CallBlock, Open: &chat.Block{ID: "c_1", Name: "f", Extra: &chat.Opaque{Dialect: "openai", JSON: []byte(extra)}}, Text: `{}`, Close: true},
+		{Block: 1, Kind: chat.CallBlock, Open: &chat.Block{ID: "c_2", Name: "f"}, Text: `{}`, Close: true},
+		{Finish: chat.CalledTools},
+	}
+	var answer struct {
+		Content []struct{ ID string }
+	}
+	body := wholly(t, grammar.Options{}, events...)
+	if err := json.Unmarshal([]byte(body), &answer); err != nil || len(answer.Content) != 2 || answer.Content[1].ID != "c_2" {
+		t.Fatalf("%v\n%s", err, body)
+	}
+	given := answer.Content[0].ID
+	if !regexp.MustCompile(`^[a-zA-Z0-9_-]+$`).MatchString(given) { // the API's rule
+		t.Errorf("the id %q", given)
+	}
+	if wire := streamed(t, grammar.Options{}, events...); !strings.Contains(wire, `"id":"`+given+`"`) {
+		t.Errorf("streamed: no %s in\n%s", given, wire)
+	}
+	forged := func(members string) string {
+		return "c_1_carousel_openai_" + base64.RawURLEncoding.EncodeToString([]byte(members))
+	}
+	for id, want := range map[string]struct{ id, extra string }{
+		given:                      {"c_1", extra},
+		"c_2":                      {"c_2", ""},
+		forged(`"x":1`):            {"c_1", `"x":1`},
+		forged(`"x":1},{"y":1`):    {forged(`"x":1},{"y":1`), ""},
+		forged(`"x":`):             {forged(`"x":`), ""},
+		forged("\"x\":\"\xff\""):   {forged("\"x\":\"\xff\""), ""},
+		forged(""):                 {forged(""), ""},
+		"c_1_carousel_openai_?":    {"c_1_carousel_openai_?", ""},
+		"_carousel_openai_IngiOjE": {"_carousel_openai_IngiOjE", ""},
+	} {
+		back := decoded(t, said(`{"role":"user","content":"Hi"},{"role":"assistant","content":[{"type":"tool_use","id":"`+id+`","name":"f","input":{}}]},`+
+			`{"role":"user","content":[{"type":"tool_result","tool_use_id":"`+id+`","content":"ok"}]}`))
+		call, got := back.Messages[1].Parts[0].Call, ""
+		if call.Extra != nil && call.Extra.Dialect == "openai" {
+			got = string(call.Extra.JSON)
+		}
+		if call.ID != want.id || got != want.extra || back.Messages[2].Parts[0].Result.CallID != want.id || back.HistoryFault != nil {
+			t.Errorf("%s: back comes %q with %q", id, call.ID, got)
+		}
 	}
 }
 

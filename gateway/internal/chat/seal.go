@@ -1,6 +1,9 @@
 package chat
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // ownSeal begins what stands in the place of a seal in a dialect that has one, where the
 // dialect's own vendor has not made it. No vendor's seal has a colon.
@@ -21,3 +24,6 @@ func OfForeignSeal(text string) (maker, seal string, ok bool) {
 	maker, seal, _ = strings.Cut(rest, ":")
 	return maker, seal, true
 }
+
+// MayHaveForeignSeals tells whether there may be a foreign seal in a JSON text.
+func MayHaveForeignSeals(json []byte) bool { return bytes.Contains(json, []byte(ownSeal)) }

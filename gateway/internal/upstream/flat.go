@@ -3,7 +3,6 @@ package upstream
 import (
 	"cmp"
 	"errors"
-	"slices"
 
 	"carousel.internal/gateway/internal/chat"
 )
@@ -41,9 +40,9 @@ type Blocks struct {
 	waiting []*flatBlock
 	// naming is the call of which the name may go on; nil: there is none.
 	naming *flatBlock
-	// calls are all calls of the answer.
-	calls  []*flatBlock
-	held   int // bytes in waiting
+	// calls are the latest calls of the answer by their index.
+	calls  map[int]*flatBlock
+	held   int // bytes of what waits, and of knowing the calls
 	events []chat.Event
 	tail   []byte // what the latest event's text goes on with
 }
@@ -57,8 +56,12 @@ type flatBlock struct {
 	closed bool
 }
 
-// maxHeldCalls bounds what is kept back of an answer, in bytes.
-const maxHeldCalls = 32 << 20
+const (
+	// maxHeldCalls bounds what is kept of an answer, in bytes.
+	maxHeldCalls = 32 << 20
+	// callRoom is about what it takes to know of a call, in bytes.
+	callRoom = 256
+)
 
 // Errors of Blocks.
 var (
@@ -108,17 +111,26 @@ func (b *Blocks) piece(kind chat.BlockKind, text string) {
 
 // call takes a piece of a call.
 func (b *Blocks) call(piece *CallPiece) error {
-	block := b.known(piece.Index)
+	block := b.calls[piece.Index]
 	more := !isSpace(piece.Arguments)
 	if block == nil || more && piece.Name != "" && block.complete() { // some upstreams number all calls alike
 		b.named()
 		block = &flatBlock{kind: chat.CallBlock, call: *piece}
 		block.call.Arguments = ""
-		b.calls, b.naming = append(b.calls, block), block
+		if b.calls == nil {
+			b.calls = map[int]*flatBlock{}
+		}
+		b.calls[piece.Index], b.naming = block, block
+		b.held += callRoom
 	} else if block == b.naming {
-		block.learn(piece)
+		before := len(block.call.Name)
+		if block.learn(piece); len(block.call.Name) > before {
+			b.held += len(block.call.Name) // it is copied with each piece
+		}
 	}
 	switch {
+	case b.held > maxHeldCalls:
+		return ErrCallsHeld
 	case piece.Arguments == "", block.closed && !more:
 		return nil
 	case block.closed:
@@ -153,16 +165,6 @@ func (b *Blocks) named() {
 		b.naming = nil
 		b.begin(block)
 	}
-}
-
-// known is the latest call of that index; nil: there is none.
-func (b *Blocks) known(index int) *flatBlock {
-	for _, call := range slices.Backward(b.calls) {
-		if call.call.Index == index {
-			return call
-		}
-	}
-	return nil
 }
 
 // last is the block that was begun last; nil when it is closed, or there is none.

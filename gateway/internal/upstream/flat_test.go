@@ -157,3 +157,23 @@ func TestBlocksProperty(t *testing.T) {
 		}
 	})
 }
+
+// What is known of calls is bounded: how many there are, and how long a name goes on.
+func TestCallsAreBounded(t *testing.T) {
+	t.Parallel()
+	for name, piece := range map[string]func(i int) upstream.CallPiece{
+		"calls without end": func(i int) upstream.CallPiece { return upstream.CallPiece{Index: i, Name: "f", Arguments: "{}"} },
+		"a name without end": func(i int) upstream.CallPiece {
+			return upstream.CallPiece{Name: strings.Repeat(string(rune('a'+i%2)), 100)}
+		},
+	} {
+		var blocks upstream.Blocks
+		var err error
+		for i := 0; err == nil && i < 1<<20; i++ {
+			_, err = blocks.Events(&upstream.Flat{Calls: []upstream.CallPiece{piece(i)}})
+		}
+		if !errors.Is(err, upstream.ErrCallsHeld) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"encoding/base64"
+	neturl "net/url"
 	"strings"
 
 	"carousel.internal/gateway/internal/chat"
@@ -116,7 +117,7 @@ func isPlainText(mediaType string) bool {
 
 func (b *builder) appendCall(dst []byte, call *chat.Call) []byte {
 	dst = append(dst, `{"type":"tool_use","id":`...)
-	dst = rawjson.AppendString(dst, callID(call.ID))
+	dst = rawjson.AppendString(dst, call.ID)
 	dst = append(dst, `,"name":`...)
 	dst = rawjson.AppendString(dst, b.names.Sent(call.Name))
 	dst = append(dst, `,"input":`...)
@@ -149,7 +150,7 @@ func callID(id string) string {
 
 func (b *builder) appendResult(dst []byte, result *chat.Result) []byte {
 	dst = append(dst, `{"type":"tool_result","tool_use_id":`...)
-	dst = rawjson.AppendString(dst, callID(result.CallID))
+	dst = rawjson.AppendString(dst, result.CallID)
 	if parts := filled(result.Parts); len(parts) > 0 {
 		dst = append(dst, `,"content":[`...)
 		for i := range parts {
@@ -191,7 +192,10 @@ func ofDataURL(url string) (mediaType, data string, ok bool) {
 		return "", "", false
 	}
 	mediaType, _, _ = strings.Cut(head, ";")
-	if !strings.HasSuffix(head, ";base64") {
+	if !strings.HasSuffix(strings.ToLower(head), ";base64") {
+		if plain, err := neturl.PathUnescape(data); err == nil {
+			data = plain
+		}
 		data = base64.StdEncoding.EncodeToString([]byte(data))
 	}
 	return strings.ToLower(mediaType), data, true

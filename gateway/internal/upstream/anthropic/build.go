@@ -9,7 +9,7 @@ import (
 	"carousel.internal/gateway/internal/upstream"
 )
 
-// maxName bounds the name of a tool, in bytes.
+// maxToolName bounds the name of a tool, in bytes.
 const maxToolName = 128
 
 // builder writes a request of another dialect from its canonical form.
@@ -23,6 +23,8 @@ type builder struct {
 
 	system []chat.Part
 	turns  []turn
+	// toolSpecs are the tools that are sent.
+	toolSpecs []chat.ToolSpec
 	// marked: the client itself has said what is worth keeping.
 	marked bool
 	dst    []byte
@@ -35,6 +37,8 @@ func (d *Driver) build(call *upstream.Call) []byte {
 		names: upstream.NewToolNames(call.Request, maxToolName),
 	}
 	b.converse()
+	b.toolSpecs = b.tools()
+	b.limitMarks()
 	b.dst = append(make([]byte, 0, 1024), `{"model":`...)
 	b.dst = rawjson.AppendString(b.dst, call.Model)
 	limit := b.limit()

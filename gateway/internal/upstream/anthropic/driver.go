@@ -122,13 +122,23 @@ func hasImage(part *chat.Part) bool {
 func checkDocuments(request *chat.Request) error {
 	for i := range request.Messages {
 		for j := range request.Messages[i].Parts {
-			part := &request.Messages[i].Parts[j]
-			if part.Document != nil && !readable(part.Document) {
+			if !readableAll(request.Messages[i].Parts[j : j+1]) {
 				return upstream.RefusePart(chat.Unsupported, request, i, j, "this upstream reads PDF files and texts; send one of them")
 			}
 		}
 	}
 	return nil
+}
+
+// readableAll tells whether the API takes the documents among parts, and in results of tools.
+func readableAll(parts []chat.Part) bool {
+	for i := range parts {
+		switch part := &parts[i]; {
+		case part.Document != nil && !readable(part.Document), part.Result != nil && !readableAll(part.Result.Parts):
+			return false
+		}
+	}
+	return true
 }
 
 // readable tells whether the API takes a document.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/rawjson"
 	"carousel.internal/gateway/internal/upstream"
 )
@@ -69,40 +70,42 @@ func post(ctx context.Context, address *url.URL, header http.Header, body []byte
 	return request.WithContext(ctx)
 }
 
-// edit makes the client's body fit: the model under the upstream's name for it, and where the
-// upstream has refused a seal, no thoughts of earlier turns. All else stays byte for byte. It
-// answers false for what is no JSON object with a model.
+// edit makes the client's body fit: the model under the upstream's name for it, and no thoughts
+// of another upstream, or none at all where the upstream has refused a seal. All else stays byte
+// for byte. It answers false for what is no JSON object with a model.
 func edit(source []byte, model string, withoutSeals bool) ([]byte, bool) {
+	e := bodyEdit{withoutSeals: withoutSeals, strips: withoutSeals || chat.MayHaveForeignSeals(source)}
 	s := rawjson.Over(source)
-	changed := rawjson.NewEdit(nil, source)
 	hasModel := false
 	for ok := s.Object(); ok; ok = s.Member() {
-		switch key := string(s.Key()); {
+		key := string(s.Key())
+		s.Kind() // goes to the value's first byte
+		from := s.Pos()
+		switch {
+		case key == "messages" && e.strips:
+			e.stripMessages(&s)
+			continue
+		case key == "thinking" && e.strips:
+			e.thinking = span{from, 0}
+		case key == "context_management" && e.strips:
+			e.management = span{from, 0}
+		}
+		old := s.Skip()
+		switch {
 		case key == "model":
 			hasModel = true
-			s.Kind() // goes to the value's first byte
-			from := s.Pos()
-			if old := s.Skip(); old != nil {
-				if name := string(rawjson.AppendString(nil, model)); name != string(old) {
-					changed.Replace(from, s.Pos(), name)
-				}
+			if name := string(rawjson.AppendString(nil, model)); name != string(old) {
+				e.replace(span{from, s.Pos()}, name)
 			}
-		case key == "messages":
-			stripThoughts(&s, &changed, withoutSeals)
-		case key == "thinking" && withoutSeals: // without its thoughts a tool loop can't go on thinking
-			s.Kind()
-			from := s.Pos()
-			s.Skip()
-			changed.Replace(from, s.Pos(), `{"type":"disabled"}`)
-		default:
-			s.Skip()
+		case e.thinking.from == from:
+			e.thinking.to = s.Pos()
+		case e.management.from == from:
+			e.management.to = s.Pos()
 		}
 	}
-	switch {
-	case s.End() != nil || !hasModel:
+	if s.End() != nil || !hasModel {
 		return nil, false
-	case changed.Unchanged(): // a large body is not copied for nothing
-		return source, true
 	}
-	return changed.Bytes(), true
+	e.stopThinking(source)
+	return e.apply(source), true
 }

@@ -16,6 +16,11 @@ func TestEdit(t *testing.T) {
 	message := func(blocks ...string) string {
 		return `{"model": "claude","messages":[{"role":"user","content":"thinking"},{"role":"assistant","content":[` + strings.Join(blocks, ",") + `]}],"thinking":{"type":"adaptive"},"x":1.0}`
 	}
+	const clears, keeps = `{"type":"clear_thinking_20251015","keep":"all"},{"type":"clear_tool_uses_20250919"}`, `{"type":"clear_tool_uses_20250919"}`
+	using := func(thinking, edits, thoughts string) string {
+		return `{"thinking":{"type":"` + thinking + `"},"context_management":{"edits":[` + edits + `]},"model":"claude","messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":[` +
+			thoughts + `{"type":"tool_use","id":"a"}]},{"role":"user","content":[{"type":"tool_result","is_error":true}]}]}`
+	}
 	for name, test := range map[string]struct {
 		source       string
 		withoutSeals bool
@@ -25,7 +30,14 @@ func TestEdit(t *testing.T) {
 		"the model":                       {`{"messages":[{"model":"y"}],"model":"up/claude" }`, false, `{"messages":[{"model":"y"}],"model":"claude" }`},
 		"trap 20: thoughts of another":    {message(own, thought, said), false, message(thought, said)},
 		"nothing but thoughts of another": {message(own), false, message(`{"type":"text","text":"(thoughts left out)"}`)},
-		"traps 20 and 21: a refused seal": {message(thought, redacted, said), true, strings.Replace(message(said), `{"type":"adaptive"}`, `{"type":"disabled"}`, 1)},
+		"traps 20 and 21: a refused seal": {message(thought, redacted, said), true, message(said)},
+		"a use of tools goes on":          {using("enabled", clears, thought+","), true, using("disabled", keeps, "")},
+		"and its thoughts were another's": {using("enabled", clears, own+","), false, using("disabled", keeps, "")},
+		"the model decides when to think": {using("adaptive", clears, thought+","), true, using("adaptive", clears, "")},
+		"the use of tools is over": {
+			strings.Replace(using("enabled", clears, thought+","), `"is_error":true}]}`, `"is_error":true}]},{"role":"user","content":"Hi"}`, 1), true,
+			strings.Replace(using("enabled", clears, ""), `"is_error":true}]}`, `"is_error":true}]},{"role":"user","content":"Hi"}`, 1),
+		},
 	} {
 		got, ok := edit([]byte(test.source), "claude", test.withoutSeals)
 		if !ok || string(got) != test.want {

@@ -81,7 +81,9 @@ func appendSchema(dst []byte, s *rawjson.Scanner) []byte {
 			dst = appendSchemaList(dst, s)
 		case "additionalProperties":
 			closed = true
-			s.Skip()
+			if value := string(s.Skip()); value != "true" && value != "false" {
+				notes = append(notes, key+": "+value)
+			}
 			member(key)
 			dst = append(dst, "false"...)
 		default:

@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"slices"
 	"strconv"
 
 	"carousel.internal/gateway/internal/chat"
@@ -32,7 +33,7 @@ func (t thinking) on() bool { return t.adaptive || t.budget > 0 }
 
 // thinking decides how the model is to think, for an answer of at most limit tokens. It does
 // not where the API would refuse it: with a call that it must make, with an answer to be
-// continued, and in the middle of a tool's use that began without.
+// continued, and with a budget in the middle of a tool's use that began without.
 func (b *builder) thinking(limit int) thinking {
 	wish := b.request.Thinking
 	effort := wish.Effort
@@ -40,13 +41,15 @@ func (b *builder) thinking(limit int) thinking {
 	switch {
 	case !b.model.thinks || wish.Mode == chat.ThinkingOff || !wants:
 		return thinking{}
-	case b.request.ToolChoice.Mode == chat.ToolsRequired, b.turns[len(b.turns)-1].role == chat.Assistant, b.midUse():
+	case b.request.ToolChoice.Mode == chat.ToolsRequired, b.turns[len(b.turns)-1].role == chat.Assistant:
 		return thinking{}
 	case b.model.adaptive:
 		if effort == "" {
 			effort = effortOf(wish.Budget)
 		}
 		return thinking{adaptive: true, effort: efforts[effort]}
+	case b.midUse():
+		return thinking{}
 	}
 	budget := wish.Budget
 	if budget == 0 {
@@ -74,15 +77,22 @@ func effortOf(budget int) chat.Effort {
 	return chat.EffortHigh
 }
 
-// midUse tells whether results of calls come next that were made without a thought, or whose
-// thoughts are lost.
+// midUse tells whether a use of tools goes on that began without a thought, or whose first one
+// is lost. A model that decides itself when to think may have had none.
 func (b *builder) midUse() bool {
-	n := len(b.turns)
-	if n < 2 || len(b.turns[n-1].parts) == 0 || b.turns[n-1].parts[0].Result == nil {
-		return false
+	at := len(b.turns) - 1
+	if b.turns[at].role == chat.System {
+		at--
 	}
-	before := b.turns[n-2].parts
-	return len(before) == 0 || before[0].Reasoning == nil
+	first := -1
+	for at > 0 && b.turns[at].parts[0].Result != nil && b.turns[at-1].role == chat.Assistant {
+		first = at - 1
+		at -= 2
+		if at < 0 || slices.ContainsFunc(b.turns[at].parts, func(part chat.Part) bool { return part.Result == nil }) {
+			break
+		}
+	}
+	return first >= 0 && b.turns[first].parts[0].Reasoning == nil
 }
 
 func (t thinking) write(b *builder) {

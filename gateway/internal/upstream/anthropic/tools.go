@@ -13,17 +13,15 @@ const noArguments = `{"type":"object","properties":{}}`
 // tools are those that may be called. Where the request has none and its history has calls,
 // those are named: the API wants each tool to be known.
 func (b *builder) tools() []chat.ToolSpec {
-	tools := b.request.Tools
-	if allowed := b.request.ToolChoice.Names; len(allowed) > 1 {
-		tools = slices.DeleteFunc(slices.Clone(tools), func(tool chat.ToolSpec) bool { return !slices.Contains(allowed, tool.Name) })
+	if len(b.request.Tools) > 0 {
+		return b.allowedTools()
 	}
-	if len(tools) > 0 {
-		return tools
-	}
+	var tools []chat.ToolSpec
+	known := map[string]bool{}
 	for i := range b.turns {
 		for _, part := range b.turns[i].parts {
-			known := func(tool chat.ToolSpec) bool { return tool.Name == part.Call.Name }
-			if part.Call != nil && !slices.ContainsFunc(tools, known) {
+			if part.Call != nil && !known[part.Call.Name] {
+				known[part.Call.Name] = true
 				tools = append(tools, chat.ToolSpec{Kind: chat.Function, Name: part.Call.Name})
 			}
 		}
@@ -31,8 +29,18 @@ func (b *builder) tools() []chat.ToolSpec {
 	return tools
 }
 
+// allowedTools are those of the request without the ones that the client rules out. Where a
+// single one must be called, the rule for calls names it, and all stay.
+func (b *builder) allowedTools() []chat.ToolSpec {
+	choice := b.request.ToolChoice
+	if len(choice.Names) == 0 || choice.Mode == chat.ToolsRequired && len(choice.Names) == 1 {
+		return b.request.Tools
+	}
+	return slices.DeleteFunc(slices.Clone(b.request.Tools), func(tool chat.ToolSpec) bool { return !slices.Contains(choice.Names, tool.Name) })
+}
+
 func (b *builder) writeTools() {
-	tools := b.tools()
+	tools := b.toolSpecs
 	if len(tools) == 0 {
 		return
 	}
@@ -75,7 +83,7 @@ func (b *builder) writeTool(tool *chat.ToolSpec) {
 func (b *builder) writeToolChoice() {
 	choice := b.request.ToolChoice
 	if len(b.request.Tools) == 0 {
-		if len(b.tools()) > 0 { // they are history
+		if len(b.toolSpecs) > 0 { // they are history
 			b.dst = append(b.dst, `,"tool_choice":{"type":"none"}`...)
 		}
 		return

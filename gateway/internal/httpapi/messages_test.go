@@ -189,3 +189,53 @@ func TestTheUpstreamsRequestID(t *testing.T) {
 		}
 	}
 }
+
+// Whoever finds a failure, it is told in the dialect of the path, with what its clients look
+// for beside the body.
+func TestEveryFailureIsToldInTheDialect(t *testing.T) {
+	t.Parallel()
+	fails := func(kind chat.Kind, wait time.Duration) relay {
+		return says(&chat.Error{Kind: kind, Message: "it failed", RetryAfter: wait})
+	}
+	panics := relay(func(context.Context, *chat.Request, func(chat.Event, error) bool) { panic("odd") })
+	for name, c := range map[string]struct {
+		relay             relay
+		body, coding      string
+		status            int
+		kind, wait, again string
+	}{
+		"a panic":               {panics, message, "", 500, "api_error", "", ""},
+		"a panic, streaming":    {panics, messageStream, "", 500, "api_error", "", ""},
+		"an unknown coding":     {nil, message, "br", 415, "invalid_request_error", "", ""},
+		"not what it says":      {nil, message, "gzip", 400, "invalid_request_error", "", ""},
+		"too large":             {nil, strings.Repeat(" ", 1<<20+1), "", 413, "request_too_large", "", ""},
+		"half of a body":        {nil, message[:20], "", 400, "invalid_request_error", "", ""},
+		"no token":              {fails(chat.NoTokens, 0), message, "", 503, "api_error", "", "false"},
+		"no token for a while":  {fails(chat.NoTokenAvailable, 90*time.Second), message, "", 429, "rate_limit_error", "90", ""},
+		"the end of the server": {fails(chat.ShuttingDown, time.Second), messageStream, "", 503, "api_error", "1", "true"},
+		"no time left":          {fails(chat.Timeout, 0), messageStream, "", 504, "timeout_error", "", ""},
+		"too much in hand":      {fails(chat.Overloaded, time.Second), message, "", 529, "overloaded_error", "1", ""},
+		"no store":              {fails(chat.StoreUnavailable, time.Second), message, "", 503, "api_error", "1", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEdge(t, c.relay, func(d *httpapi.Deps) {
+				d.Dialects = []dialect.Dialect{openai.API{}, anthropic.API{}}
+				d.Options.BodyLimit, d.Options.BodyLimitChosen = 1<<20, true
+			})
+			r := request(t, "POST", "/v1/messages", key, c.body)
+			if c.coding != "" {
+				r.Header.Set("Content-Encoding", c.coding)
+			}
+			w := do(t, e, r)
+			id := w.Header().Get("Request-Id")
+			if w.Code != c.status || !strings.HasPrefix(w.Body.String(), `{"type":"error","error":{"type":"`+c.kind+`"`) ||
+				id == "" || !strings.HasSuffix(w.Body.String(), `"request_id":"`+id+`"}`) {
+				t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+			}
+			if wait, again := w.Header().Get("Retry-After"), w.Header().Get("X-Should-Retry"); wait != c.wait || again != c.again {
+				t.Errorf("Retry-After %q, X-Should-Retry %q", wait, again)
+			}
+		})
+	}
+}

@@ -38,7 +38,8 @@ func (l Load) Bound(weight int) int {
 
 // Affine is the rule by which the acquire script serves a demand that has a key, in plain
 // words: the index of the candidate that it picks, -1 without candidates. It is the first
-// around the ring that is below its bound; where none is, the first.
+// around the ring that is below its bound; where none is, since many others can't serve, the
+// first below that of the candidates' own load.
 func Affine(key string, load Load, candidates []Candidate) int {
 	if len(candidates) == 0 {
 		return -1
@@ -52,12 +53,24 @@ func Affine(key string, load Load, candidates []Candidate) int {
 		a1, b1 := candidates[a].ID, candidates[b].ID
 		return cmp.Or(cmp.Compare(distance(fallen, a1), distance(fallen, b1)), cmp.Compare(a1, b1))
 	})
+	if first := firstBelow(load, candidates, order); first >= 0 {
+		return first
+	}
+	own := Load{Tokens: len(candidates)}
+	for _, each := range candidates {
+		own.Leases += each.InFlight
+	}
+	return firstBelow(own, candidates, order) // not all have more than the average
+}
+
+// firstBelow returns the first in that order that is below its bound, -1 where none is.
+func firstBelow(load Load, candidates []Candidate, order []int) int {
 	for _, i := range order {
 		if candidates[i].InFlight < load.Bound(candidates[i].Weight) {
 			return i
 		}
 	}
-	return order[0]
+	return -1
 }
 
 // fallsOf returns where a key falls on the ring.

@@ -72,6 +72,21 @@ func TestAffinityLoadIsBounded(t *testing.T) {
 	})
 }
 
+// Nor does one where most tokens of the pool can't serve.
+func TestAffinityIsBoundedAmongThoseThatCanServe(t *testing.T) {
+	t.Parallel()
+	candidates := []rotation.Candidate{{ID: "a"}, {ID: "b"}, {ID: "c"}}
+	const requests = 200
+	for n := range requests {
+		candidates[rotation.Affine("sub-agents", rotation.Load{Tokens: 30, Leases: n}, candidates)].InFlight++
+	}
+	for _, each := range candidates {
+		if most := 1.25*requests/3 + 1 + 4; float64(each.InFlight) > most {
+			t.Errorf("%+v, at most %v", candidates, most)
+		}
+	}
+}
+
 // A key stays with its token when another one comes or goes; when its own goes and comes
 // back, so does the key.
 func TestAffinityStays(t *testing.T) {

@@ -65,13 +65,15 @@ local function around_ring(key)
   end
 end
 
--- Returns how many leases a token of that weight may have, with so many more in the pool than
--- are open: the average is that of the tokens that are well.
-local function load_bound()
+-- How many leases a token of that weight may have of so many, among so many tokens.
+local function bound_of(leases, ids, weight) return math.ceil(BALANCE * leases * weight / math.max(ids, 1)) + FEW end
+
+-- What the pool has to do: its open leases, and the tokens that are well.
+local function load()
   local open = redis.call('ZCOUNT', pool .. 'leases', ahead_of_now, '+inf')
   local well = redis.call('ZCOUNT', pool .. 'standing', STANDING.quarantined, STANDING.open)
     - redis.call('ZCOUNT', pool .. 'rests', ahead_of_now, '+inf')
-  return function(weight, more) return math.ceil(BALANCE * (open + more) * weight / math.max(well, 1)) + FEW end
+  return open, well
 end
 
 -- The leases of a token with a cap, without the slots of it that a replica holds in reserve.

@@ -173,14 +173,23 @@ local function pick(count, extra)
     if best.n then best.n = best.n + 1 end
   end
 
-  -- The first around the ring that has not reached its bound is picked; where all have, the
-  -- first. Those that have no room any more are not looked at again.
+  -- The first around the ring that has not reached its bound is picked; where all have, since
+  -- many others can't serve, the first below that of the average of those that can. Those that
+  -- have no room any more are not looked at again.
   local function pick_by_key()
-    local next_id, bound, left, near = around_ring(demand.affinity_key), load_bound(), LOOK, {}
-    local function below_bound()
-      for i, facts in ipairs(near) do
-        if facts.open < bound(facts.weight, #found.picks + 1) then return i end
+    local next_id, left, near = around_ring(demand.affinity_key), LOOK, {}
+    local open, well = load()
+    local from = 1 -- those before it have reached their bound, until one is picked: it grows then
+    local function below(leases, ids)
+      for i = from, #near do
+        if near[i].open < bound_of(leases, ids, near[i].weight) then return i end
       end
+    end
+    local function below_average()
+      local leases = 1
+      for _, facts in ipairs(near) do leases = leases + facts.open end
+      from = 1
+      return below(leases, #near)
     end
     local function meet_on_ring(id)
       local score = redis.call('ZSCORE', pool .. 'order', id)
@@ -200,16 +209,17 @@ local function pick(count, extra)
       near[#near + 1] = facts
     end
     while #found.picks < count do
-      local i = below_bound()
+      local i = below(open + #found.picks + 1, well)
       local id = not i and left > 0 and next_id()
       if id then
-        left = left - 1
+        from, left = #near + 1, left - 1
         meet_on_ring(id)
       elseif #near > 0 then
-        local best = near[i or 1]
+        i = i or below_average()
+        local best = near[i]
         take(best, false)
-        best.open = best.open + 1
-        if best.room == 0 then table.remove(near, i or 1) end
+        best.open, from = best.open + 1, 1
+        if best.room == 0 then table.remove(near, i) end
       else
         break
       end

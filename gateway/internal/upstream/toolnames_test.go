@@ -33,3 +33,29 @@ func TestToolNames(t *testing.T) {
 		t.Error("names that can be sent are changed")
 	}
 }
+
+// A tool may have the very name that another's becomes.
+func TestToolNamesThatCollide(t *testing.T) {
+	t.Parallel()
+	of := func(names ...string) *upstream.ToolNames {
+		request := &chat.Request{}
+		for _, name := range names {
+			request.Tools = append(request.Tools, chat.ToolSpec{Name: name})
+		}
+		return upstream.NewToolNames(request, 64)
+	}
+	usual := of("files.read").Sent("files.read")
+	longer := of("files.read", usual).Sent("files.read")
+	own := []string{"files.read", usual, longer}
+	names, seen := of(own...), map[string]bool{}
+	for _, name := range own {
+		sent := names.Sent(name)
+		if seen[sent] || names.Own(sent) != name || len(sent) > 64 {
+			t.Errorf("%q is sent as %q and comes back as %q", name, sent, names.Own(sent))
+		}
+		seen[sent] = true
+	}
+	if usual == longer || names.Sent(usual) != usual {
+		t.Errorf("%q stays, %q becomes %q", usual, "files.read", longer)
+	}
+}

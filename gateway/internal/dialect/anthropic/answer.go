@@ -111,25 +111,19 @@ func appendHead(dst []byte, request *chat.Request) []byte {
 // callIDs gives each call of an answer an id of its own, where the upstream has not.
 type callIDs struct {
 	request *chat.Request
-	taken   []string
+	taken   map[string]bool
 }
 
 func (c *callIDs) of(block *chat.Block) string {
+	if c.taken == nil {
+		c.taken = map[string]bool{}
+	}
 	id := block.ID
-	for tries := 0; id == "" || c.has(id); tries++ {
-		id = "toolu_" + c.request.ID + "_" + strconv.Itoa(len(c.taken)+tries)
+	for number := len(c.taken); id == "" || c.taken[id]; number++ {
+		id = "toolu_" + c.request.ID + "_" + strconv.Itoa(number)
 	}
-	c.taken = append(c.taken, id)
+	c.taken[id] = true
 	return withExtra(id, block.Extra)
-}
-
-func (c *callIDs) has(id string) bool {
-	for _, taken := range c.taken {
-		if taken == id {
-			return true
-		}
-	}
-	return false
 }
 
 // appendCall appends the block of a call up to its input.

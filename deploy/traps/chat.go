@@ -31,7 +31,7 @@ var chat = []Trap{
 	{
 		64, "the reason of the end is changed where bytes are passed on, or not where they are translated", "changed only where they are translated",
 		held(
-			all(openai, "TestRawAndMore"),
+			of(chats, "TestStreamPassesOnTheUpstreamsChunks", "the end is the upstream's own, also after a call (64)"), all(openai, "TestRawAndMore"),
 			of(chats, "TestStreamsAndWholeAnswersAgreeWithTheAPI", "a custom call", "the upstream speaks of calls, and there are none"),
 			of(pairs, "TestPairs", "a tool that must be called"),
 		),

@@ -270,6 +270,15 @@ func TestStreamPassesOnTheUpstreamsChunks(t *testing.T) {
 			chat.Event{Text: "x", Raw: chat.Raw{Dialect: "other", JSON: []byte(`{}`)}},
 			[]string{chunkHead + `{"index":0,"delta":{"role":"assistant","content":"x"},"finish_reason":null}]}`},
 		},
+		"the end is the upstream's own, also after a call (64)": {
+			streamRequest(),
+			dialect.Options{},
+			chat.Event{
+				Kind: chat.CallBlock, Open: &chat.Block{ID: "c", Name: "f"}, Text: "{}", Close: true, Finish: chat.Stop,
+				Raw: raw(`{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"stop"}]}`),
+			},
+			[]string{chunkHead + `{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"stop"}]}`},
+		},
 		"a finish with text loses its reason when it is to be omitted": {
 			streamRequest(),
 			dialect.Options{OmitFinish: true},

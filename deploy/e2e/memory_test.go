@@ -19,7 +19,8 @@ import (
 )
 
 // Twenty bodies of 15 MiB at once, forty that unpack to as much, and ten of 31 MiB that are
-// translated for their upstream, are served or told to come again; the gateway's memory stays within a few times what it may use for bodies.
+// translated for their upstream, are served or told to come again; the gateway's memory
+// stays within a few times what it may use for bodies.
 func TestMemoryInFlightIsBounded(t *testing.T) {
 	const (
 		mebibyte = 1 << 20

@@ -65,8 +65,8 @@ func (w *world) name(manner, scenario string) string {
 func (w *world) client(t *testing.T, api pairs.API, asked *sent) client {
 	t.Helper()
 	gateway := w.Gateways[0]
-	asked.RoundTripper = stack.Judged(t, nil)
-	transport := &http.Client{Transport: asked}
+	transport := stack.Client(t)
+	asked.RoundTripper, transport.Transport = transport.Transport, asked
 	if api == pairs.Chat {
 		return chatClient{gateway.SDK(openaioption.WithHTTPClient(transport))}
 	}

@@ -88,7 +88,7 @@ func TestWhatClientsSend(t *testing.T) {
 		"parts of the Responses API":      {fields: question(`{"type":"input_text","text":"Hi"},{"type":"input_image","image_url":"https://x.example/a.png"}`), sent: `"messages":[{"role":"user","content":[{"type":"text","text":"Hi"},{"type":"image","source":{"type":"url","url":"https://x.example/a.png"}}]}]`},
 		"trap 63: both limits":            {fields: hi + `,"max_completion_tokens":7,"max_tokens":9`, sent: `"max_tokens":7,` + sentHi},
 		"the old limit":                   {fields: hi + `,"max_tokens":9`, sent: `"max_tokens":9,` + sentHi},
-		"stream_options without a stream": {fields: hi + `,"stream_options":null`, sent: sentHi},
+		"stream_options without a stream": {fields: hi + `,"stream_options":{"include_usage":true}`, sent: sentHi},
 		"reasoning_effort":                {fields: hi + `,"reasoning_effort":"high"`, sent: sentHi + `,"thinking":{"type":"adaptive"},"output_config":{"effort":"high"}`},
 		"reasoning":                       {fields: hi + `,"reasoning":{"max_tokens":2000}`, sent: sentHi + `,"thinking":{"type":"adaptive"},"output_config":{"effort":"low"}`},
 		"thinking":                        {fields: hi + `,"thinking":{"type":"enabled","budget_tokens":20000}`, sent: sentHi + `,"thinking":{"type":"adaptive"},"output_config":{"effort":"high"}`},
@@ -146,7 +146,7 @@ func TestWhatClientsSend(t *testing.T) {
 			if request.HistoryFault != nil {
 				t.Fatal(request.HistoryFault)
 			}
-			if got := native.ask(t, own, request); got != body && got != strings.Replace(body, `,"stream_options":null`, "", 1) {
+			if got := native.ask(t, own, request); got != body && got != strings.Replace(body, `,"stream_options":{"include_usage":true}`, "", 1) {
 				t.Errorf("an upstream of the same API gets %s", got)
 			}
 			lacks, uncarried := upstream.Uncarried(foreign, request)

@@ -133,16 +133,8 @@ var limits = []string{"Requests", "Tokens", "Input-Tokens", "Output-Tokens", "Un
 // retryAfter is how long the upstream asks to wait; 0 where it doesn't say. With limited,
 // what it says of its limits counts; it says that in every answer.
 func retryAfter(header http.Header, limited bool, now time.Time) time.Duration {
-	if wait, ok := number(header.Get("Retry-After-Ms"), time.Millisecond); ok {
+	if wait, told := wire.RetryAfter(header, maxWait, now); told {
 		return wait
-	}
-	if after := header.Get("Retry-After"); after != "" {
-		if wait, ok := number(after, time.Second); ok {
-			return wait
-		}
-		if date, err := http.ParseTime(after); err == nil {
-			return min(max(date.Sub(now), 0), maxWait)
-		}
 	}
 	if !limited {
 		return 0
@@ -168,12 +160,4 @@ func untilReset(reset string, now time.Time) time.Duration {
 		return time.Unix(seconds, 0).Sub(now)
 	}
 	return 0
-}
-
-func number(text string, unit time.Duration) (time.Duration, bool) {
-	value, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
-	if err != nil || value != value {
-		return 0, false
-	}
-	return time.Duration(min(max(value, 0), float64(maxWait/unit)) * float64(unit)), true
 }

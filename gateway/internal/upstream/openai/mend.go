@@ -432,8 +432,9 @@ func callAhead(s rawjson.Scanner) callPiece {
 const maxCalls = 1024
 
 // place returns the index of the call that a piece belongs to, whether it begins it, and
-// whether it says again, with the id, what the call's name is. Calls are told apart by the upstream's index, else by their ids, else by their
-// order: what names a function begins a call, and what does not goes on with the last.
+// whether it says again, with the id, what the call's name is. Calls are told apart by the
+// upstream's index, else by their ids, else by their order: what names a function begins a
+// call, and what does not goes on with the last.
 func (c *calls) place(piece callPiece) (index int, begins, renamed bool) {
 	at := c.find(piece)
 	if at < 0 && len(c.known) < maxCalls {

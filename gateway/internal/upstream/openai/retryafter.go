@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"carousel.internal/gateway/internal/upstream/wire"
 )
 
 // maxRetryAfter bounds what an upstream can make a token rest.
@@ -17,16 +19,8 @@ func retryAfter(header http.Header, limited bool) time.Duration {
 }
 
 func askedWait(header http.Header, limited bool) time.Duration {
-	if wait, ok := number(header.Get("Retry-After-Ms"), time.Millisecond); ok {
+	if wait, told := wire.RetryAfter(header, maxRetryAfter, time.Now()); told {
 		return wait
-	}
-	if after := header.Get("Retry-After"); after != "" {
-		if wait, ok := number(after, time.Second); ok {
-			return wait
-		}
-		if date, err := http.ParseTime(after); err == nil {
-			return time.Until(date)
-		}
 	}
 	if !limited {
 		return 0
@@ -65,12 +59,4 @@ func reset(text string) time.Duration {
 	default:
 		return time.Duration(value * float64(time.Second))
 	}
-}
-
-func number(text string, unit time.Duration) (time.Duration, bool) {
-	value, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
-	if err != nil || value != value {
-		return 0, false
-	}
-	return time.Duration(min(max(value, 0), float64(maxRetryAfter/unit)) * float64(unit)), true
 }

@@ -21,7 +21,7 @@ func (e PackedError) Error() string {
 	return fmt.Sprintf("the upstream has packed its answer with %q, though `identity` was asked for; gzip and deflate would be understood", e.Encoding)
 }
 
-// IsDamaged tells whether a packed answer can't be Unpacked.
+// IsDamaged tells whether a packed answer can't be unpacked.
 func IsDamaged(err error) bool {
 	var corrupt flate.CorruptInputError
 	return errors.As(err, &corrupt) || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) ||
@@ -90,7 +90,7 @@ func Unpack(encoding string, body io.Reader) (io.Reader, error) {
 			return buffered, nil
 		}
 		return flate.NewReader(buffered), nil
-	default: // some say `utf-8`, or what something on the way has Unpacked
+	default: // some say `utf-8`, or what something on the way has unpacked
 		buffered := bufio.NewReader(body)
 		if first, _ := buffered.Peek(2); isPlain(first) {
 			return buffered, nil

@@ -179,6 +179,37 @@ func TestTheRingIsBuiltOnTheWay(t *testing.T) {
 	}
 }
 
+// A tokenstore of before there was a ring may run again, and put a token into the order alone:
+// the next one that starts finds it.
+func TestTheRingIsRenewed(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		id := create(t, store, draft("openai", "T1"))
+		ring := ringKey("openai")
+		turn := func(store *Store) {
+			t.Helper()
+			if _, _, err := store.Acquire(ctx, leasing.Wanted{Upstream: "openai", Model: "m", Count: 1, TTL: time.Minute, Affinity: "k"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		turn(store)
+		if err := store.client.Del(ctx, ring).Err(); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []int64{0, 1} { // one that goes on; one that starts
+			if err := store.Prepare(ctx); err != nil {
+				t.Fatal(err)
+			}
+			turn(store)
+			if n := store.client.ZCard(ctx, ring).Val(); n != want {
+				t.Errorf("%d tokens are on the ring with %s, want %d", n, id, want)
+			}
+			store = newStore(t, store.client)
+		}
+	})
+}
+
 // A demand with a key costs little in a large pool, also where most of it can't serve: those
 // that have left the order are dropped from the ring when they are met.
 func TestAffinityIsCheapInALargePool(t *testing.T) {

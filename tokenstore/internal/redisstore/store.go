@@ -38,6 +38,8 @@ type Store struct {
 	rights *rights
 	// instance is the mark of the data that this store has been prepared for; nil before.
 	instance atomic.Pointer[string]
+	// ringsRenewed: see renewRings.
+	ringsRenewed atomic.Bool
 	// sealed: the data had check values of their seal keys. Prepare's own.
 	sealed bool
 	// saved is when Writable last had everything saved. Its own.

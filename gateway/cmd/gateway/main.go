@@ -1,4 +1,4 @@
-// Command gateway serves the OpenAI API over a pool of upstream tokens.
+// Command gateway serves OpenAI's and Anthropic's APIs over a pool of upstream tokens.
 package main
 
 import (

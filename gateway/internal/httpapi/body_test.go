@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
+
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/httpapi"
@@ -97,10 +99,24 @@ func TestADialectsBodyLimit(t *testing.T) {
 			d.Dialects = []dialect.Dialect{larger{d.Dialects[0]}}
 			d.Options.BodyLimit, d.Options.BodyLimitChosen, d.Options.BodyMemory = c.limit, c.chosen, 1
 		})
-		if w := do(t, e, request(t, "POST", "/v1/chat/completions", key, padded(c.size))); w.Code != c.wants {
-			t.Errorf("%s: %d %.200s", name, w.Code, w.Body)
+		body := []byte(padded(c.size))
+		for coding, packed := range map[string][]byte{"": body, "gzip": zipped(string(body)), "zstd": zstandard(t, body)} {
+			r := request(t, "POST", "/v1/chat/completions", key, string(packed))
+			r.Header.Set("Content-Encoding", coding)
+			if w := do(t, e, r); w.Code != c.wants {
+				t.Errorf("%s, packed with %q: %d %.200s", name, coding, w.Code, w.Body)
+			}
 		}
 	}
+}
+
+func zstandard(t *testing.T, body []byte) []byte {
+	t.Helper()
+	encoder, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return encoder.EncodeAll(body, nil)
 }
 
 // health asks for /health and tells whether that took a connection that was

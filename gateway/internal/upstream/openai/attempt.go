@@ -37,8 +37,8 @@ type attempt struct {
 	watch  *wire.Watch
 	chunks chunkParser
 	mender mender
-	// names has the client's name of each tool that the upstream knows by another.
-	names map[string]string
+	// naming knows the client's names of tools, in a request of another dialect.
+	naming naming
 	// joining takes the chunks of a stream that was not asked for; else nil.
 	joining *joining
 
@@ -391,8 +391,8 @@ func (a *attempt) send(step upstream.Flat) *upstream.Failure {
 		return cutShort(upstream.SignGarbled, err.Error())
 	}
 	for i := range events {
-		if block := events[i].Open; block != nil && a.names[block.Name] != "" {
-			block.Name = a.names[block.Name]
+		if block := events[i].Open; block != nil {
+			block.Name = a.naming.ownName(block.Name)
 		}
 		if a.left = a.left || !a.yield(events[i], nil); a.left {
 			break

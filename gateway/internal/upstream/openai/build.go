@@ -13,13 +13,15 @@ import (
 type building struct {
 	writer
 	*quirks
+	naming
 	req  *chat.Request
 	call *upstream.Call
 }
 
 // build renders a request of another dialect from its canonical form.
 func (d *Driver) build(call *upstream.Call) []byte {
-	b := building{quirks: &d.settings.quirks, req: call.Request, call: call}
+	quirks := &d.settings.quirks
+	b := building{quirks: quirks, naming: quirks.naming(call.Request), req: call.Request, call: call}
 	b.dst = append(make([]byte, 0, len(b.req.Source.JSON)+1024), '{')
 	b.member("model")
 	b.string(call.Model)

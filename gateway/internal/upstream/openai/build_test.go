@@ -2,7 +2,6 @@ package openai
 
 import (
 	"encoding/json"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -371,22 +370,19 @@ func TestToolNames(t *testing.T) {
 		ToolChoice: chat.ToolChoice{Mode: chat.ToolsRequired, Names: []string{long}},
 		Messages:   []chat.Message{says(chat.Assistant, called("c", long, "{}")), says(chat.Tool, came("c"))},
 	}
-	q := &usualQuirks
-	theirs := q.toolName(long)
-	if !isToolName(theirs) || !strings.HasPrefix(theirs, "mcp__server_") || theirs == q.toolName(other) || q.toolName("a.b") == q.toolName("a_b") || q.toolName("f") != "f" || !isToolName(q.toolName("")) {
+	names := usualQuirks.naming(&request)
+	theirs := names.toolName(long)
+	if len(theirs) > maxToolName || !strings.HasPrefix(theirs, "mcp__server_") || theirs == names.toolName(other) || names.toolName("f") != "f" {
 		t.Errorf("%s", theirs)
 	}
 	if got := strings.Count(built(t, someHost, "", request), `"name":"`+theirs+`"`); got != 3 {
 		t.Errorf("the tool is named %d times, want 3", got)
 	}
-	if got := q.clientNames(request.Tools); !maps.Equal(got, map[string]string{theirs: long, q.toolName(other): other}) {
-		t.Errorf("%v", got)
+	if names.ownName(theirs) != long || names.ownName("f") != "f" {
+		t.Errorf("%s comes back as %s", theirs, names.ownName(theirs))
 	}
 	if got := built(t, someHost, "tool_names=keep", request); strings.Count(got, long) != 4 {
 		t.Error(got)
-	}
-	if q.clientNames(request.Tools[2:]) != nil {
-		t.Error("names for nothing")
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 
 // messages writes the conversation.
 func (b *building) messages() {
-	t := turns{quirks: b.quirks}
+	t := turns{quirks: b.quirks, naming: b.naming}
 	for i := range b.req.Messages {
 		t.add(&b.req.Messages[i])
 	}

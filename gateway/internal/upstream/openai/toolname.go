@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/upstream"
 )
 
 const (
@@ -13,51 +14,33 @@ const (
 	maxToolName = 64
 	maxCallID   = 40
 	maxIdentity = 64
-	// hashDigits are those of a hash that tells shortened texts apart.
-	hashDigits = 8
 )
 
-// toolName is the name that the upstream knows a tool by: always the same for the same name,
-// so that prompts have the same beginnings.
-func (q *quirks) toolName(name string) string {
-	if q.toolNames == keep || isToolName(name) {
+// naming gives tools the names that the upstream takes; its zero value leaves them as they are.
+type naming struct{ names *upstream.ToolNames }
+
+// naming is for the tools of a request.
+func (q *quirks) naming(request *chat.Request) naming {
+	if q.toolNames == keep {
+		return naming{}
+	}
+	return naming{upstream.NewToolNames(request, maxToolName)}
+}
+
+// toolName is the name that the upstream knows a tool by.
+func (n naming) toolName(name string) string {
+	if n.names == nil {
 		return name
 	}
-	safe := []byte(name[:min(len(name), maxToolName-1-hashDigits)])
-	for i, char := range safe {
-		if !isNameByte(char) {
-			safe[i] = '_'
-		}
-	}
-	return string(safe) + "_" + hashOf(name)[:hashDigits]
+	return n.names.Sent(name)
 }
 
-func isToolName(name string) bool {
-	for i := range len(name) {
-		if !isNameByte(name[i]) {
-			return false
-		}
+// ownName is the client's name of the tool that the upstream knows by that one.
+func (n naming) ownName(name string) string {
+	if n.names == nil {
+		return name
 	}
-	return name != "" && len(name) <= maxToolName
-}
-
-func isNameByte(char byte) bool {
-	return 'a' <= char && char <= 'z' || 'A' <= char && char <= 'Z' || '0' <= char && char <= '9' || char == '_' || char == '-'
-}
-
-// clientNames has the client's name of each tool that the upstream knows by another; nil:
-// there is none.
-func (q *quirks) clientNames(tools []chat.ToolSpec) map[string]string {
-	var names map[string]string
-	for i := range tools {
-		if theirs := q.toolName(tools[i].Name); theirs != tools[i].Name {
-			if names == nil {
-				names = map[string]string{}
-			}
-			names[theirs] = tools[i].Name
-		}
-	}
-	return names
+	return n.names.Own(name)
 }
 
 // shortened is a text that is too long as a hash of it.

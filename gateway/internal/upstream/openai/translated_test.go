@@ -84,7 +84,7 @@ func TestAnswersInBlocks(t *testing.T) {
 		"a call and no reason (12)":          {[]string{calling(`{"index":0,"id":"c","function":{"name":"f","arguments":"{}"}}`)}, "call c f({}) stop"},
 		"empty arguments (66)":               {[]string{calling(`{"index":0,"id":"c","function":{"name":"f","arguments":""}}`), called}, "call c f() tool_calls"},
 		"an empty list of calls (72)":        {[]string{delta(`"content":"a","tool_calls":[]`), finished}, "text(a) stop"},
-		"a shortened name (40)":              {[]string{calling(`{"index":0,"id":"c","function":{"name":"` + usualQuirks.toolName("mcp.tool") + `","arguments":"{}"}}`), called}, "call c mcp.tool({}) tool_calls"},
+		"a shortened name (40)":              {[]string{calling(`{"index":0,"id":"c","function":{"name":"` + upstream.NewToolNames(&chat.Request{}, maxToolName).Sent("mcp.tool") + `","arguments":"{}"}}`), called}, "call c mcp.tool({}) tool_calls"},
 	} {
 		call := newTestCall(true)
 		call.Request.Source = chat.Source{Dialect: "other"}

@@ -27,6 +27,7 @@ type turn struct {
 // a tool turn stands in a user's turn behind the last one.
 type turns struct {
 	*quirks
+	naming
 	list []turn
 	// spoken: there is a turn that is no instruction.
 	spoken bool

@@ -100,6 +100,28 @@ func TestErrorsAreKept(t *testing.T) {
 	}
 }
 
+// What is left of a key's limits is shown where a setting says so; whose the key is never is.
+func TestLimitsAreShownOnDemand(t *testing.T) {
+	t.Parallel()
+	header := http.Header{
+		"Request-Id": {"req_7"}, "Anthropic-Ratelimit-Requests-Remaining": {"3"}, "Anthropic-Organization-Id": {"org"}, "Anthropic-Workspace-Id": {"ws"},
+	}
+	for setting, want := range map[string]int{"": 1, "false": 1, "true": 2} {
+		config := upstream.Config{Name: "up", BaseURL: "https://api.example", Settings: map[string]string{}}
+		if setting != "" {
+			config.Settings["rate_limit_headers"] = setting
+		}
+		driver, err := New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if shown := driver.(*Driver).shown(header); len(shown) != want {
+			t.Errorf("%q: %v", setting, shown)
+		}
+		driver.Close()
+	}
+}
+
 // One that repeats the key does not.
 func TestErrorsWithTheKeyAreNotKept(t *testing.T) {
 	t.Parallel()

@@ -46,7 +46,7 @@ var ChatFields = []Field{
 	{"parts of type `input_audio`", `{"messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AAAA","format":"wav"}}]}]}`, "", Refused, "`messages[0].content[0]`"},
 	{"a file by its id", `{"messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"file-1"}}]}]}`, "", Refused, "`messages[0].content[0]`: an id belongs to one account"},
 	{"`system` and `developer` first", `{"messages":[{"role":"developer","content":"Be brief."},{"role":"user","content":"Hi"}]}`, `{"system":[{"text":"Be brief."}],"messages":[{"role":"user"}]}`, Lossy, "the rank of the two is lost"},
-	{"`system` in the middle", `{"messages":[{"role":"user","content":"Hi"},{"role":"system","content":"Be brief."}]}`, `{"messages":[{"role":"user","content":[{"text":"Hi"},{"text":"<system>\nBe brief.\n</system>"}]}]}`, Lossy, "in its place, as marked text of the user, unless `mid_system`"},
+	{"`system` in the middle", `{"messages":[{"role":"user","content":"Hi"},{"role":"system","content":"Be brief."}]}`, `{"messages":[{"role":"user","content":[{"text":"Hi"},{"text":"<system>\nBe brief.\n</system>"}]}]}`, Lossy, "in its place, as marked text of the user, unless `mid_system=keep`"},
 	{"an unknown field", `{"invented_yesterday":1}`, "", Ignored, "counted"},
 }
 

@@ -52,9 +52,9 @@ var (
 	}
 	AnthropicSettings = []Setting{
 		{"default_max_tokens", "the model's maximum, any", "the output limit of a request without one", "123", `{}`, `{"max_tokens":123}`},
-		{Key: "sampling", Values: "`true`, `false`", What: "temperature and the like are sent"},
+		{Key: "sampling", Values: "`usual`, `never`", What: "temperature and the like are sent"},
 		{
-			"mid_system", "`false`, `true`", "instructions in the middle of a conversation have a role of their own", "true",
+			"mid_system", "`user`, `keep`", "where instructions in the middle of a conversation stand", "keep",
 			`{"messages":[{"role":"user","content":"Hi"},{"role":"system","content":"Be brief."}]}`, `{"messages":[{"role":"user"},{"role":"system"}]}`,
 		},
 		{Key: "automatic_cache", Values: "`true`, `false`", What: "a conversation is marked to be kept in the cache, where the client can't say so"},

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,10 @@ const (
 	// maxWait bounds what an upstream can make a token rest.
 	maxWait = 24 * time.Hour
 )
+
+// accountID is an organisation's or a workspace's id, as the vendor's words on limits name
+// it.
+var accountID = regexp.MustCompile(`\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b(org|wrkspc)_\w+`)
 
 // apiError is {"type":"error","error":{"type":…,"message":…}}, or words.
 type apiError struct{ kind, message string }
@@ -71,6 +76,10 @@ func (a *attempt) failure(status int, body []byte, signs ...string) *upstream.Fa
 		failure.Type = upstream.CleanMessage(said.kind, secret)
 	}
 	failure.Code = failure.Type
+	if failure.Class.Cools() { // what it says of the account is for its owner
+		body = accountID.ReplaceAll(body, []byte("…"))
+		said.message = accountID.ReplaceAllString(said.message, "…")
+	}
 	failure.Message = upstream.CleanMessage(said.message, secret)
 	if failure.Class.Cools() {
 		failure.RetryAfter = upstream.WaitInWords(words, time.Now())

@@ -188,3 +188,16 @@ func TestWhatACallerNamesBlamesNoKey(t *testing.T) {
 		}
 	}
 }
+
+// What a limit says of an organisation is for its owner.
+func TestAnOrganisationsNameIsNotTold(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"9a0b1c2d-1111-2222-3333-444455556666", "org_01AbCdEf", "wrkspc_01AbCdEf"} {
+		driver, _ := serve(t, 429, "application/json",
+			`{"type":"error","error":{"type":"rate_limit_error","message":"This request would exceed the limit of your organization (`+id+`) of 40,000 input tokens per minute."}}`, nil)
+		_, failure := gather(t.Context(), t, driver, nativeCall(`{"model":"claude"}`, false))
+		if failure == nil || strings.Contains(failure.Message+string(failure.JSON), id) || !strings.Contains(failure.Message, "40,000 input tokens") || failure.JSON == nil {
+			t.Errorf("%s: %+v, %s", id, failure, failure.JSON)
+		}
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"carousel.internal/gateway/internal/upstream/wire"
 )
 
 // settings are an upstream's own; the keys are those of upstream.Config.
@@ -19,7 +21,7 @@ type settings struct {
 	// model's own maximum.
 	maxTokens int
 	// sampling tells whether temperature, top_p and top_k are sent where the client's
-	// dialect is another: newer models refuse them.
+	// dialect is another, as usual: newer models refuse them.
 	sampling bool
 	// midSystem tells whether the model takes instructions in the middle of a conversation.
 	midSystem bool
@@ -41,23 +43,14 @@ var defaults = settings{
 
 // settingParsers has one entry for each key.
 var settingParsers = map[string]func(*settings, string) error{
-	"first_byte_timeout": func(s *settings, text string) error { return parseTimeout(&s.firstByte, text) },
-	"idle_timeout":       func(s *settings, text string) error { return parseTimeout(&s.idle, text) },
-	"answer_timeout":     func(s *settings, text string) error { return parseTimeout(&s.answer, text) },
+	"first_byte_timeout": func(s *settings, text string) error { return wire.ParseTimeout(&s.firstByte, text) },
+	"idle_timeout":       func(s *settings, text string) error { return wire.ParseTimeout(&s.idle, text) },
+	"answer_timeout":     func(s *settings, text string) error { return wire.ParseTimeout(&s.answer, text) },
 	"default_max_tokens": func(s *settings, text string) error { return parseTokens(&s.maxTokens, text) },
-	"sampling":           func(s *settings, text string) error { return parseSwitch(&s.sampling, text) },
-	"mid_system":         func(s *settings, text string) error { return parseSwitch(&s.midSystem, text) },
+	"sampling":           func(s *settings, text string) error { return parseChoice(&s.sampling, text, "usual", "never") },
+	"mid_system":         func(s *settings, text string) error { return parseChoice(&s.midSystem, text, "keep", "user") },
 	"automatic_cache":    func(s *settings, text string) error { return parseSwitch(&s.cache, text) },
 	"rate_limit_headers": func(s *settings, text string) error { return parseSwitch(&s.limitHeaders, text) },
-}
-
-func parseTimeout(timeout *time.Duration, text string) error {
-	value, err := time.ParseDuration(text)
-	if err != nil || value <= 0 {
-		return fmt.Errorf("%q is not a positive duration such as 90s or 2m", text)
-	}
-	*timeout = value
-	return nil
 }
 
 func parseTokens(tokens *int, text string) error {
@@ -66,6 +59,15 @@ func parseTokens(tokens *int, text string) error {
 		return fmt.Errorf("%q is not a number of tokens such as 32000", text)
 	}
 	*tokens = value
+	return nil
+}
+
+// parseChoice reads one of two words: what is on, and what is off.
+func parseChoice(on *bool, text, yes, no string) error {
+	if text != yes && text != no {
+		return fmt.Errorf("%q is not one of %s, %s", text, yes, no)
+	}
+	*on = text == yes
 	return nil
 }
 

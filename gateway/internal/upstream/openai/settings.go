@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/upstream/wire"
 )
 
 // settings are an upstream's own; the keys are those of upstream.Config.
@@ -46,9 +47,9 @@ func defaultsFor(host string) settings {
 
 // settingParsers has one entry for each key.
 var settingParsers = map[string]func(*settings, string) error{
-	"first_byte_timeout": func(s *settings, text string) error { return parseTimeout(&s.firstByte, text) },
-	"idle_timeout":       func(s *settings, text string) error { return parseTimeout(&s.idle, text) },
-	"answer_timeout":     func(s *settings, text string) error { return parseTimeout(&s.answer, text) },
+	"first_byte_timeout": func(s *settings, text string) error { return wire.ParseTimeout(&s.firstByte, text) },
+	"idle_timeout":       func(s *settings, text string) error { return wire.ParseTimeout(&s.idle, text) },
+	"answer_timeout":     func(s *settings, text string) error { return wire.ParseTimeout(&s.answer, text) },
 	"include_usage":      func(s *settings, text string) error { return parseTruth(&s.includeUsage, text) },
 	"developer_role": func(s *settings, text string) error {
 		return parseWord(&s.quirks.developerRole, text, keep, string(chat.System))
@@ -132,15 +133,6 @@ func parseLacks(q *quirks, text string) error {
 		}
 		q.lacks = append(q.lacks, need)
 	}
-	return nil
-}
-
-func parseTimeout(timeout *time.Duration, text string) error {
-	value, err := time.ParseDuration(text)
-	if err != nil || value <= 0 {
-		return fmt.Errorf("%q is not a positive duration such as 90s or 2m", text)
-	}
-	*timeout = value
 	return nil
 }
 

@@ -42,11 +42,14 @@ func TakeKey(r *http.Request, headers []string, inQuery bool) {
 // prefer puts a key that is this gateway's in the place of one that is not: clients of some
 // APIs send a key of their own beside it.
 func (g *Gate) prefer(r *http.Request, headers []string) {
-	if key, ok := bearer(r.Header.Get(authorizationHeader)); !ok || g.isOrNames(key) {
-		return
-	}
 	for _, name := range headers {
-		if key := strings.TrimSpace(r.Header.Get(name)); name != authorizationHeader && key != "" && g.isOrNames(key) {
+		if name == authorizationHeader || len(r.Header[name]) == 0 { // nearly always
+			continue
+		}
+		if key, ok := bearer(r.Header.Get(authorizationHeader)); !ok || g.isOrNames(key) {
+			return
+		}
+		if key := strings.TrimSpace(r.Header.Get(name)); key != "" && g.isOrNames(key) {
 			r.Header.Set(authorizationHeader, scheme+key)
 			return
 		}

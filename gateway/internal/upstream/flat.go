@@ -44,6 +44,10 @@ type Blocks struct {
 	calls  map[int]*flatBlock
 	held   int // bytes of what waits, and of knowing the calls
 	events []chat.Event
+	// first and room are the first block and the events of most answers: they need no room
+	// of their own.
+	first flatBlock
+	room  [2]chat.Event
 	tail   []byte // what the latest event's text goes on with
 }
 
@@ -72,7 +76,9 @@ var (
 // Events returns the events of the next step: at least one, the first with the step's Raw.
 // They are valid until the next call. After an error the answer can't go on.
 func (b *Blocks) Events(flat *Flat) ([]chat.Event, error) {
-	b.events = b.events[:0]
+	if b.events = b.events[:0]; b.events == nil {
+		b.events = b.room[:0]
+	}
 	b.piece(chat.ReasoningBlock, flat.Reasoning)
 	b.piece(chat.TextBlock, flat.Text)
 	b.piece(chat.RefusalBlock, flat.Refusal)
@@ -104,9 +110,18 @@ func (b *Blocks) piece(kind chat.BlockKind, text string) {
 	}
 	b.named()
 	if last := b.last(); last == nil || last.kind != kind {
-		b.begin(&flatBlock{kind: kind})
+		b.begin(b.fresh(kind))
 	}
 	b.add(b.last(), text)
+}
+
+// fresh is a new block that is no call.
+func (b *Blocks) fresh(kind chat.BlockKind) *flatBlock {
+	if b.opened > 0 || len(b.waiting) > 0 || b.current != nil {
+		return &flatBlock{kind: kind}
+	}
+	b.first.kind = kind
+	return &b.first
 }
 
 // call takes a piece of a call.

@@ -48,7 +48,7 @@ type Blocks struct {
 	// of their own.
 	first flatBlock
 	room  [2]chat.Event
-	tail   []byte // what the latest event's text goes on with
+	tail  []byte // what the latest event's text goes on with
 }
 
 // flatBlock is a block on its way.

@@ -100,7 +100,7 @@ func (d *delivery) take(piece carried.Piece) error {
 	case piece.Head != nil:
 		return d.begin(piece.Head)
 	case piece.Usage != nil:
-		d.x.see(chat.Event{Usage: piece.Usage})
+		d.x.see(&chat.Event{Usage: piece.Usage})
 		return nil
 	case d.out != nil:
 		d.x.line.Events++

@@ -76,7 +76,7 @@ func (s *server) stream(c *gin.Context, api dialect.Dialect, req *chat.Request, 
 		if x.line.Events == 0 {
 			s.firstEvent(x, event, out.SetHeader)
 		}
-		x.see(event)
+		x.see(&event)
 		s.Metrics.StreamEvents.Inc()
 		if err := encoder.Event(event); err != nil {
 			return clientGone(err)
@@ -107,7 +107,7 @@ func (s *server) collect(c *gin.Context, api dialect.Dialect, req *chat.Request,
 		if x.line.Events == 0 {
 			s.firstEvent(x, event, c.Header)
 		}
-		x.see(event)
+		x.see(&event)
 		answer.Add(event)
 	}
 	if x.line.Events == 0 {
@@ -136,7 +136,7 @@ func (s *server) firstEvent(x *exchange, event chat.Event, setHeader func(name, 
 }
 
 // see notes what the log says of an answer.
-func (x *exchange) see(event chat.Event) {
+func (x *exchange) see(event *chat.Event) {
 	x.line.Events++
 	if event.Finish != chat.Unfinished {
 		x.line.FinishReason = string(event.Finish)

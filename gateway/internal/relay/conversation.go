@@ -138,7 +138,7 @@ func (c *conversation) transmit(ctx context.Context, credential upstream.Credent
 		if err != nil {
 			return failureOf(ctx, err, c.target.Discipline.Rules)
 		}
-		passed, ended := c.passBraked(brake, event)
+		passed, ended := c.passBraked(brake, &event)
 		if !passed {
 			return hungUp
 		}
@@ -149,7 +149,7 @@ func (c *conversation) transmit(ctx context.Context, credential upstream.Credent
 	if !c.finished { // a driver breaks its promise; the client must not believe that this is all
 		return &upstream.Failure{Class: upstream.Truncated, Message: "the answer has no end"}
 	}
-	if usage := c.tally.missing(c.request); usage != nil && !c.send(chat.Event{Usage: usage}) {
+	if usage := c.tally.missing(c.request); usage != nil && !c.send(&chat.Event{Usage: usage}) {
 		return hungUp
 	}
 	return nil
@@ -157,13 +157,13 @@ func (c *conversation) transmit(ctx context.Context, credential upstream.Credent
 
 // passBraked is pass for what the brake lets through of an event; ended: it was the
 // last.
-func (c *conversation) passBraked(brake *brake, event chat.Event) (passed, ended bool) {
+func (c *conversation) passBraked(brake *brake, event *chat.Event) (passed, ended bool) {
 	if brake == nil {
 		return c.pass(event), false
 	}
-	events, ended := brake.take(event)
-	for _, each := range events {
-		if !c.pass(each) {
+	events, ended := brake.take(*event)
+	for i := range events {
+		if !c.pass(&events[i]) {
 			return false, ended
 		}
 	}
@@ -171,26 +171,27 @@ func (c *conversation) passBraked(brake *brake, event chat.Event) (passed, ended
 }
 
 // pass takes an event in and sends what may be sent; false when nobody reads.
-func (c *conversation) pass(event chat.Event) bool {
-	c.tally.add(&event)
+func (c *conversation) pass(event *chat.Event) bool {
+	c.tally.add(event)
 	c.finished = c.finished || event.Finish != chat.Unfinished
-	if c.back.keeps(&event) {
+	if c.back.keeps(event) {
 		return true
 	}
-	for _, earlier := range c.back.release() {
-		if !c.send(earlier) {
+	held := c.back.release()
+	for i := range held {
+		if !c.send(&held[i]) {
 			return false
 		}
 	}
 	return c.send(event)
 }
 
-func (c *conversation) send(event chat.Event) bool {
+func (c *conversation) send(event *chat.Event) bool {
 	if !c.sent {
 		c.begun()
 		event.Begin = c.beginning(event.Begin)
 	}
-	if !c.yield(event, nil) {
+	if !c.yield(*event, nil) {
 		c.gone = true
 		return false
 	}

@@ -79,6 +79,10 @@ func (b *Blocks) Events(flat *Flat) ([]chat.Event, error) {
 	if b.events = b.events[:0]; b.events == nil {
 		b.events = b.room[:0]
 	}
+	if b.goesOn(flat) {
+		b.events = append(b.events, chat.Event{Text: flat.Text, Block: b.opened - 1, Raw: flat.Raw, More: flat.More})
+		return b.events, nil
+	}
 	b.piece(chat.ReasoningBlock, flat.Reasoning)
 	b.piece(chat.TextBlock, flat.Text)
 	b.piece(chat.RefusalBlock, flat.Refusal)
@@ -101,6 +105,13 @@ func (b *Blocks) Events(flat *Flat) ([]chat.Event, error) {
 	first.Raw = flat.Raw
 	last.Finish, last.Usage, last.More = flat.Finish, flat.Usage, flat.More
 	return b.events, nil
+}
+
+// goesOn tells whether a step is the next piece of the text that is open, and nothing else:
+// nearly all are.
+func (b *Blocks) goesOn(flat *Flat) bool {
+	return flat.Text != "" && flat.Reasoning == "" && flat.Refusal == "" && flat.Calls == nil && flat.Finish == chat.Unfinished && flat.Usage == nil &&
+		b.current != nil && b.current.kind == chat.TextBlock && len(b.waiting) == 0 && b.naming == nil
 }
 
 // piece takes what is no call.

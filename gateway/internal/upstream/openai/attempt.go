@@ -178,7 +178,7 @@ func (a *attempt) stream(ctx context.Context, events *eventstream.Reader) *upstr
 			waiting = false
 		}
 		event.More = more(events)
-		if failure := a.take(event); failure != nil || a.left {
+		if failure := a.take(&event); failure != nil || a.left {
 			return failure
 		}
 	}
@@ -200,7 +200,7 @@ func more(events *eventstream.Reader) bool {
 // keepPromise sends on what waits for a chunk that turned out to be none.
 func (a *attempt) keepPromise(events *eventstream.Reader) *upstream.Failure {
 	if a.promised && !more(events) {
-		return a.send(upstream.Flat{})
+		return a.send(&upstream.Flat{})
 	}
 	return nil
 }
@@ -295,7 +295,7 @@ func (a *attempt) note(p *piece, data []byte) upstream.Flat {
 
 // take sends an event, or keeps it: for a whole answer, or until it is known that there
 // is an answer.
-func (a *attempt) take(event upstream.Flat) *upstream.Failure {
+func (a *attempt) take(event *upstream.Flat) *upstream.Failure {
 	if a.joining != nil {
 		if err := a.joining.add(event.Raw.JSON); err != nil {
 			return cutShort(upstream.SignGarbled, tooLarge)
@@ -308,7 +308,7 @@ func (a *attempt) take(event upstream.Flat) *upstream.Failure {
 		}
 		event.Raw.JSON = bytes.Clone(event.Raw.JSON)
 		event.More = true
-		a.held = append(a.held, event)
+		a.held = append(a.held, *event)
 		return nil
 	}
 	if failure := a.release(); failure != nil {
@@ -324,8 +324,8 @@ const maxHeld = 16
 func (a *attempt) release() *upstream.Failure {
 	held := a.held
 	a.held = nil
-	for _, event := range held {
-		if failure := a.send(event); failure != nil {
+	for i := range held {
+		if failure := a.send(&held[i]); failure != nil {
 			return failure
 		}
 	}
@@ -358,7 +358,7 @@ func (a *attempt) end() *upstream.Failure {
 	if event.Finish == chat.Unfinished && event.Usage == nil {
 		return nil
 	}
-	return a.send(event)
+	return a.send(&event)
 }
 
 // empty is the failure of an answer that says nothing. What the upstream says in its
@@ -384,9 +384,9 @@ func (a *attempt) endedEarly(stray []byte) *upstream.Failure {
 }
 
 // send yields the events of a step, unless the consumer has left.
-func (a *attempt) send(step upstream.Flat) *upstream.Failure {
+func (a *attempt) send(step *upstream.Flat) *upstream.Failure {
 	a.promised = step.More
-	events, err := a.blocks.Events(&step)
+	events, err := a.blocks.Events(step)
 	if err != nil {
 		return cutShort(upstream.SignGarbled, err.Error())
 	}

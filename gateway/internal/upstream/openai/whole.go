@@ -63,7 +63,7 @@ func (a *attempt) sendWhole(data []byte) *upstream.Failure {
 	event := p.event
 	event.Raw = chat.Raw{Dialect: dialect, JSON: data, Whole: true}
 	event.More = true // the end is here
-	return a.send(event)
+	return a.send(&event)
 }
 
 // sendSplit yields a whole answer as the chunks of a stream.
@@ -77,7 +77,7 @@ func (a *attempt) sendSplit(data []byte) *upstream.Failure {
 		if !isChunk {
 			continue
 		}
-		if failure := a.take(event); failure != nil || a.left {
+		if failure := a.take(&event); failure != nil || a.left {
 			return failure
 		}
 	}

@@ -45,18 +45,10 @@ func New(config upstream.Config) (upstream.Driver, error) {
 // parseBase reads a base URL, to which /messages and /models are added: with the version in
 // it, as other drivers have it, or without, as the vendor's own clients do.
 func parseBase(text string) (*url.URL, error) {
-	base, err := url.Parse(strings.TrimSpace(text))
+	base, err := wire.ParseBase(text, "https://api.anthropic.com")
 	switch {
-	case text == "":
-		return nil, errors.New("base_url: missing; it looks like https://api.anthropic.com")
 	case err != nil:
-		return nil, errors.New("base_url: not a URL") // the parser's words would repeat it, with what it may hide
-	case base.Scheme != "http" && base.Scheme != "https":
-		return nil, errors.New("base_url: must begin with http:// or https://")
-	case base.Hostname() == "":
-		return nil, errors.New("base_url: has no host")
-	case base.User != nil:
-		return nil, errors.New("base_url: must not hold a password; the key is the token")
+		return nil, err
 	case base.Fragment != "" || base.RawQuery != "":
 		return nil, errors.New("base_url: must not have a query or a fragment")
 	}

@@ -1,12 +1,8 @@
 package anthropic
 
 import (
-	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"carousel.internal/gateway/internal/upstream/wire"
@@ -42,15 +38,15 @@ var defaults = settings{
 }
 
 // settingParsers has one entry for each key.
-var settingParsers = map[string]func(*settings, string) error{
+var settingParsers = wire.Parsers[settings]{
 	"first_byte_timeout": func(s *settings, text string) error { return wire.ParseTimeout(&s.firstByte, text) },
 	"idle_timeout":       func(s *settings, text string) error { return wire.ParseTimeout(&s.idle, text) },
 	"answer_timeout":     func(s *settings, text string) error { return wire.ParseTimeout(&s.answer, text) },
 	"default_max_tokens": func(s *settings, text string) error { return parseTokens(&s.maxTokens, text) },
 	"sampling":           func(s *settings, text string) error { return parseChoice(&s.sampling, text, "usual", "never") },
 	"mid_system":         func(s *settings, text string) error { return parseChoice(&s.midSystem, text, "keep", "user") },
-	"automatic_cache":    func(s *settings, text string) error { return parseSwitch(&s.cache, text) },
-	"rate_limit_headers": func(s *settings, text string) error { return parseSwitch(&s.limitHeaders, text) },
+	"automatic_cache":    func(s *settings, text string) error { return wire.ParseTruth(&s.cache, text) },
+	"rate_limit_headers": func(s *settings, text string) error { return wire.ParseTruth(&s.limitHeaders, text) },
 }
 
 func parseTokens(tokens *int, text string) error {
@@ -71,29 +67,9 @@ func parseChoice(on *bool, text, yes, no string) error {
 	return nil
 }
 
-func parseSwitch(on *bool, text string) error {
-	value, err := strconv.ParseBool(text)
-	if err != nil {
-		return fmt.Errorf("%q is neither true nor false", text)
-	}
-	*on = value
-	return nil
-}
-
 // parseSettings names every key that is unknown or wrong.
 func parseSettings(texts map[string]string) (settings, error) {
 	s := defaults
-	var problems []error
-	for _, key := range slices.Sorted(maps.Keys(texts)) {
-		parse, known := settingParsers[key]
-		if !known {
-			problems = append(problems, fmt.Errorf("settings.%s: unknown; there are %s",
-				key, strings.Join(slices.Sorted(maps.Keys(settingParsers)), ", ")))
-			continue
-		}
-		if err := parse(&s, texts[key]); err != nil {
-			problems = append(problems, fmt.Errorf("settings.%s: %w", key, err))
-		}
-	}
-	return s, errors.Join(problems...)
+	err := settingParsers.Parse(&s, texts)
+	return s, err
 }

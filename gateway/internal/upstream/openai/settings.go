@@ -3,7 +3,6 @@ package openai
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -46,11 +45,11 @@ func defaultsFor(host string) settings {
 }
 
 // settingParsers has one entry for each key.
-var settingParsers = map[string]func(*settings, string) error{
+var settingParsers = wire.Parsers[settings]{
 	"first_byte_timeout": func(s *settings, text string) error { return wire.ParseTimeout(&s.firstByte, text) },
 	"idle_timeout":       func(s *settings, text string) error { return wire.ParseTimeout(&s.idle, text) },
 	"answer_timeout":     func(s *settings, text string) error { return wire.ParseTimeout(&s.answer, text) },
-	"include_usage":      func(s *settings, text string) error { return parseTruth(&s.includeUsage, text) },
+	"include_usage":      func(s *settings, text string) error { return wire.ParseTruth(&s.includeUsage, text) },
 	"developer_role": func(s *settings, text string) error {
 		return parseWord(&s.quirks.developerRole, text, keep, string(chat.System))
 	},
@@ -72,8 +71,8 @@ var settingParsers = map[string]func(*settings, string) error{
 	},
 	"documents":        func(s *settings, text string) error { return parseWord(&s.quirks.documents, text, asFile, never) },
 	"tool_names":       func(s *settings, text string) error { return parseWord(&s.quirks.toolNames, text, shorten, keep) },
-	"prompt_cache_key": func(s *settings, text string) error { return parseTruth(&s.quirks.cacheKey, text) },
-	"user":             func(s *settings, text string) error { return parseTruth(&s.quirks.user, text) },
+	"prompt_cache_key": func(s *settings, text string) error { return wire.ParseTruth(&s.quirks.cacheKey, text) },
+	"user":             func(s *settings, text string) error { return wire.ParseTruth(&s.quirks.user, text) },
 	"lacks":            func(s *settings, text string) error { return parseLacks(&s.quirks, text) },
 }
 
@@ -83,15 +82,6 @@ func parseWord(to *string, text string, words ...string) error {
 		return fmt.Errorf("%q is not one of %s", text, strings.Join(words, ", "))
 	}
 	*to = text
-	return nil
-}
-
-func parseTruth(to *bool, text string) error {
-	value, err := strconv.ParseBool(text)
-	if err != nil {
-		return fmt.Errorf("%q is neither true nor false", text)
-	}
-	*to = value
 	return nil
 }
 
@@ -140,36 +130,17 @@ func parseLacks(q *quirks, text string) error {
 // unknown or wrong.
 func parseSettings(host string, texts map[string]string) (settings, error) {
 	s := defaultsFor(host)
-	var problems []error
-	for _, key := range slices.Sorted(maps.Keys(texts)) {
-		parse, known := settingParsers[key]
-		if !known {
-			problems = append(problems, fmt.Errorf("settings.%s: unknown; there are %s",
-				key, strings.Join(slices.Sorted(maps.Keys(settingParsers)), ", ")))
-			continue
-		}
-		if err := parse(&s, texts[key]); err != nil {
-			problems = append(problems, fmt.Errorf("settings.%s: %w", key, err))
-		}
-	}
-	return s, errors.Join(problems...)
+	err := settingParsers.Parse(&s, texts)
+	return s, err
 }
 
 // parseBase reads a base URL such as https://api.openai.com/v1, to which
 // /chat/completions and /models are added.
 func parseBase(text string) (*url.URL, error) {
-	base, err := url.Parse(strings.TrimSpace(text))
+	base, err := wire.ParseBase(text, "https://api.openai.com/v1")
 	switch {
-	case text == "":
-		return nil, errors.New("base_url: missing; it looks like https://api.openai.com/v1")
 	case err != nil:
-		return nil, errors.New("base_url: not a URL") // the parser's words would repeat it, with what it may hide
-	case base.Scheme != "http" && base.Scheme != "https":
-		return nil, errors.New("base_url: must begin with http:// or https://")
-	case base.Hostname() == "":
-		return nil, errors.New("base_url: has no host")
-	case base.User != nil:
-		return nil, errors.New("base_url: must not hold a password; the key is the token")
+		return nil, err
 	case base.Fragment != "":
 		return nil, errors.New("base_url: must not have a fragment")
 	case strings.HasSuffix(strings.TrimRight(base.Path, "/"), "/chat/completions"):

@@ -5,6 +5,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/rawjson"
+	"carousel.internal/gateway/internal/upstream/wire"
 )
 
 // answer follows one answer and makes canonical events of it. Its zero value is ready.
@@ -36,7 +37,7 @@ type openBlock struct {
 }
 
 // maxHeld bounds what is kept of an answer, in bytes. A block counts with its beginning.
-const maxHeld = maxAnswer
+const maxHeld = wire.MaxAnswer
 
 // Faults of answers.
 const (

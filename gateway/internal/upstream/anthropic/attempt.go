@@ -7,23 +7,12 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/gateway/internal/upstream/eventstream"
 	"carousel.internal/gateway/internal/upstream/wire"
 )
-
-const (
-	// drainTime and drainBytes bound what is spent, after an answer, on getting
-	// its connection ready for the next: usually the end is there already.
-	drainTime  = 250 * time.Millisecond
-	drainBytes = 64 << 10
-)
-
-// maxAnswer bounds an answer that is not streamed, and an event of one that is.
-const maxAnswer = 32 << 20
 
 // attempt is one call on its way. One goroutine has it.
 type attempt struct {
@@ -53,9 +42,6 @@ type attempt struct {
 // the consumer has left.
 func (a *attempt) run(ctx context.Context) *upstream.Failure {
 	a.caller = ctx
-	if !a.driver.Speaks(a.call.Request.Source.Dialect) {
-		a.names = upstream.NewToolNames(a.call.Request, maxToolName)
-	}
 	ctx, a.watch = wire.NewWatch(ctx)
 	defer a.watch.Stop()
 	if a.call.Request.Stream {
@@ -63,7 +49,9 @@ func (a *attempt) run(ctx context.Context) *upstream.Failure {
 	} else {
 		a.watch.Wait(a.driver.settings.answer)
 	}
-	response, err := a.driver.transport.RoundTrip(a.driver.newRequest(ctx, a.call))
+	var request *http.Request
+	request, a.names = a.driver.newRequest(ctx, a.call)
+	response, err := a.driver.transport.RoundTrip(request)
 	if err != nil {
 		return a.interrupted(ctx, err, upstream.SignUnreachable)
 	}
@@ -76,29 +64,19 @@ func (a *attempt) run(ctx context.Context) *upstream.Failure {
 	if err != nil {
 		return a.interrupted(ctx, err, upstream.SignLost)
 	}
-	return a.read(ctx, body, response.ContentLength, 0)
+	return a.read(ctx, body, response.ContentLength)
 }
 
-// read yields an answer whatever form it has: its first bytes say that. Layers is how often it
-// was packed without a word of it.
-func (a *attempt) read(ctx context.Context, body io.Reader, length int64, layers int) *upstream.Failure {
-	events := eventstream.NewReader(body, maxAnswer)
+// read yields an answer whatever form it has: its first bytes say that.
+func (a *attempt) read(ctx context.Context, body io.Reader, length int64) *upstream.Failure {
+	events, first, length, err := wire.Open(body, length)
+	if err != nil {
+		return a.interrupted(ctx, err, upstream.SignLost)
+	}
 	defer events.Release()
-	first := bytes.TrimLeft(bytes.TrimPrefix(events.Peek(), []byte("\xef\xbb\xbf")), " \t\r\n")
-	switch {
-	case wire.IsGzip(first) && layers < wire.MaxEncodings:
-		unpacked, err := wire.Unpack("gzip", events.Unread())
-		if err != nil {
-			return a.interrupted(ctx, err, upstream.SignLost)
-		}
-		return a.read(ctx, unpacked, -1, layers+1)
-	case wire.IsZstd(first):
-		return a.interrupted(ctx, wire.PackedError{Encoding: "zstd"}, upstream.SignLost)
-	case len(first) > 0 && first[0] == '{':
+	if first == '{' {
 		a.bare = a.call.Request.Stream
 		return a.whole(ctx, events.Unread(), length)
-	case len(first) > 0 && first[0] == '<':
-		return signed(upstream.SignPage, http.StatusOK, "the upstream answered with a page instead of an answer: is its base_url right?", nil)
 	}
 	a.bare = !a.call.Request.Stream
 	return a.stream(ctx, events)
@@ -137,7 +115,7 @@ func (a *attempt) stream(ctx context.Context, events *eventstream.Reader) *upstr
 			return failure
 		}
 		if a.answer.stopped {
-			a.drain(events)
+			wire.Drain(events, a.watch)
 			return nil
 		}
 	}
@@ -224,20 +202,9 @@ func (a *attempt) endedEarly(stray []byte) *upstream.Failure {
 	return cutShort(upstream.SignCut, "the answer ended early")
 }
 
-// drain reads to the end of a stream that has said its last, so that the
-// connection can be used again.
-func (a *attempt) drain(events *eventstream.Reader) {
-	if events.Ended() {
-		return
-	}
-	a.watch.Wait(drainTime)
-	defer a.watch.Arrived()
-	events.Drain(drainBytes)
-}
-
 // whole yields an answer that has come as one object.
 func (a *attempt) whole(ctx context.Context, body io.Reader, length int64) *upstream.Failure {
-	data, err := wire.ReadAll(body, length, maxAnswer)
+	data, err := wire.ReadAll(body, length, wire.MaxAnswer)
 	a.watch.Arrived()
 	switch {
 	case errors.Is(err, wire.ErrTooLarge):
@@ -301,7 +268,3 @@ func (a *attempt) interrupted(ctx context.Context, err error, sign string) *upst
 }
 
 func cutShort(sign, message string) *upstream.Failure { return wire.CutShort(failures, sign, message) }
-
-func signed(sign string, status int, message string, err error) *upstream.Failure {
-	return wire.Signed(failures, sign, status, message, err)
-}

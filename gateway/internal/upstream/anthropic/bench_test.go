@@ -5,6 +5,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream/eventstream"
+	"carousel.internal/gateway/internal/upstream/wire"
 )
 
 // repeated gives the same stream for ever.
@@ -23,7 +24,7 @@ func (r *repeated) Read(p []byte) (int, error) {
 func reading(frame []byte) (*attempt, *eventstream.Reader) {
 	a := &attempt{yield: func(chat.Event, error) bool { return true }}
 	a.answer.take(&frame0)
-	return a, eventstream.NewReader(&repeated{stream: string(frame)}, maxAnswer)
+	return a, eventstream.NewReader(&repeated{stream: string(frame)}, wire.MaxAnswer)
 }
 
 var frame0 = frame{kind: blockStart, block: block{kind: "text"}}

@@ -31,10 +31,10 @@ type builder struct {
 }
 
 // build renders a request of another dialect.
-func (d *Driver) build(call *upstream.Call) []byte {
+func (d *Driver) build(call *upstream.Call, names *upstream.ToolNames) []byte {
 	b := builder{
 		settings: &d.settings, request: call.Request, model: factsOf(call.Model), withoutSeals: call.WithoutSeals,
-		names: upstream.NewToolNames(call.Request, maxToolName),
+		names: names,
 	}
 	b.converse()
 	b.toolSpecs = b.tools()

@@ -88,7 +88,7 @@ func TestBuild(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			driver := &Driver{settings: plain(defaults)}
-			body := string(driver.build(translatedCall(test.request)))
+			body := string(built(driver, translatedCall(test.request)))
 			var got map[string]any
 			if err := json.Unmarshal([]byte(body), &got); err != nil {
 				t.Fatalf("%v: %s", err, body)
@@ -147,7 +147,7 @@ func TestThinkingOfEachModel(t *testing.T) {
 		driver := &Driver{settings: plain(defaults)}
 		call := translatedCall(chat.Request{Messages: []chat.Message{textOf(chat.User, "Hi")}, Thinking: test.wish})
 		call.Model = test.model
-		body := string(driver.build(call))
+		body := string(built(driver, call))
 		if thinks := strings.Contains(body, `"thinking"`) || strings.Contains(body, `"effort"`); !strings.Contains(body, test.want) || thinks != (test.want != "") {
 			t.Errorf("%s: %s, want %s", name, body, test.want)
 		}
@@ -174,7 +174,7 @@ func TestAutomaticMarkOfAConversation(t *testing.T) {
 	}{{question, true, false}, {goesOn, true, true}, {goesOn, false, false}} {
 		driver := &Driver{settings: defaults}
 		driver.settings.cache = test.on
-		body := string(driver.build(translatedCall(test.request)))
+		body := string(built(driver, translatedCall(test.request)))
 		if strings.HasSuffix(body, `,"cache_control":{"type":"ephemeral"}}`) != test.marked {
 			t.Errorf("%t: %s", test.on, body)
 		}
@@ -224,7 +224,7 @@ func FuzzBuild(f *testing.F) {
 			request.Tools[0].Schema = nil
 		}
 		driver := &Driver{settings: defaults}
-		body := driver.build(translatedCall(request))
+		body := built(driver, translatedCall(request))
 		var got struct {
 			Messages []struct {
 				Content []struct {

@@ -2,7 +2,6 @@ package anthropic
 
 import (
 	"context"
-	"net/http"
 
 	"carousel.internal/gateway/internal/rawjson"
 	"carousel.internal/gateway/internal/upstream"
@@ -34,24 +33,9 @@ func (a *attempt) count(ctx context.Context) (int, *upstream.Failure) {
 	}
 	address := *a.driver.countURL
 	address.RawQuery = source.Query
-	header := headerOf(a.call, true)
-	header.Set("Content-Type", "application/json")
-	response, err := a.driver.transport.RoundTrip(post(ctx, &address, header, body))
-	if err != nil {
-		return 0, a.interrupted(ctx, err, upstream.SignUnreachable)
-	}
-	defer func() { _ = response.Body.Close() }()
-	a.receive(response.Header)
-	if response.StatusCode != http.StatusOK {
-		return 0, a.refused(ctx, response)
-	}
-	packed, err := wire.Unpacked(response.Header, response.Body)
-	if err != nil {
-		return 0, a.interrupted(ctx, err, upstream.SignLost)
-	}
-	data, err := wire.ReadAll(packed, response.ContentLength, maxCountBytes)
-	if err != nil {
-		return 0, a.interrupted(ctx, err, upstream.SignLost)
+	data, failure := a.ask(post(ctx, &address, headerOf(a.call, true), body), maxCountBytes)
+	if failure != nil {
+		return 0, failure
 	}
 	var tokens *int
 	s := rawjson.Over(data)

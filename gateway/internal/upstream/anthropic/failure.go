@@ -79,11 +79,9 @@ func (a *attempt) failure(status int, body []byte, signs ...string) *upstream.Fa
 	if failure.Class.Cools() { // what it says of the account is for its owner
 		body = accountID.ReplaceAll(body, []byte("…"))
 		said.message = accountID.ReplaceAllString(said.message, "…")
-	}
-	failure.Message = upstream.CleanMessage(said.message, secret)
-	if failure.Class.Cools() {
 		failure.RetryAfter = upstream.WaitInWords(words, time.Now())
 	}
+	failure.Message = upstream.CleanMessage(said.message, secret)
 	if isObject && (secret.Empty() || !bytes.Contains(body, []byte(secret.Reveal()))) {
 		failure.Dialect, failure.JSON = dialect, bytes.Clone(body)
 	}

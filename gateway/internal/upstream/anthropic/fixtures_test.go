@@ -64,6 +64,11 @@ func translatedCall(request chat.Request) *upstream.Call {
 	return &upstream.Call{Model: "claude-sonnet-4-5", Credential: upstream.Credential{Secret: secret.New(testKey)}, Request: &request}
 }
 
+// built is the body of a request of another dialect.
+func built(driver *Driver, call *upstream.Call) []byte {
+	return driver.build(call, upstream.NewToolNames(call.Request, maxToolName))
+}
+
 // gather collects the events of a call, with raw bytes of their own.
 func gather(ctx context.Context, t testing.TB, driver upstream.Driver, call *upstream.Call) ([]chat.Event, *upstream.Failure) {
 	t.Helper()

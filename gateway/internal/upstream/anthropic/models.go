@@ -76,21 +76,9 @@ func (a *attempt) page(ctx context.Context, after string) (*page, *upstream.Fail
 		Method: http.MethodGet, URL: &address, Host: address.Host, Header: headerOf(a.call, false),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
-	response, err := a.driver.transport.RoundTrip(request.WithContext(ctx))
-	if err != nil {
-		return nil, a.interrupted(ctx, err, upstream.SignUnreachable)
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return nil, a.refused(ctx, response)
-	}
-	body, err := wire.Unpacked(response.Header, response.Body)
-	if err != nil {
-		return nil, a.interrupted(ctx, err, upstream.SignLost)
-	}
-	data, err := wire.ReadAll(body, response.ContentLength, maxModelsBytes)
-	if err != nil {
-		return nil, a.interrupted(ctx, err, upstream.SignLost)
+	data, failure := a.ask(request.WithContext(ctx), maxModelsBytes)
+	if failure != nil {
+		return nil, failure
 	}
 	list := &page{}
 	if err := json.Unmarshal(data, list); err != nil {

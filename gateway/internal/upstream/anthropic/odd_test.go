@@ -34,7 +34,7 @@ type builtBlock struct {
 
 func buildOf(t *testing.T, s settings, request chat.Request) (body builtBody) {
 	t.Helper()
-	text := (&Driver{settings: s}).build(translatedCall(request))
+	text := built(&Driver{settings: s}, translatedCall(request))
 	if err := json.Unmarshal(text, &body); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
@@ -245,7 +245,7 @@ func TestThinkingInTheMiddleOfAUse(t *testing.T) {
 		s.midSystem = true
 		c := translatedCall(chat.Request{Messages: test.messages, Thinking: chat.Thinking{Effort: chat.EffortLow}})
 		c.Model = test.model
-		if got := strings.Contains(string((&Driver{settings: s}).build(c)), `"thinking":{`); got != test.want {
+		if got := strings.Contains(string(built(&Driver{settings: s}, c)), `"thinking":{`); got != test.want {
 			t.Errorf("%s: thinking is %t", name, got)
 		}
 	}

@@ -16,10 +16,12 @@ import (
 // one after it refuses sampling.
 const oldVersion = "2023-06-01"
 
-// newRequest makes the HTTP request for a call. Its body is whole, so that it
-// can be sent again when a pooled connection turns out to be dead.
-func (d *Driver) newRequest(ctx context.Context, call *upstream.Call) *http.Request {
+// newRequest makes the HTTP request for a call, with the names that tools have in it; nil: those
+// that the client has. Its body is whole, so that it can be sent again when a pooled connection
+// turns out to be dead.
+func (d *Driver) newRequest(ctx context.Context, call *upstream.Call) (*http.Request, *upstream.ToolNames) {
 	native := d.Speaks(call.Request.Source.Dialect)
+	var names *upstream.ToolNames
 	address := *d.messagesURL
 	body, edited := []byte(nil), false
 	if native {
@@ -27,11 +29,10 @@ func (d *Driver) newRequest(ctx context.Context, call *upstream.Call) *http.Requ
 		body, edited = edit(call.Request.Source.JSON, call.Model, call.WithoutSeals)
 	}
 	if !edited {
-		body = d.build(call)
+		names = upstream.NewToolNames(call.Request, maxToolName)
+		body = d.build(call, names)
 	}
-	header := headerOf(call, native)
-	header.Set("Content-Type", "application/json")
-	return post(ctx, &address, header, body)
+	return post(ctx, &address, headerOf(call, native), body), names
 }
 
 // headerOf are the headers of a request: those of a client of the same dialect go on.
@@ -59,7 +60,9 @@ func headerOf(call *upstream.Call, native bool) http.Header {
 	return header
 }
 
+// post makes a request with a JSON body.
 func post(ctx context.Context, address *url.URL, header http.Header, body []byte) *http.Request {
+	header.Set("Content-Type", "application/json")
 	request := &http.Request{
 		Method: http.MethodPost, URL: address, Host: address.Host, Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,

@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"time"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/rawjson"
@@ -13,17 +12,6 @@ import (
 	"carousel.internal/gateway/internal/upstream/eventstream"
 	"carousel.internal/gateway/internal/upstream/wire"
 )
-
-const (
-	// drainTime and drainBytes bound what is spent, after an answer, on getting
-	// its connection ready for the next: usually the end is there already.
-	drainTime  = 250 * time.Millisecond
-	drainBytes = 64 << 10
-)
-
-// maxAnswer bounds an answer that is not streamed, and an event of one that is: with
-// pictures in them, they have some MiB.
-const maxAnswer = 32 << 20
 
 // attempt is one call on its way. One goroutine has it.
 type attempt struct {
@@ -37,7 +25,7 @@ type attempt struct {
 	watch  *wire.Watch
 	chunks chunkParser
 	mender mender
-	// naming knows the client's names of tools, in a request of another dialect.
+	// naming knows the client's names of the tools in the request.
 	naming naming
 	// joining takes the chunks of a stream that was not asked for; else nil.
 	joining *joining
@@ -80,7 +68,9 @@ func (a *attempt) run(ctx context.Context) *upstream.Failure {
 	} else {
 		a.watch.Wait(a.driver.settings.answer)
 	}
-	response, err := a.driver.transport.RoundTrip(a.driver.newRequest(ctx, a.call))
+	var request *http.Request
+	request, a.naming = a.driver.newRequest(ctx, a.call)
+	response, err := a.driver.transport.RoundTrip(request)
 	if err != nil {
 		return a.interrupted(ctx, err, upstream.SignUnreachable)
 	}
@@ -92,29 +82,18 @@ func (a *attempt) run(ctx context.Context) *upstream.Failure {
 	if err != nil {
 		return a.interrupted(ctx, err, upstream.SignLost)
 	}
-	return a.answer(ctx, body, response.ContentLength, 0)
+	return a.answer(ctx, body, response.ContentLength)
 }
 
-// answer yields an answer in the form that was asked for, whatever form it has: its
-// first bytes say that. Content types are of no help, since many upstreams send one
-// type whatever they say. Layers is how often it was packed without a word of it.
-func (a *attempt) answer(ctx context.Context, body io.Reader, length int64, layers int) *upstream.Failure {
-	events := eventstream.NewReader(body, maxAnswer)
+// answer yields an answer in the form that was asked for, whatever form it has.
+func (a *attempt) answer(ctx context.Context, body io.Reader, length int64) *upstream.Failure {
+	events, first, length, err := wire.Open(body, length)
+	if err != nil {
+		return a.interrupted(ctx, err, upstream.SignLost)
+	}
 	defer events.Release()
-	first := bytes.TrimLeft(bytes.TrimPrefix(events.Peek(), byteOrderMark), " \t\r\n")
-	switch {
-	case wire.IsGzip(first) && layers < wire.MaxEncodings:
-		packed, err := wire.Unpack("gzip", events.Unread())
-		if err != nil {
-			return a.interrupted(ctx, err, upstream.SignLost)
-		}
-		return a.answer(ctx, packed, -1, layers+1)
-	case wire.IsZstd(first):
-		return a.interrupted(ctx, wire.PackedError{Encoding: "zstd"}, upstream.SignLost)
-	case len(first) > 0 && (first[0] == '{' || first[0] == '['):
+	if first == '{' || first == '[' {
 		return a.whole(ctx, events.Unread(), length)
-	case len(first) > 0 && first[0] == '<':
-		return signed(upstream.SignPage, http.StatusOK, "the upstream answered with a page instead of an answer: is its base_url right?", nil)
 	}
 	if !a.call.Request.Stream {
 		a.joining = &joining{}
@@ -159,7 +138,9 @@ func (a *attempt) stream(ctx context.Context, events *eventstream.Reader) *upstr
 				a.keepWords(events.Stray())
 			}
 			failure := a.end()
-			a.drain(events)
+			if !a.left {
+				wire.Drain(events, a.watch)
+			}
 			return failure
 		}
 		event, isChunk, failure := a.read(got)
@@ -399,18 +380,6 @@ func (a *attempt) send(step *upstream.Flat) *upstream.Failure {
 		}
 	}
 	return nil
-}
-
-// drain reads to the end of a stream that has said its last, so that the
-// connection can be used again. Of an upstream that keeps it open, the
-// connection is given up.
-func (a *attempt) drain(events *eventstream.Reader) {
-	if a.left || events.Ended() {
-		return
-	}
-	a.watch.Wait(drainTime)
-	defer a.watch.Arrived()
-	events.Drain(drainBytes)
 }
 
 // interrupted is the failure of a connection; sign is what it shows when no one on

@@ -20,6 +20,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/wire"
 	"carousel.internal/proto/service/secret"
 )
 
@@ -251,7 +252,7 @@ func TestWhole(t *testing.T) {
 		"no choices":        {`{"choices":[]}`, upstream.Truncated},
 		"an error":          {`{"error":{"message":"limit","code":429}}`, upstream.RateLimit},
 		"not an object":     {`[]`, upstream.Truncated},
-		"larger than 32 MB": {`{"choices":[{"message":{"content":"` + strings.Repeat("x", maxAnswer) + `"}}]}`, upstream.Truncated},
+		"larger than 32 MB": {`{"choices":[{"message":{"content":"` + strings.Repeat("x", wire.MaxAnswer) + `"}}]}`, upstream.Truncated},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"carousel.internal/gateway/internal/upstream/eventstream"
+	"carousel.internal/gateway/internal/upstream/wire"
 )
 
 const benchChunk = `data: {"id":"chatcmpl-8f3a","object":"chat.completion.chunk","created":1763800000,"model":"gpt-4o-2024-08-06",` +
@@ -27,7 +28,7 @@ var _ io.Reader = (*repeated)(nil)
 
 // The one allocation is the text.
 func BenchmarkChunk(b *testing.B) {
-	events := eventstream.NewReader(&repeated{stream: benchChunk}, maxAnswer)
+	events := eventstream.NewReader(&repeated{stream: benchChunk}, wire.MaxAnswer)
 	var a attempt
 	b.SetBytes(int64(len(benchChunk)))
 	b.ReportAllocs()

@@ -19,9 +19,8 @@ type building struct {
 }
 
 // build renders a request of another dialect from its canonical form.
-func (d *Driver) build(call *upstream.Call) []byte {
-	quirks := &d.settings.quirks
-	b := building{quirks: quirks, naming: quirks.naming(call.Request), req: call.Request, call: call}
+func (d *Driver) build(call *upstream.Call, names naming) []byte {
+	b := building{quirks: &d.settings.quirks, naming: names, req: call.Request, call: call}
 	b.dst = append(make([]byte, 0, len(b.req.Source.JSON)+1024), '{')
 	b.member("model")
 	b.string(call.Model)

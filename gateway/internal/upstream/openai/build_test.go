@@ -28,7 +28,7 @@ func built(t testing.TB, base, settings string, request chat.Request) string {
 		}
 	}
 	request.Source = chat.Source{Dialect: "other", JSON: []byte(`{"model":"x"}`)}
-	body := newTestDriver(t, base, texts).body(&upstream.Call{Request: &request, Model: "m"})
+	body, _ := newTestDriver(t, base, texts).body(&upstream.Call{Request: &request, Model: "m"})
 	if !json.Valid(body) {
 		t.Errorf("not valid JSON: %s", body)
 	}
@@ -418,7 +418,8 @@ func TestSealsAreNotSent(t *testing.T) {
 	request := &chat.Request{Source: chat.Source{Dialect: "other"}, Messages: []chat.Message{says(chat.User, words("a")), says(chat.Assistant, thinking("deep"), words("b"))}}
 	driver := newTestDriver(t, someHost, nil)
 	for _, without := range []bool{false, true} {
-		got := string(driver.body(&upstream.Call{Request: request, Model: "m", WithoutSeals: without}))
+		body, _ := driver.body(&upstream.Call{Request: request, Model: "m", WithoutSeals: without})
+		got := string(body)
 		if strings.Contains(got, "SECRETSEAL") || strings.Contains(got, "deep") == without {
 			t.Errorf("without seals %t: %s", without, got)
 		}

@@ -88,7 +88,7 @@ func TestAStreamBecomesAWholeAnswer(t *testing.T) {
 
 func TestAJoinedAnswerHasABound(t *testing.T) {
 	t.Parallel()
-	large := eventsOf(delta(`"content":"` + strings.Repeat("x", maxAnswer/4) + `"`))
+	large := eventsOf(delta(`"content":"` + strings.Repeat("x", wire.MaxAnswer/4) + `"`))
 	_, failure := gather(t.Context(), t, answering(t, "", strings.Repeat(large, 5)), newTestCall(false))
 	if failure == nil || failure.Class != upstream.Truncated || !strings.Contains(failure.Message, "32 MiB") {
 		t.Errorf("got %v", failure)

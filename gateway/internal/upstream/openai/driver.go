@@ -47,9 +47,6 @@ func New(config upstream.Config) (upstream.Driver, error) {
 func (d *Driver) Chat(ctx context.Context, call *upstream.Call) iter.Seq2[chat.Event, error] {
 	return func(yield func(chat.Event, error) bool) {
 		a := attempt{driver: d, call: call, yield: yield}
-		if !d.Speaks(call.Request.Source.Dialect) {
-			a.naming = d.settings.quirks.naming(call.Request)
-		}
 		if failure := a.run(ctx); failure != nil && !a.left {
 			yield(chat.Event{}, failure)
 		}

@@ -39,9 +39,9 @@ type member struct {
 	value node
 }
 
-// add takes a chunk in the form of the API; wire.ErrTooLarge: all is more than maxAnswer.
+// add takes a chunk in the form of the API; wire.ErrTooLarge: all is more than wire.MaxAnswer.
 func (j *joining) add(chunk []byte) error {
-	if j.size += len(chunk); j.size > maxAnswer {
+	if j.size += len(chunk); j.size > wire.MaxAnswer {
 		return wire.ErrTooLarge
 	}
 	s := rawjson.Over(chunk)

@@ -169,7 +169,7 @@ func (p *pass) judge(head []byte, whole, stream bool, media string) *upstream.Fa
 			return cutShort(upstream.SignEmpty, "the answer is empty")
 		}
 	case media == "text/html":
-		return signed(upstream.SignPage, http.StatusOK, "the upstream answered with a page instead of an answer: is its base_url right?", nil)
+		return wire.Page(failures)
 	case whole && isObject(head) && !hasContent(head) && tellsOfError(head):
 		return p.reported(head)
 	}
@@ -177,7 +177,7 @@ func (p *pass) judge(head []byte, whole, stream bool, media string) *upstream.Fa
 }
 
 func isObject(head []byte) bool {
-	head = bytes.TrimLeft(bytes.TrimPrefix(head, byteOrderMark), " \t\r\n")
+	head = wire.Start(head)
 	return len(head) > 0 && head[0] == '{'
 }
 

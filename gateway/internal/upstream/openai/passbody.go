@@ -2,11 +2,11 @@ package openai
 
 import (
 	"bufio"
-	"bytes"
 	"io"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/wire"
 )
 
 // follower looks at an answer that goes by.
@@ -61,7 +61,7 @@ func (b *passBody) begun(head []byte) bool {
 }
 
 func allBlank(head []byte) bool {
-	return len(bytes.TrimLeft(bytes.TrimPrefix(head, byteOrderMark), " \t\r\n")) == 0
+	return len(wire.Start(head)) == 0
 }
 
 // Read implements io.Reader.

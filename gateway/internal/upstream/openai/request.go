@@ -20,10 +20,10 @@ var (
 	identity = []string{"identity"}
 )
 
-// newRequest makes the HTTP request for a call. Its body is whole, so that it
-// can be sent again when a pooled connection turns out to be dead.
-func (d *Driver) newRequest(ctx context.Context, call *upstream.Call) *http.Request {
-	body := d.body(call)
+// newRequest makes the HTTP request for a call, with the names that tools have in it. Its body
+// is whole, so that it can be sent again when a pooled connection turns out to be dead.
+func (d *Driver) newRequest(ctx context.Context, call *upstream.Call) (*http.Request, naming) {
+	body, names := d.body(call)
 	header := make(http.Header, 6)
 	header["Accept-Encoding"] = identity
 	header["Content-Type"] = jsonType
@@ -40,7 +40,7 @@ func (d *Driver) newRequest(ctx context.Context, call *upstream.Call) *http.Requ
 		Body:          io.NopCloser(bytes.NewReader(body)),
 		GetBody:       func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
 	}
-	return request.WithContext(ctx)
+	return request.WithContext(ctx), names
 }
 
 // authorize names the key. Upstreams on one's own machine often have none.
@@ -50,15 +50,17 @@ func authorize(header http.Header, credential upstream.Credential) {
 	}
 }
 
-// body is the JSON to send. It may be the client's own, which nobody changes.
-func (d *Driver) body(call *upstream.Call) []byte {
+// body is the JSON to send, with the names that tools have in it. It may be the client's own,
+// which nobody changes.
+func (d *Driver) body(call *upstream.Call) ([]byte, naming) {
 	req := call.Request
-	if req.Source.Dialect == dialect {
+	if d.Speaks(req.Source.Dialect) {
 		if edited, ok := d.edit(req.Source.JSON, call.Model, req.Stream); ok {
-			return edited
+			return edited, naming{}
 		}
 	}
-	return d.build(call)
+	names := d.settings.quirks.naming(req)
+	return d.build(call, names), names
 }
 
 // edit makes the client's body fit: the model under the upstream's name for it,

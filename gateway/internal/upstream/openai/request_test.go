@@ -132,7 +132,7 @@ func TestRequest(t *testing.T) {
 		Model:      "m",
 		Credential: upstream.Credential{Secret: secret.New("sk-1")},
 	}
-	request := driver.newRequest(t.Context(), call)
+	request, _ := driver.newRequest(t.Context(), call)
 	if request.Method != http.MethodPost || request.URL.String() != "https://host:8443/api/v1/chat/completions?v=2" || request.Host != "host:8443" {
 		t.Errorf("%s %s at %s", request.Method, request.URL, request.Host)
 	}
@@ -149,7 +149,7 @@ func TestRequest(t *testing.T) {
 		}
 	}
 	call.Credential = upstream.Credential{}
-	if request := driver.newRequest(t.Context(), call); request.Header["Authorization"] != nil {
+	if request, _ := driver.newRequest(t.Context(), call); request.Header["Authorization"] != nil {
 		t.Error("a key without a key")
 	}
 }

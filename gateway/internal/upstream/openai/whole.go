@@ -17,7 +17,7 @@ const tooLarge = "the answer is larger than 32 MiB"
 
 // whole yields an answer that has come as one object.
 func (a *attempt) whole(ctx context.Context, body io.Reader, length int64) *upstream.Failure {
-	data, err := wire.ReadAll(body, length, maxAnswer)
+	data, err := wire.ReadAll(body, length, wire.MaxAnswer)
 	a.watch.Arrived()
 	switch {
 	case errors.Is(err, wire.ErrTooLarge):

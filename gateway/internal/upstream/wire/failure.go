@@ -22,6 +22,11 @@ func CutShort(table upstream.Table, sign, message string) *upstream.Failure {
 	return Signed(table, sign, http.StatusOK, message, nil)
 }
 
+// Page is the failure of a web page in the place of an answer.
+func Page(table upstream.Table) *upstream.Failure {
+	return Signed(table, upstream.SignPage, http.StatusOK, errPage.Error(), nil)
+}
+
 // Interrupted is the failure of a connection. caller is the request's context as it came,
 // ctx that of its Watch; sign is what it shows when no one on our side has ended it.
 func Interrupted(table upstream.Table, caller, ctx context.Context, err error, sign string) *upstream.Failure { //nolint:revive // two contexts, of which the second ends first
@@ -38,6 +43,8 @@ func Interrupted(table upstream.Table, caller, ctx context.Context, err error, s
 	switch {
 	case errors.Is(err, eventstream.ErrTooLarge):
 		return CutShort(table, upstream.SignGarbled, "an event of the answer is larger than 32 MiB")
+	case errors.Is(err, errPage):
+		return Page(table)
 	case errors.As(err, &packed):
 		return CutShort(table, upstream.SignGarbled, packed.Error())
 	case IsDamaged(err):

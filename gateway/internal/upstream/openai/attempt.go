@@ -390,8 +390,3 @@ func (a *attempt) interrupted(ctx context.Context, err error, sign string) *upst
 
 // cutShort is the failure of an answer that began well and is none.
 func cutShort(sign, message string) *upstream.Failure { return wire.CutShort(failures, sign, message) }
-
-// signed is a failure of which the upstream said nothing.
-func signed(sign string, status int, message string, err error) *upstream.Failure {
-	return wire.Signed(failures, sign, status, message, err)
-}

@@ -39,9 +39,10 @@ var allowed = map[string][]string{
 	"internal/dialect/anthropic": {
 		"internal/chat", "internal/dialect", "internal/rawjson", "internal/tokencount", // the API tells the input's size first
 	},
-	"internal/upstream/*":      {"internal/chat", "internal/upstream", "internal/upstream/redial", "internal/upstream/eventstream", "internal/upstream/wire", "internal/rawjson"},
+	"internal/upstream/*":      {"internal/chat", "internal/upstream", "internal/upstream/redial", "internal/upstream/egress", "internal/upstream/eventstream", "internal/upstream/wire", "internal/rawjson"},
 	"internal/upstream/redial": {},
-	"internal/upstream/wire":   {"internal/upstream", "internal/upstream/redial", "internal/upstream/eventstream"},
+	"internal/upstream/egress": {"internal/upstream/redial"},
+	"internal/upstream/wire":   {"internal/upstream", "internal/upstream/redial", "internal/upstream/egress", "internal/upstream/eventstream"},
 	"internal/upstream/cursor": {
 		"internal/chat", "internal/upstream", "internal/upstream/redial", "internal/imagefile", "internal/imagefetch",
 	},

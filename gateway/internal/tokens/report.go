@@ -31,6 +31,7 @@ var outcomes = map[upstream.Class]tokenstorev1.Outcome{
 	upstream.Transport:       tokenstorev1.Outcome_OUTCOME_TRANSPORT,
 	upstream.Truncated:       tokenstorev1.Outcome_OUTCOME_TRUNCATED,
 	upstream.Region:          tokenstorev1.Outcome_OUTCOME_REGION,
+	upstream.Proxy:           tokenstorev1.Outcome_OUTCOME_PROXY,
 }
 
 func outcomeOf(class upstream.Class) tokenstorev1.Outcome {

@@ -46,6 +46,9 @@ const (
 	Truncated Class = "truncated"
 	// Region: the upstream does not serve this region.
 	Region Class = "region"
+	// Proxy: the token's proxy could not be reached, or refused. Nothing is known of the
+	// token, nor of the upstream.
+	Proxy Class = "proxy"
 )
 
 // consequences are what a class means for a request.
@@ -79,13 +82,15 @@ var classTable = map[Class]consequences{
 	Truncated:       {kind: chat.UpstreamProtocol, token: true, model: true},
 	// An account can be of another region than the next one.
 	Region: {kind: chat.UpstreamUnavailable, token: true, model: true},
+	// Another token has another way out.
+	Proxy: {kind: chat.UpstreamUnavailable, token: true, model: true},
 }
 
 // Classes lists every class.
 func Classes() []Class {
 	return []Class{
 		CallerFault, SealRefused, ClientGone, Interrupted, Auth, ModelNotAllowed, ModelUnknown, Quota, RateLimit, TooLarge,
-		OutdatedClient, Broken, Transport, Truncated, Region,
+		OutdatedClient, Broken, Transport, Truncated, Region, Proxy,
 	}
 }
 

@@ -99,6 +99,12 @@ type Credential struct {
 	// the token's life. Empty where the upstream needs none.
 	DeviceID string
 	MACHash  string
+	// Proxy is the URL that everything about the token goes through, with its password;
+	// empty: the upstream's, if it has one.
+	Proxy secret.Value
+	// Renewable tells that Secret is an access token which can be had anew when the upstream
+	// refuses it.
+	Renewable bool
 }
 
 // MaskedChecksum is what may be shown of the checksum material, as the token

@@ -512,7 +512,9 @@ type Upstream struct {
 	// Model ids that it serves. Empty: the driver's default list, or the list
 	// that the upstream answers.
 	Models []string `protobuf:"bytes,4,rep,name=models,proto3" json:"models,omitempty"`
-	// The driver's own settings.
+	// The driver's own settings. The one named proxy may hold a password: it is sealed at
+	// rest, and masked in answers but those of Watch. A masked one that is put again keeps
+	// the password.
 	Settings      map[string]string `protobuf:"bytes,5,rep,name=settings,proto3" json:"settings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	Version       uint64            `protobuf:"varint,6,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields

@@ -57,6 +57,8 @@ const (
 	Outcome_OUTCOME_TRUNCATED Outcome = 13
 	// The upstream does not serve this region.
 	Outcome_OUTCOME_REGION Outcome = 14
+	// The token's proxy could not be reached, or refused. It says nothing of the token.
+	Outcome_OUTCOME_PROXY Outcome = 15
 )
 
 // Enum value maps for Outcome.
@@ -77,6 +79,7 @@ var (
 		12: "OUTCOME_TRANSPORT",
 		13: "OUTCOME_TRUNCATED",
 		14: "OUTCOME_REGION",
+		15: "OUTCOME_PROXY",
 	}
 	Outcome_value = map[string]int32{
 		"OUTCOME_UNSPECIFIED":       0,
@@ -94,6 +97,7 @@ var (
 		"OUTCOME_TRANSPORT":         12,
 		"OUTCOME_TRUNCATED":         13,
 		"OUTCOME_REGION":            14,
+		"OUTCOME_PROXY":             15,
 	}
 )
 
@@ -765,7 +769,11 @@ type Lease struct {
 	// requests it has: give the lease back at once.
 	Capped bool `protobuf:"varint,10,opt,name=capped,proto3" json:"capped,omitempty"`
 	// What may be shown of the secret, for the request log.
-	MaskedSecret  string `protobuf:"bytes,11,opt,name=masked_secret,json=maskedSecret,proto3" json:"masked_secret,omitempty"`
+	MaskedSecret string `protobuf:"bytes,11,opt,name=masked_secret,json=maskedSecret,proto3" json:"masked_secret,omitempty"`
+	// The proxy that the request goes through, with its password; empty: the upstream's.
+	Proxy string `protobuf:"bytes,12,opt,name=proxy,proto3" json:"proxy,omitempty"`
+	// The secret is an access token that can be had anew: see RenewCredential.
+	Renewable     bool `protobuf:"varint,13,opt,name=renewable,proto3" json:"renewable,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -875,6 +883,20 @@ func (x *Lease) GetMaskedSecret() string {
 		return x.MaskedSecret
 	}
 	return ""
+}
+
+func (x *Lease) GetProxy() string {
+	if x != nil {
+		return x.Proxy
+	}
+	return ""
+}
+
+func (x *Lease) GetRenewable() bool {
+	if x != nil {
+		return x.Renewable
+	}
+	return false
 }
 
 // Denial says why a demand got nothing.
@@ -1725,7 +1747,7 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\btoken_id\x18\x02 \x01(\tR\atokenId\"R\n" +
 	"\x05Grant\x12\x1b\n" +
 	"\tdemand_id\x18\x01 \x01(\x04R\bdemandId\x12,\n" +
-	"\x06leases\x18\x02 \x03(\v2\x14.tokenstore.v1.LeaseR\x06leases\"\xba\x02\n" +
+	"\x06leases\x18\x02 \x03(\v2\x14.tokenstore.v1.LeaseR\x06leases\"\xee\x02\n" +
 	"\x05Lease\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n" +
 	"\btoken_id\x18\x02 \x01(\tR\atokenId\x12\x14\n" +
@@ -1738,7 +1760,9 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\vfingerprint\x18\t \x01(\tR\vfingerprint\x12\x16\n" +
 	"\x06capped\x18\n" +
 	" \x01(\bR\x06capped\x12#\n" +
-	"\rmasked_secret\x18\v \x01(\tR\fmaskedSecret\"\xda\x01\n" +
+	"\rmasked_secret\x18\v \x01(\tR\fmaskedSecret\x12\x14\n" +
+	"\x05proxy\x18\f \x01(\tR\x05proxy\x12\x1c\n" +
+	"\trenewable\x18\r \x01(\bR\trenewable\"\xda\x01\n" +
 	"\x06Denial\x12\x1b\n" +
 	"\tdemand_id\x18\x01 \x01(\x04R\bdemandId\x12-\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x15.tokenstore.v1.ReasonR\x06reason\x12\x18\n" +
@@ -1809,7 +1833,7 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\vexcluded_by\x18\x03 \x01(\tR\n" +
 	"excludedBy\x120\n" +
 	"\x05until\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x14\n" +
-	"\x05score\x18\x05 \x01(\x01R\x05score*\xe6\x02\n" +
+	"\x05score\x18\x05 \x01(\x01R\x05score*\xf9\x02\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fOUTCOME_SUCCESS\x10\x01\x12\x12\n" +
@@ -1826,7 +1850,8 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x10OUTCOME_UPSTREAM\x10\v\x12\x15\n" +
 	"\x11OUTCOME_TRANSPORT\x10\f\x12\x15\n" +
 	"\x11OUTCOME_TRUNCATED\x10\r\x12\x12\n" +
-	"\x0eOUTCOME_REGION\x10\x0e*\xf0\x02\n" +
+	"\x0eOUTCOME_REGION\x10\x0e\x12\x11\n" +
+	"\rOUTCOME_PROXY\x10\x0f*\xf0\x02\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17REASON_INVALID_ARGUMENT\x10\x01\x12\x1a\n" +

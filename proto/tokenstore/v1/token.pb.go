@@ -23,6 +23,66 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// CredentialKind says what a token's secret is.
+type CredentialKind int32
+
+const (
+	CredentialKind_CREDENTIAL_KIND_UNSPECIFIED CredentialKind = 0
+	// A session token: good until it expires.
+	CredentialKind_CREDENTIAL_KIND_SESSION CredentialKind = 1
+	// A key that is sent as it is.
+	CredentialKind_CREDENTIAL_KIND_API_KEY CredentialKind = 2
+	// A user's key that is exchanged for access tokens.
+	CredentialKind_CREDENTIAL_KIND_USER_KEY CredentialKind = 3
+	// A login: access tokens, and a refresh token that may change with each refresh.
+	CredentialKind_CREDENTIAL_KIND_LOGIN CredentialKind = 4
+)
+
+// Enum value maps for CredentialKind.
+var (
+	CredentialKind_name = map[int32]string{
+		0: "CREDENTIAL_KIND_UNSPECIFIED",
+		1: "CREDENTIAL_KIND_SESSION",
+		2: "CREDENTIAL_KIND_API_KEY",
+		3: "CREDENTIAL_KIND_USER_KEY",
+		4: "CREDENTIAL_KIND_LOGIN",
+	}
+	CredentialKind_value = map[string]int32{
+		"CREDENTIAL_KIND_UNSPECIFIED": 0,
+		"CREDENTIAL_KIND_SESSION":     1,
+		"CREDENTIAL_KIND_API_KEY":     2,
+		"CREDENTIAL_KIND_USER_KEY":    3,
+		"CREDENTIAL_KIND_LOGIN":       4,
+	}
+)
+
+func (x CredentialKind) Enum() *CredentialKind {
+	p := new(CredentialKind)
+	*p = x
+	return p
+}
+
+func (x CredentialKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CredentialKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_tokenstore_v1_token_proto_enumTypes[0].Descriptor()
+}
+
+func (CredentialKind) Type() protoreflect.EnumType {
+	return &file_tokenstore_v1_token_proto_enumTypes[0]
+}
+
+func (x CredentialKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CredentialKind.Descriptor instead.
+func (CredentialKind) EnumDescriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{0}
+}
+
 type TokenState int32
 
 const (
@@ -76,11 +136,11 @@ func (x TokenState) String() string {
 }
 
 func (TokenState) Descriptor() protoreflect.EnumDescriptor {
-	return file_tokenstore_v1_token_proto_enumTypes[0].Descriptor()
+	return file_tokenstore_v1_token_proto_enumTypes[1].Descriptor()
 }
 
 func (TokenState) Type() protoreflect.EnumType {
-	return &file_tokenstore_v1_token_proto_enumTypes[0]
+	return &file_tokenstore_v1_token_proto_enumTypes[1]
 }
 
 func (x TokenState) Number() protoreflect.EnumNumber {
@@ -89,7 +149,7 @@ func (x TokenState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TokenState.Descriptor instead.
 func (TokenState) EnumDescriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{0}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{1}
 }
 
 type TokenFileFormat int32
@@ -131,11 +191,11 @@ func (x TokenFileFormat) String() string {
 }
 
 func (TokenFileFormat) Descriptor() protoreflect.EnumDescriptor {
-	return file_tokenstore_v1_token_proto_enumTypes[1].Descriptor()
+	return file_tokenstore_v1_token_proto_enumTypes[2].Descriptor()
 }
 
 func (TokenFileFormat) Type() protoreflect.EnumType {
-	return &file_tokenstore_v1_token_proto_enumTypes[1]
+	return &file_tokenstore_v1_token_proto_enumTypes[2]
 }
 
 func (x TokenFileFormat) Number() protoreflect.EnumNumber {
@@ -144,7 +204,7 @@ func (x TokenFileFormat) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TokenFileFormat.Descriptor instead.
 func (TokenFileFormat) EnumDescriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{1}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{2}
 }
 
 // Token is what may be shown of a token.
@@ -178,9 +238,21 @@ type Token struct {
 	// Set while state is COOLING.
 	CoolingUntil *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=cooling_until,json=coolingUntil,proto3" json:"cooling_until,omitempty"`
 	// From the token itself, where it is a JWT with `exp`.
-	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
-	CreatedAt     *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	Version       uint64                 `protobuf:"varint,20,opt,name=version,proto3" json:"version,omitempty"`
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	Version   uint64                 `protobuf:"varint,20,opt,name=version,proto3" json:"version,omitempty"`
+	Kind      CredentialKind         `protobuf:"varint,21,opt,name=kind,proto3,enum=tokenstore.v1.CredentialKind" json:"kind,omitempty"`
+	// The upstream takes neither its refresh token nor the one before: only a new login,
+	// or a new key, helps. refresh_error says what the upstream said.
+	NeedsLogin bool `protobuf:"varint,22,opt,name=needs_login,json=needsLogin,proto3" json:"needs_login,omitempty"`
+	// Why the last refresh failed, redacted; empty when it went well.
+	RefreshError string                 `protobuf:"bytes,23,opt,name=refresh_error,json=refreshError,proto3" json:"refresh_error,omitempty"`
+	RefreshedAt  *timestamppb.Timestamp `protobuf:"bytes,24,opt,name=refreshed_at,json=refreshedAt,proto3" json:"refreshed_at,omitempty"`
+	// Unset where nothing is to be refreshed.
+	NextRefreshAt *timestamppb.Timestamp `protobuf:"bytes,25,opt,name=next_refresh_at,json=nextRefreshAt,proto3" json:"next_refresh_at,omitempty"`
+	// The proxy that everything about this token goes through, without its password; empty:
+	// the upstream's.
+	MaskedProxy   string `protobuf:"bytes,26,opt,name=masked_proxy,json=maskedProxy,proto3" json:"masked_proxy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -355,6 +427,48 @@ func (x *Token) GetVersion() uint64 {
 	return 0
 }
 
+func (x *Token) GetKind() CredentialKind {
+	if x != nil {
+		return x.Kind
+	}
+	return CredentialKind_CREDENTIAL_KIND_UNSPECIFIED
+}
+
+func (x *Token) GetNeedsLogin() bool {
+	if x != nil {
+		return x.NeedsLogin
+	}
+	return false
+}
+
+func (x *Token) GetRefreshError() string {
+	if x != nil {
+		return x.RefreshError
+	}
+	return ""
+}
+
+func (x *Token) GetRefreshedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RefreshedAt
+	}
+	return nil
+}
+
+func (x *Token) GetNextRefreshAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextRefreshAt
+	}
+	return nil
+}
+
+func (x *Token) GetMaskedProxy() string {
+	if x != nil {
+		return x.MaskedProxy
+	}
+	return ""
+}
+
 type CreateTokenRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The secret as pasted: a bare token, `alias::token`, or a whole cookie.
@@ -368,7 +482,12 @@ type CreateTokenRequest struct {
 	// Unset means enabled.
 	Enabled *bool `protobuf:"varint,7,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
 	// Empty: generated where the upstream's driver needs one.
-	Checksum      string `protobuf:"bytes,8,opt,name=checksum,proto3" json:"checksum,omitempty"`
+	Checksum string `protobuf:"bytes,8,opt,name=checksum,proto3" json:"checksum,omitempty"`
+	// Makes it a login, of which secret is the access token.
+	RefreshToken string `protobuf:"bytes,9,opt,name=refresh_token,json=refreshToken,proto3" json:"refresh_token,omitempty"`
+	// http, https or socks5 URL, with user and password where it needs them; empty: the
+	// upstream's.
+	Proxy         string `protobuf:"bytes,10,opt,name=proxy,proto3" json:"proxy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -455,6 +574,20 @@ func (x *CreateTokenRequest) GetEnabled() bool {
 func (x *CreateTokenRequest) GetChecksum() string {
 	if x != nil {
 		return x.Checksum
+	}
+	return ""
+}
+
+func (x *CreateTokenRequest) GetRefreshToken() string {
+	if x != nil {
+		return x.RefreshToken
+	}
+	return ""
+}
+
+func (x *CreateTokenRequest) GetProxy() string {
+	if x != nil {
+		return x.Proxy
 	}
 	return ""
 }
@@ -926,7 +1059,7 @@ func (x *GetTokenResponse) GetToken() *Token {
 type UpdateTokenRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Any of alias, tags, cap, weight, enabled, checksum.
+	// Any of alias, tags, cap, weight, enabled, checksum, proxy.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	Alias      string                 `protobuf:"bytes,3,opt,name=alias,proto3" json:"alias,omitempty"`
 	Tags       []string               `protobuf:"bytes,4,rep,name=tags,proto3" json:"tags,omitempty"`
@@ -936,8 +1069,10 @@ type UpdateTokenRequest struct {
 	Checksum   string                 `protobuf:"bytes,8,opt,name=checksum,proto3" json:"checksum,omitempty"`
 	// 0: no check.
 	ExpectedVersion uint64 `protobuf:"varint,9,opt,name=expected_version,json=expectedVersion,proto3" json:"expected_version,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// As in CreateTokenRequest.
+	Proxy         string `protobuf:"bytes,10,opt,name=proxy,proto3" json:"proxy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UpdateTokenRequest) Reset() {
@@ -1031,6 +1166,13 @@ func (x *UpdateTokenRequest) GetExpectedVersion() uint64 {
 		return x.ExpectedVersion
 	}
 	return 0
+}
+
+func (x *UpdateTokenRequest) GetProxy() string {
+	if x != nil {
+		return x.Proxy
+	}
+	return ""
 }
 
 type UpdateTokenResponse struct {
@@ -1411,11 +1553,13 @@ func (x *RevealTokenRequest) GetId() string {
 }
 
 type RevealTokenResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Upstream      string                 `protobuf:"bytes,1,opt,name=upstream,proto3" json:"upstream,omitempty"`
-	Secret        string                 `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
-	DeviceId      string                 `protobuf:"bytes,3,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
-	MacHash       string                 `protobuf:"bytes,4,opt,name=mac_hash,json=macHash,proto3" json:"mac_hash,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Upstream string                 `protobuf:"bytes,1,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	Secret   string                 `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
+	DeviceId string                 `protobuf:"bytes,3,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
+	MacHash  string                 `protobuf:"bytes,4,opt,name=mac_hash,json=macHash,proto3" json:"mac_hash,omitempty"`
+	// With its password; empty: the upstream's.
+	Proxy         string `protobuf:"bytes,5,opt,name=proxy,proto3" json:"proxy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1478,6 +1622,13 @@ func (x *RevealTokenResponse) GetMacHash() string {
 	return ""
 }
 
+func (x *RevealTokenResponse) GetProxy() string {
+	if x != nil {
+		return x.Proxy
+	}
+	return ""
+}
+
 // TokenAccount is what an upstream told about the account behind a token. What
 // it did not tell is empty or unset.
 type TokenAccount struct {
@@ -1496,7 +1647,9 @@ type TokenAccount struct {
 	AsOf *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	// Why the last question was not answered, redacted; empty when it was. The
 	// other fields are then those of the answer before.
-	Error         string `protobuf:"bytes,10,opt,name=error,proto3" json:"error,omitempty"`
+	Error string `protobuf:"bytes,10,opt,name=error,proto3" json:"error,omitempty"`
+	// When the counting begins anew, where that is known.
+	QuotaResetsAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=quota_resets_at,json=quotaResetsAt,proto3" json:"quota_resets_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1599,6 +1752,13 @@ func (x *TokenAccount) GetError() string {
 		return x.Error
 	}
 	return ""
+}
+
+func (x *TokenAccount) GetQuotaResetsAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.QuotaResetsAt
+	}
+	return nil
 }
 
 // TokenQuota counts a family of models.
@@ -1856,6 +2016,176 @@ func (*RecordTokenAccountResponse) Descriptor() ([]byte, []int) {
 	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{25}
 }
 
+type ListTokenAccountsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: all.
+	Upstream string `protobuf:"bytes,1,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	// 1 to 1000; 0 means 100.
+	Limit uint32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	// From the previous answer's next_cursor.
+	Cursor        string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTokenAccountsRequest) Reset() {
+	*x = ListTokenAccountsRequest{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTokenAccountsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTokenAccountsRequest) ProtoMessage() {}
+
+func (x *ListTokenAccountsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTokenAccountsRequest.ProtoReflect.Descriptor instead.
+func (*ListTokenAccountsRequest) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ListTokenAccountsRequest) GetUpstream() string {
+	if x != nil {
+		return x.Upstream
+	}
+	return ""
+}
+
+func (x *ListTokenAccountsRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *ListTokenAccountsRequest) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+type ListTokenAccountsResponse struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Accounts []*AccountOfToken      `protobuf:"bytes,1,rep,name=accounts,proto3" json:"accounts,omitempty"`
+	// Empty on the last page.
+	NextCursor    string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3" json:"next_cursor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTokenAccountsResponse) Reset() {
+	*x = ListTokenAccountsResponse{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTokenAccountsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTokenAccountsResponse) ProtoMessage() {}
+
+func (x *ListTokenAccountsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTokenAccountsResponse.ProtoReflect.Descriptor instead.
+func (*ListTokenAccountsResponse) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ListTokenAccountsResponse) GetAccounts() []*AccountOfToken {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+func (x *ListTokenAccountsResponse) GetNextCursor() string {
+	if x != nil {
+		return x.NextCursor
+	}
+	return ""
+}
+
+// AccountOfToken is a token and what is recorded of its account.
+type AccountOfToken struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Token *Token                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	// Unset while nothing was recorded.
+	Account       *TokenAccount `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountOfToken) Reset() {
+	*x = AccountOfToken{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountOfToken) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountOfToken) ProtoMessage() {}
+
+func (x *AccountOfToken) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountOfToken.ProtoReflect.Descriptor instead.
+func (*AccountOfToken) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *AccountOfToken) GetToken() *Token {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+func (x *AccountOfToken) GetAccount() *TokenAccount {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
 type SummarizePoolsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1864,7 +2194,7 @@ type SummarizePoolsRequest struct {
 
 func (x *SummarizePoolsRequest) Reset() {
 	*x = SummarizePoolsRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[26]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1876,7 +2206,7 @@ func (x *SummarizePoolsRequest) String() string {
 func (*SummarizePoolsRequest) ProtoMessage() {}
 
 func (x *SummarizePoolsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[26]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1889,7 +2219,7 @@ func (x *SummarizePoolsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizePoolsRequest.ProtoReflect.Descriptor instead.
 func (*SummarizePoolsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{26}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{29}
 }
 
 type SummarizePoolsResponse struct {
@@ -1902,7 +2232,7 @@ type SummarizePoolsResponse struct {
 
 func (x *SummarizePoolsResponse) Reset() {
 	*x = SummarizePoolsResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[27]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1914,7 +2244,7 @@ func (x *SummarizePoolsResponse) String() string {
 func (*SummarizePoolsResponse) ProtoMessage() {}
 
 func (x *SummarizePoolsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[27]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1927,7 +2257,7 @@ func (x *SummarizePoolsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizePoolsResponse.ProtoReflect.Descriptor instead.
 func (*SummarizePoolsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{27}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *SummarizePoolsResponse) GetPools() []*PoolState {
@@ -1953,14 +2283,16 @@ type PoolState struct {
 	Parked      uint32 `protobuf:"varint,9,opt,name=parked,proto3" json:"parked,omitempty"`
 	Quarantined uint32 `protobuf:"varint,10,opt,name=quarantined,proto3" json:"quarantined,omitempty"`
 	// What the tokens fail for alike, so that none is blamed.
-	Causes        []*SharedCause `protobuf:"bytes,11,rep,name=causes,proto3" json:"causes,omitempty"`
+	Causes []*SharedCause `protobuf:"bytes,11,rep,name=causes,proto3" json:"causes,omitempty"`
+	// Of the parked ones, those that need a new login.
+	NeedsLogin    uint32 `protobuf:"varint,12,opt,name=needs_login,json=needsLogin,proto3" json:"needs_login,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PoolState) Reset() {
 	*x = PoolState{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[28]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1972,7 +2304,7 @@ func (x *PoolState) String() string {
 func (*PoolState) ProtoMessage() {}
 
 func (x *PoolState) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[28]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1985,7 +2317,7 @@ func (x *PoolState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolState.ProtoReflect.Descriptor instead.
 func (*PoolState) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{28}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *PoolState) GetUpstream() string {
@@ -2065,6 +2397,13 @@ func (x *PoolState) GetCauses() []*SharedCause {
 	return nil
 }
 
+func (x *PoolState) GetNeedsLogin() uint32 {
+	if x != nil {
+		return x.NeedsLogin
+	}
+	return 0
+}
+
 // SharedCause is a failure that tokens of an upstream have alike.
 type SharedCause struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2080,7 +2419,7 @@ type SharedCause struct {
 
 func (x *SharedCause) Reset() {
 	*x = SharedCause{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[29]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2092,7 +2431,7 @@ func (x *SharedCause) String() string {
 func (*SharedCause) ProtoMessage() {}
 
 func (x *SharedCause) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[29]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2105,7 +2444,7 @@ func (x *SharedCause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharedCause.ProtoReflect.Descriptor instead.
 func (*SharedCause) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{29}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SharedCause) GetClass() string {
@@ -2160,7 +2499,7 @@ type Transition struct {
 
 func (x *Transition) Reset() {
 	*x = Transition{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[30]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2172,7 +2511,7 @@ func (x *Transition) String() string {
 func (*Transition) ProtoMessage() {}
 
 func (x *Transition) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[30]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2185,7 +2524,7 @@ func (x *Transition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transition.ProtoReflect.Descriptor instead.
 func (*Transition) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{30}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Transition) GetAt() *timestamppb.Timestamp {
@@ -2260,7 +2599,7 @@ type ListTransitionsRequest struct {
 
 func (x *ListTransitionsRequest) Reset() {
 	*x = ListTransitionsRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[31]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2272,7 +2611,7 @@ func (x *ListTransitionsRequest) String() string {
 func (*ListTransitionsRequest) ProtoMessage() {}
 
 func (x *ListTransitionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[31]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2285,7 +2624,7 @@ func (x *ListTransitionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTransitionsRequest.ProtoReflect.Descriptor instead.
 func (*ListTransitionsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{31}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListTransitionsRequest) GetId() string {
@@ -2305,7 +2644,7 @@ type ListTransitionsResponse struct {
 
 func (x *ListTransitionsResponse) Reset() {
 	*x = ListTransitionsResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[32]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2317,7 +2656,7 @@ func (x *ListTransitionsResponse) String() string {
 func (*ListTransitionsResponse) ProtoMessage() {}
 
 func (x *ListTransitionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[32]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2330,7 +2669,7 @@ func (x *ListTransitionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTransitionsResponse.ProtoReflect.Descriptor instead.
 func (*ListTransitionsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{32}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListTransitionsResponse) GetTransitions() []*Transition {
@@ -2357,7 +2696,7 @@ type UndoTransitionsRequest struct {
 
 func (x *UndoTransitionsRequest) Reset() {
 	*x = UndoTransitionsRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[33]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2369,7 +2708,7 @@ func (x *UndoTransitionsRequest) String() string {
 func (*UndoTransitionsRequest) ProtoMessage() {}
 
 func (x *UndoTransitionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[33]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2382,7 +2721,7 @@ func (x *UndoTransitionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoTransitionsRequest.ProtoReflect.Descriptor instead.
 func (*UndoTransitionsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{33}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *UndoTransitionsRequest) GetClass() string {
@@ -2429,7 +2768,7 @@ type UndoTransitionsResponse struct {
 
 func (x *UndoTransitionsResponse) Reset() {
 	*x = UndoTransitionsResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[34]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2441,7 +2780,7 @@ func (x *UndoTransitionsResponse) String() string {
 func (*UndoTransitionsResponse) ProtoMessage() {}
 
 func (x *UndoTransitionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[34]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2454,7 +2793,7 @@ func (x *UndoTransitionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoTransitionsResponse.ProtoReflect.Descriptor instead.
 func (*UndoTransitionsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{34}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *UndoTransitionsResponse) GetCount() uint32 {
@@ -2475,7 +2814,7 @@ type ReleaseTokenRequest struct {
 
 func (x *ReleaseTokenRequest) Reset() {
 	*x = ReleaseTokenRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[35]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2487,7 +2826,7 @@ func (x *ReleaseTokenRequest) String() string {
 func (*ReleaseTokenRequest) ProtoMessage() {}
 
 func (x *ReleaseTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[35]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2500,7 +2839,7 @@ func (x *ReleaseTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseTokenRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseTokenRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{35}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ReleaseTokenRequest) GetId() string {
@@ -2526,7 +2865,7 @@ type ReleaseTokenResponse struct {
 
 func (x *ReleaseTokenResponse) Reset() {
 	*x = ReleaseTokenResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[36]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2538,7 +2877,7 @@ func (x *ReleaseTokenResponse) String() string {
 func (*ReleaseTokenResponse) ProtoMessage() {}
 
 func (x *ReleaseTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[36]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2551,7 +2890,7 @@ func (x *ReleaseTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseTokenResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseTokenResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{36}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ReleaseTokenResponse) GetToken() *Token {
@@ -2565,7 +2904,7 @@ var File_tokenstore_v1_token_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\n" +
-	"\x19tokenstore/v1/token.proto\x12\rtokenstore.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc5\x05\n" +
+	"\x19tokenstore/v1/token.proto\x12\rtokenstore.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe4\a\n" +
 	"\x05Token\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bupstream\x18\x02 \x01(\tR\bupstream\x12\x14\n" +
@@ -2591,7 +2930,14 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"expires_at\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x129\n" +
 	"\n" +
 	"created_at\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x18\n" +
-	"\aversion\x18\x14 \x01(\x04R\aversion\"\xe3\x01\n" +
+	"\aversion\x18\x14 \x01(\x04R\aversion\x121\n" +
+	"\x04kind\x18\x15 \x01(\x0e2\x1d.tokenstore.v1.CredentialKindR\x04kind\x12\x1f\n" +
+	"\vneeds_login\x18\x16 \x01(\bR\n" +
+	"needsLogin\x12#\n" +
+	"\rrefresh_error\x18\x17 \x01(\tR\frefreshError\x12=\n" +
+	"\frefreshed_at\x18\x18 \x01(\v2\x1a.google.protobuf.TimestampR\vrefreshedAt\x12B\n" +
+	"\x0fnext_refresh_at\x18\x19 \x01(\v2\x1a.google.protobuf.TimestampR\rnextRefreshAt\x12!\n" +
+	"\fmasked_proxy\x18\x1a \x01(\tR\vmaskedProxy\"\x9e\x02\n" +
 	"\x12CreateTokenRequest\x12\x16\n" +
 	"\x06secret\x18\x01 \x01(\tR\x06secret\x12\x1a\n" +
 	"\bupstream\x18\x02 \x01(\tR\bupstream\x12\x14\n" +
@@ -2600,7 +2946,10 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x03cap\x18\x05 \x01(\rR\x03cap\x12\x16\n" +
 	"\x06weight\x18\x06 \x01(\rR\x06weight\x12\x1d\n" +
 	"\aenabled\x18\a \x01(\bH\x00R\aenabled\x88\x01\x01\x12\x1a\n" +
-	"\bchecksum\x18\b \x01(\tR\bchecksumB\n" +
+	"\bchecksum\x18\b \x01(\tR\bchecksum\x12#\n" +
+	"\rrefresh_token\x18\t \x01(\tR\frefreshToken\x12\x14\n" +
+	"\x05proxy\x18\n" +
+	" \x01(\tR\x05proxyB\n" +
 	"\n" +
 	"\b_enabled\"A\n" +
 	"\x13CreateTokenResponse\x12*\n" +
@@ -2632,7 +2981,7 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x0fGetTokenRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\">\n" +
 	"\x10GetTokenResponse\x12*\n" +
-	"\x05token\x18\x01 \x01(\v2\x14.tokenstore.v1.TokenR\x05token\"\x96\x02\n" +
+	"\x05token\x18\x01 \x01(\v2\x14.tokenstore.v1.TokenR\x05token\"\xac\x02\n" +
 	"\x12UpdateTokenRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12;\n" +
 	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
@@ -2643,7 +2992,9 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x06weight\x18\x06 \x01(\rR\x06weight\x12\x18\n" +
 	"\aenabled\x18\a \x01(\bR\aenabled\x12\x1a\n" +
 	"\bchecksum\x18\b \x01(\tR\bchecksum\x12)\n" +
-	"\x10expected_version\x18\t \x01(\x04R\x0fexpectedVersion\"A\n" +
+	"\x10expected_version\x18\t \x01(\x04R\x0fexpectedVersion\x12\x14\n" +
+	"\x05proxy\x18\n" +
+	" \x01(\tR\x05proxy\"A\n" +
 	"\x13UpdateTokenResponse\x12*\n" +
 	"\x05token\x18\x01 \x01(\v2\x14.tokenstore.v1.TokenR\x05token\"O\n" +
 	"\x12DeleteTokenRequest\x12\x0e\n" +
@@ -2664,12 +3015,13 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x14RestoreTokenResponse\x12*\n" +
 	"\x05token\x18\x01 \x01(\v2\x14.tokenstore.v1.TokenR\x05token\"$\n" +
 	"\x12RevealTokenRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"\x81\x01\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\x97\x01\n" +
 	"\x13RevealTokenResponse\x12\x1a\n" +
 	"\bupstream\x18\x01 \x01(\tR\bupstream\x12\x16\n" +
 	"\x06secret\x18\x02 \x01(\tR\x06secret\x12\x1b\n" +
 	"\tdevice_id\x18\x03 \x01(\tR\bdeviceId\x12\x19\n" +
-	"\bmac_hash\x18\x04 \x01(\tR\amacHash\"\x9a\x03\n" +
+	"\bmac_hash\x18\x04 \x01(\tR\amacHash\x12\x14\n" +
+	"\x05proxy\x18\x05 \x01(\tR\x05proxy\"\xde\x03\n" +
 	"\fTokenAccount\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x14\n" +
 	"\x05email\x18\x02 \x01(\tR\x05email\x12\x12\n" +
@@ -2684,7 +3036,8 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"quotaStart\x12/\n" +
 	"\x05as_of\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x12\x14\n" +
 	"\x05error\x18\n" +
-	" \x01(\tR\x05errorB\x12\n" +
+	" \x01(\tR\x05error\x12B\n" +
+	"\x0fquota_resets_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\rquotaResetsAtB\x12\n" +
 	"\x10_trial_days_left\"\xc0\x01\n" +
 	"\n" +
 	"TokenQuota\x12\x12\n" +
@@ -2703,10 +3056,21 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x19RecordTokenAccountRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x125\n" +
 	"\aaccount\x18\x02 \x01(\v2\x1b.tokenstore.v1.TokenAccountR\aaccount\"\x1c\n" +
-	"\x1aRecordTokenAccountResponse\"\x17\n" +
+	"\x1aRecordTokenAccountResponse\"d\n" +
+	"\x18ListTokenAccountsRequest\x12\x1a\n" +
+	"\bupstream\x18\x01 \x01(\tR\bupstream\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\rR\x05limit\x12\x16\n" +
+	"\x06cursor\x18\x03 \x01(\tR\x06cursor\"w\n" +
+	"\x19ListTokenAccountsResponse\x129\n" +
+	"\baccounts\x18\x01 \x03(\v2\x1d.tokenstore.v1.AccountOfTokenR\baccounts\x12\x1f\n" +
+	"\vnext_cursor\x18\x02 \x01(\tR\n" +
+	"nextCursor\"s\n" +
+	"\x0eAccountOfToken\x12*\n" +
+	"\x05token\x18\x01 \x01(\v2\x14.tokenstore.v1.TokenR\x05token\x125\n" +
+	"\aaccount\x18\x02 \x01(\v2\x1b.tokenstore.v1.TokenAccountR\aaccount\"\x17\n" +
 	"\x15SummarizePoolsRequest\"H\n" +
 	"\x16SummarizePoolsResponse\x12.\n" +
-	"\x05pools\x18\x01 \x03(\v2\x18.tokenstore.v1.PoolStateR\x05pools\"\xce\x02\n" +
+	"\x05pools\x18\x01 \x03(\v2\x18.tokenstore.v1.PoolStateR\x05pools\"\xef\x02\n" +
 	"\tPoolState\x12\x1a\n" +
 	"\bupstream\x18\x01 \x01(\tR\bupstream\x12\x14\n" +
 	"\x05ready\x18\x02 \x01(\rR\x05ready\x12\x18\n" +
@@ -2719,7 +3083,9 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x06parked\x18\t \x01(\rR\x06parked\x12 \n" +
 	"\vquarantined\x18\n" +
 	" \x01(\rR\vquarantined\x122\n" +
-	"\x06causes\x18\v \x03(\v2\x1a.tokenstore.v1.SharedCauseR\x06causes\"\xa6\x01\n" +
+	"\x06causes\x18\v \x03(\v2\x1a.tokenstore.v1.SharedCauseR\x06causes\x12\x1f\n" +
+	"\vneeds_login\x18\f \x01(\rR\n" +
+	"needsLogin\"\xa6\x01\n" +
 	"\vSharedCause\x12\x14\n" +
 	"\x05class\x18\x01 \x01(\tR\x05class\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x120\n" +
@@ -2754,7 +3120,13 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x0e\n" +
 	"\x02by\x18\x02 \x01(\tR\x02by\"B\n" +
 	"\x14ReleaseTokenResponse\x12*\n" +
-	"\x05token\x18\x01 \x01(\v2\x14.tokenstore.v1.TokenR\x05token*\xda\x01\n" +
+	"\x05token\x18\x01 \x01(\v2\x14.tokenstore.v1.TokenR\x05token*\xa4\x01\n" +
+	"\x0eCredentialKind\x12\x1f\n" +
+	"\x1bCREDENTIAL_KIND_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17CREDENTIAL_KIND_SESSION\x10\x01\x12\x1b\n" +
+	"\x17CREDENTIAL_KIND_API_KEY\x10\x02\x12\x1c\n" +
+	"\x18CREDENTIAL_KIND_USER_KEY\x10\x03\x12\x19\n" +
+	"\x15CREDENTIAL_KIND_LOGIN\x10\x04*\xda\x01\n" +
 	"\n" +
 	"TokenState\x12\x1b\n" +
 	"\x17TOKEN_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
@@ -2769,8 +3141,7 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x1dTOKEN_FILE_FORMAT_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17TOKEN_FILE_FORMAT_TOKEN\x10\x01\x12 \n" +
 	"\x1cTOKEN_FILE_FORMAT_TOKEN_LIST\x10\x02\x12\x1a\n" +
-	"\x16TOKEN_FILE_FORMAT_JSON\x10\x032\xda\n" +
-	"\n" +
+	"\x16TOKEN_FILE_FORMAT_JSON\x10\x032\xc2\v\n" +
 	"\fTokenService\x12T\n" +
 	"\vCreateToken\x12!.tokenstore.v1.CreateTokenRequest\x1a\".tokenstore.v1.CreateTokenResponse\x12W\n" +
 	"\fImportTokens\x12\".tokenstore.v1.ImportTokensRequest\x1a#.tokenstore.v1.ImportTokensResponse\x12Q\n" +
@@ -2782,7 +3153,8 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\fRestoreToken\x12\".tokenstore.v1.RestoreTokenRequest\x1a#.tokenstore.v1.RestoreTokenResponse\x12T\n" +
 	"\vRevealToken\x12!.tokenstore.v1.RevealTokenRequest\x1a\".tokenstore.v1.RevealTokenResponse\x12`\n" +
 	"\x0fGetTokenAccount\x12%.tokenstore.v1.GetTokenAccountRequest\x1a&.tokenstore.v1.GetTokenAccountResponse\x12i\n" +
-	"\x12RecordTokenAccount\x12(.tokenstore.v1.RecordTokenAccountRequest\x1a).tokenstore.v1.RecordTokenAccountResponse\x12]\n" +
+	"\x12RecordTokenAccount\x12(.tokenstore.v1.RecordTokenAccountRequest\x1a).tokenstore.v1.RecordTokenAccountResponse\x12f\n" +
+	"\x11ListTokenAccounts\x12'.tokenstore.v1.ListTokenAccountsRequest\x1a(.tokenstore.v1.ListTokenAccountsResponse\x12]\n" +
 	"\x0eSummarizePools\x12$.tokenstore.v1.SummarizePoolsRequest\x1a%.tokenstore.v1.SummarizePoolsResponse\x12`\n" +
 	"\x0fListTransitions\x12%.tokenstore.v1.ListTransitionsRequest\x1a&.tokenstore.v1.ListTransitionsResponse\x12`\n" +
 	"\x0fUndoTransitions\x12%.tokenstore.v1.UndoTransitionsRequest\x1a&.tokenstore.v1.UndoTransitionsResponse\x12W\n" +
@@ -2801,117 +3173,130 @@ func file_tokenstore_v1_token_proto_rawDescGZIP() []byte {
 	return file_tokenstore_v1_token_proto_rawDescData
 }
 
-var file_tokenstore_v1_token_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_tokenstore_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_tokenstore_v1_token_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_tokenstore_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_tokenstore_v1_token_proto_goTypes = []any{
-	(TokenState)(0),                    // 0: tokenstore.v1.TokenState
-	(TokenFileFormat)(0),               // 1: tokenstore.v1.TokenFileFormat
-	(*Token)(nil),                      // 2: tokenstore.v1.Token
-	(*CreateTokenRequest)(nil),         // 3: tokenstore.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),        // 4: tokenstore.v1.CreateTokenResponse
-	(*ImportTokensRequest)(nil),        // 5: tokenstore.v1.ImportTokensRequest
-	(*ImportTokensResponse)(nil),       // 6: tokenstore.v1.ImportTokensResponse
-	(*RejectedLine)(nil),               // 7: tokenstore.v1.RejectedLine
-	(*ListTokensRequest)(nil),          // 8: tokenstore.v1.ListTokensRequest
-	(*ListTokensResponse)(nil),         // 9: tokenstore.v1.ListTokensResponse
-	(*GetTokenRequest)(nil),            // 10: tokenstore.v1.GetTokenRequest
-	(*GetTokenResponse)(nil),           // 11: tokenstore.v1.GetTokenResponse
-	(*UpdateTokenRequest)(nil),         // 12: tokenstore.v1.UpdateTokenRequest
-	(*UpdateTokenResponse)(nil),        // 13: tokenstore.v1.UpdateTokenResponse
-	(*DeleteTokenRequest)(nil),         // 14: tokenstore.v1.DeleteTokenRequest
-	(*DeleteTokenResponse)(nil),        // 15: tokenstore.v1.DeleteTokenResponse
-	(*ExportTokensRequest)(nil),        // 16: tokenstore.v1.ExportTokensRequest
-	(*ExportTokensResponse)(nil),       // 17: tokenstore.v1.ExportTokensResponse
-	(*RestoreTokenRequest)(nil),        // 18: tokenstore.v1.RestoreTokenRequest
-	(*RestoreTokenResponse)(nil),       // 19: tokenstore.v1.RestoreTokenResponse
-	(*RevealTokenRequest)(nil),         // 20: tokenstore.v1.RevealTokenRequest
-	(*RevealTokenResponse)(nil),        // 21: tokenstore.v1.RevealTokenResponse
-	(*TokenAccount)(nil),               // 22: tokenstore.v1.TokenAccount
-	(*TokenQuota)(nil),                 // 23: tokenstore.v1.TokenQuota
-	(*GetTokenAccountRequest)(nil),     // 24: tokenstore.v1.GetTokenAccountRequest
-	(*GetTokenAccountResponse)(nil),    // 25: tokenstore.v1.GetTokenAccountResponse
-	(*RecordTokenAccountRequest)(nil),  // 26: tokenstore.v1.RecordTokenAccountRequest
-	(*RecordTokenAccountResponse)(nil), // 27: tokenstore.v1.RecordTokenAccountResponse
-	(*SummarizePoolsRequest)(nil),      // 28: tokenstore.v1.SummarizePoolsRequest
-	(*SummarizePoolsResponse)(nil),     // 29: tokenstore.v1.SummarizePoolsResponse
-	(*PoolState)(nil),                  // 30: tokenstore.v1.PoolState
-	(*SharedCause)(nil),                // 31: tokenstore.v1.SharedCause
-	(*Transition)(nil),                 // 32: tokenstore.v1.Transition
-	(*ListTransitionsRequest)(nil),     // 33: tokenstore.v1.ListTransitionsRequest
-	(*ListTransitionsResponse)(nil),    // 34: tokenstore.v1.ListTransitionsResponse
-	(*UndoTransitionsRequest)(nil),     // 35: tokenstore.v1.UndoTransitionsRequest
-	(*UndoTransitionsResponse)(nil),    // 36: tokenstore.v1.UndoTransitionsResponse
-	(*ReleaseTokenRequest)(nil),        // 37: tokenstore.v1.ReleaseTokenRequest
-	(*ReleaseTokenResponse)(nil),       // 38: tokenstore.v1.ReleaseTokenResponse
-	(*timestamppb.Timestamp)(nil),      // 39: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),      // 40: google.protobuf.FieldMask
+	(CredentialKind)(0),                // 0: tokenstore.v1.CredentialKind
+	(TokenState)(0),                    // 1: tokenstore.v1.TokenState
+	(TokenFileFormat)(0),               // 2: tokenstore.v1.TokenFileFormat
+	(*Token)(nil),                      // 3: tokenstore.v1.Token
+	(*CreateTokenRequest)(nil),         // 4: tokenstore.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),        // 5: tokenstore.v1.CreateTokenResponse
+	(*ImportTokensRequest)(nil),        // 6: tokenstore.v1.ImportTokensRequest
+	(*ImportTokensResponse)(nil),       // 7: tokenstore.v1.ImportTokensResponse
+	(*RejectedLine)(nil),               // 8: tokenstore.v1.RejectedLine
+	(*ListTokensRequest)(nil),          // 9: tokenstore.v1.ListTokensRequest
+	(*ListTokensResponse)(nil),         // 10: tokenstore.v1.ListTokensResponse
+	(*GetTokenRequest)(nil),            // 11: tokenstore.v1.GetTokenRequest
+	(*GetTokenResponse)(nil),           // 12: tokenstore.v1.GetTokenResponse
+	(*UpdateTokenRequest)(nil),         // 13: tokenstore.v1.UpdateTokenRequest
+	(*UpdateTokenResponse)(nil),        // 14: tokenstore.v1.UpdateTokenResponse
+	(*DeleteTokenRequest)(nil),         // 15: tokenstore.v1.DeleteTokenRequest
+	(*DeleteTokenResponse)(nil),        // 16: tokenstore.v1.DeleteTokenResponse
+	(*ExportTokensRequest)(nil),        // 17: tokenstore.v1.ExportTokensRequest
+	(*ExportTokensResponse)(nil),       // 18: tokenstore.v1.ExportTokensResponse
+	(*RestoreTokenRequest)(nil),        // 19: tokenstore.v1.RestoreTokenRequest
+	(*RestoreTokenResponse)(nil),       // 20: tokenstore.v1.RestoreTokenResponse
+	(*RevealTokenRequest)(nil),         // 21: tokenstore.v1.RevealTokenRequest
+	(*RevealTokenResponse)(nil),        // 22: tokenstore.v1.RevealTokenResponse
+	(*TokenAccount)(nil),               // 23: tokenstore.v1.TokenAccount
+	(*TokenQuota)(nil),                 // 24: tokenstore.v1.TokenQuota
+	(*GetTokenAccountRequest)(nil),     // 25: tokenstore.v1.GetTokenAccountRequest
+	(*GetTokenAccountResponse)(nil),    // 26: tokenstore.v1.GetTokenAccountResponse
+	(*RecordTokenAccountRequest)(nil),  // 27: tokenstore.v1.RecordTokenAccountRequest
+	(*RecordTokenAccountResponse)(nil), // 28: tokenstore.v1.RecordTokenAccountResponse
+	(*ListTokenAccountsRequest)(nil),   // 29: tokenstore.v1.ListTokenAccountsRequest
+	(*ListTokenAccountsResponse)(nil),  // 30: tokenstore.v1.ListTokenAccountsResponse
+	(*AccountOfToken)(nil),             // 31: tokenstore.v1.AccountOfToken
+	(*SummarizePoolsRequest)(nil),      // 32: tokenstore.v1.SummarizePoolsRequest
+	(*SummarizePoolsResponse)(nil),     // 33: tokenstore.v1.SummarizePoolsResponse
+	(*PoolState)(nil),                  // 34: tokenstore.v1.PoolState
+	(*SharedCause)(nil),                // 35: tokenstore.v1.SharedCause
+	(*Transition)(nil),                 // 36: tokenstore.v1.Transition
+	(*ListTransitionsRequest)(nil),     // 37: tokenstore.v1.ListTransitionsRequest
+	(*ListTransitionsResponse)(nil),    // 38: tokenstore.v1.ListTransitionsResponse
+	(*UndoTransitionsRequest)(nil),     // 39: tokenstore.v1.UndoTransitionsRequest
+	(*UndoTransitionsResponse)(nil),    // 40: tokenstore.v1.UndoTransitionsResponse
+	(*ReleaseTokenRequest)(nil),        // 41: tokenstore.v1.ReleaseTokenRequest
+	(*ReleaseTokenResponse)(nil),       // 42: tokenstore.v1.ReleaseTokenResponse
+	(*timestamppb.Timestamp)(nil),      // 43: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),      // 44: google.protobuf.FieldMask
 }
 var file_tokenstore_v1_token_proto_depIdxs = []int32{
-	0,  // 0: tokenstore.v1.Token.state:type_name -> tokenstore.v1.TokenState
-	39, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
-	39, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
-	39, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	39, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
-	2,  // 5: tokenstore.v1.CreateTokenResponse.token:type_name -> tokenstore.v1.Token
-	1,  // 6: tokenstore.v1.ImportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
-	7,  // 7: tokenstore.v1.ImportTokensResponse.rejected:type_name -> tokenstore.v1.RejectedLine
-	0,  // 8: tokenstore.v1.ListTokensRequest.state:type_name -> tokenstore.v1.TokenState
-	2,  // 9: tokenstore.v1.ListTokensResponse.tokens:type_name -> tokenstore.v1.Token
-	2,  // 10: tokenstore.v1.GetTokenResponse.token:type_name -> tokenstore.v1.Token
-	40, // 11: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
-	2,  // 12: tokenstore.v1.UpdateTokenResponse.token:type_name -> tokenstore.v1.Token
-	1,  // 13: tokenstore.v1.ExportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
-	2,  // 14: tokenstore.v1.RestoreTokenResponse.token:type_name -> tokenstore.v1.Token
-	23, // 15: tokenstore.v1.TokenAccount.quotas:type_name -> tokenstore.v1.TokenQuota
-	39, // 16: tokenstore.v1.TokenAccount.quota_start:type_name -> google.protobuf.Timestamp
-	39, // 17: tokenstore.v1.TokenAccount.as_of:type_name -> google.protobuf.Timestamp
-	22, // 18: tokenstore.v1.GetTokenAccountResponse.account:type_name -> tokenstore.v1.TokenAccount
-	22, // 19: tokenstore.v1.RecordTokenAccountRequest.account:type_name -> tokenstore.v1.TokenAccount
-	30, // 20: tokenstore.v1.SummarizePoolsResponse.pools:type_name -> tokenstore.v1.PoolState
-	31, // 21: tokenstore.v1.PoolState.causes:type_name -> tokenstore.v1.SharedCause
-	39, // 22: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
-	39, // 23: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
-	39, // 24: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
-	39, // 25: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
-	32, // 26: tokenstore.v1.ListTransitionsResponse.transitions:type_name -> tokenstore.v1.Transition
-	39, // 27: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
-	39, // 28: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
-	2,  // 29: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
-	3,  // 30: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
-	5,  // 31: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
-	8,  // 32: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
-	10, // 33: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
-	12, // 34: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
-	14, // 35: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
-	18, // 36: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
-	20, // 37: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
-	24, // 38: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
-	26, // 39: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
-	28, // 40: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
-	33, // 41: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
-	35, // 42: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
-	37, // 43: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
-	16, // 44: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
-	4,  // 45: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
-	6,  // 46: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
-	9,  // 47: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
-	11, // 48: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
-	13, // 49: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
-	15, // 50: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
-	19, // 51: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
-	21, // 52: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
-	25, // 53: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
-	27, // 54: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
-	29, // 55: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
-	34, // 56: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
-	36, // 57: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
-	38, // 58: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
-	17, // 59: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
-	45, // [45:60] is the sub-list for method output_type
-	30, // [30:45] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	1,  // 0: tokenstore.v1.Token.state:type_name -> tokenstore.v1.TokenState
+	43, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
+	43, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
+	43, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	43, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
+	0,  // 5: tokenstore.v1.Token.kind:type_name -> tokenstore.v1.CredentialKind
+	43, // 6: tokenstore.v1.Token.refreshed_at:type_name -> google.protobuf.Timestamp
+	43, // 7: tokenstore.v1.Token.next_refresh_at:type_name -> google.protobuf.Timestamp
+	3,  // 8: tokenstore.v1.CreateTokenResponse.token:type_name -> tokenstore.v1.Token
+	2,  // 9: tokenstore.v1.ImportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
+	8,  // 10: tokenstore.v1.ImportTokensResponse.rejected:type_name -> tokenstore.v1.RejectedLine
+	1,  // 11: tokenstore.v1.ListTokensRequest.state:type_name -> tokenstore.v1.TokenState
+	3,  // 12: tokenstore.v1.ListTokensResponse.tokens:type_name -> tokenstore.v1.Token
+	3,  // 13: tokenstore.v1.GetTokenResponse.token:type_name -> tokenstore.v1.Token
+	44, // 14: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
+	3,  // 15: tokenstore.v1.UpdateTokenResponse.token:type_name -> tokenstore.v1.Token
+	2,  // 16: tokenstore.v1.ExportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
+	3,  // 17: tokenstore.v1.RestoreTokenResponse.token:type_name -> tokenstore.v1.Token
+	24, // 18: tokenstore.v1.TokenAccount.quotas:type_name -> tokenstore.v1.TokenQuota
+	43, // 19: tokenstore.v1.TokenAccount.quota_start:type_name -> google.protobuf.Timestamp
+	43, // 20: tokenstore.v1.TokenAccount.as_of:type_name -> google.protobuf.Timestamp
+	43, // 21: tokenstore.v1.TokenAccount.quota_resets_at:type_name -> google.protobuf.Timestamp
+	23, // 22: tokenstore.v1.GetTokenAccountResponse.account:type_name -> tokenstore.v1.TokenAccount
+	23, // 23: tokenstore.v1.RecordTokenAccountRequest.account:type_name -> tokenstore.v1.TokenAccount
+	31, // 24: tokenstore.v1.ListTokenAccountsResponse.accounts:type_name -> tokenstore.v1.AccountOfToken
+	3,  // 25: tokenstore.v1.AccountOfToken.token:type_name -> tokenstore.v1.Token
+	23, // 26: tokenstore.v1.AccountOfToken.account:type_name -> tokenstore.v1.TokenAccount
+	34, // 27: tokenstore.v1.SummarizePoolsResponse.pools:type_name -> tokenstore.v1.PoolState
+	35, // 28: tokenstore.v1.PoolState.causes:type_name -> tokenstore.v1.SharedCause
+	43, // 29: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
+	43, // 30: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
+	43, // 31: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
+	43, // 32: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
+	36, // 33: tokenstore.v1.ListTransitionsResponse.transitions:type_name -> tokenstore.v1.Transition
+	43, // 34: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
+	43, // 35: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
+	3,  // 36: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
+	4,  // 37: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
+	6,  // 38: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
+	9,  // 39: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
+	11, // 40: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
+	13, // 41: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
+	15, // 42: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
+	19, // 43: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
+	21, // 44: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
+	25, // 45: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
+	27, // 46: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
+	29, // 47: tokenstore.v1.TokenService.ListTokenAccounts:input_type -> tokenstore.v1.ListTokenAccountsRequest
+	32, // 48: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
+	37, // 49: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
+	39, // 50: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
+	41, // 51: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
+	17, // 52: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
+	5,  // 53: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
+	7,  // 54: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
+	10, // 55: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
+	12, // 56: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
+	14, // 57: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
+	16, // 58: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
+	20, // 59: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
+	22, // 60: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
+	26, // 61: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
+	28, // 62: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
+	30, // 63: tokenstore.v1.TokenService.ListTokenAccounts:output_type -> tokenstore.v1.ListTokenAccountsResponse
+	33, // 64: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
+	38, // 65: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
+	40, // 66: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
+	42, // 67: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
+	18, // 68: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
+	53, // [53:69] is the sub-list for method output_type
+	37, // [37:53] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_token_proto_init() }
@@ -2927,8 +3312,8 @@ func file_tokenstore_v1_token_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_token_proto_rawDesc), len(file_tokenstore_v1_token_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   37,
+			NumEnums:      3,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

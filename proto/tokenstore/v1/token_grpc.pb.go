@@ -29,6 +29,7 @@ const (
 	TokenService_RevealToken_FullMethodName        = "/tokenstore.v1.TokenService/RevealToken"
 	TokenService_GetTokenAccount_FullMethodName    = "/tokenstore.v1.TokenService/GetTokenAccount"
 	TokenService_RecordTokenAccount_FullMethodName = "/tokenstore.v1.TokenService/RecordTokenAccount"
+	TokenService_ListTokenAccounts_FullMethodName  = "/tokenstore.v1.TokenService/ListTokenAccounts"
 	TokenService_SummarizePools_FullMethodName     = "/tokenstore.v1.TokenService/SummarizePools"
 	TokenService_ListTransitions_FullMethodName    = "/tokenstore.v1.TokenService/ListTransitions"
 	TokenService_UndoTransitions_FullMethodName    = "/tokenstore.v1.TokenService/UndoTransitions"
@@ -72,6 +73,8 @@ type TokenServiceClient interface {
 	// records what an upstream said.
 	GetTokenAccount(ctx context.Context, in *GetTokenAccountRequest, opts ...grpc.CallOption) (*GetTokenAccountResponse, error)
 	RecordTokenAccount(ctx context.Context, in *RecordTokenAccountRequest, opts ...grpc.CallOption) (*RecordTokenAccountResponse, error)
+	// ListTokenAccounts pages through the tokens, in order of creation, with their accounts.
+	ListTokenAccounts(ctx context.Context, in *ListTokenAccountsRequest, opts ...grpc.CallOption) (*ListTokenAccountsResponse, error)
 	// SummarizePools counts the tokens of every pool by state.
 	SummarizePools(ctx context.Context, in *SummarizePoolsRequest, opts ...grpc.CallOption) (*SummarizePoolsResponse, error)
 	// ListTransitions answers what happened to a token by itself, and why.
@@ -193,6 +196,16 @@ func (c *tokenServiceClient) RecordTokenAccount(ctx context.Context, in *RecordT
 	return out, nil
 }
 
+func (c *tokenServiceClient) ListTokenAccounts(ctx context.Context, in *ListTokenAccountsRequest, opts ...grpc.CallOption) (*ListTokenAccountsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListTokenAccountsResponse)
+	err := c.cc.Invoke(ctx, TokenService_ListTokenAccounts_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *tokenServiceClient) SummarizePools(ctx context.Context, in *SummarizePoolsRequest, opts ...grpc.CallOption) (*SummarizePoolsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(SummarizePoolsResponse)
@@ -279,6 +292,8 @@ type TokenServiceServer interface {
 	// records what an upstream said.
 	GetTokenAccount(context.Context, *GetTokenAccountRequest) (*GetTokenAccountResponse, error)
 	RecordTokenAccount(context.Context, *RecordTokenAccountRequest) (*RecordTokenAccountResponse, error)
+	// ListTokenAccounts pages through the tokens, in order of creation, with their accounts.
+	ListTokenAccounts(context.Context, *ListTokenAccountsRequest) (*ListTokenAccountsResponse, error)
 	// SummarizePools counts the tokens of every pool by state.
 	SummarizePools(context.Context, *SummarizePoolsRequest) (*SummarizePoolsResponse, error)
 	// ListTransitions answers what happened to a token by itself, and why.
@@ -329,6 +344,9 @@ func (UnimplementedTokenServiceServer) GetTokenAccount(context.Context, *GetToke
 }
 func (UnimplementedTokenServiceServer) RecordTokenAccount(context.Context, *RecordTokenAccountRequest) (*RecordTokenAccountResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RecordTokenAccount not implemented")
+}
+func (UnimplementedTokenServiceServer) ListTokenAccounts(context.Context, *ListTokenAccountsRequest) (*ListTokenAccountsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListTokenAccounts not implemented")
 }
 func (UnimplementedTokenServiceServer) SummarizePools(context.Context, *SummarizePoolsRequest) (*SummarizePoolsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SummarizePools not implemented")
@@ -546,6 +564,24 @@ func _TokenService_RecordTokenAccount_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _TokenService_ListTokenAccounts_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListTokenAccountsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TokenServiceServer).ListTokenAccounts(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TokenService_ListTokenAccounts_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TokenServiceServer).ListTokenAccounts(ctx, req.(*ListTokenAccountsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _TokenService_SummarizePools_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(SummarizePoolsRequest)
 	if err := dec(in); err != nil {
@@ -682,6 +718,10 @@ var TokenService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RecordTokenAccount",
 			Handler:    _TokenService_RecordTokenAccount_Handler,
+		},
+		{
+			MethodName: "ListTokenAccounts",
+			Handler:    _TokenService_ListTokenAccounts_Handler,
 		},
 		{
 			MethodName: "SummarizePools",

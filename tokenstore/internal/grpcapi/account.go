@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 
+	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/redisstore"
 )
 
 // RevealToken implements TokenService.
@@ -45,4 +47,25 @@ func (s *TokenServer) SummarizePools(ctx context.Context, _ *tokenstorev1.Summar
 		return nil, err
 	}
 	return &tokenstorev1.SummarizePoolsResponse{Pools: pools}, nil
+}
+
+// ListTokenAccounts implements TokenService. A token that is deleted meanwhile has no account.
+func (s *TokenServer) ListTokenAccounts(ctx context.Context, request *tokenstorev1.ListTokenAccountsRequest) (*tokenstorev1.ListTokenAccountsResponse, error) {
+	limit, err := limitOf(request.GetLimit())
+	if err != nil {
+		return nil, err
+	}
+	tokens, next, err := s.store.ListTokens(ctx, redisstore.TokenFilter{Upstream: request.GetUpstream()}, limit, request.GetCursor())
+	if err != nil {
+		return nil, err
+	}
+	accounts := make([]*tokenstorev1.AccountOfToken, len(tokens))
+	for i, listed := range tokens {
+		account, err := s.store.Account(ctx, listed.GetId())
+		if err != nil && !rpcerr.Is(err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND) {
+			return nil, err
+		}
+		accounts[i] = &tokenstorev1.AccountOfToken{Token: listed, Account: account}
+	}
+	return &tokenstorev1.ListTokenAccountsResponse{Accounts: accounts, NextCursor: next}, nil
 }

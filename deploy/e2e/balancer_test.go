@@ -19,9 +19,9 @@ import (
 	"carousel.internal/proto/freeport"
 )
 
-// balanced starts HAProxy with the project's own configuration in front of the gateway, its
+// balanced starts HAProxy with the project's own configuration in front of the gateways, its
 // patience with clients cut short, and returns its address.
-func balanced(t *testing.T, gateway *stack.Gateway) string {
+func balanced(t *testing.T, gateways ...*stack.Gateway) string {
 	t.Helper()
 	program, err := exec.LookPath("haproxy")
 	if err != nil {
@@ -35,6 +35,10 @@ func balanced(t *testing.T, gateway *stack.Gateway) string {
 		t.Fatal(err)
 	}
 	text, port, opsPort := string(config), freeport.MustPort(t), freeport.MustPort(t)
+	var servers []string
+	for i, gateway := range gateways {
+		servers = append(servers, fmt.Sprintf("server gateway%d %s check port %s", i+1, host(gateway.URL), strings.Split(host(gateway.Ops), ":")[1]))
+	}
 	for _, change := range [][2]string{
 		{"bind :3000", "bind 127.0.0.1:" + port},
 		{"bind :8404", "bind 127.0.0.1:" + opsPort},
@@ -42,7 +46,7 @@ func balanced(t *testing.T, gateway *stack.Gateway) string {
 		{"timeout http-request 15s", "timeout http-request 2s"},
 		{
 			`server-template gateway "1-${MAX_GATEWAYS}" gateway:3000 check port 9090 resolvers docker init-addr none`,
-			fmt.Sprintf("server gateway %s check port %s", host(gateway.URL), strings.Split(host(gateway.Ops), ":")[1]),
+			strings.Join(servers, "\n    "),
 		},
 	} {
 		if strings.Count(text, change[0]) != 1 {

@@ -41,6 +41,8 @@ const startLimit = 60 * time.Second
 // Options say what a stack is made of. The zero value is one gateway.
 type Options struct {
 	Gateways int
+	// Tokenstores is how many share the Redis; the gateways take turns at them. 0: one.
+	Tokenstores int
 	// GatewayEnv and TokenstoreEnv are added to the environments, as KEY=value.
 	GatewayEnv    []string
 	TokenstoreEnv []string
@@ -60,17 +62,22 @@ type Options struct {
 type Stack struct {
 	t testing.TB
 	// Folder has the data of all parts.
-	Folder     string
-	Sim        *upstreamsim.Simulator
-	SimURL     string
-	Redis      *Process
-	RedisAddr  string
-	Tokenstore *Process
-	Gateways   []*Gateway
-	options    Options
-	storeAddr  string
-	storeOps   string
+	Folder    string
+	Sim       *upstreamsim.Simulator
+	SimURL    string
+	Redis     *Process
+	RedisAddr string
+	// Tokenstore is the first of Tokenstores.
+	Tokenstore  *Process
+	Tokenstores []*Process
+	Gateways    []*Gateway
+	options     Options
+	// stores are the addresses of the tokenstores, by their order.
+	stores []storeAddrs
 }
+
+// storeAddrs are where a tokenstore is.
+type storeAddrs struct{ grpc, ops string }
 
 // Gateway is one replica.
 type Gateway struct {
@@ -102,8 +109,10 @@ func Start(t testing.TB, options Options) *Stack {
 	t.Helper()
 	needRedis(t)
 	s := &Stack{
-		t: t, Folder: t.TempDir(), options: options,
-		RedisAddr: freeport.MustAddr(t), storeAddr: freeport.MustAddr(t), storeOps: freeport.MustAddr(t),
+		t: t, Folder: t.TempDir(), options: options, RedisAddr: freeport.MustAddr(t),
+	}
+	for range max(options.Tokenstores, 1) {
+		s.stores = append(s.stores, storeAddrs{grpc: freeport.MustAddr(t), ops: freeport.MustAddr(t)})
 	}
 	s.startSim()
 	if options.Lazy {
@@ -178,12 +187,21 @@ func (s *Stack) RedisClient() *redis.Client {
 	return redis.NewClient(&redis.Options{Addr: s.RedisAddr})
 }
 
-// StartTokenstore starts the tokenstore.
+// StartTokenstore starts the tokenstores. They share a folder, as they must.
 func (s *Stack) StartTokenstore() {
-	s.Tokenstore = startProcess(s.t, "tokenstore", s.program("tokenstore"), s.Folder, nil, append([]string{
-		"GRPC_ADDR=" + s.storeAddr, "OPS_ADDR=" + s.storeOps, "REDIS_URL=" + cmp.Or(s.options.RedisURL, "redis://"+s.RedisAddr+"/0"),
-		"TOKENSTORE_SECRET=e2e-shared-secret", "SEAL_KEY_FILE=seal.key", "TOKEN_FILE=.token", "TOKEN_LIST_FILE=.token-list", // in its folder
-	}, s.options.TokenstoreEnv...))
+	s.Tokenstores = nil
+	for i, at := range s.stores {
+		name := "tokenstore"
+		if i > 0 {
+			name += fmt.Sprintf(" %d", i+1)
+			s.WaitReady(s.stores[0].ops) // which has made the seal key
+		}
+		s.Tokenstores = append(s.Tokenstores, startProcess(s.t, name, s.program("tokenstore"), s.Folder, nil, append([]string{
+			"GRPC_ADDR=" + at.grpc, "OPS_ADDR=" + at.ops, "REDIS_URL=" + cmp.Or(s.options.RedisURL, "redis://"+s.RedisAddr+"/0"),
+			"TOKENSTORE_SECRET=e2e-shared-secret", "SEAL_KEY_FILE=seal.key", "TOKEN_FILE=.token", "TOKEN_LIST_FILE=.token-list", // in its folder
+		}, s.options.TokenstoreEnv...)))
+	}
+	s.Tokenstore = s.Tokenstores[0]
 }
 
 // program is the path of a service's program, of the version that is wanted.
@@ -195,11 +213,11 @@ func (s *Stack) program(service string) string {
 }
 
 // TokenstoreReady tells whether the tokenstore says that it is ready.
-func (s *Stack) TokenstoreReady() bool { return ready(s.t.Context(), s.storeOps) }
+func (s *Stack) TokenstoreReady() bool { return ready(s.t.Context(), s.stores[0].ops) }
 
 // TokenstoreHealth is what the tokenstore says of itself; status 0: it does not answer.
 func (s *Stack) TokenstoreHealth() (status int, body string) {
-	return Readyz(s.t.Context(), s.storeOps)
+	return Readyz(s.t.Context(), s.stores[0].ops)
 }
 
 // StartGateway starts one more gateway.
@@ -207,9 +225,9 @@ func (s *Stack) StartGateway() *Gateway {
 	addr, opsAddr := freeport.MustAddr(s.t), freeport.MustAddr(s.t)
 	_, port, _ := net.SplitHostPort(addr)
 	gateway := &Gateway{URL: "http://" + addr, Ops: opsAddr, judged: s.t}
-	storeAddr := s.storeAddr
+	storeAddr := s.stores[len(s.Gateways)%len(s.stores)].grpc
 	if s.options.Links {
-		gateway.Link = newLink(s.t, s.storeAddr)
+		gateway.Link = newLink(s.t, storeAddr)
 		storeAddr = gateway.Link.Addr()
 	}
 	gateway.Process = startProcess(s.t, fmt.Sprintf("gateway %d", len(s.Gateways)+1), s.program("gateway"), s.Folder, nil, append([]string{

@@ -46,6 +46,10 @@ var allowed = map[string][]string{
 	"internal/upstream/cursor": {
 		"internal/chat", "internal/upstream", "internal/upstream/redial", "internal/imagefile", "internal/imagefetch",
 	},
+	"internal/upstream/cursor/agent/models": {"internal/chat"},
+	"internal/upstream/cursor/agent/prompt": {
+		"internal/chat", "internal/rawjson", "internal/imagefile", "internal/upstream", "internal/upstream/cursor/agent/models",
+	},
 	"internal/upstream/upstreamtest": {"internal/chat", "internal/upstream"},
 
 	// The use case, and the store behind it.
@@ -95,6 +99,7 @@ var caged = map[string][]string{
 	"carousel.internal/proto/tokenstore/v1":    {"internal/storeerr", "internal/logentry", "internal/tokens", "internal/account", "internal/catalog", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "internal/httpapi", "app"},
 	"carousel.internal/proto/rpcerr":           {"internal/storeerr", "internal/tokens", "internal/adminapi", "internal/web", "internal/jsonapi", "app"},
 	"carousel.internal/proto/cursor/aiserver/": {"internal/upstream/*"},
+	"carousel.internal/proto/cursor/agent/":    {"internal/upstream/*"},
 	"carousel.internal/proto/freeport":         {"internal/upstream/upstreamtest"},
 	"carousel.internal/proto/service/conf":     {"internal/config", "app"},
 	"carousel.internal/proto/service/ops":      {"app"},

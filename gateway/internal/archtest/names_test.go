@@ -14,9 +14,10 @@ import (
 // named are the files that name a dialect or a driver of these APIs although they are no part
 // of it, each for a reason.
 var named = map[string]string{
-	"app/drivers.go":                       "the rows of drivers",
-	"internal/upstream/cursor/models.go":   "the makers of the models that Cursor serves",
-	"internal/dialect/openai/reasoning.go": "Chat clients bring thinking_blocks, in which only that maker's seals stand",
+	"app/drivers.go":                                 "the rows of drivers",
+	"internal/upstream/cursor/models.go":             "the makers of the models that Cursor serves",
+	"internal/upstream/cursor/agent/models/owner.go": "the same of those that it serves today",
+	"internal/dialect/openai/reasoning.go":           "Chat clients bring thinking_blocks, in which only that maker's seals stand",
 }
 
 // A dialect and a driver are named in their own folder, and in their row in app.

@@ -83,18 +83,21 @@ func (c *Catalog) Choose(id, effort string) Choice {
 	return c.listed(id, effort)
 }
 
-// listed takes an id of the flat list as it is, unless the wish names another one of the list.
+// listed takes an id of the flat list, or a name of it: as it is, unless the wish for effort
+// names another one of the list.
 func (c *Catalog) listed(id, effort string) Choice {
+	own, known := c.flat[id]
+	if known {
+		id = own.GetModelId()
+	}
 	choice := verbatim(id, effort)
-	details, known := c.flat[choice.Requested.GetModelId()]
-	if !known {
-		details, known = c.flat[id]
+	if wished, listed := c.flat[choice.Requested.GetModelId()]; listed {
+		own, known = wished, true
 	}
 	if known {
-		choice.Requested.ModelId, choice.Details = details.GetModelId(), details
-		return choice.own()
+		choice.Requested.ModelId, choice.Details = own.GetModelId(), own
 	}
-	return choice
+	return choice.own()
 }
 
 func (v *variant) choice() Choice {

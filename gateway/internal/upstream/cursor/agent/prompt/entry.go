@@ -135,7 +135,7 @@ func (b *builder) spoken(message int) (pieces []piece, err error) {
 			pieces = append(pieces, piece{call: b.callOf(part.Call, message)})
 		case part.Reasoning != nil:
 			if text := part.Reasoning.Text; text != "" && b.options.Choice.Family == withThoughts {
-				pieces = append(pieces, piece{thought: text})
+				pieces = append(pieces, piece{thought: valid(text)})
 			}
 		case part.IsText():
 			pieces = append(pieces, textOf(part.Text)...)

@@ -1,8 +1,6 @@
 package models
 
-import (
-	"strings"
-)
+import "strings"
 
 // byDefault lets the upstream choose, which clients also call auto.
 const (
@@ -83,7 +81,6 @@ var makers = []family{
 	{name: byDefault},
 	{name: "glm-"},
 	{name: "gemini-", window: window1M, vision: true},
-	{name: "", vision: true},
 }
 
 // familyOf finds the family of a flat id.
@@ -99,7 +96,7 @@ func familyOf(id string) family {
 			return maker
 		}
 	}
-	return family{name: id}
+	return family{name: withoutSuffixes(id), vision: true}
 }
 
 // withoutSuffixes takes what says how a model is to work off its flat id.

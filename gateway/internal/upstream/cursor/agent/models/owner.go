@@ -7,8 +7,13 @@ const created = 1706659200
 
 // owners are the makers of models by how their ids begin.
 var owners = []struct{ prefix, owner string }{
-	{"claude", "anthropic"}, {"gpt", "openai"}, {"gemini", "google"}, {"grok", "xai"}, {"cursor-grok", "xai"},
-	{"kimi", "moonshotai"}, {"glm", "zai"},
+	{"claude", "anthropic"},
+	{"gpt", "openai"},
+	{"gemini", "google"},
+	{"grok", "xai"},
+	{"cursor-grok", "xai"},
+	{"kimi", "moonshotai"},
+	{"glm", "zai"},
 }
 
 // ownerOf is who has made a model: as the upstream says, else by its id.

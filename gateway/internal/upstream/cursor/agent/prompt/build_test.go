@@ -276,11 +276,13 @@ func TestWishes(t *testing.T) {
 		"some":                   {chat.Request{Tools: two, ToolChoice: chat.ToolChoice{Names: []string{"other"}}}, "", []string{"other"}},
 		"any must": {
 			chat.Request{Tools: two, ToolChoice: chat.ToolChoice{Mode: chat.ToolsRequired}},
-			"You must call at least one tool of the provider carousel in this answer.", []string{"get_weather", "other"},
+			"You must call at least one tool of the provider carousel in this answer.",
+			[]string{"get_weather", "other"},
 		},
 		"one must": {
 			chat.Request{Tools: two, ToolChoice: chat.ToolChoice{Mode: chat.ToolsRequired, Names: []string{"other"}}},
-			`You must call the tool "other" of the provider carousel in this answer.`, []string{"other"},
+			`You must call the tool "other" of the provider carousel in this answer.`,
+			[]string{"other"},
 		},
 		"JSON": {
 			chat.Request{Output: chat.Output{Form: chat.JSONOutput}},

@@ -8,11 +8,11 @@ import (
 
 // What the upstream's agent is told of where it works: nowhere in particular.
 const (
-	system   = "linux 6.8.0"
-	shell    = "bash"
-	folder   = "/workspace"
-	timeZone = "UTC"
-	rulePath = "/carousel/system.mdc"
+	osVersion = "linux 6.8.0"
+	shell     = "bash"
+	folder    = "/workspace"
+	timeZone  = "UTC"
+	rulePath  = "/carousel/system.mdc"
 	// ofUser is the source of a rule that the user has made.
 	ofUser = 2
 )
@@ -22,7 +22,7 @@ const (
 func (b *builder) context() *agentv1.RequestContext {
 	context := &agentv1.RequestContext{
 		Env: &agentv1.RequestContextEnv{
-			OsVersion: system, WorkspacePaths: []string{folder}, Shell: shell, TimeZone: timeZone, ProjectFolder: folder,
+			OsVersion: osVersion, WorkspacePaths: []string{folder}, Shell: shell, TimeZone: timeZone, ProjectFolder: folder,
 		},
 		Tools:               b.tools.declared,
 		WebSearchEnabled:    proto.Bool(false),
@@ -37,8 +37,8 @@ func (b *builder) context() *agentv1.RequestContext {
 	return context
 }
 
-// attach gives the action the context too, where it says something: not every model is asked
-// to go on with what the upstream asks for later.
+// attach gives the action the context too, where it says something: the upstream does not ask
+// for it in every run.
 func (b *builder) attach(action *agentv1.ConversationAction, context *agentv1.RequestContext) {
 	if len(context.GetRules()) == 0 && len(context.GetTools()) == 0 {
 		return

@@ -432,6 +432,14 @@ func TestRefusals(t *testing.T) {
 		"a sound": {
 			messages: []chat.Message{parts(chat.User, chat.Part{Audio: &chat.Audio{}})}, kind: chat.Unsupported, param: "messages[0].content[0]",
 		},
+		"a result that is a sound": {
+			messages: []chat.Message{called("1", "f", "{}"), parts(chat.Tool, chat.Part{Result: &chat.Result{CallID: "1", Parts: []chat.Part{{Audio: &chat.Audio{}}}}})},
+			kind:     chat.Unsupported, param: "messages[1].content[0]",
+		},
+		"a blind model's result": {
+			messages: []chat.Message{called("1", "f", "{}"), parts(chat.Tool, chat.Part{Result: &chat.Result{CallID: "1", Parts: []chat.Part{png}}})}, blind: true,
+			kind: chat.Unsupported, param: "messages[1].content[0]",
+		},
 		"an assistant's picture": {
 			messages: []chat.Message{parts(chat.Assistant, png)}, kind: chat.Unsupported, param: "messages[0].content[0]",
 		},

@@ -43,6 +43,9 @@ type found struct {
 // noResult stands for what nobody tells.
 const noResult = "(no result)"
 
+// onlyTextsAndImages is why a part is refused, for the client.
+const onlyTextsAndImages = "this upstream takes texts and images, nothing else"
+
 // withThoughts is the family that wants its thoughts of earlier turns back.
 const withThoughts = "kimi-k3"
 
@@ -108,10 +111,7 @@ func (b *builder) read() error {
 	if err := b.checkResults(); err != nil {
 		return err
 	}
-	if err := b.begin(system); err != nil {
-		return err
-	}
-	return nil
+	return b.begin(system)
 }
 
 // say adds an entry, or goes on with the last one. Who says nothing has none.
@@ -146,33 +146,40 @@ func (b *builder) spoken(message int) (pieces []piece, err error) {
 	return pieces, nil
 }
 
-// heard is what a user's or a tool's message says. Results stand with their calls; what they
-// have beside text is said after them.
+// heard is what a user's or a tool's message says. Results stand with their calls.
 func (b *builder) heard(message int) (pieces []piece, err error) {
 	for j := range b.request.Messages[message].Parts {
 		part := &b.request.Messages[message].Parts[j]
-		if part.Result == nil {
-			own, err := b.pieceOf(part, message, j)
+		var own []piece
+		if part.Result != nil {
+			own, err = b.imagesOf(part.Result, message, j)
+		} else {
+			own, err = b.pieceOf(part, message, j)
+		}
+		if err != nil {
+			return nil, err
+		}
+		pieces = append(pieces, own...)
+	}
+	return pieces, nil
+}
+
+// imagesOf are a result's images, which the user says behind it: results are texts.
+func (b *builder) imagesOf(result *chat.Result, message, at int) (pieces []piece, err error) {
+	for i := range result.Parts {
+		part := &result.Parts[i]
+		switch {
+		case part.Image != nil:
+			image, err := b.pictureOf(part.Image, message, at)
 			if err != nil {
 				return nil, err
 			}
-			pieces = append(pieces, own...)
-			continue
-		}
-		var images []piece
-		for k := range part.Result.Parts {
-			if part.Result.Parts[k].Image == nil {
-				continue
+			if len(pieces) == 0 {
+				pieces = textOf("(Images of a tool's result:)")
 			}
-			image, err := b.pieceOf(&part.Result.Parts[k], message, j)
-			if err != nil {
-				return nil, err
-			}
-			images = append(images, image...)
-		}
-		if len(images) > 0 {
-			pieces = append(pieces, piece{text: "(Images of a tool's result:)"})
-			pieces = append(pieces, images...)
+			pieces = append(pieces, piece{image: image})
+		case !part.IsText() && (part.Document == nil || part.Document.Text == ""):
+			return nil, b.refuse(chat.Unsupported, message, at, onlyTextsAndImages)
 		}
 	}
 	return pieces, nil
@@ -192,7 +199,7 @@ func (b *builder) pieceOf(part *chat.Part, message, at int) ([]piece, error) {
 	case part.IsText():
 		return textOf(part.Text), nil
 	}
-	return nil, b.refuse(chat.Unsupported, message, at, "this upstream takes texts and images, nothing else")
+	return nil, b.refuse(chat.Unsupported, message, at, onlyTextsAndImages)
 }
 
 // paper is a document that was sent as text.

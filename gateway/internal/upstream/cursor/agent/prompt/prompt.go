@@ -94,8 +94,7 @@ func Build(request *chat.Request, options Options) (*Prompt, error) {
 	return &Prompt{Run: run, Blobs: b.blobs, Context: context, Tools: b.tools}, nil
 }
 
-// run writes the first message. A history that is too large for blobs goes as one text, which
-// may be larger.
+// run writes the first message.
 func (b *builder) run(context *agentv1.RequestContext) (*agentv1.AgentRunRequest, *chat.Error) {
 	state, action, err := b.inForm(b.options.Form)
 	if err != nil {
@@ -115,6 +114,8 @@ func (b *builder) run(context *agentv1.RequestContext) (*agentv1.AgentRunRequest
 	return run, nil
 }
 
+// inForm writes the history and what to do. What is too large for blobs goes as one text, which
+// may be larger.
 func (b *builder) inForm(form Form) (*agentv1.ConversationStateStructure, *agentv1.ConversationAction, *chat.Error) {
 	b.blobs = map[[32]byte][]byte{}
 	if form != Flat {

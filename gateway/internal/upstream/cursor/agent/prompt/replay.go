@@ -16,20 +16,7 @@ const (
 
 // replayed has the history in blobs; false: it is too large for them.
 func (b *builder) replayed(form Form) (*agentv1.ConversationStateStructure, *agentv1.ConversationAction, bool) {
-	entries := b.entries
-	resumes := hasCalls(entries)
-	if form == TextTools {
-		entries = spelled(entries)
-		if resumes {
-			entries, resumes = append(entries, said(chat.User, afterResults)), false
-		}
-	}
-	if !resumes && entries[len(entries)-1].role == chat.Assistant {
-		entries = append(slices.Clip(entries), said(chat.User, afterAnswer))
-	}
-	if b.options.SystemInText {
-		entries = b.instructed(entries)
-	}
+	entries, resumes := b.arranged(form)
 	history, action := entries, resume()
 	if !resumes {
 		history, action = entries[:len(entries)-1], b.userAction(entries[len(entries)-1])
@@ -45,6 +32,25 @@ func (b *builder) replayed(form Form) (*agentv1.ConversationStateStructure, *age
 	return &agentv1.ConversationStateStructure{
 		RootPromptMessagesJson: roots, Turns: b.turns(history), Mode: agentMode.Enum(),
 	}, action, true
+}
+
+// arranged are the entries as the form has them. The last one is what the user says now, unless
+// the run resumes behind results.
+func (b *builder) arranged(form Form) (entries []entry, resumes bool) {
+	entries, resumes = b.entries, hasCalls(b.entries)
+	if form == TextTools {
+		entries = spelled(entries)
+		if resumes {
+			entries, resumes = append(entries, said(chat.User, afterResults)), false
+		}
+	}
+	if !resumes && entries[len(entries)-1].role == chat.Assistant {
+		entries = append(slices.Clip(entries), said(chat.User, afterAnswer))
+	}
+	if b.options.SystemInText {
+		entries = b.instructed(entries)
+	}
+	return entries, resumes
 }
 
 func resume() *agentv1.ConversationAction {

@@ -377,6 +377,16 @@ func TestImages(t *testing.T) {
 			t.Errorf("%s", got)
 		}
 	})
+	t.Run("of a result, for the blind", func(t *testing.T) {
+		t.Parallel()
+		made := build(t, chat.Request{Messages: []chat.Message{text(chat.User, "Hi"), called("1", "f", "{}"), result}}, options(""))
+		if _, speaks := active(made); speaks {
+			t.Error("the images are sent")
+		}
+		if got := rootsOf(t, made)[2]; !strings.Contains(got, `"result":"see\n(It has images, which you can't be shown.)"`) {
+			t.Errorf("%s", got)
+		}
+	})
 	t.Run("of an earlier result", func(t *testing.T) {
 		t.Parallel()
 		made := build(t, chat.Request{Messages: []chat.Message{text(chat.User, "Hi"), called("1", "f", "{}"), result, text(chat.Assistant, "Hello"), text(chat.User, "Ho")}}, set)
@@ -435,10 +445,6 @@ func TestRefusals(t *testing.T) {
 		"a result that is a sound": {
 			messages: []chat.Message{called("1", "f", "{}"), parts(chat.Tool, chat.Part{Result: &chat.Result{CallID: "1", Parts: []chat.Part{{Audio: &chat.Audio{}}}}})},
 			kind:     chat.Unsupported, param: "messages[1].content[0]",
-		},
-		"a blind model's result": {
-			messages: []chat.Message{called("1", "f", "{}"), parts(chat.Tool, chat.Part{Result: &chat.Result{CallID: "1", Parts: []chat.Part{png}}})}, blind: true,
-			kind: chat.Unsupported, param: "messages[1].content[0]",
 		},
 		"an assistant's picture": {
 			messages: []chat.Message{parts(chat.Assistant, png)}, kind: chat.Unsupported, param: "messages[0].content[0]",

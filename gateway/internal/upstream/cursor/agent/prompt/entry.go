@@ -169,6 +169,7 @@ func (b *builder) imagesOf(result *chat.Result, message, at int) (pieces []piece
 	for i := range result.Parts {
 		part := &result.Parts[i]
 		switch {
+		case part.Image != nil && !b.options.Choice.Vision: // the result says so
 		case part.Image != nil:
 			image, err := b.pictureOf(part.Image, message, at)
 			if err != nil {

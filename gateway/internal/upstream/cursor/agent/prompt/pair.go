@@ -33,7 +33,7 @@ func (b *builder) callOf(source *chat.Call, message int) *call {
 			continue
 		}
 		each.taken = true
-		made.result, made.failed = resultText(each.result), each.result.Failed
+		made.result, made.failed = b.resultText(each.result), each.result.Failed
 		break
 	}
 	return made
@@ -73,8 +73,15 @@ func (b *builder) checkResults() error {
 	return nil
 }
 
-// resultText is a result without its images, which stand behind it.
-func resultText(result *chat.Result) string {
+// What stands in a result for its images.
+const (
+	imagesFollow = "(Its images are in the next message.)"
+	imagesUnseen = "(It has images, which you can't be shown.)"
+)
+
+// resultText is a result without its images, which stand behind it. A model that sees none is
+// told so: the user has not chosen what a tool returns, and can't take it back.
+func (b *builder) resultText(result *chat.Result) string {
 	var texts []string
 	images := false
 	for i := range result.Parts {
@@ -88,8 +95,11 @@ func resultText(result *chat.Result) string {
 			texts = append(texts, part.Text)
 		}
 	}
-	if images {
-		texts = append(texts, "(Its images are in the next message.)")
+	switch {
+	case images && b.options.Choice.Vision:
+		texts = append(texts, imagesFollow)
+	case images:
+		texts = append(texts, imagesUnseen)
 	}
 	return valid(strings.Join(texts, "\n"))
 }

@@ -413,7 +413,7 @@ func TestOutcomes(t *testing.T) {
 		tokenstorev1.Outcome_OUTCOME_TRANSPORT:         {effect: Failed},
 		tokenstorev1.Outcome_OUTCOME_TRUNCATED:         {effect: Failed},
 		tokenstorev1.Outcome_OUTCOME_REGION:            {effect: Failed},
-		tokenstorev1.Outcome_OUTCOME_PROXY:             {effect: Failed},
+		tokenstorev1.Outcome_OUTCOME_PROXY:             {effect: Failed, cools: true},
 		tokenstorev1.Outcome_OUTCOME_UNSPECIFIED:       {effect: Failed},
 	}
 	for number := range tokenstorev1.Outcome_name {

@@ -25,10 +25,10 @@ func TestTheStoreJudgesAsTheRulesSay(t *testing.T) {
 	key, epoch, number := "c1:{pool:u}:token:"+lease.TokenID, 1, uint64(0)
 	outcomes := []tokenstorev1.Outcome{
 		tokenstorev1.Outcome_OUTCOME_RATE_LIMIT, tokenstorev1.Outcome_OUTCOME_QUOTA, tokenstorev1.Outcome_OUTCOME_AUTH,
-		tokenstorev1.Outcome_OUTCOME_SUCCESS, tokenstorev1.Outcome_OUTCOME_UPSTREAM, tokenstorev1.Outcome_OUTCOME_CALLER_FAULT,
+		tokenstorev1.Outcome_OUTCOME_PROXY, tokenstorev1.Outcome_OUTCOME_SUCCESS, tokenstorev1.Outcome_OUTCOME_UPSTREAM, tokenstorev1.Outcome_OUTCOME_CALLER_FAULT,
 	}
 	rapid.Check(t, func(rt *rapid.T) {
-		past := rotation.Past{Streak: rapid.IntRange(0, 20).Draw(rt, "streak"), Cause: rapid.SampledFrom(outcomes[:3]).Draw(rt, "cause")}
+		past := rotation.Past{Streak: rapid.IntRange(0, 20).Draw(rt, "streak"), Cause: rapid.SampledFrom(outcomes[:4]).Draw(rt, "cause")}
 		report := leasing.Report{
 			LeaseRef: leasing.LeaseRef{TokenID: lease.TokenID, LeaseID: fmt.Sprint(epoch, "-0")},
 			Outcome:  rapid.SampledFrom(outcomes).Draw(rt, "outcome"), Model: "m",

@@ -5,6 +5,7 @@
 package rotation
 
 import (
+	"cmp"
 	"time"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -50,8 +51,8 @@ type Verdict struct {
 type rule struct {
 	scope Scope
 	// first is the first cooling when the upstream gives no hint. It doubles with
-	// each in a row, up to MaxCooling.
-	first time.Duration
+	// each in a row, up to most; 0: up to MaxCooling.
+	first, most time.Duration
 	// parkAfter is how many coolings in a row may fail to help before the token
 	// needs a person; 0: it never does.
 	parkAfter int
@@ -65,11 +66,16 @@ type rule struct {
 // upstream's session store may forget for a while who is logged in. Whether a model
 // is refused for the plan's sake is a guess of some upstreams' errors, so that
 // cooling begins short too.
+//
+// A proxy that is dead says nothing of its token. It only rests, so that requests take
+// others, and the one after each rest finds out whether the proxy is back: soon after it
+// is, however long it was away.
 var rules = map[tokenstorev1.Outcome]rule{
 	tokenstorev1.Outcome_OUTCOME_RATE_LIMIT:        {scope: Token, first: MinCooling},
 	tokenstorev1.Outcome_OUTCOME_QUOTA:             {scope: Token, first: 5 * time.Minute},
 	tokenstorev1.Outcome_OUTCOME_AUTH:              {scope: Token, first: time.Minute, parkAfter: 3},
 	tokenstorev1.Outcome_OUTCOME_MODEL_NOT_ALLOWED: {scope: Model, first: 5 * time.Minute},
+	tokenstorev1.Outcome_OUTCOME_PROXY:             {scope: Token, first: 5 * time.Second, most: time.Minute},
 }
 
 // Judge returns what outcome does to a token with that past. hint is the
@@ -129,26 +135,28 @@ func judge(rule rule, outcome tokenstorev1.Outcome, past Past, hint time.Duratio
 	}
 	cool := hint
 	if cool <= 0 {
-		cool = backoff(rule.first, streak)
+		cool = backoff(rule.first, cmp.Or(rule.most, MaxCooling), streak)
 		cool += time.Duration(float64(cool) / 10 * jitter)
 	}
 	return Verdict{Scope: rule.scope, CoolFor: min(max(cool, MinCooling), MaxCooling), Streak: streak + 1}
 }
 
-func backoff(first time.Duration, streak int) time.Duration {
+// backoff doubles first so often, up to most.
+func backoff(first, most time.Duration, streak int) time.Duration {
 	cool := first
 	for range streak {
-		if cool >= MaxCooling {
-			return MaxCooling
+		if cool >= most {
+			break
 		}
 		cool *= 2
 	}
-	return cool
+	return min(cool, most)
 }
 
 // unshared has the outcomes that never have a cause which tokens share: those that
-// are nobody's failure or the caller's, and quotas, which tokens with equal shares
-// of the requests use up at about the same time.
+// are nobody's failure or the caller's; quotas, which tokens with equal shares
+// of the requests use up at about the same time; and proxies, which may be those of many
+// tokens without telling anything of the upstream, to which others have another way.
 var unshared = map[tokenstorev1.Outcome]bool{
 	tokenstorev1.Outcome_OUTCOME_UNSPECIFIED:  true,
 	tokenstorev1.Outcome_OUTCOME_SUCCESS:      true,
@@ -157,6 +165,7 @@ var unshared = map[tokenstorev1.Outcome]bool{
 	tokenstorev1.Outcome_OUTCOME_CLIENT_GONE:  true,
 	tokenstorev1.Outcome_OUTCOME_TOO_LARGE:    true,
 	tokenstorev1.Outcome_OUTCOME_QUOTA:        true,
+	tokenstorev1.Outcome_OUTCOME_PROXY:        true,
 }
 
 // Shareable tells whether tokens may fail with outcome for a cause that they share:

@@ -10,12 +10,13 @@ import (
 	"carousel.internal/tokenstore/internal/rotation"
 )
 
-func TestOnlyTheTokensOwnFaultsTouchIt(t *testing.T) {
+func TestOnlyTheTokensOwnFaultsAndItsProxyTouchIt(t *testing.T) {
 	blamed := map[tokenstorev1.Outcome]rotation.Scope{
 		tokenstorev1.Outcome_OUTCOME_RATE_LIMIT:        rotation.Token,
 		tokenstorev1.Outcome_OUTCOME_QUOTA:             rotation.Token,
 		tokenstorev1.Outcome_OUTCOME_AUTH:              rotation.Token,
 		tokenstorev1.Outcome_OUTCOME_MODEL_NOT_ALLOWED: rotation.Model,
+		proxy: rotation.Token,
 	}
 	for number := range tokenstorev1.Outcome_name {
 		outcome := tokenstorev1.Outcome(number)
@@ -72,7 +73,7 @@ func TestALimitOfOneModelIsJudgedByThatModelsPast(t *testing.T) {
 
 func TestCoolingStaysWithinItsBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		outcome := tokenstorev1.Outcome(rapid.Int32Range(0, 14).Draw(t, "outcome"))
+		outcome := tokenstorev1.Outcome(rapid.Int32Range(0, 15).Draw(t, "outcome"))
 		verdict := rotation.Judge(outcome, past(t),
 			time.Duration(rapid.Int64().Draw(t, "hint")), rapid.Float64Range(0, 0.999).Draw(t, "jitter"))
 		if verdict.Scope == rotation.Nothing {
@@ -93,12 +94,15 @@ func TestCoolingStaysWithinItsBounds(t *testing.T) {
 	})
 }
 
-const auth = tokenstorev1.Outcome_OUTCOME_AUTH
+const (
+	auth  = tokenstorev1.Outcome_OUTCOME_AUTH
+	proxy = tokenstorev1.Outcome_OUTCOME_PROXY
+)
 
 func past(t *rapid.T) rotation.Past {
 	return rotation.Past{
 		Streak: rapid.IntRange(0, 1000).Draw(t, "streak"), ModelStreak: rapid.IntRange(0, 1000).Draw(t, "model streak"),
-		Cause: tokenstorev1.Outcome(rapid.Int32Range(0, 14).Draw(t, "cause")),
+		Cause: tokenstorev1.Outcome(rapid.Int32Range(0, 15).Draw(t, "cause")),
 	}
 }
 
@@ -125,6 +129,28 @@ func TestParking(t *testing.T) {
 	if got := rotation.Judge(auth, before, time.Second, 0); !got.Park {
 		t.Errorf("a hint keeps it from being parked: %+v", got)
 	}
+}
+
+// A token whose proxy is dead rests a little, the longer the proxy is away up to a bound, and
+// never needs a person.
+func TestATokenRestsWhileItsProxyIsDead(t *testing.T) {
+	before := rotation.Past{Streak: 2, Cause: auth}
+	for i, want := range []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, time.Minute, time.Minute} {
+		got := rotation.Judge(proxy, before, 0, 0)
+		if got != (rotation.Verdict{Scope: rotation.Token, CoolFor: want, Streak: i + 1}) {
+			t.Fatalf("rest %d: %+v, want %s", i+1, got, want)
+		}
+		before = rotation.Past{Streak: got.Streak, Cause: proxy}
+	}
+	if got := rotation.Judge(auth, before, 0, 0); got.Park || got.Streak != 1 {
+		t.Errorf("the proxy's death counts towards parking: %+v", got)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		got := rotation.Judge(proxy, past(t), 0, rapid.Float64Range(0, 0.999).Draw(t, "jitter"))
+		if got.Park || got.CoolFor < 5*time.Second || got.CoolFor > 66*time.Second {
+			t.Fatalf("%+v", got)
+		}
+	})
 }
 
 func TestAModelCoolsOnItsOwnCount(t *testing.T) {
@@ -167,7 +193,7 @@ func TestStepsAreAllVerdicts(t *testing.T) {
 		if rapid.Bool().Draw(t, "model only") {
 			judge = rotation.JudgeForModel
 		}
-		outcome := tokenstorev1.Outcome(rapid.Int32Range(0, 14).Draw(t, "outcome"))
+		outcome := tokenstorev1.Outcome(rapid.Int32Range(0, 15).Draw(t, "outcome"))
 		hint := time.Duration(rapid.Int64Range(-1, int64(time.Hour)).Draw(t, "hint"))
 		if rapid.Bool().Draw(t, "without a hint") {
 			hint = 0

@@ -46,8 +46,8 @@ const (
 	Truncated Class = "truncated"
 	// Region: the upstream does not serve this region.
 	Region Class = "region"
-	// Proxy: the token's proxy could not be reached, or refused. Nothing is known of the
-	// token, nor of the upstream.
+	// Proxy: the proxy of the token, or of the upstream, could not be reached, or refused.
+	// Nothing is known of the token, nor of the upstream.
 	Proxy Class = "proxy"
 )
 
@@ -82,8 +82,8 @@ var classTable = map[Class]consequences{
 	Truncated:       {kind: chat.UpstreamProtocol, token: true, model: true},
 	// An account can be of another region than the next one.
 	Region: {kind: chat.UpstreamUnavailable, token: true, model: true},
-	// Another token has another way out.
-	Proxy: {kind: chat.UpstreamUnavailable, token: true, model: true},
+	// Another token has another way out; this one rests until its own is back.
+	Proxy: {kind: chat.UpstreamUnavailable, token: true, model: true, cools: true},
 }
 
 // Classes lists every class.

@@ -23,6 +23,8 @@ type Complaint struct {
 const (
 	// SignUnreachable: no connection, or it was lost before an answer began.
 	SignUnreachable = "(unreachable)"
+	// SignProxy: the proxy could not be reached, or refused.
+	SignProxy = "(proxy)"
 	// SignLost: the connection broke in the middle of the answer.
 	SignLost = "(lost)"
 	// SignCut: the answer ended early.
@@ -85,6 +87,7 @@ type Table []Rule
 // SignRules judge what the connection shows, which every driver does alike.
 var SignRules = Table{
 	{Name: "unreachable", Names: []string{SignUnreachable}, Class: Transport},
+	{Name: "proxy", Names: []string{SignProxy}, Class: Proxy},
 	{Name: "connection lost", Names: []string{SignLost}, Class: Transport},
 	{Name: "cut short", Names: []string{SignCut}, Class: Truncated},
 	{Name: "empty", Names: []string{SignEmpty}, Class: Truncated},

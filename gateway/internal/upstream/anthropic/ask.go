@@ -4,13 +4,14 @@ import (
 	"net/http"
 
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/egress"
 	"carousel.internal/gateway/internal/upstream/wire"
 )
 
 // ask sends what is no conversation, and returns the whole answer, of at most so many bytes.
 func (a *attempt) ask(request *http.Request, most int) ([]byte, *upstream.Failure) {
 	ctx := request.Context()
-	response, err := a.driver.transport.RoundTrip(request)
+	response, err := a.driver.transport.RoundTrip(request.WithContext(egress.Through(ctx, a.call.Credential.Proxy)))
 	if err != nil {
 		return nil, a.interrupted(ctx, err, upstream.SignUnreachable)
 	}

@@ -10,7 +10,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
-	"carousel.internal/gateway/internal/upstream/redial"
+	"carousel.internal/gateway/internal/upstream/egress"
 	"carousel.internal/gateway/internal/upstream/wire"
 )
 
@@ -20,7 +20,7 @@ const dialect = "anthropic"
 // Driver is an upstream.Driver.
 type Driver struct {
 	settings    settings
-	transport   *redial.Transport
+	transport   *egress.Transport
 	messagesURL *url.URL
 	countURL    *url.URL
 	modelsURL   *url.URL
@@ -35,9 +35,13 @@ func New(config upstream.Config) (upstream.Driver, error) {
 	if err := errors.Join(badBase, badSettings); err != nil {
 		return nil, err
 	}
+	transport, err := wire.NewTransport(settings.proxy)
+	if err != nil {
+		return nil, err
+	}
 	messages := base.JoinPath("messages")
 	return &Driver{
-		settings: settings, transport: wire.NewTransport(),
+		settings: settings, transport: transport,
 		messagesURL: messages, countURL: messages.JoinPath("count_tokens"), modelsURL: base.JoinPath("models"),
 	}, nil
 }

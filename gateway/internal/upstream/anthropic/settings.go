@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"carousel.internal/gateway/internal/upstream/wire"
+	"carousel.internal/proto/service/secret"
 )
 
 // settings are an upstream's own; the keys are those of upstream.Config.
@@ -27,6 +28,8 @@ type settings struct {
 	// limitHeaders shows clients what the upstream says of its rate limits. They are those of
 	// one key among several.
 	limitHeaders bool
+	// proxy is the way of tokens that have none of their own; empty: directly.
+	proxy secret.Value
 }
 
 var defaults = settings{
@@ -45,6 +48,7 @@ var settingParsers = wire.Parsers[settings]{
 	"default_max_tokens": func(s *settings, text string) error { return parseTokens(&s.maxTokens, text) },
 	"sampling":           func(s *settings, text string) error { return parseChoice(&s.sampling, text, "usual", "never") },
 	"mid_system":         func(s *settings, text string) error { return parseChoice(&s.midSystem, text, "keep", "user") },
+	"proxy":              func(s *settings, text string) error { return wire.ParseProxy(&s.proxy, text) },
 	"automatic_cache":    func(s *settings, text string) error { return wire.ParseTruth(&s.cache, text) },
 	"rate_limit_headers": func(s *settings, text string) error { return wire.ParseTruth(&s.limitHeaders, text) },
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -28,6 +29,9 @@ const (
 	// maxCredential bounds a user name, and a password, for socks5, in bytes.
 	maxCredential = 255
 )
+
+// hostForm is what names and addresses look like: errors show the host.
+var hostForm = regexp.MustCompile(`^[0-9A-Za-z._:-]{1,253}$`)
 
 // proxy is a way out.
 type proxy struct {
@@ -57,8 +61,8 @@ func parse(text string) (*proxy, error) {
 		return nil, errors.New("is not a URL such as http://user:password@host:port; in a user name or password, signs such as @ : / % are written as %40 %3A %2F %25")
 	case usualPorts[at.Scheme] == "":
 		return nil, errors.New("must begin with http://, https://, socks5:// or socks5h://")
-	case at.Hostname() == "":
-		return nil, errors.New("has no host")
+	case !hostForm.MatchString(at.Hostname()):
+		return nil, errors.New("has no host, or one that is no name and no address")
 	case strings.Trim(at.Path, "/")+at.RawQuery+at.Fragment != "":
 		return nil, errors.New("must end after the port")
 	}
@@ -76,8 +80,8 @@ func (p *proxy) takeUser(info *url.Userinfo) error {
 	if info == nil {
 		return nil
 	}
-	user, password := info.Username(), ""
-	password, _ = info.Password()
+	user := info.Username()
+	password, _ := info.Password()
 	socks := p.kind == socks5 || p.kind == socks5h
 	switch {
 	case user == "":

@@ -9,6 +9,7 @@ import (
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/rawjson"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/egress"
 	"carousel.internal/gateway/internal/upstream/eventstream"
 	"carousel.internal/gateway/internal/upstream/wire"
 )
@@ -69,7 +70,7 @@ func (a *attempt) run(ctx context.Context) *upstream.Failure {
 		a.watch.Wait(a.driver.settings.answer)
 	}
 	var request *http.Request
-	request, a.naming = a.driver.newRequest(ctx, a.call)
+	request, a.naming = a.driver.newRequest(egress.Through(ctx, a.call.Credential.Proxy), a.call)
 	response, err := a.driver.transport.RoundTrip(request)
 	if err != nil {
 		return a.interrupted(ctx, err, upstream.SignUnreachable)

@@ -8,14 +8,14 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
-	"carousel.internal/gateway/internal/upstream/redial"
+	"carousel.internal/gateway/internal/upstream/egress"
 	"carousel.internal/gateway/internal/upstream/wire"
 )
 
 // Driver is an upstream.Driver.
 type Driver struct {
 	settings  settings
-	transport *redial.Transport
+	transport *egress.Transport
 	base      *url.URL
 	chatURL   *url.URL
 	modelsURL *url.URL
@@ -34,12 +34,16 @@ func New(config upstream.Config) (upstream.Driver, error) {
 	if err := errors.Join(badBase, badSettings); err != nil {
 		return nil, err
 	}
+	transport, err := wire.NewTransport(settings.proxy)
+	if err != nil {
+		return nil, err
+	}
 	return &Driver{
 		settings:  settings,
 		base:      base,
 		chatURL:   base.JoinPath("chat", "completions"),
 		modelsURL: base.JoinPath("models"),
-		transport: wire.NewTransport(),
+		transport: transport,
 	}, nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/egress"
 	"carousel.internal/gateway/internal/upstream/wire"
 )
 
@@ -40,7 +41,7 @@ func (a *attempt) models(ctx context.Context) ([]chat.Model, *upstream.Failure) 
 		Method: http.MethodGet, URL: a.driver.modelsURL, Host: a.driver.modelsURL.Host, Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
-	response, err := a.driver.transport.RoundTrip(request.WithContext(ctx))
+	response, err := a.driver.transport.RoundTrip(request.WithContext(egress.Through(ctx, a.call.Credential.Proxy)))
 	if err != nil {
 		return nil, a.interrupted(ctx, err, upstream.SignUnreachable)
 	}

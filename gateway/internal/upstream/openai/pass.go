@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/egress"
 	"carousel.internal/gateway/internal/upstream/wire"
 )
 
@@ -84,7 +85,7 @@ func (p *pass) send(sent *atomic.Bool) (*http.Response, error) {
 	if p.raw.Query != "" {
 		at.RawQuery = strings.TrimPrefix(at.RawQuery+"&"+p.raw.Query, "&")
 	}
-	ctx := httptrace.WithClientTrace(p.ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
+	ctx := httptrace.WithClientTrace(egress.Through(p.ctx, p.raw.Credential.Proxy), &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
 	request := (&http.Request{
 		Method: http.MethodPost, URL: at, Host: at.Host, Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,

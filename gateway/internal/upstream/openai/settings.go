@@ -11,6 +11,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream/wire"
+	"carousel.internal/proto/service/secret"
 )
 
 // settings are an upstream's own; the keys are those of upstream.Config.
@@ -26,7 +27,9 @@ type settings struct {
 	// includeUsage has token counts asked for in every stream, whether the client
 	// wants them or not. Off is for upstreams that refuse stream_options.
 	includeUsage bool
-	quirks       quirks
+	// proxy is the way of tokens that have none of their own; empty: directly.
+	proxy  secret.Value
+	quirks quirks
 }
 
 var defaults = settings{
@@ -50,6 +53,7 @@ var settingParsers = wire.Parsers[settings]{
 	"idle_timeout":       func(s *settings, text string) error { return wire.ParseTimeout(&s.idle, text) },
 	"answer_timeout":     func(s *settings, text string) error { return wire.ParseTimeout(&s.answer, text) },
 	"include_usage":      func(s *settings, text string) error { return wire.ParseTruth(&s.includeUsage, text) },
+	"proxy":              func(s *settings, text string) error { return wire.ParseProxy(&s.proxy, text) },
 	"developer_role": func(s *settings, text string) error {
 		return parseWord(&s.quirks.developerRole, text, keep, string(chat.System))
 	},

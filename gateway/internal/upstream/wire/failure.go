@@ -7,7 +7,9 @@ import (
 	"net/http"
 
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/egress"
 	"carousel.internal/gateway/internal/upstream/eventstream"
+	"carousel.internal/proto/service/secret"
 )
 
 // Signed is a failure of which the upstream said nothing, as the driver's table judges it.
@@ -38,6 +40,9 @@ func Interrupted(table upstream.Table, caller, ctx context.Context, err error, s
 	}
 	if slow, yes := TooSlow(ctx); yes {
 		return Signed(table, upstream.SignSilent, 0, "the upstream was silent for "+slow.Limit.String(), slow)
+	}
+	if blamed, yes := errors.AsType[*egress.Error](err); yes {
+		return Signed(table, upstream.SignProxy, 0, upstream.CleanMessage(blamed.Text, secret.Value{}), blamed)
 	}
 	var packed PackedError
 	switch {

@@ -9,6 +9,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"carousel.internal/gateway/internal/upstream/egress"
+	"carousel.internal/proto/service/secret"
 )
 
 // Parsers has a parser for each key of a driver's settings.
@@ -50,6 +53,16 @@ func ParseTruth(to *bool, text string) error {
 	}
 	*to = value
 	return nil
+}
+
+// ParseProxy reads the value of a setting that is a proxy's URL; an empty one is none. The
+// error does not repeat it: it may hold a password.
+func ParseProxy(to *secret.Value, text string) error {
+	*to = secret.New(text)
+	if text == "" {
+		return nil
+	}
+	return egress.Parse(text)
 }
 
 // ParseBase reads a base URL, which looks like the example. Its path, query and fragment are

@@ -5,7 +5,8 @@ import (
 	"net/http"
 	"time"
 
-	"carousel.internal/gateway/internal/upstream/redial"
+	"carousel.internal/gateway/internal/upstream/egress"
+	"carousel.internal/proto/service/secret"
 )
 
 const (
@@ -18,10 +19,11 @@ const (
 	readBuffer = 16 << 10
 )
 
-// NewTransport makes the connections of one upstream.
-func NewTransport() *redial.Transport {
+// NewTransport makes the connections of one upstream, which go through the proxy where the
+// request's context names none; it may be empty.
+func NewTransport(proxy secret.Value) (*egress.Transport, error) {
 	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
-	return redial.New(&http.Transport{
+	return egress.New(&http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           dialer.DialContext,
 		TLSHandshakeTimeout:   connectTimeout,
@@ -34,5 +36,5 @@ func NewTransport() *redial.Transport {
 		MaxIdleConnsPerHost: idleConnections,
 		IdleConnTimeout:     idleConnectionAge,
 		ReadBufferSize:      readBuffer,
-	})
+	}, proxy)
 }

@@ -101,6 +101,7 @@ var caged = map[string][]string{
 	"carousel.internal/proto/cursor/aiserver/": {"internal/upstream/*"},
 	"carousel.internal/proto/cursor/agent/":    {"internal/upstream/*"},
 	"carousel.internal/proto/freeport":         {"internal/upstream/upstreamtest"},
+	"carousel.internal/proto/proxysim":         {"internal/upstream/upstreamtest"},
 	"carousel.internal/proto/service/conf":     {"internal/config", "app"},
 	"carousel.internal/proto/service/ops":      {"app"},
 	"carousel.internal/tokenstore":             {},

@@ -16,7 +16,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	stream := http.Header{"Content-Type": {"text/event-stream"}}
-	upstreamtest.Run(t, upstreamtest.Harness{
+	harness := upstreamtest.Harness{
 		New: func(baseURL string, settings map[string]string) (upstream.Driver, error) {
 			return New(upstream.Config{Name: "test", Driver: Name, BaseURL: baseURL + "/v1", Settings: settings})
 		},
@@ -52,7 +52,9 @@ func TestConformance(t *testing.T) {
 				}
 			},
 		},
-	})
+	}
+	upstreamtest.Run(t, harness)
+	upstreamtest.RunProxies(t, harness)
 }
 
 func quoted(text string) string {

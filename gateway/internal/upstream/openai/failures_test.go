@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/proto/freeport"
 )
 
 // fixture is one way in which an attempt fails, and the row that decides it.
@@ -229,6 +230,7 @@ func TestFailures(t *testing.T) {
 	late, cancel := context.WithTimeout(t.Context(), 0)
 	defer cancel()
 	check("late", "deadline", failureWithin(late, t))
+	check("proxy", "a proxy that is dead", failureWith(t.Context(), t, map[string]string{"proxy": "http://" + freeport.MustAddr(t)}))
 	for _, row := range failures {
 		if !decided[row.Name] {
 			t.Errorf("row %q has no fixture", row.Name)
@@ -253,7 +255,13 @@ func failureFrom(t *testing.T, handler http.HandlerFunc, patience string) *upstr
 
 func failureWithin(ctx context.Context, t *testing.T) *upstream.Failure {
 	t.Helper()
-	driver := newTestDriver(t, "http://127.0.0.1:1", nil)
+	return failureWith(ctx, t, nil)
+}
+
+// failureWith is that of a call to an upstream that is not there.
+func failureWith(ctx context.Context, t *testing.T, settings map[string]string) *upstream.Failure {
+	t.Helper()
+	driver := newTestDriver(t, "http://127.0.0.1:1", settings)
 	defer driver.Close()
 	for _, err := range driver.Chat(ctx, newTestCall(true)) {
 		if failure, ok := errors.AsType[*upstream.Failure](err); ok {

@@ -12,6 +12,7 @@ import (
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/gateway/internal/upstream/egress"
 	"carousel.internal/gateway/internal/upstream/wire"
+	"carousel.internal/proto/service/secret"
 )
 
 // dialect is the name of what the upstream speaks, as in chat.Source and chat.Raw.
@@ -167,3 +168,8 @@ func (d *Driver) Carries(need chat.Need) bool { return carried[need] }
 
 // Close implements upstream.Driver.
 func (d *Driver) Close() { d.transport.CloseIdleConnections() }
+
+// CheckProxy implements upstream.ProxyChecker.
+func (d *Driver) CheckProxy(ctx context.Context, proxy secret.Value) error {
+	return d.transport.Check(ctx, proxy, d.modelsURL)
+}

@@ -59,7 +59,7 @@ func TestParse(t *testing.T) {
 // the upstream.
 func TestCheck(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []proxysim.Kind{proxysim.HTTP, proxysim.SOCKS5} {
+	for _, kind := range proxysim.Kinds() {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			proxy, upstream := newProxy(t, kind), newTarget(t, "HTTP/1.1 over TLS")
@@ -70,16 +70,23 @@ func TestCheck(t *testing.T) {
 				}
 				return parsed
 			}
-			if err := egress.Check(t.Context(), secret.New(proxy.URL()), at(upstream.URL+"/v1")); err != nil {
-				t.Error(err)
+			transport := upstream.transport(t, proxy.URL(), proxy)
+			for _, through := range []string{"", proxy.URL()} {
+				if err := transport.Check(t.Context(), secret.New(through), at(upstream.URL+"/v1")); err != nil {
+					t.Error(err)
+				}
 			}
-			wantBlame(t, egress.Check(t.Context(), secret.New(proxy.URLFor(user, "x")), at(upstream.URL)), proxy.Address())
-			err := egress.Check(t.Context(), secret.New(proxy.URL()), at("http://"+freeport.MustAddr(t)))
+			if err := upstream.transport(t, "").Check(t.Context(), secret.Value{}, at(upstream.URL)); err != nil || proxy.Counts().Tunnels() != 2 {
+				t.Errorf("no proxy: %v, %+v", err, proxy.Counts())
+			}
+			wantBlame(t, transport.Check(t.Context(), secret.New(proxy.URLFor(user, "x")), at(upstream.URL)), proxy.Address())
+			err := transport.Check(t.Context(), secret.New(proxy.URL()), at("http://"+freeport.MustAddr(t)))
 			if _, blamed := errors.AsType[*egress.Error](err); err == nil || blamed {
 				t.Errorf("an upstream that is not there: %v", err)
 			}
 			proxy.Close()
 			wantBlame(t, egress.Check(t.Context(), secret.New(proxy.URL()), at(upstream.URL)), proxy.Address())
+			wantBlame(t, transport.Check(t.Context(), secret.Value{}, at(upstream.URL)), proxy.Address())
 			if err := egress.Check(t.Context(), secret.New("x"), at(upstream.URL)); err == nil {
 				t.Error("what is no URL is taken")
 			}

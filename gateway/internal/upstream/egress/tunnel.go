@@ -23,6 +23,13 @@ type tunnels struct {
 
 // transport makes a pool like the template, of connections through the proxy.
 func (p *proxy) transport(template *http.Transport) *http.Transport {
+	through := template.Clone()
+	through.Proxy, through.DialContext = nil, p.tunnels(template).dial
+	return through
+}
+
+// tunnels are those of a pool like the template.
+func (p *proxy) tunnels(template *http.Transport) *tunnels {
 	t := &tunnels{proxy: p, reach: template.DialContext}
 	if t.reach == nil {
 		t.reach = new(net.Dialer).DialContext
@@ -30,9 +37,7 @@ func (p *proxy) transport(template *http.Transport) *http.Transport {
 	if template.TLSClientConfig != nil {
 		t.roots = template.TLSClientConfig.RootCAs
 	}
-	through := template.Clone()
-	through.Proxy, through.DialContext = nil, t.dial
-	return through
+	return t
 }
 
 // dial opens a tunnel to the target, a host with a port.

@@ -10,6 +10,7 @@ import (
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/gateway/internal/upstream/egress"
 	"carousel.internal/gateway/internal/upstream/wire"
+	"carousel.internal/proto/service/secret"
 )
 
 // Driver is an upstream.Driver.
@@ -62,3 +63,8 @@ func (d *Driver) Speaks(name string) bool { return name == dialect }
 
 // Close implements upstream.Driver.
 func (d *Driver) Close() { d.transport.CloseIdleConnections() }
+
+// CheckProxy implements upstream.ProxyChecker.
+func (d *Driver) CheckProxy(ctx context.Context, proxy secret.Value) error {
+	return d.transport.Check(ctx, proxy, d.base)
+}

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -64,7 +63,7 @@ func newTarget(t *testing.T, name string) *target {
 			s.clients = append(s.clients, conn.RemoteAddr().String())
 		}
 	}
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that go away while they connect
+	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // clients that go away while they connect
 	is := targets[name]
 	switch {
 	case is.tls:
@@ -169,7 +168,7 @@ func TestEverythingGoesThroughTheProxy(t *testing.T) {
 				through := egress.Through(t.Context(), secret.New(proxy.URL()))
 				for range 3 {
 					for _, way := range []struct {
-						ctx  context.Context //nolint:containedctx // a row of a table
+						ctx  context.Context
 						send func(*http.Request) (*http.Response, error)
 					}{{t.Context(), own.RoundTrip}, {through, named.RoundTrip}, {through, named.Once}} {
 						if said, err := ask(way.ctx, way.send, upstream.URL); err != nil || said != is.proto {

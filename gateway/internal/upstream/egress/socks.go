@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"encoding/binary"
 	"io"
 	"net"
 	"net/netip"
@@ -78,9 +79,8 @@ func (p *proxy) greet(conn net.Conn) error {
 }
 
 func (p *proxy) logIn(conn net.Conn) error {
-	user, password := p.user.Reveal(), p.password.Reveal()
-	login := append([]byte{passwordVersion, byte(len(user))}, user...)
-	login = append(append(login, byte(len(password))), password...)
+	login := appendText([]byte{passwordVersion}, p.user.Reveal())
+	login = appendText(login, p.password.Reveal())
 	answer, err := p.exchange(conn, login, 2)
 	switch {
 	case err != nil:
@@ -111,14 +111,19 @@ func socksAddress(target string) ([]byte, error) {
 	case len(host) > 255:
 		return nil, &net.AddrError{Err: "is too long a name", Addr: host}
 	default:
-		address = append([]byte{addressName, byte(len(host))}, host...)
+		address = appendText([]byte{addressName}, host)
 	}
-	return append(address, byte(port>>8), byte(port)), nil
+	return binary.BigEndian.AppendUint16(address, uint16(port)), nil
+}
+
+// appendText appends at most 255 bytes, and before them how many they are.
+func appendText(message []byte, text string) []byte {
+	return append(append(message, byte(len(text))), text...) //nolint:gosec // that many
 }
 
 // skipAddress reads past the address and port that end a reply.
 func (p *proxy) skipAddress(conn net.Conn, kind byte) error {
-	size := 0
+	var size int
 	switch kind {
 	case addressIPv4:
 		size = net.IPv4len

@@ -20,7 +20,7 @@ func (p *proxy) connect(conn net.Conn, target string) (net.Conn, error) {
 	}
 	reader := bufio.NewReader(io.LimitReader(conn, maxHead))
 	response, err := http.ReadResponse(reader, &http.Request{Method: http.MethodConnect}) //nolint:bodyclose // that would read the tunnel to its end
-	if err != nil { // whose words may repeat what the proxy says, whatever that is
+	if err != nil {                                                                       // whose words may repeat what the proxy says, whatever that is
 		return nil, p.blame("hangs up, or does not answer as HTTP proxies do")
 	}
 	if err := p.judge(response.StatusCode, target); err != nil {

@@ -464,25 +464,6 @@ func scripted(t *testing.T, script func(io.ReadWriter)) string {
 	return listener.Addr().String()
 }
 
-// What an upstream says without being asked, with the proxy's own answer, is not lost.
-func TestAnUpstreamMaySpeakFirst(t *testing.T) {
-	t.Parallel()
-	address := scripted(t, func(conn io.ReadWriter) {
-		reader := bufio.NewReader(conn)
-		if _, err := http.ReadRequest(reader); err != nil {
-			return
-		}
-		_, _ = io.WriteString(conn, "HTTP/1.1 200 Connection established\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
-		if _, err := http.ReadRequest(reader); err == nil {
-			_, _ = io.WriteString(conn, "first")
-		}
-	})
-	transport := newTransport(t, &http.Transport{DisableKeepAlives: true}, "http://"+address)
-	if said, err := ask(t.Context(), transport.RoundTrip, "http://192.0.2.1/"); said != "first" || err != nil {
-		t.Errorf("%q, %v", said, err)
-	}
-}
-
 // An upstream behind an https proxy is who it says, or nothing is sent to it.
 func TestTLSIsWithTheUpstream(t *testing.T) {
 	t.Parallel()

@@ -69,6 +69,38 @@ func TestGivingUpWhileDialing(t *testing.T) {
 	}
 }
 
+// What an upstream says without being asked, with the proxy's own answer, is not lost.
+func TestAnUpstreamMaySpeakFirst(t *testing.T) {
+	t.Parallel()
+	for at, answer := range map[string]string{
+		"http://proxy.example":   "HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n",
+		"socks5://proxy.example": "\x05\x00\x05\x00\x00\x03\x02ab\x00\x00",
+	} {
+		named, err := parse(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ways := &tunnels{proxy: named, reach: func(context.Context, string, string) (net.Conn, error) {
+			near, far := net.Pipe()
+			go func() { _, _ = io.Copy(io.Discard, far) }()
+			go func() {
+				_, _ = io.WriteString(far, answer+"first")
+				_, _ = io.WriteString(far, ", second")
+				_ = far.Close()
+			}()
+			return near, nil
+		}}
+		tunnel, err := ways.dial(t.Context(), "tcp", "api.example:443")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said, err := io.ReadAll(tunnel); string(said) != "first, second" || err != nil {
+			t.Errorf("%s: %q, %v", at, said, err)
+		}
+		_ = tunnel.Close()
+	}
+}
+
 // However many proxies there are, only those that were used last have connections.
 func TestPoolsAreBounded(t *testing.T) {
 	t.Parallel()

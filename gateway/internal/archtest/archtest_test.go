@@ -65,6 +65,7 @@ var allowed = map[string][]string{
 
 	// What an upstream tells beside chats.
 	"internal/account": {"internal/chat", "internal/upstream"},
+	"internal/quota":   {},
 
 	// What the edges share.
 	"internal/storeerr": {"internal/chat"},
@@ -76,8 +77,8 @@ var allowed = map[string][]string{
 		"internal/chat", "internal/dialect", "internal/auth", "internal/lease", "internal/sse", "internal/metrics", "internal/accesslog",
 		"internal/idempotency", "internal/forwarded", "internal/reqbody", "internal/carried",
 	},
-	"internal/adminapi":  {"internal/nullable", "internal/logentry", "internal/storeerr", "internal/chat", "internal/upstream", "internal/auth", "internal/jsonapi"},
-	"internal/web":       {"internal/storeerr", "internal/chat", "internal/auth", "internal/forwarded", "internal/jsonapi"},
+	"internal/adminapi":  {"internal/quota", "internal/nullable", "internal/logentry", "internal/storeerr", "internal/chat", "internal/upstream", "internal/auth", "internal/jsonapi"},
+	"internal/web":       {"internal/quota", "internal/storeerr", "internal/chat", "internal/auth", "internal/forwarded", "internal/jsonapi"},
 	"internal/reference": {"internal/nullable", "internal/logentry", "internal/storeerr", "internal/chat", "internal/auth", "internal/jsonapi"},
 	"internal/jsonapi":   {"internal/auth", "internal/chat", "internal/forwarded", "internal/reqbody"},
 	"internal/admincli":  {"internal/logentry"}, // else it knows the admin API from outside
@@ -96,7 +97,7 @@ var caged = map[string][]string{
 	"connectrpc.com/":                          {"internal/upstream/*", "app"},
 	"github.com/spf13/viper":                   {},
 	"google.golang.org/grpc":                   {"internal/storeerr", "internal/tokens", "internal/account", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "app"},
-	"carousel.internal/proto/tokenstore/v1":    {"internal/storeerr", "internal/logentry", "internal/tokens", "internal/account", "internal/catalog", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "internal/httpapi", "app"},
+	"carousel.internal/proto/tokenstore/v1":    {"internal/storeerr", "internal/logentry", "internal/tokens", "internal/account", "internal/quota", "internal/catalog", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "internal/httpapi", "app"},
 	"carousel.internal/proto/rpcerr":           {"internal/storeerr", "internal/tokens", "internal/adminapi", "internal/web", "internal/jsonapi", "app"},
 	"carousel.internal/proto/cursor/aiserver/": {"internal/upstream/*"},
 	"carousel.internal/proto/cursor/agent/":    {"internal/upstream/*"},

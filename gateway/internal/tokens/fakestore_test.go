@@ -239,7 +239,7 @@ func (s *fakeSession) breakOff() { s.once.Do(func() { s.broken <- errors.New("th
 func leaseOf(token string, id int) *tokenstorev1.Lease {
 	return &tokenstorev1.Lease{
 		Id: "1-" + strconv.Itoa(id), TokenId: token, Epoch: 1, Ttl: durationpb.New(10 * time.Second), Secret: "secret of " + token,
-		DeviceId: "device", MacHash: "mac", Alias: "alias of " + token, Fingerprint: "f-" + token, MaskedSecret: "masked " + token,
+		Proxy: "proxy of " + token, Renewable: true, DeviceId: "device", MacHash: "mac", Alias: "alias of " + token, Fingerprint: "f-" + token, MaskedSecret: "masked " + token,
 	}
 }
 

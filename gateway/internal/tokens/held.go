@@ -43,6 +43,7 @@ func leaseFrom(granted *tokenstorev1.Lease) lease.Lease {
 		MaskedSecret: granted.GetMaskedSecret(),
 		Credential: upstream.Credential{
 			Secret: secret.New(granted.GetSecret()), DeviceID: granted.GetDeviceId(), MACHash: granted.GetMacHash(),
+			Proxy: secret.New(granted.GetProxy()), Renewable: granted.GetRenewable(),
 		},
 	}
 }

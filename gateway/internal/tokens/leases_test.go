@@ -65,7 +65,8 @@ func TestDemandGoesOutAtOnceAndGetsItsLease(t *testing.T) {
 		}
 		l := got.lease
 		if l.ID != "1-7" || l.TokenID != "a" || l.Alias != "alias of a" || l.Fingerprint != "f-a" || l.MaskedSecret != "masked a" ||
-			l.Credential.Secret.Reveal() != "secret of a" || l.Credential.DeviceID != "device" || l.Credential.MACHash != "mac" {
+			l.Credential.Secret.Reveal() != "secret of a" || l.Credential.DeviceID != "device" || l.Credential.MACHash != "mac" ||
+			l.Credential.Proxy.Reveal() != "proxy of a" || !l.Credential.Renewable {
 			t.Errorf("the lease is %+v", l)
 		}
 		r.Settle(l, lease.Outcome{})

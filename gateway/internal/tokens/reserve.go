@@ -251,7 +251,7 @@ func (r *reserve) settle(done *lease.Lease, report *tokenstorev1.Report) {
 func (h *hold) rest(report *tokenstorev1.Report, now time.Time) {
 	hint := report.GetRetryAfter().AsDuration()
 	switch report.GetOutcome() {
-	case tokenstorev1.Outcome_OUTCOME_RATE_LIMIT:
+	case tokenstorev1.Outcome_OUTCOME_RATE_LIMIT, tokenstorev1.Outcome_OUTCOME_PROXY:
 		h.rests = now.Add(max(hint, restShort))
 	case tokenstorev1.Outcome_OUTCOME_QUOTA, tokenstorev1.Outcome_OUTCOME_AUTH:
 		h.rests = now.Add(max(hint, restLong))

@@ -77,7 +77,7 @@ func TestReserveServesWhileTheStoreIsAway(t *testing.T) {
 		for range 6 {
 			taken := r.must(demand)
 			used[taken.TokenID]++
-			if taken.Credential.Secret.Reveal() != "secret of "+taken.TokenID || taken.Alias != "alias of "+taken.TokenID {
+			if taken.Credential.Secret.Reveal() != "secret of "+taken.TokenID || taken.Credential.Proxy.Reveal() != "proxy of "+taken.TokenID || !taken.Credential.Renewable || taken.Alias != "alias of "+taken.TokenID {
 				t.Errorf("lease %+v", taken)
 			}
 			r.Settle(taken, lease.Outcome{})

@@ -127,6 +127,7 @@ func (g *Gateway) assemble() {
 	counts := metrics.New(g.registry)
 	watch := newObserver(counts)
 	store := tokenstorev1.NewConfigServiceClient(g.conn)
+	errands := tokenstorev1.NewErrandServiceClient(g.conn)
 
 	g.leases = tokens.NewLeases(tokenstorev1.NewLeaseServiceClient(g.conn), g.replica, watch, g.log)
 	g.shipper = tokens.NewShipper(tokenstorev1.NewRequestLogServiceClient(g.conn), g.replica, watch, g.log)
@@ -206,6 +207,7 @@ func (g *Gateway) assemble() {
 	g.answers = idempotency.New(tokens.NewAnswers(tokenstorev1.NewIdempotencyServiceClient(g.conn)), g.log)
 	carrier := relay.New(relay.Params{
 		Catalog: g.catalog, Leases: checkedLeases{g.leases, g.accounts, g.config.Settings}, Recorder: g.shipper, Counter: watch,
+		Renewer: tokens.NewRenewals(errands, g.log),
 		Policy: func() relay.Policy { return policyOf(g.config.Settings(), cfg) }, StatusOf: statusOf,
 		Replicas: g.fleet.Replicas, Logger: g.log,
 	})

@@ -165,6 +165,7 @@ func TestCarry(t *testing.T) {
 			[]upstream.Class{upstream.RateLimit, upstream.Auth, ""},
 			"png", "", reqlog.Done,
 		},
+		{"a picture behind a dead proxy", "images/generations", "m", []any{fail(upstream.Proxy), "png"}, "ab", []upstream.Class{upstream.Proxy, ""}, "png", "", reqlog.Done},
 		{"a picture that was not sent", "images/generations", "m", []any{unsent(upstream.Transport), "png"}, "ab", []upstream.Class{upstream.Transport, ""}, "png", "", reqlog.Done},
 		{"a break in the middle", "audio/speech", "m", []any{errors.Join(errHalf, fail(upstream.Truncated))}, "a", []upstream.Class{upstream.Truncated}, "half", chat.UpstreamProtocol, reqlog.Truncated},
 		{"an error that the client was told", "completions", "m", []any{errors.Join(errTold, fail(upstream.RateLimit))}, "a", []upstream.Class{upstream.RateLimit}, "told", "", reqlog.UpstreamError},

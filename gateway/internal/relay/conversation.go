@@ -119,9 +119,6 @@ func (c *conversation) unseal(failure *upstream.Failure) bool {
 		return false
 	}
 	c.unsealed = true
-	c.entry.Attempts++
-	c.relay.Counter.Attempt(c.target.Upstream, failure.Class)
-	c.relay.Counter.Retried(c.target.Upstream)
 	return true
 }
 

@@ -60,6 +60,8 @@ type pool struct {
 	demands []lease.Demand
 	granted []*lease.Lease
 	settled map[*lease.Lease][]lease.Outcome
+	// renewable: the tokens' secrets are access tokens.
+	renewable bool
 	// refusal is what a request gets that no token is left for.
 	refusal *chat.Error
 	// acquire replaces the usual answer, where it is set.
@@ -78,7 +80,7 @@ func (p *pool) Acquire(ctx context.Context, demand lease.Demand) (*lease.Lease, 
 		}
 		held := &lease.Lease{
 			ID: fmt.Sprintf("lease %d", len(p.granted)), TokenID: token, Alias: "alias of " + token, Fingerprint: "f-" + token, MaskedSecret: "masked " + token,
-			Credential: upstream.Credential{Secret: secret.New("secret of " + token)},
+			Credential: upstream.Credential{Secret: secret.New("secret of " + token), Renewable: p.renewable},
 		}
 		p.granted = append(p.granted, held)
 		return held, nil

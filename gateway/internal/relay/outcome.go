@@ -36,16 +36,21 @@ func failureOf(ctx context.Context, err error, rules upstream.Table) *upstream.F
 		return failure
 	}
 	switch failure.Class {
-	case upstream.Broken, upstream.Transport, upstream.Truncated, upstream.ClientGone, upstream.Interrupted:
-		cause := chat.AsError(context.Cause(ctx))
-		class := upstream.Interrupted
-		if cause.Kind == chat.Canceled {
-			class = upstream.ClientGone
-		}
-		return &upstream.Failure{Class: class, Message: cause.Message, Err: failure}
+	case upstream.Broken, upstream.Transport, upstream.Truncated, upstream.Proxy, upstream.ClientGone, upstream.Interrupted:
+		return endedHere(ctx, failure)
 	default: // the upstream said so itself
 		return failure
 	}
+}
+
+// endedHere is a failure of which the end of ctx is the cause.
+func endedHere(ctx context.Context, failure *upstream.Failure) *upstream.Failure {
+	cause := chat.AsError(context.Cause(ctx))
+	class := upstream.Interrupted
+	if cause.Kind == chat.Canceled {
+		class = upstream.ClientGone
+	}
+	return &upstream.Failure{Class: class, Message: cause.Message, Err: failure}
 }
 
 // cutOff is the error of a request that ended on this side: the client hung up,

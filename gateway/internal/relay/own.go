@@ -3,7 +3,6 @@ package relay
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/reqlog"
@@ -18,9 +17,9 @@ func (r *run) sendOwn(ctx context.Context, own upstream.Credential) *chat.Error 
 			"a token of your own can be the key for models of a Cursor upstream only, and upstream %q is none", r.target.Upstream)
 	}
 	r.entry.Attempts, r.entry.MaskedSecret, r.entry.MaskedChecksum = 1, own.Secret.Masked(), own.MaskedChecksum()
-	began := time.Now()
-	failure := r.cargo.transmit(ctx, own)
-	r.note(reqlog.Attempt{StartedAt: began, MaskedSecret: own.Secret.Masked()}, failure)
+	attempt := reqlog.Attempt{MaskedSecret: own.Secret.Masked()}
+	failure := r.transmit(ctx, &attempt, own)
+	r.note(attempt, failure, reqlog.NoEffect) // nobody keeps the state of a token that the client brought
 	if failure == nil {
 		r.relay.Counter.Attempt(r.target.Upstream, "")
 		return nil

@@ -75,6 +75,7 @@ type Policy struct {
 type Params struct {
 	Catalog  Catalog
 	Leases   Leases
+	Renewer  Renewer
 	Recorder Recorder
 	Counter  Counter
 	Policy   func() Policy
@@ -243,22 +244,44 @@ func (r *run) mayRetry() bool {
 }
 
 // attempt sends the request with one token, and settles its lease, also when a
-// driver or the caller panics.
+// driver or the caller panics. It is sent once more with the same token where that is not
+// to blame: without a seal, or with the access token that has taken the other's place.
 func (r *run) attempt(ctx context.Context, held *lease.Lease) (failure *upstream.Failure) {
-	began := time.Now()
 	r.group = ""
+	attempt, credential, renewed := attemptWith(held), held.Credential, false
 	defer func() {
-		r.note(attemptWith(held, began), failure)
+		r.note(attempt, failure, effectOf(failure))
 		r.settle(ctx, held, failure)
 	}()
-	failure = &upstream.Failure{Class: upstream.Interrupted, Err: errPanicked} // unless transmit answers
-	failure = r.weigh(r.cargo.transmit(ctx, held.Credential))
-	if failure != nil && r.cargo.unseal(failure) {
-		r.note(attemptWith(held, began), failure)
-		began = time.Now()
-		failure = r.weigh(r.cargo.transmit(ctx, held.Credential))
+	for {
+		failure = &upstream.Failure{Class: upstream.Interrupted, Err: errPanicked} // unless transmit answers
+		failure = r.weigh(r.transmit(ctx, &attempt, credential))
+		switch {
+		case failure == nil:
+			return nil
+		case r.cargo.unseal(failure):
+			r.again(attempt, failure)
+		case !renewed && r.renewable(held, failure):
+			another := r.renew(ctx, held)
+			if another.Empty() {
+				return unrenewed(ctx, failure)
+			}
+			r.again(attempt, failure)
+			renewed, credential.Secret = true, another
+			attempt.MaskedSecret, r.entry.MaskedSecret = another.Masked(), another.Masked()
+		default:
+			return failure
+		}
 	}
-	return failure
+}
+
+// again notes and counts an attempt that is followed by another one with the same token and
+// lease.
+func (r *run) again(attempt reqlog.Attempt, failure *upstream.Failure) {
+	r.note(attempt, failure, reqlog.NoEffect)
+	r.entry.Attempts++
+	r.relay.Counter.Attempt(r.target.Upstream, failure.Class)
+	r.relay.Counter.Retried(r.target.Upstream)
 }
 
 func (r *run) settle(ctx context.Context, held *lease.Lease, failure *upstream.Failure) {

@@ -474,7 +474,7 @@ func TestEndOfTheContextIsNobodysFault(t *testing.T) {
 		"time is over":    {time.Minute, nil, chat.Timeout, reqlog.TimedOut, upstream.Interrupted},
 		"gateway stops":   {0, &chat.Error{Kind: chat.ShuttingDown, Message: "it stops"}, chat.ShuttingDown, reqlog.ShutDown, upstream.Interrupted},
 	} {
-		for _, class := range []upstream.Class{upstream.Broken, upstream.Transport, upstream.Truncated, upstream.ClientGone} {
+		for _, class := range []upstream.Class{upstream.Broken, upstream.Transport, upstream.Proxy, upstream.Truncated, upstream.ClientGone} {
 			for said, events := range map[string][]chat.Event{"nothing said": nil, "something said": {say("Hel")}} {
 				t.Run(name+", "+string(class)+", "+said, func(t *testing.T) {
 					t.Parallel()

@@ -208,7 +208,7 @@ func (g *Gateway) assemble() {
 	carrier := relay.New(relay.Params{
 		Catalog: g.catalog, Leases: checkedLeases{g.leases, g.accounts, g.config.Settings}, Recorder: g.shipper, Counter: watch,
 		Renewer: tokens.NewRenewals(errands, g.log),
-		Policy: func() relay.Policy { return policyOf(g.config.Settings(), cfg) }, StatusOf: statusOf,
+		Policy:  func() relay.Policy { return policyOf(g.config.Settings(), cfg) }, StatusOf: statusOf,
 		Replicas: g.fleet.Replicas, Logger: g.log,
 	})
 	g.handler = httpapi.New(httpapi.Deps{

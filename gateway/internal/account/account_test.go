@@ -36,7 +36,7 @@ func (s *store) RevealToken(_ context.Context, r *tokenstorev1.RevealTokenReques
 	if strings.HasPrefix(r.GetId(), "plain") {
 		name = "openai"
 	}
-	return &tokenstorev1.RevealTokenResponse{Upstream: name, Secret: "secret of " + r.GetId(), DeviceId: "device", MacHash: "mac"}, nil
+	return &tokenstorev1.RevealTokenResponse{Upstream: name, Secret: "secret of " + r.GetId(), DeviceId: "device", MacHash: "mac", Proxy: "http://me:pass@proxy"}, nil
 }
 
 func (s *store) GetTokenAccount(_ context.Context, r *tokenstorev1.GetTokenAccountRequest, _ ...grpc.CallOption) (*tokenstorev1.GetTokenAccountResponse, error) {
@@ -83,7 +83,7 @@ type teller struct {
 
 func (d *teller) Account(ctx context.Context, credential upstream.Credential, options upstream.Options) (upstream.Account, error) {
 	d.mu.Lock()
-	d.asked = append(d.asked, credential.Secret.Reveal()+" "+credential.DeviceID+" "+options.ClientVersion)
+	d.asked = append(d.asked, credential.Secret.Reveal()+" "+credential.DeviceID+" "+credential.Proxy.Reveal()+" "+options.ClientVersion)
 	n := len(d.asked)
 	d.now++
 	d.most = max(d.most, d.now)
@@ -169,7 +169,7 @@ func TestAnAccountIsAskedAboutOnceInTenMinutes(t *testing.T) {
 			got.GetQuotas()[0].GetMaxRequests() != 500 || !got.GetAsOf().AsTime().Equal(time.Now()) || got.GetError() != "" {
 			t.Errorf("%v", got)
 		}
-		if asked := r.driver.asked[0]; asked != "secret of a device 1.2.3" {
+		if asked := r.driver.asked[0]; asked != "secret of a device http://me:pass@proxy 1.2.3" {
 			t.Errorf("asked with %s", asked)
 		}
 		if !proto.Equal(r.store.of("a"), got) {
@@ -236,11 +236,11 @@ func TestAFailureIsRecordedBesideWhatWasKnown(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		r.account(t, "a", false)
 		r.driver.tell = func(int) (upstream.Account, error) {
-			return upstream.Account{}, errors.Join(errors.New("usage: refused secret of a"), errors.New("profile: <b>down</b>"))
+			return upstream.Account{}, errors.Join(errors.New("usage: refused secret of a at http://me:pass@proxy"), errors.New("profile: <b>down</b>"))
 		}
 		time.Sleep(time.Minute)
 		got := r.account(t, "a", true)
-		if got.GetMembership() != "pro" || got.GetError() != "usage: refused [hidden]; profile: down" || !got.GetAsOf().AsTime().Equal(time.Now()) {
+		if got.GetMembership() != "pro" || got.GetError() != "usage: refused [hidden] at [hidden]; profile: down" || !got.GetAsOf().AsTime().Equal(time.Now()) {
 			t.Errorf("%v", got)
 		}
 		if !proto.Equal(r.store.of("a"), got) {
@@ -336,5 +336,54 @@ func TestTooManyQuestionsAreRefused(t *testing.T) {
 	_, err := s.Account(t.Context(), "one more", false)
 	if failure := chat.AsError(err); failure == nil || failure.Kind != chat.StoreUnavailable || failure.RetryAfter == 0 {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestAnErrandAsksAtOnceAndRecords(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		for range 2 { // the second one finds what has just been recorded
+			if err := r.Ask(t.Context(), "a"); err != nil || r.store.of("a").GetMembership() != "pro" || r.driver.times() != 1 {
+				t.Errorf("%v, recorded %v, asked %d times", err, r.store.of("a"), r.driver.times())
+			}
+		}
+		if err := r.Ask(t.Context(), "plain-1"); err != nil || r.store.of("plain-1").GetError() == "" || r.store.of("plain-1").GetAsOf() == nil {
+			t.Errorf("of an upstream that tells nothing: %v, recorded %v", err, r.store.of("plain-1"))
+		}
+		if err := r.Ask(t.Context(), "unknown"); !errors.Is(err, errUnknown) || r.store.of("unknown") != nil {
+			t.Errorf("of a token that is gone: %v", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if err := r.Ask(ctx, "b"); err == nil || r.store.of("b") != nil {
+			t.Errorf("of one that was taken away: %v, recorded %v", err, r.store.of("b"))
+		}
+	})
+}
+
+func TestWhenQuotasBeginAnew(t *testing.T) {
+	t.Parallel()
+	at := func(text string) time.Time {
+		moment, _ := time.Parse(time.DateTime, text) // zero where there is none
+		return moment
+	}
+	for _, c := range []struct{ start, told, want string }{
+		{"2026-11-15 08:30:00", "", "2026-12-15 08:30:00"},
+		{"2026-12-15 08:30:00", "", "2027-01-15 08:30:00"},
+		{"2027-01-31 08:30:00", "", "2027-02-28 08:30:00"},
+		{"2028-01-30 08:30:00", "", "2028-02-29 08:30:00"},
+		{"2026-03-31 08:30:00", "", "2026-04-30 08:30:00"},
+		{"2026-11-15 08:30:00", "2026-11-20 00:00:00", "2026-11-20 00:00:00"},
+		{"", "2026-11-20 00:00:00", "2026-11-20 00:00:00"},
+		{"", "", ""},
+	} {
+		told := pro(1)
+		told.QuotaStart, told.QuotaResetsAt = at(c.start), at(c.told)
+		got := merged(&tokenstorev1.TokenAccount{}, told)
+		if want := timestampOf(at(c.want)); !proto.Equal(got.GetQuotaResetsAt(), want) {
+			t.Errorf("%+v: begins anew at %v", c, got.GetQuotaResetsAt())
+		}
+		if kept := merged(got, upstream.Account{Membership: "pro"}); !proto.Equal(kept.GetQuotaResetsAt(), got.GetQuotaResetsAt()) {
+			t.Errorf("%+v: what is not told again is forgotten", c)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package account
 import (
 	"cmp"
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -14,6 +15,17 @@ import (
 	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
+
+// Ask asks the upstream about a token's account now, unless a replica has just done so, and
+// records what comes of it, also that the upstream tells nothing of accounts. An error tells
+// that nothing was recorded.
+func (s *Service) Ask(ctx context.Context, tokenID string) error {
+	_, err := s.look(ctx, tokenID, refreshEvery)
+	if untold, ok := errors.AsType[*chat.Error](err); ok && untold.Kind == chat.NotFound {
+		_, err = s.recordFailure(ctx, tokenID, nil, untold.Message, s.Now())
+	}
+	return err
+}
 
 // look asks the upstream about one token and records the answer, unless a replica
 // has just done so.
@@ -44,7 +56,7 @@ func (s *Service) look(ctx context.Context, tokenID string, age time.Duration) (
 	if failure == nil {
 		return account, nil
 	}
-	return s.recordFailure(ctx, tokenID, account, reasonOf(failure, credential.Secret), now)
+	return s.recordFailure(ctx, tokenID, account, reasonOf(failure, credential), now)
 }
 
 // reveal answers what is needed to ask about a token.
@@ -62,6 +74,7 @@ func (s *Service) reveal(ctx context.Context, tokenID string) (upstream.Accounts
 	}
 	return accounts, upstream.Credential{
 		Secret: secret.New(revealed.GetSecret()), DeviceID: revealed.GetDeviceId(), MACHash: revealed.GetMacHash(),
+		Proxy: secret.New(revealed.GetProxy()),
 	}, nil
 }
 
@@ -85,8 +98,9 @@ func (s *Service) recordFailure(
 }
 
 // reasonOf is a failure for an admin's eyes.
-func reasonOf(failure error, known secret.Value) string {
-	text := upstream.CleanMessage(strings.ReplaceAll(failure.Error(), "\n", "; "), known)
+func reasonOf(failure error, credential upstream.Credential) string {
+	text := strings.ReplaceAll(failure.Error(), "\n", "; ")
+	text = upstream.CleanMessage(upstream.CleanMessage(text, credential.Secret), credential.Proxy)
 	return cmp.Or(text, "the upstream did not answer")
 }
 
@@ -103,19 +117,40 @@ func merged(before *tokenstorev1.TokenAccount, told upstream.Account) *tokenstor
 		Membership:         cmp.Or(told.Membership, before.GetMembership()),
 		SubscriptionStatus: cmp.Or(told.SubscriptionStatus, before.GetSubscriptionStatus()),
 		TrialDaysLeft:      told.TrialDaysLeft,
-		Quotas:             before.GetQuotas(), QuotaStart: before.GetQuotaStart(),
+		Quotas:             before.GetQuotas(), QuotaStart: before.GetQuotaStart(), QuotaResetsAt: before.GetQuotaResetsAt(),
 	}
 	if len(told.Quotas) == 0 {
 		return account
 	}
-	account.Quotas, account.QuotaStart = nil, nil
-	if !told.QuotaStart.IsZero() {
-		account.QuotaStart = timestamppb.New(told.QuotaStart)
-	}
+	account.Quotas, account.QuotaStart, account.QuotaResetsAt = nil, timestampOf(told.QuotaStart), timestampOf(resetOf(told))
 	for _, each := range told.Quotas {
 		account.Quotas = append(account.Quotas, &tokenstorev1.TokenQuota{
 			Name: each.Name, Requests: each.Requests, MaxRequests: each.MaxRequests, Tokens: each.Tokens, MaxTokens: each.MaxTokens,
 		})
 	}
 	return account
+}
+
+// resetOf is when the counting of the quotas begins anew; zero where nobody knows.
+func resetOf(told upstream.Account) time.Time {
+	if !told.QuotaResetsAt.IsZero() || told.QuotaStart.IsZero() {
+		return told.QuotaResetsAt
+	}
+	return monthAfter(told.QuotaStart)
+}
+
+// monthAfter is the same moment of the next month, or of its last day where it is shorter.
+func monthAfter(start time.Time) time.Time {
+	next := start.AddDate(0, 1, 0)
+	if next.Day() != start.Day() { // it has run over into the month after that
+		next = next.AddDate(0, 0, -next.Day())
+	}
+	return next
+}
+
+func timestampOf(at time.Time) *timestamppb.Timestamp {
+	if at.IsZero() {
+		return nil
+	}
+	return timestamppb.New(at)
 }

@@ -26,6 +26,9 @@ type Account struct {
 	Quotas        []AccountQuota
 	// QuotaStart is when the counting of the quotas began.
 	QuotaStart time.Time
+	// QuotaResetsAt is when it begins anew; zero where the upstream does not tell, which
+	// is taken for a month after QuotaStart.
+	QuotaResetsAt time.Time
 }
 
 // AccountQuota counts a family of models.

@@ -65,6 +65,7 @@ var allowed = map[string][]string{
 
 	// What an upstream tells beside chats.
 	"internal/account": {"internal/chat", "internal/upstream"},
+	"internal/errand":  {"internal/upstream", "internal/lease"},
 	"internal/quota":   {},
 
 	// What the edges share.
@@ -96,8 +97,8 @@ var caged = map[string][]string{
 	"github.com/tiktoken-go/tokenizer":         {"internal/tokencount"},
 	"connectrpc.com/":                          {"internal/upstream/*", "app"},
 	"github.com/spf13/viper":                   {},
-	"google.golang.org/grpc":                   {"internal/storeerr", "internal/tokens", "internal/account", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "app"},
-	"carousel.internal/proto/tokenstore/v1":    {"internal/storeerr", "internal/logentry", "internal/tokens", "internal/account", "internal/quota", "internal/catalog", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "internal/httpapi", "app"},
+	"google.golang.org/grpc":                   {"internal/storeerr", "internal/tokens", "internal/account", "internal/errand", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "app"},
+	"carousel.internal/proto/tokenstore/v1":    {"internal/storeerr", "internal/logentry", "internal/tokens", "internal/account", "internal/errand", "internal/quota", "internal/catalog", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "internal/httpapi", "app"},
 	"carousel.internal/proto/rpcerr":           {"internal/storeerr", "internal/tokens", "internal/adminapi", "internal/web", "internal/jsonapi", "app"},
 	"carousel.internal/proto/cursor/aiserver/": {"internal/upstream/*"},
 	"carousel.internal/proto/cursor/agent/":    {"internal/upstream/*"},

@@ -1,0 +1,43 @@
+package errand
+
+import (
+	"context"
+	"errors"
+
+	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/proto/service/secret"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// login asks once whether a person has logged in, and tells the store.
+func (r *Runner) login(ctx context.Context, w *work, login *tokenstorev1.LoginErrand) {
+	request := &tokenstorev1.SettleLoginRequest{Id: w.errand.GetId(), Epoch: w.errand.GetEpoch()}
+	grant, err := r.poll(ctx, w, login)
+	switch {
+	case ctx.Err() != nil && err != nil, errors.Is(err, errPassed):
+		return
+	case err == nil:
+		request.Result = &tokenstorev1.SettleLoginRequest_Granted{Granted: grantedOf(grant)}
+	case errors.Is(err, upstream.ErrRefused):
+		detail := cleaned(err, w.errand.GetProxy(), login.GetVerifier())
+		request.Result = &tokenstorev1.SettleLoginRequest_Refused{Refused: &tokenstorev1.Refused{Detail: detail}}
+	case errors.Is(err, upstream.ErrLoginPending):
+		request.Result = &tokenstorev1.SettleLoginRequest_Postponed{Postponed: &tokenstorev1.Postponed{Counts: true}}
+	default:
+		request.Result = &tokenstorev1.SettleLoginRequest_Postponed{Postponed: postponed(err, w.errand.GetProxy(), login.GetVerifier())}
+	}
+	r.settle(ctx, w, "login", err == nil, func(ctx context.Context) (stale bool, err error) {
+		answer, err := r.Store.SettleLogin(ctx, request)
+		return answer.GetStale(), err
+	})
+}
+
+func (r *Runner) poll(ctx context.Context, w *work, login *tokenstorev1.LoginErrand) (upstream.Grant, error) {
+	driver, err := driverOf[upstream.Logins](r, w, "nobody can log in there")
+	if err != nil {
+		return upstream.Grant{}, err
+	}
+	return r.ask(ctx, w, func(ctx context.Context, proxy secret.Value) (upstream.Grant, error) {
+		return driver.PollLogin(ctx, upstream.LoginAttempt{UUID: login.GetUuid(), Verifier: secret.New(login.GetVerifier())}, proxy)
+	})
+}

@@ -28,6 +28,7 @@ import (
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/config"
+	"carousel.internal/gateway/internal/errand"
 	"carousel.internal/gateway/internal/httpapi"
 	"carousel.internal/gateway/internal/idempotency"
 	"carousel.internal/gateway/internal/jsonapi"
@@ -79,6 +80,7 @@ type Gateway struct {
 	fleet    *tokens.Fleet
 	catalog  *catalog.Catalog
 	accounts *account.Service
+	errands  *errand.Runner
 	answers  *idempotency.Desk
 	logouts  *auth.Logouts
 	claim    *adminClaim
@@ -128,6 +130,7 @@ func (g *Gateway) assemble() {
 	watch := newObserver(counts)
 	store := tokenstorev1.NewConfigServiceClient(g.conn)
 	errands := tokenstorev1.NewErrandServiceClient(g.conn)
+	renewals := tokens.NewRenewals(errands, g.log)
 
 	g.leases = tokens.NewLeases(tokenstorev1.NewLeaseServiceClient(g.conn), g.replica, watch, g.log)
 	g.shipper = tokens.NewShipper(tokenstorev1.NewRequestLogServiceClient(g.conn), g.replica, watch, g.log)
@@ -138,7 +141,7 @@ func (g *Gateway) assemble() {
 		total, active := chats.Now()
 		return tokens.Pulse{Requests: total, Active: active, Log: g.shipper.Counts()}
 	}, g.log)
-	g.catalog = catalog.New(drivers(cfg), g.borrow, g.log)
+	g.catalog = catalog.New(drivers(cfg), lender{g.leases, renewals}.borrow, g.log)
 	g.fleet.OnStocked(g.catalog.SetStocked)
 	g.claim = newAdminClaim(store, cfg.AuthToken.Empty(), g.options.AdminToken, g.log)
 	g.config = tokens.NewConfig(store, g.replica, func(now *tokenstorev1.WatchResponse) {
@@ -158,6 +161,9 @@ func (g *Gateway) assemble() {
 		Driver:  g.catalog.Driver,
 		Options: func() upstream.Options { return optionsOf(g.config.Settings()) },
 		Log:     g.log,
+	})
+	g.errands = errand.New(errand.Params{
+		Store: errands, Replica: g.replica, Driver: g.catalog.Driver, Account: g.accounts.Ask, Grace: cfg.ShutdownGrace, Log: g.log,
 	})
 	audit := tokenstorev1.NewAuditServiceClient(g.conn)
 	keep := func(ctx context.Context, entry *tokenstorev1.AuditEntry) error {
@@ -207,7 +213,7 @@ func (g *Gateway) assemble() {
 	g.answers = idempotency.New(tokens.NewAnswers(tokenstorev1.NewIdempotencyServiceClient(g.conn)), g.log)
 	carrier := relay.New(relay.Params{
 		Catalog: g.catalog, Leases: checkedLeases{g.leases, g.accounts, g.config.Settings}, Recorder: g.shipper, Counter: watch,
-		Renewer: tokens.NewRenewals(errands, g.log),
+		Renewer: renewals,
 		Policy:  func() relay.Policy { return policyOf(g.config.Settings(), cfg) }, StatusOf: statusOf,
 		Replicas: g.fleet.Replicas, Logger: g.log,
 	})
@@ -283,6 +289,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 	for _, part := range []func(context.Context){g.config.Run, g.leases.Run, g.shipper.Run, g.catalog.Run, g.accounts.Run, g.claim.Run, g.logouts.Run, g.fleet.Run} {
 		running.Go(func() { part(background) })
 	}
+	taking, takeNoMore := context.WithCancel(ctx)
+	defer takeNoMore()
+	running.Go(func() { g.runErrands(taking) })
 	failed := make(chan error, 2)
 	running.Go(func() {
 		g.awaitReady(ctx)
@@ -299,12 +308,27 @@ func (g *Gateway) Run(ctx context.Context) error {
 	case err = <-failed:
 	}
 	err = errors.Join(err, public.Close())
+	takeNoMore()
 	stop()
 	g.answers.Wait()
 	err = errors.Join(err, operations.Close())
 	running.Wait()
 	g.fleet.Leave(context.WithoutCancel(ctx))
 	return errors.Join(err, g.conn.Close(), g.output.Close())
+}
+
+// runErrands runs errands, from when it is known which upstreams there are.
+func (g *Gateway) runErrands(ctx context.Context) {
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for g.config.Ready(ctx) != nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
+	}
+	g.errands.Run(ctx)
 }
 
 // startPatience is how long the first connections wait, not yet accepted, for the

@@ -2,14 +2,11 @@ package app
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"strings"
 	"time"
 
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
-	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/relay"
 	"carousel.internal/gateway/internal/upstream"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -63,24 +60,6 @@ func (g *Gateway) resolve(model, name string) (upstreamName, upstreamModel strin
 		Model: model, AnyClaude: g.config.Settings().GetEnableAllClaude(), Request: &chat.Request{Source: chat.Source{Dialect: api.Name()}},
 	})
 	return target.Upstream, target.Model, err
-}
-
-// borrow lends a credential for a question that is no chat.
-func (g *Gateway) borrow(ctx context.Context, upstreamName string) (upstream.Credential, func(error), error) {
-	held, err := g.leases.Acquire(ctx, lease.Demand{Upstream: upstreamName})
-	if err != nil {
-		return upstream.Credential{}, nil, err
-	}
-	release := func(err error) {
-		outcome := lease.Outcome{}
-		if failure, ok := errors.AsType[*upstream.Failure](err); ok {
-			outcome.Class, outcome.RetryAfter, outcome.Detail = failure.Class, failure.RetryAfter, failure.Message
-		} else if err != nil {
-			outcome.Class = upstream.Truncated
-		}
-		g.leases.Settle(held, outcome)
-	}
-	return held.Credential, release, nil
 }
 
 // hasAccounts tells whether an upstream tells of the accounts behind its tokens.

@@ -60,12 +60,6 @@ func (s *fakeStore) set(change func(s *fakeStore)) {
 	change(s)
 }
 
-func (s *fakeStore) isAway() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.away
-}
-
 func (s *fakeStore) TakeErrands(ctx context.Context, request *tokenstorev1.TakeErrandsRequest, _ ...grpc.CallOption) (*tokenstorev1.TakeErrandsResponse, error) {
 	s.set(func(s *fakeStore) { s.calls++ })
 	until := time.Now().Add(request.GetMaxWait().AsDuration())

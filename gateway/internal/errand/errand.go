@@ -100,7 +100,7 @@ func (r *Runner) rounds(ctx, works context.Context, most int) {
 // round is one call of the store. It takes as long as there is nothing to do.
 func (r *Runner) round(ctx, works context.Context, most int) error {
 	held := r.hand.refs()
-	room, pace := max(most-len(held), 0), idleWait
+	room, pace := max(most-r.hand.size(), 0), idleWait
 	if len(held) > 0 {
 		pace = renewEvery
 	}
@@ -128,36 +128,37 @@ func (r *Runner) round(ctx, works context.Context, most int) error {
 	return nil
 }
 
-// begin runs an errand, until it has ended or is lost.
+// begin runs an errand. What asks its upstream ends when the errand is lost.
 func (r *Runner) begin(works context.Context, errand *tokenstorev1.Errand, since time.Time) {
-	ctx, cancel := context.WithCancelCause(works)
-	w := &work{errand: errand, until: since.Add(heldFor), cancel: cancel}
+	held, leave := context.WithCancel(works)
+	w := &work{errand: errand, until: since.Add(heldFor), leave: leave}
 	if !r.hand.take(w) {
-		cancel(nil)
+		leave()
 		return
 	}
 	r.working.Go(func() {
-		defer cancel(nil)
+		defer leave()
 		defer r.hand.drop(w)
-		r.do(ctx, w)
+		r.do(works, held, w)
 	})
 }
 
-// do runs an errand. One of a kind that this version does not know is left to others.
-func (r *Runner) do(ctx context.Context, w *work) {
+// do runs an errand: ctx is the runner's, held lasts as long as the errand is this gateway's.
+// One of a kind that this version does not know is left to others.
+func (r *Runner) do(ctx, held context.Context, w *work) {
 	switch kind := w.errand.GetWork().(type) {
 	case *tokenstorev1.Errand_Refresh:
-		r.refresh(ctx, w, kind.Refresh)
+		r.refresh(ctx, held, w, kind.Refresh)
 	case *tokenstorev1.Errand_Login:
-		r.login(ctx, w, kind.Login)
+		r.login(ctx, held, w, kind.Login)
 	case *tokenstorev1.Errand_Account:
-		r.account(ctx, w)
+		r.account(held, w)
 	}
 }
 
 // account asks about a token's account. What is recorded of it ends the errand.
-func (r *Runner) account(ctx context.Context, w *work) {
-	if err := r.Account(ctx, w.errand.GetId()); err != nil && ctx.Err() == nil {
-		r.Log.LogAttrs(ctx, slog.LevelInfo, "account not asked about", slog.String("token_id", w.errand.GetId()), slog.Any("error", err))
+func (r *Runner) account(held context.Context, w *work) {
+	if err := r.Account(held, w.errand.GetId()); err != nil && held.Err() == nil {
+		r.Log.LogAttrs(held, slog.LevelInfo, "account not asked about", slog.String("token_id", w.errand.GetId()), slog.Any("error", err))
 	}
 }

@@ -12,6 +12,21 @@ import (
 	"google.golang.org/grpc/status"
 )
 
+func TestNoMoreIsRunThanWasAskedFor(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, r *rig) {
+		r.driver.takes = time.Second
+		r.store.set(func(s *fakeStore) { s.generous = true })
+		for i := range 2 * maxInHand {
+			r.store.add(refreshErrand(fmt.Sprint(i)))
+		}
+		time.Sleep(500 * time.Millisecond)
+		if n := r.hand.size(); n != maxInHand {
+			t.Errorf("%d in hand", n)
+		}
+	})
+}
+
 func TestNothingDueCostsNearlyNothing(t *testing.T) {
 	t.Parallel()
 	for _, hasty := range []bool{false, true} {
@@ -113,6 +128,23 @@ func TestAGrantOutlastsAStoreThatIsAway(t *testing.T) {
 		refreshes, logins := r.store.settledRefreshes(), r.store.settledLogins()
 		if len(refreshes) != 1 || len(logins) != 1 || refreshes[0].GetGranted().GetRefreshToken() != "refresh-2" || len(r.driver.questions()) != 2 {
 			t.Errorf("settled %v and %v, asked %q", refreshes, logins, r.driver.questions())
+		}
+	})
+}
+
+// A settlement waits for the store's disk. Meanwhile the errand is gone there.
+func TestAnErrandIsNotLostByItsOwnSettlement(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, r *rig) {
+		r.store.syncs = 3 * time.Second
+		r.store.add(refreshErrand("a"))
+		time.Sleep(2 * time.Second)
+		if n := r.hand.size(); n != 1 {
+			t.Errorf("%d in hand", n)
+		}
+		r.stop()
+		if len(r.store.settledRefreshes()) != 1 || bytes.Contains(r.log.Bytes(), []byte("level=ERROR")) {
+			t.Errorf("settled %v:\n%s", r.store.settledRefreshes(), r.log)
 		}
 	})
 }

@@ -32,7 +32,10 @@ type fakeStore struct {
 	out map[string]*handedOut
 	// away: it can't be reached. hasty: it answers at once also where there is nothing.
 	// hangs: calls are not answered.
-	away, hasty, hangs bool
+	// generous: it hands out more than was asked for. syncs is how long a settlement takes
+	// after it was carried out.
+	away, hasty, hangs, generous bool
+	syncs                        time.Duration
 	// refuses is what settlements are answered, where it is set.
 	refuses error
 	// calls counts TakeErrands, most what was in hand at a time, overdue those that nobody
@@ -114,7 +117,7 @@ func (s *fakeStore) hand(room int) (handed []*tokenstorev1.Errand) {
 			s.due = append(s.due, again)
 		}
 	}
-	for len(s.due) > 0 && len(handed) < room {
+	for len(s.due) > 0 && (len(handed) < room || s.generous) {
 		handed = append(handed, s.due[0])
 		s.out[s.due[0].GetId()] = &handedOut{s.due[0], time.Now()}
 		s.due = s.due[1:]
@@ -137,24 +140,34 @@ func (s *fakeStore) settle(id string, epoch uint64) (stale bool, err error) {
 	return false, nil
 }
 
-func (s *fakeStore) SettleRefresh(_ context.Context, request *tokenstorev1.SettleRefreshRequest, _ ...grpc.CallOption) (*tokenstorev1.SettleRefreshResponse, error) {
+// sync waits for the disk.
+func (s *fakeStore) sync(ctx context.Context, err error) error {
+	select {
+	case <-time.After(s.syncs):
+		return err
+	case <-ctx.Done():
+		return status.FromContextError(ctx.Err()).Err()
+	}
+}
+
+func (s *fakeStore) SettleRefresh(ctx context.Context, request *tokenstorev1.SettleRefreshRequest, _ ...grpc.CallOption) (*tokenstorev1.SettleRefreshResponse, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	stale, err := s.settle(request.GetId(), request.GetEpoch())
 	if err == nil && !stale {
 		s.refreshes = append(s.refreshes, request)
 	}
-	return &tokenstorev1.SettleRefreshResponse{Stale: stale}, err
+	s.mu.Unlock()
+	return &tokenstorev1.SettleRefreshResponse{Stale: stale}, s.sync(ctx, err)
 }
 
-func (s *fakeStore) SettleLogin(_ context.Context, request *tokenstorev1.SettleLoginRequest, _ ...grpc.CallOption) (*tokenstorev1.SettleLoginResponse, error) {
+func (s *fakeStore) SettleLogin(ctx context.Context, request *tokenstorev1.SettleLoginRequest, _ ...grpc.CallOption) (*tokenstorev1.SettleLoginResponse, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	stale, err := s.settle(request.GetId(), request.GetEpoch())
 	if err == nil && !stale {
 		s.logins = append(s.logins, request)
 	}
-	return &tokenstorev1.SettleLoginResponse{Stale: stale}, err
+	s.mu.Unlock()
+	return &tokenstorev1.SettleLoginResponse{Stale: stale}, s.sync(ctx, err)
 }
 
 func (s *fakeStore) settledRefreshes() []*tokenstorev1.SettleRefreshRequest {

@@ -2,16 +2,12 @@ package errand
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
 	"carousel.internal/gateway/internal/lease"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
-
-// errLost is why an errand's context ends when the store has given it to another gateway.
-var errLost = errors.New("the errand has been given to another gateway")
 
 // hand is the errands that this gateway has: at most as many as it has asked for. It is safe
 // for concurrent use.
@@ -31,9 +27,12 @@ type key struct {
 // work is one errand in hand.
 type work struct {
 	errand *tokenstorev1.Errand
-	cancel context.CancelCauseFunc
-	// until is when it may be given to another gateway; the hand's mutex guards it.
+	// leave ends what asks the upstream for it.
+	leave context.CancelFunc
+	// until is when it may be given to another gateway, lost that it has been. The hand's
+	// mutex guards both.
 	until time.Time
+	lost  bool
 }
 
 func (w *work) key() key { return key{w.errand.GetId(), w.errand.GetEpoch()} }
@@ -53,15 +52,14 @@ func (h *hand) take(w *work) bool {
 func (h *hand) drop(w *work) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.works[w.key()] == w {
-		delete(h.works, w.key())
-	}
+	delete(h.works, w.key())
 	select {
 	case h.freed <- struct{}{}:
 	default:
 	}
 }
 
+// size counts the errands that have not ended, lost ones among them.
 func (h *hand) size() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -73,21 +71,24 @@ func (h *hand) refs() []*tokenstorev1.ErrandRef {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	refs := make([]*tokenstorev1.ErrandRef, 0, len(h.works))
-	for key := range h.works {
-		refs = append(refs, &tokenstorev1.ErrandRef{Id: key.id, Epoch: key.epoch})
+	for key, w := range h.works {
+		if !w.lost {
+			refs = append(refs, &tokenstorev1.ErrandRef{Id: key.id, Epoch: key.epoch})
+		}
 	}
 	return refs
 }
 
 // renewed takes in that the store has renewed errands, asked at since, but for those that are
-// lost: these end.
+// lost: no upstream is asked for them any more. One that has just been settled counts as lost,
+// too, until its settlement has been answered.
 func (h *hand) renewed(held, lost []*tokenstorev1.ErrandRef, since time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, ref := range lost {
 		if w := h.works[key{ref.GetId(), ref.GetEpoch()}]; w != nil {
-			w.cancel(errLost)
-			delete(h.works, w.key())
+			w.lost = true
+			w.leave()
 		}
 	}
 	for _, ref := range held {
@@ -102,7 +103,7 @@ func (h *hand) renewed(held, lost []*tokenstorev1.ErrandRef, since time.Time) {
 func (h *hand) has(w *work, now time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.works[w.key()] == w && !lease.Passed(w.until, now)
+	return !w.lost && !lease.Passed(w.until, now)
 }
 
 // rest waits for a moment, or until an errand has ended.

@@ -10,11 +10,11 @@ import (
 )
 
 // login asks once whether a person has logged in, and tells the store.
-func (r *Runner) login(ctx context.Context, w *work, login *tokenstorev1.LoginErrand) {
+func (r *Runner) login(ctx, held context.Context, w *work, login *tokenstorev1.LoginErrand) {
 	request := &tokenstorev1.SettleLoginRequest{Id: w.errand.GetId(), Epoch: w.errand.GetEpoch()}
-	grant, err := r.poll(ctx, w, login)
+	grant, err := r.poll(held, w, login)
 	switch {
-	case ctx.Err() != nil && err != nil, errors.Is(err, errPassed):
+	case err != nil && held.Err() != nil, errors.Is(err, errPassed):
 		return
 	case err == nil:
 		request.Result = &tokenstorev1.SettleLoginRequest_Granted{Granted: grantedOf(grant)}
@@ -26,18 +26,18 @@ func (r *Runner) login(ctx context.Context, w *work, login *tokenstorev1.LoginEr
 	default:
 		request.Result = &tokenstorev1.SettleLoginRequest_Postponed{Postponed: postponed(err, w.errand.GetProxy(), login.GetVerifier())}
 	}
-	r.settle(ctx, w, "login", err == nil, func(ctx context.Context) (stale bool, err error) {
+	r.settle(ctx, held, w, err == nil, func(ctx context.Context) (stale bool, err error) {
 		answer, err := r.Store.SettleLogin(ctx, request)
 		return answer.GetStale(), err
 	})
 }
 
-func (r *Runner) poll(ctx context.Context, w *work, login *tokenstorev1.LoginErrand) (upstream.Grant, error) {
+func (r *Runner) poll(held context.Context, w *work, login *tokenstorev1.LoginErrand) (upstream.Grant, error) {
 	driver, err := driverOf[upstream.Logins](r, w, "nobody can log in there")
 	if err != nil {
 		return upstream.Grant{}, err
 	}
-	return r.ask(ctx, w, func(ctx context.Context, proxy secret.Value) (upstream.Grant, error) {
+	return r.ask(held, w, func(ctx context.Context, proxy secret.Value) (upstream.Grant, error) {
 		return driver.PollLogin(ctx, upstream.LoginAttempt{UUID: login.GetUuid(), Verifier: secret.New(login.GetVerifier())}, proxy)
 	})
 }

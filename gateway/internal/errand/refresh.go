@@ -12,11 +12,11 @@ import (
 )
 
 // refresh exchanges a refresh token for an access token, and tells the store.
-func (r *Runner) refresh(ctx context.Context, w *work, refresh *tokenstorev1.RefreshErrand) {
+func (r *Runner) refresh(ctx, held context.Context, w *work, refresh *tokenstorev1.RefreshErrand) {
 	request := &tokenstorev1.SettleRefreshRequest{Id: w.errand.GetId(), Epoch: w.errand.GetEpoch()}
-	grant, err := r.renew(ctx, w, refresh)
+	grant, err := r.renew(held, w, refresh)
 	switch {
-	case ctx.Err() != nil && err != nil, errors.Is(err, errPassed):
+	case err != nil && held.Err() != nil, errors.Is(err, errPassed):
 		return
 	case err == nil:
 		request.Result = &tokenstorev1.SettleRefreshRequest_Granted{Granted: grantedOf(grant)}
@@ -28,7 +28,7 @@ func (r *Runner) refresh(ctx context.Context, w *work, refresh *tokenstorev1.Ref
 			Postponed: postponed(err, w.errand.GetProxy(), refresh.GetRefreshToken(), refresh.GetFormerRefreshToken()),
 		}
 	}
-	r.settle(ctx, w, "refresh", err == nil, func(ctx context.Context) (stale bool, err error) {
+	r.settle(ctx, held, w, err == nil, func(ctx context.Context) (stale bool, err error) {
 		answer, err := r.Store.SettleRefresh(ctx, request)
 		return answer.GetStale(), err
 	})
@@ -36,13 +36,13 @@ func (r *Runner) refresh(ctx context.Context, w *work, refresh *tokenstorev1.Ref
 
 // renew asks the upstream with the refresh token, and where that is refused with the one
 // before it: the gateway that had used that may have died before the newer one was kept.
-func (r *Runner) renew(ctx context.Context, w *work, refresh *tokenstorev1.RefreshErrand) (upstream.Grant, error) {
+func (r *Runner) renew(held context.Context, w *work, refresh *tokenstorev1.RefreshErrand) (upstream.Grant, error) {
 	driver, err := driverOf[upstream.Renewer](r, w, "it renews no access tokens")
 	if err != nil {
 		return upstream.Grant{}, err
 	}
 	ask := func(with string) (upstream.Grant, error) {
-		return r.ask(ctx, w, func(ctx context.Context, proxy secret.Value) (upstream.Grant, error) {
+		return r.ask(held, w, func(ctx context.Context, proxy secret.Value) (upstream.Grant, error) {
 			return driver.Renew(ctx, secret.New(with), proxy)
 		})
 	}
@@ -66,12 +66,12 @@ var errPassed = errors.New("the errand was not renewed in time")
 
 // ask asks an upstream once, as long as the errand is this gateway's.
 func (r *Runner) ask(
-	ctx context.Context, w *work, question func(ctx context.Context, proxy secret.Value) (upstream.Grant, error),
+	held context.Context, w *work, question func(ctx context.Context, proxy secret.Value) (upstream.Grant, error),
 ) (upstream.Grant, error) {
 	if !r.hand.has(w, time.Now()) {
 		return upstream.Grant{}, errPassed
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(held, askTimeout)
 	defer cancel()
 	grant, err := question(ctx, secret.New(w.errand.GetProxy()))
 	if err == nil && grant.Access.Empty() {

@@ -40,7 +40,7 @@ func TestRefresh(t *testing.T) {
 			asked:   []string{"refresh-1"}, want: &tokenstorev1.Granted{AccessToken: "access-1"},
 		},
 		"granted for the one before": {
-			former: "refresh-0", answers: map[string]any{"refresh-1": refused("used up")},
+			former: "refresh-0", takes: 5 * time.Second, answers: map[string]any{"refresh-1": refused("used up")},
 			asked: []string{"refresh-1", "refresh-0"}, want: whole,
 		},
 		"granted for the one before, which stays": {

@@ -172,7 +172,11 @@ func TestAGrantThatCannotBeKeptIsToldInTheLog(t *testing.T) {
 	}{
 		"the errand is another gateway's": {func(s *fakeStore) { clear(s.out) }, true},
 		"the token is gone":               {func(s *fakeStore) { s.refuses = status.Error(codes.NotFound, "no such token") }, true},
-		"it is kept":                      {func(*fakeStore) {}, false},
+		"settlements fail, and then it is another gateway's": {func(s *fakeStore) {
+			clear(s.out)
+			s.refuses = status.Error(codes.Unavailable, "away")
+		}, true},
+		"it is kept": {func(*fakeStore) {}, false},
 	} {
 		run(t, func(t *testing.T, r *rig) {
 			r.driver.takes = 100 * time.Millisecond

@@ -96,6 +96,7 @@ func (s *fakeStore) renew(held []*tokenstorev1.ErrandRef) (lost []*tokenstorev1.
 	if s.away || s.hangs {
 		return nil
 	}
+	s.expire()
 	for _, ref := range held {
 		if out := s.out[ref.GetId()]; out == nil || out.errand.GetEpoch() != ref.GetEpoch() {
 			lost = append(lost, ref)
@@ -108,15 +109,7 @@ func (s *fakeStore) renew(held []*tokenstorev1.ErrandRef) (lost []*tokenstorev1.
 
 // hand hands out what is due, and what has not been renewed; mu is held.
 func (s *fakeStore) hand(room int) (handed []*tokenstorev1.Errand) {
-	for id, out := range s.out {
-		if time.Since(out.renewed) > heldFor {
-			s.overdue++
-			delete(s.out, id)
-			again := proto.CloneOf(out.errand)
-			again.Epoch++
-			s.due = append(s.due, again)
-		}
-	}
+	s.expire()
 	for len(s.due) > 0 && (len(handed) < room || s.generous) {
 		handed = append(handed, s.due[0])
 		s.out[s.due[0].GetId()] = &handedOut{s.due[0], time.Now()}
@@ -126,8 +119,24 @@ func (s *fakeStore) hand(room int) (handed []*tokenstorev1.Errand) {
 	return handed
 }
 
+// expire takes back what nobody has renewed, to hand it out again; mu is held.
+func (s *fakeStore) expire() {
+	for id, out := range s.out {
+		if time.Since(out.renewed) > heldFor {
+			s.overdue++
+			delete(s.out, id)
+			again := proto.CloneOf(out.errand)
+			again.Epoch++
+			s.due = append(s.due, again)
+		}
+	}
+}
+
 // settle ends an errand; mu is held.
 func (s *fakeStore) settle(id string, epoch uint64) (stale bool, err error) {
+	if !s.away {
+		s.expire()
+	}
 	switch out := s.out[id]; {
 	case s.away:
 		return false, status.Error(codes.Unavailable, "away")

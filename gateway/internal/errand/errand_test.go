@@ -10,6 +10,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
 func TestNoMoreIsRunThanWasAskedFor(t *testing.T) {
@@ -167,20 +169,26 @@ func TestWhatWasNotGrantedIsNotToldForLong(t *testing.T) {
 func TestAGrantThatCannotBeKeptIsToldInTheLog(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
+		errand *tokenstorev1.Errand
 		change func(s *fakeStore)
 		told   bool
 	}{
-		"the errand is another gateway's": {func(s *fakeStore) { clear(s.out) }, true},
-		"the token is gone":               {func(s *fakeStore) { s.refuses = status.Error(codes.NotFound, "no such token") }, true},
-		"settlements fail, and then it is another gateway's": {func(s *fakeStore) {
+		"the errand is another gateway's":             {refreshErrand("a"), func(s *fakeStore) { clear(s.out) }, true},
+		"the login is asked about by another gateway": {loginErrand("a"), func(s *fakeStore) { clear(s.out) }, true},
+		"the login is over": {loginErrand("a"), func(s *fakeStore) {
+			clear(s.out)
+			s.login = tokenstorev1.LoginState_LOGIN_STATE_CANCELLED
+		}, false},
+		"the token is gone": {refreshErrand("a"), func(s *fakeStore) { s.refuses = status.Error(codes.NotFound, "no such token") }, true},
+		"settlements fail, and then it is another gateway's": {refreshErrand("a"), func(s *fakeStore) {
 			clear(s.out)
 			s.refuses = status.Error(codes.Unavailable, "away")
 		}, true},
-		"it is kept": {func(*fakeStore) {}, false},
+		"it is kept": {refreshErrand("a"), func(*fakeStore) {}, false},
 	} {
 		run(t, func(t *testing.T, r *rig) {
 			r.driver.takes = 100 * time.Millisecond
-			r.store.add(refreshErrand("a"))
+			r.store.add(c.errand)
 			time.Sleep(50 * time.Millisecond)
 			r.store.set(c.change)
 			time.Sleep(5 * time.Second)

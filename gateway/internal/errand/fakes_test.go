@@ -41,8 +41,10 @@ type fakeStore struct {
 	// calls counts TakeErrands, most what was in hand at a time, overdue those that nobody
 	// renewed in time.
 	calls, most, overdue int
-	refreshes            []*tokenstorev1.SettleRefreshRequest
-	logins               []*tokenstorev1.SettleLoginRequest
+	// login is the state of all logins.
+	login     tokenstorev1.LoginState
+	refreshes []*tokenstorev1.SettleRefreshRequest
+	logins    []*tokenstorev1.SettleLoginRequest
 }
 
 type handedOut struct {
@@ -176,7 +178,7 @@ func (s *fakeStore) SettleLogin(ctx context.Context, request *tokenstorev1.Settl
 		s.logins = append(s.logins, request)
 	}
 	s.mu.Unlock()
-	return &tokenstorev1.SettleLoginResponse{Stale: stale}, s.sync(ctx, err)
+	return &tokenstorev1.SettleLoginResponse{Login: &tokenstorev1.Login{State: s.login}, Stale: stale}, s.sync(ctx, err)
 }
 
 func (s *fakeStore) settledRefreshes() []*tokenstorev1.SettleRefreshRequest {
@@ -283,7 +285,7 @@ func run(t *testing.T, test func(t *testing.T, r *rig)) {
 
 func newRig() *rig {
 	r := &rig{
-		store: &fakeStore{out: map[string]*handedOut{}}, log: &bytes.Buffer{},
+		store: &fakeStore{out: map[string]*handedOut{}, login: tokenstorev1.LoginState_LOGIN_STATE_PENDING}, log: &bytes.Buffer{},
 		driver: &fakeDriver{
 			renew: func(string) (upstream.Grant, error) { return granted, nil },
 			poll:  func(upstream.LoginAttempt) (upstream.Grant, error) { return granted, nil },

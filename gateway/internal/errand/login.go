@@ -28,7 +28,8 @@ func (r *Runner) login(ctx, held context.Context, w *work, login *tokenstorev1.L
 	}
 	r.settle(ctx, held, w, err == nil, func(ctx context.Context) (stale bool, err error) {
 		answer, err := r.Store.SettleLogin(ctx, request)
-		return answer.GetStale(), err
+		// One that is over has taken the grant before, or was cancelled: nobody wants it.
+		return answer.GetStale() && answer.GetLogin().GetState() == tokenstorev1.LoginState_LOGIN_STATE_PENDING, err
 	})
 }
 

@@ -203,6 +203,7 @@ func (r *run) tryTokens(ctx context.Context) *chat.Error {
 	var tried []string
 	var last *chat.Error
 	fresh := false // others than those tried are at a limit, too
+	closed := 0    // how many of those tried have a proxy that lets nothing pass
 	for {
 		held, err := r.lend(ctx, lease.Demand{
 			Upstream: target.Upstream, Model: target.Model, Alias: r.choice.Alias, Exclude: tried, MaxWait: r.policy.QueueWait,
@@ -227,11 +228,22 @@ func (r *run) tryTokens(ctx context.Context) *chat.Error {
 		}
 		tried, fresh = append(tried, held.TokenID), fresh || failure.GroupWide
 		last = errorOf(failure, target.Upstream, len(tried), r.sent)
-		if r.sent || r.choice.Alias != "" || !r.anotherMayHelp(failure) || !r.cargo.mayRepeat(failure) || len(tried) >= r.policy.MaxAttempts || ctx.Err() != nil || !r.mayRetry() {
+		if r.sent || r.choice.Alias != "" || !r.anotherMayHelp(failure) || !r.cargo.mayRepeat(failure) || ctx.Err() != nil {
+			return last
+		}
+		if failure.Class == upstream.Proxy {
+			if closed++; closed >= maxClosed {
+				return last
+			}
+		} else if len(tried)-closed >= r.policy.MaxAttempts || !r.mayRetry() {
 			return last
 		}
 	}
 }
+
+// maxClosed bounds how many tokens whose proxy is dead one request tries. They are no
+// attempts on the upstream, which has seen nothing of them.
+const maxClosed = 16
 
 // mayRetry tells whether the present upstream can bear one more attempt.
 func (r *run) mayRetry() bool {

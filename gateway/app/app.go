@@ -185,6 +185,9 @@ func (g *Gateway) assemble() {
 		ValidateUpstream: g.catalog.Validate,
 		ProbeUpstream:    g.catalog.Probe,
 		Audit:            audit,
+		Logins:           tokenstorev1.NewLoginServiceClient(g.conn),
+		Renewals:         tokenstorev1.NewErrandServiceClient(g.conn),
+		Driver:           g.catalog.Driver,
 	})
 	site := web.New(web.Deps{
 		Base:        base,

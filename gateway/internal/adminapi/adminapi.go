@@ -1,4 +1,4 @@
-// Package adminapi is the admin's REST API, /admin/api/…: tokens, upstreams,
+// Package adminapi is the admin's REST API, /admin/api/…: tokens, logins, upstreams,
 // settings, the request log, and why a token would be chosen. It translates
 // between JSON and the tokenstore's calls and decides nothing itself. People
 // script against it: keys, paths and status codes are a promise.
@@ -20,6 +20,7 @@ import (
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/proto/rpcerr"
+	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -83,6 +84,8 @@ type Deps struct {
 	Leases   Leases
 	Accounts Accounts
 	Audit    AuditLog
+	Logins   Logins
+	Renewals Renewals
 	// Fleet answers what the tokenstore said last of all gateways; nil while it says
 	// nothing.
 	Fleet func() *tokenstorev1.BeatResponse
@@ -93,6 +96,11 @@ type Deps struct {
 	ValidateUpstream func(upstream.Config) error
 	// ProbeUpstream asks an upstream how many models it serves, without a token.
 	ProbeUpstream func(context.Context, upstream.Config) (int, error)
+	// Driver answers the driver of an upstream; false when there is none.
+	Driver func(upstreamName string) (upstream.Driver, bool)
+	// CheckProxy goes through a proxy to the host of a base URL and tells, without its
+	// password, why that does not work; nil: proxies are saved untried.
+	CheckProxy func(ctx context.Context, proxy secret.Value, baseURL string) error
 }
 
 // API has the admin routes.
@@ -118,10 +126,16 @@ func (a *API) Routes(router gin.IRouter) {
 	api.DELETE("/tokens/:id", adapt(a.deleteToken))
 	api.POST("/tokens/:id/restore", adapt(a.restoreToken))
 	api.POST("/tokens/:id/release", adapt(a.releaseToken))
+	api.POST("/tokens/:id/refresh", adapt(a.refreshToken))
 	get(api, "/tokens/:id/transitions", a.listTransitions)
 	api.POST("/transitions/undo", adapt(a.undoTransitions))
 
 	get(api, "/tokens/:id/account", a.getAccount)
+
+	get(api, "/logins", a.listLogins)
+	api.POST("/logins", adapt(a.startLogin))
+	get(api, "/logins/:id", a.getLogin)
+	api.DELETE("/logins/:id", adapt(a.cancelLogin))
 
 	get(api, "/upstreams", a.listUpstreams)
 	api.PUT("/upstreams/:name", adapt(a.putUpstream))

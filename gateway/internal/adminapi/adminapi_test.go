@@ -55,7 +55,10 @@ type store struct {
 	// models and probed are what an upstream says when it is asked.
 	models int
 	probed error
-	left   time.Duration // until the call's deadline
+	// dead is why proxies can't be used; tried are those that were tried, and for what.
+	dead  error
+	tried []string
+	left  time.Duration // until the call's deadline
 }
 
 func ask[T proto.Message](ctx context.Context, s *store, request proto.Message) (T, error) {
@@ -167,6 +170,26 @@ func (s *store) Explain(ctx context.Context, r *tokenstorev1.ExplainRequest, _ .
 	return ask[*tokenstorev1.ExplainResponse](ctx, s, r)
 }
 
+func (s *store) CreateLogin(ctx context.Context, r *tokenstorev1.CreateLoginRequest, _ ...grpc.CallOption) (*tokenstorev1.CreateLoginResponse, error) {
+	return ask[*tokenstorev1.CreateLoginResponse](ctx, s, r)
+}
+
+func (s *store) GetLogin(ctx context.Context, r *tokenstorev1.GetLoginRequest, _ ...grpc.CallOption) (*tokenstorev1.GetLoginResponse, error) {
+	return ask[*tokenstorev1.GetLoginResponse](ctx, s, r)
+}
+
+func (s *store) ListLogins(ctx context.Context, r *tokenstorev1.ListLoginsRequest, _ ...grpc.CallOption) (*tokenstorev1.ListLoginsResponse, error) {
+	return ask[*tokenstorev1.ListLoginsResponse](ctx, s, r)
+}
+
+func (s *store) CancelLogin(ctx context.Context, r *tokenstorev1.CancelLoginRequest, _ ...grpc.CallOption) (*tokenstorev1.CancelLoginResponse, error) {
+	return ask[*tokenstorev1.CancelLoginResponse](ctx, s, r)
+}
+
+func (s *store) RenewCredential(ctx context.Context, r *tokenstorev1.RenewCredentialRequest, _ ...grpc.CallOption) (*tokenstorev1.RenewCredentialResponse, error) {
+	return ask[*tokenstorev1.RenewCredentialResponse](ctx, s, r)
+}
+
 // Account is met by the gateway's own account service.
 func (s *store) Account(ctx context.Context, tokenID string, refresh bool) (*tokenstorev1.TokenAccount, error) {
 	s.refreshed = refresh
@@ -179,6 +202,8 @@ var (
 	_ adminapi.Config     = tokenstorev1.ConfigServiceClient(nil)
 	_ adminapi.RequestLog = tokenstorev1.RequestLogServiceClient(nil)
 	_ adminapi.Leases     = tokenstorev1.LeaseServiceClient(nil)
+	_ adminapi.Logins     = tokenstorev1.LoginServiceClient(nil)
+	_ adminapi.Renewals   = tokenstorev1.ErrandServiceClient(nil)
 )
 
 var (
@@ -229,10 +254,15 @@ func newStore() *store {
 		&tokenstorev1.DeleteUpstreamResponse{},
 		&tokenstorev1.QueryResponse{Entries: []*tokenstorev1.LogEntry{someLog}, NextCursor: "n", Newest: "7-1"},
 		&tokenstorev1.SummarizeResponse{Buckets: []*tokenstorev1.LogBucket{someStep, {Start: moment}}},
-		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: 1, Cooling: 2, Expired: 3, Disabled: 4, InFlight: 5, Expiring: 6, Probing: 7, Parked: 8, Quarantined: 9, Causes: []*tokenstorev1.SharedCause{{Class: "upstream", Model: "gpt-4o", Since: moment, NextProbe: moment}}}}},
+		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: 1, Cooling: 2, Expired: 3, Disabled: 4, InFlight: 5, Expiring: 6, Probing: 7, Parked: 8, NeedsLogin: 8, Quarantined: 9, Causes: []*tokenstorev1.SharedCause{{Class: "upstream", Model: "gpt-4o", Since: moment, NextProbe: moment}}}}},
 		&tokenstorev1.TokenAccount{UserId: "user_1", Membership: "pro", AsOf: moment, Quotas: []*tokenstorev1.TokenQuota{
 			{Name: "premium", Requests: 12, MaxRequests: proto.Uint64(150), Tokens: 345}, {Name: "standard", Requests: 1},
 		}},
+		&tokenstorev1.CreateLoginResponse{Login: pending},
+		&tokenstorev1.GetLoginResponse{Login: pending},
+		&tokenstorev1.ListLoginsResponse{Logins: []*tokenstorev1.Login{pending, failed}},
+		&tokenstorev1.CancelLoginResponse{Login: failed},
+		&tokenstorev1.RenewCredentialResponse{Secret: "access token", Token: cooling},
 		&tokenstorev1.ExplainResponse{ChosenTokenId: "t1", AsOf: moment, Candidates: []*tokenstorev1.Candidate{
 			{TokenId: "t1", Score: 1}, {TokenId: "t2", Alias: "work", ExcludedBy: "cooling", Until: moment},
 		}},
@@ -256,7 +286,7 @@ func send(t *testing.T, s *store, method, path, authorization, body string, head
 			s.kept = append(s.kept, entry)
 			return nil
 		}},
-		Tokens: s, Config: s, Logs: s, Leases: s, Accounts: s, Audit: s, Fleet: func() *tokenstorev1.BeatResponse { return beat },
+		Tokens: s, Config: s, Logs: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Fleet: func() *tokenstorev1.BeatResponse { return beat },
 		Resolve: func(model, dialect string) (string, string, error) {
 			if model == "nope" {
 				return "", "", chat.Errorf(chat.ModelNotSupported, "Model %q is not supported", model)
@@ -267,6 +297,14 @@ func send(t *testing.T, s *store, method, path, authorization, body string, head
 			return "vendor", strings.TrimPrefix(model, "vendor/"), nil
 		},
 		ProbeUpstream: func(context.Context, upstream.Config) (int, error) { return s.models, s.probed },
+		Driver: func(name string) (upstream.Driver, bool) {
+			driver, known := map[string]upstream.Driver{"cursor": attempts{}, "vendor": keysOnly{}}[name]
+			return driver, known
+		},
+		CheckProxy: func(_ context.Context, proxy secret.Value, baseURL string) error {
+			s.tried = append(s.tried, proxy.Reveal()+" to "+baseURL)
+			return s.dead
+		},
 		ValidateUpstream: func(config upstream.Config) error {
 			if config.Driver != "openai" {
 				return errors.New(`driver: cursor or openai wanted, not "` + config.Driver + `"`)
@@ -310,12 +348,17 @@ var routes = []struct {
 	{"DELETE", "/admin/api/tokens/t2", "", 204, nil, true},
 	{"POST", "/admin/api/tokens/t2/restore", "", 200, tokenKeys, true},
 	{"POST", "/admin/api/tokens/t2/release", "", 200, tokenKeys, true},
+	{"POST", "/admin/api/tokens/t2/refresh", "", 200, tokenKeys, true},
 	{"GET", "/admin/api/tokens/t2/transitions", "", 200, []string{"transitions"}, false},
 	{"POST", "/admin/api/transitions/undo", `{"class":"auth","from":"2026-11-22T12:00:00Z"}`, 200, []string{"count"}, true},
 	{"POST", "/admin/api/tokens/import", `{"content":"a","format":"token"}`, 200, []string{"accepted", "rejected", "updated", "upstreams", "warnings"}, true},
 	{"GET", "/admin/api/tokens/export?format=json", "", 200, nil, true},
 	{"GET", "/admin/api/tokens/t2/account", "", 200, accountKeys, false},
 	{"GET", "/get-user-info?alias=work", "", 200, []string{"usage"}, false},
+	{"GET", "/admin/api/logins", "", 200, []string{"logins"}, false},
+	{"POST", "/admin/api/logins", `{"upstream":"cursor","alias":"work"}`, 201, loginKeys, true},
+	{"GET", "/admin/api/logins/l1", "", 200, loginKeys, false},
+	{"DELETE", "/admin/api/logins/l1", "", 200, loginKeys, true},
 	{"GET", "/admin/api/upstreams", "", 200, []string{"next", "upstreams"}, false},
 	{"PUT", "/admin/api/upstreams/vendor", `{"driver":"openai","base_url":"https://api.example/v1"}`, 200, slices.Sorted(slices.Values(append([]string{"check"}, upstreamKeys...))), true},
 	{"DELETE", "/admin/api/upstreams/vendor", "", 204, nil, true},
@@ -339,8 +382,10 @@ var routes = []struct {
 var (
 	tokenKeys = []string{
 		"alias", "cap", "checksum", "cooling_until", "created_at", "enabled", "expires_at", "failures", "fingerprint", "id",
-		"in_flight", "last_error", "last_used_at", "requests", "state", "tags", "token", "upstream", "version", "weight",
+		"in_flight", "kind", "last_error", "last_used_at", "needs_login", "next_refresh_at", "proxy", "refresh_error", "refreshed_at", "requests", "state", "tags", "token",
+		"upstream", "version", "weight",
 	}
+	loginKeys   = []string{"alias", "created_at", "detail", "expires_at", "id", "state", "token_id", "upstream", "url"}
 	accountKeys = []string{
 		"as_of", "email", "error", "membership", "name", "quota_start", "quotas", "subscription_status", "trial_days_left", "user_id",
 	}
@@ -459,8 +504,8 @@ func TestWhatTheStoreIsAsked(t *testing.T) {
 		},
 		{"no filters", "GET", "/admin/api/tokens", "", nil, &tokenstorev1.ListTokensRequest{}},
 		{
-			"create", "POST", "/admin/api/tokens", `{"token":"eyJh","upstream":"vendor","alias":"w","tags":["a"],"cap":2,"weight":3,"enabled":false,"checksum":"c"}`, nil,
-			&tokenstorev1.CreateTokenRequest{Secret: "eyJh", Upstream: "vendor", Alias: "w", Tags: []string{"a"}, Cap: 2, Weight: 3, Enabled: &no, Checksum: "c"},
+			"create", "POST", "/admin/api/tokens", `{"token":"eyJh","upstream":"vendor","alias":"w","tags":["a"],"cap":2,"weight":3,"enabled":false,"checksum":"c","refresh_token":"r","proxy":"http://p"}`, nil,
+			&tokenstorev1.CreateTokenRequest{Secret: "eyJh", Upstream: "vendor", Alias: "w", Tags: []string{"a"}, Cap: 2, Weight: 3, Enabled: &no, Checksum: "c", RefreshToken: "r", Proxy: "http://p"},
 		},
 		{"create, the least", "POST", "/admin/api/tokens", `{"token":"eyJh"}`, nil, &tokenstorev1.CreateTokenRequest{Secret: "eyJh"}},
 		{"get", "GET", "/admin/api/tokens/t2", "", nil, &tokenstorev1.GetTokenRequest{Id: "t2"}},
@@ -709,6 +754,7 @@ func TestTokenObject(t *testing.T) {
 		"token": "eyJh…Zx9Q", "fingerprint": "f00d", "checksum": "", "cap": 0.0, "weight": 1.0, "in_flight": 0.0,
 		"requests": 0.0, "failures": 0.0, "last_used_at": nil, "last_error": nil, "cooling_until": nil, "expires_at": nil,
 		"created_at": "2026-01-31T12:00:00Z", "version": 1.0,
+		"kind": "", "needs_login": false, "refresh_error": nil, "refreshed_at": nil, "next_refresh_at": nil, "proxy": "",
 	}, tokens[0]); diff != "" {
 		t.Error(diff)
 	}
@@ -718,6 +764,7 @@ func TestTokenObject(t *testing.T) {
 		"requests": 10.0, "failures": 4.0, "last_used_at": "2026-01-31T12:00:00Z", "last_error": "rate_limit",
 		"cooling_until": "2026-01-31T12:00:00Z", "expires_at": "2026-01-31T12:00:00Z",
 		"created_at": "2026-01-31T12:00:00Z", "version": 7.0,
+		"kind": "", "needs_login": false, "refresh_error": nil, "refreshed_at": nil, "next_refresh_at": nil, "proxy": "",
 	}, tokens[1]); diff != "" {
 		t.Error(diff)
 	}

@@ -73,6 +73,8 @@ type pool struct {
 	InFlight    uint32 `json:"in_flight"`
 	// Expiring are enabled and expire within a week.
 	Expiring uint32 `json:"expiring"`
+	// NeedsLogin are the parked ones that only a new login, or a new key, brings back.
+	NeedsLogin uint32 `json:"needs_login"`
 	// Causes are what the tokens fail for alike, so that none is blamed.
 	Causes []cause `json:"causes"`
 }
@@ -118,7 +120,7 @@ func fleetOf(all *tokenstorev1.BeatResponse, pools []*tokenstorev1.PoolState) fl
 		f.Pools = append(f.Pools, pool{
 			Upstream: p.GetUpstream(), Ready: p.GetReady(), Cooling: p.GetCooling(), Expired: p.GetExpired(), Disabled: p.GetDisabled(),
 			Quarantined: p.GetQuarantined(), Probing: p.GetProbing(), Parked: p.GetParked(), Causes: causesOf(p.GetCauses()),
-			InFlight: p.GetInFlight(), Expiring: p.GetExpiring(),
+			InFlight: p.GetInFlight(), Expiring: p.GetExpiring(), NeedsLogin: p.GetNeedsLogin(),
 		})
 	}
 	return f

@@ -42,16 +42,8 @@ func (a *API) driverOf(ctx context.Context, upstreamName string) string {
 	if upstreamName == "" {
 		return defaultDriver
 	}
-	list, err := a.Config.ListUpstreams(ctx, &tokenstorev1.ListUpstreamsRequest{})
-	if err != nil {
-		return ""
-	}
-	for _, each := range list.GetUpstreams() {
-		if each.GetName() == upstreamName {
-			return each.GetDriver()
-		}
-	}
-	return ""
+	stored, _ := a.storedUpstream(ctx, upstreamName)
+	return stored.GetDriver()
 }
 
 // lineWarning is a line of a file that was taken although it looks wrong.

@@ -44,6 +44,18 @@ type token struct {
 	ExpiresAt    *time.Time `json:"expires_at"`
 	CreatedAt    *time.Time `json:"created_at"`
 	Version      uint64     `json:"version"`
+	// Kind is session, api_key, user_key or login.
+	Kind string `json:"kind"`
+	// NeedsLogin: the upstream gives it no access token any more, until somebody logs in
+	// again or brings another key.
+	NeedsLogin bool `json:"needs_login"`
+	// RefreshError is null when the last refresh went well, or there was none.
+	RefreshError *string    `json:"refresh_error"`
+	RefreshedAt  *time.Time `json:"refreshed_at"`
+	// NextRefreshAt is null where nothing is refreshed.
+	NextRefreshAt *time.Time `json:"next_refresh_at"`
+	// Proxy is without its password; empty: the upstream's.
+	Proxy string `json:"proxy"`
 }
 
 func tokenOf(t *tokenstorev1.Token) token {
@@ -56,7 +68,17 @@ func tokenOf(t *tokenstorev1.Token) token {
 		LastUsedAt: nullable.Time(t.GetLastUsedAt()), LastError: nullable.Text(t.GetLastError()),
 		CoolingUntil: nullable.Time(t.GetCoolingUntil()), ExpiresAt: nullable.Time(t.GetExpiresAt()),
 		CreatedAt: nullable.Time(t.GetCreatedAt()), Version: t.GetVersion(),
+		Kind: kindNames[t.GetKind()], NeedsLogin: t.GetNeedsLogin(), RefreshError: nullable.Text(t.GetRefreshError()),
+		RefreshedAt: nullable.Time(t.GetRefreshedAt()), NextRefreshAt: nullable.Time(t.GetNextRefreshAt()), Proxy: t.GetMaskedProxy(),
 	}
+}
+
+// kindNames are those of what a token's secret is; empty where the store does not tell.
+var kindNames = map[tokenstorev1.CredentialKind]string{
+	tokenstorev1.CredentialKind_CREDENTIAL_KIND_SESSION:  "session",
+	tokenstorev1.CredentialKind_CREDENTIAL_KIND_API_KEY:  "api_key",
+	tokenstorev1.CredentialKind_CREDENTIAL_KIND_USER_KEY: "user_key",
+	tokenstorev1.CredentialKind_CREDENTIAL_KIND_LOGIN:    "login",
 }
 
 var states = map[string]tokenstorev1.TokenState{
@@ -123,6 +145,9 @@ func (a *API) createToken(c *gin.Context) error {
 		Weight   uint32   `json:"weight"`
 		Enabled  *bool    `json:"enabled"`
 		Checksum string   `json:"checksum"`
+		// RefreshToken makes it a login, of which Token is the access token.
+		RefreshToken string `json:"refresh_token"`
+		Proxy        string `json:"proxy"`
 	}
 	if err := a.decode(c, &body); err != nil {
 		return err
@@ -130,12 +155,22 @@ func (a *API) createToken(c *gin.Context) error {
 	if body.Token == "" {
 		return jsonapi.Invalid("token", "the token itself is missing")
 	}
+	check, err := wantsCheck(c)
+	if err != nil {
+		return err
+	}
+	if check {
+		if err := a.tryProxyFor(c, body.Upstream, body.Proxy); err != nil {
+			return err
+		}
+	}
 	ctx, cancel := a.Call(c)
 	defer cancel()
 	driver := a.driverOf(ctx, body.Upstream)
 	created, err := a.Tokens.CreateToken(ctx, &tokenstorev1.CreateTokenRequest{
 		Secret: body.Token, Upstream: body.Upstream, Alias: body.Alias, Tags: body.Tags,
 		Cap: body.Cap, Weight: body.Weight, Enabled: body.Enabled, Checksum: body.Checksum,
+		RefreshToken: body.RefreshToken, Proxy: body.Proxy,
 	})
 	if err != nil {
 		return storeerr.Translate(err)
@@ -172,6 +207,15 @@ func (a *API) updateToken(c *gin.Context) error {
 	}
 	if err := a.readTokenChange(c, request); err != nil {
 		return err
+	}
+	check, err := wantsCheck(c)
+	if err != nil {
+		return err
+	}
+	if check {
+		if err := a.tryProxyOfToken(c, request.GetId(), request.GetProxy()); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := a.Call(c)
 	defer cancel()
@@ -226,8 +270,10 @@ func (a *API) readTokenChange(c *gin.Context, request *tokenstorev1.UpdateTokenR
 			err = jsonapi.Member(name, raw, &request.Enabled)
 		case "checksum":
 			err = jsonapi.Member(name, raw, &request.Checksum)
+		case "proxy":
+			err = jsonapi.Member(name, raw, &request.Proxy)
 		default:
-			err = jsonapi.Invalid(name, "there is no such field here; alias, tags, cap, weight, enabled and checksum can be changed")
+			err = jsonapi.Invalid(name, "there is no such field here; alias, tags, cap, weight, enabled, checksum and proxy can be changed")
 		}
 		if err != nil {
 			return err

@@ -1,7 +1,9 @@
 package adminapi
 
 import (
+	"context"
 	"net/http"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -71,8 +73,21 @@ func (a *API) putUpstream(c *gin.Context) error {
 	if err := a.ValidateUpstream(config); err != nil {
 		return &chat.Error{Kind: chat.InvalidRequest, Message: err.Error()}
 	}
+	check, err := wantsCheck(c)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := a.Call(c)
 	defer cancel()
+	kept, err := a.keepsProxy(ctx, config)
+	if err != nil {
+		return err
+	}
+	if check && !kept {
+		if err := a.tryProxy(c, config.Settings[proxySetting], config.BaseURL); err != nil {
+			return err
+		}
+	}
 	put, err := a.Config.PutUpstream(ctx, &tokenstorev1.PutUpstreamRequest{
 		Upstream: &tokenstorev1.Upstream{
 			Name: name, Driver: body.Driver, BaseUrl: body.BaseURL, Models: body.Models, Settings: body.Settings,
@@ -86,7 +101,33 @@ func (a *API) putUpstream(c *gin.Context) error {
 	return answerVersioned(c, http.StatusOK, struct {
 		upstreamObject
 		Check probe `json:"check"`
-	}{upstreamOf(put.GetUpstream()), a.probeUpstream(c.Request.Context(), config)}, put.GetUpstream().GetVersion())
+	}{upstreamOf(put.GetUpstream()), a.probeSaved(c.Request.Context(), config, kept)}, put.GetUpstream().GetVersion())
+}
+
+// proxySetting may hold a password: the store masks it in what it answers.
+const proxySetting = "proxy"
+
+// keepsProxy tells whether the config names the stored proxy by its masked form, so that
+// its password is not known here.
+func (a *API) keepsProxy(ctx context.Context, config upstream.Config) (bool, error) {
+	if config.Settings[proxySetting] == "" {
+		return false, nil
+	}
+	list, err := a.Config.ListUpstreams(ctx, &tokenstorev1.ListUpstreamsRequest{})
+	if err != nil {
+		return false, storeerr.Translate(err)
+	}
+	return slices.ContainsFunc(list.GetUpstreams(), func(stored *tokenstorev1.Upstream) bool {
+		return stored.GetName() == config.Name && stored.GetSettings()[proxySetting] == config.Settings[proxySetting]
+	}), nil
+}
+
+// probeSaved asks an upstream that was saved for its models.
+func (a *API) probeSaved(ctx context.Context, config upstream.Config, proxyKept bool) probe {
+	if proxyKept {
+		return probed("not_asked", "its proxy is the one that it had")
+	}
+	return a.probeUpstream(ctx, config)
 }
 
 // DELETE /admin/api/upstreams/{name}

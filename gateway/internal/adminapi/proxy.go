@@ -1,0 +1,86 @@
+package adminapi
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/gin-gonic/gin"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/jsonapi"
+	"carousel.internal/gateway/internal/storeerr"
+	"carousel.internal/proto/service/secret"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// wantsCheck tells whether a proxy is to be tried before it is saved: unless the
+// request says `?check=false`.
+func wantsCheck(c *gin.Context) (bool, error) {
+	q := queryOf(c, "check")
+	check := q.flag("check")
+	return check == nil || *check, q.err
+}
+
+// tryProxy goes through a proxy to an upstream once.
+func (a *API) tryProxy(c *gin.Context, proxy, baseURL string) error {
+	if proxy == "" || a.CheckProxy == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), accountTimeout)
+	defer cancel()
+	if err := a.CheckProxy(ctx, secret.New(proxy), baseURL); err != nil {
+		return jsonapi.Invalid("proxy", "%v; ?check=false saves it all the same", err)
+	}
+	return nil
+}
+
+// tryProxyFor is tryProxy for an upstream that there is already.
+func (a *API) tryProxyFor(c *gin.Context, upstreamName, proxy string) error {
+	if proxy == "" {
+		return nil
+	}
+	ctx, cancel := a.Call(c)
+	defer cancel()
+	stored, err := a.storedUpstream(ctx, upstreamName)
+	if err != nil {
+		return err
+	}
+	return a.tryProxy(c, proxy, stored.GetBaseUrl())
+}
+
+// tryProxyOfToken is tryProxy for a token that there is already. The masked form of the
+// proxy that it has keeps that one.
+func (a *API) tryProxyOfToken(c *gin.Context, tokenID, proxy string) error {
+	if proxy == "" {
+		return nil
+	}
+	ctx, cancel := a.Call(c)
+	defer cancel()
+	found, err := a.Tokens.GetToken(ctx, &tokenstorev1.GetTokenRequest{Id: tokenID})
+	if err != nil {
+		return storeerr.Translate(err)
+	}
+	if found.GetToken().GetMaskedProxy() == proxy {
+		return nil
+	}
+	return a.tryProxyFor(c, found.GetToken().GetUpstream(), proxy)
+}
+
+// storedUpstream is the upstream as it is stored; nil where there is none of this name.
+func (a *API) storedUpstream(ctx context.Context, name string) (*tokenstorev1.Upstream, error) {
+	list, err := a.Config.ListUpstreams(ctx, &tokenstorev1.ListUpstreamsRequest{})
+	if err != nil {
+		return nil, storeerr.Translate(err)
+	}
+	if name == "" {
+		name = defaultDriver
+	}
+	for _, each := range list.GetUpstreams() {
+		if each.GetName() == name {
+			return each, nil
+		}
+	}
+	return nil, &chat.Error{Kind: chat.NotFound, Param: "upstream", Message: "there is no upstream " + quoted(name)}
+}
+
+func quoted(name string) string { return strconv.Quote(name) }

@@ -26,7 +26,7 @@ type account struct {
 	Membership         string  `json:"membership"`
 	SubscriptionStatus string  `json:"subscription_status"`
 	TrialDaysLeft      *int32  `json:"trial_days_left"`
-	Quotas             []quota `json:"quotas"`
+	Quotas             []accountQuota `json:"quotas"`
 	// QuotaStart is when the counting of the quotas began.
 	QuotaStart *time.Time `json:"quota_start"`
 	// AsOf is when the upstream was asked last.
@@ -35,8 +35,8 @@ type account struct {
 	Error *string `json:"error"`
 }
 
-// quota counts a family of models; a limit is null where there is none.
-type quota struct {
+// accountQuota counts a family of models; a limit is null where there is none.
+type accountQuota struct {
 	Name        string  `json:"name"`
 	Requests    uint64  `json:"requests"`
 	MaxRequests *uint64 `json:"max_requests"`
@@ -48,10 +48,10 @@ func accountOf(a *tokenstorev1.TokenAccount) account {
 	shown := account{
 		UserID: a.GetUserId(), Email: a.GetEmail(), Name: a.GetName(),
 		Membership: a.GetMembership(), SubscriptionStatus: a.GetSubscriptionStatus(), TrialDaysLeft: a.TrialDaysLeft,
-		Quotas: []quota{}, QuotaStart: nullable.Time(a.GetQuotaStart()), AsOf: nullable.Time(a.GetAsOf()), Error: nullable.Text(a.GetError()),
+		Quotas: []accountQuota{}, QuotaStart: nullable.Time(a.GetQuotaStart()), AsOf: nullable.Time(a.GetAsOf()), Error: nullable.Text(a.GetError()),
 	}
 	for _, q := range a.GetQuotas() {
-		shown.Quotas = append(shown.Quotas, quota{
+		shown.Quotas = append(shown.Quotas, accountQuota{
 			Name: q.GetName(), Requests: q.GetRequests(), MaxRequests: q.MaxRequests, Tokens: q.GetTokens(), MaxTokens: q.MaxTokens,
 		})
 	}

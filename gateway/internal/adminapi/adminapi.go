@@ -36,6 +36,7 @@ type Tokens interface {
 	ListTransitions(context.Context, *tokenstorev1.ListTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.ListTransitionsResponse, error)
 	UndoTransitions(context.Context, *tokenstorev1.UndoTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.UndoTransitionsResponse, error)
 	ReleaseToken(context.Context, *tokenstorev1.ReleaseTokenRequest, ...grpc.CallOption) (*tokenstorev1.ReleaseTokenResponse, error)
+	ListTokenAccounts(context.Context, *tokenstorev1.ListTokenAccountsRequest, ...grpc.CallOption) (*tokenstorev1.ListTokenAccountsResponse, error)
 	SummarizePools(context.Context, *tokenstorev1.SummarizePoolsRequest, ...grpc.CallOption) (*tokenstorev1.SummarizePoolsResponse, error)
 	ExportTokens(context.Context, *tokenstorev1.ExportTokensRequest, ...grpc.CallOption) (*tokenstorev1.ExportTokensResponse, error)
 }
@@ -131,6 +132,7 @@ func (a *API) Routes(router gin.IRouter) {
 	api.POST("/transitions/undo", adapt(a.undoTransitions))
 
 	get(api, "/tokens/:id/account", a.getAccount)
+	get(api, "/quotas", a.quotas)
 
 	get(api, "/logins", a.listLogins)
 	api.POST("/logins", adapt(a.startLogin))

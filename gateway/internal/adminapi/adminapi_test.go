@@ -170,6 +170,10 @@ func (s *store) Explain(ctx context.Context, r *tokenstorev1.ExplainRequest, _ .
 	return ask[*tokenstorev1.ExplainResponse](ctx, s, r)
 }
 
+func (s *store) ListTokenAccounts(ctx context.Context, r *tokenstorev1.ListTokenAccountsRequest, _ ...grpc.CallOption) (*tokenstorev1.ListTokenAccountsResponse, error) {
+	return ask[*tokenstorev1.ListTokenAccountsResponse](ctx, s, r)
+}
+
 func (s *store) CreateLogin(ctx context.Context, r *tokenstorev1.CreateLoginRequest, _ ...grpc.CallOption) (*tokenstorev1.CreateLoginResponse, error) {
 	return ask[*tokenstorev1.CreateLoginResponse](ctx, s, r)
 }
@@ -258,6 +262,10 @@ func newStore() *store {
 		&tokenstorev1.TokenAccount{UserId: "user_1", Membership: "pro", AsOf: moment, Quotas: []*tokenstorev1.TokenQuota{
 			{Name: "premium", Requests: 12, MaxRequests: proto.Uint64(150), Tokens: 345}, {Name: "standard", Requests: 1},
 		}},
+		&tokenstorev1.ListTokenAccountsResponse{Accounts: []*tokenstorev1.AccountOfToken{{Token: rested, Account: &tokenstorev1.TokenAccount{
+			Email: "a@b.example", Membership: "pro", AsOf: moment, QuotaResetsAt: moment, Error: "no answer",
+			Quotas: []*tokenstorev1.TokenQuota{{Name: "premium", Requests: 12, MaxRequests: proto.Uint64(150)}},
+		}}, {Token: cooling}}},
 		&tokenstorev1.CreateLoginResponse{Login: pending},
 		&tokenstorev1.GetLoginResponse{Login: pending},
 		&tokenstorev1.ListLoginsResponse{Logins: []*tokenstorev1.Login{pending, failed}},
@@ -354,6 +362,7 @@ var routes = []struct {
 	{"POST", "/admin/api/tokens/import", `{"content":"a","format":"token"}`, 200, []string{"accepted", "rejected", "updated", "upstreams", "warnings"}, true},
 	{"GET", "/admin/api/tokens/export?format=json", "", 200, nil, true},
 	{"GET", "/admin/api/tokens/t2/account", "", 200, accountKeys, false},
+	{"GET", "/admin/api/quotas?upstream=cursor", "", 200, []string{"as_of", "pools"}, false},
 	{"GET", "/get-user-info?alias=work", "", 200, []string{"usage"}, false},
 	{"GET", "/admin/api/logins", "", 200, []string{"logins"}, false},
 	{"POST", "/admin/api/logins", `{"upstream":"cursor","alias":"work"}`, 201, loginKeys, true},

@@ -20,12 +20,12 @@ const accountTimeout = 30 * time.Second
 // account is what an upstream told of the account behind a token. What it did not
 // tell is empty or null.
 type account struct {
-	UserID             string  `json:"user_id"`
-	Email              string  `json:"email"`
-	Name               string  `json:"name"`
-	Membership         string  `json:"membership"`
-	SubscriptionStatus string  `json:"subscription_status"`
-	TrialDaysLeft      *int32  `json:"trial_days_left"`
+	UserID             string         `json:"user_id"`
+	Email              string         `json:"email"`
+	Name               string         `json:"name"`
+	Membership         string         `json:"membership"`
+	SubscriptionStatus string         `json:"subscription_status"`
+	TrialDaysLeft      *int32         `json:"trial_days_left"`
 	Quotas             []accountQuota `json:"quotas"`
 	// QuotaStart is when the counting of the quotas began.
 	QuotaStart *time.Time `json:"quota_start"`

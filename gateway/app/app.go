@@ -200,7 +200,9 @@ func (g *Gateway) assemble() {
 		Degraded:    g.leases.Degraded,
 		Models:      g.catalog.Models,
 		Servable:    g.catalog.Servable,
+		Logins:      tokenstorev1.NewLoginServiceClient(g.conn),
 		HasAccounts: g.hasAccounts,
+		HasLogins:   g.hasLogins,
 		RoutePrefix: cfg.RoutePrefix,
 		Version:     g.options.Version,
 	})

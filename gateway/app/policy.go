@@ -69,6 +69,13 @@ func (g *Gateway) hasAccounts(upstreamName string) bool {
 	return tells
 }
 
+// hasLogins tells whether people can log in to an upstream in the browser.
+func (g *Gateway) hasLogins(upstreamName string) bool {
+	driver, _ := g.catalog.Driver(upstreamName)
+	_, able := driver.(upstream.Logins)
+	return able
+}
+
 // models lists what can be served now, or all where the settings say so.
 func (g *Gateway) models() []chat.Model {
 	if g.config.Settings().GetListAllModels() {

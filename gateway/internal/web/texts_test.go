@@ -73,6 +73,7 @@ func TestTextsThatAreUsed(t *testing.T) {
 		"nav.", "state.", "unit.", "range.", "chart.", "series.", "setting.", "group.", "choice.", "kind.", "error_kind.", "end_reason.",
 		"usage_source.", "role.", "problem.", "login.", "entry.gone", "js.excluded_", "tokens.enable", "tokens.disable", "js.enable", "js.disable", "js.delete",
 		"js.release", "dialect.", "class.", "advice.", "history.", "effect.", "by.", "action.", "detail.", "store_warning.",
+		"credential.", "login_state.", "vendor.", "quota_unit.",
 	}
 	for key := range catalogue {
 		inFamily := slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(key, family) })
@@ -103,8 +104,11 @@ func TestNamesHaveTexts(t *testing.T) {
 	for family, names := range map[string][]string{
 		"js.excluded_": {"disabled", "parked", "expired", "cooling", "cooling_model", "probing", "probing_model", "quarantined", "capped"},
 		"dialect.":     {"openai", "anthropic"},
+		"credential.":  {"session", "api_key", "user_key", "login"},
+		"login_state.": {"pending", "done", "failed", "expired", "cancelled"},
+		"quota_unit.":  {"requests", "tokens"},
 		"history.":     {"cooling", "parked", "undone", "released"},
-		"advice.":      {"auth", "model_not_allowed", "rate_limit", "outdated_client", "upstream", "transport", "truncated", "region"},
+		"advice.":      {"auth", "model_not_allowed", "rate_limit", "outdated_client", "upstream", "transport", "truncated", "region", "proxy"},
 	} {
 		for _, name := range names {
 			if _, known := catalogue[family+name]; !known {

@@ -21,6 +21,8 @@ type tokenData struct {
 	Entries []*tokenstorev1.LogEntry
 	// HasAccount: the upstream can be asked about the account.
 	HasAccount bool
+	// HasLogin: people can log in to the upstream in the browser.
+	HasLogin bool
 	// Models can be asked for an explanation.
 	Models []string
 }
@@ -45,7 +47,7 @@ func (s *Site) loadToken(ctx context.Context, c *gin.Context) (any, error) {
 		return nil, err
 	}
 	data := tokenData{
-		Token: tokenRow{answer.GetToken()}, Models: s.modelIDs(), HasAccount: s.HasAccounts(answer.GetToken().GetUpstream()),
+		Token: tokenRow{answer.GetToken()}, Models: s.modelIDs(), HasAccount: s.HasAccounts(answer.GetToken().GetUpstream()), HasLogin: s.HasLogins(answer.GetToken().GetUpstream()),
 	}
 	told, err := s.Tokens.ListTransitions(ctx, &tokenstorev1.ListTransitionsRequest{Id: id})
 	if err != nil {

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/url"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -60,6 +61,26 @@ func (t tokenRow) Rests() bool {
 	}
 }
 
+// Kind is what its secret is, as the admin API and the texts name it; empty where that is
+// not known.
+func (t tokenRow) Kind() string {
+	switch t.GetKind() {
+	case tokenstorev1.CredentialKind_CREDENTIAL_KIND_SESSION:
+		return "session"
+	case tokenstorev1.CredentialKind_CREDENTIAL_KIND_API_KEY:
+		return "api_key"
+	case tokenstorev1.CredentialKind_CREDENTIAL_KIND_USER_KEY:
+		return "user_key"
+	case tokenstorev1.CredentialKind_CREDENTIAL_KIND_LOGIN:
+		return "login"
+	default:
+		return ""
+	}
+}
+
+// Renews tells whether it has access tokens that end and are refreshed.
+func (t tokenRow) Renews() bool { return t.Kind() == "user_key" || t.Kind() == "login" }
+
 // Name is what people call it.
 func (t tokenRow) Name() string {
 	if t.GetAlias() != "" {
@@ -79,7 +100,9 @@ func rowsOf(tokens []*tokenstorev1.Token) []tokenRow {
 type tokensData struct {
 	Rows      []tokenRow
 	Upstreams []string
-	States    []string
+	// Logins are the upstreams that people can log in to in the browser.
+	Logins []string
+	States []string
 	// The filters, as they are set.
 	Query, Upstream, State, Tag string
 	// Next is the address of the next page; empty on the last. First is that of
@@ -111,7 +134,13 @@ func (s *Site) loadTokens(ctx context.Context, c *gin.Context) (any, error) {
 	data.Rows = rowsOf(answer.GetTokens())
 	data.Next, data.First = turns(c.Request.URL, answer.GetNextCursor())
 	data.Upstreams, err = s.upstreamNames(ctx)
+	data.Logins = filter(data.Upstreams, s.HasLogins)
 	return data, err
+}
+
+// filter returns the names that are wanted.
+func filter(names []string, wanted func(string) bool) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !wanted(name) })
 }
 
 // turns answers the addresses of the next page and, from any but it, of the

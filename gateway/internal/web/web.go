@@ -26,6 +26,7 @@ type Tokens interface {
 	ListTokens(context.Context, *tokenstorev1.ListTokensRequest, ...grpc.CallOption) (*tokenstorev1.ListTokensResponse, error)
 	GetToken(context.Context, *tokenstorev1.GetTokenRequest, ...grpc.CallOption) (*tokenstorev1.GetTokenResponse, error)
 	ListTransitions(context.Context, *tokenstorev1.ListTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.ListTransitionsResponse, error)
+	ListTokenAccounts(context.Context, *tokenstorev1.ListTokenAccountsRequest, ...grpc.CallOption) (*tokenstorev1.ListTokenAccountsResponse, error)
 	SummarizePools(context.Context, *tokenstorev1.SummarizePoolsRequest, ...grpc.CallOption) (*tokenstorev1.SummarizePoolsResponse, error)
 }
 
@@ -39,6 +40,11 @@ type Config interface {
 type RequestLog interface {
 	Query(context.Context, *tokenstorev1.QueryRequest, ...grpc.CallOption) (*tokenstorev1.QueryResponse, error)
 	Summarize(context.Context, *tokenstorev1.SummarizeRequest, ...grpc.CallOption) (*tokenstorev1.SummarizeResponse, error)
+}
+
+// Logins are the tokenstore's answers about logins at upstreams.
+type Logins interface {
+	GetLogin(context.Context, *tokenstorev1.GetLoginRequest, ...grpc.CallOption) (*tokenstorev1.GetLoginResponse, error)
 }
 
 // AuditLog is the tokenstore's record of what admins did.
@@ -56,6 +62,7 @@ type Deps struct {
 	Config Config
 	Logs   RequestLog
 	Audit  AuditLog
+	Logins Logins
 	// Fleet answers what all gateways said last; nil while it is not known.
 	Fleet func() *tokenstorev1.BeatResponse
 	// Degraded tells since when the tokenstore is away and until when requests are
@@ -68,6 +75,8 @@ type Deps struct {
 	// HasAccounts tells whether an upstream tells of the accounts behind its
 	// tokens.
 	HasAccounts func(upstreamName string) bool
+	// HasLogins tells whether people can log in to an upstream in the browser.
+	HasLogins func(upstreamName string) bool
 	// RoutePrefix is in front of the /v1 routes.
 	RoutePrefix string
 	Version     string
@@ -112,6 +121,8 @@ func (s *Site) Routes(router gin.IRouter) {
 		"/":            s.page(overviewPage),
 		"/tokens":      s.page(tokensPage),
 		"/tokens/:id":  s.page(tokenPage),
+		"/logins/:id":  s.page(upstreamLoginPage),
+		"/quotas":      s.page(quotasPage),
 		"/token-files": s.page(tokenFilesPage),
 		"/logs":        s.page(logsPage),
 		"/logs/:id":    s.page(logEntryPage),

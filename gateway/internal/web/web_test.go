@@ -83,6 +83,14 @@ func (s *store) SummarizePools(_ context.Context, r *tokenstorev1.SummarizePools
 	return ask[*tokenstorev1.SummarizePoolsResponse](s, r)
 }
 
+func (s *store) ListTokenAccounts(_ context.Context, r *tokenstorev1.ListTokenAccountsRequest, _ ...grpc.CallOption) (*tokenstorev1.ListTokenAccountsResponse, error) {
+	return ask[*tokenstorev1.ListTokenAccountsResponse](s, r)
+}
+
+func (s *store) GetLogin(_ context.Context, r *tokenstorev1.GetLoginRequest, _ ...grpc.CallOption) (*tokenstorev1.GetLoginResponse, error) {
+	return ask[*tokenstorev1.GetLoginResponse](s, r)
+}
+
 func (s *store) GetSettings(_ context.Context, r *tokenstorev1.GetSettingsRequest, _ ...grpc.CallOption) (*tokenstorev1.GetSettingsResponse, error) {
 	return ask[*tokenstorev1.GetSettingsResponse](s, r)
 }
@@ -109,6 +117,7 @@ var (
 	_ web.Config     = tokenstorev1.ConfigServiceClient(nil)
 	_ web.RequestLog = tokenstorev1.RequestLogServiceClient(nil)
 	_ web.AuditLog   = tokenstorev1.AuditServiceClient(nil)
+	_ web.Logins     = tokenstorev1.LoginServiceClient(nil)
 )
 
 // hostile is text that must arrive as text.
@@ -121,6 +130,19 @@ var (
 		State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, MaskedSecret: "eyJh…Zx9R", Fingerprint: "beef", MaskedChecksum: "abcd…ef01",
 		Cap: 2, Weight: 3, InFlight: 1, Requests: 12345, Failures: 4, LastUsedAt: moment, LastError: hostile, CoolingUntil: moment,
 		ExpiresAt: timestamppb.New(time.Now().Add(48 * time.Hour)), CreatedAt: moment, Version: 7,
+		Kind: tokenstorev1.CredentialKind_CREDENTIAL_KIND_LOGIN, NeedsLogin: true, RefreshError: hostile, RefreshedAt: moment, NextRefreshAt: moment, MaskedProxy: hostile,
+	}
+	login = &tokenstorev1.Login{
+		Id: "l1", Upstream: "cursor", Alias: hostile, TokenId: "t2", Url: "https://site.example/login?uuid=u1", Detail: hostile,
+		State: tokenstorev1.LoginState_LOGIN_STATE_PENDING, CreatedAt: moment, ExpiresAt: moment,
+	}
+	accounts = []*tokenstorev1.AccountOfToken{
+		{Token: cooling, Account: &tokenstorev1.TokenAccount{
+			Email: hostile, Membership: hostile, AsOf: moment, QuotaResetsAt: timestamppb.New(time.Now().Add(time.Hour)), Error: hostile,
+			Quotas: []*tokenstorev1.TokenQuota{{Name: hostile, Requests: 12, MaxRequests: proto.Uint64(1500), Tokens: 7}, {Name: "standard", Requests: 3}},
+		}},
+		{Token: &tokenstorev1.Token{Id: "t9", Upstream: "cursor", State: tokenstorev1.TokenState_TOKEN_STATE_READY}},
+		{Token: &tokenstorev1.Token{Id: "t8", Upstream: "vendor", State: tokenstorev1.TokenState_TOKEN_STATE_READY}},
 	}
 	entry = &tokenstorev1.LogEntry{
 		Id: "chatcmpl-1", Replica: "g1", StartedAt: moment, Total: durationpb.New(1500 * time.Millisecond), Model: hostile, Upstream: "cursor",
@@ -164,6 +186,8 @@ func full() *store {
 			{Name: "cursor", Driver: "cursor", BaseUrl: "https://api.example", Models: []string{"m"}, Settings: map[string]string{"k": hostile}, Version: 2},
 		}},
 		&tokenstorev1.RevokeSessionResponse{},
+		&tokenstorev1.GetLoginResponse{Login: login},
+		&tokenstorev1.ListTokenAccountsResponse{Accounts: accounts},
 		&tokenstorev1.QueryResponse{Entries: []*tokenstorev1.LogEntry{entry}, NextCursor: "more", Total: 70, Newest: "n1"},
 		&tokenstorev1.SummarizeResponse{Buckets: []*tokenstorev1.LogBucket{bucket, {Start: moment}, bucket}},
 	}}
@@ -174,6 +198,7 @@ func empty() *store {
 		&tokenstorev1.ListTokensResponse{}, &tokenstorev1.SummarizePoolsResponse{}, &tokenstorev1.GetSettingsResponse{Settings: &tokenstorev1.Settings{}},
 		&tokenstorev1.ListUpstreamsResponse{}, &tokenstorev1.QueryResponse{}, &tokenstorev1.SummarizeResponse{},
 		&tokenstorev1.GetTokenResponse{Token: &tokenstorev1.Token{Id: "t1"}}, &tokenstorev1.ListTransitionsResponse{}, &tokenstorev1.ListAuditResponse{},
+		&tokenstorev1.GetLoginResponse{Login: &tokenstorev1.Login{}}, &tokenstorev1.ListTokenAccountsResponse{},
 	}}
 }
 
@@ -200,9 +225,10 @@ func newSite(t *testing.T, s *store) *site {
 			s.kept = append(s.kept, entry.GetAction())
 			return nil
 		}},
-		Tokens: s, Config: s, Logs: s, Audit: s, Models: models, Servable: func() []chat.Model { return models()[1:3] }, Version: "1.2.3",
+		Tokens: s, Config: s, Logs: s, Audit: s, Logins: s, Models: models, Servable: func() []chat.Model { return models()[1:3] }, Version: "1.2.3",
 		Degraded:    func() (time.Time, time.Time, bool) { return moment.AsTime(), moment.AsTime(), s.degraded },
 		HasAccounts: func(name string) bool { return name == "cursor" },
+		HasLogins:   func(name string) bool { return name == "cursor" },
 		Fleet: func() *tokenstorev1.BeatResponse {
 			return &tokenstorev1.BeatResponse{Warnings: s.warnings, ActiveRequests: 2, Replicas: []*tokenstorev1.Replica{
 				{Name: "g1", Version: "1.2.3", StartedAt: moment, LogAccepted: 10, LogPending: 2, LogDropped: 1},
@@ -305,7 +331,7 @@ func text(n *html.Node) string {
 var pages = []string{
 	"/admin/", "/admin/?range=24h", "/admin/?range=7d", "/admin/tokens", "/admin/tokens?state=ready&q=x", "/admin/tokens/t2", "/admin/token-files",
 	"/admin/logs", "/admin/logs?status=failure&stream=true&from=2026-01-31T12:00", "/admin/logs/chatcmpl-1", "/admin/settings", "/admin/pages",
-	"/admin/upstreams", "/admin/try", "/admin/activity", "/admin/activity?cursor=c1&class=auth&upstream=cursor&from=2026-01-31T12:00:00Z",
+	"/admin/upstreams", "/admin/quotas", "/admin/logins/l1", "/admin/try", "/admin/activity", "/admin/activity?cursor=c1&class=auth&upstream=cursor&from=2026-01-31T12:00:00Z",
 }
 
 func TestPagesRender(t *testing.T) {
@@ -374,6 +400,9 @@ func checkElement(t *testing.T, name string, n *html.Node) {
 	for _, a := range n.Attr {
 		if a.Key == "style" || strings.HasPrefix(a.Key, "on") {
 			t.Errorf("%s: the attribute %s of %s", name, a.Key, n.Data)
+		}
+		if a.Key == "href" && n.Data == "a" && strings.Contains(attribute(n, "rel"), "external noopener noreferrer") && strings.HasPrefix(a.Val, "https://") {
+			continue // an upstream's login page
 		}
 		if (a.Key == "src" || a.Key == "href" || a.Key == "action") && !strings.HasPrefix(a.Val, "/") && !strings.HasPrefix(a.Val, "?") && !strings.HasPrefix(a.Val, "#") {
 			t.Errorf("%s: %s=%q", name, a.Key, a.Val)

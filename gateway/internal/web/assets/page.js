@@ -14,10 +14,11 @@ const csrf = document.querySelector('meta[name="csrf-token"]')?.content ?? '';
 
 /** A refused call: its sentence, and the HTTP status (0: no answer came). */
 export class Refused extends Error {
-  constructor(status, message, code) {
+  constructor(status, message, code, param) {
     super(message);
     this.status = status;
     this.code = code;
+    this.param = param;
   }
 }
 
@@ -61,7 +62,7 @@ export async function api(...args) {
 export function refusal(status, value) {
   if (status === 401) return new Refused(401, t('session'));
   const error = value?.error;
-  return new Refused(status, capital(error?.message ?? `HTTP ${status}`), error?.code);
+  return new Refused(status, capital(error?.message ?? `HTTP ${status}`), error?.code, error?.param);
 }
 
 // The API's messages begin with a small letter.

@@ -2,6 +2,7 @@
 
 import { api, complain, el, number, t, timeText, toast } from './page.js';
 import { refresh } from './live.js';
+import { startLogin } from './startlogin.js';
 import { flip, release, removeToken } from './tokenactions.js';
 
 const head = document.getElementById('token-head');
@@ -23,6 +24,34 @@ function switches(button, change) {
 switches(document.getElementById('toggle-token'), () => flip(id, name, head.dataset.enabled));
 switches(document.getElementById('release-token'), () => release(id, name));
 
+// The credential.
+
+document.getElementById('refresh-token')?.addEventListener('click', async (event) => {
+  const button = event.currentTarget;
+  button.disabled = true;
+  try {
+    await api('POST', `${path}/refresh`);
+    toast(t('refreshed'));
+  } catch (error) {
+    complain(error);
+  } finally {
+    button.disabled = false;
+    await refresh();
+  }
+});
+
+document.getElementById('token-login').addEventListener('click', async (event) => {
+  const button = event.target.closest('[data-login]');
+  if (!button) return;
+  button.disabled = true;
+  try {
+    await startLogin({ token_id: id });
+  } catch (error) {
+    button.disabled = false;
+    complain(error);
+  }
+});
+
 document.getElementById('delete-token').addEventListener('click', async (event) => {
   const button = event.currentTarget;
   button.disabled = true;
@@ -43,11 +72,12 @@ const tagsOf = (text) => text.split(/[,,]/).map((tag) => tag.trim()).filter(Bool
 
 function changed() {
   const fields = {};
-  const { alias, tags, cap, weight, checksum } = form.elements;
+  const { alias, tags, cap, weight, checksum, proxy } = form.elements;
   if (alias.value !== alias.defaultValue) fields.alias = alias.value.trim();
   if (tags.value !== tags.defaultValue) fields.tags = tagsOf(tags.value);
   if (cap.value !== cap.defaultValue) fields.cap = cap.valueAsNumber;
   if (weight.value !== weight.defaultValue) fields.weight = weight.valueAsNumber;
+  if (proxy.value !== proxy.defaultValue) fields.proxy = proxy.value.trim();
   if (checksum.value.trim()) fields.checksum = checksum.value.trim();
   return fields;
 }
@@ -60,8 +90,10 @@ form.addEventListener('submit', async (event) => {
     return;
   }
   try {
-    const token = await api('PATCH', path, fields, head.dataset.version);
+    const untried = form.elements.untried.checked ? '?check=false' : '';
+    const token = await api('PATCH', path + untried, fields, head.dataset.version);
     head.dataset.version = token.version;
+    form.elements.proxy.value = token.proxy; // without its password
     for (const control of form.elements) control.defaultValue = control.value;
     form.elements.checksum.value = '';
     document.querySelector('h1').textContent = token.alias || token.token;

@@ -4,6 +4,7 @@
 import { api, complain, el, t, toast } from './page.js';
 import { refresh } from './live.js';
 import { flip, release, removeToken } from './tokenactions.js';
+import { startLogin } from './startlogin.js';
 import { undoChange } from './undo.js';
 
 const rowOf = (element) => element.closest('tr[data-key]');
@@ -110,6 +111,36 @@ function showReport({ accepted, updated, rejected, warnings }) {
   report.replaceChildren(notice, ...linesOf('add-rejected', rejected), ...doubtful, ...linesOf('add-doubtful', warnings));
 }
 
+// A file has no place for a proxy: tokens that get one are added one by one.
+async function addThrough(proxy, upstream, format) {
+  const answer = { accepted: 0, updated: 0, rejected: [], warnings: [] };
+  let check = '';
+  for (const [at, text] of paste.value.split(/\r?\n/).entries()) {
+    const line = text.trim();
+    if (!line || line.startsWith('#')) continue;
+    const [token, checksum] = format === 'token-list' ? line.split(',') : [line];
+    try {
+      const { warning } = await api('POST', `/admin/api/tokens${check}`, { token, checksum, upstream, proxy });
+      answer.accepted += 1;
+      if (warning) answer.warnings.push({ line: at + 1, reason: warning });
+      check = '?check=false'; // it works
+    } catch (error) {
+      answer.rejected.push({ line: at + 1, reason: error.message });
+      if (error.param === 'proxy' || error.status === 401 || error.status === 0) throw error;
+    }
+  }
+  return answer;
+}
+
+async function add() {
+  const format = document.getElementById('add-format').value || formatOf(paste.value);
+  const upstream = document.getElementById('add-upstream').value;
+  const proxy = document.getElementById('add-proxy').value.trim();
+  if (proxy && format !== 'json') return addThrough(proxy, upstream, format);
+  if (proxy) throw new Error(t('proxy_json'));
+  return api('POST', '/admin/api/tokens/import', { content: paste.value, format, upstream });
+}
+
 document.getElementById('add-file').addEventListener('change', async (event) => {
   const [file] = event.target.files;
   if (file) paste.value = await file.text();
@@ -121,11 +152,7 @@ document.getElementById('add-form').addEventListener('submit', async (event) => 
   submit.disabled = true;
   report.replaceChildren();
   try {
-    const answer = await api('POST', '/admin/api/tokens/import', {
-      content: paste.value,
-      format: document.getElementById('add-format').value || formatOf(paste.value),
-      upstream: document.getElementById('add-upstream').value,
-    });
+    const answer = await add();
     showReport(answer);
     if (answer.rejected.length + answer.warnings.length === 0) {
       paste.value = '';
@@ -144,6 +171,21 @@ document.getElementById('add-form').addEventListener('submit', async (event) => 
 dialog.addEventListener('close', () => {
   document.getElementById('add-form').reset();
   report.replaceChildren();
+});
+
+// Logging in.
+
+document.getElementById('login-form')?.addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const { upstream, alias, proxy } = event.target.elements;
+  const start = document.getElementById('login-start');
+  start.disabled = true;
+  try {
+    await startLogin({ upstream: upstream.value, alias: alias.value.trim(), proxy: proxy.value.trim() });
+  } catch (error) {
+    start.disabled = false;
+    document.getElementById('login-status').textContent = error.message;
+  }
 });
 
 if (location.hash === '#add') dialog.showModal();

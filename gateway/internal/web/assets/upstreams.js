@@ -9,14 +9,21 @@ const status = document.getElementById('upstream-status');
 const path = (name) => `/admin/api/upstreams/${encodeURIComponent(name)}`;
 // The settings that have their own fields; the others are lines.
 const own = [...form.querySelectorAll('[data-setting]')];
+// The fields that only the upstreams of one driver have.
+const special = [...form.querySelectorAll('[data-driver]')];
 let version;
 
 function fill(settings) {
   for (const field of own) field.value = settings[field.name] ?? '';
-  document.getElementById('u-failures').open = own.some((field) => field.value);
+  const failures = document.getElementById('u-failures');
+  failures.open = own.some((field) => failures.contains(field) && field.value);
   form.elements.settings.value = Object.entries(settings)
     .filter(([name]) => !own.some((field) => field.name === name))
     .map(([name, value]) => `${name}=${value}`).sort().join('\n');
+}
+
+function showSpecial() {
+  for (const field of special) field.hidden = field.dataset.driver !== form.elements.driver.value;
 }
 
 function edit(data = {}) {
@@ -28,6 +35,7 @@ function edit(data = {}) {
   url.value = data.url ?? '';
   models.value = data.models ?? '';
   fill(JSON.parse(data.settings ?? '{}') ?? {});
+  showSpecial();
   version = data.version;
   status.textContent = '';
   dialog.showModal();
@@ -38,6 +46,7 @@ form.elements.driver.addEventListener('change', ({ target }) => {
   const { base_url: url } = form.elements;
   const presets = [...target.options].map((option) => option.dataset.url ?? '');
   if (presets.includes(url.value) || !url.value) url.value = target.selectedOptions[0].dataset.url ?? '';
+  showSpecial();
 });
 
 const linesOf = (text) => text.split('\n').map((line) => line.trim()).filter(Boolean);
@@ -54,7 +63,7 @@ const wellNamed = (name) => /^[a-z][a-z0-9_-]{0,39}$/.test(name);
 
 const settings = () => ({
   ...pairs(form.elements.settings.value),
-  ...Object.fromEntries(own.filter((field) => field.value.trim()).map((field) => [field.name, field.value.trim()])),
+  ...Object.fromEntries(own.filter((field) => field.value.trim() && !field.closest('[hidden]')).map((field) => [field.name, field.value.trim()])),
 });
 
 document.getElementById('add-upstream').addEventListener('click', () => edit());
@@ -102,7 +111,7 @@ form.addEventListener('submit', async (event) => {
   const save = document.getElementById('upstream-save');
   save.disabled = true;
   try {
-    const { check } = await api('PUT', path(name.value), {
+    const { check } = await api('PUT', path(name.value) + (form.elements.untried.checked ? '?check=false' : ''), {
       driver: driver.value, base_url: url.value.trim(), models: linesOf(models.value), settings: settings(),
     }, version);
     dialog.close();

@@ -1,0 +1,124 @@
+package web
+
+import (
+	"context"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"carousel.internal/gateway/internal/quota"
+	"carousel.internal/gateway/internal/quotaboard"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+var quotasPage = view{"quotas", "quotas", (*Site).loadQuotas}
+
+// accountsShown bounds the rows of a pool; the admin API has all.
+const accountsShown = 200
+
+type quotasData struct {
+	Pools []quotaPool
+	// Silent are the upstreams that tell nothing of accounts.
+	Silent []string
+}
+
+// quotaPool is what the accounts of an upstream have left, as the page shows it.
+type quotaPool struct{ quota.Pool }
+
+// Rows are the accounts that are shown.
+func (p quotaPool) Rows() []quotaRow {
+	rows := make([]quotaRow, 0, min(len(p.Accounts), accountsShown))
+	for _, account := range p.Accounts[:min(len(p.Accounts), accountsShown)] {
+		rows = append(rows, quotaRow{account})
+	}
+	return rows
+}
+
+// More counts the accounts that are not shown.
+func (p quotaPool) More() int { return len(p.Accounts) - len(p.Rows()) }
+
+// Rate is how many requests an hour it gets at present.
+func (p quotaPool) Rate() string { return compact(p.RatePerHour) }
+
+// Dry is when nothing is left at the present rate; nil where it lasts.
+func (p quotaPool) Dry() *timestamppb.Timestamp { return stamp(p.DryAt) }
+
+// Reset is when the first account begins anew.
+func (p quotaPool) Reset() *timestamppb.Timestamp { return stamp(p.NextReset) }
+
+// Low is a fifth of the limit.
+func (p quotaPool) Low() uint64 { return p.Limit / 5 }
+
+// quotaRow is one account.
+type quotaRow struct{ quota.Account }
+
+// Name is what people call its token.
+func (r quotaRow) Name() string {
+	if r.Alias != "" {
+		return r.Alias
+	}
+	return r.TokenID
+}
+
+// StateName is that of its token.
+func (r quotaRow) StateName() string {
+	return tokenRow{&tokenstorev1.Token{State: r.State}}.StateName()
+}
+
+// Counts are its quotas.
+func (r quotaRow) Counts() []quotaCount {
+	counts := make([]quotaCount, 0, len(r.Quotas))
+	for _, each := range r.Quotas {
+		counts = append(counts, quotaCount{each})
+	}
+	return counts
+}
+
+// Resets is when its counting begins anew.
+func (r quotaRow) Resets() *timestamppb.Timestamp { return stamp(r.ResetsAt) }
+
+// Asked is when the upstream was asked last.
+func (r quotaRow) Asked() *timestamppb.Timestamp { return stamp(r.AsOf) }
+
+// quotaCount is one count of one family of models.
+type quotaCount struct{ quota.Quota }
+
+// Most is the limit; 0 where there is none.
+func (c quotaCount) Most() uint64 {
+	if c.Limit == nil {
+		return 0
+	}
+	return *c.Limit
+}
+
+// Low is a fifth of the limit.
+func (c quotaCount) Low() uint64 { return c.Most() / 5 }
+
+// Rest is what is left of the limit.
+func (c quotaCount) Rest() uint64 {
+	if c.Left == nil {
+		return 0
+	}
+	return *c.Left
+}
+
+func stamp(at *time.Time) *timestamppb.Timestamp {
+	if at == nil {
+		return nil
+	}
+	return timestamppb.New(*at)
+}
+
+func (s *Site) loadQuotas(ctx context.Context, _ *gin.Context) (any, error) {
+	board, err := quotaboard.Read(ctx, s.Tokens, s.Logs, "", time.Now())
+	data := quotasData{}
+	for _, pool := range board {
+		if s.HasAccounts(pool.Upstream) {
+			data.Pools = append(data.Pools, quotaPool{pool})
+		} else {
+			data.Silent = append(data.Silent, pool.Upstream)
+		}
+	}
+	return data, err
+}

@@ -1,4 +1,4 @@
-// Package admincli is the command line of the admin API: tokens, upstreams,
+// Package admincli is the command line of the admin API: tokens, logins, upstreams,
 // settings and the request log, as tables for people and as JSON for scripts. It
 // knows the API from outside only, as any script does.
 package admincli
@@ -24,6 +24,8 @@ type Environment struct {
 	Getenv         func(string) string
 	// Now is the time that ages are told by.
 	Now func() time.Time
+	// LoginPause is how long to wait between two looks at a login.
+	LoginPause time.Duration
 }
 
 // Exit codes.
@@ -108,6 +110,9 @@ func (e Environment) completed() Environment {
 	if e.Now == nil {
 		e.Now = time.Now
 	}
+	if e.LoginPause == 0 {
+		e.LoginPause = loginPause
+	}
 	return e
 }
 
@@ -188,7 +193,7 @@ const usageHead = `usage: gateway admin COMMAND [--json] [--url URL] [--key-file
 
 const usageTail = `
 A token is named by its id or its alias. URL defaults to $CAROUSEL_URL, else to port $PORT (3000) of this machine; the key is $CAROUSEL_KEY, the
-content of FILE (or $CAROUSEL_KEY_FILE), or $AUTH_TOKEN. --json prints what the admin API answers.
+content of FILE (or $CAROUSEL_KEY_FILE), or $AUTH_TOKEN. A proxy's password is $CAROUSEL_PROXY_PASSWORD. --json prints what the admin API answers.
 `
 
 func usage(to io.Writer, args []string) {

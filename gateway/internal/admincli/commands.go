@@ -5,14 +5,18 @@ package admincli
 var commands = []command{
 	{name: "tokens list", args: "[--upstream NAME] [--state ready|quarantined|cooling|probing|parked|expired|disabled] [--tag TAG] [--search TEXT]", help: "the pool", prepare: listTokens},
 	{name: "tokens show", args: "TOKEN", help: "one token", min: 1, max: 1, prepare: showToken},
-	{name: "tokens add", args: "[--upstream NAME] [--alias ALIAS] [--tags TAG,…] [--cap N] [--weight N] [--checksum TEXT] [--disabled]", help: "adds the token that is read from standard input", prepare: addToken},
-	{name: "tokens edit", args: "TOKEN [--alias ALIAS] [--tags TAG,…] [--cap N] [--weight N] [--checksum TEXT]", help: "changes what is named", min: 1, max: 1, prepare: editToken},
+	{name: "tokens add", args: "[--upstream NAME] [--alias ALIAS] [--tags TAG,…] [--cap N] [--weight N] [--checksum TEXT] [--proxy URL [--untried]] [--with-refresh-token] [--disabled]", help: "adds the token that is read from standard input; its refresh token is the second line", prepare: addToken},
+	{name: "tokens edit", args: "TOKEN [--alias ALIAS] [--tags TAG,…] [--cap N] [--weight N] [--checksum TEXT] [--proxy URL [--untried]]", help: "changes what is named; an empty proxy is the upstream's", min: 1, max: 1, prepare: editToken},
 	{name: "tokens enable", args: "TOKEN…", help: "lets tokens serve", min: 1, max: -1, prepare: enableTokens(true)},
 	{name: "tokens disable", args: "TOKEN…", help: "keeps tokens from serving", min: 1, max: -1, prepare: enableTokens(false)},
 	{name: "tokens delete", args: "TOKEN…", help: "deletes tokens", min: 1, max: -1, prepare: deleteTokens},
 	{name: "tokens restore", args: "ID…", help: "undoes deletions, within an hour", min: 1, max: -1, prepare: restoreTokens},
+	{name: "tokens refresh", args: "TOKEN…", help: "gets another access token for logins and user keys, before it is due", min: 1, max: -1, prepare: refreshTokens},
 	{name: "tokens import", args: "FILE [--format token|token-list|json] [--upstream NAME]", help: "takes a token file, `-` for standard input; tells what was refused, and why", min: 1, max: 1, prepare: importTokens},
 	{name: "tokens export", args: "[--format token|token-list|json] [--upstream NAME]", help: "prints the pool as a token file, secrets included", prepare: exportTokens},
+
+	{name: "login", args: "[--upstream NAME] [--alias ALIAS] [--token TOKEN] [--proxy URL [--untried]] [--no-wait]", help: "logs in to an upstream in the browser: prints a link, waits, and tells the token; --token renews one", prepare: logIn},
+	{name: "quotas", args: "[--upstream NAME]", help: "what the accounts have left, and how far each pool reaches", prepare: listQuotas},
 
 	{name: "upstreams list", help: "the upstreams", prepare: listUpstreams},
 	{name: "upstreams put", args: "NAME --driver cursor|openai|anthropic --base-url URL [--models ID,…] [--set KEY=VALUE]…", help: "creates or replaces an upstream", min: 1, max: 1, prepare: putUpstream},

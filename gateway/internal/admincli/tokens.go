@@ -3,6 +3,7 @@ package admincli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -35,6 +36,13 @@ type token struct {
 	CoolingUntil *time.Time `json:"cooling_until"`
 	ExpiresAt    *time.Time `json:"expires_at"`
 	CreatedAt    *time.Time `json:"created_at"`
+
+	Kind          string     `json:"kind"`
+	NeedsLogin    bool       `json:"needs_login"`
+	RefreshError  *string    `json:"refresh_error"`
+	RefreshedAt   *time.Time `json:"refreshed_at"`
+	NextRefreshAt *time.Time `json:"next_refresh_at"`
+	Proxy         string     `json:"proxy"`
 }
 
 type tokenPage struct {
@@ -88,6 +96,9 @@ func (s *session) allTokens(ctx context.Context, query url.Values) ([]json.RawMe
 }
 
 func (s *session) state(t token) string {
+	if t.NeedsLogin {
+		return t.State + ", log in again"
+	}
 	if t.CoolingUntil == nil {
 		return t.State
 	}
@@ -124,7 +135,8 @@ func (s *session) printToken(answer []byte, err error) error {
 		"id", t.ID, "alias", t.Alias, "upstream", t.Upstream, "tags", strings.Join(t.Tags, ", "), "state", s.state(t),
 		"token", t.Token, "fingerprint", t.Fingerprint, "checksum", t.Checksum, "in flight", inFlight(t), "weight", strconv.FormatUint(uint64(t.Weight), 10),
 		"requests", strconv.FormatUint(t.Requests, 10), "failed", strconv.FormatUint(t.Failures, 10), "last used", s.age(t.LastUsedAt),
-		"last error", text(t.LastError), "expires", s.age(t.ExpiresAt), "created", s.age(t.CreatedAt))
+		"last error", text(t.LastError), "expires", s.age(t.ExpiresAt), "created", s.age(t.CreatedAt),
+		"kind", t.Kind, "refreshed", s.age(t.RefreshedAt), "next refresh", s.age(t.NextRefreshAt), "refresh error", text(t.RefreshError), "proxy", t.Proxy)
 }
 
 // tokenID answers the id of the token that is named by its id or its alias.
@@ -158,18 +170,21 @@ type tokenChange struct {
 	flags                 *flag.FlagSet
 	alias, tags, checksum *string
 	capacity, weight      *uint
+	proxy                 proxyFlags
 }
 
 func newTokenChange(flags *flag.FlagSet) tokenChange {
 	return tokenChange{
 		flags: flags, alias: flags.String("alias", "", ""), tags: flags.String("tags", "", ""), checksum: flags.String("checksum", "", ""),
 		capacity: flags.Uint("cap", 0, ""), weight: flags.Uint("weight", 0, ""),
+		proxy: newProxyFlags(flags),
 	}
 }
 
 // body has what was named on the command line, and nothing else.
-func (c tokenChange) body() map[string]any {
+func (c tokenChange) body(getenv func(string) string) (map[string]any, error) {
 	body := map[string]any{}
+	proxy, err := c.proxy.read(getenv)
 	c.flags.Visit(func(f *flag.Flag) {
 		switch f.Name {
 		case "alias":
@@ -182,9 +197,11 @@ func (c tokenChange) body() map[string]any {
 			body["cap"] = *c.capacity
 		case "weight":
 			body["weight"] = *c.weight
+		case "proxy":
+			body["proxy"] = proxy
 		}
 	})
-	return body
+	return body, err
 }
 
 // maxSecret bounds what is read of a pasted token, in bytes.
@@ -193,14 +210,26 @@ const maxSecret = 64 << 10
 func addToken(flags *flag.FlagSet) run {
 	change := newTokenChange(flags)
 	upstream, disabled := flags.String("upstream", "", ""), flags.Bool("disabled", false, "")
+	withRefresh := flags.Bool("with-refresh-token", false, "")
 	return func(ctx context.Context, s *session, _ []string) error {
 		pasted, err := io.ReadAll(io.LimitReader(s.Stdin, maxSecret))
 		if err != nil {
 			return fmt.Errorf("the token can't be read from standard input: %w", err)
 		}
-		body := change.body()
-		body["token"], body["upstream"], body["enabled"] = strings.TrimSpace(string(pasted)), *upstream, !*disabled
-		answer, err := s.api.send(ctx, http.MethodPost, "tokens", body)
+		body, err := change.body(s.Getenv)
+		if err != nil {
+			return err
+		}
+		secret := strings.TrimSpace(string(pasted))
+		if *withRefresh {
+			access, refresh, _ := strings.Cut(secret, "\n")
+			if refresh = strings.TrimSpace(refresh); refresh == "" {
+				return errors.New("two lines wanted on standard input: the access token and the refresh token")
+			}
+			secret, body["refresh_token"] = strings.TrimSpace(access), refresh
+		}
+		body["token"], body["upstream"], body["enabled"] = secret, *upstream, !*disabled
+		answer, err := s.api.send(ctx, http.MethodPost, "tokens"+change.proxy.query(), body)
 		return s.printToken(answer, err)
 	}
 }
@@ -212,7 +241,11 @@ func editToken(flags *flag.FlagSet) run {
 		if err != nil {
 			return err
 		}
-		answer, err := s.api.send(ctx, http.MethodPatch, path("tokens", id), change.body())
+		body, err := change.body(s.Getenv)
+		if err != nil {
+			return err
+		}
+		answer, err := s.api.send(ctx, http.MethodPatch, path("tokens", id)+change.proxy.query(), body)
 		return s.printToken(answer, err)
 	}
 }
@@ -253,6 +286,12 @@ func restoreTokens(*flag.FlagSet) run {
 			return s.api.send(ctx, http.MethodPost, path("tokens", id, "restore"), nil)
 		})
 	}
+}
+
+func refreshTokens(flags *flag.FlagSet) run {
+	return eachToken("has another access token", func(ctx context.Context, s *session, id string) ([]byte, error) {
+		return s.api.send(ctx, http.MethodPost, path("tokens", id, "refresh"), nil)
+	})(flags)
 }
 
 func (s *session) forEach(ctx context.Context, ids []string, done string, do func(context.Context, *session, string) ([]byte, error)) error {

@@ -1,0 +1,99 @@
+package web_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// counted is an account that has used a part of its limit; 0 is no limit.
+func counted(id string, used, limit uint64) *tokenstorev1.AccountOfToken {
+	quota := &tokenstorev1.TokenQuota{Name: "premium", Requests: used}
+	if limit > 0 {
+		quota.MaxRequests = proto.Uint64(limit)
+	}
+	return &tokenstorev1.AccountOfToken{
+		Token: &tokenstorev1.Token{Id: id, Upstream: "cursor", State: tokenstorev1.TokenState_TOKEN_STATE_READY},
+		Account: &tokenstorev1.TokenAccount{
+			AsOf: moment, QuotaResetsAt: timestamppb.New(time.Now().Add(24 * time.Hour)), Quotas: []*tokenstorev1.TokenQuota{quota},
+		},
+	}
+}
+
+func quotasOf(t *testing.T, requests int, accounts ...*tokenstorev1.AccountOfToken) document {
+	t.Helper()
+	log := &tokenstorev1.QueryResponse{}
+	for range requests {
+		log.Entries = append(log.Entries, entry)
+	}
+	s := &store{answers: []proto.Message{log, &tokenstorev1.ListTokenAccountsResponse{Accounts: accounts}}}
+	return parse(t, newSite(t, s).get(t, "/admin/quotas").Body)
+}
+
+// What the page says of a pool's reach.
+func TestReachOfAPool(t *testing.T) {
+	t.Parallel()
+	silent := &tokenstorev1.AccountOfToken{Token: &tokenstorev1.Token{Id: "t9", Upstream: "cursor", State: tokenstorev1.TokenState_TOKEN_STATE_READY}}
+	for name, c := range map[string]struct {
+		requests int
+		accounts []*tokenstorev1.AccountOfToken
+		says     []string
+	}{
+		"dry":       {100, []*tokenstorev1.AccountOfToken{counted("a", 1500, 1600), counted("b", 0, 50)}, []string{"150 of 1,650 requests left", "Dry at", "at the present rate of 100 requests an hour", "begins anew at"}},
+		"lasts":     {5, []*tokenstorev1.AccountOfToken{counted("a", 0, 1600)}, []string{"It lasts", "present rate of 5 "}},
+		"idle":      {0, []*tokenstorev1.AccountOfToken{counted("a", 0, 1600)}, []string{"no requests in the last hour"}},
+		"unlimited": {100, []*tokenstorev1.AccountOfToken{counted("a", 12, 0)}, []string{"without a limit: 1", "12 used, no limit"}},
+		"unknown":   {5, []*tokenstorev1.AccountOfToken{counted("a", 0, 1600), silent}, []string{"Not known of: 1", "not told yet"}},
+		"nothing":   {0, []*tokenstorev1.AccountOfToken{silent}, []string{"No account that serves has told"}},
+	} {
+		pool := quotasOf(t, c.requests, c.accounts...).byID("pool-cursor")
+		for _, says := range c.says {
+			if !strings.Contains(text(pool), says) {
+				t.Errorf("%s: %q is not in %s", name, says, text(pool))
+			}
+		}
+		if name != "dry" && strings.Contains(text(pool), "Dry at") {
+			t.Errorf("%s: %s", name, text(pool))
+		}
+	}
+}
+
+// Bars show what is left, and are named.
+func TestBarsOfQuotas(t *testing.T) {
+	t.Parallel()
+	page := quotasOf(t, 0, counted("a", 1300, 1600))
+	bars := page.named("meter")
+	if len(bars) != 2 {
+		t.Fatalf("%d bars", len(bars))
+	}
+	for _, bar := range bars {
+		if attribute(bar, "value") != "300" || attribute(bar, "max") != "1600" || attribute(bar, "low") != "320" || attribute(bar, "optimum") != "1600" || attribute(bar, "aria-label") == "" {
+			t.Errorf("bar %v", bar.Attr)
+		}
+	}
+}
+
+// Upstreams that tell nothing have no board, and a large pool not all its rows.
+func TestAccountsOfTheBoard(t *testing.T) {
+	t.Parallel()
+	vendor := &tokenstorev1.AccountOfToken{Token: &tokenstorev1.Token{Id: "v", Upstream: "vendor"}}
+	accounts := []*tokenstorev1.AccountOfToken{vendor}
+	for i := range 230 {
+		accounts = append(accounts, counted(fmt.Sprint("t", i), 0, 10))
+	}
+	page := quotasOf(t, 0, accounts...)
+	rows := page.all(func(n *html.Node) bool { return n.Data == "tr" && attribute(n, "data-key") != "" })
+	if len(rows) != 200 || page.byID("pool-vendor") != nil {
+		t.Errorf("%d rows, %v", len(rows), page.byID("pool-vendor"))
+	}
+	if all := text(page.byID("quotas")); !strings.Contains(all, "And 30 more") || !strings.Contains(all, "Nothing is told by: vendor.") {
+		t.Errorf("said %s", all)
+	}
+}

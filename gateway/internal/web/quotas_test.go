@@ -49,7 +49,7 @@ func TestReachOfAPool(t *testing.T) {
 		"dry":       {100, []*tokenstorev1.AccountOfToken{counted("a", 1500, 1600), counted("b", 0, 50)}, []string{"150 of 1,650 requests left", "Dry at", "at the present rate of 100 requests an hour", "begins anew at"}},
 		"lasts":     {5, []*tokenstorev1.AccountOfToken{counted("a", 0, 1600)}, []string{"It lasts", "present rate of 5 "}},
 		"idle":      {0, []*tokenstorev1.AccountOfToken{counted("a", 0, 1600)}, []string{"no requests in the last hour"}},
-		"unlimited": {100, []*tokenstorev1.AccountOfToken{counted("a", 12, 0)}, []string{"without a limit: 1", "12 used, no limit"}},
+		"unlimited": {100, []*tokenstorev1.AccountOfToken{counted("a", 12, 0)}, []string{"without a limit: 1", "12 requests used, no limit"}},
 		"unknown":   {5, []*tokenstorev1.AccountOfToken{counted("a", 0, 1600), silent}, []string{"Not known of: 1", "not told yet"}},
 		"nothing":   {0, []*tokenstorev1.AccountOfToken{silent}, []string{"No account that serves has told"}},
 	} {

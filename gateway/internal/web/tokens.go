@@ -51,8 +51,11 @@ func (t tokenRow) Switch() string {
 }
 
 // Rests tells whether it is kept from requests by itself, so that an admin can bring
-// it back.
+// it back. One that needs a login is brought back by nothing else.
 func (t tokenRow) Rests() bool {
+	if t.GetNeedsLogin() {
+		return false
+	}
 	switch t.GetState() {
 	case tokenstorev1.TokenState_TOKEN_STATE_COOLING, tokenstorev1.TokenState_TOKEN_STATE_PROBING, tokenstorev1.TokenState_TOKEN_STATE_PARKED:
 		return true

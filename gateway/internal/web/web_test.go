@@ -174,7 +174,7 @@ func full() *store {
 	return &store{answers: []proto.Message{
 		&tokenstorev1.ListTokensResponse{Tokens: []*tokenstorev1.Token{cooling}, NextCursor: "more"},
 		&tokenstorev1.GetTokenResponse{Token: cooling},
-		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: 3, Cooling: 1, Expiring: 2, Causes: causes}}},
+		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: 3, Cooling: 1, Parked: 4, NeedsLogin: 4, Expiring: 2, Causes: causes}}},
 		&tokenstorev1.ListTransitionsResponse{Transitions: history},
 		&tokenstorev1.ListAuditResponse{Entries: []*tokenstorev1.AuditEntry{deed, {At: moment, Action: hostile}}, NextCursor: "more"},
 		&tokenstorev1.GetSettingsResponse{
@@ -686,12 +686,13 @@ func TestSwitchOfAToken(t *testing.T) {
 		toggle  string
 		release string
 	}{
-		"disabled":    {&tokenstorev1.Token{State: tokenstorev1.TokenState_TOKEN_STATE_DISABLED}, "Enable", ""},
-		"ready":       {&tokenstorev1.Token{State: tokenstorev1.TokenState_TOKEN_STATE_READY, Enabled: true}, "Disable", ""},
-		"quarantined": {&tokenstorev1.Token{State: tokenstorev1.TokenState_TOKEN_STATE_QUARANTINED, Enabled: true}, "Disable", ""},
-		"cooling":     {&tokenstorev1.Token{State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, Enabled: true}, "Disable", "Bring back"},
-		"probing":     {&tokenstorev1.Token{State: tokenstorev1.TokenState_TOKEN_STATE_PROBING, Enabled: true}, "Disable", "Bring back"},
-		"parked":      {&tokenstorev1.Token{State: tokenstorev1.TokenState_TOKEN_STATE_PARKED, Enabled: true}, "Disable", "Bring back"},
+		"disabled":      {&tokenstorev1.Token{State: tokenstorev1.TokenState_TOKEN_STATE_DISABLED}, "Enable", ""},
+		"ready":         {&tokenstorev1.Token{State: tokenstorev1.TokenState_TOKEN_STATE_READY, Enabled: true}, "Disable", ""},
+		"quarantined":   {&tokenstorev1.Token{State: tokenstorev1.TokenState_TOKEN_STATE_QUARANTINED, Enabled: true}, "Disable", ""},
+		"cooling":       {&tokenstorev1.Token{State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, Enabled: true}, "Disable", "Bring back"},
+		"probing":       {&tokenstorev1.Token{State: tokenstorev1.TokenState_TOKEN_STATE_PROBING, Enabled: true}, "Disable", "Bring back"},
+		"parked":        {&tokenstorev1.Token{State: tokenstorev1.TokenState_TOKEN_STATE_PARKED, Enabled: true}, "Disable", "Bring back"},
+		"needs a login": {&tokenstorev1.Token{State: tokenstorev1.TokenState_TOKEN_STATE_PARKED, Enabled: true, NeedsLogin: true}, "Disable", ""},
 	} {
 		s := empty()
 		s.answers = append([]proto.Message{&tokenstorev1.GetTokenResponse{Token: c.token}}, s.answers...)

@@ -29,6 +29,8 @@ type account struct {
 	Quotas             []accountQuota `json:"quotas"`
 	// QuotaStart is when the counting of the quotas began.
 	QuotaStart *time.Time `json:"quota_start"`
+	// QuotaResetsAt is when it begins anew.
+	QuotaResetsAt *time.Time `json:"quota_resets_at"`
 	// AsOf is when the upstream was asked last.
 	AsOf *time.Time `json:"as_of"`
 	// Error is why the upstream did not tell all of it then; null when it did.
@@ -48,7 +50,7 @@ func accountOf(a *tokenstorev1.TokenAccount) account {
 	shown := account{
 		UserID: a.GetUserId(), Email: a.GetEmail(), Name: a.GetName(),
 		Membership: a.GetMembership(), SubscriptionStatus: a.GetSubscriptionStatus(), TrialDaysLeft: a.TrialDaysLeft,
-		Quotas: []accountQuota{}, QuotaStart: nullable.Time(a.GetQuotaStart()), AsOf: nullable.Time(a.GetAsOf()), Error: nullable.Text(a.GetError()),
+		Quotas: []accountQuota{}, QuotaStart: nullable.Time(a.GetQuotaStart()), QuotaResetsAt: nullable.Time(a.GetQuotaResetsAt()), AsOf: nullable.Time(a.GetAsOf()), Error: nullable.Text(a.GetError()),
 	}
 	for _, q := range a.GetQuotas() {
 		shown.Quotas = append(shown.Quotas, accountQuota{

@@ -17,7 +17,7 @@ func TestAccount(t *testing.T) {
 	want := `{"user_id":"user_1","email":"","name":"","membership":"pro","subscription_status":"","trial_days_left":null,` +
 		`"quotas":[{"name":"premium","requests":12,"max_requests":150,"tokens":345,"max_tokens":null},` +
 		`{"name":"standard","requests":1,"max_requests":null,"tokens":0,"max_tokens":null}],` +
-		`"quota_start":null,"as_of":"2026-01-31T12:00:00Z","error":null}`
+		`"quota_start":null,"quota_resets_at":"2026-01-31T12:00:00Z","as_of":"2026-01-31T12:00:00Z","error":null}`
 	if w.Code != 200 || w.Body.String() != want || s.refreshed {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}

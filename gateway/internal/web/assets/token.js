@@ -140,6 +140,7 @@ function showAccount(answer) {
     fact(t('account_plan'), found.membership), fact(t('account_status'), found.subscription_status),
     fact(t('account_trial'), found.trial_days_left), ...(found.quotas ?? []).map(quotaOf),
     fact(t('account_since'), found.quota_start && timeText(found.quota_start)),
+    fact(t('account_resets'), found.quota_resets_at && timeText(found.quota_resets_at)),
     fact(t('account_asof'), found.as_of && timeText(found.as_of)),
   ].filter(Boolean);
   account.replaceChildren(

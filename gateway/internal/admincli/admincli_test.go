@@ -142,7 +142,7 @@ func TestCommands(t *testing.T) {
 		{args: "login --no-wait --alias work", asked: `POST /logins {"alias":"work","upstream":""}`, shows: []string{"https://site.example/login?uuid=u1", "in 15m", "pending"}},
 		{args: "login --no-wait --token work", asked: `POST /logins {"alias":"","token_id":"t1","upstream":""}`, shows: []string{"l1"}},
 		{args: "quotas --upstream cursor", asked: "GET /quotas?upstream=cursor", shows: []string{
-			"premium 138/150 requests, standard 3 used requests", "in 5h", "no answer", "cursor: dry in 2h at 85 requests an hour; 170 of 200 left; 1 accounts unknown", "vendor: no account has told its limit",
+			"premium 138/150 requests, standard 3 used requests  ", "in 5h", "no answer", "cursor: dry in 2h at 85 requests an hour; 170 of 200 left; 1 accounts unknown", "vendor: no account has told its limit",
 		}},
 		{args: "tokens import " + file, asked: `POST /tokens/import {"content":"T,sum","format":"token-list","upstream":""}`, shows: []string{"2 accepted, 1 updated, 1 rejected", "1 upstreams are", "line 3: it is no token"}},
 		{args: "tokens import - --format json", stdin: "[]", asked: `POST /tokens/import {"content":"[]","format":"json","upstream":""}`, shows: []string{"2 accepted"}},

@@ -18,7 +18,7 @@ import (
 const someQuotas = `{"as_of":"2026-11-22T12:00:00Z","pools":[
  {"upstream":"cursor","left":170,"limit":200,"unlimited":0,"unknown":1,"rate_per_hour":85,"dry_at":"2026-11-22T14:00:00Z","next_reset":null,"accounts":[
   {"token_id":"t1","alias":"work","state":"ready","email":"","membership":"pro","quotas":[{"name":"premium","unit":"requests","used":12,"limit":150,"left":138},
-   {"name":"standard","unit":"requests","used":3,"limit":null,"left":null}],"resets_at":"2026-11-22T17:00:00Z","as_of":"2026-11-22T11:59:00Z","error":"no answer"}]},
+   {"name":"standard","unit":"requests","used":3,"limit":null,"left":null},{"name":"unknown","unit":"requests","used":0,"limit":null,"left":null}],"resets_at":"2026-11-22T17:00:00Z","as_of":"2026-11-22T11:59:00Z","error":"no answer"}]},
  {"upstream":"vendor","left":0,"limit":0,"unlimited":0,"unknown":1,"rate_per_hour":0,"dry_at":null,"next_reset":null,"accounts":[]}]}`
 
 // aLogin is one as the admin API shows it.

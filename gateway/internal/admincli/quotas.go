@@ -74,6 +74,9 @@ func listQuotas(flags *flag.FlagSet) run {
 func (a quotaAccount) left() string {
 	var parts []string
 	for _, q := range a.Quotas {
+		if q.Limit == nil && q.Used == 0 {
+			continue // it tells nothing
+		}
 		count := strconv.FormatUint(q.Used, 10) + " used"
 		if q.Left != nil && q.Limit != nil {
 			count = strconv.FormatUint(*q.Left, 10) + "/" + strconv.FormatUint(*q.Limit, 10)

@@ -66,11 +66,13 @@ func (r quotaRow) StateName() string {
 	return tokenRow{&tokenstorev1.Token{State: r.State}}.StateName()
 }
 
-// Counts are its quotas.
+// Counts are its quotas, without those that tell nothing.
 func (r quotaRow) Counts() []quotaCount {
 	counts := make([]quotaCount, 0, len(r.Quotas))
 	for _, each := range r.Quotas {
-		counts = append(counts, quotaCount{each})
+		if each.Limit != nil || each.Used > 0 {
+			counts = append(counts, quotaCount{each})
+		}
 	}
 	return counts
 }

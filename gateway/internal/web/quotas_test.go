@@ -80,6 +80,17 @@ func TestBarsOfQuotas(t *testing.T) {
 	}
 }
 
+// A family without a limit of which nothing is used is not worth a line.
+func TestQuotasThatTellNothing(t *testing.T) {
+	t.Parallel()
+	account := counted("a", 5, 10)
+	account.Account.Quotas = append(account.Account.Quotas, &tokenstorev1.TokenQuota{Name: "standard"}, &tokenstorev1.TokenQuota{Name: "other", Requests: 3})
+	shown := text(quotasOf(t, 0, account).byID("pool-cursor"))
+	if strings.Contains(shown, "standard") || !strings.Contains(shown, "other: 3 requests used, no limit") {
+		t.Errorf("shown %s", shown)
+	}
+}
+
 // Upstreams that tell nothing have no board, and a large pool not all its rows.
 func TestAccountsOfTheBoard(t *testing.T) {
 	t.Parallel()

@@ -57,4 +57,8 @@ type Credential struct {
 	Fingerprint string
 	// Masked is what may be shown of the secret.
 	Masked string
+	// Proxy is what requests go through; empty: the upstream's.
+	Proxy secret.Value
+	// Renewable: the secret is an access token, which can be had anew.
+	Renewable bool
 }

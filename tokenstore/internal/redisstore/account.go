@@ -26,14 +26,9 @@ func (s *Store) Reveal(ctx context.Context, id string) (string, leasing.Credenti
 	if err != nil {
 		return "", leasing.Credential{}, err
 	}
-	value, material, err := t.record.open(s.keys, t.id)
-	if err != nil {
-		return "", leasing.Credential{}, err
-	}
-	return t.upstream, leasing.Credential{
-		Secret: value, DeviceID: material.DeviceID, MACHash: material.MACHash,
-		Alias: t.alias, Fingerprint: t.fingerprint, Masked: t.record.Masked,
-	}, nil
+	credential, err := s.credentialOf(t.id, t.record, t.renewal)
+	credential.Alias, credential.Fingerprint = t.alias, t.fingerprint
+	return t.upstream, credential, err
 }
 
 // Account returns what was recorded of a token's account; nil when nothing was. It

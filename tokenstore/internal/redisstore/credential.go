@@ -76,12 +76,12 @@ func (s *Store) Credential(ctx context.Context, tokenID string, version uint64) 
 	if upstream == "" {
 		return leasing.Credential{}, noToken(tokenID)
 	}
-	values, err := s.client.HMGet(ctx, tokenKey(upstream, tokenID), "rec", "alias", "fingerprint", "ver").Result()
+	values, err := s.client.HMGet(ctx, tokenKey(upstream, tokenID), credentialFields...).Result()
 	if err != nil {
 		return leasing.Credential{}, storeError("read a token", err)
 	}
 	f := fields{}
-	for i, name := range []string{"rec", "alias", "fingerprint", "ver"} {
+	for i, name := range credentialFields {
 		f[name], _ = values[i].(string)
 	}
 	if f["rec"] == "" {
@@ -91,14 +91,32 @@ func (s *Store) Credential(ctx context.Context, tokenID string, version uint64) 
 	if err := json.Unmarshal([]byte(f["rec"]), &rec); err != nil {
 		return leasing.Credential{}, fmt.Errorf("token %s: record: %w", tokenID, err)
 	}
-	value, material, err := rec.open(s.keys, tokenID)
+	credential, err := s.credentialOf(tokenID, rec, renewalOf(f))
+	if err != nil {
+		return leasing.Credential{}, err
+	}
+	credential.Alias, credential.Fingerprint = f["alias"], f["fingerprint"]
+	s.credentials.put(tokenID, f.count("ver")+f.count("grants"), credential, forgotten)
+	return credential, nil
+}
+
+// credentialFields are those of a token's hash that make its credential. The sum of ver and
+// grants, neither of which ever falls, is the version of a credential.
+var credentialFields = []string{"rec", "alias", "fingerprint", "ver", "grants", "renewable", "access"}
+
+// credentialOf opens what a record and its renewal seal. A token that waits for its first
+// access token has none.
+func (s *Store) credentialOf(id string, rec record, renewed renewal) (leasing.Credential, error) {
+	content, err := rec.open(s.keys, id)
 	if err != nil {
 		return leasing.Credential{}, err
 	}
 	credential := leasing.Credential{
-		Secret: value, DeviceID: material.DeviceID, MACHash: material.MACHash, Alias: f["alias"], Fingerprint: f["fingerprint"],
-		Masked: rec.Masked,
+		Secret: content.Secret, DeviceID: content.Checksum.DeviceID, MACHash: content.Checksum.MACHash, Masked: rec.Masked,
+		Proxy: content.Proxy, Renewable: renewed.on,
 	}
-	s.credentials.put(tokenID, f.count("ver"), credential, forgotten)
-	return credential, nil
+	if renewed.on {
+		credential.Secret, err = s.openRenewed(id, accessBinding(id), renewed.access)
+	}
+	return credential, err
 }

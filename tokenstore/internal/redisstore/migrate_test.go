@@ -44,7 +44,7 @@ func (l *legacy) token(upstream, alias string, fields ...any) string {
 	id := fmt.Sprintf("t%016d", l.n)
 	created := 1_700_000_000_000_000 + l.n
 	text := "secret-of-" + id
-	rec, err := encodeRecord(l.store.keys, id, secret.New(text), token.Fields{Weight: 1, Tags: []string{"old"}})
+	rec, err := encodeRecord(l.store.keys, id, principal{Secret: secret.New(text)}, token.Fields{Weight: 1, Tags: []string{"old"}})
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -23,41 +23,73 @@ type record struct {
 	Sealed         string   `json:"sealed"`
 	Masked         string   `json:"masked"`
 	MaskedChecksum string   `json:"masked_checksum,omitempty"`
+	MaskedProxy    string   `json:"masked_proxy,omitempty"`
 	Tags           []string `json:"tags,omitempty"`
+	// Kind is what the secret is; absent of tokens that are older than kinds.
+	Kind tokenstorev1.CredentialKind `json:"kind,omitempty"`
 }
 
 type sealedPart struct {
 	Secret   string `json:"secret"`
 	DeviceID string `json:"device_id,omitempty"`
 	MACHash  string `json:"mac_hash,omitempty"`
+	Proxy    string `json:"proxy,omitempty"`
 	// Signing tells that upstreams were signed when this was sealed: since then one
 	// without a signature is a forgery.
 	Signing bool `json:"signing,omitempty"`
 }
 
-func encodeRecord(keys *seal.Keyring, id string, value secret.Value, fields token.Fields) (string, error) {
-	plain, err := json.Marshal(sealedPart{Secret: value.Reveal(), DeviceID: fields.Checksum.DeviceID, MACHash: fields.Checksum.MACHash, Signing: true})
+// principal is what a token is by itself, whatever an admin changes of it: of one that is
+// renewed, what it was when it came.
+type principal struct {
+	Secret secret.Value
+	Kind   tokenstorev1.CredentialKind
+}
+
+// identity is what makes it the same as another.
+func (p principal) identity() secret.Value { return token.Identity(p.Kind, p.Secret) }
+
+// encodeRecord takes of the fields what is in a record: tags, checksum and proxy.
+func encodeRecord(keys *seal.Keyring, id string, self principal, fields token.Fields) (string, error) {
+	plain, err := json.Marshal(sealedPart{
+		Secret: self.Secret.Reveal(), DeviceID: fields.Checksum.DeviceID, MACHash: fields.Checksum.MACHash,
+		Proxy: fields.Proxy.Reveal(), Signing: true,
+	})
 	if err != nil {
 		return "", fmt.Errorf("encode a token: %w", err)
 	}
 	text, err := json.Marshal(record{
-		Sealed: keys.Seal(secret.New(string(plain)), id), Masked: value.Masked(),
-		MaskedChecksum: token.MaskChecksum(fields.Checksum), Tags: fields.Tags,
+		Sealed: keys.Seal(secret.New(string(plain)), id), Masked: self.Secret.Masked(), Kind: self.Kind,
+		MaskedChecksum: token.MaskChecksum(fields.Checksum), MaskedProxy: token.MaskProxy(fields.Proxy), Tags: fields.Tags,
 	})
 	return string(text), err
 }
 
-func (r record) open(keys *seal.Keyring, id string) (secret.Value, checksum.Material, error) {
-	part, err := r.unseal(keys, id)
-	if err != nil {
-		return secret.Value{}, checksum.Material{}, err
-	}
-	value, material := part.token()
-	return value, material, nil
+// opened is a record's content.
+type opened struct {
+	principal
+	Checksum checksum.Material
+	Proxy    secret.Value
 }
 
-func (p sealedPart) token() (secret.Value, checksum.Material) {
-	return secret.New(p.Secret), checksum.Material{DeviceID: p.DeviceID, MACHash: p.MACHash}
+func (r record) open(keys *seal.Keyring, id string) (opened, error) {
+	part, err := r.unseal(keys, id)
+	if err != nil {
+		return opened{}, err
+	}
+	return r.opened(part), nil
+}
+
+func (r record) opened(part sealedPart) opened {
+	return opened{
+		principal: principal{Secret: secret.New(part.Secret), Kind: r.Kind},
+		Checksum:  checksum.Material{DeviceID: part.DeviceID, MACHash: part.MACHash}, Proxy: secret.New(part.Proxy),
+	}
+}
+
+// fields are those of the record's content that an admin may change.
+func (o opened) fields(tags []string) token.Fields {
+	return token.Fields{Tags: tags, Checksum: o.Checksum, Proxy: o.Proxy}
 }
 
 func (r record) unseal(keys *seal.Keyring, id string) (sealedPart, error) {
@@ -86,6 +118,7 @@ type stored struct {
 	requests, failures         uint64
 	lastError                  string
 	record                     record
+	renewal                    renewal
 	inFlight                   uint32
 	// now is Redis's time when it was read.
 	now time.Time
@@ -111,7 +144,7 @@ func readStored(id string, now, inFlight int64, reply any) (*stored, error) {
 		version: f.count("ver"), epoch: f.count("epoch"), enabled: f["enabled"] == "1",
 		phase: f["phase"], cap: f.small("cap"), weight: f.small("weight"), created: f.number("created"),
 		expires: f.time("expires"), cooling: f.time("cooling"), lastUsed: f.time("last_used"),
-		requests: f.count("requests"), failures: f.count("failures"), lastError: f["last_error"],
+		requests: f.count("requests"), failures: f.count("failures"), lastError: f["last_error"], renewal: renewalOf(f),
 		inFlight: uint32(max(inFlight, 0)), now: time.UnixMilli(now), //nolint:gosec // open leases are few
 	}
 	// One that lies further ahead is of a clock that was ahead: the next acquire shortens it.
@@ -169,7 +202,9 @@ func (t *stored) view() *tokenstorev1.Token {
 		Cap: t.cap, Weight: t.weight, InFlight: t.inFlight, Requests: t.requests, Failures: t.failures,
 		LastUsedAt: timestamp(t.lastUsed), LastError: t.lastError, ExpiresAt: timestamp(t.expires),
 		CreatedAt: timestamppb.New(time.UnixMicro(t.created)), Version: t.version,
+		Kind: t.record.Kind, MaskedProxy: t.record.MaskedProxy,
 	}
+	t.renewal.show(shown)
 	if shown.State == tokenstorev1.TokenState_TOKEN_STATE_COOLING {
 		shown.CoolingUntil = timestamppb.New(t.cooling)
 	}

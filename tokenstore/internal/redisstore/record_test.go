@@ -20,7 +20,10 @@ func TestViewShowsEveryField(t *testing.T) {
 	t.Parallel()
 	keys := testKeys(t, keyLine1("k1", 'a'))
 	value := secret.New(strings.Repeat("x", 40))
-	rec, err := encodeRecord(keys, "t1", value, token.Fields{Tags: []string{"a"}, Checksum: checksum.New()})
+	self := principal{value, tokenstorev1.CredentialKind_CREDENTIAL_KIND_SESSION}
+	rec, err := encodeRecord(keys, "t1", self, token.Fields{
+		Tags: []string{"a"}, Checksum: checksum.New(), Proxy: secret.New("http://u:the-password@proxy:3128"),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,6 +32,7 @@ func TestViewShowsEveryField(t *testing.T) {
 	reply := []any{
 		"rec", rec, "ver", "3", "epoch", "4", "upstream", "cursor", "alias", "a", "fingerprint", "f", "created", "1000000",
 		"enabled", "1", "cap", "5", "weight", "6", "expires", ms(time.Hour), "cooling", ms(time.Minute), "streak", "1",
+		"renewable", "1", "access_ends", ms(time.Hour), "needs_login", "1", "refresh_error", "r", "refreshed", ms(0), "refresh_at", ms(time.Minute),
 		"requests", "7", "failures", "8", "last_used", ms(0), "last_error", "e", "m:some", ms(time.Minute),
 	}
 	read, err := readStored("t1", now.UnixMilli(), 2, reply)
@@ -42,18 +46,18 @@ func TestViewShowsEveryField(t *testing.T) {
 			t.Errorf("%s is not shown", fields.Get(i).Name())
 		}
 	}
-	if text := shown.String(); strings.Contains(text, value.Reveal()) {
+	if text := shown.String(); strings.Contains(text, value.Reveal()) || strings.Contains(text, "the-password") {
 		t.Errorf("the secret is shown: %s", text)
 	}
 	if shown.GetState() != tokenstorev1.TokenState_TOKEN_STATE_COOLING || shown.GetInFlight() != 2 || shown.GetRequests() != 7 ||
 		shown.GetCreatedAt().AsTime() != time.Unix(1, 0).UTC() {
 		t.Errorf("got %v", shown)
 	}
-	opened, material, err := read.record.open(keys, "t1")
-	if err != nil || opened.Reveal() != value.Reveal() || len(material.DeviceID) != 64 || len(material.MACHash) != 64 {
+	content, err := read.record.open(keys, "t1")
+	if err != nil || content.Secret.Reveal() != value.Reveal() || len(content.Checksum.DeviceID) != 64 || len(content.Checksum.MACHash) != 64 {
 		t.Errorf("opened %v", err)
 	}
-	if _, _, err := read.record.open(keys, "t2"); err == nil {
+	if _, err := read.record.open(keys, "t2"); err == nil {
 		t.Error("opens as another token's")
 	}
 }
@@ -75,7 +79,7 @@ func TestRepliesThatFitNoToken(t *testing.T) {
 		if err != nil || !strings.Contains(got.lastError, "damaged") {
 			t.Fatalf("%s: %v, %v", name, got, err)
 		}
-		if _, _, err := got.record.open(testKeys(t, keyLine1("k1", 'a')), "t1"); err == nil {
+		if _, err := got.record.open(testKeys(t, keyLine1("k1", 'a')), "t1"); err == nil {
 			t.Errorf("%s: it opens", name)
 		}
 	}

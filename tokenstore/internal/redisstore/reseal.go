@@ -9,11 +9,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"carousel.internal/proto/cursor/checksum"
-	"carousel.internal/proto/service/secret"
 	"carousel.internal/tokenstore/internal/logindex"
 	"carousel.internal/tokenstore/internal/seal"
-	"carousel.internal/tokenstore/internal/token"
 )
 
 var (
@@ -105,7 +102,7 @@ func (s *Store) resealTokens(ctx context.Context, done *Resealed) error {
 // resealAll goes through the pool once. missed are tokens that were edited meanwhile.
 func (s *Store) resealAll(ctx context.Context, done *Resealed, unreadable *int) (missed int, err error) {
 	err = s.each(ctx, func(t *stored) error {
-		if err := s.resealAccount(ctx, tokenKey(t.upstream, t.id), t.id, done); err != nil {
+		if err := s.resealBeside(ctx, tokenKey(t.upstream, t.id), t.id, done); err != nil {
 			return err
 		}
 		part, err := t.record.unseal(s.keys, t.id)
@@ -113,12 +110,12 @@ func (s *Store) resealAll(ctx context.Context, done *Resealed, unreadable *int) 
 			*unreadable++
 			return nil //nolint:nilerr // it is counted
 		}
-		value, material := part.token()
-		fingerprint := s.keys.Fingerprint(value)
+		content := t.record.opened(part)
+		fingerprint := s.keys.Fingerprint(content.identity())
 		if fingerprint == t.fingerprint && s.keys.Current(t.record.Sealed) && part.Signing {
 			return nil
 		}
-		written, err := s.resealOne(ctx, t, value, material, fingerprint)
+		written, err := s.resealOne(ctx, t, content, fingerprint)
 		if written {
 			done.Tokens++
 		} else {
@@ -127,6 +124,14 @@ func (s *Store) resealAll(ctx context.Context, done *Resealed, unreadable *int) 
 		return err
 	})
 	return missed, err
+}
+
+// resealBeside reseals what is sealed beside a token's record.
+func (s *Store) resealBeside(ctx context.Context, key, id string, done *Resealed) error {
+	if err := s.resealAccount(ctx, key, id, done); err != nil {
+		return err
+	}
+	return s.resealRenewal(ctx, key, id, done)
 }
 
 func (s *Store) resealAccount(ctx context.Context, key, id string, done *Resealed) error {
@@ -163,7 +168,7 @@ func (s *Store) resealTrash(ctx context.Context, done *Resealed) error {
 		if err != nil {
 			return storeError("reseal the trash", err)
 		}
-		if err := s.resealAccount(ctx, key, id, done); err != nil {
+		if err := s.resealBeside(ctx, key, id, done); err != nil {
 			return err
 		}
 		if err := s.resealDiscarded(ctx, key, id, text, done); err != nil {
@@ -184,12 +189,12 @@ func (s *Store) resealDiscarded(ctx context.Context, key, id, text string, done 
 		done.Unreadable++
 		return nil //nolint:nilerr // it is counted
 	}
-	value, material := part.token()
+	content := rec.opened(part)
 	fingerprint, err := s.client.HGet(ctx, key, "fingerprint").Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return storeError("reseal the trash", err)
 	}
-	if now := s.keys.Fingerprint(value); now != fingerprint {
+	if now := s.keys.Fingerprint(content.identity()); now != fingerprint {
 		if _, err := swap(ctx, s.client, key, "fingerprint", fingerprint, now); err != nil {
 			return storeError("reseal the trash", err)
 		}
@@ -197,7 +202,7 @@ func (s *Store) resealDiscarded(ctx context.Context, key, id, text string, done 
 	if s.keys.Current(rec.Sealed) {
 		return nil
 	}
-	resealed, err := encodeRecord(s.keys, id, value, token.Fields{Tags: rec.Tags, Checksum: material})
+	resealed, err := encodeRecord(s.keys, id, content.principal, content.fields(rec.Tags))
 	if err != nil {
 		return err
 	}
@@ -295,8 +300,8 @@ func (s *Store) resealUpstreams(ctx context.Context, done *Resealed) error {
 	return err
 }
 
-func (s *Store) resealOne(ctx context.Context, t *stored, value secret.Value, material checksum.Material, fingerprint string) (bool, error) {
-	rec, err := encodeRecord(s.keys, t.id, value, token.Fields{Tags: t.record.Tags, Checksum: material})
+func (s *Store) resealOne(ctx context.Context, t *stored, content opened, fingerprint string) (bool, error) {
+	rec, err := encodeRecord(s.keys, t.id, content.principal, content.fields(t.record.Tags))
 	if err != nil {
 		return false, err
 	}

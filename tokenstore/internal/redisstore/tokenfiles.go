@@ -66,7 +66,7 @@ func (s *Store) EditTokens(ctx context.Context, edits []Edit) ([]string, error) 
 		for i, edit := range chunk {
 			editions[i] = &edition{
 				id: edit.ID, upstream: edit.Upstream, version: edit.Version, fingerprint: edit.Fingerprint,
-				secret: edit.Secret, before: edit.Fields, after: edit.After,
+				self: principal{edit.Secret, edit.Kind}, before: edit.Fields, after: edit.After,
 			}
 		}
 		if err := s.update(ctx, editions); err != nil {

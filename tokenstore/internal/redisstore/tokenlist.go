@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"carousel.internal/proto/rpcerr"
+	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/token"
 )
@@ -160,11 +161,16 @@ func (s *Store) each(ctx context.Context, visit func(*stored) error) error {
 	return nil
 }
 
-// Exported is a token with its secrets, as it was at a version.
+// Exported is a token with its secrets, as it was at a version. The secret of one that is
+// renewed is the one that it came with: it says which token that is for as long as it is
+// there.
 type Exported struct {
 	ID          string
 	Version     uint64
 	Fingerprint string
+	Kind        tokenstorev1.CredentialKind
+	// Access is the access token that a login has now, and Refresh of the draft goes with it.
+	Access secret.Value
 	token.Draft
 }
 
@@ -184,18 +190,31 @@ func (s *Store) ExportReadable(ctx context.Context, upstream string) (exported [
 		if upstream != "" && t.upstream != upstream {
 			return nil
 		}
-		value, material, err := t.record.open(s.keys, t.id)
+		one, err := s.export(t)
 		if err != nil {
 			unreadable = append(unreadable, t.id)
 			return nil //nolint:nilerr // it is returned by its id
 		}
-		draft := token.NewDraft(value)
-		draft.Upstream = t.upstream
-		draft.Fields = token.Fields{
-			Alias: t.alias, Tags: t.record.Tags, Cap: t.cap, Weight: t.weight, Enabled: t.enabled, Checksum: material,
-		}
-		exported = append(exported, Exported{t.id, t.version, t.fingerprint, draft})
+		exported = append(exported, one)
 		return nil
 	})
 	return exported, unreadable, err
+}
+
+func (s *Store) export(t *stored) (Exported, error) {
+	content, err := t.record.open(s.keys, t.id)
+	if err != nil {
+		return Exported{}, err
+	}
+	draft := token.NewDraft(content.Secret)
+	draft.Upstream, draft.Fields = t.upstream, t.fields(content)
+	one := Exported{ID: t.id, Version: t.version, Fingerprint: t.fingerprint, Kind: content.Kind, Draft: draft}
+	if t.renewal.refresh == "" {
+		return one, nil
+	}
+	if one.Access, err = s.openRenewed(t.id, accessBinding(t.id), t.renewal.access); err != nil {
+		return Exported{}, err
+	}
+	one.Refresh, err = s.openRenewed(t.id, refreshBinding(t.id), t.renewal.refresh)
+	return one, err
 }

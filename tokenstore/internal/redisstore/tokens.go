@@ -12,7 +12,6 @@ import (
 
 	"carousel.internal/proto/cursor/checksum"
 	"carousel.internal/proto/rpcerr"
-	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/token"
 )
@@ -36,12 +35,12 @@ func newTokenID() string { return "t" + strings.ToLower(rand.Text()[:16]) }
 
 // CreateToken adds a token to the pool of the upstream that the draft names.
 func (s *Store) CreateToken(ctx context.Context, draft token.Draft) (*tokenstorev1.Token, error) {
-	if err := errors.Join(token.CheckSecret(draft.Secret), draft.Check()); err != nil {
-		return nil, invalid(err)
-	}
 	drivers, err := s.drivers(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if err := errors.Join(token.CheckSecret(draft.Secret), draft.Check(), checkRefresh(draft, drivers)); err != nil {
+		return nil, invalid(err)
 	}
 	created, err := s.create(ctx, []token.Draft{draft}, drivers)
 	if err != nil {
@@ -70,7 +69,7 @@ func (s *Store) create(ctx context.Context, drafts []token.Draft, drivers map[st
 	for i, draft := range drafts {
 		results[i].id = newTokenID()
 		claims[i] = &claim{
-			id: results[i].id, upstream: draft.Upstream, fingerprint: s.keys.Fingerprint(draft.Secret), alias: draft.Alias, comes: true,
+			id: results[i].id, upstream: draft.Upstream, fingerprint: s.keys.Fingerprint(principalOf(draft, drivers).identity()), alias: draft.Alias, comes: true,
 		}
 	}
 	if err := s.claimed(ctx, claims); err != nil {
@@ -117,19 +116,18 @@ func (s *Store) creation(c *claim, draft token.Draft, drivers map[string]string)
 	if draft.Checksum.DeviceID == "" && drivers[draft.Upstream] == token.DriverCursor {
 		draft.Checksum = checksum.New()
 	}
-	rec, err := encodeRecord(s.keys, c.id, draft.Secret, draft.Fields)
+	self := principalOf(draft, drivers)
+	rec, err := encodeRecord(s.keys, c.id, self, draft.Fields)
 	if err != nil {
 		return nil, nil, err
 	}
-	var expires int64
-	if expiry := token.Expiry(draft.Secret); !expiry.IsZero() {
-		expires = expiry.UnixMilli()
-	}
+	expires := milliseconds(token.Expiry(draft.Secret))
+	renewable, access, refresh := s.renewalFor(c.id, self.Kind, draft)
 	pool := draft.Upstream
 	keys = []string{poolIDsKey(pool), tokenKey(pool, c.id), namesKey(pool), clockKey(pool), lapsedKey(pool)}
 	args = []any{
 		c.id, pool, draft.Alias, c.fingerprint, flag(draft.Enabled),
-		draft.Cap, draft.Weight, expires, rec, poolChannel, c.created, c.key,
+		draft.Cap, draft.Weight, expires, rec, poolChannel, c.created, c.key, flag(renewable), access, refresh, renewableShift.Milliseconds(),
 	}
 	return keys, args, nil
 }
@@ -229,15 +227,16 @@ func (s *Store) edit(ctx context.Context, id string, edit token.Fields, names []
 
 // tryEdit returns false when somebody else was faster.
 func (s *Store) tryEdit(ctx context.Context, t *stored, edit token.Fields, names []string) (bool, error) {
-	value, material, err := t.record.open(s.keys, t.id)
+	content, err := t.record.open(s.keys, t.id)
 	if err != nil {
 		return false, err
 	}
-	before := token.Fields{
-		Alias: t.alias, Tags: t.record.Tags, Cap: t.cap, Weight: t.weight, Enabled: t.enabled, Checksum: material,
-	}
+	before := t.fields(content)
 	after := before
 	after.Take(edit, names)
+	if after.Proxy, err = token.KeepProxy(after.Proxy, before.Proxy); err != nil {
+		return false, invalid(err)
+	}
 	if after.Checksum.DeviceID == "" && before.Checksum.DeviceID != "" {
 		after.Checksum = checksum.New() // taking it away means: another one
 	}
@@ -247,7 +246,14 @@ func (s *Store) tryEdit(ctx context.Context, t *stored, edit token.Fields, names
 	if sameFields(before, after) && s.keys.Current(t.record.Sealed) {
 		return true, nil
 	}
-	return s.write(ctx, t, value, before, after)
+	return s.write(ctx, t, content.principal, before, after)
+}
+
+// fields are what an admin may change of a token.
+func (t *stored) fields(content opened) token.Fields {
+	fields := content.fields(t.record.Tags)
+	fields.Alias, fields.Cap, fields.Weight, fields.Enabled = t.alias, t.cap, t.weight, t.enabled
+	return fields
 }
 
 // edition is an edit on its way: of the token as it was read, to what it is to be.
@@ -255,7 +261,7 @@ type edition struct {
 	id, upstream  string
 	version       uint64
 	fingerprint   string
-	secret        secret.Value
+	self          principal
 	before, after token.Fields
 	// claim is of another alias; nil where that stays.
 	claim *claim
@@ -318,7 +324,7 @@ func (s *Store) update(ctx context.Context, editions []*edition) error {
 
 // updating is what the update script needs.
 func (s *Store) updating(e *edition) (keys []string, args []any, err error) {
-	rec, err := encodeRecord(s.keys, e.id, e.secret, e.after)
+	rec, err := encodeRecord(s.keys, e.id, e.self, e.after)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -330,19 +336,19 @@ func (s *Store) updating(e *edition) (keys []string, args []any, err error) {
 	keys = []string{tokenKey(pool, e.id), namesKey(pool), clockKey(pool), orderKey(pool), coolingKey(pool), lapsedKey(pool)}
 	args = []any{
 		e.id, e.version, e.after.Alias, flag(e.after.Enabled), e.after.Cap, e.after.Weight, rec,
-		flag(e.after.Checksum != e.before.Checksum), poolChannel, key,
+		flag(e.after.Checksum != e.before.Checksum || e.after.Proxy.Reveal() != e.before.Proxy.Reveal()), poolChannel, key,
 	}
 	return keys, args, nil
 }
 
 func sameFields(a, b token.Fields) bool {
 	return slices.Equal(a.Tags, b.Tags) && a.Alias == b.Alias && a.Cap == b.Cap && a.Weight == b.Weight &&
-		a.Enabled == b.Enabled && a.Checksum == b.Checksum
+		a.Enabled == b.Enabled && a.Checksum == b.Checksum && a.Proxy.Reveal() == b.Proxy.Reveal()
 }
 
-func (s *Store) write(ctx context.Context, t *stored, value secret.Value, before, after token.Fields) (bool, error) {
+func (s *Store) write(ctx context.Context, t *stored, self principal, before, after token.Fields) (bool, error) {
 	e := &edition{
-		id: t.id, upstream: t.upstream, version: t.version, fingerprint: t.fingerprint, secret: value, before: before, after: after,
+		id: t.id, upstream: t.upstream, version: t.version, fingerprint: t.fingerprint, self: self, before: before, after: after,
 	}
 	if err := s.update(ctx, []*edition{e}); err != nil {
 		return false, err

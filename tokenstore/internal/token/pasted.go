@@ -138,7 +138,7 @@ func checkText(what, text string) error {
 
 // Check answers everything that is wrong with the fields.
 func (f Fields) Check() error {
-	problems := []error{CheckAlias(f.Alias)}
+	problems := []error{CheckAlias(f.Alias), CheckProxy(f.Proxy)}
 	if len(f.Tags) > maxTags {
 		problems = append(problems, fmt.Errorf("there are more than %d tags", maxTags))
 	}

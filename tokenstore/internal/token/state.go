@@ -11,6 +11,10 @@ import (
 // stream of usual length would outlive it.
 const ExpiryLead = 2 * time.Minute
 
+// RenewableLead is ExpiryLead for access tokens that are had anew: a request needs one only
+// when it begins, and some live for a minute.
+const RenewableLead = 5 * time.Second
+
 // Phases of a token that is not open. Any other text is how many requests at a time
 // it is probed with.
 const (

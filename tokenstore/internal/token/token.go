@@ -5,11 +5,6 @@
 package token
 
 import (
-	"encoding/base64"
-	"encoding/json"
-	"strings"
-	"time"
-
 	"carousel.internal/proto/cursor/checksum"
 	"carousel.internal/proto/service/secret"
 )
@@ -19,6 +14,8 @@ type Draft struct {
 	// Upstream is empty where the source does not say.
 	Upstream string
 	Secret   secret.Value
+	// Refresh makes it a login, of which Secret is an access token.
+	Refresh secret.Value
 	Fields
 	// Said are the names of the Fields that the source gives; the others have
 	// their defaults. A known token that comes in again changes only in these.
@@ -36,6 +33,8 @@ type Fields struct {
 	Enabled bool
 	// Checksum is zero where the upstream needs none.
 	Checksum checksum.Material
+	// Proxy is the URL that everything about the token goes through; empty: the upstream's.
+	Proxy secret.Value
 }
 
 // Names of the Fields, as in update masks and in the admin API.
@@ -46,6 +45,7 @@ const (
 	Weight   = "weight"
 	Enabled  = "enabled"
 	Checksum = "checksum"
+	Proxy    = "proxy"
 )
 
 // NewDraft is a draft with the defaults.
@@ -69,6 +69,8 @@ func (f *Fields) Take(other Fields, names []string) {
 			f.Enabled = other.Enabled
 		case Checksum:
 			f.Checksum = other.Checksum
+		case Proxy:
+			f.Proxy = other.Proxy
 		}
 	}
 }
@@ -79,27 +81,4 @@ func MaskChecksum(material checksum.Material) string {
 		return ""
 	}
 	return secret.New(material.DeviceID + material.MACHash).Masked()
-}
-
-// latest is the last time that a Timestamp can say.
-var latest = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
-
-// Expiry is the `exp` of a token that is a JWT; zero where it is not one or does
-// not say.
-func Expiry(value secret.Value) time.Time {
-	parts := strings.Split(value.Reveal(), ".")
-	if len(parts) != 3 {
-		return time.Time{}
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
-	if err != nil {
-		return time.Time{}
-	}
-	var claims struct {
-		Expires float64 `json:"exp"`
-	}
-	if json.Unmarshal(payload, &claims) != nil || claims.Expires <= 0 || claims.Expires >= float64(latest.Unix()) {
-		return time.Time{}
-	}
-	return time.Unix(int64(claims.Expires), 0).UTC()
 }

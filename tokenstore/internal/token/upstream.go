@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -16,6 +17,16 @@ const (
 	DriverCursor    = "cursor"
 	DriverOpenAI    = "openai"
 	DriverAnthropic = "anthropic"
+)
+
+// Settings of upstreams that the tokenstore knows; all others are the drivers' own.
+const (
+	// SettingProxy is the outgoing proxy of an upstream. It may hold a password.
+	SettingProxy = "proxy"
+	// SettingProtocol is how a Cursor upstream is spoken with.
+	SettingProtocol = "protocol"
+	// ProtocolAgent is what new Cursor upstreams have.
+	ProtocolAgent = "agent"
 )
 
 var drivers = []string{DriverAnthropic, DriverCursor, DriverOpenAI}
@@ -55,6 +66,7 @@ func CheckUpstream(upstream *tokenstorev1.Upstream) error {
 			break
 		}
 	}
+	problems = append(problems, CheckProxy(secret.New(upstream.GetSettings()[SettingProxy])))
 	return errors.Join(problems...)
 }
 

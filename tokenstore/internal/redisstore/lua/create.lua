@@ -17,8 +17,15 @@
 -- ARGV[10] channel where new capacity is told
 -- ARGV[11] created µs
 -- ARGV[12] claim id
+-- ARGV[13] renewable 1 or 0: access tokens are had anew
+-- ARGV[14] access sealed access token; empty: there is none yet
+-- ARGV[15] refresh sealed refresh token; empty: it has none
+-- ARGV[16] shift_ms ms by which expires of one that is renewed lies behind its access token's end
 -- USE pool
 -- USE standing
+-- USE time
+-- USE numbers
+-- USE errands
 -- RETURN {'created'}
 -- RETURN {'lapsed'}: the claim was given up
 
@@ -32,6 +39,18 @@ redis.call('HSET', token, 'rec', ARGV[9], 'ver', 1, 'epoch', 1, 'upstream', upst
   'fingerprint', fingerprint, 'created', created, 'enabled', ARGV[5], 'cap', ARGV[6], 'weight', ARGV[7],
   'expires', ARGV[8], 'phase', 'new')
 if alias ~= '' then redis.call('HSET', names, alias, id) end
+
+-- One without an access token is as one that has expired.
+local function renew_from(access, refresh, ends)
+  if access ~= '' and ends == 0 then ends = now_ms + UNTOLD end
+  redis.call('HSET', token, 'renewable', 1, 'grants', 0, 'expires', ends > 0 and whole(ends + ARGV[16]) or 1,
+    'refresh_at', access ~= '' and whole(refresh_at(now_ms, ends)) or now)
+  if access ~= '' then redis.call('HSET', token, 'access', access, 'access_ends', whole(ends)) end
+  if refresh ~= '' then redis.call('HSET', token, 'refresh', refresh) end
+end
+if ARGV[13] == '1' then renew_from(ARGV[14], ARGV[15], number(ARGV[14] ~= '' and ARGV[8] or '0')) end
+plan_errands(id)
+
 if ARGV[5] == '1' then enter(id, redis.call('HGET', clock, 'at') or '0') end
 stand(id)
 redis.call('PUBLISH', channel, 'freed ' .. upstream)

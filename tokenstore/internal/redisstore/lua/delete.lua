@@ -21,6 +21,7 @@
 -- USE numbers
 -- USE ranks
 -- USE group
+-- USE errands
 -- RETURN {'deleted', version}: the new one
 -- RETURN {'lapsed'}: the claim was given up
 -- RETURN {'gone'}: there is no such token
@@ -37,7 +38,7 @@ if version ~= '0' and version ~= f[1] then return { 'conflict', f[1] } end
 
 if f[5] then leave_group(id, f[5]) end
 local deleted = redis.call('HINCRBY', token, 'ver', 1)
-redis.call('HDEL', token, 'due', 'holder', 'held', 'held_until')
+redis.call('HDEL', token, 'due', 'holder', 'held', 'held_until', 'refreshing', 'asking')
 redis.call('RENAME', token, trash)
 redis.call('PEXPIRE', trash, trash_ms)
 redis.call('PEXPIRE', history, trash_ms)
@@ -45,6 +46,7 @@ forget_leases(id)
 redis.call('DEL', inflight)
 stand(id)
 redis.call('ZREM', ids, id)
+forget_errands(id)
 redis.call('ZREM', order, id)
 redis.call('ZREM', cooling, id)
 leave_ranks(id)

@@ -8,6 +8,7 @@
 -- USE pool
 -- USE standing
 -- USE time
+-- USE errands
 -- USE undo
 -- RETURN {} when there are none, else {class, model, from_ms, 1 or 0 whether no other cause of the class was known, request id, tokens of all entries, undone, token id …}
 

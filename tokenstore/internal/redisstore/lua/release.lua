@@ -12,6 +12,7 @@
 -- USE pool
 -- USE standing
 -- USE marks
+-- USE errands
 -- RETURN 1 released, 0 there is no such token
 
 local token, history, clock, order, cooling = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -24,6 +25,7 @@ if not upstream then return 0 end
 local stale = { 'cooling', 'streak', 'cause', 'due' }
 if f[3] ~= 'new' then stale[#stale + 1] = 'phase' end
 clear_marks(token)
+try_again(id)
 redis.call('HDEL', token, unpack(stale))
 redis.call('ZREM', cooling, id)
 if f[2] == '1' and not redis.call('ZSCORE', order, id) then

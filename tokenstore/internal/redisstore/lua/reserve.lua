@@ -2,6 +2,7 @@
 -- adds to it. A token is held by one replica. Of one with a cap the replica holds slots:
 -- they are among its open leases until the replica gives them up or falls silent
 -- for longer than ttl_ms (and up to a quarter of that), so that nobody needs to know whether it uses them.
+-- One whose access token is another by now is dropped, and may be added again.
 -- Half of the idle slots of a pool are left to whoever comes. Only tokens
 -- that are enabled, ready and not being probed are added.
 -- KEYS[1] hash holders: replica to the ms at which it was heard last, a space, its instance
@@ -49,15 +50,17 @@ local function number(value) return tonumber(value or '0') or 0 end
 
 local function read(id)
   local f = call('HMGET', token_prefix .. id, 'upstream', 'enabled', 'expires', 'cooling', 'phase', 'cap',
-    'epoch', 'ver', 'holder', 'held', 'held_until', 'due')
+    'epoch', 'ver', 'holder', 'held', 'held_until', 'due',
+    'access_ends', 'grants', 'held_grants')
   if not f[1] then return nil end
   local t = {
-    id = id, upstream = f[1], cap = number(f[6]), epoch = f[7] or '0', ver = f[8] or '0',
+    id = id, upstream = f[1], cap = number(f[6]), epoch = f[7] or '0', ver = number(f[8]) + number(f[14]),
     holder = f[9], held = number(f[10]), held_until = number(f[11]), due = f[12],
+    grants = f[14] or '0', held_grants = f[15] or '0',
   }
   -- A time that no hold has is of a clock that was ahead: it is written anew.
   if t.held_until > now + LONGEST_HOLD then t.held_until = now + 1 end
-  t.usable = f[2] == '1' and (number(f[3]) == 0 or number(f[3]) > now + ttl) and number(f[4]) <= now and not f[5]
+  t.usable = f[2] == '1' and (number(f[3]) == 0 or number(f[13] or f[3]) > now + ttl) and number(f[4]) <= now and not f[5]
   return t
 end
 
@@ -77,7 +80,7 @@ local function release(id, holder)
   local t = read(id)
   if not t or t.holder ~= holder then return end
   for n = 1, t.held do call('ZREM', inflight_prefix .. id, 'hold-' .. n) end
-  call('HDEL', token_prefix .. id, 'holder', 'held', 'held_until')
+  call('HDEL', token_prefix .. id, 'holder', 'held', 'held_until', 'held_grants')
   if t.held == 0 then return end
   call('ZREM', pool .. 'held', id)
   stir(id)
@@ -90,13 +93,13 @@ local function release(id, holder)
 end
 
 local function hold(t, slots)
-  if t.holder == replica and t.held == slots and t.held_until >= now + ttl then return end
+  if t.holder == replica and t.held == slots and t.grants == t.held_grants and t.held_until >= now + ttl then return end
   for n = 1, slots do call('ZADD', inflight_prefix .. t.id, until_ms, 'hold-' .. n) end
   for n = slots + 1, t.held do call('ZREM', inflight_prefix .. t.id, 'hold-' .. n) end
   if slots < t.held then freed = t.upstream end
   if slots ~= t.held then stir(t.id) end
   if slots > 0 then call('ZADD', pool .. 'held', until_ms, t.id) end
-  call('HSET', token_prefix .. t.id, 'holder', replica, 'held', slots, 'held_until', until_ms)
+  call('HSET', token_prefix .. t.id, 'holder', replica, 'held', slots, 'held_until', until_ms, 'held_grants', t.grants)
 end
 
 local function leave(name)
@@ -144,7 +147,7 @@ for i = 12, #ARGV, 2 do
   listed[id] = true
   local t = read(id)
   local mine = t and t.holder == replica and t.held_until > now
-  if mine and t.usable and tokens < math.ceil(expected) + 1
+  if mine and t.usable and t.grants == t.held_grants and tokens < math.ceil(expected) + 1
     and (t.cap > 0) == (n > 0) and n <= t.held and not over(t) then
     hold(t, n)
     tokens, slots = tokens + 1, slots + n

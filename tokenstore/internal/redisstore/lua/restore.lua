@@ -15,6 +15,7 @@
 -- ARGV[4] claim id
 -- USE pool
 -- USE standing
+-- USE errands
 -- RETURN {'restored', version}
 -- RETURN {'gone'}: there is no such deleted token
 -- RETURN {'lapsed'}: the claim was given up
@@ -47,5 +48,6 @@ elseif enabled == '1' then
   enter(id, redis.call('HGET', clock, 'at') or '0')
 end
 stand(id)
+plan_errands(id)
 redis.call('PUBLISH', channel, 'freed ' .. upstream)
 return { 'restored', string.format('%.0f', version) }

@@ -75,6 +75,7 @@ for i = 6, #ARGV, 7 do
     count(t, effect, ARGV[i + 3], string.match(lease, '^(%d+)-') == t.epoch)
     local probe, of_model = string.byte(lease, -1) == P, 0
     if probe then of_model = end_probe(t, lease, effect) end
+    if effect == 'success' then note_served(t, lease) end
     if effect == 'success' and guard() then freed = serves(id, lease, ARGV[i + 4], calm_ms) or freed end
     t.freed = t.freed or t.cap > 0 or t.opened or t.phase ~= '' or probe
     if verdict ~= '' then

@@ -10,6 +10,7 @@
 -- ARGV[8...] token ids
 -- USE pool
 -- USE standing
+-- USE errands
 -- USE undo
 -- RETURN how many transitions were undone
 

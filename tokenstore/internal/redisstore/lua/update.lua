@@ -21,6 +21,7 @@
 -- USE pool
 -- USE standing
 -- USE marks
+-- USE errands
 -- RETURN {'updated'}
 -- RETURN {'gone'}: there is no such token
 -- RETURN {'conflict', version}: it has another version
@@ -51,6 +52,7 @@ if enabled ~= was.enabled then
     stale[#stale + 1] = 'streak'
     stale[#stale + 1] = 'cause'
     if was.phase ~= 'new' then stale[#stale + 1] = 'phase' end
+    try_again(id)
     enter(id, redis.call('HGET', clock, 'at') or '0')
   else
     redis.call('ZREM', order, id)

@@ -57,11 +57,19 @@ local function of_model(text)
   return text, 'cooling_model', till
 end
 
+-- When a token is of use for the last time, as far as is known, in ms: it ends, unless it is
+-- renewed, or its quota begins anew; 0: never.
+local function first_end(renewed, expires, resets)
+  local ends, begins = renewed and 0 or number(expires), number(resets)
+  if ends > 0 and begins > 0 then return math.min(ends, begins) end
+  return math.max(ends, begins)
+end
+
 -- What excludes the token, until when (ms, 0: unknown), its facts where nothing does, and
 -- its phase.
 local function examine(id)
   local f = redis.call('HMGET', pool .. 'token:' .. id, 'upstream', 'enabled', 'expires', 'cooling',
-    'm:' .. demand.model, 'cap', 'weight', 'epoch', 'ver', 'phase')
+    'm:' .. demand.model, 'cap', 'weight', 'epoch', 'ver', 'phase', 'grants', 'renewable', 'resets')
   local phase = f[10]
   if f[1] ~= demand.upstream then return 'absent', 0 end
   if f[2] ~= '1' then return 'disabled', 0 end
@@ -89,6 +97,6 @@ local function examine(id)
   if probes then room = 1 end
   return nil, 0, {
     id = id, bounded = room ~= nil or cap > 0, room = room, weight = math.max(number(f[7]), 1),
-    epoch = epoch, ver = tonumber(f[9]) or 0, leases = {}, probes = probes, mark = f[5], rank = 0, expires = number(f[3]),
+    epoch = epoch, ver = number(f[9]) + number(f[11]), leases = {}, probes = probes, mark = f[5], rank = 0, ends = first_end(f[12] == '1', f[3], f[13]),
   }, phase
 end

@@ -5,7 +5,7 @@
 -- DYNKEY hash c1:{pool:NAME}:rank `strategy` that the order is of, `built` µs: created up to then are in it
 -- DYNKEY zset c1:{pool:NAME}:rank:load token id by leases for its weight
 -- DYNKEY zset c1:{pool:NAME}:rank:load:<load> token id by score, of one load
--- DYNKEY zset c1:{pool:NAME}:rank:fill token id by its expiry, in ms
+-- DYNKEY zset c1:{pool:NAME}:rank:fill token id by its expiry, or when its quota begins anew, in ms
 -- DYNKEY zset c1:{pool:NAME}:ids token id by creation, in µs
 -- Needs pool, time, numbers, ranks, demand, admit.
 
@@ -43,10 +43,11 @@ strategies.least_in_flight = {
 }
 
 strategies.fill_first = {
-  rank = function(facts) return facts.expires > 0 and facts.expires or LAST end,
+  rank = function(facts) return facts.ends > 0 and facts.ends or LAST end,
   place = function(id)
-    local expires = number(redis.call('HGET', pool .. 'token:' .. id, 'expires'))
-    redis.call('ZADD', pool .. 'rank:fill', whole(expires > 0 and expires or LAST), id)
+    local f = redis.call('HMGET', pool .. 'token:' .. id, 'renewable', 'expires', 'resets')
+    local ends = first_end(f[1] == '1', f[2], f[3])
+    redis.call('ZADD', pool .. 'rank:fill', whole(ends > 0 and ends or LAST), id)
   end,
 }
 

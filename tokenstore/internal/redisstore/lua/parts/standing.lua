@@ -3,6 +3,8 @@
 -- DYNKEY zset c1:{pool:NAME}:standing token id by a number of STANDING
 -- DYNKEY zset c1:{pool:NAME}:rests token id by the end of its cooling, in ms
 -- DYNKEY zset c1:{pool:NAME}:ends token id by its expiry, in ms, while that is ahead
+-- DYNKEY zset c1:{pool:NAME}:accesses the same of tokens that are renewed: their access tokens end
+-- DYNKEY set c1:{pool:NAME}:unlogged ids of parked tokens that need a login
 -- DYNKEY zset c1:{pool:NAME}:expired token id by its expiry, in ms, once that was taken notice of
 -- DYNKEY zset c1:{pool:NAME}:cooling token id by the time, in ms, at which it is back
 -- DYNKEY hash c1:{pool:NAME}:clock `at` virtual time
@@ -18,16 +20,24 @@ end
 
 -- Takes down what a token is now, and returns it; one that is gone is forgotten.
 local function stand(id)
-  local f = redis.call('HMGET', pool .. 'token:' .. id, 'enabled', 'phase', 'cooling', 'expires')
+  local f = redis.call('HMGET', pool .. 'token:' .. id, 'enabled', 'phase', 'cooling', 'expires', 'renewable', 'needs_login')
   if not f[1] then
-    for _, name in ipairs({ 'standing', 'rests', 'ends', 'expired' }) do redis.call('ZREM', pool .. name, id) end
+    for _, name in ipairs({ 'standing', 'rests', 'ends', 'accesses', 'expired' }) do redis.call('ZREM', pool .. name, id) end
+    redis.call('SREM', pool .. 'unlogged', id)
     return nil
   end
   local standing = standing_of(f[1], f[2])
   redis.call('ZADD', pool .. 'standing', standing, id)
   redis.call('ZREM', pool .. 'expired', id)
-  for name, till in pairs({ rests = f[3], ends = f[4] }) do
-    if standing > STANDING.parked and (tonumber(till or '0') or 0) > 0 then
+  if standing == STANDING.parked and f[6] == '1' then
+    redis.call('SADD', pool .. 'unlogged', id)
+  else
+    redis.call('SREM', pool .. 'unlogged', id)
+  end
+  local ends, accesses = f[4], nil
+  if f[5] == '1' then ends, accesses = nil, f[4] end
+  for name, till in pairs({ rests = f[3] or '0', ends = ends or '0', accesses = accesses or '0' }) do
+    if standing > STANDING.parked and (tonumber(till) or 0) > 0 then
       redis.call('ZADD', pool .. name, till, id)
     else
       redis.call('ZREM', pool .. name, id)
@@ -40,8 +50,7 @@ end
 local function expire(id)
   redis.call('ZADD', pool .. 'standing', STANDING.expired, id)
   redis.call('ZADD', pool .. 'expired', redis.call('HGET', pool .. 'token:' .. id, 'expires') or '0', id)
-  redis.call('ZREM', pool .. 'rests', id)
-  redis.call('ZREM', pool .. 'ends', id)
+  for _, name in ipairs({ 'rests', 'ends', 'accesses' }) do redis.call('ZREM', pool .. name, id) end
 end
 
 -- Tokens whose expiry is taken notice of in one go.
@@ -49,8 +58,10 @@ local SWEEP = 200
 
 -- Takes notice of those that have expired.
 local function sweep(now)
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', pool .. 'ends', '-inf', string.format('%.0f', now), 'LIMIT', 0, SWEEP)) do
-    expire(id)
+  for _, name in ipairs({ 'ends', 'accesses' }) do
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', pool .. name, '-inf', string.format('%.0f', now), 'LIMIT', 0, SWEEP)) do
+      expire(id)
+    end
   end
 end
 

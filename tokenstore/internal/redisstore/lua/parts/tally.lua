@@ -14,11 +14,11 @@ local function token_of(id)
   local t = known[id]
   if not t then
     local f = redis.call('HMGET', pool .. 'token:' .. id, 'upstream', 'epoch', 'streak', 'cap', 'last_error', 'requests', 'due',
-      'phase', 'cause', 'group')
+      'phase', 'cause', 'group', 'former_since')
     t = {
       id = id, key = pool .. 'token:' .. id, upstream = f[1], epoch = f[2] or '0', streak = number(f[3]), cap = number(f[4]),
       evidence = f[5] or '', requests = number(f[6]), due = f[7], used = 0, failures = 0, unused = 0,
-      phase = f[8] or '', cause = f[9] or '', group = f[10] or '',
+      phase = f[8] or '', cause = f[9] or '', group = f[10] or '', former_since = number(f[11]),
     }
     known[id] = t
     tokens[#tokens + 1] = t
@@ -35,6 +35,15 @@ local function open(t)
   end
   if t.phase ~= '' and t.phase ~= 'parked' then t.phase, t.opened = '', true end
   if t.streak > 0 then t.streak, t.ended = 0, true end
+end
+
+-- Forgets the former refresh token once a lease has served that was taken since there is a
+-- newer one.
+local function note_served(t, lease)
+  local s, us = string.match(lease, '^%d+%-(%d+)(%d%d%d%d%d%d)%-')
+  if t.former_since == 0 or not s or tonumber(s) * 1000 + math.floor(tonumber(us) / 1000) < t.former_since then return end
+  redis.call('HDEL', t.key, 'former', 'former_since')
+  t.former_since = 0
 end
 
 -- Counts a request and takes down what it says of the token. One from before the

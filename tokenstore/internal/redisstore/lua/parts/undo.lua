@@ -6,7 +6,7 @@
 -- DYNKEY zset c1:{pool:NAME}:cooling token id by the time, in ms, at which it is back
 -- DYNKEY stream c1:{pool:NAME}:history:<id> of the token
 -- DYNKEY hash c1:{pool:NAME}:clock `at` virtual time
--- Needs pool, standing.
+-- Needs pool, standing, errands.
 local function undo(id, class, from, to, by, keep)
   local token, history = pool .. 'token:' .. id, pool .. 'history:' .. id
   local f = redis.call('HMGET', token, 'upstream', 'enabled', 'cause')
@@ -35,6 +35,7 @@ local function undo(id, class, from, to, by, keep)
       redis.call('HDEL', token, 'm:' .. model)
     else
       redis.call('HDEL', token, 'cooling', 'phase', 'due')
+      try_again(id)
       redis.call('HSET', token, 'streak', e.streak, 'cause', e.cause)
       if e.phase ~= '' then redis.call('HSET', token, 'phase', e.phase) end
       redis.call('ZREM', pool .. 'cooling', id)

@@ -1,0 +1,135 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"carousel.internal/proto/service/secret"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/token"
+)
+
+// renewableShift is by how much the field expires of a token that is renewed lies behind the
+// end of its access token: so it is picked until RenewableLead before that, where others are
+// until ExpiryLead before their expiry.
+const renewableShift = token.ExpiryLead - token.RenewableLead
+
+// renewal is the part of a token that a refresh changes, and an admin's edit does not. It is
+// in fields of its own, beside the record.
+type renewal struct {
+	// on: access tokens are had anew.
+	on bool
+	// access, refresh and former are sealed; empty where there is none. A user's key has no
+	// refresh token: it is the key itself.
+	access, refresh, former string
+	accessEnds              time.Time
+	needsLogin              bool
+	problem                 string
+	refreshed, next         time.Time
+	grants                  uint64
+}
+
+func renewalOf(f fields) renewal {
+	return renewal{
+		on: f["renewable"] == "1", access: f["access"], refresh: f["refresh"], former: f["former"], accessEnds: f.time("access_ends"),
+		needsLogin: f["needs_login"] == "1", problem: f["refresh_error"], refreshed: f.time("refreshed"), next: f.time("refresh_at"),
+		grants: f.count("grants"),
+	}
+}
+
+// show adds what may be shown of the renewal.
+func (r renewal) show(shown *tokenstorev1.Token) {
+	if !r.on {
+		return
+	}
+	if r.refresh != "" {
+		shown.Kind = tokenstorev1.CredentialKind_CREDENTIAL_KIND_LOGIN
+	}
+	shown.ExpiresAt, shown.NeedsLogin, shown.RefreshError = timestamp(r.accessEnds), r.needsLogin, r.problem
+	shown.RefreshedAt, shown.NextRefreshAt = timestamp(r.refreshed), timestamp(r.next)
+}
+
+func accessBinding(id string) string  { return id + " access" }
+func refreshBinding(id string) string { return id + " refresh" }
+
+// openRenewed opens one of the sealed fields; an empty one is an empty secret.
+func (s *Store) openRenewed(id, binding, sealed string) (secret.Value, error) {
+	if sealed == "" {
+		return secret.Value{}, nil
+	}
+	plain, err := s.keys.Open(sealed, binding)
+	if err != nil {
+		return secret.Value{}, fmt.Errorf("token %s: %w", id, err)
+	}
+	return plain, nil
+}
+
+// sealGiven seals what is not empty.
+func (s *Store) sealGiven(plain secret.Value, binding string) string {
+	if plain.Empty() {
+		return ""
+	}
+	return s.keys.Seal(plain, binding)
+}
+
+// principalOf is what a draft is at its upstream.
+func principalOf(draft token.Draft, drivers map[string]string) principal {
+	return principal{draft.Secret, token.KindOf(drivers[draft.Upstream], draft.Secret, draft.Refresh)}
+}
+
+// checkRefresh refuses what can't be the refresh token of a draft.
+func checkRefresh(draft token.Draft, drivers map[string]string) error {
+	if draft.Refresh.Empty() {
+		return nil
+	}
+	if err := token.CheckSecret(draft.Refresh); err != nil {
+		return fmt.Errorf("refresh_token: %w", err)
+	}
+	if driver := drivers[draft.Upstream]; driver != "" && !token.Renews(driver) {
+		return fmt.Errorf("refresh_token: upstream %q has no logins", draft.Upstream)
+	}
+	return nil
+}
+
+// renewalFor is how a token begins that is renewed. A user's key has no access token yet.
+func (s *Store) renewalFor(id string, kind tokenstorev1.CredentialKind, draft token.Draft) (on bool, access, refresh string) {
+	switch kind {
+	case tokenstorev1.CredentialKind_CREDENTIAL_KIND_LOGIN:
+		return true, s.keys.Seal(draft.Secret, accessBinding(id)), s.keys.Seal(draft.Refresh, refreshBinding(id))
+	case tokenstorev1.CredentialKind_CREDENTIAL_KIND_USER_KEY:
+		return true, "", ""
+	default:
+		return false, "", ""
+	}
+}
+
+// milliseconds is a time as scripts have it; 0 for none.
+func milliseconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// resealRenewal reseals what a refresh has given.
+func (s *Store) resealRenewal(ctx context.Context, key, id string, done *Resealed) error {
+	for field, binding := range map[string]string{
+		"access": accessBinding(id), "refresh": refreshBinding(id), "former": refreshBinding(id),
+	} {
+		sealed, err := s.client.HGet(ctx, key, field).Result()
+		if errors.Is(err, redis.Nil) {
+			continue
+		}
+		if err != nil {
+			return storeError("reseal a token", err)
+		}
+		if _, err := s.resealField(ctx, key, field, sealed, binding, done); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -137,6 +137,8 @@ func (t *Tokenstore) assemble(keys *seal.Keyring) {
 	tokenstorev1.RegisterAuditServiceServer(t.server, grpcapi.NewAuditServer(t.store))
 	tokenstorev1.RegisterFleetServiceServer(t.server, grpcapi.NewFleetServer(t.store, t.keeper.known))
 	tokenstorev1.RegisterIdempotencyServiceServer(t.server, grpcapi.NewIdempotencyServer(t.store))
+	tokenstorev1.RegisterErrandServiceServer(t.server, grpcapi.NewErrandServer(t.store, t.files.Changed, counts, t.stopping))
+	tokenstorev1.RegisterLoginServiceServer(t.server, grpcapi.NewLoginServer(t.store))
 	tokenstorev1.RegisterLeaseServiceServer(t.server, t.leases)
 }
 

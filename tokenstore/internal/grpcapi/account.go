@@ -17,6 +17,7 @@ func (s *TokenServer) RevealToken(ctx context.Context, request *tokenstorev1.Rev
 	}
 	return &tokenstorev1.RevealTokenResponse{
 		Upstream: upstream, Secret: credential.Secret.Reveal(), DeviceId: credential.DeviceID, MacHash: credential.MACHash,
+		Proxy: credential.Proxy.Reveal(),
 	}, nil
 }
 

@@ -70,6 +70,8 @@ type noObserver struct{}
 
 func (noObserver) Called(string, codes.Code, time.Duration) {}
 
+func (noObserver) Refreshed(string) {}
+
 func (noObserver) SharedCause(string, string) {}
 
 func start(t *testing.T, client redis.UniversalClient) *service {
@@ -94,6 +96,8 @@ func start(t *testing.T, client redis.UniversalClient) *service {
 	tokenstorev1.RegisterAuditServiceServer(server, grpcapi.NewAuditServer(s.store))
 	tokenstorev1.RegisterFleetServiceServer(server, grpcapi.NewFleetServer(s.store, func() []redisstore.Warning { return []redisstore.Warning{{Kind: redisstore.Evicts, Text: "it evicts"}} }))
 	tokenstorev1.RegisterIdempotencyServiceServer(server, grpcapi.NewIdempotencyServer(s.store))
+	tokenstorev1.RegisterErrandServiceServer(server, grpcapi.NewErrandServer(s.store, s.files.Changed, noObserver{}, s.stopping))
+	tokenstorev1.RegisterLoginServiceServer(server, grpcapi.NewLoginServer(s.store))
 	healthv1.RegisterHealthServer(server, health.NewServer())
 
 	listener := bufconn.Listen(1 << 20)

@@ -10,6 +10,7 @@ import (
 
 	"carousel.internal/proto/cursor/checksum"
 	"carousel.internal/proto/rpcerr"
+	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/files"
 	"carousel.internal/tokenstore/internal/redisstore"
@@ -64,6 +65,7 @@ func draftFrom(request *tokenstorev1.CreateTokenRequest) (token.Draft, error) {
 		}
 	}
 	draft.Tags, draft.Cap = request.GetTags(), request.GetCap()
+	draft.Refresh, draft.Proxy = secret.New(strings.TrimSpace(request.GetRefreshToken())), secret.New(strings.TrimSpace(request.GetProxy()))
 	if request.GetWeight() != 0 {
 		draft.Weight = request.GetWeight()
 	}
@@ -169,7 +171,7 @@ func (s *TokenServer) GetToken(ctx context.Context, request *tokenstorev1.GetTok
 }
 
 // editable are the names that an update mask may have.
-var editable = []string{token.Alias, token.Tags, token.Cap, token.Weight, token.Enabled, token.Checksum}
+var editable = []string{token.Alias, token.Tags, token.Cap, token.Weight, token.Enabled, token.Checksum, token.Proxy}
 
 // UpdateToken implements TokenService.
 func (s *TokenServer) UpdateToken(ctx context.Context, request *tokenstorev1.UpdateTokenRequest) (*tokenstorev1.UpdateTokenResponse, error) {
@@ -185,7 +187,7 @@ func (s *TokenServer) UpdateToken(ctx context.Context, request *tokenstorev1.Upd
 	}
 	edit := token.Fields{
 		Alias: strings.TrimSpace(request.GetAlias()), Tags: request.GetTags(), Cap: request.GetCap(),
-		Weight: request.GetWeight(), Enabled: request.GetEnabled(),
+		Weight: request.GetWeight(), Enabled: request.GetEnabled(), Proxy: secret.New(strings.TrimSpace(request.GetProxy())),
 	}
 	if slices.Contains(names, token.Checksum) && request.GetChecksum() != "" {
 		var err error
@@ -240,6 +242,9 @@ func (s *TokenServer) ExportTokens(ctx context.Context, request *tokenstorev1.Ex
 		}
 	}
 	for _, each := range tokens {
+		if !each.Access.Empty() { // the one of a login that is good now
+			each.Secret = each.Access
+		}
 		entries = append(entries, files.Entry{Draft: each.Draft})
 	}
 	content, err := files.Render(request.GetFormat(), entries, time.Now())

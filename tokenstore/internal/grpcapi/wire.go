@@ -60,5 +60,6 @@ func leaseOnWire(lease leasing.Lease) *tokenstorev1.Lease {
 	return &tokenstorev1.Lease{
 		TokenId: lease.TokenID, Secret: lease.Secret.Reveal(), DeviceId: lease.DeviceID, MacHash: lease.MACHash,
 		Alias: lease.Alias, Fingerprint: lease.Fingerprint, Capped: lease.Capped, MaskedSecret: lease.Masked,
+		Proxy: lease.Proxy.Reveal(), Renewable: lease.Renewable,
 	}
 }

@@ -26,6 +26,8 @@ type Metrics struct {
 	warnings *prometheus.GaugeVec
 	// causes by upstream and class.
 	causes *prometheus.CounterVec
+	// refreshes of access tokens by how they ended: 4.
+	refreshes *prometheus.CounterVec
 }
 
 // New registers the metrics, those of the Go runtime, and those of the client's
@@ -52,7 +54,10 @@ func New(registry *prometheus.Registry, client redis.UniversalClient) *Metrics {
 	m.causes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Name: "shared_causes_total", Help: "Alarms: the tokens of an upstream failed alike, by upstream and class.",
 	}, []string{"upstream", "class"})
-	registry.MustRegister(m.causes, m.warnings, m.calls, m.seconds, m.up, m.durable, poolStats(client),
+	m.refreshes = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Name: "refreshes_total", Help: "Refreshes of access tokens that have ended, by result: granted, refused, postponed or stale.",
+	}, []string{"result"})
+	registry.MustRegister(m.refreshes, m.causes, m.warnings, m.calls, m.seconds, m.up, m.durable, poolStats(client),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -67,6 +72,9 @@ func (m *Metrics) Called(method string, code codes.Code, took time.Duration) {
 func (m *Metrics) SharedCause(upstream, class string) {
 	m.causes.WithLabelValues(upstream, class).Inc()
 }
+
+// Refreshed counts a refresh of an access token that has ended.
+func (m *Metrics) Refreshed(result string) { m.refreshes.WithLabelValues(result).Inc() }
 
 // Store tells whether Redis can be used, and whether what it acknowledges is on
 // disk.

@@ -82,7 +82,8 @@ func (s *Store) RecordAccount(ctx context.Context, id string, account *tokenstor
 	if err != nil {
 		return err
 	}
-	kept, err := recordAccountScript.run(ctx, s.client, []string{tokenKey(upstream, id)}, sealed).Bool()
+	kept, err := recordAccountScript.run(ctx, s.client, []string{tokenKey(upstream, id), questionsKey(upstream)}, sealed, id, quotaReset(account),
+		oftenAsked.Milliseconds(), seldomAsked.Milliseconds(), inUseFor.Milliseconds()).Bool()
 	if err != nil {
 		return storeError("record an account", err)
 	}
@@ -90,6 +91,14 @@ func (s *Store) RecordAccount(ctx context.Context, id string, account *tokenstor
 		return noToken(id)
 	}
 	return nil
+}
+
+// quotaReset is when the quota begins anew, in ms; 0 where that is not known.
+func quotaReset(account *tokenstorev1.TokenAccount) int64 {
+	if resets := account.GetQuotaResetsAt(); resets.IsValid() {
+		return max(resets.AsTime().UnixMilli(), 0)
+	}
+	return 0
 }
 
 func accountBinding(id string) string { return id + " account" }

@@ -82,6 +82,29 @@ func upstreamsKey() string { return directoryPrefix + "upstreams" }
 // upstreamVersionsKey is a hash of upstream to version.
 func upstreamVersionsKey() string { return directoryPrefix + "upstream_versions" }
 
+// loginKey is the hash of one login on its way, which expires an hour after it began:
+//
+//	upstream alias token url uuid   as it was asked for; token is the one that it is for,
+//	            and when it is done the one that it has made or renewed
+//	verifier proxy   sealed; proxy may be empty
+//	state       a number of the contract's LoginState, and detail why it failed
+//	created expires   ms
+//	polling     epoch of the poll that is in hand, or was last
+//	polls       polls in vain, and stumbles those in a row that found nothing out
+func loginKey(id string) string { return loginKeyPrefix() + id }
+
+func loginKeyPrefix() string { return directoryPrefix + "login:" }
+
+// loginsKey is a sorted set of the ids of logins by ms of creation.
+func loginsKey() string { return directoryPrefix + "logins" }
+
+// pollsKey is a sorted set of the ids of logins that wait for a person by when the next poll
+// is due, in ms; in hand, by when the errand goes to the next caller.
+func pollsKey() string { return directoryPrefix + "polls" }
+
+// pollEpochKey is a string: the last epoch of a poll.
+func pollEpochKey() string { return directoryPrefix + "poll_epoch" }
+
 // poolIDsKey is a sorted set of a pool's token ids by time of creation, in µs.
 func poolIDsKey(upstream string) string { return poolPrefix(upstream) + "ids" }
 
@@ -105,7 +128,8 @@ func lapsedKey(upstream string) string { return poolPrefix(upstream) + "lapsed" 
 //	created     µs, its score in ids
 //	enabled     1 or 0, the admin's switch
 //	cap weight  whole numbers; cap 0 is unlimited
-//	expires     ms, 0 for never
+//	expires     ms, 0 for never; of a token that is renewed, renewableShift behind the end
+//	            of its access token, and 1 while it has none
 //	cooling     ms until which it is not picked, 0 for not
 //	rest        ms for which it cools: what cooling was reckoned from
 //	cause       class of the outcome that made it cool or parked it last
@@ -120,8 +144,20 @@ func lapsedKey(upstream string) string { return poolPrefix(upstream) + "lapsed" 
 //	requests failures last_used last_error   counters and evidence
 //	group       that of the token at its upstream, as an answer told: see groupKey
 //	account     sealed protobuf TokenAccount: what the upstream told last
-//	holder held held_until   the replica that has it in reserve, with how many slots,
-//	            which are in inflight too, until when, in ms
+//	resets      ms at which the quota of the account begins anew, where that is known
+//	renewable   1: access tokens are had anew
+//	access      sealed access token, and access_ends the ms at which it ends
+//	refresh     sealed refresh token; a user's key has none, it is the key itself
+//	former      sealed refresh token before that one, from former_since, in ms, until a
+//	            request with a later access token has succeeded
+//	grants      how often access was replaced
+//	refreshed refresh_at refresh_tries refresh_error   ms of the last refresh and of the
+//	            next, failed ones since, and why the last one has failed
+//	needs_login 1: the upstream refuses to refresh it
+//	refreshing asking   epoch of the refresh, or the question for the account, that is in
+//	            hand, or was last
+//	holder held held_until held_grants   the replica that has it in reserve, with how many
+//	            slots, which are in inflight too, until when, in ms, and grants as it was
 func tokenKey(upstream, id string) string { return tokenKeyPrefix(upstream) + id }
 
 // tokenKeyPrefix is for scripts that find ids as they run; its hash tag keeps
@@ -169,12 +205,23 @@ func leasesKey(upstream string) string { return poolPrefix(upstream) + "leases" 
 // expiredKey is a sorted set of token ids by their expiry, in ms, once that was noticed.
 func expiredKey(upstream string) string { return poolPrefix(upstream) + "expired" }
 
+// refreshesKey is a sorted set of the ids of tokens that are renewed by when that is due, in
+// ms; in hand, by when the errand goes to the next caller. Those that need a login are not
+// in it.
+func refreshesKey(upstream string) string { return poolPrefix(upstream) + "refreshes" }
+
+// questionsKey is the same for questions about the accounts behind tokens. It is built by
+// those who take errands, where the upstream answers such questions.
+func questionsKey(upstream string) string { return poolPrefix(upstream) + "questions" }
+
 // What only the parts of scripts name, in a pool's slot:
 //
 //	standing    sorted set of token ids by what they are: 1 disabled, 2 parked, 3 expired,
 //	            4 in quarantine, 5 probed or to be probed after its cooling, 6 open
 //	rests       sorted set of token ids by the end of their cooling, in ms; it may have ended
 //	ends        sorted set of token ids by their expiry, in ms, while it is ahead
+//	accesses    the same of tokens that are renewed
+//	unlogged    set of the ids of parked tokens that need a login
 //	held        sorted set of the ids of tokens of which slots are held in reserve, by until
 //	            when, in ms
 //	stirred     set of the ids of tokens that have come into the order, or have other leases
@@ -203,7 +250,8 @@ func reconciledKey(upstream, replica string) string {
 // clockKey is a hash: `at` the virtual time, the score of the last pick. A token that
 // joins or comes back starts there, so it neither catches up nor waits. `guard` is the
 // time, in ms, until which windowKey or causesKey may exist: who takes or ends leases
-// looks at them only before. `ring` is how far ringKey is built: up to which creation of a
+// looks at them only before. `errand` is the last epoch of an errand, `questions` how far
+// questionsKey is built, `asked` the ms of the last question. `ring` is how far ringKey is built: up to which creation of a
 // token, in µs, or `whole`.
 func clockKey(upstream string) string { return poolPrefix(upstream) + "clock" }
 

@@ -412,7 +412,7 @@ func (m *machine) add(enabled bool, capacity, weight int) {
 		poolIDsKey(somewhere), tokenKey(somewhere, id), namesKey(somewhere), clockKey(somewhere), lapsedKey(somewhere),
 	}
 	m.must(createScript.run(m.t.Context(), m.client, keys,
-		id, somewhere, id, id, flag(added.enabled), added.cap, added.weight, 0, "{}", poolChannel, m.named, "").Err())
+		id, somewhere, id, id, flag(added.enabled), added.cap, added.weight, 0, "{}", poolChannel, m.named, "", 0, "", "", 0).Err())
 }
 
 // AddMany makes the pool large enough for tokens to be set aside.

@@ -59,6 +59,7 @@ type Store struct {
 	credentials credentials
 	homes       homes
 	logs        *logView
+	renewers    renewers
 }
 
 // Options are what a Store works with.

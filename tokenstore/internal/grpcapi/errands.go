@@ -1,0 +1,181 @@
+package grpcapi
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"carousel.internal/proto/service/secret"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/redisstore"
+)
+
+const (
+	// longestWait bounds how long a caller waits for an errand, and errandTick is how often
+	// it is looked for one: who waits at another tokenstore may make it due.
+	longestWait = time.Second
+	errandTick  = 100 * time.Millisecond
+)
+
+// How a refresh has ended, for RefreshObserver.
+const (
+	granted   = "granted"
+	refused   = "refused"
+	postponed = "postponed"
+	stale     = "stale"
+)
+
+// RefreshObserver is told of each refresh that has ended: granted, refused, postponed or
+// stale.
+type RefreshObserver interface {
+	Refreshed(result string)
+}
+
+// ErrandServer implements ErrandService.
+type ErrandServer struct {
+	tokenstorev1.UnsafeErrandServiceServer
+	store    *redisstore.Store
+	changed  func()
+	observer RefreshObserver
+	stopping <-chan struct{}
+}
+
+// NewErrandServer makes the server. changed is called whenever a login has changed the pool;
+// it must not block. When stopping is closed nobody waits any more.
+func NewErrandServer(store *redisstore.Store, changed func(), observer RefreshObserver, stopping <-chan struct{}) *ErrandServer {
+	return &ErrandServer{store: store, changed: changed, observer: observer, stopping: stopping}
+}
+
+// TakeErrands implements ErrandService. Errands that a caller has taken and does not hear of
+// go to the next one, as those of one that died.
+func (s *ErrandServer) TakeErrands(ctx context.Context, request *tokenstorev1.TakeErrandsRequest) (*tokenstorev1.TakeErrandsResponse, error) {
+	held := make([]redisstore.ErrandRef, len(request.GetHeld()))
+	for i, each := range request.GetHeld() {
+		held[i] = redisstore.ErrandRef{ID: each.GetId(), Epoch: each.GetEpoch()}
+	}
+	room := int(min(request.GetRoom(), redisstore.MaxErrands+1))
+	over := time.NewTimer(min(max(request.GetMaxWait().AsDuration(), 0), longestWait))
+	defer over.Stop()
+	tick := time.NewTicker(errandTick)
+	defer tick.Stop()
+	for {
+		errands, lost, err := s.store.TakeErrands(ctx, room, held)
+		if err != nil {
+			return nil, err
+		}
+		if len(errands)+len(lost) > 0 {
+			return errandsOnWire(errands, lost), nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-s.stopping:
+			return nil, errStopping
+		case <-over.C:
+			return &tokenstorev1.TakeErrandsResponse{}, nil
+		case <-tick.C:
+		}
+	}
+}
+
+func errandsOnWire(errands []redisstore.Errand, lost []redisstore.ErrandRef) *tokenstorev1.TakeErrandsResponse {
+	answer := &tokenstorev1.TakeErrandsResponse{}
+	for _, errand := range errands {
+		each := &tokenstorev1.Errand{Id: errand.ID, Epoch: errand.Epoch, Upstream: errand.Upstream, Proxy: errand.Proxy.Reveal()}
+		switch {
+		case errand.Refresh != nil:
+			each.Work = &tokenstorev1.Errand_Refresh{Refresh: &tokenstorev1.RefreshErrand{
+				RefreshToken: errand.Refresh.Token.Reveal(), FormerRefreshToken: errand.Refresh.Former.Reveal(),
+			}}
+		case errand.Login != nil:
+			each.Work = &tokenstorev1.Errand_Login{Login: &tokenstorev1.LoginErrand{
+				Uuid: errand.Login.UUID, Verifier: errand.Login.Verifier.Reveal(),
+			}}
+		default:
+			each.Work = &tokenstorev1.Errand_Account{Account: &tokenstorev1.AccountErrand{}}
+		}
+		answer.Errands = append(answer.Errands, each)
+	}
+	for _, each := range lost {
+		answer.Lost = append(answer.Lost, &tokenstorev1.ErrandRef{Id: each.ID, Epoch: each.Epoch})
+	}
+	return answer
+}
+
+var errNoResult = errors.New("result: granted, refused or postponed is wanted")
+
+// SettleRefresh implements ErrandService.
+func (s *ErrandServer) SettleRefresh(ctx context.Context, request *tokenstorev1.SettleRefreshRequest) (*tokenstorev1.SettleRefreshResponse, error) {
+	errand := redisstore.ErrandRef{ID: request.GetId(), Epoch: request.GetEpoch()}
+	var late bool
+	var err error
+	result := ""
+	switch end := request.GetResult().(type) {
+	case *tokenstorev1.SettleRefreshRequest_Granted:
+		result = granted
+		late, err = s.store.GrantRefresh(ctx, errand, grantedFrom(end.Granted))
+	case *tokenstorev1.SettleRefreshRequest_Refused:
+		result = refused
+		late, err = s.store.RefuseRefresh(ctx, errand, end.Refused.GetDetail())
+	case *tokenstorev1.SettleRefreshRequest_Postponed:
+		result = postponed
+		late, err = s.store.PostponeRefresh(ctx, errand, end.Postponed.GetDetail(), end.Postponed.GetRetryAfter().AsDuration())
+	default:
+		return nil, invalid(errNoResult)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if late {
+		result = stale
+	}
+	s.observer.Refreshed(result)
+	now, err := s.store.Token(ctx, errand.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.SettleRefreshResponse{Token: now, Stale: late}, nil
+}
+
+func grantedFrom(given *tokenstorev1.Granted) redisstore.Granted {
+	result := redisstore.Granted{Access: secret.New(given.GetAccessToken()), Refresh: secret.New(given.GetRefreshToken())}
+	if given.GetExpiresAt().IsValid() {
+		result.Expires = given.GetExpiresAt().AsTime()
+	}
+	return result
+}
+
+// SettleLogin implements ErrandService.
+func (s *ErrandServer) SettleLogin(ctx context.Context, request *tokenstorev1.SettleLoginRequest) (*tokenstorev1.SettleLoginResponse, error) {
+	poll := redisstore.ErrandRef{ID: request.GetId(), Epoch: request.GetEpoch()}
+	var late bool
+	var err error
+	switch end := request.GetResult().(type) {
+	case *tokenstorev1.SettleLoginRequest_Granted:
+		late, err = s.store.GrantLogin(ctx, poll, grantedFrom(end.Granted))
+		s.changed()
+	case *tokenstorev1.SettleLoginRequest_Refused:
+		late, err = s.store.RefuseLogin(ctx, poll, end.Refused.GetDetail())
+	case *tokenstorev1.SettleLoginRequest_Postponed:
+		late, err = s.store.PostponeLogin(ctx, poll, end.Postponed.GetDetail(), end.Postponed.GetRetryAfter().AsDuration(), end.Postponed.GetCounts())
+	default:
+		return nil, invalid(errNoResult)
+	}
+	if err != nil {
+		return nil, err
+	}
+	login, err := s.store.Login(ctx, poll.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.SettleLoginResponse{Login: login, Stale: late}, nil
+}
+
+// RenewCredential implements ErrandService.
+func (s *ErrandServer) RenewCredential(ctx context.Context, request *tokenstorev1.RenewCredentialRequest) (*tokenstorev1.RenewCredentialResponse, error) {
+	value, now, err := s.store.RenewCredential(ctx, request.GetId(), request.GetRefusedHash(), request.GetMaxWait().AsDuration())
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.RenewCredentialResponse{Secret: value.Reveal(), Token: now}, nil
+}

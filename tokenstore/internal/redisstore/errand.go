@@ -1,0 +1,300 @@
+package redisstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"carousel.internal/proto/service/secret"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/token"
+)
+
+// Errands are what a gateway asks upstreams beside requests. When each is due is a sorted
+// set in the slot of its pool; who takes one moves it to when it would go to the next
+// caller, and is told an epoch that nobody else has. What ends an errand names the epoch.
+
+var takeErrandsScript = newScript("take_errands")
+
+const (
+	// errandHold is how long an errand stays in hand without word.
+	errandHold = 2 * time.Second
+	// MaxErrands bounds what one caller is given at a time.
+	MaxErrands = 64
+	// maxHeld bounds what one caller says that it has in hand.
+	maxHeld = 1024
+	// questionPause is the time between two questions for accounts of a pool: that is what
+	// they may cost the upstream.
+	questionPause = time.Second
+	// renewersFor is how long it is remembered which upstreams have errands.
+	renewersFor = time.Second
+	// unreadableRetry is when an errand is due again that can't be opened.
+	unreadableRetry = time.Minute
+)
+
+// ErrandRef names an errand in hand.
+type ErrandRef struct {
+	// ID is the token's, or the login's.
+	ID    string
+	Epoch uint64
+}
+
+// Errand is one in hand: of its parts one is set.
+type Errand struct {
+	ErrandRef
+	Upstream string
+	// Proxy to go through; empty: the upstream's.
+	Proxy   secret.Value
+	Refresh *RefreshErrand
+	Login   *LoginErrand
+	// Account asks for the account behind the token.
+	Account bool
+}
+
+// RefreshErrand exchanges a refresh token, or a user's key.
+type RefreshErrand struct {
+	Token secret.Value
+	// Former is the one before, while it is not known that the newer one serves.
+	Former secret.Value
+}
+
+// LoginErrand asks whether a person has logged in.
+type LoginErrand struct {
+	UUID     string
+	Verifier secret.Value
+}
+
+// TakeErrands prolongs the errands in hand and hands out up to room others that are due; it
+// returns which of held are the caller's no more. It does not wait.
+func (s *Store) TakeErrands(ctx context.Context, room int, held []ErrandRef) (errands []Errand, lost []ErrandRef, err error) {
+	if room < 0 || room > MaxErrands || len(held) > maxHeld {
+		return nil, nil, invalid(fmt.Errorf("room: 0 to %d, with up to %d errands in hand", MaxErrands, maxHeld))
+	}
+	ofTokens, ofLogins := partErrands(held)
+	logins, lost, err := s.takeLogins(ctx, room, ofLogins)
+	if err != nil {
+		return nil, nil, err
+	}
+	ofPools, lostTokens, err := s.takeFromPools(ctx, room-len(logins), ofTokens)
+	if err != nil {
+		return nil, nil, err
+	}
+	return append(logins, ofPools...), append(lost, lostTokens...), nil
+}
+
+func partErrands(held []ErrandRef) (tokens, logins []ErrandRef) {
+	for _, each := range held {
+		if loginIDForm.MatchString(each.ID) {
+			logins = append(logins, each)
+		} else {
+			tokens = append(tokens, each)
+		}
+	}
+	return tokens, logins
+}
+
+// takeFromPools is TakeErrands for tokens.
+func (s *Store) takeFromPools(ctx context.Context, room int, held []ErrandRef) (errands []Errand, lost []ErrandRef, err error) {
+	upstreams, err := s.renewers.get(ctx, s.Upstreams)
+	if err != nil {
+		return nil, nil, err
+	}
+	ids := make([]string, len(held))
+	for i, each := range held {
+		ids[i] = each.ID
+	}
+	homes, err := s.homesOf(ctx, ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	inHand := map[string][]any{}
+	for _, each := range held {
+		if home := homes[each.ID]; home == "" {
+			lost = append(lost, each)
+		} else if !slices.ContainsFunc(upstreams, func(r renewer) bool { return r.name == home }) {
+			lost = append(lost, each)
+		} else {
+			inHand[home] = append(inHand[home], each.ID, each.Epoch)
+		}
+	}
+	round, calls := s.batch(), make([]*call, len(upstreams))
+	// What is left when the room is divided goes to another pool each time.
+	left, favoured := 0, 0
+	if len(upstreams) > 0 {
+		left, favoured = room%len(upstreams), rand.IntN(len(upstreams)) //nolint:gosec // whose turn it is needs no secrecy
+	}
+	for i, upstream := range upstreams {
+		share := room / len(upstreams)
+		if (i-favoured+len(upstreams))%len(upstreams) < left {
+			share++
+		}
+		keys := []string{clockKey(upstream.name), refreshesKey(upstream.name), questionsKey(upstream.name), poolIDsKey(upstream.name)}
+		args := append([]any{
+			share, errandHold.Milliseconds(), flag(upstream.tells), questionPause.Milliseconds(), seldomAsked.Milliseconds(),
+		}, inHand[upstream.name]...)
+		calls[i] = round.add(takeErrandsScript, keys, args...)
+	}
+	if err := round.exec(ctx); err != nil {
+		return nil, nil, storeError("take errands", err)
+	}
+	for i, upstream := range upstreams {
+		values, err := calls[i].reply.Slice()
+		if err != nil {
+			return nil, nil, storeError("take errands", err)
+		}
+		taken, gone, err := takenErrands(upstream.name, &row{values: values})
+		if err != nil {
+			return nil, nil, err
+		}
+		if taken, err = s.openErrands(ctx, upstream.name, taken); err != nil {
+			return nil, nil, err
+		}
+		errands, lost = append(errands, taken...), append(lost, gone...)
+	}
+	return errands, lost, nil
+}
+
+// takenErrands reads what the script answers.
+func takenErrands(upstream string, reply *row) (taken []Errand, lost []ErrandRef, err error) {
+	const ofLost, ofTaken = 2, 3
+	at := 1
+	for range reply.number(0) {
+		lost = append(lost, ErrandRef{reply.text(at), reply.count(at + 1)})
+		at += ofLost
+	}
+	for ; at+ofTaken <= len(reply.values); at += ofTaken {
+		errand := Errand{ErrandRef: ErrandRef{reply.text(at + 1), reply.count(at + 2)}, Upstream: upstream}
+		if reply.text(at) == "refresh" {
+			errand.Refresh = &RefreshErrand{}
+		} else {
+			errand.Account = true
+		}
+		taken = append(taken, errand)
+	}
+	return taken, lost, reply.err
+}
+
+// openErrands adds what is sealed. Those of tokens that can't be opened, or are gone, are
+// left out.
+func (s *Store) openErrands(ctx context.Context, upstream string, taken []Errand) ([]Errand, error) {
+	if len(taken) == 0 {
+		return nil, nil
+	}
+	pipe := s.client.Pipeline()
+	read := make([]interface{ Result() ([]any, error) }, len(taken))
+	names := []string{"rec", "refresh", "former"}
+	for i, errand := range taken {
+		read[i] = pipe.HMGet(ctx, tokenKey(upstream, errand.ID), names...)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, storeError("open errands", err)
+	}
+	opened := make([]Errand, 0, len(taken))
+	for i, errand := range taken {
+		s.homes.put(errand.ID, upstream)
+		values, err := read[i].Result()
+		if err != nil {
+			return nil, storeError("open errands", err)
+		}
+		f := fields{}
+		for n, name := range names {
+			f[name], _ = values[n].(string)
+		}
+		if err := s.openErrand(&errand, f); err != nil {
+			s.log.LogAttrs(ctx, slog.LevelError, "a token is damaged: it can't be renewed or asked about", slog.String("token_id", errand.ID), slog.Any("error", err))
+			if err := s.setAside(ctx, errand); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		opened = append(opened, errand)
+	}
+	return opened, nil
+}
+
+func (s *Store) openErrand(errand *Errand, f fields) error {
+	var rec record
+	if json.Unmarshal([]byte(f["rec"]), &rec) != nil { // its error could repeat the text
+		return fmt.Errorf("token %s: no record", errand.ID)
+	}
+	content, err := rec.open(s.keys, errand.ID)
+	if err != nil {
+		return err
+	}
+	errand.Proxy = content.Proxy
+	if errand.Refresh == nil {
+		return nil
+	}
+	if f["refresh"] == "" { // a user's key is its own refresh token
+		errand.Refresh.Token = content.Secret
+		return nil
+	}
+	if errand.Refresh.Token, err = s.openRenewed(errand.ID, refreshBinding(errand.ID), f["refresh"]); err != nil {
+		return err
+	}
+	errand.Refresh.Former, err = s.openRenewed(errand.ID, refreshBinding(errand.ID), f["former"])
+	return err
+}
+
+// setAside puts an errand off that nobody can carry out.
+func (s *Store) setAside(ctx context.Context, errand Errand) error {
+	if errand.Account {
+		return s.planQuestion(ctx, errand.Upstream, errand.ID)
+	}
+	_, err := s.PostponeRefresh(ctx, errand.ErrandRef, "what is stored of it can't be opened", unreadableRetry)
+	if isNoToken(err) {
+		return nil
+	}
+	return err
+}
+
+// renewer is an upstream that has errands.
+type renewer struct {
+	name string
+	// tells: it answers questions about accounts.
+	tells bool
+}
+
+// renewers remembers for a moment which upstreams have errands: that is asked many times a
+// second.
+type renewers struct {
+	mu    sync.Mutex
+	at    time.Time
+	known []renewer
+}
+
+func (r *renewers) get(ctx context.Context, list func(context.Context) ([]*tokenstorev1.Upstream, error)) ([]renewer, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.at.IsZero() && time.Since(r.at) < renewersFor {
+		return r.known, nil
+	}
+	upstreams, err := list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.known, r.at = nil, time.Now()
+	for _, upstream := range upstreams {
+		if driver := upstream.GetDriver(); token.Renews(driver) || token.TellsAccounts(driver) {
+			r.known = append(r.known, renewer{upstream.GetName(), token.TellsAccounts(driver)})
+		}
+	}
+	return r.known, nil
+}
+
+// epochText is an epoch as scripts have it.
+func epochText(epoch uint64) string { return strconv.FormatUint(epoch, 10) }
+
+// maxDetail bounds what is kept of what an upstream said, in bytes.
+const maxDetail = 512
+
+func shortened(detail string) string {
+	return strings.ToValidUTF8(detail[:min(len(detail), maxDetail)], "")
+}

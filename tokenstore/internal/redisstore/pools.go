@@ -56,7 +56,7 @@ func poolStateFrom(counts []int64) *tokenstorev1.PoolState {
 		return nil
 	}
 	pool := &tokenstorev1.PoolState{
-		Disabled: n(1), Parked: n(2), Expired: n(3), Cooling: n(4), Probing: n(5), Quarantined: n(6), Expiring: n(7), InFlight: n(8),
+		Disabled: n(1), Parked: n(2), Expired: n(3), Cooling: n(4), Probing: n(5), Quarantined: n(6), Expiring: n(7), InFlight: n(8), NeedsLogin: n(9),
 	}
 	for i := 1; i <= 6; i++ {
 		rest += n(i)

@@ -6,7 +6,7 @@
 -- USE time
 -- USE numbers
 -- USE standing
--- RETURN {total, disabled, parked, expired, cooling, probing, quarantined, expiring, requests under way}
+-- RETURN {total, disabled, parked, expired, cooling, probing, quarantined, expiring, requests under way, parked ones that need a login}
 
 local lead, soon = tonumber(ARGV[1]), tonumber(ARGV[2])
 
@@ -22,4 +22,5 @@ return {
   cooling, math.max(standing(STANDING.probing) - cooling, 0), standing(STANDING.quarantined),
   redis.call('ZCOUNT', pool .. 'ends', '-inf', '(' .. whole(now_ms + soon)),
   redis.call('ZCOUNT', pool .. 'leases', ahead_of_now, '+inf'),
+  redis.call('SCARD', pool .. 'unlogged'),
 }

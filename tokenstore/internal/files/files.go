@@ -163,7 +163,9 @@ func merge(a, b []Rejected) []Rejected {
 // oneLine writes joined errors as one sentence.
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
-// Render writes a file that Parse reads. now goes into the checksums. An entry
+// Render writes a file that Parse reads. now goes into the checksums. Only a JSON file has
+// room for refresh tokens and proxies: in the others a login is the access token that it
+// has now, and is of use until that ends. An entry
 // without checksum can't be in a token-list: it stands there as a comment
 // without its secret.
 func Render(format tokenstorev1.TokenFileFormat, entries []Entry, now time.Time) (string, error) {

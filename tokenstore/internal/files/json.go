@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"carousel.internal/proto/cursor/checksum"
+	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/token"
 )
@@ -25,13 +26,16 @@ type item struct {
 	Weight   *uint32  `json:"weight,omitempty"`
 	Enabled  *bool    `json:"enabled,omitempty"`
 	Checksum string   `json:"checksum,omitempty"`
+	// RefreshToken makes a login of it, of which Token is an access token.
+	RefreshToken string  `json:"refresh_token,omitempty"`
+	Proxy        *string `json:"proxy,omitempty"`
 }
 
 // shown are the fields of the admin API that an item may have, and that are not
 // read.
 var shown = []string{
 	"id", "state", "fingerprint", "in_flight", "requests", "failures", "last_used_at", "last_error",
-	"cooling_until", "expires_at", "created_at", "version",
+	"cooling_until", "expires_at", "created_at", "version", "kind", "needs_login", "refresh_error", "refreshed_at", "next_refresh_at",
 }
 
 // parseJSON reads an array. It is not read as a whole where it has more than maxLines
@@ -178,6 +182,16 @@ func parseItem(raw json.RawMessage) (token.Draft, error) {
 	if draft.Checksum.DeviceID != "" {
 		say(token.Checksum)
 	}
+	if it.Proxy != nil {
+		draft.Proxy = secret.New(strings.TrimSpace(*it.Proxy))
+		say(token.Proxy)
+	}
+	if it.RefreshToken != "" {
+		draft.Refresh = secret.New(it.RefreshToken)
+		if err := token.CheckSecret(draft.Refresh); err != nil {
+			return draft, fmt.Errorf("refresh_token: %w", err)
+		}
+	}
 	return draft, draft.Check()
 }
 
@@ -204,7 +218,7 @@ func decodeItem(raw json.RawMessage) (*item, error) {
 	case errors.As(err, &kind):
 		return nil, fmt.Errorf("%s has a value of the wrong kind", kind.Field)
 	case err != nil:
-		return nil, errors.New("there is a field that tokens don't have: token, upstream, alias, tags, cap, weight, enabled and checksum are known")
+		return nil, errors.New("there is a field that tokens don't have: token, refresh_token, upstream, alias, tags, cap, weight, enabled, checksum and proxy are known")
 	}
 	return &it, nil
 }
@@ -251,7 +265,11 @@ func element(entry Entry, now time.Time) any {
 	}
 	it := item{
 		Token: entry.Secret.Reveal(), Upstream: entry.Upstream, Alias: &entry.Alias, Tags: entry.Tags,
-		Cap: &entry.Cap, Weight: &entry.Weight, Enabled: &entry.Enabled,
+		Cap: &entry.Cap, Weight: &entry.Weight, Enabled: &entry.Enabled, RefreshToken: entry.Refresh.Reveal(),
+	}
+	if !entry.Proxy.Empty() {
+		proxy := entry.Proxy.Reveal()
+		it.Proxy = &proxy
 	}
 	if entry.Checksum.DeviceID != "" {
 		it.Checksum = entry.Checksum.At(now)

@@ -12,6 +12,7 @@ import (
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/redisstore"
+	"carousel.internal/tokenstore/internal/token"
 )
 
 const (
@@ -109,6 +110,9 @@ func (s *ConfigServer) ListUpstreams(ctx context.Context, _ *tokenstorev1.ListUp
 	if err != nil {
 		return nil, err
 	}
+	for i, upstream := range upstreams {
+		upstreams[i] = token.MaskUpstream(upstream)
+	}
 	return &tokenstorev1.ListUpstreamsResponse{Upstreams: upstreams}, nil
 }
 
@@ -121,7 +125,7 @@ func (s *ConfigServer) PutUpstream(ctx context.Context, request *tokenstorev1.Pu
 	if err != nil {
 		return nil, err
 	}
-	return &tokenstorev1.PutUpstreamResponse{Upstream: upstream}, nil
+	return &tokenstorev1.PutUpstreamResponse{Upstream: token.MaskUpstream(upstream)}, nil
 }
 
 // DeleteUpstream implements ConfigService.

@@ -47,13 +47,33 @@ func (s *Store) importChunk(ctx context.Context, drafts []token.Draft, drivers m
 		refused := made[i].refused
 		if made[i].known != "" {
 			results[i].Updated = true
-			refused = s.edit(ctx, made[i].known, draft.Fields, draft.Said, 0)
+			if refused = s.edit(ctx, made[i].known, draft.Fields, draft.Said, 0); refused == nil {
+				refused = s.adoptLogin(ctx, made[i].known, draft)
+			}
 		}
 		if results[i].Problem, err = problemOf(refused); err != nil {
 			return nil, err
 		}
 	}
 	return results, nil
+}
+
+// adoptLogin gives a known login the refresh token of a draft of the same account, if that is
+// the newer one: a file of before must not bring one back that was used since.
+func (s *Store) adoptLogin(ctx context.Context, id string, draft token.Draft) error {
+	if draft.Refresh.Empty() {
+		return nil
+	}
+	t, err := s.read(ctx, id)
+	if err != nil {
+		return err
+	}
+	granted := Granted{Access: draft.Secret, Refresh: draft.Refresh}
+	if !t.renewal.needsLogin && granted.ends() <= milliseconds(t.renewal.accessEnds) {
+		return nil
+	}
+	_, err = s.grant(ctx, t, "", granted)
+	return err
 }
 
 // problemOf words a refusal for the report; what is no refusal stays an error.

@@ -42,17 +42,21 @@ func (s *Store) CreateToken(ctx context.Context, draft token.Draft) (*tokenstore
 	if err := errors.Join(token.CheckSecret(draft.Secret), draft.Check(), checkRefresh(draft, drivers)); err != nil {
 		return nil, invalid(err)
 	}
-	created, err := s.create(ctx, []token.Draft{draft}, drivers)
+	made, err := s.create(ctx, []token.Draft{draft}, drivers)
 	if err != nil {
 		return nil, err
 	}
-	if err := created[0].refused; err != nil {
-		return nil, err
+	one := made[0]
+	if one.known != "" && !draft.Refresh.Empty() { // who logs in again is the same
+		one = created{id: one.known, refused: s.adoptLogin(ctx, one.known, draft)}
+	}
+	if one.refused != nil {
+		return nil, one.refused
 	}
 	if err := s.barrier.Sync(ctx); err != nil {
 		return nil, err
 	}
-	return s.Token(ctx, created[0].id)
+	return s.Token(ctx, one.id)
 }
 
 // created is what became of a draft.

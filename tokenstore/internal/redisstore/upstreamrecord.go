@@ -11,7 +11,10 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/seal"
+	"carousel.internal/tokenstore/internal/token"
 )
 
 // An upstream's record says where tokens are sent, so it is signed with the seal key: who
@@ -22,10 +25,16 @@ const signatureMember = `,"signature":"`
 
 func upstreamBinding(name string) string { return "upstream " + name }
 
-// encodeUpstream returns the signed record of an upstream.
+func upstreamProxyBinding(name string) string { return "upstream " + name + " proxy" }
+
+// encodeUpstream returns the signed record of an upstream. Its proxy, which may have a
+// password, is sealed in it.
 func (s *Store) encodeUpstream(upstream *tokenstorev1.Upstream) (string, error) {
 	record := proto.CloneOf(upstream)
 	record.Version = 0 // has a field of its own
+	if proxy := record.GetSettings()[token.SettingProxy]; proxy != "" {
+		record.Settings[token.SettingProxy] = s.keys.Seal(secret.New(proxy), upstreamProxyBinding(record.GetName()))
+	}
 	text, err := protojson.Marshal(record)
 	if err != nil {
 		return "", fmt.Errorf("upstream %s: record: %w", upstream.GetName(), err)
@@ -60,7 +69,33 @@ func (s *Store) decodeUpstream(name, text string) (*tokenstorev1.Upstream, error
 	if upstream.GetName() != name {
 		return nil, errors.New("it is of another upstream")
 	}
-	return upstream, nil
+	return upstream, s.openProxy(upstream)
+}
+
+// openProxy opens the proxy of an upstream as it is stored. One of before they were sealed
+// is plain.
+func (s *Store) openProxy(upstream *tokenstorev1.Upstream) error {
+	sealed := upstream.GetSettings()[token.SettingProxy]
+	if _, is := seal.KeyID(sealed); !is {
+		return nil
+	}
+	proxy, err := s.keys.Open(sealed, upstreamProxyBinding(upstream.GetName()))
+	if err != nil {
+		return fmt.Errorf("its proxy: %w", err)
+	}
+	upstream.Settings[token.SettingProxy] = proxy.Reveal()
+	return nil
+}
+
+// signedAgain returns a record that is signed, and its proxy sealed, with the key that seals
+// now.
+func (s *Store) signedAgain(name, text string) (string, error) {
+	plain, _ := splitRecord(text)
+	upstream, err := s.decodeUpstream(name, text)
+	if err != nil || upstream.GetSettings()[token.SettingProxy] == "" {
+		return s.signed(name, plain), nil //nolint:nilerr // who chose it knows why it has no signature
+	}
+	return s.encodeUpstream(upstream)
 }
 
 // readUpstreams returns the upstreams by name, and of those whose records nobody with the
@@ -95,7 +130,11 @@ func (s *Store) signUpstreams(ctx context.Context, choose func(name, text, signa
 		if !choose(name, plain, signature) || !strings.HasSuffix(plain, "}") {
 			continue
 		}
-		done, err := swap(ctx, s.client, upstreamsKey(), name, text, s.signed(name, plain))
+		signed, err := s.signedAgain(name, text)
+		if err != nil {
+			return count, err
+		}
+		done, err := swap(ctx, s.client, upstreamsKey(), name, text, signed)
 		if err != nil {
 			return count, storeError("sign upstreams", err)
 		}

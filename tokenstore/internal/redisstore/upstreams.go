@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -80,12 +81,15 @@ func (s *Store) PoolName(ctx context.Context, named string) (string, error) {
 // must have; 0: any. The driver of an upstream that has tokens can't be changed:
 // they are of its kind.
 func (s *Store) PutUpstream(ctx context.Context, upstream *tokenstorev1.Upstream, expected uint64) (*tokenstorev1.Upstream, error) {
-	if err := token.CheckUpstream(upstream); err != nil {
-		return nil, invalid(err)
-	}
 	old, err := s.upstream(ctx, upstream.GetName())
 	if err != nil {
 		return nil, err
+	}
+	if upstream, err = token.CompleteUpstream(upstream, old); err != nil {
+		return nil, invalid(err)
+	}
+	if err := token.CheckUpstream(upstream); err != nil {
+		return nil, invalid(err)
 	}
 	mode := "any"
 	if old != nil && old.GetDriver() != upstream.GetDriver() {
@@ -115,7 +119,8 @@ func (s *Store) PutUpstream(ctx context.Context, upstream *tokenstorev1.Upstream
 // SeedUpstream creates the upstream unless there is one of the name; it tells
 // whether it did.
 func (s *Store) SeedUpstream(ctx context.Context, upstream *tokenstorev1.Upstream) (bool, error) {
-	if err := token.CheckUpstream(upstream); err != nil {
+	upstream, err := token.CompleteUpstream(upstream, nil)
+	if err := errors.Join(err, token.CheckUpstream(upstream)); err != nil {
 		return false, invalid(err)
 	}
 	result, err := s.putUpstream(ctx, upstream, 0, "new")
@@ -129,12 +134,13 @@ func (s *Store) SeedUpstream(ctx context.Context, upstream *tokenstorev1.Upstrea
 // anything. One that has tokens stays as it is, because they would go to another
 // address at a file's word: problem says so then.
 func (s *Store) ImportUpstream(ctx context.Context, upstream *tokenstorev1.Upstream) (changed bool, problem string, err error) {
-	if err := token.CheckUpstream(upstream); err != nil {
-		return false, err.Error(), nil //nolint:nilerr // it is told as the problem
-	}
 	known, err := s.upstream(ctx, upstream.GetName())
 	if err != nil {
 		return false, "", err
+	}
+	upstream, err = token.CompleteUpstream(upstream, known)
+	if err := errors.Join(err, token.CheckUpstream(upstream)); err != nil {
+		return false, err.Error(), nil //nolint:nilerr // it is told as the problem
 	}
 	if known != nil {
 		known.Version = 0

@@ -15,7 +15,8 @@ type Candidate struct {
 	InFlight int
 	// Score is the virtual time at which it is due.
 	Score float64
-	// Expires is in ms; 0 for never.
+	// Expires is in ms; 0 for never. For fill_first it is also when the token's quota begins
+	// anew, where that comes first, and of one that is renewed nothing else.
 	Expires int64
 }
 

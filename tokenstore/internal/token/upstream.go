@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -68,6 +70,41 @@ func CheckUpstream(upstream *tokenstorev1.Upstream) error {
 	}
 	problems = append(problems, CheckProxy(secret.New(upstream.GetSettings()[SettingProxy])))
 	return errors.Join(problems...)
+}
+
+// CompleteUpstream is the upstream that is meant by one that is put where there is an old
+// one, nil: none. A masked proxy keeps its password; a new Cursor upstream speaks as new ones
+// do, unless it says how.
+func CompleteUpstream(put, old *tokenstorev1.Upstream) (*tokenstorev1.Upstream, error) {
+	meant := proto.CloneOf(put)
+	if meant.Settings == nil {
+		meant.Settings = map[string]string{}
+	}
+	if written := meant.Settings[SettingProxy]; written != "" {
+		proxy, err := KeepProxy(secret.New(written), secret.New(old.GetSettings()[SettingProxy]))
+		if err != nil {
+			return meant, err
+		}
+		meant.Settings[SettingProxy] = proxy.Reveal()
+	}
+	if old == nil && meant.GetDriver() == DriverCursor && meant.Settings[SettingProtocol] == "" {
+		meant.Settings[SettingProtocol] = ProtocolAgent
+	}
+	if len(meant.Settings) == 0 {
+		meant.Settings = nil
+	}
+	return meant, nil
+}
+
+// MaskUpstream is what may be shown of an upstream: all but its proxy's password.
+func MaskUpstream(upstream *tokenstorev1.Upstream) *tokenstorev1.Upstream {
+	proxy := upstream.GetSettings()[SettingProxy]
+	if proxy == "" {
+		return upstream
+	}
+	shown := proto.CloneOf(upstream)
+	shown.Settings[SettingProxy] = MaskProxy(secret.New(proxy))
+	return shown
 }
 
 func checkBaseURL(text string) error {

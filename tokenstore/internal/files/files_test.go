@@ -85,7 +85,7 @@ func TestParse(t *testing.T) {
 			jsonFile, "[\n{\"token\":\"T\"},\n\n7,\n{\"token\":1},\n{\"tokn\":\"T\"},\n{\"token\":\"U\",\"weight\":0}]",
 			[]string{
 				"2 |T|", "4: an object is wanted", "5: token has a value of the wrong kind",
-				"6: there is a field that tokens don't have: token, upstream, alias, tags, cap, weight, enabled and checksum are known",
+				"6: there is a field that tokens don't have: token, refresh_token, upstream, alias, tags, cap, weight, enabled, checksum and proxy are known",
 				"7: weight is 1 to 1000",
 			},
 		},
@@ -123,7 +123,8 @@ func entriesToRender() []files.Entry {
 	material, _ := checksum.Parse(sum)
 	full := token.NewDraft(secret.New("T<&>"))
 	full.Fields = token.Fields{Alias: "工作 1", Tags: []string{"a", "b"}, Cap: 2, Weight: 3, Enabled: false, Checksum: material}
-	full.Upstream = "cursor"
+	full.Proxy = secret.New("socks5://user:password@proxy:1080")
+	full.Upstream, full.Refresh = "cursor", secret.New("the-refresh-token")
 	bare := token.NewDraft(secret.New("sk-key"))
 	bare.Upstream = "openai"
 	return []files.Entry{{Line: 1, Draft: full}, {Line: 2, Draft: bare}}
@@ -135,7 +136,7 @@ func TestRenderedFilesReadBack(t *testing.T) {
 	for format, want := range map[tokenstorev1.TokenFileFormat][]string{
 		tokenFile: {"1 工作 1|T<&>|alias", "2 |sk-key|alias"},
 		tokenList: {"1 工作 1|T<&>|alias checksum"},
-		jsonFile:  {"2 工作 1|T<&>|alias tags cap weight enabled checksum", "3 |sk-key|alias cap weight enabled"},
+		jsonFile:  {"2 工作 1|T<&>|alias tags cap weight enabled checksum proxy", "3 |sk-key|alias cap weight enabled"},
 	} {
 		text, err := files.Render(format, entriesToRender(), now)
 		if err != nil {
@@ -151,9 +152,12 @@ func TestRenderedFilesReadBack(t *testing.T) {
 		if format == jsonFile {
 			got := entries[0]
 			wantDraft := entriesToRender()[0].Draft
-			if diff := cmp.Diff(wantDraft.Fields, got.Fields); diff != "" || got.Upstream != "cursor" {
+			same := cmp.Comparer(func(a, b secret.Value) bool { return a.Reveal() == b.Reveal() })
+			if diff := cmp.Diff(wantDraft.Fields, got.Fields, same); diff != "" || got.Upstream != "cursor" || got.Refresh.Reveal() != "the-refresh-token" {
 				t.Error(diff)
 			}
+		} else if strings.Contains(text, "the-refresh-token") || strings.Contains(text, "proxy") {
+			t.Errorf("%v has room for what it can't say:\n%s", format, text)
 		}
 		if format == tokenList && !strings.Contains(text, sum) {
 			t.Errorf("the checksum is not there:\n%s", text)

@@ -137,7 +137,7 @@ func (s *Store) takeFromPools(ctx context.Context, room int, held []ErrandRef) (
 		}
 		keys := []string{clockKey(upstream.name), refreshesKey(upstream.name), questionsKey(upstream.name), poolIDsKey(upstream.name)}
 		args := append([]any{
-			share, errandHold.Milliseconds(), flag(upstream.tells), questionPause.Milliseconds(), seldomAsked.Milliseconds(),
+			share, s.errandHold.Milliseconds(), flag(upstream.tells), questionPause.Milliseconds(), seldomAsked.Milliseconds(),
 		}, inHand[upstream.name]...)
 		calls[i] = round.add(takeErrandsScript, keys, args...)
 	}

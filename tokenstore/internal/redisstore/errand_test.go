@@ -241,8 +241,15 @@ func TestPostponedRefreshesBackOff(t *testing.T) {
 	eachStore(t, func(t *testing.T, store *Store) {
 		created := create(t, store, draft("cursor", "key_0123456789012345678901234567890"))
 		for i, want := range []struct{ retryAfter, pause time.Duration }{
-			{0, time.Second}, {0, 2 * time.Second}, {10 * time.Second, 10 * time.Second}, {0, 8 * time.Second}, {0, 16 * time.Second},
-			{0, 32 * time.Second}, {0, time.Minute}, {0, time.Minute}, {24 * time.Hour, time.Hour},
+			{0, time.Second},
+			{0, 2 * time.Second},
+			{10 * time.Second, 10 * time.Second},
+			{0, 8 * time.Second},
+			{0, 16 * time.Second},
+			{0, 32 * time.Second},
+			{0, time.Minute},
+			{0, time.Minute},
+			{24 * time.Hour, time.Hour},
 		} {
 			makeDue(t, store, created)
 			errand := takeRefresh(t, store)

@@ -347,7 +347,7 @@ func (s *Store) renewSame(ctx context.Context, id string, granted Granted) error
 
 // takeLogins is TakeErrands for logins.
 func (s *Store) takeLogins(ctx context.Context, room int, held []ErrandRef) (errands []Errand, lost []ErrandRef, err error) {
-	args := []any{room, errandHold.Milliseconds()}
+	args := []any{room, s.errandHold.Milliseconds()}
 	for _, each := range held {
 		args = append(args, each.ID, each.Epoch)
 	}

@@ -2,11 +2,10 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -117,17 +116,20 @@ func milliseconds(t time.Time) int64 {
 
 // resealRenewal reseals what a refresh has given.
 func (s *Store) resealRenewal(ctx context.Context, key, id string, done *Resealed) error {
-	for field, binding := range map[string]string{
-		"access": accessBinding(id), "refresh": refreshBinding(id), "former": refreshBinding(id),
-	} {
-		sealed, err := s.client.HGet(ctx, key, field).Result()
-		if errors.Is(err, redis.Nil) {
-			continue
-		}
-		if err != nil {
-			return storeError("reseal a token", err)
-		}
-		if _, err := s.resealField(ctx, key, field, sealed, binding, done); err != nil {
+	bindings := map[string]string{"access": accessBinding(id), "refresh": refreshBinding(id), "former": refreshBinding(id)}
+	return s.resealFields(ctx, key, bindings, done)
+}
+
+// resealFields reseals fields of a hash, by their bindings.
+func (s *Store) resealFields(ctx context.Context, key string, bindings map[string]string, done *Resealed) error {
+	names := slices.Sorted(maps.Keys(bindings))
+	values, err := s.client.HMGet(ctx, key, names...).Result()
+	if err != nil {
+		return storeError("reseal", err)
+	}
+	for i, name := range names {
+		sealed, _ := values[i].(string)
+		if _, err := s.resealField(ctx, key, name, sealed, bindings[name], done); err != nil {
 			return err
 		}
 	}

@@ -34,7 +34,7 @@ type Resealed struct {
 func (s *Store) Reseal(ctx context.Context) (Resealed, error) {
 	var done Resealed
 	for _, step := range []func(context.Context, *Resealed) error{
-		s.resealTokens, s.resealTrash, s.resealAnswers, s.resealPrompts, s.resealUpstreams, s.resealAdminToken,
+		s.resealTokens, s.resealTrash, s.resealLogins, s.resealAnswers, s.resealPrompts, s.resealUpstreams, s.resealAdminToken,
 	} {
 		if err := step(ctx, &done); err != nil {
 			return done, err
@@ -211,6 +211,21 @@ func (s *Store) resealDiscarded(ctx context.Context, key, id, text string, done 
 		done.Trash++
 	}
 	return storeError("reseal the trash", err)
+}
+
+// resealLogins reseals logins on their way.
+func (s *Store) resealLogins(ctx context.Context, done *Resealed) error {
+	ids, err := s.client.ZRange(ctx, pollsKey(), 0, -1).Result()
+	if err != nil {
+		return storeError("reseal logins", err)
+	}
+	for _, id := range ids {
+		bindings := map[string]string{"verifier": verifierBinding(id), "proxy": loginProxyBinding(id)}
+		if err := s.resealFields(ctx, loginKey(id), bindings, done); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // resealAnswers reseals the answers that are remembered of idempotency keys.

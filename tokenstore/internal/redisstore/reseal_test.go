@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/testredis"
 )
@@ -27,6 +28,18 @@ func TestResealTakesEverythingAlong(t *testing.T) {
 		}
 	}
 	if err := old.DeleteToken(ctx, deleted, 0); err != nil {
+		t.Fatal(err)
+	}
+	renewed := login("u", "refresh-token-of-before")
+	renewed.Proxy = secret.New("http://u:password@proxy:3128")
+	loggedIn := create(t, old, renewed)
+	makeDue(t, old, loggedIn)
+	grant(t, old, takeRefresh(t, old).ErrandRef, Granted{Access: accessFor("u", time.Now().Add(time.Minute)), Refresh: secret.New("refresh-token-of-now")})
+	if _, err := old.CreateLogin(ctx, begun("the-verifier")); err != nil {
+		t.Fatal(err)
+	}
+	proxied := &tokenstorev1.Upstream{Name: "openai", Driver: "openai", BaseUrl: "https://example.com", Settings: map[string]string{"proxy": "http://u:password@proxy:1"}}
+	if _, err := old.PutUpstream(ctx, proxied, 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := client.HSet(ctx, tokenKey("openai", damaged), "rec", `{"sealed":"v1.k1.AAAA"}`).Err(); err != nil {
@@ -57,7 +70,7 @@ func TestResealTakesEverythingAlong(t *testing.T) {
 		t.Fatal(err)
 	}
 	done, err := rotated.Reseal(ctx)
-	want := Resealed{Tokens: 1, Accounts: 2, Trash: 1, Prompts: 250, Answers: 1, Upstreams: 2, Unreadable: 1}
+	want := Resealed{Tokens: 2, Accounts: 2, Trash: 1, Prompts: 250, Answers: 1, Upstreams: 2, Unreadable: 1}
 	if err != nil || done != want {
 		t.Fatalf("resealed %+v, want %+v, %v", done, want, err)
 	}
@@ -92,6 +105,18 @@ func TestResealTakesEverythingAlong(t *testing.T) {
 		if got, err := final.Account(ctx, id); err != nil || got.GetEmail() != account.GetEmail() {
 			t.Errorf("account of %s: %v, %v", id, got, err)
 		}
+	}
+	makeDue(t, final, loggedIn)
+	for _, errand := range take(t, final) {
+		if login := errand.Login; login != nil && login.Verifier.Reveal() != "the-verifier" {
+			t.Error("the login's verifier is lost")
+		}
+		if refresh := errand.Refresh; refresh != nil && (refresh.Token.Reveal() != "refresh-token-of-now" || refresh.Former.Reveal() != "refresh-token-of-before") {
+			t.Error("the refresh tokens are lost")
+		}
+	}
+	if upstream, err := final.upstream(ctx, "openai"); err != nil || upstream.GetSettings()["proxy"] != proxied.GetSettings()["proxy"] {
+		t.Errorf("the upstream's proxy is %v, %v", upstream.GetSettings(), err)
 	}
 	if got := claimed(final); string(got.GetBody()) != "the answer" {
 		t.Errorf("answer %v", got)

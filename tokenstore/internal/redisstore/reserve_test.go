@@ -180,6 +180,7 @@ func TestReserveDropsWhatIsNotToBeUsed(t *testing.T) {
 	for name, fields := range map[string][]any{
 		"disabled": {"enabled", 0}, "cooling": {"cooling", ever}, "parked": {"phase", "parked"}, "probed": {"phase", "1"},
 		"expires before the reserve does": {"expires", now}, "has no cap any more": {"cap", 0}, "has another holder": {"holder", "x"},
+		"has another access token": {"grants", 1}, "its access token ends before": {"expires", ever, "access_ends", now},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -33,6 +33,8 @@ type Store struct {
 	rotation atomic.Pointer[string]
 	// patience is how long a new token's first request keeps others out.
 	patience time.Duration
+	// errandHold is how long an errand stays in hand without word.
+	errandHold time.Duration
 
 	fence  fence
 	rights *rights
@@ -87,7 +89,7 @@ func New(client redis.UniversalClient, options Options) *Store {
 	}
 	store := &Store{
 		client: client, keys: options.Keys,
-		defaults: options.Defaults, log: options.Logger, logs: newLogView(), patience: quarantinePatience,
+		defaults: options.Defaults, log: options.Logger, logs: newLogView(), patience: quarantinePatience, errandHold: errandHold,
 	}
 	store.barrier = markedBarrier{options.Barrier, store}
 	store.logClient, store.logBarrier = client, store.barrier

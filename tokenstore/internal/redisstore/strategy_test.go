@@ -32,9 +32,26 @@ func (s *strategies) draw() {
 		if days := rapid.IntRange(0, 5).Draw(s.r, "days"); days > 0 {
 			c.Expires = time.Now().Add(time.Duration(days) * 24 * time.Hour).UnixMilli()
 		}
-		s.add(c.ID, "weight", c.Weight, "expires", c.Expires)
+		s.add(c.ID, s.facts(&c)...)
 		s.candidates = append(s.candidates, c)
 	}
+}
+
+// facts are a candidate's fields: of some the quota begins anew, and some are renewed.
+func (s *strategies) facts(c *rotation.Candidate) []any {
+	facts := []any{"weight", c.Weight, "expires", c.Expires}
+	if c.Expires > 0 && rapid.IntRange(0, 3).Draw(s.r, "renewed") == 0 {
+		c.Expires = 0
+		facts = append(facts, "renewable", 1)
+	}
+	if hours := rapid.IntRange(0, 60).Draw(s.r, "hours"); hours > 20 {
+		resets := time.Now().Add(time.Duration(hours) * time.Hour).UnixMilli()
+		facts = append(facts, "resets", resets)
+		if c.Expires == 0 || resets < c.Expires {
+			c.Expires = resets
+		}
+	}
+	return facts
 }
 
 // Take must take what the rules say.

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"carousel.internal/proto/rpcerr"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/token"
 )
 
@@ -47,7 +48,7 @@ func (s *Store) importChunk(ctx context.Context, drafts []token.Draft, drivers m
 		refused := made[i].refused
 		if made[i].known != "" {
 			results[i].Updated = true
-			if refused = s.edit(ctx, made[i].known, draft.Fields, draft.Said, 0); refused == nil {
+			if refused = s.edit(ctx, made[i].known, draft.Fields, draft.Said, 0); refused == nil && principalOf(draft, drivers).Kind == tokenstorev1.CredentialKind_CREDENTIAL_KIND_LOGIN {
 				refused = s.adoptLogin(ctx, made[i].known, draft)
 			}
 		}
@@ -61,9 +62,6 @@ func (s *Store) importChunk(ctx context.Context, drafts []token.Draft, drivers m
 // adoptLogin gives a known login the refresh token of a draft of the same account, if that is
 // the newer one: a file of before must not bring one back that was used since.
 func (s *Store) adoptLogin(ctx context.Context, id string, draft token.Draft) error {
-	if draft.Refresh.Empty() {
-		return nil
-	}
 	t, err := s.read(ctx, id)
 	if err != nil {
 		return err

@@ -21,7 +21,7 @@ func TellsAccounts(driver string) bool { return driver == DriverCursor }
 // KindOf is what a token's secret is at an upstream of the driver.
 func KindOf(driver string, value, refresh secret.Value) tokenstorev1.CredentialKind {
 	switch {
-	case !refresh.Empty():
+	case Renews(driver) && !refresh.Empty():
 		return tokenstorev1.CredentialKind_CREDENTIAL_KIND_LOGIN
 	case Renews(driver) && isUserKey(value):
 		return tokenstorev1.CredentialKind_CREDENTIAL_KIND_USER_KEY

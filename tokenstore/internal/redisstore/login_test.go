@@ -1,0 +1,264 @@
+package redisstore
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"carousel.internal/proto/service/secret"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+const (
+	pending   = tokenstorev1.LoginState_LOGIN_STATE_PENDING
+	done      = tokenstorev1.LoginState_LOGIN_STATE_DONE
+	failed    = tokenstorev1.LoginState_LOGIN_STATE_FAILED
+	expired   = tokenstorev1.LoginState_LOGIN_STATE_EXPIRED
+	cancelled = tokenstorev1.LoginState_LOGIN_STATE_CANCELLED
+)
+
+// begun is a login that somebody begins at the upstream cursor.
+func begun(verifier string) NewLogin {
+	return NewLogin{Upstream: "cursor", URL: "https://example.com/login?challenge=x", UUID: "an-uuid", Verifier: secret.New(verifier)}
+}
+
+func begin(t *testing.T, store *Store, asked NewLogin) *tokenstorev1.Login {
+	t.Helper()
+	login, err := store.CreateLogin(t.Context(), asked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return login
+}
+
+// poll takes the one poll that is due.
+func poll(t *testing.T, store *Store) ErrandRef {
+	t.Helper()
+	errands := take(t, store)
+	if len(errands) != 1 || errands[0].Login == nil {
+		t.Fatalf("took %d errands", len(errands))
+	}
+	return errands[0].ErrandRef
+}
+
+func given(subject, refresh string, life time.Duration) Granted {
+	return Granted{Access: accessFor(subject, time.Now().Add(life)), Refresh: secret.New(refresh)}
+}
+
+// finish logs somebody in and returns what became of the login.
+func finish(t *testing.T, store *Store, granted Granted) *tokenstorev1.Login {
+	t.Helper()
+	at := poll(t, store)
+	if stale, err := store.GrantLogin(t.Context(), at, granted); stale || err != nil {
+		t.Fatal(stale, err)
+	}
+	login, err := store.Login(t.Context(), at.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return login
+}
+
+func TestALoginMakesAToken(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		asked := begun("the-verifier")
+		asked.Alias, asked.Proxy = "mine", secret.New("socks5://u:password@proxy:1080")
+		login := begin(t, store, asked)
+		if login.GetState() != pending || login.GetUrl() != asked.URL || login.GetExpiresAt().AsTime().Sub(login.GetCreatedAt().AsTime()) != loginLife {
+			t.Fatalf("begun as %v", login)
+		}
+		errands := take(t, store)
+		if len(errands) != 1 || errands[0].Upstream != "cursor" || errands[0].Login.UUID != "an-uuid" ||
+			errands[0].Login.Verifier.Reveal() != "the-verifier" || errands[0].Proxy.Reveal() != asked.Proxy.Reveal() {
+			t.Fatalf("took %d polls", len(errands))
+		}
+		if stale, err := store.GrantLogin(t.Context(), errands[0].ErrandRef, given("u", "r1", time.Hour)); stale || err != nil {
+			t.Fatal(stale, err)
+		}
+		if login, _ = store.Login(t.Context(), login.GetId()); login.GetState() != done || login.GetTokenId() == "" {
+			t.Fatalf("ended as %v", login)
+		}
+		made, err := store.Token(t.Context(), login.GetTokenId())
+		if err != nil || made.GetKind() != tokenstorev1.CredentialKind_CREDENTIAL_KIND_LOGIN || made.GetAlias() != "mine" ||
+			made.GetMaskedProxy() != "socks5://u:•••@proxy:1080" || made.GetNextRefreshAt() == nil {
+			t.Errorf("made %v, %v", made, err)
+		}
+		if stale, err := store.GrantLogin(t.Context(), errands[0].ErrandRef, given("u", "r2", time.Hour)); !stale || err != nil {
+			t.Errorf("granted again: stale %v, %v", stale, err)
+		}
+	})
+}
+
+// Whoever logs in again is the same token, with the new credentials.
+func TestTheSameAccountAgainIsTheSameToken(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		begin(t, store, begun("v1"))
+		first := finish(t, store, given("u", "r1", time.Hour))
+		created, err := store.Token(ctx, first.GetTokenId())
+		if err != nil {
+			t.Fatal(err)
+		}
+		makeDue(t, store, created)
+		refresh := takeRefresh(t, store)
+		if stale, err := store.RefuseRefresh(ctx, refresh.ErrandRef, "no"); stale || err != nil {
+			t.Fatal(stale, err)
+		}
+		for name, asked := range map[string]NewLogin{"without saying so": begun("v2"), "by its id": {TokenID: created.GetId()}} {
+			full := begun("v2")
+			full.TokenID = asked.TokenID
+			begin(t, store, full)
+			again := finish(t, store, given("u", "r2", 2*time.Hour))
+			if again.GetState() != done || again.GetTokenId() != created.GetId() {
+				t.Errorf("%s: %v", name, again)
+			}
+			if now, err := store.Token(ctx, created.GetId()); err != nil || now.GetNeedsLogin() || now.GetState() == tokenstorev1.TokenState_TOKEN_STATE_PARKED {
+				t.Errorf("%s: %v, %v", name, now, err)
+			}
+		}
+		makeDue(t, store, created)
+		if next := takeRefresh(t, store); next.Refresh.Token.Reveal() != "r2" || !next.Refresh.Former.Empty() {
+			t.Error("the refresh token of before is still used")
+		}
+		other := begun("v3")
+		other.TokenID = created.GetId()
+		begin(t, store, other)
+		if wrong := finish(t, store, given("somebody else", "r3", time.Hour)); wrong.GetState() != failed || !strings.Contains(wrong.GetDetail(), "another account") {
+			t.Errorf("another account: %v", wrong)
+		}
+	})
+}
+
+func TestALoginInFlightEndsARefresh(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		created := create(t, store, login("u", "r1"))
+		makeDue(t, store, created)
+		late := takeRefresh(t, store)
+		begin(t, store, begun("v"))
+		finish(t, store, given("u", "r2", 2*time.Hour))
+		if stale, err := store.GrantRefresh(t.Context(), late.ErrandRef, given("u", "r1b", time.Hour)); !stale || err != nil {
+			t.Errorf("a refresh of before the login: stale %v, %v", stale, err)
+		}
+	})
+}
+
+func TestPollsSlowDownAndEnd(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		id := begin(t, store, begun("v")).GetId()
+		pause := func(detail string, after time.Duration, counts bool) time.Duration {
+			t.Helper()
+			redisZ(t, store, pollsKey(), id, 0)
+			if stale, err := store.PostponeLogin(ctx, poll(t, store), detail, after, counts); stale || err != nil {
+				t.Fatal(stale, err)
+			}
+			due := store.client.ZScore(ctx, pollsKey(), id).Val()
+			return time.Until(time.UnixMilli(int64(due))).Round(100 * time.Millisecond)
+		}
+		for i, want := range []time.Duration{1200, 1400, 1700, 2100} {
+			if got := pause("", 0, true); got != want*time.Millisecond {
+				t.Errorf("pause %d: %v", i, got)
+			}
+		}
+		if got := pause("busy", 20*time.Second, false); got != 20*time.Second {
+			t.Errorf("what the upstream asks to wait: %v", got)
+		}
+		for range 3 {
+			pause("away", 0, false)
+		}
+		if got := pause("away", 0, false); got != 30*time.Second {
+			t.Errorf("after many that found nothing out: %v", got)
+		}
+		if login, _ := store.Login(ctx, id); login.GetState() != pending || login.GetDetail() != "away" {
+			t.Errorf("it is %v", login)
+		}
+		for range maxPolls - 5 {
+			pause("", 0, true)
+		}
+		redisZ(t, store, pollsKey(), id, 0)
+		if stale, err := store.PostponeLogin(ctx, poll(t, store), "", 0, true); stale || err != nil {
+			t.Fatal(stale, err)
+		}
+		if login, _ := store.Login(ctx, id); login.GetState() != expired {
+			t.Errorf("after all polls it is %v", login)
+		}
+		if left := take(t, store); len(left) != 0 {
+			t.Error("a login that is over is polled")
+		}
+	})
+}
+
+func TestLoginsThatEnd(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		refused := begin(t, store, begun("v")).GetId()
+		if stale, err := store.RefuseLogin(ctx, poll(t, store), "it is over"); stale || err != nil {
+			t.Fatal(stale, err)
+		}
+		given := begin(t, store, begun("v")).GetId()
+		at := poll(t, store)
+		if login, err := store.CancelLogin(ctx, given); err != nil || login.GetState() != cancelled {
+			t.Errorf("cancelled as %v, %v", login, err)
+		}
+		if stale, err := store.RefuseLogin(ctx, at, "too late"); !stale || err != nil {
+			t.Errorf("refused after it was cancelled: %v, %v", stale, err)
+		}
+		if login, err := store.CancelLogin(ctx, refused); err != nil || login.GetState() != failed || login.GetDetail() != "it is over" {
+			t.Errorf("what is over is cancelled: %v, %v", login, err)
+		}
+		forgotten := begin(t, store, begun("v")).GetId()
+		if err := store.client.HSet(ctx, loginKey(forgotten), "expires", 1).Err(); err != nil { // as time would
+			t.Fatal(err)
+		}
+		if left := take(t, store); len(left) != 0 {
+			t.Error("a login is polled after its end")
+		}
+		logins, err := store.Logins(ctx)
+		if err != nil || len(logins) != 3 || logins[0].GetState() != expired {
+			t.Errorf("listed %v, %v", logins, err)
+		}
+		if left := store.client.TTL(ctx, loginKey(forgotten)).Val(); left <= 0 || left > loginKept {
+			t.Errorf("it is kept for %v", left)
+		}
+	})
+}
+
+func TestWhatIsNoLogin(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		named := draft("cursor", "T1")
+		named.Alias = "taken"
+		of := create(t, store, named).GetId()
+		for name, change := range map[string]func(*NewLogin){
+			"no link":                func(l *NewLogin) { l.URL = "x" },
+			"no uuid":                func(l *NewLogin) { l.UUID = "" },
+			"no verifier":            func(l *NewLogin) { l.Verifier = secret.Value{} },
+			"a proxy that is none":   func(l *NewLogin) { l.Proxy = secret.New("ftp://x") },
+			"an upstream without":    func(l *NewLogin) { l.Upstream = "openai" },
+			"no upstream":            func(l *NewLogin) { l.Upstream = "nowhere" },
+			"the alias of another":   func(l *NewLogin) { l.Alias = "taken" },
+			"a token of another one": func(l *NewLogin) { l.Upstream, l.TokenID = "openai", of },
+			"no token":               func(l *NewLogin) { l.TokenID = newTokenID() },
+		} {
+			asked := begun("the-verifier")
+			change(&asked)
+			if login, err := store.CreateLogin(t.Context(), asked); err == nil {
+				t.Errorf("%s: %v", name, login)
+			} else if strings.Contains(err.Error(), "the-verifier") {
+				t.Errorf("%s: the error has the verifier", name)
+			}
+		}
+		for i := range maxLogins {
+			begin(t, store, begun(fmt.Sprint("v", i)))
+		}
+		if _, err := store.CreateLogin(t.Context(), begun("one too many")); err == nil {
+			t.Error("there is no end of logins")
+		}
+	})
+}

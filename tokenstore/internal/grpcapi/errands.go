@@ -109,7 +109,7 @@ func (s *ErrandServer) SettleRefresh(ctx context.Context, request *tokenstorev1.
 	errand := redisstore.ErrandRef{ID: request.GetId(), Epoch: request.GetEpoch()}
 	var late bool
 	var err error
-	result := ""
+	var result string
 	switch end := request.GetResult().(type) {
 	case *tokenstorev1.SettleRefreshRequest_Granted:
 		result = granted

@@ -106,6 +106,7 @@ func TestRefusalsSayWhatIsShortAndUntilWhen(t *testing.T) {
 		"some of everything": {Shortage{Total: 9, Capped: 1, Cooling: 2, Probing: 1, Quarantined: 1, Tried: 1, Disabled: 1, Expired: 1, Parked: 1, Soonest: time.Minute}, `no token of upstream "u" is free: of 9, 1 busy, 2 cooling, 2 being probed, 1 tried by this request, 1 disabled, 1 expired, 1 parked; the first is back in 1m0s`},
 		"tried, and cooling": {Shortage{Total: 2, Cooling: 1, Tried: 1, SoonestTried: time.Second}, `no token of upstream "u" is free: of 2, 1 cooling, 1 tried by this request; the first that was tried is back in 1s`},
 		"an admin's":         {Shortage{Total: 3, Disabled: 2, Parked: 1}, `none of the 3 tokens of upstream "u" can be used: 2 disabled, 1 parked`},
+		"being renewed":      {Shortage{Total: 3, Expired: 3, Renewing: 2}, `no token of upstream "u" is free: of 3, 2 waiting for an access token, 1 expired`},
 		"none":               {Shortage{}, `upstream "u" has no tokens; add one`},
 	}
 	for name, c := range cases {

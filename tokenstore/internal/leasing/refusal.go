@@ -42,7 +42,8 @@ func excluded(shortage Shortage) string {
 		{shortage.Probing + shortage.Quarantined, "being probed"},
 		{shortage.Tried, "tried by this request"},
 		{shortage.Disabled, "disabled"},
-		{shortage.Expired, "expired"},
+		{shortage.Renewing, "waiting for an access token"},
+		{shortage.Expired - shortage.Renewing, "expired"},
 		{shortage.Parked, "parked"},
 	} {
 		if each.count > 0 {
@@ -97,6 +98,8 @@ func refusalByName(demand Demand, shortage Shortage) *rpcerr.Error {
 		return rpcerr.New(tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, "upstream %q has no token with the alias %q", demand.Upstream, demand.Alias)
 	case shortage.Disabled > 0:
 		return refuse(tokenstorev1.Reason_REASON_NO_TOKENS, "is disabled")
+	case shortage.Renewing > 0:
+		return refuse(tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE, "waits for an access token")
 	case shortage.Expired > 0:
 		return refuse(tokenstorev1.Reason_REASON_NO_TOKENS, "has expired")
 	case shortage.Parked > 0:
@@ -123,5 +126,5 @@ func worthWaiting(refused Answer, until time.Time) bool {
 		return false
 	}
 	soonest := refused.Shortage.Soonest
-	return refused.Shortage.busy() > 0 || soonest > 0 && time.Now().Add(soonest).Before(until)
+	return refused.Shortage.soon() || soonest > 0 && time.Now().Add(soonest).Before(until)
 }

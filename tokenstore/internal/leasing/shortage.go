@@ -11,6 +11,8 @@ type Shortage struct {
 	// Parked ones need a person. Probing and Quarantined ones have no room until
 	// it is known what becomes of the requests that they have.
 	Parked, Probing, Quarantined int
+	// Renewing are those of the expired that wait for another access token.
+	Renewing int
 	// Reserved are those of the capped of which a replica holds slots in reserve.
 	Reserved int
 	// Soonest is the time until the first cooling one is back; 0 when none is.
@@ -25,13 +27,16 @@ type Shortage struct {
 // busy counts the tokens that have no room for now.
 func (s Shortage) busy() int { return s.Capped + s.Probing + s.Quarantined }
 
+// soon tells whether tokens may be free at any moment.
+func (s Shortage) soon() bool { return s.busy() > 0 || s.Renewing > 0 }
+
 // gone counts the tokens that only an admin can bring back.
-func (s Shortage) gone() int { return s.Disabled + s.Expired + s.Parked }
+func (s Shortage) gone() int { return s.Disabled + s.Expired - s.Renewing + s.Parked }
 
 // retryAfter is when it is worth asking again; 0: not by waiting.
 func (s Shortage) retryAfter() time.Duration {
 	wait := cmp.Or(s.Soonest, s.SoonestTried)
-	if wait == 0 && s.busy() > 0 {
+	if wait == 0 && s.soon() {
 		return time.Second
 	}
 	return wait

@@ -130,6 +130,39 @@ func TestACluster(t *testing.T) {
 	if pools, err := store.SummarizePools(ctx); err != nil || len(pools) != 2 {
 		t.Fatal(pools, err)
 	}
+	renewed := create(t, store, login("u", "r1"))
+	begin(t, store, begun("v"))
+	makeDue(t, store, renewed)
+	for _, errand := range take(t, store) {
+		held := []ErrandRef{errand.ErrandRef}
+		if _, lost, err := store.TakeErrands(ctx, 0, held); err != nil || len(lost) != 0 {
+			t.Fatal(lost, err)
+		}
+		if errand.Login != nil {
+			if stale, err := store.GrantLogin(ctx, errand.ErrandRef, given("u2", "r2", time.Hour)); stale || err != nil {
+				t.Fatal(stale, err)
+			}
+			continue
+		}
+		if _, err := store.PostponeRefresh(ctx, errand.ErrandRef, "", 0); err != nil {
+			t.Fatal(err)
+		}
+		makeDue(t, store, renewed)
+		grant(t, store, takeRefresh(t, store).ErrandRef, given("u", "r3", time.Hour))
+		makeDue(t, store, renewed)
+		if stale, err := store.RefuseRefresh(ctx, takeRefresh(t, store).ErrandRef, "no"); stale || err != nil {
+			t.Fatal(stale, err)
+		}
+	}
+	if _, _, err := store.RenewCredential(ctx, renewed.GetId(), nil, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.RecordAccount(ctx, renewed.GetId(), &tokenstorev1.TokenAccount{Name: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	if logins, err := store.Logins(ctx); err != nil || len(logins) != 1 {
+		t.Fatal(logins, err)
+	}
 	if _, err := store.Reseal(ctx); err != nil {
 		t.Fatal(err)
 	}

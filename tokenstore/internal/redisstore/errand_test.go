@@ -52,7 +52,7 @@ func makeDue(t *testing.T, store *Store, created *tokenstorev1.Token) {
 	redisZ(t, store, refreshesKey(created.GetUpstream()), created.GetId(), 0)
 }
 
-func redisZ(t *testing.T, store *Store, key, member string, score float64) {
+func redisZ(t testing.TB, store *Store, key, member string, score float64) {
 	t.Helper()
 	if err := store.client.Do(t.Context(), "ZADD", key, "XX", score, member).Err(); err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ func TestAUsersKeyServesOnceItHasAnAccessToken(t *testing.T) {
 			created.GetState() != tokenstorev1.TokenState_TOKEN_STATE_EXPIRED || created.GetExpiresAt() != nil {
 			t.Fatalf("created %v", created)
 		}
-		if got, shortage := secretOf(t, store, "cursor"); got != "" || shortage.Expired != 1 {
+		if got, shortage := secretOf(t, store, "cursor"); got != "" || shortage.Expired != 1 || shortage.Renewing != 1 {
 			t.Fatalf("it serves as %q, short of %+v", got, shortage)
 		}
 		errand := takeRefresh(t, store)

@@ -134,7 +134,7 @@ func shortageFrom(reply *row) leasing.Shortage {
 		return 0
 	}
 	shortage.Soonest, shortage.SoonestTried = until(11), until(12)
-	shortage.Reserved, shortage.Cause = count(13), reply.text(14)
+	shortage.Reserved, shortage.Cause, shortage.Renewing = count(13), reply.text(14), count(15)
 	return shortage
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"pgregory.net/rapid"
 
+	"carousel.internal/proto/service/secret"
 	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/testredis"
 	"carousel.internal/tokenstore/internal/token"
@@ -43,6 +44,9 @@ func (d *derived) create(r *rapid.T) {
 		text = jwtUntil(time.Now().Add(time.Duration(rapid.IntRange(1, 48).Draw(r, "hours"))*time.Hour + time.Duration(d.n)*time.Second))
 	}
 	one := draft(somewhere, text)
+	if rapid.IntRange(0, 2).Draw(r, "login") == 0 {
+		one = login(fmt.Sprint("u", d.n, rand.Uint64()), "r")
+	}
 	one.Cap, one.Weight = uint32(rapid.IntRange(0, 3).Draw(r, "cap")), uint32(rapid.IntRange(1, 3).Draw(r, "weight"))
 	one.Enabled = rapid.IntRange(0, 5).Draw(r, "enabled") > 0
 	made, err := d.CreateToken(d.t.Context(), one)
@@ -146,6 +150,29 @@ func (d *derived) undo(*rapid.T) {
 	d.must(err)
 }
 
+// refresh takes a refresh and ends it.
+func (d *derived) refresh(r *rapid.T) {
+	refreshes := d.client.ZRange(d.t.Context(), refreshesKey(somewhere), 0, -1).Val()
+	redisZ(d.t, d.Store, refreshesKey(somewhere), d.any(refreshes), 0)
+	errands, _, err := d.TakeErrands(d.t.Context(), MaxErrands, nil)
+	d.must(err)
+	for _, errand := range errands {
+		if errand.Refresh == nil {
+			continue
+		}
+		switch rapid.IntRange(0, 3).Draw(r, "end") {
+		case 0:
+			_, err = d.RefuseRefresh(d.t.Context(), errand.ErrandRef, "no")
+		case 1:
+			_, err = d.PostponeRefresh(d.t.Context(), errand.ErrandRef, "busy", time.Hour)
+		default:
+			life := rapid.SampledFrom([]time.Duration{time.Millisecond, time.Hour}).Draw(r, "life")
+			_, err = d.GrantRefresh(d.t.Context(), errand.ErrandRef, Granted{Access: secret.New("access"), Expires: time.Now().Add(life)})
+		}
+		d.must(err)
+	}
+}
+
 func (d *derived) choose(r *rapid.T) {
 	d.rotation.Store(new(rapid.SampledFrom([]string{token.RoundRobin, token.LeastInFlight, token.FillFirst, token.Sticky}).Draw(r, "strategy")))
 }
@@ -164,17 +191,34 @@ func (d *derived) recount(r *rapid.T) {
 		return all
 	}
 	order, load, fill, ring, standing, rests := scores("order"), scores("rank:load"), scores("rank:fill"), scores("ring"), scores("standing"), scores("rests")
+	accesses, refreshes := scores("accesses"), scores("refreshes")
+	unlogged := d.client.SMembersMap(ctx, "c1:{pool:cursor}:unlogged").Val()
 	stirred := d.client.SMembersMap(ctx, "c1:{pool:cursor}:stirred").Val()
 	there, leases := map[string]bool{}, 0
 	for _, id := range d.ids() {
 		there[id] = true
 		f := fields(d.client.HGetAll(ctx, tokenKey(somewhere, id)).Val())
 		want := 6.0
+		_, needsLogin := unlogged[id]
+		if needsLogin != (f["enabled"] == "1" && f["phase"] == token.Parked && f["needs_login"] == "1") {
+			r.Fatalf("%s needs a login: %v; %v", id, needsLogin, f)
+		}
+		if _, planned := refreshes[id]; planned != (f["renewable"] == "1" && f["needs_login"] != "1") {
+			r.Fatalf("%s is to be refreshed: %v; %v", id, planned, f)
+		}
+		// It is taken notice of when somebody meets it, or counts.
+		over := standing[id] == 3 && f["expires"] != "0" && float64(f.number("expires")) <= now+float64(token.ExpiryLead.Milliseconds())
+		_, untilThen := accesses[id]
+		if renewed := f["renewable"] == "1" && f["enabled"] == "1" && f["phase"] != token.Parked; untilThen != (renewed && !over) {
+			r.Fatalf("the end of %s is known: %v; %v", id, untilThen, f)
+		}
 		switch {
 		case f["enabled"] != "1":
 			want = 1
 		case f["phase"] == token.Parked:
 			want = 2
+		case over:
+			want = 3
 		case f["phase"] == token.Quarantined:
 			want = 4
 		case f["phase"] != "":
@@ -183,7 +227,7 @@ func (d *derived) recount(r *rapid.T) {
 		if standing[id] != want {
 			r.Fatalf("%s stands at %v, it is %v: %v", id, standing[id], want, f)
 		}
-		if cooling := float64(f.number("cooling")); want > 2 && cooling > now+1000 && rests[id] != cooling {
+		if cooling := float64(f.number("cooling")); want > 3 && cooling > now+1000 && rests[id] != cooling {
 			r.Fatalf("%s rests until %v: %v", id, rests[id], f)
 		}
 		inflight := d.client.ZRangeByScore(ctx, inflightKey(somewhere, id), &redis.ZRangeBy{Min: strconv.FormatFloat(now, 'f', 0, 64), Max: "+inf"}).Val()
@@ -223,7 +267,7 @@ func (d *derived) recount(r *rapid.T) {
 			}
 		}
 	}
-	for name, all := range map[string]map[string]float64{"order": order, "load": load, "fill": fill, "ring": ring, "standing": standing, "rests": rests} {
+	for name, all := range map[string]map[string]float64{"order": order, "load": load, "fill": fill, "ring": ring, "standing": standing, "rests": rests, "accesses": accesses, "refreshes": refreshes} {
 		for id := range all {
 			if !there[id] {
 				r.Fatalf("%s of %s is gone", id, name)
@@ -264,7 +308,7 @@ func TestWhatIsDerivedIsWhatTokensSay(t *testing.T) {
 			"": step(d.recount), "create": step(d.create), "create more": step(d.create), "edit": step(d.edit), "delete": step(d.remove),
 			"restore": step(d.restore), "acquire": step(d.acquire), "acquire more": step(d.acquire), "settle": step(d.settle), "settle more": step(d.settle),
 			"renew": step(d.renew), "expire a lease": step(d.lapse), "reserve": step(d.reserve), "release": step(d.release), "undo": step(d.undo),
-			"choose": step(d.choose),
+			"choose": step(d.choose), "refresh": step(d.refresh),
 		})
 	})
 }

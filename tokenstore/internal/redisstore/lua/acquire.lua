@@ -17,7 +17,7 @@
 -- USE pick
 -- USE shortage
 -- RETURN granted: {'granted', now_ms, then token id, lease id, ver, bounded per lease}
--- RETURN denied, of those asked for: {'denied', now_ms, total, disabled, expired, cooling, capped, tried, parked, probing, quarantined, soonest_ms, soonest_tried_ms, reserved, class of the cause that they share or ''}
+-- RETURN denied, of those asked for: {'denied', now_ms, total, disabled, expired, cooling, capped, tried, parked, probing, quarantined, soonest_ms, soonest_tried_ms, reserved, class of the cause that they share or '', how many of the expired wait for an access token}
 -- RETURN denied, not to be counted: {'denied'}
 -- RETURN many were looked at, and there are more: {'again', how many to skip then}
 

@@ -39,6 +39,10 @@ local function prolong(id, epoch)
 end
 
 local function hand_out(kind, plan, field, id)
+  if call('EXISTS', pool .. 'token:' .. id) == 0 then
+    call('ZREM', plan, id)
+    return
+  end
   local epoch = whole(call('HINCRBY', clock, 'errand', 1))
   call('HSET', pool .. 'token:' .. id, field, epoch)
   call('ZADD', plan, till, id)
@@ -59,6 +63,7 @@ end
 -- Whether it is worth asking about a token: it is in use, or could be.
 local function is_of_use(id)
   local f = call('HMGET', pool .. 'token:' .. id, 'enabled', 'phase', 'expires')
+  if not f[1] then call('ZREM', questions, id) end
   return f[1] == '1' and f[2] ~= 'parked' and (number(f[3]) == 0 or number(f[3]) > now_ms)
 end
 
@@ -70,7 +75,7 @@ local function ask()
       call('HSET', clock, 'asked', now)
       return hand_out('question', questions, 'asking', id)
     end
-    call('ZADD', questions, whole(now_ms + rest), id)
+    call('ZADD', questions, 'XX', whole(now_ms + rest), id)
   end
 end
 

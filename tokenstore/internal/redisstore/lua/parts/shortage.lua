@@ -1,6 +1,7 @@
 -- Counts what excludes the tokens that were asked for. Of a small pool each token is
 -- looked at; of a large one those that the pick has met, and the rest is counted: a token
 -- that is both at its cap and marked for the model counts as at its cap there.
+-- DYNKEY zset c1:{pool:NAME}:refreshes ids of tokens that are renewed by when that is due, in ms
 -- DYNKEY zset c1:{pool:NAME}:held ids of tokens of which slots are held in reserve, by until when, in ms
 -- Needs pool, time, numbers, demand, admit, standing, pick.
 
@@ -11,7 +12,7 @@ local KINDS = { 'total', 'disabled', 'expired', 'cooling', 'capped', 'tried', 'p
 
 -- A tally, and what counts a token in it. Times are of the first token that is back.
 local function new_tally()
-  local n = { soonest = 0, soonest_tried = 0, reserved = 0 }
+  local n = { soonest = 0, soonest_tried = 0, reserved = 0, renewing = 0 }
   for _, kind in ipairs(KINDS) do n[kind] = 0 end
   local function back_at(id, back)
     local which = excluded[id] and 'soonest_tried' or 'soonest'
@@ -34,12 +35,19 @@ local function has_slots_held(id)
   return number(f[1]) > 0 and number(f[2]) > now_ms
 end
 
+-- Whether an expired token waits for another access token.
+local function is_renewing(id)
+  local f = redis.call('HMGET', pool .. 'token:' .. id, 'renewable', 'needs_login')
+  return f[1] == '1' and f[2] ~= '1'
+end
+
 local function look_at_each(ids)
   local n, add = new_tally()
   for _, id in ipairs(ids) do
     local why, back = examine(id)
     add(id, why, back)
     if why == 'capped' and has_slots_held(id) then n.reserved = n.reserved + 1 end
+    if why == 'expired' and is_renewing(id) then n.renewing = n.renewing + 1 end
   end
   return n
 end
@@ -61,6 +69,8 @@ local function count_all(found)
   local probed = standing(STANDING.probing) - resting - met_probed
   n.total = redis.call('ZCARD', pool .. 'ids')
   n.disabled, n.parked, n.expired = standing(STANDING.disabled), standing(STANDING.parked), standing(STANDING.expired)
+  -- Perhaps fewer: then somebody waits in vain.
+  n.renewing = math.min(n.expired, redis.call('ZCARD', pool .. 'refreshes'))
   -- What was stepped over is marked for the model.
   n.cooling = n.cooling + resting + demand.skip
   -- Those that were set aside for want of room.
@@ -95,6 +105,6 @@ local function denied(found, class, till)
   end
   local answer = { 'denied', now_ms }
   for _, kind in ipairs(KINDS) do answer[#answer + 1] = n[kind] end
-  for _, value in ipairs({ class and till or n.soonest, n.soonest_tried, n.reserved, class or '' }) do answer[#answer + 1] = value end
+  for _, value in ipairs({ class and till or n.soonest, n.soonest_tried, n.reserved, class or '', n.renewing }) do answer[#answer + 1] = value end
   return answer
 end

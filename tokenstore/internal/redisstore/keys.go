@@ -102,7 +102,7 @@ func loginsKey() string { return directoryPrefix + "logins" }
 // is due, in ms; in hand, by when the errand goes to the next caller.
 func pollsKey() string { return directoryPrefix + "polls" }
 
-// pollEpochKey is a string: the last epoch of a poll.
+// pollEpochKey is a string: the last epoch of a poll, about the time in µs.
 func pollEpochKey() string { return directoryPrefix + "poll_epoch" }
 
 // poolIDsKey is a sorted set of a pool's token ids by time of creation, in µs.
@@ -250,7 +250,7 @@ func reconciledKey(upstream, replica string) string {
 // clockKey is a hash: `at` the virtual time, the score of the last pick. A token that
 // joins or comes back starts there, so it neither catches up nor waits. `guard` is the
 // time, in ms, until which windowKey or causesKey may exist: who takes or ends leases
-// looks at them only before. `errand` is the last epoch of an errand, `questions` how far
+// looks at them only before. `errand` is the last epoch of an errand, about the time in µs, `questions` how far
 // questionsKey is built, `asked` the ms of the last question. `ring` is how far ringKey is built: up to which creation of a
 // token, in µs, or `whole`.
 func clockKey(upstream string) string { return poolPrefix(upstream) + "clock" }

@@ -245,13 +245,18 @@ func (s *Store) PostponeLogin(ctx context.Context, poll ErrandRef, detail string
 	})
 }
 
+// endLogin settles a login that is over, and makes that durable: also where it was over
+// before, because the caller may repeat what was not known to be saved.
+func (s *Store) endLogin(ctx context.Context, poll ErrandRef, outcome loginOutcome) (stale bool, err error) {
+	if stale, err = s.settleLogin(ctx, poll.ID, epochText(poll.Epoch), outcome); err != nil {
+		return false, err
+	}
+	return stale, s.barrier.Sync(ctx)
+}
+
 // RefuseLogin ends a login that the upstream has given up.
 func (s *Store) RefuseLogin(ctx context.Context, poll ErrandRef, detail string) (stale bool, err error) {
-	stale, err = s.settleLogin(ctx, poll.ID, epochText(poll.Epoch), loginOutcome{state: tokenstorev1.LoginState_LOGIN_STATE_FAILED, detail: detail})
-	if err != nil || stale {
-		return stale, err
-	}
-	return false, s.barrier.Sync(ctx)
+	return s.endLogin(ctx, poll, loginOutcome{state: tokenstorev1.LoginState_LOGIN_STATE_FAILED, detail: detail})
 }
 
 // GrantLogin ends a login with what the upstream has given: the token that it makes or
@@ -262,7 +267,7 @@ func (s *Store) GrantLogin(ctx context.Context, poll ErrandRef, granted Granted)
 		return false, err
 	}
 	if f["polling"] != epochText(poll.Epoch) || f["state"] != pendingState {
-		return true, nil
+		return true, s.barrier.Sync(ctx)
 	}
 	if err := granted.check(); err != nil {
 		return false, invalid(err)
@@ -274,10 +279,7 @@ func (s *Store) GrantLogin(ctx context.Context, poll ErrandRef, granted Granted)
 	} else if err != nil {
 		return false, err
 	}
-	if stale, err = s.settleLogin(ctx, poll.ID, epochText(poll.Epoch), outcome); err != nil || stale {
-		return stale, err
-	}
-	return false, s.barrier.Sync(ctx)
+	return s.endLogin(ctx, poll, outcome)
 }
 
 const pendingState = "1" // LOGIN_STATE_PENDING, as scripts have it

@@ -153,7 +153,10 @@ func TestWhatIsGrantedIsSavedFirst(t *testing.T) {
 		if _, err := store.GrantRefresh(t.Context(), errand.ErrandRef, given("u", "r2", time.Hour)); !errors.Is(err, full) {
 			t.Errorf("granted: %v", err)
 		}
-		if !slices.Equal(had, []string{"1"}) {
+		if _, err := store.GrantRefresh(t.Context(), errand.ErrandRef, given("u", "r2", time.Hour)); !errors.Is(err, full) {
+			t.Errorf("repeated: %v", err)
+		}
+		if !slices.Equal(had, []string{"1", "1"}) {
 			t.Errorf("it was made durable with %v grants", had)
 		}
 	})

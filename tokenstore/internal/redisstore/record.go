@@ -202,13 +202,26 @@ func (t *stored) view() *tokenstorev1.Token {
 		Cap: t.cap, Weight: t.weight, InFlight: t.inFlight, Requests: t.requests, Failures: t.failures,
 		LastUsedAt: timestamp(t.lastUsed), LastError: t.lastError, ExpiresAt: timestamp(t.expires),
 		CreatedAt: timestamppb.New(time.UnixMicro(t.created)), Version: t.version,
-		Kind: t.record.Kind, MaskedProxy: t.record.MaskedProxy,
+		Kind: t.kind(), MaskedProxy: t.record.MaskedProxy,
 	}
 	t.renewal.show(shown)
 	if shown.State == tokenstorev1.TokenState_TOKEN_STATE_COOLING {
 		shown.CoolingUntil = timestamppb.New(t.cooling)
 	}
 	return shown
+}
+
+// kind is what the token's secret is; of a token that is older than kinds, what its expiry
+// tells.
+func (t *stored) kind() tokenstorev1.CredentialKind {
+	switch {
+	case t.record.Kind != tokenstorev1.CredentialKind_CREDENTIAL_KIND_UNSPECIFIED:
+		return t.record.Kind
+	case t.expires.IsZero():
+		return tokenstorev1.CredentialKind_CREDENTIAL_KIND_API_KEY
+	default:
+		return tokenstorev1.CredentialKind_CREDENTIAL_KIND_SESSION
+	}
 }
 
 func timestamp(t time.Time) *timestamppb.Timestamp {

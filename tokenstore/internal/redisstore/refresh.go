@@ -118,7 +118,8 @@ func (s *Store) PostponeRefresh(ctx context.Context, errand ErrandRef, detail st
 	return result[0] == "stale", notGone(result[0], errand.ID)
 }
 
-// ended reads how a refresh was ended, and makes that durable.
+// ended reads how a refresh was ended, and makes that durable: also where it was ended before,
+// because the caller may repeat what was not known to be saved.
 func (s *Store) ended(ctx context.Context, doing, id string, result []string, err error) (stale bool, _ error) {
 	if err != nil {
 		return false, storeError(doing, err)
@@ -126,10 +127,7 @@ func (s *Store) ended(ctx context.Context, doing, id string, result []string, er
 	if err := notGone(result[0], id); err != nil {
 		return false, err
 	}
-	if result[0] == "stale" {
-		return true, nil
-	}
-	return false, s.barrier.Sync(ctx)
+	return result[0] == "stale", s.barrier.Sync(ctx)
 }
 
 func notGone(result, id string) error {

@@ -27,13 +27,16 @@ local token, order, cooling, clock = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local id, epoch, access, refresh, ends, channel = ARGV[1], ARGV[2], ARGV[3], ARGV[4], number(ARGV[5]), ARGV[7]
 local call = redis.call
 
+-- The least time, in ms, to the next refresh: an access token may have ended when it comes.
+local PAUSE = 5000
+
 local f = call('HMGET', token, 'upstream', 'refreshing', 'refresh', 'enabled', 'phase', 'cause', 'cooling')
 local upstream, refreshing, before, enabled, phase, cause = f[1], f[2], f[3], f[4], f[5], f[6]
 if not upstream then return { 'gone' } end
 if epoch ~= '' and refreshing ~= epoch then return { 'stale' } end
 
 if ends == 0 then ends = now_ms + UNTOLD end
-local due = whole(refresh_at(now_ms, ends))
+local due = whole(math.max(refresh_at(now_ms, ends), now_ms + PAUSE))
 call('HDEL', token, 'refreshing', 'refresh_error', 'refresh_tries', 'needs_login', 'former', 'former_since')
 call('HSET', token, 'renewable', 1, 'access', access, 'access_ends', whole(ends), 'expires', whole(ends + ARGV[6]),
   'refreshed', now, 'refresh_at', due)

@@ -14,6 +14,7 @@
 -- USE pool
 -- USE time
 -- USE numbers
+-- USE epoch
 -- RETURN {number lost, then id, epoch of each, then per errand handed out: refresh or question, id, epoch}
 
 local clock, refreshes, questions, ids = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -43,7 +44,8 @@ local function hand_out(kind, plan, field, id)
     call('ZREM', plan, id)
     return
   end
-  local epoch = whole(call('HINCRBY', clock, 'errand', 1))
+  local epoch = whole(next_epoch(call('HGET', clock, 'errand')))
+  call('HSET', clock, 'errand', epoch)
   call('HSET', pool .. 'token:' .. id, field, epoch)
   call('ZADD', plan, till, id)
   room = room - 1

@@ -10,6 +10,7 @@
 -- USE time
 -- USE numbers
 -- USE login
+-- USE epoch
 -- RETURN {number lost, then id, epoch of each, then per poll handed out: id, epoch}
 
 local polls, epochs = KEYS[1], KEYS[2]
@@ -27,7 +28,8 @@ for i = 3, #ARGV, 2 do
 end
 if room > 0 then
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', polls, '-inf', now, 'LIMIT', 0, room)) do
-    local epoch = whole(redis.call('INCRBY', epochs, 1))
+    local epoch = whole(next_epoch(redis.call('GET', epochs)))
+    redis.call('SET', epochs, epoch)
     redis.call('HSET', pool .. 'login:' .. id, 'polling', epoch)
     redis.call('ZADD', polls, till, id)
     taken[#taken + 1], taken[#taken + 2] = id, epoch

@@ -112,7 +112,7 @@ func (e *errands) Settle(r *rapid.T) {
 	mine := e.hand[ref.ID] == ref
 	var stale bool
 	var err error
-	switch how := rapid.SampledFrom([]string{"grant", "rotate", "postpone"}).Draw(r, "how"); how {
+	switch how := rapid.SampledFrom([]string{"grant", "rotate", "postpone", "refuse"}).Draw(r, "how"); how {
 	case "grant", "rotate":
 		granted := Granted{Access: accessFor(ref.ID, time.Now().Add(time.Hour))}
 		if how == "rotate" {
@@ -121,6 +121,11 @@ func (e *errands) Settle(r *rapid.T) {
 		}
 		if stale, err = e.GrantRefresh(ctx, ref, granted); !stale && how == "rotate" {
 			e.refresh[ref.ID] = granted.Refresh.Reveal()
+		}
+	case "refuse":
+		if stale, err = e.RefuseRefresh(ctx, ref, "no"); !stale && err == nil {
+			_, err = e.ReleaseToken(ctx, ref.ID, "admin") // it is tried again
+			defer func() { e.due[ref.ID] = true }()
 		}
 	default:
 		stale, err = e.PostponeRefresh(ctx, ref, "busy", time.Hour)

@@ -178,6 +178,9 @@ func TestAGrantSurvivesAKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	makeDue(t, store, created) // as two seconds later
+	if err := store.client.HSet(t.Context(), clockKey("cursor"), "errand", 1).Err(); err != nil { // as one that has lost what it wrote last
+		t.Fatal(err)
+	}
 	next := takeRefresh(t, store)
 	if next.Refresh.Token.Reveal() != "r2" || next.Refresh.Former.Reveal() != "r1" || next.Epoch <= inHand.Epoch {
 		t.Errorf("epoch %d after %d", next.Epoch, inHand.Epoch)

@@ -67,6 +67,7 @@ type Tokenstore struct {
 	changes   *grpcapi.Changes
 	desk      *leasing.Desk
 	leases    *grpcapi.LeaseServer
+	errands   *grpcapi.ErrandServer
 	keeper    *keeper
 	files     *tokenfile.Files
 	// changed has one value while the settings may have changed since rotate looked.
@@ -127,6 +128,7 @@ func (t *Tokenstore) assemble(keys *seal.Keyring) {
 	t.desk = leasing.NewDesk(t.store, cfg.LeaseTTL, counts, t.log)
 	t.leases = grpcapi.NewLeaseServer(t.desk, t.store, t.log, t.stopping)
 	t.files = tokenfile.New(t.store, cfg.TokenFile, cfg.TokenListFile, t.log)
+	t.errands = grpcapi.NewErrandServer(t.store, t.files.Changed, counts, t.stopping)
 	t.keeper = newKeeper(t.store, t.health, counts, (&seeder{store: t.store, files: t.files, config: cfg, log: t.log}).seed, t.log)
 
 	healthv1.RegisterHealthServer(t.server, t.health)
@@ -137,7 +139,7 @@ func (t *Tokenstore) assemble(keys *seal.Keyring) {
 	tokenstorev1.RegisterAuditServiceServer(t.server, grpcapi.NewAuditServer(t.store))
 	tokenstorev1.RegisterFleetServiceServer(t.server, grpcapi.NewFleetServer(t.store, t.keeper.known))
 	tokenstorev1.RegisterIdempotencyServiceServer(t.server, grpcapi.NewIdempotencyServer(t.store))
-	tokenstorev1.RegisterErrandServiceServer(t.server, grpcapi.NewErrandServer(t.store, t.files.Changed, counts, t.stopping))
+	tokenstorev1.RegisterErrandServiceServer(t.server, t.errands)
 	tokenstorev1.RegisterLoginServiceServer(t.server, grpcapi.NewLoginServer(t.store))
 	tokenstorev1.RegisterLeaseServiceServer(t.server, t.leases)
 }
@@ -169,6 +171,7 @@ func (t *Tokenstore) Run(ctx context.Context) error {
 	failed := make(chan error, 2)
 	running.Go(func() {
 		t.keeper.awaitLook(ctx)
+		t.errands.AwaitHolders(redisstore.ErrandHold)
 		failed <- t.server.Serve(grpcapi.LimitConnections(t.listener))
 	})
 	running.Go(func() { failed <- operations.Serve(t.opsPort) })
@@ -220,6 +223,7 @@ func (t *Tokenstore) listen(ctx context.Context) {
 		case redisstore.Resync: // anything may have happened
 			if heard {
 				t.desk.AwaitRenewals()
+				t.errands.AwaitHolders(redisstore.ErrandHold)
 			}
 			heard = true
 			t.changes.Announce()

@@ -3,8 +3,10 @@ package grpcapi
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
+	"carousel.internal/proto/rpcerr"
 	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/redisstore"
@@ -38,6 +40,8 @@ type ErrandServer struct {
 	changed  func()
 	observer RefreshObserver
 	stopping <-chan struct{}
+	// awaited is until when, in Unix ns, nothing is handed out: see AwaitHolders.
+	awaited atomic.Int64
 }
 
 // NewErrandServer makes the server. changed is called whenever a login has changed the pool;
@@ -46,20 +50,37 @@ func NewErrandServer(store *redisstore.Store, changed func(), observer RefreshOb
 	return &ErrandServer{store: store, changed: changed, observer: observer, stopping: stopping}
 }
 
+// AwaitHolders hands nothing out for as long as an errand stays in hand without word. It is
+// for when nobody could say a word: who has errands in hand is to say so before others get
+// them, because an upstream may take a refresh token once.
+func (s *ErrandServer) AwaitHolders(hold time.Duration) {
+	s.awaited.Store(time.Now().Add(hold).UnixNano())
+}
+
+// room is how many errands a caller is given that has room for so many.
+func (s *ErrandServer) room(asked uint32) int {
+	if time.Now().UnixNano() < s.awaited.Load() {
+		return 0
+	}
+	return int(min(asked, redisstore.MaxErrands))
+}
+
 // TakeErrands implements ErrandService. Errands that a caller has taken and does not hear of
 // go to the next one, as those of one that died.
 func (s *ErrandServer) TakeErrands(ctx context.Context, request *tokenstorev1.TakeErrandsRequest) (*tokenstorev1.TakeErrandsResponse, error) {
+	if request.GetRoom() > redisstore.MaxErrands {
+		return nil, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "room: 0 to %d", redisstore.MaxErrands)
+	}
 	held := make([]redisstore.ErrandRef, len(request.GetHeld()))
 	for i, each := range request.GetHeld() {
 		held[i] = redisstore.ErrandRef{ID: each.GetId(), Epoch: each.GetEpoch()}
 	}
-	room := int(min(request.GetRoom(), redisstore.MaxErrands+1))
 	over := time.NewTimer(min(max(request.GetMaxWait().AsDuration(), 0), longestWait))
 	defer over.Stop()
 	tick := time.NewTicker(errandTick)
 	defer tick.Stop()
 	for {
-		errands, lost, err := s.store.TakeErrands(ctx, room, held)
+		errands, lost, err := s.store.TakeErrands(ctx, s.room(request.GetRoom()), held)
 		if err != nil {
 			return nil, err
 		}

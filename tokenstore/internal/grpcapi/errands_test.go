@@ -109,6 +109,27 @@ func TestRefreshesGoToAGateway(t *testing.T) {
 	}
 }
 
+// After a time in which nobody could say a word, who has an errand in hand keeps it.
+func TestHoldersAreAwaited(t *testing.T) {
+	t.Parallel()
+	s := start(t, testredis.Mini(t))
+	g := gatewayOf(t, s)
+	ctx := t.Context()
+	if _, err := g.tokens.CreateToken(ctx, &tokenstorev1.CreateTokenRequest{Secret: "crsr_1", Upstream: "cursor"}); err != nil {
+		t.Fatal(err)
+	}
+	s.errands.AwaitHolders(time.Hour)
+	if taken := g.take(ctx, 0); len(taken.GetErrands()) != 0 {
+		t.Fatal("an errand is handed out before its holder has had time to say a word")
+	}
+	s.errands.AwaitHolders(0)
+	errand := g.take(ctx, 0).GetErrands()[0]
+	s.errands.AwaitHolders(time.Hour)
+	if lost := g.take(ctx, 0, &tokenstorev1.ErrandRef{Id: errand.GetId(), Epoch: errand.GetEpoch()}).GetLost(); len(lost) != 0 {
+		t.Errorf("lost %v", lost)
+	}
+}
+
 func TestALoginGoesToAGateway(t *testing.T) {
 	t.Parallel()
 	s := start(t, testredis.Start(t))

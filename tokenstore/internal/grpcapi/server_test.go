@@ -41,6 +41,7 @@ type service struct {
 	store    *redisstore.Store
 	files    *tokenfile.Files
 	changes  *grpcapi.Changes
+	errands  *grpcapi.ErrandServer
 	stopping chan struct{}
 	log      *lockedText
 	conn     *grpc.ClientConn
@@ -96,7 +97,8 @@ func start(t *testing.T, client redis.UniversalClient) *service {
 	tokenstorev1.RegisterAuditServiceServer(server, grpcapi.NewAuditServer(s.store))
 	tokenstorev1.RegisterFleetServiceServer(server, grpcapi.NewFleetServer(s.store, func() []redisstore.Warning { return []redisstore.Warning{{Kind: redisstore.Evicts, Text: "it evicts"}} }))
 	tokenstorev1.RegisterIdempotencyServiceServer(server, grpcapi.NewIdempotencyServer(s.store))
-	tokenstorev1.RegisterErrandServiceServer(server, grpcapi.NewErrandServer(s.store, s.files.Changed, noObserver{}, s.stopping))
+	s.errands = grpcapi.NewErrandServer(s.store, s.files.Changed, noObserver{}, s.stopping)
+	tokenstorev1.RegisterErrandServiceServer(server, s.errands)
 	tokenstorev1.RegisterLoginServiceServer(server, grpcapi.NewLoginServer(s.store))
 	healthv1.RegisterHealthServer(server, health.NewServer())
 

@@ -24,8 +24,8 @@ import (
 var takeErrandsScript = newScript("take_errands")
 
 const (
-	// errandHold is how long an errand stays in hand without word.
-	errandHold = 2 * time.Second
+	// ErrandHold is how long an errand stays in hand without word.
+	ErrandHold = 2 * time.Second
 	// MaxErrands bounds what one caller is given at a time.
 	MaxErrands = 64
 	// maxHeld bounds what one caller says that it has in hand.

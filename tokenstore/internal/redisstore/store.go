@@ -89,7 +89,7 @@ func New(client redis.UniversalClient, options Options) *Store {
 	}
 	store := &Store{
 		client: client, keys: options.Keys,
-		defaults: options.Defaults, log: options.Logger, logs: newLogView(), patience: quarantinePatience, errandHold: errandHold,
+		defaults: options.Defaults, log: options.Logger, logs: newLogView(), patience: quarantinePatience, errandHold: ErrandHold,
 	}
 	store.barrier = markedBarrier{options.Barrier, store}
 	store.logClient, store.logBarrier = client, store.barrier

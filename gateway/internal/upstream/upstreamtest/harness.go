@@ -9,6 +9,7 @@
 package upstreamtest
 
 import (
+	"io"
 	"net/http"
 	"testing"
 
@@ -27,6 +28,11 @@ type Harness struct {
 
 // Wire is an upstream's notation, as bytes of an HTTP response's body.
 type Wire struct {
+	// HTTP2 tells that the driver speaks HTTP/2 alone, and without TLS unasked.
+	HTTP2 bool
+	// Request reads a request's body as far as the upstream reads before it answers; nil: to
+	// its end.
+	Request func(body io.Reader) ([]byte, error)
 	// Header are the response headers of a streamed answer.
 	Header http.Header
 	// Text is one event with a piece of the answer.

@@ -1,6 +1,7 @@
 package upstreamtest
 
 import (
+	"context"
 	"io"
 	"maps"
 	"net"
@@ -28,12 +29,19 @@ type exchange struct {
 	body []byte
 }
 
+// connKey is where a request's context has its connection.
+type connKey struct{}
+
 // serve starts a server; script answers each request.
 func serve(t *testing.T, wire Wire, script func(*exchange)) *server {
 	t.Helper()
 	s := &server{}
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
+		read := wire.Request
+		if read == nil {
+			read = io.ReadAll
+		}
+		body, err := read(r.Body)
 		if err != nil {
 			t.Errorf("the request's body: %v", err)
 		}
@@ -46,6 +54,13 @@ func serve(t *testing.T, wire Wire, script func(*exchange)) *server {
 		case http.StateClosed:
 			s.closed.Add(1)
 		}
+	}
+	s.Config.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		return context.WithValue(ctx, connKey{}, conn)
+	}
+	if wire.HTTP2 {
+		s.Config.Protocols = new(http.Protocols)
+		s.Config.Protocols.SetUnencryptedHTTP2(true)
 	}
 	s.Start()
 	t.Cleanup(s.Close)
@@ -86,8 +101,13 @@ func (x *exchange) answer(answer Answer) {
 	_, _ = x.w.Write(answer.Body)
 }
 
-// abort cuts the connection.
-func (x *exchange) abort() { panic(http.ErrAbortHandler) }
+// abort cuts the connection, with all that is on it.
+func (x *exchange) abort() {
+	if conn, ok := x.r.Context().Value(connKey{}).(net.Conn); ok && x.wire.HTTP2 {
+		_ = conn.Close()
+	}
+	panic(http.ErrAbortHandler)
+}
 
 // gone waits until the driver has hung up.
 func (x *exchange) gone() { <-x.r.Context().Done() }

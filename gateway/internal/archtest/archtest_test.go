@@ -44,7 +44,24 @@ var allowed = map[string][]string{
 	"internal/upstream/egress": {"internal/upstream/redial"},
 	"internal/upstream/wire":   {"internal/upstream", "internal/upstream/redial", "internal/upstream/egress", "internal/upstream/eventstream"},
 	"internal/upstream/cursor": {
-		"internal/chat", "internal/upstream", "internal/upstream/redial", "internal/imagefile", "internal/imagefetch",
+		"internal/chat", "internal/upstream", "internal/upstream/egress", "internal/imagefile", "internal/imagefetch",
+		"internal/upstream/cursor/agent", "internal/upstream/cursor/streamchat", "internal/upstream/cursor/fault", "internal/upstream/cursor/identity",
+		"internal/upstream/wire",
+	},
+	"internal/upstream/cursor/agent/models": {"internal/chat"},
+	"internal/upstream/cursor/agent/prompt": {
+		"internal/chat", "internal/rawjson", "internal/imagefile", "internal/upstream", "internal/upstream/cursor/agent/models",
+	},
+	"internal/upstream/cursor/fault":    {"internal/upstream", "internal/upstream/egress", "internal/upstream/wire"},
+	"internal/upstream/cursor/identity": {"internal/upstream"},
+	"internal/upstream/cursor/streamchat": {
+		"internal/chat", "internal/upstream", "internal/upstream/egress", "internal/upstream/wire",
+		"internal/upstream/cursor/fault", "internal/upstream/cursor/identity",
+	},
+	"internal/upstream/cursor/agent": {
+		"internal/chat", "internal/upstream", "internal/upstream/egress", "internal/upstream/wire",
+		"internal/upstream/cursor/fault", "internal/upstream/cursor/identity",
+		"internal/upstream/cursor/agent/models", "internal/upstream/cursor/agent/prompt",
 	},
 	"internal/upstream/cursor/agent/models": {"internal/chat"},
 	"internal/upstream/cursor/agent/prompt": {

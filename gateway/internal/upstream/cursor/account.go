@@ -1,11 +1,11 @@
 package cursor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"net/url"
@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/cursor/identity"
 	aiserverv1 "carousel.internal/proto/cursor/aiserver/v1"
 	"carousel.internal/proto/cursor/sessiontoken"
 )
@@ -48,7 +49,7 @@ type accountQuestion struct {
 // Account implements upstream.Accounts. All is asked at once.
 func (d *driver) Account(ctx context.Context, credential upstream.Credential, options upstream.Options) (upstream.Account, error) {
 	questions := []accountQuestion{{"requests", d.userInfo}, {"profile", d.profile}}
-	if d.site != "" {
+	if d.settings.site != "" {
 		questions = append(questions, accountQuestion{"usage", d.usage}, accountQuestion{"user", d.me})
 	}
 	call := &upstream.Call{Credential: credential, Options: options}
@@ -82,11 +83,11 @@ func accountReason(err error) string {
 // joined adds what a later answer tells. The usage by family replaces the count of
 // fast requests, which is the same as its first family.
 func joined(account, part upstream.Account) upstream.Account {
-	account.UserID = orElse(account.UserID, part.UserID)
-	account.Email = orElse(account.Email, part.Email)
-	account.Name = orElse(account.Name, part.Name)
-	account.Membership = orElse(account.Membership, part.Membership)
-	account.SubscriptionStatus = orElse(account.SubscriptionStatus, part.SubscriptionStatus)
+	account.UserID = cmp.Or(account.UserID, part.UserID)
+	account.Email = cmp.Or(account.Email, part.Email)
+	account.Name = cmp.Or(account.Name, part.Name)
+	account.Membership = cmp.Or(account.Membership, part.Membership)
+	account.SubscriptionStatus = cmp.Or(account.SubscriptionStatus, part.SubscriptionStatus)
 	if part.TrialDaysLeft != nil {
 		account.TrialDaysLeft = part.TrialDaysLeft
 	}
@@ -99,10 +100,10 @@ func joined(account, part upstream.Account) upstream.Account {
 // userInfo asks the API for the count of fast requests. The request has no field.
 func (d *driver) userInfo(ctx context.Context, call *upstream.Call) (upstream.Account, error) {
 	header := http.Header{"Content-Type": {"application/proto"}, "Connect-Protocol-Version": {"1"}}
-	if failure := setHeaders(header, call, d.newID(), d.now()); failure != nil {
+	if failure := d.Dress(header, call); failure != nil {
 		return upstream.Account{}, failure
 	}
-	body, err := d.question(ctx, http.MethodPost, d.base+userInfoPath, header, call)
+	body, err := d.question(ctx, http.MethodPost, d.settings.base+userInfoPath, header, call)
 	if err != nil {
 		return upstream.Account{}, err
 	}
@@ -125,8 +126,8 @@ func userIDOf(subject string) string { return sessiontoken.Claims{Subject: subje
 
 // profile asks the API for the plan.
 func (d *driver) profile(ctx context.Context, call *upstream.Call) (upstream.Account, error) {
-	token := call.Credential.Secret.Reveal()
-	if token == "" || strings.ContainsFunc(token, notInHeader) {
+	bearer, failure := identity.Bearer(call.Credential)
+	if failure != nil {
 		return upstream.Account{}, errNoJWT
 	}
 	var answer struct {
@@ -134,8 +135,8 @@ func (d *driver) profile(ctx context.Context, call *upstream.Call) (upstream.Acc
 		SubscriptionStatus   string   `json:"subscriptionStatus"`
 		DaysRemainingOnTrial *float64 `json:"daysRemainingOnTrial"`
 	}
-	header := http.Header{"Authorization": {"Bearer " + token}}
-	if err := d.questionJSON(ctx, d.base+profilePath, header, call, &answer); err != nil {
+	header := http.Header{"Authorization": {bearer}}
+	if err := d.questionJSON(ctx, d.settings.base+profilePath, header, call, &answer); err != nil {
 		return upstream.Account{}, err
 	}
 	account := upstream.Account{
@@ -185,7 +186,7 @@ func (d *driver) usage(ctx context.Context, call *upstream.Call) (upstream.Accou
 		Unknown  *family   `json:"gpt-4-32k"`
 		Start    time.Time `json:"startOfMonth"`
 	}
-	if err := d.questionJSON(ctx, d.site+usagePath+"?user="+url.QueryEscape(id), header, call, &answer); err != nil {
+	if err := d.questionJSON(ctx, d.settings.site+usagePath+"?user="+url.QueryEscape(id), header, call, &answer); err != nil {
 		return upstream.Account{}, err
 	}
 	account := upstream.Account{UserID: id, QuotaStart: answer.Start}
@@ -211,7 +212,7 @@ func (d *driver) me(ctx context.Context, call *upstream.Call) (upstream.Account,
 		Name  string `json:"name"`
 		Sub   string `json:"sub"`
 	}
-	if err := d.questionJSON(ctx, d.site+mePath, header, call, &answer); err != nil {
+	if err := d.questionJSON(ctx, d.settings.site+mePath, header, call, &answer); err != nil {
 		return upstream.Account{}, err
 	}
 	return upstream.Account{
@@ -228,7 +229,7 @@ func (d *driver) siteHeader(call *upstream.Call) (http.Header, string, error) {
 	}
 	return http.Header{
 		"Cookie":  {sessionCookie + "=" + url.QueryEscape(id) + "%3A%3A" + token},
-		"Referer": {d.site + settingsPath},
+		"Referer": {d.settings.site + settingsPath},
 		"Accept":  {"application/json"},
 	}, id, nil
 }
@@ -261,30 +262,4 @@ func (d *driver) questionJSON(ctx context.Context, target string, header http.He
 		return errUnreadable
 	}
 	return nil
-}
-
-// question sends one request and answers the body of a success.
-func (d *driver) question(ctx context.Context, method, target string, header http.Header, call *upstream.Call) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, method, target, http.NoBody)
-	if err != nil {
-		return nil, errUnreadable // the URL is the config's and was parsed
-	}
-	request.Header = header
-	request.Header.Set(userAgentHeader, userAgent)
-	response, err := d.plain.Do(request)
-	switch {
-	case ctx.Err() != nil:
-		return nil, errors.New("no answer in time")
-	case err != nil:
-		return nil, errors.New("the upstream can't be reached") // the error itself repeats the URL
-	}
-	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAccountBody))
-	switch {
-	case err != nil:
-		return nil, errors.New("the answer was cut short")
-	case response.StatusCode != http.StatusOK:
-		return nil, (&refusal{status: response.StatusCode, header: response.Header, body: body}).failure(call.Credential.Secret)
-	}
-	return body, nil
 }

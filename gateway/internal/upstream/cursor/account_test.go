@@ -202,7 +202,7 @@ func TestWebsite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := made.(*driver).site; got != test.site {
+		if got := made.(*driver).settings.site; got != test.site {
 			t.Errorf("%s: %q", name, got)
 		}
 		made.Close()

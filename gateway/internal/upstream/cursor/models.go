@@ -29,11 +29,3 @@ var models = []chat.Model{
 	{ID: "gemini-2.0-flash-thinking-exp", OwnedBy: "google", Created: created},
 	{ID: "gemini-2.0-flash-exp", OwnedBy: "google", Created: created},
 }
-
-// longContext has the models that must be asked for in long-context mode.
-var longContext = map[string]bool{
-	"gpt-4o-128k":            true,
-	"gemini-1.5-flash-500k":  true,
-	"claude-3-haiku-200k":    true,
-	"claude-3-5-sonnet-200k": true,
-}

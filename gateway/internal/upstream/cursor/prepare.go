@@ -10,7 +10,6 @@ import (
 	"carousel.internal/gateway/internal/imagefetch"
 	"carousel.internal/gateway/internal/imagefile"
 	"carousel.internal/gateway/internal/upstream"
-	aiserverv1 "carousel.internal/proto/cursor/aiserver/v1"
 )
 
 // What is wrong with an image's URL, for the client.
@@ -136,21 +135,4 @@ func setFile(image *chat.Image, data []byte) error {
 func isLink(url string) bool {
 	scheme, _, found := strings.Cut(url, "://")
 	return found && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https"))
-}
-
-// imagesOf are a prepared message's images as the upstream takes them. Their
-// dimension is absent where it is not known.
-func imagesOf(message chat.Message) []*aiserverv1.ImageProto {
-	var files []*aiserverv1.ImageProto
-	for _, part := range message.Parts {
-		if part.Image == nil {
-			continue
-		}
-		file := &aiserverv1.ImageProto{Data: part.Image.Data}
-		if part.Image.Width > 0 && part.Image.Height > 0 {
-			file.Dimension = &aiserverv1.ImageProto_Dimension{Width: part.Image.Width, Height: part.Image.Height}
-		}
-		files = append(files, file)
-	}
-	return files
 }

@@ -1,4 +1,4 @@
-package cursor
+package streamchat
 
 import (
 	"compress/gzip"

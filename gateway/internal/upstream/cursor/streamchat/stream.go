@@ -1,10 +1,9 @@
-package cursor
+package streamchat
 
 import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
 	"time"
 
 	"connectrpc.com/connect"
@@ -12,6 +11,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/cursor/fault"
 	aiserverv1 "carousel.internal/proto/cursor/aiserver/v1"
 )
 
@@ -21,28 +21,21 @@ const drainTimeout = time.Second
 // errDrained is why the connection of a whole answer was cut: it is no failure.
 var errDrained = errors.New("the upstream kept the connection open after its answer")
 
-// silence is why a call was cancelled: the upstream said nothing for as long as the
-// setting allows.
-type silence struct{ setting, message string }
-
-// Error implements error.
-func (s *silence) Error() string { return s.setting + " is over" }
-
 var (
-	errFirstSilence = &silence{firstByteSetting, "the upstream did not begin to answer in time"}
-	errIdleSilence  = &silence{idleSetting, "the upstream stopped in the middle of its answer"}
+	errFirstSilence = &fault.Silence{Setting: "first_byte_timeout", Message: "the upstream did not begin to answer in time"}
+	errIdleSilence  = &fault.Silence{Setting: "idle_timeout", Message: "the upstream stopped in the middle of its answer"}
 )
 
 // stream makes the call and yields its text. It answers nil after a complete answer,
 // and when yield has had enough.
-func (d *driver) stream(parent context.Context, call *upstream.Call, yield func(chat.Event, error) bool) *upstream.Failure {
-	requestID := d.newID()
-	message, failure := d.newMessage(call, requestID)
+func (c *Client) stream(parent context.Context, call *upstream.Call, yield func(chat.Event, error) bool) *upstream.Failure {
+	requestID := c.newID()
+	message, failure := c.newMessage(call, requestID)
 	if failure != nil {
 		return failure
 	}
 	request := connect.NewRequest(message)
-	if failure := setHeaders(request.Header(), call, requestID, d.now()); failure != nil {
+	if failure := setHeaders(request.Header(), call, requestID, c.now()); failure != nil {
 		return failure
 	}
 
@@ -51,7 +44,7 @@ func (d *driver) stream(parent context.Context, call *upstream.Call, yield func(
 	// The timer runs only while the upstream is to speak, not while the reader of
 	// the events takes its time.
 	var cause error = errFirstSilence
-	timer := time.AfterFunc(d.firstByte, func() { cancel(cause) })
+	timer := time.AfterFunc(c.firstByte, func() { cancel(cause) })
 	defer timer.Stop()
 	x := &exchange{ended: func() {
 		if timer.Stop() {
@@ -61,7 +54,7 @@ func (d *driver) stream(parent context.Context, call *upstream.Call, yield func(
 	}}
 	judge := judge{parent: parent, ctx: ctx, exchange: x, secret: call.Credential.Secret}
 
-	answer, err := d.client.CallServerStream(withExchange(ctx, x), request)
+	answer, err := c.client.CallServerStream(withExchange(ctx, x), request)
 	if err != nil {
 		return judge.failure(err)
 	}
@@ -100,10 +93,10 @@ func (d *driver) stream(parent context.Context, call *upstream.Call, yield func(
 				return nil
 			}
 		}
-		timer.Reset(d.idle)
+		timer.Reset(c.idle)
 	}
 	if !spoken {
-		return signed(upstream.SignEmpty, http.StatusOK, "the upstream sent an empty answer", nil)
+		return signed(upstream.SignEmpty, "the upstream sent an empty answer", nil)
 	}
 	send(&blocks, &upstream.Flat{Finish: chat.Stop}, yield)
 	return nil

@@ -1,4 +1,4 @@
-package cursor
+package streamchat
 
 import (
 	"context"
@@ -13,13 +13,15 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/cursor/fault"
+	"carousel.internal/gateway/internal/upstream/egress"
 	aiserverv1 "carousel.internal/proto/cursor/aiserver/v1"
 )
 
 // fixture is one way in which an attempt fails, and the row that decides it.
 type fixture struct {
 	row, title string
-	upstream   *driver
+	upstream   *Client
 	// ctx is the caller's, where it is not the test's.
 	ctx context.Context
 }
@@ -94,6 +96,7 @@ func fixtures() []fixture {
 	}
 
 	connection("unreachable", "refused", func(*http.Request) (*http.Response, error) { return nil, syscall.ECONNREFUSED })
+	connection("proxy", "refused", func(*http.Request) (*http.Response, error) { return nil, &egress.Error{Text: "the proxy is away"} })
 	connection("connection lost", "reset", func(*http.Request) (*http.Response, error) {
 		return responseOf(&body{chunks: [][]byte{textFrame("Hi")}, err: syscall.ECONNRESET}), nil
 	})
@@ -131,7 +134,7 @@ func endedFixtures() []fixture {
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	classes, decided := map[string]upstream.Class{}, map[string]bool{}
-	for _, row := range failures {
+	for _, row := range fault.Table {
 		if _, twice := classes[row.Name]; twice {
 			t.Errorf("two rows are named %q", row.Name)
 		}
@@ -148,7 +151,7 @@ func TestFailures(t *testing.T) {
 		}
 		decided[f.row], decided[f.row+" "+strings.ToLower(failure.Code)] = true, true
 	}
-	for _, row := range failures {
+	for _, row := range fault.Table {
 		if !decided[row.Name] {
 			t.Errorf("row %q has no fixture", row.Name)
 		}
@@ -160,7 +163,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-func failureOf(ctx context.Context, t *testing.T, d *driver) *upstream.Failure {
+func failureOf(ctx context.Context, t *testing.T, d *Client) *upstream.Failure {
 	t.Helper()
 	for _, err := range d.Chat(ctx, callOf(said(chat.User, "Hi"))) {
 		if failure, ok := errors.AsType[*upstream.Failure](err); ok {
@@ -169,14 +172,4 @@ func failureOf(ctx context.Context, t *testing.T, d *driver) *upstream.Failure {
 	}
 	t.Fatal("the answer is complete")
 	return nil
-}
-
-func TestEveryNumberIsInARow(t *testing.T) {
-	t.Parallel()
-	for number, name := range aiserverv1.ErrorDetails_Error_name {
-		row := failures.Judge(upstream.Complaint{Status: 200, Names: []string{name}})
-		if mute[aiserverv1.ErrorDetails_Error(number)] != (row.Name == "anything else") {
-			t.Errorf("%s is decided by %q", name, row.Name)
-		}
-	}
 }

@@ -1,4 +1,4 @@
-package cursor
+package streamchat
 
 import (
 	"errors"
@@ -120,7 +120,7 @@ func TestRefusals(t *testing.T) {
 		"200 JSON":         {200, jsonType, `{"ok":true}`, upstream.Truncated, "no stream"},
 		"200 JSON error":   {200, jsonType, unary("unauthenticated"), upstream.Auth, "Said so"},
 		"200 nothing":      {200, "", "", upstream.Truncated, "no stream"},
-		"endless body":     {500, "", strings.Repeat("x", 2*maxRefusal), upstream.Broken, "HTTP 500"},
+		"endless body":     {500, "", strings.Repeat("x", 128<<10), upstream.Broken, "HTTP 500"},
 		"deep JSON":        {500, jsonType, strings.Repeat(`{"error":`, 1000), upstream.Broken, "HTTP 500"},
 		"JSON of no shape": {500, jsonType, `[1,2]`, upstream.Broken, "HTTP 500"},
 	} {
@@ -182,7 +182,7 @@ func TestNoSecretInFailures(t *testing.T) {
 	t.Parallel()
 	const token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln"
 	echo := `bad token ` + token + ` of user_01JH0000000000000000000000, checksum ` + device
-	for name, d := range map[string]*driver{
+	for name, d := range map[string]*Client{
 		"trailer": replay(endFrame(`{"error":{"code":"unauthenticated","message":"` + echo + `"}}`)),
 		"details": replay(endFrame(trailer("internal", aiserverv1.ErrorDetails_ERROR_NOT_LOGGED_IN, echo, echo))),
 		"broken":  replay([]byte(echo)),
@@ -201,20 +201,5 @@ func TestNoSecretInFailures(t *testing.T) {
 				t.Errorf("%s: shows %q: %v", name, hidden, failure)
 			}
 		}
-	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]time.Duration{
-		"": 0, "0": 0, "-5": 0, "soon": 0, "30": 30 * time.Second, "999999999": maxRetryAfter, "99999999999999999999": 0,
-	} {
-		if got := retryAfter(http.Header{"Retry-After": {text}}); got != want {
-			t.Errorf("%q: %s", text, got)
-		}
-	}
-	at := time.Now().Add(time.Minute).UTC().Format(http.TimeFormat)
-	if got := retryAfter(http.Header{"Retry-After": {at}}); got < 50*time.Second || got > time.Minute {
-		t.Errorf("%q: %s", at, got)
 	}
 }

@@ -1,4 +1,4 @@
-package cursor
+package streamchat
 
 import (
 	"context"
@@ -25,7 +25,7 @@ type connKey struct{}
 
 // overHTTP2 is a driver for a server that speaks HTTP/2 alone, as the real
 // upstream's edge does.
-func overHTTP2(t *testing.T, handler http.HandlerFunc) *driver {
+func overHTTP2(t *testing.T, handler http.HandlerFunc) *Client {
 	t.Helper()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 2 {
@@ -45,12 +45,13 @@ func overHTTP2(t *testing.T, handler http.HandlerFunc) *driver {
 	t.Cleanup(server.Close)
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
-	pool := newTransport(defaultConnect)
-	pool.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	pool := &http.Transport{
+		ForceAttemptHTTP2: true, DisableCompression: true,
+		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+	}
 	transport := redial.New(pool)
-	d := newDriver(server.URL, transport)
-	d.transport = transport
-	t.Cleanup(d.Close)
+	d := newClient(server.URL, transport)
+	t.Cleanup(transport.CloseIdleConnections)
 	return d
 }
 

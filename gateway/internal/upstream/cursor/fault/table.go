@@ -1,4 +1,4 @@
-package cursor
+package fault
 
 import (
 	"regexp"
@@ -13,8 +13,8 @@ import (
 
 // What the upstream says in words only.
 var (
-	outdatedWords = regexp.MustCompile(`(?i)update required|version .*no longer supported|(client|version) .*(outdated|too old)|please update to the latest`)
-	regionWords   = regexp.MustCompile(`(?i)(not available|not supported|unsupported|unavailable|n['’]t serve|not serve).*\b(region|country|territory)\b|\b(region|country|territory)\b.*(not available|not supported|unsupported)|UNSUPPORTED_REGION`)
+	OutdatedWords = regexp.MustCompile(`(?i)update required|version .*no longer supported|(client|version) .*(outdated|too old)|please update to the latest`)
+	RegionWords   = regexp.MustCompile(`(?i)(not available|not supported|unsupported|unavailable|n['’]t serve|not serve).*\b(region|country|territory)\b|\b(region|country|territory)\b.*(not available|not supported|unsupported)|UNSUPPORTED_REGION`)
 	largeWords    = regexp.MustCompile(`(?i)too (long|large|big)|context (length|window)|larger than max`)
 	quotaWords    = regexp.MustCompile(`(?i)usage limit|quota|billing|out of credits|upgrade to`)
 	noModelWords  = regexp.MustCompile(`(?i)\bmodel\b.{0,250}\b(does not exist|not found|not exist|unknown)|(unknown|invalid|no such) model\b`)
@@ -36,13 +36,13 @@ var limits = append(namesOf(
 	aiserverv1.ErrorDetails_ERROR_RATE_LIMITED_CHANGEABLE,
 ), connect.CodeResourceExhausted.String())
 
-// failures is what is at fault, whatever goes wrong. An error has one name here: that
+// Table is what is at fault, whatever goes wrong. An error has one name here: that
 // of its number, or its Connect code where the number says nothing (see
-// complaint.judged). Its status counts where the name is in no row.
-var failures = slices.Concat(upstream.Table{
+// Complaint.judged). Its status counts where the name is in no row.
+var Table = slices.Concat(upstream.Table{
 	// An outdated client comes in the dress of a rate limit, so the words go first.
-	{Name: "outdated client, in words", Text: outdatedWords, Class: upstream.OutdatedClient},
-	{Name: "region, in words", Text: regionWords, Class: upstream.Region},
+	{Name: "outdated client, in words", Text: OutdatedWords, Class: upstream.OutdatedClient},
+	{Name: "region, in words", Text: RegionWords, Class: upstream.Region},
 
 	{Name: "limit: size", Names: limits, Text: largeWords, Class: upstream.TooLarge},
 	{Name: "limit: quota", Names: limits, Text: quotaWords, Class: upstream.Quota},

@@ -1,4 +1,4 @@
-package cursor
+package streamchat
 
 import (
 	"fmt"
@@ -17,10 +17,10 @@ const (
 )
 
 // newMessage maps a chat that Prepare has seen to the upstream's request.
-func (d *driver) newMessage(call *upstream.Call, requestID string) (*aiserverv1.GetChatRequest, *upstream.Failure) {
+func (c *Client) newMessage(call *upstream.Call, requestID string) (*aiserverv1.GetChatRequest, *upstream.Failure) {
 	message := &aiserverv1.GetChatRequest{
 		RequestId:      requestID,
-		ConversationId: d.newID(),
+		ConversationId: c.newID(),
 		ModelDetails:   &aiserverv1.ModelDetails{ModelName: proto.String(valid(call.Model))},
 	}
 	if call.Options.SlowPool {
@@ -29,19 +29,19 @@ func (d *driver) newMessage(call *upstream.Call, requestID string) (*aiserverv1.
 	if longContext[call.Model] {
 		message.LongContextMode = proto.Bool(true)
 	}
-	instructions, turns, failure := d.split(call)
+	instructions, turns, failure := c.split(call)
 	if failure != nil {
 		return nil, failure
 	}
 	if strings.TrimSpace(instructions) != "" {
 		message.ExplicitContext = &aiserverv1.ExplicitContext{Context: instructions}
 	}
-	message.Conversation = d.alternate(turns)
+	message.Conversation = c.alternate(turns)
 	return message, nil
 }
 
 // split takes the system messages, which are instructions, out of the conversation.
-func (d *driver) split(call *upstream.Call) (string, []*aiserverv1.ConversationMessage, *upstream.Failure) {
+func (c *Client) split(call *upstream.Call) (string, []*aiserverv1.ConversationMessage, *upstream.Failure) {
 	var instructions []string
 	var turns []*aiserverv1.ConversationMessage
 	for i, message := range call.Request.Messages {
@@ -50,9 +50,9 @@ func (d *driver) split(call *upstream.Call) (string, []*aiserverv1.ConversationM
 		case chat.System:
 			instructions = append(instructions, message.Text())
 		case chat.User:
-			turns = append(turns, d.turn(human, message.Text(), images))
+			turns = append(turns, c.turn(human, message.Text(), images))
 		case chat.Assistant:
-			turns = append(turns, d.turn(model, message.Text(), images))
+			turns = append(turns, c.turn(model, message.Text(), images))
 		default:
 			return "", nil, refuse(i, fmt.Sprintf("the role %q is not supported", message.Role))
 		}
@@ -74,18 +74,18 @@ func refuse(i int, reason string) *upstream.Failure {
 // alternate fills the conversation up with empty messages, so that it begins and
 // ends with the human and nobody speaks twice in a row. The upstream is used to
 // nothing else.
-func (d *driver) alternate(turns []*aiserverv1.ConversationMessage) []*aiserverv1.ConversationMessage {
+func (c *Client) alternate(turns []*aiserverv1.ConversationMessage) []*aiserverv1.ConversationMessage {
 	filled := make([]*aiserverv1.ConversationMessage, 0, len(turns)+2)
 	next := human
 	for _, turn := range turns {
 		if turn.GetType() != next {
-			filled = append(filled, d.turn(next, "", nil))
+			filled = append(filled, c.turn(next, "", nil))
 		}
 		filled = append(filled, turn)
 		next = other(turn.GetType())
 	}
 	if next == human {
-		filled = append(filled, d.turn(human, "", nil))
+		filled = append(filled, c.turn(human, "", nil))
 	}
 	return filled
 }
@@ -97,14 +97,31 @@ func other(kind aiserverv1.ConversationMessage_MessageType) aiserverv1.Conversat
 	return human
 }
 
-func (d *driver) turn(
+func (c *Client) turn(
 	kind aiserverv1.ConversationMessage_MessageType, text string, images []*aiserverv1.ImageProto,
 ) *aiserverv1.ConversationMessage {
 	return &aiserverv1.ConversationMessage{
 		Text:                  valid(text),
 		Type:                  kind,
 		Images:                images,
-		BubbleId:              d.newID(),
+		BubbleId:              c.newID(),
 		IsCapabilityIteration: proto.Bool(false),
 	}
+}
+
+// imagesOf are a prepared message's images as the upstream takes them. Their
+// dimension is absent where it is not known.
+func imagesOf(message chat.Message) []*aiserverv1.ImageProto {
+	var files []*aiserverv1.ImageProto
+	for _, part := range message.Parts {
+		if part.Image == nil {
+			continue
+		}
+		file := &aiserverv1.ImageProto{Data: part.Image.Data}
+		if part.Image.Width > 0 && part.Image.Height > 0 {
+			file.Dimension = &aiserverv1.ImageProto_Dimension{Width: part.Image.Width, Height: part.Image.Height}
+		}
+		files = append(files, file)
+	}
+	return files
 }

@@ -1,4 +1,4 @@
-package cursor
+package streamchat
 
 import (
 	"encoding/hex"
@@ -36,8 +36,8 @@ type transportFunc func(*http.Request) (*http.Response, error)
 func (f transportFunc) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
 
 // fixed is a driver whose ids count up and whose clock stands still.
-func fixed(transport http.RoundTripper) *driver {
-	d := newDriver("https://upstream.test", transport)
+func fixed(transport http.RoundTripper) *Client {
+	d := newClient("https://upstream.test", transport)
 	d.now = func() time.Time { return time.UnixMilli(1735689600000) }
 	var ids int
 	d.newID = func() string {
@@ -64,7 +64,7 @@ func said(role chat.Role, texts ...string) chat.Message {
 }
 
 // ask runs the call and answers its text and failure.
-func ask(t *testing.T, d *driver, call *upstream.Call) (string, *upstream.Failure) {
+func ask(t *testing.T, d *Client, call *upstream.Call) (string, *upstream.Failure) {
 	t.Helper()
 	return collect(t, d, call, nil)
 }
@@ -237,21 +237,21 @@ func turnsOf(request *aiserverv1.GetChatRequest) []string {
 
 func TestFlags(t *testing.T) {
 	t.Parallel()
-	for _, entry := range models {
+	for _, id := range []string{"gpt-4o", "claude-3.5-sonnet", "gpt-4o-128k", "gemini-1.5-flash-500k", "claude-3-haiku-200k", "claude-3-5-sonnet-200k"} {
 		call := callOf(said(chat.User, "Hi"))
-		call.Model = entry.ID
+		call.Model = id
 		got, failure := fixed(nil).newMessage(call, "id")
 		if failure != nil {
 			t.Fatal(failure)
 		}
-		if got.GetModelDetails().GetModelName() != entry.ID {
+		if got.GetModelDetails().GetModelName() != id {
 			t.Errorf("model %q", got.GetModelDetails().GetModelName())
 		}
 		want := slices.Contains([]string{
 			"gpt-4o-128k", "gemini-1.5-flash-500k", "claude-3-haiku-200k", "claude-3-5-sonnet-200k",
-		}, entry.ID)
+		}, id)
 		if got.GetLongContextMode() != want || (got.LongContextMode != nil) != want {
-			t.Errorf("%s: long context %v", entry.ID, got.LongContextMode)
+			t.Errorf("%s: long context %v", id, got.LongContextMode)
 		}
 		if got.ModelDetails.EnableSlowPool != nil {
 			t.Error("the slow pool is asked for")
@@ -290,48 +290,5 @@ func TestInvalidTextIsReplaced(t *testing.T) {
 	}
 	if turns := turnsOf(got); turns[0] != "h:a\uFFFDb" {
 		t.Errorf("turns %q", turns)
-	}
-}
-
-func TestNewUUID(t *testing.T) {
-	t.Parallel()
-	form := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
-	a, b := newUUID(), newUUID()
-	if !form.MatchString(a) || !form.MatchString(b) || a == b {
-		t.Errorf("%q, %q", a, b)
-	}
-}
-
-func TestNew(t *testing.T) {
-	t.Parallel()
-	for name, config := range map[string]upstream.Config{
-		"defaults":      {},
-		"trailing path": {BaseURL: "http://localhost:8090/cursor/", Settings: map[string]string{"idle_timeout": "5m"}},
-		"all settings":  {BaseURL: "https://x", Settings: map[string]string{"first_byte_timeout": "1s", "idle_timeout": "1h", "connect_timeout": "2s"}},
-	} {
-		driver, err := New(config)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		driver.Close()
-	}
-	for field, config := range map[string]upstream.Config{
-		"base_url":                    {BaseURL: "ftp://x"},
-		"base_url: names":             {BaseURL: "https:///path"},
-		"base_url: not":               {BaseURL: "http://a b"},
-		"base_url: must not hold a u": {BaseURL: "https://user:pass@x"},
-		"base_url: must not hold a q": {BaseURL: "https://x?key=1"},
-		"settings.retries: unknown":   {Settings: map[string]string{"retries": "3"}},
-		"settings.idle_timeout":       {Settings: map[string]string{"idle_timeout": "soon"}},
-		"settings.first_byte_timeout": {Settings: map[string]string{"first_byte_timeout": "-1s"}},
-	} {
-		driver, err := New(config)
-		if err == nil || driver != nil || !strings.HasPrefix(err.Error(), field) {
-			t.Errorf("%s: %v", field, err)
-		}
-		if err != nil && strings.Contains(err.Error(), "pass@") {
-			t.Errorf("the error shows a password: %v", err)
-		}
 	}
 }

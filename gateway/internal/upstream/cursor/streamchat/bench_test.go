@@ -1,4 +1,4 @@
-package cursor
+package streamchat
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 // thousandth of it.
 func BenchmarkStream(b *testing.B) {
 	answer := append(bytes.Repeat(textFrame("a few words "), 1000), endFrame("{}")...)
-	d := newDriver("https://upstream.test", transportFunc(func(*http.Request) (*http.Response, error) {
+	d := newClient("https://upstream.test", transportFunc(func(*http.Request) (*http.Response, error) {
 		return responseOf(io.NopCloser(bytes.NewReader(answer))), nil
 	}))
 	call := callOf(said(chat.User, "Hi"))

@@ -1,4 +1,4 @@
-package cursor
+package streamchat
 
 import (
 	"bytes"
@@ -63,12 +63,12 @@ func responseOf(body io.ReadCloser) *http.Response {
 }
 
 // replay is a driver whose upstream answers with the chunks.
-func replay(chunks ...[]byte) *driver {
+func replay(chunks ...[]byte) *Client {
 	return fixed(transportFunc(func(*http.Request) (*http.Response, error) { return answerOf(chunks...), nil }))
 }
 
 // collect runs the call; each sees every event.
-func collect(t *testing.T, d *driver, call *upstream.Call, each func(chat.Event)) (string, *upstream.Failure) {
+func collect(t *testing.T, d *Client, call *upstream.Call, each func(chat.Event)) (string, *upstream.Failure) {
 	t.Helper()
 	var text strings.Builder
 	finished := false

@@ -1,0 +1,145 @@
+package agent
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"path"
+	"sync/atomic"
+	"time"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/cursor/agent/models"
+	"carousel.internal/gateway/internal/upstream/cursor/agent/prompt"
+	"carousel.internal/gateway/internal/upstream/cursor/identity"
+	"carousel.internal/gateway/internal/upstream/egress"
+)
+
+// Config is what a client is made of. URLs have no slash at the end.
+type Config struct {
+	// RunBase is where runs are begun, Base where the rest of the API is.
+	RunBase, Base string
+	// Transport speaks HTTP/2 alone. It is the caller's to close.
+	Transport http.RoundTripper
+	// Version is what the client says of itself.
+	Version string
+	// FirstByte bounds the time until the answer begins, Idle the time in which it does not go
+	// on.
+	FirstByte, Idle time.Duration
+	// Models has upstream ids by the client's; it goes before the table of former ids.
+	Models map[string]string
+	// StructuredTools are patterns of the families that take a history with calls as such,
+	// SystemInText of those that follow instructions only in the user's text.
+	StructuredTools, SystemInText []string
+}
+
+// Client speaks the protocol to one upstream. It is safe for concurrent use.
+type Client struct {
+	config  Config
+	aliases map[string]string
+	// catalog is what the upstream serves, as it told last; nil: it has not been asked.
+	catalog atomic.Pointer[models.Catalog]
+	// newID is fixed in tests.
+	newID func() string
+}
+
+// New makes a client.
+func New(config Config) *Client {
+	aliases := models.Former()
+	for id, to := range config.Models {
+		aliases[id] = to
+	}
+	return &Client{config: config, aliases: aliases, newID: identity.NewID}
+}
+
+// Chat is as upstream.Driver has it.
+func (c *Client) Chat(ctx context.Context, call *upstream.Call) iter.Seq2[chat.Event, error] {
+	return func(yield func(chat.Event, error) bool) {
+		if failure := c.converse(egress.Through(ctx, call.Credential.Proxy), call, yield); failure != nil {
+			yield(chat.Event{}, failure)
+		}
+	}
+}
+
+// Carries is as upstream.Carrier has it. Stop texts and the limit of the output are kept on
+// this side; JSON mode is a sentence among the instructions.
+func (c *Client) Carries(need chat.Need) bool {
+	switch need {
+	case chat.Tools, chat.FreeTools, chat.Pictures, chat.ToolMedia, chat.JSONObject:
+		return true
+	default:
+		return false
+	}
+}
+
+// converse makes a run of the call, and at most one more where the first ended before
+// anything came of it.
+func (c *Client) converse(ctx context.Context, call *upstream.Call, yield func(chat.Event, error) bool) *upstream.Failure {
+	choice := c.choose(call)
+	options := prompt.Options{
+		Form: c.formOf(choice), SystemInText: matches(c.config.SystemInText, choice.Family),
+		Instructions: call.Options.DefaultInstructions, Choice: choice,
+	}
+	ids := requestIDs{}
+	for repeat := false; ; repeat = true {
+		ids.own = c.newID()
+		if !repeat {
+			ids.original = ids.own
+		}
+		options.IDs = prompt.IDs{Run: ids.own, Conversation: c.newID(), Message: c.newID()}
+		written, err := prompt.Build(call.Request, options)
+		if err != nil {
+			return refused(err)
+		}
+		failure, more := c.run(ctx, call, written, choice.Window, ids, yield)
+		switch {
+		case failure == nil || more == asIs || repeat:
+			return failure
+		case more == inFlatForm:
+			options.Form = prompt.Flat
+		}
+	}
+}
+
+// refused is the failure of a request that can't be written for the upstream.
+func refused(err error) *upstream.Failure {
+	failure := &upstream.Failure{Class: upstream.CallerFault, Err: err}
+	known := chat.AsError(err)
+	if known.Kind == chat.ContextTooLong {
+		failure.Class = upstream.TooLarge
+	}
+	failure.Message, failure.Param = known.Message, known.Param
+	return failure
+}
+
+// choose finds the model.
+func (c *Client) choose(call *upstream.Call) models.Choice {
+	id := call.Model
+	if to, has := c.aliases[id]; has {
+		id = to
+	}
+	effort := string(call.Request.Thinking.Effort)
+	if call.Request.Thinking.Mode == chat.ThinkingOff {
+		effort = string(chat.EffortNone)
+	}
+	return c.catalog.Load().Choose(id, effort)
+}
+
+// formOf is how a model is told of calls in the history.
+func (c *Client) formOf(choice models.Choice) prompt.Form {
+	if matches(c.config.StructuredTools, choice.Family) {
+		return prompt.Structured
+	}
+	return prompt.TextTools
+}
+
+// matches tells whether one of the patterns is the family's; `*` stands for anything.
+func matches(patterns []string, family string) bool {
+	for _, pattern := range patterns {
+		if fits, err := path.Match(pattern, family); err == nil && fits {
+			return true
+		}
+	}
+	return false
+}

@@ -18,16 +18,15 @@ const exactly = 1 << 53
 // without their order; written, which is what the model wrote as far as it was seen, is
 // taken instead where it says the same.
 func argumentsText(args map[string]*structpb.Value, written string) string {
-	if written != "" {
+	if json.Valid([]byte(written)) {
 		decoder := json.NewDecoder(strings.NewReader(written))
 		decoder.UseNumber()
 		var read map[string]any
-		if decoder.Decode(&read) == nil && !decoder.More() && sameFields(read, args) {
+		if decoder.Decode(&read) == nil && read != nil && sameFields(read, args) {
 			return strings.TrimSpace(written)
 		}
 	}
-	var text []byte
-	return string(appendFields(text, args))
+	return string(appendFields(nil, args))
 }
 
 func appendFields(text []byte, fields map[string]*structpb.Value) []byte {

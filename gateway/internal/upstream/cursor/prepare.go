@@ -23,11 +23,23 @@ type images interface {
 	Fetch(ctx context.Context, urls []string) ([][]byte, error)
 }
 
-// spot is where in a request a part is.
-type spot struct{ message, part int }
+// spot is where in a request an image is. inside is its place in the part, if that is a
+// tool's result; else outside.
+type spot struct{ message, part, inside int }
+
+const outside = -1
 
 func (s spot) refuse(request *chat.Request, kind chat.Kind, reason string) *chat.Error {
 	return upstream.RefusePart(kind, request, s.message, s.part, reason)
+}
+
+// image finds the image.
+func (s spot) image(request *chat.Request) *chat.Image {
+	part := &request.Messages[s.message].Parts[s.part]
+	if s.inside != outside {
+		part = &part.Result.Parts[s.inside]
+	}
+	return part.Image
 }
 
 // Prepare implements upstream.Preparer: it reads and fetches the images, and
@@ -47,15 +59,12 @@ func (d *driver) Prepare(ctx context.Context, request *chat.Request, options ups
 // spotsOf finds the images, and refuses those that the upstream can't be sent.
 func spotsOf(request *chat.Request, vision string) ([]spot, error) {
 	var spots []spot
-	for i, message := range request.Messages {
-		for j, part := range message.Parts {
-			at := spot{i, j}
+	for i := range request.Messages {
+		for _, at := range imagesIn(request, i) {
 			switch {
-			case part.Image == nil:
-				continue
 			case vision == upstream.VisionNone:
-				return nil, upstream.VisionDisabled(request, i, j)
-			case message.Role == chat.System:
+				return nil, upstream.VisionDisabled(request, at.message, at.part)
+			case request.Messages[i].Role == chat.System:
 				return nil, at.refuse(request, chat.InvalidRequest, "a system message can't hold images")
 			}
 			spots = append(spots, at)
@@ -64,19 +73,38 @@ func spotsOf(request *chat.Request, vision string) ([]spot, error) {
 	return spots, nil
 }
 
+// imagesIn finds the images of a message.
+func imagesIn(request *chat.Request, message int) []spot {
+	var spots []spot
+	for i, part := range request.Messages[message].Parts {
+		if part.Image != nil {
+			spots = append(spots, spot{message, i, outside})
+		}
+		if part.Result == nil {
+			continue
+		}
+		for j := range part.Result.Parts {
+			if part.Result.Parts[j].Image != nil {
+				spots = append(spots, spot{message, i, j})
+			}
+		}
+	}
+	return spots
+}
+
 // withImages answers a copy of the request that has the images' files. Those in
 // data URLs are looked at first: they cost nothing.
 func (d *driver) withImages(ctx context.Context, request *chat.Request, spots []spot, vision string) (*chat.Request, error) {
 	prepared := withOwnImages(request)
-	image := func(at spot) *chat.Image { return prepared.Messages[at.message].Parts[at.part].Image }
 	var linked []spot
 	var urls []string
 	for _, at := range spots {
-		switch url := image(at).URL; {
+		image := at.image(prepared)
+		switch url := image.URL; {
 		case imagefile.IsDataURL(url):
 			data, err := imagefile.FromDataURL(url)
 			if err == nil {
-				err = setFile(image(at), data)
+				err = setFile(image, data)
 			}
 			if err != nil {
 				return nil, at.refuse(request, chat.InvalidImage, err.Error())
@@ -102,7 +130,7 @@ func (d *driver) withImages(ctx context.Context, request *chat.Request, spots []
 		return nil, chat.AsError(err)
 	}
 	for i, at := range linked {
-		if err := setFile(image(at), files[i]); err != nil {
+		if err := setFile(at.image(prepared), files[i]); err != nil {
 			return nil, at.refuse(request, chat.InvalidImage, err.Error())
 		}
 	}
@@ -114,16 +142,25 @@ func withOwnImages(request *chat.Request) *chat.Request {
 	prepared := *request
 	prepared.Messages = slices.Clone(request.Messages)
 	for i := range prepared.Messages {
-		parts := slices.Clone(prepared.Messages[i].Parts)
-		for j, part := range parts {
-			if part.Image != nil {
-				image := *part.Image
-				parts[j].Image = &image
-			}
-		}
-		prepared.Messages[i].Parts = parts
+		prepared.Messages[i].Parts = withOwnParts(prepared.Messages[i].Parts)
 	}
 	return &prepared
+}
+
+func withOwnParts(parts []chat.Part) []chat.Part {
+	parts = slices.Clone(parts)
+	for i, part := range parts {
+		if part.Image != nil {
+			image := *part.Image
+			parts[i].Image = &image
+		}
+		if part.Result != nil {
+			result := *part.Result
+			result.Parts = withOwnParts(result.Parts)
+			parts[i].Result = &result
+		}
+	}
+	return parts
 }
 
 func setFile(image *chat.Image, data []byte) error {

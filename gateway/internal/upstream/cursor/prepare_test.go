@@ -186,3 +186,23 @@ func TestFetchEndsWithTheRequest(t *testing.T) {
 
 // live is a driver that would really fetch.
 func live() *driver { return &driver{images: imagefetch.New(imagefetch.Options{})} }
+
+// A tool's result may hold images too.
+func TestImagesOfResults(t *testing.T) {
+	t.Parallel()
+	result := &chat.Result{CallID: "c", Parts: []chat.Part{{Text: "See"}, {Image: &chat.Image{URL: "https://example.com/a.png"}}}}
+	before := chat.Message{Role: chat.Tool, Parts: []chat.Part{{Result: result}}}
+	prepared, err := prepare("all", before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := prepared.Messages[0].Parts[0].Result.Parts[1].Image; !bytes.Equal(got.Data, pngFile) {
+		t.Errorf("%d bytes", len(got.Data))
+	}
+	if result.Parts[1].Image.Data != nil {
+		t.Error("the client's request was changed")
+	}
+	if _, err := prepare("none", before); err == nil {
+		t.Error("images are switched off, and it was taken")
+	}
+}

@@ -139,10 +139,6 @@ func thought(text string) *agentv1.AgentServerMessage {
 	return shown(&agentv1.InteractionUpdate{Message: &agentv1.InteractionUpdate_ThinkingDelta{ThinkingDelta: &agentv1.ThinkingDeltaUpdate{Text: text}}})
 }
 
-func spokenText(text string) *agentv1.AgentServerMessage {
-	return shown(&agentv1.InteractionUpdate{Message: &agentv1.InteractionUpdate_TextDelta{TextDelta: &agentv1.TextDeltaUpdate{Text: text}}})
-}
-
 func asks(question *agentv1.ExecServerMessage) *agentv1.AgentServerMessage {
 	return &agentv1.AgentServerMessage{Message: &agentv1.AgentServerMessage_ExecServerMessage{ExecServerMessage: question}}
 }
@@ -549,7 +545,8 @@ func TestArguments(t *testing.T) {
 		want    string
 	}{
 		"numbers": {
-			map[string]*structpb.Value{"a": number(1), "b": number(1.5), "c": number(-3e6), "d": number(1e300), "e": number(1 << 53)}, "",
+			map[string]*structpb.Value{"a": number(1), "b": number(1.5), "c": number(-3e6), "d": number(1e300), "e": number(1 << 53)},
+			"",
 			`{"a":1,"b":1.5,"c":-3000000,"d":1e+300,"e":9.007199254740992e+15}`,
 		},
 		"all kinds": {
@@ -557,11 +554,13 @@ func TestArguments(t *testing.T) {
 				"b": structpb.NewBoolValue(true), "n": structpb.NewNullValue(), "s": structpb.NewStringValue("<a&\"\n"),
 				"l": structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{number(0), structpb.NewStringValue("")}}),
 				"o": structpb.NewStructValue(&structpb.Struct{Fields: inCity("Köln")}),
-			}, "",
+			},
+			"",
 			`{"b":true,"l":[0,""],"n":null,"o":{"city":"Köln"},"s":"<a&\"\n"}`,
 		},
 		"as written, where that says the same": {
-			map[string]*structpb.Value{"z": number(9007199254740993), "a": structpb.NewStringValue("é")}, ` {"z": 9007199254740993, "a": "\u00e9"}`,
+			map[string]*structpb.Value{"z": number(9007199254740993), "a": structpb.NewStringValue("é")},
+			` {"z": 9007199254740993, "a": "\u00e9"}`,
 			`{"z": 9007199254740993, "a": "\u00e9"}`,
 		},
 		"written only in part":       {inCity("Paris"), `{"city":"Pa`, `{"city":"Paris"}`},

@@ -76,11 +76,10 @@ func New(config upstream.Config) (upstream.Driver, error) {
 // protocol can ask.
 func (d *driver) Models(ctx context.Context, credential upstream.Credential) ([]chat.Model, error) {
 	list := d.BuiltInModels()
-	protocol, can := d.protocol.(asker)
-	if !can {
+	if !d.AsksModels() {
 		return list, nil
 	}
-	asked, err := protocol.Models(ctx, credential)
+	asked, err := d.protocol.(asker).Models(ctx, credential)
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +89,13 @@ func (d *driver) Models(ctx context.Context, credential upstream.Credential) ([]
 		}
 	}
 	return list, nil
+}
+
+// AsksModels tells whether Models asks the upstream, and so has more to tell than the built-in
+// list.
+func (d *driver) AsksModels() bool {
+	_, can := d.protocol.(asker)
+	return can
 }
 
 // BuiltInModels implements upstream.BuiltIn.

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -201,9 +202,9 @@ func TestRenew(t *testing.T) {
 // What an exchange has used up must not be sent again, on whatever connection.
 func TestARefreshTokenIsSentOnce(t *testing.T) {
 	t.Parallel()
-	asked := 0
+	var asked atomic.Int64
 	d := logins(t, "POST /auth/exchange_user_api_key", func(w http.ResponseWriter, _ *http.Request) {
-		if asked++; asked > 1 {
+		if asked.Add(1) > 1 {
 			panic(http.ErrAbortHandler)
 		}
 		_, _ = io.WriteString(w, `{"accessToken":"a"}`)
@@ -211,8 +212,8 @@ func TestARefreshTokenIsSentOnce(t *testing.T) {
 	for range 2 {
 		_, _ = d.Renew(t.Context(), secret.New("r"), secret.Value{})
 	}
-	if asked != 2 {
-		t.Errorf("asked %d times", asked)
+	if n := asked.Load(); n != 2 {
+		t.Errorf("asked %d times", n)
 	}
 }
 

@@ -1,11 +1,20 @@
 package cursor
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
+	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
+	agentmodels "carousel.internal/gateway/internal/upstream/cursor/agent/models"
+	"carousel.internal/gateway/internal/upstream/upstreamtest"
+	agentv1 "carousel.internal/proto/cursor/agent/v1"
+	"carousel.internal/proto/service/secret"
 )
 
 // The 21 models are a promise of the API: ids, order and owners.
@@ -35,8 +44,43 @@ func TestModels(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
+	for id := range agentmodels.Former() {
+		if !slices.ContainsFunc(listed, func(m chat.Model) bool { return m.ID == id }) {
+			t.Errorf("%s goes to one of today's and is not in the list", id)
+		}
+	}
+	if len(agentmodels.Former()) != len(listed) {
+		t.Error("not each of the list goes to one of today's")
+	}
 	listed[0].ID = "changed"
 	if models[0].ID == "changed" {
 		t.Error("the list is shared with callers")
+	}
+}
+
+// Today's protocol lists what the upstream serves beside the promised ids.
+func TestModelsOfTheUpstream(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/aiserver.v1.AiService/AvailableModels" {
+			t.Errorf("asked %s", r.URL.Path)
+		}
+		answer, err := proto.Marshal(&agentv1.AiAvailableModelsResponse{Models: []*agentv1.AiAvailableModel{{Name: "new-1"}, {Name: "gpt-4o"}}})
+		if err != nil {
+			t.Error(err)
+		}
+		_, _ = w.Write(answer)
+	}))
+	upstreamtest.OverHTTP2(server)
+	server.Start()
+	defer server.Close()
+	made, err := New(upstream.Config{BaseURL: server.URL, Settings: map[string]string{"protocol": "agent"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer made.Close()
+	list, err := made.Models(t.Context(), upstream.Credential{Secret: secret.New("token")})
+	if err != nil || len(list) != len(models)+1 || list[len(models)].ID != "new-1" {
+		t.Errorf("%v, %v", list, err)
 	}
 }

@@ -1,7 +1,6 @@
 package upstreamtest
 
 import (
-	"context"
 	"io"
 	"maps"
 	"net"
@@ -29,9 +28,6 @@ type exchange struct {
 	body []byte
 }
 
-// connKey is where a request's context has its connection.
-type connKey struct{}
-
 // serve starts a server; script answers each request.
 func serve(t *testing.T, wire Wire, script func(*exchange)) *server {
 	t.Helper()
@@ -55,12 +51,8 @@ func serve(t *testing.T, wire Wire, script func(*exchange)) *server {
 			s.closed.Add(1)
 		}
 	}
-	s.Config.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
-		return context.WithValue(ctx, connKey{}, conn)
-	}
 	if wire.HTTP2 {
-		s.Config.Protocols = new(http.Protocols)
-		s.Config.Protocols.SetUnencryptedHTTP2(true)
+		OverHTTP2(s.Server)
 	}
 	s.Start()
 	t.Cleanup(s.Close)
@@ -103,8 +95,8 @@ func (x *exchange) answer(answer Answer) {
 
 // abort cuts the connection, with all that is on it.
 func (x *exchange) abort() {
-	if conn, ok := x.r.Context().Value(connKey{}).(net.Conn); ok && x.wire.HTTP2 {
-		_ = conn.Close()
+	if x.wire.HTTP2 {
+		Cut(x.r)
 	}
 	panic(http.ErrAbortHandler)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -21,6 +20,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/upstreamtest"
 	agentv1 "carousel.internal/proto/cursor/agent/v1"
 	"carousel.internal/proto/service/secret"
 )
@@ -79,19 +79,13 @@ func serve(t *testing.T, script func(*exchange)) *Client {
 		w.Header().Set("Content-Type", frameType)
 		script(x)
 	}))
-	server.Config.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
-		return context.WithValue(ctx, connKey{}, conn)
-	}
-	server.Config.Protocols = new(http.Protocols)
-	server.Config.Protocols.SetUnencryptedHTTP2(true)
+	upstreamtest.OverHTTP2(server)
 	server.Start()
 	t.Cleanup(server.Close)
 	transport := &http.Transport{Protocols: server.Config.Protocols, DisableCompression: true}
 	t.Cleanup(transport.CloseIdleConnections)
 	return clientOf(server.URL, transport)
 }
-
-type connKey struct{}
 
 func clientOf(base string, transport http.RoundTripper) *Client {
 	return New(Config{
@@ -338,8 +332,8 @@ func TestHowStreamsBreak(t *testing.T) {
 	}{
 		"a reset":                   {func(x *exchange) { x.sendNamed("text-Hi"); panic(http.ErrAbortHandler) }, upstream.Transport, "Hi"},
 		"a reset before the answer": {func(*exchange) { panic(http.ErrAbortHandler) }, upstream.Transport, ""},
-		"a lost connection":         {func(x *exchange) { x.sendNamed("text-Hi"); x.cut() }, upstream.Truncated, "Hi"},
-		"a lost connection at once": {func(x *exchange) { x.cut() }, upstream.Transport, ""},
+		"a lost connection":         {func(x *exchange) { x.sendNamed("text-Hi"); upstreamtest.Cut(x.r) }, upstream.Truncated, "Hi"},
+		"a lost connection at once": {func(x *exchange) { upstreamtest.Cut(x.r) }, upstream.Transport, ""},
 		"the end of the stream":     {func(x *exchange) { x.sendNamed("text-Hi") }, upstream.Truncated, "Hi"},
 		"an empty turn":             {func(x *exchange) { x.sendNamed("turn-ended", "end") }, upstream.Truncated, ""},
 		"another version of HTTP":   {func(x *exchange) { x.w.WriteHeader(464) }, upstream.OutdatedClient, ""},
@@ -367,12 +361,6 @@ func TestHowStreamsBreak(t *testing.T) {
 			}
 		})
 	}
-}
-
-// cut cuts the connection.
-func (x *exchange) cut() {
-	_ = x.r.Context().Value(connKey{}).(net.Conn).Close()
-	panic(http.ErrAbortHandler)
 }
 
 // pipes is an upstream without a network, so that time can be made to pass.

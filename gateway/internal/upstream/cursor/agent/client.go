@@ -73,32 +73,32 @@ func (c *Client) Carries(need chat.Need) bool {
 	}
 }
 
-// converse makes a run of the call, and at most one more where the first ended before
-// anything came of it.
+// converse makes a run of the call. Where that ended before anything came of it, for a reason
+// that another one may not have, it makes another one, once for each such reason.
 func (c *Client) converse(ctx context.Context, call *upstream.Call, yield func(chat.Event, error) bool) *upstream.Failure {
 	choice := c.choose(call)
 	options := prompt.Options{
 		Form: c.formOf(choice), SystemInText: matches(c.config.SystemInText, choice.Family),
 		Instructions: call.Options.DefaultInstructions, Choice: choice,
 	}
-	ids := requestIDs{}
-	for repeat := false; ; repeat = true {
-		ids.own = c.newID()
-		if !repeat {
-			ids.original = ids.own
-		}
+	ids := requestIDs{original: c.newID()}
+	ids.own = ids.original
+	tried := map[again]bool{asIs: true}
+	for {
 		options.IDs = prompt.IDs{Run: ids.own, Conversation: c.newID(), Message: c.newID()}
 		written, err := prompt.Build(call.Request, options)
 		if err != nil {
 			return refused(err)
 		}
 		failure, more := c.run(ctx, call, written, choice.Window, ids, yield)
-		switch {
-		case failure == nil || more == asIs || repeat:
+		if failure == nil || tried[more] {
 			return failure
-		case more == inFlatForm:
+		}
+		tried[more] = true
+		if more == inFlatForm {
 			options.Form = prompt.Flat
 		}
+		ids.own = c.newID()
 	}
 }
 

@@ -29,6 +29,8 @@ const (
 	asIs again = iota
 	// withFreshIDs: the same once more may pass.
 	withFreshIDs
+	// onAnotherConnection: the run has not reached the upstream.
+	onAnotherConnection
 	// inFlatForm: the history in another form may pass.
 	inFlatForm
 )
@@ -61,7 +63,7 @@ type reactor struct {
 	// steps are the answer so far, since the caller took the last of it.
 	steps []upstream.Flat
 	// over tells that the run has come to its end, well or with failure. left tells that the
-	// upstream does not know it, and is to be told by a reset.
+	// stream has not, or is gone: then it is reset.
 	over, left bool
 	failure    *upstream.Failure
 	again      again
@@ -194,6 +196,7 @@ func (r *reactor) broke(err error) {
 	switch {
 	case r.endedAt != never:
 		r.complete()
+		r.left = true
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		r.fail(wire.Signed(failures, upstream.SignCut, http.StatusOK, "the upstream's answer ended early", err))
 	case errors.Is(err, errOversized):

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"slices"
@@ -49,6 +48,7 @@ type run struct {
 	outbox   *outbox
 	arrivals chan arrival
 	blocks   upstream.Blocks
+	attempt  attempt
 
 	mu      sync.Mutex
 	pending []uint32 // execs that wait
@@ -68,7 +68,7 @@ func (c *Client) run(
 	r.reactor = newReactor(written, limitsOf(c.config.FirstByte, c.config.Idle), r.outbox.send)
 	r.reactor.oneCall = call.Request.ParallelCalls != nil && !*call.Request.ParallelCalls
 	r.reactor.window, r.reactor.secret = window, call.Credential.Secret
-	request, failure := r.request(ctx, ids)
+	request, failure := r.request(r.attempt.watched(ctx), ids)
 	if failure != nil {
 		cancel(errLeaving)
 		return failure, asIs
@@ -86,14 +86,13 @@ func (c *Client) run(
 	return failure, r.reactor.again
 }
 
-// request makes the HTTP request. Its body may be begun again on another connection for as
-// long as nothing was answered.
+// request makes the HTTP request. Its body can't be begun again: another run is to be another
+// one to the upstream.
 func (r *run) request(ctx context.Context, ids requestIDs) (*http.Request, *upstream.Failure) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.client.config.RunBase+runPath, r.outbox.body())
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.client.config.RunBase+runPath, r.outbox)
 	if err != nil {
 		return nil, &upstream.Failure{Class: upstream.Broken, Message: "the upstream's URL is unusable"}
 	}
-	request.GetBody = func() (io.ReadCloser, error) { return r.outbox.body(), nil }
 	return request, r.client.dressRun(request.Header, r.call.Credential, ids)
 }
 
@@ -165,6 +164,9 @@ func (r *run) unanswered(parent context.Context, err error) *upstream.Failure {
 		return refusal.Failure(failures, r.call.Credential.Secret)
 	}
 	if unreached, is := errors.AsType[*unreachedError](err); is {
+		if r.attempt.wasNeverBegun(unreached.error) {
+			r.reactor.again = onAnotherConnection
+		}
 		return fault.Unreached(failures, unreached.error)
 	}
 	return nil

@@ -18,9 +18,10 @@ const Name = "cursor"
 
 // protocol is one way to speak with the upstream.
 type protocol interface {
-	// Chat and Carries are as in upstream.Driver and upstream.Carrier.
+	// Chat, Carries and Tunes are as in upstream.Driver, upstream.Carrier and upstream.Tuner.
 	Chat(ctx context.Context, call *upstream.Call) iter.Seq2[chat.Event, error]
 	Carries(need chat.Need) bool
+	Tunes(field string) bool
 	// Dress writes the headers of a request that is no stream.
 	Dress(header http.Header, call *upstream.Call) *upstream.Failure
 }

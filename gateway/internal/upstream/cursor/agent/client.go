@@ -119,11 +119,7 @@ func (c *Client) choose(call *upstream.Call) models.Choice {
 	if to, has := c.aliases[id]; has {
 		id = to
 	}
-	effort := string(call.Request.Thinking.Effort)
-	if call.Request.Thinking.Mode == chat.ThinkingOff {
-		effort = string(chat.EffortNone)
-	}
-	return c.catalog.Load().Choose(id, effort)
+	return c.catalog.Load().Choose(id, string(effortOf(call.Request.Thinking)))
 }
 
 // formOf is how a model is told of calls in the history.

@@ -101,11 +101,21 @@ func TestAliases(t *testing.T) {
 func TestEffort(t *testing.T) {
 	t.Parallel()
 	c := New(Config{})
-	call := callOf()
-	call.Model = "claude-opus-5"
-	call.Request.Thinking = chat.Thinking{Effort: chat.EffortHigh}
-	if got := c.choose(call).Requested.GetModelId(); got != "claude-opus-5-high" && got != "claude-opus-5-thinking-high" {
-		t.Errorf("%s", got)
+	for want, wish := range map[string]chat.Thinking{
+		"gpt-5.5-high":       {Effort: chat.EffortHigh},
+		"gpt-5.5-none":       {Mode: chat.ThinkingOff},
+		"gpt-5.5-low":        {Mode: chat.ThinkingOn, Budget: 2000},
+		"gpt-5.5-medium":     {Mode: chat.ThinkingOn, Budget: 10000},
+		"gpt-5.5-extra-high": {Mode: chat.ThinkingOn, Budget: 60000},
+	} {
+		call := callOf()
+		call.Model, call.Request.Thinking = "gpt-5.5", wish
+		if got := c.choose(call).Requested.GetModelId(); got != want {
+			t.Errorf("%+v: %s, want %s", wish, got, want)
+		}
+	}
+	if !c.Tunes("reasoning_effort") || c.Tunes("temperature") {
+		t.Error("what is sent is said not to be, or the reverse")
 	}
 }
 

@@ -62,3 +62,6 @@ func (c *Client) Chat(ctx context.Context, call *upstream.Call) iter.Seq2[chat.E
 // Carries is as upstream.Carrier has it: the upstream is sent a conversation with images and
 // nothing else.
 func (c *Client) Carries(need chat.Need) bool { return need == chat.Pictures }
+
+// Tunes is as upstream.Tuner has it.
+func (c *Client) Tunes(string) bool { return false }

@@ -188,6 +188,7 @@ func (g *Gateway) assemble() {
 		Logins:           tokenstorev1.NewLoginServiceClient(g.conn),
 		Renewals:         tokenstorev1.NewErrandServiceClient(g.conn),
 		Driver:           g.catalog.Driver,
+		CheckProxy:       checkProxy,
 	})
 	site := web.New(web.Deps{
 		Base:        base,

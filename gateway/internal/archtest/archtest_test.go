@@ -63,10 +63,6 @@ var allowed = map[string][]string{
 		"internal/upstream/cursor/fault", "internal/upstream/cursor/identity",
 		"internal/upstream/cursor/agent/models", "internal/upstream/cursor/agent/prompt",
 	},
-	"internal/upstream/cursor/agent/models": {"internal/chat"},
-	"internal/upstream/cursor/agent/prompt": {
-		"internal/chat", "internal/rawjson", "internal/imagefile", "internal/upstream", "internal/upstream/cursor/agent/models",
-	},
 	"internal/upstream/upstreamtest": {"internal/chat", "internal/upstream"},
 
 	// The use case, and the store behind it.

@@ -49,7 +49,7 @@ func (s *Simulator) serveControl(w http.ResponseWriter, r *http.Request) {
 		controlAnswer(w, http.StatusOK, s.Ledger())
 	case "GET /sim/scenarios":
 		controlAnswer(w, http.StatusOK, map[API][]string{
-			Cursor: Scenarios(Cursor), OpenAI: Scenarios(OpenAI), Anthropic: Scenarios(Anthropic),
+			Cursor: Scenarios(Cursor), CursorAgent: Scenarios(CursorAgent), OpenAI: Scenarios(OpenAI), Anthropic: Scenarios(Anthropic),
 		})
 	case "GET /sim/rules":
 		s.answerRules(w)

@@ -129,6 +129,8 @@ type book struct {
 	models bounded[*counters]
 	// prompts is what Anthropic's organizations and OpenAI's tokens have in the cache.
 	prompts promptCache
+	// agent are the Runs of the agent side.
+	agent *agentBook
 
 	mu            sync.Mutex
 	lookups       map[string]int64
@@ -141,6 +143,7 @@ func newBook() *book {
 		tokens:  bounded[*account]{limit: maxTokens, create: newAccount},
 		models:  bounded[*counters]{limit: maxModels, create: func(string) *counters { return new(counters) }},
 		lookups: map[string]int64{},
+		agent:   newAgentBook(),
 	}
 }
 
@@ -217,6 +220,7 @@ type entry struct {
 	modelID  string
 	scenario string
 	ended    atomic.Bool
+	violated atomic.Bool // it is counted once, however many checks it breaks
 	unwatch  func() bool
 }
 
@@ -287,10 +291,12 @@ func (e *entry) end(cancelled bool) bool {
 
 // violate notes broken assertions.
 func (e *entry) violate(problems []string) {
-	e.book.total.violations.Add(1)
-	e.account.violations.Add(1)
-	if e.model != nil {
-		e.model.violations.Add(1)
+	if e.violated.CompareAndSwap(false, true) {
+		e.book.total.violations.Add(1)
+		e.account.violations.Add(1)
+		if e.model != nil {
+			e.model.violations.Add(1)
+		}
 	}
 	e.book.mu.Lock()
 	e.book.violations = keepNewest(e.book.violations, Violation{

@@ -1,6 +1,7 @@
 package upstreamsim
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"math"
@@ -49,7 +50,10 @@ func (s *Simulator) serveLookup(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case len(p) > 0:
 		controlAnswer(w, http.StatusBadRequest, connectError{Code: "invalid_argument", Message: strings.Join(p, "; ")})
-	case !s.accepts(a) || !a.expires.IsZero() && a.expires.Before(s.options.Now()):
+	case a.expired(s.options.Now()):
+		s.logins.countExpired(a)
+		controlAnswer(w, http.StatusUnauthorized, connectError{Code: "unauthenticated", Message: "Error"})
+	case !s.accepts(a):
 		controlAnswer(w, http.StatusUnauthorized, connectError{Code: "unauthenticated", Message: "Error"})
 	default:
 		contentType, body := l.answer(s, a)
@@ -121,7 +125,7 @@ func (a *account) userID() string {
 func userInfo(s *Simulator, a *account) (string, []byte) {
 	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(&aiserverv1.GetUserInfoResponse{
 		UserId: a.subject, Usage: &aiserverv1.UsageData{
-			Gpt4Requests: int32Of(a.chats.Load()), Gpt4MaxRequests: int32Of(s.quota.Load().max()),
+			Gpt4Requests: int32Of(s.logins.chatsOf(a).Load()), Gpt4MaxRequests: int32Of(s.quotaOf(a).max()),
 		},
 	})
 	if err != nil {
@@ -133,9 +137,10 @@ func userInfo(s *Simulator, a *account) (string, []byte) {
 func int32Of(n int64) int32 { return int32(min(n, math.MaxInt32)) } //nolint:gosec // counts are not negative
 
 func profile(s *Simulator, a *account) (string, []byte) {
+	plan := cmp.Or(s.logins.settingsOf(a).Plan, s.quotaOf(a).membership())
 	answer := map[string]any{
-		"membershipType": s.quota.Load().membership(), "verifiedStudent": false, "trialEligible": false, "trialLengthDays": 14,
-		"isTeamMember": false, "individualMembershipType": s.quota.Load().membership(),
+		"membershipType": plan, "verifiedStudent": false, "trialEligible": false, "trialLengthDays": 14,
+		"isTeamMember": false, "individualMembershipType": plan,
 	}
 	if answer["membershipType"] == "pro" { // only those who pay
 		answer["paymentId"], answer["subscriptionStatus"] = "cus_sim"+a.fingerprint, "active"
@@ -144,15 +149,19 @@ func profile(s *Simulator, a *account) (string, []byte) {
 }
 
 func usage(s *Simulator, a *account) (string, []byte) {
-	used, now := a.chats.Load(), s.options.Now().UTC()
+	used, quota, now := s.logins.chatsOf(a).Load(), s.quotaOf(a), s.options.Now().UTC()
+	start := quota.StartOfMonth.UTC()
+	if start.IsZero() {
+		start = time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
+	}
 	family := func(requests int64, most any) map[string]any {
 		return map[string]any{
 			"numRequests": requests, "numRequestsTotal": requests, "numTokens": 100 * requests, "maxRequestUsage": most, "maxTokenUsage": nil,
 		}
 	}
 	return jsonType, jsonOf(map[string]any{
-		"gpt-4": family(used, s.quota.Load().max()), "gpt-3.5-turbo": family(0, nil), "gpt-4-32k": family(0, 50),
-		"startOfMonth": time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC).Format("2006-01-02T15:04:05.000Z"),
+		"gpt-4": family(used, quota.max()), "gpt-3.5-turbo": family(0, nil), "gpt-4-32k": family(0, 50),
+		"startOfMonth": start.Format("2006-01-02T15:04:05.000Z"),
 	})
 }
 

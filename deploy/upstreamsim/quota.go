@@ -2,6 +2,7 @@ package upstreamsim
 
 import (
 	"errors"
+	"time"
 
 	aiserverv1 "carousel.internal/proto/cursor/aiserver/v1"
 )
@@ -16,6 +17,9 @@ type Quota struct {
 	// Error is the enum of the refusal; 0 is 10, the usage limit of a paid account.
 	// 7 and 9 make the accounts free ones.
 	Error int `json:"error"`
+	// StartOfMonth is when the counting began that the website tells; the first of the month
+	// by default.
+	StartOfMonth time.Time `json:"start_of_month,omitzero"`
 }
 
 func (q Quota) number() int {
@@ -42,6 +46,16 @@ func (q Quota) membership() string {
 	}
 }
 
+// quotaOf is the quota of an account: its own, where it is one that logs in.
+func (s *Simulator) quotaOf(a *account) Quota {
+	quota, own := *s.quota.Load(), s.logins.settingsOf(a)
+	set(&quota.Limit, own.Limit)
+	if !own.ResetsAt.IsZero() {
+		quota.StartOfMonth = own.ResetsAt.AddDate(0, -1, 0)
+	}
+	return quota
+}
+
 // SetQuota changes Options.Quota. What was counted stays.
 func (s *Simulator) SetQuota(quota Quota) error {
 	if quota.Limit < 0 || quota.Error < 0 || quota.Error > 999 {
@@ -54,9 +68,10 @@ func (s *Simulator) SetQuota(quota Quota) error {
 // count counts a chat of a token, unless its quota is used up: then it answers the
 // enum of the refusal.
 func (s *Simulator) count(a *account) (number int, over bool) {
-	quota := *s.quota.Load()
-	if used := a.chats.Add(1); quota.Limit > 0 && used > quota.Limit {
-		a.chats.Add(-1)
+	quota := s.quotaOf(a)
+	chats := s.logins.chatsOf(a)
+	if used := chats.Add(1); quota.Limit > 0 && used > quota.Limit {
+		chats.Add(-1)
 		return quota.number(), true
 	}
 	return 0, false

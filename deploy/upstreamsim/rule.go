@@ -49,7 +49,8 @@ func (r Rule) check() error {
 	}
 	if r.Scenario != "" {
 		kind := parseScenario(r.Scenario).kind
-		if cursorScripts[kind] == nil && openAIScripts[kind] == nil && anthropicScripts[kind] == nil {
+		_, ofAgent := agentScripts[kind]
+		if !ofAgent && cursorScripts[kind] == nil && openAIScripts[kind] == nil && anthropicScripts[kind] == nil {
 			problems = append(problems, fmt.Errorf("there is no scenario %q", r.Scenario))
 		}
 	}

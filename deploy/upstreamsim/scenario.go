@@ -12,10 +12,12 @@ type API string
 
 // The sides of the simulator, and what belongs to none.
 const (
-	Cursor    API = "cursor"
-	OpenAI    API = "openai"
-	Anthropic API = "anthropic"
-	unknown   API = "unknown"
+	Cursor API = "cursor"
+	// CursorAgent is what Cursor serves today: dialect C.
+	CursorAgent API = "cursor-agent"
+	OpenAI      API = "openai"
+	Anthropic   API = "anthropic"
+	unknown     API = "unknown"
 )
 
 // Names of the scenarios that have a parameter; they show how it is written.
@@ -26,6 +28,7 @@ const (
 	httpForm           = "http-<status>"
 	countForm          = "count-<n>"
 	delayForm          = "delay-<ms>"
+	loopForm           = "agent-loop-<n>"
 )
 
 const normal = "echo"
@@ -49,6 +52,7 @@ var forms = []form{
 	{"error-", errorForm, 0, 999, []string{"no-debug", "empty-details", "gzip"}},
 	{"http-", httpForm, 200, 599, []string{"html", "empty", "quota"}},
 	{"count-", countForm, 1, maxCount, nil},
+	{"agent-loop-", loopForm, 1, 100, nil},
 	{"delay-", delayForm, 0, 600_000, nil},
 }
 
@@ -95,6 +99,8 @@ func Scenarios(api API) []string {
 	switch api {
 	case Cursor:
 		return slices.Sorted(maps.Keys(cursorScripts))
+	case CursorAgent:
+		return slices.Sorted(maps.Keys(agentScripts))
 	case OpenAI:
 		return slices.Sorted(maps.Keys(openAIScripts))
 	case Anthropic:

@@ -2,6 +2,8 @@ package upstreamsim
 
 import (
 	"cmp"
+	"context"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -52,8 +54,14 @@ type Simulator struct {
 	watchers   watchers
 	minVersion atomic.Pointer[string]
 	quota      atomic.Pointer[Quota]
-	blocks     map[string]blockShape // of Anthropic's content
-	sequence   atomic.Uint64         // numbers the answers of OpenAI's and Anthropic's side
+	agent      atomic.Pointer[AgentSettings]
+	catalog    atomic.Pointer[[]AgentModel] // of the agent side
+	agentURL   atomic.Pointer[string]       // what GetServerConfig tells
+	logins     *logins
+	// connections are those of the server, net.Conn to *watchedConn.
+	connections sync.Map
+	blocks      map[string]blockShape // of Anthropic's content
+	sequence    atomic.Uint64         // numbers the answers of OpenAI's and Anthropic's side
 
 	closing sync.Once
 	closed  chan struct{}
@@ -81,6 +89,11 @@ func New(options Options) *Simulator {
 	s.book.Store(newBook())
 	s.minVersion.Store(&options.MinClientVersion)
 	s.quota.Store(&options.Quota)
+	s.agent.Store(new(AgentSettings))
+	s.agentURL.Store(new(string))
+	s.logins = newLogins(options.Now)
+	models := defaultAgentModels()
+	s.catalog.Store(&models)
 	return s
 }
 
@@ -97,6 +110,10 @@ func (s *Simulator) Server() *http.Server {
 		ReadTimeout:       time.Minute,
 		WriteTimeout:      maxAnswer,
 		IdleTimeout:       5 * time.Minute,
+		ConnContext: func(ctx context.Context, connection net.Conn) context.Context {
+			return context.WithValue(ctx, connectionKey{}, s.watched(connection))
+		},
+		ConnState: s.connectionState,
 	}
 }
 
@@ -123,6 +140,12 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveCompletions(w, r)
 	case path == messagesPath || path == countPath:
 		s.serveMessages(w, r)
+	case path == agentRunPath:
+		s.serveAgentRun(w, r)
+	case agentUnary[path] != nil:
+		s.serveAgentUnary(w, r)
+	case loginPaths[path] != nil:
+		loginPaths[path](s, w, r)
 	case path == cursorPath:
 		s.serveStreamChat(w, r)
 	case (path == "/v1/models" || strings.HasPrefix(path, "/v1/models/")) && isAnthropic(r):
@@ -133,6 +156,8 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveSide(w, r)
 	case lookups[path] != nil:
 		s.serveLookup(w, r)
+	case agentControls[r.Method+" "+path] != nil:
+		agentControls[r.Method+" "+path](s, w, r)
 	case strings.HasPrefix(path, "/sim/"):
 		s.serveControl(w, r)
 	case strings.HasPrefix(path, "/aiserver."):

@@ -1,7 +1,6 @@
 package upstreamsim
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -47,6 +46,7 @@ type account struct {
 	organization string
 	expires      time.Time
 	web          bool
+	signed       bool // it is a JWT of the simulator's own
 	// subject is the JWT's, `<provider>|<user id>`.
 	subject string
 	// chats are the answers that count against the quota.
@@ -86,11 +86,15 @@ func newAccount(token string) *account {
 	if claims.Expires > 0 {
 		a.expires = time.Unix(claims.Expires, 0)
 	}
+	a.signed = parts[2] == signature(parts[0]+"."+parts[1])
 	a.web, a.subject = claims.Type == "web", claims.Subject
 	return a
 }
 
-func (s *Simulator) accepts(a *account) bool { return s.accepted == nil || s.accepted[a.hash] }
+func (s *Simulator) accepts(a *account) bool {
+	own, revoked := s.logins.accepts(a)
+	return !revoked && (own || s.accepted == nil || s.accepted[a.hash])
+}
 
 // Demo are tokens for a first try, the same at every start. They open nothing but
 // a simulator.
@@ -121,7 +125,5 @@ func demoJWT(n int) string {
 		`{"sub":"auth0|user_01JH000000000000000000DEM%d","time":"1735689600","randomness":"%08x-4e5f-6789","exp":%d,`+
 			`"iss":"https://authentication.cursor.sh","scope":"openid profile email offline_access",`+
 			`"aud":"https://cursor.com","type":"session"}`, n, n, expires))
-	mac := hmac.New(sha256.New, []byte("carousel upstreamsim demo"))
-	mac.Write([]byte(signed))
-	return signed + "." + encode(mac.Sum(nil))
+	return signed + "." + signature(signed)
 }

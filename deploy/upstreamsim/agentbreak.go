@@ -1,0 +1,94 @@
+package upstreamsim
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// connectionKey is the context's key of the watchedConn.
+type connectionKey struct{}
+
+// watchedConn is a connection of the simulator's server.
+type watchedConn struct {
+	net.Conn
+	name   string
+	closed atomic.Bool
+}
+
+func (w *watchedConn) String() string { return w.name }
+
+// watched remembers a connection until the server has closed it.
+func (s *Simulator) watched(connection net.Conn) *watchedConn {
+	w := &watchedConn{Conn: connection, name: connection.RemoteAddr().String()}
+	s.connections.Store(connection, w)
+	return w
+}
+
+// connectionState forgets connections that are closed.
+func (s *Simulator) connectionState(connection net.Conn, state http.ConnState) {
+	if state != http.StateClosed && state != http.StateHijacked {
+		return
+	}
+	if w, known := s.connections.LoadAndDelete(connection); known {
+		w.(*watchedConn).closed.Store(true)
+	}
+}
+
+// connectionOf is the network connection of a request; nil without the simulator's own server.
+func connectionOf(ctx context.Context) *watchedConn {
+	w, _ := ctx.Value(connectionKey{}).(*watchedConn)
+	return w
+}
+
+// breaks sends half of something and ends the body without an end frame.
+func (c *agentCall) breaks(event []byte) step {
+	return func() error {
+		c.how = EndBroken
+		c.freeSlot()
+		return c.finish(event)
+	}
+}
+
+// breakOff resets the stream.
+func (c *agentCall) breakOff() error {
+	c.how = EndBroken
+	return c.reset()
+}
+
+// cutConnection closes the connection under the stream.
+func (c *agentCall) cutConnection() error {
+	c.how = EndBroken
+	connection := connectionOf(c.r.Context())
+	if connection == nil {
+		return c.cut()
+	}
+	c.entry.complete()
+	return connection.Close()
+}
+
+// goAway tells the client that streams above the last are not served, and closes the connection.
+// The server writes whole frames, so that one of our own may stand between them.
+func (c *agentCall) goAway(last uint32) error {
+	c.how = EndBroken
+	connection := connectionOf(c.r.Context())
+	if connection == nil {
+		return fmt.Errorf("goaway needs the simulator's own server")
+	}
+	c.entry.complete()
+	frame := []byte{0, 0, 8, 7, 0, 0, 0, 0, 0} // length 8, type GOAWAY, stream 0
+	frame = binary.BigEndian.AppendUint32(frame, last)
+	frame = binary.BigEndian.AppendUint32(frame, 0) // NO_ERROR
+	if _, err := connection.Write(frame); err != nil {
+		return err
+	}
+	time.Sleep(goAwayGap)
+	return connection.Close()
+}
+
+// goAwayGap is the time between a GOAWAY and the end of its connection.
+const goAwayGap = 20 * time.Millisecond

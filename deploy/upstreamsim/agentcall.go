@@ -461,6 +461,9 @@ func (c *agentCall) take(a arrival) error {
 func (c *agentCall) handle(a arrival) error {
 	switch message := a.message.GetMessage().(type) {
 	case *agentv1.AgentClientMessage_RunRequest:
+		if c.request == nil { // the head was refused before the first frame came
+			return nil
+		}
 		c.violate(8, "a second run_request came")
 		return badArgument("unexpected run_request")
 	case *agentv1.AgentClientMessage_ClientHeartbeat:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -13,8 +14,8 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -53,12 +54,12 @@ type agentClient struct {
 	response *http.Response
 }
 
-var agentUUIDs = 0
+var agentUUIDs atomic.Int64
 
 // freshUUID is a UUID of version 4, unlike all others of the test.
 func freshUUID() string {
-	agentUUIDs++
-	return fmt.Sprintf("00000000-0000-4000-8000-%012d", agentUUIDs)
+
+	return fmt.Sprintf("00000000-0000-4000-8000-%012d", agentUUIDs.Add(1))
 }
 
 func newAgentClient(t *testing.T, server *httptest.Server, model, text string) *agentClient {
@@ -158,6 +159,8 @@ func (c *agentClient) run() error {
 	body, writer := io.Pipe()
 	c.body = writer
 	defer func() { _ = writer.Close() }()
+	// The transport resets the stream only once the body's reader wakes.
+	context.AfterFunc(ctx, func() { _ = writer.CloseWithError(context.Canceled) })
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+agentRunPath, body)
 	if err != nil {
 		return err
@@ -191,7 +194,7 @@ func (c *agentClient) send(messages ...*agentv1.AgentClientMessage) {
 	}
 }
 
-// errTrailer is an end frame that came; it is no error of the connection.
+// react answers what comes until the end frame.
 func (c *agentClient) react() error {
 	for {
 		flags, payload, err := readEnvelope(c.response.Body)
@@ -432,4 +435,9 @@ func reset(err error) bool {
 	return err != nil && !errors.Is(err, io.EOF) && !bytes.Contains([]byte(err.Error()), []byte("deadline"))
 }
 
-var _ = time.Second
+// jwt is a token with claims, which nobody has signed.
+func jwt(t *testing.T, claims map[string]any) string {
+	t.Helper()
+	encode := base64.RawURLEncoding.EncodeToString
+	return encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode(jsonOf(claims)) + "." + encode([]byte("signature"))
+}

@@ -43,9 +43,6 @@ func agentTrailer(number int, variant string) ([]byte, error) {
 	if told.status != "" {
 		details.Details.AdditionalInfo = map[string]string{"providerStatusCode": told.status}
 	}
-	if number == enumProvider {
-		details.IsExpected = nil
-	}
 	return endWithDetails(told.code, "Error", details)
 }
 

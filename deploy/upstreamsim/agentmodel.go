@@ -120,7 +120,7 @@ func (c *agentCall) checkModel() error {
 		}
 		return failingEnum(enum)
 	}
-	if scenarioOf(id) != normal || c.rule.Scenario != "" || !c.set.on(13) || slices.Contains(c.sim.options.Models, id) {
+	if strings.Contains(id, "sim-") || scenarioOf(id) != normal || c.rule.Scenario != "" || !c.set.on(13) || slices.Contains(c.sim.options.Models, id) {
 		return nil
 	}
 	for _, model := range c.sim.AgentModels() {

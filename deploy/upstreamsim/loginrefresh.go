@@ -107,6 +107,7 @@ func (s *Simulator) answerRefresh(w http.ResponseWriter, r *http.Request, token 
 	}
 	if given.used != nil && unanswered {
 		s.logins.noteUnanswered(given.used)
+		s.watchers.notify()
 	}
 }
 

@@ -112,11 +112,10 @@ func allAnswered(asked []*agentKV) bool {
 }
 
 // setBlob has the client keep a blob; that it did is awaited later.
-func (c *agentCall) setBlob(blob []byte) ([]byte, error) {
+func (c *agentCall) setBlob(blob []byte) error {
 	sum := sha256.Sum256(blob)
-	id := sum[:]
-	return id, c.askKV(&agentKV{asked: time.Now()}, &agentv1.KvServerMessage{Message: &agentv1.KvServerMessage_SetBlobArgs{
-		SetBlobArgs: &agentv1.SetBlobArgs{BlobId: id, BlobData: blob},
+	return c.askKV(&agentKV{asked: time.Now()}, &agentv1.KvServerMessage{Message: &agentv1.KvServerMessage_SetBlobArgs{
+		SetBlobArgs: &agentv1.SetBlobArgs{BlobId: sum[:], BlobData: blob},
 	}})
 }
 
@@ -253,10 +252,9 @@ func shortHistory(messages []HistoryMessage) []HistoryMessage {
 
 // keepPrompt has the client keep what the upstream makes of the prompt.
 func (c *agentCall) keepPrompt() error {
-	_, err := c.setBlob(jsonOf(map[string]any{"role": "system", "content": "You are a coding agent."}))
+	err := c.setBlob(jsonOf(map[string]any{"role": "system", "content": "You are a coding agent."}))
 	if c.request.GetAction().GetResumeAction() != nil {
 		return err
 	}
-	_, userErr := c.setBlob(jsonOf(map[string]any{"role": "user", "content": []map[string]string{{"type": "text", "text": c.userText()}}}))
-	return errors.Join(err, userErr)
+	return errors.Join(err, c.setBlob(jsonOf(map[string]any{"role": "user", "content": []map[string]string{{"type": "text", "text": c.userText()}}})))
 }

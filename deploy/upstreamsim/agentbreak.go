@@ -3,7 +3,7 @@ package upstreamsim
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
+	"errors"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -77,7 +77,7 @@ func (c *agentCall) goAway(last uint32) error {
 	c.how = EndBroken
 	connection := connectionOf(c.r.Context())
 	if connection == nil {
-		return fmt.Errorf("goaway needs the simulator's own server")
+		return errors.New("goaway needs the simulator's own server")
 	}
 	c.entry.complete()
 	frame := []byte{0, 0, 8, 7, 0, 0, 0, 0, 0} // length 8, type GOAWAY, stream 0
@@ -86,8 +86,7 @@ func (c *agentCall) goAway(last uint32) error {
 	if _, err := connection.Write(frame); err != nil {
 		return err
 	}
-	time.Sleep(goAwayGap)
-	return connection.Close()
+	return errors.Join(c.pause(goAwayGap), connection.Close())
 }
 
 // goAwayGap is the time between a GOAWAY and the end of its connection.

@@ -202,8 +202,10 @@ func (c *agentCall) serve() error {
 	if err := c.checkModel(); err != nil {
 		return err
 	}
-	if err := c.pause(c.rule.Delay); err != nil {
-		return err
+	if c.rule.Delay > 0 {
+		if err := c.wait(c.rule.Delay); err != nil {
+			return err
+		}
 	}
 	return c.play()
 }

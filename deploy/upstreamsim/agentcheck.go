@@ -1,6 +1,7 @@
 package upstreamsim
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -67,10 +68,19 @@ func (c *agentCall) checkClient() error {
 		if c.violate(5, "x-cursor-client-version is %q", header.Get("X-Cursor-Client-Version")) {
 			return outdatedFailure(c.set.Outdated)
 		}
-	case c.set.MinVersion != "" && version[1] < cliVersion.FindStringSubmatch(c.set.MinVersion)[1]:
+	case version[1] < c.leastBuild():
 		return outdatedFailure(c.set.Outdated)
 	}
 	return nil
+}
+
+// leastBuild is the date of the lowest client version that is served; empty for all.
+func (c *agentCall) leastBuild() string {
+	least := cliVersion.FindStringSubmatch(cmp.Or(c.set.MinVersion, *c.sim.minVersion.Load()))
+	if least == nil {
+		return ""
+	}
+	return least[1]
 }
 
 func (c *agentCall) checkRequestID() error {
@@ -274,11 +284,8 @@ func (s *Simulator) checkUnary(w http.ResponseWriter, r *http.Request) bool {
 	p.require(r.Method == http.MethodPost, "rule 2: %s: the method is %s instead of POST", r.URL.Path, r.Method)
 	contentType := r.Header.Get("Content-Type")
 	p.require(contentType == "application/proto", "rule 2: %s: content-type is %q instead of application/proto", r.URL.Path, contentType)
-	p.require(r.Header.Get("Connect-Protocol-Version") == "1", "rule 3: %s: connect-protocol-version is not 1", r.URL.Path)
 	p.require(token != "", "rule 4: %s: authorization has no bearer token", r.URL.Path)
-	p.require(r.Header.Get("X-Cursor-Client-Type") == "cli" && cliVersion.MatchString(r.Header.Get("X-Cursor-Client-Version")),
-		"rule 5: %s: the client is no cli of a known version", r.URL.Path)
-	p.require(r.Header.Get("X-Ghost-Mode") == "true" && isUUID(r.Header.Get("X-Request-Id")), "rule 6: %s: x-ghost-mode or x-request-id is wrong", r.URL.Path)
+	p = append(p, checkCLI(r)...)
 	b.look(r.URL.Path, p, Violation{At: s.options.Now(), API: CursorAgent, Token: a.fingerprint})
 	s.watchers.notify()
 	switch {

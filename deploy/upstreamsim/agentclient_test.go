@@ -1,13 +1,11 @@
 package upstreamsim
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -58,7 +56,6 @@ var agentUUIDs atomic.Int64
 
 // freshUUID is a UUID of version 4, unlike all others of the test.
 func freshUUID() string {
-
 	return fmt.Sprintf("00000000-0000-4000-8000-%012d", agentUUIDs.Add(1))
 }
 
@@ -428,10 +425,6 @@ func closedRuns(t *testing.T, sim *Simulator) AgentRuns {
 		t.Fatalf("Runs are open: %+v", sim.AgentRuns())
 	}
 	return sim.AgentRuns()
-}
-
-func reset(err error) bool {
-	return err != nil && !errors.Is(err, io.EOF) && !bytes.Contains([]byte(err.Error()), []byte("deadline"))
 }
 
 // jwt is a token with claims, which nobody has signed.

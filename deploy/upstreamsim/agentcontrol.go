@@ -20,7 +20,8 @@ var agentControls = map[string]func(*Simulator, http.ResponseWriter, *http.Reque
 	}),
 	"POST /sim/agent/url": controlled(func(s *Simulator, to *struct {
 		URL string `json:"url"`
-	}) (any, error) {
+	},
+	) (any, error) {
 		s.SetAgentURL(to.URL)
 		return to, nil
 	}),
@@ -30,21 +31,24 @@ var agentControls = map[string]func(*Simulator, http.ResponseWriter, *http.Reque
 	"POST /sim/accounts": controlled(func(s *Simulator, wanted *struct {
 		AccountSettings
 		Count int `json:"count"`
-	}) (any, error) {
+	},
+	) (any, error) {
 		made, err := s.CreateAccounts(max(wanted.Count, 1), wanted.AccountSettings)
 		return map[string][]NewAccount{"accounts": made}, err
 	}),
 	"POST /sim/accounts/change": controlled(func(s *Simulator, change *struct {
 		AccountSettings
 		Subject string `json:"subject"`
-	}) (any, error) {
+	},
+	) (any, error) {
 		return change, s.ChangeAccounts(change.Subject, change.AccountSettings)
 	}),
 	"POST /sim/accounts/revoke": controlled(func(s *Simulator, wanted *struct {
 		Subject string `json:"subject"`
 		Access  bool   `json:"access"`
 		Refresh bool   `json:"refresh"`
-	}) (any, error) {
+	},
+	) (any, error) {
 		var errs []error
 		if wanted.Access {
 			errs = append(errs, s.RevokeAccess(wanted.Subject))
@@ -56,7 +60,8 @@ var agentControls = map[string]func(*Simulator, http.ResponseWriter, *http.Reque
 	}),
 	"POST /sim/polls": controlled(func(s *Simulator, wanted *struct {
 		Statuses []int `json:"statuses"`
-	}) (any, error) {
+	},
+	) (any, error) {
 		s.SetPolls(wanted.Statuses)
 		return wanted, nil
 	}),

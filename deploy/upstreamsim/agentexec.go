@@ -182,7 +182,7 @@ func (c *agentCall) checkRefusal(exec *agentExec, field protoreflect.FieldDescri
 func (c *agentCall) checkPlain(exec *agentExec, refusal *AgentRefusal) {
 	answer := exec.answer
 	fits := false
-	switch exec.question {
+	switch int(exec.question) {
 	case 27:
 		refusal.Answer, fits = "response", answer.GetExecuteHookResult().GetResponse() != nil
 	case 30:

@@ -175,7 +175,7 @@ func pictureOf(data []byte) ImageSummary {
 // the blob of an id.
 func (h *history) checkTurn(blob []byte, fetch func(id []byte) ([]byte, error)) (problem string, err error) {
 	turn := new(agentv1.ConversationTurnStructure)
-	if proto.Unmarshal(blob, turn) != nil || turn.GetAgentConversationTurn() == nil {
+	if !decodes(blob, turn) || turn.GetAgentConversationTurn() == nil {
 		return "a turn does not decode", nil
 	}
 	user := new(agentv1.UserMessage)
@@ -183,7 +183,7 @@ func (h *history) checkTurn(blob []byte, fetch func(id []byte) ([]byte, error)) 
 	if err != nil {
 		return "", err
 	}
-	if proto.Unmarshal(blob, user) != nil {
+	if !decodes(blob, user) {
 		return "a turn's user message does not decode", nil
 	}
 	if user.GetText() != "" && !strings.Contains(h.texts("user"), user.GetText()) {
@@ -203,7 +203,7 @@ func (h *history) checkTurn(blob []byte, fetch func(id []byte) ([]byte, error)) 
 
 func (h *history) checkStep(blob []byte) string {
 	step := new(agentv1.ConversationStep)
-	if proto.Unmarshal(blob, step) != nil || step.GetMessage() == nil {
+	if !decodes(blob, step) || step.GetMessage() == nil {
 		return "a step does not decode"
 	}
 	if text := step.GetAssistantMessage().GetText(); !strings.Contains(h.texts("assistant"), text) {
@@ -228,6 +228,8 @@ func (h *history) checkStep(blob []byte) string {
 	}
 	return ""
 }
+
+func decodes(blob []byte, into proto.Message) bool { return proto.Unmarshal(blob, into) == nil }
 
 // hasField tells whether a field is among those that a message doesn't know.
 func hasField(unknown []byte, number protowire.Number) bool {

@@ -37,19 +37,16 @@ type AgentVariant struct {
 	Default bool        `json:"default,omitempty"`
 }
 
-// AgentModels are the catalog that is served by default.
+// defaultAgentModels are the catalog that is served by default.
 func defaultAgentModels() []AgentModel {
-	efforts := func(name, parameter string, slugOf func(effort string) string, values ...string) []AgentVariant {
+	efforts := func(slug, parameter string, values ...string) []AgentVariant {
 		var variants []AgentVariant
 		for _, effort := range values {
 			variants = append(variants, AgentVariant{
-				Slug: slugOf(effort), Values: [][2]string{{parameter, effort}, {"fast", "false"}}, Default: effort == "medium",
+				Slug: slug + "-" + effort, Values: [][2]string{{parameter, effort}, {"fast", "false"}}, Default: effort == "medium",
 			})
 		}
 		return variants
-	}
-	suffix := func(base string) func(string) string {
-		return func(effort string) string { return base + "-" + effort }
 	}
 	models := []AgentModel{
 		{Name: "default", Display: "Auto", Aliases: []string{"auto"}, Window: 200_000},
@@ -57,14 +54,14 @@ func defaultAgentModels() []AgentModel {
 			{Slug: "composer-2.5", Values: [][2]string{{"fast", "false"}}, Default: true},
 			{Slug: "composer-2.5-fast", Values: [][2]string{{"fast", "true"}}},
 		}},
-		{Name: "gpt-5.5", Display: "GPT-5.5", Window: 1_000_000, Thinking: true, Images: true, Variants: efforts("gpt-5.5", "reasoning", suffix("gpt-5.5"), "none", "low", "medium", "high", "extra-high")},
+		{Name: "gpt-5.5", Display: "GPT-5.5", Window: 1_000_000, Thinking: true, Images: true, Variants: efforts("gpt-5.5", "reasoning", "none", "low", "medium", "high", "extra-high")},
 		{Name: "gpt-5.2", Display: "GPT-5.2", Window: 400_000, Thinking: true, Images: true, Variants: []AgentVariant{
 			{Slug: "gpt-5.2", Values: [][2]string{{"reasoning", "medium"}, {"fast", "false"}}, Default: true},
 			{Slug: "gpt-5.2-low", Values: [][2]string{{"reasoning", "low"}, {"fast", "false"}}},
 			{Slug: "gpt-5.2-high", Values: [][2]string{{"reasoning", "high"}, {"fast", "false"}}},
 		}},
 		{Name: "gpt-5-mini", Display: "GPT-5 Mini", Window: 400_000, Images: true},
-		{Name: "grok-4.6", Display: "Grok 4.6", Window: 500_000, Thinking: true, Images: true, Variants: efforts("grok-4.6", "effort", suffix("cursor-grok-4.6"), "low", "medium", "high", "xhigh")},
+		{Name: "grok-4.6", Display: "Grok 4.6", Window: 500_000, Thinking: true, Images: true, Variants: efforts("cursor-grok-4.6", "effort", "low", "medium", "high", "xhigh")},
 		{Name: "gemini-3.1-pro", Display: "Gemini 3.1 Pro", Window: 1_000_000, Images: true},
 		{Name: "gemini-3-flash", Display: "Gemini 3 Flash", Window: 1_000_000, Images: true},
 		{Name: "kimi-k2.7-code", Display: "Kimi K2.7 Code", Window: 262_000, Images: true},

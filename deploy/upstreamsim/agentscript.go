@@ -258,7 +258,7 @@ func (c *agentCall) says(pieces []string) step {
 			}
 			c.output++
 			if i%16 == 15 || i == len(pieces)-1 {
-				if err := c.send(tokensUpdate(int32(i%16) + 1)); err != nil { //nolint:gosec // 1 to 16
+				if err := c.send(tokensUpdate(int32(i%16) + 1)); err != nil {
 					return err
 				}
 			}
@@ -316,8 +316,7 @@ func (c *agentCall) stepDone() error {
 
 // keepAnswer has the client keep the assistant's message.
 func (c *agentCall) keepAnswer() error {
-	_, err := c.setBlob(jsonOf(map[string]any{"role": "assistant", "content": []map[string]string{{"type": "text", "text": fmt.Sprintf("%d pieces", c.output)}}}))
-	return err
+	return c.setBlob(jsonOf(map[string]any{"role": "assistant", "content": []map[string]string{{"type": "text", "text": fmt.Sprintf("%d pieces", c.output)}}}))
 }
 
 // scaffolding are the tokens of the upstream's own prompt.

@@ -324,7 +324,8 @@ func TestAgentSeesImages(t *testing.T) {
 func TestAgentFollowsSchemas(t *testing.T) {
 	_, server := serving(t, Options{})
 	c := newAgentClient(t, server, "composer-2.5", "red")
-	c.context.Rules = []*agentv1.CursorRule{{FullPath: "/carousel/system.mdc", Source: 2, Type: &agentv1.CursorRuleType{Type: &agentv1.CursorRuleType_Global{Global: &agentv1.EmptyArgs{}}},
+	c.context.Rules = []*agentv1.CursorRule{{
+		FullPath: "/carousel/system.mdc", Source: 2, Type: &agentv1.CursorRuleType{Type: &agentv1.CursorRuleType_Global{Global: &agentv1.EmptyArgs{}}},
 		Content: `Answer with JSON of this schema: {"type":"object","properties":{"colour":{"type":"string"}},"required":["colour"]} and nothing else.`,
 	}}
 	if c.mustRun(); c.text.String() != `{"colour":"red"}` {

@@ -98,7 +98,20 @@ func checkUserInfo(s *Simulator, r *http.Request, a *account) problems {
 	p.header(r, "content-type", "application/proto")
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1))
 	p.require(err == nil && len(body) == 0, "the body of GetUserInfo is not empty")
+	if r.Header.Get("X-Cursor-Client-Type") == "cli" {
+		return append(p, checkCLI(r)...)
+	}
 	return append(p, s.checkClient(r, a)...)
+}
+
+// checkCLI checks the headers of the client that speaks the agent protocol.
+func checkCLI(r *http.Request) problems {
+	var p problems
+	p.require(r.Header.Get("Connect-Protocol-Version") == "1", "rule 3: %s: connect-protocol-version is not 1", r.URL.Path)
+	p.require(r.Header.Get("X-Cursor-Client-Type") == "cli" && cliVersion.MatchString(r.Header.Get("X-Cursor-Client-Version")),
+		"rule 5: %s: the client is no cli of a known version", r.URL.Path)
+	p.require(r.Header.Get("X-Ghost-Mode") == "true" && isUUID(r.Header.Get("X-Request-Id")), "rule 6: %s: x-ghost-mode or x-request-id is wrong", r.URL.Path)
+	return p
 }
 
 func checkSite(_ *Simulator, r *http.Request, a *account) problems {

@@ -1,6 +1,7 @@
 package upstreamsim
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -293,6 +294,8 @@ func (c *agentCall) conclude(err error) {
 		panic(http.ErrAbortHandler)
 	case errors.Is(err, errClosed):
 		c.how = EndShutdown
+	case c.over: // it left with turn_ended
+		c.how = EndTurn
 	default:
 		c.how = EndLeft
 	}
@@ -320,11 +323,17 @@ func (c *agentCall) head() error {
 func (c *agentCall) end(event []byte) step {
 	return func() error {
 		if c.capture == nil {
-			c.freeSlot()
-			c.over = true
+			c.endedWell()
 		}
 		return c.finish(event)
 	}
+}
+
+// endedWell is from when a client may take the Run as ended: its slot is free.
+func (c *agentCall) endedWell() {
+	c.freeSlot()
+	c.over = true
+	c.entry.complete()
 }
 
 func (c *agentCall) freeSlot() {
@@ -549,6 +558,9 @@ func (c *agentCall) note() {
 			data = inline.GetData()
 		}
 		told := pictureOf(data)
+		if id := image.GetBlobId(); id != nil { // its data is still to come
+			told.SHA256 = hex.EncodeToString(id)
+		}
 		told.Width, told.Height = image.GetDimension().GetWidth(), image.GetDimension().GetHeight()
 		images = append(images, told)
 	}

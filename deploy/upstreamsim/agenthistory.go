@@ -186,6 +186,13 @@ func (h *history) checkTurn(blob []byte, fetch func(id []byte) ([]byte, error)) 
 	if !decodes(blob, user) {
 		return "a turn's user message does not decode", nil
 	}
+	for _, image := range user.GetSelectedContext().GetSelectedImages() {
+		if id := image.GetBlobId(); id != nil {
+			if _, err := fetch(id); err != nil {
+				return "", err
+			}
+		}
+	}
 	if user.GetText() != "" && !strings.Contains(h.texts("user"), user.GetText()) {
 		problem = "a turn's user text is in no root"
 	}

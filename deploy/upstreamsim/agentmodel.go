@@ -37,58 +37,6 @@ type AgentVariant struct {
 	Default bool        `json:"default,omitempty"`
 }
 
-// defaultAgentModels are the catalog that is served by default.
-func defaultAgentModels() []AgentModel {
-	efforts := func(slug, parameter string, values ...string) []AgentVariant {
-		var variants []AgentVariant
-		for _, effort := range values {
-			variants = append(variants, AgentVariant{
-				Slug: slug + "-" + effort, Values: [][2]string{{parameter, effort}, {"fast", "false"}}, Default: effort == "medium",
-			})
-		}
-		return variants
-	}
-	models := []AgentModel{
-		{Name: "default", Display: "Auto", Aliases: []string{"auto"}, Window: 200_000},
-		{Name: "composer-2.5", Display: "Composer 2.5", Window: 200_000, Thinking: true, Variants: []AgentVariant{
-			{Slug: "composer-2.5", Values: [][2]string{{"fast", "false"}}, Default: true},
-			{Slug: "composer-2.5-fast", Values: [][2]string{{"fast", "true"}}},
-		}},
-		{Name: "gpt-5.5", Display: "GPT-5.5", Window: 1_000_000, Thinking: true, Images: true, Variants: efforts("gpt-5.5", "reasoning", "none", "low", "medium", "high", "extra-high")},
-		{Name: "gpt-5.2", Display: "GPT-5.2", Window: 400_000, Thinking: true, Images: true, Variants: []AgentVariant{
-			{Slug: "gpt-5.2", Values: [][2]string{{"reasoning", "medium"}, {"fast", "false"}}, Default: true},
-			{Slug: "gpt-5.2-low", Values: [][2]string{{"reasoning", "low"}, {"fast", "false"}}},
-			{Slug: "gpt-5.2-high", Values: [][2]string{{"reasoning", "high"}, {"fast", "false"}}},
-		}},
-		{Name: "gpt-5-mini", Display: "GPT-5 Mini", Window: 400_000, Images: true},
-		{Name: "grok-4.6", Display: "Grok 4.6", Window: 500_000, Thinking: true, Images: true, Variants: efforts("cursor-grok-4.6", "effort", "low", "medium", "high", "xhigh")},
-		{Name: "gemini-3.1-pro", Display: "Gemini 3.1 Pro", Window: 1_000_000, Images: true},
-		{Name: "gemini-3-flash", Display: "Gemini 3 Flash", Window: 1_000_000, Images: true},
-		{Name: "kimi-k2.7-code", Display: "Kimi K2.7 Code", Window: 262_000, Images: true},
-		{Name: "claude-4.5-sonnet", Display: "Sonnet 4.5", Window: 200_000, Images: true},
-		{Name: "claude-4.5-sonnet-thinking", Display: "Sonnet 4.5 Thinking", Window: 200_000, Thinking: true, Images: true},
-		{Name: "claude-4-sonnet", Display: "Sonnet 4", Window: 200_000, Images: true},
-		{Name: "demo", Display: "Demo", Window: 200_000, Thinking: true, Images: true},
-	}
-	for _, name := range []string{"claude-opus-4-7", "claude-opus-4-8", "claude-opus-5", "claude-sonnet-5", "claude-fable-5"} {
-		model := AgentModel{Name: name, Display: strings.ToUpper(name[7:8]) + name[8:], Window: 1_000_000, Thinking: true, Images: true}
-		for _, thinking := range []string{"false", "true"} {
-			for _, effort := range []string{"low", "medium", "high", "xhigh", "max"} {
-				slug := name + "-" + effort
-				if thinking == "true" {
-					slug = name + "-thinking-" + effort
-				}
-				model.Variants = append(model.Variants, AgentVariant{
-					Slug: slug, Values: [][2]string{{"thinking", thinking}, {"context", "300k"}, {"effort", effort}},
-					Default: effort == "medium" && thinking == "false",
-				})
-			}
-		}
-		models = append(models, model)
-	}
-	return models
-}
-
 // SetAgentModels changes the catalog; none is the default one.
 func (s *Simulator) SetAgentModels(models []AgentModel) error {
 	if len(models) > maxAgentModels {

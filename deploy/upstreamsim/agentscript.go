@@ -32,14 +32,15 @@ var agentScripts map[string]agentScript
 func init() { //nolint:gochecknoinits // the table and its functions need each other
 	agentScripts = map[string]agentScript{
 		// Successes.
-		normal:         late((*agentCall).echo),
-		"echo-request": late(func(c *agentCall) error { return c.answer(pieces(string(requestJSON(c.request)))) }),
-		"describe":     late(func(c *agentCall) error { return c.answer(pieces(string(jsonOf(c.description())))) }),
-		countForm:      late(func(c *agentCall) error { return c.answer(counting()[:c.scenario.number]) }),
-		"unicode":      late(func(c *agentCall) error { return c.answer(unicodePieces) }),
-		"one-write":    late((*agentCall).oneWrite),
-		"split-bytes":  late((*agentCall).splitBytes),
-		"gzip-text":    late((*agentCall).gzipText),
+		normal:             late((*agentCall).echo),
+		"echo-request":     late(func(c *agentCall) error { return c.answer(pieces(string(requestJSON(c.request)))) }),
+		"describe":         late(func(c *agentCall) error { return c.answer(pieces(string(jsonOf(c.description())))) }),
+		countForm:          late(func(c *agentCall) error { return c.answer(counting()[:c.scenario.number]) }),
+		"unicode":          late(func(c *agentCall) error { return c.answer(unicodePieces) }),
+		"one-write":        late((*agentCall).oneWrite),
+		"split-bytes":      late((*agentCall).splitBytes),
+		"gzip-text":        late((*agentCall).gzipText),
+		"trailer-metadata": late(func(c *agentCall) error { return c.endsWith(`{"metadata":{"x-sim":["1"]}}`) }),
 		"gzip-trailer": late(func(c *agentCall) error {
 			return inOrder(c.says(c.pieces()), c.turn, c.end(frame(flagEnd|flagGzip, []byte(success))))
 		}),
@@ -116,8 +117,8 @@ func init() { //nolint:gochecknoinits // the table and its functions need each o
 		"no-turn-ended": late(func(c *agentCall) error {
 			return inOrder(c.says(c.pieces()), c.keepAnswer, c.blobsKept, c.end(agentEnd))
 		}),
-		"no-end":          late(func(c *agentCall) error { return inOrder(c.says(c.pieces()), c.turn, c.endWithoutFrame, c.awaitClose) }),
-		"reset-after-end": late(func(c *agentCall) error { return inOrder(c.says(c.pieces()), c.turn, c.endWithoutFrame, c.breakOff) }),
+		"no-end":          late(func(c *agentCall) error { return inOrder(c.says(c.pieces()), c.turn, c.awaitClose) }),
+		"reset-after-end": late(func(c *agentCall) error { return inOrder(c.says(c.pieces()), c.turn, c.breakOff) }),
 		"error-after-end": late(func(c *agentCall) error {
 			return inOrder(c.says(c.pieces()), c.turn, c.fails(failingEnum(enumProvider)))
 		}),
@@ -296,9 +297,15 @@ func (c *agentCall) finishTurn() error { return inOrder(c.turn, c.end(agentEnd))
 
 // turn is all of that but the end frame.
 func (c *agentCall) turn() error {
-	return inOrder(c.stepDone, c.keepAnswer, c.blobsKept, func() error {
-		return c.send(turnEnded(c.usage()))
-	})
+	return inOrder(c.stepDone, c.keepAnswer, c.blobsKept, c.endTurn)
+}
+
+// endTurn sends turn_ended, with which a client may leave.
+func (c *agentCall) endTurn() error {
+	if c.capture == nil {
+		c.endedWell()
+	}
+	return c.send(turnEnded(c.usage()))
 }
 
 // stepDone ends the step and tells of the state.
@@ -360,7 +367,7 @@ func (c *agentCall) wholeTurn() ([]byte, error) {
 	if err := c.blobsKept(); err != nil {
 		return nil, err
 	}
-	return c.captured(c.says(c.pieces()), c.stepDone, func() error { return c.send(turnEnded(c.usage())) }, c.event(agentEnd))
+	return c.captured(c.says(c.pieces()), c.stepDone, c.endTurn, c.event(agentEnd))
 }
 
 func (c *agentCall) oneWrite() error {
@@ -443,14 +450,6 @@ func (c *agentCall) heldBack() error {
 func (c *agentCall) holdAfterText() error {
 	text := c.pieces()
 	return inOrder(c.says(text[:1]), c.heldBack, c.says(text[1:]), c.finishTurn)
-}
-
-// endWithoutFrame marks the turn as ended before an end frame.
-func (c *agentCall) endWithoutFrame() error {
-	c.freeSlot()
-	c.over = true
-	c.entry.complete()
-	return nil
 }
 
 // awaitClose waits for the client to close what has no end frame.

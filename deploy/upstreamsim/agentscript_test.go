@@ -84,7 +84,7 @@ func TestAgentScenarios(t *testing.T) {
 }
 
 func TestAgentEndsWithBadTrailers(t *testing.T) {
-	for scenario, trailer := range map[string]string{"bad-trailer": `{"error":`, "null-trailer": `{"error":null}`, "list-trailer": `[]`} {
+	for scenario, trailer := range map[string]string{"bad-trailer": `{"error":`, "null-trailer": `{"error":null}`, "list-trailer": `[]`, "trailer-metadata": `{"metadata":{"x-sim":["1"]}}`} {
 		_, server := serving(t, Options{})
 		if c := newAgentClient(t, server, "sim-"+scenario, hello).mustRun(); c.trailer != trailer {
 			t.Errorf("%s: %q", scenario, c.trailer)
@@ -413,4 +413,58 @@ func TestAgentScenariosAreListed(t *testing.T) {
 			t.Errorf("%s is not listed", name)
 		}
 	}
+}
+
+func TestAgentHolds(t *testing.T) {
+	for _, scenario := range []string{"hold", "silence", "silence-headers"} {
+		t.Run(scenario, func(t *testing.T) {
+			t.Parallel()
+			sim, server := serving(t, Options{})
+			c := newAgentClient(t, server, "sim-"+scenario, hello)
+			ended := make(chan error, 1)
+			go func() { ended <- c.run() }() // ends with the release
+			if _, err := sim.Await(deadline(t), func(l Ledger) bool { return l.Held == 1 }); err != nil {
+				t.Fatal(err)
+			}
+			sim.Release()
+			if err := <-ended; err != nil || c.text.String() != hello {
+				t.Errorf("%v, text %q", err, c.text.String())
+			}
+			noViolations(t, sim)
+		})
+	}
+}
+
+// TestAgentIsLeftWithTurnEnded: a client need not wait for the end frame.
+func TestAgentIsLeftWithTurnEnded(t *testing.T) {
+	for _, scenario := range []string{"no-end", "echo"} {
+		sim, server := serving(t, Options{})
+		c := newAgentClient(t, server, "sim-"+scenario, hello)
+		c.before = func(q *agentv1.AgentServerMessage, a []*agentv1.AgentClientMessage) []*agentv1.AgentClientMessage {
+			if q.GetInteractionUpdate().GetTurnEnded() != nil {
+				c.cancel()
+			}
+			return a
+		}
+		_ = c.run() // it may still see the end frame
+		if runs := closedRuns(t, sim); runs.Ends[EndTurn] != 1 {
+			t.Errorf("%s: %+v", scenario, runs)
+		}
+		if ledger := sim.Ledger(); ledger.Total.Cancelled != 0 {
+			t.Errorf("%s: %+v", scenario, ledger.Total)
+		}
+		noViolations(t, sim)
+	}
+}
+
+func TestAgentTellsResultsThatCameAsText(t *testing.T) {
+	sim, server := serving(t, Options{})
+	c := newAgentClient(t, server, "gpt-5.5-high-sim-tool-call", "Go on with the result.").tools("look")
+	c.root(`{"role":"user","content":[{"type":"text","text":"Red?"}]}`).
+		root(`{"role":"assistant","content":[{"type":"text","text":"I called look with {}."}]}`).
+		root(`{"role":"user","content":[{"type":"text","text":"It is red."}]}`)
+	if c.mustRun(); c.text.String() != "It is red." || len(c.calls) > 0 {
+		t.Errorf("text %q, %d calls", c.text.String(), len(c.calls))
+	}
+	noViolations(t, sim)
 }

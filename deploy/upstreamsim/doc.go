@@ -1,7 +1,7 @@
 // Package upstreamsim simulates the upstreams that Carousel's drivers talk to:
-// the Cursor RPC (dialect A, AiService/StreamChat) with its real framing and its
-// checks of a request, an OpenAI-compatible API, and an Anthropic API. Tests, the
-// benchmark and the first try of the pair use it.
+// the Cursor RPC (dialect A, AiService/StreamChat, and dialect C, AgentService/Run) with its
+// real framing and its checks of a request, an OpenAI-compatible API, and an Anthropic API.
+// Tests, the benchmark and the first try of the pair use it.
 //
 // It writes envelopes, gzip, trailers and checksum checks by hand and shares
 // nothing with the gateway's drivers but the generated messages, so that a mistake
@@ -152,6 +152,107 @@
 // response_format wants it, calls where tool_choice forces them (finish_reason "stop" for a
 // named one, as the API says), up to a stop text, at most max_tokens pieces.
 //
+// # The agent side
+//
+// Cursor's agent protocol (dialect C) is served over HTTP/2 alone, by prior knowledge; HTTP/1.1 is
+// told 464, as by the balancer. A Run is played in the upstream's order: the context is asked for,
+// then every blob that the request names, whose SHA-256 must be right, then the upstream's own
+// blobs are to be kept, and then come steps, deltas, a checkpoint, turn_ended and the end frame.
+// turn_ended is withheld until the client has kept all blobs. Scenarios are chosen as above, with
+// any model id before, as in "composer-2.5-sim-one-call", or by a marker in the user's text,
+// [[sim-<scenario>]]. The normal answer is the active user text, or an instance of a JSON schema
+// that a rule or a system message has. It has the scenarios of all sides, those of the Cursor side
+// about frames and errors, and of the others big, cached, describe, reasoning,
+// error-context-length, tool-call, one-call, reasoning-call, call-huge, text-call-text-call and
+// reasoning-text-call. Its own are:
+//
+//	agent-loop-<n>     n rounds of two parallel calls, whose arguments have "loop-<round>-<index>"
+//	                   as texts. The round is told by the results that the history shows, so
+//	                   that any Run can go on; the last answer is AgentLoopText
+//	call-late          the second call 800 ms after the first
+//	call-newline-id    ids with a line end
+//	call-other-id      announced under another id than called
+//	call-unannounced   called without an announcement
+//	call-increments    args_text_delta in pieces instead of growing snapshots
+//	call-approval, call-precheck, call-mcp-state
+//	                   the question for an approval, the allow-list or the servers before
+//	call-unknown       a tool and a server that there are not
+//	call-aborted, exec-aborted
+//	                   a call, or a question for a file, that is withdrawn at once
+//	call-twice         every call is sent twice
+//	native-first       read, grep, ls, shell_stream, pi_read and mini_swe, then tool-call
+//	native-all         every question that there is, at once
+//	native-insists     20 questions for files
+//	unknown-exec       a question of field 60
+//	query-search, query-ask, query-unknown
+//	                   questions to the user
+//	reasoning-only, reasoning-tag
+//	                   the answer as thinking, or as thinking behind </think>
+//	context-inline     the context is not asked for where it came along complete
+//	kv-first           blobs are asked for before the context
+//	memory-roots, memory-text
+//	                   what the roots, or the active text, tell
+//	unknown-blob       a blob is asked for that nobody has
+//	new-event          an update, a message and fields of kinds that nobody knows
+//	no-usage, usage-wild
+//	                   an empty turn_ended, or counts that can't be
+//	trickle            a frame a second
+//	no-turn-ended      the end frame without turn_ended
+//	no-end             turn_ended without the end frame
+//	text-without-end   text, then heartbeats
+//	empty-turn         turn_ended without a text; empty is the end frame alone
+//	reset-after-end, error-after-end
+//	                   after turn_ended
+//	goaway, goaway-first
+//	                   GOAWAY and the end of the connection, after text or at once
+//	error-history      invalid_argument for what has more than one root
+//	error-retryable    an error of the provider that may be tried again
+//	error-message-only an error without details
+//	bad-trailer, null-trailer, list-trailer
+//	                   end frames that are no end frame's JSON
+//
+// Calls are made of tools in mcp_tools alone. After a call the Run waits: for the results on the
+// same stream, or for the client's reset, which ends it as EndAtCalls; the history of a later Run
+// then shows them. AgentRuns has a record of every Run: what was asked, the history, the tools, the
+// pictures' SHA-256, calls, results, refusals, and how it ended.
+//
+// Checks of the agent side have numbers, and a violation's text begins with its own, as "rule 17: ".
+// They are answered as the upstream does, and most leave the Run going. AgentSettings.Off switches
+// some off, and the other AgentSettings choose between reactions that were both seen. Whatever is
+// the world's doing and not the driver's is answered and not counted: tokens that have ended,
+// versions below the lowest, models and regions, the limit of Runs. The checks are:
+//
+//	 1  HTTP/2                                2  method, path and content-type
+//	 3  connect-protocol-version              4  a bearer
+//	 5  client type cli and its version       6  x-ghost-mode; x-request-id, never seen before
+//	 7  frames; the first is a run_request    8  nothing begins twice
+//	 9  conversation_state                   10  an action with a text or a picture, mode 1
+//	11  no custom_system_prompt              12  no exclude_workspace_context
+//	13  the model (not counted)              14  region and plan (not counted)
+//	15  ids of 32 bytes                      16  every blob is answered, and the right one
+//	17  root messages, calls and results     18  turns say what the roots say
+//	19  at most 208 roots, 900 kB of text    20  schemas: objects without oneOf, anyOf, allOf
+//	21  the same tools in the context        22  answers and closes of questions
+//	23  refusals in their own case           24  unknown questions are thrown
+//	25  queries are answered, not approved   26  blobs are kept
+//	27  a heartbeat every 10 s               28  no half-close before turn_ended
+//	29  a new conversation_id for every Run  30  no empty success for a call
+//	31  resets are CANCEL                    32  ended Runs are closed within 5 s
+//	33  Runs at a time (not counted)         34  no conversation_history
+//	35  no envelope around unary messages
+//
+// Its unary calls are GetUsableModels, GetDefaultModelForCli, AvailableModels and GetServerConfig.
+// The catalog is Simulator.SetAgentModels'.
+//
+// # Logins
+//
+// CreateAccounts makes accounts that log in: with a refresh token that rotates, a user's API key,
+// and access tokens that are JSON Web Tokens of a lifetime. POST /auth/exchange_user_api_key and
+// /oauth/token refresh. A refresh token that was used before is answered with the current pair for
+// five seconds, and with 401 later; Logins counts both as double refreshes, and tells whether the
+// client of the first use was gone before its answer. GET /loginDeepControl is the page of a login,
+// its POST approves it as an account or as a new one, and GET /auth/poll completes it (PKCE).
+//
 // # Endpoints beside chat
 //
 // The OpenAI side also has completions, embeddings, moderations, rerank, images/generations,
@@ -269,7 +370,11 @@
 // # Control
 //
 // Under /sim/, JSON: GET ledger; GET, POST and DELETE rules; POST reset, release, quota and
-// client-version; GET scenarios and health. The methods of Simulator do the same.
+// client-version; GET scenarios and health. Of the agent side: GET and POST agent (AgentSettings)
+// and agent/models, GET agent/runs (?model, ?token, ?subject), POST agent/url. Of logins: POST
+// accounts (count and AccountSettings), accounts/change (subject, or all) and accounts/revoke
+// (subject, access, refresh), GET accounts, POST polls (statuses). The methods of Simulator do the
+// same. A reset leaves settings and accounts as they are.
 //
 // # Checks
 //

@@ -107,14 +107,14 @@ func defaultAgentModels() []AgentModel {
 		{"claude-sonnet-5", "Sonnet 5", false},
 		{"claude-fable-5", "Fable 5", false},
 	} {
-		models = append(models, claudeModel(claude.name, claude.display, claude.fast))
+		models = append(models, claudeFamily(claude.name, claude.display, claude.fast))
 	}
 	return models
 }
 
-// claudeModel has a variant for every effort, with and without thinking, and fast ones that are
+// claudeFamily has a variant for every effort, with and without thinking, and fast ones that are
 // max mode.
-func claudeModel(name, display string, fast bool) AgentModel {
+func claudeFamily(name, display string, fast bool) AgentModel {
 	model := AgentModel{Name: name, Display: display, Window: 1_000_000, Thinking: true, Images: true}
 	for _, thinking := range []string{"false", "true"} {
 		for _, effort := range claudes {

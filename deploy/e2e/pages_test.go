@@ -277,6 +277,7 @@ var everyPage = []struct{ name, path string }{
 	{"overview", "/admin/"},
 	{"tokens", "/admin/tokens"},
 	{"token", "/admin/tokens/{token}"},
+	{"quotas", "/admin/quotas"},
 	{"token-files", "/admin/token-files"},
 	{"logs", "/admin/logs"},
 	{"entry", "/admin/logs/{entry}"},

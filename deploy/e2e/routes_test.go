@@ -53,7 +53,7 @@ func with(shape object, more object) object {
 var accountShape = object{
 	"user_id": "string", "email": "string", "name": "string", "membership": "string", "subscription_status": "string", "trial_days_left": "number?",
 	"quotas":      list{object{"name": "string", "requests": "number", "max_requests": "number?", "tokens": "number", "max_tokens": "number?"}},
-	"quota_start": "string?", "as_of": "string", "error": "string?",
+	"quota_start": "string?", "quota_resets_at": "string?", "as_of": "string", "error": "string?",
 }
 
 var upstreamShape = object{
@@ -181,6 +181,24 @@ func adminCalls() []call {
 		{method: "GET", path: "/admin/api/tokens/{cursor}/account", access: admin, status: 200, shape: accountShape},
 		{name: "of an upstream without accounts", method: "GET", path: "/admin/api/tokens/{id}/account", access: admin, status: 404},
 		{name: "unknown token", method: "GET", path: "/admin/api/tokens/nope/account", access: admin, status: 404},
+		{name: "nothing to refresh", method: "POST", path: "/admin/api/tokens/{id}/refresh", access: admin, status: 400},
+		{name: "unknown token", method: "POST", path: "/admin/api/tokens/nope/refresh", access: admin, status: 404},
+		{name: "a dead proxy", method: "PATCH", path: "/admin/api/tokens/{id}", access: admin, body: `{"proxy":"http://127.0.0.1:1"}`, status: 400},
+		{name: "no proxy", method: "PATCH", path: "/admin/api/tokens/{id}?check=false", access: admin, body: `{"proxy":"ftp://127.0.0.1:1"}`, status: 400},
+		{method: "POST", path: "/admin/api/logins", access: admin, body: `{"upstream":"cursor"}`, status: 201, shape: loginShape},
+		{name: "nobody can log in", method: "POST", path: "/admin/api/logins", access: admin, body: `{"upstream":"openai"}`, status: 400},
+		{name: "unknown upstream", method: "POST", path: "/admin/api/logins", access: admin, body: `{"upstream":"nowhere"}`, status: 404},
+		{name: "unknown token", method: "POST", path: "/admin/api/logins", access: admin, body: `{"token_id":"nope"}`, status: 404},
+		{method: "GET", path: "/admin/api/logins", access: admin, status: 200, shape: object{"logins": list{loginShape}}},
+		{name: "unknown login", method: "GET", path: "/admin/api/logins/nope", access: admin, status: 404},
+		{name: "unknown login", method: "DELETE", path: "/admin/api/logins/nope", access: admin, status: 404},
+		{method: "GET", path: "/admin/api/quotas", access: admin, status: 200, shape: object{"as_of": "string", "pools": list{object{
+			"upstream": "string", "left": "number", "limit": "number", "unlimited": "number", "unknown": "number", "rate_per_hour": "number", "dry_at": "string?", "next_reset": "string?",
+			"accounts": list{object{
+				"token_id": "string", "alias": "string", "state": "string", "email": "string", "membership": "string", "resets_at": "string?", "as_of": "string?", "error": "string?",
+				"quotas": list{object{"name": "string", "unit": "string", "used": "number", "limit": "number?", "left": "number?"}},
+			}},
+		}}}},
 		{method: "DELETE", path: "/admin/api/tokens/{deleted}", access: admin, status: 204},
 		{name: "again", method: "DELETE", path: "/admin/api/tokens/{deleted}", access: admin, status: 404},
 		{method: "POST", path: "/admin/api/tokens/{deleted}/restore", access: admin, status: 200, shape: tokenShape},

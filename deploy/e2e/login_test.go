@@ -1,0 +1,147 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"carousel.internal/deploy/e2e/browser"
+	"carousel.internal/deploy/e2e/stack"
+)
+
+// loginOf is a login at an upstream, as the admin API shows it.
+type loginOf struct {
+	ID      string  `json:"id"`
+	URL     string  `json:"url"`
+	State   string  `json:"state"`
+	TokenID *string `json:"token_id"`
+}
+
+// approve is a person who follows a link and logs in with a new account.
+func approve(t *testing.T, link string) {
+	t.Helper()
+	at, err := url.Parse(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := http.Get(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = page.Body.Close()
+	form := url.Values{"uuid": {at.Query().Get("uuid")}, "challenge": {at.Query().Get("challenge")}, "account": {""}}
+	at.RawQuery = ""
+	answer, err := http.PostForm(at.String(), form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, _ := io.ReadAll(answer.Body)
+	_ = answer.Body.Close()
+	if page.StatusCode != http.StatusOK || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%d, then %d: %s", page.StatusCode, answer.StatusCode, said)
+	}
+}
+
+// renewable checks that a login has made a token that serves and is refreshed.
+func renewable(t *testing.T, gateway *stack.Gateway, id, alias string) {
+	t.Helper()
+	var made struct {
+		Alias, Kind, Upstream string
+		NextRefreshAt         *time.Time `json:"next_refresh_at"`
+		RefreshedAt           *time.Time `json:"refreshed_at"`
+	}
+	gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/tokens/"+id, nil).JSON(t, &made)
+	if made.Alias != alias || made.Kind != "login" || made.Upstream != "cursor" || made.NextRefreshAt == nil {
+		t.Errorf("%s is %+v", id, made)
+	}
+	gateway.MustAdmin(t, http.StatusOK, http.MethodPost, "/admin/api/tokens/"+id+"/refresh", nil).JSON(t, &made)
+	if made.RefreshedAt == nil {
+		t.Errorf("%s was not refreshed: %+v", id, made)
+	}
+}
+
+// A person logs in to Cursor by the API, on a page and at the command line. It does not
+// matter which gateway is asked: here the one that has made the link is not the one that
+// tells of it.
+func TestLogins(t *testing.T) {
+	s := stack.Start(t, stack.Options{Gateways: 2})
+	here, there := s.Gateways[0], s.Gateways[1]
+
+	t.Run("API", func(t *testing.T) {
+		var begun, now loginOf
+		here.MustAdmin(t, http.StatusCreated, http.MethodPost, "/admin/api/logins", map[string]string{"upstream": "cursor", "alias": "by-api"}).JSON(t, &begun)
+		approve(t, begun.URL)
+		s.Eventually("the login is done", 20*time.Second, func() bool {
+			there.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/logins/"+begun.ID, nil).JSON(t, &now)
+			return now.State == "done"
+		})
+		renewable(t, there, *now.TokenID, "by-api")
+	})
+
+	t.Run("page", func(t *testing.T) {
+		tab := login(t, here, "/admin/tokens")
+		tab.Click("#open-login")
+		tab.Type("#login-alias", "by-page")
+		tab.Click("#login-start")
+		tab.Until("the login's page", "location.pathname.startsWith('/admin/logins/') && document.readyState === 'complete'")
+		for _, problem := range tab.Accessibility() {
+			t.Error(problem)
+		}
+		approve(t, browser.Eval[string](tab, "document.getElementById('login-link').href"))
+		tab.Until("the token's page", "location.pathname.startsWith('/admin/tokens/') && document.readyState === 'complete'")
+		tab.See("h1", "by-page")
+		renewable(t, there, strings.TrimPrefix(browser.Eval[string](tab, "location.pathname"), "/admin/tokens/"), "by-page")
+		if problems := tab.Problems(); len(problems) > 0 {
+			t.Errorf("the browser complains: %v", problems)
+		}
+	})
+
+	t.Run("command line", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		command := exec.CommandContext(ctx, stack.Binary(t, "gateway"), "admin", "login", "--alias", "by-command", "--json")
+		command.Env = append(os.Environ(), "CAROUSEL_URL="+there.URL, "CAROUSEL_KEY="+stack.AdminToken)
+		var out bytes.Buffer
+		command.Stdout = &out
+		said, err := command.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+		approve(t, linkIn(t, said))
+		if err := command.Wait(); err != nil {
+			t.Fatalf("%v: %s", err, out.String())
+		}
+		var now loginOf
+		stack.Answer{Body: out.Bytes()}.JSON(t, &now)
+		renewable(t, here, *now.TokenID, "by-command")
+	})
+}
+
+// linkIn reads until a line is a link.
+func linkIn(t *testing.T, from io.Reader) string {
+	t.Helper()
+	var said []byte
+	piece := make([]byte, 1024)
+	for {
+		n, err := from.Read(piece)
+		said = append(said, piece[:n]...)
+		for line := range strings.Lines(string(said)) {
+			if link := strings.TrimSpace(line); strings.HasPrefix(link, "http") && strings.HasSuffix(line, "\n") {
+				return link
+			}
+		}
+		if err != nil {
+			t.Fatalf("no link in %q: %v", said, err)
+		}
+	}
+}

@@ -5,7 +5,7 @@ import agentv1 "carousel.internal/proto/cursor/agent/v1"
 const (
 	// maxStored and maxStoredBytes bound what the upstream keeps here during a run.
 	maxStored      = 4096
-	maxStoredBytes = 32 << 20
+	maxStoredBytes = 8 << 20
 	idLen          = 32
 )
 

@@ -19,6 +19,8 @@ const (
 	// readSize is how much is read ahead, so that a burst of small frames is one read of the
 	// network.
 	readSize = 16 << 10
+	// smallSize is room for most payloads.
+	smallSize = 512
 
 	flagPacked = 1
 	flagEnd    = 2
@@ -56,14 +58,17 @@ func envelope(message []byte) []byte {
 type decoder struct {
 	stream *bufio.Reader
 	gunzip *gzip.Reader
+	// small is room for a small payload.
+	small []byte
 }
 
 func newDecoder(stream io.Reader) *decoder {
 	return &decoder{stream: bufio.NewReaderSize(stream, readSize)}
 }
 
-// next reads a frame. io.EOF tells that the stream ended between two, io.ErrUnexpectedEOF that
-// it ended within one; what else the stream ends with is a *readError.
+// next reads a frame, whose payload is valid until the next. io.EOF tells that the stream ended
+// between two, io.ErrUnexpectedEOF that it ended within one; what else it ends with is a
+// *readError.
 func (d *decoder) next() (frame, error) {
 	var head [headLen]byte
 	if _, err := io.ReadFull(d.stream, head[:]); err != nil {
@@ -91,7 +96,10 @@ func (d *decoder) next() (frame, error) {
 // read reads a payload. What a head promises is not believed: room grows with what comes.
 func (d *decoder) read(size int64) ([]byte, error) {
 	if size <= readSize {
-		payload := make([]byte, size)
+		if int64(cap(d.small)) < size {
+			d.small = make([]byte, max(size, smallSize))
+		}
+		payload := d.small[:size]
 		if _, err := io.ReadFull(d.stream, payload); err != nil {
 			return nil, within(err)
 		}

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"google.golang.org/protobuf/proto"
-
 	agentv1 "carousel.internal/proto/cursor/agent/v1"
 )
 
@@ -56,12 +54,9 @@ func TestAnOutboxWakesItsReader(t *testing.T) {
 func TestAnOutboxHasABound(t *testing.T) {
 	t.Parallel()
 	box := newOutbox(nil)
-	large := proto.CloneOf(fromClient(t, "blob"))
-	large.GetKvClientMessage().GetGetBlobResult().BlobData = make([]byte, maxFrame)
-	for range maxQueued/maxFrame + 1 {
-		box.send(large)
-	}
-	if _, err := io.Copy(io.Discard, box); !errors.Is(err, errTooMuch) {
-		t.Error(err)
+	box.queue = make([]byte, maxQueued)
+	box.send(beatMessage)
+	if !errors.Is(box.over, errTooMuch) || len(box.queue) != maxQueued {
+		t.Errorf("%v, and %d bytes wait", box.over, len(box.queue))
 	}
 }

@@ -49,6 +49,7 @@ type run struct {
 	arrivals chan arrival
 	blocks   upstream.Blocks
 	attempt  attempt
+	room     []chat.Event // for events
 
 	mu      sync.Mutex
 	pending []uint32 // execs that wait
@@ -188,9 +189,9 @@ func (r *run) waiting() []uint32 {
 	return slices.Clone(r.pending)
 }
 
-// events are the answer's next ones.
+// events are the answer's next ones. They are valid until the next call.
 func (r *run) events() ([]chat.Event, error) {
-	var all []chat.Event
+	all := r.room[:0]
 	for i := range r.reactor.steps {
 		events, err := r.blocks.Events(&r.reactor.steps[i])
 		if err != nil {
@@ -199,6 +200,7 @@ func (r *run) events() ([]chat.Event, error) {
 		all = append(all, events...)
 	}
 	r.reactor.steps = r.reactor.steps[:0]
+	r.room = all
 	return all, nil
 }
 

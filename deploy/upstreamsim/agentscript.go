@@ -25,141 +25,136 @@ func early(play func(*agentCall) error) agentScript { return agentScript{true, p
 
 func late(play func(*agentCall) error) agentScript { return agentScript{false, play} }
 
-// agentScripts are the answers of the agent side by scenario. They are made at the start, since
-// they name each other.
-var agentScripts map[string]agentScript
+// agentScripts are the answers of the agent side by scenario.
+var agentScripts = map[string]agentScript{
+	// Successes.
+	normal:             late((*agentCall).echo),
+	"echo-request":     late(func(c *agentCall) error { return c.answer(pieces(string(requestJSON(c.request)))) }),
+	"describe":         late(func(c *agentCall) error { return c.answer(pieces(string(jsonOf(c.description())))) }),
+	countForm:          late(func(c *agentCall) error { return c.answer(counting()[:c.scenario.number]) }),
+	"unicode":          late(func(c *agentCall) error { return c.answer(unicodePieces) }),
+	"one-write":        late((*agentCall).oneWrite),
+	"split-bytes":      late((*agentCall).splitBytes),
+	"gzip-text":        late((*agentCall).gzipText),
+	"trailer-metadata": late(func(c *agentCall) error { return c.endsWith(`{"metadata":{"x-sim":["1"]}}`) }),
+	"gzip-trailer": late(func(c *agentCall) error {
+		return inOrder(c.says(c.pieces()), c.turn, c.end(frame(flagEnd|flagGzip, []byte(success))))
+	}),
+	"big": late(func(c *agentCall) error {
+		return c.answer(slices.Repeat([]string{strings.Repeat("0123456789abcdef", 1<<16)}, 8))
+	}),
+	"context-inline": late((*agentCall).echo),
+	"kv-first":       late((*agentCall).echo),
+	"memory-roots": late(func(c *agentCall) error {
+		return c.answer(pieces(c.history.texts("user") + "\n" + c.history.texts("assistant")))
+	}),
+	"memory-text":  late(func(c *agentCall) error { return c.answer(pieces(c.userText())) }),
+	"cached":       late((*agentCall).echo), // half of the input is read from the cache
+	"no-usage":     late((*agentCall).echo), // turn_ended is empty
+	"usage-wild":   late((*agentCall).echo), // counts that can't be
+	"new-event":    late((*agentCall).newEvents),
+	"unknown-blob": late((*agentCall).unknownBlob),
 
-func init() { //nolint:gochecknoinits // the table and its functions need each other
-	agentScripts = map[string]agentScript{
-		// Successes.
-		normal:             late((*agentCall).echo),
-		"echo-request":     late(func(c *agentCall) error { return c.answer(pieces(string(requestJSON(c.request)))) }),
-		"describe":         late(func(c *agentCall) error { return c.answer(pieces(string(jsonOf(c.description())))) }),
-		countForm:          late(func(c *agentCall) error { return c.answer(counting()[:c.scenario.number]) }),
-		"unicode":          late(func(c *agentCall) error { return c.answer(unicodePieces) }),
-		"one-write":        late((*agentCall).oneWrite),
-		"split-bytes":      late((*agentCall).splitBytes),
-		"gzip-text":        late((*agentCall).gzipText),
-		"trailer-metadata": late(func(c *agentCall) error { return c.endsWith(`{"metadata":{"x-sim":["1"]}}`) }),
-		"gzip-trailer": late(func(c *agentCall) error {
-			return inOrder(c.says(c.pieces()), c.turn, c.end(frame(flagEnd|flagGzip, []byte(success))))
-		}),
-		"big": late(func(c *agentCall) error {
-			return c.answer(slices.Repeat([]string{strings.Repeat("0123456789abcdef", 1<<16)}, 8))
-		}),
-		"context-inline": late((*agentCall).echo),
-		"kv-first":       late((*agentCall).echo),
-		"memory-roots": late(func(c *agentCall) error {
-			return c.answer(pieces(c.history.texts("user") + "\n" + c.history.texts("assistant")))
-		}),
-		"memory-text":  late(func(c *agentCall) error { return c.answer(pieces(c.userText())) }),
-		"cached":       late((*agentCall).echo), // half of the input is read from the cache
-		"no-usage":     late((*agentCall).echo), // turn_ended is empty
-		"usage-wild":   late((*agentCall).echo), // counts that can't be
-		"new-event":    late((*agentCall).newEvents),
-		"unknown-blob": late((*agentCall).unknownBlob),
+	// Thinking.
+	"reasoning":      late(func(c *agentCall) error { return inOrder(c.thinks(strings.Join(thoughts, "")), c.echo) }),
+	"reasoning-call": late(func(c *agentCall) error { return inOrder(c.thinks(strings.Join(thoughts, "")), c.toolCall) }),
+	"reasoning-only": late(func(c *agentCall) error { return inOrder(c.thinks(c.text()), c.finishTurn) }),
+	"reasoning-tag": late(func(c *agentCall) error {
+		return inOrder(c.thinks(strings.Join(thoughts, "")+"</think>"+c.text()), c.finishTurn)
+	}),
+	"reasoning-text-call": late(func(c *agentCall) error {
+		return inOrder(c.thinks(strings.Join(thoughts, "")), c.says(c.pieces()), c.toolCall)
+	}),
 
-		// Thinking.
-		"reasoning":      late(func(c *agentCall) error { return inOrder(c.thinks(strings.Join(thoughts, "")), c.echo) }),
-		"reasoning-call": late(func(c *agentCall) error { return inOrder(c.thinks(strings.Join(thoughts, "")), c.toolCall) }),
-		"reasoning-only": late(func(c *agentCall) error { return inOrder(c.thinks(c.text()), c.finishTurn) }),
-		"reasoning-tag": late(func(c *agentCall) error {
-			return inOrder(c.thinks(strings.Join(thoughts, "")+"</think>"+c.text()), c.finishTurn)
-		}),
-		"reasoning-text-call": late(func(c *agentCall) error {
-			return inOrder(c.thinks(strings.Join(thoughts, "")), c.says(c.pieces()), c.toolCall)
-		}),
+	// Calls of the client's tools.
+	"tool-call":           late((*agentCall).toolCall),
+	"one-call":            late((*agentCall).toolCall),
+	"call-late":           late((*agentCall).toolCall), // the second one 800 ms after the first
+	"call-newline-id":     late((*agentCall).toolCall), // ids with a newline
+	"call-other-id":       late((*agentCall).toolCall), // announced under another id
+	"call-unannounced":    late((*agentCall).toolCall),
+	"call-increments":     late((*agentCall).toolCall), // args_text_delta in pieces instead of snapshots
+	"call-approval":       late((*agentCall).toolCall), // asks for an approval before
+	"call-precheck":       late((*agentCall).toolCall), // asks for the allow-list before
+	"call-mcp-state":      late((*agentCall).toolCall), // asks for the servers before
+	"call-unknown":        late((*agentCall).unknownTool),
+	"call-aborted":        late((*agentCall).abortedCall),
+	"call-twice":          late((*agentCall).toolCall), // the same exec is sent again
+	"call-huge":           late((*agentCall).toolCall), // arguments of 2 MiB
+	"text-call-text-call": late(func(c *agentCall) error { return inOrder(c.says(c.pieces()), c.toolCall) }),
+	loopForm:              late((*agentCall).loop),
 
-		// Calls of the client's tools.
-		"tool-call":           late((*agentCall).toolCall),
-		"one-call":            late((*agentCall).toolCall),
-		"call-late":           late((*agentCall).toolCall), // the second one 800 ms after the first
-		"call-newline-id":     late((*agentCall).toolCall), // ids with a newline
-		"call-other-id":       late((*agentCall).toolCall), // announced under another id
-		"call-unannounced":    late((*agentCall).toolCall),
-		"call-increments":     late((*agentCall).toolCall), // args_text_delta in pieces instead of snapshots
-		"call-approval":       late((*agentCall).toolCall), // asks for an approval before
-		"call-precheck":       late((*agentCall).toolCall), // asks for the allow-list before
-		"call-mcp-state":      late((*agentCall).toolCall), // asks for the servers before
-		"call-unknown":        late((*agentCall).unknownTool),
-		"call-aborted":        late((*agentCall).abortedCall),
-		"call-twice":          late((*agentCall).toolCall), // the same exec is sent again
-		"call-huge":           late((*agentCall).toolCall), // arguments of 2 MiB
-		"text-call-text-call": late(func(c *agentCall) error { return inOrder(c.says(c.pieces()), c.toolCall) }),
-		loopForm:              late((*agentCall).loop),
+	// Questions that are to be refused.
+	"native-first":   late((*agentCall).nativeFirst),
+	"native-all":     late((*agentCall).nativeAll),
+	"native-insists": late((*agentCall).nativeInsists),
+	"unknown-exec":   late(func(c *agentCall) error { return inOrder(func() error { return c.asking(unknownQuestion()) }, c.echo) }),
+	"exec-aborted":   late((*agentCall).abortedExec),
+	"query-search": late(func(c *agentCall) error {
+		return c.querying(&agentv1.InteractionQuery{Query: &agentv1.InteractionQuery_WebSearchRequestQuery{WebSearchRequestQuery: &agentv1.EmptyArgs{}}})
+	}),
+	"query-ask": late(func(c *agentCall) error {
+		return c.querying(&agentv1.InteractionQuery{Query: &agentv1.InteractionQuery_AskQuestionInteractionQuery{AskQuestionInteractionQuery: &agentv1.EmptyArgs{}}})
+	}),
+	"query-unknown": late((*agentCall).unknownQuery),
 
-		// Questions that are to be refused.
-		"native-first":   late((*agentCall).nativeFirst),
-		"native-all":     late((*agentCall).nativeAll),
-		"native-insists": late((*agentCall).nativeInsists),
-		"unknown-exec":   late(func(c *agentCall) error { return inOrder(func() error { return c.asking(unknownQuestion()) }, c.echo) }),
-		"exec-aborted":   late((*agentCall).abortedExec),
-		"query-search": late(func(c *agentCall) error {
-			return c.querying(&agentv1.InteractionQuery{Query: &agentv1.InteractionQuery_WebSearchRequestQuery{WebSearchRequestQuery: &agentv1.EmptyArgs{}}})
-		}),
-		"query-ask": late(func(c *agentCall) error {
-			return c.querying(&agentv1.InteractionQuery{Query: &agentv1.InteractionQuery_AskQuestionInteractionQuery{AskQuestionInteractionQuery: &agentv1.EmptyArgs{}}})
-		}),
-		"query-unknown": late((*agentCall).unknownQuery),
+	// Slow ones and silent ones.
+	delayForm: late(func(c *agentCall) error {
+		return inOrder(func() error { return c.wait(time.Duration(c.scenario.number) * time.Millisecond) }, c.echo)
+	}),
+	"slow":            late(func(c *agentCall) error { c.slowDown(); return c.echo() }),
+	"trickle":         late(func(c *agentCall) error { c.rule.ChunkDelay = max(c.rule.ChunkDelay, time.Second); return c.echo() }),
+	"hold":            late((*agentCall).holdAfterText),
+	"silence":         early(func(c *agentCall) error { return inOrder(c.head, c.flush, c.heldBack, c.begin) }),
+	"silence-headers": early(func(c *agentCall) error { return inOrder(c.heldBack, c.begin) }),
+	"heartbeat-only":  late(func(c *agentCall) error { c.beat.Reset(c.sim.options.Heartbeat); return c.hang() }),
 
-		// Slow ones and silent ones.
-		delayForm: late(func(c *agentCall) error {
-			return inOrder(func() error { return c.wait(time.Duration(c.scenario.number) * time.Millisecond) }, c.echo)
-		}),
-		"slow":            late(func(c *agentCall) error { c.slowDown(); return c.echo() }),
-		"trickle":         late(func(c *agentCall) error { c.rule.ChunkDelay = max(c.rule.ChunkDelay, time.Second); return c.echo() }),
-		"hold":            late((*agentCall).holdAfterText),
-		"silence":         early(func(c *agentCall) error { return inOrder(c.head, c.flush, c.heldBack, c.begin) }),
-		"silence-headers": early(func(c *agentCall) error { return inOrder(c.heldBack, c.begin) }),
-		"heartbeat-only":  late(func(c *agentCall) error { c.beat.Reset(c.sim.options.Heartbeat); return c.hang() }),
+	// Ends.
+	"no-turn-ended": late(func(c *agentCall) error {
+		return inOrder(c.says(c.pieces()), c.keepAnswer, c.blobsKept, c.end(agentEnd))
+	}),
+	"no-end":          late(func(c *agentCall) error { return inOrder(c.says(c.pieces()), c.turn, c.awaitClose) }),
+	"reset-after-end": late(func(c *agentCall) error { return inOrder(c.says(c.pieces()), c.turn, c.breakOff) }),
+	"error-after-end": late(func(c *agentCall) error {
+		return inOrder(c.says(c.pieces()), c.turn, c.fails(failingEnum(enumProvider)))
+	}),
+	"empty":            late(func(c *agentCall) error { return c.end(agentEnd)() }),
+	"empty-turn":       late((*agentCall).finishTurn),
+	"text-without-end": late(func(c *agentCall) error { return inOrder(c.says(c.pieces()), c.hang) }),
 
-		// Ends.
-		"no-turn-ended": late(func(c *agentCall) error {
-			return inOrder(c.says(c.pieces()), c.keepAnswer, c.blobsKept, c.end(agentEnd))
-		}),
-		"no-end":          late(func(c *agentCall) error { return inOrder(c.says(c.pieces()), c.turn, c.awaitClose) }),
-		"reset-after-end": late(func(c *agentCall) error { return inOrder(c.says(c.pieces()), c.turn, c.breakOff) }),
-		"error-after-end": late(func(c *agentCall) error {
-			return inOrder(c.says(c.pieces()), c.turn, c.fails(failingEnum(enumProvider)))
-		}),
-		"empty":            late(func(c *agentCall) error { return c.end(agentEnd)() }),
-		"empty-turn":       late((*agentCall).finishTurn),
-		"text-without-end": late(func(c *agentCall) error { return inOrder(c.says(c.pieces()), c.hang) }),
+	// Errors as the upstream tells them.
+	errorForm:               early((*agentCall).failEnum),
+	errorCodeForm:           early(func(c *agentCall) error { return failing(c.scenario.variant, "Error") }),
+	errorAfterTextForm:      late(func(c *agentCall) error { return inOrder(c.says(c.pieces()), c.fails(failingEnum(c.scenario.number))) }),
+	"error-after-text":      late(func(c *agentCall) error { return inOrder(c.says(c.pieces()), c.fails(failingEnum(resourceExhausted))) }),
+	"error-no-details":      early(func(*agentCall) error { return exhausted() }),
+	"error-message-only":    early(func(*agentCall) error { return failing("unknown", "Too many requests, please slow down") }),
+	"error-update-required": early(func(*agentCall) error { return outdatedFailure("") }),
+	"error-context-length":  early(func(*agentCall) error { return failingEnum(int(aiserverv1.ErrorDetails_ERROR_CONVERSATION_TOO_LONG)) }),
+	"error-history":         early((*agentCall).refuseHistory),
+	"error-retryable":       early((*agentCall).retryable),
+	httpForm:                early((*agentCall).httpStatus),
 
-		// Errors as the upstream tells them.
-		errorForm:               early((*agentCall).failEnum),
-		errorCodeForm:           early(func(c *agentCall) error { return failing(c.scenario.variant, "Error") }),
-		errorAfterTextForm:      late(func(c *agentCall) error { return inOrder(c.says(c.pieces()), c.fails(failingEnum(c.scenario.number))) }),
-		"error-after-text":      late(func(c *agentCall) error { return inOrder(c.says(c.pieces()), c.fails(failingEnum(resourceExhausted))) }),
-		"error-no-details":      early(func(*agentCall) error { return exhausted() }),
-		"error-message-only":    early(func(*agentCall) error { return failing("unknown", "Too many requests, please slow down") }),
-		"error-update-required": early(func(*agentCall) error { return outdatedFailure("") }),
-		"error-context-length":  early(func(*agentCall) error { return failingEnum(int(aiserverv1.ErrorDetails_ERROR_CONVERSATION_TOO_LONG)) }),
-		"error-history":         early((*agentCall).refuseHistory),
-		"error-retryable":       early((*agentCall).retryable),
-		httpForm:                early((*agentCall).httpStatus),
-
-		// Broken connections and broken frames.
-		"eof-mid-frame": late(func(c *agentCall) error {
-			return inOrder(c.says(c.pieces()), c.breaks([]byte("\x00\x00\x00\x00\x14\x0a\x12half")))
-		}),
-		"eof-no-trailer": late(func(c *agentCall) error { return inOrder(c.says(c.pieces()), c.breaks(nil)) }),
-		"cut":            late(func(c *agentCall) error { return inOrder(c.says(c.pieces()), c.cutConnection) }),
-		"reset":          late(func(c *agentCall) error { return inOrder(c.says(c.pieces()), c.breakOff) }),
-		"reset-first":    early(func(c *agentCall) error { return c.breakOff() }),
-		"goaway-first":   early(func(c *agentCall) error { return c.goAway(0) }),
-		"goaway": late(func(c *agentCall) error {
-			return inOrder(c.says(c.pieces()), func() error { return c.goAway(1<<31 - 1) })
-		}),
-		"oversized":    late(func(c *agentCall) error { c.how = EndBroken; return c.drowning("\x00\xff\xff\xff\xff\x0a")() }),
-		"gzip-bomb":    late((*agentCall).gzipBomb),
-		"corrupt-gzip": late((*agentCall).corruptGzip),
-		"unknown-flag": late(func(c *agentCall) error { return inOrder(c.event(frame(4, []byte("\x0a\x02Hi"))), c.finishTurn) }),
-		"bad-proto":    late(func(c *agentCall) error { return inOrder(c.event(frame(0, []byte("\x0a\x7fHi"))), c.finishTurn) }),
-		"bad-trailer":  late(func(c *agentCall) error { return c.endsWith(`{"error":`) }),
-		"null-trailer": late(func(c *agentCall) error { return c.endsWith(`{"error":null}`) }),
-		"list-trailer": late(func(c *agentCall) error { return c.endsWith(`[]`) }),
-	}
+	// Broken connections and broken frames.
+	"eof-mid-frame": late(func(c *agentCall) error {
+		return inOrder(c.says(c.pieces()), c.breaks([]byte("\x00\x00\x00\x00\x14\x0a\x12half")))
+	}),
+	"eof-no-trailer": late(func(c *agentCall) error { return inOrder(c.says(c.pieces()), c.breaks(nil)) }),
+	"cut":            late(func(c *agentCall) error { return inOrder(c.says(c.pieces()), c.cutConnection) }),
+	"reset":          late(func(c *agentCall) error { return inOrder(c.says(c.pieces()), c.breakOff) }),
+	"reset-first":    early(func(c *agentCall) error { return c.breakOff() }),
+	"goaway-first":   early(func(c *agentCall) error { return c.goAway(0) }),
+	"goaway": late(func(c *agentCall) error {
+		return inOrder(c.says(c.pieces()), func() error { return c.goAway(1<<31 - 1) })
+	}),
+	"oversized":    late(func(c *agentCall) error { c.how = EndBroken; return c.drowning("\x00\xff\xff\xff\xff\x0a")() }),
+	"gzip-bomb":    late((*agentCall).gzipBomb),
+	"corrupt-gzip": late((*agentCall).corruptGzip),
+	"unknown-flag": late(func(c *agentCall) error { return inOrder(c.event(frame(4, []byte("\x0a\x02Hi"))), c.finishTurn) }),
+	"bad-proto":    late(func(c *agentCall) error { return inOrder(c.event(frame(0, []byte("\x0a\x7fHi"))), c.finishTurn) }),
+	"bad-trailer":  late(func(c *agentCall) error { return c.endsWith(`{"error":`) }),
+	"null-trailer": late(func(c *agentCall) error { return c.endsWith(`{"error":null}`) }),
+	"list-trailer": late(func(c *agentCall) error { return c.endsWith(`[]`) }),
 }
 
 // agentEnd is the end frame of a success.

@@ -161,13 +161,34 @@ func (c *agentCall) callID(index int) string {
 	return id
 }
 
-// call announces and makes calls, and waits for their results.
+// call announces and makes calls, and waits for their results. A client may leave instead: it goes
+// on in another Run.
 func (c *agentCall) call(calls []plannedCall) ([]AgentResult, error) {
 	for _, call := range calls {
 		if err := c.announce(call); err != nil {
 			return nil, err
 		}
 	}
+	if c.entry.unwatch() { // to leave is no cancellation here
+		defer c.entry.watch(c.r.Context())
+	}
+	execs, err := c.makeCalls(calls)
+	if err == nil {
+		err = c.settle(execs)
+	}
+	if err != nil {
+		if errors.Is(err, errLeft) || c.r.Context().Err() != nil {
+			c.entry.complete()
+			c.how = EndAtCalls
+			c.remembered(&c.book.poisoned, c.request.GetConversationId())
+		}
+		return nil, err
+	}
+	return c.collect(calls, execs)
+}
+
+// makeCalls asks for the execution of calls, and tells of the state meanwhile.
+func (c *agentCall) makeCalls(calls []plannedCall) ([]*agentExec, error) {
 	var execs []*agentExec
 	for i, call := range calls {
 		if i > 0 && c.scenario.kind == "call-late" {
@@ -181,13 +202,10 @@ func (c *agentCall) call(calls []plannedCall) ([]AgentResult, error) {
 		}
 		execs = append(execs, exec)
 	}
-	if err := c.send(checkpoint(&agentv1.ConversationStateStructure{
+	return execs, c.send(checkpoint(&agentv1.ConversationStateStructure{
 		Mode:         agentv1.AgentMode_AGENT_MODE_AGENT.Enum(),
 		TokenDetails: &agentv1.ConversationTokenDetails{UsedTokens: uint32(c.inputTokens()), MaxTokens: 200_000}, //nolint:gosec // small
-	})); err != nil {
-		return nil, err
-	}
-	return c.collect(calls, execs)
+	}))
 }
 
 // announce tells of a call before it is made.
@@ -249,19 +267,8 @@ func (c *agentCall) makeCall(call plannedCall) (*agentExec, error) {
 	return exec, err
 }
 
-// collect waits for the results of calls. A client may leave instead: it goes on in another Run.
+// collect are the results of calls that were answered on this stream.
 func (c *agentCall) collect(calls []plannedCall, execs []*agentExec) ([]AgentResult, error) {
-	if c.entry.unwatch() { // to leave is no cancellation here
-		defer c.entry.watch(c.r.Context())
-	}
-	if err := c.settle(execs); err != nil {
-		if errors.Is(err, errLeft) {
-			c.entry.complete()
-			c.how = EndAtCalls
-			c.remembered(&c.book.poisoned, c.request.GetConversationId())
-		}
-		return nil, err
-	}
 	var results []AgentResult
 	for i, exec := range execs {
 		result, empty := resultOfMCP(calls[i].id, exec.answer.GetMcpResult())

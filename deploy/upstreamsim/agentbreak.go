@@ -5,44 +5,20 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
-	"net/http"
-	"sync/atomic"
 	"time"
 )
 
-// connectionKey is the context's key of the watchedConn.
+// connectionKey is the context's key of a request's net.Conn.
 type connectionKey struct{}
 
-// watchedConn is a connection of the simulator's server.
-type watchedConn struct {
-	net.Conn
-	name   string
-	closed atomic.Bool
-}
-
-func (w *watchedConn) String() string { return w.name }
-
-// watched remembers a connection until the server has closed it.
-func (s *Simulator) watched(connection net.Conn) *watchedConn {
-	w := &watchedConn{Conn: connection, name: connection.RemoteAddr().String()}
-	s.connections.Store(connection, w)
-	return w
-}
-
-// connectionState forgets connections that are closed.
-func (s *Simulator) connectionState(connection net.Conn, state http.ConnState) {
-	if state != http.StateClosed && state != http.StateHijacked {
-		return
-	}
-	if w, known := s.connections.LoadAndDelete(connection); known {
-		w.(*watchedConn).closed.Store(true)
-	}
+func withConnection(ctx context.Context, connection net.Conn) context.Context {
+	return context.WithValue(ctx, connectionKey{}, connection)
 }
 
 // connectionOf is the network connection of a request; nil without the simulator's own server.
-func connectionOf(ctx context.Context) *watchedConn {
-	w, _ := ctx.Value(connectionKey{}).(*watchedConn)
-	return w
+func connectionOf(ctx context.Context) net.Conn {
+	connection, _ := ctx.Value(connectionKey{}).(net.Conn)
+	return connection
 }
 
 // breaks sends half of something and ends the body without an end frame.

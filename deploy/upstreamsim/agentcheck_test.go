@@ -3,7 +3,9 @@ package upstreamsim
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -488,4 +490,103 @@ func agentRoundTrip(t *testing.T, request *http.Request) received {
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
 	return received{response.StatusCode, response.Header, body, err}
+}
+
+// TestAgentChecksCodesOfResets speaks HTTP/2 by hand, since no client lets one choose the code.
+func TestAgentChecksCodesOfResets(t *testing.T) {
+	sim, server := serving(t, Options{})
+	c := newAgentClient(t, server, "sim-silence", hello)
+	connection, err := new(net.Dialer).DialContext(deadline(t), "tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = connection.Close() }()
+	http2Frame := func(kind, flags byte, stream uint32, payload []byte) []byte {
+		size := binary.BigEndian.AppendUint32(nil, uint32(len(payload)))[1:]
+		return append(binary.BigEndian.AppendUint32(append(size, kind, flags), stream), payload...)
+	}
+	var headers []byte
+	literal := func(name, value string) { // never indexed, never packed; all shorter than 127
+		headers = append(append(append(headers, 0, byte(len(name))), name...), byte(len(value)))
+		headers = append(headers, value...)
+	}
+	for _, pseudo := range [][2]string{{":method", "POST"}, {":scheme", "http"}, {":path", agentRunPath}, {":authority", "sim"}} {
+		literal(pseudo[0], pseudo[1])
+	}
+	c.header.Set("Authorization", "Bearer short")
+	for name, values := range c.header {
+		literal(strings.ToLower(name), values[0])
+	}
+	const (
+		data, head, rst, settings = 0, 1, 3, 4
+		endHeaders                = 4
+	)
+	sent := []byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+	sent = append(sent, http2Frame(settings, 0, 0, nil)...)
+	sent = append(sent, http2Frame(head, endHeaders, 1, headers)...)
+	sent = append(sent, http2Frame(data, 0, 1, clientFrame(t, clientMessage(c.request)))...)
+	if _, err := connection.Write(sent); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sim.Await(deadline(t), func(l Ledger) bool { return l.Held == 1 }); err != nil {
+		t.Fatal(err, sim.Ledger().Violations)
+	}
+	if _, err := connection.Write(http2Frame(rst, 0, 1, []byte{0, 0, 0, 2})); err != nil {
+		t.Fatal(err)
+	}
+	if told := violated(t, sim, 31); !strings.Contains(told, "code 2") {
+		t.Errorf("told: %s", told)
+	}
+	if runs := closedRuns(t, sim); runs.Ends[EndLeft] != 1 {
+		t.Errorf("runs: %+v", runs)
+	}
+}
+
+func TestAgentIgnoresConversationHistory(t *testing.T) {
+	sim, server := serving(t, Options{})
+	c := newAgentClient(t, server, "sim-memory-roots", hello)
+	c.request.GetAction().GetUserMessageAction().ProtoReflect().SetUnknown([]byte{7<<3 | 2, 0})
+	if c.mustRun(); c.text.String() != "\n" {
+		t.Errorf("it remembers %q", c.text.String())
+	}
+	violated(t, sim, 34)
+}
+
+func TestAgentChecksCanBeSwitchedOff(t *testing.T) {
+	sim, server := serving(t, Options{})
+	if err := sim.SetAgent(AgentSettings{Off: []int{3, 5, 6, 9, 10, 13, 21, 29}}); err != nil {
+		t.Fatal(err)
+	}
+	c := newAgentClient(t, server, "some-model", hello).tools("look")
+	c.header.Del("Connect-Protocol-Version")
+	c.header.Del("X-Cursor-Client-Type")
+	c.header.Del("X-Ghost-Mode")
+	c.request.ConversationState, c.request.McpTools, c.request.ConversationId = nil, nil, nil
+	c.userMessage().Mode = 0
+	if c.mustRun(); c.text.String() != hello {
+		t.Errorf("text %q, trailer %s", c.text.String(), c.trailer)
+	}
+	noViolations(t, sim)
+	for _, bad := range []AgentSettings{{MaxRuns: -1}, {Outdated: "x"}, {MinVersion: "1"}} {
+		if sim.SetAgent(bad) == nil {
+			t.Errorf("%+v was taken", bad)
+		}
+	}
+}
+
+func TestAgentLeastVersionIsThatOfTheControl(t *testing.T) {
+	sim, server := serving(t, Options{})
+	sim.SetMinClientVersion("cli-2026.10.02-0000000")
+	if c := newAgentClient(t, server, "composer-2.5", hello).mustRun(); !strings.Contains(c.trailer, "Update Required") {
+		t.Errorf("trailer: %s", c.trailer)
+	}
+	noViolations(t, sim)
+}
+
+func TestUserInfoForTheCLI(t *testing.T) {
+	sim, server := serving(t, Options{})
+	if got := agentRoundTrip(t, unaryRequest(t, server.URL, "/aiserver.v1.AiService/GetUserInfo")); got.status != http.StatusOK {
+		t.Errorf("answer: %d %s", got.status, got.body)
+	}
+	noViolations(t, sim)
 }

@@ -2,8 +2,6 @@ package upstreamsim
 
 import (
 	"cmp"
-	"context"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -58,8 +56,6 @@ type Simulator struct {
 	catalog    atomic.Pointer[[]AgentModel] // of the agent side
 	agentURL   atomic.Pointer[string]       // what GetServerConfig tells
 	logins     *logins
-	// connections are those of the server, net.Conn to *watchedConn.
-	connections sync.Map
 	blocks      map[string]blockShape // of Anthropic's content
 	sequence    atomic.Uint64         // numbers the answers of OpenAI's and Anthropic's side
 
@@ -110,10 +106,7 @@ func (s *Simulator) Server() *http.Server {
 		ReadTimeout:       time.Minute,
 		WriteTimeout:      maxAnswer,
 		IdleTimeout:       5 * time.Minute,
-		ConnContext: func(ctx context.Context, connection net.Conn) context.Context {
-			return context.WithValue(ctx, connectionKey{}, s.watched(connection))
-		},
-		ConnState: s.connectionState,
+		ConnContext:       withConnection,
 	}
 }
 

@@ -18,6 +18,7 @@ func TestMetrics(t *testing.T) {
 	counts := metrics.New(registry, client)
 	counts.Called("/service/Method", codes.OK, time.Millisecond)
 	counts.Store(true, false)
+	counts.Refreshed("granted")
 	if err := client.Ping(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -33,6 +34,7 @@ func TestMetrics(t *testing.T) {
 	for name, want := range map[string]float64{
 		"carousel_tokenstore_grpc_calls_total":       1,
 		"carousel_tokenstore_grpc_call_seconds":      1,
+		"carousel_tokenstore_refreshes_total":        1,
 		"carousel_tokenstore_store_up":               1,
 		"carousel_tokenstore_store_durable":          0,
 		"carousel_tokenstore_redis_pool_connections": 1,

@@ -177,7 +177,7 @@ func TestAGrantSurvivesAKill(t *testing.T) {
 	if err := store.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	makeDue(t, store, created) // as two seconds later
+	makeDue(t, store, created)                                                                    // as two seconds later
 	if err := store.client.HSet(t.Context(), clockKey("cursor"), "errand", 1).Err(); err != nil { // as one that has lost what it wrote last
 		t.Fatal(err)
 	}

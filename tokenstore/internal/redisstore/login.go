@@ -343,7 +343,27 @@ func (s *Store) renewSame(ctx context.Context, id string, granted Granted) error
 	if known != "" && given != known {
 		return &refusedLogin{"somebody has logged in to another account than the token's; log out there first, or make a new token of it"}
 	}
-	_, err = s.grant(ctx, t, "", granted)
+	if _, err = s.grant(ctx, t, "", granted); err != nil || granted.Refresh.Empty() {
+		return err
+	}
+	return s.becomeLogin(ctx, id)
+}
+
+// becomeLogin makes a session token that has become a login known as that of its account,
+// unless another token is that already, or somebody edits it right now.
+func (s *Store) becomeLogin(ctx context.Context, id string) error {
+	t, err := s.read(ctx, id)
+	if err != nil {
+		return err
+	}
+	content, err := t.record.open(s.keys, id)
+	if err != nil || token.Subject(content.Secret) == "" || content.Kind == tokenstorev1.CredentialKind_CREDENTIAL_KIND_LOGIN {
+		return err
+	}
+	content.Kind = tokenstorev1.CredentialKind_CREDENTIAL_KIND_LOGIN
+	if _, err = s.resealOne(ctx, t, content, s.keys.Fingerprint(content.identity())); rpcerr.Is(err, tokenstorev1.Reason_REASON_ALREADY_EXISTS) {
+		return nil
+	}
 	return err
 }
 

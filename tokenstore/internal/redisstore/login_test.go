@@ -8,6 +8,7 @@ import (
 
 	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/token"
 )
 
 const (
@@ -128,6 +129,40 @@ func TestTheSameAccountAgainIsTheSameToken(t *testing.T) {
 		begin(t, store, other)
 		if wrong := finish(t, store, given("somebody else", "r3", time.Hour)); wrong.GetState() != failed || !strings.Contains(wrong.GetDetail(), "another account") {
 			t.Errorf("another account: %v", wrong)
+		}
+	})
+}
+
+// A session token that somebody logs in for is from then on the account's login.
+func TestASessionBecomesALogin(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		pasted := draft("cursor", accessFor("u", time.Now().Add(time.Hour)).Reveal())
+		session := create(t, store, pasted)
+		if session.GetKind() != tokenstorev1.CredentialKind_CREDENTIAL_KIND_SESSION || session.GetNextRefreshAt() != nil {
+			t.Fatalf("pasted as %v", session)
+		}
+		asked := begun("v")
+		asked.TokenID = session.GetId()
+		begin(t, store, asked)
+		finish(t, store, given("u", "r1", 2*time.Hour))
+		now, err := store.Token(ctx, session.GetId())
+		if err != nil || now.GetKind() != tokenstorev1.CredentialKind_CREDENTIAL_KIND_LOGIN || now.GetNextRefreshAt() == nil {
+			t.Errorf("now %v, %v", now, err)
+		}
+		begin(t, store, begun("v"))
+		if again := finish(t, store, given("u", "r2", 2*time.Hour)); again.GetTokenId() != session.GetId() {
+			t.Errorf("logged in again as %v", again)
+		}
+		_, err = store.CreateToken(ctx, draft("cursor", accessFor("u", time.Now().Add(3*time.Hour)).Reveal()))
+		wantReason(t, err, tokenstorev1.Reason_REASON_ALREADY_EXISTS)
+		got, err := store.ImportTokens(ctx, []token.Draft{pasted, draft("cursor", "T1")})
+		if err != nil || got[0] != (Imported{Updated: true}) || got[1] != (Imported{}) {
+			t.Errorf("imported %v, %v", got, err)
+		}
+		if created := create(t, store, draft("openai", pasted.Secret.Reveal())); created.GetId() == session.GetId() {
+			t.Error("an account of another upstream is the same")
 		}
 	})
 }

@@ -80,6 +80,33 @@ func principalOf(draft token.Draft, drivers map[string]string) principal {
 	return principal{draft.Secret, token.KindOf(drivers[draft.Upstream], draft.Secret, draft.Refresh)}
 }
 
+// loginsOf returns, for drafts of mere session tokens, the logins that there are of the same
+// accounts; empty where there is none. An access token of a login is no other token.
+func (s *Store) loginsOf(ctx context.Context, drafts []token.Draft, drivers map[string]string) ([]string, error) {
+	logins := make([]string, len(drafts))
+	var places []int
+	var identities []string
+	for i, draft := range drafts {
+		self := principalOf(draft, drivers)
+		if self.Kind != tokenstorev1.CredentialKind_CREDENTIAL_KIND_SESSION || !token.Renews(drivers[draft.Upstream]) || token.Subject(self.Secret) == "" {
+			continue
+		}
+		self.Kind = tokenstorev1.CredentialKind_CREDENTIAL_KIND_LOGIN
+		places, identities = append(places, i), append(identities, draft.Upstream+" "+s.keys.Fingerprint(self.identity()))
+	}
+	if len(places) == 0 {
+		return logins, nil
+	}
+	known, err := s.client.HMGet(ctx, fingerprintKey(), identities...).Result()
+	if err != nil {
+		return nil, storeError("look for logins", err)
+	}
+	for n, i := range places {
+		logins[i], _ = known[n].(string)
+	}
+	return logins, nil
+}
+
 // checkRefresh refuses what can't be the refresh token of a draft.
 func checkRefresh(draft token.Draft, drivers map[string]string) error {
 	if draft.Refresh.Empty() {

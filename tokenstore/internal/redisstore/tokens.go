@@ -70,17 +70,30 @@ type created struct {
 // create adds tokens: each for itself.
 func (s *Store) create(ctx context.Context, drafts []token.Draft, drivers map[string]string) ([]created, error) {
 	results, claims := make([]created, len(drafts)), make([]*claim, len(drafts))
+	logins, err := s.loginsOf(ctx, drafts, drivers)
+	if err != nil {
+		return nil, err
+	}
+	var wanted []*claim
 	for i, draft := range drafts {
+		if known := logins[i]; known != "" {
+			results[i] = created{known: known, refused: tokenKnown(draft.Upstream, known)}
+			continue
+		}
 		results[i].id = newTokenID()
 		claims[i] = &claim{
 			id: results[i].id, upstream: draft.Upstream, fingerprint: s.keys.Fingerprint(principalOf(draft, drivers).identity()), alias: draft.Alias, comes: true,
 		}
+		wanted = append(wanted, claims[i])
 	}
-	if err := s.claimed(ctx, claims); err != nil {
+	if err := s.claimed(ctx, wanted); err != nil {
 		return nil, err
 	}
 	round, calls := s.batch(), make([]*call, len(drafts))
 	for i, draft := range drafts {
+		if claims[i] == nil {
+			continue
+		}
 		if results[i].refused = claims[i].refused; results[i].refused != nil {
 			results[i].known = claims[i].known
 			continue

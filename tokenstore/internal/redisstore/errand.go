@@ -106,38 +106,21 @@ func (s *Store) takeFromPools(ctx context.Context, room int, held []ErrandRef) (
 	if err != nil {
 		return nil, nil, err
 	}
-	ids := make([]string, len(held))
-	for i, each := range held {
-		ids[i] = each.ID
-	}
-	homes, err := s.homesOf(ctx, ids)
+	inHand, lost, err := s.inHand(ctx, held)
 	if err != nil {
 		return nil, nil, err
 	}
-	inHand := map[string][]any{}
-	for _, each := range held {
-		if home := homes[each.ID]; home == "" {
-			lost = append(lost, each)
-		} else if !slices.ContainsFunc(upstreams, func(r renewer) bool { return r.name == home }) {
-			lost = append(lost, each)
-		} else {
-			inHand[home] = append(inHand[home], each.ID, each.Epoch)
+	shares := divided(room, len(upstreams))
+	for home := range inHand {
+		if !slices.ContainsFunc(upstreams, func(r renewer) bool { return r.name == home }) { // it is new, or gone
+			upstreams, shares = append(slices.Clip(upstreams), renewer{name: home}), append(shares, 0)
 		}
 	}
 	round, calls := s.batch(), make([]*call, len(upstreams))
-	// What is left when the room is divided goes to another pool each time.
-	left, favoured := 0, 0
-	if len(upstreams) > 0 {
-		left, favoured = room%len(upstreams), rand.IntN(len(upstreams)) //nolint:gosec // whose turn it is needs no secrecy
-	}
 	for i, upstream := range upstreams {
-		share := room / len(upstreams)
-		if (i-favoured+len(upstreams))%len(upstreams) < left {
-			share++
-		}
 		keys := []string{clockKey(upstream.name), refreshesKey(upstream.name), questionsKey(upstream.name), poolIDsKey(upstream.name)}
 		args := append([]any{
-			share, s.errandHold.Milliseconds(), flag(upstream.tells), questionPause.Milliseconds(), seldomAsked.Milliseconds(),
+			shares[i], s.errandHold.Milliseconds(), flag(upstream.tells), questionPause.Milliseconds(), seldomAsked.Milliseconds(),
 		}, inHand[upstream.name]...)
 		calls[i] = round.add(takeErrandsScript, keys, args...)
 	}
@@ -159,6 +142,45 @@ func (s *Store) takeFromPools(ctx context.Context, room int, held []ErrandRef) (
 		errands, lost = append(errands, taken...), append(lost, gone...)
 	}
 	return errands, lost, nil
+}
+
+// inHand returns errands as the script wants them, by the upstream of their tokens, and
+// those of tokens that nobody knows.
+func (s *Store) inHand(ctx context.Context, held []ErrandRef) (byUpstream map[string][]any, lost []ErrandRef, err error) {
+	ids := make([]string, len(held))
+	for i, each := range held {
+		ids[i] = each.ID
+	}
+	homes, err := s.homesOf(ctx, ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	byUpstream = map[string][]any{}
+	for _, each := range held {
+		if home := homes[each.ID]; home != "" {
+			byUpstream[home] = append(byUpstream[home], each.ID, each.Epoch)
+		} else {
+			lost = append(lost, each)
+		}
+	}
+	return byUpstream, lost, nil
+}
+
+// divided divides the room for errands among pools; what is left goes to other ones each
+// time.
+func divided(room, pools int) []int {
+	shares := make([]int, pools)
+	if pools == 0 {
+		return shares
+	}
+	first := rand.IntN(pools) //nolint:gosec // whose turn it is needs no secrecy
+	for i := range shares {
+		shares[(first+i)%pools] = room / pools
+		if i < room%pools {
+			shares[(first+i)%pools]++
+		}
+	}
+	return shares
 }
 
 // takenErrands reads what the script answers.

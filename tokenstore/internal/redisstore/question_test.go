@@ -260,3 +260,18 @@ func TestErrandsOfDeletedTokens(t *testing.T) {
 		}
 	})
 }
+
+func TestTheRoomIsDividedAmongPools(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ room, pools, least, most int }{{0, 3, 0, 0}, {2, 3, 0, 1}, {7, 3, 2, 3}, {64, 1, 64, 64}, {5, 0, 0, 0}} {
+		shares, sum := divided(c.room, c.pools), 0
+		for _, share := range shares {
+			if sum += share; share < c.least || share > c.most {
+				t.Errorf("%d among %d: %v", c.room, c.pools, shares)
+			}
+		}
+		if len(shares) != c.pools || c.pools > 0 && sum != c.room {
+			t.Errorf("%d among %d: %v", c.room, c.pools, shares)
+		}
+	}
+}

@@ -114,9 +114,9 @@ func (e *errands) Settle(r *rapid.T) {
 	var err error
 	switch how := rapid.SampledFrom([]string{"grant", "rotate", "postpone", "refuse"}).Draw(r, "how"); how {
 	case "grant", "rotate":
-		granted := Granted{Access: accessFor(ref.ID, time.Now().Add(time.Hour))}
+		e.n++
+		granted := Granted{Access: secret.New(fmt.Sprint("access", e.n)), Expires: time.Now().Add(time.Hour)}
 		if how == "rotate" {
-			e.n++
 			granted.Refresh = secret.New(fmt.Sprint("r", e.n))
 		}
 		if stale, err = e.GrantRefresh(ctx, ref, granted); !stale && how == "rotate" {

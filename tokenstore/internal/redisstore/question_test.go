@@ -185,7 +185,7 @@ func TestAGrantSurvivesAKill(t *testing.T) {
 	if next.Refresh.Token.Reveal() != "r2" || next.Refresh.Former.Reveal() != "r1" || next.Epoch <= inHand.Epoch {
 		t.Errorf("epoch %d after %d", next.Epoch, inHand.Epoch)
 	}
-	if stale, err := store.GrantRefresh(t.Context(), inHand.ErrandRef, given("u", "r3", time.Hour)); !stale || err != nil {
+	if stale, err := store.GrantRefresh(t.Context(), inHand.ErrandRef, given("u", "r3", 2*time.Hour)); !stale || err != nil {
 		t.Errorf("the one that was in hand: stale %v, %v", stale, err)
 	}
 }
@@ -251,7 +251,7 @@ func TestErrandsOfDeletedTokens(t *testing.T) {
 		if _, err := store.RestoreToken(ctx, created.GetId()); err != nil {
 			t.Fatal(err)
 		}
-		if stale, err := store.GrantRefresh(ctx, before.ErrandRef, given("u", "r2", time.Hour)); !stale || err != nil {
+		if stale, err := store.GrantRefresh(ctx, before.ErrandRef, given("u", "r2", 2*time.Hour)); !stale || err != nil {
 			t.Errorf("granted after a restoration: stale %v, %v", stale, err)
 		}
 		makeDue(t, store, created)

@@ -62,13 +62,21 @@ func (g Granted) ends() int64 {
 }
 
 // GrantRefresh ends a refresh with what the upstream has given. When it returns, that is on
-// disk. stale: the errand is not the caller's any more, and nothing has changed.
+// disk. stale: the errand is not the caller's any more, and nothing has changed. A repeat of
+// what was taken is not stale: its caller has not heard of that.
 func (s *Store) GrantRefresh(ctx context.Context, errand ErrandRef, granted Granted) (stale bool, err error) {
 	t, err := s.read(ctx, errand.ID)
 	if err != nil {
 		return false, err
 	}
-	return s.grant(ctx, t, epochText(errand.Epoch), granted)
+	if stale, err = s.grant(ctx, t, epochText(errand.Epoch), granted); !stale || err != nil {
+		return stale, err
+	}
+	if t, err = s.read(ctx, errand.ID); err != nil {
+		return false, err
+	}
+	access, err := s.openRenewed(t.id, accessBinding(t.id), t.renewal.access)
+	return access.Reveal() != granted.Access.Reveal(), err
 }
 
 // grant gives a token what an upstream has given; an empty epoch ends any refresh.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -245,6 +246,10 @@ func shortHistory(messages []HistoryMessage) []HistoryMessage {
 	short := make([]HistoryMessage, 0, min(len(messages), maxRecordList))
 	for _, message := range messages[:min(len(messages), maxRecordList)] {
 		message.Text = shortened(message.Text)
+		message.Results = slices.Clone(message.Results)
+		for i := range message.Results {
+			message.Results[i].full = "" // it may be long
+		}
 		short = append(short, message)
 	}
 	return short

@@ -5,20 +5,54 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"net/http"
+	"sync/atomic"
 	"time"
 )
 
-// connectionKey is the context's key of a request's net.Conn.
+// connectionKey is the context's key of a request's *watchedConn.
 type connectionKey struct{}
 
-func withConnection(ctx context.Context, connection net.Conn) context.Context {
-	return context.WithValue(ctx, connectionKey{}, connection)
+// watchedConn is a connection of the simulator's server.
+type watchedConn struct {
+	net.Conn
+	closedAt atomic.Pointer[time.Time] // nil while it is open
+}
+
+// withConnection remembers a connection until it is closed, and for its requests.
+func (s *Simulator) withConnection(ctx context.Context, connection net.Conn) context.Context {
+	watched := &watchedConn{Conn: connection}
+	s.connections.Store(connection, watched)
+	return context.WithValue(ctx, connectionKey{}, watched)
+}
+
+// connectionState forgets connections that are closed, and notes when that was.
+func (s *Simulator) connectionState(connection net.Conn, state http.ConnState) {
+	if state != http.StateClosed && state != http.StateHijacked {
+		return
+	}
+	if watched, known := s.connections.LoadAndDelete(connection); known {
+		now := s.options.Now()
+		watched.(*watchedConn).closedAt.Store(&now)
+		s.watchers.notify()
+	}
 }
 
 // connectionOf is the network connection of a request; nil without the simulator's own server.
-func connectionOf(ctx context.Context) net.Conn {
-	connection, _ := ctx.Value(connectionKey{}).(net.Conn)
-	return connection
+func connectionOf(ctx context.Context) *watchedConn {
+	watched, _ := ctx.Value(connectionKey{}).(*watchedConn)
+	return watched
+}
+
+// closed is when the connection was closed; zero while it is open, or where none is known.
+func (w *watchedConn) closed() time.Time {
+	if w == nil {
+		return time.Time{}
+	}
+	if at := w.closedAt.Load(); at != nil {
+		return *at
+	}
+	return time.Time{}
 }
 
 // breaks sends half of something and ends the body without an end frame.

@@ -421,7 +421,7 @@ func closedRuns(t *testing.T, sim *Simulator) AgentRuns {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	if _, err := sim.Await(ctx, func(Ledger) bool { return sim.AgentRuns().Open == 0 }); err != nil {
+	if _, err := sim.Await(ctx, func(Ledger) bool { open, _ := sim.OpenRuns(); return open == 0 }); err != nil {
 		t.Fatalf("Runs are open: %+v", sim.AgentRuns())
 	}
 	return sim.AgentRuns()

@@ -12,6 +12,10 @@ var agentControls = map[string]func(*Simulator, http.ResponseWriter, *http.Reque
 		return settings, s.SetAgent(*settings)
 	}),
 	"GET /sim/agent/runs": (*Simulator).answerRuns,
+	"GET /sim/agent/open": func(s *Simulator, w http.ResponseWriter, _ *http.Request) {
+		open, ends := s.OpenRuns()
+		controlAnswer(w, http.StatusOK, AgentRuns{Open: open, Ends: ends, Runs: []AgentRun{}})
+	},
 	"GET /sim/agent/models": func(s *Simulator, w http.ResponseWriter, _ *http.Request) {
 		controlAnswer(w, http.StatusOK, s.AgentModels())
 	},

@@ -44,7 +44,7 @@ type AgentRun struct {
 	RequestID      string `json:"request_id"`
 	ConversationID string `json:"conversation_id"`
 	Remote         string `json:"remote"`
-	// Request is the decoded run_request as JSON, without pictures; null where it is long.
+	// Request is the decoded run_request as JSON; absent where it is longer than 32 KiB.
 	Request json.RawMessage `json:"request,omitempty"`
 	// Text is the active user text, cut to 2 KiB; Resumed tells that there was none.
 	Text    string `json:"text"`
@@ -200,6 +200,14 @@ func (s *Simulator) AgentRuns() AgentRuns {
 		told.Runs = append(told.Runs, run.clone())
 	}
 	return told
+}
+
+// OpenRuns tells how many Runs are open, and how the others have ended, without their records.
+func (s *Simulator) OpenRuns() (open int64, ends map[string]int64) {
+	b := s.book.Load().agent
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return int64(len(b.open)), maps.Clone(b.ends)
 }
 
 func (r *AgentRun) clone() AgentRun {

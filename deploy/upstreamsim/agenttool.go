@@ -290,6 +290,7 @@ func (c *agentCall) derail() error {
 func (c *agentCall) noteResult(exec *agentExec) {
 	args, _ := exec.fields.Interface().(*agentv1.McpArgs)
 	result, _ := resultOfMCP(args.GetToolCallId(), exec.answer.GetMcpResult())
+	result.full = ""
 	c.book.change(c.run, func(r *AgentRun) {
 		if len(r.Results) < maxRecordList {
 			r.Results = append(r.Results, result)

@@ -371,7 +371,7 @@
 //
 // Under /sim/, JSON: GET ledger; GET, POST and DELETE rules; POST reset, release, quota and
 // client-version; GET scenarios and health. Of the agent side: GET and POST agent (AgentSettings)
-// and agent/models, GET agent/runs (?model, ?token, ?subject), POST agent/url. Of logins: POST
+// and agent/models, GET agent/runs (?model, ?token, ?subject) and agent/open, POST agent/url. Of logins: POST
 // accounts (count and AccountSettings), accounts/change (subject, or all) and accounts/revoke
 // (subject, access, refresh), GET accounts, POST polls (statuses). The methods of Simulator do the
 // same. A reset leaves settings and accounts as they are.

@@ -81,7 +81,7 @@ func (s *Simulator) lookedWrong(w http.ResponseWriter, r *http.Request, p proble
 // answerRefresh rotates and answers. Whether the client has got the answer is noted, since one
 // that has not may come again.
 func (s *Simulator) answerRefresh(w http.ResponseWriter, r *http.Request, token string, body func(pair) any) {
-	given := s.logins.refreshed(token, r.RemoteAddr)
+	given := s.logins.refreshed(token, connectionOf(r.Context()), r.RemoteAddr)
 	s.watchers.notify()
 	if given.delay > 0 {
 		timer := time.NewTimer(given.delay)
@@ -118,11 +118,11 @@ func (l *logins) noteUnanswered(used *rotation) {
 }
 
 // refreshed is the answer to a refresh token or a user's key.
-func (l *logins) refreshed(token string, remote string) pair {
+func (l *logins) refreshed(token string, connection *watchedConn, remote string) pair {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if account := l.byKey[token]; account != nil {
-		return l.renewed(account, false, remote)
+		return l.renewed(account, false, connection, remote)
 	}
 	account := l.byRefresh[token]
 	if account == nil {
@@ -132,11 +132,11 @@ func (l *logins) refreshed(token string, remote string) pair {
 	if used := account.used[token]; used != nil {
 		return l.usedAgain(account, used, remote)
 	}
-	return l.renewed(account, true, remote)
+	return l.renewed(account, true, connection, remote)
 }
 
 // renewed gives another access token, and for a refresh token another one of these.
-func (l *logins) renewed(account *loginAccount, rotate bool, remote string) pair {
+func (l *logins) renewed(account *loginAccount, rotate bool, connection *watchedConn, remote string) pair {
 	settings := &account.settings
 	given := pair{status: http.StatusOK, delay: time.Duration(settings.DelayMS) * time.Millisecond}
 	if settings.Status != 0 && settings.Status != http.StatusOK {
@@ -158,7 +158,7 @@ func (l *logins) renewed(account *loginAccount, rotate bool, remote string) pair
 	case settings.Rotation == "keep":
 		given.refresh = account.refresh
 	default:
-		given.used = &rotation{at: l.now(), remote: remote}
+		given.used = &rotation{at: l.now(), connection: connection, remote: remote}
 		l.rotate(account, given.used)
 		given.refresh = account.refresh
 	}
@@ -184,7 +184,7 @@ func (l *logins) usedAgain(account *loginAccount, first *rotation, remote string
 	now := l.now()
 	double := DoubleRefresh{
 		At: now, Subject: account.subject, Connection: remote, FirstAt: first.at, FirstConnection: first.remote,
-		FirstUnanswered: first.unanswered, Refused: now.Sub(first.at) > refreshGrace,
+		FirstUnanswered: first.unanswered, FirstClosedAt: first.connection.closed(), Refused: now.Sub(first.at) > refreshGrace,
 	}
 	l.counts.DoubleRefreshes++
 	l.doubles = keepNewest(l.doubles, double)

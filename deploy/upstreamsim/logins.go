@@ -123,6 +123,9 @@ type DoubleRefresh struct {
 	FirstAt         time.Time `json:"first_at"`
 	FirstConnection string    `json:"first_connection"`
 	FirstUnanswered bool      `json:"first_unanswered"`
+	// FirstClosedAt is when the connection of the first use was closed, zero while it is
+	// open: soon after FirstAt where the client died before it could keep the answer.
+	FirstClosedAt time.Time `json:"first_closed_at,omitzero"`
 	// Refused tells that it came after the grace.
 	Refused bool `json:"refused"`
 }
@@ -138,6 +141,7 @@ type LoginBook struct {
 // rotation is the use of a refresh token.
 type rotation struct {
 	at         time.Time
+	connection *watchedConn
 	remote     string
 	unanswered bool
 }

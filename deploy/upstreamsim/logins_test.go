@@ -111,7 +111,7 @@ func TestRefreshWithoutAnAnswerIsNoted(t *testing.T) {
 	if status, told := refresh(t, server, account.RefreshToken); status != http.StatusOK || told.RefreshToken == "" {
 		t.Errorf("the repeat: %d", status)
 	}
-	if book := sim.Logins(); len(book.Doubles) != 1 || !book.Doubles[0].FirstUnanswered {
+	if book := sim.Logins(); len(book.Doubles) != 1 || !book.Doubles[0].FirstUnanswered || book.Doubles[0].FirstClosedAt.IsZero() {
 		t.Errorf("book: %+v", book)
 	}
 }
@@ -120,7 +120,7 @@ func wentUnanswered(sim *Simulator, token string) bool {
 	sim.logins.mu.Lock()
 	defer sim.logins.mu.Unlock()
 	used := sim.logins.byRefresh[token].used[token]
-	return used != nil && used.unanswered
+	return used != nil && used.unanswered && !used.connection.closed().IsZero()
 }
 
 func TestRefreshSwitches(t *testing.T) {

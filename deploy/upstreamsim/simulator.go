@@ -56,6 +56,8 @@ type Simulator struct {
 	catalog    atomic.Pointer[[]AgentModel] // of the agent side
 	agentURL   atomic.Pointer[string]       // what GetServerConfig tells
 	logins     *logins
+	// connections are the open ones of the server, net.Conn to *watchedConn.
+	connections sync.Map
 	blocks      map[string]blockShape // of Anthropic's content
 	sequence    atomic.Uint64         // numbers the answers of OpenAI's and Anthropic's side
 
@@ -106,7 +108,8 @@ func (s *Simulator) Server() *http.Server {
 		ReadTimeout:       time.Minute,
 		WriteTimeout:      maxAnswer,
 		IdleTimeout:       5 * time.Minute,
-		ConnContext:       withConnection,
+		ConnContext:       s.withConnection,
+		ConnState:         s.connectionState,
 	}
 }
 

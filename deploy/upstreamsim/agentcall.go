@@ -281,7 +281,7 @@ func (c *agentCall) conclude(err error) {
 		c.how = EndTurn
 		c.linger()
 	case errors.Is(err, errHalfClosed):
-		c.how = EndHalfGiven
+		c.how = EndHalfClosed
 		c.violate(28, "the body was half-closed before turn_ended")
 		_ = c.finishWith([]byte(`{"error":{"code":"internal","message":"No exec result"}}`))
 	case errors.As(err, &told):
@@ -298,6 +298,9 @@ func (c *agentCall) conclude(err error) {
 		c.how = EndTurn
 	default:
 		c.how = EndLeft
+	}
+	if c.r.Context().Err() != nil {
+		c.drain()
 	}
 }
 
@@ -385,7 +388,6 @@ func (c *agentCall) awaitFor(met func() bool, limit <-chan time.Time) error {
 				return err
 			}
 		case <-c.r.Context().Done():
-			c.drain()
 			return errLeft
 		case <-c.sim.closed:
 			return errClosed
@@ -502,20 +504,30 @@ func (c *agentCall) handle(a arrival) error {
 // wait is a pause in which the client is heard.
 func (c *agentCall) wait(d time.Duration) error {
 	if d <= 0 {
-		return c.await(c.noArrival)
+		return c.hear()
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	return c.awaitFor(func() bool { return false }, timer.C)
 }
 
-// noArrival takes nothing: it tells that nothing is there to be taken, for errors to be seen early.
-func (c *agentCall) noArrival() bool {
-	select {
-	case <-c.r.Context().Done():
-		return false
-	default:
-		return true
+// hear takes what the client has sent already.
+func (c *agentCall) hear() error {
+	for {
+		select {
+		case a, ok := <-c.arrivals:
+			if !ok {
+				return errLeft
+			}
+			if err := c.take(a); err != nil {
+				return err
+			}
+		default:
+			if c.r.Context().Err() != nil {
+				return errLeft
+			}
+			return nil
+		}
 	}
 }
 

@@ -260,12 +260,6 @@ func TestAgentChecksAnswers(t *testing.T) {
 			}
 			return a
 		}},
-		"answer after an abort": {22, "exec-aborted", false, func(q *agentv1.AgentServerMessage, a messages) messages {
-			if reject(q) {
-				time.Sleep(abortGrace + 50*time.Millisecond) // the wire's own time
-			}
-			return a
-		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -294,6 +288,28 @@ func TestAgentChecksAnswers(t *testing.T) {
 			violated(t, sim, b.rule)
 		})
 	}
+}
+
+// TestAgentTakesNoAnswerLongAfterAnAbort: the text comes when the time for an answer is over.
+func TestAgentTakesNoAnswerLongAfterAnAbort(t *testing.T) {
+	t.Parallel()
+	sim, server := serving(t, Options{})
+	c := newAgentClient(t, server, "sim-exec-aborted", hello)
+	var late []*agentv1.AgentClientMessage
+	c.before = func(q *agentv1.AgentServerMessage, answers []*agentv1.AgentClientMessage) []*agentv1.AgentClientMessage {
+		switch {
+		case q.GetExecServerMessage().GetReadArgs() != nil:
+			late = answers
+			return nil
+		case q.GetInteractionUpdate().GetTextDelta() != nil:
+			answers, late = late, nil
+		}
+		return answers
+	}
+	if c.mustRun(); c.text.String() != hello {
+		t.Errorf("text: %q", c.text.String())
+	}
+	violated(t, sim, 22)
 }
 
 func TestAgentNeedsHeartbeats(t *testing.T) {

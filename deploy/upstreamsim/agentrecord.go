@@ -18,15 +18,15 @@ const (
 
 // How a Run ended.
 const (
-	EndTurn      = "turn ended"       // and the client closed it
-	EndError     = "error"            // an error in an end frame
-	EndLeft      = "left"             // reset by the client before its end
-	EndAtCalls   = "left at calls"    // reset by the client while calls waited for their results
-	EndBroken    = "broken"           // broken by the scenario
-	EndRefused   = "refused"          // an HTTP status instead of a stream
-	EndShutdown  = "simulator closed" // the simulator went first
-	EndHalfGiven = "half-closed"      // the client half-closed before the turn's end
-	EndSilent    = "silent"           // reset for want of heartbeats
+	EndTurn       = "turn ended"       // and the client closed it
+	EndError      = "error"            // an error in an end frame
+	EndLeft       = "left"             // reset by the client before its end
+	EndAtCalls    = "left at calls"    // reset by the client while calls waited for their results
+	EndBroken     = "broken"           // broken by the scenario
+	EndRefused    = "refused"          // an HTTP status instead of a stream
+	EndShutdown   = "simulator closed" // the simulator went first
+	EndHalfClosed = "half-closed"      // the client half-closed before the turn's end
+	EndSilent     = "silent"           // reset for want of heartbeats
 )
 
 // AgentRun is the record of one Run.

@@ -215,7 +215,7 @@ func (l *logins) create(settings AccountSettings) *loginAccount {
 	return account
 }
 
-// newRefresh is a refresh token, which has the form of a JWT upstream too.
+// newRefresh is a refresh token. Clients must not look for anything in it.
 func (l *logins) newRefresh() string { return "rt_" + randomHex(32) }
 
 func randomHex(bytes int) string {

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"carousel.internal/proto/cursor/sessiontoken"
 )
 
 // clock is a time that a test sets.
@@ -357,4 +359,15 @@ func TestOAuthRefresh(t *testing.T) {
 		t.Errorf("answer: %d %s", got.status, got.body)
 	}
 	noViolations(t, sim)
+}
+
+func TestAccessTokensHaveTheFormOfSessionTokens(t *testing.T) {
+	account := createAccount(t, New(Options{}), AccountSettings{LifetimeS: 60})
+	claims, err := sessiontoken.Parse(account.AccessToken, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if claims.Subject != account.Subject || claims.Type != "session" || claims.ExpiresAt.Sub(claims.IssuedAt) != time.Minute {
+		t.Errorf("claims: %+v", claims)
+	}
 }

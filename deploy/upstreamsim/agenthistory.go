@@ -82,6 +82,9 @@ func (h *history) part(message *HistoryMessage, root rootMessage, part *rootPart
 			return "a part of type " + part.Type + " has no text"
 		}
 		if part.Type == "text" {
+			if message.Text != "" {
+				message.Text += "\n" // as turns have it
+			}
 			message.Text += *part.Text
 		}
 	case "user image":

@@ -38,6 +38,11 @@ type claudeCode struct {
 // claudeCode replays a session over each driver.
 func (w *world) claudeCode(t *testing.T) {
 	t.Parallel()
+	t.Run("cursor/turns", func(t *testing.T) {
+		t.Parallel()
+		session := &claudeCode{T: t, world: w, pair: pairs.MessagesCursor, upstream: "cursor", session: "0b6a8ac5-9a3e-4e51-8f0b-000000000000"}
+		session.turnsOverCursor()
+	})
 	for _, pair := range []pairs.Pair{pairs.MessagesAnthropic, pairs.MessagesOpenAI} {
 		for name, play := range map[string]func(*claudeCode){
 			"probes": (*claudeCode).probes, "discovery": (*claudeCode).discovery, "model check": (*claudeCode).modelCheck, "title": (*claudeCode).title,
@@ -327,6 +332,57 @@ func (c *claudeCode) turnsOfAnAgent() {
 			c.Errorf("turn %d does not begin as the one before it:\n%s\n%s", i+2, before, prompt(c.T, later.body))
 		}
 		before = prompt(c.T, later.body)
+	}
+}
+
+// turnsOverCursor are turns as in turnsOfAnAgent, of which each is a run of its own: the second
+// one has what came of the calls in its history, and the upstream has nothing against any.
+func (c *claudeCode) turnsOverCursor() {
+	c.of("", "reasoning-call")
+	c.say("user", []any{
+		map[string]any{"type": "text", "text": "<system-reminder>\nThe folder is /src.\n</system-reminder>"},
+		map[string]any{"type": "text", "text": "Mend the test.", "cache_control": map[string]string{"type": "ephemeral"}},
+	})
+	first := c.turn()
+	var calls []anthropic.ContentBlockUnion
+	for _, block := range first.Content {
+		if block.Type == "tool_use" {
+			calls = append(calls, block)
+		}
+	}
+	if len(calls) != 2 || calls[0].Name != "Task" || calls[1].Name != "Bash" || first.Content[0].Type != "thinking" || first.StopReason != "tool_use" {
+		c.Fatalf("got %s", first.RawJSON())
+	}
+	image := map[string]any{"type": "image", "source": map[string]any{"type": "base64", "media_type": "image/png", "data": base64.StdEncoding.EncodeToString(red)}}
+	c.say("user", []any{
+		map[string]any{"type": "tool_result", "tool_use_id": calls[0].ID, "content": "No such file.", "is_error": true},
+		map[string]any{"type": "tool_result", "tool_use_id": calls[1].ID, "content": []any{map[string]any{"type": "text", "text": "It looks so:"}, image}},
+	})
+	c.say("system", "The user has changed a file.")
+	if second := c.turn(); second.StopReason != "end_turn" || len(second.Content) == 0 {
+		c.Errorf("got %s", second.RawJSON())
+	}
+	c.say("user", "And the next one.")
+	c.turn()
+	var runs []upstreamsim.AgentRun
+	for _, run := range c.world.Sim.AgentRuns().Runs {
+		if run.Model == c.model {
+			runs = append(runs, run)
+		}
+	}
+	if len(runs) != 3 || len(runs[0].Tools) != len(agentTools()) {
+		c.Fatalf("%d runs", len(runs))
+	}
+	for i, run := range runs[1:] {
+		var results []upstreamsim.AgentResult
+		images := len(run.Images)
+		for _, message := range run.History {
+			results = append(results, message.Results...)
+			images += len(message.Images)
+		}
+		if len(results) != 2 || results[0].Text != "No such file." || !results[0].IsError || !strings.HasPrefix(results[1].Text, "It looks so:") || results[1].IsError || images != 1 {
+			c.Errorf("the history of run %d has %+v and %d images", i+2, results, images)
+		}
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 const head = `<!-- Made by "make generate" of the rows in deploy/e2e/pairs, each of which a test plays. -->
 # What each pair carries
 
-Clients speak Chat (OpenAI's Chat Completions) or Messages (Anthropic's); upstreams have the driver openai or anthropic. Where both speak the same API, the client's own bytes go on: of a request the model's name is changed, and of an answer nothing that the
+Clients speak Chat (OpenAI's Chat Completions) or Messages (Anthropic's); upstreams have the driver openai, anthropic or cursor, whose pairs are over Cursor's [agent protocol](cursor.md). Where both speak the same API, the client's own bytes go on: of a request the model's name is changed, and of an answer nothing that the
 client could miss. Where they do not, a request is
 
 - translated: the upstream gets the same in its own words;
@@ -22,7 +22,7 @@ Some fields are ignored, because no answer depends on them; a metric counts them
 func Document() []byte {
 	var doc strings.Builder
 	doc.WriteString(head)
-	doc.WriteString("\n## Conversations\n\n| | " + columns() + " |\n|---|---|---|---|---|\n")
+	doc.WriteString("\n## Conversations\n\n| | " + columns() + " |\n|---|" + strings.Repeat("---|", len(All)) + "\n")
 	for _, row := range Rows {
 		fmt.Fprintf(&doc, "| %s |", row.What)
 		for _, pair := range All {

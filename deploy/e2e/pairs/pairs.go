@@ -25,13 +25,16 @@ var (
 	ChatAnthropic     = Pair{Chat, "anthropic"}
 	MessagesOpenAI    = Pair{Messages, "openai"}
 	MessagesAnthropic = Pair{Messages, "anthropic"}
+	// ChatCursor and MessagesCursor are over Cursor's agent protocol.
+	ChatCursor     = Pair{Chat, "cursor"}
+	MessagesCursor = Pair{Messages, "cursor"}
 )
 
 // All are all pairs.
-var All = []Pair{ChatOpenAI, ChatAnthropic, MessagesOpenAI, MessagesAnthropic}
+var All = []Pair{ChatOpenAI, ChatAnthropic, ChatCursor, MessagesOpenAI, MessagesAnthropic, MessagesCursor}
 
 // Native tells whether both speak the same API, so that the client's own bytes go on.
-func (p Pair) Native() bool { return (p.Client == Chat) == (p.Driver == "openai") }
+func (p Pair) Native() bool { return p == ChatOpenAI || p == MessagesAnthropic }
 
 func (p Pair) String() string { return string(p.Client) + " over " + p.Driver }
 
@@ -50,6 +53,8 @@ const (
 	Ignored Outcome = "ignored"
 	// Refused: 400, which names the field.
 	Refused Outcome = "refused"
+	// Absent: no answer of the upstream has it.
+	Absent Outcome = "none"
 )
 
 // Cell is what becomes of something in one pair.
@@ -60,11 +65,12 @@ type Cell struct {
 }
 
 // Row is something that a conversation can have, and what becomes of it in the pairs that
-// are not native. A test plays it in all four.
+// are not native. A test plays it in all.
 type Row struct {
 	What          string
 	OverAnthropic Cell // asked for by a Chat client
 	OverOpenAI    Cell // asked for by a Messages client
+	OverCursor    Cell // asked for by either
 }
 
 // Cell is that of a pair.
@@ -72,6 +78,8 @@ func (r Row) Cell(pair Pair) Cell {
 	switch {
 	case pair.Native():
 		return Cell{Outcome: Native}
+	case pair.Driver == "cursor":
+		return r.OverCursor
 	case pair.Client == Chat:
 		return r.OverAnthropic
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/anthropics/anthropic-sdk-go/v2"
 	anthropicoption "github.com/anthropics/anthropic-sdk-go/v2/option"
@@ -17,6 +18,7 @@ import (
 
 	"carousel.internal/deploy/e2e/pairs"
 	"carousel.internal/deploy/e2e/stack"
+	"carousel.internal/deploy/upstreamsim"
 )
 
 func TestMain(m *testing.M) {
@@ -42,14 +44,30 @@ func TestPairs(t *testing.T) {
 		"settings": map[string]string{"documents": "file", "reasoning_efforts": "low,medium,high"},
 	})
 	w.PutUpstream("anthropic", map[string]any{"driver": "anthropic", "base_url": w.tap.url, "models": []string{"claude-sonnet-5"}})
+	w.PutUpstream("cursor", map[string]any{"driver": "cursor", "base_url": w.SimURL, "settings": map[string]string{
+		"protocol": "agent", "site_url": w.SimURL, "structured_tools": "claude-sonnet-5",
+	}})
 	w.AddTokens("openai", "o", 3, 0)
 	w.AddTokens("anthropic", "a", 3, 0)
+	w.AddTokens("cursor", "c", 12, 0)
+	t.Cleanup(func() { w.noRunIsWrong(t) })
 	t.Run("scenes", w.scenes)
 	t.Run("fields", w.fields)
 	t.Run("settings", w.settings)
 	t.Run("Claude Code", w.claudeCode)
 	t.Run("native", w.native)
 	t.Run("rotation", w.rotation)
+}
+
+// noRunIsWrong sees to it that no run of any test has broken a check of the upstream, and that
+// none is left open.
+func (w *world) noRunIsWrong(t *testing.T) {
+	for _, violation := range w.Sim.Ledger().Violations {
+		if violation.API == upstreamsim.CursorAgent {
+			t.Errorf("%s: the upstream says %q", violation.Model, violation.Problems)
+		}
+	}
+	stack.Eventually(t, "no run is open", 10*time.Second, func() bool { return w.Sim.AgentRuns().Open == 0 })
 }
 
 // name makes a model's name for one test alone, of which the simulator knows a scenario.

@@ -62,12 +62,12 @@ var (
 	}
 )
 
-// timeouts are settings that change no request.
-var timeouts = []string{"first_byte_timeout", "idle_timeout", "answer_timeout"}
+// connections are settings that change no request.
+var connections = []string{"first_byte_timeout", "idle_timeout", "answer_timeout", "proxy"}
 
 // Keys are all settings of a driver, as it lists them.
 func Keys(settings []Setting) []string {
-	keys := append([]string(nil), timeouts...)
+	keys := append([]string(nil), connections...)
 	for _, setting := range settings {
 		keys = append(keys, setting.Key)
 	}

@@ -66,7 +66,7 @@ func (c *Client) Chat(ctx context.Context, call *upstream.Call) iter.Seq2[chat.E
 // this side; JSON mode is a sentence among the instructions.
 func (c *Client) Carries(need chat.Need) bool {
 	switch need {
-	case chat.Tools, chat.FreeTools, chat.Pictures, chat.ToolMedia, chat.JSONObject:
+	case chat.Tools, chat.FreeTools, chat.Pictures, chat.TextPapers, chat.ToolMedia, chat.JSONObject:
 		return true
 	default:
 		return false

@@ -133,7 +133,7 @@ func TestNeeds(t *testing.T) {
 	t.Parallel()
 	c := New(Config{})
 	for need, want := range map[chat.Need]bool{
-		chat.Tools: true, chat.FreeTools: true, chat.Pictures: true, chat.ToolMedia: true, chat.JSONObject: true,
+		chat.Tools: true, chat.FreeTools: true, chat.Pictures: true, chat.TextPapers: true, chat.ToolMedia: true, chat.JSONObject: true,
 		chat.JSONSchema: false, chat.HostedTools: false, chat.Papers: false, chat.StopTexts: false, chat.OutputLimit: false, chat.Tuning: false,
 	} {
 		if c.Carries(need) != want {

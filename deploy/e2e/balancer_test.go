@@ -2,13 +2,10 @@ package e2e_test
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -16,68 +13,7 @@ import (
 
 	"carousel.internal/deploy/e2e/stack"
 	"carousel.internal/deploy/upstreamsim"
-	"carousel.internal/proto/freeport"
 )
-
-// balanced starts HAProxy with the project's own configuration in front of the gateways, its
-// patience with clients cut short, and returns its address.
-func balanced(t *testing.T, gateways ...*stack.Gateway) string {
-	t.Helper()
-	program, err := exec.LookPath("haproxy")
-	if err != nil {
-		if os.Getenv("REQUIRE_HAPROXY") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip("there is no haproxy")
-	}
-	config, err := os.ReadFile("../docker/haproxy.cfg")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, port, opsPort := string(config), freeport.MustPort(t), freeport.MustPort(t)
-	var servers []string
-	for i, gateway := range gateways {
-		servers = append(servers, fmt.Sprintf("server gateway%d %s check port %s", i+1, host(gateway.URL), strings.Split(host(gateway.Ops), ":")[1]))
-	}
-	for _, change := range [][2]string{
-		{"bind :3000", "bind 127.0.0.1:" + port},
-		{"bind :8404", "bind 127.0.0.1:" + opsPort},
-		{"timeout client 60s", "timeout client 2s"},
-		{"timeout http-request 15s", "timeout http-request 2s"},
-		{
-			`server-template gateway "1-${MAX_GATEWAYS}" gateway:3000 check port 9090 resolvers docker init-addr none`,
-			strings.Join(servers, "\n    "),
-		},
-	} {
-		if strings.Count(text, change[0]) != 1 {
-			t.Fatalf("haproxy.cfg does not have %q once", change[0])
-		}
-		text = strings.Replace(text, change[0], change[1], 1)
-	}
-	file := filepath.Join(t.TempDir(), "haproxy.cfg")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	command := exec.CommandContext(t.Context(), program, "-db", "-f", file)
-	command.Env = append(os.Environ(), "FRONT_PROXIES=")
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = command.Process.Kill()
-		_ = command.Wait()
-	})
-	return "127.0.0.1:" + port
-}
-
-// host is the host and port of an address, with a scheme or without.
-func host(address string) string {
-	_, after, found := strings.Cut(address, "://")
-	if !found {
-		return address
-	}
-	return after
-}
 
 // A Messages request may be as large as its API allows, on its whole way; one that is larger
 // is told so in that API's words.
@@ -85,12 +21,7 @@ func TestTheBalancerLetsLargeBodiesThrough(t *testing.T) {
 	const most = 32 << 20
 	s := stack.Start(t, stack.Options{})
 	s.AddTokens("openai", "b", 1, 0)
-	addr := balanced(t, s.Gateways[0])
-	s.Eventually("the balancer serves", 10*time.Second, func() bool {
-		status, _ := stack.Readyz(t.Context(), addr) // it has no such route: any answer will do
-		return status == http.StatusNotFound
-	})
-	front := &stack.Gateway{Process: s.Gateways[0].Process, URL: "http://" + addr}
+	front := stack.Balance(t, s.Gateways[0])
 	const head, tail = `{"model":"sim-count-50","max_tokens":9,"messages":[{"role":"user","content":"`, `"}]}`
 	for size, want := range map[int]struct {
 		status int
@@ -111,15 +42,8 @@ func TestTheBalancerWaitsForNoClient(t *testing.T) {
 	if err := s.Sim.SetRule(upstreamsim.Rule{Delay: 6 * time.Second}); err != nil {
 		t.Fatal(err)
 	}
-	addr := balanced(t, s.Gateways[0])
-	s.Eventually("the balancer serves", 10*time.Second, func() bool {
-		answer, err := stack.Client(t).Get("http://" + addr + "/health")
-		if err != nil {
-			return false
-		}
-		_ = answer.Body.Close()
-		return answer.StatusCode == http.StatusOK
-	})
+	front := stack.Balance(t, s.Gateways[0])
+	addr := strings.TrimPrefix(front.URL, "http://")
 	long := strings.Repeat("x", 40<<10) // more than the balancer keeps before it asks a gateway
 	key := "Authorization: Bearer " + stack.AdminToken + "\r\n"
 	var asking sync.WaitGroup
@@ -147,9 +71,8 @@ func TestTheBalancerWaitsForNoClient(t *testing.T) {
 		})
 	}
 	asking.Go(func() {
-		got := &stack.Gateway{Process: s.Gateways[0].Process, URL: "http://" + addr}
 		began := time.Now()
-		if answer := send(t, got, http.MethodPost, "/v1/chat/completions", stack.AdminToken, chatBody("gpt-test", "x", false), nil); answer.status != http.StatusOK || time.Since(began) < 6*time.Second {
+		if answer := send(t, front, http.MethodPost, "/v1/chat/completions", stack.AdminToken, chatBody("gpt-test", "x", false), nil); answer.status != http.StatusOK || time.Since(began) < 6*time.Second {
 			t.Errorf("an upstream that thinks: %d after %s", answer.status, time.Since(began))
 		}
 	})

@@ -11,7 +11,7 @@ import (
 // Bounds of a ledger. What comes after them is counted under otherName, and of the
 // lists the newest entries are kept.
 const (
-	maxTokens  = 10_000
+	maxTokens  = 50_000
 	maxModels  = 1_000
 	maxEntries = 1_000
 	otherName  = "other"

@@ -24,8 +24,9 @@ type loginOf struct {
 	TokenID *string `json:"token_id"`
 }
 
-// approve is a person who follows a link and logs in with a new account.
-func approve(t *testing.T, link string) {
+// approve is a person who follows a link and logs in with a new account. It answers the
+// login's uuid.
+func approve(t *testing.T, link string) string {
 	t.Helper()
 	at, err := url.Parse(link)
 	if err != nil {
@@ -36,7 +37,8 @@ func approve(t *testing.T, link string) {
 		t.Fatal(err)
 	}
 	_ = page.Body.Close()
-	form := url.Values{"uuid": {at.Query().Get("uuid")}, "challenge": {at.Query().Get("challenge")}, "account": {""}}
+	uuid := at.Query().Get("uuid")
+	form := url.Values{"uuid": {uuid}, "challenge": {at.Query().Get("challenge")}, "account": {""}}
 	at.RawQuery = ""
 	answer, err := http.PostForm(at.String(), form)
 	if err != nil {
@@ -47,6 +49,7 @@ func approve(t *testing.T, link string) {
 	if page.StatusCode != http.StatusOK || answer.StatusCode != http.StatusOK {
 		t.Fatalf("%d, then %d: %s", page.StatusCode, answer.StatusCode, said)
 	}
+	return uuid
 }
 
 // renewable checks that a login has made a token that serves and is refreshed.

@@ -73,6 +73,7 @@ func startFleet(t *testing.T) *fleet {
 		Gateways: 3, Tokenstores: 2, TokenstoreEnv: []string{"LEASE_TTL=10s", "LOG_RETENTION_COUNT=1000000"},
 		GatewayEnv: []string{"LOG_SPOOL_DIR=" + t.TempDir()},
 	})}}
+	f.PutUpstream("cursor", map[string]any{"driver": "cursor", "base_url": f.SimURL, "settings": map[string]string{"protocol": "agent"}})
 	f.importAccounts()
 	warmUp := stack.Load{Gateways: f.Gateways, Rate: 50, Model: accountModel}.Start(t)
 	<-time.After(5 * time.Second) // connections, lists of models
@@ -266,5 +267,10 @@ func (f *fleet) checkSimulator() {
 	f.t.Helper()
 	for _, violation := range f.Sim.Ledger().Violations {
 		f.t.Errorf("the upstream complains: %q", violation.Problems)
+	}
+	runs := f.Sim.AgentRuns()
+	f.t.Logf("Runs by their end: %v, %d are open", runs.Ends, runs.Open)
+	if runs.Ends[upstreamsim.EndTurn] == 0 || runs.Open > 0 {
+		f.t.Error("these are no Runs of the agent's protocol, or some have no end")
 	}
 }

@@ -47,6 +47,8 @@ type Options struct {
 	GatewayEnv    []string
 	TokenstoreEnv []string
 	Sim           upstreamsim.Options
+	// Seen is told of each request that reaches the simulator, before it is answered.
+	Seen func(*http.Request)
 	// Links puts a Link between each gateway and the tokenstore.
 	Links bool
 	// Lazy starts nothing but the simulator: the test starts the parts.
@@ -152,6 +154,13 @@ func (s *Stack) startSim() {
 		s.t.Fatal(err)
 	}
 	server := s.Sim.Server()
+	if seen := s.options.Seen; seen != nil {
+		answer := server.Handler
+		server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			seen(r)
+			answer.ServeHTTP(w, r)
+		})
+	}
 	go func() { _ = server.Serve(listener) }() // ends with Close
 	s.SimURL = "http://" + listener.Addr().String()
 	s.t.Cleanup(func() {

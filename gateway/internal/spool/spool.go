@@ -57,16 +57,24 @@ type segment struct {
 	count       int
 }
 
+// unnamedPrefix is what the names of folders begin with that are no spools yet.
+const unnamedPrefix = "."
+
 // Create makes the spool of an owner in the folder, of limit bytes at most. Owners
 // have names that no other has ever had.
 func Create(folder, owner string, limit int64) (*Spool, error) {
 	own := filepath.Join(folder, owner)
-	if err := os.MkdirAll(own, 0o700); err != nil {
+	// Without its lock it would be a leftover: it gets its name when it has it.
+	unnamed := filepath.Join(folder, unnamedPrefix+owner)
+	if err := os.MkdirAll(unnamed, 0o700); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	lock, err := lockFolder(own)
+	lock, err := lockFolder(unnamed)
 	if err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
+	}
+	if err := os.Rename(unnamed, own); err != nil {
+		return nil, errors.Join(fmt.Errorf("spool: %w", err), lock.Close())
 	}
 	return &Spool{Owner: owner, folder: own, lock: lock, limit: limit}, nil
 }
@@ -79,6 +87,9 @@ func Leftovers(folder string) ([]*Spool, error) {
 	}
 	var found []*Spool
 	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), unnamedPrefix) {
+			continue
+		}
 		own := filepath.Join(folder, entry.Name())
 		lock, lockErr := lockFolder(own)
 		if !entry.IsDir() || lockErr != nil {

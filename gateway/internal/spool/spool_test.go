@@ -1,10 +1,13 @@
 package spool
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -96,6 +99,39 @@ func TestRecordsSurviveTheirOwner(t *testing.T) {
 
 // A record that was being written when its owner died is not there; those before
 // it are.
+// Several gateways may start with one folder at once: none takes a spool for a leftover that
+// has just been made.
+func TestCreateBesideLeftovers(t *testing.T) {
+	folder := t.TempDir()
+	var looking sync.WaitGroup
+	defer looking.Wait()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for range 4 {
+		looking.Go(func() {
+			for ctx.Err() == nil {
+				found, err := Leftovers(folder)
+				if err != nil {
+					t.Error(err)
+				}
+				for _, left := range found {
+					t.Errorf("%s is no leftover", left.Owner)
+					_ = left.Close(true)
+				}
+			}
+		})
+	}
+	for i := range 200 {
+		s, err := Create(folder, fmt.Sprint("owner-", i), 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = s.Close(true) }()
+	}
+	cancel()
+	looking.Wait()
+}
+
 func TestDamagedEnd(t *testing.T) {
 	t.Parallel()
 	for name, damage := range map[string]func([]byte) []byte{

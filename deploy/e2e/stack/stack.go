@@ -224,6 +224,9 @@ func (s *Stack) program(service string) string {
 // TokenstoreReady tells whether the tokenstore says that it is ready.
 func (s *Stack) TokenstoreReady() bool { return ready(s.t.Context(), s.stores[0].ops) }
 
+// TokenstoreOps is the ops address of the first tokenstore.
+func (s *Stack) TokenstoreOps() string { return s.stores[0].ops }
+
 // TokenstoreHealth is what the tokenstore says of itself; status 0: it does not answer.
 func (s *Stack) TokenstoreHealth() (status int, body string) {
 	return Readyz(s.t.Context(), s.stores[0].ops)

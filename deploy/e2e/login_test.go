@@ -28,6 +28,12 @@ type loginOf struct {
 // login's uuid.
 func approve(t *testing.T, link string) string {
 	t.Helper()
+	return approveAs(t, link, "")
+}
+
+// approveAs is approve with an account that there is.
+func approveAs(t *testing.T, link, subject string) string {
+	t.Helper()
 	at, err := url.Parse(link)
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +44,7 @@ func approve(t *testing.T, link string) string {
 	}
 	_ = page.Body.Close()
 	uuid := at.Query().Get("uuid")
-	form := url.Values{"uuid": {uuid}, "challenge": {at.Query().Get("challenge")}, "account": {""}}
+	form := url.Values{"uuid": {uuid}, "challenge": {at.Query().Get("challenge")}, "account": {subject}}
 	at.RawQuery = ""
 	answer, err := http.PostForm(at.String(), form)
 	if err != nil {

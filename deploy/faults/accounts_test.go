@@ -1,11 +1,13 @@
 package faults_test
 
 import (
+	"context"
 	"encoding/json"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,6 +35,8 @@ type fleet struct {
 	bench
 	streams *stack.Running
 	kills   []kill
+	// joining waits for gateways that were started again.
+	joining sync.WaitGroup
 }
 
 // kill is the end of a process. Connections are those that a gateway had.
@@ -136,6 +140,7 @@ func (f *fleet) killAtRandom(lasts time.Duration) {
 		f.Tokenstores[victim].Restart()
 	}
 	f.during(killEvery / 2)
+	f.joining.Wait()
 }
 
 // killGateway notes what a gateway is connected to, and kills it.
@@ -150,7 +155,22 @@ func (f *fleet) killGateway(n int) {
 	}
 	gateway.Kill()
 	f.kills = append(f.kills, kill{gateway: n, before: before, at: time.Now(), connections: connections})
+	gateway.Leave()
 	gateway.Start()
+	f.joining.Go(func() { f.join(gateway) })
+}
+
+// join gives a gateway requests again when it is ready, as a load balancer does.
+func (f *fleet) join(gateway *stack.Gateway) {
+	defer gateway.Join()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-tick.C {
+		if status, _ := stack.Readyz(context.WithoutCancel(f.t.Context()), gateway.Ops); status == http.StatusOK {
+			return
+		}
+	}
+	f.t.Error("a gateway that was started again is not ready within a minute")
 }
 
 // checkShots fails the test for each request that failed, but those that a killed gateway

@@ -74,6 +74,22 @@ func (v *visits) of(proxy *proxysim.Proxy, owners ...string) (paths []string, th
 	return paths, through, past
 }
 
+// exchanges are the refreshes through the proxy and past it, whoever's.
+func (v *visits) exchanges(proxy *proxysim.Proxy) (through, past int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, visit := range v.all {
+		switch {
+		case visit.path != exchangePath:
+		case proxy.Reached(visit.remote):
+			through++
+		default:
+			past++
+		}
+	}
+	return through, past
+}
+
 // way is a pool of two tokens, of which one has a proxy.
 type way struct {
 	upstream, model  string
@@ -83,7 +99,10 @@ type way struct {
 	paths []string
 }
 
-const runPath = "/agent.v1.AgentService/Run"
+const (
+	runPath      = "/agent.v1.AgentService/Run"
+	exchangePath = "/auth/exchange_user_api_key"
+)
 
 // All that is done with a token, or for an upstream, which has a proxy passes it, and nothing
 // else does: over HTTP/1.1 and HTTP/2, through each kind of proxy.
@@ -112,7 +131,10 @@ func TestProxies(t *testing.T) {
 			for _, way := range ways {
 				p.passes(way)
 			}
-			p.upstreamsOwn()
+			whole := "whole-" + string(kind)
+			p.put(whole, map[string]string{"protocol": "agent", "proxy": p.proxy.URL()})
+			p.loggedIn(whole, "")
+			p.loggedIn(ways[0].upstream, p.proxy.URL())
 			p.checked()
 			p.dies(ways[0], ways[2])
 		})
@@ -161,7 +183,7 @@ func (p *detour) agentWay() way {
 	name := "agent-" + string(p.kind)
 	p.put(name, map[string]string{"protocol": "agent"})
 	made := p.accounts(2)
-	w := way{upstream: name, model: name + "/composer-2.5", paths: []string{runPath, "/auth/exchange_user_api_key", "/api/usage", "/aiserver.v1.AiService/GetUserInfo"}}
+	w := way{upstream: name, model: name + "/composer-2.5", paths: []string{runPath, exchangePath, "/api/usage", "/aiserver.v1.AiService/GetUserInfo"}}
 	w.proxied = p.add(name, "proxied", map[string]string{"token": made[0].AccessToken, "refresh_token": made[0].RefreshToken, "proxy": p.proxy.URL()})
 	w.direct = p.add(name, "direct", map[string]string{"token": made[1].AccessToken, "refresh_token": made[1].RefreshToken})
 	w.owners = []string{made[0].Subject, made[0].RefreshToken}
@@ -215,7 +237,7 @@ func (p *detour) passes(w way) {
 		if slices.Contains(w.paths, "/api/usage") {
 			p.Gateways[1].MustAdmin(p.t, http.StatusOK, http.MethodGet, at+"/account", nil)
 		}
-		if slices.Contains(w.paths, "/auth/exchange_user_api_key") {
+		if slices.Contains(w.paths, exchangePath) {
 			p.Gateways[1].MustAdmin(p.t, http.StatusOK, http.MethodPost, at+"/refresh", nil)
 		}
 	}
@@ -235,39 +257,33 @@ func (p *detour) passes(w way) {
 	}
 }
 
-// upstreamsOwn has somebody log in to an upstream that has the proxy itself, and the
-// account used.
-func (p *detour) upstreamsOwn() {
+// loggedIn has somebody log in through the proxy, which is the upstream's own or named with
+// the login, and uses the account.
+func (p *detour) loggedIn(upstream, proxy string) {
 	p.t.Helper()
-	name := "whole-" + string(p.kind)
-	p.put(name, map[string]string{"protocol": "agent", "proxy": p.proxy.URL()})
-	before := p.proxy.Counts().Tunnels()
+	account := p.accounts(1)[0]
 	var begun, now loginOf
-	p.Gateways[0].MustAdmin(p.t, http.StatusCreated, http.MethodPost, "/admin/api/logins", map[string]string{"upstream": name}).JSON(p.t, &begun)
-	uuid := approve(p.t, begun.URL)
+	p.Gateways[0].MustAdmin(p.t, http.StatusCreated, http.MethodPost, "/admin/api/logins", map[string]string{"upstream": upstream, "proxy": proxy}).JSON(p.t, &begun)
+	uuid := approveAs(p.t, begun.URL, account.Subject)
 	p.Eventually("the login is done", 20*time.Second, func() bool {
 		p.Gateways[1].MustAdmin(p.t, http.StatusOK, http.MethodGet, "/admin/api/logins/"+begun.ID, nil).JSON(p.t, &now)
 		return now.State == "done"
 	})
-	p.chat(name+"/composer-2.5", 4)
+	p.chat(upstream+"/composer-2.5", 8)
+	before, pastBefore := p.seen.exchanges(p.proxy)
 	p.Gateways[1].MustAdmin(p.t, http.StatusOK, http.MethodPost, "/admin/api/tokens/"+*now.TokenID+"/refresh", nil)
+	if through, past := p.seen.exchanges(p.proxy); through != before+1 || past != pastBefore {
+		p.t.Errorf("of the refresh %d requests came through the proxy and %d past it", through-before, past-pastBefore)
+	}
 	p.Gateways[1].MustAdmin(p.t, http.StatusOK, http.MethodGet, "/admin/api/tokens/"+*now.TokenID+"/account", nil)
 
 	paths, through, past := p.seen.of(p.proxy, uuid)
-	if !slices.Contains(paths, "/auth/poll") || through == 0 {
-		p.t.Errorf("%d requests of the login through the proxy, for %q", through, paths)
+	if !slices.Contains(paths, "/auth/poll") || through == 0 || past != 1 { // the browser's page
+		p.t.Errorf("of the login %d requests came through the proxy and %d past it, for %q", through, past, paths)
 	}
-	if past != 1 { // of the browser: its page
-		p.t.Errorf("%d requests of the login came past the proxy", past)
-	}
-	runs := p.Sim.AgentRuns().Runs
-	subject := runs[len(runs)-1].Subject
-	paths, through, past = p.seen.of(p.proxy, subject)
+	paths, through, past = p.seen.of(p.proxy, account.Subject)
 	if !slices.Contains(paths, runPath) || !slices.Contains(paths, "/api/usage") || through == 0 || past > 0 {
 		p.t.Errorf("of the account %d requests came through the proxy and %d past it, for %q", through, past, paths)
-	}
-	if p.proxy.Counts().Tunnels() == before {
-		p.t.Error("the proxy has opened no way")
 	}
 }
 

@@ -244,3 +244,31 @@ func TestALostAccountIsBackByLoggingInAgain(t *testing.T) {
 	p.serves(2)
 	noComplaints(t, s)
 }
+
+// What was exported earlier has refresh tokens that were used since: it brings none of them
+// back, nor makes another token of the same account.
+func TestAnOldExportOfALoginIsHarmless(t *testing.T) {
+	s := stack.Start(t, stack.Options{Gateways: 2})
+	p := newPool(t, s, "cursor", aLogin)
+	gateway := s.Gateways[0]
+	export := gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/tokens/export?format=json", nil).Body
+	<-time.After(1100 * time.Millisecond) // ends of access tokens are in seconds
+	gateway.MustAdmin(t, http.StatusOK, http.MethodPost, "/admin/api/tokens/"+p.id+"/refresh", nil)
+
+	gateway.MustAdmin(t, http.StatusOK, http.MethodPost, "/admin/api/tokens/import", map[string]string{"content": string(export), "format": "json"})
+	again := aLogin(p.account)
+	again["upstream"] = "cursor"
+	var known accountToken
+	gateway.MustAdmin(t, http.StatusCreated, http.MethodPost, "/admin/api/tokens", again).JSON(t, &known)
+	if known.ID != p.id {
+		t.Errorf("the same account once more is token %s", known.ID)
+	}
+	if tokens := gateway.Tokens(t); len(tokens) != 1 {
+		t.Errorf("there are %d tokens", len(tokens))
+	}
+	gateway.MustAdmin(t, http.StatusOK, http.MethodPost, "/admin/api/tokens/"+p.id+"/refresh", nil)
+	p.serves(2)
+	if book := s.Sim.Logins(); book.DoubleRefreshes > 0 || book.Lost > 0 {
+		t.Errorf("%d refresh tokens were used twice, %d accounts are lost", book.DoubleRefreshes, book.Lost)
+	}
+}

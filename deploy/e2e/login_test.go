@@ -38,7 +38,7 @@ func approveAs(t *testing.T, link, subject string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, err := http.Get(link)
+	page, err := stack.Client(t).Get(link)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func approveAs(t *testing.T, link, subject string) string {
 	uuid := at.Query().Get("uuid")
 	form := url.Values{"uuid": {uuid}, "challenge": {at.Query().Get("challenge")}, "account": {subject}}
 	at.RawQuery = ""
-	answer, err := http.PostForm(at.String(), form)
+	answer, err := stack.Client(t).PostForm(at.String(), form)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,8 +23,7 @@ import (
 )
 
 const (
-	// refreshEvery is how often upstreams without a configured list are asked
-	// for their models.
+	// refreshEvery is how often upstreams are asked for their models.
 	refreshEvery = 5 * time.Minute
 	// retryEvery is how soon an upstream that did not answer is asked again: an
 	// admin who has just given it a token is waiting for its models.
@@ -80,7 +79,8 @@ type entry struct {
 	config     upstream.Config
 	driver     upstream.Driver
 	discipline *Discipline
-	models     []chat.Model
+	// models are those that are listed, told those of the upstream's last answer.
+	models, told []chat.Model
 	// asked is when the upstream last answered what its models are.
 	asked time.Time
 }
@@ -134,7 +134,7 @@ func (c *Catalog) build(config upstream.Config) (*entry, error) {
 		}
 		return nil, err
 	}
-	return &entry{config: config, driver: driver, discipline: discipline, models: initialModels(config, driver)}, nil
+	return &entry{config: config, driver: driver, discipline: discipline, models: listing(config, driver, nil)}, nil
 }
 
 // Update makes configs the configuration. Unchanged upstreams keep their driver and
@@ -201,10 +201,17 @@ func (c *Catalog) hasTokens(e *entry) bool {
 	return stocked == nil || (*stocked)[e.config.Name]
 }
 
-func initialModels(config upstream.Config, driver upstream.Driver) []chat.Model {
+// listing is what is listed of an upstream: what an admin has configured, else what its driver
+// knows and what it has told.
+func listing(config upstream.Config, driver upstream.Driver, told []chat.Model) []chat.Model {
 	var known []chat.Model
-	if lister, ok := driver.(upstream.BuiltIn); ok {
-		known = lister.BuiltInModels()
+	if builtIn, ok := driver.(upstream.BuiltIn); ok {
+		known = builtIn.BuiltInModels()
+	}
+	for _, model := range told {
+		if !slices.ContainsFunc(known, func(m chat.Model) bool { return m.ID == model.ID }) {
+			known = append(known, model)
+		}
 	}
 	if len(config.Models) == 0 {
 		return known
@@ -366,7 +373,7 @@ func (e *entry) target(model string) Target {
 
 // lists tells whether the upstream itself has said that it has the model.
 func (e *entry) lists(model string) bool {
-	return !e.asked.IsZero() && slices.ContainsFunc(e.models, func(m chat.Model) bool { return m.ID == model })
+	return slices.ContainsFunc(e.told, func(m chat.Model) bool { return m.ID == model })
 }
 
 // Current answers a target with the upstream's configuration of now: it may have
@@ -417,7 +424,7 @@ func (c *Catalog) Servable() []chat.Model {
 	return models
 }
 
-// Run asks upstreams without a list for their models, until ctx ends.
+// Run asks upstreams for their models, until ctx ends.
 func (c *Catalog) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -446,7 +453,7 @@ func (c *Catalog) Run(ctx context.Context) {
 func (c *Catalog) refresh(ctx context.Context, before map[*entry]bool) (silent map[*entry]bool) {
 	var due []*entry
 	for _, e := range c.now.Load().entries {
-		if e.due() {
+		if e.due() && c.hasTokens(e) {
 			due = append(due, e)
 		}
 	}
@@ -477,14 +484,19 @@ func (c *Catalog) refresh(ctx context.Context, before map[*entry]bool) (silent m
 }
 
 // due tells whether the upstream should be asked for its models.
-func (e *entry) due() bool {
-	_, builtIn := e.driver.(upstream.BuiltIn)
-	return !builtIn && len(e.config.Models) == 0 && time.Since(e.asked) >= refreshEvery
+func (e *entry) due() bool { return e.isAsked() && time.Since(e.asked) >= refreshEvery }
+
+// isAsked tells whether anybody goes by what the upstream tells: the list, or the driver.
+func (e *entry) isAsked() bool {
+	if builtIn, ok := e.driver.(upstream.BuiltIn); ok {
+		return builtIn.AsksModels()
+	}
+	return len(e.config.Models) == 0
 }
 
 // learn asks one upstream and puts what it answers into the catalog.
 func (c *Catalog) learn(ctx context.Context, e *entry) error {
-	models, err := c.ask(ctx, e)
+	told, err := c.ask(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -492,7 +504,10 @@ func (c *Catalog) learn(ctx context.Context, e *entry) error {
 	defer c.mu.Unlock()
 	entries := slices.Clone(c.now.Load().entries)
 	if at := slices.Index(entries, e); at >= 0 { // else it was replaced meanwhile
-		entries[at] = &entry{config: e.config, driver: e.driver, discipline: e.discipline, models: models, asked: time.Now()}
+		entries[at] = &entry{
+			config: e.config, driver: e.driver, discipline: e.discipline,
+			models: listing(e.config, e.driver, told), told: told, asked: time.Now(),
+		}
 		c.now.Store(newState(entries))
 	}
 	return nil

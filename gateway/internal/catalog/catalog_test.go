@@ -44,6 +44,13 @@ func (knowing) BuiltInModels() []chat.Model {
 	return []chat.Model{{ID: "claude-3.5-sonnet", OwnedBy: "anthropic", Created: 1}, {ID: "gpt-4o", OwnedBy: "openai", Created: 1}}
 }
 
+func (knowing) AsksModels() bool { return false }
+
+// curious is a driver with a list of its own, which asks all the same.
+type curious struct{ knowing }
+
+func (curious) AsksModels() bool { return true }
+
 // Carries implements upstream.Carrier: it can be asked for words only.
 func (knowing) Carries(chat.Need) bool { return false }
 
@@ -110,7 +117,8 @@ func newRig() *rig {
 		return d
 	}
 	r.Catalog = New(map[string]upstream.Constructor{
-		"cursor": func(config upstream.Config) (upstream.Driver, error) { return knowing{build(config)}, nil },
+		"cursor":  func(config upstream.Config) (upstream.Driver, error) { return knowing{build(config)}, nil },
+		"curious": func(config upstream.Config) (upstream.Driver, error) { return curious{knowing{build(config)}}, nil },
 		"openai": func(config upstream.Config) (upstream.Driver, error) {
 			if config.BaseURL == "" {
 				return nil, errors.New("base_url: must not be empty")
@@ -347,7 +355,7 @@ func TestUpstreamThatCannotBeBuiltKeepsWhatItHad(t *testing.T) {
 	if _, err := r.Resolve(Wish{Model: "gpt-4o"}); err != nil {
 		t.Errorf("the good one suffers: %v", err)
 	}
-	for _, part := range []string{"level=ERROR", "upstream=local", "base_url: must not be empty", "upstream=odd", "is not one of cursor, openai"} {
+	for _, part := range []string{"level=ERROR", "upstream=local", "base_url: must not be empty", "upstream=odd", "is not one of curious, cursor, openai"} {
 		if !strings.Contains(r.log.String(), part) {
 			t.Errorf("the log does not say %q: %s", part, r.log.String())
 		}
@@ -423,6 +431,52 @@ func TestModelsAreAskedFor(t *testing.T) {
 			t.Errorf("asked %v, knows %v", asked, r.Models())
 		}
 	})
+}
+
+// A driver that knows models and asks all the same lists both. A configured list replaces
+// both, and what the upstream tells is for the driver alone.
+func TestModelsAreKnownAndAskedFor(t *testing.T) {
+	for name, test := range map[string]struct {
+		configured, want []string
+	}{
+		"no list is configured": {nil, []string{"claude-3.5-sonnet", "gpt-4o", "new"}},
+		"a list is configured":  {[]string{"new", "own"}, []string{"new", "own"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			running(t, func(t *testing.T, r *rig) {
+				r.SetStocked(nil)
+				r.Update([]upstream.Config{{Name: "cursor", Driver: "curious", Models: test.configured}})
+				pause(time.Second)
+				if asked, _ := r.history(); len(asked) != 0 {
+					t.Errorf("asked without a token: %v", asked)
+				}
+				if got, err := r.Resolve(Wish{Model: "gpt-4o"}); test.configured == nil && (err != nil || got.Listed) {
+					t.Errorf("before it was asked: %+v, %v", got, err)
+				}
+				r.tells([]chat.Model{{ID: "new", OwnedBy: "maker"}, {ID: "gpt-4o", OwnedBy: "other"}}, nil)
+				r.SetStocked([]string{"cursor"})
+				synctest.Wait()
+				var ids []string
+				for _, model := range r.Models() {
+					ids = append(ids, model.ID)
+				}
+				if !slices.Equal(ids, test.want) {
+					t.Errorf("listed are %q", ids)
+				}
+				got, err := r.Resolve(Wish{Model: "new"})
+				if err != nil || !got.Listed {
+					t.Errorf("what it has told: %+v, %v", got, err)
+				}
+				if got, err := r.Resolve(Wish{Model: "claude-3.5-sonnet"}); err == nil && got.Listed {
+					t.Errorf("what it has not told: %+v", got)
+				}
+				pause(refreshEvery)
+				if asked, _ := r.history(); len(asked) != 2 {
+					t.Errorf("asked %v", asked)
+				}
+			})
+		})
+	}
 }
 
 // errNotBorrowed stands for a credential that was never lent.

@@ -25,16 +25,20 @@ type Driver interface {
 	// error, never an end. Every answer that ends well has had an event with
 	// Finish set, before which all its blocks were closed.
 	Chat(ctx context.Context, call *Call) iter.Seq2[chat.Event, error]
-	// Models asks the upstream what it serves, for when no list is configured. A
-	// driver that has a built-in list answers that.
+	// Models asks the upstream what it serves. A driver that can't ask answers what it
+	// knows.
 	Models(ctx context.Context, credential Credential) ([]chat.Model, error)
 	// Close drops idle connections. Running calls end as they would.
 	Close()
 }
 
-// BuiltIn is implemented by drivers that know their models without asking.
+// BuiltIn is implemented by drivers that know models without asking.
 type BuiltIn interface {
+	// BuiltInModels are served whatever the upstream tells.
 	BuiltInModels() []chat.Model
+	// AsksModels tells whether Models asks the upstream all the same. The driver then keeps
+	// what it is told, and goes by it: so it asks also where a list is configured.
+	AsksModels() bool
 }
 
 // ErrNotAsked tells that an upstream can't be asked for its models: its driver knows them.

@@ -73,27 +73,15 @@ func New(config upstream.Config) (upstream.Driver, error) {
 	return d, nil
 }
 
-// Models implements upstream.Driver: the built-in list, and what the upstream tells where the
-// protocol can ask.
+// Models implements upstream.Driver.
 func (d *driver) Models(ctx context.Context, credential upstream.Credential) ([]chat.Model, error) {
-	list := d.BuiltInModels()
-	if !d.AsksModels() {
-		return list, nil
+	if asked, can := d.protocol.(asker); can {
+		return asked.Models(ctx, credential)
 	}
-	asked, err := d.protocol.(asker).Models(ctx, credential)
-	if err != nil {
-		return nil, err
-	}
-	for _, model := range asked {
-		if !slices.ContainsFunc(list, func(known chat.Model) bool { return known.ID == model.ID }) {
-			list = append(list, model)
-		}
-	}
-	return list, nil
+	return d.BuiltInModels(), nil
 }
 
-// AsksModels tells whether Models asks the upstream, and so has more to tell than the built-in
-// list.
+// AsksModels implements upstream.BuiltIn.
 func (d *driver) AsksModels() bool {
 	_, can := d.protocol.(asker)
 	return can

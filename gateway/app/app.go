@@ -188,7 +188,7 @@ func (g *Gateway) assemble() {
 		Logins:           tokenstorev1.NewLoginServiceClient(g.conn),
 		Renewals:         tokenstorev1.NewErrandServiceClient(g.conn),
 		Driver:           g.catalog.Driver,
-		CheckProxy:       checkProxy,
+		CheckProxy:       g.catalog.CheckProxy,
 	})
 	site := web.New(web.Deps{
 		Base:        base,

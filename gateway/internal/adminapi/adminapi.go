@@ -99,9 +99,9 @@ type Deps struct {
 	ProbeUpstream func(context.Context, upstream.Config) (int, error)
 	// Driver answers the driver of an upstream; false when there is none.
 	Driver func(upstreamName string) (upstream.Driver, bool)
-	// CheckProxy goes through a proxy to the host of a base URL and tells, without its
-	// password, why that does not work; nil: proxies are saved untried.
-	CheckProxy func(ctx context.Context, proxy secret.Value, baseURL string) error
+	// CheckProxy goes through a proxy to where the upstream with this config is and tells,
+	// without its password, why that does not work; nil: proxies are saved untried.
+	CheckProxy func(ctx context.Context, config upstream.Config, proxy secret.Value) error
 }
 
 // API has the admin routes.

@@ -309,11 +309,17 @@ func send(t *testing.T, s *store, method, path, authorization, body string, head
 			driver, known := map[string]upstream.Driver{"cursor": attempts{}, "vendor": keysOnly{}}[name]
 			return driver, known
 		},
-		CheckProxy: func(_ context.Context, proxy secret.Value, baseURL string) error {
-			s.tried = append(s.tried, proxy.Reveal()+" to "+baseURL)
+		CheckProxy: func(_ context.Context, config upstream.Config, proxy secret.Value) error {
+			s.tried = append(s.tried, proxy.Reveal()+" to "+config.BaseURL)
+			if strings.Contains(config.Settings["proxy"], "•") {
+				return errors.New("settings.proxy: not a URL")
+			}
 			return s.dead
 		},
 		ValidateUpstream: func(config upstream.Config) error {
+			if strings.Contains(config.Settings["proxy"], "•") {
+				return errors.New("settings.proxy: not a URL")
+			}
 			if config.Driver != "openai" {
 				return errors.New(`driver: cursor or openai wanted, not "` + config.Driver + `"`)
 			}

@@ -9,6 +9,7 @@ import (
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/storeerr"
+	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -22,13 +23,13 @@ func wantsCheck(c *gin.Context) (bool, error) {
 }
 
 // tryProxy goes through a proxy to an upstream once.
-func (a *API) tryProxy(c *gin.Context, proxy, baseURL string) error {
+func (a *API) tryProxy(c *gin.Context, config upstream.Config, proxy string) error {
 	if proxy == "" || a.CheckProxy == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), accountTimeout)
 	defer cancel()
-	if err := a.CheckProxy(ctx, secret.New(proxy), baseURL); err != nil {
+	if err := a.CheckProxy(ctx, config, secret.New(proxy)); err != nil {
 		return jsonapi.Invalid("proxy", "%v; ?check=false saves it all the same", err)
 	}
 	return nil
@@ -45,7 +46,7 @@ func (a *API) tryProxyFor(c *gin.Context, upstreamName, proxy string) error {
 	if err != nil {
 		return err
 	}
-	return a.tryProxy(c, proxy, stored.GetBaseUrl())
+	return a.tryProxy(c, withoutProxy(configOf(stored)), proxy)
 }
 
 // tryProxyOfToken is tryProxy for a token that there is already. The masked form of the

@@ -31,13 +31,14 @@ func TestProxiesAreTried(t *testing.T) {
 		method, path, body string
 		tried              string
 	}{
-		"a new token":          {"POST", "/admin/api/tokens", newToken, "http://u:pw@p to https://cursor.example"},
-		"a token":              {"PATCH", "/admin/api/tokens/t2", `{"proxy":"http://other"}`, "http://other to https://cursor.example"},
-		"a login":              {"POST", "/admin/api/logins", `{"proxy":"http://other"}`, "http://other to https://cursor.example"},
-		"an upstream":          {"PUT", "/admin/api/upstreams/vendor", anUpstream, "http://u:pw@p to https://new.example"},
-		"none":                 {"POST", "/admin/api/tokens", `{"token":"eyJh"}`, ""},
-		"taken away":           {"PATCH", "/admin/api/tokens/t2", `{"proxy":""}`, ""},
-		"a token's, as it was": {"PATCH", "/admin/api/tokens/t2", `{"proxy":"http://u:•••@p"}`, ""},
+		"a new token":           {"POST", "/admin/api/tokens", newToken, "http://u:pw@p to https://cursor.example"},
+		"a token":               {"PATCH", "/admin/api/tokens/t2", `{"proxy":"http://other"}`, "http://other to https://cursor.example"},
+		"a token beside a mask": {"POST", "/admin/api/tokens", `{"token":"eyJh","upstream":"vendor","proxy":"http://other"}`, "http://other to https://old.example"},
+		"a login":               {"POST", "/admin/api/logins", `{"proxy":"http://other"}`, "http://other to https://cursor.example"},
+		"an upstream":           {"PUT", "/admin/api/upstreams/vendor", anUpstream, "http://u:pw@p to https://new.example"},
+		"none":                  {"POST", "/admin/api/tokens", `{"token":"eyJh"}`, ""},
+		"taken away":            {"PATCH", "/admin/api/tokens/t2", `{"proxy":""}`, ""},
+		"a token's, as it was":  {"PATCH", "/admin/api/tokens/t2", `{"proxy":"http://u:•••@p"}`, ""},
 		"an upstream's, as it was": {
 			"PUT", "/admin/api/upstreams/vendor", strings.Replace(anUpstream, "u:pw@", "u:•••@", 1), "",
 		},

@@ -2,6 +2,7 @@ package adminapi
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -70,9 +71,6 @@ func (a *API) putUpstream(c *gin.Context) error {
 	}
 	name := c.Param("name")
 	config := upstream.Config{Name: name, Driver: body.Driver, BaseURL: body.BaseURL, Models: body.Models, Settings: body.Settings}
-	if err := a.ValidateUpstream(config); err != nil {
-		return &chat.Error{Kind: chat.InvalidRequest, Message: err.Error()}
-	}
 	check, err := wantsCheck(c)
 	if err != nil {
 		return err
@@ -83,8 +81,15 @@ func (a *API) putUpstream(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	judged := config
+	if kept {
+		judged = withoutProxy(config)
+	}
+	if err := a.ValidateUpstream(judged); err != nil {
+		return &chat.Error{Kind: chat.InvalidRequest, Message: err.Error()}
+	}
 	if check && !kept {
-		if err := a.tryProxy(c, config.Settings[proxySetting], config.BaseURL); err != nil {
+		if err := a.tryProxy(c, config, config.Settings[proxySetting]); err != nil {
 			return err
 		}
 	}
@@ -106,6 +111,22 @@ func (a *API) putUpstream(c *gin.Context) error {
 
 // proxySetting may hold a password: the store masks it in what it answers.
 const proxySetting = "proxy"
+
+// configOf is a stored upstream as drivers are made of it, but that its proxy may be masked.
+func configOf(stored *tokenstorev1.Upstream) upstream.Config {
+	return upstream.Config{
+		Name: stored.GetName(), Driver: stored.GetDriver(), BaseURL: stored.GetBaseUrl(),
+		Models: stored.GetModels(), Settings: stored.GetSettings(),
+	}
+}
+
+// withoutProxy is a config without the proxy, of which no driver can be made where it is
+// masked.
+func withoutProxy(config upstream.Config) upstream.Config {
+	config.Settings = maps.Clone(config.Settings)
+	delete(config.Settings, proxySetting)
+	return config
+}
 
 // keepsProxy tells whether the config names the stored proxy by its masked form, so that
 // its password is not known here.

@@ -20,6 +20,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/proto/service/secret"
 )
 
 const (
@@ -116,6 +117,20 @@ func (c *Catalog) Probe(ctx context.Context, config upstream.Config) (int, error
 	}
 	models, err := built.driver.Models(ctx, upstream.Credential{})
 	return len(models), err
+}
+
+// CheckProxy finds out whether a proxy leads to where an upstream with this config is. An
+// error is fit for an admin, and shows no password.
+func (c *Catalog) CheckProxy(ctx context.Context, config upstream.Config, proxy secret.Value) error {
+	built, err := c.build(config)
+	if err != nil {
+		return err
+	}
+	defer built.driver.Close()
+	if checker, can := built.driver.(upstream.ProxyChecker); can {
+		return checker.CheckProxy(ctx, proxy)
+	}
+	return nil
 }
 
 // build makes what the catalog keeps of a config; the error tells all that is wrong.

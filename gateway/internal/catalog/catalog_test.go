@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"log/slog"
 	"slices"
@@ -375,6 +376,37 @@ func TestValidate(t *testing.T) {
 	}
 	if len(r.Models()) != 0 {
 		t.Error("what was validated is used")
+	}
+}
+
+// checking is a driver whose requests go through proxies.
+type checking struct {
+	*fakeDriver
+	err error
+}
+
+func (d checking) CheckProxy(_ context.Context, proxy secret.Value) error {
+	return fmt.Errorf("%s to %s: %w", proxy.Reveal(), d.config.BaseURL, d.err)
+}
+
+// The driver knows where its requests go, and so what a proxy must lead to.
+func TestCheckProxy(t *testing.T) {
+	t.Parallel()
+	r, dead := newRig(), errors.New("dead")
+	r.constructors["checking"] = func(config upstream.Config) (upstream.Driver, error) {
+		r.built = append(r.built, &fakeDriver{config: config})
+		return checking{r.built[0], dead}, nil
+	}
+	config := upstream.Config{Name: "x", Driver: "checking", BaseURL: "http://there"}
+	err := r.CheckProxy(t.Context(), config, secret.New("http://proxy"))
+	if !errors.Is(err, dead) || err.Error() != "http://proxy to http://there: dead" || r.built[0].closed != 1 {
+		t.Errorf("%v, closed %d times", err, r.built[0].closed)
+	}
+	if err := r.CheckProxy(t.Context(), local, secret.New("http://proxy")); err != nil {
+		t.Errorf("a driver that uses none: %v", err)
+	}
+	if err := r.CheckProxy(t.Context(), upstream.Config{Name: "x", Driver: "morse"}, secret.New("http://proxy")); err == nil {
+		t.Error("a config that can't work passes")
 	}
 }
 

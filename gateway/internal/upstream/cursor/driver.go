@@ -5,12 +5,14 @@ import (
 	"iter"
 	"net/http"
 	"slices"
+	"time"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/imagefetch"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/gateway/internal/upstream/cursor/agent"
 	"carousel.internal/gateway/internal/upstream/cursor/streamchat"
+	"carousel.internal/proto/service/secret"
 )
 
 // Name is the driver's name in an upstream's config.
@@ -89,6 +91,22 @@ func (d *driver) AsksModels() bool {
 
 // BuiltInModels implements upstream.BuiltIn.
 func (d *driver) BuiltInModels() []chat.Model { return slices.Clone(models) }
+
+// proxyTimeout bounds the check of a proxy.
+const proxyTimeout = 10 * time.Second
+
+// CheckProxy implements upstream.ProxyChecker. The proxy must lead to the API, and to where
+// runs are begun if that is elsewhere.
+func (d *driver) CheckProxy(ctx context.Context, proxy secret.Value) error {
+	ctx, cancel := context.WithTimeout(ctx, proxyTimeout)
+	defer cancel()
+	for _, base := range d.settings.hosts() {
+		if err := d.pools.any.Check(ctx, proxy, base); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Close implements upstream.Driver.
 func (d *driver) Close() { d.pools.closeIdle() }

@@ -105,6 +105,46 @@ func TestTheTokensProxy(t *testing.T) {
 	}
 }
 
+// A proxy must lead to both places that requests go to, each of which is tried once.
+func TestCheckProxy(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	elsewhere := httptest.NewServer(http.NotFoundHandler())
+	defer elsewhere.Close()
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	for name, c := range map[string]struct {
+		settings map[string]string
+		tunnels  int64
+		fails    bool
+	}{
+		"one place":          {map[string]string{"protocol": "agent"}, 1, false},
+		"two places":         {map[string]string{"protocol": "agent", "agent_base_url": elsewhere.URL}, 2, false},
+		"the second is gone": {map[string]string{"protocol": "agent", "agent_base_url": gone.URL}, 2, true},
+		"the other protocol": {map[string]string{"protocol": "chat", "agent_base_url": gone.URL}, 1, false},
+		"another path there": {map[string]string{"protocol": "agent", "agent_base_url": server.URL + "/agent"}, 1, false},
+	} {
+		proxy, asked := tunnel(t)
+		made, err := New(upstream.Config{BaseURL: server.URL, Settings: c.settings})
+		if err != nil {
+			t.Fatal(err)
+		}
+		checker := made.(upstream.ProxyChecker)
+		if err := checker.CheckProxy(t.Context(), secret.New(proxy)); (err != nil) != c.fails || asked.Load() != c.tunnels {
+			t.Errorf("%s: %v, %d tunnels", name, err, asked.Load())
+		}
+		err = checker.CheckProxy(t.Context(), secret.New("http://user:hidden@127.0.0.1:1"))
+		if _, blamed := errors.AsType[*egress.Error](err); !blamed || strings.Contains(err.Error(), "hidden") {
+			t.Errorf("%s: a dead proxy: %v", name, err)
+		}
+		if err := checker.CheckProxy(t.Context(), secret.Value{}); err != nil {
+			t.Errorf("%s: no proxy: %v", name, err)
+		}
+		made.Close()
+	}
+}
+
 func TestAProxyThatIsNone(t *testing.T) {
 	t.Parallel()
 	_, err := New(upstream.Config{Settings: map[string]string{"proxy": "ftp://user:hidden@x"}})

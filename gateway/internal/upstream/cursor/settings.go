@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,6 +118,24 @@ func (s *settings) complete() {
 func isCursors(base string) bool {
 	parsed, err := url.Parse(base)
 	return err == nil && parsed.Scheme == "https" && strings.HasSuffix(parsed.Hostname(), ownDomain)
+}
+
+// hosts are URLs of those that requests go to with a token: the API's, and where runs are begun
+// if that is another.
+func (s *settings) hosts() []*url.URL {
+	var hosts []*url.URL
+	bases := []string{s.base}
+	if s.protocol == agentProtocol {
+		bases = append(bases, s.agentBase)
+	}
+	for _, base := range bases {
+		parsed, err := url.Parse(base)
+		known := func(host *url.URL) bool { return host.Scheme == parsed.Scheme && host.Host == parsed.Host }
+		if err == nil && !slices.ContainsFunc(hosts, known) {
+			hosts = append(hosts, parsed)
+		}
+	}
+	return hosts
 }
 
 func parseProtocol(s *settings, text string) error {

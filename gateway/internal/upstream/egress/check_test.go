@@ -85,9 +85,9 @@ func TestCheck(t *testing.T) {
 				t.Errorf("an upstream that is not there: %v", err)
 			}
 			proxy.Close()
-			wantBlame(t, egress.Check(t.Context(), secret.New(proxy.URL()), at(upstream.URL)), proxy.Address())
+			wantBlame(t, transport.Check(t.Context(), secret.New(proxy.URL()), at(upstream.URL)), proxy.Address())
 			wantBlame(t, transport.Check(t.Context(), secret.Value{}, at(upstream.URL)), proxy.Address())
-			if err := egress.Check(t.Context(), secret.New("x"), at(upstream.URL)); err == nil {
+			if err := transport.Check(t.Context(), secret.New("x"), at(upstream.URL)); err == nil {
 				t.Error("what is no URL is taken")
 			}
 		})

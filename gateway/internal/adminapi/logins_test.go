@@ -120,7 +120,7 @@ func TestRefresh(t *testing.T) {
 	}{
 		"renewed":         {"the access token", with(func(t *tokenstorev1.Token) { t.RefreshedAt = moment }), 200, `"refreshed_at":"2026`},
 		"needs a login":   {"", with(func(t *tokenstorev1.Token) { t.NeedsLogin, t.RefreshError = true, "invalid_grant" }), 409, "log in again (invalid_grant)"},
-		"not in time":     {"", with(func(t *tokenstorev1.Token) { t.RefreshError = "timeout" }), 503, "has come in 20s; it is tried again by itself (timeout)"},
+		"in vain":         {"", with(func(t *tokenstorev1.Token) { t.RefreshError = "timeout" }), 503, "has come; it is tried again by itself (timeout)"},
 		"nothing to tell": {"", cooling, 503, "by itself"},
 	} {
 		s := newStore()

@@ -52,7 +52,7 @@ func refreshFailure(t *tokenstorev1.Token, renewed bool) error {
 	case !renewed:
 		return &chat.Error{
 			Kind: chat.UpstreamUnavailable, RetryAfter: refreshWait,
-			Message: "no access token has come in " + refreshWait.String() + "; it is tried again by itself" + because(t),
+			Message: "no other access token has come; it is tried again by itself" + because(t),
 		}
 	default:
 		return nil

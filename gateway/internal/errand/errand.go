@@ -18,8 +18,10 @@ import (
 )
 
 const (
-	// maxInHand bounds the errands that are run at a time.
-	maxInHand = 16
+	// maxInHand bounds the errands that are run at a time, maxQuestions those of them that ask
+	// for accounts: nobody waits for these, and they may hang.
+	maxInHand    = 16
+	maxQuestions = 4
 	// idleWait is how long the store waits for the first errand.
 	idleWait = time.Second
 	// renewEvery is how often what is in hand is renewed; an errand that has not been for
@@ -101,6 +103,7 @@ func (r *Runner) rounds(ctx, works context.Context, most int) {
 func (r *Runner) round(ctx, works context.Context, most int) error {
 	held := r.hand.refs()
 	room, pace := max(most-r.hand.size(), 0), idleWait
+	questions := uint32(max(min(room, maxQuestions-r.hand.questions()), 0)) //nolint:gosec // 0 to maxQuestions
 	if len(held) > 0 {
 		pace = renewEvery
 	}
@@ -112,7 +115,7 @@ func (r *Runner) round(ctx, works context.Context, most int) error {
 	calling, cancel := context.WithTimeout(ctx, wait+takeSlack)
 	defer cancel()
 	answer, err := r.Store.TakeErrands(calling, &tokenstorev1.TakeErrandsRequest{
-		Replica: r.Replica, Room: uint32(room), Held: held, MaxWait: durationpb.New(wait), //nolint:gosec // 0 to maxInHand
+		Replica: r.Replica, Room: uint32(room), AccountRoom: &questions, Held: held, MaxWait: durationpb.New(wait), //nolint:gosec // 0 to maxInHand
 	})
 	if err != nil {
 		return err

@@ -73,6 +73,37 @@ func TestManyErrandsAreRunFewAtATime(t *testing.T) {
 	})
 }
 
+// Questions for accounts may hang, and nobody waits for them: whoever waits for an access token
+// does not wait for them either.
+func TestHangingQuestionsDelayNoRefresh(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, r *rig) {
+		r.Account = func(ctx context.Context, _ string) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		for i := range 100 {
+			r.store.add(accountErrand(fmt.Sprint(i)))
+		}
+		time.Sleep(10 * time.Second)
+		if n := r.hand.size(); n != maxQuestions {
+			t.Errorf("%d questions are asked at a time", n)
+		}
+		for i := range maxInHand - maxQuestions {
+			r.store.add(refreshErrand(fmt.Sprint("refresh-", i)))
+		}
+		time.Sleep(renewEvery + 20*time.Millisecond)
+		settled := r.store.settledRefreshes()
+		r.store.set(func(s *fakeStore) {
+			clear(s.out) // the questions are another gateway's: they end
+			s.due = nil
+			if len(settled) != maxInHand-maxQuestions || s.overdue != 0 {
+				t.Errorf("%d settled, %d were not renewed", len(settled), s.overdue)
+			}
+		})
+	})
+}
+
 // One tokenstore may hang: the next call reaches another one, in time.
 func TestWhatIsInHandIsRenewedAlsoAfterACallThatHangs(t *testing.T) {
 	t.Parallel()

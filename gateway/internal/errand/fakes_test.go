@@ -73,7 +73,7 @@ func (s *fakeStore) TakeErrands(ctx context.Context, request *tokenstorev1.TakeE
 		s.mu.Lock()
 		away, hasty, hangs := s.away, s.hasty, s.hangs
 		if !away && !hangs {
-			answer.Errands = s.hand(int(request.GetRoom()))
+			answer.Errands = s.hand(int(request.GetRoom()), int(request.GetAccountRoom()))
 		}
 		s.mu.Unlock()
 		switch {
@@ -110,13 +110,22 @@ func (s *fakeStore) renew(held []*tokenstorev1.ErrandRef) (lost []*tokenstorev1.
 }
 
 // hand hands out what is due, and what has not been renewed; mu is held.
-func (s *fakeStore) hand(room int) (handed []*tokenstorev1.Errand) {
+func (s *fakeStore) hand(room, questions int) (handed []*tokenstorev1.Errand) {
 	s.expire()
-	for len(s.due) > 0 && (len(handed) < room || s.generous) {
-		handed = append(handed, s.due[0])
-		s.out[s.due[0].GetId()] = &handedOut{s.due[0], time.Now()}
-		s.due = s.due[1:]
+	var left []*tokenstorev1.Errand
+	for _, errand := range s.due {
+		isQuestion := errand.GetAccount() != nil
+		if !s.generous && (len(handed) == room || isQuestion && questions == 0) {
+			left = append(left, errand)
+			continue
+		}
+		if isQuestion {
+			questions--
+		}
+		handed = append(handed, errand)
+		s.out[errand.GetId()] = &handedOut{errand, time.Now()}
 	}
+	s.due = left
 	s.most = max(s.most, len(s.out))
 	return handed
 }

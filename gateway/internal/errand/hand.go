@@ -66,6 +66,19 @@ func (h *hand) size() int {
 	return len(h.works)
 }
 
+// questions counts those that ask for accounts.
+func (h *hand) questions() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := 0
+	for _, w := range h.works {
+		if w.errand.GetAccount() != nil {
+			n++
+		}
+	}
+	return n
+}
+
 // refs are the errands that are to be renewed.
 func (h *hand) refs() []*tokenstorev1.ErrandRef {
 	h.mu.Lock()

@@ -42,7 +42,8 @@ type Renewals struct {
 func NewRenewals(client RenewalClient, log *slog.Logger) *Renewals { return &Renewals{client, log} }
 
 // Renew answers another secret of the token than the one that was refused; an empty one
-// where there is none within ten seconds, or ctx's time, or ever.
+// where there is none within ten seconds, or ctx's time, or ever, or where a try for it was in
+// vain: other tokens may serve meanwhile.
 func (r *Renewals) Renew(ctx context.Context, tokenID string, refused secret.Value) secret.Value {
 	ctx, cancel := context.WithTimeout(ctx, renewalWait)
 	defer cancel()
@@ -54,7 +55,7 @@ func (r *Renewals) Renew(ctx context.Context, tokenID string, refused secret.Val
 		switch {
 		case ctx.Err() != nil && err != nil:
 			return secret.Value{}
-		case err == nil && (answer.GetSecret() != "" || answer.GetToken().GetNeedsLogin() || time.Until(deadline) <= renewalSlack):
+		case err == nil && (isSettled(answer) || time.Until(deadline) <= renewalSlack):
 			return secret.New(answer.GetSecret())
 		case err == nil:
 			heard, pause = time.Now(), backoff{}
@@ -64,6 +65,12 @@ func (r *Renewals) Renew(ctx context.Context, tokenID string, refused secret.Val
 		}
 		pause.wait(ctx) // also where the store has not waited
 	}
+}
+
+// isSettled tells whether there is nothing more to wait for.
+func isSettled(answer *tokenstorev1.RenewCredentialResponse) bool {
+	token := answer.GetToken()
+	return answer.GetSecret() != "" || token.GetNeedsLogin() || token.GetRefreshError() != ""
 }
 
 // ask asks once.

@@ -25,6 +25,7 @@ type renewing struct {
 type renewalAnswer struct {
 	secret     string
 	needsLogin bool
+	inVain     string
 	err        error
 	// takes is how long it takes; -1: as long as it may wait.
 	takes time.Duration
@@ -45,7 +46,7 @@ func (r *renewing) RenewCredential(ctx context.Context, request *tokenstorev1.Re
 		return nil, answer.err
 	}
 	return &tokenstorev1.RenewCredentialResponse{
-		Secret: answer.secret, Token: &tokenstorev1.Token{NeedsLogin: answer.needsLogin},
+		Secret: answer.secret, Token: &tokenstorev1.Token{NeedsLogin: answer.needsLogin, RefreshError: answer.inVain},
 	}, nil
 }
 
@@ -72,6 +73,7 @@ func TestRenew(t *testing.T) {
 		"the store is away for a moment": {
 			answers: []renewalAnswer{{err: away}, {err: away}, {secret: "new"}}, want: "new", asked: 3, took: time.Second,
 		},
+		"a try was in vain":         {answers: []renewalAnswer{{inVain: "the proxy is dead", takes: time.Second}}, asked: 1, took: time.Second},
 		"only a login helps":        {answers: []renewalAnswer{{needsLogin: true}}, asked: 1},
 		"there is nothing to renew": {answers: []renewalAnswer{{err: status.Error(codes.InvalidArgument, "no")}}, asked: 1},
 	} {

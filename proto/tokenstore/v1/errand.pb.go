@@ -89,7 +89,9 @@ type TakeErrandsRequest struct {
 	Room uint32       `protobuf:"varint,2,opt,name=room,proto3" json:"room,omitempty"`
 	Held []*ErrandRef `protobuf:"bytes,3,rep,name=held,proto3" json:"held,omitempty"`
 	// How long to wait for the first, up to a second.
-	MaxWait       *durationpb.Duration `protobuf:"bytes,4,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	MaxWait *durationpb.Duration `protobuf:"bytes,4,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	// How many of room may ask for accounts, which nobody waits for; unset: all.
+	AccountRoom   *uint32 `protobuf:"varint,5,opt,name=account_room,json=accountRoom,proto3,oneof" json:"account_room,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -150,6 +152,13 @@ func (x *TakeErrandsRequest) GetMaxWait() *durationpb.Duration {
 		return x.MaxWait
 	}
 	return nil
+}
+
+func (x *TakeErrandsRequest) GetAccountRoom() uint32 {
+	if x != nil && x.AccountRoom != nil {
+		return *x.AccountRoom
+	}
+	return 0
 }
 
 type ErrandRef struct {
@@ -1104,7 +1113,7 @@ func (x *RenewCredentialRequest) GetMaxWait() *durationpb.Duration {
 
 type RenewCredentialResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Unset: there was none in time, or the token needs a login.
+	// Unset: there was none in time, a try was in vain, or the token needs a login.
 	Secret        string `protobuf:"bytes,1,opt,name=secret,proto3" json:"secret,omitempty"`
 	Token         *Token `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1666,12 +1675,14 @@ var File_tokenstore_v1_errand_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_errand_proto_rawDesc = "" +
 	"\n" +
-	"\x1atokenstore/v1/errand.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tokenstore/v1/token.proto\"\xa6\x01\n" +
+	"\x1atokenstore/v1/errand.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tokenstore/v1/token.proto\"\xdf\x01\n" +
 	"\x12TakeErrandsRequest\x12\x18\n" +
 	"\areplica\x18\x01 \x01(\tR\areplica\x12\x12\n" +
 	"\x04room\x18\x02 \x01(\rR\x04room\x12,\n" +
 	"\x04held\x18\x03 \x03(\v2\x18.tokenstore.v1.ErrandRefR\x04held\x124\n" +
-	"\bmax_wait\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\"1\n" +
+	"\bmax_wait\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\x12&\n" +
+	"\faccount_room\x18\x05 \x01(\rH\x00R\vaccountRoom\x88\x01\x01B\x0f\n" +
+	"\r_account_room\"1\n" +
 	"\tErrandRef\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"t\n" +
@@ -1887,6 +1898,7 @@ func file_tokenstore_v1_errand_proto_init() {
 		return
 	}
 	file_tokenstore_v1_token_proto_init()
+	file_tokenstore_v1_errand_proto_msgTypes[0].OneofWrappers = []any{}
 	file_tokenstore_v1_errand_proto_msgTypes[3].OneofWrappers = []any{
 		(*Errand_Refresh)(nil),
 		(*Errand_Login)(nil),

@@ -44,7 +44,9 @@ type ErrandServiceClient interface {
 	// has answered, what was granted is on disk.
 	SettleLogin(ctx context.Context, in *SettleLoginRequest, opts ...grpc.CallOption) (*SettleLoginResponse, error)
 	// RenewCredential answers another access token than the one that an upstream has refused,
-	// as soon as there is one: it makes the refresh due, unless that has been done already.
+	// as soon as there is one: it makes the refresh due, unless that has been done already. Where
+	// a try has been in vain it answers none at once, and the token says why; the next one is not
+	// waited for, and is not made due but for a caller to whom no secret was refused.
 	// TOKEN_NOT_FOUND, or INVALID_ARGUMENT where the token has nothing to refresh.
 	RenewCredential(ctx context.Context, in *RenewCredentialRequest, opts ...grpc.CallOption) (*RenewCredentialResponse, error)
 }
@@ -116,7 +118,9 @@ type ErrandServiceServer interface {
 	// has answered, what was granted is on disk.
 	SettleLogin(context.Context, *SettleLoginRequest) (*SettleLoginResponse, error)
 	// RenewCredential answers another access token than the one that an upstream has refused,
-	// as soon as there is one: it makes the refresh due, unless that has been done already.
+	// as soon as there is one: it makes the refresh due, unless that has been done already. Where
+	// a try has been in vain it answers none at once, and the token says why; the next one is not
+	// waited for, and is not made due but for a caller to whom no secret was refused.
 	// TOKEN_NOT_FOUND, or INVALID_ARGUMENT where the token has nothing to refresh.
 	RenewCredential(context.Context, *RenewCredentialRequest) (*RenewCredentialResponse, error)
 	mustEmbedUnimplementedErrandServiceServer()

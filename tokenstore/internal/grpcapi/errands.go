@@ -65,6 +65,14 @@ func (s *ErrandServer) room(asked uint32) int {
 	return int(min(asked, redisstore.MaxErrands))
 }
 
+// questionsOf is how many of the errands may be questions for accounts.
+func questionsOf(request *tokenstorev1.TakeErrandsRequest, room int) int {
+	if request.AccountRoom == nil {
+		return room
+	}
+	return int(min(request.GetAccountRoom(), redisstore.MaxErrands))
+}
+
 // TakeErrands implements ErrandService. Errands that a caller has taken and does not hear of
 // go to the next one, as those of one that died.
 func (s *ErrandServer) TakeErrands(ctx context.Context, request *tokenstorev1.TakeErrandsRequest) (*tokenstorev1.TakeErrandsResponse, error) {
@@ -80,7 +88,8 @@ func (s *ErrandServer) TakeErrands(ctx context.Context, request *tokenstorev1.Ta
 	tick := time.NewTicker(errandTick)
 	defer tick.Stop()
 	for {
-		errands, lost, err := s.store.TakeErrands(ctx, s.room(request.GetRoom()), held)
+		room := s.room(request.GetRoom())
+		errands, lost, err := s.store.TakeErrands(ctx, room, questionsOf(request, room), held)
 		if err != nil {
 			return nil, err
 		}

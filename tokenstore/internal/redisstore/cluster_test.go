@@ -135,7 +135,7 @@ func TestACluster(t *testing.T) {
 	makeDue(t, store, renewed)
 	for _, errand := range take(t, store) {
 		held := []ErrandRef{errand.ErrandRef}
-		if _, lost, err := store.TakeErrands(ctx, 0, held); err != nil || len(lost) != 0 {
+		if _, lost, err := store.TakeErrands(ctx, 0, 0, held); err != nil || len(lost) != 0 {
 			t.Fatal(lost, err)
 		}
 		if errand.Login != nil {

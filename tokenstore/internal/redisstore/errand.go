@@ -71,9 +71,10 @@ type LoginErrand struct {
 	Verifier secret.Value
 }
 
-// TakeErrands prolongs the errands in hand and hands out up to room others that are due; it
-// returns which of held are the caller's no more. It does not wait.
-func (s *Store) TakeErrands(ctx context.Context, room int, held []ErrandRef) (errands []Errand, lost []ErrandRef, err error) {
+// TakeErrands prolongs the errands in hand and hands out up to room others that are due, of
+// which so many ask for accounts at most; it returns which of held are the caller's no more. It
+// does not wait.
+func (s *Store) TakeErrands(ctx context.Context, room, questions int, held []ErrandRef) (errands []Errand, lost []ErrandRef, err error) {
 	if room < 0 || room > MaxErrands || len(held) > maxHeld {
 		return nil, nil, invalid(fmt.Errorf("room: 0 to %d, with up to %d errands in hand", MaxErrands, maxHeld))
 	}
@@ -82,7 +83,7 @@ func (s *Store) TakeErrands(ctx context.Context, room int, held []ErrandRef) (er
 	if err != nil {
 		return nil, nil, err
 	}
-	ofPools, lostTokens, err := s.takeFromPools(ctx, room-len(logins), ofTokens)
+	ofPools, lostTokens, err := s.takeFromPools(ctx, room-len(logins), questions, ofTokens)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -101,7 +102,7 @@ func partErrands(held []ErrandRef) (tokens, logins []ErrandRef) {
 }
 
 // takeFromPools is TakeErrands for tokens.
-func (s *Store) takeFromPools(ctx context.Context, room int, held []ErrandRef) (errands []Errand, lost []ErrandRef, err error) {
+func (s *Store) takeFromPools(ctx context.Context, room, questions int, held []ErrandRef) (errands []Errand, lost []ErrandRef, err error) {
 	upstreams, err := s.renewers.get(ctx, s.Upstreams)
 	if err != nil {
 		return nil, nil, err
@@ -110,17 +111,19 @@ func (s *Store) takeFromPools(ctx context.Context, room int, held []ErrandRef) (
 	if err != nil {
 		return nil, nil, err
 	}
-	shares := divided(room, len(upstreams))
+	// A pool is asked for one question at most.
+	shares, asked := divided(room, len(upstreams)), divided(questions, len(upstreams))
 	for home := range inHand {
 		if !slices.ContainsFunc(upstreams, func(r renewer) bool { return r.name == home }) { // it is new, or gone
-			upstreams, shares = append(slices.Clip(upstreams), renewer{name: home}), append(shares, 0)
+			upstreams, shares, asked = append(slices.Clip(upstreams), renewer{name: home}), append(shares, 0), append(asked, 0)
 		}
 	}
 	round, calls := s.batch(), make([]*call, len(upstreams))
 	for i, upstream := range upstreams {
 		keys := []string{clockKey(upstream.name), refreshesKey(upstream.name), questionsKey(upstream.name), poolIDsKey(upstream.name)}
+		asks := upstream.tells && asked[i] > 0
 		args := append([]any{
-			shares[i], s.errandHold.Milliseconds(), flag(upstream.tells), questionPause.Milliseconds(), seldomAsked.Milliseconds(),
+			shares[i], s.errandHold.Milliseconds(), flag(asks), questionPause.Milliseconds(), seldomAsked.Milliseconds(),
 		}, inHand[upstream.name]...)
 		calls[i] = round.add(takeErrandsScript, keys, args...)
 	}

@@ -62,7 +62,7 @@ func (e *errands) Lapse(*rapid.T) {
 // Take hands out each that is due, once.
 func (e *errands) Take(r *rapid.T) {
 	room := rapid.IntRange(1, 4).Draw(r, "room")
-	taken, _, err := e.TakeErrands(e.t.Context(), room, nil)
+	taken, _, err := e.TakeErrands(e.t.Context(), room, room, nil)
 	e.must(err)
 	if want := min(room, len(e.due)); len(taken) != want {
 		r.Fatalf("%d were handed out of %d that are due, with room for %d", len(taken), len(e.due), room)
@@ -89,7 +89,7 @@ func (e *errands) Prolong(r *rapid.T) {
 		r.Skip("there is none")
 	}
 	held := rapid.SliceOfNDistinct(rapid.SampledFrom(e.ever), 1, min(len(e.ever), 3), func(ref ErrandRef) ErrandRef { return ref }).Draw(r, "held")
-	_, lost, err := e.TakeErrands(e.t.Context(), 0, held)
+	_, lost, err := e.TakeErrands(e.t.Context(), 0, 0, held)
 	e.must(err)
 	for _, ref := range held {
 		if mine := e.hand[ref.ID] == ref; mine == slices.Contains(lost, ref) {

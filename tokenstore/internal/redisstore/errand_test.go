@@ -29,7 +29,7 @@ func login(subject, refresh string) token.Draft {
 
 func take(t *testing.T, store *Store, held ...ErrandRef) []Errand {
 	t.Helper()
-	errands, lost, err := store.TakeErrands(t.Context(), MaxErrands, held)
+	errands, lost, err := store.TakeErrands(t.Context(), MaxErrands, MaxErrands, held)
 	if err != nil || len(lost) > 0 {
 		t.Fatalf("lost %v, %v", lost, err)
 	}
@@ -269,6 +269,63 @@ func TestPostponedRefreshesBackOff(t *testing.T) {
 		if left := take(t, store); len(left) != 0 {
 			t.Errorf("%d errands before the pause is over", len(left))
 		}
+	})
+}
+
+// Who waits for an access token is told at once that a try for it was in vain: the reason is
+// known, and the next one is some time away.
+func TestWhoWaitsIsToldOfATryInVain(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		d := login("u", "r1")
+		created := create(t, store, d)
+		sum := sha256.Sum256([]byte(d.Secret.Reveal()))
+		makeDue(t, store, created)
+		ask := func(refused []byte) <-chan *tokenstorev1.Token {
+			answers := make(chan *tokenstorev1.Token, 1)
+			go func() {
+				got, now, err := store.RenewCredential(ctx, created.GetId(), refused, 20*time.Second)
+				if err != nil || !got.Empty() {
+					t.Errorf("%v", err)
+				}
+				answers <- now
+			}()
+			return answers
+		}
+		told := func(who string, answers <-chan *tokenstorev1.Token, want string) {
+			t.Helper()
+			select {
+			case now := <-answers:
+				if now.GetRefreshError() != want {
+					t.Errorf("%s: %q", who, now.GetRefreshError())
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatalf("%s waits although it is known", who)
+			}
+		}
+		postpone := func(detail string, retryAfter time.Duration) {
+			t.Helper()
+			var errand Errand
+			for deadline := time.Now().Add(10 * time.Second); errand.Refresh == nil && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+				for _, each := range take(t, store) {
+					errand = each
+				}
+			}
+			if stale, err := store.PostponeRefresh(ctx, errand.ErrandRef, detail, retryAfter); stale || err != nil {
+				t.Fatal(stale, err)
+			}
+		}
+		waiting := ask(sum[:])
+		postpone("the proxy is dead", time.Minute)
+		told("who waits", waiting, "the proxy is dead")
+		told("who comes later", ask(sum[:]), "the proxy is dead")
+		if left := take(t, store); len(left) != 0 {
+			t.Error("a refused access token makes a refresh due in the pause")
+		}
+		waiting = ask(nil)
+		postpone("the proxy is still dead", time.Minute)
+		told("who insists", waiting, "the proxy is still dead")
 	})
 }
 

@@ -21,7 +21,7 @@ import (
 // asked are the tokens whose accounts are to be asked for now.
 func asked(t *testing.T, store *Store) []string {
 	t.Helper()
-	errands, _, err := store.TakeErrands(t.Context(), MaxErrands, nil)
+	errands, _, err := store.TakeErrands(t.Context(), MaxErrands, MaxErrands, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,6 +40,23 @@ func nextSecond(t *testing.T, store *Store) {
 	if err := store.client.HDel(t.Context(), clockKey("cursor"), "asked").Err(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Who has no room for a question is given what is not one.
+func TestAccountsAreAskedForWhereThereIsRoom(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		created := create(t, store, login("u", "r1"))
+		makeDue(t, store, created)
+		errands, _, err := store.TakeErrands(t.Context(), MaxErrands, 0, nil)
+		if err != nil || len(errands) != 1 || errands[0].Refresh == nil {
+			t.Fatalf("without room for a question: %+v, %v", errands, err)
+		}
+		errands, _, err = store.TakeErrands(t.Context(), MaxErrands, 1, nil)
+		if err != nil || len(errands) != 1 || !errands[0].Account {
+			t.Fatalf("with room for one: %+v, %v", errands, err)
+		}
+	})
 }
 
 func TestAccountsAreAskedForWithinABudget(t *testing.T) {

@@ -154,7 +154,7 @@ func (d *derived) undo(*rapid.T) {
 func (d *derived) refresh(r *rapid.T) {
 	refreshes := d.client.ZRange(d.t.Context(), refreshesKey(somewhere), 0, -1).Val()
 	redisZ(d.t, d.Store, refreshesKey(somewhere), d.any(refreshes), 0)
-	errands, _, err := d.TakeErrands(d.t.Context(), MaxErrands, nil)
+	errands, _, err := d.TakeErrands(d.t.Context(), MaxErrands, MaxErrands, nil)
 	d.must(err)
 	for _, errand := range errands {
 		if errand.Refresh == nil {

@@ -151,11 +151,11 @@ func isNoToken(err error) bool { return rpcerr.Is(err, tokenstorev1.Reason_REASO
 var errNotRenewed = errors.New("the token has nothing to refresh: it is no login and no user's key")
 
 // RenewCredential returns another access token than the one whose hash is refused, as soon
-// as there is one; with an empty hash, than the one that there is. It waits for up to
-// maxWait. Empty: there was none in time, or the token needs a login.
+// as there is one; with an empty hash, than the one that there is, and a refresh is tried for
+// it also where the last try was in vain. It waits for up to maxWait. Empty: there was none in
+// time, a try for it was in vain, or the token needs a login.
 func (s *Store) RenewCredential(ctx context.Context, id string, refused []byte, maxWait time.Duration) (secret.Value, *tokenstorev1.Token, error) {
-	wait := time.NewTimer(min(max(maxWait, 0), maxRenewWait))
-	defer wait.Stop()
+	until := time.Now().Add(min(max(maxWait, 0), maxRenewWait))
 	t, err := s.read(ctx, id)
 	if err != nil {
 		return secret.Value{}, nil, err
@@ -170,7 +170,7 @@ func (s *Store) RenewCredential(ctx context.Context, id string, refused []byte, 
 	if len(refused) > 0 && !t.renewal.needsLogin && t.now.Before(t.renewal.accessEnds) && !hashes(access, refused) {
 		return access, t.view(), nil
 	}
-	renewed, err := s.awaitGrant(ctx, t, wait.C)
+	renewed, err := s.awaitGrant(ctx, t, len(refused) == 0, until)
 	if err != nil {
 		return secret.Value{}, nil, err
 	}
@@ -189,35 +189,64 @@ func hashes(value secret.Value, sum []byte) bool {
 	return subtle.ConstantTimeCompare(own[:], sum) == 1
 }
 
-// awaitGrant has the token refreshed, and tells whether that was done before the time was
-// over.
-func (s *Store) awaitGrant(ctx context.Context, t *stored, over <-chan time.Time) (bool, error) {
+// awaitGrant has the token refreshed, and tells whether that was done. It waits no longer than
+// it takes to know: until the time is over, a try has been in vain, or none comes in time.
+func (s *Store) awaitGrant(ctx context.Context, t *stored, insists bool, until time.Time) (bool, error) {
+	over := time.NewTimer(time.Until(until))
+	defer over.Stop()
 	tick := time.NewTicker(renewTick)
 	defer tick.Stop()
-	keys := []string{tokenKey(t.upstream, t.id), refreshesKey(t.upstream)}
-	for {
-		values, err := hastenScript.run(ctx, s.client, keys, t.id, t.renewal.grants, renewPause.Milliseconds()).Slice()
+	for first, known := true, (progress{}); ; first = false {
+		now, err := s.hasten(ctx, t, insists && first)
 		if err != nil {
-			return false, storeError("have a token refreshed", err)
+			return false, err
 		}
-		reply := &row{values: values}
-		grants, needsLogin := reply.text(0), reply.number(1) == 1
+		if first {
+			known = now
+		}
 		switch {
-		case reply.err != nil:
-			return false, reply.err
-		case grants == "":
-			return false, noToken(t.id)
-		case needsLogin:
+		case now.needsLogin:
 			return false, nil
-		case grants != epochText(t.renewal.grants):
+		case now.grants != epochText(t.renewal.grants):
 			return true, nil
+		case now.inVain > known.inVain, now.rest > time.Until(until):
+			return false, nil
 		}
 		select {
 		case <-ctx.Done():
 			return false, ctx.Err()
-		case <-over:
+		case <-over.C:
 			return false, nil
 		case <-tick.C:
 		}
 	}
+}
+
+// progress is how far a token's refresh is.
+type progress struct {
+	// grants counts the access tokens that were given.
+	grants     string
+	needsLogin bool
+	// inVain counts the tries since the last one, and rest is the pause before the next; 0: it
+	// is due, or under way.
+	inVain int
+	rest   time.Duration
+}
+
+// hasten has a token refreshed at once, where that is of use.
+func (s *Store) hasten(ctx context.Context, t *stored, insists bool) (progress, error) {
+	keys := []string{tokenKey(t.upstream, t.id), refreshesKey(t.upstream)}
+	values, err := hastenScript.run(ctx, s.client, keys, t.id, t.renewal.grants, renewPause.Milliseconds(), flag(insists)).Slice()
+	if err != nil {
+		return progress{}, storeError("have a token refreshed", err)
+	}
+	reply := &row{values: values}
+	now := progress{
+		grants: reply.text(0), needsLogin: reply.number(1) == 1,
+		inVain: int(reply.number(2)), rest: time.Duration(reply.number(3)) * time.Millisecond,
+	}
+	if reply.err == nil && now.grants == "" {
+		return now, noToken(t.id)
+	}
+	return now, reply.err
 }

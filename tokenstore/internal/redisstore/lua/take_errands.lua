@@ -7,7 +7,7 @@
 -- DYNKEY hash c1:{pool:NAME}:token:<id>
 -- ARGV[1] room errands more that the caller has room for
 -- ARGV[2] hold_ms ms for which an errand stays in hand
--- ARGV[3] asks 1 or 0: the upstream tells accounts
+-- ARGV[3] asks 1 or 0: the upstream tells accounts, and the caller has room for a question
 -- ARGV[4] pause_ms ms between two questions for accounts
 -- ARGV[5] rest_ms ms for which a token is not asked about that is of no use
 -- ARGV[6...] per errand in hand: token id, epoch

@@ -75,7 +75,7 @@ func TestMessages(t *testing.T) {
 		"a user": {messages: []chat.Message{text(chat.User, "Hi")}, says: "Hi"},
 		"texts of one message": {
 			messages: []chat.Message{parts(chat.User, chat.Part{Text: "a"}, chat.Part{Text: "b"}), text(chat.Assistant, "Hello"), parts(chat.User, chat.Part{Text: "c"}, chat.Part{Text: "d"})},
-			roots:    []string{`{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}`, hello}, says: "c\nd",
+			roots:    []string{`{"role":"user","content":[{"type":"text","text":"a\nb"}]}`, hello}, says: "c\nd",
 		},
 		"system texts, wherever": {
 			messages: []chat.Message{text(chat.System, "One."), text(chat.User, "Hi"), text(chat.Assistant, "Hello"), text(chat.System, "Two."), text(chat.User, "Ho")},
@@ -178,7 +178,7 @@ func TestMessages(t *testing.T) {
 			messages: []chat.Message{text(chat.User, "Hi"), parts(chat.Assistant, chat.Part{Text: "Hello"}, chat.Part{Call: &chat.Call{ID: "1", Name: "f", Arguments: "{}"}}), returned("1", "x")},
 			form:     prompt.TextTools,
 			roots: []string{
-				hi, assistant(`{"type":"text","text":"Hello"}`, `{"type":"text","text":"Called the tool \"f\" (\"1\") with {}"}`),
+				hi, assistant(`{"type":"text","text":"Hello\nCalled the tool \"f\" (\"1\") with {}"}`),
 				`{"role":"user","content":[{"type":"text","text":"The tool \"f\" (\"1\") returned:\nx"}]}`,
 			},
 			says: goOnAfterResults,
@@ -205,7 +205,7 @@ func TestMessages(t *testing.T) {
 			messages: []chat.Message{text(chat.System, "Be brief."), text(chat.User, "Hi"), called("1", "f", "{}"), returned("1", "x")}, inText: true,
 			roots: []string{
 				`{"role":"system","content":"Be brief."}`,
-				`{"role":"user","content":[{"type":"text","text":"----- Instructions -----\nBe brief.\n----- End of the instructions -----"},{"type":"text","text":"Hi"}]}`,
+				`{"role":"user","content":[{"type":"text","text":"----- Instructions -----\nBe brief.\n----- End of the instructions -----\nHi"}]}`,
 				assistant(call("1", "{}")), result("1", `"x"`),
 			},
 			says: resume,

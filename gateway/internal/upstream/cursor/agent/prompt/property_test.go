@@ -30,13 +30,23 @@ func check(t *testing.T, made *prompt.Prompt) {
 	if len(state.GetRootPromptMessagesJson()) > 192 {
 		t.Errorf("%d roots", len(state.GetRootPromptMessagesJson()))
 	}
-	checkRoots(t, rootsOf(t, made))
+	roots := rootsOf(t, made)
+	checkRoots(t, roots)
+	said := textsOf(t, roots)
 	for _, id := range state.GetTurns() {
 		turn := &agentv1.ConversationTurnStructure{}
 		read(t, made, id, turn)
-		read(t, made, turn.GetAgentConversationTurn().GetUserMessage(), &agentv1.UserMessage{})
-		for _, step := range turn.GetAgentConversationTurn().GetSteps() {
-			read(t, made, step, &agentv1.ConversationStep{})
+		user := &agentv1.UserMessage{}
+		read(t, made, turn.GetAgentConversationTurn().GetUserMessage(), user)
+		if user.GetText() != "" && !said["user "+user.GetText()] {
+			t.Errorf("no root of the user says %q", user.GetText())
+		}
+		for _, id := range turn.GetAgentConversationTurn().GetSteps() {
+			step := &agentv1.ConversationStep{}
+			read(t, made, id, step)
+			if text := step.GetAssistantMessage().GetText(); text != "" && !said["assistant "+text] {
+				t.Errorf("no root of the assistant says %q", text)
+			}
 		}
 	}
 	if message := made.Run.GetAction().GetUserMessageAction().GetUserMessage(); message != nil {
@@ -55,6 +65,33 @@ func check(t *testing.T, made *prompt.Prompt) {
 	if _, err := proto.Marshal(&agentv1.AgentClientMessage{Message: &agentv1.AgentClientMessage_RunRequest{RunRequest: made.Run}}); err != nil {
 		t.Error(err)
 	}
+}
+
+// textsOf are the roles and texts of roots: each text, and of roots with images all of them.
+func textsOf(t *testing.T, roots []string) map[string]bool {
+	t.Helper()
+	said := map[string]bool{}
+	for _, root := range roots {
+		var message struct {
+			Role    string
+			Content any
+		}
+		if err := json.Unmarshal([]byte(root), &message); err != nil {
+			t.Fatal(err)
+		}
+		parts, _ := message.Content.([]any)
+		var texts []string
+		for _, part := range parts {
+			if text, is := part.(map[string]any)["text"].(string); is {
+				texts = append(texts, text)
+				said[message.Role+" "+text] = true
+			}
+		}
+		if len(texts) < len(parts) {
+			said[message.Role+" "+strings.Join(texts, "\n")] = true
+		}
+	}
+	return said
 }
 
 // checkRoots: each is a message, and each result has its call before it, once.

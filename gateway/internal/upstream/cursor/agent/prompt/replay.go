@@ -25,6 +25,7 @@ func (b *builder) replayed(form Form) (*agentv1.ConversationStateStructure, *age
 	if !fits {
 		return nil, nil, false
 	}
+	history = joined(history)
 	roots, textual := b.roots(history)
 	if textual > maxRootBytes {
 		return nil, nil, false
@@ -32,6 +33,23 @@ func (b *builder) replayed(form Form) (*agentv1.ConversationStateStructure, *age
 	return &agentv1.ConversationStateStructure{
 		RootPromptMessagesJson: roots, Turns: b.turns(history), Mode: agentMode.Enum(),
 	}, action, true
+}
+
+// joined has texts that follow each other as one, so that roots, which have a list of texts, and
+// turns, which have one, say the same.
+func joined(history []entry) []entry {
+	all := make([]entry, len(history))
+	for i, each := range history {
+		all[i].role = each.role
+		for _, p := range each.pieces {
+			if last := len(all[i].pieces) - 1; p.text != "" && last >= 0 && all[i].pieces[last].text != "" {
+				all[i].pieces[last].text += "\n" + p.text
+				continue
+			}
+			all[i].pieces = append(all[i].pieces, p)
+		}
+	}
+	return all
 }
 
 // arranged are the entries as the form has them. The last one is what the user says now, unless

@@ -18,7 +18,8 @@ type ToolNames struct {
 	sent, own map[string]string
 }
 
-// NewToolNames reads the names in a request. most is in bytes, at least 64.
+// NewToolNames reads the names in a request. most is in bytes, at least 49: a hash of 24 bytes,
+// in hex, and the sign in front of it.
 func NewToolNames(request *chat.Request, most int) *ToolNames {
 	names := &ToolNames{most: most}
 	var changed []string

@@ -103,6 +103,35 @@ func shownQuotas(account upstream.Account) string {
 	return strings.Join(shown, " ")
 }
 
+// The API is asked as whoever chats: each protocol has a client of its own, and headers that the
+// other one's has not.
+func TestAccountIsAskedForAsTheProtocolsClient(t *testing.T) {
+	t.Parallel()
+	for protocol, has := range map[string]map[string]bool{
+		chatProtocol:  {"X-Amzn-Trace-Id": true, "X-Cursor-Checksum": true, "X-Client-Key": true, "X-Cursor-Timezone": true, "X-Cursor-Client-Type": false},
+		agentProtocol: {"X-Amzn-Trace-Id": false, "X-Cursor-Checksum": false, "X-Client-Key": false, "X-Cursor-Timezone": false, "X-Cursor-Client-Type": true},
+	} {
+		var seen http.Header
+		routes := allAnswers(t)
+		answer := routes[userInfoPath]
+		routes[userInfoPath] = func(w http.ResponseWriter, r *http.Request) {
+			seen = r.Header
+			answer(w, r)
+		}
+		if _, err := accountOf(t, routes, sessionToken, map[string]string{"protocol": protocol}); err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range has {
+			if got := seen.Get(name); (got != "") != want {
+				t.Errorf("%s: %s is %q", protocol, name, got)
+			}
+		}
+		if id := seen.Get("X-Request-Id"); id == "" || has["X-Amzn-Trace-Id"] && seen.Get("X-Amzn-Trace-Id") != "Root="+id {
+			t.Errorf("%s: the request %q has the trace %q", protocol, id, seen.Get("X-Amzn-Trace-Id"))
+		}
+	}
+}
+
 func TestAccountWithoutAWebsite(t *testing.T) {
 	t.Parallel()
 	routes := allAnswers(t)

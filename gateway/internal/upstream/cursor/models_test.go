@@ -1,6 +1,9 @@
 package cursor
 
 import (
+	"encoding/binary"
+	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -55,6 +58,68 @@ func TestModels(t *testing.T) {
 	listed[0].ID = "changed"
 	if models[0].ID == "changed" {
 		t.Error("the list is shared with callers")
+	}
+}
+
+// A wish for effort finds the variant that the upstream has told of.
+func TestEffortFindsTheVariantOfTheList(t *testing.T) {
+	t.Parallel()
+	variant := func(effort string, usual bool) *agentv1.AiModelVariant {
+		return &agentv1.AiModelVariant{
+			ParameterValues: []*agentv1.ModelParameter{{Id: "effort", Value: effort}}, IsDefaultNonMaxConfig: proto.Bool(usual),
+			LegacySlug: proto.String("new-1-" + effort),
+		}
+	}
+	asked := make(chan *agentv1.RequestedModel, 1)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/aiserver.v1.AiService/AvailableModels" {
+			answer, err := proto.Marshal(&agentv1.AiAvailableModelsResponse{Models: []*agentv1.AiAvailableModel{
+				{Name: "new-1", Variants: []*agentv1.AiModelVariant{variant("low", true), variant("high", false)}},
+			}})
+			if err != nil {
+				t.Error(err)
+			}
+			_, _ = w.Write(answer)
+			return
+		}
+		head := make([]byte, headLen)
+		if _, err := io.ReadFull(r.Body, head); err != nil {
+			t.Error(err)
+		}
+		body := make([]byte, binary.BigEndian.Uint32(head[1:]))
+		_, err := io.ReadFull(r.Body, body)
+		run := &agentv1.AgentClientMessage{}
+		if err := errors.Join(err, proto.Unmarshal(body, run)); err != nil {
+			t.Error(err)
+		}
+		asked <- run.GetRunRequest().GetRequestedModel()
+		w.Header().Set("Content-Type", frameType)
+		wire := agentWire()
+		_, _ = w.Write(append(wire.Text("Hi"), wire.End...))
+	}))
+	upstreamtest.OverHTTP2(server)
+	server.Start()
+	defer server.Close()
+	made, err := New(upstream.Config{BaseURL: server.URL, Settings: map[string]string{"protocol": "agent"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer made.Close()
+	credential := upstream.Credential{Secret: secret.New("token")}
+	if _, err := made.Models(t.Context(), credential); err != nil {
+		t.Fatal(err)
+	}
+	for effort, want := range map[chat.Effort]string{"": "low", chat.EffortHigh: "high", chat.EffortMedium: "high"} {
+		request := &chat.Request{Messages: []chat.Message{said(chat.User, "Hi")}, Thinking: chat.Thinking{Effort: effort}}
+		for _, err := range made.Chat(t.Context(), &upstream.Call{Request: request, Model: "new-1", Credential: credential}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := (<-asked).GetParameters()
+		if len(got) != 1 || got[0].GetValue() != want {
+			t.Errorf("effort %q asks for %v", effort, got)
+		}
 	}
 }
 

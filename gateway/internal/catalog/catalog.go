@@ -26,9 +26,11 @@ import (
 const (
 	// refreshEvery is how often upstreams are asked for their models.
 	refreshEvery = 5 * time.Minute
-	// retryEvery is how soon an upstream that did not answer is asked again: an
-	// admin who has just given it a token is waiting for its models.
-	retryEvery = 5 * time.Second
+	// retryFirst is how soon an upstream that did not answer is asked again: an
+	// admin who has just given it a token is waiting for its models. The pause
+	// doubles up to retryMost, because each question may be blamed on a token.
+	retryFirst = 5 * time.Second
+	retryMost  = time.Minute
 	// askTimeout bounds one such question.
 	askTimeout = 10 * time.Second
 )
@@ -444,6 +446,7 @@ func (c *Catalog) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var silent map[*entry]bool
+	retry := retryFirst
 	for {
 		select {
 		case <-ctx.Done():
@@ -452,14 +455,17 @@ func (c *Catalog) Run(ctx context.Context) {
 			}
 			return
 		case <-c.kick:
+			retry = retryFirst
 		case <-timer.C:
 		}
 		silent = c.refresh(ctx, silent)
-		if len(silent) > 0 {
-			timer.Reset(retryEvery)
-		} else {
+		if len(silent) == 0 {
+			retry = retryFirst
 			timer.Reset(refreshEvery)
+			continue
 		}
+		timer.Reset(retry)
+		retry = min(2*retry, retryMost)
 	}
 }
 

@@ -4,12 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	anthropicoption "github.com/anthropics/anthropic-sdk-go/v2/option"
+	openaioption "github.com/openai/openai-go/v3/option"
 
 	"carousel.internal/deploy/e2e/stack"
 	"carousel.internal/deploy/upstreamsim"
@@ -25,13 +29,14 @@ func TestAgentsOutliveAGateway(t *testing.T) {
 	front := stack.Balance(t, s.Gateways...)
 	var loops []*loop
 	for i := range 6 {
+		// Answers are not judged: what a killed gateway leaves of them is none.
 		// Those of Composer are told of calls as such, others in words.
 		model := fmt.Sprintf("%s-no%d-sim-agent-loop-%d", []string{"composer-2.5", "claude-sonnet-5"}[i%2], i, rounds)
 		l := &loop{T: t, model: model}
 		if i < 4 {
-			l.agent = newChatAgent(t, front, "cursor/"+model, "Go on until it is done.")
+			l.agent = newChatAgent(t, front, "cursor/"+model, "Go on until it is done.", openaioption.WithHTTPClient(http.DefaultClient))
 		} else {
-			l.agent = newMessagesAgent(t, front, "cursor/"+model, "Go on until it is done.")
+			l.agent = newMessagesAgent(t, front, "cursor/"+model, "Go on until it is done.", anthropicoption.WithHTTPClient(http.DefaultClient))
 		}
 		loops = append(loops, l)
 	}

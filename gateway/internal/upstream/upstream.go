@@ -94,6 +94,15 @@ type Call struct {
 	// organisation do. 1 to 64 digits and letters a to z, from which nobody learns whose
 	// they are.
 	Grouped func(group string)
+	// Keep, if it is set, is offered an answer that ends in calls before the end of it is
+	// yielded, and tells whether it takes it; a Keeper's. It is the taker's when the iteration
+	// has ended. Where that is by an error, or because the caller has had enough, it is Done.
+	Keep func(Kept) bool
+	// Resume is an answer of this driver that Fits; nil: the request is sent as a whole.
+	Resume Kept
+	// Told is what the earlier parts of a resumed answer have counted, for those whose
+	// upstream counts all of it at the end.
+	Told chat.Usage
 }
 
 // Credential is what a lease permits to use, and only while it is held.

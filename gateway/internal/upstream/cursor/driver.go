@@ -71,6 +71,7 @@ func New(config upstream.Config) (upstream.Driver, error) {
 		RunBase: settings.agentBase, Base: settings.base, Transport: pools.http2,
 		Version: settings.version, FirstByte: settings.firstByte, Idle: settings.idle,
 		Models: settings.models, StructuredTools: settings.structuredTools, SystemInText: settings.inText,
+		Keep: settings.keepRuns,
 	})
 	return d, nil
 }
@@ -113,3 +114,11 @@ func (d *driver) Close() { d.pools.closeIdle() }
 
 // TakesOwnTokens implements upstream.OwnTokens.
 func (d *driver) TakesOwnTokens() {}
+
+// KeepsPerToken implements upstream.Keeper.
+func (d *driver) KeepsPerToken() int {
+	if d.settings.protocol != agentProtocol || d.settings.keepRuns == 0 {
+		return 0
+	}
+	return d.settings.keptPerToken
+}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -40,6 +41,11 @@ const (
 	defaultAgentVersion    = "cli-2026.10.01-e373342"
 	defaultStructuredTools = "composer-*,default,auto"
 
+	// defaultKept is how many runs of a token are kept open, where any are.
+	defaultKept = 4
+	maxKept     = 64
+	maxKeepRuns = 10 * time.Minute
+
 	// maxModelIDs bounds the table of ids that an admin has written.
 	maxModelIDs = 1000
 )
@@ -57,23 +63,29 @@ type settings struct {
 	connect, firstByte, idle time.Duration
 	models                   map[string]string
 	structuredTools, inText  []string
+	// keepRuns is how long a run waits for what its calls come to; 0: none does. keptPerToken
+	// is how many of a token do at a time.
+	keepRuns     time.Duration
+	keptPerToken int
 }
 
 // agentVersion is what the upstream takes for a version of its command line.
 var agentVersion = regexp.MustCompile(`^cli-\d{4}\.\d\d\.\d\d-[0-9a-f]{7,}$`)
 
 var parsers = wire.Parsers[settings]{
-	"protocol":           parseProtocol,
-	"agent_base_url":     func(s *settings, text string) error { return parseURL(&s.agentBase, text) },
-	"site_url":           func(s *settings, text string) error { return parseURL(&s.site, text) },
-	"client_version":     parseVersion,
-	"proxy":              parseProxy,
-	"models":             parseModels,
-	"structured_tools":   func(s *settings, text string) error { s.structuredTools = patterns(text); return nil },
-	"system_in_text":     func(s *settings, text string) error { s.inText = patterns(text); return nil },
-	"connect_timeout":    func(s *settings, text string) error { return parseTimeout(&s.connect, text) },
-	"first_byte_timeout": func(s *settings, text string) error { return parseTimeout(&s.firstByte, text) },
-	"idle_timeout":       func(s *settings, text string) error { return parseTimeout(&s.idle, text) },
+	"protocol":            parseProtocol,
+	"agent_base_url":      func(s *settings, text string) error { return parseURL(&s.agentBase, text) },
+	"site_url":            func(s *settings, text string) error { return parseURL(&s.site, text) },
+	"client_version":      parseVersion,
+	"proxy":               parseProxy,
+	"models":              parseModels,
+	"structured_tools":    func(s *settings, text string) error { s.structuredTools = patterns(text); return nil },
+	"system_in_text":      func(s *settings, text string) error { s.inText = patterns(text); return nil },
+	"keep_runs":           parseKeepRuns,
+	"kept_runs_per_token": parseKept,
+	"connect_timeout":     func(s *settings, text string) error { return parseTimeout(&s.connect, text) },
+	"first_byte_timeout":  func(s *settings, text string) error { return parseTimeout(&s.firstByte, text) },
+	"idle_timeout":        func(s *settings, text string) error { return parseTimeout(&s.idle, text) },
 }
 
 // parseSettings reads what an upstream is configured with. An empty base URL is the real
@@ -83,7 +95,8 @@ func parseSettings(config upstream.Config) (*settings, error) {
 	s := &settings{
 		base:    defaultBaseURL,
 		version: defaultAgentVersion, structuredTools: patterns(defaultStructuredTools),
-		connect: defaultConnect, firstByte: defaultFirstByte, idle: defaultIdle,
+		keptPerToken: defaultKept,
+		connect:      defaultConnect, firstByte: defaultFirstByte, idle: defaultIdle,
 	}
 	var badBase error
 	if config.BaseURL != "" {
@@ -192,6 +205,24 @@ func parseTimeout(timeout *time.Duration, text string) error {
 		return fmt.Errorf("must be a duration up to %s, such as 60s", maxTimeout)
 	}
 	*timeout = value
+	return nil
+}
+
+func parseKeepRuns(s *settings, text string) error {
+	value, err := time.ParseDuration(text)
+	if err != nil || value < 0 || value > maxKeepRuns {
+		return fmt.Errorf("must be a duration up to %s, such as 2m; 0s keeps none", maxKeepRuns)
+	}
+	s.keepRuns = value
+	return nil
+}
+
+func parseKept(s *settings, text string) error {
+	value, err := strconv.Atoi(text)
+	if err != nil || value < 1 || value > maxKept {
+		return fmt.Errorf("must be a number from 1 to %d", maxKept)
+	}
+	s.keptPerToken = value
 	return nil
 }
 

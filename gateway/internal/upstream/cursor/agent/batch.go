@@ -47,7 +47,10 @@ type announcement struct {
 
 // call is a call of one of the client's tools.
 type call struct {
-	exec   uint32
+	// asked is the question that its result answers, id what the client knows it by, once it
+	// has been told.
+	asked  execKey
+	id     string
 	name   string
 	custom bool
 	args   *agentv1.McpArgs
@@ -116,7 +119,7 @@ func (b *batch) done(id string, tool *agentv1.ToolCall) {
 
 // withdraw takes back the call of an exec.
 func (b *batch) withdraw(exec uint32) {
-	b.calls = slices.DeleteFunc(b.calls, func(c call) bool { return c.exec == exec })
+	b.calls = slices.DeleteFunc(b.calls, func(c call) bool { return c.asked.id == exec })
 }
 
 // due is when no more calls are waited for.

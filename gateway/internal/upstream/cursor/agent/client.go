@@ -32,7 +32,12 @@ type Config struct {
 	// StructuredTools are patterns of the families that take a history with calls as such,
 	// SystemInText of those that follow instructions only in the user's text.
 	StructuredTools, SystemInText []string
+	// Keep is how long a run waits for what its calls come to, where the call wants it.
+	Keep time.Duration
 }
+
+// yielder takes the events of an answer, and tells whether it wants more.
+type yielder = func(chat.Event, error) bool
 
 // Client speaks the protocol to one upstream. It is safe for concurrent use.
 type Client struct {
@@ -56,10 +61,18 @@ func New(config Config) *Client {
 // Chat is as upstream.Driver has it.
 func (c *Client) Chat(ctx context.Context, call *upstream.Call) iter.Seq2[chat.Event, error] {
 	return func(yield func(chat.Event, error) bool) {
-		if failure := c.converse(egress.Through(ctx, call.Credential.Proxy), call, yield); failure != nil {
+		if failure := c.answer(egress.Through(ctx, call.Credential.Proxy), call, yield); failure != nil {
 			yield(chat.Event{}, failure)
 		}
 	}
+}
+
+// answer makes a run of the call, or goes on with one.
+func (c *Client) answer(ctx context.Context, call *upstream.Call, yield yielder) *upstream.Failure {
+	if call.Resume != nil {
+		return c.resume(ctx, call, yield)
+	}
+	return c.converse(ctx, call, yield)
 }
 
 // Carries is as upstream.Carrier has it. Stop texts and the limit of the output are kept on
@@ -75,7 +88,7 @@ func (c *Client) Carries(need chat.Need) bool {
 
 // converse makes a run of the call. Where that ended before anything came of it, for a reason
 // that another one may not have, it makes another one, once for each such reason.
-func (c *Client) converse(ctx context.Context, call *upstream.Call, yield func(chat.Event, error) bool) *upstream.Failure {
+func (c *Client) converse(ctx context.Context, call *upstream.Call, yield yielder) *upstream.Failure {
 	choice := c.choose(call)
 	options := prompt.Options{
 		Form: c.formOf(choice), SystemInText: matches(c.config.SystemInText, choice.Family),
@@ -90,7 +103,7 @@ func (c *Client) converse(ctx context.Context, call *upstream.Call, yield func(c
 		if err != nil {
 			return refused(err)
 		}
-		failure, more := c.run(ctx, call, written, choice.Window, ids, yield)
+		failure, more := c.run(ctx, call, written, choice, ids, yield)
 		if failure == nil || tried[more] {
 			return failure
 		}

@@ -61,7 +61,7 @@ func (r *reactor) exec(question *agentv1.ExecServerMessage, now time.Duration) {
 		}
 		r.execs.answers[key] = answer
 	}
-	r.reply(question, answer)
+	r.reply(key, answer)
 	if r.execs.refused >= maxRefusals && !r.over {
 		r.fail(wire.Signed(failures, signNativeTools, http.StatusOK,
 			"the upstream's model insists on tools that are not here", nil))
@@ -69,10 +69,10 @@ func (r *reactor) exec(question *agentv1.ExecServerMessage, now time.Duration) {
 }
 
 // reply sends an answer, and that there is no more of it.
-func (r *reactor) reply(question *agentv1.ExecServerMessage, answer *execAnswer) {
+func (r *reactor) reply(asked execKey, answer *execAnswer) {
 	switch {
 	case answer.message != nil:
-		answer.message.Id, answer.message.ExecId = question.GetId(), question.GetExecId()
+		answer.message.Id, answer.message.ExecId = asked.id, asked.execID
 		r.send(&agentv1.AgentClientMessage{Message: &agentv1.AgentClientMessage_ExecClientMessage{ExecClientMessage: answer.message}})
 	case answer.thrown != nil:
 		r.control(&agentv1.ExecClientControlMessage{Message: &agentv1.ExecClientControlMessage_Throw{Throw: answer.thrown}})
@@ -80,7 +80,7 @@ func (r *reactor) reply(question *agentv1.ExecServerMessage, answer *execAnswer)
 		return
 	}
 	r.control(&agentv1.ExecClientControlMessage{
-		Message: &agentv1.ExecClientControlMessage_StreamClose{StreamClose: &agentv1.ExecStreamId{Id: question.GetId()}},
+		Message: &agentv1.ExecClientControlMessage_StreamClose{StreamClose: &agentv1.ExecStreamId{Id: asked.id}},
 	})
 }
 
@@ -137,11 +137,17 @@ func (r *reactor) mcp(question *agentv1.ExecServerMessage, args *agentv1.McpArgs
 			ToolNotFound: &agentv1.McpToolNotFound{Name: toolOf(args), AvailableTools: namesOf(r.prompt.Tools)},
 		}})
 	}
+	if r.waiting { // the client has its calls, and can't be told of another one
+		r.astray = true
+		return &execAnswer{}
+	}
 	if len(r.batch.calls) >= maxCalls {
 		r.fail(wire.Signed(failures, upstream.SignGarbled, http.StatusOK, "the upstream's answer has too many calls", nil))
 		return &execAnswer{}
 	}
-	r.batch.calls = append(r.batch.calls, call{exec: question.GetId(), name: name, custom: custom, args: args, announced: announced})
+	r.batch.calls = append(r.batch.calls, call{
+		asked: execKey{questionOf(question), question.GetId(), question.GetExecId()}, name: name, custom: custom, args: args, announced: announced,
+	})
 	if r.oneCall {
 		r.call()
 	}

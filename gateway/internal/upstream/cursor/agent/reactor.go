@@ -37,7 +37,7 @@ const (
 
 // reactor answers what the upstream sends during a run, in whatever order it comes, and finds
 // the model's answer in it. It does no I/O and reads no clock: it is told how much of the
-// run's time has passed. Nobody calls it after it is over.
+// run's time has passed. Nobody calls it after it is over, unless it is waiting.
 type reactor struct {
 	prompt *prompt.Prompt
 	// send puts a message on its way to the upstream.
@@ -50,6 +50,10 @@ type reactor struct {
 	window int
 	// secret is hidden in what the upstream says.
 	secret secret.Value
+	// keeps tells that the run may go on after its calls. waiting: it has ended in calls, and
+	// the upstream waits for what they come to. astray: while it waited it has gone on by
+	// itself, so that no results fit it any more.
+	keeps, waiting, astray bool
 
 	watch  watch
 	execs  execs
@@ -95,7 +99,7 @@ func (r *reactor) take(message *agentv1.AgentServerMessage, now time.Duration) {
 		}
 	case *agentv1.AgentServerMessage_ExecServerControlMessage:
 		if withdrawn := m.ExecServerControlMessage.GetAbort(); withdrawn != nil {
-			r.batch.withdraw(withdrawn.GetId())
+			r.withdraw(withdrawn.GetId())
 		}
 	case *agentv1.AgentServerMessage_InteractionQuery:
 		r.watch.progressed(now)
@@ -133,8 +137,12 @@ func (r *reactor) update(update *agentv1.InteractionUpdate, now time.Duration) {
 
 // endTurn takes the last update of a turn.
 func (r *reactor) endTurn(now time.Duration) {
+	if r.waiting {
+		r.astray = true
+		return
+	}
 	if len(r.batch.calls) > 0 {
-		r.call()
+		r.callAtLast()
 		return
 	}
 	if r.endedAt == never {
@@ -147,13 +155,24 @@ func (r *reactor) say(text string) {
 	if text == "" {
 		return
 	}
+	if r.waiting {
+		r.astray = true
+		return
+	}
 	r.spoken.text = true
+	if r.keeps {
+		r.spoken.say(text)
+	}
 	r.steps = append(r.steps, upstream.Flat{Text: text})
 }
 
 // think takes a piece of what the model thinks.
 func (r *reactor) think(text string) {
 	if text == "" {
+		return
+	}
+	if r.waiting {
+		r.astray = true
 		return
 	}
 	r.spoken.keep(text)
@@ -171,7 +190,7 @@ func (r *reactor) end(payload []byte) {
 	case failed:
 		r.refused(&said)
 	case len(r.batch.calls) > 0:
-		r.call()
+		r.callAtLast()
 	default:
 		r.complete()
 	}
@@ -250,17 +269,25 @@ func (r *reactor) complete() {
 	r.over = true
 }
 
-// call ends an answer with its calls. The upstream waits for what they come to, which only a
-// later run tells it.
+// call ends an answer with its calls. The upstream waits for what they come to, which a later
+// run tells it, or this one where it is kept.
 func (r *reactor) call() {
 	step := upstream.Flat{Finish: chat.CalledTools, Usage: r.tally.usage()}
-	for i, each := range r.batch.calls {
+	for i := range r.batch.calls {
+		each := &r.batch.calls[i]
+		each.id = r.newCallID()
 		step.Calls = append(step.Calls, upstream.CallPiece{
-			Index: i, ID: r.newCallID(), Name: each.name, Custom: each.custom, Arguments: each.input(),
+			Index: i, ID: each.id, Name: each.name, Custom: each.custom, Arguments: each.input(),
 		})
 	}
 	r.steps = append(r.steps, step)
-	r.over, r.left = true, true
+	r.over, r.left, r.waiting = true, true, r.keeps && r.hasRoom()
+}
+
+// callAtLast is call where the upstream waits for nothing.
+func (r *reactor) callAtLast() {
+	r.keeps = false
+	r.call()
 }
 
 // input is what the tool is called with.
@@ -287,6 +314,21 @@ type spoken struct {
 	text  bool
 	any   bool
 	think strings.Builder
+	// words are the answer of a run that may be kept; tooMuch: not all of it.
+	words   strings.Builder
+	tooMuch bool
+}
+
+// maxWords bounds what is kept of an answer, in bytes.
+const maxWords = 1 << 20
+
+// say keeps a piece of the answer, to know it again.
+func (s *spoken) say(text string) {
+	if s.words.Len()+len(text) > maxWords {
+		s.tooMuch = true
+		return
+	}
+	s.words.WriteString(text)
 }
 
 // maxThought bounds what is kept of what a model thinks, in bytes.

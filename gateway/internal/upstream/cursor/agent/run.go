@@ -13,6 +13,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/cursor/agent/models"
 	"carousel.internal/gateway/internal/upstream/cursor/agent/prompt"
 	"carousel.internal/gateway/internal/upstream/cursor/fault"
 	"carousel.internal/gateway/internal/upstream/wire"
@@ -50,6 +51,13 @@ type run struct {
 	blocks   upstream.Blocks
 	attempt  attempt
 	room     []chat.Event // for events
+	choice   models.Choice
+	// ctx is the stream's; leave ends it, and waits for the helpers.
+	ctx     context.Context //nolint:containedctx // a run that is kept outlives its first call
+	cancel  context.CancelCauseFunc
+	helpers sync.WaitGroup
+	// offered is the run as the call's maker keeps it; nil: it does not.
+	offered *kept
 
 	mu      sync.Mutex
 	pending []uint32 // execs that wait
@@ -58,33 +66,66 @@ type run struct {
 // run makes a run, and yields what comes of it. The failure is nil after a complete answer,
 // and when yield has had enough.
 func (c *Client) run(
-	parent context.Context, call *upstream.Call, written *prompt.Prompt, window int, ids requestIDs, yield func(chat.Event, error) bool,
+	parent context.Context, call *upstream.Call, written *prompt.Prompt, choice models.Choice, ids requestIDs, yield yielder,
 ) (*upstream.Failure, again) {
 	first, err := proto.Marshal(&agentv1.AgentClientMessage{Message: &agentv1.AgentClientMessage_RunRequest{RunRequest: written.Run}})
 	if err != nil {
 		return &upstream.Failure{Class: upstream.CallerFault, Message: "the request holds text that is no UTF-8", Err: err}, asIs
 	}
-	ctx, cancel := context.WithCancelCause(parent)
-	r := &run{client: c, call: call, outbox: newOutbox(envelope(first)), arrivals: make(chan arrival)}
+	r := &run{client: c, call: call, choice: choice, outbox: newOutbox(envelope(first)), arrivals: make(chan arrival)}
 	r.reactor = newReactor(written, limitsOf(c.config.FirstByte, c.config.Idle), r.outbox.send)
 	r.reactor.oneCall = call.Request.ParallelCalls != nil && !*call.Request.ParallelCalls
-	r.reactor.window, r.reactor.secret = window, call.Credential.Secret
-	request, failure := r.request(r.attempt.watched(ctx), ids)
+	r.reactor.window, r.reactor.secret = choice.Window, call.Credential.Secret
+	lifetime := parent
+	if call.Keep != nil { // the run may go on when the call has ended
+		r.reactor.keeps, r.reactor.newCallID = true, newKeptID
+		lifetime = context.WithoutCancel(parent)
+	}
+	r.ctx, r.cancel = context.WithCancelCause(lifetime)
+	request, failure := r.request(r.attempt.watched(r.ctx), ids)
 	if failure != nil {
-		cancel(errLeaving)
+		r.cancel(errLeaving)
 		return failure, asIs
 	}
-	var helpers sync.WaitGroup
-	helpers.Go(func() { r.read(ctx, request) })
-	helpers.Go(func() { pulse(ctx, r.outbox.send, r.waiting) })
-	defer helpers.Wait()
-	defer func() {
-		// The context alone would not wake who waits for more to send.
-		cancel(errLeaving)
-		r.outbox.abandon()
-	}()
-	failure = r.react(ctx, parent, yield)
+	r.helpers.Go(func() { r.read(request) })
+	r.helpers.Go(func() { pulse(r.ctx, r.outbox.send, r.waiting) })
+	failure = r.serve(parent, yield)
 	return failure, r.reactor.again
+}
+
+// serve yields the answer, and leaves the stream, unless that is kept.
+func (r *run) serve(parent context.Context, yield yielder) *upstream.Failure {
+	var failure *upstream.Failure
+	whole := false
+	defer func() {
+		offered := r.offered
+		r.offered = nil
+		switch {
+		case offered == nil:
+			r.leave()
+		case !whole:
+			offered.drop()
+		default:
+			go offered.keep(r.client.config.Keep)
+		}
+	}()
+	failure, whole = r.react(parent, yield)
+	return failure
+}
+
+// leave ends the stream, and waits for the helpers.
+func (r *run) leave() {
+	// The context alone would not wake who waits for more to send.
+	r.cancel(errLeaving)
+	r.outbox.abandon()
+	r.helpers.Wait()
+}
+
+// offer has whoever made the call keep the run, if they want it.
+func (r *run) offer() {
+	if offered := newKept(r); r.call.Keep(offered) {
+		r.offered = offered
+	}
 }
 
 // request makes the HTTP request. Its body can't be begun again: another run is to be another
@@ -97,8 +138,9 @@ func (r *run) request(ctx context.Context, ids requestIDs) (*http.Request, *upst
 	return request, r.client.dressRun(request.Header, r.call.Credential, ids)
 }
 
-// react does what the reactor wants until it is over.
-func (r *run) react(ctx, parent context.Context, yield func(chat.Event, error) bool) *upstream.Failure {
+// react does what the reactor wants until it is over. whole tells whether all of the answer
+// was taken.
+func (r *run) react(parent context.Context, yield yielder) (failure *upstream.Failure, whole bool) {
 	began := time.Now()
 	var held time.Duration // what the reader of the events took, which is nobody's fault
 	now := func() time.Duration { return time.Since(began) - held }
@@ -110,25 +152,28 @@ func (r *run) react(ctx, parent context.Context, yield func(chat.Event, error) b
 		case came := <-r.arrivals:
 			if came.err != nil {
 				if failure := r.unanswered(parent, came.err); failure != nil {
-					return failure
+					return failure, false
 				}
 			}
 			r.take(came, now())
 		case <-parent.Done():
-			return fault.Ended(failures, parent, ctx)
+			return fault.Ended(failures, parent, r.ctx), false
 		case <-timer.C:
 			r.reactor.tick(now())
 		}
 		r.note()
+		if r.reactor.waiting && !r.reactor.astray {
+			r.offer()
+		}
 		events, err := r.events()
 		if err != nil {
-			return wire.Signed(failures, upstream.SignGarbled, http.StatusOK, "the upstream's answer has calls that are too large", err)
+			return wire.Signed(failures, upstream.SignGarbled, http.StatusOK, "the upstream's answer has calls that are too large", err), false
 		}
 		before := time.Now()
 		for i := range events {
 			events[i].More = i < len(events)-1
 			if !yield(events[i], nil) {
-				return nil
+				return nil, false
 			}
 		}
 		held += time.Since(before)
@@ -136,18 +181,20 @@ func (r *run) react(ctx, parent context.Context, yield func(chat.Event, error) b
 	if r.reactor.failure == nil && !r.reactor.left {
 		r.part(parent)
 	}
-	return r.reactor.failure
+	return r.reactor.failure, r.reactor.failure == nil
 }
 
 // take hands on what has come.
 func (r *run) take(came arrival, now time.Duration) {
 	for _, message := range came.messages {
-		if r.reactor.over {
+		if r.reactor.over && !r.reactor.waiting {
 			return
 		}
 		r.reactor.take(message, now)
 	}
 	switch {
+	case r.reactor.waiting && (came.end != nil || came.err != nil):
+		r.reactor.astray = true
 	case r.reactor.over:
 	case came.end != nil:
 		r.reactor.end(came.end)
@@ -179,7 +226,7 @@ func (r *run) note() {
 	defer r.mu.Unlock()
 	r.pending = r.pending[:0]
 	for _, each := range r.reactor.batch.calls {
-		r.pending = append(r.pending, each.exec)
+		r.pending = append(r.pending, each.asked.id)
 	}
 }
 
@@ -228,7 +275,8 @@ func (r *run) part(parent context.Context) {
 type unreachedError struct{ error }
 
 // read sends the request and reads the answer, until it ends or the context does.
-func (r *run) read(ctx context.Context, request *http.Request) {
+func (r *run) read(request *http.Request) {
+	ctx := r.ctx
 	response, err := r.client.config.Transport.RoundTrip(request)
 	if err != nil {
 		r.hand(ctx, arrival{err: &unreachedError{err}})

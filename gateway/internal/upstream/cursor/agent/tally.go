@@ -10,6 +10,8 @@ type tally struct {
 	// context is how much the model has read, out the sum of what came out.
 	context, out int64
 	ended        *agentv1.TurnEndedUpdate
+	// told is what was told of the run's earlier answers: the end counts all of them.
+	told chat.Usage
 }
 
 // implausibleOut is the count from which an output is compared with what was seen of it.
@@ -26,6 +28,7 @@ func (t *tally) usage() *chat.Usage {
 		if t.context > 0 && e.GetCacheReadTokens() > 3*t.context { //nolint:mnd // more than was ever read
 			usage.CacheRead = 0
 		}
+		usage.Prompt, usage.Completion = max(usage.Prompt-t.told.Prompt, 0), max(usage.Completion-t.told.Completion, 0)
 		bounded := usage.Bounded()
 		return &bounded
 	}

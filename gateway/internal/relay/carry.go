@@ -78,6 +78,12 @@ func (p *passage) limitedApart() bool { return false }
 
 func (p *passage) mayChange() bool { return !p.request.Route.SameModel }
 
+// goesOn implements cargo.
+func (p *passage) goesOn(context.Context) *lease.Lease { return nil }
+
+// parks implements cargo.
+func (p *passage) parks(*upstream.Failure) bool { return false }
+
 func (p *passage) usage() chat.Usage {
 	if p.counted == nil {
 		return chat.Usage{Source: chat.UsageUnknown}

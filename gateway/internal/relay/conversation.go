@@ -44,6 +44,10 @@ type conversation struct {
 	back     holdBack
 	finished bool
 	tally    tally
+	// parked is the present attempt's answer, where it is kept open; resumed is what the next
+	// one goes on with, told what that has counted so far.
+	parked, resumed *parked
+	told            chat.Usage
 }
 
 // prepare lets the driver look at the request, if it wants to.
@@ -125,10 +129,9 @@ func (c *conversation) unseal(failure *upstream.Failure) bool {
 // transmit implements cargo. It passes an answer on as it comes. Leaving the loop ends the upstream's
 // call: that is a driver's promise.
 func (c *conversation) transmit(ctx context.Context, credential upstream.Credential) *upstream.Failure {
-	call := &upstream.Call{
-		Request: c.request, Model: c.target.Model, Credential: credential, WithoutSeals: c.unsealed, Options: c.policy.Options,
-		Grouped: c.grouped,
-	}
+	call := c.callWith(credential)
+	c.keeping(call)
+	c.resume(call)
 	c.back, c.tally, c.finished = holdBack{on: c.policy.HoldBack}, tally{}, false
 	brake := brakeFor(c.target.Driver, c.request)
 	for event, err := range c.target.Driver.Chat(ctx, call) {
@@ -150,6 +153,13 @@ func (c *conversation) transmit(ctx context.Context, credential upstream.Credent
 		return hungUp
 	}
 	return nil
+}
+
+func (c *conversation) callWith(credential upstream.Credential) *upstream.Call {
+	return &upstream.Call{
+		Request: c.request, Model: c.target.Model, Credential: credential, WithoutSeals: c.unsealed, Options: c.policy.Options,
+		Grouped: c.grouped,
+	}
 }
 
 // passBraked is pass for what the brake lets through of an event; ended: it was the

@@ -72,6 +72,12 @@ func (c *counting) mayChange() bool { return false }
 // limitedApart implements cargo: Anthropic counts these by themselves.
 func (c *counting) limitedApart() bool { return true }
 
+// goesOn implements cargo.
+func (c *counting) goesOn(context.Context) *lease.Lease { return nil }
+
+// parks implements cargo.
+func (c *counting) parks(*upstream.Failure) bool { return false }
+
 func (c *counting) usage() chat.Usage { return chat.Usage{Source: chat.UsageUnknown} }
 
 func (c *counting) prompt() (text string, cut bool) { return "", false }

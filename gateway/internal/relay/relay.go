@@ -83,7 +83,10 @@ type Params struct {
 	StatusOf func(dialect string, err *chat.Error) int
 	// Replicas is how many gateways share the load, as far as is known; at least 1.
 	Replicas func() int
-	Logger   *slog.Logger
+	// Strayed is called when there is something new among Strays. It must not block. It may be
+	// nil.
+	Strayed func()
+	Logger  *slog.Logger
 }
 
 // Relay is safe for concurrent use.
@@ -91,10 +94,13 @@ type Relay struct {
 	Params
 	budgets budgets
 	served  served
+	lot     *lot
 }
 
 // New makes a relay.
-func New(params Params) *Relay { return &Relay{Params: params} }
+func New(params Params) *Relay {
+	return &Relay{Params: params, lot: newLot(params.Leases, params.Strayed)}
+}
 
 // run is one request on its way. One goroutine has it.
 type run struct {
@@ -114,7 +120,11 @@ type run struct {
 	unknowns int
 	// group is that of the present attempt's token, once its answer has told it.
 	group string
-	entry reqlog.Entry
+	// held is the present attempt's lease; nil: it goes with a token of the caller's own.
+	held *lease.Lease
+	// resumes: the present attempt goes on with an answer that was kept open.
+	resumes bool
+	entry   reqlog.Entry
 }
 
 // cargo is what a run carries: a conversation, or a request that is passed on as it is.
@@ -139,6 +149,12 @@ type cargo interface {
 	// limitedApart tells whether upstreams limit such requests apart from all others: a limit
 	// that one meets says nothing of its token.
 	limitedApart() bool
+	// goesOn is the lease of an answer that was kept open and that the request goes on with,
+	// taken out of the lot for the next transmit; nil: there is none.
+	goesOn(ctx context.Context) *lease.Lease
+	// parks keeps an attempt's answer open with its lease, if it ended well and can go on. It is
+	// asked once for each attempt.
+	parks(failure *upstream.Failure) bool
 	// usage is what is known of it at the end.
 	usage() chat.Usage
 	// prompt is what the log keeps of the request.
@@ -199,6 +215,9 @@ func (r *run) sendTo(ctx context.Context, target catalog.Target) *chat.Error {
 // tryTokens tries tokens of the pool until one answers, or the one that the client
 // chose.
 func (r *run) tryTokens(ctx context.Context) *chat.Error {
+	if done, refused := r.goOn(ctx); done {
+		return refused
+	}
 	target, key := r.target, r.cargo.affinityKey()
 	var tried []string
 	var last *chat.Error
@@ -213,12 +232,10 @@ func (r *run) tryTokens(ctx context.Context) *chat.Error {
 			return afterAttempts(last, chat.AsError(err))
 		}
 		r.target = r.relay.Catalog.Current(target) // an admin may have mended it while the request waited
-		r.entry.Attempts++
 		if len(tried) > 0 {
 			r.relay.Counter.Retried(target.Upstream)
 		}
-		r.entry.TokenID, r.entry.TokenAlias, r.entry.TokenFingerprint = held.TokenID, held.Alias, held.Fingerprint
-		r.entry.MaskedSecret, r.entry.MaskedChecksum = held.MaskedSecret, held.Credential.MaskedChecksum()
+		r.lent(held)
 		failure := r.attempt(ctx, held)
 		switch {
 		case failure == nil:
@@ -241,6 +258,13 @@ func (r *run) tryTokens(ctx context.Context) *chat.Error {
 	}
 }
 
+// lent notes the token of an attempt.
+func (r *run) lent(held *lease.Lease) {
+	r.entry.Attempts++
+	r.entry.TokenID, r.entry.TokenAlias, r.entry.TokenFingerprint = held.TokenID, held.Alias, held.Fingerprint
+	r.entry.MaskedSecret, r.entry.MaskedChecksum = held.MaskedSecret, held.Credential.MaskedChecksum()
+}
+
 // maxClosed bounds how many tokens whose proxy is dead one request tries. They are no
 // attempts on the upstream, which has seen nothing of them.
 const maxClosed = 16
@@ -259,10 +283,14 @@ func (r *run) mayRetry() bool {
 // driver or the caller panics. It is sent once more with the same token where that is not
 // to blame: without a seal, or with the access token that has taken the other's place.
 func (r *run) attempt(ctx context.Context, held *lease.Lease) (failure *upstream.Failure) {
-	r.group = ""
+	r.group, r.held = "", held
 	attempt, credential, renewed := attemptWith(held), held.Credential, false
 	defer func() {
 		r.note(attempt, failure, effectOf(failure))
+		if r.cargo.parks(failure) {
+			r.relay.Counter.Attempt(r.target.Upstream, "")
+			return
+		}
 		r.settle(ctx, held, failure)
 	}()
 	for {
@@ -308,7 +336,7 @@ func (r *run) settle(ctx context.Context, held *lease.Lease, failure *upstream.F
 		}
 		r.logFailure(ctx, held.TokenID, failure)
 	}
-	r.relay.Leases.Settle(held, outcome)
+	r.relay.Leases.Settle(held, r.forgiven(outcome))
 	r.relay.Counter.Attempt(r.target.Upstream, class)
 }
 

@@ -78,6 +78,7 @@ type Gateway struct {
 	config   *tokens.Config
 	shipper  *tokens.Shipper
 	fleet    *tokens.Fleet
+	relay    *relay.Relay
 	catalog  *catalog.Catalog
 	accounts *account.Service
 	errands  *errand.Runner
@@ -217,16 +218,17 @@ func (g *Gateway) assemble() {
 		OpenReload: cfg.AllowOpenReload,
 	})
 	g.answers = idempotency.New(tokens.NewAnswers(tokenstorev1.NewIdempotencyServiceClient(g.conn)), g.log)
-	carrier := relay.New(relay.Params{
+	g.relay = relay.New(relay.Params{
 		Catalog: g.catalog, Leases: checkedLeases{g.leases, g.accounts, g.config.Settings}, Recorder: g.shipper, Counter: watch,
 		Renewer: renewals,
 		Policy:  func() relay.Policy { return policyOf(g.config.Settings(), cfg) }, StatusOf: statusOf,
-		Replicas: g.fleet.Replicas, Logger: g.log,
+		Replicas: g.fleet.Replicas, Strayed: g.fleet.Nudge, Logger: g.log,
 	})
+	g.fleet.OnGivenUp(g.relay.Strays, g.relay.GiveUp)
 	g.handler = httpapi.New(httpapi.Deps{
-		Relay:    carrier,
+		Relay:    g.relay,
 		Dialects: dialects,
-		Tokens:   carrier,
+		Tokens:   g.relay,
 		Answers:  g.answers,
 		Models:   g.models,
 		Settings: g.config.Settings,
@@ -310,8 +312,10 @@ func (g *Gateway) Run(ctx context.Context) error {
 	var err error
 	select {
 	case <-ctx.Done():
+		g.relay.Close() // what is kept open goes on at another replica
 		g.drain(background, public, cutOff)
 	case err = <-failed:
+		g.relay.Close()
 	}
 	err = errors.Join(err, public.Close())
 	takeNoMore()

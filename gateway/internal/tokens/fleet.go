@@ -16,6 +16,10 @@ const (
 	beatEvery = time.Second
 	// beatTimeout bounds a beat, also the last one.
 	beatTimeout = time.Second
+	// maxGivenUp is how many calls a beat gives up.
+	maxGivenUp = 64
+	// nudgeEvery is how long a beat that is nudged waits for more.
+	nudgeEvery = 200 * time.Millisecond
 	// beatStale is how long an answer holds.
 	beatStale = 5 * time.Second
 )
@@ -47,6 +51,13 @@ type Fleet struct {
 	log     *slog.Logger
 	last    atomic.Pointer[heard]
 	stocked func(upstreams []string)
+	// strays are up to so many calls that this gateway gives up; givenUp is told those of all.
+	strays  func(most int) []string
+	givenUp func(calls []string)
+	// nudged has Run beat before it is time.
+	nudged chan struct{}
+	// unsaid are those of strays that nobody has heard; turn guards it.
+	unsaid []string
 	// turn is held by a beat, so that a later answer is never told before an earlier one.
 	turn sync.Mutex
 }
@@ -61,7 +72,23 @@ type heard struct {
 // NewFleet makes a Fleet; Run beats. replica must be unique per process start;
 // pulse must not block.
 func NewFleet(client tokenstorev1.FleetServiceClient, replica, version string, pulse func() Pulse, log *slog.Logger) *Fleet {
-	return &Fleet{client: client, replica: replica, version: version, started: time.Now(), pulse: pulse, log: log, stocked: func([]string) {}}
+	return &Fleet{client: client, replica: replica, version: version, started: time.Now(), pulse: pulse, log: log, stocked: func([]string) {},
+		strays: func(int) []string { return nil }, givenUp: func([]string) {}, nudged: make(chan struct{}, 1)}
+}
+
+// OnGivenUp has the calls that this gateway gives up told to all, as strays answers them, each
+// once and up to so many at a time; and tells givenUp those of all, again and again for some
+// seconds. Neither must block. Call it before Run.
+func (f *Fleet) OnGivenUp(strays func(most int) []string, givenUp func(calls []string)) {
+	f.strays, f.givenUp = strays, givenUp
+}
+
+// Nudge has Run beat soon: there is something to give up. It does not block.
+func (f *Fleet) Nudge() {
+	select {
+	case f.nudged <- struct{}{}:
+	default:
+	}
 }
 
 // OnStocked has each answer's list of the upstreams that have tokens told, in order.
@@ -83,7 +110,19 @@ func (f *Fleet) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		case <-f.nudged:
+			f.gather(ctx)
 		}
+	}
+}
+
+// gather waits for what else is to be given up.
+func (f *Fleet) gather(ctx context.Context) {
+	timer := time.NewTimer(nudgeEvery)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
 	}
 }
 
@@ -108,16 +147,22 @@ func (f *Fleet) beat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
 	defer cancel()
 	said := f.pulse()
+	f.unsaid = append(f.unsaid, f.strays(maxGivenUp-len(f.unsaid))...)
 	answer, err := f.client.Beat(ctx, &tokenstorev1.BeatRequest{
 		Replica: f.replica, Version: f.version, StartedAt: timestamppb.New(f.started), Requests: said.Requests, Active: said.Active,
 		LogAccepted: said.Log.Accepted, LogPending: said.Log.Pending, LogDropped: said.Log.Dropped,
+		GivenUp: f.unsaid,
 	})
 	if err != nil {
 		return err
 	}
+	f.unsaid = nil
 	f.last.Store(&heard{at: time.Now(), said: said, answer: answer})
 	if stocked := answer.GetStocked(); stocked != nil {
 		f.stocked(stocked.GetUpstreams())
+	}
+	if calls := answer.GetGivenUp(); len(calls) > 0 {
+		f.givenUp(calls)
 	}
 	return nil
 }

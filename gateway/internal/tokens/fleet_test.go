@@ -26,6 +26,7 @@ type fakeFleet struct {
 	// gone: it does not answer, until the caller gives up.
 	gone    bool
 	stocked *tokenstorev1.Stocked
+	givenUp []string
 }
 
 var firstStart = time.UnixMicro(1_700_000_000_000_000)
@@ -33,7 +34,7 @@ var firstStart = time.UnixMicro(1_700_000_000_000_000)
 func (f *fakeFleet) Beat(ctx context.Context, request *tokenstorev1.BeatRequest, _ ...grpc.CallOption) (*tokenstorev1.BeatResponse, error) {
 	f.mu.Lock()
 	f.beats = append(f.beats, request)
-	gone, stocked := f.gone, f.stocked
+	gone, stocked, givenUp := f.gone, f.stocked, f.givenUp
 	f.mu.Unlock()
 	if gone {
 		<-ctx.Done()
@@ -41,7 +42,7 @@ func (f *fakeFleet) Beat(ctx context.Context, request *tokenstorev1.BeatRequest,
 	}
 	return &tokenstorev1.BeatResponse{
 		TotalRequests: 100 + request.GetRequests(), ActiveRequests: 10 + uint64(request.GetActive()), StartedAt: timestamppb.New(firstStart),
-		Stocked: stocked,
+		Stocked: stocked, GivenUp: givenUp,
 	}, nil
 }
 
@@ -94,6 +95,44 @@ func TestFleetBeatsOnceASecond(t *testing.T) {
 		}
 		if got := fleet.Last().GetTotalRequests(); got != 107 {
 			t.Errorf("heard of %d requests", got)
+		}
+	})
+}
+
+// What is given up is told before it is time for a beat, once, or again where nobody has heard
+// it; and what others give up is heard.
+func TestFleetGivesUpCalls(t *testing.T) {
+	beating(t, func(t *testing.T, store *fakeFleet, fleet *Fleet, _ func(Pulse)) {
+		synctest.Wait()
+		var strays, heard []string
+		fleet.OnGivenUp(func(most int) []string {
+			n := min(most, len(strays))
+			defer func() { strays = strays[n:] }()
+			return strays[:n]
+		}, func(calls []string) { heard = append(heard, calls...) })
+		for range maxGivenUp + 1 {
+			strays = append(strays, "call_k")
+		}
+		store.vanish(true)
+		fleet.Nudge()
+		fleet.Nudge()
+		time.Sleep(nudgeEvery + beatTimeout)
+		synctest.Wait()
+		store.vanish(false)
+		store.mu.Lock()
+		store.givenUp = []string{"call_k1"}
+		store.mu.Unlock()
+		time.Sleep(3 * beatEvery)
+		synctest.Wait()
+		var told []int
+		for _, each := range store.said() {
+			told = append(told, len(each.GetGivenUp()))
+		}
+		if len(told) < 3 || told[2] != maxGivenUp || !slices.Equal(slices.Compact(told), []int{0, maxGivenUp, 1, 0}) {
+			t.Errorf("told %v", told)
+		}
+		if len(heard) == 0 || heard[0] != "call_k1" {
+			t.Errorf("heard %q", heard)
 		}
 	})
 }

@@ -34,9 +34,12 @@ type BeatRequest struct {
 	Active uint32 `protobuf:"varint,5,opt,name=active,proto3" json:"active,omitempty"`
 	// Log entries that this replica has accepted, that wait to be stored, and that
 	// it had to drop.
-	LogAccepted   uint64 `protobuf:"varint,6,opt,name=log_accepted,json=logAccepted,proto3" json:"log_accepted,omitempty"`
-	LogPending    uint64 `protobuf:"varint,7,opt,name=log_pending,json=logPending,proto3" json:"log_pending,omitempty"`
-	LogDropped    uint64 `protobuf:"varint,8,opt,name=log_dropped,json=logDropped,proto3" json:"log_dropped,omitempty"`
+	LogAccepted uint64 `protobuf:"varint,6,opt,name=log_accepted,json=logAccepted,proto3" json:"log_accepted,omitempty"`
+	LogPending  uint64 `protobuf:"varint,7,opt,name=log_pending,json=logPending,proto3" json:"log_pending,omitempty"`
+	LogDropped  uint64 `protobuf:"varint,8,opt,name=log_dropped,json=logDropped,proto3" json:"log_dropped,omitempty"`
+	// Ids of calls whose results have come to this gateway, and whose answer it does not keep
+	// open: whoever does gives it up. At most 64, of 64 bytes each; what is more is left out.
+	GivenUp       []string `protobuf:"bytes,9,rep,name=given_up,json=givenUp,proto3" json:"given_up,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -127,6 +130,13 @@ func (x *BeatRequest) GetLogDropped() uint64 {
 	return 0
 }
 
+func (x *BeatRequest) GetGivenUp() []string {
+	if x != nil {
+		return x.GivenUp
+	}
+	return nil
+}
+
 type BeatResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Chat requests that all gateways have ever counted.
@@ -139,7 +149,9 @@ type BeatResponse struct {
 	// Unset where it could not be found out: what was told before holds.
 	Stocked *Stocked `protobuf:"bytes,5,opt,name=stocked,proto3" json:"stocked,omitempty"`
 	// What is wrong with the Redis of a tokenstore that serves, one of each kind.
-	Warnings      []*StoreWarning `protobuf:"bytes,6,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	Warnings []*StoreWarning `protobuf:"bytes,6,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// The calls that gateways have given up in the last ten seconds, the newest 1,024 at most.
+	GivenUp       []string `protobuf:"bytes,7,rep,name=given_up,json=givenUp,proto3" json:"given_up,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -212,6 +224,13 @@ func (x *BeatResponse) GetStocked() *Stocked {
 func (x *BeatResponse) GetWarnings() []*StoreWarning {
 	if x != nil {
 		return x.Warnings
+	}
+	return nil
+}
+
+func (x *BeatResponse) GetGivenUp() []string {
+	if x != nil {
+		return x.GivenUp
 	}
 	return nil
 }
@@ -420,7 +439,7 @@ var File_tokenstore_v1_fleet_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_fleet_proto_rawDesc = "" +
 	"\n" +
-	"\x19tokenstore/v1/fleet.proto\x12\rtokenstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x95\x02\n" +
+	"\x19tokenstore/v1/fleet.proto\x12\rtokenstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x02\n" +
 	"\vBeatRequest\x12\x18\n" +
 	"\areplica\x18\x01 \x01(\tR\areplica\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x129\n" +
@@ -432,7 +451,8 @@ const file_tokenstore_v1_fleet_proto_rawDesc = "" +
 	"\vlog_pending\x18\a \x01(\x04R\n" +
 	"logPending\x12\x1f\n" +
 	"\vlog_dropped\x18\b \x01(\x04R\n" +
-	"logDropped\"\xb8\x02\n" +
+	"logDropped\x12\x19\n" +
+	"\bgiven_up\x18\t \x03(\tR\agivenUp\"\xd3\x02\n" +
 	"\fBeatResponse\x12%\n" +
 	"\x0etotal_requests\x18\x01 \x01(\x04R\rtotalRequests\x12'\n" +
 	"\x0factive_requests\x18\x02 \x01(\x04R\x0eactiveRequests\x129\n" +
@@ -440,7 +460,8 @@ const file_tokenstore_v1_fleet_proto_rawDesc = "" +
 	"started_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x122\n" +
 	"\breplicas\x18\x04 \x03(\v2\x16.tokenstore.v1.ReplicaR\breplicas\x120\n" +
 	"\astocked\x18\x05 \x01(\v2\x16.tokenstore.v1.StockedR\astocked\x127\n" +
-	"\bwarnings\x18\x06 \x03(\v2\x1b.tokenstore.v1.StoreWarningR\bwarnings\"6\n" +
+	"\bwarnings\x18\x06 \x03(\v2\x1b.tokenstore.v1.StoreWarningR\bwarnings\x12\x19\n" +
+	"\bgiven_up\x18\a \x03(\tR\agivenUp\"6\n" +
 	"\fStoreWarning\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"'\n" +

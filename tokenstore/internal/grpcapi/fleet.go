@@ -28,12 +28,13 @@ func (s *FleetServer) Beat(ctx context.Context, request *tokenstorev1.BeatReques
 		Name: request.GetReplica(), Version: request.GetVersion(), StartedAt: request.GetStartedAt(),
 		Requests: request.GetRequests(), Active: request.GetActive(),
 		LogAccepted: request.GetLogAccepted(), LogPending: request.GetLogPending(), LogDropped: request.GetLogDropped(),
-	})
+	}, request.GetGivenUp()...)
 	if err != nil {
 		return nil, err
 	}
 	response := &tokenstorev1.BeatResponse{
 		TotalRequests: fleet.Requests, ActiveRequests: fleet.Active(), StartedAt: timestamppb.New(fleet.StartedAt), Replicas: fleet.Replicas,
+		GivenUp: fleet.GivenUp,
 	}
 	if upstreams, err := s.store.StockedUpstreams(ctx); err == nil {
 		response.Stocked = &tokenstorev1.Stocked{Upstreams: upstreams}

@@ -27,6 +27,13 @@ const (
 	// maxRequests bounds what a gateway may claim: Redis's scripts count exactly so
 	// far.
 	maxRequests = 1 << 50
+	// givenUpFor is how long a call that a gateway gives up is told to all.
+	givenUpFor = 10 * time.Second
+	// maxGivenUp is how many are told, maxGivenUpAtOnce how many a beat may give up, and
+	// maxCallID the length of each, in bytes. What is more is left out: it ends by itself.
+	maxGivenUp       = 1024
+	maxGivenUpAtOnce = 64
+	maxCallID        = 64
 )
 
 // Fleet is what all gateways together say.
@@ -37,6 +44,8 @@ type Fleet struct {
 	StartedAt time.Time
 	// Replicas are those that run, by name.
 	Replicas []*tokenstorev1.Replica
+	// GivenUp are the calls that gateways have lately given up.
+	GivenUp []string
 }
 
 // Active is how many requests are being answered.
@@ -49,8 +58,8 @@ func (f Fleet) Active() uint64 {
 }
 
 // Beat takes in what a gateway says of itself and answers what all of them do.
-// None of it waits for Redis's disk.
-func (s *Store) Beat(ctx context.Context, replica *tokenstorev1.Replica) (Fleet, error) {
+// givenUp are calls that it gives up. None of it waits for Redis's disk.
+func (s *Store) Beat(ctx context.Context, replica *tokenstorev1.Replica, givenUp ...string) (Fleet, error) {
 	if err := checkReplica(replica); err != nil {
 		return Fleet{}, invalid(err)
 	}
@@ -58,9 +67,17 @@ func (s *Store) Beat(ctx context.Context, replica *tokenstorev1.Replica) (Fleet,
 	if err != nil {
 		return Fleet{}, fmt.Errorf("replica: %w", err)
 	}
-	answer, err := beatScript.run(ctx, s.client, []string{fleetReplicasKey(), fleetTotalsKey(), fleetCountedKey(replica.GetName())},
+	args := []any{
 		replica.GetName(), record, replica.GetStartedAt().AsTime().UnixMicro(), replica.GetRequests(),
-		silence.Milliseconds(), countedTTL.Milliseconds()).StringSlice()
+		silence.Milliseconds(), countedTTL.Milliseconds(), givenUpFor.Milliseconds(), maxGivenUp,
+	}
+	for _, id := range givenUp[:min(len(givenUp), maxGivenUpAtOnce)] {
+		if len(id) <= maxCallID {
+			args = append(args, id)
+		}
+	}
+	keys := []string{fleetReplicasKey(), fleetTotalsKey(), fleetCountedKey(replica.GetName()), fleetGivenUpKey()}
+	answer, err := beatScript.run(ctx, s.client, keys, args...).StringSlice()
 	if err != nil {
 		return Fleet{}, storeError("take in a beat", err)
 	}
@@ -82,16 +99,22 @@ func checkReplica(replica *tokenstorev1.Replica) error {
 }
 
 func fleetOf(answer []string) (Fleet, error) {
-	if len(answer) < 2 {
+	const head = 3
+	if len(answer) < head {
 		return Fleet{}, fmt.Errorf("script beat answered %d values", len(answer))
 	}
 	requests, err := strconv.ParseUint(answer[0], 10, 64)
 	started, wrong := strconv.ParseInt(answer[1], 10, 64)
-	if err = errors.Join(err, wrong); err != nil {
+	givenUp, wrongToo := strconv.Atoi(answer[2])
+	if err = errors.Join(err, wrong, wrongToo); err != nil {
 		return Fleet{}, fmt.Errorf("script beat: %w", err)
 	}
-	fleet := Fleet{Requests: requests, StartedAt: time.UnixMicro(started)}
-	for _, record := range answer[2:] {
+	answer = answer[head:]
+	if givenUp < 0 || givenUp > len(answer) {
+		return Fleet{}, fmt.Errorf("script beat answered %d values of %d", len(answer), givenUp)
+	}
+	fleet := Fleet{Requests: requests, StartedAt: time.UnixMicro(started), GivenUp: answer[:givenUp]}
+	for _, record := range answer[givenUp:] {
 		replica := &tokenstorev1.Replica{}
 		if err := proto.Unmarshal([]byte(record), replica); err != nil {
 			return Fleet{}, fmt.Errorf("replica: %w", err)

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +92,65 @@ func TestFleetKnowsItsReplicas(t *testing.T) {
 			if wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT); t.Failed() {
 				t.Fatal(name)
 			}
+		}
+	})
+}
+
+// What a gateway gives up all are told for ten seconds, and no longer.
+func TestCallsThatAreGivenUp(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	client, setTime := testredis.MiniAt(t, now)
+	store := newStore(t, client)
+	for _, beat := range []struct {
+		what    string
+		after   time.Duration
+		givenUp []string
+		told    string
+	}{
+		{"none", 0, nil, ""},
+		{"two", 0, []string{"call_a", "call_b"}, "call_a call_b"},
+		{"another gateway is told", time.Second, nil, "call_a call_b"},
+		{"again, and one more; a long one is left out", 5 * time.Second, []string{"call_c", "call_a", strings.Repeat("x", 65)}, "call_b call_a call_c"},
+		{"the oldest is over", 4*time.Second + time.Millisecond, nil, "call_a call_c"},
+		{"all are", 6 * time.Second, nil, ""},
+	} {
+		now = now.Add(beat.after)
+		setTime(now)
+		fleet, err := store.Beat(t.Context(), &tokenstorev1.Replica{Name: "g1", StartedAt: timestamppb.Now()}, beat.givenUp...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(fleet.GivenUp, " "); got != beat.told || names(fleet) != "g1" {
+			t.Errorf("%s: told %q of %q", beat.what, got, names(fleet))
+		}
+	}
+}
+
+// There is a bound on what a beat gives up, and on what is told.
+func TestHowManyCallsAreGivenUp(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		replica := &tokenstorev1.Replica{Name: "g1", StartedAt: timestamppb.Now()}
+		var fleet Fleet
+		for round := range maxGivenUp/maxGivenUpAtOnce + 1 {
+			ids := make([]string, 2*maxGivenUpAtOnce)
+			for i := range ids {
+				ids[i] = fmt.Sprintf("call_%03d_%03d", round, i)
+			}
+			var err error
+			if fleet, err = store.Beat(t.Context(), replica, ids...); err != nil {
+				t.Fatal(err)
+			}
+			if round == 0 && len(fleet.GivenUp) != maxGivenUpAtOnce {
+				t.Fatalf("%d at once", len(fleet.GivenUp))
+			}
+		}
+		if len(fleet.GivenUp) != maxGivenUp || names(fleet) != "g1" {
+			t.Errorf("%d are told, %q run", len(fleet.GivenUp), names(fleet))
+		}
+		if ttl, err := store.client.PTTL(t.Context(), fleetGivenUpKey()).Result(); err != nil || ttl <= 0 || ttl > givenUpFor {
+			t.Error(ttl, err)
 		}
 	})
 }

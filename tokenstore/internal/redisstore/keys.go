@@ -360,6 +360,10 @@ func fleetTotalsKey() string { return fleetPrefix + "totals" }
 // It expires some days after the gateway's last beat.
 func fleetCountedKey(replica string) string { return fleetPrefix + "counted:" + replica }
 
+// fleetGivenUpKey is a sorted set: ids of calls whose answers are no longer to be kept open, by
+// the ms at which a gateway said so. It expires ten seconds after the last.
+func fleetGivenUpKey() string { return fleetPrefix + "given-up" }
+
 // onceAnswerKey is the hash of an idempotency key, by its hash in hex: `request` hash of
 // the request's body, `owner` who answers it, and when that is done `answer` sealed
 // protobuf RememberedAnswer. It expires.

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"io"
 	"testing"
 	"time"
@@ -11,7 +12,8 @@ import (
 )
 
 // In whatever order messages come, and whatever they hold: nothing panics, each question is
-// answered once and closed once, and the run ends by itself.
+// answered once and closed once, and the run ends by itself. So does one that is resumed
+// wherever it waits; of its calls, each is answered once too.
 func FuzzReactor(f *testing.F) {
 	var whole []byte
 	for _, each := range vectors {
@@ -21,35 +23,73 @@ func FuzzReactor(f *testing.F) {
 		}
 	}
 	f.Add(whole)
+	again, _ := bytes.CutSuffix(whole, vectorOf(f, "end"))
+	f.Add(append(append([]byte{}, vectorOf(f, "call")...), again...))
+	f.Add(append(append([]byte{}, vectorOf(f, "call")...), whole...))
 	f.Fuzz(func(t *testing.T, stream []byte) {
-		s := play(t, weather, patch)
-		var asked ledger
-		frames := newDecoder(&onceOnly{stream: stream})
-		for !s.over {
-			next, err := frames.next()
-			switch {
-			case err != nil:
-				s.broke(err)
-			case next.end:
-				s.end(next.payload)
-			default:
-				message := &agentv1.AgentServerMessage{}
-				if proto.Unmarshal(next.payload, message) != nil {
-					s.broke(errNoMessage)
-					break
-				}
-				asked.question(s, message)
-				s.comes(message)
-			}
-			if !s.over {
-				s.passes(10 * time.Millisecond)
-			}
-		}
-		asked.check(t, s)
-		if (s.failure == nil) == (len(s.steps) == 0) && s.failure == nil {
-			t.Error("over without an end")
-		}
+		fuzz(t, stream, false)
+		fuzz(t, stream, true)
 	})
+}
+
+func fuzz(t *testing.T, stream []byte, keeps bool) {
+	t.Helper()
+	s := play(t, weather, patch)
+	s.keeps = keeps
+	pause := 10 * time.Millisecond
+	if keeps {
+		pause = owed // no more calls are waited for
+	}
+	var asked ledger
+	frames := newDecoder(&onceOnly{stream: stream})
+	for !s.over {
+		next, err := frames.next()
+		switch {
+		case err != nil:
+			s.broke(err)
+		case next.end:
+			s.end(next.payload)
+		default:
+			message := &agentv1.AgentServerMessage{}
+			if proto.Unmarshal(next.payload, message) != nil {
+				s.broke(errNoMessage)
+				break
+			}
+			asked.question(s, message)
+			s.comes(message)
+		}
+		if !s.over {
+			s.passes(pause)
+		}
+		if s.waiting && !s.astray {
+			asked.ours -= len(s.batch.calls)
+			asked.execs += len(s.batch.calls)
+			s.goesOn()
+		}
+	}
+	asked.check(t, s)
+	if (s.failure == nil) == (len(s.steps) == 0) && s.failure == nil {
+		t.Error("over without an end")
+	}
+}
+
+// goesOn answers the calls that wait, after a question meanwhile.
+func (s *stage) goesOn(results ...string) *stage {
+	s.rest()
+	s.take(fromServer(s.t, "heartbeat"), 0)
+	var made []*agentv1.McpResult
+	for i := range s.batch.calls {
+		text := "done"
+		if i < len(results) {
+			text = results[i]
+		}
+		made = append(made, &agentv1.McpResult{Result: &agentv1.McpResult_Success{Success: &agentv1.McpSuccess{
+			Content: []*agentv1.McpToolResultContentItem{{Content: &agentv1.McpToolResultContentItem_Text{Text: &agentv1.McpTextContent{Text: text}}}},
+		}}})
+	}
+	s.now = 0
+	s.resume(limitsOf(time.Minute, 2*time.Minute), made)
+	return s
 }
 
 // onceOnly is a stream, once.
@@ -74,7 +114,10 @@ func (l *ledger) question(s *stage, message *agentv1.AgentServerMessage) {
 	case *agentv1.AgentServerMessage_ExecServerMessage:
 		args := m.ExecServerMessage.GetMcpArgs()
 		_, _, known := s.prompt.Tools.Find(args)
-		if args != nil && known && !args.GetSmartModeApprovalOnly() {
+		key := execKey{questionOf(m.ExecServerMessage), m.ExecServerMessage.GetId(), m.ExecServerMessage.GetExecId()}
+		before := s.execs.answers[key]
+		hasResult := before != nil && before.message != nil // a call that is asked for again
+		if !hasResult && args != nil && known && !args.GetSmartModeApprovalOnly() {
 			l.ours++
 			return
 		}

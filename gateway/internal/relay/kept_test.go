@@ -45,7 +45,8 @@ type keeper struct {
 	during func(call string)
 }
 
-func (k *keeper) KeepsPerToken() int                                                { return k.perToken }
+func (k *keeper) KeepsPerToken() int { return k.perToken }
+
 func (k *keeper) Models(context.Context, upstream.Credential) ([]chat.Model, error) { return nil, nil }
 func (k *keeper) Close()                                                            {}
 

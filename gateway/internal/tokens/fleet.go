@@ -72,8 +72,10 @@ type heard struct {
 // NewFleet makes a Fleet; Run beats. replica must be unique per process start;
 // pulse must not block.
 func NewFleet(client tokenstorev1.FleetServiceClient, replica, version string, pulse func() Pulse, log *slog.Logger) *Fleet {
-	return &Fleet{client: client, replica: replica, version: version, started: time.Now(), pulse: pulse, log: log, stocked: func([]string) {},
-		strays: func(int) []string { return nil }, givenUp: func([]string) {}, nudged: make(chan struct{}, 1)}
+	return &Fleet{
+		client: client, replica: replica, version: version, started: time.Now(), pulse: pulse, log: log, stocked: func([]string) {},
+		strays: func(int) []string { return nil }, givenUp: func([]string) {}, nudged: make(chan struct{}, 1),
+	}
 }
 
 // OnGivenUp has the calls that this gateway gives up told to all, as strays answers them, each

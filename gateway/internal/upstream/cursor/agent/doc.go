@@ -5,5 +5,6 @@
 // rest, each question in its own form.
 //
 // A run is one turn. Where it ends in calls it is left, and what they came to is told to the
-// next run with the whole history: nothing is kept in between.
+// next run with the whole history: nothing is kept in between. Where the settings say so the run
+// waits instead for what its calls come to, and goes on; nothing depends on that it does.
 package agent

@@ -366,6 +366,7 @@ func TestTheTimeOfAKeptRun(t *testing.T) {
 		c := converse(t, client)
 		got := c.asks()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if beats != 12 || execBeats != 20 {
 			t.Errorf("%d signs of life, %d of the call", beats, execBeats)
 		}

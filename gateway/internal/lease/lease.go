@@ -56,6 +56,11 @@ type Lease struct {
 // that covers no longer with Outcome.Unused, and acquire another.
 func (l *Lease) Covers(now time.Time) bool { return l.Term == nil || l.Term.Covers(now) }
 
+// Stands reports whether the lease covers, and its token is as it was granted.
+func (l *Lease) Stands(now time.Time) bool {
+	return l.Covers(now) && (l.Term == nil || !l.Term.Withdrawn())
+}
+
 // Outcome is how a leased request ended.
 type Outcome struct {
 	// Unused: nothing was sent with the lease. It goes back as if never taken, and the

@@ -78,7 +78,7 @@ func (c *conversation) goesOn(ctx context.Context) *lease.Lease {
 // continues tells whether the request is what the answer waits for, from whom it waits for it.
 func (c *conversation) continues(p *parked) bool {
 	return p.owner == c.owner() && p.upstreamName == c.target.Upstream && p.driver == c.target.Driver &&
-		p.held.Covers(time.Now()) && p.kept.Fits(c.callWith(p.held.Credential))
+		p.held.Stands(time.Now()) && p.kept.Fits(c.callWith(p.held.Credential))
 }
 
 func (c *conversation) owner() owner {

@@ -223,6 +223,7 @@ func TestAKeptAnswerThatEnds(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*rig, *keeper){
 		"the upstream has ended it": func(_ *rig, k *keeper) { k.kept[0].Close() },
+		"its token has changed":     func(r *rig, _ *keeper) { r.pool.granted[0].Term.Withdraw() },
 		"its lease is lost":         func(r *rig, _ *keeper) { r.pool.granted[0].Term.Extend(time.Time{}) },
 	} {
 		t.Run(name, func(t *testing.T) {

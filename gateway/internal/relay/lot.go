@@ -131,7 +131,7 @@ func (l *lot) giveUp(p *parked) {
 func (l *lot) watch(p *parked) {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
-	for p.held.Covers(time.Now()) {
+	for p.held.Stands(time.Now()) {
 		select {
 		case <-p.gone:
 			return

@@ -27,7 +27,8 @@ type outcome struct {
 // until, where that is not negative.
 func foretell(scripts []script, policy Policy, until int) outcome {
 	var o outcome
-	for i, now := range scripts {
+	attempts := 0 // those whose proxy is dead are none
+	for _, now := range scripts {
 		o.events = nil
 		gone := false
 		send := func(event chat.Event) {
@@ -87,7 +88,10 @@ func foretell(scripts []script, policy Policy, until int) outcome {
 			o.end = reqlog.Truncated
 		default:
 		}
-		if sent || !class.Retryable() || i+1 >= policy.MaxAttempts {
+		if class != upstream.Proxy {
+			attempts++
+		}
+		if sent || !class.Retryable() || class != upstream.Proxy && attempts >= policy.MaxAttempts {
 			return o
 		}
 	}

@@ -247,10 +247,18 @@ func (s *session) hear(response *tokenstorev1.SessionResponse) {
 	s.reserve.hear(response, now)
 }
 
-// noteRecall remembers a recall for the grants that it has overtaken; mu is held.
+// noteRecall remembers a recall for the grants that it has overtaken, and withdraws the leases
+// that requests have; mu is held.
 func (s *session) noteRecall(recall *tokenstorev1.Recall, now time.Time) {
-	if id := recall.GetTokenId(); id != "" {
-		s.recalled[id] = recalled{below: max(recall.GetEpoch(), s.recalled[id].below), at: now}
+	id := recall.GetTokenId()
+	if id == "" {
+		return
+	}
+	s.recalled[id] = recalled{below: max(recall.GetEpoch(), s.recalled[id].below), at: now}
+	for _, each := range s.open {
+		if each.lease.TokenID == id && each.epoch < recall.GetEpoch() {
+			each.term.Withdraw()
+		}
 	}
 }
 

@@ -387,6 +387,25 @@ func TestOpenLeasesAreRenewedAtOnceOnANewSession(t *testing.T) {
 	})
 }
 
+// A recall of a token withdraws the lease that a request has, which goes on; one that is of an
+// earlier change, or another token's, does not.
+func TestARecallWithdrawsOpenLeases(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		s := r.welcomed()
+		held := r.take(s, leaseOf("a", 1))
+		for _, recall := range []struct {
+			id     string
+			epoch  uint64
+			stands bool
+		}{{"b", 9, true}, {"a", 1, true}, {"", 0, true}, {"a", 2, false}} {
+			s.send(t, &tokenstorev1.SessionResponse{Recalls: []*tokenstorev1.Recall{{TokenId: recall.id, Epoch: recall.epoch}}})
+			if held.Stands(time.Now()) != recall.stands || !held.Covers(time.Now()) {
+				t.Errorf("after a recall of %q below %d: stands %t", recall.id, recall.epoch, !recall.stands)
+			}
+		}
+	})
+}
+
 func TestLostLeasesAreCounted(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		s := r.welcomed()

@@ -92,6 +92,7 @@ func (k *kept) keep(hold time.Duration) {
 	defer close(k.halted)
 	r, began := k.run, time.Now()
 	r.reactor.rest()
+	r.call = nil // the request is of no use any more, and may be large
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

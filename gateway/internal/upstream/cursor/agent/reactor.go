@@ -54,6 +54,8 @@ type reactor struct {
 	// the upstream waits for what they come to. astray: while it waited it has gone on by
 	// itself, so that no results fit it any more.
 	keeps, waiting, astray bool
+	// answered is the size of the results that calls were answered with, in bytes.
+	answered int
 
 	watch  watch
 	execs  execs

@@ -4,13 +4,25 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	agentv1 "carousel.internal/proto/cursor/agent/v1"
 )
 
-// hasRoom tells whether a run that goes on would have what it needs: what bounds a run bounds
-// all of its answers together.
+// maxHeld bounds what a run may hold while it waits, in bytes: there may be hundreds.
+const maxHeld = 2 << 20
+
+// hasRoom tells whether a run that goes on would have what it needs, and takes no more than it
+// may: what bounds a run bounds all of its answers together.
 func (r *reactor) hasRoom() bool {
-	return !r.spoken.tooMuch && len(r.execs.answers) <= maxExecs/2 && len(r.blobs.stored) <= maxStored/2 && r.blobs.bytes <= maxStoredBytes/2
+	if r.spoken.tooMuch || len(r.execs.answers) > maxExecs/2 || len(r.blobs.stored) > maxStored/2 {
+		return false
+	}
+	held := r.blobs.bytes + r.answered + proto.Size(r.prompt.Run)
+	for _, data := range r.blobs.own {
+		held += len(data)
+	}
+	return held <= maxHeld
 }
 
 // withdraw takes a call back that the upstream no longer wants. Where the client has it, the
@@ -38,6 +50,7 @@ func (r *reactor) resume(limits limits, results []*agentv1.McpResult) {
 	for i, each := range r.batch.calls {
 		answer := mcpAnswer(results[i])
 		r.execs.answers[each.asked] = answer
+		r.answered += proto.Size(results[i])
 		r.reply(each.asked, answer)
 	}
 	r.batch, r.spoken, r.steps = batch{}, spoken{}, nil

@@ -52,6 +52,8 @@ func TestWhatDoesNotWait(t *testing.T) {
 		"the turn has ended": func(s *stage) { s.plays("call", "turn-ended") },
 		"the end":            func(s *stage) { s.plays("call").end([]byte("{}")) },
 		"no room for blobs":  func(s *stage) { s.blobs.bytes = maxStoredBytes; s.plays("call-started", "call").passes(settled) },
+		"large results":      func(s *stage) { s.answered = maxHeld; s.plays("call-started", "call").passes(settled) },
+		"too many questions": func(s *stage) { s.passesQuestions(maxExecs/2 + 1); s.plays("call-started", "call").passes(settled) },
 		"too many words":     func(s *stage) { s.spoken.tooMuch = true; s.plays("call-started", "call").passes(settled) },
 	} {
 		s := keeping(t)
@@ -59,6 +61,15 @@ func TestWhatDoesNotWait(t *testing.T) {
 		if !s.over || s.waiting || s.failure != nil {
 			t.Errorf("%s: over %t, waits %t, %v", name, s.over, s.waiting, s.failure)
 		}
+	}
+}
+
+// passesQuestions has questions for the context come.
+func (s *stage) passesQuestions(n int) {
+	for id := range n {
+		s.comes(asks(&agentv1.ExecServerMessage{
+			Id: uint32(100 + id), Message: &agentv1.ExecServerMessage_RequestContextArgs{}, //nolint:gosec // small
+		}))
 	}
 }
 

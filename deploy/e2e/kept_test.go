@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/anthropics/anthropic-sdk-go/v2"
+	anthropicoption "github.com/anthropics/anthropic-sdk-go/v2/option"
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/shared"
 
@@ -128,6 +130,45 @@ func TestAKeptRunServesAllRounds(t *testing.T) {
 		t.Error("two runs of a token that may have one")
 	}
 	s.Gateways[0].Stop() // gives up what it keeps
+}
+
+// A client of the Messages API, which writes the answers anew and sends results as the user,
+// has the same.
+func TestAKeptRunServesMessages(t *testing.T) {
+	s := keptStack(t, stack.Options{}, 0)
+	sdk := anthropic.NewClient(anthropicoption.WithoutEnvironmentDefaults(), anthropicoption.WithAPIKey(stack.AdminToken),
+		anthropicoption.WithBaseURL(s.Gateways[0].URL), anthropicoption.WithMaxRetries(0), anthropicoption.WithHTTPClient(stack.Client(t)))
+	talk := newAgentTalk(t, loopModel("five"))
+	params := anthropic.MessageNewParams{
+		Model: anthropic.Model(talk.params.Model), MaxTokens: 8000, System: []anthropic.TextBlockParam{{Text: "You mend tests."}},
+		Messages: []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock("Go on until it is done."))},
+	}
+	for _, name := range []string{"look", "hear"} {
+		params.Tools = append(params.Tools, anthropic.ToolUnionParam{OfTool: &anthropic.ToolParam{
+			Name: name, InputSchema: anthropic.ToolInputSchemaParam{Properties: map[string]any{"at": map[string]any{"type": "string"}}},
+		}})
+	}
+	for {
+		got, err := sdk.Messages.New(t.Context(), params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		params.Messages = append(params.Messages, got.ToParam())
+		var results []anthropic.ContentBlockParamUnion
+		for _, block := range got.Content {
+			if block.Type == "tool_use" {
+				talk.results = append(talk.results, fmt.Sprintf("Result %d.", len(talk.results)))
+				results = append(results, anthropic.NewToolResultBlock(block.ID, talk.results[len(talk.results)-1], false))
+			}
+		}
+		if len(results) == 0 {
+			break
+		}
+		params.Messages = append(params.Messages, anthropic.NewUserMessage(results...))
+	}
+	if runs := talk.runs(s); len(runs) != 1 || len(talk.results) != 2*keptRounds || len(runs[0].Results) != 2*keptRounds {
+		t.Errorf("%d runs, %d results", len(runs), len(talk.results))
+	}
 }
 
 // Where each round lands at another gateway each is a run of its own, and the one before is

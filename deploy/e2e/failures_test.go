@@ -129,7 +129,7 @@ func TestNoTokenIsBlamedForWhatIsNotItsFault(t *testing.T) {
 	}
 	s.PutUpstream("cursor", map[string]any{
 		"driver": "cursor", "base_url": s.SimURL,
-		"settings": map[string]string{"failure_rules": `[{"status":"5xx","class":"quota","cooldown":"5m"}]`},
+		"settings": map[string]string{"protocol": "chat", "failure_rules": `[{"status":"5xx","class":"quota","cooldown":"5m"}]`},
 	})
 	if err := s.Sim.SetRule(upstreamsim.Rule{Scenario: "http-500"}); err != nil {
 		t.Fatal(err)

@@ -138,5 +138,5 @@ func TestAllTokensFailAlike(t *testing.T) {
 }
 
 func putCursor(s *stack.Stack, baseURL string) {
-	s.PutUpstream("cursor", map[string]any{"driver": "cursor", "base_url": baseURL, "settings": map[string]string{"site_url": s.SimURL}})
+	s.PutUpstream("cursor", map[string]any{"driver": "cursor", "base_url": baseURL, "settings": map[string]string{"site_url": s.SimURL, "protocol": "chat"}})
 }

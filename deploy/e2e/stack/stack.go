@@ -104,8 +104,8 @@ func (g *Gateway) Leave() { g.left.Store(true) }
 // Join undoes Leave.
 func (g *Gateway) Join() { g.left.Store(false) }
 
-// Start starts a stack with the upstreams `cursor` and `openai` on the simulator
-// and without tokens. The test's end stops it. Where there is no redis-server
+// Start starts a stack with the upstreams `cursor`, in its older protocol, and `openai` on
+// the simulator and without tokens. The test's end stops it. Where there is no redis-server
 // the test is skipped, unless REQUIRE_REDIS=1.
 func Start(t testing.TB, options Options) *Stack {
 	t.Helper()
@@ -130,11 +130,21 @@ func Start(t testing.TB, options Options) *Stack {
 	for _, gateway := range s.Gateways {
 		s.WaitReady(gateway.Ops)
 	}
-	s.PutUpstream("cursor", map[string]any{"driver": "cursor", "base_url": s.SimURL, "settings": map[string]string{"site_url": s.SimURL}})
+	s.PutUpstream("cursor", map[string]any{"driver": "cursor", "base_url": s.SimURL, "settings": s.chatSettings()})
 	s.PutUpstream("openai", map[string]any{
 		"driver": "openai", "base_url": s.SimURL + "/v1", "models": []string{"gpt-test", "sim-count-50"},
 	})
 	return s
+}
+
+// chatSettings are those of the upstream `cursor`, which speaks the older protocol. Releases
+// from before there were two have no setting for that.
+func (s *Stack) chatSettings() map[string]string {
+	settings := map[string]string{"site_url": s.SimURL}
+	if s.options.Release == "" {
+		settings["protocol"] = "chat"
+	}
+	return settings
 }
 
 func needRedis(t testing.TB) {

@@ -73,8 +73,8 @@ func CheckUpstream(upstream *tokenstorev1.Upstream) error {
 }
 
 // CompleteUpstream is the upstream that is meant by one that is put where there is an old
-// one, nil: none. A masked proxy keeps its password; a new Cursor upstream speaks as new ones
-// do, unless it says how.
+// one, nil: none. A masked proxy keeps its password; a Cursor upstream that does not say how it is spoken
+// with is spoken with as new ones are, but for a record from before there was a choice.
 func CompleteUpstream(put, old *tokenstorev1.Upstream) (*tokenstorev1.Upstream, error) {
 	meant := proto.CloneOf(put)
 	if meant.Settings == nil {
@@ -87,7 +87,8 @@ func CompleteUpstream(put, old *tokenstorev1.Upstream) (*tokenstorev1.Upstream, 
 		}
 		meant.Settings[SettingProxy] = proxy.Reveal()
 	}
-	if old == nil && meant.GetDriver() == DriverCursor && meant.Settings[SettingProtocol] == "" {
+	fromBefore := old.GetDriver() == DriverCursor && old.GetSettings()[SettingProtocol] == ""
+	if meant.GetDriver() == DriverCursor && meant.Settings[SettingProtocol] == "" && !fromBefore {
 		meant.Settings[SettingProtocol] = ProtocolAgent
 	}
 	if len(meant.Settings) == 0 {

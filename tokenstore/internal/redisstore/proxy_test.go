@@ -97,7 +97,8 @@ func TestAnUpstreamsProxy(t *testing.T) {
 	})
 }
 
-// Only new Cursor upstreams get the protocol of today: what is configured goes on as it is.
+// Cursor upstreams that don't say how they are spoken with get the protocol of today. Records
+// from before there was a choice go on: token.CompleteUpstream has the rule.
 func TestNewCursorUpstreamsSpeakTheProtocolOfToday(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, store *Store) {
@@ -120,8 +121,8 @@ func TestNewCursorUpstreamsSpeakTheProtocolOfToday(t *testing.T) {
 		if got := put("old", "cursor", "chat"); got != "chat" {
 			t.Errorf("one that says so speaks %q", got)
 		}
-		if got := put("old", "cursor", ""); got != "" {
-			t.Errorf("one of before speaks %q", got)
+		if got := put("old", "cursor", ""); got != "agent" {
+			t.Errorf("one that says so no more speaks %q", got)
 		}
 		if got := put("other", "anthropic", ""); got != "" {
 			t.Errorf("another driver's speaks %q", got)

@@ -140,7 +140,7 @@ func TestAKeptRunServesMessages(t *testing.T) {
 		anthropicoption.WithBaseURL(s.Gateways[0].URL), anthropicoption.WithMaxRetries(0), anthropicoption.WithHTTPClient(stack.Client(t)))
 	talk := newAgentTalk(t, loopModel("five"))
 	params := anthropic.MessageNewParams{
-		Model: anthropic.Model(talk.params.Model), MaxTokens: 8000, System: []anthropic.TextBlockParam{{Text: "You mend tests."}},
+		Model: talk.params.Model, MaxTokens: 8000, System: []anthropic.TextBlockParam{{Text: "You mend tests."}},
 		Messages: []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock("Go on until it is done."))},
 	}
 	for _, name := range []string{"look", "hear"} {

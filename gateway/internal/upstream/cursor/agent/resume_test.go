@@ -68,7 +68,7 @@ func TestWhatDoesNotWait(t *testing.T) {
 func (s *stage) passesQuestions(n int) {
 	for id := range n {
 		s.comes(asks(&agentv1.ExecServerMessage{
-			Id: uint32(100 + id), Message: &agentv1.ExecServerMessage_RequestContextArgs{}, //nolint:gosec // small
+			Id: uint32(100 + id), Message: &agentv1.ExecServerMessage_RequestContextArgs{},
 		}))
 	}
 }

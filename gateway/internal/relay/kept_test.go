@@ -181,7 +181,11 @@ func TestAnAnswerThatDoesNotGoOn(t *testing.T) {
 			if last := driver.calls[len(driver.calls)-1]; last.Resume != nil || len(r.pool.granted) != 2 {
 				t.Errorf("%d leases", len(r.pool.granted))
 			}
-			<-driver.kept[0].done
+			select {
+			case <-driver.kept[0].done:
+			case <-time.After(10 * time.Second):
+				t.Fatal("the answer is still kept open")
+			}
 			r.relay.Close()
 			classes, err := r.pool.classes()
 			if err != nil || classes[0] != test.class {

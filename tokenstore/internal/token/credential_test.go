@@ -111,6 +111,8 @@ func TestProxies(t *testing.T) {
 	for _, elsewhere := range []string{"http://user:•••@evil:1", "http://other:•••@proxy:1", "https://user:•••@proxy:1"} {
 		if kept, err := token.KeepProxy(secret.New(elsewhere), before); err == nil {
 			t.Errorf("the password goes to %s", token.MaskProxy(kept))
+		} else if !strings.Contains(err.Error(), "its password is hidden") {
+			t.Errorf("%s: the error does not say why: %v", elsewhere, err)
 		}
 	}
 }

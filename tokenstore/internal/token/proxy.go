@@ -27,12 +27,12 @@ func CheckProxy(proxy secret.Value) error {
 	}
 	parsed, err := url.Parse(text)
 	switch {
+	case strings.Contains(text, hidden): // that is no URL, either
+		return errors.New("proxy: its password is hidden; write it in full")
 	case len(text) > maxProxy, err != nil, !slices.Contains(proxySchemes, parsed.Scheme), parsed.Hostname() == "":
 		return errors.New("proxy: an http, https or socks5 URL with a host, such as socks5://user:password@host:1080")
 	case parsed.Path != "" && parsed.Path != "/", parsed.RawQuery != "", parsed.ForceQuery, parsed.Fragment != "":
 		return errors.New("proxy: no path, query or fragment")
-	case strings.Contains(text, hidden):
-		return errors.New("proxy: its password is hidden; write it in full")
 	}
 	if port := parsed.Port(); port != "" {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {

@@ -63,6 +63,7 @@ func TestDoubtfulTokens(t *testing.T) {
 		"sessions":    {"second", "a::sk-0123456789abcdef0\n", "1"},
 		"the default": {"", "sk-0123456789abcdef0\n", "1"},
 		"a cookie":    {"second", "x=1; WorkosCursorSessionToken=user%3A%3Anonsense; y=2", "1"},
+		"users' keys": {"second", "crsr_0123456789abcdef\na::key_0123456789abcdef\nno::crsr-0123\n", "3"},
 		"not known":   {"third", "short", ""},
 	} {
 		body, _ := json.Marshal(map[string]string{"content": c.content, "format": "token", "upstream": c.upstream})

@@ -1,14 +1,10 @@
 package token
 
 import (
-	"strings"
-
+	"carousel.internal/proto/cursor/userkey"
 	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
-
-// userKeyPrefixes begin the keys of Cursor's users, which are exchanged for access tokens.
-var userKeyPrefixes = []string{"crsr_", "key_"}
 
 // Renews tells whether upstreams of the driver give access tokens anew, for refresh tokens
 // and for users' keys.
@@ -23,22 +19,13 @@ func KindOf(driver string, value, refresh secret.Value) tokenstorev1.CredentialK
 	switch {
 	case Renews(driver) && !refresh.Empty():
 		return tokenstorev1.CredentialKind_CREDENTIAL_KIND_LOGIN
-	case Renews(driver) && isUserKey(value):
+	case Renews(driver) && userkey.Is(value.Reveal()):
 		return tokenstorev1.CredentialKind_CREDENTIAL_KIND_USER_KEY
 	case isJWT(value):
 		return tokenstorev1.CredentialKind_CREDENTIAL_KIND_SESSION
 	default:
 		return tokenstorev1.CredentialKind_CREDENTIAL_KIND_API_KEY
 	}
-}
-
-func isUserKey(value secret.Value) bool {
-	for _, prefix := range userKeyPrefixes {
-		if strings.HasPrefix(value.Reveal(), prefix) {
-			return true
-		}
-	}
-	return false
 }
 
 // Identity is the text that makes a token the same as another: its secret, and of a login

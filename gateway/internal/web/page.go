@@ -15,6 +15,7 @@ import (
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/forwarded"
+	"carousel.internal/gateway/internal/storeerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -133,7 +134,7 @@ func (s *Site) show(c *gin.Context, status int, p *page, err error) {
 	}
 	writeHTML(c, status, body)
 	if err != nil {
-		_ = c.Error(err)
+		_ = c.Error(storeerr.Translate(err))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/net/html"
 	"google.golang.org/protobuf/proto"
 
+	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -50,6 +51,19 @@ func TestLoginAtAnUpstream(t *testing.T) {
 		if len(links) != 1 {
 			t.Errorf("%s: %d links to %s", name, len(links), c.leads)
 		}
+	}
+}
+
+// A login that nobody knows is the asker's mistake, and the access log says so.
+func TestALoginThatNobodyKnows(t *testing.T) {
+	t.Parallel()
+	s := &store{err: rpcerr.New(tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, "there is no login l2")}
+	w := newSite(t, s).get(t, "/admin/logins/l2")
+	if w.Code != 404 || !strings.Contains(w.Body.String(), "There is no login l2.") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if line := s.access.String(); !strings.Contains(line, "error_kind=not_found") || strings.Contains(line, "level=ERROR") {
+		t.Error(line)
 	}
 }
 

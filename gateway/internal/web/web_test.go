@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -47,6 +48,8 @@ type store struct {
 	// degraded: requests are served all the same, until moment.
 	degraded bool
 	warnings []*tokenstorev1.StoreWarning
+	// access is the access log.
+	access bytes.Buffer
 }
 
 func ask[T proto.Message](s *store, request proto.Message) (T, error) {
@@ -240,7 +243,7 @@ func newSite(t *testing.T, s *store) *site {
 		handler: httpapi.New(httpapi.Deps{
 			Dialects: []dialect.Dialect{openai.API{}},
 			Models:   models, Settings: func() *tokenstorev1.Settings { return nil }, Gate: gate,
-			Metrics: metrics.New(prometheus.NewRegistry()), Access: accesslog.New(quiet), Log: quiet, Mounts: []httpapi.Mount{pages}, Unmatched: pages.Unmatched,
+			Metrics: metrics.New(prometheus.NewRegistry()), Access: accesslog.New(slog.New(slog.NewTextHandler(&s.access, nil))), Log: quiet, Mounts: []httpapi.Mount{pages}, Unmatched: pages.Unmatched,
 		}),
 		store: s, gate: gate, session: session,
 	}

@@ -97,8 +97,8 @@ func TestAnUpstreamsProxy(t *testing.T) {
 	})
 }
 
-// Cursor upstreams that don't say how they are spoken with get the protocol of today. Records
-// from before there was a choice go on: token.CompleteUpstream has the rule.
+// A new Cursor upstream gets the protocol of today, one that is there goes on as it is:
+// token.CompleteUpstream has the rule.
 func TestNewCursorUpstreamsSpeakTheProtocolOfToday(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, store *Store) {
@@ -121,8 +121,11 @@ func TestNewCursorUpstreamsSpeakTheProtocolOfToday(t *testing.T) {
 		if got := put("old", "cursor", "chat"); got != "chat" {
 			t.Errorf("one that says so speaks %q", got)
 		}
-		if got := put("old", "cursor", ""); got != "agent" {
-			t.Errorf("one that says so no more speaks %q", got)
+		if got := put("old", "cursor", ""); got != "chat" {
+			t.Errorf("one that is put again without it speaks %q", got)
+		}
+		if got := put("new", "cursor", ""); got != "agent" {
+			t.Errorf("a new one that is put twice speaks %q", got)
 		}
 		if got := put("other", "anthropic", ""); got != "" {
 			t.Errorf("another driver's speaks %q", got)

@@ -116,3 +116,33 @@ func TestProxies(t *testing.T) {
 		}
 	}
 }
+
+// How a Cursor upstream is spoken with changes only where that is said.
+func TestTheProtocolStays(t *testing.T) {
+	t.Parallel()
+	upstream := func(driver, protocol string) *tokenstorev1.Upstream {
+		u := &tokenstorev1.Upstream{Name: "u", Driver: driver}
+		if protocol != "" {
+			u.Settings = map[string]string{token.SettingProtocol: protocol}
+		}
+		return u
+	}
+	for name, c := range map[string]struct {
+		put, old *tokenstorev1.Upstream
+		want     string
+	}{
+		"a new one":                {upstream("cursor", ""), nil, "agent"},
+		"a new one that says":      {upstream("cursor", "chat"), nil, "chat"},
+		"put again":                {upstream("cursor", ""), upstream("cursor", "agent"), "agent"},
+		"put again, an old server": {upstream("cursor", ""), upstream("cursor", "chat"), "chat"},
+		"changed":                  {upstream("cursor", "chat"), upstream("cursor", "agent"), "chat"},
+		"of before the choice":     {upstream("cursor", ""), upstream("cursor", ""), ""},
+		"of another driver before": {upstream("cursor", ""), upstream("openai", ""), "agent"},
+		"another driver's":         {upstream("openai", ""), upstream("cursor", "agent"), ""},
+	} {
+		got, err := token.CompleteUpstream(c.put, c.old)
+		if err != nil || got.GetSettings()[token.SettingProtocol] != c.want {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+}

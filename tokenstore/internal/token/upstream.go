@@ -73,8 +73,9 @@ func CheckUpstream(upstream *tokenstorev1.Upstream) error {
 }
 
 // CompleteUpstream is the upstream that is meant by one that is put where there is an old
-// one, nil: none. A masked proxy keeps its password; a Cursor upstream that does not say how it is spoken
-// with is spoken with as new ones are, but for a record from before there was a choice.
+// one, nil: none. A masked proxy keeps its password. A Cursor upstream that does not say how
+// it is spoken with goes on as before, so that the same may be put twice; a new one speaks as
+// new ones do.
 func CompleteUpstream(put, old *tokenstorev1.Upstream) (*tokenstorev1.Upstream, error) {
 	meant := proto.CloneOf(put)
 	if meant.Settings == nil {
@@ -87,14 +88,24 @@ func CompleteUpstream(put, old *tokenstorev1.Upstream) (*tokenstorev1.Upstream, 
 		}
 		meant.Settings[SettingProxy] = proxy.Reveal()
 	}
-	fromBefore := old.GetDriver() == DriverCursor && old.GetSettings()[SettingProtocol] == ""
-	if meant.GetDriver() == DriverCursor && meant.Settings[SettingProtocol] == "" && !fromBefore {
-		meant.Settings[SettingProtocol] = ProtocolAgent
+	if meant.GetDriver() == DriverCursor && meant.Settings[SettingProtocol] == "" {
+		if protocol := protocolBefore(old); protocol != "" {
+			meant.Settings[SettingProtocol] = protocol
+		}
 	}
 	if len(meant.Settings) == 0 {
 		meant.Settings = nil
 	}
 	return meant, nil
+}
+
+// protocolBefore is how a Cursor upstream was spoken with; empty where its record is older than
+// the choice.
+func protocolBefore(old *tokenstorev1.Upstream) string {
+	if old.GetDriver() != DriverCursor {
+		return ProtocolAgent
+	}
+	return old.GetSettings()[SettingProtocol]
 }
 
 // MaskUpstream is what may be shown of an upstream: all but its proxy's password.

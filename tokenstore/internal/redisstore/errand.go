@@ -28,6 +28,9 @@ const (
 	ErrandHold = 2 * time.Second
 	// MaxErrands bounds what one caller is given at a time.
 	MaxErrands = 64
+	// maxPolling bounds the polls of logins that one caller has in hand: they may hang, and
+	// refreshes need room beside them.
+	maxPolling = 8
 	// maxHeld bounds what one caller says that it has in hand.
 	maxHeld = 1024
 	// questionPause is the time between two questions for accounts of a pool: that is what
@@ -72,14 +75,14 @@ type LoginErrand struct {
 }
 
 // TakeErrands prolongs the errands in hand and hands out up to room others that are due, of
-// which so many ask for accounts at most; it returns which of held are the caller's no more. It
+// which so many ask for accounts at most, and some poll logins; it returns which of held are the caller's no more. It
 // does not wait.
 func (s *Store) TakeErrands(ctx context.Context, room, questions int, held []ErrandRef) (errands []Errand, lost []ErrandRef, err error) {
 	if room < 0 || room > MaxErrands || len(held) > maxHeld {
 		return nil, nil, invalid(fmt.Errorf("room: 0 to %d, with up to %d errands in hand", MaxErrands, maxHeld))
 	}
 	ofTokens, ofLogins := partErrands(held)
-	logins, lost, err := s.takeLogins(ctx, room, ofLogins)
+	logins, lost, err := s.takeLogins(ctx, min(room, max(maxPolling-len(ofLogins), 0)), ofLogins)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -297,3 +297,31 @@ func TestWhatIsNoLogin(t *testing.T) {
 		}
 	})
 }
+
+// However many logins wait, and however long their upstream takes, who polls them has room for
+// refreshes.
+func TestPollsLeaveRoomForRefreshes(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		for i := range 2 * maxPolling {
+			begin(t, store, begun(fmt.Sprint("v", i)))
+		}
+		due := create(t, store, login("u", "refresh-token"))
+		makeDue(t, store, due)
+		const room = maxPolling + 1
+		errands, _, err := store.TakeErrands(t.Context(), room, 0, nil)
+		if err != nil || len(errands) != room || errands[maxPolling].ID != due.GetId() {
+			t.Fatalf("took %d errands, %v", len(errands), err)
+		}
+		var held []ErrandRef
+		for _, errand := range errands {
+			held = append(held, errand.ErrandRef)
+		}
+		if more := take(t, store, held...); len(more) > 0 {
+			t.Errorf("took %d polls more", len(more))
+		}
+		if more := take(t, store, held[1:]...); len(more) != 1 || more[0].Login == nil {
+			t.Errorf("in the place of one that is over: %d errands", len(more))
+		}
+	})
+}

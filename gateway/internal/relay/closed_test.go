@@ -1,8 +1,12 @@
 package relay
 
 import (
+	"context"
 	"fmt"
+	"iter"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
@@ -17,6 +21,7 @@ func TestTokensBehindDeadProxiesArePassedOver(t *testing.T) {
 		want    chat.Kind // empty: it is answered
 	}{
 		"five, and one that is open": {append(times(5, bad(upstream.Proxy)), good(say("Hello"))), ""},
+		"a hundred, and one that is open": {append(times(100, bad(upstream.Proxy)), good(say("Hello"))), ""},
 		"attempts count beside them": {
 			append(times(5, bad(upstream.Proxy)), bad(upstream.Broken), bad(upstream.Proxy), bad(upstream.Broken), bad(upstream.Broken)),
 			chat.UpstreamUnavailable,
@@ -39,6 +44,28 @@ func TestTokensBehindDeadProxiesArePassedOver(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Proxies that are silent cost time, so few of them are tried.
+func TestFewSilentProxiesAreTried(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		r := newRig(func(context.Context, *upstream.Call) iter.Seq2[chat.Event, error] {
+			return func(yield func(chat.Event, error) bool) {
+				calls++
+				time.Sleep(time.Second)
+				yield(chat.Event{}, &upstream.Failure{Class: upstream.Proxy, Message: "it is silent"})
+			}
+		})
+		r.pool.tokens = nil
+		for i := range 2 * fewClosed {
+			r.pool.tokens = append(r.pool.tokens, fmt.Sprint(i))
+		}
+		if got := r.chat(t.Context(), t, whole); got.err == nil || calls != fewClosed {
+			t.Errorf("%d tokens were tried: %+v", calls, got)
+		}
+	})
 }
 
 func times(n int, each script) []script {

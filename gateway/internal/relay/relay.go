@@ -223,6 +223,7 @@ func (r *run) tryTokens(ctx context.Context) *chat.Error {
 	var last *chat.Error
 	fresh := false // others than those tried are at a limit, too
 	closed := 0    // how many of those tried have a proxy that lets nothing pass
+	began := time.Now()
 	for {
 		held, err := r.lend(ctx, lease.Demand{
 			Upstream: target.Upstream, Model: target.Model, Alias: r.choice.Alias, Exclude: tried, MaxWait: r.policy.QueueWait,
@@ -249,7 +250,7 @@ func (r *run) tryTokens(ctx context.Context) *chat.Error {
 			return last
 		}
 		if failure.Class == upstream.Proxy {
-			if closed++; closed >= maxClosed {
+			if closed++; closed >= maxClosed || closed >= fewClosed && time.Since(began) >= closedPatience {
 				return last
 			}
 		} else if len(tried)-closed >= r.policy.MaxAttempts || !r.mayRetry() {
@@ -265,9 +266,15 @@ func (r *run) lent(held *lease.Lease) {
 	r.entry.MaskedSecret, r.entry.MaskedChecksum = held.MaskedSecret, held.Credential.MaskedChecksum()
 }
 
-// maxClosed bounds how many tokens whose proxy is dead one request tries. They are no
-// attempts on the upstream, which has seen nothing of them.
-const maxClosed = 16
+// Bounds of how many tokens whose proxy is dead one request tries. They are no attempts on the
+// upstream, which has seen nothing of them. Many tokens may be behind one proxy, and one that
+// refuses connections does so at once: then those with another way are still found. One that
+// is silent costs time.
+const (
+	maxClosed      = 256
+	fewClosed      = 16
+	closedPatience = 10 * time.Second
+)
 
 // mayRetry tells whether the present upstream can bear one more attempt.
 func (r *run) mayRetry() bool {

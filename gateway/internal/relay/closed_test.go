@@ -20,7 +20,7 @@ func TestTokensBehindDeadProxiesArePassedOver(t *testing.T) {
 		answers []script
 		want    chat.Kind // empty: it is answered
 	}{
-		"five, and one that is open": {append(times(5, bad(upstream.Proxy)), good(say("Hello"))), ""},
+		"five, and one that is open":      {append(times(5, bad(upstream.Proxy)), good(say("Hello"))), ""},
 		"a hundred, and one that is open": {append(times(100, bad(upstream.Proxy)), good(say("Hello"))), ""},
 		"attempts count beside them": {
 			append(times(5, bad(upstream.Proxy)), bad(upstream.Broken), bad(upstream.Proxy), bad(upstream.Broken), bad(upstream.Broken)),

@@ -54,7 +54,7 @@ func TestFewSilentProxiesAreTried(t *testing.T) {
 		r := newRig(func(context.Context, *upstream.Call) iter.Seq2[chat.Event, error] {
 			return func(yield func(chat.Event, error) bool) {
 				calls++
-				time.Sleep(time.Second)
+				time.Sleep(10 * time.Second)
 				yield(chat.Event{}, &upstream.Failure{Class: upstream.Proxy, Message: "it is silent"})
 			}
 		})

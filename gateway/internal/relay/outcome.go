@@ -79,6 +79,8 @@ func errorOf(failure *upstream.Failure, upstreamName string, attempts int, sent 
 		err.Message, err.Param = said, failure.Param
 	case failure.Class == upstream.OutdatedClient:
 		err.Message = fmt.Sprintf("upstream %q refuses the client version that this gateway names; its operator can change it in the settings: %s", upstreamName, said)
+	case failure.Class == upstream.Proxy: // where it is, is the operator's business: the log tells
+		err.Message = fmt.Sprintf("upstream %q: the way to it is closed, because a proxy fails", upstreamName)
 	case failure.Class == upstream.Truncated:
 		err.Message = fmt.Sprintf("the answer of upstream %q was incomplete: %s", upstreamName, said)
 	default:

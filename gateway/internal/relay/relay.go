@@ -269,11 +269,11 @@ func (r *run) lent(held *lease.Lease) {
 // Bounds of how many tokens whose proxy is dead one request tries. They are no attempts on the
 // upstream, which has seen nothing of them. Many tokens may be behind one proxy, and one that
 // refuses connections does so at once: then those with another way are still found. One that
-// is silent costs time.
+// is silent costs 10 seconds once, after which it fails at once for a while.
 const (
 	maxClosed      = 256
-	fewClosed      = 16
-	closedPatience = 10 * time.Second
+	fewClosed      = 4
+	closedPatience = 30 * time.Second
 )
 
 // mayRetry tells whether the present upstream can bear one more attempt.

@@ -19,6 +19,7 @@ type tunnels struct {
 	reach func(ctx context.Context, network, address string) (net.Conn, error)
 	// roots are for an https proxy; nil: the system's.
 	roots *x509.CertPool
+	dead  grave
 }
 
 // transport makes a pool like the template, of connections through the proxy.
@@ -40,8 +41,20 @@ func (p *proxy) tunnels(template *http.Transport) *tunnels {
 	return t
 }
 
-// dial opens a tunnel to the target, a host with a port.
+// dial opens a tunnel to the target, a host with a port. A proxy that is known to be
+// dead fails at once.
 func (t *tunnels) dial(ctx context.Context, _, target string) (net.Conn, error) {
+	if err := t.dead.enter(time.Now()); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	conn, err := t.try(ctx, target)
+	t.dead.leave(err, time.Since(began), time.Now())
+	return conn, err
+}
+
+// try opens a tunnel, in the time that it may take.
+func (t *tunnels) try(ctx context.Context, target string) (net.Conn, error) {
 	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	conn, err := t.open(limited, target)

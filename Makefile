@@ -75,7 +75,7 @@ $(addprefix test-,$(MODULES)): test-%:
 	@cd $* && go test $(RACE) $(parallel) -timeout 20m $(TESTS)
 
 .PHONY: faults
-faults: ## Processes killed, frozen and cut off under load, with counts; ten minutes (TESTS='-run TestKill')
+faults: ## Processes killed, frozen and cut off under load, with counts; twelve minutes (TESTS='-run TestKill'; ACCOUNTS=5m: how long accounts are under fire)
 	@cd deploy && FAULTS=1 go test -count=1 -v -timeout 20m $(if $(filter ./...,$(TESTS)),,$(TESTS)) ./faults
 
 .PHONY: soak

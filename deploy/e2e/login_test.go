@@ -78,7 +78,7 @@ func renewable(t *testing.T, gateway *stack.Gateway, id, alias string) {
 
 // A person logs in to Cursor by the API, on a page and at the command line. It does not
 // matter which gateway is asked: here the one that has made the link is not the one that
-// tells of it.
+// tells of it, and all of them are killed and started again in between.
 func TestLogins(t *testing.T) {
 	s := stack.Start(t, stack.Options{Gateways: 2})
 	here, there := s.Gateways[0], s.Gateways[1]
@@ -86,6 +86,7 @@ func TestLogins(t *testing.T) {
 	t.Run("API", func(t *testing.T) {
 		var begun, now loginOf
 		here.MustAdmin(t, http.StatusCreated, http.MethodPost, "/admin/api/logins", map[string]string{"upstream": "cursor", "alias": "by-api"}).JSON(t, &begun)
+		restart(s) // what a login needs is not in any process
 		approve(t, begun.URL)
 		s.Eventually("the login is done", 20*time.Second, func() bool {
 			there.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/logins/"+begun.ID, nil).JSON(t, &now)
@@ -103,7 +104,9 @@ func TestLogins(t *testing.T) {
 		for _, problem := range tab.Accessibility() {
 			t.Error(problem)
 		}
-		approve(t, browser.Eval[string](tab, "document.getElementById('login-link').href"))
+		link := browser.Eval[string](tab, "document.getElementById('login-link').href")
+		restart(s)
+		approve(t, link)
 		tab.Until("the token's page", "location.pathname.startsWith('/admin/tokens/') && document.readyState === 'complete'")
 		tab.See("h1", "by-page")
 		renewable(t, there, strings.TrimPrefix(browser.Eval[string](tab, "location.pathname"), "/admin/tokens/"), "by-page")
@@ -126,7 +129,9 @@ func TestLogins(t *testing.T) {
 		if err := command.Start(); err != nil {
 			t.Fatal(err)
 		}
-		approve(t, linkIn(t, said))
+		link := linkIn(t, said)
+		restart(s)
+		approve(t, link)
 		if err := command.Wait(); err != nil {
 			t.Fatalf("%v: %s", err, out.String())
 		}

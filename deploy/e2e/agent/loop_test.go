@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -28,15 +29,16 @@ func TestAgentsOutliveAGateway(t *testing.T) {
 	s, _ := start(t, stack.Options{Gateways: 3}, 6)
 	front := stack.Balance(t, s.Gateways...)
 	var loops []*loop
+	client := &http.Client{Transport: stack.Judged(t, behind{http.DefaultTransport})}
 	for i := range 6 {
 		// Answers are not judged: what a killed gateway leaves of them is none.
 		// Those of Composer are told of calls as such, others in words.
 		model := fmt.Sprintf("%s-no%d-sim-agent-loop-%d", []string{"composer-2.5", "claude-sonnet-5"}[i%2], i, rounds)
 		l := &loop{T: t, model: model}
 		if i < 4 {
-			l.agent = newChatAgent(t, front, "cursor/"+model, "Go on until it is done.", openaioption.WithHTTPClient(http.DefaultClient))
+			l.agent = newChatAgent(t, front, "cursor/"+model, "Go on until it is done.", openaioption.WithHTTPClient(client))
 		} else {
-			l.agent = newMessagesAgent(t, front, "cursor/"+model, "Go on until it is done.", anthropicoption.WithHTTPClient(http.DefaultClient))
+			l.agent = newMessagesAgent(t, front, "cursor/"+model, "Go on until it is done.", anthropicoption.WithHTTPClient(client))
 		}
 		loops = append(loops, l)
 	}
@@ -64,6 +66,19 @@ func TestAgentsOutliveAGateway(t *testing.T) {
 	}
 	t.Logf("%d requests were asked again", failed)
 	noRunIsOpen(t, s.Sim)
+}
+
+// behind takes what the balancer answers by itself for the broken connection that it is about:
+// a gateway has died under the request. Its words are of no client's API.
+type behind struct{ http.RoundTripper }
+
+func (b behind) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := b.RoundTripper.RoundTrip(request)
+	if err == nil && response.StatusCode == http.StatusBadGateway && response.Header.Get("X-Request-Id") == "" {
+		_ = response.Body.Close()
+		return nil, io.ErrUnexpectedEOF
+	}
+	return response, err
 }
 
 // loop is an agent that calls what it is told to, until there is nothing to call.

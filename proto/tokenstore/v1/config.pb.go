@@ -116,7 +116,7 @@ type Settings struct {
 	// Let callers choose a token by its alias.
 	EnableAliasPinning bool `protobuf:"varint,19,opt,name=enable_alias_pinning,json=enableAliasPinning,proto3" json:"enable_alias_pinning,omitempty"`
 	// Which of the tokens that could serve does: round_robin (by weight),
-	// least_in_flight, fill_first (the one that expires first) or sticky (round_robin, with
+	// least_in_flight, fill_first (the account that begins anew, or expires, the soonest) or sticky (round_robin, with
 	// the requests of one user together as those of a conversation are).
 	RotationStrategy string `protobuf:"bytes,20,opt,name=rotation_strategy,json=rotationStrategy,proto3" json:"rotation_strategy,omitempty"`
 	// List models whose upstream has no token, too.

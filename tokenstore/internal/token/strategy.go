@@ -6,7 +6,7 @@ const (
 	RoundRobin = "round_robin"
 	// LeastInFlight picks the one with the fewest requests for its weight.
 	LeastInFlight = "least_in_flight"
-	// FillFirst uses up the one that expires first.
+	// FillFirst uses up the one whose account begins anew, or that expires, the soonest.
 	FillFirst = "fill_first"
 	// Sticky is RoundRobin, and has a user's requests stay on one token as those of a
 	// conversation do.

@@ -115,9 +115,9 @@ type Settings struct {
 	EnableOwnTokens bool `protobuf:"varint,18,opt,name=enable_own_tokens,json=enableOwnTokens,proto3" json:"enable_own_tokens,omitempty"`
 	// Let callers choose a token by its alias.
 	EnableAliasPinning bool `protobuf:"varint,19,opt,name=enable_alias_pinning,json=enableAliasPinning,proto3" json:"enable_alias_pinning,omitempty"`
-	// Which of the tokens that could serve does: round_robin (by weight),
-	// least_in_flight, fill_first (the account that begins anew, or expires, the soonest) or sticky (round_robin, with
-	// the requests of one user together as those of a conversation are).
+	// Which of the tokens that could serve does: round_robin (by weight), least_in_flight,
+	// fill_first (the one whose account begins anew, or that expires, the soonest) or sticky
+	// (round_robin, with the requests of one user together as those of a conversation are).
 	RotationStrategy string `protobuf:"bytes,20,opt,name=rotation_strategy,json=rotationStrategy,proto3" json:"rotation_strategy,omitempty"`
 	// List models whose upstream has no token, too.
 	ListAllModels bool `protobuf:"varint,21,opt,name=list_all_models,json=listAllModels,proto3" json:"list_all_models,omitempty"`

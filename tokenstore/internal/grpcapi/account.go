@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/redisstore"
 )
@@ -60,13 +59,13 @@ func (s *TokenServer) ListTokenAccounts(ctx context.Context, request *tokenstore
 	if err != nil {
 		return nil, err
 	}
-	accounts := make([]*tokenstorev1.AccountOfToken, len(tokens))
-	for i, listed := range tokens {
-		account, err := s.store.Account(ctx, listed.GetId())
-		if err != nil && !rpcerr.Is(err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND) {
-			return nil, err
-		}
-		accounts[i] = &tokenstorev1.AccountOfToken{Token: listed, Account: account}
+	accounts, err := s.store.Accounts(ctx, tokens)
+	if err != nil {
+		return nil, err
 	}
-	return &tokenstorev1.ListTokenAccountsResponse{Accounts: accounts, NextCursor: next}, nil
+	listed := make([]*tokenstorev1.AccountOfToken, len(tokens))
+	for i, each := range tokens {
+		listed[i] = &tokenstorev1.AccountOfToken{Token: each, Account: accounts[i]}
+	}
+	return &tokenstorev1.ListTokenAccountsResponse{Accounts: listed, NextCursor: next}, nil
 }

@@ -419,6 +419,11 @@ func TestTokenAccounts(t *testing.T) {
 		if got, err := tokens.GetTokenAccount(ctx, &tokenstorev1.GetTokenAccountRequest{Id: id}); err != nil || got.GetAccount().GetMembership() != "pro" {
 			t.Errorf("account %v, %v", got, err)
 		}
+		listed, err := tokens.ListTokenAccounts(ctx, &tokenstorev1.ListTokenAccountsRequest{})
+		if err != nil || len(listed.GetAccounts()) != 1 || listed.GetAccounts()[0].GetToken().GetId() != id ||
+			listed.GetAccounts()[0].GetAccount().GetMembership() != "pro" {
+			t.Errorf("accounts %v, %v", listed, err)
+		}
 		pools, err := tokens.SummarizePools(ctx, &tokenstorev1.SummarizePoolsRequest{})
 		if err != nil || len(pools.GetPools()) != 1 || pools.GetPools()[0].GetUpstream() != "cursor" || pools.GetPools()[0].GetQuarantined() != 1 {
 			t.Errorf("pools %v, %v", pools, err)

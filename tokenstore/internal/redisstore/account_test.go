@@ -35,6 +35,38 @@ func TestReveal(t *testing.T) {
 	})
 }
 
+// Accounts are in the order of the tokens; who has none, or is gone by now, spoils no other.
+func TestAccounts(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		var listed []*tokenstorev1.Token
+		for _, each := range []struct{ upstream, secret, membership string }{
+			{"cursor", "T1", ""}, {"openai", "T2", "team"}, {"cursor", "T3", "pro"}, {"cursor", "T4", "free"},
+		} {
+			made := create(t, store, draft(each.upstream, each.secret))
+			listed = append(listed, made)
+			if each.membership == "" {
+				continue
+			}
+			if err := store.RecordAccount(ctx, made.GetId(), &tokenstorev1.TokenAccount{Membership: each.membership}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := store.DeleteToken(ctx, listed[3].GetId(), 0); err != nil {
+			t.Fatal(err)
+		}
+		accounts, err := store.Accounts(ctx, listed)
+		if err != nil || len(accounts) != 4 || accounts[0] != nil || accounts[3] != nil ||
+			accounts[1].GetMembership() != "team" || accounts[2].GetMembership() != "pro" {
+			t.Errorf("%v, %v", accounts, err)
+		}
+		if none, err := store.Accounts(ctx, nil); err != nil || len(none) != 0 {
+			t.Errorf("of no tokens: %v, %v", none, err)
+		}
+	})
+}
+
 func TestAccount(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, store *Store) {

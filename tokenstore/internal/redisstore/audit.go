@@ -33,7 +33,7 @@ func (s *Store) RecordAudit(ctx context.Context, entry *tokenstorev1.AuditEntry)
 	kept := proto.CloneOf(entry)
 	kept.At = nil // the stream's id says when
 	for name, text := range kept.GetDetails() {
-		kept.Details[name] = strings.ToValidUTF8(text[:min(len(text), maxAuditText)], "")
+		kept.Details[name] = shortened(text, maxAuditText)
 	}
 	kept.Undo, kept.Undoable = nil, false
 	if undo := entry.GetUndo(); undo != nil && entry.GetRequestId() != "" {

@@ -323,6 +323,7 @@ func epochText(epoch uint64) string { return strconv.FormatUint(epoch, 10) }
 // maxDetail bounds what is kept of what an upstream said, in bytes.
 const maxDetail = 512
 
-func shortened(detail string) string {
-	return strings.ToValidUTF8(detail[:min(len(detail), maxDetail)], "")
+// shortened is the beginning of a text, of up to so many bytes.
+func shortened(text string, most int) string {
+	return strings.ToValidUTF8(text[:min(len(text), most)], "")
 }

@@ -226,7 +226,7 @@ func (s *Store) settleLogin(ctx context.Context, id, epoch string, outcome login
 	if !loginIDForm.MatchString(id) {
 		return false, noLogin(id)
 	}
-	result, err := settleLoginScript.run(ctx, s.client, []string{loginKey(id), pollsKey()}, id, epoch, int(outcome.state), shortened(outcome.detail),
+	result, err := settleLoginScript.run(ctx, s.client, []string{loginKey(id), pollsKey()}, id, epoch, int(outcome.state), shortened(outcome.detail, maxDetail),
 		outcome.tokenID, flag(outcome.counts), min(max(outcome.wait, 0), maxRetryAfter).Milliseconds(), maxPolls).StringSlice()
 	switch {
 	case err != nil:

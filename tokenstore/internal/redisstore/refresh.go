@@ -106,7 +106,7 @@ func (s *Store) RefuseRefresh(ctx context.Context, errand ErrandRef, detail stri
 		return false, err
 	}
 	keys := []string{tokenKey(upstream, errand.ID), orderKey(upstream), coolingKey(upstream), historyKey(upstream, errand.ID)}
-	result, err := refuseScript.run(ctx, s.client, keys, errand.ID, epochText(errand.Epoch), shortened(detail), keepTransitions, poolChannel).StringSlice()
+	result, err := refuseScript.run(ctx, s.client, keys, errand.ID, epochText(errand.Epoch), shortened(detail, maxDetail), keepTransitions, poolChannel).StringSlice()
 	return s.ended(ctx, "refuse a refresh", errand.ID, result, err)
 }
 
@@ -119,7 +119,7 @@ func (s *Store) PostponeRefresh(ctx context.Context, errand ErrandRef, detail st
 	}
 	least := min(max(retryAfter, 0), maxRetryAfter).Milliseconds()
 	result, err := postponeScript.run(ctx, s.client, []string{tokenKey(upstream, errand.ID), refreshesKey(upstream)},
-		errand.ID, epochText(errand.Epoch), shortened(detail), least).StringSlice()
+		errand.ID, epochText(errand.Epoch), shortened(detail, maxDetail), least).StringSlice()
 	if err != nil {
 		return false, storeError("postpone a refresh", err)
 	}

@@ -116,7 +116,7 @@ func (s *Store) credentialOf(id string, rec record, renewed renewal) (leasing.Cr
 		Proxy: content.Proxy, Renewable: renewed.on,
 	}
 	if renewed.on {
-		credential.Secret, err = s.openRenewed(id, accessBinding(id), renewed.access)
+		credential.Secret, err = s.openGiven(renewed.access, accessBinding(id))
 	}
 	return credential, err
 }

@@ -264,10 +264,10 @@ func (s *Store) openErrand(errand *Errand, f fields) error {
 		errand.Refresh.Token = content.Secret
 		return nil
 	}
-	if errand.Refresh.Token, err = s.openRenewed(errand.ID, refreshBinding(errand.ID), f["refresh"]); err != nil {
+	if errand.Refresh.Token, err = s.openGiven(f["refresh"], refreshBinding(errand.ID)); err != nil {
 		return err
 	}
-	errand.Refresh.Former, err = s.openRenewed(errand.ID, refreshBinding(errand.ID), f["former"])
+	errand.Refresh.Former, err = s.openGiven(f["former"], refreshBinding(errand.ID))
 	return err
 }
 

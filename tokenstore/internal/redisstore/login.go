@@ -294,7 +294,7 @@ func (s *Store) takeGranted(ctx context.Context, id string, login fields, grante
 	if renews := login["token"]; renews != "" {
 		return renews, s.renewSame(ctx, renews, granted)
 	}
-	proxy, err := s.openRenewed(id, loginProxyBinding(id), login["proxy"])
+	proxy, err := s.openGiven(login["proxy"], loginProxyBinding(id))
 	if err != nil {
 		return "", err
 	}
@@ -405,8 +405,8 @@ func (s *Store) openLogin(ctx context.Context, poll ErrandRef) (*Errand, error) 
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := s.openRenewed(poll.ID, verifierBinding(poll.ID), f["verifier"])
-	proxy, proxyErr := s.openRenewed(poll.ID, loginProxyBinding(poll.ID), f["proxy"])
+	verifier, err := s.openGiven(f["verifier"], verifierBinding(poll.ID))
+	proxy, proxyErr := s.openGiven(f["proxy"], loginProxyBinding(poll.ID))
 	if err := errors.Join(err, proxyErr); err != nil {
 		s.log.LogAttrs(ctx, slog.LevelError, "a login is damaged", slog.String("login_id", poll.ID), slog.Any("error", err))
 		_, err = s.RefuseLogin(ctx, poll, "what is stored of it can't be opened")

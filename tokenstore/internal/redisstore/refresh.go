@@ -75,7 +75,7 @@ func (s *Store) GrantRefresh(ctx context.Context, errand ErrandRef, granted Gran
 	if t, err = s.read(ctx, errand.ID); err != nil {
 		return false, err
 	}
-	access, err := s.openRenewed(t.id, accessBinding(t.id), t.renewal.access)
+	access, err := s.openGiven(t.renewal.access, accessBinding(t.id))
 	return access.Reveal() != granted.Access.Reveal(), err
 }
 
@@ -84,7 +84,7 @@ func (s *Store) grant(ctx context.Context, t *stored, epoch string, granted Gran
 	if err := granted.check(); err != nil {
 		return false, invalid(err)
 	}
-	refresh, err := s.openRenewed(t.id, refreshBinding(t.id), t.renewal.refresh)
+	refresh, err := s.openGiven(t.renewal.refresh, refreshBinding(t.id))
 	if err != nil {
 		return false, err
 	}
@@ -163,7 +163,7 @@ func (s *Store) RenewCredential(ctx context.Context, id string, refused []byte, 
 	if !t.renewal.on {
 		return secret.Value{}, nil, invalid(errNotRenewed)
 	}
-	access, err := s.openRenewed(id, accessBinding(id), t.renewal.access)
+	access, err := s.openGiven(t.renewal.access, accessBinding(id))
 	if err != nil {
 		return secret.Value{}, nil, err
 	}
@@ -180,7 +180,7 @@ func (s *Store) RenewCredential(ctx context.Context, id string, refused []byte, 
 	if !renewed || t.renewal.needsLogin {
 		return secret.Value{}, t.view(), nil
 	}
-	access, err = s.openRenewed(id, accessBinding(id), t.renewal.access)
+	access, err = s.openGiven(t.renewal.access, accessBinding(id))
 	return access, t.view(), err
 }
 

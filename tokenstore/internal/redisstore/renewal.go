@@ -55,24 +55,24 @@ func (r renewal) show(shown *tokenstorev1.Token) {
 func accessBinding(id string) string  { return id + " access" }
 func refreshBinding(id string) string { return id + " refresh" }
 
-// openRenewed opens one of the sealed fields; an empty one is an empty secret.
-func (s *Store) openRenewed(id, binding, sealed string) (secret.Value, error) {
-	if sealed == "" {
-		return secret.Value{}, nil
-	}
-	plain, err := s.keys.Open(sealed, binding)
-	if err != nil {
-		return secret.Value{}, fmt.Errorf("token %s: %w", id, err)
-	}
-	return plain, nil
-}
-
 // sealGiven seals what is not empty.
 func (s *Store) sealGiven(plain secret.Value, binding string) string {
 	if plain.Empty() {
 		return ""
 	}
 	return s.keys.Seal(plain, binding)
+}
+
+// openGiven undoes sealGiven. Its errors name the binding.
+func (s *Store) openGiven(sealed, binding string) (secret.Value, error) {
+	if sealed == "" {
+		return secret.Value{}, nil
+	}
+	plain, err := s.keys.Open(sealed, binding)
+	if err != nil {
+		return secret.Value{}, fmt.Errorf("%s: %w", binding, err)
+	}
+	return plain, nil
 }
 
 // principalOf is what a draft is at its upstream.

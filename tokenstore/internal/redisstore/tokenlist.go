@@ -212,9 +212,9 @@ func (s *Store) export(t *stored) (Exported, error) {
 	if t.renewal.refresh == "" {
 		return one, nil
 	}
-	if one.Access, err = s.openRenewed(t.id, accessBinding(t.id), t.renewal.access); err != nil {
+	if one.Access, err = s.openGiven(t.renewal.access, accessBinding(t.id)); err != nil {
 		return Exported{}, err
 	}
-	one.Refresh, err = s.openRenewed(t.id, refreshBinding(t.id), t.renewal.refresh)
+	one.Refresh, err = s.openGiven(t.renewal.refresh, refreshBinding(t.id))
 	return one, err
 }

@@ -80,10 +80,7 @@ func (s *Store) Credential(ctx context.Context, tokenID string, version uint64) 
 	if err != nil {
 		return leasing.Credential{}, storeError("read a token", err)
 	}
-	f := fields{}
-	for i, name := range credentialFields {
-		f[name], _ = values[i].(string)
-	}
+	f := namedFields(credentialFields, values)
 	if f["rec"] == "" {
 		return leasing.Credential{}, noToken(tokenID)
 	}

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/token"
@@ -75,8 +77,8 @@ type LoginErrand struct {
 }
 
 // TakeErrands prolongs the errands in hand and hands out up to room others that are due, of
-// which so many ask for accounts at most, and some poll logins; it returns which of held are the caller's no more. It
-// does not wait.
+// which so many ask for accounts at most, and some poll logins; it returns which of held are
+// the caller's no more. It does not wait.
 func (s *Store) TakeErrands(ctx context.Context, room, questions int, held []ErrandRef) (errands []Errand, lost []ErrandRef, err error) {
 	if room < 0 || room > MaxErrands || len(held) > maxHeld {
 		return nil, nil, invalid(fmt.Errorf("room: 0 to %d, with up to %d errands in hand", MaxErrands, maxHeld))
@@ -191,12 +193,8 @@ func divided(room, pools int) []int {
 
 // takenErrands reads what the script answers.
 func takenErrands(upstream string, reply *row) (taken []Errand, lost []ErrandRef, err error) {
-	const ofLost, ofTaken = 2, 3
-	at := 1
-	for range reply.number(0) {
-		lost = append(lost, ErrandRef{reply.text(at), reply.count(at + 1)})
-		at += ofLost
-	}
+	const ofTaken = 3
+	lost, at := lostErrands(reply)
 	for ; at+ofTaken <= len(reply.values); at += ofTaken {
 		errand := Errand{ErrandRef: ErrandRef{reply.text(at + 1), reply.count(at + 2)}, Upstream: upstream}
 		if reply.text(at) == "refresh" {
@@ -209,6 +207,17 @@ func takenErrands(upstream string, reply *row) (taken []Errand, lost []ErrandRef
 	return taken, lost, reply.err
 }
 
+// lostErrands reads the beginning of what scripts answer that hand errands out, and returns
+// where it ends.
+func lostErrands(reply *row) (lost []ErrandRef, end int) {
+	end = 1
+	for range reply.number(0) {
+		lost = append(lost, ErrandRef{reply.text(end), reply.count(end + 1)})
+		end += 2
+	}
+	return lost, end
+}
+
 // openErrands adds what is sealed. Those of tokens that can't be opened, or are gone, are
 // left out.
 func (s *Store) openErrands(ctx context.Context, upstream string, taken []Errand) ([]Errand, error) {
@@ -216,7 +225,7 @@ func (s *Store) openErrands(ctx context.Context, upstream string, taken []Errand
 		return nil, nil
 	}
 	pipe := s.client.Pipeline()
-	read := make([]interface{ Result() ([]any, error) }, len(taken))
+	read := make([]*redis.SliceCmd, len(taken))
 	names := []string{"rec", "refresh", "former"}
 	for i, errand := range taken {
 		read[i] = pipe.HMGet(ctx, tokenKey(upstream, errand.ID), names...)
@@ -231,11 +240,7 @@ func (s *Store) openErrands(ctx context.Context, upstream string, taken []Errand
 		if err != nil {
 			return nil, storeError("open errands", err)
 		}
-		f := fields{}
-		for n, name := range names {
-			f[name], _ = values[n].(string)
-		}
-		if err := s.openErrand(&errand, f); err != nil {
+		if err := s.openErrand(&errand, namedFields(names, values)); err != nil {
 			s.log.LogAttrs(ctx, slog.LevelError, "a token is damaged: it can't be renewed or asked about", slog.String("token_id", errand.ID), slog.Any("error", err))
 			if err := s.setAside(ctx, errand); err != nil {
 				return nil, err

@@ -378,11 +378,7 @@ func (s *Store) takeLogins(ctx context.Context, room int, held []ErrandRef) (err
 		return nil, nil, storeError("take logins", err)
 	}
 	reply := &row{values: values}
-	at := 1
-	for range reply.number(0) {
-		lost = append(lost, ErrandRef{reply.text(at), reply.count(at + 1)})
-		at += 2
-	}
+	lost, at := lostErrands(reply)
 	for ; at+2 <= len(reply.values) && reply.err == nil; at += 2 {
 		errand, err := s.openLogin(ctx, ErrandRef{reply.text(at), reply.count(at + 1)})
 		if err != nil {

@@ -163,6 +163,15 @@ func readStored(id string, now, inFlight int64, reply any) (*stored, error) {
 // fields is a hash of Redis.
 type fields map[string]string
 
+// namedFields are the fields that HMGET was asked for; one that is not there is empty.
+func namedFields(names []string, values []any) fields {
+	f := fields{}
+	for i, value := range values {
+		f[names[i]], _ = value.(string)
+	}
+	return f
+}
+
 // count reads a whole number that is not negative; 0 where there is none. A
 // script may have written it as a floating point number.
 func (f fields) count(name string) uint64 {

@@ -152,14 +152,12 @@ func (s *Store) discarded(ctx context.Context, id string) (*claim, time.Duration
 		return nil, 0, notDeleted(id)
 	}
 	pipe := s.client.Pipeline()
-	was, left := pipe.HMGet(ctx, trashKey(pool, id), "ver", "fingerprint", "alias", "created"), pipe.PTTL(ctx, trashKey(pool, id))
+	names := []string{"ver", "fingerprint", "alias", "created"}
+	was, left := pipe.HMGet(ctx, trashKey(pool, id), names...), pipe.PTTL(ctx, trashKey(pool, id))
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, 0, storeError("restore a token", err)
 	}
-	f := fields{}
-	for i, name := range []string{"ver", "fingerprint", "alias", "created"} {
-		f[name], _ = was.Val()[i].(string)
-	}
+	f := namedFields(names, was.Val())
 	if f["ver"] == "" {
 		return nil, 0, notDeleted(id)
 	}

@@ -115,12 +115,12 @@ func (s *Store) complete(ctx context.Context, begun NewLogin) (NewLogin, error) 
 		}
 		begun.Upstream, before = t.upstream, content.Proxy
 	}
-	var err error
 	if begun.Proxy.Empty() {
 		begun.Proxy = before
-	} else if begun.Proxy, err = token.KeepProxy(begun.Proxy, before); err != nil {
-		return begun, invalid(err)
+	} else {
+		begun.Proxy = token.KeepProxy(begun.Proxy, before)
 	}
+	var err error
 	if begun.Upstream, err = s.PoolName(ctx, begun.Upstream); err != nil {
 		return begun, err
 	}

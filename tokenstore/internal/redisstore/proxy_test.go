@@ -80,6 +80,12 @@ func TestAnUpstreamsProxy(t *testing.T) {
 		if _, err := put("http://user:•••@elsewhere:3128"); err == nil {
 			t.Error("the password goes to another proxy")
 		}
+		elsewhere := &tokenstorev1.Upstream{
+			Name: "imported", Driver: "openai", BaseUrl: "https://example.com", Settings: map[string]string{"proxy": "http://user:•••@elsewhere:3128"},
+		}
+		if changed, problem, err := store.ImportUpstream(t.Context(), elsewhere); err != nil || changed || strings.Count(problem, "proxy:") != 1 {
+			t.Errorf("imported with a hidden password: %v, %q, %v", changed, problem, err)
+		}
 		if dump := dumpOf(t, store); strings.Contains(dump, "the-password") {
 			t.Error("the password is readable in Redis")
 		}

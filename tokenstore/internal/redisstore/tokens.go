@@ -251,9 +251,7 @@ func (s *Store) tryEdit(ctx context.Context, t *stored, edit token.Fields, names
 	before := t.fields(content)
 	after := before
 	after.Take(edit, names)
-	if after.Proxy, err = token.KeepProxy(after.Proxy, before.Proxy); err != nil {
-		return false, invalid(err)
-	}
+	after.Proxy = token.KeepProxy(after.Proxy, before.Proxy)
 	if after.Checksum.DeviceID == "" && before.Checksum.DeviceID != "" {
 		after.Checksum = checksum.New() // taking it away means: another one
 	}

@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 
@@ -85,9 +84,7 @@ func (s *Store) PutUpstream(ctx context.Context, upstream *tokenstorev1.Upstream
 	if err != nil {
 		return nil, err
 	}
-	if upstream, err = token.CompleteUpstream(upstream, old); err != nil {
-		return nil, invalid(err)
-	}
+	upstream = token.CompleteUpstream(upstream, old)
 	if err := token.CheckUpstream(upstream); err != nil {
 		return nil, invalid(err)
 	}
@@ -119,8 +116,8 @@ func (s *Store) PutUpstream(ctx context.Context, upstream *tokenstorev1.Upstream
 // SeedUpstream creates the upstream unless there is one of the name; it tells
 // whether it did.
 func (s *Store) SeedUpstream(ctx context.Context, upstream *tokenstorev1.Upstream) (bool, error) {
-	upstream, err := token.CompleteUpstream(upstream, nil)
-	if err := errors.Join(err, token.CheckUpstream(upstream)); err != nil {
+	upstream = token.CompleteUpstream(upstream, nil)
+	if err := token.CheckUpstream(upstream); err != nil {
 		return false, invalid(err)
 	}
 	result, err := s.putUpstream(ctx, upstream, 0, "new")
@@ -138,8 +135,8 @@ func (s *Store) ImportUpstream(ctx context.Context, upstream *tokenstorev1.Upstr
 	if err != nil {
 		return false, "", err
 	}
-	upstream, err = token.CompleteUpstream(upstream, known)
-	if err := errors.Join(err, token.CheckUpstream(upstream)); err != nil {
+	upstream = token.CompleteUpstream(upstream, known)
+	if err := token.CheckUpstream(upstream); err != nil {
 		return false, err.Error(), nil //nolint:nilerr // it is told as the problem
 	}
 	if known != nil {

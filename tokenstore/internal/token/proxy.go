@@ -63,12 +63,12 @@ func MaskProxy(proxy secret.Value) string {
 }
 
 // KeepProxy is the proxy that is meant by a text which may be the masked form of the one
-// before: that keeps its password. A masked one of another address is refused, because a
-// password goes nowhere that its owner has not named.
-func KeepProxy(written, before secret.Value) (secret.Value, error) {
+// before: that keeps its password. A masked one of another address stays masked, which
+// CheckProxy refuses, because a password goes nowhere that its owner has not named.
+func KeepProxy(written, before secret.Value) secret.Value {
 	text := strings.TrimSpace(written.Reveal())
 	if text != "" && text == MaskProxy(before) {
-		return before, nil
+		return before
 	}
-	return secret.New(text), CheckProxy(secret.New(text))
+	return secret.New(text)
 }

@@ -75,28 +75,21 @@ func CheckUpstream(upstream *tokenstorev1.Upstream) error {
 // CompleteUpstream is the upstream that is meant by one that is put where there is an old
 // one, nil: none. A masked proxy keeps its password. A Cursor upstream that does not say how
 // it is spoken with goes on as before, so that the same may be put twice; a new one speaks as
-// new ones do.
-func CompleteUpstream(put, old *tokenstorev1.Upstream) (*tokenstorev1.Upstream, error) {
+// new ones do. Whether it can be is for CheckUpstream to say.
+func CompleteUpstream(put, old *tokenstorev1.Upstream) *tokenstorev1.Upstream {
 	meant := proto.CloneOf(put)
 	if meant.Settings == nil {
 		meant.Settings = map[string]string{}
 	}
 	if written := meant.Settings[SettingProxy]; written != "" {
-		proxy, err := KeepProxy(secret.New(written), secret.New(old.GetSettings()[SettingProxy]))
-		if err != nil {
-			return meant, err
-		}
-		meant.Settings[SettingProxy] = proxy.Reveal()
+		meant.Settings[SettingProxy] = KeepProxy(secret.New(written), secret.New(old.GetSettings()[SettingProxy])).Reveal()
 	}
 	if meant.GetDriver() == DriverCursor && meant.Settings[SettingProtocol] == "" {
 		if protocol := protocolBefore(old); protocol != "" {
 			meant.Settings[SettingProtocol] = protocol
 		}
 	}
-	if len(meant.Settings) == 0 {
-		meant.Settings = nil
-	}
-	return meant, nil
+	return meant
 }
 
 // protocolBefore is how a Cursor upstream was spoken with; empty where its record is older than

@@ -40,8 +40,9 @@ end
 -- Forgets the former refresh token once a lease has served that was taken since there is a
 -- newer one.
 local function note_served(t, lease)
+  if t.former_since == 0 then return end
   local s, us = string.match(lease, '^%d+%-(%d+)(%d%d%d%d%d%d)%-')
-  if t.former_since == 0 or not s or tonumber(s) * 1000 + math.floor(tonumber(us) / 1000) < t.former_since then return end
+  if not s or tonumber(s) * 1000 + math.floor(tonumber(us) / 1000) < t.former_since then return end
   redis.call('HDEL', t.key, 'former', 'former_since')
   t.former_since = 0
 end

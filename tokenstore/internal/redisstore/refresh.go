@@ -105,8 +105,8 @@ func (s *Store) RefuseRefresh(ctx context.Context, errand ErrandRef, detail stri
 	if err != nil {
 		return false, err
 	}
-	keys := []string{tokenKey(upstream, errand.ID), orderKey(upstream), coolingKey(upstream), historyKey(upstream, errand.ID)}
-	result, err := refuseScript.run(ctx, s.client, keys, errand.ID, epochText(errand.Epoch), shortened(detail, maxDetail), keepTransitions, poolChannel).StringSlice()
+	result, err := refuseScript.run(ctx, s.client, []string{tokenKey(upstream, errand.ID), refreshesKey(upstream)},
+		errand.ID, epochText(errand.Epoch), shortened(detail, maxDetail), keepTransitions, poolChannel).StringSlice()
 	return s.ended(ctx, "refuse a refresh", errand.ID, result, err)
 }
 

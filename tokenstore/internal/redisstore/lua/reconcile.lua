@@ -17,6 +17,7 @@
 -- USE tally
 -- USE group
 -- USE guard
+-- USE transit
 -- USE verdict
 -- RETURN {1 or 0 whether there are wronged tokens, as far as somebody was judged, then per report: counted now (1 or 0), became ('', 'shared', 'cooling' or 'parked'), ms, streak, how many others of its group alike}
 

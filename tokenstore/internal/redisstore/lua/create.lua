@@ -40,15 +40,18 @@ redis.call('HSET', token, 'rec', ARGV[9], 'ver', 1, 'epoch', 1, 'upstream', upst
   'expires', ARGV[8], 'phase', 'new')
 if alias ~= '' then redis.call('HSET', names, alias, id) end
 
--- One without an access token is as one that has expired.
-local function renew_from(access, refresh, ends)
-  if access ~= '' and ends == 0 then ends = now_ms + UNTOLD end
-  redis.call('HSET', token, 'renewable', 1, 'grants', 0, 'expires', ends > 0 and whole(ends + ARGV[16]) or 1,
-    'refresh_at', access ~= '' and whole(refresh_at(now_ms, ends)) or now)
-  if access ~= '' then redis.call('HSET', token, 'access', access, 'access_ends', whole(ends)) end
+if ARGV[13] == '1' then
+  local access, refresh, ends = ARGV[14], ARGV[15], number(ARGV[8])
+  redis.call('HSET', token, 'renewable', 1, 'grants', 0)
+  if access == '' then -- as one that has expired
+    redis.call('HSET', token, 'expires', 1, 'refresh_at', now)
+  else
+    if ends == 0 then ends = now_ms + UNTOLD end
+    redis.call('HSET', token, 'expires', whole(ends + ARGV[16]), 'refresh_at', whole(refresh_at(now_ms, ends)),
+      'access', access, 'access_ends', whole(ends))
+  end
   if refresh ~= '' then redis.call('HSET', token, 'refresh', refresh) end
 end
-if ARGV[13] == '1' then renew_from(ARGV[14], ARGV[15], number(ARGV[14] ~= '' and ARGV[8] or '0')) end
 plan_errands(id)
 
 if ARGV[5] == '1' then enter(id, redis.call('HGET', clock, 'at') or '0') end

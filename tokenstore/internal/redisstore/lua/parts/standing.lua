@@ -34,9 +34,8 @@ local function stand(id)
   else
     redis.call('SREM', pool .. 'unlogged', id)
   end
-  local ends, accesses = f[4], nil
-  if f[5] == '1' then ends, accesses = nil, f[4] end
-  for name, till in pairs({ rests = f[3] or '0', ends = ends or '0', accesses = accesses or '0' }) do
+  local renewed, expires = f[5] == '1', f[4] or '0'
+  for name, till in pairs({ rests = f[3] or '0', ends = renewed and '0' or expires, accesses = renewed and expires or '0' }) do
     if standing > STANDING.parked and (tonumber(till) or 0) > 0 then
       redis.call('ZADD', pool .. name, till, id)
     else

@@ -250,9 +250,9 @@ func reconciledKey(upstream, replica string) string {
 // clockKey is a hash: `at` the virtual time, the score of the last pick. A token that
 // joins or comes back starts there, so it neither catches up nor waits. `guard` is the
 // time, in ms, until which windowKey or causesKey may exist: who takes or ends leases
-// looks at them only before. `errand` is the last epoch of an errand, about the time in µs, `questions` how far
-// questionsKey is built, `asked` the ms of the last question. `ring` is how far ringKey is built: up to which creation of a
-// token, in µs, or `whole`.
+// looks at them only before. `errand` is the last epoch of an errand, about the time in µs,
+// `questions` how far questionsKey is built, `asked` the ms of the last question. `ring` is
+// how far ringKey is built: up to which creation of a token, in µs, or `whole`.
 func clockKey(upstream string) string { return poolPrefix(upstream) + "clock" }
 
 // historyKey is a stream of what happened to a token by itself, and was undone: kind,

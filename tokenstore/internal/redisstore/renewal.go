@@ -3,8 +3,6 @@ package redisstore
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"carousel.internal/proto/service/secret"
@@ -139,26 +137,4 @@ func milliseconds(t time.Time) int64 {
 		return 0
 	}
 	return t.UnixMilli()
-}
-
-// resealRenewal reseals what a refresh has given.
-func (s *Store) resealRenewal(ctx context.Context, key, id string, done *Resealed) error {
-	bindings := map[string]string{"access": accessBinding(id), "refresh": refreshBinding(id), "former": refreshBinding(id)}
-	return s.resealFields(ctx, key, bindings, done)
-}
-
-// resealFields reseals fields of a hash, by their bindings.
-func (s *Store) resealFields(ctx context.Context, key string, bindings map[string]string, done *Resealed) error {
-	names := slices.Sorted(maps.Keys(bindings))
-	values, err := s.client.HMGet(ctx, key, names...).Result()
-	if err != nil {
-		return storeError("reseal", err)
-	}
-	for i, name := range names {
-		sealed, _ := values[i].(string)
-		if _, err := s.resealField(ctx, key, name, sealed, bindings[name], done); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -84,6 +85,22 @@ func (s *Store) resealField(ctx context.Context, key, field, sealed, binding str
 	return swapped, storeError("reseal", err)
 }
 
+// resealFields reseals fields of a hash, by their bindings.
+func (s *Store) resealFields(ctx context.Context, key string, bindings map[string]string, done *Resealed) error {
+	names := slices.Sorted(maps.Keys(bindings))
+	values, err := s.client.HMGet(ctx, key, names...).Result()
+	if err != nil {
+		return storeError("reseal", err)
+	}
+	for i, name := range names {
+		sealed, _ := values[i].(string)
+		if _, err := s.resealField(ctx, key, name, sealed, bindings[name], done); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *Store) resealTokens(ctx context.Context, done *Resealed) error {
 	for range maxEdits {
 		unreadable := 0
@@ -131,7 +148,8 @@ func (s *Store) resealBeside(ctx context.Context, key, id string, done *Resealed
 	if err := s.resealAccount(ctx, key, id, done); err != nil {
 		return err
 	}
-	return s.resealRenewal(ctx, key, id, done)
+	bindings := map[string]string{"access": accessBinding(id), "refresh": refreshBinding(id), "former": refreshBinding(id)}
+	return s.resealFields(ctx, key, bindings, done)
 }
 
 func (s *Store) resealAccount(ctx context.Context, key, id string, done *Resealed) error {

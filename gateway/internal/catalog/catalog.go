@@ -225,9 +225,13 @@ func listing(config upstream.Config, driver upstream.Driver, told []chat.Model) 
 	if builtIn, ok := driver.(upstream.BuiltIn); ok {
 		known = builtIn.BuiltInModels()
 	}
+	byID := make(map[string]chat.Model, len(known)+len(told)) // an upstream may tell very many
+	for _, model := range known {
+		byID[model.ID] = model
+	}
 	for _, model := range told {
-		if !slices.ContainsFunc(known, func(m chat.Model) bool { return m.ID == model.ID }) {
-			known = append(known, model)
+		if _, twice := byID[model.ID]; !twice {
+			byID[model.ID], known = model, append(known, model)
 		}
 	}
 	if len(config.Models) == 0 {
@@ -235,10 +239,11 @@ func listing(config upstream.Config, driver upstream.Driver, told []chat.Model) 
 	}
 	models := make([]chat.Model, len(config.Models))
 	for i, id := range config.Models {
-		models[i] = chat.Model{ID: id, OwnedBy: config.Name, Created: listCreated}
-		if at := slices.IndexFunc(known, func(m chat.Model) bool { return m.ID == id }); at >= 0 {
-			models[i] = known[at]
+		model, isKnown := byID[id]
+		if !isKnown {
+			model = chat.Model{ID: id, OwnedBy: config.Name, Created: listCreated}
 		}
+		models[i] = model
 	}
 	return models
 }

@@ -20,6 +20,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/cursor/fault"
 	"carousel.internal/gateway/internal/upstream/upstreamtest"
 	agentv1 "carousel.internal/proto/cursor/agent/v1"
 	"carousel.internal/proto/service/secret"
@@ -76,7 +77,7 @@ func serve(t *testing.T, script func(*exchange)) *Client {
 		if r.URL.Path == runPath {
 			x.first = x.receive().GetRunRequest()
 		}
-		w.Header().Set("Content-Type", frameType)
+		w.Header().Set("Content-Type", fault.FrameType)
 		script(x)
 	}))
 	upstreamtest.OverHTTP2(server)
@@ -372,7 +373,7 @@ func (p pipes) RoundTrip(request *http.Request) (*http.Response, error) {
 	context.AfterFunc(request.Context(), func() { _ = writer.CloseWithError(request.Context().Err()) })
 	go p(request, writer)
 	return &http.Response{
-		StatusCode: http.StatusOK, Proto: "HTTP/2.0", ProtoMajor: 2, Header: http.Header{"Content-Type": {frameType}}, Body: reader, Request: request,
+		StatusCode: http.StatusOK, Proto: "HTTP/2.0", ProtoMajor: 2, Header: http.Header{"Content-Type": {fault.FrameType}}, Body: reader, Request: request,
 	}, nil
 }
 

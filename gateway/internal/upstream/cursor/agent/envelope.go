@@ -8,14 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"carousel.internal/gateway/internal/upstream/cursor/fault"
 )
 
 const (
 	// headLen is the length of what precedes a frame's payload: flags (1) and length (4, big
 	// endian).
 	headLen = 5
-	// maxFrame bounds a frame's payload, packed and not, in bytes.
-	maxFrame = 16 << 20
 	// readSize is how much is read ahead, so that a burst of small frames is one read of the
 	// network.
 	readSize = 16 << 10
@@ -26,18 +26,8 @@ const (
 	flagEnd    = 2
 )
 
-// What a frame can be refused for.
-var (
-	errUnknownFlags = errors.New("a frame with unknown flags")
-	errOversized    = fmt.Errorf("a frame larger than %d MiB", maxFrame>>20)
-	errPacked       = errors.New("a frame that can't be unpacked")
-)
-
-// readError is a stream that could not be read on.
-type readError struct{ error }
-
-// Unwrap answers the cause.
-func (e *readError) Unwrap() error { return e.error }
+// errPacked is a third reason to refuse a frame.
+var errPacked = errors.New("a frame that can't be unpacked")
 
 // frame is what the other side sends at once.
 type frame struct {
@@ -68,7 +58,7 @@ func newDecoder(stream io.Reader) *decoder {
 
 // next reads a frame, whose payload is valid until the next. io.EOF tells that the stream ended
 // between two, io.ErrUnexpectedEOF that it ended within one; what else it ends with is a
-// *readError.
+// *fault.ReadError.
 func (d *decoder) next() (frame, error) {
 	var head [headLen]byte
 	if _, err := io.ReadFull(d.stream, head[:]); err != nil {
@@ -77,9 +67,9 @@ func (d *decoder) next() (frame, error) {
 	flags, size := head[0], binary.BigEndian.Uint32(head[1:])
 	switch {
 	case flags&^(flagPacked|flagEnd) != 0:
-		return frame{}, errUnknownFlags
-	case size > maxFrame:
-		return frame{}, errOversized
+		return frame{}, fault.ErrUnknownFlags
+	case size > fault.MaxFrame:
+		return frame{}, fault.ErrOversized
 	}
 	payload, err := d.read(int64(size))
 	if err != nil {
@@ -123,12 +113,12 @@ func (d *decoder) unpack(packed []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errPacked, err)
 	}
-	payload, err := io.ReadAll(io.LimitReader(d.gunzip, maxFrame+1))
+	payload, err := io.ReadAll(io.LimitReader(d.gunzip, fault.MaxFrame+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", errPacked, err)
-	case len(payload) > maxFrame:
-		return nil, errOversized
+	case len(payload) > fault.MaxFrame:
+		return nil, fault.ErrOversized
 	}
 	return payload, nil
 }
@@ -155,5 +145,5 @@ func marked(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return err
 	}
-	return &readError{err}
+	return &fault.ReadError{Err: err}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"carousel.internal/gateway/internal/upstream/cursor/fault"
 )
 
 // framed is a frame with flags.
@@ -84,7 +86,7 @@ func TestFramesThatAreRefused(t *testing.T) {
 	for len(bomb) < 20<<10 {
 		bomb = append(bomb, bomb...)
 	}
-	huge := binary.BigEndian.AppendUint32([]byte{0}, maxFrame+1)
+	huge := binary.BigEndian.AppendUint32([]byte{0}, fault.MaxFrame+1)
 	for name, test := range map[string]struct {
 		stream io.Reader
 		want   error
@@ -93,11 +95,11 @@ func TestFramesThatAreRefused(t *testing.T) {
 		"half a head":      {bytes.NewReader([]byte{0, 0}), io.ErrUnexpectedEOF},
 		"a head alone":     {bytes.NewReader([]byte{0, 0, 0, 0, 3}), io.ErrUnexpectedEOF},
 		"half a payload":   {bytes.NewReader(envelope([]byte("abc"))[:headLen+1]), io.ErrUnexpectedEOF},
-		"half a large one": {bytes.NewReader(append(binary.BigEndian.AppendUint32([]byte{0}, maxFrame), "abc"...)), io.ErrUnexpectedEOF},
-		"an unknown flag":  {bytes.NewReader(framed(4, []byte("abc"))), errUnknownFlags},
-		"an unknown bit":   {bytes.NewReader(framed(0x81, nil)), errUnknownFlags},
-		"too large":        {bytes.NewReader(huge), errOversized},
-		"large unpacked":   {bytes.NewReader(framed(flagPacked, bomb)), errOversized},
+		"half a large one": {bytes.NewReader(append(binary.BigEndian.AppendUint32([]byte{0}, fault.MaxFrame), "abc"...)), io.ErrUnexpectedEOF},
+		"an unknown flag":  {bytes.NewReader(framed(4, []byte("abc"))), fault.ErrUnknownFlags},
+		"an unknown bit":   {bytes.NewReader(framed(0x81, nil)), fault.ErrUnknownFlags},
+		"too large":        {bytes.NewReader(huge), fault.ErrOversized},
+		"large unpacked":   {bytes.NewReader(framed(flagPacked, bomb)), fault.ErrOversized},
 		"no gzip":          {bytes.NewReader(framed(flagPacked, []byte("abc"))), errPacked},
 		"half gzip":        {bytes.NewReader(framed(flagPacked, packed([]byte("abc"))[:12])), errPacked},
 		"a broken stream":  {iotest.ErrReader(io.ErrClosedPipe), io.ErrClosedPipe},
@@ -111,10 +113,10 @@ func TestFramesThatAreRefused(t *testing.T) {
 
 func TestTheLargestFrame(t *testing.T) {
 	t.Parallel()
-	payload := bytes.Repeat([]byte("x"), maxFrame)
-	members := bytes.Repeat(packed(payload[:maxFrame/16]), 16)
+	payload := bytes.Repeat([]byte("x"), fault.MaxFrame)
+	members := bytes.Repeat(packed(payload[:fault.MaxFrame/16]), 16)
 	for name, stream := range map[string][]byte{"plain": envelope(payload), "packed": framed(flagPacked, members)} {
-		if next, err := newDecoder(bytes.NewReader(stream)).next(); err != nil || len(next.payload) != maxFrame {
+		if next, err := newDecoder(bytes.NewReader(stream)).next(); err != nil || len(next.payload) != fault.MaxFrame {
 			t.Errorf("%s: %d bytes, %v", name, len(next.payload), err)
 		}
 	}
@@ -137,7 +139,7 @@ func FuzzDecoder(f *testing.F) {
 			if errA != nil {
 				return
 			}
-			if len(a.payload) > maxFrame {
+			if len(a.payload) > fault.MaxFrame {
 				t.Fatalf("a frame of %d bytes", len(a.payload))
 			}
 		}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/net/http2"
 
+	"carousel.internal/gateway/internal/upstream/cursor/fault"
 	"carousel.internal/gateway/internal/upstream/upstreamtest"
 )
 
@@ -63,7 +64,7 @@ func goingAway(t *testing.T) *Client {
 		if x.receive().GetRunRequest() == nil {
 			t.Error("no run was asked for")
 		}
-		w.Header().Set("Content-Type", frameType)
+		w.Header().Set("Content-Type", fault.FrameType)
 		x.sendNamed("text-Hi", "turn-ended", "end")
 	}))
 	upstreamtest.OverHTTP2(server)

@@ -6,13 +6,12 @@ import (
 	"net/http"
 
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/cursor/fault"
 	"carousel.internal/gateway/internal/upstream/cursor/identity"
 )
 
-const (
-	frameType = "application/connect+proto"
-	protoType = "application/proto"
-)
+// protoType is the content type of one message.
+const protoType = "application/proto"
 
 // requestIDs are the ids of a run's request.
 type requestIDs struct {
@@ -48,7 +47,7 @@ func (c *Client) dressRun(header http.Header, credential upstream.Credential, id
 	if failure := c.dress(header, credential, ids.own); failure != nil {
 		return failure
 	}
-	header.Set("Content-Type", frameType)
+	header.Set("Content-Type", fault.FrameType)
 	header.Set("Connect-Accept-Encoding", "gzip")
 	header.Set("X-Original-Request-Id", ids.original)
 	trace := newTrace()

@@ -1,9 +1,6 @@
 package agent
 
 import (
-	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -214,21 +211,12 @@ func (r *reactor) refused(said *fault.Complaint) {
 
 // broke takes the end of the stream where no end frame was.
 func (r *reactor) broke(err error) {
-	switch {
-	case r.endedAt != never:
-		r.complete()
-		r.left = true
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		r.fail(wire.Signed(failures, upstream.SignCut, http.StatusOK, "the upstream's answer ended early", err))
-	case errors.Is(err, errOversized):
-		r.fail(wire.Signed(failures, upstream.SignGarbled, http.StatusOK, fmt.Sprintf("the upstream sent a frame of more than %d MiB", maxFrame>>20), err))
-	default:
-		if broken, is := errors.AsType[*readError](err); is {
-			r.fail(wire.Signed(failures, upstream.SignLost, http.StatusOK, "the connection to the upstream broke", broken))
-			return
-		}
-		r.fail(wire.Signed(failures, upstream.SignGarbled, http.StatusOK, "the upstream's answer is unreadable", err))
+	if r.endedAt == never {
+		r.fail(fault.Broken(failures, err))
+		return
 	}
+	r.complete()
+	r.left = true
 }
 
 // next is when tick is to be called, if nothing comes before.

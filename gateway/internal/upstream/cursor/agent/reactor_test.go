@@ -16,6 +16,7 @@ import (
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream/cursor/agent/models"
 	"carousel.internal/gateway/internal/upstream/cursor/agent/prompt"
+	"carousel.internal/gateway/internal/upstream/cursor/fault"
 	agentv1 "carousel.internal/proto/cursor/agent/v1"
 )
 
@@ -253,7 +254,7 @@ func TestAnswersInWords(t *testing.T) {
 		"no end frame":           {func(s *stage) { s.plays("text-Hi", "turn-ended").passes(quiet) }, "Hi stop"},
 		"the end is not yet due": {func(s *stage) { s.plays("text-Hi", "turn-ended").passes(quiet - 1) }, "Hi"},
 		"the stream's end":       {func(s *stage) { s.plays("text-Hi", "turn-ended").broke(io.EOF) }, "Hi stop"},
-		"a reset after the end":  {func(s *stage) { s.plays("text-Hi", "turn-ended").broke(&readError{errors.New("reset")}) }, "Hi stop"},
+		"a reset after the end":  {func(s *stage) { s.plays("text-Hi", "turn-ended").broke(&fault.ReadError{Err: errors.New("reset")}) }, "Hi stop"},
 		"an error after the end": {func(s *stage) { s.plays("text-Hi", "turn-ended").end(vectorOf(t, "end-outdated")[headLen:]) }, "Hi stop"},
 		"an error of null":       {func(s *stage) { s.plays("text-Hi").end([]byte(`{"error":null}`)) }, "Hi stop"},
 		"only thinking": {
@@ -295,9 +296,9 @@ func TestAnswersThatFail(t *testing.T) {
 		"blank thinking":         {func(s *stage) { s.comes(thought(" \n")).end([]byte("{}")) }, "[ \n] failed: truncated", "empty", asIs},
 		"cut between frames":     {func(s *stage) { s.plays("text-Hi").broke(io.EOF) }, "Hi failed: truncated", "cut short", asIs},
 		"cut within a frame":     {func(s *stage) { s.plays("text-Hi").broke(io.ErrUnexpectedEOF) }, "Hi failed: truncated", "cut short", asIs},
-		"a reset":                {func(s *stage) { s.plays("text-Hi").broke(&readError{errors.New("reset")}) }, "Hi failed: transport", "connection lost", asIs},
-		"an unknown flag":        {func(s *stage) { s.broke(errUnknownFlags) }, " failed: truncated", "garbled", asIs},
-		"too large":              {func(s *stage) { s.broke(errOversized) }, " failed: truncated", "garbled", asIs},
+		"a reset":                {func(s *stage) { s.plays("text-Hi").broke(&fault.ReadError{Err: errors.New("reset")}) }, "Hi failed: transport", "connection lost", asIs},
+		"an unknown flag":        {func(s *stage) { s.broke(fault.ErrUnknownFlags) }, " failed: truncated", "garbled", asIs},
+		"too large":              {func(s *stage) { s.broke(fault.ErrOversized) }, " failed: truncated", "garbled", asIs},
 		"an end of another form": {func(s *stage) { s.plays("text-Hi").end([]byte("[]")) }, "Hi failed: truncated", "garbled", asIs},
 		"an end that is no JSON": {func(s *stage) { s.plays("text-Hi").end([]byte(`{"error":`)) }, "Hi failed: truncated", "garbled", asIs},
 		"an error after text": {

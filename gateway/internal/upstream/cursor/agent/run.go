@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"mime"
 	"net/http"
 	"slices"
 	"sync"
@@ -276,33 +275,32 @@ type unreachedError struct{ error }
 
 // read sends the request and reads the answer, until it ends or the context does.
 func (r *run) read(request *http.Request) {
-	ctx := r.ctx
 	response, err := r.client.config.Transport.RoundTrip(request)
 	if err != nil {
-		r.hand(ctx, arrival{err: &unreachedError{err}})
+		r.hand(arrival{err: &unreachedError{err}})
 		return
 	}
 	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK || !hasFrames(response.Header) {
-		r.hand(ctx, arrival{err: fault.ReadRefusal(response)})
+	if err := fault.NoStream(response); err != nil {
+		r.hand(arrival{err: err})
 		return
 	}
 	frames := newDecoder(response.Body)
 	for more := true; more; {
 		var came arrival
 		came, more = collect(frames)
-		if !r.hand(ctx, came) {
+		if !r.hand(came) {
 			return
 		}
 	}
 }
 
 // hand hands over what has come, and tells whether anybody took it.
-func (r *run) hand(ctx context.Context, came arrival) bool {
+func (r *run) hand(came arrival) bool {
 	select {
 	case r.arrivals <- came:
 		return true
-	case <-ctx.Done():
+	case <-r.ctx.Done():
 		return false
 	}
 }
@@ -334,8 +332,3 @@ func collect(frames *decoder) (came arrival, more bool) {
 
 // errNoMessage is a frame that holds something else.
 var errNoMessage = errors.New("a frame that is no message")
-
-func hasFrames(header http.Header) bool {
-	media, _, err := mime.ParseMediaType(header.Get("Content-Type"))
-	return err == nil && media == frameType
-}

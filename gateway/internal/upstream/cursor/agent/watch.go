@@ -29,12 +29,6 @@ func limitsOf(firstByte, idle time.Duration) limits {
 	}
 }
 
-// Why a run is given up.
-var (
-	errNoBeginning = &fault.Silence{Setting: "first_byte_timeout", Message: "the upstream did not begin to answer in time"}
-	errNoProgress  = &fault.Silence{Setting: "idle_timeout", Message: "the upstream stopped in the middle of its answer"}
-)
-
 // watch knows how long nothing came, and how long nothing that leads on.
 type watch struct {
 	limits
@@ -66,8 +60,8 @@ func (w *watch) late(now time.Duration) *fault.Silence {
 	case now < w.due():
 		return nil
 	case !w.moved:
-		return errNoBeginning
+		return fault.NoBeginning
 	default:
-		return errNoProgress
+		return fault.NoProgress
 	}
 }

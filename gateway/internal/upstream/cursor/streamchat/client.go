@@ -14,6 +14,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/cursor/fault"
 	"carousel.internal/gateway/internal/upstream/cursor/identity"
 	"carousel.internal/gateway/internal/upstream/egress"
 	aiserverv1 "carousel.internal/proto/cursor/aiserver/v1"
@@ -40,7 +41,7 @@ func New(base string, transport http.RoundTripper, firstByte, idle time.Duration
 	return &Client{
 		client: connect.NewClient[aiserverv1.GetChatRequest, aiserverv1.StreamChatResponse](
 			client, base+procedure,
-			connect.WithReadMaxBytes(maxFrame),
+			connect.WithReadMaxBytes(fault.MaxFrame),
 			connect.WithAcceptCompression(gzipName, newDecompressor, newCompressor),
 		),
 		firstByte: firstByte,

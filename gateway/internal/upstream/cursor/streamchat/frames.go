@@ -4,12 +4,10 @@ import (
 	"bufio"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
-)
 
-// maxFrame bounds one frame, compressed and not, in bytes.
-const maxFrame = 16 << 20
+	"carousel.internal/gateway/internal/upstream/cursor/fault"
+)
 
 const (
 	// headLen is the length of what precedes a frame's payload: flags (1) and
@@ -24,18 +22,6 @@ const (
 	// textTag is the first byte of a message that begins with text (field 1).
 	textTag = 0x0a
 )
-
-// errUnknownFlags and errOversized are what a frame's head can be refused for.
-var (
-	errUnknownFlags = errors.New("a frame with unknown flags")
-	errOversized    = fmt.Errorf("a frame larger than %d MiB", maxFrame>>20)
-)
-
-// readError is a body that could not be read on.
-type readError struct{ error }
-
-// Unwrap answers the cause.
-func (e *readError) Unwrap() error { return e.error }
 
 // frames is an answer's body on its way to connect. It decodes nothing, but it
 // refuses a frame by its head, where connect would first read it to its end; it
@@ -91,11 +77,11 @@ func (f *frames) readHead(p []byte) (int, error) {
 func (f *frames) open() error {
 	flags := f.head[0]
 	if flags&^(flagCompressed|flagEnd) != 0 {
-		return errUnknownFlags
+		return fault.ErrUnknownFlags
 	}
 	f.left = int64(binary.BigEndian.Uint32(f.head[1:]))
-	if f.left > maxFrame {
-		return errOversized
+	if f.left > fault.MaxFrame {
+		return fault.ErrOversized
 	}
 	f.last = flags&flagEnd != 0
 	f.close()
@@ -158,5 +144,5 @@ func marked(err error) error {
 	if err == nil || errors.Is(err, io.EOF) {
 		return err
 	}
-	return &readError{err}
+	return &fault.ReadError{Err: err}
 }

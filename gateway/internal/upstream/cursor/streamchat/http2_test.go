@@ -17,6 +17,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/cursor/fault"
 	"carousel.internal/gateway/internal/upstream/redial"
 )
 
@@ -34,7 +35,7 @@ func overHTTP2(t *testing.T, handler http.HandlerFunc) *Client {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
 			t.Error(err)
 		}
-		w.Header().Set("Content-Type", frameType)
+		w.Header().Set("Content-Type", fault.FrameType)
 		handler(w, r)
 	}))
 	server.EnableHTTP2 = true

@@ -3,15 +3,11 @@ package streamchat
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"net/http"
 
 	"connectrpc.com/connect"
 
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/gateway/internal/upstream/cursor/fault"
-	"carousel.internal/gateway/internal/upstream/wire"
 	"carousel.internal/proto/service/secret"
 )
 
@@ -35,23 +31,12 @@ func (j judge) failure(err error) *upstream.Failure {
 		return failure
 	}
 	var refused *fault.Refusal
-	var broke *readError
 	switch {
 	case errors.As(err, &refused):
 		return refused.Failure(fault.Table, j.secret)
 	case j.exchange.frames == nil:
 		return fault.Unreached(fault.Table, err)
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return signed(upstream.SignCut, "the upstream's answer ended early", err)
-	case errors.As(err, &broke):
-		return signed(upstream.SignLost, "the connection to the upstream broke", err)
-	case errors.Is(err, errOversized):
-		return signed(upstream.SignGarbled, fmt.Sprintf("the upstream sent a frame of more than %d MiB", maxFrame>>20), err)
 	default:
-		return signed(upstream.SignGarbled, "the upstream's answer is unreadable", err)
+		return fault.Broken(fault.Table, err)
 	}
-}
-
-func signed(sign, message string, err error) *upstream.Failure {
-	return wire.Signed(fault.Table, sign, http.StatusOK, message, err)
 }

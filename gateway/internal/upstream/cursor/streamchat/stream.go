@@ -12,6 +12,7 @@ import (
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/gateway/internal/upstream/cursor/fault"
+	"carousel.internal/gateway/internal/upstream/wire"
 	aiserverv1 "carousel.internal/proto/cursor/aiserver/v1"
 )
 
@@ -20,11 +21,6 @@ const drainTimeout = time.Second
 
 // errDrained is why the connection of a whole answer was cut: it is no failure.
 var errDrained = errors.New("the upstream kept the connection open after its answer")
-
-var (
-	errFirstSilence = &fault.Silence{Setting: "first_byte_timeout", Message: "the upstream did not begin to answer in time"}
-	errIdleSilence  = &fault.Silence{Setting: "idle_timeout", Message: "the upstream stopped in the middle of its answer"}
-)
 
 // stream makes the call and yields its text. It answers nil after a complete answer,
 // and when yield has had enough.
@@ -43,7 +39,7 @@ func (c *Client) stream(parent context.Context, call *upstream.Call, yield func(
 	defer cancel(nil)
 	// The timer runs only while the upstream is to speak, not while the reader of
 	// the events takes its time.
-	var cause error = errFirstSilence
+	var cause error = fault.NoBeginning
 	timer := time.AfterFunc(c.firstByte, func() { cancel(cause) })
 	defer timer.Stop()
 	x := &exchange{ended: func() {
@@ -86,7 +82,7 @@ func (c *Client) stream(parent context.Context, call *upstream.Call, yield func(
 		if !timer.Stop() {
 			continue // too late: the next Receive says so
 		}
-		cause = errIdleSilence
+		cause = fault.NoProgress
 		if frame.GetText() != "" {
 			spoken = true
 			if !send(&blocks, &upstream.Flat{Text: frame.GetText(), More: x.frames.nextArrived()}, yield) {
@@ -96,7 +92,7 @@ func (c *Client) stream(parent context.Context, call *upstream.Call, yield func(
 		timer.Reset(c.idle)
 	}
 	if !spoken {
-		return signed(upstream.SignEmpty, "the upstream sent an empty answer", nil)
+		return wire.CutShort(fault.Table, upstream.SignEmpty, "the upstream sent an empty answer")
 	}
 	send(&blocks, &upstream.Flat{Finish: chat.Stop}, yield)
 	return nil

@@ -19,6 +19,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/gateway/internal/upstream/cursor/fault"
 	aiserverv1 "carousel.internal/proto/cursor/aiserver/v1"
 )
 
@@ -58,7 +59,7 @@ func answerOf(chunks ...[]byte) *http.Response {
 func responseOf(body io.ReadCloser) *http.Response {
 	return &http.Response{
 		StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"Content-Type": {frameType}}, Body: body,
+		Header: http.Header{"Content-Type": {fault.FrameType}}, Body: body,
 	}
 }
 
@@ -279,7 +280,7 @@ func TestGzipBombCostsLittleMemory(t *testing.T) { //nolint:paralleltest // meas
 		t.Error("a bomb went through")
 	}
 	runtime.ReadMemStats(&after)
-	if grown := after.TotalAlloc - before.TotalAlloc; grown > 12*maxFrame {
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 12*fault.MaxFrame {
 		t.Errorf("%d MiB were allocated", grown>>20)
 	}
 }

@@ -2,7 +2,6 @@ package streamchat
 
 import (
 	"context"
-	"mime"
 	"net/http"
 
 	"carousel.internal/gateway/internal/upstream/cursor/fault"
@@ -23,7 +22,6 @@ type exchangeKey struct{}
 // Headers of the Connect protocol.
 const (
 	frameEncoding   = "Connect-Content-Encoding"
-	frameType       = "application/connect+proto"
 	gzipName        = "gzip"
 	timeoutHeader   = "Connect-Timeout-Ms"
 	acceptHeader    = "Accept-Encoding"
@@ -44,8 +42,8 @@ func (d dresser) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if response.StatusCode != http.StatusOK || !hasFrames(response.Header) {
-		return nil, fault.ReadRefusal(response)
+	if err := fault.NoStream(response); err != nil {
+		return nil, err
 	}
 	// The upstream sends compressed frames without having named the encoding;
 	// connect would refuse them.
@@ -57,11 +55,6 @@ func (d dresser) RoundTrip(request *http.Request) (*http.Response, error) {
 		response.Body = x.frames
 	}
 	return response, nil
-}
-
-func hasFrames(header http.Header) bool {
-	media, _, err := mime.ParseMediaType(header.Get("Content-Type"))
-	return err == nil && media == frameType
 }
 
 // withExchange makes the context of one call.

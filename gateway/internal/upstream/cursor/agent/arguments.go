@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"carousel.internal/gateway/internal/rawjson"
 )
 
 // exactly is the size up to which every integer is a float64.
@@ -18,13 +20,9 @@ const exactly = 1 << 53
 // without their order; written, which is what the model wrote as far as it was seen, is
 // taken instead where it says the same.
 func argumentsText(args map[string]*structpb.Value, written string) string {
-	if json.Valid([]byte(written)) {
-		decoder := json.NewDecoder(strings.NewReader(written))
-		decoder.UseNumber()
-		var read map[string]any
-		if decoder.Decode(&read) == nil && read != nil && sameFields(read, args) {
-			return strings.TrimSpace(written)
-		}
+	read, _ := readJSON(written)
+	if object, is := read.(map[string]any); is && sameFields(object, args) {
+		return strings.TrimSpace(written)
 	}
 	return string(appendFields(nil, args))
 }
@@ -35,7 +33,7 @@ func appendFields(text []byte, fields map[string]*structpb.Value) []byte {
 		if i > 0 {
 			text = append(text, ',')
 		}
-		text = appendText(text, name)
+		text = rawjson.AppendString(text, name)
 		text = append(text, ':')
 		text = appendValue(text, fields[name])
 	}
@@ -49,7 +47,7 @@ func appendValue(text []byte, value *structpb.Value) []byte {
 	case *structpb.Value_NumberValue:
 		return appendNumber(text, kind.NumberValue)
 	case *structpb.Value_StringValue:
-		return appendText(text, kind.StringValue)
+		return rawjson.AppendString(text, kind.StringValue)
 	case *structpb.Value_StructValue:
 		return appendFields(text, kind.StructValue.GetFields())
 	case *structpb.Value_ListValue:
@@ -78,14 +76,15 @@ func appendNumber(text []byte, number float64) []byte {
 	}
 }
 
-func appendText(text []byte, value string) []byte {
-	var quoted strings.Builder
-	encoder := json.NewEncoder(&quoted)
-	encoder.SetEscapeHTML(false)
-	if encoder.Encode(value) != nil {
-		return append(text, `""`...) // a string can always be encoded
+// readJSON reads a JSON value, with its numbers as they are written.
+func readJSON(text string) (value any, ok bool) {
+	if !json.Valid([]byte(text)) {
+		return nil, false
 	}
-	return append(text, strings.TrimSuffix(quoted.String(), "\n")...)
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	err := decoder.Decode(&value)
+	return value, err == nil
 }
 
 // sameFields tells whether an object that was read says the same as one that came as values.

@@ -1,8 +1,6 @@
 package agent
 
 import (
-	"bytes"
-	"encoding/json"
 	"reflect"
 	"slices"
 	"strings"
@@ -60,12 +58,6 @@ func sameJSON(a, b string) bool {
 	one, ok := readJSON(a)
 	other, also := readJSON(b)
 	return ok && also && reflect.DeepEqual(one, other)
-}
-
-func readJSON(text string) (value any, ok bool) {
-	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
-	decoder.UseNumber()
-	return value, decoder.Decode(&value) == nil && !decoder.More()
 }
 
 // isAnsweredIn tells whether messages have each call's result once, and nothing else.

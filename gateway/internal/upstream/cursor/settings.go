@@ -77,7 +77,7 @@ var parsers = wire.Parsers[settings]{
 	"agent_base_url":      func(s *settings, text string) error { return parseURL(&s.agentBase, text) },
 	"site_url":            func(s *settings, text string) error { return parseURL(&s.site, text) },
 	"client_version":      parseVersion,
-	"proxy":               parseProxy,
+	"proxy":               func(s *settings, text string) error { return wire.ParseProxy(&s.proxy, text) },
 	"models":              parseModels,
 	"structured_tools":    func(s *settings, text string) error { s.structuredTools = patterns(text); return nil },
 	"system_in_text":      func(s *settings, text string) error { s.inText = patterns(text); return nil },
@@ -164,12 +164,6 @@ func parseVersion(s *settings, text string) error {
 		return errors.New("does not look like " + defaultAgentVersion)
 	}
 	s.version = text
-	return nil
-}
-
-// parseProxy keeps the proxy; who makes the connections judges it.
-func parseProxy(s *settings, text string) error {
-	s.proxy = secret.New(text)
 	return nil
 }
 

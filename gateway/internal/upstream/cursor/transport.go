@@ -1,7 +1,6 @@
 package cursor
 
 import (
-	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -53,11 +52,11 @@ type pools struct{ any, http2 *egress.Transport }
 func newPools(connectTimeout time.Duration, proxy secret.Value) (pools, error) {
 	both, err := egress.New(template(connectTimeout), proxy)
 	if err != nil {
-		return pools{}, fmt.Errorf("settings.proxy: %w", err)
+		return pools{}, err
 	}
 	http2, err := egress.New(overHTTP2(connectTimeout), proxy)
 	if err != nil {
-		return pools{}, fmt.Errorf("settings.proxy: %w", err)
+		return pools{}, err
 	}
 	return pools{any: both, http2: http2}, nil
 }

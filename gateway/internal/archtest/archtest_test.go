@@ -39,10 +39,10 @@ var allowed = map[string][]string{
 	"internal/dialect/anthropic": {
 		"internal/chat", "internal/dialect", "internal/rawjson", "internal/tokencount", // the API tells the input's size first
 	},
-	"internal/upstream/*":      {"internal/chat", "internal/upstream", "internal/upstream/redial", "internal/upstream/egress", "internal/upstream/eventstream", "internal/upstream/wire", "internal/rawjson"},
+	"internal/upstream/*":      {"internal/chat", "internal/upstream", "internal/upstream/egress", "internal/upstream/eventstream", "internal/upstream/wire", "internal/rawjson"},
 	"internal/upstream/redial": {},
 	"internal/upstream/egress": {"internal/upstream/redial"},
-	"internal/upstream/wire":   {"internal/upstream", "internal/upstream/redial", "internal/upstream/egress", "internal/upstream/eventstream"},
+	"internal/upstream/wire":   {"internal/upstream", "internal/upstream/egress", "internal/upstream/eventstream"},
 	"internal/upstream/cursor": {
 		"internal/chat", "internal/upstream", "internal/upstream/egress", "internal/imagefile", "internal/imagefetch",
 		"internal/upstream/cursor/agent", "internal/upstream/cursor/streamchat", "internal/upstream/cursor/fault", "internal/upstream/cursor/identity",
@@ -52,7 +52,7 @@ var allowed = map[string][]string{
 	"internal/upstream/cursor/agent/prompt": {
 		"internal/chat", "internal/rawjson", "internal/imagefile", "internal/upstream", "internal/upstream/cursor/agent/models",
 	},
-	"internal/upstream/cursor/fault":    {"internal/upstream", "internal/upstream/egress", "internal/upstream/wire"},
+	"internal/upstream/cursor/fault":    {"internal/upstream", "internal/upstream/wire"},
 	"internal/upstream/cursor/identity": {"internal/upstream"},
 	"internal/upstream/cursor/streamchat": {
 		"internal/chat", "internal/upstream", "internal/upstream/egress", "internal/upstream/wire",

@@ -29,6 +29,15 @@ func Page(table upstream.Table) *upstream.Failure {
 	return Signed(table, upstream.SignPage, http.StatusOK, errPage.Error(), nil)
 }
 
+// OfProxy is the failure of a request that a proxy did not let pass; nil: none is at fault.
+func OfProxy(table upstream.Table, err error) *upstream.Failure {
+	blamed, yes := errors.AsType[*egress.Error](err)
+	if !yes {
+		return nil
+	}
+	return Signed(table, upstream.SignProxy, 0, upstream.CleanMessage(blamed.Text, secret.Value{}), blamed)
+}
+
 // Interrupted is the failure of a connection. caller is the request's context as it came,
 // ctx that of its Watch; sign is what it shows when no one on our side has ended it.
 func Interrupted(table upstream.Table, caller, ctx context.Context, err error, sign string) *upstream.Failure { //nolint:revive // two contexts, of which the second ends first
@@ -41,8 +50,8 @@ func Interrupted(table upstream.Table, caller, ctx context.Context, err error, s
 	if slow, yes := TooSlow(ctx); yes {
 		return Signed(table, upstream.SignSilent, 0, "the upstream was silent for "+slow.Limit.String(), slow)
 	}
-	if blamed, yes := errors.AsType[*egress.Error](err); yes {
-		return Signed(table, upstream.SignProxy, 0, upstream.CleanMessage(blamed.Text, secret.Value{}), blamed)
+	if failure := OfProxy(table, err); failure != nil {
+		return failure
 	}
 	var packed PackedError
 	switch {

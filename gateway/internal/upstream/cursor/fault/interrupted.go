@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"carousel.internal/gateway/internal/upstream"
-	"carousel.internal/gateway/internal/upstream/egress"
 	"carousel.internal/gateway/internal/upstream/wire"
 )
 
@@ -35,8 +34,8 @@ func Ended(table upstream.Table, parent, ctx context.Context) *upstream.Failure 
 
 // Unreached is the failure of a request that had no answer.
 func Unreached(table upstream.Table, err error) *upstream.Failure {
-	if proxy, ok := errors.AsType[*egress.Error](err); ok {
-		return wire.Signed(table, upstream.SignProxy, 0, proxy.Text, err)
+	if failure := wire.OfProxy(table, err); failure != nil {
+		return failure
 	}
 	return wire.Signed(table, upstream.SignUnreachable, 0, "the upstream can't be reached", err)
 }

@@ -33,13 +33,13 @@ func Open(body io.Reader, length int64) (events *eventstream.Reader, first byte,
 		events = eventstream.NewReader(body, MaxAnswer)
 		head := Start(events.Peek())
 		switch {
-		case IsGzip(head) && layers < MaxEncodings:
+		case isGzip(head) && layers < MaxEncodings:
 			// This reader has read ahead of what is unpacked: it is not given back.
-			if body, err = Unpack("gzip", events.Unread()); err != nil {
+			if body, err = unpack("gzip", events.Unread()); err != nil {
 				return nil, 0, 0, err
 			}
 			length = -1
-		case IsZstd(head):
+		case isZstd(head):
 			events.Release()
 			return nil, 0, 0, PackedError{Encoding: "zstd"}
 		case len(head) == 0:

@@ -61,7 +61,7 @@ func Interrupted(table upstream.Table, caller, ctx context.Context, err error, s
 		return Page(table)
 	case errors.As(err, &packed):
 		return CutShort(table, upstream.SignGarbled, packed.Error())
-	case IsDamaged(err):
+	case isDamaged(err):
 		return CutShort(table, upstream.SignGarbled, "the upstream has packed its answer, though `identity` was asked for, and it can't be unpacked: "+err.Error())
 	case sign == upstream.SignUnreachable:
 		return Signed(table, sign, 0, "the upstream can't be reached, or hangs up", err)

@@ -21,8 +21,8 @@ func (e PackedError) Error() string {
 	return fmt.Sprintf("the upstream has packed its answer with %q, though `identity` was asked for; gzip and deflate would be understood", e.Encoding)
 }
 
-// IsDamaged tells whether a packed answer can't be unpacked.
-func IsDamaged(err error) bool {
+// isDamaged tells whether a packed answer can't be unpacked.
+func isDamaged(err error) bool {
 	var corrupt flate.CorruptInputError
 	return errors.As(err, &corrupt) || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) ||
 		errors.Is(err, zlib.ErrHeader) || errors.Is(err, zlib.ErrChecksum) || errors.Is(err, zlib.ErrDictionary)
@@ -44,7 +44,7 @@ func Unpacked(header http.Header, body io.Reader) (io.Reader, error) {
 	}
 	for i := len(encodings) - 1; i >= 0; i-- {
 		var err error
-		if body, err = Unpack(strings.ToLower(strings.TrimSpace(encodings[i])), body); err != nil {
+		if body, err = unpack(strings.ToLower(strings.TrimSpace(encodings[i])), body); err != nil {
 			return nil, err
 		}
 	}
@@ -59,24 +59,24 @@ func ReadRefusal(response *http.Response, limit int) ([]byte, error) {
 		return nil, err
 	}
 	said, err := ReadAll(io.LimitReader(body, int64(limit)), response.ContentLength, limit)
-	if !IsGzip(said) {
+	if !isGzip(said) {
 		return said, err
 	}
-	body, err = Unpack("gzip", bytes.NewReader(said))
+	body, err = unpack("gzip", bytes.NewReader(said))
 	if err != nil {
 		return nil, err
 	}
 	return ReadAll(io.LimitReader(body, int64(limit)), -1, limit)
 }
 
-// Unpack returns a body as it was before it was packed.
-func Unpack(encoding string, body io.Reader) (io.Reader, error) {
+// unpack returns a body as it was before it was packed.
+func unpack(encoding string, body io.Reader) (io.Reader, error) {
 	switch encoding {
 	case "", "identity":
 		return body, nil
 	case "gzip", "x-gzip":
 		buffered := bufio.NewReader(body)
-		if first, _ := buffered.Peek(2); !IsGzip(first) {
+		if first, _ := buffered.Peek(2); !isGzip(first) {
 			return buffered, nil
 		}
 		return gzip.NewReader(buffered)
@@ -99,11 +99,11 @@ func Unpack(encoding string, body io.Reader) (io.Reader, error) {
 	}
 }
 
-// IsGzip tells whether a body that begins so is packed with gzip.
-func IsGzip(first []byte) bool { return bytes.HasPrefix(first, []byte("\x1f\x8b")) }
+// isGzip tells whether a body that begins so is packed with gzip.
+func isGzip(first []byte) bool { return bytes.HasPrefix(first, []byte("\x1f\x8b")) }
 
-// IsZstd tells whether a body that begins so is packed with zstd.
-func IsZstd(first []byte) bool { return bytes.HasPrefix(first, []byte("\x28\xb5\x2f\xfd")) }
+// isZstd tells whether a body that begins so is packed with zstd.
+func isZstd(first []byte) bool { return bytes.HasPrefix(first, []byte("\x28\xb5\x2f\xfd")) }
 
 // isZlib tells whether the two bytes are a header of zlib: its method, and a check sum.
 func isZlib(first []byte) bool {

@@ -21,9 +21,7 @@ const (
 	maxExecs = 512
 
 	unsupported = "unsupported request"
-	// freeInput is the only argument of a tool that takes free text.
-	freeInput = "input"
-	connected = "connected"
+	connected   = "connected"
 )
 
 // execs are the questions of a run, each with its answer, which is the same however often it

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"time"
 
@@ -87,7 +86,7 @@ func (c *Client) ask(parent context.Context, credential upstream.Credential, pat
 		return refusal.Failure(failures, credential.Secret)
 	}
 	defer func() { _ = response.Body.Close() }()
-	told, err := wire.ReadAll(io.LimitReader(response.Body, maxList+1), response.ContentLength, maxList)
+	told, err := wire.ReadAll(response.Body, response.ContentLength, maxList)
 	if err == nil {
 		err = proto.Unmarshal(told, answer)
 	}

@@ -283,7 +283,7 @@ func (r *reactor) callAtLast() {
 // input is what the tool is called with.
 func (c *call) input() string {
 	if c.custom {
-		if input, is := c.args.GetArgs()[freeInput].AsInterface().(string); is {
+		if input, is := c.args.GetArgs()[prompt.FreeInput].AsInterface().(string); is {
 			return input
 		}
 	}

@@ -117,7 +117,7 @@ const maxDepth = 100
 // written wrong, as what is free text, stands in one.
 func argumentsOf(source *chat.Call) arguments {
 	if source.Custom {
-		return wrapped(freeInput, source.Arguments)
+		return wrapped(FreeInput, source.Arguments)
 	}
 	text := strings.TrimSpace(source.Arguments)
 	if text == "" {

@@ -21,12 +21,12 @@ const (
 	maxToolName = 64 - len("mcp_"+Provider+"_")
 	// maxDescription is of a tool, in bytes. What is longer is cut.
 	maxDescription = 1 << 10
-	// freeInput is the only argument of a tool that takes free text.
-	freeInput = "input"
+	// FreeInput is the only argument of a tool that takes free text.
+	FreeInput = "input"
 )
 
 // freeSchema is the schema of a tool that takes free text.
-const freeSchema = `{"type":"object","properties":{"` + freeInput + `":{"type":"string"}},"required":["` + freeInput + `"]}`
+const freeSchema = `{"type":"object","properties":{"` + FreeInput + `":{"type":"string"}},"required":["` + FreeInput + `"]}`
 
 // Tools are the client's, as the upstream knows them. The zero value has none.
 type Tools struct {

@@ -50,7 +50,8 @@ var allowed = map[string][]string{
 	},
 	"internal/upstream/cursor/agent/models": {"internal/chat"},
 	"internal/upstream/cursor/agent/prompt": {
-		"internal/chat", "internal/rawjson", "internal/imagefile", "internal/upstream", "internal/upstream/cursor/agent/models",
+		"internal/chat", "internal/rawjson", "internal/imagefile", "internal/upstream",
+		"internal/upstream/cursor/agent/models", "internal/upstream/cursor/identity",
 	},
 	"internal/upstream/cursor/fault":    {"internal/upstream", "internal/upstream/wire"},
 	"internal/upstream/cursor/identity": {"internal/upstream"},

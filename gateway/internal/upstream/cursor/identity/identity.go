@@ -28,6 +28,11 @@ func notInHeader(r rune) bool { return r <= ' ' || r > '~' }
 func NewID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails: it ends the process instead
+	return IDOf(b)
+}
+
+// IDOf makes a UUID, in the form of a random one, of bytes that look random.
+func IDOf(b [16]byte) string {
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
 	var text [36]byte

@@ -2,8 +2,9 @@ package prompt
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"strconv"
+
+	"carousel.internal/gateway/internal/upstream/cursor/identity"
 )
 
 // newID makes a UUID for a message or an image of the history. One that is made of content
@@ -14,10 +15,7 @@ func (b *builder) newID(content string) string {
 	}
 	b.ids++
 	sum := sha256.Sum256([]byte(strconv.Itoa(b.ids) + ":" + content))
-	sum[6] = sum[6]&0x0f | 0x40 // the version of random ones, which is the only one that is known to do
-	sum[8] = sum[8]&0x3f | 0x80
-	text := hex.EncodeToString(sum[:16])
-	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]
+	return identity.IDOf([16]byte(sum[:])) // in the form of random ones, which alone is known to do
 }
 
 // keep makes a blob of data, and answers its id.

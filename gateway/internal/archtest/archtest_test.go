@@ -60,7 +60,7 @@ var allowed = map[string][]string{
 		"internal/upstream/cursor/fault", "internal/upstream/cursor/identity",
 	},
 	"internal/upstream/cursor/agent": {
-		"internal/chat", "internal/rawjson", "internal/upstream", "internal/upstream/egress", "internal/upstream/wire",
+		"internal/chat", "internal/rawjson", "internal/upstream", "internal/upstream/egress", "internal/upstream/redial", "internal/upstream/wire",
 		"internal/upstream/cursor/fault", "internal/upstream/cursor/identity",
 		"internal/upstream/cursor/agent/models", "internal/upstream/cursor/agent/prompt",
 	},

@@ -5,21 +5,7 @@
 // that broke after a while is a failure like any other.
 package redial
 
-import (
-	"errors"
-	"io"
-	"net"
-	"net/http"
-	"net/http/httptrace"
-	"strings"
-	"sync/atomic"
-	"syscall"
-	"time"
-)
-
-// atOnce is how long a dead connection may take to show it: more than a round trip,
-// and less than an upstream needs to work on a request and then to crash.
-const atOnce = time.Second
+import "net/http"
 
 // Transport is an http.RoundTripper over a pool.
 type Transport struct {
@@ -37,15 +23,9 @@ func New(pool *http.Transport) *Transport {
 
 // RoundTrip implements http.RoundTripper. A request without GetBody is sent once.
 func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
-	var reused, answered atomic.Bool
-	ctx := httptrace.WithClientTrace(request.Context(), &httptrace.ClientTrace{
-		GotConn:              func(info httptrace.GotConnInfo) { reused.Store(info.Reused) },
-		GotFirstResponseByte: func() { answered.Store(true) },
-	})
-	began := time.Now()
-	response, err := t.pooled.RoundTrip(request.WithContext(ctx))
-	if err == nil || !reused.Load() || answered.Load() || time.Since(began) > atOnce || !isDead(err) ||
-		request.GetBody == nil || request.Context().Err() != nil {
+	var attempt Attempt
+	response, err := t.pooled.RoundTrip(request.WithContext(attempt.Watched(request.Context())))
+	if err == nil || !attempt.MetDead(err) || request.GetBody == nil || request.Context().Err() != nil {
 		return response, err
 	}
 	body, bodyErr := request.GetBody()
@@ -59,15 +39,3 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 
 // CloseIdleConnections empties the pool.
 func (t *Transport) CloseIdleConnections() { t.pooled.CloseIdleConnections() }
-
-// isDead tells a connection that is gone from all other errors.
-func isDead(err error) bool {
-	for _, sign := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE, net.ErrClosed} {
-		if errors.Is(err, sign) {
-			return true
-		}
-	}
-	// net/http does not export these.
-	text := err.Error()
-	return strings.Contains(text, "server closed idle connection") || strings.Contains(text, "client connection lost")
-}

@@ -15,6 +15,7 @@ import (
 	"carousel.internal/gateway/internal/upstream/cursor/agent/models"
 	"carousel.internal/gateway/internal/upstream/cursor/agent/prompt"
 	"carousel.internal/gateway/internal/upstream/cursor/fault"
+	"carousel.internal/gateway/internal/upstream/redial"
 	"carousel.internal/gateway/internal/upstream/wire"
 	agentv1 "carousel.internal/proto/cursor/agent/v1"
 )
@@ -48,7 +49,7 @@ type run struct {
 	outbox   *outbox
 	arrivals chan arrival
 	blocks   upstream.Blocks
-	attempt  attempt
+	attempt  redial.Attempt
 	room     []chat.Event // for events
 	choice   models.Choice
 	// ctx is the stream's; leave ends it, and waits for the helpers.
@@ -81,7 +82,7 @@ func (c *Client) run(
 		lifetime = context.WithoutCancel(parent)
 	}
 	r.ctx, r.cancel = context.WithCancelCause(lifetime)
-	request, failure := r.request(r.attempt.watched(r.ctx), ids)
+	request, failure := r.request(r.attempt.Watched(r.ctx), ids)
 	if failure != nil {
 		r.cancel(errLeaving)
 		return failure, asIs
@@ -211,7 +212,7 @@ func (r *run) unanswered(parent context.Context, err error) *upstream.Failure {
 		return refusal.Failure(failures, r.call.Credential.Secret)
 	}
 	if unreached, is := errors.AsType[*unreachedError](err); is {
-		if r.attempt.wasNeverBegun(unreached.error) {
+		if neverBegun(&r.attempt, unreached.error) {
 			r.reactor.again = onAnotherConnection
 		}
 		return fault.Unreached(failures, unreached.error)

@@ -130,12 +130,6 @@ var efforts = []chat.Effort{
 	chat.EffortNone, chat.EffortMinimal, chat.EffortLow, chat.EffortMedium, chat.EffortHigh, chat.EffortXHigh, chat.EffortMax,
 }
 
-// budgets are up to how many tokens of thinking stand for an effort.
-var budgets = []struct {
-	upTo   int
-	effort chat.Effort
-}{{4 << 10, chat.EffortLow}, {16 << 10, chat.EffortMedium}, {32 << 10, chat.EffortHigh}}
-
 // effort is the word for a wish that comes nearest among those that the model takes; empty:
 // none is to be sent.
 func (q *quirks) effort(model string, wish chat.Thinking) chat.Effort {
@@ -143,7 +137,7 @@ func (q *quirks) effort(model string, wish chat.Thinking) chat.Effort {
 	if q.effortsByModel && reasons(model) {
 		taken = []chat.Effort{chat.EffortLow, chat.EffortMedium, chat.EffortHigh}
 	}
-	wanted := slices.Index(efforts, effortOf(wish))
+	wanted := slices.Index(efforts, wish.InEffort())
 	if wanted < 0 || len(taken) == 0 {
 		return ""
 	}
@@ -163,22 +157,6 @@ func (q *quirks) effort(model string, wish chat.Thinking) chat.Effort {
 		best = least
 	}
 	return chat.Effort(best)
-}
-
-// effortOf is what a wish comes to; empty: to nothing.
-func effortOf(wish chat.Thinking) chat.Effort {
-	switch {
-	case wish.Mode == chat.ThinkingOff:
-		return chat.EffortNone
-	case wish.Effort != "" || wish.Budget == 0:
-		return wish.Effort
-	}
-	for _, budget := range budgets {
-		if wish.Budget <= budget.upTo {
-			return budget.effort
-		}
-	}
-	return chat.EffortXHigh
 }
 
 // reasoners are the names of OpenAI's models that think, behind the name of a provider.

@@ -132,7 +132,7 @@ func (c *Client) choose(call *upstream.Call) models.Choice {
 	if to, has := c.aliases[id]; has {
 		id = to
 	}
-	return c.catalog.Load().Choose(id, string(effortOf(call.Request.Thinking)))
+	return c.catalog.Load().Choose(id, string(call.Request.Thinking.InEffort()))
 }
 
 // formOf is how a model is told of calls in the history.

@@ -16,7 +16,7 @@ type imprint [sha256.Size]byte
 func imprintOf(call *upstream.Call, messages []chat.Message) imprint {
 	request := call.Request
 	h := hasher{sha256.New()}
-	h.texts(call.Model, call.Options.DefaultInstructions, string(effortOf(request.Thinking)), string(request.ToolChoice.Mode),
+	h.texts(call.Model, call.Options.DefaultInstructions, string(request.Thinking.InEffort()), string(request.ToolChoice.Mode),
 		string(request.Output.Form), string(request.Output.Schema))
 	h.flags(request.ParallelCalls != nil && !*request.ParallelCalls)
 	h.texts(request.ToolChoice.Names...)

@@ -241,16 +241,12 @@ func listing(config upstream.Config, driver upstream.Driver, told []chat.Model) 
 	for i, id := range config.Models {
 		model, isKnown := byID[id]
 		if !isKnown {
-			model = chat.Model{ID: id, OwnedBy: config.Name, Created: listCreated}
+			model = chat.Model{ID: id, OwnedBy: config.Name, Created: chat.UntoldCreated}
 		}
 		models[i] = model
 	}
 	return models
 }
-
-// listCreated is `created` of models whose upstream does not say: the value that
-// the default list has.
-const listCreated = 1706659200
 
 // defaultUpstream comes first, in lists and where several list a model.
 const defaultUpstream = "cursor"
@@ -554,7 +550,7 @@ func (c *Catalog) ask(ctx context.Context, e *entry) ([]chat.Model, error) {
 	}
 	for i := range models {
 		models[i].OwnedBy = cmp.Or(models[i].OwnedBy, e.config.Name)
-		models[i].Created = cmp.Or(models[i].Created, listCreated)
+		models[i].Created = cmp.Or(models[i].Created, chat.UntoldCreated)
 	}
 	return models, nil
 }

@@ -297,14 +297,14 @@ func TestModelsAreListedOnceInOrderOfTheUpstreams(t *testing.T) {
 	want := []chat.Model{
 		{ID: "claude-3.5-sonnet", OwnedBy: "anthropic", Created: 1}, // cursor's own
 		{ID: "gpt-4o", OwnedBy: "openai", Created: 1},
-		{ID: "own", OwnedBy: "backup", Created: listCreated},
-		{ID: "org/llama", OwnedBy: "local", Created: listCreated},
+		{ID: "own", OwnedBy: "backup", Created: chat.UntoldCreated},
+		{ID: "org/llama", OwnedBy: "local", Created: chat.UntoldCreated},
 	}
 	if diff := cmp.Diff(want, r.Models()); diff != "" {
 		t.Error(diff)
 	}
 	r.Update([]upstream.Config{backup})
-	want = []chat.Model{{ID: "claude-3.5-sonnet", OwnedBy: "anthropic", Created: 1}, {ID: "own", OwnedBy: "backup", Created: listCreated}}
+	want = []chat.Model{{ID: "claude-3.5-sonnet", OwnedBy: "anthropic", Created: 1}, {ID: "own", OwnedBy: "backup", Created: chat.UntoldCreated}}
 	if diff := cmp.Diff(want, r.Models()); diff != "" {
 		t.Error(diff)
 	}
@@ -443,7 +443,7 @@ func TestModelsAreAskedFor(t *testing.T) {
 		if len(released) != 1 || released[0] != nil {
 			t.Errorf("released %v", released)
 		}
-		want := []chat.Model{{ID: "a", OwnedBy: "somebody", Created: 7}, {ID: "b", OwnedBy: "open", Created: listCreated}}
+		want := []chat.Model{{ID: "a", OwnedBy: "somebody", Created: 7}, {ID: "b", OwnedBy: "open", Created: chat.UntoldCreated}}
 		if diff := cmp.Diff(want, r.Models()[3:]); diff != "" {
 			t.Error(diff)
 		}

@@ -96,3 +96,6 @@ type Model struct {
 	// Created is in Unix seconds.
 	Created int64
 }
+
+// UntoldCreated is Created of models whose upstream does not say it.
+const UntoldCreated = 1706659200

@@ -2,9 +2,6 @@ package models
 
 import "strings"
 
-// created is the `created` of every model, in Unix seconds: the upstream does not tell it.
-const created = 1706659200
-
 // owners are the makers of models by how their ids begin.
 var owners = []struct{ prefix, owner string }{
 	{"claude", "anthropic"},

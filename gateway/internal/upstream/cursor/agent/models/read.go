@@ -120,6 +120,6 @@ func (r *reading) list(id, owner string, hidden bool) {
 	}
 	r.listed[id] = true
 	if !hidden {
-		r.catalog.list = append(r.catalog.list, chat.Model{ID: id, OwnedBy: owner, Created: created})
+		r.catalog.list = append(r.catalog.list, chat.Model{ID: id, OwnedBy: owner, Created: chat.UntoldCreated})
 	}
 }

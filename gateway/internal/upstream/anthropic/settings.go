@@ -28,7 +28,7 @@ type settings struct {
 	// limitHeaders shows clients what the upstream says of its rate limits. They are those of
 	// one key among several.
 	limitHeaders bool
-	// proxy is the way of tokens that have none of their own; empty: directly.
+	// proxy is the way of tokens that have none of their own; empty: as the environment says.
 	proxy secret.Value
 }
 

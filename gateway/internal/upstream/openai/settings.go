@@ -27,7 +27,7 @@ type settings struct {
 	// includeUsage has token counts asked for in every stream, whether the client
 	// wants them or not. Off is for upstreams that refuse stream_options.
 	includeUsage bool
-	// proxy is the way of tokens that have none of their own; empty: directly.
+	// proxy is the way of tokens that have none of their own; empty: as the environment says.
 	proxy  secret.Value
 	quirks quirks
 }

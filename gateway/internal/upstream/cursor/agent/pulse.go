@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// beat is between two signs of life, execBeat between two for each call that waits for
-	// the rest of its turn.
+	// beat is between two signs of life, execBeat between two for each call that waits: for the
+	// rest of its turn, or for its result.
 	beat     = 5 * time.Second
 	execBeat = 3 * time.Second
 )

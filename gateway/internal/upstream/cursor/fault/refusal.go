@@ -56,8 +56,8 @@ func (r *Refusal) IsPage() bool {
 	return strings.Contains(r.Header.Get("Content-Type"), "html") || strings.HasPrefix(strings.TrimSpace(string(r.Body)), "<")
 }
 
-// Complaint is what the refusal says.
-func (r *Refusal) Complaint() Complaint {
+// complaint is what the refusal says.
+func (r *Refusal) complaint() Complaint {
 	page := r.IsPage()
 	c := Complaint{Status: r.Status, page: page && pageStatuses[r.Status], retryAfter: retryAfter(r.Header)}
 	if !page {
@@ -68,7 +68,7 @@ func (r *Refusal) Complaint() Complaint {
 
 // Failure classifies an answer without frames.
 func (r *Refusal) Failure(table upstream.Table, known secret.Value) *upstream.Failure {
-	c := r.Complaint()
+	c := r.complaint()
 	if r.Status == http.StatusOK && c.Code == "" && !c.Named && !c.page {
 		failure := wire.Signed(table, upstream.SignGarbled, r.Status, "the upstream's answer is no stream of frames", r)
 		failure.RetryAfter = c.retryAfter

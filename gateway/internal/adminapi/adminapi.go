@@ -100,7 +100,7 @@ type Deps struct {
 	// Driver answers the driver of an upstream; false when there is none.
 	Driver func(upstreamName string) (upstream.Driver, bool)
 	// CheckProxy goes through a proxy to where the upstream with this config is and tells,
-	// without its password, why that does not work; nil: proxies are saved untried.
+	// without its password, why that does not work.
 	CheckProxy func(ctx context.Context, config upstream.Config, proxy secret.Value) error
 }
 

@@ -59,6 +59,8 @@ type store struct {
 	dead  error
 	tried []string
 	left  time.Duration // until the call's deadline
+	// trial is how long one of a proxy takes.
+	trial time.Duration
 }
 
 func ask[T proto.Message](ctx context.Context, s *store, request proto.Message) (T, error) {
@@ -311,6 +313,7 @@ func send(t *testing.T, s *store, method, path, authorization, body string, head
 		},
 		CheckProxy: func(_ context.Context, config upstream.Config, proxy secret.Value) error {
 			s.tried = append(s.tried, proxy.Reveal()+" to "+config.BaseURL)
+			time.Sleep(s.trial)
 			if strings.Contains(config.Settings["proxy"], "•") {
 				return errors.New("settings.proxy: not a URL")
 			}

@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -70,45 +71,39 @@ func (a *API) startLogin(c *gin.Context) error {
 	if err := a.decode(c, &body); err != nil {
 		return err
 	}
-	check, err := wantsCheck(c)
+	upstreamName, err := a.upstreamOfLogin(c, body.Upstream, body.TokenID)
 	if err != nil {
+		return err
+	}
+	attempt, err := a.newLogin(upstreamName)
+	if err != nil {
+		return err
+	}
+	if err := a.tryProxyFor(c, upstreamName, body.Proxy); err != nil {
 		return err
 	}
 	ctx, cancel := a.Call(c)
 	defer cancel()
-	if body.Upstream, err = a.upstreamOfLogin(ctx, body.Upstream, body.TokenID); err != nil {
-		return err
-	}
-	attempt, err := a.newLogin(body.Upstream)
-	if err != nil {
-		return err
-	}
-	if check {
-		if err := a.tryProxyFor(c, body.Upstream, body.Proxy); err != nil {
-			return err
-		}
-	}
 	created, err := a.Logins.CreateLogin(ctx, &tokenstorev1.CreateLoginRequest{
-		Upstream: body.Upstream, Alias: body.Alias, TokenId: body.TokenID, Proxy: body.Proxy,
+		Upstream: upstreamName, Alias: body.Alias, TokenId: body.TokenID, Proxy: body.Proxy,
 		Url: attempt.URL, Uuid: attempt.UUID, Verifier: attempt.Verifier.Reveal(),
 	})
 	if err != nil {
 		return storeerr.Translate(err)
 	}
 	started := created.GetLogin()
-	a.Note(c, "login started", "login", started.GetId(), "upstream", body.Upstream, "token_id", body.TokenID)
+	a.Note(c, "login started", "login", started.GetId(), "upstream", upstreamName, "token_id", body.TokenID)
 	c.Header("Location", "/admin/api/logins/"+url.PathEscape(started.GetId()))
 	return jsonapi.Answer(c, http.StatusCreated, loginOf(started))
 }
 
 // upstreamOfLogin is the upstream to log in to: that of the token, where one is named.
-func (a *API) upstreamOfLogin(ctx context.Context, named, tokenID string) (string, error) {
+func (a *API) upstreamOfLogin(c *gin.Context, named, tokenID string) (string, error) {
 	if tokenID == "" {
-		if named == "" {
-			return defaultDriver, nil
-		}
-		return named, nil
+		return cmp.Or(named, defaultDriver), nil
 	}
+	ctx, cancel := a.Call(c)
+	defer cancel()
 	found, err := a.Tokens.GetToken(ctx, &tokenstorev1.GetTokenRequest{Id: tokenID})
 	if err != nil {
 		return "", storeerr.Translate(err)

@@ -14,19 +14,17 @@ import (
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
-// wantsCheck tells whether a proxy is to be tried before it is saved: unless the
-// request says `?check=false`.
-func wantsCheck(c *gin.Context) (bool, error) {
+// isTried tells whether a proxy is to be tried before it is saved: where there is one,
+// unless the request says `?check=false`.
+func isTried(c *gin.Context, proxy string) (bool, error) {
 	q := queryOf(c, "check")
 	check := q.flag("check")
-	return check == nil || *check, q.err
+	return q.err == nil && proxy != "" && (check == nil || *check), q.err
 }
 
-// tryProxy goes through a proxy to an upstream once.
+// tryProxy goes through a proxy to an upstream once. It may take longer than a call of the
+// store, whose context must not be from before.
 func (a *API) tryProxy(c *gin.Context, config upstream.Config, proxy string) error {
-	if proxy == "" || a.CheckProxy == nil {
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), accountTimeout)
 	defer cancel()
 	if err := a.CheckProxy(ctx, config, secret.New(proxy)); err != nil {
@@ -35,10 +33,10 @@ func (a *API) tryProxy(c *gin.Context, config upstream.Config, proxy string) err
 	return nil
 }
 
-// tryProxyFor is tryProxy for an upstream that there is already.
+// tryProxyFor is tryProxy for an upstream that there is already, where it is to be tried.
 func (a *API) tryProxyFor(c *gin.Context, upstreamName, proxy string) error {
-	if proxy == "" {
-		return nil
+	if tried, err := isTried(c, proxy); !tried {
+		return err
 	}
 	ctx, cancel := a.Call(c)
 	defer cancel()
@@ -49,11 +47,11 @@ func (a *API) tryProxyFor(c *gin.Context, upstreamName, proxy string) error {
 	return a.tryProxy(c, withoutProxy(configOf(stored)), proxy)
 }
 
-// tryProxyOfToken is tryProxy for a token that there is already. The masked form of the
+// tryProxyOfToken is tryProxyFor for a token that there is already. The masked form of the
 // proxy that it has keeps that one.
 func (a *API) tryProxyOfToken(c *gin.Context, tokenID, proxy string) error {
-	if proxy == "" {
-		return nil
+	if tried, err := isTried(c, proxy); !tried {
+		return err
 	}
 	ctx, cancel := a.Call(c)
 	defer cancel()

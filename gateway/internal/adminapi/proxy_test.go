@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -79,6 +81,32 @@ func TestDeadProxiesAreRefused(t *testing.T) {
 		if w := send(t, s, c.method, c.path+"?chek=false", key, c.body); w.Code != 400 {
 			t.Errorf("%s %s, misspelt: %d %s", c.method, c.path, w.Code, w.Body)
 		}
+	}
+}
+
+// However long a proxy is tried, the store has its whole time to save it.
+func TestATrialTakesNoTimeFromTheStore(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ method, path, body string }{
+		{"POST", "/admin/api/tokens", newToken},
+		{"PATCH", "/admin/api/tokens/t2", `{"proxy":"http://u:pw@p"}`},
+		{"POST", "/admin/api/logins", `{"proxy":"http://u:pw@p"}`},
+		{"PUT", "/admin/api/upstreams/vendor", anUpstream},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			left := func(trial time.Duration) time.Duration {
+				s := newStore()
+				s.trial = trial
+				s.answers = append([]proto.Message{theUpstreams}, s.answers...)
+				if w := send(t, s, c.method, c.path, key, c.body); w.Code > 201 || len(s.tried) != 1 {
+					t.Fatalf("%s %s: %d %s", c.method, c.path, w.Code, w.Body)
+				}
+				return s.left
+			}
+			if whole, after := left(0), left(9*time.Second); whole != after {
+				t.Errorf("%s %s: %s are left for the store instead of %s", c.method, c.path, after, whole)
+			}
+		})
 	}
 }
 

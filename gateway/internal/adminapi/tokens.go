@@ -155,14 +155,8 @@ func (a *API) createToken(c *gin.Context) error {
 	if body.Token == "" {
 		return jsonapi.Invalid("token", "the token itself is missing")
 	}
-	check, err := wantsCheck(c)
-	if err != nil {
+	if err := a.tryProxyFor(c, body.Upstream, body.Proxy); err != nil {
 		return err
-	}
-	if check {
-		if err := a.tryProxyFor(c, body.Upstream, body.Proxy); err != nil {
-			return err
-		}
 	}
 	ctx, cancel := a.Call(c)
 	defer cancel()
@@ -208,14 +202,8 @@ func (a *API) updateToken(c *gin.Context) error {
 	if err := a.readTokenChange(c, request); err != nil {
 		return err
 	}
-	check, err := wantsCheck(c)
-	if err != nil {
+	if err := a.tryProxyOfToken(c, request.GetId(), request.GetProxy()); err != nil {
 		return err
-	}
-	if check {
-		if err := a.tryProxyOfToken(c, request.GetId(), request.GetProxy()); err != nil {
-			return err
-		}
 	}
 	ctx, cancel := a.Call(c)
 	defer cancel()

@@ -71,13 +71,12 @@ func (a *API) putUpstream(c *gin.Context) error {
 	}
 	name := c.Param("name")
 	config := upstream.Config{Name: name, Driver: body.Driver, BaseURL: body.BaseURL, Models: body.Models, Settings: body.Settings}
-	check, err := wantsCheck(c)
+	proxy := body.Settings[proxySetting]
+	tried, err := isTried(c, proxy)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := a.Call(c)
-	defer cancel()
-	kept, err := a.keepsProxy(ctx, config)
+	kept, err := a.keepsProxy(c, name, proxy)
 	if err != nil {
 		return err
 	}
@@ -88,11 +87,13 @@ func (a *API) putUpstream(c *gin.Context) error {
 	if err := a.ValidateUpstream(judged); err != nil {
 		return &chat.Error{Kind: chat.InvalidRequest, Message: err.Error()}
 	}
-	if check && !kept {
-		if err := a.tryProxy(c, config, config.Settings[proxySetting]); err != nil {
+	if tried && !kept {
+		if err := a.tryProxy(c, config, proxy); err != nil {
 			return err
 		}
 	}
+	ctx, cancel := a.Call(c)
+	defer cancel()
 	put, err := a.Config.PutUpstream(ctx, &tokenstorev1.PutUpstreamRequest{
 		Upstream: &tokenstorev1.Upstream{
 			Name: name, Driver: body.Driver, BaseUrl: body.BaseURL, Models: body.Models, Settings: body.Settings,
@@ -128,18 +129,20 @@ func withoutProxy(config upstream.Config) upstream.Config {
 	return config
 }
 
-// keepsProxy tells whether the config names the stored proxy by its masked form, so that
-// its password is not known here.
-func (a *API) keepsProxy(ctx context.Context, config upstream.Config) (bool, error) {
-	if config.Settings[proxySetting] == "" {
+// keepsProxy tells whether the proxy is the masked form of that which is stored of an
+// upstream, so that its password is not known here.
+func (a *API) keepsProxy(c *gin.Context, name, proxy string) (bool, error) {
+	if proxy == "" {
 		return false, nil
 	}
+	ctx, cancel := a.Call(c)
+	defer cancel()
 	list, err := a.Config.ListUpstreams(ctx, &tokenstorev1.ListUpstreamsRequest{})
 	if err != nil {
 		return false, storeerr.Translate(err)
 	}
 	return slices.ContainsFunc(list.GetUpstreams(), func(stored *tokenstorev1.Upstream) bool {
-		return stored.GetName() == config.Name && stored.GetSettings()[proxySetting] == config.Settings[proxySetting]
+		return stored.GetName() == name && stored.GetSettings()[proxySetting] == proxy
 	}), nil
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/gin-gonic/gin"
 	"google.golang.org/grpc"
 
-	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/nullable"
 	"carousel.internal/gateway/internal/storeerr"
@@ -119,7 +118,7 @@ func (a *API) upstreamOfLogin(c *gin.Context, named, tokenID string) (string, er
 func (a *API) newLogin(upstreamName string) (upstream.LoginAttempt, error) {
 	driver, known := a.Driver(upstreamName)
 	if !known {
-		return upstream.LoginAttempt{}, &chat.Error{Kind: chat.NotFound, Param: "upstream", Message: "there is no upstream " + quoted(upstreamName)}
+		return upstream.LoginAttempt{}, noUpstream(upstreamName)
 	}
 	logins, able := driver.(upstream.Logins)
 	if !able {

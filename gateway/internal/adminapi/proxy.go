@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 
@@ -40,9 +41,13 @@ func (a *API) tryProxyFor(c *gin.Context, upstreamName, proxy string) error {
 	}
 	ctx, cancel := a.Call(c)
 	defer cancel()
+	upstreamName = cmp.Or(upstreamName, defaultDriver)
 	stored, err := a.storedUpstream(ctx, upstreamName)
 	if err != nil {
 		return err
+	}
+	if stored == nil {
+		return noUpstream(upstreamName)
 	}
 	return a.tryProxy(c, withoutProxy(configOf(stored)), proxy)
 }
@@ -71,15 +76,14 @@ func (a *API) storedUpstream(ctx context.Context, name string) (*tokenstorev1.Up
 	if err != nil {
 		return nil, storeerr.Translate(err)
 	}
-	if name == "" {
-		name = defaultDriver
-	}
 	for _, each := range list.GetUpstreams() {
 		if each.GetName() == name {
 			return each, nil
 		}
 	}
-	return nil, &chat.Error{Kind: chat.NotFound, Param: "upstream", Message: "there is no upstream " + quoted(name)}
+	return nil, nil
 }
 
-func quoted(name string) string { return strconv.Quote(name) }
+func noUpstream(name string) error {
+	return &chat.Error{Kind: chat.NotFound, Param: "upstream", Message: "there is no upstream " + strconv.Quote(name)}
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"net/http"
-	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -137,13 +136,8 @@ func (a *API) keepsProxy(c *gin.Context, name, proxy string) (bool, error) {
 	}
 	ctx, cancel := a.Call(c)
 	defer cancel()
-	list, err := a.Config.ListUpstreams(ctx, &tokenstorev1.ListUpstreamsRequest{})
-	if err != nil {
-		return false, storeerr.Translate(err)
-	}
-	return slices.ContainsFunc(list.GetUpstreams(), func(stored *tokenstorev1.Upstream) bool {
-		return stored.GetName() == name && stored.GetSettings()[proxySetting] == proxy
-	}), nil
+	stored, err := a.storedUpstream(ctx, name)
+	return stored.GetSettings()[proxySetting] == proxy, err
 }
 
 // probeSaved asks an upstream that was saved for its models.

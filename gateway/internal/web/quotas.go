@@ -36,7 +36,7 @@ func (p quotaPool) Rows() []quotaRow {
 }
 
 // More counts the accounts that are not shown.
-func (p quotaPool) More() int { return len(p.Accounts) - len(p.Rows()) }
+func (p quotaPool) More() int { return max(len(p.Accounts)-accountsShown, 0) }
 
 // Rate is how many requests an hour it gets at present.
 func (p quotaPool) Rate() string { return compact(p.RatePerHour) }

@@ -167,6 +167,7 @@ func (g *Gateway) assemble() {
 		Store: errands, Replica: g.replica, Driver: g.catalog.Driver, Account: g.accounts.Ask, Grace: cfg.ShutdownGrace, Log: g.log,
 	})
 	audit := tokenstorev1.NewAuditServiceClient(g.conn)
+	logins := tokenstorev1.NewLoginServiceClient(g.conn)
 	keep := func(ctx context.Context, entry *tokenstorev1.AuditEntry) error {
 		entry.Replica = g.replica
 		_, err := audit.RecordAudit(ctx, &tokenstorev1.RecordAuditRequest{Entry: entry})
@@ -186,8 +187,8 @@ func (g *Gateway) assemble() {
 		ValidateUpstream: g.catalog.Validate,
 		ProbeUpstream:    g.catalog.Probe,
 		Audit:            audit,
-		Logins:           tokenstorev1.NewLoginServiceClient(g.conn),
-		Renewals:         tokenstorev1.NewErrandServiceClient(g.conn),
+		Logins:           logins,
+		Renewals:         errands,
 		Driver:           g.catalog.Driver,
 		CheckProxy:       g.catalog.CheckProxy,
 	})
@@ -202,7 +203,7 @@ func (g *Gateway) assemble() {
 		Degraded:    g.leases.Degraded,
 		Models:      g.catalog.Models,
 		Servable:    g.catalog.Servable,
-		Logins:      tokenstorev1.NewLoginServiceClient(g.conn),
+		Logins:      logins,
 		HasAccounts: g.hasAccounts,
 		HasLogins:   g.hasLogins,
 		RoutePrefix: cfg.RoutePrefix,
@@ -329,15 +330,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 
 // runErrands runs errands, from when it is known which upstreams there are.
 func (g *Gateway) runErrands(ctx context.Context) {
-	again := time.NewTicker(50 * time.Millisecond)
-	defer again.Stop()
-	for g.config.Ready(ctx) != nil {
-		select {
-		case <-ctx.Done():
-			return
-		case <-again.C:
-		}
-	}
+	await(ctx, 50*time.Millisecond, g.config.Ready)
 	g.errands.Run(ctx)
 }
 
@@ -349,9 +342,14 @@ const startPatience = 2 * time.Second
 func (g *Gateway) awaitReady(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
-	again := time.NewTicker(5 * time.Millisecond)
+	await(ctx, 5*time.Millisecond, g.Ready)
+}
+
+// await asks again and again until there is no error, or ctx has ended.
+func await(ctx context.Context, every time.Duration, ready func(context.Context) error) {
+	again := time.NewTicker(every)
 	defer again.Stop()
-	for g.Ready(ctx) != nil {
+	for ready(ctx) != nil {
 		select {
 		case <-ctx.Done():
 			return

@@ -379,12 +379,7 @@ func (c *agentCall) splitBytes() error {
 		return err
 	}
 	last := len(answer) - 1
-	for at := range last {
-		if err := c.send(answer[at : at+1]); err != nil {
-			return err
-		}
-	}
-	return c.end(answer[last:])()
+	return inOrder(c.singly(answer[:last]), c.end(answer[last:]))
 }
 
 func (c *agentCall) gzipText() error {

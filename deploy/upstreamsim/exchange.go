@@ -122,14 +122,19 @@ func (x *exchange) end(event []byte) step { return func() error { return x.finis
 
 // byteByByte writes every byte by itself, and ends the answer.
 func (x *exchange) byteByByte(answer []byte) step {
+	last := len(answer) - 1
+	return func() error { return inOrder(x.singly(answer[:last]), x.end(answer[last:])) }
+}
+
+// singly writes every byte by itself.
+func (x *exchange) singly(event []byte) step {
 	return func() error {
-		last := len(answer) - 1
-		for at := range last {
-			if err := x.send(answer[at : at+1]); err != nil {
+		for at := range event {
+			if err := x.send(event[at : at+1]); err != nil {
 				return err
 			}
 		}
-		return x.finish(answer[last:])
+		return nil
 	}
 }
 

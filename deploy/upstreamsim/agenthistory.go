@@ -1,8 +1,6 @@
 package upstreamsim
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -167,11 +165,6 @@ func (h *history) texts(role string) string {
 		}
 	}
 	return strings.Join(texts, "\n")
-}
-
-func pictureOf(data []byte) ImageSummary {
-	sum := sha256.Sum256(data)
-	return ImageSummary{SHA256: hex.EncodeToString(sum[:]), Bytes: len(data)}
 }
 
 // checkTurn looks whether the blobs of a turn decode and say what the roots say. fetch answers

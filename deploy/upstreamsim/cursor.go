@@ -111,12 +111,18 @@ type MessageSummary struct {
 	Images []ImageSummary `json:"images,omitempty"`
 }
 
-// ImageSummary is an image of a MessageSummary.
+// ImageSummary is an image of a MessageSummary or of an AgentRun.
 type ImageSummary struct {
 	SHA256 string `json:"sha256"`
 	Bytes  int    `json:"bytes"`
 	Width  int32  `json:"width"`
 	Height int32  `json:"height"`
+}
+
+// pictureOf sums a picture up, but for its size.
+func pictureOf(data []byte) ImageSummary {
+	sum := sha256.Sum256(data)
+	return ImageSummary{SHA256: hex.EncodeToString(sum[:]), Bytes: len(data)}
 }
 
 func (c *cursorCall) summary() RequestSummary {
@@ -135,11 +141,9 @@ func (c *cursorCall) summary() RequestSummary {
 	for _, message := range c.request.GetConversation() {
 		one := MessageSummary{Role: strings.TrimPrefix(message.GetType().String(), "MESSAGE_TYPE_"), Text: message.GetText()}
 		for _, image := range message.GetImages() {
-			sum := sha256.Sum256(image.GetData())
-			one.Images = append(one.Images, ImageSummary{
-				SHA256: hex.EncodeToString(sum[:]), Bytes: len(image.GetData()),
-				Width: image.GetDimension().GetWidth(), Height: image.GetDimension().GetHeight(),
-			})
+			told := pictureOf(image.GetData())
+			told.Width, told.Height = image.GetDimension().GetWidth(), image.GetDimension().GetHeight()
+			one.Images = append(one.Images, told)
 		}
 		summary.Messages = append(summary.Messages, one)
 	}

@@ -604,14 +604,3 @@ func toolNames(tools []*agentv1.McpToolDefinition) []string {
 	}
 	return names
 }
-
-// slotName is whose Runs are counted together.
-func (a *account) slotName() string {
-	if a.subject != "" {
-		return a.subject
-	}
-	return a.fingerprint
-}
-
-// expired tells whether the token has ended, as far as it says when.
-func (a *account) expired(now time.Time) bool { return !a.expires.IsZero() && !now.Before(a.expires) }

@@ -50,7 +50,7 @@ func (c *agentCall) checkToken() error {
 	case account.web, c.set.JWTOnly && account.subject == "", !c.sim.accepts(account):
 		return failingEnum(int(aiserverv1.ErrorDetails_ERROR_NOT_LOGGED_IN))
 	case account.expired(now):
-		c.sim.logins.countExpired(account)
+		c.sim.logins.countExpired()
 		return failingEnum(int(aiserverv1.ErrorDetails_ERROR_AUTH_TOKEN_EXPIRED))
 	}
 	return nil
@@ -299,7 +299,7 @@ func (s *Simulator) checkUnary(w http.ResponseWriter, r *http.Request) bool {
 	case token == "", a.web, !s.accepts(a):
 		controlAnswer(w, http.StatusUnauthorized, connectError{Code: "unauthenticated", Message: "Error"})
 	case a.expired(s.options.Now()):
-		s.logins.countExpired(a)
+		s.logins.countExpired()
 		controlAnswer(w, http.StatusUnauthorized, connectError{Code: "unauthenticated", Message: "Error"})
 	case len(p) > 0:
 		controlAnswer(w, http.StatusBadRequest, connectError{Code: "invalid_argument", Message: strings.Join(p, "; ")})

@@ -61,7 +61,7 @@ func (c *cursorCall) answer() error {
 		return c.failBare("unauthenticated")
 	case account.web:
 		return c.fail(int(aiserverv1.ErrorDetails_ERROR_NOT_LOGGED_IN), "")
-	case !account.expires.IsZero() && account.expires.Before(c.sim.options.Now()):
+	case account.expired(c.sim.options.Now()):
 		return c.fail(int(aiserverv1.ErrorDetails_ERROR_AUTH_TOKEN_EXPIRED), "")
 	case c.sim.outdated(c.r.Header.Get("x-cursor-client-version")):
 		return c.failWith([]byte(updateRequired), 0)

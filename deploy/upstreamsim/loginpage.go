@@ -128,7 +128,7 @@ func (l *logins) poll(uuid, verifier string) (status int, answer map[string]stri
 	account := login.account
 	account.lost = false
 	delete(l.byRefresh, account.refresh) // a login has a session of its own
-	account.refresh = l.newRefresh()
+	account.refresh = newRefresh()
 	l.byRefresh[account.refresh] = account
 	account.access = l.mint(account)
 	return http.StatusOK, map[string]string{

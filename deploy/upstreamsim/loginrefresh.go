@@ -175,7 +175,7 @@ func (l *logins) rotate(account *loginAccount, used *rotation) {
 		delete(l.byRefresh, oldest)
 		account.rotated = account.rotated[1:]
 	}
-	account.refresh = l.newRefresh()
+	account.refresh = newRefresh()
 	l.byRefresh[account.refresh] = account
 }
 

@@ -1,10 +1,7 @@
 package upstreamsim
 
 import (
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -206,17 +203,20 @@ func (s *Simulator) CreateAccounts(count int, settings AccountSettings) ([]NewAc
 func (l *logins) create(settings AccountSettings) *loginAccount {
 	l.sequence++
 	account := &loginAccount{
-		subject: fmt.Sprintf("auth0|user_01SIM%021d", l.sequence), settings: settings, key: "crsr_" + randomHex(32),
+		subject: fmt.Sprintf("auth0|user_01SIM%021d", l.sequence), settings: settings, key: newKey(),
 		revoked: map[string]bool{}, used: map[string]*rotation{},
 	}
-	account.refresh = l.newRefresh()
+	account.refresh = newRefresh()
 	account.access = l.mint(account)
 	l.accounts[account.subject], l.byKey[account.key], l.byRefresh[account.refresh] = account, account, account
 	return account
 }
 
 // newRefresh is a refresh token. Clients must not look for anything in it.
-func (l *logins) newRefresh() string { return "rt_" + randomHex(32) }
+func newRefresh() string { return "rt_" + randomHex(32) }
+
+// newKey is a user's API key.
+func newKey() string { return "crsr_" + randomHex(32) }
 
 func randomHex(bytes int) string {
 	random := make([]byte, bytes)
@@ -232,25 +232,13 @@ func (l *logins) mint(account *loginAccount) string {
 	}
 	l.sequence++
 	now := l.now()
-	encode := base64.RawURLEncoding.EncodeToString
-	signed := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode(fmt.Appendf(nil,
-		`{"sub":"%s","time":"%d","randomness":"%08x-4e5f-6789","exp":%d,"iss":"https://authentication.cursor.sh",`+
-			`"scope":"openid profile email offline_access","aud":"https://cursor.com","type":"session"}`,
-		account.subject, now.Unix(), l.sequence&0xffffffff, now.Add(lifetime).Unix()))
-	token := signed + "." + signature(signed)
+	token := sessionJWT(account.subject, l.sequence, now.Unix(), now.Add(lifetime).Unix())
 	account.issued = append(account.issued, hashOf(token))
 	if len(account.issued) > maxIssued {
 		delete(account.revoked, account.issued[0])
 		account.issued = account.issued[1:]
 	}
 	return token
-}
-
-// signature is that of the simulator's own tokens.
-func signature(signed string) string {
-	mac := hmac.New(sha256.New, []byte("carousel upstreamsim demo"))
-	mac.Write([]byte(signed))
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
 // of is the account that a token is of, nil for one that never logs in. The caller locks.
@@ -300,7 +288,7 @@ func (l *logins) refusal(a *account, model string) int {
 }
 
 // countExpired counts a request with an access token that has expired.
-func (l *logins) countExpired(*account) {
+func (l *logins) countExpired() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.counts.Expired++
@@ -329,8 +317,8 @@ func (s *Simulator) RevokeRefresh(subject string) error {
 	return l.each(subject, func(account *loginAccount) {
 		delete(l.byRefresh, account.refresh)
 		delete(l.byKey, account.key)
-		account.refresh = l.newRefresh()
-		account.key = "crsr_" + randomHex(32)
+		account.refresh = newRefresh()
+		account.key = newKey()
 		l.byRefresh[account.refresh], l.byKey[account.key] = account, account
 	})
 }

@@ -51,7 +51,7 @@ func (s *Simulator) serveLookup(w http.ResponseWriter, r *http.Request) {
 	case len(p) > 0:
 		controlAnswer(w, http.StatusBadRequest, connectError{Code: "invalid_argument", Message: strings.Join(p, "; ")})
 	case a.expired(s.options.Now()):
-		s.logins.countExpired(a)
+		s.logins.countExpired()
 		controlAnswer(w, http.StatusUnauthorized, connectError{Code: "unauthenticated", Message: "Error"})
 	case !s.accepts(a):
 		controlAnswer(w, http.StatusUnauthorized, connectError{Code: "unauthenticated", Message: "Error"})

@@ -1,6 +1,8 @@
 package upstreamsim
 
 import (
+	"cmp"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -54,6 +56,12 @@ type account struct {
 	// device is the device part of the first checksum seen.
 	device atomic.Pointer[string]
 }
+
+// slotName is whose Runs are counted together.
+func (a *account) slotName() string { return cmp.Or(a.subject, a.fingerprint) }
+
+// expired tells whether the token has ended, as far as it says when.
+func (a *account) expired(now time.Time) bool { return !a.expires.IsZero() && !now.Before(a.expires) }
 
 // newAccount reads what a token says of itself, which only a JWT does.
 func newAccount(token string) *account {
@@ -119,11 +127,23 @@ func DemoTokens() Demo {
 }
 
 func demoJWT(n int) string {
-	const expires = 4102444800 // 2100-01-01
+	const issued, expires = 1735689600, 4102444800                                                          // 2025-01-01, 2100-01-01
+	return sessionJWT(fmt.Sprintf("auth0|user_01JH000000000000000000DEM%d", n), uint64(n), issued, expires) //nolint:gosec // 1 to 5
+}
+
+// sessionJWT is a session token, whose times are in seconds since 1970.
+func sessionJWT(subject string, number uint64, issued, expires int64) string {
 	encode := base64.RawURLEncoding.EncodeToString
 	signed := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode(fmt.Appendf(nil,
-		`{"sub":"auth0|user_01JH000000000000000000DEM%d","time":"1735689600","randomness":"%08x-4e5f-6789","exp":%d,`+
+		`{"sub":"%s","time":"%d","randomness":"%08x-4e5f-6789","exp":%d,`+
 			`"iss":"https://authentication.cursor.sh","scope":"openid profile email offline_access",`+
-			`"aud":"https://cursor.com","type":"session"}`, n, n, expires))
+			`"aud":"https://cursor.com","type":"session"}`, subject, issued, number&0xffffffff, expires))
 	return signed + "." + signature(signed)
+}
+
+// signature is that of the simulator's own tokens.
+func signature(signed string) string {
+	mac := hmac.New(sha256.New, []byte("carousel upstreamsim demo"))
+	mac.Write([]byte(signed))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }

@@ -59,7 +59,7 @@ func (c *agentCall) takeKV(answer *agentv1.KvClientMessage) error {
 func (c *agentCall) takeBlob(kv *agentKV, result *agentv1.GetBlobResult) error {
 	kv.answered = true
 	if result.BlobData == nil {
-		if c.unknownAsked(kv.get) {
+		if bytes.Equal(kv.get, unknownBlob) {
 			return nil
 		}
 		c.violate(16, "a blob that the request names was not found")
@@ -75,8 +75,6 @@ func (c *agentCall) takeBlob(kv *agentKV, result *agentv1.GetBlobResult) error {
 
 // unknownBlob is the id of a blob that nobody has.
 var unknownBlob = bytes.Repeat([]byte{0xee}, sha256.Size)
-
-func (c *agentCall) unknownAsked(id []byte) bool { return bytes.Equal(id, unknownBlob) }
 
 // getBlobs asks for blobs that were not asked for yet, and waits for all of them.
 func (c *agentCall) getBlobs(ids [][]byte) error {
@@ -146,16 +144,13 @@ func (c *agentCall) askContext() error {
 	if inline := c.inlineContext(); c.scenario.kind == "context-inline" && inline.GetRulesInfoComplete() && inline.GetMcpInfoComplete() {
 		c.context = inline
 	} else {
-		exec, err := c.ask(&agentv1.ExecServerMessage{ExecId: "ctx-1", Message: &agentv1.ExecServerMessage_RequestContextArgs{
+		answers, err := c.answersTo(&agentv1.ExecServerMessage{ExecId: "ctx-1", Message: &agentv1.ExecServerMessage_RequestContextArgs{
 			RequestContextArgs: &agentv1.RequestContextArgs{},
 		}})
 		if err != nil {
 			return err
 		}
-		if err := c.settle([]*agentExec{exec}); err != nil {
-			return err
-		}
-		c.context = exec.answer.GetRequestContextResult().GetSuccess().GetRequestContext()
+		c.context = answers[0].GetRequestContextResult().GetSuccess().GetRequestContext()
 	}
 	c.checkContext()
 	return nil

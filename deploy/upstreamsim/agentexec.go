@@ -27,8 +27,7 @@ type agentExec struct {
 	// repeats is how often it was sent again and may be answered again.
 	repeats   int
 	sentAgain bool
-	answer    *agentv1.ExecClientMessage
-	thrown    bool
+	answer    *agentv1.ExecClientMessage // nil where it was thrown
 }
 
 const (
@@ -253,7 +252,7 @@ func (c *agentCall) takeThrow(throw *agentv1.ExecClientThrow) {
 	case !exec.throws():
 		c.violate(22, "exec %s was thrown instead of answered", exec.name)
 	default:
-		exec.answered, exec.thrown = true, true
+		exec.answered = true
 		refusal := AgentRefusal{Question: exec.name, Answer: "throw", Reason: shortened(throw.GetError())}
 		c.book.change(c.run, func(r *AgentRun) { r.Refusals = append(r.Refusals, refusal) })
 	}
@@ -261,15 +260,28 @@ func (c *agentCall) takeThrow(throw *agentv1.ExecClientThrow) {
 
 // asking sends questions and waits for all answers.
 func (c *agentCall) asking(questions ...*agentv1.ExecServerMessage) error {
+	_, err := c.answersTo(questions...)
+	return err
+}
+
+// answersTo sends questions and answers what the client answers to each.
+func (c *agentCall) answersTo(questions ...*agentv1.ExecServerMessage) ([]*agentv1.ExecClientMessage, error) {
 	var execs []*agentExec
 	for _, question := range questions {
 		exec, err := c.ask(question)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		execs = append(execs, exec)
 	}
-	return c.settle(execs)
+	if err := c.settle(execs); err != nil {
+		return nil, err
+	}
+	answers := make([]*agentv1.ExecClientMessage, 0, len(execs))
+	for _, exec := range execs {
+		answers = append(answers, exec.answer)
+	}
+	return answers, nil
 }
 
 // settle waits until questions are answered, and a second more for their closes.

@@ -89,16 +89,13 @@ func (c *agentCall) beforeCalls(tool *agentv1.McpToolDefinition) error {
 			McpAllowlistPrecheckArgs: &agentv1.McpAllowlistPrecheckArgs{ProviderIdentifier: tool.GetProviderIdentifier(), ToolName: tool.GetToolName()},
 		}})
 	case "call-mcp-state":
-		exec, err := c.ask(&agentv1.ExecServerMessage{Message: &agentv1.ExecServerMessage_McpStateExecArgs{
+		answers, err := c.answersTo(&agentv1.ExecServerMessage{Message: &agentv1.ExecServerMessage_McpStateExecArgs{
 			McpStateExecArgs: &agentv1.McpStateExecArgs{ServerIdentifiers: []string{tool.GetProviderIdentifier()}},
 		}})
 		if err != nil {
 			return err
 		}
-		if err := c.settle([]*agentExec{exec}); err != nil {
-			return err
-		}
-		servers := exec.answer.GetMcpStateExecResult().GetSuccess().GetServers()
+		servers := answers[0].GetMcpStateExecResult().GetSuccess().GetServers()
 		if len(servers) != 1 || len(servers[0].GetTools()) != len(c.declared()) || servers[0].GetStatus() != "connected" {
 			c.violate(23, "the answer to mcp_state does not tell of the one server and its tools")
 		}
@@ -111,17 +108,14 @@ func (c *agentCall) beforeCalls(tool *agentv1.McpToolDefinition) error {
 
 // approval asks whether a call may be made.
 func (c *agentCall) approval(tool *agentv1.McpToolDefinition) error {
-	exec, err := c.ask(&agentv1.ExecServerMessage{Message: &agentv1.ExecServerMessage_McpArgs{McpArgs: &agentv1.McpArgs{
+	answers, err := c.answersTo(&agentv1.ExecServerMessage{Message: &agentv1.ExecServerMessage_McpArgs{McpArgs: &agentv1.McpArgs{
 		Name: tool.GetName(), ToolCallId: c.callID(0), ProviderIdentifier: tool.GetProviderIdentifier(), ToolName: tool.GetToolName(),
 		SmartModeApprovalOnly: true,
 	}}})
 	if err != nil {
 		return err
 	}
-	if err := c.settle([]*agentExec{exec}); err != nil {
-		return err
-	}
-	if exec.answer.GetMcpResult().GetApproved() == nil {
+	if answers[0].GetMcpResult().GetApproved() == nil {
 		c.violate(23, "the question whether a call may be made was not answered with approved")
 	}
 	return nil
@@ -324,25 +318,18 @@ func (c *agentCall) unknownTool() error {
 	if tools := c.declared(); len(tools) > 0 {
 		provider = tools[0].GetProviderIdentifier()
 	}
-	tool, err := c.ask(&agentv1.ExecServerMessage{Message: &agentv1.ExecServerMessage_McpArgs{McpArgs: &agentv1.McpArgs{
+	answers, err := c.answersTo(&agentv1.ExecServerMessage{Message: &agentv1.ExecServerMessage_McpArgs{McpArgs: &agentv1.McpArgs{
 		Name: provider + "-no_such_tool", ToolCallId: c.callID(0), ProviderIdentifier: provider, ToolName: "no_such_tool",
-	}}})
-	if err != nil {
-		return err
-	}
-	server, err := c.ask(&agentv1.ExecServerMessage{Message: &agentv1.ExecServerMessage_McpArgs{McpArgs: &agentv1.McpArgs{
+	}}}, &agentv1.ExecServerMessage{Message: &agentv1.ExecServerMessage_McpArgs{McpArgs: &agentv1.McpArgs{
 		Name: "elsewhere-look", ToolCallId: c.callID(1), ProviderIdentifier: "elsewhere", ToolName: "look",
 	}}})
 	if err != nil {
 		return err
 	}
-	if err := c.settle([]*agentExec{tool, server}); err != nil {
-		return err
-	}
-	if tool.answer.GetMcpResult().GetToolNotFound() == nil {
+	if answers[0].GetMcpResult().GetToolNotFound() == nil {
 		c.violate(23, "the call of a tool that there is not was not answered with tool_not_found")
 	}
-	if server.answer.GetMcpResult().GetServerNotFound() == nil {
+	if answers[1].GetMcpResult().GetServerNotFound() == nil {
 		c.violate(23, "the call of a server that there is not was not answered with server_not_found")
 	}
 	return c.echo()

@@ -2,6 +2,7 @@ package upstreamsim
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -171,7 +172,10 @@ func (x *exchange) retryAfter() int {
 func (x *exchange) between() error { return x.pause(x.rule.ChunkDelay) }
 
 // pause waits, unless the client or the simulator goes first.
-func (x *exchange) pause(d time.Duration) error {
+func (x *exchange) pause(d time.Duration) error { return x.sim.pause(x.r.Context(), d) }
+
+// pause waits, unless ctx or the simulator ends first.
+func (s *Simulator) pause(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil
 	}
@@ -180,9 +184,9 @@ func (x *exchange) pause(d time.Duration) error {
 	select {
 	case <-timer.C:
 		return nil
-	case <-x.r.Context().Done():
-		return x.r.Context().Err()
-	case <-x.sim.closed:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.closed:
 		return errClosed
 	}
 }

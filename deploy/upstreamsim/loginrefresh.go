@@ -83,15 +83,7 @@ func (s *Simulator) lookedWrong(w http.ResponseWriter, r *http.Request, p proble
 func (s *Simulator) answerRefresh(w http.ResponseWriter, r *http.Request, token string, body func(pair) any) {
 	given := s.logins.refreshed(token, connectionOf(r.Context()), r.RemoteAddr)
 	s.watchers.notify()
-	if given.delay > 0 {
-		timer := time.NewTimer(given.delay)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-r.Context().Done():
-		case <-s.closed:
-		}
-	}
+	_ = s.pause(r.Context(), given.delay) // who has gone meanwhile is looked at next
 	unanswered := r.Context().Err() != nil
 	switch {
 	case unanswered:

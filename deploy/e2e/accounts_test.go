@@ -35,20 +35,27 @@ type pool struct {
 // newPool makes an upstream, an account, and a token of what credential chooses of it.
 func newPool(t *testing.T, s *stack.Stack, name string, credential func(upstreamsim.NewAccount) map[string]string) *pool {
 	t.Helper()
-	made, err := s.Sim.CreateAccounts(1, upstreamsim.AccountSettings{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	account := newAccounts(t, s, 1)[0]
 	s.PutUpstream(name, map[string]any{
 		"driver": "cursor", "base_url": s.SimURL, "settings": map[string]string{"protocol": "agent", "site_url": s.SimURL},
 	})
-	p := &pool{Stack: s, t: t, name: name, account: made[0]}
-	body := credential(made[0])
+	p := &pool{Stack: s, t: t, name: name, account: account}
+	body := credential(account)
 	body["upstream"], body["alias"] = name, "of-"+name
 	var token accountToken
 	s.Gateways[0].MustAdmin(t, http.StatusCreated, http.MethodPost, "/admin/api/tokens", body).JSON(t, &token)
 	p.id = token.ID
 	return p
+}
+
+// newAccounts are accounts that log in, of which nobody knows yet.
+func newAccounts(t *testing.T, s *stack.Stack, n int) []upstreamsim.NewAccount {
+	t.Helper()
+	made, err := s.Sim.CreateAccounts(n, upstreamsim.AccountSettings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
 }
 
 func aSession(a upstreamsim.NewAccount) map[string]string {
@@ -162,7 +169,7 @@ func TestKindsOfAccounts(t *testing.T) {
 func noComplaints(t *testing.T, s *stack.Stack) {
 	t.Helper()
 	for _, violation := range s.Sim.Ledger().Violations {
-		t.Errorf("the upstream complains: %q", violation.Problems)
+		t.Errorf("%s: the upstream complains: %q", violation.Model, violation.Problems)
 	}
 }
 
@@ -225,14 +232,11 @@ func TestALostAccountIsBackByLoggingInAgain(t *testing.T) {
 	if token := p.token(); !token.NeedsLogin || token.State != "parked" {
 		t.Errorf("after a restart the token is %+v", token)
 	}
-	var begun, now loginOf
+	var begun loginOf
 	s.Gateways[0].MustAdmin(t, http.StatusCreated, http.MethodPost, "/admin/api/logins", map[string]string{"upstream": "cursor", "token_id": p.id}).JSON(t, &begun)
 	restart(s)
 	approveAs(t, begun.URL, p.account.Subject)
-	s.Eventually("the login is done", 30*time.Second, func() bool {
-		s.Gateways[1].MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/logins/"+begun.ID, nil).JSON(t, &now)
-		return now.State == "done"
-	})
+	now := loginDone(t, s.Gateways[1], begun.ID, 30*time.Second)
 	if now.TokenID == nil || *now.TokenID != p.id {
 		t.Errorf("the login has made %v", now.TokenID)
 	}

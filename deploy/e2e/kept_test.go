@@ -35,9 +35,7 @@ func keptStack(t *testing.T, options stack.Options, limit int) *stack.Stack {
 	}})
 	t.Cleanup(func() {
 		openRuns(t, s, 0, 10*time.Second)
-		for _, violation := range s.Sim.Ledger().Violations {
-			t.Errorf("%s: the upstream says %q", violation.Model, violation.Problems)
-		}
+		noComplaints(t, s)
 	})
 	s.AddTokens("cursor", "c", 1, limit)
 	return s

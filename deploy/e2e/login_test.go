@@ -24,6 +24,16 @@ type loginOf struct {
 	TokenID *string `json:"token_id"`
 }
 
+// loginDone waits until a login is done, as a gateway tells of it.
+func loginDone(t *testing.T, gateway *stack.Gateway, id string, limit time.Duration) (now loginOf) {
+	t.Helper()
+	stack.Eventually(t, "the login is done", limit, func() bool {
+		gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/logins/"+id, nil).JSON(t, &now)
+		return now.State == "done"
+	})
+	return now
+}
+
 // approve is a person who follows a link and logs in with a new account. It answers the
 // login's uuid.
 func approve(t *testing.T, link string) string {
@@ -84,15 +94,11 @@ func TestLogins(t *testing.T) {
 	here, there := s.Gateways[0], s.Gateways[1]
 
 	t.Run("API", func(t *testing.T) {
-		var begun, now loginOf
+		var begun loginOf
 		here.MustAdmin(t, http.StatusCreated, http.MethodPost, "/admin/api/logins", map[string]string{"upstream": "cursor", "alias": "by-api"}).JSON(t, &begun)
 		restart(s) // what a login needs is not in any process
 		approve(t, begun.URL)
-		s.Eventually("the login is done", 20*time.Second, func() bool {
-			there.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/logins/"+begun.ID, nil).JSON(t, &now)
-			return now.State == "done"
-		})
-		renewable(t, there, *now.TokenID, "by-api")
+		renewable(t, there, *loginDone(t, there, begun.ID, 20*time.Second).TokenID, "by-api")
 	})
 
 	t.Run("page", func(t *testing.T) {

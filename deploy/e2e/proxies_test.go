@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"carousel.internal/deploy/e2e/stack"
-	"carousel.internal/deploy/upstreamsim"
 	"carousel.internal/proto/proxysim"
 )
 
@@ -162,15 +161,6 @@ func (p *detour) add(upstream, alias string, more map[string]string) stack.Token
 	return token
 }
 
-func (p *detour) accounts(n int) []upstreamsim.NewAccount {
-	p.t.Helper()
-	made, err := p.Sim.CreateAccounts(n, upstreamsim.AccountSettings{})
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return made
-}
-
 func (p *detour) put(name string, settings map[string]string) {
 	p.t.Helper()
 	settings["site_url"] = p.SimURL
@@ -182,7 +172,7 @@ func (p *detour) agentWay() way {
 	p.t.Helper()
 	name := "agent-" + string(p.kind)
 	p.put(name, map[string]string{"protocol": "agent"})
-	made := p.accounts(2)
+	made := newAccounts(p.t, p.Stack, 2)
 	w := way{upstream: name, model: name + "/composer-2.5", paths: []string{runPath, exchangePath, "/api/usage", "/aiserver.v1.AiService/GetUserInfo"}}
 	w.proxied = p.add(name, "proxied", map[string]string{"token": made[0].AccessToken, "refresh_token": made[0].RefreshToken, "proxy": p.proxy.URL()})
 	w.direct = p.add(name, "direct", map[string]string{"token": made[1].AccessToken, "refresh_token": made[1].RefreshToken})
@@ -196,7 +186,7 @@ func (p *detour) chatWay() way {
 	p.t.Helper()
 	name := "chat-" + string(p.kind)
 	p.put(name, map[string]string{"protocol": "chat"})
-	made := p.accounts(2)
+	made := newAccounts(p.t, p.Stack, 2)
 	w := way{upstream: name, model: name + "/gpt-4o", paths: []string{"/aiserver.v1.AiService/StreamChat", "/api/usage"}}
 	w.proxied = p.add(name, "proxied", map[string]string{"token": made[0].AccessToken, "proxy": p.proxy.URL()})
 	w.direct = p.add(name, "direct", map[string]string{"token": made[1].AccessToken})
@@ -261,14 +251,11 @@ func (p *detour) passes(w way) {
 // the login, and uses the account.
 func (p *detour) loggedIn(upstream, proxy string) {
 	p.t.Helper()
-	account := p.accounts(1)[0]
-	var begun, now loginOf
+	account := newAccounts(p.t, p.Stack, 1)[0]
+	var begun loginOf
 	p.Gateways[0].MustAdmin(p.t, http.StatusCreated, http.MethodPost, "/admin/api/logins", map[string]string{"upstream": upstream, "proxy": proxy}).JSON(p.t, &begun)
 	uuid := approveAs(p.t, begun.URL, account.Subject)
-	p.Eventually("the login is done", 20*time.Second, func() bool {
-		p.Gateways[1].MustAdmin(p.t, http.StatusOK, http.MethodGet, "/admin/api/logins/"+begun.ID, nil).JSON(p.t, &now)
-		return now.State == "done"
-	})
+	now := loginDone(p.t, p.Gateways[1], begun.ID, 20*time.Second)
 	p.chat(upstream+"/composer-2.5", 8)
 	before, pastBefore := p.seen.exchanges(p.proxy)
 	p.Gateways[1].MustAdmin(p.t, http.StatusOK, http.MethodPost, "/admin/api/tokens/"+*now.TokenID+"/refresh", nil)

@@ -109,10 +109,7 @@ func (h *hunt) live() {
 		settings["site_url"] = h.SimURL
 		h.PutUpstream(name, map[string]any{"driver": "cursor", "base_url": h.SimURL, "settings": settings})
 	}
-	made, err := h.Sim.CreateAccounts(6, upstreamsim.AccountSettings{})
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	made := newAccounts(h.t, h.Stack, 6)
 	ids := make([]string, 0, len(made))
 	for i, body := range []map[string]string{
 		{"token": made[0].AccessToken, "refresh_token": made[0].RefreshToken, "proxy": h.proxy.URL()},
@@ -129,14 +126,11 @@ func (h *hunt) live() {
 		here.MustAdmin(h.t, http.StatusCreated, http.MethodPost, "/admin/api/tokens", body).JSON(h.t, &token)
 		ids = append(ids, token.ID)
 	}
-	var begun, now loginOf
+	var begun loginOf
 	here.MustAdmin(h.t, http.StatusCreated, http.MethodPost, "/admin/api/logins", map[string]string{"upstream": "cursor", "proxy": h.proxy.URL()}).JSON(h.t, &begun)
 	h.Sim.SetPolls([]int{http.StatusInternalServerError})
 	approve(h.t, begun.URL)
-	h.Eventually("the login is done", 20*time.Second, func() bool {
-		there.MustAdmin(h.t, http.StatusOK, http.MethodGet, "/admin/api/logins/"+begun.ID, nil).JSON(h.t, &now)
-		return now.State == "done"
-	})
+	loginDone(h.t, there, begun.ID, 20*time.Second)
 	here.MustAdmin(h.t, http.StatusCreated, http.MethodPost, "/admin/api/logins", map[string]string{"upstream": "whole"}) // stays open
 	use := func() {
 		for _, model := range []string{"cursor/composer-2.5", "whole/composer-2.5", "cursor/sim-error-2", "cursor/sim-reset"} {

@@ -6,19 +6,17 @@ import (
 )
 
 // agentControls are the paths under /sim/ that are for the agent side and for logins.
-var agentControls = map[string]func(*Simulator, http.ResponseWriter, *http.Request){
-	"GET /sim/agent": func(s *Simulator, w http.ResponseWriter, _ *http.Request) { controlAnswer(w, http.StatusOK, s.Agent()) },
+var agentControls = map[string]control{
+	"GET /sim/agent": telling(func(s *Simulator) any { return s.Agent() }),
 	"POST /sim/agent": controlled(func(s *Simulator, settings *AgentSettings) (any, error) {
 		return settings, s.SetAgent(*settings)
 	}),
 	"GET /sim/agent/runs": (*Simulator).answerRuns,
-	"GET /sim/agent/open": func(s *Simulator, w http.ResponseWriter, _ *http.Request) {
+	"GET /sim/agent/open": telling(func(s *Simulator) any {
 		open, ends := s.OpenRuns()
-		controlAnswer(w, http.StatusOK, AgentRuns{Open: open, Ends: ends, Runs: []AgentRun{}})
-	},
-	"GET /sim/agent/models": func(s *Simulator, w http.ResponseWriter, _ *http.Request) {
-		controlAnswer(w, http.StatusOK, s.AgentModels())
-	},
+		return AgentRuns{Open: open, Ends: ends, Runs: []AgentRun{}}
+	}),
+	"GET /sim/agent/models": telling(func(s *Simulator) any { return s.AgentModels() }),
 	"POST /sim/agent/models": controlled(func(s *Simulator, models *[]AgentModel) (any, error) {
 		return models, s.SetAgentModels(*models)
 	}),
@@ -29,9 +27,7 @@ var agentControls = map[string]func(*Simulator, http.ResponseWriter, *http.Reque
 		s.SetAgentURL(to.URL)
 		return to, nil
 	}),
-	"GET /sim/accounts": func(s *Simulator, w http.ResponseWriter, _ *http.Request) {
-		controlAnswer(w, http.StatusOK, s.Logins())
-	},
+	"GET /sim/accounts": telling(func(s *Simulator) any { return s.Logins() }),
 	"POST /sim/accounts": controlled(func(s *Simulator, wanted *struct {
 		AccountSettings
 		Count int `json:"count"`
@@ -69,23 +65,6 @@ var agentControls = map[string]func(*Simulator, http.ResponseWriter, *http.Reque
 		s.SetPolls(wanted.Statuses)
 		return wanted, nil
 	}),
-}
-
-// controlled decodes a body and does what it says.
-func controlled[T any](do func(*Simulator, *T) (any, error)) func(*Simulator, http.ResponseWriter, *http.Request) {
-	return func(s *Simulator, w http.ResponseWriter, r *http.Request) {
-		body := new(T)
-		if err := decodeControl(w, r, body); err != nil {
-			controlProblem(w, http.StatusBadRequest, err)
-			return
-		}
-		answer, err := do(s, body)
-		if err != nil {
-			controlProblem(w, http.StatusBadRequest, err)
-			return
-		}
-		controlAnswer(w, http.StatusOK, answer)
-	}
 }
 
 // answerRuns answers the Runs of a model, of a token or of a subject, or all.

@@ -40,68 +40,86 @@ func ruleOnWire(r Rule) ruleJSON {
 	}
 }
 
+// control answers one call under /sim/.
+type control func(*Simulator, http.ResponseWriter, *http.Request)
+
+// controls are by method and path; agentControls are more of them.
+var controls = map[string]control{
+	"GET /sim/health": telling(func(*Simulator) any { return map[string]string{"status": "ok"} }),
+	"GET /sim/ledger": telling(func(s *Simulator) any { return s.Ledger() }),
+	"GET /sim/scenarios": telling(func(*Simulator) any {
+		return map[API][]string{
+			Cursor: Scenarios(Cursor), CursorAgent: Scenarios(CursorAgent), OpenAI: Scenarios(OpenAI), Anthropic: Scenarios(Anthropic),
+		}
+	}),
+	"GET /sim/rules": telling((*Simulator).rulesOnWire),
+	"POST /sim/rules": controlled(func(s *Simulator, rule *ruleJSON) (any, error) {
+		err := s.SetRule(rule.rule())
+		return s.rulesOnWire(), err
+	}),
+	"DELETE /sim/rules": doing((*Simulator).ClearRules),
+	"POST /sim/reset":   doing((*Simulator).Reset),
+	"POST /sim/release": telling(func(s *Simulator) any { return map[string]int64{"released": s.Release()} }),
+	"POST /sim/client-version": controlled(func(s *Simulator, version *struct {
+		Min string `json:"min"`
+	},
+	) (any, error) {
+		s.SetMinClientVersion(version.Min)
+		return nil, nil
+	}),
+	"POST /sim/quota": controlled(func(s *Simulator, quota *Quota) (any, error) { return nil, s.SetQuota(*quota) }),
+}
+
 // serveControl is everything under /sim/.
 func (s *Simulator) serveControl(w http.ResponseWriter, r *http.Request) {
-	switch r.Method + " " + r.URL.Path {
-	case "GET /sim/health":
-		controlAnswer(w, http.StatusOK, map[string]string{"status": "ok"})
-	case "GET /sim/ledger":
-		controlAnswer(w, http.StatusOK, s.Ledger())
-	case "GET /sim/scenarios":
-		controlAnswer(w, http.StatusOK, map[API][]string{
-			Cursor: Scenarios(Cursor), CursorAgent: Scenarios(CursorAgent), OpenAI: Scenarios(OpenAI), Anthropic: Scenarios(Anthropic),
-		})
-	case "GET /sim/rules":
-		s.answerRules(w)
-	case "POST /sim/rules":
-		var rule ruleJSON
-		if err := decodeControl(w, r, &rule); err != nil {
-			controlProblem(w, http.StatusBadRequest, err)
-		} else if err := s.SetRule(rule.rule()); err != nil {
-			controlProblem(w, http.StatusBadRequest, err)
-		} else {
-			s.answerRules(w)
-		}
-	case "DELETE /sim/rules":
-		s.ClearRules()
-		w.WriteHeader(http.StatusNoContent)
-	case "POST /sim/reset":
-		s.Reset()
-		w.WriteHeader(http.StatusNoContent)
-	case "POST /sim/release":
-		controlAnswer(w, http.StatusOK, map[string]int64{"released": s.Release()})
-	case "POST /sim/client-version":
-		var version struct {
-			Min string `json:"min"`
-		}
-		if err := decodeControl(w, r, &version); err != nil {
-			controlProblem(w, http.StatusBadRequest, err)
+	call := r.Method + " " + r.URL.Path
+	for _, known := range []map[string]control{controls, agentControls} {
+		if answer := known[call]; answer != nil {
+			answer(s, w, r)
 			return
 		}
-		s.SetMinClientVersion(version.Min)
+	}
+	controlProblem(w, http.StatusNotFound, fmt.Errorf("there is no %s", call))
+}
+
+// telling answers what it tells.
+func telling(tell func(*Simulator) any) control {
+	return func(s *Simulator, w http.ResponseWriter, _ *http.Request) { controlAnswer(w, http.StatusOK, tell(s)) }
+}
+
+// doing does something and answers nothing.
+func doing(do func(*Simulator)) control {
+	return func(s *Simulator, w http.ResponseWriter, _ *http.Request) {
+		do(s)
 		w.WriteHeader(http.StatusNoContent)
-	case "POST /sim/quota":
-		var quota Quota
-		if err := decodeControl(w, r, &quota); err != nil {
-			controlProblem(w, http.StatusBadRequest, err)
-			return
-		}
-		if err := s.SetQuota(quota); err != nil {
-			controlProblem(w, http.StatusBadRequest, err)
-			return
-		}
-		w.WriteHeader(http.StatusNoContent)
-	default:
-		controlProblem(w, http.StatusNotFound, fmt.Errorf("there is no %s %s", r.Method, r.URL.Path))
 	}
 }
 
-func (s *Simulator) answerRules(w http.ResponseWriter) {
+// controlled decodes a body, does what it says, and answers what comes of it; nil: nothing.
+func controlled[T any](do func(*Simulator, *T) (any, error)) control {
+	return func(s *Simulator, w http.ResponseWriter, r *http.Request) {
+		body := new(T)
+		if err := decodeControl(w, r, body); err != nil {
+			controlProblem(w, http.StatusBadRequest, err)
+			return
+		}
+		switch answer, err := do(s, body); {
+		case err != nil:
+			controlProblem(w, http.StatusBadRequest, err)
+		case answer == nil:
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			controlAnswer(w, http.StatusOK, answer)
+		}
+	}
+}
+
+func (s *Simulator) rulesOnWire() any {
 	wire := []ruleJSON{}
 	for _, rule := range s.Rules() {
 		wire = append(wire, ruleOnWire(rule))
 	}
-	controlAnswer(w, http.StatusOK, map[string][]ruleJSON{"rules": wire})
+	return map[string][]ruleJSON{"rules": wire}
 }
 
 func decodeControl(w http.ResponseWriter, r *http.Request, into any) error {

@@ -152,8 +152,6 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveSide(w, r)
 	case lookups[path] != nil:
 		s.serveLookup(w, r)
-	case agentControls[r.Method+" "+path] != nil:
-		agentControls[r.Method+" "+path](s, w, r)
 	case strings.HasPrefix(path, "/sim/"):
 		s.serveControl(w, r)
 	case strings.HasPrefix(path, "/aiserver."):

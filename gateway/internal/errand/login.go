@@ -12,6 +12,7 @@ import (
 // login asks once whether a person has logged in, and tells the store.
 func (r *Runner) login(ctx, held context.Context, w *work, login *tokenstorev1.LoginErrand) {
 	request := &tokenstorev1.SettleLoginRequest{Id: w.errand.GetId(), Epoch: w.errand.GetEpoch()}
+	secrets := []string{w.errand.GetProxy(), login.GetVerifier()}
 	grant, err := r.poll(held, w, login)
 	switch {
 	case err != nil && held.Err() != nil, errors.Is(err, errPassed):
@@ -19,12 +20,11 @@ func (r *Runner) login(ctx, held context.Context, w *work, login *tokenstorev1.L
 	case err == nil:
 		request.Result = &tokenstorev1.SettleLoginRequest_Granted{Granted: grantedOf(grant)}
 	case errors.Is(err, upstream.ErrRefused):
-		detail := cleaned(err, w.errand.GetProxy(), login.GetVerifier())
-		request.Result = &tokenstorev1.SettleLoginRequest_Refused{Refused: &tokenstorev1.Refused{Detail: detail}}
+		request.Result = &tokenstorev1.SettleLoginRequest_Refused{Refused: &tokenstorev1.Refused{Detail: cleaned(err, secrets...)}}
 	case errors.Is(err, upstream.ErrLoginPending):
 		request.Result = &tokenstorev1.SettleLoginRequest_Postponed{Postponed: &tokenstorev1.Postponed{Counts: true}}
 	default:
-		request.Result = &tokenstorev1.SettleLoginRequest_Postponed{Postponed: postponed(err, w.errand.GetProxy(), login.GetVerifier())}
+		request.Result = &tokenstorev1.SettleLoginRequest_Postponed{Postponed: postponed(err, secrets...)}
 	}
 	r.settle(ctx, held, w, err == nil, func(ctx context.Context) (stale bool, err error) {
 		answer, err := r.Store.SettleLogin(ctx, request)

@@ -14,6 +14,7 @@ import (
 // refresh exchanges a refresh token for an access token, and tells the store.
 func (r *Runner) refresh(ctx, held context.Context, w *work, refresh *tokenstorev1.RefreshErrand) {
 	request := &tokenstorev1.SettleRefreshRequest{Id: w.errand.GetId(), Epoch: w.errand.GetEpoch()}
+	secrets := []string{w.errand.GetProxy(), refresh.GetRefreshToken(), refresh.GetFormerRefreshToken()}
 	grant, err := r.renew(held, w, refresh)
 	switch {
 	case err != nil && held.Err() != nil, errors.Is(err, errPassed):
@@ -21,12 +22,9 @@ func (r *Runner) refresh(ctx, held context.Context, w *work, refresh *tokenstore
 	case err == nil:
 		request.Result = &tokenstorev1.SettleRefreshRequest_Granted{Granted: grantedOf(grant)}
 	case errors.Is(err, upstream.ErrRefused):
-		detail := cleaned(err, w.errand.GetProxy(), refresh.GetRefreshToken(), refresh.GetFormerRefreshToken())
-		request.Result = &tokenstorev1.SettleRefreshRequest_Refused{Refused: &tokenstorev1.Refused{Detail: detail}}
+		request.Result = &tokenstorev1.SettleRefreshRequest_Refused{Refused: &tokenstorev1.Refused{Detail: cleaned(err, secrets...)}}
 	default:
-		request.Result = &tokenstorev1.SettleRefreshRequest_Postponed{
-			Postponed: postponed(err, w.errand.GetProxy(), refresh.GetRefreshToken(), refresh.GetFormerRefreshToken()),
-		}
+		request.Result = &tokenstorev1.SettleRefreshRequest_Postponed{Postponed: postponed(err, secrets...)}
 	}
 	r.settle(ctx, held, w, err == nil, func(ctx context.Context) (stale bool, err error) {
 		answer, err := r.Store.SettleRefresh(ctx, request)

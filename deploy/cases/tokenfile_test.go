@@ -193,6 +193,9 @@ func listLargerThanItsLimit(t *testing.T) {
 	own.Tokenstore.Stop()
 	own.Tokenstore.Start()
 	own.Eventually("the store is back", 30*time.Second, own.TokenstoreReady)
+	own.Eventually("the gateway has found it", 30*time.Second, func() bool {
+		return gateway.Admin(t, http.MethodGet, "/admin/api/upstreams", nil).Status == http.StatusOK
+	})
 	write()
 }
 

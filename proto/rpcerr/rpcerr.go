@@ -70,6 +70,9 @@ var codeOf = map[tokenstorev1.Reason]codes.Code{
 	tokenstorev1.Reason_REASON_STORE_UNAVAILABLE:  codes.Unavailable,
 	tokenstorev1.Reason_REASON_UPSTREAM_IN_USE:    codes.FailedPrecondition,
 	tokenstorev1.Reason_REASON_UPSTREAM_FAILING:   codes.Unavailable,
+	tokenstorev1.Reason_REASON_ROUTE_NOT_FOUND:    codes.NotFound,
+	tokenstorev1.Reason_REASON_RESPONSE_NOT_FOUND: codes.NotFound,
+	tokenstorev1.Reason_REASON_RESPONSE_TOO_LARGE: codes.InvalidArgument,
 }
 
 // GRPCStatus makes the error travel: grpc calls it on whatever a handler

@@ -47,6 +47,14 @@ type Beginning struct {
 	Header map[string][]string
 	// Input are the counts of what went in, where the upstream tells them first; else nil.
 	Input *Usage
+	// Origin is whose answer it is; the relay sets it.
+	Origin Origin
+}
+
+// Origin is an upstream, by its name, and a token of its pool, by its id; the latter is empty for
+// one that the caller brought.
+type Origin struct {
+	Upstream, TokenID string
 }
 
 // BlockKind is what a block holds.

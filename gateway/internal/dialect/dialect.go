@@ -61,6 +61,68 @@ type BodyLimiter interface {
 	BodyLimit() int64
 }
 
+// Tuner is implemented by dialects whose requests can be given what an alias says of them.
+type Tuner interface {
+	// Tune returns the request as Decode would of a body that says it itself. It does not
+	// change the one that it is given. Errors are *chat.Error.
+	Tune(request *chat.Request, parameters []chat.Parameter) (*chat.Request, error)
+}
+
+// Rememberer is implemented by dialects whose answers are kept, so that clients read them, and
+// go on with them, by their ids. Its Streams and Wholes are Memories.
+type Rememberer interface {
+	// Wishes tells what a body asks of what is kept. It does not judge the body.
+	Wishes(body []byte) Wishes
+	// Resume returns the body as it would be if it had all of the input itself: the items that
+	// went into the earlier answer, those that came out, its own; and nothing of the earlier
+	// answer's id. Errors are *chat.Error.
+	Resume(body []byte, earlier Remembered) ([]byte, error)
+	// Input returns all items of a body's input as a JSON array, each with an id.
+	Input(body []byte) ([]byte, error)
+	// InputPage renders a page of such an array as query asks for it. Errors are *chat.Error.
+	InputPage(input []byte, query url.Values) ([]byte, error)
+	// Deleted renders that an answer is kept no more.
+	Deleted(id string) []byte
+	// Unknown is the error for an id of which nothing is kept; param is the field that named
+	// it, or empty where the path did.
+	Unknown(id, param string) *chat.Error
+	// Compact makes, of a body that asks for a conversation in short, the request that has a
+	// model write it; and Compacted renders the answer to that.
+	Compact(in Incoming) (*chat.Request, error)
+	Compacted(request *chat.Request) Whole
+}
+
+// Wishes are what a body asks of what is kept.
+type Wishes struct {
+	// Previous is the id of the answer that it goes on with; empty: none.
+	Previous string
+	// Keep tells whether its own answer is to be kept.
+	Keep bool
+}
+
+// Remembered is an answer that is kept: JSON, as Input and Memory have it.
+type Remembered struct {
+	Answer, Input []byte
+}
+
+// Memory is an answer that can be kept.
+type Memory interface {
+	// Answer returns the id and the whole of an answer of which the last event has come; of a
+	// stream before Done has written the end of it. Native tells that the upstream itself
+	// has given it the id.
+	Answer() (id string, json []byte, native bool)
+	// Forgotten has the answer say, in what is still to be written of it, that it is not kept.
+	Forgotten()
+}
+
+// Breaker is implemented by Streams that say in their own way how they broke.
+type Breaker interface {
+	// Break ends a stream with the error, and returns true. begun tells whether the client has
+	// had anything of it, if only a heartbeat; where it has not, Break may return false without
+	// having written anything: then an ordinary answer says it better.
+	Break(err error, requestID string, begun bool) bool
+}
+
 // Incoming is a request as it came.
 type Incoming struct {
 	Body   []byte
@@ -86,8 +148,10 @@ type Sink interface {
 	Event(name string, payload []byte, more bool) error
 	// Flush sends what was held back.
 	Flush() error
-	// Heartbeat sets what is sent from now on when all is silent: whole lines.
-	Heartbeat(lines string)
+	// Heartbeat sets what is sent from now on when all is silent: whole lines, which next
+	// returns each time; where it returns none, nothing is sent. It is called in any goroutine,
+	// one call at a time, and must not use the sink.
+	Heartbeat(next func() string)
 }
 
 // Stream writes one answer. One goroutine uses it. Its errors are the Sink's.

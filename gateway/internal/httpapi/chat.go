@@ -63,10 +63,7 @@ func (s *server) stream(c *gin.Context, api dialect.Dialect, req *chat.Request, 
 	defer func() { _ = out.Close() }()
 	encoder := api.Stream(req, s.answerOptions(), out)
 	failed := func(err error) error {
-		if begun || !out.GiveUp() {
-			broken := api.Error(err, x.line.RequestID)
-			_ = out.Event(broken.Event, broken.JSON, false) // a client that has gone needs no error
-		}
+		s.breakStream(api, encoder, out, err, x.line.RequestID, begun || x.line.Events > 0)
 		return err
 	}
 	for event, err := range s.Relay.Chat(c.Request.Context(), req, choice) {
@@ -90,6 +87,24 @@ func (s *server) stream(c *gin.Context, api dialect.Dialect, req *chat.Request, 
 		return clientGone(err)
 	}
 	return nil
+}
+
+// breakStream ends a stream with an error, unless nothing has been sent of it: then the error
+// becomes the answer.
+func (s *server) breakStream(api dialect.Dialect, encoder dialect.Stream, out *sse.Writer, err error, requestID string, begun bool) {
+	breaker, own := encoder.(dialect.Breaker)
+	if own && !begun && breaker.Break(err, requestID, false) {
+		return
+	}
+	if !begun && out.GiveUp() {
+		return
+	}
+	if own {
+		breaker.Break(err, requestID, true)
+		return
+	}
+	broken := api.Error(err, requestID)
+	_ = out.Event(broken.Event, broken.JSON, false) // a client that has gone needs no error
 }
 
 // answerOptions are the settings that shape answers.

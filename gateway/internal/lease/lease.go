@@ -16,6 +16,8 @@ type Demand struct {
 	Exclude []string
 	// Alias is that of the only token that may serve; empty: any may.
 	Alias string
+	// TokenID is that of the only token that may serve; empty: any may. Not with an Alias.
+	TokenID string
 	// Affinity is the key of which demands are served by one token, where that can be;
 	// empty: by any.
 	Affinity string
@@ -31,6 +33,9 @@ type Demand struct {
 type Choice struct {
 	// Alias is that of the one token of the pool that may serve.
 	Alias string
+	// Upstream and TokenID are where what the request goes on with is kept, and the token that
+	// it was made with: no other can serve. Either both are set, or none is.
+	Upstream, TokenID string
 	// Own is a token that the caller brought: the pool is not asked. Nobody stores
 	// it.
 	Own *upstream.Credential

@@ -27,6 +27,8 @@ const (
 // the end of an event, also where nothing but a comment came before it.
 const heartbeat = ": still here\n"
 
+func comment() string { return heartbeat }
+
 // Options are the times of a stream. Zero means the default.
 type Options struct {
 	// Heartbeat is how long the stream may be silent, also before its first event, until a
@@ -53,7 +55,7 @@ type Writer struct {
 	committed bool  // the headers are out, or about to be
 	err       error // the first failed write; the stream is dead
 	closed    bool
-	heartbeat string
+	heartbeat func() string
 	// raw: what was sent last came as it is; midLine: it did not end a line.
 	raw, midLine bool
 }
@@ -74,7 +76,7 @@ func Start(w http.ResponseWriter, options Options) *Writer {
 	}
 	stream := &Writer{
 		options: options, controller: http.NewResponseController(w), w: w,
-		buffer: buffers.Get().(*bytes.Buffer), lastFlush: time.Now(), heartbeat: heartbeat,
+		buffer: buffers.Get().(*bytes.Buffer), lastFlush: time.Now(), heartbeat: comment,
 	}
 	stream.mu.Lock()
 	defer stream.mu.Unlock()
@@ -104,11 +106,11 @@ func (s *Writer) SetHeader(name, value string) {
 }
 
 // Heartbeat sets what is sent from now on when all is silent, instead of a comment: whole
-// lines.
-func (s *Writer) Heartbeat(lines string) {
+// lines, as next returns them each time, or nothing. next must not use the Writer.
+func (s *Writer) Heartbeat(next func() string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.heartbeat = lines
+	s.heartbeat = next
 }
 
 // commit settles that the response is a stream.
@@ -224,7 +226,7 @@ func (s *Writer) beat() {
 	}
 	silence := time.Since(s.lastFlush)
 	if silence >= s.options.Heartbeat && !s.midLine {
-		s.buffer.WriteString(s.heartbeat)
+		s.buffer.WriteString(s.heartbeat())
 		if s.flush() != nil {
 			return // the writer's next call learns of it
 		}

@@ -28,6 +28,9 @@ var kinds = map[tokenstorev1.Reason]chat.Kind{
 	tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE: chat.NoTokenAvailable,
 	tokenstorev1.Reason_REASON_STORE_UNAVAILABLE:  chat.StoreUnavailable,
 	tokenstorev1.Reason_REASON_UPSTREAM_FAILING:   chat.UpstreamUnavailable,
+	tokenstorev1.Reason_REASON_ROUTE_NOT_FOUND:    chat.NotFound,
+	tokenstorev1.Reason_REASON_RESPONSE_NOT_FOUND: chat.NotFound,
+	tokenstorev1.Reason_REASON_RESPONSE_TOO_LARGE: chat.InvalidRequest,
 }
 
 // KindOf returns what a client sees for a reason; false where that is an internal error.

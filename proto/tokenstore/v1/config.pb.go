@@ -593,6 +593,491 @@ func (x *Upstream) GetVersion() uint64 {
 	return 0
 }
 
+// Route says where requests go that name a model in a certain way: an alias, which is a name
+// of the operator's, or a pattern, which stands for a family of names.
+type Route struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Lower-case letters, digits, `-`, `_`, `.`; begins with a letter or a digit; at most 64.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What clients name: a model's name, or a pattern with one `*`, which stands for any text.
+	// Of at most 200 bytes; of one route only. Empty: the route's name.
+	Match string `protobuf:"bytes,2,opt,name=match,proto3" json:"match,omitempty"`
+	// 1 to 32. No two are alike in upstream and model.
+	Targets []*RouteTarget `protobuf:"bytes,3,rep,name=targets,proto3" json:"targets,omitempty"`
+	// At most one of each name.
+	Parameters    []*RouteParameter `protobuf:"bytes,4,rep,name=parameters,proto3" json:"parameters,omitempty"`
+	Version       uint64            `protobuf:"varint,5,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Route) Reset() {
+	*x = Route{}
+	mi := &file_tokenstore_v1_config_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Route) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Route) ProtoMessage() {}
+
+func (x *Route) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_config_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Route.ProtoReflect.Descriptor instead.
+func (*Route) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Route) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Route) GetMatch() string {
+	if x != nil {
+		return x.Match
+	}
+	return ""
+}
+
+func (x *Route) GetTargets() []*RouteTarget {
+	if x != nil {
+		return x.Targets
+	}
+	return nil
+}
+
+func (x *Route) GetParameters() []*RouteParameter {
+	if x != nil {
+		return x.Parameters
+	}
+	return nil
+}
+
+func (x *Route) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+type RouteTarget struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The upstream need not exist: until it does, the target can't serve.
+	Upstream string `protobuf:"bytes,1,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	// The upstream's own id, at most 200 bytes. A `*` in it is what that of the pattern stood
+	// for. Empty: as the client named it.
+	Model string `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
+	// Targets of the lowest number serve while one of them can. 0 to 100.
+	Priority uint32 `protobuf:"varint,3,opt,name=priority,proto3" json:"priority,omitempty"`
+	// Its share among the targets of its priority. 1 to 1000.
+	Weight        uint32 `protobuf:"varint,4,opt,name=weight,proto3" json:"weight,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RouteTarget) Reset() {
+	*x = RouteTarget{}
+	mi := &file_tokenstore_v1_config_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RouteTarget) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RouteTarget) ProtoMessage() {}
+
+func (x *RouteTarget) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_config_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RouteTarget.ProtoReflect.Descriptor instead.
+func (*RouteTarget) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *RouteTarget) GetUpstream() string {
+	if x != nil {
+		return x.Upstream
+	}
+	return ""
+}
+
+func (x *RouteTarget) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *RouteTarget) GetPriority() uint32 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
+}
+
+func (x *RouteTarget) GetWeight() uint32 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
+// RouteParameter is what the route says of the requests that go through it.
+type RouteParameter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One of reasoning_effort, verbosity, service_tier, temperature, top_p, max_output_tokens.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// JSON: a string for the first three, else a number. At most 64 bytes.
+	Value string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	// It holds only where the request says nothing itself.
+	OnlyDefault   bool `protobuf:"varint,3,opt,name=only_default,json=onlyDefault,proto3" json:"only_default,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RouteParameter) Reset() {
+	*x = RouteParameter{}
+	mi := &file_tokenstore_v1_config_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RouteParameter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RouteParameter) ProtoMessage() {}
+
+func (x *RouteParameter) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_config_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RouteParameter.ProtoReflect.Descriptor instead.
+func (*RouteParameter) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RouteParameter) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RouteParameter) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *RouteParameter) GetOnlyDefault() bool {
+	if x != nil {
+		return x.OnlyDefault
+	}
+	return false
+}
+
+type ListRoutesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRoutesRequest) Reset() {
+	*x = ListRoutesRequest{}
+	mi := &file_tokenstore_v1_config_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRoutesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRoutesRequest) ProtoMessage() {}
+
+func (x *ListRoutesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_config_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRoutesRequest.ProtoReflect.Descriptor instead.
+func (*ListRoutesRequest) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{8}
+}
+
+type ListRoutesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Routes        []*Route               `protobuf:"bytes,1,rep,name=routes,proto3" json:"routes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRoutesResponse) Reset() {
+	*x = ListRoutesResponse{}
+	mi := &file_tokenstore_v1_config_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRoutesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRoutesResponse) ProtoMessage() {}
+
+func (x *ListRoutesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_config_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRoutesResponse.ProtoReflect.Descriptor instead.
+func (*ListRoutesResponse) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ListRoutesResponse) GetRoutes() []*Route {
+	if x != nil {
+		return x.Routes
+	}
+	return nil
+}
+
+type PutRouteRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Route *Route                 `protobuf:"bytes,1,opt,name=route,proto3" json:"route,omitempty"`
+	// 0: no check.
+	ExpectedVersion uint64 `protobuf:"varint,2,opt,name=expected_version,json=expectedVersion,proto3" json:"expected_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *PutRouteRequest) Reset() {
+	*x = PutRouteRequest{}
+	mi := &file_tokenstore_v1_config_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutRouteRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutRouteRequest) ProtoMessage() {}
+
+func (x *PutRouteRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_config_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutRouteRequest.ProtoReflect.Descriptor instead.
+func (*PutRouteRequest) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *PutRouteRequest) GetRoute() *Route {
+	if x != nil {
+		return x.Route
+	}
+	return nil
+}
+
+func (x *PutRouteRequest) GetExpectedVersion() uint64 {
+	if x != nil {
+		return x.ExpectedVersion
+	}
+	return 0
+}
+
+type PutRouteResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Route         *Route                 `protobuf:"bytes,1,opt,name=route,proto3" json:"route,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutRouteResponse) Reset() {
+	*x = PutRouteResponse{}
+	mi := &file_tokenstore_v1_config_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutRouteResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutRouteResponse) ProtoMessage() {}
+
+func (x *PutRouteResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_config_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutRouteResponse.ProtoReflect.Descriptor instead.
+func (*PutRouteResponse) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *PutRouteResponse) GetRoute() *Route {
+	if x != nil {
+		return x.Route
+	}
+	return nil
+}
+
+type DeleteRouteRequest struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Name            string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	ExpectedVersion uint64                 `protobuf:"varint,2,opt,name=expected_version,json=expectedVersion,proto3" json:"expected_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *DeleteRouteRequest) Reset() {
+	*x = DeleteRouteRequest{}
+	mi := &file_tokenstore_v1_config_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteRouteRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteRouteRequest) ProtoMessage() {}
+
+func (x *DeleteRouteRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_config_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteRouteRequest.ProtoReflect.Descriptor instead.
+func (*DeleteRouteRequest) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *DeleteRouteRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DeleteRouteRequest) GetExpectedVersion() uint64 {
+	if x != nil {
+		return x.ExpectedVersion
+	}
+	return 0
+}
+
+type DeleteRouteResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteRouteResponse) Reset() {
+	*x = DeleteRouteResponse{}
+	mi := &file_tokenstore_v1_config_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteRouteResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteRouteResponse) ProtoMessage() {}
+
+func (x *DeleteRouteResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_config_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteRouteResponse.ProtoReflect.Descriptor instead.
+func (*DeleteRouteResponse) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{13}
+}
+
 type GetSettingsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -601,7 +1086,7 @@ type GetSettingsRequest struct {
 
 func (x *GetSettingsRequest) Reset() {
 	*x = GetSettingsRequest{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[5]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -613,7 +1098,7 @@ func (x *GetSettingsRequest) String() string {
 func (*GetSettingsRequest) ProtoMessage() {}
 
 func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[5]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -626,7 +1111,7 @@ func (x *GetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*GetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{5}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{14}
 }
 
 type GetSettingsResponse struct {
@@ -641,7 +1126,7 @@ type GetSettingsResponse struct {
 
 func (x *GetSettingsResponse) Reset() {
 	*x = GetSettingsResponse{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[6]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -653,7 +1138,7 @@ func (x *GetSettingsResponse) String() string {
 func (*GetSettingsResponse) ProtoMessage() {}
 
 func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[6]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -666,7 +1151,7 @@ func (x *GetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*GetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{6}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetSettingsResponse) GetSettings() *Settings {
@@ -706,7 +1191,7 @@ type UpdateSettingsRequest struct {
 
 func (x *UpdateSettingsRequest) Reset() {
 	*x = UpdateSettingsRequest{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[7]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -718,7 +1203,7 @@ func (x *UpdateSettingsRequest) String() string {
 func (*UpdateSettingsRequest) ProtoMessage() {}
 
 func (x *UpdateSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[7]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -731,7 +1216,7 @@ func (x *UpdateSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateSettingsRequest.ProtoReflect.Descriptor instead.
 func (*UpdateSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{7}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *UpdateSettingsRequest) GetSettings() *Settings {
@@ -781,7 +1266,7 @@ type UpdateSettingsResponse struct {
 
 func (x *UpdateSettingsResponse) Reset() {
 	*x = UpdateSettingsResponse{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[8]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -793,7 +1278,7 @@ func (x *UpdateSettingsResponse) String() string {
 func (*UpdateSettingsResponse) ProtoMessage() {}
 
 func (x *UpdateSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[8]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -806,7 +1291,7 @@ func (x *UpdateSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateSettingsResponse.ProtoReflect.Descriptor instead.
 func (*UpdateSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *UpdateSettingsResponse) GetSettings() *Settings {
@@ -842,7 +1327,7 @@ type ResetSettingsRequest struct {
 
 func (x *ResetSettingsRequest) Reset() {
 	*x = ResetSettingsRequest{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[9]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -854,7 +1339,7 @@ func (x *ResetSettingsRequest) String() string {
 func (*ResetSettingsRequest) ProtoMessage() {}
 
 func (x *ResetSettingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[9]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -867,7 +1352,7 @@ func (x *ResetSettingsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetSettingsRequest.ProtoReflect.Descriptor instead.
 func (*ResetSettingsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ResetSettingsRequest) GetResetMask() *fieldmaskpb.FieldMask {
@@ -910,7 +1395,7 @@ type ResetSettingsResponse struct {
 
 func (x *ResetSettingsResponse) Reset() {
 	*x = ResetSettingsResponse{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[10]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -922,7 +1407,7 @@ func (x *ResetSettingsResponse) String() string {
 func (*ResetSettingsResponse) ProtoMessage() {}
 
 func (x *ResetSettingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[10]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -935,7 +1420,7 @@ func (x *ResetSettingsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetSettingsResponse.ProtoReflect.Descriptor instead.
 func (*ResetSettingsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ResetSettingsResponse) GetSettings() *Settings {
@@ -967,7 +1452,7 @@ type ListUpstreamsRequest struct {
 
 func (x *ListUpstreamsRequest) Reset() {
 	*x = ListUpstreamsRequest{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[11]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -979,7 +1464,7 @@ func (x *ListUpstreamsRequest) String() string {
 func (*ListUpstreamsRequest) ProtoMessage() {}
 
 func (x *ListUpstreamsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[11]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -992,7 +1477,7 @@ func (x *ListUpstreamsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUpstreamsRequest.ProtoReflect.Descriptor instead.
 func (*ListUpstreamsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{20}
 }
 
 type ListUpstreamsResponse struct {
@@ -1004,7 +1489,7 @@ type ListUpstreamsResponse struct {
 
 func (x *ListUpstreamsResponse) Reset() {
 	*x = ListUpstreamsResponse{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[12]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1016,7 +1501,7 @@ func (x *ListUpstreamsResponse) String() string {
 func (*ListUpstreamsResponse) ProtoMessage() {}
 
 func (x *ListUpstreamsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[12]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1029,7 +1514,7 @@ func (x *ListUpstreamsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUpstreamsResponse.ProtoReflect.Descriptor instead.
 func (*ListUpstreamsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListUpstreamsResponse) GetUpstreams() []*Upstream {
@@ -1049,7 +1534,7 @@ type PutUpstreamRequest struct {
 
 func (x *PutUpstreamRequest) Reset() {
 	*x = PutUpstreamRequest{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[13]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1061,7 +1546,7 @@ func (x *PutUpstreamRequest) String() string {
 func (*PutUpstreamRequest) ProtoMessage() {}
 
 func (x *PutUpstreamRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[13]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1074,7 +1559,7 @@ func (x *PutUpstreamRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutUpstreamRequest.ProtoReflect.Descriptor instead.
 func (*PutUpstreamRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{13}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *PutUpstreamRequest) GetUpstream() *Upstream {
@@ -1100,7 +1585,7 @@ type PutUpstreamResponse struct {
 
 func (x *PutUpstreamResponse) Reset() {
 	*x = PutUpstreamResponse{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[14]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1112,7 +1597,7 @@ func (x *PutUpstreamResponse) String() string {
 func (*PutUpstreamResponse) ProtoMessage() {}
 
 func (x *PutUpstreamResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[14]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1125,7 +1610,7 @@ func (x *PutUpstreamResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutUpstreamResponse.ProtoReflect.Descriptor instead.
 func (*PutUpstreamResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{14}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *PutUpstreamResponse) GetUpstream() *Upstream {
@@ -1145,7 +1630,7 @@ type DeleteUpstreamRequest struct {
 
 func (x *DeleteUpstreamRequest) Reset() {
 	*x = DeleteUpstreamRequest{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[15]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1157,7 +1642,7 @@ func (x *DeleteUpstreamRequest) String() string {
 func (*DeleteUpstreamRequest) ProtoMessage() {}
 
 func (x *DeleteUpstreamRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[15]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1170,7 +1655,7 @@ func (x *DeleteUpstreamRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteUpstreamRequest.ProtoReflect.Descriptor instead.
 func (*DeleteUpstreamRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{15}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DeleteUpstreamRequest) GetName() string {
@@ -1195,7 +1680,7 @@ type DeleteUpstreamResponse struct {
 
 func (x *DeleteUpstreamResponse) Reset() {
 	*x = DeleteUpstreamResponse{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[16]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1207,7 +1692,7 @@ func (x *DeleteUpstreamResponse) String() string {
 func (*DeleteUpstreamResponse) ProtoMessage() {}
 
 func (x *DeleteUpstreamResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[16]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1220,7 +1705,7 @@ func (x *DeleteUpstreamResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteUpstreamResponse.ProtoReflect.Descriptor instead.
 func (*DeleteUpstreamResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{16}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{25}
 }
 
 type ClaimAdminTokenRequest struct {
@@ -1233,7 +1718,7 @@ type ClaimAdminTokenRequest struct {
 
 func (x *ClaimAdminTokenRequest) Reset() {
 	*x = ClaimAdminTokenRequest{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[17]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1245,7 +1730,7 @@ func (x *ClaimAdminTokenRequest) String() string {
 func (*ClaimAdminTokenRequest) ProtoMessage() {}
 
 func (x *ClaimAdminTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[17]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1258,7 +1743,7 @@ func (x *ClaimAdminTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClaimAdminTokenRequest.ProtoReflect.Descriptor instead.
 func (*ClaimAdminTokenRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{17}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ClaimAdminTokenRequest) GetTokenHash() []byte {
@@ -1279,7 +1764,7 @@ type ClaimAdminTokenResponse struct {
 
 func (x *ClaimAdminTokenResponse) Reset() {
 	*x = ClaimAdminTokenResponse{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[18]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1291,7 +1776,7 @@ func (x *ClaimAdminTokenResponse) String() string {
 func (*ClaimAdminTokenResponse) ProtoMessage() {}
 
 func (x *ClaimAdminTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[18]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1304,7 +1789,7 @@ func (x *ClaimAdminTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClaimAdminTokenResponse.ProtoReflect.Descriptor instead.
 func (*ClaimAdminTokenResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{18}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ClaimAdminTokenResponse) GetTokenHash() []byte {
@@ -1330,7 +1815,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[19]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1342,7 +1827,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[19]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1355,7 +1840,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{19}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *WatchRequest) GetReplica() string {
@@ -1374,13 +1859,15 @@ type WatchResponse struct {
 	Pages []*Page `protobuf:"bytes,4,rep,name=pages,proto3" json:"pages,omitempty"`
 	// Those that have not expired.
 	RevokedSessions []*RevokedSession `protobuf:"bytes,5,rep,name=revoked_sessions,json=revokedSessions,proto3" json:"revoked_sessions,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// In order of their names.
+	Routes        []*Route `protobuf:"bytes,6,rep,name=routes,proto3" json:"routes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[20]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1392,7 +1879,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[20]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1405,7 +1892,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{20}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *WatchResponse) GetSettings() *Settings {
@@ -1443,6 +1930,13 @@ func (x *WatchResponse) GetRevokedSessions() []*RevokedSession {
 	return nil
 }
 
+func (x *WatchResponse) GetRoutes() []*Route {
+	if x != nil {
+		return x.Routes
+	}
+	return nil
+}
+
 type RevokeSessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 to 64 characters of base64url.
@@ -1454,7 +1948,7 @@ type RevokeSessionRequest struct {
 
 func (x *RevokeSessionRequest) Reset() {
 	*x = RevokeSessionRequest{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[21]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1466,7 +1960,7 @@ func (x *RevokeSessionRequest) String() string {
 func (*RevokeSessionRequest) ProtoMessage() {}
 
 func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[21]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1479,7 +1973,7 @@ func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionRequest.ProtoReflect.Descriptor instead.
 func (*RevokeSessionRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{21}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RevokeSessionRequest) GetId() string {
@@ -1504,7 +1998,7 @@ type RevokeSessionResponse struct {
 
 func (x *RevokeSessionResponse) Reset() {
 	*x = RevokeSessionResponse{}
-	mi := &file_tokenstore_v1_config_proto_msgTypes[22]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1516,7 +2010,7 @@ func (x *RevokeSessionResponse) String() string {
 func (*RevokeSessionResponse) ProtoMessage() {}
 
 func (x *RevokeSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_config_proto_msgTypes[22]
+	mi := &file_tokenstore_v1_config_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1529,7 +2023,7 @@ func (x *RevokeSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionResponse.ProtoReflect.Descriptor instead.
 func (*RevokeSessionResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{22}
+	return file_tokenstore_v1_config_proto_rawDescGZIP(), []int{31}
 }
 
 var File_tokenstore_v1_config_proto protoreflect.FileDescriptor
@@ -1585,7 +2079,36 @@ const file_tokenstore_v1_config_proto_rawDesc = "" +
 	"\aversion\x18\x06 \x01(\x04R\aversion\x1a;\n" +
 	"\rSettingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc0\x01\n" +
+	"\x05Route\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05match\x18\x02 \x01(\tR\x05match\x124\n" +
+	"\atargets\x18\x03 \x03(\v2\x1a.tokenstore.v1.RouteTargetR\atargets\x12=\n" +
+	"\n" +
+	"parameters\x18\x04 \x03(\v2\x1d.tokenstore.v1.RouteParameterR\n" +
+	"parameters\x12\x18\n" +
+	"\aversion\x18\x05 \x01(\x04R\aversion\"s\n" +
+	"\vRouteTarget\x12\x1a\n" +
+	"\bupstream\x18\x01 \x01(\tR\bupstream\x12\x14\n" +
+	"\x05model\x18\x02 \x01(\tR\x05model\x12\x1a\n" +
+	"\bpriority\x18\x03 \x01(\rR\bpriority\x12\x16\n" +
+	"\x06weight\x18\x04 \x01(\rR\x06weight\"]\n" +
+	"\x0eRouteParameter\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x12!\n" +
+	"\fonly_default\x18\x03 \x01(\bR\vonlyDefault\"\x13\n" +
+	"\x11ListRoutesRequest\"B\n" +
+	"\x12ListRoutesResponse\x12,\n" +
+	"\x06routes\x18\x01 \x03(\v2\x14.tokenstore.v1.RouteR\x06routes\"h\n" +
+	"\x0fPutRouteRequest\x12*\n" +
+	"\x05route\x18\x01 \x01(\v2\x14.tokenstore.v1.RouteR\x05route\x12)\n" +
+	"\x10expected_version\x18\x02 \x01(\x04R\x0fexpectedVersion\">\n" +
+	"\x10PutRouteResponse\x12*\n" +
+	"\x05route\x18\x01 \x01(\v2\x14.tokenstore.v1.RouteR\x05route\"S\n" +
+	"\x12DeleteRouteRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
+	"\x10expected_version\x18\x02 \x01(\x04R\x0fexpectedVersion\"\x15\n" +
+	"\x13DeleteRouteResponse\"\x14\n" +
 	"\x12GetSettingsRequest\"\xad\x01\n" +
 	"\x13GetSettingsResponse\x123\n" +
 	"\bsettings\x18\x01 \x01(\v2\x17.tokenstore.v1.SettingsR\bsettings\x12)\n" +
@@ -1633,13 +2156,14 @@ const file_tokenstore_v1_config_proto_rawDesc = "" +
 	"token_hash\x18\x01 \x01(\fR\ttokenHash\x12\x18\n" +
 	"\aclaimed\x18\x02 \x01(\bR\aclaimed\"(\n" +
 	"\fWatchRequest\x12\x18\n" +
-	"\areplica\x18\x01 \x01(\tR\areplica\"\x9a\x02\n" +
+	"\areplica\x18\x01 \x01(\tR\areplica\"\xc8\x02\n" +
 	"\rWatchResponse\x123\n" +
 	"\bsettings\x18\x01 \x01(\v2\x17.tokenstore.v1.SettingsR\bsettings\x125\n" +
 	"\tupstreams\x18\x02 \x03(\v2\x17.tokenstore.v1.UpstreamR\tupstreams\x12(\n" +
 	"\x10admin_token_hash\x18\x03 \x01(\fR\x0eadminTokenHash\x12)\n" +
 	"\x05pages\x18\x04 \x03(\v2\x13.tokenstore.v1.PageR\x05pages\x12H\n" +
-	"\x10revoked_sessions\x18\x05 \x03(\v2\x1d.tokenstore.v1.RevokedSessionR\x0frevokedSessions\"a\n" +
+	"\x10revoked_sessions\x18\x05 \x03(\v2\x1d.tokenstore.v1.RevokedSessionR\x0frevokedSessions\x12,\n" +
+	"\x06routes\x18\x06 \x03(\v2\x14.tokenstore.v1.RouteR\x06routes\"a\n" +
 	"\x14RevokeSessionRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x129\n" +
 	"\n" +
@@ -1649,14 +2173,18 @@ const file_tokenstore_v1_config_proto_rawDesc = "" +
 	"\x15PAGE_KIND_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11PAGE_KIND_DEFAULT\x10\x01\x12\x12\n" +
 	"\x0ePAGE_KIND_TEXT\x10\x02\x12\x12\n" +
-	"\x0ePAGE_KIND_HTML\x10\x032\xb5\x06\n" +
+	"\x0ePAGE_KIND_HTML\x10\x032\xab\b\n" +
 	"\rConfigService\x12T\n" +
 	"\vGetSettings\x12!.tokenstore.v1.GetSettingsRequest\x1a\".tokenstore.v1.GetSettingsResponse\x12]\n" +
 	"\x0eUpdateSettings\x12$.tokenstore.v1.UpdateSettingsRequest\x1a%.tokenstore.v1.UpdateSettingsResponse\x12Z\n" +
 	"\rResetSettings\x12#.tokenstore.v1.ResetSettingsRequest\x1a$.tokenstore.v1.ResetSettingsResponse\x12Z\n" +
 	"\rListUpstreams\x12#.tokenstore.v1.ListUpstreamsRequest\x1a$.tokenstore.v1.ListUpstreamsResponse\x12T\n" +
 	"\vPutUpstream\x12!.tokenstore.v1.PutUpstreamRequest\x1a\".tokenstore.v1.PutUpstreamResponse\x12]\n" +
-	"\x0eDeleteUpstream\x12$.tokenstore.v1.DeleteUpstreamRequest\x1a%.tokenstore.v1.DeleteUpstreamResponse\x12`\n" +
+	"\x0eDeleteUpstream\x12$.tokenstore.v1.DeleteUpstreamRequest\x1a%.tokenstore.v1.DeleteUpstreamResponse\x12Q\n" +
+	"\n" +
+	"ListRoutes\x12 .tokenstore.v1.ListRoutesRequest\x1a!.tokenstore.v1.ListRoutesResponse\x12K\n" +
+	"\bPutRoute\x12\x1e.tokenstore.v1.PutRouteRequest\x1a\x1f.tokenstore.v1.PutRouteResponse\x12T\n" +
+	"\vDeleteRoute\x12!.tokenstore.v1.DeleteRouteRequest\x1a\".tokenstore.v1.DeleteRouteResponse\x12`\n" +
 	"\x0fClaimAdminToken\x12%.tokenstore.v1.ClaimAdminTokenRequest\x1a&.tokenstore.v1.ClaimAdminTokenResponse\x12D\n" +
 	"\x05Watch\x12\x1b.tokenstore.v1.WatchRequest\x1a\x1c.tokenstore.v1.WatchResponse0\x01\x12Z\n" +
 	"\rRevokeSession\x12#.tokenstore.v1.RevokeSessionRequest\x1a$.tokenstore.v1.RevokeSessionResponseB4Z2carousel.internal/proto/tokenstore/v1;tokenstorev1b\x06proto3"
@@ -1674,7 +2202,7 @@ func file_tokenstore_v1_config_proto_rawDescGZIP() []byte {
 }
 
 var file_tokenstore_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_tokenstore_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_tokenstore_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_tokenstore_v1_config_proto_goTypes = []any{
 	(PageKind)(0),                   // 0: tokenstore.v1.PageKind
 	(*Settings)(nil),                // 1: tokenstore.v1.Settings
@@ -1682,78 +2210,99 @@ var file_tokenstore_v1_config_proto_goTypes = []any{
 	(*SettingChange)(nil),           // 3: tokenstore.v1.SettingChange
 	(*RevokedSession)(nil),          // 4: tokenstore.v1.RevokedSession
 	(*Upstream)(nil),                // 5: tokenstore.v1.Upstream
-	(*GetSettingsRequest)(nil),      // 6: tokenstore.v1.GetSettingsRequest
-	(*GetSettingsResponse)(nil),     // 7: tokenstore.v1.GetSettingsResponse
-	(*UpdateSettingsRequest)(nil),   // 8: tokenstore.v1.UpdateSettingsRequest
-	(*UpdateSettingsResponse)(nil),  // 9: tokenstore.v1.UpdateSettingsResponse
-	(*ResetSettingsRequest)(nil),    // 10: tokenstore.v1.ResetSettingsRequest
-	(*ResetSettingsResponse)(nil),   // 11: tokenstore.v1.ResetSettingsResponse
-	(*ListUpstreamsRequest)(nil),    // 12: tokenstore.v1.ListUpstreamsRequest
-	(*ListUpstreamsResponse)(nil),   // 13: tokenstore.v1.ListUpstreamsResponse
-	(*PutUpstreamRequest)(nil),      // 14: tokenstore.v1.PutUpstreamRequest
-	(*PutUpstreamResponse)(nil),     // 15: tokenstore.v1.PutUpstreamResponse
-	(*DeleteUpstreamRequest)(nil),   // 16: tokenstore.v1.DeleteUpstreamRequest
-	(*DeleteUpstreamResponse)(nil),  // 17: tokenstore.v1.DeleteUpstreamResponse
-	(*ClaimAdminTokenRequest)(nil),  // 18: tokenstore.v1.ClaimAdminTokenRequest
-	(*ClaimAdminTokenResponse)(nil), // 19: tokenstore.v1.ClaimAdminTokenResponse
-	(*WatchRequest)(nil),            // 20: tokenstore.v1.WatchRequest
-	(*WatchResponse)(nil),           // 21: tokenstore.v1.WatchResponse
-	(*RevokeSessionRequest)(nil),    // 22: tokenstore.v1.RevokeSessionRequest
-	(*RevokeSessionResponse)(nil),   // 23: tokenstore.v1.RevokeSessionResponse
-	nil,                             // 24: tokenstore.v1.Upstream.SettingsEntry
-	(*timestamppb.Timestamp)(nil),   // 25: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),   // 26: google.protobuf.FieldMask
+	(*Route)(nil),                   // 6: tokenstore.v1.Route
+	(*RouteTarget)(nil),             // 7: tokenstore.v1.RouteTarget
+	(*RouteParameter)(nil),          // 8: tokenstore.v1.RouteParameter
+	(*ListRoutesRequest)(nil),       // 9: tokenstore.v1.ListRoutesRequest
+	(*ListRoutesResponse)(nil),      // 10: tokenstore.v1.ListRoutesResponse
+	(*PutRouteRequest)(nil),         // 11: tokenstore.v1.PutRouteRequest
+	(*PutRouteResponse)(nil),        // 12: tokenstore.v1.PutRouteResponse
+	(*DeleteRouteRequest)(nil),      // 13: tokenstore.v1.DeleteRouteRequest
+	(*DeleteRouteResponse)(nil),     // 14: tokenstore.v1.DeleteRouteResponse
+	(*GetSettingsRequest)(nil),      // 15: tokenstore.v1.GetSettingsRequest
+	(*GetSettingsResponse)(nil),     // 16: tokenstore.v1.GetSettingsResponse
+	(*UpdateSettingsRequest)(nil),   // 17: tokenstore.v1.UpdateSettingsRequest
+	(*UpdateSettingsResponse)(nil),  // 18: tokenstore.v1.UpdateSettingsResponse
+	(*ResetSettingsRequest)(nil),    // 19: tokenstore.v1.ResetSettingsRequest
+	(*ResetSettingsResponse)(nil),   // 20: tokenstore.v1.ResetSettingsResponse
+	(*ListUpstreamsRequest)(nil),    // 21: tokenstore.v1.ListUpstreamsRequest
+	(*ListUpstreamsResponse)(nil),   // 22: tokenstore.v1.ListUpstreamsResponse
+	(*PutUpstreamRequest)(nil),      // 23: tokenstore.v1.PutUpstreamRequest
+	(*PutUpstreamResponse)(nil),     // 24: tokenstore.v1.PutUpstreamResponse
+	(*DeleteUpstreamRequest)(nil),   // 25: tokenstore.v1.DeleteUpstreamRequest
+	(*DeleteUpstreamResponse)(nil),  // 26: tokenstore.v1.DeleteUpstreamResponse
+	(*ClaimAdminTokenRequest)(nil),  // 27: tokenstore.v1.ClaimAdminTokenRequest
+	(*ClaimAdminTokenResponse)(nil), // 28: tokenstore.v1.ClaimAdminTokenResponse
+	(*WatchRequest)(nil),            // 29: tokenstore.v1.WatchRequest
+	(*WatchResponse)(nil),           // 30: tokenstore.v1.WatchResponse
+	(*RevokeSessionRequest)(nil),    // 31: tokenstore.v1.RevokeSessionRequest
+	(*RevokeSessionResponse)(nil),   // 32: tokenstore.v1.RevokeSessionResponse
+	nil,                             // 33: tokenstore.v1.Upstream.SettingsEntry
+	(*timestamppb.Timestamp)(nil),   // 34: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),   // 35: google.protobuf.FieldMask
 }
 var file_tokenstore_v1_config_proto_depIdxs = []int32{
-	25, // 0: tokenstore.v1.Settings.updated_at:type_name -> google.protobuf.Timestamp
+	34, // 0: tokenstore.v1.Settings.updated_at:type_name -> google.protobuf.Timestamp
 	0,  // 1: tokenstore.v1.Page.kind:type_name -> tokenstore.v1.PageKind
-	25, // 2: tokenstore.v1.SettingChange.at:type_name -> google.protobuf.Timestamp
-	25, // 3: tokenstore.v1.RevokedSession.expires_at:type_name -> google.protobuf.Timestamp
-	24, // 4: tokenstore.v1.Upstream.settings:type_name -> tokenstore.v1.Upstream.SettingsEntry
-	1,  // 5: tokenstore.v1.GetSettingsResponse.settings:type_name -> tokenstore.v1.Settings
-	2,  // 6: tokenstore.v1.GetSettingsResponse.pages:type_name -> tokenstore.v1.Page
-	3,  // 7: tokenstore.v1.GetSettingsResponse.changes:type_name -> tokenstore.v1.SettingChange
-	1,  // 8: tokenstore.v1.UpdateSettingsRequest.settings:type_name -> tokenstore.v1.Settings
-	26, // 9: tokenstore.v1.UpdateSettingsRequest.update_mask:type_name -> google.protobuf.FieldMask
-	2,  // 10: tokenstore.v1.UpdateSettingsRequest.pages:type_name -> tokenstore.v1.Page
-	1,  // 11: tokenstore.v1.UpdateSettingsResponse.settings:type_name -> tokenstore.v1.Settings
-	2,  // 12: tokenstore.v1.UpdateSettingsResponse.pages:type_name -> tokenstore.v1.Page
-	3,  // 13: tokenstore.v1.UpdateSettingsResponse.changes:type_name -> tokenstore.v1.SettingChange
-	26, // 14: tokenstore.v1.ResetSettingsRequest.reset_mask:type_name -> google.protobuf.FieldMask
-	1,  // 15: tokenstore.v1.ResetSettingsResponse.settings:type_name -> tokenstore.v1.Settings
-	2,  // 16: tokenstore.v1.ResetSettingsResponse.pages:type_name -> tokenstore.v1.Page
-	3,  // 17: tokenstore.v1.ResetSettingsResponse.changes:type_name -> tokenstore.v1.SettingChange
-	5,  // 18: tokenstore.v1.ListUpstreamsResponse.upstreams:type_name -> tokenstore.v1.Upstream
-	5,  // 19: tokenstore.v1.PutUpstreamRequest.upstream:type_name -> tokenstore.v1.Upstream
-	5,  // 20: tokenstore.v1.PutUpstreamResponse.upstream:type_name -> tokenstore.v1.Upstream
-	1,  // 21: tokenstore.v1.WatchResponse.settings:type_name -> tokenstore.v1.Settings
-	5,  // 22: tokenstore.v1.WatchResponse.upstreams:type_name -> tokenstore.v1.Upstream
-	2,  // 23: tokenstore.v1.WatchResponse.pages:type_name -> tokenstore.v1.Page
-	4,  // 24: tokenstore.v1.WatchResponse.revoked_sessions:type_name -> tokenstore.v1.RevokedSession
-	25, // 25: tokenstore.v1.RevokeSessionRequest.expires_at:type_name -> google.protobuf.Timestamp
-	6,  // 26: tokenstore.v1.ConfigService.GetSettings:input_type -> tokenstore.v1.GetSettingsRequest
-	8,  // 27: tokenstore.v1.ConfigService.UpdateSettings:input_type -> tokenstore.v1.UpdateSettingsRequest
-	10, // 28: tokenstore.v1.ConfigService.ResetSettings:input_type -> tokenstore.v1.ResetSettingsRequest
-	12, // 29: tokenstore.v1.ConfigService.ListUpstreams:input_type -> tokenstore.v1.ListUpstreamsRequest
-	14, // 30: tokenstore.v1.ConfigService.PutUpstream:input_type -> tokenstore.v1.PutUpstreamRequest
-	16, // 31: tokenstore.v1.ConfigService.DeleteUpstream:input_type -> tokenstore.v1.DeleteUpstreamRequest
-	18, // 32: tokenstore.v1.ConfigService.ClaimAdminToken:input_type -> tokenstore.v1.ClaimAdminTokenRequest
-	20, // 33: tokenstore.v1.ConfigService.Watch:input_type -> tokenstore.v1.WatchRequest
-	22, // 34: tokenstore.v1.ConfigService.RevokeSession:input_type -> tokenstore.v1.RevokeSessionRequest
-	7,  // 35: tokenstore.v1.ConfigService.GetSettings:output_type -> tokenstore.v1.GetSettingsResponse
-	9,  // 36: tokenstore.v1.ConfigService.UpdateSettings:output_type -> tokenstore.v1.UpdateSettingsResponse
-	11, // 37: tokenstore.v1.ConfigService.ResetSettings:output_type -> tokenstore.v1.ResetSettingsResponse
-	13, // 38: tokenstore.v1.ConfigService.ListUpstreams:output_type -> tokenstore.v1.ListUpstreamsResponse
-	15, // 39: tokenstore.v1.ConfigService.PutUpstream:output_type -> tokenstore.v1.PutUpstreamResponse
-	17, // 40: tokenstore.v1.ConfigService.DeleteUpstream:output_type -> tokenstore.v1.DeleteUpstreamResponse
-	19, // 41: tokenstore.v1.ConfigService.ClaimAdminToken:output_type -> tokenstore.v1.ClaimAdminTokenResponse
-	21, // 42: tokenstore.v1.ConfigService.Watch:output_type -> tokenstore.v1.WatchResponse
-	23, // 43: tokenstore.v1.ConfigService.RevokeSession:output_type -> tokenstore.v1.RevokeSessionResponse
-	35, // [35:44] is the sub-list for method output_type
-	26, // [26:35] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	34, // 2: tokenstore.v1.SettingChange.at:type_name -> google.protobuf.Timestamp
+	34, // 3: tokenstore.v1.RevokedSession.expires_at:type_name -> google.protobuf.Timestamp
+	33, // 4: tokenstore.v1.Upstream.settings:type_name -> tokenstore.v1.Upstream.SettingsEntry
+	7,  // 5: tokenstore.v1.Route.targets:type_name -> tokenstore.v1.RouteTarget
+	8,  // 6: tokenstore.v1.Route.parameters:type_name -> tokenstore.v1.RouteParameter
+	6,  // 7: tokenstore.v1.ListRoutesResponse.routes:type_name -> tokenstore.v1.Route
+	6,  // 8: tokenstore.v1.PutRouteRequest.route:type_name -> tokenstore.v1.Route
+	6,  // 9: tokenstore.v1.PutRouteResponse.route:type_name -> tokenstore.v1.Route
+	1,  // 10: tokenstore.v1.GetSettingsResponse.settings:type_name -> tokenstore.v1.Settings
+	2,  // 11: tokenstore.v1.GetSettingsResponse.pages:type_name -> tokenstore.v1.Page
+	3,  // 12: tokenstore.v1.GetSettingsResponse.changes:type_name -> tokenstore.v1.SettingChange
+	1,  // 13: tokenstore.v1.UpdateSettingsRequest.settings:type_name -> tokenstore.v1.Settings
+	35, // 14: tokenstore.v1.UpdateSettingsRequest.update_mask:type_name -> google.protobuf.FieldMask
+	2,  // 15: tokenstore.v1.UpdateSettingsRequest.pages:type_name -> tokenstore.v1.Page
+	1,  // 16: tokenstore.v1.UpdateSettingsResponse.settings:type_name -> tokenstore.v1.Settings
+	2,  // 17: tokenstore.v1.UpdateSettingsResponse.pages:type_name -> tokenstore.v1.Page
+	3,  // 18: tokenstore.v1.UpdateSettingsResponse.changes:type_name -> tokenstore.v1.SettingChange
+	35, // 19: tokenstore.v1.ResetSettingsRequest.reset_mask:type_name -> google.protobuf.FieldMask
+	1,  // 20: tokenstore.v1.ResetSettingsResponse.settings:type_name -> tokenstore.v1.Settings
+	2,  // 21: tokenstore.v1.ResetSettingsResponse.pages:type_name -> tokenstore.v1.Page
+	3,  // 22: tokenstore.v1.ResetSettingsResponse.changes:type_name -> tokenstore.v1.SettingChange
+	5,  // 23: tokenstore.v1.ListUpstreamsResponse.upstreams:type_name -> tokenstore.v1.Upstream
+	5,  // 24: tokenstore.v1.PutUpstreamRequest.upstream:type_name -> tokenstore.v1.Upstream
+	5,  // 25: tokenstore.v1.PutUpstreamResponse.upstream:type_name -> tokenstore.v1.Upstream
+	1,  // 26: tokenstore.v1.WatchResponse.settings:type_name -> tokenstore.v1.Settings
+	5,  // 27: tokenstore.v1.WatchResponse.upstreams:type_name -> tokenstore.v1.Upstream
+	2,  // 28: tokenstore.v1.WatchResponse.pages:type_name -> tokenstore.v1.Page
+	4,  // 29: tokenstore.v1.WatchResponse.revoked_sessions:type_name -> tokenstore.v1.RevokedSession
+	6,  // 30: tokenstore.v1.WatchResponse.routes:type_name -> tokenstore.v1.Route
+	34, // 31: tokenstore.v1.RevokeSessionRequest.expires_at:type_name -> google.protobuf.Timestamp
+	15, // 32: tokenstore.v1.ConfigService.GetSettings:input_type -> tokenstore.v1.GetSettingsRequest
+	17, // 33: tokenstore.v1.ConfigService.UpdateSettings:input_type -> tokenstore.v1.UpdateSettingsRequest
+	19, // 34: tokenstore.v1.ConfigService.ResetSettings:input_type -> tokenstore.v1.ResetSettingsRequest
+	21, // 35: tokenstore.v1.ConfigService.ListUpstreams:input_type -> tokenstore.v1.ListUpstreamsRequest
+	23, // 36: tokenstore.v1.ConfigService.PutUpstream:input_type -> tokenstore.v1.PutUpstreamRequest
+	25, // 37: tokenstore.v1.ConfigService.DeleteUpstream:input_type -> tokenstore.v1.DeleteUpstreamRequest
+	9,  // 38: tokenstore.v1.ConfigService.ListRoutes:input_type -> tokenstore.v1.ListRoutesRequest
+	11, // 39: tokenstore.v1.ConfigService.PutRoute:input_type -> tokenstore.v1.PutRouteRequest
+	13, // 40: tokenstore.v1.ConfigService.DeleteRoute:input_type -> tokenstore.v1.DeleteRouteRequest
+	27, // 41: tokenstore.v1.ConfigService.ClaimAdminToken:input_type -> tokenstore.v1.ClaimAdminTokenRequest
+	29, // 42: tokenstore.v1.ConfigService.Watch:input_type -> tokenstore.v1.WatchRequest
+	31, // 43: tokenstore.v1.ConfigService.RevokeSession:input_type -> tokenstore.v1.RevokeSessionRequest
+	16, // 44: tokenstore.v1.ConfigService.GetSettings:output_type -> tokenstore.v1.GetSettingsResponse
+	18, // 45: tokenstore.v1.ConfigService.UpdateSettings:output_type -> tokenstore.v1.UpdateSettingsResponse
+	20, // 46: tokenstore.v1.ConfigService.ResetSettings:output_type -> tokenstore.v1.ResetSettingsResponse
+	22, // 47: tokenstore.v1.ConfigService.ListUpstreams:output_type -> tokenstore.v1.ListUpstreamsResponse
+	24, // 48: tokenstore.v1.ConfigService.PutUpstream:output_type -> tokenstore.v1.PutUpstreamResponse
+	26, // 49: tokenstore.v1.ConfigService.DeleteUpstream:output_type -> tokenstore.v1.DeleteUpstreamResponse
+	10, // 50: tokenstore.v1.ConfigService.ListRoutes:output_type -> tokenstore.v1.ListRoutesResponse
+	12, // 51: tokenstore.v1.ConfigService.PutRoute:output_type -> tokenstore.v1.PutRouteResponse
+	14, // 52: tokenstore.v1.ConfigService.DeleteRoute:output_type -> tokenstore.v1.DeleteRouteResponse
+	28, // 53: tokenstore.v1.ConfigService.ClaimAdminToken:output_type -> tokenstore.v1.ClaimAdminTokenResponse
+	30, // 54: tokenstore.v1.ConfigService.Watch:output_type -> tokenstore.v1.WatchResponse
+	32, // 55: tokenstore.v1.ConfigService.RevokeSession:output_type -> tokenstore.v1.RevokeSessionResponse
+	44, // [44:56] is the sub-list for method output_type
+	32, // [32:44] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_config_proto_init() }
@@ -1767,7 +2316,7 @@ func file_tokenstore_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_config_proto_rawDesc), len(file_tokenstore_v1_config_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   24,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

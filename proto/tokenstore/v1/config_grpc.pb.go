@@ -25,6 +25,9 @@ const (
 	ConfigService_ListUpstreams_FullMethodName   = "/tokenstore.v1.ConfigService/ListUpstreams"
 	ConfigService_PutUpstream_FullMethodName     = "/tokenstore.v1.ConfigService/PutUpstream"
 	ConfigService_DeleteUpstream_FullMethodName  = "/tokenstore.v1.ConfigService/DeleteUpstream"
+	ConfigService_ListRoutes_FullMethodName      = "/tokenstore.v1.ConfigService/ListRoutes"
+	ConfigService_PutRoute_FullMethodName        = "/tokenstore.v1.ConfigService/PutRoute"
+	ConfigService_DeleteRoute_FullMethodName     = "/tokenstore.v1.ConfigService/DeleteRoute"
 	ConfigService_ClaimAdminToken_FullMethodName = "/tokenstore.v1.ConfigService/ClaimAdminToken"
 	ConfigService_Watch_FullMethodName           = "/tokenstore.v1.ConfigService/Watch"
 	ConfigService_RevokeSession_FullMethodName   = "/tokenstore.v1.ConfigService/RevokeSession"
@@ -50,6 +53,11 @@ type ConfigServiceClient interface {
 	PutUpstream(ctx context.Context, in *PutUpstreamRequest, opts ...grpc.CallOption) (*PutUpstreamResponse, error)
 	// DeleteUpstream refuses with UPSTREAM_IN_USE while the pool has tokens.
 	DeleteUpstream(ctx context.Context, in *DeleteUpstreamRequest, opts ...grpc.CallOption) (*DeleteUpstreamResponse, error)
+	// ListRoutes answers all, in order of their names.
+	ListRoutes(ctx context.Context, in *ListRoutesRequest, opts ...grpc.CallOption) (*ListRoutesResponse, error)
+	// PutRoute creates or replaces.
+	PutRoute(ctx context.Context, in *PutRouteRequest, opts ...grpc.CallOption) (*PutRouteResponse, error)
+	DeleteRoute(ctx context.Context, in *DeleteRouteRequest, opts ...grpc.CallOption) (*DeleteRouteResponse, error)
 	// ClaimAdminToken stores the hash unless one is stored, and answers the
 	// stored one: of many replicas that start at once, one wins.
 	ClaimAdminToken(ctx context.Context, in *ClaimAdminTokenRequest, opts ...grpc.CallOption) (*ClaimAdminTokenResponse, error)
@@ -129,6 +137,36 @@ func (c *configServiceClient) DeleteUpstream(ctx context.Context, in *DeleteUpst
 	return out, nil
 }
 
+func (c *configServiceClient) ListRoutes(ctx context.Context, in *ListRoutesRequest, opts ...grpc.CallOption) (*ListRoutesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListRoutesResponse)
+	err := c.cc.Invoke(ctx, ConfigService_ListRoutes_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *configServiceClient) PutRoute(ctx context.Context, in *PutRouteRequest, opts ...grpc.CallOption) (*PutRouteResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PutRouteResponse)
+	err := c.cc.Invoke(ctx, ConfigService_PutRoute_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *configServiceClient) DeleteRoute(ctx context.Context, in *DeleteRouteRequest, opts ...grpc.CallOption) (*DeleteRouteResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteRouteResponse)
+	err := c.cc.Invoke(ctx, ConfigService_DeleteRoute_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *configServiceClient) ClaimAdminToken(ctx context.Context, in *ClaimAdminTokenRequest, opts ...grpc.CallOption) (*ClaimAdminTokenResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ClaimAdminTokenResponse)
@@ -188,6 +226,11 @@ type ConfigServiceServer interface {
 	PutUpstream(context.Context, *PutUpstreamRequest) (*PutUpstreamResponse, error)
 	// DeleteUpstream refuses with UPSTREAM_IN_USE while the pool has tokens.
 	DeleteUpstream(context.Context, *DeleteUpstreamRequest) (*DeleteUpstreamResponse, error)
+	// ListRoutes answers all, in order of their names.
+	ListRoutes(context.Context, *ListRoutesRequest) (*ListRoutesResponse, error)
+	// PutRoute creates or replaces.
+	PutRoute(context.Context, *PutRouteRequest) (*PutRouteResponse, error)
+	DeleteRoute(context.Context, *DeleteRouteRequest) (*DeleteRouteResponse, error)
 	// ClaimAdminToken stores the hash unless one is stored, and answers the
 	// stored one: of many replicas that start at once, one wins.
 	ClaimAdminToken(context.Context, *ClaimAdminTokenRequest) (*ClaimAdminTokenResponse, error)
@@ -224,6 +267,15 @@ func (UnimplementedConfigServiceServer) PutUpstream(context.Context, *PutUpstrea
 }
 func (UnimplementedConfigServiceServer) DeleteUpstream(context.Context, *DeleteUpstreamRequest) (*DeleteUpstreamResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteUpstream not implemented")
+}
+func (UnimplementedConfigServiceServer) ListRoutes(context.Context, *ListRoutesRequest) (*ListRoutesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListRoutes not implemented")
+}
+func (UnimplementedConfigServiceServer) PutRoute(context.Context, *PutRouteRequest) (*PutRouteResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PutRoute not implemented")
+}
+func (UnimplementedConfigServiceServer) DeleteRoute(context.Context, *DeleteRouteRequest) (*DeleteRouteResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteRoute not implemented")
 }
 func (UnimplementedConfigServiceServer) ClaimAdminToken(context.Context, *ClaimAdminTokenRequest) (*ClaimAdminTokenResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ClaimAdminToken not implemented")
@@ -363,6 +415,60 @@ func _ConfigService_DeleteUpstream_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ConfigService_ListRoutes_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListRoutesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ConfigServiceServer).ListRoutes(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ConfigService_ListRoutes_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ConfigServiceServer).ListRoutes(ctx, req.(*ListRoutesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ConfigService_PutRoute_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PutRouteRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ConfigServiceServer).PutRoute(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ConfigService_PutRoute_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ConfigServiceServer).PutRoute(ctx, req.(*PutRouteRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ConfigService_DeleteRoute_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteRouteRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ConfigServiceServer).DeleteRoute(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ConfigService_DeleteRoute_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ConfigServiceServer).DeleteRoute(ctx, req.(*DeleteRouteRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ConfigService_ClaimAdminToken_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ClaimAdminTokenRequest)
 	if err := dec(in); err != nil {
@@ -440,6 +546,18 @@ var ConfigService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteUpstream",
 			Handler:    _ConfigService_DeleteUpstream_Handler,
+		},
+		{
+			MethodName: "ListRoutes",
+			Handler:    _ConfigService_ListRoutes_Handler,
+		},
+		{
+			MethodName: "PutRoute",
+			Handler:    _ConfigService_PutRoute_Handler,
+		},
+		{
+			MethodName: "DeleteRoute",
+			Handler:    _ConfigService_DeleteRoute_Handler,
 		},
 		{
 			MethodName: "ClaimAdminToken",

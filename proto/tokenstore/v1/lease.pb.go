@@ -149,7 +149,11 @@ const (
 	Reason_REASON_STORE_UNAVAILABLE  Reason = 10
 	Reason_REASON_UPSTREAM_IN_USE    Reason = 11
 	// All tokens of the upstream fail alike; requests go out only now and then.
-	Reason_REASON_UPSTREAM_FAILING Reason = 12
+	Reason_REASON_UPSTREAM_FAILING   Reason = 12
+	Reason_REASON_ROUTE_NOT_FOUND    Reason = 13
+	Reason_REASON_RESPONSE_NOT_FOUND Reason = 14
+	// It is larger than any that is kept.
+	Reason_REASON_RESPONSE_TOO_LARGE Reason = 15
 )
 
 // Enum value maps for Reason.
@@ -168,6 +172,9 @@ var (
 		10: "REASON_STORE_UNAVAILABLE",
 		11: "REASON_UPSTREAM_IN_USE",
 		12: "REASON_UPSTREAM_FAILING",
+		13: "REASON_ROUTE_NOT_FOUND",
+		14: "REASON_RESPONSE_NOT_FOUND",
+		15: "REASON_RESPONSE_TOO_LARGE",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":        0,
@@ -183,6 +190,9 @@ var (
 		"REASON_STORE_UNAVAILABLE":  10,
 		"REASON_UPSTREAM_IN_USE":    11,
 		"REASON_UPSTREAM_FAILING":   12,
+		"REASON_ROUTE_NOT_FOUND":    13,
+		"REASON_RESPONSE_NOT_FOUND": 14,
+		"REASON_RESPONSE_TOO_LARGE": 15,
 	}
 )
 
@@ -542,7 +552,10 @@ type Demand struct {
 	AffinityKey string `protobuf:"bytes,9,opt,name=affinity_key,json=stickyKey,proto3" json:"affinity_key,omitempty"`
 	// How long it has waited already, in sessions before this one: it keeps its place
 	// among those that wait. max_wait is what is left of its patience.
-	Waited        *durationpb.Duration `protobuf:"bytes,10,opt,name=waited,proto3" json:"waited,omitempty"`
+	Waited *durationpb.Duration `protobuf:"bytes,10,opt,name=waited,proto3" json:"waited,omitempty"`
+	// Only this token of the upstream: it has what the request goes on with.
+	// TOKEN_NOT_FOUND when there is none of that id. Not with an alias.
+	TokenId       string `protobuf:"bytes,11,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -645,6 +658,13 @@ func (x *Demand) GetWaited() *durationpb.Duration {
 		return x.Waited
 	}
 	return nil
+}
+
+func (x *Demand) GetTokenId() string {
+	if x != nil {
+		return x.TokenId
+	}
+	return ""
 }
 
 type LeaseRef struct {
@@ -1729,7 +1749,7 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x05slots\x18\x02 \x01(\rR\x05slots\"V\n" +
 	"\rReserveReport\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12-\n" +
-	"\x06report\x18\x02 \x01(\v2\x15.tokenstore.v1.ReportR\x06report\"\xc2\x02\n" +
+	"\x06report\x18\x02 \x01(\v2\x15.tokenstore.v1.ReportR\x06report\"\xdd\x02\n" +
 	"\x06Demand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1a\n" +
 	"\bupstream\x18\x02 \x01(\tR\bupstream\x12\x14\n" +
@@ -1741,7 +1761,8 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x05alias\x18\b \x01(\tR\x05alias\x12\x1f\n" +
 	"\faffinity_key\x18\t \x01(\tR\tstickyKey\x121\n" +
 	"\x06waited\x18\n" +
-	" \x01(\v2\x19.google.protobuf.DurationR\x06waited\"@\n" +
+	" \x01(\v2\x19.google.protobuf.DurationR\x06waited\x12\x19\n" +
+	"\btoken_id\x18\v \x01(\tR\atokenId\"@\n" +
 	"\bLeaseRef\x12\x19\n" +
 	"\blease_id\x18\x01 \x01(\tR\aleaseId\x12\x19\n" +
 	"\btoken_id\x18\x02 \x01(\tR\atokenId\"R\n" +
@@ -1851,7 +1872,7 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x11OUTCOME_TRANSPORT\x10\f\x12\x15\n" +
 	"\x11OUTCOME_TRUNCATED\x10\r\x12\x12\n" +
 	"\x0eOUTCOME_REGION\x10\x0e\x12\x11\n" +
-	"\rOUTCOME_PROXY\x10\x0f*\xf0\x02\n" +
+	"\rOUTCOME_PROXY\x10\x0f*\xca\x03\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17REASON_INVALID_ARGUMENT\x10\x01\x12\x1a\n" +
@@ -1866,7 +1887,10 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x18REASON_STORE_UNAVAILABLE\x10\n" +
 	"\x12\x1a\n" +
 	"\x16REASON_UPSTREAM_IN_USE\x10\v\x12\x1b\n" +
-	"\x17REASON_UPSTREAM_FAILING\x10\f2\xa6\x01\n" +
+	"\x17REASON_UPSTREAM_FAILING\x10\f\x12\x1a\n" +
+	"\x16REASON_ROUTE_NOT_FOUND\x10\r\x12\x1d\n" +
+	"\x19REASON_RESPONSE_NOT_FOUND\x10\x0e\x12\x1d\n" +
+	"\x19REASON_RESPONSE_TOO_LARGE\x10\x0f2\xa6\x01\n" +
 	"\fLeaseService\x12L\n" +
 	"\aSession\x12\x1d.tokenstore.v1.SessionRequest\x1a\x1e.tokenstore.v1.SessionResponse(\x010\x01\x12H\n" +
 	"\aExplain\x12\x1d.tokenstore.v1.ExplainRequest\x1a\x1e.tokenstore.v1.ExplainResponseB4Z2carousel.internal/proto/tokenstore/v1;tokenstorev1b\x06proto3"

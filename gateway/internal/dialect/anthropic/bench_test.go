@@ -12,7 +12,7 @@ type nowhere struct{}
 
 func (nowhere) Event(string, []byte, bool) error { return nil }
 func (nowhere) Flush() error                     { return nil }
-func (nowhere) Heartbeat(string)                 {}
+func (nowhere) Heartbeat(func() string)          {}
 
 // passing is a stream of an upstream's own events, in the middle of a text, and its next
 // event.

@@ -103,7 +103,7 @@ func (s *stream) follow(event *chat.Event) {
 
 func (s *stream) begin() {
 	s.begun = true
-	s.sink.Heartbeat(ping)
+	s.sink.Heartbeat(func() string { return ping })
 }
 
 // compose writes the frames for an event from its canonical fields.

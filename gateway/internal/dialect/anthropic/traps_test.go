@@ -274,7 +274,7 @@ func TestStopReasons(t *testing.T) {
 // be sent; after it a ping is, which clients take for a sign of life.
 func TestTrap16Pings(t *testing.T) {
 	t.Parallel()
-	sink := dialecttest.Recorder{Beat: ": still here\n"}
+	sink := dialecttest.Recorder{Beat: func() string { return ": still here\n" }}
 	stream := anthropic.API{}.Stream(asked(), dialect.Options{}, &sink)
 	sink.Silence()
 	events := flat(t, upstream.Flat{Text: "a"}, ends(chat.Stop))
@@ -456,7 +456,7 @@ type discard struct{}
 
 func (discard) Event(string, []byte, bool) error { return nil }
 func (discard) Flush() error                     { return nil }
-func (discard) Heartbeat(string)                 {}
+func (discard) Heartbeat(func() string)          {}
 
 func BenchmarkTextDelta(b *testing.B) {
 	stream := anthropic.API{}.Stream(asked(), dialect.Options{}, discard{})

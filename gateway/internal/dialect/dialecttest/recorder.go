@@ -10,8 +10,8 @@ import (
 type Recorder struct {
 	// Wire is the stream's bytes so far, as far as they have been sent.
 	Wire bytes.Buffer
-	// Beat is what is sent when all is silent.
-	Beat string
+	// Beat returns what is sent when all is silent; nil: nothing is.
+	Beat func() string
 	// Err is what its methods return.
 	Err  error
 	held bytes.Buffer
@@ -43,11 +43,13 @@ func (r *Recorder) Flush() error {
 }
 
 // Heartbeat implements dialect.Sink.
-func (r *Recorder) Heartbeat(lines string) { r.Beat = lines }
+func (r *Recorder) Heartbeat(next func() string) { r.Beat = next }
 
 // Silence is what happens when nothing is written for long.
 func (r *Recorder) Silence() {
-	r.held.WriteString(r.Beat)
+	if r.Beat != nil {
+		r.held.WriteString(r.Beat())
+	}
 	_ = r.Flush()
 }
 

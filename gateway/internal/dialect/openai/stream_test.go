@@ -21,7 +21,7 @@ type recorder struct {
 	err      error
 }
 
-func (r *recorder) Heartbeat(string) {}
+func (r *recorder) Heartbeat(func() string) {}
 
 func (r *recorder) Event(_ string, payload []byte, more bool) error {
 	r.payloads = append(r.payloads, string(payload))
@@ -560,7 +560,7 @@ func valid(text string) string {
 // discard is the cheapest sink.
 type discard struct{ n int }
 
-func (*discard) Heartbeat(string) {}
+func (*discard) Heartbeat(func() string) {}
 
 func (d *discard) Event(_ string, payload []byte, _ bool) error { d.n += len(payload); return nil }
 func (d *discard) Flush() error                                 { return nil }

@@ -271,6 +271,13 @@ func TestWatch(t *testing.T) {
 		if snapshot := next(); len(snapshot.GetUpstreams()) != 2 {
 			t.Errorf("after a new upstream: %v", snapshot)
 		}
+		route := &tokenstorev1.Route{Name: "fast", Targets: []*tokenstorev1.RouteTarget{{Upstream: "a", Weight: 1}}}
+		if _, err := config.PutRoute(ctx, &tokenstorev1.PutRouteRequest{Route: route}); err != nil {
+			t.Fatal(err)
+		}
+		if snapshot := next(); len(snapshot.GetRoutes()) != 1 || snapshot.GetRoutes()[0].GetMatch() != "fast" {
+			t.Errorf("after a new route: %v", snapshot)
+		}
 		if _, err := config.ClaimAdminToken(ctx, &tokenstorev1.ClaimAdminTokenRequest{TokenHash: make([]byte, 32)}); err != nil {
 			t.Fatal(err)
 		}

@@ -172,6 +172,13 @@ func TestACluster(t *testing.T) {
 	if err := store.DeleteUpstream(ctx, "third", 0); err != nil {
 		t.Fatal(err)
 	}
+	putRoute(t, store, route("fast", ""))
+	if snapshot, err := store.Snapshot(ctx); err != nil || len(snapshot.GetRoutes()) != 1 {
+		t.Fatal(snapshot, err)
+	}
+	if err := store.DeleteRoute(ctx, "fast", 0); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestDataOfSchemaOneIsMovedOnACluster(t *testing.T) {

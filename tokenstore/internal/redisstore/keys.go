@@ -288,6 +288,15 @@ func settingsKey() string { return configPrefix + "settings" }
 // theirs too; they are apart, because settings are read far more often.
 func pagesKey() string { return configPrefix + "pages" }
 
+// routesKey is a hash of name to JSON of the contract's Route, without its version.
+func routesKey() string { return configPrefix + "routes" }
+
+// routeVersionsKey is a hash of route to version.
+func routeVersionsKey() string { return configPrefix + "route_versions" }
+
+// routeMatchesKey is a hash of what a route matches to its name: no two match the same.
+func routeMatchesKey() string { return configPrefix + "route_matches" }
+
 // revokedKey is a sorted set of page sessions that are invalid before their
 // time, by their end in ms. It expires with the last of them.
 func revokedKey() string { return configPrefix + "revoked" }

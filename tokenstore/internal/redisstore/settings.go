@@ -233,12 +233,16 @@ func (s *Store) Snapshot(ctx context.Context) (*tokenstorev1.WatchResponse, erro
 	if err != nil {
 		return nil, err
 	}
+	routes, err := s.Routes(ctx)
+	if err != nil {
+		return nil, err
+	}
 	known, err := s.adminHash(hash.Val())
 	if err != nil {
 		return nil, err
 	}
 	return &tokenstorev1.WatchResponse{
 		Settings: s.overlay(settings), Pages: pagesOf(pages), Upstreams: upstreams,
-		AdminTokenHash: known, RevokedSessions: sessionsOf(revoked.Val(), time.Now()),
+		AdminTokenHash: known, RevokedSessions: sessionsOf(revoked.Val(), time.Now()), Routes: routes,
 	}, nil
 }

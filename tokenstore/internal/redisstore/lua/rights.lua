@@ -38,6 +38,7 @@ call('HGETALL', fields)
 call('HKEYS', fields)
 call('HEXISTS', fields, 'a')
 call('HSTRLEN', fields, 'a')
+call('HLEN', fields)
 call('HDEL', fields, 'a')
 
 call('SADD', members, 'a')

@@ -424,6 +424,54 @@ func TestUpstreamsOfTheConfiguration(t *testing.T) {
 	}
 }
 
+// Routes of the configuration are a start, too; one whose match an admin has given to
+// another keeps nobody from starting.
+func TestRoutesOfTheConfiguration(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	text := "routes:\n  - {name: fast, targets: [{upstream: cursor, model: m}]}\n  - {name: slow, targets: [{upstream: cursor}]}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	client := testredis.Mini(t)
+	pairs := map[string]string{"SEAL_KEY_FILE": filepath.Join(t.TempDir(), "seal.key")}
+	routes := func(r *running) string {
+		t.Helper()
+		r.untilReady(t, true)
+		list, err := tokenstorev1.NewConfigServiceClient(r.conn).ListRoutes(t.Context(), &tokenstorev1.ListRoutesRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []string
+		for _, route := range list.GetRoutes() {
+			all = append(all, route.GetName()+" "+route.GetMatch())
+		}
+		return strings.Join(all, ", ")
+	}
+	first := run(t, app.Options{Config: load(t, file, pairs), Redis: client})
+	if got := routes(first); got != "fast fast, slow slow" {
+		t.Errorf("at first: %s", got)
+	}
+	config := tokenstorev1.NewConfigServiceClient(first.conn)
+	if _, err := config.DeleteRoute(t.Context(), &tokenstorev1.DeleteRouteRequest{Name: "slow"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.PutRoute(t.Context(), &tokenstorev1.PutRouteRequest{
+		Route: &tokenstorev1.Route{Name: "fast", Match: "slow", Targets: []*tokenstorev1.RouteTarget{{Upstream: "a", Weight: 1}}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	second := run(t, app.Options{Config: load(t, file, pairs), Redis: client})
+	if got := routes(second); got != "fast slow" {
+		t.Errorf("after a restart: %s", got)
+	}
+	if !strings.Contains(second.log.String(), "route of the configuration not created") {
+		t.Error("the log says nothing of the other one")
+	}
+}
+
 // Token files are imported where they are new or have changed; what an admin has
 // changed since stays.
 func TestTokenFiles(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 
+	"carousel.internal/proto/rpcerr"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/config"
 	"carousel.internal/tokenstore/internal/redisstore"
 	"carousel.internal/tokenstore/internal/token"
@@ -13,7 +15,7 @@ import (
 // theOnly is the upstream of a store without configuration.
 var theOnly = config.Upstream{Name: tokenfile.Upstream, Driver: token.DriverCursor, BaseURL: "https://api2.cursor.sh"}
 
-// seeder brings what the configuration names into a store: upstreams that are
+// seeder brings what the configuration names into a store: upstreams and routes that are
 // not there, and token files that have changed.
 type seeder struct {
 	store  *redisstore.Store
@@ -37,6 +39,9 @@ func (s *seeder) seed(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.seedRoutes(ctx); err != nil {
+		return err
+	}
 	return s.files.Start(ctx)
 }
 
@@ -46,4 +51,25 @@ func (s *seeder) seedUpstream(ctx context.Context, upstream config.Upstream) err
 		s.log.LogAttrs(ctx, slog.LevelInfo, "upstream created", slog.String("upstream", upstream.Name), slog.String("driver", upstream.Driver))
 	}
 	return err
+}
+
+// seedRoutes leaves out a route that the store refuses, since an admin has given what it
+// matches to another one: that is no reason not to serve.
+func (s *seeder) seedRoutes(ctx context.Context) error {
+	for _, each := range s.config.Routes {
+		route, err := each.Message()
+		if err != nil { // Validate has found none
+			return err
+		}
+		created, err := s.store.SeedRoute(ctx, route)
+		switch {
+		case rpcerr.Is(err, tokenstorev1.Reason_REASON_ALREADY_EXISTS), rpcerr.Is(err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT):
+			s.log.LogAttrs(ctx, slog.LevelWarn, "route of the configuration not created", slog.String("route", each.Name), slog.Any("error", err))
+		case err != nil:
+			return err
+		case created:
+			s.log.LogAttrs(ctx, slog.LevelInfo, "route created", slog.String("route", each.Name), slog.String("match", route.GetMatch()))
+		}
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"carousel.internal/proto/service/conf"
@@ -17,7 +18,7 @@ func composeKeys(compose []byte, services map[string]any) ([]byte, error) {
 		block := bytes.NewBufferString("\n")
 		for _, key := range conf.Keys(config) {
 			name := strings.ToUpper(key)
-			if _, set := known[name]; !set && key != fileOnly {
+			if _, set := known[name]; !set && !slices.Contains(fileOnly, key) {
 				fmt.Fprintf(block, "  %s:\n", name)
 			}
 		}
@@ -74,7 +75,7 @@ const composeHead = `# Carousel in containers: what can be set. Copy this file t
 # A folder that both services can read at /etc/carousel (its files must be readable by uid 65532), such as ./config: for CONFIG_FILE and secrets.
 #CONFIG_DIR=config
 
-# A YAML, TOML or JSON file that has settings, too, and upstreams: CONFIG_FILE=/etc/carousel/carousel.yaml.
+# A YAML, TOML or JSON file that has settings, too, upstreams and routes: CONFIG_FILE=/etc/carousel/carousel.yaml.
 #CONFIG_FILE=
 
 # Proxies that the gateways use to reach upstreams.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	gateway "carousel.internal/gateway/app"
@@ -20,8 +21,8 @@ const envHead = `# Carousel: what can be set in the environment.
 # holds; a reset brings it back to the value given here.
 `
 
-// fileOnly is a list of objects: only a file can hold it.
-const fileOnly = "upstreams"
+// fileOnly are lists of objects: only a file can hold them.
+var fileOnly = []string{"upstreams", "routes"}
 
 // configs are the configurations of both services with nothing set.
 func configs() (ofGateway, ofStore any) {
@@ -47,8 +48,8 @@ func section(file *bytes.Buffer, title string, config any, byHand map[string]str
 	fmt.Fprintf(file, "\n# %s\n# %s\n", title, strings.Repeat("=", len(title)))
 	for _, setting := range conf.Settings(config) {
 		name, value := strings.ToUpper(setting.Key), quoted(setting.Value)
-		if setting.Key == fileOnly {
-			fmt.Fprintf(file, "\n# The list `upstreams` can only stand in a file: %s\n", setting.Doc)
+		if slices.Contains(fileOnly, setting.Key) {
+			fmt.Fprintf(file, "\n# The list `%s` can only stand in a file: %s\n", setting.Key, setting.Doc)
 			continue
 		}
 		if set, fixed := byHand[name]; fixed {

@@ -82,7 +82,7 @@ func Default() Config {
 
 // sharedKeys are the tokenstore's: one file may configure both services.
 var sharedKeys = []string{
-	"grpc_addr", "redis_url", "redis_url_file", "seal_key_file", "lease_ttl", "token_file", "token_list_file", "upstreams",
+	"grpc_addr", "redis_url", "redis_url_file", "seal_key_file", "lease_ttl", "token_file", "token_list_file", "upstreams", "routes",
 	"enable_stream_check", "include_stop_reason_stream", "enable_slow_pool", "pass_any_claude", "vision_ability",
 	"default_instructions", "log_prompts", "log_retention_count", "log_retention_hours", "log_prompt_mb", "redis_wait_replicas", "redis_log_url", "redis_log_url_file", "enable_own_tokens", "enable_alias_pinning",
 	"list_all_models",

@@ -754,7 +754,7 @@ type RouteParameter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One of reasoning_effort, verbosity, service_tier, temperature, top_p, max_output_tokens.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// JSON: a string for the first three, else a number. At most 64 bytes.
+	// JSON: a string of at most 64 bytes for the first three, else a number.
 	Value string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
 	// It holds only where the request says nothing itself.
 	OnlyDefault   bool `protobuf:"varint,3,opt,name=only_default,json=onlyDefault,proto3" json:"only_default,omitempty"`

@@ -50,6 +50,7 @@ type Config struct {
 	ListAllModels           bool   `key:"list_all_models" doc:"First value: list models whose upstream has no token, too."`
 
 	Upstreams []Upstream `key:"upstreams" doc:"Upstreams that are created at start where they don't exist; the admin API changes them from then on."`
+	Routes    []Route    `key:"routes" doc:"Routes (aliases and patterns) that are created at start where they don't exist; the admin API changes them from then on."`
 }
 
 // Upstream is one of Config.Upstreams. Keys of its settings are in lower case.
@@ -201,7 +202,8 @@ func (c Config) Validate() error {
 		problems = append(problems, err)
 	}
 	problems = append(problems, c.CheckLog()...)
-	return errors.Join(append(problems, c.checkUpstreams()...)...)
+	problems = append(problems, c.checkUpstreams()...)
+	return errors.Join(append(problems, c.checkRoutes()...)...)
 }
 
 func (c Config) checkUpstreams() []error {

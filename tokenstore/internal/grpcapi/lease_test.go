@@ -338,6 +338,16 @@ func TestASessionLeases(t *testing.T) {
 	if _, denial := r.demand(&tokenstorev1.Demand{Id: 18, Upstream: "cursor", Count: 1, Alias: "x"}); denial.GetReason() != tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND {
 		t.Errorf("by a name that nobody has: %v", denial)
 	}
+	free := leases[slices.IndexFunc(leases, func(each *tokenstorev1.Lease) bool { return !each.GetCapped() })].GetTokenId()
+	if again, denial := r.demand(&tokenstorev1.Demand{Id: 19, Upstream: "cursor", Count: 1, TokenId: free}); denial != nil || again[0].GetTokenId() != free {
+		t.Errorf("by its id: %v, %v", again, denial)
+	}
+	if _, denial := r.demand(&tokenstorev1.Demand{Id: 20, Upstream: "cursor", Count: 1, TokenId: "x"}); denial.GetReason() != tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND {
+		t.Errorf("by an id that nobody has: %v", denial)
+	}
+	if _, denial := r.demand(&tokenstorev1.Demand{Id: 21, Upstream: "cursor", Count: 1, TokenId: free, Alias: "t0"}); denial.GetReason() != tokenstorev1.Reason_REASON_INVALID_ARGUMENT {
+		t.Errorf("by an id and an alias: %v", denial)
+	}
 	_, denial = r.demand(&tokenstorev1.Demand{Id: 8, Upstream: "nowhere", Count: 1})
 	if denial.GetReason() != tokenstorev1.Reason_REASON_NO_TOKENS || denial.GetRetryAfter() != nil {
 		t.Errorf("%v", denial)

@@ -162,9 +162,13 @@ func (s *session) ask(demand *tokenstorev1.Demand) {
 		s.answer(id, leasing.Answer{Refused: refused})
 		return
 	}
+	if demand.GetAlias() != "" && demand.GetTokenId() != "" {
+		s.answer(id, leasing.Answer{Refused: rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "a demand for an alias and a token's id; only one can be asked for")})
+		return
+	}
 	wanted := leasing.Demand{
 		Upstream: demand.GetUpstream(), Model: demand.GetModel(), Count: int(demand.GetCount()),
-		Ahead: demand.GetAhead(), Alias: demand.GetAlias(), Affinity: demand.GetAffinityKey(), Exclude: demand.GetExcludeTokenIds(),
+		Ahead: demand.GetAhead(), Alias: demand.GetAlias(), TokenID: demand.GetTokenId(), Affinity: demand.GetAffinityKey(), Exclude: demand.GetExcludeTokenIds(),
 	}
 	if waited := min(demand.GetWaited().AsDuration(), maxWait); waited > 0 {
 		wanted.Since = time.Now().Add(-waited)

@@ -14,6 +14,8 @@ type Demand struct {
 	Ahead    bool
 	// Alias asks for one token; empty: any.
 	Alias string
+	// TokenID does the same by its id. Not with an alias.
+	TokenID string
 	// Affinity is the key of which demands are served by one token, as long as it is well
 	// and has not many more than the others; empty: by any.
 	Affinity string

@@ -80,7 +80,7 @@ func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
 	for range maxUnreadable {
 		taken, shortage, err := d.store.Acquire(ctx, Wanted{
 			Upstream: demand.Upstream, Model: demand.Model, Count: demand.Count,
-			TTL: ttl, Ahead: uncapped, Alias: demand.Alias, Affinity: demand.Affinity, Exclude: demand.Exclude, Brief: counted,
+			TTL: ttl, Ahead: uncapped, Alias: demand.Alias, TokenID: demand.TokenID, Affinity: demand.Affinity, Exclude: demand.Exclude, Brief: counted,
 		})
 		if err != nil {
 			return d.failed(ctx, "acquire", err)

@@ -522,10 +522,27 @@ func TestRenewTellsWhatIsLost(t *testing.T) {
 // keeps nobody from the others.
 func TestADemandByName(t *testing.T) {
 	t.Parallel()
+	for by, demandFor := range map[string]func(string) Demand{
+		"alias": func(name string) Demand { return Demand{Alias: name} },
+		"id":    func(name string) Demand { return Demand{TokenID: name} },
+	} {
+		t.Run(by, func(t *testing.T) {
+			t.Parallel()
+			demandsByName(t, demandFor)
+		})
+	}
+}
+
+func demandsByName(t *testing.T, demandFor func(string) Demand) {
+	t.Helper()
 	atDesk(t, func(t *testing.T, d *desk) {
 		d.store.add("a", 1)
 		d.store.add("b", 1)
-		named := func(alias string) *asked { return d.ask(Demand{Alias: alias, Until: time.Now().Add(time.Minute)}) }
+		named := func(name string) *asked {
+			demand := demandFor(name)
+			demand.Until = time.Now().Add(time.Minute)
+			return d.ask(demand)
+		}
 		first := named("b")
 		expect(t, "first", first, "b")
 		second, any, third := named("b"), d.waiting(time.Minute), named("b")
@@ -540,7 +557,9 @@ func TestADemandByName(t *testing.T) {
 		d.end(t, third, success)
 		expect(t, "later, when all with a name are served", later, "b")
 		expect(t, "nobody's name, at once", named("x"), "TOKEN_NOT_FOUND")
-		expect(t, "ahead", d.ask(Demand{Alias: "a", Ahead: true}), "NO_TOKEN_AVAILABLE")
+		ahead := demandFor("a")
+		ahead.Ahead = true
+		expect(t, "ahead", d.ask(ahead), "NO_TOKEN_AVAILABLE")
 		d.store.find("a").cools = time.Now().Add(30 * time.Second)
 		cooling := named("a")
 		d.end(t, any, success)
@@ -574,9 +593,12 @@ func TestRefusalByNameSaysWhatIsWrong(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := refusal(Demand{Upstream: "u", Alias: "work"}, c.shortage)
-			if got.Reason != c.reason || got.Message != c.message || got.RetryAfter != c.after {
-				t.Errorf("got %v after %v", got, got.RetryAfter)
+			for _, demand := range []Demand{{Upstream: "u", Alias: "work"}, {Upstream: "u", TokenID: "work"}} {
+				got := refusal(demand, c.shortage)
+				message := strings.ReplaceAll(got.Message, "with the id", "with the alias")
+				if got.Reason != c.reason || message != c.message || got.RetryAfter != c.after {
+					t.Errorf("got %v after %v", got, got.RetryAfter)
+				}
 			}
 		})
 	}

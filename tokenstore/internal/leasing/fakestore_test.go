@@ -103,7 +103,7 @@ func (f *fakeStore) Acquire(_ context.Context, wanted Wanted) ([]Taken, Shortage
 	var taken []Taken
 	shortage := Shortage{}
 	for _, each := range f.tokens {
-		if wanted.Alias != "" && wanted.Alias != each.id { // each one's alias is its id
+		if one := wanted.Alias + wanted.TokenID; one != "" && one != each.id { // each one's alias is its id
 			continue
 		}
 		shortage.Total++

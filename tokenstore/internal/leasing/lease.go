@@ -17,7 +17,9 @@ type Wanted struct {
 	// Ahead takes only tokens without a cap.
 	Ahead bool
 	// Alias asks for the token that has it, and for no other; empty: any.
-	Alias   string
+	Alias string
+	// TokenID asks for the token of that id, and for no other; empty: any. Not with an alias.
+	TokenID string
 	Exclude []string
 	// Affinity is the key of which demands are served by one token; empty: by any.
 	Affinity string

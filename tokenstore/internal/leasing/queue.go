@@ -61,7 +61,7 @@ func kindOf(demand Demand) string {
 	if demand.Ahead {
 		mode = "ahead"
 	}
-	parts := append([]string{demand.Upstream, mode, demand.Model, demand.Alias}, demand.Exclude...)
+	parts := append([]string{demand.Upstream, mode, demand.Model, demand.Alias, demand.TokenID}, demand.Exclude...)
 	return strings.Join(parts, "\x00")
 }
 

@@ -15,7 +15,7 @@ func refusal(demand Demand, shortage Shortage) *rpcerr.Error {
 	switch {
 	case shortage.Total > 0 && shortage.Cause != "":
 		return failing(demand, shortage)
-	case demand.Alias != "":
+	case demand.Alias != "" || demand.TokenID != "":
 		return refusalByName(demand, shortage)
 	case shortage.Total == 0:
 		return rpcerr.New(tokenstorev1.Reason_REASON_NO_TOKENS, "upstream %q has no tokens; add one", demand.Upstream)
@@ -89,11 +89,13 @@ func failing(demand Demand, shortage Shortage) *rpcerr.Error {
 // refusalByName is refusal for a demand that only one token could serve.
 func refusalByName(demand Demand, shortage Shortage) *rpcerr.Error {
 	refuse := func(reason tokenstorev1.Reason, problem string) *rpcerr.Error {
-		refused := rpcerr.New(reason, "the token %q of upstream %q %s", demand.Alias, demand.Upstream, problem)
+		refused := rpcerr.New(reason, "the token %q of upstream %q %s", cmp.Or(demand.Alias, demand.TokenID), demand.Upstream, problem)
 		refused.RetryAfter = shortage.retryAfter()
 		return refused
 	}
 	switch {
+	case shortage.Total == 0 && demand.TokenID != "":
+		return rpcerr.New(tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, "upstream %q has no token with the id %q", demand.Upstream, demand.TokenID)
 	case shortage.Total == 0:
 		return rpcerr.New(tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, "upstream %q has no token with the alias %q", demand.Upstream, demand.Alias)
 	case shortage.Disabled > 0:

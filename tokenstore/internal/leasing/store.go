@@ -9,7 +9,7 @@ import (
 type Store interface {
 	// Acquire leases up to wanted.Count tokens, the one that is due first. Without
 	// an eligible token it returns no lease and the shortage: of the upstream's
-	// tokens, or of the one that was asked for by its alias, with a total of 0 when
+	// tokens, or of the one that was asked for by its alias or id, with a total of 0 when
 	// there is none.
 	Acquire(ctx context.Context, wanted Wanted) ([]Taken, Shortage, error)
 	// Settle ends leases and carries verdicts out, both in one step for each lease; it

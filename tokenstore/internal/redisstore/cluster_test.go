@@ -74,6 +74,10 @@ func TestACluster(t *testing.T) {
 		if err != nil || len(taken) != 1 || taken[0].TokenID != id {
 			t.Fatalf("%s: %v, %v", strategy, taken, err)
 		}
+		byID, _, err := store.Acquire(ctx, leasing.Wanted{Upstream: "openai", Model: "m", Count: 1, TTL: time.Minute, TokenID: id})
+		if err != nil || len(byID) != 1 || byID[0].TokenID != id {
+			t.Fatalf("%s, by id: %v, %v", strategy, byID, err)
+		}
 		if lost, err := store.Renew(ctx, []leasing.LeaseRef{taken[0].LeaseRef}, time.Minute); err != nil || len(lost) != 0 {
 			t.Fatal(lost, err)
 		}

@@ -19,7 +19,7 @@ var (
 
 // Acquire leases up to wanted.Count tokens, the one that is due first. Without
 // an eligible token it answers no lease and the shortage: of the upstream's tokens,
-// or of the one that was asked for by its alias, with a total of 0 when there is none.
+// or of the one that was asked for by its alias or id, with a total of 0 when there is none.
 func (s *Store) Acquire(ctx context.Context, wanted leasing.Wanted) ([]leasing.Taken, leasing.Shortage, error) {
 	mode := "commit"
 	if wanted.Ahead {
@@ -58,6 +58,7 @@ type leaseDemand struct {
 	// CountShort wants a denial to say what is short.
 	CountShort bool     `json:"count_short"`
 	Alias      string   `json:"alias"`
+	TokenID    string   `json:"token_id"`
 	Exclude    []string `json:"exclude"`
 	// Lead is how long before its expiry a token is not picked any more.
 	Lead int64 `json:"lead_ms"`
@@ -78,7 +79,7 @@ const longestRest = 30 * time.Minute
 func (s *Store) demand(wanted leasing.Wanted, mode string, skip int64) (string, error) {
 	text, err := json.Marshal(leaseDemand{
 		Upstream: wanted.Upstream, Model: wanted.Model, Count: wanted.Count, TTL: wanted.TTL.Milliseconds(), Mode: mode,
-		CountShort: !wanted.Brief, Alias: wanted.Alias, Exclude: append([]string{}, wanted.Exclude...),
+		CountShort: !wanted.Brief, Alias: wanted.Alias, TokenID: wanted.TokenID, Exclude: append([]string{}, wanted.Exclude...),
 		Lead: token.ExpiryLead.Milliseconds(), Patience: s.patience.Milliseconds(), Longest: longestRest.Milliseconds(),
 		Strategy: s.order(), AffinityKey: wanted.Affinity, Skip: skip,
 	})

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -105,8 +106,11 @@ type model struct {
 	tripped []string
 }
 
-// asks tells whether the demand is for the token: its alias is its id.
-func asks(wanted leasing.Wanted, id string) bool { return wanted.Alias == "" || wanted.Alias == id }
+// named is the token that the demand is for, empty: any. Each one's alias is its id.
+func named(wanted leasing.Wanted) string { return cmp.Or(wanted.Alias, wanted.TokenID) }
+
+// asks tells whether the demand is for the token.
+func asks(wanted leasing.Wanted, id string) bool { return named(wanted) == "" || named(wanted) == id }
 
 // excludes says why the token is not eligible.
 func (m *model) excludes(t *modelToken, wanted leasing.Wanted) string {
@@ -164,7 +168,7 @@ func (m *model) acquire(wanted leasing.Wanted) (picks []string, shortage leasing
 		}
 	}
 	load, by := m.load(), wanted.Affinity
-	if wanted.Alias != "" {
+	if named(wanted) != "" {
 		by = ""
 	}
 	for len(picks) < wanted.Count && len(eligible) > 0 {
@@ -174,7 +178,7 @@ func (m *model) acquire(wanted leasing.Wanted) (picks []string, shortage leasing
 		}
 		picked := &eligible[next]
 		picks = append(picks, picked.ID)
-		picked.Score, m.clock = rotation.Later(*picked, m.clock, wanted.Alias == "" && by == "")
+		picked.Score, m.clock = rotation.Later(*picked, m.clock, named(wanted) == "" && by == "")
 		m.tokens[picked.ID].due = picked.Score
 		picked.InFlight++
 		load.Leases++
@@ -473,8 +477,11 @@ func (m *machine) AcquireSome(t *rapid.T) {
 		Count: rapid.IntRange(1, 30).Draw(t, "count"), Ahead: rapid.IntRange(0, 3).Draw(t, "ahead") == 0,
 		Brief: rapid.IntRange(0, 3).Draw(t, "brief") == 0,
 	}
-	if rapid.IntRange(0, 3).Draw(t, "named") == 0 {
-		wanted.Alias = rapid.SampledFrom(append(m.tokenIDs(), "nobody")).Draw(t, "alias")
+	switch one := rapid.SampledFrom(append(m.tokenIDs(), "nobody")).Draw(t, "one"); rapid.IntRange(0, 5).Draw(t, "named") {
+	case 0:
+		wanted.Alias = one
+	case 1:
+		wanted.TokenID = one
 	}
 	if rapid.IntRange(0, 2).Draw(t, "conversation") == 0 {
 		wanted.Affinity = rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "key")
@@ -482,12 +489,12 @@ func (m *machine) AcquireSome(t *rapid.T) {
 	if len(m.tokens) > 0 && rapid.Bool().Draw(t, "retry") {
 		wanted.Exclude = rapid.SliceOfN(rapid.SampledFrom(m.tokenIDs()), 1, 3).Draw(t, "tried")
 	}
-	if !wanted.Ahead && len(wanted.Exclude) == 0 && wanted.Alias == "" && wanted.Affinity == "" {
+	if !wanted.Ahead && len(wanted.Exclude) == 0 && named(wanted) == "" && wanted.Affinity == "" {
 		m.explain(t, wanted)
 	}
 	bounded := map[string]bool{}
 	for id, each := range m.tokens {
-		bounded[id] = each.room(wanted) < math.MaxInt || wanted.Affinity != "" && wanted.Alias == ""
+		bounded[id] = each.room(wanted) < math.MaxInt || wanted.Affinity != "" && named(wanted) == ""
 	}
 	taken, shortage, err := m.Store.Acquire(m.t.Context(), wanted)
 	m.must(err)

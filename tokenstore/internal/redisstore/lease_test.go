@@ -121,6 +121,45 @@ func TestByName(t *testing.T) {
 	})
 }
 
+// A demand by a token's id is one by name: it has that token or nothing, whatever the
+// strategy, the key and what it has tried.
+func TestByID(t *testing.T) {
+	t.Parallel()
+	for _, strategy := range []string{token.RoundRobin, token.LeastInFlight, token.FillFirst, token.Sticky} {
+		t.Run(strategy, func(t *testing.T) {
+			t.Parallel()
+			eachLeasePool(t, func(t *testing.T, p *leasePool) {
+				p.Store.rotation.Store(&strategy)
+				for _, id := range []string{"a", "b", "c"} {
+					p.add(id)
+				}
+				p.add("e", "upstream", "elsewhere")
+				for range 3 {
+					if got := tokensOf(p.take(leasing.Wanted{TokenID: "b", Count: 2, Affinity: "k"})); !slices.Equal(got, []string{"b", "b"}) {
+						t.Errorf("took %v", got)
+					}
+				}
+				p.set("a", "cap", 1)
+				p.set("c", "enabled", 0)
+				for name, c := range map[string]struct {
+					wanted leasing.Wanted
+					want   leasing.Shortage
+				}{
+					"nobody's":       {leasing.Wanted{TokenID: "nobody"}, leasing.Shortage{}},
+					"another pool's": {leasing.Wanted{TokenID: "e"}, leasing.Shortage{}},
+					"disabled":       {leasing.Wanted{TokenID: "c"}, leasing.Shortage{Total: 1, Disabled: 1}},
+					"tried":          {leasing.Wanted{TokenID: "b", Exclude: []string{"b"}}, leasing.Shortage{Total: 1, Tried: 1}},
+					"ahead, capped":  {leasing.Wanted{TokenID: "a", Ahead: true}, leasing.Shortage{Total: 1, Capped: 1}},
+				} {
+					if taken, shortage := p.ask(c.wanted); len(taken) > 0 || shortage != c.want {
+						t.Errorf("%s: %v, %+v", name, taken, shortage)
+					}
+				}
+			})
+		})
+	}
+}
+
 // However often a token is asked for by name, those that want any token get it
 // again soon.
 func TestNamesDoNotStarveAToken(t *testing.T) {

@@ -17,7 +17,7 @@ local PAGE = 32
 local LAST = 2 ^ 53
 
 local strategy = demand.strategy
-if demand.alias ~= '' then strategy = 'round_robin' end
+if names_one then strategy = 'round_robin' end
 
 -- Whether a comes before b.
 local function before(a, b)

@@ -1,7 +1,7 @@
 -- Picks tokens. Of those that may be used the first in the strategy's order is picked: by
 -- round robin the one with the lowest score, the virtual time at which it is due; each pick
 -- puts it 1/weight later. A demand with a key has its own order of the tokens, around the
--- ring; one that names a token by its alias looks at no other one.
+-- ring; one that names a token, by its alias or its id, looks at no other one.
 -- DYNKEY hash c1:{pool:NAME}:names alias to token id
 -- DYNKEY hash c1:{pool:NAME}:clock `at` virtual time
 -- DYNKEY zset c1:{pool:NAME}:cooling token id by the time, in ms, at which it is back
@@ -18,9 +18,14 @@ local LOOK, WAKE = 250, 250
 local REPAIR, LONGEST_LEASE = 32, 7200000
 
 local at = 0
--- The id of the token that is asked for by name, '' when there is none; nil: any.
+-- The id of the token that is asked for by name, '' when there is none; nil: any. One that is
+-- asked for by its id may be absent.
 local named = nil
-if demand.alias ~= '' then named = redis.call('HGET', pool .. 'names', demand.alias) or '' end
+if demand.token_id ~= '' then
+  named = demand.token_id
+elseif demand.alias ~= '' then
+  named = redis.call('HGET', pool .. 'names', demand.alias) or ''
+end
 
 -- Tokens that are back from cooling or may have room again, with the score that each comes
 -- back with: so many that others hardly wait.

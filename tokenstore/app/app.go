@@ -115,7 +115,7 @@ func New(options Options) (*Tokenstore, error) {
 func (t *Tokenstore) assemble(keys *seal.Keyring) {
 	cfg := t.options.Config
 	storeOptions := redisstore.Options{Keys: keys, Defaults: cfg.Settings(), Logger: t.log, WaitReplicas: cfg.RedisWaitReplicas, AwaitPrepare: true}
-	storeOptions.Log = t.logClient
+	storeOptions.Log, storeOptions.Responses = t.logClient, cfg.Responses()
 	if t.options.Sync != nil {
 		storeOptions.Barrier = redisstore.BarrierFunc(t.options.Sync)
 	}
@@ -139,6 +139,7 @@ func (t *Tokenstore) assemble(keys *seal.Keyring) {
 	tokenstorev1.RegisterAuditServiceServer(t.server, grpcapi.NewAuditServer(t.store))
 	tokenstorev1.RegisterFleetServiceServer(t.server, grpcapi.NewFleetServer(t.store, t.keeper.known))
 	tokenstorev1.RegisterIdempotencyServiceServer(t.server, grpcapi.NewIdempotencyServer(t.store))
+	tokenstorev1.RegisterResponseServiceServer(t.server, grpcapi.NewResponseServer(t.store))
 	tokenstorev1.RegisterErrandServiceServer(t.server, t.errands)
 	tokenstorev1.RegisterLoginServiceServer(t.server, grpcapi.NewLoginServer(t.store))
 	tokenstorev1.RegisterLeaseServiceServer(t.server, t.leases)

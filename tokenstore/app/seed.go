@@ -42,6 +42,9 @@ func (s *seeder) seed(ctx context.Context) error {
 	if err := s.seedRoutes(ctx); err != nil {
 		return err
 	}
+	if err := s.store.TrimResponses(ctx); err != nil { // the bounds may be others than before
+		return err
+	}
 	return s.files.Start(ctx)
 }
 

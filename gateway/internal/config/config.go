@@ -85,7 +85,7 @@ var sharedKeys = []string{
 	"grpc_addr", "redis_url", "redis_url_file", "seal_key_file", "lease_ttl", "token_file", "token_list_file", "upstreams", "routes",
 	"enable_stream_check", "include_stop_reason_stream", "enable_slow_pool", "pass_any_claude", "vision_ability",
 	"default_instructions", "log_prompts", "log_retention_count", "log_retention_hours", "log_prompt_mb", "redis_wait_replicas", "redis_log_url", "redis_log_url_file", "enable_own_tokens", "enable_alias_pinning",
-	"list_all_models",
+	"list_all_models", "response_max_age", "response_store_mb",
 }
 
 // Load reads the file (none where empty) and the environment over the defaults,

@@ -30,6 +30,8 @@ type Config struct {
 	TokenstoreSecret  secret.Value  `key:"tokenstore_secret" doc:"The secret that every caller must show; at least 16 characters. Of several, separated by commas or lines, each is accepted. A file named by tokenstore_secret_file is made when absent."`
 	SealKeyFile       string        `key:"seal_key_file" doc:"File of the keys that seal secrets at rest; made when absent. Without it the stored tokens are lost."`
 	LeaseTTL          time.Duration `key:"lease_ttl" doc:"How long a lease lives that is not renewed: after that time the requests of a gateway that died give their tokens back."`
+	ResponseMaxAge    time.Duration `key:"response_max_age" doc:"How long an answer of the Responses API is kept that clients may go on with by its id."`
+	ResponseStoreMB   uint32        `key:"response_store_mb" doc:"MiB that these answers may take together, compressed and sealed; the oldest go first. 0 keeps none."`
 	TokenFile         string        `key:"token_file" doc:"Token file of the upstream cursor. It is applied at start where it is new or has changed, and written when an admin writes it; its folder must be writable then."`
 	TokenListFile     string        `key:"token_list_file" doc:"Token list (token,checksum) of the same upstream, applied likewise. Once there is either file it is kept as a rendering of the pool."`
 	ShutdownGrace     time.Duration `key:"shutdown_grace" doc:"On shutdown: time that open calls get to end."`
@@ -76,6 +78,8 @@ func Default() Config {
 		RedisURL:                secret.New("redis://127.0.0.1:6379/0"),
 		SealKeyFile:             "data/seal.key",
 		LeaseTTL:                15 * time.Second,
+		ResponseMaxAge:          30 * 24 * time.Hour,
+		ResponseStoreMB:         64,
 		TokenFile:               ".token",
 		TokenListFile:           ".token-list",
 		ShutdownGrace:           10 * time.Second,
@@ -151,7 +155,16 @@ func makeSecretFile(source conf.Source) error {
 	return nil
 }
 
-const minSecret = 16 // characters
+const (
+	minSecret        = 16 // characters
+	maxResponseAge   = 365 * 24 * time.Hour
+	maxResponseStore = 1 << 16 // MiB
+)
+
+// Responses bound the answers that are kept.
+func (c Config) Responses() redisstore.ResponseBounds {
+	return redisstore.ResponseBounds{Age: c.ResponseMaxAge, Bytes: int64(c.ResponseStoreMB) << 20}
+}
 
 // Validate answers every problem, each beginning with its key; nil where there
 // is none.
@@ -194,6 +207,12 @@ func (c Config) Validate() error {
 	}
 	if c.LeaseTTL < time.Second || c.LeaseTTL > 10*time.Minute {
 		wrong("lease_ttl", "1s to 10m wanted, not %s", c.LeaseTTL)
+	}
+	if c.ResponseMaxAge < time.Minute || c.ResponseMaxAge > maxResponseAge {
+		wrong("response_max_age", "1m to %s wanted, not %s", maxResponseAge, c.ResponseMaxAge)
+	}
+	if c.ResponseStoreMB > maxResponseStore {
+		wrong("response_store_mb", "0 to %d wanted, not %d", maxResponseStore, c.ResponseStoreMB)
 	}
 	if c.ShutdownGrace < 0 || c.ShutdownGrace > 10*time.Minute {
 		wrong("shutdown_grace", "0s to 10m wanted, not %s", c.ShutdownGrace)

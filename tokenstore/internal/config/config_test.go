@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"carousel.internal/tokenstore/internal/config"
+	"carousel.internal/tokenstore/internal/redisstore"
 )
 
 const sharedSecret = "0123456789abcdef"
@@ -31,7 +32,8 @@ func TestDefaultsNeedOnlyTheSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.GRPCAddr != ":7070" || got.OpsAddr != "127.0.0.1:9091" || got.LeaseTTL != 15*time.Second || got.TokenFile != ".token" || got.TokenListFile != ".token-list" {
+	if got.GRPCAddr != ":7070" || got.OpsAddr != "127.0.0.1:9091" || got.LeaseTTL != 15*time.Second || got.TokenFile != ".token" || got.TokenListFile != ".token-list" ||
+		got.Responses() != (redisstore.ResponseBounds{Age: 720 * time.Hour, Bytes: 64 << 20}) {
 		t.Errorf("got %+v", got)
 	}
 	settings := got.Settings()
@@ -81,6 +83,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 		"TOKENSTORE_SECRET": "short", "GRPC_ADDR": "nonsense", "REDIS_URL": "http://u:hush@x", "LEASE_TTL": "1ms", "LOG_LEVEL": "loud",
 		"LOG_FORMAT": "xml", "VISION_ABILITY": "some", "SHUTDOWN_GRACE": "-1s", "ENABLE_SLOW_POOL": "perhaps",
 		"LOG_RETENTION_COUNT": "many", "LOG_RETENTION_HOURS": "9000", "TOKEN_LIST_FILE": "./.token",
+		"RESPONSE_MAX_AGE": "1s", "RESPONSE_STORE_MB": "70000",
 	}))
 	if err == nil {
 		t.Fatal("no error")
@@ -89,6 +92,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 		"lease_tll: unknown key", "tokenstore_secret: at least 16", "grpc_addr: host:port", "redis_url: ", "lease_ttl: 1s to 10m",
 		"log_level: ", "log_format: ", "vision_ability: one of", "shutdown_grace: ", "enable_slow_pool: true or false",
 		"log_retention_count: a whole number", "log_retention_hours: 0 to 8760", "token_list_file: another file",
+		"response_max_age: 1m to 8760h0m0s", "response_store_mb: 0 to 65536",
 		"upstreams: number 1: name:", "upstreams: number 3: the name",
 	} {
 		if !strings.Contains(err.Error(), want) {

@@ -83,7 +83,9 @@ func start(t *testing.T, client redis.UniversalClient) *service {
 	}
 	s := &service{changes: grpcapi.NewChanges(), stopping: make(chan struct{}), log: &lockedText{}}
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s.store = redisstore.New(client, redisstore.Options{Keys: keys, Defaults: token.DefaultSettings(), Logger: log})
+	s.store = redisstore.New(client, redisstore.Options{
+		Keys: keys, Defaults: token.DefaultSettings(), Logger: log, Responses: redisstore.ResponseBounds{Age: time.Hour, Bytes: 8 << 20},
+	})
 	if _, err := s.store.SeedUpstream(t.Context(), &tokenstorev1.Upstream{Name: "cursor", Driver: "cursor", BaseUrl: "https://example.com"}); err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +95,7 @@ func start(t *testing.T, client redis.UniversalClient) *service {
 	tokenstorev1.RegisterTokenServiceServer(server, grpcapi.NewTokenServer(s.store, s.files.Changed, log))
 	tokenstorev1.RegisterTokenFileServiceServer(server, grpcapi.NewTokenFileServer(s.files, log))
 	tokenstorev1.RegisterConfigServiceServer(server, grpcapi.NewConfigServer(s.store, s.changes, s.stopping, log))
+	tokenstorev1.RegisterResponseServiceServer(server, grpcapi.NewResponseServer(s.store))
 	tokenstorev1.RegisterRequestLogServiceServer(server, grpcapi.NewRequestLogServer(s.store))
 	tokenstorev1.RegisterAuditServiceServer(server, grpcapi.NewAuditServer(s.store))
 	tokenstorev1.RegisterFleetServiceServer(server, grpcapi.NewFleetServer(s.store, func() []redisstore.Warning { return []redisstore.Warning{{Kind: redisstore.Evicts, Text: "it evicts"}} }))

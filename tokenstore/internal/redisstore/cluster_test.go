@@ -167,6 +167,22 @@ func TestACluster(t *testing.T) {
 	if logins, err := store.Logins(ctx); err != nil || len(logins) != 1 {
 		t.Fatal(logins, err)
 	}
+	putResponse(t, keeping(store, time.Hour, 2000), response("resp_1", "one", "first"))
+	putResponse(t, store, response("resp_2", "one", noise(t, 1800)))
+	if hasResponse(t, store, "resp_1", "one") || !hasResponse(t, store, "resp_2", "one") {
+		t.Fatal("the first has not made room")
+	}
+	if err := store.DeleteResponse(ctx, "resp_2", hashed("one")); err != nil {
+		t.Fatal(err)
+	}
+	putResponse(t, store, response("resp_3", "one", "third"))
+	if err := store.TrimResponses(ctx); err != nil {
+		t.Fatal(err)
+	}
+	store.keys = testKeys(t, keyLine1("k2", 'b')+keyLine1("k1", 'a'))
+	if done, err := store.Reseal(ctx); err != nil || done.Responses != 1 {
+		t.Fatal(done, err)
+	}
 	if _, err := store.Reseal(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -102,6 +102,7 @@ func (s *Store) inspectServers(ctx context.Context) (Inspection, error) {
 			found.warn(warning)
 		}
 	}
+	s.space.lookAt(servers)
 	if s.ownLog() {
 		s.inspectLog(ctx, &found)
 	} else {
@@ -126,7 +127,7 @@ func (s *Store) inspectLog(ctx context.Context, found *Inspection) {
 	s.room.lookAt(servers)
 }
 
-// lookAt takes in the fullest of the servers that may have the log.
+// lookAt takes in the fullest of the servers that there are.
 func (r *logRoom) lookAt(servers []serverState) {
 	var fullest serverState
 	for _, each := range servers {
@@ -217,7 +218,7 @@ func (s serverState) warnings(waits bool) []Warning {
 	}
 	if s.nearlyFull() {
 		warnings = append(warnings, Warning{NearlyFull, fmt.Sprintf(
-			"Redis uses %d of %d MiB (maxmemory): the prompts of the request log go first, then its entries wait at the gateways; give it more memory",
+			"Redis uses %d of %d MiB (maxmemory): the prompts of the request log go first, then its entries wait at the gateways, and no responses are kept; give it more memory",
 			s.usedMemory>>20, s.maxMemory>>20)})
 	}
 	return warnings

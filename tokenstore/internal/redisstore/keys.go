@@ -15,6 +15,7 @@ const (
 	logPrefix       = "c1:{log}:"
 	fleetPrefix     = "c1:{fleet}:"
 	oncePrefix      = "c1:{once}:"
+	responsePrefix  = "c1:{response}:"
 )
 
 // poolPrefix is of what belongs to the pool of one upstream: a slot of its own, so
@@ -386,6 +387,27 @@ func onceIndexKey() string { return oncePrefix + "index" }
 
 // onceBytesKey is a string: how many bytes the remembered answers have.
 func onceBytesKey() string { return oncePrefix + "bytes" }
+
+// responseKey is a string: an answer that a client may go on with, protobuf StoredResponse,
+// sealed as a prompt is, by the digest of its id and its owner in hex. It expires.
+func responseKey(digest string) string { return responsePrefixOfAnswers() + digest }
+
+func responsePrefixOfAnswers() string { return responsePrefix + "answer:" }
+
+// responseIndexKey is a sorted set of the digests of the kept answers by the ms at which they
+// were kept; those that have expired since are in it until the next put.
+func responseIndexKey() string { return responsePrefix + "index" }
+
+// responseSizesKey is a hash of digest to the bytes that are counted for the answer.
+func responseSizesKey() string { return responsePrefix + "sizes" }
+
+// responseBytesKey is a string: the sum of responseSizesKey.
+func responseBytesKey() string { return responsePrefix + "bytes" }
+
+// responseKeys are those in which kept answers are counted, as scripts take them.
+func responseKeys() []string {
+	return []string{responseIndexKey(), responseSizesKey(), responseBytesKey()}
+}
 
 // barrierKey is a counter that a Barrier writes to learn when what was written before
 // is on disk. The first numbers are in the slots of what must last; the others, of which there

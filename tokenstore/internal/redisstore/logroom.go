@@ -49,6 +49,17 @@ func (r *logRoom) tight() bool { return r.level.Load() >= tight }
 // release returns, once, how many bytes of prompts are to go.
 func (r *logRoom) release() int64 { return r.excess.Swap(0) }
 
+// acceptsResponses returns why no answer is to be kept; nil when one may be.
+func (r *logRoom) acceptsResponses() error {
+	if r.level.Load() < full {
+		return nil
+	}
+	return &rpcerr.Error{
+		Reason:  tokenstorev1.Reason_REASON_STORE_UNAVAILABLE,
+		Message: "Redis is nearly full: what is left of its memory is kept for leases, and no response is", RetryAfter: time.Second,
+	}
+}
+
 // accepts returns why nothing is to be appended; nil when it may be.
 func (r *logRoom) accepts() error {
 	if r.level.Load() < full {

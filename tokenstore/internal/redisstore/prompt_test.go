@@ -31,20 +31,20 @@ func TestPromptsAreCompressed(t *testing.T) {
 		"noise":                {string(randomBytes(10_000)), 10_060},
 		"as long as it may be": {strings.Repeat("x", maxPrompt), 2000},
 	} {
-		stored := store.sealPrompt(test.text, "b")
+		stored := store.sealPacked(test.text, "b")
 		if len(stored) > test.most {
 			t.Errorf("%s: %d bytes are stored as %d", name, len(test.text), len(stored))
 		}
-		if got, err := store.openPrompt(string(stored), "b"); err != nil || got != test.text {
+		if got, err := store.openPacked(string(stored), "b", maxPrompt); err != nil || got != test.text {
 			t.Errorf("%s: %d bytes come back, %v", name, len(got), err)
 		}
-		if _, err := store.openPrompt(string(stored), "c"); err == nil {
+		if _, err := store.openPacked(string(stored), "c", maxPrompt); err == nil {
 			t.Errorf("%s: it opens in another place", name)
 		}
 	}
 	// What is sealed may be anything that somebody with the key has sealed.
-	bomb := store.sealPrompt(strings.Repeat("x", 10*maxPrompt), "b")
-	if got, err := store.openPrompt(string(bomb), "b"); err == nil {
+	bomb := store.sealPacked(strings.Repeat("x", 10*maxPrompt), "b")
+	if got, err := store.openPacked(string(bomb), "b", maxPrompt); err == nil {
 		t.Errorf("%d bytes were unpacked", len(got))
 	}
 }
@@ -109,7 +109,7 @@ func TestPromptsOfBeforeAreMoved(t *testing.T) {
 				t.Fatal(err)
 			}
 			place := fmt.Sprint(1_700_000_000_000+i, "-0")
-			prompt := store.sealPrompt(entry.GetPrompt(), promptBinding(entry))
+			prompt := store.sealPacked(entry.GetPrompt(), promptBinding(entry))
 			for _, command := range [][]any{
 				{"XADD", logEntriesKey(), place, "e", record}, {"XADD", legacyPromptsKey(), place, "p", prompt},
 			} {

@@ -171,7 +171,7 @@ func (s *Store) encodeEntry(replica string, entry *tokenstorev1.LogEntry) (recor
 		return nil, nil, fmt.Errorf("log entry: %w", err)
 	}
 	if text != "" {
-		prompt = s.sealPrompt(text, promptBinding(entry))
+		prompt = s.sealPacked(text, promptBinding(entry))
 	}
 	return record, prompt, nil
 }
@@ -199,7 +199,7 @@ func (s *Store) decodeEntry(record, sealed string) *tokenstorev1.LogEntry {
 	if sealed == "" {
 		return entry
 	}
-	prompt, err := s.openPrompt(sealed, promptBinding(entry))
+	prompt, err := s.openPacked(sealed, promptBinding(entry), maxPrompt)
 	if err != nil { // its key is gone
 		prompt = "[" + err.Error() + "]"
 	}

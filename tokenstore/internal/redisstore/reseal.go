@@ -11,7 +11,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"carousel.internal/tokenstore/internal/logindex"
-	"carousel.internal/tokenstore/internal/seal"
 )
 
 var (
@@ -24,7 +23,7 @@ const resealStep = 100
 
 // Resealed counts what Reseal has put under the key that seals now.
 type Resealed struct {
-	Tokens, Accounts, Trash, Prompts, Answers, Upstreams int
+	Tokens, Accounts, Trash, Prompts, Answers, Responses, Upstreams int
 	// Unreadable are values that no key of the file opens: they were lost before.
 	Unreadable int
 }
@@ -35,7 +34,7 @@ type Resealed struct {
 func (s *Store) Reseal(ctx context.Context) (Resealed, error) {
 	var done Resealed
 	for _, step := range []func(context.Context, *Resealed) error{
-		s.resealTokens, s.resealTrash, s.resealLogins, s.resealAnswers, s.resealPrompts, s.resealUpstreams, s.resealAdminToken,
+		s.resealTokens, s.resealTrash, s.resealLogins, s.resealAnswers, s.resealResponses, s.resealPrompts, s.resealUpstreams, s.resealAdminToken,
 	} {
 		if err := step(ctx, &done); err != nil {
 			return done, err
@@ -284,7 +283,7 @@ func (s *Store) resealPrompts(ctx context.Context, done *Resealed) error {
 			return storeError("reseal prompts", err)
 		}
 		for i := 0; i+1 < len(pairs); i += 2 {
-			if err := s.resealPrompt(ctx, pairs[i], pairs[i+1], done); err != nil {
+			if err := s.resealPacked(ctx, pairs[i], pairs[i+1], done); err != nil {
 				return err
 			}
 		}
@@ -294,8 +293,8 @@ func (s *Store) resealPrompts(ctx context.Context, done *Resealed) error {
 	}
 }
 
-func (s *Store) resealPrompt(ctx context.Context, id, sealed string, done *Resealed) error {
-	if key, _ := seal.KeyID(strings.TrimPrefix(sealed, compressed)); key == s.keys.Active() {
+func (s *Store) resealPacked(ctx context.Context, id, sealed string, done *Resealed) error {
+	if s.packedWithCurrent(sealed) {
 		return nil
 	}
 	place, err := logindex.ParseID(id)
@@ -311,12 +310,12 @@ func (s *Store) resealPrompt(ctx context.Context, id, sealed string, done *Resea
 		return nil
 	}
 	binding := promptBinding(s.decodeEntry(recordOf(messages[0]), ""))
-	text, err := s.openPrompt(sealed, binding)
+	text, err := s.openPacked(sealed, binding, maxPrompt)
 	if err != nil {
 		done.Unreadable++
 		return nil //nolint:nilerr // it is counted
 	}
-	resealed := string(s.sealPrompt(text, binding))
+	resealed := string(s.sealPacked(text, binding))
 	swapped, err := swap(ctx, s.logClient, promptsKey(), id, sealed, resealed)
 	if err != nil || !swapped {
 		return storeError("reseal prompts", err)

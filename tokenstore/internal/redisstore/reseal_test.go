@@ -12,7 +12,7 @@ import (
 )
 
 // After a reseal nothing needs the old key: tokens, accounts, deleted tokens, prompts,
-// remembered answers, upstreams.
+// remembered answers, kept responses, upstreams.
 func TestResealTakesEverythingAlong(t *testing.T) {
 	t.Parallel()
 	server := testredis.NewServer(t)
@@ -65,12 +65,16 @@ func TestResealTakesEverythingAlong(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	rotated := storeOf(t, server, testKeys(t, keyLine1("k2", 'b')+keyLine1("k1", 'a')))
+	putResponse(t, keeping(old, time.Hour, 1<<20), response("resp_1", "one", "short"))
+	putResponse(t, old, response("resp_2", "one", strings.Repeat("long ", 1000)))
+	expires := client.PTTL(ctx, responseKey(responseDigest("resp_1", hashed("one")))).Val()
+
+	rotated := storeOf(t, server, testKeys(t, keyLine1("key-2", 'b')+keyLine1("k1", 'a')))
 	if err := rotated.Prepare(ctx); err != nil {
 		t.Fatal(err)
 	}
 	done, err := rotated.Reseal(ctx)
-	want := Resealed{Tokens: 2, Accounts: 2, Trash: 1, Prompts: 250, Answers: 1, Upstreams: 2, Unreadable: 1}
+	want := Resealed{Tokens: 2, Accounts: 2, Trash: 1, Prompts: 250, Answers: 1, Responses: 2, Upstreams: 2, Unreadable: 1}
 	if err != nil || done != want {
 		t.Fatalf("resealed %+v, want %+v, %v", done, want, err)
 	}
@@ -88,7 +92,12 @@ func TestResealTakesEverythingAlong(t *testing.T) {
 		t.Errorf("%d bytes of prompts, counted as %d, %v", stored, n, err)
 	}
 
-	final := storeOf(t, server, testKeys(t, keyLine1("k2", 'b')))
+	countedResponses(t, rotated)
+	if left := client.PTTL(ctx, responseKey(responseDigest("resp_1", hashed("one")))).Val(); left <= 0 || left > expires {
+		t.Errorf("a response expires in %v, before in %v", left, expires)
+	}
+
+	final := storeOf(t, server, testKeys(t, keyLine1("key-2", 'b')))
 	if err := final.Prepare(ctx); err != nil {
 		t.Fatalf("without the old key: %v", err)
 	}
@@ -120,6 +129,9 @@ func TestResealTakesEverythingAlong(t *testing.T) {
 	}
 	if got := claimed(final); string(got.GetBody()) != "the answer" {
 		t.Errorf("answer %v", got)
+	}
+	if !hasResponse(t, final, "resp_1", "one") || !hasResponse(t, final, "resp_2", "one") {
+		t.Error("kept responses are lost")
 	}
 	if got := baseURLs(t, final); len(got) != 2 {
 		t.Errorf("upstreams %v", got)

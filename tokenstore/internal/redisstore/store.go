@@ -33,6 +33,8 @@ type Store struct {
 	rotation atomic.Pointer[string]
 	// patience is how long a new token's first request keeps others out.
 	patience time.Duration
+	// responses bound what is kept of answers.
+	responses ResponseBounds
 	// errandHold is how long an errand stays in hand without word.
 	errandHold time.Duration
 
@@ -53,6 +55,8 @@ type Store struct {
 	logFence   fence
 	logRights  *rights
 	room       logRoom
+	// space is how full the store's own Redis is.
+	space logRoom
 
 	// reservesAgain is when tokens are added to reserves again, in Unix ns, after what was
 	// added could not be saved.
@@ -72,6 +76,8 @@ type Options struct {
 	// for WaitReplicas replicas too.
 	Barrier      Barrier
 	WaitReplicas int
+	// Responses bound the answers that are kept.
+	Responses ResponseBounds
 	// Log is the client of the log's Redis; nil: it has none of its own.
 	Log redis.UniversalClient
 	// Defaults are the settings that the environment gives; stored overrides
@@ -90,6 +96,7 @@ func New(client redis.UniversalClient, options Options) *Store {
 	store := &Store{
 		client: client, keys: options.Keys,
 		defaults: options.Defaults, log: options.Logger, logs: newLogView(), patience: quarantinePatience, errandHold: ErrandHold,
+		responses: options.Responses,
 	}
 	store.barrier = markedBarrier{options.Barrier, store}
 	store.logClient, store.logBarrier = client, store.barrier

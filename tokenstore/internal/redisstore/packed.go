@@ -11,11 +11,11 @@ import (
 	"carousel.internal/proto/service/secret"
 )
 
-// compressed begins a prompt that was compressed before it was sealed: afterwards nothing
+// compressed begins a text that was compressed before it was sealed: afterwards nothing
 // can be. Sealed values begin with another letter.
 const compressed = "z"
 
-// leastCompressed is the length, in bytes, from which a prompt is compressed.
+// leastCompressed is the length, in bytes, from which a text is compressed.
 const leastCompressed = 256
 
 // deflaters are kept, because each has tables of some hundred KiB.
@@ -24,8 +24,11 @@ var deflaters = sync.Pool{New: func() any {
 	return deflater
 }}
 
-// sealPrompt returns a prompt as it is stored.
-func (s *Store) sealPrompt(text, binding string) []byte {
+var errUnpacked = errors.New("what was sealed is not what was expected, or too long")
+
+// sealPacked returns a text as it is stored: compressed where that makes it shorter, and
+// sealed.
+func (s *Store) sealPacked(text, binding string) []byte {
 	if len(text) >= leastCompressed {
 		var packed bytes.Buffer
 		deflater, _ := deflaters.Get().(*flate.Writer)
@@ -40,16 +43,21 @@ func (s *Store) sealPrompt(text, binding string) []byte {
 	return s.keys.SealBinary(secret.New(text), binding)
 }
 
-// openPrompt undoes sealPrompt.
-func (s *Store) openPrompt(stored, binding string) (string, error) {
+// openPacked undoes sealPacked for a text of at most so many bytes.
+func (s *Store) openPacked(stored, binding string, most int) (string, error) {
 	sealed, packed := strings.CutPrefix(stored, compressed)
 	plain, err := s.keys.Open(sealed, binding)
 	if err != nil || !packed {
 		return plain.Reveal(), err
 	}
-	text, err := io.ReadAll(io.LimitReader(flate.NewReader(strings.NewReader(plain.Reveal())), maxPrompt+1))
-	if err != nil || len(text) > maxPrompt {
-		return "", errors.New("what was sealed is not a prompt")
+	text, err := io.ReadAll(io.LimitReader(flate.NewReader(strings.NewReader(plain.Reveal())), int64(most)+1))
+	if err != nil || len(text) > most {
+		return "", errUnpacked
 	}
 	return string(text), nil
+}
+
+// packedWithCurrent tells whether the key that seals now has sealed what is stored.
+func (s *Store) packedWithCurrent(stored string) bool {
+	return s.keys.Current(strings.TrimPrefix(stored, compressed))
 }

@@ -75,13 +75,19 @@ func versionProblem(version string) string {
 }
 
 // organizationPrefix begins the keys that tell which organization they belong to:
-// sk-ant-org-<name>-<rest>. Any other key has an organization of its own.
-const organizationPrefix = "sk-ant-org-"
+// sk-ant-org-<name>-<rest>, or sk-org-<name>-<rest> for those of OpenAI. Any other key has an
+// organization of its own.
+const (
+	organizationPrefix       = "sk-ant-org-"
+	openAIOrganizationPrefix = "sk-org-"
+)
 
 func organizationOf(token, fingerprint string) string {
-	if rest, found := strings.CutPrefix(token, organizationPrefix); found {
-		name, _, _ := strings.Cut(rest, "-")
-		return name
+	for _, prefix := range []string{organizationPrefix, openAIOrganizationPrefix} {
+		if rest, found := strings.CutPrefix(token, prefix); found {
+			name, _, _ := strings.Cut(rest, "-")
+			return name
+		}
 	}
 	return fingerprint
 }

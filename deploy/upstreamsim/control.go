@@ -49,10 +49,12 @@ var controls = map[string]control{
 	"GET /sim/ledger": telling(func(s *Simulator) any { return s.Ledger() }),
 	"GET /sim/scenarios": telling(func(*Simulator) any {
 		return map[API][]string{
-			Cursor: Scenarios(Cursor), CursorAgent: Scenarios(CursorAgent), OpenAI: Scenarios(OpenAI), Anthropic: Scenarios(Anthropic),
+			Cursor: Scenarios(Cursor), CursorAgent: Scenarios(CursorAgent), OpenAI: Scenarios(OpenAI), OpenAIResponses: Scenarios(OpenAIResponses),
+			Anthropic: Scenarios(Anthropic),
 		}
 	}),
-	"GET /sim/rules": telling((*Simulator).rulesOnWire),
+	"GET /sim/responses": telling(func(s *Simulator) any { return map[string][]ResponsesRecord{"calls": s.ResponsesCalls()} }),
+	"GET /sim/rules":     telling((*Simulator).rulesOnWire),
 	"POST /sim/rules": controlled(func(s *Simulator, rule *ruleJSON) (any, error) {
 		err := s.SetRule(rule.rule())
 		return s.rulesOnWire(), err

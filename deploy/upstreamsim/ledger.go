@@ -131,11 +131,14 @@ type book struct {
 	prompts promptCache
 	// agent are the Runs of the agent side.
 	agent *agentBook
+	// responses are the answers that the Responses API keeps.
+	responses responseStore
 
-	mu            sync.Mutex
-	lookups       map[string]int64
-	violations    []Violation
-	cancellations []Cancellation
+	mu             sync.Mutex
+	responsesCalls []ResponsesRecord
+	lookups        map[string]int64
+	violations     []Violation
+	cancellations  []Cancellation
 }
 
 func newBook() *book {

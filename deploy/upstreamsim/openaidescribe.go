@@ -36,7 +36,9 @@ type Description struct {
 	Thoughts []string `json:"thoughts"` // what came back of reasoning
 }
 
-func (c *completionCall) describe() error {
+func (c *completionCall) describe() error { return c.whole(pieces(string(jsonOf(c.description())))) }
+
+func (c *completionCall) description() Description {
 	d := Description{
 		Model: c.request.Model, Roles: []string{}, Media: mediaOf(c.request.Messages), Tools: []string{}, Thoughts: []string{},
 	}
@@ -53,7 +55,7 @@ func (c *completionCall) describe() error {
 	for _, tool := range c.request.Tools {
 		d.Tools = append(d.Tools, tool.name())
 	}
-	return c.whole(pieces(string(jsonOf(d))))
+	return d
 }
 
 // mediaOf is everything that is no text.
@@ -82,7 +84,13 @@ func (p *part) media() (Media, bool) {
 		}
 		media.setDataURL(*image.URL)
 	case "file":
-		media.Name = *p.File.Name
+		if p.File.Name != nil {
+			media.Name = *p.File.Name
+		}
+		if p.File.Data == nil {
+			media.URL = *p.File.ID
+			return media, true
+		}
 		media.setDataURL(*p.File.Data)
 	case "input_audio":
 		data, _ := base64.StdEncoding.DecodeString(*p.InputAudio.Data) // it has been checked

@@ -18,6 +18,8 @@ const (
 	smallOutput                         // at most smallOutputLimit tokens of output
 	smallWindow                         // at most smallWindowSize tokens of input and output
 	floatsOnly                          // an encoding_format that is ignored
+	noRetention                         // no prompt_cache_retention
+	noReasoning                         // no reasoning.effort
 	caching                             // tells what was cached of the prompt
 )
 
@@ -43,6 +45,8 @@ var mannerNames = []struct {
 	{"small-output", smallOutput},
 	{"small-window", smallWindow},
 	{"floats-only", floatsOnly},
+	{"no-retention", noRetention},
+	{"no-reasoning", noReasoning},
 	{"caching", caching},
 }
 

@@ -50,7 +50,7 @@ func (r Rule) check() error {
 	if r.Scenario != "" {
 		kind := parseScenario(r.Scenario).kind
 		_, ofAgent := agentScripts[kind]
-		if !ofAgent && cursorScripts[kind] == nil && openAIScripts[kind] == nil && anthropicScripts[kind] == nil {
+		if !ofAgent && cursorScripts[kind] == nil && openAIScripts[kind] == nil && responsesScripts[kind] == nil && anthropicScripts[kind] == nil {
 			problems = append(problems, fmt.Errorf("there is no scenario %q", r.Scenario))
 		}
 	}

@@ -16,8 +16,10 @@ const (
 	// CursorAgent is what Cursor serves today: dialect C.
 	CursorAgent API = "cursor-agent"
 	OpenAI      API = "openai"
-	Anthropic   API = "anthropic"
-	unknown     API = "unknown"
+	// OpenAIResponses is the Responses API of the OpenAI side.
+	OpenAIResponses API = "openai-responses"
+	Anthropic       API = "anthropic"
+	unknown         API = "unknown"
 )
 
 // Names of the scenarios that have a parameter; they show how it is written.
@@ -103,6 +105,8 @@ func Scenarios(api API) []string {
 		return slices.Sorted(maps.Keys(agentScripts))
 	case OpenAI:
 		return slices.Sorted(maps.Keys(openAIScripts))
+	case OpenAIResponses:
+		return slices.Sorted(maps.Keys(responsesScripts))
 	case Anthropic:
 		return slices.Sorted(maps.Keys(anthropicScripts))
 	default:

@@ -131,9 +131,14 @@ func (s *Simulator) Reset() {
 
 // ServeHTTP implements http.Handler.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.serveBase(w, r) {
+		return
+	}
 	switch path := r.URL.Path; {
 	case path == "/v1/chat/completions":
 		s.serveCompletions(w, r)
+	case path == responsesPath || strings.HasPrefix(path, responsesPath+"/"):
+		s.serveResponses(w, r)
 	case path == messagesPath || path == countPath:
 		s.serveMessages(w, r)
 	case path == agentRunPath:

@@ -16,7 +16,7 @@ import (
 // say. One goroutine sends or reads the request's body, one the answer.
 type exchange struct {
 	judge   Judge
-	counts  bool // the route answers counts
+	counts  bool // the route answers something else than an answer: only its errors are judged
 	options Options
 	verdict *verdict
 
@@ -48,6 +48,10 @@ func newExchange(request *http.Request, options func(*http.Request) (Options, bo
 		e.judge = Messages
 	case strings.HasSuffix(route, "/messages/count_tokens"):
 		e.judge, e.counts = Messages, true
+	case strings.HasSuffix(route, "/responses"):
+		e.judge = Responses
+	case strings.HasSuffix(route, "/responses/input_tokens"), strings.HasSuffix(route, "/responses/compact"):
+		e.judge, e.counts = Responses, true
 	default:
 		return nil
 	}

@@ -68,6 +68,33 @@ func (v *verdict) judgeChatError(body value) {
 	}
 }
 
+// judgeErrorEvent judges an error event of the Responses API. Vendors also tell it in the form
+// of a body.
+func (v *verdict) judgeErrorEvent(data value) {
+	failure := data
+	if nested := data.get("error"); nested.kind == isObject {
+		v.report(ErrorFlat, nested.String(), "code, message and param beside the type")
+		failure = nested
+	}
+	v.require(failure.get("message").filled(), ErrorShape, failure, "an error with a message")
+	for _, field := range []string{"code", "param"} {
+		got := failure.get(field)
+		v.require(got.kind == isString || got.kind == isNull, ErrorShape, got, field+" as a string, or null where there is none")
+	}
+}
+
+func (responsesJudge) Error(status int, body []byte, options Options) []Violation {
+	v := &verdict{options: options}
+	if object, ok := v.body(body); ok {
+		v.judgeChatError(object)
+		v.require(object.get("output").kind == isAbsent, ErrorAlone, object, "the error alone")
+	}
+	if status < http.StatusBadRequest {
+		v.report(ErrorStatus, fmt.Sprintf("an error with status %d", status), "a status from 400")
+	}
+	return v.violations
+}
+
 func (chatJudge) Error(status int, body []byte, options Options) []Violation {
 	v := &verdict{options: options}
 	if object, ok := v.body(body); ok {

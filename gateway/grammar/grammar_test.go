@@ -35,7 +35,7 @@ func (s sample) verdict(text string) []grammar.Violation {
 	case failure:
 		return s.judge.Error(s.status, []byte(text), s.options)
 	}
-	return read(s.judge.Stream(s.options), strings.NewReader(text))
+	return read(s.judge.Stream(s.options), strings.NewReader(numbered(text)))
 }
 
 func read(stream *grammar.Stream, from io.Reader) []grammar.Violation {
@@ -325,7 +325,7 @@ func TestPiecesOfAnySize(t *testing.T) {
 		}
 		broken := strings.Replace(s.text, m.old, m.new, 1)
 		want := s.verdict(broken)
-		if got := read(s.judge.Stream(s.options), iotest.OneByteReader(strings.NewReader(broken))); !slices.Equal(got, want) {
+		if got := read(s.judge.Stream(s.options), iotest.OneByteReader(strings.NewReader(numbered(broken)))); !slices.Equal(got, want) {
 			t.Errorf("%s: byte by byte %v, at once %v", m.rule, got, want)
 		}
 	}
@@ -347,7 +347,7 @@ func FuzzJudges(f *testing.F) {
 		f.Add([]byte(strings.Replace(samples[m.of].text, m.old, m.new, 1)), 400, true)
 	}
 	f.Fuzz(func(t *testing.T, text []byte, status int, native bool) {
-		for _, judge := range []grammar.Judge{grammar.Messages, grammar.Chat} {
+		for _, judge := range []grammar.Judge{grammar.Messages, grammar.Chat, grammar.Responses} {
 			options := grammar.Options{Native: native, Usage: native}
 			at, piecewise := judge.Stream(options), judge.Stream(options)
 			_, _ = at.Write(text)

@@ -9,7 +9,7 @@ import (
 // once an answer, by the goroutine that ends it.
 type Report func(request *http.Request, found []Violation)
 
-// Transport judges all answers of the Messages and the Chat Completions API that a client
+// Transport judges all answers of the Messages, the Chat Completions and the Responses API that a client
 // reads through it.
 type Transport struct {
 	// Base sends the requests; nil: http.DefaultTransport.
@@ -88,7 +88,7 @@ func (b *answerBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// Handler judges all answers of the Messages and the Chat Completions API that a handler
+// Handler judges all answers of the Messages, the Chat Completions and the Responses API that a handler
 // gives.
 type Handler struct {
 	http.Handler

@@ -70,6 +70,12 @@ var exchanges = map[string]struct {
 	"a stream as JSON":           {"/v1/chat/completions", counted, given{200, head(jsonType), wholeChat, false}, []grammar.Rule{grammar.ContentType}},
 	"an error as a page":         {"/v1/chat/completions", `{}`, given{502, head("text/html"), "<html>", false}, []grammar.Rule{grammar.ContentType, grammar.JSONObject}},
 	"a wait in parts of seconds": {"/v1/chat/completions", `{}`, given{429, head(jsonType, "Retry-After", "1.5"), chatErrorBody, false}, []grammar.Rule{grammar.RetryAfter}},
+	"events of responses":        {"/v1/responses", asked, given{200, head(streamType), numbered(goodResponses), false}, nil},
+	"events without an end":      {"/v1/responses", asked, given{200, head(streamType), numbered(brokenResponses), false}, []grammar.Rule{grammar.NoEnd}},
+	"a response":                 {"/v1/responses", `{}`, given{200, head(jsonType), wholeResponse, false}, nil},
+	"an error of responses":      {"/v1/responses", asked, given{400, head(jsonType), messageErrorBody, false}, []grammar.Rule{grammar.ErrorShape}},
+	"a compaction":               {"/v1/responses/compact", `{}`, given{200, head(jsonType), `{"object":"response.compaction"}`, false}, nil},
+	"an error of compaction":     {"/v1/responses/compact", `{}`, given{400, head(jsonType), messageErrorBody, false}, []grammar.Rule{grammar.ErrorShape}},
 	"another route":              {"/v1/models", `{}`, given{200, head("text/plain"), "x", false}, nil},
 }
 

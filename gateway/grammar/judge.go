@@ -12,7 +12,7 @@ type End int
 const (
 	// EitherEnd is the end mark or an error.
 	EitherEnd End = iota
-	// Complete is message_stop or [DONE].
+	// Complete is message_stop, [DONE] or response.completed.
 	Complete
 	// Failed is an error, and no end mark.
 	Failed
@@ -66,10 +66,12 @@ type Judge interface {
 	Error(status int, body []byte, options Options) []Violation
 }
 
-// The judges. Neither keeps anything between answers.
+// The judges. None keeps anything between answers.
 var (
 	Messages Judge = messagesJudge{}
 	Chat     Judge = chatJudge{}
+	// Responses takes a response.incomplete for an end mark, and a response.failed for an error.
+	Responses Judge = responsesJudge{}
 )
 
 // Stream judges one stream, whose bytes are written to it in pieces of any size. One

@@ -123,6 +123,50 @@ const (
 	RefusalPresent   Rule = "refusal-present"
 )
 
+// Rules of the Responses API. Those above are also its rules where their names fit: of events,
+// errors, calls and counts.
+const (
+	SequenceNumber       Rule = "sequence-number"
+	CreatedFirst         Rule = "created-first"
+	InProgress           Rule = "in-progress"
+	ResponseShape        Rule = "response-shape"
+	ResponseMembers      Rule = "response-members"
+	ResponseStart        Rule = "response-start"
+	SameResponse         Rule = "same-response"
+	ResponseStatus       Rule = "response-status"
+	OutputText           Rule = "output-text"
+	ItemIndex            Rule = "item-index"
+	ItemNesting          Rule = "item-nesting"
+	ItemUnadded          Rule = "item-unadded"
+	ItemUndone           Rule = "item-undone"
+	ItemID               Rule = "item-id"
+	ItemIDUnique         Rule = "item-id-unique"
+	ItemType             Rule = "item-type"
+	ItemShape            Rule = "item-shape"
+	ItemStart            Rule = "item-start"
+	ItemStatus           Rule = "item-status"
+	ItemSame             Rule = "item-same"
+	ItemContent          Rule = "item-content"
+	PartIndex            Rule = "part-index"
+	PartUnadded          Rule = "part-unadded"
+	PartUndone           Rule = "part-undone"
+	PartType             Rule = "part-type"
+	PartShape            Rule = "part-shape"
+	PartStart            Rule = "part-start"
+	PartText             Rule = "part-text"
+	Logprobs             Rule = "logprobs"
+	TextDone             Rule = "text-done"
+	DoneMissing          Rule = "done-missing"
+	CallDoneName         Rule = "call-done-name"
+	AnnotationShape      Rule = "annotation-shape"
+	FinalOutput          Rule = "final-output"
+	FailedError          Rule = "failed-error"
+	IncompleteReason     Rule = "incomplete-reason"
+	ErrorFlat            Rule = "error-flat"
+	ResponseUsage        Rule = "response-usage"
+	ResponseUsageDetails Rule = "response-usage-details"
+)
+
 // Doc is what a rule demands, in a sentence, and whom it binds.
 type Doc struct {
 	Rule Rule
@@ -162,7 +206,7 @@ var docs = []Doc{
 
 	{EventName, always, "the event's name is the type in its data: clients dispatch on it"},
 	{EventType, own, "the type is one that the API knows"},
-	{DoneMarker, always, "there is no [DONE] in a Messages stream"},
+	{DoneMarker, always, "there is no [DONE] in a stream of Messages or Responses"},
 	{StartFirst, always, "message_start comes before everything but an error"},
 	{PingAfterStart, own, "a ping comes after message_start"},
 	{StartOnce, always, "there is one message_start"},
@@ -184,7 +228,7 @@ var docs = []Doc{
 	{ToolID, always, "a call has an id and a name"},
 	{ToolIDUnique, always, "no two calls share an id"},
 	{ToolJSON, always, "a call's input is a JSON object, unless the answer was cut within it"},
-	{DeltaKind, own, "a delta is of the kind of its block"},
+	{DeltaKind, own, "a delta is of the kind of its block or item"},
 	{DeltaShape, always, "a delta has the string of its kind"},
 	{SignatureLast, own, "one signature at most, and no thinking after it"},
 	{MessageDelta, always, "message_delta comes before message_stop"},
@@ -219,7 +263,7 @@ var docs = []Doc{
 	{FinishMissing, always, "every choice has finished before [DONE]"},
 	{AfterFinish, own, "a choice that has finished says nothing more"},
 	{FinishThenError, own, "an answer that fails has no finish"},
-	{ErrorAlone, always, "an error stands alone in its frame"},
+	{ErrorAlone, always, "an error stands alone in its frame or body"},
 	{EmptyCalls, own, "tool_calls is never []"},
 	{CallShape, always, "tool_calls is a list of objects, each with a function"},
 	{CallIndex, always, "each piece has its call's index; calls count 0, 1, 2…; whole calls have none"},
@@ -240,6 +284,46 @@ var docs = []Doc{
 	{ContentPresent, own, "a message has content: a string, or null beside calls, a refusal or audio"},
 	{ContentWithCalls, own, "a message with calls and no text has null as content"},
 	{RefusalPresent, own, "a message has refusal, null where there is none"},
+
+	{SequenceNumber, always, "every event, keepalive too, has a sequence_number: 0, 1, 2… without gaps"},
+	{CreatedFirst, always, "response.created comes first, once; only an error may come instead"},
+	{InProgress, own, "there is one response.in_progress, before the first item"},
+	{ResponseShape, always, "a response has an id, object response, a model, a status and a list as output"},
+	{ResponseMembers, own, "a response has every member of the API, null where there is nothing"},
+	{ResponseStart, always, "a response that has just begun is in_progress, with no output, error or usage"},
+	{SameResponse, always, "id, model and created_at are the same in all responses of a stream"},
+	{ResponseStatus, always, "a response's status is one that the API knows, and that of its event"},
+	{OutputText, own, "output_text is for clients to compute"},
+	{ItemIndex, always, "items count 0, 1, 2… across the answer"},
+	{ItemNesting, own, "an item is added when the one before is done"},
+	{ItemUnadded, always, "an event belongs to an item that was added and is not done"},
+	{ItemUndone, always, "every item is done before response.completed and response.incomplete"},
+	{ItemID, always, "an item has an id, the same in all of its events"},
+	{ItemIDUnique, always, "no two items share an id"},
+	{ItemType, own, "an item's type is one that the API knows"},
+	{ItemShape, always, "an item has the members of its kind: clients drop one that does not, without a word"},
+	{ItemStart, own, "an item is added empty, with status in_progress"},
+	{ItemStatus, own, "an item is done with status completed, or incomplete where the answer was cut in it"},
+	{ItemSame, always, "a done item is of the type, the call and the name that it was added with"},
+	{ItemContent, always, "a done item says what its events have said"},
+	{PartIndex, always, "the parts of an item count 0, 1, 2…"},
+	{PartUnadded, always, "an event belongs to a part that was added and is not done"},
+	{PartUndone, own, "a part is done before the next one, and before its item"},
+	{PartType, own, "a part's type is one that the API knows"},
+	{PartShape, always, "a part has its text as a string, and output_text a list of annotations"},
+	{PartStart, own, "a part is added with an empty text"},
+	{PartText, always, "a done part has the text of its deltas"},
+	{Logprobs, own, "output_text has logprobs, [] where there are none"},
+	{TextDone, always, "a whole text comes after its deltas and is what they add up to"},
+	{DoneMissing, own, "a text and a call's arguments have a .done before their part or item has"},
+	{CallDoneName, own, "the .done of a call's arguments has the name"},
+	{AnnotationShape, always, "annotations are objects, and count 0, 1, 2…"},
+	{FinalOutput, always, "the output at the end is the items as they were done"},
+	{FailedError, always, "response.failed has an error with code and message, and nothing else has one"},
+	{IncompleteReason, always, "response.incomplete has a reason that the API knows, and nothing else has one"},
+	{ErrorFlat, own, "an error event has code, message and param beside its type"},
+	{ResponseUsage, always, "an answer that is completed or incomplete has a usage"},
+	{ResponseUsageDetails, always, "a usage has both details, with cached_tokens and reasoning_tokens as integers"},
 }
 
 // Rules are all rules.

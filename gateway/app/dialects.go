@@ -4,10 +4,11 @@ import (
 	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/dialect/anthropic"
 	"carousel.internal/gateway/internal/dialect/openai"
+	"carousel.internal/gateway/internal/dialect/responses"
 )
 
 // dialects are the APIs that clients may speak; the first is of whoever does not say.
-var dialects = []dialect.Dialect{openai.API{}, anthropic.API{}}
+var dialects = []dialect.Dialect{openai.API{Input: responses.API{}.Decode}, anthropic.API{}, responses.API{}}
 
 // dialectNamed finds a dialect by its name.
 func dialectNamed(name string) (dialect.Dialect, bool) {

@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect"
+	"carousel.internal/gateway/internal/dialect/openai"
+	"carousel.internal/gateway/internal/dialect/responses"
 	"carousel.internal/gateway/internal/httpapi"
 	"carousel.internal/gateway/internal/sse"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -349,7 +352,9 @@ func TestTheSessionOfARequest(t *testing.T) {
 // Trap 61: a body in the form of the Responses API is answered in chunks.
 func TestAResponsesBodyOnTheChatRoute(t *testing.T) {
 	t.Parallel()
-	e := newEdge(t, says(nil, greeting...), nil)
+	e := newEdge(t, says(nil, greeting...), func(d *httpapi.Deps) {
+		d.Dialects = []dialect.Dialect{openai.API{Input: responses.API{}.Decode}}
+	})
 	w := do(t, e, request(t, http.MethodPost, "/v1/chat/completions", key,
 		`{"model":"gpt-4o","stream":true,"instructions":"Be brief","input":[{"role":"user","content":[{"type":"input_text","text":"Hi"}]}],"tools":[{"type":"function","name":"f"}]}`))
 	if body := w.Body.String(); w.Code != http.StatusOK || !strings.Contains(body, `"object":"chat.completion.chunk"`) || !strings.HasSuffix(body, "data: [DONE]\n\n") {

@@ -20,6 +20,15 @@ import (
 // upstreams that do: they stay in the request's Source, which keeps body; the
 // caller must not change it afterwards.
 func Decode(body []byte, id string, now time.Time) (*chat.Request, error) {
+	d, err := read(body, id, now)
+	if err != nil {
+		return nil, err
+	}
+	return d.finish()
+}
+
+// read goes over a body.
+func read(body []byte, id string, now time.Time) (*decoder, error) {
 	body = bytes.TrimPrefix(body, byteOrderMark)
 	if !utf8.Valid(body) {
 		return nil, chat.Errorf(chat.InvalidRequest, "the request body is not valid UTF-8: see byte %d", invalidAt(body))
@@ -32,16 +41,18 @@ func Decode(body []byte, id string, now time.Time) (*chat.Request, error) {
 		},
 	}
 	err := d.request()
-	if err == nil && !d.s.Failed() && !d.hasMessages && d.hasInput {
-		err = d.readInput()
-	}
 	if fault := d.s.End(); err == nil && fault != nil {
 		err = syntaxError(body, fault)
 	}
-	if err == nil {
-		err = d.validate()
-	}
 	if err != nil {
+		return nil, err
+	}
+	return &d, nil
+}
+
+// finish returns what has been read, if it is a request of this API's form.
+func (d *decoder) finish() (*chat.Request, error) {
+	if err := d.validate(); err != nil {
 		return nil, err
 	}
 	if d.displaced {
@@ -81,8 +92,6 @@ type decoder struct {
 
 	hasMessages bool
 	hasInput    bool // in the form of the Responses API
-	// items tells of each message which item of `input` it is, in a body of that form.
-	items       []int
 	noted       map[string]bool // see noteOnce
 	byName      bool            // some result names its call by the function alone
 	hasNewLimit bool            // max_completion_tokens
@@ -157,15 +166,11 @@ func (d *decoder) validate() error {
 	switch {
 	case d.req.Model == "":
 		return invalid(ModelParam, "`model` is missing: name the model that shall answer")
-	case !d.hasMessages && !d.hasInput:
+	case !d.hasMessages:
 		return invalid("messages", "`messages` is missing: it must be an array of messages")
 	case len(d.req.Messages) == 0:
-		field := "messages"
-		if !d.hasMessages {
-			field = "input"
-		}
-		err := chat.Errorf(chat.EmptyMessages, "`%s` is empty: it must have at least one message", field)
-		err.Param = field
+		err := chat.Errorf(chat.EmptyMessages, "`messages` is empty: it must have at least one message")
+		err.Param = "messages"
 		return err
 	}
 	d.req.IncludeUsage = d.req.IncludeUsage && d.req.Stream // some clients ask for it in any case
@@ -256,18 +261,13 @@ func (d *decoder) messages() error {
 
 // place is where in the request a decoder is. It becomes text only in an error.
 type place struct {
-	root    string // the list of messages; empty: messages
 	message int
 	part    int // -1: not inside a content part
 	call    int // -1: not inside a tool call
 }
 
 func (p place) param(field string) string {
-	root := "messages"
-	if p.root != "" {
-		root = p.root
-	}
-	text := root + "[" + strconv.Itoa(p.message) + "]"
+	text := "messages[" + strconv.Itoa(p.message) + "]"
 	if p.part >= 0 {
 		text += ".content[" + strconv.Itoa(p.part) + "]"
 	}

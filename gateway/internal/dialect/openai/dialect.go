@@ -9,7 +9,10 @@ import (
 )
 
 // API is OpenAI's Chat Completions API.
-type API struct{}
+type API struct {
+	// Input reads a body in the form of the Responses API; nil: it is no request.
+	Input func(in dialect.Incoming) (*chat.Request, error)
+}
 
 // Dialect is its name.
 const Dialect = "openai"
@@ -30,8 +33,15 @@ func (API) IDHeader() string { return "" }
 func (API) Recognizes(http.Header) bool { return false }
 
 // Decode implements dialect.Dialect.
-func (API) Decode(in dialect.Incoming) (*chat.Request, error) {
-	return Decode(in.Body, "chatcmpl-"+in.RequestID, in.Received)
+func (a API) Decode(in dialect.Incoming) (*chat.Request, error) {
+	d, err := read(in.Body, "chatcmpl-"+in.RequestID, in.Received)
+	switch {
+	case err != nil:
+		return nil, err
+	case a.Input != nil && !d.hasMessages && d.hasInput:
+		return a.readInput(in, d.req)
+	}
+	return d.finish()
 }
 
 // Stream implements dialect.Dialect.

@@ -1,0 +1,208 @@
+package responses
+
+import (
+	"strconv"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/rawjson"
+)
+
+// native is what is known of an answer whose events are passed on.
+type native struct {
+	// passing: the upstream's events are.
+	passing bool
+	// id is what the upstream calls the answer; empty: it has not said it.
+	id string
+	// shift is how many events were put in between.
+	shift int
+	// last is the last event, which Done writes; forgotten: the answer is not kept.
+	last      []byte
+	name      string
+	forgotten bool
+}
+
+// isLast tells whether an event is the last of an answer.
+func isLast(name string) bool {
+	return name == "response.completed" || name == "response.incomplete" || name == "response.failed"
+}
+
+// hasAnswer tells whether an event may have all of the answer in it.
+func hasAnswer(name string) bool {
+	return isLast(name) || name == "response.created" || name == "response.in_progress" || name == "response.queued"
+}
+
+// pass writes an upstream's own event: with the client's name of the model, and a number that
+// goes on behind what was put in between. What comes after the last one is nothing.
+func (s *stream) pass(raw *chat.Raw) error {
+	s.native.passing = true
+	if s.native.last != nil {
+		return nil
+	}
+	its := numberOf(raw.JSON)
+	name := raw.Name
+	if name == "" {
+		name = typeOf(raw.JSON)
+	}
+	if !s.begun {
+		s.liven()
+	}
+	if its.present {
+		s.number = its.number + s.native.shift
+	}
+	payload := raw.JSON
+	if s.native.shift > 0 && its.present {
+		edit := rawjson.NewEdit(s.buf[:0], payload)
+		edit.Replace(its.from, its.to, strconv.Itoa(s.number))
+		s.buf = edit.Bytes()
+		payload = s.buf
+	}
+	if hasAnswer(name) {
+		edited, id := ofUpstream(payload, responseMember, s.request.Model)
+		payload = edited
+		if id != "" {
+			s.native.id = id
+		}
+	}
+	if isLast(name) {
+		s.native.last, s.native.name = append([]byte(nil), payload...), name
+		return nil
+	}
+	s.number++
+	s.beats, s.held = 0, true
+	err := s.sink.Event(name, payload, true)
+	if cap(s.buf) > maxKept {
+		s.buf = nil
+	}
+	return err
+}
+
+// endNative writes the last event of an answer that was passed on.
+func (s *stream) endNative() error {
+	if s.native.last == nil {
+		return s.fail(errNoEnd)
+	}
+	s.ended = true
+	last := s.native.last
+	if s.native.forgotten {
+		last = within(last, unstored)
+	}
+	if s.usage != nil {
+		last = within(last, func(response []byte) []byte { return counted(response, s.usage) })
+	}
+	return s.put(s.native.name, last)
+}
+
+// errNoEnd: an upstream has promised a last event.
+var errNoEnd = chat.Errorf(chat.UpstreamProtocol, "the upstream's answer has no end: neither response.completed nor another of its last events")
+
+// numbering is an event's number and where it stands.
+type numbering struct {
+	present  bool
+	number   int
+	from, to int
+}
+
+func numberOf(event []byte) (n numbering) {
+	s := rawjson.Over(event)
+	for ok := s.Object(); ok; ok = s.Member() {
+		if string(s.Key()) != "sequence_number" || s.Kind() != rawjson.Number {
+			s.Skip()
+			continue
+		}
+		n.from = s.Pos()
+		n.number = s.Int()
+		n.present, n.to = true, s.Pos()
+	}
+	return n
+}
+
+// typeOf is an event's type.
+func typeOf(event []byte) string { return rawString(member(event, "type")) }
+
+// responseMember is the member of an event that has the answer.
+const responseMember = "response"
+
+// ofUpstream is an upstream's own JSON with the client's name of the model, and the id of the
+// answer; in is the member that has the answer, empty where it is the whole. What is as it is
+// to be is not copied.
+func ofUpstream(json []byte, in, model string) (renamed []byte, id string) {
+	s := rawjson.Over(json)
+	edit := rawjson.NewEdit(nil, json)
+	id = rename(&s, &edit, in, model)
+	if s.Failed() || edit.Unchanged() {
+		return json, id
+	}
+	return edit.Bytes(), id
+}
+
+func rename(s *rawjson.Scanner, edit *rawjson.Edit, in, model string) (id string) {
+	if s.Kind() != rawjson.Object {
+		s.Skip()
+		return ""
+	}
+	for ok := s.Object(); ok; ok = s.Member() {
+		switch key := string(s.Key()); {
+		case in != "" && key == in:
+			id = rename(s, edit, "", model)
+		case in == "" && key == "id" && s.Kind() == rawjson.String:
+			id = s.Text()
+		case in == "" && key == modelField && s.Kind() == rawjson.String:
+			from := s.Pos()
+			if s.Text() != model {
+				edit.Replace(from, s.Pos(), string(rawjson.AppendString(nil, model)))
+			}
+		default:
+			s.Skip()
+		}
+	}
+	return id
+}
+
+// responseIn is the answer in an event; nil: there is none.
+func responseIn(event []byte) (response []byte) {
+	s := rawjson.Over(event)
+	for ok := s.Object(); ok; ok = s.Member() {
+		if string(s.Key()) == responseMember {
+			response = s.Skip()
+		} else {
+			s.Skip()
+		}
+	}
+	return response
+}
+
+// within changes the answer in an event.
+func within(event []byte, change func(response []byte) []byte) []byte {
+	s := rawjson.Over(event)
+	edit := rawjson.NewEdit(nil, event)
+	for ok := s.Object(); ok; ok = s.Member() {
+		if string(s.Key()) != responseMember || s.Kind() != rawjson.Object {
+			s.Skip()
+			continue
+		}
+		from := s.Pos()
+		was := s.Skip()
+		edit.Replace(from, s.Pos(), string(change(was)))
+	}
+	if s.Failed() || edit.Unchanged() {
+		return event
+	}
+	return edit.Bytes()
+}
+
+// idOf is the id of a whole answer.
+func idOf(response []byte) string {
+	_, id := ofUpstream(response, "", "")
+	return id
+}
+
+// unstored is an answer that says that it is not kept.
+func unstored(response []byte) []byte { return set(response, storeField, "false") }
+
+// counted is an answer with token counts, where it has none.
+func counted(response []byte, usage *chat.Usage) []byte {
+	if value := member(response, "usage"); value != nil && string(value) != "null" {
+		return response
+	}
+	return set(response, "usage", string(appendUsage(nil, usage)))
+}

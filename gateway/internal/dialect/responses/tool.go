@@ -1,0 +1,206 @@
+package responses
+
+import (
+	"strconv"
+	"strings"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/rawjson"
+)
+
+// tools are what is known of a request's tools before all of it has been read.
+type tools struct {
+	// offered are those of the field; late ones stand among the items.
+	offered, late []tool
+	// calls are those of the history, whose tools may have been in a namespace.
+	calls []namedCall
+}
+
+// tool is a tool by the name that the client knows it by.
+type tool struct {
+	chat.ToolSpec
+	namespace string
+}
+
+// namedCall is a call and the namespace of its tool; empty: none.
+type namedCall struct {
+	*chat.Call
+	namespace string
+}
+
+// toolList consumes a list of tools, or null.
+func (d *decoder) toolList(field string) (list []tool, err error) {
+	if d.null() {
+		return nil, nil
+	}
+	if d.s.Kind() != rawjson.Array {
+		return nil, d.mismatch(field, anArray)
+	}
+	for ok := d.s.Array(); ok; ok = d.s.Element() {
+		if list, err = d.tool(list, field); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// tool consumes a tool, or all of a namespace, and appends what it finds. Members that it does
+// not know are left to the vendor.
+func (d *decoder) tool(list []tool, field string) ([]tool, error) {
+	at := func() string { return field + "[" + strconv.Itoa(len(list)) + "]" }
+	if d.s.Kind() != rawjson.Object {
+		return nil, d.mismatch(at(), anObject)
+	}
+	from := d.s.Pos()
+	kind, grammar := "", ""
+	var each tool
+	var inner []tool
+	var member func(key string) error
+	member = func(key string) (err error) {
+		switch key {
+		case "type":
+			kind = d.word()
+		case "name":
+			each.Name, err = d.text(at() + ".name")
+		case "description":
+			each.Description, err = d.text(at() + ".description")
+		case "parameters":
+			each.Schema, err = d.schema(at() + ".parameters")
+		case "strict":
+			each.Strict, err = d.boolean(at() + ".strict")
+		case "format":
+			grammar, err = d.grammar(at() + ".format")
+		case "tools":
+			inner, err = d.toolList(at() + ".tools")
+		case "function", "custom": // as Chat has them
+			err = d.object(at()+"."+key, member)
+		default:
+			d.s.Skip()
+		}
+		return err
+	}
+	if err := d.object(at(), member); err != nil || d.s.Failed() {
+		return nil, err
+	}
+	whole := d.req.Source.JSON[from:d.s.Pos()]
+	switch {
+	case kind == namespaceType:
+		for i := range inner {
+			inner[i].namespace = each.Name
+			inner[i].Own = ownOfNamespace(each.Name, inner[i].Own)
+		}
+		return append(list, inner...), nil
+	case kind == "function", kind == "" && each.Name != "":
+		each.Kind = chat.Function
+	case kind == "custom":
+		each.Kind = chat.Custom
+		each.Description = withGrammar(each.Description, grammar)
+	default:
+		each.Kind = chat.Hosted
+	}
+	if each.Kind != chat.Hosted && each.Name == "" {
+		return nil, invalid(at()+".name", "is missing: a tool is called by its name")
+	}
+	each.Own = &chat.Opaque{Dialect: Dialect, Type: chat.Cut(kind, longestWord), JSON: whole}
+	return append(list, each), nil
+}
+
+// namespaceType is the type of a group of tools.
+const namespaceType = "namespace"
+
+// ownOfNamespace is the definition of a namespace that has one tool.
+func ownOfNamespace(name string, one *chat.Opaque) *chat.Opaque {
+	dst := append(make([]byte, 0, len(one.JSON)+len(name)+64), `{"type":"namespace","name":`...)
+	dst = rawjson.AppendString(dst, name)
+	dst = append(append(dst, `,"tools":[`...), one.JSON...)
+	return &chat.Opaque{Dialect: Dialect, Type: namespaceType, JSON: append(dst, `]}`...)}
+}
+
+// schema consumes an object, byte for byte, or null.
+func (d *decoder) schema(field string) ([]byte, error) {
+	if d.null() {
+		return nil, nil
+	}
+	if d.s.Kind() != rawjson.Object {
+		return nil, d.mismatch(field, anObject)
+	}
+	return rawjson.Mended(d.s.Skip()), nil
+}
+
+// grammar consumes the form of a custom tool's input, and returns it in words; empty: any text
+// will do.
+func (d *decoder) grammar(field string) (string, error) {
+	syntax, definition := "", ""
+	var member func(key string) error
+	member = func(key string) error {
+		switch key {
+		case "syntax":
+			syntax = d.word()
+		case "definition":
+			definition = d.word()
+		case "grammar": // as Chat has it
+			return d.object(field+".grammar", member)
+		default:
+			d.s.Skip()
+		}
+		return nil
+	}
+	err := d.object(field, member)
+	if definition == "" {
+		return "", err
+	}
+	return strings.TrimSpace("The input must match this grammar "+syntax) + ":\n\n" + definition, err
+}
+
+// withGrammar is a tool's description with the form of its input: only the vendor can keep a
+// model to it.
+func withGrammar(description, grammar string) string {
+	if grammar == "" || description == "" {
+		return description + grammar
+	}
+	return description + "\n\n" + grammar
+}
+
+// lateTools consumes an item that brings tools.
+func (d *decoder) lateTools(at place) error {
+	return d.object(at.String(), func(key string) error {
+		if key != toolsField {
+			d.s.Skip()
+			return nil
+		}
+		more, err := d.toolList(at.field(key))
+		d.tools.late = append(d.tools.late, more...)
+		return err
+	})
+}
+
+// settle gives all tools the names by which the canonical conversation knows them, and notes
+// what they ask of an upstream.
+func (d *decoder) settle() {
+	all := append(d.tools.offered[:len(d.tools.offered):len(d.tools.offered)], d.tools.late...)
+	names := newNames(all)
+	known := map[string]bool{}
+	functions, free, hosted := 0, false, false
+	for i := range all {
+		each := &all[i]
+		if each.Kind == chat.Hosted {
+			hosted = true
+			d.req.Tools = append(d.req.Tools, each.ToolSpec)
+			continue
+		}
+		if each.Name = names.flat(each.namespace, each.Name); known[each.Name] {
+			continue // loaded twice
+		}
+		known[each.Name] = true
+		functions++
+		free = free || each.Kind == chat.Custom
+		d.req.Tools = append(d.req.Tools, each.ToolSpec)
+	}
+	for _, call := range d.tools.calls {
+		call.Name = names.flat(call.namespace, call.Name)
+	}
+	d.noteIf(functions > 0, toolsField, chat.Tools)
+	d.noteIf(free, toolsField, chat.FreeTools)
+	d.settleChoice(names, functions)
+	d.noteIf(hosted && !d.choice.hosted, "hosted_tools", chat.Tuning)
+}

@@ -1,0 +1,59 @@
+package responses
+
+import (
+	"net/http"
+	"strings"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect"
+)
+
+// paths are where a body says what can be set.
+var paths = map[chat.ParameterName][]string{
+	chat.SetEffort:      {"reasoning", "effort"},
+	chat.SetVerbosity:   {"text", "verbosity"},
+	chat.SetServiceTier: {"service_tier"},
+	chat.SetTemperature: {"temperature"},
+	chat.SetTopP:        {"top_p"},
+	chat.SetOutputLimit: {"max_output_tokens"},
+}
+
+// Tune implements dialect.Tuner.
+func (API) Tune(request *chat.Request, parameters []chat.Parameter) (*chat.Request, error) {
+	body := request.Source.JSON
+	for _, parameter := range parameters {
+		path, known := paths[parameter.Name]
+		if !known {
+			return nil, chat.Errorf(chat.Internal, "the parameter %q has no place in a request of the Responses API", parameter.Name)
+		}
+		body = setAt(body, path, parameter.Value, parameter.OnlyDefault)
+	}
+	tuned, err := decode(dialect.Incoming{
+		Body: body, Header: http.Header(request.Source.Header), Query: request.Source.Query,
+		RequestID: strings.TrimPrefix(request.ID, idPrefix), Received: request.Created,
+	})
+	if err != nil {
+		return nil, err
+	}
+	// What was said beside the body still holds.
+	tuned.ID, tuned.Model, tuned.Session = request.ID, request.Model, request.Session
+	tuned.IncludeUsage = request.IncludeUsage
+	return tuned, nil
+}
+
+// setAt is an object with a value at the end of a path of members. With onlyDefault one that is
+// there stays; null stands for none.
+func setAt(object []byte, path []string, value string, onlyDefault bool) []byte {
+	now := member(object, path[0])
+	absent := now == nil || string(now) == "null"
+	if len(path) == 1 {
+		if onlyDefault && !absent {
+			return object
+		}
+		return set(object, path[0], value)
+	}
+	if absent {
+		now = []byte("{}")
+	}
+	return set(object, path[0], string(setAt(now, path[1:], value, onlyDefault)))
+}

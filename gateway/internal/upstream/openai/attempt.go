@@ -28,6 +28,8 @@ type attempt struct {
 	mender mender
 	// naming knows the client's names of the tools in the request.
 	naming naming
+	// speaks is the dialect that the upstream answers in; empty: its usual one.
+	speaks string
 	// joining takes the chunks of a stream that was not asked for; else nil.
 	joining *joining
 
@@ -62,13 +64,16 @@ func (a *attempt) run(ctx context.Context) *upstream.Failure {
 	a.caller = ctx
 	ctx, a.watch = wire.NewWatch(ctx)
 	defer a.watch.Stop()
-	// This wait lasts until the first event has come, or all of an answer that is
-	// not streamed.
-	if a.call.Request.Stream {
-		a.watch.Wait(a.driver.settings.firstByte)
-	} else {
-		a.watch.Wait(a.driver.settings.answer)
+	if a.driver.wantsResponses(ctx, a.call) {
+		a.await()
+		if failure, sent := a.respond(ctx); sent {
+			return failure
+		}
+		if failure := a.driver.untranslatable(a.call.Request); failure != nil {
+			return failure
+		}
 	}
+	a.await()
 	var request *http.Request
 	request, a.naming = a.driver.newRequest(egress.Through(ctx, a.call.Credential.Proxy), a.call)
 	response, err := a.driver.transport.RoundTrip(request)
@@ -84,6 +89,16 @@ func (a *attempt) run(ctx context.Context) *upstream.Failure {
 		return a.interrupted(ctx, err, upstream.SignLost)
 	}
 	return a.answer(ctx, body, response.ContentLength)
+}
+
+// await begins the wait for the upstream, which lasts until the first event has come, or all of an
+// answer that is not streamed.
+func (a *attempt) await() {
+	if a.call.Request.Stream {
+		a.watch.Wait(a.driver.settings.firstByte)
+	} else {
+		a.watch.Wait(a.driver.settings.answer)
+	}
 }
 
 // answer yields an answer in the form that was asked for, whatever form it has.

@@ -43,3 +43,6 @@ const Name = "openai"
 // dialect is the dialect of requests that can be sent on as they are, and of raw
 // events.
 const dialect = "openai"
+
+// responsesDialect is that of the Responses API, which some upstreams serve too.
+const responsesDialect = "responses"

@@ -20,6 +20,9 @@ type Driver struct {
 	base      *url.URL
 	chatURL   *url.URL
 	modelsURL *url.URL
+
+	responsesURL *url.URL
+	responses    responsesRoute
 }
 
 var _ upstream.Constructor = New
@@ -39,13 +42,16 @@ func New(config upstream.Config) (upstream.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Driver{
-		settings:  settings,
-		base:      base,
-		chatURL:   base.JoinPath("chat", "completions"),
-		modelsURL: base.JoinPath("models"),
-		transport: transport,
-	}, nil
+	driver := &Driver{
+		settings:     settings,
+		base:         base,
+		chatURL:      base.JoinPath("chat", "completions"),
+		modelsURL:    base.JoinPath("models"),
+		responsesURL: base.JoinPath("responses"),
+		transport:    transport,
+	}
+	driver.responses.learn(servingFor(&settings.quirks))
+	return driver, nil
 }
 
 // Chat implements upstream.Driver.
@@ -58,8 +64,11 @@ func (d *Driver) Chat(ctx context.Context, call *upstream.Call) iter.Seq2[chat.E
 	}
 }
 
-// Speaks implements upstream.Native.
-func (d *Driver) Speaks(name string) bool { return name == dialect }
+// Speaks implements upstream.Native. Whether the upstream serves the Responses API may be found
+// out only while the driver is in use.
+func (d *Driver) Speaks(name string) bool {
+	return name == dialect || name == responsesDialect && d.responses.state() == served
+}
 
 // Close implements upstream.Driver.
 func (d *Driver) Close() { d.transport.CloseIdleConnections() }

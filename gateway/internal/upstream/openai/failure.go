@@ -62,10 +62,16 @@ func (said apiError) complaint(status int, signs ...string) upstream.Complaint {
 
 // refused is the failure of an answer with a status other than 200.
 func (a *attempt) refused(ctx context.Context, response *http.Response) *upstream.Failure {
+	failure, _ := a.refusedSaying(ctx, response)
+	return failure
+}
+
+// refusedSaying is refused, with the answer's body, as far as it has been read.
+func (a *attempt) refusedSaying(ctx context.Context, response *http.Response) (*upstream.Failure, []byte) {
 	a.watch.Wait(errorBodyTimeout)
 	body, err := wire.ReadRefusal(response, maxErrorBody)
 	if err != nil && a.caller.Err() != nil {
-		return a.interrupted(ctx, err, upstream.SignLost)
+		return a.interrupted(ctx, err, upstream.SignLost), nil
 	}
 	said := parseError(body)
 	failure := a.failure(response.StatusCode, said)
@@ -83,7 +89,7 @@ func (a *attempt) refused(ctx context.Context, response *http.Response) *upstrea
 	default:
 		failure.Message = "the upstream answered with " + statusText(response.StatusCode)
 	}
-	return failure
+	return failure, body
 }
 
 // quote keeps the upstream's own error object, if the request is at fault and the object is
@@ -94,7 +100,7 @@ func (a *attempt) quote(failure *upstream.Failure, body []byte, header http.Head
 	case failure.Class != upstream.CallerFault && failure.Class != upstream.TooLarge, !hasErrorObject(body):
 	case !secret.Empty() && bytes.Contains(body, []byte(secret.Reveal())):
 	default:
-		failure.Dialect, failure.JSON = dialect, body
+		failure.Dialect, failure.JSON = cmp.Or(a.speaks, dialect), body
 		if id := header.Get("X-Request-Id"); id != "" {
 			failure.Header = http.Header{"X-Upstream-Request-Id": {id}}
 		}

@@ -48,6 +48,18 @@ var (
 	keyWords   = regexp.MustCompile(`(?i)\b(invalid|incorrect|wrong|expired|unknown|missing|revoked|disabled)( or \w+)? (api[ _-]?)?(key|token)\b|\b(key|token) (is|was|has been) (not valid|invalid|incorrect|wrong|expired|unknown|missing|revoked|disabled)\b|\b(login|authentication|authorization) (failed|fail|error)\b|\bunauthori[sz]ed\b`)
 )
 
+// sealWords are as OpenAI has them: `The encrypted content gAAA… could not be verified. Reason:
+// Encrypted content could not be decrypted or parsed.`
+var sealWords = regexp.MustCompile(`(?is)\bencrypted.{0,200}\bcould not be (decrypted|verified|parsed)`)
+
+// promptFaults are what the Responses API finds wrong with what it has been asked, also when it
+// has begun to answer.
+var promptFaults = []string{
+	"invalid_prompt", "bio_policy", "cyber_policy", "invalid_image", "invalid_image_format", "invalid_base64_image", "invalid_image_url", "image_too_large",
+	"image_too_small", "image_parse_error", "image_content_policy_violation", "invalid_image_mode", "image_file_too_large", "unsupported_image_media_type",
+	"empty_image_file", "failed_to_download_image", "image_file_not_found",
+}
+
 // aboutBaseResp is before the names of errors in a base_resp.
 const aboutBaseResp = "base_resp="
 
@@ -65,9 +77,13 @@ const aboutModel = "param=model"
 // and its `type`. A number as `code`, in an answer with status 200, counts as the status,
 // unless the words say more.
 var failures = slices.Concat(upstream.Table{
+	{Name: "seal refused", Names: []string{"invalid_encrypted_content"}, Class: upstream.SealRefused},
+	{Name: "seal refused, in words", From: 200, To: 422, Text: sealWords, Class: upstream.SealRefused},
+	{Name: "earlier answer unknown", Names: []string{"previous_response_not_found"}, Class: upstream.CallerFault},
+	{Name: "wrong input", Names: promptFaults, Class: upstream.CallerFault},
 	{Name: "quota", Class: upstream.Quota, Names: []string{
 		"insufficient_quota", "insufficient_balance", "insufficient_credits", "quota_exceeded",
-		"exceeded_current_quota_error", "billing_hard_limit_reached", "billing_not_active", "base_resp=1008",
+		"exceeded_current_quota_error", "billing_hard_limit_reached", "billing_not_active", "usage_limit_reached", "usage_not_included", "base_resp=1008",
 	}},
 	{Name: "limit: one model", Names: limits, Text: modelWords, Class: upstream.RateLimit, ModelOnly: true},
 	{Name: "limit", Names: limits, Class: upstream.RateLimit},
@@ -86,7 +102,7 @@ var failures = slices.Concat(upstream.Table{
 	{Name: "model unknown", Names: noModel, Class: upstream.ModelUnknown},
 	{Name: "region", Names: []string{"unsupported_country_region_territory"}, Class: upstream.Region},
 	{Name: "overloaded", Class: upstream.Broken, Names: []string{
-		"server_overloaded", "overloaded_error", "engine_overloaded", "engine_overloaded_error",
+		"server_overloaded", "overloaded_error", "engine_overloaded", "engine_overloaded_error", "server_is_overloaded", "slow_down",
 	}},
 
 	{Name: "in a stream: limit of one model", From: 200, To: 200, Names: inStream, Text: modelWords, Class: upstream.RateLimit, ModelOnly: true},

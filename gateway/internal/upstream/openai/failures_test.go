@@ -40,8 +40,14 @@ func fixtures() []fixture {
 		}
 	}
 
+	named("seal refused", "invalid_encrypted_content")
+	const unverified = `{"error":{"message":"The encrypted content gAAA could not be verified. Reason: Encrypted content could not be decrypted or parsed.","type":"invalid_request_error","param":null,"code":null}}`
+	refused("seal refused, in words", 400, unverified)
+	streamed("seal refused, in words", unverified)
+	named("earlier answer unknown", "previous_response_not_found")
+	named("wrong input", promptFaults...)
 	named("quota", "insufficient_quota", "insufficient_balance", "insufficient_credits", "quota_exceeded",
-		"exceeded_current_quota_error", "billing_hard_limit_reached", "billing_not_active")
+		"exceeded_current_quota_error", "billing_hard_limit_reached", "billing_not_active", "usage_limit_reached", "usage_not_included")
 	named("limit", "rate_limit_exceeded", "rate_limit_reached_error", "too_many_requests")
 	const oneModel = "Rate limit reached for gpt-4o in organization org-x on tokens per min (TPM)"
 	refused("limit: one model", 429, `{"error":{"message":"`+oneModel+`","code":"rate_limit_exceeded"}}`)
@@ -82,7 +88,7 @@ func fixtures() []fixture {
 		refused("HTTP 4xx", 400, `{"error":{"message":"`+words+`"}}`)
 	}
 	named("region", "unsupported_country_region_territory")
-	named("overloaded", "server_overloaded", "overloaded_error", "engine_overloaded", "engine_overloaded_error")
+	named("overloaded", "server_overloaded", "overloaded_error", "engine_overloaded", "engine_overloaded_error", "server_is_overloaded", "slow_down")
 
 	for _, name := range []string{"rate_limit_error", "requests", "tokens"} {
 		streamed("in a stream: limit", `{"error":{"message":"slow down","type":"`+name+`"}}`)

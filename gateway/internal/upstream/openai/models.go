@@ -19,14 +19,15 @@ const (
 	maxModelsBytes = 4 << 20
 )
 
-// Models implements upstream.Driver: it asks the upstream. Its error is a
-// *upstream.Failure.
+// Models implements upstream.Driver: it asks the upstream, also whether it serves the Responses
+// API, as long as that is not known. Its error is a *upstream.Failure.
 func (d *Driver) Models(ctx context.Context, credential upstream.Credential) ([]chat.Model, error) {
 	a := attempt{driver: d, call: &upstream.Call{Credential: credential}, caller: ctx}
 	models, failure := a.models(ctx)
 	if failure != nil {
 		return nil, failure
 	}
+	d.findResponses(ctx, credential, true)
 	return models, nil
 }
 

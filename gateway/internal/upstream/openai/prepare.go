@@ -37,13 +37,15 @@ func (d *Driver) Prepare(_ context.Context, request *chat.Request, options upstr
 			case noImages && hasPart(part, func(p *chat.Part) bool { return p.Image != nil }):
 				return nil, upstream.VisionDisabled(request, i, j)
 			case !native && hasPart(part, isDocumentElsewhere):
-				return nil, upstream.RefusePart(chat.Unsupported, request, i, j,
-					"the upstream takes documents as data or as text, and fetches none; send the document's bytes")
+				return nil, upstream.RefusePart(chat.Unsupported, request, i, j, elsewhere)
 			}
 		}
 	}
 	return request, nil
 }
+
+// elsewhere is why a document that has to be fetched is refused.
+const elsewhere = "the upstream takes documents as data or as text, and fetches none; send the document's bytes"
 
 // isDocumentElsewhere tells whether a part is a document that has to be fetched.
 func isDocumentElsewhere(part *chat.Part) bool {

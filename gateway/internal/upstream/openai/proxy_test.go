@@ -30,7 +30,7 @@ func TestSideRequestsPassTheProxy(t *testing.T) {
 		_, _ = io.WriteString(w, `{"object":"list","data":[]}`)
 	})
 	credential := upstream.Credential{Secret: secret.New("key"), Proxy: secret.New(proxy.URL())}
-	if _, err := driver.Models(t.Context(), credential); err != nil {
+	if _, err := driver.Models(t.Context(), credential); err != nil { // which asks for the Responses API, too
 		t.Error(err)
 	}
 	for _, once := range []bool{false, true} {
@@ -43,7 +43,7 @@ func TestSideRequestsPassTheProxy(t *testing.T) {
 	if err := driver.CheckProxy(t.Context(), credential.Proxy); err != nil {
 		t.Error(err)
 	}
-	if served.Load() != 3 || past.Load() != 0 {
+	if served.Load() != 4 || past.Load() != 0 {
 		t.Errorf("%d requests, %d of them past the proxy", served.Load(), past.Load())
 	}
 }

@@ -40,6 +40,12 @@ type quirks struct {
 	cacheKey, user bool
 	// lacks is what the upstream can't do.
 	lacks []chat.Need
+	// responses: on, off, or auto, where it is found out whether the upstream serves the
+	// Responses API, unless responsesKnown says that it does.
+	responses      string
+	responsesKnown bool
+	// responsesWithout are the members of a Responses request that the upstream is not sent.
+	responsesWithout []string
 }
 
 // Words of the settings.
@@ -57,6 +63,9 @@ const (
 	shorten    = "short"
 	oldLimit   = "max_tokens"
 	newLimit   = "max_completion_tokens"
+	auto       = "auto"
+	on         = "on"
+	off        = "off"
 )
 
 // usualQuirks are those of an upstream of which nothing is known: it gets what nearly all
@@ -64,6 +73,9 @@ const (
 var usualQuirks = quirks{
 	developerRole: string(chat.System), midSystem: inUser, limitField: oldLimit, sampling: usual, effortsByModel: true,
 	reasoningField: "reasoning_content", reasoningHistory: inToolLoop, resultMedia: inUser, documents: never, toolNames: shorten, user: true,
+	responses: auto,
+	// Neither changes an answer, and strict upstreams refuse both.
+	responsesWithout: []string{"client_metadata", "prompt_cache_retention"},
 }
 
 // quirksOf are the quirks of an upstream by its host.
@@ -75,6 +87,7 @@ func quirksOf(host string) quirks {
 		q.developerRole, q.midSystem, q.limitField = keep, keep, newLimit
 		q.reasoningHistory, q.documents, q.cacheKey = never, asFile, true
 		q.lacks = []chat.Need{chat.StopTexts} // its models that think refuse them
+		q.responsesKnown, q.responsesWithout = !strings.HasSuffix(host, ".azure.com"), nil
 	case host == "openrouter.ai":
 		q.documents = asFile
 	case host == "api.mistral.ai": // which refuses what it does not know

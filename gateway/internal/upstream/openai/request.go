@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"carousel.internal/gateway/internal/rawjson"
@@ -26,21 +27,26 @@ func (d *Driver) newRequest(ctx context.Context, call *upstream.Call) (*http.Req
 	body, names := d.body(call)
 	header := make(http.Header, 6)
 	header["Accept-Encoding"] = identity
-	header["Content-Type"] = jsonType
 	header["User-Agent"] = userAgent
 	header["Accept"] = jsonType
 	if call.Request.Stream {
 		header["Accept"] = acceptStream
 	}
 	authorize(header, call.Credential)
+	return post(ctx, d.chatURL, header, body), names
+}
+
+// post makes a request with a JSON body, which is whole.
+func post(ctx context.Context, address *url.URL, header http.Header, body []byte) *http.Request {
+	header["Content-Type"] = jsonType
 	request := &http.Request{
-		Method: http.MethodPost, URL: d.chatURL, Host: d.chatURL.Host, Header: header,
+		Method: http.MethodPost, URL: address, Host: address.Host, Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		ContentLength: int64(len(body)),
 		Body:          io.NopCloser(bytes.NewReader(body)),
 		GetBody:       func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
 	}
-	return request.WithContext(ctx), names
+	return request.WithContext(ctx)
 }
 
 // authorize names the key. Upstreams on one's own machine often have none.
@@ -54,7 +60,7 @@ func authorize(header http.Header, credential upstream.Credential) {
 // which nobody changes.
 func (d *Driver) body(call *upstream.Call) ([]byte, naming) {
 	req := call.Request
-	if d.Speaks(req.Source.Dialect) {
+	if req.Source.Dialect == dialect {
 		if edited, ok := d.edit(req.Source.JSON, call.Model, req.Stream); ok {
 			return edited, naming{}
 		}

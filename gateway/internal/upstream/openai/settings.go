@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,6 +79,10 @@ var settingParsers = wire.Parsers[settings]{
 	"prompt_cache_key": func(s *settings, text string) error { return wire.ParseTruth(&s.quirks.cacheKey, text) },
 	"user":             func(s *settings, text string) error { return wire.ParseTruth(&s.quirks.user, text) },
 	"lacks":            func(s *settings, text string) error { return parseLacks(&s.quirks, text) },
+	"responses":        func(s *settings, text string) error { return parseWord(&s.quirks.responses, text, auto, on, off) },
+	"responses_without": func(s *settings, text string) error {
+		return parseMembers(&s.quirks.responsesWithout, text)
+	},
 }
 
 // parseWord takes one of the words.
@@ -129,6 +134,24 @@ func parseLacks(q *quirks, text string) error {
 	}
 	return nil
 }
+
+// parseMembers takes a list of names of members, or nothing. Without some no request is one.
+func parseMembers(to *[]string, text string) error {
+	*to = nil
+	if text == "" {
+		return nil
+	}
+	for word := range strings.SplitSeq(text, ",") {
+		name := strings.TrimSpace(word)
+		if !memberForm.MatchString(name) || slices.Contains([]string{"model", "input", "stream"}, name) {
+			return fmt.Errorf("%q is not a list of members such as client_metadata,prompt_cache_retention, without model, input and stream", text)
+		}
+		*to = append(*to, name)
+	}
+	return nil
+}
+
+var memberForm = regexp.MustCompile(`^[a-z_]{1,64}$`)
 
 // parseSettings reads the settings of an upstream at a host. It names every key that is
 // unknown or wrong.

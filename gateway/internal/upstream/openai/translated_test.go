@@ -17,7 +17,7 @@ func blocksOf(t *testing.T, events []chat.Event) string {
 	t.Helper()
 	var order upstreamtest.BlockOrder
 	var seen strings.Builder
-	kinds := map[chat.BlockKind]string{chat.TextBlock: "text", chat.ReasoningBlock: "thought", chat.CallBlock: "call", chat.RefusalBlock: "refusal"}
+	kinds := map[chat.BlockKind]string{chat.TextBlock: "text", chat.ReasoningBlock: "thought", chat.CallBlock: "call", chat.RefusalBlock: "refusal", chat.OpaqueBlock: "opaque"}
 	for _, event := range events {
 		if err := order.Check(&event); err != nil {
 			t.Error(err)
@@ -35,6 +35,9 @@ func blocksOf(t *testing.T, events []chat.Event) string {
 				}
 				fmt.Fprintf(&seen, " %s %s", id, open.Name)
 			}
+			if open.Opaque != nil {
+				fmt.Fprintf(&seen, " %s", open.Opaque.Type)
+			}
 			if open.Extra != nil {
 				fmt.Fprintf(&seen, " %s", open.Extra.JSON)
 			}
@@ -43,6 +46,9 @@ func blocksOf(t *testing.T, events []chat.Event) string {
 		seen.WriteString(event.Text)
 		if event.Close {
 			seen.WriteString(")")
+		}
+		if seal := event.Seal; seal != nil {
+			fmt.Fprintf(&seen, "[%s %s]", seal.Data, seal.Maker)
 		}
 		if event.Finish != chat.Unfinished {
 			fmt.Fprintf(&seen, " %s", event.Finish)

@@ -1,0 +1,173 @@
+package openai
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/rawjson"
+	"carousel.internal/gateway/internal/upstream"
+)
+
+// editResponses makes a client's body fit for an upstream that serves the Responses API: the
+// model under the upstream's name for it, the form of the answer, no members that the upstream
+// refuses, and no thoughts of another upstream, or none at all where it has refused a seal. All
+// else stays byte for byte. It answers false for what is no JSON object with a model.
+func (d *Driver) editResponses(call *upstream.Call) ([]byte, bool) {
+	source := call.Request.Source.JSON
+	e := responsesEdit{
+		editing:      editing{s: rawjson.Over(source), edit: rawjson.NewEdit(nil, source)},
+		withoutSeals: call.WithoutSeals, official: d.settings.quirks.official,
+	}
+	strips := call.WithoutSeals || chat.MayHaveForeignSeals(source)
+	var hasModel, hasStream, kept bool
+	for ok := e.s.Object(); ok; ok = e.s.Member() {
+		start := e.s.MemberStart()
+		switch key := string(e.s.Key()); {
+		case key == "model":
+			hasModel = true
+			e.replace(string(rawjson.AppendString(nil, call.Model)))
+		case key == "stream":
+			hasStream = true
+			if call.Request.Stream || e.s.Kind() != rawjson.Null {
+				e.replace(strconv.FormatBool(call.Request.Stream))
+			} else {
+				e.s.Skip()
+			}
+		case key == "input" && strips:
+			e.input()
+		case slices.Contains(d.settings.quirks.responsesWithout, key):
+			e.s.Skip()
+			e.edit.CutMember(&e.s, start, !kept)
+			continue
+		default:
+			e.s.Skip()
+		}
+		kept = true
+	}
+	end := e.s.Pos() - 1 // the closing brace
+	if e.s.End() != nil || !hasModel {
+		return nil, false
+	}
+	if call.Request.Stream && !hasStream {
+		e.insert(end, `"stream":true`, kept)
+	}
+	if e.edit.Unchanged() {
+		return source, true
+	}
+	return e.edit.Bytes(), true
+}
+
+// responsesEdit is a pass over a client's body.
+type responsesEdit struct {
+	editing
+	// withoutSeals: all thoughts go, and not those of other upstreams alone; official: the
+	// upstream takes no thoughts that it has not made.
+	withoutSeals, official bool
+}
+
+// input consumes the conversation and takes thoughts out of it.
+func (e *responsesEdit) input() {
+	if e.s.Kind() != rawjson.Array {
+		e.s.Skip()
+		return
+	}
+	from := e.s.Pos()
+	var kept []string
+	stripped, orphaned := false, false // orphaned: what follows was thought of in what is gone
+	for ok := e.s.Array(); ok; ok = e.s.Element() {
+		item := e.s.Skip()
+		f := readItemForm(item)
+		switch {
+		case f.kind == "reasoning" && (e.withoutSeals || f.foreign):
+			stripped, orphaned = true, true
+			if rest := withoutMembers(item, "encrypted_content", "id"); !e.withoutSeals && !e.official && f.said {
+				kept = append(kept, rest)
+			}
+			continue
+		case f.kind == "reasoning":
+			orphaned = false
+		case !f.output:
+			orphaned = false
+		case orphaned:
+			// The vendor knows items by their ids, and wants back the thoughts that they came with.
+			kept, stripped = append(kept, withoutMembers(item, "id")), true
+			continue
+		}
+		kept = append(kept, string(item))
+	}
+	if stripped && !e.s.Failed() {
+		e.edit.Replace(from, e.s.Pos(), "["+strings.Join(kept, ",")+"]")
+	}
+}
+
+// itemForm is what counts of an item of a conversation.
+type itemForm struct {
+	kind string
+	// output: a model has made it. foreign: its seal is another upstream's. said: it has words.
+	output, foreign, said bool
+}
+
+// readItemForm reads an item.
+func readItemForm(item []byte) itemForm {
+	var f itemForm
+	s := rawjson.Over(item)
+	if s.Kind() != rawjson.Object {
+		return f
+	}
+	role := ""
+	for ok := s.Object(); ok; ok = s.Member() {
+		switch key := string(s.Key()); {
+		case key == "type":
+			f.kind = text(&s)
+		case key == "role":
+			role = text(&s)
+		case key == "encrypted_content" && s.Kind() == rawjson.String:
+			_, _, f.foreign = chat.OfForeignSeal(s.Text())
+		case key == "summary" || key == "content":
+			f.said = !blank(s.Skip()) || f.said
+		default:
+			s.Skip()
+		}
+	}
+	f.output = role == "assistant" || strings.HasSuffix(f.kind, "_call")
+	return f
+}
+
+// withoutMembers is an object without some of its members.
+func withoutMembers(object []byte, names ...string) string {
+	s, edit := rawjson.Over(object), rawjson.NewEdit(nil, object)
+	kept := false
+	for ok := s.Object(); ok; ok = s.Member() {
+		start, cut := s.MemberStart(), slices.Contains(names, string(s.Key()))
+		s.Skip()
+		if cut {
+			edit.CutMember(&s, start, !kept)
+		} else {
+			kept = true
+		}
+	}
+	return string(edit.Bytes())
+}
+
+// hasOwnSummary tells whether a conversation goes on from a summary that this gateway has made
+// in the place of an upstream: no upstream can read that.
+func hasOwnSummary(source []byte) bool {
+	if !chat.MayHaveForeignSeals(source) {
+		return false
+	}
+	s := rawjson.Over(source)
+	found := false
+	for ok := s.Object(); ok; ok = s.Member() {
+		if string(s.Key()) != "input" || s.Kind() != rawjson.Array {
+			s.Skip()
+			continue
+		}
+		for ok := s.Array(); ok; ok = s.Element() {
+			f := readItemForm(s.Skip())
+			found = found || f.foreign && f.kind != "reasoning"
+		}
+	}
+	return found
+}

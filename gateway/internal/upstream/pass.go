@@ -26,10 +26,12 @@ type RawCall struct {
 	// Path is the endpoint's, below the upstream's base URL, without a slash before it.
 	// Query is the client's.
 	Path, Query string
+	// Method is that of HTTP; empty: POST.
+	Method string
 	// Header is the client's, as far as it goes along. Nobody changes it.
 	Header http.Header
-	// Open begins to read the body, which has Length bytes. Readers are apart from each
-	// other, and one may be read after the call has ended.
+	// Open begins to read the body, which has Length bytes; nil: there is none. Readers are
+	// apart from each other, and one may be read after the call has ended.
 	Open   func() io.Reader
 	Length int64
 	// Stream tells whether the client wants server-sent events.

@@ -3,6 +3,7 @@ package openai
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,9 @@ import (
 // Pass implements upstream.Passer.
 func (d *Driver) Pass(ctx context.Context, call *upstream.RawCall) (*upstream.RawAnswer, error) {
 	p := &pass{attempt: attempt{driver: d, call: &upstream.Call{Credential: call.Credential}, caller: ctx}, raw: call}
+	if name, _, _ := strings.Cut(call.Path, "/"); name == responsesDialect {
+		p.speaks = responsesDialect
+	}
 	p.ctx, p.watch = wire.NewWatch(ctx)
 	answer, failure := p.run()
 	if failure != nil {
@@ -87,14 +91,18 @@ func (p *pass) send(sent *atomic.Bool) (*http.Response, error) {
 	}
 	ctx := httptrace.WithClientTrace(egress.Through(p.ctx, p.raw.Credential.Proxy), &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
 	request := (&http.Request{
-		Method: http.MethodPost, URL: at, Host: at.Host, Header: header,
+		Method: cmp.Or(p.raw.Method, http.MethodPost), URL: at, Host: at.Host, Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		ContentLength: p.raw.Length, Body: io.NopCloser(p.raw.Open()),
 	}).WithContext(ctx)
+	if p.raw.Open != nil {
+		request.ContentLength, request.Body = p.raw.Length, io.NopCloser(p.raw.Open())
+	}
 	if p.raw.Once {
 		return p.driver.transport.Once(request)
 	}
-	request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(p.raw.Open()), nil }
+	if p.raw.Open != nil {
+		request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(p.raw.Open()), nil }
+	}
 	return p.driver.transport.RoundTrip(request)
 }
 
@@ -115,6 +123,9 @@ func (p *pass) begin(response *http.Response) (*upstream.RawAnswer, *upstream.Fa
 		if values := response.Header[theirs]; len(values) > 0 {
 			answer.Header[ours] = values
 		}
+	}
+	if p.speaks == responsesDialect {
+		maps.Copy(answer.Header, shownHeaders(response.Header))
 	}
 	plain, err := wire.Unpacked(response.Header, response.Body)
 	if err != nil {
@@ -171,6 +182,7 @@ func (p *pass) judge(head []byte, whole, stream bool, media string) *upstream.Fa
 		}
 	case media == "text/html":
 		return wire.Page(failures)
+	case p.speaks == responsesDialect && strings.HasPrefix(objectOf(head), "response"): // one that failed is an answer, too
 	case whole && isObject(head) && !hasContent(head) && tellsOfError(head):
 		return p.reported(head)
 	}

@@ -445,3 +445,47 @@ func TestPassedAnswersMayNotBeSilent(t *testing.T) {
 		t.Errorf("%q, %v", body, failure)
 	}
 }
+
+// What an upstream keeps of answers is read, deleted and cancelled where it is.
+func TestPassOfKeptAnswers(t *testing.T) {
+	t.Parallel()
+	const broken = `{"id":"resp_1","object":"response","status":"failed","error":{"code":"server_error","message":"oops"},"output":[]}`
+	const unknown = `{"error":{"message":"Response with id 'resp_9' not found.","type":"invalid_request_error","param":"id","code":null}}`
+	driver := upstreamOf(t, nil, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		switch asked := r.Method + " " + r.URL.String() + " " + string(body); asked {
+		case "GET /v1/responses/resp_1?api-version=3&include=a ":
+			_, _ = io.WriteString(w, broken)
+		case "DELETE /v1/responses/resp_1?api-version=3 ":
+			_, _ = io.WriteString(w, `{"id":"resp_1","object":"response","deleted":true}`)
+		case "POST /v1/responses/resp_1/cancel?api-version=3 {}":
+			_, _ = io.WriteString(w, `{"id":"resp_1","object":"response","status":"cancelled"}`)
+		case "GET /v1/responses/resp_1?api-version=3&stream=true ":
+			w.Header().Set("Content-Type", "text/event-stream")
+			_, _ = io.WriteString(w, eventsOf(`{"type":"response.created","response":{}}`, `{"type":"response.failed","response":{"error":{"code":"x"}}}`))
+		case "GET /v1/responses/resp_9?api-version=3 ":
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, unknown)
+		default:
+			t.Errorf("asked %q", asked)
+		}
+	})
+	for _, test := range []struct {
+		method, path, query string
+		stream              bool
+	}{{http.MethodGet, "resp_1", "include=a", false}, {http.MethodDelete, "resp_1", "", false}, {"", "resp_1/cancel", "", false}, {http.MethodGet, "resp_1", "stream=true", true}} {
+		call := &upstream.RawCall{Method: test.method, Path: "responses/" + test.path, Query: test.query, Stream: test.stream, Header: http.Header{}, Once: test.method == ""}
+		if test.method == "" {
+			call = rawCall(call.Path, `{}`)
+		}
+		answer, body, failure := passed(t, driver, call)
+		if failure != nil || answer.Status != http.StatusOK || body == "" {
+			t.Errorf("%s %s: %q, %v", test.method, test.path, body, failure)
+		}
+	}
+	_, _, failure := passed(t, driver, &upstream.RawCall{Method: http.MethodGet, Path: "responses/resp_9", Header: http.Header{}})
+	if failure == nil || failure.Class != upstream.CallerFault || failure.Status != 404 || failure.Dialect != responsesDialect || string(failure.JSON) != unknown {
+		t.Errorf("got %+v", failure)
+	}
+}

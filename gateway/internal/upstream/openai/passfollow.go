@@ -37,6 +37,9 @@ type streamFollower struct {
 	events int
 }
 
+// responsesEnds are how an answer of the Responses API ends that is not complete.
+var responsesEnds = map[string]bool{answerCut: true, answerFailed: true, answerCancelled: true}
+
 const (
 	dataField  = "data:"
 	eventField = "event:"
@@ -121,7 +124,7 @@ func (f *streamFollower) event() {
 	}
 	if kind != "" {
 		f.typed = true
-		f.ended = f.ended || strings.HasSuffix(kind, ".completed") || strings.HasSuffix(kind, ".done")
+		f.ended = f.ended || strings.HasSuffix(kind, ".completed") || strings.HasSuffix(kind, ".done") || responsesEnds[kind]
 	}
 	if choices := f.members.value("choices"); choices != nil {
 		f.choices = true

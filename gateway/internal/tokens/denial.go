@@ -31,11 +31,11 @@ func summaryOf(pool *chat.Pool) *tokenstorev1.PoolSummary {
 	}
 }
 
-// errorOfDenial words a denial for the client.
-func errorOfDenial(denial *tokenstorev1.Denial) *chat.Error {
+// errorOfDenial words the denial of a demand for the client.
+func errorOfDenial(denial *tokenstorev1.Denial, demand *tokenstorev1.Demand) *chat.Error {
 	kind, known := storeerr.KindOf(denial.GetReason())
 	switch {
-	case denial.GetReason() == tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND: // only a demand with an alias can be told that
+	case denial.GetReason() == tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND && demand.GetTokenId() == "": // it has an alias then
 		kind = chat.AliasNotFound
 	case !known:
 		kind = chat.Internal

@@ -101,7 +101,7 @@ func (l *Leases) acquireGranted(ctx context.Context, errand errand) (taken *leas
 	if sizeOfDemand(demand) > maxDemandBytes {
 		return nil, false, &chat.Error{Kind: chat.InvalidRequest, Message: "the names that the request gives are too long"}
 	}
-	certain := demand.Alias != "" || demand.Affinity != "" || demand.Fresh // what lies in the stock is of any token
+	certain := demand.Alias != "" || demand.TokenID != "" || demand.Affinity != "" || demand.Fresh // what lies in the stock is of any token
 	away, isAway := l.reserve.watch()
 	if isAway {
 		if !certain {

@@ -3,6 +3,7 @@ package tokens
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -522,6 +523,7 @@ func leaseIDs(reports []*tokenstorev1.Report) []string {
 func TestDemandForACertainTokenDoesNotTakeFromTheStock(t *testing.T) {
 	for name, choose := range map[string]func(*lease.Demand){
 		"by alias":                         func(d *lease.Demand) { d.Alias = "work" },
+		"by its id":                        func(d *lease.Demand) { d.TokenID = "b" },
 		"by key":                           func(d *lease.Demand) { d.Affinity = "k1" },
 		"that is of no group at its limit": func(d *lease.Demand) { d.Fresh = true },
 	} {
@@ -533,7 +535,7 @@ func TestDemandForACertainTokenDoesNotTakeFromTheStock(t *testing.T) {
 				choose(&chosen)
 				answer := r.acquire(t.Context(), chosen)
 				d := s.message(t).GetDemands()[0]
-				if d.GetAlias() != chosen.Alias || d.GetAffinityKey() != chosen.Affinity || d.GetAhead() || d.GetCount() != 1 {
+				if d.GetAlias() != chosen.Alias || d.GetTokenId() != chosen.TokenID || d.GetAffinityKey() != chosen.Affinity || d.GetAhead() || d.GetCount() != 1 {
 					t.Fatalf("the demand is %v", d)
 				}
 				s.grant(t, d, leaseOf("b", 2))
@@ -545,6 +547,40 @@ func TestDemandForACertainTokenDoesNotTakeFromTheStock(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A token that somebody names by its id is gone: that is nobody's alias.
+func TestDenialOfATokenThatIsGone(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		s := r.welcomed()
+		chosen := demand
+		chosen.TokenID = "b"
+		answer := r.acquire(t.Context(), chosen)
+		s.send(t, &tokenstorev1.SessionResponse{Denials: []*tokenstorev1.Denial{{
+			DemandId: s.message(t).GetDemands()[0].GetId(), Reason: tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, Message: "because",
+		}}})
+		if got := soon(t, answer, "the denial"); chat.AsError(got.err).Kind != chat.NotFound {
+			t.Errorf("got %v", got.err)
+		}
+	})
+}
+
+// In an outage only the token that is named serves, by its alias or by its id.
+func TestReserveLendsTheTokenThatIsNamed(t *testing.T) {
+	runReserved(t, func(t *testing.T, r *rig, s *fakeSession) {
+		r.away(s)
+		for _, id := range []string{"a", "c", "a"} {
+			held := r.must(lease.Demand{Upstream: demand.Upstream, TokenID: id})
+			if held.TokenID != id {
+				t.Errorf("asked for %s, got %s", id, held.TokenID)
+			}
+			r.Settle(held, lease.Outcome{})
+		}
+		_, err := r.Acquire(t.Context(), lease.Demand{Upstream: demand.Upstream, TokenID: "gone"})
+		if got := chat.AsError(err); got == nil || got.Kind != chat.StoreUnavailable || !strings.Contains(got.Message, "goes on with") {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 // A lease with which nothing was sent goes back as if never taken, wherever it is from.

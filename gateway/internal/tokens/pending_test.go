@@ -80,7 +80,7 @@ func TestTextsOfASessionCanTravel(t *testing.T) {
 	if !utf8.ValidString(report.GetModel()) || !utf8.ValidString(report.GetDetail()) || proto.Size(report) > 3*maxReportText {
 		t.Errorf("a report of %d bytes: %q…", proto.Size(report), report.GetModel()[:10])
 	}
-	if d := newWaiter(errand{demand: lease.Demand{Model: "\xff", Alias: "a\xe4", Affinity: "\xc0k"}}).demand; !utf8.ValidString(d.GetModel() + d.GetAlias() + d.GetAffinityKey()) {
+	if d := newWaiter(errand{demand: lease.Demand{Model: "\xff", Alias: "a\xe4", TokenID: "t\xe4", Affinity: "\xc0k"}}).demand; !utf8.ValidString(d.GetModel() + d.GetAlias() + d.GetTokenId() + d.GetAffinityKey()) {
 		t.Errorf("the demand is %v", d)
 	}
 }
@@ -91,6 +91,7 @@ func TestDemandThatIsTooLongIsRefused(t *testing.T) {
 		for name, d := range map[string]lease.Demand{
 			"model": {Upstream: "u", Model: strings.Repeat("m", maxDemandBytes+1)},
 			"alias": {Upstream: "u", Alias: strings.Repeat("a", maxDemandBytes+1)},
+			"token": {Upstream: "u", TokenID: strings.Repeat("a", maxDemandBytes+1)},
 		} {
 			var err *chat.Error
 			if _, got := r.Acquire(t.Context(), d); !errors.As(got, &err) || err.Kind != chat.InvalidRequest {

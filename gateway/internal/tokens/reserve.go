@@ -296,7 +296,8 @@ func (h *hold) free(demand lease.Demand, now time.Time) bool {
 }
 
 func (h *hold) serves(demand lease.Demand) bool {
-	return !h.retired && h.upstream == demand.Upstream && (demand.Alias == "" || demand.Alias == h.lease.Alias)
+	return !h.retired && h.upstream == demand.Upstream && (demand.Alias == "" || demand.Alias == h.lease.Alias) &&
+		(demand.TokenID == "" || demand.TokenID == h.lease.TokenID)
 }
 
 // usable reports whether the reserve may serve requests.
@@ -324,7 +325,7 @@ func (r *reserve) refusal(demand lease.Demand, since, now time.Time) *chat.Error
 		return err
 	case !r.has(demand):
 		err.Message = fmt.Sprintf("the tokenstore can't be reached since %s, and this gateway has no token of upstream %q in reserve%s",
-			away, demand.Upstream, withAlias(demand.Alias))
+			away, demand.Upstream, asWanted(demand))
 		return err
 	}
 	total, busy, resting, tried := 0, 0, 0, 0
@@ -358,9 +359,12 @@ func counted(counts []int, names ...string) []string {
 	return list
 }
 
-func withAlias(alias string) string {
-	if alias == "" {
-		return ""
+func asWanted(demand lease.Demand) string {
+	switch {
+	case demand.TokenID != "":
+		return " that has what the request goes on with"
+	case demand.Alias != "":
+		return fmt.Sprintf(" that has the alias %q", demand.Alias)
 	}
-	return fmt.Sprintf(" that has the alias %q", alias)
+	return ""
 }

@@ -356,14 +356,14 @@ func (s *session) denied(denial *tokenstorev1.Denial, later followUps) followUps
 	case w.filled != nil:
 		return append(later, func() { w.filled(nil, true) })
 	case denial.GetReason() == tokenstorev1.Reason_REASON_STORE_UNAVAILABLE && s.reserve.keeps():
-		refused := errorOfDenial(denial)
+		refused := errorOfDenial(denial, w.demand)
 		return append(later, func() {
 			if !s.reserve.begin(refused) { // else it turns to the reserve
 				w.answer <- answer{err: refused}
 			}
 		})
 	default:
-		w.answer <- answer{err: errorOfDenial(denial)}
+		w.answer <- answer{err: errorOfDenial(denial, w.demand)}
 		return later
 	}
 }

@@ -43,7 +43,7 @@ func newWaiter(errand errand) *waiter {
 		pool: pool{demand.Upstream, demand.Model}, answer: make(chan answer, 1), began: errand.began, maxWait: demand.MaxWait,
 		demand: &tokenstorev1.Demand{
 			Upstream: encodable(demand.Upstream), Model: encodable(demand.Model), Alias: encodable(demand.Alias),
-			AffinityKey: encodable(demand.Affinity), Count: 1, ExcludeTokenIds: demand.Exclude, MaxWait: durationOf(demand.MaxWait),
+			TokenId: encodable(demand.TokenID), AffinityKey: encodable(demand.Affinity), Count: 1, ExcludeTokenIds: demand.Exclude, MaxWait: durationOf(demand.MaxWait),
 		},
 	}
 }
@@ -60,7 +60,7 @@ func (w *waiter) age(now time.Time) {
 }
 
 func sizeOfDemand(demand lease.Demand) int {
-	size := len(demand.Upstream) + len(demand.Model) + len(demand.Alias) + len(demand.Affinity)
+	size := len(demand.Upstream) + len(demand.Model) + len(demand.Alias) + len(demand.TokenID) + len(demand.Affinity)
 	for _, id := range demand.Exclude {
 		size += len(id)
 	}

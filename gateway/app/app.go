@@ -146,7 +146,7 @@ func (g *Gateway) assemble() {
 	g.fleet.OnStocked(g.catalog.SetStocked)
 	g.claim = newAdminClaim(store, cfg.AuthToken.Empty(), g.options.AdminToken, g.log)
 	g.config = tokens.NewConfig(store, g.replica, func(now *tokenstorev1.WatchResponse) {
-		g.catalog.Update(upstreamConfigs(now.GetUpstreams()))
+		g.catalog.Update(upstreamConfigs(now.GetUpstreams()), routesOf(now.GetRoutes()))
 		g.claim.seen(now.GetAdminTokenHash())
 	}, g.log)
 
@@ -222,7 +222,7 @@ func (g *Gateway) assemble() {
 	g.relay = relay.New(relay.Params{
 		Catalog: g.catalog, Leases: checkedLeases{g.leases, g.accounts, g.config.Settings}, Recorder: g.shipper, Counter: watch,
 		Renewer: renewals,
-		Policy:  func() relay.Policy { return policyOf(g.config.Settings(), cfg) }, StatusOf: statusOf,
+		Policy:  func() relay.Policy { return policyOf(g.config.Settings(), cfg) }, Tune: tune, StatusOf: statusOf,
 		Replicas: g.fleet.Replicas, Strayed: g.fleet.Nudge, Logger: g.log,
 	})
 	g.fleet.OnGivenUp(g.relay.Strays, g.relay.GiveUp)

@@ -24,7 +24,7 @@ func TestWhereAModelIsServedDependsOnTheDialect(t *testing.T) {
 			Settings: map[string]string{"first_byte_timeout": "1m", "idle_timeout": "1m"},
 		})
 	}
-	g.catalog.Update(configs)
+	g.catalog.Update(configs, nil)
 	for dialect, want := range map[string]string{"": "o", "openai": "o", "anthropic": "a"} {
 		if got, model, err := g.resolve("m", dialect); got != want || model != "m" || err != nil {
 			t.Errorf("%q: %s, %s, %v", dialect, got, model, err)
@@ -38,7 +38,7 @@ func TestWhereAModelIsServedDependsOnTheDialect(t *testing.T) {
 func TestStatusOfIsTheDialects(t *testing.T) {
 	t.Parallel()
 	unknown := chat.Errorf(chat.ModelNotSupported, "no such model")
-	for dialect, want := range map[string]int{"openai": 400, "anthropic": 404, "": 400} {
+	for dialect, want := range map[string]int{"openai": 404, "anthropic": 404, "": 404} {
 		if got := statusOf(dialect, unknown); got != want {
 			t.Errorf("%q: %d, want %d", dialect, got, want)
 		}

@@ -56,10 +56,11 @@ func (g *Gateway) resolve(model, name string) (upstreamName, upstreamModel strin
 		unknown.Param = "dialect"
 		return "", "", unknown
 	}
-	target, err := g.catalog.Resolve(catalog.Wish{
+	plan, err := g.catalog.Resolve(catalog.Wish{
 		Model: model, AnyClaude: g.config.Settings().GetEnableAllClaude(), Request: &chat.Request{Source: chat.Source{Dialect: api.Name()}},
+		Look: true,
 	})
-	return target.Upstream, target.Model, err
+	return plan.First.Upstream, plan.First.Model, err
 }
 
 // hasAccounts tells whether an upstream tells of the accounts behind its tokens.

@@ -72,7 +72,8 @@ type state struct {
 	entries []*entry
 	byName  map[string]*entry
 	byModel map[string][]*entry
-	// models has every model once, in order of the entries.
+	routes  routes
+	// models has every name once: those of routes, then models in order of the entries.
 	models []chat.Model
 	// untold: no configuration has come yet.
 	untold bool
@@ -154,9 +155,10 @@ func (c *Catalog) build(config upstream.Config) (*entry, error) {
 	return &entry{config: config, driver: driver, discipline: discipline, models: listing(config, driver, nil)}, nil
 }
 
-// Update makes configs the configuration. Unchanged upstreams keep their driver and
-// its connections; one whose new configuration can't work keeps all that it had.
-func (c *Catalog) Update(configs []upstream.Config) {
+// Update makes configs and ways the configuration. Unchanged upstreams keep their driver and
+// its connections; one whose new configuration can't work keeps all that it had. Unchanged
+// routes keep whose turn it is.
+func (c *Catalog) Update(configs []upstream.Config, ways []Route) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before := c.now.Load()
@@ -178,7 +180,7 @@ func (c *Catalog) Update(configs []upstream.Config) {
 			c.log.LogAttrs(context.Background(), slog.LevelError, "upstream can't be used", slog.String("upstream", config.Name), slog.Any("error", err))
 		}
 	}
-	after := newState(entries)
+	after := newState(entries, newRoutes(ways, before.routes))
 	c.now.Store(after)
 	for name, old := range before.byName {
 		if kept := after.byName[name]; kept == nil || kept.driver != old.driver {
@@ -251,23 +253,43 @@ func listing(config upstream.Config, driver upstream.Driver, told []chat.Model) 
 // defaultUpstream comes first, in lists and where several list a model.
 const defaultUpstream = "cursor"
 
-func newState(entries []*entry) *state {
+func newState(entries []*entry, ways routes) *state {
 	slices.SortFunc(entries, func(a, b *entry) int {
 		return cmp.Or(
 			-cmp.Compare(btoi(a.config.Name == defaultUpstream), btoi(b.config.Name == defaultUpstream)),
 			strings.Compare(a.config.Name, b.config.Name))
 	})
-	s := &state{entries: entries, byName: map[string]*entry{}, byModel: map[string][]*entry{}}
+	s := &state{entries: entries, byName: map[string]*entry{}, byModel: map[string][]*entry{}, routes: ways}
 	for _, e := range entries {
 		s.byName[e.config.Name] = e
 		for _, model := range e.models {
-			if s.byModel[model.ID] == nil {
-				s.models = append(s.models, model)
-			}
 			s.byModel[model.ID] = append(s.byModel[model.ID], e)
 		}
 	}
+	s.models = s.list(func(*entry) bool { return true })
 	return s
+}
+
+// list is every name once that leads to an upstream which will do: those of routes, then
+// models in order of the entries.
+func (s *state) list(does func(*entry) bool) []chat.Model {
+	models := s.aliases(does)
+	seen := make(map[string]bool, len(s.byModel))
+	for _, model := range models {
+		seen[model.ID] = true
+	}
+	for _, e := range s.entries {
+		if !does(e) {
+			continue
+		}
+		for _, model := range e.models {
+			if !seen[model.ID] {
+				seen[model.ID] = true
+				models = append(models, model)
+			}
+		}
+	}
+	return models
 }
 
 func btoi(b bool) int {
@@ -290,30 +312,50 @@ type Wish struct {
 	// Endpoint is the side endpoint that the request is for, such as `embeddings`; empty: it
 	// is a chat. Its model may be left out.
 	Endpoint string
+	// Upstream is the only one that may serve; empty: any may.
+	Upstream string
+	// Key is the same for requests that are to stay at one target, while it can serve; empty:
+	// targets take turns.
+	Key string
+	// Look tells that nothing will be sent: whose turn it is stays.
+	Look bool
 }
 
-// Resolve finds the upstream that serves a model: of those that list it the one that
-// fits the wish best, or the one that the id names as `upstream/model`.
-func (c *Catalog) Resolve(wish Wish) (Target, error) {
-	s, model := c.now.Load(), wish.Model
+// Resolve plans where a request goes: by the route for the name, else to the upstream that it
+// names as `upstream/model`, else of those that list the model to the one that fits the wish
+// best. Errors are *chat.Error; ModelNotSupported where nobody serves it.
+func (c *Catalog) Resolve(wish Wish) (Plan, error) {
+	s := c.now.Load()
 	if s.untold {
-		return Target{}, &chat.Error{
+		return Plan{}, &chat.Error{
 			Kind: chat.StoreUnavailable, Message: "the tokenstore has not told the upstreams yet", RetryAfter: time.Second,
 		}
 	}
+	r, stood := s.routeOf(wish.Model)
+	switch {
+	case wish.Upstream != "":
+		return c.pinned(s, r, stood, wish)
+	case r != nil:
+		return c.along(s, r, stood, wish)
+	}
+	target, err := c.resolvePlain(s, wish)
+	return Plan{First: target}, err
+}
+
+// resolvePlain finds the upstream for a name that no route is for.
+func (c *Catalog) resolvePlain(s *state, wish Wish) (Target, error) {
 	if wish.Endpoint != "" {
 		return c.resolveEndpoint(s, wish)
+	}
+	model := wish.Model
+	if e, rest := s.named(model); e != nil {
+		return e.target(rest), nil
 	}
 	if e := c.best(s.byModel[model], wish); e != nil {
 		return e.target(model), nil
 	}
 	if len(model) > maxModelID {
 		return Target{}, tooLong(model)
-	}
-	if name, rest, explicit := strings.Cut(model, "/"); explicit && rest != "" {
-		if e := s.byName[name]; e != nil {
-			return e.target(rest), nil
-		}
 	}
 	if wish.AnyClaude && strings.HasPrefix(model, "claude") {
 		if e := c.best(s.ofDriver("cursor"), wish); e != nil {
@@ -354,25 +396,65 @@ func (c *Catalog) best(entries []*entry, wish Wish) *entry {
 // speaks the client's dialect comes first: nothing is lost on the way to it.
 func (c *Catalog) fit(e *entry, wish Wish) int {
 	fit := 0
-	hasToken := c.hasTokens(e)
-	if wish.OwnToken {
-		_, hasToken = e.driver.(upstream.OwnTokens)
-	}
-	if hasToken {
+	if c.hasTokensFor(e, wish) {
 		fit += 4
 	}
 	if wish.Request == nil {
 		return fit
 	}
-	native := upstream.TakesAsItCame(e.driver, wish.Request)
-	_, lacks := upstream.Uncarried(e.driver, wish.Request)
-	if !lacks && (wish.Request.HistoryFault == nil || native) {
+	if e.carries(wish.Request) {
 		fit += 2
 	}
-	if native {
+	if upstream.TakesAsItCame(e.driver, wish.Request) {
 		fit++
 	}
 	return fit
+}
+
+// chances are an upstream's to serve a request, and why it has no token for it. What it can't
+// carry, Unfit puts into words.
+func (c *Catalog) chances(e *entry, wish Wish) (how chances, why string) {
+	switch {
+	case wish.Request != nil && !e.carries(wish.Request):
+		return unfit, ""
+	case c.hasTokensFor(e, wish):
+		return able, ""
+	case wish.OwnToken:
+		return poor, "it takes no tokens of callers"
+	}
+	return poor, "it has no tokens"
+}
+
+// hasTokensFor tells whether there is a token for a request.
+func (c *Catalog) hasTokensFor(e *entry, wish Wish) bool {
+	if wish.OwnToken {
+		_, takes := e.driver.(upstream.OwnTokens)
+		return takes
+	}
+	return c.hasTokens(e)
+}
+
+// carries tells whether an upstream can be sent a request.
+func (e *entry) carries(request *chat.Request) bool {
+	if upstream.TakesAsItCame(e.driver, request) {
+		return true // it judges by itself
+	}
+	_, lacks := upstream.Uncarried(e.driver, request)
+	return !lacks && request.HistoryFault == nil
+}
+
+// Unfit says why a target can't be sent a request; nil: it can.
+func Unfit(target Target, request *chat.Request) *chat.Error {
+	if upstream.TakesAsItCame(target.Driver, request) {
+		return nil // it judges by itself
+	}
+	if request.HistoryFault != nil {
+		return request.HistoryFault
+	}
+	if ask, lacks := upstream.Uncarried(target.Driver, request); lacks {
+		return upstream.Unsupported(target.Upstream, ask)
+	}
+	return nil
 }
 
 func (s *state) ofDriver(name string) []*entry {
@@ -420,27 +502,12 @@ func (c *Catalog) Driver(upstreamName string) (upstream.Driver, bool) {
 	return e.driver, true
 }
 
-// Models lists every model once, in the order of the upstreams. Nobody changes
-// the list.
+// Models lists every name once that clients may use: those of routes, then models in the order
+// of the upstreams. Nobody changes the list.
 func (c *Catalog) Models() []chat.Model { return c.now.Load().models }
 
-// Servable lists the models of which an upstream has tokens, as Models does.
-func (c *Catalog) Servable() []chat.Model {
-	var models []chat.Model
-	seen := map[string]bool{}
-	for _, e := range c.now.Load().entries {
-		if !c.hasTokens(e) {
-			continue
-		}
-		for _, model := range e.models {
-			if !seen[model.ID] {
-				seen[model.ID] = true
-				models = append(models, model)
-			}
-		}
-	}
-	return models
-}
+// Servable lists the names that lead to an upstream which has tokens, as Models does.
+func (c *Catalog) Servable() []chat.Model { return c.now.Load().list(c.hasTokens) }
 
 // Run asks upstreams for their models, until ctx ends.
 func (c *Catalog) Run(ctx context.Context) {
@@ -524,13 +591,14 @@ func (c *Catalog) learn(ctx context.Context, e *entry) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	entries := slices.Clone(c.now.Load().entries)
+	now := c.now.Load()
+	entries := slices.Clone(now.entries)
 	if at := slices.Index(entries, e); at >= 0 { // else it was replaced meanwhile
 		entries[at] = &entry{
 			config: e.config, driver: e.driver, discipline: e.discipline,
 			models: listing(e.config, e.driver, told), told: told, asked: time.Now(),
 		}
-		c.now.Store(newState(entries))
+		c.now.Store(newState(entries, now.routes))
 	}
 	return nil
 }

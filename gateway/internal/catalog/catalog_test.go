@@ -151,7 +151,7 @@ var (
 func TestResolve(t *testing.T) {
 	t.Parallel()
 	r := newRig()
-	r.Update([]upstream.Config{local, backup, cursorConfig})
+	r.Update([]upstream.Config{local, backup, cursorConfig}, nil)
 	long := strings.Repeat("é", 200)
 	for _, test := range []struct {
 		model     string
@@ -178,7 +178,7 @@ func TestResolve(t *testing.T) {
 	} {
 		got, err := r.Resolve(Wish{Model: test.model, AnyClaude: test.anyClaude})
 		if test.upstream != "" {
-			if err != nil || got.Upstream != test.upstream || got.Model != test.want || got.Driver == nil {
+			if err != nil || got.First.Upstream != test.upstream || got.First.Model != test.want || got.First.Driver == nil {
 				t.Errorf("%q: %+v, %v", test.model, got, err)
 			}
 			continue
@@ -196,7 +196,7 @@ func TestResolve(t *testing.T) {
 func TestResolvePassesOverWhoCannotCarry(t *testing.T) {
 	t.Parallel()
 	r := newRig()
-	r.Update([]upstream.Config{cursorConfig, local, backup})
+	r.Update([]upstream.Config{cursorConfig, local, backup}, nil)
 	tools := &chat.Request{Asks: []chat.Ask{{Field: "tools", Need: chat.Tools}}}
 	history := &chat.Request{Messages: []chat.Message{{Role: chat.Tool, Parts: []chat.Part{{Result: &chat.Result{}}}}}}
 	tunes := &chat.Request{Asks: []chat.Ask{{Field: "seed", Need: chat.Tuning}}, Stop: []string{"x"}, MaxTokens: 1}
@@ -212,8 +212,8 @@ func TestResolvePassesOverWhoCannotCarry(t *testing.T) {
 		{Wish{Model: "claude-3.5-sonnet", Request: tools}, "cursor"}, // none can: the first is to say so
 		{Wish{Model: "gpt-4o", Request: tools, OwnToken: true}, "cursor"},
 	} {
-		if got, err := r.Resolve(test.wish); err != nil || got.Upstream != test.want {
-			t.Errorf("%+v goes to %q, %v; want %q", test.wish, got.Upstream, err, test.want)
+		if got, err := r.Resolve(test.wish); err != nil || got.First.Upstream != test.want {
+			t.Errorf("%+v goes to %q, %v; want %q", test.wish, got.First.Upstream, err, test.want)
 		}
 	}
 }
@@ -222,7 +222,7 @@ func TestResolvePassesOverWhoCannotCarry(t *testing.T) {
 func TestAnUpstreamWithoutTokensIsPassedOver(t *testing.T) {
 	t.Parallel()
 	r := newRig()
-	r.Update([]upstream.Config{cursorConfig, backup, local})
+	r.Update([]upstream.Config{cursorConfig, backup, local}, nil)
 	tools := &chat.Request{Asks: []chat.Ask{{Field: "tools", Need: chat.Tools}}}
 	for _, test := range []struct {
 		stocked []string
@@ -249,8 +249,8 @@ func TestAnUpstreamWithoutTokensIsPassedOver(t *testing.T) {
 			{Wish{Model: "gpt-4o", Request: tools}, test.withTools},
 			{Wish{Model: "gpt-4o", OwnToken: true}, test.own},
 		} {
-			if got, err := r.Resolve(each.wish); err != nil || got.Upstream != each.want {
-				t.Errorf("with tokens of %q, %+v goes to %q, %v; want %s", test.stocked, each.wish, got.Upstream, err, each.want)
+			if got, err := r.Resolve(each.wish); err != nil || got.First.Upstream != each.want {
+				t.Errorf("with tokens of %q, %+v goes to %q, %v; want %s", test.stocked, each.wish, got.First.Upstream, err, each.want)
 			}
 		}
 		var list []string
@@ -273,7 +273,7 @@ func TestBeforeTheFirstConfigurationNoModelIsRefused(t *testing.T) {
 	if got := chat.AsError(err); got == nil || got.Kind != chat.StoreUnavailable || got.RetryAfter <= 0 {
 		t.Errorf("got %v", err)
 	}
-	r.Update(nil)
+	r.Update(nil, nil)
 	if _, err := r.Resolve(Wish{Model: "gpt-4o"}); chat.AsError(err).Kind != chat.ModelNotSupported {
 		t.Errorf("got %v", err)
 	}
@@ -282,7 +282,7 @@ func TestBeforeTheFirstConfigurationNoModelIsRefused(t *testing.T) {
 func TestAnyClaudeNeedsACursorUpstream(t *testing.T) {
 	t.Parallel()
 	r := newRig()
-	r.Update([]upstream.Config{local})
+	r.Update([]upstream.Config{local}, nil)
 	if got, err := r.Resolve(Wish{Model: "claude-9", AnyClaude: true}); err == nil {
 		t.Errorf("went to %v", got)
 	}
@@ -293,7 +293,7 @@ func TestModelsAreListedOnceInOrderOfTheUpstreams(t *testing.T) {
 	r := newRig()
 	twice := local
 	twice.Models = append(slices.Clone(local.Models), "org/llama")
-	r.Update([]upstream.Config{twice, backup, cursorConfig})
+	r.Update([]upstream.Config{twice, backup, cursorConfig}, nil)
 	want := []chat.Model{
 		{ID: "claude-3.5-sonnet", OwnedBy: "anthropic", Created: 1}, // cursor's own
 		{ID: "gpt-4o", OwnedBy: "openai", Created: 1},
@@ -303,7 +303,7 @@ func TestModelsAreListedOnceInOrderOfTheUpstreams(t *testing.T) {
 	if diff := cmp.Diff(want, r.Models()); diff != "" {
 		t.Error(diff)
 	}
-	r.Update([]upstream.Config{backup})
+	r.Update([]upstream.Config{backup}, nil)
 	want = []chat.Model{{ID: "claude-3.5-sonnet", OwnedBy: "anthropic", Created: 1}, {ID: "own", OwnedBy: "backup", Created: chat.UntoldCreated}}
 	if diff := cmp.Diff(want, r.Models()); diff != "" {
 		t.Error(diff)
@@ -313,22 +313,23 @@ func TestModelsAreListedOnceInOrderOfTheUpstreams(t *testing.T) {
 func TestUpdateKeepsWhatHasNotChanged(t *testing.T) {
 	t.Parallel()
 	r := newRig()
-	r.Update([]upstream.Config{cursorConfig, local})
-	before, _ := r.Resolve(Wish{Model: "org/llama"})
+	r.Update([]upstream.Config{cursorConfig, local}, nil)
+	plan, _ := r.Resolve(Wish{Model: "org/llama"})
+	before := plan.First
 	moved := local
 	moved.BaseURL = "http://elsewhere"
 	same := cursorConfig
-	r.Update([]upstream.Config{moved, same})
+	r.Update([]upstream.Config{moved, same}, nil)
 	if len(r.built) != 3 || r.built[0].closed != 0 || r.built[1].closed != 1 || r.built[2].closed != 0 {
 		t.Fatalf("built %d drivers", len(r.built))
 	}
-	if got, _ := r.Resolve(Wish{Model: "org/llama"}); got.Driver != upstream.Driver(r.built[2]) {
+	if got, _ := r.Resolve(Wish{Model: "org/llama"}); got.First.Driver != upstream.Driver(r.built[2]) {
 		t.Error("the replaced driver is still used")
 	}
 	if now := r.Current(before); now.Driver != upstream.Driver(r.built[2]) || now.Model != before.Model {
 		t.Errorf("what was resolved before is %+v now", now)
 	}
-	r.Update(nil)
+	r.Update(nil, nil)
 	if now := r.Current(before); now != before {
 		t.Errorf("that of an upstream that is gone is %+v now", now)
 	}
@@ -342,12 +343,13 @@ func TestUpdateKeepsWhatHasNotChanged(t *testing.T) {
 func TestUpstreamThatCannotBeBuiltKeepsWhatItHad(t *testing.T) {
 	t.Parallel()
 	r := newRig()
-	r.Update([]upstream.Config{local, cursorConfig})
-	before, _ := r.Resolve(Wish{Model: "org/llama"})
+	r.Update([]upstream.Config{local, cursorConfig}, nil)
+	plan, _ := r.Resolve(Wish{Model: "org/llama"})
+	before := plan.First
 	broken, unknown := local, upstream.Config{Name: "odd", Driver: "morse"}
 	broken.BaseURL = ""
-	r.Update([]upstream.Config{broken, unknown, cursorConfig})
-	if after, err := r.Resolve(Wish{Model: "org/llama"}); err != nil || after.Driver != before.Driver || r.built[0].closed != 0 {
+	r.Update([]upstream.Config{broken, unknown, cursorConfig}, nil)
+	if after, err := r.Resolve(Wish{Model: "org/llama"}); err != nil || after.First.Driver != before.Driver || r.built[0].closed != 0 {
 		t.Errorf("the old driver is not used any more: %v", err)
 	}
 	if _, err := r.Resolve(Wish{Model: "odd/x"}); err == nil {
@@ -434,7 +436,7 @@ func TestModelsAreAskedFor(t *testing.T) {
 	running(t, func(t *testing.T, r *rig) {
 		list := []chat.Model{{ID: "a", OwnedBy: "somebody", Created: 7}, {ID: "b"}}
 		r.tells(list, nil)
-		r.Update([]upstream.Config{open, local, cursorConfig})
+		r.Update([]upstream.Config{open, local, cursorConfig}, nil)
 		synctest.Wait()
 		asked, released := r.history()
 		if diff := cmp.Diff([]string{"open with key of open"}, asked); diff != "" {
@@ -447,11 +449,11 @@ func TestModelsAreAskedFor(t *testing.T) {
 		if diff := cmp.Diff(want, r.Models()[3:]); diff != "" {
 			t.Error(diff)
 		}
-		if got, err := r.Resolve(Wish{Model: "b"}); err != nil || got.Upstream != "open" {
+		if got, err := r.Resolve(Wish{Model: "b"}); err != nil || got.First.Upstream != "open" {
 			t.Errorf("%v, %v", got, err)
 		}
 		// Another change does not ask again, and keeps what is known.
-		r.Update([]upstream.Config{open})
+		r.Update([]upstream.Config{open}, nil)
 		pause(time.Minute)
 		if asked, _ := r.history(); len(asked) != 1 || len(r.Models()) != 2 {
 			t.Errorf("asked %v, knows %v", asked, r.Models())
@@ -477,12 +479,12 @@ func TestModelsAreKnownAndAskedFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			running(t, func(t *testing.T, r *rig) {
 				r.SetStocked(nil)
-				r.Update([]upstream.Config{{Name: "cursor", Driver: "curious", Models: test.configured}})
+				r.Update([]upstream.Config{{Name: "cursor", Driver: "curious", Models: test.configured}}, nil)
 				pause(time.Second)
 				if asked, _ := r.history(); len(asked) != 0 {
 					t.Errorf("asked without a token: %v", asked)
 				}
-				if got, err := r.Resolve(Wish{Model: "gpt-4o"}); test.configured == nil && (err != nil || got.Listed) {
+				if got, err := r.Resolve(Wish{Model: "gpt-4o"}); test.configured == nil && (err != nil || got.First.Listed) {
 					t.Errorf("before it was asked: %+v, %v", got, err)
 				}
 				r.tells([]chat.Model{{ID: "new", OwnedBy: "maker"}, {ID: "gpt-4o", OwnedBy: "other"}}, nil)
@@ -496,10 +498,10 @@ func TestModelsAreKnownAndAskedFor(t *testing.T) {
 					t.Errorf("listed are %q", ids)
 				}
 				got, err := r.Resolve(Wish{Model: "new"})
-				if err != nil || !got.Listed {
+				if err != nil || !got.First.Listed {
 					t.Errorf("what it has told: %+v, %v", got, err)
 				}
-				if got, err := r.Resolve(Wish{Model: "claude-3.5-sonnet"}); err == nil && got.Listed {
+				if got, err := r.Resolve(Wish{Model: "claude-3.5-sonnet"}); err == nil && got.First.Listed {
 					t.Errorf("what it has not told: %+v", got)
 				}
 				pause(refreshEvery)
@@ -527,7 +529,7 @@ func TestSilentUpstreamIsAskedAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			running(t, func(t *testing.T, r *rig) {
 				test.arrange(r)
-				r.Update([]upstream.Config{open})
+				r.Update([]upstream.Config{open}, nil)
 				pause(10 * time.Minute)
 				asked, released := r.history()
 				if errors.Is(test.released, errNotBorrowed) && len(asked)+len(released) != 0 {
@@ -551,7 +553,7 @@ func TestSilentUpstreamIsAskedAgain(t *testing.T) {
 // Whoever gives an upstream its first token sees its models at once.
 func TestModelsAreAskedForWhenTheFirstTokenComes(t *testing.T) {
 	running(t, func(t *testing.T, r *rig) {
-		r.Update([]upstream.Config{open})
+		r.Update([]upstream.Config{open}, nil)
 		r.SetStocked(nil)
 		pause(time.Second)
 		asked, _ := r.history()
@@ -575,7 +577,7 @@ func TestModelsAreAskedForWhenTheFirstTokenComes(t *testing.T) {
 func TestKnownModelsStayWhileTheUpstreamIsSilent(t *testing.T) {
 	running(t, func(t *testing.T, r *rig) {
 		r.tells([]chat.Model{{ID: "a"}}, nil)
-		r.Update([]upstream.Config{open})
+		r.Update([]upstream.Config{open}, nil)
 		synctest.Wait()
 		r.tells(nil, errors.New("silent"))
 		pause(3 * refreshEvery)
@@ -594,7 +596,7 @@ func TestOneSilentUpstreamDoesNotDelayAnother(t *testing.T) {
 			}}, nil
 		}
 		r.tells([]chat.Model{{ID: "a"}}, nil)
-		r.Update([]upstream.Config{{Name: "hanging", Driver: "hanging"}, open})
+		r.Update([]upstream.Config{{Name: "hanging", Driver: "hanging"}, open}, nil)
 		synctest.Wait()
 		if len(r.Models()) != 1 {
 			t.Errorf("knows %v", r.Models())
@@ -620,9 +622,9 @@ func TestUpstreamReplacedWhileItIsAskedStaysReplaced(t *testing.T) {
 		}
 		slow := open
 		slow.Driver = "slow"
-		r.Update([]upstream.Config{slow})
+		r.Update([]upstream.Config{slow}, nil)
 		<-started
-		r.Update([]upstream.Config{open})
+		r.Update([]upstream.Config{open}, nil)
 		close(answer)
 		pause(retryFirst)
 		if got := r.Models(); len(got) != 1 || got[0].ID != "new" {
@@ -634,7 +636,7 @@ func TestUpstreamReplacedWhileItIsAskedStaysReplaced(t *testing.T) {
 func TestRunClosesTheDriversAtItsEnd(t *testing.T) {
 	t.Parallel()
 	r := newRig()
-	r.Update([]upstream.Config{cursorConfig, local})
+	r.Update([]upstream.Config{cursorConfig, local}, nil)
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	r.Run(ctx)

@@ -3,7 +3,6 @@ package catalog
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
@@ -16,18 +15,18 @@ func (c *Catalog) resolveEndpoint(s *state, wish Wish) (Target, error) {
 	if model == "" {
 		return c.unnamed(s, wish)
 	}
+	named, rest := s.named(model)
+	if named != nil && named.passes() {
+		return named.target(rest), nil
+	}
 	if e := c.best(passers(s.byModel[model]), wish); e != nil {
 		return e.target(model), nil
 	}
 	if len(model) > maxModelID {
 		return Target{}, tooLong(model)
 	}
-	if name, rest, explicit := strings.Cut(model, "/"); explicit && rest != "" {
-		if e := s.byName[name]; e != nil && e.passes() {
-			return e.target(rest), nil
-		} else if e != nil {
-			return Target{}, e.lacks(wish)
-		}
+	if named != nil {
+		return Target{}, named.lacks(wish)
 	}
 	if listed := s.byModel[model]; len(listed) > 0 {
 		return Target{}, listed[0].lacks(wish)

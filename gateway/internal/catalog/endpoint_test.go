@@ -31,7 +31,7 @@ func TestResolveEndpoint(t *testing.T) {
 		{Name: "cursor", Driver: "cursor", Models: []string{"both", "theirs"}},
 		{Name: "a", Driver: "openai", Models: []string{"both", "e"}},
 		{Name: "b", Driver: "openai", Models: []string{"e", "x/y"}},
-	})
+	}, nil)
 	for _, test := range []struct {
 		name, model string
 		stocked     []string
@@ -56,8 +56,8 @@ func TestResolveEndpoint(t *testing.T) {
 			got, err := c.Resolve(Wish{Model: test.model, AnyClaude: true, Endpoint: "embeddings"})
 			failure := chat.AsError(err)
 			switch {
-			case test.says == "" && (err != nil || got.Upstream != test.upstream || got.Model != test.sent):
-				t.Errorf("%q of %q, %v", got.Model, got.Upstream, err)
+			case test.says == "" && (err != nil || got.First.Upstream != test.upstream || got.First.Model != test.sent):
+				t.Errorf("%q of %q, %v", got.First.Model, got.First.Upstream, err)
 			case test.says != "" && (failure == nil || failure.Param != "model" || !strings.Contains(failure.Message, test.says)):
 				t.Errorf("%v", err)
 			}
@@ -74,13 +74,13 @@ func TestTakesUnnamed(t *testing.T) {
 		},
 	}, nil, slog.New(slog.DiscardHandler))
 	one := upstream.Config{Name: "a", Driver: "openai"}
-	c.Update([]upstream.Config{one})
-	if got, err := c.Resolve(Wish{Endpoint: "moderations"}); err != nil || got.Upstream != "a" {
-		t.Errorf("the only one there is: %q, %v", got.Upstream, err)
+	c.Update([]upstream.Config{one}, nil)
+	if got, err := c.Resolve(Wish{Endpoint: "moderations"}); err != nil || got.First.Upstream != "a" {
+		t.Errorf("the only one there is: %q, %v", got.First.Upstream, err)
 	}
-	c.Update([]upstream.Config{one, {Name: "b", Driver: "openai", Settings: map[string]string{"takes_unnamed": "true"}}})
-	if got, err := c.Resolve(Wish{Endpoint: "moderations"}); err != nil || got.Upstream != "b" {
-		t.Errorf("the one that is named: %q, %v", got.Upstream, err)
+	c.Update([]upstream.Config{one, {Name: "b", Driver: "openai", Settings: map[string]string{"takes_unnamed": "true"}}}, nil)
+	if got, err := c.Resolve(Wish{Endpoint: "moderations"}); err != nil || got.First.Upstream != "b" {
+		t.Errorf("the one that is named: %q, %v", got.First.Upstream, err)
 	}
 	one.Settings = map[string]string{"takes_unnamed": "perhaps"}
 	if err := c.Validate(one); err == nil || !strings.Contains(err.Error(), "settings.takes_unnamed") {

@@ -28,7 +28,7 @@ func TestWhoSpeaksTheClientsDialectIsPreferred(t *testing.T) {
 			return speaking{&fakeDriver{config: config}, dialect}, nil
 		}
 	}
-	r.Update([]upstream.Config{{Name: "one", Driver: "a", Models: []string{"m"}}, {Name: "two", Driver: "b", Models: []string{"m"}}})
+	r.Update([]upstream.Config{{Name: "one", Driver: "a", Models: []string{"m"}}, {Name: "two", Driver: "b", Models: []string{"m"}}}, nil)
 	plain := func(dialect string) *chat.Request { return &chat.Request{Source: chat.Source{Dialect: dialect}} }
 	tools := func(dialect string) *chat.Request {
 		return &chat.Request{Source: chat.Source{Dialect: dialect}, Asks: []chat.Ask{{Field: "tools", Need: chat.Tools}}}
@@ -54,8 +54,8 @@ func TestWhoSpeaksTheClientsDialectIsPreferred(t *testing.T) {
 		{"another one is named", []string{"one", "two"}, plain("b"), "one/m", "one"},
 	} {
 		r.SetStocked(c.stocked)
-		if got, err := r.Resolve(Wish{Model: c.model, Request: c.request}); err != nil || got.Upstream != c.want {
-			t.Errorf("%s: %s, %v; want %s", c.name, got.Upstream, err, c.want)
+		if got, err := r.Resolve(Wish{Model: c.model, Request: c.request}); err != nil || got.First.Upstream != c.want {
+			t.Errorf("%s: %s, %v; want %s", c.name, got.First.Upstream, err, c.want)
 		}
 	}
 }

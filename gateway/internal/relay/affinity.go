@@ -23,7 +23,7 @@ const (
 
 // affinityKey implements cargo. It is a hash: the store need not know who they are.
 func (c *conversation) affinityKey() string {
-	if c.choice.Alias != "" { // there is no choice
+	if c.hasChosen() { // there is no choice
 		return ""
 	}
 	key := c.policy.keyOfName(c.asked.Session, c.asked.User)

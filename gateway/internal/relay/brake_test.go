@@ -30,7 +30,8 @@ func (warm) Tunes(field string) bool { return field == "temperature" }
 func (r *rig) answersWordsOnly() {
 	resolve := r.relay.Catalog
 	r.relay.Catalog = catalogFunc(func(wish catalog.Wish) (catalog.Target, error) {
-		target, err := resolve.Resolve(wish)
+		plan, err := resolve.Resolve(wish)
+		target := plan.First
 		target.Driver = wordsOnly{target.Driver}
 		return target, err
 	})
@@ -263,7 +264,8 @@ func TestWhatOnlyTunesIsIgnoredAndCounted(t *testing.T) {
 		if hears == "some" {
 			resolve := r.relay.Catalog
 			r.relay.Catalog = catalogFunc(func(wish catalog.Wish) (catalog.Target, error) {
-				target, err := resolve.Resolve(wish)
+				plan, err := resolve.Resolve(wish)
+				target := plan.First
 				target.Driver = warm{target.Driver.(wordsOnly)}
 				return target, err
 			})

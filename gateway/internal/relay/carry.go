@@ -47,13 +47,16 @@ type passage struct {
 func (p *passage) model() string { return p.request.Model }
 
 func (p *passage) wish(model string) catalog.Wish {
-	return catalog.Wish{Model: model, OwnToken: p.choice.Own != nil, Endpoint: p.request.Route.Name}
+	return catalog.Wish{Model: model, OwnToken: p.choice.Own != nil, Endpoint: p.request.Route.Name, Key: p.key}
 }
+
+// tune implements cargo: parameters are of chats.
+func (p *passage) tune([]chat.Parameter) *chat.Error { return nil }
 
 func (p *passage) prepare(context.Context) *chat.Error { return nil }
 
 func (p *passage) affinityKey() string {
-	if p.choice.Alias != "" { // there is no choice
+	if p.hasChosen() { // there is no choice
 		return ""
 	}
 	return p.policy.keyOfName(p.request.Session, p.request.User)

@@ -54,7 +54,7 @@ type conversation struct {
 func (c *conversation) prepare(ctx context.Context) *chat.Error {
 	c.request, c.unsealed = c.asked, false
 	c.entry.Translated = !upstream.TakesAsItCame(c.target.Driver, c.asked)
-	if unfit := unfit(c.target, c.asked); unfit != nil {
+	if unfit := catalog.Unfit(c.target, c.asked); unfit != nil {
 		return unfit
 	}
 	preparer, ok := c.target.Driver.(upstream.Preparer)
@@ -75,20 +75,6 @@ func (c *conversation) prepare(ctx context.Context) *chat.Error {
 	}
 }
 
-// unfit says why a target can't be sent a request; nil: it can.
-func unfit(target catalog.Target, request *chat.Request) *chat.Error {
-	if upstream.TakesAsItCame(target.Driver, request) {
-		return nil // it judges by itself
-	}
-	if request.HistoryFault != nil {
-		return request.HistoryFault
-	}
-	if ask, lacks := upstream.Uncarried(target.Driver, request); lacks {
-		return upstream.Unsupported(target.Upstream, ask)
-	}
-	return nil
-}
-
 // countIgnored counts what tunes an answer and is not sent: the upstream can't be told.
 func (c *conversation) countIgnored() {
 	for _, ask := range c.asked.Asks {
@@ -101,7 +87,7 @@ func (c *conversation) countIgnored() {
 func (c *conversation) model() string { return c.asked.Model }
 
 func (c *conversation) wish(model string) catalog.Wish {
-	return catalog.Wish{Model: model, AnyClaude: c.policy.AnyClaude, OwnToken: c.choice.Own != nil, Request: c.asked}
+	return catalog.Wish{Model: model, AnyClaude: c.policy.AnyClaude, OwnToken: c.choice.Own != nil, Request: c.asked, Key: c.key}
 }
 
 // mayRepeat implements cargo: an answer that has not begun has cost nothing.
@@ -205,13 +191,13 @@ func (c *conversation) send(event *chat.Event) bool {
 	return true
 }
 
-// beginning is what the client is told before the answer's first word: whether another model
-// answers, and the upstream's headers where it speaks the client's dialect.
+// beginning is what is told before the answer's first word: who answers, whether that is
+// another model, and the upstream's headers where it speaks the client's dialect.
 func (c *conversation) beginning(told *chat.Beginning) *chat.Beginning {
-	if told == nil && c.entry.FallbackModel == "" {
-		return nil
+	begin := chat.Beginning{
+		FallbackModel: c.entry.FallbackModel,
+		Origin:        chat.Origin{Upstream: c.target.Upstream, TokenID: c.entry.TokenID},
 	}
-	begin := chat.Beginning{FallbackModel: c.entry.FallbackModel}
 	if told != nil {
 		begin.Input = told.Input
 		if !c.entry.Translated {

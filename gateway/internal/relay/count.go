@@ -22,14 +22,15 @@ func (r *Relay) CountTokens(ctx context.Context, request *chat.Request, choice l
 	run := &run{relay: r, policy: policy, choice: choice, dialect: request.Source.Dialect}
 	count := &counting{run: run, request: request}
 	run.cargo = count
-	target, err := run.resolve(request.Model)
+	plan, err := run.resolve(request.Model)
 	if err != nil {
 		if refused := chat.AsError(err); refused.Kind == chat.ModelNotSupported || refused.Kind == chat.ModelNotFound {
 			return 0, refused
 		}
 		return tokencount.Prompt(request), nil
 	}
-	if _, counts := target.Driver.(upstream.TokenCounter); !counts || !upstream.TakesAsItCame(target.Driver, request) {
+	driver := plan.First.Driver
+	if _, counts := driver.(upstream.TokenCounter); !counts || !upstream.TakesAsItCame(driver, request) {
 		return tokencount.Prompt(request), nil
 	}
 	run.entry = reqlog.Entry{ID: request.ID, Dialect: request.Source.Dialect + "/count_tokens", StartedAt: request.Created, Model: request.Model}
@@ -53,9 +54,15 @@ type counting struct {
 
 func (c *counting) model() string { return c.request.Model }
 
+// wish implements cargo: the target that the conversation would go to, whose turn it stays.
 func (c *counting) wish(model string) catalog.Wish {
-	return catalog.Wish{Model: model, AnyClaude: c.policy.AnyClaude, OwnToken: c.choice.Own != nil, Request: c.request}
+	wish := (&conversation{run: c.run, asked: c.request}).wish(model)
+	wish.Key, wish.Look = (&conversation{run: c.run, asked: c.request}).affinityKey(), true
+	return wish
 }
+
+// tune implements cargo: how much a request has does not depend on how it is answered.
+func (c *counting) tune([]chat.Parameter) *chat.Error { return nil }
 
 func (c *counting) prepare(context.Context) *chat.Error { return nil }
 

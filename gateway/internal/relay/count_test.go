@@ -28,8 +28,8 @@ func (d *counterDriver) CountTokens(context.Context, *upstream.Call) (int, error
 
 type servedBy struct{ driver upstream.Driver }
 
-func (s servedBy) Resolve(catalog.Wish) (catalog.Target, error) {
-	return catalog.Target{Upstream: "up", Driver: s.driver, Model: "inner", Discipline: discipline}, nil
+func (s servedBy) Resolve(catalog.Wish) (catalog.Plan, error) {
+	return catalog.InOrder(catalog.Target{Upstream: "up", Driver: s.driver, Model: "inner", Discipline: discipline}), nil
 }
 
 func (s servedBy) Current(target catalog.Target) catalog.Target { return target }

@@ -18,7 +18,8 @@ import (
 func (r *rig) disciplined(d *catalog.Discipline) {
 	resolve := r.relay.Catalog
 	r.relay.Catalog = catalogFunc(func(wish catalog.Wish) (catalog.Target, error) {
-		target, err := resolve.Resolve(wish)
+		plan, err := resolve.Resolve(wish)
+		target := plan.First
 		target.Discipline = d
 		if wish.Model == "elsewhere" {
 			target.Upstream = "other"

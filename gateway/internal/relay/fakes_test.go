@@ -25,8 +25,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // catalogFunc is a Catalog.
 type catalogFunc func(wish catalog.Wish) (catalog.Target, error)
 
-func (f catalogFunc) Resolve(wish catalog.Wish) (catalog.Target, error) {
-	return f(wish)
+func (f catalogFunc) Resolve(wish catalog.Wish) (catalog.Plan, error) {
+	target, err := f(wish)
+	return catalog.InOrder(target), err
 }
 
 // Current answers what was resolved: nothing has changed.

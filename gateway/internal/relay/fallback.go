@@ -6,13 +6,14 @@ import (
 	"log/slog"
 	"time"
 
+	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
 )
 
 // mayFallBack tells whether another model may answer where this one was refused.
 func (r *run) mayFallBack(ctx context.Context, refused *chat.Error) bool {
-	if r.sent || r.gone || !r.cargo.mayChange() || ctx.Err() != nil || r.choice.Alias != "" || r.choice.Own != nil {
+	if r.sent || r.gone || !r.cargo.mayChange() || ctx.Err() != nil || r.hasChosen() || r.choice.Own != nil {
 		return false // a client that chose the token chose the upstream
 	}
 	if failure, ok := errors.AsType[*upstream.Failure](refused.Err); ok {
@@ -24,9 +25,15 @@ func (r *run) mayFallBack(ctx context.Context, refused *chat.Error) bool {
 // fallBack sends the request to another model. The client is told refused where that
 // can't be done; and what the fallback says where it refuses too.
 func (r *run) fallBack(ctx context.Context, model string, refused *chat.Error) *chat.Error {
-	target, err := r.resolve(model)
+	plan, err := r.resolve(model)
+	target := plan.First
 	if request := r.cargo.wish(model).Request; err == nil && request != nil {
-		if unfit := unfit(target, request); unfit != nil {
+		if unfit := catalog.Unfit(target, request); unfit != nil {
+			err = unfit
+		}
+	}
+	if err == nil {
+		if unfit := r.cargo.tune(plan.Parameters); unfit != nil {
 			err = unfit
 		}
 	}
@@ -35,15 +42,23 @@ func (r *run) fallBack(ctx context.Context, model string, refused *chat.Error) *
 			slog.String("upstream", r.target.Upstream), slog.String("fallback", model), slog.Any("error", err))
 		return refused
 	}
-	// The same upstream again is a retry; to another one it is a request.
-	if target.Upstream != r.target.Upstream {
-		r.relay.budgets.of(target.Upstream).request(time.Now())
-	} else if !r.mayRetry() {
+	if !r.mayTurnTo(target) {
 		return refused
 	}
 	r.relay.Counter.FellBack(r.target.Upstream)
 	r.relay.Logger.LogAttrs(ctx, slog.LevelInfo, "falls back", slog.String("request_id", r.entry.ID), slog.String("upstream", r.target.Upstream),
 		slog.String("model", r.target.Model), slog.String("fallback", model), slog.Any("error", refused))
 	r.entry.FallbackModel = model
-	return r.sendTo(ctx, target)
+	_, refused = r.sendAlong(ctx, plan)
+	return refused
+}
+
+// mayTurnTo tells whether the request may be sent to another target. The same upstream again
+// is a retry; to another one it is a request.
+func (r *run) mayTurnTo(target catalog.Target) bool {
+	if target.Upstream == r.target.Upstream {
+		return r.mayRetry()
+	}
+	r.relay.budgets.of(target.Upstream).request(time.Now())
+	return true
 }

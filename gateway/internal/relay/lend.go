@@ -15,6 +15,8 @@ const maxStale = 3
 // goes back unused: this process was frozen while it waited, and the store may have
 // given the token's room to somebody else.
 func (r *run) lend(ctx context.Context, demand lease.Demand) (*lease.Lease, error) {
+	began := time.Now()
+	defer func() { r.waited += time.Since(began) }()
 	for range maxStale {
 		held, err := r.relay.Leases.Acquire(ctx, demand)
 		if err != nil || held.Covers(time.Now()) {

@@ -59,10 +59,10 @@ func TestModelThatTheUpstreamListsIsAskedForWithOneMoreToken(t *testing.T) {
 // listed is a Catalog of models that upstreams list.
 type listed struct{ Catalog }
 
-func (l listed) Resolve(wish catalog.Wish) (catalog.Target, error) {
-	target, err := l.Catalog.Resolve(wish)
-	target.Listed = true
-	return target, err
+func (l listed) Resolve(wish catalog.Wish) (catalog.Plan, error) {
+	plan, err := l.Catalog.Resolve(wish)
+	plan.First.Listed = true
+	return plan, err
 }
 
 // Others are served the model: the token that is told otherwise lacks the permission,

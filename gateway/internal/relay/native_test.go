@@ -28,9 +28,9 @@ func (nativeWords) Carries(chat.Need) bool { return false }
 // namedBy are the drivers of targets by model.
 type namedBy map[string]upstream.Driver
 
-func (n namedBy) Resolve(wish catalog.Wish) (catalog.Target, error) {
+func (n namedBy) Resolve(wish catalog.Wish) (catalog.Plan, error) {
 	falls := &catalog.Discipline{RetryPercent: 20, FallbackLists: map[string][]string{"m": {"other"}}}
-	return catalog.Target{Upstream: "up of " + wish.Model, Driver: n[wish.Model], Model: wish.Model, Discipline: falls}, nil
+	return catalog.InOrder(catalog.Target{Upstream: "up of " + wish.Model, Driver: n[wish.Model], Model: wish.Model, Discipline: falls}), nil
 }
 
 func (n namedBy) Current(target catalog.Target) catalog.Target { return target }

@@ -24,7 +24,8 @@ func (r *rig) bringsOwn() {
 	r.choice = lease.Choice{Own: &upstream.Credential{Secret: secret.New("the caller's own token, which is long"), DeviceID: "device"}}
 	resolve := r.relay.Catalog
 	r.relay.Catalog = catalogFunc(func(wish catalog.Wish) (catalog.Target, error) {
-		target, err := resolve.Resolve(wish)
+		plan, err := resolve.Resolve(wish)
+		target := plan.First
 		target.Driver = ownTaker{target.Driver}
 		return target, err
 	})
@@ -118,7 +119,8 @@ func (p preparing) Prepare(_ context.Context, request *chat.Request, options ups
 func (r *rig) prepares(prepare func(*chat.Request, upstream.Options) (*chat.Request, error)) {
 	resolve := r.relay.Catalog
 	r.relay.Catalog = catalogFunc(func(wish catalog.Wish) (catalog.Target, error) {
-		target, err := resolve.Resolve(wish)
+		plan, err := resolve.Resolve(wish)
+		target := plan.First
 		target.Driver = preparing{target.Driver, prepare}
 		return target, err
 	})

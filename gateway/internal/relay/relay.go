@@ -18,7 +18,7 @@ import (
 
 // Catalog says where a model is served.
 type Catalog interface {
-	Resolve(wish catalog.Wish) (catalog.Target, error)
+	Resolve(wish catalog.Wish) (catalog.Plan, error)
 	// Current is a target as its upstream is configured now.
 	Current(target catalog.Target) catalog.Target
 }
@@ -79,6 +79,9 @@ type Params struct {
 	Recorder Recorder
 	Counter  Counter
 	Policy   func() Policy
+	// Tune is a request as its dialect has it once a route's parameters are said in it; the
+	// request itself is not changed. Errors are *chat.Error.
+	Tune func(request *chat.Request, parameters []chat.Parameter) (*chat.Request, error)
 	// StatusOf is the HTTP status that clients of a dialect see for an error, for the log.
 	StatusOf func(dialect string, err *chat.Error) int
 	// Replicas is how many gateways share the load, as far as is known; at least 1.
@@ -110,8 +113,14 @@ type run struct {
 	// dialect is the name of the API that the client speaks.
 	dialect string
 	// cargo is the request itself, and who waits for its answer.
-	cargo  cargo
+	cargo cargo
+	// key is the cargo's affinityKey.
+	key    string
 	target catalog.Target
+	// waited is how long the request has waited for tokens; movedOn: others than the first
+	// target of its plan are tried, for which it waits no longer than for one.
+	waited  time.Duration
+	movedOn bool
 	// gone: the client hung up.
 	gone bool
 	// sent: the client has been sent something; there is no way back.
@@ -133,6 +142,8 @@ type cargo interface {
 	wish(model string) catalog.Wish
 	// model is the id that the client named.
 	model() string
+	// tune says in the request what a route says of it.
+	tune(parameters []chat.Parameter) *chat.Error
 	// prepare makes the request fit for the run's target, before a token is lent for it.
 	prepare(ctx context.Context) *chat.Error
 	// affinityKey is the same for requests that are to stay on one token; empty where any
@@ -177,16 +188,20 @@ func (r *run) account(ctx context.Context) (err *chat.Error) {
 	return r.serve(ctx)
 }
 
-// serve sends the request to the upstream of its model, and where that fails to the
+// serve sends the request to where its model's name leads, and where that fails to the
 // fallbacks; nil when the answer was complete.
 func (r *run) serve(ctx context.Context) *chat.Error {
-	target, err := r.resolve(r.cargo.model())
+	r.key = r.cargo.affinityKey()
+	plan, err := r.resolve(r.cargo.model())
 	if err != nil {
 		return chat.AsError(err)
 	}
-	r.relay.budgets.of(target.Upstream).request(time.Now())
-	refused := r.sendTo(ctx, target)
-	for _, model := range target.Discipline.Fallbacks(target.Model) {
+	if refused := r.cargo.tune(plan.Parameters); refused != nil {
+		return refused
+	}
+	r.relay.budgets.of(plan.First.Upstream).request(time.Now())
+	last, refused := r.sendAlong(ctx, plan)
+	for _, model := range last.Discipline.Fallbacks(last.Model) {
 		if refused == nil || !r.mayFallBack(ctx, refused) {
 			break
 		}
@@ -195,10 +210,16 @@ func (r *run) serve(ctx context.Context) *chat.Error {
 	return refused
 }
 
-// resolve finds the upstream for the request as if it named that model.
-func (r *run) resolve(model string) (catalog.Target, error) {
-	return r.relay.Catalog.Resolve(r.cargo.wish(model))
+// resolve plans where the request goes as if it named that model.
+func (r *run) resolve(model string) (catalog.Plan, error) {
+	wish := r.cargo.wish(model)
+	wish.Upstream = r.choice.Upstream
+	return r.relay.Catalog.Resolve(wish)
 }
+
+// hasChosen tells whether the caller has chosen the token: then no other serves, and no other
+// upstream.
+func (r *run) hasChosen() bool { return r.choice.Alias != "" || r.choice.TokenID != "" }
 
 // sendTo sends the request to one target.
 func (r *run) sendTo(ctx context.Context, target catalog.Target) *chat.Error {
@@ -218,7 +239,7 @@ func (r *run) tryTokens(ctx context.Context) *chat.Error {
 	if done, refused := r.goOn(ctx); done {
 		return refused
 	}
-	target, key := r.target, r.cargo.affinityKey()
+	target := r.target
 	var tried []string
 	var last *chat.Error
 	fresh := false // others than those tried are at a limit, too
@@ -226,8 +247,8 @@ func (r *run) tryTokens(ctx context.Context) *chat.Error {
 	began := time.Now()
 	for {
 		held, err := r.lend(ctx, lease.Demand{
-			Upstream: target.Upstream, Model: target.Model, Alias: r.choice.Alias, Exclude: tried, MaxWait: r.policy.QueueWait,
-			Affinity: key, Fresh: fresh,
+			Upstream: target.Upstream, Model: target.Model, Alias: r.choice.Alias, TokenID: r.choice.TokenID,
+			Exclude: tried, MaxWait: r.patience(), Affinity: r.key, Fresh: fresh,
 		})
 		if err != nil {
 			return afterAttempts(last, chat.AsError(err))
@@ -246,7 +267,7 @@ func (r *run) tryTokens(ctx context.Context) *chat.Error {
 		}
 		tried, fresh = append(tried, held.TokenID), fresh || failure.GroupWide
 		last = errorOf(failure, target.Upstream, len(tried), r.sent)
-		if r.sent || r.choice.Alias != "" || !r.anotherMayHelp(failure) || !r.cargo.mayRepeat(failure) || ctx.Err() != nil {
+		if r.sent || r.hasChosen() || !r.anotherMayHelp(failure) || !r.cargo.mayRepeat(failure) || ctx.Err() != nil {
 			return last
 		}
 		if failure.Class == upstream.Proxy {

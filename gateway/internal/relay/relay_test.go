@@ -255,10 +255,10 @@ type native struct {
 
 func (n native) Speaks(name string) bool { return name == n.dialect }
 
-func (s speaking) Resolve(wish catalog.Wish) (catalog.Target, error) {
-	target, err := s.Catalog.Resolve(wish)
-	target.Driver = native{target.Driver, s.dialect}
-	return target, err
+func (s speaking) Resolve(wish catalog.Wish) (catalog.Plan, error) {
+	plan, err := s.Catalog.Resolve(wish)
+	plan.First.Driver = native{plan.First.Driver, s.dialect}
+	return plan, err
 }
 
 func TestTriedTokensAreCounted(t *testing.T) {

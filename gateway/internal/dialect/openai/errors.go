@@ -41,7 +41,7 @@ var renderings = map[chat.Kind]rendering{
 	chat.NotFound:            {404, callerError, "not_found"},
 	chat.MethodNotAllowed:    {405, callerError, "method_not_allowed"},
 	chat.Conflict:            {409, callerError, "conflict"},
-	chat.ModelNotSupported:   {400, callerError, "model_not_supported"},
+	chat.ModelNotSupported:   {404, callerError, "model_not_supported"},
 	chat.ModelNotFound:       {404, callerError, "model_not_found"},
 	chat.Unsupported:         {400, callerError, "unsupported_parameter"},
 	chat.VisionDisabled:      {400, callerError, "vision_disabled"},

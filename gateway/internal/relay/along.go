@@ -1,0 +1,103 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"carousel.internal/gateway/internal/catalog"
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/upstream"
+)
+
+// sendAlong sends the request to the targets of a plan, one after the other, until one answers.
+// It returns the last one that was tried.
+func (r *run) sendAlong(ctx context.Context, plan catalog.Plan) (catalog.Target, *chat.Error) {
+	target := plan.First
+	refused := r.sendTo(ctx, target)
+	for refused != nil && r.mayMoveOn(ctx, refused) {
+		next, more := plan.Next()
+		if !more || !r.mayTurnTo(next) {
+			break
+		}
+		r.relay.Logger.LogAttrs(ctx, slog.LevelInfo, "moves on along the route", slog.String("request_id", r.entry.ID),
+			slog.String("route", plan.Route), slog.String("upstream", target.Upstream), slog.String("model", target.Model),
+			slog.String("next_upstream", next.Upstream), slog.String("next_model", next.Model), slog.Any("error", refused))
+		target, r.movedOn = next, true
+		refused = r.afterTargets(refused, r.sendTo(ctx, target))
+	}
+	return target, refused
+}
+
+// mayMoveOn tells whether the next target of the plan may answer where this one has refused.
+// The operator has said that they stand for each other, whatever their models are.
+func (r *run) mayMoveOn(ctx context.Context, refused *chat.Error) bool {
+	if r.sent || r.gone || ctx.Err() != nil || r.choice.TokenID != "" {
+		return false
+	}
+	failure, attempted := errors.AsType[*upstream.Failure](refused.Err)
+	switch {
+	case r.choice.Own != nil:
+		return false // nobody else's token is sent elsewhere
+	case r.choice.Alias != "":
+		return refused.Kind == chat.AliasNotFound // it may be in the pool of the next
+	case attempted:
+		return failure.Class.FallsBack() && r.cargo.mayRepeat(failure)
+	}
+	return passesOver(refused.Kind)
+}
+
+// passesOver tells whether a target that has refused with a kind, before it was sent anything,
+// leaves the request to others.
+func passesOver(kind chat.Kind) bool {
+	switch kind {
+	case chat.NoTokens, chat.NoTokenAvailable, chat.UpstreamUnavailable, chat.Unsupported, chat.VisionDisabled:
+		return true
+	default:
+		return false
+	}
+}
+
+// afterTargets chooses what to tell a request that one target has refused after another: what
+// passes where anything does, else what the last one says, unless that says nothing of why the
+// request failed. Of two waits the shorter one will do.
+func (r *run) afterTargets(before, now *chat.Error) *chat.Error {
+	switch {
+	case now == nil, r.sent, r.gone, now.Kind == chat.Canceled, now.Kind == chat.Timeout, now.Kind == chat.ShuttingDown:
+		return now
+	case passes(before.Kind) && !passes(now.Kind), isIdle(now.Kind) && !isIdle(before.Kind):
+		return before
+	case before.RetryAfter > 0 && (now.RetryAfter == 0 || before.RetryAfter < now.RetryAfter):
+		now.RetryAfter = before.RetryAfter
+	}
+	return now
+}
+
+// passes tells whether the same request may be answered after a while.
+func passes(kind chat.Kind) bool {
+	switch kind {
+	case chat.NoTokenAvailable, chat.RateLimited, chat.UpstreamUnavailable, chat.UpstreamProtocol, chat.StoreUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// isIdle tells of a refusal that it is of a target which nobody could have asked.
+func isIdle(kind chat.Kind) bool {
+	switch kind {
+	case chat.NoTokens, chat.Unsupported, chat.VisionDisabled, chat.AliasNotFound:
+		return true
+	default:
+		return false
+	}
+}
+
+// patience is how long the request queues for a token of the present target.
+func (r *run) patience() time.Duration {
+	if !r.movedOn {
+		return r.policy.QueueWait
+	}
+	return max(r.policy.QueueWait-r.waited, 0)
+}

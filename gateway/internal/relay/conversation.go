@@ -20,7 +20,7 @@ func (r *Relay) Chat(ctx context.Context, request *chat.Request, choice lease.Ch
 		ctx, cancel := within(ctx, policy.Total)
 		defer cancel()
 		run := &run{relay: r, policy: policy, choice: choice, dialect: request.Source.Dialect}
-		run.cargo = &conversation{run: run, asked: request, request: request, yield: yield}
+		run.cargo = &conversation{run: run, came: request, asked: request, request: request, yield: yield}
 		run.entry = reqlog.Entry{
 			ID: request.ID, Dialect: request.Source.Dialect, StartedAt: request.Created, Model: request.Model, Stream: request.Stream,
 		}
@@ -33,10 +33,10 @@ func (r *Relay) Chat(ctx context.Context, request *chat.Request, choice lease.Ch
 // conversation is the cargo of a chat request.
 type conversation struct {
 	*run
-	// asked is the request as it came, request the one for the present target.
-	asked   *chat.Request
-	request *chat.Request
-	yield   func(chat.Event, error) bool
+	// came is the request as it came, asked as the route of its model's name has it, request the
+	// one for the present target.
+	came, asked, request *chat.Request
+	yield                func(chat.Event, error) bool
 	// unsealed: the upstream has refused a seal; the request goes on without any.
 	unsealed bool
 	// back, tally and finished belong to the present attempt; finished: the answer's end
@@ -44,6 +44,8 @@ type conversation struct {
 	back     holdBack
 	finished bool
 	tally    tally
+	// begin is what is told before the answer's first word.
+	begin chat.Beginning
 	// parked is the present attempt's answer, where it is kept open; resumed is what the next
 	// one goes on with, told what that has counted so far.
 	parked, resumed *parked
@@ -194,15 +196,15 @@ func (c *conversation) send(event *chat.Event) bool {
 // beginning is what is told before the answer's first word: who answers, whether that is
 // another model, and the upstream's headers where it speaks the client's dialect.
 func (c *conversation) beginning(told *chat.Beginning) *chat.Beginning {
-	begin := chat.Beginning{
+	c.begin = chat.Beginning{
 		FallbackModel: c.entry.FallbackModel,
 		Origin:        chat.Origin{Upstream: c.target.Upstream, TokenID: c.entry.TokenID},
 	}
 	if told != nil {
-		begin.Input = told.Input
+		c.begin.Input = told.Input
 		if !c.entry.Translated {
-			begin.Header = told.Header
+			c.begin.Header = told.Header
 		}
 	}
-	return &begin
+	return &c.begin
 }

@@ -33,7 +33,7 @@ func (r *run) fallBack(ctx context.Context, model string, refused *chat.Error) *
 		}
 	}
 	if err == nil {
-		if unfit := r.cargo.tune(plan.Parameters); unfit != nil {
+		if unfit := r.cargo.tune(over(r.parameters, plan.Parameters)); unfit != nil {
 			err = unfit
 		}
 	}

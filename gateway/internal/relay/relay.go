@@ -115,8 +115,10 @@ type run struct {
 	// cargo is the request itself, and who waits for its answer.
 	cargo cargo
 	// key is the cargo's affinityKey.
-	key    string
-	target catalog.Target
+	key string
+	// parameters are those of the route that the model's name goes by.
+	parameters []chat.Parameter
+	target     catalog.Target
 	// waited is how long the request has waited for tokens; movedOn: others than the first
 	// target of its plan are tried, for which it waits no longer than for one.
 	waited  time.Duration
@@ -142,7 +144,7 @@ type cargo interface {
 	wish(model string) catalog.Wish
 	// model is the id that the client named.
 	model() string
-	// tune says in the request what a route says of it.
+	// tune says in the request, as it came, what a route says of it.
 	tune(parameters []chat.Parameter) *chat.Error
 	// prepare makes the request fit for the run's target, before a token is lent for it.
 	prepare(ctx context.Context) *chat.Error
@@ -196,7 +198,8 @@ func (r *run) serve(ctx context.Context) *chat.Error {
 	if err != nil {
 		return chat.AsError(err)
 	}
-	if refused := r.cargo.tune(plan.Parameters); refused != nil {
+	r.parameters = plan.Parameters
+	if refused := r.cargo.tune(r.parameters); refused != nil {
 		return refused
 	}
 	r.relay.budgets.of(plan.First.Upstream).request(time.Now())

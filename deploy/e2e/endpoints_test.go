@@ -353,9 +353,9 @@ func TestSideEndpointRefusals(t *testing.T) {
 		status     int
 		says       string
 	}{
-		{"embeddings", `{"model":"gpt-4o","input":"x"}`, http.StatusBadRequest, `upstream \"cursor\", which has no /v1/embeddings`},
+		{"embeddings", `{"model":"gpt-4o","input":"x"}`, http.StatusNotFound, `upstream \"cursor\", which has no /v1/embeddings`},
 		{"embeddings", `{"input":"x"}`, http.StatusBadRequest, `"param":"model"`},
-		{"embeddings", `{"model":"nobody-has-it","input":"x"}`, http.StatusBadRequest, "GET /v1/models lists"},
+		{"embeddings", `{"model":"nobody-has-it","input":"x"}`, http.StatusNotFound, "GET /v1/models lists"},
 		{"embeddings", `{"model":"openai/e"}`, http.StatusBadRequest, `"param":"input"`},
 		{"files", `{}`, http.StatusNotFound, "one account of the upstream"},
 		{"audio/speech", `{"model":"openai/sim-http-422","input":"x","voice":"alloy"}`, http.StatusUnprocessableEntity, `{"error":{`},

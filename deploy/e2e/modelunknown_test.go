@@ -43,7 +43,7 @@ func TestMisspeltModelsLeaveNoTrace(t *testing.T) {
 			}
 		}
 	}
-	if status, _, body := post(t, gateway, stack.AdminToken, chatBody("openai/"+strings.Repeat("x", 300), "Hi", false)); status != http.StatusBadRequest || !strings.Contains(body, "200 bytes") {
+	if status, _, body := post(t, gateway, stack.AdminToken, chatBody("openai/"+strings.Repeat("x", 300), "Hi", false)); status != http.StatusNotFound || !strings.Contains(body, "200 bytes") {
 		t.Errorf("a long name: %d %s", status, body)
 	}
 }

@@ -83,7 +83,7 @@ func publicCalls() []call {
 			"choices": list{object{"index": "number", "message": object{"role": text("assistant"), "content": "string", "refusal": "string?"}, "finish_reason": text("stop")}},
 			"usage":   object{"prompt_tokens": "number", "completion_tokens": "number", "total_tokens": "number"},
 		}},
-		{method: "POST", path: "/v1/chat/completions", access: admin, body: `{"model":"nope","messages":[{"role":"user","content":"x"}]}`, status: 400, code: "model_not_supported"},
+		{method: "POST", path: "/v1/chat/completions", access: admin, body: `{"model":"nope","messages":[{"role":"user","content":"x"}]}`, status: 404, code: "model_not_supported"},
 		{method: "POST", path: "/v1/chat/completions", access: admin, body: `{"model":"gpt-test","messages":[]}`, status: 400, code: "empty_messages"},
 
 		{method: "GET", path: "/tokeninfo", access: page, status: 200, contentType: "text/html"},

@@ -151,7 +151,7 @@ func typedErrors(t *testing.T, s *stack.Stack) {
 		code   string
 		call   func(ctx context.Context) error
 	}{
-		"400 unknown model": {400, "model_not_supported", func(ctx context.Context) error {
+		"404 unknown model": {404, "model_not_supported", func(ctx context.Context) error {
 			_, err := client.Chat.Completions.New(ctx, ask("no-such-model", "x"))
 			return err
 		}},

@@ -93,7 +93,7 @@ func TestBadInput(t *testing.T) {
 		"no key":             {"", chatBody("gpt-test", "x", false), 401, "unauthorized"},
 		"wrong key":          {"sk-wrong", chatBody("gpt-test", "x", false), 401, "unauthorized"},
 		"wrong key, no JSON": {"sk-wrong", `{`, 401, "unauthorized"},
-		"unknown model":      {stack.AdminToken, chatBody("nope", "x", false), 400, "model_not_supported"},
+		"unknown model":      {stack.AdminToken, chatBody("nope", "x", false), 404, "model_not_supported"},
 		"empty messages":     {stack.AdminToken, `{"model":"gpt-test","messages":[]}`, 400, "empty_messages"},
 		"wrong type":         {stack.AdminToken, `{"model":"gpt-test","messages":"hi"}`, 400, ""},
 		"over the limit":     {stack.AdminToken, large, 413, ""},

@@ -903,7 +903,7 @@ func TestExplain(t *testing.T) {
 	if got := w.Body.String(); got != want {
 		t.Errorf("got\n%s, want\n%s", got, want)
 	}
-	if w := send(t, newStore(), "GET", "/admin/api/explain?model=nope", key, ""); w.Code != 400 {
+	if w := send(t, newStore(), "GET", "/admin/api/explain?model=nope", key, ""); w.Code != 404 {
 		t.Errorf("unknown model: %d %s", w.Code, w.Body)
 	}
 }

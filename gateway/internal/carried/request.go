@@ -14,6 +14,9 @@ import (
 // Request is a request to a side endpoint.
 type Request struct {
 	Route *Route
+	// Method is HTTP's; empty: POST. Below is the rest of the path, behind the route's name: of
+	// something that the upstream has given an id.
+	Method, Below string
 	// ID is the request's id everywhere, Created when the gateway accepted it.
 	ID      string
 	Created time.Time
@@ -47,6 +50,14 @@ type Request struct {
 
 // span is a stretch of a source.
 type span struct{ from, to int64 }
+
+// Bare is a request without a body, about what was made with a model. client is the client's
+// header.
+func Bare(route *Route, method, below, model string, client http.Header) *Request {
+	header := headerOf(client, "")
+	header.Del("Content-Type")
+	return &Request{Route: route, Method: method, Below: below, Model: model, Header: header, source: bytes.NewReader(nil)}
+}
 
 // Body is what is sent.
 type Body struct {

@@ -150,7 +150,7 @@ func (p *passage) call(credential upstream.Credential) *upstream.RawCall {
 	request := p.request
 	body := request.Body(p.target.Model)
 	return &upstream.RawCall{
-		Path: request.Route.Name, Query: request.Query, Header: request.Header, Open: body.Open, Length: body.Length,
+		Method: request.Method, Path: request.Route.Name + request.Below, Query: request.Query, Header: request.Header, Open: body.Open, Length: body.Length,
 		Stream: request.Stream, Slow: request.Route.Slow, Once: request.Route.Costly, Vectors: upstream.VectorForm(request.Vectors),
 		Credential: credential,
 	}

@@ -35,6 +35,7 @@ import (
 	"carousel.internal/gateway/internal/metrics"
 	"carousel.internal/gateway/internal/reference"
 	"carousel.internal/gateway/internal/relay"
+	"carousel.internal/gateway/internal/remembered"
 	"carousel.internal/gateway/internal/sse"
 	"carousel.internal/gateway/internal/tokens"
 	"carousel.internal/gateway/internal/upstream"
@@ -231,6 +232,9 @@ func (g *Gateway) assemble() {
 		Dialects: dialects,
 		Tokens:   g.relay,
 		Answers:  g.answers,
+		Remembered: &remembered.Desk{
+			Store: tokens.NewResponses(tokenstorev1.NewResponseServiceClient(g.conn)), Timeout: cfg.StoreTimeout,
+		},
 		Models:   g.models,
 		Settings: g.config.Settings,
 		Chats:    chats,

@@ -74,8 +74,10 @@ var allowed = map[string][]string{
 	"internal/catalog": {"internal/chat", "internal/upstream"},
 	"internal/tokens": {
 		"internal/storeerr", "internal/spool", "internal/chat", "internal/upstream", "internal/lease", "internal/reqlog", "internal/metrics", "internal/idempotency",
+		"internal/remembered",
 	},
 	"internal/idempotency": {"internal/chat"},
+	"internal/remembered":  {},
 
 	// What an upstream tells beside chats.
 	"internal/account":    {"internal/chat", "internal/upstream"},
@@ -91,7 +93,7 @@ var allowed = map[string][]string{
 	// The edges.
 	"internal/httpapi": {
 		"internal/chat", "internal/dialect", "internal/auth", "internal/lease", "internal/sse", "internal/metrics", "internal/accesslog",
-		"internal/idempotency", "internal/forwarded", "internal/reqbody", "internal/carried",
+		"internal/idempotency", "internal/remembered", "internal/forwarded", "internal/reqbody", "internal/carried",
 	},
 	"internal/adminapi":  {"internal/quota", "internal/quotaboard", "internal/nullable", "internal/logentry", "internal/storeerr", "internal/chat", "internal/upstream", "internal/auth", "internal/jsonapi"},
 	"internal/web":       {"internal/quota", "internal/quotaboard", "internal/storeerr", "internal/chat", "internal/auth", "internal/forwarded", "internal/jsonapi"},

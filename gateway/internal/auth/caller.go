@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"crypto/sha256"
 	"net/http"
 	"net/url"
 	"strings"
@@ -34,8 +35,17 @@ type Allowed struct {
 	AliasPinning bool
 }
 
-// Caller judges the key of a chat request, and answers which token it is to be
-// sent with. Keys are
+// Sender is who has sent a request.
+type Sender struct {
+	// Choice is which token the request is to be sent with.
+	lease.Choice
+	// Owner is whose it is what the request leaves behind: a SHA-256 of the key, the same
+	// wherever that stands, and whatever alias stands behind it.
+	Owner [sha256.Size]byte
+}
+
+// Caller judges the key of a chat request, and answers whose it is, and which token the request
+// is to be sent with. Keys are
 //
 //	<admin token>            any token of the pool, or that of AliasHeader
 //	<admin token>::<alias>   the pool's token of that alias, percent-encoded
@@ -44,7 +54,23 @@ type Allowed struct {
 // and a page's session counts like the admin token. Of several keys in headers one that is
 // the admin's counts. Who sends no right key learns nothing of what is allowed. Errors are
 // *chat.Error.
-func (g *Gate) Caller(r *http.Request, headers []string, allowed Allowed, now time.Time) (lease.Choice, error) {
+func (g *Gate) Caller(r *http.Request, headers []string, allowed Allowed, now time.Time) (Sender, error) {
+	choice, err := g.choose(r, headers, allowed, now)
+	if err != nil {
+		return Sender{}, err
+	}
+	return Sender{Choice: choice, Owner: g.owner(choice)}, nil
+}
+
+// owner names who is let in with a choice: the admin, or who brought a token.
+func (g *Gate) owner(choice lease.Choice) [sha256.Size]byte {
+	if own := choice.Own; own != nil {
+		return sha256.Sum256([]byte("own token\x00" + own.Secret.Reveal()))
+	}
+	return sha256.Sum256(append([]byte("admin\x00"), g.adminHash()...))
+}
+
+func (g *Gate) choose(r *http.Request, headers []string, allowed Allowed, now time.Time) (lease.Choice, error) {
 	g.prefer(r, headers)
 	alias := r.Header.Get(AliasHeader)
 	key, ok := bearer(r.Header.Get(authorizationHeader))

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"mime"
 	"strconv"
 	"time"
@@ -9,6 +10,8 @@ import (
 
 	"carousel.internal/gateway/internal/carried"
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect"
+	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/metrics"
 	"carousel.internal/gateway/internal/reqbody"
 	"carousel.internal/gateway/internal/sse"
@@ -22,9 +25,7 @@ func (s *server) carryTo(route *carried.Route) handler {
 // carry passes a request on as it is, and the answer back.
 func (s *server) carry(c *gin.Context, route *carried.Route) error {
 	api := s.dialectOf(c.Request)
-	x := exchangeOf(c)
-	x.line.Dialect = api.Name()
-	choice, err := s.Gate.Caller(c.Request, api.KeyHeaders(), s.allowed(), time.Now())
+	sender, err := s.admit(c, api)
 	if err != nil {
 		return err
 	}
@@ -34,17 +35,21 @@ func (s *server) carry(c *gin.Context, route *carried.Route) error {
 		return err
 	}
 	defer end()
+	return s.deliver(c, api, req, sender.Choice, func(err error) error { return err })
+}
+
+// deliver answers a request that is passed on as it is; errors are as explain words them.
+func (s *server) deliver(c *gin.Context, api dialect.Dialect, req *carried.Request, choice lease.Choice, explain func(error) error) error {
+	x := exchangeOf(c)
 	req.ID, req.Created, req.Dialect, req.Query = x.line.RequestID, x.started, api.Name(), c.Request.URL.RawQuery
-	if session := c.GetHeader(sessionHeader); session != "" {
-		req.Session = session
-	}
-	x.line.Model, x.line.Stream = chat.Cut(req.Model, maxModel), req.Stream
+	req.Session = cmp.Or(c.GetHeader(sessionHeader), req.Session)
+	x.asks(req.Model, req.Stream)
 	d := &delivery{server: s, c: c, x: x}
 	if req.Stream {
 		d.out = sse.Start(c.Writer, s.Options.Stream)
 	}
 	defer d.close()
-	for piece, err := range s.Relay.Carry(c.Request.Context(), req, choice) {
+	for piece, err := range explained(s.Relay.Carry(c.Request.Context(), req, choice), explain) {
 		if err == nil {
 			err = d.take(piece)
 		}

@@ -1,77 +1,69 @@
 package httpapi
 
 import (
-	"cmp"
+	"context"
+	"iter"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
-	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
-	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/metrics"
-	"carousel.internal/gateway/internal/reqbody"
 	"carousel.internal/gateway/internal/sse"
 )
 
 // converse answers a chat request of a dialect.
 func (s *server) converse(c *gin.Context, api dialect.Dialect) error {
 	x := exchangeOf(c)
-	x.line.Dialect = api.Name()
-	choice, err := s.Gate.Caller(c.Request, api.KeyHeaders(), s.allowed(), time.Now())
+	sender, err := s.admit(c, api)
 	if err != nil {
 		return err
 	}
 	defer s.Chats.begin()()
-	body, err := reqbody.ReadAll(c.Writer, c.Request, s.bodyLimit(api))
+	in, err := s.incoming(c, api)
 	if err != nil {
 		return err
 	}
-	req, err := api.Decode(dialect.Incoming{
-		Body: body, Header: c.Request.Header, Query: c.Request.URL.RawQuery, RequestID: x.line.RequestID, Received: x.started,
-	})
+	came := in.Body
+	thread, err := s.follow(c.Request, api, &sender, &in)
 	if err != nil {
 		return err
 	}
-	req.Session = cmp.Or(c.GetHeader(sessionHeader), req.Session)
-	x.line.Model, x.line.Stream = chat.Cut(req.Model, maxModel), req.Stream
-	return s.answerOnce(c, api, body, req.Stream, func() error {
-		if req.Stream {
-			return s.stream(c, api, req, choice, x)
+	request, err := api.Decode(in)
+	if err != nil {
+		return err
+	}
+	belongs(c, request)
+	x.asks(request.Model, request.Stream)
+	t := &turn{api: api, request: request, choice: sender.Choice, thread: thread}
+	return s.answerOnce(c, api, came, request.Stream, func() error {
+		if request.Stream {
+			return s.stream(c, t)
 		}
-		return s.collect(c, api, req, choice, x)
+		return s.collect(c, t, api.Whole(request, s.answerOptions()))
 	})
-}
-
-// sessionHeader says what a request belongs to, for clients that can't say so in the
-// body.
-const sessionHeader = "X-Session-Id"
-
-// allowed is what the settings let callers do.
-func (s *server) allowed() auth.Allowed {
-	settings := s.settings()
-	return auth.Allowed{OwnTokens: settings.GetEnableOwnTokens(), AliasPinning: settings.GetEnableAliasPinning()}
 }
 
 // stream answers piece by piece. What is sent before the first event are heartbeats
 // alone, after some silence. An error before anything has been sent is an ordinary HTTP
 // error; after that it becomes the stream's last event, which says that it is not complete.
-func (s *server) stream(c *gin.Context, api dialect.Dialect, req *chat.Request, choice lease.Choice, x *exchange) error {
+func (s *server) stream(c *gin.Context, t *turn) error {
+	x := exchangeOf(c)
 	begun := c.Writer.Written() // by heartbeats, while the key's first answer was waited for
 	out := sse.Start(c.Writer, s.Options.Stream)
 	defer func() { _ = out.Close() }()
-	encoder := api.Stream(req, s.answerOptions(), out)
+	encoder := t.api.Stream(t.request, s.answerOptions(), out)
 	failed := func(err error) error {
-		s.breakStream(api, encoder, out, err, x.line.RequestID, begun || x.line.Events > 0)
+		s.breakStream(t.api, encoder, out, err, x.line.RequestID, begun || x.line.Events > 0)
 		return err
 	}
-	for event, err := range s.Relay.Chat(c.Request.Context(), req, choice) {
+	for event, err := range s.relayed(c.Request.Context(), t) {
 		if err != nil {
 			return failed(err)
 		}
 		if x.line.Events == 0 {
-			s.firstEvent(x, event, out.SetHeader)
+			s.firstEvent(x, t, event, out.SetHeader)
 		}
 		x.see(&event)
 		s.Metrics.StreamEvents.Inc()
@@ -82,6 +74,7 @@ func (s *server) stream(c *gin.Context, api dialect.Dialect, req *chat.Request, 
 	if x.line.Events == 0 {
 		return failed(errNothing)
 	}
+	s.keep(c.Request.Context(), t, encoder)
 	_ = encoder.Done() // out keeps its error
 	if err := out.Close(); err != nil {
 		return clientGone(err)
@@ -112,15 +105,24 @@ func (s *server) answerOptions() dialect.Options {
 	return dialect.Options{OmitFinish: !s.settings().GetIncludeStopStream()}
 }
 
+// relayed is the answer to a turn's request as it comes.
+func (s *server) relayed(ctx context.Context, t *turn) iter.Seq2[chat.Event, error] {
+	answer := s.Relay.Chat(ctx, t.request, t.choice)
+	if !t.thread.pinned {
+		return answer
+	}
+	return explained(answer, t.thread.explain)
+}
+
 // collect answers with the whole stream at once.
-func (s *server) collect(c *gin.Context, api dialect.Dialect, req *chat.Request, choice lease.Choice, x *exchange) error {
-	answer := api.Whole(req, s.answerOptions())
-	for event, err := range s.Relay.Chat(c.Request.Context(), req, choice) {
+func (s *server) collect(c *gin.Context, t *turn, answer dialect.Whole) error {
+	x := exchangeOf(c)
+	for event, err := range s.relayed(c.Request.Context(), t) {
 		if err != nil {
 			return err
 		}
 		if x.line.Events == 0 {
-			s.firstEvent(x, event, c.Header)
+			s.firstEvent(x, t, event, c.Header)
 		}
 		x.see(&event)
 		answer.Add(event)
@@ -128,6 +130,7 @@ func (s *server) collect(c *gin.Context, api dialect.Dialect, req *chat.Request,
 	if x.line.Events == 0 {
 		return errNothing
 	}
+	s.keep(c.Request.Context(), t, answer)
 	s.writeJSON(c, 200, answer.JSON())
 	return nil
 }
@@ -135,8 +138,9 @@ func (s *server) collect(c *gin.Context, api dialect.Dialect, req *chat.Request,
 // fallbackHeader names the model that answers, where it is not the one asked for.
 const fallbackHeader = "X-Carousel-Fallback-Model"
 
-func (s *server) firstEvent(x *exchange, event chat.Event, setHeader func(name, value string)) {
+func (s *server) firstEvent(x *exchange, t *turn, event chat.Event, setHeader func(name, value string)) {
 	if begin := event.Begin; begin != nil {
+		t.origin = begin.Origin
 		for name, values := range begin.Header {
 			for _, value := range values {
 				setHeader(name, value)
@@ -170,6 +174,3 @@ var errNothing = chat.Errorf(chat.UpstreamProtocol, "the answer is empty")
 func clientGone(err error) error {
 	return &chat.Error{Kind: chat.Canceled, Message: "the client is gone", Err: err}
 }
-
-// maxModel bounds what a client can write into the log as a model's name, in bytes.
-const maxModel = 100

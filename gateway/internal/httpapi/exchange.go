@@ -226,6 +226,10 @@ func (s *server) bound(path string) string {
 }
 
 func (s *server) wrongMethod(c *gin.Context) {
+	if wantsWebSocket(c.Request) {
+		refuseUpgrade(c)
+		return
+	}
 	_ = c.Error(chat.Errorf(chat.MethodNotAllowed, "%s does not take %s but %s",
 		quoted(c.Request.URL.Path), chat.Cut(c.Request.Method, maxQuoted), c.Writer.Header().Get("Allow")))
 }

@@ -23,6 +23,7 @@ import (
 	"carousel.internal/gateway/internal/idempotency"
 	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/metrics"
+	"carousel.internal/gateway/internal/remembered"
 	"carousel.internal/gateway/internal/reqbody"
 	"carousel.internal/gateway/internal/sse"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -52,6 +53,8 @@ type Deps struct {
 	Tokens TokenCounter
 	// Answers are those to requests with an idempotency key; nil: keys are ignored.
 	Answers *idempotency.Desk
+	// Remembered are the answers that clients go on with by their ids; nil: none are kept.
+	Remembered *remembered.Desk
 	// Models lists what can be asked for, in order.
 	Models func() []chat.Model
 	// Settings answers the hot settings; nil while they are not known.

@@ -21,6 +21,15 @@ func (s *server) routes(engine *gin.Engine) {
 		if counter, counts := api.(dialect.TokenCounter); counts && s.Tokens != nil {
 			post(engine, s.Options.RoutePrefix+counter.CountPath(), s.countIn(api, counter))
 		}
+		if keeper, keeps := api.(dialect.Rememberer); keeps && s.Remembered != nil {
+			shelf := s.shelfOf(api, keeper)
+			path := s.Options.RoutePrefix + api.Path()
+			post(engine, path+compactPath, shelf.compact)
+			get(engine, path+"/:id", shelf.about(shelf.show, http.MethodGet, ""))
+			get(engine, path+"/:id"+inputPath, shelf.about(shelf.showInput, http.MethodGet, inputPath))
+			post(engine, path+"/:id"+cancelPath, shelf.about(shelf.cancel, http.MethodPost, cancelPath))
+			engine.DELETE(path+"/:id", adapt(shelf.remove))
+		}
 	}
 	for _, route := range carried.Routes() { // embeddings, images, audio …
 		post(engine, v1+"/"+route.Name, s.carryTo(route))
@@ -45,12 +54,14 @@ func endpointsOf(routes gin.RoutesInfo) []string {
 	var endpoints []string
 	for _, route := range routes {
 		if !strings.HasPrefix(route.Path, "/admin") {
-			endpoints = append(endpoints, strings.Replace(route.Path, "*id", "{id}", 1))
+			endpoints = append(endpoints, idInPath.Replace(route.Path))
 		}
 	}
 	slices.Sort(endpoints)
 	return slices.Compact(endpoints)
 }
+
+var idInPath = strings.NewReplacer("*id", "{id}", ":id", "{id}")
 
 // handler answers a request or says why not; the error becomes the answer.
 type handler func(c *gin.Context) error

@@ -29,6 +29,10 @@ type Metrics struct {
 	// Errors by kind of chat.Error: about 20.
 	Errors *prometheus.CounterVec
 
+	// Remembered are answers that were to be kept, by result (kept, too_large, own_token,
+	// failed): 4.
+	Remembered *prometheus.CounterVec
+
 	// Attempts by upstream and outcome class (success for a good one): upstreams
 	// x 14.
 	Attempts *prometheus.CounterVec
@@ -87,6 +91,7 @@ func New(registry prometheus.Registerer) *Metrics {
 		StreamEvents:      counter("stream_events_total", "Events sent in streams."),
 		ClientGone:        counter("client_gone_total", "Clients that hung up before their answer was complete."),
 		Errors:            counters("errors_total", "Requests that failed, by the kind of the error.", "kind"),
+		Remembered:        counters("answers_remembered_total", "Answers that were to be kept, by what became of that.", "result"),
 		Attempts:          counters("upstream_attempts_total", "Requests sent to upstreams, by how they ended.", "upstream", "outcome"),
 		Retries:           counters("retries_total", "Attempts after the first one of a request.", "upstream"),
 		RetriesDenied:     counters("retries_denied_total", "Attempts that were not made because the upstream's retry budget was used up.", "upstream"),
@@ -110,7 +115,7 @@ func New(registry prometheus.Registerer) *Metrics {
 		LogDropped:       counters("log_dropped_total", "Request log entries that were given up, by why.", "reason"),
 	}
 	registry.MustRegister(
-		m.Requests, m.RequestSeconds, m.FirstEventSeconds, m.InFlight, m.StreamEvents, m.ClientGone, m.Errors,
+		m.Requests, m.RequestSeconds, m.FirstEventSeconds, m.InFlight, m.StreamEvents, m.ClientGone, m.Errors, m.Remembered,
 		m.Attempts, m.Retries, m.RetriesDenied, m.Fallbacks, m.Ignored, m.TokensUsed,
 		m.RoundTrips, m.Leases, m.Degraded, m.Outages, m.LeasesRecalled, m.LeasesLost, m.ReportsLost, m.LeasesHeld, m.LeaseWaitSeconds, m.LogEntries, m.LogDropped,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

@@ -117,6 +117,16 @@ func (g *Guard) hold(bytes int64) bool {
 	return true
 }
 
+// Grow counts against the budget, until the request ends, by how many bytes its body has become
+// longer than it came. Errors are *chat.Error.
+func Grow(r *http.Request, bytes int) error {
+	guard := guardOf(r)
+	if more := int64(max(bytes, 0)); !guard.hold(more) {
+		return guard.budget.noRoom(copies * more)
+	}
+	return nil
+}
+
 // borrow counts bytes against the budget until they are given back.
 func (g *Guard) borrow(bytes int64) (giveBack func(), err error) {
 	if g == nil {

@@ -1,0 +1,194 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/carried"
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect"
+	"carousel.internal/gateway/internal/remembered"
+)
+
+// shelf is where the answers of a dialect are kept. What an upstream keeps is asked of it, with
+// the token that made it, and answered as it is.
+type shelf struct {
+	*server
+	api    dialect.Dialect
+	keeper dialect.Rememberer
+	// route is the upstream's, for what is passed on.
+	route *carried.Route
+}
+
+func (s *server) shelfOf(api dialect.Dialect, keeper dialect.Rememberer) *shelf {
+	return &shelf{s, api, keeper, &carried.Route{Name: strings.TrimPrefix(api.Path(), "/v1/"), Unnamed: true, SameModel: true}}
+}
+
+// Requests about an answer, below its path.
+const (
+	cancelPath = "/cancel"
+	inputPath  = "/input_items"
+	// compactPath is for a conversation, which has no id.
+	compactPath = "/compact"
+)
+
+// about makes the handler of a request about one answer. ours answers it for one that is kept
+// here.
+func (s *shelf) about(ours func(c *gin.Context, kept *remembered.Answer) error, method, below string) handler {
+	return func(c *gin.Context) error {
+		kept, err := s.asked(c)
+		if err != nil {
+			return err
+		}
+		if kept.Native() {
+			return s.pass(c, kept, method, below)
+		}
+		return ours(c, kept)
+	}
+}
+
+// asked finds the answer that a request is about.
+func (s *shelf) asked(c *gin.Context) (*remembered.Answer, error) {
+	sender, err := s.admit(c, s.api)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := s.find(c.Request.Context(), s.keeper, c.Param("id"), "", sender.Owner)
+	if err != nil {
+		return nil, err
+	}
+	exchangeOf(c).asks(kept.Model, false)
+	return kept, nil
+}
+
+// pass asks the upstream that keeps an answer.
+func (s *shelf) pass(c *gin.Context, kept *remembered.Answer, method, below string) error {
+	request := carried.Bare(s.route, method, "/"+kept.ID+below, kept.Model, c.Request.Header)
+	request.Stream = wantsStream(c)
+	return s.deliver(c, s.api, request, pinnedTo(kept), func(err error) error {
+		if isLost(err) {
+			return unknown(s.keeper, kept.ID, "", err)
+		}
+		return err
+	})
+}
+
+func wantsStream(c *gin.Context) bool {
+	wants, _ := strconv.ParseBool(c.Query("stream")) // another word is no wish
+	return wants
+}
+
+// GET PATH/{id}
+func (s *shelf) show(c *gin.Context, kept *remembered.Answer) error {
+	if wantsStream(c) {
+		err := chat.Errorf(chat.InvalidRequest, "`stream`: this answer was complete when it was kept, and is not streamed again: ask for it without")
+		err.Param = "stream"
+		return err
+	}
+	s.writeJSON(c, http.StatusOK, kept.JSON)
+	return nil
+}
+
+// GET PATH/{id}/input_items
+func (s *shelf) showInput(c *gin.Context, kept *remembered.Answer) error {
+	page, err := s.keeper.InputPage(kept.Input, c.Request.URL.Query())
+	if err != nil {
+		return err
+	}
+	s.writeJSON(c, http.StatusOK, page)
+	return nil
+}
+
+// POST PATH/{id}/cancel
+func (*shelf) cancel(_ *gin.Context, kept *remembered.Answer) error {
+	return chat.Errorf(chat.InvalidRequest, "%s can't be cancelled: it was not made in the background, and is complete", kept.ID)
+}
+
+// DELETE PATH/{id}
+func (s *shelf) remove(c *gin.Context) error {
+	kept, err := s.asked(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	if kept.Native() {
+		err := s.pass(c, kept, http.MethodDelete, "")
+		if err != nil && !isGone(err) {
+			return err
+		}
+		return errors.Join(err, s.forget(ctx, kept))
+	}
+	if err := s.forget(ctx, kept); err != nil {
+		return err
+	}
+	s.writeJSON(c, http.StatusOK, s.keeper.Deleted(kept.ID))
+	return nil
+}
+
+// isGone tells whether an upstream says that it keeps no such answer.
+func isGone(err error) bool {
+	own := chat.AsError(err).Upstream
+	return own != nil && own.Status == http.StatusNotFound
+}
+
+func (s *shelf) forget(ctx context.Context, kept *remembered.Answer) error {
+	err := s.Remembered.Forget(ctx, kept.ID, kept.Owner)
+	if errors.Is(err, remembered.ErrNone) { // somebody else has been faster
+		return nil
+	}
+	return err
+}
+
+// POST PATH/compact. It is composed here whichever upstream answers, unless the conversation
+// is one that an upstream keeps.
+func (s *shelf) compact(c *gin.Context) error {
+	sender, err := s.admit(c, s.api)
+	if err != nil {
+		return err
+	}
+	defer s.Chats.begin()()
+	in, err := s.incoming(c, s.api)
+	if err != nil {
+		return err
+	}
+	came := in.Body
+	thread, err := s.follow(c.Request, s.api, &sender, &in)
+	if err != nil {
+		return err
+	}
+	thread.wishes.Keep = false
+	answer, err := s.compacting(c, in, sender, thread)
+	if err != nil {
+		return err
+	}
+	return s.answerOnce(c, s.api, came, false, answer)
+}
+
+// compacting judges a request for a conversation in short, and returns what answers it.
+func (s *shelf) compacting(c *gin.Context, in dialect.Incoming, sender auth.Sender, thread thread) (func() error, error) {
+	x := exchangeOf(c)
+	if thread.pinned {
+		route := *s.route
+		route.Slow = true
+		request, err := carried.ReadJSON(&route, in.Header, in.Body)
+		if err != nil {
+			return nil, err
+		}
+		request.Below = compactPath
+		return func() error { return s.deliver(c, s.api, request, sender.Choice, thread.explain) }, nil
+	}
+	request, err := s.keeper.Compact(in)
+	if err != nil {
+		return nil, err
+	}
+	belongs(c, request)
+	x.asks(request.Model, false)
+	t := &turn{api: s.api, request: request, choice: sender.Choice, thread: thread}
+	return func() error { return s.collect(c, t, s.keeper.Compacted(request)) }, nil
+}

@@ -1,0 +1,171 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"log/slog"
+	"net/http"
+
+	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect"
+	"carousel.internal/gateway/internal/lease"
+	"carousel.internal/gateway/internal/remembered"
+	"carousel.internal/gateway/internal/reqbody"
+)
+
+// thread is what a request has to do with answers that are kept: the one that it goes on with,
+// and its own. The zero thread is that of a dialect whose answers are not.
+type thread struct {
+	keeper dialect.Rememberer
+	owner  remembered.Owner
+	wishes dialect.Wishes
+	// body is the request's, with all of the input that it goes on with.
+	body []byte
+	// pinned: an upstream keeps what it goes on with.
+	pinned bool
+}
+
+// previousField is where a body names the answer that it goes on with.
+const previousField = "previous_response_id"
+
+// follow finds what a request goes on with. If that is kept here, in has then a body that
+// stands by itself; if an upstream keeps it, sender's choice is that upstream and token, and
+// the body is as it came.
+func (s *server) follow(r *http.Request, api dialect.Dialect, sender *auth.Sender, in *dialect.Incoming) (thread, error) {
+	keeper, keeps := api.(dialect.Rememberer)
+	if !keeps || s.Remembered == nil {
+		return thread{}, nil
+	}
+	t := thread{keeper: keeper, owner: sender.Owner, wishes: keeper.Wishes(in.Body), body: in.Body}
+	if t.wishes.Previous == "" {
+		return t, nil
+	}
+	earlier, err := s.find(r.Context(), keeper, t.wishes.Previous, previousField, t.owner)
+	if err != nil {
+		return thread{}, err
+	}
+	if earlier.Native() {
+		t.pinned = true
+		sender.Choice = pinnedTo(earlier)
+		return t, nil
+	}
+	t.body, err = keeper.Resume(in.Body, dialect.Remembered{Answer: earlier.JSON, Input: earlier.Input})
+	if err != nil {
+		return thread{}, err
+	}
+	if limit := s.bodyLimit(api); int64(len(t.body)) > limit {
+		err := chat.Errorf(chat.PayloadTooLarge, "the conversation that `%s` goes on with and this request's own input are %d bytes together, and may be %d: begin a new conversation with a shorter history",
+			previousField, len(t.body), limit)
+		err.Param = previousField
+		return thread{}, err
+	}
+	if err := reqbody.Grow(r, len(t.body)-len(in.Body)); err != nil {
+		return thread{}, err
+	}
+	in.Body = t.body
+	return t, nil
+}
+
+// find returns an answer that is kept; param is where its id stands, as for Unknown.
+func (s *server) find(ctx context.Context, keeper dialect.Rememberer, id, param string, owner remembered.Owner) (*remembered.Answer, error) {
+	found, err := s.Remembered.Find(ctx, id, owner)
+	if errors.Is(err, remembered.ErrNone) {
+		return nil, keeper.Unknown(id, param)
+	}
+	return found, err
+}
+
+// pinnedTo has a request served where an answer is kept. An alias that the caller gave was for
+// choosing the token that made it.
+func pinnedTo(kept *remembered.Answer) lease.Choice {
+	return lease.Choice{Upstream: kept.Upstream, TokenID: kept.TokenID}
+}
+
+// explain words an error for who goes on with what an upstream keeps: where that can't be had
+// any more, it is as if there were none.
+func (t *thread) explain(err error) error {
+	if !t.pinned || !isLost(err) {
+		return err
+	}
+	return unknown(t.keeper, t.wishes.Previous, previousField, err)
+}
+
+// isLost tells whether an error of a request that one token alone can serve is for good: the
+// upstream or the token is gone, or waits for an admin.
+func isLost(err error) bool {
+	switch chat.AsError(err).Kind {
+	case chat.NotFound, chat.AliasNotFound, chat.NoTokens, chat.ModelNotSupported:
+		return true
+	default:
+		return false
+	}
+}
+
+// unknown is the error for an id of which, by that cause, nothing is kept.
+func unknown(keeper dialect.Rememberer, id, param string, cause error) error {
+	err := *keeper.Unknown(id, param)
+	err.Err = cause
+	return &err
+}
+
+// explained is what seq yields, with errors as explain words them.
+func explained[T any](seq iter.Seq2[T, error], explain func(error) error) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for item, err := range seq {
+			if err != nil {
+				err = explain(err)
+			}
+			if !yield(item, err) {
+				return
+			}
+		}
+	}
+}
+
+// errBrought: an answer that the upstream keeps for a token that nobody here has.
+var errBrought = errors.New("the upstream keeps it for the token that the caller brought")
+
+// keep has an answer kept, if it is to be. All of it has come, and the end of it is not
+// written: what could not be kept says so. answer is a dialect's Stream or Whole.
+func (s *server) keep(ctx context.Context, t *turn, answer any) {
+	memory, is := answer.(dialect.Memory)
+	if !is || !t.thread.wishes.Keep {
+		return
+	}
+	err := s.remember(ctx, t, memory)
+	result := "kept"
+	switch {
+	case err == nil:
+	case errors.Is(err, remembered.ErrTooLarge):
+		result = "too_large"
+	case errors.Is(err, errBrought):
+		result = "own_token"
+	default:
+		result = "failed"
+	}
+	s.Metrics.Remembered.WithLabelValues(result).Inc()
+	if err != nil {
+		memory.Forgotten()
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "an answer is not kept, and says so", slog.String("request_id", t.request.ID), slog.Any("error", err))
+	}
+}
+
+// remember keeps an answer: of what the upstream keeps itself, where that is.
+func (s *server) remember(ctx context.Context, t *turn, memory dialect.Memory) (err error) {
+	id, answer, native := memory.Answer()
+	kept := &remembered.Answer{ID: id, Owner: t.thread.owner, Model: t.request.Model, Created: t.request.Created}
+	switch {
+	case !native:
+		kept.JSON = answer
+		if kept.Input, err = t.thread.keeper.Input(t.thread.body); err != nil {
+			return err
+		}
+	case t.origin.TokenID == "":
+		return errBrought
+	default:
+		kept.Upstream, kept.TokenID = t.origin.Upstream, t.origin.TokenID
+	}
+	return s.Remembered.Keep(ctx, kept)
+}

@@ -103,6 +103,23 @@ func (r *rig) carry(t *testing.T, request *carried.Request, pieces int) (got del
 	return got
 }
 
+// A request about what the upstream has given an id goes to the path of that, by its method.
+func TestARequestBelowAnEndpoint(t *testing.T) {
+	t.Parallel()
+	var sent *upstream.RawCall
+	r, _ := carryRig(func(_ context.Context, call *upstream.RawCall) (*upstream.RawAnswer, error) {
+		sent = call
+		return nil, &upstream.Failure{Class: upstream.CallerFault}
+	})
+	request := carried.Bare(&carried.Route{Name: "things"}, http.MethodDelete, "/thing_1", "m", nil)
+	if got := r.carry(t, request, 0); got.err == nil || sent == nil {
+		t.Fatalf("%+v", got)
+	}
+	if sent.Method != http.MethodDelete || sent.Path != "things/thing_1" || sent.Length != 0 {
+		t.Errorf("sent %+v", sent)
+	}
+}
+
 // closing is a body that notes its end.
 type closing struct {
 	io.Reader

@@ -124,6 +124,29 @@ func TestABombEndsWithTheBudget(t *testing.T) {
 	}
 }
 
+// What a body grows by counts as the body does, and no longer than its request lasts.
+func TestABodyThatGrows(t *testing.T) {
+	t.Parallel()
+	budget := NewBudget(8 * mebibyte)
+	w, r, release := arriving(t, make([]byte, mebibyte), true, budget)
+	if _, err := ReadAll(w, r, 2*mebibyte); err != nil {
+		t.Fatal(err)
+	}
+	before := budget.used.Load()
+	if err := Grow(r, mebibyte); err != nil || budget.used.Load() != before+copies*mebibyte {
+		t.Errorf("%v, counted %d after %d", err, budget.used.Load(), before)
+	}
+	if err := Grow(r, -1); err != nil || budget.used.Load() != before+copies*mebibyte {
+		t.Errorf("%v, counted %d for less", err, budget.used.Load())
+	}
+	if err := Grow(r, 3*mebibyte); err == nil || chat.AsError(err).Kind != chat.Overloaded {
+		t.Errorf("%v", err)
+	}
+	if release(); budget.used.Load() != 0 {
+		t.Errorf("%d bytes are never given back", budget.used.Load())
+	}
+}
+
 // Who can never find room is not told to try again.
 func TestWhatIsLargerThanTheBudgetIsTooLarge(t *testing.T) {
 	t.Parallel()

@@ -40,6 +40,7 @@ type Request struct {
 	Query  string
 	Header http.Header
 
+	// source is nil where there is no body.
 	source io.ReaderAt
 	size   int64
 	// names are where the model's name stands in the source, in ascending order.
@@ -56,12 +57,12 @@ type span struct{ from, to int64 }
 func Bare(route *Route, method, below, model string, client http.Header) *Request {
 	header := headerOf(client, "")
 	header.Del("Content-Type")
-	return &Request{Route: route, Method: method, Below: below, Model: model, Header: header, source: bytes.NewReader(nil)}
+	return &Request{Route: route, Method: method, Below: below, Model: model, Header: header}
 }
 
 // Body is what is sent.
 type Body struct {
-	// Open begins to read it; each reader is apart from all others.
+	// Open begins to read it; each reader is apart from all others. nil: there is no body.
 	Open   func() io.Reader
 	Length int64
 }
@@ -69,6 +70,9 @@ type Body struct {
 // Body is the request's body with another name for the model, and else as it came. A
 // body that names none stays without.
 func (r *Request) Body(model string) Body {
+	if r.source == nil {
+		return Body{}
+	}
 	if len(r.names) == 0 || model == r.Model {
 		return Body{Open: func() io.Reader { return io.NewSectionReader(r.source, 0, r.size) }, Length: r.size}
 	}

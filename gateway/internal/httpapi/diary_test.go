@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -112,9 +113,8 @@ func (a *answering) Answer() (id string, body []byte, native bool) {
 	if a.native {
 		id = "resp_native"
 	}
-	var asked entry
-	_ = json.Unmarshal(a.request.Source.JSON, &asked)
-	body, _ = json.Marshal(said{ID: id, Said: a.text, Kept: !a.forgotten && wishesOf(&asked).Keep})
+	unwanted := bytes.Contains(a.request.Source.JSON, []byte(`"keep":false`))
+	body, _ = json.Marshal(said{ID: id, Said: a.text, Kept: !a.forgotten && !unwanted})
 	return id, body, a.native
 }
 
@@ -133,16 +133,12 @@ func (t *telling) Event(event chat.Event) error {
 
 func (t *telling) Done() error { return t.sink.Event("end", t.JSON(), false) }
 
-func wishesOf(e *entry) dialect.Wishes {
-	return dialect.Wishes{Previous: e.Previous, Keep: e.Keep == nil || *e.Keep}
-}
-
 func (diary) Wishes(body []byte) dialect.Wishes {
 	var e entry
 	if json.Unmarshal(body, &e) != nil {
 		return dialect.Wishes{}
 	}
-	return wishesOf(&e)
+	return dialect.Wishes{Previous: e.Previous, Keep: e.Keep == nil || *e.Keep}
 }
 
 func (diary) Resume(body []byte, earlier dialect.Remembered) ([]byte, error) {

@@ -271,15 +271,14 @@ func deref(text *string) string {
 // A conversation goes on as long as a request may be large, though it is not kept any more.
 func TestALongConversationEndsWithTheBodyLimit(t *testing.T) {
 	t.Parallel()
-	const limit = 3 * remembered.MaxBytes
-	s := newStudy(t, func(d *httpapi.Deps) { d.Options.BodyLimit, d.Options.BodyLimitChosen = limit, true })
-	large := []string{strings.Repeat("x", remembered.MaxBytes-1000)}
-	first := answered(t, s.write(t, key, entry{Model: "m", Words: large}))
-	second := answered(t, s.write(t, key, entry{Model: "m", Words: large, Previous: first.ID}))
+	const part = remembered.MaxBytes / 8
+	s := newStudy(t, func(d *httpapi.Deps) { d.Options.BodyLimit, d.Options.BodyLimitChosen = 10*part, true })
+	first := answered(t, s.write(t, key, entry{Model: "m", Words: []string{strings.Repeat("x", 6*part)}}))
+	second := answered(t, s.write(t, key, entry{Model: "m", Words: []string{strings.Repeat("x", 3*part)}, Previous: first.ID}))
 	if !first.Kept || second.Kept {
 		t.Errorf("kept %t, %t", first.Kept, second.Kept)
 	}
-	w := s.write(t, key, entry{Model: "m", Words: []string{strings.Repeat("x", 2*remembered.MaxBytes+2000)}, Previous: first.ID})
+	w := s.write(t, key, entry{Model: "m", Words: []string{strings.Repeat("x", 4*part)}, Previous: first.ID})
 	if got := errorOf(t, w.Body.Bytes()).Error; w.Code != http.StatusRequestEntityTooLarge || deref(got.Param) != "previous_response_id" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}

@@ -23,8 +23,6 @@ var ErrUnsent = errors.New("the request was not sent")
 
 // RawCall is one attempt of a request that is carried as it is.
 type RawCall struct {
-	// Method is HTTP's; empty: POST.
-	Method string
 	// Path is the endpoint's, below the upstream's base URL, without a slash before it.
 	// Query is the client's.
 	Path, Query string

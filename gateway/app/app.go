@@ -234,6 +234,7 @@ func (g *Gateway) assemble() {
 		Answers:  g.answers,
 		Remembered: &remembered.Desk{
 			Store: tokens.NewResponses(tokenstorev1.NewResponseServiceClient(g.conn)), Timeout: cfg.StoreTimeout,
+			Away: func() bool { return g.leases.Outage() != nil },
 		},
 		Models:   g.models,
 		Settings: g.config.Settings,

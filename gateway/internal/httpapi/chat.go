@@ -15,29 +15,21 @@ import (
 
 // converse answers a chat request of a dialect.
 func (s *server) converse(c *gin.Context, api dialect.Dialect) error {
-	x := exchangeOf(c)
 	sender, err := s.admit(c, api)
 	if err != nil {
 		return err
 	}
 	defer s.Chats.begin()()
-	in, err := s.incoming(c, api)
+	t, err := s.hear(c, api, sender)
 	if err != nil {
 		return err
 	}
-	came := in.Body
-	thread, err := s.follow(c.Request, api, &sender, &in)
+	request, err := api.Decode(t.in)
 	if err != nil {
 		return err
 	}
-	request, err := api.Decode(in)
-	if err != nil {
-		return err
-	}
-	belongs(c, request)
-	x.asks(request.Model, request.Stream)
-	t := &turn{api: api, request: request, choice: sender.Choice, thread: thread}
-	return s.answerOnce(c, api, came, request.Stream, func() error {
+	t.asks(c, request)
+	return s.answerOnce(c, api, t.came, request.Stream, func() error {
 		if request.Stream {
 			return s.stream(c, t)
 		}

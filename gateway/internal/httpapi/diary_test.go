@@ -180,6 +180,12 @@ func (diary) Unknown(id, param string) *chat.Error {
 	return err
 }
 
+func (diary) CountPath() string { return "/v1/diary/size" }
+
+func (d diary) DecodeCount(in dialect.Incoming) (*chat.Request, error) { return d.Decode(in) }
+
+func (diary) Count(tokens int) []byte { return fmt.Appendf(nil, `{"words":%d}`, tokens) }
+
 func (d diary) Compact(in dialect.Incoming) (*chat.Request, error) {
 	request, err := d.Decode(in)
 	if err == nil {
@@ -307,6 +313,11 @@ func (r *confidant) Carry(_ context.Context, request *carried.Request, choice le
 	}
 }
 
+// CountTokens counts words.
+func (r *confidant) CountTokens(_ context.Context, request *chat.Request, _ lease.Choice) (int, error) {
+	return len(strings.Fields(request.Messages[0].Parts[0].Text)), nil
+}
+
 // study is a public port that speaks the diary.
 type study struct {
 	*edge
@@ -323,6 +334,7 @@ func newStudy(t *testing.T, change func(*httpapi.Deps)) *study {
 	s.relay = &confidant{journal: s.journal}
 	s.edge = newEdge(t, s.relay, func(d *httpapi.Deps) {
 		d.Dialects = []dialect.Dialect{openai.API{}, diary{journal: s.journal}}
+		d.Tokens = s.relay
 		d.Remembered = &remembered.Desk{Store: s.cupboard, Timeout: time.Minute}
 		if change != nil {
 			change(d)

@@ -9,26 +9,11 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/carried"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/remembered"
 )
-
-// shelf is where the answers of a dialect are kept. What an upstream keeps is asked of it, with
-// the token that made it, and answered as it is.
-type shelf struct {
-	*server
-	api    dialect.Dialect
-	keeper dialect.Rememberer
-	// route is the upstream's, for what is passed on.
-	route *carried.Route
-}
-
-func (s *server) shelfOf(api dialect.Dialect, keeper dialect.Rememberer) *shelf {
-	return &shelf{s, api, keeper, &carried.Route{Name: strings.TrimPrefix(api.Path(), "/v1/"), Unnamed: true, SameModel: true}}
-}
 
 // Requests about an answer, below its path.
 const (
@@ -37,6 +22,19 @@ const (
 	// compactPath is for a conversation, which has no id.
 	compactPath = "/compact"
 )
+
+// shelf is where the answers of a dialect are kept. What an upstream keeps is asked of it, with
+// the token that made it, and answered as it is.
+type shelf struct {
+	*server
+	api    dialect.Dialect
+	keeper dialect.Rememberer
+}
+
+// routeAt is the upstream's route for the requests of a dialect that it speaks too.
+func routeAt(api dialect.Dialect) *carried.Route {
+	return &carried.Route{Name: strings.TrimPrefix(api.Path(), "/v1/"), Unnamed: true, SameModel: true}
+}
 
 // about makes the handler of a request about one answer. ours answers it for one that is kept
 // here.
@@ -69,7 +67,7 @@ func (s *shelf) asked(c *gin.Context) (*remembered.Answer, error) {
 
 // pass asks the upstream that keeps an answer.
 func (s *shelf) pass(c *gin.Context, kept *remembered.Answer, method, below string) error {
-	request := carried.Bare(s.route, method, "/"+kept.ID+below, kept.Model, c.Request.Header)
+	request := carried.Bare(routeAt(s.api), method, "/"+kept.ID+below, kept.Model, c.Request.Header)
 	request.Stream = wantsStream(c)
 	return s.deliver(c, s.api, request, pinnedTo(kept), func(err error) error {
 		if isLost(err) {
@@ -145,50 +143,39 @@ func (s *shelf) forget(ctx context.Context, kept *remembered.Answer) error {
 	return err
 }
 
-// POST PATH/compact. It is composed here whichever upstream answers, unless the conversation
-// is one that an upstream keeps.
+// POST PATH/compact. It is composed here whichever upstream answers, unless that keeps the
+// conversation.
 func (s *shelf) compact(c *gin.Context) error {
 	sender, err := s.admit(c, s.api)
 	if err != nil {
 		return err
 	}
 	defer s.Chats.begin()()
-	in, err := s.incoming(c, s.api)
+	t, err := s.hear(c, s.api, sender)
 	if err != nil {
 		return err
 	}
-	came := in.Body
-	thread, err := s.follow(c.Request, s.api, &sender, &in)
+	if t.thread.pinned {
+		return s.answerOnce(c, s.api, t.came, false, func() error { return s.passOn(c, t, compactPath) })
+	}
+	request, err := s.keeper.Compact(t.in)
 	if err != nil {
 		return err
 	}
-	thread.wishes.Keep = false
-	answer, err := s.compacting(c, in, sender, thread)
-	if err != nil {
-		return err
-	}
-	return s.answerOnce(c, s.api, came, false, answer)
+	t.asks(c, request)
+	t.thread.wishes.Keep = false
+	return s.answerOnce(c, s.api, t.came, false, func() error { return s.collect(c, t, s.keeper.Compacted(request)) })
 }
 
-// compacting judges a request for a conversation in short, and returns what answers it.
-func (s *shelf) compacting(c *gin.Context, in dialect.Incoming, sender auth.Sender, thread thread) (func() error, error) {
-	x := exchangeOf(c)
-	if thread.pinned {
-		route := *s.route
-		route.Slow = true
-		request, err := carried.ReadJSON(&route, in.Header, in.Body)
-		if err != nil {
-			return nil, err
-		}
-		request.Below = compactPath
-		return func() error { return s.deliver(c, s.api, request, sender.Choice, thread.explain) }, nil
-	}
-	request, err := s.keeper.Compact(in)
+// passOn sends a turn's body, as it came, to the upstream that keeps what it goes on with: to
+// what that has below the path of the dialect.
+func (s *server) passOn(c *gin.Context, t *turn, below string) error {
+	route := routeAt(t.api)
+	route.Slow = true
+	request, err := carried.ReadJSON(route, c.Request.Header, t.came)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	belongs(c, request)
-	x.asks(request.Model, false)
-	t := &turn{api: s.api, request: request, choice: sender.Choice, thread: thread}
-	return func() error { return s.collect(c, t, s.keeper.Compacted(request)) }, nil
+	request.Below = below
+	return s.deliver(c, t.api, request, t.choice, t.thread.explain)
 }

@@ -167,8 +167,8 @@ func TestNothingIsKeptForAClientThatHangsUp(t *testing.T) {
 	}
 }
 
-// A request that goes on with what is kept here reaches the relay as one that has all of it.
-func TestAConversationGoesOn(t *testing.T) {
+// Trap 57: a request that goes on with what is kept here reaches the relay as one that has all of it.
+func TestTrap57AConversationGoesOn(t *testing.T) {
 	t.Parallel()
 	for _, stream := range []bool{false, true} {
 		s := newStudy(t, nil)
@@ -528,6 +528,25 @@ func TestCompactedNativeConversations(t *testing.T) {
 	w = do(t, s, request(t, http.MethodPost, "/v1/diary/compact", key, body))
 	if got := errorOf(t, w.Body.Bytes()).Error; w.Code != 400 || deref(got.Param) != "previous_response_id" {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// A question for tokens is about all that a request goes on with.
+func TestTokensOfConversations(t *testing.T) {
+	t.Parallel()
+	for _, native := range []bool{false, true} {
+		s := newStudy(t, nil)
+		s.relay.native = native
+		first := answered(t, s.write(t, key, entry{Model: "m", Words: []string{"one"}}))
+		body := `{"model":"m","words":["two"],"previous_response_id":"` + first.ID + `"}`
+		w := do(t, s, request(t, http.MethodPost, "/v1/diary/size", key, body))
+		if native {
+			if w.Body.String() != `{"from":"far"}` || s.relay.passed[0].Below != "/size" || s.relay.choice.TokenID != "tok_1" {
+				t.Errorf("%d %s", w.Code, w.Body)
+			}
+		} else if w.Body.String() != `{"words":4}` {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
 	}
 }
 

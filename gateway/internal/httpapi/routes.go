@@ -22,7 +22,7 @@ func (s *server) routes(engine *gin.Engine) {
 			post(engine, s.Options.RoutePrefix+counter.CountPath(), s.countIn(api, counter))
 		}
 		if keeper, keeps := api.(dialect.Rememberer); keeps && s.Remembered != nil {
-			shelf := s.shelfOf(api, keeper)
+			shelf := &shelf{s, api, keeper}
 			path := s.Options.RoutePrefix + api.Path()
 			post(engine, path+compactPath, shelf.compact)
 			get(engine, path+"/:id", shelf.about(shelf.show, http.MethodGet, ""))

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 
-	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/lease"
@@ -21,51 +20,50 @@ type thread struct {
 	keeper dialect.Rememberer
 	owner  remembered.Owner
 	wishes dialect.Wishes
-	// body is the request's, with all of the input that it goes on with.
-	body []byte
-	// pinned: an upstream keeps what it goes on with.
+	// pinned: an upstream keeps what the request goes on with.
 	pinned bool
 }
 
 // previousField is where a body names the answer that it goes on with.
 const previousField = "previous_response_id"
 
-// follow finds what a request goes on with. If that is kept here, in has then a body that
-// stands by itself; if an upstream keeps it, sender's choice is that upstream and token, and
-// the body is as it came.
-func (s *server) follow(r *http.Request, api dialect.Dialect, sender *auth.Sender, in *dialect.Incoming) (thread, error) {
-	keeper, keeps := api.(dialect.Rememberer)
+// follow finds what a turn goes on with. If that is kept here, the turn's body becomes one that
+// stands by itself; if an upstream keeps it, the turn is pinned to that and its token, and the
+// body stays as it came.
+func (s *server) follow(r *http.Request, t *turn, owner remembered.Owner) error {
+	keeper, keeps := t.api.(dialect.Rememberer)
 	if !keeps || s.Remembered == nil {
-		return thread{}, nil
+		return nil
 	}
-	t := thread{keeper: keeper, owner: sender.Owner, wishes: keeper.Wishes(in.Body), body: in.Body}
-	if t.wishes.Previous == "" {
-		return t, nil
+	t.thread = thread{keeper: keeper, owner: owner, wishes: keeper.Wishes(t.came)}
+	previous := t.thread.wishes.Previous
+	if previous == "" {
+		return nil
 	}
-	earlier, err := s.find(r.Context(), keeper, t.wishes.Previous, previousField, t.owner)
+	earlier, err := s.find(r.Context(), keeper, previous, previousField, owner)
 	if err != nil {
-		return thread{}, err
+		return err
 	}
 	if earlier.Native() {
-		t.pinned = true
-		sender.Choice = pinnedTo(earlier)
-		return t, nil
+		t.thread.pinned, t.choice = true, pinnedTo(earlier)
+		return nil
 	}
-	t.body, err = keeper.Resume(in.Body, dialect.Remembered{Answer: earlier.JSON, Input: earlier.Input})
+	t.in.Body, err = keeper.Resume(t.came, dialect.Remembered{Answer: earlier.JSON, Input: earlier.Input})
 	if err != nil {
-		return thread{}, err
+		return err
 	}
-	if limit := s.bodyLimit(api); int64(len(t.body)) > limit {
-		err := chat.Errorf(chat.PayloadTooLarge, "the conversation that `%s` goes on with and this request's own input are %d bytes together, and may be %d: begin a new conversation with a shorter history",
-			previousField, len(t.body), limit)
+	return s.fits(r, t)
+}
+
+// fits judges a turn's body that has become larger than it came.
+func (s *server) fits(r *http.Request, t *turn) error {
+	if size, limit := int64(len(t.in.Body)), s.bodyLimit(t.api); size > limit {
+		err := chat.Errorf(chat.PayloadTooLarge, "the conversation that `%s` goes on with and this request's own input have %d bytes together, and may have %d: begin a new conversation with less of it",
+			previousField, size, limit)
 		err.Param = previousField
-		return thread{}, err
+		return err
 	}
-	if err := reqbody.Grow(r, len(t.body)-len(in.Body)); err != nil {
-		return thread{}, err
-	}
-	in.Body = t.body
-	return t, nil
+	return reqbody.Grow(r, len(t.in.Body)-len(t.came))
 }
 
 // find returns an answer that is kept; param is where its id stands, as for Unknown.
@@ -146,10 +144,15 @@ func (s *server) keep(ctx context.Context, t *turn, answer any) {
 		result = "failed"
 	}
 	s.Metrics.Remembered.WithLabelValues(result).Inc()
-	if err != nil {
-		memory.Forgotten()
-		s.Log.LogAttrs(ctx, slog.LevelWarn, "an answer is not kept, and says so", slog.String("request_id", t.request.ID), slog.Any("error", err))
+	if err == nil {
+		return
 	}
+	memory.Forgotten()
+	level := slog.LevelWarn
+	if ctx.Err() != nil { // the client has gone
+		level = slog.LevelInfo
+	}
+	s.Log.LogAttrs(ctx, level, "an answer is not kept, and says so", slog.String("request_id", t.request.ID), slog.Any("error", err))
 }
 
 // remember keeps an answer: of what the upstream keeps itself, where that is.
@@ -159,7 +162,7 @@ func (s *server) remember(ctx context.Context, t *turn, memory dialect.Memory) (
 	switch {
 	case !native:
 		kept.JSON = answer
-		if kept.Input, err = t.thread.keeper.Input(t.thread.body); err != nil {
+		if kept.Input, err = t.thread.keeper.Input(t.in.Body); err != nil {
 			return err
 		}
 	case t.origin.TokenID == "":

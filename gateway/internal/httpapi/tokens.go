@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -24,16 +25,19 @@ func (s *server) countIn(api dialect.Dialect, counter dialect.TokenCounter) hand
 		if err != nil {
 			return err
 		}
-		in, err := s.incoming(c, api)
+		t, err := s.hear(c, api, sender)
+		switch {
+		case err != nil:
+			return err
+		case t.thread.pinned: // nobody here knows all that counts
+			return s.passOn(c, t, strings.TrimPrefix(counter.CountPath(), api.Path()))
+		}
+		request, err := counter.DecodeCount(t.in)
 		if err != nil {
 			return err
 		}
-		request, err := counter.DecodeCount(in)
-		if err != nil {
-			return err
-		}
-		exchangeOf(c).asks(request.Model, false)
-		tokens, err := s.Tokens.CountTokens(c.Request.Context(), request, sender.Choice)
+		t.asks(c, request)
+		tokens, err := s.Tokens.CountTokens(c.Request.Context(), request, t.choice)
 		if err != nil {
 			return err
 		}

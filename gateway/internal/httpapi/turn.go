@@ -15,7 +15,12 @@ import (
 
 // turn is a conversation's request on its way.
 type turn struct {
-	api     dialect.Dialect
+	api dialect.Dialect
+	// came is the body as it came; in has that which stands by itself, where what it goes on with
+	// is kept here.
+	came []byte
+	in   dialect.Incoming
+	// request is what the dialect has made of it.
 	request *chat.Request
 	choice  lease.Choice
 	// thread is what it has to do with answers that are kept.
@@ -37,23 +42,29 @@ func (s *server) allowed() auth.Allowed {
 	return auth.Allowed{OwnTokens: settings.GetEnableOwnTokens(), AliasPinning: settings.GetEnableAliasPinning()}
 }
 
-// incoming reads a request's body.
-func (s *server) incoming(c *gin.Context, api dialect.Dialect) (dialect.Incoming, error) {
+// hear reads what a sender asks, and finds what that goes on with.
+func (s *server) hear(c *gin.Context, api dialect.Dialect, sender auth.Sender) (*turn, error) {
 	x := exchangeOf(c)
 	body, err := reqbody.ReadAll(c.Writer, c.Request, s.bodyLimit(api))
-	return dialect.Incoming{
+	if err != nil {
+		return nil, err
+	}
+	t := &turn{api: api, came: body, choice: sender.Choice, in: dialect.Incoming{
 		Body: body, Header: c.Request.Header, Query: c.Request.URL.RawQuery, RequestID: x.line.RequestID, Received: x.started,
-	}, err
+	}}
+	return t, s.follow(c.Request, t, sender.Owner)
+}
+
+// asks is what a dialect has made of a turn's body.
+func (t *turn) asks(c *gin.Context, request *chat.Request) {
+	request.Session = cmp.Or(c.GetHeader(sessionHeader), request.Session)
+	t.request = request
+	exchangeOf(c).asks(request.Model, request.Stream)
 }
 
 // sessionHeader says what a request belongs to, for clients that can't say so in the
 // body.
 const sessionHeader = "X-Session-Id"
-
-// belongs has a request belong to what its sender says beside it.
-func belongs(c *gin.Context, request *chat.Request) {
-	request.Session = cmp.Or(c.GetHeader(sessionHeader), request.Session)
-}
 
 // maxModel bounds what a client can write into the log as a model's name, in bytes.
 const maxModel = 100

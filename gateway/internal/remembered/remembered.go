@@ -21,6 +21,7 @@ var (
 	ErrNone = errors.New("nothing is kept under this id")
 	// ErrTooLarge: no store keeps so much.
 	ErrTooLarge = errors.New("it is larger than what is kept")
+	errAway     = errors.New("the store is out of reach")
 	errID       = errors.New("its id is none under which something is kept")
 )
 
@@ -59,6 +60,9 @@ type Desk struct {
 	Store Store
 	// Timeout bounds each call.
 	Timeout time.Duration
+	// Away tells that the store is known to be out of reach: then no answer waits for it. nil:
+	// nothing is known.
+	Away func() bool
 }
 
 // Keep keeps an answer.
@@ -68,6 +72,8 @@ func (d *Desk) Keep(ctx context.Context, answer *Answer) error {
 		return errID
 	case len(answer.JSON)+len(answer.Input) > MaxBytes:
 		return ErrTooLarge
+	case d.Away != nil && d.Away():
+		return errAway
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()

@@ -70,6 +70,10 @@ func TestWhatIsNeverKept(t *testing.T) {
 	if err := desk.Keep(t.Context(), large); !errors.Is(err, remembered.ErrTooLarge) {
 		t.Error(err)
 	}
+	desk.Away = func() bool { return true }
+	if err := desk.Keep(t.Context(), &remembered.Answer{ID: "resp_1"}); err == nil {
+		t.Error("it is kept where nobody is")
+	}
 	if store.asked > 0 {
 		t.Errorf("asked %d times", store.asked)
 	}

@@ -84,6 +84,7 @@ var allowed = map[string][]string{
 	"internal/errand":     {"internal/upstream", "internal/lease"},
 	"internal/quota":      {},
 	"internal/quotaboard": {"internal/quota"},
+	"internal/routing":    {"internal/chat"},
 
 	// What the edges share.
 	"internal/storeerr": {"internal/chat"},
@@ -95,8 +96,8 @@ var allowed = map[string][]string{
 		"internal/chat", "internal/dialect", "internal/auth", "internal/lease", "internal/sse", "internal/metrics", "internal/accesslog",
 		"internal/idempotency", "internal/remembered", "internal/forwarded", "internal/reqbody", "internal/carried",
 	},
-	"internal/adminapi":  {"internal/quota", "internal/quotaboard", "internal/nullable", "internal/logentry", "internal/storeerr", "internal/chat", "internal/upstream", "internal/auth", "internal/jsonapi"},
-	"internal/web":       {"internal/quota", "internal/quotaboard", "internal/storeerr", "internal/chat", "internal/auth", "internal/forwarded", "internal/jsonapi"},
+	"internal/adminapi":  {"internal/quota", "internal/quotaboard", "internal/routing", "internal/nullable", "internal/logentry", "internal/storeerr", "internal/chat", "internal/upstream", "internal/auth", "internal/jsonapi"},
+	"internal/web":       {"internal/quota", "internal/quotaboard", "internal/routing", "internal/storeerr", "internal/chat", "internal/auth", "internal/forwarded", "internal/jsonapi"},
 	"internal/reference": {"internal/nullable", "internal/logentry", "internal/storeerr", "internal/chat", "internal/auth", "internal/jsonapi"},
 	"internal/jsonapi":   {"internal/auth", "internal/chat", "internal/forwarded", "internal/reqbody"},
 	"internal/admincli":  {"internal/logentry"}, // else it knows the admin API from outside
@@ -114,8 +115,8 @@ var caged = map[string][]string{
 	"github.com/tiktoken-go/tokenizer":         {"internal/tokencount"},
 	"connectrpc.com/":                          {"internal/upstream/*", "app"},
 	"github.com/spf13/viper":                   {},
-	"google.golang.org/grpc":                   {"internal/storeerr", "internal/tokens", "internal/account", "internal/errand", "internal/quotaboard", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "app"},
-	"carousel.internal/proto/tokenstore/v1":    {"internal/storeerr", "internal/logentry", "internal/tokens", "internal/account", "internal/errand", "internal/quota", "internal/quotaboard", "internal/catalog", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "internal/httpapi", "app"},
+	"google.golang.org/grpc":                   {"internal/storeerr", "internal/tokens", "internal/account", "internal/errand", "internal/quotaboard", "internal/routing", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "app"},
+	"carousel.internal/proto/tokenstore/v1":    {"internal/storeerr", "internal/logentry", "internal/tokens", "internal/account", "internal/errand", "internal/quota", "internal/quotaboard", "internal/routing", "internal/catalog", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "internal/httpapi", "app"},
 	"carousel.internal/proto/rpcerr":           {"internal/storeerr", "internal/tokens", "internal/adminapi", "internal/web", "internal/jsonapi", "app"},
 	"carousel.internal/proto/cursor/aiserver/": {"internal/upstream/*"},
 	"carousel.internal/proto/cursor/agent/":    {"internal/upstream/*"},

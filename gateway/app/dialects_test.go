@@ -26,11 +26,12 @@ func TestWhereAModelIsServedDependsOnTheDialect(t *testing.T) {
 	}
 	g.catalog.Update(configs, nil)
 	for dialect, want := range map[string]string{"": "o", "openai": "o", "anthropic": "a"} {
-		if got, model, err := g.resolve("m", dialect); got != want || model != "m" || err != nil {
-			t.Errorf("%q: %s, %s, %v", dialect, got, model, err)
+		chain, err := g.prospects("m", dialect)
+		if err != nil || len(chain.Targets) != 1 || chain.Targets[0].Upstream != want || chain.Targets[0].Model != "m" {
+			t.Errorf("%q: %+v, %v", dialect, chain, err)
 		}
 	}
-	if _, _, err := g.resolve("m", "klingon"); chat.AsError(err) == nil || chat.AsError(err).Param != "dialect" {
+	if _, err := g.prospects("m", "klingon"); chat.AsError(err) == nil || chat.AsError(err).Param != "dialect" {
 		t.Errorf("%v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/relay"
+	"carousel.internal/gateway/internal/routing"
 	"carousel.internal/gateway/internal/upstream"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -47,20 +48,22 @@ func statusOf(name string, err *chat.Error) int {
 	return api.Error(err, "").Status
 }
 
-// resolve answers where a model is served, as a chat request of a dialect that any upstream
-// can carry would find it. An empty dialect is the first.
-func (g *Gateway) resolve(model, name string) (upstreamName, upstreamModel string, err error) {
+// prospects answers how a model's name is served, as a chat request of a dialect that any
+// upstream can carry would find it. An empty dialect is the first.
+func (g *Gateway) prospects(model, name string) (routing.Chain, error) {
 	api, known := dialectNamed(cmp.Or(name, dialects[0].Name()))
 	if !known {
 		unknown := chat.Errorf(chat.InvalidRequest, "`dialect` must be one of %s", strings.Join(dialectNames(), ", "))
 		unknown.Param = "dialect"
-		return "", "", unknown
+		return routing.Chain{}, unknown
 	}
-	plan, err := g.catalog.Resolve(catalog.Wish{
+	target, err := g.catalog.Resolve(catalog.Wish{
 		Model: model, AnyClaude: g.config.Settings().GetEnableAllClaude(), Request: &chat.Request{Source: chat.Source{Dialect: api.Name()}},
-		Look: true,
 	})
-	return plan.First.Upstream, plan.First.Model, err
+	if err != nil {
+		return routing.Chain{}, err
+	}
+	return routing.Chain{Targets: []routing.Target{{Upstream: target.Upstream, Model: target.Model, Weight: 1}}}, nil
 }
 
 // hasAccounts tells whether an upstream tells of the accounts behind its tokens.

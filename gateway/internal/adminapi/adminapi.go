@@ -1,5 +1,5 @@
 // Package adminapi is the admin's REST API, /admin/api/…: tokens, logins, upstreams,
-// settings, the request log, and why a token would be chosen. It translates
+// routes, settings, the request log, and why a token would be chosen. It translates
 // between JSON and the tokenstore's calls and decides nothing itself. People
 // script against it: keys, paths and status codes are a promise.
 //
@@ -17,7 +17,9 @@ import (
 	"github.com/gin-gonic/gin"
 	"google.golang.org/grpc"
 
+	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/jsonapi"
+	"carousel.internal/gateway/internal/routing"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/proto/rpcerr"
 	"carousel.internal/proto/service/secret"
@@ -41,7 +43,7 @@ type Tokens interface {
 	ExportTokens(context.Context, *tokenstorev1.ExportTokensRequest, ...grpc.CallOption) (*tokenstorev1.ExportTokensResponse, error)
 }
 
-// Config are the tokenstore's calls about settings, pages and upstreams.
+// Config are the tokenstore's calls about settings, pages, upstreams and routes.
 type Config interface {
 	GetSettings(context.Context, *tokenstorev1.GetSettingsRequest, ...grpc.CallOption) (*tokenstorev1.GetSettingsResponse, error)
 	UpdateSettings(context.Context, *tokenstorev1.UpdateSettingsRequest, ...grpc.CallOption) (*tokenstorev1.UpdateSettingsResponse, error)
@@ -49,17 +51,15 @@ type Config interface {
 	ListUpstreams(context.Context, *tokenstorev1.ListUpstreamsRequest, ...grpc.CallOption) (*tokenstorev1.ListUpstreamsResponse, error)
 	PutUpstream(context.Context, *tokenstorev1.PutUpstreamRequest, ...grpc.CallOption) (*tokenstorev1.PutUpstreamResponse, error)
 	DeleteUpstream(context.Context, *tokenstorev1.DeleteUpstreamRequest, ...grpc.CallOption) (*tokenstorev1.DeleteUpstreamResponse, error)
+	ListRoutes(context.Context, *tokenstorev1.ListRoutesRequest, ...grpc.CallOption) (*tokenstorev1.ListRoutesResponse, error)
+	PutRoute(context.Context, *tokenstorev1.PutRouteRequest, ...grpc.CallOption) (*tokenstorev1.PutRouteResponse, error)
+	DeleteRoute(context.Context, *tokenstorev1.DeleteRouteRequest, ...grpc.CallOption) (*tokenstorev1.DeleteRouteResponse, error)
 }
 
 // RequestLog are the tokenstore's questions about the request log.
 type RequestLog interface {
 	Query(context.Context, *tokenstorev1.QueryRequest, ...grpc.CallOption) (*tokenstorev1.QueryResponse, error)
 	Summarize(context.Context, *tokenstorev1.SummarizeRequest, ...grpc.CallOption) (*tokenstorev1.SummarizeResponse, error)
-}
-
-// Leases is the tokenstore's dry run of a choice.
-type Leases interface {
-	Explain(context.Context, *tokenstorev1.ExplainRequest, ...grpc.CallOption) (*tokenstorev1.ExplainResponse, error)
 }
 
 // AuditLog is the tokenstore's record of what admins did.
@@ -82,7 +82,7 @@ type Deps struct {
 	Tokens   Tokens
 	Config   Config
 	Logs     RequestLog
-	Leases   Leases
+	Leases   routing.Leases
 	Accounts Accounts
 	Audit    AuditLog
 	Logins   Logins
@@ -90,9 +90,11 @@ type Deps struct {
 	// Fleet answers what the tokenstore said last of all gateways; nil while it says
 	// nothing.
 	Fleet func() *tokenstorev1.BeatResponse
-	// Resolve answers the upstream that serves a model to clients of a dialect, and the
-	// model's id there. An empty dialect is that of whoever does not say.
-	Resolve func(model, dialect string) (upstreamName, upstreamModel string, err error)
+	// Prospects answers how a model's name is served to clients of a dialect. An empty dialect
+	// is that of whoever does not say.
+	Prospects func(model, dialect string) (routing.Chain, error)
+	// Models lists what can be asked for.
+	Models func() []chat.Model
 	// ValidateUpstream tells why no driver can be made of a config.
 	ValidateUpstream func(upstream.Config) error
 	// ProbeUpstream asks an upstream how many models it serves, without a token.
@@ -142,6 +144,11 @@ func (a *API) Routes(router gin.IRouter) {
 	get(api, "/upstreams", a.listUpstreams)
 	api.PUT("/upstreams/:name", adapt(a.putUpstream))
 	api.DELETE("/upstreams/:name", adapt(a.deleteUpstream))
+
+	get(api, "/routes", a.listRoutes)
+	get(api, "/routes/:name", a.getRoute)
+	api.PUT("/routes/:name", adapt(a.putRoute))
+	api.DELETE("/routes/:name", adapt(a.deleteRoute))
 
 	get(api, "/settings", a.getSettings)
 	api.PATCH("/settings", adapt(a.updateSettings))

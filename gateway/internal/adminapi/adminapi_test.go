@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ import (
 	"carousel.internal/gateway/internal/httpapi"
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/metrics"
+	"carousel.internal/gateway/internal/routing"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/proto/rpcerr"
 	"carousel.internal/proto/service/secret"
@@ -45,6 +47,7 @@ const key = "Bearer right"
 // store answers every call with the message of the right type, or with err, and
 // remembers the request.
 type store struct {
+	mu      sync.Mutex
 	err     error
 	answers []proto.Message
 	asked   proto.Message
@@ -64,6 +67,8 @@ type store struct {
 }
 
 func ask[T proto.Message](ctx context.Context, s *store, request proto.Message) (T, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.asked = request
 	if deadline, ok := ctx.Deadline(); ok {
 		s.left = time.Until(deadline)
@@ -156,6 +161,18 @@ func (s *store) DeleteUpstream(ctx context.Context, r *tokenstorev1.DeleteUpstre
 	return ask[*tokenstorev1.DeleteUpstreamResponse](ctx, s, r)
 }
 
+func (s *store) ListRoutes(ctx context.Context, r *tokenstorev1.ListRoutesRequest, _ ...grpc.CallOption) (*tokenstorev1.ListRoutesResponse, error) {
+	return ask[*tokenstorev1.ListRoutesResponse](ctx, s, r)
+}
+
+func (s *store) PutRoute(ctx context.Context, r *tokenstorev1.PutRouteRequest, _ ...grpc.CallOption) (*tokenstorev1.PutRouteResponse, error) {
+	return ask[*tokenstorev1.PutRouteResponse](ctx, s, r)
+}
+
+func (s *store) DeleteRoute(ctx context.Context, r *tokenstorev1.DeleteRouteRequest, _ ...grpc.CallOption) (*tokenstorev1.DeleteRouteResponse, error) {
+	return ask[*tokenstorev1.DeleteRouteResponse](ctx, s, r)
+}
+
 func (s *store) Query(ctx context.Context, r *tokenstorev1.QueryRequest, _ ...grpc.CallOption) (*tokenstorev1.QueryResponse, error) {
 	return ask[*tokenstorev1.QueryResponse](ctx, s, r)
 }
@@ -207,7 +224,7 @@ var (
 	_ adminapi.Tokens     = tokenstorev1.TokenServiceClient(nil)
 	_ adminapi.Config     = tokenstorev1.ConfigServiceClient(nil)
 	_ adminapi.RequestLog = tokenstorev1.RequestLogServiceClient(nil)
-	_ adminapi.Leases     = tokenstorev1.LeaseServiceClient(nil)
+	_ routing.Leases      = tokenstorev1.LeaseServiceClient(nil)
 	_ adminapi.Logins     = tokenstorev1.LoginServiceClient(nil)
 	_ adminapi.Renewals   = tokenstorev1.ErrandServiceClient(nil)
 )
@@ -258,6 +275,9 @@ func newStore() *store {
 		&tokenstorev1.ListUpstreamsResponse{Upstreams: []*tokenstorev1.Upstream{vendor}},
 		&tokenstorev1.PutUpstreamResponse{Upstream: vendor},
 		&tokenstorev1.DeleteUpstreamResponse{},
+		&tokenstorev1.ListRoutesResponse{Routes: []*tokenstorev1.Route{fast}},
+		&tokenstorev1.PutRouteResponse{Route: fast},
+		&tokenstorev1.DeleteRouteResponse{},
 		&tokenstorev1.QueryResponse{Entries: []*tokenstorev1.LogEntry{someLog}, NextCursor: "n", Newest: "7-1"},
 		&tokenstorev1.SummarizeResponse{Buckets: []*tokenstorev1.LogBucket{someStep, {Start: moment}}},
 		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: 1, Cooling: 2, Expired: 3, Disabled: 4, InFlight: 5, Expiring: 6, Probing: 7, Parked: 8, NeedsLogin: 8, Quarantined: 9, Causes: []*tokenstorev1.SharedCause{{Class: "upstream", Model: "gpt-4o", Since: moment, NextProbe: moment}}}}},
@@ -297,14 +317,19 @@ func send(t *testing.T, s *store, method, path, authorization, body string, head
 			return nil
 		}},
 		Tokens: s, Config: s, Logs: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Fleet: func() *tokenstorev1.BeatResponse { return beat },
-		Resolve: func(model, dialect string) (string, string, error) {
-			if model == "nope" {
-				return "", "", chat.Errorf(chat.ModelNotSupported, "Model %q is not supported", model)
+		Models: func() []chat.Model {
+			return []chat.Model{{ID: "gpt-4o", OwnedBy: "openai"}, {ID: "fast", OwnedBy: "carousel"}}
+		},
+		Prospects: func(model, dialect string) (routing.Chain, error) {
+			switch {
+			case model == "nope":
+				return routing.Chain{}, chat.Errorf(chat.ModelNotSupported, "Model %q is not supported", model)
+			case model == "fast":
+				return fastChain, nil
+			case dialect != "":
+				return routing.Chain{Targets: []routing.Target{{Upstream: dialect, Model: model, Weight: 1}}}, nil
 			}
-			if dialect != "" {
-				return dialect, model, nil
-			}
-			return "vendor", strings.TrimPrefix(model, "vendor/"), nil
+			return routing.Chain{Targets: []routing.Target{{Upstream: "vendor", Model: strings.TrimPrefix(model, "vendor/"), Weight: 1}}}, nil
 		},
 		ProbeUpstream: func(context.Context, upstream.Config) (int, error) { return s.models, s.probed },
 		Driver: func(name string) (upstream.Driver, bool) {
@@ -380,6 +405,10 @@ var routes = []struct {
 	{"GET", "/admin/api/upstreams", "", 200, []string{"next", "upstreams"}, false},
 	{"PUT", "/admin/api/upstreams/vendor", `{"driver":"openai","base_url":"https://api.example/v1"}`, 200, slices.Sorted(slices.Values(append([]string{"check"}, upstreamKeys...))), true},
 	{"DELETE", "/admin/api/upstreams/vendor", "", 204, nil, true},
+	{"GET", "/admin/api/routes", "", 200, []string{"routes"}, false},
+	{"GET", "/admin/api/routes/fast", "", 200, routeKeys, false},
+	{"PUT", "/admin/api/routes/fast", `{"targets":[{"upstream":"vendor"}]}`, 200, slices.Sorted(slices.Values(append([]string{"warnings"}, routeKeys...))), true},
+	{"DELETE", "/admin/api/routes/fast", "", 204, nil, true},
 	{"GET", "/admin/api/settings", "", 200, settingKeys, false},
 	{"PATCH", "/admin/api/settings", `{"max_attempts":2}`, 200, settingKeys, true},
 	{"POST", "/admin/api/settings/reset", `{"names":["max_attempts"]}`, 200, settingKeys, true},
@@ -394,7 +423,7 @@ var routes = []struct {
 	{"GET", "/admin/api/audit?limit=5", "", 200, []string{"entries", "next"}, false},
 	{"POST", "/admin/api/audit/r1/undo", "", 200, []string{"failed", "failures", "undone"}, true},
 	{"POST", "/admin/api/tokens/bulk", `{"action":"delete","ids":["t2"]}`, 200, []string{"change", "count", "failed", "failures"}, true},
-	{"GET", "/admin/api/explain?model=gpt-4o", "", 200, []string{"as_of", "candidates", "cause", "cause_until", "chosen", "model", "upstream"}, false},
+	{"GET", "/admin/api/explain?model=gpt-4o", "", 200, []string{"as_of", "candidates", "cause", "cause_until", "chosen", "model", "route", "targets", "upstream"}, false},
 }
 
 var (
@@ -407,6 +436,7 @@ var (
 	accountKeys = []string{
 		"as_of", "email", "error", "membership", "name", "quota_resets_at", "quota_start", "quotas", "subscription_status", "trial_days_left", "user_id",
 	}
+	routeKeys    = []string{"match", "name", "parameters", "targets", "version"}
 	upstreamKeys = []string{"base_url", "driver", "models", "name", "settings", "version"}
 	settingKeys  = []string{
 		"affinity", "check_usage_models", "check_usage_models_type", "cursor_client_version", "cursor_timezone", "default_instructions",
@@ -613,6 +643,25 @@ func TestWhatTheStoreIsAsked(t *testing.T) {
 			"stats, to", "GET", "/admin/api/stats?to=2026-01-31T13:00:00Z", "", nil,
 			&tokenstorev1.SummarizeRequest{From: moment, To: timestamppb.New(moment.AsTime().Add(time.Hour)), Step: durationpb.New(time.Minute)},
 		},
+		{
+			"put a route", "PUT", "/admin/api/routes/fast",
+			`{"match":"quick","targets":[{"upstream":"vendor","model":"m","priority":2,"weight":3},{"upstream":"cursor"}],` +
+				`"parameters":{"top_p":{"default":0.5},"reasoning_effort":"low","max_output_tokens":100,"service_tier":{"default":"flex"}}}`,
+			[]string{"If-Match", `"2"`},
+			&tokenstorev1.PutRouteRequest{ExpectedVersion: 2, Route: &tokenstorev1.Route{
+				Name: "fast", Match: "quick",
+				Targets: []*tokenstorev1.RouteTarget{{Upstream: "vendor", Model: "m", Priority: 2, Weight: 3}, {Upstream: "cursor", Weight: 1}},
+				Parameters: []*tokenstorev1.RouteParameter{
+					{Name: "reasoning_effort", Value: `"low"`}, {Name: "service_tier", Value: `"flex"`, OnlyDefault: true},
+					{Name: "top_p", Value: "0.5", OnlyDefault: true}, {Name: "max_output_tokens", Value: "100"},
+				},
+			}},
+		},
+		{
+			"a weight of nothing is the store's to refuse", "PUT", "/admin/api/routes/fast", `{"targets":[{"upstream":"vendor","weight":0}]}`, nil,
+			&tokenstorev1.PutRouteRequest{Route: &tokenstorev1.Route{Name: "fast", Targets: []*tokenstorev1.RouteTarget{{Upstream: "vendor"}}}},
+		},
+		{"delete a route", "DELETE", "/admin/api/routes/fast", "", []string{"If-Match", "3"}, &tokenstorev1.DeleteRouteRequest{Name: "fast", ExpectedVersion: 3}},
 		{"explain", "GET", "/admin/api/explain?model=vendor/gpt-4o", "", nil, &tokenstorev1.ExplainRequest{Upstream: "vendor", Model: "gpt-4o"}},
 		{"explain, to clients of a dialect", "GET", "/admin/api/explain?model=m&dialect=spoken", "", nil, &tokenstorev1.ExplainRequest{Upstream: "spoken", Model: "m"}},
 	}
@@ -673,6 +722,21 @@ func TestBadRequests(t *testing.T) {
 		{"driver", "PUT", "/admin/api/upstreams/x", `{"driver":"nope","base_url":"https://a"}`, nil, "", "driver: cursor or openai"},
 		{"a name in the body", "PUT", "/admin/api/upstreams/x", `{"name":"x","driver":"openai"}`, nil, "name", "no such field"},
 		{"models", "PUT", "/admin/api/upstreams/x", `{"driver":"openai","models":"m"}`, nil, "models", "a list of strings wanted"},
+		{"a route without targets", "PUT", "/admin/api/routes/fast", `{"match":"quick"}`, nil, "targets", "at least one"},
+		{"a route's name in the body", "PUT", "/admin/api/routes/fast", `{"name":"fast","targets":[{"upstream":"v"}]}`, nil, "name", "no such field"},
+		{"a misspelt member of a target", "PUT", "/admin/api/routes/fast", `{"targets":[{"upstream":"v","wieght":1}]}`, nil, "wieght", "no such field"},
+		{"targets", "PUT", "/admin/api/routes/fast", `{"targets":"vendor/m"}`, nil, "targets", "a list wanted, not a string"},
+		{"a target", "PUT", "/admin/api/routes/fast", `{"targets":["vendor/m"]}`, nil, "targets", "an object wanted, not a string"},
+		{"a target's weight", "PUT", "/admin/api/routes/fast", `{"targets":[{"upstream":"v","weight":0.5}]}`, nil, "targets.weight", "a whole number"},
+		{"parameters", "PUT", "/admin/api/routes/fast", `{"targets":[{"upstream":"v"}],"parameters":[]}`, nil, "parameters", "an object wanted"},
+		{"unknown parameter of a route", "PUT", "/admin/api/routes/fast", `{"targets":[{"upstream":"v"}],"parameters":{"top_k":1}}`, nil, "parameters.top_k", "there is reasoning_effort, "},
+		{"parameter's type", "PUT", "/admin/api/routes/fast", `{"targets":[{"upstream":"v"}],"parameters":{"temperature":"0.2"}}`, nil, "parameters.temperature", "a number wanted"},
+		{"parameter's text", "PUT", "/admin/api/routes/fast", `{"targets":[{"upstream":"v"}],"parameters":{"verbosity":3}}`, nil, "parameters.verbosity", "a text wanted"},
+		{"parameter's emptiness", "PUT", "/admin/api/routes/fast", `{"targets":[{"upstream":"v"}],"parameters":{"verbosity":""}}`, nil, "parameters.verbosity", "a text wanted"},
+		{"parameter's nothing", "PUT", "/admin/api/routes/fast", `{"targets":[{"upstream":"v"}],"parameters":{"top_p":null}}`, nil, "parameters.top_p", "a number wanted, not null"},
+		{"parameter's default", "PUT", "/admin/api/routes/fast", `{"targets":[{"upstream":"v"}],"parameters":{"top_p":{"defualt":1}}}`, nil, "parameters.top_p", `{"default": value}`},
+		{"parameter's empty default", "PUT", "/admin/api/routes/fast", `{"targets":[{"upstream":"v"}],"parameters":{"top_p":{}}}`, nil, "parameters.top_p", `{"default": value}`},
+		{"parameter's wrong default", "PUT", "/admin/api/routes/fast", `{"targets":[{"upstream":"v"}],"parameters":{"top_p":{"default":[1]}}}`, nil, "parameters.top_p", "a number wanted, not [1]"},
 		{"unknown setting", "PATCH", "/admin/api/settings", `{"visoin":"all"}`, nil, "visoin", "no such setting"},
 		{"version", "PATCH", "/admin/api/settings", `{"version":3}`, nil, "version", "If-Match"},
 		{"setting's type", "PATCH", "/admin/api/settings", `{"max_attempts":"3"}`, nil, "max_attempts", "a whole number"},
@@ -700,6 +764,7 @@ func TestBadRequests(t *testing.T) {
 		{"stats parameter", "GET", "/admin/api/stats?stop=1m", "", nil, "stop", "no such parameter"},
 		{"fleet parameter", "GET", "/admin/api/fleet?x=1", "", nil, "x", "no such parameter"},
 		{"explain what", "GET", "/admin/api/explain", "", nil, "model", "missing"},
+		{"explain to whom", "GET", "/admin/api/explain?model=m&key=k1", "", nil, "key", "no such key"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -737,6 +802,9 @@ func TestReasons(t *testing.T) {
 		tokenstorev1.Reason_REASON_STORE_UNAVAILABLE:  {503, "store_unavailable"},
 		tokenstorev1.Reason_REASON_UPSTREAM_IN_USE:    {409, "conflict"},
 		tokenstorev1.Reason_REASON_UPSTREAM_FAILING:   {503, "request_failed"},
+		tokenstorev1.Reason_REASON_ROUTE_NOT_FOUND:    {404, "not_found"},
+		tokenstorev1.Reason_REASON_RESPONSE_NOT_FOUND: {404, "not_found"},
+		tokenstorev1.Reason_REASON_RESPONSE_TOO_LARGE: {400, "invalid_request"},
 	}
 	for number := range tokenstorev1.Reason_name {
 		reason := tokenstorev1.Reason(number)
@@ -897,13 +965,17 @@ func TestLogEntries(t *testing.T) {
 func TestExplain(t *testing.T) {
 	t.Parallel()
 	w := send(t, newStore(), "GET", "/admin/api/explain?model=gpt-4o", key, "")
-	const want = `{"model":"gpt-4o","upstream":"vendor","chosen":"t1","candidates":[` +
+	const choice = `"chosen":"t1","candidates":[` +
 		`{"token_id":"t1","alias":"","excluded_by":null,"until":null,"score":1},` +
-		`{"token_id":"t2","alias":"work","excluded_by":"cooling","until":"2026-01-31T12:00:00Z","score":0}],"cause":null,"cause_until":null,"as_of":"2026-01-31T12:00:00Z"}`
+		`{"token_id":"t2","alias":"work","excluded_by":"cooling","until":"2026-01-31T12:00:00Z","score":0}],"cause":null,"cause_until":null`
+	const want = `{"model":"gpt-4o","route":null,"targets":[` +
+		`{"upstream":"vendor","model":"gpt-4o","priority":0,"weight":1,"order":1,"share":1,"excluded":null,` + choice + `}],` +
+		`"upstream":"vendor",` + choice + `,"as_of":"2026-01-31T12:00:00Z"}`
 	if got := w.Body.String(); got != want {
 		t.Errorf("got\n%s, want\n%s", got, want)
 	}
-	if w := send(t, newStore(), "GET", "/admin/api/explain?model=nope", key, ""); w.Code != 404 {
+	s := newStore()
+	if w := send(t, s, "GET", "/admin/api/explain?model=nope", key, ""); w.Code != 404 || s.asked != nil {
 		t.Errorf("unknown model: %d %s", w.Code, w.Body)
 	}
 }

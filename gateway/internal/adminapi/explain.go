@@ -6,8 +6,10 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/nullable"
+	"carousel.internal/gateway/internal/routing"
 	"carousel.internal/gateway/internal/storeerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -23,26 +25,106 @@ type candidate struct {
 	Score float64 `json:"score"`
 }
 
+// choiceOf is what an upstream's tokens would do for a request now.
+type choiceOf struct {
+	// Chosen is the id of the token that a request would get now; null when
+	// none can be chosen.
+	Chosen     *string     `json:"chosen"`
+	Candidates []candidate `json:"candidates"`
+	// Cause is the class of what all tokens fail for alike, while that keeps
+	// requests out; null else.
+	Cause      *string    `json:"cause"`
+	CauseUntil *time.Time `json:"cause_until"`
+}
+
+// explainedRoute is what a name goes by.
+type explainedRoute struct {
+	Name       string         `json:"name"`
+	Match      string         `json:"match"`
+	Parameters map[string]any `json:"parameters"`
+}
+
+// explainedTarget is a target, in the order in which they are tried.
+type explainedTarget struct {
+	Upstream string `json:"upstream"`
+	Model    string `json:"model"`
+	Priority uint32 `json:"priority"`
+	Weight   uint32 `json:"weight"`
+	// Order is 1 for the first. Share is its part, from 0 to 1, of the requests that its
+	// priority gets.
+	Order int     `json:"order"`
+	Share float64 `json:"share"`
+	// Excluded is why it can't serve, whatever its tokens do; null: it can.
+	Excluded *string `json:"excluded"`
+	choiceOf
+}
+
 // GET /admin/api/explain
 func (a *API) explain(c *gin.Context) error {
-	q := queryOf(c, "model", "dialect")
+	q := queryOf(c, "model", "dialect", "key")
 	model := q.text("model")
-	if q.err == nil && model == "" {
+	switch {
+	case q.err != nil:
+	case model == "":
 		q.fail(jsonapi.Invalid("model", "the id of a model is missing"))
+	case q.text("key") != "":
+		q.fail(jsonapi.Invalid("key", "there is no such key: clients have the admin token, and no keys of their own"))
 	}
 	if q.err != nil {
 		return q.err
 	}
-	upstreamName, upstreamModel, err := a.Resolve(model, q.text("dialect"))
+	chain, err := a.Prospects(model, q.text("dialect"))
 	if err != nil {
+		if chat.AsError(err).Kind == chat.ModelNotSupported {
+			c.Status(http.StatusNotFound) // in the words of any dialect
+		}
 		return err
 	}
 	ctx, cancel := a.Call(c)
 	defer cancel()
-	explained, err := a.Leases.Explain(ctx, &tokenstorev1.ExplainRequest{Upstream: upstreamName, Model: upstreamModel})
+	prospects, err := routing.Explain(ctx, a.Leases, chain)
 	if err != nil {
 		return storeerr.Translate(err)
 	}
+	next, err := routing.Next(prospects)
+	if err != nil {
+		return err
+	}
+	return jsonapi.Answer(c, http.StatusOK, struct {
+		Model    string            `json:"model"`
+		Route    *explainedRoute   `json:"route"`
+		Targets  []explainedTarget `json:"targets"`
+		Upstream string            `json:"upstream"`
+		choiceOf
+		AsOf *time.Time `json:"as_of"`
+	}{
+		model, explainedRouteOf(chain.Route), explainedTargets(prospects), next.Upstream, choicesOf(next.Tokens), nullable.Time(next.Tokens.GetAsOf()),
+	})
+}
+
+func explainedRouteOf(route *routing.Route) *explainedRoute {
+	if route == nil {
+		return nil
+	}
+	parameters := make([]*tokenstorev1.RouteParameter, 0, len(route.Parameters))
+	for _, each := range route.Parameters {
+		parameters = append(parameters, &tokenstorev1.RouteParameter{Name: string(each.Name), Value: each.Value, OnlyDefault: each.OnlyDefault})
+	}
+	return &explainedRoute{route.Name, route.Match, writtenParameters(parameters)}
+}
+
+func explainedTargets(prospects []routing.Prospect) []explainedTarget {
+	targets := make([]explainedTarget, 0, len(prospects))
+	for _, each := range prospects {
+		targets = append(targets, explainedTarget{
+			Upstream: each.Upstream, Model: each.Model, Priority: each.Priority, Weight: each.Weight,
+			Order: each.Order, Share: each.Share, Excluded: nullable.Text(each.Why), choiceOf: choicesOf(each.Tokens),
+		})
+	}
+	return targets
+}
+
+func choicesOf(explained *tokenstorev1.ExplainResponse) choiceOf {
 	candidates := make([]candidate, 0, len(explained.GetCandidates()))
 	for _, each := range explained.GetCandidates() {
 		candidates = append(candidates, candidate{
@@ -50,20 +132,8 @@ func (a *API) explain(c *gin.Context) error {
 			Until: nullable.Time(each.GetUntil()), Score: each.GetScore(),
 		})
 	}
-	return jsonapi.Answer(c, http.StatusOK, struct {
-		Model    string `json:"model"`
-		Upstream string `json:"upstream"`
-		// Chosen is the id of the token that a request would get now; null when
-		// none can be chosen.
-		Chosen     *string     `json:"chosen"`
-		Candidates []candidate `json:"candidates"`
-		// Cause is the class of what all tokens fail for alike, while that keeps
-		// requests out; null else.
-		Cause      *string    `json:"cause"`
-		CauseUntil *time.Time `json:"cause_until"`
-		AsOf       *time.Time `json:"as_of"`
-	}{
-		model, upstreamName, nullable.Text(explained.GetChosenTokenId()), candidates, nullable.Text(explained.GetCause()),
-		nullable.Time(explained.GetCauseUntil()), nullable.Time(explained.GetAsOf()),
-	})
+	return choiceOf{
+		Chosen: nullable.Text(explained.GetChosenTokenId()), Candidates: candidates,
+		Cause: nullable.Text(explained.GetCause()), CauseUntil: nullable.Time(explained.GetCauseUntil()),
+	}
 }

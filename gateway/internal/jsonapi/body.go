@@ -155,8 +155,14 @@ func wanted(goType reflect.Type) string {
 	case reflect.Uint64:
 		return "a whole number, not negative"
 	case reflect.Slice:
+		if goType.Elem().Kind() != reflect.String {
+			return "a list"
+		}
 		return "a list of strings"
 	case reflect.Map:
+		if goType.Elem().Kind() != reflect.String {
+			return "an object"
+		}
 		return "an object of strings"
 	case reflect.Struct:
 		return "an object"

@@ -1,4 +1,4 @@
-// Package admincli is the command line of the admin API: tokens, logins, upstreams,
+// Package admincli is the command line of the admin API: tokens, logins, upstreams, routes,
 // settings and the request log, as tables for people and as JSON for scripts. It
 // knows the API from outside only, as any script does.
 package admincli

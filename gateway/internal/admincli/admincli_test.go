@@ -42,6 +42,8 @@ const logEntry = `{"id":"r1","replica":"g1","started_at":"2026-11-22T11:59:58Z",
 const cachedEntry = `{"id":"r3","model":"sonnet","dialect":"anthropic","translated":true,"status":"success","http_status":200,"end_reason":"done","attempts":1,"prompt_tokens":1000,
  "completion_tokens":60,"cache_read_tokens":900,"cache_write_tokens":50,"cache_write_hour_tokens":20,"reasoning_tokens":40,"usage_source":"reported"}`
 
+const someCandidates = `"candidates":[{"token_id":"t1","alias":"work","excluded_by":"cooling","until":"2026-11-22T12:00:30Z","score":1},{"token_id":"t2","alias":"","excluded_by":null,"until":null,"score":2}]`
+
 func newAPI(t *testing.T) *api {
 	t.Helper()
 	a := &api{}
@@ -72,7 +74,15 @@ func newAPI(t *testing.T) *api {
 		"GET /logs/r1":                         logEntry,
 		"GET /logs?limit=50&model=sonnet":      `{"logs":[` + cachedEntry + `],"next":"","newest":"9-0"}`,
 		"GET /logs/r3":                         cachedEntry,
-		"GET /explain?model=gpt-4o":            `{"model":"gpt-4o","upstream":"cursor","chosen":"t2","candidates":[{"token_id":"t1","alias":"work","excluded_by":"cooling","until":"2026-11-22T12:00:30Z","score":1},{"token_id":"t2","alias":"","excluded_by":null,"until":null,"score":2}],"as_of":"2026-11-22T12:00:00Z"}`,
+		"GET /explain?model=gpt-4o":            `{"model":"gpt-4o","route":null,"targets":[{"upstream":"cursor","model":"gpt-4o","priority":0,"weight":1,"order":1,"share":1,"excluded":null,"chosen":"t2",` + someCandidates + `}],"upstream":"cursor","chosen":"t2",` + someCandidates + `,"as_of":"2026-11-22T12:00:00Z"}`,
+		"GET /explain?dialect=responses&model=fast": `{"model":"fast","route":{"name":"quick","match":"fa*","parameters":{"reasoning_effort":"low","temperature":{"default":0.2}}},"targets":[` +
+			`{"upstream":"cursor","model":"gpt-4o","priority":0,"weight":3,"order":1,"share":0.75,"excluded":null,"chosen":"t2",` + someCandidates + `},` +
+			`{"upstream":"vllm","model":"","priority":0,"weight":1,"order":2,"share":0.25,"excluded":null,"chosen":null,"candidates":[]},` +
+			`{"upstream":"spare","model":"m","priority":1,"weight":1,"order":3,"share":1,"excluded":null,"chosen":null,"cause":"upstream","cause_until":"2026-11-22T12:01:00Z","candidates":[]},` +
+			`{"upstream":"gone","model":"m","priority":2,"weight":1,"order":4,"share":0,"excluded":"no such upstream","chosen":null,"candidates":[]}]}`,
+		"GET /routes":          `{"routes":[{"name":"quick","match":"fast","targets":[{"upstream":"cursor","model":"gpt-4o","priority":0,"weight":3},{"upstream":"vllm","model":"","priority":1,"weight":1}],"parameters":{"reasoning_effort":"low","temperature":{"default":0.2}},"version":1}]}`,
+		"PUT /routes/quick":    `{"name":"quick","warnings":["there is no upstream \"gone\""]}`,
+		"DELETE /routes/quick": "",
 	}
 	a.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -150,6 +160,13 @@ func TestCommands(t *testing.T) {
 		{args: "upstreams list", asked: "GET /upstreams", shows: []string{"cursor", "https://u"}},
 		{args: "upstreams put vllm --driver openai --base-url http://v --models a,b --set k=v", asked: `PUT /upstreams/vllm {"base_url":"http://v","driver":"openai","models":["a","b"],"settings":{"k":"v"}}`, shows: []string{`"vllm" is stored`}},
 		{args: "upstreams delete vllm", asked: "DELETE /upstreams/vllm", shows: []string{`"vllm" is deleted`}},
+		{args: "routes list", asked: "GET /routes", shows: []string{"quick", "fast", "cursor/gpt-4o", "vllm, as it is named", "reasoning_effort=low, temperature=0.2 by default"}},
+		{
+			args:  "routes put quick --match fast --target cursor/gpt-4o --target vllm/org/model,1,3 --target spare,2 --set reasoning_effort=low --default temperature=0.2",
+			asked: `PUT /routes/quick {"match":"fast","parameters":{"reasoning_effort":"low","temperature":{"default":0.2}},"targets":[{"upstream":"cursor","model":"gpt-4o","priority":0,"weight":1},{"upstream":"vllm","model":"org/model","priority":1,"weight":3},{"upstream":"spare","model":"","priority":2,"weight":1}]}`,
+			shows: []string{`"quick" is stored`, `note: there is no upstream "gone"`},
+		},
+		{args: "routes delete quick", asked: "DELETE /routes/quick", shows: []string{`"quick" is deleted`}},
 		{args: "settings list", asked: "GET /settings", shows: []string{"max_attempts", "3", "base64"}},
 		{args: "settings set log_prompts=false max_attempts=4 vision_ability=all", asked: `PATCH /settings {"log_prompts":false,"max_attempts":4,"vision_ability":"all"}`, shows: []string{"false", "4", "all"}},
 		{args: "settings reset max_attempts", asked: `POST /settings/reset {"names":["max_attempts"]}`, shows: []string{"max_attempts"}},
@@ -159,7 +176,14 @@ func TestCommands(t *testing.T) {
 			"anthropic, translated for the upstream", "1000 + 60 tokens, reported", "900 from cache, 50 written to cache, 20 of them for an hour", "40 for thinking",
 		}},
 		{args: "logs show r1", asked: "GET /logs/r1", shows: []string{"r1", "estimated", "spare", "limit: one model", "model_may_cool", "200 ERROR_RATE_LIMITED (model) slow", "success", "\nHello\n"}},
-		{args: "explain gpt-4o", asked: "GET /explain?model=gpt-4o", shows: []string{"cooling for 30s", "is chosen next"}},
+		{args: "explain gpt-4o", asked: "GET /explain?model=gpt-4o", shows: []string{"gpt-4o goes by no route.", "cooling for 30s", "is chosen next"}},
+		{args: "explain fast --dialect responses", asked: "GET /explain?dialect=responses&model=fast", shows: []string{
+			"fast goes by the route quick, which is for fa*, with reasoning_effort=low, temperature=0.2 by default.",
+			"1. cursor/gpt-4o, priority 0, weight 3, 75 % of what its priority gets: can serve now", "cooling for 30s", "is chosen next",
+			"2. vllm, as it is named, priority 0, weight 1, 25 % of what its priority gets: has no tokens",
+			"3. spare/m, priority 1, weight 1, 100 % of what its priority gets: all tokens fail alike, upstream for 1m",
+			"4. gone/m, priority 2, weight 1: never serves: no such upstream",
+		}},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			a := newAPI(t)
@@ -217,6 +241,10 @@ func TestWrongCommandLines(t *testing.T) {
 		"tokens show a b":                  "wrong number of arguments",
 		"tokens list --cap":                "flag provided but not defined",
 		"upstreams put vllm --set without": "KEY=VALUE",
+		"routes put x --target /m":         "UPSTREAM/MODEL",
+		"routes put x --target u/m,first":  "UPSTREAM/MODEL",
+		"routes put x --target u/m,1,2,3":  "UPSTREAM/MODEL",
+		"routes put x --default top_p":     "KEY=VALUE",
 	} {
 		t.Run(args, func(t *testing.T) {
 			a := newAPI(t)

@@ -22,6 +22,10 @@ var commands = []command{
 	{name: "upstreams put", args: "NAME --driver cursor|openai|anthropic --base-url URL [--models ID,…] [--set KEY=VALUE]…", help: "creates or replaces an upstream", min: 1, max: 1, prepare: putUpstream},
 	{name: "upstreams delete", args: "NAME", help: "deletes an upstream without tokens", min: 1, max: 1, prepare: deleteUpstream},
 
+	{name: "routes list", help: "the aliases and patterns, and where requests go that name them", prepare: listRoutes},
+	{name: "routes put", args: "NAME [--match NAME|PATTERN] --target UPSTREAM[/MODEL][,PRIORITY[,WEIGHT]]… [--set PARAMETER=VALUE]… [--default PARAMETER=VALUE]…", help: "creates or replaces a route; a parameter that is set always holds, a default where the request has none", min: 1, max: 1, prepare: putRoute},
+	{name: "routes delete", args: "NAME", help: "deletes a route", min: 1, max: 1, prepare: deleteRoute},
+
 	{name: "settings list", help: "the settings that can be changed while running", prepare: listSettings},
 	{name: "settings set", args: "NAME=VALUE…", help: "changes settings, all or none", min: 1, max: -1, prepare: setSettings},
 	{name: "settings reset", args: "NAME…", help: "takes settings back to their defaults", min: 1, max: -1, prepare: resetSettings},
@@ -30,5 +34,5 @@ var commands = []command{
 	{name: "logs tail", args: "[filters of logs list]", help: "follows the request log until it is interrupted", prepare: tailLogs},
 	{name: "logs show", args: "ID", help: "one request, with its attempts and its prompt; ID is the answer's or its X-Request-Id", min: 1, max: 1, prepare: showLog},
 
-	{name: "explain", args: "MODEL [--dialect openai|anthropic]", help: "which token a request of the dialect would get now, and what excludes each other one", min: 1, max: 1, prepare: explain},
+	{name: "explain", args: "MODEL [--dialect openai|anthropic|responses]", help: "who would serve a request of the dialect that names MODEL: the route, its targets in order, and which token of each would be chosen now, or what excludes it", min: 1, max: 1, prepare: explain},
 }

@@ -107,13 +107,16 @@ func (a *API) putRoute(c *gin.Context) error {
 	if err != nil {
 		return storeerr.Translate(err)
 	}
-	stored := put.GetRoute()
+	stored, warnings := put.GetRoute(), []string{}
+	for _, odd := range routing.Oddities(stored, upstreams.GetUpstreams(), a.Models()) {
+		warnings = append(warnings, odd.String())
+	}
 	a.Note(c, "route put", "route", stored.GetName(), "match", routing.MatchOf(stored), "targets", routing.Summary(stored))
 	return answerVersioned(c, http.StatusOK, struct {
 		routeObject
 		// Warnings tell what may not be meant.
 		Warnings []string `json:"warnings"`
-	}{routeOf(stored), routing.Oddities(stored, upstreams.GetUpstreams(), a.Models())}, stored.GetVersion())
+	}{routeOf(stored), warnings}, stored.GetVersion())
 }
 
 // readRoute reads the body of a PUT.

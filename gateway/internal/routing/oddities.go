@@ -8,15 +8,41 @@ import (
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
-// maxNamed bounds how many of the models that a pattern hides are named.
+// maxNamed bounds how many of the models that a route hides are named.
 const maxNamed = 5
 
 // aliasOwner is whose models those are in a list that are aliases themselves.
 const aliasOwner = "carousel"
 
-// Oddities tells, as sentences, what may not be meant of a route that can be stored.
-func Oddities(route *tokenstorev1.Route, upstreams []*tokenstorev1.Upstream, listed []chat.Model) []string {
-	said := []string{}
+// Oddity is something that may not be meant of a route that can be stored. One of its fields
+// is set.
+type Oddity struct {
+	// NoUpstream is one that a target names, and that is not there.
+	NoUpstream string
+	// Hidden are models that upstreams list, and for which requests go by the route.
+	Hidden []string
+}
+
+// String is a sentence for admins.
+func (o Oddity) String() string {
+	if o.NoUpstream != "" {
+		return fmt.Sprintf("there is no upstream %q: until there is, this target can't serve", o.NoUpstream)
+	}
+	return "requests for these models, which upstreams list, go by this route now: " + o.Names()
+}
+
+// Names are those of the first hidden models, and how many more there are.
+func (o Oddity) Names() string {
+	if more := len(o.Hidden) - maxNamed; more > 0 {
+		return fmt.Sprintf("%s (+%d)", strings.Join(o.Hidden[:maxNamed], ", "), more)
+	}
+	return strings.Join(o.Hidden, ", ")
+}
+
+// Oddities finds what is odd about a route, among these upstreams and these models that can be
+// asked for.
+func Oddities(route *tokenstorev1.Route, upstreams []*tokenstorev1.Upstream, listed []chat.Model) []Oddity {
+	var odd []Oddity
 	known := map[string]bool{}
 	for _, each := range upstreams {
 		known[each.GetName()] = true
@@ -24,13 +50,13 @@ func Oddities(route *tokenstorev1.Route, upstreams []*tokenstorev1.Upstream, lis
 	for _, target := range route.GetTargets() {
 		if name := target.GetUpstream(); !known[name] {
 			known[name] = true // said once
-			said = append(said, fmt.Sprintf("there is no upstream %q: until there is, this target can't serve", name))
+			odd = append(odd, Oddity{NoUpstream: name})
 		}
 	}
 	if hidden := hides(MatchOf(route), listed); len(hidden) > 0 {
-		said = append(said, "requests for these models, which upstreams list, go by this route now: "+some(hidden))
+		odd = append(odd, Oddity{Hidden: hidden})
 	}
-	return said
+	return odd
 }
 
 // MatchOf is what clients name: the route's name where nothing else is said.
@@ -40,6 +66,9 @@ func MatchOf(route *tokenstorev1.Route) string {
 	}
 	return route.GetName()
 }
+
+// IsPattern tells whether what clients name is a family of names.
+func IsPattern(match string) bool { return strings.Contains(match, "*") }
 
 // hides are the listed models that a route of this match serves in the place of those who
 // list them.
@@ -56,11 +85,4 @@ func hides(match string, listed []chat.Model) []string {
 		}
 	}
 	return hidden
-}
-
-func some(names []string) string {
-	if more := len(names) - maxNamed; more > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamed], ", "), more)
-	}
-	return strings.Join(names, ", ")
 }

@@ -27,10 +27,14 @@ func TestOddities(t *testing.T) {
 		"no upstream":          {to("fast", "", "gone", "gone", "cursor"), []string{`there is no upstream "gone": until there is, this target can't serve`}},
 		"a name that is taken": {to("gpt-4o", "", "cursor"), []string{hides + "gpt-4o"}},
 		"by its match":         {to("x", "gpt-4o", "cursor"), []string{hides + "gpt-4o"}},
-		"a family":             {to("x", "a-*", "cursor"), []string{hides + "a-1, a-2, a-3, a-4, a-5 and 1 more"}},
+		"a family":             {to("x", "a-*", "cursor"), []string{hides + "a-1, a-2, a-3, a-4, a-5 (+1)"}},
 		"no overlap":           {to("x", "ab*b", "cursor"), []string{}},
 	} {
-		if diff := cmp.Diff(c.want, routing.Oddities(c.route, upstreams, listed)); diff != "" {
+		said := []string{}
+		for _, each := range routing.Oddities(c.route, upstreams, listed) {
+			said = append(said, each.String())
+		}
+		if diff := cmp.Diff(c.want, said); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}

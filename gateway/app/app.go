@@ -206,6 +206,8 @@ func (g *Gateway) assemble() {
 		Models:      g.catalog.Models,
 		Servable:    g.catalog.Servable,
 		Logins:      logins,
+		Leases:      tokenstorev1.NewLeaseServiceClient(g.conn),
+		Prospects:   g.prospects,
 		HasAccounts: g.hasAccounts,
 		HasLogins:   g.hasLogins,
 		RoutePrefix: cfg.RoutePrefix,

@@ -59,7 +59,7 @@ func (s *Site) Unmatched(c *gin.Context) bool {
 }
 
 var statuses = map[chat.Kind]int{
-	chat.Unauthenticated: http.StatusUnauthorized, chat.NotFound: http.StatusNotFound, chat.Forbidden: http.StatusForbidden, chat.StoreUnavailable: http.StatusServiceUnavailable,
+	chat.Unauthenticated: http.StatusUnauthorized, chat.NotFound: http.StatusNotFound, chat.Forbidden: http.StatusForbidden, chat.Conflict: http.StatusConflict, chat.StoreUnavailable: http.StatusServiceUnavailable,
 }
 
 // statusOf is the HTTP status of a page with this problem.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"carousel.internal/gateway/internal/routing"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -73,7 +74,7 @@ func TestTextsThatAreUsed(t *testing.T) {
 		"nav.", "state.", "unit.", "range.", "chart.", "series.", "setting.", "group.", "choice.", "kind.", "error_kind.", "end_reason.",
 		"usage_source.", "role.", "problem.", "login.", "entry.gone", "js.excluded_", "tokens.enable", "tokens.disable", "js.enable", "js.disable", "js.delete",
 		"js.release", "dialect.", "class.", "advice.", "history.", "effect.", "by.", "action.", "detail.", "store_warning.",
-		"credential.", "login_state.", "vendor.", "quota_unit.",
+		"credential.", "login_state.", "vendor.", "quota_unit.", "parameter.", "why_not.", "why_token.",
 	}
 	for key := range catalogue {
 		inFamily := slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(key, family) })
@@ -101,9 +102,15 @@ func TestNamesHaveTexts(t *testing.T) {
 			t.Errorf("class.%s: %v", class, known)
 		}
 	}
+	for _, name := range routing.Parameters {
+		if catalogue["parameter."+string(name)] == "" {
+			t.Errorf("parameter.%s", name)
+		}
+	}
 	for family, names := range map[string][]string{
 		"js.excluded_": {"disabled", "parked", "expired", "cooling", "cooling_model", "probing", "probing_model", "quarantined", "capped"},
-		"dialect.":     {"openai", "anthropic"},
+		"why_token.":   {"disabled", "parked", "expired", "cooling", "cooling_model", "probing", "probing_model", "quarantined", "capped"},
+		"dialect.":     {"openai", "anthropic", "responses"},
 		"credential.":  {"session", "api_key", "user_key", "login"},
 		"login_state.": {"pending", "done", "failed", "expired", "cancelled"},
 		"quota_unit.":  {"requests", "tokens"},

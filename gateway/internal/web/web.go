@@ -18,6 +18,7 @@ import (
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/jsonapi"
+	"carousel.internal/gateway/internal/routing"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -30,10 +31,13 @@ type Tokens interface {
 	SummarizePools(context.Context, *tokenstorev1.SummarizePoolsRequest, ...grpc.CallOption) (*tokenstorev1.SummarizePoolsResponse, error)
 }
 
-// Config are the tokenstore's answers about settings and upstreams.
+// Config are the tokenstore's answers about settings, upstreams and routes.
 type Config interface {
 	GetSettings(context.Context, *tokenstorev1.GetSettingsRequest, ...grpc.CallOption) (*tokenstorev1.GetSettingsResponse, error)
 	ListUpstreams(context.Context, *tokenstorev1.ListUpstreamsRequest, ...grpc.CallOption) (*tokenstorev1.ListUpstreamsResponse, error)
+	ListRoutes(context.Context, *tokenstorev1.ListRoutesRequest, ...grpc.CallOption) (*tokenstorev1.ListRoutesResponse, error)
+	PutRoute(context.Context, *tokenstorev1.PutRouteRequest, ...grpc.CallOption) (*tokenstorev1.PutRouteResponse, error)
+	DeleteRoute(context.Context, *tokenstorev1.DeleteRouteRequest, ...grpc.CallOption) (*tokenstorev1.DeleteRouteResponse, error)
 }
 
 // RequestLog are the tokenstore's answers about requests.
@@ -63,6 +67,10 @@ type Deps struct {
 	Logs   RequestLog
 	Audit  AuditLog
 	Logins Logins
+	Leases routing.Leases
+	// Prospects answers how a model's name is served to clients of a dialect. An empty dialect
+	// is that of whoever does not say.
+	Prospects func(model, dialect string) (routing.Chain, error)
 	// Fleet answers what all gateways said last; nil while it is not known.
 	Fleet func() *tokenstorev1.BeatResponse
 	// Degraded tells since when the tokenstore is away and until when requests are
@@ -115,6 +123,8 @@ func (s *Site) Routes(router gin.IRouter) {
 	site.POST("/logout", s.logout)
 	site.POST("/preferences", s.preferences)
 	site.Match(read, "/logs/tail", s.tail)
+	site.POST("/routes/edit", s.saveRoute)
+	site.POST("/routes/delete", s.deleteRoute)
 
 	for path, page := range map[string]gin.HandlerFunc{
 		"":             func(c *gin.Context) { seeOther(c, "/admin/") },
@@ -130,6 +140,9 @@ func (s *Site) Routes(router gin.IRouter) {
 		"/settings":    s.page(settingsPage),
 		"/pages":       s.page(contentsPage),
 		"/upstreams":   s.page(upstreamsPage),
+		"/routes":      s.page(routesPage),
+		"/routes/edit": s.page(routePage),
+		"/why":         s.page(whyPage),
 		"/try":         s.page(tryPage),
 	} {
 		site.Match(read, path, page)

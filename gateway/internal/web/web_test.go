@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,6 +32,7 @@ import (
 	"carousel.internal/gateway/internal/httpapi"
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/metrics"
+	"carousel.internal/gateway/internal/routing"
 	"carousel.internal/gateway/internal/web"
 	"carousel.internal/proto/rpcerr"
 	"carousel.internal/proto/service/secret"
@@ -40,7 +42,10 @@ import (
 // store answers every call with the message of the right type, or with err, and
 // remembers what it was asked.
 type store struct {
-	err     error
+	mu  sync.Mutex
+	err error
+	// refuse are errors for requests of one type, by its name.
+	refuse  map[string]error
 	answers []proto.Message
 	asked   []proto.Message
 	// kept are the names of what was put into the audit log.
@@ -53,10 +58,15 @@ type store struct {
 }
 
 func ask[T proto.Message](s *store, request proto.Message) (T, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.asked = append(s.asked, request)
 	var none T
 	if s.err != nil {
 		return none, s.err
+	}
+	if err := s.refuse[string(request.ProtoReflect().Descriptor().Name())]; err != nil {
+		return none, err
 	}
 	for _, answer := range s.answers {
 		if typed, ok := answer.(T); ok {
@@ -102,6 +112,22 @@ func (s *store) ListUpstreams(_ context.Context, r *tokenstorev1.ListUpstreamsRe
 	return ask[*tokenstorev1.ListUpstreamsResponse](s, r)
 }
 
+func (s *store) ListRoutes(_ context.Context, r *tokenstorev1.ListRoutesRequest, _ ...grpc.CallOption) (*tokenstorev1.ListRoutesResponse, error) {
+	return ask[*tokenstorev1.ListRoutesResponse](s, r)
+}
+
+func (s *store) PutRoute(_ context.Context, r *tokenstorev1.PutRouteRequest, _ ...grpc.CallOption) (*tokenstorev1.PutRouteResponse, error) {
+	return ask[*tokenstorev1.PutRouteResponse](s, r)
+}
+
+func (s *store) DeleteRoute(_ context.Context, r *tokenstorev1.DeleteRouteRequest, _ ...grpc.CallOption) (*tokenstorev1.DeleteRouteResponse, error) {
+	return ask[*tokenstorev1.DeleteRouteResponse](s, r)
+}
+
+func (s *store) Explain(_ context.Context, r *tokenstorev1.ExplainRequest, _ ...grpc.CallOption) (*tokenstorev1.ExplainResponse, error) {
+	return ask[*tokenstorev1.ExplainResponse](s, r)
+}
+
 func (s *store) RevokeSession(_ context.Context, r *tokenstorev1.RevokeSessionRequest, _ ...grpc.CallOption) (*tokenstorev1.RevokeSessionResponse, error) {
 	return ask[*tokenstorev1.RevokeSessionResponse](s, r)
 }
@@ -121,6 +147,7 @@ var (
 	_ web.RequestLog = tokenstorev1.RequestLogServiceClient(nil)
 	_ web.AuditLog   = tokenstorev1.AuditServiceClient(nil)
 	_ web.Logins     = tokenstorev1.LoginServiceClient(nil)
+	_ routing.Leases = tokenstorev1.LeaseServiceClient(nil)
 )
 
 // hostile is text that must arrive as text.
@@ -188,6 +215,9 @@ func full() *store {
 		&tokenstorev1.ListUpstreamsResponse{Upstreams: []*tokenstorev1.Upstream{
 			{Name: "cursor", Driver: "cursor", BaseUrl: "https://api.example", Models: []string{"m"}, Settings: map[string]string{"k": hostile}, Version: 2},
 		}},
+		&tokenstorev1.ListRoutesResponse{Routes: []*tokenstorev1.Route{hostileRoute, familyRoute}},
+		&tokenstorev1.PutRouteResponse{Route: hostileRoute}, &tokenstorev1.DeleteRouteResponse{},
+		&tokenstorev1.ExplainResponse{ChosenTokenId: "t2", Cause: hostile, Candidates: candidates},
 		&tokenstorev1.RevokeSessionResponse{},
 		&tokenstorev1.GetLoginResponse{Login: login},
 		&tokenstorev1.ListTokenAccountsResponse{Accounts: accounts},
@@ -201,6 +231,7 @@ func empty() *store {
 		&tokenstorev1.ListTokensResponse{}, &tokenstorev1.SummarizePoolsResponse{}, &tokenstorev1.GetSettingsResponse{Settings: &tokenstorev1.Settings{}},
 		&tokenstorev1.ListUpstreamsResponse{}, &tokenstorev1.QueryResponse{}, &tokenstorev1.SummarizeResponse{},
 		&tokenstorev1.GetTokenResponse{Token: &tokenstorev1.Token{Id: "t1"}}, &tokenstorev1.ListTransitionsResponse{}, &tokenstorev1.ListAuditResponse{},
+		&tokenstorev1.ListRoutesResponse{}, &tokenstorev1.ExplainResponse{},
 		&tokenstorev1.GetLoginResponse{Login: &tokenstorev1.Login{}}, &tokenstorev1.ListTokenAccountsResponse{},
 	}}
 }
@@ -229,7 +260,8 @@ func newSite(t *testing.T, s *store) *site {
 			return nil
 		}},
 		Tokens: s, Config: s, Logs: s, Audit: s, Logins: s, Models: models, Servable: func() []chat.Model { return models()[1:3] }, Version: "1.2.3",
-		Degraded:    func() (time.Time, time.Time, bool) { return moment.AsTime(), moment.AsTime(), s.degraded },
+		Degraded: func() (time.Time, time.Time, bool) { return moment.AsTime(), moment.AsTime(), s.degraded },
+		Leases:   s, Prospects: prospects,
 		HasAccounts: func(name string) bool { return name == "cursor" },
 		HasLogins:   func(name string) bool { return name == "cursor" },
 		Fleet: func() *tokenstorev1.BeatResponse {
@@ -334,7 +366,8 @@ func text(n *html.Node) string {
 var pages = []string{
 	"/admin/", "/admin/?range=24h", "/admin/?range=7d", "/admin/tokens", "/admin/tokens?state=ready&q=x", "/admin/tokens/t2", "/admin/token-files",
 	"/admin/logs", "/admin/logs?status=failure&stream=true&from=2026-01-31T12:00", "/admin/logs/chatcmpl-1", "/admin/settings", "/admin/pages",
-	"/admin/upstreams", "/admin/quotas", "/admin/logins/l1", "/admin/try", "/admin/activity", "/admin/activity?cursor=c1&class=auth&upstream=cursor&from=2026-01-31T12:00:00Z",
+	"/admin/upstreams", "/admin/routes", "/admin/routes?saved=fast", "/admin/routes/edit", "/admin/routes/edit?name=fast", "/admin/why?model=fast", "/admin/why?model=m1", "/admin/why?model=nope", "/admin/why",
+	"/admin/quotas", "/admin/logins/l1", "/admin/try", "/admin/activity", "/admin/activity?cursor=c1&class=auth&upstream=cursor&from=2026-01-31T12:00:00Z",
 }
 
 func TestPagesRender(t *testing.T) {
@@ -352,7 +385,7 @@ func TestPagesRender(t *testing.T) {
 				page := parse(t, w.Body)
 				checkPage(t, name+", "+lang+", "+path, page, lang)
 				broken := name == "away" || name == "older"
-				quiet := path == "/admin/token-files" || path == "/admin/try" // they ask the store for nothing
+				quiet := slices.Contains([]string{"/admin/token-files", "/admin/try", "/admin/why", "/admin/why?model=nope"}, path) // they ask the store for nothing
 				if alerts := page.all(func(n *html.Node) bool { return attribute(n, "role") == "alert" }); broken && !quiet && len(alerts) != 1 {
 					t.Errorf("%s, %s: %d problems shown", name, path, len(alerts))
 				}

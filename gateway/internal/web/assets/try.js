@@ -146,6 +146,10 @@ form.addEventListener('submit', async (event) => {
 
 stop.addEventListener('click', () => running?.abort());
 
+model.addEventListener('change', () => {
+  document.getElementById('try-why').href = `/admin/why?model=${encodeURIComponent(model.value)}`;
+});
+
 text.addEventListener('keydown', (event) => {
   if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) form.requestSubmit();
 });

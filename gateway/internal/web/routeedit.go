@@ -1,0 +1,136 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/gin-gonic/gin"
+
+	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/routing"
+	"carousel.internal/proto/rpcerr"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+var routePage = view{"route", "routes", (*Site).loadRoute}
+
+// maxRouteForm bounds the form of a route in bytes: 32 targets with long names.
+const maxRouteForm = 64 << 10
+
+// GET /admin/routes/edit: `name`, or none for a new one.
+func (s *Site) loadRoute(ctx context.Context, c *gin.Context) (any, error) {
+	name := c.Query("name")
+	if name == "" {
+		form := formOf(&tokenstorev1.Route{Match: c.Query("match")})
+		form.New = true
+		return s.complete(ctx, form)
+	}
+	route, err := s.route(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if route == nil {
+		return nil, notFound(s.texts(c.Request)["problem.no_route"], name)
+	}
+	return s.complete(ctx, formOf(route))
+}
+
+// POST /admin/routes/edit: the form, and `csrf`; with `more` it comes back with lines for more
+// targets.
+func (s *Site) saveRoute(c *gin.Context) {
+	session, ok := s.permitted(c)
+	if !ok {
+		return
+	}
+	ctx, cancel := s.Call(c)
+	defer cancel()
+	form := formFrom(c)
+	if _, more := c.GetPostForm("more"); more {
+		s.showRoute(ctx, c, session, form, nil)
+		return
+	}
+	route, err := form.route(s.texts(c.Request))
+	if err == nil && form.New {
+		err = s.isFree(ctx, c, form.Name)
+	}
+	if err == nil {
+		_, err = s.Config.PutRoute(ctx, &tokenstorev1.PutRouteRequest{Route: route, ExpectedVersion: form.Version})
+	}
+	if rpcerr.Is(err, tokenstorev1.Reason_REASON_VERSION_CONFLICT) {
+		form, err = s.afterConflict(ctx, c, form)
+	}
+	if err != nil {
+		s.showRoute(ctx, c, session, form, err)
+		return
+	}
+	s.Note(c, "route put", "route", route.GetName(), "match", routing.MatchOf(route), "targets", routing.Summary(route))
+	seeOther(c, "/admin/routes?saved="+url.QueryEscape(route.GetName()))
+}
+
+// isFree tells why a name can't be that of a new route.
+func (s *Site) isFree(ctx context.Context, c *gin.Context, name string) error {
+	taken, err := s.route(ctx, name)
+	if err == nil && taken != nil {
+		err = chat.Errorf(chat.Conflict, s.texts(c.Request)["problem.route_taken"], name)
+	}
+	return err
+}
+
+// afterConflict has the form replace what others have made of the route, if it is sent again.
+func (s *Site) afterConflict(ctx context.Context, c *gin.Context, form routeForm) (routeForm, error) {
+	now, err := s.route(ctx, form.Name)
+	if err != nil {
+		return form, err
+	}
+	form.New, form.Version = now == nil, now.GetVersion()
+	return form, chat.Errorf(chat.Conflict, "%s", s.texts(c.Request)["problem.route_changed"])
+}
+
+// POST /admin/routes/delete: `name`, `version` and `csrf`.
+func (s *Site) deleteRoute(c *gin.Context) {
+	if _, ok := s.permitted(c); !ok {
+		return
+	}
+	form := formFrom(c)
+	ctx, cancel := s.Call(c)
+	defer cancel()
+	_, err := s.Config.DeleteRoute(ctx, &tokenstorev1.DeleteRouteRequest{Name: form.Name, ExpectedVersion: form.Version})
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.Note(c, "route deleted", "route", form.Name)
+	seeOther(c, "/admin/routes?deleted="+url.QueryEscape(form.Name))
+}
+
+// permitted lets in a form that is this session's; else it has answered.
+func (s *Site) permitted(c *gin.Context) (auth.Session, bool) {
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxRouteForm)
+	session, ok := s.Gate.Session(c.Request)
+	if !ok {
+		seeOther(c, "/admin/login?next=%2Fadmin%2Froutes")
+		return session, false
+	}
+	if err := session.Permit(c.Request, c.PostForm("csrf")); err != nil {
+		s.fail(c, err)
+		return session, false
+	}
+	return session, true
+}
+
+// showRoute shows the form again, as it was filled in, with what is wrong.
+func (s *Site) showRoute(ctx context.Context, c *gin.Context, session auth.Session, form routeForm, problem error) {
+	form, err := s.complete(ctx, form)
+	if problem == nil {
+		problem = err
+	}
+	p := s.newPage(c, routePage.name)
+	p.Section, p.Session, p.Data, p.Fleet, p.Degraded = routePage.section, &session, form, s.Fleet(), s.outage()
+	status := http.StatusOK
+	if problem != nil {
+		p.Problem, status = s.sentence(c.Request, problem), statusOf(problem)
+	}
+	s.show(c, status, p, problem)
+}

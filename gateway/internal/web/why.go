@@ -50,6 +50,18 @@ func (d whyData) Next() *prospect {
 	return nil
 }
 
+// Sharing counts the targets that share the requests now: those of the first priority that can
+// serve.
+func (d whyData) Sharing() int {
+	n := 0
+	for _, each := range d.Targets {
+		if each.Ready() && each.Priority == d.Next().Priority {
+			n++
+		}
+	}
+	return n
+}
+
 // Back is when the first token of any target can serve again, as far as that is known.
 func (d whyData) Back() *timestamppb.Timestamp {
 	var first *timestamppb.Timestamp

@@ -45,7 +45,7 @@ func TestWhy(t *testing.T) {
 	page := parse(t, newSite(t, s).get(t, "/admin/why?model=fast").Body)
 	main := text(page.named("main")[0])
 	for _, shown := range []string{
-		"fast goes to cursor now, as " + hostile, "It goes by the route quick (for fa*).", "Reasoning effort low",
+		"fast is shared by 2 targets now", "It goes by the route quick (for fa*).", "Reasoning effort low",
 		"priority 0, weight 3 · 75 % of what its priority gets", "priority 0, weight 1 · 25 % of what its priority gets",
 		"No request goes there: there is no such upstream.", "No request goes there: " + hostile,
 		"It can serve: 2 of 5 tokens could be chosen.", "2 × cooling", "1 × a new reason",
@@ -65,7 +65,7 @@ func TestWhy(t *testing.T) {
 	}
 }
 
-func TestWhyNobody(t *testing.T) {
+func TestWhyVerdicts(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		explained *tokenstorev1.ExplainResponse
@@ -81,7 +81,8 @@ func TestWhyNobody(t *testing.T) {
 			&tokenstorev1.ExplainResponse{Cause: "outdated_client", CauseUntil: moment, Candidates: candidates[:1]}, "m1",
 			[]string{"Nothing can serve m1 now", "All its tokens fail alike: Client version outdated.", "The next attempt is 2026-01-31 12:00:00 UTC"},
 		},
-		"no tokens": {&tokenstorev1.ExplainResponse{}, "m1", []string{"Nothing can serve m1 now", "cursor has no tokens."}},
+		"served by one": {&tokenstorev1.ExplainResponse{ChosenTokenId: "t1"}, "m1", []string{"m1 goes to cursor now, as m1"}},
+		"no tokens":     {&tokenstorev1.ExplainResponse{}, "m1", []string{"Nothing can serve m1 now", "cursor has no tokens."}},
 	} {
 		s := &store{answers: []proto.Message{c.explained}}
 		w := newSite(t, s).get(t, "/admin/why?model="+c.model)

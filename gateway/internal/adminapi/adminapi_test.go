@@ -423,7 +423,7 @@ var routes = []struct {
 	{"GET", "/admin/api/audit?limit=5", "", 200, []string{"entries", "next"}, false},
 	{"POST", "/admin/api/audit/r1/undo", "", 200, []string{"failed", "failures", "undone"}, true},
 	{"POST", "/admin/api/tokens/bulk", `{"action":"delete","ids":["t2"]}`, 200, []string{"change", "count", "failed", "failures"}, true},
-	{"GET", "/admin/api/explain?model=gpt-4o", "", 200, []string{"as_of", "candidates", "cause", "cause_until", "chosen", "model", "route", "targets", "upstream"}, false},
+	{"GET", "/admin/api/explain?model=gpt-4o", "", 200, []string{"as_of", "candidates", "cause", "cause_until", "chosen", "fallbacks", "model", "route", "targets", "upstream"}, false},
 }
 
 var (
@@ -970,7 +970,7 @@ func TestExplain(t *testing.T) {
 		`{"token_id":"t2","alias":"work","excluded_by":"cooling","until":"2026-01-31T12:00:00Z","score":0}],"cause":null,"cause_until":null`
 	const want = `{"model":"gpt-4o","route":null,"targets":[` +
 		`{"upstream":"vendor","model":"gpt-4o","priority":0,"weight":1,"order":1,"share":1,"excluded":null,` + choice + `}],` +
-		`"upstream":"vendor",` + choice + `,"as_of":"2026-01-31T12:00:00Z"}`
+		`"fallbacks":[],"upstream":"vendor",` + choice + `,"as_of":"2026-01-31T12:00:00Z"}`
 	if got := w.Body.String(); got != want {
 		t.Errorf("got\n%s, want\n%s", got, want)
 	}

@@ -91,14 +91,16 @@ func (a *API) explain(c *gin.Context) error {
 		return err
 	}
 	return jsonapi.Answer(c, http.StatusOK, struct {
-		Model    string            `json:"model"`
-		Route    *explainedRoute   `json:"route"`
-		Targets  []explainedTarget `json:"targets"`
-		Upstream string            `json:"upstream"`
+		Model   string            `json:"model"`
+		Route   *explainedRoute   `json:"route"`
+		Targets []explainedTarget `json:"targets"`
+		// Fallbacks are the models that are asked when no target can serve.
+		Fallbacks []string `json:"fallbacks"`
+		Upstream  string   `json:"upstream"`
 		choiceOf
 		AsOf *time.Time `json:"as_of"`
 	}{
-		model, explainedRouteOf(chain.Route), explainedTargets(prospects), next.Upstream, choicesOf(next.Tokens), nullable.Time(next.Tokens.GetAsOf()),
+		model, explainedRouteOf(chain.Route), explainedTargets(prospects), emptyNotNull(chain.Fallbacks), next.Upstream, choicesOf(next.Tokens), nullable.Time(next.Tokens.GetAsOf()),
 	})
 }
 

@@ -29,7 +29,7 @@ var (
 			{Name: chat.SetEffort, Value: `"low"`}, {Name: chat.SetTemperature, Value: "0.2", OnlyDefault: true},
 		}},
 		Targets: []routing.Target{
-			{Upstream: "gone", Model: "fast", Weight: 1, Why: "no such upstream"},
+			{Upstream: "gone", Model: "fast", Weight: 1, Why: "there is no such upstream"},
 			{Upstream: "vendor", Model: "gpt-4o", Weight: 3, Priority: 1},
 		},
 	}
@@ -108,7 +108,7 @@ func TestExplainRoute(t *testing.T) {
 	if first.Upstream != "vendor" || first.Order != 1 || first.Share != 1 || first.Excluded != nil || len(first.Candidates) != 2 {
 		t.Errorf("first %+v", first)
 	}
-	if last.Upstream != "gone" || last.Order != 2 || last.Share != 0 || last.Excluded == nil || *last.Excluded != "no such upstream" || len(last.Candidates) != 0 {
+	if last.Upstream != "gone" || last.Order != 2 || last.Share != 0 || last.Excluded == nil || *last.Excluded != "there is no such upstream" || len(last.Candidates) != 0 {
 		t.Errorf("last %+v", last)
 	}
 }

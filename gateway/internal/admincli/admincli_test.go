@@ -79,7 +79,7 @@ func newAPI(t *testing.T) *api {
 			`{"upstream":"cursor","model":"gpt-4o","priority":0,"weight":3,"order":1,"share":0.75,"excluded":null,"chosen":"t2",` + someCandidates + `},` +
 			`{"upstream":"vllm","model":"","priority":0,"weight":1,"order":2,"share":0.25,"excluded":null,"chosen":null,"candidates":[]},` +
 			`{"upstream":"spare","model":"m","priority":1,"weight":1,"order":3,"share":1,"excluded":null,"chosen":null,"cause":"upstream","cause_until":"2026-11-22T12:01:00Z","candidates":[]},` +
-			`{"upstream":"gone","model":"m","priority":2,"weight":1,"order":4,"share":0,"excluded":"no such upstream","chosen":null,"candidates":[]}]}`,
+			`{"upstream":"gone","model":"m","priority":2,"weight":1,"order":4,"share":0,"excluded":"there is no such upstream","chosen":null,"candidates":[]}],"fallbacks":["spare","gpt-4o-mini"]}`,
 		"GET /routes":          `{"routes":[{"name":"quick","match":"fast","targets":[{"upstream":"cursor","model":"gpt-4o","priority":0,"weight":3},{"upstream":"vllm","model":"","priority":1,"weight":1}],"parameters":{"reasoning_effort":"low","temperature":{"default":0.2}},"version":1}]}`,
 		"PUT /routes/quick":    `{"name":"quick","warnings":["there is no upstream \"gone\""]}`,
 		"DELETE /routes/quick": "",
@@ -182,7 +182,7 @@ func TestCommands(t *testing.T) {
 			"1. cursor/gpt-4o, priority 0, weight 3, 75 % of what its priority gets: can serve now", "cooling for 30s", "is chosen next",
 			"2. vllm, as it is named, priority 0, weight 1, 25 % of what its priority gets: has no tokens",
 			"3. spare/m, priority 1, weight 1, 100 % of what its priority gets: all tokens fail alike, upstream for 1m",
-			"4. gone/m, priority 2, weight 1: never serves: no such upstream",
+			"4. gone/m, priority 2, weight 1: can't serve: there is no such upstream", "When none of them can serve: spare, gpt-4o-mini.",
 		}},
 	} {
 		t.Run(test.args, func(t *testing.T) {

@@ -16,7 +16,8 @@ type explained struct {
 		Match      string                     `json:"match"`
 		Parameters map[string]json.RawMessage `json:"parameters"`
 	} `json:"route"`
-	Targets []explainedTarget `json:"targets"`
+	Targets   []explainedTarget `json:"targets"`
+	Fallbacks []string          `json:"fallbacks"`
 }
 
 type explainedTarget struct {
@@ -56,6 +57,9 @@ func explain(flags *flag.FlagSet) run {
 				return err
 			}
 		}
+		if len(told.Fallbacks) > 0 {
+			s.say("\nWhen none of them can serve: %s.", strings.Join(told.Fallbacks, ", "))
+		}
 		return nil
 	}
 }
@@ -79,7 +83,7 @@ func routeInWords(name string, told explained) string {
 func (s *session) targetInWords(target explainedTarget) string {
 	said := fmt.Sprintf("%s, priority %d, weight %d", target.routeTarget, target.Priority, target.Weight)
 	if target.Excluded != nil {
-		return said + ": never serves: " + *target.Excluded
+		return said + ": can't serve: " + *target.Excluded
 	}
 	said += fmt.Sprintf(", %.3g %% of what its priority gets: ", 100*target.Share)
 	switch {

@@ -12,6 +12,8 @@ type Chain struct {
 	Route *Route
 	// Targets are at least one, in the order of the route.
 	Targets []Target
+	// Fallbacks are the models, as clients name them, that are asked when no target can serve.
+	Fallbacks []string
 }
 
 // Route is an alias or a pattern.

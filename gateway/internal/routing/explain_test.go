@@ -34,7 +34,7 @@ func TestTheOrderOfTargets(t *testing.T) {
 	t.Parallel()
 	chain := routing.Chain{Targets: []routing.Target{
 		{Upstream: "c", Model: "m", Priority: 1, Weight: 1},
-		{Upstream: "gone", Model: "m", Weight: 5, Why: "no such upstream"},
+		{Upstream: "gone", Model: "m", Weight: 5, Why: "there is no such upstream"},
 		{Upstream: "a", Model: "m", Weight: 3},
 		{Upstream: "b", Model: "m", Weight: 1},
 		{Upstream: "a", Model: "m", Priority: 2, Weight: 1}, // the same once more

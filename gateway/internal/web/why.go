@@ -28,6 +28,8 @@ type whyData struct {
 	// Route is what the name goes by; nil: none.
 	Route   *whyRoute
 	Targets []prospect
+	// Fallbacks are the models that are asked when no target can serve.
+	Fallbacks []string
 }
 
 // whyRoute is a route as this page shows it.
@@ -205,6 +207,7 @@ func (s *Site) loadWhy(ctx context.Context, c *gin.Context) (any, error) {
 		}
 		return data, err
 	}
+	data.Fallbacks = chain.Fallbacks
 	if chain.Route != nil {
 		data.Route = &whyRoute{chain.Route}
 	}

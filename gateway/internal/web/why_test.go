@@ -31,8 +31,9 @@ func prospects(model, _ string) (routing.Chain, error) {
 			Route: &routing.Route{Name: "quick", Match: "fa*", Parameters: []chat.Parameter{{Name: chat.SetEffort, Value: `"low"`}}},
 			Targets: []routing.Target{
 				{Upstream: "cursor", Model: hostile, Weight: 3}, {Upstream: "vendor", Model: "m", Weight: 1},
-				{Upstream: "gone", Model: "m", Priority: 1, Weight: 1, Why: "no such upstream"}, {Upstream: "x", Weight: 1, Why: hostile},
+				{Upstream: "gone", Model: "m", Priority: 1, Weight: 1, Why: "there is no such upstream"}, {Upstream: "x", Weight: 1, Why: hostile},
 			},
+			Fallbacks: []string{"spare", hostile},
 		}, nil
 	}
 	return routing.Chain{Targets: []routing.Target{{Upstream: "cursor", Model: model, Weight: 1}}}, nil
@@ -47,8 +48,9 @@ func TestWhy(t *testing.T) {
 	for _, shown := range []string{
 		"fast is shared by 2 targets now", "It goes by the route quick (for fa*).", "Reasoning effort low",
 		"priority 0, weight 3 · 75 % of what its priority gets", "priority 0, weight 1 · 25 % of what its priority gets",
-		"No request goes there: there is no such upstream.", "No request goes there: " + hostile,
+		"No request goes there: there is no such upstream", "No request goes there: " + hostile,
 		"It can serve: 2 of 5 tokens could be chosen.", "2 × cooling", "1 × a new reason",
+		"When none of these can serve, requests go on with spare, " + hostile + ".",
 	} {
 		if !strings.Contains(main, shown) {
 			t.Errorf("%q is not in it: %s", shown, main)

@@ -285,6 +285,9 @@ var everyPage = []struct{ name, path string }{
 	{"settings", "/admin/settings"},
 	{"pages", "/admin/pages"},
 	{"upstreams", "/admin/upstreams"},
+	{"routes", "/admin/routes"},
+	{"route", "/admin/routes/edit?name=fast"},
+	{"why", "/admin/why?model=fast"},
 	{"try", "/admin/try"},
 	{"about", "/about"},
 }
@@ -353,6 +356,13 @@ func fill(t *testing.T, s *stack.Stack) []string {
 	cursor := s.AddTokens("cursor", "work", 3, 0)
 	gateway.MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/tokens/"+tokens[2].ID, map[string]any{"enabled": false, "tags": []string{"spare", "2026"}})
 	gateway.MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/settings", map[string]any{"max_attempts": 4})
+	gateway.MustAdmin(t, http.StatusOK, http.MethodPut, "/admin/api/routes/fast", map[string]any{
+		"targets": []map[string]any{
+			{"upstream": "openai", "model": "gpt-test", "weight": 3}, {"upstream": "cursor", "model": "gpt-4o"},
+			{"upstream": "not-there", "priority": 1},
+		},
+		"parameters": map[string]any{"reasoning_effort": "low", "temperature": map[string]any{"default": 0.2}},
+	})
 	if failed := chats(t, s.Gateways, "gpt-test", 60, 6) + chats(t, s.Gateways, "gpt-4o", 30, 3); failed > 0 {
 		t.Errorf("%d requests failed", failed)
 	}

@@ -60,6 +60,17 @@ var upstreamShape = object{
 	"name": "string", "driver": "string", "base_url": "string", "models": list{"string"}, "settings": mapOf{"string"}, "version": "number",
 }
 
+var routeShape = object{
+	"name": "string", "match": "string", "version": "number", "parameters": mapOf{"any"},
+	"targets": list{object{"upstream": "string", "model": "string", "priority": "number", "weight": "number"}},
+}
+
+// choiceShape is what an upstream's tokens would do for a request.
+var choiceShape = object{
+	"chosen": "string?", "cause": "string?", "cause_until": "string?",
+	"candidates": list{object{"token_id": "string", "alias": "string", "excluded_by": "string?", "until": "string?", "score": "number"}},
+}
+
 // publicCalls are the routes of the public surface that are no admin API.
 func publicCalls() []call {
 	chat := chatBody("gpt-4o", "Hello", false)
@@ -228,6 +239,21 @@ func adminCalls() []call {
 		{method: "DELETE", path: "/admin/api/upstreams/other", access: admin, status: 204},
 		{name: "unknown", method: "DELETE", path: "/admin/api/upstreams/other", access: admin, status: 404},
 
+		{
+			method: "PUT", path: "/admin/api/routes/swift", access: admin,
+			body:   `{"targets":[{"upstream":"openai","model":"gpt-test","weight":3},{"upstream":"gone","priority":1}],"parameters":{"temperature":{"default":0.2},"reasoning_effort":"low"}}`,
+			status: 200, shape: with(routeShape, object{"warnings": list{"string"}}),
+		},
+		{name: "no target", method: "PUT", path: "/admin/api/routes/swift", access: admin, body: `{"targets":[]}`, status: 400},
+		{name: "unknown parameter", method: "PUT", path: "/admin/api/routes/swift", access: admin, body: `{"targets":[{"upstream":"openai"}],"parameters":{"top_k":1}}`, status: 400},
+		{name: "weight", method: "PUT", path: "/admin/api/routes/swift", access: admin, body: `{"targets":[{"upstream":"openai","weight":0}]}`, status: 400},
+		{name: "stale", method: "PUT", path: "/admin/api/routes/swift", access: admin, body: `{"targets":[{"upstream":"openai"}]}`, header: map[string]string{"If-Match": `"999"`}, status: 412},
+		{method: "GET", path: "/admin/api/routes", access: admin, status: 200, shape: object{"routes": list{routeShape}}},
+		{method: "GET", path: "/admin/api/routes/swift", access: admin, status: 200, shape: routeShape},
+		{method: "DELETE", path: "/admin/api/routes/swift", access: admin, status: 204},
+		{name: "unknown", method: "GET", path: "/admin/api/routes/swift", access: admin, status: 404},
+		{name: "unknown", method: "DELETE", path: "/admin/api/routes/swift", access: admin, status: 404},
+
 		{method: "GET", path: "/admin/api/settings", access: admin, status: 200, shape: settingsShape},
 		{method: "PATCH", path: "/admin/api/settings", access: admin, body: `{"max_attempts":4}`, status: 200, shape: settingsShape},
 		{name: "unknown setting", method: "PATCH", path: "/admin/api/settings", access: admin, body: `{"colour":"red"}`, status: 400},
@@ -248,11 +274,14 @@ func adminCalls() []call {
 		{method: "GET", path: "/admin/api/stats", access: admin, status: 200, shape: object{"buckets": list{logBucketShape}}},
 		{name: "wrong step", method: "GET", path: "/admin/api/stats?step=fast", access: admin, status: 400},
 		{method: "GET", path: "/admin/api/fleet", access: admin, status: 200},
-		{method: "GET", path: "/admin/api/explain?model=gpt-test", access: admin, status: 200, shape: object{
-			"model": "string", "upstream": "string", "chosen": "string?", "as_of": "string", "cause": "string?", "cause_until": "string?",
-			"candidates": list{object{"token_id": "string", "alias": "string", "excluded_by": "string?", "until": "string?", "score": "number"}},
-		}},
-		{name: "unknown model", method: "GET", path: "/admin/api/explain?model=nope", access: admin, status: 400},
+		{method: "GET", path: "/admin/api/explain?model=gpt-test", access: admin, status: 200, shape: with(choiceShape, object{
+			"model": "string", "upstream": "string", "as_of": "string", "route": "any", "fallbacks": list{"string"},
+			"targets": list{with(choiceShape, object{
+				"upstream": "string", "model": "string", "priority": "number", "weight": "number", "order": "number", "share": "number", "excluded": "string?",
+			})},
+		})},
+		{name: "unknown model", method: "GET", path: "/admin/api/explain?model=nope", access: admin, status: 404},
+		{name: "unknown key", method: "GET", path: "/admin/api/explain?model=gpt-test&key=k", access: admin, status: 400},
 		{name: "no model", method: "GET", path: "/admin/api/explain", access: admin, status: 400},
 	}
 }

@@ -1,14 +1,10 @@
 package app
 
 import (
-	"cmp"
-	"strings"
 	"time"
 
-	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/relay"
-	"carousel.internal/gateway/internal/routing"
 	"carousel.internal/gateway/internal/upstream"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -46,24 +42,6 @@ func statusOf(name string, err *chat.Error) int {
 		api = dialects[0]
 	}
 	return api.Error(err, "").Status
-}
-
-// prospects answers how a model's name is served, as a chat request of a dialect that any
-// upstream can carry would find it. An empty dialect is the first.
-func (g *Gateway) prospects(model, name string) (routing.Chain, error) {
-	api, known := dialectNamed(cmp.Or(name, dialects[0].Name()))
-	if !known {
-		unknown := chat.Errorf(chat.InvalidRequest, "`dialect` must be one of %s", strings.Join(dialectNames(), ", "))
-		unknown.Param = "dialect"
-		return routing.Chain{}, unknown
-	}
-	target, err := g.catalog.Resolve(catalog.Wish{
-		Model: model, AnyClaude: g.config.Settings().GetEnableAllClaude(), Request: &chat.Request{Source: chat.Source{Dialect: api.Name()}},
-	})
-	if err != nil {
-		return routing.Chain{}, err
-	}
-	return routing.Chain{Targets: []routing.Target{{Upstream: target.Upstream, Model: target.Model, Weight: 1}}}, nil
 }
 
 // hasAccounts tells whether an upstream tells of the accounts behind its tokens.

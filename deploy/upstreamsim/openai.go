@@ -125,7 +125,7 @@ func (s *Simulator) serveModels(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, map[string]any{"object": "list", "data": s.models()})
 		return
 	}
-	scripted := scenarioOf(id) != normal && openAIScripts[parseScenario(scenarioOf(id)).kind] != nil
+	scripted := scenarioOf(id) != normal && hasScript(parseScenario(scenarioOf(id)).kind)
 	if !scripted && !slices.Contains(s.options.Models, id) {
 		writeError(w, http.StatusNotFound, statusError(http.StatusNotFound, ""))
 		return
@@ -139,13 +139,18 @@ func (s *Simulator) models() []modelObject {
 	for _, id := range s.options.Models {
 		models = append(models, newModel(id))
 	}
-	for _, name := range Scenarios(OpenAI) {
+	names := append(Scenarios(OpenAI), Scenarios(OpenAIResponses)...)
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
 		if !strings.Contains(name, "<") {
 			models = append(models, newModel("sim-"+name))
 		}
 	}
 	return models
 }
+
+// hasScript tells whether Chat or Responses have a scenario.
+func hasScript(kind string) bool { return openAIScripts[kind] != nil || responsesScripts[kind] != nil }
 
 func writeJSON(w http.ResponseWriter, body any) {
 	w.Header().Set("Content-Type", "application/json")

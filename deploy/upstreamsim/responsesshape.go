@@ -214,8 +214,9 @@ func textMap(most, key, value int) shape {
 	}
 }
 
-// byType is one of several objects that their type tells apart. An unknown one is told at
-// what tagged answers: the API names the object itself in some places and its type in others.
+// byType is one of several objects that their type tells apart; into those without properties
+// nobody looks. An unknown type is told at what tagged answers: the API names the object itself in
+// some places and its type in others.
 func byType(kinds map[string]properties, tagged func(at string) string) shape {
 	return func(at string, n *node) *rejection {
 		if problem := anObjectOfAny(at, n); problem != nil {
@@ -231,6 +232,9 @@ func byType(kinds map[string]properties, tagged func(at string) string) shape {
 		known, found := kinds[kind.text]
 		if !found {
 			return wrongValue(tagged(at), kind.text, slices.Sorted(maps.Keys(kinds))...)
+		}
+		if known == nil {
+			return nil
 		}
 		return known.and(properties{"type": must(aText)}).check(at, n)
 	}

@@ -1,6 +1,6 @@
 // Package grammar judges what a gateway sends its clients: the event streams, whole
-// answers and error bodies of the Messages, the Chat Completions and the Responses API. Each rule is
-// something that a real client stumbles over when it is broken.
+// answers and error bodies of the Messages, the Chat Completions and the Responses API.
+// Each rule is something that a real client stumbles over when it is broken.
 //
 //	stream := grammar.Messages.Stream(grammar.Options{})
 //	_, err := io.Copy(stream, response.Body)

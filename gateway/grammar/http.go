@@ -9,8 +9,8 @@ import (
 // once an answer, by the goroutine that ends it.
 type Report func(request *http.Request, found []Violation)
 
-// Transport judges all answers of the Messages, the Chat Completions and the Responses API that a client
-// reads through it.
+// Transport judges all answers of the Messages, the Chat Completions and the Responses API that
+// a client reads through it.
 type Transport struct {
 	// Base sends the requests; nil: http.DefaultTransport.
 	Base http.RoundTripper
@@ -88,8 +88,8 @@ func (b *answerBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// Handler judges all answers of the Messages, the Chat Completions and the Responses API that a handler
-// gives.
+// Handler judges all answers of the Messages, the Chat Completions and the Responses API that a
+// handler gives.
 type Handler struct {
 	http.Handler
 	// Options are those of a request; false: its answer is not judged. Nil: the zero value.

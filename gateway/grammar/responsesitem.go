@@ -390,6 +390,9 @@ func (a *responsesAnswer) judgeText(i *item, form pieceForm, stage string, data 
 	case ".done":
 		text := data.get(form.text)
 		a.require(text.is(string(part.said)), TextDone, text, form.text+" "+brief(part.said))
+		if len(part.said) == 0 { // without any deltas the rest is judged by this
+			part.said = []byte(text.text)
+		}
 		part.textDone = true
 		part.done = part.done || form.bare
 		if form.item == "function_call" {

@@ -91,7 +91,7 @@ type decoder struct {
 	parts []chat.Part
 
 	hasMessages bool
-	hasInput    bool // in the form of the Responses API
+	hasInput    bool            // in the form of the Responses API
 	noted       map[string]bool // see noteOnce
 	byName      bool            // some result names its call by the function alone
 	hasNewLimit bool            // max_completion_tokens

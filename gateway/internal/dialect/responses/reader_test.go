@@ -52,11 +52,15 @@ type wireResponse struct {
 	Error                     *struct{ Code, Message string }
 	Incomplete                *struct{ Reason string } `json:"incomplete_details"`
 	Usage                     *struct {
-		Input  int                                                `json:"input_tokens"`
-		In     struct{ Cached *int `json:"cached_tokens"` }       `json:"input_tokens_details"`
-		Output int                                                `json:"output_tokens"`
-		Out    struct{ Reasoning *int `json:"reasoning_tokens"` } `json:"output_tokens_details"`
-		Total  int                                                `json:"total_tokens"`
+		Input int `json:"input_tokens"`
+		In    struct {
+			Cached *int `json:"cached_tokens"`
+		} `json:"input_tokens_details"`
+		Output int `json:"output_tokens"`
+		Out    struct {
+			Reasoning *int `json:"reasoning_tokens"`
+		} `json:"output_tokens_details"`
+		Total int `json:"total_tokens"`
 	}
 	Store    bool
 	Previous *string `json:"previous_response_id"`

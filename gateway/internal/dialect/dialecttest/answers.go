@@ -197,8 +197,11 @@ func (h *Harness) fail(t *testing.T, seed uint64) {
 	for _, event := range events {
 		_ = stream.Event(event)
 	}
-	broken := h.API.Error(chat.Errorf(chat.UpstreamProtocol, "the answer broke off"), requestID)
-	_ = sink.Event(broken.Event, broken.JSON, false)
+	broken := chat.Errorf(chat.UpstreamProtocol, "the answer broke off")
+	if breaker, own := stream.(dialect.Breaker); !own || !breaker.Break(broken, requestID, true) {
+		last := h.API.Error(broken, requestID)
+		_ = sink.Event(last.Event, last.JSON, false)
+	}
 	wire := sink.Close()
 	report(t, judged(h.Judge, grammar.Options{End: grammar.Failed}, wire), wire)
 }

@@ -112,6 +112,7 @@ func numberOf(event []byte) (n numbering) {
 		n.from = s.Pos()
 		n.number = s.Int()
 		n.present, n.to = true, s.Pos()
+		return n // what follows may be long
 	}
 	return n
 }

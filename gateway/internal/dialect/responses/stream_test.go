@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"carousel.internal/gateway/grammar"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/dialect/dialecttest"
@@ -52,7 +53,13 @@ func streamed(t testing.TB, request *chat.Request, events ...chat.Event) string 
 	if err := stream.Done(); err != nil {
 		t.Fatal(err)
 	}
-	return string(sink.Close())
+	wire := sink.Close()
+	judge := grammar.Responses.Stream(grammar.Options{End: grammar.Complete, Native: len(events) > 0 && events[0].Raw.JSON != nil})
+	_, _ = judge.Write(wire)
+	for _, violation := range judge.End() {
+		t.Errorf("%s\n%s", violation, wire)
+	}
+	return string(wire)
 }
 
 // wholly is the whole answer that the events become.

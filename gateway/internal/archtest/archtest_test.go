@@ -36,8 +36,11 @@ var allowed = map[string][]string{
 	"internal/dialect":             {"internal/chat"},
 	"internal/dialect/*":           {"internal/chat", "internal/dialect", "internal/rawjson"},
 	"internal/dialect/dialecttest": {"internal/chat", "internal/dialect", "grammar"},
+	"internal/dialect/callextra":   {"internal/chat", "internal/rawjson"},
+	"internal/dialect/responses":   {"internal/chat", "internal/dialect", "internal/dialect/callextra", "internal/rawjson"},
 	"internal/dialect/anthropic": {
-		"internal/chat", "internal/dialect", "internal/rawjson", "internal/tokencount", // the API tells the input's size first
+		"internal/chat", "internal/dialect", "internal/dialect/callextra", "internal/rawjson",
+		"internal/tokencount", // the API tells the input's size first
 	},
 	"internal/upstream/*":      {"internal/chat", "internal/upstream", "internal/upstream/egress", "internal/upstream/eventstream", "internal/upstream/wire", "internal/rawjson"},
 	"internal/upstream/redial": {},

@@ -84,6 +84,9 @@ type Source struct {
 	JSON []byte
 	// Query is the URL's, without the question mark and without keys.
 	Query string
+	// Previous is the id of an earlier answer that the client goes on with, where JSON has
+	// all of that itself; empty: there is none.
+	Previous string
 	// Header has those of the client's headers that an upstream of the same dialect is
 	// to see, by canonical name. None of them is a credential.
 	Header map[string][]string

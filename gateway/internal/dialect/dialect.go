@@ -129,6 +129,9 @@ type Incoming struct {
 	Header http.Header
 	// Query is the URL's, without keys.
 	Query string
+	// Previous is the id of the earlier answer that the client goes on with, where Body is what
+	// Resume has made of its own; empty: it is as it came.
+	Previous string
 	// RequestID and Received become an answer's id and time.
 	RequestID string
 	Received  time.Time

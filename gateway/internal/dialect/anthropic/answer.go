@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect/callextra"
 	"carousel.internal/gateway/internal/rawjson"
 )
 
@@ -123,7 +124,7 @@ func (c *callIDs) of(block *chat.Block) string {
 		id = "toolu_" + c.request.ID + "_" + strconv.Itoa(number)
 	}
 	c.taken[id] = true
-	return withExtra(id, block.Extra)
+	return callextra.With(id, block.Extra)
 }
 
 // appendCall appends the block of a call up to its input.

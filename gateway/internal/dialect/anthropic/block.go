@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect/callextra"
 	"carousel.internal/gateway/internal/rawjson"
 )
 
@@ -360,7 +361,7 @@ func (d *decoder) toolUse(to *turn, at place) error {
 	case !has:
 		return d.missing(at, "input")
 	}
-	call.ID, call.Extra = cutExtra(call.ID)
+	call.ID, call.Extra = callextra.Cut(call.ID)
 	to.add(part, at)
 	return nil
 }
@@ -394,7 +395,7 @@ func (d *decoder) toolResult(to *turn, at place) error {
 	case result.CallID == "":
 		return d.missing(at, "tool_use_id")
 	}
-	result.CallID, _ = cutExtra(result.CallID)
+	result.CallID, _ = callextra.Cut(result.CallID)
 	result.Parts = content.parts
 	to.add(part, at)
 	return nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect/callextra"
 	"carousel.internal/gateway/internal/rawjson"
 )
 
@@ -45,17 +46,17 @@ func (a *answer) itemID(prefix string) string {
 	return prefix + strings.TrimPrefix(a.request.ID, idPrefix) + "_" + strconv.Itoa(a.items)
 }
 
-// callID is the id of a call, which no other of the answer has.
-func (a *answer) callID(given string) string {
+// callID is the id of a call, which no other of the answer has, with what belongs to the call.
+func (a *answer) callID(block *chat.Block) string {
 	if a.calls == nil {
 		a.calls = map[string]bool{}
 	}
-	id := given
+	id := block.ID
 	for n := len(a.calls); id == "" || a.calls[id]; n++ {
 		id = "call_" + strings.TrimPrefix(a.request.ID, idPrefix) + "_" + strconv.Itoa(n)
 	}
 	a.calls[id] = true
-	return id
+	return callextra.With(id, block.Extra)
 }
 
 // see takes what an event says beside its text.

@@ -25,7 +25,7 @@ func decode(in dialect.Incoming) (*chat.Request, error) {
 		s: rawjson.Over(body),
 		req: &chat.Request{
 			ID: idPrefix + in.RequestID, Created: in.Received, IncludeUsage: true,
-			Source: chat.Source{Dialect: Dialect, JSON: body, Query: in.Query, Header: passedOn(in.Header)},
+			Source: chat.Source{Dialect: Dialect, JSON: body, Query: in.Query, Previous: in.Previous, Header: passedOn(in.Header)},
 		},
 	}
 	err := d.request()

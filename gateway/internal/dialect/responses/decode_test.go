@@ -208,6 +208,19 @@ func TestCallsIntoNamespacesInTheHistory(t *testing.T) {
 	}
 }
 
+// What an upstream wants back with a call comes with the call's id.
+func TestWhatBelongsToACall(t *testing.T) {
+	t.Parallel()
+	extra := &chat.Opaque{Dialect: "another", JSON: []byte(`"extra_content":{"signature":"s"}`)}
+	answer := both(t, decoded(t, nil, `"input":"Hi"`), chat.Event{Kind: chat.CallBlock, Open: &chat.Block{ID: "c", Name: "f", Extra: extra}, Text: "{}", Close: true}, chat.Event{Finish: chat.CalledTools})
+	id := answer.Output[0].CallID
+	request := decoded(t, nil, `"input":[{"type":"function_call","call_id":"`+id+`","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"`+id+`","output":"r"}]`)
+	call := request.Messages[0].Parts[0].Call
+	if got := shown(request.Messages); got != "assistant: <c f{}>\ntool: <c = r>" || !reflect.DeepEqual(call.Extra, extra) {
+		t.Errorf("%s %+v", got, call.Extra)
+	}
+}
+
 // Each field that shapes the answer.
 func TestWishes(t *testing.T) {
 	t.Parallel()

@@ -75,9 +75,12 @@ func echoOf(source *chat.Source) echo {
 		out.members = append(out.members, `,"`...)
 		out.members = append(out.members, each.name...)
 		out.members = append(out.members, `":`...)
-		if value := values[i]; value == nil || string(value) == "null" {
+		switch value := values[i]; {
+		case each.name == previousField && source.Previous != "":
+			out.members = rawjson.AppendString(out.members, source.Previous)
+		case value == nil || string(value) == "null":
 			out.members = append(out.members, each.unsaid...)
-		} else {
+		default:
 			out.members = append(out.members, rawjson.Mended(value)...)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect/callextra"
 	"carousel.internal/gateway/internal/rawjson"
 )
 
@@ -187,6 +188,7 @@ func (d *decoder) call(at place, custom bool) error {
 	if call.ID == "" {
 		call.ID = id
 	}
+	call.ID, call.Extra = callextra.Cut(call.ID)
 	d.tools.calls = append(d.tools.calls, namedCall{call, namespace})
 	d.history.say(chat.Part{Call: call}, at)
 	return nil
@@ -273,6 +275,7 @@ func (d *decoder) output(at place) error {
 	case callID == "":
 		return invalid(at.field("call_id"), "is missing: it must name the call that the item answers")
 	}
+	callID, _ = callextra.Cut(callID)
 	d.history.result(callID, came.parts, at)
 	return nil
 }

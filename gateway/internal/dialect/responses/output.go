@@ -40,7 +40,7 @@ func (a *answer) begin(kind chat.BlockKind, block *chat.Block) {
 		if block.Custom {
 			prefix = customPrefix
 		}
-		a.item.callID = a.callID(block.ID)
+		a.item.callID = a.callID(block)
 		a.item.name = qualified{name: block.Name}
 		if split, is := a.split[block.Name]; is {
 			a.item.name = split

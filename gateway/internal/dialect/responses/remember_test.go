@@ -82,7 +82,7 @@ func TestAChainOfAnswers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		request, err := api.Decode(dialect.Incoming{Body: body, RequestID: requestID + strconv.Itoa(turn), Received: received})
+		request, err := api.Decode(dialect.Incoming{Body: body, RequestID: requestID + strconv.Itoa(turn), Received: received, Previous: "p"})
 		if err != nil || shown(request.Messages) != want {
 			t.Fatalf("%v\n%s\nwant\n%s", err, shown(request.Messages), want)
 		}
@@ -92,6 +92,9 @@ func TestAChainOfAnswers(t *testing.T) {
 		_ = stream.Event(chat.Event{Finish: chat.Stop, Usage: &chat.Usage{Prompt: 1, Completion: 1}})
 		id, answer, native := stream.(dialect.Memory).Answer()
 		_ = stream.Done()
+		if !strings.Contains(string(answer), `"previous_response_id":"p"`) {
+			t.Errorf("it does not say what it goes on with: %s", answer)
+		}
 		last := framesOf(string(sink.Close()))
 		if id != request.ID || native || !strings.HasSuffix(last[len(last)-1].data, `"response":`+string(answer)+`}`) {
 			t.Fatalf("%s %t %s", id, native, answer)

@@ -29,7 +29,7 @@ func (API) Tune(request *chat.Request, parameters []chat.Parameter) (*chat.Reque
 		body = setAt(body, path, parameter.Value, parameter.OnlyDefault)
 	}
 	tuned, err := decode(dialect.Incoming{
-		Body: body, Header: http.Header(request.Source.Header), Query: request.Source.Query,
+		Body: body, Header: http.Header(request.Source.Header), Query: request.Source.Query, Previous: request.Source.Previous,
 		RequestID: strings.TrimPrefix(request.ID, idPrefix), Received: request.Created,
 	})
 	if err != nil {

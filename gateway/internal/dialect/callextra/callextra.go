@@ -1,4 +1,9 @@
-package anthropic
+// Package callextra keeps with the id of a call what belongs to the call, in APIs whose calls
+// have no room for it: clients give ids back as they are.
+//
+// An upstream may want members of a call back, such as a signature without which it refuses
+// the history.
+package callextra
 
 import (
 	"encoding/base64"
@@ -9,26 +14,22 @@ import (
 	"carousel.internal/gateway/internal/rawjson"
 )
 
-// An upstream of another API may want members of a call back, such as a signature without
-// which it refuses the history. This API's calls have no room for them, but clients give
-// ids back as they are.
-
 // extraMark stands in an id before what belongs to the call, and maxExtra bounds that.
 const (
 	extraMark = "_carousel_"
 	maxExtra  = 16 << 10
 )
 
-// withExtra is a call's id with what belongs to the call.
-func withExtra(id string, extra *chat.Opaque) string {
+// With is a call's id with what belongs to the call.
+func With(id string, extra *chat.Opaque) string {
 	if extra == nil || len(extra.JSON) == 0 || len(extra.JSON) > maxExtra {
 		return id
 	}
 	return id + extraMark + extra.Dialect + "_" + base64.RawURLEncoding.EncodeToString(extra.JSON)
 }
 
-// cutExtra takes an id apart. What is not members of an object is part of the id.
-func cutExtra(id string) (string, *chat.Opaque) {
+// Cut takes an id apart. What is not members of an object is part of the id.
+func Cut(id string) (string, *chat.Opaque) {
 	at := strings.LastIndex(id, extraMark)
 	if at <= 0 {
 		return id, nil

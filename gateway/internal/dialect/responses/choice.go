@@ -123,21 +123,3 @@ func (d *decoder) settleChoice(names names, functions int) {
 	d.noteIf(rule.Mode == chat.ToolsRequired, choiceField, chat.Tools)
 	d.noteIf(d.choice.hosted, choiceField, chat.HostedTools)
 }
-
-// namespaceOf is a tool's namespace, also where the client has left it out and there is only
-// one of that name.
-func (n names) namespaceOf(one qualified) string {
-	if one.namespace != "" || n.plain[one.name] {
-		return one.namespace
-	}
-	found := ""
-	for key := range n.flats {
-		if key.name == one.name {
-			if found != "" {
-				return ""
-			}
-			found = key.namespace
-		}
-	}
-	return found
-}

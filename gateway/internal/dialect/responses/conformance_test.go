@@ -3,6 +3,7 @@ package responses_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"carousel.internal/gateway/grammar"
@@ -38,6 +39,7 @@ var harness = dialecttest.Harness{
 		"a tool without a name":      at("tools[1].name", `{"model":"m","tools":[{"type":"function","name":"f"},{"type":"function"}],"input":"Hi"}`),
 		"parameters as text":         at("tools[0].parameters", `{"model":"m","tools":[{"type":"function","name":"f","parameters":"{}"}],"input":"Hi"}`),
 		"a fault within a namespace": at("tools[0].tools[0].name", `{"model":"m","tools":[{"type":"namespace","name":"a","tools":[{"type":"function"}]}],"input":"Hi"}`),
+		"a namespace without end":    at("tools[0].name", `{"model":"m","tools":[{"type":"namespace","name":"`+strings.Repeat("a", 257)+`","tools":[]}],"input":"Hi"}`),
 		"a choice of nothing":        at("tool_choice.name", `{"model":"m","tool_choice":{"type":"function"},"input":"Hi"}`),
 		"a choice as a number":       at("tool_choice", `{"model":"m","tool_choice":1,"input":"Hi"}`),
 	},

@@ -55,10 +55,12 @@ type decoder struct {
 	history      history
 	tools        tools
 	choice       choice
-	noted        map[string]bool // see noteOnce
+	noted        map[chat.Ask]bool // see noteOnce
 	hasInput     bool
 	// hasState: there is a conversation elsewhere that the request goes on with.
 	hasState bool
+	// refers: an item stands for what only the vendor has.
+	refers bool
 }
 
 func (d *decoder) request() error {
@@ -116,7 +118,7 @@ func (d *decoder) finish() error {
 	}
 	d.history.end(d.instructions)
 	d.req.Messages, d.req.Locate = d.history.messages, d.history.locate
-	if !d.history.speaks && !d.hasState {
+	if !d.history.speaks && !d.hasState && !d.refers {
 		words := "is empty: it must have at least one item"
 		if !d.hasInput {
 			words = "is missing: it must be a string or an array of items"
@@ -140,14 +142,23 @@ func (d *decoder) noteIf(asks bool, field string, need chat.Need) {
 	}
 }
 
-// noteOnce takes note of what only tunes, however often it stands in a request.
-func (d *decoder) noteOnce(field string) {
-	if d.noted[field] {
+// noteOnce takes note of what may stand in a request any number of times.
+func (d *decoder) noteOnce(field string, need chat.Need) {
+	ask := chat.Ask{Field: field, Need: need}
+	if d.noted[ask] {
 		return
 	}
 	if d.noted == nil {
-		d.noted = map[string]bool{}
+		d.noted = map[chat.Ask]bool{}
 	}
-	d.noted[field] = true
-	d.note(field, chat.Tuning)
+	d.noted[ask] = true
+	d.req.Asks = append(d.req.Asks, ask)
+}
+
+// noteElsewhere takes note of the first item that stands for what only the vendor has.
+func (d *decoder) noteElsewhere(at place) {
+	if !d.refers {
+		d.note(at.String(), chat.State)
+	}
+	d.refers = true
 }

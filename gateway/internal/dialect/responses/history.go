@@ -18,6 +18,8 @@ type history struct {
 	calls []*openCall
 	open  map[string]*openCall
 	taken map[string]bool
+	// last is the number in the latest id that was made here.
+	last int
 	// speaking: the latest message is an assistant's; from are its calls on.
 	speaking bool
 	from     int
@@ -72,8 +74,9 @@ func (h *history) call(call *chat.Call, at place) {
 	if base == "" {
 		base = "call"
 	}
-	for n := len(h.calls); call.ID == "" || h.taken[call.ID]; n++ {
-		call.ID = base + "_" + strconv.Itoa(n)
+	for call.ID == "" || h.taken[call.ID] {
+		h.last++
+		call.ID = base + "_" + strconv.Itoa(h.last)
 	}
 	h.taken[call.ID] = true
 	mine := &openCall{id: call.ID, at: at}

@@ -65,11 +65,10 @@ func (d *decoder) item(at place) error {
 		return d.compaction(at)
 	case "item_reference", "compaction_trigger":
 		d.s.Skip()
-		d.history.speaks = true
-		d.note(at.String(), chat.State)
+		d.noteElsewhere(at)
 	default: // what a tool of the vendor did, or what is younger than this
 		d.s.Skip()
-		d.noteOnce("items")
+		d.noteOnce("items", chat.Tuning)
 	}
 	return nil
 }
@@ -342,8 +341,7 @@ func (d *decoder) compaction(at place) error {
 		d.history.hear(chat.User, false, []chat.Part{{Text: summaryBefore + text}}, []place{at})
 		return nil
 	}
-	d.history.speaks = true
-	d.note(at.String(), chat.State)
+	d.noteElsewhere(at)
 	return nil
 }
 

@@ -14,23 +14,26 @@ import (
 // maxName is how long the API lets names of tools be, in bytes.
 const maxName = 64
 
+// longestNamespace bounds the name of a namespace, which is copied for each tool in it.
+const longestNamespace = 256
+
 // qualified is a tool's name in its namespace; an empty one is none.
 type qualified struct{ namespace, name string }
 
 // names are the flat names of a request's tools.
 type names struct {
 	flats map[qualified]string
-	// plain are the names of tools without a namespace.
-	plain map[string]bool
+	// only are the namespaces of names that just one tool has, and no tool without a namespace.
+	only map[string]string
 }
 
 // newNames gives each tool a name of its own. Those without a namespace keep theirs.
 func newNames(all []tool) names {
-	n := names{flats: map[qualified]string{}, plain: map[string]bool{}}
+	n := names{flats: map[qualified]string{}, only: map[string]string{}}
 	taken := map[string]bool{}
 	for i := range all {
 		if all[i].namespace == "" {
-			taken[all[i].Name], n.plain[all[i].Name] = true, true
+			taken[all[i].Name], n.only[all[i].Name] = true, ""
 		}
 	}
 	for i := range all {
@@ -43,8 +46,22 @@ func newNames(all []tool) names {
 			flat = hashed(flat, key)
 		}
 		taken[flat], n.flats[key] = true, flat
+		if _, another := n.only[key.name]; another {
+			n.only[key.name] = ""
+		} else {
+			n.only[key.name] = key.namespace
+		}
 	}
 	return n
+}
+
+// namespaceOf is a tool's namespace, also where the client has left it out and there is only
+// one of that name.
+func (n names) namespaceOf(one qualified) string {
+	if one.namespace != "" {
+		return one.namespace
+	}
+	return n.only[one.name]
 }
 
 // flat is the name by which the canonical conversation knows a tool, also one that is not

@@ -302,3 +302,39 @@ func TestConversationsInShort(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+// FuzzResume goes on with an answer in whatever body: what could be read before can be read
+// after, and says no less.
+func FuzzResume(f *testing.F) {
+	f.Add([]byte(`{"model":"m","previous_response_id":"resp_1","input":"three"}`))
+	f.Add([]byte(`{"previous_response_id":"a","model":"m" , "input" : [ {"role":"user","content":"x"} ], "previous_response_id":"b"}`))
+	f.Add([]byte(codex))
+	earlier := dialect.Remembered{
+		Input:  []byte(`[{"id":"msg_1","type":"message","role":"user","content":[{"type":"input_text","text":"one"}]}]`),
+		Answer: []byte(`{"output":[{"id":"msg_2","type":"message","role":"assistant","content":[{"type":"output_text","text":"two"}]}]}`),
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		before, err := api.Decode(dialect.Incoming{Body: body})
+		if err != nil || before.HistoryFault != nil && before.HistoryFault.Kind != chat.EmptyMessages {
+			_, _ = api.Resume(body, earlier)
+			_, _ = api.Input(body)
+			return
+		}
+		resumed, err := api.Resume(body, earlier)
+		if err != nil {
+			t.Fatalf("%v: %s", err, body)
+		}
+		after, err := api.Decode(dialect.Incoming{Body: resumed})
+		if err != nil {
+			t.Fatalf("%v: %s\n%s", err, body, resumed)
+		}
+		if len(after.Messages) < len(before.Messages)+1 || after.Model != before.Model || api.Wishes(resumed).Previous != "" {
+			t.Errorf("%s\n%s", body, resumed)
+		}
+		input, err := api.Input(resumed)
+		var items []struct{ ID string }
+		if err != nil || json.Unmarshal(input, &items) != nil || len(items) < 2 || items[0].ID != "msg_1" {
+			t.Errorf("%v: %s", err, input)
+		}
+	})
+}

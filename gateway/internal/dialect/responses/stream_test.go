@@ -133,7 +133,8 @@ func TestGoldenStreams(t *testing.T) {
 				call(0, "call_1", "shell", `{"command":`, false), call(1, "call_2", "mcp__files_read", ``, false), call(0, "", "", `["ls"]}`, false),
 				call(2, "call_3", "apply_patch", "*** Begin\n", true), end(chat.CalledTools)),
 		},
-		"cut.sse": {nil, `"input":"Hi"`, flat(t, upstream.Flat{Text: "日本 \u2028"}, end(chat.Length))},
+		"native.sse": {codexHeader, `"input":"Hi","stream":true`, nativeEvents("their-name")},
+		"cut.sse":    {nil, `"input":"Hi"`, flat(t, upstream.Flat{Text: "日本 \u2028"}, end(chat.Length))},
 	} {
 		got := streamed(t, decoded(t, test.header, test.fields), test.events...)
 		strictly(t, got)

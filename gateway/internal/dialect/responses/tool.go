@@ -84,10 +84,16 @@ func (d *decoder) tool(list []tool, field string) ([]tool, error) {
 	}
 	whole := d.req.Source.JSON[from:d.s.Pos()]
 	switch {
+	case kind == namespaceType && len(each.Name) > longestNamespace:
+		return nil, invalid(at()+".name", "must have at most %d bytes", longestNamespace)
 	case kind == namespaceType:
+		if each.Description != "" { // there is no place for it
+			d.noteOnce("namespace.description", chat.Tuning)
+		}
 		for i := range inner {
-			inner[i].namespace = each.Name
-			inner[i].Own = ownOfNamespace(each.Name, inner[i].Own)
+			if one := &inner[i]; one.namespace == "" && each.Name != "" {
+				one.namespace, one.Own = each.Name, ownOfNamespace(each.Name, one.Own)
+			}
 		}
 		return append(list, inner...), nil
 	case kind == "function", kind == "" && each.Name != "":

@@ -72,9 +72,10 @@ func (d *decoder) other(field string) {
 	case !tuning[field]:
 		field = otherField
 	}
-	filled := d.filled()
-	d.hasState = d.hasState || filled && need == chat.State
-	d.noteIf(filled, field, need)
+	if d.filled() {
+		d.hasState = d.hasState || need == chat.State
+		d.noteOnce(field, need)
+	}
 }
 
 // limit consumes a bound of the answer. What the vendor would refuse, others may take.
@@ -196,9 +197,9 @@ func (d *decoder) include(field string) error {
 		switch d.word() {
 		case sealedReasoning:
 		case "message.output_text.logprobs":
-			d.note(field, chat.LogProbs)
+			d.noteOnce(field, chat.LogProbs)
 		default:
-			d.noteOnce(field)
+			d.noteOnce(field, chat.Tuning)
 		}
 	}
 	return nil

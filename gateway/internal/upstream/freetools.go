@@ -14,7 +14,7 @@ import (
 const (
 	// FreeProperty is its name, and freeSchema the schema of the object.
 	FreeProperty = "input"
-	freeSchema   = `{"type":"object","properties":{"` + FreeProperty + `":{"type":"string"}},"required":["` + FreeProperty + `"],"additionalProperties":false}`
+	freeSchema   = `{"type":"object","properties":{"` + FreeProperty + `":{"type":"string"}},"required":["` + FreeProperty + `"]}`
 )
 
 // FreeTools turns calls of an answer back into those of tools that take free text. Its zero value

@@ -34,9 +34,7 @@ type attempt struct {
 	headed bool // an event with Begin has been sent
 	// words are the first of the upstream's that are no event; nil: there were none.
 	words []byte
-	// names are the tools' of a request of another dialect; nil: they are as the client has
-	// them.
-	names *upstream.ToolNames
+	tools sentTools
 }
 
 // run makes the call and yields its events; nil when the answer was complete or
@@ -51,7 +49,7 @@ func (a *attempt) run(ctx context.Context) *upstream.Failure {
 		a.watch.Wait(a.driver.settings.answer)
 	}
 	var request *http.Request
-	request, a.names = a.driver.newRequest(egress.Through(ctx, a.call.Credential.Proxy), a.call)
+	request, a.tools = a.driver.newRequest(egress.Through(ctx, a.call.Credential.Proxy), a.call)
 	response, err := a.driver.transport.RoundTrip(request)
 	if err != nil {
 		return a.interrupted(ctx, err, upstream.SignUnreachable)
@@ -168,7 +166,7 @@ func (a *attempt) frame(got eventstream.Event, more bool) *upstream.Failure {
 
 // native tells whether the client speaks the upstream's dialect, and so can be given what has
 // no canonical form.
-func (a *attempt) native() bool { return a.names == nil && !a.bare }
+func (a *attempt) native() bool { return a.tools.names == nil && !a.bare }
 
 // send yields events, unless the consumer has left.
 func (a *attempt) send(events []chat.Event, more bool) {
@@ -181,9 +179,7 @@ func (a *attempt) send(events []chat.Event, more bool) {
 		if event.Begin != nil && !a.headed {
 			event.Begin.Header, a.headed = a.header, true
 		}
-		if event.Open != nil && a.names != nil {
-			event.Open.Name = a.names.Own(event.Open.Name)
-		}
+		a.tools.own(event)
 		if a.left = a.left || !a.yield(*event, nil); a.left {
 			return
 		}

@@ -159,7 +159,7 @@ func (d *Driver) Speaks(name string) bool { return name == dialect }
 // carried is what a request of another dialect can be asked for. Texts that end an answer are
 // sent too, but not those of white space alone: so the gateway keeps them as well.
 var carried = map[chat.Need]bool{
-	chat.Tools: true, chat.JSONObject: true, chat.JSONSchema: true, chat.Pictures: true, chat.Papers: true, chat.TextPapers: true, chat.ToolMedia: true,
+	chat.Tools: true, chat.FreeTools: true, chat.JSONObject: true, chat.JSONSchema: true, chat.Pictures: true, chat.Papers: true, chat.TextPapers: true, chat.ToolMedia: true,
 	chat.OutputLimit: true,
 }
 

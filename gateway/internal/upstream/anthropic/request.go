@@ -16,12 +16,11 @@ import (
 // one after it refuses sampling.
 const oldVersion = "2023-06-01"
 
-// newRequest makes the HTTP request for a call, with the names that tools have in it; nil: those
-// that the client has. Its body is whole, so that it can be sent again when a pooled connection
-// turns out to be dead.
-func (d *Driver) newRequest(ctx context.Context, call *upstream.Call) (*http.Request, *upstream.ToolNames) {
+// newRequest makes the HTTP request for a call, with what has become of the client's tools in it.
+// Its body is whole, so that it can be sent again when a pooled connection turns out to be dead.
+func (d *Driver) newRequest(ctx context.Context, call *upstream.Call) (*http.Request, sentTools) {
 	native := d.Speaks(call.Request.Source.Dialect)
-	var names *upstream.ToolNames
+	var tools sentTools
 	address := *d.messagesURL
 	body, edited := []byte(nil), false
 	if native {
@@ -29,10 +28,30 @@ func (d *Driver) newRequest(ctx context.Context, call *upstream.Call) (*http.Req
 		body, edited = edit(call.Request.Source.JSON, call.Model, call.WithoutSeals)
 	}
 	if !edited {
-		names = upstream.NewToolNames(call.Request, maxToolName)
-		body = d.build(call, names)
+		wrapped := *call
+		wrapped.Request, tools.free = upstream.WrapFreeTools(call.Request)
+		tools.names = upstream.NewToolNames(call.Request, maxToolName)
+		body = d.build(&wrapped, tools.names)
 	}
-	return post(ctx, &address, headerOf(call, native), body), names
+	return post(ctx, &address, headerOf(call, native), body), tools
+}
+
+// sentTools is what has become of the tools of a request of another dialect. Its zero value leaves
+// them as the client has them.
+type sentTools struct {
+	names *upstream.ToolNames
+	free  upstream.FreeTools
+}
+
+// own makes, of an event about what the upstream was sent, one about what the client knows.
+func (t *sentTools) own(event *chat.Event) {
+	if t.names == nil {
+		return
+	}
+	if event.Open != nil {
+		event.Open.Name = t.names.Own(event.Open.Name)
+	}
+	t.free.Unwrap(event)
 }
 
 // headerOf are the headers of a request: those of a client of the same dialect go on.

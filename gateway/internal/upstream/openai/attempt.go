@@ -388,9 +388,7 @@ func (a *attempt) send(step *upstream.Flat) *upstream.Failure {
 		return cutShort(upstream.SignGarbled, err.Error())
 	}
 	for i := range events {
-		if block := events[i].Open; block != nil {
-			block.Name = a.naming.ownName(block.Name)
-		}
+		a.naming.own(&events[i])
 		if a.left = a.left || !a.yield(events[i], nil); a.left {
 			break
 		}

@@ -119,6 +119,13 @@ func (b *building) customTool(tool *chat.ToolSpec) {
 	b.member("name")
 	b.string(b.toolName(tool.Name))
 	b.text("description", tool.Description)
+	if syntax, grammar := upstream.GrammarOf(tool); grammar != "" {
+		b.member("format")
+		b.raw(`{"type":"grammar","grammar":{`)
+		b.text("syntax", syntax)
+		b.text("definition", grammar)
+		b.raw("}}")
+	}
 	b.raw("}}")
 }
 

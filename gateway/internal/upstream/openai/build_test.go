@@ -145,6 +145,11 @@ func TestBuildMessages(t *testing.T) {
 		"a call of a custom tool": {
 			someHost, "",
 			[]chat.Message{says(chat.Assistant, chat.Part{Call: &chat.Call{ID: "c", Name: "p", Arguments: "*** go", Custom: true}}), says(chat.Tool, came("c", words("1")))},
+			`{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"p","arguments":"{\"input\":\"*** go\"}"}}]},{"role":"tool","content":"1","tool_call_id":"c"}`,
+		},
+		"a call of a custom tool, at OpenAI's": {
+			openAI, "",
+			[]chat.Message{says(chat.Assistant, chat.Part{Call: &chat.Call{ID: "c", Name: "p", Arguments: "*** go", Custom: true}}), says(chat.Tool, came("c", words("1")))},
 			`{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"custom","custom":{"name":"p","input":"*** go"}}]},{"role":"tool","content":"1","tool_call_id":"c"}`,
 		},
 		"an assistant's turn in several messages (67)": {
@@ -262,13 +267,23 @@ func TestBuildWishes(t *testing.T) {
 		"one tool":               {someHost, "", chat.Request{Tools: tools, ToolChoice: chat.ToolChoice{Mode: chat.ToolsRequired, Names: []string{"g"}}}, `,"tools":[` + f + `,` + g + `],"tool_choice":{"type":"function","function":{"name":"g"}}`},
 		"those that are allowed": {someHost, "", chat.Request{Tools: tools, ToolChoice: chat.ToolChoice{Mode: chat.ToolsAuto, Names: []string{"g"}}}, `,"tools":[` + g + `],"tool_choice":"auto"`},
 		"only another's tools":   {someHost, "", chat.Request{Tools: tools[2:], ToolChoice: chat.ToolChoice{Mode: chat.ToolsAuto}, ParallelCalls: ptr(true)}, ``},
-		"a tool of free text": {
+		"a tool of free text (48)": {
 			someHost, "",
+			chat.Request{Tools: []chat.ToolSpec{{Kind: chat.Custom, Name: "p", Description: "d"}}, ToolChoice: chat.ToolChoice{Mode: chat.ToolsRequired, Names: []string{"p"}}},
+			`,"tools":[{"type":"function","function":{"name":"p","description":"d","parameters":{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}}}],"tool_choice":{"type":"function","function":{"name":"p"}}`,
+		},
+		"a tool of free text, as such": {
+			someHost, "custom_tools=keep",
 			chat.Request{Tools: []chat.ToolSpec{{Kind: chat.Custom, Name: "p", Description: "d"}}, ToolChoice: chat.ToolChoice{Mode: chat.ToolsRequired, Names: []string{"p"}}},
 			`,"tools":[{"type":"custom","custom":{"name":"p","description":"d"}}],"tool_choice":{"type":"custom","custom":{"name":"p"}}`,
 		},
+		"a tool of free text with a grammar": {
+			openAI, "",
+			chat.Request{Tools: []chat.ToolSpec{{Kind: chat.Custom, Name: "p", Own: &chat.Opaque{Dialect: responsesDialect, JSON: []byte(`{"type":"custom","name":"p","format":{"type":"grammar","syntax":"lark","definition":"start: a"}}`)}}}},
+			`,"tools":[{"type":"custom","custom":{"name":"p","format":{"type":"grammar","grammar":{"syntax":"lark","definition":"start: a"}}}}]`,
+		},
 		"a tool of free text, as it came": {
-			someHost, "",
+			openAI, "",
 			chat.Request{Tools: []chat.ToolSpec{{Kind: chat.Custom, Name: "p", Own: &chat.Opaque{Dialect: dialect, JSON: []byte(`{"type":"custom","custom":{"name":"p","format":{}}}`)}}}},
 			`,"tools":[{"type":"custom","custom":{"name":"p","format":{}}}]`,
 		},

@@ -36,6 +36,8 @@ type quirks struct {
 	documents string
 	// toolNames: shorten, keep.
 	toolNames string
+	// customTools: keep, or function for upstreams that know no tools that take free text.
+	customTools string
 	// cacheKey and user: the upstream takes prompt_cache_key and user.
 	cacheKey, user bool
 	// lacks is what the upstream can't do.
@@ -63,6 +65,7 @@ const (
 	shorten    = "short"
 	oldLimit   = "max_tokens"
 	newLimit   = "max_completion_tokens"
+	asFunction = "function"
 	auto       = "auto"
 	on         = "on"
 	off        = "off"
@@ -72,7 +75,7 @@ const (
 // of them take.
 var usualQuirks = quirks{
 	developerRole: string(chat.System), midSystem: inUser, limitField: oldLimit, sampling: usual, effortsByModel: true,
-	reasoningField: "reasoning_content", reasoningHistory: inToolLoop, resultMedia: inUser, documents: never, toolNames: shorten, user: true,
+	reasoningField: "reasoning_content", reasoningHistory: inToolLoop, resultMedia: inUser, documents: never, toolNames: shorten, customTools: asFunction, user: true,
 	responses: auto,
 	// Neither changes an answer, and strict upstreams refuse both.
 	responsesWithout: []string{"client_metadata", "prompt_cache_retention"},
@@ -84,7 +87,7 @@ func quirksOf(host string) quirks {
 	switch host = strings.ToLower(host); {
 	case host == "api.openai.com", strings.HasSuffix(host, ".api.openai.com"), strings.HasSuffix(host, ".openai.azure.com"):
 		q.official = true
-		q.developerRole, q.midSystem, q.limitField = keep, keep, newLimit
+		q.developerRole, q.midSystem, q.limitField, q.customTools = keep, keep, newLimit, keep
 		q.reasoningHistory, q.documents, q.cacheKey = never, asFile, true
 		q.lacks = []chat.Need{chat.StopTexts} // its models that think refuse them
 		q.responsesKnown, q.responsesWithout = !strings.HasSuffix(host, ".azure.com"), nil

@@ -66,7 +66,12 @@ func (d *Driver) body(call *upstream.Call) ([]byte, naming) {
 		}
 	}
 	names := d.settings.quirks.naming(req)
-	return d.build(call, names), names
+	if d.settings.quirks.customTools == keep {
+		return d.build(call, names), names
+	}
+	wrapped := *call
+	wrapped.Request, names.free = upstream.WrapFreeTools(req)
+	return d.build(&wrapped, names), names
 }
 
 // edit makes the client's body fit: the model under the upstream's name for it,

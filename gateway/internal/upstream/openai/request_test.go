@@ -179,7 +179,7 @@ func TestConfig(t *testing.T) {
 		"unreadable":   {"http://host:hidden/v1", nil, []string{"base_url: not a URL"}},
 		"fragment":     {"http://host/v1#x", nil, []string{"fragment"}},
 		"too long":     {"http://host/v1/chat/completions", nil, []string{"must end before /chat/completions"}},
-		"all settings": {"http://host", map[string]string{"idle_timeout": "5", "first_byte_timeout": "-1s", "include_usage": "maybe", "colour": "red", "lacks": "sleep", "reasoning_efforts": "low,vast", "output_limit_max": "0", "sampling": "much"}, []string{`settings.idle_timeout: "5"`, "settings.first_byte_timeout", `settings.include_usage: "maybe"`, "settings.colour: unknown; there are answer_timeout, developer_role", `settings.lacks: "sleep"`, `settings.reasoning_efforts: "low,vast"`, "settings.output_limit_max", `settings.sampling: "much" is not one of usual, always, never`}},
+		"all settings": {"http://host", map[string]string{"idle_timeout": "5", "first_byte_timeout": "-1s", "include_usage": "maybe", "colour": "red", "lacks": "sleep", "reasoning_efforts": "low,vast", "output_limit_max": "0", "sampling": "much"}, []string{`settings.idle_timeout: "5"`, "settings.first_byte_timeout", `settings.include_usage: "maybe"`, "settings.colour: unknown; there are answer_timeout, custom_tools, developer_role", `settings.lacks: "sleep"`, `settings.reasoning_efforts: "low,vast"`, "settings.output_limit_max", `settings.sampling: "much" is not one of usual, always, never`}},
 	} {
 		_, err := New(upstream.Config{BaseURL: test.base, Settings: test.settings})
 		if err == nil {

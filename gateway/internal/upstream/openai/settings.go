@@ -74,8 +74,11 @@ var settingParsers = wire.Parsers[settings]{
 	"tool_result_images": func(s *settings, text string) error {
 		return parseWord(&s.quirks.resultMedia, text, inUser, inTool, asNote)
 	},
-	"documents":        func(s *settings, text string) error { return parseWord(&s.quirks.documents, text, asFile, never) },
-	"tool_names":       func(s *settings, text string) error { return parseWord(&s.quirks.toolNames, text, shorten, keep) },
+	"documents":  func(s *settings, text string) error { return parseWord(&s.quirks.documents, text, asFile, never) },
+	"tool_names": func(s *settings, text string) error { return parseWord(&s.quirks.toolNames, text, shorten, keep) },
+	"custom_tools": func(s *settings, text string) error {
+		return parseWord(&s.quirks.customTools, text, keep, asFunction)
+	},
 	"prompt_cache_key": func(s *settings, text string) error { return wire.ParseTruth(&s.quirks.cacheKey, text) },
 	"user":             func(s *settings, text string) error { return wire.ParseTruth(&s.quirks.user, text) },
 	"lacks":            func(s *settings, text string) error { return parseLacks(&s.quirks, text) },

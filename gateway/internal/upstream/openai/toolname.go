@@ -17,14 +17,18 @@ const (
 )
 
 // naming gives tools the names that the upstream takes; its zero value leaves them as they are.
-type naming struct{ names *upstream.ToolNames }
+type naming struct {
+	names *upstream.ToolNames
+	// free are the tools that are sent as functions.
+	free upstream.FreeTools
+}
 
 // naming is for the tools of a request.
 func (q *quirks) naming(request *chat.Request) naming {
 	if q.toolNames == keep {
 		return naming{}
 	}
-	return naming{upstream.NewToolNames(request, maxToolName)}
+	return naming{names: upstream.NewToolNames(request, maxToolName)}
 }
 
 // toolName is the name that the upstream knows a tool by.
@@ -41,6 +45,14 @@ func (n naming) ownName(name string) string {
 		return name
 	}
 	return n.names.Own(name)
+}
+
+// own makes, of an event about what the upstream was sent, one about what the client knows.
+func (n *naming) own(event *chat.Event) {
+	if event.Open != nil {
+		event.Open.Name = n.ownName(event.Open.Name)
+	}
+	n.free.Unwrap(event)
 }
 
 // shortened is a text that is too long as a hash of it.

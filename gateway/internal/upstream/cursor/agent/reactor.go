@@ -282,16 +282,15 @@ func (r *reactor) callAtLast() {
 
 // input is what the tool is called with.
 func (c *call) input() string {
-	if c.custom {
-		if input, is := c.args.GetArgs()[prompt.FreeInput].AsInterface().(string); is {
-			return input
-		}
-	}
 	written := ""
 	if c.announced != nil {
 		written = c.announced.written
 	}
-	return argumentsText(c.args.GetArgs(), written)
+	arguments := argumentsText(c.args.GetArgs(), written)
+	if c.custom {
+		return upstream.UnwrapFreeText(arguments)
+	}
+	return arguments
 }
 
 // fail ends the run.

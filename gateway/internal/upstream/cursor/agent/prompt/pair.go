@@ -10,6 +10,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/rawjson"
+	"carousel.internal/gateway/internal/upstream"
 )
 
 // findResults notes where the results are, by the ids of their calls.
@@ -117,7 +118,7 @@ const maxDepth = 100
 // written wrong, as what is free text, stands in one.
 func argumentsOf(source *chat.Call) arguments {
 	if source.Custom {
-		return wrapped(FreeInput, source.Arguments)
+		return wrapped(upstream.FreeProperty, source.Arguments)
 	}
 	text := strings.TrimSpace(source.Arguments)
 	if text == "" {

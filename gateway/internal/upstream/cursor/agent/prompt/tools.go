@@ -21,12 +21,7 @@ const (
 	maxToolName = 64 - len("mcp_"+Provider+"_")
 	// maxDescription is of a tool, in bytes. What is longer is cut.
 	maxDescription = 1 << 10
-	// FreeInput is the only argument of a tool that takes free text.
-	FreeInput = "input"
 )
-
-// freeSchema is the schema of a tool that takes free text.
-const freeSchema = `{"type":"object","properties":{"` + FreeInput + `":{"type":"string"}},"required":["` + FreeInput + `"]}`
 
 // Tools are the client's, as the upstream knows them. The zero value has none.
 type Tools struct {
@@ -43,8 +38,8 @@ type tool struct {
 // Declared are the definitions, in the client's order. Nobody changes them.
 func (t Tools) Declared() []*agentv1.McpToolDefinition { return t.declared }
 
-// Find is the client's tool that the upstream's model calls. A custom one's only argument,
-// input, is its text. The name may come with the provider's or without.
+// Find is the client's tool that the upstream's model calls. A custom one's text is in its
+// arguments, as upstream.WrapFreeTool has it. The name may come with the provider's or without.
 func (t Tools) Find(args *agentv1.McpArgs) (name string, custom, ok bool) {
 	if provider := args.GetProviderIdentifier(); provider != "" && provider != Provider {
 		return "", false, false
@@ -78,10 +73,11 @@ func declare(request *chat.Request, names *upstream.ToolNames) Tools {
 			continue
 		}
 		tools.known[sent] = tool{spec.Name, spec.Kind == chat.Custom}
+		taken := upstream.WrapFreeTool(spec)
 		tools.declared = append(tools.declared, &agentv1.McpToolDefinition{
 			Name:               declaredName(sent),
-			Description:        chat.Cut(valid(spec.Description), maxDescription),
-			InputSchema:        schemaOf(spec),
+			Description:        chat.Cut(valid(taken.Description), maxDescription),
+			InputSchema:        schemaOf(taken.Schema),
 			ProviderIdentifier: Provider,
 			ToolName:           sent,
 		})
@@ -96,11 +92,7 @@ func allowed(request *chat.Request, name string) bool {
 
 // schemaOf is the schema of a tool's arguments, as far as the upstream takes it. The client
 // keeps its own, and judges arguments by that.
-func schemaOf(spec *chat.ToolSpec) *structpb.Value {
-	source := spec.Schema
-	if spec.Kind == chat.Custom {
-		source = []byte(freeSchema)
-	}
+func schemaOf(source []byte) *structpb.Value {
 	var schema map[string]any
 	if json.Unmarshal(source, &schema) != nil {
 		schema = nil

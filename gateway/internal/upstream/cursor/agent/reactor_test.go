@@ -465,6 +465,12 @@ func TestCalls(t *testing.T) {
 			},
 			" call_1=patch(*** Begin) tool_calls",
 		},
+		"in free text of another name (48)": {
+			func(s *stage) {
+				s.comes(calls(1, &agentv1.McpArgs{ToolName: "patch", Args: map[string]*structpb.Value{"patch": structpb.NewStringValue("*** Begin")}})).passes(unannounced)
+			},
+			" call_1=patch(*** Begin) tool_calls",
+		},
 		"without arguments": {
 			func(s *stage) { s.comes(calls(1, &agentv1.McpArgs{ToolName: "get_weather"})).passes(unannounced) },
 			" call_1=get_weather({}) tool_calls",

@@ -64,7 +64,7 @@ func TestChatThroughTheCanonicalForm(t *testing.T) {
 	t.Cleanup(server.Close)
 	driver, err := openai.New(upstream.Config{BaseURL: server.URL, Settings: map[string]string{
 		"developer_role": "keep", "mid_system": "keep", "output_limit_field": "max_completion_tokens", "sampling": "always", "reasoning_efforts": "low,medium,high",
-		"reasoning_history": "always", "documents": "file", "prompt_cache_key": "true",
+		"reasoning_history": "always", "documents": "file", "prompt_cache_key": "true", "custom_tools": "keep",
 	}})
 	if err != nil {
 		t.Fatal(err)

@@ -72,8 +72,8 @@ func TestBodiesOfTheResponsesAPI(t *testing.T) {
 		},
 		"free text": {
 			fields: `"input":[{"type":"custom_tool_call","call_id":"c","name":"patch","input":"*** Begin"},{"type":"custom_tool_call_output","call_id":"c","output":"done"}],"tools":[{"type":"custom","name":"patch","description":"d"}]`,
-			sent: `"messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"custom","custom":{"name":"patch","input":"*** Begin"}}]},{"role":"tool","content":"done","tool_call_id":"c"}],` +
-				`"tools":[{"type":"custom","custom":{"name":"patch","description":"d"}}]`,
+			sent: `"messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"patch","arguments":"{\"input\":\"*** Begin\"}"}}]},{"role":"tool","content":"done","tool_call_id":"c"}],` +
+				`"tools":[{"type":"function","function":{"name":"patch","description":"d","parameters":{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}}}]`,
 		},
 		"messages of this API among the items": {
 			fields: `"input":[{"role":"user","content":"Hi"},{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c","content":"r"}]`,
@@ -88,7 +88,7 @@ func TestBodiesOfTheResponsesAPI(t *testing.T) {
 		"a file that has to be known": {fields: `"input":[{"role":"user","content":[{"type":"input_file","file_id":"f"}]}]`, need: chat.FileIDs},
 	}
 	upstreams := newRecording(t)
-	driver := upstreams.driver(t, openaidriver.New, nil)
+	driver := upstreams.driver(t, openaidriver.New, map[string]string{"responses": "off"})
 	anthropic := upstreams.driver(t, anthropicdriver.New, map[string]string{"automatic_cache": "false"})
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -100,7 +100,7 @@ func TestWhatClientsSend(t *testing.T) {
 		"parameters null":                          {fields: tool(`{"type":"function","function":{"name":"f","parameters":null,"strict":null}}`, ``), sent: sentTool},
 		"parameters empty":                         {fields: tool(`{"type":"function","function":{"name":"f","parameters":{}}}`, ``), sent: sentTool},
 		"a flat tool":                              {fields: tool(`{"type":"function","name":"f","description":"d","parameters":{"type":"object","b":1,"a":2}}`, ``), sent: sentHi + `,"tools":[{"name":"f","description":"d","input_schema":{"type":"object","b":1,"a":2}}]`},
-		"a custom tool":                            {fields: tool(`{"type":"custom","custom":{"name":"f"}}`, ``), need: chat.FreeTools},
+		"a custom tool":                            {fields: tool(`{"type":"custom","custom":{"name":"f"}}`, ``), sent: sentHi + `,"tools":[{"name":"f","input_schema":{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}}]`},
 		"a tool that its maker runs":               {fields: tool(`{"type":"web_search"}`, ``), need: chat.HostedTools},
 		"tool_choice none":                         {fields: tool(function, `,"tool_choice":"none"`), sent: sentTool + `,"tool_choice":{"type":"none"}`},
 		"tool_choice any":                          {fields: tool(function, `,"tool_choice":"any"`), sent: sentTool + `,"tool_choice":{"type":"any"}`},

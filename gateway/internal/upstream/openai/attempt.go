@@ -64,8 +64,7 @@ func (a *attempt) run(ctx context.Context) *upstream.Failure {
 	a.caller = ctx
 	ctx, a.watch = wire.NewWatch(ctx)
 	defer a.watch.Stop()
-	if a.driver.wantsResponses(ctx, a.call) {
-		a.await()
+	if a.call.Request.Source.Dialect == responsesDialect {
 		if failure, sent := a.respond(ctx); sent {
 			return failure
 		}

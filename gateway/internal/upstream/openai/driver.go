@@ -64,10 +64,10 @@ func (d *Driver) Chat(ctx context.Context, call *upstream.Call) iter.Seq2[chat.E
 	}
 }
 
-// Speaks implements upstream.Native. Whether the upstream serves the Responses API may be found
-// out only while the driver is in use.
+// Speaks implements upstream.Native. As long as it is not known whether the upstream serves the
+// Responses API, it may: the first request finds out, and is translated where it does not.
 func (d *Driver) Speaks(name string) bool {
-	return name == dialect || name == responsesDialect && d.responses.state() == served
+	return name == dialect || name == responsesDialect && d.responses.state() != missing
 }
 
 // Close implements upstream.Driver.

@@ -26,21 +26,24 @@ type responding struct {
 	bare bool
 }
 
-// wantsResponses tells whether a call goes to the upstream's Responses API. The first request of
-// that API asks whether there is one.
-func (d *Driver) wantsResponses(ctx context.Context, call *upstream.Call) bool {
-	source := &call.Request.Source
-	if source.Dialect != responsesDialect || hasOwnSummary(source.JSON) {
+// takesResponses tells whether a call can go to the upstream's Responses API as it came. The first
+// such request asks whether there is one.
+func (d *Driver) takesResponses(ctx context.Context, call *upstream.Call) bool {
+	if hasOwnSummary(call.Request.Source.JSON) {
 		return false
 	}
 	d.findResponses(ctx, call.Credential, false)
 	return d.responses.state() == served
 }
 
-// respond makes the call and yields its events; nil when the answer was complete or the consumer
-// has left. sent is false where the upstream turns out not to serve the API: then nothing has
-// been yielded.
+// respond makes the call in the Responses API and yields its events; nil when the answer was
+// complete or the consumer has left. sent is false where it can't be made there, or the upstream
+// turns out not to serve the API: then nothing has been yielded.
 func (a *attempt) respond(ctx context.Context) (failure *upstream.Failure, sent bool) {
+	if !a.driver.takesResponses(ctx, a.call) {
+		return nil, false
+	}
+	a.await()
 	body, ok := a.driver.editResponses(a.call)
 	if !ok {
 		return nil, false
@@ -112,8 +115,8 @@ func shownHeaders(header http.Header) http.Header {
 	return shown
 }
 
-// untranslatable is the failure of a request that was to go to the Responses API and can't go
-// elsewhere; nil: it can.
+// untranslatable is the failure of a request of the Responses API that the upstream can't be sent
+// otherwise either; nil: it can.
 func (d *Driver) untranslatable(request *chat.Request) *upstream.Failure {
 	refused := func(field, why string) *upstream.Failure {
 		return &upstream.Failure{Class: upstream.CallerFault, Rule: "no Responses API", Param: field, Message: why}
@@ -123,7 +126,7 @@ func (d *Driver) untranslatable(request *chat.Request) *upstream.Failure {
 	}
 	for ask := range request.Needs() {
 		if !d.Carries(ask.Need) {
-			return refused(ask.Field, "the upstream does not serve the Responses API, and `"+ask.Field+"` can't be carried otherwise: leave it out")
+			return refused(ask.Field, "the upstream can't be sent the request in the Responses API, and `"+ask.Field+"` can't be carried otherwise: leave it out")
 		}
 	}
 	for i := range request.Messages {

@@ -185,15 +185,15 @@ func TestWhoServesResponses(t *testing.T) {
 				},
 			}}
 			driver := upstreams.driver(t, nil)
-			if driver.Speaks(responsesDialect) {
-				t.Error("speaks before it is known")
+			if !driver.Speaks(responsesDialect) {
+				t.Error("nobody will find out")
 			}
 			for range 2 {
 				if _, err := driver.Models(t.Context(), upstream.Credential{}); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if got := driver.responses.state(); got != test.want || driver.Speaks(responsesDialect) != (test.want == served) {
+			if got := driver.responses.state(); got != test.want || driver.Speaks(responsesDialect) != (test.want != missing) {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
 			probes := 0
@@ -657,5 +657,32 @@ func TestOneProbeAtATime(t *testing.T) {
 	close(answer)
 	if err := <-first; err != nil || errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+// What can't be translated is refused, also while nobody can tell whether it has to be.
+func TestNothingIsLostWhereTheRouteIsNotKnown(t *testing.T) {
+	t.Parallel()
+	silent := &serves{answers: map[string]http.HandlerFunc{"/v1/responses": refuse(503, ``)}}
+	for name, change := range map[string]func(*chat.Request){
+		"background": func(r *chat.Request) { r.Asks = []chat.Ask{{Field: "background", Need: chat.State}} },
+		"input[0]": func(r *chat.Request) {
+			r.HistoryFault = chat.Errorf(chat.InvalidRequest, "no")
+			r.HistoryFault.Param = "input[0]"
+		},
+		"messages[0].content[0]": func(r *chat.Request) {
+			r.Messages[0].Parts = []chat.Part{{Document: &chat.Document{URL: "https://host/a.pdf"}}}
+		},
+		"input[1]": func(r *chat.Request) { // its documents are no problem, but the summary is ours
+			r.Source.JSON = []byte(`{"model":"m","input":[{"type":"compaction","encrypted_content":"` + chat.ForeignSeal("summary", "x") + `"}]}`)
+			r.Asks = []chat.Ask{{Field: "input[1]", Need: chat.State}}
+		},
+	} {
+		call := responsesCall(asked, true)
+		change(call.Request)
+		_, failure := gather(t.Context(), t, silent.driver(t, map[string]string{"documents": "file"}), call)
+		if failure == nil || failure.Class != upstream.CallerFault || failure.Param != name || failure.Message == "" {
+			t.Errorf("%s: got %+v", name, failure)
+		}
 	}
 }

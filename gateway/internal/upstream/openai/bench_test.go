@@ -42,3 +42,17 @@ func BenchmarkChunk(b *testing.B) {
 		}
 	}
 }
+
+// The one allocation is the text.
+func BenchmarkResponsesDelta(b *testing.B) {
+	data := []byte(`{"type":"response.output_text.delta","item_id":"msg_68a1","output_index":0,"content_index":0,"delta":" world","logprobs":[],"sequence_number":7,"obfuscation":"Yq3n"}`)
+	var following responsesAnswer
+	b.SetBytes(int64(len(data)))
+	b.ReportAllocs()
+	for b.Loop() {
+		f, ok := readResponseFrame(data)
+		if !ok || len(following.take(&f)) == 0 {
+			b.Fatal("no event")
+		}
+	}
+}

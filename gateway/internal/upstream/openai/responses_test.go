@@ -686,3 +686,43 @@ func TestNothingIsLostWhereTheRouteIsNotKnown(t *testing.T) {
 		}
 	}
 }
+
+// Whatever comes in whatever order, it is told in blocks.
+func FuzzResponsesAnswer(f *testing.F) {
+	frames := []string{greeting}
+	for index := range 3 {
+		for _, item := range []string{
+			`{"type":"message","content":[{"type":"output_text","text":"a"},{"type":"refusal","refusal":"b"}]}`, `{"type":"reasoning","summary":[{"text":"c"}],"encrypted_content":"s"}`,
+			`{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}`, `{"type":"custom_tool_call","call_id":"c","name":"p","input":"x"}`, `{"type":"web_search_call"}`, `{}`,
+		} {
+			frames = append(frames, itemEvents(index, item, nil, item)...)
+		}
+		for _, kind := range []string{textDelta, refusalDelta, summaryDelta, thoughtDelta} {
+			frames = append(frames, fmt.Sprintf(`{"type":%q,"output_index":%d,"summary_index":1,"delta":"w"}`, kind, index))
+		}
+		for _, kind := range []string{argumentsDelta, customDelta} {
+			frames = append(frames, fmt.Sprintf(`{"type":%q,"output_index":%d,"delta":"w"}`, kind, index))
+		}
+	}
+	f.Add([]byte{1, 0, 2, 30, 7, 9, 20})
+	f.Fuzz(func(t *testing.T, order []byte) {
+		var following responsesAnswer
+		var blocks upstreamtest.BlockOrder
+		check := func(events []chat.Event) {
+			for i := range events {
+				if err := blocks.Check(&events[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for _, at := range order {
+			frame, ok := readResponseFrame([]byte(frames[int(at)%len(frames)]))
+			if !ok {
+				t.Fatal("not valid JSON")
+			}
+			check(following.take(&frame))
+		}
+		response, _ := readResponse([]byte(`{"status":"completed","output":[{"type":"message","content":[{"text":"z"}]}]}`))
+		check(following.end(&response))
+	})
+}

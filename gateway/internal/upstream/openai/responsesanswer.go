@@ -166,7 +166,8 @@ func (a *responsesAnswer) completeThoughts(it *responseItem) {
 	if it.seal == "" {
 		return
 	}
-	if !a.open {
+	if !a.open || a.block != chat.ReasoningBlock {
+		a.close()
 		a.openBlock(chat.ReasoningBlock, &chat.Block{Redacted: true})
 	}
 	a.events = append(a.events, chat.Event{

@@ -24,7 +24,7 @@ func decode(in dialect.Incoming, counting bool) (*chat.Request, error) {
 	d := decoder{
 		s: rawjson.Over(body), newRules: in.Header.Get("Anthropic-Version") == sealedSampling,
 		req: &chat.Request{
-			ID: "msg_" + in.RequestID, Created: in.Received, IncludeUsage: true,
+			ID: idPrefix + in.RequestID, Created: in.Received, IncludeUsage: true,
 			Source: chat.Source{Dialect: Dialect, JSON: body, Query: in.Query, Header: passedOn(in.Header)},
 		},
 	}
@@ -43,6 +43,9 @@ func decode(in dialect.Incoming, counting bool) (*chat.Request, error) {
 	}
 	return d.req, nil
 }
+
+// idPrefix is what ids of answers begin with.
+const idPrefix = "msg_"
 
 // sealedSampling is the version of the API under which sampling can't be set any more.
 const sealedSampling = "2026-10-21"

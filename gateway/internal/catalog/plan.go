@@ -89,8 +89,8 @@ func (c *Catalog) along(s *state, r *route, stood string, wish Wish) (Plan, erro
 	for _, tier := range r.tiers {
 		now := stage{tier: tier}
 		for i, target := range tier.targets {
-			to, chances, _ := c.judge(s, r, target, stood, wish)
-			switch chances {
+			to, how, _ := c.judge(s, r, target, stood, wish)
+			switch how {
 			case able:
 				if now.targets == nil {
 					now.targets = make([]Target, len(tier.targets))
@@ -110,8 +110,8 @@ func (c *Catalog) along(s *state, r *route, stood string, wish Wish) (Plan, erro
 	if len(plan.stages) == 0 && len(plan.poor) == 0 {
 		plan.poor = unable[:min(len(unable), 1)] // one says it for all
 	}
-	first, any := plan.Next()
-	if !any {
+	first, found := plan.Next()
+	if !found {
 		return Plan{}, nobody(r, wish)
 	}
 	plan.First = first

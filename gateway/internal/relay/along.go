@@ -16,22 +16,33 @@ import (
 func (r *run) sendAlong(ctx context.Context, plan catalog.Plan) (catalog.Target, *chat.Error) {
 	target := plan.First
 	refused := r.sendTo(ctx, target)
+	told := refused
 	for refused != nil && r.mayMoveOn(ctx, refused) {
-		next, more := plan.Next()
-		if !more || !r.mayTurnTo(next) {
+		next, more := r.nextOf(&plan)
+		if !more {
 			break
 		}
 		r.relay.Logger.LogAttrs(ctx, slog.LevelInfo, "moves on along the route", slog.String("request_id", r.entry.ID),
 			slog.String("route", plan.Route), slog.String("upstream", target.Upstream), slog.String("model", target.Model),
 			slog.String("next_upstream", next.Upstream), slog.String("next_model", next.Model), slog.Any("error", refused))
 		target, r.movedOn = next, true
-		refused = r.afterTargets(refused, r.sendTo(ctx, target))
+		refused = r.sendTo(ctx, target)
+		told = r.afterTargets(ctx, told, refused)
 	}
-	return target, refused
+	return target, told
 }
 
-// mayMoveOn tells whether the next target of the plan may answer where this one has refused.
-// The operator has said that they stand for each other, whatever their models are.
+// nextOf is the next target of a plan that the request may be sent to.
+func (r *run) nextOf(plan *catalog.Plan) (catalog.Target, bool) {
+	for {
+		next, more := plan.Next()
+		if !more || (next.Model == r.target.Model || r.cargo.mayChange()) && r.mayTurnTo(next) {
+			return next, more
+		}
+	}
+}
+
+// mayMoveOn tells whether another target of the plan may answer where this one has refused.
 func (r *run) mayMoveOn(ctx context.Context, refused *chat.Error) bool {
 	if r.sent || r.gone || ctx.Err() != nil || r.choice.TokenID != "" {
 		return false
@@ -60,11 +71,11 @@ func passesOver(kind chat.Kind) bool {
 }
 
 // afterTargets chooses what to tell a request that one target has refused after another: what
-// passes where anything does, else what the last one says, unless that says nothing of why the
-// request failed. Of two waits the shorter one will do.
-func (r *run) afterTargets(before, now *chat.Error) *chat.Error {
+// the last one says, if that settles it, or if it passes after a while, or if nothing else does
+// and it says why the request failed. Of two waits the shorter one will do.
+func (r *run) afterTargets(ctx context.Context, before, now *chat.Error) *chat.Error {
 	switch {
-	case now == nil, r.sent, r.gone, now.Kind == chat.Canceled, now.Kind == chat.Timeout, now.Kind == chat.ShuttingDown:
+	case now == nil || !r.mayMoveOn(ctx, now):
 		return now
 	case passes(before.Kind) && !passes(now.Kind), isIdle(now.Kind) && !isIdle(before.Kind):
 		return before

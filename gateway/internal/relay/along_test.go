@@ -13,6 +13,7 @@ import (
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
+	"carousel.internal/gateway/internal/tokencount"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/proto/service/secret"
 )
@@ -112,6 +113,10 @@ func TestTheNextTargetServesWhereOneCannot(t *testing.T) {
 			refusals: map[string]*chat.Error{"a": busy, "b": {Kind: chat.NoTokens}, "c": {Kind: chat.NoTokens}},
 			asked:    []string{"a", "b", "c"}, kind: chat.NoTokenAvailable, upstream: "c",
 		},
+		"the caller's fault settles it": {
+			scripts: []script{bad(upstream.Quota), bad(upstream.CallerFault)}, refusals: map[string]*chat.Error{"a": busy},
+			asked: []string{"a", "b", "b", "c"}, kind: chat.UpstreamRejected, upstream: "c",
+		},
 		"none can: the last is told": {
 			scripts:  []script{bad(upstream.TooLarge), bad(upstream.TooLarge), bad(upstream.OutdatedClient)},
 			refusals: nil, asked: []string{"a", "b", "c"}, kind: chat.OutdatedClient, upstream: "c",
@@ -127,7 +132,7 @@ func TestTheNextTargetServesWhereOneCannot(t *testing.T) {
 				refusals[name] = refused
 			}
 			r.refusedAt(refusals)
-			if name == "two can't" { // the token of b is the only one
+			if len(c.asked) == 4 { // the token of b is the only one
 				acquire := r.pool.acquire
 				r.pool.acquire = func(ctx context.Context, demand lease.Demand) (*lease.Lease, error) {
 					if len(demand.Exclude) > 0 {
@@ -227,6 +232,35 @@ func TestAnotherModelOfTheUpstreamIsARetry(t *testing.T) {
 	})
 	if got := r.chat(t.Context(), t, whole); got.err == nil || got.err.Kind != chat.ContextTooLong || len(r.calls) != 1 || r.count.denied != 1 {
 		t.Errorf("got %+v, %d calls", got, len(r.calls))
+	}
+}
+
+// What no other model may answer, such as a question for vectors, stays with the model.
+func TestWhatNeedsItsModelIsSentToTheSameModelOnly(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		second string
+		asked  []string
+	}{
+		"the same":    {"model of a", []string{"a", "b"}},
+		"another one": {"model of b", []string{"a"}},
+	} {
+		r := newRig(nil)
+		r.leads("a", "b")
+		r.refusedAt(map[string]*chat.Error{"a": {Kind: chat.NoTokens}, "b": {Kind: chat.NoTokens}})
+		resolve := r.relay.Catalog
+		r.relay.Catalog = plansFunc(func(wish catalog.Wish) (catalog.Plan, error) {
+			plan, err := resolve.Resolve(wish)
+			second, _ := plan.Next()
+			second.Model = c.second
+			return catalog.InOrder(plan.First, second), err
+		})
+		for range r.relay.Carry(t.Context(), &carried.Request{Model: "m", Route: &carried.Route{Name: "embeddings", SameModel: true}}, lease.Choice{}) {
+			continue
+		}
+		if asked := r.asked(); !slices.Equal(asked, c.asked) {
+			t.Errorf("%s: asked %v", name, asked)
+		}
 	}
 }
 
@@ -391,6 +425,26 @@ func TestANameThatNobodyServesAsksForNoToken(t *testing.T) {
 				t.Errorf("%s: %v", model, err)
 			}
 		}
+	}
+}
+
+// Of a target whose upstream does not count nobody asks, along a route either.
+func TestCountingAsksOnlyWhoCounts(t *testing.T) {
+	t.Parallel()
+	r := newRig(nil)
+	r.refusedAt(map[string]*chat.Error{"a": {Kind: chat.NoTokens}})
+	driver := &counterDriver{dialect: "spoken"}
+	r.relay.Catalog = plansFunc(func(catalog.Wish) (catalog.Plan, error) {
+		mute := driverFunc(nil)
+		return catalog.InOrder(
+			catalog.Target{Upstream: "a", Model: "m", Driver: driver, Discipline: discipline},
+			catalog.Target{Upstream: "b", Model: "m", Driver: mute, Discipline: discipline}), nil
+	})
+	request := newRequest()
+	request.Source = chat.Source{Dialect: "spoken", JSON: []byte("{}")}
+	tokens, err := r.relay.CountTokens(t.Context(), request, lease.Choice{})
+	if asked := r.asked(); err != nil || tokens != tokencount.Prompt(request) || !slices.Equal(asked, []string{"a"}) {
+		t.Errorf("%d tokens, %v, asked %v", tokens, err, asked)
 	}
 }
 

@@ -29,8 +29,7 @@ func (r *Relay) CountTokens(ctx context.Context, request *chat.Request, choice l
 		}
 		return tokencount.Prompt(request), nil
 	}
-	driver := plan.First.Driver
-	if _, counts := driver.(upstream.TokenCounter); !counts || !upstream.TakesAsItCame(driver, request) {
+	if !counts(plan.First.Driver, request) {
 		return tokencount.Prompt(request), nil
 	}
 	run.entry = reqlog.Entry{ID: request.ID, Dialect: request.Source.Dialect + "/count_tokens", StartedAt: request.Created, Model: request.Model}
@@ -64,7 +63,19 @@ func (c *counting) wish(model string) catalog.Wish {
 // tune implements cargo: how much a request has does not depend on how it is answered.
 func (c *counting) tune([]chat.Parameter) *chat.Error { return nil }
 
-func (c *counting) prepare(context.Context) *chat.Error { return nil }
+// prepare implements cargo.
+func (c *counting) prepare(context.Context) *chat.Error {
+	if !counts(c.target.Driver, c.request) {
+		return chat.Errorf(chat.Unsupported, "upstream %q does not count tokens", c.target.Upstream)
+	}
+	return nil
+}
+
+// counts tells whether a driver's upstream counts the tokens of a request.
+func counts(driver upstream.Driver, request *chat.Request) bool {
+	_, counts := driver.(upstream.TokenCounter)
+	return counts && upstream.TakesAsItCame(driver, request)
+}
 
 // affinityKey implements cargo: counting warms no cache.
 func (c *counting) affinityKey() string { return "" }

@@ -13,6 +13,7 @@ import (
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
+	"carousel.internal/gateway/internal/reqlog"
 	"carousel.internal/gateway/internal/tokencount"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/proto/service/secret"
@@ -391,7 +392,7 @@ func TestFallbacksFollowTheRoute(t *testing.T) {
 	}
 }
 
-// nobodyAsked is a Leases and a Recorder of a request that must not reach the tokenstore.
+// nobodyAsked is a Leases and a Recorder of requests that must not reach the tokenstore.
 type nobodyAsked struct{ t *testing.T }
 
 func (n nobodyAsked) Acquire(context.Context, lease.Demand) (*lease.Lease, error) {
@@ -400,21 +401,22 @@ func (n nobodyAsked) Acquire(context.Context, lease.Demand) (*lease.Lease, error
 }
 
 func (n nobodyAsked) Settle(*lease.Lease, lease.Outcome) { n.t.Error("a lease was settled") }
+func (n nobodyAsked) Record(reqlog.Entry)                { n.t.Error("an entry was recorded") }
 
-// A name that nobody serves asks for no token, in whatever way it is asked for.
-func TestANameThatNobodyServesAsksForNoToken(t *testing.T) {
+// Of a name that nobody serves the tokenstore learns nothing, in whatever way it is asked for.
+func TestANameThatNobodyServesLeavesNoTrace(t *testing.T) {
 	t.Parallel()
 	c := catalog.New(nil, nil, slog.New(slog.DiscardHandler))
 	c.Update(nil, []catalog.Route{{Name: "lost", Match: "lost", Targets: []catalog.RouteTarget{{Upstream: "gone", Weight: 1}}}})
 	for _, model := range []string{"nobody", "lost", "gone/m", "claude-9"} {
 		r := newRig(nil)
 		r.relay = New(Params{
-			Catalog: c, Leases: nobodyAsked{t}, Recorder: r.log, Counter: r.count, Policy: func() Policy { return r.policy },
+			Catalog: c, Leases: nobodyAsked{t}, Recorder: nobodyAsked{t}, Counter: r.count, Policy: func() Policy { return r.policy },
 			StatusOf: r.relay.StatusOf, Replicas: r.relay.Replicas, Logger: r.relay.Logger,
 		})
 		request := newRequest()
 		request.Model = model
-		if got := r.chatWith(t.Context(), t, request, whole); got.err == nil || got.err.Kind != chat.ModelNotSupported {
+		if got := r.chatWith(t.Context(), t, request, whole); got.err == nil || got.err.Kind != chat.ModelNotSupported || len(r.count.used) != 0 {
 			t.Errorf("%s: %+v", model, got.err)
 		}
 		if _, err := r.relay.CountTokens(t.Context(), request, lease.Choice{}); chat.AsError(err) == nil || chat.AsError(err).Kind != chat.ModelNotSupported {

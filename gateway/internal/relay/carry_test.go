@@ -191,7 +191,6 @@ func TestCarry(t *testing.T) {
 		{"an error that the client was told", "completions", "m", []any{errors.Join(errTold, fail(upstream.RateLimit))}, "a", []upstream.Class{upstream.RateLimit}, "told", "", reqlog.UpstreamError},
 		{"another model", "completions", "with-fallback", []any{fail(upstream.ModelUnknown), "text"}, "aa", []upstream.Class{upstream.ModelUnknown, ""}, "text", "", reqlog.Done},
 		{"no other model for vectors", "embeddings", "with-fallback", []any{fail(upstream.ModelUnknown)}, "a", []upstream.Class{upstream.ModelUnknown}, "", chat.ModelNotFound, reqlog.UpstreamError},
-		{"no such model", "embeddings", "unknown", nil, "", nil, "", chat.ModelNotSupported, reqlog.Refused},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -94,7 +94,7 @@ func TestTheStatusIsOfTheClientsDialect(t *testing.T) {
 	}
 	r.pool.tokens = nil
 	r.chatWith(t.Context(), t, spokenRequest(), whole)
-	for range r.relay.Carry(t.Context(), carriedRequest(t, "embeddings", `{"model":"unknown"}`), lease.Choice{}) {
+	for range r.relay.Carry(t.Context(), carriedRequest(t, "embeddings", `{"model":"m"}`), lease.Choice{}) {
 	}
 	r.relay.Catalog = servedBy{&counterDriver{dialect: "spoken"}}
 	if _, err := r.relay.CountTokens(t.Context(), spokenRequest(), lease.Choice{}); err != nil {

@@ -136,8 +136,12 @@ func evidence(failure *upstream.Failure) string {
 	return strings.ToValidUTF8(text[:chat.Boundary(text, maxEvidence)], "")
 }
 
-// record writes the request's one log entry.
+// record writes the request's one log entry. Of a name that nobody serves the store learns
+// nothing: whoever guesses names would drive the entries of others out of the log.
 func (r *run) record(err *chat.Error) {
+	if err != nil && err.Kind == chat.ModelNotSupported && r.entry.Upstream == "" {
+		return
+	}
 	r.entry.Err = err
 	r.entry.Total = time.Since(r.entry.StartedAt)
 	r.entry.Usage = r.cargo.usage()

@@ -1,7 +1,8 @@
 // Package relay carries a chat request to an upstream and its answer back: it
-// finds the model's upstream, leases a token, and while nothing has been sent to
-// the client, tries another token when one fails. It settles every lease and
-// records every request, once. It knows neither dialects nor providers.
+// finds where the model's name leads, leases a token, and while nothing has been sent to
+// the client, tries another token, or another target of a route, when one fails. It settles
+// every lease and records every request that names a model which somebody serves, once. It
+// knows neither dialects nor providers.
 package relay
 
 import (

@@ -9,45 +9,55 @@ import (
 	"carousel.internal/gateway/internal/rawjson"
 )
 
-func TestWithMembers(t *testing.T) {
+func TestSetMembers(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		object  string
-		members []rawjson.Member
-		want    string
+		object string
+		set    map[string]string // of a, b and c
+		want   string
 	}{
-		{`{}`, []rawjson.Member{{"a", "1"}}, `{"a":1}`},
-		{` { } `, []rawjson.Member{{"a", "1"}, {"b", `"x"`}}, ` { "a":1,"b":"x"} `},
-		{`{"z":0}`, []rawjson.Member{{"a", "1"}}, `{"z":0,"a":1}`},
-		{`{"a" : [1, 2] , "z":0}`, []rawjson.Member{{"a", "1"}}, `{"a" : 1 , "z":0}`},
-		{`{"a":1,"z":0}`, []rawjson.Member{{"a", ""}}, `{"z":0}`},
-		{`{"z":0, "a":1}`, []rawjson.Member{{"a", ""}}, `{"z":0}`},
-		{`{"a":1}`, []rawjson.Member{{"a", ""}, {"b", "2"}}, `{"b":2}`},
-		{`{"a":1,"a":2,"z":0,"a":3}`, []rawjson.Member{{"a", "9"}}, `{"a":9,"z":0}`},
-		{`{"\u0061":1,"z":{"a":5}}`, []rawjson.Member{{"a", "9"}}, `{"\u0061":9,"z":{"a":5}}`},
-		{`{"a":null,"b":null}`, []rawjson.Member{{"b", ""}, {"a", "9"}, {"c", ""}}, `{"a":9}`},
-		{`{"z":0}`, nil, `{"z":0}`},
+		{`{}`, map[string]string{"a": "1"}, `{"a":1}`},
+		{` { } `, map[string]string{"a": "1", "b": `"x"`}, ` { "a":1,"b":"x"} `},
+		{`{"z":0}`, map[string]string{"a": "1"}, `{"z":0,"a":1}`},
+		{`{"a" : [1, 2] , "z":0}`, map[string]string{"a": "1"}, `{"a" : 1 , "z":0}`},
+		{`{"a":1,"z":0}`, map[string]string{"a": ""}, `{"z":0}`},
+		{`{"z":0, "a":1}`, map[string]string{"a": ""}, `{"z":0}`},
+		{`{"a":1}`, map[string]string{"a": "", "b": "2"}, `{"b":2}`},
+		{`{"a":1,"a":2,"z":0,"a":3}`, map[string]string{"a": "9"}, `{"a":9,"z":0}`},
+		{`{"\u0061":1,"z":{"a":5}}`, map[string]string{"a": "9"}, `{"\u0061":9,"z":{"a":5}}`},
+		{`{"a":null,"b":null}`, map[string]string{"b": "", "a": "9", "c": ""}, `{"a":9}`},
+		{`{"a":1,"z":0,"a":2}`, nil, `{"a":1,"z":0,"a":2}`},
 	} {
-		before := c.object
-		if got := string(rawjson.WithMembers([]byte(c.object), c.members...)); got != c.want || c.object != before {
-			t.Errorf("%s with %v: %s, want %s", c.object, c.members, got, c.want)
+		members := rawjson.MembersOf([]byte(c.object), "a", "b", "c")
+		for name, value := range c.set {
+			members.Set(name, value)
+			if got := members.Get(name); got != value {
+				t.Errorf("%s: %s is %s, and was set to %s", c.object, name, got, value)
+			}
+		}
+		if members.Set("z", "7"); members.Get("z") != "" { // it is none of them
+			t.Errorf("%s: z is %s", c.object, members.Get("z"))
+		}
+		if got := string(members.Object()); got != c.want {
+			t.Errorf("%s with %v: %s, want %s", c.object, c.set, got, c.want)
 		}
 	}
 }
 
-func TestMemberOf(t *testing.T) {
+func TestGetMembers(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ object, want string }{
-		{`{"a": {"b":1} }`, `{"b":1}`}, {`{"a":1,"a":2}`, `2`}, {`{"b":1}`, ``}, {`{"a":null}`, ``}, {`[1]`, ``}, {``, ``}, {`"a"`, ``}, {`{"a":1`, ``},
+		{`{"a": {"b":1} }`, `{"b":1}`}, {`{"a":1,"a":2}`, `2`}, {`{"b":1}`, ``}, {`{"a":null}`, ``}, {`{"a":1,"a":null}`, ``},
+		{`{"\u0061":[]}`, `[]`}, {`[1]`, ``}, {``, ``}, {`"a"`, ``},
 	} {
-		if got := string(rawjson.MemberOf([]byte(c.object), "a")); got != c.want {
+		if got := rawjson.MembersOf([]byte(c.object), "a").Get("a"); got != c.want {
 			t.Errorf("%s: %s, want %s", c.object, got, c.want)
 		}
 	}
 }
 
-// Of any object the members are as they are given, and no other is changed.
-func FuzzWithMembers(f *testing.F) {
+// Of any object the members are as they were set, and no other is changed.
+func FuzzSetMembers(f *testing.F) {
 	for _, seed := range []string{`{}`, `{"a":1,"b":[{}],"c":"\"a\":"}`, `{"a":1,"a":2,"b":null}`, `{"\u0061":{"b":1},"z":1}`} {
 		f.Add([]byte(seed))
 	}
@@ -63,7 +73,10 @@ func FuzzWithMembers(f *testing.F) {
 		if json.Unmarshal(object, &before) != nil {
 			return
 		}
-		got := rawjson.WithMembers(object, rawjson.Member{Name: "a", Value: "9"}, rawjson.Member{Name: "b"})
+		members := rawjson.MembersOf(object, "a", "b", "c")
+		members.Set("a", "9")
+		members.Set("b", "")
+		got := members.Object()
 		if err := json.Unmarshal(got, &after); err != nil {
 			t.Fatalf("%s: %v", got, err)
 		}

@@ -10,23 +10,32 @@ import (
 	"carousel.internal/gateway/internal/rawjson"
 )
 
+// tunable are the fields that say what parameters do.
+var tunable = []string{configField, thinkingField, "service_tier", "temperature", "top_p", limitField}
+
+const (
+	configField   = "output_config"
+	thinkingField = "thinking"
+	limitField    = "max_tokens"
+)
+
 // Tune implements dialect.Tuner. What the API has no word for stands in the canonical request
 // alone, for upstreams that have one.
 func (API) Tune(request *chat.Request, parameters []chat.Parameter) (*chat.Request, error) {
-	body := request.Source.JSON
+	body := rawjson.MembersOf(request.Source.JSON, tunable...)
 	newRules := http.Header(request.Source.Header).Get("Anthropic-Version") == sealedSampling
 	var wordless []chat.Parameter
 	for _, parameter := range parameters {
 		switch {
 		case parameter.OnlyDefault && says(request, parameter.Name):
 		case hasWord(parameter, newRules):
-			body = rawjson.WithMembers(body, membersFor(body, parameter)...)
+			setMember(body, parameter)
 		default:
 			wordless = append(wordless, parameter)
 		}
 	}
 	tuned, err := decode(dialect.Incoming{
-		Body: body, Header: request.Source.Header, Query: request.Source.Query,
+		Body: body.Object(), Header: request.Source.Header, Query: request.Source.Query,
 		RequestID: strings.TrimPrefix(request.ID, idPrefix), Received: request.Created,
 	}, false)
 	if err != nil {
@@ -73,69 +82,69 @@ func hasWord(parameter chat.Parameter, newRules bool) bool {
 	}
 }
 
-// membersFor is what a body is to have for a parameter that it can say.
-func membersFor(body []byte, parameter chat.Parameter) []rawjson.Member {
+// setMember puts a parameter into a body that can say it.
+func setMember(body *rawjson.Members, parameter chat.Parameter) {
 	switch parameter.Name {
 	case chat.SetEffort:
-		return effortMembers(body, wordOf(parameter))
+		setEffort(body, chat.Effort(wordOf(parameter)))
 	case chat.SetOutputLimit:
-		return limitMembers(body, parameter)
+		setLimit(body, parameter)
 	case chat.SetTemperature:
 		value := parameter.Value
-		if number := numberIn([]byte(parameter.Value)); number != nil && *number > maxTemperature {
+		if number := numberIn(value); number != nil && *number > maxTemperature {
 			value = "1"
 		}
-		return []rawjson.Member{{Name: "temperature", Value: value}}
+		body.Set("temperature", value)
 	default:
-		return []rawjson.Member{{Name: string(parameter.Name), Value: parameter.Value}}
+		body.Set(string(parameter.Name), parameter.Value) // the API has them by the same names
 	}
 }
 
 // maxTemperature is where temperatures end; elsewhere they go to 2.
 const maxTemperature = 1
 
-// effortMembers say how much the model is to think, so that it does: of no effort there is no
-// word but that it is not to think at all.
-func effortMembers(body []byte, effort string) []rawjson.Member {
-	config := rawjson.MemberOf(body, "output_config")
-	if chat.Effort(effort) == chat.EffortNone {
-		members := []rawjson.Member{{Name: "thinking", Value: `{"type":"disabled"}`}}
-		if rawjson.MemberOf(config, "effort") != nil {
-			members = append(members, rawjson.Member{Name: "output_config", Value: string(rawjson.WithMembers(config, rawjson.Member{Name: "effort"}))})
+// setEffort says how much the model is to think, so that it does: of no effort there is no word
+// but that it is not to think at all.
+func setEffort(body *rawjson.Members, effort chat.Effort) {
+	value := body.Get(configField)
+	if value == "" {
+		value = "{}"
+	}
+	config := rawjson.MembersOf([]byte(value), "effort")
+	if effort == chat.EffortNone {
+		body.Set(thinkingField, `{"type":"disabled"}`)
+		if config.Get("effort") != "" {
+			config.Set("effort", "")
+			body.Set(configField, string(config.Object()))
 		}
-		return members
+		return
 	}
-	if chat.Effort(effort) == chat.EffortMinimal {
-		effort = string(chat.EffortLow) // the least that there is
+	if effort == chat.EffortMinimal {
+		effort = chat.EffortLow // the least that there is
 	}
-	if config == nil {
-		config = []byte(`{}`)
+	config.Set("effort", string(rawjson.AppendString(nil, string(effort))))
+	body.Set(configField, string(config.Object()))
+	if rawjson.MembersOf([]byte(body.Get(thinkingField)), "type").Get("type") == `"disabled"` {
+		body.Set(thinkingField, "")
 	}
-	said := rawjson.Member{Name: "effort", Value: string(rawjson.AppendString(nil, effort))}
-	members := []rawjson.Member{{Name: "output_config", Value: string(rawjson.WithMembers(config, said))}}
-	if kind := rawjson.MemberOf(rawjson.MemberOf(body, "thinking"), "type"); string(kind) == `"disabled"` {
-		members = append(members, rawjson.Member{Name: "thinking"})
-	}
-	return members
 }
 
 // leastBudget is the smallest budget of thinking that the API takes, in tokens.
 const leastBudget = 1024
 
-// limitMembers bound the answer. A budget of thinking has to be below that.
-func limitMembers(body []byte, parameter chat.Parameter) []rawjson.Member {
-	members := []rawjson.Member{{Name: "max_tokens", Value: parameter.Value}}
-	thinking := rawjson.MemberOf(body, "thinking")
-	budget, limit := numberIn(rawjson.MemberOf(thinking, "budget_tokens")), numberIn([]byte(parameter.Value))
+// setLimit bounds the answer. A budget of thinking has to be below that.
+func setLimit(body *rawjson.Members, parameter chat.Parameter) {
+	body.Set(limitField, parameter.Value)
+	thinking := rawjson.MembersOf([]byte(body.Get(thinkingField)), "budget_tokens")
+	budget, limit := numberIn(thinking.Get("budget_tokens")), numberIn(parameter.Value)
 	switch {
 	case budget == nil || limit == nil || *budget < *limit:
 	case *limit > leastBudget:
-		lower := rawjson.Member{Name: "budget_tokens", Value: strconv.FormatFloat(*limit-1, 'f', -1, 64)}
-		members = append(members, rawjson.Member{Name: "thinking", Value: string(rawjson.WithMembers(thinking, lower))})
+		thinking.Set("budget_tokens", strconv.FormatFloat(*limit-1, 'f', -1, 64))
+		body.Set(thinkingField, string(thinking.Object()))
 	default:
-		members = append(members, rawjson.Member{Name: "thinking", Value: `{"type":"disabled"}`})
+		body.Set(thinkingField, `{"type":"disabled"}`)
 	}
-	return members
 }
 
 // setField puts what a body can't say into the canonical request.
@@ -146,9 +155,9 @@ func setField(request *chat.Request, parameter chat.Parameter) {
 	case chat.SetServiceTier:
 		request.ServiceTier = wordOf(parameter)
 	case chat.SetTemperature:
-		request.Sampling.Temperature = numberIn([]byte(parameter.Value))
+		request.Sampling.Temperature = numberIn(parameter.Value)
 	case chat.SetTopP:
-		request.Sampling.TopP = numberIn([]byte(parameter.Value))
+		request.Sampling.TopP = numberIn(parameter.Value)
 	default:
 		return
 	}
@@ -162,8 +171,8 @@ func wordOf(parameter chat.Parameter) string {
 }
 
 // numberIn is a value that is a number; nil: it is none.
-func numberIn(value []byte) *float64 {
-	number, err := strconv.ParseFloat(string(value), 64)
+func numberIn(value string) *float64 {
+	number, err := strconv.ParseFloat(value, 64)
 	if err != nil {
 		return nil
 	}

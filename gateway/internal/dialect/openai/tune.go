@@ -1,21 +1,42 @@
 package openai
 
 import (
-	"slices"
+	"strings"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/rawjson"
 )
 
+// oldLimit is the name of the bound of an answer that came before newLimit. Some upstreams know
+// but one of them.
+const oldLimit = "max_tokens"
+
+// tunable are the fields that say what parameters do. Of efforts upstreams have many.
+var tunable = []string{
+	"reasoning_effort", "reasoning", "thinking", "thinking_budget", "enable_thinking", templateField,
+	"verbosity", "service_tier", "temperature", "top_p", oldLimit, newLimit,
+}
+
+// templateField is for a model's template, which may switch its thinking.
+const templateField = "chat_template_kwargs"
+
 // Tune implements dialect.Tuner.
 func (API) Tune(request *chat.Request, parameters []chat.Parameter) (*chat.Request, error) {
-	body := request.Source.JSON
+	body := rawjson.MembersOf(request.Source.JSON, tunable...)
 	for _, parameter := range parameters {
-		if !parameter.OnlyDefault || !says(request, body, parameter.Name) {
-			body = rawjson.WithMembers(body, membersFor(body, parameter)...)
+		if parameter.OnlyDefault && says(request, body, parameter.Name) {
+			continue
+		}
+		switch parameter.Name {
+		case chat.SetEffort:
+			setEffort(body, parameter.Value)
+		case chat.SetOutputLimit:
+			setLimit(body, parameter.Value)
+		default:
+			body.Set(string(parameter.Name), parameter.Value) // the API has them by the same names
 		}
 	}
-	tuned, err := Decode(body, request.ID, request.Created)
+	tuned, err := Decode(body.Object(), request.ID, request.Created)
 	if err != nil {
 		return nil, err
 	}
@@ -24,86 +45,64 @@ func (API) Tune(request *chat.Request, parameters []chat.Parameter) (*chat.Reque
 }
 
 // says tells whether the client itself has said something of what a parameter is about.
-func says(request *chat.Request, body []byte, name chat.ParameterName) bool {
+func says(request *chat.Request, body *rawjson.Members, name chat.ParameterName) bool {
 	switch name {
 	case chat.SetEffort:
 		wish := request.Thinking
-		return wish.Effort != "" || wish.Mode == chat.ThinkingOff || wish.Budget > 0 || rawjson.MemberOf(body, "reasoning_effort") != nil
+		return wish.Effort != "" || wish.Mode == chat.ThinkingOff || wish.Budget > 0 || body.Get("reasoning_effort") != ""
 	case chat.SetOutputLimit:
 		return request.MaxTokens > 0
 	default:
-		return rawjson.MemberOf(body, string(name)) != nil // the API has them by the same names
+		return body.Get(string(name)) != ""
 	}
 }
 
-// membersFor is what a body is to have for a parameter.
-func membersFor(body []byte, parameter chat.Parameter) []rawjson.Member {
-	switch parameter.Name {
-	case chat.SetEffort:
-		return effortMembers(body, parameter.Value)
-	case chat.SetOutputLimit:
-		return limitMembers(body, parameter.Value)
-	default:
-		return []rawjson.Member{{Name: string(parameter.Name), Value: parameter.Value}}
+// setLimit bounds the answer by the name that the client uses.
+func setLimit(body *rawjson.Members, limit string) {
+	if body.Get(oldLimit) == "" {
+		body.Set(newLimit, limit)
+		return
+	}
+	body.Set(oldLimit, limit)
+	if body.Get(newLimit) != "" {
+		body.Set(newLimit, limit)
 	}
 }
 
-// limitMembers bound the answer by the name that the client uses: some upstreams know but one.
-func limitMembers(body []byte, limit string) []rawjson.Member {
-	var members []rawjson.Member
-	for _, name := range []string{"max_tokens", newLimit} {
-		if rawjson.MemberOf(body, name) != nil {
-			members = append(members, rawjson.Member{Name: name, Value: limit})
-		}
+// setEffort says how much the model is to think, in the place where the client says it, and
+// leaves nothing beside that says otherwise.
+func setEffort(body *rawjson.Members, effort string) {
+	reasoning := body.Get("reasoning")
+	if isObject(reasoning) {
+		members := rawjson.MembersOf([]byte(reasoning), "effort", "max_tokens", "enabled")
+		members.Set("effort", effort)
+		members.Set("max_tokens", "")
+		members.Set("enabled", "")
+		body.Set("reasoning", string(members.Object()))
 	}
-	if members == nil {
-		members = []rawjson.Member{{Name: newLimit, Value: limit}}
+	if !isObject(reasoning) || body.Get("reasoning_effort") != "" {
+		body.Set("reasoning_effort", effort)
 	}
-	return members
-}
-
-// effortMembers say how much the model is to think, and no member beside that it is to think
-// otherwise: upstreams have many.
-func effortMembers(body []byte, effort string) []rawjson.Member {
-	off := effort == `"none"`
+	body.Set("thinking_budget", "")
 	switched, thinking := "true", ""
-	if off {
+	if effort == `"none"` {
 		switched, thinking = "false", `{"type":"disabled"}`
 	}
-	members := []rawjson.Member{{Name: "thinking_budget"}}
-	reasoning := rawjson.MemberOf(body, "reasoning")
-	if isObject(reasoning) {
-		members = append(members, rawjson.Member{Name: "reasoning", Value: string(rawjson.WithMembers(reasoning,
-			rawjson.Member{Name: "effort", Value: effort}, rawjson.Member{Name: "max_tokens"}, rawjson.Member{Name: "enabled"}))})
+	replace(body, "thinking", thinking)
+	replace(body, "enable_thinking", switched)
+	if template := body.Get(templateField); isObject(template) {
+		members := rawjson.MembersOf([]byte(template), "enable_thinking", "thinking")
+		replace(members, "enable_thinking", switched)
+		replace(members, "thinking", switched)
+		body.Set(templateField, string(members.Object()))
 	}
-	if !isObject(reasoning) || rawjson.MemberOf(body, "reasoning_effort") != nil {
-		members = append(members, rawjson.Member{Name: "reasoning_effort", Value: effort})
-	}
-	if rawjson.MemberOf(body, "thinking") != nil {
-		members = append(members, rawjson.Member{Name: "thinking", Value: thinking})
-	}
-	if rawjson.MemberOf(body, "enable_thinking") != nil {
-		members = append(members, rawjson.Member{Name: "enable_thinking", Value: switched})
-	}
-	return slices.Concat(members, templateMembers(body, switched))
 }
 
-// templateMembers are for templates of models that a body switches thinking of.
-func templateMembers(body []byte, switched string) []rawjson.Member {
-	template := rawjson.MemberOf(body, "chat_template_kwargs")
-	if !isObject(template) {
-		return nil
+// replace sets a member that is there.
+func replace(members *rawjson.Members, name, value string) {
+	if members.Get(name) != "" {
+		members.Set(name, value)
 	}
-	var members []rawjson.Member
-	for _, name := range []string{"enable_thinking", "thinking"} {
-		if rawjson.MemberOf(template, name) != nil {
-			members = append(members, rawjson.Member{Name: name, Value: switched})
-		}
-	}
-	if members == nil {
-		return nil
-	}
-	return []rawjson.Member{{Name: "chat_template_kwargs", Value: string(rawjson.WithMembers(template, members...))}}
 }
 
-func isObject(value []byte) bool { return len(value) > 0 && value[0] == '{' }
+func isObject(value string) bool { return strings.HasPrefix(value, "{") }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -174,7 +175,7 @@ func (diary) Deleted(id string) []byte { return []byte(`{"id":"` + id + `","dele
 
 func (diary) Unknown(id, param string) *chat.Error {
 	err := chat.Errorf(chat.NotFound, "there is no answer %s: replay from the start", id)
-	if param != "" {
+	if err.Err = errNoPage; param != "" {
 		err.Kind, err.Param = chat.InvalidRequest, param
 	}
 	return err
@@ -185,6 +186,17 @@ func (diary) CountPath() string { return "/v1/diary/size" }
 func (d diary) DecodeCount(in dialect.Incoming) (*chat.Request, error) { return d.Decode(in) }
 
 func (diary) Count(tokens int) []byte { return fmt.Appendf(nil, `{"words":%d}`, tokens) }
+
+// errNoPage is by which the dialect knows its own error about an id.
+var errNoPage = errors.New("there is no such page")
+
+func (d diary) Error(err error, requestID string) dialect.Error {
+	answer := d.API.Error(err, requestID)
+	if errors.Is(err, errNoPage) {
+		answer.Header.Set("X-Diary", "no page")
+	}
+	return answer
+}
 
 func (d diary) Compact(in dialect.Incoming) (*chat.Request, error) {
 	request, err := d.Decode(in)

@@ -238,6 +238,9 @@ func TestWhatCanNotBeGoneOnWith(t *testing.T) {
 			}
 			w := s.write(t, test.asker, entry{Model: "m", Stream: stream, Previous: previous})
 			got := errorOf(t, w.Body.Bytes()).Error
+			if noPage := w.Header().Get("X-Diary") != ""; noPage != (test.status == 400) {
+				t.Errorf("%s: an error about an id: %t", name, noPage)
+			}
 			if param := deref(got.Param); w.Code != test.status || param != test.param || !strings.Contains(got.Message, test.says) {
 				t.Errorf("%s: %d %s", name, w.Code, w.Body)
 			}

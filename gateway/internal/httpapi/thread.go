@@ -101,10 +101,11 @@ func isLost(err error) bool {
 	}
 }
 
-// unknown is the error for an id of which, by that cause, nothing is kept.
+// unknown is the error for an id of which, by that cause, nothing is kept any more. The dialect
+// may know it by a cause of its own.
 func unknown(keeper dialect.Rememberer, id, param string, cause error) error {
 	err := *keeper.Unknown(id, param)
-	err.Err = cause
+	err.Err = errors.Join(err.Err, cause)
 	return &err
 }
 

@@ -60,6 +60,10 @@ func Bare(route *Route, method, below, model string, client http.Header) *Reques
 	return &Request{Route: route, Method: method, Below: below, Model: model, Header: header}
 }
 
+// HasBody tells whether the request brings something to be worked on. One that does not asks
+// about what has been made.
+func (r *Request) HasBody() bool { return r.source != nil }
+
 // Body is what is sent.
 type Body struct {
 	// Open begins to read it; each reader is apart from all others. nil: there is no body.
@@ -70,7 +74,7 @@ type Body struct {
 // Body is the request's body with another name for the model, and else as it came. A
 // body that names none stays without.
 func (r *Request) Body(model string) Body {
-	if r.source == nil {
+	if !r.HasBody() {
 		return Body{}
 	}
 	if len(r.names) == 0 || model == r.Model {

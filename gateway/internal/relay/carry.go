@@ -135,6 +135,9 @@ func (p *passage) transmit(ctx context.Context, credential upstream.Credential) 
 		}
 	}
 	usage, told := answer.End()
+	if !p.request.HasBody() {
+		usage = nil // it was counted when it was made
+	}
 	p.counted = usage
 	if told != nil {
 		p.told = true

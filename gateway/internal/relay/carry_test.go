@@ -106,20 +106,28 @@ func (r *rig) carry(t *testing.T, request *carried.Request, pieces int) (got del
 	return got
 }
 
-// A request about what the upstream has given an id goes to the path of that, by its method.
+// A request about what the upstream has given an id goes to the path of that, by its method. What
+// the answer says of model tokens was counted when it was made.
 func TestARequestBelowAnEndpoint(t *testing.T) {
 	t.Parallel()
 	var sent *upstream.RawCall
 	r, _ := carryRig(func(_ context.Context, call *upstream.RawCall) (*upstream.RawAnswer, error) {
 		sent = call
-		return nil, &upstream.Failure{Class: upstream.CallerFault}
+		end := func() (*chat.Usage, *upstream.Failure) {
+			return &chat.Usage{Prompt: 7, Source: chat.UsageReported}, nil
+		}
+		return &upstream.RawAnswer{Status: http.StatusOK, Length: 2, Body: io.NopCloser(strings.NewReader("{}")), End: end}, nil
 	})
 	request := carried.Bare(&carried.Route{Name: "things"}, http.MethodDelete, "/thing_1", "m", nil)
-	if got := r.carry(t, request, 0); got.err == nil || sent == nil {
+	got := r.carry(t, request, 0)
+	if got.err != nil || got.body != "{}" || got.usage != nil {
 		t.Fatalf("%+v", got)
 	}
 	if sent.Method != http.MethodDelete || sent.Path != "things/thing_1" || sent.Open != nil || sent.Length != 0 {
 		t.Errorf("sent %+v", sent)
+	}
+	if usage := r.log.entries[0].Usage; usage.Source != chat.UsageUnknown || usage.Prompt != 0 {
+		t.Errorf("counted %+v", usage)
 	}
 }
 

@@ -219,7 +219,7 @@ type cupboard struct {
 	kept map[string]remembered.Answer
 }
 
-func (c *cupboard) at(id string, owner remembered.Owner) string {
+func (*cupboard) at(id string, owner remembered.Owner) string {
 	return fmt.Sprintf("%s of %x", id, owner)
 }
 

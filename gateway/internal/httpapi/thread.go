@@ -153,7 +153,7 @@ func (s *server) keep(ctx context.Context, t *turn, answer any) {
 	if ctx.Err() != nil { // the client has gone
 		level = slog.LevelInfo
 	}
-	s.Log.LogAttrs(ctx, level, "an answer is not kept, and says so", slog.String("request_id", t.request.ID), slog.Any("error", err))
+	s.Log.LogAttrs(ctx, level, "an answer is not kept, and says so", slog.String("request_id", t.in.RequestID), slog.Any("error", err))
 }
 
 // remember keeps an answer: of what the upstream keeps itself, where that is.

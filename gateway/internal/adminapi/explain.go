@@ -6,7 +6,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/nullable"
 	"carousel.internal/gateway/internal/routing"
@@ -75,9 +74,6 @@ func (a *API) explain(c *gin.Context) error {
 	}
 	chain, err := a.Prospects(model, q.text("dialect"))
 	if err != nil {
-		if chat.AsError(err).Kind == chat.ModelNotSupported {
-			c.Status(http.StatusNotFound) // in the words of any dialect
-		}
 		return err
 	}
 	ctx, cancel := a.Call(c)

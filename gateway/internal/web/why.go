@@ -146,12 +146,12 @@ func (p prospect) Reasons() []reason {
 	return reasons
 }
 
-// Rows are the tokens that are shown: those that could be chosen first, in the order in which
-// they would be.
+// Rows are the tokens that are shown: the one that is chosen, then those that could be, in their
+// order, then the others.
 func (p prospect) Rows() []whyToken {
 	candidates := slices.Clone(p.Tokens.GetCandidates())
 	slices.SortStableFunc(candidates, func(a, b *tokenstorev1.Candidate) int {
-		return cmp.Or(cmp.Compare(excluded(a), excluded(b)), cmp.Compare(a.GetScore(), b.GetScore()))
+		return cmp.Or(cmp.Compare(p.place(a), p.place(b)), cmp.Compare(a.GetScore(), b.GetScore()))
 	})
 	rows := make([]whyToken, 0, min(len(candidates), tokensShown))
 	for _, each := range candidates[:min(len(candidates), tokensShown)] {
@@ -163,11 +163,15 @@ func (p prospect) Rows() []whyToken {
 // More counts the tokens that are not shown.
 func (p prospect) More() int { return max(p.All()-tokensShown, 0) }
 
-func excluded(c *tokenstorev1.Candidate) int {
-	if c.GetExcludedBy() != "" {
+func (p prospect) place(c *tokenstorev1.Candidate) int {
+	switch {
+	case c.GetTokenId() == p.Tokens.GetChosenTokenId():
+		return 0
+	case c.GetExcludedBy() == "":
 		return 1
+	default:
+		return 2
 	}
-	return 0
 }
 
 // whyToken is a token of a target.

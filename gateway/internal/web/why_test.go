@@ -18,7 +18,7 @@ var candidates = []*tokenstorev1.Candidate{
 	{TokenId: "t3", ExcludedBy: "a new reason"},
 	{TokenId: "t5", ExcludedBy: "cooling", Until: moment},
 	{TokenId: "t1", Score: 2},
-	{TokenId: "t2", Alias: hostile, Score: 1},
+	{TokenId: "t2", Alias: hostile, Score: 3}, // the turn is another's by its score
 }
 
 // prospects is how the site's names are served.
@@ -48,7 +48,7 @@ func TestWhy(t *testing.T) {
 	for _, shown := range []string{
 		"fast is shared by 2 targets now", "It goes by the route quick (for fa*).", "Reasoning effort low",
 		"priority 0, weight 3 · 75 % of what its priority gets", "priority 0, weight 1 · 25 % of what its priority gets",
-		"No request goes there: there is no such upstream", "No request goes there: " + hostile,
+		"No request goes there: there is no such upstream.", "No request goes there: " + hostile,
 		"It can serve: 2 of 5 tokens could be chosen.", "2 × cooling", "1 × a new reason",
 		"When none of these can serve, requests go on with spare, " + hostile + ".",
 	} {

@@ -156,6 +156,7 @@ type AuditUndo struct {
 	Disabled      []string         `protobuf:"bytes,3,rep,name=disabled,proto3" json:"disabled,omitempty"`
 	Settings      []*FormerSetting `protobuf:"bytes,4,rep,name=settings,proto3" json:"settings,omitempty"`
 	Pages         []*FormerPage    `protobuf:"bytes,5,rep,name=pages,proto3" json:"pages,omitempty"`
+	Routes        []*FormerRoute   `protobuf:"bytes,6,rep,name=routes,proto3" json:"routes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -221,6 +222,13 @@ func (x *AuditUndo) GetSettings() []*FormerSetting {
 func (x *AuditUndo) GetPages() []*FormerPage {
 	if x != nil {
 		return x.Pages
+	}
+	return nil
+}
+
+func (x *AuditUndo) GetRoutes() []*FormerRoute {
+	if x != nil {
+		return x.Routes
 	}
 	return nil
 }
@@ -350,6 +358,69 @@ func (x *FormerPage) GetBecame() []byte {
 	return nil
 }
 
+// FormerRoute is a route as it was.
+type FormerRoute struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Unset where there was none.
+	Route *Route `protobuf:"bytes,2,opt,name=route,proto3" json:"route,omitempty"`
+	// What it became, unset where it was deleted: who undoes it sees whether it was changed since.
+	Became        *Route `protobuf:"bytes,3,opt,name=became,proto3" json:"became,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FormerRoute) Reset() {
+	*x = FormerRoute{}
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FormerRoute) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FormerRoute) ProtoMessage() {}
+
+func (x *FormerRoute) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FormerRoute.ProtoReflect.Descriptor instead.
+func (*FormerRoute) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *FormerRoute) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *FormerRoute) GetRoute() *Route {
+	if x != nil {
+		return x.Route
+	}
+	return nil
+}
+
+func (x *FormerRoute) GetBecame() *Route {
+	if x != nil {
+		return x.Became
+	}
+	return nil
+}
+
 type GetUndoRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RequestId     string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -359,7 +430,7 @@ type GetUndoRequest struct {
 
 func (x *GetUndoRequest) Reset() {
 	*x = GetUndoRequest{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[4]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -371,7 +442,7 @@ func (x *GetUndoRequest) String() string {
 func (*GetUndoRequest) ProtoMessage() {}
 
 func (x *GetUndoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[4]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -384,7 +455,7 @@ func (x *GetUndoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetUndoRequest.ProtoReflect.Descriptor instead.
 func (*GetUndoRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{4}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetUndoRequest) GetRequestId() string {
@@ -404,7 +475,7 @@ type GetUndoResponse struct {
 
 func (x *GetUndoResponse) Reset() {
 	*x = GetUndoResponse{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[5]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -416,7 +487,7 @@ func (x *GetUndoResponse) String() string {
 func (*GetUndoResponse) ProtoMessage() {}
 
 func (x *GetUndoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[5]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -429,7 +500,7 @@ func (x *GetUndoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetUndoResponse.ProtoReflect.Descriptor instead.
 func (*GetUndoResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{5}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetUndoResponse) GetUndo() []*AuditUndo {
@@ -448,7 +519,7 @@ type RecordAuditRequest struct {
 
 func (x *RecordAuditRequest) Reset() {
 	*x = RecordAuditRequest{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[6]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -460,7 +531,7 @@ func (x *RecordAuditRequest) String() string {
 func (*RecordAuditRequest) ProtoMessage() {}
 
 func (x *RecordAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[6]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -473,7 +544,7 @@ func (x *RecordAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordAuditRequest.ProtoReflect.Descriptor instead.
 func (*RecordAuditRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{6}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RecordAuditRequest) GetEntry() *AuditEntry {
@@ -491,7 +562,7 @@ type RecordAuditResponse struct {
 
 func (x *RecordAuditResponse) Reset() {
 	*x = RecordAuditResponse{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[7]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -503,7 +574,7 @@ func (x *RecordAuditResponse) String() string {
 func (*RecordAuditResponse) ProtoMessage() {}
 
 func (x *RecordAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[7]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -516,7 +587,7 @@ func (x *RecordAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordAuditResponse.ProtoReflect.Descriptor instead.
 func (*RecordAuditResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{7}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{8}
 }
 
 type ListAuditRequest struct {
@@ -531,7 +602,7 @@ type ListAuditRequest struct {
 
 func (x *ListAuditRequest) Reset() {
 	*x = ListAuditRequest{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[8]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -543,7 +614,7 @@ func (x *ListAuditRequest) String() string {
 func (*ListAuditRequest) ProtoMessage() {}
 
 func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[8]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -556,7 +627,7 @@ func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{8}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListAuditRequest) GetLimit() uint32 {
@@ -584,7 +655,7 @@ type ListAuditResponse struct {
 
 func (x *ListAuditResponse) Reset() {
 	*x = ListAuditResponse{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[9]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -596,7 +667,7 @@ func (x *ListAuditResponse) String() string {
 func (*ListAuditResponse) ProtoMessage() {}
 
 func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[9]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -609,7 +680,7 @@ func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{9}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListAuditResponse) GetEntries() []*AuditEntry {
@@ -647,13 +718,14 @@ const file_tokenstore_v1_audit_proto_rawDesc = "" +
 	" \x01(\bR\bundoable\x1a:\n" +
 	"\fDetailsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc6\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfa\x01\n" +
 	"\tAuditUndo\x12\x18\n" +
 	"\adeleted\x18\x01 \x03(\tR\adeleted\x12\x18\n" +
 	"\aenabled\x18\x02 \x03(\tR\aenabled\x12\x1a\n" +
 	"\bdisabled\x18\x03 \x03(\tR\bdisabled\x128\n" +
 	"\bsettings\x18\x04 \x03(\v2\x1c.tokenstore.v1.FormerSettingR\bsettings\x12/\n" +
-	"\x05pages\x18\x05 \x03(\v2\x19.tokenstore.v1.FormerPageR\x05pages\"k\n" +
+	"\x05pages\x18\x05 \x03(\v2\x19.tokenstore.v1.FormerPageR\x05pages\x122\n" +
+	"\x06routes\x18\x06 \x03(\v2\x1a.tokenstore.v1.FormerRouteR\x06routes\"k\n" +
 	"\rFormerSetting\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x18\n" +
@@ -662,7 +734,11 @@ const file_tokenstore_v1_audit_proto_rawDesc = "" +
 	"\n" +
 	"FormerPage\x12'\n" +
 	"\x04page\x18\x01 \x01(\v2\x13.tokenstore.v1.PageR\x04page\x12\x16\n" +
-	"\x06became\x18\x02 \x01(\fR\x06became\"/\n" +
+	"\x06became\x18\x02 \x01(\fR\x06became\"{\n" +
+	"\vFormerRoute\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12*\n" +
+	"\x05route\x18\x02 \x01(\v2\x14.tokenstore.v1.RouteR\x05route\x12,\n" +
+	"\x06became\x18\x03 \x01(\v2\x14.tokenstore.v1.RouteR\x06became\"/\n" +
 	"\x0eGetUndoRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\"?\n" +
@@ -695,43 +771,48 @@ func file_tokenstore_v1_audit_proto_rawDescGZIP() []byte {
 	return file_tokenstore_v1_audit_proto_rawDescData
 }
 
-var file_tokenstore_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_tokenstore_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_tokenstore_v1_audit_proto_goTypes = []any{
 	(*AuditEntry)(nil),            // 0: tokenstore.v1.AuditEntry
 	(*AuditUndo)(nil),             // 1: tokenstore.v1.AuditUndo
 	(*FormerSetting)(nil),         // 2: tokenstore.v1.FormerSetting
 	(*FormerPage)(nil),            // 3: tokenstore.v1.FormerPage
-	(*GetUndoRequest)(nil),        // 4: tokenstore.v1.GetUndoRequest
-	(*GetUndoResponse)(nil),       // 5: tokenstore.v1.GetUndoResponse
-	(*RecordAuditRequest)(nil),    // 6: tokenstore.v1.RecordAuditRequest
-	(*RecordAuditResponse)(nil),   // 7: tokenstore.v1.RecordAuditResponse
-	(*ListAuditRequest)(nil),      // 8: tokenstore.v1.ListAuditRequest
-	(*ListAuditResponse)(nil),     // 9: tokenstore.v1.ListAuditResponse
-	nil,                           // 10: tokenstore.v1.AuditEntry.DetailsEntry
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
-	(*Page)(nil),                  // 12: tokenstore.v1.Page
+	(*FormerRoute)(nil),           // 4: tokenstore.v1.FormerRoute
+	(*GetUndoRequest)(nil),        // 5: tokenstore.v1.GetUndoRequest
+	(*GetUndoResponse)(nil),       // 6: tokenstore.v1.GetUndoResponse
+	(*RecordAuditRequest)(nil),    // 7: tokenstore.v1.RecordAuditRequest
+	(*RecordAuditResponse)(nil),   // 8: tokenstore.v1.RecordAuditResponse
+	(*ListAuditRequest)(nil),      // 9: tokenstore.v1.ListAuditRequest
+	(*ListAuditResponse)(nil),     // 10: tokenstore.v1.ListAuditResponse
+	nil,                           // 11: tokenstore.v1.AuditEntry.DetailsEntry
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*Page)(nil),                  // 13: tokenstore.v1.Page
+	(*Route)(nil),                 // 14: tokenstore.v1.Route
 }
 var file_tokenstore_v1_audit_proto_depIdxs = []int32{
-	11, // 0: tokenstore.v1.AuditEntry.at:type_name -> google.protobuf.Timestamp
-	10, // 1: tokenstore.v1.AuditEntry.details:type_name -> tokenstore.v1.AuditEntry.DetailsEntry
+	12, // 0: tokenstore.v1.AuditEntry.at:type_name -> google.protobuf.Timestamp
+	11, // 1: tokenstore.v1.AuditEntry.details:type_name -> tokenstore.v1.AuditEntry.DetailsEntry
 	1,  // 2: tokenstore.v1.AuditEntry.undo:type_name -> tokenstore.v1.AuditUndo
 	2,  // 3: tokenstore.v1.AuditUndo.settings:type_name -> tokenstore.v1.FormerSetting
 	3,  // 4: tokenstore.v1.AuditUndo.pages:type_name -> tokenstore.v1.FormerPage
-	12, // 5: tokenstore.v1.FormerPage.page:type_name -> tokenstore.v1.Page
-	1,  // 6: tokenstore.v1.GetUndoResponse.undo:type_name -> tokenstore.v1.AuditUndo
-	0,  // 7: tokenstore.v1.RecordAuditRequest.entry:type_name -> tokenstore.v1.AuditEntry
-	0,  // 8: tokenstore.v1.ListAuditResponse.entries:type_name -> tokenstore.v1.AuditEntry
-	6,  // 9: tokenstore.v1.AuditService.RecordAudit:input_type -> tokenstore.v1.RecordAuditRequest
-	8,  // 10: tokenstore.v1.AuditService.ListAudit:input_type -> tokenstore.v1.ListAuditRequest
-	4,  // 11: tokenstore.v1.AuditService.GetUndo:input_type -> tokenstore.v1.GetUndoRequest
-	7,  // 12: tokenstore.v1.AuditService.RecordAudit:output_type -> tokenstore.v1.RecordAuditResponse
-	9,  // 13: tokenstore.v1.AuditService.ListAudit:output_type -> tokenstore.v1.ListAuditResponse
-	5,  // 14: tokenstore.v1.AuditService.GetUndo:output_type -> tokenstore.v1.GetUndoResponse
-	12, // [12:15] is the sub-list for method output_type
-	9,  // [9:12] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	4,  // 5: tokenstore.v1.AuditUndo.routes:type_name -> tokenstore.v1.FormerRoute
+	13, // 6: tokenstore.v1.FormerPage.page:type_name -> tokenstore.v1.Page
+	14, // 7: tokenstore.v1.FormerRoute.route:type_name -> tokenstore.v1.Route
+	14, // 8: tokenstore.v1.FormerRoute.became:type_name -> tokenstore.v1.Route
+	1,  // 9: tokenstore.v1.GetUndoResponse.undo:type_name -> tokenstore.v1.AuditUndo
+	0,  // 10: tokenstore.v1.RecordAuditRequest.entry:type_name -> tokenstore.v1.AuditEntry
+	0,  // 11: tokenstore.v1.ListAuditResponse.entries:type_name -> tokenstore.v1.AuditEntry
+	7,  // 12: tokenstore.v1.AuditService.RecordAudit:input_type -> tokenstore.v1.RecordAuditRequest
+	9,  // 13: tokenstore.v1.AuditService.ListAudit:input_type -> tokenstore.v1.ListAuditRequest
+	5,  // 14: tokenstore.v1.AuditService.GetUndo:input_type -> tokenstore.v1.GetUndoRequest
+	8,  // 15: tokenstore.v1.AuditService.RecordAudit:output_type -> tokenstore.v1.RecordAuditResponse
+	10, // 16: tokenstore.v1.AuditService.ListAudit:output_type -> tokenstore.v1.ListAuditResponse
+	6,  // 17: tokenstore.v1.AuditService.GetUndo:output_type -> tokenstore.v1.GetUndoResponse
+	15, // [15:18] is the sub-list for method output_type
+	12, // [12:15] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_audit_proto_init() }
@@ -746,7 +827,7 @@ func file_tokenstore_v1_audit_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_audit_proto_rawDesc), len(file_tokenstore_v1_audit_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

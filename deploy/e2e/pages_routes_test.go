@@ -50,6 +50,13 @@ func TestRoutesInABrowser(t *testing.T) {
 	tab.Click("#route-fast details summary")
 	tab.Click("#route-fast [data-delete]")
 	tab.See("#saved", "The route fast is deleted.")
+
+	tab.Go(gateway.URL + "/admin/activity")
+	tab.See("#audit tbody tr", "Route deleted")
+	tab.Click("#audit tbody tr [data-undo]")
+	tab.See("#toasts", "Changes undone: 1")
+	tab.Go(gateway.URL + "/admin/routes")
+	tab.See("#route-fast", "openai / gpt-test")
 	if problems := tab.Problems(); len(problems) > 0 {
 		t.Errorf("the browser complains:\n%s", strings.Join(problems, "\n"))
 	}

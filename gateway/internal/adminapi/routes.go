@@ -79,12 +79,7 @@ func (a *API) storedRoute(ctx context.Context, name string) (*tokenstorev1.Route
 	if err != nil {
 		return nil, storeerr.Translate(err)
 	}
-	for _, each := range list.GetRoutes() {
-		if each.GetName() == name {
-			return each, nil
-		}
-	}
-	return nil, nil
+	return routing.Find(list.GetRoutes(), name), nil
 }
 
 // PUT /admin/api/routes/{name}
@@ -103,6 +98,10 @@ func (a *API) putRoute(c *gin.Context) error {
 	if err != nil {
 		return storeerr.Translate(err)
 	}
+	before, err := a.storedRoute(ctx, route.GetName())
+	if err != nil {
+		return err
+	}
 	put, err := a.Config.PutRoute(ctx, &tokenstorev1.PutRouteRequest{Route: route, ExpectedVersion: version})
 	if err != nil {
 		return storeerr.Translate(err)
@@ -111,7 +110,7 @@ func (a *API) putRoute(c *gin.Context) error {
 	for _, odd := range routing.Oddities(stored, upstreams.GetUpstreams(), a.Models()) {
 		warnings = append(warnings, odd.String())
 	}
-	a.Note(c, "route put", "route", stored.GetName(), "match", routing.MatchOf(stored), "targets", routing.Summary(stored))
+	a.NoteUndoable(c, routing.Undo(stored.GetName(), before, stored), "route put", "route", stored.GetName(), "match", routing.MatchOf(stored), "targets", routing.Summary(stored))
 	return answerVersioned(c, http.StatusOK, struct {
 		routeObject
 		// Warnings tell what may not be meant.
@@ -156,10 +155,14 @@ func (a *API) deleteRoute(c *gin.Context) error {
 	name := c.Param("name")
 	ctx, cancel := a.Call(c)
 	defer cancel()
+	before, err := a.storedRoute(ctx, name)
+	if err != nil {
+		return err
+	}
 	if _, err := a.Config.DeleteRoute(ctx, &tokenstorev1.DeleteRouteRequest{Name: name, ExpectedVersion: version}); err != nil {
 		return storeerr.Translate(err)
 	}
-	a.Note(c, "route deleted", "route", name)
+	a.NoteUndoable(c, routing.Undo(name, before, nil), "route deleted", "route", name)
 	c.Status(http.StatusNoContent)
 	return nil
 }

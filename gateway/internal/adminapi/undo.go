@@ -20,7 +20,7 @@ import (
 
 // report says what an undo did.
 type report struct {
-	// Undone counts tokens, settings and pages that are as they were.
+	// Undone counts tokens, settings, pages and routes that are as they were.
 	Undone int `json:"undone"`
 	// Failed counts those that are not; Failures names the first of them.
 	Failed   int         `json:"failed"`
@@ -29,7 +29,7 @@ type report struct {
 
 // notUndone is something that could not be undone, and why.
 type notUndone struct {
-	// What is `token t…`, `setting name` or `page /path`.
+	// What is `token t…`, `setting name`, `page /path` or `route name`.
 	What   string `json:"what"`
 	Reason string `json:"reason"`
 }
@@ -60,10 +60,12 @@ func (a *API) undoChange(c *gin.Context) error {
 		undo.Disabled = append(undo.Disabled, each.GetDisabled()...)
 		undo.Settings = append(undo.Settings, each.GetSettings()...)
 		undo.Pages = append(undo.Pages, each.GetPages()...)
+		undo.Routes = append(undo.Routes, each.GetRoutes()...)
 	}
 	a.undoTokens(ctx, &said, undo.GetDeleted(), a.undelete)
 	a.undoTokens(ctx, &said, undo.GetEnabled(), func(ctx context.Context, id string) (bool, error) { return a.switchBack(ctx, id, false) })
 	a.undoTokens(ctx, &said, undo.GetDisabled(), func(ctx context.Context, id string) (bool, error) { return a.switchBack(ctx, id, true) })
+	a.undoRoutes(ctx, &said, undo.GetRoutes())
 	if err := a.undoSettings(ctx, jsonapi.Actor(c), &said, undo); err != nil {
 		return err
 	}

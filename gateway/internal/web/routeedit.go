@@ -51,13 +51,7 @@ func (s *Site) saveRoute(c *gin.Context) {
 		s.showRoute(ctx, c, session, form, nil)
 		return
 	}
-	route, err := form.route(s.texts(c.Request))
-	if err == nil && form.New {
-		err = s.isFree(ctx, c, form.Name)
-	}
-	if err == nil {
-		_, err = s.Config.PutRoute(ctx, &tokenstorev1.PutRouteRequest{Route: route, ExpectedVersion: form.Version})
-	}
+	undo, err := s.putRoute(ctx, c, form)
 	if rpcerr.Is(err, tokenstorev1.Reason_REASON_VERSION_CONFLICT) {
 		form, err = s.afterConflict(ctx, c, form)
 	}
@@ -65,17 +59,26 @@ func (s *Site) saveRoute(c *gin.Context) {
 		s.showRoute(ctx, c, session, form, err)
 		return
 	}
-	s.Note(c, "route put", "route", route.GetName(), "match", routing.MatchOf(route), "targets", routing.Summary(route))
-	seeOther(c, "/admin/routes?saved="+url.QueryEscape(route.GetName()))
+	stored := undo.GetRoutes()[0].GetBecame()
+	s.NoteUndoable(c, undo, "route put", "route", stored.GetName(), "match", routing.MatchOf(stored), "targets", routing.Summary(stored))
+	seeOther(c, "/admin/routes?saved="+url.QueryEscape(stored.GetName()))
 }
 
-// isFree tells why a name can't be that of a new route.
-func (s *Site) isFree(ctx context.Context, c *gin.Context, name string) error {
-	taken, err := s.route(ctx, name)
-	if err == nil && taken != nil {
-		err = chat.Errorf(chat.Conflict, s.texts(c.Request)["problem.route_taken"], name)
+// putRoute stores what the form says, and returns how that is undone.
+func (s *Site) putRoute(ctx context.Context, c *gin.Context, form routeForm) (*tokenstorev1.AuditUndo, error) {
+	route, err := form.route(s.texts(c.Request))
+	if err != nil {
+		return nil, err
 	}
-	return err
+	before, err := s.route(ctx, form.Name)
+	if err != nil {
+		return nil, err
+	}
+	if form.New && before != nil {
+		return nil, chat.Errorf(chat.Conflict, s.texts(c.Request)["problem.route_taken"], form.Name)
+	}
+	put, err := s.Config.PutRoute(ctx, &tokenstorev1.PutRouteRequest{Route: route, ExpectedVersion: form.Version})
+	return routing.Undo(form.Name, before, put.GetRoute()), err
 }
 
 // afterConflict has the form replace what others have made of the route, if it is sent again.
@@ -96,12 +99,15 @@ func (s *Site) deleteRoute(c *gin.Context) {
 	form := formFrom(c)
 	ctx, cancel := s.Call(c)
 	defer cancel()
-	_, err := s.Config.DeleteRoute(ctx, &tokenstorev1.DeleteRouteRequest{Name: form.Name, ExpectedVersion: form.Version})
+	before, err := s.route(ctx, form.Name)
+	if err == nil {
+		_, err = s.Config.DeleteRoute(ctx, &tokenstorev1.DeleteRouteRequest{Name: form.Name, ExpectedVersion: form.Version})
+	}
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	s.Note(c, "route deleted", "route", form.Name)
+	s.NoteUndoable(c, routing.Undo(form.Name, before, nil), "route deleted", "route", form.Name)
 	seeOther(c, "/admin/routes?deleted="+url.QueryEscape(form.Name))
 }
 

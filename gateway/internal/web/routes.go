@@ -79,10 +79,5 @@ func (s *Site) route(ctx context.Context, name string) (*tokenstorev1.Route, err
 	if err != nil {
 		return nil, err
 	}
-	for _, each := range answer.GetRoutes() {
-		if each.GetName() == name {
-			return each, nil
-		}
-	}
-	return nil, nil
+	return routing.Find(answer.GetRoutes(), name), nil
 }

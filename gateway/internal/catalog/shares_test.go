@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -175,6 +177,49 @@ func TestConversationsStay(t *testing.T) {
 	}
 	if r.SetStocked(all); !slices.Equal(before, where()) {
 		t.Error("they do not come back")
+	}
+}
+
+// All gateways agree on where a conversation is, in whatever order they were told of targets.
+func TestGatewaysAgreeOnConversations(t *testing.T) {
+	t.Parallel()
+	targets := []RouteTarget{{"cursor", "m", 0, 2}, {"local", "m", 0, 1}, {"backup", "m", 0, 3}}
+	one, other := newRig(), newRig()
+	one.Update([]upstream.Config{local, backup, cursorConfig}, []Route{alias("fast", slices.Clone(targets)...)})
+	slices.Reverse(targets)
+	other.Update([]upstream.Config{cursorConfig, backup, local}, []Route{alias("fast", slices.Clone(targets)...)})
+	for i := range 100 {
+		wish := Wish{Model: "fast", Key: strconv.Itoa(i)}
+		if a, b := places(one.Resolve(wish)), places(other.Resolve(wish)); !slices.Equal(a, b) {
+			t.Fatalf("key %d: %v and %v", i, a, b)
+		}
+	}
+}
+
+// Requests that come at the same time take turns as others do.
+func TestTurnsOfManyAtOnce(t *testing.T) {
+	t.Parallel()
+	r := shared()
+	var cursor, others atomic.Int64
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 500 {
+				plan, err := r.Resolve(Wish{Model: "fast"})
+				switch {
+				case err != nil:
+					t.Error(err)
+				case plan.First.Upstream == "cursor":
+					cursor.Add(1)
+				default:
+					others.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if cursor.Load() != 3000 || others.Load() != 1000 {
+		t.Errorf("%d to %d", cursor.Load(), others.Load())
 	}
 }
 

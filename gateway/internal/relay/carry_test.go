@@ -69,7 +69,7 @@ func carryRig(pass passerFunc) (r *rig, calls *[]string) {
 		return pass(ctx, call)
 	}}
 	r.relay.Catalog = catalogFunc(func(wish catalog.Wish) (catalog.Target, error) {
-		if wish.Model == "unknown" || wish.Endpoint == "" {
+		if wish.Endpoint == "" {
 			return catalog.Target{}, chat.Errorf(chat.ModelNotSupported, "no such model")
 		}
 		lists := map[string][]string{"with-fallback": {"other"}}

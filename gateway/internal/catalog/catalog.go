@@ -317,9 +317,15 @@ type Wish struct {
 	// Key is the same for requests that are to stay at one target, while it can serve; empty:
 	// targets take turns.
 	Key string
+	// Open is where an answer is kept open that the request goes on with: of a route's targets
+	// that comes first, if it can serve. Zero: there is none.
+	Open Place
 	// Look tells that nothing will be sent: whose turn it is stays.
 	Look bool
 }
+
+// Place is a model of an upstream, by the upstream's own id.
+type Place struct{ Upstream, Model string }
 
 // Resolve plans where a request goes: by the route for the name, else to the upstream that it
 // names as `upstream/model`, else of those that list the model to the one that fits the wish

@@ -86,12 +86,17 @@ const (
 func (c *Catalog) along(s *state, r *route, stood string, wish Wish) (Plan, error) {
 	plan := Plan{Route: r.Name, Parameters: r.Parameters, key: wish.Key, look: wish.Look}
 	var unable []Target
+	isOpen := false
 	for _, tier := range r.tiers {
 		now := stage{tier: tier}
 		for i, target := range tier.targets {
 			to, how, _ := c.judge(s, r, target, stood, wish)
 			switch how {
 			case able:
+				if (Place{to.Upstream, to.Model}) == wish.Open {
+					plan.First, isOpen = to, true
+					continue
+				}
 				if now.targets == nil {
 					now.targets = make([]Target, len(tier.targets))
 				}
@@ -106,6 +111,9 @@ func (c *Catalog) along(s *state, r *route, stood string, wish Wish) (Plan, erro
 		if len(now.able) > 0 {
 			plan.stages = append(plan.stages, now)
 		}
+	}
+	if isOpen {
+		return plan, nil
 	}
 	if len(plan.stages) == 0 && len(plan.poor) == 0 {
 		plan.poor = unable[:min(len(unable), 1)] // one says it for all

@@ -175,6 +175,37 @@ func TestAPinnedRequestGoesToItsUpstream(t *testing.T) {
 	}
 }
 
+// An answer that is kept open goes on where it is, and takes nobody's turn.
+func TestWhereAnAnswerIsOpenComesFirst(t *testing.T) {
+	t.Parallel()
+	r := newRig()
+	r.Update([]upstream.Config{local, cursorConfig}, []Route{
+		alias("fast", RouteTarget{"cursor", "a", 0, 1}, RouteTarget{"cursor", "b", 0, 1}, RouteTarget{"local", "c", 1, 1}),
+	})
+	for _, c := range []struct {
+		open    Place
+		stocked string
+		want    string
+	}{
+		{Place{"local", "c"}, "cursor local", "c"},
+		{Place{"cursor", "b"}, "cursor local", "b"},
+		{Place{"cursor", "b"}, "cursor local", "b"},
+		{Place{}, "cursor local", "a"},
+		{Place{}, "cursor local", "b"},
+		{Place{"gone", "b"}, "cursor local", "a"},
+		{Place{"local", "c"}, "cursor", "b"},
+	} {
+		r.SetStocked(strings.Fields(c.stocked))
+		if plan, err := r.Resolve(Wish{Model: "fast", Open: c.open}); err != nil || plan.First.Model != c.want {
+			t.Errorf("%+v: %s, %v, want %s", c.open, plan.First.Model, err, c.want)
+		}
+	}
+	wish := Wish{Model: "fast", Open: Place{"cursor", "b"}, Look: true}
+	if got, want := strings.Join(places(r.Resolve(wish)), ", "), "cursor b, cursor a, local c"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 // Names of routes are listed as models are, where somebody can serve them; patterns are none.
 func TestAliasesAreListed(t *testing.T) {
 	t.Parallel()

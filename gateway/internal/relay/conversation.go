@@ -89,7 +89,10 @@ func (c *conversation) countIgnored() {
 func (c *conversation) model() string { return c.asked.Model }
 
 func (c *conversation) wish(model string) catalog.Wish {
-	return catalog.Wish{Model: model, AnyClaude: c.policy.AnyClaude, OwnToken: c.choice.Own != nil, Request: c.asked, Key: c.key}
+	return catalog.Wish{
+		Model: model, AnyClaude: c.policy.AnyClaude, OwnToken: c.choice.Own != nil, Request: c.asked, Key: c.key,
+		Open: c.relay.lot.place(awaited(c.came)),
+	}
 }
 
 // mayRepeat implements cargo: an answer that has not begun has cost nothing.

@@ -55,8 +55,9 @@ func (c *counting) model() string { return c.request.Model }
 
 // wish implements cargo: the target that the conversation would go to, whose turn it stays.
 func (c *counting) wish(model string) catalog.Wish {
-	wish := (&conversation{run: c.run, asked: c.request}).wish(model)
-	wish.Key, wish.Look = (&conversation{run: c.run, asked: c.request}).affinityKey(), true
+	asks := &conversation{run: c.run, came: c.request, asked: c.request}
+	wish := asks.wish(model)
+	wish.Key, wish.Look = asks.affinityKey(), true
 	return wish
 }
 

@@ -100,6 +100,25 @@ func after(call string) *chat.Request {
 	return request
 }
 
+// Where a name leads to several targets an answer goes on at the one that has it.
+func TestAnAnswerGoesOnAlongARoute(t *testing.T) {
+	t.Parallel()
+	r, driver := keptRig(4)
+	wishes := r.leads("a", "b")
+	r.chat(t.Context(), t, whole)
+	for _, call := range []string{driver.kept[0].call, upstream.MarkKept("of nobody")} {
+		r.chatWith(t.Context(), t, after(call), whole)
+	}
+	r.relay.Close()
+	var open []catalog.Place
+	for _, wish := range *wishes {
+		open = append(open, wish.Open)
+	}
+	if want := []catalog.Place{{}, {Upstream: "a", Model: "model of a"}, {}}; !slices.Equal(open, want) {
+		t.Errorf("open at %v, want %v", open, want)
+	}
+}
+
 func (r *rig) open() int {
 	open := 0
 	for _, held := range r.pool.granted {

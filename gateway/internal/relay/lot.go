@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/upstream"
@@ -163,6 +164,21 @@ func (l *lot) find(ctx context.Context, calls []string) *parked {
 	case <-ctx.Done():
 	}
 	return p
+}
+
+// place is where the answer is kept that waits for one of the calls; zero: nobody here has it.
+func (l *lot) place(calls []string) catalog.Place {
+	if len(calls) == 0 {
+		return catalog.Place{}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, id := range calls {
+		if p := l.byCall[id]; p != nil {
+			return catalog.Place{Upstream: p.upstreamName, Model: p.model}
+		}
+	}
+	return catalog.Place{}
 }
 
 func (l *lot) lookUp(calls []string) *parked {

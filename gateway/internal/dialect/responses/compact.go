@@ -13,6 +13,9 @@ const compactPrompt = "Write this conversation in short, for yourself: you will 
 	"Keep what the user wants, word by word where the words matter; what has been decided and why; what has been done, " +
 	"with names of files, commands and results; what is still to be done, and what comes next. Write nothing else, and call no tools."
 
+// ofAnswers are fields that shape the answers of a conversation, and not its short form.
+var ofAnswers = []string{"stream", "stream_options", toolsField, choiceField, "parallel_tool_calls", "text", "include", "max_output_tokens"}
+
 // Compact implements dialect.Rememberer. The request is one like any other, so that an upstream
 // of the dialect can be given it too.
 func (API) Compact(in dialect.Incoming) (*chat.Request, error) {
@@ -27,9 +30,11 @@ func (API) Compact(in dialect.Incoming) (*chat.Request, error) {
 	}
 	list = append(list, `{"type":"message","role":"user","content":[{"type":"input_text","text":`...)
 	list = append(rawjson.AppendString(list, compactPrompt), `}]}]`...)
-	body = without(body, "stream", "stream_options", toolsField, choiceField, "parallel_tool_calls", "text", "include", "max_output_tokens")
-	body = set(set(body, inputField, string(list)), storeField, "false")
-	in.Body = body
+	changes := []rawjson.Member{{Name: inputField, Value: string(list)}, {Name: storeField, Value: "false"}}
+	for _, name := range ofAnswers {
+		changes = append(changes, rawjson.Member{Name: name})
+	}
+	in.Body = rawjson.WithMembers(body, changes...)
 	return decode(in)
 }
 
@@ -52,9 +57,9 @@ func (c *compacted) JSON() []byte {
 	dst = append(dst, `,"output":[{"id":`...)
 	dst = rawjson.AppendString(dst, c.itemID("cmp_"))
 	dst = append(dst, `,"type":"compaction","encrypted_content":`...)
-	dst = rawjson.AppendString(dst, sealSummary(textIn(member(answer, "output"))))
+	dst = rawjson.AppendString(dst, sealSummary(textIn(rawjson.MemberOf(answer, "output"))))
 	dst = append(dst, `}],"usage":`...)
-	if usage := member(answer, "usage"); c.own != nil && len(usage) > 0 {
+	if usage := rawjson.MemberOf(answer, "usage"); c.own != nil && len(usage) > 0 {
 		return append(append(dst, usage...), '}')
 	}
 	return append(appendUsage(dst, c.usage), '}')
@@ -65,12 +70,12 @@ func textIn(output []byte) (text string) {
 	s := rawjson.Over(output)
 	for ok := s.Array(); ok; ok = s.Element() {
 		item := s.Skip()
-		if rawString(member(item, "type")) != "message" {
+		if rawString(rawjson.MemberOf(item, "type")) != "message" {
 			continue
 		}
-		parts := rawjson.Over(member(item, "content"))
+		parts := rawjson.Over(rawjson.MemberOf(item, "content"))
 		for ok := parts.Array(); ok; ok = parts.Element() {
-			text += rawString(member(parts.Skip(), "text"))
+			text += rawString(rawjson.MemberOf(parts.Skip(), "text"))
 		}
 	}
 	return text

@@ -118,7 +118,7 @@ func numberOf(event []byte) (n numbering) {
 }
 
 // typeOf is an event's type.
-func typeOf(event []byte) string { return rawString(member(event, "type")) }
+func typeOf(event []byte) string { return rawString(rawjson.MemberOf(event, "type")) }
 
 // responseMember is the member of an event that has the answer.
 const responseMember = "response"
@@ -198,12 +198,17 @@ func idOf(response []byte) string {
 }
 
 // unstored is an answer that says that it is not kept.
-func unstored(response []byte) []byte { return set(response, storeField, "false") }
+func unstored(response []byte) []byte { return with(response, storeField, "false") }
 
 // counted is an answer with token counts, where it has none.
 func counted(response []byte, usage *chat.Usage) []byte {
-	if value := member(response, "usage"); value != nil && string(value) != "null" {
+	if rawjson.MemberOf(response, "usage") != nil {
 		return response
 	}
-	return set(response, "usage", string(appendUsage(nil, usage)))
+	return with(response, "usage", string(appendUsage(nil, usage)))
+}
+
+// with is an object with that value of a member.
+func with(object []byte, name, value string) []byte {
+	return rawjson.WithMembers(object, rawjson.Member{Name: name, Value: value})
 }

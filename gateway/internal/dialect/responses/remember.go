@@ -16,12 +16,10 @@ import (
 // Wishes implements dialect.Rememberer.
 func (API) Wishes(body []byte) dialect.Wishes {
 	body = withoutMark(body)
-	wishes := dialect.Wishes{Keep: true}
-	if store := member(body, storeField); store != nil {
-		wishes.Keep = string(store) != "false"
+	return dialect.Wishes{
+		Previous: rawString(rawjson.MemberOf(body, previousField)),
+		Keep:     string(rawjson.MemberOf(body, storeField)) != "false",
 	}
-	wishes.Previous = rawString(member(body, previousField))
-	return wishes
 }
 
 // withoutMark is a body without the byte order mark that some clients put before it.
@@ -35,11 +33,11 @@ func (API) Resume(body []byte, earlier dialect.Remembered) ([]byte, error) {
 		return nil, err
 	}
 	list := append(make([]byte, 0, len(earlier.Input)+len(earlier.Answer)+len(own)), '[')
-	for _, items := range [][]byte{earlier.Input, member(earlier.Answer, "output"), own} {
+	for _, items := range [][]byte{earlier.Input, rawjson.MemberOf(earlier.Answer, "output"), own} {
 		list = appendElements(list, items)
 	}
 	list = append(list, ']')
-	return set(without(body, previousField), inputField, string(list)), nil
+	return rawjson.WithMembers(body, rawjson.Member{Name: previousField}, rawjson.Member{Name: inputField, Value: string(list)}), nil
 }
 
 // appendElements appends the elements of an array to those of another, which is not closed yet.
@@ -59,9 +57,9 @@ func appendElements(dst, array []byte) []byte {
 
 // inputItems is a body's input as an array; a question is a message.
 func inputItems(body []byte) ([]byte, error) {
-	value := bytes.TrimSpace(member(body, inputField))
+	value := bytes.TrimSpace(rawjson.MemberOf(body, inputField))
 	switch {
-	case len(value) == 0 || string(value) == "null":
+	case len(value) == 0:
 		return []byte("[]"), nil
 	case value[0] == '[':
 		return value, nil
@@ -99,19 +97,19 @@ func (API) Input(body []byte) ([]byte, error) {
 // listed is an item of a request as the API lists it: with an id and a type, and what a message
 // says as parts.
 func listed(item []byte, id string) []byte {
-	if rawString(member(item, "type")) == "" {
-		item = set(item, "type", `"message"`)
+	if rawString(rawjson.MemberOf(item, "type")) == "" {
+		item = with(item, "type", `"message"`)
 	}
-	kind := rawString(member(item, "type"))
-	if said := member(item, "content"); kind == "message" && len(said) > 0 && said[0] == '"' {
+	kind := rawString(rawjson.MemberOf(item, "type"))
+	if said := rawjson.MemberOf(item, "content"); kind == "message" && len(said) > 0 && said[0] == '"' {
 		part := `{"type":"input_text","text":` + string(said) + `}`
-		if rawString(member(item, "role")) == "assistant" {
+		if rawString(rawjson.MemberOf(item, "role")) == "assistant" {
 			part = `{"type":"output_text","text":` + string(said) + `,"annotations":[]}`
 		}
-		item = set(item, "content", "["+part+"]")
+		item = with(item, "content", "["+part+"]")
 	}
-	if rawString(member(item, "id")) == "" {
-		item = set(item, "id", `"`+idPrefixOf(kind)+id+`"`)
+	if rawString(rawjson.MemberOf(item, "id")) == "" {
+		item = with(item, "id", `"`+idPrefixOf(kind)+id+`"`)
 	}
 	return item
 }
@@ -170,7 +168,7 @@ func (API) InputPage(input []byte, query url.Values) ([]byte, error) {
 	if after := query.Get("after"); after != "" {
 		at := -1
 		for i, item := range items {
-			if rawString(member(item, "id")) == after {
+			if rawString(rawjson.MemberOf(item, "id")) == after {
 				at = i
 			}
 		}
@@ -191,9 +189,9 @@ func appendItems(page [][]byte, more bool) []byte {
 		return append(dst, `,"first_id":null,"last_id":null}`...)
 	}
 	dst = append(dst, `,"first_id":`...)
-	dst = append(dst, member(page[0], "id")...)
+	dst = append(dst, rawjson.MemberOf(page[0], "id")...)
 	dst = append(dst, `,"last_id":`...)
-	return append(append(dst, member(page[len(page)-1], "id")...), '}')
+	return append(append(dst, rawjson.MemberOf(page[len(page)-1], "id")...), '}')
 }
 
 // Deleted implements dialect.Rememberer.

@@ -10,8 +10,8 @@ import (
 
 // API is OpenAI's Chat Completions API.
 type API struct {
-	// Input reads a body in the form of the Responses API; nil: it is no request.
-	Input func(in dialect.Incoming) (*chat.Request, error)
+	// Input knows bodies in the form of the Responses API; nil: such a body is no request.
+	Input Input
 }
 
 // Dialect is its name.

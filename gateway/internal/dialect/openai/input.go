@@ -2,6 +2,7 @@ package openai
 
 import (
 	"cmp"
+	"slices"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
@@ -20,18 +21,39 @@ var beside = map[chat.Need]bool{
 	chat.Choices: true, chat.LogProbs: true, chat.Media: true, chat.Prediction: true, chat.WebSearch: true, chat.Words: true,
 }
 
+// Input is a dialect that knows bodies of that form.
+type Input interface {
+	dialect.Tuner
+	Decode(in dialect.Incoming) (*chat.Request, error)
+}
+
 // readInput reads a body of that form. own is what its fields of this API say.
 func (a API) readInput(in dialect.Incoming, own *chat.Request) (*chat.Request, error) {
-	request, err := a.Input(in)
+	request, err := a.Input.Decode(in)
 	if err != nil {
 		return nil, err
 	}
-	request.ID, request.IncludeUsage, request.Stop = own.ID, own.IncludeUsage && own.Stream, own.Stop
-	request.MaxTokens = cmp.Or(request.MaxTokens, own.MaxTokens)
+	request.ID, request.IncludeUsage = own.ID, own.IncludeUsage && own.Stream
+	addOwn(request, own)
+	return request, nil
+}
+
+// tuneInput is Tune for a request that came in a body of that form.
+func (a API) tuneInput(request *chat.Request, parameters []chat.Parameter) (*chat.Request, error) {
+	tuned, err := a.Input.Tune(request, parameters)
+	if err != nil {
+		return nil, err
+	}
+	addOwn(tuned, request)
+	return tuned, nil
+}
+
+// addOwn adds to a request what a body of that form says in this API's fields.
+func addOwn(request, own *chat.Request) {
+	request.Stop, request.MaxTokens = own.Stop, cmp.Or(request.MaxTokens, own.MaxTokens)
 	for _, ask := range own.Asks {
-		if beside[ask.Need] {
+		if beside[ask.Need] && !slices.Contains(request.Asks, ask) {
 			request.Asks = append(request.Asks, ask)
 		}
 	}
-	return request, nil
 }

@@ -2,6 +2,7 @@ package openai_test
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ import (
 )
 
 // mixed is the API as a gateway has it that knows bodies of the other form.
-var mixed = openai.API{Input: responses.API{}.Decode}
+var mixed = openai.API{Input: responses.API{}}
 
 func ofInput(t *testing.T, body string) *chat.Request {
 	t.Helper()
@@ -150,5 +151,23 @@ func TestFaultsOfResponsesBodies(t *testing.T) {
 	}
 	if got := strings.Join(places, " "); got != "instructions instructions input[0] input[0].content[0] input[2] input[2]" {
 		t.Errorf("places %s", got)
+	}
+}
+
+// A request of that form is tuned in its own fields, and what it says in this API's stays.
+func TestTuneResponsesBodies(t *testing.T) {
+	t.Parallel()
+	request := ofInput(t, `{"model":"m","input":"Hi","stream":true,"stream_options":{"include_usage":true},"stop":["END"],"max_tokens":7,"n":2}`)
+	tuned, err := mixed.Tune(request, []chat.Parameter{{Name: chat.SetEffort, Value: `"low"`}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, each := range map[string]*chat.Request{"as it came": request, "tuned": tuned} {
+		if each.ID != "chatcmpl-r" || !each.IncludeUsage || each.MaxTokens != 7 || len(each.Stop) != 1 || !slices.Contains(each.Asks, chat.Ask{Field: "n", Need: chat.Choices}) {
+			t.Errorf("%s: %+v", name, each)
+		}
+	}
+	if tuned.Thinking.Effort != chat.EffortLow || !strings.Contains(string(tuned.Source.JSON), `"reasoning":{"effort":"low"}`) {
+		t.Errorf("%+v", tuned)
 	}
 }

@@ -21,7 +21,10 @@ var tunable = []string{
 const templateField = "chat_template_kwargs"
 
 // Tune implements dialect.Tuner.
-func (API) Tune(request *chat.Request, parameters []chat.Parameter) (*chat.Request, error) {
+func (a API) Tune(request *chat.Request, parameters []chat.Parameter) (*chat.Request, error) {
+	if request.Source.Dialect != Dialect && a.Input != nil {
+		return a.tuneInput(request, parameters)
+	}
 	body := rawjson.MembersOf(request.Source.JSON, tunable...)
 	for _, parameter := range parameters {
 		if parameter.OnlyDefault && says(request, body, parameter.Name) {

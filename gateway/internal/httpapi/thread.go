@@ -48,6 +48,7 @@ func (s *server) follow(r *http.Request, t *turn, owner remembered.Owner) error 
 		t.thread.pinned, t.choice = true, pinnedTo(earlier)
 		return nil
 	}
+	t.in.Previous = previous
 	t.in.Body, err = keeper.Resume(t.came, dialect.Remembered{Answer: earlier.JSON, Input: earlier.Input})
 	if err != nil {
 		return err

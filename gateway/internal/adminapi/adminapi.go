@@ -93,8 +93,8 @@ type Deps struct {
 	// Prospects answers how a model's name is served to clients of a dialect. An empty dialect
 	// is that of whoever does not say.
 	Prospects func(model, dialect string) (routing.Chain, error)
-	// Models lists what can be asked for.
-	Models func() []chat.Model
+	// Listed lists the models that upstreams list, whatever routes there are.
+	Listed func() []chat.Model
 	// ValidateUpstream tells why no driver can be made of a config.
 	ValidateUpstream func(upstream.Config) error
 	// ProbeUpstream asks an upstream how many models it serves, without a token.

@@ -317,9 +317,7 @@ func send(t *testing.T, s *store, method, path, authorization, body string, head
 			return nil
 		}},
 		Tokens: s, Config: s, Logs: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Fleet: func() *tokenstorev1.BeatResponse { return beat },
-		Models: func() []chat.Model {
-			return []chat.Model{{ID: "gpt-4o", OwnedBy: "openai"}, {ID: "fast", OwnedBy: "carousel"}}
-		},
+		Listed: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}} },
 		Prospects: func(model, dialect string) (routing.Chain, error) {
 			switch {
 			case model == "nope":

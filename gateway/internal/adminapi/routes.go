@@ -107,7 +107,7 @@ func (a *API) putRoute(c *gin.Context) error {
 		return storeerr.Translate(err)
 	}
 	stored, warnings := put.GetRoute(), []string{}
-	for _, odd := range routing.Oddities(stored, upstreams.GetUpstreams(), a.Models()) {
+	for _, odd := range routing.Oddities(stored, upstreams.GetUpstreams(), a.Listed()) {
 		warnings = append(warnings, odd.String())
 	}
 	a.NoteUndoable(c, routing.Undo(stored.GetName(), before, stored), "route put", "route", stored.GetName(), "match", routing.MatchOf(stored), "targets", routing.Summary(stored))

@@ -11,9 +11,6 @@ import (
 // maxNamed bounds how many of the models that a route hides are named.
 const maxNamed = 5
 
-// aliasOwner is whose models those are in a list that are aliases themselves.
-const aliasOwner = "carousel"
-
 // Oddity is something that may not be meant of a route that can be stored. One of its fields
 // is set.
 type Oddity struct {
@@ -39,8 +36,8 @@ func (o Oddity) Names() string {
 	return strings.Join(o.Hidden, ", ")
 }
 
-// Oddities finds what is odd about a route, among these upstreams and these models that can be
-// asked for.
+// Oddities finds what is odd about a route, among these upstreams and the models that they
+// list.
 func Oddities(route *tokenstorev1.Route, upstreams []*tokenstorev1.Upstream, listed []chat.Model) []Oddity {
 	var odd []Oddity
 	known := map[string]bool{}
@@ -80,7 +77,7 @@ func hides(match string, listed []chat.Model) []string {
 		if isPattern {
 			covers = len(model.ID) >= len(before)+len(after) && strings.HasPrefix(model.ID, before) && strings.HasSuffix(model.ID, after)
 		}
-		if covers && model.OwnedBy != aliasOwner {
+		if covers {
 			hidden = append(hidden, model.ID)
 		}
 	}

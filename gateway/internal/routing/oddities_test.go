@@ -17,7 +17,6 @@ func TestOddities(t *testing.T) {
 	for _, id := range []string{"a-1", "a-2", "a-3", "a-4", "a-5", "a-6", "gpt-4o", "ab"} {
 		listed = append(listed, chat.Model{ID: id, OwnedBy: "vendor"})
 	}
-	listed = append(listed, chat.Model{ID: "fast", OwnedBy: "carousel"})
 	const hides = "requests for these models, which upstreams list, go by this route now: "
 	for name, c := range map[string]struct {
 		route *tokenstorev1.Route

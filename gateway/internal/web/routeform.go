@@ -168,7 +168,7 @@ func wrongField(format string, args ...any) error {
 // complete adds what can be chosen.
 func (s *Site) complete(ctx context.Context, form routeForm) (routeForm, error) {
 	form = form.widened()
-	form.Models = s.modelIDs()
+	form.Models = idsOf(s.Listed())
 	answer, err := s.Config.ListUpstreams(ctx, &tokenstorev1.ListUpstreamsRequest{})
 	for _, each := range answer.GetUpstreams() {
 		form.Upstreams = append(form.Upstreams, each.GetName())

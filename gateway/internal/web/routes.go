@@ -66,7 +66,7 @@ func (s *Site) loadRoutes(ctx context.Context, c *gin.Context) (any, error) {
 	if err != nil {
 		return data, err
 	}
-	listed := s.Models()
+	listed := s.Listed()
 	for _, each := range answer.GetRoutes() {
 		data.Rows = append(data.Rows, routeRow{each, routing.Oddities(each, upstreams.GetUpstreams(), listed)})
 	}

@@ -78,6 +78,8 @@ type Deps struct {
 	Degraded func() (since, until time.Time, ok bool)
 	// Models lists what can be asked for, in order.
 	Models func() []chat.Model
+	// Listed lists the models that upstreams list, whatever routes there are.
+	Listed func() []chat.Model
 	// Servable lists those of which an upstream has tokens.
 	Servable func() []chat.Model
 	// HasAccounts tells whether an upstream tells of the accounts behind its

@@ -209,6 +209,7 @@ func (g *Gateway) assemble() {
 		Logins:      logins,
 		Leases:      tokenstorev1.NewLeaseServiceClient(g.conn),
 		Prospects:   g.prospects,
+		Dialects:    dialectNames(),
 		HasAccounts: g.hasAccounts,
 		HasLogins:   g.hasLogins,
 		RoutePrefix: cfg.RoutePrefix,

@@ -71,6 +71,8 @@ type Deps struct {
 	// Prospects answers how a model's name is served to clients of a dialect. An empty dialect
 	// is that of whoever does not say.
 	Prospects func(model, dialect string) (routing.Chain, error)
+	// Dialects are the names of the APIs that clients speak.
+	Dialects []string
 	// Fleet answers what all gateways said last; nil while it is not known.
 	Fleet func() *tokenstorev1.BeatResponse
 	// Degraded tells since when the tokenstore is away and until when requests are

@@ -261,7 +261,7 @@ func newSite(t *testing.T, s *store) *site {
 		}},
 		Tokens: s, Config: s, Logs: s, Audit: s, Logins: s, Models: models, Servable: func() []chat.Model { return models()[1:3] }, Version: "1.2.3",
 		Degraded: func() (time.Time, time.Time, bool) { return moment.AsTime(), moment.AsTime(), s.degraded },
-		Leases:   s, Prospects: prospects, Listed: models,
+		Leases:   s, Prospects: prospects, Listed: models, Dialects: []string{"openai", "anthropic"},
 		HasAccounts: func(name string) bool { return name == "cursor" },
 		HasLogins:   func(name string) bool { return name == "cursor" },
 		Fleet: func() *tokenstorev1.BeatResponse {

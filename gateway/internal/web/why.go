@@ -21,8 +21,10 @@ const tokensShown = 50
 type whyData struct {
 	// Model is the name that is asked about; empty: none yet.
 	Model string
+	// Dialect is the API that the client speaks; empty: the first of Dialects.
+	Dialect string
 	// Names can be asked about.
-	Names []string
+	Names, Dialects []string
 	// Unserved: nobody serves the name.
 	Unserved bool
 	// Route is what the name goes by; nil: none.
@@ -197,13 +199,13 @@ func (t whyToken) Colour() string {
 	}
 }
 
-// GET /admin/why: `model`.
+// GET /admin/why: `model`, `dialect`.
 func (s *Site) loadWhy(ctx context.Context, c *gin.Context) (any, error) {
-	data := whyData{Model: c.Query("model"), Names: s.modelIDs()}
+	data := whyData{Model: c.Query("model"), Dialect: c.Query("dialect"), Names: s.modelIDs(), Dialects: s.Dialects}
 	if data.Model == "" {
 		return data, nil
 	}
-	chain, err := s.Prospects(data.Model, "")
+	chain, err := s.Prospects(data.Model, data.Dialect)
 	if err != nil {
 		data.Unserved = chat.AsError(err).Kind == chat.ModelNotSupported
 		if data.Unserved {

@@ -2,9 +2,11 @@ package web_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"golang.org/x/net/html"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -22,7 +24,10 @@ var candidates = []*tokenstorev1.Candidate{
 }
 
 // prospects is how the site's names are served.
-func prospects(model, _ string) (routing.Chain, error) {
+func prospects(model, dialect string) (routing.Chain, error) {
+	if dialect == "anthropic" {
+		return routing.Chain{Targets: []routing.Target{{Upstream: "theirs", Model: model, Weight: 1}}}, nil
+	}
 	switch model {
 	case "nope":
 		return routing.Chain{}, chat.Errorf(chat.ModelNotSupported, "Model %q is not supported", model)
@@ -64,6 +69,22 @@ func TestWhy(t *testing.T) {
 		if !strings.HasPrefix(rows[i], want) {
 			t.Errorf("row %d is %q, want %q", i, rows[i], want)
 		}
+	}
+}
+
+// An upstream that speaks the client's API comes first, so it matters which one that is.
+func TestWhyToClientsOfADialect(t *testing.T) {
+	t.Parallel()
+	s := &store{answers: []proto.Message{&tokenstorev1.ExplainResponse{ChosenTokenId: "t1"}}}
+	page := parse(t, newSite(t, s).get(t, "/admin/why?model=m1&dialect=anthropic").Body)
+	if said := text(page.byID("why-verdict")); said != "m1 goes to theirs now, as m1" {
+		t.Errorf("said %q", said)
+	}
+	chosen := page.all(func(n *html.Node) bool {
+		return n.Data == "option" && slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == "selected" })
+	})
+	if len(chosen) != 1 || text(chosen[0]) != "Anthropic" {
+		t.Errorf("%d options chosen", len(chosen))
 	}
 }
 

@@ -163,10 +163,12 @@ if (account) {
 
 // Why, or why not.
 
+// Of the targets of a route, the one counts that the token belongs to.
 function explained(answer) {
-  const own = whyNot(answer);
-  if (!answer.cause) return own;
-  return `${own} ${t('explain_cause', t(`class.${answer.cause}`), timeText(answer.cause_until))}`;
+  const target = answer.targets.find(({ candidates }) => candidates.some((candidate) => candidate.token_id === id)) ?? answer;
+  const own = whyNot(target);
+  if (!target.cause) return own;
+  return `${own} ${t('explain_cause', t(`class.${target.cause}`), timeText(target.cause_until))}`;
 }
 
 function whyNot(answer) {

@@ -287,6 +287,8 @@
 //	tool-images        pictures in the messages of tools too
 //	small-output       at most 4,096 tokens of output may be asked for
 //	small-window       a window of 1,000 tokens
+//	no-retention       no prompt_cache_retention
+//	no-reasoning       no reasoning.effort
 //	caching            usage tells how much of the prompt this token has sent before
 //	floats-only        embeddings are floats, whatever encoding_format is asked for
 //
@@ -351,13 +353,69 @@
 // forces them, the rest of the text that a last assistant entry begins, up to a stop sequence,
 // at most max_tokens pieces. count_tokens has the same scenarios and the same checks.
 //
+// # The Responses API
+//
+// The OpenAI side serves /v1/responses, with GET and DELETE of an answer, cancel, input_items,
+// input_tokens and compact. It refuses what OpenAI does, with the parameter's path: what it does
+// not know, Chat's parameters, parts in the wrong role, calls without outputs and outputs without
+// calls, reasoning without what it led to. A request is then read as a chat, one message an item,
+// so that a scenario says what it says there; reasoning.effort or reasoning.summary have the answer
+// begin with reasoning, which is told where summary asks for it. Deltas are obfuscated unless
+// include_obfuscation is false. Ids of answers are resp_sim…, those of items msg_sim…, rs_sim…,
+// fc_sim… and ctc_sim….
+//
+// Answers are kept unless store is false, the newest 1,000, for the key's organization: another
+// one's previous_response_id, item ids and encrypted_content are not found or refused, without a
+// note where no driver can know it. A background answer is queued, and done when it is asked for.
+// An upgrade to WebSocket is answered 426. An x-codex-turn-state comes back as it came, and is
+// given to who names an originator. ResponsesCalls tells which token had which call.
+//
+// It has the scenarios of all sides, and of Chat: cached, cached-over-prompt, call-cut,
+// call-empty-arguments, call-huge, call-then-text, content-filter, describe, eof-no-done (everything
+// but the last event), error-context-length, error-first, finish-length, garbage, big, after-done,
+// no-usage, object-always, one-call, reasoning, reasoning-call, reasoning-text-call, refusal,
+// sse-comments, sse-crlf, sse-no-space, stream-always, text-call-text-call, text-reasoning-text and
+// tool-call. Its own are:
+//
+//	annotations        a citation of the text
+//	reasoning-text     reasoning as it is, not summed up
+//	keepalive          a numbered keepalive event after every delta
+//	keepalive-only     nothing but these, after the beginning, until cancelled
+//	queued             response.queued before response.in_progress
+//	server-tool        a web search by the vendor before the text
+//	new-event          an event and an item of kinds that nobody knows
+//	no-output          an answer without any item
+//	incomplete-object  response.incomplete, though nothing is missing
+//	failed             text, then response.failed with server_error
+//	failed-rate-limit, failed-context-length, failed-insufficient, failed-overloaded,
+//	failed-invalid-prompt, failed-usage-not-include
+//	                   the same with rate_limit_exceeded ("try again in 1.5s") and so on
+//	failed-first       response.failed after response.created
+//	error-event-nested error-after-text in the form of a body
+//	error-then-failed  text, an error event, then response.failed
+//	error-invalid-encrypted-content
+//	                   encrypted_content is refused, own ones too
+//	error-no-route     404, as for a path that there is not
+//	no-deltas, no-added, no-item-done, only-completed
+//	                   streams without these events, or with the first and the last alone
+//	no-item-ids, no-sequence, sequence-gaps
+//	                   without ids of items, without numbers, or numbers with gaps
+//	output-empty, completed-no-id, usage-as-text, usage-no-details, model-differs
+//	                   a last event that is not as it should be
+//	arguments-object   arguments that are an object
+//	done-marker        [DONE] after the last event
+//
+// Servers that speak Chat alone are at other paths: /chat-only/v1 (404 in OpenAI's words),
+// /chat-only-fastapi/v1, /chat-only-page/v1 and /chat-only-method/v1 (405) have everything but
+// /v1/responses. What is asked there is counted among the ledger's Lookups, by the whole path.
+//
 // # Organizations, seals, caches
 //
-// An Anthropic key "sk-ant-org-<name>-<rest>" belongs to the organization of that name, and any
-// other to one of its own; a Rule can be for an organization. Its prompt cache keeps marked
-// prefixes of any length for five minutes or an hour, by model, and usage tells what was read
-// and written. A thinking block is taken back only as it was made, by a simulator with the
-// same Options.SealKey.
+// An Anthropic key "sk-ant-org-<name>-<rest>", and one of OpenAI "sk-org-<name>-<rest>", belongs
+// to the organization of that name, and any other to one of its own; a Rule can be for an
+// organization. Anthropic's prompt cache keeps marked prefixes of any length for five minutes or
+// an hour, by model, and usage tells what was read and written. A thinking block is taken back only
+// as it was made, by a simulator with the same Options.SealKey.
 //
 // # Accounts
 //
@@ -369,7 +427,7 @@
 //
 // # Control
 //
-// Under /sim/, JSON: GET ledger; GET, POST and DELETE rules; POST reset, release, quota and
+// Under /sim/, JSON: GET ledger and responses; GET, POST and DELETE rules; POST reset, release, quota and
 // client-version; GET scenarios and health. Of the agent side: GET and POST agent (AgentSettings)
 // and agent/models, GET agent/runs (?model, ?token, ?subject) and agent/open, POST agent/url. Of logins: POST
 // accounts (count and AccountSettings), accounts/change (subject, or all) and accounts/revoke

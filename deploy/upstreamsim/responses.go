@@ -122,8 +122,8 @@ func (c *responsesCall) run(what string, problem *rejection) error {
 		c.refuse(problem)
 		return nil
 	}
-	script, known2 := responsesScripts[c.scenario.kind]
-	if !known2 {
+	script, found := responsesScripts[c.scenario.kind]
+	if !found {
 		return c.failStatus(http.StatusNotFound)
 	}
 	switch what {

@@ -95,6 +95,7 @@ func TestResponsesAreWhatTheySay(t *testing.T) {
 		"cached-over-prompt":   {grammar.UsageDetails},
 		"call-empty-arguments": {grammar.CallJSON},
 		"sse-comments":         {grammar.BlankLine, grammar.Line},
+		"error-then-failed":    {grammar.AfterEnd},
 		"error-event-nested":   {grammar.ErrorFlat},
 		"no-usage":             {grammar.ResponseUsage},
 		"no-deltas":            {grammar.TextDone},
@@ -259,9 +260,13 @@ func TestKeptAnswersAreBounded(t *testing.T) {
 	var store responseStore
 	for n := range maxKept + 10 {
 		id := "resp_" + sixteenDigits(uint64(n)) //nolint:gosec // it counts from 0
-		store.put(&storedResponse{id: id, output: []*node{mustParse([]byte(`{"type":"message","id":"msg_` + id + `"}`))}})
+		store.put(&storedResponse{id: id, bytes: 1, output: []*node{mustParse([]byte(`{"type":"message","id":"msg_` + id + `"}`))}})
 	}
-	if len(store.byID) != maxKept || len(store.order) != maxKept || len(store.items) != maxKept {
-		t.Errorf("%d answers, %d items", len(store.byID), len(store.items))
+	if len(store.byID) != maxKept || len(store.order) != maxKept || len(store.items) != maxKept || store.bytes != maxKept {
+		t.Errorf("%d answers, %d items, %d bytes", len(store.byID), len(store.items), store.bytes)
+	}
+	store.put(&storedResponse{id: "resp_large", bytes: maxKeptBytes - 1})
+	if len(store.byID) != 2 || store.bytes != maxKeptBytes {
+		t.Errorf("%d answers, %d bytes", len(store.byID), store.bytes)
 	}
 }

@@ -215,8 +215,11 @@ func (c *responsesCall) keep(object jsonBody, output []any) {
 		id: c.id(), organization: c.organization(), object: object, before: c.items[:len(c.items)-len(c.given)], input: c.given,
 		background: c.asked.get("background").isTrue(),
 	}
+	made.bytes = len(c.body)
 	for _, item := range output {
-		made.output = append(made.output, mustParse(jsonOf(item)))
+		text := jsonOf(item)
+		made.output = append(made.output, mustParse(text))
+		made.bytes += len(text)
 	}
 	c.entry.book.responses.put(made)
 }

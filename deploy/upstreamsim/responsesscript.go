@@ -196,6 +196,7 @@ var responsesManner = map[string]func(*responsesCall) error{
 	"error-after-text":     func(c *responsesCall) error { return c.errorEvent(c.untilEnd(c.shaped(says(c.pieces()))), false) },
 	"error-event-nested":   func(c *responsesCall) error { return c.errorEvent(c.untilEnd(c.shaped(says(c.pieces()))), true) },
 	"error-first":          func(c *responsesCall) error { return c.errorEvent(nil, false) },
+	"error-then-failed":    (*responsesCall).errorThenFailed,
 	"failed-first":         (*responsesCall).failedFirst,
 	"error-context-length": func(c *responsesCall) error { return c.fail(http.StatusBadRequest, responsesWindow().apiError) },
 	"error-no-route": func(c *responsesCall) error {
@@ -317,6 +318,18 @@ func (c *responsesCall) errorEvent(events []responseEvent, nested bool) error {
 		members = jsonBody{"error": jsonBody{"type": "server_error", "code": "server_error", "message": failure.Message, "param": nil}}
 	}
 	return inOrder(c.headAnswer, c.playAll(append(events, responseEvent{kind: "error", members: members})))
+}
+
+// errorThenFailed tells a failure twice, as the vendor does.
+func (c *responsesCall) errorThenFailed() error {
+	end := responsesFailures["failed"]
+	if !c.streaming() {
+		return c.failAfter(reply{}, end)
+	}
+	events := append(c.untilEnd(c.shaped(says(c.pieces()))),
+		responseEvent{kind: "error", members: jsonBody{"code": end.code, "message": end.message, "param": nil}},
+		responseEvent{kind: "response.failed", members: jsonBody{"response": c.ended(reply{}, []any{}, end)}})
+	return inOrder(c.headAnswer, c.playAll(events))
 }
 
 // failedFirst fails before anything was said.

@@ -8,8 +8,11 @@ import (
 	"sync"
 )
 
-// maxKept bounds the answers that are kept; the oldest go first.
-const maxKept = 1_000
+// Bounds of the answers that are kept, by number and by bytes; the oldest go first.
+const (
+	maxKept      = 1_000
+	maxKeptBytes = 256 << 20
+)
 
 // storedResponse is an answer that is kept. Its items are never changed.
 type storedResponse struct {
@@ -18,6 +21,7 @@ type storedResponse struct {
 	before           []*node  // the conversation before the input
 	input, output    []*node
 	background       bool
+	bytes            int // of the request and the output
 }
 
 // conversation is everything up to and with the answer.
@@ -38,6 +42,7 @@ type responseStore struct {
 	byID  map[string]*storedResponse
 	items map[string]*storedItem
 	order []string
+	bytes int
 }
 
 func (s *responseStore) get(organization, id string) *storedResponse {
@@ -65,9 +70,10 @@ func (s *responseStore) put(r *storedResponse) {
 		s.byID, s.items = map[string]*storedResponse{}, map[string]*storedItem{}
 	}
 	if _, again := s.byID[r.id]; !again {
-		if len(s.order) == maxKept {
+		for len(s.order) == maxKept || len(s.order) > 0 && s.bytes+r.bytes > maxKeptBytes {
 			s.drop(s.order[0])
 		}
+		s.bytes += r.bytes
 		s.order = append(s.order, r.id)
 	}
 	s.byID[r.id] = r
@@ -87,6 +93,7 @@ func (s *responseStore) drop(id string) {
 	for _, item := range s.byID[id].output {
 		delete(s.items, item.get("id").string())
 	}
+	s.bytes -= s.byID[id].bytes
 	delete(s.byID, id)
 	s.order = slices.DeleteFunc(s.order, func(each string) bool { return each == id })
 }

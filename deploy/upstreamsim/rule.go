@@ -23,7 +23,7 @@ type Rule struct {
 	// answers them; empty matches every token.
 	Token string
 	// Organization matches the tokens of one organization, whose name is in them:
-	// sk-ant-org-<name>-<rest>; empty matches every token.
+	// sk-ant-org-<name>-<rest> or sk-org-<name>-<rest>; empty matches every token.
 	Organization string
 	// Model matches the model id exactly; empty matches every model.
 	Model string

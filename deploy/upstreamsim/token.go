@@ -44,7 +44,7 @@ type account struct {
 	counters
 	fingerprint string
 	hash        string // SHA-256 in hex, empty without a token
-	// organization is the name of Anthropic's organization that the token is of.
+	// organization is the name of the organization that the token is of.
 	organization string
 	expires      time.Time
 	web          bool

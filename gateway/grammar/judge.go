@@ -85,13 +85,15 @@ type Stream struct {
 
 // reader reads the events of one API.
 type reader interface {
-	// event reads one event. It is not called after the end.
+	// event reads one event. It is not called after the end, unless the reader wants more.
 	event(f frame)
 }
 
 // progress is what a stream has said of its own end.
 type progress struct {
 	done, failed bool
+	// more: an event may still come, which the reader judges.
+	more bool
 }
 
 // Write judges what has come in full. It never fails.
@@ -148,7 +150,7 @@ func newStream(options Options, begin func(*verdict, *progress) reader) *Stream 
 		limit = frameLimit
 	}
 	s.frames = frames{verdict: s.verdict, limit: limit, each: func(f frame) {
-		if s.Ended() {
+		if s.Ended() && !s.progress.more {
 			s.report(AfterEnd, "an event after the end: "+brief(f.data), "nothing")
 			return
 		}

@@ -40,6 +40,10 @@ func (s *responsesStream) event(f frame) {
 		s.report(EventName, fmt.Sprintf("the name %q (there: %t) of an event of type %s", f.name, f.named, kind), "the type as the name")
 	}
 	s.judgeNumber(data.get("sequence_number"))
+	if s.progress.more = false; s.progress.failed && !kind.is("response.failed") {
+		s.report(AfterEnd, "after an error: "+kind.String(), "nothing but response.failed")
+		return
+	}
 	s.judgePlace(kind)
 	switch kind.text {
 	case "response.created":
@@ -49,8 +53,7 @@ func (s *responsesStream) event(f frame) {
 	case "response.completed", "response.incomplete", "response.failed":
 		s.end(strings.TrimPrefix(kind.text, "response."), data.get("response"))
 	case "error":
-		s.progress.failed = true
-		s.judgeErrorEvent(data)
+		s.fail(data)
 	case "keepalive":
 	case "response.output_item.added":
 		s.answer.add(data)
@@ -61,6 +64,12 @@ func (s *responsesStream) event(f frame) {
 			s.report(EventType, kind.String(), "a type that the API knows")
 		}
 	}
+}
+
+// fail judges an error event. The vendor lets response.failed follow.
+func (s *responsesStream) fail(data value) {
+	s.progress.failed, s.progress.more = true, s.options.Native
+	s.judgeErrorEvent(data)
 }
 
 // judgeNumber judges a sequence_number. After a gap it goes on from there.

@@ -120,6 +120,7 @@ var responsesMutations = []mutation{
 	{grammar.AfterEnd, "responses", responseCompleted, responseCompleted + keepalive},
 	{grammar.AfterEnd, "responses", responseCompleted, responseCompleted + done},
 	{grammar.AfterEnd, "responses, failed", responseFailed, responseFailed + responsesError},
+	{grammar.AfterEnd, "responses, broken", responsesError, responsesError + keepalive},
 	{grammar.NoEnd, "responses", responseCompleted, ""},
 	{grammar.NoError, "responses, failed", responseFailed, ""},
 	{grammar.UnwantedError, "responses to end", responseCompleted, responsesError},
@@ -241,17 +242,18 @@ func TestWhatResponsesMayBe(t *testing.T) {
 	t.Parallel()
 	native := grammar.Options{Native: true}
 	for name, s := range map[string]sample{
-		"an error at once":       {text: responsesError},
-		"failed at once":         {text: responseCreated + responseFailed},
-		"nothing said":           {text: responseCreated + responseRunning + responsesEvent("response.completed", `,"response":`+response("completed", "", responseUsage, ""))},
-		"queued":                 {text: strings.Replace(goodResponses, responseRunning, responsesEvent("response.queued", `,"response":`+response("queued", "", "null", ""))+responseRunning, 1)},
-		"members in any order":   {text: strings.Replace(goodResponses, responseCompleted, strings.Replace(responseCompleted, `"type":"message","id":"msg_1"`, `"id":"msg_1","type":"message"`, 1), 1)},
-		"hung up":                {text: goodResponses[:len(goodResponses)/2], options: grammar.Options{End: grammar.Aborted}},
-		"a vendor's own event":   {text: strings.Replace(goodResponses, keepalive, responsesEvent("response.web_search_call.searching", ""), 1), options: native},
-		"a vendor's error":       {text: brokenResponses + responsesEvent("error", `,"error":{"code":"x","message":"y","param":null}`), options: native},
-		"in the background":      {form: answer, text: response("queued", "", "null", "")},
-		"a member more":          {form: answer, text: response("completed", "", responseUsage, `,"service_tier":"default"`)},
-		"carriage returns, even": {text: strings.ReplaceAll(goodResponses, "\n", "\r\n")},
+		"an error at once":        {text: responsesError},
+		"failed at once":          {text: responseCreated + responseFailed},
+		"nothing said":            {text: responseCreated + responseRunning + responsesEvent("response.completed", `,"response":`+response("completed", "", responseUsage, ""))},
+		"queued":                  {text: strings.Replace(goodResponses, responseRunning, responsesEvent("response.queued", `,"response":`+response("queued", "", "null", ""))+responseRunning, 1)},
+		"members in any order":    {text: strings.Replace(goodResponses, responseCompleted, strings.Replace(responseCompleted, `"type":"message","id":"msg_1"`, `"id":"msg_1","type":"message"`, 1), 1)},
+		"hung up":                 {text: goodResponses[:len(goodResponses)/2], options: grammar.Options{End: grammar.Aborted}},
+		"a vendor's own event":    {text: strings.Replace(goodResponses, keepalive, responsesEvent("response.web_search_call.searching", ""), 1), options: native},
+		"a vendor's error":        {text: brokenResponses + responsesEvent("error", `,"error":{"code":"x","message":"y","param":null}`), options: native},
+		"a vendor's two failures": {text: brokenResponses + responsesError + responseFailed, options: native},
+		"in the background":       {form: answer, text: response("queued", "", "null", "")},
+		"a member more":           {form: answer, text: response("completed", "", responseUsage, `,"service_tier":"default"`)},
+		"carriage returns, even":  {text: strings.ReplaceAll(goodResponses, "\n", "\r\n")},
 	} {
 		s.judge = grammar.Responses
 		for _, violation := range s.verdict(s.text) {

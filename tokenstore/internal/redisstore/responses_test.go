@@ -207,11 +207,11 @@ func TestResponsesAge(t *testing.T) {
 	if hasResponse(t, store, "resp_1", "one") || !hasResponse(t, store, "resp_2", "one") {
 		t.Error("not the older one has ended")
 	}
-	wantReason(t, store.DeleteResponse(t.Context(), "resp_1", hashed("one")), tokenstorev1.Reason_REASON_RESPONSE_NOT_FOUND)
 	putResponse(t, store, response("resp_3", "one", "third"))
 	if n, _ := countedResponses(t, store); n != 2 {
 		t.Errorf("%d are counted", n)
 	}
+	wantReason(t, store.DeleteResponse(t.Context(), "resp_1", hashed("one")), tokenstorev1.Reason_REASON_RESPONSE_NOT_FOUND)
 	setTime(now.Add(140 * time.Minute))
 	if left := client.Keys(t.Context(), responsePrefix+"*").Val(); len(left) != 0 {
 		t.Errorf("left: %v", left)

@@ -30,11 +30,11 @@ func (API) Compact(in dialect.Incoming) (*chat.Request, error) {
 	}
 	list = append(list, `{"type":"message","role":"user","content":[{"type":"input_text","text":`...)
 	list = append(rawjson.AppendString(list, compactPrompt), `}]}]`...)
-	changes := []rawjson.Member{{Name: inputField, Value: string(list)}, {Name: storeField, Value: "false"}}
+	changes := []change{{inputField, string(list)}, {storeField, "false"}}
 	for _, name := range ofAnswers {
-		changes = append(changes, rawjson.Member{Name: name})
+		changes = append(changes, change{name: name})
 	}
-	in.Body = rawjson.WithMembers(body, changes...)
+	in.Body = changed(body, changes...)
 	return decode(in)
 }
 
@@ -57,9 +57,9 @@ func (c *compacted) JSON() []byte {
 	dst = append(dst, `,"output":[{"id":`...)
 	dst = rawjson.AppendString(dst, c.itemID("cmp_"))
 	dst = append(dst, `,"type":"compaction","encrypted_content":`...)
-	dst = rawjson.AppendString(dst, sealSummary(textIn(rawjson.MemberOf(answer, "output"))))
+	dst = rawjson.AppendString(dst, sealSummary(textIn(member(answer, "output"))))
 	dst = append(dst, `}],"usage":`...)
-	if usage := rawjson.MemberOf(answer, "usage"); c.own != nil && len(usage) > 0 {
+	if usage := member(answer, "usage"); c.own != nil && len(usage) > 0 {
 		return append(append(dst, usage...), '}')
 	}
 	return append(appendUsage(dst, c.usage), '}')
@@ -70,12 +70,12 @@ func textIn(output []byte) (text string) {
 	s := rawjson.Over(output)
 	for ok := s.Array(); ok; ok = s.Element() {
 		item := s.Skip()
-		if rawString(rawjson.MemberOf(item, "type")) != "message" {
+		if textOf(item, "type") != "message" {
 			continue
 		}
-		parts := rawjson.Over(rawjson.MemberOf(item, "content"))
+		parts := rawjson.Over(member(item, "content"))
 		for ok := parts.Array(); ok; ok = parts.Element() {
-			text += rawString(rawjson.MemberOf(parts.Skip(), "text"))
+			text += textOf(parts.Skip(), "text")
 		}
 	}
 	return text

@@ -118,7 +118,7 @@ func numberOf(event []byte) (n numbering) {
 }
 
 // typeOf is an event's type.
-func typeOf(event []byte) string { return rawString(rawjson.MemberOf(event, "type")) }
+func typeOf(event []byte) string { return textOf(event, "type") }
 
 // responseMember is the member of an event that has the answer.
 const responseMember = "response"
@@ -198,17 +198,12 @@ func idOf(response []byte) string {
 }
 
 // unstored is an answer that says that it is not kept.
-func unstored(response []byte) []byte { return with(response, storeField, "false") }
+func unstored(response []byte) []byte { return changed(response, change{storeField, "false"}) }
 
 // counted is an answer with token counts, where it has none.
 func counted(response []byte, usage *chat.Usage) []byte {
-	if rawjson.MemberOf(response, "usage") != nil {
+	if member(response, "usage") != nil {
 		return response
 	}
-	return with(response, "usage", string(appendUsage(nil, usage)))
-}
-
-// with is an object with that value of a member.
-func with(object []byte, name, value string) []byte {
-	return rawjson.WithMembers(object, rawjson.Member{Name: name, Value: value})
+	return changed(response, change{"usage", string(appendUsage(nil, usage))})
 }

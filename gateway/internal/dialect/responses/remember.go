@@ -17,8 +17,8 @@ import (
 func (API) Wishes(body []byte) dialect.Wishes {
 	body = withoutMark(body)
 	return dialect.Wishes{
-		Previous: rawString(rawjson.MemberOf(body, previousField)),
-		Keep:     string(rawjson.MemberOf(body, storeField)) != "false",
+		Previous: textOf(body, previousField),
+		Keep:     string(member(body, storeField)) != "false",
 	}
 }
 
@@ -33,31 +33,16 @@ func (API) Resume(body []byte, earlier dialect.Remembered) ([]byte, error) {
 		return nil, err
 	}
 	list := append(make([]byte, 0, len(earlier.Input)+len(earlier.Answer)+len(own)), '[')
-	for _, items := range [][]byte{earlier.Input, rawjson.MemberOf(earlier.Answer, "output"), own} {
+	for _, items := range [][]byte{earlier.Input, member(earlier.Answer, "output"), own} {
 		list = appendElements(list, items)
 	}
 	list = append(list, ']')
-	return rawjson.WithMembers(body, rawjson.Member{Name: previousField}, rawjson.Member{Name: inputField, Value: string(list)}), nil
-}
-
-// appendElements appends the elements of an array to those of another, which is not closed yet.
-func appendElements(dst, array []byte) []byte {
-	inside := bytes.TrimSpace(array)
-	if len(inside) < len("[]") || inside[0] != '[' {
-		return dst
-	}
-	if inside = bytes.TrimSpace(inside[1 : len(inside)-1]); len(inside) == 0 {
-		return dst
-	}
-	if len(dst) > len("[") {
-		dst = append(dst, ',')
-	}
-	return append(dst, inside...)
+	return changed(body, change{previousField, ""}, change{inputField, string(list)}), nil
 }
 
 // inputItems is a body's input as an array; a question is a message.
 func inputItems(body []byte) ([]byte, error) {
-	value := bytes.TrimSpace(rawjson.MemberOf(body, inputField))
+	value := bytes.TrimSpace(member(body, inputField))
 	switch {
 	case len(value) == 0:
 		return []byte("[]"), nil
@@ -97,30 +82,21 @@ func (API) Input(body []byte) ([]byte, error) {
 // listed is an item of a request as the API lists it: with an id and a type, and what a message
 // says as parts.
 func listed(item []byte, id string) []byte {
-	if rawString(rawjson.MemberOf(item, "type")) == "" {
-		item = with(item, "type", `"message"`)
+	if textOf(item, "type") == "" {
+		item = changed(item, change{"type", `"message"`})
 	}
-	kind := rawString(rawjson.MemberOf(item, "type"))
-	if said := rawjson.MemberOf(item, "content"); kind == "message" && len(said) > 0 && said[0] == '"' {
+	kind := textOf(item, "type")
+	if said := member(item, "content"); kind == "message" && len(said) > 0 && said[0] == '"' {
 		part := `{"type":"input_text","text":` + string(said) + `}`
-		if rawString(rawjson.MemberOf(item, "role")) == "assistant" {
+		if textOf(item, "role") == "assistant" {
 			part = `{"type":"output_text","text":` + string(said) + `,"annotations":[]}`
 		}
-		item = with(item, "content", "["+part+"]")
+		item = changed(item, change{"content", "[" + part + "]"})
 	}
-	if rawString(rawjson.MemberOf(item, "id")) == "" {
-		item = with(item, "id", `"`+idPrefixOf(kind)+id+`"`)
+	if textOf(item, "id") == "" {
+		item = changed(item, change{"id", `"` + idPrefixOf(kind) + id + `"`})
 	}
 	return item
-}
-
-// rawString is the text of a JSON string; empty: it is none.
-func rawString(value []byte) string {
-	if len(value) < len(`""`) || value[0] != '"' {
-		return ""
-	}
-	text, _ := rawjson.Inside(value[1 : len(value)-1])
-	return text
 }
 
 // idPrefixOf begins the id of an item of that type.
@@ -168,7 +144,7 @@ func (API) InputPage(input []byte, query url.Values) ([]byte, error) {
 	if after := query.Get("after"); after != "" {
 		at := -1
 		for i, item := range items {
-			if rawString(rawjson.MemberOf(item, "id")) == after {
+			if textOf(item, "id") == after {
 				at = i
 			}
 		}
@@ -189,9 +165,9 @@ func appendItems(page [][]byte, more bool) []byte {
 		return append(dst, `,"first_id":null,"last_id":null}`...)
 	}
 	dst = append(dst, `,"first_id":`...)
-	dst = append(dst, rawjson.MemberOf(page[0], "id")...)
+	dst = append(dst, member(page[0], "id")...)
 	dst = append(dst, `,"last_id":`...)
-	return append(append(dst, rawjson.MemberOf(page[len(page)-1], "id")...), '}')
+	return append(append(dst, member(page[len(page)-1], "id")...), '}')
 }
 
 // Deleted implements dialect.Rememberer.

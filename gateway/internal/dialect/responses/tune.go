@@ -6,7 +6,6 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
-	"carousel.internal/gateway/internal/rawjson"
 )
 
 // paths are where a body says what can be set.
@@ -45,15 +44,15 @@ func (API) Tune(request *chat.Request, parameters []chat.Parameter) (*chat.Reque
 // setAt is an object with a value at the end of a path of members. With onlyDefault one that is
 // there stays; null stands for none.
 func setAt(object []byte, path []string, value string, onlyDefault bool) []byte {
-	now := rawjson.MemberOf(object, path[0])
+	now := member(object, path[0])
 	if len(path) == 1 {
 		if onlyDefault && now != nil {
 			return object
 		}
-		return with(object, path[0], value)
+		return changed(object, change{path[0], value})
 	}
 	if now == nil {
 		now = []byte("{}")
 	}
-	return with(object, path[0], string(setAt(now, path[1:], value, onlyDefault)))
+	return changed(object, change{path[0], string(setAt(now, path[1:], value, onlyDefault))})
 }

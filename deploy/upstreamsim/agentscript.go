@@ -68,6 +68,7 @@ var agentScripts = map[string]agentScript{
 
 	// Calls of the client's tools.
 	"tool-call":           late((*agentCall).toolCall),
+	"scripted":            late((*agentCall).scripted),
 	"one-call":            late((*agentCall).toolCall),
 	"call-late":           late((*agentCall).toolCall), // the second one 800 ms after the first
 	"call-newline-id":     late((*agentCall).toolCall), // ids with a newline

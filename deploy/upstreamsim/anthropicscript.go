@@ -29,6 +29,7 @@ var anthropicScripts = map[string]func(*messageCall) error{
 	"call-empty-arguments": func(m *messageCall) error { return m.calling(m.emptyCall) },
 	"call-huge":            func(m *messageCall) error { return m.calling(m.hugeCall) },
 	"describe":             (*messageCall).describe,
+	"scripted":             (*messageCall).scripted,
 	"reasoning":            (*messageCall).reasoning,
 	"redacted-thinking":    (*messageCall).redactedThinking,
 	"server-tool":          (*messageCall).serverTool,

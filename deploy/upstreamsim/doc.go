@@ -27,6 +27,8 @@
 //	                   "echo-request" does the same
 //	count-<n>          exactly n text events, CountText(n), 1 <= n <= 10000
 //	unicode            UnicodeText: CJK, split emoji, control characters, "data: " and CR LF
+//	scripted           what the Script in a user's text says, round by round; not on the older
+//	                   protocol of Cursor
 //	one-write          the whole answer in one write
 //	split-bytes        every byte in a write of its own
 //	slow               one text event per Options.SlowInterval

@@ -8,7 +8,7 @@ import (
 const head = `<!-- Made by "make generate" of the rows in deploy/e2e/pairs, each of which a test plays. -->
 # What each pair carries
 
-Clients speak Chat (OpenAI's Chat Completions) or Messages (Anthropic's); upstreams have the driver openai, anthropic or cursor, whose pairs are over Cursor's [agent protocol](cursor.md). Where both speak the same API, the client's own bytes go on: of a request the model's name is changed, and of an answer nothing that the
+Clients speak Chat (OpenAI's Chat Completions), Messages (Anthropic's) or Responses (OpenAI's); upstreams have the driver openai, anthropic or cursor, whose pairs are over Cursor's [agent protocol](cursor.md). An upstream of the driver openai that does not serve Responses is asked by Chat. Where both speak the same API, the client's own bytes go on: of a request the model's name is changed, and of an answer nothing that the
 client could miss. Where they do not, a request is
 
 - translated: the upstream gets the same in its own words;
@@ -32,6 +32,7 @@ func Document() []byte {
 	}
 	writeFields(&doc, ChatAnthropic, ChatFields)
 	writeFields(&doc, MessagesOpenAI, MessagesFields)
+	writeFields(&doc, ResponsesByChat, ResponsesFields)
 	doc.WriteString("\n## Settings\n\nAn upstream's settings change what becomes of requests of the other API; the client's own bytes are never touched by them. The first value is the default; those of the driver openai are others at hosts that it knows.\n")
 	writeSettings(&doc, "openai", OpenAISettings)
 	writeSettings(&doc, "anthropic", AnthropicSettings)

@@ -94,3 +94,53 @@ var MessagesFields = []Field{
 	{"`system` in the middle", `{"messages":[{"role":"user","content":"Hi"},{"role":"system","content":"Be brief."}]}`, `{"messages":[{"role":"user"}]}`, Lossy, "in its place, as marked text of the user, unless `mid_system=keep`"},
 	{"an unknown field", `{"invented_yesterday":1}`, "", Ignored, "counted"},
 }
+
+// ResponsesFields are those of a Responses request over an upstream that has Chat alone.
+var ResponsesFields = []Field{
+	{"`input` as text", `{"input":"Hi"}`, `{"messages":[{"role":"user","content":"Hi"}]}`, Translated, ""},
+	{"`instructions`", `{"instructions":"Be brief."}`, `{"messages":[{"role":"system","content":"Be brief."},{"role":"user"}]}`, Translated, ""},
+	{"`developer` first", `{"input":[{"role":"developer","content":"Be brief."},{"role":"user","content":"Hi"}]}`, `{"messages":[{"role":"system","content":"Be brief."},{"role":"user"}]}`, Lossy, "`developer_role=keep` keeps the rank"},
+	{"`max_output_tokens`", `{"max_output_tokens":77}`, `{"max_tokens":77}`, Translated, "`max_completion_tokens` at OpenAI's, or as `output_limit_field` says"},
+	{"`temperature`, `top_p`", `{"temperature":0.5,"top_p":0.9}`, `{"temperature":0.5,"top_p":0.9}`, Translated, "not for models that reason"},
+	{"`reasoning.effort`", `{"reasoning":{"effort":"high","summary":"auto"}}`, `{"reasoning_effort":"high"}`, Translated, "to models that take it: by their names, or `reasoning_efforts`"},
+	{
+		"`text.format` of type `json_schema`", `{"text":{"format":{"type":"json_schema","name":"x","strict":true,"schema":{"type":"object","properties":{"b":{"type":"string"},"a":{"type":"string"}},"required":["b","a"],"additionalProperties":false}}}}`,
+		`{"response_format":{"type":"json_schema","json_schema":{"schema":{"type":"object"}}}}`, Translated, "",
+	},
+	{"`text.format` of type `json_object`", `{"text":{"format":{"type":"json_object"}},"input":"Say JSON."}`, `{"response_format":{"type":"json_object"}}`, Translated, ""},
+	{
+		"tools of type `function`", `{"tools":[{"type":"function","name":"look","description":"Looks.","strict":false,"parameters":{"type":"object","properties":{}}}]}`,
+		`{"tools":[{"type":"function","function":{"name":"look","description":"Looks.","parameters":{"type":"object","properties":{}}}}]}`, Translated, "",
+	},
+	{
+		"tools of type `custom`", `{"tools":[{"type":"custom","name":"patch","description":"Edits."}]}`,
+		`{"tools":[{"type":"function","function":{"name":"patch","parameters":{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}}}]}`, Translated, "as a function with one text, and calls back again; where the upstream takes them, as they are",
+	},
+	{
+		"tools of type `namespace`", `{"tools":[{"type":"namespace","name":"notes","description":"Notes","tools":[{"type":"function","name":"search","parameters":{"type":"object","properties":{}}}]}]}`,
+		`{"tools":[{"type":"function"}]}`, Translated, "one function each, whose name has both; calls are told apart again",
+	},
+	{
+		"a tool that the vendor runs, beside others", `{"tools":[{"type":"function","name":"look","parameters":{"type":"object","properties":{}}},{"type":"web_search"}]}`,
+		`{"tools":[{"type":"function","function":{"name":"look"}}]}`, Lossy, "the model does without it",
+	},
+	{"such a tool, forced", `{"tools":[{"type":"function","name":"look","parameters":{"type":"object","properties":{}}},{"type":"web_search"}],"tool_choice":{"type":"web_search"}}`, "", Refused, "`tool_choice`"},
+	{"`tool_choice`: `required`", `{"tools":[{"type":"function","name":"look","parameters":{"type":"object","properties":{}}}],"tool_choice":"required"}`, `{"tool_choice":"required"}`, Translated, ""},
+	{"`parallel_tool_calls`: false", `{"tools":[{"type":"function","name":"look","parameters":{"type":"object","properties":{}}}],"parallel_tool_calls":false}`, `{"parallel_tool_calls":false}`, Translated, ""},
+	{"`user`, `safety_identifier`", `{"user":"u-1"}`, `{"user":"u-1"}`, Translated, "what is above 64 bytes becomes a hash"},
+	{"`metadata`, `service_tier`, `truncation`, `prompt_cache_key`", `{"metadata":{"a":"b"},"service_tier":"auto","truncation":"disabled","prompt_cache_key":"k"}`, "", Ignored, "`prompt_cache_key` chooses the token"},
+	{"`include`", `{"include":["reasoning.encrypted_content","message.output_text.logprobs"]}`, "", Ignored, "but for `reasoning.encrypted_content`"},
+	{"`store`", `{"store":true}`, "", Ignored, "kept by the gateway"},
+	{"`background`: true", `{"background":true}`, "", Refused, "`background`"},
+	{"`conversation`", `{"conversation":"conv_1"}`, "", Refused, "`conversation`"},
+	{"`prompt`", `{"prompt":{"id":"pmpt_1"}}`, "", Refused, "`prompt`"},
+	{"`previous_response_id` of nothing that is kept", `{"previous_response_id":"resp_1"}`, "", Refused, "`previous_response_id`"},
+	{"items of type `item_reference`", `{"input":[{"role":"user","content":"Hi"},{"type":"item_reference","id":"msg_1"}]}`, "", Refused, "`input[1]`"},
+	{"items of a type nobody knows", `{"input":[{"type":"invented_yesterday","a":1},{"role":"user","content":"Hi"}]}`, "", Ignored, "counted"},
+	{"an image by its file's id", `{"input":[{"role":"user","content":[{"type":"input_image","file_id":"file_1"}]}]}`, "", Refused, "`input[0].content[0]`: an id belongs to one account"},
+	{
+		"an image by URL", `{"input":[{"role":"user","content":[{"type":"input_image","image_url":"https://example.com/a.png","detail":"low"}]}]}`,
+		`{"messages":[{"content":[{"type":"image_url","image_url":{"url":"https://example.com/a.png","detail":"low"}}]}]}`, Translated, "",
+	},
+	{"an unknown field", `{"invented_yesterday":1}`, "", Ignored, "counted"},
+}

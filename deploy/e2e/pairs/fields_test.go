@@ -22,9 +22,11 @@ type reply struct {
 // fields sends every field alone, and looks at what the upstream gets.
 func (w *world) fields(t *testing.T) {
 	t.Parallel()
-	for pair, fields := range map[pairs.Pair][]pairs.Field{pairs.ChatAnthropic: pairs.ChatFields, pairs.MessagesOpenAI: pairs.MessagesFields} {
+	for pair, fields := range map[pairs.Pair][]pairs.Field{
+		pairs.ChatAnthropic: pairs.ChatFields, pairs.MessagesOpenAI: pairs.MessagesFields, pairs.ResponsesByChat: pairs.ResponsesFields,
+	} {
 		plain := w.name("", "echo")
-		w.field(t, pair, pair.Driver, plain, "{}")
+		w.field(t, pair, upstream(pair), plain, "{}")
 		without := members(t, w.tap.got(plain)[0].body)
 		delete(without, "model")
 		for _, field := range fields {
@@ -38,7 +40,7 @@ func (w *world) fields(t *testing.T) {
 
 func (w *world) play(t *testing.T, pair pairs.Pair, field pairs.Field, without map[string]any) {
 	model := w.name("", "echo")
-	got := w.field(t, pair, pair.Driver, model, field.Send)
+	got := w.field(t, pair, upstream(pair), model, field.Send)
 	arrived := w.tap.got(model)
 	if field.Outcome == pairs.Refused {
 		name, _, _ := strings.Cut(strings.TrimPrefix(field.Note, "`"), "`")
@@ -67,8 +69,12 @@ func (w *world) play(t *testing.T, pair pairs.Pair, field pairs.Field, without m
 func (w *world) field(t *testing.T, pair pairs.Pair, upstream, model, more string) reply {
 	t.Helper()
 	body := map[string]any{"model": upstream + "/" + model, "messages": []any{map[string]any{"role": "user", "content": "Hi"}}}
-	if pair.Client == pairs.Messages {
+	switch pair.Client {
+	case pairs.Messages:
 		body["max_tokens"] = 50
+	case pairs.Responses:
+		body["input"] = body["messages"]
+		delete(body, "messages")
 	}
 	maps.Copy(body, members(t, []byte(more)))
 	encoded, err := json.Marshal(body)
@@ -80,10 +86,7 @@ func (w *world) field(t *testing.T, pair pairs.Pair, upstream, model, more strin
 }
 
 func clientPath(api pairs.API) string {
-	if api == pairs.Chat {
-		return "/v1/chat/completions"
-	}
-	return "/v1/messages"
+	return map[pairs.API]string{pairs.Chat: "/v1/chat/completions", pairs.Messages: "/v1/messages", pairs.Responses: "/v1/responses"}[api]
 }
 
 func members(t *testing.T, body []byte) map[string]any {

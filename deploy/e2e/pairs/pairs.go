@@ -9,34 +9,52 @@ type API string
 
 // The APIs.
 const (
-	Chat     API = "Chat"
-	Messages API = "Messages"
+	Chat      API = "Chat"
+	Messages  API = "Messages"
+	Responses API = "Responses"
 )
 
 // Pair is a client's API and the driver of the upstream behind it.
 type Pair struct {
 	Client API
 	Driver string
+	// ByChat: the upstream has the client's API not, and is asked by Chat.
+	ByChat bool
 }
 
 // The pairs.
 var (
-	ChatOpenAI        = Pair{Chat, "openai"}
-	ChatAnthropic     = Pair{Chat, "anthropic"}
-	MessagesOpenAI    = Pair{Messages, "openai"}
-	MessagesAnthropic = Pair{Messages, "anthropic"}
-	// ChatCursor and MessagesCursor are over Cursor's agent protocol.
-	ChatCursor     = Pair{Chat, "cursor"}
-	MessagesCursor = Pair{Messages, "cursor"}
+	ChatOpenAI         = Pair{Client: Chat, Driver: "openai"}
+	ChatAnthropic      = Pair{Client: Chat, Driver: "anthropic"}
+	MessagesOpenAI     = Pair{Client: Messages, Driver: "openai"}
+	MessagesAnthropic  = Pair{Client: Messages, Driver: "anthropic"}
+	ResponsesOpenAI    = Pair{Client: Responses, Driver: "openai"}
+	ResponsesByChat    = Pair{Client: Responses, Driver: "openai", ByChat: true}
+	ResponsesAnthropic = Pair{Client: Responses, Driver: "anthropic"}
+	// ChatCursor, MessagesCursor and ResponsesCursor are over Cursor's agent protocol.
+	ChatCursor      = Pair{Client: Chat, Driver: "cursor"}
+	MessagesCursor  = Pair{Client: Messages, Driver: "cursor"}
+	ResponsesCursor = Pair{Client: Responses, Driver: "cursor"}
 )
 
-// All are all pairs.
-var All = []Pair{ChatOpenAI, ChatAnthropic, ChatCursor, MessagesOpenAI, MessagesAnthropic, MessagesCursor}
+// All are all pairs. Responses over openai is two: some of these upstreams serve it, and some
+// don't.
+var All = []Pair{
+	ChatOpenAI, ChatAnthropic, ChatCursor, MessagesOpenAI, MessagesAnthropic, MessagesCursor,
+	ResponsesOpenAI, ResponsesByChat, ResponsesAnthropic, ResponsesCursor,
+}
 
 // Native tells whether both speak the same API, so that the client's own bytes go on.
-func (p Pair) Native() bool { return p == ChatOpenAI || p == MessagesAnthropic }
+func (p Pair) Native() bool {
+	return p == ChatOpenAI || p == MessagesAnthropic || p == ResponsesOpenAI
+}
 
-func (p Pair) String() string { return string(p.Client) + " over " + p.Driver }
+func (p Pair) String() string {
+	if p.ByChat {
+		return string(p.Client) + " over " + p.Driver + " by Chat"
+	}
+	return string(p.Client) + " over " + p.Driver
+}
 
 // Outcome is what becomes of something that a request holds.
 type Outcome string
@@ -53,7 +71,7 @@ const (
 	Ignored Outcome = "ignored"
 	// Refused: 400, which names the field.
 	Refused Outcome = "refused"
-	// Absent: no answer of the upstream has it.
+	// Absent: no answer of the upstream, or no request of the client, has it.
 	Absent Outcome = "none"
 )
 
@@ -71,13 +89,25 @@ type Row struct {
 	OverAnthropic Cell // asked for by a Chat client
 	OverOpenAI    Cell // asked for by a Messages client
 	OverCursor    Cell // asked for by either
+	Responses     Cells
 }
+
+// Cells are those of a client of Responses.
+type Cells struct{ ByChat, OverAnthropic, OverCursor Cell }
 
 // Cell is that of a pair.
 func (r Row) Cell(pair Pair) Cell {
 	switch {
+	case pair == ResponsesOpenAI && r.Responses.ByChat.Outcome == Absent:
+		return r.Responses.ByChat // the API has no word for it
 	case pair.Native():
 		return Cell{Outcome: Native}
+	case pair == ResponsesByChat:
+		return r.Responses.ByChat
+	case pair == ResponsesAnthropic:
+		return r.Responses.OverAnthropic
+	case pair == ResponsesCursor:
+		return r.Responses.OverCursor
 	case pair.Driver == "cursor":
 		return r.OverCursor
 	case pair.Client == Chat:

@@ -41,13 +41,18 @@ func TestPairs(t *testing.T) {
 	w.tap = newTap(t, w.Sim)
 	w.PutUpstream("openai", map[string]any{
 		"driver": "openai", "base_url": w.tap.url + "/v1", "models": []string{"gpt-5"},
-		"settings": map[string]string{"documents": "file", "reasoning_efforts": "low,medium,high"},
+		"settings": map[string]string{"documents": "file", "reasoning_efforts": "low,medium,high", "responses": "on"},
+	})
+	w.PutUpstream("openai-chat", map[string]any{
+		"driver": "openai", "base_url": w.tap.url + "/v1", "models": []string{"gpt-5"},
+		"settings": map[string]string{"documents": "file", "reasoning_efforts": "low,medium,high", "responses": "off"},
 	})
 	w.PutUpstream("anthropic", map[string]any{"driver": "anthropic", "base_url": w.tap.url, "models": []string{"claude-sonnet-5"}})
 	w.PutUpstream("cursor", map[string]any{"driver": "cursor", "base_url": w.SimURL, "settings": map[string]string{
 		"protocol": "agent", "site_url": w.SimURL, "structured_tools": "claude-sonnet-5",
 	}})
 	w.AddTokens("openai", "o", 3, 0)
+	w.AddTokens("openai-chat", "oc", 3, 0)
 	w.AddTokens("anthropic", "a", 3, 0)
 	w.AddTokens("cursor", "c", 12, 0)
 	t.Cleanup(func() { w.noRunIsWrong(t) })
@@ -85,8 +90,11 @@ func (w *world) client(t *testing.T, api pairs.API, asked *sent) client {
 	gateway := w.Gateways[0]
 	transport := stack.Client(t)
 	asked.RoundTripper, transport.Transport = transport.Transport, asked
-	if api == pairs.Chat {
+	switch api {
+	case pairs.Chat:
 		return chatClient{gateway.SDK(openaioption.WithHTTPClient(transport))}
+	case pairs.Responses:
+		return responsesClient{gateway.SDK(openaioption.WithHTTPClient(transport))}
 	}
 	return messagesClient{anthropic.NewClient(anthropicoption.WithoutEnvironmentDefaults(), anthropicoption.WithAPIKey(stack.AdminToken),
 		anthropicoption.WithBaseURL(gateway.URL), anthropicoption.WithMaxRetries(0), anthropicoption.WithHTTPClient(transport))}
@@ -114,10 +122,21 @@ func (s *sent) RoundTrip(request *http.Request) (*http.Response, error) {
 
 // path is where an API's requests come to its upstream.
 func path(pair pairs.Pair) string {
-	if pair.Driver == "openai" {
+	switch {
+	case pair == pairs.ResponsesOpenAI:
+		return "/v1/responses"
+	case pair.Driver == "openai":
 		return "/v1/chat/completions"
 	}
 	return "/v1/messages"
+}
+
+// upstream is the name of a pair's upstream.
+func upstream(pair pairs.Pair) string {
+	if pair.ByChat {
+		return pair.Driver + "-chat"
+	}
+	return pair.Driver
 }
 
 // blame are the assertions of the upstream that requests for a model have broken.

@@ -23,6 +23,9 @@ const (
 	thoughts = "Thinking about it."
 )
 
+// leastLimit is the smallest output limit of Responses.
+const leastLimit = 16
+
 var twoTools = []string{"look", "hear"}
 
 var scenes = []scene{
@@ -76,10 +79,14 @@ var scenes = []scene{
 		first := s.ask("one-call", question{text: "Red?", tools: twoTools})
 		s.calls(first, "look")
 		second := s.ask("one-call", question{tools: twoTools, results: []result{{id: first.calls[0].id, text: "No light.", failed: true}}})
-		want(s, "text", second.text, map[pairs.Pair]string{
-			pairs.ChatOpenAI: "Error: No light.", pairs.ChatAnthropic: "Error: No light.", pairs.ChatCursor: "Error: No light.", // the client's words
-			pairs.MessagesOpenAI: "[the tool failed] No light.", pairs.MessagesAnthropic: "(error)\nNo light.", pairs.MessagesCursor: "(error)\nNo light.",
-		}[s.pair])
+		told := "Error: No light." // the client's words
+		switch {
+		case s.pair == pairs.MessagesOpenAI:
+			told = "[the tool failed] No light."
+		case s.pair.Client == pairs.Messages:
+			told = "(error)\nNo light."
+		}
+		want(s, "text", second.text, told)
 	}},
 	{what: "images in tool results", play: func(s *stage) {
 		first := s.askOf("tool-images", "one-call", question{text: "Red?", tools: twoTools})
@@ -97,15 +104,16 @@ var scenes = []scene{
 		if got.usage.reasoning == 0 || got.usage.output <= got.usage.reasoning {
 			s.Errorf("usage: %+v", got.usage)
 		}
-		if s.pair.Client == pairs.Messages && !s.pair.Native() && !strings.HasPrefix(got.seal, "carousel:") { // nobody must take it for the vendor's
-			s.Errorf("signature: %q", got.seal)
+		if s.pair.Client != pairs.Chat && !s.pair.Native() && !strings.HasPrefix(got.seal, "carousel:") { // nobody must take it for the vendor's
+			s.Errorf("seal: %q", got.seal)
 		}
 		if s.pair.Driver == "cursor" {
 			return // the wish is a model there, of which this one has no choice
 		}
 		body := string(s.arrived().body)
 		if s.pair.Driver == "anthropic" && (!strings.Contains(body, `"adaptive"`) || !strings.Contains(body, `"effort":"high"`)) ||
-			s.pair.Driver == "openai" && !strings.Contains(body, `"reasoning_effort":"high"`) {
+			path(s.pair) == "/v1/chat/completions" && !strings.Contains(body, `"reasoning_effort":"high"`) ||
+			path(s.pair) == "/v1/responses" && !strings.Contains(body, `"effort":"high"`) {
 			s.Errorf("the wish did not arrive: %s", body)
 		}
 	}},
@@ -136,7 +144,7 @@ var scenes = []scene{
 		if s.pair.Driver == "cursor" {
 			return
 		}
-		if detail := strings.Contains(string(s.arrived().body), `"detail"`); s.pair.Client == pairs.Chat && detail == (s.cell.Outcome == pairs.Lossy) {
+		if detail := strings.Contains(string(s.arrived().body), `"detail"`); s.pair.Client != pairs.Messages && detail == (s.cell.Outcome == pairs.Lossy) {
 			s.Errorf("arrived: %s", s.arrived().body)
 		}
 	}},
@@ -158,16 +166,16 @@ var scenes = []scene{
 		want(s, "end", got.end, ended)
 	}},
 	{what: "an output limit", play: func(s *stage) {
-		got := s.ask("count-50", question{text: "Count.", limit: 10})
+		got := s.ask("count-50", question{text: "Count.", limit: leastLimit})
 		want(s, "end", got.end, cutOff)
 		if s.cell.Outcome == pairs.Lossy {
-			if got.text == "" || !strings.HasPrefix(upstreamsim.CountText(10), got.text) || got.usage.output > 10 {
+			if got.text == "" || !strings.HasPrefix(upstreamsim.CountText(leastLimit), got.text) || got.usage.output > leastLimit {
 				s.Errorf("got %q, %+v", got.text, got.usage)
 			}
 			return
 		}
-		want(s, "text", got.text, upstreamsim.CountText(10))
-		want(s, "output tokens", got.usage.output, 10)
+		want(s, "text", got.text, upstreamsim.CountText(leastLimit))
+		want(s, "output tokens", got.usage.output, leastLimit)
 	}},
 	{what: "tokens read from a cache", play: func(s *stage) {
 		got := s.ask("cached", question{text: strings.Repeat("again and ", 100)})
@@ -178,7 +186,7 @@ var scenes = []scene{
 			return
 		}
 		given := s.world.tap.answerOf(s.arrived())
-		told := upstreamUsage(s.T, s.pair.Driver, given)
+		told := upstreamUsage(s.T, path(s.pair), given)
 		want(s, "prompt", got.usage.prompt, told.prompt)
 		want(s, "cached", got.usage.cached, told.cached)
 		want(s, "output", got.usage.output, told.output)
@@ -186,7 +194,7 @@ var scenes = []scene{
 	{what: "a refusal", play: func(s *stage) {
 		got := s.ask("refusal", question{text: hello})
 		switch s.pair {
-		case pairs.ChatOpenAI:
+		case pairs.ChatOpenAI, pairs.ResponsesOpenAI, pairs.ResponsesByChat:
 			want(s, "end", got.end, ended)
 			if got.refusal == "" {
 				s.Errorf("no refusal in %+v", got)
@@ -224,8 +232,12 @@ var scenes = []scene{
 	}},
 	{what: "a prompt that is too long", play: func(s *stage) {
 		told := s.fails("error-context-length", question{text: hello})
-		want(s, "status", told.status, 400)
-		if s.pair.Client == pairs.Chat {
+		if s.pair.Client == pairs.Responses && s.stream {
+			want(s, "status", told.status, 0) // an HTTP error is told to nobody who could compact
+		} else {
+			want(s, "status", told.status, 400)
+		}
+		if s.pair.Client != pairs.Messages {
 			want(s, "code", told.kind, "context_length_exceeded")
 			return
 		}
@@ -247,7 +259,7 @@ var scenes = []scene{
 			cancel()
 		}()
 		s.talk = []turn{{question: question{text: hello}}}
-		if _, err := s.client.ask(ctx, s.pair.Driver+"/"+model, s.talk, true); err == nil {
+		if _, err := s.client.ask(ctx, upstream(s.pair)+"/"+model, s.talk, true); err == nil {
 			s.Error("a stream that was left has ended well")
 		}
 		within, stop := context.WithTimeout(s.Context(), 5*time.Second)
@@ -278,7 +290,7 @@ func (s *stage) calls(got answer, tools ...string) {
 func (s *stage) refused(q question) {
 	s.Helper()
 	model := s.world.name("", "echo")
-	_, err := s.client.ask(s.ctx, s.pair.Driver+"/"+model, []turn{{question: q}}, s.stream)
+	_, err := s.client.ask(s.ctx, upstream(s.pair)+"/"+model, []turn{{question: q}}, s.stream)
 	told, ok := errors.AsType[*failure](err)
 	if !ok || told.status != 400 {
 		s.Errorf("%v, want a 400", err)

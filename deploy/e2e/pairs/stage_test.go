@@ -87,7 +87,7 @@ func (s *stage) askOf(manner, scenario string, q question) answer {
 	if err != nil {
 		s.Fatalf("%s: %v", scenario, err)
 	}
-	if want := s.pair.Driver + "/" + s.model; got.model != want {
+	if want := upstream(s.pair) + "/" + s.model; got.model != want {
 		s.Errorf("answered by %q, asked was %q", got.model, want)
 	}
 	if got.usage.prompt == 0 || got.usage.output == 0 && got.text+got.thought != "" {
@@ -106,7 +106,7 @@ func (s *stage) try(manner, scenario string, q question) (answer, error) {
 	}
 	s.model = s.world.name(manner, scenario)
 	s.talk = append(s.talk, turn{question: q})
-	got, err := s.client.ask(s.ctx, s.pair.Driver+"/"+s.model, s.talk, s.stream)
+	got, err := s.client.ask(s.ctx, upstream(s.pair)+"/"+s.model, s.talk, s.stream)
 	if s.pair.Driver == "cursor" {
 		s.ran(err)
 		return got, err

@@ -8,7 +8,7 @@ import (
 
 // upstreamUsage reads the counts that an upstream's answer ends with: of a stream the last
 // that it tells of each.
-func upstreamUsage(t *testing.T, driver, body string) usage {
+func upstreamUsage(t *testing.T, path, body string) usage {
 	t.Helper()
 	var told usage
 	found := false
@@ -19,16 +19,24 @@ func upstreamUsage(t *testing.T, driver, body string) usage {
 			Message struct {
 				Usage map[string]any `json:"usage"`
 			} `json:"message"`
+			Response struct {
+				Usage map[string]any `json:"usage"`
+			} `json:"response"`
 		}
 		if json.Unmarshal([]byte(data), &frame) != nil {
 			continue
 		}
-		for _, counts := range []map[string]any{frame.Message.Usage, frame.Usage} {
+		for _, counts := range []map[string]any{frame.Message.Usage, frame.Response.Usage, frame.Usage} {
 			if counts == nil {
 				continue
 			}
 			found = true
-			if driver == "openai" {
+			if path == "/v1/responses" {
+				details, _ := counts["input_tokens_details"].(map[string]any)
+				told = usage{prompt: number(counts["input_tokens"]), cached: number(details["cached_tokens"]), output: number(counts["output_tokens"])}
+				continue
+			}
+			if path == "/v1/chat/completions" {
 				details, _ := counts["prompt_tokens_details"].(map[string]any)
 				told = usage{prompt: number(counts["prompt_tokens"]), cached: number(details["cached_tokens"]), output: number(counts["completion_tokens"])}
 				continue

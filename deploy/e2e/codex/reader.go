@@ -28,6 +28,8 @@ type Answer struct {
 	// Lingered is how long the stream went on after it had said that it failed: so long the
 	// user waits for nothing.
 	Lingered time.Duration
+	// First is when the first of Shown came; zero: none did.
+	First time.Time
 }
 
 // Usage is what was counted.
@@ -178,6 +180,9 @@ func (r *reading) show(event wireEvent, placed bool) {
 	if !placed || event.Delta == nil || !r.active {
 		r.stray("%s without its index, its delta or an item", event.Type)
 		return
+	}
+	if r.answer.First.IsZero() {
+		r.answer.First = time.Now()
 	}
 	r.answer.Shown += *event.Delta
 }

@@ -220,7 +220,7 @@ func TestANameThatNobodyServes(t *testing.T) {
 			"/v1/responses":        fmt.Sprintf(`{"model":%q,"input":"Hi","stream":%t}`, name, i%2 == 0),
 		} {
 			got := send(t, s.Gateways[i%3], http.MethodPost, path, stack.AdminToken, body, nil)
-			if got.status != http.StatusNotFound || !strings.Contains(got.body, name) {
+			if got.status != http.StatusNotFound || !strings.Contains(string(got.body), name) {
 				t.Fatalf("%s: %d %s", path, got.status, got.body)
 			}
 		}

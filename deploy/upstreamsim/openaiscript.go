@@ -33,7 +33,7 @@ var usualScripts = map[string]func(*completionCall) error{
 	"reasoning":          func(c *completionCall) error { return c.reasoning("reasoning_content") },
 	"reasoning-field":    func(c *completionCall) error { return c.reasoning("reasoning") },
 	"reasoning-call":     (*completionCall).reasonedCall,
-	"scripted":           (*completionCall).scripted,
+	"scripted":           func(c *completionCall) error { return c.tell(c.scriptedReply(), c.asked()) },
 	"refusal":            (*completionCall).refuseInWords,
 	"content-filter":     (*completionCall).filtered,
 	"describe":           (*completionCall).describe,

@@ -107,8 +107,8 @@ func (m Move) function() string {
 	return string(jsonOf(map[string]string{"input": m.Input}))
 }
 
-// scripted plays the OpenAI side's script.
-func (c *completionCall) scripted() error {
+// scriptedReply is what the script of a conversation says next, else the normal reply.
+func (c *completionCall) scriptedReply() reply {
 	var s script
 	for i := range c.request.Messages {
 		switch m := &c.request.Messages[i]; m.Role {
@@ -120,7 +120,7 @@ func (c *completionCall) scripted() error {
 	}
 	moves := s.next()
 	if moves == nil {
-		return c.echo()
+		return c.normalReply()
 	}
 	tools, custom := make([]string, len(c.request.Tools)), map[string]bool{}
 	for i, tool := range c.request.Tools {
@@ -142,7 +142,7 @@ func (c *completionCall) scripted() error {
 			r.finish = toolCalls
 		}
 	}
-	return c.tell(r, c.asked())
+	return r
 }
 
 // scripted plays the Anthropic side's script.

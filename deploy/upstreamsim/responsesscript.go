@@ -34,6 +34,7 @@ var responsesReplies = map[string]func(*responsesCall) reply{
 	countForm:      func(c *responsesCall) reply { return says(counting()[:c.scenario.number]) },
 	"unicode":      func(*responsesCall) reply { return says(unicodePieces) },
 	"tool-call":    func(c *responsesCall) reply { return c.toolReply(maxToolCalls) },
+	"scripted":     func(c *responsesCall) reply { return c.scriptedReply() },
 	"one-call":     func(c *responsesCall) reply { return c.toolReply(1) },
 	"reasoning":    func(c *responsesCall) reply { return c.thinking(c.normalReply()) },
 	"reasoning-text": func(c *responsesCall) reply {

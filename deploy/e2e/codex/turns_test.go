@@ -41,10 +41,10 @@ func task() string {
 	return script(
 		[]upstreamsim.Move{{Think: "I look around."}, shell("bash", "-lc", "cat main.go"), shell("ls")},
 		[]upstreamsim.Move{{Think: "It is red."}, {Say: "I change it."}, {Call: "apply_patch", Input: patch}},
-		[]upstreamsim.Move{{Call: "view_image", Arguments: json.RawMessage(`{"path":"red.png"}`)}},
+		[]upstreamsim.Move{{Think: "I look at it."}, {Call: "view_image", Arguments: json.RawMessage(`{"path":"red.png"}`)}},
 		[]upstreamsim.Move{{Think: "What do others say?"}, search("mcp__notes"), search("mcp__issues")},
 		[]upstreamsim.Move{{Think: "Is it right?"}, shell("cat", "main.go")},
-		[]upstreamsim.Move{{Say: "Done: " + upstreamsim.ResultsMark}},
+		[]upstreamsim.Move{{Think: "It is."}, {Say: "Done: " + upstreamsim.ResultsMark}},
 	)
 }
 
@@ -116,18 +116,18 @@ func thoughts(t *testing.T, s *stage, over upstream, session *codex.Session, mod
 			}
 		}
 	}
-	if thought != "I look around. It is red. What do others say? Is it right? " {
+	if thought != "I look around. It is red. I look at it. What do others say? Is it right? It is. " {
 		t.Errorf("thought: %q", thought)
 	}
 	if over.brings == "" {
 		return
 	}
-	if sealed != 4 {
+	if sealed != 6 {
 		t.Errorf("%d thoughts are sealed", sealed)
 	}
 	bodies := s.got(model)
-	if len(bodies) == 0 || strings.Count(bodies[len(bodies)-1], over.brings) != 4 {
-		t.Errorf("what was thought has not come back, in %d requests", len(bodies))
+	if len(bodies) == 0 || strings.Count(bodies[len(bodies)-1], over.brings) != 5 {
+		t.Errorf("not all that was thought has come back, in %d requests: %s", len(bodies), bodies[max(len(bodies)-1, 0):])
 	}
 	for _, body := range bodies {
 		if strings.Contains(body, "carousel:") {

@@ -33,15 +33,17 @@ type upstream struct {
 	model string
 	// native: the client's own bytes go on.
 	native bool
-	// brings is in a request that brings back what was thought; empty: no request does.
+	// brings is in a request for each thought that it brings back, and back are how many of a
+	// task's five: Chat has those since the user's last message, which may be a picture's.
 	brings string
+	back   int
 }
 
 var (
-	native     = upstream{"native", "gpt-5-sim-", true, `"encrypted_content":"`}
-	translated = upstream{"translated", "deepseek-style-sim-", false, `"reasoning_content":"`}
-	messages   = upstream{"messages", "claude-sonnet-5-sim-", false, `"signature":"`}
-	cursor     = upstream{"cursor", "composer-2.5-sim-", false, ""}
+	native     = upstream{"native", "gpt-5-sim-", true, `"encrypted_content":"`, 5}
+	translated = upstream{"translated", "deepseek-style-sim-", false, `"reasoning_content":"`, 2}
+	messages   = upstream{"messages", "claude-sonnet-5-sim-", false, `"signature":"`, 5}
+	cursor     = upstream{"cursor", "composer-2.5-sim-", false, "", 0}
 	upstreams  = []upstream{native, translated, messages, cursor}
 )
 

@@ -126,7 +126,7 @@ func thoughts(t *testing.T, s *stage, over upstream, session *codex.Session, mod
 		t.Errorf("%d thoughts are sealed", sealed)
 	}
 	bodies := s.got(model)
-	if len(bodies) == 0 || strings.Count(bodies[len(bodies)-1], over.brings) != 5 {
+	if len(bodies) == 0 || strings.Count(bodies[len(bodies)-1], over.brings) != over.back {
 		t.Errorf("not all that was thought has come back, in %d requests: %s", len(bodies), bodies[max(len(bodies)-1, 0):])
 	}
 	for _, body := range bodies {

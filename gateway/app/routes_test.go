@@ -119,7 +119,7 @@ func TestARouteToSeveralDialectsCarriesWhatAnyOfThemCan(t *testing.T) {
 			"openai", hi + `,"tools":[{"type":"function","function":{"name":"f"}}]`, "cursor, anthropic, openai", "cursor, anthropic", "cursor",
 		},
 		"a tool that takes free text": {
-			"openai", hi + `,"tools":[{"type":"custom","custom":{"name":"f"}}]`, "cursor, openai", "cursor", "cursor",
+			"openai", hi + `,"tools":[{"type":"custom","custom":{"name":"f"}}]`, "cursor, anthropic, openai", "cursor, anthropic", "cursor",
 		},
 		"a PDF": {
 			"anthropic", `"max_tokens":9,"messages":[{"role":"user","content":[{"type":"text","text":"read"},` + pdf + `]}]`,

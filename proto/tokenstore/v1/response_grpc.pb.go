@@ -33,12 +33,13 @@ const (
 // said is sealed. All is bounded: each answer in size and age, and what all have together; the
 // oldest go first.
 type ResponseServiceClient interface {
-	// PutResponse is on disk when it returns. It refuses with RESPONSE_TOO_LARGE what no store
-	// keeps.
+	// PutResponse makes it readable at every tokenstore. It does not wait for the disk, because a
+	// client waits for the end of its answer meanwhile: a crash of Redis may lose the last ones,
+	// as its configuration says. It refuses with RESPONSE_TOO_LARGE what no store keeps.
 	PutResponse(ctx context.Context, in *PutResponseRequest, opts ...grpc.CallOption) (*PutResponseResponse, error)
 	// GetResponse refuses with RESPONSE_NOT_FOUND what is not there, or somebody else's.
 	GetResponse(ctx context.Context, in *GetResponseRequest, opts ...grpc.CallOption) (*GetResponseResponse, error)
-	// DeleteResponse is as GetResponse is about what is not there.
+	// DeleteResponse is on disk when it returns. It is as GetResponse is about what is not there.
 	DeleteResponse(ctx context.Context, in *DeleteResponseRequest, opts ...grpc.CallOption) (*DeleteResponseResponse, error)
 }
 
@@ -89,12 +90,13 @@ func (c *responseServiceClient) DeleteResponse(ctx context.Context, in *DeleteRe
 // said is sealed. All is bounded: each answer in size and age, and what all have together; the
 // oldest go first.
 type ResponseServiceServer interface {
-	// PutResponse is on disk when it returns. It refuses with RESPONSE_TOO_LARGE what no store
-	// keeps.
+	// PutResponse makes it readable at every tokenstore. It does not wait for the disk, because a
+	// client waits for the end of its answer meanwhile: a crash of Redis may lose the last ones,
+	// as its configuration says. It refuses with RESPONSE_TOO_LARGE what no store keeps.
 	PutResponse(context.Context, *PutResponseRequest) (*PutResponseResponse, error)
 	// GetResponse refuses with RESPONSE_NOT_FOUND what is not there, or somebody else's.
 	GetResponse(context.Context, *GetResponseRequest) (*GetResponseResponse, error)
-	// DeleteResponse is as GetResponse is about what is not there.
+	// DeleteResponse is on disk when it returns. It is as GetResponse is about what is not there.
 	DeleteResponse(context.Context, *DeleteResponseRequest) (*DeleteResponseResponse, error)
 	mustEmbedUnimplementedResponseServiceServer()
 }

@@ -33,6 +33,9 @@ type jsonBody = map[string]any
 
 // serveResponses is everything under /v1/responses.
 func (s *Simulator) serveResponses(w http.ResponseWriter, r *http.Request) {
+	if s.answerProbe(w, r) {
+		return
+	}
 	c := &responsesCall{completionCall: completionCall{exchange: s.newExchange(OpenAIResponses, w, r)}}
 	defer func() { c.entry.close(r.Context()) }()
 	c.number = s.sequence.Add(1)

@@ -270,3 +270,18 @@ func TestKeptAnswersAreBounded(t *testing.T) {
 		t.Errorf("%d answers, %d bytes", len(store.byID), store.bytes)
 	}
 }
+
+// A request of nothing is how one finds out whether there is a Responses API: it breaks nothing.
+func TestResponsesProbe(t *testing.T) {
+	t.Parallel()
+	sim := New(Options{})
+	for key, status := range map[string]int{"sk-1": http.StatusBadRequest, "": http.StatusUnauthorized} {
+		if r := record(sim, askResponses(t.Context(), t, "http://sim", key, "{}")); r.status != status {
+			t.Errorf("%q: %d %s", key, r.status, r.all())
+		}
+	}
+	if ledger := sim.Ledger(); ledger.Lookups[responsesPath] != 2 || ledger.Total.Requests != 0 {
+		t.Errorf("%+v", ledger)
+	}
+	noViolations(t, sim)
+}

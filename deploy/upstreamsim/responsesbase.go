@@ -38,3 +38,20 @@ func (s *Simulator) serveBase(w http.ResponseWriter, r *http.Request) bool {
 	_, _ = w.Write([]byte(base.body)) // the client may be gone
 	return true
 }
+
+// answerProbe answers a request of nothing, by which one finds out whether there is a Responses
+// API: it is among the Lookups, and breaks no assertion. false: the request is another one.
+func (s *Simulator) answerProbe(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method != http.MethodPost || r.URL.Path != responsesPath || r.ContentLength != int64(len("{}")) {
+		return false
+	}
+	b := s.book.Load()
+	b.look(r.URL.Path, nil, Violation{})
+	s.watchers.notify()
+	if token := bearer(r); token == "" || !s.accepts(b.tokens.get(token)) {
+		writeError(w, http.StatusUnauthorized, statusError(http.StatusUnauthorized, ""))
+	} else {
+		writeError(w, http.StatusBadRequest, missing("model").apiError)
+	}
+	return true
+}

@@ -130,7 +130,11 @@ func readItem(data []byte) responseItem {
 		case "name":
 			it.name = text(&s)
 		case "arguments", "input":
-			it.input = text(&s)
+			if s.Kind() == rawjson.Object { // some upstreams send what the text should say
+				it.input = string(s.Skip())
+			} else {
+				it.input = text(&s)
+			}
 		case "encrypted_content":
 			it.seal = text(&s)
 		case "summary":

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -46,6 +47,8 @@ type said struct {
 	ID   string `json:"id"`
 	Said string `json:"said"`
 	Kept bool   `json:"kept"`
+	// Previous is the answer that it goes on with, where that is kept here.
+	Previous string `json:"previous_response_id,omitempty"`
 }
 
 // journal has what happened in the order in which it did.
@@ -76,7 +79,7 @@ func (diary) Decode(in dialect.Incoming) (*chat.Request, error) {
 	}
 	return &chat.Request{
 		ID: in.RequestID, Created: in.Received, Model: e.Model, Stream: e.Stream,
-		Source:   chat.Source{Dialect: "diary", JSON: in.Body},
+		Source:   chat.Source{Dialect: "diary", JSON: in.Body, Header: http.Header{"Previous": {in.Previous}}},
 		Messages: []chat.Message{{Role: chat.User, Parts: []chat.Part{{Text: strings.Join(e.Words, " ")}}}},
 	}, nil
 }
@@ -115,7 +118,7 @@ func (a *answering) Answer() (id string, body []byte, native bool) {
 		id = "resp_native"
 	}
 	unwanted := bytes.Contains(a.request.Source.JSON, []byte(`"keep":false`))
-	body, _ = json.Marshal(said{ID: id, Said: a.text, Kept: !a.forgotten && !unwanted})
+	body, _ = json.Marshal(said{ID: id, Said: a.text, Kept: !a.forgotten && !unwanted, Previous: a.request.Source.Header["Previous"][0]})
 	return id, body, a.native
 }
 

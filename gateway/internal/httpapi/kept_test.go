@@ -175,6 +175,9 @@ func TestTrap57AConversationGoesOn(t *testing.T) {
 		first := answered(t, s.write(t, key, entry{Model: "m", Words: []string{"one"}, Stream: stream}))
 		second := answered(t, s.write(t, key, entry{Model: "m", Words: []string{"two"}, Stream: stream, Previous: first.ID}))
 		third := answered(t, s.write(t, key, entry{Model: "m", Words: []string{"three"}, Stream: stream, Previous: second.ID}))
+		if first.Previous != "" || second.Previous != first.ID || third.Previous != second.ID {
+			t.Errorf("%+v, %+v, %+v", first, second, third)
+		}
 		if got := s.relay.asked[2].Messages[0].Parts[0].Text; got != "one I see two I see three" {
 			t.Errorf("asked %q", got)
 		}

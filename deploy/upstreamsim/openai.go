@@ -60,7 +60,9 @@ func (x *exchange) checkJSON() error {
 
 // refuse answers a request that the API does not take.
 func (x *exchange) refuse(problem *rejection) {
-	x.entry.violate([]string{problem.Message})
+	if !problem.unforeseen {
+		x.entry.violate([]string{problem.Message})
+	}
 	body := []byte(problem.body)
 	if len(body) == 0 {
 		body = jsonOf(problem.apiError.body())

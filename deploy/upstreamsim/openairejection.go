@@ -16,6 +16,20 @@ type rejection struct {
 	apiError
 	status int    // 0 is 400
 	body   string // the whole body as JSON, where it is not an error in OpenAI's form
+	// unforeseen: no driver can know that the request is refused, so that it is not noted.
+	unforeseen bool
+}
+
+// as gives the rejection a status.
+func (r *rejection) as(status int) *rejection {
+	r.status = status
+	return r
+}
+
+// unnoted marks the rejection as unforeseen.
+func (r *rejection) unnoted() *rejection {
+	r.unforeseen = true
+	return r
 }
 
 func (r *rejection) httpStatus() int {

@@ -99,6 +99,9 @@ func (c *responsesCall) readBody() *rejection {
 	return nil
 }
 
+// parametersOf are what each call takes.
+var parametersOf = map[string]properties{"": createProperties, "input_tokens": countProperties, "compact": compactProperties}
+
 // run is completionCall.answer for the Responses API.
 func (c *responsesCall) run(what string, problem *rejection) error {
 	if err := c.pause(c.rule.Delay); err != nil {
@@ -107,19 +110,9 @@ func (c *responsesCall) run(what string, problem *rejection) error {
 	if !c.authenticated() {
 		return c.failStatus(http.StatusUnauthorized)
 	}
-	known := map[string]properties{"": createProperties, "input_tokens": countProperties, "compact": compactProperties}[what]
 	if problem == nil {
-		problem = firstOf(func() *rejection { return checkParameters(c.asked, known) }, c.checkTogether)
-	}
-	if problem == nil {
-		problem, noted := c.converse()
-		switch {
-		case problem != nil && noted:
-			c.refuse(problem)
-			return nil
-		case problem != nil: // no driver can know it
-			return c.fail(problem.httpStatus(), problem.apiError)
-		}
+		parameters := func() *rejection { return checkParameters(c.asked, parametersOf[what]) }
+		problem = firstOf(parameters, c.checkTogether, c.converse)
 	}
 	if problem != nil {
 		c.refuse(problem)
@@ -138,38 +131,40 @@ func (c *responsesCall) run(what string, problem *rejection) error {
 	return script(c)
 }
 
-// converse reads the conversation. noted: a driver could have known what is wrong with it.
-func (c *responsesCall) converse() (problem *rejection, noted bool) {
+// converse reads the conversation and answers what is wrong with it.
+func (c *responsesCall) converse() *rejection {
 	kept := &c.entry.book.responses
 	if id := c.asked.get("previous_response_id"); id != nil {
 		before := kept.get(c.organization(), id.text)
 		if before == nil {
-			return rejected("previous_response_id", "previous_response_not_found", "Previous response with id '%s' not found.", id.text), false
+			return rejected("previous_response_id", "previous_response_not_found", "Previous response with id '%s' not found.", id.text).unnoted()
 		}
 		c.items = before.conversation()
 	}
-	var lost *rejection
-	if c.given, lost = c.input(kept); lost != nil {
-		return lost, true
+	var problem *rejection
+	if c.given, problem = c.input(kept); problem != nil {
+		return problem
 	}
 	c.items = append(c.items, c.given...)
-	if problem := checkConversation(c.items); problem != nil {
-		return problem, true
-	}
-	if problem := c.checkSeals(); problem != nil {
-		return problem, false
+	problem = firstOf(
+		func() *rejection { return checkItems(c.given) },
+		func() *rejection { return checkCalls(c.items) },
+		c.checkSeals,
+	)
+	if problem != nil {
+		return problem
 	}
 	c.readAsChat()
 	if c.request.manners.has(smallWindow) {
 		limit, _ := c.request.limit()
 		if prompt := c.request.promptTokens(); prompt+limit > smallWindowSize {
-			return responsesWindow(), true
+			return responsesWindow()
 		}
 	}
 	if c.request.manners.has(caching) {
 		c.cached = c.cachedItems()
 	}
-	return nil, false
+	return nil
 }
 
 // responsesWindow is the refusal of what is longer than the model's window.
@@ -178,7 +173,7 @@ func responsesWindow() *rejection {
 		"Your input exceeds the context window of this model. Please adjust your input and try again.")
 }
 
-// input are the items of the input, with an id each; a text is a message of the user.
+// input are the items of the input, and those that it refers to; a text is a message of the user.
 func (c *responsesCall) input(kept *responseStore) ([]*node, *rejection) {
 	input := c.asked.get("input")
 	if input != nil && input.kind == stringKind {
@@ -189,24 +184,31 @@ func (c *responsesCall) input(kept *responseStore) ([]*node, *rejection) {
 		kind, id := item.get("type").string(), item.get("id").string()
 		stored := kept.item(c.organization(), id)
 		switch {
-		case kind == "item_reference" || kind == "" && item.get("role") == nil:
-			if stored == nil {
-				return nil, lostItem(id)
-			}
-			items = append(items, stored.item)
-			continue
-		case kind == "reasoning" && item.get("encrypted_content") == nil && len(item.get("content").list()) == 0:
-			if stored == nil {
-				return nil, lostItem(id)
-			}
-			items = append(items, stored.item)
-			continue
+		case refers(item) && stored == nil:
+			return nil, lostItem(id)
+		case refers(item):
+			item = stored.item
 		case stored != nil && stored.reasoning != "" && !holds(items, stored.reasoning) && !holds(c.items, stored.reasoning):
 			return nil, misused("input", "Item '%s' of type '%s' was provided without its required 'reasoning' item: '%s'.", id, kind, stored.reasoning)
 		}
 		items = append(items, item)
 	}
 	return items, nil
+}
+
+// refers tells whether an item stands for one that is kept: a reference, or reasoning that brings
+// nothing along.
+func refers(item *node) bool {
+	switch item.get("type").string() {
+	case "item_reference":
+		return true
+	case "reasoning":
+		return item.get("encrypted_content") == nil && len(item.get("content").list()) == 0
+	case "":
+		return item.get("role") == nil
+	default:
+		return false
+	}
 }
 
 // holds tells whether an item of that id is among the items.

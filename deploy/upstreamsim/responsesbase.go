@@ -11,7 +11,10 @@ var bases = map[string]struct {
 	status            int
 	contentType, body string
 }{
-	"/chat-only":         {http.StatusNotFound, jsonType, `{"error":{"message":"Invalid URL (POST /v1/responses)","type":"invalid_request_error","param":null,"code":null}}`},
+	"/chat-only": {
+		http.StatusNotFound, jsonType,
+		`{"error":{"message":"Invalid URL (POST /v1/responses)","type":"invalid_request_error","param":null,"code":null}}`,
+	},
 	"/chat-only-fastapi": {http.StatusNotFound, jsonType, `{"detail":"Not Found"}`},
 	"/chat-only-page":    {http.StatusNotFound, "text/plain; charset=utf-8", "404 page not found\n"},
 	"/chat-only-method":  {http.StatusMethodNotAllowed, jsonType, `{"detail":"Method Not Allowed"}`},

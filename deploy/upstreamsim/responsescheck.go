@@ -1,6 +1,7 @@
 package upstreamsim
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -27,7 +28,7 @@ var (
 		"model":                can(aText),
 		"input":                can(textOr(aText, listOf(anItem), "one of an array of objects or string")),
 		"instructions":         can(textOr(aText, listOf(anItem), "a string")),
-		"previous_response_id": can(isResponseID("previous_response_id")),
+		"previous_response_id": can(isResponseID),
 	}
 	countProperties = inputProperties.and(properties{
 		"conversation":        can(textOr(aText, properties{"id": must(aText)}.check, "one of a string or object")),
@@ -122,20 +123,19 @@ var hostedTools = strings.Fields(`apply_patch code_interpreter computer computer
 	tool_search web_search web_search_2025_08_26 web_search_preview web_search_preview_2025_03_11`)
 
 // isResponseID is for ids of answers.
-func isResponseID(param string) shape {
-	return func(at string, n *node) *rejection {
-		if problem := aText(at, n); problem != nil {
-			return problem
-		}
-		return idProblem(param, n.text, "resp")
+func isResponseID(at string, n *node) *rejection {
+	if problem := aText(at, n); problem != nil {
+		return problem
 	}
+	return idProblem(at, n.text, "resp")
 }
 
 // idProblem is about the form of an id.
 func idProblem(at, id, prefix string) *rejection {
 	switch {
 	case id == "" || !isName(id):
-		return rejected(at, "invalid_value", "Invalid '%s': '%s'. Expected an ID that contains letters, numbers, underscores, or dashes, but this value contained additional characters.", at, id)
+		return rejected(at, "invalid_value", "Invalid '%s': '%s'. Expected an ID that contains letters, numbers, underscores, or dashes,"+
+			" but this value contained additional characters.", at, id)
 	case len(id) > maxItemID:
 		return longString(at, maxItemID, len(id))
 	case !strings.HasPrefix(id, prefix):
@@ -176,9 +176,10 @@ func (c *responsesCall) checkTogether() *rejection {
 	case body.get("stream_options") != nil && !body.get("stream").isTrue():
 		return misused("stream_options", "The 'stream_options' parameter is only allowed when 'stream' is enabled.")
 	case body.get("prompt") != nil:
-		return &rejection{apiError: rejected("prompt", "prompt_not_found", "Prompt with id '%s' not found.", body.get("prompt").get("id").string()).apiError, status: 404}
+		id := body.get("prompt").get("id").string()
+		return rejected("prompt", "prompt_not_found", "Prompt with id '%s' not found.", id).as(http.StatusNotFound)
 	case body.get("conversation") != nil:
-		return &rejection{apiError: rejected("conversation", "conversation_not_found", "Conversation not found.").apiError, status: 404}
+		return rejected("conversation", "conversation_not_found", "Conversation not found.").as(http.StatusNotFound)
 	default:
 		return firstOf(c.checkManners, c.checkTools, c.checkChoice, c.checkFormat)
 	}

@@ -74,7 +74,10 @@ func (c *responsesCall) messageEvents(item outputItem, at jsonBody) []responseEv
 	said := deltas(kind, item, at, whole, more)
 	if c.annotated && item.kind == textBlock {
 		last := len(said) - 1
-		cited := responseEvent{kind: "response.output_text.annotation.added", members: changed(at, jsonBody{"annotation_index": 0, "annotation": citation(item.text())})}
+		cited := responseEvent{
+			kind:    "response.output_text.annotation.added",
+			members: changed(at, jsonBody{"annotation_index": 0, "annotation": citation(item.text())}),
+		}
 		said = append(said[:last:last], cited, said[last])
 	}
 	return append(append(events, said...), responseEvent{kind: "response.content_part.done", members: changed(at, jsonBody{"part": c.partOf(item)})})
@@ -132,7 +135,7 @@ func padding(number int, delta any) string {
 	return hashOf(sixteenDigits(uint64(number)))[:unit-len(text)%unit] //nolint:gosec // it counts from 0
 }
 
-// play sends events; the first comes without a wait.
+// play sends events, with a wait before each delta.
 func (c *responsesCall) play(events []responseEvent) step {
 	return func() error {
 		for _, e := range events {
@@ -162,7 +165,7 @@ func (c *responsesCall) playAll(events []responseEvent) step {
 	}
 }
 
-// headStream sets the headers of the answer.
+// headAnswer sets the headers of the answer.
 func (c *responsesCall) headAnswer() error {
 	kind := jsonType
 	if c.streaming() {

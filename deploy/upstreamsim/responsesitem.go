@@ -26,10 +26,14 @@ var (
 // inputParts are what users, developers and tools may say, outputParts what the assistant has said.
 var (
 	inputParts = map[string]properties{
-		"input_text":  {"text": must(aText), "prompt_cache_breakpoint": can(anything)},
-		"input_image": {"image_url": can(isImageURL), "file_id": can(aText), "detail": can(amongTexts("low", "high", "auto", "original")), "prompt_cache_breakpoint": can(anything)},
+		"input_text": {"text": must(aText), "prompt_cache_breakpoint": can(anything)},
+		"input_image": {
+			"image_url": can(isImageURL), "file_id": can(aText), "detail": can(amongTexts("low", "high", "auto", "original")),
+			"prompt_cache_breakpoint": can(anything),
+		},
 		"input_file": {
-			"file_data": can(isFileData), "file_url": can(aText), "file_id": can(aText), "filename": can(aText), "detail": can(aText), "prompt_cache_breakpoint": can(anything),
+			"file_data": can(isFileData), "file_url": can(aText), "file_id": can(aText), "filename": can(aText), "detail": can(aText),
+			"prompt_cache_breakpoint": can(anything),
 		},
 		"input_audio": {"input_audio": must(properties{"data": must(aText), "format": must(amongTexts("wav", "mp3"))}.check)},
 	}
@@ -61,13 +65,15 @@ func isFileData(at string, n *node) *rejection {
 // itemShapes are the input items by their type; messages come in two forms.
 var itemShapes = map[string]itemShape{
 	"function_call": {fields: itemFields(properties{
-		"call_id": must(callID), "name": must(aName), "arguments": must(aText), "namespace": can(aText), "async": can(aTruth), "caller": can(anything),
+		"call_id": must(callID), "name": must(aName), "arguments": must(aText), "namespace": can(aText), "async": can(aTruth),
+		"caller": can(anything),
 	}), prefix: "fc"},
 	"function_call_output": {fields: itemFields(properties{
 		"call_id": must(callID), "output": must(toolOutput), "name": can(aText), "namespace": can(aText), "caller": can(anything),
 	}), prefix: "fc"},
 	"custom_tool_call": {fields: itemFields(properties{
-		"call_id": must(callID), "name": must(aName), "input": must(aText), "namespace": can(aText), "async": can(aTruth), "caller": can(anything),
+		"call_id": must(callID), "name": must(aName), "input": must(aText), "namespace": can(aText), "async": can(aTruth),
+		"caller": can(anything),
 	}), prefix: "ctc"},
 	"custom_tool_call_output": {fields: itemFields(properties{"call_id": must(callID), "output": must(toolOutput), "caller": can(anything)}), prefix: "ctc"},
 	"reasoning": {fields: itemFields(properties{
@@ -163,8 +169,11 @@ func wholePart(at string, part *node) *rejection {
 	return nil
 }
 
-// outputs are the kinds of calls that need an output, with its kind and their name in words.
-var outputs = []struct{ call, output, words string }{
+// callPair is a kind of call, the kind of its output, and what the API calls it.
+type callPair struct{ call, output, words string }
+
+// outputs are the kinds of calls that need an output.
+var outputs = []callPair{
 	{"function_call", "function_call_output", "function call"},
 	{"custom_tool_call", "custom_tool_call_output", "custom tool call"},
 	{"local_shell_call", "local_shell_call_output", "local shell call"},
@@ -173,32 +182,39 @@ var outputs = []struct{ call, output, words string }{
 	{"computer_call", "computer_call_output", "computer call"},
 }
 
-// checkConversation is about what items need of each other: an output after its call and a call
-// before its output, an item after its reasoning, ids that are given once.
-func checkConversation(items []*node) *rejection {
-	ids, open, answered := map[string]bool{}, map[string]string{}, map[string]bool{}
-	var order []string
+// checkItems is about what items of the input need of each other: ids that are given once, and
+// something of the model's after its reasoning.
+func checkItems(items []*node) *rejection {
+	ids := map[string]bool{}
 	for i, item := range items {
-		if id := item.get("id").string(); id != "" {
-			if ids[id] {
-				return misused("input", "Duplicate item found with id %s. Remove duplicate items from your input and try again.", id)
-			}
-			ids[id] = true
+		id := item.get("id").string()
+		if id != "" && ids[id] {
+			return misused("input", "Duplicate item found with id %s. Remove duplicate items from your input and try again.", id)
 		}
+		ids[id] = true
+		if item.get("type").string() == "reasoning" && !followed(items, i) {
+			return misused("input", "Item '%s' of type 'reasoning' was provided without its required following item.", id)
+		}
+	}
+	return nil
+}
+
+// checkCalls is about the calls of a conversation: an output after each, and a call before every
+// output.
+func checkCalls(items []*node) *rejection {
+	open, answered := map[string]string{}, map[string]bool{}
+	var order []string
+	for _, item := range items {
 		kind, call := item.get("type").string(), item.get("call_id").string()
 		for _, pair := range outputs {
-			switch kind {
-			case pair.call:
+			switch {
+			case kind == pair.call:
 				open[call], order = pair.words, append(order, call)
-			case pair.output:
-				if open[call] != pair.words {
-					return misused("input", "No tool call found for %s output with call_id %s.", pair.words, call)
-				}
+			case kind == pair.output && open[call] != pair.words:
+				return misused("input", "No tool call found for %s output with call_id %s.", pair.words, call)
+			case kind == pair.output:
 				answered[call] = true
 			}
-		}
-		if kind == "reasoning" && !followed(items, i) {
-			return misused("input", "Item '%s' of type 'reasoning' was provided without its required following item.", item.get("id").string())
 		}
 	}
 	for _, call := range order {
@@ -219,14 +235,12 @@ func followed(items []*node, at int) bool {
 	case kind == "" || kind == "message":
 		return next.get("role").string() == "assistant"
 	default:
-		return !slices.ContainsFunc(outputs, func(pair struct{ call, output, words string }) bool { return pair.output == kind })
+		return !slices.ContainsFunc(outputs, func(pair callPair) bool { return pair.output == kind })
 	}
 }
 
 // lostItem is the refusal of an item that is not kept, or that another organisation keeps.
 func lostItem(id string) *rejection {
-	problem := misused("input", "Item with id '%s' not found. Items are not persisted when `store` is set to false."+
-		" Try again with `store` set to true, or remove this item from your input.", id)
-	problem.status = http.StatusNotFound
-	return problem
+	return misused("input", "Item with id '%s' not found. Items are not persisted when `store` is set to false."+
+		" Try again with `store` set to true, or remove this item from your input.", id).as(http.StatusNotFound)
 }

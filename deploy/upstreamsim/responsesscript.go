@@ -373,7 +373,5 @@ func (c *responsesCall) eofNoCompleted() error {
 
 // unknownURL is the answer to a path that the API does not have.
 func unknownURL(r *http.Request) *rejection {
-	problem := misused("", "Invalid URL (%s %s)", r.Method, r.URL.Path)
-	problem.status = http.StatusNotFound
-	return problem
+	return misused("", "Invalid URL (%s %s)", r.Method, r.URL.Path).as(http.StatusNotFound)
 }

@@ -71,7 +71,7 @@ func (c *responsesCall) checkSeals() *rejection {
 		if id == "" {
 			id = made
 		}
-		return rejected("", "invalid_encrypted_content", "The encrypted content for item %s could not be verified. Reason: %s", id, reason)
+		return rejected("", "invalid_encrypted_content", "The encrypted content for item %s could not be verified. Reason: %s", id, reason).unnoted()
 	}
 	return nil
 }

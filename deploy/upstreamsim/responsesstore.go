@@ -139,7 +139,7 @@ func (c *responsesCall) serveKept(rest string) {
 	}
 	kept := c.entry.book.responses.get(c.organization(), id)
 	if kept == nil { // a client may have made it up
-		_ = c.fail(http.StatusNotFound, misused("", "Response with id '%s' not found.", id).apiError)
+		c.refuse(misused("", "Response with id '%s' not found.", id).as(http.StatusNotFound).unnoted())
 		return
 	}
 	_ = c.answerKept(kept, c.r.Method+" "+what)

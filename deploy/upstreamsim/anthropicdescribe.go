@@ -42,15 +42,17 @@ type RequestHead struct {
 	Header http.Header `json:"header"`
 }
 
-func (m *messageCall) echoHeaders() error {
-	head := RequestHead{m.r.URL.Path, m.r.URL.RawQuery, m.r.Header.Clone()}
-	for name, token := range map[string]string{"X-Api-Key": head.Header.Get("X-Api-Key"), "Authorization": bearer(m.r)} {
+func headOf(r *http.Request) RequestHead {
+	head := RequestHead{r.URL.Path, r.URL.RawQuery, r.Header.Clone()}
+	for name, token := range map[string]string{"X-Api-Key": head.Header.Get("X-Api-Key"), "Authorization": bearer(r)} {
 		if token != "" {
 			head.Header.Set(name, Fingerprint(token))
 		}
 	}
-	return m.texts(pieces(string(jsonOf(head))))
+	return head
 }
+
+func (m *messageCall) echoHeaders() error { return m.texts(pieces(string(jsonOf(headOf(m.r))))) }
 
 // mediaIn are the images and documents of a block, and of the blocks inside it.
 func mediaIn(n *node) []Media {

@@ -361,10 +361,10 @@
 // input_tokens and compact. It refuses what OpenAI does, with the parameter's path: what it does
 // not know, Chat's parameters, parts in the wrong role, calls without outputs and outputs without
 // calls, reasoning without what it led to. A request is then read as a chat, one message an item,
-// so that a scenario says what it says there; reasoning.effort or reasoning.summary have the answer
-// begin with reasoning, which is told where summary asks for it. Deltas are obfuscated unless
-// include_obfuscation is false. Ids of answers are resp_sim…, those of items msg_sim…, rs_sim…,
-// fc_sim… and ctc_sim….
+// so that a scenario says what it says there; reasoning.effort or reasoning.summary have the
+// answer begin with reasoning, which is told where summary asks for it. Deltas are obfuscated
+// unless include_obfuscation is false; logprobs are always empty. Ids of answers are resp_sim…,
+// those of items msg_sim…, rs_sim…, fc_sim… and ctc_sim….
 //
 // Answers are kept unless store is false, the newest 1,000, for the key's organization: another
 // one's previous_response_id, item ids and encrypted_content are not found or refused, without a
@@ -372,12 +372,12 @@
 // An upgrade to WebSocket is answered 426. An x-codex-turn-state comes back as it came, and is
 // given to who names an originator. ResponsesCalls tells which token had which call.
 //
-// It has the scenarios of all sides, and of Chat: cached, cached-over-prompt, call-cut,
-// call-empty-arguments, call-huge, call-then-text, content-filter, describe, eof-no-done (everything
-// but the last event), error-context-length, error-first, finish-length, garbage, big, after-done,
-// no-usage, object-always, one-call, reasoning, reasoning-call, reasoning-text-call, refusal,
-// sse-comments, sse-crlf, sse-no-space, stream-always, text-call-text-call, text-reasoning-text and
-// tool-call. Its own are:
+// It has the scenarios of all sides, echo-headers (a RequestHead as JSON) and of Chat: cached,
+// cached-over-prompt, call-cut, call-empty-arguments, call-huge, call-then-text, content-filter,
+// describe, eof-no-done (everything but the last event), error-context-length, error-first,
+// finish-length, garbage, big, after-done, no-usage, object-always, one-call, reasoning,
+// reasoning-call, reasoning-text-call, refusal, sse-comments, sse-crlf, sse-no-space,
+// stream-always, text-call-text-call, text-reasoning-text and tool-call. Its own are:
 //
 //	annotations        a citation of the text
 //	reasoning-text     reasoning as it is, not summed up
@@ -398,6 +398,9 @@
 //	error-invalid-encrypted-content
 //	                   encrypted_content is refused, own ones too
 //	error-no-route     404, as for a path that there is not
+//	usage-limit-reached
+//	                   429 of an account's plan, with resets_at
+//	server-overloaded  503 server_is_overloaded
 //	no-deltas, no-added, no-item-done, only-completed
 //	                   streams without these events, or with the first and the last alone
 //	no-item-ids, no-sequence, sequence-gaps
@@ -429,12 +432,12 @@
 //
 // # Control
 //
-// Under /sim/, JSON: GET ledger and responses; GET, POST and DELETE rules; POST reset, release, quota and
-// client-version; GET scenarios and health. Of the agent side: GET and POST agent (AgentSettings)
-// and agent/models, GET agent/runs (?model, ?token, ?subject) and agent/open, POST agent/url. Of logins: POST
-// accounts (count and AccountSettings), accounts/change (subject, or all) and accounts/revoke
-// (subject, access, refresh), GET accounts, POST polls (statuses). The methods of Simulator do the
-// same. A reset leaves settings and accounts as they are.
+// Under /sim/, JSON: GET ledger and responses; GET, POST and DELETE rules; POST reset, release,
+// quota and client-version; GET scenarios and health. Of the agent side: GET and POST agent
+// (AgentSettings) and agent/models, GET agent/runs (?model, ?token, ?subject) and agent/open, POST
+// agent/url. Of logins: POST accounts (count and AccountSettings), accounts/change (subject, or
+// all) and accounts/revoke (subject, access, refresh), GET accounts, POST polls (statuses). The
+// methods of Simulator do the same. A reset leaves settings and accounts as they are.
 //
 // # Checks
 //

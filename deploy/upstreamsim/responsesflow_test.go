@@ -2,6 +2,7 @@ package upstreamsim
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"os"
 	"regexp"
@@ -23,7 +24,8 @@ func TestResponsesOnTheWire(t *testing.T) {
 	}{
 		"slow": {200, false, grammar.Complete}, "delay-5": {200, false, grammar.Complete}, "cut": {200, true, grammar.Aborted}, "reset": {200, true, grammar.Aborted},
 		"reset-first": {0, true, grammar.Aborted}, "http-503": {503, false, grammar.Aborted}, "http-429": {429, false, grammar.Aborted}, "error-no-route": {404, false, grammar.Aborted},
-		"error-context-length": {400, false, grammar.Aborted}, "big": {200, false, grammar.Complete}, "failed": {200, false, grammar.Failed},
+		"error-context-length": {400, false, grammar.Aborted},
+		"usage-limit-reached":  {429, false, grammar.Aborted}, "server-overloaded": {503, false, grammar.Aborted}, "error-context-length-vllm": {400, false, grammar.Aborted}, "big": {200, false, grammar.Complete}, "failed": {200, false, grammar.Failed},
 	} {
 		got := roundTrip(t, server, askResponses(deadline(t), t, server.URL, "sk-1", `{"model":"sim-`+name+`",`+saysHi+`,`+streaming+`}`))
 		if got.status != c.status || (got.err != nil) != c.broken {
@@ -42,7 +44,32 @@ func TestResponsesOnTheWire(t *testing.T) {
 	if limited.header.Get("Retry-After") != "2" || limited.header.Get("X-Ratelimit-Remaining-Requests") != "0" || limited.header.Get("X-Ratelimit-Reset-Requests") != "2s" {
 		t.Errorf("%v", limited.header)
 	}
+	account := roundTrip(t, server, askResponses(deadline(t), t, server.URL, "sk-1", `{"model":"sim-usage-limit-reached",`+saysHi+`}`))
+	var told struct {
+		Error struct {
+			Type   string
+			Resets int64 `json:"resets_at"`
+		}
+	}
+	if err := json.Unmarshal(account.body, &told); err != nil || told.Error.Type != "usage_limit_reached" || told.Error.Resets < time.Now().Unix() {
+		t.Errorf("%v: %s", err, account.body)
+	}
 	noViolations(t, sim)
+}
+
+// The head of a request comes back, with a fingerprint in place of the key.
+func TestResponsesEchoHeaders(t *testing.T) {
+	t.Parallel()
+	request := askResponses(t.Context(), t, "http://sim", "sk-1", `{"model":"sim-echo-headers",`+saysHi+`}`)
+	request.Header.Set("X-Codex-Turn-State", "sticky")
+	r := record(New(Options{}), request)
+	var head RequestHead
+	if err := json.Unmarshal([]byte(decodeResponse(t, r).Output[0].Content[0].Text), &head); err != nil {
+		t.Fatal(err)
+	}
+	if head.Header.Get("Authorization") != Fingerprint("sk-1") || r.header.Get("X-Codex-Turn-State") != "sticky" || head.Path != responsesPath {
+		t.Errorf("%+v, %v", head, r.header)
+	}
 }
 
 // What waits goes on when it is released, and what never ends stops with its client.

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -22,6 +23,15 @@ func allResponsesScripts() map[string]func(*responsesCall) error {
 	for name, end := range responsesFailures {
 		all[name] = func(c *responsesCall) error { return c.failAfter(says(c.pieces()), end) }
 	}
+	for name, body := range overflows {
+		all[name] = func(c *responsesCall) error { return c.overflow(body) }
+	}
+	for name, failure := range responsesErrors {
+		all[name] = func(c *responsesCall) error {
+			resets := strconv.FormatInt(c.sim.options.Now().Add(resetsAfter).Unix(), 10)
+			return c.answerWhole(failure.status, jsonType, []byte(strings.ReplaceAll(failure.body, "RESETS_AT", resets)))
+		}
+	}
 	maps.Copy(all, responsesManner)
 	maps.Copy(all, responsesStrays)
 	return all
@@ -31,6 +41,7 @@ func allResponsesScripts() map[string]func(*responsesCall) error {
 var responsesReplies = map[string]func(*responsesCall) reply{
 	normal:         (*responsesCall).normalReply,
 	"echo-request": func(c *responsesCall) reply { return says(pieces(string(c.body))) },
+	"echo-headers": func(c *responsesCall) reply { return says(pieces(string(jsonOf(headOf(c.r))))) },
 	countForm:      func(c *responsesCall) reply { return says(counting()[:c.scenario.number]) },
 	"unicode":      func(*responsesCall) reply { return says(unicodePieces) },
 	"tool-call":    func(c *responsesCall) reply { return c.toolReply(maxToolCalls) },
@@ -139,6 +150,25 @@ var responsesFailures = map[string]outcome{
 	"failed-overloaded":        {status: "failed", code: "server_is_overloaded", message: "Our servers are currently overloaded. Please try again later."},
 	"failed-invalid-prompt":    {status: "failed", code: "invalid_prompt", message: "Invalid prompt: we've limited access to this content for safety reasons."},
 	"failed-usage-not-include": {status: "failed", code: "usage_not_included", message: "To use this model, upgrade your plan."},
+}
+
+// resetsAfter is when a used up limit begins anew.
+const resetsAfter = time.Hour
+
+// responsesErrors are refusals with a status, which tell clients more than it does. RESETS_AT is
+// when the limit ends, in seconds since 1970.
+var responsesErrors = map[string]struct {
+	status int
+	body   string
+}{
+	"usage-limit-reached": {
+		http.StatusTooManyRequests,
+		`{"error":{"type":"usage_limit_reached","message":"The usage limit has been reached","param":null,"code":null,"plan_type":"plus","resets_at":RESETS_AT}}`,
+	},
+	"server-overloaded": {
+		http.StatusServiceUnavailable,
+		`{"error":{"type":"server_error","message":"Our servers are currently overloaded. Please try again later.","param":null,"code":"server_is_overloaded"}}`,
+	},
 }
 
 // failAfter says a text and fails; an answer that is whole fails without it.

@@ -19,6 +19,7 @@ type responsesCall struct {
 	given   []*node // the input alone, references resolved
 	number  uint64  // of the answer
 	next    int     // the sequence_number of the next event
+	keeping func()  // keeps the answer when it comes to its end
 	noUsage bool
 	// summary and raw are how reasoning is told: in pieces of a summary, or as it is.
 	summary, raw bool

@@ -255,6 +255,20 @@ func upgrade(t *testing.T) *http.Request {
 	return r
 }
 
+// What broke, or failed, was not kept.
+func TestOnlyWholeAnswersAreKept(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]int{"echo": 1, "finish-length": 1, "one-write": 1, "done-marker": 1, "failed": 0, "eof-no-done": 0, "error-after-text": 0} {
+		for _, form := range []string{saysHi, saysHi + `,` + streaming} {
+			sim := New(Options{})
+			createIn(t, sim, "sk-1", "sim-"+name, form)
+			if got := len(sim.book.Load().responses.byID); got != want {
+				t.Errorf("%s, %s: %d", name, form, got)
+			}
+		}
+	}
+}
+
 func TestKeptAnswersAreBounded(t *testing.T) {
 	t.Parallel()
 	var store responseStore

@@ -21,7 +21,7 @@ func (c *responsesCall) eventsOf(r reply, end outcome) []responseEvent {
 		output = append(output, c.done(item))
 	}
 	object := c.ended(r, output, end)
-	c.keep(object, output)
+	c.keeping = func() { c.keep(object, output) }
 	return append(events, responseEvent{kind: "response." + end.status, members: jsonBody{"response": object}})
 }
 
@@ -161,7 +161,10 @@ func (c *responsesCall) play(events []responseEvent) step {
 func (c *responsesCall) playAll(events []responseEvent) step {
 	last := len(events) - 1
 	return func() error {
-		return inOrder(c.play(events[:last]), func() error { return c.finish(c.written(events[last])) })
+		return inOrder(c.play(events[:last]), func() error {
+			c.keepNow()
+			return c.finish(c.written(events[last]))
+		})
 	}
 }
 
@@ -191,7 +194,20 @@ func (c *responsesCall) sayAs(r reply, end outcome) error {
 	if c.streaming() {
 		return c.playAll(events)()
 	}
-	return c.answerWhole(http.StatusOK, jsonType, jsonOf(events[len(events)-1].members["response"]))
+	return c.whole(events[len(events)-1].members["response"])
+}
+
+// whole answers with an object, which is kept if it is to be.
+func (c *responsesCall) whole(object any) error {
+	c.keepNow()
+	return c.answerWhole(http.StatusOK, jsonType, jsonOf(object))
+}
+
+// keepNow keeps what is to be kept of the answer: it comes to its end.
+func (c *responsesCall) keepNow() {
+	if c.keeping != nil {
+		c.keeping()
+	}
 }
 
 // shaped is the reply with reasoning where that is asked for, and within the output limit.

@@ -184,7 +184,7 @@ func (c *responsesCall) failAfter(r reply, end outcome) error {
 // untilEnd are the events of an answer up to the deltas of its last item.
 func (c *responsesCall) untilEnd(r reply) []responseEvent {
 	events := c.eventsOf(r, completed)
-	c.entry.book.responses.remove(c.id()) // it does not come to its end
+	c.keeping = nil // it does not come to its end
 	last := len(events)
 	for last > 0 && !events[last-1].delta {
 		last--
@@ -272,6 +272,7 @@ func (c *responsesCall) sayNormal() error { return c.say(c.normalReply()) }
 func (c *responsesCall) renderedAnswer() ([]byte, error) {
 	r := c.shaped(c.normalReply())
 	events := c.eventsOf(r, outcomeOf(r))
+	c.keepNow()
 	if !c.streaming() {
 		return jsonOf(events[len(events)-1].members["response"]), nil
 	}
@@ -394,7 +395,6 @@ func (c *responsesCall) breaking(then ...step) error {
 func (c *responsesCall) eofNoCompleted() error {
 	r := c.shaped(says(c.pieces()))
 	events := c.eventsOf(r, completed)
-	c.entry.book.responses.remove(c.id())
 	if !c.streaming() {
 		return c.breaking()
 	}

@@ -1,9 +1,7 @@
 package upstreamsim
 
 import (
-	"net/http"
 	"slices"
-	"strings"
 )
 
 // responsesStrays are answers of upstreams that stray from the API, or use it in an unusual way.
@@ -50,7 +48,7 @@ func (c *responsesCall) strayOf(r reply, with alter) error {
 	}
 	for _, e := range slices.Backward(events) {
 		if response := e.members["response"]; response != nil {
-			return c.answerWhole(http.StatusOK, jsonType, jsonOf(response))
+			return c.whole(response)
 		}
 	}
 	return c.say(r)
@@ -132,7 +130,9 @@ func (c *responsesCall) doneMarker() error {
 		return c.sayNormal()
 	}
 	r := c.shaped(c.normalReply())
-	return inOrder(c.headAnswer, c.play(c.eventsOf(r, outcomeOf(r))), c.end([]byte("data: [DONE]\n\n")))
+	events := c.eventsOf(r, outcomeOf(r))
+	c.keepNow()
+	return inOrder(c.headAnswer, c.play(events), c.end([]byte("data: [DONE]\n\n")))
 }
 
 // newKinds has an event and an item of kinds that no client knows yet.
@@ -178,9 +178,8 @@ func (c *responsesCall) form(stream bool) error {
 	r := c.shaped(c.normalReply())
 	events := c.eventsOf(r, outcomeOf(r))
 	if !stream {
-		return c.answerWhole(http.StatusOK, jsonType, jsonOf(events[len(events)-1].members["response"]))
+		return c.whole(events[len(events)-1].members["response"])
 	}
-	c.format = newChunkFormat(c.number, c.sim.options.Now(), &c.request)
 	c.w.Header().Set("Content-Type", eventStream)
 	return c.playAll(events)()
 }
@@ -210,7 +209,7 @@ func (c *responsesCall) unnumbered() error {
 	r := c.shaped(c.normalReply())
 	_ = c.headAnswer()
 	for _, e := range c.eventsOf(r, outcomeOf(r)) {
-		event := "event: " + e.kind + "\ndata: " + strings.TrimSpace(string(jsonOf(changed(e.members, jsonBody{"type": e.kind})))) + "\n\n"
+		event := "event: " + e.kind + "\ndata: " + string(jsonOf(changed(e.members, jsonBody{"type": e.kind}))) + "\n\n"
 		if err := c.send([]byte(event)); err != nil {
 			return err
 		}

@@ -1,6 +1,8 @@
 package responses
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,5 +60,28 @@ func BenchmarkDelta(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkDecode reads a turn of an agent with many tools and a long history.
+func BenchmarkDecode(b *testing.B) {
+	var body strings.Builder
+	body.WriteString(`{"model":"fable","instructions":"You are a coding agent.","stream":true,"store":false,"tools":[`)
+	for i := range 40 {
+		fmt.Fprintf(&body, `{"type":"function","name":"tool_%d","description":"Does it.","strict":false,"parameters":{"type":"object","properties":{"a":{"type":"string"}}}},`, i)
+	}
+	body.WriteString(`{"type":"web_search"}],"input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"Look at it."}]}`)
+	for i := range 100 {
+		fmt.Fprintf(&body, `,{"type":"reasoning","summary":[{"type":"summary_text","text":"Hm."}],"encrypted_content":"carousel:anthropic:c2VhbA=="},`+
+			`{"type":"function_call","name":"tool_1","arguments":"{\"a\":\"b\"}","call_id":"call_%d"},{"type":"function_call_output","call_id":"call_%d","output":"Exit code: 0"}`, i, i)
+	}
+	body.WriteString(`]}`)
+	in := dialect.Incoming{Body: []byte(body.String()), RequestID: "r"}
+	b.SetBytes(int64(len(in.Body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := decode(in); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -30,7 +30,7 @@ func (d *decoder) toolChoice() error {
 		return nil
 	}
 	var one choiceDraft
-	if err := d.object(choiceField, func(key string) error { return d.chosen(&one, key) }); err != nil {
+	if err := d.object(choiceField, func(key []byte) error { return d.chosen(&one, key) }); err != nil {
 		return err
 	}
 	mode, isWord := toolModes[one.kind]
@@ -61,9 +61,9 @@ type choiceDraft struct {
 	only                        []qualified
 }
 
-func (d *decoder) chosen(one *choiceDraft, key string) error {
-	inner := func(key string) error { return d.chosen(one, key) }
-	switch key {
+func (d *decoder) chosen(one *choiceDraft, key []byte) error {
+	inner := func(key []byte) error { return d.chosen(one, key) }
+	switch string(key) {
 	case "type":
 		one.kind = d.word()
 	case "mode":
@@ -73,7 +73,7 @@ func (d *decoder) chosen(one *choiceDraft, key string) error {
 	case "namespace":
 		one.namespace = d.word()
 	case "function", "custom", "allowed_tools": // as Chat has them
-		return d.object(choiceField+"."+key, inner)
+		return d.object(choiceField+"."+string(key), inner)
 	case toolsField:
 		return d.allowed(one)
 	default:
@@ -93,7 +93,7 @@ func (d *decoder) allowed(one *choiceDraft) error {
 	}
 	for ok := d.s.Array(); ok; ok = d.s.Element() {
 		var each choiceDraft
-		if err := d.object(field, func(key string) error { return d.chosen(&each, key) }); err != nil {
+		if err := d.object(field, func(key []byte) error { return d.chosen(&each, key) }); err != nil {
 			return err
 		}
 		if each.name != "" && (each.kind == "function" || each.kind == "custom" || each.kind == "") {

@@ -79,14 +79,14 @@ func (d *decoder) kindOfItem(at place) (string, error) {
 	ahead := d.s
 	hasRole, hasID := false, false
 	for ok := ahead.Object(); ok; ok = ahead.Member() {
-		switch key := string(ahead.Key()); {
-		case key == "type" && ahead.Kind() == rawjson.String:
+		switch key := ahead.Key(); {
+		case string(key) == "type" && ahead.Kind() == rawjson.String:
 			return ahead.Text(), nil
-		case key == "type" && ahead.Kind() != rawjson.Null:
+		case string(key) == "type" && ahead.Kind() != rawjson.Null:
 			return "", invalid(at.field("type"), "must be %s, but is %s", aString, ahead.Kind())
 		default:
-			hasRole = hasRole || key == "role"
-			hasID = hasID || key == "id"
+			hasRole = hasRole || string(key) == "role"
+			hasID = hasID || string(key) == "id"
 			ahead.Skip()
 		}
 	}
@@ -106,12 +106,12 @@ func (d *decoder) message(at place) error {
 	role, callID, thought := "", "", ""
 	var said content
 	var calls []*chat.Call
-	err := d.object(at.String(), func(key string) (err error) {
-		switch key {
+	err := d.members(func(key []byte) (err error) {
+		switch string(key) {
 		case "role":
-			role, err = d.text(at.field(key))
+			role, err = d.textAt(at, string(key))
 		case "content":
-			said, err = d.content(at, key)
+			said, err = d.content(at, string(key))
 		case "tool_call_id":
 			callID = d.word()
 		case "tool_calls":
@@ -158,19 +158,19 @@ func (d *decoder) message(at place) error {
 func (d *decoder) call(at place, custom bool) error {
 	call := &chat.Call{Custom: custom}
 	id, namespace, has := "", "", false
-	err := d.object(at.String(), func(key string) (err error) {
-		switch key {
+	err := d.members(func(key []byte) (err error) {
+		switch string(key) {
 		case "id":
 			id = d.word()
 		case "call_id":
-			call.ID, err = d.text(at.field(key))
+			call.ID, err = d.textAt(at, string(key))
 		case "name":
-			call.Name, err = d.text(at.field(key))
+			call.Name, err = d.textAt(at, string(key))
 		case "namespace":
 			namespace = d.word()
 		case "arguments", "input":
 			has = true
-			call.Arguments, err = d.arguments(at.field(key), custom)
+			call.Arguments, err = d.arguments(at, string(key), custom)
 		default:
 			d.s.Skip()
 		}
@@ -195,7 +195,7 @@ func (d *decoder) call(at place, custom bool) error {
 
 // arguments consumes JSON text, or what some clients send instead: the JSON itself. A custom
 // tool's are free text.
-func (d *decoder) arguments(field string, custom bool) (string, error) {
+func (d *decoder) arguments(at place, name string, custom bool) (string, error) {
 	switch kind := d.s.Kind(); {
 	case kind == rawjson.Null:
 		d.s.Skip()
@@ -209,7 +209,7 @@ func (d *decoder) arguments(field string, custom bool) (string, error) {
 	case !custom && (kind == rawjson.Object || kind == rawjson.Array):
 		return string(rawjson.Mended(d.s.Skip())), nil
 	}
-	return "", d.mismatch(field, aString)
+	return "", d.mismatch(at.field(name), aString)
 }
 
 // chatCalls consumes calls as Chat has them.
@@ -222,7 +222,7 @@ func (d *decoder) chatCalls(at place) (calls []*chat.Call, err error) {
 	}
 	for ok := d.s.Array(); ok; ok = d.s.Element() {
 		call := &chat.Call{}
-		if err := d.object(at.field("tool_calls"), func(key string) error { return d.chatCall(call, at, key) }); err != nil {
+		if err := d.object(at.field("tool_calls"), func(key []byte) error { return d.chatCall(call, at, key) }); err != nil {
 			return nil, err
 		}
 		calls = append(calls, call)
@@ -230,18 +230,18 @@ func (d *decoder) chatCalls(at place) (calls []*chat.Call, err error) {
 	return calls, nil
 }
 
-func (d *decoder) chatCall(call *chat.Call, at place, key string) error {
-	switch key {
+func (d *decoder) chatCall(call *chat.Call, at place, key []byte) error {
+	switch string(key) {
 	case "id":
 		call.ID = d.word()
 	case "function", "custom":
-		call.Custom = key == "custom"
-		return d.object(at.field("tool_calls."+key), func(key string) (err error) {
-			switch key {
+		call.Custom = string(key) == "custom"
+		return d.object(at.field("tool_calls."+string(key)), func(key []byte) (err error) {
+			switch string(key) {
 			case "name":
 				call.Name = d.word()
 			case "arguments", "input":
-				call.Arguments, err = d.arguments(at.field("tool_calls."+key), call.Custom)
+				call.Arguments, err = d.arguments(at, "tool_calls."+string(key), call.Custom)
 			default:
 				d.s.Skip()
 			}
@@ -257,12 +257,12 @@ func (d *decoder) chatCall(call *chat.Call, at place, key string) error {
 func (d *decoder) output(at place) error {
 	callID := ""
 	var came content
-	err := d.object(at.String(), func(key string) (err error) {
-		switch key {
+	err := d.members(func(key []byte) (err error) {
+		switch string(key) {
 		case "call_id":
-			callID, err = d.text(at.field(key))
+			callID, err = d.textAt(at, string(key))
 		case "output":
-			came, err = d.content(at, key)
+			came, err = d.content(at, string(key))
 		default:
 			d.s.Skip()
 		}
@@ -284,14 +284,14 @@ func (d *decoder) reasoning(at place) error {
 	thought := &chat.Reasoning{}
 	var summary, full content
 	seal := ""
-	err := d.object(at.String(), func(key string) (err error) {
-		switch key {
+	err := d.members(func(key []byte) (err error) {
+		switch string(key) {
 		case "summary":
-			summary, err = d.content(at, key)
+			summary, err = d.content(at, string(key))
 		case "content":
-			full, err = d.content(at, key)
+			full, err = d.content(at, string(key))
 		case "encrypted_content":
-			seal, err = d.text(at.field(key))
+			seal, err = d.textAt(at, string(key))
 		default:
 			d.s.Skip()
 		}
@@ -326,9 +326,9 @@ const summaryBefore = "The conversation so far, in short:\n\n"
 // compaction consumes a conversation in short. The vendor's own is for the vendor alone.
 func (d *decoder) compaction(at place) error {
 	sealed := ""
-	err := d.object(at.String(), func(key string) (err error) {
-		if key == "encrypted_content" {
-			sealed, err = d.text(at.field(key))
+	err := d.members(func(key []byte) (err error) {
+		if string(key) == "encrypted_content" {
+			sealed, err = d.textAt(at, string(key))
 		} else {
 			d.s.Skip()
 		}

@@ -61,7 +61,7 @@ func (d *decoder) part(said *content, at place) error {
 	}
 	from := d.s.Pos()
 	var p partDraft
-	err := d.object(at.String(), func(key string) error { return d.partField(&p, at, key) })
+	err := d.members(func(key []byte) error { return d.partField(&p, at, key) })
 	if err != nil || d.s.Failed() {
 		return err
 	}
@@ -75,13 +75,13 @@ func (d *decoder) part(said *content, at place) error {
 	return nil
 }
 
-func (d *decoder) partField(p *partDraft, at place, key string) (err error) {
-	switch key {
+func (d *decoder) partField(p *partDraft, at place, key []byte) (err error) {
+	switch string(key) {
 	case "type":
-		p.kind, err = d.text(at.field(key))
+		p.kind, err = d.textAt(at, string(key))
 	case "text":
 		p.hasText = true
-		p.text, err = d.text(at.field(key))
+		p.text, err = d.textAt(at, string(key))
 	case "refusal":
 		p.refusal = d.word()
 	case "image_url":
@@ -97,8 +97,8 @@ func (d *decoder) partField(p *partDraft, at place, key string) (err error) {
 	case "filename":
 		p.name = d.word()
 	case "input_audio":
-		err = d.object(at.field(key), func(key string) error {
-			switch key {
+		err = d.object(at.field(string(key)), func(key []byte) error {
+			switch string(key) {
 			case "data":
 				p.audio.Base64 = d.word()
 			case "format":
@@ -109,7 +109,7 @@ func (d *decoder) partField(p *partDraft, at place, key string) (err error) {
 			return nil
 		})
 	case "file": // as Chat has it
-		err = d.object(at.field(key), func(key string) error { return d.partField(p, at, key) })
+		err = d.object(at.field(string(key)), func(key []byte) error { return d.partField(p, at, key) })
 	default:
 		d.s.Skip()
 	}
@@ -119,11 +119,11 @@ func (d *decoder) partField(p *partDraft, at place, key string) (err error) {
 // imageURL consumes a URL, or as Chat has it {"url": …, "detail": …}.
 func (d *decoder) imageURL(p *partDraft, at place) (err error) {
 	if d.s.Kind() != rawjson.Object {
-		p.url, err = d.text(at.field("image_url"))
+		p.url, err = d.textAt(at, "image_url")
 		return err
 	}
-	return d.object(at.field("image_url"), func(key string) error {
-		switch key {
+	return d.object(at.field("image_url"), func(key []byte) error {
+		switch string(key) {
 		case "url":
 			p.url = d.word()
 		case "detail":

@@ -55,31 +55,36 @@ func (d *decoder) tool(list []tool, field string) ([]tool, error) {
 	kind, grammar := "", ""
 	var each tool
 	var inner []tool
-	var member func(key string) error
-	member = func(key string) (err error) {
-		switch key {
+	var member func(key []byte) error
+	member = func(key []byte) (err error) {
+		switch string(key) {
 		case "type":
 			kind = d.word()
 		case "name":
-			each.Name, err = d.text(at() + ".name")
+			each.Name, err = d.textIn(at, "name")
 		case "description":
-			each.Description, err = d.text(at() + ".description")
+			each.Description, err = d.textIn(at, "description")
 		case "parameters":
-			each.Schema, err = d.schema(at() + ".parameters")
+			each.Schema, err = d.schema(func() string { return at() + ".parameters" })
 		case "strict":
+			if d.s.Kind() == rawjson.Bool {
+				strict := d.s.Bool()
+				each.Strict = &strict
+				break
+			}
 			each.Strict, err = d.boolean(at() + ".strict")
 		case "format":
 			grammar, err = d.grammar(at() + ".format")
 		case "tools":
 			inner, err = d.toolList(at() + ".tools")
 		case "function", "custom": // as Chat has them
-			err = d.object(at()+"."+key, member)
+			err = d.object(at()+"."+string(key), member)
 		default:
 			d.s.Skip()
 		}
 		return err
 	}
-	if err := d.object(at(), member); err != nil || d.s.Failed() {
+	if err := d.members(member); err != nil || d.s.Failed() {
 		return nil, err
 	}
 	whole := d.req.Source.JSON[from:d.s.Pos()]
@@ -114,6 +119,14 @@ func (d *decoder) tool(list []tool, field string) ([]tool, error) {
 // namespaceType is the type of a group of tools.
 const namespaceType = "namespace"
 
+// textIn is text for a member of a tool.
+func (d *decoder) textIn(at func() string, name string) (string, error) {
+	if d.s.Kind() == rawjson.String {
+		return d.s.Text(), nil
+	}
+	return d.text(at() + "." + name)
+}
+
 // ownOfNamespace is the definition of a namespace that has one tool.
 func ownOfNamespace(name string, one *chat.Opaque) *chat.Opaque {
 	dst := append(make([]byte, 0, len(one.JSON)+len(name)+64), `{"type":"namespace","name":`...)
@@ -123,12 +136,12 @@ func ownOfNamespace(name string, one *chat.Opaque) *chat.Opaque {
 }
 
 // schema consumes an object, byte for byte, or null.
-func (d *decoder) schema(field string) ([]byte, error) {
+func (d *decoder) schema(at func() string) ([]byte, error) {
 	if d.null() {
 		return nil, nil
 	}
 	if d.s.Kind() != rawjson.Object {
-		return nil, d.mismatch(field, anObject)
+		return nil, d.mismatch(at(), anObject)
 	}
 	return rawjson.Mended(d.s.Skip()), nil
 }
@@ -137,9 +150,9 @@ func (d *decoder) schema(field string) ([]byte, error) {
 // will do.
 func (d *decoder) grammar(field string) (string, error) {
 	syntax, definition := "", ""
-	var member func(key string) error
-	member = func(key string) error {
-		switch key {
+	var member func(key []byte) error
+	member = func(key []byte) error {
+		switch string(key) {
 		case "syntax":
 			syntax = d.word()
 		case "definition":
@@ -169,12 +182,12 @@ func withGrammar(description, grammar string) string {
 
 // lateTools consumes an item that brings tools.
 func (d *decoder) lateTools(at place) error {
-	return d.object(at.String(), func(key string) error {
-		if key != toolsField {
+	return d.members(func(key []byte) error {
+		if string(key) != toolsField {
 			d.s.Skip()
 			return nil
 		}
-		more, err := d.toolList(at.field(key))
+		more, err := d.toolList(at.field(string(key)))
 		d.tools.late = append(d.tools.late, more...)
 		return err
 	})

@@ -49,15 +49,21 @@ func (d *decoder) null() bool {
 }
 
 // object consumes an object or null: member consumes each value.
-func (d *decoder) object(field string, member func(key string) error) error {
-	if d.null() {
+func (d *decoder) object(field string, member func(key []byte) error) error {
+	switch d.s.Kind() {
+	case rawjson.Object:
+		return d.members(member)
+	case rawjson.Null:
+		d.s.Skip()
 		return nil
 	}
-	if d.s.Kind() != rawjson.Object {
-		return d.mismatch(field, anObject)
-	}
+	return d.mismatch(field, anObject)
+}
+
+// members consumes the object that must come next.
+func (d *decoder) members(member func(key []byte) error) error {
 	for ok := d.s.Object(); ok; ok = d.s.Member() {
-		if err := member(string(d.s.Key())); err != nil {
+		if err := member(d.s.Key()); err != nil {
 			return err
 		}
 	}
@@ -66,13 +72,22 @@ func (d *decoder) object(field string, member func(key string) error) error {
 
 // text consumes a string or null.
 func (d *decoder) text(field string) (string, error) {
-	switch {
-	case d.null():
+	switch d.s.Kind() {
+	case rawjson.String:
+		return d.s.Text(), nil
+	case rawjson.Null:
+		d.s.Skip()
 		return "", nil
-	case d.s.Kind() != rawjson.String:
-		return "", d.mismatch(field, aString)
 	}
-	return d.s.Text(), nil
+	return "", d.mismatch(field, aString)
+}
+
+// textAt is text for a member whose place becomes a text only in an error.
+func (d *decoder) textAt(at place, name string) (string, error) {
+	if d.s.Kind() == rawjson.String {
+		return d.s.Text(), nil
+	}
+	return d.text(at.field(name))
 }
 
 // boolean consumes a boolean or null; nil for that.

@@ -101,16 +101,16 @@ var efforts = map[string]chat.Effort{
 func (d *decoder) reasoningWish(field string) error {
 	d.req.Thinking = chat.Thinking{}
 	wish := &d.req.Thinking
-	err := d.object(field, func(key string) (err error) {
+	err := d.object(field, func(key []byte) (err error) {
 		word := ""
-		switch key {
+		switch string(key) {
 		case "effort":
-			word, err = d.text(field + "." + key)
+			word, err = d.text(field + "." + string(key))
 			effort, known := efforts[word]
 			wish.Effort = effort
-			d.noteIf(word != "" && !known, field+"."+key, chat.Unclear)
+			d.noteIf(word != "" && !known, field+"."+string(key), chat.Unclear)
 		case "summary", "generate_summary": // the latter is the older name
-			word, err = d.text(field + "." + key)
+			word, err = d.text(field + "." + string(key))
 			wish.Show = cmp.Or(word, wish.Show)
 		default:
 			d.s.Skip()
@@ -126,13 +126,13 @@ func (d *decoder) reasoningWish(field string) error {
 
 func (d *decoder) textWish(field string) error {
 	d.req.Output, d.req.Verbosity = chat.Output{}, ""
-	return d.object(field, func(key string) (err error) {
-		switch key {
+	return d.object(field, func(key []byte) (err error) {
+		switch string(key) {
 		case "format":
-			err = d.format(field + "." + key)
+			err = d.format(field + "." + string(key))
 		case "verbosity":
-			d.req.Verbosity, err = d.text(field + "." + key)
-			d.noteIf(d.req.Verbosity != "", key, chat.Tuning)
+			d.req.Verbosity, err = d.text(field + "." + string(key))
+			d.noteIf(d.req.Verbosity != "", "verbosity", chat.Tuning)
 		default:
 			d.s.Skip()
 		}
@@ -144,21 +144,21 @@ func (d *decoder) textWish(field string) error {
 func (d *decoder) format(field string) error {
 	kind := ""
 	var out chat.Output
-	var member func(key string) error
-	member = func(key string) (err error) {
-		switch key {
+	var member func(key []byte) error
+	member = func(key []byte) (err error) {
+		switch string(key) {
 		case "type":
-			kind, err = d.text(field + "." + key)
+			kind, err = d.text(field + "." + string(key))
 		case "name":
-			out.Name, err = d.text(field + "." + key)
+			out.Name, err = d.text(field + "." + string(key))
 		case "description":
-			out.Description, err = d.text(field + "." + key)
+			out.Description, err = d.text(field + "." + string(key))
 		case "schema":
-			out.Schema, err = d.schema(field + "." + key)
+			out.Schema, err = d.schema(func() string { return field + ".schema" })
 		case "strict":
-			out.Strict, err = d.boolean(field + "." + key)
+			out.Strict, err = d.boolean(field + "." + string(key))
 		case "json_schema": // as Chat has it
-			err = d.object(field+"."+key, member)
+			err = d.object(field+"."+string(key), member)
 		default:
 			d.s.Skip()
 		}

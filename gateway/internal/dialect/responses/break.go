@@ -34,8 +34,9 @@ func (s *stream) saysBetter(failure *chat.Error) bool {
 		return true
 	case chat.RateLimited, chat.NoTokenAvailable:
 		return s.codex
+	default:
+		return false
 	}
-	return false
 }
 
 // fail writes the end of an answer that broke. What has been said is complete, as far as it

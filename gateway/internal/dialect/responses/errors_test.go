@@ -12,6 +12,8 @@ import (
 	"carousel.internal/gateway/internal/chat"
 )
 
+var errSecret = errors.New("a secret")
+
 // What a client decides by: the status, the type and the code.
 func TestErrors(t *testing.T) {
 	t.Parallel()
@@ -43,7 +45,7 @@ func TestErrors(t *testing.T) {
 		"the upstream's own":            {&chat.Error{Kind: chat.UpstreamRejected, Upstream: rejected(422, "z", "responses", own)}, "422 x z"},
 		"its own about its token":       {&chat.Error{Kind: chat.UpstreamRejected, Upstream: rejected(403, "z", "responses", own)}, "400 invalid_request_error z"},
 		"its own that is too long":      {&chat.Error{Kind: chat.ContextTooLong, Upstream: rejected(400, "context_length_exceeded", "responses", own)}, "400 x z"},
-		"whatever":                      {errors.New("a secret"), "500 server_error server_error"}, //nolint:err113 // a foreign one
+		"whatever":                      {errSecret, "500 server_error server_error"},
 		"a kind that is not a table's":  {&chat.Error{Kind: "unheard of"}, "500 server_error server_error"},
 	} {
 		answer := api.Error(test.err, requestID)

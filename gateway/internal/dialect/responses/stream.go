@@ -110,10 +110,10 @@ func (s *stream) start() error {
 	return nil
 }
 
-// itemEvents are the names of events of a kind of item: of its part, its text and the end of
-// that. The third is the member that has the text at its end.
+// itemEvents are the events of a kind of item. Those without parts have no events of parts.
 type itemEvents struct {
-	partAdded, partDone  string
+	partAdded, partDone string
+	// delta and done are of the text; textKey is the member of the latter that has all of it.
 	delta, done, textKey string
 	// index is the member that counts parts; empty: there are none.
 	index string

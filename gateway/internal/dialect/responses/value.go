@@ -56,8 +56,9 @@ func (d *decoder) object(field string, member func(key []byte) error) error {
 	case rawjson.Null:
 		d.s.Skip()
 		return nil
+	default:
+		return d.mismatch(field, anObject)
 	}
-	return d.mismatch(field, anObject)
 }
 
 // members consumes the object that must come next.
@@ -78,8 +79,9 @@ func (d *decoder) text(field string) (string, error) {
 	case rawjson.Null:
 		d.s.Skip()
 		return "", nil
+	default:
+		return "", d.mismatch(field, aString)
 	}
-	return "", d.mismatch(field, aString)
 }
 
 // textAt is text for a member whose place becomes a text only in an error.

@@ -37,7 +37,10 @@ var ChatFields = []Field{
 	},
 	{"`tool_choice`: `required`", `{"tools":[{"type":"function","function":{"name":"look"}}],"tool_choice":"required"}`, `{"tool_choice":{"type":"any"}}`, Translated, ""},
 	{"`parallel_tool_calls`: false", `{"tools":[{"type":"function","function":{"name":"look"}}],"parallel_tool_calls":false}`, `{"tool_choice":{"type":"auto","disable_parallel_tool_use":true}}`, Translated, ""},
-	{"tools of type `custom`", `{"tools":[{"type":"custom","custom":{"name":"patch"}}]}`, "", Refused, "`tools`"},
+	{
+		"tools of type `custom`", `{"tools":[{"type":"custom","custom":{"name":"patch"}}]}`,
+		`{"tools":[{"name":"patch","input_schema":{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}}]}`, Translated, "as one that takes a text, `input`; its calls come back as the client's own",
+	},
 	{"`user`", `{"user":"u-1"}`, `{"metadata":{"user_id":"u-1"}}`, Translated, ""},
 	{"`metadata`, `store`, `service_tier`, `verbosity`, `prompt_cache_key`", `{"metadata":{"a":"b"},"store":true,"service_tier":"flex","verbosity":"low","prompt_cache_key":"k"}`, "", Ignored, "`prompt_cache_key` chooses the token"},
 	{"`prediction`", `{"prediction":{"type":"content","content":"x"}}`, "", Refused, "`prediction`"},

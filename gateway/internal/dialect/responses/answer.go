@@ -88,6 +88,14 @@ const (
 	inProgress = "in_progress"
 )
 
+// statusBefore is the status of the last item before an answer ends so, or before it goes on.
+func statusBefore(finish chat.FinishReason) string {
+	if finish == chat.Length || finish == chat.WindowFull || finish == chat.ContentFilter {
+		return incomplete
+	}
+	return completed
+}
+
 // cut is why an answer is incomplete; empty: it is not. Codex takes each one that is as a fault
 // and asks again, so that it gets none that only says no.
 func (a *answer) cut() string {

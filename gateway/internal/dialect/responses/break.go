@@ -39,17 +39,14 @@ func (s *stream) saysBetter(failure *chat.Error) bool {
 	}
 }
 
-// fail writes the end of an answer that broke. What has been said is complete, as far as it
-// goes, so that no client loses it; but no call is, since a client would do what it says.
+// fail writes the end of an answer that broke.
 func (s *stream) fail(failure *chat.Error) error {
 	if !s.native.passing {
 		if err := s.start(); err != nil {
 			return err
 		}
-		if s.item.kind != chat.CallBlock {
-			if err := s.close(incomplete); err != nil {
-				return err
-			}
+		if err := s.closeBroken(); err != nil {
+			return err
 		}
 	}
 	s.ended = true
@@ -63,6 +60,18 @@ func (s *stream) fail(failure *chat.Error) error {
 	dst := append(s.head(name), `,"response":`...)
 	dst = s.appendResponse(dst, failed, faultOf(failure))
 	return s.put(name, append(dst, '}'))
+}
+
+// closeBroken ends the item that is open, so that no client loses what has been said; but a call
+// of which the rest is missing stays open, since a client would do what it says.
+func (s *stream) closeBroken() error {
+	switch {
+	case s.item.over:
+		return s.close(completed)
+	case s.item.kind == chat.CallBlock:
+		return nil
+	}
+	return s.close(incomplete)
 }
 
 // faultOf is what a client is told of a stream that broke.

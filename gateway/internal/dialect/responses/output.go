@@ -10,7 +10,9 @@ import (
 
 // item is an item of an answer, on its way.
 type item struct {
-	open bool // the upstream's block is
+	open bool // the client has not had its end
+	// over: the upstream's block is closed. Whether it was cut is told by the next event.
+	over bool
 	kind chat.BlockKind
 	// custom: it is a call of a tool that takes free text.
 	custom bool

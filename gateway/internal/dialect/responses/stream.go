@@ -66,6 +66,11 @@ func (s *stream) compose(event *chat.Event) error {
 	if err := s.start(); err != nil {
 		return err
 	}
+	if s.item.over {
+		if err := s.close(statusBefore(event.Finish)); err != nil {
+			return err
+		}
+	}
 	if event.Open != nil {
 		if err := s.close(completed); err != nil {
 			return err
@@ -89,9 +94,7 @@ func (s *stream) compose(event *chat.Event) error {
 			return err
 		}
 	}
-	if event.Close {
-		return s.close(completed)
-	}
+	s.item.over = s.item.over || event.Close && s.item.open
 	return nil
 }
 
@@ -210,7 +213,7 @@ func (s *stream) close(status string) error {
 	if !s.item.open {
 		return nil
 	}
-	defer func() { s.item.open, s.started = false, false }()
+	defer func() { s.item.open, s.item.over, s.started = false, false, false }()
 	if !s.item.says() {
 		return nil
 	}
@@ -269,7 +272,7 @@ func (s *stream) Done() error {
 	if err := s.start(); err != nil {
 		return err
 	}
-	if err := s.close(completed); err != nil {
+	if err := s.close(s.status()); err != nil {
 		return err
 	}
 	s.ended = true
@@ -286,7 +289,7 @@ func (s *stream) Answer() (id string, json []byte, native bool) {
 		json = responseIn(s.native.last)
 		return idOf(json), json, true
 	}
-	_ = s.close(completed) // the sink keeps its error
+	_ = s.close(s.status()) // the sink keeps its error
 	return s.request.ID, s.appendEnded(make([]byte, 0, len(s.output)+len(s.echo.members)+512)), false
 }
 

@@ -296,6 +296,26 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// Where an answer is cut, its last item says that it is not complete, and no other does.
+func TestItemsThatAreCut(t *testing.T) {
+	t.Parallel()
+	steps := func(finish chat.FinishReason) []chat.Event {
+		return flat(t, upstream.Flat{Text: "I look."}, call(0, "c", "shell", `{"command":"rm -r /tm`, false), end(finish))
+	}
+	for finish, want := range map[chat.FinishReason]string{
+		chat.Length: "incomplete", chat.WindowFull: "incomplete", chat.ContentFilter: "incomplete", chat.Stop: "completed",
+	} {
+		events := steps(finish)
+		if finish == chat.Stop { // what is complete has complete arguments
+			events = flat(t, upstream.Flat{Text: "I look."}, call(0, "c", "shell", `{}`, false), end(finish))
+		}
+		output := both(t, decoded(t, nil, `"input":"Hi",`+agentTools), events...).Output
+		if output[0].Status != "completed" || output[1].Status != want {
+			t.Errorf("%s: %+v", finish, output)
+		}
+	}
+}
+
 // An answer repeats what its request has set.
 func TestSettingsAreRepeated(t *testing.T) {
 	t.Parallel()

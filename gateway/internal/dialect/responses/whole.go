@@ -29,8 +29,11 @@ func (w *whole) Add(event chat.Event) {
 	if w.own != nil {
 		return
 	}
+	if w.item.over {
+		w.close(statusBefore(event.Finish))
+	}
 	if event.Open != nil {
-		w.close()
+		w.close(completed)
 		w.begin(event.Kind, event.Open)
 	}
 	if event.Seal != nil {
@@ -43,19 +46,17 @@ func (w *whole) Add(event chat.Event) {
 		}
 		w.item.add(event.Text)
 	}
-	if event.Close {
-		w.close()
-	}
+	w.item.over = w.item.over || event.Close && w.item.open
 }
 
 // close adds the item that is open to the output.
-func (w *whole) close() {
+func (w *whole) close(status string) {
 	if w.item.open && w.item.says() {
 		w.item.add(w.item.rest())
-		w.end(completed)
+		w.end(status)
 		w.items++
 	}
-	w.item.open = false
+	w.item.open, w.item.over = false, false
 }
 
 // JSON is the whole answer.
@@ -63,7 +64,7 @@ func (w *whole) JSON() []byte {
 	if w.own != nil {
 		return w.own
 	}
-	w.close()
+	w.close(w.status())
 	return w.appendEnded(make([]byte, 0, len(w.output)+len(w.echo.members)+512))
 }
 

@@ -37,6 +37,7 @@ var harness = dialecttest.Harness{
 		"tools as an object":         at("tools", `{"model":"m","tools":{},"input":"Hi"}`),
 		"a tool as text":             at("tools[0]", `{"model":"m","tools":["f"],"input":"Hi"}`),
 		"a tool without a name":      at("tools[1].name", `{"model":"m","tools":[{"type":"function","name":"f"},{"type":"function"}],"input":"Hi"}`),
+		"behind a namespace":         at("tools[1].name", `{"model":"m","tools":[{"type":"namespace","name":"a","tools":[{"type":"function","name":"f"},{"type":"function","name":"g"}]},{"type":"function"}],"input":"Hi"}`),
 		"parameters as text":         at("tools[0].parameters", `{"model":"m","tools":[{"type":"function","name":"f","parameters":"{}"}],"input":"Hi"}`),
 		"a fault within a namespace": at("tools[0].tools[0].name", `{"model":"m","tools":[{"type":"namespace","name":"a","tools":[{"type":"function"}]}],"input":"Hi"}`),
 		"a namespace without end":    at("tools[0].name", `{"model":"m","tools":[{"type":"namespace","name":"`+strings.Repeat("a", 257)+`","tools":[]}],"input":"Hi"}`),

@@ -91,7 +91,7 @@ func (d *decoder) field(name string) (err error) {
 		stream, err = d.boolean(name)
 		d.req.Stream = stream != nil && *stream
 	case toolsField:
-		d.tools.offered, err = d.toolList(toolsField)
+		d.tools.offered, err = d.toolList(toolsField, false)
 	case choiceField:
 		err = d.toolChoice()
 	default:

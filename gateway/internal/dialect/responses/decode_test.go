@@ -141,6 +141,7 @@ func TestTools(t *testing.T) {
 		"free text":             {`"tools":[{"type":"custom","name":"p","description":"d","format":{"type":"grammar","syntax":"lark","definition":"start: x"}}]`, "custom p: d\n\nThe input must match this grammar lark:\n\nstart: x", " []", "tools=free_tools tools=tools"},
 		"namespaces":            {`"tools":[` + two + `]`, "function mcp__a_f|function b_f", " []", "namespace.description=tuning tools=tools"},
 		"a taken name":          {`"tools":[{"type":"namespace","name":"a","tools":[{"type":"function","name":"f"}]},{"type":"function","name":"a_f"}]`, "function a_f_078b5e44|function a_f", " []", "tools=tools"},
+		"one in another":        {`"tools":[{"type":"namespace","name":"a","tools":[{"type":"namespace","name":"b","tools":[` + f + `]},{"type":"function","name":"g"}]}]`, "hosted b|function a_g", " []", "hosted_tools=tuning tools=tools"},
 		"signs that are none":   {`"tools":[{"type":"namespace","name":"a.b/c","tools":[{"type":"function","name":"f"}]}]`, "function a_b_c_f_33c4298e", " []", "tools=tools"},
 		"a name that is long":   {`"tools":[{"type":"namespace","name":"` + long + `","tools":[{"type":"function","name":"` + long + `"}]}]`, "function " + long + "_" + long[:14] + "_", " []", "tools=tools"},
 		"the vendor's":          {`"tools":[` + f + `,{"type":"web_search","external_web_access":false},{"type":"local_shell"},{"type":"mcp","server_url":"u"}]`, "function f|hosted |hosted |hosted ", " []", "hosted_tools=tuning tools=tools"},

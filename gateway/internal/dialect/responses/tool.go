@@ -28,26 +28,29 @@ type namedCall struct {
 	namespace string
 }
 
-// toolList consumes a list of tools, or null.
-func (d *decoder) toolList(field string) (list []tool, err error) {
+// toolList consumes a list of tools, or null. inside: they are those of a namespace, in which
+// there are no others.
+func (d *decoder) toolList(field string, inside bool) (list []tool, err error) {
 	if d.null() {
 		return nil, nil
 	}
 	if d.s.Kind() != rawjson.Array {
 		return nil, d.mismatch(field, anArray)
 	}
+	index := 0
 	for ok := d.s.Array(); ok; ok = d.s.Element() {
-		if list, err = d.tool(list, field); err != nil {
+		at := func() string { return field + "[" + strconv.Itoa(index) + "]" }
+		if list, err = d.tool(list, at, inside); err != nil {
 			return nil, err
 		}
+		index++
 	}
 	return list, nil
 }
 
 // tool consumes a tool, or all of a namespace, and appends what it finds. Members that it does
 // not know are left to the vendor.
-func (d *decoder) tool(list []tool, field string) ([]tool, error) {
-	at := func() string { return field + "[" + strconv.Itoa(len(list)) + "]" }
+func (d *decoder) tool(list []tool, at func() string, inside bool) ([]tool, error) {
 	if d.s.Kind() != rawjson.Object {
 		return nil, d.mismatch(at(), anObject)
 	}
@@ -76,7 +79,11 @@ func (d *decoder) tool(list []tool, field string) ([]tool, error) {
 		case "format":
 			grammar, err = d.grammar(at() + ".format")
 		case "tools":
-			inner, err = d.toolList(at() + ".tools")
+			if inside {
+				d.s.Skip()
+				break
+			}
+			inner, err = d.toolList(at()+".tools", true)
 		case "function", "custom": // as Chat has them
 			err = d.object(at()+"."+string(key), member)
 		default:
@@ -89,14 +96,14 @@ func (d *decoder) tool(list []tool, field string) ([]tool, error) {
 	}
 	whole := d.req.Source.JSON[from:d.s.Pos()]
 	switch {
-	case kind == namespaceType && len(each.Name) > longestNamespace:
+	case kind == namespaceType && !inside && len(each.Name) > longestNamespace:
 		return nil, invalid(at()+".name", "must have at most %d bytes", longestNamespace)
-	case kind == namespaceType:
+	case kind == namespaceType && !inside:
 		if each.Description != "" { // there is no place for it
 			d.noteOnce("namespace.description", chat.Tuning)
 		}
 		for i := range inner {
-			if one := &inner[i]; one.namespace == "" && each.Name != "" {
+			if one := &inner[i]; each.Name != "" {
 				one.namespace, one.Own = each.Name, ownOfNamespace(each.Name, one.Own)
 			}
 		}
@@ -187,7 +194,7 @@ func (d *decoder) lateTools(at place) error {
 			d.s.Skip()
 			return nil
 		}
-		more, err := d.toolList(at.field(string(key)))
+		more, err := d.toolList(at.field(string(key)), false)
 		d.tools.late = append(d.tools.late, more...)
 		return err
 	})

@@ -15,6 +15,14 @@
 // conversation always becomes the same bytes, so that caches find its beginning. What can't
 // be carried is not left out: Carries and Prepare tell so before a token is lent.
 //
+// # Requests of the Responses API
+//
+// Some upstreams serve that API too. Whether one does is found out once, by a request of nothing,
+// and remembered; then such requests go there as they came, and events come back so. Everywhere
+// else they are requests of another dialect. Thoughts that another upstream has sealed are taken
+// out on the way, with the ids of what they led to; and all thoughts are where the upstream has
+// refused a seal.
+//
 // # What is mended
 //
 // Upstreams are not always what they say. The first bytes of an answer tell whether it

@@ -60,7 +60,11 @@ func (a *attempt) respond(ctx context.Context) (failure *upstream.Failure, sent 
 	if response.StatusCode != http.StatusOK {
 		failure, said := a.refusedSaying(ctx, response)
 		if a.driver.settings.quirks.responses == auto && routeMissing(response.StatusCode, said) {
-			a.driver.responses.learn(missing)
+			if hasErrorObject(said) || response.StatusCode != http.StatusNotFound {
+				a.driver.responses.learn(missing)
+			} else {
+				a.driver.responses.doubt()
+			}
 			a.speaks = ""
 			return nil, false
 		}

@@ -258,13 +258,31 @@ func TestTheFirstRequestFindsOut(t *testing.T) {
 // An upstream whose route goes is translated for within the same call, if that can be.
 func TestARouteThatIsGone(t *testing.T) {
 	t.Parallel()
-	upstreams := &serves{answers: map[string]http.HandlerFunc{"/v1/chat/completions": answerWith(200, "text/event-stream", eventsOf(said, finished, "[DONE]"))}}
-	driver := upstreams.driver(t, nil)
-	driver.responses.learn(served)
-	events, failure := gather(t.Context(), t, driver, responsesCall(asked, true))
-	if failure != nil || textOfEvents(events) != "x" || driver.Speaks(responsesDialect) || len(upstreams.seen()) != 2 {
-		t.Errorf("%q, %v, speaks: %t", textOfEvents(events), failure, driver.Speaks(responsesDialect))
+	chats := answerWith(200, "text/event-stream", eventsOf(said, finished, "[DONE]"))
+	for name, test := range map[string]struct {
+		answer http.HandlerFunc
+		want   routeState
+	}{
+		"as the API says it":  {refuse(404, `{"error":{"message":"Unknown request URL: POST /v1/responses.","type":"invalid_request_error","param":null,"code":"unknown_url"}}`), missing},
+		"another method":      {refuse(405, ``), missing},
+		"as a proxy may do":   {answerWith(404, "text/html", "<html>404</html>"), untold},
+		"as a Go server does": {http.NotFound, untold},
+	} {
+		upstreams := &serves{answers: map[string]http.HandlerFunc{"/v1/responses": test.answer, "/v1/chat/completions": chats}}
+		driver := upstreams.driver(t, nil)
+		driver.responses.learn(served)
+		for _, requests := range []int{2, 1} { // the second one does not ask again
+			events, failure := gather(t.Context(), t, driver, responsesCall(asked, true))
+			if got := len(upstreams.seen()); failure != nil || textOfEvents(events) != "x" || got != requests {
+				t.Errorf("%s: %q, %v, %d requests", name, textOfEvents(events), failure, got)
+			}
+		}
+		if got := driver.responses.state(); got != test.want {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
+		}
 	}
+	upstreams := &serves{answers: map[string]http.HandlerFunc{"/v1/chat/completions": chats}}
+	driver := upstreams.driver(t, nil)
 	driver.responses.learn(served)
 	call := responsesCall(asked, true)
 	call.Request.Asks = []chat.Ask{{Field: "prompt", Need: chat.State}}

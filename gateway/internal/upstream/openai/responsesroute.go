@@ -38,6 +38,17 @@ func (r *responsesRoute) state() routeState { return routeState(r.known.Load()) 
 
 func (r *responsesRoute) learn(told routeState) { r.known.Store(int32(told)) }
 
+// doubt is for an upstream that has refused a request as if it served no such API, in nobody's
+// words: a proxy may have said it. It is asked again when there has been a pause.
+func (r *responsesRoute) doubt() {
+	if !r.asking.TryLock() {
+		return
+	}
+	defer r.asking.Unlock()
+	r.next = time.Now().Add(probePause)
+	r.learn(untold)
+}
+
 const (
 	// probeTimeout bounds the question whether there is a Responses API, and probePause is how
 	// long requests don't ask again after an answer that told nothing.

@@ -57,7 +57,7 @@ func (c *compacted) JSON() []byte {
 	dst = append(dst, `,"output":[{"id":`...)
 	dst = rawjson.AppendString(dst, c.itemID("cmp_"))
 	dst = append(dst, `,"type":"compaction","encrypted_content":`...)
-	dst = rawjson.AppendString(dst, sealSummary(textIn(member(answer, "output"))))
+	dst = rawjson.AppendString(dst, chat.SealSummary(textIn(member(answer, "output"))))
 	dst = append(dst, `}],"usage":`...)
 	if usage := member(answer, "usage"); c.own != nil && len(usage) > 0 {
 		return append(append(dst, usage...), '}')

@@ -1,9 +1,7 @@
 package responses
 
 import (
-	"encoding/base64"
 	"strings"
-	"unicode/utf8"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect/callextra"
@@ -317,12 +315,6 @@ func (d *decoder) reasoning(at place) error {
 	return nil
 }
 
-// summaryMaker is in the place of a seal's maker where a conversation in short is in it.
-const summaryMaker = "summary"
-
-// summaryBefore stands before a conversation in short, for a model that goes on with it.
-const summaryBefore = "The conversation so far, in short:\n\n"
-
 // compaction consumes a conversation in short. The vendor's own is for the vendor alone.
 func (d *decoder) compaction(at place) error {
 	sealed := ""
@@ -337,25 +329,10 @@ func (d *decoder) compaction(at place) error {
 	if err != nil || d.s.Failed() {
 		return err
 	}
-	if text, ours := summaryOf(sealed); ours {
-		d.history.hear(chat.User, false, []chat.Part{{Text: summaryBefore + text}}, []place{at})
+	if text, ours := chat.OfSealedSummary(sealed); ours {
+		d.history.hear(chat.User, false, []chat.Part{{Text: text}}, []place{at})
 		return nil
 	}
 	d.noteElsewhere(at)
 	return nil
-}
-
-// sealSummary is how a client keeps a conversation in short.
-func sealSummary(text string) string {
-	return chat.ForeignSeal(summaryMaker, base64.StdEncoding.EncodeToString([]byte(text)))
-}
-
-// summaryOf is the reverse; false: it is another's.
-func summaryOf(sealed string) (string, bool) {
-	maker, packed, foreign := chat.OfForeignSeal(sealed)
-	if !foreign || maker != summaryMaker {
-		return "", false
-	}
-	text, err := base64.StdEncoding.DecodeString(packed)
-	return string(text), err == nil && utf8.Valid(text)
 }

@@ -29,7 +29,7 @@ type responding struct {
 // takesResponses tells whether a call can go to the upstream's Responses API as it came. The first
 // such request asks whether there is one.
 func (d *Driver) takesResponses(ctx context.Context, call *upstream.Call) bool {
-	if hasOwnSummary(call.Request.Source.JSON) {
+	if hasUnreadable(call.Request.Source.JSON) {
 		return false
 	}
 	d.findResponses(ctx, call.Credential, false)

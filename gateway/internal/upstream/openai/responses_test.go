@@ -401,6 +401,10 @@ func TestEditResponses(t *testing.T) {
 			source: `{"model":"m","input":[` + thought(other, `,"content":[{"text":"hm"}]`) + `,` + called + `,` + output + `,` + spoken + `]}`, withoutSeals: true,
 			want: `{"model":"m","input":[` + unnamed + `,` + output + `,` + spoken + `]}`,
 		},
+		"a conversation in short": {
+			source: `{"model":"m","input":[{"type":"compaction","id":"cmp_1","encrypted_content":"` + chat.SealSummary("a \"b\"") + `"}, ` + user + `]}`,
+			want:   `{"model":"m","input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"The conversation so far, in short:\n\na \"b\""}]},` + user + `]}`,
+		},
 		"own seals stay": {
 			source: `{"model":"m","input":[` + thought(other, ``) + `, ` + called + `]}`,
 			want:   `{"model":"m","input":[` + thought(other, ``) + `, ` + called + `]}`,
@@ -633,8 +637,8 @@ func TestResponsesErrorsVerbatim(t *testing.T) {
 	}
 }
 
-// A conversation that goes on from a summary which was made here is nothing for an upstream.
-func TestOwnSummariesAreTranslated(t *testing.T) {
+// What a client was given here in the place of what its maker alone reads goes to no upstream.
+func TestWhatNobodyReadsIsTranslated(t *testing.T) {
 	t.Parallel()
 	upstreams := &serves{answers: map[string]http.HandlerFunc{"/v1/chat/completions": answerWith(200, "text/event-stream", eventsOf(said, finished, "[DONE]"))}}
 	body := `{"model":"m","input":[{"type":"compaction","encrypted_content":"` + chat.ForeignSeal("", "x") + `"}]}`

@@ -12,8 +12,8 @@ import (
 
 // editResponses makes a client's body fit for an upstream that serves the Responses API: the
 // model under the upstream's name for it, the form of the answer, no members that the upstream
-// refuses, and no thoughts of another upstream, or none at all where it has refused a seal. All
-// else stays byte for byte. It answers false for what is no JSON object with a model.
+// refuses, and no thoughts of another upstream, or none at all where it has refused a seal. A
+// conversation that was put in short here is told in words. All else stays byte for byte. It answers false for what is no JSON object with a model.
 func (d *Driver) editResponses(call *upstream.Call) ([]byte, bool) {
 	source := call.Request.Source.JSON
 	e := responsesEdit{
@@ -80,6 +80,9 @@ func (e *responsesEdit) input() {
 		item := e.s.Skip()
 		f := readItemForm(item)
 		switch {
+		case f.summary != "":
+			kept, stripped, orphaned = append(kept, userItem(f.summary)), true, false
+			continue
 		case f.kind == "reasoning" && (e.withoutSeals || f.foreign):
 			stripped, orphaned = true, true
 			if rest := withoutMembers(item, "encrypted_content", "id"); !e.withoutSeals && !e.official && f.said {
@@ -107,6 +110,14 @@ type itemForm struct {
 	kind string
 	// output: a model has made it. foreign: its seal is another upstream's. said: it has words.
 	output, foreign, said bool
+	// summary is the conversation in short that it is, if that was written here.
+	summary string
+}
+
+// userItem is what a user says.
+func userItem(text string) string {
+	item := append([]byte(nil), `{"type":"message","role":"user","content":[{"type":"input_text","text":`...)
+	return string(append(rawjson.AppendString(item, text), `}]}`...))
 }
 
 // readItemForm reads an item.
@@ -124,7 +135,9 @@ func readItemForm(item []byte) itemForm {
 		case key == "role":
 			role = text(&s)
 		case key == "encrypted_content" && s.Kind() == rawjson.String:
-			_, _, f.foreign = chat.OfForeignSeal(s.Text())
+			seal := s.Text()
+			_, _, f.foreign = chat.OfForeignSeal(seal)
+			f.summary, _ = chat.OfSealedSummary(seal)
 		case key == "summary" || key == "content":
 			f.said = !blank(s.Skip()) || f.said
 		default:
@@ -151,9 +164,9 @@ func withoutMembers(object []byte, names ...string) string {
 	return string(edit.Bytes())
 }
 
-// hasOwnSummary tells whether a conversation goes on from a summary that this gateway has made
-// in the place of an upstream: no upstream can read that.
-func hasOwnSummary(source []byte) bool {
+// hasUnreadable tells whether a conversation has something that a client was given here in the
+// place of what only its maker can read, and that has no words: no upstream can be sent it.
+func hasUnreadable(source []byte) bool {
 	if !chat.MayHaveForeignSeals(source) {
 		return false
 	}
@@ -166,7 +179,7 @@ func hasOwnSummary(source []byte) bool {
 		}
 		for ok := s.Array(); ok; ok = s.Element() {
 			f := readItemForm(s.Skip())
-			found = found || f.foreign && f.kind != "reasoning"
+			found = found || f.foreign && f.kind != "reasoning" && f.summary == ""
 		}
 	}
 	return found

@@ -35,12 +35,23 @@ func (s *server) carry(c *gin.Context, route *carried.Route) error {
 		return err
 	}
 	defer end()
-	return s.deliver(c, api, req, sender.Choice, func(err error) error { return err })
+	return s.deliver(c, api, &passing{request: req, choice: sender.Choice})
 }
 
-// deliver answers a request that is passed on as it is; errors are as explain words them.
-func (s *server) deliver(c *gin.Context, api dialect.Dialect, req *carried.Request, choice lease.Choice, explain func(error) error) error {
-	x := exchangeOf(c)
+// passing is a request that is passed on as it is.
+type passing struct {
+	request *carried.Request
+	choice  lease.Choice
+	// explain words an error for the client; nil: it is worded.
+	explain func(error) error
+	// agreed is called when the upstream does what it is asked, before the client hears so; nil:
+	// there is nothing to do.
+	agreed func() error
+}
+
+// deliver passes a request on and the answer back.
+func (s *server) deliver(c *gin.Context, api dialect.Dialect, p *passing) error {
+	x, req := exchangeOf(c), p.request
 	req.ID, req.Created, req.Dialect, req.Query = x.line.RequestID, x.started, api.Name(), c.Request.URL.RawQuery
 	req.Session = cmp.Or(c.GetHeader(sessionHeader), req.Session)
 	x.asks(req.Model, req.Stream)
@@ -49,7 +60,13 @@ func (s *server) deliver(c *gin.Context, api dialect.Dialect, req *carried.Reque
 		d.out = sse.Start(c.Writer, s.Options.Stream)
 	}
 	defer d.close()
-	for piece, err := range explained(s.Relay.Carry(c.Request.Context(), req, choice), explain) {
+	for piece, err := range s.Relay.Carry(c.Request.Context(), req, p.choice) {
+		switch {
+		case err != nil && p.explain != nil:
+			err = p.explain(err)
+		case err == nil && piece.Head != nil && p.agreed != nil:
+			err = p.agreed()
+		}
 		if err == nil {
 			err = d.take(piece)
 		}

@@ -103,7 +103,13 @@ func (s *server) relayed(ctx context.Context, t *turn) iter.Seq2[chat.Event, err
 	if !t.thread.pinned {
 		return answer
 	}
-	return explained(answer, t.thread.explain)
+	return func(yield func(chat.Event, error) bool) {
+		for event, err := range answer {
+			if !yield(event, t.thread.explain(err)) {
+				return
+			}
+		}
+	}
 }
 
 // collect answers with the whole stream at once.

@@ -213,10 +213,11 @@ func (d diary) Compacted(request *chat.Request) dialect.Whole {
 	return d.Whole(request, dialect.Options{})
 }
 
-// cupboard is a store of answers in memory. Where err is set, it fails with that.
+// cupboard is a store of answers in memory. Where err is set, it fails with that; where stuck
+// is, nothing can be deleted.
 type cupboard struct {
-	journal *journal
-	err     error
+	journal    *journal
+	err, stuck error
 
 	mu   sync.Mutex
 	kept map[string]remembered.Answer
@@ -251,14 +252,15 @@ func (c *cupboard) Get(ctx context.Context, id string, owner remembered.Owner) (
 }
 
 func (c *cupboard) Delete(_ context.Context, id string, owner remembered.Owner) error {
-	if c.err != nil {
-		return c.err
+	if err := cmp.Or(c.err, c.stuck); err != nil {
+		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, is := c.kept[c.at(id, owner)]; !is {
 		return remembered.ErrNone
 	}
+	c.journal.note("deleted")
 	delete(c.kept, c.at(id, owner))
 	return nil
 }
@@ -324,7 +326,9 @@ func (r *confidant) Carry(_ context.Context, request *carried.Request, choice le
 			return
 		}
 		head := carried.Head{Status: 200, Header: map[string][]string{"Content-Type": {"application/json"}}, Length: -1}
-		_ = yield(carried.Piece{Head: &head}, nil) && yield(carried.Piece{Bytes: []byte(`{"from":"far"}`)}, nil)
+		more := yield(carried.Piece{Head: &head}, nil)
+		r.journal.note("passed")
+		_ = more && yield(carried.Piece{Bytes: []byte(`{"from":"far"}`)}, nil)
 	}
 }
 

@@ -45,7 +45,7 @@ func (s *shelf) about(ours func(c *gin.Context, kept *remembered.Answer) error, 
 			return err
 		}
 		if kept.Native() {
-			return s.pass(c, kept, method, below)
+			return s.pass(c, kept, method, below, nil)
 		}
 		return ours(c, kept)
 	}
@@ -66,15 +66,15 @@ func (s *shelf) asked(c *gin.Context) (*remembered.Answer, error) {
 }
 
 // pass asks the upstream that keeps an answer.
-func (s *shelf) pass(c *gin.Context, kept *remembered.Answer, method, below string) error {
+func (s *shelf) pass(c *gin.Context, kept *remembered.Answer, method, below string, agreed func() error) error {
 	request := carried.Bare(routeAt(s.api), method, "/"+kept.ID+below, kept.Model, c.Request.Header)
 	request.Stream = wantsStream(c)
-	return s.deliver(c, s.api, request, pinnedTo(kept), func(err error) error {
+	return s.deliver(c, s.api, &passing{request: request, choice: pinnedTo(kept), agreed: agreed, explain: func(err error) error {
 		if isLost(err) {
 			return unknown(s.keeper, kept.ID, "", err)
 		}
 		return err
-	})
+	}})
 }
 
 func wantsStream(c *gin.Context) bool {
@@ -114,15 +114,15 @@ func (s *shelf) remove(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx := c.Request.Context()
+	forget := func() error { return s.forget(c.Request.Context(), kept) }
 	if kept.Native() {
-		err := s.pass(c, kept, http.MethodDelete, "")
-		if err != nil && !isGone(err) {
-			return err
+		err := s.pass(c, kept, http.MethodDelete, "", forget)
+		if err != nil && isGone(err) {
+			return errors.Join(err, forget())
 		}
-		return errors.Join(err, s.forget(ctx, kept))
+		return err
 	}
-	if err := s.forget(ctx, kept); err != nil {
+	if err := forget(); err != nil {
 		return err
 	}
 	s.writeJSON(c, http.StatusOK, s.keeper.Deleted(kept.ID))
@@ -177,5 +177,5 @@ func (s *server) passOn(c *gin.Context, t *turn, below string) error {
 		return err
 	}
 	request.Below = below
-	return s.deliver(c, t.api, request, t.choice, t.thread.explain)
+	return s.deliver(c, t.api, &passing{request: request, choice: t.choice, explain: t.thread.explain})
 }

@@ -376,10 +376,31 @@ func TestRequestsAboutAnAnswerThatAnUpstreamKeeps(t *testing.T) {
 		left := 1
 		if c.method == "DELETE" {
 			left = 0
+			if order := s.journal.String(); !strings.HasSuffix(order, "deleted, passed") { // who hears of it finds none
+				t.Error(order)
+			}
 		}
 		if all := s.cupboard.all(); len(all) != left {
 			t.Errorf("%s %s left %d", c.method, c.below, len(all))
 		}
+	}
+}
+
+// Where the upstream has deleted what can't be forgotten here, the client hears of it, and may
+// delete again.
+func TestADeletionThatIsNotRemembered(t *testing.T) {
+	t.Parallel()
+	s := newStudy(t, nil)
+	s.relay.native = true
+	id := answered(t, s.write(t, key, entry{Model: "m"})).ID
+	s.cupboard.stuck = chat.Errorf(chat.StoreUnavailable, "away")
+	if w := do(t, s, request(t, http.MethodDelete, "/v1/diary/"+id, key, "")); w.Code != 503 || len(s.cupboard.all()) != 1 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	s.cupboard.stuck = nil
+	s.relay.refuses = &chat.Error{Kind: chat.UpstreamRejected, Message: "none", Upstream: &chat.UpstreamError{Status: http.StatusNotFound}}
+	if do(t, s, request(t, http.MethodDelete, "/v1/diary/"+id, key, "")); len(s.cupboard.all()) != 0 {
+		t.Errorf("left %d", len(s.cupboard.all()))
 	}
 }
 

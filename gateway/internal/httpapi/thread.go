@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"errors"
-	"iter"
 	"log/slog"
 	"net/http"
 
@@ -85,7 +84,7 @@ func pinnedTo(kept *remembered.Answer) lease.Choice {
 // explain words an error for who goes on with what an upstream keeps: where that can't be had
 // any more, it is as if there were none.
 func (t *thread) explain(err error) error {
-	if !t.pinned || !isLost(err) {
+	if err == nil || !t.pinned || !isLost(err) {
 		return err
 	}
 	return unknown(t.keeper, t.wishes.Previous, previousField, err)
@@ -108,20 +107,6 @@ func unknown(keeper dialect.Rememberer, id, param string, cause error) error {
 	err := *keeper.Unknown(id, param)
 	err.Err = errors.Join(err.Err, cause)
 	return &err
-}
-
-// explained is what seq yields, with errors as explain words them.
-func explained[T any](seq iter.Seq2[T, error], explain func(error) error) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for item, err := range seq {
-			if err != nil {
-				err = explain(err)
-			}
-			if !yield(item, err) {
-				return
-			}
-		}
-	}
 }
 
 // errBrought: an answer that the upstream keeps for a token that nobody here has.

@@ -58,6 +58,10 @@ func threeTargets(t *testing.T) *stack.Stack {
 	putRoute(t, s, "fast", map[string]any{"targets": []any{
 		target("heavy", "gpt-heavy", 0, 3), target("light", "gpt-light", 0, 1), target("spare", "gpt-spare", 1, 1),
 	}}, "fast")
+	s.Eventually("the tokens of both targets of the first priority are known", settleLimit, func() bool {
+		counts := shares(t, s, "fast", 48)
+		return counts["gpt-heavy"] == 36 && counts["gpt-light"] == 12
+	})
 	return s
 }
 

@@ -8,7 +8,7 @@ import (
 const head = `<!-- Made by "make generate" of the rows in deploy/traps, which a test checks against the tests that they name. -->
 # Traps
 
-What gateways between Chat (OpenAI's Chat Completions), Messages (Anthropic's) and the endpoints beside them get wrong, what is right, and which tests hold it here. The names of tests use the numbers; 45 to 59 are of the Responses API, which is not served.
+What gateways between Chat (OpenAI's Chat Completions), Messages (Anthropic's), Responses (OpenAI's) and the endpoints beside them get wrong, what is right, and which tests hold it here. The names of tests use the numbers.
 `
 
 // Document is docs/traps.md.

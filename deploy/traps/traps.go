@@ -29,12 +29,12 @@ type Group struct {
 	Traps []Trap
 }
 
-// Groups are all groups, by number. What is missing between 44 and 60 are traps of the
-// Responses API, which is not served.
+// Groups are all groups, by number.
 var Groups = []Group{
 	{Name: "Writing Messages answers", Traps: answers},
 	{Name: "Reasoning", Traps: reasoning},
 	{Name: "Reading Messages requests", Traps: requests},
+	{Name: "Responses", Traps: responses},
 	{Name: "Chat", Traps: chat},
 	{Name: "Side endpoints", Traps: side},
 }
@@ -42,11 +42,14 @@ var Groups = []Group{
 // The packages whose tests hold traps.
 const (
 	cases     = "deploy/cases"
+	codex     = "deploy/e2e/codex"
 	e2e       = "deploy/e2e"
 	pairs     = "deploy/e2e/pairs"
 	carried   = "gateway/internal/carried"
 	messages  = "gateway/internal/dialect/anthropic"
 	chats     = "gateway/internal/dialect/openai"
+	answered  = "gateway/internal/dialect/responses"
+	judges    = "gateway/grammar"
 	http      = "gateway/internal/httpapi"
 	relay     = "gateway/internal/relay"
 	names     = "gateway/internal/upstream"

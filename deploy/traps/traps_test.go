@@ -48,9 +48,7 @@ func TestEveryTrapIsHeld(t *testing.T) {
 	t.Parallel()
 	var numbers, want []int
 	for n := 1; n <= 76; n++ {
-		if n <= 44 || n >= 60 {
-			want = append(want, n)
-		}
+		want = append(want, n)
 	}
 	sources := map[string]source{}
 	for _, group := range Groups {

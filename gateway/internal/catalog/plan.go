@@ -46,6 +46,9 @@ func (p *Plan) Next() (Target, bool) {
 	return next, true
 }
 
+// More tells whether there are targets behind those so far that may have tokens.
+func (p *Plan) More() bool { return len(p.ready)+len(p.stages) > 0 }
+
 // stage are targets of one priority among which a request has the choice.
 type stage struct {
 	tier *tier

@@ -8,6 +8,7 @@ import (
 
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/upstream"
 )
 
@@ -15,6 +16,7 @@ import (
 // It returns the last one that was tried.
 func (r *run) sendAlong(ctx context.Context, plan catalog.Plan) (catalog.Target, *chat.Error) {
 	target := plan.First
+	r.others = plan.More()
 	refused := r.sendTo(ctx, target)
 	told := refused
 	for refused != nil && r.mayMoveOn(ctx, refused) {
@@ -25,7 +27,7 @@ func (r *run) sendAlong(ctx context.Context, plan catalog.Plan) (catalog.Target,
 		r.relay.Logger.LogAttrs(ctx, slog.LevelInfo, "moves on along the route", slog.String("request_id", r.entry.ID),
 			slog.String("route", plan.Route), slog.String("upstream", target.Upstream), slog.String("model", target.Model),
 			slog.String("next_upstream", next.Upstream), slog.String("next_model", next.Model), slog.Any("error", refused))
-		target, r.movedOn = next, true
+		target, r.movedOn, r.others = next, true, plan.More()
 		refused = r.sendTo(ctx, target)
 		told = r.afterTargets(ctx, told, refused)
 	}
@@ -105,10 +107,18 @@ func isIdle(kind chat.Kind) bool {
 	}
 }
 
+// briefWait is how long a request queues for a token of one target while there are others. It
+// bridges a moment at which all tokens are busy; those that cool for longer are passed over.
+const briefWait = 250 * time.Millisecond
+
 // patience is how long the request queues for a token of the present target.
 func (r *run) patience() time.Duration {
-	if !r.movedOn {
-		return r.policy.QueueWait
+	left := r.policy.QueueWait
+	if r.movedOn {
+		left = max(left-r.waited, 0)
 	}
-	return max(r.policy.QueueWait-r.waited, 0)
+	if r.others && r.choice == (lease.Choice{}) {
+		return min(left, briefWait)
+	}
+	return left
 }

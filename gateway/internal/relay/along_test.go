@@ -178,7 +178,7 @@ func TestTheEarliestTargetIsWaitedFor(t *testing.T) {
 	}
 }
 
-// All targets together are waited for no longer than one.
+// All targets together are waited for no longer than one, and none for long while there are others.
 func TestARequestQueuesNoLongerForSeveralTargets(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -188,11 +188,11 @@ func TestARequestQueuesNoLongerForSeveralTargets(t *testing.T) {
 		var waits []time.Duration
 		r.pool.acquire = func(_ context.Context, demand lease.Demand) (*lease.Lease, error) {
 			waits = append(waits, demand.MaxWait)
-			<-time.After(min(demand.MaxWait, 2*time.Second))
+			<-time.After(demand.MaxWait)
 			return nil, &chat.Error{Kind: chat.NoTokenAvailable}
 		}
 		r.chat(t.Context(), t, whole)
-		if want := []time.Duration{3 * time.Second, time.Second, 0}; !slices.Equal(waits, want) {
+		if want := []time.Duration{250 * time.Millisecond, 250 * time.Millisecond, 2500 * time.Millisecond}; !slices.Equal(waits, want) {
 			t.Errorf("it waits %v", waits)
 		}
 	})

@@ -121,9 +121,10 @@ type run struct {
 	parameters []chat.Parameter
 	target     catalog.Target
 	// waited is how long the request has waited for tokens; movedOn: others than the first
-	// target of its plan are tried, for which it waits no longer than for one.
-	waited  time.Duration
-	movedOn bool
+	// target of its plan are tried, for which it waits no longer than for one; others: there are
+	// more behind the present one.
+	waited          time.Duration
+	movedOn, others bool
 	// gone: the client hung up.
 	gone bool
 	// sent: the client has been sent something; there is no way back.

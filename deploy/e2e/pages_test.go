@@ -358,7 +358,8 @@ func fill(t *testing.T, s *stack.Stack) []string {
 	gateway.MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/settings", map[string]any{"max_attempts": 4})
 	gateway.MustAdmin(t, http.StatusOK, http.MethodPut, "/admin/api/routes/fast", map[string]any{
 		"targets": []map[string]any{
-			{"upstream": "openai", "model": "gpt-test", "weight": 3}, {"upstream": "cursor", "model": "gpt-4o"},
+			{"upstream": "openai", "model": "gpt-test", "weight": 3},
+			{"upstream": "cursor", "model": "gpt-4o"},
 			{"upstream": "not-there", "priority": 1},
 		},
 		"parameters": map[string]any{"reasoning_effort": "low", "temperature": map[string]any{"default": 0.2}},

@@ -44,8 +44,10 @@ func TestMovesFindTheirTool(t *testing.T) {
 		move Move
 		want string
 	}{
-		{Move{Call: "search"}, "search"}, {Move{Call: "search", Group: "mcp__issues"}, "mcp__issues__search"},
-		{Move{Call: "search", Group: "mcp__notes"}, "mcp__notes_search"}, {Move{Call: "patch"}, ""},
+		{Move{Call: "search"}, "search"},
+		{Move{Call: "search", Group: "mcp__issues"}, "mcp__issues__search"},
+		{Move{Call: "search", Group: "mcp__notes"}, "mcp__notes_search"},
+		{Move{Call: "patch"}, ""},
 	} {
 		if got := c.move.named(tools); got != c.want {
 			t.Errorf("%+v: %q", c.move, got)

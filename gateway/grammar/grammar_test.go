@@ -44,17 +44,25 @@ func read(stream *grammar.Stream, from io.Reader) []grammar.Violation {
 }
 
 var samples = map[string]sample{
-	"messages":         {judge: grammar.Messages, text: goodMessages},
-	"messages to end":  {judge: grammar.Messages, text: goodMessages, options: grammar.Options{End: grammar.Complete}},
-	"messages, broken": {judge: grammar.Messages, text: failedMessages + "\"}}\n\n" + messageError, options: grammar.Options{End: grammar.Failed}},
-	"messages, small":  {judge: grammar.Messages, text: goodMessages, options: grammar.Options{FrameLimit: 500}},
-	"message":          {judge: grammar.Messages, form: answer, text: wholeMessage},
-	"message error":    {judge: grammar.Messages, form: failure, text: messageErrorBody, status: 404},
-	"chat":             {judge: grammar.Chat, text: goodChat, options: grammar.Options{Usage: true}},
-	"chat, uncounted":  {judge: grammar.Chat, text: strings.Replace(goodChat, usageChunk, "", 1)},
-	"chat, broken":     {judge: grammar.Chat, text: roleChunk + texts + chatError},
-	"completion":       {judge: grammar.Chat, form: answer, text: wholeChat},
-	"chat error":       {judge: grammar.Chat, form: failure, text: chatErrorBody, status: 502},
+	"messages":          {judge: grammar.Messages, text: goodMessages},
+	"messages to end":   {judge: grammar.Messages, text: goodMessages, options: grammar.Options{End: grammar.Complete}},
+	"messages, broken":  {judge: grammar.Messages, text: failedMessages + "\"}}\n\n" + messageError, options: grammar.Options{End: grammar.Failed}},
+	"messages, small":   {judge: grammar.Messages, text: goodMessages, options: grammar.Options{FrameLimit: 500}},
+	"message":           {judge: grammar.Messages, form: answer, text: wholeMessage},
+	"message error":     {judge: grammar.Messages, form: failure, text: messageErrorBody, status: 404},
+	"chat":              {judge: grammar.Chat, text: goodChat, options: grammar.Options{Usage: true}},
+	"chat, uncounted":   {judge: grammar.Chat, text: strings.Replace(goodChat, usageChunk, "", 1)},
+	"chat, broken":      {judge: grammar.Chat, text: roleChunk + texts + chatError},
+	"completion":        {judge: grammar.Chat, form: answer, text: wholeChat},
+	"chat error":        {judge: grammar.Chat, form: failure, text: chatErrorBody, status: 502},
+	"responses":         {judge: grammar.Responses, text: goodResponses},
+	"responses to end":  {judge: grammar.Responses, text: goodResponses, options: grammar.Options{End: grammar.Complete}},
+	"responses, failed": {judge: grammar.Responses, text: brokenResponses + responseFailed, options: grammar.Options{End: grammar.Failed}},
+	"responses, broken": {judge: grammar.Responses, text: brokenResponses + responsesError, options: grammar.Options{End: grammar.Failed}},
+	"responses, cut":    {judge: grammar.Responses, text: cutResponses, options: grammar.Options{End: grammar.Complete}},
+	"response":          {judge: grammar.Responses, form: answer, text: wholeResponse},
+	"response, failed":  {judge: grammar.Responses, form: answer, text: failedResponse},
+	"response error":    {judge: grammar.Responses, form: failure, text: chatErrorBody, status: 502},
 }
 
 // mutation breaks one rule: what is replaced in the sample, once, and by what.
@@ -64,7 +72,7 @@ type mutation struct {
 	old, new string
 }
 
-var mutations = []mutation{
+var mutations = slices.Concat([]mutation{
 	{grammar.UTF8, "chat", "Hello", "Hell\xff"},
 	{grammar.UTF8, "completion", "call_1", "call_\xff"},
 	{grammar.Line, "chat", roleChunk, "retry: 1000\n" + roleChunk},
@@ -217,7 +225,7 @@ var mutations = []mutation{
 	{grammar.ContentPresent, "completion", `"content":null,`, ``},
 	{grammar.ContentWithCalls, "completion", `"content":null`, `"content":""`},
 	{grammar.RefusalPresent, "completion", `"refusal":null,`, ``},
-}
+}, responsesMutations)
 
 var textDelta = event("content_block_delta", `,"index":2,"delta":{"type":"text_delta","text":"x"}`)
 

@@ -159,10 +159,17 @@ var responseMembers = []struct {
 	name  string
 	kinds []kind
 }{
-	{"created_at", []kind{isNumber}}, {"error", []kind{isNull, isObject}}, {"incomplete_details", []kind{isNull, isObject}},
-	{"instructions", []kind{isNull, isString, isArray}}, {"parallel_tool_calls", []kind{isBool}}, {"tools", []kind{isArray}},
-	{"tool_choice", []kind{isString, isObject}}, {"temperature", []kind{isNull, isNumber}}, {"top_p", []kind{isNull, isNumber}},
-	{"metadata", []kind{isNull, isObject}}, {"usage", []kind{isNull, isObject}},
+	{"created_at", []kind{isNumber}},
+	{"error", []kind{isNull, isObject}},
+	{"incomplete_details", []kind{isNull, isObject}},
+	{"instructions", []kind{isNull, isString, isArray}},
+	{"parallel_tool_calls", []kind{isBool}},
+	{"tools", []kind{isArray}},
+	{"tool_choice", []kind{isString, isObject}},
+	{"temperature", []kind{isNull, isNumber}},
+	{"top_p", []kind{isNull, isNumber}},
+	{"metadata", []kind{isNull, isObject}},
+	{"usage", []kind{isNull, isObject}},
 }
 
 // judgeResponse judges the members of a response, and tells whether it is one.

@@ -93,23 +93,6 @@ var (
 	failedResponse = strings.Replace(response("failed", "", "null", ""), `"error":null`, `"error":{"code":"server_error","message":"cut short"}`, 1)
 )
 
-func init() {
-	for name, s := range map[string]sample{
-		"responses":         {text: goodResponses},
-		"responses to end":  {text: goodResponses, options: grammar.Options{End: grammar.Complete}},
-		"responses, failed": {text: brokenResponses + responseFailed, options: grammar.Options{End: grammar.Failed}},
-		"responses, broken": {text: brokenResponses + responsesError, options: grammar.Options{End: grammar.Failed}},
-		"responses, cut":    {text: cutResponses, options: grammar.Options{End: grammar.Complete}},
-		"response":          {form: answer, text: wholeResponse},
-		"response, failed":  {form: answer, text: failedResponse},
-		"response error":    {form: failure, text: chatErrorBody, status: 502},
-	} {
-		s.judge = grammar.Responses
-		samples[name] = s
-	}
-	mutations = append(mutations, responsesMutations...)
-}
-
 // dropped leaves a part of a sample out.
 func dropped(rule grammar.Rule, of, part string) mutation { return mutation{rule, of, part, ""} }
 
@@ -167,9 +150,11 @@ var responsesMutations = []mutation{
 	{grammar.OutputText, "response", `"usage"`, `"output_text":"Hello","usage"`},
 
 	{grammar.ItemIndex, "responses, broken", messageAdded, strings.Replace(messageAdded, `"output_index":1`, `"output_index":2`, 1)},
-	{grammar.ItemNesting, "responses", keepalive + secondDelta + annotation + textDone + partDone + itemDone(1, doneMessage) + functionItem,
+	{
+		grammar.ItemNesting, "responses", keepalive + secondDelta + annotation + textDone + partDone + itemDone(1, doneMessage) + functionItem,
 		strings.Split(functionItem, "event: response.function_call_arguments.delta")[0] + secondDelta + annotation + textDone + partDone + itemDone(1, doneMessage) +
-			strings.TrimPrefix(functionItem, strings.Split(functionItem, "event: response.function_call_arguments.delta")[0])},
+			strings.TrimPrefix(functionItem, strings.Split(functionItem, "event: response.function_call_arguments.delta")[0]),
+	},
 	{grammar.ItemUnadded, "responses", responseRunning, responseRunning + firstDelta},
 	{grammar.ItemUnadded, "responses", functionItem, firstDelta + functionItem},
 	dropped(grammar.ItemUndone, "responses", itemDone(3, doneCustom)),

@@ -47,8 +47,8 @@ type explainedRoute struct {
 type explainedTarget struct {
 	Upstream string `json:"upstream"`
 	Model    string `json:"model"`
-	Priority uint32 `json:"priority"`
-	Weight   uint32 `json:"weight"`
+	Priority int    `json:"priority"`
+	Weight   int    `json:"weight"`
 	// Order is 1 for the first. Share is its part, from 0 to 1, of the requests that its
 	// priority gets.
 	Order int     `json:"order"`

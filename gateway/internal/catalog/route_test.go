@@ -269,12 +269,16 @@ func TestProspects(t *testing.T) {
 		want Chain
 	}{
 		{Wish{Model: "fast"}, Chain{"fast", "fast", fast.Parameters, []Prospect{
-			{"cursor", "m", 0, 3, ""}, {"gone", "m", 0, 1, "there is no such upstream"},
-			{"local", "fast", 1, 1, ""}, {"backup", "m", 1, 1, "it has no tokens"},
+			{"cursor", "m", 0, 3, ""},
+			{"gone", "m", 0, 1, "there is no such upstream"},
+			{"local", "fast", 1, 1, ""},
+			{"backup", "m", 1, 1, "it has no tokens"},
 		}, nil}},
 		{Wish{Model: "fast", Request: tools}, Chain{"fast", "fast", fast.Parameters, []Prospect{
-			{"cursor", "m", 0, 3, cannot("cursor")}, {"gone", "m", 0, 1, "there is no such upstream"},
-			{"local", "fast", 1, 1, ""}, {"backup", "m", 1, 1, cannot("backup")},
+			{"cursor", "m", 0, 3, cannot("cursor")},
+			{"gone", "m", 0, 1, "there is no such upstream"},
+			{"local", "fast", 1, 1, ""},
+			{"backup", "m", 1, 1, cannot("backup")},
 		}, []string{"gpt-4o"}}},
 		{Wish{Model: "lost"}, Chain{"lost", "lost", nil, []Prospect{{"gone", "m", 0, 1, "there is no such upstream"}}, nil}},
 		{Wish{Model: "gpt-4o"}, Chain{Prospects: []Prospect{

@@ -47,8 +47,15 @@ func TestSetMembers(t *testing.T) {
 func TestGetMembers(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ object, want string }{
-		{`{"a": {"b":1} }`, `{"b":1}`}, {`{"a":1,"a":2}`, `2`}, {`{"b":1}`, ``}, {`{"a":null}`, ``}, {`{"a":1,"a":null}`, ``},
-		{`{"\u0061":[]}`, `[]`}, {`[1]`, ``}, {``, ``}, {`"a"`, ``},
+		{`{"a": {"b":1} }`, `{"b":1}`},
+		{`{"a":1,"a":2}`, `2`},
+		{`{"b":1}`, ``},
+		{`{"a":null}`, ``},
+		{`{"a":1,"a":null}`, ``},
+		{`{"\u0061":[]}`, `[]`},
+		{`[1]`, ``},
+		{``, ``},
+		{`"a"`, ``},
 	} {
 		if got := rawjson.MembersOf([]byte(c.object), "a").Get("a"); got != c.want {
 			t.Errorf("%s: %s, want %s", c.object, got, c.want)

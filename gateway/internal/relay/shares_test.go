@@ -53,7 +53,8 @@ func TestWhoAnswersIsByPriorityAndWeight(t *testing.T) {
 		configs = append(configs, upstream.Config{Name: name, Driver: "fake"})
 	}
 	all.Update(configs, []catalog.Route{{Name: "fast", Match: "fast", Targets: []catalog.RouteTarget{
-		{Upstream: "heavy", Model: "m", Priority: 1, Weight: 3}, {Upstream: "light", Model: "m", Priority: 1, Weight: 1},
+		{Upstream: "heavy", Model: "m", Priority: 1, Weight: 3},
+		{Upstream: "light", Model: "m", Priority: 1, Weight: 1},
 		{Upstream: "spare", Model: "m", Priority: 2, Weight: 1},
 	}}})
 	r := New(Params{

@@ -17,9 +17,9 @@ const MaxBytes = 4 << 20
 const maxID = 128
 
 var (
-	// ErrNone: nothing is kept under the id, or not for who asks.
+	// ErrNone tells that nothing is kept under the id, or not for who asks.
 	ErrNone = errors.New("nothing is kept under this id")
-	// ErrTooLarge: no store keeps so much.
+	// ErrTooLarge tells that no store keeps so much.
 	ErrTooLarge = errors.New("it is larger than what is kept")
 	errAway     = errors.New("the store is out of reach")
 	errID       = errors.New("its id is none under which something is kept")

@@ -29,7 +29,7 @@ type Target struct {
 	Model string
 	// Priority and Weight are as the operator has set them: targets of the lowest number come
 	// first, and share the requests by their weights.
-	Priority, Weight uint32
+	Priority, Weight int
 	// Why it can't serve, whatever its tokens do; empty: it can.
 	Why string
 }

@@ -76,7 +76,7 @@ type answer struct {
 // order sorts targets as they are tried, and tells their shares.
 func order(targets []Target) []Prospect {
 	prospects := make([]Prospect, len(targets))
-	weights := map[uint32]uint32{}
+	weights := map[int]int{}
 	for i, target := range targets {
 		prospects[i].Target = target
 		if target.Why == "" {

@@ -192,7 +192,7 @@ func unescapeUnit(text string) (unit rune, length int) {
 			return -1, escapeLength
 		}
 	}
-	value, _ := strconv.ParseUint(text[2:escapeLength], 16, 32) // hexadecimal digits only
+	value, _ := strconv.ParseInt(text[2:escapeLength], 16, 32) // four hexadecimal digits
 	return rune(value), escapeLength
 }
 

@@ -35,8 +35,10 @@ func prospects(model, dialect string) (routing.Chain, error) {
 		return routing.Chain{
 			Route: &routing.Route{Name: "quick", Match: "fa*", Parameters: []chat.Parameter{{Name: chat.SetEffort, Value: `"low"`}}},
 			Targets: []routing.Target{
-				{Upstream: "cursor", Model: hostile, Weight: 3}, {Upstream: "vendor", Model: "m", Weight: 1},
-				{Upstream: "gone", Model: "m", Priority: 1, Weight: 1, Why: "there is no such upstream"}, {Upstream: "x", Weight: 1, Why: hostile},
+				{Upstream: "cursor", Model: hostile, Weight: 3},
+				{Upstream: "vendor", Model: "m", Weight: 1},
+				{Upstream: "gone", Model: "m", Priority: 1, Weight: 1, Why: "there is no such upstream"},
+				{Upstream: "x", Weight: 1, Why: hostile},
 			},
 			Fallbacks: []string{"spare", hostile},
 		}, nil

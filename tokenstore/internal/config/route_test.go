@@ -43,8 +43,10 @@ routes:
 				{Upstream: "deepseek", Model: "Deepseek-Chat", Weight: 3}, {Upstream: "openai", Priority: 2, Weight: 1},
 			},
 			Parameters: []*tokenstorev1.RouteParameter{
-				{Name: "max_output_tokens", Value: "1000"}, {Name: "reasoning_effort", Value: `"none"`},
-				{Name: "service_tier", Value: `"1"`}, {Name: "temperature", Value: "0.5", OnlyDefault: true},
+				{Name: "max_output_tokens", Value: "1000"},
+				{Name: "reasoning_effort", Value: `"none"`},
+				{Name: "service_tier", Value: `"1"`},
+				{Name: "temperature", Value: "0.5", OnlyDefault: true},
 			},
 		},
 		{Name: "claude", Match: "claude-*", Targets: []*tokenstorev1.RouteTarget{{Upstream: "anthropic", Weight: 1}}},

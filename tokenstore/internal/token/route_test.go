@@ -18,9 +18,12 @@ func someRoute() *tokenstorev1.Route {
 			{Upstream: "deepseek", Priority: 100, Weight: 1000},
 		},
 		Parameters: []*tokenstorev1.RouteParameter{
-			{Name: "reasoning_effort", Value: `"low"`}, {Name: "temperature", Value: "0.5", OnlyDefault: true},
-			{Name: "max_output_tokens", Value: "1000000"}, {Name: "top_p", Value: "1"},
-			{Name: "verbosity", Value: `"high"`}, {Name: "service_tier", Value: `"flex"`},
+			{Name: "reasoning_effort", Value: `"low"`},
+			{Name: "temperature", Value: "0.5", OnlyDefault: true},
+			{Name: "max_output_tokens", Value: "1000000"},
+			{Name: "top_p", Value: "1"},
+			{Name: "verbosity", Value: `"high"`},
+			{Name: "service_tier", Value: `"flex"`},
 		},
 	}
 }

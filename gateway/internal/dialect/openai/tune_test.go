@@ -48,7 +48,8 @@ func TestTune(t *testing.T) {
 			`,"reasoning":{"effort":"high"}`, []chat.Parameter{fallBackOn(chat.SetEffort, `"low"`)}, `,"reasoning":{"effort":"high"}`, effort("high"),
 		},
 		"an effort in another place": {
-			`,"reasoning":{"max_tokens":5,"exclude":false,"effort":"high","enabled":false}`, []chat.Parameter{tuning(chat.SetEffort, `"low"`)},
+			`,"reasoning":{"max_tokens":5,"exclude":false,"effort":"high","enabled":false}`,
+			[]chat.Parameter{tuning(chat.SetEffort, `"low"`)},
 			`,"reasoning":{"exclude":false,"effort":"low"}`, effort("low"),
 		},
 		"an effort where thinking is off": {
@@ -79,8 +80,10 @@ func TestTune(t *testing.T) {
 			chat.Request{Sampling: chat.Sampling{Temperature: new(0.2), TopP: new(0.5)}, Verbosity: "low", ServiceTier: "flex"},
 		},
 		"defaults of the others": {
-			`,"temperature":null,"verbosity":"high"`, []chat.Parameter{fallBackOn(chat.SetTemperature, `0`), fallBackOn(chat.SetVerbosity, `"low"`)},
-			`,"temperature":0,"verbosity":"high"`, chat.Request{Sampling: chat.Sampling{Temperature: new(0.0)}, Verbosity: "high"},
+			`,"temperature":null,"verbosity":"high"`,
+			[]chat.Parameter{fallBackOn(chat.SetTemperature, `0`), fallBackOn(chat.SetVerbosity, `"low"`)},
+			`,"temperature":0,"verbosity":"high"`,
+			chat.Request{Sampling: chat.Sampling{Temperature: new(0.0)}, Verbosity: "high"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

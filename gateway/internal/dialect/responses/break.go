@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -87,6 +88,5 @@ func faultOf(failure *chat.Error) *fault {
 // inSeconds is a time as clients read it out of a message, such as `1.5s`: never shorter than it
 // is, to a tenth of a second.
 func inSeconds(wait time.Duration) string {
-	const tenth = time.Second / 10
-	return strconv.FormatFloat(((wait+tenth-1)/tenth*tenth).Seconds(), 'f', -1, 64) + "s"
+	return strconv.FormatFloat(math.Ceil(10*wait.Seconds())/10, 'f', -1, 64) + "s"
 }

@@ -242,7 +242,8 @@ func TestWishes(t *testing.T) {
 		"JSON":          {`"text":{"format":{"type":"json_object"}}`, chat.Request{Output: chat.Output{Form: chat.JSONOutput}}, "text.format=json_object"},
 		"a schema": {
 			`"text":{"format":{"type":"json_schema","name":"n","description":"d","schema":{"b":1,"a":2},"strict":true}}`,
-			chat.Request{Output: chat.Output{Form: chat.SchemaOutput, Name: "n", Description: "d", Schema: []byte(`{"b":1,"a":2}`), Strict: &yes}}, "text.format=json_schema",
+			chat.Request{Output: chat.Output{Form: chat.SchemaOutput, Name: "n", Description: "d", Schema: []byte(`{"b":1,"a":2}`), Strict: &yes}},
+			"text.format=json_schema",
 		},
 		"a new form":          {`"text":{"format":{"type":"poem"}}`, chat.Request{}, "text.format=unclear"},
 		"what to include":     {`"include":["reasoning.encrypted_content","file_search_call.results","web_search_call.results"]`, chat.Request{}, "include=tuning"},

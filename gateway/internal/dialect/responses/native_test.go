@@ -157,7 +157,9 @@ func TestNativeStreamsThatBreak(t *testing.T) {
 func TestTrap54SilencesOfCodex(t *testing.T) {
 	t.Parallel()
 	ours := []chat.Event{
-		{Kind: chat.TextBlock, Open: &chat.Block{}, Text: "a"}, {Kind: chat.TextBlock, Text: "b"}, {Kind: chat.TextBlock, Text: "c", Close: true},
+		{Kind: chat.TextBlock, Open: &chat.Block{}, Text: "a"},
+		{Kind: chat.TextBlock, Text: "b"},
+		{Kind: chat.TextBlock, Text: "c", Close: true},
 		{Finish: chat.Stop, Usage: &chat.Usage{}},
 	}
 	for name, events := range map[string][]chat.Event{"composed": ours, "native": nativeEvents("fable")} {

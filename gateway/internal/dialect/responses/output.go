@@ -98,8 +98,8 @@ func (a *answer) appendItem(dst []byte, status string) []byte {
 	dst = append(dst, `","status":"`...)
 	dst = append(dst, status...)
 	dst = append(dst, '"')
-	switch {
-	case i.kind == chat.CallBlock:
+	switch i.kind {
+	case chat.CallBlock:
 		dst = append(dst, `,"call_id":`...)
 		dst = rawjson.AppendString(dst, i.callID)
 		dst = append(dst, `,"name":`...)
@@ -115,7 +115,7 @@ func (a *answer) appendItem(dst []byte, status string) []byte {
 			dst = append(dst, i.text...)
 		}
 		dst = append(dst, '"')
-	case i.kind == chat.ReasoningBlock:
+	case chat.ReasoningBlock:
 		dst = append(dst, `,"summary":[`...)
 		if !started && len(i.text) > 0 {
 			dst = i.appendPart(dst, i.text)

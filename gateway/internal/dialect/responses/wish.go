@@ -102,7 +102,7 @@ func (d *decoder) reasoningWish(field string) error {
 	d.req.Thinking = chat.Thinking{}
 	wish := &d.req.Thinking
 	err := d.object(field, func(key []byte) (err error) {
-		word := ""
+		var word string
 		switch string(key) {
 		case "effort":
 			word, err = d.text(field + "." + string(key))

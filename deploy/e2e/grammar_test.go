@@ -31,8 +31,9 @@ func TestJudgesAgreeWithOfficialSDKs(t *testing.T) {
 		generate func(*rand.Rand) (frames, meaning []string)
 		read     func(stream string) (meaning []string, err error)
 	}{
-		"messages": {grammar.Messages, messagesFrames, readMessages},
-		"chat":     {grammar.Chat, chatFrames, readChat},
+		"messages":  {grammar.Messages, messagesFrames, readMessages},
+		"chat":      {grammar.Chat, chatFrames, readChat},
+		"responses": {grammar.Responses, responsesFrames, readResponses},
 	} {
 		refused := 0
 		for seed := range uint64(300) {

@@ -127,23 +127,32 @@ func (c *agentCall) plan(index int, tool *agentv1.McpToolDefinition, text string
 	if err != nil {
 		return plannedCall{}, err
 	}
-	call := plannedCall{id: c.callID(index), tool: tool, raw: instanceOf(schema, text), args: map[string]*structpb.Value{}}
+	call := plannedCall{id: c.callID(index), tool: tool, raw: instanceOf(schema, text)}
 	if len(parseSchema(schema)) == 0 {
 		call.raw = json.RawMessage("{}")
 	}
 	if c.scenario.kind == "call-huge" {
 		call.raw = json.RawMessage(`{"text":"` + strings.Repeat("x", hugeInput) + `"}`)
 	}
+	err = call.readArgs()
+	return call, err
+}
+
+// readArgs makes the arguments of their JSON.
+func (p *plannedCall) readArgs() error {
 	var args map[string]any
-	if err := json.Unmarshal(call.raw, &args); err != nil {
-		return plannedCall{}, err
+	if err := json.Unmarshal(p.raw, &args); err != nil {
+		return err
 	}
+	p.args = map[string]*structpb.Value{}
 	for name, value := range args {
-		if call.args[name], err = structpb.NewValue(value); err != nil {
-			return plannedCall{}, err
+		read, err := structpb.NewValue(value)
+		if err != nil {
+			return err
 		}
+		p.args[name] = read
 	}
-	return call, nil
+	return nil
 }
 
 // callID is unlike in every Run.

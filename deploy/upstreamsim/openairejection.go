@@ -20,9 +20,9 @@ type rejection struct {
 	unforeseen bool
 }
 
-// as gives the rejection a status.
-func (r *rejection) as(status int) *rejection {
-	r.status = status
+// notFound gives the rejection status 404.
+func (r *rejection) notFound() *rejection {
+	r.status = http.StatusNotFound
 	return r
 }
 

@@ -273,7 +273,7 @@ func TestKeptAnswersAreBounded(t *testing.T) {
 	t.Parallel()
 	var store responseStore
 	for n := range maxKept + 10 {
-		id := "resp_" + sixteenDigits(uint64(n)) //nolint:gosec // it counts from 0
+		id := "resp_" + sixteenDigits(uint64(n))
 		store.put(&storedResponse{id: id, bytes: 1, output: []*node{mustParse([]byte(`{"type":"message","id":"msg_` + id + `"}`))}})
 	}
 	if len(store.byID) != maxKept || len(store.order) != maxKept || len(store.items) != maxKept || store.bytes != maxKept {

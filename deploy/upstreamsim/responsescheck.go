@@ -1,7 +1,6 @@
 package upstreamsim
 
 import (
-	"net/http"
 	"slices"
 	"strings"
 )
@@ -177,9 +176,9 @@ func (c *responsesCall) checkTogether() *rejection {
 		return misused("stream_options", "The 'stream_options' parameter is only allowed when 'stream' is enabled.")
 	case body.get("prompt") != nil:
 		id := body.get("prompt").get("id").string()
-		return rejected("prompt", "prompt_not_found", "Prompt with id '%s' not found.", id).as(http.StatusNotFound)
+		return rejected("prompt", "prompt_not_found", "Prompt with id '%s' not found.", id).notFound()
 	case body.get("conversation") != nil:
-		return rejected("conversation", "conversation_not_found", "Conversation not found.").as(http.StatusNotFound)
+		return rejected("conversation", "conversation_not_found", "Conversation not found.").notFound()
 	default:
 		return firstOf(c.checkManners, c.checkTools, c.checkChoice, c.checkFormat)
 	}

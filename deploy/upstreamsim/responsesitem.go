@@ -2,7 +2,6 @@ package upstreamsim
 
 import (
 	"maps"
-	"net/http"
 	"slices"
 )
 
@@ -231,8 +230,8 @@ func followed(items []*node, at int) bool {
 		return false
 	}
 	next := items[at+1]
-	switch kind := next.get("type").string(); {
-	case kind == "" || kind == "message":
+	switch kind := next.get("type").string(); kind {
+	case "", "message":
 		return next.get("role").string() == "assistant"
 	default:
 		return !slices.ContainsFunc(outputs, func(pair callPair) bool { return pair.output == kind })
@@ -242,5 +241,5 @@ func followed(items []*node, at int) bool {
 // lostItem is the refusal of an item that is not kept, or that another organisation keeps.
 func lostItem(id string) *rejection {
 	return misused("input", "Item with id '%s' not found. Items are not persisted when `store` is set to false."+
-		" Try again with `store` set to true, or remove this item from your input.", id).as(http.StatusNotFound)
+		" Try again with `store` set to true, or remove this item from your input.", id).notFound()
 }

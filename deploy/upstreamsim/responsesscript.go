@@ -403,5 +403,5 @@ func (c *responsesCall) eofNoCompleted() error {
 
 // unknownURL is the answer to a path that the API does not have.
 func unknownURL(r *http.Request) *rejection {
-	return misused("", "Invalid URL (%s %s)", r.Method, r.URL.Path).as(http.StatusNotFound)
+	return misused("", "Invalid URL (%s %s)", r.Method, r.URL.Path).notFound()
 }

@@ -57,7 +57,7 @@ func (c *responsesCall) checkSeals() *rejection {
 		}
 		id := item.get("id").string()
 		organization, made, _, ok := c.sim.unwrap(purpose, sealed.text)
-		reason := ""
+		var reason string
 		switch {
 		case !ok || c.scenario.kind == invalidEncrypted:
 			reason = "Encrypted content could not be decrypted or parsed."

@@ -139,7 +139,7 @@ func (c *responsesCall) serveKept(rest string) {
 	}
 	kept := c.entry.book.responses.get(c.organization(), id)
 	if kept == nil { // a client may have made it up
-		c.refuse(misused("", "Response with id '%s' not found.", id).as(http.StatusNotFound).unnoted())
+		c.refuse(misused("", "Response with id '%s' not found.", id).notFound().unnoted())
 		return
 	}
 	_ = c.answerKept(kept, c.r.Method+" "+what)
@@ -206,8 +206,8 @@ func (c *responsesCall) inputItems(kept *storedResponse) error {
 	query := c.r.URL.Query()
 	limit := 20
 	if text := query.Get("limit"); text != "" {
-		value, err := strconv.Atoi(text)
-		if err != nil {
+		value, malformed := strconv.Atoi(text)
+		if malformed != nil {
 			c.refuse(wrongType("limit", "an integer", "a string"))
 			return nil
 		}

@@ -75,7 +75,7 @@ func TestBadRoutesOfAFile(t *testing.T) {
 		"targets[0].upstream: the name of an upstream wanted":     "{name: a, targets: [{model: m}]}",
 		"routes: number 2: the name \"a\" is there twice":         "{name: a, targets: [{upstream: a}]}\n  - {name: a, targets: [{upstream: a}]}",
 		"routes: number 2: match: that is what route a matches":   "{name: a, targets: [{upstream: a}]}\n  - {name: b, match: a, targets: [{upstream: a}]}",
-		"number 1: parameters.top_p: a value wanted":              "{name: a, targets: [{upstream: a}], parameters: {top_p: {defualt: 1}}}",
+		"number 1: parameters.top_p: a value wanted":              "{name: a, targets: [{upstream: a}], parameters: {top_p: {usual: 1}}}",
 		"parameters.top_p: a value wanted, or an":                 "{name: a, targets: [{upstream: a}], parameters: {top_p: {default: 1, always: 2}}}",
 		"number 1: parameters.top_p: a number from 0 to 1":        "{name: a, targets: [{upstream: a}], parameters: {top_p: {default: 2}}}",
 		"number 1: parameters.verbosity: text of":                 "{name: a, targets: [{upstream: a}], parameters: {verbosity: [low]}}",

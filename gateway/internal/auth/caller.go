@@ -39,9 +39,17 @@ type Allowed struct {
 type Sender struct {
 	// Choice is which token the request is to be sent with.
 	lease.Choice
-	// Owner is whose it is what the request leaves behind: a SHA-256 of the key, the same
-	// wherever that stands, and whatever alias stands behind it.
-	Owner [sha256.Size]byte
+	// admin is what the admin token hashes to.
+	admin []byte
+}
+
+// Owner is whose it is what the request leaves behind: a SHA-256 of the key, the same wherever
+// that stands, and whatever alias stands behind it.
+func (s Sender) Owner() [sha256.Size]byte {
+	if own := s.Own; own != nil {
+		return sha256.Sum256([]byte("own token\x00" + own.Secret.Reveal()))
+	}
+	return sha256.Sum256(append([]byte("admin\x00"), s.admin...))
 }
 
 // Caller judges the key of a chat request, and answers whose it is, and which token the request
@@ -59,15 +67,7 @@ func (g *Gate) Caller(r *http.Request, headers []string, allowed Allowed, now ti
 	if err != nil {
 		return Sender{}, err
 	}
-	return Sender{Choice: choice, Owner: g.owner(choice)}, nil
-}
-
-// owner names who is let in with a choice: the admin, or who brought a token.
-func (g *Gate) owner(choice lease.Choice) [sha256.Size]byte {
-	if own := choice.Own; own != nil {
-		return sha256.Sum256([]byte("own token\x00" + own.Secret.Reveal()))
-	}
-	return sha256.Sum256(append([]byte("admin\x00"), g.adminHash()...))
+	return Sender{Choice: choice, admin: g.adminHash()}, nil
 }
 
 func (g *Gate) choose(r *http.Request, headers []string, allowed Allowed, now time.Time) (lease.Choice, error) {

@@ -57,7 +57,7 @@ func (s *shelf) asked(c *gin.Context) (*remembered.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	kept, err := s.find(c.Request.Context(), s.keeper, c.Param("id"), "", sender.Owner)
+	kept, err := s.find(c.Request.Context(), s.keeper, c.Param("id"), "", sender.Owner())
 	if err != nil {
 		return nil, err
 	}

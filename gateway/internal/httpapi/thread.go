@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/lease"
@@ -29,17 +30,17 @@ const previousField = "previous_response_id"
 // follow finds what a turn goes on with. If that is kept here, the turn's body becomes one that
 // stands by itself; if an upstream keeps it, the turn is pinned to that and its token, and the
 // body stays as it came.
-func (s *server) follow(r *http.Request, t *turn, owner remembered.Owner) error {
+func (s *server) follow(r *http.Request, t *turn, sender auth.Sender) error {
 	keeper, keeps := t.api.(dialect.Rememberer)
 	if !keeps || s.Remembered == nil {
 		return nil
 	}
-	t.thread = thread{keeper: keeper, owner: owner, wishes: keeper.Wishes(t.came)}
+	t.thread = thread{keeper: keeper, owner: sender.Owner(), wishes: keeper.Wishes(t.came)}
 	previous := t.thread.wishes.Previous
 	if previous == "" {
 		return nil
 	}
-	earlier, err := s.find(r.Context(), keeper, previous, previousField, owner)
+	earlier, err := s.find(r.Context(), keeper, previous, previousField, t.thread.owner)
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func (s *server) hear(c *gin.Context, api dialect.Dialect, sender auth.Sender) (
 	t := &turn{api: api, came: body, choice: sender.Choice, in: dialect.Incoming{
 		Body: body, Header: c.Request.Header, Query: c.Request.URL.RawQuery, RequestID: x.line.RequestID, Received: x.started,
 	}}
-	return t, s.follow(c.Request, t, sender.Owner)
+	return t, s.follow(c.Request, t, sender)
 }
 
 // asks is what a dialect has made of a turn's body.

@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"context"
-	"iter"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -50,9 +48,9 @@ func (s *server) stream(c *gin.Context, t *turn) error {
 		s.breakStream(t.api, encoder, out, err, x.line.RequestID, begun || x.line.Events > 0)
 		return err
 	}
-	for event, err := range s.relayed(c.Request.Context(), t) {
+	for event, err := range s.Relay.Chat(c.Request.Context(), t.request, t.choice) {
 		if err != nil {
-			return failed(err)
+			return failed(t.thread.explain(err))
 		}
 		if x.line.Events == 0 {
 			s.firstEvent(x, t, event, out.SetHeader)
@@ -97,27 +95,12 @@ func (s *server) answerOptions() dialect.Options {
 	return dialect.Options{OmitFinish: !s.settings().GetIncludeStopStream()}
 }
 
-// relayed is the answer to a turn's request as it comes.
-func (s *server) relayed(ctx context.Context, t *turn) iter.Seq2[chat.Event, error] {
-	answer := s.Relay.Chat(ctx, t.request, t.choice)
-	if !t.thread.pinned {
-		return answer
-	}
-	return func(yield func(chat.Event, error) bool) {
-		for event, err := range answer {
-			if !yield(event, t.thread.explain(err)) {
-				return
-			}
-		}
-	}
-}
-
 // collect answers with the whole stream at once.
 func (s *server) collect(c *gin.Context, t *turn, answer dialect.Whole) error {
 	x := exchangeOf(c)
-	for event, err := range s.relayed(c.Request.Context(), t) {
+	for event, err := range s.Relay.Chat(c.Request.Context(), t.request, t.choice) {
 		if err != nil {
-			return err
+			return t.thread.explain(err)
 		}
 		if x.line.Events == 0 {
 			s.firstEvent(x, t, event, c.Header)

@@ -23,7 +23,9 @@ func (API) Path() string { return "/v1/messages" }
 
 // KeyHeaders implements dialect.Dialect: the first or the second, depending on the client's
 // age. The third is of other clients.
-func (API) KeyHeaders() []string { return []string{"Authorization", "X-Api-Key", "Api-Key"} }
+func (API) KeyHeaders() []string { return keyHeaders }
+
+var keyHeaders = []string{"Authorization", "X-Api-Key", "Api-Key"}
 
 // IDHeader implements dialect.Dialect.
 func (API) IDHeader() string { return "Request-Id" }

@@ -20,34 +20,29 @@ import (
 // upstreams that do: they stay in the request's Source, which keeps body; the
 // caller must not change it afterwards.
 func Decode(body []byte, id string, now time.Time) (*chat.Request, error) {
-	d, err := read(body, id, now)
-	if err != nil {
+	var d decoder
+	if err := d.read(body, id, now); err != nil {
 		return nil, err
 	}
 	return d.finish()
 }
 
 // read goes over a body.
-func read(body []byte, id string, now time.Time) (*decoder, error) {
+func (d *decoder) read(body []byte, id string, now time.Time) error {
 	body = bytes.TrimPrefix(body, byteOrderMark)
 	if !utf8.Valid(body) {
-		return nil, chat.Errorf(chat.InvalidRequest, "the request body is not valid UTF-8: see byte %d", invalidAt(body))
+		return chat.Errorf(chat.InvalidRequest, "the request body is not valid UTF-8: see byte %d", invalidAt(body))
 	}
-	d := decoder{
-		s: rawjson.Over(body),
-		req: &chat.Request{
-			ID: id, Created: now,
-			Source: chat.Source{Dialect: Dialect, JSON: body},
-		},
+	d.s = rawjson.Over(body)
+	d.req = &chat.Request{
+		ID: id, Created: now,
+		Source: chat.Source{Dialect: Dialect, JSON: body},
 	}
 	err := d.request()
 	if fault := d.s.End(); err == nil && fault != nil {
 		err = syntaxError(body, fault)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return &d, nil
+	return err
 }
 
 // finish returns what has been read, if it is a request of this API's form.

@@ -24,7 +24,9 @@ func (API) Name() string { return Dialect }
 func (API) Path() string { return "/v1/chat/completions" }
 
 // KeyHeaders implements dialect.Dialect.
-func (API) KeyHeaders() []string { return []string{"Authorization", "X-Api-Key", "Api-Key"} }
+func (API) KeyHeaders() []string { return keyHeaders }
+
+var keyHeaders = []string{"Authorization", "X-Api-Key", "Api-Key"}
 
 // IDHeader implements dialect.Dialect: clients read X-Request-Id.
 func (API) IDHeader() string { return "" }
@@ -34,11 +36,11 @@ func (API) Recognizes(http.Header) bool { return false }
 
 // Decode implements dialect.Dialect.
 func (a API) Decode(in dialect.Incoming) (*chat.Request, error) {
-	d, err := read(in.Body, "chatcmpl-"+in.RequestID, in.Received)
-	switch {
-	case err != nil:
+	var d decoder
+	if err := d.read(in.Body, "chatcmpl-"+in.RequestID, in.Received); err != nil {
 		return nil, err
-	case a.Input != nil && !d.hasMessages && d.hasInput:
+	}
+	if a.Input != nil && !d.hasMessages && d.hasInput {
 		return a.readInput(in, d.req)
 	}
 	return d.finish()

@@ -33,7 +33,9 @@ func (API) Name() string { return Dialect }
 func (API) Path() string { return "/v1/responses" }
 
 // KeyHeaders implements dialect.Dialect.
-func (API) KeyHeaders() []string { return []string{"Authorization", "X-Api-Key", "Api-Key"} }
+func (API) KeyHeaders() []string { return keyHeaders }
+
+var keyHeaders = []string{"Authorization", "X-Api-Key", "Api-Key"}
 
 // IDHeader implements dialect.Dialect: clients read X-Request-Id.
 func (API) IDHeader() string { return "" }

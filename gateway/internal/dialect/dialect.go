@@ -55,6 +55,17 @@ type TokenCounter interface {
 	Count(tokens int) []byte
 }
 
+// Compacter is implemented by dialects whose clients may ask for a conversation in short, and
+// then go on with that in its place.
+type Compacter interface {
+	// CompactPath is where they ask, below the route prefix.
+	CompactPath() string
+	// Compact is Decode for such a body: its request has a model write the short form.
+	Compact(in Incoming) (*chat.Request, error)
+	// Compacted gathers the answer to that request.
+	Compacted(request *chat.Request) Whole
+}
+
 // BodyLimiter is implemented by dialects whose clients count on a limit of bodies.
 type BodyLimiter interface {
 	// BodyLimit is the largest body that the API takes, in bytes.
@@ -86,10 +97,6 @@ type Rememberer interface {
 	// Unknown is the error for an id of which nothing is kept; param is the field that named
 	// it, or empty where the path did.
 	Unknown(id, param string) *chat.Error
-	// Compact makes, of a body that asks for a conversation in short, the request that has a
-	// model write it; and Compacted renders the answer to that.
-	Compact(in Incoming) (*chat.Request, error)
-	Compacted(request *chat.Request) Whole
 }
 
 // Wishes are what a body asks of what is kept.

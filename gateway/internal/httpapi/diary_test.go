@@ -201,6 +201,8 @@ func (d diary) Error(err error, requestID string) dialect.Error {
 	return answer
 }
 
+func (diary) CompactPath() string { return "/v1/diary/compact" }
+
 func (d diary) Compact(in dialect.Incoming) (*chat.Request, error) {
 	request, err := d.Decode(in)
 	if err == nil {

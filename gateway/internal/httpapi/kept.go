@@ -19,8 +19,6 @@ import (
 const (
 	cancelPath = "/cancel"
 	inputPath  = "/input_items"
-	// compactPath is for a conversation, which has no id.
-	compactPath = "/compact"
 )
 
 // shelf is where the answers of a dialect are kept. What an upstream keeps is asked of it, with
@@ -143,39 +141,15 @@ func (s *shelf) forget(ctx context.Context, kept *remembered.Answer) error {
 	return err
 }
 
-// POST PATH/compact. It is composed here whichever upstream answers, unless that keeps the
-// conversation.
-func (s *shelf) compact(c *gin.Context) error {
-	sender, err := s.admit(c, s.api)
-	if err != nil {
-		return err
-	}
-	defer s.Chats.begin()()
-	t, err := s.hear(c, s.api, sender)
-	if err != nil {
-		return err
-	}
-	if t.thread.pinned {
-		return s.answerOnce(c, s.api, t.came, false, func() error { return s.passOn(c, t, compactPath) })
-	}
-	request, err := s.keeper.Compact(t.in)
-	if err != nil {
-		return err
-	}
-	t.asks(c, request)
-	t.thread.wishes.Keep = false
-	return s.answerOnce(c, s.api, t.came, false, func() error { return s.collect(c, t, s.keeper.Compacted(request)) })
-}
-
 // passOn sends a turn's body, as it came, to the upstream that keeps what it goes on with: to
-// what that has below the path of the dialect.
-func (s *server) passOn(c *gin.Context, t *turn, below string) error {
+// the path that the dialect has for such a body.
+func (s *server) passOn(c *gin.Context, t *turn, path string) error {
 	route := routeAt(t.api)
 	route.Slow = true
 	request, err := carried.ReadJSON(route, c.Request.Header, t.came)
 	if err != nil {
 		return err
 	}
-	request.Below = below
+	request.Below = strings.TrimPrefix(path, t.api.Path())
 	return s.deliver(c, t.api, &passing{request: request, choice: t.choice, explain: t.thread.explain})
 }

@@ -21,10 +21,12 @@ func (s *server) routes(engine *gin.Engine) {
 		if counter, counts := api.(dialect.TokenCounter); counts && s.Tokens != nil {
 			post(engine, s.Options.RoutePrefix+counter.CountPath(), s.countIn(api, counter))
 		}
+		if compacter, compacts := api.(dialect.Compacter); compacts {
+			post(engine, s.Options.RoutePrefix+compacter.CompactPath(), s.compactIn(api, compacter))
+		}
 		if keeper, keeps := api.(dialect.Rememberer); keeps && s.Remembered != nil {
 			shelf := &shelf{s, api, keeper}
 			path := s.Options.RoutePrefix + api.Path()
-			post(engine, path+compactPath, shelf.compact)
 			get(engine, path+"/:id", shelf.about(shelf.show, http.MethodGet, ""))
 			get(engine, path+"/:id"+inputPath, shelf.about(shelf.showInput, http.MethodGet, inputPath))
 			post(engine, path+"/:id"+cancelPath, shelf.about(shelf.cancel, http.MethodPost, cancelPath))

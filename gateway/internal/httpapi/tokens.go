@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -30,7 +29,7 @@ func (s *server) countIn(api dialect.Dialect, counter dialect.TokenCounter) hand
 		case err != nil:
 			return err
 		case t.thread.pinned: // nobody here knows all that counts
-			return s.passOn(c, t, strings.TrimPrefix(counter.CountPath(), api.Path()))
+			return s.passOn(c, t, counter.CountPath())
 		}
 		request, err := counter.DecodeCount(t.in)
 		if err != nil {

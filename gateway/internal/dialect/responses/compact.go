@@ -16,7 +16,10 @@ const compactPrompt = "Write this conversation in short, for yourself: you will 
 // ofAnswers are fields that shape the answers of a conversation, and not its short form.
 var ofAnswers = []string{"stream", "stream_options", toolsField, choiceField, "parallel_tool_calls", "text", "include", "max_output_tokens"}
 
-// Compact implements dialect.Rememberer. The request is one like any other, so that an upstream
+// CompactPath implements dialect.Compacter.
+func (API) CompactPath() string { return "/v1/responses/compact" }
+
+// Compact implements dialect.Compacter. The request is one like any other, so that an upstream
 // of the dialect can be given it too.
 func (API) Compact(in dialect.Incoming) (*chat.Request, error) {
 	body := withoutMark(in.Body)
@@ -38,7 +41,7 @@ func (API) Compact(in dialect.Incoming) (*chat.Request, error) {
 	return decode(in)
 }
 
-// Compacted implements dialect.Rememberer.
+// Compacted implements dialect.Compacter.
 func (a API) Compacted(request *chat.Request) dialect.Whole {
 	return &compacted{whole{answer: a.begin(request)}}
 }

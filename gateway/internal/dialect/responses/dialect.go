@@ -24,6 +24,7 @@ var (
 	_ dialect.TokenCounter = API{}
 	_ dialect.Tuner        = API{}
 	_ dialect.Rememberer   = API{}
+	_ dialect.Compacter    = API{}
 )
 
 // Name implements dialect.Dialect.

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"cmp"
+	"hash/fnv"
 	"math"
 	"slices"
 )
@@ -23,17 +24,15 @@ func score(hash uint64, weight int) float64 {
 	return float64(weight) / -math.Log(chance)
 }
 
-// hashOf hashes texts that each end with a byte that is in none of them: FNV-1a. It is the same
-// in every process.
+// hashOf hashes texts that each end with a byte that is in none of them. It is the same in every
+// process.
 func hashOf(texts ...string) uint64 {
-	hash := uint64(0xcbf29ce484222325)
+	hash := fnv.New64a()
 	for _, text := range texts {
-		for i := range len(text) {
-			hash = (hash ^ uint64(text[i])) * 0x100000001b3
-		}
-		hash = (hash ^ 0xff) * 0x100000001b3
+		_, _ = hash.Write([]byte(text)) // never fails
+		_, _ = hash.Write([]byte{0xff})
 	}
-	return hash
+	return hash.Sum64()
 }
 
 // mixed lets each bit depend on all: the finalizer of SplitMix64.

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -33,8 +34,8 @@ const (
 	odd
 )
 
-// freeNames are the names that models give the property.
-var freeNames = map[string]bool{FreeProperty: true, "patch": true, "text": true}
+// freeNames are the names that models give the property, in the order in which they are believed.
+var freeNames = []string{FreeProperty, "patch", "text"}
 
 const (
 	// maxFreeHead bounds what is looked at to tell the form, in bytes, and maxFreeWhole what is
@@ -97,7 +98,7 @@ func formOfFree(head string) (form freeForm, at int) {
 	if !ended {
 		return unclear, 0
 	}
-	if !freeNames[name] {
+	if !slices.Contains(freeNames, name) {
 		return odd, 0
 	}
 	for _, sign := range []byte(`:"`) {
@@ -239,7 +240,7 @@ func unwrapOdd(arguments string) string {
 	if json.Unmarshal([]byte(arguments), &members) != nil {
 		return arguments
 	}
-	for _, name := range []string{FreeProperty, "patch", "text"} {
+	for _, name := range freeNames {
 		if json.Unmarshal(members[name], &text) == nil {
 			return text
 		}

@@ -13,7 +13,8 @@ import (
 // editResponses makes a client's body fit for an upstream that serves the Responses API: the
 // model under the upstream's name for it, the form of the answer, no members that the upstream
 // refuses, and no thoughts of another upstream, or none at all where it has refused a seal. A
-// conversation that was put in short here is told in words. All else stays byte for byte. It answers false for what is no JSON object with a model.
+// conversation that was put in short here is told in words. All else stays byte for byte. It
+// answers false for what is no JSON object with a model.
 func (d *Driver) editResponses(call *upstream.Call) ([]byte, bool) {
 	source := call.Request.Source.JSON
 	e := responsesEdit{

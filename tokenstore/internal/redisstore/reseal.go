@@ -283,7 +283,7 @@ func (s *Store) resealPrompts(ctx context.Context, done *Resealed) error {
 			return storeError("reseal prompts", err)
 		}
 		for i := 0; i+1 < len(pairs); i += 2 {
-			if err := s.resealPacked(ctx, pairs[i], pairs[i+1], done); err != nil {
+			if err := s.resealPrompt(ctx, pairs[i], pairs[i+1], done); err != nil {
 				return err
 			}
 		}
@@ -293,7 +293,7 @@ func (s *Store) resealPrompts(ctx context.Context, done *Resealed) error {
 	}
 }
 
-func (s *Store) resealPacked(ctx context.Context, id, sealed string, done *Resealed) error {
+func (s *Store) resealPrompt(ctx context.Context, id, sealed string, done *Resealed) error {
 	if s.packedWithCurrent(sealed) {
 		return nil
 	}

@@ -28,8 +28,8 @@ const anyText = "*"
 
 var routeName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
-// CheckRouteName refuses names that no route can have.
-func CheckRouteName(name string) error {
+// checkRouteName refuses names that no route can have.
+func checkRouteName(name string) error {
 	if !routeName.MatchString(name) {
 		return errors.New("name: 1 to 64 lower-case letters, digits, `-`, `_` and `.`, beginning with a letter or a digit")
 	}
@@ -51,7 +51,7 @@ func CompleteRoute(put *tokenstorev1.Route) *tokenstorev1.Route {
 // CheckRoute answers everything that is wrong with a route, each problem beginning with the
 // member that has it, as the admin API names it.
 func CheckRoute(route *tokenstorev1.Route) error {
-	problems := []error{CheckRouteName(route.GetName()), checkMatch("match", route.GetMatch())}
+	problems := []error{checkRouteName(route.GetName()), checkMatch("match", route.GetMatch())}
 	if n := len(route.GetTargets()); n < 1 || n > maxTargets {
 		problems = append(problems, fmt.Errorf("targets: 1 to %d wanted, not %d", maxTargets, n))
 	}

@@ -41,7 +41,7 @@ func (s *stream) pass(raw *chat.Raw) error {
 	its := numberOf(raw.JSON)
 	name := raw.Name
 	if name == "" {
-		name = typeOf(raw.JSON)
+		name = textOf(raw.JSON, "type")
 	}
 	if !s.begun {
 		s.liven()
@@ -117,9 +117,6 @@ func numberOf(event []byte) (n numbering) {
 	return n
 }
 
-// typeOf is an event's type.
-func typeOf(event []byte) string { return textOf(event, "type") }
-
 // responseMember is the member of an event that has the answer.
 const responseMember = "response"
 
@@ -159,42 +156,13 @@ func rename(s *rawjson.Scanner, edit *rawjson.Edit, in, model string) (id string
 	return id
 }
 
-// responseIn is the answer in an event; nil: there is none.
-func responseIn(event []byte) (response []byte) {
-	s := rawjson.Over(event)
-	for ok := s.Object(); ok; ok = s.Member() {
-		if string(s.Key()) == responseMember {
-			response = s.Skip()
-		} else {
-			s.Skip()
-		}
-	}
-	return response
-}
-
 // within changes the answer in an event.
-func within(event []byte, change func(response []byte) []byte) []byte {
-	s := rawjson.Over(event)
-	edit := rawjson.NewEdit(nil, event)
-	for ok := s.Object(); ok; ok = s.Member() {
-		if string(s.Key()) != responseMember || s.Kind() != rawjson.Object {
-			s.Skip()
-			continue
-		}
-		from := s.Pos()
-		was := s.Skip()
-		edit.Replace(from, s.Pos(), string(change(was)))
-	}
-	if s.Failed() || edit.Unchanged() {
+func within(event []byte, edited func(response []byte) []byte) []byte {
+	response := member(event, responseMember)
+	if response == nil {
 		return event
 	}
-	return edit.Bytes()
-}
-
-// idOf is the id of a whole answer.
-func idOf(response []byte) string {
-	_, id := ofUpstream(response, "", "")
-	return id
+	return changed(event, change{responseMember, string(edited(response))})
 }
 
 // unstored is an answer that says that it is not kept.

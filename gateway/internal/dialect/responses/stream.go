@@ -286,8 +286,8 @@ func (s *stream) Answer() (id string, json []byte, native bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.native.passing {
-		json = responseIn(s.native.last)
-		return idOf(json), json, true
+		json = member(s.native.last, responseMember)
+		return textOf(json, "id"), json, true
 	}
 	_ = s.close(s.status()) // the sink keeps its error
 	return s.request.ID, s.appendEnded(make([]byte, 0, len(s.output)+len(s.echo.members)+512)), false

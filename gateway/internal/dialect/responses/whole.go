@@ -23,7 +23,7 @@ func (w *whole) Add(event chat.Event) {
 		case raw.Whole:
 			w.own, _ = ofUpstream(bytes.Clone(raw.JSON), "", w.request.Model)
 		case isLast(raw.Name):
-			w.own, _ = ofUpstream(bytes.Clone(responseIn(raw.JSON)), "", w.request.Model)
+			w.own, _ = ofUpstream(bytes.Clone(member(raw.JSON, responseMember)), "", w.request.Model)
 		}
 	}
 	if w.own != nil {
@@ -72,7 +72,7 @@ func (w *whole) JSON() []byte {
 func (w *whole) Answer() (id string, json []byte, native bool) {
 	json = w.JSON()
 	if w.own != nil {
-		return idOf(json), json, true
+		return textOf(json, "id"), json, true
 	}
 	return w.request.ID, json, false
 }

@@ -151,18 +151,11 @@ func readItemForm(item []byte) itemForm {
 
 // withoutMembers is an object without some of its members.
 func withoutMembers(object []byte, names ...string) string {
-	s, edit := rawjson.Over(object), rawjson.NewEdit(nil, object)
-	kept := false
-	for ok := s.Object(); ok; ok = s.Member() {
-		start, cut := s.MemberStart(), slices.Contains(names, string(s.Key()))
-		s.Skip()
-		if cut {
-			edit.CutMember(&s, start, !kept)
-		} else {
-			kept = true
-		}
+	members := rawjson.MembersOf(object, names...)
+	for _, name := range names {
+		members.Set(name, "")
 	}
-	return string(edit.Bytes())
+	return string(members.Object())
 }
 
 // hasUnreadable tells whether a conversation has something that a client was given here in the

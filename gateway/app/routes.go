@@ -4,6 +4,7 @@ import (
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
+	"carousel.internal/gateway/internal/routing"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -11,10 +12,7 @@ import (
 func routesOf(stored []*tokenstorev1.Route) []catalog.Route {
 	routes := make([]catalog.Route, len(stored))
 	for i, each := range stored {
-		routes[i] = catalog.Route{Name: each.GetName(), Match: each.GetMatch()}
-		if routes[i].Match == "" {
-			routes[i].Match = each.GetName()
-		}
+		routes[i] = catalog.Route{Name: each.GetName(), Match: routing.MatchOf(each)}
 		for _, target := range each.GetTargets() {
 			routes[i].Targets = append(routes[i].Targets, catalog.RouteTarget{
 				Upstream: target.GetUpstream(), Model: target.GetModel(),

@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -185,19 +186,10 @@ func (v *verdict) judgeResponse(response value) bool {
 	v.require(response.get("status").filled(), ResponseShape, response.get("status"), "a status")
 	for _, m := range responseMembers {
 		got := response.get(m.name)
-		v.require(among(got.kind, m.kinds), ResponseMembers, got, m.name+" as the API has it, null where there is none")
+		v.require(slices.Contains(m.kinds, got.kind), ResponseMembers, got, m.name+" as the API has it, null where there is none")
 	}
 	v.require(response.get("output_text").kind == isAbsent, OutputText, response.get("output_text"), "none: clients compute it")
 	return true
-}
-
-func among(k kind, kinds []kind) bool {
-	for _, each := range kinds {
-		if each == k {
-			return true
-		}
-	}
-	return false
 }
 
 // judgeEnd judges how a response ended; its items are known by then.

@@ -12,8 +12,8 @@ import (
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
-// maxTargets bounds what is asked for one chain: a route has no more.
-const maxTargets = 32
+// MaxTargets is how many targets a route may have. No more are asked about.
+const MaxTargets = 32
 
 // Leases is the tokenstore's dry run of a choice.
 type Leases interface {
@@ -39,7 +39,7 @@ func (p Prospect) Ready() bool { return p.Tokens.GetChosenTokenId() != "" }
 // upstream and a model. It returns the targets in the order in which they are tried: those that
 // can't serve at all come last. Errors are the tokenstore's.
 func Explain(ctx context.Context, leases Leases, chain Chain) ([]Prospect, error) {
-	prospects := order(chain.Targets[:min(len(chain.Targets), maxTargets)])
+	prospects := order(chain.Targets[:min(len(chain.Targets), MaxTargets)])
 	answers := map[pair]*answer{}
 	var asking sync.WaitGroup
 	for _, each := range prospects {

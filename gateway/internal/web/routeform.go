@@ -15,12 +15,8 @@ import (
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
-const (
-	// maxTargets is how many targets a route may have, spareTargets how many empty lines for
-	// more of them the form has.
-	maxTargets   = 32
-	spareTargets = 2
-)
+// spareTargets is how many empty lines for more targets the form has.
+const spareTargets = 2
 
 // routeForm is a route as it is edited: all is text until it is saved.
 type routeForm struct {
@@ -72,7 +68,7 @@ func formFrom(c *gin.Context) routeForm {
 	}
 	form.Version, _ = strconv.ParseUint(c.PostForm("version"), 10, 64) // ours; without one nothing is checked
 	upstreams := c.PostFormArray("upstream")
-	for i, name := range upstreams[:min(len(upstreams), maxTargets)] {
+	for i, name := range upstreams[:min(len(upstreams), routing.MaxTargets)] {
 		line := targetFields{name, nth(c, "model", i), nth(c, "priority", i), nth(c, "weight", i)}
 		if !line.empty() {
 			form.Targets = append(form.Targets, line)
@@ -96,7 +92,7 @@ func nth(c *gin.Context, name string, i int) string {
 
 // widened has empty lines for more targets.
 func (f routeForm) widened() routeForm {
-	for range min(spareTargets, maxTargets-len(f.Targets)) {
+	for range min(spareTargets, routing.MaxTargets-len(f.Targets)) {
 		f.Targets = append(f.Targets, targetFields{Priority: "0", Weight: "1"})
 	}
 	return f

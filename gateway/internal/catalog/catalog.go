@@ -330,8 +330,9 @@ type Place struct{ Upstream, Model string }
 // Resolve plans where a request goes: by the route for the name, else to the upstream that it
 // names as `upstream/model`, else of those that list the model to the one that fits the wish
 // best. Errors are *chat.Error; ModelNotSupported where nobody serves it.
-func (c *Catalog) Resolve(wish Wish) (Plan, error) {
-	s := c.now.Load()
+func (c *Catalog) Resolve(wish Wish) (Plan, error) { return c.resolve(c.now.Load(), wish) }
+
+func (c *Catalog) resolve(s *state, wish Wish) (Plan, error) {
 	if s.untold {
 		return Plan{}, &chat.Error{
 			Kind: chat.StoreUnavailable, Message: "the tokenstore has not told the upstreams yet", RetryAfter: time.Second,

@@ -32,8 +32,8 @@ type Prospect struct {
 // Resolve's.
 func (c *Catalog) Prospects(wish Wish) (Chain, error) {
 	wish.Look = true
-	plan, err := c.Resolve(wish)
 	s := c.now.Load()
+	plan, err := c.resolve(s, wish)
 	r, stood := s.routeOf(wish.Model)
 	if s.untold || err != nil && r == nil {
 		return Chain{}, err

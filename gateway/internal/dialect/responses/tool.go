@@ -48,6 +48,14 @@ func (d *decoder) toolList(field string, inside bool) (list []tool, err error) {
 	return list, nil
 }
 
+// toolDraft is a tool, or a namespace, of which not all is known yet: its type may come last.
+type toolDraft struct {
+	tool
+	kind, grammar string
+	// inner are the tools of a namespace.
+	inner []tool
+}
+
 // tool consumes a tool, or all of a namespace, and appends what it finds. Members that it does
 // not know are left to the vendor.
 func (d *decoder) tool(list []tool, at func() string, inside bool) ([]tool, error) {
@@ -55,72 +63,81 @@ func (d *decoder) tool(list []tool, at func() string, inside bool) ([]tool, erro
 		return nil, d.mismatch(at(), anObject)
 	}
 	from := d.s.Pos()
-	kind, grammar := "", ""
-	var each tool
-	var inner []tool
-	var member func(key []byte) error
-	member = func(key []byte) (err error) {
-		switch string(key) {
-		case "type":
-			kind = d.word()
-		case "name":
-			each.Name, err = d.textIn(at, "name")
-		case "description":
-			each.Description, err = d.textIn(at, "description")
-		case "parameters":
-			each.Schema, err = d.schema(func() string { return at() + ".parameters" })
-		case "strict":
-			if d.s.Kind() == rawjson.Bool {
-				strict := d.s.Bool()
-				each.Strict = &strict
-				break
-			}
-			each.Strict, err = d.boolean(at() + ".strict")
-		case "format":
-			grammar, err = d.grammar(at() + ".format")
-		case "tools":
-			if inside {
-				d.s.Skip()
-				break
-			}
-			inner, err = d.toolList(at()+".tools", true)
-		case "function", "custom": // as Chat has them
-			err = d.object(at()+"."+string(key), member)
-		default:
-			d.s.Skip()
-		}
-		return err
-	}
-	if err := d.members(member); err != nil || d.s.Failed() {
+	var draft toolDraft
+	err := d.members(func(key []byte) error { return d.toolField(&draft, at, inside, key) })
+	if err != nil || d.s.Failed() {
 		return nil, err
 	}
-	whole := d.req.Source.JSON[from:d.s.Pos()]
+	if draft.kind == namespaceType && !inside {
+		return d.namespace(list, &draft, at)
+	}
+	each := draft.tool
 	switch {
-	case kind == namespaceType && !inside && len(each.Name) > longestNamespace:
-		return nil, invalid(at()+".name", "must have at most %d bytes", longestNamespace)
-	case kind == namespaceType && !inside:
-		if each.Description != "" { // there is no place for it
-			d.noteOnce("namespace.description", chat.Tuning)
-		}
-		for i := range inner {
-			if one := &inner[i]; each.Name != "" {
-				one.namespace, one.Own = each.Name, ownOfNamespace(each.Name, one.Own)
-			}
-		}
-		return append(list, inner...), nil
-	case kind == "function", kind == "" && each.Name != "":
+	case draft.kind == "function", draft.kind == "" && each.Name != "":
 		each.Kind = chat.Function
-	case kind == "custom":
-		each.Kind = chat.Custom
-		each.Description = withGrammar(each.Description, grammar)
+	case draft.kind == "custom":
+		each.Kind, each.Description = chat.Custom, withGrammar(each.Description, draft.grammar)
 	default:
 		each.Kind = chat.Hosted
 	}
 	if each.Kind != chat.Hosted && each.Name == "" {
 		return nil, invalid(at()+".name", "is missing: a tool is called by its name")
 	}
-	each.Own = &chat.Opaque{Dialect: Dialect, Type: chat.Cut(kind, longestWord), JSON: whole}
+	each.Own = &chat.Opaque{Dialect: Dialect, Type: chat.Cut(draft.kind, longestWord), JSON: d.req.Source.JSON[from:d.s.Pos()]}
 	return append(list, each), nil
+}
+
+func (d *decoder) toolField(draft *toolDraft, at func() string, inside bool, key []byte) (err error) {
+	switch string(key) {
+	case "type":
+		draft.kind = d.word()
+	case "name":
+		draft.Name, err = d.textIn(at, "name")
+	case "description":
+		draft.Description, err = d.textIn(at, "description")
+	case "parameters":
+		draft.Schema, err = d.schema(func() string { return at() + ".parameters" })
+	case "strict":
+		draft.Strict, err = d.strict(at)
+	case "format":
+		draft.grammar, err = d.grammar(at() + ".format")
+	case "function", "custom": // as Chat has them
+		err = d.object(at()+"."+string(key), func(key []byte) error { return d.toolField(draft, at, inside, key) })
+	case toolsField:
+		if inside {
+			d.s.Skip()
+			break
+		}
+		draft.inner, err = d.toolList(at()+"."+toolsField, true)
+	default:
+		d.s.Skip()
+	}
+	return err
+}
+
+// strict is boolean for a member of a tool.
+func (d *decoder) strict(at func() string) (*bool, error) {
+	if d.s.Kind() == rawjson.Bool {
+		strict := d.s.Bool()
+		return &strict, nil
+	}
+	return d.boolean(at() + ".strict")
+}
+
+// namespace appends the tools of a namespace.
+func (d *decoder) namespace(list []tool, draft *toolDraft, at func() string) ([]tool, error) {
+	if len(draft.Name) > longestNamespace {
+		return nil, invalid(at()+".name", "must have at most %d bytes", longestNamespace)
+	}
+	if draft.Description != "" { // there is no place for it
+		d.noteOnce("namespace.description", chat.Tuning)
+	}
+	for i := range draft.inner {
+		if one := &draft.inner[i]; draft.Name != "" {
+			one.namespace, one.Own = draft.Name, ownOfNamespace(draft.Name, one.Own)
+		}
+	}
+	return append(list, draft.inner...), nil
 }
 
 // namespaceType is the type of a group of tools.

@@ -82,7 +82,9 @@ func (r *run) afterTargets(ctx context.Context, before, now *chat.Error) *chat.E
 	case passes(before.Kind) && !passes(now.Kind), isIdle(now.Kind) && !isIdle(before.Kind):
 		return before
 	case before.RetryAfter > 0 && (now.RetryAfter == 0 || before.RetryAfter < now.RetryAfter):
-		now.RetryAfter = before.RetryAfter
+		sooner := *now // which others may have been told, too
+		sooner.RetryAfter = before.RetryAfter
+		return &sooner
 	}
 	return now
 }

@@ -51,8 +51,7 @@ func (plansFunc) Current(target catalog.Target) catalog.Target { return target }
 func (r *rig) refusedAt(refusals map[string]*chat.Error) {
 	r.pool.acquire = func(_ context.Context, demand lease.Demand) (*lease.Lease, error) {
 		if refused := refusals[demand.Upstream]; refused != nil {
-			copied := *refused
-			return nil, &copied
+			return nil, refused
 		}
 		held := &lease.Lease{ID: "of " + demand.Upstream, TokenID: "token of " + demand.Upstream}
 		r.pool.granted = append(r.pool.granted, held)
@@ -165,14 +164,19 @@ func TestTheNextTargetServesWhereOneCannot(t *testing.T) {
 	}
 }
 
-// Of several targets that are at their limits a client waits for the one that is back first.
+// Of several targets that are at their limits a client waits for the one that is back first. What
+// each of them has said stays as it is: others may be told the same.
 func TestTheEarliestTargetIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	r := newRig(nil)
 	r.leads("a", "b")
-	r.refusedAt(map[string]*chat.Error{
-		"a": {Kind: chat.NoTokenAvailable, RetryAfter: 2 * time.Second}, "b": {Kind: chat.NoTokenAvailable, RetryAfter: time.Minute},
-	})
+	late := &chat.Error{Kind: chat.NoTokenAvailable, RetryAfter: time.Minute}
+	r.refusedAt(map[string]*chat.Error{"a": {Kind: chat.NoTokenAvailable, RetryAfter: 2 * time.Second}, "b": late})
+	defer func() {
+		if late.RetryAfter != time.Minute {
+			t.Errorf("b says %s now", late.RetryAfter)
+		}
+	}()
 	if got := r.chat(t.Context(), t, whole); got.err == nil || got.err.RetryAfter != 2*time.Second {
 		t.Errorf("got %+v", got.err)
 	}

@@ -150,7 +150,7 @@ func (b *builder) writeSampling() {
 // writeCache has the upstream keep what goes on: a conversation, or one with tools. A single
 // question is not asked again.
 func (b *builder) writeCache() {
-	goesOn := len(b.turns) > 1 || len(b.request.Tools) > 0
+	goesOn := len(b.turns) > 1 || b.offers()
 	switch {
 	case b.request.Cache != nil:
 		b.dst = appendCache(b.dst, b.request.Cache)

@@ -13,7 +13,7 @@ const noArguments = `{"type":"object","properties":{}}`
 // tools are those that may be called. Where the request has none and its history has calls,
 // those are named: the API wants each tool to be known.
 func (b *builder) tools() []chat.ToolSpec {
-	if len(b.request.Tools) > 0 {
+	if b.offers() {
 		return b.allowedTools()
 	}
 	var tools []chat.ToolSpec
@@ -29,14 +29,20 @@ func (b *builder) tools() []chat.ToolSpec {
 	return tools
 }
 
+// offers tells whether the request has a tool that can be offered here.
+func (b *builder) offers() bool { return slices.ContainsFunc(b.request.Tools, isOffered) }
+
+// isOffered tells whether this API has a place for a tool: one that another vendor runs has none.
+func isOffered(tool chat.ToolSpec) bool { return tool.Kind != chat.Hosted }
+
 // allowedTools are those of the request without the ones that the client rules out. Where a
 // single one must be called, the rule for calls names it, and all stay.
 func (b *builder) allowedTools() []chat.ToolSpec {
 	choice := b.request.ToolChoice
-	if len(choice.Names) == 0 || choice.Mode == chat.ToolsRequired && len(choice.Names) == 1 {
-		return b.request.Tools
-	}
-	return slices.DeleteFunc(slices.Clone(b.request.Tools), func(tool chat.ToolSpec) bool { return !slices.Contains(choice.Names, tool.Name) })
+	all := len(choice.Names) == 0 || choice.Mode == chat.ToolsRequired && len(choice.Names) == 1
+	return slices.DeleteFunc(slices.Clone(b.request.Tools), func(tool chat.ToolSpec) bool {
+		return !isOffered(tool) || !all && !slices.Contains(choice.Names, tool.Name)
+	})
 }
 
 func (b *builder) writeTools() {
@@ -82,7 +88,7 @@ func (b *builder) writeTool(tool *chat.ToolSpec) {
 // one at a time is enough.
 func (b *builder) writeToolChoice() {
 	choice := b.request.ToolChoice
-	if len(b.request.Tools) == 0 {
+	if !b.offers() {
 		if len(b.toolSpecs) > 0 { // they are history
 			b.dst = append(b.dst, `,"tool_choice":{"type":"none"}`...)
 		}

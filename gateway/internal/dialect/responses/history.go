@@ -83,6 +83,13 @@ func (h *history) call(call *chat.Call, at place) {
 	h.calls, h.open[given] = append(h.calls, mine), mine
 }
 
+// alsoKnown has the call that was given an id be known by another one too.
+func (h *history) alsoKnown(given, other string) {
+	if other != "" && h.open[other] == nil {
+		h.open[other] = h.open[given]
+	}
+}
+
 // turnOver makes room for the results of an assistant's turn, when it is over.
 func (h *history) turnOver() {
 	if h.speaking && len(h.calls) > h.from {

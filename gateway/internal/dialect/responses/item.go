@@ -64,6 +64,13 @@ func (d *decoder) item(at place) error {
 	case "item_reference", "compaction_trigger":
 		d.s.Skip()
 		d.noteElsewhere(at)
+		return nil
+	}
+	switch {
+	case clientCalls[kind] != "":
+		return d.clientCall(at, kind)
+	case isClientOutput(kind):
+		return d.clientOutput(at)
 	default: // what a tool of the vendor did, or what is younger than this
 		d.s.Skip()
 		d.noteOnce("items", chat.Tuning)

@@ -1,6 +1,9 @@
 package responses
 
 import (
+	"cmp"
+	"slices"
+
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/rawjson"
 )
@@ -111,6 +114,9 @@ func (d *decoder) settleChoice(names names, functions int) {
 		return
 	}
 	rule.Mode = d.choice.mode
+	if one := d.choice.only; rule.Mode == chat.ToolsRequired && len(one) == 1 && !d.offers(names.flat(names.namespaceOf(one[0]), one[0].name)) {
+		d.fault = cmp.Or(d.fault, invalid(choiceField, "names %q, which is not among `tools`", chat.Cut(one[0].name, longestWord)))
+	}
 	for _, one := range d.choice.only {
 		rule.Names = append(rule.Names, names.flat(names.namespaceOf(one), one.name))
 	}
@@ -122,4 +128,9 @@ func (d *decoder) settleChoice(names names, functions int) {
 	}
 	d.noteIf(rule.Mode == chat.ToolsRequired, choiceField, chat.Tools)
 	d.noteIf(d.choice.hosted, choiceField, chat.HostedTools)
+}
+
+// offers tells whether there is a tool of that name, which is the flat one.
+func (d *decoder) offers(name string) bool {
+	return slices.ContainsFunc(d.req.Tools, func(tool chat.ToolSpec) bool { return tool.Kind != chat.Hosted && tool.Name == name })
 }

@@ -57,6 +57,8 @@ type decoder struct {
 	choice       choice
 	noted        map[chat.Ask]bool // see noteOnce
 	hasInput     bool
+	// fault is the first thing that is wrong beside the items, and an upstream's to judge as they are.
+	fault *chat.Error
 	// hasState: there is a conversation elsewhere that the request goes on with.
 	hasState bool
 	// refers: an item stands for what only the vendor has.
@@ -127,8 +129,8 @@ func (d *decoder) finish() error {
 		fault.Kind = chat.EmptyMessages
 		d.history.blame(fault)
 	}
-	d.req.HistoryFault = d.history.fault
 	d.settle()
+	d.req.HistoryFault = cmp.Or(d.fault, d.history.fault)
 	return nil
 }
 

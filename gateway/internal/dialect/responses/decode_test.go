@@ -259,6 +259,7 @@ func TestWishes(t *testing.T) {
 		"what Codex says":     {`"client_metadata":{"a":"b"},"stream_options":{"reasoning_summary_delivery":"x"},"store":false`, chat.Request{}, "client_metadata=tuning stream_options=tuning"},
 		"what is elsewhere":   {`"previous_response_id":"resp_1","conversation":{"id":"c"},"prompt":{"id":"p"},"background":true`, chat.Request{}, "background=state conversation=state previous_response_id=state prompt=state"},
 		"what is not":         {`"previous_response_id":null,"conversation":null,"prompt":null,"background":false,"truncation":null`, chat.Request{}, ""},
+		"Chat's usual words":  {`"n":1,"stop":null,"logprobs":false,"modalities":["text"],"logit_bias":{}`, chat.Request{}, ""},
 		"fields of tomorrow":  {`"of_tomorrow":1,"of_the_day_after":{"x":[]}`, chat.Request{}, "other=tuning"},
 		"nulls, wherever":     {`"temperature":null,"reasoning":null,"text":null,"include":null,"metadata":null,"user":null,"max_output_tokens":null,"stream":null,"instructions":null,"parallel_tool_calls":null,"service_tier":null,"prompt_cache_key":null,"store":null,"top_logprobs":null`, chat.Request{}, ""},
 		"a stream":            {`"stream":true`, chat.Request{Stream: true}, ""},

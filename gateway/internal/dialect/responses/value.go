@@ -143,10 +143,12 @@ func (d *decoder) word() string {
 
 // filled consumes a value and tells whether it says anything: null, an empty list and an
 // empty object do not.
-func (d *decoder) filled() bool {
-	switch string(d.s.Skip()) {
+func (d *decoder) filled() bool { return !saysNothing(string(d.s.Skip())) }
+
+func saysNothing(value string) bool {
+	switch value {
 	case "null", "[]", "{}", "false", `""`:
-		return false
+		return true
 	}
-	return true
+	return false
 }

@@ -65,6 +65,10 @@ func (d *decoder) wish(field string) (err error) {
 }
 
 func (d *decoder) other(field string) {
+	if _, is := chatFields[field]; is {
+		d.chatField(field)
+		return
+	}
 	need := chat.Tuning
 	switch {
 	case elsewhere[field]:

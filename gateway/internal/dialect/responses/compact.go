@@ -13,6 +13,9 @@ const compactPrompt = "Write this conversation in short, for yourself: you will 
 	"Keep what the user wants, word by word where the words matter; what has been decided and why; what has been done, " +
 	"with names of files, commands and results; what is still to be done, and what comes next. Write nothing else, and call no tools."
 
+// compactionPrefix begins the id of a conversation in short.
+const compactionPrefix = "cmp_"
+
 // ofAnswers are fields that shape the answers of a conversation, and not its short form.
 var ofAnswers = []string{"stream", "stream_options", toolsField, choiceField, "parallel_tool_calls", "text", "include", "max_output_tokens"}
 
@@ -58,7 +61,7 @@ func (c *compacted) JSON() []byte {
 	dst = append(dst, `,"object":"response.compaction","created_at":`...)
 	dst = strconv.AppendInt(dst, c.request.Created.Unix(), 10)
 	dst = append(dst, `,"output":[{"id":`...)
-	dst = rawjson.AppendString(dst, c.itemID("cmp_"))
+	dst = rawjson.AppendString(dst, c.itemID(compactionPrefix))
 	dst = append(dst, `,"type":"compaction","encrypted_content":`...)
 	dst = rawjson.AppendString(dst, chat.SealSummary(textIn(member(answer, "output"))))
 	dst = append(dst, `}],"usage":`...)

@@ -99,7 +99,8 @@ func listed(item []byte, id string) []byte {
 	return item
 }
 
-// idPrefixOf begins the id of an item of that type.
+// idPrefixOf begins the id of an item of that type. The vendor refuses ids that begin otherwise,
+// and gets them where a conversation moves to it.
 func idPrefixOf(kind string) string {
 	switch kind {
 	case "message":
@@ -110,6 +111,12 @@ func idPrefixOf(kind string) string {
 		return prefixes[chat.CallBlock]
 	case "custom_tool_call":
 		return customPrefix
+	case "function_call_output":
+		return "fco_"
+	case "custom_tool_call_output":
+		return "ctco_"
+	case "compaction":
+		return compactionPrefix
 	}
 	return prefixes[chat.OpaqueBlock]
 }

@@ -146,7 +146,7 @@ func TestInputItems(t *testing.T) {
 		`{"input":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":[{"type":"input_text","text":"c"}]}]}`: `{"role":"user","content":[{"type":"input_text","text":"a"}],"type":"message","id":"msg_"}` +
 			`{"role":"assistant","content":[{"type":"output_text","text":"b","annotations":[]}],"type":"message","id":"msg_"}` +
 			`{"role":"user","content":[{"type":"input_text","text":"c"}],"type":"message","id":"msg_"}`,
-		`{"input":[{"type":"function_call","id":"fc_1","call_id":"c"},{"type":"function_call","call_id":"c","id":null},{"type":"custom_tool_call"},{"type":"reasoning"},{"type":"function_call_output","output":"x"}]}`: `{"type":"function_call","id":"fc_1","call_id":"c"}{"type":"function_call","call_id":"c","id":"fc_"}{"type":"custom_tool_call","id":"ctc_"}{"type":"reasoning","id":"rs_"}{"type":"function_call_output","output":"x","id":"item_"}`,
+		`{"input":[{"type":"function_call","id":"fc_1","call_id":"c"},{"type":"function_call","call_id":"c","id":null},{"type":"custom_tool_call"},{"type":"reasoning"},{"type":"function_call_output","output":"x"},{"type":"custom_tool_call_output","output":"x"},{"type":"compaction"},{"type":"of_tomorrow"}]}`: `{"type":"function_call","id":"fc_1","call_id":"c"}{"type":"function_call","call_id":"c","id":"fc_"}{"type":"custom_tool_call","id":"ctc_"}{"type":"reasoning","id":"rs_"}{"type":"function_call_output","output":"x","id":"fco_"}{"type":"custom_tool_call_output","output":"x","id":"ctco_"}{"type":"compaction","id":"cmp_"}{"type":"of_tomorrow","id":"item_"}`,
 		`{"input":[]}`: ``,
 		`{}`:           ``,
 	} {

@@ -393,9 +393,9 @@ func TestEditResponses(t *testing.T) {
 			source: `{"model":"m","input":[` + user + `, ` + thought(own, ``) + `,` + called + `,` + output + `,` + thought(other, ``) + `,` + spoken + `]}`,
 			want:   `{"model":"m","input":[` + user + `,` + unnamed + `,` + output + `,` + thought(other, ``) + `,` + spoken + `]}`,
 		},
-		"thoughts in words stay": {
+		"another upstream's, in words": {
 			source: `{"model":"m","input":[` + thought(own, `,"content":[{"type":"reasoning_text","text":"hm"}]`) + `,` + spoken + `]}`,
-			want:   `{"model":"m","input":[{"type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"hm"}]},{"type":"message","role":"assistant","content":[]}]}`,
+			want:   `{"model":"m","input":[{"type":"message","role":"assistant","content":[]}]}`,
 		},
 		"without seals": {
 			source: `{"model":"m","input":[` + thought(other, `,"content":[{"text":"hm"}]`) + `,` + called + `,` + output + `,` + spoken + `]}`, withoutSeals: true,

@@ -19,7 +19,7 @@ func (d *Driver) editResponses(call *upstream.Call) ([]byte, bool) {
 	source := call.Request.Source.JSON
 	e := responsesEdit{
 		editing:      editing{s: rawjson.Over(source), edit: rawjson.NewEdit(nil, source)},
-		withoutSeals: call.WithoutSeals, official: d.settings.quirks.official,
+		withoutSeals: call.WithoutSeals,
 	}
 	strips := call.WithoutSeals || chat.MayHaveForeignSeals(source)
 	var hasModel, hasStream, kept bool
@@ -63,12 +63,12 @@ func (d *Driver) editResponses(call *upstream.Call) ([]byte, bool) {
 // responsesEdit is a pass over a client's body.
 type responsesEdit struct {
 	editing
-	// withoutSeals: all thoughts go, and not those of other upstreams alone; official: the
-	// upstream takes no thoughts that it has not made.
-	withoutSeals, official bool
+	// withoutSeals: all thoughts go, and not those of other upstreams alone.
+	withoutSeals bool
 }
 
-// input consumes the conversation and takes thoughts out of it.
+// input consumes the conversation and takes thoughts out of it: the vendor's API, whoever serves
+// it, looks for one without a seal among those that it keeps, and one without an id is none.
 func (e *responsesEdit) input() {
 	if e.s.Kind() != rawjson.Array {
 		e.s.Skip()
@@ -86,9 +86,6 @@ func (e *responsesEdit) input() {
 			continue
 		case f.kind == "reasoning" && (e.withoutSeals || f.foreign):
 			stripped, orphaned = true, true
-			if rest := withoutMembers(item, "encrypted_content", "id"); !e.withoutSeals && !e.official && f.said {
-				kept = append(kept, rest)
-			}
 			continue
 		case f.kind == "reasoning":
 			orphaned = false
@@ -109,8 +106,8 @@ func (e *responsesEdit) input() {
 // itemForm is what counts of an item of a conversation.
 type itemForm struct {
 	kind string
-	// output: a model has made it. foreign: its seal is another upstream's. said: it has words.
-	output, foreign, said bool
+	// output: a model has made it. foreign: its seal is another upstream's.
+	output, foreign bool
 	// summary is the conversation in short that it is, if that was written here.
 	summary string
 }
@@ -139,8 +136,6 @@ func readItemForm(item []byte) itemForm {
 			seal := s.Text()
 			_, _, f.foreign = chat.OfForeignSeal(seal)
 			f.summary, _ = chat.OfSealedSummary(seal)
-		case key == "summary" || key == "content":
-			f.said = !blank(s.Skip()) || f.said
 		default:
 			s.Skip()
 		}

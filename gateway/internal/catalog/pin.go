@@ -7,7 +7,8 @@ import (
 )
 
 // pinned plans a request that only one upstream can serve, since that keeps what it goes on
-// with: at the target of the name's route that is there, else at the model as it was named.
+// with: at the target of the name's route that is there, else at the model as it was named. A
+// name that says which other upstream shall serve can't be followed.
 func (c *Catalog) pinned(s *state, r *route, stood string, wish Wish) (Plan, error) {
 	e := s.byName[wish.Upstream]
 	switch {
@@ -21,8 +22,15 @@ func (c *Catalog) pinned(s *state, r *route, stood string, wish Wish) (Plan, err
 	}
 	if r == nil {
 		model := wish.Model
-		if named, rest := s.named(model); named == e {
+		switch named, rest := s.named(model); named {
+		case nil:
+		case e:
 			model = rest
+		default:
+			return Plan{}, &chat.Error{
+				Kind: chat.ModelNotSupported, Param: "model",
+				Message: fmt.Sprintf("upstream %q keeps what the request goes on with, but the model is named at another one", wish.Upstream),
+			}
 		}
 		return Plan{First: e.target(model)}, nil
 	}

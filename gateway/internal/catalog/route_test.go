@@ -161,7 +161,8 @@ func TestAPinnedRequestGoesToItsUpstream(t *testing.T) {
 		{"backup", "fast", "backup fast", low}, // the route leads there no more
 		{"local", "gpt-4o", "local gpt-4o", nil},
 		{"local", "local/gpt-4o", "local gpt-4o", nil},
-		{"backup", "local/gpt-4o", "backup local/gpt-4o", nil},
+		{"backup", "elsewhere/gpt-4o", "backup elsewhere/gpt-4o", nil},
+		{"backup", "local/gpt-4o", "model_not_supported", nil},
 		{"gone", "fast", "model_not_supported", nil},
 		{"local", strings.Repeat("x", 201), "model_not_supported", nil},
 	} {

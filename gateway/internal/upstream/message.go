@@ -38,8 +38,6 @@ func CleanMessage(text string, known secret.Value) string {
 	text = markup.ReplaceAllString(text, " ")
 	text = strings.Map(func(r rune) rune {
 		switch {
-		case r == '<' || r == '>':
-			return -1
 		case unicode.IsSpace(r):
 			return ' '
 		case unicode.IsControl(r), unicode.Is(unicode.Cf, r) && r != '\u200d':
@@ -48,7 +46,7 @@ func CleanMessage(text string, known secret.Value) string {
 			return r
 		}
 	}, text)
-	text = strings.Join(strings.Fields(text), " ")
+	text = strings.Join(strings.Fields(withoutBrackets(strings.Join(strings.Fields(text), " "))), " ")
 	if len(text) <= maxMessage {
 		return text
 	}
@@ -58,4 +56,21 @@ func CleanMessage(text string, known secret.Value) string {
 		cut--
 	}
 	return text[:cut] + ellipsis
+}
+
+// withoutBrackets is a text without `<` and `>`, unless they compare two things: programs read
+// such limits out of messages.
+func withoutBrackets(text string) string {
+	var kept strings.Builder
+	for at := range len(text) {
+		if bracket := text[at] == '<' || text[at] == '>'; !bracket || compares(text, at) {
+			kept.WriteByte(text[at])
+		}
+	}
+	return kept.String()
+}
+
+// compares tells whether what stands there is a sign between two words, such as `>` or `<=`.
+func compares(text string, at int) bool {
+	return at > 0 && text[at-1] == ' ' && strings.HasPrefix(strings.TrimPrefix(text[at+1:], "="), " ")
 }

@@ -21,7 +21,11 @@ func TestCleanMessage(t *testing.T) {
 		"Authorization: Bearer abc.def":                                            "Authorization: [hidden]",
 		"<html><style>p{}</style><script>x('<')</script><b>Bad</b> gateway</html>": "Bad gateway",
 		"<script>never closed":                                                     "",
-		"1 < 2 > 0":                                                                "1 2 0",
+		"1 < 2 > 0":                                                                "1 < 2 > 0",
+		"a value <= 2, a value >= 0":                                               "a value <= 2, a value >= 0",
+		"a<b>c < d e> <f":                                                          "a c < d e f",
+		"<scr<b>ipt>alert</scr<b>ipt>":                                             "scr iptalert/scr ipt",
+		"< b onclick=x >and < /b >no < ":                                           "b onclick=x and < /b no",
 		"id " + strings.Repeat("a", 64):                                            "id [hidden]",
 		"\xff\xfe broken":                                                          "broken",
 	} {

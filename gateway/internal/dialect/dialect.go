@@ -122,6 +122,14 @@ type Memory interface {
 	Forgotten()
 }
 
+// Background is implemented by Streams of answers that an upstream goes on to make when the client
+// has gone, and is asked for later.
+type Background interface {
+	// InBackground returns the id of such an answer, once: when the upstream has said it, and
+	// Event has been told so. At any other time it is empty.
+	InBackground() (id string)
+}
+
 // Breaker is implemented by Streams that say in their own way how they broke.
 type Breaker interface {
 	// Break ends a stream with the error, and returns true. begun tells whether the client has

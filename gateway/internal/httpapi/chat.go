@@ -57,7 +57,9 @@ func (s *server) stream(c *gin.Context, t *turn) error {
 		}
 		x.see(&event)
 		s.Metrics.StreamEvents.Inc()
-		if err := encoder.Event(event); err != nil {
+		err := encoder.Event(event)
+		s.keepAhead(c.Request.Context(), t, encoder)
+		if err != nil {
 			return clientGone(err)
 		}
 	}

@@ -85,7 +85,7 @@ func (diary) Decode(in dialect.Incoming) (*chat.Request, error) {
 }
 
 func (d diary) Stream(request *chat.Request, _ dialect.Options, sink dialect.Sink) dialect.Stream {
-	return &telling{answering{request: request, journal: d.journal}, sink}
+	return &telling{answering: answering{request: request, journal: d.journal}, sink: sink}
 }
 
 func (d diary) Whole(request *chat.Request, _ dialect.Options) dialect.Whole {
@@ -128,11 +128,21 @@ func (a *answering) Forgotten() { a.forgotten = true }
 type telling struct {
 	answering
 	sink dialect.Sink
+	told bool
 }
 
 func (t *telling) Event(event chat.Event) error {
 	t.Add(event)
 	return t.sink.Event("", []byte(`{"delta":"`+event.Text+`"}`), false)
+}
+
+// InBackground is for diaries that are kept however long it takes.
+func (t *telling) InBackground() string {
+	if !t.native || t.told || !bytes.Contains(t.request.Source.JSON, []byte("overnight")) {
+		return ""
+	}
+	t.told = true
+	return "resp_native"
 }
 
 func (t *telling) Done() error { return t.sink.Event("end", t.JSON(), false) }

@@ -167,6 +167,26 @@ func TestNothingIsKeptForAClientThatHangsUp(t *testing.T) {
 	}
 }
 
+// An answer that its upstream goes on to make without the client is found when that comes back.
+func TestAnAnswerInTheBackgroundIsFoundAfterAHangUp(t *testing.T) {
+	t.Parallel()
+	for words, want := range map[string]int{"overnight": 1, "now": 0} {
+		s := newStudy(t, func(d *httpapi.Deps) {
+			d.Relay = says(chat.Errorf(chat.Canceled, "the client is gone"), chat.Event{
+				Begin: &chat.Beginning{Origin: chat.Origin{Upstream: "far", TokenID: "tok_1"}}, Text: "I", Raw: chat.Raw{Dialect: "diary"},
+			}, chat.Event{Text: " see"})
+		})
+		s.write(t, key, entry{Model: "m", Words: []string{words}, Stream: true})
+		all := s.cupboard.all()
+		if len(all) != want || want > 0 && (all[0].ID != "resp_native" || all[0].Upstream != "far" || all[0].TokenID != "tok_1" || all[0].Model != "m") {
+			t.Errorf("%s: kept %+v", words, all)
+		}
+		if order := s.journal.String(); want > 0 && order != "put" {
+			t.Errorf("%s: %s", words, order)
+		}
+	}
+}
+
 // Trap 57: a request that goes on with what is kept here reaches the relay as one that has all of it.
 func TestTrap57AConversationGoesOn(t *testing.T) {
 	t.Parallel()

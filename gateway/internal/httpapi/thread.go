@@ -143,6 +143,26 @@ func (s *server) keep(ctx context.Context, t *turn, answer any) {
 	s.Log.LogAttrs(ctx, level, "an answer is not kept, and says so", slog.String("request_id", t.in.RequestID), slog.Any("error", err))
 }
 
+// keepAhead has an answer known by its id while it is still being made, where that goes on without
+// the client. answer is a dialect's Stream. When its end comes it is kept once more, and counted.
+func (s *server) keepAhead(ctx context.Context, t *turn, answer any) {
+	background, is := answer.(dialect.Background)
+	if !is || !t.thread.wishes.Keep || t.origin.TokenID == "" {
+		return
+	}
+	id := background.InBackground()
+	if id == "" {
+		return
+	}
+	err := s.Remembered.Keep(ctx, &remembered.Answer{
+		ID: id, Owner: t.thread.owner, Model: t.request.Model, Created: t.request.Created, Upstream: t.origin.Upstream, TokenID: t.origin.TokenID,
+	})
+	if err != nil {
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "an answer in the background can't be found before it is complete",
+			slog.String("request_id", t.in.RequestID), slog.Any("error", err))
+	}
+}
+
 // remember keeps an answer: of what the upstream keeps itself, where that is.
 func (s *server) remember(ctx context.Context, t *turn, memory dialect.Memory) (err error) {
 	id, answer, native := memory.Answer()

@@ -241,3 +241,21 @@ func TestSilencesWhileAnEventIsWritten(t *testing.T) {
 		}
 	}
 }
+
+// An answer that the upstream makes in the background is known by its id, once that is said.
+func TestAnswersInTheBackground(t *testing.T) {
+	t.Parallel()
+	for fields, want := range map[string]string{`"input":"Hi","background":true`: "resp_theirs", `"input":"Hi","background":false`: "", `"input":"Hi"`: ""} {
+		var sink dialecttest.Recorder
+		stream := api.Stream(decoded(t, nil, fields), dialect.Options{}, &sink)
+		background := stream.(dialect.Background)
+		var told []string
+		for _, event := range nativeEvents("fable") {
+			told = append(told, background.InBackground())
+			_ = stream.Event(event)
+		}
+		if got := strings.Join(told, ""); got != want || told[0] != "" {
+			t.Errorf("%s: %q", fields, told)
+		}
+	}
+}

@@ -19,6 +19,8 @@ type native struct {
 	last      []byte
 	name      string
 	forgotten bool
+	// asked: InBackground has been, since the id is known.
+	asked bool
 }
 
 // isLast tells whether an event is the last of an answer.
@@ -74,6 +76,20 @@ func (s *stream) pass(raw *chat.Raw) error {
 		s.buf = nil
 	}
 	return err
+}
+
+// InBackground implements dialect.Background.
+func (s *stream) InBackground() (id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.native.id == "" || s.native.asked {
+		return ""
+	}
+	s.native.asked = true
+	if string(member(s.request.Source.JSON, "background")) != "true" {
+		return ""
+	}
+	return s.native.id
 }
 
 // endNative writes the last event of an answer that was passed on.

@@ -31,8 +31,9 @@ type stream struct {
 }
 
 var (
-	_ dialect.Memory  = (*stream)(nil)
-	_ dialect.Breaker = (*stream)(nil)
+	_ dialect.Memory     = (*stream)(nil)
+	_ dialect.Breaker    = (*stream)(nil)
+	_ dialect.Background = (*stream)(nil)
 )
 
 // Event writes what the event says: nothing, a frame or several.

@@ -109,6 +109,7 @@ func (h *hunt) live() {
 		settings["site_url"] = h.SimURL
 		h.PutUpstream(name, map[string]any{"driver": "cursor", "base_url": h.SimURL, "settings": settings})
 	}
+	here.MustAdmin(h.t, http.StatusOK, http.MethodPut, "/admin/api/routes/fast", map[string]any{"targets": []map[string]any{{"upstream": "cursor"}}})
 	made := newAccounts(h.t, h.Stack, 6)
 	ids := make([]string, 0, len(made))
 	for i, body := range []map[string]string{

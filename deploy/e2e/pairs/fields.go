@@ -140,11 +140,16 @@ var ResponsesFields = []Field{
 	{"`prompt`", `{"prompt":{"id":"pmpt_1"}}`, "", Refused, "`prompt`"},
 	{"`previous_response_id` of nothing that is kept", `{"previous_response_id":"resp_1"}`, "", Refused, "`previous_response_id`"},
 	{"items of type `item_reference`", `{"input":[{"role":"user","content":"Hi"},{"type":"item_reference","id":"msg_1"}]}`, "", Refused, "`input[1]`"},
+	{
+		"calls of the client's own `local_shell`, `shell`, `apply_patch`, `computer`", `{"input":[{"role":"user","content":"Hi"},{"type":"shell_call","call_id":"c","action":{"commands":["ls"]}},{"type":"shell_call_output","call_id":"c","output":"a.go"}]}`,
+		`{"messages":[{"role":"user"},{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"shell"}}]},{"role":"tool","tool_call_id":"c","content":"a.go"}]}`, Translated, "as calls of functions of these names",
+	},
 	{"items of a type nobody knows", `{"input":[{"type":"invented_yesterday","a":1},{"role":"user","content":"Hi"}]}`, "", Ignored, "counted"},
 	{"an image by its file's id", `{"input":[{"role":"user","content":[{"type":"input_image","file_id":"file_1"}]}]}`, "", Refused, "`input[0].content[0]`: an id belongs to one account"},
 	{
 		"an image by URL", `{"input":[{"role":"user","content":[{"type":"input_image","image_url":"https://example.com/a.png","detail":"low"}]}]}`,
 		`{"messages":[{"content":[{"type":"image_url","image_url":{"url":"https://example.com/a.png","detail":"low"}}]}]}`, Translated, "",
 	},
+	{"fields of Chat: `max_tokens`, `stop`, `response_format` and the like", `{"stop":["END"]}`, "", Refused, "`stop`"},
 	{"an unknown field", `{"invented_yesterday":1}`, "", Ignored, "counted"},
 }

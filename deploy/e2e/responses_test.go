@@ -139,6 +139,41 @@ func TestTrap57AChainIsTold(t *testing.T) {
 	}
 }
 
+// A chain that is kept here moves to the vendor, which looks at the ids of what it is told: with
+// what was called and came back, and without what another upstream thought.
+func TestAKeptChainMovesToTheVendor(t *testing.T) {
+	s, _, _ := responsesStack(t)
+	tools := []responses.ToolUnionParam{{OfFunction: &responses.FunctionToolParam{
+		Name: "look", Parameters: map[string]any{"type": "object", "properties": map[string]any{"at": map[string]any{"type": "string"}}},
+	}}}
+	params := question("kept/sim-reasoning-call", "Look around.", "")
+	params.Tools = tools
+	first := answerTo(t, s.Gateways[0], params, true)
+	var items []responses.ResponseInputItemUnionParam
+	for _, item := range first.Output {
+		if item.Type == "function_call" {
+			output := responses.ResponseInputItemParamOfFunctionCallOutput("A wall.")
+			output.OfFunctionCallOutput.CallID = openai.String(item.CallID)
+			items = append(items, output)
+		}
+	}
+	if len(items) == 0 || first.Output[0].Type != "reasoning" {
+		t.Fatalf("got %s", first.RawJSON())
+	}
+	params = question("kept/gpt-test", "", first.ID)
+	params.Input, params.Tools = responses.ResponseNewParamsInputUnion{OfInputItemList: items}, tools
+	second := answerTo(t, s.Gateways[1], params, false)
+	told := answerTo(t, s.Gateways[2], question("vendor/sim-echo-request", "Where are you?", second.ID), true).OutputText()
+	for _, part := range []string{"Look around.", `"function_call"`, "A wall.", "Where are you?"} {
+		if !strings.Contains(told, part) {
+			t.Errorf("no %q in %s", part, told)
+		}
+	}
+	if strings.Contains(told, `"reasoning","`) || strings.Contains(told, "encrypted_content") {
+		t.Errorf("another upstream's thoughts are told: %s", told)
+	}
+}
+
 // Nobody reads or goes on with what another key has made, and nobody is told that it is there.
 func TestResponsesBelongToTheirKey(t *testing.T) {
 	s, _, _ := responsesStack(t)

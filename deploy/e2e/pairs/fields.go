@@ -144,6 +144,10 @@ var ResponsesFields = []Field{
 		"calls of the client's own `local_shell`, `shell`, `apply_patch`, `computer`", `{"input":[{"role":"user","content":"Hi"},{"type":"shell_call","call_id":"c","action":{"commands":["ls"]}},{"type":"shell_call_output","call_id":"c","output":"a.go"}]}`,
 		`{"messages":[{"role":"user"},{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"shell"}}]},{"role":"tool","tool_call_id":"c","content":"a.go"}]}`, Translated, "as calls of functions of these names",
 	},
+	{
+		"items of type `configuration_update`", `{"input":[{"role":"user","content":"Hi"},{"type":"configuration_update","reasoning":{"effort":"high"}}]}`,
+		`{"reasoning_effort":"high"}`, Translated, "the latest counts, before the request's own fields",
+	},
 	{"items of a type nobody knows", `{"input":[{"type":"invented_yesterday","a":1},{"role":"user","content":"Hi"}]}`, "", Ignored, "counted"},
 	{"an image by its file's id", `{"input":[{"role":"user","content":[{"type":"input_image","file_id":"file_1"}]}]}`, "", Refused, "`input[0].content[0]`: an id belongs to one account"},
 	{

@@ -55,6 +55,7 @@ type decoder struct {
 	history      history
 	tools        tools
 	choice       choice
+	update       update
 	noted        map[chat.Ask]bool // see noteOnce
 	hasInput     bool
 	// fault is the first thing that is wrong beside the items, and an upstream's to judge as they are.
@@ -130,6 +131,7 @@ func (d *decoder) finish() error {
 		d.history.blame(fault)
 	}
 	d.settle()
+	d.configure()
 	d.req.HistoryFault = cmp.Or(d.fault, d.history.fault)
 	return nil
 }

@@ -228,6 +228,40 @@ func TestWhatBelongsToACall(t *testing.T) {
 	}
 }
 
+// Settings in the middle of a conversation hold from there on, and before those of the request.
+func TestConfigurationUpdates(t *testing.T) {
+	t.Parallel()
+	const (
+		low    = `{"type":"configuration_update","reasoning":{"effort":"low"}}`
+		schema = `{"type":"configuration_update","text":{"format":{"type":"json_schema","name":"n","schema":{"a":1}}}}`
+		plain  = `{"type":"configuration_update","text":{"format":{"type":"text"}}}`
+		rest   = `,"reasoning":{"effort":"high","summary":"auto"},"text":{"verbosity":"low","format":{"type":"json_object"}}`
+	)
+	for name, test := range map[string]struct{ items, want, asks string }{
+		"none":              {``, "high auto json low", "reasoning=tuning text.format=json_object verbosity=tuning"},
+		"an effort":         {low, "low auto json low", "input[1].reasoning=tuning reasoning=tuning text.format=json_object verbosity=tuning"},
+		"a form":            {schema, "high auto schema low", "input[1].text.format=json_schema reasoning=tuning verbosity=tuning"},
+		"both, in two":      {low + "," + schema, "low auto schema low", "input[1].reasoning=tuning input[2].text.format=json_schema reasoning=tuning verbosity=tuning"},
+		"the latest counts": {schema + "," + plain, "high auto  low", "reasoning=tuning verbosity=tuning"},
+		"an effort of tomorrow": {
+			`{"type":"configuration_update","reasoning":{"effort":"boundless"}},` + plain, "high auto  low",
+			"input[1].reasoning.effort=unclear reasoning=tuning verbosity=tuning",
+		},
+	} {
+		items := `"input":[{"role":"user","content":"Hi"}` + strings.TrimSuffix(","+test.items, ",") + `]`
+		request := decoded(t, nil, items+rest)
+		got := fmt.Sprintf("%s %s %s %s", request.Thinking.Effort, request.Thinking.Show, request.Output.Form, request.Verbosity)
+		if got != test.want || asksOf(request) != test.asks || shown(request.Messages) != "user: Hi" {
+			t.Errorf("%s: %s, %s", name, got, asksOf(request))
+		}
+	}
+	request := decoded(t, nil, `"input":[{"role":"user","content":"Hi"},`+low+`]`)
+	tuned, err := api.Tune(request, []chat.Parameter{{Name: chat.SetEffort, Value: `"none"`}})
+	if err != nil || request.Thinking.Effort != chat.EffortLow || tuned.Thinking.Effort != chat.EffortNone || tuned.Thinking.Mode != chat.ThinkingOff {
+		t.Errorf("%+v, %v", tuned, err)
+	}
+}
+
 // Each field that shapes the answer.
 func TestWishes(t *testing.T) {
 	t.Parallel()

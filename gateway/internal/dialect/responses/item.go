@@ -10,7 +10,7 @@ import (
 
 // input consumes a question, or a list of items.
 func (d *decoder) input() error {
-	d.history, d.tools.late, d.tools.calls = history{}, nil, nil // the last of equal keys counts
+	d.history, d.tools.late, d.tools.calls, d.update = history{}, nil, nil, update{} // the last of equal keys counts
 	switch d.s.Kind() {
 	case rawjson.Null:
 		d.s.Skip()
@@ -59,6 +59,8 @@ func (d *decoder) item(at place) error {
 		return d.reasoning(at)
 	case "additional_tools", "tool_search_output":
 		return d.lateTools(at)
+	case "configuration_update":
+		return d.configuration(at)
 	case "compaction", "compaction_summary", "context_compaction":
 		return d.compaction(at)
 	case "item_reference", "compaction_trigger":

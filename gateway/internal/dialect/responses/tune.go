@@ -38,6 +38,11 @@ func (API) Tune(request *chat.Request, parameters []chat.Parameter) (*chat.Reque
 	// What was said beside the body still holds.
 	tuned.ID, tuned.Model, tuned.Session = request.ID, request.Model, request.Session
 	tuned.IncludeUsage = request.IncludeUsage
+	for _, parameter := range parameters { // nor do items of the conversation come before it
+		if effort, known := efforts[strings.Trim(parameter.Value, `"`)]; parameter.Name == chat.SetEffort && !parameter.OnlyDefault && known {
+			tuned.Thinking.Effort, tuned.Thinking.Mode = effort, modeOf(effort)
+		}
+	}
 	return tuned, nil
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // dialects are the APIs that clients may speak; the first is of whoever does not say.
-var dialects = []dialect.Dialect{openai.API{Input: responses.API{}}, anthropic.API{}, responses.API{}}
+var dialects = []dialect.Dialect{openai.API{Input: responses.API{BesideChat: true}}, anthropic.API{}, responses.API{}}
 
 // dialectNamed finds a dialect by its name.
 func dialectNamed(name string) (dialect.Dialect, bool) {

@@ -353,7 +353,7 @@ func TestTheSessionOfARequest(t *testing.T) {
 func TestAResponsesBodyOnTheChatRoute(t *testing.T) {
 	t.Parallel()
 	e := newEdge(t, says(nil, greeting...), func(d *httpapi.Deps) {
-		d.Dialects = []dialect.Dialect{openai.API{Input: responses.API{}}}
+		d.Dialects = []dialect.Dialect{openai.API{Input: responses.API{BesideChat: true}}}
 	})
 	w := do(t, e, request(t, http.MethodPost, "/v1/chat/completions", key,
 		`{"model":"gpt-4o","stream":true,"instructions":"Be brief","input":[{"role":"user","content":[{"type":"input_text","text":"Hi"}]}],"tools":[{"type":"function","name":"f"}]}`))

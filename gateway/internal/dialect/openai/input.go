@@ -51,8 +51,16 @@ func (a API) tuneInput(request *chat.Request, parameters []chat.Parameter) (*cha
 // addOwn adds to a request what a body of that form says in this API's fields.
 func addOwn(request, own *chat.Request) {
 	request.Stop, request.MaxTokens = own.Stop, cmp.Or(request.MaxTokens, own.MaxTokens)
+	if request.Thinking.Effort == "" && own.Thinking.Effort != "" {
+		request.Thinking.Effort, request.Thinking.Mode = own.Thinking.Effort, own.Thinking.Mode
+	}
+	formed := request.Output.Form != chat.TextOutput
+	if !formed {
+		request.Output = own.Output
+	}
 	for _, ask := range own.Asks {
-		if beside[ask.Need] && !slices.Contains(request.Asks, ask) {
+		ofForm := ask.Need == chat.JSONObject || ask.Need == chat.JSONSchema
+		if (beside[ask.Need] || ofForm && !formed) && !slices.Contains(request.Asks, ask) {
 			request.Asks = append(request.Asks, ask)
 		}
 	}

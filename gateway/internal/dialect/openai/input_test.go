@@ -17,7 +17,7 @@ import (
 )
 
 // mixed is the API as a gateway has it that knows bodies of the other form.
-var mixed = openai.API{Input: responses.API{}}
+var mixed = openai.API{Input: responses.API{BesideChat: true}}
 
 func ofInput(t *testing.T, body string) *chat.Request {
 	t.Helper()
@@ -83,7 +83,7 @@ func TestBodiesOfTheResponsesAPI(t *testing.T) {
 		"messages null":               {fields: `"messages":null,"input":"Hi"`, sent: hi},
 		"what is kept elsewhere":      {fields: `"input":"Hi","previous_response_id":"resp_1"`, need: chat.State},
 		"an item that is elsewhere":   {fields: `"input":[{"type":"item_reference","id":"x"}]`, need: chat.State},
-		"an item of an unheard kind":  {fields: `"input":[{"type":"computer_call","id":"x"},{"role":"user","content":"Hi"}]`, sent: hi},
+		"an item of an unheard kind":  {fields: `"input":[{"type":"file_search_call","id":"x"},{"role":"user","content":"Hi"}]`, sent: hi},
 		"an answer for later":         {fields: `"input":"Hi","background":true`, need: chat.State},
 		"a tool that its maker runs":  {fields: `"input":"Hi","tools":[{"type":"web_search"}],"tool_choice":{"type":"web_search"}`, need: chat.HostedTools},
 		"a file that has to be known": {fields: `"input":[{"role":"user","content":[{"type":"input_file","file_id":"f"}]}]`, need: chat.FileIDs},
@@ -115,6 +115,24 @@ func TestBodiesOfTheResponsesAPI(t *testing.T) {
 				t.Errorf("Anthropic's is sent\n%s\nwant\n%s", got, want)
 			}
 		})
+	}
+}
+
+// What such a body says in this API's fields is heard, where the other form does not say it too.
+func TestChatFieldsOfResponsesBodies(t *testing.T) {
+	t.Parallel()
+	const form = `{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object"}}}`
+	request := ofInput(t, `{"model":"m","input":"Hi","stop":["END"],"max_tokens":7,"reasoning_effort":"high","response_format":`+form+`}`)
+	if request.HistoryFault != nil || request.MaxTokens != 7 || len(request.Stop) != 1 || request.Thinking.Effort != chat.EffortHigh ||
+		request.Output.Form != chat.SchemaOutput || !slices.Contains(request.Asks, chat.Ask{Field: "response_format", Need: chat.JSONSchema}) {
+		t.Errorf("%+v, %v", request, request.HistoryFault)
+	}
+	request = ofInput(t, `{"model":"m","input":"Hi","reasoning":{"effort":"low"},"reasoning_effort":"high","text":{"format":{"type":"json_object"}},"response_format":`+form+`}`)
+	if request.Thinking.Effort != chat.EffortLow || request.Output.Form != chat.JSONOutput || slices.ContainsFunc(request.Asks, func(ask chat.Ask) bool { return ask.Need == chat.JSONSchema }) {
+		t.Errorf("%+v", request)
+	}
+	if fault := ofInput(t, `{"model":"m","input":"Hi","functions":[{"name":"f"}]}`).HistoryFault; fault == nil || fault.Param != "functions" {
+		t.Errorf("%v", fault)
 	}
 }
 

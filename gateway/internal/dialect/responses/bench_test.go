@@ -80,7 +80,7 @@ func BenchmarkDecode(b *testing.B) {
 	b.SetBytes(int64(len(in.Body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := decode(in); err != nil {
+		if _, err := (API{}).decode(in); err != nil {
 			b.Fatal(err)
 		}
 	}

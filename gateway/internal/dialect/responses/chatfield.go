@@ -15,10 +15,13 @@ var chatFields = map[string]string{
 	"logprobs": "top_logprobs", "stop": "", "n": "", "modalities": "", "audio": "", "logit_bias": "", "web_search_options": "",
 }
 
+// onlyHere are those that nobody else reads where bodies have the fields of both.
+var onlyHere = map[string]bool{"messages": true, "functions": true, "function_call": true}
+
 // chatField consumes a field of Chat. One that asks for what is usual changes nothing.
 func (d *decoder) chatField(field string) {
 	value := string(d.s.Skip())
-	if saysNothing(value) || field == "n" && value == "1" || field == "modalities" && value == `["text"]` {
+	if d.besideChat && !onlyHere[field] || saysNothing(value) || field == "n" && value == "1" || field == "modalities" && value == `["text"]` {
 		return
 	}
 	words := "is a parameter of Chat Completions, and the Responses API has none like it: leave it out"

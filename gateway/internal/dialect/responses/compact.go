@@ -24,7 +24,7 @@ func (API) CompactPath() string { return "/v1/responses/compact" }
 
 // Compact implements dialect.Compacter. The request is one like any other, so that an upstream
 // of the dialect can be given it too.
-func (API) Compact(in dialect.Incoming) (*chat.Request, error) {
+func (a API) Compact(in dialect.Incoming) (*chat.Request, error) {
 	body := withoutMark(in.Body)
 	items, err := inputItems(body)
 	if err != nil {
@@ -41,7 +41,7 @@ func (API) Compact(in dialect.Incoming) (*chat.Request, error) {
 		changes = append(changes, change{name: name})
 	}
 	in.Body = changed(body, changes...)
-	return decode(in)
+	return a.decode(in)
 }
 
 // Compacted implements dialect.Compacter.

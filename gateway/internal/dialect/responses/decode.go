@@ -16,13 +16,13 @@ import (
 // the request's HistoryFault, since an upstream that gets the client's own bytes judges them
 // itself. Fields, items and tools that it does not know are left to upstreams that do:
 // clients are younger than gateways.
-func decode(in dialect.Incoming) (*chat.Request, error) {
+func (a API) decode(in dialect.Incoming) (*chat.Request, error) {
 	body := bytes.TrimPrefix(in.Body, []byte("\xef\xbb\xbf"))
 	if !utf8.Valid(body) {
 		return nil, chat.Errorf(chat.InvalidRequest, "the request body is not valid UTF-8")
 	}
 	d := decoder{
-		s: rawjson.Over(body),
+		s: rawjson.Over(body), besideChat: a.BesideChat,
 		req: &chat.Request{
 			ID: idPrefix + in.RequestID, Created: in.Received, IncludeUsage: true,
 			Source: chat.Source{Dialect: Dialect, JSON: body, Query: in.Query, Previous: in.Previous, Header: passedOn(in.Header)},
@@ -59,7 +59,8 @@ type decoder struct {
 	noted        map[chat.Ask]bool // see noteOnce
 	hasInput     bool
 	// fault is the first thing that is wrong beside the items, and an upstream's to judge as they are.
-	fault *chat.Error
+	fault      *chat.Error
+	besideChat bool // see API
 	// hasState: there is a conversation elsewhere that the request goes on with.
 	hasState bool
 	// refers: an item stands for what only the vendor has.

@@ -14,6 +14,9 @@ import (
 type API struct {
 	// Now tells when an answer is complete; nil: time.Now does.
 	Now func() time.Time
+	// BesideChat: bodies come where Chat's are posted, and may have Chat's fields too, which
+	// somebody else reads.
+	BesideChat bool
 }
 
 // Dialect is its name.
@@ -45,7 +48,7 @@ func (API) IDHeader() string { return "" }
 func (API) Recognizes(header http.Header) bool { return isCodex(header) }
 
 // Decode implements dialect.Dialect.
-func (API) Decode(in dialect.Incoming) (*chat.Request, error) { return decode(in) }
+func (a API) Decode(in dialect.Incoming) (*chat.Request, error) { return a.decode(in) }
 
 // Stream implements dialect.Dialect. Events say why they end in any case, so that no option
 // has a say.
@@ -83,7 +86,7 @@ func (API) BodyLimit() int64 { return 32 << 20 }
 func (API) CountPath() string { return "/v1/responses/input_tokens" }
 
 // DecodeCount implements dialect.TokenCounter.
-func (API) DecodeCount(in dialect.Incoming) (*chat.Request, error) { return decode(in) }
+func (a API) DecodeCount(in dialect.Incoming) (*chat.Request, error) { return a.decode(in) }
 
 // Count implements dialect.TokenCounter.
 func (API) Count(tokens int) []byte {

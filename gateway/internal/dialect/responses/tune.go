@@ -19,7 +19,7 @@ var paths = map[chat.ParameterName][]string{
 }
 
 // Tune implements dialect.Tuner.
-func (API) Tune(request *chat.Request, parameters []chat.Parameter) (*chat.Request, error) {
+func (a API) Tune(request *chat.Request, parameters []chat.Parameter) (*chat.Request, error) {
 	body := request.Source.JSON
 	for _, parameter := range parameters {
 		path, known := paths[parameter.Name]
@@ -28,7 +28,7 @@ func (API) Tune(request *chat.Request, parameters []chat.Parameter) (*chat.Reque
 		}
 		body = setAt(body, path, parameter.Value, parameter.OnlyDefault)
 	}
-	tuned, err := decode(dialect.Incoming{
+	tuned, err := a.decode(dialect.Incoming{
 		Body: body, Header: http.Header(request.Source.Header), Query: request.Source.Query, Previous: request.Source.Previous,
 		RequestID: strings.TrimPrefix(request.ID, idPrefix), Received: request.Created,
 	})

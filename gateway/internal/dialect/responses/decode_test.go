@@ -77,6 +77,7 @@ func TestItems(t *testing.T) {
 	const user = `{"role":"user","content":"Hi"}`
 	for name, test := range map[string]struct{ input, want, asks string }{
 		"a question":                     {`"Hi"`, "user: Hi", ""},
+		"an instruction alone":           {`[{"role":"developer","content":"Hi"}]`, "developer: Hi", ""},
 		"an easy message":                {`[{"role":"user","content":"Hi"}]`, "user: Hi", ""},
 		"with a type":                    {`[{"type":"message","role":"user","content":"Hi"}]`, "user: Hi", ""},
 		"the type at its end":            {`[{"content":[{"text":"Hi","type":"input_text"}],"role":"user","type":"message"}]`, "user: Hi", ""},

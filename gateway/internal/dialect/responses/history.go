@@ -23,7 +23,8 @@ type history struct {
 	// speaking: the latest message is an assistant's; from are its calls on.
 	speaking bool
 	from     int
-	// speaks: there is a message that is no instruction.
+	// speaks: an item says something, if only an instruction: drivers know conversations that have
+	// nothing else.
 	speaks bool
 	// fault is the first thing that is wrong by the API's rules.
 	fault *chat.Error
@@ -109,7 +110,7 @@ func (h *history) hear(role chat.Role, developer bool, parts []chat.Part, places
 	h.turnOver()
 	h.messages = append(h.messages, chat.Message{Role: role, Developer: developer, Parts: parts})
 	h.places = append(h.places, places)
-	h.speaks = h.speaks || role != chat.System
+	h.speaks = true
 }
 
 // result takes what the call of that id came to.

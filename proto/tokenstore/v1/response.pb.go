@@ -9,7 +9,6 @@ package tokenstorev1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
-	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -176,9 +175,7 @@ func (x *PutResponseRequest) GetResponse() *StoredResponse {
 }
 
 type PutResponseResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// How long it is kept, unless room is needed.
-	Ttl           *durationpb.Duration `protobuf:"bytes,1,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -211,13 +208,6 @@ func (x *PutResponseResponse) ProtoReflect() protoreflect.Message {
 // Deprecated: Use PutResponseResponse.ProtoReflect.Descriptor instead.
 func (*PutResponseResponse) Descriptor() ([]byte, []int) {
 	return file_tokenstore_v1_response_proto_rawDescGZIP(), []int{2}
-}
-
-func (x *PutResponseResponse) GetTtl() *durationpb.Duration {
-	if x != nil {
-		return x.Ttl
-	}
-	return nil
 }
 
 type GetResponseRequest struct {
@@ -408,7 +398,7 @@ var File_tokenstore_v1_response_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_response_proto_rawDesc = "" +
 	"\n" +
-	"\x1ctokenstore/v1/response.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf5\x01\n" +
+	"\x1ctokenstore/v1/response.proto\x12\rtokenstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf5\x01\n" +
 	"\x0eStoredResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -421,9 +411,8 @@ const file_tokenstore_v1_response_proto_rawDesc = "" +
 	"\x06answer\x18\a \x01(\fR\x06answer\x12\x14\n" +
 	"\x05input\x18\b \x01(\fR\x05input\"O\n" +
 	"\x12PutResponseRequest\x129\n" +
-	"\bresponse\x18\x01 \x01(\v2\x1d.tokenstore.v1.StoredResponseR\bresponse\"B\n" +
-	"\x13PutResponseResponse\x12+\n" +
-	"\x03ttl\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\"C\n" +
+	"\bresponse\x18\x01 \x01(\v2\x1d.tokenstore.v1.StoredResponseR\bresponse\"\x15\n" +
+	"\x13PutResponseResponse\"C\n" +
 	"\x12GetResponseRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -462,24 +451,22 @@ var file_tokenstore_v1_response_proto_goTypes = []any{
 	(*DeleteResponseRequest)(nil),  // 5: tokenstore.v1.DeleteResponseRequest
 	(*DeleteResponseResponse)(nil), // 6: tokenstore.v1.DeleteResponseResponse
 	(*timestamppb.Timestamp)(nil),  // 7: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 8: google.protobuf.Duration
 }
 var file_tokenstore_v1_response_proto_depIdxs = []int32{
 	7, // 0: tokenstore.v1.StoredResponse.created_at:type_name -> google.protobuf.Timestamp
 	0, // 1: tokenstore.v1.PutResponseRequest.response:type_name -> tokenstore.v1.StoredResponse
-	8, // 2: tokenstore.v1.PutResponseResponse.ttl:type_name -> google.protobuf.Duration
-	0, // 3: tokenstore.v1.GetResponseResponse.response:type_name -> tokenstore.v1.StoredResponse
-	1, // 4: tokenstore.v1.ResponseService.PutResponse:input_type -> tokenstore.v1.PutResponseRequest
-	3, // 5: tokenstore.v1.ResponseService.GetResponse:input_type -> tokenstore.v1.GetResponseRequest
-	5, // 6: tokenstore.v1.ResponseService.DeleteResponse:input_type -> tokenstore.v1.DeleteResponseRequest
-	2, // 7: tokenstore.v1.ResponseService.PutResponse:output_type -> tokenstore.v1.PutResponseResponse
-	4, // 8: tokenstore.v1.ResponseService.GetResponse:output_type -> tokenstore.v1.GetResponseResponse
-	6, // 9: tokenstore.v1.ResponseService.DeleteResponse:output_type -> tokenstore.v1.DeleteResponseResponse
-	7, // [7:10] is the sub-list for method output_type
-	4, // [4:7] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	0, // 2: tokenstore.v1.GetResponseResponse.response:type_name -> tokenstore.v1.StoredResponse
+	1, // 3: tokenstore.v1.ResponseService.PutResponse:input_type -> tokenstore.v1.PutResponseRequest
+	3, // 4: tokenstore.v1.ResponseService.GetResponse:input_type -> tokenstore.v1.GetResponseRequest
+	5, // 5: tokenstore.v1.ResponseService.DeleteResponse:input_type -> tokenstore.v1.DeleteResponseRequest
+	2, // 6: tokenstore.v1.ResponseService.PutResponse:output_type -> tokenstore.v1.PutResponseResponse
+	4, // 7: tokenstore.v1.ResponseService.GetResponse:output_type -> tokenstore.v1.GetResponseResponse
+	6, // 8: tokenstore.v1.ResponseService.DeleteResponse:output_type -> tokenstore.v1.DeleteResponseResponse
+	6, // [6:9] is the sub-list for method output_type
+	3, // [3:6] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_response_proto_init() }

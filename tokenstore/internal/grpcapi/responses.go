@@ -2,16 +2,13 @@ package grpcapi
 
 import (
 	"context"
-	"time"
-
-	"google.golang.org/protobuf/types/known/durationpb"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
 // ResponseStore is what ResponseServer needs of the store.
 type ResponseStore interface {
-	PutResponse(ctx context.Context, response *tokenstorev1.StoredResponse) (time.Duration, error)
+	PutResponse(ctx context.Context, response *tokenstorev1.StoredResponse) error
 	Response(ctx context.Context, id string, owner []byte) (*tokenstorev1.StoredResponse, error)
 	DeleteResponse(ctx context.Context, id string, owner []byte) error
 }
@@ -27,11 +24,10 @@ func NewResponseServer(store ResponseStore) *ResponseServer { return &ResponseSe
 
 // PutResponse implements ResponseService.
 func (s *ResponseServer) PutResponse(ctx context.Context, request *tokenstorev1.PutResponseRequest) (*tokenstorev1.PutResponseResponse, error) {
-	kept, err := s.store.PutResponse(ctx, request.GetResponse())
-	if err != nil {
+	if err := s.store.PutResponse(ctx, request.GetResponse()); err != nil {
 		return nil, err
 	}
-	return &tokenstorev1.PutResponseResponse{Ttl: durationpb.New(kept)}, nil
+	return &tokenstorev1.PutResponseResponse{}, nil
 }
 
 // GetResponse implements ResponseService.

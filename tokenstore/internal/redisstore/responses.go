@@ -47,31 +47,27 @@ type ResponseBounds struct {
 	Bytes int64
 }
 
-// PutResponse keeps an answer, in place of one of the same id and owner, and returns how long
-// it is kept unless room is needed.
-func (s *Store) PutResponse(ctx context.Context, response *tokenstorev1.StoredResponse) (time.Duration, error) {
+// PutResponse keeps an answer, in place of one of the same id and owner.
+func (s *Store) PutResponse(ctx context.Context, response *tokenstorev1.StoredResponse) error {
 	if err := checkResponse(response); err != nil {
-		return 0, err
+		return err
 	}
 	if s.responses.Bytes == 0 {
-		return 0, tooLarge("no response is kept here (RESPONSE_STORE_MB is 0)")
+		return tooLarge("no response is kept here (RESPONSE_STORE_MB is 0)")
 	}
 	if err := s.space.acceptsResponses(); err != nil {
-		return 0, err
+		return err
 	}
 	record, err := proto.Marshal(response)
 	if err != nil {
-		return 0, fmt.Errorf("response: record: %w", err)
+		return fmt.Errorf("response: record: %w", err)
 	}
 	digest := responseDigest(response.GetId(), response.GetOwnerHash())
 	sealed := s.sealPacked(string(record), responseBinding(digest))
 	if int64(len(sealed))+responseOverhead > s.responses.Bytes {
-		return 0, tooLarge("the response takes more than all together may (RESPONSE_STORE_MB)")
+		return tooLarge("the response takes more than all together may (RESPONSE_STORE_MB)")
 	}
-	if err := s.putResponse(ctx, digest, sealed); err != nil {
-		return 0, err
-	}
-	return s.responses.Age, nil
+	return s.putResponse(ctx, digest, sealed)
 }
 
 // putResponse makes room, step by step where much has to go, until there is enough.

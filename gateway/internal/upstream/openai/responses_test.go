@@ -7,11 +7,13 @@ import (
 	"io"
 	"iter"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"carousel.internal/gateway/internal/chat"
@@ -143,6 +145,37 @@ const (
 
 func refuse(status int, body string) http.HandlerFunc {
 	return answerWith(status, "application/json", body)
+}
+
+// A stream that has said its last is read to its end, so that the next request goes over the same
+// connection.
+func TestResponsesLeaveTheirConnection(t *testing.T) {
+	t.Parallel()
+	var connections atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, "data: "+greeting+"\n\ndata: "+completed+"\n\n")
+		_ = http.NewResponseController(w).Flush()
+		_, _ = io.WriteString(w, "data: [DONE]\n\n")
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	driver := newTestDriver(t, server.URL+"/v1", map[string]string{"responses": "on"})
+	for range 5 {
+		for _, err := range driver.Chat(t.Context(), responsesCall(asked, true)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n := connections.Load(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
 }
 
 // Whether an upstream serves the Responses API is found out once.

@@ -152,10 +152,12 @@ func refuse(status int, body string) http.HandlerFunc {
 func TestResponsesLeaveTheirConnection(t *testing.T) {
 	t.Parallel()
 	var connections atomic.Int32
+	heard := make(chan struct{}, 1) // the client has had the last event
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		_, _ = io.WriteString(w, "data: "+greeting+"\n\ndata: "+completed+"\n\n")
 		_ = http.NewResponseController(w).Flush()
+		<-heard
 		_, _ = io.WriteString(w, "data: [DONE]\n\n")
 	}))
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
@@ -167,9 +169,12 @@ func TestResponsesLeaveTheirConnection(t *testing.T) {
 	defer server.Close()
 	driver := newTestDriver(t, server.URL+"/v1", map[string]string{"responses": "on"})
 	for range 5 {
-		for _, err := range driver.Chat(t.Context(), responsesCall(asked, true)) {
+		for event, err := range driver.Chat(t.Context(), responsesCall(asked, true)) {
 			if err != nil {
 				t.Fatal(err)
+			}
+			if event.Finish != chat.Unfinished {
+				heard <- struct{}{}
 			}
 		}
 	}

@@ -151,7 +151,7 @@ func TestAPinnedRequestGoesToItsUpstream(t *testing.T) {
 	low := []chat.Parameter{{Name: chat.SetEffort, Value: `"low"`}}
 	fast := alias("fast", RouteTarget{"cursor", "c", 0, 1}, RouteTarget{"local", "l", 1, 1}, RouteTarget{"local", "second", 2, 1})
 	fast.Parameters = low
-	r.Update([]upstream.Config{local, backup, cursorConfig}, []Route{fast})
+	r.Update([]upstream.Config{local, backup, cursorConfig}, []Route{fast, pattern("near", "near-*", to("local", "*"))})
 	r.SetStocked([]string{"cursor"})
 	for _, c := range []struct {
 		upstream, model, want string
@@ -159,6 +159,8 @@ func TestAPinnedRequestGoesToItsUpstream(t *testing.T) {
 	}{
 		{"local", "fast", "local l", low},
 		{"backup", "fast", "backup fast", low}, // the route leads there no more
+		{"local", "near-l", "local l", nil},
+		{"local", "near-", "local near-", nil}, // of the name nothing is left
 		{"local", "gpt-4o", "local gpt-4o", nil},
 		{"local", "local/gpt-4o", "local gpt-4o", nil},
 		{"backup", "elsewhere/gpt-4o", "backup elsewhere/gpt-4o", nil},

@@ -39,6 +39,27 @@ func (r *rig) traffic(t *testing.T, n int, key func(i int) string) map[string]in
 
 func noKey(int) string { return "" }
 
+// A configuration that leaves a route as it was leaves whose turn it is; another route of the name
+// begins anew.
+func TestTurnsOutliveAConfiguration(t *testing.T) {
+	t.Parallel()
+	configs := []upstream.Config{local, cursorConfig}
+	fair := alias("fast", to("cursor", "m"), to("local", "m"))
+	other := alias("fast", to("cursor", "m"), to("local", "other"))
+	for _, c := range []struct {
+		next Route
+		want string
+	}{{fair, "local"}, {other, "cursor"}} {
+		r := newRig()
+		r.Update(configs, []Route{fair})
+		first := r.traffic(t, 1, noKey)
+		r.Update(configs, []Route{c.next, alias("beside", to("cursor", "m"))})
+		if second := r.traffic(t, 1, noKey); first["cursor"] != 1 || second[c.want] != 1 {
+			t.Errorf("first %v, then %v, want %s", first, second, c.want)
+		}
+	}
+}
+
 // Traffic is by weight within 2 %, with and without keys; the second priority serves when the
 // first can't, and no longer than that.
 func TestTrafficIsByWeight(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/gateway/internal/upstream/upstreamtest"
+	"carousel.internal/gateway/internal/upstream/wire"
 	"carousel.internal/proto/service/secret"
 )
 
@@ -145,6 +146,19 @@ const (
 
 func refuse(status int, body string) http.HandlerFunc {
 	return answerWith(status, "application/json", body)
+}
+
+// Complete items wait for the one before them up to a bound.
+func TestItemsThatWaitAreBounded(t *testing.T) {
+	t.Parallel()
+	large := []byte(`{"type":"of_tomorrow","x":"` + strings.Repeat("x", wire.MaxAnswer/2) + `"}`)
+	var a responsesAnswer
+	a.take(&responseFrame{kind: itemAdded, output: 0, item: []byte(`{"type":"message"}`)})
+	for i, want := range []string{"", itemsTooLarge} {
+		if a.take(&responseFrame{kind: itemDone, output: i + 1, item: large}); a.fault != want {
+			t.Errorf("item %d: the fault is %q, want %q", i, a.fault, want)
+		}
+	}
 }
 
 // A stream that has said its last is read to its end, so that the next request goes over the same

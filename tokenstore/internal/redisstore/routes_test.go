@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -264,4 +265,21 @@ func TestARouteOutlivesItsUpstream(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 	})
+}
+
+// Whoever changes a route hears that it is done when that is on disk.
+func TestChangesOfRoutesWaitForTheDisk(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, testredis.Start(t))
+	putRoute(t, store, route("fast", ""))
+	store.barrier.Barrier = BarrierFunc(func(context.Context) error { return notSaved("the disk is full") })
+	if _, err := store.PutRoute(t.Context(), route("slow", ""), 0); !isUnavailable(err) {
+		t.Errorf("a put: %v", err)
+	}
+	if _, err := store.SeedRoute(t.Context(), route("seed", "")); !isUnavailable(err) {
+		t.Errorf("a seed: %v", err)
+	}
+	if err := store.DeleteRoute(t.Context(), "fast", 0); !isUnavailable(err) {
+		t.Errorf("a deletion: %v", err)
+	}
 }

@@ -291,6 +291,8 @@ type confidant struct {
 	native  bool
 	own     bool // the answer is made with a token that the caller brought
 	refuses error
+	// held is called before an answer begins; nil: nothing is waited for.
+	held func()
 
 	mu     sync.Mutex
 	asked  []*chat.Request
@@ -306,6 +308,9 @@ func (r *confidant) Chat(_ context.Context, request *chat.Request, choice lease.
 		if r.refuses != nil {
 			yield(chat.Event{}, r.refuses)
 			return
+		}
+		if r.held != nil {
+			r.held()
 		}
 		for _, event := range r.answer() {
 			if !yield(event, nil) {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -645,5 +646,33 @@ func TestRoutesOfKeptAnswersAreOfThatDialectAlone(t *testing.T) {
 		if !strings.Contains(w.Body.String(), `"`+path+`"`) {
 			t.Errorf("%s is not listed in %s", path, w.Body)
 		}
+	}
+}
+
+// What is put before a body counts as if it had come with it: while there is no room for that,
+// requests are told to come again.
+func TestKeptConversationsTakeRoom(t *testing.T) {
+	t.Parallel()
+	const size = 4 * mebibyte
+	s := newStudy(t, func(d *httpapi.Deps) { d.Options.BodyLimit, d.Options.BodyMemory = size, 5*size })
+	large := func(bytes int) []string { return []string{strings.Repeat("x", bytes)} }
+	first := answered(t, s.write(t, key, entry{Model: "m", Words: large(3 * mebibyte)}))
+	next := entry{Model: "m", Words: []string{"two"}, Previous: first.ID}
+	entered, leave := make(chan bool), make(chan bool)
+	s.relay.held = func() { entered <- true; <-leave }
+	var done sync.WaitGroup
+	for range 2 {
+		done.Go(func() { s.write(t, key, entry{Model: "m", Words: large(size - mebibyte/4), Keep: new(bool)}) })
+		<-entered
+	}
+	s.relay.held = nil
+	w := s.write(t, key, next)
+	if code := errorOf(t, w.Body.Bytes()).Error.Code; w.Code != 503 || code != "overloaded" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	close(leave)
+	done.Wait()
+	if w := s.write(t, key, next); w.Code != 200 {
+		t.Errorf("afterwards: %d %s", w.Code, w.Body)
 	}
 }

@@ -35,7 +35,7 @@ func shown(chain catalog.Chain) routing.Chain {
 	}
 	for i, each := range chain.Prospects {
 		result.Targets[i] = routing.Target{
-			Upstream: each.Upstream, Model: each.Model, Priority: each.Priority, Weight: max(each.Weight, 1), Why: each.Why,
+			Upstream: each.Upstream, Model: each.Model, Priority: each.Priority, Weight: max(each.Weight, 1), Why: each.Why, Idle: each.Idle,
 		}
 	}
 	return result

@@ -418,8 +418,8 @@ func (c *Catalog) fit(e *entry, wish Wish) int {
 	return fit
 }
 
-// chances are an upstream's to serve a request, and why it has no token for it. What it can't
-// carry, Unfit puts into words.
+// chances are an upstream's to serve a request, and why it takes no token for it, where that is
+// not for its tokens to tell. What it can't carry, Unfit puts into words.
 func (c *Catalog) chances(e *entry, wish Wish) (how chances, why string) {
 	switch {
 	case wish.Request != nil && !e.carries(wish.Request):
@@ -429,7 +429,7 @@ func (c *Catalog) chances(e *entry, wish Wish) (how chances, why string) {
 	case wish.OwnToken:
 		return poor, "it takes no tokens of callers"
 	}
-	return poor, "it has no tokens"
+	return poor, ""
 }
 
 // hasTokensFor tells whether there is a token for a request.

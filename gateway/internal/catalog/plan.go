@@ -76,7 +76,7 @@ type chances int
 
 const (
 	able chances = iota
-	// poor: it has no tokens, as far as anybody has told.
+	// poor: it has no tokens that can serve, as far as anybody has told.
 	poor
 	// unfit: it can't carry the request. It says so itself, naming the field.
 	unfit

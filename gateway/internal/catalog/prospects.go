@@ -26,6 +26,9 @@ type Prospect struct {
 	Priority, Weight int
 	// Why says why it can't serve at all; empty: it can.
 	Why string
+	// Idle tells that none of its tokens can serve, as far as anybody has told: it is tried when
+	// all others have refused. What keeps each of them out, the tokens tell.
+	Idle bool
 }
 
 // Prospects tells where requests with a wish can go, and why not everywhere. Errors are
@@ -63,7 +66,8 @@ func (c *Catalog) prospectsOf(s *state, r *route, stood string, wish Wish) []Pro
 				why = unfitness(s.byName[target.Upstream], wish)
 			}
 			prospects = append(prospects, Prospect{
-				Upstream: target.Upstream, Model: r.modelAt(target, wish.Model, stood), Priority: target.Priority, Weight: target.Weight, Why: why,
+				Upstream: target.Upstream, Model: r.modelAt(target, wish.Model, stood), Priority: target.Priority, Weight: target.Weight,
+				Why: why, Idle: how == poor && why == "",
 			})
 		}
 	}
@@ -73,7 +77,7 @@ func (c *Catalog) prospectsOf(s *state, r *route, stood string, wish Wish) []Pro
 // prospectsAmong are the one target of a name without a route, and the other upstreams that list
 // it: they are asked instead of it, and never after it.
 func (c *Catalog) prospectsAmong(s *state, chosen Target, wish Wish) []Prospect {
-	prospects := []Prospect{{Upstream: chosen.Upstream, Model: chosen.Model, Why: c.why(s.byName[chosen.Upstream], wish)}}
+	prospects := []Prospect{c.prospectAt(s.byName[chosen.Upstream], chosen.Model, wish)}
 	if chosen.Model != wish.Model { // it names its upstream
 		return prospects
 	}
@@ -81,26 +85,27 @@ func (c *Catalog) prospectsAmong(s *state, chosen Target, wish Wish) []Prospect 
 	slices.SortStableFunc(others, func(a, b *entry) int { return -cmp.Compare(c.fit(a, wish), c.fit(b, wish)) })
 	for _, e := range others {
 		if e.config.Name != chosen.Upstream {
-			why := cmp.Or(c.why(e, wish), fmt.Sprintf("upstream %q comes before it", chosen.Upstream))
-			prospects = append(prospects, Prospect{Upstream: e.config.Name, Model: wish.Model, Why: why})
+			other := c.prospectAt(e, wish.Model, wish)
+			other.Why = cmp.Or(other.Why, fmt.Sprintf("upstream %q comes before it", chosen.Upstream))
+			prospects = append(prospects, other)
 		}
 	}
 	return prospects
 }
 
-// why says why an upstream can't serve a request; empty: it can.
-func (c *Catalog) why(e *entry, wish Wish) string {
-	switch {
-	case e == nil:
-		return noUpstream
-	case wish.Endpoint != "" && !e.passes():
-		return noEndpoint(wish)
+// prospectAt is a model of an upstream that no route leads to.
+func (c *Catalog) prospectAt(e *entry, model string, wish Wish) Prospect {
+	prospect := Prospect{Upstream: e.config.Name, Model: model}
+	if wish.Endpoint != "" && !e.passes() {
+		prospect.Why = noEndpoint(wish)
+		return prospect
 	}
 	how, why := c.chances(e, wish)
 	if how == unfit {
-		return unfitness(e, wish)
+		why = unfitness(e, wish)
 	}
-	return why
+	prospect.Why, prospect.Idle = why, how == poor && why == ""
+	return prospect
 }
 
 func unfitness(e *entry, wish Wish) string {

@@ -272,25 +272,25 @@ func TestProspects(t *testing.T) {
 		want Chain
 	}{
 		{Wish{Model: "fast"}, Chain{"fast", "fast", fast.Parameters, []Prospect{
-			{"cursor", "m", 0, 3, ""},
-			{"gone", "m", 0, 1, "there is no such upstream"},
-			{"local", "fast", 1, 1, ""},
-			{"backup", "m", 1, 1, "it has no tokens"},
+			{"cursor", "m", 0, 3, "", false},
+			{"gone", "m", 0, 1, "there is no such upstream", false},
+			{"local", "fast", 1, 1, "", false},
+			{"backup", "m", 1, 1, "", true},
 		}, nil}},
 		{Wish{Model: "fast", Request: tools}, Chain{"fast", "fast", fast.Parameters, []Prospect{
-			{"cursor", "m", 0, 3, cannot("cursor")},
-			{"gone", "m", 0, 1, "there is no such upstream"},
-			{"local", "fast", 1, 1, ""},
-			{"backup", "m", 1, 1, cannot("backup")},
+			{"cursor", "m", 0, 3, cannot("cursor"), false},
+			{"gone", "m", 0, 1, "there is no such upstream", false},
+			{"local", "fast", 1, 1, "", false},
+			{"backup", "m", 1, 1, cannot("backup"), false},
 		}, []string{"gpt-4o"}}},
-		{Wish{Model: "lost"}, Chain{"lost", "lost", nil, []Prospect{{"gone", "m", 0, 1, "there is no such upstream"}}, nil}},
+		{Wish{Model: "lost"}, Chain{"lost", "lost", nil, []Prospect{{"gone", "m", 0, 1, "there is no such upstream", false}}, nil}},
 		{Wish{Model: "gpt-4o"}, Chain{Prospects: []Prospect{
-			{"cursor", "gpt-4o", 0, 0, ""}, {"local", "gpt-4o", 0, 0, `upstream "cursor" comes before it`},
+			{"cursor", "gpt-4o", 0, 0, "", false}, {"local", "gpt-4o", 0, 0, `upstream "cursor" comes before it`, false},
 		}}},
 		{Wish{Model: "gpt-4o", Request: tools}, Chain{Prospects: []Prospect{
-			{"local", "gpt-4o", 0, 0, ""}, {"cursor", "gpt-4o", 0, 0, cannot("cursor")},
+			{"local", "gpt-4o", 0, 0, "", false}, {"cursor", "gpt-4o", 0, 0, cannot("cursor"), false},
 		}, Fallbacks: []string{"gpt-4o"}}},
-		{Wish{Model: "backup/x"}, Chain{Prospects: []Prospect{{"backup", "x", 0, 0, "it has no tokens"}}}},
+		{Wish{Model: "backup/x"}, Chain{Prospects: []Prospect{{"backup", "x", 0, 0, "", true}}}},
 	} {
 		got, err := r.Prospects(c.wish)
 		if diff := cmp.Diff(c.want, got); diff != "" || err != nil {

@@ -32,4 +32,6 @@ type Target struct {
 	Priority, Weight int
 	// Why it can't serve, whatever its tokens do; empty: it can.
 	Why string
+	// Idle: none of its tokens can serve, as far as is known: it is tried after all others.
+	Idle bool
 }

@@ -37,7 +37,7 @@ func (p Prospect) Ready() bool { return p.Tokens.GetChosenTokenId() != "" }
 
 // Explain asks what the tokens of every target would do now, at most once for each pair of an
 // upstream and a model. It returns the targets in the order in which they are tried: those that
-// can't serve at all come last. Errors are the tokenstore's.
+// are idle come late, and those that can't serve at all last. Errors are the tokenstore's.
 func Explain(ctx context.Context, leases Leases, chain Chain) ([]Prospect, error) {
 	prospects := order(chain.Targets[:min(len(chain.Targets), MaxTargets)])
 	answers := map[pair]*answer{}
@@ -79,7 +79,7 @@ func order(targets []Target) []Prospect {
 	weights := map[int]int{}
 	for i, target := range targets {
 		prospects[i].Target = target
-		if target.Why == "" {
+		if rank(prospects[i]) == 0 {
 			weights[target.Priority] += target.Weight
 		}
 	}
@@ -89,7 +89,7 @@ func order(targets []Target) []Prospect {
 	for i := range prospects {
 		each := &prospects[i]
 		each.Order = i + 1
-		if all := weights[each.Priority]; each.Why == "" && all > 0 {
+		if all := weights[each.Priority]; rank(*each) == 0 && all > 0 {
 			each.Share = float64(each.Weight) / float64(all)
 		}
 	}
@@ -97,10 +97,14 @@ func order(targets []Target) []Prospect {
 }
 
 func rank(p Prospect) int {
-	if p.Why != "" {
+	switch {
+	case p.Why != "":
+		return 2
+	case p.Idle:
 		return 1
+	default:
+		return 0
 	}
-	return 0
 }
 
 var errNoTarget = errors.New("a chain has no targets")

@@ -35,6 +35,7 @@ func TestTheOrderOfTargets(t *testing.T) {
 	chain := routing.Chain{Targets: []routing.Target{
 		{Upstream: "c", Model: "m", Priority: 1, Weight: 1},
 		{Upstream: "gone", Model: "m", Weight: 5, Why: "there is no such upstream"},
+		{Upstream: "off", Model: "m", Weight: 9, Idle: true}, // what keeps its tokens out, they tell
 		{Upstream: "a", Model: "m", Weight: 3},
 		{Upstream: "b", Model: "m", Weight: 1},
 		{Upstream: "a", Model: "m", Priority: 2, Weight: 1}, // the same once more
@@ -48,12 +49,12 @@ func TestTheOrderOfTargets(t *testing.T) {
 	for _, each := range prospects {
 		got = append(got, fmt.Sprintf("%d %s of %d: %.2f %s", each.Order, each.Upstream, each.Priority, each.Share, each.Tokens.GetChosenTokenId()))
 	}
-	want := []string{"1 a of 0: 0.75 ", "2 b of 0: 0.25 t2", "3 c of 1: 1.00 t3", "4 a of 2: 1.00 ", "5 gone of 0: 0.00 "}
+	want := []string{"1 a of 0: 0.75 ", "2 b of 0: 0.25 t2", "3 c of 1: 1.00 t3", "4 a of 2: 1.00 ", "5 off of 0: 0.00 ", "6 gone of 0: 0.00 "}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 	slices.Sort(s.asked)
-	if diff := cmp.Diff([]string{"a/m", "b/m", "c/m"}, s.asked); diff != "" {
+	if diff := cmp.Diff([]string{"a/m", "b/m", "c/m", "off/m"}, s.asked); diff != "" {
 		t.Errorf("asked: %s", diff)
 	}
 	if next, err := routing.Next(prospects); err != nil || next.Upstream != "b" {

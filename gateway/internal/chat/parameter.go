@@ -22,3 +22,11 @@ const (
 	SetTopP        ParameterName = "top_p"
 	SetOutputLimit ParameterName = "max_output_tokens"
 )
+
+// Names that drivers give what fits one model; routes have no such. Values are whole numbers.
+const (
+	// SetThinkingBudget is an effort for a model that is told how many tokens it may think.
+	SetThinkingBudget ParameterName = "thinking_budget"
+	// SetOlderLimit is an output limit for an upstream that knows it by its older name alone.
+	SetOlderLimit ParameterName = "max_tokens"
+)

@@ -36,7 +36,9 @@ type conversation struct {
 	// came is the request as it came, asked as the route of its model's name has it, request the
 	// one for the present target.
 	came, asked, request *chat.Request
-	yield                func(chat.Event, error) bool
+	// said is what the route says of the request.
+	said  []chat.Parameter
+	yield func(chat.Event, error) bool
 	// unsealed: the upstream has refused a seal; the request goes on without any.
 	unsealed bool
 	// back, tally and finished belong to the present attempt; finished: the answer's end
@@ -56,6 +58,9 @@ type conversation struct {
 func (c *conversation) prepare(ctx context.Context) *chat.Error {
 	c.request, c.unsealed = c.asked, false
 	c.entry.Translated = !upstream.TakesAsItCame(c.target.Driver, c.asked)
+	if refused := c.fit(); refused != nil {
+		return refused
+	}
 	if unfit := catalog.Unfit(c.target, c.asked); unfit != nil {
 		return unfit
 	}

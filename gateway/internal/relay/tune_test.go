@@ -1,6 +1,9 @@
 package relay
 
 import (
+	"context"
+	"iter"
+	"slices"
 	"testing"
 
 	"carousel.internal/gateway/internal/catalog"
@@ -79,6 +82,59 @@ func TestAFallbackIsTunedByItsRoute(t *testing.T) {
 		})
 		if got := r.chat(t.Context(), t, whole); got.err != nil || r.calls[2].Request.Thinking.Effort != want {
 			t.Errorf("%s: %+v", fallback, got.err)
+		}
+	}
+}
+
+// fitting is a native driver whose models know other efforts than routes say: none is said to
+// those that know none.
+type fitting struct {
+	nativeDriver
+	knows chat.Effort
+}
+
+func (f fitting) Fit(_ *chat.Request, _ string, parameters []chat.Parameter) []chat.Parameter {
+	if f.knows == "" {
+		return nil
+	}
+	return []chat.Parameter{{Name: parameters[0].Name, Value: string(f.knows)}}
+}
+
+// A request that goes as it came is tuned in the words that the target's model takes. One that
+// is translated is left to its driver.
+func TestAVerbatimRequestIsTunedAsItsTargetTakesIt(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		dialect string
+		knows   chat.Effort
+		want    chat.Effort
+		ignored []string
+	}{
+		"the same word":    {"spoken", "low", "low", nil},
+		"another word":     {"spoken", "least", "least", nil},
+		"no word":          {"spoken", "", "", []string{"reasoning_effort"}},
+		"it is translated": {"other", "least", "low", nil},
+	} {
+		r := newRig(nil)
+		var sent *chat.Request
+		play := play(good(say("ok")))
+		driver := driverFunc(func(ctx context.Context, call *upstream.Call) iter.Seq2[chat.Event, error] {
+			sent = call.Request
+			return play(ctx, call)
+		})
+		r.relay.Catalog = namedBy{"m": fitting{nativeDriver{driver, c.dialect}, c.knows}}
+		r.tunes(map[string]string{"m": "low"})
+		tune := r.relay.Tune
+		r.relay.Tune = func(request *chat.Request, parameters []chat.Parameter) (*chat.Request, error) {
+			tuned, err := tune(request, parameters)
+			tuned.Source = request.Source
+			return tuned, err
+		}
+		if got := r.chatWith(t.Context(), t, spokenRequest(), whole); got.err != nil {
+			t.Fatalf("%s: %+v", name, got)
+		}
+		if sent.Thinking.Effort != c.want || !slices.Equal(r.count.ignored, c.ignored) {
+			t.Errorf("%s: the effort is %q, ignored %q", name, sent.Thinking.Effort, r.count.ignored)
 		}
 	}
 }

@@ -53,6 +53,15 @@ type Preparer interface {
 	Prepare(ctx context.Context, request *chat.Request, options Options) (*chat.Request, error)
 }
 
+// Fitter is implemented by drivers whose models don't all take what requests of the upstream's
+// own dialect can say.
+type Fitter interface {
+	// Fit is what is said in a request that goes as it came, in the place of the client, so that
+	// the model takes it: in the words that it has, without what it refuses. The parameters
+	// themselves are not changed.
+	Fit(request *chat.Request, model string, parameters []chat.Parameter) []chat.Parameter
+}
+
 // TokenCounter is implemented by drivers whose upstream counts the tokens of a request of
 // its own dialect without answering it.
 type TokenCounter interface {

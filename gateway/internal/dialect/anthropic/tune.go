@@ -1,7 +1,9 @@
 package anthropic
 
 import (
+	"cmp"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,10 +27,12 @@ func (API) Tune(request *chat.Request, parameters []chat.Parameter) (*chat.Reque
 	body := rawjson.MembersOf(request.Source.JSON, tunable...)
 	newRules := http.Header(request.Source.Header).Get("Anthropic-Version") == sealedSampling
 	var wordless []chat.Parameter
-	for _, parameter := range parameters {
+	for _, parameter := range thinkingFirst(parameters) {
 		switch {
 		case parameter.OnlyDefault && says(request, parameter.Name):
-		case hasWord(parameter, newRules):
+		case parameter.Name == chat.SetThinkingBudget:
+			setBudget(body, request, parameter)
+		case hasWord(parameter, newRules || thinks(body)):
 			setMember(body, parameter)
 		default:
 			wordless = append(wordless, parameter)
@@ -51,7 +55,7 @@ func (API) Tune(request *chat.Request, parameters []chat.Parameter) (*chat.Reque
 // model thinks when it finds it useful says nothing of how much.
 func says(request *chat.Request, name chat.ParameterName) bool {
 	switch name {
-	case chat.SetEffort:
+	case chat.SetEffort, chat.SetThinkingBudget:
 		wish := request.Thinking
 		return wish.Effort != "" || wish.Mode == chat.ThinkingOff || wish.Budget > 0
 	case chat.SetServiceTier:
@@ -67,16 +71,32 @@ func says(request *chat.Request, name chat.ParameterName) bool {
 	}
 }
 
-// hasWord tells whether a body can say what a parameter does. Under newRules nobody sets how an
-// answer is sampled.
-func hasWord(parameter chat.Parameter, newRules bool) bool {
+// thinkingFirst has what may make a model think before what it then refuses.
+func thinkingFirst(parameters []chat.Parameter) []chat.Parameter {
+	sorted := slices.Clone(parameters)
+	slices.SortStableFunc(sorted, func(a, b chat.Parameter) int { return cmp.Compare(afterThinking(a), afterThinking(b)) })
+	return sorted
+}
+
+func afterThinking(parameter chat.Parameter) int {
+	switch parameter.Name {
+	case chat.SetEffort, chat.SetThinkingBudget:
+		return 0
+	default:
+		return 1
+	}
+}
+
+// hasWord tells whether a body can say what a parameter does. Under the API's new rules, and
+// while a model thinks, nobody sets how an answer is sampled.
+func hasWord(parameter chat.Parameter, unsampled bool) bool {
 	switch parameter.Name {
 	case chat.SetEffort, chat.SetOutputLimit:
 		return true
 	case chat.SetServiceTier:
 		return parameter.Value == `"auto"` || parameter.Value == `"standard_only"`
 	case chat.SetTemperature, chat.SetTopP:
-		return !newRules
+		return !unsampled
 	default:
 		return false
 	}
@@ -127,6 +147,46 @@ func setEffort(body *rawjson.Members, effort chat.Effort) {
 	if rawjson.MembersOf([]byte(body.Get(thinkingField)), "type").Get("type") == `"disabled"` {
 		body.Set(thinkingField, "")
 	}
+}
+
+// thinks tells whether a body has the model think.
+func thinks(body *rawjson.Members) bool {
+	kind := rawjson.MembersOf([]byte(body.Get(thinkingField)), "type").Get("type")
+	return kind == `"enabled"` || kind == `"adaptive"`
+}
+
+// setBudget says how much a model is to think that knows no efforts. One that does not think yet
+// begins to where the API allows that, and the client has not said how the answer is sampled.
+func setBudget(body *rawjson.Members, request *chat.Request, parameter chat.Parameter) {
+	if config := rawjson.MembersOf([]byte(body.Get(configField)), "effort"); config.Get("effort") != "" {
+		config.Set("effort", "")
+		body.Set(configField, string(config.Object()))
+	}
+	budget, limit := numberIn(parameter.Value), numberIn(body.Get(limitField))
+	if budget == nil || limit == nil || *limit <= leastBudget || !thinks(body) && !mayBeginToThink(request) {
+		return
+	}
+	body.Set(thinkingField, `{"type":"enabled","budget_tokens":`+strconv.FormatFloat(min(*budget, *limit-1), 'f', -1, 64)+`}`)
+}
+
+// mayBeginToThink tells whether the API takes thinking in a request that has none: not in the
+// middle of a tool's use, with a call that must be made, or with an answer to be continued.
+func mayBeginToThink(request *chat.Request) bool {
+	sampling := request.Sampling
+	if sampling.Temperature != nil || sampling.TopP != nil || sampling.TopK != nil || request.ToolChoice.Mode == chat.ToolsRequired {
+		return false
+	}
+	for i := len(request.Messages) - 1; i >= 0; i-- {
+		switch message := &request.Messages[i]; {
+		case message.Role == chat.Assistant:
+			return false
+		case slices.ContainsFunc(message.Parts, func(part chat.Part) bool { return part.Result != nil }):
+			return false
+		case message.Role == chat.User:
+			return true
+		}
+	}
+	return false
 }
 
 // leastBudget is the smallest budget of thinking that the API takes, in tokens.

@@ -96,6 +96,40 @@ func TestTune(t *testing.T) {
 			version: "2026-10-21", members: `9`, parameters: []chat.Parameter{tuning(chat.SetTemperature, `1.5`), tuning(chat.SetTopP, `0.9`)}, want: `9`,
 			is: chat.Request{Sampling: chat.Sampling{Temperature: new(1.5), TopP: new(0.9)}}, ignored: []string{"temperature", "top_p"},
 		},
+		"sampling of a model that thinks": {
+			members: `9,"thinking":{"type":"adaptive"}`, parameters: []chat.Parameter{fallBackOn(chat.SetTemperature, `0.2`), tuning(chat.SetTopP, `0.5`)},
+			want: `9,"thinking":{"type":"adaptive"}`, ignored: []string{"temperature", "top_p"},
+			is: chat.Request{Thinking: chat.Thinking{Mode: chat.ThinkingAdaptive}, Sampling: chat.Sampling{Temperature: new(0.2), TopP: new(0.5)}},
+		},
+		"sampling of one that is not to think any more": {
+			members:    `9,"thinking":{"type":"adaptive"}`,
+			parameters: []chat.Parameter{tuning(chat.SetTemperature, `0.2`), tuning(chat.SetEffort, `"none"`)},
+			want:       `9,"thinking":{"type":"disabled"},"temperature":0.2`,
+			is:         chat.Request{Thinking: chat.Thinking{Mode: chat.ThinkingOff}, Sampling: chat.Sampling{Temperature: new(0.2)}},
+		},
+		"a budget": {
+			members: `9000,"output_config":{"effort":"high","x":1}`, parameters: []chat.Parameter{tuning(chat.SetThinkingBudget, `4096`)},
+			want: `9000,"output_config":{"x":1},"thinking":{"type":"enabled","budget_tokens":4096}`,
+			is:   chat.Request{Thinking: chat.Thinking{Mode: chat.ThinkingOn, Budget: 4096}},
+		},
+		"a budget within the limit": {
+			members: `3000`, parameters: []chat.Parameter{tuning(chat.SetThinkingBudget, `4096`)},
+			want: `3000,"thinking":{"type":"enabled","budget_tokens":2999}`, is: chat.Request{Thinking: chat.Thinking{Mode: chat.ThinkingOn, Budget: 2999}},
+		},
+		"no room for a budget": {members: `1024`, parameters: []chat.Parameter{tuning(chat.SetThinkingBudget, `4096`)}, want: `1024`},
+		"no default of a budget": {
+			members: `9000,"thinking":{"type":"enabled","budget_tokens":2000}`, parameters: []chat.Parameter{fallBackOn(chat.SetThinkingBudget, `4096`)},
+			want: `9000,"thinking":{"type":"enabled","budget_tokens":2000}`, is: chat.Request{Thinking: chat.Thinking{Mode: chat.ThinkingOn, Budget: 2000}},
+		},
+		"no budget where the client samples": {
+			members: `9000,"temperature":0.5`, parameters: []chat.Parameter{tuning(chat.SetThinkingBudget, `4096`)}, want: `9000,"temperature":0.5`,
+			is: chat.Request{Sampling: chat.Sampling{Temperature: new(0.5)}},
+		},
+		"no budget with a call that must be made": {
+			members:    `9000,"tools":[{"name":"f","input_schema":{"type":"object"}}],"tool_choice":{"type":"any"}`,
+			parameters: []chat.Parameter{tuning(chat.SetThinkingBudget, `4096`)},
+			want:       `9000,"tools":[{"name":"f","input_schema":{"type":"object"}}],"tool_choice":{"type":"any"}`,
+		},
 		"tiers": {
 			members: `9,"service_tier":"auto"`, parameters: []chat.Parameter{tuning(chat.SetServiceTier, `"standard_only"`)}, want: `9,"service_tier":"standard_only"`,
 			is: chat.Request{ServiceTier: "standard_only"},

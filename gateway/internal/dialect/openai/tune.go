@@ -34,7 +34,9 @@ func (a API) Tune(request *chat.Request, parameters []chat.Parameter) (*chat.Req
 		case chat.SetEffort:
 			setEffort(body, parameter.Value)
 		case chat.SetOutputLimit:
-			setLimit(body, parameter.Value)
+			setLimit(body, newLimit, parameter.Value)
+		case chat.SetOlderLimit:
+			setLimit(body, oldLimit, parameter.Value)
 		default:
 			body.Set(string(parameter.Name), parameter.Value) // the API has them by the same names
 		}
@@ -53,23 +55,22 @@ func says(request *chat.Request, body *rawjson.Members, name chat.ParameterName)
 	case chat.SetEffort:
 		wish := request.Thinking
 		return wish.Effort != "" || wish.Mode == chat.ThinkingOff || wish.Budget > 0 || body.Get("reasoning_effort") != ""
-	case chat.SetOutputLimit:
+	case chat.SetOutputLimit, chat.SetOlderLimit:
 		return request.MaxTokens > 0
 	default:
 		return body.Get(string(name)) != ""
 	}
 }
 
-// setLimit bounds the answer by the name that the client uses.
-func setLimit(body *rawjson.Members, limit string) {
-	if body.Get(oldLimit) == "" {
-		body.Set(newLimit, limit)
+// setLimit bounds the answer by the name that the client uses, and by this one where it uses
+// none.
+func setLimit(body *rawjson.Members, name, limit string) {
+	if body.Get(oldLimit) == "" && body.Get(newLimit) == "" {
+		body.Set(name, limit)
 		return
 	}
-	body.Set(oldLimit, limit)
-	if body.Get(newLimit) != "" {
-		body.Set(newLimit, limit)
-	}
+	replace(body, oldLimit, limit)
+	replace(body, newLimit, limit)
 }
 
 // setEffort says how much the model is to think, in the place where the client says it, and

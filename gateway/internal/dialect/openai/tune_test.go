@@ -69,6 +69,10 @@ func TestTune(t *testing.T) {
 		"both limits": {
 			`,"max_tokens":9,"max_completion_tokens":9`, []chat.Parameter{tuning(chat.SetOutputLimit, `7`)}, `,"max_tokens":7,"max_completion_tokens":7`, chat.Request{MaxTokens: 7},
 		},
+		"the older limit of upstreams that know it alone": {``, []chat.Parameter{tuning(chat.SetOlderLimit, `7`)}, `,"max_tokens":7`, chat.Request{MaxTokens: 7}},
+		"the client's name of it comes first": {
+			`,"max_completion_tokens":9`, []chat.Parameter{tuning(chat.SetOlderLimit, `7`)}, `,"max_completion_tokens":7`, chat.Request{MaxTokens: 7},
+		},
 		"a limit where there is said to be none": {`,"max_tokens":-1`, []chat.Parameter{fallBackOn(chat.SetOutputLimit, `7`)}, `,"max_tokens":7`, chat.Request{MaxTokens: 7}},
 		"no default of a limit":                  {`,"max_tokens":9`, []chat.Parameter{fallBackOn(chat.SetOutputLimit, `7`)}, `,"max_tokens":9`, chat.Request{MaxTokens: 9}},
 		"all of the others": {

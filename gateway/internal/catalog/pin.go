@@ -1,50 +1,59 @@
 package catalog
 
 import (
-	"fmt"
+	"cmp"
+	"slices"
 
 	"carousel.internal/gateway/internal/chat"
 )
 
 // pinned plans a request that only one upstream can serve, since that keeps what it goes on
-// with: at the target of the name's route that is there, else at the model as it was named. A
-// name that says which other upstream shall serve can't be followed.
+// with: a chat under a name that leads there, and what is asked of an answer itself under any.
+// Errors are NotFound where the upstream can't go on, and Resolve's where nobody serves the name.
 func (c *Catalog) pinned(s *state, r *route, stood string, wish Wish) (Plan, error) {
 	e := s.byName[wish.Upstream]
 	switch {
 	case e == nil:
-		return Plan{}, &chat.Error{
-			Kind: chat.ModelNotSupported, Param: "model",
-			Message: fmt.Sprintf("upstream %q, which keeps what the request goes on with, does not exist any more", wish.Upstream),
+		return Plan{}, chat.Errorf(chat.NotFound, "upstream %q, which keeps what the request goes on with, does not exist any more", wish.Upstream)
+	case wish.Endpoint != "":
+		asChat := wish
+		asChat.Endpoint = ""
+		plan, err := c.pinned(s, r, stood, asChat)
+		if err != nil {
+			plan = Plan{First: e.target(wish.Model)}
 		}
-	case len(wish.Model) > maxModelID:
-		return Plan{}, tooLong(wish.Model)
+		return plan, nil
+	case r != nil:
+		return c.pinnedAlong(s, r, stood, wish)
 	}
-	if r == nil {
-		model := wish.Model
-		switch named, rest := s.named(model); named {
-		case nil:
-		case e:
-			model = rest
-		default:
-			return Plan{}, &chat.Error{
-				Kind: chat.ModelNotSupported, Param: "model",
-				Message: fmt.Sprintf("upstream %q keeps what the request goes on with, but the model is named at another one", wish.Upstream),
-			}
-		}
-		return Plan{First: e.target(model)}, nil
+	if named, rest := s.named(wish.Model); named == e {
+		return Plan{First: e.target(rest)}, nil
 	}
-	plan := Plan{First: e.target(wish.Model), Route: r.Name, Parameters: r.Parameters}
+	if !slices.Contains(s.byModel[wish.Model], e) {
+		_, err := c.resolvePlain(s, wish)
+		return Plan{}, cmp.Or(err, notThere(wish))
+	}
+	return Plan{First: e.target(wish.Model)}, nil
+}
+
+// pinnedAlong is pinned for a name that goes by a route.
+func (c *Catalog) pinnedAlong(s *state, r *route, stood string, wish Wish) (Plan, error) {
 	for _, tier := range r.tiers {
 		for _, target := range tier.targets {
 			if target.Upstream != wish.Upstream {
 				continue
 			}
 			if to, how, _ := c.judge(s, r, target, stood, wish); how != absent {
-				plan.First = to
-				return plan, nil
+				return Plan{First: to, Route: r.Name, Parameters: r.Parameters}, nil
 			}
 		}
 	}
-	return plan, nil
+	wish.Look = true
+	_, err := c.along(s, r, stood, wish)
+	return Plan{}, cmp.Or(err, notThere(wish))
+}
+
+// notThere is the error for a name that others serve than who keeps what the request goes on with.
+func notThere(wish Wish) error {
+	return chat.Errorf(chat.NotFound, "'%s' does not lead to upstream %q, which keeps what the request goes on with", shorten(wish.Model), wish.Upstream)
 }

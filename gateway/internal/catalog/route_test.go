@@ -144,28 +144,38 @@ func TestARouteToNobodyIsAnUnknownModel(t *testing.T) {
 	}
 }
 
-// What goes on with something goes where that is kept, whoever else could serve.
+// What goes on with something goes where that is kept, whoever else could serve; a name that does
+// not lead there is no model of that upstream's. What is kept itself is asked for by any name.
 func TestAPinnedRequestGoesToItsUpstream(t *testing.T) {
 	t.Parallel()
 	r := newRig()
 	low := []chat.Parameter{{Name: chat.SetEffort, Value: `"low"`}}
 	fast := alias("fast", RouteTarget{"cursor", "c", 0, 1}, RouteTarget{"local", "l", 1, 1}, RouteTarget{"local", "second", 2, 1})
 	fast.Parameters = low
-	r.Update([]upstream.Config{local, backup, cursorConfig}, []Route{fast, pattern("near", "near-*", to("local", "*"))})
+	r.Update([]upstream.Config{local, backup, cursorConfig}, []Route{fast, pattern("near", "near-*", to("local", "*")), alias("lost", to("gone", "m"))})
 	r.SetStocked([]string{"cursor"})
+	if plan, err := r.Resolve(Wish{Model: "lost", Upstream: "local", Endpoint: "responses"}); err != nil || plan.First.Upstream != "local" {
+		t.Errorf("what is kept is asked of %q: %v", plan.First.Upstream, err)
+	}
+	if plan, err := r.Resolve(Wish{Model: "fast", Upstream: "local", Endpoint: "responses"}); err != nil || plan.First.Model != "l" {
+		t.Errorf("what goes on with it is about %q: %v", plan.First.Model, err)
+	}
 	for _, c := range []struct {
 		upstream, model, want string
 		parameters            []chat.Parameter
 	}{
 		{"local", "fast", "local l", low},
-		{"backup", "fast", "backup fast", low}, // the route leads there no more
+		{"backup", "fast", "not_found", nil}, // the route leads there no more
 		{"local", "near-l", "local l", nil},
-		{"local", "near-", "local near-", nil}, // of the name nothing is left
+		{"local", "near-", "model_not_supported", nil}, // of the name nothing is left
 		{"local", "gpt-4o", "local gpt-4o", nil},
 		{"local", "local/gpt-4o", "local gpt-4o", nil},
-		{"backup", "elsewhere/gpt-4o", "backup elsewhere/gpt-4o", nil},
-		{"backup", "local/gpt-4o", "model_not_supported", nil},
-		{"gone", "fast", "model_not_supported", nil},
+		{"backup", "local/gpt-4o", "not_found", nil},
+		{"cursor", "org/llama", "not_found", nil},
+		{"backup", "elsewhere/gpt-4o", "model_not_supported", nil},
+		{"local", "nobody", "model_not_supported", nil},
+		{"local", "lost", "model_not_supported", nil},
+		{"gone", "fast", "not_found", nil},
 		{"local", strings.Repeat("x", 201), "model_not_supported", nil},
 	} {
 		plan, err := r.Resolve(Wish{Model: c.model, Upstream: c.upstream})

@@ -247,7 +247,8 @@ func TestWhatCanNotBeGoneOnWith(t *testing.T) {
 		"the key is wrong":   {func(*study) {}, "Bearer wrong", "", 401, "", "wrong"},
 		"the token deleted":  {refusing(chat.AliasNotFound), key, "", 400, "previous_response_id", "replay from the start"},
 		"the token parked":   {refusing(chat.NoTokens), key, "", 400, "previous_response_id", "replay from the start"},
-		"the upstream gone":  {refusing(chat.ModelNotSupported), key, "", 400, "previous_response_id", "replay from the start"},
+		"the name nobody's":  {refusing(chat.ModelNotSupported), key, "", 404, "", "the relay's"},
+		"the upstream gone":  {refusing(chat.NotFound), key, "", 400, "previous_response_id", "replay from the start"},
 		"the token cooling":  {refusing(chat.NoTokenAvailable), key, "", 429, "", "the relay's"},
 		"the upstream fails": {refusing(chat.UpstreamUnavailable), key, "", 503, "", "the relay's"},
 	} {
@@ -441,7 +442,7 @@ func TestRefusalsOfAnUpstreamThatKeepsAnAnswer(t *testing.T) {
 		{"it fails", "GET", chat.Errorf(chat.UpstreamUnavailable, "the relay's"), 503, "the relay's", 1},
 		{"the token cools", "GET", chat.Errorf(chat.NoTokenAvailable, "the relay's"), 429, "the relay's", 1},
 		{"the token is gone", "GET", chat.Errorf(chat.NoTokens, "the relay's"), 404, "replay from the start", 1},
-		{"the upstream is gone", "DELETE", chat.Errorf(chat.ModelNotSupported, "the relay's"), 404, "replay from the start", 1},
+		{"the upstream is gone", "DELETE", chat.Errorf(chat.NotFound, "the relay's"), 404, "replay from the start", 1},
 		{"it fails to delete", "DELETE", chat.Errorf(chat.UpstreamUnavailable, "the relay's"), 503, "the relay's", 1},
 		{"it has none", "DELETE", gone, 400, "no such response", 0},
 	} {

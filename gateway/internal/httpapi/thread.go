@@ -95,7 +95,7 @@ func (t *thread) explain(err error) error {
 // upstream or the token is gone, or waits for an admin.
 func isLost(err error) bool {
 	switch chat.AsError(err).Kind {
-	case chat.NotFound, chat.AliasNotFound, chat.NoTokens, chat.ModelNotSupported:
+	case chat.NotFound, chat.AliasNotFound, chat.NoTokens:
 		return true
 	default:
 		return false

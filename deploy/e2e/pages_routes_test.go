@@ -41,7 +41,7 @@ func TestRoutesInABrowser(t *testing.T) {
 	tab.Go(gateway.URL + "/admin/why?model=fast")
 	tab.See("#why-verdict", "fast goes to openai now, as gpt-test")
 	tab.See("#target-1", "It can serve: 2 of 2 tokens could be chosen.")
-	tab.See("#target-2", "No request goes there")
+	tab.See("#target-2", "cursor has no tokens.")
 	if status, _, body := post(t, gateway, stack.AdminToken, chatBody("fast", "Hello", false)); status != http.StatusOK {
 		t.Errorf("%d %s", status, body)
 	}

@@ -49,8 +49,9 @@ var (
 )
 
 // sealWords are as OpenAI has them: `The encrypted content gAAA… could not be verified. Reason:
-// Encrypted content could not be decrypted or parsed.`
-var sealWords = regexp.MustCompile(`(?is)\bencrypted.{0,200}\bcould not be (decrypted|verified|parsed)`)
+// Encrypted content could not be decrypted or parsed.` and, of thoughts without a seal, `Item with
+// id 'rs_1' not found. Items are not persisted when `store` is set to false.`
+var sealWords = regexp.MustCompile(`(?is)\bencrypted.{0,200}\bcould not be (decrypted|verified|parsed)|\bitem with id .{0,200}\bitems are not persisted\b`)
 
 // lostWords are of an item that is known by its id alone, such as a thought whose seal was another
 // upstream's: `Item with id 'rs_…' not found. Items are not persisted when store is set to false.`

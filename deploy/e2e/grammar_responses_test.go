@@ -125,9 +125,9 @@ func readResponses(stream string) (meaning []string, err error) {
 	case err != nil:
 		return nil, err
 	case len(answer.Dropped)+len(answer.Stray) > 0:
-		return nil, fmt.Errorf("Codex loses %q, and can't place %q", answer.Dropped, answer.Stray)
+		return nil, fmt.Errorf("lost to Codex: %q, and without a place: %q", answer.Dropped, answer.Stray)
 	case len(answer.Items) != len(whole.Output):
-		return nil, errors.New("Codex reads another number of items")
+		return nil, errors.New("another number of items is read by Codex")
 	}
 	for _, item := range answer.Items {
 		meaning = append(meaning, item.Type+" "+item.Text+item.Arguments)

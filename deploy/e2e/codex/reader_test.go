@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -162,35 +163,36 @@ func TestEnds(t *testing.T) {
 func TestIdle(t *testing.T) {
 	t.Parallel()
 	for feed, alive := range map[string]bool{": still here\n\n": false, "data: nothing\n\n": false, "data: {\"type\":\"keepalive\",\"sequence_number\":3}\n\n": true} {
-		from, to := io.Pipe()
-		began := time.Now()
-		go func() { // ends when the reader closes its side
-			for range 20 {
-				if _, err := io.WriteString(to, feed); err != nil {
-					return
+		synctest.Test(t, func(t *testing.T) {
+			from, to := io.Pipe()
+			go func() { // ends when the reader closes its side
+				for range 6 {
+					if _, err := io.WriteString(to, feed); err != nil {
+						return
+					}
+					<-time.After(DefaultIdle / 4)
 				}
-				time.Sleep(20 * time.Millisecond) // the silence is what is tested
+				_, _ = io.WriteString(to, "data: "+completed+"\n\n")
+			}()
+			if _, err := Read(t.Context(), from, 0); alive != (err == nil) {
+				t.Errorf("%q: %v", feed, err)
 			}
-			_, _ = io.WriteString(to, "data: "+completed+"\n\n")
-		}()
-		_, err := Read(t.Context(), from, 200*time.Millisecond)
-		if alive != (err == nil) {
-			t.Errorf("%q: %v after %s", feed, err, time.Since(began))
-		}
+		})
 	}
 }
 
 // A stream that goes on after it has said that it failed keeps its user waiting.
 func TestLingering(t *testing.T) {
 	t.Parallel()
-	from, to := io.Pipe()
-	go func() { // ends with the writes
-		_, _ = io.WriteString(to, "data: "+failedWith("insufficient_quota", "x")+"\n\n")
-		time.Sleep(50 * time.Millisecond) // it lingers
-		_ = to.Close()
-	}()
-	answer, err := Read(t.Context(), from, 0)
-	if err == nil || answer.Lingered < 40*time.Millisecond {
-		t.Errorf("%v, %s", err, answer.Lingered)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		from, to := io.Pipe()
+		go func() { // ends with the writes
+			_, _ = io.WriteString(to, "data: "+failedWith("insufficient_quota", "x")+"\n\n")
+			<-time.After(time.Minute)
+			_ = to.Close()
+		}()
+		if answer, err := Read(t.Context(), from, 0); err == nil || answer.Lingered != time.Minute {
+			t.Errorf("%v, %s", err, answer.Lingered)
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 
@@ -18,7 +19,7 @@ type Sent struct {
 	Body []byte
 	// Status is the answer's; 0: there was none.
 	Status int
-	// Path is what was asked: the WebSocket is asked for by GET.
+	// Method is GET where a WebSocket is asked for, else POST.
 	Method string
 }
 
@@ -163,8 +164,8 @@ func (s *Session) ask(ctx context.Context, input []json.RawMessage, schema any, 
 			return answer, nil
 		}
 		s.Failures = append(s.Failures, err)
-		failure, is := err.(*Failure) //nolint:errorlint // as it was made
-		if !is || failure.Remedy == Final || try == s.Retries.Stream {
+		failure, told := errors.AsType[*Failure](err)
+		if !told || failure.Remedy == Final || try == s.Retries.Stream {
 			return nil, err
 		}
 		wait := failure.Wait

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -165,7 +166,9 @@ func TestIdle(t *testing.T) {
 	for feed, alive := range map[string]bool{": still here\n\n": false, "data: nothing\n\n": false, "data: {\"type\":\"keepalive\",\"sequence_number\":3}\n\n": true} {
 		synctest.Test(t, func(t *testing.T) {
 			from, to := io.Pipe()
-			go func() { // ends when the reader closes its side
+			var writing sync.WaitGroup
+			defer writing.Wait()
+			writing.Go(func() { // ends when the reader closes its side
 				for range 6 {
 					if _, err := io.WriteString(to, feed); err != nil {
 						return
@@ -173,7 +176,7 @@ func TestIdle(t *testing.T) {
 					<-time.After(DefaultIdle / 4)
 				}
 				_, _ = io.WriteString(to, "data: "+completed+"\n\n")
-			}()
+			})
 			if _, err := Read(t.Context(), from, 0); alive != (err == nil) {
 				t.Errorf("%q: %v", feed, err)
 			}

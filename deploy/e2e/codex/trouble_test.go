@@ -77,6 +77,7 @@ func TestTrap55AShortageIsWaitedFor(t *testing.T) {
 	for _, over := range upstreams {
 		t.Run(over.name, func(t *testing.T) {
 			session, model := s.session(t, over, "echo")
+			session.URL = s.Gateways[1].URL + "/v1" // the balancer closes what is idle for as long as is waited here
 			mustRule(t, s, upstreamsim.Rule{Model: model, Scenario: "http-429", RetryAfter: 2 * time.Second, Times: 2})
 			began := time.Now()
 			text, err := session.Turn(judged(t, over), "Hello?")

@@ -49,9 +49,8 @@ var (
 )
 
 // sealWords are as OpenAI has them: `The encrypted content gAAA… could not be verified. Reason:
-// Encrypted content could not be decrypted or parsed.` and, of thoughts without a seal, `Item with
-// id 'rs_1' not found. Items are not persisted when `store` is set to false.`
-var sealWords = regexp.MustCompile(`(?is)\bencrypted.{0,200}\bcould not be (decrypted|verified|parsed)|\bitem with id .{0,200}\bitems are not persisted\b`)
+// Encrypted content could not be decrypted or parsed.`
+var sealWords = regexp.MustCompile(`(?is)\bencrypted.{0,200}\bcould not be (decrypted|verified|parsed)\b`)
 
 // lostWords are of an item that is known by its id alone, such as a thought whose seal was another
 // upstream's: `Item with id 'rs_…' not found. Items are not persisted when store is set to false.`
@@ -84,7 +83,7 @@ const aboutModel = "param=model"
 var failures = slices.Concat(upstream.Table{
 	{Name: "seal refused", Names: []string{"invalid_encrypted_content"}, Class: upstream.SealRefused},
 	{Name: "seal refused, in words", From: 200, To: 422, Text: sealWords, Class: upstream.SealRefused},
-	{Name: "item not kept, in words", From: 400, To: 404, Text: lostWords, Class: upstream.SealRefused},
+	{Name: "item not kept, in words", From: 200, To: 422, Text: lostWords, Class: upstream.SealRefused},
 	{Name: "earlier answer unknown", Names: []string{"previous_response_not_found"}, Class: upstream.CallerFault},
 	{Name: "wrong input", Names: promptFaults, Class: upstream.CallerFault},
 	{Name: "quota", Class: upstream.Quota, Names: []string{

@@ -43,9 +43,8 @@ func fixtures() []fixture {
 	named("seal refused", "invalid_encrypted_content")
 	const unverified = `{"error":{"message":"The encrypted content gAAA could not be verified. Reason: Encrypted content could not be decrypted or parsed.","type":"invalid_request_error","param":null,"code":null}}`
 	refused("seal refused, in words", 400, unverified)
-	refused("item not kept, in words", 404, `{"error":{"message":"Item with id 'rs_1' not found. Items are not persisted when store is set to false.","type":"invalid_request_error","param":"input","code":null}}`)
 	streamed("seal refused, in words", unverified)
-	refused("seal refused, in words", 404, `{"error":{"message":"Item with id 'rs_1' not found. Items are not persisted when store is set to false. Try again with store set to true, or remove this item from your input.","type":"invalid_request_error","param":"input","code":null}}`)
+	refused("item not kept, in words", 404, `{"error":{"message":"Item with id 'rs_1' not found. Items are not persisted when store is set to false. Try again with store set to true, or remove this item from your input.","type":"invalid_request_error","param":"input","code":null}}`)
 	named("earlier answer unknown", "previous_response_not_found")
 	named("wrong input", promptFaults...)
 	named("quota", "insufficient_quota", "insufficient_balance", "insufficient_credits", "quota_exceeded",

@@ -201,21 +201,25 @@ func (c *responsesCall) completeBackground(kept *storedResponse) *storedResponse
 	return c.entry.book.responses.get(kept.organization, kept.id)
 }
 
+// pageSize is how many items a page may have.
+func pageSize(text string) (int, *rejection) {
+	if text == "" {
+		return 20, nil
+	}
+	size, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, wrongType("limit", "an integer", "a string")
+	}
+	return size, integerWithin("limit", &size, 1, 100)
+}
+
 // inputItems is a page of what an answer was given.
 func (c *responsesCall) inputItems(kept *storedResponse) error {
 	query := c.r.URL.Query()
-	limit := 20
-	if text := query.Get("limit"); text != "" {
-		value, malformed := strconv.Atoi(text)
-		if malformed != nil {
-			c.refuse(wrongType("limit", "an integer", "a string"))
-			return nil
-		}
-		if problem := integerWithin("limit", &value, 1, 100); problem != nil {
-			c.refuse(problem)
-			return nil
-		}
-		limit = value
+	limit, problem := pageSize(query.Get("limit"))
+	if problem != nil {
+		c.refuse(problem)
+		return nil
 	}
 	order := query.Get("order")
 	if order != "" && order != "asc" && order != "desc" {

@@ -390,9 +390,9 @@ func onceBytesKey() string { return oncePrefix + "bytes" }
 
 // responseKey is a string: an answer that a client may go on with, protobuf StoredResponse,
 // sealed as a prompt is, by the digest of its id and its owner in hex. It expires.
-func responseKey(digest string) string { return responsePrefixOfAnswers() + digest }
+func responseKey(digest string) string { return responseKeyPrefix() + digest }
 
-func responsePrefixOfAnswers() string { return responsePrefix + "answer:" }
+func responseKeyPrefix() string { return responsePrefix + "answer:" }
 
 // responseIndexKey is a sorted set of the digests of the kept answers by the ms at which they
 // were kept; those that have expired since are in it until the next put.

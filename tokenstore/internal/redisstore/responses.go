@@ -75,7 +75,7 @@ func (s *Store) putResponse(ctx context.Context, digest string, sealed []byte) e
 	keys := append(responseKeys(), responseKey(digest))
 	for range maxPutTries {
 		kept, err := putResponseScript.run(ctx, s.client, keys,
-			responsePrefixOfAnswers(), s.responses.Age.Milliseconds(), s.responses.Bytes, trimStep, digest, sealed).Bool()
+			responseKeyPrefix(), s.responses.Age.Milliseconds(), s.responses.Bytes, trimStep, digest, sealed).Bool()
 		if err != nil || kept {
 			return storeError("keep a response", err)
 		}
@@ -96,7 +96,7 @@ func (s *Store) TrimResponses(ctx context.Context) error {
 func (s *Store) trimResponses(ctx context.Context, goal int64) error {
 	for {
 		done, err := trimResponsesScript.run(ctx, s.client, responseKeys(),
-			responsePrefixOfAnswers(), max(s.responses.Age.Milliseconds(), 1), goal, trimStep).Bool()
+			responseKeyPrefix(), max(s.responses.Age.Milliseconds(), 1), goal, trimStep).Bool()
 		if err != nil || done {
 			return storeError("forget kept responses", err)
 		}

@@ -253,7 +253,7 @@ func TestKeptResponsesAreBounded(t *testing.T) {
 			const sum = `local n = 0 for _, d in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
 				n = n + redis.call('STRLEN', ARGV[1] .. d) + ARGV[2] end
 				return { n, tonumber(redis.call('GET', KEYS[2]) or '0') }`
-			values, err := client.Eval(ctx, sum, []string{responseIndexKey(), responseBytesKey()}, responsePrefixOfAnswers(), responseOverhead).Int64Slice()
+			values, err := client.Eval(ctx, sum, []string{responseIndexKey(), responseBytesKey()}, responseKeyPrefix(), responseOverhead).Int64Slice()
 			if err != nil {
 				continue // the test ends
 			}
@@ -298,9 +298,12 @@ func TestALargeResponseAmongSmallOnes(t *testing.T) {
 		if n, _ := countedResponses(t, store); n != 3*trimStep {
 			t.Fatalf("%d are kept", n)
 		}
-		putResponse(t, store, response("resp_large", "one", noise(t, 350<<10)))
-		if n, bytes := countedResponses(t, store); !hasResponse(t, store, "resp_large", "one") || n > trimStep || bytes > 300<<10 {
+		putResponse(t, store, response("resp_large", "one", noise(t, 270<<10)))
+		if n, bytes := countedResponses(t, store); !hasResponse(t, store, "resp_large", "one") || n < trimStep || n > 2*trimStep || bytes > 300<<10 {
 			t.Errorf("%d are kept, %d bytes", n, bytes)
+		}
+		if hasResponse(t, store, "resp_0", "one") || !hasResponse(t, store, fmt.Sprint("resp_", 3*trimStep-1), "one") {
+			t.Error("not the oldest have made room")
 		}
 		keeping(store, time.Hour, 1000)
 		if err := store.TrimResponses(t.Context()); err != nil {

@@ -1,4 +1,4 @@
-// Package redisstore keeps tokens, settings, upstreams, leases and the request
+// Package redisstore keeps tokens, settings, upstreams, routes, leases, responses and the request
 // log in Redis. Every change is one Lua script, so that any number of
 // tokenstores can work on one Redis; every clock is Redis's own. It knows
 // nothing of gRPC or of files.

@@ -3,6 +3,7 @@ package grammar
 import (
 	"io"
 	"net/http"
+	"sync"
 )
 
 // Report takes what was wrong with an answer; no violations: nothing was. It is called
@@ -45,7 +46,7 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	e.head(response.StatusCode, response.Header)
-	response.Body = &answerBody{response.Body, e}
+	response.Body = &answerBody{ReadCloser: response.Body, exchange: e}
 	return response, nil
 }
 
@@ -68,14 +69,18 @@ func (b *askedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// answerBody is an answer's body, as a client reads it.
+// answerBody is an answer's body, as a client reads it; one that hangs up closes it while it
+// waits for more.
 type answerBody struct {
 	io.ReadCloser
+	mu       sync.Mutex
 	exchange *exchange
 }
 
 func (b *answerBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.exchange.answer(p[:n])
 	if err != nil {
 		b.exchange.end(err != io.EOF)
@@ -84,7 +89,9 @@ func (b *answerBody) Read(p []byte) (int, error) {
 }
 
 func (b *answerBody) Close() error {
+	b.mu.Lock()
 	b.exchange.end(true)
+	b.mu.Unlock()
 	return b.ReadCloser.Close()
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"carousel.internal/deploy/e2e/codex"
@@ -73,19 +74,26 @@ func (c *codexReads) CloseIdleConnections() {
 	}
 }
 
-// codexBody keeps what is read of a stream, and has it read again at its end.
+// codexBody keeps what is read of a stream, and has it read again at its end. A client that hangs
+// up closes it while it waits for more.
 type codexBody struct {
 	io.ReadCloser
 	t       testing.TB
 	request *http.Request
+	mu      sync.Mutex
 	kept    bytes.Buffer
 	over    bool
 }
 
 func (b *codexBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.over {
+		return n, err
+	}
 	b.kept.Write(p[:n])
-	if err != nil && !b.over {
+	if err != nil {
 		b.over = true
 		b.judge(errors.Is(err, io.EOF))
 	}
@@ -94,10 +102,12 @@ func (b *codexBody) Read(p []byte) (int, error) {
 
 // Close judges a stream that is left. Codex itself leaves behind the end.
 func (b *codexBody) Close() error {
+	b.mu.Lock()
 	if !b.over {
 		b.over = true
 		b.judge(false)
 	}
+	b.mu.Unlock()
 	return b.ReadCloser.Close()
 }
 

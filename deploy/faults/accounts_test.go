@@ -52,7 +52,7 @@ type kill struct {
 // is used twice but where the first user was killed before it could say what it had got.
 func TestAccounts(t *testing.T) {
 	skipUnlessAsked(t)
-	lasts := 90 * time.Second
+	lasts := time.Minute
 	if text := os.Getenv("ACCOUNTS"); text != "" {
 		var err error
 		if lasts, err = time.ParseDuration(text); err != nil {

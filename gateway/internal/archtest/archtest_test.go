@@ -37,7 +37,11 @@ var allowed = map[string][]string{
 	"internal/dialect/*":           {"internal/chat", "internal/dialect", "internal/rawjson"},
 	"internal/dialect/dialecttest": {"internal/chat", "internal/dialect", "grammar"},
 	"internal/dialect/callextra":   {"internal/chat", "internal/rawjson"},
-	"internal/dialect/responses":   {"internal/chat", "internal/dialect", "internal/dialect/callextra", "internal/rawjson"},
+	"internal/dialect/objects":     {"internal/chat", "internal/dialect", "internal/rawjson"},
+	"internal/dialect/openai":      {"internal/chat", "internal/dialect", "internal/dialect/objects", "internal/rawjson"},
+	"internal/dialect/responses": {
+		"internal/chat", "internal/dialect", "internal/dialect/callextra", "internal/dialect/objects", "internal/rawjson",
+	},
 	"internal/dialect/anthropic": {
 		"internal/chat", "internal/dialect", "internal/dialect/callextra", "internal/rawjson",
 		"internal/tokencount", // the API tells the input's size first

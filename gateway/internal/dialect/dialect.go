@@ -7,6 +7,7 @@ package dialect
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"carousel.internal/gateway/internal/chat"
@@ -198,4 +199,12 @@ type Error struct {
 	JSON   []byte
 	// Event is the name of the frame with JSON that ends a stream; empty: it has none.
 	Event string
+}
+
+// SetRetryAfter tells in a header how long to wait, rounded up to whole seconds: that is what it
+// can say. A wait of nothing is not told.
+func SetRetryAfter(header http.Header, wait time.Duration) {
+	if wait > 0 {
+		header.Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
+	}
 }

@@ -2,9 +2,7 @@ package anthropic
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
@@ -100,9 +98,7 @@ func renderError(err error, requestID string) dialect.Error {
 	} else {
 		out.JSON = appendError(nil, as.kind, words(failure), requestID)
 	}
-	if wait := failure.RetryAfter; wait > 0 { // the pool's word, not that of one of its tokens
-		header.Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
-	}
+	dialect.SetRetryAfter(header, failure.RetryAfter) // the pool's word, not that of one of its tokens
 	if as.retry != asUsual {
 		header.Set("X-Should-Retry", string(as.retry))
 	}

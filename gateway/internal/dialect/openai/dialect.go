@@ -6,6 +6,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
+	"carousel.internal/gateway/internal/dialect/objects"
 )
 
 // API is OpenAI's Chat Completions API.
@@ -61,8 +62,8 @@ func (API) Error(err error, _ string) dialect.Error { return EncodeError(err) }
 
 // Models implements dialect.Dialect.
 func (API) Models(models []chat.Model, _ url.Values) ([]byte, error) {
-	return EncodeModels(models), nil
+	return objects.Models(models), nil
 }
 
 // Model implements dialect.Dialect.
-func (API) Model(model chat.Model) []byte { return EncodeModel(model) }
+func (API) Model(model chat.Model) []byte { return objects.Model(model) }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/dialect/objects"
 )
 
 func TestEveryKindHasARendering(t *testing.T) {
@@ -26,7 +27,7 @@ func TestEveryKindHasARendering(t *testing.T) {
 		if (as.status == 401 || as.status == 403) && kind != chat.Unauthenticated && kind != chat.Forbidden && kind != chat.OwnTokenRefused {
 			t.Errorf("%s has status %d, which speaks of the client's own key", kind, as.status)
 		}
-		if (as.status == 429) != (as.kind == limitError) || (as.status >= 500) != (as.kind == serverError) {
+		if (as.status == 429) != (as.kind == objects.LimitError) || (as.status >= 500) != (as.kind == objects.ServerError) {
 			t.Errorf("%s: status %d and type %s don't fit", kind, as.status, as.kind)
 		}
 	}
@@ -151,21 +152,5 @@ func TestForeignErrorsTellNothing(t *testing.T) {
 	}
 	if got := EncodeError(context.DeadlineExceeded); got.Status != 504 {
 		t.Errorf("a deadline became %d", got.Status)
-	}
-}
-
-func TestModels(t *testing.T) {
-	t.Parallel()
-	models := []chat.Model{{ID: `a"b`, OwnedBy: "x", Created: 7}, {ID: "c"}}
-	got := string(EncodeModels(models))
-	want := `{"object":"list","data":[{"id":"a\"b","object":"model","created":7,"owned_by":"x"},{"id":"c","object":"model","created":0,"owned_by":""}]}`
-	if got != want || !json.Valid([]byte(got)) {
-		t.Errorf("got %s", got)
-	}
-	if got := string(EncodeModels(nil)); got != `{"object":"list","data":[]}` {
-		t.Errorf("got %s", got)
-	}
-	if got := string(EncodeModel(models[1])); got != `{"id":"c","object":"model","created":0,"owned_by":""}` {
-		t.Errorf("got %s", got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
+	"carousel.internal/gateway/internal/dialect/objects"
 )
 
 // API is OpenAI's Responses API.
@@ -73,10 +74,12 @@ func (a API) begin(request *chat.Request) answer {
 func (API) Error(err error, _ string) dialect.Error { return renderError(err) }
 
 // Models implements dialect.Dialect.
-func (API) Models(models []chat.Model, _ url.Values) ([]byte, error) { return listModels(models), nil }
+func (API) Models(models []chat.Model, _ url.Values) ([]byte, error) {
+	return objects.Models(models), nil
+}
 
 // Model implements dialect.Dialect.
-func (API) Model(model chat.Model) []byte { return appendModel(nil, &model) }
+func (API) Model(model chat.Model) []byte { return objects.Model(model) }
 
 // BodyLimit implements dialect.BodyLimiter: Codex sends the whole conversation each time, with
 // its screenshots.

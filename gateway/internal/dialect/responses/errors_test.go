@@ -84,3 +84,18 @@ func TestHeadersOfErrors(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// Why no token could serve, and what the upstream calls an error, stand beside the members that
+// clients know, as they do on the other routes of the vendor's.
+func TestErrorsTellThePoolAndTheUpstream(t *testing.T) {
+	t.Parallel()
+	got := api.Error(&chat.Error{
+		Kind: chat.NoTokens, Message: "none", Pool: &chat.Pool{Total: 2, Parked: 1, Disabled: 1}, Upstream: &chat.UpstreamError{Status: 401, Code: "gone"},
+	}, "")
+	const want = `{"error":{"message":"none","type":"server_error","param":null,"code":"server_is_overloaded",` +
+		`"pool":{"total":2,"busy":0,"cooling":0,"probing":0,"quarantined":0,"tried":0,"parked":1,"disabled":1,"expired":0},` +
+		`"upstream":{"status":401,"code":"gone","type":null,"param":null}}}`
+	if string(got.JSON) != want {
+		t.Errorf("%s", got.JSON)
+	}
+}

@@ -120,31 +120,7 @@ func (s *chatStream) judgeUsage(chunk value) {
 	s.counted = true
 	s.require(s.options.Usage, UsageUnasked, usage, "none: include_usage was not asked for")
 	s.require(len(chunk.get("choices").elements) == 0, UsagePlace, chunk, "choices: [] beside the usage")
-	s.judgeCounts(usage)
-}
-
-// judgeCounts judges a usage.
-func (v *verdict) judgeCounts(usage value) {
-	counts := map[string]int64{}
-	for _, field := range []string{"prompt_tokens", "completion_tokens", "total_tokens"} {
-		n, ok := usage.get(field).count()
-		if !ok {
-			v.report(UsageCounts, usage.get(field).String(), field+" as an integer")
-			return
-		}
-		counts[field] = n
-	}
-	sum := counts["prompt_tokens"] + counts["completion_tokens"]
-	v.require(counts["total_tokens"] == sum, UsageTotal, usage, fmt.Sprintf("a total of %d", sum))
-	for _, part := range []struct{ of, details, name string }{
-		{"prompt_tokens", "prompt_tokens_details", "cached_tokens"},
-		{"completion_tokens", "completion_tokens_details", "reasoning_tokens"},
-	} {
-		got := usage.get(part.details).get(part.name)
-		n, ok := got.count()
-		fine := !got.present() || ok && n <= counts[part.of]
-		v.require(fine, UsageDetails, usage, fmt.Sprintf("%s of at most %d", part.name, counts[part.of]))
-	}
+	s.judgeCounts(usage, chatCounts)
 }
 
 // choice is one choice of an answer.
@@ -245,7 +221,7 @@ func (chatJudge) Answer(body []byte, options Options) []Violation {
 	usage := answer.get("usage")
 	v.require(usage.present(), UsageMissing, usage, "usage")
 	if usage.present() {
-		v.judgeCounts(usage)
+		v.judgeCounts(usage, chatCounts)
 	}
 	return v.violations
 }

@@ -84,22 +84,20 @@ func (v *verdict) judgeErrorEvent(data value) {
 }
 
 func (responsesJudge) Error(status int, body []byte, options Options) []Violation {
-	v := &verdict{options: options}
-	if object, ok := v.body(body); ok {
-		v.judgeChatError(object)
-		v.require(object.get("output").kind == isAbsent, ErrorAlone, object, "the error alone")
-	}
-	if status < http.StatusBadRequest {
-		v.report(ErrorStatus, fmt.Sprintf("an error with status %d", status), "a status from 400")
-	}
-	return v.violations
+	return judgeErrorBody(status, body, options, "output")
 }
 
 func (chatJudge) Error(status int, body []byte, options Options) []Violation {
+	return judgeErrorBody(status, body, options, "choices")
+}
+
+// judgeErrorBody judges an error of one of OpenAI's APIs; answer is the member in which an answer
+// stands.
+func judgeErrorBody(status int, body []byte, options Options, answer string) []Violation {
 	v := &verdict{options: options}
 	if object, ok := v.body(body); ok {
 		v.judgeChatError(object)
-		v.require(object.get("choices").kind == isAbsent, ErrorAlone, object, "the error alone")
+		v.require(object.get(answer).kind == isAbsent, ErrorAlone, object, "the error alone")
 	}
 	if status < http.StatusBadRequest {
 		v.report(ErrorStatus, fmt.Sprintf("an error with status %d", status), "a status from 400")

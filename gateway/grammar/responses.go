@@ -216,36 +216,12 @@ func (a *responsesAnswer) judgeEnd(response value) {
 	}
 }
 
-// judgeUsage judges the usage of an answer that has ended well.
-func (v *verdict) judgeResponseUsage(usage value) {
-	counts := map[string]int64{}
-	for _, field := range []string{"input_tokens", "output_tokens", "total_tokens"} {
-		n, ok := usage.get(field).count()
-		if !ok {
-			v.report(UsageIntegers, usage.get(field).String(), field+" as an integer")
-			return
-		}
-		counts[field] = n
-	}
-	sum := counts["input_tokens"] + counts["output_tokens"]
-	v.require(counts["total_tokens"] == sum, UsageTotal, usage, fmt.Sprintf("a total of %d", sum))
-	for _, part := range []struct{ of, details, name string }{
-		{"input_tokens", "input_tokens_details", "cached_tokens"},
-		{"output_tokens", "output_tokens_details", "reasoning_tokens"},
-	} {
-		got := usage.get(part.details).get(part.name)
-		n, ok := got.count()
-		v.require(ok, ResponseUsageDetails, usage.get(part.details), part.details+" with "+part.name+" as an integer")
-		v.require(!ok || n <= counts[part.of], UsageDetails, usage, fmt.Sprintf("%s of at most %d", part.name, counts[part.of]))
-	}
-}
-
 func (a *responsesAnswer) judgeUsage(usage value) {
 	if usage.kind != isObject {
 		a.report(ResponseUsage, usage.String(), "a usage")
 		return
 	}
-	a.judgeResponseUsage(usage)
+	a.judgeCounts(usage, responsesCounts)
 }
 
 func (responsesJudge) Answer(body []byte, options Options) []Violation {

@@ -26,6 +26,7 @@ var allowed = map[string][]string{
 	"internal/accesslog":  {},
 	"internal/tokencount": {"internal/chat"},
 	"internal/rawjson":    {},
+	"internal/pattern":    {},
 	"internal/carried":    {"internal/chat", "internal/rawjson"},
 	"internal/imagefile":  {},
 	"internal/imagefetch": {"internal/imagefile"},
@@ -78,7 +79,7 @@ var allowed = map[string][]string{
 		"internal/chat", "internal/carried", "internal/upstream", "internal/catalog", "internal/lease", "internal/reqlog", "internal/tokencount",
 		"internal/metrics",
 	},
-	"internal/catalog": {"internal/chat", "internal/upstream"},
+	"internal/catalog": {"internal/chat", "internal/upstream", "internal/pattern"},
 	"internal/tokens": {
 		"internal/storeerr", "internal/spool", "internal/chat", "internal/upstream", "internal/lease", "internal/reqlog", "internal/metrics", "internal/idempotency",
 		"internal/remembered",
@@ -91,7 +92,7 @@ var allowed = map[string][]string{
 	"internal/errand":     {"internal/upstream", "internal/lease"},
 	"internal/quota":      {},
 	"internal/quotaboard": {"internal/quota"},
-	"internal/routing":    {"internal/chat"},
+	"internal/routing":    {"internal/chat", "internal/pattern"},
 
 	// What the edges share.
 	"internal/storeerr": {"internal/chat"},
@@ -104,7 +105,7 @@ var allowed = map[string][]string{
 		"internal/idempotency", "internal/remembered", "internal/forwarded", "internal/reqbody", "internal/carried",
 	},
 	"internal/adminapi":  {"internal/quota", "internal/quotaboard", "internal/routing", "internal/nullable", "internal/logentry", "internal/storeerr", "internal/chat", "internal/upstream", "internal/auth", "internal/jsonapi"},
-	"internal/web":       {"internal/quota", "internal/quotaboard", "internal/routing", "internal/storeerr", "internal/chat", "internal/auth", "internal/forwarded", "internal/jsonapi"},
+	"internal/web":       {"internal/pattern", "internal/quota", "internal/quotaboard", "internal/routing", "internal/storeerr", "internal/chat", "internal/auth", "internal/forwarded", "internal/jsonapi"},
 	"internal/reference": {"internal/nullable", "internal/logentry", "internal/storeerr", "internal/chat", "internal/auth", "internal/jsonapi"},
 	"internal/jsonapi":   {"internal/auth", "internal/chat", "internal/forwarded", "internal/reqbody"},
 	"internal/admincli":  {"internal/logentry"}, // else it knows the admin API from outside

@@ -7,10 +7,8 @@ import (
 	"strings"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/pattern"
 )
-
-// star stands for any text in a pattern, and in a target's model for what it stood for there.
-const star = "*"
 
 // Route is a name of the operator's, or a family of names, and where requests go that name one.
 // Nobody changes it.
@@ -39,8 +37,6 @@ type RouteTarget struct {
 type route struct {
 	Route
 	isPattern bool
-	// prefix and suffix are what a pattern's star stands between.
-	prefix, suffix string
 	// tiers are in the order of their priorities.
 	tiers []*tier
 }
@@ -54,8 +50,7 @@ type tier struct {
 }
 
 func newRoute(config Route) *route {
-	r := &route{Route: config}
-	r.prefix, r.suffix, r.isPattern = strings.Cut(config.Match, star)
+	r := &route{Route: config, isPattern: pattern.Is(config.Match)}
 	sorted := slices.Clone(config.Targets)
 	slices.SortStableFunc(sorted, func(a, b RouteTarget) int { return cmp.Compare(a.Priority, b.Priority) })
 	for i, target := range sorted {
@@ -106,21 +101,13 @@ func newRoutes(configs []Route, before routes) routes {
 	return after
 }
 
-// matches tells whether a pattern fits a name, and what its star stands for.
-func (r *route) matches(name string) (stood string, fits bool) {
-	if len(name) < len(r.prefix)+len(r.suffix) || !strings.HasPrefix(name, r.prefix) || !strings.HasSuffix(name, r.suffix) {
-		return "", false
-	}
-	return name[len(r.prefix) : len(name)-len(r.suffix)], true
-}
-
 // modelAt is the upstream's id for a name that a client gave.
 func (r *route) modelAt(target RouteTarget, name, stood string) string {
 	switch {
 	case target.Model == "":
 		return name
 	case r.isPattern:
-		return strings.ReplaceAll(target.Model, star, stood)
+		return strings.ReplaceAll(target.Model, pattern.Star, stood)
 	}
 	return target.Model
 }
@@ -141,7 +128,7 @@ func (s *state) routeOf(name string) (r *route, stood string) {
 		return nil, ""
 	}
 	for _, r := range s.routes.patterns {
-		if stood, fits := r.matches(name); fits {
+		if stood, fits := pattern.Covers(r.Match, name); fits {
 			return r, stood
 		}
 	}

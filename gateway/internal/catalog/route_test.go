@@ -22,7 +22,7 @@ func alias(name string, targets ...RouteTarget) Route {
 }
 
 // pattern is a route for a family of names.
-func pattern(name, match string, targets ...RouteTarget) Route {
+func family(name, match string, targets ...RouteTarget) Route {
 	return Route{Name: name, Match: match, Targets: targets}
 }
 
@@ -49,15 +49,15 @@ func TestWhereANameLeads(t *testing.T) {
 		alias("starred", to("local", "a*b")),                 // a star stands for nothing where there is none in the name
 		alias("as-named", to("local", ""), to("backup", "")), // one after the other, in turns
 		alias("lost", to("gone", "m"), to("away", "m")),
-		pattern("claudes", "claude-*", to("local", "anthropic/claude-*")),
-		pattern("sonnets", "claude-*-sonnet", to("backup", "s*")),
-		pattern("tie-b", "t-*", to("backup", "")),
-		pattern("tie-a", "*-t", to("local", "")),
-		pattern("slashed", "local/*", to("backup", "*")),
-		pattern("doubled", "**", to("backup", "never")), // the store refuses it; nobody names it
-		pattern("gone", "gone-*", to("gone", "")),
-		pattern("empty", "empty*", to("local", "*"), to("backup", "x")),
-		pattern("long", "long-*", to("local", strings.Repeat("x", 150)+"*"), to("backup", "x")),
+		family("claudes", "claude-*", to("local", "anthropic/claude-*")),
+		family("sonnets", "claude-*-sonnet", to("backup", "s*")),
+		family("tie-b", "t-*", to("backup", "")),
+		family("tie-a", "*-t", to("local", "")),
+		family("slashed", "local/*", to("backup", "*")),
+		family("doubled", "**", to("backup", "never")), // the store refuses it; nobody names it
+		family("gone", "gone-*", to("gone", "")),
+		family("empty", "empty*", to("local", "*"), to("backup", "x")),
+		family("long", "long-*", to("local", strings.Repeat("x", 150)+"*"), to("backup", "x")),
 	})
 	for name, want := range map[string]string{
 		"fast":                               "local small",
@@ -152,7 +152,7 @@ func TestAPinnedRequestGoesToItsUpstream(t *testing.T) {
 	low := []chat.Parameter{{Name: chat.SetEffort, Value: `"low"`}}
 	fast := alias("fast", RouteTarget{"cursor", "c", 0, 1}, RouteTarget{"local", "l", 1, 1}, RouteTarget{"local", "second", 2, 1})
 	fast.Parameters = low
-	r.Update([]upstream.Config{local, backup, cursorConfig}, []Route{fast, pattern("near", "near-*", to("local", "*")), alias("lost", to("gone", "m"))})
+	r.Update([]upstream.Config{local, backup, cursorConfig}, []Route{fast, family("near", "near-*", to("local", "*")), alias("lost", to("gone", "m"))})
 	r.SetStocked([]string{"cursor"})
 	if plan, err := r.Resolve(Wish{Model: "lost", Upstream: "local", Endpoint: "responses"}); err != nil || plan.First.Upstream != "local" {
 		t.Errorf("what is kept is asked of %q: %v", plan.First.Upstream, err)
@@ -225,7 +225,7 @@ func TestAliasesAreListed(t *testing.T) {
 	r := newRig()
 	r.Update([]upstream.Config{local, cursorConfig}, []Route{
 		alias("slow", to("local", "m")), alias("fast", to("gone", "m"), to("cursor", "m")), alias("gpt-4o", to("local", "m")),
-		alias("lost", to("gone", "m")), pattern("claudes", "claude-*", to("local", "")),
+		alias("lost", to("gone", "m")), family("claudes", "claude-*", to("local", "")),
 	})
 	list := func(models []chat.Model) string {
 		var names []string

@@ -290,11 +290,11 @@ func BenchmarkResolve(b *testing.B) {
 		wish   Wish
 	}{
 		{"listed", nil, Wish{Model: "gpt-4o"}},
-		{"listed, beside routes", []Route{alias("fast", to("local", "m")), pattern("p", "claude-*", to("local", ""))}, Wish{Model: "gpt-4o"}},
+		{"listed, beside routes", []Route{alias("fast", to("local", "m")), family("p", "claude-*", to("local", ""))}, Wish{Model: "gpt-4o"}},
 		{"named", nil, Wish{Model: "local/gpt-4o"}},
 		{"in turns", []Route{alias("fast", to("local", "m"), to("cursor", "m"))}, Wish{Model: "fast"}},
 		{"by key", []Route{alias("fast", to("local", "m"), to("cursor", "m"))}, Wish{Model: "fast", Key: "0123456789abcdef"}},
-		{"by pattern", []Route{pattern("p", "claude-*", to("local", "x/*"))}, Wish{Model: "claude-9"}},
+		{"by pattern", []Route{family("p", "claude-*", to("local", "x/*"))}, Wish{Model: "claude-9"}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			r := newRig()

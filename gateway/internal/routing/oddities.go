@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/pattern"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -64,20 +65,12 @@ func MatchOf(route *tokenstorev1.Route) string {
 	return route.GetName()
 }
 
-// IsPattern tells whether what clients name is a family of names.
-func IsPattern(match string) bool { return strings.Contains(match, "*") }
-
 // hides are the listed models that a route of this match serves in the place of those who
 // list them.
 func hides(match string, listed []chat.Model) []string {
-	before, after, isPattern := strings.Cut(match, "*")
 	var hidden []string
 	for _, model := range listed {
-		covers := model.ID == match
-		if isPattern {
-			covers = len(model.ID) >= len(before)+len(after) && strings.HasPrefix(model.ID, before) && strings.HasSuffix(model.ID, after)
-		}
-		if covers {
+		if _, covers := pattern.Covers(match, model.ID); covers {
 			hidden = append(hidden, model.ID)
 		}
 	}

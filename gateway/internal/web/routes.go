@@ -6,6 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"carousel.internal/gateway/internal/pattern"
 	"carousel.internal/gateway/internal/routing"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -28,7 +29,7 @@ type routeRow struct {
 func (r routeRow) Match() string { return routing.MatchOf(r.Route) }
 
 // IsPattern tells whether that is a family of names.
-func (r routeRow) IsPattern() bool { return routing.IsPattern(r.Match()) }
+func (r routeRow) IsPattern() bool { return pattern.Is(r.Match()) }
 
 // Parameters are what the route sets.
 func (r routeRow) Parameters() []parameter { return parametersOf(r.GetParameters()) }

@@ -83,14 +83,8 @@ func (a *attempt) read(ctx context.Context, body io.Reader, length int64) *upstr
 
 // stream yields an answer that comes event by event.
 func (a *attempt) stream(ctx context.Context, events *eventstream.Reader) *upstream.Failure {
-	waiting := true // since the request went out
 	for {
-		_, ready := events.Upcoming()
-		if !ready && !waiting {
-			a.watch.Wait(a.driver.settings.idle)
-			waiting = true
-		}
-		got, err := events.Next()
+		got, err := a.watch.Next(events, a.driver.settings.idle)
 		switch {
 		case err == io.EOF && a.answer.stopped: //nolint:errorlint // the reader never wraps it
 			return nil
@@ -104,9 +98,8 @@ func (a *attempt) stream(ctx context.Context, events *eventstream.Reader) *upstr
 		if !a.isFrame(got.Data) {
 			continue
 		}
-		if waiting && !a.bare { // what becomes a whole answer has the time of one
+		if !a.bare { // what becomes a whole answer has the time of one
 			a.watch.Arrived()
-			waiting = false
 		}
 		_, more := events.Upcoming()
 		failure := a.frame(got, more)

@@ -130,14 +130,8 @@ const maxWords = 4 << 10
 
 // stream yields an answer that comes event by event.
 func (a *attempt) stream(ctx context.Context, events *eventstream.Reader) *upstream.Failure {
-	waiting := true // since the request went out
 	for {
-		_, ready := events.Upcoming()
-		if !ready && !waiting {
-			a.watch.Wait(a.driver.settings.idle)
-			waiting = true
-		}
-		got, err := events.Next()
+		got, err := a.watch.Next(events, a.driver.settings.idle)
 		switch {
 		case err == io.EOF && a.complete(): //nolint:errorlint // the reader never wraps it
 			return a.end()
@@ -169,9 +163,8 @@ func (a *attempt) stream(ctx context.Context, events *eventstream.Reader) *upstr
 			continue
 		}
 		// A stream that becomes a whole answer has the time of one.
-		if waiting && a.joining == nil {
+		if a.joining == nil {
 			a.watch.Arrived()
-			waiting = false
 		}
 		event.More = more(events)
 		if failure := a.take(&event); failure != nil || a.left {

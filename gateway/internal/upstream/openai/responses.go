@@ -167,14 +167,8 @@ func (r *responding) read(ctx context.Context, body io.Reader, length int64) *up
 
 // stream yields an answer that comes event by event.
 func (r *responding) stream(ctx context.Context, events *eventstream.Reader) *upstream.Failure {
-	waiting := true // since the request went out
 	for {
-		_, ready := events.Upcoming()
-		if !ready && !waiting {
-			r.watch.Wait(r.driver.settings.idle)
-			waiting = true
-		}
-		got, err := events.Next()
+		got, err := r.watch.Next(events, r.driver.settings.idle)
 		switch {
 		case err == io.EOF: //nolint:errorlint // the reader never wraps it
 			return r.endedEarly(events.Stray())
@@ -185,9 +179,8 @@ func (r *responding) stream(ctx context.Context, events *eventstream.Reader) *up
 			r.keepWords(data)
 			continue
 		}
-		if waiting && r.call.Request.Stream { // what becomes a whole answer has the time of one
+		if r.call.Request.Stream { // what becomes a whole answer has the time of one
 			r.watch.Arrived()
-			waiting = false
 		}
 		_, more := events.Upcoming()
 		ended, failure := r.frame(got, more)

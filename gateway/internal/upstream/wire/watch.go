@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"carousel.internal/gateway/internal/upstream/eventstream"
 )
 
 // TooSlowError is the cause of a context that a watch has cancelled.
@@ -42,8 +44,21 @@ func (w *Watch) Wait(limit time.Duration) {
 	}
 }
 
-// Arrived ends the wait.
-func (w *Watch) Arrived() { w.waiting.Store(false) }
+// Arrived ends the wait, if there is one.
+func (w *Watch) Arrived() {
+	if w.waiting.Load() {
+		w.waiting.Store(false)
+	}
+}
+
+// Next returns the next event of an answer. Where it is not here yet, and no wait goes on, it
+// waits for it, at most for idle.
+func (w *Watch) Next(events *eventstream.Reader, idle time.Duration) (eventstream.Event, error) {
+	if _, ready := events.Upcoming(); !ready && !w.waiting.Load() {
+		w.Wait(idle)
+	}
+	return events.Next()
+}
 
 func (w *Watch) expired() {
 	if w.waiting.Load() {

@@ -89,11 +89,7 @@ func (d *Driver) edit(source []byte, model string, stream bool) ([]byte, bool) {
 			e.replace(modelJSON)
 		case "stream":
 			hasStream = true
-			if stream || e.s.Kind() != rawjson.Null {
-				e.replace(strconv.FormatBool(stream))
-			} else {
-				e.s.Skip()
-			}
+			e.replaceStream(stream)
 		case "stream_options":
 			switch {
 			case !stream && e.s.Kind() == rawjson.Null:
@@ -139,6 +135,15 @@ func (e *editing) replace(with string) {
 	from := e.s.Pos()
 	if old := e.s.Skip(); old != nil && string(old) != with {
 		e.edit.Replace(from, e.s.Pos(), with)
+	}
+}
+
+// replaceStream consumes the wish for a stream. Null is as good as none.
+func (e *editing) replaceStream(stream bool) {
+	if stream || e.s.Kind() != rawjson.Null {
+		e.replace(strconv.FormatBool(stream))
+	} else {
+		e.s.Skip()
 	}
 }
 

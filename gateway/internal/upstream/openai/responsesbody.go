@@ -2,7 +2,6 @@ package openai
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"carousel.internal/gateway/internal/chat"
@@ -31,11 +30,7 @@ func (d *Driver) editResponses(call *upstream.Call) ([]byte, bool) {
 			e.replace(string(rawjson.AppendString(nil, call.Model)))
 		case key == "stream":
 			hasStream = true
-			if call.Request.Stream || e.s.Kind() != rawjson.Null {
-				e.replace(strconv.FormatBool(call.Request.Stream))
-			} else {
-				e.s.Skip()
-			}
+			e.replaceStream(call.Request.Stream)
 		case key == "input" && strips:
 			e.input()
 		case slices.Contains(d.settings.quirks.responsesWithout, key):

@@ -9,26 +9,45 @@ import (
 // member is the value of an object's member, no copy of it; nil: there is none, or it is null.
 // The last of equal names counts.
 func member(object []byte, name string) (value []byte) {
+	value, _ = twoMembers(object, name, "")
+	return value
+}
+
+// twoMembers is member for two names at once: an object can be large.
+func twoMembers(object []byte, one, two string) (first, second []byte) {
 	s := rawjson.Over(object)
 	if s.Kind() != rawjson.Object {
-		return nil
+		return nil, nil
 	}
 	for ok := s.Object(); ok; ok = s.Member() {
-		if string(s.Key()) == name {
-			value = s.Skip()
-		} else {
+		switch string(s.Key()) {
+		case one:
+			first = s.Skip()
+		case two:
+			second = s.Skip()
+		default:
 			s.Skip()
 		}
 	}
-	if s.Failed() || string(value) == "null" {
+	if s.Failed() {
+		return nil, nil
+	}
+	return orNil(first), orNil(second)
+}
+
+// orNil is a value, or nil for null.
+func orNil(value []byte) []byte {
+	if string(value) == "null" {
 		return nil
 	}
 	return value
 }
 
 // textOf is the text of an object's member; empty: it has none that is a string.
-func textOf(object []byte, name string) string {
-	value := member(object, name)
+func textOf(object []byte, name string) string { return asText(member(object, name)) }
+
+// asText is the text of a value; empty: it is no string.
+func asText(value []byte) string {
 	if len(value) < len(`""`) || value[0] != '"' {
 		return ""
 	}

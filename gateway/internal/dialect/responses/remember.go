@@ -15,11 +15,8 @@ import (
 
 // Wishes implements dialect.Rememberer.
 func (API) Wishes(body []byte) dialect.Wishes {
-	body = withoutMark(body)
-	return dialect.Wishes{
-		Previous: textOf(body, previousField),
-		Keep:     string(member(body, storeField)) != "false",
-	}
+	previous, store := twoMembers(withoutMark(body), previousField, storeField)
+	return dialect.Wishes{Previous: asText(previous), Keep: string(store) != "false"}
 }
 
 // withoutMark is a body without the byte order mark that some clients put before it.

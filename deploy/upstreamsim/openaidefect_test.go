@@ -10,9 +10,8 @@ import (
 )
 
 // judged are the rules that a stream breaks, each once.
-func judged(t *testing.T, body []byte, options grammar.Options) []grammar.Rule {
-	t.Helper()
-	stream := grammar.Chat.Stream(options)
+func judged(judge grammar.Judge, body []byte, options grammar.Options) []grammar.Rule {
+	stream := judge.Stream(options)
 	_, _ = stream.Write(body) // it never fails
 	var broken []grammar.Rule
 	for _, violation := range stream.End() {
@@ -72,7 +71,7 @@ func TestOpenAIDefectsAreWhatTheySay(t *testing.T) {
 			sim := New(Options{})
 			body := `{"stream":true,"stream_options":{"include_usage":true},` + twoTools + `,` + talkingTo("sim-"+name, `{"role":"user","content":"`+hello+`"}`)[1:]
 			r := rawChat(t, sim, body)
-			if got := judged(t, r.all(), grammar.Options{Usage: true, Except: []grammar.Rule{grammar.AfterFinish}}); !slices.Equal(got, want) {
+			if got := judged(grammar.Chat, r.all(), grammar.Options{Usage: true, Except: []grammar.Rule{grammar.AfterFinish}}); !slices.Equal(got, want) {
 				t.Errorf("%q, want %q:\n%.2000s", got, want, r.all())
 			}
 			if want == nil && !strings.HasPrefix(name, "error-") {

@@ -66,19 +66,6 @@ const (
 	streaming = `"stream":true`
 )
 
-// judgedResponses are the rules of the Responses API that a stream breaks, each once.
-func judgedResponses(body []byte, options grammar.Options) []grammar.Rule {
-	stream := grammar.Responses.Stream(options)
-	_, _ = stream.Write(body) // it never fails
-	var broken []grammar.Rule
-	for _, violation := range stream.End() {
-		if !slices.Contains(broken, violation.Rule) {
-			broken = append(broken, violation.Rule)
-		}
-	}
-	return broken
-}
-
 // What the upstream says is right by the API is so by the grammar, and each defect is the one
 // that its name says.
 func TestResponsesAreWhatTheySay(t *testing.T) {
@@ -123,7 +110,7 @@ func TestResponsesAreWhatTheySay(t *testing.T) {
 			t.Parallel()
 			sim := New(Options{})
 			r := createIn(t, sim, "sk-1", "sim-"+name, saysHi+`,`+bothTools+`,`+streaming)
-			if got := judgedResponses(r.all(), grammar.Options{}); !slices.Equal(got, want) {
+			if got := judged(grammar.Responses, r.all(), grammar.Options{}); !slices.Equal(got, want) {
 				t.Errorf("broken: %q, want %q\n%.4000s", got, want, r.all())
 			}
 			noViolations(t, sim)

@@ -85,7 +85,7 @@ func TestResponsesThatWait(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		sim.Release()
-		if got := <-done; len(judgedResponses(got.body, grammar.Options{End: grammar.Complete})) > 0 {
+		if got := <-done; len(judged(grammar.Responses, got.body, grammar.Options{End: grammar.Complete})) > 0 {
 			t.Errorf("%s: %s", name, got.body)
 		}
 	}

@@ -24,7 +24,7 @@ type Config struct {
 	RoutePrefix        string       `key:"route_prefix" doc:"Path in front of the /v1 routes, such as /api."`
 	CORSOrigins        string       `key:"cors_origins" doc:"Origins, with commas between, whose pages may call what is not below /v1, such as https://tools.example.com; * is all. The /v1 routes are open to all in any case."`
 	AllowOpenReload    bool         `key:"allow_open_reload" doc:"Let everyone, without the admin token, ask for GET /update-tokeninfo."`
-	RequestBodyLimitMB int          `key:"request_body_limit_mb" doc:"Largest request body in MiB, also unpacked. Unless it is set, Messages requests may have 32 MiB, as that API allows."`
+	RequestBodyLimitMB int          `key:"request_body_limit_mb" doc:"Largest request body in MiB, also unpacked. Unless it is set, requests of the Messages and the Responses API may have 32 MiB, as those APIs allow."`
 	BodyMemoryMB       int          `key:"body_memory_mb" doc:"Memory for request bodies in flight in MiB, each counted as twice its size; beyond it, requests get 503."`
 	UploadLimitMB      int          `key:"upload_limit_mb" doc:"Largest body in MiB of a request with files: images to edit, audio to transcribe. What is above 1 MiB waits in a temporary file, in the folder that TMPDIR names."`
 	UploadDiskMB       int          `key:"upload_disk_mb" doc:"Room for those files in MiB, all together; beyond it, uploads get 503. Where that folder is in memory, as in containers, it is memory."`

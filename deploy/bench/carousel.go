@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -51,7 +50,7 @@ func (b *bench) carousel(ctx context.Context) (*system, error) {
 func (b *bench) earlier(ctx context.Context) (*system, error) {
 	s, err := b.pair(ctx, &pair{bench: b, commit: b.commit, folder: filepath.Join(b.folder, "before")})
 	if err == nil {
-		s.chatOnly = true
+		s.only = chatWorkloads
 	}
 	return s, err
 }
@@ -186,11 +185,14 @@ func (p *pair) gateway(ctx context.Context) (*process, error) {
 // configure makes the simulator an upstream with a pool of tokens, and waits until
 // a chat request is answered.
 func (p *pair) configure(ctx context.Context) error {
-	if err := p.addUpstream(ctx, "bench", "openai", plainModel, streamModel); err != nil {
+	if err := p.addUpstream(ctx, "bench", "openai", plainModel, streamModel, slowModel); err != nil {
 		return err
 	}
-	needed := []workload{{connections: 1}}
-	if p.commit == "" {
+	needed := []workload{alone}
+	if p.commit == "" { // an earlier one may lack what follows
+		if err := p.setPrices(ctx); err != nil {
+			return err
+		}
 		if err := p.addUpstream(ctx, "bench-messages", "anthropic", nativeModel, nativeStreamModel); err != nil {
 			return err
 		}
@@ -206,6 +208,16 @@ func (p *pair) configure(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// setPrices gives the models of chats a price, so that budgets in dollars have to be kept.
+func (p *pair) setPrices(ctx context.Context) error {
+	var prices []map[string]any
+	for _, model := range []string{plainModel, streamModel, slowModel} {
+		prices = append(prices, map[string]any{"match": model, "input_per_million": "1.25", "output_per_million": "10.00"})
+	}
+	_, err := call(ctx, http.MethodPut, "http://"+p.addr+"/admin/api/prices", adminToken, map[string]any{"prices": prices})
+	return err
 }
 
 // addUpstream makes the simulator an upstream, with a pool of tokens.
@@ -242,11 +254,11 @@ func (p *pair) settle(ctx context.Context) error {
 			return fmt.Errorf("%g log entries were dropped", samples[logDropped])
 		}
 		if samples[logStored] != samples[logAccepted] {
-			return fmt.Errorf("%g of %g log entries are stored", samples[logStored], samples[logAccepted])
+			return fmt.Errorf("%g of %g log entries are stored: %w", samples[logStored], samples[logAccepted], errTooSlow)
 		}
 		now, err := samples.sum(sessionTrips, logTrips)
 		if err == nil && now != trips {
-			trips, err = now, errors.New("the session is not quiet")
+			trips, err = now, fmt.Errorf("the session is not quiet: %w", errTooSlow)
 		}
 		return err
 	})

@@ -23,12 +23,14 @@ type connection struct {
 	net.Conn
 	buffer     []byte
 	start, end int // of what was read and not consumed
+	// known: an answer that came on it was looked at whole.
+	known bool
 }
 
 // answer is what came back for one request.
 type answer struct {
 	body tally
-	// firstByte of the body, and all of it, after the request was sent.
+	// firstByte of the body, and all of it, after the request began.
 	firstByte, total time.Duration
 }
 
@@ -62,14 +64,15 @@ func dial(ctx context.Context, addr string) (*connection, error) {
 	return &connection{Conn: conn, buffer: make([]byte, readBuffer)}, nil
 }
 
-// exchange sends a request and reads its answer. The body goes to whole as well,
-// where that isn't nil.
-func (c *connection) exchange(request []byte, whole *bytes.Buffer) (answer, error) {
+func (c *connection) send(request []byte) error {
+	_, err := c.Write(request)
+	return err
+}
+
+// receive reads the answer to a request, whose times count from when that began. The
+// body goes to whole as well, where that isn't nil.
+func (c *connection) receive(began time.Time, whole *bytes.Buffer) (answer, error) {
 	got := answer{body: tally{copy: whole}}
-	began := time.Now()
-	if _, err := c.Write(request); err != nil {
-		return got, err
-	}
 	length, err := c.head()
 	if err != nil {
 		return got, err
@@ -134,6 +137,9 @@ func (c *connection) head() (length int, err error) {
 	status, err := c.line()
 	if err != nil {
 		return 0, err
+	}
+	if bytes.HasPrefix(status, []byte("HTTP/1.1 503")) {
+		return 0, fmt.Errorf("status line %q: %w", status, errTooSlow)
 	}
 	if !bytes.HasPrefix(status, []byte("HTTP/1.1 200")) {
 		return 0, fmt.Errorf("status line %q", status)

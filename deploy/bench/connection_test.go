@@ -16,18 +16,17 @@ type scripted struct {
 	size int
 }
 
-func (s *scripted) Write(request []byte) (int, error) { return len(request), nil }
-
 func (s *scripted) Read(into []byte) (int, error) {
 	return s.text.Read(into[:min(len(into), s.size)])
 }
 
-func TestExchangeReadsAnswersInPiecesOfAnySize(t *testing.T) {
+func TestReceiveReadsAnswersInPiecesOfAnySize(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ answer, body, problem string }{
 		"length":         {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y\r\n\r\nhello", "hello", ""},
 		"empty":          {"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "", ""},
 		"chunks":         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nB;x=y\r\n, the world\r\n0\r\n\r\n", "hello, the world", ""},
+		"overload":       {"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", "", errTooSlow.Error()},
 		"status":         {"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "", "502"},
 		"no length":      {"HTTP/1.1 200 OK\r\n\r\n", "", "neither"},
 		"cut off":        {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell", "", "unexpected EOF"},
@@ -41,7 +40,7 @@ func TestExchangeReadsAnswersInPiecesOfAnySize(t *testing.T) {
 			for _, size := range []int{1, 2, 7, 1 << 10} {
 				c := &connection{Conn: &scripted{text: strings.NewReader(test.answer), size: size}, buffer: make([]byte, 64)}
 				var body bytes.Buffer
-				got, err := c.exchange([]byte("GET"), &body)
+				got, err := c.receive(time.Now(), &body)
 				switch {
 				case test.problem == "" && (err != nil || body.String() != test.body || got.body.length != len(test.body)):
 					t.Errorf("in pieces of %d: %q, %d bytes, %v", size, body.String(), got.body.length, err)
@@ -53,11 +52,11 @@ func TestExchangeReadsAnswersInPiecesOfAnySize(t *testing.T) {
 	}
 }
 
-func TestExchangeRefusesAHeadBeyondTheBuffer(t *testing.T) {
+func TestReceiveRefusesAHeadBeyondTheBuffer(t *testing.T) {
 	t.Parallel()
 	answer := "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("y", 100) + "\r\n\r\n"
 	c := &connection{Conn: &scripted{text: strings.NewReader(answer), size: 1 << 10}, buffer: make([]byte, 64)}
-	if _, err := c.exchange(nil, nil); err == nil {
+	if _, err := c.receive(time.Now(), nil); err == nil {
 		t.Error("no error")
 	}
 }
@@ -73,38 +72,5 @@ func TestTallyRemembersTheEnd(t *testing.T) {
 		if string(body.tail[:]) != streamEnd || body.length != len(text) {
 			t.Errorf("in pieces of %d: %d bytes, the end %q", size, body.length, body.tail)
 		}
-	}
-}
-
-func TestLoadAgainstAServer(t *testing.T) {
-	t.Parallel()
-	for _, stream := range []bool{false, true} {
-		w := workload{stream: stream, connections: 2}
-		addr := startSimulator(t)
-		load, err := newLoad(t.Context(), w, addr, simKey)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer load.close()
-		took := load.run(100 * time.Millisecond)
-		if len(took.errors) > 0 || len(took.totals) < 2 || took.inWindow > len(took.totals) || took.rate() <= 0 {
-			t.Errorf("%s: %d answers, %d in time, errors %v", w, len(took.totals), took.inWindow, took.errors)
-		}
-		if quantile(took.firstBytes, .5) > quantile(took.totals, 1) {
-			t.Errorf("%s: the first bytes came after the last ones", w)
-		}
-	}
-}
-
-func TestLoadSeesWrongAnswers(t *testing.T) {
-	t.Parallel()
-	load, err := newLoad(t.Context(), workload{connections: 1}, startSimulator(t), simKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer load.close()
-	load.length++
-	if took := load.run(time.Second); len(took.errors) != 1 {
-		t.Errorf("errors %v", took.errors)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -14,47 +15,69 @@ import (
 // end.
 const answerLimit = 15 * time.Second
 
-// load is the closed loop for one cell: a number of connections on which one
-// request follows the other.
+// load is what one cell asks of a system. A closed loop has a request follow the
+// answer of the one before on each of its connections; an open loop starts them at
+// fixed times.
 type load struct {
 	workload    workload
+	addr        string
 	request     []byte
 	connections []*connection
 	// length is the body's: the same for every answer.
 	length int
 }
 
-// newLoad connects, and looks at the first answer on every connection whole.
+// newLoad connects, and looks at the first answer on every connection whole. An open
+// loop does so when it first uses one, but for the first of all.
 func newLoad(ctx context.Context, w workload, addr, key string) (*load, error) {
-	l := &load{workload: w, request: w.request(addr, key)}
-	for range w.connections {
-		c, err := dial(ctx, addr)
+	l := &load{workload: w, addr: addr, request: w.request(addr, key)}
+	for i := range w.connections {
+		c, err := l.connect(ctx)
+		if err == nil && (i == 0 || w.rate == 0) {
+			err = l.first(c)
+		}
 		if err != nil {
 			l.close()
 			return nil, err
-		}
-		l.connections = append(l.connections, c)
-		if err := l.first(c); err != nil {
-			l.close()
-			return nil, fmt.Errorf("first answer: %w", err)
 		}
 	}
 	return l, nil
 }
 
+// connect opens one more connection.
+func (l *load) connect(ctx context.Context) (*connection, error) {
+	c, err := dial(ctx, l.addr)
+	if err == nil {
+		l.connections = append(l.connections, c)
+	}
+	return c, err
+}
+
+// first asks on a connection for the first time.
 func (l *load) first(c *connection) error {
-	var body bytes.Buffer
 	if err := c.SetDeadline(time.Now().Add(answerLimit)); err != nil {
 		return err
 	}
-	got, err := c.exchange(l.request, &body)
-	if err != nil {
+	began := time.Now()
+	if err := c.send(l.request); err != nil {
 		return err
+	}
+	_, err := l.firstAnswer(c, began)
+	return err
+}
+
+// firstAnswer reads the first answer on a connection, and looks at all of it.
+func (l *load) firstAnswer(c *connection, began time.Time) (answer, error) {
+	var body bytes.Buffer
+	got, err := c.receive(began, &body)
+	if err != nil {
+		return got, fmt.Errorf("first answer: %w", err)
 	}
 	if l.length == 0 {
 		l.length = got.body.length
 	}
-	return errors.Join(l.workload.verify(body.Bytes()), l.check(got))
+	c.known = true
+	return got, errors.Join(l.workload.verify(body.Bytes()), l.check(got))
 }
 
 // check is the cheap look at every answer.
@@ -68,6 +91,24 @@ func (l *load) check(got answer) error {
 	return nil
 }
 
+// ask makes one of the later requests on a connection.
+func (l *load) ask(c *connection) (answer, error) {
+	began := time.Now()
+	if err := c.send(l.request); err != nil {
+		return answer{}, err
+	}
+	return l.nextAnswer(c, began)
+}
+
+// nextAnswer reads one of the later answers on a connection.
+func (l *load) nextAnswer(c *connection, began time.Time) (answer, error) {
+	got, err := c.receive(began, nil)
+	if err != nil {
+		return got, err
+	}
+	return got, l.check(got)
+}
+
 func (l *load) close() {
 	for _, c := range l.connections {
 		_ = c.Close()
@@ -77,12 +118,30 @@ func (l *load) close() {
 // timings are what one phase of load took.
 type timings struct {
 	window time.Duration
-	// inWindow answers were complete before the window's end, and make the rate;
-	// all of them have cost CPU time.
-	inWindow   int
+	// answers are all that came, and have cost CPU time; those inWindow were complete
+	// before its end, and make the rate.
+	answers, inWindow int
+	// Of an open loop's requests only those that were to start in the window.
 	totals     []time.Duration // sorted
 	firstBytes []time.Duration // sorted
 	errors     []error
+}
+
+// errTooSlow is that a system could not keep up: nothing about its answers is wrong.
+var errTooSlow = errors.New("too slow")
+
+func tooSlow(err error) bool {
+	return errors.Is(err, errTooSlow) || errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// problem is the worst that went wrong, nil where nothing did: a wrong answer is worse than
+// one that did not come in time.
+func (t *timings) problem() error {
+	if len(t.errors) == 0 {
+		return nil
+	}
+	worst := max(0, slices.IndexFunc(t.errors, func(err error) bool { return !tooSlow(err) }))
+	return fmt.Errorf("%d requests failed, one of them: %w", len(t.errors), t.errors[worst])
 }
 
 func (t *timings) rate() float64 { return float64(t.inWindow) / t.window.Seconds() }
@@ -95,9 +154,23 @@ func quantile(sorted []time.Duration, q float64) time.Duration {
 	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
 }
 
-// run keeps all connections busy for a window, and lets the last answers come. A
-// connection with a wrong answer does not go on.
-func (l *load) run(window time.Duration) *timings {
+func (t *timings) sort() {
+	slices.Sort(t.totals)
+	slices.Sort(t.firstBytes)
+}
+
+// run loads the system for a window, and lets the last answers come. An open loop
+// goes on before the window for as long as its workload's lead. After a wrong answer
+// its connection does not go on.
+func (l *load) run(ctx context.Context, window time.Duration) *timings {
+	if l.workload.rate > 0 {
+		return l.open(ctx, window)
+	}
+	return l.closed(window)
+}
+
+// closed keeps all connections busy.
+func (l *load) closed(window time.Duration) *timings {
 	phases := make([]timings, len(l.connections))
 	end := time.Now().Add(window)
 	var running sync.WaitGroup
@@ -108,13 +181,13 @@ func (l *load) run(window time.Duration) *timings {
 
 	sum := &timings{window: window}
 	for _, phase := range phases {
+		sum.answers += len(phase.totals)
 		sum.inWindow += phase.inWindow
 		sum.totals = append(sum.totals, phase.totals...)
 		sum.firstBytes = append(sum.firstBytes, phase.firstBytes...)
 		sum.errors = append(sum.errors, phase.errors...)
 	}
-	slices.Sort(sum.totals)
-	slices.Sort(sum.firstBytes)
+	sum.sort()
 	return sum
 }
 
@@ -124,10 +197,7 @@ func (l *load) drive(c *connection, end time.Time, into *timings) {
 		return
 	}
 	for now := time.Now(); now.Before(end); {
-		got, err := c.exchange(l.request, nil)
-		if err == nil {
-			err = l.check(got)
-		}
+		got, err := l.ask(c)
 		if err != nil {
 			into.errors = append(into.errors, err)
 			return

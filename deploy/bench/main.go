@@ -25,9 +25,6 @@ func main() {
 	}
 }
 
-// errFloor is a run that went well, with a result that does not do.
-var errFloor = errors.New("the floor is missed")
-
 // settings are the command line.
 type settings struct {
 	plan    plan
@@ -36,19 +33,20 @@ type settings struct {
 	profile string
 	commit  string
 	quick   bool
-	floor   bool
+	judge   bool
 }
 
 func parse(args []string, output io.Writer) (settings, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(output)
 	var s settings
-	flags.IntVar(&s.plan.rounds, "rounds", 5, "how often every cell is measured")
-	flags.DurationVar(&s.plan.window, "cell", 2*time.Second, "how long a cell is measured")
+	flags.IntVar(&s.plan.rounds, "rounds", 3, "how often every cell is measured")
+	flags.DurationVar(&s.plan.window, "cell", 2*time.Second, "how long a cell is measured; open loops take longer")
 	flags.DurationVar(&s.plan.warmUp, "warm-up", 300*time.Millisecond, "and how long it runs before that")
 	flags.StringVar(&s.out, "out", "docs/benchmark.md", "file that gets the report of a whole run, below the repository's root; none where empty")
 	flags.BoolVar(&s.quick, "quick", false, "one short round: does everything work? Writes no file and judges nothing")
-	flags.BoolVar(&s.floor, "floor", true, "exit code 1 when Carousel misses the floor")
+	flags.DurationVar(&s.plan.rest, "rest", 20*time.Second, "how long all rest before the load; at most three times as long after it")
+	flags.BoolVar(&s.judge, "judge", true, "exit code 1 when Carousel misses what is wanted, or can't keep up")
 	flags.StringVar(&s.profile, "profile", "", "existing folder that gets profiles of gateway and tokenstore, one a workload")
 	flags.StringVar(&s.commit, "before", "", "commit to measure beside the present tree, in the same rounds")
 	chosenSystems := flags.String("systems", strings.Join(systemNames[:len(systemNames)-1], ","), "systems to measure")
@@ -60,7 +58,8 @@ func parse(args []string, output io.Writer) (settings, error) {
 		return s, fmt.Errorf("there is no argument %q", flags.Arg(0))
 	}
 	if s.quick {
-		s.plan.rounds, s.plan.window, s.plan.warmUp, s.out, s.floor = 1, 500*time.Millisecond, 100*time.Millisecond, "", false
+		s.plan.rounds, s.plan.window, s.plan.warmUp, s.plan.rest = 1, 500*time.Millisecond, 100*time.Millisecond, time.Second
+		s.out, s.judge = "", false
 	}
 	if s.plan.rounds < 1 || s.plan.window <= 0 {
 		return s, errors.New("at least one round, and cells that take time")
@@ -119,6 +118,10 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		fmt.Fprintf(stdout, "round %d  %-10s %-13s %7.0f requests/s  p50 %6.2f ms  p99 %6.2f ms  %.3f CPU s per 1,000\n",
 			round+1, k.workload, k.system, c.rate, milliseconds(c.p50), milliseconds(c.p99), sum(c.cpu))
 	})
+	if !s.judge && tooSlow(err) {
+		fmt.Fprintln(stdout, "bench: not measured:", err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -138,10 +141,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 			return err
 		}
 	}
-	for _, d := range measured.floor() {
-		if s.floor && !d.met {
-			return errFloor
-		}
+	if _, missed := measured.reached(); s.judge && len(missed) > 0 {
+		return missedGoals(missed)
 	}
 	return nil
 }

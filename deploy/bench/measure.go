@@ -12,18 +12,22 @@ import (
 type plan struct {
 	rounds    int
 	warmUp    time.Duration // of each cell, not measured
-	window    time.Duration // of each cell
+	window    time.Duration // of each cell that is a closed loop
 	workloads []workload
+	// rest is how long nobody is asked before the load; after it a few times as long, until
+	// memory is given back.
+	rest time.Duration
 }
 
 // cell is what was measured of one system under one workload in one round.
 type cell struct {
-	rate       float64 // requests per second
-	p50, p99   time.Duration
-	firstByte  time.Duration // median
-	cpu        []float64     // seconds per 1,000 requests, by part
-	memory     []int         // bytes, by part
-	roundTrips float64       // to the tokenstore, per request
+	rate     float64 // requests per second
+	p50, p99 time.Duration
+	// of the first byte
+	firstByteP50, firstByteP99 time.Duration
+	cpu                        []float64 // seconds per 1,000 requests, by part
+	memory                     []int     // bytes, by part
+	roundTrips                 float64   // to the tokenstore, per request
 	// others is the share of the machine that went to programs outside the
 	// benchmark.
 	others float64
@@ -35,12 +39,20 @@ type key struct {
 	system   string
 }
 
-// results has the cells by round.
-type results map[key][]cell
+// results are all that was measured.
+type results struct {
+	cells map[key][]cell // by round
+	// The systems without load, by name.
+	atRest, afterLoad map[string]standing
+}
 
 // measure runs the plan; told of each cell.
 func (b *bench) measure(ctx context.Context, p plan, tell func(round int, k key, c cell)) (results, error) {
-	measured := results{}
+	measured := results{cells: map[key][]cell{}}
+	var err error
+	if measured.atRest, err = b.atRest(ctx, p.rest); err != nil {
+		return measured, err
+	}
 	for round := range p.rounds {
 		for w, each := range p.workloads {
 			for i := range b.systems {
@@ -53,12 +65,13 @@ func (b *bench) measure(ctx context.Context, p plan, tell func(round int, k key,
 				if err != nil {
 					return measured, fmt.Errorf("%s, %s: %w", system.name, each, err)
 				}
-				measured[k] = append(measured[k], c)
+				measured.cells[k] = append(measured.cells[k], c)
 				tell(round, k, c)
 			}
 		}
 	}
-	return measured, nil
+	measured.afterLoad, err = b.afterLoad(ctx, measured.atRest, afterFactor*p.rest)
+	return measured, err
 }
 
 func (b *bench) cell(ctx context.Context, p plan, w workload, s *system) (cell, error) {
@@ -67,25 +80,28 @@ func (b *bench) cell(ctx context.Context, p plan, w workload, s *system) (cell, 
 		return cell{}, err
 	}
 	defer load.close()
-	if err := errors.Join(load.run(p.warmUp).errors...); err != nil {
-		return cell{}, err
+	if w.lead() == 0 {
+		if err := load.run(ctx, p.warmUp).problem(); err != nil {
+			return cell{}, err
+		}
 	}
 	before, err := b.snapshot(ctx, s)
 	if err != nil {
 		return cell{}, err
 	}
-	took := load.run(p.window)
+	took := load.run(ctx, w.window(p.window))
 	memory, err := s.memory()
-	if err := errors.Join(append(took.errors, err, ctx.Err())...); err != nil {
+	if err := errors.Join(took.problem(), err, ctx.Err()); err != nil {
 		return cell{}, err
 	}
 	after, err := b.snapshot(ctx, s)
 	if err != nil {
 		return cell{}, err
 	}
-	requests := float64(len(took.totals))
+	requests := float64(took.answers)
 	c := cell{
-		rate: took.rate(), p50: quantile(took.totals, .5), p99: quantile(took.totals, .99), firstByte: quantile(took.firstBytes, .5),
+		rate: took.rate(), p50: quantile(took.totals, .5), p99: quantile(took.totals, .99),
+		firstByteP50: quantile(took.firstBytes, .5), firstByteP99: quantile(took.firstBytes, .99),
 		memory: memory, roundTrips: (after.roundTrips - before.roundTrips) / requests, others: after.others(before),
 	}
 	for i := range after.parts {

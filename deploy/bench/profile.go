@@ -50,11 +50,11 @@ func profileUnder(ctx context.Context, w workload, s *system, folder string) err
 				save(ctx, fmt.Sprintf("http://%s/metrics", opsAddr), path+".metrics"))
 		})
 	}
-	took := load.run((2*profileSeconds + 1) * time.Second)
+	took := load.run(ctx, (2*profileSeconds+1)*time.Second)
 	for range s.profiled {
 		took.errors = append(took.errors, <-problems)
 	}
-	return errors.Join(took.errors...)
+	return took.problem()
 }
 
 func save(ctx context.Context, url, path string) error {

@@ -24,22 +24,25 @@ func spreadOf(values []float64) spread {
 // figures are a system's under one workload; all are medians over the rounds, and
 // what compares two systems compares them within each round.
 type figures struct {
-	rate                         spread // requests per second
-	toReverseProxy, toNginx      spread // of the rate
-	toBefore                     spread // of the rate
-	cpuToBefore                  spread
-	p50, p99                     float64
-	addedP50, addedP99, addedTTF float64 // milliseconds, over direct
-	cpu                          float64 // seconds per 1,000 requests
-	cpuByPart                    []float64
-	memory                       float64 // MiB
-	memoryByPart                 []float64
-	roundTrips                   float64 // per request
-	others                       float64 // share of the machine
+	rate                     spread // requests per second
+	toReverseProxy, toNginx  spread // of the rate
+	toBefore                 spread // of the rate
+	cpuToBefore, p50ToBefore spread
+	toAdmin, cpuToAdmin      spread // beside the admin token's
+	p50, p99                 float64
+	addedP50, addedP99       float64 // milliseconds, over direct
+	// of the first byte, as these
+	addedFirstByteP50, addedFirstByteP99 float64
+	cpu                                  float64 // seconds per 1,000 requests
+	cpuByPart                            []float64
+	memory                               float64 // MiB
+	memoryByPart                         []float64
+	roundTrips                           float64 // per request
+	others                               float64 // share of the machine
 }
 
 func (r results) figures(w workload, name string) figures {
-	cells := r[key{w, name}]
+	cells := r.cells[key{w, name}]
 	over := func(value func(cell) float64) spread {
 		values := make([]float64, len(cells))
 		for i, c := range cells {
@@ -50,7 +53,7 @@ func (r results) figures(w workload, name string) figures {
 	// versus joins each cell with the other system's of the same round.
 	versus := func(other string, value func(mine, its cell) float64) spread {
 		var values []float64
-		for i, its := range r[key{w, other}] {
+		for i, its := range r.cells[key{w, other}] {
 			if i < len(cells) {
 				values = append(values, value(cells[i], its))
 			}
@@ -58,24 +61,29 @@ func (r results) figures(w workload, name string) figures {
 		return spreadOf(values)
 	}
 	rates := func(mine, its cell) float64 { return mine.rate / its.rate }
+	cpus := func(mine, its cell) float64 { return sum(mine.cpu) / sum(its.cpu) }
 	added := func(of func(cell) time.Duration) float64 {
 		return versus(direct, func(mine, its cell) float64 { return milliseconds(of(mine) - of(its)) }).median
 	}
 	f := figures{
-		rate:           over(func(c cell) float64 { return c.rate }),
-		toReverseProxy: versus(reverseProxy, rates),
-		toNginx:        versus(nginx, rates),
-		toBefore:       versus(before, rates),
-		cpuToBefore:    versus(before, func(mine, its cell) float64 { return sum(mine.cpu) / sum(its.cpu) }),
-		p50:            over(func(c cell) float64 { return milliseconds(c.p50) }).median,
-		p99:            over(func(c cell) float64 { return milliseconds(c.p99) }).median,
-		addedP50:       added(func(c cell) time.Duration { return c.p50 }),
-		addedP99:       added(func(c cell) time.Duration { return c.p99 }),
-		addedTTF:       added(func(c cell) time.Duration { return c.firstByte }),
-		cpu:            over(func(c cell) float64 { return sum(c.cpu) }).median,
-		memory:         over(func(c cell) float64 { return mebibytes(sum(c.memory)) }).median,
-		roundTrips:     over(func(c cell) float64 { return c.roundTrips }).median,
-		others:         over(func(c cell) float64 { return c.others }).median,
+		rate:              over(func(c cell) float64 { return c.rate }),
+		toReverseProxy:    versus(reverseProxy, rates),
+		toNginx:           versus(nginx, rates),
+		toBefore:          versus(before, rates),
+		cpuToBefore:       versus(before, cpus),
+		p50ToBefore:       versus(before, func(mine, its cell) float64 { return float64(mine.p50) / float64(its.p50) }),
+		toAdmin:           versus(carousel, rates),
+		cpuToAdmin:        versus(carousel, cpus),
+		p50:               over(func(c cell) float64 { return milliseconds(c.p50) }).median,
+		p99:               over(func(c cell) float64 { return milliseconds(c.p99) }).median,
+		addedP50:          added(func(c cell) time.Duration { return c.p50 }),
+		addedP99:          added(func(c cell) time.Duration { return c.p99 }),
+		addedFirstByteP50: added(func(c cell) time.Duration { return c.firstByteP50 }),
+		addedFirstByteP99: added(func(c cell) time.Duration { return c.firstByteP99 }),
+		cpu:               over(func(c cell) float64 { return sum(c.cpu) }).median,
+		memory:            over(func(c cell) float64 { return mebibytes(sum(c.memory)) }).median,
+		roundTrips:        over(func(c cell) float64 { return c.roundTrips }).median,
+		others:            over(func(c cell) float64 { return c.others }).median,
 	}
 	if len(cells) > 0 {
 		for part := range cells[0].cpu {
@@ -86,7 +94,7 @@ func (r results) figures(w workload, name string) figures {
 	return f
 }
 
-func sum[N int | float64](values []N) N {
+func sum[N int | float64 | time.Duration](values []N) N {
 	var total N
 	for _, value := range values {
 		total += value

@@ -3,10 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 
 	"carousel.internal/proto/freeport"
@@ -17,12 +18,16 @@ const (
 	direct       = "direct"
 	nginx        = "nginx"
 	reverseProxy = "ReverseProxy"
+	raw          = "raw"
 	carousel     = "Carousel"
+	// clientKey and budgetKey are Carousel, asked with client keys instead of the admin token.
+	clientKey = "key"
+	budgetKey = "budget"
 	// before is Carousel of an earlier commit, where one is named.
 	before = "before"
 )
 
-var systemNames = []string{direct, nginx, reverseProxy, carousel, before}
+var systemNames = []string{direct, nginx, reverseProxy, raw, carousel, clientKey, budgetKey, before}
 
 // system is something that answers chat requests.
 type system struct {
@@ -37,12 +42,14 @@ type system struct {
 	profiled map[string]string
 	// roundTrips answers how many there have been to the tokenstore. It may be nil.
 	roundTrips func(context.Context) (float64, error)
-	// chatOnly: it knows no other API.
-	chatOnly bool
+	// shared: its parts are another system's.
+	shared bool
+	// only has the workloads that it is asked for; empty: all.
+	only []workload
 }
 
-// takes tells whether a system can be asked for a workload.
-func (s *system) takes(w workload) bool { return !s.chatOnly || w.api == chatAPI }
+// takes tells whether a system is asked for a workload.
+func (s *system) takes(w workload) bool { return len(s.only) == 0 || slices.Contains(s.only, w) }
 
 // bench is everything that runs.
 type bench struct {
@@ -71,7 +78,8 @@ func newBench(ctx context.Context, wanted []string, commit string) (*bench, erro
 		return b, err
 	}
 	starters := map[string]func(context.Context) (*system, error){
-		direct: b.direct, nginx: b.nginx, reverseProxy: b.reverseProxy, carousel: b.carousel, before: b.earlier,
+		direct: b.direct, nginx: b.nginx, reverseProxy: b.reverseProxy, raw: b.raw, carousel: b.carousel,
+		clientKey: b.clientKey, budgetKey: b.budgetKey, before: b.earlier,
 	}
 	for _, name := range wanted {
 		s, err := starters[name](ctx)
@@ -102,10 +110,13 @@ func (b *bench) program(ctx context.Context, pkg string) (string, error) {
 	return build(ctx, b.root, pkg, b.folder)
 }
 
+// tags are those of the Makefile and of the images.
+const tags = "grpcnotrace,nomsgpack"
+
 // build builds a package of the source below root, and answers the binary's path.
 func build(ctx context.Context, root, pkg, folder string) (string, error) {
 	path := filepath.Join(folder, filepath.Base(pkg))
-	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", path, pkg)
+	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", tags, "-o", path, pkg)
 	command.Dir = root
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := command.CombinedOutput(); err != nil {
@@ -161,92 +172,13 @@ func (b *bench) startSim(ctx context.Context) error {
 		return err
 	}
 	b.simURL = "http://" + addr
-	return b.sim.wait(ctx, listens(addr))
-}
-
-// simKey is a key that the simulator takes, as it takes any.
-const simKey = "sk-bench-0000000000000000000000000000"
-
-func (b *bench) direct(context.Context) (*system, error) {
-	return &system{addr: strings.TrimPrefix(b.simURL, "http://"), key: simKey}, nil
-}
-
-func (b *bench) reverseProxy(ctx context.Context) (*system, error) {
-	path, err := b.program(ctx, "./deploy/bench/reverseproxy")
-	if err != nil {
-		return nil, err
+	if err := b.sim.wait(ctx, listens(addr)); err != nil {
+		return err
 	}
-	addr, err := freeport.Addr()
-	if err != nil {
-		return nil, err
-	}
-	p, err := b.start(ctx, "reverseproxy", nil, path, "-addr", addr, "-upstream", b.simURL)
-	if err != nil {
-		return nil, err
-	}
-	return &system{addr: addr, key: simKey, parts: []*process{p}}, p.wait(ctx, listens(addr))
-}
-
-// nginxConfig is nginx at its best for this: as many workers as cores, connections
-// kept on both sides, nothing buffered, nothing logged.
-const nginxConfig = `
-daemon off;
-worker_processes auto;
-pid nginx.pid;
-error_log stderr warn;
-events { worker_connections 4096; }
-http {
-	access_log off;
-	client_body_temp_path body;
-	proxy_temp_path proxy;
-	fastcgi_temp_path fastcgi;
-	uwsgi_temp_path uwsgi;
-	scgi_temp_path scgi;
-	keepalive_requests 100000000;
-	keepalive_timeout 1h;
-	tcp_nodelay on;
-	upstream simulator {
-		server %s;
-		keepalive 256;
-		keepalive_requests 100000000;
-		keepalive_timeout 1h;
-	}
-	server {
-		listen %s;
-		location / {
-			proxy_pass http://simulator;
-			proxy_http_version 1.1;
-			proxy_set_header Connection "";
-			proxy_set_header Host $host;
-			proxy_buffering off;
-			proxy_read_timeout 1h;
-		}
-	}
-}
-`
-
-func (b *bench) nginx(ctx context.Context) (*system, error) {
-	path, err := lookPath("nginx", "nginx-light")
-	if err != nil {
-		return nil, err
-	}
-	addr, err := freeport.Addr()
-	if err != nil {
-		return nil, err
-	}
-	folder := filepath.Join(b.folder, "nginx")
-	if err := os.Mkdir(folder, 0o700); err != nil {
-		return nil, err
-	}
-	config := fmt.Sprintf(nginxConfig, strings.TrimPrefix(b.simURL, "http://"), addr)
-	if err := os.WriteFile(filepath.Join(folder, "nginx.conf"), []byte(config), 0o600); err != nil {
-		return nil, err
-	}
-	p, err := b.start(ctx, "nginx", nil, path, "-p", folder, "-e", "stderr", "-c", "nginx.conf")
-	if err != nil {
-		return nil, err
-	}
-	return &system{addr: addr, key: simKey, parts: []*process{p}}, p.wait(ctx, listens(addr))
+	_, err = call(ctx, http.MethodPost, b.simURL+"/sim/rules", simKey, map[string]any{
+		"model": slowModel, "chunk_delay_ms": slowInterval.Milliseconds(),
+	})
+	return err
 }
 
 // lookPath finds a program that Debian has in a package. Servers may be in

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"carousel.internal/deploy/upstreamsim"
 )
@@ -14,8 +16,14 @@ const (
 	// plainModel is none that another upstream lists; the simulator takes any.
 	plainModel  = "bench-echo"
 	streamModel = "sim-count-50"
-	events      = 50
 	streamEnd   = "data: [DONE]\n\n"
+	// slowModel's answers have an event every slowInterval, and so take two seconds.
+	slowModel    = "sim-count-41"
+	slowInterval = 50 * time.Millisecond
+	slowLength   = (slowEvents - 1) * slowInterval
+	// The events of a stream.
+	events     = 50
+	slowEvents = 41
 	// nativeModel and nativeStreamModel are served by the upstream that speaks Messages,
 	// where Carousel answers; the simulator does the same for both names.
 	nativeModel       = "claude-bench"
@@ -47,9 +55,55 @@ type workload struct {
 	api         api
 	stream      bool
 	connections int
+	// rate is how many requests start in a second, at fixed times; 0: a request follows
+	// the answer of the one before.
+	rate int
+	// slow: the upstream takes its time over a stream.
+	slow bool
 }
 
+// lead is how long an open loop goes on before it is measured: until as many streams run
+// as there are to be.
+func (w workload) lead() time.Duration {
+	if w.slow {
+		return slowLength
+	}
+	return 0
+}
+
+// window is how long a cell takes where one of a closed loop takes that long: an open loop
+// has fewer requests in it.
+func (w workload) window(closed time.Duration) time.Duration {
+	switch {
+	case w.slow:
+		return 2 * closed
+	case w.rate > 0:
+		return 5 * closed / 2
+	}
+	return closed
+}
+
+// events of each answer; 0 where it is no stream.
+func (w workload) events() int {
+	switch {
+	case w.slow:
+		return slowEvents
+	case w.stream:
+		return events
+	}
+	return 0
+}
+
+// atOnce is how many slow streams run at a time.
+func (w workload) atOnce() int { return w.rate * int(slowLength/time.Second) }
+
 func (w workload) String() string {
+	switch {
+	case w.slow:
+		return "slow-" + strconv.Itoa(w.atOnce())
+	case w.rate > 0:
+		return "open-" + strconv.Itoa(w.rate)
+	}
 	kind := "plain"
 	if w.stream {
 		kind = "stream"
@@ -65,6 +119,12 @@ var titles = map[api]string{messages: "Messages, native. ", translated: "Message
 
 // title is String for readers.
 func (w workload) title() string {
+	switch {
+	case w.slow:
+		return fmt.Sprintf("%d slow streams (an event every %d ms)", w.atOnce(), slowInterval.Milliseconds())
+	case w.rate > 0:
+		return fmt.Sprintf("Not streamed, %d requests/s, open loop", w.rate)
+	}
 	kind := "Not streamed"
 	if w.stream {
 		kind = fmt.Sprintf("Streams of %d events", events)
@@ -76,17 +136,32 @@ func (w workload) title() string {
 	return fmt.Sprintf("%s, %d connections", kind, w.connections)
 }
 
-var workloads = []workload{
-	{connections: 1},
-	{connections: 16},
-	{connections: 64},
-	{stream: true, connections: 16},
-	{stream: true, connections: 64},
-	{api: messages, connections: 16},
-	{api: messages, stream: true, connections: 16},
-	{api: translated, connections: 16},
-	{api: translated, stream: true, connections: 16},
-}
+// The open loops. More connections are opened where these do not suffice.
+var (
+	// people ask at the rate of a large team.
+	people = workload{rate: 300, connections: 64}
+	// slowStreams are those of 500 people who read along.
+	slowStreams = workload{stream: true, slow: true, rate: 250, connections: 512}
+)
+
+// The closed loops over the Chat API.
+var (
+	alone       = workload{connections: 1}
+	atLoad      = workload{connections: 16}
+	crowded     = workload{connections: 64}
+	streamed    = workload{stream: true, connections: 16}
+	manyStreams = workload{stream: true, connections: 64}
+)
+
+var (
+	chatWorkloads = []workload{alone, atLoad, crowded, streamed, manyStreams, people, slowStreams}
+	workloads     = slices.Concat(chatWorkloads, []workload{
+		{api: messages, connections: 16},
+		{api: messages, stream: true, connections: 16},
+		{api: translated, connections: 16},
+		{api: translated, stream: true, connections: 16},
+	})
+)
 
 // end is how a stream ends, as far as is remembered of it.
 func (w workload) end() string {
@@ -112,7 +187,10 @@ func (w workload) request(addr, key string) []byte {
 		Temperature float64   `json:"temperature"`
 		Stream      bool      `json:"stream"`
 	}{plainModel, []message{{"system", instructions}, {"user", question}}, 0.7, w.stream}
-	if w.stream {
+	switch {
+	case w.slow:
+		ask.Model = slowModel
+	case w.stream:
 		ask.Model = streamModel
 	}
 	body, err := json.Marshal(ask)
@@ -160,7 +238,7 @@ func (w workload) verify(body []byte) error {
 		return w.verifyMessages(body)
 	}
 	if w.stream {
-		return verifyStream(body)
+		return verifyStream(body, w.events())
 	}
 	var object struct {
 		Choices []struct {
@@ -236,7 +314,7 @@ func verifyMessagesStream(body []byte) error {
 	return nil
 }
 
-func verifyStream(body []byte) error {
+func verifyStream(body []byte, wanted int) error {
 	if !bytes.HasSuffix(body, []byte(streamEnd)) {
 		return fmt.Errorf("the stream ends in %q", body[max(len(body)-40, 0):])
 	}
@@ -265,7 +343,7 @@ func verifyStream(body []byte) error {
 			text.WriteString(chunk.Choices[0].Delta.Content)
 		}
 	}
-	if pieces != events || text.String() != upstreamsim.CountText(events) {
+	if pieces != wanted || text.String() != upstreamsim.CountText(wanted) {
 		return fmt.Errorf("%d pieces of text: %.300q", pieces, text.String())
 	}
 	return nil

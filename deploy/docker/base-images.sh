@@ -99,10 +99,10 @@ collect_dependencies() {
     done
     for program in gateway/cmd/gateway tokenstore/cmd/tokenstore deploy/upstreamsim/cmd/upstreamsim; do
         module=${program%%/*}
-        packages=$(cd "$module" && go list -deps \
+        packages=$(cd "$module" && go list -deps -tags grpcnotrace,nomsgpack \
             -f '{{with .Module}}{{if not (or .Main .Replace)}}{{$.ImportPath}}{{end}}{{end}}' "./${program#*/}")
         # shellcheck disable=SC2086 # a list
-        [[ -z $packages ]] || (cd "$module" && go build -trimpath $packages)
+        [[ -z $packages ]] || (cd "$module" && go build -trimpath -tags grpcnotrace,nomsgpack $packages)
     done
     mv "$GOMODCACHE/cache/download" "$dir/proxy"
     rm -rf "$dir/proxy/sumdb"

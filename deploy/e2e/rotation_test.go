@@ -39,19 +39,35 @@ func chats(t *testing.T, gateways []*stack.Gateway, model string, n, clients int
 }
 
 func TestEqualTokensGetEqualShares(t *testing.T) {
-	s := stack.Start(t, stack.Options{Gateways: 3})
-	tokens := s.AddTokens("openai", "o", 10, 0)
-	s.Sim.Reset()
-	if failed := chats(t, s.Gateways, "gpt-test", 3000, 24); failed > 0 {
-		t.Fatalf("%d requests failed", failed)
-	}
-	ledger := s.Sim.Ledger()
-	for _, token := range tokens {
-		got := ledger.Tokens[upstreamsim.Fingerprint(token.Secret)].Requests
-		t.Logf("%s: %d", token.Alias, got)
-		if got < 297 || got > 303 {
-			t.Errorf("%s got %d of 3000 requests, not 300 ± 3", token.Alias, got)
-		}
+	for name, c := range map[string]struct {
+		requests, clients int
+		delay             time.Duration // of each answer
+	}{
+		"at load":                {3000, 24, 0},
+		"at the rates of people": {2000, 24, 60 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := stack.Start(t, stack.Options{Gateways: 3})
+			tokens := s.AddTokens("openai", "o", 10, 0)
+			if failed := chats(t, s.Gateways, "gpt-test", 60, 3); failed > 0 { // none is new any more
+				t.Fatalf("%d requests failed", failed)
+			}
+			s.Sim.Reset()
+			if err := s.Sim.SetRule(upstreamsim.Rule{Delay: c.delay}); err != nil {
+				t.Fatal(err)
+			}
+			if failed := chats(t, s.Gateways, "gpt-test", c.requests, c.clients); failed > 0 {
+				t.Fatalf("%d requests failed", failed)
+			}
+			ledger := s.Sim.Ledger()
+			for _, token := range tokens {
+				got := ledger.Tokens[upstreamsim.Fingerprint(token.Secret)].Requests
+				t.Logf("%s: %d", token.Alias, got)
+				if share := int64(c.requests / 10); got < share-3 || got > share+3 {
+					t.Errorf("%s got %d of %d requests, not %d ± 3", token.Alias, got, c.requests, share)
+				}
+			}
+		})
 	}
 }
 

@@ -29,6 +29,7 @@ var logEntryShape = object{
 	"status": "string", "http_status": "number", "error": "string?", "error_kind": "string?", "end_reason": "string", "attempts": "number", "fallback_model": "string?",
 	"dialect": "string?", "translated": "bool", "prompt_tokens": "number", "completion_tokens": "number",
 	"cache_read_tokens": "number?", "cache_write_tokens": "number?", "cache_write_hour_tokens": "number?", "reasoning_tokens": "number?", "usage_source": "string", "prompt": "string?", "prompt_cut": "bool",
+	"caller": "string?", "key_id": "string?", "key_name": "string?", "served_model": "string?", "cost_usd": "string?", "cost_quality": "string?",
 	"attempt_log": list{object{
 		"started_at": "string", "total_ms": "number", "upstream": "string", "model": "string", "token_id": "string?", "token_alias": "string?", "token": "string?",
 		"token_fingerprint": "string?", "class": "string?", "rule": "string?", "effect": "string", "status": "number?", "code": "string?", "param": "string?", "message": "string?",
@@ -36,6 +37,31 @@ var logEntryShape = object{
 	}},
 	"pool": "any", "retry_after_ms": "number?",
 }
+
+var priceShape = object{
+	"match": "string", "upstream": "string", "source": "string", "input_per_million": "string?", "output_per_million": "string?", "cache_read_per_million": "string?",
+	"cache_write_per_million": "string?", "cache_write_hour_per_million": "string?", "reasoning_per_million": "string?",
+}
+
+var keyShape = object{
+	"id": "string", "name": "string", "tags": list{"string"}, "state": "string", "expires_at": "string?", "models": list{"string"}, "networks": list{"string"},
+	"limits": mapOf{"number"}, "budgets": list{object{"unit": "string", "amount": "string", "period": "string", "time_zone": "string"}},
+	"masked_secret": "string", "created_at": "string", "updated_at": "string", "old_secret_until": "string?", "deleted_at": "string?", "version": "number",
+	"left": list{object{
+		"limit": "string", "unit": "string", "period": "string", "amount": "string", "used": "string", "reserved": "string", "left": "string", "renews_at": "string?",
+	}},
+}
+
+var secretShape = object{"key": keyShape, "secret": "string"}
+
+var usageSumsShape = object{
+	"requests": "number", "failures": "number", "prompt_tokens": "number", "completion_tokens": "number", "cache_read_tokens": "number",
+	"cache_write_tokens": "number", "cache_write_hour_tokens": "number", "reasoning_tokens": "number", "cost_usd": "string",
+	"cost_by_quality":   object{"reported": "string", "estimated": "string", "partial": "string"},
+	"reported_requests": "number", "estimated_requests": "number", "partial_requests": "number", "unpriced_requests": "number",
+}
+
+var pricesShape = object{"prices": list{priceShape}, "built_in": list{priceShape}, "version": "number"}
 
 var logBucketShape = object{
 	"start": "string", "requests": "number", "failures": "number", "prompt_tokens": "number", "completion_tokens": "number",
@@ -71,6 +97,13 @@ var choiceShape = object{
 	"candidates": list{object{"token_id": "string", "alias": "string", "excluded_by": "string?", "until": "string?", "score": "number"}},
 }
 
+var explainedShape = with(choiceShape, object{
+	"model": "string", "upstream": "string", "as_of": "string", "route": "any", "fallbacks": list{"string"}, "key": "any",
+	"targets": list{with(choiceShape, object{
+		"upstream": "string", "model": "string", "priority": "number", "weight": "number", "order": "number", "share": "number", "excluded": "string?",
+	})},
+})
+
 // publicCalls are the routes of the public surface that are no admin API.
 func publicCalls() []call {
 	chat := chatBody("gpt-4o", "Hello", false)
@@ -96,6 +129,14 @@ func publicCalls() []call {
 		}},
 		{method: "POST", path: "/v1/chat/completions", access: admin, body: `{"model":"nope","messages":[{"role":"user","content":"x"}]}`, status: 404, code: "model_not_supported"},
 		{method: "POST", path: "/v1/chat/completions", access: admin, body: `{"model":"gpt-test","messages":[]}`, status: 400, code: "empty_messages"},
+
+		{method: "GET", path: "/v1/key", access: admin, status: 400},
+		{name: "a client key", method: "GET", path: "/v1/key", access: admin, header: map[string]string{"Authorization": "Bearer {secret}"}, status: 200, shape: keyShape},
+		{method: "GET", path: "/key", status: 200, contentType: "text/html"},
+		{
+			name: "a key", method: "POST", path: "/key", body: "key={secret}&range=24h", header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"},
+			status: 200, contentType: "text/html",
+		},
 
 		{method: "GET", path: "/tokeninfo", access: page, status: 200, contentType: "text/html"},
 		{method: "GET", path: "/config", access: page, status: 200, contentType: "text/html"},
@@ -254,6 +295,51 @@ func adminCalls() []call {
 		{name: "unknown", method: "GET", path: "/admin/api/routes/swift", access: admin, status: 404},
 		{name: "unknown", method: "DELETE", path: "/admin/api/routes/swift", access: admin, status: 404},
 
+		{
+			method: "POST", path: "/admin/api/keys", access: admin, status: 201, shape: secretShape,
+			body: `{"name":"made","tags":["ci"],"models":["gpt-*"],"networks":["127.0.0.0/8"],"limits":{"requests_per_minute":60},"budgets":[{"unit":"usd","amount":"1.50","period":"month","time_zone":"Europe/Berlin"}]}`,
+		},
+		{name: "no name", method: "POST", path: "/admin/api/keys", access: admin, body: `{"tags":["ci"]}`, status: 400},
+		{name: "no amount", method: "POST", path: "/admin/api/keys", access: admin, body: `{"name":"x","limits":{"parallel":0}}`, status: 400},
+		{method: "GET", path: "/admin/api/keys", access: admin, status: 200, shape: object{"keys": list{keyShape}, "next": "string", "total": "number"}},
+		{name: "unknown state", method: "GET", path: "/admin/api/keys?state=lost", access: admin, status: 400},
+		{method: "GET", path: "/admin/api/keys/{key}", access: admin, status: 200, shape: keyShape},
+		{name: "unknown key", method: "GET", path: "/admin/api/keys/nope", access: admin, status: 404},
+		{method: "PATCH", path: "/admin/api/keys/{key}", access: admin, body: `{"limits":{"parallel":3}}`, status: 200, shape: keyShape},
+		{name: "unknown field", method: "PATCH", path: "/admin/api/keys/{key}", access: admin, body: `{"colour":"red"}`, status: 400},
+		{name: "stale", method: "PATCH", path: "/admin/api/keys/{key}", access: admin, body: `{"name":"x"}`, header: map[string]string{"If-Match": `"999"`}, status: 412},
+		{name: "unknown key", method: "PATCH", path: "/admin/api/keys/nope", access: admin, body: `{"name":"x"}`, status: 404},
+		{method: "POST", path: "/admin/api/keys/{key}/rotate", access: admin, body: `{"keep_old_for":"1h"}`, status: 200, shape: secretShape},
+		{name: "no time", method: "POST", path: "/admin/api/keys/{key}/rotate", access: admin, body: `{"keep_old_for":"long"}`, status: 400},
+		{name: "unknown key", method: "POST", path: "/admin/api/keys/nope/rotate", access: admin, status: 404},
+		{method: "GET", path: "/admin/api/explain?model=gpt-test&key={key}", access: admin, status: 200, shape: with(explainedShape, object{"key": keyShape})},
+		{method: "DELETE", path: "/admin/api/keys/{key}", access: admin, status: 204},
+		{name: "again", method: "DELETE", path: "/admin/api/keys/{key}", access: admin, status: 404},
+		{method: "POST", path: "/admin/api/keys/{key}/restore", access: admin, status: 200, shape: keyShape},
+		{name: "not deleted", method: "POST", path: "/admin/api/keys/{key}/restore", access: admin, status: 409},
+		{name: "unknown key", method: "POST", path: "/admin/api/keys/nope/restore", access: admin, status: 404},
+		{method: "GET", path: "/admin/api/usage?group=model,upstream", access: admin, status: 200, shape: object{
+			"from": "string", "to": "string", "total": usageSumsShape, "rows": list{with(usageSumsShape, object{"model": "string", "upstream": "string"})},
+		}},
+		{name: "a table", method: "GET", path: "/admin/api/usage?group=key,day&format=csv", access: admin, status: 200, contentType: "text/csv"},
+		{name: "unknown dimension", method: "GET", path: "/admin/api/usage?group=colour", access: admin, status: 400},
+		{name: "wrong time", method: "GET", path: "/admin/api/usage?from=yesterday", access: admin, status: 400},
+
+		{
+			method: "PUT", path: "/admin/api/prices", access: admin, body: `{"prices":[{"match":"gpt-test","upstream":"openai","input_per_million":"0.15"}]}`,
+			header: map[string]string{"If-Match": `"1"`}, status: 200, shape: pricesShape,
+		},
+		{name: "stale", method: "PUT", path: "/admin/api/prices", access: admin, body: `{"prices":[]}`, header: map[string]string{"If-Match": `"1"`}, status: 412},
+		{name: "no price", method: "PUT", path: "/admin/api/prices", access: admin, body: `{"prices":[{"match":"m"}]}`, status: 400},
+		{method: "GET", path: "/admin/api/prices", access: admin, status: 200, shape: pricesShape},
+		{
+			method: "POST", path: "/admin/api/prices/import?format=tsv", access: admin, body: "model\tinput\nm\t1\n", status: 200, shape: object{
+				"dry_run": "bool", "added": "number", "changed": "number", "unchanged": "number", "removed": "number", "kept": "number", "rounded": list{"string"},
+				"tiered": list{"string"}, "skipped_count": "number", "skipped": list{object{"name": "string", "reason": "string"}}, "version": "number",
+			},
+		},
+		{name: "unknown format", method: "POST", path: "/admin/api/prices/import?format=csv", access: admin, body: "m", status: 400},
+
 		{method: "GET", path: "/admin/api/settings", access: admin, status: 200, shape: settingsShape},
 		{method: "PATCH", path: "/admin/api/settings", access: admin, body: `{"max_attempts":4}`, status: 200, shape: settingsShape},
 		{name: "unknown setting", method: "PATCH", path: "/admin/api/settings", access: admin, body: `{"colour":"red"}`, status: 400},
@@ -267,6 +353,11 @@ func adminCalls() []call {
 		{name: "unknown path", method: "PUT", path: "/admin/api/pages", access: admin, body: `{"path":"/etc","type":"text","content":"x"}`, status: 400},
 		{method: "DELETE", path: "/admin/api/pages?path=/about", access: admin, status: 204},
 
+		{method: "POST", path: "/admin/api/backup", access: admin, body: `{"passphrase":"correct horse battery"}`, status: 200, contentType: "application/octet-stream"},
+		{name: "weak passphrase", method: "POST", path: "/admin/api/backup", access: admin, body: `{"passphrase":"short"}`, status: 400},
+		{method: "POST", path: "/admin/api/restore", access: admin, header: backupForm, body: "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nno backup\r\n--b--\r\n", status: 400},
+		{name: "no form", method: "POST", path: "/admin/api/restore", access: admin, body: `{}`, status: 400},
+
 		{method: "GET", path: "/admin/api/logs", access: admin, status: 200, shape: object{"logs": list{logEntryShape}, "next": "string", "newest": "string"}},
 		{name: "wrong time", method: "GET", path: "/admin/api/logs?from=yesterday", access: admin, status: 400},
 		{name: "wrong cursor", method: "GET", path: "/admin/api/logs?cursor=x", access: admin, status: 400},
@@ -274,17 +365,14 @@ func adminCalls() []call {
 		{method: "GET", path: "/admin/api/stats", access: admin, status: 200, shape: object{"buckets": list{logBucketShape}}},
 		{name: "wrong step", method: "GET", path: "/admin/api/stats?step=fast", access: admin, status: 400},
 		{method: "GET", path: "/admin/api/fleet", access: admin, status: 200},
-		{method: "GET", path: "/admin/api/explain?model=gpt-test", access: admin, status: 200, shape: with(choiceShape, object{
-			"model": "string", "upstream": "string", "as_of": "string", "route": "any", "fallbacks": list{"string"},
-			"targets": list{with(choiceShape, object{
-				"upstream": "string", "model": "string", "priority": "number", "weight": "number", "order": "number", "share": "number", "excluded": "string?",
-			})},
-		})},
+		{method: "GET", path: "/admin/api/explain?model=gpt-test", access: admin, status: 200, shape: explainedShape},
 		{name: "unknown model", method: "GET", path: "/admin/api/explain?model=nope", access: admin, status: 404},
-		{name: "unknown key", method: "GET", path: "/admin/api/explain?model=gpt-test&key=k", access: admin, status: 400},
+		{name: "unknown key", method: "GET", path: "/admin/api/explain?model=gpt-test&key=k", access: admin, status: 404},
 		{name: "no model", method: "GET", path: "/admin/api/explain", access: admin, status: 400},
 	}
 }
+
+var backupForm = map[string]string{"Content-Type": "multipart/form-data; boundary=b"}
 
 // Every route: what it answers, to whom, and what it says when it is used wrongly.
 func TestEveryRoute(t *testing.T) {
@@ -292,10 +380,18 @@ func TestEveryRoute(t *testing.T) {
 	gateway := s.Gateways[0]
 	tokens := s.AddTokens("openai", "surface", 2, 0)
 	cursor := s.AddTokens("cursor", "surface-cursor", 1, 0)
-	ids := strings.NewReplacer("{id}", tokens[0].ID, "{deleted}", tokens[1].ID, "{cursor}", cursor[0].ID)
+	var held struct {
+		Key    struct{ ID string }
+		Secret string
+	}
+	gateway.MustAdmin(t, http.StatusCreated, http.MethodPost, "/admin/api/keys", map[string]any{"name": "surface"}).JSON(t, &held)
+	ids := strings.NewReplacer("{id}", tokens[0].ID, "{deleted}", tokens[1].ID, "{cursor}", cursor[0].ID, "{key}", held.Key.ID, "{secret}", held.Secret)
 	calls := slices.Concat(publicCalls(), referenceCalls(), adminCalls())
 	for _, c := range calls {
 		c.path, c.body = ids.Replace(c.path), ids.Replace(c.body)
+		for name, value := range c.header {
+			c.header[name] = ids.Replace(value)
+		}
 		t.Run(strings.TrimSpace(c.method+" "+c.path+" "+c.name), func(t *testing.T) {
 			key := stack.AdminToken
 			if c.access == page {
@@ -346,7 +442,7 @@ func TestManyWrongKeysFromOneAddress(t *testing.T) {
 func stored(t *testing.T, gateway *stack.Gateway) string {
 	t.Helper()
 	var all strings.Builder
-	for _, path := range []string{"/admin/api/settings", "/admin/api/pages", "/admin/api/upstreams", "/admin/api/tokens/export?format=json"} {
+	for _, path := range []string{"/admin/api/settings", "/admin/api/pages", "/admin/api/upstreams", "/admin/api/prices", "/admin/api/keys", "/admin/api/tokens/export?format=json"} {
 		all.Write(send(t, gateway, http.MethodGet, path, stack.AdminToken, "", nil).body)
 	}
 	all.Write(send(t, gateway, http.MethodPost, "/get-tokeninfo", stack.AdminToken, "", nil).body)
@@ -355,7 +451,7 @@ func stored(t *testing.T, gateway *stack.Gateway) string {
 
 // sameRoute brings paths of one route to one spelling.
 var sameRoute = strings.NewReplacer(
-	"{deleted}", "{id}", "{cursor}", "{id}", "tokens/nope", "tokens/{id}", "logs/nope", "logs/{id}", "upstreams/openai", "upstreams/other",
+	"{deleted}", "{id}", "{cursor}", "{id}", "{key}", "{id}", "tokens/nope", "tokens/{id}", "keys/nope", "keys/{id}", "logs/nope", "logs/{id}", "upstreams/openai", "upstreams/other",
 )
 
 // checkWrongMethods tries each path with every method that it does not have.

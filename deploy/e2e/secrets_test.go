@@ -23,10 +23,10 @@ import (
 )
 
 // secretForms are access tokens, refresh tokens and user keys as the simulator makes them,
-// whichever account's and however new. What a mask leaves of one does not match.
-var secretForms = regexp.MustCompile(`eyJ[\w-]{16,}\.eyJ[\w-]{40,}|rt_[0-9a-f]{12,}|crsr_[0-9a-f]{12,}`)
+// whichever account's and however new, and client keys. What a mask leaves of one does not match.
+var secretForms = regexp.MustCompile(`eyJ[\w-]{16,}\.eyJ[\w-]{40,}|rt_[0-9a-f]{12,}|crsr_[0-9a-f]{12,}|sk-carousel-[a-z2-7]{16}-[\w-]{20,}`)
 
-// hunt looks for secrets of accounts in what is written and shown.
+// hunt looks for secrets of accounts and of clients in what is written and shown.
 type hunt struct {
 	*stack.Stack
 	t     *testing.T
@@ -75,8 +75,8 @@ func (h *hunt) clean(where string, content []byte) {
 	}
 }
 
-// No access token, refresh token, user key, verifier of a login or password of a proxy is in
-// any log, answer, page, metric, nor in Redis's memory or files or the gateways' spools,
+// No access token, refresh token, user key, client key, verifier of a login or password of a proxy
+// is in any log, answer, page, metric, nor in Redis's memory or files or the gateways' spools,
 // whether things go well or not.
 func TestNoSecretOfAccountsLeaks(t *testing.T) {
 	proxy, err := proxysim.Start(proxysim.Options{User: "me", Password: proxyPassword})
@@ -91,6 +91,7 @@ func TestNoSecretOfAccountsLeaks(t *testing.T) {
 	h.Stack = stack.Start(t, stack.Options{
 		Gateways: 2, GatewayEnv: []string{"LOG_LEVEL=debug", "LOG_SPOOL_DIR=" + spools}, TokenstoreEnv: []string{"LOG_LEVEL=debug"}, Seen: h.note,
 	})
+	h.keys()
 	h.live()
 	h.exported()
 	h.answers()
@@ -99,6 +100,61 @@ func TestNoSecretOfAccountsLeaks(t *testing.T) {
 	h.redis()
 	h.spooled(spools)
 	h.logs(spools)
+}
+
+// keyChange sends a change of a client key that answers with a secret, and returns that and the
+// key's id.
+func (h *hunt) keyChange(status int, path string, body any) (id, secret string) {
+	h.t.Helper()
+	answer := h.Gateways[0].MustAdmin(h.t, status, http.MethodPost, path, body)
+	var made struct {
+		Key    struct{ ID string }
+		Secret string
+	}
+	if answer.JSON(h.t, &made); len(h.found(answer.Body)) != 1 {
+		h.t.Errorf("a client key's secret would not be found")
+	}
+	return made.Key.ID, made.Secret
+}
+
+// keys does what client keys go through, well and badly.
+func (h *hunt) keys() {
+	h.t.Helper()
+	here, there := h.Gateways[0], h.Gateways[1]
+	h.AddTokens("openai", "for-keys", 1, 0)
+	// use sends all that a holder does with a secret.
+	use := func(secret string) {
+		h.t.Helper()
+		for i, gateway := range h.Gateways {
+			for _, model := range []string{"gpt-test", "gpt-4o", "sim-error-2"} {
+				_, _, body := post(h.t, gateway, secret, chatBody(model, "hello", i == 0))
+				h.clean("an answer to a client key", []byte(body))
+			}
+			for _, path := range []string{"/v1/key", "/v1/models", "/admin/api/tokens"} {
+				h.clean(path, send(h.t, gateway, http.MethodGet, path, secret, "", nil).body)
+			}
+			h.clean("an answer to an x-api-key", send(h.t, gateway, http.MethodPost, "/v1/messages", "", `{"model":"gpt-test"}`, map[string]string{"X-Api-Key": secret}).body)
+			form := map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
+			h.clean("/key", send(h.t, gateway, http.MethodPost, "/key", "", url.Values{"key": {secret}}.Encode(), form).body)
+		}
+	}
+	id, first := h.keyChange(http.StatusCreated, "/admin/api/keys", map[string]any{
+		"name": "a client", "models": []string{"gpt-*"}, "limits": map[string]any{"requests_per_minute": 4}, "networks": []string{"127.0.0.0/8"},
+	})
+	use(first)
+	use(first[:len(first)-1] + "A")
+	_, second := h.keyChange(http.StatusOK, "/admin/api/keys/"+id+"/rotate", nil)
+	use(first)
+	use(second)
+	at := "/admin/api/keys/" + id
+	for _, change := range []map[string]any{{"networks": []string{"192.0.2.0/24"}}, {"networks": []string{}, "disabled": true}} {
+		h.clean("a change", here.MustAdmin(h.t, http.StatusOK, http.MethodPatch, at, change).Body)
+		use(second)
+	}
+	h.clean("a refusal", there.Admin(h.t, http.MethodPatch, at, map[string]any{"name": second + "\x00"}).Body)
+	here.MustAdmin(h.t, http.StatusNoContent, http.MethodDelete, at, nil)
+	use(second)
+	h.clean("a restored key", here.MustAdmin(h.t, http.StatusOK, http.MethodPost, at+"/restore", nil).Body)
 }
 
 // live does what accounts go through, well and badly.
@@ -212,13 +268,18 @@ func (h *hunt) answers() {
 		"/admin/api/tokens?limit=1000", "/admin/api/quotas", "/admin/api/logins", "/admin/api/upstreams", "/admin/api/settings",
 		"/admin/api/settings/changes", "/admin/api/pages", "/admin/api/logs?limit=1000", "/admin/api/stats", "/admin/api/fleet",
 		"/admin/api/explain?model=cursor/composer-2.5", "/admin/api/audit?limit=1000", "/health", "/v1/models",
+		"/admin/api/usage?group=key", "/admin/api/usage?group=token", "/admin/api/usage?group=key&format=csv", "/admin/api/prices", "/admin/api/keys",
 	}
 	for _, token := range gateway.Tokens(h.t) {
 		at := "/admin/api/tokens/" + token.ID
-		paths = append(paths, at, at+"/transitions", at+"/account")
+		paths = append(paths, at, at+"/transitions")
+		if token.Upstream != "openai" { // which has no accounts
+			paths = append(paths, at+"/account")
+		}
 	}
 	paths = append(paths, each(h, gateway, "/admin/api/logs?limit=100", "logs", "/admin/api/logs/")...)
 	paths = append(paths, each(h, gateway, "/admin/api/logins", "logins", "/admin/api/logins/")...)
+	paths = append(paths, each(h, gateway, "/admin/api/keys", "keys", "/admin/api/keys/")...)
 	for _, path := range paths {
 		var answer stack.Answer
 		h.Eventually(path+" is answered", 20*time.Second, func() bool { // the tokenstore was killed a moment ago
@@ -250,12 +311,7 @@ func each(h *hunt, gateway *stack.Gateway, list, member, prefix string) []string
 func (h *hunt) pages() {
 	h.t.Helper()
 	gateway := h.Gateways[0]
-	entered, err := trySend(h.t.Context(), h.t, gateway, http.MethodPost, "/admin/login", "", url.Values{"token": {stack.AdminToken}}.Encode(),
-		map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Origin": gateway.URL})
-	if err != nil || entered.status != http.StatusSeeOther {
-		h.t.Fatalf("login: %d %v", entered.status, err)
-	}
-	session, _, _ := strings.Cut(entered.header.Get("Set-Cookie"), ";")
+	session := loginCookie(h.t, gateway)
 	var paths []string
 	for _, page := range everyPage {
 		if !strings.Contains(page.path, "{") {
@@ -265,6 +321,8 @@ func (h *hunt) pages() {
 	paths = append(paths, each(h, gateway, "/admin/api/logs?limit=100", "logs", "/admin/logs/")...)
 	paths = append(paths, each(h, gateway, "/admin/api/logins", "logins", "/admin/logins/")...)
 	paths = append(paths, each(h, gateway, "/admin/api/tokens", "tokens", "/admin/tokens/")...)
+	paths = append(paths, each(h, gateway, "/admin/api/keys", "keys", "/admin/keys/")...)
+	paths = append(paths, "/admin/keys", "/admin/keys?state=deleted", "/admin/usage?by=key")
 	for _, path := range paths {
 		got := send(h.t, gateway, http.MethodGet, path, "", "", map[string]string{"Cookie": session})
 		leads := strings.HasPrefix(path, "/admin/logins/") && got.status == http.StatusSeeOther

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,8 +23,28 @@ import (
 type process struct {
 	t      *testing.T
 	output string
-	stop   context.CancelFunc
-	ended  chan error
+	// later is what it says afterwards.
+	later *transcript
+	stop  context.CancelFunc
+	ended chan error
+}
+
+// transcript keeps what is written to it. It is safe for concurrent use.
+type transcript struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (t *transcript) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.Write(p)
+}
+
+func (t *transcript) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.String()
 }
 
 // begin runs the command on a data folder until it has said how to try it.
@@ -31,7 +52,7 @@ func begin(t *testing.T, data string, args ...string) *process {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	reader, writer := io.Pipe()
-	p := &process{t: t, stop: stop, ended: make(chan error, 1)}
+	p := &process{t: t, later: &transcript{}, stop: stop, ended: make(chan error, 1)}
 	go func() { // ends with stop
 		p.ended <- run(ctx, append([]string{"--data", data}, args...), writer)
 		_ = writer.Close()
@@ -43,7 +64,7 @@ func begin(t *testing.T, data string, args ...string) *process {
 	for lines.Scan() {
 		p.output += lines.Text() + "\n"
 		if strings.Contains(lines.Text(), `"messages":`) {
-			go func() { _, _ = io.Copy(io.Discard, reader) }() // ends with the writer
+			go func() { _, _ = io.Copy(p.later, reader) }() // ends with the writer
 			return p
 		}
 	}
@@ -125,6 +146,9 @@ func firstTry(t *testing.T, data string) {
 	}
 	if !strings.Contains(first.output, "SIMULATED UPSTREAM") {
 		t.Error("the simulator is not labelled")
+	}
+	if strings.Contains(first.output, "/admin/enter") {
+		t.Error("a link that logs somebody in is written where there is no terminal")
 	}
 	first.ask(http.MethodPost, "/admin/api/tokens", key, `{"token": "sk-a-token-of-mine", "upstream": "cursor", "alias": "mine"}`)
 	first.end()

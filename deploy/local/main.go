@@ -3,6 +3,10 @@
 // known, a simulated upstream with demo tokens.
 //
 //	go run ./deploy/local [--data DIR] [--config FILE] [--sim] [--new-admin-token]
+//
+// At a terminal it says a short line for each chat, and for what is wrong. LOG_FORMAT=text or json
+// has the services' own lines there, too, LOG_FORMAT=short the short ones anywhere; NO_COLOR takes
+// the colours away, LOG_LEVEL=debug says everything.
 package main
 
 import (

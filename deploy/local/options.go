@@ -70,10 +70,11 @@ func placeInData(data, name string, file *string) {
 	}
 }
 
-// environ looks into the environment first, then into defaults.
+// environ looks into the environment first, then into defaults. Short lines are none of the
+// services' formats.
 func environ(defaults map[string]string) func(string) (string, bool) {
 	return func(name string) (string, bool) {
-		if value, set := os.LookupEnv(name); set && value != "" {
+		if value, set := os.LookupEnv(name); set && value != "" && (name != "LOG_FORMAT" || value != shortLines) {
 			return value, true
 		}
 		value, set := defaults[name]

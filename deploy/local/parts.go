@@ -45,19 +45,23 @@ func (p *parts) run(name string, part func(context.Context) error) {
 
 // watch stops everything when lost tells of an error; nil never does.
 func (p *parts) watch(lost <-chan error) {
-	var wg sync.WaitGroup
-	ctx, cancel := context.WithCancel(p.ctx)
-	wg.Go(func() {
+	p.beside(func(ctx context.Context) {
 		select {
 		case err := <-lost:
 			p.fail(err)
 		case <-ctx.Done():
 		}
 	})
-	p.stop = append(p.stop, func() error {
+}
+
+// beside runs what no part needs, until everything stops.
+func (p *parts) beside(run func(context.Context)) {
+	var running sync.WaitGroup
+	ctx, cancel := context.WithCancel(p.ctx)
+	running.Go(func() { run(ctx) })
+	p.atEnd(func() {
 		cancel()
-		wg.Wait()
-		return nil
+		running.Wait()
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 
 	"carousel.internal/deploy/upstreamsim"
 	"carousel.internal/proto/rpcerr"
@@ -70,12 +71,12 @@ func simulate(p *parts, storeAddr string, cfg tokenstore.Config, forced bool) (b
 	if err != nil {
 		return false, err
 	}
+	// Each call waits for the disk, and one wait serves all that wait at once.
+	var adds []func() error
 	for _, each := range demos() {
-		if err := pool.addDemo(ctx, each, base); err != nil {
-			return false, err
-		}
+		adds = append(adds, func() error { return pool.addDemo(ctx, each, base, known) })
 	}
-	return true, nil
+	return true, together(adds...)
 }
 
 func isDemo(token *tokenstorev1.Token) bool {
@@ -111,7 +112,7 @@ func runSimulator(p *parts) (string, error) {
 
 // addDemo points the upstream to the simulator, whose port is another at each
 // start, and adds its tokens where they are missing.
-func (p *pool) addDemo(ctx context.Context, each demo, base string) error {
+func (p *pool) addDemo(ctx context.Context, each demo, base string, known []*tokenstorev1.Token) error {
 	settings := map[string]string{}
 	if each.tellsAccounts {
 		settings["site_url"] = base
@@ -121,13 +122,23 @@ func (p *pool) addDemo(ctx context.Context, each demo, base string) error {
 	}}); err != nil {
 		return fmt.Errorf("simulated upstream: %w", err)
 	}
-	for i, token := range each.tokens {
-		_, err := p.tokens.CreateToken(ctx, &tokenstorev1.CreateTokenRequest{
-			Secret: token, Upstream: each.upstream, Alias: fmt.Sprintf("%s-%d", each.models[0], i+1), Tags: []string{demoTag},
-		})
-		if err != nil && !rpcerr.Is(err, tokenstorev1.Reason_REASON_ALREADY_EXISTS) && !rpcerr.Is(err, tokenstorev1.Reason_REASON_ALIAS_TAKEN) {
-			return fmt.Errorf("demo token: %w", err)
+	var adds []func() error
+	for i, secret := range each.tokens {
+		alias := fmt.Sprintf("%s-%d", each.models[0], i+1)
+		isThere := func(token *tokenstorev1.Token) bool {
+			return token.GetUpstream() == each.upstream && token.GetAlias() == alias
 		}
+		if !slices.ContainsFunc(known, isThere) {
+			adds = append(adds, func() error { return p.addDemoToken(ctx, each.upstream, alias, secret) })
+		}
+	}
+	return together(adds...)
+}
+
+func (p *pool) addDemoToken(ctx context.Context, upstream, alias, secret string) error {
+	_, err := p.tokens.CreateToken(ctx, &tokenstorev1.CreateTokenRequest{Secret: secret, Upstream: upstream, Alias: alias, Tags: []string{demoTag}})
+	if err != nil && !rpcerr.Is(err, tokenstorev1.Reason_REASON_ALREADY_EXISTS) && !rpcerr.Is(err, tokenstorev1.Reason_REASON_ALIAS_TAKEN) {
+		return fmt.Errorf("demo token: %w", err)
 	}
 	return nil
 }

@@ -3,9 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"strings"
+
+	gateway "carousel.internal/gateway/app"
 )
 
 // greeting is what a person is told once everything runs.
@@ -22,6 +23,8 @@ type greeting struct {
 	generated *string
 	// configured: the admin token is AUTH_TOKEN.
 	configured bool
+	// link is the path of a link that logs a browser in; empty: there is none.
+	link string
 }
 
 // welcome prints where things are, what the README's lines need, and one that works.
@@ -36,6 +39,10 @@ func welcome(output io.Writer, g greeting) {
 	say("")
 	say("  API           %s%s/v1", base, g.prefix)
 	say("  admin site    %s/admin/", base)
+	if g.link != "" {
+		say("  log in        %s%s", base, g.link)
+		say("                opens the admin site in a browser on this machine: once, within %.0f minutes", gateway.LoginLinkLife.Minutes())
+	}
 	say("  admin API     %s/admin/api/", base)
 	say("  data          %s (Redis: %s)", g.data, g.redis)
 	key := "$AUTH_TOKEN"
@@ -71,9 +78,4 @@ func welcome(output io.Writer, g greeting) {
 	say("      -d '{\"model\": \"%s\", \"stream\": true, \"messages\": [{\"role\": \"user\", \"content\": \"Hello, Carousel!\"}]}'", triedModel)
 	say("")
 	_, _ = io.WriteString(output, text.String())
-}
-
-// slogTo is the log of this command's own parts.
-func slogTo(output io.Writer) *slog.Logger {
-	return slog.New(slog.NewTextHandler(output, nil)).With("service", "local")
 }

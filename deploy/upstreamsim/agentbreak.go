@@ -70,7 +70,7 @@ func (c *agentCall) breakOff() error {
 	return c.reset()
 }
 
-// cutConnection closes the connection under the stream.
+// cutConnection closes the connection under the stream, and under all others that it carries.
 func (c *agentCall) cutConnection() error {
 	c.how = EndBroken
 	connection := connectionOf(c.r.Context())
@@ -81,7 +81,8 @@ func (c *agentCall) cutConnection() error {
 	return connection.Close()
 }
 
-// goAway tells the client that streams above the last are not served, and closes the connection.
+// goAway tells the client that streams above the last are not served, and closes the connection
+// under all that it carries.
 // The server writes whole frames, so that one of our own may stand between them.
 func (c *agentCall) goAway(last uint32) error {
 	c.how = EndBroken

@@ -406,7 +406,7 @@ func (c *agentCall) tick() error {
 	if c.over || c.capture != nil || !c.headSent {
 		return nil
 	}
-	return c.send(agentHeartbeat)
+	return c.send(agentHeartbeat())
 }
 
 // noteQuiet looks at the time since the client's latest heartbeat.

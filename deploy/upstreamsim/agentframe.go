@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"google.golang.org/protobuf/proto"
 
@@ -146,4 +147,6 @@ func queryFrame(query *agentv1.InteractionQuery) []byte {
 }
 
 // agentHeartbeat tells that the upstream is still there.
-var agentHeartbeat = update(&agentv1.InteractionUpdate{Message: &agentv1.InteractionUpdate_Heartbeat{Heartbeat: &agentv1.EmptyArgs{}}})
+var agentHeartbeat = sync.OnceValue(func() []byte {
+	return update(&agentv1.InteractionUpdate{Message: &agentv1.InteractionUpdate_Heartbeat{Heartbeat: &agentv1.EmptyArgs{}}})
+})

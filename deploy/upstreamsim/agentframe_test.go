@@ -108,7 +108,7 @@ func TestAgentWritesVectorsOfServers(t *testing.T) {
 			InputTokens: proto.Int64(10837), OutputTokens: proto.Int64(42), CacheReadTokens: proto.Int64(5888),
 			CacheWriteTokens: proto.Int64(0), ReasoningTokens: proto.Int64(12),
 		}),
-		"V22": agentEnd, "V26": agentHeartbeat, "V55": thoughtFor(1500), "V56": stepCompleted(1, 900),
+		"V22": agentEnd, "V26": agentHeartbeat(), "V55": thoughtFor(1500), "V56": stepCompleted(1, 900),
 		"V33": func() []byte { q := unknownQuestion(); q.Id, q.ExecId = 6, "x-6"; return execFrame(q) }(),
 		"V24": endOf(t, outdatedFailure("")), "V25": endOf(t, badArgument("unknown option '--system-prompt'")),
 	} {

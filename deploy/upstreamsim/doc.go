@@ -207,6 +207,7 @@
 //	                   after turn_ended
 //	goaway, goaway-first
 //	                   GOAWAY and the end of the connection, after text or at once
+//	cut                text, then the connection closes; as with goaway, all Runs on it break
 //	error-history      invalid_argument for what has more than one root
 //	error-retryable    an error of the provider that may be tried again
 //	error-message-only an error without details

@@ -12,7 +12,7 @@ import (
 // lists the newest entries are kept.
 const (
 	maxTokens  = 50_000
-	maxModels  = 1_000
+	maxModels  = 10_000
 	maxEntries = 1_000
 	otherName  = "other"
 )

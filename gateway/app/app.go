@@ -25,6 +25,7 @@ import (
 	"carousel.internal/gateway/internal/account"
 	"carousel.internal/gateway/internal/adminapi"
 	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/backup"
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/config"
@@ -33,6 +34,7 @@ import (
 	"carousel.internal/gateway/internal/idempotency"
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/metrics"
+	"carousel.internal/gateway/internal/pricing"
 	"carousel.internal/gateway/internal/reference"
 	"carousel.internal/gateway/internal/relay"
 	"carousel.internal/gateway/internal/remembered"
@@ -59,6 +61,11 @@ type Options struct {
 	Version string
 	// Output takes the log, in lines.
 	Output io.Writer
+	// Log takes the log instead of Output, whatever its format is configured to be; nil: Output
+	// does.
+	Log slog.Handler
+	// LoginLinks lets browsers on this machine log in by LoginLink.
+	LoginLinks bool
 	// AdminToken is given the generated admin token, if this gateway is the one
 	// to generate it: the only time that anyone sees it.
 	AdminToken func(token string)
@@ -69,6 +76,7 @@ type Gateway struct {
 	options  Options
 	replica  string
 	log      *slog.Logger
+	gate     *auth.Gate
 	output   *accesslog.Buffer
 	listener net.Listener
 	opsPort  net.Listener
@@ -81,6 +89,7 @@ type Gateway struct {
 	fleet    *tokens.Fleet
 	relay    *relay.Relay
 	catalog  *catalog.Catalog
+	prices   *pricing.Table
 	accounts *account.Service
 	errands  *errand.Runner
 	answers  *idempotency.Desk
@@ -99,9 +108,9 @@ func New(options Options) (*Gateway, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	g := &Gateway{options: options, replica: replicaName(), registry: prometheus.NewRegistry()}
+	g := &Gateway{options: options, replica: replicaName(), prices: &pricing.Table{}, registry: prometheus.NewRegistry()}
 	g.output = accesslog.NewBuffer(options.Output, logDelay)
-	g.log = cfg.Logger(g.output).With("service", "gateway", "replica", g.replica)
+	g.log = g.logger()
 
 	var err error
 	if g.listener, err = ops.Listen(":" + strconv.Itoa(cfg.Port)); err != nil {
@@ -148,10 +157,15 @@ func (g *Gateway) assemble() {
 	g.claim = newAdminClaim(store, cfg.AuthToken.Empty(), g.options.AdminToken, g.log)
 	g.config = tokens.NewConfig(store, g.replica, func(now *tokenstorev1.WatchResponse) {
 		g.catalog.Update(upstreamConfigs(now.GetUpstreams()), routesOf(now.GetRoutes()))
+		g.prices.Update(pricing.FromStore(now.GetPrices().GetPrices()))
 		g.claim.seen(now.GetAdminTokenHash())
 	}, g.log)
 
 	gate := auth.New(cfg.AuthToken, g.config.AdminTokenHash)
+	g.gate = gate
+	keys := tokens.NewKeys(tokenstorev1.NewKeyServiceClient(g.conn), g.leases.HearsChanges)
+	g.leases.OnKeysChanged(keys.Changed)
+	gate.UseKeys(keys)
 	g.logouts = auth.NewLogouts(revokeAt(store), g.log)
 	gate.UseSessions(auth.Sessions{
 		Secret:  cfg.TokenstoreSecret,
@@ -174,13 +188,17 @@ func (g *Gateway) assemble() {
 		_, err := audit.RecordAudit(ctx, &tokenstorev1.RecordAuditRequest{Entry: entry})
 		return err
 	}
-	pools := poolWatch{g.conn, g.fleet.Refresh}
+	pools := poolWatch{g.conn, g.poolChanged}
+	backups, uploads := backup.NewDesk(tokenstorev1.NewBackupServiceClient(g.conn), g.poolChanged), backup.NewUploads()
 	base := jsonapi.Base{Gate: gate, Log: g.log, Keep: keep, BodyLimit: cfg.BodyLimit(), Timeout: cfg.StoreTimeout}
 	admin := adminapi.New(adminapi.Deps{
 		Base:             base,
 		Tokens:           tokenstorev1.NewTokenServiceClient(pools),
+		Keys:             tokenstorev1.NewKeyServiceClient(g.conn),
 		Config:           store,
+		Prices:           tokenstorev1.NewPriceServiceClient(g.conn),
 		Logs:             tokenstorev1.NewRequestLogServiceClient(g.conn),
+		Usage:            tokenstorev1.NewUsageServiceClient(g.conn),
 		Leases:           tokenstorev1.NewLeaseServiceClient(g.conn),
 		Accounts:         g.accounts,
 		Fleet:            g.fleet.Last,
@@ -191,6 +209,8 @@ func (g *Gateway) assemble() {
 		Audit:            audit,
 		Logins:           logins,
 		Renewals:         errands,
+		Backups:          backups,
+		Uploads:          uploads,
 		Driver:           g.catalog.Driver,
 		CheckProxy:       g.catalog.CheckProxy,
 	})
@@ -208,11 +228,19 @@ func (g *Gateway) assemble() {
 		Servable:    g.catalog.Servable,
 		Logins:      logins,
 		Leases:      tokenstorev1.NewLeaseServiceClient(g.conn),
+		Keys:        tokenstorev1.NewKeyServiceClient(g.conn),
+		Usage:       tokenstorev1.NewUsageServiceClient(g.conn),
+		KeyHolder:   gate.Holder,
+		Prices:      tokenstorev1.NewPriceServiceClient(g.conn),
+		Backups:     backups,
+		Uploads:     uploads,
+		Priced:      g.prices.Priced,
 		Prospects:   g.prospects,
 		Dialects:    dialectNames(),
 		HasAccounts: g.hasAccounts,
 		HasLogins:   g.hasLogins,
 		RoutePrefix: cfg.RoutePrefix,
+		LoginLinks:  g.options.LoginLinks,
 		Version:     g.options.Version,
 	})
 	original := reference.New(reference.Deps{
@@ -224,11 +252,12 @@ func (g *Gateway) assemble() {
 		BuiltIn:    site.BuiltIn(),
 		OpenReload: cfg.AllowOpenReload,
 	})
+	access := g.accessLog()
 	g.answers = idempotency.New(tokens.NewAnswers(tokenstorev1.NewIdempotencyServiceClient(g.conn)), g.log)
 	g.relay = relay.New(relay.Params{
-		Catalog: g.catalog, Leases: checkedLeases{g.leases, g.accounts, g.config.Settings}, Recorder: g.shipper, Counter: watch,
-		Renewer: renewals,
-		Policy:  func() relay.Policy { return policyOf(g.config.Settings(), cfg) }, Tune: tune, StatusOf: statusOf,
+		Catalog: g.catalog, Leases: checkedLeases{g.leases, g.accounts, g.config.Settings}, Recorder: recorder{g.shipper}, Counter: watch,
+		Prices: g.prices, Renewer: renewals,
+		Policy: func() relay.Policy { return policyOf(g.config.Settings(), cfg) }, Tune: tune, StatusOf: statusOf,
 		Replicas: g.fleet.Replicas, Strayed: g.fleet.Nudge, Logger: g.log,
 	})
 	g.fleet.OnGivenUp(g.relay.Strays, g.relay.GiveUp)
@@ -242,6 +271,8 @@ func (g *Gateway) assemble() {
 			Away: func() bool { return g.leases.Outage() != nil },
 		},
 		Models:   g.models,
+		Key:      keys.Show,
+		Standing: g.leases.Standing,
 		Settings: g.config.Settings,
 		Chats:    chats,
 		Fleet: func() (httpapi.FleetChats, bool) {
@@ -250,7 +281,7 @@ func (g *Gateway) assemble() {
 		},
 		Gate:    gate,
 		Metrics: counts,
-		Access:  accesslog.New(g.log),
+		Access:  access,
 		Log:     g.log,
 		Mounts:  []httpapi.Mount{original, admin, site}, Unmatched: site.Unmatched,
 		Options: httpapi.Options{
@@ -259,6 +290,28 @@ func (g *Gateway) assemble() {
 			Stream: sse.Options{Heartbeat: cfg.StreamHeartbeat, WriteTimeout: cfg.WriteTimeout},
 		},
 	})
+}
+
+// named is what each line of the log has.
+func (g *Gateway) named() []slog.Attr {
+	return []slog.Attr{slog.String("service", "gateway"), slog.String("replica", g.replica)}
+}
+
+// logger makes this gateway's own log.
+func (g *Gateway) logger() *slog.Logger {
+	handler := g.options.Log
+	if handler == nil {
+		handler = g.options.Config.Logger(g.output).Handler()
+	}
+	return slog.New(handler.WithAttrs(g.named()))
+}
+
+// accessLog makes the log of requests, which has the form of all others.
+func (g *Gateway) accessLog() *accesslog.Log {
+	if g.options.Log == nil && g.options.Config.LogFormat == "json" {
+		return accesslog.NewJSON(g.log, g.output, g.named()...)
+	}
+	return accesslog.New(g.log)
 }
 
 // revokeAt ends sessions at the tokenstore.
@@ -271,6 +324,13 @@ func revokeAt(store tokenstorev1.ConfigServiceClient) auth.Revoke {
 
 // Addr is the public port's address.
 func (g *Gateway) Addr() string { return g.listener.Addr().String() }
+
+// LoginLink is the path, with its secret, of a link that logs one browser on this machine in,
+// within LoginLinkLife. It is for gateways with LoginLinks, and ends the link before it.
+func (g *Gateway) LoginLink() string { return web.LoginLinkPath + "#" + g.gate.LoginLink() }
+
+// LoginLinkLife is how long a login link can be followed.
+const LoginLinkLife = auth.LoginLinkLife
 
 // Ready answers nil when chat requests can be served.
 func (g *Gateway) Ready(ctx context.Context) error {
@@ -352,8 +412,18 @@ const startPatience = 2 * time.Second
 func (g *Gateway) awaitReady(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
-	await(ctx, 5*time.Millisecond, g.Ready)
+	await(ctx, 5*time.Millisecond, func(ctx context.Context) error {
+		if err := g.Ready(ctx); err != nil {
+			return err
+		}
+		if g.fleet.Last() == nil { // until then upstreams without tokens are taken for ones with
+			return errUnheard
+		}
+		return nil
+	})
 }
+
+var errUnheard = errors.New("the tokenstore has not told which upstreams have tokens")
 
 // await asks again and again until there is no error, or ctx has ended.
 func await(ctx context.Context, every time.Duration, ready func(context.Context) error) {

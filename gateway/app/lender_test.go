@@ -18,6 +18,10 @@ type oneLease struct {
 
 func (o *oneLease) Acquire(context.Context, lease.Demand) (*lease.Lease, error) { return &o.held, nil }
 
+func (o *oneLease) SetAside(context.Context, *lease.Charge) bool { return true }
+
+func (o *oneLease) Pay(*lease.Charge, lease.Amounts) {}
+
 func (o *oneLease) Settle(_ *lease.Lease, outcome lease.Outcome) {
 	o.settled = append(o.settled, outcome)
 }

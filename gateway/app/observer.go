@@ -7,6 +7,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/metrics"
+	"carousel.internal/gateway/internal/money"
 	"carousel.internal/gateway/internal/upstream"
 )
 
@@ -25,6 +26,31 @@ type observer struct {
 	logAccepted prometheus.Counter
 	logStored   prometheus.Counter
 	logDropped  prometheus.Counter
+	attempts    *metrics.Series[attempts, prometheus.Counter]
+	use         *metrics.Series[string, *use]
+}
+
+// attempts are those at an upstream that ended alike.
+type attempts struct {
+	upstream string
+	class    upstream.Class
+}
+
+// use is what requests have used of an upstream: model tokens by their kind, and dollars.
+type use struct {
+	fresh, cacheRead, cacheWrite, cacheWriteHour, answer, reasoning, cost prometheus.Counter
+}
+
+func useOf(m *metrics.Metrics, upstreamName string) *use {
+	tokens := func(direction, kind string) prometheus.Counter {
+		return m.TokensUsed.WithLabelValues(upstreamName, direction, kind)
+	}
+	return &use{
+		fresh: tokens("prompt", "fresh"), cacheRead: tokens("prompt", "cache_read"),
+		cacheWrite: tokens("prompt", "cache_write"), cacheWriteHour: tokens("prompt", "cache_write_hour"),
+		answer: tokens("completion", "answer"), reasoning: tokens("completion", "reasoning"),
+		cost: m.Cost.WithLabelValues(upstreamName),
+	}
 }
 
 func newObserver(m *metrics.Metrics) *observer {
@@ -41,6 +67,10 @@ func newObserver(m *metrics.Metrics) *observer {
 		logAccepted: m.LogEntries.WithLabelValues("accepted"),
 		logStored:   m.LogEntries.WithLabelValues("stored"),
 		logDropped:  m.LogEntries.WithLabelValues("dropped"),
+		attempts: metrics.NewSeries(func(a attempts) prometheus.Counter {
+			return m.Attempts.WithLabelValues(a.upstream, succeededOr(string(a.class)))
+		}),
+		use: metrics.NewSeries(func(upstreamName string) *use { return useOf(m, upstreamName) }),
 	}
 }
 
@@ -108,10 +138,15 @@ func (o *observer) LogDropped(reason string, n int) {
 
 // Attempt implements relay.Counter.
 func (o *observer) Attempt(upstreamName string, class upstream.Class) {
+	o.attempts.Of(attempts{upstreamName, class}).Inc()
+}
+
+// succeededOr is an attempt's class as metrics and the access log name it.
+func succeededOr(class string) string {
 	if class == "" {
-		class = "success"
+		return "success"
 	}
-	o.metrics.Attempts.WithLabelValues(upstreamName, string(class)).Inc()
+	return class
 }
 
 // Retried implements relay.Counter.
@@ -135,21 +170,16 @@ func (o *observer) Ignored(upstreamName, field string) {
 }
 
 // Used implements relay.Counter.
-func (o *observer) Used(upstreamName string, usage chat.Usage) {
+func (o *observer) Used(upstreamName string, usage chat.Usage, cost money.Pico) {
 	if upstreamName == "" {
 		return
 	}
-	for _, part := range []struct {
-		direction, kind string
-		tokens          int
-	}{
-		{"prompt", "fresh", usage.Fresh()},
-		{"prompt", "cache_read", usage.CacheRead},
-		{"prompt", "cache_write", usage.CacheWrite - usage.CacheWriteHour},
-		{"prompt", "cache_write_hour", usage.CacheWriteHour},
-		{"completion", "answer", usage.Completion - usage.Reasoning},
-		{"completion", "reasoning", usage.Reasoning},
-	} {
-		o.metrics.TokensUsed.WithLabelValues(upstreamName, part.direction, part.kind).Add(float64(part.tokens))
-	}
+	counts := o.use.Of(upstreamName)
+	counts.cost.Add(float64(cost) / float64(money.Dollar))
+	counts.fresh.Add(float64(usage.Fresh()))
+	counts.cacheRead.Add(float64(usage.CacheRead))
+	counts.cacheWrite.Add(float64(usage.CacheWrite - usage.CacheWriteHour))
+	counts.cacheWriteHour.Add(float64(usage.CacheWriteHour))
+	counts.answer.Add(float64(usage.Completion - usage.Reasoning))
+	counts.reasoning.Add(float64(usage.Reasoning))
 }

@@ -9,6 +9,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/metrics"
+	"carousel.internal/gateway/internal/money"
 )
 
 // Each token is of one kind: those of a direction add up to what was used.
@@ -16,9 +17,9 @@ func TestUsedTokensAreCountedByKind(t *testing.T) {
 	t.Parallel()
 	counts := metrics.New(prometheus.NewRegistry())
 	watch := newObserver(counts)
-	watch.Used("claude", chat.Usage{Prompt: 1000, CacheRead: 900, CacheWrite: 60, CacheWriteHour: 20, Completion: 50, Reasoning: 40})
-	watch.Used("claude", chat.Usage{Prompt: 7, Completion: 3})
-	watch.Used("", chat.Usage{Prompt: 7, Completion: 3}) // no upstream was found
+	watch.Used("claude", chat.Usage{Prompt: 1000, CacheRead: 900, CacheWrite: 60, CacheWriteHour: 20, Completion: 50, Reasoning: 40}, money.Dollar/2)
+	watch.Used("claude", chat.Usage{Prompt: 7, Completion: 3}, money.Dollar)
+	watch.Used("", chat.Usage{Prompt: 7, Completion: 3}, money.Dollar) // no upstream was found
 	const want = `
 		# HELP carousel_gateway_tokens_used_total Model tokens, as reported or estimated.
 		# TYPE carousel_gateway_tokens_used_total counter
@@ -31,6 +32,9 @@ func TestUsedTokensAreCountedByKind(t *testing.T) {
 	`
 	if err := testutil.CollectAndCompare(counts.TokensUsed, strings.NewReader(want)); err != nil {
 		t.Error(err)
+	}
+	if cost := testutil.ToFloat64(counts.Cost); cost != 1.5 {
+		t.Errorf("%v US dollars", cost)
 	}
 }
 

@@ -36,3 +36,9 @@ func (w poolWatch) Invoke(ctx context.Context, method string, args, reply any, o
 	}
 	return err
 }
+
+// poolChanged has the next request know of a change that was made through this gateway.
+func (g *Gateway) poolChanged(ctx context.Context) {
+	g.leases.PoolChanged()
+	g.fleet.Refresh(ctx)
+}

@@ -10,10 +10,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/lease"
+	"carousel.internal/gateway/internal/money"
 	"carousel.internal/gateway/internal/relay"
 	"carousel.internal/gateway/internal/reqlog"
 	"carousel.internal/gateway/internal/upstream"
@@ -160,14 +162,18 @@ func (n *noTokens) Acquire(context.Context, lease.Demand) (*lease.Lease, error) 
 	n.asked++
 	return nil, errNoToken
 }
-func (*noTokens) Settle(*lease.Lease, lease.Outcome) {}
-func (*noTokens) Record(reqlog.Entry)                {}
-func (*noTokens) Attempt(string, upstream.Class)     {}
-func (*noTokens) Retried(string)                     {}
-func (*noTokens) RetryDenied(string)                 {}
-func (*noTokens) FellBack(string)                    {}
-func (*noTokens) Ignored(string, string)             {}
-func (*noTokens) Used(string, chat.Usage)            {}
+func (*noTokens) SetAside(context.Context, *lease.Charge) bool { return true }
+
+func (*noTokens) Pay(*lease.Charge, lease.Amounts) {}
+
+func (*noTokens) Settle(*lease.Lease, lease.Outcome)   {}
+func (*noTokens) Record(context.Context, reqlog.Entry) {}
+func (*noTokens) Attempt(string, upstream.Class)       {}
+func (*noTokens) Retried(string)                       {}
+func (*noTokens) RetryDenied(string)                   {}
+func (*noTokens) FellBack(string)                      {}
+func (*noTokens) Ignored(string, string)               {}
+func (*noTokens) Used(string, chat.Usage, money.Pico)  {}
 
 // refusal is what the relay refuses a request with before it asks for a token; nil: it asks.
 func refusal(t *testing.T, c *catalog.Catalog, request *chat.Request) *chat.Error {
@@ -177,7 +183,7 @@ func refusal(t *testing.T, c *catalog.Catalog, request *chat.Request) *chat.Erro
 		Catalog: c, Leases: store, Recorder: store, Counter: store, Policy: func() relay.Policy { return relay.Policy{MaxAttempts: 1} },
 		Tune: tune, StatusOf: statusOf, Replicas: func() int { return 1 }, Logger: slog.New(slog.DiscardHandler),
 	})
-	for _, err := range r.Chat(t.Context(), request, lease.Choice{}) {
+	for _, err := range r.Chat(t.Context(), request, caller.Caller{}, lease.Choice{}) {
 		refused := chat.AsError(err)
 		if (store.asked > 0) != (refused.Message == errNoToken.Message) {
 			t.Fatalf("%d tokens asked for, and %v", store.asked, err)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/net/netutil"
+
+	"carousel.internal/gateway/internal/gather"
 )
 
 const (
@@ -54,7 +56,7 @@ func publicServer(requests context.Context, handler http.Handler, most int, log 
 	server := &http.Server{
 		BaseContext: func(net.Listener) context.Context { return requests },
 		Handler:     handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), ConnContext: gather.Context,
 	}
 	crowd := &crowd{server: server, most: int64(most)}
 	server.ConnState = crowd.changed
@@ -62,9 +64,9 @@ func publicServer(requests context.Context, handler http.Handler, most int, log 
 }
 
 // limited lets at most so many connections of a listener be open; others wait to be
-// accepted.
+// accepted. Each can gather what is written to it.
 func limited(listener net.Listener, most int) net.Listener {
-	return netutil.LimitListener(listener, most)
+	return gather.Listener(netutil.LimitListener(listener, most))
 }
 
 // crowd counts a server's open connections. Near their limit none is kept without a

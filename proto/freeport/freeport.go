@@ -16,6 +16,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -113,6 +114,9 @@ func (a *allocator) lockBlock() error {
 // free tells whether nobody listens on the port, on any address: whoever gets it
 // may listen on all of them. A program that knows nothing of the locks may be there.
 func free(port int) bool {
+	// A child that is forked meanwhile would have the listener until it runs its program.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	listener, err := listen(":" + strconv.Itoa(port))
 	if err != nil {
 		return false

@@ -105,9 +105,9 @@ func TestPortsAreNobodyElses(t *testing.T) {
 	}
 }
 
-// A port on which a stranger listens, on whichever address, is passed over.
+// A port on which a stranger listens, on whichever address, is passed over. It does not run beside
+// tests that fork: their children would have the stranger's listener for a moment.
 func TestStrangersKeepTheirPorts(t *testing.T) {
-	t.Parallel()
 	for _, host := range []string{"127.0.0.1", "0.0.0.0"} {
 		_, port, err := net.SplitHostPort(MustAddr(t))
 		if err != nil {

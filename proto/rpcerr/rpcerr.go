@@ -73,6 +73,10 @@ var codeOf = map[tokenstorev1.Reason]codes.Code{
 	tokenstorev1.Reason_REASON_ROUTE_NOT_FOUND:    codes.NotFound,
 	tokenstorev1.Reason_REASON_RESPONSE_NOT_FOUND: codes.NotFound,
 	tokenstorev1.Reason_REASON_RESPONSE_TOO_LARGE: codes.InvalidArgument,
+	tokenstorev1.Reason_REASON_KEY_NOT_FOUND:      codes.NotFound,
+	tokenstorev1.Reason_REASON_KEY_LIMITED:        codes.ResourceExhausted,
+	tokenstorev1.Reason_REASON_KEY_SPENT:          codes.ResourceExhausted,
+	tokenstorev1.Reason_REASON_KEY_UNUSABLE:       codes.PermissionDenied,
 }
 
 // GRPCStatus makes the error travel: grpc calls it on whatever a handler

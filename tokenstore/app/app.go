@@ -44,6 +44,9 @@ type Options struct {
 	Version string
 	// Output takes the log, in lines.
 	Output io.Writer
+	// Log takes the log instead of Output, whatever its format is configured to be; nil: Output
+	// does.
+	Log slog.Handler
 	// Redis is used, and not closed, instead of a client of Config.RedisURL.
 	Redis redis.UniversalClient
 	// Sync answers when everything written to Redis so far is on disk; nil takes
@@ -74,6 +77,8 @@ type Tokenstore struct {
 	changed chan struct{}
 	// stopping is closed when streams must end.
 	stopping chan struct{}
+	// unread has one value while changes of client keys may have been missed.
+	unread chan struct{}
 }
 
 // New puts a tokenstore together and takes its ports. Run runs it; one that is
@@ -88,8 +93,8 @@ func New(options Options) (*Tokenstore, error) {
 		return nil, err
 	}
 	t := &Tokenstore{
-		options: options, log: cfg.Logger(options.Output).With("service", "tokenstore"), client: options.Redis,
-		registry: prometheus.NewRegistry(), stopping: make(chan struct{}), changed: make(chan struct{}, 1),
+		options: options, log: loggerOf(options).With("service", "tokenstore"), client: options.Redis,
+		registry: prometheus.NewRegistry(), stopping: make(chan struct{}), changed: make(chan struct{}, 1), unread: make(chan struct{}, 1),
 	}
 	if t.listener, err = ops.Listen(cfg.GRPCAddr); err != nil {
 		return nil, err
@@ -111,6 +116,13 @@ func New(options Options) (*Tokenstore, error) {
 	return t, nil
 }
 
+func loggerOf(options Options) *slog.Logger {
+	if options.Log != nil {
+		return slog.New(options.Log)
+	}
+	return options.Config.Logger(options.Output)
+}
+
 // assemble connects the parts.
 func (t *Tokenstore) assemble(keys *seal.Keyring) {
 	cfg := t.options.Config
@@ -126,22 +138,27 @@ func (t *Tokenstore) assemble(keys *seal.Keyring) {
 	t.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
 	t.changes = grpcapi.NewChanges()
 	t.desk = leasing.NewDesk(t.store, cfg.LeaseTTL, counts, t.log)
-	t.leases = grpcapi.NewLeaseServer(t.desk, t.store, t.log, t.stopping)
+	t.leases = grpcapi.NewLeaseServer(t.desk, t.store, t.store, t.log, t.stopping)
 	t.files = tokenfile.New(t.store, cfg.TokenFile, cfg.TokenListFile, t.log)
 	t.errands = grpcapi.NewErrandServer(t.store, t.files.Changed, counts, t.stopping)
 	t.keeper = newKeeper(t.store, t.health, counts, (&seeder{store: t.store, files: t.files, config: cfg, log: t.log}).seed, t.log)
 
+	t.keeper.quiet = t.desk.Quiet
 	healthv1.RegisterHealthServer(t.server, t.health)
 	tokenstorev1.RegisterTokenServiceServer(t.server, grpcapi.NewTokenServer(t.store, t.files.Changed, t.log))
 	tokenstorev1.RegisterTokenFileServiceServer(t.server, grpcapi.NewTokenFileServer(t.files, t.log))
 	tokenstorev1.RegisterConfigServiceServer(t.server, grpcapi.NewConfigServer(t.store, t.changes, t.stopping, t.log))
+	tokenstorev1.RegisterPriceServiceServer(t.server, grpcapi.NewPriceServer(t.store))
 	tokenstorev1.RegisterRequestLogServiceServer(t.server, grpcapi.NewRequestLogServer(t.store))
+	tokenstorev1.RegisterUsageServiceServer(t.server, grpcapi.NewUsageServer(t.store))
 	tokenstorev1.RegisterAuditServiceServer(t.server, grpcapi.NewAuditServer(t.store))
 	tokenstorev1.RegisterFleetServiceServer(t.server, grpcapi.NewFleetServer(t.store, t.keeper.known))
 	tokenstorev1.RegisterIdempotencyServiceServer(t.server, grpcapi.NewIdempotencyServer(t.store))
 	tokenstorev1.RegisterResponseServiceServer(t.server, grpcapi.NewResponseServer(t.store))
 	tokenstorev1.RegisterErrandServiceServer(t.server, t.errands)
 	tokenstorev1.RegisterLoginServiceServer(t.server, grpcapi.NewLoginServer(t.store))
+	tokenstorev1.RegisterKeyServiceServer(t.server, grpcapi.NewKeyServer(t.store))
+	tokenstorev1.RegisterBackupServiceServer(t.server, grpcapi.NewBackupServer(t.store, t.files.Changed, t.log))
 	tokenstorev1.RegisterLeaseServiceServer(t.server, t.leases)
 }
 
@@ -166,7 +183,7 @@ func (t *Tokenstore) Run(ctx context.Context) error {
 	// What serves calls outlives them.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
-	for _, part := range []func(context.Context){t.keeper.run, t.desk.Run, t.files.Run, t.listen, t.keepLog, t.rotate} {
+	for _, part := range []func(context.Context){t.keeper.run, t.desk.Run, t.files.Run, t.listen, t.keepLog, t.rotate, t.readKeys} {
 		running.Go(func() { part(background) })
 	}
 	failed := make(chan error, 2)
@@ -221,6 +238,12 @@ func (t *Tokenstore) listen(ctx context.Context) {
 			t.leases.Want(event.Upstream)
 		case redisstore.DemandsWait:
 			t.desk.NoteWaiting(event.Waiting)
+		case redisstore.ErrandDue:
+			t.errands.Due()
+		case redisstore.KeyChanged:
+			t.leases.KeyChanged(event.Key)
+		case redisstore.KeyWanted:
+			t.leases.KeyWanted(event.Key)
 		case redisstore.Resync: // anything may have happened
 			if heard {
 				t.desk.AwaitRenewals()
@@ -229,7 +252,9 @@ func (t *Tokenstore) listen(ctx context.Context) {
 			heard = true
 			t.changes.Announce()
 			t.reconfigured()
+			t.keysMissed()
 			t.leases.Recall("", 0)
+			t.leases.KeyChanged("")
 			t.desk.FreedAny()
 		}
 	})

@@ -19,8 +19,10 @@ import (
 )
 
 const (
-	// lookEvery is how often a store that works is looked at.
-	lookEvery = time.Second
+	// lookEvery is how often a store that works is looked at, and quietLookEvery how often while
+	// nobody asks for leases, nor whether it is ready.
+	lookEvery      = time.Second
+	quietLookEvery = 3 * time.Second
 	// Bounds of the pause between attempts with one that doesn't.
 	shortestPause = 50 * time.Millisecond
 	longestPause  = 2 * time.Second
@@ -44,6 +46,10 @@ type keeper struct {
 	counts *metrics.Metrics
 	seed   func(context.Context) error
 	log    *slog.Logger
+	// quiet tells whether nobody asks for leases. asked has a value once somebody has asked
+	// whether the store is ready.
+	quiet func() bool
+	asked chan struct{}
 
 	seeded bool
 	// looked is closed when the store has been looked at.
@@ -62,7 +68,7 @@ type keeper struct {
 func newKeeper(store *redisstore.Store, status *health.Server, counts *metrics.Metrics, seed func(context.Context) error, log *slog.Logger) *keeper {
 	return &keeper{
 		store: store, status: status, counts: counts, seed: seed, log: log,
-		looked: make(chan struct{}), problem: errors.New("the store has not been looked at yet"),
+		quiet: func() bool { return false }, asked: make(chan struct{}, 1), looked: make(chan struct{}), problem: errors.New("the store has not been looked at yet"),
 	}
 }
 
@@ -92,6 +98,10 @@ func (k *keeper) known() []redisstore.Warning {
 
 // health is usable, and of a store that serves, though not as it should, the warnings.
 func (k *keeper) health(context.Context) error {
+	select {
+	case k.asked <- struct{}{}:
+	default:
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.problem != nil || len(k.warnings) == 0 {
@@ -119,10 +129,26 @@ func (k *keeper) run(ctx context.Context) {
 		} else {
 			pause = shortestPause
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait):
+		k.rest(ctx, wait)
+		if err == nil && k.quiet() {
+			k.restLonger(ctx, quietLookEvery-lookEvery)
 		}
+	}
+}
+
+func (k *keeper) rest(ctx context.Context, wait time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(wait):
+	}
+}
+
+// restLonger is rest until somebody asks whether the store is ready.
+func (k *keeper) restLonger(ctx context.Context, wait time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(wait):
+	case <-k.asked:
 	}
 }
 

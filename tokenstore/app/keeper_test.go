@@ -52,3 +52,24 @@ func TestSilentRedisIsNotReady(t *testing.T) {
 		}
 	})
 }
+
+// Who asks whether the store is ready is not told for long what was known before a rest.
+func TestAQuietStoreIsLookedAtWhenSomebodyAsks(t *testing.T) {
+	client := redis.NewClient(&redis.Options{})
+	t.Cleanup(func() { _ = client.Close() })
+	synctest.Test(t, func(t *testing.T) {
+		k := newKeeper(nil, health.NewServer(), metrics.New(prometheus.NewRegistry(), client), nil, slog.New(slog.DiscardHandler))
+		for name, c := range map[string]struct{ asks, rests time.Duration }{
+			"nobody":   {time.Hour, quietLookEvery},
+			"somebody": {time.Millisecond, time.Millisecond},
+		} {
+			began := time.Now()
+			asking := time.AfterFunc(c.asks, func() { _ = k.health(t.Context()) })
+			k.restLonger(t.Context(), quietLookEvery)
+			if rested := time.Since(began); rested != c.rests {
+				t.Errorf("%s asks: rested for %v", name, rested)
+			}
+			asking.Stop()
+		}
+	})
+}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"carousel.internal/proto/service/ballast"
+	"carousel.internal/proto/service/gctuner"
 	"carousel.internal/proto/service/program"
 	"carousel.internal/tokenstore/internal/redisstore"
 	"carousel.internal/tokenstore/internal/seal"
@@ -49,12 +49,12 @@ func Main(ctx context.Context, version string, args []string, stdout, stderr io.
 	}.Main(ctx, args, stdout, stderr)
 }
 
-// patience is how much garbage may gather in any case: what some thousand leases
+// patience is how much garbage may gather under load, in bytes: what some thousand leases
 // and log entries leave.
 const patience = 16 << 20
 
 func serveUntil(ctx context.Context, cfg Config, version string, stdout io.Writer) error {
-	defer ballast.Hold(patience)()
+	defer gctuner.Start(patience)()
 	store, err := New(Options{Config: cfg, Version: version, Output: stdout})
 	if err != nil {
 		return err

@@ -143,10 +143,57 @@ func TestFailuresInAnAnswerAreTold(t *testing.T) {
 	}
 }
 
-// Of ten tokens one is bad, in each way in turn: no request fails.
+// A connection that breaks ends every answer that has begun on it, and none of another upstream:
+// each has connections of its own.
+func TestUpstreamsShareNoConnections(t *testing.T) {
+	s, _ := start(t, stack.Options{}, 4)
+	settings := map[string]string{"protocol": "agent", "site_url": s.SimURL}
+	s.PutUpstream("other", map[string]any{"driver": "cursor", "base_url": s.SimURL, "settings": settings})
+	s.AddTokens("other", "o", 4, 0)
+	for upstream, breaks := range map[string]bool{"cursor": true, "other": false} {
+		t.Run(upstream, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			held := heldAnswer(ctx, t, s, "composer-2.5-beside-"+upstream+"-sim-hold")
+			if got, _, err := chatWithoutTools(t, s.Gateways[0], upstream+"/composer-2.5-sim-cut", "Hello there.").ask(ctx); err == nil {
+				t.Errorf("the answer that was cut has ended well: %q", got)
+			}
+			if !breaks {
+				s.Sim.Release()
+			}
+			got := <-held
+			if breaks && got.err == nil || !breaks && (got.err != nil || got.text != "Hello there.") {
+				t.Errorf("beside it: %v, %q", got.err, got.text)
+			}
+			waitFor(t, s.Sim, "nothing is held", 10*time.Second, func(l upstreamsim.Ledger) bool { return l.Held == 0 })
+		})
+	}
+}
+
+// told is what a client got.
+type told struct {
+	text string
+	err  error
+}
+
+// heldAnswer asks the upstream cursor for an answer that stops after its first piece until it
+// is released, and waits for that; what comes of it is sent once.
+func heldAnswer(ctx context.Context, t *testing.T, s *stack.Stack, model string) <-chan told {
+	t.Helper()
+	asks, answer := chatWithoutTools(t, s.Gateways[0], "cursor/"+model, "Hello there."), make(chan told, 1)
+	go func() { // ends with the context, if not before
+		text, _, err := asks.ask(ctx)
+		answer <- told{text, err}
+	}()
+	waitFor(t, s.Sim, "an answer is held", 10*time.Second, func(l upstreamsim.Ledger) bool { return l.Held == 1 })
+	return answer
+}
+
+// Of ten tokens one is bad, in each way in turn: no request fails. A connection that goes away is no
+// token's: TestRunsGoOutAgain has that.
 func TestABadTokenAmongTen(t *testing.T) {
 	s, tokens := start(t, stack.Options{Gateways: 2}, 10)
-	for i, scenario := range []string{"error-code-unauthenticated", "error-41", "error-64", "reset-first", "goaway-first", "empty-turn", "error-retryable"} {
+	for i, scenario := range []string{"error-code-unauthenticated", "error-41", "error-64", "reset-first", "empty-turn", "error-retryable"} {
 		t.Run(scenario, func(t *testing.T) {
 			bad := upstreamsim.Fingerprint(tokens[i].Secret)
 			before := s.Sim.Ledger().Tokens[bad].Requests

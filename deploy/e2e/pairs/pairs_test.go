@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -48,13 +49,19 @@ func TestPairs(t *testing.T) {
 		"settings": map[string]string{"documents": "file", "reasoning_efforts": "low,medium,high", "responses": "off"},
 	})
 	w.PutUpstream("anthropic", map[string]any{"driver": "anthropic", "base_url": w.tap.url, "models": []string{"claude-sonnet-5"}})
-	w.PutUpstream("cursor", map[string]any{"driver": "cursor", "base_url": w.SimURL, "settings": map[string]string{
+	cursor := map[string]any{"driver": "cursor", "base_url": w.SimURL, "settings": map[string]string{
 		"protocol": "agent", "site_url": w.SimURL, "structured_tools": "claude-sonnet-5",
-	}})
-	w.AddTokens("openai", "o", 3, 0)
-	w.AddTokens("openai-chat", "oc", 3, 0)
-	w.AddTokens("anthropic", "a", 3, 0)
-	w.AddTokens("cursor", "c", 12, 0)
+	}}
+	w.PutUpstream("cursor", cursor)
+	pool := map[string]int{"openai": 3, "openai-chat": 3, "anthropic": 3, "cursor": 12}
+	for _, pair := range []pairs.Pair{pairs.ChatCursor, pairs.MessagesCursor, pairs.ResponsesCursor} {
+		w.PutUpstream(apart(pair), cursor)
+		pool[apart(pair)] = 6
+	}
+	for upstream, tokens := range pool {
+		w.AddTokens(upstream, upstream, tokens, 0)
+		w.use(t, upstream, tokens)
+	}
 	t.Cleanup(func() { w.noRunIsWrong(t) })
 	t.Run("scenes", w.scenes)
 	t.Run("fields", w.fields)
@@ -62,6 +69,21 @@ func TestPairs(t *testing.T) {
 	t.Run("Claude Code", w.claudeCode)
 	t.Run("native", w.native)
 	t.Run("rotation", w.rotation)
+}
+
+// use has every token of an upstream serve, one after the other: until then it may have one request
+// at a time, and conversations that run side by side would not stay where they began.
+func (w *world) use(t *testing.T, upstream string, tokens int) {
+	t.Helper()
+	asks := w.client(t, pairs.Chat, &sent{})
+	for range tokens {
+		if _, err := asks.ask(t.Context(), upstream+"/"+w.name("", "echo"), []turn{{question: question{text: hello}}}, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Eventually("no token is new", 5*time.Second, func() bool {
+		return !slices.ContainsFunc(w.Gateways[0].Tokens(t), func(token stack.Token) bool { return token.Upstream == upstream && token.State != "ready" })
+	})
 }
 
 // noRunIsWrong sees to it that no run of any test has broken a check of the upstream, and that
@@ -137,6 +159,16 @@ func upstream(pair pairs.Pair) string {
 		return pair.Driver + "-chat"
 	}
 	return pair.Driver
+}
+
+// apart is the name of the upstream that a pair's scenes ask which break connections. Over cursor a
+// connection carries many answers at a time, and all of them break with it: an upstream of its own
+// has connections of its own. Over the others a request has its connection to itself.
+func apart(pair pairs.Pair) string {
+	if pair.Driver != "cursor" {
+		return upstream(pair)
+	}
+	return pair.Driver + "-" + strings.ToLower(string(pair.Client))
 }
 
 // blame are the assertions of the upstream that requests for a model have broken.

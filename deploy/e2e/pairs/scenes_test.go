@@ -214,7 +214,7 @@ var scenes = []scene{
 			s.Errorf("status %d of an upstream that fails", failed.status)
 		}
 	}},
-	{what: "an error in the stream", streamOnly: true, play: func(s *stage) {
+	{what: "an error in the stream", streamOnly: true, breaks: true, play: func(s *stage) {
 		breaks := []string{"error-after-text", "cut", "garbage", "eof-mid-frame"}
 		if s.pair.Driver == "cursor" {
 			breaks = []string{"error-after-text", "cut", "eof-mid-frame", "eof-no-trailer", "reset", "goaway"}
@@ -259,7 +259,7 @@ var scenes = []scene{
 			cancel()
 		}()
 		s.talk = []turn{{question: question{text: hello}}}
-		if _, err := s.client.ask(ctx, upstream(s.pair)+"/"+model, s.talk, true); err == nil {
+		if _, err := s.client.ask(ctx, s.upstream+"/"+model, s.talk, true); err == nil {
 			s.Error("a stream that was left has ended well")
 		}
 		within, stop := context.WithTimeout(s.Context(), 5*time.Second)
@@ -290,7 +290,7 @@ func (s *stage) calls(got answer, tools ...string) {
 func (s *stage) refused(q question) {
 	s.Helper()
 	model := s.world.name("", "echo")
-	_, err := s.client.ask(s.ctx, upstream(s.pair)+"/"+model, []turn{{question: q}}, s.stream)
+	_, err := s.client.ask(s.ctx, s.upstream+"/"+model, []turn{{question: q}}, s.stream)
 	told, ok := errors.AsType[*failure](err)
 	if !ok || told.status != 400 {
 		s.Errorf("%v, want a 400", err)

@@ -23,10 +23,12 @@ type stage struct {
 	pair   pairs.Pair
 	cell   pairs.Cell
 	stream bool
-	client client
-	sent   sent
-	ctx    context.Context
-	talk   []turn
+	// upstream is the name of the one that is asked.
+	upstream string
+	client   client
+	sent     sent
+	ctx      context.Context
+	talk     []turn
 	// model is the one that the latest question was for.
 	model string
 }
@@ -37,6 +39,8 @@ type scene struct {
 	play func(*stage)
 	// streamOnly: there is nothing to it without a stream.
 	streamOnly bool
+	// breaks: it breaks connections to its upstream, which apart names.
+	breaks bool
 }
 
 // scenes plays every row in every pair, streamed and not.
@@ -62,7 +66,10 @@ func (w *world) scenes(t *testing.T) {
 					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 					defer cancel()
 					ctx = stack.Allow(ctx, "the pair says how it is judged", grammar.Options{Native: pair.Native(), Usage: stream})
-					on := &stage{T: t, world: w, pair: pair, cell: row.Cell(pair), stream: stream, ctx: ctx}
+					on := &stage{T: t, world: w, pair: pair, cell: row.Cell(pair), stream: stream, upstream: upstream(pair), ctx: ctx}
+					if scenes[at].breaks {
+						on.upstream = apart(pair)
+					}
 					on.client = w.client(t, pair.Client, &on.sent)
 					scenes[at].play(on)
 				})
@@ -87,7 +94,7 @@ func (s *stage) askOf(manner, scenario string, q question) answer {
 	if err != nil {
 		s.Fatalf("%s: %v", scenario, err)
 	}
-	if want := upstream(s.pair) + "/" + s.model; got.model != want {
+	if want := s.upstream + "/" + s.model; got.model != want {
 		s.Errorf("answered by %q, asked was %q", got.model, want)
 	}
 	if got.usage.prompt == 0 || got.usage.output == 0 && got.text+got.thought != "" {
@@ -106,7 +113,7 @@ func (s *stage) try(manner, scenario string, q question) (answer, error) {
 	}
 	s.model = s.world.name(manner, scenario)
 	s.talk = append(s.talk, turn{question: q})
-	got, err := s.client.ask(s.ctx, upstream(s.pair)+"/"+s.model, s.talk, s.stream)
+	got, err := s.client.ask(s.ctx, s.upstream+"/"+s.model, s.talk, s.stream)
 	if s.pair.Driver == "cursor" {
 		s.ran(err)
 		return got, err

@@ -7,7 +7,11 @@ import (
 	"strconv"
 )
 
-var serverVersion = regexp.MustCompile(`v=(\d+)\.(\d+)`)
+// everySecond is the appendfsync of a server that can be waited for.
+const everySecond = "everysec"
+
+// serverVersion is in what a server says of itself, on the command line and to clients.
+var serverVersion = regexp.MustCompile(`(?:v=|redis_version:)(\d+)\.(\d+)`)
 
 // AppendFsync returns the appendfsync of a redis-server of ours: everysec where it has
 // WAITAOF (7.2), so that only what must be saved waits for the disk; always where it has
@@ -28,7 +32,7 @@ func fsyncOf(version string) string {
 	major, _ := strconv.Atoi(found[1])
 	minor, _ := strconv.Atoi(found[2])
 	if major > 7 || major == 7 && minor >= 2 {
-		return "everysec"
+		return everySecond
 	}
 	return "always"
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,7 +36,7 @@ func startServer(ctx context.Context, path, folder string, lock *os.File, log *s
 	socket := filepath.Join(sockets, "redis.sock")
 	var output tail
 	command := exec.Command(path, "--port", "0", "--unixsocket", socket, "--dir", data, //nolint:noctx // found in PATH by name; ended by stop
-		"--appendonly", "yes", "--appendfsync", AppendFsync(ctx, path), "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no")
+		"--appendonly", "yes", "--appendfsync", everySecond, "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no")
 	command.Stdout, command.Stderr = &output, &output
 	command.ExtraFiles = []*os.File{lock}
 	command.SysProcAttr = childAttributes()
@@ -85,20 +86,30 @@ func startServer(ctx context.Context, path, folder string, lock *os.File, log *s
 			_ = os.RemoveAll(sockets)
 		})
 	}
-	if err := waitForServer(ctx, client, lost); err != nil {
+	err = waitForServer(ctx, socket, client, lost)
+	if err == nil {
+		err = saveAsSafely(ctx, client)
+	}
+	if err != nil {
 		stop()
 		return nil, err
 	}
 	return &Redis{Kind: "redis-server (" + path + ")", Client: client, Lost: lost, stop: stop}, nil
 }
 
-func waitForServer(ctx context.Context, client *redis.Client, lost <-chan error) error {
+// waitForServer waits until a server has taken its socket, and then until it has its data.
+func waitForServer(ctx context.Context, socket string, client *redis.Client, lost <-chan error) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	ticker := time.NewTicker(10 * time.Millisecond)
+	ticker := time.NewTicker(time.Millisecond)
 	defer ticker.Stop()
 	for {
-		err := client.Ping(ctx).Err()
+		// By a connection of its own: the client waits longer before it tries again.
+		conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+		if err == nil {
+			_ = conn.Close()
+			err = client.Ping(ctx).Err()
+		}
 		if err == nil {
 			return nil
 		}
@@ -110,6 +121,21 @@ func waitForServer(ctx context.Context, client *redis.Client, lost <-chan error)
 		case <-ticker.C:
 		}
 	}
+}
+
+// saveAsSafely has a server that was started with everysec, and has been asked nothing yet, save
+// as its version has to.
+func saveAsSafely(ctx context.Context, client *redis.Client) error {
+	said, err := client.Info(ctx, "server").Result()
+	if err != nil {
+		return fmt.Errorf("redis-server: %w", err)
+	}
+	if fsync := fsyncOf(said); fsync != everySecond {
+		if err := client.ConfigSet(ctx, "appendfsync", fsync).Err(); err != nil {
+			return fmt.Errorf("redis-server: appendfsync %s: %w", fsync, err)
+		}
+	}
+	return nil
 }
 
 // tail keeps the last bytes written to it.

@@ -25,7 +25,7 @@ const envHead = `# Carousel: what can be set in the environment.
 var fileOnly = []string{"upstreams", "routes"}
 
 // configs are the configurations of both services with nothing set.
-func configs() (ofGateway, ofStore any) {
+func configs() (ofGateway *gateway.Config, ofStore *tokenstore.Config) {
 	silent := func(string) (string, bool) { return "", false }
 	// What is required and missing is no matter here.
 	gatewayConfig, _ := gateway.LoadConfig("", silent)

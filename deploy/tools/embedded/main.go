@@ -1,9 +1,9 @@
 // Command embedded makes the files that repeat what is written elsewhere. The gateway
 // embeds two: the page /about, which is the README, and /env-example, which is every key
 // of both services' configuration. The same keys stand in docker-compose.yml, which
-// passes them on, and in .env.example. What each pair of APIs carries is docs/dialects.md,
-// of the rows that tests play; docs/traps.md is made of the rows that name the tests of
-// each. `make generate` runs it, and a test fails when a file is not what it would make.
+// passes them on, in .env.example, and in docs/configuration.md. What each pair of APIs
+// carries is docs/dialects.md, of the rows that tests play; docs/traps.md is made of the
+// rows that name the tests of each. `make generate` runs it, and a test fails when a file is not what it would make.
 package main
 
 import (
@@ -20,13 +20,14 @@ const root = ".."
 
 // The files, as seen from the root.
 const (
-	readme      = "README.md"
-	about       = "gateway/internal/reference/static/about.html"
-	example     = "gateway/internal/reference/static/env-example"
-	compose     = "docker-compose.yml"
-	compExample = ".env.example"
-	dialects    = "docs/dialects.md"
-	mistakes    = "docs/traps.md"
+	readme        = "README.md"
+	about         = "gateway/internal/reference/static/about.html"
+	example       = "gateway/internal/reference/static/env-example"
+	compose       = "docker-compose.yml"
+	compExample   = ".env.example"
+	configuration = "docs/configuration.md"
+	dialects      = "docs/dialects.md"
+	mistakes      = "docs/traps.md"
 )
 
 func main() {
@@ -70,6 +71,6 @@ func contents(root string) (map[string][]byte, error) {
 	}
 	return map[string][]byte{
 		about: page, example: envExample(), compose: containers, compExample: composeExample(containers),
-		dialects: pairs.Document(), mistakes: traps.Document(),
+		configuration: configurationPage(ofGateway, ofStore), dialects: pairs.Document(), mistakes: traps.Document(),
 	}, nil
 }

@@ -1,6 +1,6 @@
-// Package adminapi is the admin's REST API, /admin/api/…: tokens, logins, upstreams,
-// routes, settings, the request log, and why a token would be chosen. It translates
-// between JSON and the tokenstore's calls and decides nothing itself. People
+// Package adminapi is the admin's REST API, /admin/api/…: tokens, client keys, logins,
+// upstreams, routes, prices, settings, backups, the request log, what was used, and why a token would be
+// chosen. It translates between JSON and the tokenstore's calls and decides nothing itself. People
 // script against it: keys, paths and status codes are a promise.
 //
 // A write with `If-Match` is carried out only when the object still has that
@@ -17,6 +17,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"google.golang.org/grpc"
 
+	"carousel.internal/gateway/internal/backup"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/routing"
@@ -80,13 +81,18 @@ type Accounts interface {
 type Deps struct {
 	jsonapi.Base
 	Tokens   Tokens
+	Keys     Keys
 	Config   Config
+	Prices   Prices
 	Logs     RequestLog
+	Usage    Usage
 	Leases   routing.Leases
 	Accounts Accounts
 	Audit    AuditLog
 	Logins   Logins
 	Renewals Renewals
+	Backups  Backups
+	Uploads  *backup.Uploads
 	// Fleet answers what the tokenstore said last of all gateways; nil while it says
 	// nothing.
 	Fleet func() *tokenstorev1.BeatResponse
@@ -133,6 +139,14 @@ func (a *API) Routes(router gin.IRouter) {
 	get(api, "/tokens/:id/transitions", a.listTransitions)
 	api.POST("/transitions/undo", adapt(a.undoTransitions))
 
+	get(api, "/keys", a.listKeys)
+	api.POST("/keys", adapt(a.createKey))
+	get(api, "/keys/:id", a.getKey)
+	api.PATCH("/keys/:id", adapt(a.updateKey))
+	api.DELETE("/keys/:id", adapt(a.deleteKey))
+	api.POST("/keys/:id/rotate", adapt(a.rotateKey))
+	api.POST("/keys/:id/restore", adapt(a.restoreKey))
+
 	get(api, "/tokens/:id/account", a.getAccount)
 	get(api, "/quotas", a.quotas)
 
@@ -150,6 +164,10 @@ func (a *API) Routes(router gin.IRouter) {
 	api.PUT("/routes/:name", adapt(a.putRoute))
 	api.DELETE("/routes/:name", adapt(a.deleteRoute))
 
+	get(api, "/prices", a.getPrices)
+	api.PUT("/prices", adapt(a.putPrices))
+	api.POST("/prices/import", adapt(a.importPrices))
+
 	get(api, "/settings", a.getSettings)
 	api.PATCH("/settings", adapt(a.updateSettings))
 	api.POST("/settings/reset", adapt(a.resetSettings))
@@ -159,9 +177,13 @@ func (a *API) Routes(router gin.IRouter) {
 	api.PUT("/pages", adapt(a.putPage))
 	api.DELETE("/pages", adapt(a.deletePage))
 
+	api.POST("/backup", adapt(a.makeBackup))
+	api.POST("/restore", adapt(a.restoreBackup))
+
 	get(api, "/logs", a.queryLogs)
 	get(api, "/logs/:id", a.getLog)
 	get(api, "/stats", a.stats)
+	get(api, "/usage", a.usage)
 	get(api, "/fleet", a.fleet)
 	get(api, "/explain", a.explain)
 	get(api, "/audit", a.listAudit)

@@ -28,6 +28,7 @@ import (
 	"carousel.internal/gateway/internal/accesslog"
 	"carousel.internal/gateway/internal/adminapi"
 	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/backup"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/dialect/openai"
@@ -51,6 +52,10 @@ type store struct {
 	err     error
 	answers []proto.Message
 	asked   proto.Message
+	// changed is the last change of a key; refusals is how many of them get refusal first.
+	changed  proto.Message
+	refusals int
+	refusal  error
 	// kept are the audit entries that were stored.
 	kept []*tokenstorev1.AuditEntry
 	// refreshed tells that a new answer about an account was insisted on.
@@ -64,6 +69,10 @@ type store struct {
 	left  time.Duration // until the call's deadline
 	// trial is how long one of a proxy takes.
 	trial time.Duration
+	// desk makes and restores backups.
+	desk desk
+	// keyPages is how many pages of keys were asked for.
+	keyPages int
 }
 
 func ask[T proto.Message](ctx context.Context, s *store, request proto.Message) (T, error) {
@@ -173,6 +182,14 @@ func (s *store) DeleteRoute(ctx context.Context, r *tokenstorev1.DeleteRouteRequ
 	return ask[*tokenstorev1.DeleteRouteResponse](ctx, s, r)
 }
 
+func (s *store) GetPrices(ctx context.Context, r *tokenstorev1.GetPricesRequest, _ ...grpc.CallOption) (*tokenstorev1.GetPricesResponse, error) {
+	return ask[*tokenstorev1.GetPricesResponse](ctx, s, r)
+}
+
+func (s *store) PutPrices(ctx context.Context, r *tokenstorev1.PutPricesRequest, _ ...grpc.CallOption) (*tokenstorev1.PutPricesResponse, error) {
+	return ask[*tokenstorev1.PutPricesResponse](ctx, s, r)
+}
+
 func (s *store) Query(ctx context.Context, r *tokenstorev1.QueryRequest, _ ...grpc.CallOption) (*tokenstorev1.QueryResponse, error) {
 	return ask[*tokenstorev1.QueryResponse](ctx, s, r)
 }
@@ -223,10 +240,12 @@ func (s *store) Account(ctx context.Context, tokenID string, refresh bool) (*tok
 var (
 	_ adminapi.Tokens     = tokenstorev1.TokenServiceClient(nil)
 	_ adminapi.Config     = tokenstorev1.ConfigServiceClient(nil)
+	_ adminapi.Prices     = tokenstorev1.PriceServiceClient(nil)
 	_ adminapi.RequestLog = tokenstorev1.RequestLogServiceClient(nil)
 	_ routing.Leases      = tokenstorev1.LeaseServiceClient(nil)
 	_ adminapi.Logins     = tokenstorev1.LoginServiceClient(nil)
 	_ adminapi.Renewals   = tokenstorev1.ErrandServiceClient(nil)
+	_ adminapi.Keys       = tokenstorev1.KeyServiceClient(nil)
 )
 
 var (
@@ -234,7 +253,7 @@ var (
 	rested   = &tokenstorev1.Token{Id: "t1", Upstream: "cursor", Enabled: true, State: tokenstorev1.TokenState_TOKEN_STATE_READY, MaskedSecret: "eyJh…Zx9Q", Fingerprint: "f00d", Weight: 1, CreatedAt: moment, Version: 1}
 	cooling  = &tokenstorev1.Token{Id: "t2", Upstream: "cursor", Alias: "work", Tags: []string{"a", "b"}, Enabled: true, State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, MaskedSecret: "eyJh…Zx9R", Fingerprint: "beef", MaskedChecksum: "abcd…ef01", Cap: 2, Weight: 3, InFlight: 1, Requests: 10, Failures: 4, LastUsedAt: moment, LastError: "rate_limit", CoolingUntil: moment, ExpiresAt: moment, CreatedAt: moment, Version: 7}
 	settings = &tokenstorev1.Settings{EnableStreamCheck: true, VisionAbility: "base64", MaxAttempts: 3, Version: 4, UpdatedAt: moment}
-	someLog  = &tokenstorev1.LogEntry{Id: "chatcmpl-1", Replica: "g1", StartedAt: moment, Total: durationpb.New(1500 * time.Microsecond), Model: "gpt-4o", Stream: true, Status: "success", HttpStatus: 200, EndReason: "done", Attempts: 1, PromptTokens: 3, CompletionTokens: 2, CacheReadTokens: 1, CacheWriteTokens: 2, CacheWriteHourTokens: 1, ReasoningTokens: 2, Dialect: "anthropic", Translated: true, UsageSource: "reported", MaskedSecret: "eyJh…Zx9Q", Prompt: "<|BEGIN_USER|>", PromptCut: true, AttemptLog: []*tokenstorev1.LogAttempt{
+	someLog  = &tokenstorev1.LogEntry{Id: "chatcmpl-1", Replica: "g1", StartedAt: moment, Total: durationpb.New(1500 * time.Microsecond), Model: "gpt-4o", Stream: true, Status: "success", HttpStatus: 200, EndReason: "done", Attempts: 1, PromptTokens: 3, CompletionTokens: 2, CacheReadTokens: 1, CacheWriteTokens: 2, CacheWriteHourTokens: 1, ReasoningTokens: 2, Dialect: "anthropic", Translated: true, UsageSource: "reported", Caller: "key", KeyId: "k1", KeyName: "ci", ServedModel: "gpt-4o-2024", Cost: 1_250_000, CostQuality: "reported", MaskedSecret: "eyJh…Zx9Q", Prompt: "<|BEGIN_USER|>", PromptCut: true, AttemptLog: []*tokenstorev1.LogAttempt{
 		{StartedAt: moment, Total: durationpb.New(time.Millisecond), Upstream: "vendor", Model: "gpt-4o", TokenId: "t2", TokenAlias: "work", TokenFingerprint: "f2", MaskedSecret: "sk-a…wxyz", Class: "rate_limit", Rule: "HTTP 429", Effect: "token_may_cool", Status: 429, Code: "limit", Param: "pace", Message: "slow down", RetryAfter: durationpb.New(time.Second)},
 		{StartedAt: moment, Total: durationpb.New(time.Millisecond), Upstream: "vendor", Model: "gpt-4o", MaskedSecret: "eyJh…Zx9Q", Effect: "none"},
 	}}
@@ -278,8 +297,18 @@ func newStore() *store {
 		&tokenstorev1.ListRoutesResponse{Routes: []*tokenstorev1.Route{fast}},
 		&tokenstorev1.PutRouteResponse{Route: fast},
 		&tokenstorev1.DeleteRouteResponse{},
+		&tokenstorev1.GetPricesResponse{Prices: somePrices},
+		&tokenstorev1.PutPricesResponse{Prices: newPrices},
+		&tokenstorev1.CreateKeyResponse{Key: ciKey, Secret: ciSecret},
+		&tokenstorev1.GetKeyResponse{Key: ciKey, Standing: ciStanding},
+		&tokenstorev1.ListKeysResponse{Keys: []*tokenstorev1.ListedKey{{Key: ciKey, Standing: ciStanding, DeletedAt: moment}}, NextCursor: "n", Total: 7},
+		&tokenstorev1.UpdateKeyResponse{Key: ciKey},
+		&tokenstorev1.RotateKeyResponse{Key: ciKey, Secret: ciSecret},
+		&tokenstorev1.DeleteKeyResponse{},
+		&tokenstorev1.RestoreKeyResponse{Key: ciKey},
 		&tokenstorev1.QueryResponse{Entries: []*tokenstorev1.LogEntry{someLog}, NextCursor: "n", Newest: "7-1"},
 		&tokenstorev1.SummarizeResponse{Buckets: []*tokenstorev1.LogBucket{someStep, {Start: moment}}},
+		someUsage,
 		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: 1, Cooling: 2, Expired: 3, Disabled: 4, InFlight: 5, Expiring: 6, Probing: 7, Parked: 8, NeedsLogin: 8, Quarantined: 9, Causes: []*tokenstorev1.SharedCause{{Class: "upstream", Model: "gpt-4o", Since: moment, NextProbe: moment}}}}},
 		&tokenstorev1.TokenAccount{UserId: "user_1", Membership: "pro", AsOf: moment, QuotaResetsAt: moment, Quotas: []*tokenstorev1.TokenQuota{
 			{Name: "premium", Requests: 12, MaxRequests: proto.Uint64(150), Tokens: 345}, {Name: "standard", Requests: 1},
@@ -316,7 +345,7 @@ func send(t *testing.T, s *store, method, path, authorization, body string, head
 			s.kept = append(s.kept, entry)
 			return nil
 		}},
-		Tokens: s, Config: s, Logs: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Fleet: func() *tokenstorev1.BeatResponse { return beat },
+		Tokens: s, Config: s, Prices: s, Logs: s, Usage: s, Keys: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Backups: &s.desk, Uploads: backup.NewUploads(), Fleet: func() *tokenstorev1.BeatResponse { return beat },
 		Listed: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}} },
 		Prospects: func(model, dialect string) (routing.Chain, error) {
 			switch {
@@ -407,6 +436,16 @@ var routes = []struct {
 	{"GET", "/admin/api/routes/fast", "", 200, routeKeys, false},
 	{"PUT", "/admin/api/routes/fast", `{"targets":[{"upstream":"vendor"}]}`, 200, slices.Sorted(slices.Values(append([]string{"warnings"}, routeKeys...))), true},
 	{"DELETE", "/admin/api/routes/fast", "", 204, nil, true},
+	{"GET", "/admin/api/prices", "", 200, []string{"built_in", "prices", "version"}, false},
+	{"PUT", "/admin/api/prices", `{"prices":[]}`, 200, []string{"built_in", "prices", "version"}, true},
+	{"POST", "/admin/api/prices/import?format=tsv", "model\tinput\n", 200, []string{"added", "changed", "dry_run", "kept", "removed", "rounded", "skipped", "skipped_count", "tiered", "unchanged", "version"}, true},
+	{"GET", "/admin/api/keys?q=c&tag=t&state=active&limit=5&cursor=x", "", 200, []string{"keys", "next", "total"}, false},
+	{"POST", "/admin/api/keys", `{"name":"CI"}`, 201, []string{"key", "secret"}, true},
+	{"GET", "/admin/api/keys/k1", "", 200, clientKeyKeys, false},
+	{"PATCH", "/admin/api/keys/k1", `{"disabled":true}`, 200, clientKeyKeys, true},
+	{"DELETE", "/admin/api/keys/k1", "", 204, nil, true},
+	{"POST", "/admin/api/keys/k1/rotate", "", 200, []string{"key", "secret"}, true},
+	{"POST", "/admin/api/keys/k1/restore", "", 200, clientKeyKeys, true},
 	{"GET", "/admin/api/settings", "", 200, settingKeys, false},
 	{"PATCH", "/admin/api/settings", `{"max_attempts":2}`, 200, settingKeys, true},
 	{"POST", "/admin/api/settings/reset", `{"names":["max_attempts"]}`, 200, settingKeys, true},
@@ -417,11 +456,12 @@ var routes = []struct {
 	{"GET", "/admin/api/logs", "", 200, []string{"logs", "newest", "next"}, false},
 	{"GET", "/admin/api/logs/chatcmpl-1", "", 200, logKeys, false},
 	{"GET", "/admin/api/stats", "", 200, []string{"buckets"}, false},
+	{"GET", "/admin/api/usage?group=key", "", 200, []string{"from", "rows", "to", "total"}, false},
 	{"GET", "/admin/api/fleet", "", 200, []string{"active_requests", "log", "pools", "replicas", "started_at", "total_requests", "warnings"}, false},
 	{"GET", "/admin/api/audit?limit=5", "", 200, []string{"entries", "next"}, false},
 	{"POST", "/admin/api/audit/r1/undo", "", 200, []string{"failed", "failures", "undone"}, true},
 	{"POST", "/admin/api/tokens/bulk", `{"action":"delete","ids":["t2"]}`, 200, []string{"change", "count", "failed", "failures"}, true},
-	{"GET", "/admin/api/explain?model=gpt-4o", "", 200, []string{"as_of", "candidates", "cause", "cause_until", "chosen", "fallbacks", "model", "route", "targets", "upstream"}, false},
+	{"GET", "/admin/api/explain?model=gpt-4o", "", 200, []string{"as_of", "candidates", "cause", "cause_until", "chosen", "fallbacks", "key", "model", "route", "targets", "upstream"}, false},
 }
 
 var (
@@ -442,8 +482,8 @@ var (
 		"log_retention_count", "log_retention_hours", "max_attempts", "queue_wait_ms", "rotation_strategy", "updated_at", "version", "vision_ability",
 	}
 	logKeys = []string{
-		"attempt_log", "attempts", "cache_read_tokens", "cache_write_hour_tokens", "cache_write_tokens", "completion_tokens", "dialect", "end_reason", "error", "error_kind", "fallback_model", "first_byte_ms", "http_status", "id", "model", "pool", "prompt",
-		"prompt_cut", "prompt_tokens", "reasoning_tokens", "replica", "retry_after_ms", "started_at", "status", "stream", "token", "token_alias", "token_fingerprint", "token_id", "total_ms", "translated", "upstream", "usage_source",
+		"attempt_log", "attempts", "cache_read_tokens", "cache_write_hour_tokens", "cache_write_tokens", "caller", "completion_tokens", "cost_quality", "cost_usd", "dialect", "end_reason", "error", "error_kind", "fallback_model", "first_byte_ms", "http_status", "id", "key_id", "key_name", "model", "pool", "prompt",
+		"prompt_cut", "prompt_tokens", "reasoning_tokens", "replica", "retry_after_ms", "served_model", "started_at", "status", "stream", "token", "token_alias", "token_fingerprint", "token_id", "total_ms", "translated", "upstream", "usage_source",
 	}
 )
 
@@ -633,6 +673,7 @@ func TestWhatTheStoreIsAsked(t *testing.T) {
 			"logs by request id", "GET", "/admin/api/logs?request_id=0123456789abcdef0123456789abcdef", "", nil,
 			&tokenstorev1.QueryRequest{RequestId: "0123456789abcdef0123456789abcdef", OmitPrompts: true},
 		},
+		{"logs of a client key", "GET", "/admin/api/logs?key_id=k1", "", nil, &tokenstorev1.QueryRequest{KeyId: "k1", OmitPrompts: true}},
 		{
 			"stats", "GET", "/admin/api/stats?from=2026-01-31T12:00:00Z&to=2026-02-01T12:00:00Z&step=30m", "", nil,
 			&tokenstorev1.SummarizeRequest{From: moment, To: timestamppb.New(moment.AsTime().Add(24 * time.Hour)), Step: durationpb.New(30 * time.Minute)},
@@ -764,7 +805,6 @@ func TestBadRequests(t *testing.T) {
 		{"stats parameter", "GET", "/admin/api/stats?stop=1m", "", nil, "stop", "no such parameter"},
 		{"fleet parameter", "GET", "/admin/api/fleet?x=1", "", nil, "x", "no such parameter"},
 		{"explain what", "GET", "/admin/api/explain", "", nil, "model", "missing"},
-		{"explain to whom", "GET", "/admin/api/explain?model=m&key=k1", "", nil, "key", "no such key"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -805,6 +845,10 @@ func TestReasons(t *testing.T) {
 		tokenstorev1.Reason_REASON_ROUTE_NOT_FOUND:    {404, "not_found"},
 		tokenstorev1.Reason_REASON_RESPONSE_NOT_FOUND: {404, "not_found"},
 		tokenstorev1.Reason_REASON_RESPONSE_TOO_LARGE: {400, "invalid_request"},
+		tokenstorev1.Reason_REASON_KEY_NOT_FOUND:      {404, "not_found"},
+		tokenstorev1.Reason_REASON_KEY_LIMITED:        {429, "rate_limit_exceeded"},
+		tokenstorev1.Reason_REASON_KEY_SPENT:          {429, "insufficient_quota"},
+		tokenstorev1.Reason_REASON_KEY_UNUSABLE:       {401, "unauthorized"},
 	}
 	for number := range tokenstorev1.Reason_name {
 		reason := tokenstorev1.Reason(number)
@@ -952,6 +996,7 @@ func TestLogEntries(t *testing.T) {
 	}
 	for name, want := range map[string]any{
 		"dialect": "anthropic", "translated": true, "cache_read_tokens": 1.0, "cache_write_tokens": 2.0, "cache_write_hour_tokens": 1.0, "reasoning_tokens": 2.0,
+		"caller": "key", "key_id": "k1", "key_name": "ci", "served_model": "gpt-4o-2024", "cost_usd": "0.00000125", "cost_quality": "reported",
 	} {
 		if entry[name] != want {
 			t.Errorf("%s is %v, want %v", name, entry[name], want)
@@ -968,7 +1013,7 @@ func TestExplain(t *testing.T) {
 	const choice = `"chosen":"t1","candidates":[` +
 		`{"token_id":"t1","alias":"","excluded_by":null,"until":null,"score":1},` +
 		`{"token_id":"t2","alias":"work","excluded_by":"cooling","until":"2026-01-31T12:00:00Z","score":0}],"cause":null,"cause_until":null`
-	const want = `{"model":"gpt-4o","route":null,"targets":[` +
+	const want = `{"model":"gpt-4o","key":null,"route":null,"targets":[` +
 		`{"upstream":"vendor","model":"gpt-4o","priority":0,"weight":1,"order":1,"share":1,"excluded":null,` + choice + `}],` +
 		`"fallbacks":[],"upstream":"vendor",` + choice + `,"as_of":"2026-01-31T12:00:00Z"}`
 	if got := w.Body.String(); got != want {
@@ -977,6 +1022,28 @@ func TestExplain(t *testing.T) {
 	s := newStore()
 	if w := send(t, s, "GET", "/admin/api/explain?model=nope", key, ""); w.Code != 404 || s.asked != nil {
 		t.Errorf("unknown model: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestExplainForAKey(t *testing.T) {
+	t.Parallel()
+	var said struct {
+		Key     struct{ ID, State string }
+		Chosen  *string
+		Targets []struct{ Excluded *string }
+	}
+	s := newStore()
+	s.answers = append([]proto.Message{&tokenstorev1.GetKeyResponse{Key: &tokenstorev1.ClientKey{Id: "k1", Models: []string{"o3"}}}}, s.answers...)
+	w := send(t, s, "GET", "/admin/api/explain?model=gpt-4o&key=k1", key, "")
+	if err := json.Unmarshal(w.Body.Bytes(), &said); err != nil {
+		t.Fatal(err)
+	}
+	if said.Key.ID != "k1" || said.Key.State != "active" || said.Chosen != nil || len(said.Targets) != 1 || *said.Targets[0].Excluded != "the key may not use this model" {
+		t.Errorf("%s", w.Body)
+	}
+	s.err = rpcerr.New(tokenstorev1.Reason_REASON_KEY_NOT_FOUND, "no client key k2").GRPCStatus().Err()
+	if w := send(t, s, "GET", "/admin/api/explain?model=gpt-4o&key=k2", key, ""); w.Code != 404 {
+		t.Errorf("unknown key: %d %s", w.Code, w.Body)
 	}
 }
 

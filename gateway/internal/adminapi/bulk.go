@@ -11,6 +11,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/jsonapi"
+	"carousel.internal/gateway/internal/nullable"
 	"carousel.internal/gateway/internal/storeerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -155,7 +156,7 @@ func (a *API) bulk(c *gin.Context) error {
 		Count  int            `json:"count"`
 		Failed int            `json:"failed"`
 		Named  []tokenFailure `json:"failures"`
-	}{jsonapi.RequestID(c), len(done), failed.Count, emptyNotNull(failed.Named)})
+	}{jsonapi.RequestID(c), len(done), failed.Count, nullable.List(failed.Named)})
 }
 
 func sameReason(failed []tokenFailure) bool {

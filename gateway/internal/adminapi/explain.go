@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"carousel.internal/gateway/internal/jsonapi"
+	"carousel.internal/gateway/internal/keyform"
 	"carousel.internal/gateway/internal/nullable"
 	"carousel.internal/gateway/internal/routing"
 	"carousel.internal/gateway/internal/storeerr"
@@ -62,12 +63,8 @@ type explainedTarget struct {
 func (a *API) explain(c *gin.Context) error {
 	q := queryOf(c, "model", "dialect", "key")
 	model := q.text("model")
-	switch {
-	case q.err != nil:
-	case model == "":
+	if q.err == nil && model == "" {
 		q.fail(jsonapi.Invalid("model", "the id of a model is missing"))
-	case q.text("key") != "":
-		q.fail(jsonapi.Invalid("key", "there is no such key: clients have the admin token, and no keys of their own"))
 	}
 	if q.err != nil {
 		return q.err
@@ -78,6 +75,16 @@ func (a *API) explain(c *gin.Context) error {
 	}
 	ctx, cancel := a.Call(c)
 	defer cancel()
+	var key *keyform.Key
+	if id := q.text("key"); id != "" {
+		found, err := a.Keys.GetKey(ctx, &tokenstorev1.GetKeyRequest{Id: id})
+		if err != nil {
+			return storeerr.Translate(err)
+		}
+		now := time.Now()
+		key = new(keyform.Of(found.GetKey(), found.GetStanding(), now))
+		chain = chain.ForKey(found.GetKey(), found.GetStanding(), model, now)
+	}
 	prospects, err := routing.Explain(ctx, a.Leases, chain)
 	if err != nil {
 		return storeerr.Translate(err)
@@ -87,7 +94,9 @@ func (a *API) explain(c *gin.Context) error {
 		return err
 	}
 	return jsonapi.Answer(c, http.StatusOK, struct {
-		Model   string            `json:"model"`
+		Model string `json:"model"`
+		// Key is the client key that was asked about; null: none.
+		Key     *keyform.Key      `json:"key"`
 		Route   *explainedRoute   `json:"route"`
 		Targets []explainedTarget `json:"targets"`
 		// Fallbacks are the models that are asked when no target can serve.
@@ -96,7 +105,7 @@ func (a *API) explain(c *gin.Context) error {
 		choiceOf
 		AsOf *time.Time `json:"as_of"`
 	}{
-		model, explainedRouteOf(chain.Route), explainedTargets(prospects), emptyNotNull(chain.Fallbacks), next.Upstream, choicesOf(next.Tokens), nullable.Time(next.Tokens.GetAsOf()),
+		model, key, explainedRouteOf(chain.Route), explainedTargets(prospects), nullable.List(chain.Fallbacks), next.Upstream, choicesOf(next.Tokens), nullable.Time(next.Tokens.GetAsOf()),
 	})
 }
 

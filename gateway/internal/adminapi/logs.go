@@ -16,11 +16,11 @@ var logStatuses = map[string]string{"success": "success", "failure": "failure"}
 
 // GET /admin/api/logs
 func (a *API) queryLogs(c *gin.Context) error {
-	q := queryOf(c, "id", "request_id", "token_id", "upstream", "model", "status", "alias", "stream", "error", "from", "to",
+	q := queryOf(c, "id", "request_id", "token_id", "key_id", "upstream", "model", "status", "alias", "stream", "error", "from", "to",
 		"limit", "cursor", "after", "prompts")
 	prompts := q.flag("prompts")
 	request := &tokenstorev1.QueryRequest{
-		Id: q.text("id"), RequestId: q.text("request_id"), TokenId: q.text("token_id"), Upstream: q.text("upstream"),
+		Id: q.text("id"), RequestId: q.text("request_id"), TokenId: q.text("token_id"), KeyId: q.text("key_id"), Upstream: q.text("upstream"),
 		Model: q.text("model"), Status: choice(q, "status", logStatuses), TokenAlias: q.text("alias"),
 		Stream: q.flag("stream"), Error: q.text("error"), From: q.time("from"), To: q.time("to"),
 		Limit: q.limit(), Cursor: q.text("cursor"), After: q.text("after"), OmitPrompts: prompts == nil || !*prompts,

@@ -11,6 +11,7 @@ import (
 	"carousel.internal/gateway/internal/quota"
 	"carousel.internal/gateway/internal/quotaboard"
 	"carousel.internal/gateway/internal/storeerr"
+	"carousel.internal/gateway/internal/tokenform"
 )
 
 // quotaPool is what the accounts of an upstream have left.
@@ -72,7 +73,7 @@ func quotaPoolOf(p quota.Pool) quotaPool {
 
 func quotaAccountOf(a quota.Account) quotaAccount {
 	shown := quotaAccount{
-		TokenID: a.TokenID, Alias: a.Alias, State: stateNames[a.State], Email: a.Email, Membership: a.Membership,
+		TokenID: a.TokenID, Alias: a.Alias, State: tokenform.StateName(a.State), Email: a.Email, Membership: a.Membership,
 		Quotas: make([]quotaCount, 0, len(a.Quotas)), ResetsAt: a.ResetsAt, AsOf: a.AsOf, Error: nullable.Text(a.Error),
 	}
 	for _, each := range a.Quotas {

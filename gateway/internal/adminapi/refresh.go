@@ -11,6 +11,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/storeerr"
+	"carousel.internal/gateway/internal/tokenform"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -41,7 +42,7 @@ func (a *API) refreshToken(c *gin.Context) error {
 		return err
 	}
 	a.Note(c, "token refreshed", "token_id", id)
-	return answerVersioned(c, http.StatusOK, tokenOf(t), t.GetVersion())
+	return answerVersioned(c, http.StatusOK, tokenform.Of(t), t.GetVersion())
 }
 
 // refreshFailure says why there is no access token; nil where there is one.

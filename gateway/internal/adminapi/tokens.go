@@ -16,88 +16,9 @@ import (
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/nullable"
 	"carousel.internal/gateway/internal/storeerr"
+	"carousel.internal/gateway/internal/tokenform"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
-
-// token is T of the documentation.
-type token struct {
-	ID       string   `json:"id"`
-	Upstream string   `json:"upstream"`
-	Alias    string   `json:"alias"`
-	Tags     []string `json:"tags"`
-	Enabled  bool     `json:"enabled"`
-	// State is ready, quarantined, cooling, probing, parked, expired or disabled.
-	State string `json:"state"`
-	// Token and Checksum are masked.
-	Token       string     `json:"token"`
-	Fingerprint string     `json:"fingerprint"`
-	Checksum    string     `json:"checksum"`
-	Cap         uint32     `json:"cap"`
-	Weight      uint32     `json:"weight"`
-	InFlight    uint32     `json:"in_flight"`
-	Requests    uint64     `json:"requests"`
-	Failures    uint64     `json:"failures"`
-	LastUsedAt  *time.Time `json:"last_used_at"`
-	// LastError is null when the last request went well.
-	LastError    *string    `json:"last_error"`
-	CoolingUntil *time.Time `json:"cooling_until"`
-	ExpiresAt    *time.Time `json:"expires_at"`
-	CreatedAt    *time.Time `json:"created_at"`
-	Version      uint64     `json:"version"`
-	// Kind is session, api_key, user_key or login.
-	Kind string `json:"kind"`
-	// NeedsLogin: the upstream gives it no access token any more, until somebody logs in
-	// again or brings another key.
-	NeedsLogin bool `json:"needs_login"`
-	// RefreshError is null when the last refresh went well, or there was none.
-	RefreshError *string    `json:"refresh_error"`
-	RefreshedAt  *time.Time `json:"refreshed_at"`
-	// NextRefreshAt is null where nothing is refreshed.
-	NextRefreshAt *time.Time `json:"next_refresh_at"`
-	// Proxy is without its password; empty: the upstream's.
-	Proxy string `json:"proxy"`
-}
-
-func tokenOf(t *tokenstorev1.Token) token {
-	return token{
-		ID: t.GetId(), Upstream: t.GetUpstream(), Alias: t.GetAlias(), Tags: emptyNotNull(t.GetTags()),
-		Enabled: t.GetEnabled(), State: stateNames[t.GetState()],
-		Token: t.GetMaskedSecret(), Fingerprint: t.GetFingerprint(), Checksum: t.GetMaskedChecksum(),
-		Cap: t.GetCap(), Weight: t.GetWeight(), InFlight: t.GetInFlight(),
-		Requests: t.GetRequests(), Failures: t.GetFailures(),
-		LastUsedAt: nullable.Time(t.GetLastUsedAt()), LastError: nullable.Text(t.GetLastError()),
-		CoolingUntil: nullable.Time(t.GetCoolingUntil()), ExpiresAt: nullable.Time(t.GetExpiresAt()),
-		CreatedAt: nullable.Time(t.GetCreatedAt()), Version: t.GetVersion(),
-		Kind: kindNames[t.GetKind()], NeedsLogin: t.GetNeedsLogin(), RefreshError: nullable.Text(t.GetRefreshError()),
-		RefreshedAt: nullable.Time(t.GetRefreshedAt()), NextRefreshAt: nullable.Time(t.GetNextRefreshAt()), Proxy: t.GetMaskedProxy(),
-	}
-}
-
-// kindNames are those of what a token's secret is; empty where the store does not tell.
-var kindNames = map[tokenstorev1.CredentialKind]string{
-	tokenstorev1.CredentialKind_CREDENTIAL_KIND_SESSION:  "session",
-	tokenstorev1.CredentialKind_CREDENTIAL_KIND_API_KEY:  "api_key",
-	tokenstorev1.CredentialKind_CREDENTIAL_KIND_USER_KEY: "user_key",
-	tokenstorev1.CredentialKind_CREDENTIAL_KIND_LOGIN:    "login",
-}
-
-var states = map[string]tokenstorev1.TokenState{
-	"ready":       tokenstorev1.TokenState_TOKEN_STATE_READY,
-	"quarantined": tokenstorev1.TokenState_TOKEN_STATE_QUARANTINED,
-	"cooling":     tokenstorev1.TokenState_TOKEN_STATE_COOLING,
-	"probing":     tokenstorev1.TokenState_TOKEN_STATE_PROBING,
-	"parked":      tokenstorev1.TokenState_TOKEN_STATE_PARKED,
-	"expired":     tokenstorev1.TokenState_TOKEN_STATE_EXPIRED,
-	"disabled":    tokenstorev1.TokenState_TOKEN_STATE_DISABLED,
-}
-
-var stateNames = func() map[tokenstorev1.TokenState]string {
-	names := map[tokenstorev1.TokenState]string{}
-	for name, state := range states {
-		names[state] = name
-	}
-	return names
-}()
 
 var formats = map[string]tokenstorev1.TokenFileFormat{
 	"token":      tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN,
@@ -112,7 +33,7 @@ var orders = map[string]bool{"oldest": false, "newest": true}
 func (a *API) listTokens(c *gin.Context) error {
 	q := queryOf(c, "upstream", "state", "tag", "q", "order", "limit", "cursor")
 	request := &tokenstorev1.ListTokensRequest{
-		Upstream: q.text("upstream"), State: choice(q, "state", states), Tag: q.text("tag"), Query: q.text("q"),
+		Upstream: q.text("upstream"), State: choice(q, "state", tokenform.States), Tag: q.text("tag"), Query: q.text("q"),
 		Limit: q.limit(), Cursor: q.text("cursor"), NewestFirst: choice(q, "order", orders),
 	}
 	if q.err != nil {
@@ -124,13 +45,13 @@ func (a *API) listTokens(c *gin.Context) error {
 	if err != nil {
 		return storeerr.Translate(err)
 	}
-	tokens := make([]token, 0, len(page.GetTokens()))
+	tokens := make([]tokenform.Token, 0, len(page.GetTokens()))
 	for _, t := range page.GetTokens() {
-		tokens = append(tokens, tokenOf(t))
+		tokens = append(tokens, tokenform.Of(t))
 	}
 	return jsonapi.Answer(c, http.StatusOK, struct {
-		Tokens []token `json:"tokens"`
-		Next   string  `json:"next"`
+		Tokens []tokenform.Token `json:"tokens"`
+		Next   string            `json:"next"`
 	}{tokens, page.GetNextCursor()})
 }
 
@@ -173,10 +94,10 @@ func (a *API) createToken(c *gin.Context) error {
 	a.Note(c, "token created", "token_id", t.GetId(), "upstream", t.GetUpstream())
 	c.Header("Location", "/admin/api/tokens/"+url.PathEscape(t.GetId()))
 	return answerVersioned(c, http.StatusCreated, struct {
-		token
+		tokenform.Token
 		// Warning says why it does not look like a token; null where it does.
 		Warning *string `json:"warning"`
-	}{tokenOf(t), nullable.Text(suspicion(driver, secretOf(body.Token), time.Now()))}, t.GetVersion())
+	}{tokenform.Of(t), nullable.Text(suspicion(driver, secretOf(body.Token), time.Now()))}, t.GetVersion())
 }
 
 // GET /admin/api/tokens/{id}
@@ -187,7 +108,7 @@ func (a *API) getToken(c *gin.Context) error {
 	if err != nil {
 		return storeerr.Translate(err)
 	}
-	return answerVersioned(c, http.StatusOK, tokenOf(found.GetToken()), found.GetToken().GetVersion())
+	return answerVersioned(c, http.StatusOK, tokenform.Of(found.GetToken()), found.GetToken().GetVersion())
 }
 
 // PATCH /admin/api/tokens/{id}
@@ -216,7 +137,7 @@ func (a *API) updateToken(c *gin.Context) error {
 		return storeerr.Translate(err)
 	}
 	a.NoteUndoable(c, undo, "token changed", "token_id", request.GetId(), "fields", request.GetUpdateMask().GetPaths())
-	return answerVersioned(c, http.StatusOK, tokenOf(updated.GetToken()), updated.GetToken().GetVersion())
+	return answerVersioned(c, http.StatusOK, tokenform.Of(updated.GetToken()), updated.GetToken().GetVersion())
 }
 
 // undoOfSwitch says how a change is undone that enables or disables a token; nil where
@@ -298,7 +219,7 @@ func (a *API) restoreToken(c *gin.Context) error {
 		return storeerr.Translate(err)
 	}
 	a.Note(c, "token restored", "token_id", id)
-	return answerVersioned(c, http.StatusOK, tokenOf(restored.GetToken()), restored.GetToken().GetVersion())
+	return answerVersioned(c, http.StatusOK, tokenform.Of(restored.GetToken()), restored.GetToken().GetVersion())
 }
 
 // importLimit bounds the body of an import, in bytes. An export of 100,000 tokens fits

@@ -10,6 +10,7 @@ import (
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/nullable"
 	"carousel.internal/gateway/internal/storeerr"
+	"carousel.internal/gateway/internal/tokenform"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -108,5 +109,5 @@ func (a *API) releaseToken(c *gin.Context) error {
 		return storeerr.Translate(err)
 	}
 	a.Note(c, "token released", "token_id", id)
-	return answerVersioned(c, http.StatusOK, tokenOf(released.GetToken()), released.GetToken().GetVersion())
+	return answerVersioned(c, http.StatusOK, tokenform.Of(released.GetToken()), released.GetToken().GetVersion())
 }

@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -20,7 +21,8 @@ import (
 
 // report says what an undo did.
 type report struct {
-	// Undone counts tokens, settings, pages and routes that are as they were.
+	// Undone counts tokens, keys, settings, pages and routes that are as they were, and the prices
+	// as one.
 	Undone int `json:"undone"`
 	// Failed counts those that are not; Failures names the first of them.
 	Failed   int         `json:"failed"`
@@ -29,7 +31,7 @@ type report struct {
 
 // notUndone is something that could not be undone, and why.
 type notUndone struct {
-	// What is `token t…`, `setting name`, `page /path` or `route name`.
+	// What is `token t…`, `key …`, `setting name`, `page /path`, `route name` or `prices`.
 	What   string `json:"what"`
 	Reason string `json:"reason"`
 }
@@ -50,7 +52,7 @@ func (a *API) undoChange(c *gin.Context) error {
 		return storeerr.Translate(err)
 	}
 	if len(kept.GetUndo()) == 0 {
-		return chat.Errorf(chat.NotFound, "nothing is kept that would undo the request %q: it changed nothing of that kind, or 1,000 later changes have taken its place", id)
+		return chat.Errorf(chat.NotFound, "nothing is kept that would undo the request %q: it changed nothing of that kind, what was before has more than the 288 KiB that are kept, or 1,000 later changes have taken its place", id)
 	}
 	said := report{Failures: []notUndone{}}
 	undo := &tokenstorev1.AuditUndo{}
@@ -61,11 +63,17 @@ func (a *API) undoChange(c *gin.Context) error {
 		undo.Settings = append(undo.Settings, each.GetSettings()...)
 		undo.Pages = append(undo.Pages, each.GetPages()...)
 		undo.Routes = append(undo.Routes, each.GetRoutes()...)
+		undo.Prices = cmp.Or(undo.GetPrices(), each.GetPrices())
+		undo.Keys = append(undo.Keys, each.GetKeys()...)
 	}
 	a.undoTokens(ctx, &said, undo.GetDeleted(), a.undelete)
 	a.undoTokens(ctx, &said, undo.GetEnabled(), func(ctx context.Context, id string) (bool, error) { return a.switchBack(ctx, id, false) })
 	a.undoTokens(ctx, &said, undo.GetDisabled(), func(ctx context.Context, id string) (bool, error) { return a.switchBack(ctx, id, true) })
 	a.undoRoutes(ctx, &said, undo.GetRoutes())
+	if err := a.undoPrices(ctx, &said, undo.GetPrices()); err != nil {
+		return err
+	}
+	a.undoKeys(ctx, &said, undo.GetKeys())
 	if err := a.undoSettings(ctx, jsonapi.Actor(c), &said, undo); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/jsonapi"
+	"carousel.internal/gateway/internal/nullable"
 	"carousel.internal/gateway/internal/storeerr"
 	"carousel.internal/gateway/internal/upstream"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -30,7 +31,7 @@ func upstreamOf(u *tokenstorev1.Upstream) upstreamObject {
 	}
 	return upstreamObject{
 		Name: u.GetName(), Driver: u.GetDriver(), BaseURL: u.GetBaseUrl(),
-		Models: emptyNotNull(u.GetModels()), Settings: settings, Version: u.GetVersion(),
+		Models: nullable.List(u.GetModels()), Settings: settings, Version: u.GetVersion(),
 	}
 }
 

@@ -21,11 +21,3 @@ func answerVersioned(c *gin.Context, status int, value any, version uint64) erro
 	jsonapi.SetVersion(c, version)
 	return jsonapi.Answer(c, status, value)
 }
-
-// emptyNotNull makes an absent list an empty one.
-func emptyNotNull[T any](list []T) []T {
-	if list == nil {
-		return []T{}
-	}
-	return list
-}

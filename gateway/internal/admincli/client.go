@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,8 +18,12 @@ import (
 )
 
 const (
-	// callTimeout bounds one call: an import of many thousand tokens is the longest.
+	// callTimeout bounds one call: an import of many thousand tokens is the longest, but for those
+	// of backups.
 	callTimeout = 2 * time.Minute
+	// backupTimeout bounds a backup and a restore, which a gateway may work on for five minutes, and
+	// the way of a large file.
+	backupTimeout = 30 * time.Minute
 	// maxAnswer bounds what is read of an answer, in bytes: an export.
 	maxAnswer = 256 << 20
 )
@@ -32,10 +38,9 @@ type client struct {
 func newClient(address string, key secret.Value) (*client, error) {
 	base, err := url.Parse(address)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
-		return nil, fmt.Errorf("the gateway's address must be like http://127.0.0.1:3000, not %q", address)
+		return nil, fmt.Errorf("the gateway's address must be like http://127.0.0.1:3000, not %q", withoutPassword(address))
 	}
 	return &client{base: base, key: key, http: &http.Client{
-		Timeout: callTimeout,
 		// The key is for the gateway alone.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
@@ -51,47 +56,75 @@ func path(segments ...string) string {
 }
 
 func (c *client) get(ctx context.Context, path string, query url.Values) ([]byte, error) {
-	return c.call(ctx, http.MethodGet, path, query, nil)
+	return c.call(ctx, http.MethodGet, path, query, nil, nil)
 }
 
 // send sends body as JSON; none where it is nil.
 func (c *client) send(ctx context.Context, method, path string, body any) ([]byte, error) {
-	var encoded []byte
-	if body != nil {
-		var err error
-		if encoded, err = json.Marshal(body); err != nil {
-			return nil, err
-		}
-	}
-	return c.call(ctx, method, path, nil, encoded)
+	return c.sendIf(ctx, method, path, 0, body)
 }
 
-func (c *client) call(ctx context.Context, method, path string, query url.Values, body []byte) ([]byte, error) {
-	target := strings.TrimSuffix(c.base.String(), "/") + "/admin/api/" + path
+// sendIf is send for an object that must still have the version; 0: any.
+func (c *client) sendIf(ctx context.Context, method, path string, version uint64, body any) ([]byte, error) {
+	header := http.Header{}
+	if version != 0 {
+		header.Set("If-Match", strconv.Quote(strconv.FormatUint(version, 10)))
+	}
+	if body == nil {
+		return c.call(ctx, method, path, nil, header, nil)
+	}
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	header.Set("Content-Type", "application/json")
+	return c.call(ctx, method, path, nil, header, encoded)
+}
+
+// upload sends a file as it is.
+func (c *client) upload(ctx context.Context, path string, query url.Values, file []byte) ([]byte, error) {
+	return c.call(ctx, http.MethodPost, path, query, http.Header{"Content-Type": {"application/octet-stream"}}, file)
+}
+
+// call sends one request. A path that begins with a slash is one of the gateway's, others are below
+// /admin/api.
+func (c *client) call(ctx context.Context, method, path string, query url.Values, header http.Header, body []byte) ([]byte, error) {
+	answer, _, err := c.callWithin(ctx, callTimeout, method, path, query, header, body)
+	return answer, err
+}
+
+// callWithin is call for one that may take as long as is said. It returns the answer's headers, too.
+func (c *client) callWithin(
+	ctx context.Context, timeout time.Duration, method, path string, query url.Values, header http.Header, body []byte,
+) ([]byte, http.Header, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	if !strings.HasPrefix(path, "/") {
+		path = "/admin/api/" + path
+	}
+	target := strings.TrimSuffix(c.base.String(), "/") + path
 	if len(query) > 0 {
 		target += "?" + query.Encode()
 	}
 	request, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	maps.Copy(request.Header, header)
 	request.Header.Set("Authorization", "Bearer "+c.key.Reveal())
-	if body != nil {
-		request.Header.Set("Content-Type", "application/json")
-	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("the gateway at %s does not answer: %w", c.base.Host, cause(err))
+		return nil, nil, fmt.Errorf("the gateway at %s does not answer: %w", c.base.Host, cause(err))
 	}
 	defer func() { _ = response.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return nil, fmt.Errorf("the answer of %s broke off: %w", c.base.Host, err)
+		return nil, nil, fmt.Errorf("the answer of %s broke off: %w", c.base.Host, err)
 	}
 	if response.StatusCode >= http.StatusMultipleChoices {
-		return nil, refusal(response.StatusCode, answer)
+		return nil, nil, refusal(response.StatusCode, answer)
 	}
-	return answer, nil
+	return answer, response.Header, nil
 }
 
 // cause leaves the URL out, which the sentence around it names.
@@ -135,7 +168,7 @@ func read[T any](answer []byte, err error) (T, error) {
 		return into, err
 	}
 	if err := json.Unmarshal(answer, &into); err != nil {
-		return into, fmt.Errorf("the gateway's answer can't be read: %w", err)
+		return into, unreadable(err)
 	}
 	return into, nil
 }

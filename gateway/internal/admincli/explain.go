@@ -3,10 +3,11 @@ package admincli
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 )
 
 // explained is how a name is served.
@@ -36,32 +37,35 @@ type explainedTarget struct {
 	} `json:"candidates"`
 }
 
-func explain(flags *flag.FlagSet) run {
-	dialect := flags.String("dialect", "", "")
-	return func(ctx context.Context, s *session, args []string) error {
-		answer, err := s.api.get(ctx, "explain", values("model", args[0], "dialect", *dialect))
-		if err != nil {
-			return err
-		}
-		if s.json {
-			return s.printJSON(answer)
-		}
-		told, err := read[explained](answer, nil)
-		if err != nil {
-			return err
-		}
-		s.say("%s", routeInWords(args[0], told))
-		for _, target := range told.Targets {
-			s.say("\n%d. %s", target.Order, s.targetInWords(target))
-			if err := s.printCandidates(target); err != nil {
-				return err
-			}
-		}
-		if len(told.Fallbacks) > 0 {
-			s.say("\nWhen none of them can serve: %s.", strings.Join(told.Fallbacks, ", "))
-		}
-		return nil
+func (s *session) explain() *cobra.Command {
+	c := &cobra.Command{
+		Use: "explain MODEL", Short: "Tell who would serve a model's name now, and why not the others", Args: exactly(1),
+		Long: `Tells who would serve a request that names MODEL: the route, its targets in order, and which token
+of each would be chosen now, or what excludes it.`,
+		Example: examples("explain gpt-4o", "explain fast --dialect responses", "explain claude-sonnet-4-5 --key abcdefghijklmnop"),
 	}
+	query := s.query(c).text("dialect", "dialect", "the `API` that the client speaks: openai, anthropic or responses").
+		text("key", "key", "the `ID` of the client key that it has")
+	return s.runs(c, func(ctx context.Context, args []string) error {
+		parameters := query.values()
+		parameters.Set("model", args[0])
+		answer, err := s.api.get(ctx, "explain", parameters)
+		return showAs(s, answer, err, "targets.candidates", func(told explained) error { return s.printExplained(args[0], told) })
+	})
+}
+
+func (s *session) printExplained(name string, told explained) error {
+	s.say("%s", routeInWords(name, told))
+	for _, target := range told.Targets {
+		s.say("\n%d. %s", target.Order, s.targetInWords(target))
+		if err := s.printCandidates(target); err != nil {
+			return err
+		}
+	}
+	if len(told.Fallbacks) > 0 {
+		s.say("\nWhen none of them can serve: %s.", strings.Join(told.Fallbacks, ", "))
+	}
+	return nil
 }
 
 // routeInWords tells what the name goes by.
@@ -101,7 +105,7 @@ func (s *session) printCandidates(target explainedTarget) error {
 	if len(target.Candidates) == 0 {
 		return nil
 	}
-	rows := newTable(s.Stdout, "TOKEN", "ALIAS", "NOW")
+	rows := s.table("TOKEN", "ALIAS", "NOW")
 	for _, c := range target.Candidates {
 		now := "could be chosen"
 		switch {
@@ -114,6 +118,3 @@ func (s *session) printCandidates(target explainedTarget) error {
 	}
 	return rows.flush()
 }
-
-// until tells how long something goes on: `for 30s`.
-func (s *session) until(at *time.Time) string { return strings.Replace(s.age(at), "in ", "for ", 1) }

@@ -3,10 +3,11 @@ package admincli
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/spf13/cobra"
 )
 
 const (
@@ -22,6 +23,7 @@ const (
 type login struct {
 	ID        string     `json:"id"`
 	Upstream  string     `json:"upstream"`
+	Alias     string     `json:"alias"`
 	TokenID   *string    `json:"token_id"`
 	URL       string     `json:"url"`
 	State     string     `json:"state"`
@@ -31,25 +33,30 @@ type login struct {
 
 func (l login) over() bool { return l.State != "pending" }
 
-func logIn(flags *flag.FlagSet) run {
-	upstream, alias := flags.String("upstream", "", ""), flags.String("alias", "", "")
-	anew, noWait := flags.String("token", "", ""), flags.Bool("no-wait", false, "")
+func (s *session) login() *cobra.Command {
+	c := &cobra.Command{
+		Use: "login", Short: "Log in to an upstream in the browser",
+		Long: `Prints a link, waits until a person has logged in there, and shows the token. Interrupting it
+cancels the login.`,
+		Example: examples("login --alias work", "login --token work", "login --upstream cursor --no-wait -o json"),
+	}
+	flags := c.Flags()
+	upstream, alias := flags.String("upstream", "", "the upstream `NAME`; cursor by default"), flags.String("alias", "", "what you call the token (`ALIAS`)")
+	anew, noWait := flags.String("token", "", "the `TOKEN` that is renewed"), flags.Bool("no-wait", false, "only print the link")
 	proxy := newProxyFlags(flags)
-	return func(ctx context.Context, s *session, _ []string) error {
+	return s.runs(c, func(ctx context.Context, _ []string) error {
 		body := map[string]string{"upstream": *upstream, "alias": *alias}
-		if *anew != "" {
-			id, err := s.tokenID(ctx, *anew)
-			if err != nil {
-				return err
-			}
-			body["token_id"] = id
-		}
-		url, err := proxy.read(s.Getenv)
+		url, err := proxy.read(ctx, s)
 		if err != nil {
 			return err
 		}
 		if url != "" {
 			body["proxy"] = url
+		}
+		if *anew != "" {
+			if body["token_id"], err = s.tokenID(ctx, *anew); err != nil {
+				return err
+			}
 		}
 		answer, err := s.api.send(ctx, http.MethodPost, "logins"+proxy.query(), body)
 		started, err := read[login](answer, err)
@@ -57,11 +64,11 @@ func logIn(flags *flag.FlagSet) run {
 			return err
 		}
 		if *noWait {
-			return s.printLogin(answer, started)
+			return s.show(answer, "", func() error { return s.loginFields(started) })
 		}
 		_, _ = fmt.Fprintf(s.Stderr, "Log in here, in any browser, %s:\n\n  %s\n\nWaiting. Ctrl-C cancels.\n", s.untilWhen(started), printable(started.URL))
 		return s.await(ctx, started)
-	}
+	})
 }
 
 // untilWhen tells until when a link is good.
@@ -72,11 +79,8 @@ func (s *session) untilWhen(l login) string {
 	return "within " + rough(l.ExpiresAt.Sub(s.Now()))
 }
 
-func (s *session) printLogin(answer []byte, l login) error {
-	if s.json {
-		return s.printJSON(answer)
-	}
-	return fields(s.Stdout, "id", l.ID, "upstream", l.Upstream, "state", l.State, "link", l.URL, "expires", s.age(l.ExpiresAt), "token", text(l.TokenID))
+func (s *session) loginFields(l login) error {
+	return s.fields("id", l.ID, "upstream", l.Upstream, "state", l.State, "link", l.URL, "expires", s.age(l.ExpiresAt), "token", text(l.TokenID), "detail", text(l.Detail))
 }
 
 // await looks at a login until it is over. Whoever interrupts it cancels the login.
@@ -123,9 +127,47 @@ func (s *session) tellEnd(ctx context.Context, answer []byte, l login) error {
 		}
 		return fmt.Errorf("the login is %s", l.State)
 	}
-	if s.json {
-		return s.printJSON(answer)
+	if s.form != asTable {
+		return s.show(answer, "", nil)
 	}
 	made, err := s.api.get(ctx, path("tokens", *l.TokenID), nil)
 	return s.printToken(made, err)
+}
+
+func (s *session) logins() *cobra.Command {
+	return group("logins", "The logins that are under way or over", s.listLogins(), s.showLogin(), s.cancelLogins())
+}
+
+func (s *session) listLogins() *cobra.Command {
+	c := &cobra.Command{Use: "list", Short: "List logins", Example: examples("logins list")}
+	return s.runs(c, func(ctx context.Context, _ []string) error {
+		answer, err := s.api.get(ctx, "logins", nil)
+		return showAs(s, answer, err, "logins", func(list struct {
+			Logins []login `json:"logins"`
+		},
+		) error {
+			rows := s.table("ID", "UPSTREAM", "ALIAS", "STATE", "EXPIRES", "TOKEN", "DETAIL")
+			for _, l := range list.Logins {
+				rows.row(l.ID, l.Upstream, l.Alias, l.State, s.age(l.ExpiresAt), text(l.TokenID), text(l.Detail))
+			}
+			return rows.flush()
+		})
+	})
+}
+
+func (s *session) showLogin() *cobra.Command {
+	c := &cobra.Command{Use: "show ID", Short: "Show one login, with its link", Args: exactly(1), Example: examples("logins show l3kq8v1m5c0x2b7n")}
+	return s.runs(c, func(ctx context.Context, args []string) error {
+		answer, err := s.api.get(ctx, path("logins", args[0]), nil)
+		return showAs(s, answer, err, "", s.loginFields)
+	})
+}
+
+func (s *session) cancelLogins() *cobra.Command {
+	c := &cobra.Command{Use: "cancel ID…", Short: "Cancel logins", Args: oneOrMore(), Example: examples("logins cancel l3kq8v1m5c0x2b7n")}
+	return s.runs(c, func(ctx context.Context, ids []string) error {
+		return s.forEach(ctx, ids, "cancelled", func(ctx context.Context, id string) ([]byte, error) {
+			return s.api.send(ctx, http.MethodDelete, path("logins", id), nil)
+		})
+	})
 }

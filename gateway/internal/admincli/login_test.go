@@ -80,7 +80,7 @@ func (p *person) seen() []string {
 func (p *person) logIn(ctx context.Context, args ...string) result {
 	var stdout, stderr bytes.Buffer
 	env := map[string]string{"CAROUSEL_URL": p.URL, "CAROUSEL_KEY": key}
-	code := admincli.Run(ctx, append([]string{"login"}, args...), admincli.Environment{
+	code := admincli.Run(ctx, append([]string{"admin", "login"}, args...), admincli.Environment{
 		Stdout: &stdout, Stderr: &stderr, Getenv: func(name string) string { return env[name] },
 		Now: func() time.Time { return now }, LoginPause: time.Millisecond,
 	})

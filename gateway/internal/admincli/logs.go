@@ -3,8 +3,8 @@ package admincli
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/url"
@@ -13,55 +13,50 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"carousel.internal/gateway/internal/logentry"
 )
 
 type logPage struct {
-	Logs   []logentry.Entry `json:"logs"`
-	Newest string           `json:"newest"`
+	Logs []logentry.Entry `json:"logs"`
 }
 
-var logFilters = []string{"model", "status", "alias", "stream", "error", "from", "to"}
+func (s *session) logs() *cobra.Command {
+	return group("logs", "The request log", s.listLogs(), s.tailLogs(), s.showLog())
+}
 
-// newLogFilter defines the filters' flags and answers what makes a query of them.
-func newLogFilter(flags *flag.FlagSet) func() url.Values {
-	for _, name := range logFilters {
-		flags.String(name, "", "")
+// logQuery defines the flags by which entries are chosen.
+func (s *session) logQuery(c *cobra.Command) *query {
+	return s.query(c).text("model", "model", "only requests for the model `ID`").oneOf("status", "status", "only those that ended in a `STATUS`", "success", "failure").
+		text("alias", "alias", "only those of the token with the `ALIAS`").text("token", "token_id", "only those of the token with the `ID`").
+		text("key", "key_id", "only those of the client key with the `ID`").text("upstream", "upstream", "only those at the upstream `NAME`").
+		oneOf("stream", "stream", "only those that were streamed, or not (`BOOL`)", "true", "false").text("error", "error", "only those with `TEXT` in their error").span()
+}
+
+func (s *session) listLogs() *cobra.Command {
+	c := &cobra.Command{
+		Use: "list", Short: "List requests, newest first",
+		Example: examples("logs list --from 1h --status failure", "logs list --key abcdefghijklmnop --from 2026-01-01 --limit 1000 -o csv"),
 	}
-	return func() url.Values {
-		query := url.Values{}
-		for _, name := range logFilters {
-			if value := flags.Lookup(name).Value.String(); value != "" {
-				query.Set(name, value)
+	query, limit := s.logQuery(c), c.Flags().Uint("limit", 50, "at most `N` requests, up to 1000")
+	prompts := c.Flags().Bool("prompts", false, "with their prompts, in JSON, YAML and CSV")
+	return s.runs(c, func(ctx context.Context, _ []string) error {
+		parameters := query.values()
+		parameters.Set("limit", strconv.FormatUint(uint64(*limit), 10))
+		if *prompts {
+			parameters.Set("prompts", "true")
+		}
+		answer, err := s.api.get(ctx, "logs", parameters)
+		return showAs(s, answer, err, "logs", func(page logPage) error {
+			rows := s.table("ID", "BEGAN", "MODEL", "CALLER", "TOKEN", "STATUS", "FIRST BYTE", "TOTAL", "TOKENS", "COST", "ERROR")
+			for _, e := range page.Logs {
+				rows.row(e.ID, s.age(e.StartedAt), e.Model, callerOf(e), tokenOf(e), count(e.HTTPStatus)+" "+e.Status,
+					milliseconds(e.FirstByteMS), milliseconds(e.TotalMS), usageOf(e), costOf(e), text(e.Error))
 			}
-		}
-		return query
-	}
-}
-
-func listLogs(flags *flag.FlagSet) run {
-	filter, limit := newLogFilter(flags), flags.Uint("limit", 50, "")
-	return func(ctx context.Context, s *session, _ []string) error {
-		query := filter()
-		query.Set("limit", strconv.FormatUint(uint64(*limit), 10))
-		answer, err := s.api.get(ctx, "logs", query)
-		if err != nil {
-			return err
-		}
-		if s.json {
-			return s.printJSON(answer)
-		}
-		page, err := read[logPage](answer, nil)
-		if err != nil {
-			return err
-		}
-		rows := newTable(s.Stdout, "ID", "BEGAN", "MODEL", "TOKEN", "STATUS", "FIRST BYTE", "TOTAL", "TOKENS", "ERROR")
-		for _, e := range page.Logs {
-			rows.row(e.ID, s.age(e.StartedAt), e.Model, tokenOf(e), strconv.FormatUint(uint64(e.HTTPStatus), 10)+" "+e.Status,
-				milliseconds(e.FirstByteMS), milliseconds(e.TotalMS), usageOf(e), text(e.Error))
-		}
-		return rows.flush()
-	}
+			return rows.flush()
+		})
+	})
 }
 
 func tokenOf(e logentry.Entry) string {
@@ -82,6 +77,23 @@ func usageOf(e logentry.Entry) string {
 		usage += fmt.Sprintf(" (%d cached)", *cached)
 	}
 	return usage
+}
+
+// callerOf names the client key that was used, or what else let the caller in.
+func callerOf(e logentry.Entry) string {
+	return cmp.Or(text(e.KeyName), text(e.KeyID), text(e.Caller))
+}
+
+// costOf is in US dollars, and marks costs of counts that are no upstream's own.
+func costOf(e logentry.Entry) string {
+	switch {
+	case e.CostUSD == nil:
+		return text(e.CostQuality)
+	case text(e.CostQuality) != "reported":
+		return "~" + *e.CostUSD
+	default:
+		return *e.CostUSD
+	}
 }
 
 // dialectOf names the client's API, and tells when the upstream speaks another.
@@ -120,71 +132,81 @@ const (
 	tailMost  = "1000"
 )
 
-func tailLogs(flags *flag.FlagSet) run {
-	filter := newLogFilter(flags)
-	return func(ctx context.Context, s *session, _ []string) error {
-		query := filter()
-		query.Set("limit", tailStart)
-		again := time.NewTicker(tailEvery)
-		defer again.Stop()
-		for {
-			page, err := read[logPage](s.api.get(ctx, "logs", query))
-			if ctx.Err() != nil {
-				return nil // interrupted: that is how it ends
-			}
-			if err != nil {
+func (s *session) tailLogs() *cobra.Command {
+	c := &cobra.Command{
+		Use: "tail", Short: "Follow the request log until it is interrupted",
+		Example: examples("logs tail --status failure", "logs tail --model gpt-4o -o json"),
+	}
+	query := s.logQuery(c)
+	return s.runs(c, func(ctx context.Context, _ []string) error { return s.follow(ctx, query.values()) })
+}
+
+// follow prints entries as they come. That it is interrupted is how it ends.
+func (s *session) follow(ctx context.Context, query url.Values) error {
+	query.Set("limit", tailStart)
+	again := time.NewTicker(tailEvery)
+	defer again.Stop()
+	for {
+		page, err := read[rawLogPage](s.api.get(ctx, "logs", query))
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, entry := range slices.Backward(page.Logs) {
+			if err := showAs(s, entry, nil, "", s.printTail); err != nil {
 				return err
 			}
-			for _, e := range slices.Backward(page.Logs) {
-				if err := s.printTail(e); err != nil {
-					return err
-				}
-			}
-			query.Set("after", page.Newest)
-			query.Set("limit", tailMost)
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-again.C:
-			}
+		}
+		query.Set("after", page.Newest)
+		query.Set("limit", tailMost)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-again.C:
 		}
 	}
 }
 
+// rawLogPage has entries as the API wrote them.
+type rawLogPage struct {
+	Logs   []json.RawMessage `json:"logs"`
+	Newest string            `json:"newest"`
+}
+
 func (s *session) printTail(e logentry.Entry) error {
-	if s.json {
-		return s.printValue(e)
-	}
 	began := ""
 	if e.StartedAt != nil {
 		began = e.StartedAt.Local().Format(time.TimeOnly)
 	}
-	line := fmt.Sprintf("%s  %d  %s  %s  %s  %s  %s", began, e.HTTPStatus, e.Model, tokenOf(e), milliseconds(e.TotalMS), usageOf(e), text(e.Error))
-	_, err := io.WriteString(s.Stdout, printable(line)+"\n")
+	code := s.styled(stateStyles[e.Status], count(e.HTTPStatus))
+	rest := fmt.Sprintf("%s  %s  %s  %s  %s", e.Model, tokenOf(e), milliseconds(e.TotalMS), usageOf(e), text(e.Error))
+	_, err := io.WriteString(s.Stdout, began+"  "+code+"  "+printable(rest)+"\n")
 	return err
 }
 
-func showLog(*flag.FlagSet) run {
-	return func(ctx context.Context, s *session, args []string) error {
-		answer, err := s.api.get(ctx, path("logs", args[0]), nil)
-		if err != nil {
-			return err
-		}
-		if s.json {
-			return s.printJSON(answer)
-		}
-		e, err := read[logentry.Entry](answer, nil)
-		if err != nil {
-			return err
-		}
-		return errors.Join(fields(s.Stdout,
-			"id", e.ID, "began", s.age(e.StartedAt), "dialect", dialectOf(e), "model", e.Model, "upstream", text(e.Upstream), "token", tokenOf(e),
-			"stream", strconv.FormatBool(e.Stream), "status", fmt.Sprintf("%d %s, %s", e.HTTPStatus, e.Status, e.EndReason), "error", text(e.Error),
-			"attempts", strconv.FormatUint(uint64(e.Attempts), 10), "first byte", milliseconds(e.FirstByteMS), "total", milliseconds(e.TotalMS),
-			"usage", fmt.Sprintf("%d + %d tokens, %s", e.PromptTokens, e.CompletionTokens, e.UsageSource),
-			"of the input", inputOf(e), "of the output", outputOf(e), "replica", e.Replica),
-			s.printAttempts(e.AttemptLog), s.printPrompt(text(e.Prompt)))
+func (s *session) showLog() *cobra.Command {
+	c := &cobra.Command{
+		Use: "show ID", Short: "Show one request, with its attempts and its prompt", Args: exactly(1),
+		Long:    "Shows one request, with its attempts and its prompt. ID is the answer's or its X-Request-Id.",
+		Example: examples("logs show chatcmpl-9f2c1e"),
 	}
+	return s.runs(c, func(ctx context.Context, args []string) error {
+		answer, err := s.api.get(ctx, path("logs", args[0]), nil)
+		return showAs(s, answer, err, "", s.printLog)
+	})
+}
+
+func (s *session) printLog(e logentry.Entry) error {
+	return errors.Join(s.fields(
+		"id", e.ID, "began", s.age(e.StartedAt), "caller", text(e.Caller), "key", strings.TrimSpace(text(e.KeyID)+" "+text(e.KeyName)), "dialect", dialectOf(e), "model", e.Model, "upstream", text(e.Upstream),
+		"served model", text(e.ServedModel), "token", tokenOf(e),
+		"stream", strconv.FormatBool(e.Stream), "status", fmt.Sprintf("%d %s, %s", e.HTTPStatus, e.Status, e.EndReason), "error", text(e.Error),
+		"attempts", count(e.Attempts), "first byte", milliseconds(e.FirstByteMS), "total", milliseconds(e.TotalMS),
+		"usage", fmt.Sprintf("%d + %d tokens, %s", e.PromptTokens, e.CompletionTokens, e.UsageSource),
+		"of the input", inputOf(e), "of the output", outputOf(e), "cost", costOf(e), "replica", e.Replica),
+		s.printAttempts(e.AttemptLog), s.printPrompt(text(e.Prompt)))
 }
 
 // printAttempts tells of attempts, unless the one that there is went well.
@@ -195,7 +217,7 @@ func (s *session) printAttempts(log []logentry.Attempt) error {
 	if _, err := io.WriteString(s.Stdout, "\n"); err != nil {
 		return err
 	}
-	rows := newTable(s.Stdout, "ATTEMPT", "UPSTREAM", "MODEL", "TOKEN", "TOOK", "OUTCOME", "RULE", "EFFECT", "SAID")
+	rows := s.table("ATTEMPT", "UPSTREAM", "MODEL", "TOKEN", "TOOK", "OUTCOME", "RULE", "EFFECT", "SAID")
 	for i, a := range log {
 		outcome := "success"
 		if a.Class != nil {

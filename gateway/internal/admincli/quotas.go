@@ -2,10 +2,11 @@ package admincli
 
 import (
 	"context"
-	"flag"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 )
 
 // quotaPool is what the accounts of an upstream have left, as far as people are told.
@@ -37,36 +38,37 @@ type quotaAccount struct {
 	Error    *string    `json:"error"`
 }
 
-func listQuotas(flags *flag.FlagSet) run {
-	upstream := flags.String("upstream", "", "")
-	return func(ctx context.Context, s *session, _ []string) error {
-		answer, err := s.api.get(ctx, "quotas", values("upstream", *upstream))
-		if err != nil {
-			return err
-		}
-		if s.json {
-			return s.printJSON(answer)
-		}
-		board, err := read[struct {
-			Pools []quotaPool `json:"pools"`
-		}](answer, nil)
-		if err != nil {
-			return err
-		}
-		rows := newTable(s.Stdout, "UPSTREAM", "ID", "ALIAS", "STATE", "PLAN", "LEFT", "RESETS", "ASKED", "ERROR")
-		for _, pool := range board.Pools {
-			for _, a := range pool.Accounts {
-				rows.row(pool.Upstream, a.TokenID, a.Alias, a.State, a.Membership, a.left(), s.age(a.ResetsAt), s.age(a.AsOf), text(a.Error))
-			}
-		}
-		if err := rows.flush(); err != nil {
-			return err
-		}
-		for _, pool := range board.Pools {
-			s.say("%s: %s", pool.Upstream, s.reach(pool))
-		}
-		return nil
+func (s *session) quotas() *cobra.Command {
+	c := &cobra.Command{
+		Use: "quotas", Short: "Show what the accounts have left, and how far each pool reaches",
+		Example: examples("quotas", "quotas --upstream cursor -o csv"),
 	}
+	query := s.query(c).text("upstream", "upstream", "only those of the upstream `NAME`")
+	return s.runs(c, func(ctx context.Context, _ []string) error {
+		answer, err := s.api.get(ctx, "quotas", query.values())
+		return showAs(s, answer, err, "pools.accounts", func(board struct {
+			Pools []quotaPool `json:"pools"`
+		},
+		) error {
+			return s.printQuotas(board.Pools)
+		})
+	})
+}
+
+func (s *session) printQuotas(pools []quotaPool) error {
+	rows := s.table("UPSTREAM", "ID", "ALIAS", "STATE", "PLAN", "LEFT", "RESETS", "ASKED", "ERROR")
+	for _, pool := range pools {
+		for _, a := range pool.Accounts {
+			rows.row(pool.Upstream, a.TokenID, a.Alias, a.State, a.Membership, a.left(), s.age(a.ResetsAt), s.age(a.AsOf), text(a.Error))
+		}
+	}
+	if err := rows.flush(); err != nil {
+		return err
+	}
+	for _, pool := range pools {
+		s.say("%s: %s", pool.Upstream, s.reach(pool))
+	}
+	return nil
 }
 
 // left tells each quota: `premium 138/150 requests`, or what is used where there is no

@@ -3,13 +3,14 @@ package admincli
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/spf13/cobra"
 )
 
 // route is an alias or a pattern, as the API answers it.
@@ -34,32 +35,40 @@ func (t routeTarget) String() string {
 	return t.Upstream + "/" + t.Model
 }
 
-func listRoutes(*flag.FlagSet) run {
-	return func(ctx context.Context, s *session, _ []string) error {
-		answer, err := s.api.get(ctx, "routes", nil)
-		if err != nil {
-			return err
-		}
-		if s.json {
-			return s.printJSON(answer)
-		}
-		list, err := read[struct {
-			Routes []route `json:"routes"`
-		}](answer, nil)
-		if err != nil {
-			return err
-		}
-		rows := newTable(s.Stdout, "NAME", "MATCH", "TARGET", "PRIORITY", "WEIGHT", "PARAMETERS")
-		for _, r := range list.Routes {
-			for _, t := range r.Targets {
-				rows.row(r.Name, r.Match, t.String(), decimal(t.Priority), decimal(t.Weight), parametersInWords(r.Parameters))
-			}
-		}
-		return rows.flush()
-	}
+func (s *session) routes() *cobra.Command {
+	return group("routes", "The aliases and patterns, and where requests go that name them", s.listRoutes(), s.showRoute(), s.putRoute(), s.deleteRoute())
 }
 
-func decimal(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
+func (s *session) listRoutes() *cobra.Command {
+	c := &cobra.Command{Use: "list", Short: "List the routes with their targets", Example: examples("routes list", "routes list -o yaml")}
+	return s.runs(c, func(ctx context.Context, _ []string) error {
+		answer, err := s.api.get(ctx, "routes", nil)
+		return showAs(s, answer, err, "routes.targets", func(list struct {
+			Routes []route `json:"routes"`
+		},
+		) error {
+			return s.printRoutes(list.Routes...)
+		})
+	})
+}
+
+func (s *session) printRoutes(routes ...route) error {
+	rows := s.table("NAME", "MATCH", "TARGET", "PRIORITY", "WEIGHT", "PARAMETERS")
+	for _, r := range routes {
+		for _, t := range r.Targets {
+			rows.row(r.Name, r.Match, t.String(), count(t.Priority), count(t.Weight), parametersInWords(r.Parameters))
+		}
+	}
+	return rows.flush()
+}
+
+func (s *session) showRoute() *cobra.Command {
+	c := &cobra.Command{Use: "show NAME", Short: "Show one route", Args: exactly(1), Example: examples("routes show fast -o yaml")}
+	return s.runs(c, func(ctx context.Context, args []string) error {
+		answer, err := s.api.get(ctx, path("routes", args[0]), nil)
+		return showAs(s, answer, err, "", func(r route) error { return s.printRoutes(r) })
+	})
+}
 
 // parametersInWords is such as `reasoning_effort=low, temperature=0.2 by default`.
 func parametersInWords(parameters map[string]json.RawMessage) string {
@@ -81,6 +90,8 @@ func parametersInWords(parameters map[string]json.RawMessage) string {
 type targets []routeTarget
 
 func (t *targets) String() string { return "" }
+
+func (t *targets) Type() string { return "TARGET" }
 
 func (t *targets) Set(text string) error {
 	wrong := fmt.Errorf("UPSTREAM/MODEL[,PRIORITY[,WEIGHT]] wanted, not %q", text)
@@ -106,35 +117,32 @@ func (t *targets) Set(text string) error {
 	return nil
 }
 
-func putRoute(flags *flag.FlagSet) run {
-	match := flags.String("match", "", "")
+func (s *session) putRoute() *cobra.Command {
+	c := &cobra.Command{
+		Use: "put NAME", Short: "Create or replace a route", Args: exactly(1),
+		Example: examples("routes put fast --target openai/gpt-5-mini,0,3 --target deepseek/deepseek-chat,1 --set reasoning_effort=low", "routes put claude --match 'claude-*' --target anthropic"),
+	}
+	match := c.Flags().String("match", "", "the `NAME|PATTERN` that requests name; by default the route's name")
 	var to targets
-	flags.Var(&to, "target", "")
+	c.Flags().Var(&to, "target", "`UPSTREAM[/MODEL][,PRIORITY[,WEIGHT]]` that requests go to, may be repeated; priority 0 comes first")
 	set, defaults := pairs{}, pairs{}
-	flags.Var(set, "set", "")
-	flags.Var(defaults, "default", "")
-	return func(ctx context.Context, s *session, args []string) error {
+	c.Flags().Var(set, "set", "`PARAMETER=VALUE` that always holds, may be repeated")
+	c.Flags().Var(defaults, "default", "`PARAMETER=VALUE` where a request has none, may be repeated")
+	return s.runs(c, func(ctx context.Context, args []string) error {
 		answer, err := s.api.send(ctx, http.MethodPut, path("routes", args[0]), map[string]any{
 			"match": *match, "targets": append(targets{}, to...), "parameters": parametersFrom(set, defaults),
 		})
-		if err != nil {
-			return err
-		}
-		if s.json {
-			return s.printJSON(answer)
-		}
-		stored, err := read[struct {
+		return showAs(s, answer, err, "", func(stored struct {
 			Warnings []string `json:"warnings"`
-		}](answer, nil)
-		if err != nil {
-			return err
-		}
-		s.say("route %s is stored", strconv.Quote(args[0]))
-		for _, warning := range stored.Warnings {
-			s.say("note: %s", warning)
-		}
-		return nil
-	}
+		},
+		) error {
+			s.say("route %s is stored", strconv.Quote(args[0]))
+			for _, warning := range stored.Warnings {
+				s.say("note: %s", warning)
+			}
+			return nil
+		})
+	})
 }
 
 // parametersFrom is the object of the parameters.
@@ -157,12 +165,13 @@ func numberOrText(value string) any {
 	return value
 }
 
-func deleteRoute(*flag.FlagSet) run {
-	return func(ctx context.Context, s *session, args []string) error {
+func (s *session) deleteRoute() *cobra.Command {
+	c := &cobra.Command{Use: "delete NAME", Short: "Delete a route", Args: exactly(1), Example: examples("routes delete fast")}
+	return s.runs(c, func(ctx context.Context, args []string) error {
 		if _, err := s.api.send(ctx, http.MethodDelete, path("routes", args[0]), nil); err != nil {
 			return err
 		}
 		s.say("route %s is deleted", strconv.Quote(args[0]))
 		return nil
-	}
+	})
 }

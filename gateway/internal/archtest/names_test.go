@@ -17,6 +17,7 @@ var named = map[string]string{
 	"app/drivers.go":                                 "the rows of drivers",
 	"internal/upstream/cursor/models.go":             "the makers of the models that Cursor serves",
 	"internal/upstream/cursor/agent/models/owner.go": "the same of those that it serves today",
+	"internal/pricing/names.go":                      "the makers of models, as they are put in front of ids",
 	"internal/dialect/openai/reasoning.go":           "Chat clients bring thinking_blocks, in which only that maker's seals stand",
 }
 

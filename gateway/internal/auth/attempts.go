@@ -53,6 +53,13 @@ func (a *attempts) wrong(from netip.Addr) time.Duration {
 	return 0
 }
 
+// areSpent tells whether the next wrong key of an address is one too many.
+func (a *attempts) areSpent(from netip.Addr) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.forgiven[network(from)].Sub(a.now()) > (attemptBurst-1)*attemptPause
+}
+
 // makeRoom forgets an address where there is no room for one more: the one of a few
 // that would be forgiven first.
 func (a *attempts) makeRoom(from netip.Addr, now time.Time) {

@@ -1,5 +1,6 @@
-// Package auth decides whether a request is the admin's: by the admin token, or
-// by a session that was opened with it. It knows nothing of routes, and never the token's text when only its hash is stored.
+// Package auth decides whose a request is: the admin's, by the admin token or by a session that was
+// opened with it; that of a client key's holder; or that of who brings a token. It knows nothing of
+// routes, and never a token's text when only its hash is stored.
 package auth
 
 import (
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/forwarded"
 	"carousel.internal/proto/service/secret"
@@ -42,6 +44,8 @@ type Gate struct {
 	revoked     func(id string) bool
 	known       func() bool
 	attempts    *attempts
+	keys        Keys
+	link        loginLink
 }
 
 // New makes a gate for the configured token. Where that is empty, the gate asks
@@ -96,19 +100,33 @@ func (g *Gate) Authorize(r *http.Request) error {
 	case Unknown:
 		return chat.Errorf(chat.StoreUnavailable, "keys can't be checked yet: the tokenstore has not told the admin token")
 	default:
-		return g.refuse(r, errWrong(r))
+		return g.refuseAsAdmin(r)
 	}
+}
+
+// refuseAsAdmin returns the error for a key that is not the admin token. A client key is told that
+// it is one, and does not count as wrong.
+func (g *Gate) refuseAsAdmin(r *http.Request) error {
+	text, _ := bearer(r.Header.Get(authorizationHeader))
+	secret, _, is := clientSecret(text)
+	if !is {
+		return g.refuse(r, errWrong(text))
+	}
+	key, err := g.keyOf(r, secret, time.Now())
+	if err != nil {
+		return err
+	}
+	return refusedKey(caller.NotForKeys, key, "this takes the admin token, and a client key was sent; GET /v1/key tells what that may do")
 }
 
 // refuse counts a wrong key. Where there were too many, that is what the client is told.
 func (g *Gate) refuse(r *http.Request, wrong *chat.Error) error {
-	wait := g.attempts.wrong(forwarded.Client(r))
-	if wait == 0 {
-		return wrong
+	if wait := g.attempts.wrong(forwarded.Client(r)); wait > 0 {
+		wrong = chat.Errorf(chat.TooManyAttempts, "too many wrong keys came from this address; a right one is taken at any time")
+		wrong.RetryAfter = wait
 	}
-	refusal := chat.Errorf(chat.TooManyAttempts, "too many wrong keys came from this address; a right one is taken at any time")
-	refusal.RetryAfter = wait
-	return refusal
+	wrong.Err = &caller.Refusal{Reason: caller.WrongKey}
+	return wrong
 }
 
 // Login judges the token that the login page was given. A wrong one counts against the

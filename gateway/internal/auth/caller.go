@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/upstream"
@@ -35,21 +36,12 @@ type Allowed struct {
 	AliasPinning bool
 }
 
-// Sender is who has sent a request.
+// Sender is who has sent a request. Its Owner is a SHA-256 of who the sender is: the same wherever
+// the key stands, whatever alias stands behind it, and whichever of its secrets a client key has.
 type Sender struct {
+	caller.Caller
 	// Choice is which token the request is to be sent with.
 	lease.Choice
-	// admin is what the admin token hashes to.
-	admin []byte
-}
-
-// Owner is whose it is what the request leaves behind: a SHA-256 of the key, the same wherever
-// that stands, and whatever alias stands behind it.
-func (s Sender) Owner() [sha256.Size]byte {
-	if own := s.Own; own != nil {
-		return sha256.Sum256([]byte("own token\x00" + own.Secret.Reveal()))
-	}
-	return sha256.Sum256(append([]byte("admin\x00"), s.admin...))
 }
 
 // Caller judges the key of a chat request, and answers whose it is, and which token the request
@@ -57,36 +49,70 @@ func (s Sender) Owner() [sha256.Size]byte {
 //
 //	<admin token>            any token of the pool, or that of AliasHeader
 //	<admin token>::<alias>   the pool's token of that alias, percent-encoded
+//	<client key>             any token of the pool, within the key's bounds
 //	<token>,<checksum>       the caller's own session token
 //
 // and a page's session counts like the admin token. Of several keys in headers one that is
-// the admin's counts. Who sends no right key learns nothing of what is allowed. Errors are
-// *chat.Error.
+// the admin's, or has the form of a client key, counts. Who sends no right key learns nothing of
+// what is allowed. Errors are *chat.Error.
 func (g *Gate) Caller(r *http.Request, headers []string, allowed Allowed, now time.Time) (Sender, error) {
-	choice, err := g.choose(r, headers, allowed, now)
-	if err != nil {
-		return Sender{}, err
-	}
-	return Sender{Choice: choice, admin: g.adminHash()}, nil
-}
-
-func (g *Gate) choose(r *http.Request, headers []string, allowed Allowed, now time.Time) (lease.Choice, error) {
 	g.prefer(r, headers)
 	alias := r.Header.Get(AliasHeader)
 	key, ok := bearer(r.Header.Get(authorizationHeader))
-	if !ok || g.is(key) {
+	isAdmin := ok && g.is(key)
+	if !ok { // from a page, or with no key
 		if err := g.Admit(r); err != nil {
-			return lease.Choice{}, err
+			return Sender{}, err
 		}
-		return pinned(alias, AliasHeader, allowed)
+	}
+	if !ok || isAdmin {
+		choice, err := pinned(alias, AliasHeader, allowed)
+		return g.admin(isAdmin, choice), err
 	}
 	if at := strings.LastIndex(key, aliasSeparator); at > 0 && g.is(key[:at]) {
-		return pinnedByKey(key[at+len(aliasSeparator):], alias, allowed)
+		choice, err := pinnedByKey(key[at+len(aliasSeparator):], alias, allowed)
+		return g.admin(true, choice), err
+	}
+	if secret, names, is := clientSecret(key); is {
+		return g.client(r, secret, names || alias != "", now)
 	}
 	if at := strings.LastIndex(key, checksumSeparator); at >= 0 && allowed.OwnTokens {
-		return g.own(r, key[:at], key[at+len(checksumSeparator):], now)
+		choice, err := g.own(r, key[:at], key[at+len(checksumSeparator):], now)
+		return ownSender(choice), err
 	}
-	return lease.Choice{}, g.Authorize(r)
+	return Sender{}, g.Authorize(r)
+}
+
+// admin makes the Sender of a request of the admin's: with the token itself, or from a page.
+func (g *Gate) admin(token bool, choice lease.Choice) Sender {
+	var room [64]byte // so that nothing is allocated
+	owner := append(append(room[:0], "admin\x00"...), g.adminHash()...)
+	from := caller.Caller{Kind: caller.Session, Owner: sha256.Sum256(owner)}
+	if token {
+		from.Kind = caller.Admin
+	}
+	return Sender{Caller: from, Choice: choice}
+}
+
+// client makes the Sender of a request with a client key.
+func (g *Gate) client(r *http.Request, secret caller.Secret, choosesToken bool, now time.Time) (Sender, error) {
+	key, err := g.keyOf(r, secret, now)
+	switch {
+	case err != nil:
+		return Sender{}, err
+	case choosesToken:
+		return Sender{}, refusedKey(caller.NotForKeys, key, "choosing a token by its alias takes the admin token, and this is a client key: leave the alias out")
+	}
+	return Sender{Caller: caller.Caller{Kind: caller.Client, Key: key, Owner: sha256.Sum256([]byte("key\x00" + key.ID))}}, nil
+}
+
+// ownSender makes the Sender of a request with a token of the caller's own.
+func ownSender(choice lease.Choice) Sender {
+	if choice.Own == nil {
+		return Sender{}
+	}
+	owner := sha256.Sum256([]byte("own token\x00" + choice.Own.Secret.Reveal()))
+	return Sender{Caller: caller.Caller{Kind: caller.OwnToken, Owner: owner}, Choice: choice}
 }
 
 // pinnedByKey is pinned for an alias in the key; the header must not contradict.

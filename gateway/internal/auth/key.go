@@ -56,8 +56,12 @@ func (g *Gate) prefer(r *http.Request, headers []string) {
 	}
 }
 
-// isOrNames tells whether a key is the admin token, perhaps with an alias behind it.
+// isOrNames tells whether a key is the admin token, or has the form of a client key, perhaps with
+// an alias behind it.
 func (g *Gate) isOrNames(key string) bool {
+	if _, _, is := clientSecret(key); is {
+		return true
+	}
 	if at := strings.LastIndex(key, aliasSeparator); at > 0 && g.is(key[:at]) {
 		return true
 	}
@@ -112,13 +116,16 @@ func errMissing(r *http.Request) *chat.Error {
 }
 
 // errWrong says of a wrong key what its form shows.
-func errWrong(r *http.Request) *chat.Error {
-	key, _ := bearer(r.Header.Get(authorizationHeader))
+func errWrong(key string) *chat.Error {
 	switch _, twice := bearer(key); {
+	case key == "":
+		return unauthenticated("no key was given")
 	case twice:
 		return unauthenticated("the key is wrong: it begins with `Bearer `, so the scheme was sent twice; " + wantedForm)
 	case strings.ContainsAny(key[:1], `"'`) || strings.HasPrefix(key, "<"):
 		return unauthenticated("the key is wrong: it stands in quotes, which are no part of it; " + wantedForm)
+	case strings.HasPrefix(key, "sk-carousel-"):
+		return unauthenticated("the key is wrong: it begins as this gateway's keys do, and is none of them; was all of it copied?")
 	default:
 		return unauthenticated("the key is wrong")
 	}

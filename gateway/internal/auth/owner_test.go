@@ -51,10 +51,10 @@ func TestOwnersOfRequests(t *testing.T) {
 		}
 		auth.TakeKey(r, keyHeaders, true)
 		sender, err := c.gate.Caller(r, keyHeaders, all, now)
-		if err != nil || sender.Owner() == [32]byte{} {
+		if err != nil || sender.Owner == [32]byte{} {
 			t.Fatalf("%+v: %v", c, err)
 		}
-		owners[c.whose][sender.Owner()] = true
+		owners[c.whose][sender.Owner] = true
 	}
 	seen := map[[32]byte]bool{}
 	for whose, keys := range owners {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/forwarded"
 	"carousel.internal/proto/service/secret"
@@ -76,6 +77,18 @@ func (g *Gate) Admit(r *http.Request) error {
 		return session.Permit(r, r.Header.Get(CSRFHeader))
 	}
 	return g.Authorize(r)
+}
+
+// Kind is the kind of caller as whom a request would be let in where only the admin may; empty:
+// none. It counts nothing.
+func (g *Gate) Kind(r *http.Request) caller.Kind {
+	if _, ok := g.sessionAlone(r); ok {
+		return caller.Session
+	}
+	if g.Check(r.Header.Get(authorizationHeader)) == Granted {
+		return caller.Admin
+	}
+	return ""
 }
 
 // AdmitChange is Admit for a request that changes something although its method

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/proto/service/secret"
 )
@@ -187,6 +188,35 @@ func TestAdmit(t *testing.T) {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
 		})
+	}
+}
+
+// What kind of caller a request is from is known without counting anything.
+func TestKindsOfAdmins(t *testing.T) {
+	t.Parallel()
+	gate := gateOf("right", "shared")
+	session := open(t, gate)
+	with := func(name, value string) func(*http.Request) {
+		return func(r *http.Request) { r.Header.Set(name, value) }
+	}
+	for range 20 {
+		for _, c := range []struct {
+			change func(*http.Request)
+			want   caller.Kind
+		}{
+			{nil, caller.Session},
+			{with("Authorization", "Bearer right"), caller.Admin},
+			{with("Authorization", "Bearer wrong"), ""},
+			{with("Cookie", "carousel_session=wrong"), ""},
+		} {
+			if got := gate.Kind(request(http.MethodPost, session, c.change)); got != c.want {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		}
+	}
+	r := request(http.MethodPost, session, with(auth.CSRFHeader, session.CSRF))
+	if sender, err := gate.Caller(r, keyHeaders, all, time.Now()); err != nil || sender.Kind != caller.Session {
+		t.Errorf("a chat from a page: %+v, %v", sender, err)
 	}
 }
 

@@ -24,13 +24,15 @@ type Route struct {
 	Upload bool
 	// Vectors tells that an answer has embeddings.
 	Vectors bool
+	// Text tells that an answer is text, in choices: what its upstream does not count can be.
+	Text bool
 	// Prompt is the field that the request log shows.
 	Prompt string
 }
 
 // routes has a row for each endpoint.
 var routes = []Route{
-	{Name: "completions", Prompt: "prompt"},
+	{Name: "completions", Prompt: "prompt", Text: true},
 	{Name: "embeddings", Prompt: "input", SameModel: true, Vectors: true},
 	{Name: "moderations", Prompt: "input", Unnamed: true},
 	{Name: "images/generations", Prompt: "prompt", Unnamed: true, Costly: true, Slow: true},

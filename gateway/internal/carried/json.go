@@ -2,7 +2,9 @@ package carried
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
+	"strconv"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/rawjson"
@@ -58,6 +60,10 @@ func (r *Request) member(s *rawjson.Scanner) error {
 		r.User = textOf(s)
 	case "prompt_cache_key":
 		r.Session = textOf(s)
+	case "max_tokens":
+		r.MaxTokens = countOf(s)
+	case "n", "best_of":
+		r.Choices = max(r.Choices, countOf(s))
 	case r.Route.Prompt:
 		r.Prompt = promptOf(s)
 	default:
@@ -89,6 +95,15 @@ func textOf(s *rawjson.Scanner) string {
 		return ""
 	}
 	return s.Text()
+}
+
+// countOf consumes a value; of what is no count nothing is told. The largest is told of larger ones.
+func countOf(s *rawjson.Scanner) int {
+	count, err := strconv.ParseInt(string(s.Skip()), 10, 32)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0 // its upstream will refuse it
+	}
+	return int(max(count, 0))
 }
 
 // promptOf consumes a value of any kind.

@@ -35,6 +35,9 @@ type Request struct {
 	// Prompt is what the request asks, for the log: a text, or the JSON of something else.
 	// Of a form's it is the beginning.
 	Prompt string
+	// MaxTokens is what the request bounds each answer to, and Choices how many it asks for; 0: it
+	// says nothing.
+	MaxTokens, Choices int
 	// Query is the query as it came, and Header what goes to the upstream with the body.
 	// Nobody changes it.
 	Query  string

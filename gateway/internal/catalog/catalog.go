@@ -52,6 +52,9 @@ type Catalog struct {
 	// stocked are the upstreams that have tokens; nil: nobody has told yet. Nobody
 	// changes the map.
 	stocked atomic.Pointer[map[string]bool]
+	// silent says why upstreams have not told their models when they were last asked. Nobody
+	// changes the map.
+	silent atomic.Pointer[map[string]error]
 }
 
 // state is one configuration; nobody changes it.

@@ -31,7 +31,7 @@ func (c *Catalog) resolveEndpoint(s *state, wish Wish) (Target, error) {
 	if listed := s.byModel[model]; len(listed) > 0 {
 		return Target{}, listed[0].lacks(wish)
 	}
-	return Target{}, unknown(model)
+	return Target{}, Unknown(model)
 }
 
 // unnamed finds the upstream for a request that names no model: one that a setting names,

@@ -76,13 +76,32 @@ func (c *Catalog) refresh(ctx context.Context, before map[*entry]bool) (silent m
 		return nil
 	}
 	silent = map[*entry]bool{}
+	reasons := map[string]error{}
 	for i, e := range due {
 		if errs[i] == nil {
 			continue
 		}
-		silent[e] = true
+		silent[e], reasons[e.config.Name] = true, errs[i]
 		if !before[e] {
 			c.log.LogAttrs(ctx, slog.LevelWarn, "upstream does not tell its models", slog.String("upstream", e.config.Name), slog.Any("error", errs[i]))
+		}
+	}
+	c.silent.Store(&reasons)
+	return silent
+}
+
+// Silent are the upstreams that have tokens and did not tell their models when they were last asked,
+// by name, and why.
+func (c *Catalog) Silent() map[string]error {
+	silent := map[string]error{}
+	reasons := c.silent.Load()
+	if reasons == nil {
+		return silent
+	}
+	now := c.now.Load()
+	for name, reason := range *reasons {
+		if e := now.byName[name]; e != nil && c.hasTokens(e) {
+			silent[name] = reason
 		}
 	}
 	return silent

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -44,6 +45,24 @@ func (p *Plan) Next() (Target, bool) {
 	next := p.ready[0]
 	p.ready = p.ready[1:]
 	return next, true
+}
+
+// Targets are all that the plan may still lead to, the first one included, in no order.
+func (p *Plan) Targets() iter.Seq[Target] {
+	return func(yield func(Target) bool) {
+		for _, target := range slices.Concat([]Target{p.First}, p.ready, p.poor) {
+			if !yield(target) {
+				return
+			}
+		}
+		for i := range p.stages {
+			for _, index := range p.stages[i].able {
+				if !yield(p.stages[i].targets[index]) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // More tells whether there are targets behind those so far that may have tokens.

@@ -79,7 +79,7 @@ func (c *Catalog) resolvePlain(s *state, wish Wish) (Target, error) {
 			return e.target(model), nil
 		}
 	}
-	return Target{}, unknown(model)
+	return Target{}, Unknown(model)
 }
 
 func tooLong(model string) *chat.Error {
@@ -89,7 +89,8 @@ func tooLong(model string) *chat.Error {
 	}
 }
 
-func unknown(model string) *chat.Error {
+// Unknown is the error for a model that nobody serves.
+func Unknown(model string) *chat.Error {
 	return &chat.Error{
 		Kind: chat.ModelNotSupported, Param: "model",
 		Message: fmt.Sprintf("Model '%s' is not supported; GET /v1/models lists those that are", shorten(model)),

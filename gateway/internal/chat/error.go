@@ -22,7 +22,7 @@ const (
 	Unauthenticated   Kind = "unauthenticated"
 	// TooManyAttempts: the key is wrong, as were too many before it from this address.
 	TooManyAttempts Kind = "too_many_attempts"
-	// Forbidden: the browser is logged in, but its page may not ask for this.
+	// Forbidden: the caller is known and may not do this, or not from there.
 	Forbidden         Kind = "forbidden"
 	NotFound          Kind = "not_found"
 	MethodNotAllowed  Kind = "method_not_allowed"
@@ -47,6 +47,10 @@ const (
 	NoTokens Kind = "no_tokens"
 	// NoTokenAvailable: all tokens are cooling or busy.
 	NoTokenAvailable Kind = "no_token_available"
+	// KeyLimited: a limit of the client's key has no room now.
+	KeyLimited Kind = "key_limited"
+	// KeySpent: a budget of the client's key is used up, or has too little left.
+	KeySpent Kind = "key_spent"
 	// RateLimited: the upstream limits every token that was tried.
 	RateLimited Kind = "rate_limited"
 	// UpstreamAuth: the upstream refused every token that was tried.
@@ -75,7 +79,7 @@ func Kinds() []Kind {
 	return []Kind{
 		InvalidRequest, EmptyMessages, ContextTooLong, PayloadTooLarge, UnsupportedCoding, Unauthenticated, TooManyAttempts, Forbidden, NotFound,
 		MethodNotAllowed, Conflict, ModelNotSupported, ModelNotFound, Unsupported, VisionDisabled, InvalidImage, AliasNotFound, OwnTokenRefused,
-		NoTokens, NoTokenAvailable, RateLimited, UpstreamAuth, UpstreamRejected, UpstreamUnavailable, UpstreamProtocol, OutdatedClient,
+		NoTokens, NoTokenAvailable, KeyLimited, KeySpent, RateLimited, UpstreamAuth, UpstreamRejected, UpstreamUnavailable, UpstreamProtocol, OutdatedClient,
 		StoreUnavailable, Overloaded, ShuttingDown, Timeout, Canceled, Internal,
 	}
 }
@@ -135,6 +139,10 @@ func (e *Error) Error() string {
 	}
 	return text
 }
+
+// NeverFits tells whether the request is larger than a limit of the client's key ever allows: of
+// one that may fit later the store knows when to try again.
+func (e *Error) NeverFits() bool { return e.Kind == KeyLimited && e.RetryAfter == 0 }
 
 // Unwrap answers the cause.
 func (e *Error) Unwrap() error { return e.Err }

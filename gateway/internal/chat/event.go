@@ -101,8 +101,10 @@ type Raw struct {
 	JSON []byte
 	// Name is the server-sent event's; empty: it has none.
 	Name string
-	// Whole tells that it is a complete answer, not a piece of a stream.
-	Whole bool
+	// Whole tells that it is a complete answer, not a piece of a stream. Members are those of it
+	// that its dialect may set; nil: nobody has noted them.
+	Whole   bool
+	Members *Members
 	// Shape is a number that pieces of one answer have in common that differ in nothing
 	// but their text; 0: it is not told. TextFrom and TextTo are where in JSON that text
 	// stands, between its quotes; it is all that the event says.

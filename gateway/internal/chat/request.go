@@ -80,8 +80,10 @@ func (r *Request) Place(message, part int) string {
 type Source struct {
 	// Dialect is the name of the API dialect, such as "openai".
 	Dialect string
-	// JSON is the whole body. Nobody changes it.
-	JSON []byte
+	// JSON is the whole body. Nobody changes it. Members are those in it that drivers of the
+	// dialect may set.
+	JSON    []byte
+	Members Members
 	// Query is the URL's, without the question mark and without keys.
 	Query string
 	// Previous is the id of an earlier answer that the client goes on with, where JSON has

@@ -139,6 +139,36 @@ type Breaker interface {
 	Break(err error, requestID string, begun bool) bool
 }
 
+// RateLimit is how far a caller's limit by the minute is used up.
+type RateLimit struct {
+	// Unit is what it counts: requests or tokens.
+	Unit  string
+	Limit uint64
+	// Known tells whether it is known what is left; else that and Reset are not told.
+	Known bool
+	Left  uint64
+	// Reset is when all of it can be used again, if nothing else is used.
+	Reset time.Time
+}
+
+// LimitTeller is implemented by dialects whose clients look for limits in headers of their own,
+// beside those of SetRateLimit.
+type LimitTeller interface {
+	// TellLimit sets the headers of one limit.
+	TellLimit(header http.Header, limit RateLimit, now time.Time)
+}
+
+// SetRateLimit tells a limit in the headers in which most clients look for it, OpenAI's, such as
+// `x-ratelimit-reset-tokens: 6m0s`.
+func SetRateLimit(header http.Header, limit RateLimit, now time.Time) {
+	header.Set("X-Ratelimit-Limit-"+limit.Unit, strconv.FormatUint(limit.Limit, 10))
+	if !limit.Known {
+		return
+	}
+	header.Set("X-Ratelimit-Remaining-"+limit.Unit, strconv.FormatUint(limit.Left, 10))
+	header.Set("X-Ratelimit-Reset-"+limit.Unit, max(limit.Reset.Sub(now), 0).Truncate(time.Millisecond).String())
+}
+
 // Incoming is a request as it came.
 type Incoming struct {
 	Body   []byte

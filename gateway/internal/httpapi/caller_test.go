@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/httpapi"
 	"carousel.internal/gateway/internal/lease"
@@ -19,7 +20,7 @@ type chooser struct {
 	choice lease.Choice
 }
 
-func (r *chooser) Chat(_ context.Context, _ *chat.Request, choice lease.Choice) iter.Seq2[chat.Event, error] {
+func (r *chooser) Chat(_ context.Context, _ *chat.Request, _ caller.Caller, choice lease.Choice) iter.Seq2[chat.Event, error] {
 	r.choice = choice
 	return func(yield func(chat.Event, error) bool) {
 		for _, event := range greeting {

@@ -8,11 +8,11 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/carried"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/lease"
-	"carousel.internal/gateway/internal/metrics"
 	"carousel.internal/gateway/internal/reqbody"
 	"carousel.internal/gateway/internal/sse"
 )
@@ -35,12 +35,13 @@ func (s *server) carry(c *gin.Context, route *carried.Route) error {
 		return err
 	}
 	defer end()
-	return s.deliver(c, api, &passing{request: req, choice: sender.Choice})
+	return s.deliver(c, api, &passing{request: req, caller: sender.Caller, choice: sender.Choice})
 }
 
 // passing is a request that is passed on as it is.
 type passing struct {
 	request *carried.Request
+	caller  caller.Caller
 	choice  lease.Choice
 	// explain words an error for the client; nil: it is worded.
 	explain func(error) error
@@ -57,10 +58,10 @@ func (s *server) deliver(c *gin.Context, api dialect.Dialect, p *passing) error 
 	x.asks(req.Model, req.Stream)
 	d := &delivery{server: s, c: c, x: x}
 	if req.Stream {
-		d.out = sse.Start(c.Writer, s.Options.Stream)
+		d.out = s.startStream(c)
 	}
 	defer d.close()
-	for piece, err := range s.Relay.Carry(c.Request.Context(), req, p.choice) {
+	for piece, err := range s.Relay.Carry(x.following(c), req, p.caller, p.choice) {
 		switch {
 		case err != nil && p.explain != nil:
 			err = p.explain(err)
@@ -144,7 +145,7 @@ func (d *delivery) take(piece carried.Piece) error {
 // for.
 func (d *delivery) begin(head *carried.Head) error {
 	d.x.line.FirstEvent = time.Since(d.x.started)
-	d.Metrics.FirstEventSeconds.WithLabelValues(metrics.Bool(d.x.line.Stream)).Observe(d.x.line.FirstEvent.Seconds())
+	d.Metrics.Began(d.x.line.Stream, d.x.line.FirstEvent)
 	contentType := head.Header.Get("Content-Type")
 	media, _, _ := mime.ParseMediaType(contentType)
 	stream := media == sse.ContentType
@@ -154,7 +155,7 @@ func (d *delivery) begin(head *carried.Head) error {
 	case !stream:
 		d.out = nil
 	case d.out == nil:
-		d.out = sse.Start(d.c.Writer, d.Options.Stream)
+		d.out = d.startStream(d.c)
 	}
 	set := d.c.Header
 	if d.out != nil {

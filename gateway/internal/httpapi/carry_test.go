@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/carried"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
@@ -26,11 +27,11 @@ import (
 // carrier is a use case for side endpoints.
 type carrier func(ctx context.Context, req *carried.Request, yield func(carried.Piece, error) bool)
 
-func (carrier) Chat(context.Context, *chat.Request, lease.Choice) iter.Seq2[chat.Event, error] {
+func (carrier) Chat(context.Context, *chat.Request, caller.Caller, lease.Choice) iter.Seq2[chat.Event, error] {
 	return func(func(chat.Event, error) bool) {}
 }
 
-func (r carrier) Carry(ctx context.Context, req *carried.Request, _ lease.Choice) iter.Seq2[carried.Piece, error] {
+func (r carrier) Carry(ctx context.Context, req *carried.Request, _ caller.Caller, _ lease.Choice) iter.Seq2[carried.Piece, error] {
 	return func(yield func(carried.Piece, error) bool) { r(ctx, req, yield) }
 }
 

@@ -7,7 +7,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
-	"carousel.internal/gateway/internal/metrics"
+	"carousel.internal/gateway/internal/gather"
 	"carousel.internal/gateway/internal/sse"
 )
 
@@ -41,14 +41,14 @@ func (s *server) converse(c *gin.Context, api dialect.Dialect) error {
 func (s *server) stream(c *gin.Context, t *turn) error {
 	x := exchangeOf(c)
 	begun := c.Writer.Written() // by heartbeats, while the key's first answer was waited for
-	out := sse.Start(c.Writer, s.Options.Stream)
+	out := s.startStream(c)
 	defer func() { _ = out.Close() }()
 	encoder := t.api.Stream(t.request, s.answerOptions(), out)
 	failed := func(err error) error {
 		s.breakStream(t.api, encoder, out, err, x.line.RequestID, begun || x.line.Events > 0)
 		return err
 	}
-	for event, err := range s.Relay.Chat(c.Request.Context(), t.request, t.choice) {
+	for event, err := range s.Relay.Chat(x.following(c), t.request, t.caller, t.choice) {
 		if err != nil {
 			return failed(t.thread.explain(err))
 		}
@@ -72,6 +72,15 @@ func (s *server) stream(c *gin.Context, t *turn) error {
 		return clientGone(err)
 	}
 	return nil
+}
+
+// startStream begins an answer that is a stream.
+func (s *server) startStream(c *gin.Context) *sse.Writer {
+	out := sse.Start(c.Writer, s.Options.Stream)
+	if connection := gather.Of(c.Request.Context()); connection != nil {
+		out.Gather(connection)
+	}
+	return out
 }
 
 // breakStream ends a stream with an error, unless nothing has been sent of it: then the error
@@ -100,7 +109,7 @@ func (s *server) answerOptions() dialect.Options {
 // collect answers with the whole stream at once.
 func (s *server) collect(c *gin.Context, t *turn, answer dialect.Whole) error {
 	x := exchangeOf(c)
-	for event, err := range s.Relay.Chat(c.Request.Context(), t.request, t.choice) {
+	for event, err := range s.Relay.Chat(x.following(c), t.request, t.caller, t.choice) {
 		if err != nil {
 			return t.thread.explain(err)
 		}
@@ -134,7 +143,7 @@ func (s *server) firstEvent(x *exchange, t *turn, event chat.Event, setHeader fu
 		}
 	}
 	x.line.FirstEvent = time.Since(x.started)
-	s.Metrics.FirstEventSeconds.WithLabelValues(metrics.Bool(x.line.Stream)).Observe(x.line.FirstEvent.Seconds())
+	s.Metrics.Began(x.line.Stream, x.line.FirstEvent)
 }
 
 // see notes what the log says of an answer.

@@ -26,8 +26,7 @@ func (s *server) cors(c *gin.Context) {
 	}
 	header := c.Writer.Header()
 	header.Set("Access-Control-Allow-Origin", allowed)
-	header.Set("Access-Control-Expose-Headers",
-		"X-Request-Id, Request-Id, X-Upstream-Request-Id, Content-Disposition, Retry-After, X-Should-Retry, ETag, "+replayedHeader+", "+fallbackHeader)
+	header.Set("Access-Control-Expose-Headers", exposed)
 	if c.Request.Method != http.MethodOptions || c.GetHeader("Access-Control-Request-Method") == "" {
 		return
 	}
@@ -42,6 +41,13 @@ func (s *server) cors(c *gin.Context) {
 	header.Set("Access-Control-Max-Age", "86400")
 	c.AbortWithStatus(http.StatusNoContent)
 }
+
+// exposed are the headers that a page may read.
+var exposed = strings.Join([]string{
+	"X-Request-Id", "Request-Id", "X-Upstream-Request-Id", "Content-Disposition", "Retry-After", "X-Should-Retry", "ETag", replayedHeader, fallbackHeader,
+	"X-Ratelimit-Limit-Requests", "X-Ratelimit-Remaining-Requests", "X-Ratelimit-Reset-Requests",
+	"X-Ratelimit-Limit-Tokens", "X-Ratelimit-Remaining-Tokens", "X-Ratelimit-Reset-Tokens",
+}, ", ")
 
 // allowedOrigin is what a page of the origin is told outside of /v1; empty where
 // that is closed to it.

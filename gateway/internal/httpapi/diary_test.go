@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/carried"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
@@ -297,10 +298,11 @@ type confidant struct {
 	mu     sync.Mutex
 	asked  []*chat.Request
 	passed []*carried.Request
+	from   caller.Caller // of what was passed last
 	choice lease.Choice
 }
 
-func (r *confidant) Chat(_ context.Context, request *chat.Request, choice lease.Choice) iter.Seq2[chat.Event, error] {
+func (r *confidant) Chat(_ context.Context, request *chat.Request, _ caller.Caller, choice lease.Choice) iter.Seq2[chat.Event, error] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.asked, r.choice = append(r.asked, request), choice
@@ -333,10 +335,10 @@ func (r *confidant) answer() []chat.Event {
 	return []chat.Event{first, {Text: "I"}, {Text: " see"}, {Finish: chat.Stop}}
 }
 
-func (r *confidant) Carry(_ context.Context, request *carried.Request, choice lease.Choice) iter.Seq2[carried.Piece, error] {
+func (r *confidant) Carry(_ context.Context, request *carried.Request, from caller.Caller, choice lease.Choice) iter.Seq2[carried.Piece, error] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.passed, r.choice = append(r.passed, request), choice
+	r.passed, r.from, r.choice = append(r.passed, request), from, choice
 	return func(yield func(carried.Piece, error) bool) {
 		if r.refuses != nil {
 			yield(carried.Piece{}, r.refuses)
@@ -350,7 +352,7 @@ func (r *confidant) Carry(_ context.Context, request *carried.Request, choice le
 }
 
 // CountTokens counts words.
-func (r *confidant) CountTokens(_ context.Context, request *chat.Request, _ lease.Choice) (int, error) {
+func (r *confidant) CountTokens(_ context.Context, request *chat.Request, _ caller.Caller, _ lease.Choice) (int, error) {
 	return len(strings.Fields(request.Messages[0].Parts[0].Text)), nil
 }
 

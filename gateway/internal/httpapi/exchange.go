@@ -12,21 +12,26 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"carousel.internal/gateway/internal/accesslog"
+	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/carried"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/forwarded"
-	"carousel.internal/gateway/internal/metrics"
+	"carousel.internal/gateway/internal/gather"
 )
 
 // exchange is one request and its answer, for the log.
 type exchange struct {
 	started time.Time
 	line    accesslog.Line
+	// sender is who has sent it; nobody while that is not known, or where no key is needed.
+	sender auth.Sender
 	// cut ends the connection when all is accounted for, so that the client does not take
 	// what it got for the whole.
 	cut bool
@@ -42,6 +47,12 @@ func exchangeOf(c *gin.Context) *exchange {
 	return x.(*exchange) // observe has put it there
 }
 
+// following is the request's context, with which it is served: how that went comes to stand in the
+// line of the log.
+func (x *exchange) following(c *gin.Context) context.Context {
+	return accesslog.Following(c.Request.Context(), &x.line.Served)
+}
+
 // observe is around every request: it names it, renders its error, keeps a panic
 // from the process, and counts and logs it when it is over.
 func (s *server) observe(c *gin.Context) {
@@ -51,7 +62,8 @@ func (s *server) observe(c *gin.Context) {
 	if name := s.dialectOf(c.Request).IDHeader(); name != "" {
 		c.Header(name, x.line.RequestID) // an upstream's own may take its place
 	}
-	c.Set(exchangeKey, x)
+	c.Keys = keys.Get().(map[any]any)
+	c.Keys[exchangeKey] = x
 	s.Metrics.InFlight.Inc()
 	defer s.Metrics.InFlight.Dec()
 	defer s.recovered(c, x)
@@ -60,7 +72,14 @@ func (s *server) observe(c *gin.Context) {
 	if x.cut {
 		panic(http.ErrAbortHandler)
 	}
+	clear(c.Keys)
+	keys.Put(c.Keys)
+	c.Keys = nil
 }
+
+// keys are the maps in which gin finds exchanges, used again: it would make another for each
+// request.
+var keys = sync.Pool{New: func() any { return map[any]any{} }}
 
 // finish renders the error if there is one, and accounts for the request.
 func (s *server) finish(c *gin.Context, x *exchange) {
@@ -71,6 +90,7 @@ func (s *server) finish(c *gin.Context, x *exchange) {
 		level = levelOf(failure.Kind)
 		x.line.ErrorKind, x.line.Error = string(failure.Kind), failure.Error()
 		s.Metrics.Errors.WithLabelValues(x.line.ErrorKind).Inc()
+		s.countRefusal(x, failure)
 		if failure.Kind == chat.Canceled {
 			s.Metrics.ClientGone.Inc()
 		}
@@ -78,6 +98,18 @@ func (s *server) finish(c *gin.Context, x *exchange) {
 		level = slog.LevelDebug
 	}
 	s.account(c, x, level)
+}
+
+// countRefusal notes and counts a request that was refused for its key.
+func (s *server) countRefusal(x *exchange, failure *chat.Error) {
+	reason, key := x.refusedFor(failure)
+	if reason == "" {
+		return
+	}
+	s.Metrics.KeyRefusals.WithLabelValues(reason).Inc()
+	if key != nil {
+		x.line.Caller, x.line.KeyID, x.line.KeyName = string(caller.Client), key.ID, key.Name
+	}
 }
 
 // routine tells whether a request is one of those that come again and again and say
@@ -123,15 +155,17 @@ func (s *server) account(c *gin.Context, x *exchange, level slog.Level) {
 	if line.Route == "" {
 		line.Route = "unmatched" // paths are the clients' to choose: no label, no field
 	}
-	if client := forwarded.Client(c.Request); client.IsValid() {
-		line.RemoteIP = client.String()
+	line.RemoteIP = forwarded.Client(c.Request)
+	if line.Caller == "" { // a route of admins, or one that needs no key
+		line.Caller = string(s.Gate.Kind(c.Request))
+	}
+	if line.Caller != "" {
+		s.Metrics.Called(line.Caller)
 	}
 	line.BytesOut = max(int64(c.Writer.Size()), 0)
 	line.Duration = time.Since(x.started)
-	s.Metrics.Requests.WithLabelValues(line.Route, strconv.Itoa(line.Status), metrics.Bool(line.Stream)).Inc()
-	s.Metrics.RequestSeconds.WithLabelValues(line.Route).Observe(line.Duration.Seconds())
-	// The line is written even when the client has gone.
-	s.Access.Write(context.WithoutCancel(c.Request.Context()), level, line)
+	s.Metrics.Answered(line.Route, line.Status, line.Stream, line.Duration)
+	s.Access.Write(level, line)
 }
 
 // recovered ends a request whose handler panicked: with a 500 where that is
@@ -179,6 +213,9 @@ func (s *server) writeJSON(c *gin.Context, status int, body []byte) {
 	// A writer without deadlines (a recorder) is no reason to fail.
 	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(s.Options.Stream.WriteTimeout))
 	c.Status(status)
+	if connection := gather.Of(c.Request.Context()); connection != nil && len(body) > gather.OnePiece {
+		connection.Hold() // net/http releases it when the answer has ended
+	}
 	_, _ = c.Writer.Write(body) // a client that has gone is noticed by its context
 }
 

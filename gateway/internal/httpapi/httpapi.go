@@ -16,6 +16,7 @@ import (
 
 	"carousel.internal/gateway/internal/accesslog"
 	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/carried"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
@@ -34,9 +35,9 @@ import (
 // the handler stops early, the client is gone. The choice says which token the
 // caller asks for.
 type Relay interface {
-	Chat(ctx context.Context, req *chat.Request, choice lease.Choice) iter.Seq2[chat.Event, error]
+	Chat(ctx context.Context, req *chat.Request, from caller.Caller, choice lease.Choice) iter.Seq2[chat.Event, error]
 	// Carry is Chat for a request to a side endpoint.
-	Carry(ctx context.Context, req *carried.Request, choice lease.Choice) iter.Seq2[carried.Piece, error]
+	Carry(ctx context.Context, req *carried.Request, from caller.Caller, choice lease.Choice) iter.Seq2[carried.Piece, error]
 }
 
 // Mount adds routes of its own below the public port: the admin API, pages.
@@ -57,6 +58,12 @@ type Deps struct {
 	Remembered *remembered.Desk
 	// Models lists what can be asked for, in order.
 	Models func() []chat.Model
+	// Key returns a client key as it is now; errors are *chat.Error. It is asked for keys that Gate
+	// has admitted.
+	Key func(ctx context.Context, id string) (*tokenstorev1.GetKeyResponse, error)
+	// Standing returns how far a client key's limits are used up, as far as is known here, without
+	// blocking. nil: nothing is known of any.
+	Standing func(keyID string) []caller.Standing
 	// Settings answers the hot settings; nil while they are not known.
 	Settings func() *tokenstorev1.Settings
 	// Chats counts this gateway's chat requests; nil takes a new one.

@@ -21,6 +21,7 @@ import (
 
 	"carousel.internal/gateway/internal/accesslog"
 	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/carried"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
@@ -44,11 +45,11 @@ const (
 // relay is a use case made of a function.
 type relay func(ctx context.Context, req *chat.Request, yield func(chat.Event, error) bool)
 
-func (r relay) Chat(ctx context.Context, req *chat.Request, _ lease.Choice) iter.Seq2[chat.Event, error] {
+func (r relay) Chat(ctx context.Context, req *chat.Request, _ caller.Caller, _ lease.Choice) iter.Seq2[chat.Event, error] {
 	return func(yield func(chat.Event, error) bool) { r(ctx, req, yield) }
 }
 
-func (relay) Carry(context.Context, *carried.Request, lease.Choice) iter.Seq2[carried.Piece, error] {
+func (relay) Carry(context.Context, *carried.Request, caller.Caller, lease.Choice) iter.Seq2[carried.Piece, error] {
 	return func(func(carried.Piece, error) bool) {}
 }
 
@@ -359,7 +360,7 @@ func TestHealth(t *testing.T) {
 	}
 	want := []string{
 		"/api/hello", "/health", "/v1/audio/speech", "/v1/audio/transcriptions", "/v1/audio/translations", "/v1/chat/completions", "/v1/completions", "/v1/embeddings",
-		"/v1/images/edits", "/v1/images/generations", "/v1/images/variations", "/v1/models", "/v1/models/{id}", "/v1/moderations", "/v1/rerank",
+		"/v1/images/edits", "/v1/images/generations", "/v1/images/variations", "/v1/key", "/v1/models", "/v1/models/{id}", "/v1/moderations", "/v1/rerank",
 	}
 	if !slices.Equal(got.Endpoints, want) {
 		t.Errorf("endpoints %v", got.Endpoints)

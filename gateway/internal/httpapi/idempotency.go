@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/idempotency"
@@ -37,7 +39,7 @@ func (s *server) answerOnce(c *gin.Context, api dialect.Dialect, body []byte, st
 	case len(key) > maxIdempotencyKey:
 		return chat.Errorf(chat.InvalidRequest, "%s: may have %d bytes", idempotencyHeader, maxIdempotencyKey)
 	}
-	keyHash, request := hashesOf(c.Request, key, body)
+	keyHash, request := hashesOf(c.Request, exchangeOf(c).sender, key, body)
 	for {
 		waited := func() {}
 		if stream {
@@ -61,12 +63,8 @@ func (s *server) answerOnce(c *gin.Context, api dialect.Dialect, body []byte, st
 }
 
 // hashesOf names the key, which is its sender's own, and the request.
-func hashesOf(r *http.Request, key string, body []byte) (keyHash, request idempotency.Hash) {
-	sender := r.Header.Get("Authorization")
-	if sender == "" {
-		sender = r.Header.Get("Cookie")
-	}
-	who := sha256.Sum256([]byte(sender))
+func hashesOf(r *http.Request, sender auth.Sender, key string, body []byte) (keyHash, request idempotency.Hash) {
+	who := ownerOf(r, sender)
 	keyHash = sha256.Sum256(append(who[:], r.URL.Path+"\x00"+key...))
 	beside := r.Header.Get(auth.AliasHeader)
 	if query := r.URL.RawQuery; query != "" {
@@ -74,6 +72,15 @@ func hashesOf(r *http.Request, key string, body []byte) (keyHash, request idempo
 	}
 	head := sha256.Sum256([]byte(beside))
 	return keyHash, sha256.Sum256(append(head[:], body...))
+}
+
+// ownerOf is whose an idempotency key is: a client key's, whatever its secret is now, else that of
+// what was sent as the key. Gateways of before there were client keys name it alike.
+func ownerOf(r *http.Request, sender auth.Sender) [sha256.Size]byte {
+	if sender.Kind == caller.Client {
+		return sender.Owner
+	}
+	return sha256.Sum256([]byte(cmp.Or(r.Header.Get("Authorization"), r.Header.Get("Cookie"))))
 }
 
 // record answers the request and keeps the answer. A client that hangs up does not end

@@ -55,7 +55,7 @@ func (s *shelf) asked(c *gin.Context) (*remembered.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	kept, err := s.find(c.Request.Context(), s.keeper, c.Param("id"), "", sender.Owner())
+	kept, err := s.find(c.Request.Context(), s.keeper, c.Param("id"), "", sender.Owner)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (s *shelf) asked(c *gin.Context) (*remembered.Answer, error) {
 func (s *shelf) pass(c *gin.Context, kept *remembered.Answer, method, below string, agreed func() error) error {
 	request := carried.Bare(routeAt(s.api), method, "/"+kept.ID+below, kept.Model, c.Request.Header)
 	request.Stream = wantsStream(c)
-	return s.deliver(c, s.api, &passing{request: request, choice: pinnedTo(kept), agreed: agreed, explain: func(err error) error {
+	return s.deliver(c, s.api, &passing{request: request, caller: exchangeOf(c).sender.Caller, choice: pinnedTo(kept), agreed: agreed, explain: func(err error) error {
 		if isLost(err) {
 			return unknown(s.keeper, kept.ID, "", err)
 		}
@@ -151,5 +151,5 @@ func (s *server) passOn(c *gin.Context, t *turn, path string) error {
 		return err
 	}
 	request.Below = strings.TrimPrefix(path, t.api.Path())
-	return s.deliver(c, t.api, &passing{request: request, choice: t.choice, explain: t.thread.explain})
+	return s.deliver(c, t.api, &passing{request: request, caller: t.caller, choice: t.choice, explain: t.thread.explain})
 }

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/dialect/anthropic"
@@ -21,7 +22,7 @@ import (
 // counts answers every question for tokens alike.
 type counts int
 
-func (c counts) CountTokens(context.Context, *chat.Request, lease.Choice) (int, error) {
+func (c counts) CountTokens(context.Context, *chat.Request, caller.Caller, lease.Choice) (int, error) {
 	return int(c), nil
 }
 

@@ -39,6 +39,8 @@ func (s *server) routes(engine *gin.Engine) {
 	get(engine, s.Options.RoutePrefix+modelsPath, s.listModels)
 	get(engine, s.Options.RoutePrefix+modelsPath+"/*id", s.retrieveModel) // ids may contain a slash
 
+	get(engine, s.Options.RoutePrefix+keyPath, s.showKey)
+
 	get(engine, "/health", s.health)
 	for _, base := range slices.Compact([]string{"", s.Options.RoutePrefix}) {
 		get(engine, base+helloPath, hello)

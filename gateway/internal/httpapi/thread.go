@@ -35,7 +35,7 @@ func (s *server) follow(r *http.Request, t *turn, sender auth.Sender) error {
 	if !keeps || s.Remembered == nil {
 		return nil
 	}
-	t.thread = thread{keeper: keeper, owner: sender.Owner(), wishes: keeper.Wishes(t.came)}
+	t.thread = thread{keeper: keeper, owner: sender.Owner, wishes: keeper.Wishes(t.came)}
 	previous := t.thread.wishes.Previous
 	if previous == "" {
 		return nil

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/lease"
@@ -14,7 +15,7 @@ import (
 // TokenCounter says how many tokens a request has that is not sent. Its errors are
 // *chat.Error.
 type TokenCounter interface {
-	CountTokens(ctx context.Context, request *chat.Request, choice lease.Choice) (int, error)
+	CountTokens(ctx context.Context, request *chat.Request, from caller.Caller, choice lease.Choice) (int, error)
 }
 
 // countIn makes the handler of a dialect's questions for tokens.
@@ -36,7 +37,7 @@ func (s *server) countIn(api dialect.Dialect, counter dialect.TokenCounter) hand
 			return err
 		}
 		t.asks(c, request)
-		tokens, err := s.Tokens.CountTokens(c.Request.Context(), request, t.choice)
+		tokens, err := s.Tokens.CountTokens(exchangeOf(c).following(c), request, t.caller, t.choice)
 		if err != nil {
 			return err
 		}

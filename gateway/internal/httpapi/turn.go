@@ -2,11 +2,11 @@ package httpapi
 
 import (
 	"cmp"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/lease"
@@ -22,24 +22,12 @@ type turn struct {
 	in   dialect.Incoming
 	// request is what the dialect has made of it.
 	request *chat.Request
+	caller  caller.Caller
 	choice  lease.Choice
 	// thread is what it has to do with answers that are kept.
 	thread thread
 	// origin is whose the answer is, once that has begun.
 	origin chat.Origin
-}
-
-// admit lets in who has sent a request in a dialect. Whoever has no right to ask learns no
-// more than that.
-func (s *server) admit(c *gin.Context, api dialect.Dialect) (auth.Sender, error) {
-	exchangeOf(c).line.Dialect = api.Name()
-	return s.Gate.Caller(c.Request, api.KeyHeaders(), s.allowed(), time.Now())
-}
-
-// allowed is what the settings let callers do.
-func (s *server) allowed() auth.Allowed {
-	settings := s.settings()
-	return auth.Allowed{OwnTokens: settings.GetEnableOwnTokens(), AliasPinning: settings.GetEnableAliasPinning()}
 }
 
 // hear reads what a sender asks, and finds what that goes on with.
@@ -49,7 +37,7 @@ func (s *server) hear(c *gin.Context, api dialect.Dialect, sender auth.Sender) (
 	if err != nil {
 		return nil, err
 	}
-	t := &turn{api: api, came: body, choice: sender.Choice, in: dialect.Incoming{
+	t := &turn{api: api, came: body, caller: sender.Caller, choice: sender.Choice, in: dialect.Incoming{
 		Body: body, Header: c.Request.Header, Query: c.Request.URL.RawQuery, RequestID: x.line.RequestID, Received: x.started,
 	}}
 	return t, s.follow(c.Request, t, sender)

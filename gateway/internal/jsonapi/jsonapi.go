@@ -51,17 +51,31 @@ func Answer(c *gin.Context, status int, value any) error {
 	return nil
 }
 
-// writeTimeout is how long a client may refuse to read its answer.
-const writeTimeout = 30 * time.Second
+const (
+	// writeTimeout is how long a client may refuse to read its answer.
+	writeTimeout = 30 * time.Second
+	// leastRate is how many bytes of a file earn it another second.
+	leastRate = 32 << 10
+)
+
+// Attach writes a file to be kept under a name. A large one may take its time.
+func Attach(c *gin.Context, name string, file []byte) {
+	c.Header("Content-Disposition", `attachment; filename="`+name+`"`)
+	write(c, http.StatusOK, "application/octet-stream", file, writeTimeout+time.Duration(len(file)/leastRate)*time.Second)
+}
 
 // Write writes a whole body.
 func Write(c *gin.Context, status int, contentType string, body []byte) {
+	write(c, status, contentType, body, writeTimeout)
+}
+
+func write(c *gin.Context, status int, contentType string, body []byte, timeout time.Duration) {
 	header := c.Writer.Header()
 	header.Set("Content-Type", contentType)
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("X-Content-Type-Options", "nosniff")
 	// A writer without deadlines (a recorder) is no reason to fail.
-	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(writeTimeout))
+	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(timeout))
 	c.Status(status)
 	_, _ = c.Writer.Write(body) // a client that has gone does not mind
 }

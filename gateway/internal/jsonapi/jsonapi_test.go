@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -142,5 +143,30 @@ func TestActor(t *testing.T) {
 	}
 	if got := jsonapi.Actor(request(t, "", "X-Forwarded-For", "x, 198.51.100.7")); got != "pages 192.0.2.1" {
 		t.Errorf("with a session: %q", got)
+	}
+}
+
+// timed is a writer that knows its deadline.
+type timed struct {
+	*httptest.ResponseRecorder
+
+	until time.Time
+}
+
+func (t *timed) SetWriteDeadline(until time.Time) error { t.until = until; return nil }
+
+// A large file has more time than a small one.
+func TestAttach(t *testing.T) {
+	t.Parallel()
+	for size, least := range map[int]time.Duration{1: 29 * time.Second, 32 << 20: 17 * time.Minute} {
+		w := &timed{ResponseRecorder: httptest.NewRecorder()}
+		c, _ := gin.CreateTestContext(w)
+		jsonapi.Attach(c, "a.age", make([]byte, size))
+		if left := time.Until(w.until); left < least || left > least+time.Minute {
+			t.Errorf("%d bytes have %s", size, left)
+		}
+		if w.Header().Get("Content-Disposition") != `attachment; filename="a.age"` || w.Body.Len() != size {
+			t.Errorf("%d bytes as %s", w.Body.Len(), w.Header().Get("Content-Disposition"))
+		}
 	}
 }

@@ -26,6 +26,8 @@ type Demand struct {
 	Fresh bool
 	// MaxWait is how long to queue when every eligible token is at its cap.
 	MaxWait time.Duration
+	// Charge is what the request may use of its key; nil where that has no limits.
+	Charge *Charge
 }
 
 // Choice is which token a request is to be sent with, as far as its caller chose;

@@ -5,6 +5,7 @@ package logentry
 import (
 	"time"
 
+	"carousel.internal/gateway/internal/money"
 	"carousel.internal/gateway/internal/nullable"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -30,6 +31,13 @@ type Entry struct {
 	Token            *string `json:"token"`
 	TokenFingerprint *string `json:"token_fingerprint"`
 	Stream           bool    `json:"stream"`
+	// Caller is who asked: admin, key, own or session.
+	Caller *string `json:"caller"`
+	// KeyID is the client key's, and KeyName the name that it had.
+	KeyID   *string `json:"key_id"`
+	KeyName *string `json:"key_name"`
+	// ServedModel is the id by which the upstream knows the model that was asked last.
+	ServedModel *string `json:"served_model"`
 	// Status is success or failure.
 	Status     string  `json:"status"`
 	HTTPStatus uint32  `json:"http_status"`
@@ -52,6 +60,12 @@ type Entry struct {
 	ReasoningTokens *uint64 `json:"reasoning_tokens"`
 	// UsageSource says how far the counts are to be trusted.
 	UsageSource string `json:"usage_source"`
+	// CostUSD is exact, with at least two decimals; null where nothing was used, or nothing that
+	// has a price.
+	CostUSD *string `json:"cost_usd"`
+	// CostQuality is reported, estimated or partial, as the counts, or unpriced; null where nothing
+	// was used.
+	CostQuality *string `json:"cost_quality"`
 	// Prompt is null in a list that was not asked for prompts.
 	Prompt    *string `json:"prompt"`
 	PromptCut bool    `json:"prompt_cut"`
@@ -119,14 +133,25 @@ func Of(e *tokenstorev1.LogEntry) Entry {
 		TotalMS: nullable.Milliseconds(e.GetTotal()), FirstByteMS: nullable.Milliseconds(e.GetFirstByte()),
 		Dialect: nullable.Text(e.GetDialect()), Translated: e.GetTranslated(), Model: e.GetModel(), Upstream: nullable.Text(e.GetUpstream()), TokenID: nullable.Text(e.GetTokenId()),
 		TokenAlias: nullable.Text(e.GetTokenAlias()), Token: nullable.Text(e.GetMaskedSecret()), TokenFingerprint: nullable.Text(e.GetTokenFingerprint()),
+		Caller: nullable.Text(e.GetCaller()), KeyID: nullable.Text(e.GetKeyId()), KeyName: nullable.Text(e.GetKeyName()), ServedModel: nullable.Text(e.GetServedModel()),
 		Stream: e.GetStream(), Status: e.GetStatus(), HTTPStatus: e.GetHttpStatus(),
 		Error: nullable.Text(e.GetError()), ErrorKind: nullable.Text(e.GetErrorKind()), EndReason: e.GetEndReason(),
 		Attempts: e.GetAttempts(), FallbackModel: nullable.Text(e.GetFallbackModel()), PromptTokens: e.GetPromptTokens(), CompletionTokens: e.GetCompletionTokens(),
 		CacheReadTokens: told(e, e.GetCacheReadTokens()), CacheWriteTokens: told(e, e.GetCacheWriteTokens()),
 		CacheWriteHourTokens: told(e, e.GetCacheWriteHourTokens()), ReasoningTokens: told(e, e.GetReasoningTokens()),
-		UsageSource: e.GetUsageSource(), Prompt: nullable.Text(e.GetPrompt()), PromptCut: e.GetPromptCut(),
+		UsageSource: e.GetUsageSource(), CostUSD: costOf(e), CostQuality: nullable.Text(e.GetCostQuality()), Prompt: nullable.Text(e.GetPrompt()), PromptCut: e.GetPromptCut(),
 		AttemptLog: attemptsOf(e.GetAttemptLog()), Pool: poolOf(e.GetPool()), RetryAfterMS: nullable.Milliseconds(e.GetRetryAfter()),
 	}
+}
+
+// costOf is null where the entry has no cost, also in entries of before there were costs.
+func costOf(e *tokenstorev1.LogEntry) *string {
+	switch e.GetCostQuality() {
+	case "", "unpriced":
+		return nil
+	}
+	cost := money.Pico(e.GetCost()).String()
+	return &cost
 }
 
 // told is a count that no tokenizer can know: null where the upstream reported nothing.

@@ -27,3 +27,20 @@ func TestCountsThatOnlyAnUpstreamKnows(t *testing.T) {
 		t.Errorf("what came before the answer was cut short: %v", cut.CacheReadTokens)
 	}
 }
+
+// Without a price there is no cost, and 0 is one.
+func TestCost(t *testing.T) {
+	t.Parallel()
+	for quality, want := range map[string]string{"": "", "unpriced": "", "reported": "0.00", "estimated": "0.00", "partial": "0.00"} {
+		entry := logentry.Of(&tokenstorev1.LogEntry{CostQuality: quality})
+		if want == "" && entry.CostUSD != nil || want != "" && (entry.CostUSD == nil || *entry.CostUSD != want) {
+			t.Errorf("%q: %v, want %q", quality, entry.CostUSD, want)
+		}
+		if quality == "" && entry.CostQuality != nil || quality != "" && *entry.CostQuality != quality {
+			t.Errorf("%q: %v", quality, entry.CostQuality)
+		}
+	}
+	if dear := logentry.Of(&tokenstorev1.LogEntry{Cost: 1_234_567_890_123, CostQuality: "reported"}); *dear.CostUSD != "1.234567890123" {
+		t.Errorf("%s", *dear.CostUSD)
+	}
+}

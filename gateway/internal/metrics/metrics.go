@@ -5,6 +5,7 @@ package metrics
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -29,6 +30,13 @@ type Metrics struct {
 	// Errors by kind of chat.Error: about 20.
 	Errors *prometheus.CounterVec
 
+	// Callers are requests by the kind of their caller (admin, key, own, session), where that is
+	// known: 4.
+	Callers *prometheus.CounterVec
+	// KeyRefusals are requests refused for their key, by why (wrong, disabled, expired, replaced,
+	// network, not_for_keys, unusable, model, limited, spent): 10.
+	KeyRefusals *prometheus.CounterVec
+
 	// Remembered are answers that were to be kept, by result (kept, too_large, own_token,
 	// failed): 4.
 	Remembered *prometheus.CounterVec
@@ -48,6 +56,8 @@ type Metrics struct {
 	// cache_write, cache_write_hour; answer, reasoning): upstreams x 6. Each token is of
 	// one kind.
 	TokensUsed *prometheus.CounterVec
+	// Cost in US dollars of what was used and has a price, by upstream: upstreams.
+	Cost *prometheus.CounterVec
 
 	// RoundTrips to the tokenstore, by kind (session, admin, log, watch): 4.
 	RoundTrips *prometheus.CounterVec
@@ -73,6 +83,48 @@ type Metrics struct {
 	LogEntries *prometheus.CounterVec
 	// LogDropped by reason (queue_full, too_large, refused, damaged, shutdown): 5.
 	LogDropped *prometheus.CounterVec
+
+	answers     *Series[answer, answerSeries]
+	firstEvents *Series[bool, prometheus.Observer]
+	callers     *Series[string, prometheus.Counter]
+}
+
+// answer is what the labels of answered requests say.
+type answer struct {
+	route  string
+	status int
+	stream bool
+}
+
+type answerSeries struct {
+	requests prometheus.Counter
+	seconds  prometheus.Observer
+}
+
+// Answered counts a request that was answered, by its route's pattern, and how long that took.
+func (m *Metrics) Answered(route string, status int, stream bool, took time.Duration) {
+	series := m.answers.Of(answer{route, status, stream})
+	series.requests.Inc()
+	series.seconds.Observe(took.Seconds())
+}
+
+// Began notes how long the first byte of an answer took.
+func (m *Metrics) Began(stream bool, took time.Duration) {
+	m.firstEvents.Of(stream).Observe(took.Seconds())
+}
+
+// Called counts a request by the kind of its caller.
+func (m *Metrics) Called(kind string) { m.callers.Of(kind).Inc() }
+
+// keepSeries looks up series for what counts each request.
+func (m *Metrics) keepSeries() {
+	m.answers = NewSeries(func(a answer) answerSeries {
+		return answerSeries{m.Requests.WithLabelValues(a.route, strconv.Itoa(a.status), strconv.FormatBool(a.stream)), m.RequestSeconds.WithLabelValues(a.route)}
+	})
+	m.firstEvents = NewSeries(func(stream bool) prometheus.Observer {
+		return m.FirstEventSeconds.WithLabelValues(strconv.FormatBool(stream))
+	})
+	m.callers = NewSeries(func(kind string) prometheus.Counter { return m.Callers.WithLabelValues(kind) })
 }
 
 const namespace = "carousel_gateway"
@@ -91,6 +143,8 @@ func New(registry prometheus.Registerer) *Metrics {
 		StreamEvents:      counter("stream_events_total", "Events sent in streams."),
 		ClientGone:        counter("client_gone_total", "Clients that hung up before their answer was complete."),
 		Errors:            counters("errors_total", "Requests that failed, by the kind of the error.", "kind"),
+		Callers:           counters("caller_requests_total", "Requests of known callers, by their kind.", "caller"),
+		KeyRefusals:       counters("key_refusals_total", "Requests refused for their key, by why.", "reason"),
 		Remembered:        counters("answers_remembered_total", "Answers that were to be kept, by what became of that.", "result"),
 		Attempts:          counters("upstream_attempts_total", "Requests sent to upstreams, by how they ended.", "upstream", "outcome"),
 		Retries:           counters("retries_total", "Attempts after the first one of a request.", "upstream"),
@@ -98,6 +152,7 @@ func New(registry prometheus.Registerer) *Metrics {
 		Fallbacks:         counters("fallbacks_total", "Requests sent to a fallback model, by the upstream that had failed them.", "upstream"),
 		Ignored:           counters("fields_ignored_total", "Fields that tune an answer and that the upstream can't be sent.", "upstream", "field"),
 		TokensUsed:        counters("tokens_used_total", "Model tokens, as reported or estimated.", "upstream", "direction", "kind"),
+		Cost:              counters("cost_usd_total", "What the model tokens cost that have a price, in US dollars.", "upstream"),
 		RoundTrips:        counters("tokenstore_round_trips_total", "Messages sent to the tokenstore.", "kind"),
 		Leases:            counters("leases_total", "Leases, by how they were had.", "how"),
 		Degraded: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -114,9 +169,10 @@ func New(registry prometheus.Registerer) *Metrics {
 		LogEntries:       counters("log_entries_total", "Request log entries.", "state"),
 		LogDropped:       counters("log_dropped_total", "Request log entries that were given up, by why.", "reason"),
 	}
+	m.keepSeries()
 	registry.MustRegister(
-		m.Requests, m.RequestSeconds, m.FirstEventSeconds, m.InFlight, m.StreamEvents, m.ClientGone, m.Errors, m.Remembered,
-		m.Attempts, m.Retries, m.RetriesDenied, m.Fallbacks, m.Ignored, m.TokensUsed,
+		m.Requests, m.RequestSeconds, m.FirstEventSeconds, m.InFlight, m.StreamEvents, m.ClientGone, m.Errors, m.Callers, m.KeyRefusals, m.Remembered,
+		m.Attempts, m.Retries, m.RetriesDenied, m.Fallbacks, m.Ignored, m.TokensUsed, m.Cost,
 		m.RoundTrips, m.Leases, m.Degraded, m.Outages, m.LeasesRecalled, m.LeasesLost, m.ReportsLost, m.LeasesHeld, m.LeaseWaitSeconds, m.LogEntries, m.LogDropped,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -129,9 +185,6 @@ func Pending(registry prometheus.Registerer, now func() float64) {
 		Namespace: namespace, Name: "log_pending", Help: "Request log entries that wait to be stored.",
 	}, now))
 }
-
-// Bool is the label value of a truth.
-func Bool(b bool) string { return strconv.FormatBool(b) }
 
 func counter(name, help string) prometheus.Counter {
 	return prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help})

@@ -1,5 +1,5 @@
 // Package nullable makes values for JSON answers that are null where a message of the
-// contract has nothing.
+// contract has nothing, and lists that are not.
 package nullable
 
 import (
@@ -15,6 +15,14 @@ func Text(text string) *string {
 		return nil
 	}
 	return &text
+}
+
+// List is an empty list where there is none: JSON tells that from null.
+func List[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
 }
 
 // Time is null where the time is unset.

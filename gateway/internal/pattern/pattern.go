@@ -9,6 +9,16 @@ const Star = "*"
 // Is tells whether a text is a pattern, and no name.
 func Is(text string) bool { return strings.Contains(text, Star) }
 
+// AnyCovers tells whether one of some patterns covers a name.
+func AnyCovers(patterns []string, name string) bool {
+	for _, pattern := range patterns {
+		if _, covers := Covers(pattern, name); covers {
+			return true
+		}
+	}
+	return false
+}
+
 // Covers tells whether a pattern covers a name, and what its star stands for there. A text that
 // is none covers itself alone.
 func Covers(pattern, name string) (stood string, covers bool) {

@@ -27,6 +27,9 @@ func TestCovers(t *testing.T) {
 			t.Errorf("%s covers %q: %t, %q", c.pattern, c.name, covers, stood)
 		}
 	}
+	if some := []string{"fast", "gpt-*"}; !pattern.AnyCovers(some, "gpt-5") || pattern.AnyCovers(some, "faster") || pattern.AnyCovers(nil, "fast") {
+		t.Error("one of them covers a name, or none does")
+	}
 	if pattern.Is("fast") || !pattern.Is("f*") {
 		t.Error("a star makes a pattern")
 	}

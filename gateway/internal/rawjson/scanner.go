@@ -203,6 +203,16 @@ func (s *Scanner) Text() string {
 	return decoded(raw)
 }
 
+// Word is Text for a string that is compared and not kept: it is valid as long as nobody changes
+// what is scanned.
+func (s *Scanner) Word() []byte {
+	raw, escaped := s.rawString()
+	if escaped {
+		return appendUnescaped(nil, raw)
+	}
+	return raw
+}
+
 // decoded decodes into a buffer that becomes the text: a prompt of many megabytes is
 // not copied twice. Where much of the buffer would be kept for nothing, it is.
 func decoded(raw []byte) string {
@@ -216,18 +226,25 @@ func decoded(raw []byte) string {
 // Inside decodes what stands between the quotes of a string. It answers false when
 // that is no such thing.
 func Inside(raw []byte) (text string, ok bool) {
-	plain := run(raw, 0)
-	if plain == len(raw) {
+	switch {
+	case run(raw, 0) == len(raw):
 		return string(raw), true
+	case !isInside(raw):
+		return "", false
 	}
-	for i := plain; i < len(raw); i = run(raw, i) {
+	return decoded(raw), true
+}
+
+// isInside tells whether that can stand between the quotes of a string.
+func isInside(raw []byte) bool {
+	for i := run(raw, 0); i < len(raw); i = run(raw, i) {
 		length := escapeLength(raw[i:])
 		if length == 0 {
-			return "", false
+			return false
 		}
 		i += length
 	}
-	return decoded(raw), true
+	return true
 }
 
 // Bool consumes the boolean that must come next.

@@ -150,7 +150,7 @@ func TestADemandHasTheKey(t *testing.T) {
 	r.policy.Affinity = Conversations
 	asked := newRequest()
 	asked.Session = "a conversation"
-	for _, err := range r.relay.Chat(t.Context(), asked, r.choice) {
+	for _, err := range r.relay.Chat(t.Context(), asked, r.caller, r.choice) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/carried"
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
@@ -260,7 +261,7 @@ func TestWhatNeedsItsModelIsSentToTheSameModelOnly(t *testing.T) {
 			second.Model = c.second
 			return catalog.InOrder(plan.First, second), err
 		})
-		for range r.relay.Carry(t.Context(), &carried.Request{Model: "m", Route: &carried.Route{Name: "embeddings", SameModel: true}}, lease.Choice{}) {
+		for range r.relay.Carry(t.Context(), &carried.Request{Model: "m", Route: &carried.Route{Name: "embeddings", SameModel: true}}, caller.Caller{}, lease.Choice{}) {
 			continue
 		}
 		if asked := r.asked(); !slices.Equal(asked, c.asked) {
@@ -404,8 +405,12 @@ func (n nobodyAsked) Acquire(context.Context, lease.Demand) (*lease.Lease, error
 	return nil, chat.Errorf(chat.NoTokens, "none")
 }
 
-func (n nobodyAsked) Settle(*lease.Lease, lease.Outcome) { n.t.Error("a lease was settled") }
-func (n nobodyAsked) Record(reqlog.Entry)                { n.t.Error("an entry was recorded") }
+func (n nobodyAsked) SetAside(context.Context, *lease.Charge) bool { return false }
+
+func (n nobodyAsked) Pay(*lease.Charge, lease.Amounts) {}
+
+func (n nobodyAsked) Settle(*lease.Lease, lease.Outcome)   { n.t.Error("a lease was settled") }
+func (n nobodyAsked) Record(context.Context, reqlog.Entry) { n.t.Error("an entry was recorded") }
 
 // Of a name that nobody serves the tokenstore learns nothing, in whatever way it is asked for.
 func TestANameThatNobodyServesLeavesNoTrace(t *testing.T) {
@@ -415,7 +420,7 @@ func TestANameThatNobodyServesLeavesNoTrace(t *testing.T) {
 	for _, model := range []string{"nobody", "lost", "gone/m", "claude-9"} {
 		r := newRig(nil)
 		r.relay = New(Params{
-			Catalog: c, Leases: nobodyAsked{t}, Recorder: nobodyAsked{t}, Counter: r.count, Policy: func() Policy { return r.policy },
+			Catalog: c, Leases: nobodyAsked{t}, Prices: dear{}, Recorder: nobodyAsked{t}, Counter: r.count, Policy: func() Policy { return r.policy },
 			StatusOf: r.relay.StatusOf, Replicas: r.relay.Replicas, Logger: r.relay.Logger,
 		})
 		request := newRequest()
@@ -423,10 +428,10 @@ func TestANameThatNobodyServesLeavesNoTrace(t *testing.T) {
 		if got := r.chatWith(t.Context(), t, request, whole); got.err == nil || got.err.Kind != chat.ModelNotSupported || len(r.count.used) != 0 {
 			t.Errorf("%s: %+v", model, got.err)
 		}
-		if _, err := r.relay.CountTokens(t.Context(), request, lease.Choice{}); chat.AsError(err) == nil || chat.AsError(err).Kind != chat.ModelNotSupported {
+		if _, err := r.relay.CountTokens(t.Context(), request, caller.Caller{}, lease.Choice{}); chat.AsError(err) == nil || chat.AsError(err).Kind != chat.ModelNotSupported {
 			t.Errorf("%s: %v", model, err)
 		}
-		for _, err := range r.relay.Carry(t.Context(), &carried.Request{Model: model, Route: &carried.Route{Name: "embeddings"}}, lease.Choice{}) {
+		for _, err := range r.relay.Carry(t.Context(), &carried.Request{Model: model, Route: &carried.Route{Name: "embeddings"}}, caller.Caller{}, lease.Choice{}) {
 			if chat.AsError(err) == nil || chat.AsError(err).Kind != chat.ModelNotSupported {
 				t.Errorf("%s: %v", model, err)
 			}
@@ -448,7 +453,7 @@ func TestCountingAsksOnlyWhoCounts(t *testing.T) {
 	})
 	request := newRequest()
 	request.Source = chat.Source{Dialect: "spoken", JSON: []byte("{}")}
-	tokens, err := r.relay.CountTokens(t.Context(), request, lease.Choice{})
+	tokens, err := r.relay.CountTokens(t.Context(), request, caller.Caller{}, lease.Choice{})
 	if asked := r.asked(); err != nil || tokens != tokencount.Prompt(request) || !slices.Equal(asked, []string{"a"}) {
 		t.Errorf("%d tokens, %v, asked %v", tokens, err, asked)
 	}
@@ -462,7 +467,7 @@ func TestCountingTakesNoTurn(t *testing.T) {
 	wishes := r.leads("a", "b")
 	request := newRequest()
 	request.Session = "s"
-	if _, err := r.relay.CountTokens(t.Context(), request, lease.Choice{Own: &upstream.Credential{Secret: secret.New("own")}}); err != nil {
+	if _, err := r.relay.CountTokens(t.Context(), request, caller.Caller{}, lease.Choice{Own: &upstream.Credential{Secret: secret.New("own")}}); err != nil {
 		t.Fatal(err)
 	}
 	if got := (*wishes)[0]; !got.Look || got.Key != keyOf(func(m *mark) { m.add(maxMarked, "s") }) {

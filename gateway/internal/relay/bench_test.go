@@ -8,9 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
+	"carousel.internal/gateway/internal/money"
 	"carousel.internal/gateway/internal/reqlog"
 	"carousel.internal/gateway/internal/upstream"
 )
@@ -19,14 +21,17 @@ import (
 type nothing struct{ held *lease.Lease }
 
 func (n nothing) Acquire(context.Context, lease.Demand) (*lease.Lease, error) { return n.held, nil }
-func (nothing) Settle(*lease.Lease, lease.Outcome)                            {}
-func (nothing) Record(reqlog.Entry)                                           {}
-func (nothing) Attempt(string, upstream.Class)                                {}
-func (nothing) Retried(string)                                                {}
-func (nothing) RetryDenied(string)                                            {}
-func (nothing) FellBack(string)                                               {}
-func (nothing) Ignored(string, string)                                        {}
-func (nothing) Used(string, chat.Usage)                                       {}
+func (nothing) Pay(*lease.Charge, lease.Amounts)                              {}
+func (nothing) SetAside(context.Context, *lease.Charge) bool                  { return true }
+
+func (nothing) Settle(*lease.Lease, lease.Outcome)   {}
+func (nothing) Record(context.Context, reqlog.Entry) {}
+func (nothing) Attempt(string, upstream.Class)       {}
+func (nothing) Retried(string)                       {}
+func (nothing) RetryDenied(string)                   {}
+func (nothing) FellBack(string)                      {}
+func (nothing) Ignored(string, string)               {}
+func (nothing) Used(string, chat.Usage, money.Pico)  {}
 
 // What the relay itself costs: a stream of 50 events from a driver that costs
 // nothing.
@@ -51,14 +56,14 @@ func BenchmarkChat(b *testing.B) {
 				Catalog: catalogFunc(func(catalog.Wish) (catalog.Target, error) {
 					return catalog.Target{Upstream: "up", Driver: driver, Model: "m", Discipline: discipline}, nil
 				}),
-				Leases: free, Recorder: free, Counter: free, StatusOf: func(string, *chat.Error) int { return 500 }, Replicas: func() int { return 1 }, Logger: slog.New(slog.DiscardHandler),
+				Leases: free, Prices: dear{}, Recorder: free, Counter: free, StatusOf: func(string, *chat.Error) int { return 500 }, Replicas: func() int { return 1 }, Logger: slog.New(slog.DiscardHandler),
 				Policy: func() Policy { return Policy{MaxAttempts: 3, HoldBack: true, Total: total} },
 			})
 			request := newRequest()
 			b.ReportAllocs()
 			for b.Loop() {
 				events := 0
-				for _, err := range r.Chat(b.Context(), request, lease.Choice{}) {
+				for _, err := range r.Chat(b.Context(), request, caller.Caller{}, lease.Choice{}) {
 					if err != nil {
 						b.Fatal(err)
 					}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/carried"
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
@@ -17,16 +18,16 @@ import (
 // Carry is Chat for a request to a side endpoint, which is passed on as it is, and so is
 // its answer. An answer that ends with an error of the upstream's own has told it, so that
 // none is yielded.
-func (r *Relay) Carry(ctx context.Context, request *carried.Request, choice lease.Choice) iter.Seq2[carried.Piece, error] {
+func (r *Relay) Carry(ctx context.Context, request *carried.Request, from caller.Caller, choice lease.Choice) iter.Seq2[carried.Piece, error] {
 	return func(yield func(carried.Piece, error) bool) {
 		policy := r.Policy()
 		ctx, cancel := within(ctx, policy.Total)
 		defer cancel()
-		run := &run{relay: r, policy: policy, choice: choice, dialect: request.Dialect}
+		run := &run{relay: r, policy: policy, caller: from, choice: choice, dialect: request.Dialect}
 		passage := &passage{run: run, request: request, yield: yield}
 		run.cargo = passage
 		run.entry = reqlog.Entry{
-			ID: request.ID, Dialect: request.Dialect + "/" + request.Route.Name, StartedAt: request.Created, Model: request.Model, Stream: request.Stream,
+			ID: request.ID, Caller: from, Dialect: request.Dialect + "/" + request.Route.Name, StartedAt: request.Created, Model: request.Model, Stream: request.Stream,
 		}
 		if err := run.account(ctx); err != nil && !run.gone && !passage.told {
 			yield(carried.Piece{}, err)
@@ -42,6 +43,11 @@ type passage struct {
 	counted *chat.Usage
 	// told: the upstream has told the client of its failure.
 	told bool
+	// said, whole and left belong to the present attempt: what it has answered where that is text,
+	// whether that has come to its end, and whether this side has ended it while the upstream was
+	// at work.
+	said        wording
+	whole, left bool
 }
 
 func (p *passage) model() string { return p.request.Model }
@@ -88,11 +94,20 @@ func (p *passage) goesOn(context.Context) *lease.Lease { return nil }
 func (p *passage) parks(*upstream.Failure) bool { return false }
 
 func (p *passage) usage() chat.Usage {
-	if p.counted == nil {
+	switch {
+	case p.counted != nil:
+		return p.counted.Bounded()
+	case !p.isText() || !p.sent && !p.left:
 		return chat.Usage{Source: chat.UsageUnknown}
+	case p.whole:
+		return p.said.estimate(p.request, chat.UsageEstimated)
+	default:
+		return p.said.estimate(p.request, chat.UsagePartial)
 	}
-	return p.counted.Bounded()
 }
+
+// isText tells whether the answer is text that can be counted.
+func (p *passage) isText() bool { return p.request.Route.Text && p.request.HasBody() }
 
 func (p *passage) prompt() (text string, cut bool) {
 	if p.request.Prompt == "" {
@@ -111,9 +126,13 @@ func (p *passage) transmit(ctx context.Context, credential upstream.Credential) 
 		return &upstream.Failure{Class: upstream.CallerFault, Message: "it has no such endpoint any more"}
 	}
 	rules := p.target.Discipline.Rules
+	p.said, p.left, p.whole = wording{}, false, false
+	over := ctx.Err() != nil // then no upstream gets it
 	answer, err := passer.Pass(ctx, p.call(credential))
 	if err != nil {
-		return failureOf(ctx, err, rules)
+		failure := failureOf(ctx, err, rules)
+		p.left = !over && ctx.Err() != nil && failure.Class.Ours()
+		return failure
 	}
 	defer func() { _ = answer.Body.Close() }()
 	p.begun()
@@ -124,6 +143,9 @@ func (p *passage) transmit(ctx context.Context, credential upstream.Credential) 
 	buffer := make([]byte, pieceBytes)
 	for {
 		n, err := answer.Body.Read(buffer)
+		if p.isText() {
+			p.said.add(buffer[:n])
+		}
 		if n > 0 && !p.send(carried.Piece{Bytes: buffer[:n]}) {
 			return hungUp
 		}
@@ -134,6 +156,7 @@ func (p *passage) transmit(ctx context.Context, credential upstream.Credential) 
 			return failureOf(ctx, err, rules)
 		}
 	}
+	p.whole = true
 	usage, told := answer.End()
 	if !p.request.HasBody() {
 		usage = nil // it was counted when it was made

@@ -84,7 +84,7 @@ func carryRig(pass passerFunc) (r *rig, calls *[]string) {
 // carry collects the answer; the client hangs up behind as many pieces.
 func (r *rig) carry(t *testing.T, request *carried.Request, pieces int) (got delivered) {
 	t.Helper()
-	for piece, err := range r.relay.Carry(t.Context(), request, r.choice) {
+	for piece, err := range r.relay.Carry(t.Context(), request, r.caller, r.choice) {
 		if got.err != nil {
 			t.Fatal("an error was not the last")
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
@@ -12,17 +13,24 @@ import (
 )
 
 // Chat answers the request event by event, in the caller's goroutine; an error,
-// always a *chat.Error, is the last thing it yields. A caller that stops
-// iterating has lost its client. The choice says which token the client asks for.
-func (r *Relay) Chat(ctx context.Context, request *chat.Request, choice lease.Choice) iter.Seq2[chat.Event, error] {
+// always a *chat.Error, is the last thing it yields. Who stops iterating has lost its
+// client. The request is from the caller; the choice says which token that asks for.
+func (r *Relay) Chat(ctx context.Context, request *chat.Request, from caller.Caller, choice lease.Choice) iter.Seq2[chat.Event, error] {
 	return func(yield func(chat.Event, error) bool) {
 		policy := r.Policy()
 		ctx, cancel := within(ctx, policy.Total)
 		defer cancel()
-		run := &run{relay: r, policy: policy, choice: choice, dialect: request.Source.Dialect}
-		run.cargo = &conversation{run: run, came: request, asked: request, request: request, yield: yield}
+		both := &struct { // in one piece of memory
+			run
+			conversation
+		}{
+			run{relay: r, policy: policy, caller: from, choice: choice, dialect: request.Source.Dialect},
+			conversation{came: request, asked: request, request: request, yield: yield},
+		}
+		run := &both.run
+		run.cargo, both.conversation.run = &both.conversation, run
 		run.entry = reqlog.Entry{
-			ID: request.ID, Dialect: request.Source.Dialect, StartedAt: request.Created, Model: request.Model, Stream: request.Stream,
+			ID: request.ID, Caller: from, Dialect: request.Source.Dialect, StartedAt: request.Created, Model: request.Model, Stream: request.Stream,
 		}
 		if err := run.account(ctx); err != nil && !run.gone {
 			yield(chat.Event{}, err)
@@ -41,11 +49,11 @@ type conversation struct {
 	yield func(chat.Event, error) bool
 	// unsealed: the upstream has refused a seal; the request goes on without any.
 	unsealed bool
-	// back, tally and finished belong to the present attempt; finished: the answer's end
-	// has come.
-	back     holdBack
-	finished bool
-	tally    tally
+	// back, tally, finished and left belong to the present attempt; finished: the answer's end
+	// has come; left: this side has ended it, while the upstream was at work.
+	back           holdBack
+	finished, left bool
+	tally          tally
 	// begin is what is told before the answer's first word.
 	begin chat.Beginning
 	// parked is the present attempt's answer, where it is kept open; resumed is what the next
@@ -108,7 +116,7 @@ func (c *conversation) mayChange() bool { return true }
 // limitedApart implements cargo.
 func (c *conversation) limitedApart() bool { return false }
 
-func (c *conversation) usage() chat.Usage { return c.tally.usage(c.request, c.sent) }
+func (c *conversation) usage() chat.Usage { return c.tally.usage(c.request, c.sent || c.left) }
 
 func (c *conversation) prompt() (text string, cut bool) { return promptOf(c.request) }
 
@@ -128,11 +136,14 @@ func (c *conversation) transmit(ctx context.Context, credential upstream.Credent
 	call := c.callWith(credential)
 	c.keeping(call)
 	c.resume(call)
-	c.back, c.tally, c.finished = holdBack{on: c.policy.HoldBack}, tally{}, false
+	c.back, c.tally, c.finished, c.left = holdBack{on: c.policy.HoldBack}, tally{}, false, false
 	brake := brakeFor(c.target.Driver, c.request)
+	over := ctx.Err() != nil // then no upstream gets it
 	for event, err := range c.target.Driver.Chat(ctx, call) {
 		if err != nil {
-			return failureOf(ctx, err, c.target.Discipline.Rules)
+			failure := failureOf(ctx, err, c.target.Discipline.Rules)
+			c.left = !over && ctx.Err() != nil && failure.Class.Ours()
+			return failure
 		}
 		passed, ended := c.passBraked(brake, &event)
 		if !passed {

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
@@ -15,13 +16,16 @@ import (
 // words where that counts requests of the client's dialect, else as they are estimated here.
 // Its errors are *chat.Error and the client's own fault; an upstream that fails leaves an
 // estimate.
-func (r *Relay) CountTokens(ctx context.Context, request *chat.Request, choice lease.Choice) (int, error) {
+func (r *Relay) CountTokens(ctx context.Context, request *chat.Request, from caller.Caller, choice lease.Choice) (int, error) {
 	policy := r.Policy()
 	ctx, cancel := within(ctx, policy.Total)
 	defer cancel()
-	run := &run{relay: r, policy: policy, choice: choice, dialect: request.Source.Dialect}
+	run := &run{relay: r, policy: policy, caller: from, choice: choice, dialect: request.Source.Dialect}
 	count := &counting{run: run, request: request}
 	run.cargo = count
+	if refused := run.mayUse(); refused != nil {
+		return 0, refused
+	}
 	plan, err := run.resolve(request.Model)
 	if err != nil {
 		if refused := chat.AsError(err); refused.Kind == chat.ModelNotSupported || refused.Kind == chat.ModelNotFound {
@@ -32,13 +36,14 @@ func (r *Relay) CountTokens(ctx context.Context, request *chat.Request, choice l
 	if !counts(plan.First.Driver, request) {
 		return tokencount.Prompt(request), nil
 	}
-	run.entry = reqlog.Entry{ID: request.ID, Dialect: request.Source.Dialect + "/count_tokens", StartedAt: request.Created, Model: request.Model}
+	run.entry = reqlog.Entry{ID: request.ID, Caller: from, Dialect: request.Source.Dialect + "/count_tokens", StartedAt: request.Created, Model: request.Model}
 	refused := run.account(ctx)
 	switch {
 	case refused == nil:
 		return count.tokens, nil
 	case refused.Kind == chat.UpstreamRejected, refused.Kind == chat.ContextTooLong, refused.Kind == chat.ModelNotFound,
-		refused.Kind == chat.AliasNotFound, refused.Kind == chat.Canceled:
+		refused.Kind == chat.AliasNotFound, refused.Kind == chat.Canceled,
+		refused.Kind == chat.KeyLimited, refused.Kind == chat.KeySpent, refused.Kind == chat.Unauthenticated:
 		return 0, refused
 	}
 	return tokencount.Prompt(request), nil

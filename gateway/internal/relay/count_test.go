@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
@@ -57,7 +58,7 @@ func TestCountTokens(t *testing.T) {
 			r.relay.Catalog = servedBy{driver}
 			request := newRequest()
 			request.Source = chat.Source{Dialect: test.dialect, JSON: []byte("{}")}
-			tokens, err := r.relay.CountTokens(t.Context(), request, lease.Choice{})
+			tokens, err := r.relay.CountTokens(t.Context(), request, caller.Caller{}, lease.Choice{})
 			want := test.tokens
 			if want < 0 {
 				want = tokencount.Prompt(request)

@@ -12,9 +12,11 @@ import (
 
 	"go.uber.org/goleak"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
+	"carousel.internal/gateway/internal/money"
 	"carousel.internal/gateway/internal/reqlog"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/proto/service/secret"
@@ -57,6 +59,10 @@ func (driverFunc) Close()                                                       
 
 // pool is a Leases with one lease a token.
 type pool struct {
+	// full: no key has room for what is set aside without a lease.
+	full bool
+	// paid are what charges were settled with.
+	paid    []lease.Amounts
 	tokens  []string
 	demands []lease.Demand
 	granted []*lease.Lease
@@ -72,6 +78,9 @@ type pool struct {
 func (p *pool) Acquire(ctx context.Context, demand lease.Demand) (*lease.Lease, error) {
 	demand.Exclude = slices.Clone(demand.Exclude)
 	p.demands = append(p.demands, demand)
+	if demand.Charge != nil {
+		demand.Charge.Held = true
+	}
 	if p.acquire != nil {
 		return p.acquire(ctx, demand)
 	}
@@ -87,6 +96,20 @@ func (p *pool) Acquire(ctx context.Context, demand lease.Demand) (*lease.Lease, 
 		return held, nil
 	}
 	return nil, p.refusal
+}
+
+// SetAside implements Leases.
+func (p *pool) SetAside(_ context.Context, charge *lease.Charge) bool {
+	charge.Held = !p.full
+	return charge.Held
+}
+
+// Pay implements Leases.
+func (p *pool) Pay(charge *lease.Charge, used lease.Amounts) {
+	if charge != nil && charge.Held {
+		charge.Held = false
+		p.paid = append(p.paid, used)
+	}
 }
 
 func (p *pool) Settle(done *lease.Lease, outcome lease.Outcome) {
@@ -109,9 +132,34 @@ func (p *pool) classes() ([]upstream.Class, error) {
 	return classes, nil
 }
 
+// dear are prices of a pico-dollar for each token in, and of ten for each token out. The model
+// `inner dearer` costs twice as much; `inner small` can answer with 100 tokens.
+type dear struct{}
+
+func (dear) Cost(_, model string, usage chat.Usage) (money.Pico, reqlog.CostQuality) {
+	return dear{}.Most("", model, usage.Prompt, usage.Completion), reqlog.CostReported
+}
+
+func (dear) Most(_, model string, prompt, completion int) money.Pico {
+	price := money.Pico(prompt + 10*completion)
+	if model == "inner dearer" {
+		price *= 2
+	}
+	return price
+}
+
+func (dear) MaxOutput(_, model string) int {
+	if model == "inner small" {
+		return 100
+	}
+	return 0
+}
+
 type recorder struct{ entries []reqlog.Entry }
 
-func (r *recorder) Record(entry reqlog.Entry) { r.entries = append(r.entries, entry) }
+func (r *recorder) Record(_ context.Context, entry reqlog.Entry) {
+	r.entries = append(r.entries, entry)
+}
 
 type counter struct {
 	attempts          []upstream.Class
@@ -119,6 +167,7 @@ type counter struct {
 	denied, fallbacks int
 	ignored           []string
 	used              []chat.Usage
+	cost              money.Pico
 }
 
 func (c *counter) Attempt(_ string, class upstream.Class) { c.attempts = append(c.attempts, class) }
@@ -126,7 +175,9 @@ func (c *counter) Retried(string)                         { c.retries++ }
 func (c *counter) RetryDenied(string)                     { c.denied++ }
 func (c *counter) FellBack(string)                        { c.fallbacks++ }
 func (c *counter) Ignored(_, field string)                { c.ignored = append(c.ignored, field) }
-func (c *counter) Used(_ string, usage chat.Usage)        { c.used = append(c.used, usage) }
+func (c *counter) Used(_ string, usage chat.Usage, cost money.Pico) {
+	c.used, c.cost = append(c.used, usage), c.cost.Plus(cost)
+}
 
 // rig is a relay among fakes.
 type rig struct {
@@ -135,6 +186,7 @@ type rig struct {
 	log    *recorder
 	count  *counter
 	policy Policy
+	caller caller.Caller
 	choice lease.Choice
 	calls  []*upstream.Call
 }
@@ -163,7 +215,7 @@ func newRig(driver driverFunc) *rig {
 			}
 			return catalog.Target{Upstream: "up", Driver: noted, Model: "inner " + wish.Model, Discipline: discipline}, nil
 		}),
-		Leases: r.pool, Recorder: r.log, Counter: r.count, Policy: func() Policy { return r.policy },
+		Leases: r.pool, Prices: dear{}, Recorder: r.log, Counter: r.count, Policy: func() Policy { return r.policy },
 		StatusOf: func(string, *chat.Error) int { return 555 }, Replicas: func() int { return 1 }, Logger: slog.New(slog.DiscardHandler),
 	})
 	return r
@@ -206,7 +258,7 @@ func (r *rig) chat(ctx context.Context, t failer, until int) answer {
 // chatWith is chat with a request of the test's own.
 func (r *rig) chatWith(ctx context.Context, t failer, request *chat.Request, until int) answer {
 	var got answer
-	for event, err := range r.relay.Chat(ctx, request, r.choice) {
+	for event, err := range r.relay.Chat(ctx, request, r.caller, r.choice) {
 		if got.err != nil {
 			t.Fatal("an error was not the last")
 		}

@@ -68,6 +68,10 @@ func (c *conversation) goesOn(ctx context.Context) *lease.Lease {
 		c.relay.lot.giveUp(p)
 		return nil
 	}
+	if !c.setAside(ctx) {
+		c.relay.lot.giveUp(p)
+		return nil
+	}
 	if !c.relay.lot.take(p) {
 		return nil
 	}
@@ -82,7 +86,7 @@ func (c *conversation) continues(p *parked) bool {
 }
 
 func (c *conversation) owner() owner {
-	return owner{alias: c.choice.Alias, session: c.asked.Session, user: c.asked.User}
+	return owner{caller: c.caller.Owner, alias: c.choice.Alias, session: c.asked.Session, user: c.asked.User}
 }
 
 // awaited are the calls whose results the request ends with, as far as somebody may wait for

@@ -15,6 +15,7 @@ import (
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
+	"carousel.internal/gateway/internal/money"
 	"carousel.internal/gateway/internal/reqlog"
 	"carousel.internal/gateway/internal/upstream"
 )
@@ -348,13 +349,13 @@ func TestAResultThatIsFast(t *testing.T) {
 // nobody takes what the relay tells.
 type nobody struct{}
 
-func (nobody) Record(reqlog.Entry)            {}
-func (nobody) Attempt(string, upstream.Class) {}
-func (nobody) Retried(string)                 {}
-func (nobody) RetryDenied(string)             {}
-func (nobody) FellBack(string)                {}
-func (nobody) Ignored(string, string)         {}
-func (nobody) Used(string, chat.Usage)        {}
+func (nobody) Record(context.Context, reqlog.Entry) {}
+func (nobody) Attempt(string, upstream.Class)       {}
+func (nobody) Retried(string)                       {}
+func (nobody) RetryDenied(string)                   {}
+func (nobody) FellBack(string)                      {}
+func (nobody) Ignored(string, string)               {}
+func (nobody) Used(string, chat.Usage, money.Pico)  {}
 
 // However requests, words of other gateways, ends and failures follow each other, each lease is
 // settled once, and nothing is left open.

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"crypto/sha256"
 	"slices"
 	"sync"
 	"time"
@@ -58,7 +59,10 @@ type parked struct {
 }
 
 // owner is who a request comes from, as far as that is told.
-type owner struct{ alias, session, user string }
+type owner struct {
+	caller               [sha256.Size]byte
+	alias, session, user string
+}
 
 func newLot(leases Leases, strayed func()) *lot {
 	if strayed == nil {

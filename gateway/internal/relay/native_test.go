@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
@@ -94,10 +95,10 @@ func TestTheStatusIsOfTheClientsDialect(t *testing.T) {
 	}
 	r.pool.tokens = nil
 	r.chatWith(t.Context(), t, spokenRequest(), whole)
-	for range r.relay.Carry(t.Context(), carriedRequest(t, "embeddings", `{"model":"m"}`), lease.Choice{}) {
+	for range r.relay.Carry(t.Context(), carriedRequest(t, "embeddings", `{"model":"m"}`), caller.Caller{}, lease.Choice{}) {
 	}
 	r.relay.Catalog = servedBy{&counterDriver{dialect: "spoken"}}
-	if _, err := r.relay.CountTokens(t.Context(), spokenRequest(), lease.Choice{}); err != nil {
+	if _, err := r.relay.CountTokens(t.Context(), spokenRequest(), caller.Caller{}, lease.Choice{}); err != nil {
 		t.Error(err)
 	}
 	if !slices.Equal(asked, []string{"spoken", "spoken", "spoken"}) {

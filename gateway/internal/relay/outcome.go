@@ -20,6 +20,9 @@ var (
 	errPanicked = &chat.Error{Kind: chat.Internal, Message: "internal error; the request id finds it in the log"}
 )
 
+// panicked is an attempt whose end nobody has told. Nobody changes it.
+var panicked = &upstream.Failure{Class: upstream.Interrupted, Err: errPanicked}
+
 // hungUp is an attempt whose answer nobody reads any more.
 var hungUp = &upstream.Failure{Class: upstream.ClientGone, Message: "the client hung up"}
 
@@ -138,13 +141,16 @@ func evidence(failure *upstream.Failure) string {
 
 // record writes the request's one log entry. Of a name that nobody serves the store learns
 // nothing: whoever guesses names would drive the entries of others out of the log.
-func (r *run) record(err *chat.Error) {
+func (r *run) record(ctx context.Context, err *chat.Error) {
 	if err != nil && err.Kind == chat.ModelNotSupported && r.entry.Upstream == "" {
 		return
 	}
 	r.entry.Err = err
 	r.entry.Total = time.Since(r.entry.StartedAt)
 	r.entry.Usage = r.cargo.usage()
+	if r.entry.Attempts > 0 {
+		r.entry.Cost, r.entry.Quality = r.relay.Prices.Cost(r.entry.Upstream, r.entry.ServedModel, r.entry.Usage)
+	}
 	r.entry.End = endOf(err, r.gone, r.entry.Attempts)
 	r.entry.HTTPStatus = http.StatusOK
 	if err != nil && !r.sent {
@@ -153,8 +159,8 @@ func (r *run) record(err *chat.Error) {
 	if r.policy.LogPrompts {
 		r.entry.Prompt, r.entry.PromptCut = r.cargo.prompt()
 	}
-	r.relay.Recorder.Record(r.entry)
-	r.relay.Counter.Used(r.entry.Upstream, r.entry.Usage)
+	r.relay.Recorder.Record(ctx, r.entry)
+	r.relay.Counter.Used(r.entry.Upstream, r.entry.Usage, r.entry.Cost)
 }
 
 func endOf(err *chat.Error, gone bool, attempts int) reqlog.End {

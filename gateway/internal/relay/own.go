@@ -16,6 +16,7 @@ func (r *run) sendOwn(ctx context.Context, own upstream.Credential) *chat.Error 
 		return chat.Errorf(chat.InvalidRequest,
 			"a token of your own can be the key for models of a Cursor upstream only, and upstream %q is none", r.target.Upstream)
 	}
+	r.entry.ServedModel = r.target.Model
 	r.entry.Attempts, r.entry.MaskedSecret, r.entry.MaskedChecksum = 1, own.Secret.Masked(), own.MaskedChecksum()
 	attempt := reqlog.Attempt{MaskedSecret: own.Secret.Masked()}
 	failure := r.transmit(ctx, &attempt, own)

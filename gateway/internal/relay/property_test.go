@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/reqlog"
 	"carousel.internal/gateway/internal/upstream"
 )
@@ -144,7 +145,7 @@ func drawScript(t *rapid.T, number int) script {
 
 // Whatever drivers answer and wherever the caller hangs up: each lease is settled
 // once with the class that its attempt deserves, there is one log entry, what was
-// sent is one attempt's events in order, and an error is the last.
+// sent is one attempt's events in order, an error is the last, and the request pays once.
 func TestEveryRequestEndsAsItShould(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -156,6 +157,7 @@ func TestEveryRequestEndsAsItShould(t *testing.T) {
 		r.policy.HoldBack = rapid.Bool().Draw(t, "hold back")
 		r.policy.MaxAttempts = rapid.IntRange(1, 4).Draw(t, "max attempts")
 		until := rapid.IntRange(whole, 16).Draw(t, "until")
+		r.caller = limited()
 
 		var got outcome
 		answer := r.chat(t.Context(), t, until)
@@ -177,6 +179,10 @@ func TestEveryRequestEndsAsItShould(t *testing.T) {
 		want := foretell(scripts, r.policy, until)
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Fatalf("\ngot  %v\nwant %v", got, want)
+		}
+		tokens := uint64(entry.Usage.Prompt + entry.Usage.Completion)
+		if want := []lease.Amounts{{Requests: 1, Tokens: tokens, Cost: entry.Cost}}; !slices.Equal(r.pool.paid, want) {
+			t.Fatalf("paid %+v, want %+v", r.pool.paid, want)
 		}
 		if entry.Attempts != len(got.classes) || r.count.retries != len(got.classes)-1 || (entry.Err == nil) != (entry.End == reqlog.Done) {
 			t.Fatalf("%d retries, entry %+v", r.count.retries, entry)

@@ -10,9 +10,11 @@ import (
 	"log/slog"
 	"time"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
+	"carousel.internal/gateway/internal/money"
 	"carousel.internal/gateway/internal/reqlog"
 	"carousel.internal/gateway/internal/upstream"
 )
@@ -28,11 +30,28 @@ type Catalog interface {
 type Leases interface {
 	Acquire(ctx context.Context, demand lease.Demand) (*lease.Lease, error)
 	Settle(done *lease.Lease, outcome lease.Outcome)
+	// SetAside sets aside what a request is charged with that needs no lease, and reports whether
+	// there is room for it. It waits for a moment at most. A charge that is set aside is paid.
+	SetAside(ctx context.Context, charge *lease.Charge) bool
+	// Pay settles what a request was charged with what it has used; nothing: it is given back. A
+	// charge that is not held is left alone. It does not block.
+	Pay(charge *lease.Charge, used lease.Amounts)
 }
 
-// Recorder keeps the request log. Record does not block.
+// Prices says what models cost.
+type Prices interface {
+	// Cost is what the usage of an upstream's model costs.
+	Cost(upstreamName, model string, usage chat.Usage) (money.Pico, reqlog.CostQuality)
+	// Most is what so many tokens may cost at most; 0 where the model has no price.
+	Most(upstreamName, model string, prompt, completion int) money.Pico
+	// MaxOutput is how many tokens the model can answer at most; 0: that is not known.
+	MaxOutput(upstreamName, model string) int
+}
+
+// Recorder keeps the request log.
 type Recorder interface {
-	Record(entry reqlog.Entry)
+	// Record does not block. The context is the request's, and may have ended.
+	Record(ctx context.Context, entry reqlog.Entry)
 }
 
 // Counter counts what becomes of requests.
@@ -47,8 +66,8 @@ type Counter interface {
 	FellBack(upstreamName string)
 	// Ignored is a field of a request that the upstream was not sent.
 	Ignored(upstreamName, field string)
-	// Used are model tokens.
-	Used(upstreamName string, usage chat.Usage)
+	// Used are model tokens, and what they cost as far as their price is known.
+	Used(upstreamName string, usage chat.Usage, cost money.Pico)
 }
 
 // Policy is how requests are carried; it can change between them.
@@ -76,6 +95,7 @@ type Policy struct {
 type Params struct {
 	Catalog  Catalog
 	Leases   Leases
+	Prices   Prices
 	Renewer  Renewer
 	Recorder Recorder
 	Counter  Counter
@@ -110,6 +130,7 @@ func New(params Params) *Relay {
 type run struct {
 	relay  *Relay
 	policy Policy
+	caller caller.Caller
 	choice lease.Choice
 	// dialect is the name of the API that the client speaks.
 	dialect string
@@ -138,6 +159,8 @@ type run struct {
 	// resumes: the present attempt goes on with an answer that was kept open.
 	resumes bool
 	entry   reqlog.Entry
+	// charge is what the request may use of its key; nil where that has no limits.
+	charge *lease.Charge
 }
 
 // cargo is what a run carries: a conversation, or a request that is passed on as it is.
@@ -170,6 +193,8 @@ type cargo interface {
 	// parks keeps an attempt's answer open with its lease, if it ended well and can go on. It is
 	// asked once for each attempt.
 	parks(failure *upstream.Failure) bool
+	// room is how much the request, as its route has it, may use.
+	room() room
 	// usage is what is known of it at the end.
 	usage() chat.Usage
 	// prompt is what the log keeps of the request.
@@ -184,10 +209,11 @@ func within(ctx context.Context, total time.Duration) (context.Context, context.
 	return context.WithTimeoutCause(ctx, total, errTooLong)
 }
 
-// account serves the request and records it, also when a driver or the caller
+// account serves the request, records it and pays for it, also when a driver or the caller
 // panics.
 func (r *run) account(ctx context.Context) (err *chat.Error) {
-	defer func() { r.record(err) }()
+	defer r.pay() // with what was recorded
+	defer func() { r.record(ctx, err) }()
 	err = errPanicked // unless serve answers
 	return r.serve(ctx)
 }
@@ -195,6 +221,9 @@ func (r *run) account(ctx context.Context) (err *chat.Error) {
 // serve sends the request to where its model's name leads, and where that fails to the
 // fallbacks; nil when the answer was complete.
 func (r *run) serve(ctx context.Context) *chat.Error {
+	if refused := r.mayUse(); refused != nil {
+		return refused
+	}
 	r.key = r.cargo.affinityKey()
 	plan, err := r.resolve(r.cargo.model())
 	if err != nil {
@@ -203,6 +232,9 @@ func (r *run) serve(ctx context.Context) *chat.Error {
 	r.parameters = plan.Parameters
 	if refused := r.cargo.tune(r.parameters); refused != nil {
 		return refused
+	}
+	if r.isLimited() {
+		r.charge = r.chargeFor(plan)
 	}
 	r.relay.budgets.of(plan.First.Upstream).request(time.Now())
 	last, refused := r.sendAlong(ctx, plan)
@@ -253,7 +285,7 @@ func (r *run) tryTokens(ctx context.Context) *chat.Error {
 	for {
 		held, err := r.lend(ctx, lease.Demand{
 			Upstream: target.Upstream, Model: target.Model, Alias: r.choice.Alias, TokenID: r.choice.TokenID,
-			Exclude: tried, MaxWait: r.patience(), Affinity: r.key, Fresh: fresh,
+			Exclude: tried, MaxWait: r.patience(), Affinity: r.key, Fresh: fresh, Charge: r.charge,
 		})
 		if err != nil {
 			return afterAttempts(last, chat.AsError(err))
@@ -288,6 +320,7 @@ func (r *run) tryTokens(ctx context.Context) *chat.Error {
 // lent notes the token of an attempt.
 func (r *run) lent(held *lease.Lease) {
 	r.entry.Attempts++
+	r.entry.ServedModel = r.target.Model
 	r.entry.TokenID, r.entry.TokenAlias, r.entry.TokenFingerprint = held.TokenID, held.Alias, held.Fingerprint
 	r.entry.MaskedSecret, r.entry.MaskedChecksum = held.MaskedSecret, held.Credential.MaskedChecksum()
 }
@@ -327,7 +360,7 @@ func (r *run) attempt(ctx context.Context, held *lease.Lease) (failure *upstream
 		r.settle(ctx, held, failure)
 	}()
 	for {
-		failure = &upstream.Failure{Class: upstream.Interrupted, Err: errPanicked} // unless transmit answers
+		failure = panicked // unless transmit answers
 		failure = r.weigh(r.transmit(ctx, &attempt, credential))
 		switch {
 		case failure == nil:

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
@@ -67,7 +68,7 @@ func TestUnknownModelIsRefusedWithoutATrace(t *testing.T) {
 	t.Parallel()
 	r := newRig(nil)
 	var got error
-	for _, err := range r.relay.Chat(t.Context(), &chat.Request{Model: "unknown"}, lease.Choice{}) {
+	for _, err := range r.relay.Chat(t.Context(), &chat.Request{Model: "unknown"}, caller.Caller{}, lease.Choice{}) {
 		got = err
 	}
 	if err := chat.AsError(got); err == nil || err.Kind != chat.ModelNotSupported || len(r.pool.demands) != 0 {
@@ -494,8 +495,12 @@ func TestEndOfTheContextIsNobodysFault(t *testing.T) {
 						if took := time.Since(began); took != time.Minute {
 							t.Errorf("took %v", took)
 						}
-						if e := r.ended(t, test.ended); e.End != test.end || e.Total != time.Minute {
+						e := r.ended(t, test.ended)
+						if e.End != test.end || e.Total != time.Minute {
 							t.Errorf("entry %+v", e)
+						}
+						if e.Usage.Source != chat.UsagePartial || e.Usage.Prompt == 0 { // the upstream was at work
+							t.Errorf("usage %+v", e.Usage)
 						}
 					})
 				})
@@ -567,7 +572,7 @@ func TestPanicLeavesNoLeaseBehind(t *testing.T) {
 						t.Error("the panic was swallowed")
 					}
 				}()
-				for event := range r.relay.Chat(t.Context(), newRequest(), lease.Choice{}) {
+				for event := range r.relay.Chat(t.Context(), newRequest(), caller.Caller{}, lease.Choice{}) {
 					test.caller(event)
 				}
 			}()

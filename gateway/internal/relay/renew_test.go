@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/reqlog"
@@ -263,7 +264,7 @@ func TestCountTokensRenewsOnce(t *testing.T) {
 			r.relay.Catalog = servedBy{driver}
 			request := newRequest()
 			request.Source = chat.Source{Dialect: "spoken", JSON: []byte("{}")}
-			tokens, err := r.relay.CountTokens(t.Context(), request, lease.Choice{})
+			tokens, err := r.relay.CountTokens(t.Context(), request, caller.Caller{}, lease.Choice{})
 			if err != nil || tokens != 77 || driver.asked != len(c.answers) {
 				t.Errorf("%d tokens, %v, asked %d times", tokens, err, driver.asked)
 			}

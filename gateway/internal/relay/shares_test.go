@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"testing"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
@@ -58,7 +59,7 @@ func TestWhoAnswersIsByPriorityAndWeight(t *testing.T) {
 		{Upstream: "spare", Model: "m", Priority: 2, Weight: 1},
 	}}})
 	r := New(Params{
-		Catalog: all, Leases: pool, Recorder: pool, Counter: pool, StatusOf: func(string, *chat.Error) int { return 500 },
+		Catalog: all, Leases: pool, Prices: dear{}, Recorder: pool, Counter: pool, StatusOf: func(string, *chat.Error) int { return 500 },
 		Replicas: func() int { return 1 }, Logger: slog.New(slog.DiscardHandler),
 		Policy: func() Policy { return Policy{MaxAttempts: 1, Affinity: Conversations} },
 	})
@@ -67,7 +68,7 @@ func TestWhoAnswersIsByPriorityAndWeight(t *testing.T) {
 		for i := range n {
 			request := newRequest()
 			request.Model, request.Session = "fast", session(i)
-			for event, err := range r.Chat(t.Context(), request, lease.Choice{}) {
+			for event, err := range r.Chat(t.Context(), request, caller.Caller{}, lease.Choice{}) {
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -60,13 +60,13 @@ func (t *tally) missing(request *chat.Request) *chat.Usage {
 	return t.reported
 }
 
-// usage is what is known at the end of a request; sent tells whether the client
-// has got anything.
-func (t *tally) usage(request *chat.Request, sent bool) chat.Usage {
+// usage is what is known at the end of a request; served tells whether the client has got
+// anything, or left while the upstream was at work: then the upstream counts its prompt.
+func (t *tally) usage(request *chat.Request, served bool) chat.Usage {
 	switch {
 	case t.reported != nil:
 		return t.reported.Bounded()
-	case !sent:
+	case !served:
 		return chat.Usage{Source: chat.UsageUnknown}
 	default:
 		return *t.estimate(request, chat.UsagePartial)
@@ -74,10 +74,7 @@ func (t *tally) usage(request *chat.Request, sent bool) chat.Usage {
 }
 
 func (t *tally) estimate(request *chat.Request, source chat.UsageSource) *chat.Usage {
-	completion := tokencount.Text(t.text.String())
-	if kept := t.text.Len(); kept > 0 && t.length > kept {
-		completion = int(float64(completion) * float64(t.length) / float64(kept))
-	}
+	completion := scaled(tokencount.Text(t.text.String()), t.text.Len(), t.length)
 	if most := request.MaxTokens; most > 0 { // text that was cut here can be split otherwise when it is counted as one
 		completion = min(completion, most)
 	}
@@ -89,4 +86,13 @@ func (t *tally) estimate(request *chat.Request, source chat.UsageSource) *chat.U
 		usage.Prompt = tokencount.Prompt(request)
 	}
 	return &usage
+}
+
+// scaled is how many tokens an answer has of which only the beginning was kept and counted; the
+// lengths of both are in bytes.
+func scaled(tokens, kept, length int) int {
+	if kept > 0 && length > kept {
+		return int(float64(tokens) * float64(length) / float64(kept))
+	}
+	return tokens
 }

@@ -28,7 +28,8 @@ const (
 type Guard struct {
 	io.ReadCloser
 	request    *http.Request
-	controller *http.ResponseController
+	controller http.ResponseController
+	answer     writer
 	budget     *Budget
 	held       int64
 	timeout    time.Duration
@@ -48,15 +49,18 @@ func Watch(w http.ResponseWriter, r *http.Request, timeout time.Duration, budget
 	if r.Body == nil || r.Body == http.NoBody {
 		return w, func() {}
 	}
-	guard := &Guard{ReadCloser: r.Body, request: r, controller: http.NewResponseController(w), budget: budget, timeout: timeout}
+	guard := &Guard{ReadCloser: r.Body, request: r, controller: *http.NewResponseController(w), budget: budget, timeout: timeout}
+	guard.answer = writer{ResponseWriter: w, guard: guard}
 	guard.deadline(min(timeout, unreadTime))
 	r.Body = guard
-	answer := &writer{ResponseWriter: w, guard: guard}
-	return answer, func() {
-		answer.begin()
-		r.Body = guard.ReadCloser // net/http looks at it to end the connection gently
-		budget.give(guard.held)
-	}
+	return &guard.answer, guard.release
+}
+
+// release ends the watch.
+func (g *Guard) release() {
+	g.answer.begin()
+	g.request.Body = g.ReadCloser // net/http looks at it to end the connection gently
+	g.budget.give(g.held)
 }
 
 // guardOf is the guard of a request's body; nil where there is none.

@@ -67,6 +67,9 @@ func codings(w http.ResponseWriter, r *http.Request) ([]string, error) {
 // release when it reads no more.
 func unpack(wire io.Reader, names []string, limit int64, guard *Guard) (plain *bounded, release func()) {
 	plain = &bounded{reader: wire, left: limit}
+	if len(names) == 0 {
+		return plain, func() {}
+	}
 	var layers []*layer
 	for i := range names {
 		l := &layer{coding: names[len(names)-1-i], source: plain, packed: bufio.NewReader(plain), guard: guard, release: func() {}}

@@ -5,7 +5,9 @@ package reqlog
 import (
 	"time"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/money"
 )
 
 // End says how a request ended.
@@ -33,6 +35,18 @@ const (
 	NoEffect     Effect = "none"
 	TokenMayCool Effect = "token_may_cool"
 	ModelMayCool Effect = "model_may_cool"
+)
+
+// CostQuality is how far a cost is to be trusted: as far as the counts that it is of.
+type CostQuality string
+
+// The qualities.
+const (
+	CostReported  CostQuality = "reported"
+	CostEstimated CostQuality = "estimated"
+	CostPartial   CostQuality = "partial"
+	// CostUnpriced: something was used whose price is not known; the cost is 0.
+	CostUnpriced CostQuality = "unpriced"
 )
 
 // Attempt is one request to an upstream.
@@ -90,6 +104,10 @@ type Entry struct {
 	FirstByte time.Duration
 	Model     string
 	Upstream  string
+	// Caller is who asked.
+	Caller caller.Caller
+	// ServedModel is the id by which the upstream knows the model that was asked last.
+	ServedModel string
 	// FallbackModel is the model that was asked last, where it was not Model.
 	FallbackModel    string
 	TokenID          string
@@ -108,6 +126,10 @@ type Entry struct {
 	// AttemptLog tells of each attempt, within the bounds of Note.
 	AttemptLog []Attempt
 	Usage      chat.Usage
+	// Cost is what Usage costs by the prices of this moment, Quality how far that is to be trusted;
+	// empty where nothing was used.
+	Cost    money.Pico
+	Quality CostQuality
 	// Prompt is kept unless a setting says otherwise; the store seals it. Of a
 	// longer one its first 64 KiB.
 	Prompt    string

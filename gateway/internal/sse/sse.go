@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"carousel.internal/gateway/internal/gather"
 )
 
 // Defaults of Options.
@@ -39,12 +41,20 @@ type Options struct {
 	WriteTimeout time.Duration
 }
 
+// Connection is what a response goes out by. Hold has what is written to it wait, at most until
+// the response's end, or until Release writes it at once.
+type Connection interface {
+	Hold()
+	Release() error
+}
+
 // Writer is one stream. One goroutine writes to it and closes it; heartbeats
 // come from a timer, so there is no goroutine of its own.
 type Writer struct {
 	options    Options
 	controller *http.ResponseController
 	timer      *time.Timer
+	connection Connection // nil: it can't hold anything
 
 	mu        sync.Mutex
 	w         http.ResponseWriter
@@ -113,6 +123,13 @@ func (s *Writer) Heartbeat(next func() string) {
 	s.heartbeat = next
 }
 
+// Gather has a burst leave by the connection in one write. It is called before the first event.
+func (s *Writer) Gather(connection Connection) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.connection = connection
+}
+
 // commit settles that the response is a stream.
 func (s *Writer) commit() {
 	s.committed = true
@@ -146,38 +163,30 @@ func (s *Writer) Event(name string, payload []byte, more bool) error {
 		return s.err
 	}
 	s.endRaw()
+	frame := s.buffer.AvailableBuffer()
 	if name != "" {
-		s.buffer.WriteString("event: ")
-		s.buffer.WriteString(name)
-		s.buffer.WriteByte('\n')
+		frame = append(append(append(frame, "event: "...), name...), '\n')
 	}
-	s.appendData(payload)
+	s.buffer.Write(appendData(frame, payload))
 	if more && s.buffer.Len() < burstBytes {
 		return nil
 	}
 	return s.flush()
 }
 
-// appendData writes one `data:` line for each line of the payload: a bare line
-// break would end the event.
-func (s *Writer) appendData(payload []byte) {
+// appendData appends one `data:` line for each line of the payload, since a bare line break would
+// end the event, and its end.
+func appendData(frame, payload []byte) []byte {
 	// Payloads are JSON: a line break is rare, so look for one at full speed.
 	for bytes.IndexByte(payload, '\n') >= 0 || bytes.IndexByte(payload, '\r') >= 0 {
 		end := bytes.IndexAny(payload, "\r\n")
-		s.appendLine(payload[:end])
+		frame = append(append(append(frame, "data: "...), payload[:end]...), '\n')
 		if payload[end] == '\r' && end+1 < len(payload) && payload[end+1] == '\n' {
 			end++
 		}
 		payload = payload[end+1:]
 	}
-	s.appendLine(payload)
-	s.buffer.WriteByte('\n')
-}
-
-func (s *Writer) appendLine(line []byte) {
-	s.buffer.WriteString("data: ")
-	s.buffer.Write(line)
-	s.buffer.WriteByte('\n')
+	return append(append(append(frame, "data: "...), payload...), "\n\n"...)
 }
 
 // Flush sends what is held back; with nothing held back it still commits the
@@ -193,10 +202,26 @@ func (s *Writer) Flush() error {
 
 // flush sends what is held back.
 func (s *Writer) flush() error {
+	held := s.hold()
 	if s.write() == nil {
 		s.err = s.controller.Flush()
 	}
+	if !held {
+		return s.err
+	}
+	if err := s.connection.Release(); s.err == nil {
+		s.err = err
+	}
 	return s.err
+}
+
+// hold has what is written next leave at once, where it would not by itself.
+func (s *Writer) hold() bool {
+	held := s.connection != nil && s.buffer.Len() > gather.OnePiece
+	if held {
+		s.connection.Hold()
+	}
+	return held
 }
 
 // write gives what is held back to net/http.
@@ -257,6 +282,7 @@ func (s *Writer) Close() error {
 		return s.err
 	}
 	if s.err == nil && s.buffer.Len() > 0 {
+		s.hold() // the end of the response releases it
 		_ = s.write()
 	}
 	s.close()
@@ -271,5 +297,5 @@ func (s *Writer) close() {
 		s.buffer.Reset()
 		buffers.Put(s.buffer)
 	}
-	s.buffer, s.w = nil, nil
+	s.buffer, s.w, s.connection = nil, nil, nil
 }

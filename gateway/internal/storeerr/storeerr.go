@@ -31,6 +31,10 @@ var kinds = map[tokenstorev1.Reason]chat.Kind{
 	tokenstorev1.Reason_REASON_ROUTE_NOT_FOUND:    chat.NotFound,
 	tokenstorev1.Reason_REASON_RESPONSE_NOT_FOUND: chat.NotFound,
 	tokenstorev1.Reason_REASON_RESPONSE_TOO_LARGE: chat.InvalidRequest,
+	tokenstorev1.Reason_REASON_KEY_NOT_FOUND:      chat.NotFound,
+	tokenstorev1.Reason_REASON_KEY_LIMITED:        chat.KeyLimited,
+	tokenstorev1.Reason_REASON_KEY_SPENT:          chat.KeySpent,
+	tokenstorev1.Reason_REASON_KEY_UNUSABLE:       chat.Unauthenticated,
 }
 
 // KindOf returns what a client sees for a reason; false where that is an internal error.
@@ -42,8 +46,12 @@ func KindOf(reason tokenstorev1.Reason) (chat.Kind, bool) {
 // Translate turns the error of a call of the tokenstore into one for the client. It
 // returns err itself where a client is not to be told.
 func Translate(err error) error {
-	if status.Code(err) == codes.Canceled {
+	switch status.Code(err) {
+	case codes.Canceled:
 		return context.Canceled // the client hung up
+	case codes.Unimplemented:
+		return &chat.Error{Kind: chat.StoreUnavailable, Message: "the tokenstore that runs does not offer this: it is older than this gateway; update it", Err: err}
+	default:
 	}
 	said := rpcerr.Parse(err)
 	kind, known := kinds[said.Reason]

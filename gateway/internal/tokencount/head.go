@@ -22,11 +22,8 @@ func Head(text string, n int) string {
 
 // split cuts a piece into its tokens.
 func split(piece string) []string {
-	vocabulary, err := codec()
-	if err == nil {
-		if _, tokens, err := vocabulary.Encode(piece); err == nil {
-			return tokens
-		}
+	if _, tokens, err := vocabulary().Encode(piece); err == nil {
+		return tokens
 	}
 	var tokens []string
 	for rest := piece; rest != ""; { // as count estimates

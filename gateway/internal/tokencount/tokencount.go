@@ -9,7 +9,7 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"github.com/tiktoken-go/tokenizer"
+	"github.com/tiktoken-go/tokenizer/codec"
 
 	"carousel.internal/gateway/internal/chat"
 )
@@ -31,8 +31,9 @@ const (
 	perImage   = 765
 )
 
-// The vocabulary takes 20 ms and some MB: it is made when it is first needed.
-var codec = sync.OnceValues(func() (tokenizer.Codec, error) { return tokenizer.Get(tokenizer.O200kBase) })
+// vocabulary takes 20 ms and some MB: it is made when it is first needed. It is asked for without
+// the library's table of all vocabularies, so that the others are not linked.
+var vocabulary = sync.OnceValue(codec.NewO200kBase)
 
 // Text estimates the tokens of a text.
 func Text(text string) int { return estimate([]string{text}, len(text), count) }
@@ -40,15 +41,22 @@ func Text(text string) int { return estimate([]string{text}, len(text), count) }
 // Prompt estimates the tokens of all that a request gives the model to read: its messages,
 // its tools and the form that the answer is to have.
 func Prompt(request *chat.Request) int {
-	messages := request.Messages
 	var texts []string
-	tokens, bytes := perAnswer, 0
-	add := func(text string) {
+	bytes := 0
+	tokens := gather(request, perImage, func(text string) {
 		if text != "" {
 			texts = append(texts, text)
 			bytes += len(text)
 		}
-	}
+	})
+	return tokens + estimate(texts, bytes, count)
+}
+
+// gather adds all texts that a request gives the model to read, and returns the tokens of what is
+// beside them.
+func gather(request *chat.Request, perImage int, add func(text string)) (tokens int) {
+	messages := request.Messages
+	tokens = perAnswer
 	for i := range messages {
 		tokens += perMessage
 		tokens += perImage * addParts(messages[i].Parts, add)
@@ -64,7 +72,7 @@ func Prompt(request *chat.Request) int {
 		}
 	}
 	add(string(request.Output.Schema))
-	return tokens + estimate(texts, bytes, count)
+	return tokens
 }
 
 // addParts adds the texts of parts, and returns how many images are among them. What has
@@ -152,11 +160,7 @@ func runeStart(text string) int {
 }
 
 func count(piece string) int {
-	vocabulary, err := codec()
-	if err != nil {
-		return (len(piece) + 3) / 4
-	}
-	tokens, err := vocabulary.Count(piece)
+	tokens, err := vocabulary().Count(piece)
 	if err != nil {
 		return (len(piece) + 3) / 4
 	}

@@ -371,7 +371,7 @@ func TestSessionsSpreadOverTokenstores(t *testing.T) {
 		<-time.After(5 * time.Second)
 		close(ended)
 		requests.Wait()
-		<-time.After(time.Second)
+		<-time.After(forgottenAfter + time.Second) // what was taken ahead goes back
 		for _, each := range []*host{a, b, c} {
 			each.mu.Lock()
 			if each.granted == 0 {

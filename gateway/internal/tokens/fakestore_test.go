@@ -185,6 +185,16 @@ func (s *fakeSession) message(t *testing.T) *tokenstorev1.SessionRequest {
 	return soon(t, s.requests, "a message")
 }
 
+// report is the next message with reports.
+func (s *fakeSession) report(t *testing.T) *tokenstorev1.SessionRequest {
+	t.Helper()
+	for {
+		if m := s.message(t); len(m.GetReports()) > 0 {
+			return m
+		}
+	}
+}
+
 // said answers what has come in the given time, as one.
 func (s *fakeSession) said(within time.Duration) *tokenstorev1.SessionRequest {
 	all := &tokenstorev1.SessionRequest{}
@@ -299,7 +309,7 @@ func (r *rig) shelve(leases ...*tokenstorev1.Lease) {
 	key := pool{demand.Upstream, demand.Model}
 	r.stocks.mu.Lock()
 	ahead := r.stocks.of(key)
-	ahead.rate = 10_000
+	ahead.rate, ahead.asked = 10_000, now
 	ahead.denied(now)
 	r.stocks.mu.Unlock()
 	r.session.mu.Lock()
@@ -325,6 +335,7 @@ type automatic struct {
 	tokens  []string
 	next    int
 	refused bool          // leases ahead
+	capped  bool          // all tokens
 	slow    time.Duration // before each answer
 	out     map[string]string
 	ended   map[tokenstorev1.Outcome]int
@@ -372,6 +383,7 @@ func (a *automatic) answer(m *tokenstorev1.SessionRequest) *tokenstorev1.Session
 		for range d.GetCount() {
 			a.next++
 			granted := leaseOf(a.tokens[a.next%len(a.tokens)], a.next)
+			granted.Capped = a.capped
 			if d.GetAhead() {
 				granted.Ttl = durationpb.New(2 * time.Second)
 			}

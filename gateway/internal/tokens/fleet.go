@@ -13,7 +13,10 @@ import (
 )
 
 const (
-	beatEvery = time.Second
+	// beatEvery is how often a gateway beats, and quietBeatEvery how often while no gateway has
+	// had a request for quietAfter.
+	beatEvery      = time.Second
+	quietBeatEvery = 2 * time.Second
 	// beatTimeout bounds a beat, also the last one.
 	beatTimeout = time.Second
 	// maxGivenUp is how many calls a beat gives up.
@@ -58,6 +61,8 @@ type Fleet struct {
 	nudged chan struct{}
 	// unsaid are those of strays that nobody has heard; turn guards it.
 	unsaid []string
+	// moved is when a gateway was last known to have a request; turn guards it.
+	moved time.Time
 	// turn is held by a beat, so that a later answer is never told before an earlier one.
 	turn sync.Mutex
 }
@@ -99,8 +104,8 @@ func (f *Fleet) OnStocked(tell func(upstreams []string)) { f.stocked = tell }
 
 // Run beats until ctx ends.
 func (f *Fleet) Run(ctx context.Context) {
-	ticker := time.NewTicker(beatEvery)
-	defer ticker.Stop()
+	timer := time.NewTimer(beatEvery)
+	defer timer.Stop()
 	heard := true // the first silence is news
 	for {
 		err := f.beat(ctx)
@@ -108,14 +113,25 @@ func (f *Fleet) Run(ctx context.Context) {
 			f.log.LogAttrs(ctx, slog.LevelWarn, "the tokenstore does not hear this gateway; /health has its own numbers only", slog.Any("error", err))
 		}
 		heard = err == nil
+		timer.Reset(f.pace())
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-timer.C:
 		case <-f.nudged:
 			f.gather(ctx)
 		}
 	}
+}
+
+// pace is how long until the next beat.
+func (f *Fleet) pace() time.Duration {
+	f.turn.Lock()
+	defer f.turn.Unlock()
+	if time.Since(f.moved) >= quietAfter {
+		return quietBeatEvery
+	}
+	return beatEvery
 }
 
 // gather waits for what else is to be given up.
@@ -159,6 +175,10 @@ func (f *Fleet) beat(ctx context.Context) error {
 		return err
 	}
 	f.unsaid = nil
+	last := f.last.Load()
+	if last == nil || answer.GetActiveRequests() > 0 || answer.GetTotalRequests() != last.answer.GetTotalRequests() || len(answer.GetGivenUp()) > 0 {
+		f.moved = time.Now()
+	}
 	f.last.Store(&heard{at: time.Now(), said: said, answer: answer})
 	if stocked := answer.GetStocked(); stocked != nil {
 		f.stocked(stocked.GetUpstreams())

@@ -24,7 +24,9 @@ type fakeFleet struct {
 	mu    sync.Mutex
 	beats []*tokenstorev1.BeatRequest
 	// gone: it does not answer, until the caller gives up.
-	gone    bool
+	gone bool
+	// quiet: the other gateway answers no requests.
+	quiet   bool
 	stocked *tokenstorev1.Stocked
 	givenUp []string
 }
@@ -34,14 +36,17 @@ var firstStart = time.UnixMicro(1_700_000_000_000_000)
 func (f *fakeFleet) Beat(ctx context.Context, request *tokenstorev1.BeatRequest, _ ...grpc.CallOption) (*tokenstorev1.BeatResponse, error) {
 	f.mu.Lock()
 	f.beats = append(f.beats, request)
-	gone, stocked, givenUp := f.gone, f.stocked, f.givenUp
+	gone, stocked, givenUp, active := f.gone, f.stocked, f.givenUp, uint64(10)
+	if f.quiet {
+		active = 0
+	}
 	f.mu.Unlock()
 	if gone {
 		<-ctx.Done()
 		return nil, errors.New("no answer")
 	}
 	return &tokenstorev1.BeatResponse{
-		TotalRequests: 100 + request.GetRequests(), ActiveRequests: 10 + uint64(request.GetActive()), StartedAt: timestamppb.New(firstStart),
+		TotalRequests: 100 + request.GetRequests(), ActiveRequests: active + uint64(request.GetActive()), StartedAt: timestamppb.New(firstStart),
 		Stocked: stocked, GivenUp: givenUp,
 	}, nil
 }
@@ -95,6 +100,31 @@ func TestFleetBeatsOnceASecond(t *testing.T) {
 		}
 		if got := fleet.Last().GetTotalRequests(); got != 107 {
 			t.Errorf("heard of %d requests", got)
+		}
+	})
+}
+
+// While no gateway has requests their numbers don't change, and it suffices that all are known
+// to run.
+func TestAQuietFleetBeatsRarely(t *testing.T) {
+	beating(t, func(t *testing.T, store *fakeFleet, _ *Fleet, count func(Pulse)) {
+		store.mu.Lock()
+		store.quiet = true
+		store.mu.Unlock()
+		beats := func(during time.Duration) int {
+			before := len(store.said())
+			time.Sleep(during)
+			synctest.Wait()
+			return len(store.said()) - before
+		}
+		beats(quietAfter + quietBeatEvery)
+		if n := beats(10 * quietBeatEvery); n != 10 {
+			t.Errorf("%d beats in the time of ten", n)
+		}
+		count(Pulse{Requests: 1})
+		beats(quietBeatEvery)
+		if n := beats(5 * beatEvery); n != 5 {
+			t.Errorf("%d beats a second after a request", n)
 		}
 	})
 }

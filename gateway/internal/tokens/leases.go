@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -19,14 +20,16 @@ const (
 	maxDemandBytes = 64 << 10
 )
 
-// Leases takes leases and gives them back. It has three parts, each with its own
+// Leases takes leases and gives them back. It has four parts, each with its own
 // lock: the session talks with the store, the stocks have leases taken ahead for
-// times of load, and the reserve has tokens for the time when the store is away. A
-// part may call the next one in this order while it holds its lock, never one before.
+// times of load, the reserve has tokens for the time when the store is away, and the
+// books have what keys with limits are charged. While it holds its lock a part may call
+// one that comes later in this order, never an earlier one: stocks, session, reserve, books.
 type Leases struct {
 	session *session
 	stocks  *stocks
 	reserve *reserve
+	books   *books
 	observe Observer
 }
 
@@ -59,13 +62,18 @@ func NewLeases(client tokenstorev1.LeaseServiceClient, replica string, observe O
 	l.session = newSession(client, replica, observe, log)
 	l.reserve = newReserve(l.session.nudge, observe, log)
 	l.stocks = newStocks(l.session, observe)
-	l.session.stocks, l.session.reserve = l.stocks, l.reserve
+	l.books = newBooks(l.session.nudge)
+	l.session.stocks, l.session.reserve, l.session.books = l.stocks, l.reserve, l.books
 	return l
 }
 
 // KeepReserve has the replica keep a reserve, and serve from it during outages. It
 // is to be called before Run.
 func (l *Leases) KeepReserve(options ReserveOptions) { l.reserve.ReserveOptions = options }
+
+// OnKeysChanged has changed told of each client key that has changed, whatever of it; an empty id
+// is all of them. It must not block. It is to be called before Run.
+func (l *Leases) OnKeysChanged(changed func(keyID string)) { l.session.keysChanged = changed }
 
 // Run keeps a session open until ctx ends; then it sends what is pending, for a
 // second at most.
@@ -83,6 +91,9 @@ type errand struct {
 func (l *Leases) Acquire(ctx context.Context, demand lease.Demand) (*lease.Lease, error) {
 	now := time.Now()
 	errand := errand{demand: demand, began: now, deadline: now.Add(demand.MaxWait + answerSlack)}
+	if charge := demand.Charge; unpaid(charge) {
+		charge.Held = l.books.charge(charge)
+	}
 	for {
 		taken, retry, err := l.acquireGranted(ctx, errand)
 		if !retry {
@@ -101,10 +112,10 @@ func (l *Leases) acquireGranted(ctx context.Context, errand errand) (taken *leas
 	if sizeOfDemand(demand) > maxDemandBytes {
 		return nil, false, &chat.Error{Kind: chat.InvalidRequest, Message: "the names that the request gives are too long"}
 	}
-	certain := demand.Alias != "" || demand.TokenID != "" || demand.Affinity != "" || demand.Fresh // what lies in the stock is of any token
+	fromStock := takesAny(demand) && !unpaid(demand.Charge)
 	away, isAway := l.reserve.watch()
 	if isAway {
-		if !certain {
+		if fromStock {
 			taken = l.stocks.leftover(demand)
 		}
 		if taken == nil {
@@ -114,7 +125,7 @@ func (l *Leases) acquireGranted(ctx context.Context, errand errand) (taken *leas
 		return taken, false, nil
 	}
 	var waiting *waiter
-	if certain {
+	if !fromStock {
 		waiting = newWaiter(errand)
 		l.session.ask(waiting)
 		l.session.nudge()
@@ -125,11 +136,21 @@ func (l *Leases) acquireGranted(ctx context.Context, errand errand) (taken *leas
 	return l.await(ctx, waiting, errand, away)
 }
 
+// takesAny tells whether a lease of any token will do, such as lie in the stock.
+func takesAny(demand lease.Demand) bool {
+	return demand.Alias == "" && demand.TokenID == "" && demand.Affinity == "" && !demand.Fresh
+}
+
 // await waits for a demand's answer, and withdraws the demand when that takes too
 // long, or when the store goes away.
 func (l *Leases) await(ctx context.Context, waiting *waiter, errand errand, away <-chan struct{}) (taken *lease.Lease, retry bool, err error) {
 	timer := time.NewTimer(time.Until(errand.deadline))
 	defer timer.Stop()
+	defer func() {
+		if waiting.held { // nobody else looks at it any more
+			waiting.charge.Held = true
+		}
+	}()
 	select {
 	case got := <-waiting.answer:
 		if got.err != nil {
@@ -150,13 +171,35 @@ func (l *Leases) await(ctx context.Context, waiting *waiter, errand errand, away
 	return nil, retry, err
 }
 
+// Pay settles a request's charge with what it has used; nothing: it is given back. A charge that
+// is not held is left alone. It does not block.
+func (l *Leases) Pay(charge *lease.Charge, used lease.Amounts) {
+	if charge != nil && charge.Held {
+		charge.Held = false
+		l.books.pay(charge, used)
+		l.session.rouse()
+	}
+}
+
+// Standing returns how far a key's limits are used up, as far as this process knows; nil where it
+// does not.
+func (l *Leases) Standing(keyID string) []caller.Standing { return l.books.standing(keyID) }
+
 // Settle ends a lease with its outcome; a second time it does nothing. It does
 // not block.
 func (l *Leases) Settle(done *lease.Lease, outcome lease.Outcome) {
-	if report := reportOf(done, outcome); !l.session.settle(done, report) {
+	report := reportOf(done, outcome)
+	if !l.session.settle(done, report) {
 		l.reserve.settle(done, report)
 	}
+	if blames(report.GetOutcome()) { // the store will recall what there is of it, but not at once
+		l.stocks.letGo(done.TokenID)
+	}
 }
+
+// PoolChanged gives back what was taken ahead: somebody has changed tokens through this process,
+// and sees to it that the next request knows. It does not block.
+func (l *Leases) PoolChanged() { l.stocks.empty() }
 
 // Ready returns nil while a session is open and works, or the reserve serves.
 func (l *Leases) Ready(context.Context) error {

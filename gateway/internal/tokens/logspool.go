@@ -44,18 +44,12 @@ func (s *Shipper) successor(left *spool.Spool) *Shipper {
 	return next
 }
 
-// write keeps an entry in the spool, if there is one with room; mu is held.
-func (s *Shipper) write(entry *tokenstorev1.LogEntry) bool {
+// write keeps an encoded entry in the spool, if there is one with room; mu is held.
+func (s *Shipper) write(sequence uint64, encoded []byte) bool {
 	if s.spool == nil {
 		return false
 	}
-	prompt := entry.GetPrompt()
-	entry.Prompt = ""
-	record, err := proto.Marshal(entry)
-	entry.Prompt = prompt
-	if err == nil {
-		err = s.spool.Append(entry.GetSequence(), record)
-	}
+	err := s.spool.Append(sequence, encoded)
 	if err != nil && s.spoolWorks {
 		s.log.LogAttrs(context.Background(), slog.LevelError, "log entries are kept in memory only", slog.Any("error", err))
 	}
@@ -70,14 +64,13 @@ func (s *Shipper) refill() {
 	}
 	records, err := s.spool.Read(s.last, min(refillAt, s.overflow))
 	for _, record := range records {
-		entry := &tokenstorev1.LogEntry{}
 		s.last = record.Number
 		s.overflow--
-		if damaged := proto.Unmarshal(record.Data, entry); damaged != nil {
+		if damaged := proto.Unmarshal(record.Data, new(tokenstorev1.LogEntry)); damaged != nil {
 			s.drop("damaged", 1)
 			continue
 		}
-		s.enqueue(entry)
+		s.enqueue(shipment{record.Number, record.Data})
 	}
 	if len(records) == 0 { // what was counted is not there
 		s.log.LogAttrs(context.Background(), slog.LevelError, "log entries are gone from the spool", slog.Int("entries", s.overflow), slog.Any("error", err))

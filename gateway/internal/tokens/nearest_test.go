@@ -88,7 +88,7 @@ func TestConversationsLeaveTheStockAlone(t *testing.T) {
 		s := r.welcomed()
 		r.shelve(leaseOf("a", 1), leaseOf("b", 2))
 		r.stocks.mu.Lock()
-		before := r.ahead().asked
+		before := r.ahead().rate
 		r.stocks.mu.Unlock()
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -106,8 +106,8 @@ func TestConversationsLeaveTheStockAlone(t *testing.T) {
 			}
 		}
 		r.stocks.mu.Lock()
-		if now := r.ahead().asked; now != before {
-			t.Errorf("%d requests are counted for the stock, %d before", now, before)
+		if now := r.ahead().rate; now != before {
+			t.Errorf("the stock counts %v requests a second, %v before", now, before)
 		}
 		r.stocks.mu.Unlock()
 		if got := soon(t, r.acquire(t.Context(), demand), "a lease of the stock"); got.err != nil || got.lease.TokenID != "a" {

@@ -94,7 +94,7 @@ func TestOutageTellsWhichUpstreamsAreServed(t *testing.T) {
 		further := reserved("d", 1)
 		further.Upstream = "another"
 		s.reserve(t, &tokenstorev1.Reserve{})
-		pause(reserveEvery)
+		pause(reserveEvery + calmTick)
 		s.said(time.Millisecond)
 		s.reserve(t, &tokenstorev1.Reserve{Added: []*tokenstorev1.Reserved{further}})
 		r.away(s)

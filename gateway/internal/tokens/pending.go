@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -23,8 +24,22 @@ const (
 type pending struct {
 	demands   []*tokenstorev1.Demand
 	withdrawn []uint64
-	reports   []*tokenstorev1.Report
+	reports   []endedReport
 	renewals  []*held
+}
+
+// endedReport is a report, and when its request ended.
+type endedReport struct {
+	*tokenstorev1.Report
+	at time.Time
+}
+
+// onWire says for how long the report has waited.
+func (r endedReport) onWire(now time.Time) *tokenstorev1.Report {
+	if age := now.Sub(r.at); age >= noticeable {
+		r.AgeMs = uint32(min(age.Milliseconds(), math.MaxUint32)) //nolint:gosec // it is not below zero
+	}
+	return r.Report
 }
 
 // empty reports whether there is nothing to say.
@@ -36,8 +51,8 @@ func (p *pending) empty() bool {
 func (p *pending) owed() int { return len(p.reports) + len(p.renewals) }
 
 // report queues a report, and returns how many old ones were given up for it.
-func (p *pending) report(report *tokenstorev1.Report) (lost int) {
-	p.reports = append(p.reports, report)
+func (p *pending) report(report *tokenstorev1.Report, now time.Time) (lost int) {
+	p.reports = append(p.reports, endedReport{report, now})
 	p.reports, lost = bounded(p.reports)
 	return lost
 }
@@ -64,11 +79,14 @@ func (p *pending) drop(id uint64) {
 	p.demands = slices.DeleteFunc(p.demands, func(each *tokenstorev1.Demand) bool { return each.GetId() == id })
 }
 
-// take moves as much as fits into a message. It returns the leases that the message
-// renews; those that have been settled since are left out.
-func (p *pending) take(message *tokenstorev1.SessionRequest, open map[*lease.Lease]*held) (renewed []*held) {
+// take moves as much as fits into a message. It returns the reports that the message has, and
+// the leases that it renews; those that have been settled since are left out.
+func (p *pending) take(message *tokenstorev1.SessionRequest, open map[*lease.Lease]*held, now time.Time) (reports []endedReport, renewed []*held) {
 	message.Demands = takeMessages(&p.demands)
-	message.Reports = takeMessages(&p.reports)
+	reports = takeMessages(&p.reports)
+	for _, each := range reports {
+		message.Reports = append(message.Reports, each.onWire(now))
+	}
 	message.Withdrawn = takeFirst(maxInMessage, &p.withdrawn)
 	for _, each := range takeFirst(maxInMessage, &p.renewals) {
 		if open[&each.lease] != nil {
@@ -76,7 +94,7 @@ func (p *pending) take(message *tokenstorev1.SessionRequest, open map[*lease.Lea
 			message.Renewals = append(message.Renewals, &tokenstorev1.LeaseRef{LeaseId: each.lease.ID, TokenId: each.lease.TokenID})
 		}
 	}
-	return renewed
+	return reports, renewed
 }
 
 // takeMessages takes from a queue what fits into a message, one at least.

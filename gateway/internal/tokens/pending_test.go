@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
@@ -27,7 +28,7 @@ func TestMessagesAreBounded(t *testing.T) {
 			if i%500 == 0 {
 				size = rapid.IntRange(1, 2*maxMessageBytes).Draw(t, "size")
 			}
-			p.report(&tokenstorev1.Report{LeaseId: string(rune('a' + i%26)), Detail: strings.Repeat("x", size)})
+			p.report(&tokenstorev1.Report{LeaseId: string(rune('a' + i%26)), Detail: strings.Repeat("x", size)}, time.Now())
 		}
 		for range rapid.IntRange(0, 2500).Draw(t, "demands") {
 			p.demands = append(p.demands, &tokenstorev1.Demand{Model: strings.Repeat("m", rapid.SampledFrom([]int{5, 5000}).Draw(t, "name"))})
@@ -44,7 +45,7 @@ func TestMessagesAreBounded(t *testing.T) {
 		var heard pending
 		for messages := 0; !p.empty(); messages++ {
 			m := &tokenstorev1.SessionRequest{}
-			renewed := p.take(m, open)
+			reports, renewed := p.take(m, open, time.Now())
 			for name, n := range map[string]int{
 				"reports": len(m.GetReports()), "demands": len(m.GetDemands()), "renewals": len(m.GetRenewals()), "withdrawn": len(m.GetWithdrawn()),
 			} {
@@ -55,7 +56,7 @@ func TestMessagesAreBounded(t *testing.T) {
 			if size := proto.Size(m); size > 2*maxMessageBytes+maxInMessage*64 && len(m.GetReports()) > 1 {
 				t.Fatalf("a message of %d bytes", size)
 			}
-			heard.reports, heard.demands = append(heard.reports, m.GetReports()...), append(heard.demands, m.GetDemands()...)
+			heard.reports, heard.demands = append(heard.reports, reports...), append(heard.demands, m.GetDemands()...)
 			heard.withdrawn, heard.renewals = append(heard.withdrawn, m.GetWithdrawn()...), append(heard.renewals, renewed...)
 			if messages > 20_000 {
 				t.Fatal("it never ends")
@@ -70,6 +71,25 @@ func TestMessagesAreBounded(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A report that has waited says for how long, and says so anew where it is repeated.
+func TestReportsSayHowOldTheyAre(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	var p pending
+	p.report(&tokenstorev1.Report{LeaseId: "waited"}, now.Add(-80*time.Millisecond))
+	p.report(&tokenstorev1.Report{LeaseId: "came just now"}, now.Add(-noticeable/2))
+	var m tokenstorev1.SessionRequest
+	again, _ := p.take(&m, nil, now)
+	if first, second := m.GetReports()[0].GetAgeMs(), m.GetReports()[1].GetAgeMs(); first != 80 || second != 0 {
+		t.Errorf("%d ms, %d ms", first, second)
+	}
+	p.reports = again
+	p.take(&m, nil, now.Add(time.Second))
+	if first := m.GetReports()[0].GetAgeMs(); first != 1080 {
+		t.Errorf("a second later: %d ms", first)
+	}
 }
 
 // What a client or an upstream chose can't keep a session from being understood.

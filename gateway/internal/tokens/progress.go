@@ -16,6 +16,8 @@ type progress struct {
 	confirmed time.Time
 	// spoke is when the last message went out.
 	spoke time.Time
+	// busy is when the last one went out that was about requests, or was the first.
+	busy time.Time
 	// silentSince is when the first message went out that the store has not
 	// acknowledged; zero: it has acknowledged all.
 	silentSince time.Time
@@ -31,12 +33,19 @@ type progress struct {
 
 // sentMessage is one that the store has not confirmed.
 type sentMessage struct {
-	sequence uint64
-	at       time.Time
-	reports  []*tokenstorev1.Report
-	uses     []*tokenstorev1.ReserveReport
-	renewals []*held
+	sequence   uint64
+	at         time.Time
+	reports    []endedReport
+	uses       []*tokenstorev1.ReserveReport
+	renewals   []*held
+	statements []*tokenstorev1.KeyStatement
 }
+
+// quietAfter is how long nothing may be said about requests until the session is quiet.
+const quietAfter = 10 * time.Second
+
+// quiet reports whether nothing has been said about requests for long.
+func (p *progress) quiet(now time.Time) bool { return now.Sub(p.busy) >= quietAfter }
 
 func (p *progress) send(message sentMessage) {
 	p.unconfirmed = append(p.unconfirmed, message)

@@ -42,6 +42,17 @@ func outcomeOf(class upstream.Class) tokenstorev1.Outcome {
 	return outcome
 }
 
+// blames tells whether an outcome is the token's own: it will rest, or be parked.
+func blames(outcome tokenstorev1.Outcome) bool {
+	switch outcome {
+	case tokenstorev1.Outcome_OUTCOME_AUTH, tokenstorev1.Outcome_OUTCOME_MODEL_NOT_ALLOWED, tokenstorev1.Outcome_OUTCOME_QUOTA,
+		tokenstorev1.Outcome_OUTCOME_RATE_LIMIT, tokenstorev1.Outcome_OUTCOME_PROXY:
+		return true
+	default:
+		return false
+	}
+}
+
 // reportOf ends a lease on the wire.
 func reportOf(done *lease.Lease, outcome lease.Outcome) *tokenstorev1.Report {
 	if outcome.Unused {

@@ -9,14 +9,18 @@ import (
 )
 
 // reserveEvery is how often the reserve is renewed; it also shows that the store
-// answers.
-const reserveEvery = 500 * time.Millisecond
+// answers. quietReserveEvery is how often while nothing else is said.
+const (
+	reserveEvery      = 500 * time.Millisecond
+	quietReserveEvery = 2 * time.Second
+)
 
 // due implements sessionReserve.
-func (r *reserve) due(now time.Time) bool {
+func (r *reserve) due(now time.Time, quiet bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.mayAsk(now)
+	early := quiet && r.outage == nil && !r.urgent && now.Sub(r.said) < quietReserveEvery
+	return !early && r.mayAsk(now)
 }
 
 // say implements sessionReserve.
@@ -43,7 +47,7 @@ func (r *reserve) renew(again []*tokenstorev1.ReserveReport) {
 
 // mayAsk reports whether it is time for a reservation; mu is held.
 func (r *reserve) mayAsk(now time.Time) bool {
-	return r.Time > 0 && r.asked.IsZero() && (r.urgent || now.Sub(r.said) >= reserveEvery)
+	return r.Time > 0 && r.asked.IsZero() && (r.urgent || now.Sub(r.said) >= reserveEvery-tick)
 }
 
 // reservation is what is to be said to the store about the reserve; nil for

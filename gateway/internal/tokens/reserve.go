@@ -166,6 +166,9 @@ func (r *reserve) deadline(errand errand, now time.Time) time.Time {
 
 // has reports whether any token of the reserve is for the demand; mu is held.
 func (r *reserve) has(demand lease.Demand) bool {
+	if unpaid(demand.Charge) {
+		return false
+	}
 	for _, each := range r.holds {
 		if each.serves(demand) {
 			return true
@@ -264,7 +267,7 @@ func (h *hold) rest(report *tokenstorev1.Report, now time.Time) {
 // take uses one of the tokens that are free for the demand: the one that has waited longest,
 // or the one at which its conversation stays; nil when none is. mu is held.
 func (r *reserve) take(demand lease.Demand, now time.Time) *hold {
-	if lease.Passed(r.until, now) {
+	if lease.Passed(r.until, now) || unpaid(demand.Charge) {
 		return nil
 	}
 	var free []*hold
@@ -317,6 +320,9 @@ func (r *reserve) refusal(demand lease.Demand, since, now time.Time) *chat.Error
 	err := &chat.Error{Kind: chat.StoreUnavailable, RetryAfter: time.Second}
 	away := now.Sub(since).Round(time.Second)
 	switch {
+	case unpaid(demand.Charge):
+		err.Message = fmt.Sprintf("the tokenstore can't be reached since %s, and without it the limits of your key can't be checked", away)
+		return err
 	case r.Time <= 0:
 		err.Message = fmt.Sprintf("the tokenstore can't be reached since %s", away)
 		return err

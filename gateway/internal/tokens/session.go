@@ -5,9 +5,8 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"google.golang.org/protobuf/proto"
 
 	"carousel.internal/gateway/internal/lease"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -32,12 +31,18 @@ type session struct {
 	replica string
 	log     *slog.Logger
 	observe Observer
-	// stocks and reserve are told what the store says of them. They are called without
-	// mu but for what the reserve has to say.
+	// stocks, reserve and books are told what the store says of them. The stocks are called
+	// without mu, and so is the reserve but for what it has to say.
 	stocks  sessionStocks
 	reserve sessionReserve
-	// kick has the stream send now.
-	kick chan struct{}
+	books   sessionBooks
+	// keysChanged is told which client keys have changed; an empty id is all of them. It is
+	// called without mu; nil: nobody wants to know.
+	keysChanged func(keyID string)
+	// kick has the stream send now. roused has it look after things as often as when it is busy:
+	// it does so rarely while it is calm.
+	kick, roused chan struct{}
+	calm         atomic.Bool
 
 	mu sync.Mutex
 	// nextID numbers the demands; waiting has those that are not answered, by id.
@@ -59,8 +64,13 @@ type session struct {
 type sessionStocks interface {
 	// topUp demands what the stocks lack, in a message that goes out anyway.
 	topUp(now time.Time)
-	// tend measures the load over a window and lets go of what it does not need.
-	tend(now time.Time, window time.Duration) (ready int)
+	// tend lets go of what the load does not need.
+	tend(now time.Time) (ready int)
+	// heard tells that the store has granted a lease of any token, and whether that has room
+	// for few.
+	heard(of pool, capped bool)
+	// busy reports whether there is anything to tend.
+	busy() bool
 	recall(tokenID string, below uint64)
 	// empty gives everything back.
 	empty()
@@ -68,8 +78,8 @@ type sessionStocks interface {
 
 // sessionReserve is the reserve as the session knows it.
 type sessionReserve interface {
-	// due reports whether a reservation is to be sent.
-	due(now time.Time) bool
+	// due reports whether a reservation is to be sent; quiet: nothing else has been said for long.
+	due(now time.Time, quiet bool) bool
 	// say returns the reservation that is due, nil for none, and as many reports of
 	// what the reserve was used for as a message holds.
 	say(now time.Time) (*tokenstorev1.Reservation, []*tokenstorev1.ReserveReport)
@@ -91,6 +101,37 @@ type sessionReserve interface {
 	reset(addr net.Addr)
 }
 
+// sessionBooks are the books as the session knows them. Its methods may be called while mu is
+// held.
+type sessionBooks interface {
+	// due reports whether a statement is to be sent.
+	due() bool
+	// busy reports whether any is in use.
+	busy(now time.Time) bool
+	// say returns statements of the keys that demands charge, and of as many others that are
+	// due as a message holds.
+	say(now time.Time, demands []*tokenstorev1.Demand) []*tokenstorev1.KeyStatement
+	// confirm notes that the store has carried out statements.
+	confirm(statements []*tokenstorev1.KeyStatement)
+	// take takes in what a key was granted, and charges it with that of the demands that it is
+	// for; false where this process has no such book.
+	take(grant *tokenstorev1.KeyGrant, charges []*lease.Charge) bool
+	// draw charges a request to what is at hand, and reports whether that suffices.
+	draw(charge *lease.Charge) bool
+	// returnedSince reports whether something held ahead of a request's key has been given back
+	// since its demand was sent: the store may have refused it for want of just that.
+	returnedSince(charge *lease.Charge, sent time.Time) bool
+	// hold charges a request whose lease has come before anything else of its grant.
+	hold(charge *lease.Charge)
+	// resume begins anew in another session.
+	resume()
+	// giveBack gives back what is held ahead of keys, and takes nothing ahead for a while. An
+	// empty id is of all keys.
+	giveBack(keyIDs []string, pause time.Duration)
+	// tend measures the load over a window and lets go of what it does not need.
+	tend(now time.Time, window time.Duration)
+}
+
 // recalled says which leases of a token must not be used any more.
 type recalled struct {
 	below uint64
@@ -99,7 +140,7 @@ type recalled struct {
 
 func newSession(client tokenstorev1.LeaseServiceClient, replica string, observe Observer, log *slog.Logger) *session {
 	return &session{
-		client: client, replica: replica, log: log, observe: observe, kick: make(chan struct{}, 1),
+		client: client, replica: replica, log: log, observe: observe, kick: make(chan struct{}, 1), roused: make(chan struct{}, 1),
 		waiting: map[uint64]*waiter{}, open: map[*lease.Lease]*held{}, recalled: map[string]recalled{},
 	}
 }
@@ -109,6 +150,16 @@ func (s *session) nudge() {
 	select {
 	case s.kick <- struct{}{}:
 	default:
+	}
+}
+
+// rouse tells that there is something to be said with the next messages. It takes no lock.
+func (s *session) rouse() {
+	if s.calm.Load() {
+		select {
+		case s.roused <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -172,13 +223,15 @@ func (s *session) settle(done *lease.Lease, report *tokenstorev1.Report) bool {
 	// be known before the token is picked again.
 	if was.capped || report.GetOutcome() != tokenstorev1.Outcome_OUTCOME_SUCCESS {
 		s.nudge()
+	} else {
+		s.rouse()
 	}
 	return true
 }
 
 // report queues a report; mu is held.
 func (s *session) report(report *tokenstorev1.Report) {
-	if lost := s.pending.report(report); lost > 0 {
+	if lost := s.pending.report(report, time.Now()); lost > 0 {
 		s.observe.ReportsLost(lost)
 	}
 }
@@ -227,7 +280,12 @@ func (s *session) hear(response *tokenstorev1.SessionResponse) {
 		s.noteRecall(recall, now)
 	}
 	s.loseOpen(response.GetLostLeaseIds())
+	s.books.giveBack(response.GetChangedKeyIds(), 0)
+	for _, grant := range response.GetKeyGrants() {
+		s.charged(grant)
+	}
 	s.confirm(response.GetAcknowledged(), now)
+	s.books.giveBack(response.GetWantedKeyIds(), keyWantedPause)
 	var later followUps
 	for _, grant := range response.GetGrants() {
 		later = s.granted(grant, confirmed, now, later)
@@ -241,10 +299,32 @@ func (s *session) hear(response *tokenstorev1.SessionResponse) {
 		s.stocks.recall(recall.GetTokenId(), recall.GetEpoch())
 		s.reserve.recall(recall.GetTokenId(), recall.GetEpoch())
 	}
+	for _, id := range response.GetChangedKeyIds() {
+		if s.keysChanged != nil {
+			s.keysChanged(id)
+		}
+	}
 	for _, act := range later {
 		act()
 	}
 	s.reserve.hear(response, now)
+}
+
+// charged takes in what a key has been granted, for those of its demands that still wait; mu is
+// held. What is for others is there for requests to come.
+func (s *session) charged(grant *tokenstorev1.KeyGrant) {
+	var whose []*waiter
+	var charges []*lease.Charge
+	for _, id := range grant.GetDemandIds() {
+		if w := s.waiting[id]; w != nil && w.owes() && w.charge.KeyID == grant.GetKeyId() {
+			whose, charges = append(whose, w), append(charges, w.charge)
+		}
+	}
+	if s.books.take(grant, charges) {
+		for _, w := range whose {
+			w.held = true
+		}
+	}
 }
 
 // noteRecall remembers a recall for the grants that it has overtaken, and withdraws the leases
@@ -296,6 +376,7 @@ func (s *session) confirm(acknowledged uint64, now time.Time) {
 			}
 			each.term.Extend(done.at.Add(each.ttl))
 		}
+		s.books.confirm(done.statements)
 		s.progress.confirmed = done.at
 		s.progress.unconfirmed = s.progress.unconfirmed[1:]
 	}
@@ -309,6 +390,10 @@ func (s *session) confirm(acknowledged uint64, now time.Time) {
 func (s *session) granted(grant *tokenstorev1.Grant, confirmed, now time.Time, later followUps) followUps {
 	w := s.waiting[grant.GetDemandId()]
 	delete(s.waiting, grant.GetDemandId())
+	if w != nil && w.owes() { // there are no leases without
+		s.books.hold(w.charge)
+		w.held = true
+	}
 	since := confirmed
 	if w != nil && w.sent.After(since) {
 		since = w.sent
@@ -338,12 +423,25 @@ func (s *session) granted(grant *tokenstorev1.Grant, confirmed, now time.Time, l
 		s.ttl = usable[0].ttl
 		s.open[&usable[0].lease] = usable[0]
 		w.answer <- answer{lease: &usable[0].lease}
+		if w.any {
+			return append(later, func() { s.stocks.heard(w.pool, usable[0].capped) })
+		}
 	case overtaken: // by a recall: ask again
-		w.demand, w.sent = proto.CloneOf(w.demand), time.Time{}
-		s.queue(w)
-		s.nudge()
+		s.askAgain(w)
 	}
 	return later
+}
+
+// askAgain queues a demand once more; mu is held.
+func (s *session) askAgain(w *waiter) {
+	w.again()
+	s.queue(w)
+	s.nudge()
+}
+
+// isOfKey tells whether a demand was denied for want of room in its key.
+func isOfKey(reason tokenstorev1.Reason) bool {
+	return reason == tokenstorev1.Reason_REASON_KEY_LIMITED || reason == tokenstorev1.Reason_REASON_KEY_SPENT
 }
 
 // denied tells who asked; mu is held.
@@ -355,6 +453,14 @@ func (s *session) denied(denial *tokenstorev1.Denial, later followUps) followUps
 		return later
 	case w.filled != nil:
 		return append(later, func() { w.filled(nil, true) })
+	case w.owes() && isOfKey(denial.GetReason()) && s.books.draw(w.charge): // what it asked for before has come
+		w.held = true
+		s.askAgain(w)
+		return later
+	case w.owes() && isOfKey(denial.GetReason()) && !w.repeated && s.books.returnedSince(w.charge, w.sent):
+		w.repeated = true
+		s.askAgain(w)
+		return later
 	case denial.GetReason() == tokenstorev1.Reason_REASON_STORE_UNAVAILABLE && s.reserve.keeps():
 		refused := errorOfDenial(denial, w.demand)
 		return append(later, func() {

@@ -50,7 +50,8 @@ type Shipper struct {
 	replica string
 	log     *slog.Logger
 	observe LogObserver
-	kick    chan struct{}
+	// arrived tells Run that something waits, full that it need not wait for more.
+	arrived, full chan struct{}
 	// batch is how many entries travel together now: fewer than maxBatch while a
 	// bad one is looked for. Run's own.
 	batch int
@@ -59,8 +60,8 @@ type Shipper struct {
 	accepted uint64
 	dropped  uint64
 	// queue has the entries that the store has not confirmed, from the oldest on.
-	queue    []*tokenstorev1.LogEntry
-	bytes    int // in the queue, roughly
+	queue    []shipment
+	bytes    int // in the queue
 	sequence uint64
 	// spool has all of them, and beyond keeps those for which the queue has no
 	// room: as many as overflow says. nil: there is none.
@@ -74,49 +75,70 @@ type Shipper struct {
 	left []*Shipper
 }
 
+// shipment is an entry on its way.
+type shipment struct {
+	sequence uint64
+	// entry is an encoded LogEntry.
+	entry []byte
+}
+
+// size is about what a shipment takes, in bytes.
+func (s shipment) size() int { return len(s.entry) + 64 }
+
 // NewShipper makes a shipper; Run ships. replica must be unique per process
 // start: the store tells repeated entries by it.
 func NewShipper(client tokenstorev1.RequestLogServiceClient, replica string, observe LogObserver, log *slog.Logger) *Shipper {
-	return &Shipper{client: client, replica: replica, observe: observe, log: log, kick: make(chan struct{}, 1), batch: maxBatch}
+	return &Shipper{
+		client: client, replica: replica, observe: observe, log: log, arrived: make(chan struct{}, 1), full: make(chan struct{}, 1), batch: maxBatch,
+	}
 }
 
 // Record queues an entry. It does not block: a spool's file is written to the
 // system's memory.
 func (s *Shipper) Record(entry reqlog.Entry) {
-	converted := entryOf(entry)
+	encoded := encodeEntry(&entry)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.accepted++
 	s.observe.LogAccepted()
-	if proto.Size(converted) > maxEntry {
+	if len(encoded)+len(entry.Prompt) > maxEntry {
 		s.drop("too_large", 1)
 		return
 	}
 	s.sequence++
-	converted.Sequence, converted.Replica = s.sequence, s.replica
-	size, spooled := sizeOf(converted), s.write(converted)
+	encoded = appendSequence(encoded, s.sequence)
+	spooled := s.write(s.sequence, encoded)
+	shipped := shipment{s.sequence, appendPrompt(encoded, entry.Prompt)}
 	switch {
-	case s.overflow == 0 && len(s.queue) < maxQueued && s.bytes+size <= maxQueuedBytes:
-		s.enqueue(converted)
+	case s.overflow == 0 && len(s.queue) < maxQueued && s.bytes+shipped.size() <= maxQueuedBytes:
+		s.enqueue(shipped)
 	case spooled:
 		s.overflow++
 	default:
 		s.sequence-- // the next one has it: there are no gaps
 		s.drop("queue_full", 1)
 	}
+	if len(s.queue) == 1 {
+		tell(s.arrived)
+	}
 	if len(s.queue) >= maxBatch || s.bytes >= maxBatchBytes {
-		select {
-		case s.kick <- struct{}{}:
-		default:
-		}
+		tell(s.full)
+	}
+}
+
+// tell wakes up who waits for the channel, now or later.
+func tell(about chan struct{}) {
+	select {
+	case about <- struct{}{}:
+	default:
 	}
 }
 
 // enqueue puts an entry at the end; mu is held.
-func (s *Shipper) enqueue(entry *tokenstorev1.LogEntry) {
+func (s *Shipper) enqueue(entry shipment) {
 	s.queue = append(s.queue, entry)
-	s.bytes += sizeOf(entry)
-	s.last = entry.GetSequence()
+	s.bytes += entry.size()
+	s.last = entry.sequence
 }
 
 // drop counts entries that are given up. The caller has the lock.
@@ -151,18 +173,29 @@ func (s *Shipper) Run(ctx context.Context) {
 			each.closeSpool(ctx)
 		})
 	}
-	ticker := time.NewTicker(shipEvery)
-	defer ticker.Stop()
-	for {
+	window := time.NewTimer(shipEvery)
+	defer window.Stop()
+	for s.await(ctx) {
+		window.Reset(shipEvery)
 		select {
 		case <-ctx.Done():
-			s.finish(ctx)
-			return
-		case <-ticker.C:
-		case <-s.kick:
+		case <-window.C:
+		case <-s.full:
 		}
 		s.shipAll(ctx)
 	}
+	s.finish(ctx)
+}
+
+// await returns true when something waits to be shipped, false when ctx ends first.
+func (s *Shipper) await(ctx context.Context) bool {
+	for s.pending() == 0 && ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-s.arrived:
+		}
+	}
+	return ctx.Err() == nil
 }
 
 // shipAll ships what waits now, until it is done or ctx ends. What comes
@@ -212,7 +245,7 @@ func (s *Shipper) waits(until uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refill()
-	return len(s.queue) > 0 && s.queue[0].GetSequence() <= until
+	return len(s.queue) > 0 && s.queue[0].sequence <= until
 }
 
 func (s *Shipper) pending() int {
@@ -243,7 +276,7 @@ func (s *Shipper) ship(ctx context.Context) error {
 		s.batch = len(batch) / 2
 	default:
 		s.log.LogAttrs(ctx, slog.LevelError, "the store refuses a log entry; it is set aside",
-			slog.String("request_id", batch[0].GetId()), slog.Any("error", err))
+			slog.String("request_id", requestOf(batch[0])), slog.Any("error", err))
 		s.batch = maxBatch
 		s.done(1, func(n int) { s.drop("refused", n) })
 	}
@@ -260,13 +293,20 @@ func suspicious(err error) bool {
 	}
 }
 
+// requestOf is the id of an entry's request.
+func requestOf(refused shipment) string {
+	var entry tokenstorev1.LogEntry
+	_ = proto.Unmarshal(refused.entry, &entry) // what can be read of it
+	return entry.GetId()
+}
+
 // next answers the oldest entries; they stay in the queue.
-func (s *Shipper) next() []*tokenstorev1.LogEntry {
+func (s *Shipper) next() []shipment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n, bytes := 0, 0
 	for n < min(s.batch, len(s.queue)) {
-		if bytes += sizeOf(s.queue[n]); n > 0 && bytes > maxBatchBytes {
+		if bytes += s.queue[n].size(); n > 0 && bytes > maxBatchBytes {
 			break
 		}
 		n++
@@ -279,27 +319,22 @@ func (s *Shipper) done(n int, count func(int)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, entry := range s.queue[:n] {
-		s.bytes -= sizeOf(entry)
+		s.bytes -= entry.size()
 	}
-	finished := s.queue[n-1].GetSequence()
+	finished := s.queue[n-1].sequence
 	clear(s.queue[:n]) // let the memory go
 	s.queue = s.queue[n:]
 	count(n)
 	s.spooledUpTo(finished)
 }
 
-// sizeOf is roughly what an entry takes, in bytes.
-func sizeOf(entry *tokenstorev1.LogEntry) int {
-	size := 512 + len(entry.GetPrompt()) + len(entry.GetError()) + len(entry.GetModel()) + len(entry.GetId())
-	for _, attempt := range entry.GetAttemptLog() {
-		size += 512 + len(attempt.GetModel()) + len(attempt.GetCode()) + len(attempt.GetMessage())
-	}
-	return size
-}
-
-func (s *Shipper) append(ctx context.Context, batch []*tokenstorev1.LogEntry) error {
+func (s *Shipper) append(ctx context.Context, batch []shipment) error {
 	ctx, cancel := context.WithTimeout(ctx, shipTimeout)
 	defer cancel()
-	_, err := s.client.Append(ctx, &tokenstorev1.AppendRequest{Replica: s.replica, Entries: batch})
+	request := &tokenstorev1.AppendRequest{Replica: s.replica, Entries: make([][]byte, len(batch))}
+	for i, each := range batch {
+		request.Entries[i] = each.entry
+	}
+	_, err := s.client.Append(ctx, request)
 	return err
 }

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
 	"carousel.internal/gateway/internal/reqlog"
@@ -49,19 +50,28 @@ func (f *fakeLog) Append(ctx context.Context, request *tokenstorev1.AppendReques
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	var entries []*tokenstorev1.LogEntry
+	for _, encoded := range request.GetEntries() {
+		entry := &tokenstorev1.LogEntry{}
+		if err := proto.Unmarshal(encoded, entry); err != nil {
+			return nil, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "not an entry")
+		}
+		entry.Replica = request.GetReplica()
+		entries = append(entries, entry)
+	}
 	var sequences []uint64
-	for _, entry := range request.GetEntries() {
+	for _, entry := range entries {
 		sequences = append(sequences, entry.GetSequence())
 	}
 	f.calls = append(f.calls, sequences)
 	var err error
 	if f.fail != nil {
-		err = f.fail(len(f.calls), request.GetEntries())
+		err = f.fail(len(f.calls), entries)
 	}
 	if err != nil && !f.late {
 		return nil, err
 	}
-	for _, entry := range request.GetEntries() {
+	for _, entry := range entries {
 		if len(f.stored) == 0 || entry.GetSequence() > f.stored[len(f.stored)-1].GetSequence() {
 			f.stored = append(f.stored, entry)
 		}
@@ -186,6 +196,26 @@ func TestSteadyLoadTravelsInFewBatches(t *testing.T) {
 	})
 }
 
+// Where nothing happens nothing wakes up: an entry that comes after a long time is the first
+// thing that the shipper hears of, and what comes in its window travels with it.
+func TestAnIdleShipperSleeps(t *testing.T) {
+	store := &fakeLog{}
+	ship(t, store, func(t *testing.T, s *Shipper, _ *logCounts) {
+		for range 3 {
+			pause(time.Hour + shipEvery/2) // a ticker would be in the middle of its period
+			record(s, 1)
+			pause(shipEvery - time.Millisecond)
+			record(s, 1)
+			pause(2 * time.Millisecond)
+		}
+		store.mu.Lock()
+		defer store.mu.Unlock()
+		if want := [][]uint64{{1, 2}, {3, 4}, {5, 6}}; !slices.EqualFunc(store.calls, want, slices.Equal) {
+			t.Errorf("calls of %v, want %v", store.calls, want)
+		}
+	})
+}
+
 func TestFailedBatchIsRepeatedWithTheSameSequences(t *testing.T) {
 	for name, late := range map[string]bool{"not stored": false, "stored, but the answer was lost": true} {
 		t.Run(name, func(t *testing.T) {
@@ -288,7 +318,7 @@ func TestEntryThatCannotTravelIsGivenUp(t *testing.T) {
 	s, counts := newShipper(&fakeLog{})
 	s.Record(reqlog.Entry{Prompt: strings.Repeat("x", maxEntry)})
 	record(s, 1)
-	if counts.dropped["too_large"] != 1 || s.pending() != 1 || s.queue[0].GetSequence() != 1 {
+	if counts.dropped["too_large"] != 1 || s.pending() != 1 || s.queue[0].sequence != 1 {
 		t.Errorf("dropped %v, %d pending", counts.dropped, s.pending())
 	}
 	if err := balance(s, counts); err != nil {
@@ -330,7 +360,7 @@ func TestQueueIsBounded(t *testing.T) {
 			if got := counts.dropped["queue_full"]; got != 10 || s.pending() != test.room {
 				t.Errorf("%d dropped, %d pending", got, s.pending())
 			}
-			if last := s.queue[len(s.queue)-1].GetSequence(); last != uint64(test.room) {
+			if last := s.queue[len(s.queue)-1].sequence; last != uint64(test.room) {
 				t.Errorf("the last sequence is %d: what is dropped leaves no gap", last)
 			}
 			if err := balance(s, counts); err != nil {

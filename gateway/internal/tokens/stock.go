@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -8,21 +9,32 @@ import (
 // The stock's sizes. A stock trades fairness for round trips: what lies in it
 // counts as taken, so at any moment a token's share is off by at most what the
 // replicas hold of it. It is therefore no larger than what the next moment
-// needs, empty at the rates of people, and goes back when load falls.
+// needs, and goes back when the load falls.
 const (
-	// horizon is the time for which a stock is taken ahead: some round trips to a
-	// busy store, since a stock that runs dry makes requests wait.
-	horizon = 100 * time.Millisecond
-	// minRate is the load, in requests per second, from which a stock is worth it.
-	// Below it each lease is taken when it is needed, and shares are exact.
-	minRate = 400
+	// horizon is the time for which a stock is taken ahead: a stock that is filled with
+	// each message, every flushEvery, is still half full when the next one goes.
+	horizon = 2 * flushEvery
+	// spare is what a stock has beside that.
+	spare = 1
+	// steadyRate is the load, in requests per second, from which leases are taken ahead. Fewer
+	// requests are spread exactly rather than served a moment sooner: each one asks.
+	steadyRate = 50
+	// forgottenAfter is how long after the last request nothing is known of the load any more.
+	forgottenAfter = 3 * time.Second
+	// shelfLife is how long a lease lies in a stock before it goes back. No longer may a
+	// recall be unknown while the store can't be heard.
+	shelfLife = 800 * time.Millisecond
+	// rateMemory is the time over which requests are counted, and steadyMemory the time over which
+	// they are for what is more than a burst.
+	rateMemory   = 200 * time.Millisecond
+	steadyMemory = 2 * time.Second
+	// loadRate is the load, in requests per second, from which leases are also taken ahead
+	// where each request should rather ask: of tokens that have room for few, or whose
+	// strategy looks at how many they have.
+	loadRate = 400
 	// maxAhead bounds a stock, maxDemand what is asked for at once.
 	maxAhead  = 512
 	maxDemand = 256
-	// maxIdle is how long a lease lies in a stock before it goes back.
-	maxIdle = 200 * time.Millisecond
-	// rateWindow is the time over which requests are counted.
-	rateWindow = 50 * time.Millisecond
 	// deniedPause is how long a stock is not filled after a denial: all tokens
 	// are capped, or none is eligible.
 	deniedPause = time.Second
@@ -32,10 +44,12 @@ const (
 // concurrent use: the stocks guard it.
 type stock struct {
 	leases []shelved
-	// asked counts requests in the present rate window.
-	asked int
-	// rate is requests per second, smoothed.
-	rate float64
+	// asked is when the last request came; rate and steady are what the load was then, in
+	// requests per second, over rateMemory and steadyMemory.
+	asked        time.Time
+	rate, steady float64
+	// free: the last lease that the store granted is of a token with room for any number.
+	free bool
 	// filling: a demand for more is under way.
 	filling bool
 	// queue has the requests that wait for it, oldest first: asking for each of
@@ -50,19 +64,46 @@ type shelved struct {
 	since time.Time
 }
 
+// ask counts a request.
+func (s *stock) ask(now time.Time) {
+	s.rate = s.load(now) + perSecond(1, rateMemory)
+	s.steady = s.steadyLoad(now) + perSecond(1, steadyMemory)
+	s.asked = now
+}
+
+func perSecond(n float64, of time.Duration) float64 { return n / of.Seconds() }
+
+// load is requests per second, as of late.
+func (s *stock) load(now time.Time) float64 { return faded(s.rate, now.Sub(s.asked), rateMemory) }
+
+// steadyLoad is requests per second, for longer.
+func (s *stock) steadyLoad(now time.Time) float64 {
+	return faded(s.steady, now.Sub(s.asked), steadyMemory)
+}
+
+// faded is what is left of a rate some time after the last request.
+func faded(rate float64, after, memory time.Duration) float64 {
+	return rate * math.Exp(-float64(after)/float64(memory))
+}
+
 // target is how many leases the stock should have.
-func (s *stock) target() int {
-	if s.rate < minRate {
+func (s *stock) target(now time.Time) int {
+	load := s.load(now)
+	if load < loadRate && (!s.free || s.steadyLoad(now) < steadyRate) {
 		return 0
 	}
-	return min(int(s.rate*horizon.Seconds()), maxAhead)
+	return min(spare+int(load*horizon.Seconds()), maxAhead)
 }
+
+// lacks tells whether so few are left of what there should be that more can't wait for the
+// next message.
+func (s *stock) lacks(target int) bool { return 2*len(s.leases) < target }
 
 // take answers the oldest usable lease, or nil. While the store is away nobody
 // removes old ones, nor hears of recalls, so age is looked at here too.
 func (s *stock) take(exclude []string, now time.Time) *held {
 	for i, each := range s.leases {
-		if each.term.Covers(now) && now.Sub(each.since) < maxIdle && !slices.Contains(exclude, each.lease.TokenID) {
+		if each.term.Covers(now) && now.Sub(each.since) < shelfLife && !slices.Contains(exclude, each.lease.TokenID) {
 			s.leases = slices.Delete(s.leases, i, i+1)
 			return each.held
 		}
@@ -75,8 +116,27 @@ func (s *stock) put(granted *held, now time.Time) {
 }
 
 func (s *stock) denied(now time.Time) {
-	s.filling = false
+	s.filling, s.free = false, false
 	s.pausedUntil = now.Add(deniedPause)
+}
+
+// granted takes in what the store has granted. A token's room that others may need is not
+// kept from them but at load: those are returned, to go back, and requests ask for a while, so
+// that such a token has its turns.
+func (s *stock) granted(leases []*held, now time.Time) (back []*held) {
+	s.filling = false
+	atLoad := s.load(now) >= loadRate
+	for _, each := range leases {
+		if !each.capped || atLoad {
+			s.put(each, now)
+		} else {
+			back = append(back, each)
+		}
+	}
+	if len(back) > 0 {
+		s.denied(now)
+	}
+	return back
 }
 
 // recall removes the leases of a token from before epoch; of every token where
@@ -87,11 +147,11 @@ func (s *stock) recall(tokenID string, epoch uint64) []*held {
 	})
 }
 
-// surplus removes what has lain too long, or is more than the load needs.
-func (s *stock) surplus(now time.Time) []*held {
-	keep := 2 * s.target()
+// surplus removes what has lain too long, or is more than twice what the load needs.
+func (s *stock) surplus(now time.Time, target int) []*held {
+	keep := 2*target - spare
 	return s.remove(func(each shelved) bool {
-		if now.Sub(each.since) < maxIdle && keep > 0 {
+		if now.Sub(each.since) < shelfLife && keep > 0 {
 			keep--
 			return false
 		}
@@ -111,20 +171,7 @@ func (s *stock) remove(unwanted func(shelved) bool) []*held {
 	return removed
 }
 
-// ask counts a request. A load that has begun is noticed before its window is over.
-func (s *stock) ask() {
-	s.asked++
-	if s.asked > 3*minRate*int(rateWindow)/int(2*time.Second) {
-		s.rate = max(s.rate, minRate)
-	}
-}
-
-// measure closes a rate window.
-func (s *stock) measure(window time.Duration) {
-	s.rate = (s.rate + float64(s.asked)/window.Seconds()) / 2
-	s.asked = 0
-}
-
+// idle tells whether nothing is known of the stock that matters.
 func (s *stock) idle(now time.Time) bool {
-	return s.rate < 1 && len(s.leases) == 0 && !s.filling && s.asked == 0 && now.After(s.pausedUntil)
+	return now.Sub(s.asked) >= forgottenAfter && len(s.leases) == 0 && len(s.queue) == 0 && !s.filling && now.After(s.pausedUntil)
 }

@@ -2,6 +2,7 @@ package tokens
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"carousel.internal/gateway/internal/lease"
+	"carousel.internal/gateway/internal/upstream"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -40,18 +42,134 @@ func pause(d time.Duration) {
 	synctest.Wait()
 }
 
-func TestNothingIsTakenAheadAtTheRatesOfPeople(t *testing.T) {
+// Few requests ask, each of them; under a steady load those that follow find a lease. What the store
+// is told of them travels together.
+func TestUnderASteadyLoadALeaseIsThereBeforeItIsAskedFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		rate                int
+		during              time.Duration
+		asked, trips, ahead int
+	}{
+		"five a second": {5, 10 * time.Second, 50, 16, 1},
+		"80 a second":   {80, 10 * time.Second, 200, 32, spare + 30},
+		"300 a second":  {300, 5 * time.Second, 150, 36, spare + 90},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T, r *rig) {
+				store := newAutomatic("a", "b", "c")
+				go store.serve(r.nextSession())
+				r.store.mute.Store(true)
+				r.load(c.rate, c.during)
+				if asked := int(r.counts.asked.Load()); asked > c.asked {
+					t.Errorf("%d requests waited for the store", asked)
+				}
+				if trips := float64(r.counts.roundTrips.Load()) / c.during.Seconds(); trips > float64(c.trips) {
+					t.Errorf("%.1f round trips a second", trips)
+				}
+				if ready := store.outstanding(); ready > c.ahead {
+					t.Errorf("%d leases are out", ready)
+				}
+				pause(forgottenAfter + time.Second)
+				if out, ready := store.outstanding(), r.counts.ready.Load(); out != 0 || ready != 0 || len(store.twice) != 0 {
+					t.Errorf("%d leases are still out, %d ready; settled more than once: %v", out, ready, store.twice)
+				}
+			})
+		})
+	}
+}
+
+// A message tells how several requests have ended and takes leases for several.
+func TestReportsAndLeasesAheadTravelTogether(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		store := newAutomatic("a", "b", "c")
 		go store.serve(r.nextSession())
-		r.load(minRate*9/10, time.Second) // just below
-		if n := store.aheadSince(time.Time{}); n != 0 {
-			t.Errorf("%d demands for the stock", n)
-		}
-		if r.counts.ahead.Load() != 0 {
-			t.Error("leases came from the stock")
+		r.load(300, 2*time.Second) // the rate is learnt
+		before := r.counts.roundTrips.Load()
+		r.load(300, 2*time.Second)
+		if trips := r.counts.roundTrips.Load() - before; trips > 2*int64(time.Second/flushEvery)+2 {
+			t.Errorf("%d round trips in two seconds", trips)
 		}
 	})
+}
+
+// Where a lease keeps others waiting, each request asks, unless there are very many.
+func TestWhatOthersMayNeedIsNotTakenAheadAtTheRatesOfPeople(t *testing.T) {
+	for name, c := range map[string]struct {
+		cap   bool
+		rate  int
+		ahead bool
+	}{
+		"of tokens with room for any number": {false, 100, true},
+		"of tokens with room for few":        {true, 100, false},
+		"those at load":                      {true, 2000, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T, r *rig) {
+				store := newAutomatic("a", "b", "c")
+				store.capped = c.cap
+				go store.serve(r.nextSession())
+				r.load(c.rate, 3*time.Second)
+				if got := r.counts.ahead.Load() > 0; got != c.ahead {
+					t.Errorf("leases came from the stock: %v", got)
+				}
+			})
+		})
+	}
+}
+
+// What turns out to keep others waiting goes back at once.
+func TestALeaseTakenAheadThatOthersMayNeedGoesBack(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		s := r.welcomed()
+		r.stocks.mu.Lock()
+		r.ahead().steady, r.ahead().asked = 2*steadyRate, time.Now()
+		r.stocks.mu.Unlock()
+		r.Settle(r.take(s, leaseOf("a", 1)), lease.Outcome{})
+		m := s.said(2 * flushEvery)
+		if len(m.GetDemands()) != 1 || !m.GetDemands()[0].GetAhead() {
+			t.Fatalf("asked with %v", m.GetDemands())
+		}
+		s.grant(t, m.GetDemands()[0], leaseOf("a", 2), capped(leaseOf("b", 3)))
+		back := s.said(tick).GetReports()
+		if len(back) != 1 || back[0].GetLeaseId() != "1-3" || back[0].GetOutcome() != tokenstorev1.Outcome_OUTCOME_UNUSED {
+			t.Errorf("came back: %v", back)
+		}
+		// So does the rest, since it is the turn of that token: the next requests ask.
+		if back = s.said(2 * tendEvery).GetReports(); len(back) != 1 || back[0].GetLeaseId() != "1-2" {
+			t.Errorf("then came back: %v", back)
+		}
+		for i := range 3 {
+			r.acquire(t.Context(), demand)
+			if asked := s.said(deniedPause / 10).GetDemands(); len(asked) != 1 || asked[0].GetAhead() {
+				t.Fatalf("request %d asked with %v", i, asked)
+			} else {
+				s.grant(t, asked[0], leaseOf("b", 10+i))
+			}
+		}
+	})
+}
+
+// A burst of requests is spread exactly, as few are: only a load that lasts is taken ahead of.
+func TestABurstIsNoSteadyLoad(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	s := &stock{free: true}
+	for range steadyRate {
+		s.ask(now)
+	}
+	if got := s.target(now); got != 0 {
+		t.Errorf("%d leases ahead of a burst", got)
+	}
+	for range 2 * steadyRate * int(steadyMemory/time.Second) {
+		s.ask(now)
+		now = now.Add(time.Second / (2 * steadyRate))
+	}
+	if s.target(now) < spare {
+		t.Error("none ahead of a load that lasts")
+	}
+	if got := s.target(now.Add(steadyMemory)); got != 0 {
+		t.Errorf("%d leases when it has ended", got)
+	}
 }
 
 func TestAtLoadLeasesAreTakenAhead(t *testing.T) {
@@ -67,11 +185,14 @@ func TestAtLoadLeasesAreTakenAhead(t *testing.T) {
 		if asked := r.counts.asked.Load() - askedBefore; asked > 200 {
 			t.Errorf("%d of 2000 requests waited for the store", asked)
 		}
-		// Load stops: nothing stays out.
-		pause(300 * time.Millisecond)
-		synctest.Wait()
+		// Load stops: little stays out, and nothing for long.
+		pause(shelfLife + flushEvery + 2*tendEvery)
+		if out := store.outstanding(); out > 16*spare {
+			t.Errorf("%d leases are still out a second after the load", out)
+		}
+		pause(forgottenAfter)
 		if out := store.outstanding(); out != 0 {
-			t.Errorf("%d leases are still out 300 ms after the load", out)
+			t.Errorf("%d leases are still out", out)
 		}
 		if done := store.endedWith(tokenstorev1.Outcome_OUTCOME_SUCCESS); done != 4000 {
 			t.Errorf("%d requests reported", done)
@@ -81,6 +202,8 @@ func TestAtLoadLeasesAreTakenAhead(t *testing.T) {
 		}
 		// And what is known of the load is forgotten.
 		pause(5 * time.Second)
+		r.stocks.mu.Lock()
+		defer r.stocks.mu.Unlock()
 		r.session.mu.Lock()
 		defer r.session.mu.Unlock()
 		if n, open, waiting := len(r.stocks.all), len(r.session.open), len(r.session.waiting); n != 0 || open != 0 || waiting != 0 {
@@ -89,11 +212,11 @@ func TestAtLoadLeasesAreTakenAhead(t *testing.T) {
 	})
 }
 
-func TestALoadIsNoticedBeforeItsRateIsMeasured(t *testing.T) {
+func TestALoadIsNoticedAtOnce(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		store := newAutomatic("a", "b", "c")
 		go store.serve(r.nextSession())
-		for range 40 { // in no time
+		for range 2 * steadyRate { // in no time
 			soon(t, r.acquire(t.Context(), demand), "a lease")
 		}
 		if n := store.aheadSince(time.Time{}); n == 0 {
@@ -127,7 +250,7 @@ func TestSlowStoreIsNotAskedForEachRequest(t *testing.T) {
 		if each := float64(r.counts.roundTrips.Load()-before) / 2000; each >= 0.2 {
 			t.Errorf("%.3f round trips per request", each)
 		}
-		pause(time.Second)
+		pause(forgottenAfter + time.Second)
 		if out := store.outstanding(); out != 0 || len(store.twice) != 0 {
 			t.Errorf("%d leases are still out, settled more than once: %v", out, store.twice)
 		}
@@ -138,7 +261,7 @@ func TestSlowStoreIsNotAskedForEachRequest(t *testing.T) {
 func (r *rig) filling(ctx context.Context, s *fakeSession, n int) (d *tokenstorev1.Demand, answers []<-chan acquired) {
 	r.t.Helper()
 	r.stocks.mu.Lock()
-	r.ahead().rate = 10_000
+	r.ahead().rate, r.ahead().asked = 10_000, time.Now()
 	r.stocks.mu.Unlock()
 	for range n {
 		answers = append(answers, r.acquire(ctx, demand))
@@ -258,11 +381,8 @@ func TestStockIsLeftAloneForASecondAfterADenial(t *testing.T) {
 
 func TestADenialIsRememberedWhileTheLoadPauses(t *testing.T) {
 	t.Parallel()
-	s, now := &stock{rate: 1000}, time.Now()
+	s, now := &stock{}, time.Now()
 	s.denied(now)
-	for range 40 {
-		s.measure(rateWindow)
-	}
 	if s.idle(now.Add(deniedPause - time.Millisecond)) {
 		t.Error("forgotten within the pause")
 	}
@@ -303,6 +423,37 @@ func TestRecalledLeasesAreReturnedAndNeverHandedOut(t *testing.T) {
 					}
 				}
 				r.Settle(used, lease.Outcome{})
+			})
+		})
+	}
+}
+
+// Who has seen a token fail, or has changed the pool, does not wait for the store's recall.
+func TestWhatIsKnownHereIsNotTakenFromTheStock(t *testing.T) {
+	for name, c := range map[string]struct {
+		happens func(r *rig, used *lease.Lease)
+		back    []string
+	}{
+		"its quota is used up":   {func(r *rig, used *lease.Lease) { r.Settle(used, lease.Outcome{Class: upstream.Quota}) }, []string{"1-2"}},
+		"it served":              {func(r *rig, used *lease.Lease) { r.Settle(used, lease.Outcome{}) }, nil},
+		"the upstream is broken": {func(r *rig, used *lease.Lease) { r.Settle(used, lease.Outcome{Class: upstream.Broken}) }, nil},
+		"the pool has changed":   {func(r *rig, _ *lease.Lease) { r.PoolChanged() }, []string{"1-2", "1-3"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T, r *rig) {
+				s := r.welcomed()
+				used := r.take(s, leaseOf("a", 1))
+				r.shelve(leaseOf("a", 2), leaseOf("b", 3))
+				c.happens(r, used)
+				var back []string
+				for _, report := range s.said(2 * flushEvery).GetReports() {
+					if report.GetOutcome() == tokenstorev1.Outcome_OUTCOME_UNUSED {
+						back = append(back, report.GetLeaseId())
+					}
+				}
+				if !slices.Equal(back, c.back) {
+					t.Errorf("came back: %v, want %v", back, c.back)
+				}
 			})
 		})
 	}
@@ -355,7 +506,7 @@ func TestStockServesWhileTheStoreIsAwayButNotForLong(t *testing.T) {
 		if got := soon(t, r.acquire(t.Context(), demand), "a lease"); got.err != nil || got.lease.TokenID != "a" {
 			t.Errorf("got %v", got)
 		}
-		pause(maxIdle) // by now it may have been recalled
+		pause(shelfLife) // by now it may have been recalled
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		if got, err := r.Acquire(ctx, demand); err == nil {
@@ -427,11 +578,20 @@ func TestStockLosesNothing(t *testing.T) {
 				}
 			},
 			"tend": func(t *rapid.T) {
-				s.asked = rapid.IntRange(0, 1000).Draw(t, "asked")
-				s.measure(rateWindow)
-				remove(s.surplus(now))
-				if len(s.leases) > 2*s.target() {
-					t.Fatalf("%d leases, needs %d", len(s.leases), s.target())
+				for range rapid.IntRange(0, 1000).Draw(t, "asked") {
+					s.ask(now)
+				}
+				target := s.target(now)
+				remove(s.surplus(now, target))
+				if len(s.leases) > 2*target {
+					t.Fatalf("%d leases, needs %d", len(s.leases), target)
+				}
+			},
+			"heard": func(t *rapid.T) { s.free = rapid.Bool().Draw(t, "free") },
+			"in use no more": func(t *rapid.T) {
+				now = now.Add(10 * steadyMemory)
+				if s.target(now) != 0 {
+					t.Fatal("there is a target")
 				}
 			},
 			"time": func(t *rapid.T) {
@@ -446,8 +606,8 @@ func TestStockLosesNothing(t *testing.T) {
 						t.Fatalf("%s left %d times", id, times)
 					}
 				}
-				if s.target() > maxAhead || s.target() > 0 && s.rate < minRate {
-					t.Fatalf("target %d", s.target())
+				if target := s.target(now); target > maxAhead || target > 0 && !s.free && s.load(now) < loadRate {
+					t.Fatalf("target %d", target)
 				}
 			},
 		})

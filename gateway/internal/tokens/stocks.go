@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -9,8 +10,8 @@ import (
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
-// stocks are the stocks of all upstreams and models. At load leases are taken ahead,
-// so that a request rarely waits for the store.
+// stocks are the stocks of all upstreams and models. Leases of those that are in use are taken
+// ahead, so that a request rarely waits for the store.
 type stocks struct {
 	session stockSession
 	observe Observer
@@ -51,7 +52,7 @@ func (s *stocks) acquire(errand errand) (*lease.Lease, *waiter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	from := s.of(key)
-	from.ask()
+	from.ask(now)
 	if taken := from.take(demand.Exclude, now); taken != nil {
 		s.session.hand(taken)
 		s.refill(key, from, now)
@@ -95,7 +96,7 @@ func (s *stocks) leave(w *waiter) {
 
 // refill demands more when the stock runs low; mu is held.
 func (s *stocks) refill(key pool, of *stock, now time.Time) {
-	if target := of.target(); len(of.leases) <= target/2 && s.fill(key, of, target, now) {
+	if target := of.target(now); of.lacks(target) && s.fill(key, of, target, now) {
 		s.session.nudge()
 	}
 }
@@ -105,7 +106,7 @@ func (s *stocks) topUp(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for key, each := range s.all {
-		if target := each.target(); len(each.leases) < target-target/8 {
+		if target := each.target(now); len(each.leases) < target-target/8 {
 			s.fill(key, each, target, now)
 		}
 	}
@@ -134,14 +135,23 @@ func (s *stocks) filled(key pool, leases []*held, denied bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	of := s.of(key)
-	of.filling = false
 	if denied {
 		of.denied(now)
 	}
-	for _, each := range leases {
-		of.put(each, now)
+	if back := of.granted(leases, now); len(back) > 0 {
+		s.session.giveBack(back...)
+		s.session.nudge()
 	}
 	s.serve(key, of, now)
+}
+
+// heard implements sessionStocks.
+func (s *stocks) heard(key pool, capped bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if of := s.all[key]; of != nil {
+		of.free = !capped
+	}
 }
 
 // serve hands the stock to those who have waited for it. Where it doesn't suffice
@@ -180,12 +190,11 @@ func (s *stocks) recall(tokenID string, below uint64) {
 }
 
 // tend implements sessionStocks.
-func (s *stocks) tend(now time.Time, window time.Duration) (ready int) {
+func (s *stocks) tend(now time.Time) (ready int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for key, each := range s.all {
-		each.measure(window)
-		s.session.giveBack(each.surplus(now)...)
+		s.session.giveBack(each.surplus(now, each.target(now))...)
 		ready += len(each.leases)
 		if each.idle(now) {
 			delete(s.all, key)
@@ -194,11 +203,21 @@ func (s *stocks) tend(now time.Time, window time.Duration) (ready int) {
 	return ready
 }
 
+// busy implements sessionStocks.
+func (s *stocks) busy() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.all) > 0
+}
+
 // empty implements sessionStocks.
-func (s *stocks) empty() {
+func (s *stocks) empty() { s.letGo("") }
+
+// letGo gives back what there is of a token; of every token where the id is empty.
+func (s *stocks) letGo(tokenID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, each := range s.all {
-		s.session.giveBack(each.recall("", 0)...)
+		s.session.giveBack(each.recall(tokenID, math.MaxUint64)...)
 	}
 }

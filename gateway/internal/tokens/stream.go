@@ -18,11 +18,17 @@ import (
 )
 
 const (
-	// tick is how often a stream looks after the load and what is pending.
-	tick = 25 * time.Millisecond
+	// tick is how often a stream looks after the load and what is pending, and calmTick how
+	// often while there is neither.
+	tick     = 25 * time.Millisecond
+	calmTick = reserveEvery / 2
 	// flushEvery is how long a report waits for others to travel with, or a tick
-	// less. Each message costs both services some 100 µs.
-	flushEvery = 2 * tick
+	// less. Each message costs both services and Redis some 100 µs.
+	flushEvery = 4 * tick
+	// stateEvery is the same for a statement of a key: what it gives back others may need.
+	stateEvery = 2 * tick
+	// tendEvery is how often the stocks and the books are looked after.
+	tendEvery = 50 * time.Millisecond
 	// confirmEvery is how often something is said while demands wait, be it nothing: what
 	// the store confirms tells how old a grant can be.
 	confirmEvery = 500 * time.Millisecond
@@ -137,7 +143,7 @@ func (s *session) converse(ctx context.Context, how attempt) error {
 func (s *session) resume() {
 	s.stocks.empty() // what was recalled while nobody listened is unknown
 	s.mu.Lock()
-	var again []*tokenstorev1.Report
+	var again []endedReport
 	var uses []*tokenstorev1.ReserveReport
 	for _, sent := range s.progress.unconfirmed {
 		again = append(again, sent.reports...)
@@ -153,12 +159,13 @@ func (s *session) resume() {
 			fills = append(fills, w)
 			continue
 		}
-		w.sent = time.Time{}
+		w.again()
 		s.pending.demands = append(s.pending.demands, w.demand)
 	}
 	for _, each := range s.open {
 		s.pending.renew(each, time.Now())
 	}
+	s.books.resume()
 	s.mu.Unlock()
 	s.reserve.renew(uses)
 	for _, w := range fills {
@@ -184,19 +191,23 @@ func (s *session) worked() bool {
 
 // keep talks until the stream or ctx ends.
 func (s *stream) keep(ctx context.Context) error {
-	ticker := time.NewTicker(tick)
+	pace := tick
+	ticker := time.NewTicker(pace)
 	defer ticker.Stop()
+	defer s.calm.Store(false)
 	kicked, said := true, time.Time{}
-	measured, renewed := time.Now(), time.Now()
+	tended, renewed := time.Now(), time.Now()
 	for {
-		// Little has come since the last message if that is less than flushEvery
-		// ago, and a kick if it can't wait.
-		if now := time.Now(); kicked || now.Sub(said) >= flushEvery-tick/2 {
+		if now := time.Now(); kicked || s.isTime(now.Sub(said)) {
 			kicked, said = false, now
 			s.stocks.topUp(now)
 			if err := s.say(maxInFlight); err != nil {
 				return err
 			}
+		}
+		if next := s.pace(); next != pace {
+			pace = next
+			ticker.Reset(pace)
 		}
 		select {
 		case <-ctx.Done():
@@ -205,14 +216,15 @@ func (s *stream) keep(ctx context.Context) error {
 			return err
 		case <-s.kick:
 			kicked = true
+		case <-s.roused:
 		case now := <-ticker.C:
 			if s.silent(now) {
 				s.reset()
 				return errStalled
 			}
-			if window := now.Sub(measured); window >= rateWindow {
+			if window := now.Sub(tended); window >= tendEvery {
 				s.tend(now, window)
-				measured = now
+				tended = now
 			}
 			if now.Sub(renewed) >= renewEvery {
 				s.renewAging(now)
@@ -220,6 +232,33 @@ func (s *stream) keep(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// isTime reports whether what can wait has waited long enough for others to travel with. Little
+// has come since the last message, if that is less than flushEvery ago, and a kick if it can't
+// wait.
+func (s *stream) isTime(since time.Duration) bool {
+	return since >= flushEvery-tick/2 || since >= stateEvery-tick/2 && s.books.due()
+}
+
+// pace is how often the stream is to look after what there is.
+func (s *session) pace() time.Duration {
+	s.calm.Store(true)
+	if s.busy() { // looked at last: who makes it busy rouses it from now on
+		s.calm.Store(false)
+		return tick
+	}
+	return calmTick
+}
+
+// busy reports whether there is anything that can't be left alone for long.
+func (s *session) busy() bool {
+	if s.stocks.busy() {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.pending.empty() || len(s.waiting)+len(s.open) > 0 || !s.progress.silentSince.IsZero() || s.books.busy(time.Now())
 }
 
 // silent begins an outage when the store has not answered for too long. It reports
@@ -244,7 +283,8 @@ func (s *stream) reset() {
 
 // tend looks after the stocks, and tells how much is held.
 func (s *session) tend(now time.Time, window time.Duration) {
-	ready := s.stocks.tend(now, window)
+	ready := s.stocks.tend(now)
+	s.books.tend(now, window)
 	s.mu.Lock()
 	used := len(s.open)
 	s.mu.Unlock()
@@ -276,12 +316,15 @@ func (s *session) next(sequence, inFlight uint64) (message *tokenstorev1.Session
 	defer s.mu.Unlock()
 	now := time.Now()
 	overdue := len(s.waiting) > 0 && now.Sub(s.progress.spoke) >= confirmEvery
-	if sequence > 1 && s.pending.empty() && !overdue && !s.reserve.due(now) && s.reserve.unsaid() == 0 {
+	if sequence > 1 && s.pending.empty() && !overdue && !s.reserve.due(now, s.progress.quiet(now)) && s.reserve.unsaid() == 0 && !s.books.due() {
 		return nil, false
 	}
 	if sequence > s.progress.acknowledged+inFlight {
 		s.progress.stalled = true
 		return nil, false
+	}
+	if sequence == 1 || !s.pending.empty() {
+		s.progress.busy = now
 	}
 	message = &tokenstorev1.SessionRequest{Sequence: sequence}
 	if sequence == 1 {
@@ -293,23 +336,27 @@ func (s *session) next(sequence, inFlight uint64) (message *tokenstorev1.Session
 			w.age(now)
 		}
 	}
-	renewed := s.pending.take(message, s.open)
+	reports, renewed := s.pending.take(message, s.open, now)
 	if !s.progress.complete && s.pending.owed() == 0 {
 		s.progress.complete, message.Complete = true, true
 	}
+	message.KeyStatements = s.books.say(now, message.GetDemands())
 	for _, demand := range message.GetDemands() {
 		if w := s.waiting[demand.GetId()]; w != nil {
 			w.sent = now
 		}
 	}
-	s.progress.send(sentMessage{sequence: sequence, at: now, reports: message.GetReports(), uses: message.GetReserveReports(), renewals: renewed})
-	return message, !s.pending.empty() || s.reserve.unsaid() > 0
+	s.progress.send(sentMessage{
+		sequence: sequence, at: now, reports: reports, uses: message.GetReserveReports(), renewals: renewed, statements: message.GetKeyStatements(),
+	})
+	return message, !s.pending.empty() || s.reserve.unsaid() > 0 || s.books.due()
 }
 
 // finish returns the stock and sends the last reports, then waits until the
 // store has carried them out or the stream is cancelled.
 func (s *stream) finish() error {
 	s.stocks.empty()
+	s.books.giveBack([]string{""}, time.Hour)
 	s.mu.Lock()
 	s.pending.demands = nil
 	s.mu.Unlock()

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -25,6 +27,14 @@ type waiter struct {
 	// began is when a request began to wait, and maxWait for how long it is to queue.
 	began   time.Time
 	maxWait time.Duration
+	// any: the demand is for any token, as those of a stock are.
+	any bool
+	// charge is what the request's key is to be charged with the demand; nil: nothing. held: that
+	// is set aside.
+	charge *lease.Charge
+	held   bool
+	// repeated: it was refused for want of what was on its way back, and asked again; it is once.
+	repeated bool
 	// sent is when the demand went out on the present stream; zero: it has not.
 	sent time.Time
 }
@@ -39,12 +49,29 @@ type answer struct {
 // newWaiter makes a request's demand. Its texts are made such that they can travel.
 func newWaiter(errand errand) *waiter {
 	demand := errand.demand
-	return &waiter{
-		pool: pool{demand.Upstream, demand.Model}, answer: make(chan answer, 1), began: errand.began, maxWait: demand.MaxWait,
+	w := &waiter{
+		pool: pool{demand.Upstream, demand.Model}, any: takesAny(demand), answer: make(chan answer, 1), began: errand.began, maxWait: demand.MaxWait,
 		demand: &tokenstorev1.Demand{
 			Upstream: encodable(demand.Upstream), Model: encodable(demand.Model), Alias: encodable(demand.Alias),
 			TokenId: encodable(demand.TokenID), AffinityKey: encodable(demand.Affinity), Count: 1, ExcludeTokenIds: demand.Exclude, MaxWait: durationOf(demand.MaxWait),
 		},
+	}
+	if charge := demand.Charge; unpaid(charge) {
+		w.charge = charge
+		w.demand.Charge = &tokenstorev1.Charge{KeyId: charge.KeyID, Most: amountsOf(charge.Most).onWire()}
+	}
+	return w
+}
+
+// owes reports whether the demand's charge has not been set aside.
+func (w *waiter) owes() bool { return w.charge != nil && !w.held }
+
+// again makes the demand one that has not been sent. What its key has been charged already it
+// does not ask for once more.
+func (w *waiter) again() {
+	w.demand, w.sent = proto.CloneOf(w.demand), time.Time{}
+	if w.held {
+		w.demand.Charge = nil
 	}
 }
 

@@ -111,8 +111,17 @@ func (b *Blocks) Events(flat *Flat) ([]chat.Event, error) {
 // nearly all are.
 func (b *Blocks) goesOn(flat *Flat) bool {
 	return flat.Text != "" && flat.Reasoning == "" && flat.Refusal == "" && flat.Calls == nil && flat.Finish == chat.Unfinished && flat.Usage == nil &&
-		b.current != nil && b.current.kind == chat.TextBlock && len(b.waiting) == 0 && b.naming == nil
+		b.inText()
 }
+
+// inText tells whether a block of text is open, and nothing waits for its end.
+func (b *Blocks) inText() bool {
+	return b.current != nil && b.current.kind == chat.TextBlock && len(b.waiting) == 0 && b.naming == nil
+}
+
+// InText returns the number of the block of text that is open. While nothing waits for its end,
+// a step that is nothing but a text goes on with it; false: Events says what it does.
+func (b *Blocks) InText() (block int, ok bool) { return b.opened - 1, b.inText() }
 
 // piece takes what is no call.
 func (b *Blocks) piece(kind chat.BlockKind, text string) {
@@ -249,8 +258,12 @@ func (b *Blocks) add(block *flatBlock, text string) {
 		b.held += len(text)
 		return
 	}
-	if n := len(b.events); n > 0 && b.events[n-1].Block == b.opened-1 && !b.events[n-1].Close {
-		b.tail = append(b.tail, text...) // opened just now
+	if n := len(b.events); n > 0 && b.events[n-1].Block == b.opened-1 && !b.events[n-1].Close { // opened just now
+		if event := &b.events[n-1]; event.Text == "" && len(b.tail) == 0 {
+			event.Text = text
+		} else {
+			b.tail = append(b.tail, text...)
+		}
 	} else {
 		b.emit(chat.Event{Block: b.opened - 1, Kind: block.kind, Text: text})
 	}

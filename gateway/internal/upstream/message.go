@@ -1,11 +1,11 @@
 package upstream
 
 import (
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"carousel.internal/gateway/internal/ondemand"
 	"carousel.internal/proto/service/secret"
 )
 
@@ -16,10 +16,10 @@ const maxMessage = 512
 const hidden = "[hidden]"
 
 var (
-	markup = regexp.MustCompile(`(?is)<(script|style)\b.*?(</(script|style)\s*>|$)|<[a-z!/][^<>]*>`)
+	markup = ondemand.Regexp(`(?is)<(script|style)\b.*?(</(script|style)\s*>|$)|<[a-z!/][^<>]*>`)
 	// credentials are JSON Web Tokens, API keys, checksums, cookies' user ids and
 	// bearers, whoever's they are.
-	credentials = regexp.MustCompile(`eyJ[\w-]{8,}(\.[\w-]*)*|\bsk-[\w-]{8,}|\b[0-9a-fA-F]{64,}\b|\buser_\w{20,}|(?i)\bbearer\s+\S+`)
+	credentials = ondemand.Regexp(`eyJ[\w-]{8,}(\.[\w-]*)*|\bsk-[\w-]{8,}|\b[0-9a-fA-F]{64,}\b|\buser_\w{20,}|(?i)\bbearer\s+\S+`)
 )
 
 // CleanMessage makes what an upstream said fit for Failure.Message: without the
@@ -34,8 +34,8 @@ func CleanMessage(text string, known secret.Value) string {
 		text = text[:16*maxMessage]
 	}
 	text = strings.ToValidUTF8(text, "")
-	text = credentials.ReplaceAllString(text, hidden)
-	text = markup.ReplaceAllString(text, " ")
+	text = credentials.Get().ReplaceAllString(text, hidden)
+	text = markup.Get().ReplaceAllString(text, " ")
 	text = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"carousel.internal/gateway/internal/ondemand"
 )
 
 const (
@@ -88,19 +90,19 @@ func parseRule(text json.RawMessage) (Rule, error) {
 		rule.Names = []string{strings.ToLower(object.Code)}
 	}
 	if object.Text != "" {
-		rule.Text = regexp.MustCompile("(?i)" + regexp.QuoteMeta(object.Text))
+		rule.Text = ondemand.Regexp("(?i)" + regexp.QuoteMeta(object.Text))
 	}
 	err := errors.Join(rule.setStatus(object.Status), rule.checkClass(object), rule.setCooldown(object.Cooldown))
 	return rule, err
 }
 
-var statusForm = regexp.MustCompile(`^([1-5])(\d\d|xx)(?:-([1-5]\d\d))?$`)
+var statusForm = ondemand.Regexp(`^([1-5])(\d\d|xx)(?:-([1-5]\d\d))?$`)
 
 func (r *Rule) setStatus(text string) error {
 	if text == "" {
 		return nil
 	}
-	parts := statusForm.FindStringSubmatch(text)
+	parts := statusForm.Get().FindStringSubmatch(text)
 	if parts == nil || parts[2] == "xx" && parts[3] != "" {
 		return fmt.Errorf("status: %q is not of the form 429, 5xx or 500-599", text)
 	}

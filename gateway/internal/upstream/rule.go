@@ -1,10 +1,11 @@
 package upstream
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"carousel.internal/gateway/internal/ondemand"
 )
 
 // Complaint is what is known of a failure before it has a class.
@@ -52,7 +53,7 @@ type Rule struct {
 	From, To int
 	// Names are those of which one must be among the complaint's, in lower case.
 	Names []string
-	Text  *regexp.Regexp
+	Text  *ondemand.Pattern
 
 	// Class is what the failure is.
 	Class Class

@@ -41,11 +41,11 @@ type action struct {
 	Undone bool
 }
 
-// restorable is how long a deleted token can be brought back.
+// restorable is how long a deleted token or client key can be brought back.
 const restorable = time.Hour
 
-// deletes are the actions whose undo brings tokens back.
-var deletes = []string{"token deleted", "tokens deleted"}
+// deletes are the actions whose undo brings tokens and client keys back.
+var deletes = []string{"token deleted", "tokens deleted", "key deleted"}
 
 // CanUndo tells whether the page offers it.
 func (a action) CanUndo(now time.Time) bool {
@@ -53,7 +53,7 @@ func (a action) CanUndo(now time.Time) bool {
 	return a.GetUndoable() && !a.Undone && !late
 }
 
-// Gone tells whether the token that it is about was deleted by it.
+// Gone tells whether the token or client key that it is about was deleted by it.
 func (a action) Gone() bool { return slices.Contains(deletes, a.GetAction()) }
 
 // actionsOf makes one row of the entries of one request, and marks those rows that a
@@ -91,12 +91,15 @@ func (d detail) Instant() *timestamppb.Timestamp {
 // TokenID is that of the token it was done to; empty where it was none, or many.
 func (a action) TokenID() string { return a.GetDetails()["token_id"] }
 
+// KeyID is TokenID for a client key.
+func (a action) KeyID() string { return a.GetDetails()["key_id"] }
+
 // Facts are the other details, by name.
 func (a action) Facts() []detail {
 	var facts []detail
 	for _, name := range slices.Sorted(maps.Keys(a.GetDetails())) {
 		switch name {
-		case "token_id":
+		case "token_id", "key_id":
 		case "count":
 			facts = append(facts, detail{name, strconv.FormatUint(a.Count, 10)})
 		default:

@@ -12,10 +12,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"carousel.internal/gateway/internal/ondemand"
 )
 
 //go:embed assets
@@ -31,7 +32,10 @@ type assets struct {
 	small map[string][]byte
 }
 
-var newAssets = sync.OnceValue(func() *assets {
+// loadedAssets are there while somebody asks for pages.
+var loadedAssets = ondemand.New(kept, loadAssets)
+
+func loadAssets() *assets {
 	a := &assets{files: map[string][]byte{}, small: map[string][]byte{}}
 	err := fs.WalkDir(assetFiles, "assets", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -56,7 +60,7 @@ var newAssets = sync.OnceValue(func() *assets {
 	}
 	a.revision = hex.EncodeToString(sum.Sum(nil))[:16]
 	return a
-})
+}
 
 func textsModule(lang language) string { return "texts." + string(lang) + ".js" }
 
@@ -77,13 +81,14 @@ func (s *Site) icon(c *gin.Context) {
 	header.Set("Content-Type", contentTypes[".svg"])
 	header.Set("Cache-Control", "public, max-age=86400")
 	setWriteDeadline(c)
-	http.ServeContent(c.Writer, c.Request, "mark.svg", time.Time{}, bytes.NewReader(s.assets.files["mark.svg"]))
+	http.ServeContent(c.Writer, c.Request, "mark.svg", time.Time{}, bytes.NewReader(loadedAssets.Get().files["mark.svg"]))
 }
 
 // GET /admin/assets/{revision}/{name}
 func (s *Site) asset(c *gin.Context) {
 	name := strings.TrimPrefix(c.Param("name"), "/")
-	content, known := s.assets.files[name]
+	assets := loadedAssets.Get()
+	content, known := assets.files[name]
 	if !known {
 		_ = c.Error(notFound("there is no asset %q", name))
 		return
@@ -91,13 +96,13 @@ func (s *Site) asset(c *gin.Context) {
 	header := c.Writer.Header()
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Content-Type", contentTypes[path.Ext(name)])
-	if c.Param("revision") == s.assets.revision {
+	if c.Param("revision") == assets.revision {
 		header.Set("Cache-Control", "public, max-age=31536000, immutable")
 	} else { // of a page that a replica of another version has rendered
 		header.Set("Cache-Control", "no-cache")
 	}
 	header.Set("Vary", "Accept-Encoding")
-	if small := s.assets.small[name]; small != nil && takesGzip(c.Request) {
+	if small := assets.small[name]; small != nil && takesGzip(c.Request) {
 		header.Set("Content-Encoding", "gzip")
 		header.Set("Content-Length", strconv.Itoa(len(small)))
 		content = small

@@ -25,6 +25,10 @@ type chart struct {
 	Write func(float64) string
 	// Least is what the scale reaches in any case.
 	Least float64
+	// Days: the steps are days of UTC, which are the same to all readers.
+	Days bool
+	// Labels name the series that are data, by the series' names; the others have a text.
+	Labels map[string]string
 }
 
 // series are the values of one kind. Where there is nothing to tell, the value

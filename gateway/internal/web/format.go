@@ -8,6 +8,8 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"carousel.internal/gateway/internal/money"
 )
 
 // format writes values as people read them, in one language.
@@ -23,6 +25,7 @@ func (f format) functions(files *assets) template.FuncMap {
 	return template.FuncMap{
 		"t":        f.texts.text,
 		"label":    f.texts.label,
+		"note":     f.texts.note,
 		"language": func() language { return f.lang },
 		"asset":    files.url,
 		"texts":    func() string { return files.url(textsModule(f.lang)) },
@@ -38,6 +41,9 @@ func (f format) functions(files *assets) template.FuncMap {
 		"dict":     dict,
 		"join":     strings.Join,
 		"rows":     rows,
+		"usd":      usd,
+		"pico":     func(n uint64) money.Pico { return money.Pico(n) },
+		"onday":    onDay,
 	}
 }
 

@@ -84,7 +84,13 @@ func (s *Site) enter(c *gin.Context, next string) {
 		s.fail(c, chat.Errorf(chat.StoreUnavailable, "%s", s.texts(c.Request)["problem.store_away"]))
 		return
 	}
-	s.Note(c, "login", "session", session.Name())
+	s.welcome(c, session, "login", next)
+}
+
+// welcome gives a session that has just been opened to the browser; action is how, as the audit
+// log has it.
+func (s *Site) welcome(c *gin.Context, session auth.Session, action, next string) {
+	s.Note(c, action, "session", session.Name())
 	http.SetCookie(c.Writer, session.Cookie(c.Request))
 	seeOther(c, next)
 }

@@ -28,7 +28,7 @@ const (
 
 // logFilter is the form above the table, as it was sent.
 type logFilter struct {
-	Model, Status, Alias, Stream, Error, From, To, TokenID, Upstream string
+	Model, Status, Alias, Stream, Error, From, To, TokenID, Upstream, KeyID string
 	// ID is the answer's id or its X-Request-Id.
 	ID string
 }
@@ -46,7 +46,7 @@ func filterOf(query url.Values) logFilter {
 	return logFilter{
 		Model: query.Get("model"), Status: query.Get("status"), Alias: query.Get("alias"), Stream: query.Get("stream"),
 		Error: query.Get("error"), From: query.Get("from"), To: query.Get("to"), TokenID: query.Get("token_id"),
-		Upstream: query.Get("upstream"), ID: strings.TrimSpace(query.Get("id")),
+		Upstream: query.Get("upstream"), KeyID: strings.TrimSpace(query.Get("key_id")), ID: strings.TrimSpace(query.Get("id")),
 	}
 }
 
@@ -54,7 +54,7 @@ func filterOf(query url.Values) logFilter {
 func (f logFilter) request() (*tokenstorev1.QueryRequest, error) {
 	request := &tokenstorev1.QueryRequest{
 		Model: strings.TrimSpace(f.Model), Status: f.Status, TokenAlias: strings.TrimSpace(f.Alias), Error: f.Error,
-		TokenId: f.TokenID, Upstream: f.Upstream, OmitPrompts: true,
+		TokenId: f.TokenID, Upstream: f.Upstream, KeyId: f.KeyID, OmitPrompts: true,
 	}
 	if f.ID != "" {
 		jsonapi.SelectRequest(request, f.ID)

@@ -150,7 +150,7 @@ func (s *Site) fail(c *gin.Context, err error) {
 }
 
 // texts are those of the reader's language.
-func (s *Site) texts(r *http.Request) texts { return s.views[languageOf(r)].texts }
+func (s *Site) texts(r *http.Request) texts { return s.views[languageOf(r)].Get().texts }
 
 func writeHTML(c *gin.Context, status int, body []byte) {
 	header := c.Writer.Header()
@@ -241,7 +241,7 @@ func localPath(next string) string {
 		return home
 	}
 	inside := strings.HasPrefix(at.Path, home) && !strings.Contains(at.Path, "..") && at.Path != "/admin/login"
-	if !inside && !slices.Contains([]string{"/tokeninfo", "/config", "/logs"}, at.Path) {
+	if !inside && !slices.Contains([]string{"/tokeninfo", "/config", "/logs", holderPath}, at.Path) {
 		return home
 	}
 	return (&url.URL{Path: at.Path, RawQuery: at.RawQuery}).String()

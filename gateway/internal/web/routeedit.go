@@ -1,14 +1,17 @@
 package web
 
 import (
+	"bytes"
 	"context"
-	"net/http"
+	"io"
 	"net/url"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
 	"carousel.internal/gateway/internal/auth"
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/routing"
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -16,8 +19,8 @@ import (
 
 var routePage = view{"route", "routes", (*Site).loadRoute}
 
-// maxRouteForm bounds the form of a route in bytes: 32 targets with long names.
-const maxRouteForm = 64 << 10
+// maxEditForm bounds a form in bytes: 32 targets with long names, or 100 models and 100 networks.
+const maxEditForm = 64 << 10
 
 // GET /admin/routes/edit: `name`, or none for a new one.
 func (s *Site) loadRoute(ctx context.Context, c *gin.Context) (any, error) {
@@ -113,17 +116,32 @@ func (s *Site) deleteRoute(c *gin.Context) {
 
 // permitted lets in a form that is this session's; else it has answered.
 func (s *Site) permitted(c *gin.Context) (auth.Session, bool) {
-	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxRouteForm)
+	return s.permittedForm(c, maxEditForm)
+}
+
+// permittedForm is permitted for a form of at most so many bytes. A large one may take its time.
+func (s *Site) permittedForm(c *gin.Context, most int64) (auth.Session, bool) {
 	session, ok := s.Gate.Session(c.Request)
 	if !ok {
-		seeOther(c, "/admin/login?next=%2Fadmin%2Froutes")
+		seeOther(c, "/admin/login?next="+url.QueryEscape(sectionOf(c.Request.URL.Path)))
 		return session, false
 	}
-	if err := session.Permit(c.Request, c.PostForm("csrf")); err != nil {
+	body, err := jsonapi.Body(c, most)
+	if err == nil {
+		c.Request.Body = io.NopCloser(bytes.NewReader(body))
+		err = session.Permit(c.Request, c.PostForm("csrf"))
+	}
+	if err != nil {
 		s.fail(c, err)
 		return session, false
 	}
 	return session, true
+}
+
+// sectionOf is the address of the part of the site that a page belongs to.
+func sectionOf(path string) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(path, "/admin/"), "/")
+	return "/admin/" + name
 }
 
 // showRoute shows the form again, as it was filled in, with what is wrong.
@@ -132,11 +150,5 @@ func (s *Site) showRoute(ctx context.Context, c *gin.Context, session auth.Sessi
 	if problem == nil {
 		problem = err
 	}
-	p := s.newPage(c, routePage.name)
-	p.Section, p.Session, p.Data, p.Fleet, p.Degraded = routePage.section, &session, form, s.Fleet(), s.outage()
-	status := http.StatusOK
-	if problem != nil {
-		p.Problem, status = s.sentence(c.Request, problem), statusOf(problem)
-	}
-	s.show(c, status, p, problem)
+	s.showForm(c, routePage, session, form, problem)
 }

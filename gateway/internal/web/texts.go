@@ -64,6 +64,9 @@ func (t texts) label(family, value string) string {
 	return value
 }
 
+// note is what there is to say of one of a family's values; empty where that is nothing.
+func (t texts) note(family, value string) string { return t[family+"."+value] }
+
 // forScripts are the texts that the page's scripts need, as a module: their own, and
 // the names of the classes.
 func (t texts) forScripts() []byte {

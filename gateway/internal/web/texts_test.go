@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"carousel.internal/gateway/internal/pricing"
 	"carousel.internal/gateway/internal/routing"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -75,6 +76,8 @@ func TestTextsThatAreUsed(t *testing.T) {
 		"usage_source.", "role.", "problem.", "login.", "entry.gone", "js.excluded_", "tokens.enable", "tokens.disable", "js.enable", "js.disable", "js.delete",
 		"js.release", "dialect.", "class.", "advice.", "history.", "effect.", "by.", "action.", "detail.", "store_warning.",
 		"credential.", "login_state.", "vendor.", "quota_unit.", "parameter.", "why_not.", "why_token.",
+		"use.others", "use.by_", "use.of_", "use.measure_", "use_token.", "caller.", "cost_quality.", "price_part.", "price_change.", "price_format.", "price_format_help.",
+		"restore_action.", "backup_kind.", "key_state.", "key_done.", "key_keep.", "key_unit.", "key_period.", "limit.", "connect_note.",
 	}
 	for key := range catalogue {
 		inFamily := slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(key, family) })
@@ -108,14 +111,23 @@ func TestNamesHaveTexts(t *testing.T) {
 		}
 	}
 	for family, names := range map[string][]string{
-		"js.excluded_": {"disabled", "parked", "expired", "cooling", "cooling_model", "probing", "probing_model", "quarantined", "capped"},
-		"why_token.":   {"disabled", "parked", "expired", "cooling", "cooling_model", "probing", "probing_model", "quarantined", "capped"},
-		"dialect.":     {"openai", "anthropic", "responses"},
-		"credential.":  {"session", "api_key", "user_key", "login"},
-		"login_state.": {"pending", "done", "failed", "expired", "cancelled"},
-		"quota_unit.":  {"requests", "tokens"},
-		"history.":     {"cooling", "parked", "undone", "released"},
-		"advice.":      {"auth", "model_not_allowed", "rate_limit", "outdated_client", "upstream", "transport", "truncated", "region", "proxy"},
+		"js.excluded_":       {"disabled", "parked", "expired", "cooling", "cooling_model", "probing", "probing_model", "quarantined", "capped"},
+		"why_token.":         {"disabled", "parked", "expired", "cooling", "cooling_model", "probing", "probing_model", "quarantined", "capped"},
+		"dialect.":           {"openai", "anthropic", "responses"},
+		"credential.":        {"session", "api_key", "user_key", "login"},
+		"login_state.":       {"pending", "done", "failed", "expired", "cancelled"},
+		"quota_unit.":        {"requests", "tokens"},
+		"history.":           {"cooling", "parked", "undone", "released"},
+		"caller.":            {"admin", "key", "own", "session"},
+		"cost_quality.":      {"reported", "estimated", "partial", "unpriced"},
+		"use.by_":            useDimensions,
+		"use.of_":            useDimensions,
+		"use.measure_":       useMeasures,
+		"chart.use_":         useMeasures,
+		"price_part.":        priceParts,
+		"price_format.":      pricing.Formats(),
+		"price_format_help.": pricing.Formats(),
+		"advice.":            {"auth", "model_not_allowed", "rate_limit", "outdated_client", "upstream", "transport", "truncated", "region", "proxy"},
 	} {
 		for _, name := range names {
 			if _, known := catalogue[family+name]; !known {

@@ -1,12 +1,14 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"slices"
 
 	"github.com/gin-gonic/gin"
 
+	"carousel.internal/gateway/internal/tokenform"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -15,32 +17,11 @@ var tokensPage = view{"tokens", "tokens", (*Site).loadTokens}
 // tokensPerPage is how many rows a page of the table has.
 const tokensPerPage = 50
 
-// states are those of a token, as the admin API and the texts name them.
-var states = []struct {
-	Name  string
-	value tokenstorev1.TokenState
-}{
-	{"ready", tokenstorev1.TokenState_TOKEN_STATE_READY},
-	{"quarantined", tokenstorev1.TokenState_TOKEN_STATE_QUARANTINED},
-	{"cooling", tokenstorev1.TokenState_TOKEN_STATE_COOLING},
-	{"probing", tokenstorev1.TokenState_TOKEN_STATE_PROBING},
-	{"parked", tokenstorev1.TokenState_TOKEN_STATE_PARKED},
-	{"expired", tokenstorev1.TokenState_TOKEN_STATE_EXPIRED},
-	{"disabled", tokenstorev1.TokenState_TOKEN_STATE_DISABLED},
-}
-
 // tokenRow is a token as the pages show it.
 type tokenRow struct{ *tokenstorev1.Token }
 
-// StateName is one of states, or unknown.
-func (t tokenRow) StateName() string {
-	for _, state := range states {
-		if state.value == t.GetState() {
-			return state.Name
-		}
-	}
-	return "unknown"
-}
+// StateName is one of tokenform.StateNames, or unknown.
+func (t tokenRow) StateName() string { return cmp.Or(tokenform.StateName(t.GetState()), "unknown") }
 
 // Switch is what the admin's switch does: enable or disable.
 func (t tokenRow) Switch() string {
@@ -66,23 +47,10 @@ func (t tokenRow) Rests() bool {
 
 // Kind is what its secret is, as the admin API and the texts name it; empty where that is
 // not known.
-func (t tokenRow) Kind() string {
-	switch t.GetKind() {
-	case tokenstorev1.CredentialKind_CREDENTIAL_KIND_SESSION:
-		return "session"
-	case tokenstorev1.CredentialKind_CREDENTIAL_KIND_API_KEY:
-		return "api_key"
-	case tokenstorev1.CredentialKind_CREDENTIAL_KIND_USER_KEY:
-		return "user_key"
-	case tokenstorev1.CredentialKind_CREDENTIAL_KIND_LOGIN:
-		return "login"
-	default:
-		return ""
-	}
-}
+func (t tokenRow) Kind() string { return tokenform.KindName(t.GetKind()) }
 
 // Renews tells whether it has access tokens that end and are refreshed.
-func (t tokenRow) Renews() bool { return t.Kind() == "user_key" || t.Kind() == "login" }
+func (t tokenRow) Renews() bool { return t.Kind() == tokenform.UserKey || t.Kind() == tokenform.Login }
 
 // Name is what people call it.
 func (t tokenRow) Name() string {
@@ -118,17 +86,12 @@ func (d tokensData) Filtered() bool { return d.Query+d.Upstream+d.State+d.Tag !=
 
 func (s *Site) loadTokens(ctx context.Context, c *gin.Context) (any, error) {
 	data := tokensData{
-		Query: c.Query("q"), Upstream: c.Query("upstream"), State: c.Query("state"), Tag: c.Query("tag"),
+		Query: c.Query("q"), Upstream: c.Query("upstream"), State: c.Query("state"), Tag: c.Query("tag"), States: tokenform.StateNames(),
 	}
 	request := &tokenstorev1.ListTokensRequest{
 		Upstream: data.Upstream, Tag: data.Tag, Query: data.Query, Limit: tokensPerPage, Cursor: c.Query("cursor"),
+		State:       tokenform.States[data.State],
 		NewestFirst: true, // what was just added is in sight
-	}
-	for _, state := range states {
-		data.States = append(data.States, state.Name)
-		if state.Name == data.State {
-			request.State = state.value
-		}
 	}
 	answer, err := s.Tokens.ListTokens(ctx, request)
 	if err != nil {

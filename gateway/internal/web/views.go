@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
-	"io/fs"
-	"strings"
 	"sync"
+	"time"
+
+	"carousel.internal/gateway/internal/ondemand"
 )
 
 //go:embed templates
@@ -17,48 +18,65 @@ var templateFiles embed.FS
 // views are the pages' templates, by language and name. Each page is a file that
 // defines `main`; `shared` has the layout around it, and the pieces that several
 // pages have.
-type views map[language]localized
+type views map[language]*ondemand.Value[*localized]
+
+// kept is how long what pages are made of stays in memory after its last use: parsed
+// templates take much of it, and most gateways are never asked for a page.
+const kept = 5 * time.Minute
+
+func newViews() views {
+	all := views{}
+	for _, lang := range languages {
+		all[lang] = ondemand.New(kept, func() *localized { return localize(lang) })
+	}
+	return all
+}
 
 // localized is the site in one language.
 type localized struct {
-	texts texts
+	texts  texts
+	shared *template.Template
+
+	mu sync.Mutex
+	// pages are those that somebody has asked for.
 	pages map[string]*template.Template
 }
 
-// newViews parses the templates; like all that is embedded, only once.
-var newViews = sync.OnceValue(func() views {
-	files := newAssets()
-	all := views{}
-	for _, lang := range languages {
-		catalogue := loadTexts(lang)
-		all[lang] = localized{catalogue, parseViews(newFormat(lang, catalogue).functions(files))}
+func localize(lang language) *localized {
+	catalogue := loadTexts(lang)
+	shared := template.New("").Funcs(newFormat(lang, catalogue).functions(loadedAssets.Get()))
+	return &localized{
+		texts: catalogue, pages: map[string]*template.Template{},
+		shared: template.Must(shared.ParseFS(templateFiles, "templates/shared/*.html")),
 	}
-	return all
-})
+}
 
-func parseViews(functions template.FuncMap) map[string]*template.Template {
-	shared := template.Must(template.New("").Funcs(functions).
-		ParseFS(templateFiles, "templates/shared/*.html"))
-	pages := map[string]*template.Template{}
-	names, err := fs.Glob(templateFiles, "templates/*.html")
-	if err != nil {
-		panic(err) // the pattern is right
+// page returns a page's template, which is parsed when it is first asked for.
+func (l *localized) page(name string) (*template.Template, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if page := l.pages[name]; page != nil {
+		return page, nil
 	}
-	for _, name := range names {
-		page := template.Must(template.Must(shared.Clone()).ParseFS(templateFiles, name))
-		pages[strings.TrimSuffix(strings.TrimPrefix(name, "templates/"), ".html")] = page
+	page, err := l.shared.Clone()
+	if err == nil {
+		page, err = page.ParseFS(templateFiles, "templates/"+name+".html")
 	}
-	return pages
+	if err != nil { // ours: a test renders every page
+		return nil, fmt.Errorf("page %q: %w", name, err)
+	}
+	l.pages[name] = page
+	return page, nil
 }
 
 // render executes a page, or one fragment of it.
 func (v views) render(lang language, name, fragment string, data any) ([]byte, error) {
-	page := v[lang].pages[name]
-	if page == nil {
-		return nil, fmt.Errorf("there is no page %q", name)
+	page, err := v[lang].Get().page(name)
+	if err != nil {
+		return nil, err
 	}
 	var out bytes.Buffer
-	err := page.ExecuteTemplate(&out, fragment, data)
+	err = page.ExecuteTemplate(&out, fragment, data)
 	return out.Bytes(), err
 }
 

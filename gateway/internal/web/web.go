@@ -1,7 +1,8 @@
 // Package web is the admin site: the pages in which people manage tokens,
 // settings and the request log. They are rendered here, from embedded templates,
 // and can be read without JavaScript; a little of it keeps them current and sends
-// changes to the admin API. Every page but the login needs a session.
+// changes to the admin API. Every page but the login and the one for the holder
+// of a client key needs a session.
 //
 // Nothing secret reaches a page: tokens are masked, and the page's scripts keep
 // nothing in the browser's storage.
@@ -16,6 +17,8 @@ import (
 	"google.golang.org/grpc"
 
 	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/backup"
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/routing"
@@ -56,6 +59,12 @@ type AuditLog interface {
 	ListAudit(context.Context, *tokenstorev1.ListAuditRequest, ...grpc.CallOption) (*tokenstorev1.ListAuditResponse, error)
 }
 
+// Prices are the tokenstore's answers about the prices that are set and imported.
+type Prices interface {
+	GetPrices(context.Context, *tokenstorev1.GetPricesRequest, ...grpc.CallOption) (*tokenstorev1.GetPricesResponse, error)
+	PutPrices(context.Context, *tokenstorev1.PutPricesRequest, ...grpc.CallOption) (*tokenstorev1.PutPricesResponse, error)
+}
+
 // Deps are what the pages show. The interfaces are met by the generated gRPC
 // clients.
 type Deps struct {
@@ -67,7 +76,18 @@ type Deps struct {
 	Logs   RequestLog
 	Audit  AuditLog
 	Logins Logins
+	Prices Prices
+	// Backups and Uploads serve the page for backups.
+	Backups Backups
+	Uploads *backup.Uploads
+	// Priced tells whether an upstream's model has a price.
+	Priced func(upstream, model string) bool
 	Leases routing.Leases
+	Keys   tokenstorev1.KeyServiceClient
+	Usage  tokenstorev1.UsageServiceClient
+	// KeyHolder answers whose a client key is that somebody shows as a secret, or why it is not
+	// taken. It slows down who shows wrong ones: such an error says when to try again.
+	KeyHolder func(r *http.Request, secret string) (*caller.Key, error)
 	// Prospects answers how a model's name is served to clients of a dialect. An empty dialect
 	// is that of whoever does not say.
 	Prospects func(model, dialect string) (routing.Chain, error)
@@ -91,14 +111,15 @@ type Deps struct {
 	HasLogins func(upstreamName string) bool
 	// RoutePrefix is in front of the /v1 routes.
 	RoutePrefix string
-	Version     string
+	// LoginLinks: browsers on this machine may log in by a link of the gate's.
+	LoginLinks bool
+	Version    string
 }
 
 // Site has the admin pages.
 type Site struct {
 	Deps
-	assets *assets
-	views  views
+	views views
 }
 
 // New makes the admin site.
@@ -110,7 +131,7 @@ func New(deps Deps) *Site {
 	if deps.Degraded == nil {
 		deps.Degraded = func() (since, until time.Time, ok bool) { return since, until, false }
 	}
-	return &Site{Deps: deps, assets: newAssets(), views: newViews()}
+	return &Site{Deps: deps, views: newViews()}
 }
 
 // Routes lists every page.
@@ -120,34 +141,62 @@ func (s *Site) Routes(router gin.IRouter) {
 
 	router.Match(read, "/favicon.ico", s.icon)
 
+	router.Match(read, holderPath, s.headers, s.holderPage)
+	router.POST(holderPath, s.headers, s.holder)
+
 	site := router.Group("/admin", s.headers)
 	site.Match(read, "/ping", ping)
 	site.Match(read, "/login", s.loginPage)
 	site.POST("/login", s.login)
+	if s.LoginLinks {
+		router.Match(read, LoginLinkPath, s.headers, s.locally, s.loginLinkPage)
+		router.POST(LoginLinkPath, s.headers, s.locally, s.followLoginLink)
+	}
 	site.POST("/logout", s.logout)
 	site.POST("/preferences", s.preferences)
 	site.Match(read, "/logs/tail", s.tail)
 	site.POST("/routes/edit", s.saveRoute)
 	site.POST("/routes/delete", s.deleteRoute)
+	site.POST("/prices/edit", s.savePrice)
+	site.POST("/prices/remove", s.removePrice)
+	site.POST("/prices/import", s.previewPrices)
+	site.POST("/prices/apply", s.applyPrices)
+	site.POST("/backup/make", s.makeBackup)
+	site.POST("/backup/plan", s.planRestore)
+	site.POST("/backup/apply", s.applyRestore)
+	site.POST("/keys/new", s.createKey)
+	site.POST("/keys/:id", s.saveKey)
+	site.POST("/keys/:id/rotate", s.rotateKey)
+	site.POST("/keys/:id/switch", s.switchKey)
+	site.POST("/keys/:id/delete", s.deleteKey)
+	site.POST("/keys/:id/restore", s.restoreKey)
 
 	for path, page := range map[string]gin.HandlerFunc{
-		"":             func(c *gin.Context) { seeOther(c, "/admin/") },
-		"/":            s.page(overviewPage),
-		"/tokens":      s.page(tokensPage),
-		"/tokens/:id":  s.page(tokenPage),
-		"/logins/:id":  s.page(upstreamLoginPage),
-		"/quotas":      s.page(quotasPage),
-		"/token-files": s.page(tokenFilesPage),
-		"/logs":        s.page(logsPage),
-		"/logs/:id":    s.page(logEntryPage),
-		"/activity":    s.page(activityPage),
-		"/settings":    s.page(settingsPage),
-		"/pages":       s.page(contentsPage),
-		"/upstreams":   s.page(upstreamsPage),
-		"/routes":      s.page(routesPage),
-		"/routes/edit": s.page(routePage),
-		"/why":         s.page(whyPage),
-		"/try":         s.page(tryPage),
+		"":               func(c *gin.Context) { seeOther(c, "/admin/") },
+		"/":              s.page(overviewPage),
+		"/tokens":        s.page(tokensPage),
+		"/tokens/:id":    s.page(tokenPage),
+		"/logins/:id":    s.page(upstreamLoginPage),
+		"/keys":          s.page(keysPage),
+		"/keys/new":      s.page(newKeyPage),
+		"/keys/:id":      s.page(keyPage),
+		"/quotas":        s.page(quotasPage),
+		"/token-files":   s.page(tokenFilesPage),
+		"/logs":          s.page(logsPage),
+		"/logs/:id":      s.page(logEntryPage),
+		"/activity":      s.page(activityPage),
+		"/usage":         s.page(usePage),
+		"/prices":        s.page(pricesPage),
+		"/prices/edit":   s.page(pricePage),
+		"/prices/import": s.page(priceImportPage),
+		"/settings":      s.page(settingsPage),
+		"/backup":        s.page(backupPage),
+		"/pages":         s.page(contentsPage),
+		"/upstreams":     s.page(upstreamsPage),
+		"/routes":        s.page(routesPage),
+		"/routes/edit":   s.page(routePage),
+		"/why":           s.page(whyPage),
+		"/try":           s.page(tryPage),
 	} {
 		site.Match(read, path, page)
 	}

@@ -26,6 +26,7 @@ import (
 
 	"carousel.internal/gateway/internal/accesslog"
 	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/backup"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/dialect/openai"
@@ -48,8 +49,14 @@ type store struct {
 	refuse  map[string]error
 	answers []proto.Message
 	asked   []proto.Message
+	// details are of what was put into the audit log last.
+	details map[string]string
 	// kept are the names of what was put into the audit log.
 	kept []string
+	// undos are those of what can be undone.
+	undos []*tokenstorev1.AuditUndo
+	// desk makes and restores backups.
+	desk backupDesk
 	// degraded: requests are served all the same, until moment.
 	degraded bool
 	warnings []*tokenstorev1.StoreWarning
@@ -147,6 +154,7 @@ var (
 	_ web.RequestLog = tokenstorev1.RequestLogServiceClient(nil)
 	_ web.AuditLog   = tokenstorev1.AuditServiceClient(nil)
 	_ web.Logins     = tokenstorev1.LoginServiceClient(nil)
+	_ web.Prices     = tokenstorev1.PriceServiceClient(nil)
 	_ routing.Leases = tokenstorev1.LeaseServiceClient(nil)
 )
 
@@ -221,8 +229,13 @@ func full() *store {
 		&tokenstorev1.RevokeSessionResponse{},
 		&tokenstorev1.GetLoginResponse{Login: login},
 		&tokenstorev1.ListTokenAccountsResponse{Accounts: accounts},
+		&tokenstorev1.ListKeysResponse{Keys: []*tokenstorev1.ListedKey{{Key: hostileKey, Standing: standing}, deletedKey}, NextCursor: "more", Total: 12345},
+		&tokenstorev1.GetKeyResponse{Key: hostileKey, Standing: standing}, &tokenstorev1.QueryUsageResponse{Rows: useOfKey},
+		&tokenstorev1.CreateKeyResponse{Key: hostileKey, Secret: newSecret}, &tokenstorev1.RotateKeyResponse{Key: hostileKey, Secret: newSecret},
+		&tokenstorev1.UpdateKeyResponse{Key: hostileKey}, &tokenstorev1.DeleteKeyResponse{}, &tokenstorev1.RestoreKeyResponse{Key: hostileKey},
 		&tokenstorev1.QueryResponse{Entries: []*tokenstorev1.LogEntry{entry}, NextCursor: "more", Total: 70, Newest: "n1"},
 		&tokenstorev1.SummarizeResponse{Buckets: []*tokenstorev1.LogBucket{bucket, {Start: moment}, bucket}},
+		setPrices(), &tokenstorev1.PutPricesResponse{Prices: &tokenstorev1.Prices{Version: 8}},
 	}}
 }
 
@@ -232,7 +245,9 @@ func empty() *store {
 		&tokenstorev1.ListUpstreamsResponse{}, &tokenstorev1.QueryResponse{}, &tokenstorev1.SummarizeResponse{},
 		&tokenstorev1.GetTokenResponse{Token: &tokenstorev1.Token{Id: "t1"}}, &tokenstorev1.ListTransitionsResponse{}, &tokenstorev1.ListAuditResponse{},
 		&tokenstorev1.ListRoutesResponse{}, &tokenstorev1.ExplainResponse{},
+		&tokenstorev1.ListKeysResponse{}, &tokenstorev1.GetKeyResponse{Key: &tokenstorev1.ClientKey{Id: "k1", Name: "n"}}, &tokenstorev1.QueryUsageResponse{},
 		&tokenstorev1.GetLoginResponse{Login: &tokenstorev1.Login{}}, &tokenstorev1.ListTokenAccountsResponse{},
+		&tokenstorev1.GetPricesResponse{},
 	}}
 }
 
@@ -256,14 +271,20 @@ func newSite(t *testing.T, s *store) *site {
 			return err
 		},
 		Base: jsonapi.Base{Gate: gate, Log: quiet, Keep: func(_ context.Context, entry *tokenstorev1.AuditEntry) error {
-			s.kept = append(s.kept, entry.GetAction())
+			s.kept, s.details = append(s.kept, entry.GetAction()), entry.GetDetails()
+			if undo := entry.GetUndo(); undo != nil {
+				s.undos = append(s.undos, undo)
+			}
 			return nil
 		}},
-		Tokens: s, Config: s, Logs: s, Audit: s, Logins: s, Models: models, Servable: func() []chat.Model { return models()[1:3] }, Version: "1.2.3",
+		Tokens: s, Config: s, Logs: s, Audit: s, Logins: s, Prices: s, Backups: &s.desk, Uploads: backup.NewUploads(), Models: models, Servable: func() []chat.Model { return models()[1:3] }, Version: "1.2.3",
 		Degraded: func() (time.Time, time.Time, bool) { return moment.AsTime(), moment.AsTime(), s.degraded },
 		Leases:   s, Prospects: prospects, Listed: models, Dialects: []string{"openai", "anthropic"},
+		Keys: keyService{s}, Usage: usageService{s}, KeyHolder: keyHolder,
 		HasAccounts: func(name string) bool { return name == "cursor" },
 		HasLogins:   func(name string) bool { return name == "cursor" },
+		Priced:      func(_, model string) bool { return model == "gpt-4o" },
+		LoginLinks:  true,
 		Fleet: func() *tokenstorev1.BeatResponse {
 			return &tokenstorev1.BeatResponse{Warnings: s.warnings, ActiveRequests: 2, Replicas: []*tokenstorev1.Replica{
 				{Name: "g1", Version: "1.2.3", StartedAt: moment, LogAccepted: 10, LogPending: 2, LogDropped: 1},
@@ -367,7 +388,11 @@ var pages = []string{
 	"/admin/", "/admin/?range=24h", "/admin/?range=7d", "/admin/tokens", "/admin/tokens?state=ready&q=x", "/admin/tokens/t2", "/admin/token-files",
 	"/admin/logs", "/admin/logs?status=failure&stream=true&from=2026-01-31T12:00", "/admin/logs/chatcmpl-1", "/admin/settings", "/admin/pages",
 	"/admin/upstreams", "/admin/routes", "/admin/routes?saved=fast", "/admin/routes/edit", "/admin/routes/edit?name=fast", "/admin/why?model=fast", "/admin/why?model=m1", "/admin/why?model=nope", "/admin/why",
+	"/admin/keys", "/admin/keys?state=deleted&q=x&tag=y&deleted=k1", "/admin/keys/new", "/admin/keys/k1", "/admin/keys/k1?range=30d&done=saved&model=m1",
 	"/admin/quotas", "/admin/logins/l1", "/admin/try", "/admin/activity", "/admin/activity?cursor=c1&class=auth&upstream=cursor&from=2026-01-31T12:00:00Z",
+	"/admin/usage", "/admin/usage?range=24h&by=model&measure=tokens", "/admin/usage?range=own&from=2026-01-31&by=upstream&measure=requests&key=abcdefghijklmnop",
+	"/admin/prices", "/admin/prices?q=claude", "/admin/prices?saved=m", "/admin/prices/edit", "/admin/prices/edit?match=gpt-4o", "/admin/prices/import",
+	"/admin/backup",
 }
 
 func TestPagesRender(t *testing.T) {
@@ -385,7 +410,7 @@ func TestPagesRender(t *testing.T) {
 				page := parse(t, w.Body)
 				checkPage(t, name+", "+lang+", "+path, page, lang)
 				broken := name == "away" || name == "older"
-				quiet := slices.Contains([]string{"/admin/token-files", "/admin/try", "/admin/why", "/admin/why?model=nope"}, path) // they ask the store for nothing
+				quiet := slices.Contains([]string{"/admin/token-files", "/admin/try", "/admin/why", "/admin/why?model=nope", "/admin/prices/import", "/admin/keys/new", "/admin/backup"}, path) // they ask the store for nothing
 				if alerts := page.all(func(n *html.Node) bool { return attribute(n, "role") == "alert" }); broken && !quiet && len(alerts) != 1 {
 					t.Errorf("%s, %s: %d problems shown", name, path, len(alerts))
 				}
@@ -482,7 +507,7 @@ func TestPagesNeedALogin(t *testing.T) {
 func TestHeaders(t *testing.T) {
 	t.Parallel()
 	site := newSite(t, full())
-	for _, path := range append([]string{"/admin/login", "/admin/logs/tail"}, pages...) {
+	for _, path := range append([]string{"/admin/login", web.LoginLinkPath, "/admin/logs/tail"}, pages...) {
 		w := site.get(t, path)
 		for name, want := range map[string]string{
 			"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -908,7 +933,7 @@ func TestProblemsAreSentences(t *testing.T) {
 		says   string
 	}{
 		"away":           {status.Error(codes.Unavailable, "dial tcp 10.0.0.1"), 503, "can't be reached"},
-		"older":          {status.Error(codes.Unimplemented, "unknown method X"), 500, "update it"},
+		"older":          {status.Error(codes.Unimplemented, "unknown method X"), 503, "update it"},
 		"another secret": {rpcerr.New(tokenstorev1.Reason_REASON_UNAUTHENTICATED, "no"), 503, "TOKENSTORE_SECRET"},
 		"not found":      {rpcerr.New(tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, "there is no token t2"), 404, "can be brought back for an hour. t2 There is no token t2."},
 		"internal":       {errors.New("a secret detail"), 500, "went wrong"},

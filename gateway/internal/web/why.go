@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -15,14 +16,24 @@ import (
 
 var whyPage = view{"why", "why", (*Site).loadWhy}
 
-// tokensShown bounds the rows of a target; the admin API has all.
-const tokensShown = 50
+const (
+	// tokensShown bounds the rows of a target; the admin API has all.
+	tokensShown = 50
+	// whyKeys is how many client keys can be chosen; the others' pages lead here.
+	whyKeys = 200
+)
 
 type whyData struct {
 	// Model is the name that is asked about; empty: none yet.
 	Model string
 	// Dialect is the API that the client speaks; empty: the first of Dialects.
 	Dialect string
+	// KeyID is the client key's whose requests are asked about; empty: the admin's.
+	KeyID string
+	// Keys can be chosen: the newest.
+	Keys []*tokenstorev1.ListedKey
+	// Key is nil unless one was chosen.
+	Key *keyRow
 	// Names can be asked about.
 	Names, Dialects []string
 	// Unserved: nobody serves the name.
@@ -199,9 +210,17 @@ func (t whyToken) Colour() string {
 	}
 }
 
-// GET /admin/why: `model`, `dialect`.
+// Listed tells whether the key that was chosen is among those that can be.
+func (d whyData) Listed() bool {
+	return slices.ContainsFunc(d.Keys, func(each *tokenstorev1.ListedKey) bool { return each.GetKey().GetId() == d.KeyID })
+}
+
+// GET /admin/why: `model`, `dialect`, `key`.
 func (s *Site) loadWhy(ctx context.Context, c *gin.Context) (any, error) {
-	data := whyData{Model: c.Query("model"), Dialect: c.Query("dialect"), Names: s.modelIDs(), Dialects: s.Dialects}
+	data := whyData{Model: c.Query("model"), Dialect: c.Query("dialect"), KeyID: c.Query("key"), Names: s.modelIDs(), Dialects: s.Dialects}
+	if listed, err := s.Keys.ListKeys(ctx, &tokenstorev1.ListKeysRequest{Limit: whyKeys, OmitStanding: true}); err == nil {
+		data.Keys = listed.GetKeys() // without them the page tells the rest
+	}
 	if data.Model == "" {
 		return data, nil
 	}
@@ -216,6 +235,15 @@ func (s *Site) loadWhy(ctx context.Context, c *gin.Context) (any, error) {
 	data.Fallbacks = chain.Fallbacks
 	if chain.Route != nil {
 		data.Route = &whyRoute{chain.Route}
+	}
+	if data.KeyID != "" {
+		found, err := s.Keys.GetKey(ctx, &tokenstorev1.GetKeyRequest{Id: data.KeyID})
+		if err != nil {
+			return data, err
+		}
+		now := time.Now()
+		data.Key = new(keyRowOf(&tokenstorev1.ListedKey{Key: found.GetKey(), Standing: found.GetStanding()}, now))
+		chain = chain.ForKey(found.GetKey(), found.GetStanding(), data.Model, now)
 	}
 	prospects, err := routing.Explain(ctx, s.Leases, chain)
 	if err != nil {

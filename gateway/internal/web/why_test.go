@@ -132,3 +132,20 @@ func TestWhyIsBounded(t *testing.T) {
 		t.Errorf("%d rows", rows)
 	}
 }
+
+// For a client key the page says what it may not do, and what is left of its limits.
+func TestWhyForAKey(t *testing.T) {
+	t.Parallel()
+	s := full()
+	s.answers = append([]proto.Message{&tokenstorev1.ExplainResponse{ChosenTokenId: "t1"}}, s.answers...)
+	page := parse(t, newSite(t, s).get(t, "/admin/why?model=other&key=k1").Body)
+	if said := text(page.byID("why-targets")); !strings.Contains(said, "the key may not use this model") {
+		t.Errorf("said %q", said)
+	}
+	if said := text(page.byID("why-key-title")); !strings.Contains(said, hostile) {
+		t.Errorf("the key is %q", said)
+	}
+	if asked := last[*tokenstorev1.GetKeyRequest](t, s); asked.GetId() != "k1" {
+		t.Errorf("asked for %v", asked)
+	}
+}

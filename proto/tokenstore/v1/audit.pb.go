@@ -151,12 +151,15 @@ func (x *AuditEntry) GetUndoable() bool {
 type AuditUndo struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Tokens, by id, that were deleted, enabled or disabled.
-	Deleted       []string         `protobuf:"bytes,1,rep,name=deleted,proto3" json:"deleted,omitempty"`
-	Enabled       []string         `protobuf:"bytes,2,rep,name=enabled,proto3" json:"enabled,omitempty"`
-	Disabled      []string         `protobuf:"bytes,3,rep,name=disabled,proto3" json:"disabled,omitempty"`
-	Settings      []*FormerSetting `protobuf:"bytes,4,rep,name=settings,proto3" json:"settings,omitempty"`
-	Pages         []*FormerPage    `protobuf:"bytes,5,rep,name=pages,proto3" json:"pages,omitempty"`
-	Routes        []*FormerRoute   `protobuf:"bytes,6,rep,name=routes,proto3" json:"routes,omitempty"`
+	Deleted  []string         `protobuf:"bytes,1,rep,name=deleted,proto3" json:"deleted,omitempty"`
+	Enabled  []string         `protobuf:"bytes,2,rep,name=enabled,proto3" json:"enabled,omitempty"`
+	Disabled []string         `protobuf:"bytes,3,rep,name=disabled,proto3" json:"disabled,omitempty"`
+	Settings []*FormerSetting `protobuf:"bytes,4,rep,name=settings,proto3" json:"settings,omitempty"`
+	Pages    []*FormerPage    `protobuf:"bytes,5,rep,name=pages,proto3" json:"pages,omitempty"`
+	Routes   []*FormerRoute   `protobuf:"bytes,6,rep,name=routes,proto3" json:"routes,omitempty"`
+	Keys     []*FormerKey     `protobuf:"bytes,7,rep,name=keys,proto3" json:"keys,omitempty"`
+	// Unset where prices were not changed.
+	Prices        *FormerPrices `protobuf:"bytes,8,opt,name=prices,proto3" json:"prices,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -229,6 +232,20 @@ func (x *AuditUndo) GetPages() []*FormerPage {
 func (x *AuditUndo) GetRoutes() []*FormerRoute {
 	if x != nil {
 		return x.Routes
+	}
+	return nil
+}
+
+func (x *AuditUndo) GetKeys() []*FormerKey {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *AuditUndo) GetPrices() *FormerPrices {
+	if x != nil {
+		return x.Prices
 	}
 	return nil
 }
@@ -421,6 +438,123 @@ func (x *FormerRoute) GetBecame() *Route {
 	return nil
 }
 
+// FormerKey is a client key as it was.
+type FormerKey struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Unset where there was none.
+	Key *ClientKey `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	// What it became, unset where it was deleted: who undoes it sees whether it was changed since.
+	Became        *ClientKey `protobuf:"bytes,3,opt,name=became,proto3" json:"became,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FormerKey) Reset() {
+	*x = FormerKey{}
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FormerKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FormerKey) ProtoMessage() {}
+
+func (x *FormerKey) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FormerKey.ProtoReflect.Descriptor instead.
+func (*FormerKey) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *FormerKey) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *FormerKey) GetKey() *ClientKey {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *FormerKey) GetBecame() *ClientKey {
+	if x != nil {
+		return x.Became
+	}
+	return nil
+}
+
+// FormerPrices are all prices as they were.
+type FormerPrices struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Prices []*Price               `protobuf:"bytes,1,rep,name=prices,proto3" json:"prices,omitempty"`
+	// The version that they became: who undoes it sees whether they were changed since.
+	Became        uint64 `protobuf:"varint,2,opt,name=became,proto3" json:"became,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FormerPrices) Reset() {
+	*x = FormerPrices{}
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FormerPrices) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FormerPrices) ProtoMessage() {}
+
+func (x *FormerPrices) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FormerPrices.ProtoReflect.Descriptor instead.
+func (*FormerPrices) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *FormerPrices) GetPrices() []*Price {
+	if x != nil {
+		return x.Prices
+	}
+	return nil
+}
+
+func (x *FormerPrices) GetBecame() uint64 {
+	if x != nil {
+		return x.Became
+	}
+	return 0
+}
+
 type GetUndoRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RequestId     string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -430,7 +564,7 @@ type GetUndoRequest struct {
 
 func (x *GetUndoRequest) Reset() {
 	*x = GetUndoRequest{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[5]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -442,7 +576,7 @@ func (x *GetUndoRequest) String() string {
 func (*GetUndoRequest) ProtoMessage() {}
 
 func (x *GetUndoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[5]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -455,7 +589,7 @@ func (x *GetUndoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetUndoRequest.ProtoReflect.Descriptor instead.
 func (*GetUndoRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{5}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetUndoRequest) GetRequestId() string {
@@ -475,7 +609,7 @@ type GetUndoResponse struct {
 
 func (x *GetUndoResponse) Reset() {
 	*x = GetUndoResponse{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[6]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -487,7 +621,7 @@ func (x *GetUndoResponse) String() string {
 func (*GetUndoResponse) ProtoMessage() {}
 
 func (x *GetUndoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[6]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -500,7 +634,7 @@ func (x *GetUndoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetUndoResponse.ProtoReflect.Descriptor instead.
 func (*GetUndoResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{6}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetUndoResponse) GetUndo() []*AuditUndo {
@@ -519,7 +653,7 @@ type RecordAuditRequest struct {
 
 func (x *RecordAuditRequest) Reset() {
 	*x = RecordAuditRequest{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[7]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -531,7 +665,7 @@ func (x *RecordAuditRequest) String() string {
 func (*RecordAuditRequest) ProtoMessage() {}
 
 func (x *RecordAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[7]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -544,7 +678,7 @@ func (x *RecordAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordAuditRequest.ProtoReflect.Descriptor instead.
 func (*RecordAuditRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{7}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RecordAuditRequest) GetEntry() *AuditEntry {
@@ -562,7 +696,7 @@ type RecordAuditResponse struct {
 
 func (x *RecordAuditResponse) Reset() {
 	*x = RecordAuditResponse{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[8]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -574,7 +708,7 @@ func (x *RecordAuditResponse) String() string {
 func (*RecordAuditResponse) ProtoMessage() {}
 
 func (x *RecordAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[8]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -587,7 +721,7 @@ func (x *RecordAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordAuditResponse.ProtoReflect.Descriptor instead.
 func (*RecordAuditResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{8}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{10}
 }
 
 type ListAuditRequest struct {
@@ -602,7 +736,7 @@ type ListAuditRequest struct {
 
 func (x *ListAuditRequest) Reset() {
 	*x = ListAuditRequest{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[9]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -614,7 +748,7 @@ func (x *ListAuditRequest) String() string {
 func (*ListAuditRequest) ProtoMessage() {}
 
 func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[9]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -627,7 +761,7 @@ func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{9}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListAuditRequest) GetLimit() uint32 {
@@ -655,7 +789,7 @@ type ListAuditResponse struct {
 
 func (x *ListAuditResponse) Reset() {
 	*x = ListAuditResponse{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[10]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -667,7 +801,7 @@ func (x *ListAuditResponse) String() string {
 func (*ListAuditResponse) ProtoMessage() {}
 
 func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[10]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -680,7 +814,7 @@ func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{10}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListAuditResponse) GetEntries() []*AuditEntry {
@@ -701,7 +835,7 @@ var File_tokenstore_v1_audit_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_audit_proto_rawDesc = "" +
 	"\n" +
-	"\x19tokenstore/v1/audit.proto\x12\rtokenstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atokenstore/v1/config.proto\"\xa9\x03\n" +
+	"\x19tokenstore/v1/audit.proto\x12\rtokenstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atokenstore/v1/config.proto\x1a\x17tokenstore/v1/key.proto\x1a\x19tokenstore/v1/price.proto\"\xa9\x03\n" +
 	"\n" +
 	"AuditEntry\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +
@@ -718,14 +852,16 @@ const file_tokenstore_v1_audit_proto_rawDesc = "" +
 	" \x01(\bR\bundoable\x1a:\n" +
 	"\fDetailsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfa\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xdd\x02\n" +
 	"\tAuditUndo\x12\x18\n" +
 	"\adeleted\x18\x01 \x03(\tR\adeleted\x12\x18\n" +
 	"\aenabled\x18\x02 \x03(\tR\aenabled\x12\x1a\n" +
 	"\bdisabled\x18\x03 \x03(\tR\bdisabled\x128\n" +
 	"\bsettings\x18\x04 \x03(\v2\x1c.tokenstore.v1.FormerSettingR\bsettings\x12/\n" +
 	"\x05pages\x18\x05 \x03(\v2\x19.tokenstore.v1.FormerPageR\x05pages\x122\n" +
-	"\x06routes\x18\x06 \x03(\v2\x1a.tokenstore.v1.FormerRouteR\x06routes\"k\n" +
+	"\x06routes\x18\x06 \x03(\v2\x1a.tokenstore.v1.FormerRouteR\x06routes\x12,\n" +
+	"\x04keys\x18\a \x03(\v2\x18.tokenstore.v1.FormerKeyR\x04keys\x123\n" +
+	"\x06prices\x18\b \x01(\v2\x1b.tokenstore.v1.FormerPricesR\x06prices\"k\n" +
 	"\rFormerSetting\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x18\n" +
@@ -738,7 +874,14 @@ const file_tokenstore_v1_audit_proto_rawDesc = "" +
 	"\vFormerRoute\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12*\n" +
 	"\x05route\x18\x02 \x01(\v2\x14.tokenstore.v1.RouteR\x05route\x12,\n" +
-	"\x06became\x18\x03 \x01(\v2\x14.tokenstore.v1.RouteR\x06became\"/\n" +
+	"\x06became\x18\x03 \x01(\v2\x14.tokenstore.v1.RouteR\x06became\"y\n" +
+	"\tFormerKey\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12*\n" +
+	"\x03key\x18\x02 \x01(\v2\x18.tokenstore.v1.ClientKeyR\x03key\x120\n" +
+	"\x06became\x18\x03 \x01(\v2\x18.tokenstore.v1.ClientKeyR\x06became\"T\n" +
+	"\fFormerPrices\x12,\n" +
+	"\x06prices\x18\x01 \x03(\v2\x14.tokenstore.v1.PriceR\x06prices\x12\x16\n" +
+	"\x06became\x18\x02 \x01(\x04R\x06became\"/\n" +
 	"\x0eGetUndoRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\"?\n" +
@@ -771,48 +914,57 @@ func file_tokenstore_v1_audit_proto_rawDescGZIP() []byte {
 	return file_tokenstore_v1_audit_proto_rawDescData
 }
 
-var file_tokenstore_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_tokenstore_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_tokenstore_v1_audit_proto_goTypes = []any{
 	(*AuditEntry)(nil),            // 0: tokenstore.v1.AuditEntry
 	(*AuditUndo)(nil),             // 1: tokenstore.v1.AuditUndo
 	(*FormerSetting)(nil),         // 2: tokenstore.v1.FormerSetting
 	(*FormerPage)(nil),            // 3: tokenstore.v1.FormerPage
 	(*FormerRoute)(nil),           // 4: tokenstore.v1.FormerRoute
-	(*GetUndoRequest)(nil),        // 5: tokenstore.v1.GetUndoRequest
-	(*GetUndoResponse)(nil),       // 6: tokenstore.v1.GetUndoResponse
-	(*RecordAuditRequest)(nil),    // 7: tokenstore.v1.RecordAuditRequest
-	(*RecordAuditResponse)(nil),   // 8: tokenstore.v1.RecordAuditResponse
-	(*ListAuditRequest)(nil),      // 9: tokenstore.v1.ListAuditRequest
-	(*ListAuditResponse)(nil),     // 10: tokenstore.v1.ListAuditResponse
-	nil,                           // 11: tokenstore.v1.AuditEntry.DetailsEntry
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
-	(*Page)(nil),                  // 13: tokenstore.v1.Page
-	(*Route)(nil),                 // 14: tokenstore.v1.Route
+	(*FormerKey)(nil),             // 5: tokenstore.v1.FormerKey
+	(*FormerPrices)(nil),          // 6: tokenstore.v1.FormerPrices
+	(*GetUndoRequest)(nil),        // 7: tokenstore.v1.GetUndoRequest
+	(*GetUndoResponse)(nil),       // 8: tokenstore.v1.GetUndoResponse
+	(*RecordAuditRequest)(nil),    // 9: tokenstore.v1.RecordAuditRequest
+	(*RecordAuditResponse)(nil),   // 10: tokenstore.v1.RecordAuditResponse
+	(*ListAuditRequest)(nil),      // 11: tokenstore.v1.ListAuditRequest
+	(*ListAuditResponse)(nil),     // 12: tokenstore.v1.ListAuditResponse
+	nil,                           // 13: tokenstore.v1.AuditEntry.DetailsEntry
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*Page)(nil),                  // 15: tokenstore.v1.Page
+	(*Route)(nil),                 // 16: tokenstore.v1.Route
+	(*ClientKey)(nil),             // 17: tokenstore.v1.ClientKey
+	(*Price)(nil),                 // 18: tokenstore.v1.Price
 }
 var file_tokenstore_v1_audit_proto_depIdxs = []int32{
-	12, // 0: tokenstore.v1.AuditEntry.at:type_name -> google.protobuf.Timestamp
-	11, // 1: tokenstore.v1.AuditEntry.details:type_name -> tokenstore.v1.AuditEntry.DetailsEntry
+	14, // 0: tokenstore.v1.AuditEntry.at:type_name -> google.protobuf.Timestamp
+	13, // 1: tokenstore.v1.AuditEntry.details:type_name -> tokenstore.v1.AuditEntry.DetailsEntry
 	1,  // 2: tokenstore.v1.AuditEntry.undo:type_name -> tokenstore.v1.AuditUndo
 	2,  // 3: tokenstore.v1.AuditUndo.settings:type_name -> tokenstore.v1.FormerSetting
 	3,  // 4: tokenstore.v1.AuditUndo.pages:type_name -> tokenstore.v1.FormerPage
 	4,  // 5: tokenstore.v1.AuditUndo.routes:type_name -> tokenstore.v1.FormerRoute
-	13, // 6: tokenstore.v1.FormerPage.page:type_name -> tokenstore.v1.Page
-	14, // 7: tokenstore.v1.FormerRoute.route:type_name -> tokenstore.v1.Route
-	14, // 8: tokenstore.v1.FormerRoute.became:type_name -> tokenstore.v1.Route
-	1,  // 9: tokenstore.v1.GetUndoResponse.undo:type_name -> tokenstore.v1.AuditUndo
-	0,  // 10: tokenstore.v1.RecordAuditRequest.entry:type_name -> tokenstore.v1.AuditEntry
-	0,  // 11: tokenstore.v1.ListAuditResponse.entries:type_name -> tokenstore.v1.AuditEntry
-	7,  // 12: tokenstore.v1.AuditService.RecordAudit:input_type -> tokenstore.v1.RecordAuditRequest
-	9,  // 13: tokenstore.v1.AuditService.ListAudit:input_type -> tokenstore.v1.ListAuditRequest
-	5,  // 14: tokenstore.v1.AuditService.GetUndo:input_type -> tokenstore.v1.GetUndoRequest
-	8,  // 15: tokenstore.v1.AuditService.RecordAudit:output_type -> tokenstore.v1.RecordAuditResponse
-	10, // 16: tokenstore.v1.AuditService.ListAudit:output_type -> tokenstore.v1.ListAuditResponse
-	6,  // 17: tokenstore.v1.AuditService.GetUndo:output_type -> tokenstore.v1.GetUndoResponse
-	15, // [15:18] is the sub-list for method output_type
-	12, // [12:15] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	5,  // 6: tokenstore.v1.AuditUndo.keys:type_name -> tokenstore.v1.FormerKey
+	6,  // 7: tokenstore.v1.AuditUndo.prices:type_name -> tokenstore.v1.FormerPrices
+	15, // 8: tokenstore.v1.FormerPage.page:type_name -> tokenstore.v1.Page
+	16, // 9: tokenstore.v1.FormerRoute.route:type_name -> tokenstore.v1.Route
+	16, // 10: tokenstore.v1.FormerRoute.became:type_name -> tokenstore.v1.Route
+	17, // 11: tokenstore.v1.FormerKey.key:type_name -> tokenstore.v1.ClientKey
+	17, // 12: tokenstore.v1.FormerKey.became:type_name -> tokenstore.v1.ClientKey
+	18, // 13: tokenstore.v1.FormerPrices.prices:type_name -> tokenstore.v1.Price
+	1,  // 14: tokenstore.v1.GetUndoResponse.undo:type_name -> tokenstore.v1.AuditUndo
+	0,  // 15: tokenstore.v1.RecordAuditRequest.entry:type_name -> tokenstore.v1.AuditEntry
+	0,  // 16: tokenstore.v1.ListAuditResponse.entries:type_name -> tokenstore.v1.AuditEntry
+	9,  // 17: tokenstore.v1.AuditService.RecordAudit:input_type -> tokenstore.v1.RecordAuditRequest
+	11, // 18: tokenstore.v1.AuditService.ListAudit:input_type -> tokenstore.v1.ListAuditRequest
+	7,  // 19: tokenstore.v1.AuditService.GetUndo:input_type -> tokenstore.v1.GetUndoRequest
+	10, // 20: tokenstore.v1.AuditService.RecordAudit:output_type -> tokenstore.v1.RecordAuditResponse
+	12, // 21: tokenstore.v1.AuditService.ListAudit:output_type -> tokenstore.v1.ListAuditResponse
+	8,  // 22: tokenstore.v1.AuditService.GetUndo:output_type -> tokenstore.v1.GetUndoResponse
+	20, // [20:23] is the sub-list for method output_type
+	17, // [17:20] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_audit_proto_init() }
@@ -821,13 +973,15 @@ func file_tokenstore_v1_audit_proto_init() {
 		return
 	}
 	file_tokenstore_v1_config_proto_init()
+	file_tokenstore_v1_key_proto_init()
+	file_tokenstore_v1_price_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_audit_proto_rawDesc), len(file_tokenstore_v1_audit_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1861,6 +1861,7 @@ type WatchResponse struct {
 	RevokedSessions []*RevokedSession `protobuf:"bytes,5,rep,name=revoked_sessions,json=revokedSessions,proto3" json:"revoked_sessions,omitempty"`
 	// In order of their names.
 	Routes        []*Route `protobuf:"bytes,6,rep,name=routes,proto3" json:"routes,omitempty"`
+	Prices        *Prices  `protobuf:"bytes,7,opt,name=prices,proto3" json:"prices,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1933,6 +1934,13 @@ func (x *WatchResponse) GetRevokedSessions() []*RevokedSession {
 func (x *WatchResponse) GetRoutes() []*Route {
 	if x != nil {
 		return x.Routes
+	}
+	return nil
+}
+
+func (x *WatchResponse) GetPrices() *Prices {
+	if x != nil {
+		return x.Prices
 	}
 	return nil
 }
@@ -2030,7 +2038,7 @@ var File_tokenstore_v1_config_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x1atokenstore/v1/config.proto\x12\rtokenstore.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xec\a\n" +
+	"\x1atokenstore/v1/config.proto\x12\rtokenstore.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tokenstore/v1/price.proto\"\xec\a\n" +
 	"\bSettings\x12.\n" +
 	"\x13enable_stream_check\x18\x01 \x01(\bR\x11enableStreamCheck\x12.\n" +
 	"\x13include_stop_stream\x18\x02 \x01(\bR\x11includeStopStream\x12%\n" +
@@ -2156,14 +2164,15 @@ const file_tokenstore_v1_config_proto_rawDesc = "" +
 	"token_hash\x18\x01 \x01(\fR\ttokenHash\x12\x18\n" +
 	"\aclaimed\x18\x02 \x01(\bR\aclaimed\"(\n" +
 	"\fWatchRequest\x12\x18\n" +
-	"\areplica\x18\x01 \x01(\tR\areplica\"\xc8\x02\n" +
+	"\areplica\x18\x01 \x01(\tR\areplica\"\xf7\x02\n" +
 	"\rWatchResponse\x123\n" +
 	"\bsettings\x18\x01 \x01(\v2\x17.tokenstore.v1.SettingsR\bsettings\x125\n" +
 	"\tupstreams\x18\x02 \x03(\v2\x17.tokenstore.v1.UpstreamR\tupstreams\x12(\n" +
 	"\x10admin_token_hash\x18\x03 \x01(\fR\x0eadminTokenHash\x12)\n" +
 	"\x05pages\x18\x04 \x03(\v2\x13.tokenstore.v1.PageR\x05pages\x12H\n" +
 	"\x10revoked_sessions\x18\x05 \x03(\v2\x1d.tokenstore.v1.RevokedSessionR\x0frevokedSessions\x12,\n" +
-	"\x06routes\x18\x06 \x03(\v2\x14.tokenstore.v1.RouteR\x06routes\"a\n" +
+	"\x06routes\x18\x06 \x03(\v2\x14.tokenstore.v1.RouteR\x06routes\x12-\n" +
+	"\x06prices\x18\a \x01(\v2\x15.tokenstore.v1.PricesR\x06prices\"a\n" +
 	"\x14RevokeSessionRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x129\n" +
 	"\n" +
@@ -2240,6 +2249,7 @@ var file_tokenstore_v1_config_proto_goTypes = []any{
 	nil,                             // 33: tokenstore.v1.Upstream.SettingsEntry
 	(*timestamppb.Timestamp)(nil),   // 34: google.protobuf.Timestamp
 	(*fieldmaskpb.FieldMask)(nil),   // 35: google.protobuf.FieldMask
+	(*Prices)(nil),                  // 36: tokenstore.v1.Prices
 }
 var file_tokenstore_v1_config_proto_depIdxs = []int32{
 	34, // 0: tokenstore.v1.Settings.updated_at:type_name -> google.protobuf.Timestamp
@@ -2273,36 +2283,37 @@ var file_tokenstore_v1_config_proto_depIdxs = []int32{
 	2,  // 28: tokenstore.v1.WatchResponse.pages:type_name -> tokenstore.v1.Page
 	4,  // 29: tokenstore.v1.WatchResponse.revoked_sessions:type_name -> tokenstore.v1.RevokedSession
 	6,  // 30: tokenstore.v1.WatchResponse.routes:type_name -> tokenstore.v1.Route
-	34, // 31: tokenstore.v1.RevokeSessionRequest.expires_at:type_name -> google.protobuf.Timestamp
-	15, // 32: tokenstore.v1.ConfigService.GetSettings:input_type -> tokenstore.v1.GetSettingsRequest
-	17, // 33: tokenstore.v1.ConfigService.UpdateSettings:input_type -> tokenstore.v1.UpdateSettingsRequest
-	19, // 34: tokenstore.v1.ConfigService.ResetSettings:input_type -> tokenstore.v1.ResetSettingsRequest
-	21, // 35: tokenstore.v1.ConfigService.ListUpstreams:input_type -> tokenstore.v1.ListUpstreamsRequest
-	23, // 36: tokenstore.v1.ConfigService.PutUpstream:input_type -> tokenstore.v1.PutUpstreamRequest
-	25, // 37: tokenstore.v1.ConfigService.DeleteUpstream:input_type -> tokenstore.v1.DeleteUpstreamRequest
-	9,  // 38: tokenstore.v1.ConfigService.ListRoutes:input_type -> tokenstore.v1.ListRoutesRequest
-	11, // 39: tokenstore.v1.ConfigService.PutRoute:input_type -> tokenstore.v1.PutRouteRequest
-	13, // 40: tokenstore.v1.ConfigService.DeleteRoute:input_type -> tokenstore.v1.DeleteRouteRequest
-	27, // 41: tokenstore.v1.ConfigService.ClaimAdminToken:input_type -> tokenstore.v1.ClaimAdminTokenRequest
-	29, // 42: tokenstore.v1.ConfigService.Watch:input_type -> tokenstore.v1.WatchRequest
-	31, // 43: tokenstore.v1.ConfigService.RevokeSession:input_type -> tokenstore.v1.RevokeSessionRequest
-	16, // 44: tokenstore.v1.ConfigService.GetSettings:output_type -> tokenstore.v1.GetSettingsResponse
-	18, // 45: tokenstore.v1.ConfigService.UpdateSettings:output_type -> tokenstore.v1.UpdateSettingsResponse
-	20, // 46: tokenstore.v1.ConfigService.ResetSettings:output_type -> tokenstore.v1.ResetSettingsResponse
-	22, // 47: tokenstore.v1.ConfigService.ListUpstreams:output_type -> tokenstore.v1.ListUpstreamsResponse
-	24, // 48: tokenstore.v1.ConfigService.PutUpstream:output_type -> tokenstore.v1.PutUpstreamResponse
-	26, // 49: tokenstore.v1.ConfigService.DeleteUpstream:output_type -> tokenstore.v1.DeleteUpstreamResponse
-	10, // 50: tokenstore.v1.ConfigService.ListRoutes:output_type -> tokenstore.v1.ListRoutesResponse
-	12, // 51: tokenstore.v1.ConfigService.PutRoute:output_type -> tokenstore.v1.PutRouteResponse
-	14, // 52: tokenstore.v1.ConfigService.DeleteRoute:output_type -> tokenstore.v1.DeleteRouteResponse
-	28, // 53: tokenstore.v1.ConfigService.ClaimAdminToken:output_type -> tokenstore.v1.ClaimAdminTokenResponse
-	30, // 54: tokenstore.v1.ConfigService.Watch:output_type -> tokenstore.v1.WatchResponse
-	32, // 55: tokenstore.v1.ConfigService.RevokeSession:output_type -> tokenstore.v1.RevokeSessionResponse
-	44, // [44:56] is the sub-list for method output_type
-	32, // [32:44] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	36, // 31: tokenstore.v1.WatchResponse.prices:type_name -> tokenstore.v1.Prices
+	34, // 32: tokenstore.v1.RevokeSessionRequest.expires_at:type_name -> google.protobuf.Timestamp
+	15, // 33: tokenstore.v1.ConfigService.GetSettings:input_type -> tokenstore.v1.GetSettingsRequest
+	17, // 34: tokenstore.v1.ConfigService.UpdateSettings:input_type -> tokenstore.v1.UpdateSettingsRequest
+	19, // 35: tokenstore.v1.ConfigService.ResetSettings:input_type -> tokenstore.v1.ResetSettingsRequest
+	21, // 36: tokenstore.v1.ConfigService.ListUpstreams:input_type -> tokenstore.v1.ListUpstreamsRequest
+	23, // 37: tokenstore.v1.ConfigService.PutUpstream:input_type -> tokenstore.v1.PutUpstreamRequest
+	25, // 38: tokenstore.v1.ConfigService.DeleteUpstream:input_type -> tokenstore.v1.DeleteUpstreamRequest
+	9,  // 39: tokenstore.v1.ConfigService.ListRoutes:input_type -> tokenstore.v1.ListRoutesRequest
+	11, // 40: tokenstore.v1.ConfigService.PutRoute:input_type -> tokenstore.v1.PutRouteRequest
+	13, // 41: tokenstore.v1.ConfigService.DeleteRoute:input_type -> tokenstore.v1.DeleteRouteRequest
+	27, // 42: tokenstore.v1.ConfigService.ClaimAdminToken:input_type -> tokenstore.v1.ClaimAdminTokenRequest
+	29, // 43: tokenstore.v1.ConfigService.Watch:input_type -> tokenstore.v1.WatchRequest
+	31, // 44: tokenstore.v1.ConfigService.RevokeSession:input_type -> tokenstore.v1.RevokeSessionRequest
+	16, // 45: tokenstore.v1.ConfigService.GetSettings:output_type -> tokenstore.v1.GetSettingsResponse
+	18, // 46: tokenstore.v1.ConfigService.UpdateSettings:output_type -> tokenstore.v1.UpdateSettingsResponse
+	20, // 47: tokenstore.v1.ConfigService.ResetSettings:output_type -> tokenstore.v1.ResetSettingsResponse
+	22, // 48: tokenstore.v1.ConfigService.ListUpstreams:output_type -> tokenstore.v1.ListUpstreamsResponse
+	24, // 49: tokenstore.v1.ConfigService.PutUpstream:output_type -> tokenstore.v1.PutUpstreamResponse
+	26, // 50: tokenstore.v1.ConfigService.DeleteUpstream:output_type -> tokenstore.v1.DeleteUpstreamResponse
+	10, // 51: tokenstore.v1.ConfigService.ListRoutes:output_type -> tokenstore.v1.ListRoutesResponse
+	12, // 52: tokenstore.v1.ConfigService.PutRoute:output_type -> tokenstore.v1.PutRouteResponse
+	14, // 53: tokenstore.v1.ConfigService.DeleteRoute:output_type -> tokenstore.v1.DeleteRouteResponse
+	28, // 54: tokenstore.v1.ConfigService.ClaimAdminToken:output_type -> tokenstore.v1.ClaimAdminTokenResponse
+	30, // 55: tokenstore.v1.ConfigService.Watch:output_type -> tokenstore.v1.WatchResponse
+	32, // 56: tokenstore.v1.ConfigService.RevokeSession:output_type -> tokenstore.v1.RevokeSessionResponse
+	45, // [45:57] is the sub-list for method output_type
+	33, // [33:45] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_config_proto_init() }
@@ -2310,6 +2321,7 @@ func file_tokenstore_v1_config_proto_init() {
 	if File_tokenstore_v1_config_proto != nil {
 		return
 	}
+	file_tokenstore_v1_price_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -154,6 +154,14 @@ const (
 	Reason_REASON_RESPONSE_NOT_FOUND Reason = 14
 	// It is larger than any that is kept.
 	Reason_REASON_RESPONSE_TOO_LARGE Reason = 15
+	Reason_REASON_KEY_NOT_FOUND      Reason = 16
+	// A limit of the key's has no room now: it is one of a minute or of requests at a time, or what
+	// is left of a budget is set aside for requests under way.
+	Reason_REASON_KEY_LIMITED Reason = 17
+	// A budget of the key's is used up, or has less left than the request may use.
+	Reason_REASON_KEY_SPENT Reason = 18
+	// The key is disabled, expired or deleted.
+	Reason_REASON_KEY_UNUSABLE Reason = 19
 )
 
 // Enum value maps for Reason.
@@ -175,6 +183,10 @@ var (
 		13: "REASON_ROUTE_NOT_FOUND",
 		14: "REASON_RESPONSE_NOT_FOUND",
 		15: "REASON_RESPONSE_TOO_LARGE",
+		16: "REASON_KEY_NOT_FOUND",
+		17: "REASON_KEY_LIMITED",
+		18: "REASON_KEY_SPENT",
+		19: "REASON_KEY_UNUSABLE",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":        0,
@@ -193,6 +205,10 @@ var (
 		"REASON_ROUTE_NOT_FOUND":    13,
 		"REASON_RESPONSE_NOT_FOUND": 14,
 		"REASON_RESPONSE_TOO_LARGE": 15,
+		"REASON_KEY_NOT_FOUND":      16,
+		"REASON_KEY_LIMITED":        17,
+		"REASON_KEY_SPENT":          18,
+		"REASON_KEY_UNUSABLE":       19,
 	}
 )
 
@@ -243,7 +259,9 @@ type SessionRequest struct {
 	// The session's messages so far have renewed every lease that the replica holds
 	// and reported every one that has ended. What it was granted in earlier sessions
 	// beside these has never reached it, and is free.
-	Complete      bool `protobuf:"varint,9,opt,name=complete,proto3" json:"complete,omitempty"`
+	Complete bool `protobuf:"varint,9,opt,name=complete,proto3" json:"complete,omitempty"`
+	// Of each key with limits at most one.
+	KeyStatements []*KeyStatement `protobuf:"bytes,10,rep,name=key_statements,json=keyStatements,proto3" json:"key_statements,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -339,6 +357,13 @@ func (x *SessionRequest) GetComplete() bool {
 		return x.Complete
 	}
 	return false
+}
+
+func (x *SessionRequest) GetKeyStatements() []*KeyStatement {
+	if x != nil {
+		return x.KeyStatements
+	}
+	return nil
 }
 
 // Reservation asks for a reserve, and keeps it from ending: tokens with which a
@@ -555,7 +580,10 @@ type Demand struct {
 	Waited *durationpb.Duration `protobuf:"bytes,10,opt,name=waited,proto3" json:"waited,omitempty"`
 	// Only this token of the upstream: it has what the request goes on with.
 	// TOKEN_NOT_FOUND when there is none of that id. Not with an alias.
-	TokenId       string `protobuf:"bytes,11,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
+	TokenId string `protobuf:"bytes,11,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
+	// Whose key pays for it, where that has limits and has not paid yet. The message has a
+	// statement of the key. Of one lease, and not ahead.
+	Charge        *Charge `protobuf:"bytes,12,opt,name=charge,proto3" json:"charge,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -665,6 +693,13 @@ func (x *Demand) GetTokenId() string {
 		return x.TokenId
 	}
 	return ""
+}
+
+func (x *Demand) GetCharge() *Charge {
+	if x != nil {
+		return x.Charge
+	}
+	return nil
 }
 
 type LeaseRef struct {
@@ -926,8 +961,10 @@ type Denial struct {
 	Reason   Reason                 `protobuf:"varint,2,opt,name=reason,proto3,enum=tokenstore.v1.Reason" json:"reason,omitempty"`
 	Message  string                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	// When it is worth asking again; unset when only an admin can help.
-	RetryAfter    *durationpb.Duration `protobuf:"bytes,4,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
-	Pool          *PoolSummary         `protobuf:"bytes,5,opt,name=pool,proto3" json:"pool,omitempty"`
+	RetryAfter *durationpb.Duration `protobuf:"bytes,4,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
+	Pool       *PoolSummary         `protobuf:"bytes,5,opt,name=pool,proto3" json:"pool,omitempty"`
+	// Which of a key's limits has no room, where that is why.
+	KeyStanding   *KeyStanding `protobuf:"bytes,6,opt,name=key_standing,json=keyStanding,proto3" json:"key_standing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -993,6 +1030,13 @@ func (x *Denial) GetRetryAfter() *durationpb.Duration {
 func (x *Denial) GetPool() *PoolSummary {
 	if x != nil {
 		return x.Pool
+	}
+	return nil
+}
+
+func (x *Denial) GetKeyStanding() *KeyStanding {
+	if x != nil {
+		return x.KeyStanding
 	}
 	return nil
 }
@@ -1129,7 +1173,10 @@ type Report struct {
 	// such that it tells nobody which organisation that is. Empty: none is known.
 	Group string `protobuf:"bytes,9,opt,name=group,proto3" json:"group,omitempty"`
 	// The outcome is about all tokens of the group: what becomes of this one becomes of them.
-	GroupWide     bool `protobuf:"varint,10,opt,name=group_wide,json=groupWide,proto3" json:"group_wide,omitempty"`
+	GroupWide bool `protobuf:"varint,10,opt,name=group_wide,json=groupWide,proto3" json:"group_wide,omitempty"`
+	// For how long the report has waited for others to travel with, in ms: the request ended so
+	// long before the message was sent.
+	AgeMs         uint32 `protobuf:"varint,11,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1234,6 +1281,13 @@ func (x *Report) GetGroupWide() bool {
 	return false
 }
 
+func (x *Report) GetAgeMs() uint32 {
+	if x != nil {
+		return x.AgeMs
+	}
+	return 0
+}
+
 // Recall withdraws every unused lease of a token: it was disabled, deleted,
 // changed or parked.
 type Recall struct {
@@ -1303,7 +1357,14 @@ type SessionResponse struct {
 	Reserve      *Reserve `protobuf:"bytes,6,opt,name=reserve,proto3" json:"reserve,omitempty"`
 	// Upstreams of which demands wait: slots that the replica does not use are to be
 	// given up at once.
-	Wanted        []string `protobuf:"bytes,7,rep,name=wanted,proto3" json:"wanted,omitempty"`
+	Wanted    []string    `protobuf:"bytes,7,rep,name=wanted,proto3" json:"wanted,omitempty"`
+	KeyGrants []*KeyGrant `protobuf:"bytes,8,rep,name=key_grants,json=keyGrants,proto3" json:"key_grants,omitempty"`
+	// Keys that were changed or deleted: what is known of them must be asked for again. An empty
+	// id is of all keys; a session begins with it.
+	ChangedKeyIds []string `protobuf:"bytes,9,rep,name=changed_key_ids,json=changedKeyIds,proto3" json:"changed_key_ids,omitempty"`
+	// Keys of which somebody needs what others hold ahead: that is to be given back at once, and
+	// nothing is to be asked for ahead for a second.
+	WantedKeyIds  []string `protobuf:"bytes,10,rep,name=wanted_key_ids,json=wantedKeyIds,proto3" json:"wanted_key_ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1383,6 +1444,27 @@ func (x *SessionResponse) GetReserve() *Reserve {
 func (x *SessionResponse) GetWanted() []string {
 	if x != nil {
 		return x.Wanted
+	}
+	return nil
+}
+
+func (x *SessionResponse) GetKeyGrants() []*KeyGrant {
+	if x != nil {
+		return x.KeyGrants
+	}
+	return nil
+}
+
+func (x *SessionResponse) GetChangedKeyIds() []string {
+	if x != nil {
+		return x.ChangedKeyIds
+	}
+	return nil
+}
+
+func (x *SessionResponse) GetWantedKeyIds() []string {
+	if x != nil {
+		return x.WantedKeyIds
 	}
 	return nil
 }
@@ -1728,7 +1810,7 @@ var File_tokenstore_v1_lease_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\n" +
-	"\x19tokenstore/v1/lease.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9c\x03\n" +
+	"\x19tokenstore/v1/lease.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17tokenstore/v1/key.proto\"\xe0\x03\n" +
 	"\x0eSessionRequest\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x18\n" +
 	"\areplica\x18\x02 \x01(\tR\areplica\x12/\n" +
@@ -1738,7 +1820,9 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\twithdrawn\x18\x06 \x03(\x04R\twithdrawn\x12<\n" +
 	"\vreservation\x18\a \x01(\v2\x1a.tokenstore.v1.ReservationR\vreservation\x12E\n" +
 	"\x0freserve_reports\x18\b \x03(\v2\x1c.tokenstore.v1.ReserveReportR\x0ereserveReports\x12\x1a\n" +
-	"\bcomplete\x18\t \x01(\bR\bcomplete\"\x9c\x01\n" +
+	"\bcomplete\x18\t \x01(\bR\bcomplete\x12B\n" +
+	"\x0ekey_statements\x18\n" +
+	" \x03(\v2\x1b.tokenstore.v1.KeyStatementR\rkeyStatements\"\x9c\x01\n" +
 	"\vReservation\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\tR\binstance\x12+\n" +
 	"\x03ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12*\n" +
@@ -1749,7 +1833,7 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x05slots\x18\x02 \x01(\rR\x05slots\"V\n" +
 	"\rReserveReport\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12-\n" +
-	"\x06report\x18\x02 \x01(\v2\x15.tokenstore.v1.ReportR\x06report\"\xdd\x02\n" +
+	"\x06report\x18\x02 \x01(\v2\x15.tokenstore.v1.ReportR\x06report\"\x8c\x03\n" +
 	"\x06Demand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1a\n" +
 	"\bupstream\x18\x02 \x01(\tR\bupstream\x12\x14\n" +
@@ -1762,7 +1846,8 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\faffinity_key\x18\t \x01(\tR\tstickyKey\x121\n" +
 	"\x06waited\x18\n" +
 	" \x01(\v2\x19.google.protobuf.DurationR\x06waited\x12\x19\n" +
-	"\btoken_id\x18\v \x01(\tR\atokenId\"@\n" +
+	"\btoken_id\x18\v \x01(\tR\atokenId\x12-\n" +
+	"\x06charge\x18\f \x01(\v2\x15.tokenstore.v1.ChargeR\x06charge\"@\n" +
 	"\bLeaseRef\x12\x19\n" +
 	"\blease_id\x18\x01 \x01(\tR\aleaseId\x12\x19\n" +
 	"\btoken_id\x18\x02 \x01(\tR\atokenId\"R\n" +
@@ -1783,14 +1868,15 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	" \x01(\bR\x06capped\x12#\n" +
 	"\rmasked_secret\x18\v \x01(\tR\fmaskedSecret\x12\x14\n" +
 	"\x05proxy\x18\f \x01(\tR\x05proxy\x12\x1c\n" +
-	"\trenewable\x18\r \x01(\bR\trenewable\"\xda\x01\n" +
+	"\trenewable\x18\r \x01(\bR\trenewable\"\x99\x02\n" +
 	"\x06Denial\x12\x1b\n" +
 	"\tdemand_id\x18\x01 \x01(\x04R\bdemandId\x12-\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x15.tokenstore.v1.ReasonR\x06reason\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x12:\n" +
 	"\vretry_after\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"retryAfter\x12.\n" +
-	"\x04pool\x18\x05 \x01(\v2\x1a.tokenstore.v1.PoolSummaryR\x04pool\"\xf5\x01\n" +
+	"\x04pool\x18\x05 \x01(\v2\x1a.tokenstore.v1.PoolSummaryR\x04pool\x12=\n" +
+	"\fkey_standing\x18\x06 \x01(\v2\x1a.tokenstore.v1.KeyStandingR\vkeyStanding\"\xf5\x01\n" +
 	"\vPoolSummary\x12\x14\n" +
 	"\x05total\x18\x01 \x01(\rR\x05total\x12\x1a\n" +
 	"\bdisabled\x18\x02 \x01(\rR\bdisabled\x12\x18\n" +
@@ -1800,7 +1886,7 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x05tried\x18\x06 \x01(\rR\x05tried\x12\x16\n" +
 	"\x06parked\x18\a \x01(\rR\x06parked\x12\x18\n" +
 	"\aprobing\x18\b \x01(\rR\aprobing\x12 \n" +
-	"\vquarantined\x18\t \x01(\rR\vquarantined\"\xcd\x02\n" +
+	"\vquarantined\x18\t \x01(\rR\vquarantined\"\xe4\x02\n" +
 	"\x06Report\x12\x19\n" +
 	"\blease_id\x18\x01 \x01(\tR\aleaseId\x12\x19\n" +
 	"\btoken_id\x18\x02 \x01(\tR\atokenId\x120\n" +
@@ -1816,10 +1902,11 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x05group\x18\t \x01(\tR\x05group\x12\x1d\n" +
 	"\n" +
 	"group_wide\x18\n" +
-	" \x01(\bR\tgroupWide\"9\n" +
+	" \x01(\bR\tgroupWide\x12\x15\n" +
+	"\x06age_ms\x18\v \x01(\rR\x05ageMs\"9\n" +
 	"\x06Recall\x12\x19\n" +
 	"\btoken_id\x18\x01 \x01(\tR\atokenId\x12\x14\n" +
-	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"\xb5\x02\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"\xbb\x03\n" +
 	"\x0fSessionResponse\x12\"\n" +
 	"\facknowledged\x18\x01 \x01(\x04R\facknowledged\x12,\n" +
 	"\x06grants\x18\x02 \x03(\v2\x14.tokenstore.v1.GrantR\x06grants\x12/\n" +
@@ -1827,7 +1914,12 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\arecalls\x18\x04 \x03(\v2\x15.tokenstore.v1.RecallR\arecalls\x12$\n" +
 	"\x0elost_lease_ids\x18\x05 \x03(\tR\flostLeaseIds\x120\n" +
 	"\areserve\x18\x06 \x01(\v2\x16.tokenstore.v1.ReserveR\areserve\x12\x16\n" +
-	"\x06wanted\x18\a \x03(\tR\x06wanted\"\x80\x01\n" +
+	"\x06wanted\x18\a \x03(\tR\x06wanted\x126\n" +
+	"\n" +
+	"key_grants\x18\b \x03(\v2\x17.tokenstore.v1.KeyGrantR\tkeyGrants\x12&\n" +
+	"\x0fchanged_key_ids\x18\t \x03(\tR\rchangedKeyIds\x12$\n" +
+	"\x0ewanted_key_ids\x18\n" +
+	" \x03(\tR\fwantedKeyIds\"\x80\x01\n" +
 	"\aReserve\x12*\n" +
 	"\x11dropped_token_ids\x18\x01 \x03(\tR\x0fdroppedTokenIds\x12-\n" +
 	"\x05added\x18\x02 \x03(\v2\x17.tokenstore.v1.ReservedR\x05added\x12\x1a\n" +
@@ -1872,7 +1964,7 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x11OUTCOME_TRANSPORT\x10\f\x12\x15\n" +
 	"\x11OUTCOME_TRUNCATED\x10\r\x12\x12\n" +
 	"\x0eOUTCOME_REGION\x10\x0e\x12\x11\n" +
-	"\rOUTCOME_PROXY\x10\x0f*\xca\x03\n" +
+	"\rOUTCOME_PROXY\x10\x0f*\xab\x04\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17REASON_INVALID_ARGUMENT\x10\x01\x12\x1a\n" +
@@ -1890,7 +1982,11 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x17REASON_UPSTREAM_FAILING\x10\f\x12\x1a\n" +
 	"\x16REASON_ROUTE_NOT_FOUND\x10\r\x12\x1d\n" +
 	"\x19REASON_RESPONSE_NOT_FOUND\x10\x0e\x12\x1d\n" +
-	"\x19REASON_RESPONSE_TOO_LARGE\x10\x0f2\xa6\x01\n" +
+	"\x19REASON_RESPONSE_TOO_LARGE\x10\x0f\x12\x18\n" +
+	"\x14REASON_KEY_NOT_FOUND\x10\x10\x12\x16\n" +
+	"\x12REASON_KEY_LIMITED\x10\x11\x12\x14\n" +
+	"\x10REASON_KEY_SPENT\x10\x12\x12\x17\n" +
+	"\x13REASON_KEY_UNUSABLE\x10\x132\xa6\x01\n" +
 	"\fLeaseService\x12L\n" +
 	"\aSession\x12\x1d.tokenstore.v1.SessionRequest\x1a\x1e.tokenstore.v1.SessionResponse(\x010\x01\x12H\n" +
 	"\aExplain\x12\x1d.tokenstore.v1.ExplainRequest\x1a\x1e.tokenstore.v1.ExplainResponseB4Z2carousel.internal/proto/tokenstore/v1;tokenstorev1b\x06proto3"
@@ -1930,8 +2026,12 @@ var file_tokenstore_v1_lease_proto_goTypes = []any{
 	(*ExplainRequest)(nil),        // 17: tokenstore.v1.ExplainRequest
 	(*ExplainResponse)(nil),       // 18: tokenstore.v1.ExplainResponse
 	(*Candidate)(nil),             // 19: tokenstore.v1.Candidate
-	(*durationpb.Duration)(nil),   // 20: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	(*KeyStatement)(nil),          // 20: tokenstore.v1.KeyStatement
+	(*durationpb.Duration)(nil),   // 21: google.protobuf.Duration
+	(*Charge)(nil),                // 22: tokenstore.v1.Charge
+	(*KeyStanding)(nil),           // 23: tokenstore.v1.KeyStanding
+	(*KeyGrant)(nil),              // 24: tokenstore.v1.KeyGrant
+	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
 }
 var file_tokenstore_v1_lease_proto_depIdxs = []int32{
 	6,  // 0: tokenstore.v1.SessionRequest.demands:type_name -> tokenstore.v1.Demand
@@ -1939,37 +2039,41 @@ var file_tokenstore_v1_lease_proto_depIdxs = []int32{
 	7,  // 2: tokenstore.v1.SessionRequest.renewals:type_name -> tokenstore.v1.LeaseRef
 	3,  // 3: tokenstore.v1.SessionRequest.reservation:type_name -> tokenstore.v1.Reservation
 	5,  // 4: tokenstore.v1.SessionRequest.reserve_reports:type_name -> tokenstore.v1.ReserveReport
-	20, // 5: tokenstore.v1.Reservation.ttl:type_name -> google.protobuf.Duration
-	4,  // 6: tokenstore.v1.Reservation.holds:type_name -> tokenstore.v1.Slots
-	12, // 7: tokenstore.v1.ReserveReport.report:type_name -> tokenstore.v1.Report
-	20, // 8: tokenstore.v1.Demand.max_wait:type_name -> google.protobuf.Duration
-	20, // 9: tokenstore.v1.Demand.waited:type_name -> google.protobuf.Duration
-	9,  // 10: tokenstore.v1.Grant.leases:type_name -> tokenstore.v1.Lease
-	20, // 11: tokenstore.v1.Lease.ttl:type_name -> google.protobuf.Duration
-	1,  // 12: tokenstore.v1.Denial.reason:type_name -> tokenstore.v1.Reason
-	20, // 13: tokenstore.v1.Denial.retry_after:type_name -> google.protobuf.Duration
-	11, // 14: tokenstore.v1.Denial.pool:type_name -> tokenstore.v1.PoolSummary
-	0,  // 15: tokenstore.v1.Report.outcome:type_name -> tokenstore.v1.Outcome
-	20, // 16: tokenstore.v1.Report.retry_after:type_name -> google.protobuf.Duration
-	8,  // 17: tokenstore.v1.SessionResponse.grants:type_name -> tokenstore.v1.Grant
-	10, // 18: tokenstore.v1.SessionResponse.denials:type_name -> tokenstore.v1.Denial
-	13, // 19: tokenstore.v1.SessionResponse.recalls:type_name -> tokenstore.v1.Recall
-	15, // 20: tokenstore.v1.SessionResponse.reserve:type_name -> tokenstore.v1.Reserve
-	16, // 21: tokenstore.v1.Reserve.added:type_name -> tokenstore.v1.Reserved
-	9,  // 22: tokenstore.v1.Reserved.lease:type_name -> tokenstore.v1.Lease
-	19, // 23: tokenstore.v1.ExplainResponse.candidates:type_name -> tokenstore.v1.Candidate
-	21, // 24: tokenstore.v1.ExplainResponse.as_of:type_name -> google.protobuf.Timestamp
-	21, // 25: tokenstore.v1.ExplainResponse.cause_until:type_name -> google.protobuf.Timestamp
-	21, // 26: tokenstore.v1.Candidate.until:type_name -> google.protobuf.Timestamp
-	2,  // 27: tokenstore.v1.LeaseService.Session:input_type -> tokenstore.v1.SessionRequest
-	17, // 28: tokenstore.v1.LeaseService.Explain:input_type -> tokenstore.v1.ExplainRequest
-	14, // 29: tokenstore.v1.LeaseService.Session:output_type -> tokenstore.v1.SessionResponse
-	18, // 30: tokenstore.v1.LeaseService.Explain:output_type -> tokenstore.v1.ExplainResponse
-	29, // [29:31] is the sub-list for method output_type
-	27, // [27:29] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	20, // 5: tokenstore.v1.SessionRequest.key_statements:type_name -> tokenstore.v1.KeyStatement
+	21, // 6: tokenstore.v1.Reservation.ttl:type_name -> google.protobuf.Duration
+	4,  // 7: tokenstore.v1.Reservation.holds:type_name -> tokenstore.v1.Slots
+	12, // 8: tokenstore.v1.ReserveReport.report:type_name -> tokenstore.v1.Report
+	21, // 9: tokenstore.v1.Demand.max_wait:type_name -> google.protobuf.Duration
+	21, // 10: tokenstore.v1.Demand.waited:type_name -> google.protobuf.Duration
+	22, // 11: tokenstore.v1.Demand.charge:type_name -> tokenstore.v1.Charge
+	9,  // 12: tokenstore.v1.Grant.leases:type_name -> tokenstore.v1.Lease
+	21, // 13: tokenstore.v1.Lease.ttl:type_name -> google.protobuf.Duration
+	1,  // 14: tokenstore.v1.Denial.reason:type_name -> tokenstore.v1.Reason
+	21, // 15: tokenstore.v1.Denial.retry_after:type_name -> google.protobuf.Duration
+	11, // 16: tokenstore.v1.Denial.pool:type_name -> tokenstore.v1.PoolSummary
+	23, // 17: tokenstore.v1.Denial.key_standing:type_name -> tokenstore.v1.KeyStanding
+	0,  // 18: tokenstore.v1.Report.outcome:type_name -> tokenstore.v1.Outcome
+	21, // 19: tokenstore.v1.Report.retry_after:type_name -> google.protobuf.Duration
+	8,  // 20: tokenstore.v1.SessionResponse.grants:type_name -> tokenstore.v1.Grant
+	10, // 21: tokenstore.v1.SessionResponse.denials:type_name -> tokenstore.v1.Denial
+	13, // 22: tokenstore.v1.SessionResponse.recalls:type_name -> tokenstore.v1.Recall
+	15, // 23: tokenstore.v1.SessionResponse.reserve:type_name -> tokenstore.v1.Reserve
+	24, // 24: tokenstore.v1.SessionResponse.key_grants:type_name -> tokenstore.v1.KeyGrant
+	16, // 25: tokenstore.v1.Reserve.added:type_name -> tokenstore.v1.Reserved
+	9,  // 26: tokenstore.v1.Reserved.lease:type_name -> tokenstore.v1.Lease
+	19, // 27: tokenstore.v1.ExplainResponse.candidates:type_name -> tokenstore.v1.Candidate
+	25, // 28: tokenstore.v1.ExplainResponse.as_of:type_name -> google.protobuf.Timestamp
+	25, // 29: tokenstore.v1.ExplainResponse.cause_until:type_name -> google.protobuf.Timestamp
+	25, // 30: tokenstore.v1.Candidate.until:type_name -> google.protobuf.Timestamp
+	2,  // 31: tokenstore.v1.LeaseService.Session:input_type -> tokenstore.v1.SessionRequest
+	17, // 32: tokenstore.v1.LeaseService.Explain:input_type -> tokenstore.v1.ExplainRequest
+	14, // 33: tokenstore.v1.LeaseService.Session:output_type -> tokenstore.v1.SessionResponse
+	18, // 34: tokenstore.v1.LeaseService.Explain:output_type -> tokenstore.v1.ExplainResponse
+	33, // [33:35] is the sub-list for method output_type
+	31, // [31:33] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_lease_proto_init() }
@@ -1977,6 +2081,7 @@ func file_tokenstore_v1_lease_proto_init() {
 	if File_tokenstore_v1_lease_proto != nil {
 		return
 	}
+	file_tokenstore_v1_key_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

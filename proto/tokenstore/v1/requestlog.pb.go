@@ -30,7 +30,7 @@ type LogEntry struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Of the replica's entries, from 1 at its start, without gaps.
 	Sequence uint64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	// The gateway replica, unique per process start.
+	// The gateway replica, unique per process start. The store sets it.
 	Replica   string                 `protobuf:"bytes,3,opt,name=replica,proto3" json:"replica,omitempty"`
 	StartedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
 	Total     *durationpb.Duration   `protobuf:"bytes,5,opt,name=total,proto3" json:"total,omitempty"`
@@ -89,7 +89,20 @@ type LogEntry struct {
 	ReasoningTokens uint64 `protobuf:"varint,34,opt,name=reasoning_tokens,json=reasoningTokens,proto3" json:"reasoning_tokens,omitempty"`
 	// The upstream does not speak the client's dialect: what was asked and answered was
 	// translated.
-	Translated    bool `protobuf:"varint,35,opt,name=translated,proto3" json:"translated,omitempty"`
+	Translated bool `protobuf:"varint,35,opt,name=translated,proto3" json:"translated,omitempty"`
+	// Who asked: admin (the admin token), key (a client key), own (a token of the client's own) or
+	// session (a page). Empty in entries of before there were client keys.
+	Caller string `protobuf:"bytes,36,opt,name=caller,proto3" json:"caller,omitempty"`
+	// The client key's, and its name at that time; empty where none was used.
+	KeyId   string `protobuf:"bytes,37,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	KeyName string `protobuf:"bytes,38,opt,name=key_name,json=keyName,proto3" json:"key_name,omitempty"`
+	// The id by which the upstream knows the model that was asked last.
+	ServedModel string `protobuf:"bytes,39,opt,name=served_model,json=servedModel,proto3" json:"served_model,omitempty"`
+	// In pico-dollars, by the prices of that time; 0 where it is unpriced.
+	Cost uint64 `protobuf:"varint,40,opt,name=cost,proto3" json:"cost,omitempty"`
+	// How far the cost is to be trusted: reported, estimated or partial, as the counts that it is
+	// of; unpriced where something was used whose price is not known; empty where nothing was used.
+	CostQuality   string `protobuf:"bytes,41,opt,name=cost_quality,json=costQuality,proto3" json:"cost_quality,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -369,6 +382,48 @@ func (x *LogEntry) GetTranslated() bool {
 	return false
 }
 
+func (x *LogEntry) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
+func (x *LogEntry) GetKeyId() string {
+	if x != nil {
+		return x.KeyId
+	}
+	return ""
+}
+
+func (x *LogEntry) GetKeyName() string {
+	if x != nil {
+		return x.KeyName
+	}
+	return ""
+}
+
+func (x *LogEntry) GetServedModel() string {
+	if x != nil {
+		return x.ServedModel
+	}
+	return ""
+}
+
+func (x *LogEntry) GetCost() uint64 {
+	if x != nil {
+		return x.Cost
+	}
+	return 0
+}
+
+func (x *LogEntry) GetCostQuality() string {
+	if x != nil {
+		return x.CostQuality
+	}
+	return ""
+}
+
 // LogAttempt is one request that was sent to an upstream.
 type LogAttempt struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -545,9 +600,11 @@ func (x *LogAttempt) GetParam() string {
 }
 
 type AppendRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Replica       string                 `protobuf:"bytes,1,opt,name=replica,proto3" json:"replica,omitempty"`
-	Entries       []*LogEntry            `protobuf:"bytes,2,rep,name=entries,proto3" json:"entries,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Replica string                 `protobuf:"bytes,1,opt,name=replica,proto3" json:"replica,omitempty"`
+	// Each is an encoded LogEntry, with sequences that ascend and without the replica, so that a
+	// gateway encodes an entry once: for its spool, and for every try to bring it here.
+	Entries       [][]byte `protobuf:"bytes,2,rep,name=entries,proto3" json:"entries,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -589,7 +646,7 @@ func (x *AppendRequest) GetReplica() string {
 	return ""
 }
 
-func (x *AppendRequest) GetEntries() []*LogEntry {
+func (x *AppendRequest) GetEntries() [][]byte {
 	if x != nil {
 		return x.Entries
 	}
@@ -665,7 +722,9 @@ type QueryRequest struct {
 	// Leave the prompts out.
 	OmitPrompts bool `protobuf:"varint,14,opt,name=omit_prompts,json=omitPrompts,proto3" json:"omit_prompts,omitempty"`
 	// The one entry whose answer had this X-Request-Id.
-	RequestId     string `protobuf:"bytes,15,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,15,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// A client key's id.
+	KeyId         string `protobuf:"bytes,16,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -801,6 +860,13 @@ func (x *QueryRequest) GetOmitPrompts() bool {
 func (x *QueryRequest) GetRequestId() string {
 	if x != nil {
 		return x.RequestId
+	}
+	return ""
+}
+
+func (x *QueryRequest) GetKeyId() string {
+	if x != nil {
+		return x.KeyId
 	}
 	return ""
 }
@@ -1133,8 +1199,7 @@ var File_tokenstore_v1_requestlog_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\n" +
-	"\x1etokenstore/v1/requestlog.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tokenstore/v1/lease.proto\"\x91\n" +
-	"\n" +
+	"\x1etokenstore/v1/requestlog.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tokenstore/v1/lease.proto\"\xb5\v\n" +
 	"\bLogEntry\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12\x18\n" +
@@ -1182,7 +1247,13 @@ const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\x10reasoning_tokens\x18\" \x01(\x04R\x0freasoningTokens\x12\x1e\n" +
 	"\n" +
 	"translated\x18# \x01(\bR\n" +
-	"translated\"\x92\x04\n" +
+	"translated\x12\x16\n" +
+	"\x06caller\x18$ \x01(\tR\x06caller\x12\x15\n" +
+	"\x06key_id\x18% \x01(\tR\x05keyId\x12\x19\n" +
+	"\bkey_name\x18& \x01(\tR\akeyName\x12!\n" +
+	"\fserved_model\x18' \x01(\tR\vservedModel\x12\x12\n" +
+	"\x04cost\x18( \x01(\x04R\x04cost\x12!\n" +
+	"\fcost_quality\x18) \x01(\tR\vcostQuality\"\x92\x04\n" +
 	"\n" +
 	"LogAttempt\x129\n" +
 	"\n" +
@@ -1204,12 +1275,12 @@ const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\amessage\x18\x0e \x01(\tR\amessage\x12:\n" +
 	"\vretry_after\x18\x0f \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"retryAfter\x12\x14\n" +
-	"\x05param\x18\x10 \x01(\tR\x05param\"\\\n" +
+	"\x05param\x18\x10 \x01(\tR\x05param\"C\n" +
 	"\rAppendRequest\x12\x18\n" +
-	"\areplica\x18\x01 \x01(\tR\areplica\x121\n" +
-	"\aentries\x18\x02 \x03(\v2\x17.tokenstore.v1.LogEntryR\aentries\"(\n" +
+	"\areplica\x18\x01 \x01(\tR\areplica\x12\x18\n" +
+	"\aentries\x18\x02 \x03(\fR\aentries\"(\n" +
 	"\x0eAppendResponse\x12\x16\n" +
-	"\x06stored\x18\x01 \x01(\rR\x06stored\"\xc4\x03\n" +
+	"\x06stored\x18\x01 \x01(\rR\x06stored\"\xdb\x03\n" +
 	"\fQueryRequest\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x14\n" +
@@ -1228,7 +1299,8 @@ const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\x05after\x18\r \x01(\tR\x05after\x12!\n" +
 	"\fomit_prompts\x18\x0e \x01(\bR\vomitPrompts\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x0f \x01(\tR\trequestIdB\t\n" +
+	"request_id\x18\x0f \x01(\tR\trequestId\x12\x15\n" +
+	"\x06key_id\x18\x10 \x01(\tR\x05keyIdB\t\n" +
 	"\a_stream\"\x91\x01\n" +
 	"\rQueryResponse\x121\n" +
 	"\aentries\x18\x01 \x03(\v2\x17.tokenstore.v1.LogEntryR\aentries\x12\x1f\n" +
@@ -1299,30 +1371,29 @@ var file_tokenstore_v1_requestlog_proto_depIdxs = []int32{
 	9,  // 6: tokenstore.v1.LogAttempt.started_at:type_name -> google.protobuf.Timestamp
 	10, // 7: tokenstore.v1.LogAttempt.total:type_name -> google.protobuf.Duration
 	10, // 8: tokenstore.v1.LogAttempt.retry_after:type_name -> google.protobuf.Duration
-	0,  // 9: tokenstore.v1.AppendRequest.entries:type_name -> tokenstore.v1.LogEntry
-	9,  // 10: tokenstore.v1.QueryRequest.from:type_name -> google.protobuf.Timestamp
-	9,  // 11: tokenstore.v1.QueryRequest.to:type_name -> google.protobuf.Timestamp
-	0,  // 12: tokenstore.v1.QueryResponse.entries:type_name -> tokenstore.v1.LogEntry
-	9,  // 13: tokenstore.v1.SummarizeRequest.from:type_name -> google.protobuf.Timestamp
-	9,  // 14: tokenstore.v1.SummarizeRequest.to:type_name -> google.protobuf.Timestamp
-	10, // 15: tokenstore.v1.SummarizeRequest.step:type_name -> google.protobuf.Duration
-	8,  // 16: tokenstore.v1.SummarizeResponse.buckets:type_name -> tokenstore.v1.LogBucket
-	9,  // 17: tokenstore.v1.LogBucket.start:type_name -> google.protobuf.Timestamp
-	10, // 18: tokenstore.v1.LogBucket.total_p50:type_name -> google.protobuf.Duration
-	10, // 19: tokenstore.v1.LogBucket.total_p95:type_name -> google.protobuf.Duration
-	10, // 20: tokenstore.v1.LogBucket.first_byte_p50:type_name -> google.protobuf.Duration
-	10, // 21: tokenstore.v1.LogBucket.first_byte_p95:type_name -> google.protobuf.Duration
-	2,  // 22: tokenstore.v1.RequestLogService.Append:input_type -> tokenstore.v1.AppendRequest
-	4,  // 23: tokenstore.v1.RequestLogService.Query:input_type -> tokenstore.v1.QueryRequest
-	6,  // 24: tokenstore.v1.RequestLogService.Summarize:input_type -> tokenstore.v1.SummarizeRequest
-	3,  // 25: tokenstore.v1.RequestLogService.Append:output_type -> tokenstore.v1.AppendResponse
-	5,  // 26: tokenstore.v1.RequestLogService.Query:output_type -> tokenstore.v1.QueryResponse
-	7,  // 27: tokenstore.v1.RequestLogService.Summarize:output_type -> tokenstore.v1.SummarizeResponse
-	25, // [25:28] is the sub-list for method output_type
-	22, // [22:25] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	9,  // 9: tokenstore.v1.QueryRequest.from:type_name -> google.protobuf.Timestamp
+	9,  // 10: tokenstore.v1.QueryRequest.to:type_name -> google.protobuf.Timestamp
+	0,  // 11: tokenstore.v1.QueryResponse.entries:type_name -> tokenstore.v1.LogEntry
+	9,  // 12: tokenstore.v1.SummarizeRequest.from:type_name -> google.protobuf.Timestamp
+	9,  // 13: tokenstore.v1.SummarizeRequest.to:type_name -> google.protobuf.Timestamp
+	10, // 14: tokenstore.v1.SummarizeRequest.step:type_name -> google.protobuf.Duration
+	8,  // 15: tokenstore.v1.SummarizeResponse.buckets:type_name -> tokenstore.v1.LogBucket
+	9,  // 16: tokenstore.v1.LogBucket.start:type_name -> google.protobuf.Timestamp
+	10, // 17: tokenstore.v1.LogBucket.total_p50:type_name -> google.protobuf.Duration
+	10, // 18: tokenstore.v1.LogBucket.total_p95:type_name -> google.protobuf.Duration
+	10, // 19: tokenstore.v1.LogBucket.first_byte_p50:type_name -> google.protobuf.Duration
+	10, // 20: tokenstore.v1.LogBucket.first_byte_p95:type_name -> google.protobuf.Duration
+	2,  // 21: tokenstore.v1.RequestLogService.Append:input_type -> tokenstore.v1.AppendRequest
+	4,  // 22: tokenstore.v1.RequestLogService.Query:input_type -> tokenstore.v1.QueryRequest
+	6,  // 23: tokenstore.v1.RequestLogService.Summarize:input_type -> tokenstore.v1.SummarizeRequest
+	3,  // 24: tokenstore.v1.RequestLogService.Append:output_type -> tokenstore.v1.AppendResponse
+	5,  // 25: tokenstore.v1.RequestLogService.Query:output_type -> tokenstore.v1.QueryResponse
+	7,  // 26: tokenstore.v1.RequestLogService.Summarize:output_type -> tokenstore.v1.SummarizeResponse
+	24, // [24:27] is the sub-list for method output_type
+	21, // [21:24] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_requestlog_proto_init() }

@@ -10,10 +10,12 @@ import (
 // not listed may not exist.
 var allowed = map[string][]string{
 	// The domain and its rules: no I/O.
-	"internal/token":    {},
-	"internal/rotation": {"internal/token"},
-	"internal/files":    {"internal/token"},
-	"internal/leasing":  {"internal/rotation", "internal/token"},
+	"internal/token":     {},
+	"internal/clientkey": {},
+	"internal/rotation":  {"internal/token"},
+	"internal/files":     {"internal/token"},
+	"internal/leasing":   {"internal/rotation", "internal/token"},
+	"internal/ledger":    {},
 
 	// Leaves that know one thing each.
 	"internal/genfile":   {},
@@ -22,16 +24,18 @@ var allowed = map[string][]string{
 	"internal/logindex":  {},
 	"internal/metrics":   {},
 	"internal/testredis": {},
+	"internal/usage":     {},
 	"internal/archtest":  {},
 
 	// Redis, and what uses it.
-	"internal/redisstore": {"internal/latency", "internal/leasing", "internal/logindex", "internal/seal", "internal/token"},
+	"internal/redisstore": {"internal/clientkey", "internal/latency", "internal/leasing", "internal/logindex", "internal/seal", "internal/token", "internal/usage", "internal/ledger"},
 	"internal/config":     {"internal/genfile", "internal/redisstore", "internal/token"},
 
 	"internal/tokenfile": {"internal/files", "internal/redisstore", "internal/token"},
+	"internal/backup":    {"internal/clientkey", "internal/redisstore", "internal/token"},
 
 	// The edge.
-	"internal/grpcapi": {"internal/files", "internal/leasing", "internal/redisstore", "internal/token", "internal/tokenfile"},
+	"internal/grpcapi": {"internal/backup", "internal/clientkey", "internal/files", "internal/leasing", "internal/redisstore", "internal/token", "internal/tokenfile", "internal/usage", "internal/ledger"},
 
 	"app": {
 		"internal/config", "internal/grpcapi", "internal/leasing", "internal/metrics", "internal/redisstore", "internal/seal", "internal/token", "internal/tokenfile",
@@ -47,6 +51,7 @@ var caged = map[string][]string{
 	"github.com/prometheus/":               {"internal/metrics", "app"},
 	"github.com/spf13/":                    {},
 	"google.golang.org/grpc":               {"internal/grpcapi", "internal/metrics", "app"},
+	"github.com/klauspost/":                {"internal/redisstore"},
 	"crypto/aes":                           {"internal/seal"},
 	"carousel.internal/proto/freeport":     {"internal/testredis"},
 	"carousel.internal/proto/service/conf": {"internal/config", "app"},

@@ -17,7 +17,7 @@ import (
 
 const (
 	// watchPoll is how often a watch looks without having been told of a change.
-	watchPoll = 3 * time.Second
+	watchPoll = 10 * time.Second
 	// snapshotTimeout bounds one look.
 	snapshotTimeout = 2 * time.Second
 )

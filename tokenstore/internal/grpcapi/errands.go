@@ -13,10 +13,9 @@ import (
 )
 
 const (
-	// longestWait bounds how long a caller waits for an errand, and errandTick is how often
-	// it is looked for one: who waits at another tokenstore may make it due.
+	// longestWait bounds how long a caller waits for an errand that somebody makes due. What
+	// becomes due by itself is found when the caller asks again.
 	longestWait = time.Second
-	errandTick  = 100 * time.Millisecond
 )
 
 // How a refresh has ended, for RefreshObserver.
@@ -36,8 +35,10 @@ type RefreshObserver interface {
 // ErrandServer implements ErrandService.
 type ErrandServer struct {
 	tokenstorev1.UnsafeErrandServiceServer
-	store    *redisstore.Store
-	changed  func()
+	store   *redisstore.Store
+	changed func()
+	// due tells that somebody waits for an errand.
+	due      *Changes
 	observer RefreshObserver
 	stopping <-chan struct{}
 	// awaited is until when, in Unix ns, nothing is handed out: see AwaitHolders.
@@ -47,8 +48,11 @@ type ErrandServer struct {
 // NewErrandServer makes the server. changed is called whenever a login has changed the pool;
 // it must not block. When stopping is closed nobody waits any more.
 func NewErrandServer(store *redisstore.Store, changed func(), observer RefreshObserver, stopping <-chan struct{}) *ErrandServer {
-	return &ErrandServer{store: store, changed: changed, observer: observer, stopping: stopping}
+	return &ErrandServer{store: store, changed: changed, due: NewChanges(), observer: observer, stopping: stopping}
 }
+
+// Due has those look for errands who wait for one. It does not block.
+func (s *ErrandServer) Due() { s.due.Announce() }
 
 // AwaitHolders hands nothing out for as long as an errand stays in hand without word. It is
 // for when nobody could say a word: who has errands in hand is to say so before others get
@@ -85,9 +89,8 @@ func (s *ErrandServer) TakeErrands(ctx context.Context, request *tokenstorev1.Ta
 	}
 	over := time.NewTimer(min(max(request.GetMaxWait().AsDuration(), 0), longestWait))
 	defer over.Stop()
-	tick := time.NewTicker(errandTick)
-	defer tick.Stop()
 	for {
+		due := s.due.wait() // before the look: what becomes due during it is another reason to look
 		room := s.room(request.GetRoom())
 		errands, lost, err := s.store.TakeErrands(ctx, room, questionsOf(request, room), held)
 		if err != nil {
@@ -103,7 +106,7 @@ func (s *ErrandServer) TakeErrands(ctx context.Context, request *tokenstorev1.Ta
 			return nil, errStopping
 		case <-over.C:
 			return &tokenstorev1.TakeErrandsResponse{}, nil
-		case <-tick.C:
+		case <-due:
 		}
 	}
 }

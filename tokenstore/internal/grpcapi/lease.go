@@ -32,11 +32,14 @@ type Explainer interface {
 type LeaseServer struct {
 	tokenstorev1.UnsafeLeaseServiceServer
 	desk    *leasing.Desk
+	ledgers Ledgers
 	explain Explainer
 	log     *slog.Logger
 	// stopping ends all sessions, and newAge each of them after a while.
 	stopping <-chan struct{}
 	newAge   func() *time.Timer
+	// patience is how long a charge waits for what others have set aside.
+	patience time.Duration
 
 	mu       sync.Mutex
 	sessions map[*session]struct{}
@@ -45,8 +48,11 @@ type LeaseServer struct {
 }
 
 // NewLeaseServer makes the server; when stopping is closed its sessions end.
-func NewLeaseServer(desk *leasing.Desk, explain Explainer, log *slog.Logger, stopping <-chan struct{}) *LeaseServer {
-	return &LeaseServer{desk: desk, explain: explain, log: log, stopping: stopping, newAge: newAge, sessions: map[*session]struct{}{}, orphans: map[string]*orphans{}}
+func NewLeaseServer(desk *leasing.Desk, ledgers Ledgers, explain Explainer, log *slog.Logger, stopping <-chan struct{}) *LeaseServer {
+	return &LeaseServer{
+		desk: desk, ledgers: ledgers, explain: explain, log: log, stopping: stopping, newAge: newAge, patience: chargePatience,
+		sessions: map[*session]struct{}{}, orphans: map[string]*orphans{},
+	}
 }
 
 // Recall tells every session that leases of the token from before epoch must
@@ -77,9 +83,11 @@ func (s *LeaseServer) Want(upstream string) {
 // Session implements LeaseService.
 func (s *LeaseServer) Session(stream grpc.BidiStreamingServer[tokenstorev1.SessionRequest, tokenstorev1.SessionResponse]) error {
 	each := &session{
-		desk: s.desk, log: s.log, out: newOutbox(), withdraw: map[uint64]func(){},
-		granted: map[leasing.LeaseRef]struct{}{}, claim: s.claim,
+		desk: s.desk, ledgers: s.ledgers, log: s.log, out: newOutbox(), withdraw: map[uint64]func(){},
+		granted: map[leasing.LeaseRef]struct{}{}, claim: s.claim, stated: s.keyStated, patience: s.patience,
+		keys: map[string]*keyWaits{}, waits: make(chan struct{}, 1), freed: make(chan struct{}, 1),
 	}
+	each.out.keyChanged("") // what the replica has missed is not known
 	s.mu.Lock()
 	s.sessions[each] = struct{}{}
 	s.mu.Unlock()
@@ -91,16 +99,16 @@ func (s *LeaseServer) Session(stream grpc.BidiStreamingServer[tokenstorev1.Sessi
 		s.desk.GiveBack(context.WithoutCancel(stream.Context()), s.abandon(each))
 	}()
 
-	// Both end with the stream, which ends when Session returns.
-	sent, received := make(chan error, 1), make(chan error, 1)
+	// All end with the stream, which ends when Session returns.
+	sent, received, retried := make(chan error, 1), make(chan error, 1), make(chan error, 1)
 	go func() { sent <- each.out.drain(stream.Send) }()
 	go func() {
-		defer func() {
-			if panicked := recover(); panicked != nil {
-				received <- fmt.Errorf("panic: %v\n%s", panicked, debug.Stack())
-			}
-		}()
-		received <- each.receive(stream.Context(), stream.Recv)
+		received <- unpanicked(func() error { return each.receive(stream.Context(), stream.Recv) })
+	}()
+	go func() {
+		if err := unpanicked(func() error { each.retry(stream.Context()); return nil }); err != nil {
+			retried <- err
+		}
 	}()
 	age := s.newAge()
 	defer age.Stop()
@@ -112,6 +120,8 @@ func (s *LeaseServer) Session(stream grpc.BidiStreamingServer[tokenstorev1.Sessi
 		if errors.Is(err, io.EOF) {
 			err = nil
 		}
+		each.out.close()
+	case err = <-retried:
 		each.out.close()
 	case <-age.C: // the replica opens another one, perhaps elsewhere
 		each.finish()
@@ -125,6 +135,16 @@ func (s *LeaseServer) Session(stream grpc.BidiStreamingServer[tokenstorev1.Sessi
 	case <-time.After(sendGrace):
 	}
 	return err
+}
+
+// unpanicked makes an error of a panic: it ends one session, not the process.
+func unpanicked(run func() error) (err error) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			err = fmt.Errorf("panic: %v\n%s", panicked, debug.Stack())
+		}
+	}()
+	return run()
 }
 
 // Explain implements LeaseService.

@@ -34,6 +34,7 @@ type leaseService struct {
 	client   tokenstorev1.LeaseServiceClient
 	stopping chan struct{}
 	faults   *faultyStore
+	ledgers  *ledgers
 }
 
 // faultyStore is a store of which a test may make calls fail or wait.
@@ -91,8 +92,9 @@ func startLeases(t *testing.T, caps ...uint32) *leaseService {
 	}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
 	s.faults = &faultyStore{Store: s.store}
+	s.ledgers = &ledgers{Store: s.store, keys: map[string]*tokenstorev1.ClientKey{}, failing: map[string]error{}}
 	desk := leasing.NewDesk(s.faults, 15*time.Second, noObserver{}, log)
-	s.server = grpcapi.NewLeaseServer(desk, s.store, log, s.stopping)
+	s.server = grpcapi.NewLeaseServer(desk, s.ledgers, s.store, log, s.stopping)
 	server := grpcapi.NewServer(secret.New(sharedSecret), noObserver{}, log)
 	tokenstorev1.RegisterLeaseServiceServer(server, s.server)
 
@@ -108,6 +110,10 @@ func startLeases(t *testing.T, caps ...uint32) *leaseService {
 			switch event.Kind {
 			case redisstore.Recalled:
 				s.server.Recall(event.Token, event.Epoch)
+			case redisstore.KeyChanged:
+				s.server.KeyChanged(event.Key)
+			case redisstore.KeyWanted:
+				s.server.KeyWanted(event.Key)
 			case redisstore.Resync: // the first event: what happened before is not told
 				once.Do(func() { close(listening) })
 			default:

@@ -8,11 +8,14 @@ import (
 
 // outbox gathers what is to be said to one replica: while one message is being
 // sent, the next one grows. What nobody limits otherwise is merged: recalls of
-// one token become one. Answers are limited by the session, see backlog.
+// one token become one, and so do grants of one key's book. Answers are limited by the
+// session, see backlog.
 type outbox struct {
 	mu      sync.Mutex
 	next    *tokenstorev1.SessionResponse
 	recalls map[string]*tokenstorev1.Recall
+	// keyGrants are by key and book.
+	keyGrants map[[2]string]*tokenstorev1.KeyGrant
 	// shut: nothing is added any more.
 	shut   bool
 	ready  chan struct{}
@@ -64,6 +67,23 @@ func (o *outbox) recall(tokenID string, epoch uint64) {
 	})
 }
 
+// keyGrant adds a grant, or puts it into the one of that book that has not been sent.
+func (o *outbox) keyGrant(grant *tokenstorev1.KeyGrant) {
+	o.add(func(next *tokenstorev1.SessionResponse) {
+		of := [2]string{grant.GetKeyId(), grant.GetBook()}
+		if known := o.keyGrants[of]; known != nil {
+			known.Granted, known.Standing = grant.GetGranted(), grant.GetStanding()
+			known.DemandIds = append(known.DemandIds, grant.GetDemandIds()...)
+			return
+		}
+		if o.keyGrants == nil {
+			o.keyGrants = map[[2]string]*tokenstorev1.KeyGrant{}
+		}
+		o.keyGrants[of] = grant
+		next.KeyGrants = append(next.KeyGrants, grant)
+	})
+}
+
 // backlog counts the answers that have not been sent.
 func (o *outbox) backlog() int {
 	o.mu.Lock()
@@ -104,7 +124,7 @@ func (o *outbox) take() *tokenstorev1.SessionResponse {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	message := o.next
-	o.next, o.recalls = nil, nil
+	o.next, o.recalls, o.keyGrants = nil, nil, nil
 	return message
 }
 

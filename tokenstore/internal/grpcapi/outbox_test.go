@@ -2,6 +2,8 @@ package grpcapi
 
 import (
 	"errors"
+	"slices"
+	"strconv"
 	"testing"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -22,6 +24,45 @@ func TestRecallsAreMerged(t *testing.T) {
 	o.recall("a", 7)
 	if recalls := o.take().GetRecalls(); len(recalls) != 1 || recalls[0].GetEpoch() != 7 {
 		t.Errorf("then %v", recalls)
+	}
+}
+
+// Grants of one book don't pile up either: the last total counts, and all demands are named.
+func TestKeyGrantsAreMerged(t *testing.T) {
+	t.Parallel()
+	o := newOutbox()
+	grant := func(book string, requests uint64, demands ...uint64) {
+		o.keyGrant(&tokenstorev1.KeyGrant{KeyId: "k", Book: book, Granted: &tokenstorev1.KeyAmounts{Requests: requests}, DemandIds: demands})
+	}
+	grant("a", 1, 10)
+	grant("b", 5)
+	grant("a", 3, 11, 12)
+	grants := o.take().GetKeyGrants()
+	if len(grants) != 2 || grants[0].GetGranted().GetRequests() != 3 || !slices.Equal(grants[0].GetDemandIds(), []uint64{10, 11, 12}) {
+		t.Errorf("%v", grants)
+	}
+	grant("a", 4)
+	if grants := o.take().GetKeyGrants(); len(grants) != 1 || grants[0].GetGranted().GetRequests() != 4 {
+		t.Errorf("then %v", grants)
+	}
+}
+
+// So many changed keys that they can't be named are all keys.
+func TestChangedKeysAreBounded(t *testing.T) {
+	t.Parallel()
+	o := newOutbox()
+	for i := range maxChangedKeys {
+		o.keyChanged(strconv.Itoa(i))
+		o.keyChanged(strconv.Itoa(i))
+	}
+	if changed := o.take().GetChangedKeyIds(); len(changed) != maxChangedKeys {
+		t.Errorf("%d are named", len(changed))
+	}
+	for i := range maxChangedKeys + 2 {
+		o.keyChanged(strconv.Itoa(i))
+	}
+	if changed := o.take().GetChangedKeyIds(); !slices.Equal(changed, []string{""}) {
+		t.Errorf("%d are named", len(changed))
 	}
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/redisstore"
 )
@@ -23,7 +25,14 @@ func NewRequestLogServer(store *redisstore.Store) *RequestLogServer {
 
 // Append implements RequestLogService.
 func (s *RequestLogServer) Append(ctx context.Context, request *tokenstorev1.AppendRequest) (*tokenstorev1.AppendResponse, error) {
-	stored, err := s.store.AppendLog(ctx, request.GetReplica(), request.GetEntries())
+	entries := make([]*tokenstorev1.LogEntry, len(request.GetEntries()))
+	for i, encoded := range request.GetEntries() {
+		entries[i] = new(tokenstorev1.LogEntry)
+		if err := proto.Unmarshal(encoded, entries[i]); err != nil {
+			return nil, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "entries: number %d is not a log entry", i+1)
+		}
+	}
+	stored, err := s.store.AppendLog(ctx, request.GetReplica(), entries)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +48,7 @@ func (s *RequestLogServer) Query(ctx context.Context, request *tokenstorev1.Quer
 	page, err := s.store.QueryLog(ctx, redisstore.LogQuery{
 		LogFilter: redisstore.LogFilter{
 			ID: request.GetId(), RequestID: request.GetRequestId(), Model: request.GetModel(), Upstream: request.GetUpstream(), Status: request.GetStatus(),
-			TokenID: request.GetTokenId(), TokenAlias: request.GetTokenAlias(), Stream: request.Stream,
+			TokenID: request.GetTokenId(), TokenAlias: request.GetTokenAlias(), KeyID: request.GetKeyId(), Stream: request.Stream,
 			Error: request.GetError(), From: timeOf(request.GetFrom()), To: timeOf(request.GetTo()),
 		},
 		Limit: limit, Cursor: request.GetCursor(), After: request.GetAfter(), OmitPrompts: request.GetOmitPrompts(),

@@ -309,6 +309,20 @@ func TestConfigService(t *testing.T) {
 	})
 }
 
+// encoded are entries as gateways send them.
+func encoded(t testing.TB, entries []*tokenstorev1.LogEntry) [][]byte {
+	t.Helper()
+	var all [][]byte
+	for _, entry := range entries {
+		bytes, err := proto.Marshal(entry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, bytes)
+	}
+	return all
+}
+
 func TestRequestLogService(t *testing.T) {
 	t.Parallel()
 	testredis.Each(t, func(t *testing.T, client redis.UniversalClient) {
@@ -322,7 +336,7 @@ func TestRequestLogService(t *testing.T) {
 			})
 		}
 		for _, want := range []uint32{5, 0} {
-			if answer, err := logs.Append(ctx, &tokenstorev1.AppendRequest{Replica: "g1", Entries: entries}); err != nil || answer.GetStored() != want {
+			if answer, err := logs.Append(ctx, &tokenstorev1.AppendRequest{Replica: "g1", Entries: encoded(t, entries)}); err != nil || answer.GetStored() != want {
 				t.Errorf("appended %v, %v", answer, err)
 			}
 		}
@@ -355,7 +369,9 @@ func TestRequestLogService(t *testing.T) {
 		}
 		_, err = logs.Summarize(ctx, &tokenstorev1.SummarizeRequest{})
 		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
-		_, err = logs.Append(ctx, &tokenstorev1.AppendRequest{Entries: entries})
+		_, err = logs.Append(ctx, &tokenstorev1.AppendRequest{Entries: encoded(t, entries)})
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
+		_, err = logs.Append(ctx, &tokenstorev1.AppendRequest{Replica: "g1", Entries: append(encoded(t, entries), []byte{0xff})})
 		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
 		_, err = logs.Query(ctx, &tokenstorev1.QueryRequest{Cursor: "x"})
 		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)

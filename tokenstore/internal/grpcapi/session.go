@@ -22,18 +22,28 @@ const (
 
 var errOver = errors.New("the session is over")
 
+var errBacklog = rpcerr.New(tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, "this replica demands faster than it reads")
+
 // session is one replica's. receive is its only reader, drain its only writer.
 type session struct {
-	desk *leasing.Desk
-	log  *slog.Logger
-	out  *outbox
+	desk    *leasing.Desk
+	ledgers Ledgers
+	log     *slog.Logger
+	out     *outbox
 	// claim returns what earlier sessions of the replica were granted in vain.
 	claim func(*session) []leasing.LeaseRef
+	// stated tells that a statement of a key has been taken in.
+	stated func(keyID string)
+	// patience is how long a charge waits for what others have set aside.
+	patience time.Duration
+	// waits and freed have one value while charges have begun to wait, or may have room.
+	waits, freed chan struct{}
 	// replica is the gateway's name, from its first message; receive writes it, under
 	// mu.
 	replica string
 
-	// turn is held while a message is carried out; over: no further one is.
+	// turn is held while a message is carried out, or charges that wait are tried; over: none
+	// is any more.
 	turn sync.Mutex
 	over bool
 
@@ -44,6 +54,8 @@ type session struct {
 	complete bool
 	// withdraw has the demands that wait; nil when the session has ended.
 	withdraw map[uint64]func()
+	// keys are those of which there were statements, by id.
+	keys map[string]*keyWaits
 }
 
 func (s *session) receive(ctx context.Context, recv func() (*tokenstorev1.SessionRequest, error)) error {
@@ -77,7 +89,7 @@ func (s *session) takeTurn(ctx context.Context, request *tokenstorev1.SessionReq
 }
 
 // finish has the message that is being carried out be the last one, and what it has
-// brought about be sent.
+// brought about be sent. Charges that wait are said again in the replica's next session.
 func (s *session) finish() {
 	s.turn.Lock()
 	defer s.turn.Unlock()
@@ -114,6 +126,10 @@ func (s *session) carryOut(ctx context.Context, request *tokenstorev1.SessionReq
 	if err != nil {
 		return err
 	}
+	demands, err := s.enter(ctx, request)
+	if err != nil {
+		return err
+	}
 	s.out.add(func(next *tokenstorev1.SessionResponse) {
 		next.Acknowledged = request.GetSequence()
 		if reserve != nil {
@@ -121,9 +137,9 @@ func (s *session) carryOut(ctx context.Context, request *tokenstorev1.SessionReq
 		}
 		next.LostLeaseIds = append(next.LostLeaseIds, lost...)
 	})
-	for _, demand := range request.GetDemands() {
+	for _, demand := range demands {
 		if s.out.backlog() >= maxBacklog {
-			return rpcerr.New(tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, "this replica demands faster than it reads")
+			return errBacklog
 		}
 		s.ask(demand)
 	}
@@ -212,7 +228,9 @@ func (s *session) withdrawDemand(id uint64) {
 	s.mu.Unlock()
 	if withdraw != nil {
 		withdraw()
+		return
 	}
+	s.withdrawCharged(id)
 }
 
 // close withdraws what waits and returns what was granted but not sent. Leases

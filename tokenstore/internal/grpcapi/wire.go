@@ -1,6 +1,8 @@
 package grpcapi
 
 import (
+	"time"
+
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"carousel.internal/proto/rpcerr"
@@ -21,7 +23,7 @@ func reportFrom(report *tokenstorev1.Report, replica string) leasing.Report {
 		LeaseRef: leasing.LeaseRef{TokenID: report.GetTokenId(), LeaseID: report.GetLeaseId()},
 		Outcome:  report.GetOutcome(), Model: report.GetModel(), RetryAfter: report.GetRetryAfter().AsDuration(),
 		Detail: report.GetDetail(), RequestID: report.GetRequestId(), ModelOnly: report.GetModelOnly(), Replica: replica,
-		Group: report.GetGroup(), GroupWide: report.GetGroupWide(),
+		Group: report.GetGroup(), GroupWide: report.GetGroupWide(), Age: time.Duration(report.GetAgeMs()) * time.Millisecond,
 	}
 }
 

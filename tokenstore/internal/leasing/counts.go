@@ -4,8 +4,9 @@ import "time"
 
 const (
 	// To count what is short of a pool costs the store some µs a token. Of a pool
-	// beyond largePool tokens a count is good for countFor.
-	largePool = 100
+	// beyond largePool tokens a count is good for countFor, so that a denial costs no
+	// more than it does in a small one.
+	largePool = 10
 	countFor  = 250 * time.Millisecond
 	// maxCounts bounds the counts that are remembered.
 	maxCounts = 1000

@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"carousel.internal/proto/rpcerr"
@@ -40,6 +41,8 @@ type Desk struct {
 	observe Observer
 	log     *slog.Logger
 	wake    chan struct{}
+	// used is when the last demand or report came, in Unix ns.
+	used atomic.Int64
 
 	mu     sync.Mutex
 	queues map[string]*queue
@@ -65,6 +68,17 @@ func NewDesk(store Store, ttl time.Duration, observe Observer, log *slog.Logger)
 	}
 }
 
+// quietAfter is how long nobody may ask for leases, or end any, until the desk is quiet.
+const quietAfter = 10 * time.Second
+
+// Quiet tells whether nobody asks for leases.
+func (d *Desk) Quiet() bool { return time.Since(time.Unix(0, d.used.Load())) >= quietAfter }
+
+func (d *Desk) noteUse() { d.used.Store(time.Now().UnixNano()) }
+
+// TTL is how long leases live between renewals.
+func (d *Desk) TTL() time.Duration { return d.ttl }
+
 // acquire takes up to demand.Count leases, or says why there is none. The call of the
 // store outlives the desk's own context: what a script has granted must be known.
 func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
@@ -80,7 +94,7 @@ func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
 	for range maxUnreadable {
 		taken, shortage, err := d.store.Acquire(ctx, Wanted{
 			Upstream: demand.Upstream, Model: demand.Model, Count: demand.Count,
-			TTL: ttl, Ahead: uncapped, Alias: demand.Alias, TokenID: demand.TokenID, Affinity: demand.Affinity, Exclude: demand.Exclude, Brief: counted,
+			TTL: ttl, Ahead: uncapped, InTurn: demand.Ahead, Alias: demand.Alias, TokenID: demand.TokenID, Affinity: demand.Affinity, Exclude: demand.Exclude, Brief: counted,
 		})
 		if err != nil {
 			return d.failed(ctx, "acquire", err)
@@ -107,11 +121,16 @@ func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
 // failed logs a fault of ours and words it for the asker.
 func (d *Desk) failed(ctx context.Context, doing string, err error) Answer {
 	d.log.LogAttrs(ctx, slog.LevelError, "lease desk call failed", slog.String("during", doing), slog.Any("error", err))
-	refused := rpcerr.Parse(d.noted(err))
-	if refused.Reason == tokenstorev1.Reason_REASON_UNSPECIFIED {
-		refused = &rpcerr.Error{Message: "internal error of the tokenstore", Err: err}
+	return Answer{Refused: Fault(d.noted(err))}
+}
+
+// Fault words a failed call of the store for who waits for it. What is ours alone it does not tell.
+func Fault(err error) *rpcerr.Error {
+	failure := rpcerr.Parse(err)
+	if failure.Reason == tokenstorev1.Reason_REASON_UNSPECIFIED {
+		return &rpcerr.Error{Message: "internal error of the tokenstore", Err: err}
 	}
-	return Answer{Refused: refused}
+	return failure
 }
 
 // GiveBack returns leases that were granted and reached nobody. It does not

@@ -548,6 +548,7 @@ func demandsByName(t *testing.T, demandFor func(string) Demand) {
 		second, any, third := named("b"), d.waiting(time.Minute), named("b")
 		expect(t, "any other", any, "a")
 		later := d.waiting(time.Minute)
+		expect(t, "later, while nothing is free", later, "nothing")
 		d.end(t, first, success)
 		expect(t, "second", second, "b")
 		expect(t, "third", third, "nothing")

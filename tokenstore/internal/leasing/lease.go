@@ -16,6 +16,9 @@ type Wanted struct {
 	TTL      time.Duration
 	// Ahead takes only tokens without a cap.
 	Ahead bool
+	// InTurn, with Ahead, takes none that comes after one with a cap that could serve: that
+	// one's turn is left to those who ask now.
+	InTurn bool
 	// Alias asks for the token that has it, and for no other; empty: any.
 	Alias string
 	// TokenID asks for the token of that id, and for no other; empty: any. Not with an alias.

@@ -41,6 +41,7 @@ type waiter struct {
 // function that is returned withdraws it. All demands pass the queue: those that
 // come while a call of the store is under way share the next one.
 func (d *Desk) Ask(demand Demand, reply Reply) (withdraw func()) {
+	d.noteUse()
 	w := &waiter{demand: demand, reply: reply, kind: kindOf(demand), came: time.Now()}
 	if !demand.Since.IsZero() {
 		w.came = demand.Since
@@ -152,18 +153,34 @@ func (d *Desk) Run(ctx context.Context) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
+		var ticks <-chan time.Time // nobody waits: there is nothing to look at
+		if d.anyWaits() {
+			ticks = ticker.C
+		} else {
+			ticker.Stop()
+		}
 		all := false
 		select {
 		case <-ctx.Done():
 			return
 		case <-d.wake:
-		case <-ticker.C:
+		case <-ticks:
 			all = true
 		}
 		for q, waiting := range d.snapshot(all) {
 			d.serve(ctx, q, waiting)
 		}
+		if ticks == nil {
+			ticker.Reset(tick)
+		}
 	}
+}
+
+// anyWaits tells whether a demand is in any queue.
+func (d *Desk) anyWaits() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.queues) > 0
 }
 
 // snapshot returns what waits in the queues that are to be served.

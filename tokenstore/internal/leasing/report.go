@@ -23,6 +23,8 @@ type Report struct {
 	// about all tokens of it.
 	Group     string
 	GroupWide bool
+	// Age is how long ago the request ended.
+	Age time.Duration
 	// Replica is the gateway's name.
 	Replica string
 }
@@ -33,6 +35,7 @@ type Report struct {
 func (d *Desk) Settle(ctx context.Context, reports []Report) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
+	d.noteUse()
 	settlements := settlementsOf(reports)
 	settled, err := d.store.Settle(ctx, settlements)
 	if err != nil {
@@ -62,7 +65,7 @@ func settlementsOf(reports []Report) []Settlement {
 	settlements := make([]Settlement, len(reports))
 	for i, report := range reports {
 		settlements[i] = Settlement{
-			LeaseRef: report.LeaseRef, Effect: effectOf(report.Outcome), Error: report.Detail, Model: report.Model, Group: groupOf(report),
+			LeaseRef: report.LeaseRef, Effect: effectOf(report.Outcome), Error: report.Detail, Model: report.Model, Group: groupOf(report), Age: report.Age,
 			Verdict: verdictOn(report, rand.Float64()), //nolint:gosec // jitter needs no secrecy
 		}
 	}

@@ -26,6 +26,8 @@ type Settlement struct {
 	Model string
 	// Group is the token's at its upstream; empty: the report doesn't say.
 	Group string
+	// Age is how long ago the request ended.
+	Age time.Duration
 	// Verdict is what else is to happen to the token; nil: nothing.
 	Verdict *Verdict
 }

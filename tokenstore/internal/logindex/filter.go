@@ -13,7 +13,9 @@ type Filter struct {
 	// RequestID is what the answer's id ends with, after its prefix.
 	RequestID           string
 	TokenID, TokenAlias string
-	Stream              *bool
+	// KeyID is the client key's.
+	KeyID  string
+	Stream *bool
 	// Error is found anywhere in the error's text, in any case.
 	Error string
 	// From and To bound when the request began; both are included.
@@ -30,6 +32,7 @@ func (f Filter) Match(e *tokenstorev1.LogEntry) bool {
 		(f.Status == "" || e.GetStatus() == f.Status) &&
 		(f.TokenID == "" || e.GetTokenId() == f.TokenID) &&
 		(f.TokenAlias == "" || e.GetTokenAlias() == f.TokenAlias) &&
+		(f.KeyID == "" || e.GetKeyId() == f.KeyID) &&
 		(f.Stream == nil || e.GetStream() == *f.Stream) &&
 		(f.Error == "" || strings.Contains(strings.ToLower(e.GetError()), strings.ToLower(f.Error))) &&
 		(f.From.IsZero() || !started.Before(f.From)) &&

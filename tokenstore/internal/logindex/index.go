@@ -29,14 +29,17 @@ type Index struct {
 
 // row is an entry.
 type row struct {
-	id ID
+	ms, seq uint64
 	// name is a hash of the request id.
 	name uint64
 	// started is in µs.
-	started                                      int64
-	model, upstream, status, token, alias, error symbol
-	stream                                       bool
+	started                                           int64
+	model, upstream, status, token, alias, key, error symbol
+	number                                            uint16
+	stream                                            bool
 }
+
+func (r *row) id() ID { return ID{r.ms, r.seq, r.number} }
 
 // New makes an empty index.
 func New() *Index { return newIndex(defaultRoom) }
@@ -53,15 +56,15 @@ func (x *Index) Last() ID {
 	if len(x.rows) == 0 {
 		return ID{}
 	}
-	return x.rows[len(x.rows)-1].id
+	return x.rows[len(x.rows)-1].id()
 }
 
 // Add takes in the entry that follows the last one.
 func (x *Index) Add(id ID, e *tokenstorev1.LogEntry) {
 	x.rows = append(x.rows, row{
-		id: id, name: maphash.String(x.seed, requestID(e.GetId())), started: e.GetStartedAt().AsTime().UnixMicro(),
+		ms: id.MS, seq: id.Seq, number: id.N, name: maphash.String(x.seed, requestID(e.GetId())), started: e.GetStartedAt().AsTime().UnixMicro(),
 		model: x.symbols.take(e.GetModel()), upstream: x.symbols.take(e.GetUpstream()), status: x.symbols.take(e.GetStatus()),
-		token: x.symbols.take(e.GetTokenId()), alias: x.symbols.take(e.GetTokenAlias()),
+		token: x.symbols.take(e.GetTokenId()), alias: x.symbols.take(e.GetTokenAlias()), key: x.symbols.take(e.GetKeyId()),
 		error: x.symbols.take(strings.ToLower(e.GetError())), stream: e.GetStream(),
 	})
 }
@@ -71,7 +74,7 @@ func (x *Index) Trim(first ID) {
 	gone := x.from(first)
 	for i := range x.rows[:gone] {
 		r := &x.rows[i]
-		for _, sym := range [...]symbol{r.model, r.upstream, r.status, r.token, r.alias, r.error} {
+		for _, sym := range [...]symbol{r.model, r.upstream, r.status, r.token, r.alias, r.key, r.error} {
 			x.symbols.drop(sym)
 		}
 	}
@@ -83,7 +86,7 @@ func (x *Index) Trim(first ID) {
 
 // from is the position of the first entry that is not before id.
 func (x *Index) from(id ID) int {
-	return sort.Search(len(x.rows), func(i int) bool { return x.rows[i].id.Compare(id) >= 0 })
+	return sort.Search(len(x.rows), func(i int) bool { return x.rows[i].id().Compare(id) >= 0 })
 }
 
 // Span is a part of the log: the entries after one place and before another.
@@ -113,14 +116,14 @@ func (x *Index) pick(f Filter, rows []row, limit int, at func(i int) *row) (ids 
 		if len(ids) == limit {
 			return ids, true
 		}
-		ids = append(ids, each.id)
+		ids = append(ids, each.id())
 	}
 	return ids, false
 }
 
 func (x *Index) within(span Span) []row {
 	low, high := x.from(span.After), x.from(span.Before)
-	if low < len(x.rows) && x.rows[low].id == span.After {
+	if low < len(x.rows) && x.rows[low].id() == span.After {
 		low++
 	}
 	return x.rows[min(low, high):high]
@@ -128,10 +131,10 @@ func (x *Index) within(span Span) []row {
 
 // probe is a filter in the index's terms.
 type probe struct {
-	filter                                Filter
-	id, request                           uint64
-	from, to                              int64
-	model, upstream, status, token, alias symbol
+	filter                                     Filter
+	id, request                                uint64
+	from, to                                   int64
+	model, upstream, status, token, alias, key symbol
 	// errors says of each symbol whether it has the wanted text in it.
 	errors []bool
 }
@@ -140,7 +143,7 @@ func (x *Index) probe(f Filter) *probe {
 	p := &probe{
 		filter: f, id: maphash.String(x.seed, requestID(f.ID)), request: maphash.String(x.seed, f.RequestID), from: f.From.UnixMicro(), to: f.To.UnixMicro(),
 		model: x.symbols.find(f.Model), upstream: x.symbols.find(f.Upstream), status: x.symbols.find(f.Status),
-		token: x.symbols.find(f.TokenID), alias: x.symbols.find(f.TokenAlias),
+		token: x.symbols.find(f.TokenID), alias: x.symbols.find(f.TokenAlias), key: x.symbols.find(f.KeyID),
 	}
 	if f.Error != "" {
 		wanted := strings.ToLower(f.Error)
@@ -162,6 +165,7 @@ func (p *probe) match(r *row) bool {
 		(f.Status == "" || may(r.status, p.status)) &&
 		(f.TokenID == "" || may(r.token, p.token)) &&
 		(f.TokenAlias == "" || may(r.alias, p.alias)) &&
+		(f.KeyID == "" || may(r.key, p.key)) &&
 		(f.Stream == nil || r.stream == *f.Stream) &&
 		(f.From.IsZero() || r.started >= p.from) &&
 		(f.To.IsZero() || r.started <= p.to) &&

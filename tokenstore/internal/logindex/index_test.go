@@ -15,12 +15,12 @@ import (
 
 func TestIDsComeBack(t *testing.T) {
 	t.Parallel()
-	for _, id := range []ID{{}, {1, 2}, {1700000000000, 18446744073709551615}} {
+	for _, id := range []ID{{}, {1, 2, 0}, {1, 2, 3}, {1700000000000, 18446744073709551615, 65535}} {
 		if got, err := ParseID(id.String()); err != nil || got != id {
 			t.Errorf("%v became %v, %v", id, got, err)
 		}
 	}
-	for _, bad := range []string{"", "1", "1-", "-1", "a-b", "1-2-3", "-", "99999999999999999999-1"} {
+	for _, bad := range []string{"", "1", "1-", "-1", "a-b", "1-2-", "1-2-3-4", "1-2-65536", "-", "99999999999999999999-1"} {
 		if id, err := ParseID(bad); err == nil {
 			t.Errorf("%q was read as %v", bad, id)
 		}
@@ -41,6 +41,7 @@ func drawEntry(t *rapid.T) *tokenstorev1.LogEntry {
 		Status:     rapid.SampledFrom([]string{"success", "failure"}).Draw(t, "status"),
 		TokenId:    rapid.SampledFrom(models).Draw(t, "token"),
 		TokenAlias: rapid.SampledFrom(models).Draw(t, "alias"),
+		KeyId:      rapid.SampledFrom(models).Draw(t, "key"),
 		Error:      rapid.SampledFrom(errs).Draw(t, "error"),
 		Stream:     rapid.Bool().Draw(t, "stream"),
 		StartedAt:  timestamppb.New(epoch.Add(time.Duration(rapid.IntRange(0, 20).Draw(t, "started")) * 500 * time.Nanosecond)),
@@ -53,7 +54,7 @@ func drawFilter(t *rapid.T) Filter {
 	}
 	f := Filter{
 		ID: text("id", "r1", "chat-r2"), RequestID: text("request", "r1", "r2"), Model: text("model", "a"), Upstream: text("upstream", "b"), Status: text("status", "failure"),
-		TokenID: text("token", "a"), TokenAlias: text("alias", "b"), Error: text("error", "STREAM", "overloaded", "GRÖSSE", "GRÖẞE", "größe"),
+		TokenID: text("token", "a"), TokenAlias: text("alias", "b"), KeyID: text("key", "a"), Error: text("error", "STREAM", "overloaded", "GRÖSSE", "GRÖẞE", "größe"),
 	}
 	if rapid.Bool().Draw(t, "by stream") {
 		f.Stream = new(bool)
@@ -93,7 +94,11 @@ func TestIndexAgreesWithAPlainFilter(t *testing.T) {
 				index.Trim(first)
 				continue
 			}
-			last = ID{MS: last.MS + uint64(rapid.IntRange(0, 1).Draw(t, "ms")), Seq: last.Seq + 1}
+			if rapid.Bool().Draw(t, "another block") {
+				last = ID{MS: last.MS + uint64(rapid.IntRange(0, 1).Draw(t, "ms")), Seq: last.Seq + 1}
+			} else {
+				last.N++
+			}
 			entry := drawEntry(t)
 			log = append(log, stored{last, entry})
 			index.Add(last, entry)

@@ -192,12 +192,34 @@ func TestACluster(t *testing.T) {
 	if err := store.DeleteUpstream(ctx, "third", 0); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := store.PutPrices(ctx, []*tokenstorev1.Price{price("m", 1)}, 0); err != nil {
+		t.Error(err)
+	}
 	putRoute(t, store, route("fast", ""))
-	if snapshot, err := store.Snapshot(ctx); err != nil || len(snapshot.GetRoutes()) != 1 {
+	if snapshot, err := store.Snapshot(ctx); err != nil || len(snapshot.GetRoutes()) != 1 || len(snapshot.GetPrices().GetPrices()) != 1 {
 		t.Fatal(snapshot, err)
 	}
 	if err := store.DeleteRoute(ctx, "fast", 0); err != nil {
 		t.Fatal(err)
+	}
+	key, made := createKey(t, store, &tokenstorev1.ClientKey{Name: "n"})
+	if _, err := store.UpdateClientKey(ctx, key.GetId(), &tokenstorev1.ClientKey{Name: "m"}, []string{"name"}, 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := store.RotateClientKey(ctx, key.GetId(), time.Hour, 2); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.DeleteClientKey(ctx, key.GetId(), 3); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.RestoreClientKey(ctx, key.GetId()); err != nil {
+		t.Fatal(err)
+	}
+	if got := namesOf(listKeys(t, store, ClientKeyFilter{})); got != "m" {
+		t.Fatal(got)
+	}
+	if _, until, err := whose(t, store, made); err != nil || until.IsZero() {
+		t.Fatal(until, err)
 	}
 }
 

@@ -11,24 +11,35 @@ import (
 	"carousel.internal/tokenstore/internal/token"
 )
 
-// overtaken is a client's hook: others are faster than the first settlement of a claim.
+// overtaken is a client's hook: others are faster than its first command of a script, or of a key.
 type overtaken struct {
 	once sync.Once
-	by   func()
+	// at is the hash of the script, or the key.
+	at string
+	by func()
 }
 
 func (o *overtaken) DialHook(next redis.DialHook) redis.DialHook { return next }
 
-func (o *overtaken) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+func (o *overtaken) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		o.see(cmd)
+		return next(ctx, cmd)
+	}
+}
 
 func (o *overtaken) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		for _, cmd := range cmds {
-			if args := cmd.Args(); len(args) > 1 && args[1] == settleTokenScript.redis.Hash() {
-				o.once.Do(o.by)
-			}
+			o.see(cmd)
 		}
 		return next(ctx, cmds)
+	}
+}
+
+func (o *overtaken) see(cmd redis.Cmder) {
+	if args := cmd.Args(); len(args) > 1 && args[1] == o.at {
+		o.once.Do(o.by)
 	}
 }
 
@@ -70,7 +81,7 @@ func TestASettlementThatComesLate(t *testing.T) {
 				slow := redis.NewClient(client.(*redis.Client).Options())
 				defer func() { _ = slow.Close() }()
 				other := New(slow, Options{Keys: store.keys, Defaults: store.defaults, Logger: store.log, Barrier: store.barrier})
-				slow.AddHook(&overtaken{by: func() {
+				slow.AddHook(&overtaken{at: settleTokenScript.loaded().redis.Hash(), by: func() {
 					for _, each := range test.meanwhile {
 						if err := each(ctx, store, id); err != nil {
 							t.Error(err)
@@ -92,7 +103,7 @@ func TestASettlementThatComesLate(t *testing.T) {
 			slow := redis.NewClient(client.(*redis.Client).Options())
 			defer func() { _ = slow.Close() }()
 			other := New(slow, Options{Keys: store.keys, Defaults: store.defaults, Logger: store.log, Barrier: store.barrier})
-			slow.AddHook(&overtaken{by: func() {
+			slow.AddHook(&overtaken{at: settleTokenScript.loaded().redis.Hash(), by: func() {
 				for _, id := range client.ZRange(ctx, createdKey(), 0, -1).Val() {
 					if err := remove(ctx, store, id); err != nil {
 						t.Error(err)

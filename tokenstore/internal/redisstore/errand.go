@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -38,8 +39,9 @@ const (
 	// questionPause is the time between two questions for accounts of a pool: that is what
 	// they may cost the upstream.
 	questionPause = time.Second
-	// renewersFor is how long it is remembered which upstreams have errands.
-	renewersFor = time.Second
+	// renewersFor is how long it is remembered which upstreams have errands, unless some are
+	// changed.
+	renewersFor = 5 * time.Second
 	// unreadableRetry is when an errand is due again that can't be opened.
 	unreadableRetry = time.Minute
 )
@@ -93,6 +95,14 @@ func (s *Store) TakeErrands(ctx context.Context, room, questions int, held []Err
 		return nil, nil, err
 	}
 	return append(logins, ofPools...), append(lost, lostTokens...), nil
+}
+
+// announceErrand tells all who hand errands out that somebody waits for one. Who does not hear
+// it looks for itself before long.
+func (s *Store) announceErrand(ctx context.Context) {
+	if err := s.client.Publish(ctx, poolChannel, "errand").Err(); err != nil {
+		s.log.LogAttrs(ctx, slog.LevelWarn, "tokenstores are not told that an errand is due", slog.Any("error", err))
+	}
 }
 
 func partErrands(held []ErrandRef) (tokens, logins []ErrandRef) {
@@ -295,22 +305,27 @@ type renewer struct {
 	tells bool
 }
 
-// renewers remembers for a moment which upstreams have errands: that is asked many times a
-// second.
+// renewers remembers for a while which upstreams have errands: that is asked every second by each
+// gateway.
 type renewers struct {
+	stale atomic.Bool
 	mu    sync.Mutex
 	at    time.Time
 	known []renewer
 }
 
+// forget has them listed again. It does not block.
+func (r *renewers) forget() { r.stale.Store(true) }
+
 func (r *renewers) get(ctx context.Context, list func(context.Context) ([]*tokenstorev1.Upstream, error)) ([]renewer, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.at.IsZero() && time.Since(r.at) < renewersFor {
+	if !r.stale.Swap(false) && !r.at.IsZero() && time.Since(r.at) < renewersFor {
 		return r.known, nil
 	}
 	upstreams, err := list(ctx)
 	if err != nil {
+		r.at = time.Time{}
 		return nil, err
 	}
 	r.known, r.at = nil, time.Now()

@@ -31,6 +31,12 @@ const (
 	SlotsWanted
 	// DemandsWait: demands wait at a tokenstore, as Waiting says.
 	DemandsWait
+	// KeyChanged: client key Key was changed or deleted.
+	KeyChanged
+	// ErrandDue: somebody waits for an errand that is due since now.
+	ErrandDue
+	// KeyWanted: requests need what others have set aside of client key Key.
+	KeyWanted
 )
 
 // Event is a change that this store or another one on the same Redis made.
@@ -40,6 +46,7 @@ type Event struct {
 	Epoch    uint64
 	Upstream string
 	Waiting  leasing.Waiting
+	Key      string
 }
 
 const (
@@ -115,11 +122,19 @@ func (s *Store) eventOf(message any) (Event, bool) {
 			return Event{}, false
 		}
 		s.credentials.forgetAll()
+		s.knownKeys.forgetAll()
+		s.clientKeys.stale.Store(true)
 		return Event{Kind: Resync}, true
 	case *redis.Message:
 		event, known := parseEvent(m.Channel, m.Payload)
+		if event.Kind == ConfigChanged {
+			s.renewers.forget()
+		}
 		if event.Kind == Recalled {
 			s.credentials.forget(event.Token)
+		}
+		if event.Kind == KeyChanged {
+			s.knownKeys.forget(event.Key)
 		}
 		return event, known
 	default:
@@ -137,8 +152,14 @@ func parseEvent(channel, payload string) (Event, bool) {
 		return Event{Kind: Freed, Upstream: rest}, rest != ""
 	case "wanted":
 		return Event{Kind: SlotsWanted, Upstream: rest}, rest != ""
+	case "errand":
+		return Event{Kind: ErrandDue}, true
 	case "waiting":
 		return parseWaiting(rest)
+	case "key":
+		return Event{Kind: KeyChanged, Key: rest}, rest != ""
+	case "keywanted":
+		return Event{Kind: KeyWanted, Key: rest}, rest != ""
 	case "recall":
 		id, text, _ := strings.Cut(rest, " ")
 		epoch, err := strconv.ParseUint(text, 10, 64)

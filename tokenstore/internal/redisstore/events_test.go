@@ -91,6 +91,19 @@ func TestEvents(t *testing.T) {
 	})
 }
 
+// Who waits for an errand is not kept until somebody looks for one by chance.
+func TestALoginTellsThatAnErrandIsDue(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		events := listen(t, store)
+		wantEvent(t, events, Event{Kind: Resync})
+		if _, err := store.CreateLogin(t.Context(), begun("a")); err != nil {
+			t.Fatal(err)
+		}
+		wantEvent(t, events, Event{Kind: ErrandDue})
+	})
+}
+
 func TestListenComesBack(t *testing.T) {
 	t.Parallel()
 	server := testredis.NewServer(t, "--appendfsync", "always")
@@ -106,8 +119,17 @@ func TestListenComesBack(t *testing.T) {
 
 func TestStrangeMessagesAreNoEvents(t *testing.T) {
 	t.Parallel()
-	for _, payload := range []string{"", "freed", "recall", "recall x", "recall x y", "recall  1", "other x", "waiting", "waiting u", "waiting u d", "waiting u d x", "waiting u d -1", "waiting  d 1", "waiting u d 1 2"} {
+	for _, payload := range []string{"", "freed", "recall", "recall x", "recall x y", "recall  1", "other x", "waiting", "waiting u", "waiting u d", "waiting u d x", "waiting u d -1", "waiting  d 1", "waiting u d 1 2", "key", "key ", "keywanted"} {
 		if event, known := parseEvent(poolChannel, payload); known {
+			t.Errorf("%q is %+v", payload, event)
+		}
+	}
+}
+
+func TestEventsOfKeys(t *testing.T) {
+	t.Parallel()
+	for payload, want := range map[string]Event{"key a": {Kind: KeyChanged, Key: "a"}, "keywanted a": {Kind: KeyWanted, Key: "a"}} {
+		if event, known := parseEvent(poolChannel, payload); !known || event != want {
 			t.Errorf("%q is %+v", payload, event)
 		}
 	}

@@ -1,11 +1,14 @@
 package redisstore
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"pgregory.net/rapid"
 
 	"carousel.internal/tokenstore/internal/leasing"
@@ -15,10 +18,13 @@ import (
 // class. Times are those of Redis, in ms: which of them passes when is the test's.
 type modelGuard struct {
 	// failed, first and well are the window: the tokens that failed for a model, the
-	// request that was the first to, and the tokens that served it.
+	// request that was the first to, and the tokens that served it and have not failed since. fell
+	// has those that have failed at all, and fellAt tells when one did last.
 	failed map[string]map[string]bool
 	first  map[string]string
 	well   map[string]map[string]bool
+	fell   map[string]bool
+	fellAt func(tokenID string) int64
 	open   bool
 	causes map[string]*modelCause
 	calm   map[string]bool
@@ -42,6 +48,7 @@ func newModelGuard() *modelGuard {
 // forget ends the window.
 func (g *modelGuard) forget() {
 	g.open, g.failed, g.first, g.well = false, map[string]map[string]bool{}, map[string]string{}, map[string]map[string]bool{}
+	g.fell = map[string]bool{}
 }
 
 // lets is how many leases a cause lets out; any: there is none.
@@ -79,7 +86,7 @@ func stampOf(lease leasing.LeaseRef) int64 {
 }
 
 func (g *modelGuard) serves(lease leasing.LeaseRef, model string) {
-	if g.open {
+	if g.open && (!g.fell[lease.TokenID] || stampOf(lease) >= g.fellAt(lease.TokenID)) {
 		put(g.well, model, lease.TokenID)
 	}
 	if cause := g.causes[model]; cause != nil && stampOf(lease) >= cause.since {
@@ -112,6 +119,8 @@ func (g *modelGuard) witness(f failure) string {
 	}
 	g.open = true
 	put(g.failed, f.Model, f.TokenID)
+	g.fell[f.TokenID] = true
+	delete(g.well[f.Model], f.TokenID)
 	if _, known := g.first[f.Model]; !known {
 		g.first[f.Model] = f.RequestID
 	}
@@ -122,6 +131,17 @@ func (g *modelGuard) witness(f failure) string {
 	g.causes[f.Model] = &modelCause{since: ever, due: true} // what is under way was taken before
 	g.forget()
 	return "tripped"
+}
+
+// fellAt is when a token failed last, by the clock of Redis; later than anything where the same
+// step has ended the window meanwhile.
+func (m *machine) fellAt(tokenID string) int64 {
+	at, err := m.client.HGet(m.t.Context(), windowKey(somewhere), "fell "+tokenID).Int64()
+	if errors.Is(err, redis.Nil) {
+		return math.MaxInt64
+	}
+	m.must(err)
+	return at
 }
 
 // WitnessSome takes a failure down, of a request that may have ended or not.

@@ -169,6 +169,55 @@ func TestACauseThatLasts(t *testing.T) {
 	})
 }
 
+// What served until just before they failed, and is told only now, says nothing against a cause.
+func TestSuccessesOfBeforeTheFirstFailure(t *testing.T) {
+	t.Parallel()
+	eachLeasePool(t, func(t *testing.T, p *leasePool) {
+		guardedPool(p, 10)
+		leases := p.take(leasing.Wanted{Count: 10})
+		p.fail(leases[0], "auth", "0")
+		for _, lease := range leases[3:] {
+			_, err := p.Settle(t.Context(), []leasing.Settlement{{LeaseRef: lease.LeaseRef, Effect: leasing.Succeeded, Model: someModel, Age: time.Minute}})
+			p.must(err)
+		}
+		p.fail(leases[1], "auth", "1")
+		if shown := p.fail(leases[2], "auth", "2"); !shown.Tripped || p.cooling() > 0 {
+			t.Errorf("%+v, %d cool", shown, p.cooling())
+		}
+	})
+}
+
+// What a token was last counts: those that served after the first failure, and fail then, speak for
+// a cause, also where a success of before is told after the failure.
+func TestTokensThatServedAndFailThen(t *testing.T) {
+	t.Parallel()
+	eachLeasePool(t, func(t *testing.T, p *leasePool) {
+		guardedPool(p, 10)
+		before, last := p.take(leasing.Wanted{Count: 10}), p.take(leasing.Wanted{Count: 10})
+		served := func(lease leasing.Taken) {
+			_, err := p.Settle(t.Context(), []leasing.Settlement{{LeaseRef: lease.LeaseRef, Effect: leasing.Succeeded, Model: someModel}})
+			p.must(err)
+		}
+		tripped := 0
+		p.fail(last[0], "upstream", "0")
+		for _, lease := range before[2:] {
+			served(lease)
+		}
+		for i, lease := range last[1:] {
+			if p.fail(lease, "upstream", lease.LeaseID).Tripped {
+				tripped = i + 2
+				break
+			}
+			if i == 0 {
+				served(before[1]) // its token has failed meanwhile
+			}
+		}
+		if tripped != 8 { // 8 fail, 2 serve
+			t.Errorf("a cause is seen after %d failures", tripped)
+		}
+	})
+}
+
 // What does not look like a shared cause is each token's own.
 func TestTokensThatFailByThemselves(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,10 @@
 package redisstore
 
-import "strconv"
+import (
+	"strconv"
+
+	"carousel.internal/tokenstore/internal/usage"
+)
 
 // Keys are built here and nowhere else. `c1` is the product and the schema's
 // major version. The part in braces is the hash tag: everything that one script
@@ -16,6 +20,7 @@ const (
 	fleetPrefix     = "c1:{fleet}:"
 	oncePrefix      = "c1:{once}:"
 	responsePrefix  = "c1:{response}:"
+	clientKeyPrefix = "c1:{keys}:"
 )
 
 // poolPrefix is of what belongs to the pool of one upstream: a slot of its own, so
@@ -298,6 +303,9 @@ func routeVersionsKey() string { return configPrefix + "route_versions" }
 // routeMatchesKey is a hash of what a route matches to its name: no two match the same.
 func routeMatchesKey() string { return configPrefix + "route_matches" }
 
+// pricesKey is a hash: `rec` protobuf Prices with nothing but its prices, `ver`, `updated` ms.
+func pricesKey() string { return configPrefix + "prices" }
+
 // revokedKey is a sorted set of page sessions that are invalid before their
 // time, by their end in ms. It expires with the last of them.
 func revokedKey() string { return configPrefix + "revoked" }
@@ -322,9 +330,15 @@ func importedKey() string { return configPrefix + "imported" }
 // last written.
 func listedKey() string { return configPrefix + "listed" }
 
-// logEntriesKey is a stream of request log entries: `e` protobuf LogEntry without
-// its prompt.
+// logEntriesKey is a stream of the request log's entries without their prompts. An item is a block
+// of up to 64 that were stored together: `n` how many, `b` a list compressed by S2, of the replica's
+// name and of each entry as protobuf LogEntry, each with its length in front as a varint. Data of
+// schema 1 has an item an entry, `e` protobuf LogEntry, which goes on being read.
 func logEntriesKey() string { return logPrefix + "entries" }
+
+// logKeptKey is a hash: `size` how many entries the stream has, `gone` how many of them, in its
+// oldest block, are no longer kept.
+func logKeptKey() string { return logPrefix + "kept" }
 
 // logSchemaKey is a string: LogSchemaVersion.
 func logSchemaKey() string { return logPrefix + "schema" }
@@ -333,15 +347,15 @@ func logSchemaKey() string { return logPrefix + "schema" }
 // `p`, under the id of its entry.
 func legacyPromptsKey() string { return logPrefix + "prompts" }
 
-// promptOrderKey is a stream of the ids of the entries that have a prompt.
+// promptOrderKey is a stream of the ids of the blocks that have prompts.
 func promptOrderKey() string { return logPrefix + "prompt_order" }
 
 // promptBytesKey is a string: how many bytes the prompts have.
 func promptBytesKey() string { return logPrefix + "prompt_bytes" }
 
-// promptsKey is a hash of an entry's id to its prompt, sealed; a `z` in front tells that
-// what is sealed is compressed.
-// They are apart, so that entries are read without them.
+// promptsKey is a hash of a block's id to the list of its entries' prompts, or the one prompt of an
+// item that is no block, sealed. A letter in front tells how what is sealed is compressed: `s` by S2,
+// `z` by DEFLATE. They are apart, so that entries are read without them.
 func promptsKey() string { return logPrefix + "prompt_texts" }
 
 // logSequenceKey is a string: the highest sequence stored of a replica. It expires
@@ -357,6 +371,17 @@ func logMinutePrefix() string { return logPrefix + "minute:" }
 
 // logHourPrefix is logMinutePrefix for hours.
 func logHourPrefix() string { return logPrefix + "hour:" }
+
+// useKey is a hash of what the requests used that were stored in a unit of time, whose number
+// since 1970 ends the key: a key's or a token's id, an upstream and a model, with line ends
+// between, to sums as usage.Sums writes them. It expires.
+func useKey(table usage.Table, step usage.Step) string {
+	return useKeyPrefix(table, step.Unit) + strconv.FormatInt(step.Start.Unix()/int64(step.Unit.Length.Seconds()), 10)
+}
+
+func useKeyPrefix(table usage.Table, unit usage.Unit) string {
+	return logPrefix + "use:" + string(table) + ":" + unit.Name + ":"
+}
 
 // fleetReplicasKey is a hash of a running gateway's name to the ms of its last
 // beat, a space, and protobuf Replica.
@@ -409,11 +434,59 @@ func responseKeys() []string {
 	return []string{responseIndexKey(), responseSizesKey(), responseBytesKey()}
 }
 
+// clientKeyKey is the hash of a key that clients send:
+//
+//	rec         protobuf ClientKey, of what admins say of it
+//	ver number  its version, and the mark of its creation, by which keys are listed
+//	created updated deleted   ms; deleted only where it is
+//	secret masked   SHA-256 of the secret in hex, and what may be shown of it
+//	old_secret old_until   SHA-256 of the secret before, and until when that goes on, in ms
+//
+// It expires clientKeyTrashTTL after the key was deleted.
+func clientKeyKey(id string) string { return clientKeyKeyPrefix() + id }
+
+func clientKeyKeyPrefix() string { return clientKeyPrefix + "key:" }
+
+// clientKeyIDsKey is a sorted set of the ids of all client keys that are not deleted, by number.
+func clientKeyIDsKey() string { return clientKeyPrefix + "ids" }
+
+// clientKeyChangesKey is a sorted set of the ids of client keys, also deleted ones, by the mark
+// of their last change: whoever knows all up to a mark reads what is above it.
+func clientKeyChangesKey() string { return clientKeyPrefix + "changes" }
+
+// clientKeyMarkKey is a string: the highest mark of a change, about the time in µs.
+func clientKeyMarkKey() string { return clientKeyPrefix + "mark" }
+
+// clientKeyTrashKey is a sorted set of the ids of deleted client keys by the ms until which they
+// can be restored. Those that can't are in it, and in clientKeyChangesKey, until a later change.
+func clientKeyTrashKey() string { return clientKeyPrefix + "trash" }
+
+// keyPrefix is of what belongs to one client key: a slot of its own, so that a Cluster spreads
+// keys.
+func keyPrefix(id string) string { return "c1:{key:" + id + "}:" }
+
+// ledgerKey is a hash of what a client key's limits have counted, by unit and period: `<unit>
+// minute` to `<second> <used>` for each of the last seconds, with spaces between; `<unit>
+// day`, `week`, `month` and `total` to `<ms of the period's end, or 0> <used>`. `wanted` is the
+// ms until which nothing is granted ahead of requests. It is there as long as the key is;
+// `forgotten` is in it, and it expires, when that was deleted.
+func ledgerKey(id string) string { return keyPrefix(id) + "ledger" }
+
+// booksKey is a hash of the books of gateways that have some of a client key set aside, or had
+// lately: name to sequence, ms of expiry, and four amounts each (requests, tokens, cost, requests
+// at a time) of what it has spent, was granted and holds. It expires when all of them have
+// lapsed for as long as lapsedBooksKey's.
+func booksKey(id string) string { return keyPrefix(id) + "books" }
+
+// lapsedBooksKey is the same of books that have been silent for too long: what they held is free. It
+// expires an hour after the last.
+func lapsedBooksKey(id string) string { return keyPrefix(id) + "lapsed" }
+
 // barrierKey is a counter that a Barrier writes to learn when what was written before
 // is on disk. The first numbers are in the slots of what must last; the others, of which there
 // are more than servers, are spread over all slots of a Cluster.
 func barrierKey(n int) string {
-	if groups := [...]string{directoryPrefix, configPrefix, logPrefix}; n < len(groups) {
+	if groups := [...]string{directoryPrefix, configPrefix, logPrefix, clientKeyPrefix}; n < len(groups) {
 		return groups[n] + "barrier"
 	}
 	return "c1:{barrier:" + strconv.Itoa(n) + "}:barrier"
@@ -422,7 +495,8 @@ func barrierKey(n int) string {
 // Channels of publish/subscribe. Every tokenstore listens to both.
 const (
 	// poolChannel carries `recall <token id> <epoch>`, `freed <upstream>`, `wanted
-	// <upstream>` and `waiting <upstream> <desk> <ms>`.
+	// <upstream>`, `waiting <upstream> <desk> <ms>`, `key <key id>`, where that was changed, and
+	// `keywanted <key id>`.
 	poolChannel = directoryPrefix + "changed"
 	// configChannel carries `changed`.
 	configChannel = configPrefix + "changed"

@@ -55,6 +55,8 @@ type leaseDemand struct {
 	TTL int64 `json:"ttl_ms"`
 	// Mode is commit or ahead: of tokens without a cap only.
 	Mode string `json:"mode"`
+	// InTurn: and none that comes after one with a cap that could serve.
+	InTurn bool `json:"in_turn"`
 	// CountShort wants a denial to say what is short.
 	CountShort bool     `json:"count_short"`
 	Alias      string   `json:"alias"`
@@ -78,7 +80,7 @@ const longestRest = 30 * time.Minute
 
 func (s *Store) demand(wanted leasing.Wanted, mode string, skip int64) (string, error) {
 	text, err := json.Marshal(leaseDemand{
-		Upstream: wanted.Upstream, Model: wanted.Model, Count: wanted.Count, TTL: wanted.TTL.Milliseconds(), Mode: mode,
+		Upstream: wanted.Upstream, Model: wanted.Model, Count: wanted.Count, TTL: wanted.TTL.Milliseconds(), Mode: mode, InTurn: wanted.InTurn,
 		CountShort: !wanted.Brief, Alias: wanted.Alias, TokenID: wanted.TokenID, Exclude: append([]string{}, wanted.Exclude...),
 		Lead: token.ExpiryLead.Milliseconds(), Patience: s.patience.Milliseconds(), Longest: longestRest.Milliseconds(),
 		Strategy: s.order(), AffinityKey: wanted.Affinity, Skip: skip,

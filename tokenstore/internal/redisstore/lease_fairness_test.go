@@ -46,6 +46,37 @@ func TestEqualTokensGetEqualShares(t *testing.T) {
 	})
 }
 
+// A token with a cap has its share beside others that are taken ahead: its turn stays its own
+// until somebody asks who can have it.
+func TestLeasesTakenAheadLeaveATokenWithACapItsTurn(t *testing.T) {
+	t.Parallel()
+	eachLeasePool(t, func(t *testing.T, p *leasePool) {
+		p.add("a")
+		p.add("b", "cap", 2)
+		p.add("c")
+		counts := map[string]int{}
+		for range 30 {
+			ahead, _ := p.ask(leasing.Wanted{Count: 5, Ahead: true, InTurn: true})
+			for _, id := range tokensOf(ahead) {
+				counts[id]++
+			}
+			if len(ahead) > 0 {
+				continue
+			}
+			taken := p.take(leasing.Wanted{Count: 1})
+			counts[taken[0].TokenID]++
+			p.end(leasing.Succeeded, taken...)
+		}
+		if spread(counts, "a", "b", "c") > 1 {
+			t.Errorf("%v", counts)
+		}
+		busy := p.take(leasing.Wanted{TokenID: "b", Count: 2})
+		if ahead, _ := p.ask(leasing.Wanted{Count: 5, Ahead: true, InTurn: true}); len(busy) != 2 || len(ahead) != 5 {
+			t.Errorf("%d leases ahead while the one with a cap has no room", len(ahead))
+		}
+	})
+}
+
 func TestConcurrentClientsShareFairly(t *testing.T) {
 	t.Parallel()
 	eachLeasePool(t, func(t *testing.T, p *leasePool) {

@@ -141,6 +141,14 @@ func (m *model) excludes(t *modelToken, wanted leasing.Wanted) string {
 	}
 }
 
+// heldBack tells whether the token has its turn, and is left to those who ask now.
+func (m *model) heldBack(t *modelToken, wanted leasing.Wanted) bool {
+	anyway := wanted
+	anyway.Ahead = false
+	byKey := wanted.Affinity != "" && named(wanted) == ""
+	return wanted.Ahead && wanted.InTurn && !byKey && t.cap > 0 && m.excludes(t, anyway) == ""
+}
+
 func (m *model) acquire(wanted leasing.Wanted) (picks []string, shortage leasing.Shortage) {
 	eligible := []rotation.Candidate{}
 	rooms := map[string]int{}
@@ -162,7 +170,7 @@ func (m *model) acquire(wanted leasing.Wanted) (picks []string, shortage leasing
 		if !t.waits && t.enabled && !t.cooling && t.phase != token.Parked {
 			t.waits, t.due = true, m.clock
 		}
-		if asks(wanted, t.id) && m.excludes(t, wanted) == "" {
+		if asks(wanted, t.id) && (m.excludes(t, wanted) == "" || m.heldBack(t, wanted)) {
 			eligible = append(eligible, rotation.Candidate{ID: t.id, Weight: t.weight, InFlight: len(t.open), Score: t.due})
 			rooms[t.id] = t.room(wanted)
 		}
@@ -177,6 +185,9 @@ func (m *model) acquire(wanted leasing.Wanted) (picks []string, shortage leasing
 			next = rotation.Affine(by, load, eligible)
 		}
 		picked := &eligible[next]
+		if m.heldBack(m.tokens[picked.ID], wanted) {
+			break
+		}
 		picks = append(picks, picked.ID)
 		picked.Score, m.clock = rotation.Later(*picked, m.clock, named(wanted) == "" && by == "")
 		m.tokens[picked.ID].due = picked.Score
@@ -475,7 +486,7 @@ func (m *machine) AcquireSome(t *rapid.T) {
 	wanted := leasing.Wanted{
 		Upstream: somewhere, Model: rapid.SampledFrom(modelNames).Draw(t, "model"), TTL: modelTTL,
 		Count: rapid.IntRange(1, 30).Draw(t, "count"), Ahead: rapid.IntRange(0, 3).Draw(t, "ahead") == 0,
-		Brief: rapid.IntRange(0, 3).Draw(t, "brief") == 0,
+		Brief: rapid.IntRange(0, 3).Draw(t, "brief") == 0, InTurn: rapid.Bool().Draw(t, "in turn"),
 	}
 	switch one := rapid.SampledFrom(append(m.tokenIDs(), "nobody")).Draw(t, "one"); rapid.IntRange(0, 5).Draw(t, "named") {
 	case 0:
@@ -727,6 +738,7 @@ func TestTheScriptsAgreeWithAModel(t *testing.T) {
 		pool.must(pool.client.FlushAll(pool.t.Context()).Err())
 		pool.must(pool.client.HSet(pool.t.Context(), upstreamsKey(), somewhere, "").Err())
 		m := &machine{leasePool: pool, model: model{tokens: map[string]*modelToken{}, trash: map[string]*modelToken{}, guard: newModelGuard()}}
+		m.guard.fellAt = m.fellAt
 		for range 3 {
 			m.Add(t)
 		}

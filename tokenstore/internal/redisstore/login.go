@@ -94,6 +94,7 @@ func (s *Store) CreateLogin(ctx context.Context, begun NewLogin) (*tokenstorev1.
 	if err := s.barrier.Sync(ctx); err != nil {
 		return nil, err
 	}
+	s.announceErrand(ctx)
 	return s.Login(ctx, id)
 }
 

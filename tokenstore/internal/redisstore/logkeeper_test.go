@@ -27,7 +27,7 @@ func TestLogIsKept(t *testing.T) {
 				if asked.Add(1) > 1 {
 					return nil
 				}
-				if n, err := store.client.XLen(ctx, logEntriesKey()).Result(); err != nil || n != 5 {
+				if n, err := store.client.HGet(ctx, logKeptKey(), "size").Int(); err != nil || n != 5 {
 					t.Errorf("%d entries before the store may be used, %v", n, err)
 				}
 				return errors.New("not yet")
@@ -50,8 +50,8 @@ func TestLogIsKept(t *testing.T) {
 		}
 		stop()
 		<-ended
-		if n, err := store.client.XLen(t.Context(), logEntriesKey()).Result(); err != nil || n != 2 {
-			t.Errorf("%d entries, %v", n, err)
+		if n, err := store.client.HGet(t.Context(), logKeptKey(), "gone").Int(); err != nil || n != 3 {
+			t.Errorf("%d entries are gone, %v", n, err)
 		}
 	})
 }

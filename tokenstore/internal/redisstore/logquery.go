@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// catchUpStep is how many entries the index takes in at a time.
-	catchUpStep = 2000
+	// catchUpStep is how many blocks the index takes in at a time.
+	catchUpStep = 500
 	// pageStep is how many entries of a page are read at a time, and maxPage how
 	// many bytes they may have until no more are.
 	pageStep = 100
@@ -57,7 +57,7 @@ type LogPage struct {
 type logView struct {
 	// turn is held by whoever brings the index up to date.
 	turn chan struct{}
-	// last is a hash of the newest entry in the index. Only the turn's holder
+	// last is a hash of the newest block in the index. Only the turn's holder
 	// uses it.
 	last uint64
 	seed maphash.Seed
@@ -92,7 +92,7 @@ func (s *Store) QueryLog(ctx context.Context, query LogQuery) (LogPage, error) {
 // since then belongs to a later After.
 func (s *Store) pageOf(ctx context.Context, query LogQuery, span logindex.Span, end logindex.ID) (LogPage, error) {
 	if span.Before.Compare(end) > 0 {
-		span.Before = logindex.ID{MS: end.MS, Seq: end.Seq + 1}
+		span.Before = logindex.ID{MS: end.MS, Seq: end.Seq, N: end.N + 1}
 	}
 	page := LogPage{Newest: end.String()}
 	read, more, err := s.readLog(ctx, query, span, &page)
@@ -168,38 +168,52 @@ func (s *Store) readLog(ctx context.Context, query LogQuery, span logindex.Span,
 
 // entriesOf reads entries; those that have been trimmed meanwhile are left out.
 func (s *Store) entriesOf(ctx context.Context, ids []logindex.ID, omitPrompts bool) ([]*tokenstorev1.LogEntry, error) {
+	blocks, err := s.blocksOf(ctx, ids, omitPrompts)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]*tokenstorev1.LogEntry, 0, len(ids))
+	for _, id := range ids {
+		if block := blocks[id.Block()]; int(id.N) < len(block.entries) {
+			entries = append(entries, block.entries[id.N])
+		}
+	}
+	return entries, nil
+}
+
+// blocksOf reads the blocks that have the entries, each once.
+func (s *Store) blocksOf(ctx context.Context, ids []logindex.ID, omitPrompts bool) (map[logindex.ID]logBlock, error) {
 	pipe := s.logClient.Pipeline()
-	records := make([]*redis.XMessageSliceCmd, len(ids))
-	prompts := make([]*redis.StringCmd, len(ids))
-	for i, id := range ids {
-		records[i] = pipe.XRange(ctx, logEntriesKey(), id.String(), id.String())
+	items := map[logindex.ID]*redis.XMessageSliceCmd{}
+	prompts := map[logindex.ID]*redis.StringCmd{}
+	for _, id := range ids {
+		place := id.Block()
+		if items[place] != nil {
+			continue
+		}
+		items[place] = pipe.XRange(ctx, logEntriesKey(), place.String(), place.String())
 		if !omitPrompts {
-			prompts[i] = pipe.HGet(ctx, promptsKey(), id.String())
+			prompts[place] = pipe.HGet(ctx, promptsKey(), place.String())
 		}
 	}
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) { // no prompt is Nil
 		return nil, storeError("query the log", err)
 	}
-	entries := make([]*tokenstorev1.LogEntry, 0, len(ids))
-	for i := range ids {
-		if err := records[i].Err(); err != nil {
+	blocks := make(map[logindex.ID]logBlock, len(items))
+	for place, item := range items {
+		if err := item.Err(); err != nil {
 			return nil, storeError("query the log", err)
 		}
-		if len(records[i].Val()) == 0 {
+		if len(item.Val()) == 0 {
 			continue
 		}
-		sealed := ""
-		if !omitPrompts {
-			sealed = prompts[i].Val()
+		block := readBlock(item.Val()[0])
+		if !omitPrompts && prompts[place].Val() != "" {
+			s.addPrompts(block, prompts[place].Val())
 		}
-		entries = append(entries, s.decodeEntry(recordOf(records[i].Val()[0]), sealed))
+		blocks[place] = block
 	}
-	return entries, nil
-}
-
-func recordOf(message redis.XMessage) string {
-	record, _ := message.Values["e"].(string)
-	return record
+	return blocks, nil
 }
 
 // catchUpLog brings the index up to date and answers where the log ends and how
@@ -220,50 +234,63 @@ func (s *Store) catchUpLog(ctx context.Context) (end logindex.ID, total uint64, 
 }
 
 // catchUpStep takes in some of what other tokenstores and this one have stored
-// and trimmed. The log must still have the newest entry of the index: if it has
+// and trimmed. The log must still have the newest block of the index: if it has
 // not, it was trimmed away whole, or it is another log, as after a restart of
 // Redis that lost the end, and the index begins anew.
 func (s *Store) catchUpStep(ctx context.Context) (total uint64, done bool, err error) {
 	view := s.logs
-	last, known := view.index.Last(), view.index.Len() > 0
+	last, known := view.index.Last().Block().String(), view.index.Len() > 0
 	pipe := s.logClient.Pipeline()
 	oldest := pipe.XRangeN(ctx, logEntriesKey(), "-", "+", 1)
-	news := pipe.XRangeN(ctx, logEntriesKey(), last.String(), "+", catchUpStep)
-	size := pipe.XLen(ctx, logEntriesKey())
-	if _, err := pipe.Exec(ctx); err != nil {
+	gone := pipe.HGet(ctx, logKeptKey(), "gone")
+	news := pipe.XRangeN(ctx, logEntriesKey(), last, "+", catchUpStep)
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) { // nothing gone is Nil
 		return 0, false, err
 	}
-	total = uint64(max(size.Val(), 0))
 	added := news.Val()
 	full := len(added) == catchUpStep
 
 	view.mu.Lock()
 	defer view.mu.Unlock()
 	if known {
-		if len(added) == 0 || added[0].ID != last.String() || view.hash(added[0]) != view.last {
+		if len(added) == 0 || added[0].ID != last || view.hash(added[0]) != view.last {
 			view.index = logindex.New()
-			return total, false, nil
+			return 0, false, nil
 		}
 		added = added[1:]
 	}
-	for _, message := range added {
-		id, err := logindex.ParseID(message.ID)
-		if err != nil {
+	for _, item := range added {
+		if err := view.add(item); err != nil {
 			return 0, false, err
 		}
-		view.index.Add(id, s.decodeEntry(recordOf(message), ""))
-		view.last = view.hash(message)
 	}
 	if len(oldest.Val()) > 0 {
 		first, err := logindex.ParseID(oldest.Val()[0].ID)
 		if err != nil {
 			return 0, false, err
 		}
+		first.N = uint16(fields{"gone": gone.Val()}.count("gone")) //nolint:gosec // below blockEntries
 		view.index.Trim(first)
 	}
-	return total, !full, nil
+	return uint64(view.index.Len()), !full, nil //nolint:gosec // not negative
 }
 
-func (v *logView) hash(message redis.XMessage) uint64 {
-	return maphash.String(v.seed, recordOf(message))
+// add takes in the block that follows the last one.
+func (v *logView) add(item redis.XMessage) error {
+	id, err := logindex.ParseID(item.ID)
+	if err != nil {
+		return err
+	}
+	for i, entry := range readBlock(item).entries {
+		id.N = uint16(i)
+		v.index.Add(id, entry)
+	}
+	v.last = v.hash(item)
+	return nil
+}
+
+func (v *logView) hash(item redis.XMessage) uint64 {
+	single, _ := item.Values["e"].(string)
+	block, _ := item.Values["b"].(string)
+	return maphash.String(v.seed, single+block)
 }

@@ -1,7 +1,6 @@
 package redisstore
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -223,16 +222,12 @@ func TestLogThatLostItsEnd(t *testing.T) {
 // putLog makes the log of entries, each a place and an id.
 func putLog(t *testing.T, store *Store, log []string) {
 	t.Helper()
-	err := store.client.Del(t.Context(), logEntriesKey()).Err()
+	if err := store.client.Del(t.Context(), logEntriesKey()).Err(); err != nil {
+		t.Fatal(err)
+	}
 	for _, each := range log {
 		place, id, _ := strings.Cut(each, " ")
-		record, _, wrong := store.encodeEntry("g1", &tokenstorev1.LogEntry{Id: id})
-		err = errors.Join(err, wrong, store.client.XAdd(t.Context(), &redis.XAddArgs{
-			Stream: logEntriesKey(), ID: place, Values: []any{"e", record},
-		}).Err())
-	}
-	if err != nil {
-		t.Fatal(err)
+		putFormer(t, store, place, "g1", &tokenstorev1.LogEntry{Id: id})
 	}
 }
 

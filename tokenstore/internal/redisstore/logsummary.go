@@ -13,6 +13,7 @@ import (
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/latency"
+	"carousel.internal/tokenstore/internal/usage"
 )
 
 const (
@@ -20,9 +21,6 @@ const (
 	maxBuckets = 1500
 	// summaryStep is how many counters are read at a time.
 	summaryStep = 256
-	// maxCounted bounds what one entry adds to a counter: a counter must not
-	// overflow, whatever an upstream says.
-	maxCounted = 1_000_000_000
 )
 
 // logUnit is a length of time of which the log's counters are kept.
@@ -61,9 +59,9 @@ const (
 
 // summary counts the requests of one step.
 type summary struct {
-	requests, failures, prompt, completion           uint64
-	cacheRead, cacheWrite, cacheWriteHour, reasoning uint64
-	total, firstByte                                 latency.Histogram
+	requests, failures uint64
+	usage.Tokens
+	total, firstByte latency.Histogram
 }
 
 // count takes in an entry.
@@ -72,27 +70,13 @@ func (s *summary) count(entry *tokenstorev1.LogEntry) {
 	if entry.GetStatus() == "failure" {
 		s.failures++
 	}
-	s.countTokens(entry)
+	s.Tokens.Count(entry)
 	if took := entry.GetTotal(); took != nil {
 		s.total[latency.BucketOf(took.AsDuration())]++
 	}
 	if took := entry.GetFirstByte(); took != nil {
 		s.firstByte[latency.BucketOf(took.AsDuration())]++
 	}
-}
-
-// countTokens takes no part for more than what is left of its whole: some upstreams
-// report more from the cache than they were sent.
-func (s *summary) countTokens(entry *tokenstorev1.LogEntry) {
-	prompt, completion := min(entry.GetPromptTokens(), maxCounted), min(entry.GetCompletionTokens(), maxCounted)
-	read := min(entry.GetCacheReadTokens(), prompt)
-	write := min(entry.GetCacheWriteTokens(), prompt-read)
-	s.prompt += prompt
-	s.cacheRead += read
-	s.cacheWrite += write
-	s.cacheWriteHour += min(entry.GetCacheWriteHourTokens(), write)
-	s.completion += completion
-	s.reasoning += min(entry.GetReasoningTokens(), completion)
 }
 
 // text is what there is to count, as append_log takes it.
@@ -111,12 +95,12 @@ func (s *summary) text() string {
 	const alone = -1
 	add(countRequests, alone, s.requests)
 	add(countFailures, alone, s.failures)
-	add(countPrompt, alone, s.prompt)
-	add(countCompletion, alone, s.completion)
-	add(countCacheRead, alone, s.cacheRead)
-	add(countCacheWrite, alone, s.cacheWrite)
-	add(countCacheWriteHour, alone, s.cacheWriteHour)
-	add(countReasoning, alone, s.reasoning)
+	add(countPrompt, alone, s.Prompt)
+	add(countCompletion, alone, s.Completion)
+	add(countCacheRead, alone, s.CacheRead)
+	add(countCacheWrite, alone, s.CacheWrite)
+	add(countCacheWriteHour, alone, s.CacheWriteHour)
+	add(countReasoning, alone, s.Reasoning)
 	for bucket := range latency.Buckets {
 		add(countTotal, bucket, s.total[bucket])
 		add(countFirstByte, bucket, s.firstByte[bucket])
@@ -128,12 +112,12 @@ func (s *summary) text() string {
 func (s *summary) add(values fields) {
 	s.requests += values.count(countRequests)
 	s.failures += values.count(countFailures)
-	s.prompt += values.count(countPrompt)
-	s.completion += values.count(countCompletion)
-	s.cacheRead += values.count(countCacheRead)
-	s.cacheWrite += values.count(countCacheWrite)
-	s.cacheWriteHour += values.count(countCacheWriteHour)
-	s.reasoning += values.count(countReasoning)
+	s.Prompt += values.count(countPrompt)
+	s.Completion += values.count(countCompletion)
+	s.CacheRead += values.count(countCacheRead)
+	s.CacheWrite += values.count(countCacheWrite)
+	s.CacheWriteHour += values.count(countCacheWriteHour)
+	s.Reasoning += values.count(countReasoning)
 	for name := range values {
 		for prefix, histogram := range map[string]*latency.Histogram{countTotal: &s.total, countFirstByte: &s.firstByte} {
 			number, is := strings.CutPrefix(name, prefix)
@@ -147,8 +131,8 @@ func (s *summary) add(values fields) {
 func (s *summary) bucket(start time.Time) *tokenstorev1.LogBucket {
 	return &tokenstorev1.LogBucket{
 		Start: timestamppb.New(start), Requests: s.requests, Failures: s.failures,
-		PromptTokens: s.prompt, CompletionTokens: s.completion,
-		CacheReadTokens: s.cacheRead, CacheWriteTokens: s.cacheWrite, CacheWriteHourTokens: s.cacheWriteHour, ReasoningTokens: s.reasoning,
+		PromptTokens: s.Prompt, CompletionTokens: s.Completion,
+		CacheReadTokens: s.CacheRead, CacheWriteTokens: s.CacheWrite, CacheWriteHourTokens: s.CacheWriteHour, ReasoningTokens: s.Reasoning,
 		TotalP50: quantile(&s.total, 0.5), TotalP95: quantile(&s.total, 0.95),
 		FirstByteP50: quantile(&s.firstByte, 0.5), FirstByteP95: quantile(&s.firstByte, 0.95),
 	}

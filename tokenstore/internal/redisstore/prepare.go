@@ -59,10 +59,7 @@ func (e *SchemaError) Error() string {
 // before, and refuses any other. What it was interrupted in it goes on with when it is
 // repeated.
 func (s *Store) checkSchema(ctx context.Context) error {
-	if err := s.client.SetNX(ctx, schemaKey(), SchemaVersion, 0).Err(); err != nil {
-		return storeError("check the schema version", err)
-	}
-	version, err := s.client.Get(ctx, schemaKey()).Result()
+	version, err := claimed(ctx, s.client, schemaKey(), SchemaVersion)
 	if err != nil {
 		return storeError("check the schema version", err)
 	}
@@ -73,6 +70,18 @@ func (s *Store) checkSchema(ctx context.Context) error {
 		return &SchemaError{Stored: version}
 	}
 	return nil
+}
+
+// claimed is what a key holds, once it has been made to hold a value where it held none.
+func claimed(ctx context.Context, client redis.Cmdable, key, value string) (string, error) {
+	held, err := client.Get(ctx, key).Result()
+	if !errors.Is(err, redis.Nil) {
+		return held, err
+	}
+	if err := client.SetNX(ctx, key, value, 0).Err(); err != nil {
+		return "", err
+	}
+	return client.Get(ctx, key).Result() // another tokenstore may have been first
 }
 
 // ErrEmptied says that the data which this store has worked with is gone.
@@ -112,10 +121,7 @@ func (s *Store) checkInstance(ctx context.Context) error {
 		if known != nil { // only the mark is gone
 			made = *known
 		}
-		if err := s.client.SetNX(ctx, instanceKey(), made, 0).Err(); err != nil {
-			return storeError("mark the data", err)
-		}
-		now, err := s.client.Get(ctx, instanceKey()).Result() // another tokenstore may have been first
+		now, err := claimed(ctx, s.client, instanceKey(), made)
 		if err != nil {
 			return storeError("mark the data", err)
 		}

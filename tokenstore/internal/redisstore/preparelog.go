@@ -7,9 +7,15 @@ import (
 
 // LogSchemaVersion is what logSchemaKey holds. The log has a version of its own, because
 // it may be in a Redis of its own.
-const LogSchemaVersion = "1"
+const LogSchemaVersion = "2"
 
-var takePromptsScript = newScript("take_prompts")
+// legacyLogSchema had each entry in an item of its own, and did not count them.
+const legacyLogSchema = "1"
+
+var (
+	takePromptsScript = newScript("take_prompts")
+	countLogScript    = newScript("count_log")
+)
 
 // takeStep is how many prompts of before are moved at a time.
 const takeStep = 100
@@ -31,12 +37,16 @@ func (s *Store) prepareLog(ctx context.Context) error {
 	if err := s.logRights.check(ctx); err != nil {
 		return err
 	}
-	if err := s.logClient.SetNX(ctx, logSchemaKey(), LogSchemaVersion, 0).Err(); err != nil {
-		return storeError("check the log's schema version", err)
-	}
-	version, err := s.logClient.Get(ctx, logSchemaKey()).Result()
+	version, err := claimed(ctx, s.logClient, logSchemaKey(), LogSchemaVersion)
 	if err != nil {
 		return storeError("check the log's schema version", err)
+	}
+	if version == legacyLogSchema {
+		keys := []string{logSchemaKey(), logEntriesKey(), logKeptKey()}
+		if err := countLogScript.run(ctx, s.logClient, keys, legacyLogSchema, LogSchemaVersion).Err(); err != nil {
+			return storeError("count the log's entries", err)
+		}
+		version = LogSchemaVersion
 	}
 	if version != LogSchemaVersion {
 		return &SchemaError{Stored: version, Log: true}

@@ -31,7 +31,7 @@ func TestPromptsAreCompressed(t *testing.T) {
 		"noise":                {string(randomBytes(10_000)), 10_060},
 		"as long as it may be": {strings.Repeat("x", maxPrompt), 2000},
 	} {
-		stored := store.sealPacked(test.text, "b")
+		stored := store.sealPacked([]byte(test.text), "b")
 		if len(stored) > test.most {
 			t.Errorf("%s: %d bytes are stored as %d", name, len(test.text), len(stored))
 		}
@@ -43,7 +43,7 @@ func TestPromptsAreCompressed(t *testing.T) {
 		}
 	}
 	// What is sealed may be anything that somebody with the key has sealed.
-	bomb := store.sealPacked(strings.Repeat("x", 10*maxPrompt), "b")
+	bomb := store.sealPacked([]byte(strings.Repeat("x", 10*maxPrompt)), "b")
 	if got, err := store.openPacked(string(bomb), "b", maxPrompt); err == nil {
 		t.Errorf("%d bytes were unpacked", len(got))
 	}
@@ -104,18 +104,10 @@ func TestPromptsOfBeforeAreMoved(t *testing.T) {
 		for i := uint64(1); i <= entries; i++ {
 			entry := logEntries(i, i)[0]
 			entry.Prompt = fmt.Sprint("words ", i)
-			record, _, err := store.encodeEntry("g1", entry)
-			if err != nil {
-				t.Fatal(err)
-			}
 			place := fmt.Sprint(1_700_000_000_000+i, "-0")
-			prompt := store.sealPacked(entry.GetPrompt(), promptBinding(entry))
-			for _, command := range [][]any{
-				{"XADD", logEntriesKey(), place, "e", record}, {"XADD", legacyPromptsKey(), place, "p", prompt},
-			} {
-				if err := store.client.Do(ctx, command...).Err(); err != nil {
-					t.Fatal(err)
-				}
+			putFormer(t, store, place, "g1", entry)
+			if err := store.client.Do(ctx, "XADD", legacyPromptsKey(), place, "p", formerPrompt(store, "g1", entry)).Err(); err != nil {
+				t.Fatal(err)
 			}
 		}
 		for range 2 {

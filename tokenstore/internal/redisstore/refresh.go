@@ -203,6 +203,7 @@ func (s *Store) awaitGrant(ctx context.Context, t *stored, insists bool, until t
 		}
 		if first {
 			known = now
+			s.announceErrand(ctx)
 		}
 		switch {
 		case now.needsLogin:

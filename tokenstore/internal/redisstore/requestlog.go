@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/usage"
 )
 
 var (
@@ -24,8 +22,8 @@ const (
 	sequenceTTL = 7 * 24 * time.Hour
 	// maxBatch bounds the entries of one append.
 	maxBatch = 2000
-	// appendLogFixed are the arguments of append_log before the entries.
-	appendLogFixed = 8
+	// appendLogFixed are the arguments of append_log before the blocks.
+	appendLogFixed = 9
 	// maxLogText and maxPrompt bound an entry's texts, in bytes; longer ones are cut.
 	maxLogText = 2 << 10
 	maxPrompt  = 64 << 10
@@ -89,24 +87,36 @@ func ascend(entries []*tokenstorev1.LogEntry) error {
 // been stored before; else it answers the last sequence that has.
 func (s *Store) appendNew(ctx context.Context, replica string, entries []*tokenstorev1.LogEntry, settings *tokenstorev1.Settings) (known uint64, err error) {
 	var counts summary
-	args := make([]any, appendLogFixed, appendLogFixed+2*len(entries))
+	var used usage.Tally
+	args := make([]any, appendLogFixed, appendLogFixed+3*(len(entries)/blockEntries+1))
+	block := blockWriter{replica: replica}
 	for _, entry := range entries {
 		if !settings.GetLogPrompts() || s.room.tight() { // of the former its gateway may not have heard yet
 			entry.Prompt, entry.PromptCut = "", false
 		}
-		record, prompt, err := s.encodeEntry(replica, entry)
-		if err != nil {
+		cutEntry(entry)
+		counts.count(entry)
+		used.Count(entry)
+		if err := block.add(entry); err != nil {
 			return 0, err
 		}
-		counts.count(entry)
-		args = append(args, record, prompt)
+		if block.full() {
+			args = append(args, block.args(s)...)
+		}
+	}
+	if block.count > 0 {
+		args = append(args, block.args(s)...)
+	}
+	use, err := useOf(&used, s.useBounds)
+	if err != nil {
+		return 0, err
 	}
 	copy(args, []any{
 		sequenceTTL.Milliseconds(), entries[0].GetSequence(), entries[len(entries)-1].GetSequence(),
-		logMinutePrefix(), logMinute.ttl(), logHourPrefix(), logHour.ttl(), counts.text(),
+		logMinutePrefix(), logMinute.ttl(), logHourPrefix(), logHour.ttl(), counts.text(), use,
 	})
 	round := s.logBatch()
-	keys := []string{logEntriesKey(), promptOrderKey(), promptsKey(), promptBytesKey(), logSequenceKey(replica)}
+	keys := []string{logEntriesKey(), logKeptKey(), promptOrderKey(), promptsKey(), promptBytesKey(), logSequenceKey(replica)}
 	answer := round.add(appendLogScript, keys, args...)
 	s.addTrim(round, settings)
 	if err := round.exec(ctx); err != nil {
@@ -140,7 +150,7 @@ func (s *Store) TrimLog(ctx context.Context) error {
 	return nil
 }
 
-// maxTrim bounds the prompts that go at a time.
+// maxTrim bounds the blocks, and the prompts of blocks, that go at a time.
 const maxTrim = 2000
 
 func (s *Store) addTrim(round *batch, settings *tokenstorev1.Settings) *call {
@@ -149,31 +159,19 @@ func (s *Store) addTrim(round *batch, settings *tokenstorev1.Settings) *call {
 	if settings.GetLogPrompts() {
 		prompts = 1
 	}
-	return round.add(trimLogScript, []string{logEntriesKey(), promptOrderKey(), promptsKey(), promptBytesKey()},
+	return round.add(trimLogScript, []string{logEntriesKey(), logKeptKey(), promptOrderKey(), promptsKey(), promptBytesKey()},
 		settings.GetLogRetentionCount(), age.Milliseconds(), prompts, uint64(settings.GetLogPromptMb())<<20, s.room.release(), maxTrim)
 }
 
-// encodeEntry returns the entry without its prompt, and the prompt sealed. It
-// completes the entry and cuts its texts in place.
-func (s *Store) encodeEntry(replica string, entry *tokenstorev1.LogEntry) (record, prompt []byte, err error) {
-	for _, text := range []*string{&entry.Id, &entry.Model, &entry.Error, &entry.TokenAlias, &entry.Dialect} {
+// cutEntry cuts an entry's texts in place.
+func cutEntry(entry *tokenstorev1.LogEntry) {
+	for _, text := range [...]*string{&entry.Id, &entry.Model, &entry.ServedModel, &entry.Error, &entry.TokenAlias, &entry.KeyName, &entry.Dialect} {
 		*text = cut(*text, maxLogText)
 	}
 	cutAttempts(entry)
 	if len(entry.GetPrompt()) > maxPrompt {
 		entry.Prompt, entry.PromptCut = cut(entry.GetPrompt(), maxPrompt), true
 	}
-	text := entry.GetPrompt()
-	entry.Replica, entry.Prompt = replica, ""
-	record, err = proto.Marshal(entry)
-	entry.Prompt = text
-	if err != nil {
-		return nil, nil, fmt.Errorf("log entry: %w", err)
-	}
-	if text != "" {
-		prompt = s.sealPacked(text, promptBinding(entry))
-	}
-	return record, prompt, nil
 }
 
 // cutAttempts keeps of too many attempts the first and the last.
@@ -183,32 +181,10 @@ func cutAttempts(entry *tokenstorev1.LogEntry) {
 		entry.AttemptLog = append(log[:maxLogAttempts-1:maxLogAttempts-1], log[n-1])
 	}
 	for _, each := range entry.GetAttemptLog() {
-		for _, text := range []*string{&each.Upstream, &each.Model, &each.TokenAlias, &each.Class, &each.Rule, &each.Code, &each.Message, &each.Param} {
+		for _, text := range [...]*string{&each.Upstream, &each.Model, &each.TokenAlias, &each.Class, &each.Rule, &each.Code, &each.Message, &each.Param} {
 			*text = cut(*text, maxAttemptText)
 		}
 	}
-}
-
-// decodeEntry undoes encodeEntry. What can't be read says so in its place: the
-// rest is still worth reading.
-func (s *Store) decodeEntry(record, sealed string) *tokenstorev1.LogEntry {
-	entry := &tokenstorev1.LogEntry{}
-	if err := proto.Unmarshal([]byte(record), entry); err != nil {
-		return &tokenstorev1.LogEntry{Error: "[this entry is damaged: " + err.Error() + "]"}
-	}
-	if sealed == "" {
-		return entry
-	}
-	prompt, err := s.openPacked(sealed, promptBinding(entry), maxPrompt)
-	if err != nil { // its key is gone
-		prompt = "[" + err.Error() + "]"
-	}
-	entry.Prompt = prompt
-	return entry
-}
-
-func promptBinding(entry *tokenstorev1.LogEntry) string {
-	return "prompt " + entry.GetReplica() + " " + strconv.FormatUint(entry.GetSequence(), 10)
 }
 
 // cut shortens text to limit bytes, between characters.

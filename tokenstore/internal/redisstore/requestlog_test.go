@@ -204,13 +204,10 @@ func TestLogIsKeptByAge(t *testing.T) {
 		for i, age := range []time.Duration{121 * time.Minute, 119 * time.Minute} {
 			entry := logEntries(uint64(i+1), uint64(i+1))[0]
 			entry.Prompt = "words"
-			record, prompt, err := store.encodeEntry("g1", entry)
-			if err != nil {
-				t.Fatal(err)
-			}
 			place := fmt.Sprint(now.Add(-age).UnixMilli(), "-0")
+			putFormer(t, store, place, "g1", entry)
 			for _, command := range [][]any{
-				{"XADD", logEntriesKey(), place, "e", record}, {"XADD", promptOrderKey(), place, "p", ""}, {"HSET", promptsKey(), place, prompt},
+				{"XADD", promptOrderKey(), place, "p", ""}, {"HSET", promptsKey(), place, formerPrompt(store, "g1", entry)},
 			} {
 				if err := store.client.Do(ctx, command...).Err(); err != nil {
 					t.Fatal(err)

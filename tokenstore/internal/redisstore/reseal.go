@@ -309,18 +309,18 @@ func (s *Store) resealPrompt(ctx context.Context, id, sealed string, done *Resea
 	if len(messages) == 0 { // the entry is gone, and its prompt goes
 		return nil
 	}
-	binding := promptBinding(s.decodeEntry(recordOf(messages[0]), ""))
-	text, err := s.openPacked(sealed, binding, maxPrompt)
+	block := readBlock(messages[0])
+	text, err := s.openPrompts(block, sealed)
 	if err != nil {
 		done.Unreadable++
 		return nil //nolint:nilerr // it is counted
 	}
-	resealed := string(s.sealPacked(text, binding))
+	resealed := string(s.sealPacked([]byte(text), block.binding()))
 	swapped, err := swap(ctx, s.logClient, promptsKey(), id, sealed, resealed)
 	if err != nil || !swapped {
 		return storeError("reseal prompts", err)
 	}
-	done.Prompts++
+	done.Prompts += block.prompted(text)
 	return storeError("reseal prompts", s.logClient.IncrBy(ctx, promptBytesKey(), int64(len(resealed)-len(sealed))).Err())
 }
 

@@ -63,7 +63,7 @@ func (s *Store) PutResponse(ctx context.Context, response *tokenstorev1.StoredRe
 		return fmt.Errorf("response: record: %w", err)
 	}
 	digest := responseDigest(response.GetId(), response.GetOwnerHash())
-	sealed := s.sealPacked(string(record), responseBinding(digest))
+	sealed := s.sealPacked(record, responseBinding(digest))
 	if int64(len(sealed))+responseOverhead > s.responses.Bytes {
 		return tooLarge("the response takes more than all together may (RESPONSE_STORE_MB)")
 	}
@@ -174,7 +174,7 @@ func (s *Store) resealResponse(ctx context.Context, digest string, done *Reseale
 		return nil //nolint:nilerr // it is counted
 	}
 	keys := []string{responseSizesKey(), responseBytesKey(), responseKey(digest)}
-	swapped, err := resealResponseScript.run(ctx, s.client, keys, digest, sealed, s.sealPacked(record, responseBinding(digest))).Bool()
+	swapped, err := resealResponseScript.run(ctx, s.client, keys, digest, sealed, s.sealPacked([]byte(record), responseBinding(digest))).Bool()
 	if err == nil && swapped {
 		done.Responses++
 	}

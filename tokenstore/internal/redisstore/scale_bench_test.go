@@ -27,7 +27,7 @@ func largePool(b *testing.B, client redis.UniversalClient, upstream string, size
 		pipe := client.Pipeline()
 		ids := make([]any, 0, 1000)
 		for i := from; i < min(from+1000, size); i++ {
-			id := fmt.Sprintf("t%s%010d", upstream[:1], i)
+			id := largePoolToken(upstream, i)
 			pipe.HSet(b.Context(), tokenKey(upstream, id), "rec", "{}", "upstream", upstream, "enabled", 1, "cap", capacity, "weight", 1,
 				"expires", soon+int64(i), "epoch", 1, "ver", 1, "alias", "", "fingerprint", id, "created", i+1)
 			pipe.ZAdd(b.Context(), poolIDsKey(upstream), redis.Z{Member: id, Score: float64(i + 1)})
@@ -40,6 +40,29 @@ func largePool(b *testing.B, client redis.UniversalClient, upstream string, size
 		p.must(standScript.run(b.Context(), client, []string{poolIDsKey(upstream)}, ids...).Err())
 	}
 	return p
+}
+
+// largePoolToken is the id of one of a large pool's tokens.
+func largePoolToken(upstream string, n int) string { return fmt.Sprintf("t-%s-%010d", upstream, n) }
+
+// toTheCap has every token of a large pool at a cap of one, for ten minutes.
+func (p *leasePool) toTheCap(upstream string, size int) {
+	p.t.Helper()
+	const turn = 250
+	for from := 0; from < size; from += turn {
+		pipe := p.client.Pipeline()
+		for n := from; n < min(from+turn, size); n++ {
+			pipe.HSet(p.t.Context(), tokenKey(upstream, largePoolToken(upstream, n)), "cap", 1)
+		}
+		_, err := pipe.Exec(p.t.Context())
+		p.must(err)
+		p.take(leasing.Wanted{Upstream: upstream, Count: min(turn, size-from), TTL: 10 * time.Minute})
+	}
+	for { // until all have been set aside
+		if taken, _ := p.ask(leasing.Wanted{Upstream: upstream, Count: turn, TTL: 10 * time.Minute}); len(taken) == 0 {
+			return
+		}
+	}
 }
 
 // BenchmarkScale is the table of docs/scale.md: what a call costs beside and in large
@@ -89,20 +112,7 @@ func BenchmarkScale(b *testing.B) {
 				_, err := large.SummarizePools(b.Context())
 				large.must(err)
 			})
-			for i := 0; i < size; i += 250 { // all at their cap
-				pipe := client.Pipeline()
-				for n := i; n < min(i+250, size); n++ {
-					pipe.HSet(b.Context(), tokenKey("openai", fmt.Sprintf("to%010d", n)), "cap", 1)
-				}
-				_, err := pipe.Exec(b.Context())
-				large.must(err)
-				large.take(leasing.Wanted{Upstream: "openai", Count: 250, TTL: 10 * time.Minute})
-			}
-			for { // until all have been set aside
-				if taken, _ := large.ask(leasing.Wanted{Upstream: "openai", Count: 250, TTL: 10 * time.Minute}); len(taken) == 0 {
-					break
-				}
-			}
+			large.toTheCap("openai", size)
 			measure("denial in it", func() { large.ask(leasing.Wanted{Upstream: "openai"}) })
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -28,7 +29,12 @@ var luaFiles embed.FS
 //
 // What a script uses stands between its header and its text.
 type script struct {
-	name     string
+	name string
+	// loaded reads the file when the script is first needed. Most never are.
+	loaded func() loadedScript
+}
+
+type loadedScript struct {
 	source   string
 	contract contract
 	redis    *redis.Script
@@ -41,9 +47,14 @@ type contract struct {
 	parts []string
 }
 
-// newScript loads lua/<name>.lua. It panics when that does not exist or has no
-// contract: both are mistakes of the build.
+// newScript is lua/<name>.lua.
 func newScript(name string) *script {
+	return &script{name: name, loaded: sync.OnceValue(func() loadedScript { return loadScript(name) })}
+}
+
+// loadScript reads lua/<name>.lua. It panics when that does not exist or has no
+// contract: both are mistakes of the build, which a test finds.
+func loadScript(name string) loadedScript {
 	source, err := luaFiles.ReadFile("lua/" + name + ".lua")
 	if err != nil {
 		panic(err)
@@ -56,7 +67,7 @@ func newScript(name string) *script {
 	if err != nil {
 		panic(fmt.Sprintf("lua/%s.lua: %v", name, err))
 	}
-	return &script{name: name, source: whole, contract: terms, redis: redis.NewScript(whole)}
+	return loadedScript{source: whole, contract: terms, redis: redis.NewScript(whole)}
 }
 
 // compose puts the parts that a script uses behind its header, in their order.
@@ -130,10 +141,10 @@ func (c contract) check(keys, args int) error {
 
 // run carries the script out in a round trip of its own.
 func (s *script) run(ctx context.Context, client redis.Scripter, keys []string, args ...any) *redis.Cmd {
-	if err := s.contract.check(len(keys), len(args)); err != nil {
+	if err := s.loaded().contract.check(len(keys), len(args)); err != nil {
 		return s.refuse(ctx, err)
 	}
-	return s.redis.Run(ctx, client, keys, args...)
+	return s.loaded().redis.Run(ctx, client, keys, args...)
 }
 
 func (s *script) refuse(ctx context.Context, err error) *redis.Cmd {
@@ -191,13 +202,13 @@ func (b *batch) send(ctx context.Context, calls []*call,
 ) error {
 	pipe := b.client.Pipeline()
 	for _, c := range calls {
-		if err := c.script.contract.check(len(c.keys), len(c.args)); err != nil {
+		if err := c.script.loaded().contract.check(len(c.keys), len(c.args)); err != nil {
 			c.reply = c.script.refuse(ctx, err)
 			continue
 		}
-		body := c.script.source
+		body := c.script.loaded().source
 		if text != nil {
-			body = text(c.script.redis)
+			body = text(c.script.loaded().redis)
 		}
 		c.reply = eval(pipe, ctx, body, c.keys, c.args...)
 	}

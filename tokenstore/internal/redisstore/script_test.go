@@ -34,7 +34,7 @@ func TestScriptsKeepTheirContracts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newScript(name)
-			header, body, found := strings.Cut(s.source, "\n\n")
+			header, body, found := strings.Cut(s.loaded().source, "\n\n")
 			if !found {
 				t.Fatal("no body after the header")
 			}
@@ -43,14 +43,14 @@ func TestScriptsKeepTheirContracts(t *testing.T) {
 				number, _ := strconv.Atoi(use[2])
 				used[use[1]][number] = true
 			}
-			fixed := s.contract.args
-			if s.contract.more {
+			fixed := s.loaded().contract.args
+			if s.loaded().contract.more {
 				fixed--
 				if !wholeArgv.MatchString(body) {
 					t.Error("the header promises any number of arguments, the body never asks how many")
 				}
 			}
-			for kind, promised := range map[string]int{"KEYS": s.contract.keys, "ARGV": fixed} {
+			for kind, promised := range map[string]int{"KEYS": s.loaded().contract.keys, "ARGV": fixed} {
 				for number := range promised {
 					placed := kind == "KEYS" && placingKey.MatchString(header)
 					if !used[kind][number+1] && !placed {
@@ -58,7 +58,7 @@ func TestScriptsKeepTheirContracts(t *testing.T) {
 					}
 				}
 				for number := range used[kind] {
-					rest := kind == "ARGV" && s.contract.more && number == promised+1
+					rest := kind == "ARGV" && s.loaded().contract.more && number == promised+1
 					if number > promised && !rest {
 						t.Errorf("%s[%d] is not in the header", kind, number)
 					}
@@ -113,7 +113,8 @@ func testScript(t *testing.T, source string) *script {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &script{name: "test", source: source, contract: terms, redis: redis.NewScript(source)}
+	loaded := loadedScript{source: source, contract: terms, redis: redis.NewScript(source)}
+	return &script{name: "test", loaded: func() loadedScript { return loaded }}
 }
 
 func TestRunHoldsCallersToTheContract(t *testing.T) {
@@ -176,7 +177,7 @@ func TestPartsAreUsed(t *testing.T) {
 	for _, file := range scripts {
 		s := newScript(strings.TrimSuffix(strings.TrimPrefix(file, "lua/"), ".lua"))
 		before := map[string]bool{}
-		for _, name := range s.contract.parts {
+		for _, name := range s.loaded().contract.parts {
 			source, _ := luaFiles.ReadFile("lua/parts/" + name + ".lua") // newScript has read it
 			if needs := neededLine.FindStringSubmatch(string(source)); needs != nil {
 				for need := range strings.SplitSeq(needs[1], ", ") {
@@ -188,7 +189,7 @@ func TestPartsAreUsed(t *testing.T) {
 			before[name], used[name] = true, true
 			defined := definedName.FindAllStringSubmatch(string(source), -1)
 			if len(defined) > 0 && !slices.ContainsFunc(defined, func(each []string) bool {
-				return strings.Count(s.source, each[1]+"(") > 1 || strings.Contains(s.source, each[1]+",")
+				return strings.Count(s.loaded().source, each[1]+"(") > 1 || strings.Contains(s.loaded().source, each[1]+",")
 			}) {
 				t.Errorf("%s: nothing of part %s is used", s.name, name)
 			}

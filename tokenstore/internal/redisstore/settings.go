@@ -237,6 +237,10 @@ func (s *Store) Snapshot(ctx context.Context) (*tokenstorev1.WatchResponse, erro
 	if err != nil {
 		return nil, err
 	}
+	prices, err := s.Prices(ctx)
+	if err != nil {
+		return nil, err
+	}
 	known, err := s.adminHash(hash.Val())
 	if err != nil {
 		return nil, err
@@ -244,5 +248,6 @@ func (s *Store) Snapshot(ctx context.Context) (*tokenstorev1.WatchResponse, erro
 	return &tokenstorev1.WatchResponse{
 		Settings: s.overlay(settings), Pages: pagesOf(pages), Upstreams: upstreams,
 		AdminTokenHash: known, RevokedSessions: sessionsOf(revoked.Val(), time.Now()), Routes: routes,
+		Prices: prices,
 	}, nil
 }

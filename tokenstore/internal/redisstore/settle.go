@@ -33,11 +33,11 @@ func (s *Store) Settle(ctx context.Context, settlements []leasing.Settlement) ([
 	}
 	round, calls := s.batch(), make([]*call, len(parts))
 	for n, part := range parts {
-		args := make([]any, 0, 5+7*len(part.places))
+		args := make([]any, 0, 5+8*len(part.places))
 		args = append(args, poolChannel, causeCalm.Milliseconds(), guardWindow.Milliseconds(), causeTTL.Milliseconds(), keepTransitions)
 		for _, i := range part.places {
 			each := settlements[i]
-			args = append(args, each.TokenID, each.LeaseID, string(each.Effect), each.Error, each.Model, verdictText(each.Verdict), each.Group)
+			args = append(args, each.TokenID, each.LeaseID, string(each.Effect), each.Error, each.Model, verdictText(each.Verdict), each.Group, each.Age.Milliseconds())
 		}
 		calls[n] = round.add(settleScript, []string{clockKey(part.upstream)}, args...)
 	}

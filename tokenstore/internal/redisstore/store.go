@@ -1,5 +1,5 @@
-// Package redisstore keeps tokens, settings, upstreams, routes, leases, responses and the request
-// log in Redis. Every change is one Lua script, so that any number of
+// Package redisstore keeps tokens, client keys, settings, upstreams, routes, leases, responses and
+// the request log in Redis. Every change is one Lua script, so that any number of
 // tokenstores can work on one Redis; every clock is Redis's own. It knows
 // nothing of gRPC or of files.
 package redisstore
@@ -35,6 +35,8 @@ type Store struct {
 	patience time.Duration
 	// responses bound what is kept of answers.
 	responses ResponseBounds
+	// useBounds bound what is kept of use.
+	useBounds useBounds
 	// errandHold is how long an errand stays in hand without word.
 	errandHold time.Duration
 
@@ -66,6 +68,10 @@ type Store struct {
 	homes       homes
 	logs        *logView
 	renewers    renewers
+	knownKeys   knownKeys
+	clientKeys  *clientKeyView
+	// prices are those that were read last; nil before.
+	prices atomic.Pointer[tokenstorev1.Prices]
 }
 
 // Options are what a Store works with.
@@ -96,7 +102,7 @@ func New(client redis.UniversalClient, options Options) *Store {
 	store := &Store{
 		client: client, keys: options.Keys,
 		defaults: options.Defaults, log: options.Logger, logs: newLogView(), patience: quarantinePatience, errandHold: ErrandHold,
-		responses: options.Responses,
+		responses: options.Responses, clientKeys: newClientKeyView(), useBounds: mostUse,
 	}
 	store.barrier = markedBarrier{options.Barrier, store}
 	store.logClient, store.logBarrier = client, store.barrier

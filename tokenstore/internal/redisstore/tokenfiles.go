@@ -103,10 +103,7 @@ func (e *edition) problem() (string, error) {
 func (s *Store) DeleteTokens(ctx context.Context, tokens []Exported) (int, error) {
 	deleted := 0
 	for chunk := range slices.Chunk(tokens, importChunk) {
-		deletions := make([]*deletion, len(chunk))
-		for i, each := range chunk {
-			deletions[i] = &deletion{id: each.ID, upstream: each.Upstream, expected: each.Version}
-		}
+		deletions := deletionsOf(chunk)
 		if err := s.delete(ctx, deletions); err != nil {
 			return deleted, err
 		}
@@ -117,4 +114,13 @@ func (s *Store) DeleteTokens(ctx context.Context, tokens []Exported) (int, error
 		}
 	}
 	return deleted, s.barrier.Sync(ctx)
+}
+
+// deletionsOf are the deletions of tokens as they were exported.
+func deletionsOf(tokens []Exported) []*deletion {
+	deletions := make([]*deletion, len(tokens))
+	for i, each := range tokens {
+		deletions[i] = &deletion{id: each.ID, upstream: each.Upstream, expected: each.Version}
+	}
+	return deletions
 }

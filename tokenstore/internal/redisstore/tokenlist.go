@@ -171,6 +171,8 @@ type Exported struct {
 	Kind        tokenstorev1.CredentialKind
 	// Access is the access token that a login has now, and Refresh of the draft goes with it.
 	Access secret.Value
+	// NeedsLogin: the upstream takes its refresh token no more.
+	NeedsLogin bool
 	token.Draft
 }
 
@@ -208,7 +210,7 @@ func (s *Store) export(t *stored) (Exported, error) {
 	}
 	draft := token.NewDraft(content.Secret)
 	draft.Upstream, draft.Fields = t.upstream, t.fields(content)
-	one := Exported{ID: t.id, Version: t.version, Fingerprint: t.fingerprint, Kind: content.Kind, Draft: draft}
+	one := Exported{ID: t.id, Version: t.version, Fingerprint: t.fingerprint, Kind: content.Kind, NeedsLogin: t.renewal.needsLogin, Draft: draft}
 	if t.renewal.refresh == "" {
 		return one, nil
 	}

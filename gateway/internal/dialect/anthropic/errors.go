@@ -64,6 +64,8 @@ var renderings = map[chat.Kind]rendering{
 	chat.OwnTokenRefused:     {401, authentication, asUsual},
 	chat.NoTokens:            {503, apiError, useless},
 	chat.NoTokenAvailable:    {429, rateLimit, asUsual},
+	chat.KeyLimited:          {429, rateLimit, asUsual},
+	chat.KeySpent:            {429, rateLimit, useless},
 	chat.RateLimited:         {429, rateLimit, asUsual},
 	chat.UpstreamAuth:        {503, apiError, asUsual},
 	chat.UpstreamRejected:    {400, invalidRequest, asUsual},
@@ -99,7 +101,10 @@ func renderError(err error, requestID string) dialect.Error {
 		out.JSON = appendError(nil, as.kind, words(failure), requestID)
 	}
 	dialect.SetRetryAfter(header, failure.RetryAfter) // the pool's word, not that of one of its tokens
-	if as.retry != asUsual {
+	switch {
+	case failure.NeverFits():
+		header.Set("X-Should-Retry", string(useless))
+	case as.retry != asUsual:
 		header.Set("X-Should-Retry", string(as.retry))
 	}
 	return out

@@ -49,6 +49,10 @@ func TestErrors(t *testing.T) {
 		"a model in the vendor's words": {chat.Error{Kind: chat.ModelNotFound, Message: "model: x"}, 404, "not_found_error", nil, "model: x"},
 		"a key that was used":           {chat.Error{Kind: chat.Conflict, Message: "used"}, 409, "conflict_error", []string{"X-Should-Retry", "false"}, "used"},
 		"no tokens":                     {chat.Error{Kind: chat.NoTokens, Message: "none"}, 503, "api_error", []string{"X-Should-Retry", "false"}, "none"},
+		"a limit of the key's":          {chat.Error{Kind: chat.KeyLimited, Message: "slow", RetryAfter: retry}, 429, "rate_limit_error", []string{"Retry-After", "3", "X-Should-Retry", ""}, "slow"},
+		"more than a limit ever allows": {chat.Error{Kind: chat.KeyLimited, Message: "never"}, 429, "rate_limit_error", []string{"Retry-After", "", "X-Should-Retry", "false"}, "never"},
+		"a budget of the key's":         {chat.Error{Kind: chat.KeySpent, Message: "spent", RetryAfter: retry}, 429, "rate_limit_error", []string{"Retry-After", "3", "X-Should-Retry", "false"}, "spent"},
+		"a key that may not":            {chat.Error{Kind: chat.Forbidden, Message: "no"}, 403, "permission_error", nil, "no"},
 		"all are cooling": {
 			chat.Error{Kind: chat.NoTokenAvailable, Message: "later", RetryAfter: retry},
 			429, "rate_limit_error",

@@ -2,9 +2,10 @@ package anthropic
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"carousel.internal/gateway/internal/ondemand"
 )
 
 // overflow says in the vendor's words that a request does not fit into the model's window:
@@ -30,44 +31,44 @@ type sizes struct{ input, output, window int }
 
 // overflows are how upstreams say it, by the names of the numbers in it. The first that
 // matches counts.
-var overflows = []*regexp.Regexp{
+var overflows = []*ondemand.Pattern{
 	// OpenAI and those that speak like it: "maximum context length is 4097 tokens, however
 	// you requested 5360 tokens (1360 in your prompt; 4000 for the completion)".
-	regexp.MustCompile(`maximum context length is (?P<window>\d+) tokens.*requested \d+ tokens \((?P<input>\d+) in (?:the|your) (?:messages|prompt)(?:, (?P<more>\d+) in the functions)?[,;] (?:and )?(?P<output>\d+) (?:in|for) the completion`),
+	ondemand.Regexp(`maximum context length is (?P<window>\d+) tokens.*requested \d+ tokens \((?P<input>\d+) in (?:the|your) (?:messages|prompt)(?:, (?P<more>\d+) in the functions)?[,;] (?:and )?(?P<output>\d+) (?:in|for) the completion`),
 	// OpenRouter: "requested about 140000 tokens (139000 of text input, 1000 in the output)".
-	regexp.MustCompile(`maximum context length is (?P<window>\d+) tokens.*requested about \d+ tokens \((?P<input>\d+) of text input,(?: (?P<more>\d+) of tool input,)? (?P<output>\d+) in the output`),
+	ondemand.Regexp(`maximum context length is (?P<window>\d+) tokens.*requested about \d+ tokens \((?P<input>\d+) of text input,(?: (?P<more>\d+) of tool input,)? (?P<output>\d+) in the output`),
 	// "maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens".
-	regexp.MustCompile(`maximum context length is (?P<window>\d+) tokens.*resulted in (?P<input>\d+) tokens`),
+	ondemand.Regexp(`maximum context length is (?P<window>\d+) tokens.*resulted in (?P<input>\d+) tokens`),
 	// vLLM: "'max_tokens' is too large: 5000. This model's maximum context length is 4096
 	// tokens and your request has 20 input tokens".
-	regexp.MustCompile(`too large: (?P<output>\d+)\..*maximum context length is (?P<window>\d+) tokens and your request has (?P<input>\d+) input tokens`),
+	ondemand.Regexp(`too large: (?P<output>\d+)\..*maximum context length is (?P<window>\d+) tokens and your request has (?P<input>\d+) input tokens`),
 	// "You passed 4000 input tokens and requested 512 output tokens. However, the model's
 	// context length is only 4096 tokens".
-	regexp.MustCompile(`passed (?P<input>\d+) input tokens and requested (?P<output>\d+) output tokens.*context length is (?:only )?(?P<window>\d+)`),
+	ondemand.Regexp(`passed (?P<input>\d+) input tokens and requested (?P<output>\d+) output tokens.*context length is (?:only )?(?P<window>\d+)`),
 	// "maximum context length is 4096 tokens. However, you requested 512 output tokens and
 	// your prompt contains at least 3585 input tokens".
-	regexp.MustCompile(`maximum context length is (?P<window>\d+) tokens.*requested (?P<output>\d+) output tokens and your prompt contains (?:at least )?(?P<input>\d+) input tokens`),
+	ondemand.Regexp(`maximum context length is (?P<window>\d+) tokens.*requested (?P<output>\d+) output tokens and your prompt contains (?:at least )?(?P<input>\d+) input tokens`),
 	// "The decoder prompt (length 5000) is longer than the maximum model length of 4096".
-	regexp.MustCompile(`prompt \(length (?P<input>\d+)\) is longer than the maximum model length of (?P<window>\d+)`),
+	ondemand.Regexp(`prompt \(length (?P<input>\d+)\) is longer than the maximum model length of (?P<window>\d+)`),
 	// llama.cpp: "the request exceeds the available context size (4096 tokens)", with the
 	// size of the request before it.
-	regexp.MustCompile(`request \((?P<input>\d+) tokens\) exceeds the available context size \((?P<window>\d+) tokens\)`),
+	ondemand.Regexp(`request \((?P<input>\d+) tokens\) exceeds the available context size \((?P<window>\d+) tokens\)`),
 	// Gemini: "The input token count (1048577) exceeds the maximum number of tokens allowed
 	// (1048576)".
-	regexp.MustCompile(`token count \((?P<input>\d+)\) exceeds the maximum number of tokens allowed \((?P<window>\d+)\)`),
+	ondemand.Regexp(`token count \((?P<input>\d+)\) exceeds the maximum number of tokens allowed \((?P<window>\d+)\)`),
 	// "maximum context length is 4096 tokens ... requested 5000 tokens".
-	regexp.MustCompile(`maximum context length is (?P<window>\d+) tokens.*requested (?P<input>\d+) tokens`),
+	ondemand.Regexp(`maximum context length is (?P<window>\d+) tokens.*requested (?P<input>\d+) tokens`),
 }
 
 // sizesIn finds the numbers in an upstream's words.
 func sizesIn(message string) (sizes, bool) {
 	for _, form := range overflows {
-		match := form.FindStringSubmatch(message)
+		match := form.Get().FindStringSubmatch(message)
 		if match == nil {
 			continue
 		}
 		number := func(name string) int {
-			at := form.SubexpIndex(name)
+			at := form.Get().SubexpIndex(name)
 			if at < 0 {
 				return 0
 			}

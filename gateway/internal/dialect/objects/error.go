@@ -24,6 +24,8 @@ const (
 	CallerError = "invalid_request_error"
 	LimitError  = "rate_limit_error"
 	ServerError = "server_error"
+	// QuotaError is of what only its owner can do something about, or time.
+	QuotaError = "insufficient_quota"
 )
 
 // ContextExceeded is the Code by which clients know that a prompt is too long.
@@ -31,14 +33,14 @@ const ContextExceeded = "context_length_exceeded"
 
 // useless are the kinds that are as they are until somebody has done something, although
 // their status is one after which official clients send the request again.
-var useless = map[chat.Kind]bool{chat.Conflict: true, chat.NoTokens: true, chat.TooManyAttempts: true}
+var useless = map[chat.Kind]bool{chat.Conflict: true, chat.NoTokens: true, chat.TooManyAttempts: true, chat.KeySpent: true}
 
 // Error renders an error by the name that the API has for it. api is that dialect's name: what an
 // upstream of the same says of a request that is at fault goes on as it came.
 func Error(failure *chat.Error, api string, as Name) dialect.Error {
 	header := http.Header{}
 	dialect.SetRetryAfter(header, failure.RetryAfter)
-	if useless[failure.Kind] {
+	if useless[failure.Kind] || failure.NeverFits() {
 		header.Set("X-Should-Retry", "false")
 	}
 	if own := failure.Upstream; isNative(failure, api) {

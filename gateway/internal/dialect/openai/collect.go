@@ -17,7 +17,8 @@ type Collector struct {
 	thoughts  []byte // sealed ones, with commas between them
 	calls     []collectedCall
 	finish    chat.FinishReason
-	usage     *chat.Usage
+	usage     chat.Usage
+	told      bool   // usage is
 	whole     []byte // the upstream's own answer, stamped
 	counted   bool   // whole has token counts
 }
@@ -40,14 +41,10 @@ func NewCollector(req *chat.Request) *Collector {
 // Add takes the next event. It keeps nothing of ev.Raw.
 func (c *Collector) Add(ev chat.Event) {
 	if ev.Usage != nil {
-		usage := *ev.Usage
-		c.usage = &usage
+		c.usage, c.told = *ev.Usage, true
 	}
 	if ev.Raw.Dialect == Dialect && ev.Raw.Whole {
-		whole, has, ok := c.stamp.appendStamped(nil, ev.Raw.JSON, removal{})
-		if ok {
-			c.whole, c.counted = whole, has.usage
-		}
+		c.whole, c.counted = c.stamp.whole(&ev.Raw)
 	}
 	if c.whole != nil {
 		return
@@ -125,20 +122,20 @@ func (c *Collector) JSON() []byte {
 		dst = rawjson.AppendString(dst, finishReason(c.finish, tally{calls: len(c.calls), refused: len(c.refusal) > 0}))
 	}
 	dst = append(dst, `}]`...)
-	if c.usage != nil {
+	if c.told {
 		dst = append(dst, `,"usage":`...)
-		dst = appendUsage(dst, *c.usage)
+		dst = appendUsage(dst, c.usage)
 	}
 	return append(dst, '}')
 }
 
 func (c *Collector) passOn() []byte {
-	if c.counted || c.usage == nil {
+	if c.counted || !c.told {
 		return c.whole
 	}
 	s := rawjson.Over(c.whole)
 	edit := rawjson.NewEdit(nil, c.whole)
-	usage := string(appendUsage(nil, *c.usage))
+	usage := string(appendUsage(nil, c.usage))
 	present := false
 	for ok := s.Object(); ok; ok = s.Member() {
 		if string(s.Key()) == "usage" {

@@ -121,15 +121,19 @@ func (d *decoder) request() error {
 	}
 	for ok := d.s.Object(); ok; ok = d.s.Member() {
 		var err error
+		from := d.s.Pos()
 		switch string(d.s.Key()) {
 		case "model":
 			d.req.Model, err = d.text("model")
+			d.noteMember("model", from)
 		case "messages":
 			err = d.messages()
 		case "stream":
 			d.req.Stream, err = d.boolean("stream")
+			d.noteMember("stream", from)
 		case "stream_options":
 			err = d.streamOptions()
+			d.noteMember("stream_options", from)
 		case "user":
 			d.req.User, err = d.optionalText("user")
 			d.askIf(d.req.User != "", "user", chat.Tuning)
@@ -143,7 +147,14 @@ func (d *decoder) request() error {
 			return err
 		}
 	}
+	d.req.Source.Members.End()
 	return nil
+}
+
+// noteMember notes a member that upstreams may be told otherwise. Its value begins at from, and has
+// been consumed.
+func (d *decoder) noteMember(name string, from int) {
+	d.req.Source.Members.Note(name, from, d.s.Pos())
 }
 
 // other consumes a field that is no part of the conversation, in this API's form.
@@ -277,11 +288,37 @@ func (p place) param(field string) string {
 
 // roles are the names of each role. "function" is how results of calls were named
 // before there were tools.
-var roles = map[string]chat.Role{
+var roles = rolesByName(map[string]chat.Role{
 	"system": chat.System, "developer": chat.System,
 	"user": chat.User, "human": chat.User,
 	"assistant": chat.Assistant, "ai": chat.Assistant,
 	"tool": chat.Tool, "function": chat.Tool,
+})
+
+// namedRole is a role with its name.
+type namedRole struct {
+	name string
+	role chat.Role
+}
+
+func rolesByName(names map[string]chat.Role) map[string]namedRole {
+	roles := make(map[string]namedRole, len(names))
+	for name, role := range names {
+		roles[name] = namedRole{name, role}
+	}
+	return roles
+}
+
+// roleAt is textAt for a role, without a copy of a name that is known.
+func (d *decoder) roleAt(at place) (string, error) {
+	if d.s.Kind() != rawjson.String {
+		return "", d.mismatchAt(at, "role", "a string")
+	}
+	word := d.s.Word()
+	if known, is := roles[string(word)]; is {
+		return known.name, nil
+	}
+	return string(word), nil
 }
 
 // cut keeps a client's own words short in an error.

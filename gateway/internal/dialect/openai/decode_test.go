@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"reflect"
 	"strings"
 	"testing"
@@ -15,6 +16,32 @@ import (
 var now = time.Unix(1763800000, 0)
 
 func text(s string) []chat.Part { return []chat.Part{{Text: s}} }
+
+// What drivers may set is noted where it stands, unless it can't be told.
+func TestMembersOfABody(t *testing.T) {
+	t.Parallel()
+	const messages = `"messages":[{"role":"user","content":"model","model":1}]`
+	for body, want := range map[string]map[string]string{
+		`{"model":"m",` + messages + `}`: {"model": `"m"`},
+		"\xef\xbb\xbf {" + messages + `, "stream" : true , "mod\u0065l" : "\u0041" , "stream_options" : { "x" : [1] } } `: {"model": `"\u0041"`, "stream": "true", "stream_options": `{ "x" : [1] }`},
+		`{"model":"m",` + messages + `,"model":"m"}`: nil,
+	} {
+		request, err := Decode([]byte(body), "id", now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got map[string]string
+		if members := &request.Source.Members; members.Known() {
+			got = map[string]string{}
+			for _, member := range members.All() {
+				got[member.Name] = string(request.Source.JSON[member.From:member.To])
+			}
+		}
+		if !maps.Equal(got, want) || (got == nil) != (want == nil) {
+			t.Errorf("%s: %q, want %q", body, got, want)
+		}
+	}
+}
 
 func TestDecode(t *testing.T) {
 	t.Parallel()
@@ -186,7 +213,8 @@ func TestDecode(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got.Locate = nil // functions can't be compared
+			got.Locate = nil                    // functions can't be compared
+			got.Source.Members = chat.Members{} // see TestMembersOfABody
 			if !reflect.DeepEqual(*got, test.want) {
 				t.Errorf("got  %+v\nwant %+v", *got, test.want)
 			}

@@ -41,6 +41,8 @@ var renderings = map[chat.Kind]rendering{
 	chat.OwnTokenRefused:     {401, objects.CallerError, "own_token_refused"},
 	chat.NoTokens:            {503, objects.ServerError, "no_tokens"},
 	chat.NoTokenAvailable:    {429, objects.LimitError, "no_token_available"},
+	chat.KeyLimited:          {429, objects.LimitError, "rate_limit_exceeded"},
+	chat.KeySpent:            {429, objects.QuotaError, "insufficient_quota"},
 	chat.RateLimited:         {429, objects.LimitError, "rate_limit_exceeded"},
 	chat.UpstreamAuth:        {503, objects.ServerError, "upstream_auth"},
 	chat.UpstreamRejected:    {400, objects.CallerError, "upstream_rejected"},

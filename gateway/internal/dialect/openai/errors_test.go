@@ -27,7 +27,8 @@ func TestEveryKindHasARendering(t *testing.T) {
 		if (as.status == 401 || as.status == 403) && kind != chat.Unauthenticated && kind != chat.Forbidden && kind != chat.OwnTokenRefused {
 			t.Errorf("%s has status %d, which speaks of the client's own key", kind, as.status)
 		}
-		if (as.status == 429) != (as.kind == objects.LimitError) || (as.status >= 500) != (as.kind == objects.ServerError) {
+		limit := as.kind == objects.LimitError || as.kind == objects.QuotaError && kind == chat.KeySpent
+		if (as.status == 429) != limit || (as.status >= 500) != (as.kind == objects.ServerError) {
 			t.Errorf("%s: status %d and type %s don't fit", kind, as.status, as.kind)
 		}
 	}
@@ -51,6 +52,18 @@ func TestEncodeError(t *testing.T) {
 		"with a wait": {
 			&chat.Error{Kind: chat.NoTokenAvailable, Message: "busy", RetryAfter: 1200 * time.Millisecond, Err: errors.New("secret cause")}, 429, "2",
 			`{"error":{"message":"busy","type":"rate_limit_error","param":null,"code":"no_token_available"}}`,
+		},
+		"a limit of the key's": {
+			&chat.Error{Kind: chat.KeyLimited, Message: "5 requests a minute", RetryAfter: 20 * time.Second}, 429, "20",
+			`{"error":{"message":"5 requests a minute","type":"rate_limit_error","param":null,"code":"rate_limit_exceeded"}}`,
+		},
+		"a budget of the key's": {
+			&chat.Error{Kind: chat.KeySpent, Message: "1.00 USD a day", RetryAfter: time.Hour}, 429, "3600",
+			`{"error":{"message":"1.00 USD a day","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}`,
+		},
+		"a client key that may not": {
+			&chat.Error{Kind: chat.Forbidden, Message: "from there"}, 403, "",
+			`{"error":{"message":"from there","type":"invalid_request_error","param":null,"code":"forbidden"}}`,
 		},
 		"with what the pool is short of": {
 			&chat.Error{
@@ -132,7 +145,8 @@ func TestWhatClientsDecideBy(t *testing.T) {
 	for kind, want := range map[chat.Kind]string{
 		chat.ContextTooLong: "400 context_length_exceeded ", chat.RateLimited: "429 rate_limit_exceeded ", chat.ModelNotFound: "404 model_not_found ",
 		chat.NoTokens: "503 no_tokens false", chat.Conflict: "409 conflict false", chat.TooManyAttempts: "429 too_many_attempts false",
-		chat.UpstreamUnavailable: "503 request_failed ",
+		chat.UpstreamUnavailable: "503 request_failed ", chat.KeySpent: "429 insufficient_quota false",
+		chat.KeyLimited: "429 rate_limit_exceeded false", // of a request that may fit later the error tells when
 	} {
 		got := EncodeError(chat.Errorf(kind, "why"))
 		var body struct{ Error struct{ Code string } }

@@ -46,7 +46,7 @@ func (d *decoder) message(index int) (chat.Message, error) {
 func (d *decoder) messageField(m *draft, at place) (err error) {
 	switch string(d.s.Key()) {
 	case "role":
-		m.role, err = d.textAt(at, "role")
+		m.role, err = d.roleAt(at)
 		m.hasRole = true
 	case "content":
 		m.Parts, m.hasContent, err = d.content(at)
@@ -84,15 +84,15 @@ func (m *draft) validate(at place) error {
 	if !m.hasRole {
 		return invalid(at.param("role"), "`%s` is missing", at.param("role"))
 	}
-	role, known := roles[m.role]
+	as, known := roles[m.role]
 	if !known {
 		return invalid(at.param("role"),
 			"`%s` must be system, developer, user, assistant or tool, but is %q", at.param("role"), cut(m.role))
 	}
-	m.Role, m.Developer = role, m.role == "developer"
+	m.Role, m.Developer = as.role, m.role == "developer"
 	// Of an assistant whose answer was cut off nothing may be left, and a tool may have nothing
 	// to say.
-	if !m.hasContent && role != chat.Assistant && role != chat.Tool {
+	if !m.hasContent && m.Role != chat.Assistant && m.Role != chat.Tool {
 		return invalid(at.param("content"),
 			"`%s` is missing: it must be a string or an array of content parts", at.param("content"))
 	}

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"strconv"
 
 	"carousel.internal/gateway/internal/chat"
@@ -111,6 +112,43 @@ func (st *stamp) appendStamped(dst, raw []byte, remove removal) ([]byte, found, 
 		pass.edit.Replace(end, end, st.aside)
 	}
 	return pass.edit.Bytes(), pass.has, true
+}
+
+// whole is a whole answer with the stamp on it, and whether it has token counts; nil where it is no
+// JSON object. One whose members the driver has noted is not read again.
+func (st *stamp) whole(raw *chat.Raw) (stamped []byte, counted bool) {
+	if raw.Members == nil || !raw.Members.Known() {
+		stamped, has, ok := st.appendStamped(nil, raw.JSON, removal{})
+		if !ok {
+			return nil, false
+		}
+		return stamped, has.usage
+	}
+	edit := rawjson.NewEdit(nil, raw.JSON)
+	var seen identity
+	for _, member := range raw.Members.All() {
+		switch member.Name {
+		case "id":
+			seen.id = true
+			edit.Replace(member.From, member.To, st.id)
+		case "object":
+			seen.object = true
+			edit.Replace(member.From, member.To, st.object)
+		case "created":
+			seen.created = true
+			edit.Replace(member.From, member.To, st.created)
+		case "model":
+			seen.model = true
+			edit.Replace(member.From, member.To, st.model)
+		case "usage":
+			counted = string(raw.JSON[member.From:member.To]) != "null"
+		}
+	}
+	if seen != (identity{id: true, object: true, created: true, model: true}) {
+		end := bytes.LastIndexByte(raw.JSON, '}')
+		edit.Replace(end, end, st.missing(seen, true)) // an answer has its choices, if nothing else
+	}
+	return edit.Bytes(), counted
 }
 
 // stamping is one pass over an upstream's answer.

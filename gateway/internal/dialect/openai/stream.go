@@ -82,6 +82,7 @@ func (e *StreamEncoder) passOn(ev *chat.Event) (handled bool, err error) {
 	if !ok {
 		return false, nil
 	}
+	flatten(payload)
 	e.stamp.learnText(&ev.Raw, payload, remove)
 	e.ended = e.ended || ev.Finish != chat.Unfinished
 	switch {
@@ -103,7 +104,6 @@ func (e *StreamEncoder) pass(payload []byte, more bool) error {
 	if len(payload) > maxKept {
 		e.buf = nil
 	}
-	flatten(payload)
 	return e.sink.Event("", payload, more)
 }
 

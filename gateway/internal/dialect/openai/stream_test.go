@@ -468,6 +468,40 @@ func FuzzPassOn(f *testing.F) {
 	})
 }
 
+// A whole answer of which the members are known is stamped as one that is read again.
+func FuzzWholeWithItsMembers(f *testing.F) {
+	f.Add(`{"id":"a","object":"x","created":1,"model":"m","choices":[{"index":0}],"usage":{"a":1}}`)
+	f.Add(` { "choices" : [ ] , "model" : null , "usage" : null } `)
+	f.Add(`{"usage":1,"id":"a","id":"b","choices":["}"]}`)
+	f.Fuzz(func(t *testing.T, answer string) {
+		if !strings.HasPrefix(answer, "{") || !strings.Contains(answer, `"choices"`) {
+			return // no driver takes it for an answer
+		}
+		var members chat.Members
+		s := rawjson.Over([]byte(answer))
+		others := false
+		for ok := s.Object(); ok; ok = s.Member() {
+			name, from := string(s.Key()), s.Pos()
+			s.Skip()
+			switch name {
+			case "id", "object", "created", "model", "usage":
+				members.Note(name, from, s.Pos())
+			}
+			others = true
+		}
+		if s.End() != nil || !others {
+			return
+		}
+		members.End()
+		st, _ := newStamp(streamRequest(), "x")
+		want, wantCounted := st.whole(&chat.Raw{JSON: []byte(answer)})
+		got, counted := st.whole(&chat.Raw{JSON: []byte(answer), Members: &members})
+		if string(got) != string(want) || counted != wantCounted {
+			t.Errorf("%s became\n%s, want\n%s", answer, got, want)
+		}
+	})
+}
+
 // What is kept of one chunk's beginning changes nothing in the next.
 func FuzzPassOnAfterAnother(f *testing.F) {
 	f.Add([]byte(`{"id":"a","x":[{}],"choices":[{"delta":{}}]}`), []byte(`{"id":"a","x":[{}],"choices":[],"usage":{},"model":"m"}`), true, false)
@@ -773,6 +807,32 @@ func TestUsageDetails(t *testing.T) {
 			judgeWhole(t, events, answer)
 			if !strings.HasSuffix(answer, `,"usage":`+test.want+`}`) {
 				t.Errorf("got %s", answer)
+			}
+		})
+	}
+}
+
+// Chunks of one shape that come in several lines are one line each, also those that are stamped
+// by what was learned.
+func TestChunksOfSeveralLines(t *testing.T) {
+	t.Parallel()
+	const before, after = "{\"id\":\"c\",\"choices\":[{\"index\":0,\n\"delta\":{\"content\":\"", "\"},\r\n\"finish_reason\":null}]\n}"
+	for name, head := range map[string]string{"in the choices": before, "in the head": "{\n" + before[1:], "behind": strings.ReplaceAll(before, "\n", "")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sink := &recorder{}
+			stream := NewStreamEncoder(streamRequest(), dialect.Options{}, sink)
+			for _, word := range []string{"a", "b", "c"} {
+				json := head + word + after
+				raw := chat.Raw{Dialect: Dialect, JSON: []byte(json), Shape: 1, TextFrom: len(head), TextTo: len(head) + len(word)}
+				if err := stream.Event(chat.Event{Text: word, Raw: raw}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, payload := range sink.payloads {
+				if strings.ContainsAny(payload, "\r\n") {
+					t.Errorf("%q", payload)
+				}
 			}
 		})
 	}

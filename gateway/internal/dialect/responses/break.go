@@ -33,7 +33,7 @@ func (s *stream) saysBetter(failure *chat.Error) bool {
 	switch failure.Kind {
 	case chat.ContextTooLong:
 		return true
-	case chat.RateLimited, chat.NoTokenAvailable:
+	case chat.RateLimited, chat.NoTokenAvailable, chat.KeyLimited, chat.KeySpent:
 		return s.codex
 	default:
 		return false
@@ -52,11 +52,7 @@ func (s *stream) fail(failure *chat.Error) error {
 	}
 	s.ended = true
 	s.item.open = false
-	if s.native.id != "" {
-		renamed := *s.request
-		renamed.ID = s.native.id
-		s.request = &renamed
-	}
+	s.request = s.native.answered(s.request)
 	const name = "response." + failed
 	dst := append(s.head(name), `,"response":`...)
 	dst = s.appendResponse(dst, failed, faultOf(failure))

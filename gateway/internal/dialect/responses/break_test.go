@@ -2,6 +2,7 @@ package responses_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +41,8 @@ func TestCodesOfFailures(t *testing.T) {
 		"all busy":                     {chat.Error{Kind: chat.NoTokenAvailable, Message: "all busy", RetryAfter: 2 * time.Second}, "rate_limit_exceeded", "all busy. Please try again in 2s."},
 		"rounded up":                   {chat.Error{Kind: chat.NoTokenAvailable, Message: "busy", RetryAfter: 1234 * time.Millisecond}, "rate_limit_exceeded", "busy. Please try again in 1.3s."},
 		"said already":                 {chat.Error{Kind: chat.RateLimited, Message: "Try again in 3s.", RetryAfter: time.Second}, "rate_limit_exceeded", "Try again in 3s."},
+		"the key is at its limit":      {chat.Error{Kind: chat.KeyLimited, Message: "5 requests a minute", RetryAfter: 20 * time.Second}, "rate_limit_exceeded", "5 requests a minute. Please try again in 20s."},
+		"the key's budget is used up":  {chat.Error{Kind: chat.KeySpent, Message: "spent", RetryAfter: time.Hour}, "insufficient_quota", "spent"},
 		"nobody can serve":             {chat.Error{Kind: chat.NoTokens, Message: "none"}, "server_is_overloaded", "none"},
 		"no money":                     {chat.Error{Kind: chat.UpstreamRejected, Message: "no", Upstream: upstreams("insufficient_quota")}, "insufficient_quota", "no"},
 		"a policy":                     {chat.Error{Kind: chat.UpstreamRejected, Message: "no", Upstream: upstreams("cyber_policy")}, "cyber_policy", "no"},
@@ -76,7 +79,7 @@ func TestErrorsBeforeTheStart(t *testing.T) {
 	t.Parallel()
 	for _, kind := range chat.Kinds() {
 		for _, header := range []http.Header{nil, codexHeader} {
-			want := kind == chat.ContextTooLong || header != nil && (kind == chat.RateLimited || kind == chat.NoTokenAvailable)
+			want := kind == chat.ContextTooLong || header != nil && slices.Contains([]chat.Kind{chat.RateLimited, chat.NoTokenAvailable, chat.KeyLimited, chat.KeySpent}, kind)
 			wire, told := broken(t, header, chat.Errorf(kind, "no"), false)
 			if told != want || told != (wire != "") {
 				t.Errorf("%s, %v: told %t, want %t: %s", kind, header, told, want, wire)

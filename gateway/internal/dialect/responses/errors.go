@@ -54,6 +54,8 @@ var renderings = map[chat.Kind]rendering{
 	chat.OwnTokenRefused:     {401, objects.CallerError, "own_token_refused", invalidPrompt},
 	chat.NoTokens:            {503, objects.ServerError, overloaded, overloaded},
 	chat.NoTokenAvailable:    {429, objects.LimitError, limitExceeded, limitExceeded},
+	chat.KeyLimited:          {429, objects.LimitError, limitExceeded, limitExceeded},
+	chat.KeySpent:            {429, objects.QuotaError, quotaExceeded, quotaExceeded},
 	chat.RateLimited:         {429, objects.LimitError, limitExceeded, limitExceeded},
 	chat.UpstreamAuth:        {503, objects.ServerError, "upstream_auth", serverError},
 	chat.UpstreamRejected:    {400, objects.CallerError, "upstream_rejected", invalidPrompt},

@@ -36,6 +36,9 @@ func TestErrors(t *testing.T) {
 		"nobody can serve":              {&chat.Error{Kind: chat.NoTokens}, "503 server_error server_is_overloaded"},
 		"all busy":                      {&chat.Error{Kind: chat.NoTokenAvailable}, "429 rate_limit_error rate_limit_exceeded"},
 		"limited":                       {&chat.Error{Kind: chat.RateLimited}, "429 rate_limit_error rate_limit_exceeded"},
+		"the key is at its limit":       {&chat.Error{Kind: chat.KeyLimited}, "429 rate_limit_error rate_limit_exceeded"},
+		"the key's budget is used up":   {&chat.Error{Kind: chat.KeySpent}, "429 insufficient_quota insufficient_quota"},
+		"not for this key":              {&chat.Error{Kind: chat.Forbidden}, "403 invalid_request_error forbidden"},
 		"a pooled token is refused":     {&chat.Error{Kind: chat.UpstreamAuth, Upstream: rejected(401, "invalid_api_key", "responses", own)}, "503 server_error upstream_auth"},
 		"out of reach":                  {&chat.Error{Kind: chat.UpstreamUnavailable}, "503 server_error request_failed"},
 		"garbled":                       {&chat.Error{Kind: chat.UpstreamProtocol}, "502 server_error request_failed"},
@@ -74,7 +77,11 @@ func TestHeadersOfErrors(t *testing.T) {
 	if got := answer.Header.Get("Retry-After"); got != "2" || answer.Header.Get("X-Should-Retry") != "" {
 		t.Errorf("%v", answer.Header)
 	}
-	for _, kind := range []chat.Kind{chat.NoTokens, chat.Conflict, chat.TooManyAttempts} {
+	later := api.Error(&chat.Error{Kind: chat.KeyLimited, RetryAfter: time.Second}, "")
+	if later.Header.Get("X-Should-Retry") != "" {
+		t.Errorf("what may fit later: %v", later.Header)
+	}
+	for _, kind := range []chat.Kind{chat.NoTokens, chat.Conflict, chat.TooManyAttempts, chat.KeySpent, chat.KeyLimited} {
 		if got := api.Error(&chat.Error{Kind: kind}, "").Header.Get("X-Should-Retry"); got != "false" {
 			t.Errorf("%s: %q", kind, got)
 		}

@@ -20,7 +20,7 @@ func raw(json string) chat.Raw {
 
 // theirs is an answer as an upstream has it, in that state.
 func theirs(status, model, output, usage string) string {
-	return `{"id":"resp_theirs","object":"response","status":"` + status + `","younger":1e400, "model":"` + model + `","output":[` + output + `],"error":null,"store":true,"usage":` + usage + `}`
+	return `{"id":"resp_theirs","object":"response","created_at":1700000007,"status":"` + status + `","younger":1e400, "model":"` + model + `","output":[` + output + `],"error":null,"store":true,"usage":` + usage + `}`
 }
 
 const theirUsage = `{"input_tokens":9,"input_tokens_details":{"cached_tokens":0},"output_tokens":2,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":11}`
@@ -126,7 +126,8 @@ func TestNativeAnswersWithoutUsage(t *testing.T) {
 	}
 }
 
-// A native stream that breaks, or ends without its last event, has failed; its id stays.
+// A native stream that breaks, or ends without its last event, has failed; its id and its time
+// stay.
 func TestNativeStreamsThatBreak(t *testing.T) {
 	t.Parallel()
 	for name, last := range map[string]func(dialect.Stream){
@@ -145,7 +146,8 @@ func TestNativeStreamsThatBreak(t *testing.T) {
 			}
 		}
 		last(stream)
-		if answer := strictly(t, string(sink.Close())); answer.Status != "failed" || answer.Error.Code != "server_error" || answer.ID != "resp_theirs" {
+		answer := strictly(t, string(sink.Close()))
+		if answer.Status != "failed" || answer.Error.Code != "server_error" || answer.ID != "resp_theirs" || answer.Created != 1700000007 {
 			t.Errorf("%s: %+v", name, answer)
 		}
 	}

@@ -1,7 +1,9 @@
 package responses
 
 import (
+	"cmp"
 	"strconv"
+	"time"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/rawjson"
@@ -11,8 +13,7 @@ import (
 type native struct {
 	// passing: the upstream's events are.
 	passing bool
-	// id is what the upstream calls the answer; empty: it has not said it.
-	id string
+	origin
 	// shift is how many events were put in between.
 	shift int
 	// last is the last event, which Done writes; forgotten: the answer is not kept.
@@ -21,6 +22,24 @@ type native struct {
 	forgotten bool
 	// asked: InBackground has been, since the id is known.
 	asked bool
+}
+
+// origin is what an upstream says of its answer as a whole, the same in all events that have it.
+type origin struct {
+	// id is what the upstream calls the answer; empty: it has not said it.
+	id string
+	// created is when the answer was begun, as a Unix time in seconds; 0: it has not said it.
+	created int64
+}
+
+// answered is a request whose answer goes by what the upstream says of it, where that has.
+func (o origin) answered(request *chat.Request) *chat.Request {
+	its := *request
+	its.ID = cmp.Or(o.id, its.ID)
+	if o.created != 0 {
+		its.Created = time.Unix(o.created, 0)
+	}
+	return &its
 }
 
 // isLast tells whether an event is the last of an answer.
@@ -59,11 +78,9 @@ func (s *stream) pass(raw *chat.Raw) error {
 		payload = s.buf
 	}
 	if hasAnswer(name) {
-		edited, id := ofUpstream(payload, responseMember, s.request.Model)
+		edited, said := ofUpstream(payload, responseMember, s.request.Model)
 		payload = edited
-		if id != "" {
-			s.native.id = id
-		}
+		s.native.id, s.native.created = cmp.Or(said.id, s.native.id), cmp.Or(said.created, s.native.created)
 	}
 	if isLast(name) {
 		s.native.last, s.native.name = append([]byte(nil), payload...), name
@@ -136,30 +153,32 @@ func numberOf(event []byte) (n numbering) {
 // responseMember is the member of an event that has the answer.
 const responseMember = "response"
 
-// ofUpstream is an upstream's own JSON with the client's name of the model, and the id of the
-// answer; in is the member that has the answer, empty where it is the whole. What is as it is
+// ofUpstream is an upstream's own JSON with the client's name of the model, and what it says of
+// the answer; in is the member that has the answer, empty where it is the whole. What is as it is
 // to be is not copied.
-func ofUpstream(json []byte, in, model string) (renamed []byte, id string) {
+func ofUpstream(json []byte, in, model string) (renamed []byte, said origin) {
 	s := rawjson.Over(json)
 	edit := rawjson.NewEdit(nil, json)
-	id = rename(&s, &edit, in, model)
+	said = rename(&s, &edit, in, model)
 	if s.Failed() || edit.Unchanged() {
-		return json, id
+		return json, said
 	}
-	return edit.Bytes(), id
+	return edit.Bytes(), said
 }
 
-func rename(s *rawjson.Scanner, edit *rawjson.Edit, in, model string) (id string) {
+func rename(s *rawjson.Scanner, edit *rawjson.Edit, in, model string) (said origin) {
 	if s.Kind() != rawjson.Object {
 		s.Skip()
-		return ""
+		return origin{}
 	}
 	for ok := s.Object(); ok; ok = s.Member() {
 		switch key := string(s.Key()); {
 		case in != "" && key == in:
-			id = rename(s, edit, "", model)
+			said = rename(s, edit, "", model)
 		case in == "" && key == "id" && s.Kind() == rawjson.String:
-			id = s.Text()
+			said.id = s.Text()
+		case in == "" && key == "created_at" && s.Kind() == rawjson.Number:
+			said.created = int64(s.Int())
 		case in == "" && key == modelField && s.Kind() == rawjson.String:
 			from := s.Pos()
 			if s.Text() != model {
@@ -169,7 +188,7 @@ func rename(s *rawjson.Scanner, edit *rawjson.Edit, in, model string) (id string
 			s.Skip()
 		}
 	}
-	return id
+	return said
 }
 
 // within changes the answer in an event.

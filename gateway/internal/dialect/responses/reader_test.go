@@ -48,6 +48,7 @@ type wirePart struct {
 // wireResponse is an answer as SDKs read it.
 type wireResponse struct {
 	ID, Object, Model, Status string
+	Created                   int64 `json:"created_at"`
 	Output                    []wireItem
 	Error                     *struct{ Code, Message string }
 	Incomplete                *struct{ Reason string } `json:"incomplete_details"`

@@ -102,7 +102,7 @@ func (a *attempt) stream(ctx context.Context, events *eventstream.Reader) *upstr
 			a.watch.Arrived()
 		}
 		_, more := events.Upcoming()
-		failure := a.frame(got, more)
+		failure := a.frame(got, more || events.Ended())
 		if failure != nil || a.left {
 			return failure
 		}

@@ -5,11 +5,11 @@ import (
 	"cmp"
 	"context"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"carousel.internal/gateway/internal/ondemand"
 	"carousel.internal/gateway/internal/rawjson"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/gateway/internal/upstream/wire"
@@ -29,7 +29,7 @@ const (
 
 // accountID is an organisation's or a workspace's id, as the vendor's words on limits name
 // it.
-var accountID = regexp.MustCompile(`\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b(org|wrkspc)_\w+`)
+var accountID = ondemand.Regexp(`\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b(org|wrkspc)_\w+`)
 
 // apiError is {"type":"error","error":{"type":…,"message":…}}, or words.
 type apiError struct{ kind, message string }
@@ -77,8 +77,8 @@ func (a *attempt) failure(status int, body []byte, signs ...string) *upstream.Fa
 	}
 	failure.Code = failure.Type
 	if failure.Class.Cools() { // what it says of the account is for its owner
-		body = accountID.ReplaceAll(body, []byte("…"))
-		said.message = accountID.ReplaceAllString(said.message, "…")
+		body = accountID.Get().ReplaceAll(body, []byte("…"))
+		said.message = accountID.Get().ReplaceAllString(said.message, "…")
 		failure.RetryAfter = upstream.WaitInWords(words, time.Now())
 	}
 	failure.Message = upstream.CleanMessage(said.message, secret)

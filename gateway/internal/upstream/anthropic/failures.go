@@ -1,29 +1,29 @@
 package anthropic
 
 import (
-	"regexp"
 	"slices"
 
+	"carousel.internal/gateway/internal/ondemand"
 	"carousel.internal/gateway/internal/upstream"
 )
 
 // What the vendor says in words only.
 var (
-	sizeWords   = regexp.MustCompile(`(?i)prompt is too long|exceed(s|ed)? (the )?(context|maximum|model'?s?)|context (window|length|limit)|input length and .max_tokens. exceed`)
+	sizeWords   = ondemand.Regexp(`(?i)prompt is too long|exceed(s|ed)? (the )?(context|maximum|model'?s?)|context (window|length|limit)|input length and .max_tokens. exceed`)
 	creditWords = ofAccount(`credit balance|insufficient (credit|balance|funds)|(spend(ing)?|usage|monthly|workspace) limits?\b|out of credits|reached your specified`)
-	sealWords   = regexp.MustCompile("(?i)invalid .?signature|signature.{0,80}(invalid|verif|not (valid|match))|thinking.{0,120}(cannot be modified|must remain|could not be (verified|decrypted))|encrypted.{0,60}could not be")
+	sealWords   = ondemand.Regexp("(?i)invalid .?signature|signature.{0,80}(invalid|verif|not (valid|match))|thinking.{0,120}(cannot be modified|must remain|could not be (verified|decrypted))|encrypted.{0,60}could not be")
 	closedWords = ofAccount(`\b(organi[sz]ation|account)\b.{0,60}\b(disabled|suspended|deactivated)`)
 	keyWords    = ofAccount(`\bkey\b.{0,40}\b(disabled|deactivated|revoked)`)
 	// Keys of one organisation may be of several workspaces, of which answers say nothing.
 	workspaceWords = ofAccount(`workspace.{0,40}limits?\b`)
-	modelWords     = regexp.MustCompile(`(?i)\bmodel\b`)
+	modelWords     = ondemand.Regexp(`(?i)\bmodel\b`)
 )
 
 // ofAccount finds words that say something of the account: in a plain sentence. What is wrong
 // with a request is told by a path and a colon, or quotes what the request had; either may
 // have any words in it, those that the caller has chosen.
-func ofAccount(words string) *regexp.Regexp {
-	return regexp.MustCompile("(?is)^(?:[^:'\"`]|:\\S|\\w'\\w)*(?:" + words + ")(?:[^:]|:\\S)*$")
+func ofAccount(words string) *ondemand.Pattern {
+	return ondemand.Regexp("(?is)^(?:[^:'\"`]|:\\S|\\w'\\w)*(?:" + words + ")(?:[^:]|:\\S)*$")
 }
 
 // failures is what is at fault, whatever goes wrong. An error's name is its type.

@@ -1,6 +1,6 @@
 package anthropic
 
-import "regexp"
+import "carousel.internal/gateway/internal/ondemand"
 
 // modelFacts are what requests must respect of a model.
 type modelFacts struct {
@@ -12,16 +12,16 @@ type modelFacts struct {
 
 // knownModels are the vendor's, by what is in their names; the first that matches counts.
 var knownModels = []struct {
-	name  *regexp.Regexp
+	name  *ondemand.Pattern
 	facts modelFacts
 }{
-	{regexp.MustCompile(`claude-3-(opus|sonnet|haiku)`), modelFacts{maxTokens: 4096}},
-	{regexp.MustCompile(`claude-3[-.]5`), modelFacts{maxTokens: 8192}},
-	{regexp.MustCompile(`claude-3[-.]7`), modelFacts{maxTokens: 64000, thinks: true}},
-	{regexp.MustCompile(`claude-opus-4(-[01])?(-\d{8}|$|@)`), modelFacts{maxTokens: 32000, thinks: true}},
-	{regexp.MustCompile(`claude-(opus|sonnet)-4[-.][6-9]`), modelFacts{maxTokens: 64000, thinks: true, adaptive: true}},
-	{regexp.MustCompile(`claude-(opus|sonnet|haiku)-4`), modelFacts{maxTokens: 64000, thinks: true}},
-	{regexp.MustCompile(`claude-(opus|sonnet|haiku|[a-z]+)-[5-9]`), modelFacts{maxTokens: 64000, thinks: true, adaptive: true}},
+	{ondemand.Regexp(`claude-3-(opus|sonnet|haiku)`), modelFacts{maxTokens: 4096}},
+	{ondemand.Regexp(`claude-3[-.]5`), modelFacts{maxTokens: 8192}},
+	{ondemand.Regexp(`claude-3[-.]7`), modelFacts{maxTokens: 64000, thinks: true}},
+	{ondemand.Regexp(`claude-opus-4(-[01])?(-\d{8}|$|@)`), modelFacts{maxTokens: 32000, thinks: true}},
+	{ondemand.Regexp(`claude-(opus|sonnet)-4[-.][6-9]`), modelFacts{maxTokens: 64000, thinks: true, adaptive: true}},
+	{ondemand.Regexp(`claude-(opus|sonnet|haiku)-4`), modelFacts{maxTokens: 64000, thinks: true}},
+	{ondemand.Regexp(`claude-(opus|sonnet|haiku|[a-z]+)-[5-9]`), modelFacts{maxTokens: 64000, thinks: true, adaptive: true}},
 }
 
 // unknownModel is believed of all others.

@@ -12,6 +12,7 @@ type shape struct {
 	before, after []byte
 	frame         frame
 	other         frame // the latest of another shape
+	texts         rawjson.Texts
 }
 
 // maxShape bounds what is remembered of a frame, in bytes.
@@ -37,7 +38,7 @@ func (s *shape) again(data []byte) bool {
 	if len(s.before) == 0 || !bytes.HasPrefix(data, s.before) || !bytes.HasSuffix(data[len(s.before):], s.after) {
 		return false
 	}
-	text, ok := rawjson.Inside(data[len(s.before) : len(data)-len(s.after)])
+	text, ok := s.texts.Inside(data[len(s.before) : len(data)-len(s.after)])
 	if ok {
 		s.frame.text = text
 	}

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"carousel.internal/gateway/internal/ondemand"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/gateway/internal/upstream/wire"
 	"carousel.internal/proto/service/secret"
@@ -70,7 +70,7 @@ type settings struct {
 }
 
 // agentVersion is what the upstream takes for a version of its command line.
-var agentVersion = regexp.MustCompile(`^cli-\d{4}\.\d\d\.\d\d-[0-9a-f]{7,}$`)
+var agentVersion = ondemand.Regexp(`^cli-\d{4}\.\d\d\.\d\d-[0-9a-f]{7,}$`)
 
 var parsers = wire.Parsers[settings]{
 	"protocol":            parseProtocol,

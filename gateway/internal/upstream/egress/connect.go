@@ -79,3 +79,6 @@ func (b *begun) Read(buffer []byte) (int, error) {
 	}
 	return b.Conn.Read(buffer)
 }
+
+// NetConn returns the connection below.
+func (b *begun) NetConn() net.Conn { return b.Conn }

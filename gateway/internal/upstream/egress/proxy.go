@@ -4,10 +4,10 @@ import (
 	"errors"
 	"net"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 
+	"carousel.internal/gateway/internal/ondemand"
 	"carousel.internal/proto/service/secret"
 )
 
@@ -31,7 +31,7 @@ const (
 )
 
 // hostForm is what names and addresses look like: errors show the host.
-var hostForm = regexp.MustCompile(`^[0-9A-Za-z._:-]{1,253}$`)
+var hostForm = ondemand.Regexp(`^[0-9A-Za-z._:-]{1,253}$`)
 
 // proxy is a way out.
 type proxy struct {

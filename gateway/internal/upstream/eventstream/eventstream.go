@@ -52,6 +52,7 @@ type Reader struct {
 	begin   int  // the earliest byte that the event in the making needs
 	line    int  // where the current line begins
 	scan    int  // up to here there is no line end
+	feeds   int  // up to here no line ends with a carriage return
 	afterCR bool // a line feed would belong to the line before
 	started bool // a byte order mark can't come any more
 
@@ -162,12 +163,11 @@ func (r *Reader) parse() bool {
 			r.afterCR = false
 			r.scan = max(r.scan, r.line)
 		}
-		length := lineEnd(r.buf[r.scan:r.end])
-		if length < 0 {
+		to := r.lineEnd()
+		if to < 0 {
 			r.scan = r.end
 			return false
 		}
-		to := r.scan + length
 		r.afterCR = r.buf[to] == '\r'
 		from := r.line
 		r.line, r.scan = to+1, to+1
@@ -214,16 +214,26 @@ func (r *Reader) endLast() bool {
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// lineEnd is the index of the first line feed or carriage return, or -1.
-func lineEnd(b []byte) int {
-	feed := bytes.IndexByte(b, '\n')
+// lineEnd is where the next line feed or carriage return stands, or -1. Most streams have none of
+// the latter, which are looked for once in all that has been read.
+func (r *Reader) lineEnd() int {
+	to, feed := r.end, bytes.IndexByte(r.buf[r.scan:r.end], '\n')
 	if feed >= 0 {
-		b = b[:feed]
+		to = r.scan + feed
 	}
-	if carriage := bytes.IndexByte(b, '\r'); carriage >= 0 {
-		return carriage
+	if r.feeds < to {
+		from := max(r.feeds, r.scan)
+		carriage := bytes.IndexByte(r.buf[from:r.end], '\r')
+		if carriage < 0 {
+			r.feeds = r.end
+		} else if r.feeds = from + carriage; r.feeds < to {
+			return r.feeds
+		}
 	}
-	return feed
+	if feed < 0 {
+		return -1
+	}
+	return to
 }
 
 // takeField takes a line of the event. Data of several lines is moved together in
@@ -299,7 +309,7 @@ func (r *Reader) move(to []byte) {
 	copy(to, r.buf[r.begin:r.end])
 	by := r.begin
 	r.buf = to
-	r.begin, r.line, r.scan, r.end = 0, r.line-by, r.scan-by, r.end-by
+	r.begin, r.line, r.scan, r.feeds, r.end = 0, r.line-by, r.scan-by, max(r.feeds-by, 0), r.end-by
 	if r.hasData {
 		r.data.from, r.data.to = r.data.from-by, r.data.to-by
 	}

@@ -142,6 +142,12 @@ func (a *attempt) stream(ctx context.Context, events *eventstream.Reader) *upstr
 		case err != nil:
 			return a.interrupted(ctx, err, upstream.SignLost)
 		}
+		if a.goOn(got, events) {
+			if a.left {
+				return nil
+			}
+			continue
+		}
 		if isDone(got.Data) {
 			if !a.produced() {
 				a.keepWords(events.Stray())
@@ -173,6 +179,23 @@ func (a *attempt) stream(ctx context.Context, events *eventstream.Reader) *upstr
 	}
 }
 
+// goOn yields the event of a chunk that goes on with the text that is open, and differs from an
+// earlier one in nothing but its text: nearly all do. false: it is another one.
+func (a *attempt) goOn(got eventstream.Event, events *eventstream.Reader) bool {
+	block, open := a.blocks.InText()
+	if !open || a.joining != nil || len(a.held) > 0 || len(a.mender.tails) > 0 || string(got.Name) == "error" {
+		return false
+	}
+	text, raw, ok := a.chunks.raw(got.Data)
+	if !ok {
+		return false
+	}
+	a.watch.Arrived()
+	a.said, a.promised = true, more(events)
+	a.left = !a.yield(chat.Event{Text: text, Block: block, More: a.promised, Raw: raw}, nil)
+	return true
+}
+
 // more tells whether the next chunk is here, or the end of the stream is.
 func more(events *eventstream.Reader) bool {
 	data, ok := events.Upcoming()
@@ -201,9 +224,8 @@ func (a *attempt) read(got eventstream.Event) (event upstream.Flat, isChunk bool
 		return event, false, a.reported(got.Data)
 	}
 	if len(a.mender.tails) == 0 {
-		if text, at, ok := a.chunks.text(got.Data); ok { // nearly always
+		if text, raw, ok := a.chunks.raw(got.Data); ok {
 			a.said = true
-			raw := chat.Raw{Dialect: dialect, JSON: got.Data, Shape: a.chunks.shape, TextFrom: at.from, TextTo: at.to}
 			return upstream.Flat{Text: text, Raw: raw}, true, nil
 		}
 	}

@@ -1,9 +1,9 @@
 package openai
 
 import (
-	"regexp"
 	"slices"
 
+	"carousel.internal/gateway/internal/ondemand"
 	"carousel.internal/gateway/internal/upstream"
 )
 
@@ -13,11 +13,11 @@ var (
 	// `exceeds the available context size`, as SGLang, `longer than the model's context
 	// length`, as xAI, `maximum prompt length`, and as Gemini, `The input token count …
 	// exceeds the maximum number of tokens allowed`.
-	sizeWords = regexp.MustCompile(`(?i)maximum (context|prompt|model) length|context window|(prompt|input) is too long` +
+	sizeWords = ondemand.Regexp(`(?i)maximum (context|prompt|model) length|context window|(prompt|input) is too long` +
 		`|\bexceed(s|ed|ing)? .{0,40}\bcontext (length|size|limit)|\bmodel['’]?s context length|longer than .{0,40}\bmodel length|input token count .{0,40}\bexceeds`)
 	// OpenAI counts for each model by itself: `Rate limit reached for gpt-4o in
 	// organization org-… on tokens per min (TPM)`.
-	modelWords = regexp.MustCompile(`(?i)rate limit (reached|exceeded) for (model )?\S+ (in|on) `)
+	modelWords = ondemand.Regexp(`(?i)rate limit (reached|exceeded) for (model )?\S+ (in|on) `)
 )
 
 // noModel are the names of an upstream's not having a model.
@@ -28,33 +28,33 @@ var noModel = []string{
 
 var (
 	// accessWords say that others may use the model.
-	accessWords = regexp.MustCompile(`(?i)not have access to (the )?model|not (allowed|permitted|authorized) to (use|access|sample from) (the |this )?model`)
+	accessWords = ondemand.Regexp(`(?i)not have access to (the )?model|not (allowed|permitted|authorized) to (use|access|sample from) (the |this )?model`)
 	// noModelWords are as upstreams without a name for it have them: `The model x does
 	// not exist`, `model "x" not found`, `Model Not Exist`, `x is not a valid model ID`,
 	// `Invalid model name passed in model=x`, `No endpoints found for x.`, `model: x`.
 	// What is not found behind a colon is something else.
-	noModelWords = regexp.MustCompile(`(?i)\b(models?|deployment)\b:?([^:;]|[:;]\S){0,250}\b((does not|doesn['’]t|do not|not) exist|not found)` +
+	noModelWords = ondemand.Regexp(`(?i)\b(models?|deployment)\b:?([^:;]|[:;]\S){0,250}\b((does not|doesn['’]t|do not|not) exist|not found)` +
 		`|not found the model|(unknown|no such|unable to access) model\b|invalid model( id| name)?( passed\b|[:.'"]|$)` +
 		`|not a valid model|no endpoints found for|^model: \S+$|\bunsupported model:|\bmodels?( \S+)? (is|are) (not|no longer) supported(\.|$| by any)` +
 		`|\bmodel identifier is (not valid|invalid)|\bmodel .{0,250}\bhas been (decommissioned|retired|shut down)|模型不存在|llm provider not provided`)
 	// noChannelWords are those of gateways before providers that have none for the model.
-	noChannelWords = regexp.MustCompile(`(?i)\bno available channels? for (the )?model\b|对于模型.{0,250}无可用渠道`)
+	noChannelWords = ondemand.Regexp(`(?i)\bno available channels? for (the )?model\b|对于模型.{0,250}无可用渠道`)
 )
 
 // What upstreams say in words that have neither a name nor a status for it.
 var (
-	quotaWords = regexp.MustCompile(`(?i)\b(quota|balance|credits?|funds)\b.{0,40}\b(used up|exhausted|exceeded|insufficient|not enough|too low|depleted|empty)\b|\b(insufficient|not enough|out of|exceeded your( current)?) (quota|balance|credits?|funds)\b`)
-	limitWords = regexp.MustCompile(`(?i)\b(rate limit|too many requests|throttled)`)
-	keyWords   = regexp.MustCompile(`(?i)\b(invalid|incorrect|wrong|expired|unknown|missing|revoked|disabled)( or \w+)? (api[ _-]?)?(key|token)\b|\b(key|token) (is|was|has been) (not valid|invalid|incorrect|wrong|expired|unknown|missing|revoked|disabled)\b|\b(login|authentication|authorization) (failed|fail|error)\b|\bunauthori[sz]ed\b`)
+	quotaWords = ondemand.Regexp(`(?i)\b(quota|balance|credits?|funds)\b.{0,40}\b(used up|exhausted|exceeded|insufficient|not enough|too low|depleted|empty)\b|\b(insufficient|not enough|out of|exceeded your( current)?) (quota|balance|credits?|funds)\b`)
+	limitWords = ondemand.Regexp(`(?i)\b(rate limit|too many requests|throttled)`)
+	keyWords   = ondemand.Regexp(`(?i)\b(invalid|incorrect|wrong|expired|unknown|missing|revoked|disabled)( or \w+)? (api[ _-]?)?(key|token)\b|\b(key|token) (is|was|has been) (not valid|invalid|incorrect|wrong|expired|unknown|missing|revoked|disabled)\b|\b(login|authentication|authorization) (failed|fail|error)\b|\bunauthori[sz]ed\b`)
 )
 
 // sealWords are as OpenAI has them: `The encrypted content gAAA… could not be verified. Reason:
 // Encrypted content could not be decrypted or parsed.`
-var sealWords = regexp.MustCompile(`(?is)\bencrypted.{0,200}\bcould not be (decrypted|verified|parsed)\b`)
+var sealWords = ondemand.Regexp(`(?is)\bencrypted.{0,200}\bcould not be (decrypted|verified|parsed)\b`)
 
 // lostWords are of an item that is known by its id alone, such as a thought whose seal was another
 // upstream's: `Item with id 'rs_…' not found. Items are not persisted when store is set to false.`
-var lostWords = regexp.MustCompile(`(?i)\bitems are not persisted\b`)
+var lostWords = ondemand.Regexp(`(?i)\bitems are not persisted\b`)
 
 // promptFaults are what the Responses API finds wrong with what it has been asked, also when it
 // has begun to answer.

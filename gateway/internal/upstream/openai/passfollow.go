@@ -185,8 +185,8 @@ func firstEvent(head []byte, whole bool) (ended bool, failed []byte) {
 func usageOf(object []byte) *chat.Usage {
 	r := reading{s: rawjson.Over(object)}
 	var c tokenCounts
-	r.each(func(key string) {
-		switch key {
+	for ok := r.object(); ok; ok = r.s.Member() {
+		switch string(r.s.Key()) {
 		case "prompt_tokens", "input_tokens":
 			c.told = r.count(&c.Prompt) || c.told
 		case "completion_tokens", "output_tokens":
@@ -200,7 +200,7 @@ func usageOf(object []byte) *chat.Usage {
 		default:
 			r.s.Skip()
 		}
-	})
+	}
 	switch {
 	case r.s.End() != nil || !c.told && c.total == 0:
 		return nil

@@ -83,6 +83,15 @@ func parseOnly(data []byte, name string) piece {
 	return r.p
 }
 
+// parseWhole is parseOnly for a whole answer; outer takes the members that its dialect may set.
+func parseWhole(data []byte, name string, outer *chat.Members) piece {
+	r := reading{data: data, s: rawjson.Over(data), only: name, outer: outer}
+	*outer = chat.Members{}
+	r.members(r.s.Object(), nil)
+	outer.End()
+	return r.p
+}
+
 // chunkParser is parsePiece for the chunks of a stream. One after the other
 // begins with the same members: what says nothing here is read once.
 type chunkParser struct {
@@ -95,6 +104,7 @@ type chunkParser struct {
 	begun         indexSet // its choice
 	// shape is how often before and after have been learned.
 	shape int
+	texts rawjson.Texts
 }
 
 // maxSurroundings bounds what is kept around a text: a chunk can have a picture in it.
@@ -117,8 +127,14 @@ func (c *chunkParser) text(data []byte) (text string, at span, ok bool) {
 		return "", at, false
 	}
 	at = span{len(c.before), len(data) - len(c.after)}
-	text, ok = rawjson.Inside(data[at.from:at.to])
+	text, ok = c.texts.Inside(data[at.from:at.to])
 	return text, at, ok && text != "" && cutTail(data[at.from:at.to]) == 0
+}
+
+// raw is text, with the chunk as it goes through.
+func (c *chunkParser) raw(data []byte) (text string, raw chat.Raw, ok bool) {
+	text, at, ok := c.text(data)
+	return text, chat.Raw{Dialect: dialect, JSON: data, Shape: c.shape, TextFrom: at.from, TextTo: at.to}, ok
 }
 
 // parseAll reads a chunk of any kind, and learns from it.
@@ -154,6 +170,15 @@ type reading struct {
 	s    rawjson.Scanner
 	p    piece
 	only string // the name of what a choice says; empty: either
+	// outer takes the members that the answer's dialect may set; nil: nobody asks for them.
+	outer *chat.Members
+}
+
+// note notes a member that has been consumed. Its value begins at from.
+func (r *reading) note(name string, from int) {
+	if r.outer != nil {
+		r.outer.Note(name, from, r.s.Pos())
+	}
 }
 
 // members reads the members of the outermost object; ok: it stands in one. head is
@@ -161,6 +186,7 @@ type reading struct {
 func (r *reading) members(ok bool, head func()) {
 	s, p := &r.s, &r.p
 	for ; ok; ok = s.Member() {
+		from := s.Pos()
 		switch string(s.Key()) {
 		case "choices":
 			if head != nil && !p.listed && p.event.Usage == nil && p.failure == nil && !p.flawed {
@@ -169,6 +195,7 @@ func (r *reading) members(ok bool, head func()) {
 			r.choices()
 		case "usage":
 			r.usage()
+			r.note("usage", from)
 		case "error":
 			switch failure := s.Skip(); {
 			case string(failure) == "null":
@@ -184,7 +211,21 @@ func (r *reading) members(ok bool, head func()) {
 				p.failure = r.data
 			}
 		case "object":
-			p.chunk = text(s) == "chat.completion.chunk" || p.chunk
+			if s.Kind() == rawjson.String {
+				p.chunk = string(s.Word()) == "chat.completion.chunk" || p.chunk
+			} else {
+				s.Skip()
+			}
+			r.note("object", from)
+		case "id":
+			s.Skip()
+			r.note("id", from)
+		case "created":
+			s.Skip()
+			r.note("created", from)
+		case "model":
+			s.Skip()
+			r.note("model", from)
 		default:
 			s.Skip()
 		}

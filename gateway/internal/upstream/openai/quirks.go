@@ -1,11 +1,11 @@
 package openai
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/ondemand"
 )
 
 // quirks are how an upstream differs from others that speak the same API. They shape the
@@ -176,7 +176,7 @@ func (q *quirks) effort(model string, wish chat.Thinking) chat.Effort {
 }
 
 // reasoners are the names of OpenAI's models that think, behind the name of a provider.
-var reasoners = regexp.MustCompile(`(^|/)(o[1-9]|gpt-([5-9]|oss))`)
+var reasoners = ondemand.Regexp(`(^|/)(o[1-9]|gpt-([5-9]|oss))`)
 
 func reasons(model string) bool {
 	return reasoners.MatchString(model) && !strings.Contains(model, "-chat")

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/rawjson"
 	"carousel.internal/gateway/internal/upstream"
 )
@@ -61,7 +62,7 @@ func authorize(header http.Header, credential upstream.Credential) {
 func (d *Driver) body(call *upstream.Call) ([]byte, naming) {
 	req := call.Request
 	if req.Source.Dialect == dialect {
-		if edited, ok := d.edit(req.Source.JSON, call.Model, req.Stream); ok {
+		if edited, ok := d.fitted(&req.Source, call.Model, req.Stream); ok {
 			return edited, naming{}
 		}
 	}
@@ -72,6 +73,32 @@ func (d *Driver) body(call *upstream.Call) ([]byte, naming) {
 	wrapped := *call
 	wrapped.Request, names.free = upstream.WrapFreeTools(req)
 	return d.build(&wrapped, names), names
+}
+
+// fitted is edit for a body that the client's dialect has read: where that has noted the members,
+// the body is not read again.
+func (d *Driver) fitted(source *chat.Source, model string, stream bool) ([]byte, bool) {
+	members := &source.Members
+	wants := stream && d.settings.includeUsage
+	options := members.Find("stream_options")
+	if !members.Known() || members.Find("model").To == 0 || options.To != 0 && !wants {
+		return d.edit(source.JSON, model, stream)
+	}
+	e := editing{edit: rawjson.NewEdit(nil, source.JSON)}
+	for _, member := range members.All() {
+		e.s = rawjson.Within(source.JSON, member.From)
+		switch member.Name {
+		case "model":
+			e.replace(string(rawjson.AppendString(make([]byte, 0, len(model)+2), model)))
+		case "stream":
+			e.replaceStream(stream)
+		case "stream_options":
+			e.includeUsage()
+		}
+	}
+	end := bytes.LastIndexByte(source.JSON, '}')
+	e.insertMissing(end, true, stream && members.Find("stream").To == 0, wants && options.To == 0)
+	return e.body(source.JSON), true
 }
 
 // edit makes the client's body fit: the model under the upstream's name for it,
@@ -111,16 +138,8 @@ func (d *Driver) edit(source []byte, model string, stream bool) ([]byte, bool) {
 	if e.s.End() != nil || !hasModel {
 		return nil, false
 	}
-	if stream && !hasStream {
-		e.insert(end, `"stream":true`, kept)
-	}
-	if stream && d.settings.includeUsage && !hasOptions {
-		e.insert(end, `"stream_options":{"include_usage":true}`, kept)
-	}
-	if e.edit.Unchanged() { // a large body is not copied for nothing
-		return source, true
-	}
-	return e.edit.Bytes(), true
+	e.insertMissing(end, kept, stream && !hasStream, stream && d.settings.includeUsage && !hasOptions)
+	return e.body(source), true
 }
 
 // editing is a pass over a client's body.
@@ -145,6 +164,25 @@ func (e *editing) replaceStream(stream bool) {
 	} else {
 		e.s.Skip()
 	}
+}
+
+// insertMissing adds what the body lacks before the closing brace: the wish for a stream, and for
+// its token counts.
+func (e *editing) insertMissing(brace int, comma, stream, usage bool) {
+	if stream {
+		e.insert(brace, `"stream":true`, comma)
+	}
+	if usage {
+		e.insert(brace, `"stream_options":{"include_usage":true}`, comma)
+	}
+}
+
+// body is what has become of the source. A large one is not copied for nothing.
+func (e *editing) body(source []byte) []byte {
+	if e.edit.Unchanged() {
+		return source
+	}
+	return e.edit.Bytes()
 }
 
 // insert adds a member before a closing brace.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/rawjson"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/proto/service/secret"
 )
@@ -192,6 +193,43 @@ func TestConfig(t *testing.T) {
 			}
 		}
 	}
+}
+
+// notedIn are the members of a body as the client's dialect notes them.
+func notedIn(source []byte) chat.Members {
+	var members chat.Members
+	s := rawjson.Over(source)
+	for ok := s.Object(); ok; ok = s.Member() {
+		name, from := string(s.Key()), s.Pos()
+		s.Skip()
+		switch name {
+		case "model", "stream", "stream_options":
+			members.Note(name, from, s.Pos())
+		}
+	}
+	if s.End() == nil {
+		members.End()
+	}
+	return members
+}
+
+// A body of which the members are known becomes what it becomes when it is read again.
+func FuzzFitted(f *testing.F) {
+	f.Add(`{"model":"up/m","stream":true,"new":1}`, true, true)
+	f.Add(`{"stream_options":{"include_obfuscation":false},"model":"m","stream":true}`, true, true)
+	f.Add(`{"stream_options":null,"model":"m","stream":null} `, true, true)
+	f.Add(` { "model" : "m", "model":"n", "stream_options":{"include_usage":false}}`, true, false)
+	f.Add(`{"stream_options":{},"x":{"model":1},"mod\u0065l":"m"}`, false, true)
+	f.Add(`{"model":"up/m","stream":null,"messages":["}"]}`, false, true)
+	f.Fuzz(func(t *testing.T, source string, stream, counted bool) {
+		driver := &Driver{settings: defaults}
+		driver.settings.includeUsage = counted
+		want, isObject := driver.edit([]byte(source), "m", stream)
+		got, ok := driver.fitted(&chat.Source{JSON: []byte(source), Members: notedIn([]byte(source))}, "m", stream)
+		if ok != isObject || string(got) != string(want) {
+			t.Errorf("%s became\n%s, want\n%s", source, got, want)
+		}
+	})
 }
 
 func BenchmarkEdit(b *testing.B) {

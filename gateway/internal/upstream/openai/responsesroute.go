@@ -3,12 +3,12 @@ package openai
 import (
 	"context"
 	"net/http"
-	"regexp"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"carousel.internal/gateway/internal/ondemand"
 	"carousel.internal/gateway/internal/rawjson"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/gateway/internal/upstream/egress"
@@ -150,7 +150,7 @@ func routeMissing(status int, body []byte) bool {
 // routeWords are as FastAPI has them, `Not Found`, as Go, `404 page not found`, as OpenAI,
 // `Unknown request URL: POST /v1/x` and `Invalid URL (POST /v1/x)`, and as Express, `Cannot
 // POST /v1/x`.
-var routeWords = regexp.MustCompile(`(?i)^(404:? )?((page|path|url|endpoint|route|resource) )?not found[.!]?$` +
+var routeWords = ondemand.Regexp(`(?i)^(404:? )?((page|path|url|endpoint|route|resource) )?not found[.!]?$` +
 	`|\b(invalid|unknown|unrecognized|unsupported) (request )?(url|path|route|endpoint)\b|\bcannot post\b` +
 	`|\bno (such |matching )?(url|path|route|endpoint|handler)\b` +
 	`|\b(url|path|route|endpoint)\b.{0,120}\b(not found|does not exist|doesn't exist|not (supported|available|implemented|allowed))`)

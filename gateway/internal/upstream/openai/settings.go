@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/ondemand"
 	"carousel.internal/gateway/internal/upstream/wire"
 	"carousel.internal/proto/service/secret"
 )
@@ -154,7 +154,7 @@ func parseMembers(to *[]string, text string) error {
 	return nil
 }
 
-var memberForm = regexp.MustCompile(`^[a-z_]{1,64}$`)
+var memberForm = ondemand.Regexp(`^[a-z_]{1,64}$`)
 
 // parseSettings reads the settings of an upstream at a host. It names every key that is
 // unknown or wrong.

@@ -19,8 +19,8 @@ type tokenCounts struct {
 // usage reads the counts of tokens.
 func (r *reading) usage() {
 	var c tokenCounts
-	r.each(func(key string) {
-		switch key {
+	for ok := r.object(); ok; ok = r.s.Member() {
+		switch string(r.s.Key()) {
 		case "prompt_tokens":
 			c.told = r.count(&c.Prompt) || c.told
 		case "completion_tokens":
@@ -39,7 +39,7 @@ func (r *reading) usage() {
 		default:
 			r.s.Skip()
 		}
-	})
+	}
 	if c.told {
 		usage := c.whole()
 		r.p.event.Usage = &usage
@@ -59,8 +59,8 @@ func (c *tokenCounts) whole() chat.Usage {
 
 // input reads the details of what went in.
 func (r *reading) input(c *tokenCounts) {
-	r.each(func(key string) {
-		switch key {
+	for ok := r.object(); ok; ok = r.s.Member() {
+		switch string(r.s.Key()) {
 		case "cached_tokens":
 			r.count(&c.CacheRead)
 		case "cache_write_tokens":
@@ -68,20 +68,20 @@ func (r *reading) input(c *tokenCounts) {
 		default:
 			r.s.Skip()
 		}
-	})
+	}
 }
 
 // thoughts reads the details of what came out. Thinking alone is an answer that was
 // produced, too.
 func (r *reading) thoughts(c *tokenCounts) {
-	r.each(func(key string) {
-		if key != "reasoning_tokens" {
+	for ok := r.object(); ok; ok = r.s.Member() {
+		if string(r.s.Key()) != "reasoning_tokens" {
 			r.s.Skip()
-			return
+			continue
 		}
 		r.count(&c.Reasoning)
 		r.p.spent = r.p.spent || c.Reasoning > 0
-	})
+	}
 }
 
 // produced consumes a count of what the upstream has produced.
@@ -91,16 +91,13 @@ func (r *reading) produced() {
 	r.p.spent = r.p.spent || n > 0
 }
 
-// each calls member for each member of an object, which has to consume its value; what
-// is no object is left out.
-func (r *reading) each(member func(key string)) {
+// object enters an object, as the scanner's Object does; what is none is left out.
+func (r *reading) object() bool {
 	if r.s.Kind() != rawjson.Object {
 		r.s.Skip()
-		return
+		return false
 	}
-	for ok := r.s.Object(); ok; ok = r.s.Member() {
-		member(string(r.s.Key()))
-	}
+	return r.s.Object()
 }
 
 // count reads a number, if there is one.

@@ -30,9 +30,10 @@ func (a *attempt) whole(ctx context.Context, body io.Reader, length int64) *upst
 
 // sendWhole judges a whole answer and yields it in the form that was asked for.
 func (a *attempt) sendWhole(data []byte) *upstream.Failure {
-	p := parsePiece(data)
+	var outer chat.Members
+	p := parseWhole(data, "", &outer)
 	if p.delta && p.message {
-		p = parseOnly(data, "message")
+		p = parseWhole(data, "message", &outer)
 	}
 	switch {
 	case p.malformed && isList(data):
@@ -52,7 +53,7 @@ func (a *attempt) sendWhole(data []byte) *upstream.Failure {
 	whole := mender{whole: true}
 	if whole.wants(&p) {
 		data = whole.mend(data)
-		p = parseOnly(data, "message")
+		p = parseWhole(data, "message", &outer)
 	}
 	if p.event.Finish == chat.Stop && !p.said && !p.spent {
 		return cutShort(upstream.SignEmpty, "the answer is empty")
@@ -61,7 +62,7 @@ func (a *attempt) sendWhole(data []byte) *upstream.Failure {
 		return a.sendSplit(data)
 	}
 	event := p.event
-	event.Raw = chat.Raw{Dialect: dialect, JSON: data, Whole: true}
+	event.Raw = chat.Raw{Dialect: dialect, JSON: data, Whole: true, Members: &outer}
 	event.More = true // the end is here
 	return a.send(&event)
 }

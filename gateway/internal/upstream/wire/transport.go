@@ -11,8 +11,7 @@ import (
 
 const (
 	connectTimeout = 10 * time.Second
-	// idleConnections are kept for a burst to come back; each costs its two
-	// buffers and two goroutines.
+	// idleConnections are kept for a burst to come back.
 	idleConnections   = 256
 	idleConnectionAge = 90 * time.Second
 	// readBuffer holds what arrives at once of a fast stream.

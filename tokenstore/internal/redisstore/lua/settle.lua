@@ -13,7 +13,7 @@
 -- ARGV[3] window_ms ms within which failures are looked at together
 -- ARGV[4] cause_ms ms after which a cause is forgotten of which nothing is heard
 -- ARGV[5] keep entries of a history at most
--- ARGV[6...] per lease: token id, lease id, effect (unused, success, neutral, failure), last_error text, model id, verdict JSON or '', group id or ''
+-- ARGV[6...] per lease: token id, lease id, effect (unused, success, neutral, failure), last_error text, model id, verdict JSON or '', group id or '', ms since the request's end
 -- USE pool
 -- USE standing
 -- USE time
@@ -60,7 +60,7 @@ local function guard()
 end
 
 local freed, judged, upstream, answer = false, false, nil, { 0 }
-for i = 6, #ARGV, 7 do
+for i = 6, #ARGV, 8 do
   local id, lease, effect, verdict = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 5]
   local t = token_of(id)
   if not t.swept then
@@ -77,7 +77,7 @@ for i = 6, #ARGV, 7 do
     local probe, of_model = string.byte(lease, -1) == P, 0
     if probe then of_model = end_probe(t, lease, effect) end
     if effect == 'success' then note_served(t, lease) end
-    if effect == 'success' and guard() then freed = serves(id, lease, ARGV[i + 4], calm_ms) or freed end
+    if effect == 'success' and guard() then freed = serves(id, lease, ARGV[i + 4], now_ms - number(ARGV[i + 7]), calm_ms) or freed end
     t.freed = t.freed or t.cap > 0 or t.opened or t.phase ~= '' or probe
     if verdict ~= '' then
       became, ms, streak, others = judge(t, lease, cjson.decode(verdict), of_model, terms)

@@ -1,11 +1,11 @@
 package agent
 
 import (
-	"regexp"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
 
+	"carousel.internal/gateway/internal/ondemand"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/gateway/internal/upstream/cursor/agent/prompt"
 	"carousel.internal/gateway/internal/upstream/cursor/fault"
@@ -23,9 +23,9 @@ const (
 
 // What this protocol says in words only.
 var (
-	ourBugWords   = regexp.MustCompile(`(?i)no exec result|conversation state is required|illegal tag`)
-	rateWords     = regexp.MustCompile(`(?i)too many requests|rate.?limit|quota|throttl`)
-	accountCloser = regexp.MustCompile(`(?i)account.{0,40}(closed|blocked|suspended|disabled)|suspicious (usage|activity)`)
+	ourBugWords   = ondemand.Regexp(`(?i)no exec result|conversation state is required|illegal tag`)
+	rateWords     = ondemand.Regexp(`(?i)too many requests|rate.?limit|quota|throttl`)
+	accountCloser = ondemand.Regexp(`(?i)account.{0,40}(closed|blocked|suspended|disabled)|suspicious (usage|activity)`)
 )
 
 // failures are the rows that this protocol has beside, or instead of, those of the older one.

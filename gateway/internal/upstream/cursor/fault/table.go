@@ -1,24 +1,24 @@
 package fault
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"connectrpc.com/connect"
 
+	"carousel.internal/gateway/internal/ondemand"
 	"carousel.internal/gateway/internal/upstream"
 	aiserverv1 "carousel.internal/proto/cursor/aiserver/v1"
 )
 
 // What the upstream says in words only.
 var (
-	OutdatedWords = regexp.MustCompile(`(?i)update required|version .*no longer supported|(client|version) .*(outdated|too old)|please update to the latest`)
-	RegionWords   = regexp.MustCompile(`(?i)(not available|not supported|unsupported|unavailable|n['’]t serve|not serve).*\b(region|country|territory)\b|\b(region|country|territory)\b.*(not available|not supported|unsupported)|UNSUPPORTED_REGION`)
-	largeWords    = regexp.MustCompile(`(?i)too (long|large|big)|context (length|window)|larger than max`)
-	quotaWords    = regexp.MustCompile(`(?i)usage limit|quota|billing|out of credits|upgrade to`)
-	noModelWords  = regexp.MustCompile(`(?i)\bmodel\b.{0,250}\b(does not exist|not found|not exist|unknown)|(unknown|invalid|no such) model\b`)
-	modelWords    = regexp.MustCompile(`(?i)(limit|requests|demand).* (for|of|to|on) (this|the) model`)
+	OutdatedWords = ondemand.Regexp(`(?i)update required|version .*no longer supported|(client|version) .*(outdated|too old)|please update to the latest`)
+	RegionWords   = ondemand.Regexp(`(?i)(not available|not supported|unsupported|unavailable|n['’]t serve|not serve).*\b(region|country|territory)\b|\b(region|country|territory)\b.*(not available|not supported|unsupported)|UNSUPPORTED_REGION`)
+	largeWords    = ondemand.Regexp(`(?i)too (long|large|big)|context (length|window)|larger than max`)
+	quotaWords    = ondemand.Regexp(`(?i)usage limit|quota|billing|out of credits|upgrade to`)
+	noModelWords  = ondemand.Regexp(`(?i)\bmodel\b.{0,250}\b(does not exist|not found|not exist|unknown)|(unknown|invalid|no such) model\b`)
+	modelWords    = ondemand.Regexp(`(?i)(limit|requests|demand).* (for|of|to|on) (this|the) model`)
 )
 
 // limits are the errors that say something is exhausted, which may be any of four

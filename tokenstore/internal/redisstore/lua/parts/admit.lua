@@ -66,7 +66,8 @@ local function first_end(renewed, expires, resets)
 end
 
 -- What excludes the token, until when (ms, 0: unknown), its facts where nothing does, and
--- its phase.
+-- its phase. One that is excluded only because it has a cap, and nothing with a cap is
+-- wanted, has facts, too: it is held back.
 local function examine(id)
   local f = redis.call('HMGET', pool .. 'token:' .. id, 'upstream', 'enabled', 'expires', 'cooling',
     'm:' .. demand.model, 'cap', 'weight', 'epoch', 'ver', 'phase', 'grants', 'renewable', 'resets')
@@ -83,20 +84,21 @@ local function examine(id)
   end
   if excluded[id] then return 'tried', 0, nil, phase end
   local cap, room, epoch = number(f[6]), nil, f[8] or '0'
+  local held_back = cap > 0 and demand.mode == 'ahead'
   if cap > 0 then
-    if demand.mode == 'ahead' then return 'capped', 0, nil, phase end
     room = cap - in_flight(id)
     if room <= 0 then return 'capped', 0, nil, phase end
   end
   if phase then
     local allowed
     allowed, why, till = allowance(id, phase, epoch)
+    if held_back and why then return 'capped', 0, nil, phase end
     if why then return why, till, nil, phase end
     if allowed then room = math.min(room or allowed, allowed) end
   end
   if probes then room = 1 end
-  return nil, 0, {
-    id = id, bounded = room ~= nil or cap > 0, room = room, weight = math.max(number(f[7]), 1),
+  return held_back and 'capped' or nil, 0, {
+    id = id, held_back = held_back, bounded = room ~= nil or cap > 0, room = room, weight = math.max(number(f[7]), 1),
     epoch = epoch, ver = number(f[9]) + number(f[11]), leases = {}, probes = probes, mark = f[5], rank = 0, ends = first_end(f[12] == '1', f[3], f[13]),
   }, phase
 end

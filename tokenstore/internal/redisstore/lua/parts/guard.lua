@@ -108,6 +108,9 @@ local function witness(id, lease, class, model, request, window_ms, cause_ms)
   if redis.call('HSETNX', window, 'token ' .. about .. ' ' .. id, '1') == 1 then
     failed = redis.call('HINCRBY', window, 'failed ' .. about, 1)
   end
+  -- What a token was last is what counts: one that serves no more is not among those that do.
+  redis.call('HSET', window, 'fell ' .. id, now)
+  if redis.call('HDEL', window, 'well ' .. model .. ' ' .. id) == 1 then redis.call('HINCRBY', window, 'well ' .. model, -1) end
   redis.call('HSETNX', window, 'request ' .. about, request)
   local other = request == '' or redis.call('HGET', window, 'request ' .. about) ~= request
   local well = tonumber(redis.call('HGET', window, 'well ' .. model) or '0')
@@ -116,14 +119,17 @@ local function witness(id, lease, class, model, request, window_ms, cause_ms)
   return true
 end
 
--- Takes down that a token has served the model. A request that was under way before a
--- cause was seen says nothing of it. Returns whether a cause is over.
-local function serves(id, lease, model, calm_ms)
-  local window, over = pool .. 'window', false
-  if redis.call('EXISTS', window) == 1 and redis.call('HSETNX', window, 'well ' .. model .. ' ' .. id, '1') == 1 then
+-- Takes down that a token has served the model in a request that ended at a time, in ms. One that
+-- ended before the first failure says nothing against a cause, nor does one that was under way
+-- when its token failed, or before a cause was seen. Returns whether a cause is over.
+local function serves(id, lease, model, ended, calm_ms)
+  local window, taken, over = pool .. 'window', taken_at(lease), false
+  local seen = redis.call('HMGET', window, 'from', 'fell ' .. id)
+  local counts = seen[1] and ended >= tonumber(seen[1]) and taken >= tonumber(seen[2] or '0')
+  if counts and redis.call('HSETNX', window, 'well ' .. model .. ' ' .. id, '1') == 1 then
     redis.call('HINCRBY', window, 'well ' .. model, 1)
   end
-  local f, taken = redis.call('HGETALL', pool .. 'causes'), taken_at(lease)
+  local f = redis.call('HGETALL', pool .. 'causes')
   for i = 1, #f, 2 do
     local since = string.match(f[i + 1], '^(%d+) ')
     if string.match(f[i], '^%S+ (.*)$') == model and since and taken > 0 and taken >= tonumber(since) then

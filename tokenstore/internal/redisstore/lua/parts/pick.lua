@@ -126,12 +126,12 @@ local function pick(count, extra)
 
   local function meet(id, score)
     local why, till, facts, phase = examine(id)
-    if not why then
+    if facts and (not why or demand.in_turn) then
       facts.score = score
       rank(facts)
       insert(facts)
-      return
     end
+    if not why then return end
     found.why[id], found.phases[id] = { why, till }, phase
     if is_gone(why) then
       found.gone[#found.gone + 1] = id
@@ -243,7 +243,7 @@ local function pick(count, extra)
     while #found.picks < count do
       if not is_due() and peek() and looked < LOOK then
         meet_next()
-      elseif #ready > 0 then
+      elseif #ready > 0 and not ready[#ready].held_back then -- else it is the turn of one that is not wanted
         local best = table.remove(ready)
         take(best, not named)
         rank(best)

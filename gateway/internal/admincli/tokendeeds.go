@@ -1,0 +1,156 @@
+package admincli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/spf13/cobra"
+)
+
+func (s *session) enableTokens() *cobra.Command {
+	c := &cobra.Command{Use: "enable [TOKEN…]", Short: "Let tokens serve", Example: examples("tokens enable work spare", "tokens enable --tag team-a")}
+	return s.theseTokens(c, "enable", "enabled", s.switchToken(true))
+}
+
+func (s *session) disableTokens() *cobra.Command {
+	c := &cobra.Command{Use: "disable [TOKEN…]", Short: "Keep tokens from serving", Example: examples("tokens disable work", "tokens disable --upstream deepseek")}
+	return s.theseTokens(c, "disable", "disabled", s.switchToken(false))
+}
+
+func (s *session) switchToken(enabled bool) deed {
+	return func(ctx context.Context, id string) ([]byte, error) {
+		return s.api.send(ctx, http.MethodPatch, path("tokens", id), map[string]bool{"enabled": enabled})
+	}
+}
+
+func (s *session) deleteTokens() *cobra.Command {
+	c := &cobra.Command{Use: "delete [TOKEN…]", Short: "Delete tokens", Example: examples("tokens delete work", "tokens delete --state expired")}
+	return s.theseTokens(c, "delete", "deleted; `gateway admin tokens restore` undoes it for an hour", func(ctx context.Context, id string) ([]byte, error) {
+		return s.api.send(ctx, http.MethodDelete, path("tokens", id), nil)
+	})
+}
+
+func (s *session) releaseTokens() *cobra.Command {
+	c := &cobra.Command{
+		Use: "release [TOKEN…]", Short: "Take tokens back to ready that cool, are probed or parked",
+		Example: examples("tokens release work", "tokens release --state parked --upstream cursor"),
+	}
+	return s.theseTokens(c, "release", "released", s.postToken("release"))
+}
+
+func (s *session) refreshTokens() *cobra.Command {
+	c := &cobra.Command{
+		Use: "refresh TOKEN…", Short: "Get another access token for logins and user keys, before it is due", Args: oneOrMore(), ValidArgsFunction: s.completeTokens,
+		Example: examples("tokens refresh work"),
+	}
+	return s.runs(c, func(ctx context.Context, names []string) error {
+		return s.forEachNamed(ctx, names, s.tokenID, "has another access token", s.postToken("refresh"))
+	})
+}
+
+func (s *session) restoreTokens() *cobra.Command {
+	c := &cobra.Command{Use: "restore ID…", Short: "Undo deletions of tokens, within an hour", Args: oneOrMore(), Example: examples("tokens restore t43sgzi3xonn4qm2o")}
+	return s.runs(c, func(ctx context.Context, ids []string) error {
+		return s.forEach(ctx, ids, "restored", s.postToken("restore"))
+	})
+}
+
+func (s *session) postToken(action string) deed {
+	return func(ctx context.Context, id string) ([]byte, error) {
+		return s.api.send(ctx, http.MethodPost, path("tokens", id, action), nil)
+	}
+}
+
+// theseTokens makes a command do one thing to every token that is named, or to all that its flags
+// choose, as one change. All that are named are looked up before the first is touched.
+func (s *session) theseTokens(c *cobra.Command, action, done string, do deed) *cobra.Command {
+	c.Long = c.Short + ": those that are named, or all that\nthe flags choose, as one change"
+	if undoable(action) {
+		c.Long += ", which `audit undo` undoes"
+	}
+	c.Long += "."
+	c.Args, c.ValidArgsFunction = between(0, -1), s.completeTokens
+	query := s.tokenQuery(c)
+	return s.runs(c, func(ctx context.Context, names []string) error {
+		chosen := query.values()
+		switch {
+		case len(names) > 0 && len(chosen) > 0:
+			return misuse("name tokens or choose them by flags, not both")
+		case len(names) > 0:
+			return s.forEachNamed(ctx, names, s.tokenID, done, do)
+		case len(chosen) == 0:
+			return misuse("name tokens, or choose them by --upstream, --state, --tag or --search")
+		}
+		listed, err := s.allTokens(ctx, chosen)
+		if err != nil {
+			return err
+		}
+		return s.inBulk(ctx, action, listed)
+	})
+}
+
+// undoable tells whether a change of many tokens can be undone: what a release ends is over.
+func undoable(action string) bool { return action != "release" }
+
+// maxBulk is how many tokens the API changes in one request.
+const maxBulk = 5000
+
+// inBulk does something to the tokens of a list.
+func (s *session) inBulk(ctx context.Context, action string, tokens []json.RawMessage) error {
+	ids := make([]string, len(tokens))
+	for i, each := range tokens {
+		token, err := read[struct {
+			ID string `json:"id"`
+		}](each, nil)
+		if err != nil {
+			return err
+		}
+		ids[i] = token.ID
+	}
+	if len(ids) == 0 {
+		s.say("no token is such")
+	}
+	for some := range slices.Chunk(ids, maxBulk) {
+		answer, err := s.api.send(ctx, http.MethodPost, "tokens/bulk", map[string]any{"action": action, "ids": some})
+		if err != nil {
+			return err
+		}
+		if err := s.tellBulk(action, answer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tellBulk prints what a change of many tokens did. It fails where it did not work for all.
+func (s *session) tellBulk(action string, answer []byte) error {
+	report, err := read[struct {
+		Change   string `json:"change"`
+		Count    int    `json:"count"`
+		Failed   int    `json:"failed"`
+		Failures []struct {
+			TokenID string `json:"token_id"`
+			Reason  string `json:"reason"`
+		} `json:"failures"`
+	}](answer, nil)
+	if err != nil {
+		return err
+	}
+	err = s.show(answer, "", func() error {
+		s.say("%s: %d changed, %d failed", action, report.Count, report.Failed)
+		for _, each := range report.Failures {
+			s.say("%s: %s", each.TokenID, each.Reason)
+		}
+		if report.Count > 0 && undoable(action) {
+			s.say("`gateway admin audit undo %s` undoes it", report.Change)
+		}
+		return nil
+	})
+	if err == nil && report.Failed > 0 {
+		err = fmt.Errorf("%d of %d tokens are as they were", report.Failed, report.Failed+report.Count)
+	}
+	return err
+}

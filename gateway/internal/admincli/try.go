@@ -1,0 +1,66 @@
+package admincli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func (s *session) try() *cobra.Command {
+	c := &cobra.Command{
+		Use: "try MODEL [TEXT…]", Short: "Ask a model, the way any client does", Args: between(1, -1),
+		Long: `Asks a model by way of /v1/chat/completions, and prints its answer. Without TEXT the question is
+read from standard input.`,
+		Example: strings.Join([]string{"  gateway admin try gpt-4o 'Hello!'", "  gateway admin try fast < question.txt"}, "\n"),
+	}
+	prefix := c.Flags().String("route-prefix", s.Getenv("ROUTE_PREFIX"), "`PATH` in front of the gateway's /v1 routes")
+	return s.runs(c, func(ctx context.Context, args []string) error {
+		question := strings.Join(args[1:], " ")
+		if question == "" {
+			var err error
+			if question, err = s.readFile("-"); err != nil {
+				return err
+			}
+		}
+		answer, err := s.api.send(ctx, http.MethodPost, under(*prefix, "/v1/chat/completions"), map[string]any{
+			"model": args[0], "messages": []map[string]string{{"role": "user", "content": question}},
+		})
+		return showAs(s, answer, err, "choices", s.printReply)
+	})
+}
+
+// under is a route of the gateway below a prefix.
+func under(prefix, route string) string {
+	if prefix = strings.Trim(prefix, "/"); prefix != "" {
+		return "/" + prefix + route
+	}
+	return route
+}
+
+// reply is what a model answered.
+type reply struct {
+	Choices []struct {
+		Message struct {
+			Content string `json:"content"`
+		} `json:"message"`
+		FinishReason string `json:"finish_reason"`
+	} `json:"choices"`
+	Usage struct {
+		PromptTokens     uint64 `json:"prompt_tokens"`
+		CompletionTokens uint64 `json:"completion_tokens"`
+	} `json:"usage"`
+}
+
+func (s *session) printReply(r reply) error {
+	for _, choice := range r.Choices {
+		if _, err := io.WriteString(s.Stdout, printable(choice.Message.Content)+"\n"); err != nil {
+			return err
+		}
+		_, _ = fmt.Fprintf(s.Stderr, "(%s; %d + %d tokens)\n", printable(choice.FinishReason), r.Usage.PromptTokens, r.Usage.CompletionTokens)
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package usage
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+const (
+	// namesPage is how many keys or tokens are asked for at a time, maxNamesPages how often: what
+	// is beyond goes by its id.
+	namesPage     = 500
+	maxNamesPages = 40
+)
+
+// Others is the id of what a step of time has too many names of.
+const Others = "(others)"
+
+// nobodys are the ids of rows that are of no client key, or of no token of the pool.
+var nobodys = map[string]bool{"": true, Others: true, "admin": true, "session": true, "own": true, "none": true}
+
+// Keys lists client keys.
+type Keys interface {
+	ListKeys(context.Context, *tokenstorev1.ListKeysRequest, ...grpc.CallOption) (*tokenstorev1.ListKeysResponse, error)
+}
+
+// Tokens lists the tokens of the pool.
+type Tokens interface {
+	ListTokens(context.Context, *tokenstorev1.ListTokensRequest, ...grpc.CallOption) (*tokenstorev1.ListTokensResponse, error)
+}
+
+// FindKeys returns the client keys that have the ids, by these. Those that are no more, or are too
+// far back in the list, are left out. With an error it returns what was found before.
+func FindKeys(ctx context.Context, from Keys, ids []string) (map[string]*tokenstorev1.ClientKey, error) {
+	return find(ids, (*tokenstorev1.ClientKey).GetId, func(cursor string) ([]*tokenstorev1.ClientKey, string, error) {
+		page, err := from.ListKeys(ctx, &tokenstorev1.ListKeysRequest{Limit: namesPage, Cursor: cursor, OmitStanding: true})
+		keys := make([]*tokenstorev1.ClientKey, 0, len(page.GetKeys()))
+		for _, listed := range page.GetKeys() {
+			keys = append(keys, listed.GetKey())
+		}
+		return keys, page.GetNextCursor(), err
+	})
+}
+
+// FindTokens is FindKeys for tokens of the pool.
+func FindTokens(ctx context.Context, from Tokens, ids []string) (map[string]*tokenstorev1.Token, error) {
+	return find(ids, (*tokenstorev1.Token).GetId, func(cursor string) ([]*tokenstorev1.Token, string, error) {
+		page, err := from.ListTokens(ctx, &tokenstorev1.ListTokensRequest{Limit: namesPage, Cursor: cursor})
+		return page.GetTokens(), page.GetNextCursor(), err
+	})
+}
+
+// IDs are those that the rows have.
+func IDs(rows []*tokenstorev1.UsageRow, idOf func(*tokenstorev1.UsageRow) string) []string {
+	ids := make([]string, len(rows))
+	for i, row := range rows {
+		ids[i] = idOf(row)
+	}
+	return ids
+}
+
+// Names are those of what was found, by ids.
+func Names[T any](found map[string]T, nameOf func(T) string) map[string]string {
+	names := make(map[string]string, len(found))
+	for id, each := range found {
+		names[id] = nameOf(each)
+	}
+	return names
+}
+
+// find turns the pages of a list until all are found.
+func find[T any](ids []string, idOf func(T) string, list func(cursor string) (page []T, next string, err error)) (map[string]T, error) {
+	wanted, found, cursor := map[string]bool{}, map[string]T{}, ""
+	for _, id := range ids {
+		if !nobodys[id] {
+			wanted[id] = true
+		}
+	}
+	for page := 0; page < maxNamesPages && len(found) < len(wanted); page++ {
+		listed, next, err := list(cursor)
+		if err != nil {
+			return found, err
+		}
+		for _, each := range listed {
+			if id := idOf(each); wanted[id] {
+				found[id] = each
+			}
+		}
+		if next == "" {
+			break
+		}
+		cursor = next
+	}
+	return found, nil
+}

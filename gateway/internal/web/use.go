@@ -1,0 +1,121 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/money"
+	"carousel.internal/gateway/internal/usage"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+var usePage = view{"use", "use", (*Site).loadUse}
+
+// mostUseRows is how many rows the table of use has; the file for spreadsheets has all.
+const mostUseRows = 100
+
+// useData is what the page of use shows.
+type useData struct {
+	Query   useQuery
+	Filters []useFilter
+	// From and To are what was counted.
+	From, To *timestamppb.Timestamp
+	// Rows are the first, by the measure; More says how many others there are.
+	Rows []useRow
+	More int
+	// Sum is of all rows.
+	Sum useRow
+	// Chart is nil where there is nothing to draw.
+	Chart *chart
+	// File is the address of all rows as CSV.
+	File string
+}
+
+// useFilter is what the page is narrowed to, and the address without it.
+type useFilter struct{ Dimension, Name, Without string }
+
+// useRow is what one key, token, model or upstream used.
+type useRow struct {
+	// ID is empty where the log does not know it.
+	ID string
+	// Name is what people call it.
+	Name string
+	// Into is the address of the same page for it alone, About that of a page about it; empty:
+	// there is none.
+	Into, About string
+	*tokenstorev1.UsageSums
+}
+
+// Cost is the cost of all that has one.
+func (r useRow) Cost() money.Pico { return usage.Cost(r.UsageSums) }
+
+// by is the row's value of a measure.
+func (r useRow) by(measure string) float64 {
+	switch measure {
+	case "requests":
+		return float64(r.GetRequests())
+	case "tokens":
+		return float64(r.Tokens())
+	default:
+		return dollarsOf(r.Cost())
+	}
+}
+
+func dollarsOf(cost money.Pico) float64 { return float64(cost) / float64(money.Dollar) }
+
+func (s *Site) loadUse(ctx context.Context, c *gin.Context) (any, error) {
+	query := useQueryOf(c.Request.URL.Query())
+	data := useData{Query: query}
+	span, err := query.span(time.Now())
+	if err != nil {
+		return data, chat.Errorf(chat.InvalidRequest, "%s", s.texts(c.Request)["problem.use_dates"])
+	}
+	answer, err := s.usage(ctx, query, span, query.dimension())
+	if err != nil {
+		return data, err
+	}
+	names := s.namesOf(ctx, query, answer.GetRows(), s.texts(c.Request))
+	data.Filters = query.filters(names)
+	data.From, data.To = answer.GetFrom(), answer.GetTo()
+	rows := query.rows(answer.GetRows(), names)
+	data.Sum = useRow{UsageSums: usage.Total(answer.GetRows())}
+	data.Rows = rows[:min(len(rows), mostUseRows)]
+	data.More = len(rows) - len(data.Rows)
+	data.Chart, err = s.useChart(ctx, query, span, rows)
+	data.File = query.file(span)
+	return data, err
+}
+
+// usage asks for sums of what the query is about.
+func (s *Site) usage(ctx context.Context, q useQuery, span useSpan, group ...tokenstorev1.UsageDimension) (*tokenstorev1.QueryUsageResponse, error) {
+	return s.Usage.QueryUsage(ctx, &tokenstorev1.QueryUsageRequest{
+		From: timestamppb.New(span.from), To: timestamppb.New(span.to), Group: group,
+		KeyId: q.Key, TokenId: q.Token, Model: q.Model, Upstream: q.Upstream,
+	})
+}
+
+// rows are the sums of each key, token, model or upstream, those with the most first.
+func (q useQuery) rows(counted []*tokenstorev1.UsageRow, names useNames) []useRow {
+	rows := make([]useRow, 0, len(counted))
+	for _, each := range counted {
+		id := q.idOf(each)
+		row := useRow{ID: id, Name: names.name(q.By, id), UsageSums: each.GetSums()}
+		if id != "" && id != usage.Others {
+			row.Into, row.About = q.into(id), names.about(q.By, id)
+		}
+		rows = append(rows, row)
+	}
+	slices.SortStableFunc(rows, func(a, b useRow) int {
+		return cmp.Or(cmp.Compare(b.by(q.Measure), a.by(q.Measure)), cmp.Compare(b.GetRequests(), a.GetRequests()), cmp.Compare(a.Name, b.Name))
+	})
+	return rows
+}
+
+// Tokens are those of prompts and of answers.
+func (r useRow) Tokens() uint64 { return r.GetPromptTokens() + r.GetCompletionTokens() }

@@ -1,0 +1,248 @@
+package web_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/html"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+const keyID = "abcdefghijklmnop"
+
+func listedKeys() *tokenstorev1.ListKeysResponse {
+	return &tokenstorev1.ListKeysResponse{Keys: []*tokenstorev1.ListedKey{{Key: &tokenstorev1.ClientKey{Id: keyID, Name: hostile}}}}
+}
+
+// dollars are so many in pico-dollars.
+const dollars = 1_000_000_000_000
+
+func usedByModels() *tokenstorev1.QueryUsageResponse {
+	return &tokenstorev1.QueryUsageResponse{From: moment, To: moment, Rows: []*tokenstorev1.UsageRow{
+		{Model: "gpt-4o", Upstream: "openai", Start: moment, Sums: &tokenstorev1.UsageSums{
+			Requests: 1234, Failures: 5, PromptTokens: 4000, CompletionTokens: 300, CacheReadTokens: 1000, CacheWriteTokens: 20, ReasoningTokens: 30,
+			ReportedCost: 2 * dollars, EstimatedCost: dollars / 2, PartialCost: dollars / 1000, UnpricedRequests: 1,
+		}},
+		{Model: hostile, Upstream: "cursor", Start: moment, Sums: &tokenstorev1.UsageSums{Requests: 12, PromptTokens: 7, UnpricedRequests: 12}},
+	}}
+}
+
+// usedByKeys is what a key, an admin and nobody known used, an hour ago and now.
+func usedByKeys(now time.Time) *tokenstorev1.QueryUsageResponse {
+	answer := &tokenstorev1.QueryUsageResponse{}
+	for i, id := range []string{keyID, "admin", "ponmlkjihgfedcba", "(others)"} {
+		cost := uint64(i+1) * dollars
+		answer.Rows = append(answer.Rows, &tokenstorev1.UsageRow{
+			KeyId: id, Start: timestamppb.New(now.Truncate(time.Hour)), Sums: &tokenstorev1.UsageSums{Requests: 1, ReportedCost: cost},
+		})
+	}
+	return answer
+}
+
+func usedSite(t *testing.T, used *tokenstorev1.QueryUsageResponse) *site {
+	t.Helper()
+	s := full()
+	s.answers = append([]proto.Message{used, listedKeys()}, s.answers...)
+	return newSite(t, s)
+}
+
+func TestUseByModel(t *testing.T) {
+	t.Parallel()
+	site := usedSite(t, usedByModels())
+	page := parse(t, site.get(t, "/admin/usage?by=model").Body)
+	table := text(page.byID("use-table"))
+	for _, shown := range []string{"gpt-4o", "1,234 5", "4,000 1,000, 20", "300 30", "$2.50", "$0.50 of it estimated", "$0.001 of it from answers that broke off", "Requests without a price: 1", "Requests without a price: 12", hostile} {
+		if !strings.Contains(table, shown) {
+			t.Errorf("%q is not in the table: %s", shown, table)
+		}
+	}
+	if sum := text(page.byID("use-sum")); !strings.Contains(sum, "1,246 5") || !strings.Contains(sum, "4,007") || !strings.Contains(sum, "Requests without a price: 13") {
+		t.Errorf("sum %s", sum)
+	}
+	if links := page.all(func(n *html.Node) bool {
+		return n.Data == "a" && attribute(n, "href") == "/admin/prices" && strings.Contains(text(n), "without a price")
+	}); len(links) != 4 { // each row, the sum, the figure
+		t.Errorf("%d links to prices", len(links))
+	}
+	exact := page.all(func(n *html.Node) bool { return attribute(n, "title") == "2.501 USD" })
+	if len(exact) != 3 {
+		t.Errorf("the exact cost stands %d times", len(exact))
+	}
+}
+
+// A row leads to the same page for it alone, split by something else.
+func TestUseIsDrilledInto(t *testing.T) {
+	t.Parallel()
+	for by, c := range map[string]struct {
+		row         *tokenstorev1.UsageRow
+		query, into string
+	}{
+		"key":      {&tokenstorev1.UsageRow{KeyId: keyID}, "range=7d&measure=tokens&by=key", "by=model&key=" + keyID + "&measure=tokens&range=7d"},
+		"token":    {&tokenstorev1.UsageRow{TokenId: "t2"}, "by=token", "by=model&measure=cost&range=30d&token=t2"},
+		"model":    {&tokenstorev1.UsageRow{Model: "m/1"}, "by=model&key=" + keyID, "by=key&key=" + keyID + "&measure=cost&model=m%2F1&range=30d"},
+		"upstream": {&tokenstorev1.UsageRow{Upstream: "cursor"}, "by=upstream", "by=model&measure=cost&range=30d&upstream=cursor"},
+	} {
+		c.row.Sums = &tokenstorev1.UsageSums{Requests: 1}
+		page := parse(t, usedSite(t, &tokenstorev1.QueryUsageResponse{Rows: []*tokenstorev1.UsageRow{c.row}}).get(t, "/admin/usage?"+c.query).Body)
+		if links := page.all(func(n *html.Node) bool { return attribute(n, "href") == "/admin/usage?"+c.into }); len(links) == 0 {
+			t.Errorf("%s: no link to %s", by, c.into)
+		}
+	}
+}
+
+// What the tokenstore is asked for: the sums of the rows, and then those of each step.
+func TestWhatUseAsksFor(t *testing.T) {
+	t.Parallel()
+	now := time.Now().UTC()
+	today := now.Truncate(24 * time.Hour)
+	hour := now.Truncate(time.Hour).Add(time.Hour)
+	const (
+		byKey, byModel = tokenstorev1.UsageDimension_USAGE_DIMENSION_KEY, tokenstorev1.UsageDimension_USAGE_DIMENSION_MODEL
+		byDay, byHour  = tokenstorev1.UsageDimension_USAGE_DIMENSION_DAY, tokenstorev1.UsageDimension_USAGE_DIMENSION_HOUR
+	)
+	for query, want := range map[string]*tokenstorev1.QueryUsageRequest{
+		"":          {From: timestamppb.New(today.AddDate(0, 0, -29)), To: timestamppb.New(today.AddDate(0, 0, 1)), Group: []tokenstorev1.UsageDimension{byKey, byDay}},
+		"range=24h": {From: timestamppb.New(hour.Add(-24 * time.Hour)), To: timestamppb.New(hour), Group: []tokenstorev1.UsageDimension{byKey, byHour}},
+		"range=own&from=2026-01-05&to=2026-01-07&by=model&key=k&upstream=u": {
+			From: timestamppb.New(time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)), To: timestamppb.New(time.Date(2026, 1, 8, 0, 0, 0, 0, time.UTC)),
+			Group: []tokenstorev1.UsageDimension{byModel, byDay}, KeyId: "k", Upstream: "u",
+		},
+		"from=" + today.Format(time.DateOnly): {From: timestamppb.New(today), To: timestamppb.New(today.AddDate(0, 0, 1)), Group: []tokenstorev1.UsageDimension{byKey, byHour}},
+		"by=key&token=t&model=m":              {From: timestamppb.New(today.AddDate(0, 0, -29)), To: timestamppb.New(today.AddDate(0, 0, 1)), Group: []tokenstorev1.UsageDimension{tokenstorev1.UsageDimension_USAGE_DIMENSION_UPSTREAM, byDay}, TokenId: "t", Model: "m"},
+	} {
+		site := usedSite(t, usedByModels())
+		site.get(t, "/admin/usage?"+query)
+		var asked []*tokenstorev1.QueryUsageRequest
+		for _, each := range site.store.asked {
+			if request, is := each.(*tokenstorev1.QueryUsageRequest); is {
+				asked = append(asked, request)
+			}
+		}
+		rows := proto.CloneOf(want)
+		rows.Group = want.GetGroup()[:1]
+		steps := proto.CloneOf(want)
+		steps.Group = []tokenstorev1.UsageDimension{want.GetGroup()[1], want.GetGroup()[0]}
+		if diff := cmp.Diff([]*tokenstorev1.QueryUsageRequest{rows, steps}, asked, protocmp.Transform()); diff != "" {
+			t.Errorf("%q: %s", query, diff)
+		}
+	}
+}
+
+func TestNamesOfKeysInUse(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	page := parse(t, usedSite(t, usedByKeys(now)).get(t, "/admin/usage?range=24h").Body)
+	table := page.byID("use-table")
+	for _, shown := range []string{hostile, "Admin token", "ponmlkjihgfedcba", "others"} {
+		if !strings.Contains(text(table), shown) {
+			t.Errorf("%q is not in the table: %s", shown, text(table))
+		}
+	}
+	var about []string
+	for _, n := range page.all(func(n *html.Node) bool { return strings.HasPrefix(attribute(n, "href"), "/admin/keys/") }) {
+		about = append(about, attribute(n, "href"))
+	}
+	if diff := cmp.Diff([]string{"/admin/keys/" + keyID}, about); diff != "" {
+		t.Errorf("pages about keys: %s", diff)
+	}
+	if legend := text(page.byID("chart-use_cost")); !strings.Contains(legend, "Admin token") || !strings.Contains(legend, "$4.00") {
+		t.Errorf("chart %s", legend)
+	}
+}
+
+// The chart has a colour for each of the largest five; all others are one.
+func TestLargestPartsOfUse(t *testing.T) {
+	t.Parallel()
+	answer := &tokenstorev1.QueryUsageResponse{}
+	for i := range 150 {
+		answer.Rows = append(answer.Rows, &tokenstorev1.UsageRow{Model: fmt.Sprint("m", i), Start: timestamppb.Now(), Sums: &tokenstorev1.UsageSums{Requests: uint64(i + 1)}})
+	}
+	page := parse(t, usedSite(t, answer).get(t, "/admin/usage?range=7d&by=model&measure=requests").Body)
+	var series []string
+	for _, n := range page.all(func(n *html.Node) bool { return n.Data == "li" && strings.HasPrefix(attribute(n, "class"), "series-") }) {
+		series = append(series, text(n))
+	}
+	if diff := cmp.Diff([]string{"m149", "m148", "m147", "m146", "m145", "All others"}, series); diff != "" {
+		t.Error(diff)
+	}
+	rows := page.all(func(n *html.Node) bool {
+		return n.Data == "tr" && n.Parent.Data == "tbody" && n.Parent.Parent == page.byID("use-table")
+	})
+	if len(rows) != 100 || !strings.Contains(text(page.named("main")[0]), "And 50 more") {
+		t.Errorf("%d rows", len(rows))
+	}
+	if sum := text(page.byID("use-sum")); !strings.HasPrefix(sum, "All $0.00 11,325") {
+		t.Errorf("sum %s", sum)
+	}
+}
+
+func TestFileOfUse(t *testing.T) {
+	t.Parallel()
+	page := parse(t, usedSite(t, usedByModels()).get(t, "/admin/usage?range=own&from=2026-01-05&to=2026-01-05&by=model&key=k").Body)
+	want := "/admin/api/usage?" + url.Values{
+		"format": {"csv"}, "group": {"model,day"}, "from": {"2026-01-05T00:00:00Z"}, "to": {"2026-01-06T00:00:00Z"}, "key": {"k"},
+	}.Encode()
+	if got := attribute(page.byID("use-file"), "href"); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestDatesOfUseThatAreWrong(t *testing.T) {
+	t.Parallel()
+	for _, query := range []string{"range=own", "range=own&from=x", "from=2026-01-05&to=2026-01-04", "from=2025-01-05&to=2026-12-04", "from=2026-01-05&to=soon"} {
+		site := newSite(t, full())
+		w := site.get(t, "/admin/usage?"+query)
+		page := parse(t, w.Body)
+		if said := text(page.byID("problem")); w.Code != http.StatusBadRequest || !strings.Contains(said, "Enter two days") || len(site.store.asked) > 0 || page.byID("use-from") == nil {
+			t.Errorf("%s: %d %s", query, w.Code, said)
+		}
+	}
+}
+
+func TestNothingWasUsed(t *testing.T) {
+	t.Parallel()
+	for query, says := range map[string]string{"": "Nothing was used in this time", "?model=m": "Nothing like this was used"} {
+		page := parse(t, newSite(t, empty()).get(t, "/admin/usage"+query).Body)
+		if said := text(page.named("main")[0]); !strings.Contains(said, says) || page.byID("use-table") != nil {
+			t.Errorf("%q: %s", query, said)
+		}
+	}
+}
+
+func TestLogOfAKey(t *testing.T) {
+	t.Parallel()
+	s := full()
+	s.answers = append([]proto.Message{&tokenstorev1.QueryResponse{Entries: []*tokenstorev1.LogEntry{
+		{Id: "r1", StartedAt: moment, Status: "success", KeyId: keyID, KeyName: hostile, Caller: "key", Cost: 12_345_000_000, CostQuality: "estimated", ServedModel: "served"},
+		{Id: "r2", StartedAt: moment, Status: "success", Caller: "admin", CostQuality: "unpriced", Upstream: "vendor", Model: "m 1"},
+		{Id: "r3", StartedAt: moment, Status: "failure"},
+	}}}, s.answers...)
+	site := newSite(t, s)
+	page := parse(t, site.get(t, "/admin/logs?key_id="+keyID).Body)
+	if asked := site.store.asked[0].(*tokenstorev1.QueryRequest); asked.GetKeyId() != keyID {
+		t.Errorf("asked %v", asked)
+	}
+	if attribute(page.byID("f-key"), "value") != keyID {
+		t.Error("the filter is not shown")
+	}
+	for id, want := range map[string][]string{"entry-r1": {hostile, "$0.012 estimated"}, "entry-r2": {"Admin token", "no price"}} {
+		for _, shown := range want {
+			if row := text(page.byID(id)); !strings.Contains(row, shown) {
+				t.Errorf("%q is not in %s", shown, row)
+			}
+		}
+	}
+	entry := parse(t, site.get(t, "/admin/logs/r1").Body)
+	if cost, who := text(entry.byID("cost")), text(entry.byID("caller")); !strings.Contains(cost, "0.012345 USD estimated") || !strings.Contains(who, hostile) {
+		t.Errorf("%s, %s", cost, who)
+	}
+}

@@ -1,0 +1,3 @@
+package ledger_test
+
+import _ "time/tzdata" // wherever the tests run

@@ -66,6 +66,15 @@ func (f logFilter) More() bool {
 	return f.Set()
 }
 
+// FieldTime is a time of the filter as a browser's field has it, in UTC; empty where it is none.
+func (logFilter) FieldTime(text string) string {
+	at, err := moment("", text)
+	if at == nil || err != nil {
+		return ""
+	}
+	return at.AsTime().Format("2006-01-02T15:04")
+}
+
 func (f logFilter) values() url.Values {
 	values := url.Values{}
 	for _, field := range f.fields() {

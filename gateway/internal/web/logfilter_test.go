@@ -71,6 +71,18 @@ func TestLogFilter(t *testing.T) {
 	}
 }
 
+// Fields for times take no zone, and whole minutes.
+func TestTimesInFields(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"": "", "yesterday": "", "2026-01-31T12:00": "2026-01-31T12:00", "2026-01-31T12:00:59Z": "2026-01-31T12:00", "2026-01-31T12:00:00+01:00": "2026-01-31T11:00",
+	} {
+		if got := (logFilter{}).FieldTime(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
 // A view is chosen when the filter is nothing else.
 func TestLogViews(t *testing.T) {
 	t.Parallel()

@@ -26,6 +26,7 @@ func TestRequestsInABrowser(t *testing.T) {
 	sendFromAShell(t, tab, gateway)
 	repeatInThePage(t, tab)
 	narrowTheList(t, tab, gateway, id)
+	chooseTime(t, tab)
 	if problems := tab.Problems(); len(problems) > 0 {
 		t.Errorf("the browser complains:\n%s", strings.Join(problems, "\n"))
 	}
@@ -122,6 +123,28 @@ func narrowTheList(t *testing.T, tab *browser.Tab, gateway *stack.Gateway, id st
 	tab.Until("no filter is left", "location.search === '' && document.getElementById('log-chips') === null && document.readyState === 'complete'")
 }
 
+// chooseTime drags over the histogram's bars, and follows one.
+func chooseTime(t *testing.T, tab *browser.Tab) {
+	t.Helper()
+	tab.Until("there are bars", "document.querySelectorAll('#log-histogram a').length > 1")
+	browser.Eval[any](tab, `(() => {
+		const bars = document.querySelectorAll('#log-histogram a .point');
+		const point = (type, bar) => {
+			const { left, top, width, height } = bar.getBoundingClientRect();
+			bar.dispatchEvent(new PointerEvent(type, { bubbles: true, cancelable: true, pointerType: 'mouse', clientX: left + width / 2, clientY: top + height / 2 }));
+		};
+		point('pointerdown', bars[0]);
+		point('pointermove', bars[bars.length - 1]);
+		point('pointerup', bars[bars.length - 1]);
+	})()`)
+	tab.Until("the time is chosen", "new URLSearchParams(location.search).has('from') && new URLSearchParams(location.search).has('to') && document.readyState === 'complete'")
+	tab.See("#log-chips", "From")
+	tab.See("#log-rows", "gpt-test")
+	tab.Until("a bar has requests", "document.querySelector('#log-histogram a .all') !== null")
+	browser.Eval[any](tab, "void document.querySelector('#log-histogram a:has(.all)').dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true }))")
+	tab.Until("that time is shown", "(count => count > 0 && count < 20)(document.querySelectorAll('#log-histogram a').length)")
+}
+
 // The pages about requests, light and dark, wide and narrow, in both languages: nothing that keeps
 // people from using them. With SCREENSHOTS=<folder> each is also drawn.
 func TestRequestPagesAreAccessible(t *testing.T) {
@@ -135,6 +158,8 @@ func TestRequestPagesAreAccessible(t *testing.T) {
 		tab.Click("[name=language][value=" + language + "]")
 		tab.Until("the page is in that language", fmt.Sprintf("document.documentElement.lang.startsWith(%q) && document.readyState === 'complete'", language))
 		tab.Go(gateway.URL + "/admin/logs?retried=true&status=success&min_total=1us&from=2026-01-31T12:00:00Z")
+		look(t, tab, "requests-chosen", language)
+		tab.Go(gateway.URL + "/admin/logs")
 		look(t, tab, "requests", language)
 		tab.Go(gateway.URL + "/admin/logs/" + id)
 		browser.Eval[any](tab, "document.getElementById('as-curl').open = true")

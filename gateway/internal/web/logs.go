@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -28,6 +29,8 @@ type logsData struct {
 	First     string
 	Live      bool
 	Upstreams []string
+	// Histogram is nil where there is nothing to show.
+	Histogram *histogram
 }
 
 func (s *Site) loadLogs(ctx context.Context, c *gin.Context) (any, error) {
@@ -45,6 +48,9 @@ func (s *Site) loadLogs(ctx context.Context, c *gin.Context) (any, error) {
 	data.Entries, data.Total, data.Newest = answer.GetEntries(), answer.GetTotal(), answer.GetNewest()
 	data.Next, data.First = turns(c.Request.URL, answer.GetNextCursor())
 	data.Live = data.First == "" && filter.To == "" && filter.ID == ""
+	if data.First == "" && filter.ID == "" {
+		data.Histogram = s.histogram(ctx, filter, request, time.Now())
+	}
 	return data, nil
 }
 

@@ -69,8 +69,8 @@ func barSpan(from, to *timestamppb.Timestamp, now time.Time) (start, end time.Ti
 	return start, end, 0, false
 }
 
-// histogram counts the requests in the filter's time, whatever else it says; nil where they can't be
-// counted, which is no reason not to show the list.
+// histogram counts the requests in the filter's time, whatever else it says; nil where they can't
+// be counted, which is no reason not to show the list.
 func (s *Site) histogram(ctx context.Context, filter logFilter, request *tokenstorev1.QueryRequest, now time.Time) *histogram {
 	start, end, step, ok := barSpan(request.GetFrom(), request.GetTo(), now)
 	if !ok {

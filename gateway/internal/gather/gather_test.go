@@ -41,7 +41,9 @@ func (w *wire) Write(p []byte) (int, error) {
 }
 
 func (w *wire) Close() error {
+	w.mu.Lock()
 	w.closed = true
+	w.mu.Unlock()
 	if w.Conn != nil {
 		return w.Conn.Close()
 	}

@@ -84,6 +84,7 @@ func (g *gateway) receive() {
 		if err != nil {
 			return
 		}
+		var again []uint64
 		g.mu.Lock()
 		for _, id := range response.GetReserve().GetDroppedTokenIds() {
 			delete(g.slots, id)
@@ -95,6 +96,10 @@ func (g *gateway) receive() {
 			g.waiting[grant.GetDemandId()] <- grant.GetLeases()[0]
 		}
 		for _, denial := range response.GetDenials() {
+			if denial.GetReason() == tokenstorev1.Reason_REASON_STORE_UNAVAILABLE {
+				again = append(again, denial.GetDemandId()) // Redis was kept from its work for longer than a desk waits
+				continue
+			}
 			g.waiting[denial.GetDemandId()] <- nil
 		}
 		wanted := len(response.GetWanted()) > 0
@@ -102,10 +107,17 @@ func (g *gateway) receive() {
 			clear(g.slots)
 		}
 		g.mu.Unlock()
+		for _, id := range again {
+			g.demand(id, testredis.Timeout)
+		}
 		if wanted {
 			g.send(&tokenstorev1.SessionRequest{Reservation: g.reservation()})
 		}
 	}
+}
+
+func (g *gateway) demand(id uint64, wait time.Duration) {
+	g.send(&tokenstorev1.SessionRequest{Demands: []*tokenstorev1.Demand{{Id: id, Upstream: "cursor", Count: 1, MaxWait: durationpb.New(wait)}}})
 }
 
 // request takes a lease, has it for a while and gives it back; it tells whether it got
@@ -117,7 +129,7 @@ func (g *gateway) request(wait, busy time.Duration) bool {
 	id := g.demands
 	g.waiting[id] = answer
 	g.mu.Unlock()
-	g.send(&tokenstorev1.SessionRequest{Demands: []*tokenstorev1.Demand{{Id: id, Upstream: "cursor", Count: 1, MaxWait: durationpb.New(wait)}}})
+	g.demand(id, wait)
 	select {
 	case lease := <-answer:
 		if lease == nil {

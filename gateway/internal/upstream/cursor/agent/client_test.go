@@ -28,7 +28,7 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // exchange is a run on the side of the upstream.
 type exchange struct {

@@ -215,7 +215,7 @@ func refreshWhileStoresStop(t *testing.T) (heard bool) {
 	heard = !silent()
 	cancel()
 	running.Wait()
-	defer func() { _ = errors.Join(goes.stop(), stays.stop()) }() // what comes of it is told at the end
+	defer func() { _ = errors.Join(goes.stop(), stays.stop()) }() // their clean-up tells what came of it
 	if !heard {
 		return false
 	}

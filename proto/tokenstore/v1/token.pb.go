@@ -2759,6 +2759,85 @@ func (x *UndoTransitionsRequest) GetBy() string {
 	return ""
 }
 
+type UndoTokenTransitionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The class of the outcomes.
+	Class string                 `protobuf:"bytes,2,opt,name=class,proto3" json:"class,omitempty"`
+	From  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=from,proto3" json:"from,omitempty"`
+	// Unset: now.
+	To *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=to,proto3" json:"to,omitempty"`
+	// For the history; empty: admin.
+	By            string `protobuf:"bytes,5,opt,name=by,proto3" json:"by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndoTokenTransitionsRequest) Reset() {
+	*x = UndoTokenTransitionsRequest{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndoTokenTransitionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndoTokenTransitionsRequest) ProtoMessage() {}
+
+func (x *UndoTokenTransitionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndoTokenTransitionsRequest.ProtoReflect.Descriptor instead.
+func (*UndoTokenTransitionsRequest) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *UndoTokenTransitionsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *UndoTokenTransitionsRequest) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *UndoTokenTransitionsRequest) GetFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *UndoTokenTransitionsRequest) GetTo() *timestamppb.Timestamp {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *UndoTokenTransitionsRequest) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
 type UndoTransitionsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Count         uint32                 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
@@ -2768,7 +2847,7 @@ type UndoTransitionsResponse struct {
 
 func (x *UndoTransitionsResponse) Reset() {
 	*x = UndoTransitionsResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[37]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2780,7 +2859,7 @@ func (x *UndoTransitionsResponse) String() string {
 func (*UndoTransitionsResponse) ProtoMessage() {}
 
 func (x *UndoTransitionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[37]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2793,7 +2872,7 @@ func (x *UndoTransitionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoTransitionsResponse.ProtoReflect.Descriptor instead.
 func (*UndoTransitionsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{37}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *UndoTransitionsResponse) GetCount() uint32 {
@@ -2814,7 +2893,7 @@ type ReleaseTokenRequest struct {
 
 func (x *ReleaseTokenRequest) Reset() {
 	*x = ReleaseTokenRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[38]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2826,7 +2905,7 @@ func (x *ReleaseTokenRequest) String() string {
 func (*ReleaseTokenRequest) ProtoMessage() {}
 
 func (x *ReleaseTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[38]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2839,7 +2918,7 @@ func (x *ReleaseTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseTokenRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseTokenRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{38}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ReleaseTokenRequest) GetId() string {
@@ -2865,7 +2944,7 @@ type ReleaseTokenResponse struct {
 
 func (x *ReleaseTokenResponse) Reset() {
 	*x = ReleaseTokenResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[39]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2877,7 +2956,7 @@ func (x *ReleaseTokenResponse) String() string {
 func (*ReleaseTokenResponse) ProtoMessage() {}
 
 func (x *ReleaseTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[39]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2890,7 +2969,7 @@ func (x *ReleaseTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseTokenResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseTokenResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{39}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ReleaseTokenResponse) GetToken() *Token {
@@ -3113,6 +3192,12 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x04from\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
 	"\x02to\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\x12\x1a\n" +
 	"\bupstream\x18\x04 \x01(\tR\bupstream\x12\x0e\n" +
+	"\x02by\x18\x05 \x01(\tR\x02by\"\xaf\x01\n" +
+	"\x1bUndoTokenTransitionsRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05class\x18\x02 \x01(\tR\x05class\x12.\n" +
+	"\x04from\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
+	"\x02to\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\x12\x0e\n" +
 	"\x02by\x18\x05 \x01(\tR\x02by\"/\n" +
 	"\x17UndoTransitionsResponse\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\rR\x05count\"5\n" +
@@ -3141,7 +3226,7 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x1dTOKEN_FILE_FORMAT_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17TOKEN_FILE_FORMAT_TOKEN\x10\x01\x12 \n" +
 	"\x1cTOKEN_FILE_FORMAT_TOKEN_LIST\x10\x02\x12\x1a\n" +
-	"\x16TOKEN_FILE_FORMAT_JSON\x10\x032\xc2\v\n" +
+	"\x16TOKEN_FILE_FORMAT_JSON\x10\x032\xae\f\n" +
 	"\fTokenService\x12T\n" +
 	"\vCreateToken\x12!.tokenstore.v1.CreateTokenRequest\x1a\".tokenstore.v1.CreateTokenResponse\x12W\n" +
 	"\fImportTokens\x12\".tokenstore.v1.ImportTokensRequest\x1a#.tokenstore.v1.ImportTokensResponse\x12Q\n" +
@@ -3157,7 +3242,8 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x11ListTokenAccounts\x12'.tokenstore.v1.ListTokenAccountsRequest\x1a(.tokenstore.v1.ListTokenAccountsResponse\x12]\n" +
 	"\x0eSummarizePools\x12$.tokenstore.v1.SummarizePoolsRequest\x1a%.tokenstore.v1.SummarizePoolsResponse\x12`\n" +
 	"\x0fListTransitions\x12%.tokenstore.v1.ListTransitionsRequest\x1a&.tokenstore.v1.ListTransitionsResponse\x12`\n" +
-	"\x0fUndoTransitions\x12%.tokenstore.v1.UndoTransitionsRequest\x1a&.tokenstore.v1.UndoTransitionsResponse\x12W\n" +
+	"\x0fUndoTransitions\x12%.tokenstore.v1.UndoTransitionsRequest\x1a&.tokenstore.v1.UndoTransitionsResponse\x12j\n" +
+	"\x14UndoTokenTransitions\x12*.tokenstore.v1.UndoTokenTransitionsRequest\x1a&.tokenstore.v1.UndoTransitionsResponse\x12W\n" +
 	"\fReleaseToken\x12\".tokenstore.v1.ReleaseTokenRequest\x1a#.tokenstore.v1.ReleaseTokenResponse\x12W\n" +
 	"\fExportTokens\x12\".tokenstore.v1.ExportTokensRequest\x1a#.tokenstore.v1.ExportTokensResponseB4Z2carousel.internal/proto/tokenstore/v1;tokenstorev1b\x06proto3"
 
@@ -3174,77 +3260,78 @@ func file_tokenstore_v1_token_proto_rawDescGZIP() []byte {
 }
 
 var file_tokenstore_v1_token_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_tokenstore_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_tokenstore_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_tokenstore_v1_token_proto_goTypes = []any{
-	(CredentialKind)(0),                // 0: tokenstore.v1.CredentialKind
-	(TokenState)(0),                    // 1: tokenstore.v1.TokenState
-	(TokenFileFormat)(0),               // 2: tokenstore.v1.TokenFileFormat
-	(*Token)(nil),                      // 3: tokenstore.v1.Token
-	(*CreateTokenRequest)(nil),         // 4: tokenstore.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),        // 5: tokenstore.v1.CreateTokenResponse
-	(*ImportTokensRequest)(nil),        // 6: tokenstore.v1.ImportTokensRequest
-	(*ImportTokensResponse)(nil),       // 7: tokenstore.v1.ImportTokensResponse
-	(*RejectedLine)(nil),               // 8: tokenstore.v1.RejectedLine
-	(*ListTokensRequest)(nil),          // 9: tokenstore.v1.ListTokensRequest
-	(*ListTokensResponse)(nil),         // 10: tokenstore.v1.ListTokensResponse
-	(*GetTokenRequest)(nil),            // 11: tokenstore.v1.GetTokenRequest
-	(*GetTokenResponse)(nil),           // 12: tokenstore.v1.GetTokenResponse
-	(*UpdateTokenRequest)(nil),         // 13: tokenstore.v1.UpdateTokenRequest
-	(*UpdateTokenResponse)(nil),        // 14: tokenstore.v1.UpdateTokenResponse
-	(*DeleteTokenRequest)(nil),         // 15: tokenstore.v1.DeleteTokenRequest
-	(*DeleteTokenResponse)(nil),        // 16: tokenstore.v1.DeleteTokenResponse
-	(*ExportTokensRequest)(nil),        // 17: tokenstore.v1.ExportTokensRequest
-	(*ExportTokensResponse)(nil),       // 18: tokenstore.v1.ExportTokensResponse
-	(*RestoreTokenRequest)(nil),        // 19: tokenstore.v1.RestoreTokenRequest
-	(*RestoreTokenResponse)(nil),       // 20: tokenstore.v1.RestoreTokenResponse
-	(*RevealTokenRequest)(nil),         // 21: tokenstore.v1.RevealTokenRequest
-	(*RevealTokenResponse)(nil),        // 22: tokenstore.v1.RevealTokenResponse
-	(*TokenAccount)(nil),               // 23: tokenstore.v1.TokenAccount
-	(*TokenQuota)(nil),                 // 24: tokenstore.v1.TokenQuota
-	(*GetTokenAccountRequest)(nil),     // 25: tokenstore.v1.GetTokenAccountRequest
-	(*GetTokenAccountResponse)(nil),    // 26: tokenstore.v1.GetTokenAccountResponse
-	(*RecordTokenAccountRequest)(nil),  // 27: tokenstore.v1.RecordTokenAccountRequest
-	(*RecordTokenAccountResponse)(nil), // 28: tokenstore.v1.RecordTokenAccountResponse
-	(*ListTokenAccountsRequest)(nil),   // 29: tokenstore.v1.ListTokenAccountsRequest
-	(*ListTokenAccountsResponse)(nil),  // 30: tokenstore.v1.ListTokenAccountsResponse
-	(*AccountOfToken)(nil),             // 31: tokenstore.v1.AccountOfToken
-	(*SummarizePoolsRequest)(nil),      // 32: tokenstore.v1.SummarizePoolsRequest
-	(*SummarizePoolsResponse)(nil),     // 33: tokenstore.v1.SummarizePoolsResponse
-	(*PoolState)(nil),                  // 34: tokenstore.v1.PoolState
-	(*SharedCause)(nil),                // 35: tokenstore.v1.SharedCause
-	(*Transition)(nil),                 // 36: tokenstore.v1.Transition
-	(*ListTransitionsRequest)(nil),     // 37: tokenstore.v1.ListTransitionsRequest
-	(*ListTransitionsResponse)(nil),    // 38: tokenstore.v1.ListTransitionsResponse
-	(*UndoTransitionsRequest)(nil),     // 39: tokenstore.v1.UndoTransitionsRequest
-	(*UndoTransitionsResponse)(nil),    // 40: tokenstore.v1.UndoTransitionsResponse
-	(*ReleaseTokenRequest)(nil),        // 41: tokenstore.v1.ReleaseTokenRequest
-	(*ReleaseTokenResponse)(nil),       // 42: tokenstore.v1.ReleaseTokenResponse
-	(*timestamppb.Timestamp)(nil),      // 43: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),      // 44: google.protobuf.FieldMask
+	(CredentialKind)(0),                 // 0: tokenstore.v1.CredentialKind
+	(TokenState)(0),                     // 1: tokenstore.v1.TokenState
+	(TokenFileFormat)(0),                // 2: tokenstore.v1.TokenFileFormat
+	(*Token)(nil),                       // 3: tokenstore.v1.Token
+	(*CreateTokenRequest)(nil),          // 4: tokenstore.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),         // 5: tokenstore.v1.CreateTokenResponse
+	(*ImportTokensRequest)(nil),         // 6: tokenstore.v1.ImportTokensRequest
+	(*ImportTokensResponse)(nil),        // 7: tokenstore.v1.ImportTokensResponse
+	(*RejectedLine)(nil),                // 8: tokenstore.v1.RejectedLine
+	(*ListTokensRequest)(nil),           // 9: tokenstore.v1.ListTokensRequest
+	(*ListTokensResponse)(nil),          // 10: tokenstore.v1.ListTokensResponse
+	(*GetTokenRequest)(nil),             // 11: tokenstore.v1.GetTokenRequest
+	(*GetTokenResponse)(nil),            // 12: tokenstore.v1.GetTokenResponse
+	(*UpdateTokenRequest)(nil),          // 13: tokenstore.v1.UpdateTokenRequest
+	(*UpdateTokenResponse)(nil),         // 14: tokenstore.v1.UpdateTokenResponse
+	(*DeleteTokenRequest)(nil),          // 15: tokenstore.v1.DeleteTokenRequest
+	(*DeleteTokenResponse)(nil),         // 16: tokenstore.v1.DeleteTokenResponse
+	(*ExportTokensRequest)(nil),         // 17: tokenstore.v1.ExportTokensRequest
+	(*ExportTokensResponse)(nil),        // 18: tokenstore.v1.ExportTokensResponse
+	(*RestoreTokenRequest)(nil),         // 19: tokenstore.v1.RestoreTokenRequest
+	(*RestoreTokenResponse)(nil),        // 20: tokenstore.v1.RestoreTokenResponse
+	(*RevealTokenRequest)(nil),          // 21: tokenstore.v1.RevealTokenRequest
+	(*RevealTokenResponse)(nil),         // 22: tokenstore.v1.RevealTokenResponse
+	(*TokenAccount)(nil),                // 23: tokenstore.v1.TokenAccount
+	(*TokenQuota)(nil),                  // 24: tokenstore.v1.TokenQuota
+	(*GetTokenAccountRequest)(nil),      // 25: tokenstore.v1.GetTokenAccountRequest
+	(*GetTokenAccountResponse)(nil),     // 26: tokenstore.v1.GetTokenAccountResponse
+	(*RecordTokenAccountRequest)(nil),   // 27: tokenstore.v1.RecordTokenAccountRequest
+	(*RecordTokenAccountResponse)(nil),  // 28: tokenstore.v1.RecordTokenAccountResponse
+	(*ListTokenAccountsRequest)(nil),    // 29: tokenstore.v1.ListTokenAccountsRequest
+	(*ListTokenAccountsResponse)(nil),   // 30: tokenstore.v1.ListTokenAccountsResponse
+	(*AccountOfToken)(nil),              // 31: tokenstore.v1.AccountOfToken
+	(*SummarizePoolsRequest)(nil),       // 32: tokenstore.v1.SummarizePoolsRequest
+	(*SummarizePoolsResponse)(nil),      // 33: tokenstore.v1.SummarizePoolsResponse
+	(*PoolState)(nil),                   // 34: tokenstore.v1.PoolState
+	(*SharedCause)(nil),                 // 35: tokenstore.v1.SharedCause
+	(*Transition)(nil),                  // 36: tokenstore.v1.Transition
+	(*ListTransitionsRequest)(nil),      // 37: tokenstore.v1.ListTransitionsRequest
+	(*ListTransitionsResponse)(nil),     // 38: tokenstore.v1.ListTransitionsResponse
+	(*UndoTransitionsRequest)(nil),      // 39: tokenstore.v1.UndoTransitionsRequest
+	(*UndoTokenTransitionsRequest)(nil), // 40: tokenstore.v1.UndoTokenTransitionsRequest
+	(*UndoTransitionsResponse)(nil),     // 41: tokenstore.v1.UndoTransitionsResponse
+	(*ReleaseTokenRequest)(nil),         // 42: tokenstore.v1.ReleaseTokenRequest
+	(*ReleaseTokenResponse)(nil),        // 43: tokenstore.v1.ReleaseTokenResponse
+	(*timestamppb.Timestamp)(nil),       // 44: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),       // 45: google.protobuf.FieldMask
 }
 var file_tokenstore_v1_token_proto_depIdxs = []int32{
 	1,  // 0: tokenstore.v1.Token.state:type_name -> tokenstore.v1.TokenState
-	43, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
-	43, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
-	43, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	43, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
+	44, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
+	44, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
+	44, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	44, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
 	0,  // 5: tokenstore.v1.Token.kind:type_name -> tokenstore.v1.CredentialKind
-	43, // 6: tokenstore.v1.Token.refreshed_at:type_name -> google.protobuf.Timestamp
-	43, // 7: tokenstore.v1.Token.next_refresh_at:type_name -> google.protobuf.Timestamp
+	44, // 6: tokenstore.v1.Token.refreshed_at:type_name -> google.protobuf.Timestamp
+	44, // 7: tokenstore.v1.Token.next_refresh_at:type_name -> google.protobuf.Timestamp
 	3,  // 8: tokenstore.v1.CreateTokenResponse.token:type_name -> tokenstore.v1.Token
 	2,  // 9: tokenstore.v1.ImportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
 	8,  // 10: tokenstore.v1.ImportTokensResponse.rejected:type_name -> tokenstore.v1.RejectedLine
 	1,  // 11: tokenstore.v1.ListTokensRequest.state:type_name -> tokenstore.v1.TokenState
 	3,  // 12: tokenstore.v1.ListTokensResponse.tokens:type_name -> tokenstore.v1.Token
 	3,  // 13: tokenstore.v1.GetTokenResponse.token:type_name -> tokenstore.v1.Token
-	44, // 14: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
+	45, // 14: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
 	3,  // 15: tokenstore.v1.UpdateTokenResponse.token:type_name -> tokenstore.v1.Token
 	2,  // 16: tokenstore.v1.ExportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
 	3,  // 17: tokenstore.v1.RestoreTokenResponse.token:type_name -> tokenstore.v1.Token
 	24, // 18: tokenstore.v1.TokenAccount.quotas:type_name -> tokenstore.v1.TokenQuota
-	43, // 19: tokenstore.v1.TokenAccount.quota_start:type_name -> google.protobuf.Timestamp
-	43, // 20: tokenstore.v1.TokenAccount.as_of:type_name -> google.protobuf.Timestamp
-	43, // 21: tokenstore.v1.TokenAccount.quota_resets_at:type_name -> google.protobuf.Timestamp
+	44, // 19: tokenstore.v1.TokenAccount.quota_start:type_name -> google.protobuf.Timestamp
+	44, // 20: tokenstore.v1.TokenAccount.as_of:type_name -> google.protobuf.Timestamp
+	44, // 21: tokenstore.v1.TokenAccount.quota_resets_at:type_name -> google.protobuf.Timestamp
 	23, // 22: tokenstore.v1.GetTokenAccountResponse.account:type_name -> tokenstore.v1.TokenAccount
 	23, // 23: tokenstore.v1.RecordTokenAccountRequest.account:type_name -> tokenstore.v1.TokenAccount
 	31, // 24: tokenstore.v1.ListTokenAccountsResponse.accounts:type_name -> tokenstore.v1.AccountOfToken
@@ -3252,51 +3339,55 @@ var file_tokenstore_v1_token_proto_depIdxs = []int32{
 	23, // 26: tokenstore.v1.AccountOfToken.account:type_name -> tokenstore.v1.TokenAccount
 	34, // 27: tokenstore.v1.SummarizePoolsResponse.pools:type_name -> tokenstore.v1.PoolState
 	35, // 28: tokenstore.v1.PoolState.causes:type_name -> tokenstore.v1.SharedCause
-	43, // 29: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
-	43, // 30: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
-	43, // 31: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
-	43, // 32: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
+	44, // 29: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
+	44, // 30: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
+	44, // 31: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
+	44, // 32: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
 	36, // 33: tokenstore.v1.ListTransitionsResponse.transitions:type_name -> tokenstore.v1.Transition
-	43, // 34: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
-	43, // 35: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
-	3,  // 36: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
-	4,  // 37: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
-	6,  // 38: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
-	9,  // 39: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
-	11, // 40: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
-	13, // 41: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
-	15, // 42: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
-	19, // 43: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
-	21, // 44: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
-	25, // 45: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
-	27, // 46: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
-	29, // 47: tokenstore.v1.TokenService.ListTokenAccounts:input_type -> tokenstore.v1.ListTokenAccountsRequest
-	32, // 48: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
-	37, // 49: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
-	39, // 50: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
-	41, // 51: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
-	17, // 52: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
-	5,  // 53: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
-	7,  // 54: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
-	10, // 55: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
-	12, // 56: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
-	14, // 57: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
-	16, // 58: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
-	20, // 59: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
-	22, // 60: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
-	26, // 61: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
-	28, // 62: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
-	30, // 63: tokenstore.v1.TokenService.ListTokenAccounts:output_type -> tokenstore.v1.ListTokenAccountsResponse
-	33, // 64: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
-	38, // 65: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
-	40, // 66: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
-	42, // 67: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
-	18, // 68: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
-	53, // [53:69] is the sub-list for method output_type
-	37, // [37:53] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	44, // 34: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
+	44, // 35: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
+	44, // 36: tokenstore.v1.UndoTokenTransitionsRequest.from:type_name -> google.protobuf.Timestamp
+	44, // 37: tokenstore.v1.UndoTokenTransitionsRequest.to:type_name -> google.protobuf.Timestamp
+	3,  // 38: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
+	4,  // 39: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
+	6,  // 40: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
+	9,  // 41: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
+	11, // 42: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
+	13, // 43: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
+	15, // 44: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
+	19, // 45: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
+	21, // 46: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
+	25, // 47: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
+	27, // 48: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
+	29, // 49: tokenstore.v1.TokenService.ListTokenAccounts:input_type -> tokenstore.v1.ListTokenAccountsRequest
+	32, // 50: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
+	37, // 51: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
+	39, // 52: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
+	40, // 53: tokenstore.v1.TokenService.UndoTokenTransitions:input_type -> tokenstore.v1.UndoTokenTransitionsRequest
+	42, // 54: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
+	17, // 55: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
+	5,  // 56: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
+	7,  // 57: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
+	10, // 58: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
+	12, // 59: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
+	14, // 60: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
+	16, // 61: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
+	20, // 62: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
+	22, // 63: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
+	26, // 64: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
+	28, // 65: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
+	30, // 66: tokenstore.v1.TokenService.ListTokenAccounts:output_type -> tokenstore.v1.ListTokenAccountsResponse
+	33, // 67: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
+	38, // 68: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
+	41, // 69: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
+	41, // 70: tokenstore.v1.TokenService.UndoTokenTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
+	43, // 71: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
+	18, // 72: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
+	56, // [56:73] is the sub-list for method output_type
+	39, // [39:56] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_token_proto_init() }
@@ -3313,7 +3404,7 @@ func file_tokenstore_v1_token_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_token_proto_rawDesc), len(file_tokenstore_v1_token_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   40,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

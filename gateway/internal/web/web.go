@@ -186,6 +186,7 @@ func (s *Site) Routes(router gin.IRouter) {
 		"/logs/:id":      s.page(logEntryPage),
 		"/activity":      s.page(activityPage),
 		"/usage":         s.page(usePage),
+		"/usage/left":    s.page(leftPage),
 		"/prices":        s.page(pricesPage),
 		"/prices/edit":   s.page(pricePage),
 		"/prices/import": s.page(priceImportPage),

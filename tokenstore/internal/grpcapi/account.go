@@ -41,12 +41,15 @@ func (s *TokenServer) RecordTokenAccount(ctx context.Context, request *tokenstor
 }
 
 // SummarizePools implements TokenService.
-func (s *TokenServer) SummarizePools(ctx context.Context, _ *tokenstorev1.SummarizePoolsRequest) (*tokenstorev1.SummarizePoolsResponse, error) {
+func (s *TokenServer) SummarizePools(ctx context.Context, request *tokenstorev1.SummarizePoolsRequest) (*tokenstorev1.SummarizePoolsResponse, error) {
 	pools, err := s.store.SummarizePools(ctx)
+	if err == nil && request.GetModels() {
+		err = s.store.SummarizeModels(ctx, pools)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &tokenstorev1.SummarizePoolsResponse{Pools: pools}, nil
+	return &tokenstorev1.SummarizePoolsResponse{Pools: pools, ModelsTold: request.GetModels()}, nil
 }
 
 // ListTokenAccounts implements TokenService. A token that is deleted meanwhile has no account.

@@ -228,6 +228,11 @@ func questionsKey(upstream string) string { return poolPrefix(upstream) + "quest
 //	ends        sorted set of token ids by their expiry, in ms, while it is ahead
 //	accesses    the same of tokens that are renewed
 //	unlogged    set of the ids of parked tokens that need a login
+//	marked      sorted set of the ids of tokens that may have a mark of a model, by when the
+//	            last one ends, in ms; it expires some hours after the last
+//	marked      sorted set of the ids of tokens that cool, or are to be probed, for some model,
+//	            by when the last of that ends, in ms; it may be over. It expires some time
+//	            after the last
 //	held        sorted set of the ids of tokens of which slots are held in reserve, by until
 //	            when, in ms
 //	stirred     set of the ids of tokens that have come into the order, or have other leases

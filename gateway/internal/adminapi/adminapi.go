@@ -99,6 +99,8 @@ type Deps struct {
 	// Prospects answers how a model's name is served to clients of a dialect. An empty dialect
 	// is that of whoever does not say.
 	Prospects func(model, dialect string) (routing.Chain, error)
+	// Models lists what can be asked for, in order.
+	Models func() []chat.Model
 	// Listed lists the models that upstreams list, whatever routes there are.
 	Listed func() []chat.Model
 	// ValidateUpstream tells why no driver can be made of a config.
@@ -185,6 +187,7 @@ func (a *API) Routes(router gin.IRouter) {
 	get(api, "/stats", a.stats)
 	get(api, "/usage", a.usage)
 	get(api, "/fleet", a.fleet)
+	get(api, "/models", a.models)
 	get(api, "/explain", a.explain)
 	get(api, "/audit", a.listAudit)
 	api.POST("/audit/:id/undo", adapt(a.undoChange))

@@ -155,6 +155,7 @@ func (s *Site) Routes(router gin.IRouter) {
 	site.POST("/logout", s.logout)
 	site.POST("/preferences", s.preferences)
 	site.Match(read, "/logs/tail", s.tail)
+	site.Match(read, "/search/hits", s.searchHits)
 	site.POST("/routes/edit", s.saveRoute)
 	site.POST("/routes/delete", s.deleteRoute)
 	site.POST("/prices/edit", s.savePrice)
@@ -196,8 +197,10 @@ func (s *Site) Routes(router gin.IRouter) {
 		"/upstreams":     s.page(upstreamsPage),
 		"/routes":        s.page(routesPage),
 		"/routes/edit":   s.page(routePage),
+		"/models":        s.page(modelsPage),
 		"/why":           s.page(whyPage),
 		"/try":           s.page(tryPage),
+		"/search":        s.page(searchPage),
 	} {
 		site.Match(read, path, page)
 	}

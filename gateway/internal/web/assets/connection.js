@@ -1,5 +1,5 @@
-// Says on every page, by a dot and a banner, when the gateway can't be reached, and stops saying so when it is
-// back. What a page shows is as of the last contact.
+// Says on every page, by a dot and a banner, when the gateway can't be reached, and stops
+// saying so when it is back. What a page shows is as of the last contact.
 
 import { el, t, timeText } from './page.js';
 
@@ -17,7 +17,7 @@ if (dot) dot.hidden = false;
 function tell(isLost) {
   if (!dot) return;
   dot.classList.toggle('lost', isLost);
-  const said = t(isLost ? 'connection_lost' : 'connection_live');
+  const said = isLost ? t('connection_lost') : t('connection_live');
   const place = dot.querySelector('[data-said]');
   if (place.textContent !== said) place.textContent = said; // it is read aloud
 }

@@ -1,6 +1,7 @@
 // What all pages have in common: times, dialogs, menus.
 
 import './connection.js';
+import './palette.js';
 import { times } from './page.js';
 
 times(document);

@@ -347,6 +347,7 @@ func send(t *testing.T, s *store, method, path, authorization, body string, head
 		}},
 		Tokens: s, Config: s, Prices: s, Logs: s, Usage: s, Keys: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Backups: &s.desk, Uploads: backup.NewUploads(), Fleet: func() *tokenstorev1.BeatResponse { return beat },
 		Listed: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}} },
+		Models: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}, {ID: "other"}} },
 		Prospects: func(model, dialect string) (routing.Chain, error) {
 			switch {
 			case model == "nope":
@@ -461,6 +462,7 @@ var routes = []struct {
 	{"GET", "/admin/api/audit?limit=5", "", 200, []string{"entries", "next"}, false},
 	{"POST", "/admin/api/audit/r1/undo", "", 200, []string{"failed", "failures", "undone"}, true},
 	{"POST", "/admin/api/tokens/bulk", `{"action":"delete","ids":["t2"]}`, 200, []string{"change", "count", "failed", "failures"}, true},
+	{"GET", "/admin/api/models?q=gpt&unserved=false", "", 200, []string{"complete", "models"}, false},
 	{"GET", "/admin/api/explain?model=gpt-4o", "", 200, []string{"as_of", "candidates", "cause", "cause_until", "chosen", "fallbacks", "key", "model", "route", "targets", "upstream"}, false},
 }
 

@@ -41,6 +41,7 @@ type Tokens interface {
 	ReleaseToken(context.Context, *tokenstorev1.ReleaseTokenRequest, ...grpc.CallOption) (*tokenstorev1.ReleaseTokenResponse, error)
 	ListTokenAccounts(context.Context, *tokenstorev1.ListTokenAccountsRequest, ...grpc.CallOption) (*tokenstorev1.ListTokenAccountsResponse, error)
 	SummarizePools(context.Context, *tokenstorev1.SummarizePoolsRequest, ...grpc.CallOption) (*tokenstorev1.SummarizePoolsResponse, error)
+	AcknowledgeCause(context.Context, *tokenstorev1.AcknowledgeCauseRequest, ...grpc.CallOption) (*tokenstorev1.AcknowledgeCauseResponse, error)
 	ExportTokens(context.Context, *tokenstorev1.ExportTokensRequest, ...grpc.CallOption) (*tokenstorev1.ExportTokensResponse, error)
 }
 
@@ -187,6 +188,7 @@ func (a *API) Routes(router gin.IRouter) {
 	get(api, "/stats", a.stats)
 	get(api, "/usage", a.usage)
 	get(api, "/fleet", a.fleet)
+	api.POST("/alarms/acknowledge", adapt(a.acknowledgeAlarm))
 	get(api, "/models", a.models)
 	get(api, "/explain", a.explain)
 	get(api, "/audit", a.listAudit)

@@ -146,6 +146,7 @@ func newAPI(t *testing.T) *api {
 		"GET /settings/changes":  `{"changes":[{"name":"max_attempts","at":"2026-11-22T11:00:00Z","actor":"api 10.0.0.1"}]}`,
 		"GET /stats?from=2026-11-21T12%3A00%3A00Z&step=1h": `{"buckets":[{"start":"2026-11-22T11:00:00Z","requests":60,"failures":2,"prompt_tokens":100,"completion_tokens":50,"cache_read_tokens":40,
 			"total_p50_ms":1200,"total_p95_ms":3400,"first_byte_p50_ms":150,"first_byte_p95_ms":null}]}`,
+		"POST /alarms/acknowledge": "",
 		"GET /fleet": `{"total_requests":1000,"active_requests":2,"replicas":[{"name":"g1","version":"1.2.3","started_at":"2026-11-22T11:00:00Z","requests":600,"active":2,"log":{"pending":5,"dropped":1}}],
 			"pools":[{"upstream":"cursor","ready":3,"parked":1,"causes":[{"class":"upstream","model":"","since":"2026-11-22T11:58:00Z"}]}],"warnings":[{"kind":"memory","text":"Redis is nearly full"}]}`,
 		"GET /audit?limit=50":         `{"entries":[{"at":"2026-11-22T11:00:00Z","action":"token deleted","actor":"api","remote_ip":"10.0.0.1","request_id":"q1","details":{"token_id":"t1","alias":"work"},"undoable":true}],"next":""}`,
@@ -316,6 +317,7 @@ func TestCommands(t *testing.T) {
 		{args: "logs show r1", asked: "GET /logs/r1", shows: []string{"r1", "estimated", "spare", "limit: one model", "model_may_cool", "200 ERROR_RATE_LIMITED (model) slow", "success", "\nHello\n"}},
 		{args: "models", asked: "GET /models", shows: []string{"gpt-4o", "~0", "3 cooling, 1 fail alike: upstream, gone: there is no such upstream", "in 30s", "of an earlier version"}},
 		{args: "models --search gpt --unserved", asked: "GET /models?q=gpt&unserved=true", shows: []string{"MODEL"}},
+		{args: "acknowledge cursor upstream gpt-4o", asked: `POST /alarms/acknowledge {"class":"upstream","model":"gpt-4o","upstream":"cursor"}`, shows: []string{"acknowledged: upstream of cursor"}},
 		{args: "explain gpt-4o", asked: "GET /explain?model=gpt-4o", shows: []string{"gpt-4o goes by no route.", "cooling for 30s", "is chosen next"}},
 		{args: "explain m --key k1", asked: "GET /explain?key=k1&model=m", shows: []string{"the key has expired"}},
 		{args: "explain fast --dialect responses", asked: "GET /explain?dialect=responses&model=fast", shows: []string{

@@ -20,8 +20,8 @@ type Pools interface {
 
 // Survey is how each of many names can be served now.
 type Survey struct {
-	// Names are first those that nothing can serve, then the others, each in the order in which
-	// they were asked about.
+	// Names are first those that nothing can serve now, then those that have no tokens, then the
+	// others, each in the order in which they were asked about.
 	Names []Standing
 	// ModelsTold tells that tokens which rest for some models alone, or have no room, are counted
 	// as such. A tokenstore of before that can't.
@@ -67,6 +67,17 @@ func (s Standing) Back() time.Time {
 	return first
 }
 
+func (s Standing) rank() int {
+	switch {
+	case s.Able > 0:
+		return 2
+	case s.Accounts == 0:
+		return 1
+	default:
+		return 0
+	}
+}
+
 func sooner(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
@@ -94,7 +105,7 @@ func Look(ctx context.Context, store Pools, names []string, prospects func(name,
 		}
 		survey.Names = append(survey.Names, standingOf(name, chain, pools))
 	}
-	slices.SortStableFunc(survey.Names, func(a, b Standing) int { return cmp.Compare(min(a.Able, 1), min(b.Able, 1)) })
+	slices.SortStableFunc(survey.Names, func(a, b Standing) int { return cmp.Compare(a.rank(), b.rank()) })
 	return survey, nil
 }
 

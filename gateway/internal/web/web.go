@@ -31,6 +31,7 @@ type Tokens interface {
 	GetToken(context.Context, *tokenstorev1.GetTokenRequest, ...grpc.CallOption) (*tokenstorev1.GetTokenResponse, error)
 	ListTransitions(context.Context, *tokenstorev1.ListTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.ListTransitionsResponse, error)
 	ListTokenAccounts(context.Context, *tokenstorev1.ListTokenAccountsRequest, ...grpc.CallOption) (*tokenstorev1.ListTokenAccountsResponse, error)
+	AcknowledgeCause(context.Context, *tokenstorev1.AcknowledgeCauseRequest, ...grpc.CallOption) (*tokenstorev1.AcknowledgeCauseResponse, error)
 	SummarizePools(context.Context, *tokenstorev1.SummarizePoolsRequest, ...grpc.CallOption) (*tokenstorev1.SummarizePoolsResponse, error)
 }
 
@@ -156,6 +157,7 @@ func (s *Site) Routes(router gin.IRouter) {
 	site.POST("/preferences", s.preferences)
 	site.Match(read, "/logs/tail", s.tail)
 	site.Match(read, "/search/hits", s.searchHits)
+	site.POST("/alarms/acknowledge", s.acknowledgeAlarm)
 	site.POST("/routes/edit", s.saveRoute)
 	site.POST("/routes/delete", s.deleteRoute)
 	site.POST("/prices/edit", s.savePrice)
@@ -174,6 +176,7 @@ func (s *Site) Routes(router gin.IRouter) {
 
 	for path, page := range map[string]gin.HandlerFunc{
 		"":               func(c *gin.Context) { seeOther(c, "/admin/") },
+		"/alarms":        func(c *gin.Context) { seeOther(c, "/admin/") }, // Home has them
 		"/":              s.page(overviewPage),
 		"/tokens":        s.page(tokensPage),
 		"/tokens/:id":    s.page(tokenPage),

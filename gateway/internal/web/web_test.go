@@ -103,6 +103,10 @@ func (s *store) SummarizePools(_ context.Context, r *tokenstorev1.SummarizePools
 	return ask[*tokenstorev1.SummarizePoolsResponse](s, r)
 }
 
+func (s *store) AcknowledgeCause(_ context.Context, r *tokenstorev1.AcknowledgeCauseRequest, _ ...grpc.CallOption) (*tokenstorev1.AcknowledgeCauseResponse, error) {
+	return ask[*tokenstorev1.AcknowledgeCauseResponse](s, r)
+}
+
 func (s *store) ListTokenAccounts(_ context.Context, r *tokenstorev1.ListTokenAccountsRequest, _ ...grpc.CallOption) (*tokenstorev1.ListTokenAccountsResponse, error) {
 	return ask[*tokenstorev1.ListTokenAccountsResponse](s, r)
 }
@@ -213,6 +217,7 @@ func full() *store {
 		&tokenstorev1.ListTokensResponse{Tokens: []*tokenstorev1.Token{cooling}, NextCursor: "more"},
 		&tokenstorev1.GetTokenResponse{Token: cooling},
 		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: 3, Cooling: 1, Parked: 4, NeedsLogin: 4, Expiring: 2, Causes: causes}}},
+		&tokenstorev1.AcknowledgeCauseResponse{Acknowledged: true},
 		&tokenstorev1.ListTransitionsResponse{Transitions: history},
 		&tokenstorev1.ListAuditResponse{Entries: []*tokenstorev1.AuditEntry{deed, {At: moment, Action: hostile}}, NextCursor: "more"},
 		&tokenstorev1.GetSettingsResponse{

@@ -52,6 +52,15 @@ func (s *TokenServer) SummarizePools(ctx context.Context, request *tokenstorev1.
 	return &tokenstorev1.SummarizePoolsResponse{Pools: pools, ModelsTold: request.GetModels()}, nil
 }
 
+// AcknowledgeCause implements TokenService.
+func (s *TokenServer) AcknowledgeCause(ctx context.Context, request *tokenstorev1.AcknowledgeCauseRequest) (*tokenstorev1.AcknowledgeCauseResponse, error) {
+	acknowledged, err := s.store.AcknowledgeCause(ctx, request.GetUpstream(), request.GetClass(), request.GetModel())
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.AcknowledgeCauseResponse{Acknowledged: acknowledged}, nil
+}
+
 // ListTokenAccounts implements TokenService. A token that is deleted meanwhile has no account.
 func (s *TokenServer) ListTokenAccounts(ctx context.Context, request *tokenstorev1.ListTokenAccountsRequest) (*tokenstorev1.ListTokenAccountsResponse, error) {
 	limit, err := limitOf(request.GetLimit())

@@ -284,6 +284,10 @@ func windowKey(upstream string) string { return poolPrefix(upstream) + "window" 
 // many of them are left. `calm <ms>`: it is over, and not seen again until then.
 func causesKey(upstream string) string { return poolPrefix(upstream) + "causes" }
 
+// acknowledgedKey is a hash of the causes that somebody knows of, `<class> <model>` to
+// `<since> <ms>`: the cause's since, and when that was noted. It expires a day after the last.
+func acknowledgedKey(upstream string) string { return poolPrefix(upstream) + "acknowledged" }
+
 // wrongedKey is a list of tokens of an upstream that were blamed for a cause which they
 // share, in JSON as guard.lua writes it: what was done to them is to be undone. It expires
 // a day after the last.

@@ -26,6 +26,9 @@ func TestAlarms(t *testing.T) {
 	if len(alarms) != 2 || attribute(alarms[0], "role") != "alert" || attribute(alarms[1], "role") != "" {
 		t.Fatalf("%d alarms", len(alarms))
 	}
+	if said := text(page.byID("alarms")); said != "1 alarm" {
+		t.Errorf("the bar says %q", said)
+	}
 	if said := text(alarms[0]); !strings.HasSuffix(said, "Failed requests since Acknowledge") {
 		t.Errorf("said %q", said)
 	}
@@ -59,5 +62,19 @@ func TestAcknowledgeAnAlarm(t *testing.T) {
 	form.Set("csrf", "another")
 	if w := site.post(t, "/admin/alarms/acknowledge", form, "Cookie", cookie); w.Code != 403 || len(site.store.kept) != 1 {
 		t.Errorf("from another page: %d", w.Code)
+	}
+}
+
+// The number of alarms is on every page, and is not asked for by each.
+func TestAlarmsAreCounted(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, full())
+	for _, path := range []string{"/admin/settings", "/admin/keys", "/admin/logs"} {
+		if said := text(parse(t, site.get(t, path).Body).byID("alarms")); said != "2 alarms" {
+			t.Errorf("%s says %q", path, said)
+		}
+	}
+	if away := parse(t, newSite(t, empty()).get(t, "/admin/settings").Body); away.byID("alarms") != nil {
+		t.Error("an alarm without a cause")
 	}
 }

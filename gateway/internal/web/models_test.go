@@ -19,8 +19,8 @@ func TestModelsPage(t *testing.T) {
 		{Upstream: "cursor", Ready: 2, Disabled: 1, Models: []*tokenstorev1.ModelRests{{Model: "m1", Cooling: 2, NextBack: back}}},
 	}}}}
 	page := parse(t, newSite(t, s).get(t, "/admin/models").Body)
-	if asked := last[*tokenstorev1.SummarizePoolsRequest](t, s); !asked.GetModels() {
-		t.Errorf("asked %v", asked)
+	if asked, ok := s.asked[0].(*tokenstorev1.SummarizePoolsRequest); !ok || !asked.GetModels() {
+		t.Errorf("asked %v", s.asked[0])
 	}
 	if said := text(page.byID("models-sum")); said != "Nothing can serve 1 of 4 names now." {
 		t.Errorf("said %q", said)

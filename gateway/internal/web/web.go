@@ -120,7 +120,8 @@ type Deps struct {
 // Site has the admin pages.
 type Site struct {
 	Deps
-	views views
+	views  views
+	alarms alarmCount
 }
 
 // New makes the admin site.

@@ -204,10 +204,10 @@ type alarm struct {
 }
 
 // Requests is the address of the requests that have failed since it began. Clients may name the
-// model otherwise, so those of all are there.
+// model otherwise, so those of all are there. The time is in UTC, as the form has it.
 func (a alarm) Requests() string {
 	return "/admin/logs?" + url.Values{
-		"status": {"failure"}, "upstream": {a.Upstream}, "from": {a.GetSince().AsTime().UTC().Format(time.RFC3339)},
+		"status": {"failure"}, "upstream": {a.Upstream}, "from": {a.GetSince().AsTime().UTC().Format("2006-01-02T15:04:05")},
 	}.Encode()
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"math"
+	"net/url"
 	"slices"
 	"time"
 
@@ -200,6 +201,14 @@ func poolOf(state *tokenstorev1.PoolState) pool {
 type alarm struct {
 	Upstream string
 	*tokenstorev1.SharedCause
+}
+
+// Requests is the address of the requests that have failed since it began. Clients may name the
+// model otherwise, so those of all are there. The time is in UTC, as the form has it.
+func (a alarm) Requests() string {
+	return "/admin/logs?" + url.Values{
+		"status": {"failure"}, "upstream": {a.Upstream}, "from": {a.GetSince().AsTime().UTC().Format("2006-01-02T15:04:05")},
+	}.Encode()
 }
 
 func alarmsOf(pools []pool) []alarm {

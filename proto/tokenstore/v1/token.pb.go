@@ -2187,7 +2187,10 @@ func (x *AccountOfToken) GetAccount() *TokenAccount {
 }
 
 type SummarizePoolsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Also what keeps tokens from some models alone, and which have no room: next_back, full and
+	// models of the pools.
+	Models        bool `protobuf:"varint,1,opt,name=models,proto3" json:"models,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2222,10 +2225,19 @@ func (*SummarizePoolsRequest) Descriptor() ([]byte, []int) {
 	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{29}
 }
 
+func (x *SummarizePoolsRequest) GetModels() bool {
+	if x != nil {
+		return x.Models
+	}
+	return false
+}
+
 type SummarizePoolsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// By the upstream's name; upstreams without tokens are not in it.
-	Pools         []*PoolState `protobuf:"bytes,1,rep,name=pools,proto3" json:"pools,omitempty"`
+	Pools []*PoolState `protobuf:"bytes,1,rep,name=pools,proto3" json:"pools,omitempty"`
+	// The models were asked for, and are told.
+	ModelsTold    bool `protobuf:"varint,2,opt,name=models_told,json=modelsTold,proto3" json:"models_told,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2267,6 +2279,13 @@ func (x *SummarizePoolsResponse) GetPools() []*PoolState {
 	return nil
 }
 
+func (x *SummarizePoolsResponse) GetModelsTold() bool {
+	if x != nil {
+		return x.ModelsTold
+	}
+	return false
+}
+
 // PoolState counts the tokens of one pool, each in one state.
 type PoolState struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -2285,7 +2304,13 @@ type PoolState struct {
 	// What the tokens fail for alike, so that none is blamed.
 	Causes []*SharedCause `protobuf:"bytes,11,rep,name=causes,proto3" json:"causes,omitempty"`
 	// Of the parked ones, those that need a new login.
-	NeedsLogin    uint32 `protobuf:"varint,12,opt,name=needs_login,json=needsLogin,proto3" json:"needs_login,omitempty"`
+	NeedsLogin uint32 `protobuf:"varint,12,opt,name=needs_login,json=needsLogin,proto3" json:"needs_login,omitempty"`
+	// When the first of those that cool is back.
+	NextBack *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=next_back,json=nextBack,proto3" json:"next_back,omitempty"`
+	// Of those that are ready, probed or in quarantine, those that have no room for a request more.
+	Full uint32 `protobuf:"varint,14,opt,name=full,proto3" json:"full,omitempty"`
+	// By the model's name; at most 500, those that rest most tokens.
+	Models        []*ModelRests `protobuf:"bytes,15,rep,name=models,proto3" json:"models,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2404,6 +2429,109 @@ func (x *PoolState) GetNeedsLogin() uint32 {
 	return 0
 }
 
+func (x *PoolState) GetNextBack() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextBack
+	}
+	return nil
+}
+
+func (x *PoolState) GetFull() uint32 {
+	if x != nil {
+		return x.Full
+	}
+	return 0
+}
+
+func (x *PoolState) GetModels() []*ModelRests {
+	if x != nil {
+		return x.Models
+	}
+	return nil
+}
+
+// ModelRests counts the tokens of a pool that could serve, but not a certain model.
+type ModelRests struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The upstream's own id.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// Tokens that cool for it.
+	Cooling uint32 `protobuf:"varint,2,opt,name=cooling,proto3" json:"cooling,omitempty"`
+	// Tokens that a request tries with it now.
+	Probing uint32 `protobuf:"varint,3,opt,name=probing,proto3" json:"probing,omitempty"`
+	// When the first of those that cool is back.
+	NextBack *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=next_back,json=nextBack,proto3" json:"next_back,omitempty"`
+	// So many tokens rest that only some were looked at, which stand for all.
+	Estimated     bool `protobuf:"varint,5,opt,name=estimated,proto3" json:"estimated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelRests) Reset() {
+	*x = ModelRests{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelRests) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelRests) ProtoMessage() {}
+
+func (x *ModelRests) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelRests.ProtoReflect.Descriptor instead.
+func (*ModelRests) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ModelRests) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *ModelRests) GetCooling() uint32 {
+	if x != nil {
+		return x.Cooling
+	}
+	return 0
+}
+
+func (x *ModelRests) GetProbing() uint32 {
+	if x != nil {
+		return x.Probing
+	}
+	return 0
+}
+
+func (x *ModelRests) GetNextBack() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextBack
+	}
+	return nil
+}
+
+func (x *ModelRests) GetEstimated() bool {
+	if x != nil {
+		return x.Estimated
+	}
+	return false
+}
+
 // SharedCause is a failure that tokens of an upstream have alike.
 type SharedCause struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2412,14 +2540,16 @@ type SharedCause struct {
 	Model string                 `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
 	Since *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
 	// When the next requests find out whether it is over.
-	NextProbe     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=next_probe,json=nextProbe,proto3" json:"next_probe,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	NextProbe *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=next_probe,json=nextProbe,proto3" json:"next_probe,omitempty"`
+	// Unset while nobody has said that he knows.
+	AcknowledgedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=acknowledged_at,json=acknowledgedAt,proto3" json:"acknowledged_at,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *SharedCause) Reset() {
 	*x = SharedCause{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[32]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2431,7 +2561,7 @@ func (x *SharedCause) String() string {
 func (*SharedCause) ProtoMessage() {}
 
 func (x *SharedCause) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[32]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2444,7 +2574,7 @@ func (x *SharedCause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharedCause.ProtoReflect.Descriptor instead.
 func (*SharedCause) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{32}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SharedCause) GetClass() string {
@@ -2475,6 +2605,119 @@ func (x *SharedCause) GetNextProbe() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *SharedCause) GetAcknowledgedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AcknowledgedAt
+	}
+	return nil
+}
+
+type AcknowledgeCauseRequest struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Upstream string                 `protobuf:"bytes,1,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	Class    string                 `protobuf:"bytes,2,opt,name=class,proto3" json:"class,omitempty"`
+	// The cause's; empty where that is of no model.
+	Model         string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcknowledgeCauseRequest) Reset() {
+	*x = AcknowledgeCauseRequest{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcknowledgeCauseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcknowledgeCauseRequest) ProtoMessage() {}
+
+func (x *AcknowledgeCauseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcknowledgeCauseRequest.ProtoReflect.Descriptor instead.
+func (*AcknowledgeCauseRequest) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *AcknowledgeCauseRequest) GetUpstream() string {
+	if x != nil {
+		return x.Upstream
+	}
+	return ""
+}
+
+func (x *AcknowledgeCauseRequest) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *AcknowledgeCauseRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+type AcknowledgeCauseResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// False where the tokens don't fail so any more.
+	Acknowledged  bool `protobuf:"varint,1,opt,name=acknowledged,proto3" json:"acknowledged,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcknowledgeCauseResponse) Reset() {
+	*x = AcknowledgeCauseResponse{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcknowledgeCauseResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcknowledgeCauseResponse) ProtoMessage() {}
+
+func (x *AcknowledgeCauseResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcknowledgeCauseResponse.ProtoReflect.Descriptor instead.
+func (*AcknowledgeCauseResponse) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *AcknowledgeCauseResponse) GetAcknowledged() bool {
+	if x != nil {
+		return x.Acknowledged
+	}
+	return false
+}
+
 // Transition is something that happened to a token.
 type Transition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2499,7 +2742,7 @@ type Transition struct {
 
 func (x *Transition) Reset() {
 	*x = Transition{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[33]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2511,7 +2754,7 @@ func (x *Transition) String() string {
 func (*Transition) ProtoMessage() {}
 
 func (x *Transition) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[33]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2524,7 +2767,7 @@ func (x *Transition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transition.ProtoReflect.Descriptor instead.
 func (*Transition) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{33}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Transition) GetAt() *timestamppb.Timestamp {
@@ -2599,7 +2842,7 @@ type ListTransitionsRequest struct {
 
 func (x *ListTransitionsRequest) Reset() {
 	*x = ListTransitionsRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[34]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2611,7 +2854,7 @@ func (x *ListTransitionsRequest) String() string {
 func (*ListTransitionsRequest) ProtoMessage() {}
 
 func (x *ListTransitionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[34]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2624,7 +2867,7 @@ func (x *ListTransitionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTransitionsRequest.ProtoReflect.Descriptor instead.
 func (*ListTransitionsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{34}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListTransitionsRequest) GetId() string {
@@ -2644,7 +2887,7 @@ type ListTransitionsResponse struct {
 
 func (x *ListTransitionsResponse) Reset() {
 	*x = ListTransitionsResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[35]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2656,7 +2899,7 @@ func (x *ListTransitionsResponse) String() string {
 func (*ListTransitionsResponse) ProtoMessage() {}
 
 func (x *ListTransitionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[35]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2669,7 +2912,7 @@ func (x *ListTransitionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTransitionsResponse.ProtoReflect.Descriptor instead.
 func (*ListTransitionsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{35}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListTransitionsResponse) GetTransitions() []*Transition {
@@ -2696,7 +2939,7 @@ type UndoTransitionsRequest struct {
 
 func (x *UndoTransitionsRequest) Reset() {
 	*x = UndoTransitionsRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[36]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2708,7 +2951,7 @@ func (x *UndoTransitionsRequest) String() string {
 func (*UndoTransitionsRequest) ProtoMessage() {}
 
 func (x *UndoTransitionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[36]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2721,7 +2964,7 @@ func (x *UndoTransitionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoTransitionsRequest.ProtoReflect.Descriptor instead.
 func (*UndoTransitionsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{36}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *UndoTransitionsRequest) GetClass() string {
@@ -2775,7 +3018,7 @@ type UndoTokenTransitionsRequest struct {
 
 func (x *UndoTokenTransitionsRequest) Reset() {
 	*x = UndoTokenTransitionsRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[37]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2787,7 +3030,7 @@ func (x *UndoTokenTransitionsRequest) String() string {
 func (*UndoTokenTransitionsRequest) ProtoMessage() {}
 
 func (x *UndoTokenTransitionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[37]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2800,7 +3043,7 @@ func (x *UndoTokenTransitionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoTokenTransitionsRequest.ProtoReflect.Descriptor instead.
 func (*UndoTokenTransitionsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{37}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *UndoTokenTransitionsRequest) GetId() string {
@@ -2847,7 +3090,7 @@ type UndoTransitionsResponse struct {
 
 func (x *UndoTransitionsResponse) Reset() {
 	*x = UndoTransitionsResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[38]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2859,7 +3102,7 @@ func (x *UndoTransitionsResponse) String() string {
 func (*UndoTransitionsResponse) ProtoMessage() {}
 
 func (x *UndoTransitionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[38]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2872,7 +3115,7 @@ func (x *UndoTransitionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoTransitionsResponse.ProtoReflect.Descriptor instead.
 func (*UndoTransitionsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{38}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *UndoTransitionsResponse) GetCount() uint32 {
@@ -2893,7 +3136,7 @@ type ReleaseTokenRequest struct {
 
 func (x *ReleaseTokenRequest) Reset() {
 	*x = ReleaseTokenRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[39]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2905,7 +3148,7 @@ func (x *ReleaseTokenRequest) String() string {
 func (*ReleaseTokenRequest) ProtoMessage() {}
 
 func (x *ReleaseTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[39]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2918,7 +3161,7 @@ func (x *ReleaseTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseTokenRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseTokenRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{39}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ReleaseTokenRequest) GetId() string {
@@ -2944,7 +3187,7 @@ type ReleaseTokenResponse struct {
 
 func (x *ReleaseTokenResponse) Reset() {
 	*x = ReleaseTokenResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[40]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2956,7 +3199,7 @@ func (x *ReleaseTokenResponse) String() string {
 func (*ReleaseTokenResponse) ProtoMessage() {}
 
 func (x *ReleaseTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[40]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2969,7 +3212,7 @@ func (x *ReleaseTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseTokenResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseTokenResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{40}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ReleaseTokenResponse) GetToken() *Token {
@@ -3146,10 +3389,13 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"nextCursor\"s\n" +
 	"\x0eAccountOfToken\x12*\n" +
 	"\x05token\x18\x01 \x01(\v2\x14.tokenstore.v1.TokenR\x05token\x125\n" +
-	"\aaccount\x18\x02 \x01(\v2\x1b.tokenstore.v1.TokenAccountR\aaccount\"\x17\n" +
-	"\x15SummarizePoolsRequest\"H\n" +
+	"\aaccount\x18\x02 \x01(\v2\x1b.tokenstore.v1.TokenAccountR\aaccount\"/\n" +
+	"\x15SummarizePoolsRequest\x12\x16\n" +
+	"\x06models\x18\x01 \x01(\bR\x06models\"i\n" +
 	"\x16SummarizePoolsResponse\x12.\n" +
-	"\x05pools\x18\x01 \x03(\v2\x18.tokenstore.v1.PoolStateR\x05pools\"\xef\x02\n" +
+	"\x05pools\x18\x01 \x03(\v2\x18.tokenstore.v1.PoolStateR\x05pools\x12\x1f\n" +
+	"\vmodels_told\x18\x02 \x01(\bR\n" +
+	"modelsTold\"\xef\x03\n" +
 	"\tPoolState\x12\x1a\n" +
 	"\bupstream\x18\x01 \x01(\tR\bupstream\x12\x14\n" +
 	"\x05ready\x18\x02 \x01(\rR\x05ready\x12\x18\n" +
@@ -3164,13 +3410,30 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	" \x01(\rR\vquarantined\x122\n" +
 	"\x06causes\x18\v \x03(\v2\x1a.tokenstore.v1.SharedCauseR\x06causes\x12\x1f\n" +
 	"\vneeds_login\x18\f \x01(\rR\n" +
-	"needsLogin\"\xa6\x01\n" +
+	"needsLogin\x127\n" +
+	"\tnext_back\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\bnextBack\x12\x12\n" +
+	"\x04full\x18\x0e \x01(\rR\x04full\x121\n" +
+	"\x06models\x18\x0f \x03(\v2\x19.tokenstore.v1.ModelRestsR\x06models\"\xad\x01\n" +
+	"\n" +
+	"ModelRests\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
+	"\acooling\x18\x02 \x01(\rR\acooling\x12\x18\n" +
+	"\aprobing\x18\x03 \x01(\rR\aprobing\x127\n" +
+	"\tnext_back\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bnextBack\x12\x1c\n" +
+	"\testimated\x18\x05 \x01(\bR\testimated\"\xeb\x01\n" +
 	"\vSharedCause\x12\x14\n" +
 	"\x05class\x18\x01 \x01(\tR\x05class\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x120\n" +
 	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x129\n" +
 	"\n" +
-	"next_probe\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tnextProbe\"\x8b\x02\n" +
+	"next_probe\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tnextProbe\x12C\n" +
+	"\x0facknowledged_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x0eacknowledgedAt\"a\n" +
+	"\x17AcknowledgeCauseRequest\x12\x1a\n" +
+	"\bupstream\x18\x01 \x01(\tR\bupstream\x12\x14\n" +
+	"\x05class\x18\x02 \x01(\tR\x05class\x12\x14\n" +
+	"\x05model\x18\x03 \x01(\tR\x05model\">\n" +
+	"\x18AcknowledgeCauseResponse\x12\"\n" +
+	"\facknowledged\x18\x01 \x01(\bR\facknowledged\"\x8b\x02\n" +
 	"\n" +
 	"Transition\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x12\n" +
@@ -3226,7 +3489,7 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x1dTOKEN_FILE_FORMAT_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17TOKEN_FILE_FORMAT_TOKEN\x10\x01\x12 \n" +
 	"\x1cTOKEN_FILE_FORMAT_TOKEN_LIST\x10\x02\x12\x1a\n" +
-	"\x16TOKEN_FILE_FORMAT_JSON\x10\x032\xae\f\n" +
+	"\x16TOKEN_FILE_FORMAT_JSON\x10\x032\x93\r\n" +
 	"\fTokenService\x12T\n" +
 	"\vCreateToken\x12!.tokenstore.v1.CreateTokenRequest\x1a\".tokenstore.v1.CreateTokenResponse\x12W\n" +
 	"\fImportTokens\x12\".tokenstore.v1.ImportTokensRequest\x1a#.tokenstore.v1.ImportTokensResponse\x12Q\n" +
@@ -3240,7 +3503,8 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x0fGetTokenAccount\x12%.tokenstore.v1.GetTokenAccountRequest\x1a&.tokenstore.v1.GetTokenAccountResponse\x12i\n" +
 	"\x12RecordTokenAccount\x12(.tokenstore.v1.RecordTokenAccountRequest\x1a).tokenstore.v1.RecordTokenAccountResponse\x12f\n" +
 	"\x11ListTokenAccounts\x12'.tokenstore.v1.ListTokenAccountsRequest\x1a(.tokenstore.v1.ListTokenAccountsResponse\x12]\n" +
-	"\x0eSummarizePools\x12$.tokenstore.v1.SummarizePoolsRequest\x1a%.tokenstore.v1.SummarizePoolsResponse\x12`\n" +
+	"\x0eSummarizePools\x12$.tokenstore.v1.SummarizePoolsRequest\x1a%.tokenstore.v1.SummarizePoolsResponse\x12c\n" +
+	"\x10AcknowledgeCause\x12&.tokenstore.v1.AcknowledgeCauseRequest\x1a'.tokenstore.v1.AcknowledgeCauseResponse\x12`\n" +
 	"\x0fListTransitions\x12%.tokenstore.v1.ListTransitionsRequest\x1a&.tokenstore.v1.ListTransitionsResponse\x12`\n" +
 	"\x0fUndoTransitions\x12%.tokenstore.v1.UndoTransitionsRequest\x1a&.tokenstore.v1.UndoTransitionsResponse\x12j\n" +
 	"\x14UndoTokenTransitions\x12*.tokenstore.v1.UndoTokenTransitionsRequest\x1a&.tokenstore.v1.UndoTransitionsResponse\x12W\n" +
@@ -3260,7 +3524,7 @@ func file_tokenstore_v1_token_proto_rawDescGZIP() []byte {
 }
 
 var file_tokenstore_v1_token_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_tokenstore_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_tokenstore_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_tokenstore_v1_token_proto_goTypes = []any{
 	(CredentialKind)(0),                 // 0: tokenstore.v1.CredentialKind
 	(TokenState)(0),                     // 1: tokenstore.v1.TokenState
@@ -3297,97 +3561,106 @@ var file_tokenstore_v1_token_proto_goTypes = []any{
 	(*SummarizePoolsRequest)(nil),       // 32: tokenstore.v1.SummarizePoolsRequest
 	(*SummarizePoolsResponse)(nil),      // 33: tokenstore.v1.SummarizePoolsResponse
 	(*PoolState)(nil),                   // 34: tokenstore.v1.PoolState
-	(*SharedCause)(nil),                 // 35: tokenstore.v1.SharedCause
-	(*Transition)(nil),                  // 36: tokenstore.v1.Transition
-	(*ListTransitionsRequest)(nil),      // 37: tokenstore.v1.ListTransitionsRequest
-	(*ListTransitionsResponse)(nil),     // 38: tokenstore.v1.ListTransitionsResponse
-	(*UndoTransitionsRequest)(nil),      // 39: tokenstore.v1.UndoTransitionsRequest
-	(*UndoTokenTransitionsRequest)(nil), // 40: tokenstore.v1.UndoTokenTransitionsRequest
-	(*UndoTransitionsResponse)(nil),     // 41: tokenstore.v1.UndoTransitionsResponse
-	(*ReleaseTokenRequest)(nil),         // 42: tokenstore.v1.ReleaseTokenRequest
-	(*ReleaseTokenResponse)(nil),        // 43: tokenstore.v1.ReleaseTokenResponse
-	(*timestamppb.Timestamp)(nil),       // 44: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),       // 45: google.protobuf.FieldMask
+	(*ModelRests)(nil),                  // 35: tokenstore.v1.ModelRests
+	(*SharedCause)(nil),                 // 36: tokenstore.v1.SharedCause
+	(*AcknowledgeCauseRequest)(nil),     // 37: tokenstore.v1.AcknowledgeCauseRequest
+	(*AcknowledgeCauseResponse)(nil),    // 38: tokenstore.v1.AcknowledgeCauseResponse
+	(*Transition)(nil),                  // 39: tokenstore.v1.Transition
+	(*ListTransitionsRequest)(nil),      // 40: tokenstore.v1.ListTransitionsRequest
+	(*ListTransitionsResponse)(nil),     // 41: tokenstore.v1.ListTransitionsResponse
+	(*UndoTransitionsRequest)(nil),      // 42: tokenstore.v1.UndoTransitionsRequest
+	(*UndoTokenTransitionsRequest)(nil), // 43: tokenstore.v1.UndoTokenTransitionsRequest
+	(*UndoTransitionsResponse)(nil),     // 44: tokenstore.v1.UndoTransitionsResponse
+	(*ReleaseTokenRequest)(nil),         // 45: tokenstore.v1.ReleaseTokenRequest
+	(*ReleaseTokenResponse)(nil),        // 46: tokenstore.v1.ReleaseTokenResponse
+	(*timestamppb.Timestamp)(nil),       // 47: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),       // 48: google.protobuf.FieldMask
 }
 var file_tokenstore_v1_token_proto_depIdxs = []int32{
 	1,  // 0: tokenstore.v1.Token.state:type_name -> tokenstore.v1.TokenState
-	44, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
-	44, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
-	44, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	44, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
+	47, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
+	47, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
+	47, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	47, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
 	0,  // 5: tokenstore.v1.Token.kind:type_name -> tokenstore.v1.CredentialKind
-	44, // 6: tokenstore.v1.Token.refreshed_at:type_name -> google.protobuf.Timestamp
-	44, // 7: tokenstore.v1.Token.next_refresh_at:type_name -> google.protobuf.Timestamp
+	47, // 6: tokenstore.v1.Token.refreshed_at:type_name -> google.protobuf.Timestamp
+	47, // 7: tokenstore.v1.Token.next_refresh_at:type_name -> google.protobuf.Timestamp
 	3,  // 8: tokenstore.v1.CreateTokenResponse.token:type_name -> tokenstore.v1.Token
 	2,  // 9: tokenstore.v1.ImportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
 	8,  // 10: tokenstore.v1.ImportTokensResponse.rejected:type_name -> tokenstore.v1.RejectedLine
 	1,  // 11: tokenstore.v1.ListTokensRequest.state:type_name -> tokenstore.v1.TokenState
 	3,  // 12: tokenstore.v1.ListTokensResponse.tokens:type_name -> tokenstore.v1.Token
 	3,  // 13: tokenstore.v1.GetTokenResponse.token:type_name -> tokenstore.v1.Token
-	45, // 14: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
+	48, // 14: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
 	3,  // 15: tokenstore.v1.UpdateTokenResponse.token:type_name -> tokenstore.v1.Token
 	2,  // 16: tokenstore.v1.ExportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
 	3,  // 17: tokenstore.v1.RestoreTokenResponse.token:type_name -> tokenstore.v1.Token
 	24, // 18: tokenstore.v1.TokenAccount.quotas:type_name -> tokenstore.v1.TokenQuota
-	44, // 19: tokenstore.v1.TokenAccount.quota_start:type_name -> google.protobuf.Timestamp
-	44, // 20: tokenstore.v1.TokenAccount.as_of:type_name -> google.protobuf.Timestamp
-	44, // 21: tokenstore.v1.TokenAccount.quota_resets_at:type_name -> google.protobuf.Timestamp
+	47, // 19: tokenstore.v1.TokenAccount.quota_start:type_name -> google.protobuf.Timestamp
+	47, // 20: tokenstore.v1.TokenAccount.as_of:type_name -> google.protobuf.Timestamp
+	47, // 21: tokenstore.v1.TokenAccount.quota_resets_at:type_name -> google.protobuf.Timestamp
 	23, // 22: tokenstore.v1.GetTokenAccountResponse.account:type_name -> tokenstore.v1.TokenAccount
 	23, // 23: tokenstore.v1.RecordTokenAccountRequest.account:type_name -> tokenstore.v1.TokenAccount
 	31, // 24: tokenstore.v1.ListTokenAccountsResponse.accounts:type_name -> tokenstore.v1.AccountOfToken
 	3,  // 25: tokenstore.v1.AccountOfToken.token:type_name -> tokenstore.v1.Token
 	23, // 26: tokenstore.v1.AccountOfToken.account:type_name -> tokenstore.v1.TokenAccount
 	34, // 27: tokenstore.v1.SummarizePoolsResponse.pools:type_name -> tokenstore.v1.PoolState
-	35, // 28: tokenstore.v1.PoolState.causes:type_name -> tokenstore.v1.SharedCause
-	44, // 29: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
-	44, // 30: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
-	44, // 31: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
-	44, // 32: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
-	36, // 33: tokenstore.v1.ListTransitionsResponse.transitions:type_name -> tokenstore.v1.Transition
-	44, // 34: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
-	44, // 35: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
-	44, // 36: tokenstore.v1.UndoTokenTransitionsRequest.from:type_name -> google.protobuf.Timestamp
-	44, // 37: tokenstore.v1.UndoTokenTransitionsRequest.to:type_name -> google.protobuf.Timestamp
-	3,  // 38: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
-	4,  // 39: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
-	6,  // 40: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
-	9,  // 41: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
-	11, // 42: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
-	13, // 43: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
-	15, // 44: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
-	19, // 45: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
-	21, // 46: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
-	25, // 47: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
-	27, // 48: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
-	29, // 49: tokenstore.v1.TokenService.ListTokenAccounts:input_type -> tokenstore.v1.ListTokenAccountsRequest
-	32, // 50: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
-	37, // 51: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
-	39, // 52: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
-	40, // 53: tokenstore.v1.TokenService.UndoTokenTransitions:input_type -> tokenstore.v1.UndoTokenTransitionsRequest
-	42, // 54: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
-	17, // 55: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
-	5,  // 56: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
-	7,  // 57: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
-	10, // 58: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
-	12, // 59: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
-	14, // 60: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
-	16, // 61: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
-	20, // 62: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
-	22, // 63: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
-	26, // 64: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
-	28, // 65: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
-	30, // 66: tokenstore.v1.TokenService.ListTokenAccounts:output_type -> tokenstore.v1.ListTokenAccountsResponse
-	33, // 67: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
-	38, // 68: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
-	41, // 69: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
-	41, // 70: tokenstore.v1.TokenService.UndoTokenTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
-	43, // 71: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
-	18, // 72: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
-	56, // [56:73] is the sub-list for method output_type
-	39, // [39:56] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	36, // 28: tokenstore.v1.PoolState.causes:type_name -> tokenstore.v1.SharedCause
+	47, // 29: tokenstore.v1.PoolState.next_back:type_name -> google.protobuf.Timestamp
+	35, // 30: tokenstore.v1.PoolState.models:type_name -> tokenstore.v1.ModelRests
+	47, // 31: tokenstore.v1.ModelRests.next_back:type_name -> google.protobuf.Timestamp
+	47, // 32: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
+	47, // 33: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
+	47, // 34: tokenstore.v1.SharedCause.acknowledged_at:type_name -> google.protobuf.Timestamp
+	47, // 35: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
+	47, // 36: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
+	39, // 37: tokenstore.v1.ListTransitionsResponse.transitions:type_name -> tokenstore.v1.Transition
+	47, // 38: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
+	47, // 39: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
+	47, // 40: tokenstore.v1.UndoTokenTransitionsRequest.from:type_name -> google.protobuf.Timestamp
+	47, // 41: tokenstore.v1.UndoTokenTransitionsRequest.to:type_name -> google.protobuf.Timestamp
+	3,  // 42: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
+	4,  // 43: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
+	6,  // 44: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
+	9,  // 45: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
+	11, // 46: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
+	13, // 47: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
+	15, // 48: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
+	19, // 49: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
+	21, // 50: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
+	25, // 51: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
+	27, // 52: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
+	29, // 53: tokenstore.v1.TokenService.ListTokenAccounts:input_type -> tokenstore.v1.ListTokenAccountsRequest
+	32, // 54: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
+	37, // 55: tokenstore.v1.TokenService.AcknowledgeCause:input_type -> tokenstore.v1.AcknowledgeCauseRequest
+	40, // 56: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
+	42, // 57: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
+	43, // 58: tokenstore.v1.TokenService.UndoTokenTransitions:input_type -> tokenstore.v1.UndoTokenTransitionsRequest
+	45, // 59: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
+	17, // 60: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
+	5,  // 61: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
+	7,  // 62: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
+	10, // 63: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
+	12, // 64: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
+	14, // 65: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
+	16, // 66: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
+	20, // 67: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
+	22, // 68: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
+	26, // 69: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
+	28, // 70: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
+	30, // 71: tokenstore.v1.TokenService.ListTokenAccounts:output_type -> tokenstore.v1.ListTokenAccountsResponse
+	33, // 72: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
+	38, // 73: tokenstore.v1.TokenService.AcknowledgeCause:output_type -> tokenstore.v1.AcknowledgeCauseResponse
+	41, // 74: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
+	44, // 75: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
+	44, // 76: tokenstore.v1.TokenService.UndoTokenTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
+	46, // 77: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
+	18, // 78: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
+	61, // [61:79] is the sub-list for method output_type
+	43, // [43:61] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_token_proto_init() }
@@ -3404,7 +3677,7 @@ func file_tokenstore_v1_token_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_token_proto_rawDesc), len(file_tokenstore_v1_token_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   41,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -2285,9 +2285,16 @@ type PoolState struct {
 	// What the tokens fail for alike, so that none is blamed.
 	Causes []*SharedCause `protobuf:"bytes,11,rep,name=causes,proto3" json:"causes,omitempty"`
 	// Of the parked ones, those that need a new login.
-	NeedsLogin    uint32 `protobuf:"varint,12,opt,name=needs_login,json=needsLogin,proto3" json:"needs_login,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	NeedsLogin uint32 `protobuf:"varint,12,opt,name=needs_login,json=needsLogin,proto3" json:"needs_login,omitempty"`
+	// When the first of the cooling ones is back, and the class of the outcome that it cools
+	// for; unset where none cools.
+	NextBack      *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=next_back,json=nextBack,proto3" json:"next_back,omitempty"`
+	NextBackClass string                 `protobuf:"bytes,14,opt,name=next_back_class,json=nextBackClass,proto3" json:"next_back_class,omitempty"`
+	// When the first of the expiring ones expires, and its id; unset where none does.
+	NextExpiry     *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=next_expiry,json=nextExpiry,proto3" json:"next_expiry,omitempty"`
+	NextExpiringId string                 `protobuf:"bytes,16,opt,name=next_expiring_id,json=nextExpiringId,proto3" json:"next_expiring_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *PoolState) Reset() {
@@ -2402,6 +2409,34 @@ func (x *PoolState) GetNeedsLogin() uint32 {
 		return x.NeedsLogin
 	}
 	return 0
+}
+
+func (x *PoolState) GetNextBack() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextBack
+	}
+	return nil
+}
+
+func (x *PoolState) GetNextBackClass() string {
+	if x != nil {
+		return x.NextBackClass
+	}
+	return ""
+}
+
+func (x *PoolState) GetNextExpiry() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextExpiry
+	}
+	return nil
+}
+
+func (x *PoolState) GetNextExpiringId() string {
+	if x != nil {
+		return x.NextExpiringId
+	}
+	return ""
 }
 
 // SharedCause is a failure that tokens of an upstream have alike.
@@ -3070,7 +3105,7 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\aaccount\x18\x02 \x01(\v2\x1b.tokenstore.v1.TokenAccountR\aaccount\"\x17\n" +
 	"\x15SummarizePoolsRequest\"H\n" +
 	"\x16SummarizePoolsResponse\x12.\n" +
-	"\x05pools\x18\x01 \x03(\v2\x18.tokenstore.v1.PoolStateR\x05pools\"\xef\x02\n" +
+	"\x05pools\x18\x01 \x03(\v2\x18.tokenstore.v1.PoolStateR\x05pools\"\xb7\x04\n" +
 	"\tPoolState\x12\x1a\n" +
 	"\bupstream\x18\x01 \x01(\tR\bupstream\x12\x14\n" +
 	"\x05ready\x18\x02 \x01(\rR\x05ready\x12\x18\n" +
@@ -3085,7 +3120,12 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	" \x01(\rR\vquarantined\x122\n" +
 	"\x06causes\x18\v \x03(\v2\x1a.tokenstore.v1.SharedCauseR\x06causes\x12\x1f\n" +
 	"\vneeds_login\x18\f \x01(\rR\n" +
-	"needsLogin\"\xa6\x01\n" +
+	"needsLogin\x127\n" +
+	"\tnext_back\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\bnextBack\x12&\n" +
+	"\x0fnext_back_class\x18\x0e \x01(\tR\rnextBackClass\x12;\n" +
+	"\vnext_expiry\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"nextExpiry\x12(\n" +
+	"\x10next_expiring_id\x18\x10 \x01(\tR\x0enextExpiringId\"\xa6\x01\n" +
 	"\vSharedCause\x12\x14\n" +
 	"\x05class\x18\x01 \x01(\tR\x05class\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x120\n" +
@@ -3252,51 +3292,53 @@ var file_tokenstore_v1_token_proto_depIdxs = []int32{
 	23, // 26: tokenstore.v1.AccountOfToken.account:type_name -> tokenstore.v1.TokenAccount
 	34, // 27: tokenstore.v1.SummarizePoolsResponse.pools:type_name -> tokenstore.v1.PoolState
 	35, // 28: tokenstore.v1.PoolState.causes:type_name -> tokenstore.v1.SharedCause
-	43, // 29: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
-	43, // 30: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
-	43, // 31: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
-	43, // 32: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
-	36, // 33: tokenstore.v1.ListTransitionsResponse.transitions:type_name -> tokenstore.v1.Transition
-	43, // 34: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
-	43, // 35: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
-	3,  // 36: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
-	4,  // 37: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
-	6,  // 38: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
-	9,  // 39: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
-	11, // 40: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
-	13, // 41: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
-	15, // 42: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
-	19, // 43: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
-	21, // 44: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
-	25, // 45: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
-	27, // 46: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
-	29, // 47: tokenstore.v1.TokenService.ListTokenAccounts:input_type -> tokenstore.v1.ListTokenAccountsRequest
-	32, // 48: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
-	37, // 49: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
-	39, // 50: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
-	41, // 51: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
-	17, // 52: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
-	5,  // 53: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
-	7,  // 54: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
-	10, // 55: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
-	12, // 56: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
-	14, // 57: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
-	16, // 58: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
-	20, // 59: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
-	22, // 60: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
-	26, // 61: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
-	28, // 62: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
-	30, // 63: tokenstore.v1.TokenService.ListTokenAccounts:output_type -> tokenstore.v1.ListTokenAccountsResponse
-	33, // 64: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
-	38, // 65: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
-	40, // 66: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
-	42, // 67: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
-	18, // 68: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
-	53, // [53:69] is the sub-list for method output_type
-	37, // [37:53] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	43, // 29: tokenstore.v1.PoolState.next_back:type_name -> google.protobuf.Timestamp
+	43, // 30: tokenstore.v1.PoolState.next_expiry:type_name -> google.protobuf.Timestamp
+	43, // 31: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
+	43, // 32: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
+	43, // 33: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
+	43, // 34: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
+	36, // 35: tokenstore.v1.ListTransitionsResponse.transitions:type_name -> tokenstore.v1.Transition
+	43, // 36: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
+	43, // 37: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
+	3,  // 38: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
+	4,  // 39: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
+	6,  // 40: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
+	9,  // 41: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
+	11, // 42: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
+	13, // 43: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
+	15, // 44: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
+	19, // 45: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
+	21, // 46: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
+	25, // 47: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
+	27, // 48: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
+	29, // 49: tokenstore.v1.TokenService.ListTokenAccounts:input_type -> tokenstore.v1.ListTokenAccountsRequest
+	32, // 50: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
+	37, // 51: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
+	39, // 52: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
+	41, // 53: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
+	17, // 54: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
+	5,  // 55: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
+	7,  // 56: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
+	10, // 57: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
+	12, // 58: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
+	14, // 59: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
+	16, // 60: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
+	20, // 61: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
+	22, // 62: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
+	26, // 63: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
+	28, // 64: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
+	30, // 65: tokenstore.v1.TokenService.ListTokenAccounts:output_type -> tokenstore.v1.ListTokenAccountsResponse
+	33, // 66: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
+	38, // 67: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
+	40, // 68: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
+	42, // 69: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
+	18, // 70: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
+	55, // [55:71] is the sub-list for method output_type
+	39, // [39:55] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_token_proto_init() }

@@ -119,7 +119,8 @@ type Deps struct {
 // Site has the admin pages.
 type Site struct {
 	Deps
-	views views
+	views  views
+	upkeep upkeep
 }
 
 // New makes the admin site.

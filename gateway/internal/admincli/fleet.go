@@ -45,7 +45,7 @@ type poolState struct {
 	NeedsLogin  uint32 `json:"needs_login"`
 	// NextBackAt is when the first of the cooling ones is back; nil from an older gateway, too.
 	NextBackAt *time.Time `json:"next_back_at"`
-	Causes      []struct {
+	Causes     []struct {
 		Class string     `json:"class"`
 		Model string     `json:"model"`
 		Since *time.Time `json:"since"`

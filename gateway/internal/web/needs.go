@@ -155,19 +155,25 @@ func tokensLink(upstreamName, state string) string {
 	return "/admin/tokens?" + query.Encode()
 }
 
-// args are those of its text, in the order that the text of its kind has them.
-func (n need) args(texts texts) []any {
+// text is the key of what it says, and the arguments of that.
+func (n need) text(texts texts) (key string, args []any) {
 	switch n.Kind {
-	case "alarm":
-		return []any{n.Upstream, texts.label("class", n.Class)}
-	case "quota", "models":
-		return []any{number(n.Count)}
 	case "simulator", "backup", "no_backup":
-		return nil
+		return "need." + n.Kind, nil
+	case "alarm":
+		return "need.alarm", []any{n.Upstream, texts.label("class", n.Class)}
+	case "quota", "models":
 	default:
-		return []any{n.Upstream, number(n.Count)}
+		args = append(args, n.Upstream)
 	}
+	if n.Count == 1 {
+		return "need_one." + n.Kind, args
+	}
+	return "need." + n.Kind, append(args, number(n.Count))
 }
 
 // need is the text that says what waits.
-func (f format) need(n need) (string, error) { return f.texts.text("need."+n.Kind, n.args(f.texts)...) }
+func (f format) need(n need) (string, error) {
+	key, args := n.text(f.texts)
+	return f.texts.text(key, args...)
+}

@@ -56,7 +56,7 @@ func needsOf(w waiting) []need {
 	}
 	if n := len(w.unserved); n > 0 && len(w.pools) > 0 {
 		later = append(later, need{
-			Kind: "models", Tone: "disabled", Count: uint64(n), Model: w.unserved[0],
+			Kind: "models", Tone: "disabled", Count: uint64(n),
 			Link: "/admin/why?" + url.Values{"model": {w.unserved[0]}}.Encode(), Action: "why",
 		})
 	}

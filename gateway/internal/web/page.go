@@ -177,7 +177,7 @@ func writeHTML(c *gin.Context, status int, body []byte) {
 
 // bodiless are the headers that an answer without a body has: pages ask often whether there is
 // anything new, and the others tell how to treat a body.
-var bodiless = []string{"Cache-Control", "Etag", "Vary", "X-Request-Id", "Strict-Transport-Security"}
+var bodiless = []string{"Cache-Control", "Etag", "Strict-Transport-Security"}
 
 // bare takes away the headers of pages that an answer without a body does without.
 func bare(header http.Header) {

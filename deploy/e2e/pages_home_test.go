@@ -21,7 +21,7 @@ func TestHomeInABrowser(t *testing.T) {
 	tab.See("#headline", "All 2 accounts can serve.")
 	tab.See("#needs", "No backup was made yet")
 	tab.See("#connect", "Waiting for the first request")
-	drawHome(tab, "first")
+	lookAtHome(t, tab, "first")
 	if failed := chats(t, s.Gateways, "gpt-test", 3, 1); failed > 0 {
 		t.Fatalf("%d requests failed", failed)
 	}
@@ -29,9 +29,16 @@ func TestHomeInABrowser(t *testing.T) {
 	tab.See("[data-key=requests] .figure", "3")
 	readChart(t, tab, gateway)
 
+	tab.Go(gateway.URL + "/admin/usage?by=model&measure=requests")
+	browser.Eval[any](tab, "document.querySelector('.plot').focus()")
+	tab.See(".told", "gpt-test")
+
 	bulk(t, gateway, "disable", []string{gateway.Tokens(t)[0].ID, gateway.Tokens(t)[1].ID})
 	tab.Go(gateway.URL + "/admin/")
 	tab.See("#headline", "None of the 2 accounts can serve. openai can’t: its accounts are disabled.")
+	tab.Click("[name=language][value=zh]")
+	tab.See("#headline", "2 个账号均不可用。 openai 不可用：其账号均已停用。")
+	lookAtHome(t, tab, "zh")
 	if problems := tab.Problems(); len(problems) > 0 {
 		t.Errorf("the browser complains:\n%s", strings.Join(problems, "\n"))
 	}
@@ -50,7 +57,7 @@ func readChart(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 	press("End", true)
 	tab.See("#traffic .told", "Show the requests")
 	tab.See("#traffic .told", "Zoom in")
-	drawHome(tab, "told")
+	lookAtHome(t, tab, "told")
 
 	// What is new comes in, and the reader is not disturbed.
 	if failed := chats(t, []*stack.Gateway{gateway}, "gpt-test", 1, 1); failed > 0 {
@@ -67,14 +74,17 @@ func readChart(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 	tab.Until("the requests are there", "location.pathname === '/admin/logs' && location.search.includes('from=') && location.search.includes('to=') && document.querySelectorAll('#log-rows tr').length === 4")
 }
 
-// drawHome draws the overview in all its looks, with SCREENSHOTS=<folder>.
-func drawHome(tab *browser.Tab, name string) {
-	folder := os.Getenv("SCREENSHOTS")
-	if folder == "" {
-		return
-	}
+// lookAtHome finds nothing in any look that keeps people from using the page. With
+// SCREENSHOTS=<folder> each is also drawn.
+func lookAtHome(t *testing.T, tab *browser.Tab, name string) {
+	t.Helper()
 	for _, look := range []browser.Look{{Width: 390, Dark: true}, {Width: 390}, {Width: 1280, Dark: true}, {Width: 1280}} {
 		tab.Use(look)
-		tab.Screenshot(filepath.Join(folder, "home-"+name+"-"+look.Name()+".png"))
+		for _, problem := range tab.Accessibility() {
+			t.Errorf("%s, %s: %s", name, look.Name(), problem)
+		}
+		if folder := os.Getenv("SCREENSHOTS"); folder != "" {
+			tab.Screenshot(filepath.Join(folder, "home-"+name+"-"+look.Name()+".png"))
+		}
 	}
 }

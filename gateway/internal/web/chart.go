@@ -194,8 +194,8 @@ func (c chart) requests(at *timestamppb.Timestamp) string {
 		return ""
 	}
 	query := maps.Clone(c.Requests)
-	query.Set("from", iso(at))
-	query.Set("to", iso(timestamppb.New(at.AsTime().Add(c.Step))))
+	query.Set("from", logTime(at.AsTime()))
+	query.Set("to", logTime(at.AsTime().Add(c.Step)))
 	return "/admin/logs?" + query.Encode()
 }
 

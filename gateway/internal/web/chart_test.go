@@ -100,7 +100,7 @@ func TestTicks(t *testing.T) {
 func TestChartsLeadToRequests(t *testing.T) {
 	t.Parallel()
 	c := chart{Steps: steps(2), Step: time.Minute, Write: short, Series: []series{{"failed", []float64{1, 2}}}, Requests: url.Values{"status": {"failure"}}}
-	want := "/admin/logs?from=1970-01-01T00%3A01%3A00Z&status=failure&to=1970-01-01T00%3A02%3A00Z"
+	want := "/admin/logs?from=1970-01-01T00%3A01%3A00&status=failure&to=1970-01-01T00%3A02%3A00"
 	if got := c.Columns()[1].Requests; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}

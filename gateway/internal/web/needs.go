@@ -84,7 +84,7 @@ func alarmNeeds(p pool) []need {
 			failures.Set("model", cause.GetModel())
 		}
 		if cause.GetSince() != nil {
-			failures.Set("from", iso(cause.GetSince()))
+			failures.Set("from", logTime(cause.GetSince().AsTime()))
 		}
 		n := need{
 			Kind: "alarm", Tone: "expired", Upstream: p.GetUpstream(), Class: cause.GetClass(), Model: cause.GetModel(), At: cause.GetSince(),

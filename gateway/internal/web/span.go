@@ -54,15 +54,16 @@ func spanOf(query url.Values) span {
 
 // ownSpan is a range in steps that begin and end with it.
 func ownSpan(from, to string) (span, bool) {
-	begin, wrongFrom := time.Parse(time.RFC3339, from)
-	end, wrongTo := time.Parse(time.RFC3339, to)
-	if wrongFrom != nil || wrongTo != nil || !begin.Before(end) || end.Sub(begin) > longestOwn {
+	first, wrongFrom := moment("from", from)
+	last, wrongTo := moment("to", to)
+	begin, end := first.AsTime(), last.AsTime()
+	if wrongFrom != nil || wrongTo != nil || first == nil || last == nil || !begin.Before(end) || end.Sub(begin) > longestOwn {
 		return span{}, false
 	}
 	for _, step := range ownSteps {
-		first, last := begin.Truncate(step), end.Add(step-1).Truncate(step)
-		if last.Sub(first) <= mostSteps*step {
-			return span{Name: ownRange, Pause: 60_000, step: step, long: last.Sub(first), end: last.UTC()}, true
+		from, to := begin.Truncate(step), end.Add(step-1).Truncate(step)
+		if to.Sub(from) <= mostSteps*step {
+			return span{Name: ownRange, Pause: 60_000, step: step, long: to.Sub(from), end: to}, true
 		}
 	}
 	return span{}, false
@@ -84,8 +85,8 @@ func (s span) Own() bool { return s.Name == ownRange }
 func (s span) Query(chart string) string {
 	values := url.Values{"range": {s.Name}, "chart": {chart}}
 	if s.Own() {
-		values.Set("from", s.end.Add(-s.long).Format(time.RFC3339))
-		values.Set("to", s.end.Format(time.RFC3339))
+		values.Set("from", logTime(s.end.Add(-s.long)))
+		values.Set("to", logTime(s.end))
 	}
 	return "?" + values.Encode()
 }

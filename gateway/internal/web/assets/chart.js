@@ -100,7 +100,7 @@ class Plot {
     this.#told.hidden = false;
     this.#told.classList.toggle('stays', this.#stays);
     const middle = (first + last + 1) / 2;
-    this.#told.classList.toggle('before', middle > rows.length / 2);
+    this.#told.classList.toggle('before', middle >= rows.length / 2);
     this.#told.style.setProperty('--at', share(middle));
   }
 

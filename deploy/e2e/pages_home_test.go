@@ -30,7 +30,8 @@ func TestHomeInABrowser(t *testing.T) {
 	readChart(t, tab, gateway)
 
 	tab.Go(gateway.URL + "/admin/usage?by=model&measure=requests")
-	browser.Eval[any](tab, "document.querySelector('.plot').focus()")
+	tab.Until("the chart can be read", "document.querySelector('.plot') !== null")
+	browser.Eval[any](tab, "document.querySelector('.plot').dispatchEvent(new KeyboardEvent('keydown', {key: 'End'}))")
 	tab.See(".told", "gpt-test")
 
 	bulk(t, gateway, "disable", []string{gateway.Tokens(t)[0].ID, gateway.Tokens(t)[1].ID})

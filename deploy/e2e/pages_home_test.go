@@ -21,7 +21,7 @@ func TestHomeInABrowser(t *testing.T) {
 	tab.See("#headline", "All 2 accounts can serve.")
 	tab.See("#needs", "No backup was made yet")
 	tab.See("#connect", "Waiting for the first request")
-	lookAtHome(t, tab, "first")
+	lookAt(t, tab, "first")
 	if failed := chats(t, s.Gateways, "gpt-test", 3, 1); failed > 0 {
 		t.Fatalf("%d requests failed", failed)
 	}
@@ -33,13 +33,14 @@ func TestHomeInABrowser(t *testing.T) {
 	tab.Until("the chart can be read", "document.querySelector('.plot') !== null")
 	browser.Eval[any](tab, "document.querySelector('.plot').dispatchEvent(new KeyboardEvent('keydown', {key: 'End'}))")
 	tab.See(".told", "gpt-test")
+	lookAt(t, tab, "usage")
 
 	bulk(t, gateway, "disable", []string{gateway.Tokens(t)[0].ID, gateway.Tokens(t)[1].ID})
 	tab.Go(gateway.URL + "/admin/")
 	tab.See("#headline", "None of the 2 accounts can serve. openai can’t: its accounts are disabled.")
 	tab.Click("[name=language][value=zh]")
 	tab.See("#headline", "2 个账号均不可用。 openai 不可用：其账号均已停用。")
-	lookAtHome(t, tab, "zh")
+	lookAt(t, tab, "zh")
 	if problems := tab.Problems(); len(problems) > 0 {
 		t.Errorf("the browser complains:\n%s", strings.Join(problems, "\n"))
 	}
@@ -58,7 +59,7 @@ func readChart(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 	press("End", true)
 	tab.See("#traffic .told", "Show the requests")
 	tab.See("#traffic .told", "Zoom in")
-	lookAtHome(t, tab, "told")
+	lookAt(t, tab, "told")
 
 	// What is new comes in, and the reader is not disturbed.
 	if failed := chats(t, []*stack.Gateway{gateway}, "gpt-test", 1, 1); failed > 0 {
@@ -75,9 +76,9 @@ func readChart(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 	tab.Until("the requests are there", "location.pathname === '/admin/logs' && location.search.includes('from=') && location.search.includes('to=') && document.querySelectorAll('#log-rows tr').length === 4")
 }
 
-// lookAtHome finds nothing in any look that keeps people from using the page. With
+// lookAt finds nothing in any look of a page that keeps people from using the page. With
 // SCREENSHOTS=<folder> each is also drawn.
-func lookAtHome(t *testing.T, tab *browser.Tab, name string) {
+func lookAt(t *testing.T, tab *browser.Tab, name string) {
 	t.Helper()
 	for _, look := range []browser.Look{{Width: 390, Dark: true}, {Width: 390}, {Width: 1280, Dark: true}, {Width: 1280}} {
 		tab.Use(look)

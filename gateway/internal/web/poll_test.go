@@ -5,8 +5,12 @@ import (
 	"compress/gzip"
 	"net/http"
 	"net/http/httptest"
+	"path"
+	"regexp"
 	"strings"
 	"testing"
+
+	"golang.org/x/net/html"
 )
 
 // A page that asks for itself again gets it compressed, or hears that nothing is new.
@@ -62,6 +66,40 @@ func TestIdlePagesCostLittle(t *testing.T) {
 		t.Errorf("%d bytes a minute: %d of each poll and %d of each ping", all, unchanged, ping)
 	} else {
 		t.Logf("%d bytes a minute", all)
+	}
+}
+
+var imported = regexp.MustCompile(`(?:from|import) '\./([^']+)'`)
+
+// Who opens the overview for the first time loads at most 120 KB: the page, which is not
+// compressed for one who has typed its address, and all that it needs.
+func TestFirstLoadIsSmall(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, full())
+	opened := site.get(t, "/admin/", "Sec-Fetch-Site", "none", "Accept-Encoding", "gzip")
+	all := opened.Body.Len()
+	page := parse(t, opened.Body)
+	seen := map[string]bool{}
+	var load func(address string)
+	load = func(address string) {
+		if seen[address] {
+			return
+		}
+		seen[address] = true
+		all += site.get(t, address, "Accept-Encoding", "gzip").Body.Len()
+		folder, _ := path.Split(address)
+		for _, each := range imported.FindAllStringSubmatch(site.get(t, address).Body.String(), -1) {
+			load(folder + each[1])
+		}
+	}
+	for _, each := range page.all(func(n *html.Node) bool { return n.Data == "script" || n.Data == "link" }) {
+		load(attribute(each, "src") + attribute(each, "href"))
+	}
+	load(attribute(page.named("html")[0], "data-texts"))
+	if all > 120*1024 || len(seen) < 8 {
+		t.Errorf("%d bytes of a page and %d assets", all, len(seen))
+	} else {
+		t.Logf("%d bytes of a page and %d assets", all, len(seen))
 	}
 }
 

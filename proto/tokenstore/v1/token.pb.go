@@ -2289,10 +2289,10 @@ type PoolState struct {
 	// When the first of the cooling ones is back, and the class of the outcome that it cools
 	// for; unset where none cools.
 	NextBack      *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=next_back,json=nextBack,proto3" json:"next_back,omitempty"`
-	NextBackClass string                 `protobuf:"bytes,14,opt,name=next_back_class,json=nextBackClass,proto3" json:"next_back_class,omitempty"`
+	NextBackClass string                 `protobuf:"bytes,16,opt,name=next_back_class,json=nextBackClass,proto3" json:"next_back_class,omitempty"`
 	// When the first of the expiring ones expires, and its id; unset where none does.
-	NextExpiry     *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=next_expiry,json=nextExpiry,proto3" json:"next_expiry,omitempty"`
-	NextExpiringId string                 `protobuf:"bytes,16,opt,name=next_expiring_id,json=nextExpiringId,proto3" json:"next_expiring_id,omitempty"`
+	NextExpiry     *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=next_expiry,json=nextExpiry,proto3" json:"next_expiry,omitempty"`
+	NextExpiringId string                 `protobuf:"bytes,18,opt,name=next_expiring_id,json=nextExpiringId,proto3" json:"next_expiring_id,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -3122,10 +3122,10 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\vneeds_login\x18\f \x01(\rR\n" +
 	"needsLogin\x127\n" +
 	"\tnext_back\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\bnextBack\x12&\n" +
-	"\x0fnext_back_class\x18\x0e \x01(\tR\rnextBackClass\x12;\n" +
-	"\vnext_expiry\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"\x0fnext_back_class\x18\x10 \x01(\tR\rnextBackClass\x12;\n" +
+	"\vnext_expiry\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"nextExpiry\x12(\n" +
-	"\x10next_expiring_id\x18\x10 \x01(\tR\x0enextExpiringId\"\xa6\x01\n" +
+	"\x10next_expiring_id\x18\x12 \x01(\tR\x0enextExpiringId\"\xa6\x01\n" +
 	"\vSharedCause\x12\x14\n" +
 	"\x05class\x18\x01 \x01(\tR\x05class\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x120\n" +

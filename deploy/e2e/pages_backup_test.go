@@ -21,7 +21,7 @@ func TestBackupsInABrowser(t *testing.T) {
 	gateway.MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/settings", map[string]any{"max_attempts": 2})
 
 	tab := login(t, gateway, "/admin/settings")
-	tab.Click("#open-backup")
+	tab.Click(".tabs [href='/admin/backup']")
 	tab.Type("#m-passphrase", backupPassphrase)
 	tab.Type("#m-again", "another one")
 	tab.Expect("400")

@@ -278,6 +278,8 @@ var everyPage = []struct{ name, path string }{
 	{"tokens", "/admin/tokens"},
 	{"token", "/admin/tokens/{token}"},
 	{"quotas", "/admin/quotas"},
+	{"models", "/admin/models"},
+	{"search", "/admin/search?q=team"},
 	{"token-files", "/admin/token-files"},
 	{"logs", "/admin/logs"},
 	{"entry", "/admin/logs/{entry}"},

@@ -83,9 +83,12 @@ func TestPagesNoticeADeadGateway(t *testing.T) {
 		stack.Eventually(t, path+" tells", 5*time.Second, func() bool {
 			return browser.Eval[bool](tab, "Boolean(document.getElementById('connection-lost')?.textContent.includes('can’t be reached since'))")
 		})
+		if dot := browser.Eval[string](tab, "document.getElementById('connection').innerText.trim()"); dot != "No answer" {
+			t.Errorf("%s: the dot says %q", path, dot)
+		}
 		t.Logf("%s: told after %s", path, time.Since(lost).Round(time.Millisecond))
 		gateway.Start()
-		tab.Until("the page no longer says so", "!document.getElementById('connection-lost')")
+		tab.Until("the page no longer says so", "!document.getElementById('connection-lost') && !document.querySelector('#connection.lost')")
 	}
 	// One that is there and answers nothing is as good as gone.
 	tab.Go(gateway.URL + "/admin/settings")

@@ -224,8 +224,8 @@ func TestTheLinkInABrowser(t *testing.T) {
 	link := strings.Replace(p.find(`log in +(http://localhost:\d+/admin/enter#\w{26})\n`), "localhost", "127.0.0.1", 1)
 	tab := browser.Open(t, link)
 	tab.Go(link)
-	tab.Until("the overview is there", "location.pathname === '/admin/' && location.hash === '' && document.readyState === 'complete'")
-	tab.See("h1", "Overview")
+	tab.Until("the home page is there", "location.pathname === '/admin/' && location.hash === '' && document.readyState === 'complete'")
+	tab.See("h1", "Home")
 
 	other := browser.Open(t, link)
 	other.Expect("410") // the browser reports the refusal itself

@@ -203,6 +203,7 @@ func (g *Gateway) assemble() {
 		Accounts:         g.accounts,
 		Fleet:            g.fleet.Last,
 		Prospects:        g.prospects,
+		Models:           g.catalog.Models,
 		Listed:           g.catalog.Listed,
 		ValidateUpstream: g.catalog.Validate,
 		ProbeUpstream:    g.catalog.Probe,

@@ -41,6 +41,7 @@ type Tokens interface {
 	ReleaseToken(context.Context, *tokenstorev1.ReleaseTokenRequest, ...grpc.CallOption) (*tokenstorev1.ReleaseTokenResponse, error)
 	ListTokenAccounts(context.Context, *tokenstorev1.ListTokenAccountsRequest, ...grpc.CallOption) (*tokenstorev1.ListTokenAccountsResponse, error)
 	SummarizePools(context.Context, *tokenstorev1.SummarizePoolsRequest, ...grpc.CallOption) (*tokenstorev1.SummarizePoolsResponse, error)
+	AcknowledgeCause(context.Context, *tokenstorev1.AcknowledgeCauseRequest, ...grpc.CallOption) (*tokenstorev1.AcknowledgeCauseResponse, error)
 	ExportTokens(context.Context, *tokenstorev1.ExportTokensRequest, ...grpc.CallOption) (*tokenstorev1.ExportTokensResponse, error)
 }
 
@@ -99,6 +100,8 @@ type Deps struct {
 	// Prospects answers how a model's name is served to clients of a dialect. An empty dialect
 	// is that of whoever does not say.
 	Prospects func(model, dialect string) (routing.Chain, error)
+	// Models lists what can be asked for, in order.
+	Models func() []chat.Model
 	// Listed lists the models that upstreams list, whatever routes there are.
 	Listed func() []chat.Model
 	// ValidateUpstream tells why no driver can be made of a config.
@@ -185,6 +188,8 @@ func (a *API) Routes(router gin.IRouter) {
 	get(api, "/stats", a.stats)
 	get(api, "/usage", a.usage)
 	get(api, "/fleet", a.fleet)
+	api.POST("/alarms/acknowledge", adapt(a.acknowledgeAlarm))
+	get(api, "/models", a.models)
 	get(api, "/explain", a.explain)
 	get(api, "/audit", a.listAudit)
 	api.POST("/audit/:id/undo", adapt(a.undoChange))

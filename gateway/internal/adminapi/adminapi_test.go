@@ -198,6 +198,10 @@ func (s *store) Summarize(ctx context.Context, r *tokenstorev1.SummarizeRequest,
 	return ask[*tokenstorev1.SummarizeResponse](ctx, s, r)
 }
 
+func (s *store) AcknowledgeCause(ctx context.Context, r *tokenstorev1.AcknowledgeCauseRequest, _ ...grpc.CallOption) (*tokenstorev1.AcknowledgeCauseResponse, error) {
+	return ask[*tokenstorev1.AcknowledgeCauseResponse](ctx, s, r)
+}
+
 func (s *store) SummarizePools(ctx context.Context, r *tokenstorev1.SummarizePoolsRequest, _ ...grpc.CallOption) (*tokenstorev1.SummarizePoolsResponse, error) {
 	return ask[*tokenstorev1.SummarizePoolsResponse](ctx, s, r)
 }
@@ -283,6 +287,7 @@ func newStore() *store {
 		&tokenstorev1.GetUndoResponse{Undo: []*tokenstorev1.AuditUndo{{Disabled: []string{"t2"}}}},
 		&tokenstorev1.ReleaseTokenResponse{Token: cooling},
 		&tokenstorev1.UndoTransitionsResponse{Count: 3},
+		&tokenstorev1.AcknowledgeCauseResponse{Acknowledged: true},
 		&tokenstorev1.ListTransitionsResponse{Transitions: []*tokenstorev1.Transition{
 			{At: moment, Kind: "undone", Class: "auth", By: "guard"},
 			{At: moment, Kind: "cooling", Class: "auth", Until: moment, RequestId: "r1", Detail: "auth, HTTP 401", Replica: "g1"},
@@ -347,6 +352,7 @@ func send(t *testing.T, s *store, method, path, authorization, body string, head
 		}},
 		Tokens: s, Config: s, Prices: s, Logs: s, Usage: s, Keys: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Backups: &s.desk, Uploads: backup.NewUploads(), Fleet: func() *tokenstorev1.BeatResponse { return beat },
 		Listed: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}} },
+		Models: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}, {ID: "other"}} },
 		Prospects: func(model, dialect string) (routing.Chain, error) {
 			switch {
 			case model == "nope":
@@ -461,6 +467,7 @@ var routes = []struct {
 	{"GET", "/admin/api/audit?limit=5", "", 200, []string{"entries", "next"}, false},
 	{"POST", "/admin/api/audit/r1/undo", "", 200, []string{"failed", "failures", "undone"}, true},
 	{"POST", "/admin/api/tokens/bulk", `{"action":"delete","ids":["t2"]}`, 200, []string{"change", "count", "failed", "failures"}, true},
+	{"GET", "/admin/api/models?q=gpt&unserved=false", "", 200, []string{"complete", "models"}, false},
 	{"GET", "/admin/api/explain?model=gpt-4o", "", 200, []string{"as_of", "candidates", "cause", "cause_until", "chosen", "fallbacks", "key", "model", "route", "targets", "upstream"}, false},
 }
 
@@ -703,6 +710,10 @@ func TestWhatTheStoreIsAsked(t *testing.T) {
 			&tokenstorev1.PutRouteRequest{Route: &tokenstorev1.Route{Name: "fast", Targets: []*tokenstorev1.RouteTarget{{Upstream: "vendor"}}}},
 		},
 		{"delete a route", "DELETE", "/admin/api/routes/fast", "", []string{"If-Match", "3"}, &tokenstorev1.DeleteRouteRequest{Name: "fast", ExpectedVersion: 3}},
+		{
+			"acknowledge", "POST", "/admin/api/alarms/acknowledge", `{"upstream":"cursor","class":"auth","model":"m"}`, nil,
+			&tokenstorev1.AcknowledgeCauseRequest{Upstream: "cursor", Class: "auth", Model: "m"},
+		},
 		{"explain", "GET", "/admin/api/explain?model=vendor/gpt-4o", "", nil, &tokenstorev1.ExplainRequest{Upstream: "vendor", Model: "gpt-4o"}},
 		{"explain, to clients of a dialect", "GET", "/admin/api/explain?model=m&dialect=spoken", "", nil, &tokenstorev1.ExplainRequest{Upstream: "spoken", Model: "m"}},
 	}

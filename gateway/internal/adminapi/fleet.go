@@ -89,12 +89,14 @@ type cause struct {
 	Model     string     `json:"model"`
 	Since     *time.Time `json:"since"`
 	NextProbe *time.Time `json:"next_probe"`
+	// AcknowledgedAt is when somebody said that he knows; null: nobody has.
+	AcknowledgedAt *time.Time `json:"acknowledged_at"`
 }
 
 func causesOf(shared []*tokenstorev1.SharedCause) []cause {
 	causes := make([]cause, 0, len(shared))
 	for _, each := range shared {
-		causes = append(causes, cause{each.GetClass(), each.GetModel(), nullable.Time(each.GetSince()), nullable.Time(each.GetNextProbe())})
+		causes = append(causes, cause{each.GetClass(), each.GetModel(), nullable.Time(each.GetSince()), nullable.Time(each.GetNextProbe()), nullable.Time(each.GetAcknowledgedAt())})
 	}
 	return causes
 }

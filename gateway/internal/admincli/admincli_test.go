@@ -100,8 +100,11 @@ func newAPI(t *testing.T) *api {
 		"GET /logs?limit=50&model=sonnet":      `{"logs":[` + cachedEntry + `],"next":"","newest":"9-0"}`,
 		"GET /logs/r3":                         cachedEntry,
 		"GET /logs?key_id=k1&limit=50":         `{"logs":[],"next":"","newest":"9-0"}`,
-		"GET /explain?model=gpt-4o":            `{"model":"gpt-4o","route":null,"targets":[{"upstream":"cursor","model":"gpt-4o","priority":0,"weight":1,"order":1,"share":1,"excluded":null,"chosen":"t2",` + someCandidates + `}],"upstream":"cursor","chosen":"t2",` + someCandidates + `,"as_of":"2026-11-22T12:00:00Z"}`,
-		"GET /explain?key=k1&model=m":          `{"model":"m","key":{"id":"k1"},"route":null,"targets":[{"upstream":"vllm","model":"m","order":1,"share":1,"weight":1,"excluded":"the key has expired","chosen":null,"candidates":[]}],"fallbacks":[]}`,
+		"GET /models": `{"models":[{"model":"gpt-4o","route":null,"upstreams":["cursor"],"accounts":4,"able":0,"estimated":true,"reasons":[{"reason":"cooling","class":null,"accounts":3,"back_at":"2026-11-22T12:00:30Z"},` +
+			`{"reason":"cause","class":"upstream","accounts":1,"back_at":null}],"excluded":[{"upstream":"gone","why":"there is no such upstream"}],"back_at":"2026-11-22T12:00:30Z"}],"complete":false}`,
+		"GET /models?q=gpt&unserved=true": `{"models":[],"complete":true}`,
+		"GET /explain?model=gpt-4o":       `{"model":"gpt-4o","route":null,"targets":[{"upstream":"cursor","model":"gpt-4o","priority":0,"weight":1,"order":1,"share":1,"excluded":null,"chosen":"t2",` + someCandidates + `}],"upstream":"cursor","chosen":"t2",` + someCandidates + `,"as_of":"2026-11-22T12:00:00Z"}`,
+		"GET /explain?key=k1&model=m":     `{"model":"m","key":{"id":"k1"},"route":null,"targets":[{"upstream":"vllm","model":"m","order":1,"share":1,"weight":1,"excluded":"the key has expired","chosen":null,"candidates":[]}],"fallbacks":[]}`,
 		"GET /explain?dialect=responses&model=fast": `{"model":"fast","route":{"name":"quick","match":"fa*","parameters":{"reasoning_effort":"low","temperature":{"default":0.2}}},"targets":[` +
 			`{"upstream":"cursor","model":"gpt-4o","priority":0,"weight":3,"order":1,"share":0.75,"excluded":null,"chosen":"t2",` + someCandidates + `},` +
 			`{"upstream":"vllm","model":"","priority":0,"weight":1,"order":2,"share":0.25,"excluded":null,"chosen":null,"candidates":[]},` +
@@ -143,6 +146,7 @@ func newAPI(t *testing.T) *api {
 		"GET /settings/changes":  `{"changes":[{"name":"max_attempts","at":"2026-11-22T11:00:00Z","actor":"api 10.0.0.1"}]}`,
 		"GET /stats?from=2026-11-21T12%3A00%3A00Z&step=1h": `{"buckets":[{"start":"2026-11-22T11:00:00Z","requests":60,"failures":2,"prompt_tokens":100,"completion_tokens":50,"cache_read_tokens":40,
 			"total_p50_ms":1200,"total_p95_ms":3400,"first_byte_p50_ms":150,"first_byte_p95_ms":null}]}`,
+		"POST /alarms/acknowledge": "",
 		"GET /fleet": `{"total_requests":1000,"active_requests":2,"replicas":[{"name":"g1","version":"1.2.3","started_at":"2026-11-22T11:00:00Z","requests":600,"active":2,"log":{"pending":5,"dropped":1}}],
 			"pools":[{"upstream":"cursor","ready":3,"parked":1,"causes":[{"class":"upstream","model":"","since":"2026-11-22T11:58:00Z"}]}],"warnings":[{"kind":"memory","text":"Redis is nearly full"}]}`,
 		"GET /audit?limit=50":         `{"entries":[{"at":"2026-11-22T11:00:00Z","action":"token deleted","actor":"api","remote_ip":"10.0.0.1","request_id":"q1","details":{"token_id":"t1","alias":"work"},"undoable":true}],"next":""}`,
@@ -311,6 +315,9 @@ func TestCommands(t *testing.T) {
 			"anthropic, translated for the upstream", "1000 + 60 tokens, reported", "900 from cache, 50 written to cache, 20 of them for an hour", "40 for thinking", "k1 build\ufffd", "sonnet-2025", "0.0123",
 		}},
 		{args: "logs show r1", asked: "GET /logs/r1", shows: []string{"r1", "estimated", "spare", "limit: one model", "model_may_cool", "200 ERROR_RATE_LIMITED (model) slow", "success", "\nHello\n"}},
+		{args: "models", asked: "GET /models", shows: []string{"gpt-4o", "~0", "3 cooling, 1 fail alike: upstream, gone: there is no such upstream", "in 30s", "of an earlier version"}},
+		{args: "models --search gpt --unserved", asked: "GET /models?q=gpt&unserved=true", shows: []string{"MODEL"}},
+		{args: "acknowledge cursor upstream gpt-4o", asked: `POST /alarms/acknowledge {"class":"upstream","model":"gpt-4o","upstream":"cursor"}`, shows: []string{"acknowledged: upstream of cursor"}},
 		{args: "explain gpt-4o", asked: "GET /explain?model=gpt-4o", shows: []string{"gpt-4o goes by no route.", "cooling for 30s", "is chosen next"}},
 		{args: "explain m --key k1", asked: "GET /explain?key=k1&model=m", shows: []string{"the key has expired"}},
 		{args: "explain fast --dialect responses", asked: "GET /explain?dialect=responses&model=fast", shows: []string{

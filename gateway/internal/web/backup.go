@@ -27,7 +27,7 @@ type Backups interface {
 	Restore(ctx context.Context, wanted backup.Restoration) (backupform.Plan, error)
 }
 
-var backupPage = view{"backup", "settings", (*Site).loadBackup}
+var backupPage = view{"backup", "backup", (*Site).loadBackup}
 
 // backupData is the plan of a restore, or what one has done.
 type backupData struct {

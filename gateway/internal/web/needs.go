@@ -24,8 +24,10 @@ type need struct {
 	Upstream string
 	// Count is how many tokens or models it is about.
 	Count uint64
-	// Class and Model are of what tokens fail for alike.
+	// Class and Model are of what tokens fail for alike, and Known is when somebody has
+	// acknowledged that; nil: nobody has.
 	Class, Model string
+	Known        *timestamppb.Timestamp
 	// At is when it began, is going to happen, or happened last; nil: not known, or never.
 	At *timestamppb.Timestamp
 	// Link is where to do Action, which is a part of the texts' keys.
@@ -36,7 +38,7 @@ type need struct {
 type waiting struct {
 	pools    []pool
 	upkeep   upkeepFacts
-	unserved []string
+	unserved int
 	now      time.Time
 }
 
@@ -54,10 +56,10 @@ func needsOf(w waiting) []need {
 	if low := w.upkeep.low; low > 0 {
 		soon = append(soon, need{Kind: "quota", Tone: "cooling", Count: low, Link: "/admin/quotas", Action: "quota"})
 	}
-	if n := len(w.unserved); n > 0 && len(w.pools) > 0 {
+	if n := w.unserved; n > 0 && len(w.pools) > 0 {
 		later = append(later, need{
 			Kind: "models", Tone: "disabled", Count: uint64(n),
-			Link: "/admin/why?" + url.Values{"model": {w.unserved[0]}}.Encode(), Action: "why",
+			Link: "/admin/models?state=none", Action: "why",
 		})
 	}
 	if simulated {
@@ -79,16 +81,17 @@ func isSimulated(upstreamName string) bool {
 func alarmNeeds(p pool) []need {
 	var needs []need
 	for _, cause := range p.GetCauses() {
+		// Clients may name the model otherwise, so the failures of all are shown.
 		failures := url.Values{"upstream": {p.GetUpstream()}, "status": {"failure"}}
-		if cause.GetModel() != "" {
-			failures.Set("model", cause.GetModel())
-		}
 		if cause.GetSince() != nil {
 			failures.Set("from", logTime(cause.GetSince().AsTime()))
 		}
 		n := need{
 			Kind: "alarm", Tone: "expired", Upstream: p.GetUpstream(), Class: cause.GetClass(), Model: cause.GetModel(), At: cause.GetSince(),
 			Link: "/admin/logs?" + failures.Encode(), Action: "failures",
+		}
+		if n.Known = cause.GetAcknowledgedAt(); n.Known != nil {
+			n.Tone = "disabled"
 		}
 		if n.Class == "outdated_client" {
 			n.Link, n.Action = "/admin/settings#setting-cursor_client_version", "version"

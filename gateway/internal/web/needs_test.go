@@ -105,14 +105,14 @@ func TestNeeds(t *testing.T) {
 		want    []row
 	}{
 		"nothing":          {waiting{pools: poolsOf(&tokenstorev1.PoolState{Upstream: "groq", Ready: 1, Disabled: 1, Cooling: 1}), upkeep: upkeepFacts{backup: fresh}}, nil},
-		"no tokens at all": {waiting{unserved: []string{"m"}, upkeep: upkeepFacts{backup: lastBackup{known: true}}}, nil},
+		"no tokens at all": {waiting{unserved: 1, upkeep: upkeepFacts{backup: lastBackup{known: true}}}, nil},
 		"the most urgent first": {
 			waiting{
 				pools: poolsOf(
 					&tokenstorev1.PoolState{Upstream: "groq", Ready: 1, Expiring: 2, NextExpiry: soon, NextExpiringId: "t1"},
 					&tokenstorev1.PoolState{Upstream: "simulator-openai", Ready: 1, Parked: 3, NeedsLogin: 1, Expired: 4, Causes: []*tokenstorev1.SharedCause{{Class: "transport", Since: soon}}},
 				),
-				upkeep: upkeepFacts{low: 3, backup: lastBackup{known: true}}, unserved: []string{"o3", "o4"},
+				upkeep: upkeepFacts{low: 3, backup: lastBackup{known: true}}, unserved: 2,
 			},
 			[]row{
 				{"Accounts of simulator-openai fail alike: Upstream out of reach", "/admin/logs?from=2026-01-31T13%3A00%3A00&status=failure&upstream=simulator-openai"},
@@ -121,7 +121,7 @@ func TestNeeds(t *testing.T) {
 				{"simulator-openai: 4 accounts have expired", "/admin/tokens?state=expired&upstream=simulator-openai"},
 				{"groq: 2 accounts expire within a week", "/admin/tokens/t1"},
 				{"3 accounts have less than a tenth of their quota left", "/admin/quotas"},
-				{"2 models that are listed have no account", "/admin/why?model=o3"},
+				{"2 models that are listed have no account", "/admin/models?state=none"},
 				{"You talk to a simulator", "/admin/tokens#add"},
 				{"No backup was made yet", "/admin/backup"},
 			},

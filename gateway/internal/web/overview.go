@@ -68,19 +68,19 @@ func (s *Site) needs(ctx context.Context, data *overviewData, now time.Time) err
 	return err
 }
 
-// unserved are the models that are listed, and that no upstream with tokens serves.
-func (s *Site) unserved() []string {
+// unserved counts the models that are listed, and that no upstream with tokens serves.
+func (s *Site) unserved() int {
 	served := map[string]bool{}
 	for _, each := range s.Servable() {
 		served[each.ID] = true
 	}
-	var names []string
+	n := 0
 	for _, each := range s.Models() {
 		if !served[each.ID] {
-			names = append(names, each.ID)
+			n++
 		}
 	}
-	return names
+	return n
 }
 
 // replica is one gateway that runs.

@@ -55,7 +55,7 @@ func TestOverviewNeeds(t *testing.T) {
 		"Show its requests cursor": "/admin/logs?from=2026-01-31T12%3A00%3A00&status=failure&upstream=cursor",
 		"Show them cursor":         "/admin/tokens?state=parked&upstream=cursor",
 		"Show the first cursor":    "/admin/tokens?upstream=cursor",
-		"Why":                      "/admin/why?model=gpt-4o",
+		"Why":                      "/admin/models?state=none",
 	} {
 		if got := links(needs)[shown]; got != leads {
 			t.Errorf("%q leads to %q, want %q", shown, got, leads)

@@ -37,6 +37,8 @@ type page struct {
 	Problem string
 	// Fleet is what all gateways said last; nil while it is not known.
 	Fleet *tokenstorev1.BeatResponse
+	// Alarms counts those that nobody has acknowledged.
+	Alarms int
 	// Degraded is nil while the tokenstore is there.
 	Degraded *outage
 	Data     any
@@ -104,6 +106,7 @@ func (s *Site) page(v view) gin.HandlerFunc {
 		p := s.newPage(c, v.name)
 		p.Section = v.section
 		p.Session, p.Data, p.Fleet, p.Degraded = &session, data, s.Fleet(), s.outage()
+		p.Alarms = s.alarms.count(ctx, s.Tokens)
 		status := http.StatusOK
 		if err != nil {
 			p.Problem = s.sentence(c.Request, err)

@@ -12,7 +12,11 @@ import (
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
-var quotasPage = view{"quotas", "quotas", (*Site).loadQuotas}
+// What is left is asked of the accounts, and of the use: the page stands below both.
+var (
+	quotasPage = view{"quotas", "quotas", (*Site).loadQuotas}
+	leftPage   = view{"quotas", "left", (*Site).loadQuotas}
+)
 
 // accountsShown bounds the rows of a pool; the admin API has all.
 const accountsShown = 200

@@ -75,7 +75,7 @@ func TestTextsThatAreUsed(t *testing.T) {
 		"nav.", "state.", "unit.", "range.", "chart.", "series.", "setting.", "group.", "choice.", "kind.", "error_kind.", "end_reason.",
 		"usage_source.", "role.", "problem.", "login.", "entry.gone", "js.excluded_", "tokens.enable", "tokens.disable", "js.enable", "js.disable", "js.delete",
 		"js.release", "dialect.", "class.", "advice.", "history.", "effect.", "by.", "action.", "detail.", "store_warning.",
-		"credential.", "login_state.", "vendor.", "quota_unit.", "parameter.", "why_not.", "why_token.",
+		"credential.", "login_state.", "vendor.", "quota_unit.", "parameter.", "why_not.", "why_token.", "model_state.", "hit.",
 		"use.others", "use.by_", "use.of_", "use.measure_", "use_token.", "caller.", "cost_quality.", "price_part.", "price_change.", "price_format.", "price_format_help.",
 		"restore_action.", "backup_kind.", "key_state.", "key_done.", "key_keep.", "key_unit.", "key_period.", "limit.", "connect_note.",
 		"home.able_", "home.stuck_", "need.", "need_one.", "need_at.", "need_help.", "need_action.",

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -202,7 +203,8 @@ func TestDatesOfUseThatAreWrong(t *testing.T) {
 		site := newSite(t, full())
 		w := site.get(t, "/admin/usage?"+query)
 		page := parse(t, w.Body)
-		if said := text(page.byID("problem")); w.Code != http.StatusBadRequest || !strings.Contains(said, "Enter two days") || len(site.store.asked) > 0 || page.byID("use-from") == nil {
+		asked := slices.ContainsFunc(site.store.asked, func(each proto.Message) bool { _, ok := each.(*tokenstorev1.QueryUsageRequest); return ok })
+		if said := text(page.byID("problem")); w.Code != http.StatusBadRequest || !strings.Contains(said, "Enter two days") || asked || page.byID("use-from") == nil {
 			t.Errorf("%s: %d %s", query, w.Code, said)
 		}
 	}

@@ -31,6 +31,7 @@ type Tokens interface {
 	GetToken(context.Context, *tokenstorev1.GetTokenRequest, ...grpc.CallOption) (*tokenstorev1.GetTokenResponse, error)
 	ListTransitions(context.Context, *tokenstorev1.ListTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.ListTransitionsResponse, error)
 	ListTokenAccounts(context.Context, *tokenstorev1.ListTokenAccountsRequest, ...grpc.CallOption) (*tokenstorev1.ListTokenAccountsResponse, error)
+	AcknowledgeCause(context.Context, *tokenstorev1.AcknowledgeCauseRequest, ...grpc.CallOption) (*tokenstorev1.AcknowledgeCauseResponse, error)
 	SummarizePools(context.Context, *tokenstorev1.SummarizePoolsRequest, ...grpc.CallOption) (*tokenstorev1.SummarizePoolsResponse, error)
 }
 
@@ -121,6 +122,7 @@ type Site struct {
 	Deps
 	views  views
 	upkeep upkeep
+	alarms alarmCount
 }
 
 // New makes the admin site.
@@ -156,6 +158,8 @@ func (s *Site) Routes(router gin.IRouter) {
 	site.POST("/logout", s.logout)
 	site.POST("/preferences", s.preferences)
 	site.Match(read, "/logs/tail", s.tail)
+	site.Match(read, "/search/hits", s.searchHits)
+	site.POST("/alarms/acknowledge", s.acknowledgeAlarm)
 	site.POST("/routes/edit", s.saveRoute)
 	site.POST("/routes/delete", s.deleteRoute)
 	site.POST("/prices/edit", s.savePrice)
@@ -174,6 +178,7 @@ func (s *Site) Routes(router gin.IRouter) {
 
 	for path, page := range map[string]gin.HandlerFunc{
 		"":               func(c *gin.Context) { seeOther(c, "/admin/") },
+		"/alarms":        func(c *gin.Context) { seeOther(c, "/admin/") }, // Home has them
 		"/":              s.page(overviewPage),
 		"/tokens":        s.page(tokensPage),
 		"/tokens/:id":    s.page(tokenPage),
@@ -187,6 +192,7 @@ func (s *Site) Routes(router gin.IRouter) {
 		"/logs/:id":      s.page(logEntryPage),
 		"/activity":      s.page(activityPage),
 		"/usage":         s.page(usePage),
+		"/usage/left":    s.page(leftPage),
 		"/prices":        s.page(pricesPage),
 		"/prices/edit":   s.page(pricePage),
 		"/prices/import": s.page(priceImportPage),
@@ -196,8 +202,10 @@ func (s *Site) Routes(router gin.IRouter) {
 		"/upstreams":     s.page(upstreamsPage),
 		"/routes":        s.page(routesPage),
 		"/routes/edit":   s.page(routePage),
+		"/models":        s.page(modelsPage),
 		"/why":           s.page(whyPage),
 		"/try":           s.page(tryPage),
+		"/search":        s.page(searchPage),
 	} {
 		site.Match(read, path, page)
 	}

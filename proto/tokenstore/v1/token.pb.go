@@ -2187,7 +2187,10 @@ func (x *AccountOfToken) GetAccount() *TokenAccount {
 }
 
 type SummarizePoolsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Also what keeps tokens from some models alone, and which have no room: next_back, full and
+	// models of the pools.
+	Models        bool `protobuf:"varint,1,opt,name=models,proto3" json:"models,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2222,10 +2225,19 @@ func (*SummarizePoolsRequest) Descriptor() ([]byte, []int) {
 	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{29}
 }
 
+func (x *SummarizePoolsRequest) GetModels() bool {
+	if x != nil {
+		return x.Models
+	}
+	return false
+}
+
 type SummarizePoolsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// By the upstream's name; upstreams without tokens are not in it.
-	Pools         []*PoolState `protobuf:"bytes,1,rep,name=pools,proto3" json:"pools,omitempty"`
+	Pools []*PoolState `protobuf:"bytes,1,rep,name=pools,proto3" json:"pools,omitempty"`
+	// The models were asked for, and are told.
+	ModelsTold    bool `protobuf:"varint,2,opt,name=models_told,json=modelsTold,proto3" json:"models_told,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2267,6 +2279,13 @@ func (x *SummarizePoolsResponse) GetPools() []*PoolState {
 	return nil
 }
 
+func (x *SummarizePoolsResponse) GetModelsTold() bool {
+	if x != nil {
+		return x.ModelsTold
+	}
+	return false
+}
+
 // PoolState counts the tokens of one pool, each in one state.
 type PoolState struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -2293,8 +2312,12 @@ type PoolState struct {
 	// When the first of the expiring ones expires, and its id; unset where none does.
 	NextExpiry     *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=next_expiry,json=nextExpiry,proto3" json:"next_expiry,omitempty"`
 	NextExpiringId string                 `protobuf:"bytes,18,opt,name=next_expiring_id,json=nextExpiringId,proto3" json:"next_expiring_id,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Of those that are ready, probed or in quarantine, those that have no room for a request more.
+	Full uint32 `protobuf:"varint,14,opt,name=full,proto3" json:"full,omitempty"`
+	// By the model's name; at most 500, those that rest most tokens.
+	Models        []*ModelRests `protobuf:"bytes,15,rep,name=models,proto3" json:"models,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PoolState) Reset() {
@@ -2439,6 +2462,102 @@ func (x *PoolState) GetNextExpiringId() string {
 	return ""
 }
 
+func (x *PoolState) GetFull() uint32 {
+	if x != nil {
+		return x.Full
+	}
+	return 0
+}
+
+func (x *PoolState) GetModels() []*ModelRests {
+	if x != nil {
+		return x.Models
+	}
+	return nil
+}
+
+// ModelRests counts the tokens of a pool that could serve, but not a certain model.
+type ModelRests struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The upstream's own id.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// Tokens that cool for it.
+	Cooling uint32 `protobuf:"varint,2,opt,name=cooling,proto3" json:"cooling,omitempty"`
+	// Tokens that a request tries with it now.
+	Probing uint32 `protobuf:"varint,3,opt,name=probing,proto3" json:"probing,omitempty"`
+	// When the first of those that cool is back.
+	NextBack *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=next_back,json=nextBack,proto3" json:"next_back,omitempty"`
+	// So many tokens rest that only some were looked at, which stand for all.
+	Estimated     bool `protobuf:"varint,5,opt,name=estimated,proto3" json:"estimated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelRests) Reset() {
+	*x = ModelRests{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelRests) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelRests) ProtoMessage() {}
+
+func (x *ModelRests) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelRests.ProtoReflect.Descriptor instead.
+func (*ModelRests) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ModelRests) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *ModelRests) GetCooling() uint32 {
+	if x != nil {
+		return x.Cooling
+	}
+	return 0
+}
+
+func (x *ModelRests) GetProbing() uint32 {
+	if x != nil {
+		return x.Probing
+	}
+	return 0
+}
+
+func (x *ModelRests) GetNextBack() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextBack
+	}
+	return nil
+}
+
+func (x *ModelRests) GetEstimated() bool {
+	if x != nil {
+		return x.Estimated
+	}
+	return false
+}
+
 // SharedCause is a failure that tokens of an upstream have alike.
 type SharedCause struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2447,14 +2566,16 @@ type SharedCause struct {
 	Model string                 `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
 	Since *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
 	// When the next requests find out whether it is over.
-	NextProbe     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=next_probe,json=nextProbe,proto3" json:"next_probe,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	NextProbe *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=next_probe,json=nextProbe,proto3" json:"next_probe,omitempty"`
+	// Unset while nobody has said that he knows.
+	AcknowledgedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=acknowledged_at,json=acknowledgedAt,proto3" json:"acknowledged_at,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *SharedCause) Reset() {
 	*x = SharedCause{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[32]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2466,7 +2587,7 @@ func (x *SharedCause) String() string {
 func (*SharedCause) ProtoMessage() {}
 
 func (x *SharedCause) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[32]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2479,7 +2600,7 @@ func (x *SharedCause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharedCause.ProtoReflect.Descriptor instead.
 func (*SharedCause) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{32}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SharedCause) GetClass() string {
@@ -2510,6 +2631,119 @@ func (x *SharedCause) GetNextProbe() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *SharedCause) GetAcknowledgedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AcknowledgedAt
+	}
+	return nil
+}
+
+type AcknowledgeCauseRequest struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Upstream string                 `protobuf:"bytes,1,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	Class    string                 `protobuf:"bytes,2,opt,name=class,proto3" json:"class,omitempty"`
+	// The cause's; empty where that is of no model.
+	Model         string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcknowledgeCauseRequest) Reset() {
+	*x = AcknowledgeCauseRequest{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcknowledgeCauseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcknowledgeCauseRequest) ProtoMessage() {}
+
+func (x *AcknowledgeCauseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcknowledgeCauseRequest.ProtoReflect.Descriptor instead.
+func (*AcknowledgeCauseRequest) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *AcknowledgeCauseRequest) GetUpstream() string {
+	if x != nil {
+		return x.Upstream
+	}
+	return ""
+}
+
+func (x *AcknowledgeCauseRequest) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *AcknowledgeCauseRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+type AcknowledgeCauseResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// False where the tokens don't fail so any more.
+	Acknowledged  bool `protobuf:"varint,1,opt,name=acknowledged,proto3" json:"acknowledged,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcknowledgeCauseResponse) Reset() {
+	*x = AcknowledgeCauseResponse{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcknowledgeCauseResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcknowledgeCauseResponse) ProtoMessage() {}
+
+func (x *AcknowledgeCauseResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcknowledgeCauseResponse.ProtoReflect.Descriptor instead.
+func (*AcknowledgeCauseResponse) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *AcknowledgeCauseResponse) GetAcknowledged() bool {
+	if x != nil {
+		return x.Acknowledged
+	}
+	return false
+}
+
 // Transition is something that happened to a token.
 type Transition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2534,7 +2768,7 @@ type Transition struct {
 
 func (x *Transition) Reset() {
 	*x = Transition{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[33]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2546,7 +2780,7 @@ func (x *Transition) String() string {
 func (*Transition) ProtoMessage() {}
 
 func (x *Transition) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[33]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2559,7 +2793,7 @@ func (x *Transition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transition.ProtoReflect.Descriptor instead.
 func (*Transition) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{33}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Transition) GetAt() *timestamppb.Timestamp {
@@ -2634,7 +2868,7 @@ type ListTransitionsRequest struct {
 
 func (x *ListTransitionsRequest) Reset() {
 	*x = ListTransitionsRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[34]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2646,7 +2880,7 @@ func (x *ListTransitionsRequest) String() string {
 func (*ListTransitionsRequest) ProtoMessage() {}
 
 func (x *ListTransitionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[34]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2659,7 +2893,7 @@ func (x *ListTransitionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTransitionsRequest.ProtoReflect.Descriptor instead.
 func (*ListTransitionsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{34}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListTransitionsRequest) GetId() string {
@@ -2679,7 +2913,7 @@ type ListTransitionsResponse struct {
 
 func (x *ListTransitionsResponse) Reset() {
 	*x = ListTransitionsResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[35]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2691,7 +2925,7 @@ func (x *ListTransitionsResponse) String() string {
 func (*ListTransitionsResponse) ProtoMessage() {}
 
 func (x *ListTransitionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[35]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2704,7 +2938,7 @@ func (x *ListTransitionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTransitionsResponse.ProtoReflect.Descriptor instead.
 func (*ListTransitionsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{35}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListTransitionsResponse) GetTransitions() []*Transition {
@@ -2731,7 +2965,7 @@ type UndoTransitionsRequest struct {
 
 func (x *UndoTransitionsRequest) Reset() {
 	*x = UndoTransitionsRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[36]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2743,7 +2977,7 @@ func (x *UndoTransitionsRequest) String() string {
 func (*UndoTransitionsRequest) ProtoMessage() {}
 
 func (x *UndoTransitionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[36]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2756,7 +2990,7 @@ func (x *UndoTransitionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoTransitionsRequest.ProtoReflect.Descriptor instead.
 func (*UndoTransitionsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{36}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *UndoTransitionsRequest) GetClass() string {
@@ -2803,7 +3037,7 @@ type UndoTransitionsResponse struct {
 
 func (x *UndoTransitionsResponse) Reset() {
 	*x = UndoTransitionsResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[37]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2815,7 +3049,7 @@ func (x *UndoTransitionsResponse) String() string {
 func (*UndoTransitionsResponse) ProtoMessage() {}
 
 func (x *UndoTransitionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[37]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2828,7 +3062,7 @@ func (x *UndoTransitionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoTransitionsResponse.ProtoReflect.Descriptor instead.
 func (*UndoTransitionsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{37}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *UndoTransitionsResponse) GetCount() uint32 {
@@ -2849,7 +3083,7 @@ type ReleaseTokenRequest struct {
 
 func (x *ReleaseTokenRequest) Reset() {
 	*x = ReleaseTokenRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[38]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2861,7 +3095,7 @@ func (x *ReleaseTokenRequest) String() string {
 func (*ReleaseTokenRequest) ProtoMessage() {}
 
 func (x *ReleaseTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[38]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2874,7 +3108,7 @@ func (x *ReleaseTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseTokenRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseTokenRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{38}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ReleaseTokenRequest) GetId() string {
@@ -2900,7 +3134,7 @@ type ReleaseTokenResponse struct {
 
 func (x *ReleaseTokenResponse) Reset() {
 	*x = ReleaseTokenResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[39]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2912,7 +3146,7 @@ func (x *ReleaseTokenResponse) String() string {
 func (*ReleaseTokenResponse) ProtoMessage() {}
 
 func (x *ReleaseTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[39]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2925,7 +3159,7 @@ func (x *ReleaseTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseTokenResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseTokenResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{39}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ReleaseTokenResponse) GetToken() *Token {
@@ -3102,10 +3336,13 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"nextCursor\"s\n" +
 	"\x0eAccountOfToken\x12*\n" +
 	"\x05token\x18\x01 \x01(\v2\x14.tokenstore.v1.TokenR\x05token\x125\n" +
-	"\aaccount\x18\x02 \x01(\v2\x1b.tokenstore.v1.TokenAccountR\aaccount\"\x17\n" +
-	"\x15SummarizePoolsRequest\"H\n" +
+	"\aaccount\x18\x02 \x01(\v2\x1b.tokenstore.v1.TokenAccountR\aaccount\"/\n" +
+	"\x15SummarizePoolsRequest\x12\x16\n" +
+	"\x06models\x18\x01 \x01(\bR\x06models\"i\n" +
 	"\x16SummarizePoolsResponse\x12.\n" +
-	"\x05pools\x18\x01 \x03(\v2\x18.tokenstore.v1.PoolStateR\x05pools\"\xb7\x04\n" +
+	"\x05pools\x18\x01 \x03(\v2\x18.tokenstore.v1.PoolStateR\x05pools\x12\x1f\n" +
+	"\vmodels_told\x18\x02 \x01(\bR\n" +
+	"modelsTold\"\xfe\x04\n" +
 	"\tPoolState\x12\x1a\n" +
 	"\bupstream\x18\x01 \x01(\tR\bupstream\x12\x14\n" +
 	"\x05ready\x18\x02 \x01(\rR\x05ready\x12\x18\n" +
@@ -3125,13 +3362,29 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x0fnext_back_class\x18\x10 \x01(\tR\rnextBackClass\x12;\n" +
 	"\vnext_expiry\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"nextExpiry\x12(\n" +
-	"\x10next_expiring_id\x18\x12 \x01(\tR\x0enextExpiringId\"\xa6\x01\n" +
+	"\x10next_expiring_id\x18\x12 \x01(\tR\x0enextExpiringId\x12\x12\n" +
+	"\x04full\x18\x0e \x01(\rR\x04full\x121\n" +
+	"\x06models\x18\x0f \x03(\v2\x19.tokenstore.v1.ModelRestsR\x06models\"\xad\x01\n" +
+	"\n" +
+	"ModelRests\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
+	"\acooling\x18\x02 \x01(\rR\acooling\x12\x18\n" +
+	"\aprobing\x18\x03 \x01(\rR\aprobing\x127\n" +
+	"\tnext_back\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bnextBack\x12\x1c\n" +
+	"\testimated\x18\x05 \x01(\bR\testimated\"\xeb\x01\n" +
 	"\vSharedCause\x12\x14\n" +
 	"\x05class\x18\x01 \x01(\tR\x05class\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x120\n" +
 	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x129\n" +
 	"\n" +
-	"next_probe\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tnextProbe\"\x8b\x02\n" +
+	"next_probe\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tnextProbe\x12C\n" +
+	"\x0facknowledged_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x0eacknowledgedAt\"a\n" +
+	"\x17AcknowledgeCauseRequest\x12\x1a\n" +
+	"\bupstream\x18\x01 \x01(\tR\bupstream\x12\x14\n" +
+	"\x05class\x18\x02 \x01(\tR\x05class\x12\x14\n" +
+	"\x05model\x18\x03 \x01(\tR\x05model\">\n" +
+	"\x18AcknowledgeCauseResponse\x12\"\n" +
+	"\facknowledged\x18\x01 \x01(\bR\facknowledged\"\x8b\x02\n" +
 	"\n" +
 	"Transition\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x12\n" +
@@ -3181,7 +3434,7 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x1dTOKEN_FILE_FORMAT_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17TOKEN_FILE_FORMAT_TOKEN\x10\x01\x12 \n" +
 	"\x1cTOKEN_FILE_FORMAT_TOKEN_LIST\x10\x02\x12\x1a\n" +
-	"\x16TOKEN_FILE_FORMAT_JSON\x10\x032\xc2\v\n" +
+	"\x16TOKEN_FILE_FORMAT_JSON\x10\x032\xa7\f\n" +
 	"\fTokenService\x12T\n" +
 	"\vCreateToken\x12!.tokenstore.v1.CreateTokenRequest\x1a\".tokenstore.v1.CreateTokenResponse\x12W\n" +
 	"\fImportTokens\x12\".tokenstore.v1.ImportTokensRequest\x1a#.tokenstore.v1.ImportTokensResponse\x12Q\n" +
@@ -3195,7 +3448,8 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x0fGetTokenAccount\x12%.tokenstore.v1.GetTokenAccountRequest\x1a&.tokenstore.v1.GetTokenAccountResponse\x12i\n" +
 	"\x12RecordTokenAccount\x12(.tokenstore.v1.RecordTokenAccountRequest\x1a).tokenstore.v1.RecordTokenAccountResponse\x12f\n" +
 	"\x11ListTokenAccounts\x12'.tokenstore.v1.ListTokenAccountsRequest\x1a(.tokenstore.v1.ListTokenAccountsResponse\x12]\n" +
-	"\x0eSummarizePools\x12$.tokenstore.v1.SummarizePoolsRequest\x1a%.tokenstore.v1.SummarizePoolsResponse\x12`\n" +
+	"\x0eSummarizePools\x12$.tokenstore.v1.SummarizePoolsRequest\x1a%.tokenstore.v1.SummarizePoolsResponse\x12c\n" +
+	"\x10AcknowledgeCause\x12&.tokenstore.v1.AcknowledgeCauseRequest\x1a'.tokenstore.v1.AcknowledgeCauseResponse\x12`\n" +
 	"\x0fListTransitions\x12%.tokenstore.v1.ListTransitionsRequest\x1a&.tokenstore.v1.ListTransitionsResponse\x12`\n" +
 	"\x0fUndoTransitions\x12%.tokenstore.v1.UndoTransitionsRequest\x1a&.tokenstore.v1.UndoTransitionsResponse\x12W\n" +
 	"\fReleaseToken\x12\".tokenstore.v1.ReleaseTokenRequest\x1a#.tokenstore.v1.ReleaseTokenResponse\x12W\n" +
@@ -3214,7 +3468,7 @@ func file_tokenstore_v1_token_proto_rawDescGZIP() []byte {
 }
 
 var file_tokenstore_v1_token_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_tokenstore_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_tokenstore_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_tokenstore_v1_token_proto_goTypes = []any{
 	(CredentialKind)(0),                // 0: tokenstore.v1.CredentialKind
 	(TokenState)(0),                    // 1: tokenstore.v1.TokenState
@@ -3251,94 +3505,102 @@ var file_tokenstore_v1_token_proto_goTypes = []any{
 	(*SummarizePoolsRequest)(nil),      // 32: tokenstore.v1.SummarizePoolsRequest
 	(*SummarizePoolsResponse)(nil),     // 33: tokenstore.v1.SummarizePoolsResponse
 	(*PoolState)(nil),                  // 34: tokenstore.v1.PoolState
-	(*SharedCause)(nil),                // 35: tokenstore.v1.SharedCause
-	(*Transition)(nil),                 // 36: tokenstore.v1.Transition
-	(*ListTransitionsRequest)(nil),     // 37: tokenstore.v1.ListTransitionsRequest
-	(*ListTransitionsResponse)(nil),    // 38: tokenstore.v1.ListTransitionsResponse
-	(*UndoTransitionsRequest)(nil),     // 39: tokenstore.v1.UndoTransitionsRequest
-	(*UndoTransitionsResponse)(nil),    // 40: tokenstore.v1.UndoTransitionsResponse
-	(*ReleaseTokenRequest)(nil),        // 41: tokenstore.v1.ReleaseTokenRequest
-	(*ReleaseTokenResponse)(nil),       // 42: tokenstore.v1.ReleaseTokenResponse
-	(*timestamppb.Timestamp)(nil),      // 43: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),      // 44: google.protobuf.FieldMask
+	(*ModelRests)(nil),                 // 35: tokenstore.v1.ModelRests
+	(*SharedCause)(nil),                // 36: tokenstore.v1.SharedCause
+	(*AcknowledgeCauseRequest)(nil),    // 37: tokenstore.v1.AcknowledgeCauseRequest
+	(*AcknowledgeCauseResponse)(nil),   // 38: tokenstore.v1.AcknowledgeCauseResponse
+	(*Transition)(nil),                 // 39: tokenstore.v1.Transition
+	(*ListTransitionsRequest)(nil),     // 40: tokenstore.v1.ListTransitionsRequest
+	(*ListTransitionsResponse)(nil),    // 41: tokenstore.v1.ListTransitionsResponse
+	(*UndoTransitionsRequest)(nil),     // 42: tokenstore.v1.UndoTransitionsRequest
+	(*UndoTransitionsResponse)(nil),    // 43: tokenstore.v1.UndoTransitionsResponse
+	(*ReleaseTokenRequest)(nil),        // 44: tokenstore.v1.ReleaseTokenRequest
+	(*ReleaseTokenResponse)(nil),       // 45: tokenstore.v1.ReleaseTokenResponse
+	(*timestamppb.Timestamp)(nil),      // 46: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),      // 47: google.protobuf.FieldMask
 }
 var file_tokenstore_v1_token_proto_depIdxs = []int32{
 	1,  // 0: tokenstore.v1.Token.state:type_name -> tokenstore.v1.TokenState
-	43, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
-	43, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
-	43, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	43, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
+	46, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
+	46, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
+	46, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	46, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
 	0,  // 5: tokenstore.v1.Token.kind:type_name -> tokenstore.v1.CredentialKind
-	43, // 6: tokenstore.v1.Token.refreshed_at:type_name -> google.protobuf.Timestamp
-	43, // 7: tokenstore.v1.Token.next_refresh_at:type_name -> google.protobuf.Timestamp
+	46, // 6: tokenstore.v1.Token.refreshed_at:type_name -> google.protobuf.Timestamp
+	46, // 7: tokenstore.v1.Token.next_refresh_at:type_name -> google.protobuf.Timestamp
 	3,  // 8: tokenstore.v1.CreateTokenResponse.token:type_name -> tokenstore.v1.Token
 	2,  // 9: tokenstore.v1.ImportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
 	8,  // 10: tokenstore.v1.ImportTokensResponse.rejected:type_name -> tokenstore.v1.RejectedLine
 	1,  // 11: tokenstore.v1.ListTokensRequest.state:type_name -> tokenstore.v1.TokenState
 	3,  // 12: tokenstore.v1.ListTokensResponse.tokens:type_name -> tokenstore.v1.Token
 	3,  // 13: tokenstore.v1.GetTokenResponse.token:type_name -> tokenstore.v1.Token
-	44, // 14: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
+	47, // 14: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
 	3,  // 15: tokenstore.v1.UpdateTokenResponse.token:type_name -> tokenstore.v1.Token
 	2,  // 16: tokenstore.v1.ExportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
 	3,  // 17: tokenstore.v1.RestoreTokenResponse.token:type_name -> tokenstore.v1.Token
 	24, // 18: tokenstore.v1.TokenAccount.quotas:type_name -> tokenstore.v1.TokenQuota
-	43, // 19: tokenstore.v1.TokenAccount.quota_start:type_name -> google.protobuf.Timestamp
-	43, // 20: tokenstore.v1.TokenAccount.as_of:type_name -> google.protobuf.Timestamp
-	43, // 21: tokenstore.v1.TokenAccount.quota_resets_at:type_name -> google.protobuf.Timestamp
+	46, // 19: tokenstore.v1.TokenAccount.quota_start:type_name -> google.protobuf.Timestamp
+	46, // 20: tokenstore.v1.TokenAccount.as_of:type_name -> google.protobuf.Timestamp
+	46, // 21: tokenstore.v1.TokenAccount.quota_resets_at:type_name -> google.protobuf.Timestamp
 	23, // 22: tokenstore.v1.GetTokenAccountResponse.account:type_name -> tokenstore.v1.TokenAccount
 	23, // 23: tokenstore.v1.RecordTokenAccountRequest.account:type_name -> tokenstore.v1.TokenAccount
 	31, // 24: tokenstore.v1.ListTokenAccountsResponse.accounts:type_name -> tokenstore.v1.AccountOfToken
 	3,  // 25: tokenstore.v1.AccountOfToken.token:type_name -> tokenstore.v1.Token
 	23, // 26: tokenstore.v1.AccountOfToken.account:type_name -> tokenstore.v1.TokenAccount
 	34, // 27: tokenstore.v1.SummarizePoolsResponse.pools:type_name -> tokenstore.v1.PoolState
-	35, // 28: tokenstore.v1.PoolState.causes:type_name -> tokenstore.v1.SharedCause
-	43, // 29: tokenstore.v1.PoolState.next_back:type_name -> google.protobuf.Timestamp
-	43, // 30: tokenstore.v1.PoolState.next_expiry:type_name -> google.protobuf.Timestamp
-	43, // 31: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
-	43, // 32: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
-	43, // 33: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
-	43, // 34: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
-	36, // 35: tokenstore.v1.ListTransitionsResponse.transitions:type_name -> tokenstore.v1.Transition
-	43, // 36: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
-	43, // 37: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
-	3,  // 38: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
-	4,  // 39: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
-	6,  // 40: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
-	9,  // 41: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
-	11, // 42: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
-	13, // 43: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
-	15, // 44: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
-	19, // 45: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
-	21, // 46: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
-	25, // 47: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
-	27, // 48: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
-	29, // 49: tokenstore.v1.TokenService.ListTokenAccounts:input_type -> tokenstore.v1.ListTokenAccountsRequest
-	32, // 50: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
-	37, // 51: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
-	39, // 52: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
-	41, // 53: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
-	17, // 54: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
-	5,  // 55: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
-	7,  // 56: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
-	10, // 57: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
-	12, // 58: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
-	14, // 59: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
-	16, // 60: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
-	20, // 61: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
-	22, // 62: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
-	26, // 63: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
-	28, // 64: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
-	30, // 65: tokenstore.v1.TokenService.ListTokenAccounts:output_type -> tokenstore.v1.ListTokenAccountsResponse
-	33, // 66: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
-	38, // 67: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
-	40, // 68: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
-	42, // 69: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
-	18, // 70: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
-	55, // [55:71] is the sub-list for method output_type
-	39, // [39:55] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	36, // 28: tokenstore.v1.PoolState.causes:type_name -> tokenstore.v1.SharedCause
+	46, // 29: tokenstore.v1.PoolState.next_back:type_name -> google.protobuf.Timestamp
+	46, // 30: tokenstore.v1.PoolState.next_expiry:type_name -> google.protobuf.Timestamp
+	35, // 31: tokenstore.v1.PoolState.models:type_name -> tokenstore.v1.ModelRests
+	46, // 32: tokenstore.v1.ModelRests.next_back:type_name -> google.protobuf.Timestamp
+	46, // 33: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
+	46, // 34: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
+	46, // 35: tokenstore.v1.SharedCause.acknowledged_at:type_name -> google.protobuf.Timestamp
+	46, // 36: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
+	46, // 37: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
+	39, // 38: tokenstore.v1.ListTransitionsResponse.transitions:type_name -> tokenstore.v1.Transition
+	46, // 39: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
+	46, // 40: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
+	3,  // 41: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
+	4,  // 42: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
+	6,  // 43: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
+	9,  // 44: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
+	11, // 45: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
+	13, // 46: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
+	15, // 47: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
+	19, // 48: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
+	21, // 49: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
+	25, // 50: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
+	27, // 51: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
+	29, // 52: tokenstore.v1.TokenService.ListTokenAccounts:input_type -> tokenstore.v1.ListTokenAccountsRequest
+	32, // 53: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
+	37, // 54: tokenstore.v1.TokenService.AcknowledgeCause:input_type -> tokenstore.v1.AcknowledgeCauseRequest
+	40, // 55: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
+	42, // 56: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
+	44, // 57: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
+	17, // 58: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
+	5,  // 59: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
+	7,  // 60: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
+	10, // 61: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
+	12, // 62: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
+	14, // 63: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
+	16, // 64: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
+	20, // 65: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
+	22, // 66: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
+	26, // 67: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
+	28, // 68: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
+	30, // 69: tokenstore.v1.TokenService.ListTokenAccounts:output_type -> tokenstore.v1.ListTokenAccountsResponse
+	33, // 70: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
+	38, // 71: tokenstore.v1.TokenService.AcknowledgeCause:output_type -> tokenstore.v1.AcknowledgeCauseResponse
+	41, // 72: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
+	43, // 73: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
+	45, // 74: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
+	18, // 75: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
+	59, // [59:76] is the sub-list for method output_type
+	42, // [42:59] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_token_proto_init() }
@@ -3355,7 +3617,7 @@ func file_tokenstore_v1_token_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_token_proto_rawDesc), len(file_tokenstore_v1_token_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   40,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -31,6 +31,7 @@ const (
 	TokenService_RecordTokenAccount_FullMethodName = "/tokenstore.v1.TokenService/RecordTokenAccount"
 	TokenService_ListTokenAccounts_FullMethodName  = "/tokenstore.v1.TokenService/ListTokenAccounts"
 	TokenService_SummarizePools_FullMethodName     = "/tokenstore.v1.TokenService/SummarizePools"
+	TokenService_AcknowledgeCause_FullMethodName   = "/tokenstore.v1.TokenService/AcknowledgeCause"
 	TokenService_ListTransitions_FullMethodName    = "/tokenstore.v1.TokenService/ListTransitions"
 	TokenService_UndoTransitions_FullMethodName    = "/tokenstore.v1.TokenService/UndoTransitions"
 	TokenService_ReleaseToken_FullMethodName       = "/tokenstore.v1.TokenService/ReleaseToken"
@@ -77,6 +78,9 @@ type TokenServiceClient interface {
 	ListTokenAccounts(ctx context.Context, in *ListTokenAccountsRequest, opts ...grpc.CallOption) (*ListTokenAccountsResponse, error)
 	// SummarizePools counts the tokens of every pool by state.
 	SummarizePools(ctx context.Context, in *SummarizePoolsRequest, opts ...grpc.CallOption) (*SummarizePoolsResponse, error)
+	// AcknowledgeCause notes that somebody knows what the tokens of an upstream fail for alike. It
+	// is forgotten with the cause, and after a day.
+	AcknowledgeCause(ctx context.Context, in *AcknowledgeCauseRequest, opts ...grpc.CallOption) (*AcknowledgeCauseResponse, error)
 	// ListTransitions answers what happened to a token by itself, and why.
 	ListTransitions(ctx context.Context, in *ListTransitionsRequest, opts ...grpc.CallOption) (*ListTransitionsResponse, error)
 	// UndoTransitions takes back what a class of outcome did to tokens within a time.
@@ -216,6 +220,16 @@ func (c *tokenServiceClient) SummarizePools(ctx context.Context, in *SummarizePo
 	return out, nil
 }
 
+func (c *tokenServiceClient) AcknowledgeCause(ctx context.Context, in *AcknowledgeCauseRequest, opts ...grpc.CallOption) (*AcknowledgeCauseResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AcknowledgeCauseResponse)
+	err := c.cc.Invoke(ctx, TokenService_AcknowledgeCause_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *tokenServiceClient) ListTransitions(ctx context.Context, in *ListTransitionsRequest, opts ...grpc.CallOption) (*ListTransitionsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListTransitionsResponse)
@@ -296,6 +310,9 @@ type TokenServiceServer interface {
 	ListTokenAccounts(context.Context, *ListTokenAccountsRequest) (*ListTokenAccountsResponse, error)
 	// SummarizePools counts the tokens of every pool by state.
 	SummarizePools(context.Context, *SummarizePoolsRequest) (*SummarizePoolsResponse, error)
+	// AcknowledgeCause notes that somebody knows what the tokens of an upstream fail for alike. It
+	// is forgotten with the cause, and after a day.
+	AcknowledgeCause(context.Context, *AcknowledgeCauseRequest) (*AcknowledgeCauseResponse, error)
 	// ListTransitions answers what happened to a token by itself, and why.
 	ListTransitions(context.Context, *ListTransitionsRequest) (*ListTransitionsResponse, error)
 	// UndoTransitions takes back what a class of outcome did to tokens within a time.
@@ -350,6 +367,9 @@ func (UnimplementedTokenServiceServer) ListTokenAccounts(context.Context, *ListT
 }
 func (UnimplementedTokenServiceServer) SummarizePools(context.Context, *SummarizePoolsRequest) (*SummarizePoolsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SummarizePools not implemented")
+}
+func (UnimplementedTokenServiceServer) AcknowledgeCause(context.Context, *AcknowledgeCauseRequest) (*AcknowledgeCauseResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AcknowledgeCause not implemented")
 }
 func (UnimplementedTokenServiceServer) ListTransitions(context.Context, *ListTransitionsRequest) (*ListTransitionsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListTransitions not implemented")
@@ -600,6 +620,24 @@ func _TokenService_SummarizePools_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _TokenService_AcknowledgeCause_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AcknowledgeCauseRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TokenServiceServer).AcknowledgeCause(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TokenService_AcknowledgeCause_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TokenServiceServer).AcknowledgeCause(ctx, req.(*AcknowledgeCauseRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _TokenService_ListTransitions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListTransitionsRequest)
 	if err := dec(in); err != nil {
@@ -726,6 +764,10 @@ var TokenService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SummarizePools",
 			Handler:    _TokenService_SummarizePools_Handler,
+		},
+		{
+			MethodName: "AcknowledgeCause",
+			Handler:    _TokenService_AcknowledgeCause_Handler,
 		},
 		{
 			MethodName: "ListTransitions",

@@ -41,12 +41,24 @@ func (s *TokenServer) RecordTokenAccount(ctx context.Context, request *tokenstor
 }
 
 // SummarizePools implements TokenService.
-func (s *TokenServer) SummarizePools(ctx context.Context, _ *tokenstorev1.SummarizePoolsRequest) (*tokenstorev1.SummarizePoolsResponse, error) {
+func (s *TokenServer) SummarizePools(ctx context.Context, request *tokenstorev1.SummarizePoolsRequest) (*tokenstorev1.SummarizePoolsResponse, error) {
 	pools, err := s.store.SummarizePools(ctx)
+	if err == nil && request.GetModels() {
+		err = s.store.SummarizeModels(ctx, pools)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &tokenstorev1.SummarizePoolsResponse{Pools: pools}, nil
+	return &tokenstorev1.SummarizePoolsResponse{Pools: pools, ModelsTold: request.GetModels()}, nil
+}
+
+// AcknowledgeCause implements TokenService.
+func (s *TokenServer) AcknowledgeCause(ctx context.Context, request *tokenstorev1.AcknowledgeCauseRequest) (*tokenstorev1.AcknowledgeCauseResponse, error) {
+	acknowledged, err := s.store.AcknowledgeCause(ctx, request.GetUpstream(), request.GetClass(), request.GetModel())
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.AcknowledgeCauseResponse{Acknowledged: acknowledged}, nil
 }
 
 // ListTokenAccounts implements TokenService. A token that is deleted meanwhile has no account.

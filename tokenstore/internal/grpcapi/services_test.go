@@ -444,6 +444,12 @@ func TestTokenAccounts(t *testing.T) {
 		if err != nil || len(pools.GetPools()) != 1 || pools.GetPools()[0].GetUpstream() != "cursor" || pools.GetPools()[0].GetQuarantined() != 1 {
 			t.Errorf("pools %v, %v", pools, err)
 		}
+		if known, err := tokens.AcknowledgeCause(ctx, &tokenstorev1.AcknowledgeCauseRequest{Upstream: "cursor", Class: "auth"}); err != nil || known.GetAcknowledged() {
+			t.Errorf("a cause that is not there: %v, %v", known, err)
+		}
+		if pools, err = tokens.SummarizePools(ctx, &tokenstorev1.SummarizePoolsRequest{Models: true}); err != nil || !pools.GetModelsTold() || len(pools.GetPools()) != 1 {
+			t.Errorf("pools with models %v, %v", pools, err)
+		}
 		_, err = tokens.RevealToken(ctx, &tokenstorev1.RevealTokenRequest{Id: "x"})
 		wantReason(t, err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, codes.NotFound)
 		_, err = tokens.GetTokenAccount(ctx, &tokenstorev1.GetTokenAccountRequest{Id: "x"})

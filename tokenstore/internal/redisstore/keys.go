@@ -228,6 +228,11 @@ func questionsKey(upstream string) string { return poolPrefix(upstream) + "quest
 //	ends        sorted set of token ids by their expiry, in ms, while it is ahead
 //	accesses    the same of tokens that are renewed
 //	unlogged    set of the ids of parked tokens that need a login
+//	marked      sorted set of the ids of tokens that may have a mark of a model, by when the
+//	            last one ends, in ms; it expires some hours after the last
+//	marked      sorted set of the ids of tokens that cool, or are to be probed, for some model,
+//	            by when the last of that ends, in ms; it may be over. It expires some time
+//	            after the last
 //	held        sorted set of the ids of tokens of which slots are held in reserve, by until
 //	            when, in ms
 //	stirred     set of the ids of tokens that have come into the order, or have other leases
@@ -278,6 +283,10 @@ func windowKey(upstream string) string { return poolPrefix(upstream) + "window" 
 // present step in ms; failed steps in a row; requests let out in the step, and how
 // many of them are left. `calm <ms>`: it is over, and not seen again until then.
 func causesKey(upstream string) string { return poolPrefix(upstream) + "causes" }
+
+// acknowledgedKey is a hash of the causes that somebody knows of, `<class> <model>` to
+// `<since> <ms>`: the cause's since, and when that was noted. It expires a day after the last.
+func acknowledgedKey(upstream string) string { return poolPrefix(upstream) + "acknowledged" }
 
 // wrongedKey is a list of tokens of an upstream that were blamed for a cause which they
 // share, in JSON as guard.lua writes it: what was done to them is to be undone. It expires

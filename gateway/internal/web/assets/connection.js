@@ -1,5 +1,5 @@
-// Says on every page when the gateway can't be reached, and stops saying so when it is
-// back. What a page shows is as of the last contact.
+// Says on every page, by a dot and a banner, when the gateway can't be reached, and stops
+// saying so when it is back. What a page shows is as of the last contact.
 
 import { el, t, timeText } from './page.js';
 
@@ -10,17 +10,32 @@ const patience = 2000;
 let last = Date.now();
 let banner;
 
+// The dot beside the navigation; there is none without a login.
+const dot = document.getElementById('connection');
+if (dot) dot.hidden = false;
+
+function tell(isLost) {
+  if (!dot) return;
+  dot.classList.toggle('lost', isLost);
+  const said = isLost ? t('connection_lost') : t('connection_live');
+  const place = dot.querySelector('[data-said]');
+  if (place.textContent !== said) place.textContent = said; // it is read aloud
+}
+
 /** Notes that the gateway has just answered: no ping is needed then. */
 export function heard() {
   last = Date.now();
-  banner?.remove();
+  if (!banner) return;
+  banner.remove();
   banner = undefined;
+  tell(false);
 }
 
 function lost() {
   if (banner) return;
   banner = el('p', { class: 'notice bad connection', id: 'connection-lost', role: 'alert' }, t('lost', timeText(new Date(last).toISOString())));
   document.getElementById('main').prepend(banner);
+  tell(true);
 }
 
 async function ping() {

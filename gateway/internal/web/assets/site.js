@@ -1,6 +1,7 @@
 // What all pages have in common: times, dialogs, menus.
 
 import './connection.js';
+import './palette.js';
 import { times } from './page.js';
 
 times(document);
@@ -22,5 +23,7 @@ document.addEventListener('keydown', (event) => {
   }
 });
 
-// On a narrow screen the navigation scrolls: the current page is in sight.
-document.querySelector('.nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
+// On a narrow screen the navigation scrolls: the current page, and its tab, are in sight.
+for (const current of document.querySelectorAll('.nav [aria-current], .tabs [aria-current]')) {
+  current.scrollIntoView({ block: 'nearest', inline: 'center' });
+}

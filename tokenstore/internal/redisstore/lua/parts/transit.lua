@@ -15,7 +15,7 @@ local function transit(t, v, streak, cool, channel, keep)
   local before = { phase = t.phase, streak = t.streak, cause = t.cause }
   if model ~= '' then
     if leading_number(redis.call('HGET', t.key, 'm:' .. model)) >= till then return '', 0 end
-    if not mark(t.key, model, string.format('%.0f %d', till, streak), now_ms) then return '', 0 end
+    if not mark(t.id, t.key, model, string.format('%.0f %d', till, streak), now_ms) then return '', 0 end
     t.freed = t.freed or t.due -- leases of the new epoch have room
   elseif cool > 0 then
     if leading_number(redis.call('HGET', t.key, 'cooling')) >= till then return '', 0 end

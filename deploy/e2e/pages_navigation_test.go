@@ -78,3 +78,23 @@ func drawPalette(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 		tab.Screenshot(filepath.Join(folder, "palette-"+look.Name()+".png"))
 	}
 }
+
+// An alarm leads to the requests that failed, and is quiet once somebody has acknowledged it.
+func TestPagesAcknowledgeAnAlarm(t *testing.T) {
+	s := stack.Start(t, stack.Options{})
+	gateway := s.Gateways[0]
+	s.AddTokens("openai", "team", 6, 4)
+	trouble(t, s, s.AddTokens("cursor", "work", 3, 0)[0])
+	tab := login(t, gateway, "/admin/")
+	tab.See("#alarms", "1 alarm")
+	tab.Click(".alarm form button")
+	tab.See(".alarm.known", "Acknowledged")
+	tab.Gone("#alarms", "alarm")
+	tab.Click(".alarm.known a.button")
+	tab.See("#log-rows", "gpt-test")
+	tab.Go(gateway.URL + "/admin/activity")
+	tab.See("#audit", "Alarm acknowledged")
+	if problems := tab.Problems(); len(problems) > 0 {
+		t.Errorf("the browser complains:\n%s", strings.Join(problems, "\n"))
+	}
+}

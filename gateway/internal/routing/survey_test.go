@@ -105,19 +105,21 @@ func TestLook(t *testing.T) {
 
 func TestLookAtManyNames(t *testing.T) {
 	t.Parallel()
-	store := pools{states: []*tokenstorev1.PoolState{{Upstream: "well", Ready: 1}}, before: true}
+	store := pools{states: []*tokenstorev1.PoolState{{Upstream: "well", Ready: 1}, {Upstream: "off", Disabled: 1}}, before: true}
 	prospects := func(name, _ string) (routing.Chain, error) {
 		switch name {
 		case "Good", "fine":
 			return chainTo(routing.Target{Upstream: "well", Model: name}), nil
+		case "off":
+			return chainTo(routing.Target{Upstream: "off", Model: name}), nil
 		case "nobody's":
 			return routing.Chain{}, chat.Errorf(chat.ModelNotSupported, "nobody serves it")
 		default:
 			return chainTo(routing.Target{Upstream: "empty", Model: name}), nil
 		}
 	}
-	survey, err := routing.Look(t.Context(), store, []string{"Good", "one", "nobody's", "fine"}, prospects)
-	if err != nil || survey.ModelsTold || survey.Unserved() != 2 {
+	survey, err := routing.Look(t.Context(), store, []string{"Good", "one", "nobody's", "fine", "off"}, prospects)
+	if err != nil || survey.ModelsTold || survey.Unserved() != 3 {
 		t.Errorf("%+v, %v", survey, err)
 	}
 	for i, c := range []struct {
@@ -125,9 +127,9 @@ func TestLookAtManyNames(t *testing.T) {
 		noneOnly bool
 		want     []string
 	}{
-		{"", false, []string{"one", "nobody's", "Good", "fine"}},
-		{"", true, []string{"one", "nobody's"}},
-		{"O", false, []string{"one", "nobody's", "Good"}},
+		{"", false, []string{"off", "one", "nobody's", "Good", "fine"}},
+		{"", true, []string{"off", "one", "nobody's"}},
+		{"O", false, []string{"off", "one", "nobody's", "Good"}},
 		{"good", true, nil},
 	} {
 		var names []string

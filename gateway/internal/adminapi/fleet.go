@@ -75,6 +75,11 @@ type pool struct {
 	Expiring uint32 `json:"expiring"`
 	// NeedsLogin are the parked ones that only a new login, or a new key, brings back.
 	NeedsLogin uint32 `json:"needs_login"`
+	// NextBackAt is when the first cooling one is back, and NextBackClass what it cools for.
+	NextBackAt    *time.Time `json:"next_back_at"`
+	NextBackClass *string    `json:"next_back_class"`
+	// NextExpiryAt is when the first of the expiring ones expires.
+	NextExpiryAt *time.Time `json:"next_expiry_at"`
 	// Causes are what the tokens fail for alike, so that none is blamed.
 	Causes []cause `json:"causes"`
 }
@@ -123,6 +128,7 @@ func fleetOf(all *tokenstorev1.BeatResponse, pools []*tokenstorev1.PoolState) fl
 			Upstream: p.GetUpstream(), Ready: p.GetReady(), Cooling: p.GetCooling(), Expired: p.GetExpired(), Disabled: p.GetDisabled(),
 			Quarantined: p.GetQuarantined(), Probing: p.GetProbing(), Parked: p.GetParked(), Causes: causesOf(p.GetCauses()),
 			InFlight: p.GetInFlight(), Expiring: p.GetExpiring(), NeedsLogin: p.GetNeedsLogin(),
+			NextBackAt: nullable.Time(p.GetNextBack()), NextBackClass: nullable.Text(p.GetNextBackClass()), NextExpiryAt: nullable.Time(p.GetNextExpiry()),
 		})
 	}
 	return f

@@ -90,6 +90,7 @@ func TestFleet(t *testing.T) {
 	want := map[string]any{
 		"upstream": "cursor", "ready": 1.0, "cooling": 2.0, "expired": 3.0, "disabled": 4.0, "in_flight": 5.0, "expiring": 6.0,
 		"probing": 7.0, "parked": 8.0, "quarantined": 9.0, "needs_login": 8.0,
+		"next_back_at": at, "next_back_class": "rate_limit", "next_expiry_at": at,
 		"causes": []any{map[string]any{"acknowledged_at": nil, "class": "upstream", "model": "gpt-4o", "since": at, "next_probe": at}},
 	}
 	if diff := cmp.Diff(want, pools[0]); diff != "" {

@@ -43,7 +43,9 @@ type poolState struct {
 	InFlight    uint32 `json:"in_flight"`
 	Expiring    uint32 `json:"expiring"`
 	NeedsLogin  uint32 `json:"needs_login"`
-	Causes      []struct {
+	// NextBackAt is when the first of the cooling ones is back; nil from an older gateway, too.
+	NextBackAt *time.Time `json:"next_back_at"`
+	Causes     []struct {
 		Class string     `json:"class"`
 		Model string     `json:"model"`
 		Since *time.Time `json:"since"`
@@ -71,9 +73,9 @@ func (s *session) printFleet(f fleet) error {
 		return err
 	}
 	s.say("%d requests in all, %d under way\n", f.TotalRequests, f.ActiveRequests)
-	pools := s.table("POOL", "TOKENS", "IN FLIGHT", "EXPIRING", "NEED LOGIN", "FAIL ALIKE")
+	pools := s.table("POOL", "TOKENS", "IN FLIGHT", "EXPIRING", "NEED LOGIN", "NEXT BACK", "FAIL ALIKE")
 	for _, p := range f.Pools {
-		pools.row(p.Upstream, p.tokens(), count(p.InFlight), count(p.Expiring), count(p.NeedsLogin), s.causes(p))
+		pools.row(p.Upstream, p.tokens(), count(p.InFlight), count(p.Expiring), count(p.NeedsLogin), s.age(p.NextBackAt), s.causes(p))
 	}
 	if err := pools.flush(); err != nil {
 		return err

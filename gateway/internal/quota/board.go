@@ -161,6 +161,12 @@ func (a *Account) serves() bool {
 	}
 }
 
+// Low tells whether it serves and has less than a tenth of its limit left.
+func (a *Account) Low(now time.Time) bool {
+	limiting := a.limiting()
+	return a.serves() && a.told(now) && limiting != nil && *limiting.Left < (*limiting.Limit+9)/10
+}
+
 // told tells whether the quotas are those of the present period.
 func (a *Account) told(now time.Time) bool {
 	return len(a.Quotas) > 0 && (a.ResetsAt == nil || a.ResetsAt.After(now))

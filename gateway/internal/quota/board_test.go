@@ -179,3 +179,27 @@ func TestPoolsAreInOrderOfTheirNames(t *testing.T) {
 		t.Errorf("pools %q", names)
 	}
 }
+
+func TestAccountsThatAreLow(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		account *tokenstorev1.AccountOfToken
+		want    bool
+	}{
+		"a tenth is left":        {account("a", 90, 100, 3), false},
+		"less than a tenth":      {account("a", 91, 100, 3), true},
+		"less than one request":  {account("a", 5, 5, 0), true},
+		"more than the limit":    {account("a", 7, 5, 3), true},
+		"of the period before":   {account("a", 99, 100, -1), false},
+		"without a limit":        {unlimited("a"), false},
+		"nothing is told":        {withoutAccount("a"), false},
+		"it is disabled":         {in(tokenstorev1.TokenState_TOKEN_STATE_DISABLED, account("a", 99, 100, 3)), false},
+		"it cools, and is back":  {in(tokenstorev1.TokenState_TOKEN_STATE_COOLING, account("a", 99, 100, 3)), true},
+		"nothing was to be used": {account("a", 0, 0, 3), false},
+	} {
+		board := quota.Board([]*tokenstorev1.AccountOfToken{c.account}, nil, noon)
+		if got := board[0].Accounts[0].Low(noon); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -21,6 +21,10 @@ const Others = "(others)"
 // nobodys are the ids of rows that are of no client key, or of no token of the pool.
 var nobodys = map[string]bool{"": true, Others: true, "admin": true, "session": true, "own": true, "none": true}
 
+// Logged tells whether the request log knows what is used by this id: it is of a client key, a
+// token, a model or an upstream.
+func Logged(id string) bool { return !nobodys[id] }
+
 // Keys lists client keys.
 type Keys interface {
 	ListKeys(context.Context, *tokenstorev1.ListKeysRequest, ...grpc.CallOption) (*tokenstorev1.ListKeysResponse, error)

@@ -22,17 +22,17 @@ func TestAlarms(t *testing.T) {
 		{Class: "upstream", Model: "m", Since: moment}, {Class: "auth", Since: moment, AcknowledgedAt: timestamppb.New(later)},
 	}}}}}, s.answers...)
 	page := parse(t, newSite(t, s).get(t, "/admin/").Body)
-	alarms := page.all(func(n *html.Node) bool { return strings.HasPrefix(attribute(n, "class"), "notice alarm") })
-	if len(alarms) != 2 || attribute(alarms[0], "role") != "alert" || attribute(alarms[1], "role") != "" {
+	alarms := page.all(func(n *html.Node) bool { return strings.HasPrefix(attribute(n, "data-key"), "alarm-") })
+	if len(alarms) != 2 || len(alerts(document{alarms[0]})) != 1 || len(alerts(document{alarms[1]})) != 0 {
 		t.Fatalf("%d alarms", len(alarms))
 	}
 	if said := text(page.byID("alarms")); said != "1 alarm" {
 		t.Errorf("the bar says %q", said)
 	}
-	if said := text(alarms[0]); !strings.HasSuffix(said, "Failed requests since Acknowledge") {
+	if said := text(alarms[0]); !strings.HasSuffix(said, "Show its requests cursor Acknowledge") {
 		t.Errorf("said %q", said)
 	}
-	if said := text(alarms[1]); !strings.Contains(said, "Acknowledged 2026-01-31 13:00:00 UTC") || !strings.HasSuffix(said, "Failed requests since") {
+	if said := text(alarms[1]); !strings.Contains(said, "Acknowledged 2026-01-31 13:00:00 UTC") || !strings.HasSuffix(said, "Show its requests cursor") {
 		t.Errorf("of one that somebody knows of: %q", said)
 	}
 	for i, alarm := range alarms {

@@ -98,6 +98,7 @@ func (s *Site) makeBackup(c *gin.Context) {
 		return
 	}
 	s.Note(c, "backup made", "records", strconv.FormatUint(made.Records, 10)) // before it leaves, not after
+	s.upkeep.forget()
 	jsonapi.Attach(c, backupform.FileName(time.Now()), made.File)
 }
 

@@ -1,10 +1,13 @@
 package web
 
 import (
+	"maps"
 	"math"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
@@ -27,6 +30,16 @@ type chart struct {
 	Least float64
 	// Days: the steps are days of UTC, which are the same to all readers.
 	Days bool
+	// Step is how long each step is; 0: not known, and nothing leads from the chart.
+	Step time.Duration
+	// Requests are the fields of the request log's filter, without the time, that show the
+	// requests behind the values; nil: the log does not have them.
+	Requests url.Values
+	// Zoom is the address, without the time, of the same chart for a part of the time that is
+	// chosen in it; empty: there is none.
+	Zoom string
+	// Log: the scale is logarithmic, so that a peak does not flatten the rest. It is for lines.
+	Log bool
 	// Labels name the series that are data, by the series' names; the others have a text.
 	Labels map[string]string
 }
@@ -71,15 +84,48 @@ func (c chart) highest() float64 {
 }
 
 // top is the value at the upper edge: the next round one.
-func (c chart) top() float64 { return roundUp(max(c.highest(), c.Least)) }
+func (c chart) top() float64 {
+	if c.Log {
+		return math.Pow(10, math.Ceil(math.Log10(max(c.highest(), c.bottom()*10))-1e-9))
+	}
+	return roundUp(max(c.highest(), c.Least))
+}
 
-// roundUp answers the next of 1, 2, 2.5, 5, 10 times a power of ten.
+// bottom is the value at the lower edge of a logarithmic scale: the power of ten below all values.
+func (c chart) bottom() float64 {
+	lowest := math.Inf(1)
+	for _, s := range c.Series {
+		for _, value := range s.Values {
+			if value > 0 { // NaN is not
+				lowest = min(lowest, value)
+			}
+		}
+	}
+	if math.IsInf(lowest, 1) {
+		return 1
+	}
+	return math.Pow(10, math.Floor(math.Log10(lowest)+1e-9))
+}
+
+// scale returns how high above the lower edge values are drawn.
+func (c chart) scale() func(value float64) float64 {
+	top := c.top()
+	if !c.Log {
+		return func(value float64) float64 { return value / top * chartHeight }
+	}
+	bottom := c.bottom()
+	return func(value float64) float64 {
+		return math.Log10(max(value, bottom)/bottom) / math.Log10(top/bottom) * chartHeight
+	}
+}
+
+// roundUp answers the next of 1, 2, 2.5, 3, 4, 5, 6, 8, 10 times a power of ten.
 func roundUp(value float64) float64 {
 	if value <= 0 {
 		return 1
 	}
 	power := math.Pow(10, math.Floor(math.Log10(value)))
-	for _, factor := range []float64{1, 2, 2.5, 5} {
+	for _, factor := range []float64{1, 2, 2.5, 3, 4, 5, 6, 8} {
 		if value <= factor*power*(1+1e-9) {
 			return factor * power
 		}
@@ -90,16 +136,24 @@ func roundUp(value float64) float64 {
 // Scale are the labels of the vertical axis, from the top.
 func (c chart) Scale() []string {
 	top := c.top()
+	if c.Log {
+		return []string{c.Write(top), c.Write(math.Sqrt(top * c.bottom())), c.Write(c.bottom())}
+	}
 	return []string{c.Write(top), c.Write(top / 2), c.Write(0)}
 }
 
-// Ticks are the moments under the horizontal axis.
+// Ticks are the moments under the horizontal axis: five, or as many as there are. Where there is
+// little room, the second and the fourth are left out.
 func (c chart) Ticks() []*timestamppb.Timestamp {
-	if len(c.Steps) < 3 {
+	last, most := len(c.Steps)-1, 4
+	if last <= most {
 		return c.Steps
 	}
-	last := len(c.Steps) - 1
-	return []*timestamppb.Timestamp{c.Steps[0], c.Steps[last/2], c.Steps[last]}
+	ticks := make([]*timestamppb.Timestamp, 0, most+1)
+	for i := range most + 1 {
+		ticks = append(ticks, c.Steps[last*i/most])
+	}
+	return ticks
 }
 
 // bar is one rectangle of a stack.
@@ -115,21 +169,34 @@ type column struct {
 	X, W   string
 	Bars   []bar
 	Values []string
+	// Requests is the address of the requests behind the values; empty: there is none.
+	Requests string
 }
 
 // Columns are the steps, with their bars if the chart has bars.
 func (c chart) Columns() []column {
 	columns := make([]column, 0, len(c.Steps))
-	width := chartWidth / float64(max(len(c.Steps), 1))
+	width, height := chartWidth/float64(max(len(c.Steps), 1)), c.scale()
 	for i, at := range c.Steps {
 		x := float64(i) * width
-		one := column{At: at, X: coordinate(x), W: coordinate(width), Values: c.values(i)}
+		one := column{At: at, X: coordinate(x), W: coordinate(width), Values: c.values(i), Requests: c.requests(at)}
 		if c.Bars {
-			one.Bars = c.stack(i, x+width*0.12, width*0.76)
+			one.Bars = c.stack(i, x+width*0.12, width*0.76, height)
 		}
 		columns = append(columns, one)
 	}
 	return columns
+}
+
+// requests is the address of the requests of the step that begins then.
+func (c chart) requests(at *timestamppb.Timestamp) string {
+	if c.Requests == nil || c.Step == 0 {
+		return ""
+	}
+	query := maps.Clone(c.Requests)
+	query.Set("from", logTime(at.AsTime()))
+	query.Set("to", logTime(at.AsTime().Add(c.Step)))
+	return "/admin/logs?" + query.Encode()
 }
 
 func (c chart) values(step int) []string {
@@ -144,15 +211,15 @@ func (c chart) values(step int) []string {
 	return values
 }
 
-func (c chart) stack(step int, x, width float64) []bar {
+func (c chart) stack(step int, x, width float64, scale func(float64) float64) []bar {
 	var bars []bar
-	base, top := chartHeight, c.top()
+	base := chartHeight
 	for _, s := range c.Series {
 		value := s.Values[step]
 		if math.IsNaN(value) || value <= 0 {
 			continue
 		}
-		height := max(value/top*chartHeight, 1) // whatever was there is seen
+		height := max(scale(value), 1) // whatever was there is seen
 		base -= height
 		bars = append(bars, bar{s.Name, coordinate(x), coordinate(max(base, 0)), coordinate(width), coordinate(height)})
 	}
@@ -181,13 +248,13 @@ func (c chart) Lines() []line {
 
 func (c chart) line(s series) line {
 	var path, dots strings.Builder
-	width, top := chartWidth/float64(max(len(c.Steps), 1)), c.top()
+	width, height := chartWidth/float64(max(len(c.Steps), 1)), c.scale()
 	known := func(i int) bool { return i >= 0 && i < len(s.Values) && !math.IsNaN(s.Values[i]) }
 	for i, value := range s.Values {
 		if !known(i) {
 			continue
 		}
-		at := coordinate((float64(i)+0.5)*width) + " " + coordinate(chartHeight-value/top*chartHeight)
+		at := coordinate((float64(i)+0.5)*width) + " " + coordinate(chartHeight-height(value))
 		switch {
 		case known(i - 1):
 			path.WriteString("L" + at)

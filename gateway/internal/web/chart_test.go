@@ -2,6 +2,7 @@ package web
 
 import (
 	"math"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,7 +14,7 @@ import (
 
 func TestRoundUp(t *testing.T) {
 	t.Parallel()
-	for value, want := range map[float64]float64{0: 1, -1: 1, 1: 1, 1.1: 2, 2.2: 2.5, 3: 5, 6: 10, 10: 10, 11: 20, 0.003: 0.005, 99999: 100000} {
+	for value, want := range map[float64]float64{0: 1, -1: 1, 1: 1, 1.1: 2, 2.2: 2.5, 2.9: 3, 3.1: 4, 4.5: 5, 6: 6, 7: 8, 8.1: 10, 10: 10, 11: 20, 290: 300, 0.003: 0.003, 99999: 100000} {
 		if got := roundUp(value); math.Abs(got-want) > want*1e-9 {
 			t.Errorf("%v: %v, want %v", value, got, want)
 		}
@@ -65,12 +66,56 @@ func TestLinesHaveGaps(t *testing.T) {
 	}
 }
 
+// One slow step does not flatten all others.
+func TestLogarithmicScale(t *testing.T) {
+	t.Parallel()
+	c := chart{Steps: steps(3), Log: true, Write: short, Series: []series{{"p95", []float64{0.01, 0.1, 10}}}}
+	if diff := cmp.Diff([]string{"10", "0.32", "0.01"}, c.Scale()); diff != "" {
+		t.Error(diff)
+	}
+	if got, want := c.Lines()[0].Path, "M100 120L300 80L500 0"; got != want {
+		t.Errorf("path %s, want %s", got, want)
+	}
+	for name, values := range map[string][]float64{"nothing": {}, "zero": {0, 0}, "one value": {1, 1}, "gaps": {math.NaN(), 3}} {
+		c := chart{Steps: steps(len(values)), Log: true, Write: short, Series: []series{{"p95", values}}}
+		if path := c.Lines()[0].Path + c.Lines()[0].Dots; strings.Contains(path, "NaN") || strings.Contains(path, "Inf") || strings.Contains(path, "-") {
+			t.Errorf("%s: path %s", name, path)
+		}
+	}
+}
+
+func TestTicks(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int][]int{0: {}, 1: {0}, 5: {0, 1, 2, 3, 4}, 61: {0, 15, 30, 45, 60}} {
+		at := []int{}
+		for _, tick := range (chart{Steps: steps(n)}).Ticks() {
+			at = append(at, int(tick.GetSeconds()/60))
+		}
+		if diff := cmp.Diff(want, at); diff != "" {
+			t.Errorf("%d steps: %s", n, diff)
+		}
+	}
+}
+
+func TestChartsLeadToRequests(t *testing.T) {
+	t.Parallel()
+	c := chart{Steps: steps(2), Step: time.Minute, Write: short, Series: []series{{"failed", []float64{1, 2}}}, Requests: url.Values{"status": {"failure"}}}
+	want := "/admin/logs?from=1970-01-01T00%3A01%3A00&status=failure&to=1970-01-01T00%3A02%3A00"
+	if got := c.Columns()[1].Requests; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	c.Requests = nil
+	if got := c.Columns()[1].Requests; got != "" {
+		t.Errorf("%s, where the log does not have them", got)
+	}
+}
+
 // Whatever the values, nothing is drawn outside of the picture.
 func TestChartsStayInside(t *testing.T) {
 	t.Parallel()
 	for _, values := range [][]float64{{}, {0}, {1e12, 3}, {0.0001, math.NaN()}, {5, 5, 5, 5, 5}} {
-		for _, bars := range []bool{true, false} {
-			c := chart{Steps: steps(len(values)), Bars: bars, Write: compact, Series: []series{{"a", values}, {"b", values}}}
+		for _, kind := range []struct{ bars, log bool }{{bars: true}, {}, {log: true}} {
+			c := chart{Steps: steps(len(values)), Bars: kind.bars, Log: kind.log, Write: compact, Series: []series{{"a", values}, {"b", values}}}
 			for _, column := range c.Columns() {
 				for _, b := range column.Bars {
 					y, _ := strconv.ParseFloat(b.Y, 64)

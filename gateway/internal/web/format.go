@@ -44,6 +44,8 @@ func (f format) functions(files *assets) template.FuncMap {
 		"usd":      usd,
 		"pico":     func(n uint64) money.Pico { return money.Pico(n) },
 		"onday":    onDay,
+		"need":     f.need,
+		"change":   change,
 	}
 }
 

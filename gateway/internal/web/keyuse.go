@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"net/url"
 	"slices"
 	"time"
 
@@ -25,6 +26,13 @@ type keyUse struct {
 // Cost is that of all requests that have one.
 func (u keyUse) Cost() string {
 	return amountText("usd", keyform.FormatAmount(tokenstorev1.KeyUnit_KEY_UNIT_USD, uint64(usage.Cost(u.Sum))))
+}
+
+// leadTo has the charts lead to the requests of a key.
+func (u keyUse) leadTo(id string) {
+	for i := range u.Charts {
+		u.Charts[i].Requests = url.Values{"key_id": {id}}
+	}
 }
 
 // keyRange is a range of time that a key's use is shown for, in steps.
@@ -87,16 +95,16 @@ func keyCharts(from time.Time, step time.Duration, sums []*tokenstorev1.UsageSum
 	}
 	dollars := func(u *tokenstorev1.UsageSums) float64 { return dollarsOf(usage.Cost(u)) }
 	return []chart{
-		{ID: "key_requests", Steps: steps, Bars: true, Write: compact, Least: 1, Series: []series{
+		{ID: "key_requests", Steps: steps, Bars: true, Step: step, Write: compact, Least: 1, Series: []series{
 			of("succeeded", func(u *tokenstorev1.UsageSums) float64 {
 				return float64(u.GetRequests() - min(u.GetFailures(), u.GetRequests()))
 			}),
 			of("failed", func(u *tokenstorev1.UsageSums) float64 { return float64(u.GetFailures()) }),
 		}},
-		{ID: "key_tokens", Steps: steps, Bars: true, Write: compact, Least: 1, Series: []series{
+		{ID: "key_tokens", Steps: steps, Bars: true, Step: step, Write: compact, Least: 1, Series: []series{
 			of("prompt", func(u *tokenstorev1.UsageSums) float64 { return float64(u.GetPromptTokens()) }),
 			of("completion", func(u *tokenstorev1.UsageSums) float64 { return float64(u.GetCompletionTokens()) }),
 		}},
-		{ID: "key_cost", Steps: steps, Bars: true, Write: writeMeasure("cost"), Least: 0.01, Series: []series{of("key_cost", dollars)}},
+		{ID: "key_cost", Steps: steps, Bars: true, Step: step, Write: writeMeasure("cost"), Least: 0.01, Series: []series{of("key_cost", dollars)}},
 	}
 }

@@ -207,3 +207,6 @@ func moment(name, text string) (*timestamppb.Timestamp, error) {
 	}
 	return nil, chat.Errorf(chat.InvalidRequest, "%s: a time such as 2026-01-31T12:00 wanted, not %q", name, text)
 }
+
+// logTime is a time as moment reads it and as a field for one takes it, too.
+func logTime(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05") }

@@ -164,6 +164,7 @@ func writeHTML(c *gin.Context, status int, body []byte) {
 		etag := etagOf(body)
 		header.Set("ETag", etag)
 		if unchanged(c.Request, etag) {
+			bare(header)
 			c.Status(http.StatusNotModified)
 			return
 		}
@@ -175,6 +176,19 @@ func writeHTML(c *gin.Context, status int, body []byte) {
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	c.Status(status)
 	_, _ = c.Writer.Write(body) // a client that has gone does not mind
+}
+
+// bodiless are the headers that an answer without a body has: pages ask often whether there is
+// anything new, and the others tell how to treat a body.
+var bodiless = []string{"Cache-Control", "Etag", "Strict-Transport-Security"}
+
+// bare takes away the headers of pages that an answer without a body does without.
+func bare(header http.Header) {
+	for name := range header {
+		if !slices.Contains(bodiless, name) {
+			header.Del(name)
+		}
+	}
 }
 
 // writeTimeout is how long a client may refuse to read its page.

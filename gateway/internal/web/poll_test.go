@@ -1,11 +1,16 @@
 package web_test
 
 import (
+	"bytes"
 	"compress/gzip"
 	"net/http"
 	"net/http/httptest"
+	"path"
+	"regexp"
 	"strings"
 	"testing"
+
+	"golang.org/x/net/html"
 )
 
 // A page that asks for itself again gets it compressed, or hears that nothing is new.
@@ -31,6 +36,70 @@ func TestPollsAreCompressedAndConditional(t *testing.T) {
 	site.store.answers = empty().answers
 	if changed := site.get(t, "/admin/tokens", append(poll, "If-None-Match", first.Header().Get("ETag"))...); changed.Code != http.StatusOK {
 		t.Errorf("a page that has changed: %d", changed.Code)
+	}
+}
+
+// A page of tokens that nobody looks at, and in which nothing happens, costs at most 5 KB a minute:
+// it asks every 4 s whether there is anything new, and between two of these at most once whether
+// the gateway is there.
+func TestIdlePagesCostLittle(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, full())
+	size := func(path string, headers ...string) int {
+		w := site.get(t, path, headers...)
+		if w.Code != http.StatusNotModified && w.Code != http.StatusNoContent {
+			t.Fatalf("%s: status %d", path, w.Code)
+		}
+		answer := w.Result()
+		answer.Header.Set("Date", "Sat, 31 Jan 2026 12:00:00 GMT") // as the server adds it
+		var sent bytes.Buffer
+		if err := answer.Write(&sent); err != nil {
+			t.Fatal(err)
+		}
+		return sent.Len()
+	}
+	poll := []string{"X-Carousel-Poll", "1"}
+	first := site.get(t, "/admin/tokens", poll...)
+	unchanged, ping := size("/admin/tokens", append(poll, "If-None-Match", first.Header().Get("ETag"))...), size("/admin/ping")
+	const polls, most = 60 / 4, 5 * 1024
+	if all := polls * (unchanged + ping); all > most {
+		t.Errorf("%d bytes a minute: %d of each poll and %d of each ping", all, unchanged, ping)
+	} else {
+		t.Logf("%d bytes a minute", all)
+	}
+}
+
+var imported = regexp.MustCompile(`(?:from|import) '\./([^']+)'`)
+
+// Who opens the overview for the first time loads at most 120 KB: the page, which is not
+// compressed for one who has typed its address, and all that it needs.
+func TestFirstLoadIsSmall(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, full())
+	opened := site.get(t, "/admin/", "Sec-Fetch-Site", "none", "Accept-Encoding", "gzip")
+	all := opened.Body.Len()
+	page := parse(t, opened.Body)
+	seen := map[string]bool{}
+	var load func(address string)
+	load = func(address string) {
+		if seen[address] {
+			return
+		}
+		seen[address] = true
+		all += site.get(t, address, "Accept-Encoding", "gzip").Body.Len()
+		folder, _ := path.Split(address)
+		for _, each := range imported.FindAllStringSubmatch(site.get(t, address).Body.String(), -1) {
+			load(folder + each[1])
+		}
+	}
+	for _, each := range page.all(func(n *html.Node) bool { return n.Data == "script" || n.Data == "link" }) {
+		load(attribute(each, "src") + attribute(each, "href"))
+	}
+	load(attribute(page.named("html")[0], "data-texts"))
+	if all > 120*1024 || len(seen) < 8 {
+		t.Errorf("%d bytes of a page and %d assets", all, len(seen))
+	} else {
+		t.Logf("%d bytes of a page and %d assets", all, len(seen))
 	}
 }
 

@@ -79,6 +79,7 @@ func TestTextsThatAreUsed(t *testing.T) {
 		"credential.", "login_state.", "vendor.", "quota_unit.", "parameter.", "why_not.", "why_token.", "model_state.", "hit.",
 		"use.others", "use.by_", "use.of_", "use.measure_", "use_token.", "caller.", "cost_quality.", "price_part.", "price_change.", "price_format.", "price_format_help.",
 		"restore_action.", "backup_kind.", "key_state.", "key_done.", "key_keep.", "key_unit.", "key_period.", "limit.", "connect_note.",
+		"home.able_", "home.stuck_", "need.", "need_one.", "need_at.", "need_help.", "need_action.",
 	}
 	for key := range catalogue {
 		inFamily := slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(key, family) })

@@ -34,7 +34,7 @@ func (s *Site) useChart(ctx context.Context, q useQuery, span useSpan, rows []us
 	if err != nil {
 		return nil, err
 	}
-	picture := &chart{ID: "use_" + q.Measure, Bars: true, Days: !span.hourly, Write: writeMeasure(q.Measure), Steps: stepsOf(span), Labels: map[string]string{}}
+	picture := &chart{ID: "use_" + q.Measure, Bars: true, Days: !span.hourly, Write: writeMeasure(q.Measure), Steps: stepsOf(span), Step: length, Requests: q.requests(), Labels: map[string]string{}}
 	parts := map[string]int{}
 	if split {
 		for i, row := range rows[:min(len(rows), mostParts)] {

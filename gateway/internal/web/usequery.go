@@ -164,6 +164,22 @@ func (q useQuery) into(id string) string {
 	return "/admin/usage?" + values.Encode()
 }
 
+// requests are the fields of the request log's filter that show the same requests; nil where the
+// rows of the use have no name in the log.
+func (q useQuery) requests() url.Values {
+	fields := url.Values{}
+	for name, id := range map[string]string{"key_id": q.Key, "token_id": q.Token, "model": q.Model, "upstream": q.Upstream} {
+		if id == "" {
+			continue
+		}
+		if !usage.Logged(id) {
+			return nil
+		}
+		fields.Set(name, id)
+	}
+	return fields
+}
+
 // useSpan is a span of time in steps of an hour or of a day of UTC.
 type useSpan struct {
 	from, to time.Time

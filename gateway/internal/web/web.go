@@ -121,6 +121,7 @@ type Deps struct {
 type Site struct {
 	Deps
 	views  views
+	upkeep upkeep
 	alarms alarmCount
 }
 

@@ -2305,8 +2305,13 @@ type PoolState struct {
 	Causes []*SharedCause `protobuf:"bytes,11,rep,name=causes,proto3" json:"causes,omitempty"`
 	// Of the parked ones, those that need a new login.
 	NeedsLogin uint32 `protobuf:"varint,12,opt,name=needs_login,json=needsLogin,proto3" json:"needs_login,omitempty"`
-	// When the first of those that cool is back.
-	NextBack *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=next_back,json=nextBack,proto3" json:"next_back,omitempty"`
+	// When the first of the cooling ones is back, and the class of the outcome that it cools
+	// for; unset where none cools.
+	NextBack      *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=next_back,json=nextBack,proto3" json:"next_back,omitempty"`
+	NextBackClass string                 `protobuf:"bytes,16,opt,name=next_back_class,json=nextBackClass,proto3" json:"next_back_class,omitempty"`
+	// When the first of the expiring ones expires, and its id; unset where none does.
+	NextExpiry     *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=next_expiry,json=nextExpiry,proto3" json:"next_expiry,omitempty"`
+	NextExpiringId string                 `protobuf:"bytes,18,opt,name=next_expiring_id,json=nextExpiringId,proto3" json:"next_expiring_id,omitempty"`
 	// Of those that are ready, probed or in quarantine, those that have no room for a request more.
 	Full uint32 `protobuf:"varint,14,opt,name=full,proto3" json:"full,omitempty"`
 	// By the model's name; at most 500, those that rest most tokens.
@@ -2434,6 +2439,27 @@ func (x *PoolState) GetNextBack() *timestamppb.Timestamp {
 		return x.NextBack
 	}
 	return nil
+}
+
+func (x *PoolState) GetNextBackClass() string {
+	if x != nil {
+		return x.NextBackClass
+	}
+	return ""
+}
+
+func (x *PoolState) GetNextExpiry() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextExpiry
+	}
+	return nil
+}
+
+func (x *PoolState) GetNextExpiringId() string {
+	if x != nil {
+		return x.NextExpiringId
+	}
+	return ""
 }
 
 func (x *PoolState) GetFull() uint32 {
@@ -3395,7 +3421,7 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x16SummarizePoolsResponse\x12.\n" +
 	"\x05pools\x18\x01 \x03(\v2\x18.tokenstore.v1.PoolStateR\x05pools\x12\x1f\n" +
 	"\vmodels_told\x18\x02 \x01(\bR\n" +
-	"modelsTold\"\xef\x03\n" +
+	"modelsTold\"\xfe\x04\n" +
 	"\tPoolState\x12\x1a\n" +
 	"\bupstream\x18\x01 \x01(\tR\bupstream\x12\x14\n" +
 	"\x05ready\x18\x02 \x01(\rR\x05ready\x12\x18\n" +
@@ -3411,7 +3437,11 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x06causes\x18\v \x03(\v2\x1a.tokenstore.v1.SharedCauseR\x06causes\x12\x1f\n" +
 	"\vneeds_login\x18\f \x01(\rR\n" +
 	"needsLogin\x127\n" +
-	"\tnext_back\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\bnextBack\x12\x12\n" +
+	"\tnext_back\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\bnextBack\x12&\n" +
+	"\x0fnext_back_class\x18\x10 \x01(\tR\rnextBackClass\x12;\n" +
+	"\vnext_expiry\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"nextExpiry\x12(\n" +
+	"\x10next_expiring_id\x18\x12 \x01(\tR\x0enextExpiringId\x12\x12\n" +
 	"\x04full\x18\x0e \x01(\rR\x04full\x121\n" +
 	"\x06models\x18\x0f \x03(\v2\x19.tokenstore.v1.ModelRestsR\x06models\"\xad\x01\n" +
 	"\n" +
@@ -3607,60 +3637,61 @@ var file_tokenstore_v1_token_proto_depIdxs = []int32{
 	34, // 27: tokenstore.v1.SummarizePoolsResponse.pools:type_name -> tokenstore.v1.PoolState
 	36, // 28: tokenstore.v1.PoolState.causes:type_name -> tokenstore.v1.SharedCause
 	47, // 29: tokenstore.v1.PoolState.next_back:type_name -> google.protobuf.Timestamp
-	35, // 30: tokenstore.v1.PoolState.models:type_name -> tokenstore.v1.ModelRests
-	47, // 31: tokenstore.v1.ModelRests.next_back:type_name -> google.protobuf.Timestamp
-	47, // 32: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
-	47, // 33: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
-	47, // 34: tokenstore.v1.SharedCause.acknowledged_at:type_name -> google.protobuf.Timestamp
-	47, // 35: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
-	47, // 36: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
-	39, // 37: tokenstore.v1.ListTransitionsResponse.transitions:type_name -> tokenstore.v1.Transition
-	47, // 38: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
-	47, // 39: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
-	47, // 40: tokenstore.v1.UndoTokenTransitionsRequest.from:type_name -> google.protobuf.Timestamp
-	47, // 41: tokenstore.v1.UndoTokenTransitionsRequest.to:type_name -> google.protobuf.Timestamp
-	3,  // 42: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
-	4,  // 43: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
-	6,  // 44: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
-	9,  // 45: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
-	11, // 46: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
-	13, // 47: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
-	15, // 48: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
-	19, // 49: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
-	21, // 50: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
-	25, // 51: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
-	27, // 52: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
-	29, // 53: tokenstore.v1.TokenService.ListTokenAccounts:input_type -> tokenstore.v1.ListTokenAccountsRequest
-	32, // 54: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
-	37, // 55: tokenstore.v1.TokenService.AcknowledgeCause:input_type -> tokenstore.v1.AcknowledgeCauseRequest
-	40, // 56: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
-	42, // 57: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
-	43, // 58: tokenstore.v1.TokenService.UndoTokenTransitions:input_type -> tokenstore.v1.UndoTokenTransitionsRequest
-	45, // 59: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
-	17, // 60: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
-	5,  // 61: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
-	7,  // 62: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
-	10, // 63: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
-	12, // 64: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
-	14, // 65: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
-	16, // 66: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
-	20, // 67: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
-	22, // 68: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
-	26, // 69: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
-	28, // 70: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
-	30, // 71: tokenstore.v1.TokenService.ListTokenAccounts:output_type -> tokenstore.v1.ListTokenAccountsResponse
-	33, // 72: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
-	38, // 73: tokenstore.v1.TokenService.AcknowledgeCause:output_type -> tokenstore.v1.AcknowledgeCauseResponse
-	41, // 74: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
-	44, // 75: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
-	44, // 76: tokenstore.v1.TokenService.UndoTokenTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
-	46, // 77: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
-	18, // 78: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
-	61, // [61:79] is the sub-list for method output_type
-	43, // [43:61] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	47, // 30: tokenstore.v1.PoolState.next_expiry:type_name -> google.protobuf.Timestamp
+	35, // 31: tokenstore.v1.PoolState.models:type_name -> tokenstore.v1.ModelRests
+	47, // 32: tokenstore.v1.ModelRests.next_back:type_name -> google.protobuf.Timestamp
+	47, // 33: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
+	47, // 34: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
+	47, // 35: tokenstore.v1.SharedCause.acknowledged_at:type_name -> google.protobuf.Timestamp
+	47, // 36: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
+	47, // 37: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
+	39, // 38: tokenstore.v1.ListTransitionsResponse.transitions:type_name -> tokenstore.v1.Transition
+	47, // 39: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
+	47, // 40: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
+	47, // 41: tokenstore.v1.UndoTokenTransitionsRequest.from:type_name -> google.protobuf.Timestamp
+	47, // 42: tokenstore.v1.UndoTokenTransitionsRequest.to:type_name -> google.protobuf.Timestamp
+	3,  // 43: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
+	4,  // 44: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
+	6,  // 45: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
+	9,  // 46: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
+	11, // 47: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
+	13, // 48: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
+	15, // 49: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
+	19, // 50: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
+	21, // 51: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
+	25, // 52: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
+	27, // 53: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
+	29, // 54: tokenstore.v1.TokenService.ListTokenAccounts:input_type -> tokenstore.v1.ListTokenAccountsRequest
+	32, // 55: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
+	37, // 56: tokenstore.v1.TokenService.AcknowledgeCause:input_type -> tokenstore.v1.AcknowledgeCauseRequest
+	40, // 57: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
+	42, // 58: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
+	43, // 59: tokenstore.v1.TokenService.UndoTokenTransitions:input_type -> tokenstore.v1.UndoTokenTransitionsRequest
+	45, // 60: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
+	17, // 61: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
+	5,  // 62: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
+	7,  // 63: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
+	10, // 64: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
+	12, // 65: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
+	14, // 66: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
+	16, // 67: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
+	20, // 68: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
+	22, // 69: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
+	26, // 70: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
+	28, // 71: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
+	30, // 72: tokenstore.v1.TokenService.ListTokenAccounts:output_type -> tokenstore.v1.ListTokenAccountsResponse
+	33, // 73: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
+	38, // 74: tokenstore.v1.TokenService.AcknowledgeCause:output_type -> tokenstore.v1.AcknowledgeCauseResponse
+	41, // 75: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
+	44, // 76: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
+	44, // 77: tokenstore.v1.TokenService.UndoTokenTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
+	46, // 78: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
+	18, // 79: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
+	62, // [62:80] is the sub-list for method output_type
+	44, // [44:62] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_token_proto_init() }

@@ -135,19 +135,23 @@ func TestSummarizePools(t *testing.T) {
 		create(t, store, off)
 		trusted(t, store, create(t, store, draft("cursor", "ready")))
 		create(t, store, draft("cursor", jwtUntil(time.Now().Add(-time.Hour))))
-		create(t, store, draft("cursor", jwtUntil(time.Now().Add(time.Hour))))
+		ends := create(t, store, draft("cursor", jwtUntil(time.Now().Add(time.Hour))))
 		create(t, store, draft("cursor", jwtUntil(time.Now().Add(30*24*time.Hour))))
 		cools := trusted(t, store, create(t, store, draft("openai", "cools")))
 		taken, _, err := store.Acquire(ctx, leasing.Wanted{Upstream: "openai", Model: "m", Count: 2, TTL: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if changed, err := store.apply(ctx, transition{TokenID: cools, Epoch: taken[0].Epoch(), CoolFor: time.Hour}); err != nil || !changed {
+		if changed, err := store.apply(ctx, transition{TokenID: cools, Epoch: taken[0].Epoch(), Class: "rate_limit", CoolFor: 10 * time.Minute}); err != nil || !changed {
 			t.Fatal(changed, err)
 		}
+		rests, err := store.Token(ctx, cools)
+		if err != nil {
+			t.Fatal(err)
+		}
 		want := []*tokenstorev1.PoolState{
-			{Upstream: "cursor", Ready: 1, Quarantined: 2, Expired: 1, Disabled: 1, Expiring: 1},
-			{Upstream: "openai", Cooling: 1, InFlight: 2},
+			{Upstream: "cursor", Ready: 1, Quarantined: 2, Expired: 1, Disabled: 1, Expiring: 1, NextExpiry: ends.GetExpiresAt(), NextExpiringId: ends.GetId()},
+			{Upstream: "openai", Cooling: 1, InFlight: 2, NextBack: rests.GetCoolingUntil(), NextBackClass: "rate_limit"},
 		}
 		pools, err := store.SummarizePools(ctx)
 		if err != nil || len(pools) != len(want) {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/token"
 )
@@ -31,11 +33,14 @@ func (s *Store) SummarizePools(ctx context.Context) ([]*tokenstorev1.PoolState, 
 	}
 	var pools []*tokenstorev1.PoolState
 	for i, upstream := range upstreams {
-		counts, err := calls[i].reply.Int64Slice()
+		values, err := calls[i].reply.Slice()
 		if err != nil {
 			return nil, storeError("count tokens", err)
 		}
-		pool := poolStateFrom(counts)
+		pool, err := poolStateFrom(&row{values: values})
+		if err != nil {
+			return nil, err
+		}
 		if pool == nil {
 			continue // it has claims alone
 		}
@@ -49,18 +54,28 @@ func (s *Store) SummarizePools(ctx context.Context) ([]*tokenstorev1.PoolState, 
 }
 
 // poolStateFrom reads what the script counted; nil where there is no token.
-func poolStateFrom(counts []int64) *tokenstorev1.PoolState {
-	n := func(i int) uint32 { return uint32(max(counts[i], 0)) } //nolint:gosec // tokens are fewer
+func poolStateFrom(counted *row) (*tokenstorev1.PoolState, error) {
+	n := func(i int) uint32 { return uint32(max(counted.number(i), 0)) } //nolint:gosec // tokens are fewer
 	total, rest := n(0), uint32(0)
 	if total == 0 {
-		return nil
+		return nil, counted.err
 	}
 	pool := &tokenstorev1.PoolState{
 		Disabled: n(1), Parked: n(2), Expired: n(3), Cooling: n(4), Probing: n(5), Quarantined: n(6), Expiring: n(7), InFlight: n(8), NeedsLogin: n(9),
+		NextBack: momentFrom(counted.number(10)), NextBackClass: counted.text(11),
+		NextExpiry: momentFrom(counted.number(12)), NextExpiringId: counted.text(13),
 	}
 	for i := 1; i <= 6; i++ {
 		rest += n(i)
 	}
 	pool.Ready = total - min(rest, total)
-	return pool
+	return pool, counted.err
+}
+
+// momentFrom is a time in ms; nil for 0.
+func momentFrom(ms int64) *timestamppb.Timestamp {
+	if ms == 0 {
+		return nil
+	}
+	return timestamppb.New(time.UnixMilli(ms))
 }

@@ -70,12 +70,15 @@ function attributes(from, to) {
 
 const keyOf = (node) => node.dataset?.key;
 
+// What a script has added to the end of an element stays: it has data-added.
+const added = (node) => node.dataset !== undefined && 'added' in node.dataset;
+
 // children matches those that have a data-key by it, the others by their place.
 function children(from, to) {
   const keyed = new Map([...from.children].filter(keyOf).map((child) => [keyOf(child), child]));
   let at = from.firstChild;
   for (const wanted of [...to.childNodes]) {
-    const known = keyOf(wanted) ? keyed.get(keyOf(wanted)) : at && !keyOf(at) ? at : null;
+    const known = keyOf(wanted) ? keyed.get(keyOf(wanted)) : at && !keyOf(at) && !added(at) ? at : null;
     if (!known) {
       from.insertBefore(document.importNode(wanted, true), at);
       continue;
@@ -86,7 +89,7 @@ function children(from, to) {
   }
   while (at) {
     const next = at.nextSibling;
-    at.remove();
+    if (!added(at)) at.remove();
     at = next;
   }
 }

@@ -6,6 +6,7 @@
 -- DYNKEY hash c1:{pool:NAME}:causes
 -- DYNKEY list c1:{pool:NAME}:wronged
 -- DYNKEY hash c1:{pool:NAME}:holders
+-- DYNKEY stream c1:{pool:NAME}:events
 -- USE pool
 -- USE numbers
 -- USE ranks
@@ -15,7 +16,7 @@ if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 clear_ranks()
 for _, name in ipairs({
   'order', 'cooling', 'clock', 'window', 'causes', 'wronged', 'holders', 'held', 'leases', 'stirred', 'standing', 'rests', 'ends', 'expired', 'names', 'ring', 'refreshes', 'questions',
-  'accesses', 'unlogged',
+  'accesses', 'unlogged', 'events',
 }) do
   redis.call('DEL', pool .. name)
 end

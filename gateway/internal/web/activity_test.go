@@ -189,7 +189,9 @@ func TestAChangeOpens(t *testing.T) {
 	}}})
 	page := parse(t, newSite(t, s).get(t, "/admin/activity/r1").Body)
 	var rows []string
-	for _, row := range page.all(func(n *html.Node) bool { return n.Data == "tr" && attribute(n, "role") == "row" && n.Parent.Data == "tbody" }) {
+	for _, row := range page.all(func(n *html.Node) bool {
+		return n.Data == "tr" && attribute(n, "role") == "row" && n.Parent.Data == "tbody"
+	}) {
 		rows = append(rows, strings.Join(strings.Fields(text(row)), " "))
 	}
 	want := []string{

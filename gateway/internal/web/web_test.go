@@ -230,7 +230,10 @@ func full() *store {
 		&tokenstorev1.GetSettingsResponse{
 			Settings: &tokenstorev1.Settings{EnableStreamCheck: true, VisionAbility: "base64", DefaultInstructions: hostile, MaxAttempts: 3, Version: 4},
 			Pages:    []*tokenstorev1.Page{{Path: "/about", Kind: tokenstorev1.PageKind_PAGE_KIND_HTML, Content: hostile}},
-			Changes:  []*tokenstorev1.SettingChange{{Name: "max_attempts", At: moment, Actor: hostile}},
+			Changes: []*tokenstorev1.SettingChange{
+				{Name: "max_attempts", At: moment, Actor: hostile, PreviousDefault: true}, {Name: "cursor_client_version", At: moment, Actor: "me", Previous: proto.String(hostile)},
+			},
+			Defaults: &tokenstorev1.Settings{MaxAttempts: 5, DefaultInstructions: hostile},
 		},
 		&tokenstorev1.ListUpstreamsResponse{Upstreams: []*tokenstorev1.Upstream{
 			{Name: "cursor", Driver: "cursor", BaseUrl: "https://api.example", Models: []string{"m"}, Settings: map[string]string{"k": hostile}, Version: 2},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"sync"
 
 	"google.golang.org/protobuf/proto"
@@ -34,6 +35,21 @@ func (a *API) tokenNames(ctx context.Context, ids []string) map[string]string {
 		return true, nil
 	})
 	return names
+}
+
+// namesSaid is how many tokens of many an audit entry names.
+const namesSaid = 5
+
+// firstNames are what people call the first of many tokens.
+func firstNames(ids []string, names map[string]string) string {
+	var said []string
+	for _, id := range ids[:min(len(ids), namesSaid)] {
+		said = append(said, cmp.Or(names[id], id))
+	}
+	if len(ids) > namesSaid {
+		said = append(said, "…")
+	}
+	return strings.Join(said, ", ")
 }
 
 // named adds to what undoes a change of tokens what they are called. nil stays nil.

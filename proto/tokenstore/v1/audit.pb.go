@@ -1177,7 +1177,7 @@ func (x *ListActivityRequest) GetCursor() string {
 
 type ListActivityResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// May be fewer than limit, also none, where next_cursor is set: one call looks at 5,000.
+	// May be fewer than limit, also none, where next_cursor is set: one call looks at 2,000.
 	Activities []*Activity `protobuf:"bytes,1,rep,name=activities,proto3" json:"activities,omitempty"`
 	// Empty on the last page.
 	NextCursor    string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3" json:"next_cursor,omitempty"`

@@ -20,9 +20,11 @@ import (
 
 const (
 	// maxActivityRead bounds the activities that one ListActivity looks at.
-	maxActivityRead = 5000
-	// activityBatch is how many of a stream are read at a time.
+	maxActivityRead = 2000
+	// activityBatch is how many of a stream are read at a time, and narrowedBatch where most of them
+	// are passed over.
 	activityBatch = 200
+	narrowedBatch = 1000
 )
 
 // ActivityFilter chooses activities; its zero fields choose all.
@@ -122,6 +124,8 @@ type activityReader struct {
 	store   *Store
 	streams []*activityStream
 	oldest  string
+	// batch is how many of a stream are read at a time.
+	batch int
 }
 
 // activityStream is one of them.
@@ -155,7 +159,10 @@ func (s *Store) activityBefore(ctx context.Context, filter ActivityFilter, befor
 	if filter.Source == tokenstorev1.ActivitySource_ACTIVITY_SOURCE_CAROUSEL {
 		pools = pools[1:]
 	}
-	reader := &activityReader{store: s, oldest: "-"}
+	reader := &activityReader{store: s, oldest: "-", batch: activityBatch}
+	if filter.Actor != "" || filter.Kind != "" || filter.Account != "" {
+		reader.batch = narrowedBatch
+	}
 	if !filter.From.IsZero() {
 		reader.oldest = strconv.FormatInt(filter.From.UnixMilli(), 10)
 	}
@@ -198,7 +205,7 @@ func (r *activityReader) fill(ctx context.Context) error {
 	for _, stream := range r.streams {
 		if len(stream.read) == 0 && !stream.ended {
 			empty = append(empty, stream)
-			answers = append(answers, pipe.XRevRangeN(ctx, stream.key(), stream.newest, r.oldest, activityBatch))
+			answers = append(answers, pipe.XRevRangeN(ctx, stream.key(), stream.newest, r.oldest, int64(r.batch)))
 		}
 	}
 	if len(empty) == 0 {
@@ -209,9 +216,9 @@ func (r *activityReader) fill(ctx context.Context) error {
 	}
 	for i, stream := range empty {
 		stream.read = answers[i].Val()
-		stream.ended = len(stream.read) < activityBatch
+		stream.ended = len(stream.read) < r.batch
 		if !stream.ended {
-			stream.newest = "(" + stream.read[activityBatch-1].ID
+			stream.newest = "(" + stream.read[r.batch-1].ID
 		}
 	}
 	return nil
@@ -277,6 +284,9 @@ func (s *Store) activityAbout(ctx context.Context, account string) (func(*tokens
 	}
 	requests := map[string]bool{}
 	err = s.eachUndo(ctx, func(kept keptUndo) error {
+		if !strings.Contains(kept.packed, id) {
+			return nil // it isn't worth decoding
+		}
 		undo, err := kept.undo()
 		if slices.Contains(slices.Concat(undo.GetDeleted(), undo.GetEnabled(), undo.GetDisabled()), id) {
 			requests[kept.request] = true

@@ -212,6 +212,17 @@ func TestAChangeOpens(t *testing.T) {
 	}
 }
 
+// A change that was undone, however long after, says so and is not offered to be undone.
+func TestAChangeThatWasUndone(t *testing.T) {
+	t.Parallel()
+	s := withActivity(done(0, "r2", "change undone", false, "change", "r1", "failed", "0"), done(time.Minute, "r1", "token changed", true, "token_id", "t1", "name", "anna"))
+	s.answers = append(s.answers, &tokenstorev1.GetUndoResponse{At: timestamppb.Now(), Undo: []*tokenstorev1.AuditUndo{{Disabled: []string{"t1"}}}})
+	page := parse(t, newSite(t, s).get(t, "/admin/activity/r1").Body)
+	if said := text(page.byID("audit")); said != "Undone" || page.attributes("data-undo") != "" {
+		t.Errorf("%q", said)
+	}
+}
+
 func TestAChangeThatIsNotKept(t *testing.T) {
 	t.Parallel()
 	s := withActivity()

@@ -84,15 +84,17 @@ func (s *Site) loadChange(ctx context.Context, c *gin.Context) (any, error) {
 // nearby is how far from what undoes an action its entry in the log may be, in time.
 const nearby = 5 * time.Second
 
-// actionAt finds an action in the log; nil where it is not there. The page does without.
+// actionAt finds an action in the log, and whether it was undone; nil where it is not there. The
+// page does without.
 func (s *Site) actionAt(ctx context.Context, id string, at *timestamppb.Timestamp) *action {
 	if at == nil {
 		return nil
 	}
-	page, err := s.Audit.ListActivity(ctx, &tokenstorev1.ListActivityRequest{
-		Source: tokenstorev1.ActivitySource_ACTIVITY_SOURCE_PEOPLE, From: timestamppb.New(at.AsTime().Add(-nearby)), To: timestamppb.New(at.AsTime().Add(nearby)),
-		Limit: activitiesPerPage,
-	})
+	wanted := &tokenstorev1.ListActivityRequest{
+		Source: tokenstorev1.ActivitySource_ACTIVITY_SOURCE_PEOPLE, Account: id, Limit: activitiesPerPage,
+		From: timestamppb.New(at.AsTime().Add(-nearby)), To: timestamppb.New(at.AsTime().Add(nearby)),
+	}
+	page, err := s.Audit.ListActivity(ctx, wanted)
 	if err != nil {
 		return nil
 	}
@@ -101,5 +103,17 @@ func (s *Site) actionAt(ctx context.Context, id string, at *timestamppb.Timestam
 	if found < 0 {
 		return nil
 	}
+	wanted.From, wanted.To = at, nil
+	if page, err = s.Audit.ListActivity(ctx, wanted); err == nil {
+		rows[found].Action.Undone = rows[found].Action.Undone || undoneIn(page.GetActivities(), id)
+	}
 	return rows[found].Action
+}
+
+// undoneIn tells whether one of the activities has undone a request as a whole.
+func undoneIn(activities []*tokenstorev1.Activity, id string) bool {
+	return slices.ContainsFunc(activities, func(each *tokenstorev1.Activity) bool {
+		entry := each.GetEntry()
+		return entry.GetAction() == "change undone" && entry.GetDetails()["failed"] == "0" && entry.GetDetails()["change"] == id
+	})
 }

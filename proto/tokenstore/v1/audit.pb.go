@@ -1076,7 +1076,8 @@ type ListActivityRequest struct {
 	Actor string `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
 	// An action, or a kind of transition.
 	Kind string `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
-	// The id or alias of a token, the id or name of a key, or another detail of an action.
+	// The id or alias of a token, the id or name of a key, the request of an action, or another
+	// detail of it.
 	Account string `protobuf:"bytes,4,opt,name=account,proto3" json:"account,omitempty"`
 	// Of [from, to].
 	From *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=from,proto3" json:"from,omitempty"`

@@ -34,7 +34,7 @@ type ActivityFilter struct {
 	Actor string
 	// Kind is an action, or a kind of transition.
 	Kind string
-	// Account is the id or the alias of a token, or another detail of an action.
+	// Account is the id or the alias of a token, the request of an action, or another detail of it.
 	Account  string
 	From, To time.Time
 }
@@ -298,7 +298,7 @@ func (s *Store) activityAbout(ctx context.Context, account string) (func(*tokens
 			return event.GetTokenId() == id
 		}
 		entry := activity.GetEntry()
-		if requests[entry.GetRequestId()] {
+		if requests[entry.GetRequestId()] || entry.GetRequestId() == account {
 			return true
 		}
 		for _, detail := range entry.GetDetails() {

@@ -196,6 +196,7 @@ func TestActivityIsFiltered(t *testing.T) {
 			"what happened":         {ActivityFilter{Kind: "parked"}, parkedOther},
 			"a token by its alias":  {ActivityFilter{Account: "anna"}, "cooling anna, tokens disabled, token changed"},
 			"a token by its id":     {ActivityFilter{Account: other}, parkedOther + ", tokens disabled"},
+			"an action by its id":   {ActivityFilter{Account: "bulk"}, "tokens disabled"},
 			"a key by its name":     {ActivityFilter{Account: "ci"}, "key created"},
 			"two filters":           {ActivityFilter{Account: "anna", Source: carousel}, "cooling anna"},
 			"before there was any":  {ActivityFilter{To: now.Add(-time.Hour)}, ""},

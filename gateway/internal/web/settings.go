@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -131,6 +132,8 @@ type settingsData struct {
 	Groups  []group
 	Version uint64
 	Pages   []content
+	// Shares are nil where there are none to show.
+	Shares *shares
 }
 
 func (s *Site) loadSettings(ctx context.Context, _ *gin.Context) (any, error) {
@@ -140,6 +143,7 @@ func (s *Site) loadSettings(ctx context.Context, _ *gin.Context) (any, error) {
 	}
 	return settingsData{
 		Groups: filled(answer), Version: answer.GetSettings().GetVersion(), Pages: contentsOf(answer),
+		Shares: s.sharesNow(ctx, time.Now()),
 	}, nil
 }
 

@@ -5,13 +5,13 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/storeerr"
+	"carousel.internal/gateway/internal/usage"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -20,20 +20,22 @@ func nameOf(token *tokenstorev1.Token) string {
 	return cmp.Or(token.GetAlias(), token.GetMaskedSecret())
 }
 
-// tokenNames are what people call tokens, by id, as far as they are there.
+// askedAlone is how many tokens are asked for one by one; more are looked up in the list.
+const askedAlone = 20
+
+// tokenNames are what people call tokens, by id, as far as that is known: without a name an id is
+// shown.
 func (a *API) tokenNames(ctx context.Context, ids []string) map[string]string {
-	var mu sync.Mutex
+	if len(ids) > askedAlone {
+		found, _ := usage.FindTokens(ctx, a.Tokens, ids)
+		return usage.Names(found, nameOf)
+	}
 	names := make(map[string]string, len(ids))
-	_, _, _ = eachToken(ctx, ids, func(ctx context.Context, id string) (bool, error) { // without a name its id is shown
-		found, err := a.Tokens.GetToken(ctx, &tokenstorev1.GetTokenRequest{Id: id})
-		if err != nil {
-			return false, err
+	for _, id := range ids {
+		if found, err := a.Tokens.GetToken(ctx, &tokenstorev1.GetTokenRequest{Id: id}); err == nil {
+			names[id] = nameOf(found.GetToken())
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		names[id] = nameOf(found.GetToken())
-		return true, nil
-	})
+	}
 	return names
 }
 

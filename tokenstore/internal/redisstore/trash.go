@@ -23,8 +23,10 @@ const (
 	// keepDeleted is how many deleted tokens can be restored; beyond it the oldest are
 	// forgotten before their time.
 	keepDeleted = 20_000
-	// maxForgotten bounds the tokens that one deletion forgets. It is more than one deletes.
-	maxForgotten = 1000
+	// boundEvery is after how many deletions of its own a tokenstore looks whether there are
+	// more, and maxForgotten how many it forgets then: more than have come meanwhile.
+	boundEvery   = 100
+	maxForgotten = 5000
 )
 
 // DeleteToken removes a token; RestoreToken brings it back. expected is the
@@ -90,7 +92,10 @@ func (s *Store) delete(ctx context.Context, deletions []*deletion) error {
 	if err := s.settleClaims(ctx, outcomes); err != nil {
 		return err
 	}
-	return s.boundTrash(ctx, keepDeleted)
+	if n := int64(len(deletions)); s.deleted.Add(n)%boundEvery < n {
+		return s.boundTrash(ctx, keepDeleted)
+	}
+	return nil
 }
 
 // boundTrash forgets the tokens that were deleted first, where more can be restored than keep.

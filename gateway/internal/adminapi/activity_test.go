@@ -2,6 +2,7 @@ package adminapi_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -154,5 +155,24 @@ func TestDeletedTokensKeepTheirNames(t *testing.T) {
 		if diff := cmp.Diff(&tokenstorev1.AuditUndo{Deleted: []string{"t2"}, Names: map[string]string{"t2": "work"}}, entry.GetUndo(), protocmp.Transform()); diff != "" {
 			t.Errorf("%s: %s", entry.GetAction(), diff)
 		}
+	}
+}
+
+// Of many tokens the names are looked up in the list; an entry names the first.
+func TestManyTokensAreNamed(t *testing.T) {
+	t.Parallel()
+	ids := make([]string, 0, 22)
+	for i := range 21 {
+		ids = append(ids, fmt.Sprintf("u%02d", i))
+	}
+	ids = append(ids, "t2")
+	body, err := json.Marshal(map[string]any{"action": "delete", "ids": ids})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStore()
+	send(t, s, "POST", "/admin/api/tokens/bulk", key, string(body))
+	if len(s.kept) != 1 || s.kept[0].GetDetails()["names"] != "work, u00, u01, u02, u03, …" || len(s.kept[0].GetUndo().GetNames()) != 1 || s.kept[0].GetUndo().GetNames()["t2"] != "work" {
+		t.Errorf("kept %v", s.kept)
 	}
 }

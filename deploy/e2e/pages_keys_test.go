@@ -144,7 +144,7 @@ func deleteAndRestore(t *testing.T, tab *browser.Tab, gateway *stack.Gateway, se
 	}
 	tab.Click("#to-key")
 	tab.Click("#key-delete")
-	tab.See("#key-gone", "can be restored for an hour")
+	tab.See("#key-gone", "can be restored for 24 hours")
 	stack.Eventually(t, "the key is refused", 5*time.Second, func() bool { return status() == http.StatusUnauthorized })
 	tab.Go(gateway.URL + "/admin/keys?state=deleted")
 	tab.See("#key-table", "Build server")

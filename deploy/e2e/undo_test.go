@@ -128,7 +128,7 @@ func TestUndoLeavesWhatWasChangedSince(t *testing.T) {
 		t.Fatalf("disabled %+v", done)
 	}
 	gateway.MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/tokens/"+ids[1], map[string]any{"enabled": true})
-	if said := undo(t, gateway, done.Change); said.Undone != 1 || said.Failed != 1 || !strings.Contains(said.Failures[0].Reason, "changed since") {
+	if said := undo(t, gateway, done.Change); said.Undone != 1 || said.Failed != 1 || !strings.Contains(said.Failures[0].Reason, "a later change has enabled or disabled it") {
 		t.Errorf("report %+v", said)
 	}
 	if third := gateway.Tokens(t)[2]; third.Enabled {

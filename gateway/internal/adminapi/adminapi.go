@@ -69,6 +69,7 @@ type RequestLog interface {
 type AuditLog interface {
 	ListAudit(context.Context, *tokenstorev1.ListAuditRequest, ...grpc.CallOption) (*tokenstorev1.ListAuditResponse, error)
 	GetUndo(context.Context, *tokenstorev1.GetUndoRequest, ...grpc.CallOption) (*tokenstorev1.GetUndoResponse, error)
+	ListActivity(context.Context, *tokenstorev1.ListActivityRequest, ...grpc.CallOption) (*tokenstorev1.ListActivityResponse, error)
 }
 
 // Accounts asks upstreams about the accounts behind tokens.
@@ -193,7 +194,9 @@ func (a *API) Routes(router gin.IRouter) {
 	get(api, "/models", a.models)
 	get(api, "/explain", a.explain)
 	get(api, "/audit", a.listAudit)
+	get(api, "/audit/:id", a.getChange)
 	api.POST("/audit/:id/undo", adapt(a.undoChange))
+	get(api, "/activity", a.listActivity)
 
 	// Where the reference system had it, with the admin token that it did not ask for.
 	get(router.Group("", a.Authorize), "/get-user-info", a.getUserInfo)

@@ -128,6 +128,10 @@ func (s *store) GetUndo(ctx context.Context, r *tokenstorev1.GetUndoRequest, _ .
 	return ask[*tokenstorev1.GetUndoResponse](ctx, s, r)
 }
 
+func (s *store) ListActivity(ctx context.Context, r *tokenstorev1.ListActivityRequest, _ ...grpc.CallOption) (*tokenstorev1.ListActivityResponse, error) {
+	return ask[*tokenstorev1.ListActivityResponse](ctx, s, r)
+}
+
 func (s *store) ListTransitions(ctx context.Context, r *tokenstorev1.ListTransitionsRequest, _ ...grpc.CallOption) (*tokenstorev1.ListTransitionsResponse, error) {
 	return ask[*tokenstorev1.ListTransitionsResponse](ctx, s, r)
 }
@@ -293,6 +297,12 @@ func newStore() *store {
 			At: moment, Action: "token deleted", Actor: "api 192.0.2.1", RemoteIp: "192.0.2.1", RequestId: "r1", Replica: "g1",
 			Details: map[string]string{"token_id": "t1"},
 		}, {At: moment, Action: "tokens exported"}}},
+		&tokenstorev1.ListActivityResponse{NextCursor: "7-0.cursor", Activities: []*tokenstorev1.Activity{
+			{What: &tokenstorev1.Activity_Event{Event: &tokenstorev1.TokenEvent{
+				Transition: &tokenstorev1.Transition{At: moment, Kind: "cooling", Class: "auth", Until: moment, RequestId: "r1"}, Upstream: "cursor", TokenId: "t2", TokenName: "work",
+			}}},
+			{What: &tokenstorev1.Activity_Entry{Entry: &tokenstorev1.AuditEntry{At: moment, Action: "tokens exported"}}},
+		}},
 		&tokenstorev1.GetUndoResponse{Undo: []*tokenstorev1.AuditUndo{{Disabled: []string{"t2"}}}},
 		&tokenstorev1.ReleaseTokenResponse{Token: cooling},
 		&tokenstorev1.UndoTransitionsResponse{Count: 3},
@@ -464,7 +474,7 @@ var routes = []struct {
 	{"GET", "/admin/api/settings", "", 200, settingKeys, false},
 	{"PATCH", "/admin/api/settings", `{"max_attempts":2}`, 200, settingKeys, true},
 	{"POST", "/admin/api/settings/reset", `{"names":["max_attempts"]}`, 200, settingKeys, true},
-	{"GET", "/admin/api/settings/changes", "", 200, []string{"changes"}, false},
+	{"GET", "/admin/api/settings/changes", "", 200, []string{"changes", "defaults"}, false},
 	{"GET", "/admin/api/pages", "", 200, []string{"pages", "version"}, false},
 	{"PUT", "/admin/api/pages", `{"path":"/about","type":"html","content":"<p>"}`, 200, []string{"content", "path", "type"}, true},
 	{"DELETE", "/admin/api/pages?path=/about", "", 204, nil, true},
@@ -474,6 +484,8 @@ var routes = []struct {
 	{"GET", "/admin/api/usage?group=key", "", 200, []string{"from", "rows", "to", "total"}, false},
 	{"GET", "/admin/api/fleet", "", 200, []string{"active_requests", "log", "pools", "replicas", "started_at", "total_requests", "warnings"}, false},
 	{"GET", "/admin/api/audit?limit=5", "", 200, []string{"entries", "next"}, false},
+	{"GET", "/admin/api/audit/r1", "", 200, []string{"at", "changes", "request_id"}, false},
+	{"GET", "/admin/api/activity?source=both&actor=api&kind=parked&account=anna&from=2026-11-22T12:00:00Z&to=2026-11-22T13:00:00Z&limit=5", "", 200, []string{"activities", "next"}, false},
 	{"POST", "/admin/api/audit/r1/undo", "", 200, []string{"failed", "failures", "undone"}, true},
 	{"POST", "/admin/api/tokens/bulk", `{"action":"delete","ids":["t2"]}`, 200, []string{"change", "count", "failed", "failures"}, true},
 	{"GET", "/admin/api/models?q=gpt&unserved=false", "", 200, []string{"complete", "models"}, false},
@@ -979,7 +991,7 @@ func TestPagesAndChanges(t *testing.T) {
 		t.Errorf("pages %s", got)
 	}
 	if got, want := send(t, newStore(), "GET", "/admin/api/settings/changes", key, "").Body.String(),
-		`{"changes":[{"name":"/about","at":"2026-01-31T12:00:00Z","actor":"me"}]}`; got != want {
+		`{"changes":[{"name":"/about","at":"2026-01-31T12:00:00Z","actor":"me","previous":null,"previous_default":false}],"defaults":null}`; got != want {
 		t.Errorf("changes %s", got)
 	}
 }
@@ -1136,7 +1148,7 @@ func TestAudit(t *testing.T) {
 	send(t, s, "POST", "/admin/api/transitions/undo", key, `{"class":"auth","from":"2026-11-22T12:00:00Z"}`)
 	want := []*tokenstorev1.AuditEntry{{
 		Action: "token changed", Actor: "api 198.51.100.7", RemoteIp: "198.51.100.7", ForwardedFor: "198.51.100.7",
-		RequestId: "r1", Details: map[string]string{"token_id": "t2", "fields": "alias, cap"},
+		RequestId: "r1", Details: map[string]string{"token_id": "t2", "name": "work", "fields": "alias, cap"},
 	}, {
 		Action: "transitions undone", Actor: "api 192.0.2.1", RemoteIp: "192.0.2.1", RequestId: "r1",
 		Details: map[string]string{"class": "auth", "from": "2026-11-22T12:00:00Z", "count": "3"},

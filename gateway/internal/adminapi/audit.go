@@ -44,18 +44,22 @@ func (a *API) listAudit(c *gin.Context) error {
 	}
 	entries := make([]auditEntry, 0, len(page.GetEntries()))
 	for _, each := range page.GetEntries() {
-		details := each.GetDetails()
-		if details == nil {
-			details = map[string]string{}
-		}
-		entries = append(entries, auditEntry{
-			At: nullable.Time(each.GetAt()), Action: each.GetAction(), Actor: each.GetActor(), RemoteIP: each.GetRemoteIp(),
-			ForwardedFor: nullable.Text(each.GetForwardedFor()), RequestID: nullable.Text(each.GetRequestId()),
-			Replica: nullable.Text(each.GetReplica()), Details: details, Undoable: each.GetUndoable(),
-		})
+		entries = append(entries, entryOf(each))
 	}
 	return jsonapi.Answer(c, http.StatusOK, struct {
 		Entries []auditEntry `json:"entries"`
 		Next    string       `json:"next"`
 	}{entries, page.GetNextCursor()})
+}
+
+func entryOf(entry *tokenstorev1.AuditEntry) auditEntry {
+	details := entry.GetDetails()
+	if details == nil {
+		details = map[string]string{}
+	}
+	return auditEntry{
+		At: nullable.Time(entry.GetAt()), Action: entry.GetAction(), Actor: entry.GetActor(), RemoteIP: entry.GetRemoteIp(),
+		ForwardedFor: nullable.Text(entry.GetForwardedFor()), RequestID: nullable.Text(entry.GetRequestId()),
+		Replica: nullable.Text(entry.GetReplica()), Details: details, Undoable: entry.GetUndoable(),
+	}
 }

@@ -143,12 +143,13 @@ func (a *API) bulk(c *gin.Context) error {
 	ids := slices.Compact(body.IDs)
 	ctx, cancel := a.BulkCall(c)
 	defer cancel()
+	names := a.tokenNames(ctx, ids)
 	done, failed, last := eachToken(ctx, ids, func(ctx context.Context, id string) (bool, error) { return action.change(a, ctx, id) })
 	if failed.Count == len(ids) && failed.Count > 0 && len(done) == 0 && sameReason(failed.Named) {
 		return last // it failed as a whole
 	}
 	for some := range slices.Chunk(done, undoIDs) {
-		a.NoteUndoable(c, action.undo(some), action.audited, "count", len(some))
+		a.NoteUndoable(c, named(action.undo(some), some, names), action.audited, "count", len(some), "names", firstNames(some, names))
 	}
 	return jsonapi.Answer(c, http.StatusOK, struct {
 		// Change is by what it can be undone.

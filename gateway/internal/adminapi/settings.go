@@ -161,6 +161,10 @@ type settingChange struct {
 	Name  string     `json:"name"`
 	At    *time.Time `json:"at"`
 	Actor string     `json:"actor"`
+	// Previous is a setting's value before; null where the default held, or it is not known.
+	Previous *string `json:"previous"`
+	// PreviousDefault: the default held before.
+	PreviousDefault bool `json:"previous_default"`
 }
 
 // GET /admin/api/settings/changes
@@ -173,9 +177,25 @@ func (a *API) listSettingChanges(c *gin.Context) error {
 	}
 	changes := make([]settingChange, 0, len(now.GetChanges()))
 	for _, change := range now.GetChanges() {
-		changes = append(changes, settingChange{change.GetName(), nullable.Time(change.GetAt()), change.GetActor()})
+		changes = append(changes, settingChange{
+			change.GetName(), nullable.Time(change.GetAt()), change.GetActor(), change.Previous, change.GetPreviousDefault(),
+		})
 	}
 	return jsonapi.Answer(c, http.StatusOK, struct {
 		Changes []settingChange `json:"changes"`
-	}{changes})
+		// Defaults are what holds where nobody has set anything; null where the tokenstore does not say.
+		Defaults map[string]any `json:"defaults"`
+	}{changes, defaultsOf(now.GetDefaults())})
+}
+
+// defaultsOf renders the defaults of every setting.
+func defaultsOf(settings *tokenstorev1.Settings) map[string]any {
+	if settings == nil {
+		return nil
+	}
+	values := settingsOf(settings)
+	for _, name := range fixed {
+		delete(values, string(name))
+	}
+	return values
 }

@@ -2,7 +2,6 @@ package adminapi
 
 import (
 	"cmp"
-	"context"
 	"maps"
 	"net/http"
 	"net/url"
@@ -91,7 +90,7 @@ func (a *API) createToken(c *gin.Context) error {
 		return storeerr.Translate(err)
 	}
 	t := created.GetToken()
-	a.Note(c, "token created", "token_id", t.GetId(), "upstream", t.GetUpstream())
+	a.Note(c, "token created", "token_id", t.GetId(), "name", nameOf(t), "upstream", t.GetUpstream())
 	c.Header("Location", "/admin/api/tokens/"+url.PathEscape(t.GetId()))
 	return answerVersioned(c, http.StatusCreated, struct {
 		tokenform.Token
@@ -128,7 +127,7 @@ func (a *API) updateToken(c *gin.Context) error {
 	}
 	ctx, cancel := a.Call(c)
 	defer cancel()
-	undo, err := a.undoOfSwitch(ctx, request)
+	before, err := a.Tokens.GetToken(ctx, &tokenstorev1.GetTokenRequest{Id: request.GetId()})
 	if err != nil {
 		return storeerr.Translate(err)
 	}
@@ -136,27 +135,9 @@ func (a *API) updateToken(c *gin.Context) error {
 	if err != nil {
 		return storeerr.Translate(err)
 	}
-	a.NoteUndoable(c, undo, "token changed", "token_id", request.GetId(), "fields", request.GetUpdateMask().GetPaths())
+	undo := undoOfEdit(before.GetToken(), updated.GetToken(), request.GetUpdateMask().GetPaths())
+	a.NoteUndoable(c, undo, "token changed", "token_id", request.GetId(), "name", nameOf(updated.GetToken()), "fields", request.GetUpdateMask().GetPaths())
 	return answerVersioned(c, http.StatusOK, tokenform.Of(updated.GetToken()), updated.GetToken().GetVersion())
-}
-
-// undoOfSwitch says how a change is undone that enables or disables a token; nil where
-// it does neither.
-func (a *API) undoOfSwitch(ctx context.Context, request *tokenstorev1.UpdateTokenRequest) (*tokenstorev1.AuditUndo, error) {
-	if !slices.Contains(request.GetUpdateMask().GetPaths(), "enabled") {
-		return nil, nil //nolint:nilnil // nothing to undo is an answer
-	}
-	before, err := a.Tokens.GetToken(ctx, &tokenstorev1.GetTokenRequest{Id: request.GetId()})
-	switch {
-	case err != nil:
-		return nil, err
-	case before.GetToken().GetEnabled() == request.GetEnabled():
-		return nil, nil //nolint:nilnil // the same
-	case request.GetEnabled():
-		return &tokenstorev1.AuditUndo{Enabled: []string{request.GetId()}}, nil
-	default:
-		return &tokenstorev1.AuditUndo{Disabled: []string{request.GetId()}}, nil
-	}
 }
 
 func (a *API) readTokenChange(c *gin.Context, request *tokenstorev1.UpdateTokenRequest) error {
@@ -201,10 +182,12 @@ func (a *API) deleteToken(c *gin.Context) error {
 	id := c.Param("id")
 	ctx, cancel := a.Call(c)
 	defer cancel()
+	names := a.tokenNames(ctx, []string{id})
 	if _, err := a.Tokens.DeleteToken(ctx, &tokenstorev1.DeleteTokenRequest{Id: id, ExpectedVersion: version}); err != nil {
 		return storeerr.Translate(err)
 	}
-	a.NoteUndoable(c, &tokenstorev1.AuditUndo{Deleted: []string{id}}, "token deleted", "token_id", id)
+	undo := named(&tokenstorev1.AuditUndo{Deleted: []string{id}}, []string{id}, names)
+	a.NoteUndoable(c, undo, "token deleted", "token_id", id, "name", names[id])
 	c.Status(http.StatusNoContent)
 	return nil
 }
@@ -218,7 +201,7 @@ func (a *API) restoreToken(c *gin.Context) error {
 	if err != nil {
 		return storeerr.Translate(err)
 	}
-	a.Note(c, "token restored", "token_id", id)
+	a.Note(c, "token restored", "token_id", id, "name", nameOf(restored.GetToken()))
 	return answerVersioned(c, http.StatusOK, tokenform.Of(restored.GetToken()), restored.GetToken().GetVersion())
 }
 

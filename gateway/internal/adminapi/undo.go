@@ -52,7 +52,7 @@ func (a *API) undoChange(c *gin.Context) error {
 		return storeerr.Translate(err)
 	}
 	if len(kept.GetUndo()) == 0 {
-		return chat.Errorf(chat.NotFound, "nothing is kept that would undo the request %q: it changed nothing of that kind, what was before has more than the 288 KiB that are kept, or 1,000 later changes have taken its place", id)
+		return notKept(id)
 	}
 	said := report{Failures: []notUndone{}}
 	undo := &tokenstorev1.AuditUndo{}
@@ -65,10 +65,24 @@ func (a *API) undoChange(c *gin.Context) error {
 		undo.Routes = append(undo.Routes, each.GetRoutes()...)
 		undo.Prices = cmp.Or(undo.GetPrices(), each.GetPrices())
 		undo.Keys = append(undo.Keys, each.GetKeys()...)
+		undo.Tokens = append(undo.Tokens, each.GetTokens()...)
 	}
 	a.undoTokens(ctx, &said, undo.GetDeleted(), a.undelete)
-	a.undoTokens(ctx, &said, undo.GetEnabled(), func(ctx context.Context, id string) (bool, error) { return a.switchBack(ctx, id, false) })
-	a.undoTokens(ctx, &said, undo.GetDisabled(), func(ctx context.Context, id string) (bool, error) { return a.switchBack(ctx, id, true) })
+	switched := map[string]bool{}
+	for _, id := range kept.GetSwitchedSince() {
+		switched[id] = true
+	}
+	switchBack := func(enabled bool) func(context.Context, string) (bool, error) {
+		return func(ctx context.Context, id string) (bool, error) {
+			if switched[id] {
+				return false, chat.Errorf(chat.Conflict, "a later change has enabled or disabled it")
+			}
+			return a.switchBack(ctx, id, enabled)
+		}
+	}
+	a.undoTokens(ctx, &said, undo.GetEnabled(), switchBack(false))
+	a.undoTokens(ctx, &said, undo.GetDisabled(), switchBack(true))
+	a.undoEdits(ctx, &said, undo.GetTokens())
 	a.undoRoutes(ctx, &said, undo.GetRoutes())
 	if err := a.undoPrices(ctx, &said, undo.GetPrices()); err != nil {
 		return err
@@ -147,6 +161,7 @@ func undoOfSettings(before *tokenstorev1.GetSettingsResponse, after *tokenstorev
 	for _, name := range names {
 		undo.Settings = append(undo.Settings, &tokenstorev1.FormerSetting{
 			Name: name, Value: string(was[name]), Changed: setBy(before.GetChanges(), name) != nil, Became: digest(became[name]),
+			BecameValue: string(became[name]),
 		})
 	}
 	return undo

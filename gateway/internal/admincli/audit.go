@@ -14,7 +14,7 @@ import (
 )
 
 func (s *session) audit() *cobra.Command {
-	return group("audit", "What admins did, and its undo", s.listAudit(), s.undoChange())
+	return group("audit", "What admins did and what happened, and its undo", s.listAudit(), s.listActivity(), s.showChange(), s.undoChange())
 }
 
 type auditEntry struct {
@@ -38,15 +38,18 @@ func (s *session) listAudit() *cobra.Command {
 		) error {
 			rows := s.table("AT", "WHAT", "BY", "FROM", "REQUEST", "UNDO", "DETAILS")
 			for _, e := range page.Entries {
-				undo := ""
-				if e.Undoable {
-					undo = "can be undone"
-				}
-				rows.row(s.age(e.At), e.Action, e.Actor, e.RemoteIP, text(e.RequestID), undo, detailsOf(e))
+				rows.row(s.age(e.At), e.Action, e.Actor, e.RemoteIP, text(e.RequestID), e.undo(), detailsOf(e))
 			}
 			return rows.flush()
 		})
 	})
+}
+
+func (e auditEntry) undo() string {
+	if e.Undoable {
+		return "can be undone"
+	}
+	return ""
 }
 
 // detailsOf are such as `count=2 token_id=t1`.
@@ -70,8 +73,9 @@ type undoReport struct {
 func (s *session) undoChange() *cobra.Command {
 	c := &cobra.Command{
 		Use: "undo REQUEST", Short: "Undo what one request of an admin did", Args: exactly(1),
-		Long: `Undoes what one request of an admin did; audit list has the ids. Deletions of tokens can be undone
-for an hour. What somebody has changed since stays and is named, and the exit code is 1 then.`,
+		Long: `Undoes what one request of an admin did; audit list has the ids. Deletions of tokens and keys
+can be undone for 24 hours. What somebody has changed since stays and is named, and the exit code is
+1 then.`,
 		Example: examples("audit undo 4f0c2b7e91d3"),
 	}
 	return s.runs(c, func(ctx context.Context, args []string) error {

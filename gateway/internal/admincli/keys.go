@@ -253,13 +253,13 @@ func (s *session) switchKey(disabled bool) deed {
 
 func (s *session) deleteKeys() *cobra.Command {
 	c := &cobra.Command{Use: "delete KEY…", Short: "Delete keys", Example: examples("keys delete CI")}
-	return s.eachKey(c, "deleted; `gateway admin keys restore` undoes it for an hour", func(ctx context.Context, id string) ([]byte, error) {
+	return s.eachKey(c, "deleted; `gateway admin keys restore` undoes it for 24 hours", func(ctx context.Context, id string) ([]byte, error) {
 		return s.api.send(ctx, http.MethodDelete, path("keys", id), nil)
 	})
 }
 
 func (s *session) restoreKeys() *cobra.Command {
-	c := &cobra.Command{Use: "restore ID…", Short: "Undo deletions of keys, within an hour", Args: oneOrMore(), Example: examples("keys restore abcdefghijklmnop")}
+	c := &cobra.Command{Use: "restore ID…", Short: "Undo deletions of keys, within 24 hours", Args: oneOrMore(), Example: examples("keys restore abcdefghijklmnop")}
 	return s.runs(c, func(ctx context.Context, ids []string) error {
 		return s.forEach(ctx, ids, "restored", func(ctx context.Context, id string) ([]byte, error) {
 			return s.api.send(ctx, http.MethodPost, path("keys", id, "restore"), nil)

@@ -124,12 +124,19 @@ func (s *session) settingChanges() *cobra.Command {
 				Name  string     `json:"name"`
 				At    *time.Time `json:"at"`
 				Actor string     `json:"actor"`
+
+				Previous        *string `json:"previous"`
+				PreviousDefault bool    `json:"previous_default"`
 			} `json:"changes"`
 		},
 		) error {
-			rows := s.table("NAME", "CHANGED", "BY")
+			rows := s.table("NAME", "CHANGED", "BY", "BEFORE")
 			for _, change := range list.Changes {
-				rows.row(change.Name, s.age(change.At), change.Actor)
+				before := text(change.Previous)
+				if change.PreviousDefault {
+					before = "the default"
+				}
+				rows.row(change.Name, s.age(change.At), change.Actor, before)
 			}
 			return rows.flush()
 		})

@@ -28,7 +28,7 @@ func (s *session) switchToken(enabled bool) deed {
 
 func (s *session) deleteTokens() *cobra.Command {
 	c := &cobra.Command{Use: "delete [TOKEN…]", Short: "Delete tokens", Example: examples("tokens delete work", "tokens delete --state expired")}
-	return s.theseTokens(c, "delete", "deleted; `gateway admin tokens restore` undoes it for an hour", func(ctx context.Context, id string) ([]byte, error) {
+	return s.theseTokens(c, "delete", "deleted; `gateway admin tokens restore` undoes it for 24 hours", func(ctx context.Context, id string) ([]byte, error) {
 		return s.api.send(ctx, http.MethodDelete, path("tokens", id), nil)
 	})
 }
@@ -52,7 +52,7 @@ func (s *session) refreshTokens() *cobra.Command {
 }
 
 func (s *session) restoreTokens() *cobra.Command {
-	c := &cobra.Command{Use: "restore ID…", Short: "Undo deletions of tokens, within an hour", Args: oneOrMore(), Example: examples("tokens restore t43sgzi3xonn4qm2o")}
+	c := &cobra.Command{Use: "restore ID…", Short: "Undo deletions of tokens, within 24 hours", Args: oneOrMore(), Example: examples("tokens restore t43sgzi3xonn4qm2o")}
 	return s.runs(c, func(ctx context.Context, ids []string) error {
 		return s.forEach(ctx, ids, "restored", s.postToken("restore"))
 	})

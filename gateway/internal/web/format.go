@@ -45,7 +45,7 @@ func (f format) functions(files *assets) template.FuncMap {
 		"pico":     func(n uint64) money.Pico { return money.Pico(n) },
 		"onday":    onDay,
 		"need":     f.need,
-		"change":   change,
+		"trend":    trend,
 	}
 }
 

@@ -170,13 +170,13 @@ func TestNeedsHaveTexts(t *testing.T) {
 	}
 }
 
-func TestChange(t *testing.T) {
+func TestTrend(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		now, before uint64
 		want        string
 	}{{5, 0, "–"}, {146, 100, "+46 %"}, {54, 100, "−46 %"}, {1000, 1001, "±0 %"}, {0, 7, "−100 %"}, {90_000, 10, "+900k %"}} {
-		if got := change(c.now, c.before); got != c.want {
+		if got := trend(c.now, c.before); got != c.want {
 			t.Errorf("%d after %d: %s, want %s", c.now, c.before, got, c.want)
 		}
 	}

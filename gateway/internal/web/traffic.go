@@ -119,8 +119,8 @@ func secondsOf(d *durationpb.Duration) float64 {
 	return d.AsDuration().Seconds()
 }
 
-// change is how much more or less there is than before, such as +46 %.
-func change(now, before uint64) string {
+// trend is how much more or less there is than before, such as +46 %.
+func trend(now, before uint64) string {
 	if before == 0 {
 		return "–"
 	}

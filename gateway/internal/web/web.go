@@ -58,6 +58,8 @@ type Logins interface {
 // AuditLog is the tokenstore's record of what admins did.
 type AuditLog interface {
 	ListAudit(context.Context, *tokenstorev1.ListAuditRequest, ...grpc.CallOption) (*tokenstorev1.ListAuditResponse, error)
+	ListActivity(context.Context, *tokenstorev1.ListActivityRequest, ...grpc.CallOption) (*tokenstorev1.ListActivityResponse, error)
+	GetUndo(context.Context, *tokenstorev1.GetUndoRequest, ...grpc.CallOption) (*tokenstorev1.GetUndoResponse, error)
 }
 
 // Prices are the tokenstore's answers about the prices that are set and imported.
@@ -191,6 +193,7 @@ func (s *Site) Routes(router gin.IRouter) {
 		"/logs":          s.page(logsPage),
 		"/logs/:id":      s.page(logEntryPage),
 		"/activity":      s.page(activityPage),
+		"/activity/:id":  s.page(changePage),
 		"/usage":         s.page(usePage),
 		"/usage/left":    s.page(leftPage),
 		"/prices":        s.page(pricesPage),

@@ -101,6 +101,14 @@ func (s *store) ListAudit(_ context.Context, r *tokenstorev1.ListAuditRequest, _
 	return ask[*tokenstorev1.ListAuditResponse](s, r)
 }
 
+func (s *store) ListActivity(_ context.Context, r *tokenstorev1.ListActivityRequest, _ ...grpc.CallOption) (*tokenstorev1.ListActivityResponse, error) {
+	return ask[*tokenstorev1.ListActivityResponse](s, r)
+}
+
+func (s *store) GetUndo(_ context.Context, r *tokenstorev1.GetUndoRequest, _ ...grpc.CallOption) (*tokenstorev1.GetUndoResponse, error) {
+	return ask[*tokenstorev1.GetUndoResponse](s, r)
+}
+
 func (s *store) SummarizePools(_ context.Context, r *tokenstorev1.SummarizePoolsRequest, _ ...grpc.CallOption) (*tokenstorev1.SummarizePoolsResponse, error) {
 	return ask[*tokenstorev1.SummarizePoolsResponse](s, r)
 }
@@ -222,10 +230,17 @@ func full() *store {
 		&tokenstorev1.AcknowledgeCauseResponse{Acknowledged: true},
 		&tokenstorev1.ListTransitionsResponse{Transitions: history},
 		&tokenstorev1.ListAuditResponse{Entries: []*tokenstorev1.AuditEntry{deed, {At: moment, Action: hostile}}, NextCursor: "more"},
+		&tokenstorev1.ListActivityResponse{Activities: []*tokenstorev1.Activity{activityOf(deed), activityOf(&tokenstorev1.AuditEntry{At: moment, Action: hostile, Undoable: true, RequestId: "r/2"}), happened(0, "t2", hostile, history[0])}, NextCursor: "more"},
+		&tokenstorev1.GetUndoResponse{At: moment, Undo: []*tokenstorev1.AuditUndo{{
+			Deleted: []string{"t2"}, Names: map[string]string{"t2": hostile}, Settings: []*tokenstorev1.FormerSetting{{Name: "default_instructions", Value: `"<img src=x>"`, BecameValue: `""`}},
+		}}},
 		&tokenstorev1.GetSettingsResponse{
 			Settings: &tokenstorev1.Settings{EnableStreamCheck: true, VisionAbility: "base64", DefaultInstructions: hostile, MaxAttempts: 3, Version: 4},
 			Pages:    []*tokenstorev1.Page{{Path: "/about", Kind: tokenstorev1.PageKind_PAGE_KIND_HTML, Content: hostile}},
-			Changes:  []*tokenstorev1.SettingChange{{Name: "max_attempts", At: moment, Actor: hostile}},
+			Changes: []*tokenstorev1.SettingChange{
+				{Name: "max_attempts", At: moment, Actor: hostile, PreviousDefault: true}, {Name: "cursor_client_version", At: moment, Actor: "me", Previous: proto.String(hostile)},
+			},
+			Defaults: &tokenstorev1.Settings{MaxAttempts: 5, DefaultInstructions: hostile},
 		},
 		&tokenstorev1.ListUpstreamsResponse{Upstreams: []*tokenstorev1.Upstream{
 			{Name: "cursor", Driver: "cursor", BaseUrl: "https://api.example", Models: []string{"m"}, Settings: map[string]string{"k": hostile}, Version: 2},
@@ -250,7 +265,8 @@ func empty() *store {
 	return &store{answers: []proto.Message{
 		&tokenstorev1.ListTokensResponse{}, &tokenstorev1.SummarizePoolsResponse{}, &tokenstorev1.GetSettingsResponse{Settings: &tokenstorev1.Settings{}},
 		&tokenstorev1.ListUpstreamsResponse{}, &tokenstorev1.QueryResponse{}, &tokenstorev1.SummarizeResponse{},
-		&tokenstorev1.GetTokenResponse{Token: &tokenstorev1.Token{Id: "t1"}}, &tokenstorev1.ListTransitionsResponse{}, &tokenstorev1.ListAuditResponse{},
+		&tokenstorev1.GetTokenResponse{Token: &tokenstorev1.Token{Id: "t1"}}, &tokenstorev1.ListTransitionsResponse{}, &tokenstorev1.ListAuditResponse{}, &tokenstorev1.ListActivityResponse{},
+		&tokenstorev1.GetUndoResponse{Undo: []*tokenstorev1.AuditUndo{{}}},
 		&tokenstorev1.ListRoutesResponse{}, &tokenstorev1.ExplainResponse{},
 		&tokenstorev1.ListKeysResponse{}, &tokenstorev1.GetKeyResponse{Key: &tokenstorev1.ClientKey{Id: "k1", Name: "n"}}, &tokenstorev1.QueryUsageResponse{},
 		&tokenstorev1.GetLoginResponse{Login: &tokenstorev1.Login{}}, &tokenstorev1.ListTokenAccountsResponse{},
@@ -396,7 +412,7 @@ var pages = []string{
 	"/admin/logs", "/admin/logs?status=failure&stream=true&from=2026-01-31T12:00", "/admin/logs/chatcmpl-1", "/admin/settings", "/admin/pages",
 	"/admin/upstreams", "/admin/routes", "/admin/routes?saved=fast", "/admin/routes/edit", "/admin/routes/edit?name=fast", "/admin/why?model=fast", "/admin/why?model=m1", "/admin/why?model=nope", "/admin/why",
 	"/admin/keys", "/admin/keys?state=deleted&q=x&tag=y&deleted=k1", "/admin/keys/new", "/admin/keys/k1", "/admin/keys/k1?range=30d&done=saved&model=m1",
-	"/admin/quotas", "/admin/logins/l1", "/admin/try", "/admin/activity", "/admin/activity?cursor=c1&class=auth&upstream=cursor&from=2026-01-31T12:00:00Z",
+	"/admin/quotas", "/admin/logins/l1", "/admin/try", "/admin/activity", "/admin/activity?source=carousel&kind=parked", "/admin/activity/r1", "/admin/activity?cursor=c1&class=auth&upstream=cursor&from=2026-01-31T12:00:00Z",
 	"/admin/usage", "/admin/usage?range=24h&by=model&measure=tokens", "/admin/usage?range=own&from=2026-01-31&by=upstream&measure=requests&key=abcdefghijklmnop",
 	"/admin/prices", "/admin/prices?q=claude", "/admin/prices?saved=m", "/admin/prices/edit", "/admin/prices/edit?match=gpt-4o", "/admin/prices/import",
 	"/admin/backup", "/admin/usage/left", "/admin/models", "/admin/models?q=m&state=none", "/admin/search", "/admin/search?q=t2",
@@ -803,7 +819,7 @@ func TestActivityPage(t *testing.T) {
 	t.Parallel()
 	site := newSite(t, full())
 	page := parse(t, site.get(t, "/admin/activity?class=quota&upstream=cursor&from=2026-01-31T12:00:00Z&cursor=c1").Body)
-	if asked := site.store.asked[0].(*tokenstorev1.ListAuditRequest); asked.GetCursor() != "c1" || asked.GetLimit() != 50 {
+	if asked := site.store.asked[0].(*tokenstorev1.ListActivityRequest); asked.GetCursor() != "c1" || asked.GetLimit() != 100 {
 		t.Errorf("asked %v", asked)
 	}
 	told := text(page.byID("audit"))
@@ -903,7 +919,7 @@ func TestProblemsAreSentences(t *testing.T) {
 		"away":           {status.Error(codes.Unavailable, "dial tcp 10.0.0.1"), 503, "can't be reached"},
 		"older":          {status.Error(codes.Unimplemented, "unknown method X"), 503, "update it"},
 		"another secret": {rpcerr.New(tokenstorev1.Reason_REASON_UNAUTHENTICATED, "no"), 503, "TOKENSTORE_SECRET"},
-		"not found":      {rpcerr.New(tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, "there is no token t2"), 404, "can be brought back for an hour. t2 There is no token t2."},
+		"not found":      {rpcerr.New(tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, "there is no token t2"), 404, "can be brought back for 24 hours. t2 There is no token t2."},
 		"internal":       {errors.New("a secret detail"), 500, "went wrong"},
 	} {
 		s := &store{err: c.err}

@@ -22,6 +22,58 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type ActivitySource int32
+
+const (
+	// Both.
+	ActivitySource_ACTIVITY_SOURCE_UNSPECIFIED ActivitySource = 0
+	// What admins did.
+	ActivitySource_ACTIVITY_SOURCE_PEOPLE ActivitySource = 1
+	// What happened to tokens by itself.
+	ActivitySource_ACTIVITY_SOURCE_CAROUSEL ActivitySource = 2
+)
+
+// Enum value maps for ActivitySource.
+var (
+	ActivitySource_name = map[int32]string{
+		0: "ACTIVITY_SOURCE_UNSPECIFIED",
+		1: "ACTIVITY_SOURCE_PEOPLE",
+		2: "ACTIVITY_SOURCE_CAROUSEL",
+	}
+	ActivitySource_value = map[string]int32{
+		"ACTIVITY_SOURCE_UNSPECIFIED": 0,
+		"ACTIVITY_SOURCE_PEOPLE":      1,
+		"ACTIVITY_SOURCE_CAROUSEL":    2,
+	}
+)
+
+func (x ActivitySource) Enum() *ActivitySource {
+	p := new(ActivitySource)
+	*p = x
+	return p
+}
+
+func (x ActivitySource) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ActivitySource) Descriptor() protoreflect.EnumDescriptor {
+	return file_tokenstore_v1_audit_proto_enumTypes[0].Descriptor()
+}
+
+func (ActivitySource) Type() protoreflect.EnumType {
+	return &file_tokenstore_v1_audit_proto_enumTypes[0]
+}
+
+func (x ActivitySource) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ActivitySource.Descriptor instead.
+func (ActivitySource) EnumDescriptor() ([]byte, []int) {
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{0}
+}
+
 // AuditEntry is one action: who, what, when, from where. It has no secrets.
 type AuditEntry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -159,7 +211,11 @@ type AuditUndo struct {
 	Routes   []*FormerRoute   `protobuf:"bytes,6,rep,name=routes,proto3" json:"routes,omitempty"`
 	Keys     []*FormerKey     `protobuf:"bytes,7,rep,name=keys,proto3" json:"keys,omitempty"`
 	// Unset where prices were not changed.
-	Prices        *FormerPrices `protobuf:"bytes,8,opt,name=prices,proto3" json:"prices,omitempty"`
+	Prices *FormerPrices `protobuf:"bytes,8,opt,name=prices,proto3" json:"prices,omitempty"`
+	// Tokens of which something else was changed.
+	Tokens []*FormerToken `protobuf:"bytes,9,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	// What people call the tokens, by id: an alias, or a masked secret.
+	Names         map[string]string `protobuf:"bytes,10,rep,name=names,proto3" json:"names,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -250,6 +306,160 @@ func (x *AuditUndo) GetPrices() *FormerPrices {
 	return nil
 }
 
+func (x *AuditUndo) GetTokens() []*FormerToken {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
+func (x *AuditUndo) GetNames() map[string]string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
+// FormerToken is what was edited of a token, as it was. Secrets and proxies are not kept.
+type FormerToken struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Those that have changed: alias, tags, cap, weight.
+	Fields []string   `protobuf:"bytes,2,rep,name=fields,proto3" json:"fields,omitempty"`
+	Edit   *TokenEdit `protobuf:"bytes,3,opt,name=edit,proto3" json:"edit,omitempty"`
+	// What they became: who undoes it sees whether they were changed since.
+	Became        *TokenEdit `protobuf:"bytes,4,opt,name=became,proto3" json:"became,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FormerToken) Reset() {
+	*x = FormerToken{}
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FormerToken) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FormerToken) ProtoMessage() {}
+
+func (x *FormerToken) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FormerToken.ProtoReflect.Descriptor instead.
+func (*FormerToken) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *FormerToken) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *FormerToken) GetFields() []string {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *FormerToken) GetEdit() *TokenEdit {
+	if x != nil {
+		return x.Edit
+	}
+	return nil
+}
+
+func (x *FormerToken) GetBecame() *TokenEdit {
+	if x != nil {
+		return x.Became
+	}
+	return nil
+}
+
+// TokenEdit are the fields that FormerToken keeps.
+type TokenEdit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Alias         string                 `protobuf:"bytes,1,opt,name=alias,proto3" json:"alias,omitempty"`
+	Tags          []string               `protobuf:"bytes,2,rep,name=tags,proto3" json:"tags,omitempty"`
+	Cap           uint32                 `protobuf:"varint,3,opt,name=cap,proto3" json:"cap,omitempty"`
+	Weight        uint32                 `protobuf:"varint,4,opt,name=weight,proto3" json:"weight,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TokenEdit) Reset() {
+	*x = TokenEdit{}
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokenEdit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokenEdit) ProtoMessage() {}
+
+func (x *TokenEdit) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokenEdit.ProtoReflect.Descriptor instead.
+func (*TokenEdit) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *TokenEdit) GetAlias() string {
+	if x != nil {
+		return x.Alias
+	}
+	return ""
+}
+
+func (x *TokenEdit) GetTags() []string {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+func (x *TokenEdit) GetCap() uint32 {
+	if x != nil {
+		return x.Cap
+	}
+	return 0
+}
+
+func (x *TokenEdit) GetWeight() uint32 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
 // FormerSetting is a setting as it was.
 type FormerSetting struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -259,14 +469,16 @@ type FormerSetting struct {
 	// An admin had set it; else the environment's value held.
 	Changed bool `protobuf:"varint,3,opt,name=changed,proto3" json:"changed,omitempty"`
 	// The SHA-256 of what it became: who undoes it sees whether it was changed since.
-	Became        []byte `protobuf:"bytes,4,opt,name=became,proto3" json:"became,omitempty"`
+	Became []byte `protobuf:"bytes,4,opt,name=became,proto3" json:"became,omitempty"`
+	// What it became, as JSON; empty where a gateway of before has recorded it.
+	BecameValue   string `protobuf:"bytes,5,opt,name=became_value,json=becameValue,proto3" json:"became_value,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FormerSetting) Reset() {
 	*x = FormerSetting{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[2]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -278,7 +490,7 @@ func (x *FormerSetting) String() string {
 func (*FormerSetting) ProtoMessage() {}
 
 func (x *FormerSetting) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[2]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -291,7 +503,7 @@ func (x *FormerSetting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FormerSetting.ProtoReflect.Descriptor instead.
 func (*FormerSetting) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{2}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *FormerSetting) GetName() string {
@@ -322,6 +534,13 @@ func (x *FormerSetting) GetBecame() []byte {
 	return nil
 }
 
+func (x *FormerSetting) GetBecameValue() string {
+	if x != nil {
+		return x.BecameValue
+	}
+	return ""
+}
+
 // FormerPage is a page's content as it was.
 type FormerPage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -333,7 +552,7 @@ type FormerPage struct {
 
 func (x *FormerPage) Reset() {
 	*x = FormerPage{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[3]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -345,7 +564,7 @@ func (x *FormerPage) String() string {
 func (*FormerPage) ProtoMessage() {}
 
 func (x *FormerPage) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[3]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -358,7 +577,7 @@ func (x *FormerPage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FormerPage.ProtoReflect.Descriptor instead.
 func (*FormerPage) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{3}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *FormerPage) GetPage() *Page {
@@ -389,7 +608,7 @@ type FormerRoute struct {
 
 func (x *FormerRoute) Reset() {
 	*x = FormerRoute{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[4]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -401,7 +620,7 @@ func (x *FormerRoute) String() string {
 func (*FormerRoute) ProtoMessage() {}
 
 func (x *FormerRoute) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[4]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -414,7 +633,7 @@ func (x *FormerRoute) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FormerRoute.ProtoReflect.Descriptor instead.
 func (*FormerRoute) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{4}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *FormerRoute) GetName() string {
@@ -452,7 +671,7 @@ type FormerKey struct {
 
 func (x *FormerKey) Reset() {
 	*x = FormerKey{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[5]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -464,7 +683,7 @@ func (x *FormerKey) String() string {
 func (*FormerKey) ProtoMessage() {}
 
 func (x *FormerKey) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[5]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -477,7 +696,7 @@ func (x *FormerKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FormerKey.ProtoReflect.Descriptor instead.
 func (*FormerKey) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{5}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *FormerKey) GetId() string {
@@ -513,7 +732,7 @@ type FormerPrices struct {
 
 func (x *FormerPrices) Reset() {
 	*x = FormerPrices{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[6]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -525,7 +744,7 @@ func (x *FormerPrices) String() string {
 func (*FormerPrices) ProtoMessage() {}
 
 func (x *FormerPrices) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[6]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -538,7 +757,7 @@ func (x *FormerPrices) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FormerPrices.ProtoReflect.Descriptor instead.
 func (*FormerPrices) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{6}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *FormerPrices) GetPrices() []*Price {
@@ -564,7 +783,7 @@ type GetUndoRequest struct {
 
 func (x *GetUndoRequest) Reset() {
 	*x = GetUndoRequest{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[7]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -576,7 +795,7 @@ func (x *GetUndoRequest) String() string {
 func (*GetUndoRequest) ProtoMessage() {}
 
 func (x *GetUndoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[7]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -589,7 +808,7 @@ func (x *GetUndoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetUndoRequest.ProtoReflect.Descriptor instead.
 func (*GetUndoRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{7}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetUndoRequest) GetRequestId() string {
@@ -602,14 +821,18 @@ func (x *GetUndoRequest) GetRequestId() string {
 type GetUndoResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Empty where nothing is kept.
-	Undo          []*AuditUndo `protobuf:"bytes,1,rep,name=undo,proto3" json:"undo,omitempty"`
+	Undo []*AuditUndo `protobuf:"bytes,1,rep,name=undo,proto3" json:"undo,omitempty"`
+	// Tokens, by id, that later actions have enabled or disabled.
+	SwitchedSince []string `protobuf:"bytes,2,rep,name=switched_since,json=switchedSince,proto3" json:"switched_since,omitempty"`
+	// When the newest of the actions was recorded.
+	At            *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetUndoResponse) Reset() {
 	*x = GetUndoResponse{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[8]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -621,7 +844,7 @@ func (x *GetUndoResponse) String() string {
 func (*GetUndoResponse) ProtoMessage() {}
 
 func (x *GetUndoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[8]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -634,12 +857,26 @@ func (x *GetUndoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetUndoResponse.ProtoReflect.Descriptor instead.
 func (*GetUndoResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{8}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetUndoResponse) GetUndo() []*AuditUndo {
 	if x != nil {
 		return x.Undo
+	}
+	return nil
+}
+
+func (x *GetUndoResponse) GetSwitchedSince() []string {
+	if x != nil {
+		return x.SwitchedSince
+	}
+	return nil
+}
+
+func (x *GetUndoResponse) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
 	}
 	return nil
 }
@@ -653,7 +890,7 @@ type RecordAuditRequest struct {
 
 func (x *RecordAuditRequest) Reset() {
 	*x = RecordAuditRequest{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[9]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -665,7 +902,7 @@ func (x *RecordAuditRequest) String() string {
 func (*RecordAuditRequest) ProtoMessage() {}
 
 func (x *RecordAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[9]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -678,7 +915,7 @@ func (x *RecordAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordAuditRequest.ProtoReflect.Descriptor instead.
 func (*RecordAuditRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{9}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RecordAuditRequest) GetEntry() *AuditEntry {
@@ -696,7 +933,7 @@ type RecordAuditResponse struct {
 
 func (x *RecordAuditResponse) Reset() {
 	*x = RecordAuditResponse{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[10]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -708,7 +945,7 @@ func (x *RecordAuditResponse) String() string {
 func (*RecordAuditResponse) ProtoMessage() {}
 
 func (x *RecordAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[10]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -721,7 +958,7 @@ func (x *RecordAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordAuditResponse.ProtoReflect.Descriptor instead.
 func (*RecordAuditResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{10}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{12}
 }
 
 type ListAuditRequest struct {
@@ -736,7 +973,7 @@ type ListAuditRequest struct {
 
 func (x *ListAuditRequest) Reset() {
 	*x = ListAuditRequest{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[11]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -748,7 +985,7 @@ func (x *ListAuditRequest) String() string {
 func (*ListAuditRequest) ProtoMessage() {}
 
 func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[11]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -761,7 +998,7 @@ func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{11}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListAuditRequest) GetLimit() uint32 {
@@ -789,7 +1026,7 @@ type ListAuditResponse struct {
 
 func (x *ListAuditResponse) Reset() {
 	*x = ListAuditResponse{}
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[12]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -801,7 +1038,7 @@ func (x *ListAuditResponse) String() string {
 func (*ListAuditResponse) ProtoMessage() {}
 
 func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_audit_proto_msgTypes[12]
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -814,7 +1051,7 @@ func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{12}
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListAuditResponse) GetEntries() []*AuditEntry {
@@ -831,11 +1068,328 @@ func (x *ListAuditResponse) GetNextCursor() string {
 	return ""
 }
 
+// ListActivityRequest chooses; empty fields choose all.
+type ListActivityRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Source ActivitySource         `protobuf:"varint,1,opt,name=source,proto3,enum=tokenstore.v1.ActivitySource" json:"source,omitempty"`
+	// Found anywhere in the actor and the addresses, or who took a transition back.
+	Actor string `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
+	// An action, or a kind of transition.
+	Kind string `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
+	// The id or alias of a token, the id or name of a key, the request of an action, or another
+	// detail of it.
+	Account string `protobuf:"bytes,4,opt,name=account,proto3" json:"account,omitempty"`
+	// Of [from, to].
+	From *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=from,proto3" json:"from,omitempty"`
+	To   *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=to,proto3" json:"to,omitempty"`
+	// 1 to 1000; 0 means 100.
+	Limit uint32 `protobuf:"varint,7,opt,name=limit,proto3" json:"limit,omitempty"`
+	// From the previous answer's next_cursor.
+	Cursor        string `protobuf:"bytes,8,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListActivityRequest) Reset() {
+	*x = ListActivityRequest{}
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListActivityRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListActivityRequest) ProtoMessage() {}
+
+func (x *ListActivityRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListActivityRequest.ProtoReflect.Descriptor instead.
+func (*ListActivityRequest) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ListActivityRequest) GetSource() ActivitySource {
+	if x != nil {
+		return x.Source
+	}
+	return ActivitySource_ACTIVITY_SOURCE_UNSPECIFIED
+}
+
+func (x *ListActivityRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *ListActivityRequest) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *ListActivityRequest) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *ListActivityRequest) GetFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *ListActivityRequest) GetTo() *timestamppb.Timestamp {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *ListActivityRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *ListActivityRequest) GetCursor() string {
+	if x != nil {
+		return x.Cursor
+	}
+	return ""
+}
+
+type ListActivityResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// May be fewer than limit, also none, where next_cursor is set: one call looks at 2,000.
+	Activities []*Activity `protobuf:"bytes,1,rep,name=activities,proto3" json:"activities,omitempty"`
+	// Empty on the last page.
+	NextCursor    string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3" json:"next_cursor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListActivityResponse) Reset() {
+	*x = ListActivityResponse{}
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListActivityResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListActivityResponse) ProtoMessage() {}
+
+func (x *ListActivityResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListActivityResponse.ProtoReflect.Descriptor instead.
+func (*ListActivityResponse) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ListActivityResponse) GetActivities() []*Activity {
+	if x != nil {
+		return x.Activities
+	}
+	return nil
+}
+
+func (x *ListActivityResponse) GetNextCursor() string {
+	if x != nil {
+		return x.NextCursor
+	}
+	return ""
+}
+
+// Activity is one of both.
+type Activity struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to What:
+	//
+	//	*Activity_Entry
+	//	*Activity_Event
+	What          isActivity_What `protobuf_oneof:"what"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Activity) Reset() {
+	*x = Activity{}
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Activity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Activity) ProtoMessage() {}
+
+func (x *Activity) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Activity.ProtoReflect.Descriptor instead.
+func (*Activity) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Activity) GetWhat() isActivity_What {
+	if x != nil {
+		return x.What
+	}
+	return nil
+}
+
+func (x *Activity) GetEntry() *AuditEntry {
+	if x != nil {
+		if x, ok := x.What.(*Activity_Entry); ok {
+			return x.Entry
+		}
+	}
+	return nil
+}
+
+func (x *Activity) GetEvent() *TokenEvent {
+	if x != nil {
+		if x, ok := x.What.(*Activity_Event); ok {
+			return x.Event
+		}
+	}
+	return nil
+}
+
+type isActivity_What interface {
+	isActivity_What()
+}
+
+type Activity_Entry struct {
+	Entry *AuditEntry `protobuf:"bytes,1,opt,name=entry,proto3,oneof"`
+}
+
+type Activity_Event struct {
+	Event *TokenEvent `protobuf:"bytes,2,opt,name=event,proto3,oneof"`
+}
+
+func (*Activity_Entry) isActivity_What() {}
+
+func (*Activity_Event) isActivity_What() {}
+
+// TokenEvent is something that happened to a token by itself, or was taken back.
+type TokenEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Without detail and replica. Its kind may also be recovered: the token serves again,
+	// and its coolings are forgotten.
+	Transition *Transition `protobuf:"bytes,1,opt,name=transition,proto3" json:"transition,omitempty"`
+	Upstream   string      `protobuf:"bytes,2,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	TokenId    string      `protobuf:"bytes,3,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
+	// What people call it: its alias, or its masked secret. Empty where it is deleted.
+	TokenName     string `protobuf:"bytes,4,opt,name=token_name,json=tokenName,proto3" json:"token_name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TokenEvent) Reset() {
+	*x = TokenEvent{}
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokenEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokenEvent) ProtoMessage() {}
+
+func (x *TokenEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_audit_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokenEvent.ProtoReflect.Descriptor instead.
+func (*TokenEvent) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_audit_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *TokenEvent) GetTransition() *Transition {
+	if x != nil {
+		return x.Transition
+	}
+	return nil
+}
+
+func (x *TokenEvent) GetUpstream() string {
+	if x != nil {
+		return x.Upstream
+	}
+	return ""
+}
+
+func (x *TokenEvent) GetTokenId() string {
+	if x != nil {
+		return x.TokenId
+	}
+	return ""
+}
+
+func (x *TokenEvent) GetTokenName() string {
+	if x != nil {
+		return x.TokenName
+	}
+	return ""
+}
+
 var File_tokenstore_v1_audit_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_audit_proto_rawDesc = "" +
 	"\n" +
-	"\x19tokenstore/v1/audit.proto\x12\rtokenstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atokenstore/v1/config.proto\x1a\x17tokenstore/v1/key.proto\x1a\x19tokenstore/v1/price.proto\"\xa9\x03\n" +
+	"\x19tokenstore/v1/audit.proto\x12\rtokenstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atokenstore/v1/config.proto\x1a\x17tokenstore/v1/key.proto\x1a\x19tokenstore/v1/price.proto\x1a\x19tokenstore/v1/token.proto\"\xa9\x03\n" +
 	"\n" +
 	"AuditEntry\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +
@@ -852,7 +1406,7 @@ const file_tokenstore_v1_audit_proto_rawDesc = "" +
 	" \x01(\bR\bundoable\x1a:\n" +
 	"\fDetailsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xdd\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x86\x04\n" +
 	"\tAuditUndo\x12\x18\n" +
 	"\adeleted\x18\x01 \x03(\tR\adeleted\x12\x18\n" +
 	"\aenabled\x18\x02 \x03(\tR\aenabled\x12\x1a\n" +
@@ -861,12 +1415,30 @@ const file_tokenstore_v1_audit_proto_rawDesc = "" +
 	"\x05pages\x18\x05 \x03(\v2\x19.tokenstore.v1.FormerPageR\x05pages\x122\n" +
 	"\x06routes\x18\x06 \x03(\v2\x1a.tokenstore.v1.FormerRouteR\x06routes\x12,\n" +
 	"\x04keys\x18\a \x03(\v2\x18.tokenstore.v1.FormerKeyR\x04keys\x123\n" +
-	"\x06prices\x18\b \x01(\v2\x1b.tokenstore.v1.FormerPricesR\x06prices\"k\n" +
+	"\x06prices\x18\b \x01(\v2\x1b.tokenstore.v1.FormerPricesR\x06prices\x122\n" +
+	"\x06tokens\x18\t \x03(\v2\x1a.tokenstore.v1.FormerTokenR\x06tokens\x129\n" +
+	"\x05names\x18\n" +
+	" \x03(\v2#.tokenstore.v1.AuditUndo.NamesEntryR\x05names\x1a8\n" +
+	"\n" +
+	"NamesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x95\x01\n" +
+	"\vFormerToken\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06fields\x18\x02 \x03(\tR\x06fields\x12,\n" +
+	"\x04edit\x18\x03 \x01(\v2\x18.tokenstore.v1.TokenEditR\x04edit\x120\n" +
+	"\x06became\x18\x04 \x01(\v2\x18.tokenstore.v1.TokenEditR\x06became\"_\n" +
+	"\tTokenEdit\x12\x14\n" +
+	"\x05alias\x18\x01 \x01(\tR\x05alias\x12\x12\n" +
+	"\x04tags\x18\x02 \x03(\tR\x04tags\x12\x10\n" +
+	"\x03cap\x18\x03 \x01(\rR\x03cap\x12\x16\n" +
+	"\x06weight\x18\x04 \x01(\rR\x06weight\"\x8e\x01\n" +
 	"\rFormerSetting\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x18\n" +
 	"\achanged\x18\x03 \x01(\bR\achanged\x12\x16\n" +
-	"\x06became\x18\x04 \x01(\fR\x06became\"M\n" +
+	"\x06became\x18\x04 \x01(\fR\x06became\x12!\n" +
+	"\fbecame_value\x18\x05 \x01(\tR\vbecameValue\"M\n" +
 	"\n" +
 	"FormerPage\x12'\n" +
 	"\x04page\x18\x01 \x01(\v2\x13.tokenstore.v1.PageR\x04page\x12\x16\n" +
@@ -884,9 +1456,11 @@ const file_tokenstore_v1_audit_proto_rawDesc = "" +
 	"\x06became\x18\x02 \x01(\x04R\x06became\"/\n" +
 	"\x0eGetUndoRequest\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x01 \x01(\tR\trequestId\"?\n" +
+	"request_id\x18\x01 \x01(\tR\trequestId\"\x92\x01\n" +
 	"\x0fGetUndoResponse\x12,\n" +
-	"\x04undo\x18\x01 \x03(\v2\x18.tokenstore.v1.AuditUndoR\x04undo\"E\n" +
+	"\x04undo\x18\x01 \x03(\v2\x18.tokenstore.v1.AuditUndoR\x04undo\x12%\n" +
+	"\x0eswitched_since\x18\x02 \x03(\tR\rswitchedSince\x12*\n" +
+	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"E\n" +
 	"\x12RecordAuditRequest\x12/\n" +
 	"\x05entry\x18\x01 \x01(\v2\x19.tokenstore.v1.AuditEntryR\x05entry\"\x15\n" +
 	"\x13RecordAuditResponse\"@\n" +
@@ -896,11 +1470,44 @@ const file_tokenstore_v1_audit_proto_rawDesc = "" +
 	"\x11ListAuditResponse\x123\n" +
 	"\aentries\x18\x01 \x03(\v2\x19.tokenstore.v1.AuditEntryR\aentries\x12\x1f\n" +
 	"\vnext_cursor\x18\x02 \x01(\tR\n" +
-	"nextCursor2\xfe\x01\n" +
+	"nextCursor\"\x9a\x02\n" +
+	"\x13ListActivityRequest\x125\n" +
+	"\x06source\x18\x01 \x01(\x0e2\x1d.tokenstore.v1.ActivitySourceR\x06source\x12\x14\n" +
+	"\x05actor\x18\x02 \x01(\tR\x05actor\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x18\n" +
+	"\aaccount\x18\x04 \x01(\tR\aaccount\x12.\n" +
+	"\x04from\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
+	"\x02to\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\x12\x14\n" +
+	"\x05limit\x18\a \x01(\rR\x05limit\x12\x16\n" +
+	"\x06cursor\x18\b \x01(\tR\x06cursor\"p\n" +
+	"\x14ListActivityResponse\x127\n" +
+	"\n" +
+	"activities\x18\x01 \x03(\v2\x17.tokenstore.v1.ActivityR\n" +
+	"activities\x12\x1f\n" +
+	"\vnext_cursor\x18\x02 \x01(\tR\n" +
+	"nextCursor\"x\n" +
+	"\bActivity\x121\n" +
+	"\x05entry\x18\x01 \x01(\v2\x19.tokenstore.v1.AuditEntryH\x00R\x05entry\x121\n" +
+	"\x05event\x18\x02 \x01(\v2\x19.tokenstore.v1.TokenEventH\x00R\x05eventB\x06\n" +
+	"\x04what\"\x9d\x01\n" +
+	"\n" +
+	"TokenEvent\x129\n" +
+	"\n" +
+	"transition\x18\x01 \x01(\v2\x19.tokenstore.v1.TransitionR\n" +
+	"transition\x12\x1a\n" +
+	"\bupstream\x18\x02 \x01(\tR\bupstream\x12\x19\n" +
+	"\btoken_id\x18\x03 \x01(\tR\atokenId\x12\x1d\n" +
+	"\n" +
+	"token_name\x18\x04 \x01(\tR\ttokenName*k\n" +
+	"\x0eActivitySource\x12\x1f\n" +
+	"\x1bACTIVITY_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16ACTIVITY_SOURCE_PEOPLE\x10\x01\x12\x1c\n" +
+	"\x18ACTIVITY_SOURCE_CAROUSEL\x10\x022\xd7\x02\n" +
 	"\fAuditService\x12T\n" +
 	"\vRecordAudit\x12!.tokenstore.v1.RecordAuditRequest\x1a\".tokenstore.v1.RecordAuditResponse\x12N\n" +
 	"\tListAudit\x12\x1f.tokenstore.v1.ListAuditRequest\x1a .tokenstore.v1.ListAuditResponse\x12H\n" +
-	"\aGetUndo\x12\x1d.tokenstore.v1.GetUndoRequest\x1a\x1e.tokenstore.v1.GetUndoResponseB4Z2carousel.internal/proto/tokenstore/v1;tokenstorev1b\x06proto3"
+	"\aGetUndo\x12\x1d.tokenstore.v1.GetUndoRequest\x1a\x1e.tokenstore.v1.GetUndoResponse\x12W\n" +
+	"\fListActivity\x12\".tokenstore.v1.ListActivityRequest\x1a#.tokenstore.v1.ListActivityResponseB4Z2carousel.internal/proto/tokenstore/v1;tokenstorev1b\x06proto3"
 
 var (
 	file_tokenstore_v1_audit_proto_rawDescOnce sync.Once
@@ -914,57 +1521,81 @@ func file_tokenstore_v1_audit_proto_rawDescGZIP() []byte {
 	return file_tokenstore_v1_audit_proto_rawDescData
 }
 
-var file_tokenstore_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_tokenstore_v1_audit_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_tokenstore_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_tokenstore_v1_audit_proto_goTypes = []any{
-	(*AuditEntry)(nil),            // 0: tokenstore.v1.AuditEntry
-	(*AuditUndo)(nil),             // 1: tokenstore.v1.AuditUndo
-	(*FormerSetting)(nil),         // 2: tokenstore.v1.FormerSetting
-	(*FormerPage)(nil),            // 3: tokenstore.v1.FormerPage
-	(*FormerRoute)(nil),           // 4: tokenstore.v1.FormerRoute
-	(*FormerKey)(nil),             // 5: tokenstore.v1.FormerKey
-	(*FormerPrices)(nil),          // 6: tokenstore.v1.FormerPrices
-	(*GetUndoRequest)(nil),        // 7: tokenstore.v1.GetUndoRequest
-	(*GetUndoResponse)(nil),       // 8: tokenstore.v1.GetUndoResponse
-	(*RecordAuditRequest)(nil),    // 9: tokenstore.v1.RecordAuditRequest
-	(*RecordAuditResponse)(nil),   // 10: tokenstore.v1.RecordAuditResponse
-	(*ListAuditRequest)(nil),      // 11: tokenstore.v1.ListAuditRequest
-	(*ListAuditResponse)(nil),     // 12: tokenstore.v1.ListAuditResponse
-	nil,                           // 13: tokenstore.v1.AuditEntry.DetailsEntry
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
-	(*Page)(nil),                  // 15: tokenstore.v1.Page
-	(*Route)(nil),                 // 16: tokenstore.v1.Route
-	(*ClientKey)(nil),             // 17: tokenstore.v1.ClientKey
-	(*Price)(nil),                 // 18: tokenstore.v1.Price
+	(ActivitySource)(0),           // 0: tokenstore.v1.ActivitySource
+	(*AuditEntry)(nil),            // 1: tokenstore.v1.AuditEntry
+	(*AuditUndo)(nil),             // 2: tokenstore.v1.AuditUndo
+	(*FormerToken)(nil),           // 3: tokenstore.v1.FormerToken
+	(*TokenEdit)(nil),             // 4: tokenstore.v1.TokenEdit
+	(*FormerSetting)(nil),         // 5: tokenstore.v1.FormerSetting
+	(*FormerPage)(nil),            // 6: tokenstore.v1.FormerPage
+	(*FormerRoute)(nil),           // 7: tokenstore.v1.FormerRoute
+	(*FormerKey)(nil),             // 8: tokenstore.v1.FormerKey
+	(*FormerPrices)(nil),          // 9: tokenstore.v1.FormerPrices
+	(*GetUndoRequest)(nil),        // 10: tokenstore.v1.GetUndoRequest
+	(*GetUndoResponse)(nil),       // 11: tokenstore.v1.GetUndoResponse
+	(*RecordAuditRequest)(nil),    // 12: tokenstore.v1.RecordAuditRequest
+	(*RecordAuditResponse)(nil),   // 13: tokenstore.v1.RecordAuditResponse
+	(*ListAuditRequest)(nil),      // 14: tokenstore.v1.ListAuditRequest
+	(*ListAuditResponse)(nil),     // 15: tokenstore.v1.ListAuditResponse
+	(*ListActivityRequest)(nil),   // 16: tokenstore.v1.ListActivityRequest
+	(*ListActivityResponse)(nil),  // 17: tokenstore.v1.ListActivityResponse
+	(*Activity)(nil),              // 18: tokenstore.v1.Activity
+	(*TokenEvent)(nil),            // 19: tokenstore.v1.TokenEvent
+	nil,                           // 20: tokenstore.v1.AuditEntry.DetailsEntry
+	nil,                           // 21: tokenstore.v1.AuditUndo.NamesEntry
+	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
+	(*Page)(nil),                  // 23: tokenstore.v1.Page
+	(*Route)(nil),                 // 24: tokenstore.v1.Route
+	(*ClientKey)(nil),             // 25: tokenstore.v1.ClientKey
+	(*Price)(nil),                 // 26: tokenstore.v1.Price
+	(*Transition)(nil),            // 27: tokenstore.v1.Transition
 }
 var file_tokenstore_v1_audit_proto_depIdxs = []int32{
-	14, // 0: tokenstore.v1.AuditEntry.at:type_name -> google.protobuf.Timestamp
-	13, // 1: tokenstore.v1.AuditEntry.details:type_name -> tokenstore.v1.AuditEntry.DetailsEntry
-	1,  // 2: tokenstore.v1.AuditEntry.undo:type_name -> tokenstore.v1.AuditUndo
-	2,  // 3: tokenstore.v1.AuditUndo.settings:type_name -> tokenstore.v1.FormerSetting
-	3,  // 4: tokenstore.v1.AuditUndo.pages:type_name -> tokenstore.v1.FormerPage
-	4,  // 5: tokenstore.v1.AuditUndo.routes:type_name -> tokenstore.v1.FormerRoute
-	5,  // 6: tokenstore.v1.AuditUndo.keys:type_name -> tokenstore.v1.FormerKey
-	6,  // 7: tokenstore.v1.AuditUndo.prices:type_name -> tokenstore.v1.FormerPrices
-	15, // 8: tokenstore.v1.FormerPage.page:type_name -> tokenstore.v1.Page
-	16, // 9: tokenstore.v1.FormerRoute.route:type_name -> tokenstore.v1.Route
-	16, // 10: tokenstore.v1.FormerRoute.became:type_name -> tokenstore.v1.Route
-	17, // 11: tokenstore.v1.FormerKey.key:type_name -> tokenstore.v1.ClientKey
-	17, // 12: tokenstore.v1.FormerKey.became:type_name -> tokenstore.v1.ClientKey
-	18, // 13: tokenstore.v1.FormerPrices.prices:type_name -> tokenstore.v1.Price
-	1,  // 14: tokenstore.v1.GetUndoResponse.undo:type_name -> tokenstore.v1.AuditUndo
-	0,  // 15: tokenstore.v1.RecordAuditRequest.entry:type_name -> tokenstore.v1.AuditEntry
-	0,  // 16: tokenstore.v1.ListAuditResponse.entries:type_name -> tokenstore.v1.AuditEntry
-	9,  // 17: tokenstore.v1.AuditService.RecordAudit:input_type -> tokenstore.v1.RecordAuditRequest
-	11, // 18: tokenstore.v1.AuditService.ListAudit:input_type -> tokenstore.v1.ListAuditRequest
-	7,  // 19: tokenstore.v1.AuditService.GetUndo:input_type -> tokenstore.v1.GetUndoRequest
-	10, // 20: tokenstore.v1.AuditService.RecordAudit:output_type -> tokenstore.v1.RecordAuditResponse
-	12, // 21: tokenstore.v1.AuditService.ListAudit:output_type -> tokenstore.v1.ListAuditResponse
-	8,  // 22: tokenstore.v1.AuditService.GetUndo:output_type -> tokenstore.v1.GetUndoResponse
-	20, // [20:23] is the sub-list for method output_type
-	17, // [17:20] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	22, // 0: tokenstore.v1.AuditEntry.at:type_name -> google.protobuf.Timestamp
+	20, // 1: tokenstore.v1.AuditEntry.details:type_name -> tokenstore.v1.AuditEntry.DetailsEntry
+	2,  // 2: tokenstore.v1.AuditEntry.undo:type_name -> tokenstore.v1.AuditUndo
+	5,  // 3: tokenstore.v1.AuditUndo.settings:type_name -> tokenstore.v1.FormerSetting
+	6,  // 4: tokenstore.v1.AuditUndo.pages:type_name -> tokenstore.v1.FormerPage
+	7,  // 5: tokenstore.v1.AuditUndo.routes:type_name -> tokenstore.v1.FormerRoute
+	8,  // 6: tokenstore.v1.AuditUndo.keys:type_name -> tokenstore.v1.FormerKey
+	9,  // 7: tokenstore.v1.AuditUndo.prices:type_name -> tokenstore.v1.FormerPrices
+	3,  // 8: tokenstore.v1.AuditUndo.tokens:type_name -> tokenstore.v1.FormerToken
+	21, // 9: tokenstore.v1.AuditUndo.names:type_name -> tokenstore.v1.AuditUndo.NamesEntry
+	4,  // 10: tokenstore.v1.FormerToken.edit:type_name -> tokenstore.v1.TokenEdit
+	4,  // 11: tokenstore.v1.FormerToken.became:type_name -> tokenstore.v1.TokenEdit
+	23, // 12: tokenstore.v1.FormerPage.page:type_name -> tokenstore.v1.Page
+	24, // 13: tokenstore.v1.FormerRoute.route:type_name -> tokenstore.v1.Route
+	24, // 14: tokenstore.v1.FormerRoute.became:type_name -> tokenstore.v1.Route
+	25, // 15: tokenstore.v1.FormerKey.key:type_name -> tokenstore.v1.ClientKey
+	25, // 16: tokenstore.v1.FormerKey.became:type_name -> tokenstore.v1.ClientKey
+	26, // 17: tokenstore.v1.FormerPrices.prices:type_name -> tokenstore.v1.Price
+	2,  // 18: tokenstore.v1.GetUndoResponse.undo:type_name -> tokenstore.v1.AuditUndo
+	22, // 19: tokenstore.v1.GetUndoResponse.at:type_name -> google.protobuf.Timestamp
+	1,  // 20: tokenstore.v1.RecordAuditRequest.entry:type_name -> tokenstore.v1.AuditEntry
+	1,  // 21: tokenstore.v1.ListAuditResponse.entries:type_name -> tokenstore.v1.AuditEntry
+	0,  // 22: tokenstore.v1.ListActivityRequest.source:type_name -> tokenstore.v1.ActivitySource
+	22, // 23: tokenstore.v1.ListActivityRequest.from:type_name -> google.protobuf.Timestamp
+	22, // 24: tokenstore.v1.ListActivityRequest.to:type_name -> google.protobuf.Timestamp
+	18, // 25: tokenstore.v1.ListActivityResponse.activities:type_name -> tokenstore.v1.Activity
+	1,  // 26: tokenstore.v1.Activity.entry:type_name -> tokenstore.v1.AuditEntry
+	19, // 27: tokenstore.v1.Activity.event:type_name -> tokenstore.v1.TokenEvent
+	27, // 28: tokenstore.v1.TokenEvent.transition:type_name -> tokenstore.v1.Transition
+	12, // 29: tokenstore.v1.AuditService.RecordAudit:input_type -> tokenstore.v1.RecordAuditRequest
+	14, // 30: tokenstore.v1.AuditService.ListAudit:input_type -> tokenstore.v1.ListAuditRequest
+	10, // 31: tokenstore.v1.AuditService.GetUndo:input_type -> tokenstore.v1.GetUndoRequest
+	16, // 32: tokenstore.v1.AuditService.ListActivity:input_type -> tokenstore.v1.ListActivityRequest
+	13, // 33: tokenstore.v1.AuditService.RecordAudit:output_type -> tokenstore.v1.RecordAuditResponse
+	15, // 34: tokenstore.v1.AuditService.ListAudit:output_type -> tokenstore.v1.ListAuditResponse
+	11, // 35: tokenstore.v1.AuditService.GetUndo:output_type -> tokenstore.v1.GetUndoResponse
+	17, // 36: tokenstore.v1.AuditService.ListActivity:output_type -> tokenstore.v1.ListActivityResponse
+	33, // [33:37] is the sub-list for method output_type
+	29, // [29:33] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_audit_proto_init() }
@@ -975,18 +1606,24 @@ func file_tokenstore_v1_audit_proto_init() {
 	file_tokenstore_v1_config_proto_init()
 	file_tokenstore_v1_key_proto_init()
 	file_tokenstore_v1_price_proto_init()
+	file_tokenstore_v1_token_proto_init()
+	file_tokenstore_v1_audit_proto_msgTypes[17].OneofWrappers = []any{
+		(*Activity_Entry)(nil),
+		(*Activity_Event)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_audit_proto_rawDesc), len(file_tokenstore_v1_audit_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   14,
+			NumEnums:      1,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_tokenstore_v1_audit_proto_goTypes,
 		DependencyIndexes: file_tokenstore_v1_audit_proto_depIdxs,
+		EnumInfos:         file_tokenstore_v1_audit_proto_enumTypes,
 		MessageInfos:      file_tokenstore_v1_audit_proto_msgTypes,
 	}.Build()
 	File_tokenstore_v1_audit_proto = out.File

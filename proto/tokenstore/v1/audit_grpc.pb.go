@@ -19,9 +19,10 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	AuditService_RecordAudit_FullMethodName = "/tokenstore.v1.AuditService/RecordAudit"
-	AuditService_ListAudit_FullMethodName   = "/tokenstore.v1.AuditService/ListAudit"
-	AuditService_GetUndo_FullMethodName     = "/tokenstore.v1.AuditService/GetUndo"
+	AuditService_RecordAudit_FullMethodName  = "/tokenstore.v1.AuditService/RecordAudit"
+	AuditService_ListAudit_FullMethodName    = "/tokenstore.v1.AuditService/ListAudit"
+	AuditService_GetUndo_FullMethodName      = "/tokenstore.v1.AuditService/GetUndo"
+	AuditService_ListActivity_FullMethodName = "/tokenstore.v1.AuditService/ListActivity"
 )
 
 // AuditServiceClient is the client API for AuditService service.
@@ -37,6 +38,9 @@ type AuditServiceClient interface {
 	// GetUndo returns what undoes the actions of one request. It is kept for the last
 	// 1,000 actions that can be undone.
 	GetUndo(ctx context.Context, in *GetUndoRequest, opts ...grpc.CallOption) (*GetUndoResponse, error)
+	// ListActivity pages through the actions, and what happened to tokens by itself, newest
+	// first. Of the latter the last 2,000 of each upstream are kept.
+	ListActivity(ctx context.Context, in *ListActivityRequest, opts ...grpc.CallOption) (*ListActivityResponse, error)
 }
 
 type auditServiceClient struct {
@@ -77,6 +81,16 @@ func (c *auditServiceClient) GetUndo(ctx context.Context, in *GetUndoRequest, op
 	return out, nil
 }
 
+func (c *auditServiceClient) ListActivity(ctx context.Context, in *ListActivityRequest, opts ...grpc.CallOption) (*ListActivityResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListActivityResponse)
+	err := c.cc.Invoke(ctx, AuditService_ListActivity_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AuditServiceServer is the server API for AuditService service.
 // All implementations must embed UnimplementedAuditServiceServer
 // for forward compatibility.
@@ -90,6 +104,9 @@ type AuditServiceServer interface {
 	// GetUndo returns what undoes the actions of one request. It is kept for the last
 	// 1,000 actions that can be undone.
 	GetUndo(context.Context, *GetUndoRequest) (*GetUndoResponse, error)
+	// ListActivity pages through the actions, and what happened to tokens by itself, newest
+	// first. Of the latter the last 2,000 of each upstream are kept.
+	ListActivity(context.Context, *ListActivityRequest) (*ListActivityResponse, error)
 	mustEmbedUnimplementedAuditServiceServer()
 }
 
@@ -108,6 +125,9 @@ func (UnimplementedAuditServiceServer) ListAudit(context.Context, *ListAuditRequ
 }
 func (UnimplementedAuditServiceServer) GetUndo(context.Context, *GetUndoRequest) (*GetUndoResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetUndo not implemented")
+}
+func (UnimplementedAuditServiceServer) ListActivity(context.Context, *ListActivityRequest) (*ListActivityResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListActivity not implemented")
 }
 func (UnimplementedAuditServiceServer) mustEmbedUnimplementedAuditServiceServer() {}
 func (UnimplementedAuditServiceServer) testEmbeddedByValue()                      {}
@@ -184,6 +204,24 @@ func _AuditService_GetUndo_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AuditService_ListActivity_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListActivityRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AuditServiceServer).ListActivity(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AuditService_ListActivity_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AuditServiceServer).ListActivity(ctx, req.(*ListActivityRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AuditService_ServiceDesc is the grpc.ServiceDesc for AuditService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -202,6 +240,10 @@ var AuditService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetUndo",
 			Handler:    _AuditService_GetUndo_Handler,
+		},
+		{
+			MethodName: "ListActivity",
+			Handler:    _AuditService_ListActivity_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -393,9 +393,13 @@ type SettingChange struct {
 	Name string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	At   *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
 	// As the gateway named them, at most 128 bytes.
-	Actor         string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	// Of a setting: its value before, as text. Unset where the default held, or it is not known.
+	Previous *string `protobuf:"bytes,4,opt,name=previous,proto3,oneof" json:"previous,omitempty"`
+	// The default held before.
+	PreviousDefault bool `protobuf:"varint,5,opt,name=previous_default,json=previousDefault,proto3" json:"previous_default,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *SettingChange) Reset() {
@@ -447,6 +451,20 @@ func (x *SettingChange) GetActor() string {
 		return x.Actor
 	}
 	return ""
+}
+
+func (x *SettingChange) GetPrevious() string {
+	if x != nil && x.Previous != nil {
+		return *x.Previous
+	}
+	return ""
+}
+
+func (x *SettingChange) GetPreviousDefault() bool {
+	if x != nil {
+		return x.PreviousDefault
+	}
+	return false
 }
 
 type RevokedSession struct {
@@ -1118,8 +1136,10 @@ type GetSettingsResponse struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Settings *Settings              `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
 	// Those that differ from the built-in ones.
-	Pages         []*Page          `protobuf:"bytes,2,rep,name=pages,proto3" json:"pages,omitempty"`
-	Changes       []*SettingChange `protobuf:"bytes,3,rep,name=changes,proto3" json:"changes,omitempty"`
+	Pages   []*Page          `protobuf:"bytes,2,rep,name=pages,proto3" json:"pages,omitempty"`
+	Changes []*SettingChange `protobuf:"bytes,3,rep,name=changes,proto3" json:"changes,omitempty"`
+	// What holds where no admin has set anything.
+	Defaults      *Settings `protobuf:"bytes,4,opt,name=defaults,proto3" json:"defaults,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1171,6 +1191,13 @@ func (x *GetSettingsResponse) GetPages() []*Page {
 func (x *GetSettingsResponse) GetChanges() []*SettingChange {
 	if x != nil {
 		return x.Changes
+	}
+	return nil
+}
+
+func (x *GetSettingsResponse) GetDefaults() *Settings {
+	if x != nil {
+		return x.Defaults
 	}
 	return nil
 }
@@ -2069,11 +2096,14 @@ const file_tokenstore_v1_config_proto_rawDesc = "" +
 	"\x04Page\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12+\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x17.tokenstore.v1.PageKindR\x04kind\x12\x18\n" +
-	"\acontent\x18\x03 \x01(\tR\acontent\"e\n" +
+	"\acontent\x18\x03 \x01(\tR\acontent\"\xbe\x01\n" +
 	"\rSettingChange\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12*\n" +
 	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
-	"\x05actor\x18\x03 \x01(\tR\x05actor\"[\n" +
+	"\x05actor\x18\x03 \x01(\tR\x05actor\x12\x1f\n" +
+	"\bprevious\x18\x04 \x01(\tH\x00R\bprevious\x88\x01\x01\x12)\n" +
+	"\x10previous_default\x18\x05 \x01(\bR\x0fpreviousDefaultB\v\n" +
+	"\t_previous\"[\n" +
 	"\x0eRevokedSession\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x129\n" +
 	"\n" +
@@ -2117,11 +2147,12 @@ const file_tokenstore_v1_config_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
 	"\x10expected_version\x18\x02 \x01(\x04R\x0fexpectedVersion\"\x15\n" +
 	"\x13DeleteRouteResponse\"\x14\n" +
-	"\x12GetSettingsRequest\"\xad\x01\n" +
+	"\x12GetSettingsRequest\"\xe2\x01\n" +
 	"\x13GetSettingsResponse\x123\n" +
 	"\bsettings\x18\x01 \x01(\v2\x17.tokenstore.v1.SettingsR\bsettings\x12)\n" +
 	"\x05pages\x18\x02 \x03(\v2\x13.tokenstore.v1.PageR\x05pages\x126\n" +
-	"\achanges\x18\x03 \x03(\v2\x1c.tokenstore.v1.SettingChangeR\achanges\"\xf5\x01\n" +
+	"\achanges\x18\x03 \x03(\v2\x1c.tokenstore.v1.SettingChangeR\achanges\x123\n" +
+	"\bdefaults\x18\x04 \x01(\v2\x17.tokenstore.v1.SettingsR\bdefaults\"\xf5\x01\n" +
 	"\x15UpdateSettingsRequest\x123\n" +
 	"\bsettings\x18\x01 \x01(\v2\x17.tokenstore.v1.SettingsR\bsettings\x12;\n" +
 	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
@@ -2265,55 +2296,56 @@ var file_tokenstore_v1_config_proto_depIdxs = []int32{
 	1,  // 10: tokenstore.v1.GetSettingsResponse.settings:type_name -> tokenstore.v1.Settings
 	2,  // 11: tokenstore.v1.GetSettingsResponse.pages:type_name -> tokenstore.v1.Page
 	3,  // 12: tokenstore.v1.GetSettingsResponse.changes:type_name -> tokenstore.v1.SettingChange
-	1,  // 13: tokenstore.v1.UpdateSettingsRequest.settings:type_name -> tokenstore.v1.Settings
-	35, // 14: tokenstore.v1.UpdateSettingsRequest.update_mask:type_name -> google.protobuf.FieldMask
-	2,  // 15: tokenstore.v1.UpdateSettingsRequest.pages:type_name -> tokenstore.v1.Page
-	1,  // 16: tokenstore.v1.UpdateSettingsResponse.settings:type_name -> tokenstore.v1.Settings
-	2,  // 17: tokenstore.v1.UpdateSettingsResponse.pages:type_name -> tokenstore.v1.Page
-	3,  // 18: tokenstore.v1.UpdateSettingsResponse.changes:type_name -> tokenstore.v1.SettingChange
-	35, // 19: tokenstore.v1.ResetSettingsRequest.reset_mask:type_name -> google.protobuf.FieldMask
-	1,  // 20: tokenstore.v1.ResetSettingsResponse.settings:type_name -> tokenstore.v1.Settings
-	2,  // 21: tokenstore.v1.ResetSettingsResponse.pages:type_name -> tokenstore.v1.Page
-	3,  // 22: tokenstore.v1.ResetSettingsResponse.changes:type_name -> tokenstore.v1.SettingChange
-	5,  // 23: tokenstore.v1.ListUpstreamsResponse.upstreams:type_name -> tokenstore.v1.Upstream
-	5,  // 24: tokenstore.v1.PutUpstreamRequest.upstream:type_name -> tokenstore.v1.Upstream
-	5,  // 25: tokenstore.v1.PutUpstreamResponse.upstream:type_name -> tokenstore.v1.Upstream
-	1,  // 26: tokenstore.v1.WatchResponse.settings:type_name -> tokenstore.v1.Settings
-	5,  // 27: tokenstore.v1.WatchResponse.upstreams:type_name -> tokenstore.v1.Upstream
-	2,  // 28: tokenstore.v1.WatchResponse.pages:type_name -> tokenstore.v1.Page
-	4,  // 29: tokenstore.v1.WatchResponse.revoked_sessions:type_name -> tokenstore.v1.RevokedSession
-	6,  // 30: tokenstore.v1.WatchResponse.routes:type_name -> tokenstore.v1.Route
-	36, // 31: tokenstore.v1.WatchResponse.prices:type_name -> tokenstore.v1.Prices
-	34, // 32: tokenstore.v1.RevokeSessionRequest.expires_at:type_name -> google.protobuf.Timestamp
-	15, // 33: tokenstore.v1.ConfigService.GetSettings:input_type -> tokenstore.v1.GetSettingsRequest
-	17, // 34: tokenstore.v1.ConfigService.UpdateSettings:input_type -> tokenstore.v1.UpdateSettingsRequest
-	19, // 35: tokenstore.v1.ConfigService.ResetSettings:input_type -> tokenstore.v1.ResetSettingsRequest
-	21, // 36: tokenstore.v1.ConfigService.ListUpstreams:input_type -> tokenstore.v1.ListUpstreamsRequest
-	23, // 37: tokenstore.v1.ConfigService.PutUpstream:input_type -> tokenstore.v1.PutUpstreamRequest
-	25, // 38: tokenstore.v1.ConfigService.DeleteUpstream:input_type -> tokenstore.v1.DeleteUpstreamRequest
-	9,  // 39: tokenstore.v1.ConfigService.ListRoutes:input_type -> tokenstore.v1.ListRoutesRequest
-	11, // 40: tokenstore.v1.ConfigService.PutRoute:input_type -> tokenstore.v1.PutRouteRequest
-	13, // 41: tokenstore.v1.ConfigService.DeleteRoute:input_type -> tokenstore.v1.DeleteRouteRequest
-	27, // 42: tokenstore.v1.ConfigService.ClaimAdminToken:input_type -> tokenstore.v1.ClaimAdminTokenRequest
-	29, // 43: tokenstore.v1.ConfigService.Watch:input_type -> tokenstore.v1.WatchRequest
-	31, // 44: tokenstore.v1.ConfigService.RevokeSession:input_type -> tokenstore.v1.RevokeSessionRequest
-	16, // 45: tokenstore.v1.ConfigService.GetSettings:output_type -> tokenstore.v1.GetSettingsResponse
-	18, // 46: tokenstore.v1.ConfigService.UpdateSettings:output_type -> tokenstore.v1.UpdateSettingsResponse
-	20, // 47: tokenstore.v1.ConfigService.ResetSettings:output_type -> tokenstore.v1.ResetSettingsResponse
-	22, // 48: tokenstore.v1.ConfigService.ListUpstreams:output_type -> tokenstore.v1.ListUpstreamsResponse
-	24, // 49: tokenstore.v1.ConfigService.PutUpstream:output_type -> tokenstore.v1.PutUpstreamResponse
-	26, // 50: tokenstore.v1.ConfigService.DeleteUpstream:output_type -> tokenstore.v1.DeleteUpstreamResponse
-	10, // 51: tokenstore.v1.ConfigService.ListRoutes:output_type -> tokenstore.v1.ListRoutesResponse
-	12, // 52: tokenstore.v1.ConfigService.PutRoute:output_type -> tokenstore.v1.PutRouteResponse
-	14, // 53: tokenstore.v1.ConfigService.DeleteRoute:output_type -> tokenstore.v1.DeleteRouteResponse
-	28, // 54: tokenstore.v1.ConfigService.ClaimAdminToken:output_type -> tokenstore.v1.ClaimAdminTokenResponse
-	30, // 55: tokenstore.v1.ConfigService.Watch:output_type -> tokenstore.v1.WatchResponse
-	32, // 56: tokenstore.v1.ConfigService.RevokeSession:output_type -> tokenstore.v1.RevokeSessionResponse
-	45, // [45:57] is the sub-list for method output_type
-	33, // [33:45] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	1,  // 13: tokenstore.v1.GetSettingsResponse.defaults:type_name -> tokenstore.v1.Settings
+	1,  // 14: tokenstore.v1.UpdateSettingsRequest.settings:type_name -> tokenstore.v1.Settings
+	35, // 15: tokenstore.v1.UpdateSettingsRequest.update_mask:type_name -> google.protobuf.FieldMask
+	2,  // 16: tokenstore.v1.UpdateSettingsRequest.pages:type_name -> tokenstore.v1.Page
+	1,  // 17: tokenstore.v1.UpdateSettingsResponse.settings:type_name -> tokenstore.v1.Settings
+	2,  // 18: tokenstore.v1.UpdateSettingsResponse.pages:type_name -> tokenstore.v1.Page
+	3,  // 19: tokenstore.v1.UpdateSettingsResponse.changes:type_name -> tokenstore.v1.SettingChange
+	35, // 20: tokenstore.v1.ResetSettingsRequest.reset_mask:type_name -> google.protobuf.FieldMask
+	1,  // 21: tokenstore.v1.ResetSettingsResponse.settings:type_name -> tokenstore.v1.Settings
+	2,  // 22: tokenstore.v1.ResetSettingsResponse.pages:type_name -> tokenstore.v1.Page
+	3,  // 23: tokenstore.v1.ResetSettingsResponse.changes:type_name -> tokenstore.v1.SettingChange
+	5,  // 24: tokenstore.v1.ListUpstreamsResponse.upstreams:type_name -> tokenstore.v1.Upstream
+	5,  // 25: tokenstore.v1.PutUpstreamRequest.upstream:type_name -> tokenstore.v1.Upstream
+	5,  // 26: tokenstore.v1.PutUpstreamResponse.upstream:type_name -> tokenstore.v1.Upstream
+	1,  // 27: tokenstore.v1.WatchResponse.settings:type_name -> tokenstore.v1.Settings
+	5,  // 28: tokenstore.v1.WatchResponse.upstreams:type_name -> tokenstore.v1.Upstream
+	2,  // 29: tokenstore.v1.WatchResponse.pages:type_name -> tokenstore.v1.Page
+	4,  // 30: tokenstore.v1.WatchResponse.revoked_sessions:type_name -> tokenstore.v1.RevokedSession
+	6,  // 31: tokenstore.v1.WatchResponse.routes:type_name -> tokenstore.v1.Route
+	36, // 32: tokenstore.v1.WatchResponse.prices:type_name -> tokenstore.v1.Prices
+	34, // 33: tokenstore.v1.RevokeSessionRequest.expires_at:type_name -> google.protobuf.Timestamp
+	15, // 34: tokenstore.v1.ConfigService.GetSettings:input_type -> tokenstore.v1.GetSettingsRequest
+	17, // 35: tokenstore.v1.ConfigService.UpdateSettings:input_type -> tokenstore.v1.UpdateSettingsRequest
+	19, // 36: tokenstore.v1.ConfigService.ResetSettings:input_type -> tokenstore.v1.ResetSettingsRequest
+	21, // 37: tokenstore.v1.ConfigService.ListUpstreams:input_type -> tokenstore.v1.ListUpstreamsRequest
+	23, // 38: tokenstore.v1.ConfigService.PutUpstream:input_type -> tokenstore.v1.PutUpstreamRequest
+	25, // 39: tokenstore.v1.ConfigService.DeleteUpstream:input_type -> tokenstore.v1.DeleteUpstreamRequest
+	9,  // 40: tokenstore.v1.ConfigService.ListRoutes:input_type -> tokenstore.v1.ListRoutesRequest
+	11, // 41: tokenstore.v1.ConfigService.PutRoute:input_type -> tokenstore.v1.PutRouteRequest
+	13, // 42: tokenstore.v1.ConfigService.DeleteRoute:input_type -> tokenstore.v1.DeleteRouteRequest
+	27, // 43: tokenstore.v1.ConfigService.ClaimAdminToken:input_type -> tokenstore.v1.ClaimAdminTokenRequest
+	29, // 44: tokenstore.v1.ConfigService.Watch:input_type -> tokenstore.v1.WatchRequest
+	31, // 45: tokenstore.v1.ConfigService.RevokeSession:input_type -> tokenstore.v1.RevokeSessionRequest
+	16, // 46: tokenstore.v1.ConfigService.GetSettings:output_type -> tokenstore.v1.GetSettingsResponse
+	18, // 47: tokenstore.v1.ConfigService.UpdateSettings:output_type -> tokenstore.v1.UpdateSettingsResponse
+	20, // 48: tokenstore.v1.ConfigService.ResetSettings:output_type -> tokenstore.v1.ResetSettingsResponse
+	22, // 49: tokenstore.v1.ConfigService.ListUpstreams:output_type -> tokenstore.v1.ListUpstreamsResponse
+	24, // 50: tokenstore.v1.ConfigService.PutUpstream:output_type -> tokenstore.v1.PutUpstreamResponse
+	26, // 51: tokenstore.v1.ConfigService.DeleteUpstream:output_type -> tokenstore.v1.DeleteUpstreamResponse
+	10, // 52: tokenstore.v1.ConfigService.ListRoutes:output_type -> tokenstore.v1.ListRoutesResponse
+	12, // 53: tokenstore.v1.ConfigService.PutRoute:output_type -> tokenstore.v1.PutRouteResponse
+	14, // 54: tokenstore.v1.ConfigService.DeleteRoute:output_type -> tokenstore.v1.DeleteRouteResponse
+	28, // 55: tokenstore.v1.ConfigService.ClaimAdminToken:output_type -> tokenstore.v1.ClaimAdminTokenResponse
+	30, // 56: tokenstore.v1.ConfigService.Watch:output_type -> tokenstore.v1.WatchResponse
+	32, // 57: tokenstore.v1.ConfigService.RevokeSession:output_type -> tokenstore.v1.RevokeSessionResponse
+	46, // [46:58] is the sub-list for method output_type
+	34, // [34:46] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_config_proto_init() }
@@ -2322,6 +2354,7 @@ func file_tokenstore_v1_config_proto_init() {
 		return
 	}
 	file_tokenstore_v1_price_proto_init()
+	file_tokenstore_v1_config_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

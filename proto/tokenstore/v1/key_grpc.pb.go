@@ -46,7 +46,7 @@ type KeyServiceClient interface {
 	// RotateKey gives the key another secret. The one before it goes on for a while, if that
 	// is asked for; one that was before that ends at once.
 	RotateKey(ctx context.Context, in *RotateKeyRequest, opts ...grpc.CallOption) (*RotateKeyResponse, error)
-	// DeleteKey keeps the key for an hour, for RestoreKey.
+	// DeleteKey keeps the key for 24 hours, for RestoreKey.
 	DeleteKey(ctx context.Context, in *DeleteKeyRequest, opts ...grpc.CallOption) (*DeleteKeyResponse, error)
 	RestoreKey(ctx context.Context, in *RestoreKeyRequest, opts ...grpc.CallOption) (*RestoreKeyResponse, error)
 	// ResolveKey tells whose a secret is. KEY_NOT_FOUND where it is nobody's, or no more.
@@ -158,7 +158,7 @@ type KeyServiceServer interface {
 	// RotateKey gives the key another secret. The one before it goes on for a while, if that
 	// is asked for; one that was before that ends at once.
 	RotateKey(context.Context, *RotateKeyRequest) (*RotateKeyResponse, error)
-	// DeleteKey keeps the key for an hour, for RestoreKey.
+	// DeleteKey keeps the key for 24 hours, for RestoreKey.
 	DeleteKey(context.Context, *DeleteKeyRequest) (*DeleteKeyResponse, error)
 	RestoreKey(context.Context, *RestoreKeyRequest) (*RestoreKeyResponse, error)
 	// ResolveKey tells whose a secret is. KEY_NOT_FOUND where it is nobody's, or no more.

@@ -60,11 +60,11 @@ type TokenServiceClient interface {
 	// UpdateToken changes the fields named in the mask. VERSION_CONFLICT when
 	// expected_version is set and is not the stored one.
 	UpdateToken(ctx context.Context, in *UpdateTokenRequest, opts ...grpc.CallOption) (*UpdateTokenResponse, error)
-	// DeleteToken removes the token and recalls its leases. For an hour it can be
+	// DeleteToken removes the token and recalls its leases. For 24 hours it can be
 	// restored.
 	DeleteToken(ctx context.Context, in *DeleteTokenRequest, opts ...grpc.CallOption) (*DeleteTokenResponse, error)
 	// RestoreToken undoes a deletion: id, counters and checksum come back.
-	// TOKEN_NOT_FOUND when it was deleted more than an hour ago, ALREADY_EXISTS
+	// TOKEN_NOT_FOUND when it was deleted more than 24 hours ago, ALREADY_EXISTS
 	// when its secret has been added again, ALIAS_TAKEN when another token has its
 	// alias by now.
 	RestoreToken(ctx context.Context, in *RestoreTokenRequest, opts ...grpc.CallOption) (*RestoreTokenResponse, error)
@@ -304,11 +304,11 @@ type TokenServiceServer interface {
 	// UpdateToken changes the fields named in the mask. VERSION_CONFLICT when
 	// expected_version is set and is not the stored one.
 	UpdateToken(context.Context, *UpdateTokenRequest) (*UpdateTokenResponse, error)
-	// DeleteToken removes the token and recalls its leases. For an hour it can be
+	// DeleteToken removes the token and recalls its leases. For 24 hours it can be
 	// restored.
 	DeleteToken(context.Context, *DeleteTokenRequest) (*DeleteTokenResponse, error)
 	// RestoreToken undoes a deletion: id, counters and checksum come back.
-	// TOKEN_NOT_FOUND when it was deleted more than an hour ago, ALREADY_EXISTS
+	// TOKEN_NOT_FOUND when it was deleted more than 24 hours ago, ALREADY_EXISTS
 	// when its secret has been added again, ALIAS_TAKEN when another token has its
 	// alias by now.
 	RestoreToken(context.Context, *RestoreTokenRequest) (*RestoreTokenResponse, error)

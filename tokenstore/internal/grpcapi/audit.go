@@ -3,6 +3,8 @@ package grpcapi
 import (
 	"context"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/redisstore"
 )
@@ -26,7 +28,10 @@ func (s *AuditServer) RecordAudit(
 // GetUndo implements AuditService.
 func (s *AuditServer) GetUndo(ctx context.Context, request *tokenstorev1.GetUndoRequest) (*tokenstorev1.GetUndoResponse, error) {
 	undo, err := s.store.AuditUndo(ctx, request.GetRequestId())
-	return &tokenstorev1.GetUndoResponse{Undo: undo}, err
+	if err != nil || undo.Undo == nil {
+		return &tokenstorev1.GetUndoResponse{}, err
+	}
+	return &tokenstorev1.GetUndoResponse{Undo: undo.Undo, SwitchedSince: undo.SwitchedSince, At: timestamppb.New(undo.At)}, nil
 }
 
 // ListAudit implements AuditService.
@@ -37,4 +42,23 @@ func (s *AuditServer) ListAudit(ctx context.Context, request *tokenstorev1.ListA
 	}
 	entries, next, err := s.store.ListAudit(ctx, limit, request.GetCursor())
 	return &tokenstorev1.ListAuditResponse{Entries: entries, NextCursor: next}, err
+}
+
+// ListActivity implements AuditService.
+func (s *AuditServer) ListActivity(ctx context.Context, request *tokenstorev1.ListActivityRequest) (*tokenstorev1.ListActivityResponse, error) {
+	limit, err := limitOf(request.GetLimit())
+	if err != nil {
+		return nil, err
+	}
+	filter := redisstore.ActivityFilter{
+		Source: request.GetSource(), Actor: request.GetActor(), Kind: request.GetKind(), Account: request.GetAccount(),
+	}
+	if request.GetFrom() != nil {
+		filter.From = request.GetFrom().AsTime()
+	}
+	if request.GetTo() != nil {
+		filter.To = request.GetTo().AsTime()
+	}
+	activities, next, err := s.store.ListActivity(ctx, filter, limit, request.GetCursor())
+	return &tokenstorev1.ListActivityResponse{Activities: activities, NextCursor: next}, err
 }

@@ -4,13 +4,9 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -73,14 +69,9 @@ func (s *Store) ListAudit(ctx context.Context, limit int, cursor string) ([]*tok
 	}
 	entries := make([]*tokenstorev1.AuditEntry, len(messages))
 	for i, message := range messages {
-		entries[i] = &tokenstorev1.AuditEntry{}
-		packed, _ := message.Values["e"].(string)
-		if err := proto.Unmarshal([]byte(packed), entries[i]); err != nil {
-			return nil, "", fmt.Errorf("audit entry %s: %w", message.ID, err)
+		if entries[i], err = auditEntryOf(message); err != nil {
+			return nil, "", err
 		}
-		stamp, _, _ := strings.Cut(message.ID, "-")
-		ms, _ := strconv.ParseInt(stamp, 10, 64) // Redis's own id
-		entries[i].At = timestamppb.New(time.UnixMilli(ms))
 	}
 	return entries, next, nil
 }

@@ -3,6 +3,9 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/protobuf/proto"
@@ -36,31 +39,73 @@ func (s *Store) keepUndo(ctx context.Context, requestID string, undo *tokenstore
 	return true, nil
 }
 
-// AuditUndo returns what undoes the actions of a request; nothing where that is not
-// kept.
-func (s *Store) AuditUndo(ctx context.Context, requestID string) ([]*tokenstorev1.AuditUndo, error) {
-	var found []*tokenstorev1.AuditUndo
+// Undoing is what undoes the actions of a request; it is empty where that is not kept.
+type Undoing struct {
+	Undo []*tokenstorev1.AuditUndo
+	// SwitchedSince are the ids of tokens that later actions have enabled or disabled.
+	SwitchedSince []string
+	// At is when the newest of the actions was recorded.
+	At time.Time
+}
+
+// AuditUndo returns what undoes the actions of a request.
+func (s *Store) AuditUndo(ctx context.Context, requestID string) (Undoing, error) {
+	var undoing Undoing
+	switched := map[string]bool{}
+	err := s.eachUndo(ctx, func(kept keptUndo) error {
+		if kept.request != requestID && undoing.Undo != nil {
+			return nil // an earlier one
+		}
+		undo, err := kept.undo()
+		if kept.request != requestID {
+			for _, token := range slices.Concat(undo.GetEnabled(), undo.GetDisabled()) {
+				switched[token] = true
+			}
+			return err
+		}
+		if undoing.Undo == nil {
+			undoing.At = time.UnixMilli(placeOf(kept.id, "").ms)
+		}
+		undoing.Undo = append(undoing.Undo, undo)
+		return err
+	})
+	if undoing.Undo != nil {
+		undoing.SwitchedSince = slices.Sorted(maps.Keys(switched))
+	}
+	return undoing, err
+}
+
+// keptUndo is what undoes an action as it is kept.
+type keptUndo struct{ id, request, packed string }
+
+func (k keptUndo) undo() (*tokenstorev1.AuditUndo, error) {
+	undo := &tokenstorev1.AuditUndo{}
+	if err := proto.Unmarshal([]byte(k.packed), undo); err != nil {
+		return nil, fmt.Errorf("what undoes %s: %w", k.id, err)
+	}
+	return undo, nil
+}
+
+// eachUndo calls visit with all that is kept, newest first, until it errs.
+func (s *Store) eachUndo(ctx context.Context, visit func(keptUndo) error) error {
 	newest := "+"
 	for range keepUndos/undoPage + 1 {
 		messages, err := s.client.XRevRangeN(ctx, auditUndoKey(), newest, "-", undoPage).Result()
 		if err != nil {
-			return nil, storeError("read what undoes an action", err)
+			return storeError("read what undoes an action", err)
 		}
 		for _, message := range messages {
 			newest = "(" + message.ID
-			if message.Values["r"] != requestID {
-				continue
+			kept := keptUndo{id: message.ID}
+			kept.request, _ = message.Values["r"].(string)
+			kept.packed, _ = message.Values["u"].(string)
+			if err := visit(kept); err != nil {
+				return err
 			}
-			undo := &tokenstorev1.AuditUndo{}
-			packed, _ := message.Values["u"].(string)
-			if err := proto.Unmarshal([]byte(packed), undo); err != nil {
-				return nil, fmt.Errorf("what undoes %s: %w", message.ID, err)
-			}
-			found = append(found, undo)
 		}
 		if len(messages) < undoPage {
 			break
 		}
 	}
-	return found, nil
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -29,14 +30,17 @@ func TestAuditUndo(t *testing.T) {
 		record("large", &tokenstorev1.AuditUndo{Pages: []*tokenstorev1.FormerPage{{Page: &tokenstorev1.Page{Content: strings.Repeat("x", maxUndo)}}}})
 		var deleted []string
 		undo, err := store.AuditUndo(ctx, "bulk")
-		for _, each := range undo {
+		for _, each := range undo.Undo {
 			deleted = append(deleted, each.GetDeleted()...)
 		}
 		if got := strings.Join(deleted, ","); err != nil || got != "t3,t1,t2" {
 			t.Errorf("%s, %v", got, err)
 		}
+		if got := strings.Join(undo.SwitchedSince, ","); got != "t9" || time.Since(undo.At).Abs() > time.Minute {
+			t.Errorf("later actions switched %s; at %v", got, undo.At)
+		}
 		for _, request := range []string{"none", "large", "never"} {
-			if undo, err := store.AuditUndo(ctx, request); err != nil || len(undo) > 0 {
+			if undo, err := store.AuditUndo(ctx, request); err != nil || len(undo.Undo) > 0 {
 				t.Errorf("%s: %v, %v", request, undo, err)
 			}
 		}

@@ -29,7 +29,9 @@ var (
 
 const (
 	// clientKeyTrashTTL is how long a deleted client key can be restored.
-	clientKeyTrashTTL = time.Hour
+	clientKeyTrashTTL = 24 * time.Hour
+	// keepDeletedKeys is how many deleted client keys can be restored.
+	keepDeletedKeys = 1000
 	// maxKeepOld is how long an old secret may go on.
 	maxKeepOld = 90 * 24 * time.Hour
 	// maxQuotedID is how much of what should be an id an error quotes, in bytes.
@@ -216,7 +218,7 @@ func (s *Store) deleteClientKey(ctx context.Context, id string, expected uint64)
 		return noClientKey(id)
 	}
 	result, err := deleteClientKeyScript.run(ctx, s.client, allClientKeyKeys(id),
-		id, expected, clientKeyTrashTTL.Milliseconds(), poolChannel).StringSlice()
+		id, expected, clientKeyTrashTTL.Milliseconds(), keepDeletedKeys, poolChannel).StringSlice()
 	if err != nil {
 		return storeError("delete a client key", err)
 	}
@@ -339,7 +341,7 @@ func noClientKey(id string) error {
 }
 
 func notDeletedClientKey(id string) error {
-	return rpcerr.New(tokenstorev1.Reason_REASON_KEY_NOT_FOUND, "there is no client key %q that was deleted within the last hour", shortened(id, maxQuotedID))
+	return rpcerr.New(tokenstorev1.Reason_REASON_KEY_NOT_FOUND, "there is no client key %q that was deleted within the last 24 hours", shortened(id, maxQuotedID))
 }
 
 func tooManyClientKeys() error {

@@ -239,7 +239,7 @@ func TestRotation(t *testing.T) {
 	wantReason(t, err, tokenstorev1.Reason_REASON_VERSION_CONFLICT)
 }
 
-// A deleted key can be restored for an hour; then nothing is left of it.
+// A deleted key can be restored for a day; then nothing is left of it.
 func TestTheTrashOfClientKeys(t *testing.T) {
 	t.Parallel()
 	client, setTime := testredis.MiniAt(t, time.Now())
@@ -257,7 +257,7 @@ func TestTheTrashOfClientKeys(t *testing.T) {
 		t.Errorf("beside the trash: %v", listed)
 	}
 	setTime(start.Add(clientKeyTrashTTL + time.Minute))
-	if _, err := store.RestoreClientKey(ctx, key.GetId()); !rpcerr.Is(err, noKey) || !strings.Contains(err.Error(), "last hour") {
+	if _, err := store.RestoreClientKey(ctx, key.GetId()); !rpcerr.Is(err, noKey) || !strings.Contains(err.Error(), "last 24 hours") {
 		t.Errorf("restored: %v", err)
 	}
 	if listed := listKeys(t, store, deleted); len(listed) != 0 {
@@ -266,6 +266,54 @@ func TestTheTrashOfClientKeys(t *testing.T) {
 	createKey(t, store, &tokenstorev1.ClientKey{Name: "new"})
 	if left := client.ZCard(ctx, clientKeyChangesKey()).Val() + client.ZCard(ctx, clientKeyTrashKey()).Val(); left != 1 {
 		t.Errorf("%d are left, want the new one", left)
+	}
+}
+
+// Of more deleted keys than are kept, those that were deleted first are forgotten; that they were
+// deleted stays known until every tokenstore has heard of it.
+func TestTheTrashOfClientKeysIsBounded(t *testing.T) {
+	t.Parallel()
+	client, setTime := testredis.MiniAt(t, epoch2026)
+	store := newStore(t, client)
+	ctx := t.Context()
+	const most = 2
+	var ids []string
+	for i := range 4 {
+		setTime(epoch2026.Add(time.Duration(i) * time.Second))
+		key, _ := createKey(t, store, &tokenstorev1.ClientKey{Name: "old"})
+		ids = append(ids, key.GetId())
+		err := deleteClientKeyScript.run(ctx, client, allClientKeyKeys(key.GetId()),
+			key.GetId(), 0, clientKeyTrashTTL.Milliseconds(), most, poolChannel).Err()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := func() (hashes int64, changes int64) {
+		for _, id := range ids {
+			hashes += client.Exists(ctx, clientKeyKey(id)).Val()
+		}
+		return hashes, client.ZCard(ctx, clientKeyChangesKey()).Val()
+	}
+	if hashes, changes := kept(); hashes != most || changes != 4 {
+		t.Errorf("%d are kept, %d deletions known", hashes, changes)
+	}
+	_, err := store.RestoreClientKey(ctx, ids[0])
+	wantReason(t, err, noKey)
+	if _, err := store.RestoreClientKey(ctx, ids[3]); err != nil {
+		t.Error(err)
+	}
+	setTime(epoch2026.Add(2 * time.Hour))
+	for range 2 {
+		key, _ := createKey(t, store, &tokenstorev1.ClientKey{Name: "new"})
+		ids = append(ids, key.GetId())
+		err := deleteClientKeyScript.run(ctx, client, allClientKeyKeys(key.GetId()),
+			key.GetId(), 0, clientKeyTrashTTL.Milliseconds(), most, poolChannel).Err()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if hashes, changes := kept(); hashes != most+1 || changes != most+1 {
+		t.Errorf("an hour later %d are kept, %d deletions known", hashes, changes)
 	}
 }
 

@@ -116,6 +116,9 @@ func TestACluster(t *testing.T) {
 	if _, err := store.UndoTransitions(ctx, leasing.Undo{Class: "upstream", From: time.Now().Add(-time.Hour), To: time.Now(), By: "admin"}); err != nil {
 		t.Fatal(err)
 	}
+	if all, _, err := store.ListActivity(ctx, ActivityFilter{}, 100, ""); err != nil || len(all) == 0 {
+		t.Errorf("activity: %v, %v", all, err)
+	}
 	if _, err := store.Pardon(ctx, "openai", "guard"); err != nil {
 		t.Fatal(err)
 	}

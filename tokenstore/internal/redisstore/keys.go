@@ -271,6 +271,11 @@ func clockKey(upstream string) string { return poolPrefix(upstream) + "clock" }
 // The last keepTransitions are kept.
 func historyKey(upstream, id string) string { return poolPrefix(upstream) + "history:" + id }
 
+// eventsKey is a stream of what happened to the pool's tokens by itself, and was taken back: the
+// token's id, kind, class and model, and of some until, request and by. lua/parts/tell.lua says
+// how many are kept.
+func eventsKey(upstream string) string { return poolPrefix(upstream) + "events" }
+
 // windowKey is a hash of what was seen of an upstream since the first of its recent
 // failures: `from` ms; `failed <class> <model>` how many tokens, `token <class>
 // <model> <token id>` which; `request <class> <model>` the first request; `well
@@ -294,7 +299,8 @@ func acknowledgedKey(upstream string) string { return poolPrefix(upstream) + "ac
 func wrongedKey(upstream string) string { return poolPrefix(upstream) + "wronged" }
 
 // settingsKey is a hash: `s:<name>` text of a setting that an admin has stored,
-// `c:<name or path>` `<ms> <actor>` of the last change of a setting or a page,
+// `c:<name or path>` `<ms> <actor>` of the last change of a setting or a page, `p:<name>`
+// `<ms> <value>` of the value before it, and the ms alone where the default held,
 // `ver`, `updated` ms.
 func settingsKey() string { return configPrefix + "settings" }
 

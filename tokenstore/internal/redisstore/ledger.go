@@ -28,7 +28,7 @@ const (
 	maxBooks = 256
 	// forgottenFor is how long the ledger of a deleted key is kept: longer than the key can be
 	// restored.
-	forgottenFor = 2 * time.Hour
+	forgottenFor = clientKeyTrashTTL + time.Hour
 	// wantedFor is how long nothing of a key is granted ahead of requests after a charge has
 	// found no room because of what others have set aside, and wantEvery how often those are
 	// asked for it at most.

@@ -209,7 +209,7 @@ func TestLedgersAreForgotten(t *testing.T) {
 	under.post(1, ledger.Amounts{})
 	under.pay(1)
 	under.post(0, ledger.Amounts{})
-	setTime(epoch2026.Add(26*time.Hour + time.Second))
+	setTime(epoch2026.Add(24*time.Hour + forgottenFor + time.Second))
 	if count() != 0 {
 		t.Errorf("left: %v", client.Keys(t.Context(), "c1:{key:k*").Val())
 	}

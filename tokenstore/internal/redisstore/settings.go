@@ -191,7 +191,7 @@ func (s *Store) Configuration(ctx context.Context) (*tokenstorev1.GetSettingsRes
 		return nil, err
 	}
 	return &tokenstorev1.GetSettingsResponse{
-		Settings: s.overlay(settings), Pages: pagesOf(pages), Changes: changesOf(settings),
+		Settings: s.overlay(settings), Pages: pagesOf(pages), Changes: changesOf(settings), Defaults: proto.CloneOf(s.defaults),
 	}, nil
 }
 
@@ -204,9 +204,15 @@ func changesOf(values fields) []*tokenstorev1.SettingChange {
 			continue
 		}
 		at, actor, _ := strings.Cut(values[name], " ")
-		changes = append(changes, &tokenstorev1.SettingChange{
-			Name: changed, At: timestamp(fields{"at": at}.time("at")), Actor: actor,
-		})
+		change := &tokenstorev1.SettingChange{Name: changed, At: timestamp(fields{"at": at}.time("at")), Actor: actor}
+		// A tokenstore of before leaves what an earlier change has replaced.
+		if since, previous, set := strings.Cut(values["p:"+changed], " "); since == at {
+			change.PreviousDefault = !set
+			if set {
+				change.Previous = &previous
+			}
+		}
+		changes = append(changes, change)
 	}
 	return changes
 }

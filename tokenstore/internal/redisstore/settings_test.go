@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -198,6 +199,49 @@ func TestCreateAgainstDeleteUpstream(t *testing.T) {
 			if (created == nil) == (deleted == nil) {
 				t.Errorf("created: %v, deleted: %v", created, deleted)
 			}
+		}
+	})
+}
+
+// Of each setting that was changed it is known what it was before.
+func TestPreviousValues(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		set := func(attempts uint32) {
+			t.Helper()
+			_, err := store.UpdateSettings(ctx, SettingsUpdate{Settings: &tokenstorev1.Settings{MaxAttempts: attempts}, Names: []string{"max_attempts"}, Actor: "api"})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		previous := func() string {
+			t.Helper()
+			now, err := store.Configuration(ctx)
+			if err != nil || now.GetDefaults().GetMaxAttempts() != store.defaults.GetMaxAttempts() || len(now.GetChanges()) != 1 {
+				t.Fatal(now, err)
+			}
+			change := now.GetChanges()[0]
+			return fmt.Sprintf("%q %v %v", change.GetPrevious(), change.Previous != nil, change.GetPreviousDefault())
+		}
+		set(5)
+		if got := previous(); got != `"" false true` {
+			t.Errorf("changed once: %s", got)
+		}
+		set(7)
+		if got := previous(); got != `"5" true false` {
+			t.Errorf("changed twice: %s", got)
+		}
+		if _, err := store.ResetSettings(ctx, SettingsReset{Names: []string{"max_attempts"}, Actor: "api"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := previous(); got != `"7" true false` {
+			t.Errorf("reset: %s", got)
+		}
+		// As a tokenstore of before changes it.
+		store.client.HSet(ctx, settingsKey(), "c:max_attempts", "1 api")
+		if got := previous(); got != `"" false false` {
+			t.Errorf("changed by another version: %s", got)
 		}
 	})
 }

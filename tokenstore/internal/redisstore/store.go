@@ -46,6 +46,8 @@ type Store struct {
 	instance atomic.Pointer[string]
 	// ringsRenewed: see renewRings.
 	ringsRenewed atomic.Bool
+	// deleted counts tokens that this store has deleted: see boundTrash.
+	deleted atomic.Int64
 	// sealed: the data had check values of their seal keys. Prepare's own.
 	sealed bool
 	// saved is when Writable last had everything saved. Its own.

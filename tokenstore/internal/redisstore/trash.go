@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -12,10 +14,20 @@ import (
 var (
 	deleteScript  = newScript("delete")
 	restoreScript = newScript("restore")
+	forgetScript  = newScript("forget")
 )
 
-// trashTTL is how long a deleted token can be restored.
-const trashTTL = time.Hour
+const (
+	// trashTTL is how long a deleted token can be restored.
+	trashTTL = 24 * time.Hour
+	// keepDeleted is how many deleted tokens can be restored; beyond it the oldest are
+	// forgotten before their time.
+	keepDeleted = 20_000
+	// boundEvery is after how many deletions of its own a tokenstore looks whether there are
+	// more, and maxForgotten how many it forgets then: more than have come meanwhile.
+	boundEvery   = 100
+	maxForgotten = 5000
+)
 
 // DeleteToken removes a token; RestoreToken brings it back. expected is the
 // version that it must have; 0: any.
@@ -77,7 +89,39 @@ func (s *Store) delete(ctx context.Context, deletions []*deletion) error {
 			outcomes[i] = settled{claim: claims[i], became: gone, version: version, keep: trashTTL}
 		}
 	}
-	return s.settleClaims(ctx, outcomes)
+	if err := s.settleClaims(ctx, outcomes); err != nil {
+		return err
+	}
+	if n := int64(len(deletions)); s.deleted.Add(n)%boundEvery < n {
+		return s.boundTrash(ctx, keepDeleted)
+	}
+	return nil
+}
+
+// boundTrash forgets the tokens that were deleted first, where more can be restored than keep.
+func (s *Store) boundTrash(ctx context.Context, keep int64) error {
+	oldest, err := s.client.ZRange(ctx, discardedKey(), 0, -keep-1).Result()
+	if err != nil || len(oldest) == 0 {
+		return storeError("bound the trash", err)
+	}
+	oldest = oldest[:min(len(oldest), maxForgotten)]
+	pools, err := s.byPool(ctx, oldest)
+	if err != nil {
+		return err
+	}
+	round, over := s.batch(), make([]redis.Z, len(oldest))
+	for _, pool := range pools {
+		for _, i := range pool.places {
+			round.add(forgetScript, []string{trashKey(pool.upstream, oldest[i]), historyKey(pool.upstream, oldest[i])})
+		}
+	}
+	if err := round.exec(ctx); err != nil {
+		return storeError("bound the trash", err)
+	}
+	for i, id := range oldest {
+		over[i] = redis.Z{Member: id} // the next settlement forgets what is past its time
+	}
+	return storeError("bound the trash", s.client.ZAddXX(ctx, discardedKey(), over...).Err())
 }
 
 // deleting is what the delete script needs.
@@ -168,5 +212,5 @@ func (s *Store) discarded(ctx context.Context, id string) (*claim, time.Duration
 }
 
 func notDeleted(id string) error {
-	return rpcerr.New(tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, "there is no token %q that was deleted within the last hour", id)
+	return rpcerr.New(tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, "there is no token %q that was deleted within the last 24 hours", id)
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"google.golang.org/protobuf/proto"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -42,7 +43,7 @@ func TestRestore(t *testing.T) {
 		if _, err := store.Token(ctx, id); err == nil {
 			t.Error("it is still there")
 		}
-		if left := store.client.PTTL(ctx, trashKey(poolOf(t, store, id), id)).Val(); left < 59*time.Minute || left > time.Hour {
+		if left := store.client.PTTL(ctx, trashKey(poolOf(t, store, id), id)).Val(); left < trashTTL-time.Minute || left > trashTTL {
 			t.Errorf("it can be restored for %v", left)
 		}
 		got, err := store.RestoreToken(ctx, id)
@@ -158,6 +159,43 @@ func TestARestoredTokenIsAsFitAsItWas(t *testing.T) {
 		leases, shortage, err := store.Acquire(ctx, leasing.Wanted{Upstream: "cursor", Count: 1, TTL: time.Minute})
 		if err != nil || len(leases) != 0 || shortage.Cooling != 1 || shortage.Disabled != 1 || shortage.Soonest < 19*time.Minute {
 			t.Errorf("%v, %+v, %v", leases, shortage, err)
+		}
+	})
+}
+
+// Of more deleted tokens than are kept, those that were deleted first are forgotten.
+func TestTheTrashIsBounded(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		var ids []string
+		for _, name := range []string{"first", "second", "third", "fourth"} {
+			id := create(t, store, draft("cursor", name)).GetId()
+			if err := store.DeleteToken(ctx, id, 0); err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, id)
+			// Deletions within a millisecond have no order.
+			store.client.ZAddXX(ctx, discardedKey(), redis.Z{Member: id, Score: float64(time.Now().Add(trashTTL).UnixMilli() + int64(len(ids)))})
+		}
+		if _, err := store.RestoreToken(ctx, ids[1]); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.boundTrash(ctx, 2); err != nil {
+			t.Fatal(err)
+		}
+		if left := store.client.Exists(ctx, trashKey("cursor", ids[0]), historyKey("cursor", ids[0])).Val(); left > 0 {
+			t.Errorf("%d keys of the first are left", left)
+		}
+		_, err := store.RestoreToken(ctx, ids[0])
+		wantReason(t, err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND)
+		for _, id := range ids[2:] {
+			if _, err := store.RestoreToken(ctx, id); err != nil {
+				t.Error(err)
+			}
+		}
+		if known := store.client.HExists(ctx, directoryKey(), ids[0]).Val(); known {
+			t.Error("the directory still knows the first")
 		}
 	})
 }

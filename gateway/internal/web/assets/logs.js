@@ -1,28 +1,10 @@
 // The request log: times of the filter in the reader's zone, and the live tail.
 
 import './brush.js';
+import { filterTimes } from './filtertimes.js';
 import { complain, t, times, Refused } from './page.js';
 
-// The server takes UTC; the fields show the reader's time.
-const local = (date) => new Date(date - date.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
-const fields = document.querySelectorAll('input[data-utc]');
-
-for (const field of fields) {
-  const { utc } = field.dataset;
-  if (utc) field.value = local(new Date(utc.endsWith('Z') || utc.includes('+') ? utc : `${utc}Z`));
-}
-
-document.getElementById('log-filter').addEventListener('submit', (event) => {
-  event.preventDefault();
-  const query = new URLSearchParams();
-  for (const [name, value] of new FormData(event.target)) {
-    if (value) query.set(name, value);
-  }
-  for (const { name, value } of fields) {
-    if (value) query.set(name, new Date(value).toISOString().replace(/\.\d+Z$/, 'Z'));
-  }
-  location.search = query;
-});
+filterTimes(document.getElementById('log-filter'));
 
 // The live tail.
 

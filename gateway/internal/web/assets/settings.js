@@ -15,7 +15,7 @@ const read = {
   text: (input) => input.value,
 };
 
-const valueOf = (row) => read[control(row).dataset.kind](control(row));
+const valueOf = (row) => read[row.dataset.kind](control(row));
 const isChanged = (row) => String(valueOf(row)) !== row.dataset.value;
 
 function show() {
@@ -29,7 +29,7 @@ form.addEventListener('input', show);
 
 function put(row, value) {
   const input = control(row);
-  if (input.dataset.kind === 'bool') input.checked = value === 'true';
+  if (row.dataset.kind === 'bool') input.checked = value === 'true';
   else input.value = value;
 }
 
@@ -77,12 +77,17 @@ form.addEventListener('submit', async (event) => {
   }
 });
 
+/** A value as the API takes it, of its text. */
+const typed = { bool: (text) => text === 'true', number: Number, text: (text) => text };
+
 form.addEventListener('click', async (event) => {
-  const name = event.target.closest('[data-reset]')?.dataset.reset;
-  if (!name) return;
+  const button = event.target.closest('[data-reset], [data-restore]');
+  if (!button) return;
+  const { reset, restore, earlier } = button.dataset;
   try {
-    await api('POST', '/admin/api/settings/reset', { names: [name] });
-    toast(t('was_reset'));
+    if (reset) await api('POST', '/admin/api/settings/reset', { names: [reset] });
+    else await api('PATCH', '/admin/api/settings', { [restore]: typed[form.querySelector(`#setting-${restore}`).dataset.kind](earlier) }, form.dataset.version);
+    toast(reset ? t('was_reset') : t('was_put_back'));
     leaving = rows.filter(isChanged).length === 0;
     if (leaving) location.reload();
     else await compare();

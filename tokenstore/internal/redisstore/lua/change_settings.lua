@@ -1,5 +1,5 @@
 -- Sets settings and pages, or takes them back to their defaults: all or none.
--- KEYS[1] hash settings: `s:<name>` to value, `c:<name>` to who changed it, ver, updated
+-- KEYS[1] hash settings: `s:<name>` to value, `c:<name>` to who changed it, `p:<name>` to its value before, ver, updated
 -- KEYS[2] hash pages: path to kind and content
 -- ARGV[1] expected version; 0: any
 -- ARGV[2] channel where the change is told
@@ -18,7 +18,12 @@ local time = redis.call('TIME')
 local now = string.format('%.0f', tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000))
 for i = 4, #ARGV, 4 do
   local key, field = settings, 's:' .. ARGV[i + 1]
-  if ARGV[i] == 'page' then key, field = pages, ARGV[i + 1] end
+  if ARGV[i] == 'page' then
+    key, field = pages, ARGV[i + 1]
+  else
+    local before = redis.call('HGET', key, field)
+    redis.call('HSET', key, 'p:' .. ARGV[i + 1], now .. (before and ' ' .. before or ''))
+  end
   if ARGV[i + 2] == 'set' then
     redis.call('HSET', key, field, ARGV[i + 3])
   else

@@ -6,6 +6,7 @@
 -- DYNKEY hash c1:{pool:NAME}:causes
 -- DYNKEY list c1:{pool:NAME}:wronged
 -- DYNKEY hash c1:{pool:NAME}:holders
+-- DYNKEY stream c1:{pool:NAME}:events
 -- USE pool
 -- USE numbers
 -- USE ranks
@@ -16,6 +17,7 @@ clear_ranks()
 for _, name in ipairs({
   'order', 'cooling', 'clock', 'window', 'causes', 'wronged', 'holders', 'held', 'leases', 'stirred', 'standing', 'rests', 'ends', 'expired', 'names', 'ring', 'refreshes', 'questions',
   'accesses', 'unlogged', 'marked', 'acknowledged',
+  'events',
 }) do
   redis.call('DEL', pool .. name)
 end

@@ -6,6 +6,7 @@
 -- ARGV[3] keep entries of a history at most
 -- ARGV[4] channel where new capacity is told
 -- USE pool
+-- USE tell
 -- USE standing
 -- USE time
 -- USE errands

@@ -10,6 +10,7 @@
 -- ARGV[5] keep entries of a history at most
 -- ARGV[6...] per report, ascending: number, token id, lease id, effect (unused, success, neutral, failure), last_error text, verdict JSON or '', group id or ''
 -- USE pool
+-- USE tell
 -- USE standing
 -- USE time
 -- USE numbers

@@ -8,6 +8,7 @@
 -- ARGV[4] keep entries of the history at most
 -- ARGV[5] channel where recalls are told
 -- USE pool
+-- USE tell
 -- USE standing
 -- USE time
 -- USE numbers

@@ -10,6 +10,7 @@
 -- ARGV[3] keep entries of the history at most
 -- ARGV[4] channel where new capacity is told
 -- USE pool
+-- USE tell
 -- USE standing
 -- USE marks
 -- USE errands
@@ -33,5 +34,6 @@ if f[2] == '1' and not redis.call('ZSCORE', order, id) then
 end
 stand(id)
 redis.call('XADD', history, 'MAXLEN', keep, '*', 'kind', 'released', 'class', '', 'model', '', 'by', by)
+tell(id, 'released', '', '', 'by', by)
 redis.call('PUBLISH', channel, 'freed ' .. upstream)
 return 1

@@ -9,6 +9,7 @@
 -- ARGV[7] channel where new capacity is told
 -- ARGV[8...] token ids
 -- USE pool
+-- USE tell
 -- USE standing
 -- USE errands
 -- USE undo

@@ -2,7 +2,7 @@
 -- DYNKEY hash c1:{pool:NAME}:token:<id>
 -- DYNKEY zset c1:{pool:NAME}:order token id by score
 -- DYNKEY zset c1:{pool:NAME}:cooling token id by the time, in ms, at which it is back
--- Needs pool, standing, time, numbers.
+-- Needs pool, tell, standing, time, numbers.
 
 -- A token that has been probed with so many requests at a time is open.
 local OPEN = 8
@@ -80,7 +80,10 @@ local function write(t)
     redis.call('HSET', t.key, 'requests', whole(t.requests), 'last_used', now)
     if t.failures > 0 then redis.call('HINCRBY', t.key, 'failures', t.failures) end
     if t.new_evidence then redis.call('HSET', t.key, 'last_error', t.new_evidence) end
-    if t.ended then redis.call('HSET', t.key, 'streak', 0) end
+    if t.ended then
+      redis.call('HSET', t.key, 'streak', 0)
+      tell(t.id, 'recovered', t.cause, '')
+    end
     if t.opened and t.phase == '' then redis.call('HDEL', t.key, 'phase') end
     if t.opened and t.phase ~= '' then redis.call('HSET', t.key, 'phase', t.phase) end
     if t.opened then stand(t.id) end

@@ -3,7 +3,7 @@
 -- DYNKEY zset c1:{pool:NAME}:order token id by score
 -- DYNKEY zset c1:{pool:NAME}:cooling token id by the time, in ms, at which it is back
 -- DYNKEY stream c1:{pool:NAME}:history:<id> of the token
--- Needs pool, standing, time, marks.
+-- Needs pool, tell, standing, time, marks.
 
 local function leading_number(text) return tonumber(string.match(text or '', '^%d+') or '0') end
 
@@ -36,6 +36,7 @@ local function transit(t, v, streak, cool, channel, keep)
   redis.call('XADD', pool .. 'history:' .. t.id, 'MAXLEN', keep, '*', 'kind', kind, 'class', v.class, 'model', model,
     'until', kind == 'cooling' and string.format('%.0f', till) or '', 'request', v.request or '', 'detail', v.detail or '',
     'replica', v.replica or '', 'phase', before.phase, 'streak', before.streak, 'cause', before.cause)
+  tell(t.id, kind, v.class, model, 'until', kind == 'cooling' and string.format('%.0f', till) or '', 'request', v.request or '')
   t.epoch = string.format('%.0f', redis.call('HINCRBY', t.key, 'epoch', 1))
   redis.call('PUBLISH', channel, 'recall ' .. t.id .. ' ' .. t.epoch)
   return kind, cool

@@ -6,7 +6,7 @@
 -- DYNKEY zset c1:{pool:NAME}:cooling token id by the time, in ms, at which it is back
 -- DYNKEY stream c1:{pool:NAME}:history:<id> of the token
 -- DYNKEY hash c1:{pool:NAME}:clock `at` virtual time
--- Needs pool, standing, errands.
+-- Needs pool, tell, standing, errands.
 local function undo(id, class, from, to, by, keep)
   local token, history = pool .. 'token:' .. id, pool .. 'history:' .. id
   local f = redis.call('HMGET', token, 'upstream', 'enabled', 'cause')
@@ -42,6 +42,7 @@ local function undo(id, class, from, to, by, keep)
       if f[2] == '1' then enter(id, redis.call('HGET', pool .. 'clock', 'at') or '0') end
     end
     redis.call('XADD', history, 'MAXLEN', keep, '*', 'kind', 'undone', 'class', class, 'model', model, 'by', by)
+    tell(id, 'undone', class, model, 'by', by)
   end
   stand(id)
   return undone

@@ -1,0 +1,147 @@
+package adminapi
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/storeerr"
+	"carousel.internal/gateway/internal/usage"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// nameOf is what people call a token.
+func nameOf(token *tokenstorev1.Token) string {
+	return cmp.Or(token.GetAlias(), token.GetMaskedSecret())
+}
+
+// askedAlone is how many tokens are asked for one by one; more are looked up in the list.
+const askedAlone = 20
+
+// tokenNames are what people call tokens, by id, as far as that is known: without a name an id is
+// shown.
+func (a *API) tokenNames(ctx context.Context, ids []string) map[string]string {
+	if len(ids) > askedAlone {
+		found, _ := usage.FindTokens(ctx, a.Tokens, ids)
+		return usage.Names(found, nameOf)
+	}
+	names := make(map[string]string, len(ids))
+	for _, id := range ids {
+		if found, err := a.Tokens.GetToken(ctx, &tokenstorev1.GetTokenRequest{Id: id}); err == nil {
+			names[id] = nameOf(found.GetToken())
+		}
+	}
+	return names
+}
+
+// namesSaid is how many tokens of many an audit entry names.
+const namesSaid = 5
+
+// firstNames are what people call the first of many tokens.
+func firstNames(ids []string, names map[string]string) string {
+	var said []string
+	for _, id := range ids[:min(len(ids), namesSaid)] {
+		said = append(said, cmp.Or(names[id], id))
+	}
+	if len(ids) > namesSaid {
+		said = append(said, "…")
+	}
+	return strings.Join(said, ", ")
+}
+
+// named adds to what undoes a change of tokens what they are called. nil stays nil.
+func named(undo *tokenstorev1.AuditUndo, ids []string, names map[string]string) *tokenstorev1.AuditUndo {
+	if undo == nil {
+		return nil
+	}
+	undo.Names = make(map[string]string, len(ids))
+	for _, id := range ids {
+		if name := names[id]; name != "" {
+			undo.Names[id] = name
+		}
+	}
+	return undo
+}
+
+// editable are the fields of a token whose former values are kept.
+var editable = []string{"alias", "tags", "cap", "weight"}
+
+// undoOfEdit says how a change of a token is undone; nil where nothing can be. Of a checksum and
+// a proxy, which may hold a password, nothing is kept.
+func undoOfEdit(before, after *tokenstorev1.Token, names []string) *tokenstorev1.AuditUndo {
+	id := after.GetId()
+	undo := &tokenstorev1.AuditUndo{}
+	if before.GetEnabled() != after.GetEnabled() && slices.Contains(names, "enabled") {
+		if after.GetEnabled() {
+			undo.Enabled = []string{id}
+		} else {
+			undo.Disabled = []string{id}
+		}
+	}
+	former := &tokenstorev1.FormerToken{Id: id, Edit: &tokenstorev1.TokenEdit{}, Became: &tokenstorev1.TokenEdit{}}
+	for _, name := range editable {
+		was, now := editOf(before, name), editOf(after, name)
+		if slices.Contains(names, name) && !proto.Equal(was, now) {
+			former.Fields = append(former.Fields, name)
+			proto.Merge(former.GetEdit(), was)
+			proto.Merge(former.GetBecame(), now)
+		}
+	}
+	if len(former.GetFields()) > 0 {
+		undo.Tokens = []*tokenstorev1.FormerToken{former}
+	}
+	if proto.Size(undo) == 0 {
+		return nil
+	}
+	return named(undo, []string{id}, map[string]string{id: nameOf(after)})
+}
+
+// editOf is one field of a token.
+func editOf(token *tokenstorev1.Token, name string) *tokenstorev1.TokenEdit {
+	switch name {
+	case "alias":
+		return &tokenstorev1.TokenEdit{Alias: token.GetAlias()}
+	case "tags":
+		return &tokenstorev1.TokenEdit{Tags: token.GetTags()}
+	case "cap":
+		return &tokenstorev1.TokenEdit{Cap: token.GetCap()}
+	default:
+		return &tokenstorev1.TokenEdit{Weight: token.GetWeight()}
+	}
+}
+
+// undoEdits takes edits of tokens back that nobody has changed since.
+func (a *API) undoEdits(ctx context.Context, said *report, edits []*tokenstorev1.FormerToken) {
+	for _, former := range edits {
+		if err := a.undoEdit(ctx, former); err != nil {
+			said.fail("token "+former.GetId(), chat.AsError(err).Message)
+			continue
+		}
+		said.Undone++
+	}
+}
+
+func (a *API) undoEdit(ctx context.Context, former *tokenstorev1.FormerToken) error {
+	found, err := a.Tokens.GetToken(ctx, &tokenstorev1.GetTokenRequest{Id: former.GetId()})
+	if err != nil {
+		return storeerr.Translate(err)
+	}
+	now := &tokenstorev1.TokenEdit{}
+	for _, name := range former.GetFields() {
+		proto.Merge(now, editOf(found.GetToken(), name))
+	}
+	if !proto.Equal(now, former.GetBecame()) {
+		return chat.Errorf(chat.Conflict, "it has been changed since")
+	}
+	edit := former.GetEdit()
+	_, err = a.Tokens.UpdateToken(ctx, &tokenstorev1.UpdateTokenRequest{
+		Id: former.GetId(), Alias: edit.GetAlias(), Tags: edit.GetTags(), Cap: edit.GetCap(), Weight: edit.GetWeight(),
+		UpdateMask: &fieldmaskpb.FieldMask{Paths: former.GetFields()}, ExpectedVersion: found.GetToken().GetVersion(),
+	})
+	return translated(err)
+}

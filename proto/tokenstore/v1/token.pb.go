@@ -207,6 +207,71 @@ func (TokenFileFormat) EnumDescriptor() ([]byte, []int) {
 	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{2}
 }
 
+// TokenOrder is what a list of tokens is sorted by.
+type TokenOrder int32
+
+const (
+	// By their creation.
+	TokenOrder_TOKEN_ORDER_UNSPECIFIED TokenOrder = 0
+	// By alias; those without one are without a value.
+	TokenOrder_TOKEN_ORDER_ALIAS TokenOrder = 1
+	// By state: first those that an admin has to do with.
+	TokenOrder_TOKEN_ORDER_STATE     TokenOrder = 2
+	TokenOrder_TOKEN_ORDER_EXPIRES   TokenOrder = 3
+	TokenOrder_TOKEN_ORDER_REQUESTS  TokenOrder = 4
+	TokenOrder_TOKEN_ORDER_FAILURES  TokenOrder = 5
+	TokenOrder_TOKEN_ORDER_LAST_USED TokenOrder = 6
+)
+
+// Enum value maps for TokenOrder.
+var (
+	TokenOrder_name = map[int32]string{
+		0: "TOKEN_ORDER_UNSPECIFIED",
+		1: "TOKEN_ORDER_ALIAS",
+		2: "TOKEN_ORDER_STATE",
+		3: "TOKEN_ORDER_EXPIRES",
+		4: "TOKEN_ORDER_REQUESTS",
+		5: "TOKEN_ORDER_FAILURES",
+		6: "TOKEN_ORDER_LAST_USED",
+	}
+	TokenOrder_value = map[string]int32{
+		"TOKEN_ORDER_UNSPECIFIED": 0,
+		"TOKEN_ORDER_ALIAS":       1,
+		"TOKEN_ORDER_STATE":       2,
+		"TOKEN_ORDER_EXPIRES":     3,
+		"TOKEN_ORDER_REQUESTS":    4,
+		"TOKEN_ORDER_FAILURES":    5,
+		"TOKEN_ORDER_LAST_USED":   6,
+	}
+)
+
+func (x TokenOrder) Enum() *TokenOrder {
+	p := new(TokenOrder)
+	*p = x
+	return p
+}
+
+func (x TokenOrder) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TokenOrder) Descriptor() protoreflect.EnumDescriptor {
+	return file_tokenstore_v1_token_proto_enumTypes[3].Descriptor()
+}
+
+func (TokenOrder) Type() protoreflect.EnumType {
+	return &file_tokenstore_v1_token_proto_enumTypes[3]
+}
+
+func (x TokenOrder) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TokenOrder.Descriptor instead.
+func (TokenOrder) EnumDescriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{3}
+}
+
 // Token is what may be shown of a token.
 type Token struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -252,7 +317,9 @@ type Token struct {
 	NextRefreshAt *timestamppb.Timestamp `protobuf:"bytes,25,opt,name=next_refresh_at,json=nextRefreshAt,proto3" json:"next_refresh_at,omitempty"`
 	// The proxy that everything about this token goes through, without its password; empty:
 	// the upstream's.
-	MaskedProxy   string `protobuf:"bytes,26,opt,name=masked_proxy,json=maskedProxy,proto3" json:"masked_proxy,omitempty"`
+	MaskedProxy string `protobuf:"bytes,26,opt,name=masked_proxy,json=maskedProxy,proto3" json:"masked_proxy,omitempty"`
+	// When a disabled token is enabled by itself; unset: when an admin does it.
+	DisabledUntil *timestamppb.Timestamp `protobuf:"bytes,27,opt,name=disabled_until,json=disabledUntil,proto3" json:"disabled_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -467,6 +534,13 @@ func (x *Token) GetMaskedProxy() string {
 		return x.MaskedProxy
 	}
 	return ""
+}
+
+func (x *Token) GetDisabledUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DisabledUntil
+	}
+	return nil
 }
 
 type CreateTokenRequest struct {
@@ -830,8 +904,16 @@ type ListTokensRequest struct {
 	// 1 to 1000; 0 means 100.
 	Limit uint32 `protobuf:"varint,5,opt,name=limit,proto3" json:"limit,omitempty"`
 	// From the previous answer's next_cursor, in the same order.
-	Cursor        string `protobuf:"bytes,6,opt,name=cursor,proto3" json:"cursor,omitempty"`
-	NewestFirst   bool   `protobuf:"varint,7,opt,name=newest_first,json=newestFirst,proto3" json:"newest_first,omitempty"`
+	Cursor      string `protobuf:"bytes,6,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	NewestFirst bool   `protobuf:"varint,7,opt,name=newest_first,json=newestFirst,proto3" json:"newest_first,omitempty"`
+	// By what they are sorted; tokens that are alike in it have the newest first.
+	Order TokenOrder `protobuf:"varint,8,opt,name=order,proto3,enum=tokenstore.v1.TokenOrder" json:"order,omitempty"`
+	// Turns order around. Tokens without a value are the last in any case.
+	Descending bool `protobuf:"varint,9,opt,name=descending,proto3" json:"descending,omitempty"`
+	// How many to pass over, instead of a cursor.
+	Offset uint32 `protobuf:"varint,10,opt,name=offset,proto3" json:"offset,omitempty"`
+	// Whether total is wanted.
+	Counted       bool `protobuf:"varint,11,opt,name=counted,proto3" json:"counted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -915,11 +997,42 @@ func (x *ListTokensRequest) GetNewestFirst() bool {
 	return false
 }
 
+func (x *ListTokensRequest) GetOrder() TokenOrder {
+	if x != nil {
+		return x.Order
+	}
+	return TokenOrder_TOKEN_ORDER_UNSPECIFIED
+}
+
+func (x *ListTokensRequest) GetDescending() bool {
+	if x != nil {
+		return x.Descending
+	}
+	return false
+}
+
+func (x *ListTokensRequest) GetOffset() uint32 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *ListTokensRequest) GetCounted() bool {
+	if x != nil {
+		return x.Counted
+	}
+	return false
+}
+
 type ListTokensResponse struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Tokens []*Token               `protobuf:"bytes,1,rep,name=tokens,proto3" json:"tokens,omitempty"`
 	// Empty on the last page.
-	NextCursor    string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3" json:"next_cursor,omitempty"`
+	NextCursor string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3" json:"next_cursor,omitempty"`
+	// How many tokens the request chooses on all pages. Unset where it was not asked for, and of
+	// a tokenstore that does not count them.
+	Total         *uint32 `protobuf:"varint,3,opt,name=total,proto3,oneof" json:"total,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -966,6 +1079,13 @@ func (x *ListTokensResponse) GetNextCursor() string {
 		return x.NextCursor
 	}
 	return ""
+}
+
+func (x *ListTokensResponse) GetTotal() uint32 {
+	if x != nil && x.Total != nil {
+		return *x.Total
+	}
+	return 0
 }
 
 type GetTokenRequest struct {
@@ -1059,7 +1179,8 @@ func (x *GetTokenResponse) GetToken() *Token {
 type UpdateTokenRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Any of alias, tags, cap, weight, enabled, checksum, proxy.
+	// Any of alias, tags, cap, weight, enabled, checksum, proxy, disabled_until. A mask with
+	// enabled alone takes disabled_until away.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	Alias      string                 `protobuf:"bytes,3,opt,name=alias,proto3" json:"alias,omitempty"`
 	Tags       []string               `protobuf:"bytes,4,rep,name=tags,proto3" json:"tags,omitempty"`
@@ -1070,7 +1191,9 @@ type UpdateTokenRequest struct {
 	// 0: no check.
 	ExpectedVersion uint64 `protobuf:"varint,9,opt,name=expected_version,json=expectedVersion,proto3" json:"expected_version,omitempty"`
 	// As in CreateTokenRequest.
-	Proxy         string `protobuf:"bytes,10,opt,name=proxy,proto3" json:"proxy,omitempty"`
+	Proxy string `protobuf:"bytes,10,opt,name=proxy,proto3" json:"proxy,omitempty"`
+	// Disables the token until then; unset: it stays as it is until an admin says otherwise.
+	DisabledUntil *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=disabled_until,json=disabledUntil,proto3" json:"disabled_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1173,6 +1296,13 @@ func (x *UpdateTokenRequest) GetProxy() string {
 		return x.Proxy
 	}
 	return ""
+}
+
+func (x *UpdateTokenRequest) GetDisabledUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DisabledUntil
+	}
+	return nil
 }
 
 type UpdateTokenResponse struct {
@@ -2904,7 +3034,7 @@ var File_tokenstore_v1_token_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\n" +
-	"\x19tokenstore/v1/token.proto\x12\rtokenstore.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe4\a\n" +
+	"\x19tokenstore/v1/token.proto\x12\rtokenstore.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa7\b\n" +
 	"\x05Token\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bupstream\x18\x02 \x01(\tR\bupstream\x12\x14\n" +
@@ -2937,7 +3067,8 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\rrefresh_error\x18\x17 \x01(\tR\frefreshError\x12=\n" +
 	"\frefreshed_at\x18\x18 \x01(\v2\x1a.google.protobuf.TimestampR\vrefreshedAt\x12B\n" +
 	"\x0fnext_refresh_at\x18\x19 \x01(\v2\x1a.google.protobuf.TimestampR\rnextRefreshAt\x12!\n" +
-	"\fmasked_proxy\x18\x1a \x01(\tR\vmaskedProxy\"\x9e\x02\n" +
+	"\fmasked_proxy\x18\x1a \x01(\tR\vmaskedProxy\x12A\n" +
+	"\x0edisabled_until\x18\x1b \x01(\v2\x1a.google.protobuf.TimestampR\rdisabledUntil\"\x9e\x02\n" +
 	"\x12CreateTokenRequest\x12\x16\n" +
 	"\x06secret\x18\x01 \x01(\tR\x06secret\x12\x1a\n" +
 	"\bupstream\x18\x02 \x01(\tR\bupstream\x12\x14\n" +
@@ -2965,7 +3096,7 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\tupstreams\x18\x04 \x01(\rR\tupstreams\":\n" +
 	"\fRejectedLine\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\rR\x04line\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xd9\x01\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xdc\x02\n" +
 	"\x11ListTokensRequest\x12\x1a\n" +
 	"\bupstream\x18\x01 \x01(\tR\bupstream\x12/\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x19.tokenstore.v1.TokenStateR\x05state\x12\x10\n" +
@@ -2973,15 +3104,24 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x05query\x18\x04 \x01(\tR\x05query\x12\x14\n" +
 	"\x05limit\x18\x05 \x01(\rR\x05limit\x12\x16\n" +
 	"\x06cursor\x18\x06 \x01(\tR\x06cursor\x12!\n" +
-	"\fnewest_first\x18\a \x01(\bR\vnewestFirst\"c\n" +
+	"\fnewest_first\x18\a \x01(\bR\vnewestFirst\x12/\n" +
+	"\x05order\x18\b \x01(\x0e2\x19.tokenstore.v1.TokenOrderR\x05order\x12\x1e\n" +
+	"\n" +
+	"descending\x18\t \x01(\bR\n" +
+	"descending\x12\x16\n" +
+	"\x06offset\x18\n" +
+	" \x01(\rR\x06offset\x12\x18\n" +
+	"\acounted\x18\v \x01(\bR\acounted\"\x88\x01\n" +
 	"\x12ListTokensResponse\x12,\n" +
 	"\x06tokens\x18\x01 \x03(\v2\x14.tokenstore.v1.TokenR\x06tokens\x12\x1f\n" +
 	"\vnext_cursor\x18\x02 \x01(\tR\n" +
-	"nextCursor\"!\n" +
+	"nextCursor\x12\x19\n" +
+	"\x05total\x18\x03 \x01(\rH\x00R\x05total\x88\x01\x01B\b\n" +
+	"\x06_total\"!\n" +
 	"\x0fGetTokenRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\">\n" +
 	"\x10GetTokenResponse\x12*\n" +
-	"\x05token\x18\x01 \x01(\v2\x14.tokenstore.v1.TokenR\x05token\"\xac\x02\n" +
+	"\x05token\x18\x01 \x01(\v2\x14.tokenstore.v1.TokenR\x05token\"\xef\x02\n" +
 	"\x12UpdateTokenRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12;\n" +
 	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
@@ -2994,7 +3134,8 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\bchecksum\x18\b \x01(\tR\bchecksum\x12)\n" +
 	"\x10expected_version\x18\t \x01(\x04R\x0fexpectedVersion\x12\x14\n" +
 	"\x05proxy\x18\n" +
-	" \x01(\tR\x05proxy\"A\n" +
+	" \x01(\tR\x05proxy\x12A\n" +
+	"\x0edisabled_until\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\rdisabledUntil\"A\n" +
 	"\x13UpdateTokenResponse\x12*\n" +
 	"\x05token\x18\x01 \x01(\v2\x14.tokenstore.v1.TokenR\x05token\"O\n" +
 	"\x12DeleteTokenRequest\x12\x0e\n" +
@@ -3141,7 +3282,16 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x1dTOKEN_FILE_FORMAT_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17TOKEN_FILE_FORMAT_TOKEN\x10\x01\x12 \n" +
 	"\x1cTOKEN_FILE_FORMAT_TOKEN_LIST\x10\x02\x12\x1a\n" +
-	"\x16TOKEN_FILE_FORMAT_JSON\x10\x032\xc2\v\n" +
+	"\x16TOKEN_FILE_FORMAT_JSON\x10\x03*\xbf\x01\n" +
+	"\n" +
+	"TokenOrder\x12\x1b\n" +
+	"\x17TOKEN_ORDER_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11TOKEN_ORDER_ALIAS\x10\x01\x12\x15\n" +
+	"\x11TOKEN_ORDER_STATE\x10\x02\x12\x17\n" +
+	"\x13TOKEN_ORDER_EXPIRES\x10\x03\x12\x18\n" +
+	"\x14TOKEN_ORDER_REQUESTS\x10\x04\x12\x18\n" +
+	"\x14TOKEN_ORDER_FAILURES\x10\x05\x12\x19\n" +
+	"\x15TOKEN_ORDER_LAST_USED\x10\x062\xc2\v\n" +
 	"\fTokenService\x12T\n" +
 	"\vCreateToken\x12!.tokenstore.v1.CreateTokenRequest\x1a\".tokenstore.v1.CreateTokenResponse\x12W\n" +
 	"\fImportTokens\x12\".tokenstore.v1.ImportTokensRequest\x1a#.tokenstore.v1.ImportTokensResponse\x12Q\n" +
@@ -3173,130 +3323,134 @@ func file_tokenstore_v1_token_proto_rawDescGZIP() []byte {
 	return file_tokenstore_v1_token_proto_rawDescData
 }
 
-var file_tokenstore_v1_token_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_tokenstore_v1_token_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_tokenstore_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_tokenstore_v1_token_proto_goTypes = []any{
 	(CredentialKind)(0),                // 0: tokenstore.v1.CredentialKind
 	(TokenState)(0),                    // 1: tokenstore.v1.TokenState
 	(TokenFileFormat)(0),               // 2: tokenstore.v1.TokenFileFormat
-	(*Token)(nil),                      // 3: tokenstore.v1.Token
-	(*CreateTokenRequest)(nil),         // 4: tokenstore.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),        // 5: tokenstore.v1.CreateTokenResponse
-	(*ImportTokensRequest)(nil),        // 6: tokenstore.v1.ImportTokensRequest
-	(*ImportTokensResponse)(nil),       // 7: tokenstore.v1.ImportTokensResponse
-	(*RejectedLine)(nil),               // 8: tokenstore.v1.RejectedLine
-	(*ListTokensRequest)(nil),          // 9: tokenstore.v1.ListTokensRequest
-	(*ListTokensResponse)(nil),         // 10: tokenstore.v1.ListTokensResponse
-	(*GetTokenRequest)(nil),            // 11: tokenstore.v1.GetTokenRequest
-	(*GetTokenResponse)(nil),           // 12: tokenstore.v1.GetTokenResponse
-	(*UpdateTokenRequest)(nil),         // 13: tokenstore.v1.UpdateTokenRequest
-	(*UpdateTokenResponse)(nil),        // 14: tokenstore.v1.UpdateTokenResponse
-	(*DeleteTokenRequest)(nil),         // 15: tokenstore.v1.DeleteTokenRequest
-	(*DeleteTokenResponse)(nil),        // 16: tokenstore.v1.DeleteTokenResponse
-	(*ExportTokensRequest)(nil),        // 17: tokenstore.v1.ExportTokensRequest
-	(*ExportTokensResponse)(nil),       // 18: tokenstore.v1.ExportTokensResponse
-	(*RestoreTokenRequest)(nil),        // 19: tokenstore.v1.RestoreTokenRequest
-	(*RestoreTokenResponse)(nil),       // 20: tokenstore.v1.RestoreTokenResponse
-	(*RevealTokenRequest)(nil),         // 21: tokenstore.v1.RevealTokenRequest
-	(*RevealTokenResponse)(nil),        // 22: tokenstore.v1.RevealTokenResponse
-	(*TokenAccount)(nil),               // 23: tokenstore.v1.TokenAccount
-	(*TokenQuota)(nil),                 // 24: tokenstore.v1.TokenQuota
-	(*GetTokenAccountRequest)(nil),     // 25: tokenstore.v1.GetTokenAccountRequest
-	(*GetTokenAccountResponse)(nil),    // 26: tokenstore.v1.GetTokenAccountResponse
-	(*RecordTokenAccountRequest)(nil),  // 27: tokenstore.v1.RecordTokenAccountRequest
-	(*RecordTokenAccountResponse)(nil), // 28: tokenstore.v1.RecordTokenAccountResponse
-	(*ListTokenAccountsRequest)(nil),   // 29: tokenstore.v1.ListTokenAccountsRequest
-	(*ListTokenAccountsResponse)(nil),  // 30: tokenstore.v1.ListTokenAccountsResponse
-	(*AccountOfToken)(nil),             // 31: tokenstore.v1.AccountOfToken
-	(*SummarizePoolsRequest)(nil),      // 32: tokenstore.v1.SummarizePoolsRequest
-	(*SummarizePoolsResponse)(nil),     // 33: tokenstore.v1.SummarizePoolsResponse
-	(*PoolState)(nil),                  // 34: tokenstore.v1.PoolState
-	(*SharedCause)(nil),                // 35: tokenstore.v1.SharedCause
-	(*Transition)(nil),                 // 36: tokenstore.v1.Transition
-	(*ListTransitionsRequest)(nil),     // 37: tokenstore.v1.ListTransitionsRequest
-	(*ListTransitionsResponse)(nil),    // 38: tokenstore.v1.ListTransitionsResponse
-	(*UndoTransitionsRequest)(nil),     // 39: tokenstore.v1.UndoTransitionsRequest
-	(*UndoTransitionsResponse)(nil),    // 40: tokenstore.v1.UndoTransitionsResponse
-	(*ReleaseTokenRequest)(nil),        // 41: tokenstore.v1.ReleaseTokenRequest
-	(*ReleaseTokenResponse)(nil),       // 42: tokenstore.v1.ReleaseTokenResponse
-	(*timestamppb.Timestamp)(nil),      // 43: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),      // 44: google.protobuf.FieldMask
+	(TokenOrder)(0),                    // 3: tokenstore.v1.TokenOrder
+	(*Token)(nil),                      // 4: tokenstore.v1.Token
+	(*CreateTokenRequest)(nil),         // 5: tokenstore.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),        // 6: tokenstore.v1.CreateTokenResponse
+	(*ImportTokensRequest)(nil),        // 7: tokenstore.v1.ImportTokensRequest
+	(*ImportTokensResponse)(nil),       // 8: tokenstore.v1.ImportTokensResponse
+	(*RejectedLine)(nil),               // 9: tokenstore.v1.RejectedLine
+	(*ListTokensRequest)(nil),          // 10: tokenstore.v1.ListTokensRequest
+	(*ListTokensResponse)(nil),         // 11: tokenstore.v1.ListTokensResponse
+	(*GetTokenRequest)(nil),            // 12: tokenstore.v1.GetTokenRequest
+	(*GetTokenResponse)(nil),           // 13: tokenstore.v1.GetTokenResponse
+	(*UpdateTokenRequest)(nil),         // 14: tokenstore.v1.UpdateTokenRequest
+	(*UpdateTokenResponse)(nil),        // 15: tokenstore.v1.UpdateTokenResponse
+	(*DeleteTokenRequest)(nil),         // 16: tokenstore.v1.DeleteTokenRequest
+	(*DeleteTokenResponse)(nil),        // 17: tokenstore.v1.DeleteTokenResponse
+	(*ExportTokensRequest)(nil),        // 18: tokenstore.v1.ExportTokensRequest
+	(*ExportTokensResponse)(nil),       // 19: tokenstore.v1.ExportTokensResponse
+	(*RestoreTokenRequest)(nil),        // 20: tokenstore.v1.RestoreTokenRequest
+	(*RestoreTokenResponse)(nil),       // 21: tokenstore.v1.RestoreTokenResponse
+	(*RevealTokenRequest)(nil),         // 22: tokenstore.v1.RevealTokenRequest
+	(*RevealTokenResponse)(nil),        // 23: tokenstore.v1.RevealTokenResponse
+	(*TokenAccount)(nil),               // 24: tokenstore.v1.TokenAccount
+	(*TokenQuota)(nil),                 // 25: tokenstore.v1.TokenQuota
+	(*GetTokenAccountRequest)(nil),     // 26: tokenstore.v1.GetTokenAccountRequest
+	(*GetTokenAccountResponse)(nil),    // 27: tokenstore.v1.GetTokenAccountResponse
+	(*RecordTokenAccountRequest)(nil),  // 28: tokenstore.v1.RecordTokenAccountRequest
+	(*RecordTokenAccountResponse)(nil), // 29: tokenstore.v1.RecordTokenAccountResponse
+	(*ListTokenAccountsRequest)(nil),   // 30: tokenstore.v1.ListTokenAccountsRequest
+	(*ListTokenAccountsResponse)(nil),  // 31: tokenstore.v1.ListTokenAccountsResponse
+	(*AccountOfToken)(nil),             // 32: tokenstore.v1.AccountOfToken
+	(*SummarizePoolsRequest)(nil),      // 33: tokenstore.v1.SummarizePoolsRequest
+	(*SummarizePoolsResponse)(nil),     // 34: tokenstore.v1.SummarizePoolsResponse
+	(*PoolState)(nil),                  // 35: tokenstore.v1.PoolState
+	(*SharedCause)(nil),                // 36: tokenstore.v1.SharedCause
+	(*Transition)(nil),                 // 37: tokenstore.v1.Transition
+	(*ListTransitionsRequest)(nil),     // 38: tokenstore.v1.ListTransitionsRequest
+	(*ListTransitionsResponse)(nil),    // 39: tokenstore.v1.ListTransitionsResponse
+	(*UndoTransitionsRequest)(nil),     // 40: tokenstore.v1.UndoTransitionsRequest
+	(*UndoTransitionsResponse)(nil),    // 41: tokenstore.v1.UndoTransitionsResponse
+	(*ReleaseTokenRequest)(nil),        // 42: tokenstore.v1.ReleaseTokenRequest
+	(*ReleaseTokenResponse)(nil),       // 43: tokenstore.v1.ReleaseTokenResponse
+	(*timestamppb.Timestamp)(nil),      // 44: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),      // 45: google.protobuf.FieldMask
 }
 var file_tokenstore_v1_token_proto_depIdxs = []int32{
 	1,  // 0: tokenstore.v1.Token.state:type_name -> tokenstore.v1.TokenState
-	43, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
-	43, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
-	43, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	43, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
+	44, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
+	44, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
+	44, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	44, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
 	0,  // 5: tokenstore.v1.Token.kind:type_name -> tokenstore.v1.CredentialKind
-	43, // 6: tokenstore.v1.Token.refreshed_at:type_name -> google.protobuf.Timestamp
-	43, // 7: tokenstore.v1.Token.next_refresh_at:type_name -> google.protobuf.Timestamp
-	3,  // 8: tokenstore.v1.CreateTokenResponse.token:type_name -> tokenstore.v1.Token
-	2,  // 9: tokenstore.v1.ImportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
-	8,  // 10: tokenstore.v1.ImportTokensResponse.rejected:type_name -> tokenstore.v1.RejectedLine
-	1,  // 11: tokenstore.v1.ListTokensRequest.state:type_name -> tokenstore.v1.TokenState
-	3,  // 12: tokenstore.v1.ListTokensResponse.tokens:type_name -> tokenstore.v1.Token
-	3,  // 13: tokenstore.v1.GetTokenResponse.token:type_name -> tokenstore.v1.Token
-	44, // 14: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
-	3,  // 15: tokenstore.v1.UpdateTokenResponse.token:type_name -> tokenstore.v1.Token
-	2,  // 16: tokenstore.v1.ExportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
-	3,  // 17: tokenstore.v1.RestoreTokenResponse.token:type_name -> tokenstore.v1.Token
-	24, // 18: tokenstore.v1.TokenAccount.quotas:type_name -> tokenstore.v1.TokenQuota
-	43, // 19: tokenstore.v1.TokenAccount.quota_start:type_name -> google.protobuf.Timestamp
-	43, // 20: tokenstore.v1.TokenAccount.as_of:type_name -> google.protobuf.Timestamp
-	43, // 21: tokenstore.v1.TokenAccount.quota_resets_at:type_name -> google.protobuf.Timestamp
-	23, // 22: tokenstore.v1.GetTokenAccountResponse.account:type_name -> tokenstore.v1.TokenAccount
-	23, // 23: tokenstore.v1.RecordTokenAccountRequest.account:type_name -> tokenstore.v1.TokenAccount
-	31, // 24: tokenstore.v1.ListTokenAccountsResponse.accounts:type_name -> tokenstore.v1.AccountOfToken
-	3,  // 25: tokenstore.v1.AccountOfToken.token:type_name -> tokenstore.v1.Token
-	23, // 26: tokenstore.v1.AccountOfToken.account:type_name -> tokenstore.v1.TokenAccount
-	34, // 27: tokenstore.v1.SummarizePoolsResponse.pools:type_name -> tokenstore.v1.PoolState
-	35, // 28: tokenstore.v1.PoolState.causes:type_name -> tokenstore.v1.SharedCause
-	43, // 29: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
-	43, // 30: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
-	43, // 31: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
-	43, // 32: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
-	36, // 33: tokenstore.v1.ListTransitionsResponse.transitions:type_name -> tokenstore.v1.Transition
-	43, // 34: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
-	43, // 35: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
-	3,  // 36: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
-	4,  // 37: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
-	6,  // 38: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
-	9,  // 39: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
-	11, // 40: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
-	13, // 41: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
-	15, // 42: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
-	19, // 43: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
-	21, // 44: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
-	25, // 45: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
-	27, // 46: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
-	29, // 47: tokenstore.v1.TokenService.ListTokenAccounts:input_type -> tokenstore.v1.ListTokenAccountsRequest
-	32, // 48: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
-	37, // 49: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
-	39, // 50: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
-	41, // 51: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
-	17, // 52: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
-	5,  // 53: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
-	7,  // 54: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
-	10, // 55: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
-	12, // 56: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
-	14, // 57: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
-	16, // 58: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
-	20, // 59: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
-	22, // 60: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
-	26, // 61: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
-	28, // 62: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
-	30, // 63: tokenstore.v1.TokenService.ListTokenAccounts:output_type -> tokenstore.v1.ListTokenAccountsResponse
-	33, // 64: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
-	38, // 65: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
-	40, // 66: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
-	42, // 67: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
-	18, // 68: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
-	53, // [53:69] is the sub-list for method output_type
-	37, // [37:53] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	44, // 6: tokenstore.v1.Token.refreshed_at:type_name -> google.protobuf.Timestamp
+	44, // 7: tokenstore.v1.Token.next_refresh_at:type_name -> google.protobuf.Timestamp
+	44, // 8: tokenstore.v1.Token.disabled_until:type_name -> google.protobuf.Timestamp
+	4,  // 9: tokenstore.v1.CreateTokenResponse.token:type_name -> tokenstore.v1.Token
+	2,  // 10: tokenstore.v1.ImportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
+	9,  // 11: tokenstore.v1.ImportTokensResponse.rejected:type_name -> tokenstore.v1.RejectedLine
+	1,  // 12: tokenstore.v1.ListTokensRequest.state:type_name -> tokenstore.v1.TokenState
+	3,  // 13: tokenstore.v1.ListTokensRequest.order:type_name -> tokenstore.v1.TokenOrder
+	4,  // 14: tokenstore.v1.ListTokensResponse.tokens:type_name -> tokenstore.v1.Token
+	4,  // 15: tokenstore.v1.GetTokenResponse.token:type_name -> tokenstore.v1.Token
+	45, // 16: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
+	44, // 17: tokenstore.v1.UpdateTokenRequest.disabled_until:type_name -> google.protobuf.Timestamp
+	4,  // 18: tokenstore.v1.UpdateTokenResponse.token:type_name -> tokenstore.v1.Token
+	2,  // 19: tokenstore.v1.ExportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
+	4,  // 20: tokenstore.v1.RestoreTokenResponse.token:type_name -> tokenstore.v1.Token
+	25, // 21: tokenstore.v1.TokenAccount.quotas:type_name -> tokenstore.v1.TokenQuota
+	44, // 22: tokenstore.v1.TokenAccount.quota_start:type_name -> google.protobuf.Timestamp
+	44, // 23: tokenstore.v1.TokenAccount.as_of:type_name -> google.protobuf.Timestamp
+	44, // 24: tokenstore.v1.TokenAccount.quota_resets_at:type_name -> google.protobuf.Timestamp
+	24, // 25: tokenstore.v1.GetTokenAccountResponse.account:type_name -> tokenstore.v1.TokenAccount
+	24, // 26: tokenstore.v1.RecordTokenAccountRequest.account:type_name -> tokenstore.v1.TokenAccount
+	32, // 27: tokenstore.v1.ListTokenAccountsResponse.accounts:type_name -> tokenstore.v1.AccountOfToken
+	4,  // 28: tokenstore.v1.AccountOfToken.token:type_name -> tokenstore.v1.Token
+	24, // 29: tokenstore.v1.AccountOfToken.account:type_name -> tokenstore.v1.TokenAccount
+	35, // 30: tokenstore.v1.SummarizePoolsResponse.pools:type_name -> tokenstore.v1.PoolState
+	36, // 31: tokenstore.v1.PoolState.causes:type_name -> tokenstore.v1.SharedCause
+	44, // 32: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
+	44, // 33: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
+	44, // 34: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
+	44, // 35: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
+	37, // 36: tokenstore.v1.ListTransitionsResponse.transitions:type_name -> tokenstore.v1.Transition
+	44, // 37: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
+	44, // 38: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
+	4,  // 39: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
+	5,  // 40: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
+	7,  // 41: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
+	10, // 42: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
+	12, // 43: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
+	14, // 44: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
+	16, // 45: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
+	20, // 46: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
+	22, // 47: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
+	26, // 48: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
+	28, // 49: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
+	30, // 50: tokenstore.v1.TokenService.ListTokenAccounts:input_type -> tokenstore.v1.ListTokenAccountsRequest
+	33, // 51: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
+	38, // 52: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
+	40, // 53: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
+	42, // 54: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
+	18, // 55: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
+	6,  // 56: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
+	8,  // 57: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
+	11, // 58: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
+	13, // 59: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
+	15, // 60: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
+	17, // 61: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
+	21, // 62: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
+	23, // 63: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
+	27, // 64: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
+	29, // 65: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
+	31, // 66: tokenstore.v1.TokenService.ListTokenAccounts:output_type -> tokenstore.v1.ListTokenAccountsResponse
+	34, // 67: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
+	39, // 68: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
+	41, // 69: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
+	43, // 70: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
+	19, // 71: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
+	56, // [56:72] is the sub-list for method output_type
+	40, // [40:56] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_token_proto_init() }
@@ -3305,6 +3459,7 @@ func file_tokenstore_v1_token_proto_init() {
 		return
 	}
 	file_tokenstore_v1_token_proto_msgTypes[1].OneofWrappers = []any{}
+	file_tokenstore_v1_token_proto_msgTypes[7].OneofWrappers = []any{}
 	file_tokenstore_v1_token_proto_msgTypes[20].OneofWrappers = []any{}
 	file_tokenstore_v1_token_proto_msgTypes[21].OneofWrappers = []any{}
 	type x struct{}
@@ -3312,7 +3467,7 @@ func file_tokenstore_v1_token_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_token_proto_rawDesc), len(file_tokenstore_v1_token_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      4,
 			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   1,

@@ -52,7 +52,7 @@ type TokenServiceClient interface {
 	// ImportTokens reads a whole token file. Good lines are applied, bad ones
 	// reported; a token that is known is updated, never duplicated.
 	ImportTokens(ctx context.Context, in *ImportTokensRequest, opts ...grpc.CallOption) (*ImportTokensResponse, error)
-	// ListTokens pages through the pool in order of creation.
+	// ListTokens pages through the pool, in order of creation unless another is asked for.
 	ListTokens(ctx context.Context, in *ListTokensRequest, opts ...grpc.CallOption) (*ListTokensResponse, error)
 	GetToken(ctx context.Context, in *GetTokenRequest, opts ...grpc.CallOption) (*GetTokenResponse, error)
 	// UpdateToken changes the fields named in the mask. VERSION_CONFLICT when
@@ -271,7 +271,7 @@ type TokenServiceServer interface {
 	// ImportTokens reads a whole token file. Good lines are applied, bad ones
 	// reported; a token that is known is updated, never duplicated.
 	ImportTokens(context.Context, *ImportTokensRequest) (*ImportTokensResponse, error)
-	// ListTokens pages through the pool in order of creation.
+	// ListTokens pages through the pool, in order of creation unless another is asked for.
 	ListTokens(context.Context, *ListTokensRequest) (*ListTokensResponse, error)
 	GetToken(context.Context, *GetTokenRequest) (*GetTokenResponse, error)
 	// UpdateToken changes the fields named in the mask. VERSION_CONFLICT when

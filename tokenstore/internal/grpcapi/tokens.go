@@ -171,7 +171,7 @@ func (s *TokenServer) GetToken(ctx context.Context, request *tokenstorev1.GetTok
 }
 
 // editable are the names that an update mask may have.
-var editable = []string{token.Alias, token.Tags, token.Cap, token.Weight, token.Enabled, token.Checksum, token.Proxy}
+var editable = []string{token.Alias, token.Tags, token.Cap, token.Weight, token.Enabled, token.Checksum, token.Proxy, token.DisabledUntil}
 
 // UpdateToken implements TokenService.
 func (s *TokenServer) UpdateToken(ctx context.Context, request *tokenstorev1.UpdateTokenRequest) (*tokenstorev1.UpdateTokenResponse, error) {
@@ -189,11 +189,14 @@ func (s *TokenServer) UpdateToken(ctx context.Context, request *tokenstorev1.Upd
 		Alias: strings.TrimSpace(request.GetAlias()), Tags: request.GetTags(), Cap: request.GetCap(),
 		Weight: request.GetWeight(), Enabled: request.GetEnabled(), Proxy: secret.New(strings.TrimSpace(request.GetProxy())),
 	}
+	var err error
 	if slices.Contains(names, token.Checksum) && request.GetChecksum() != "" {
-		var err error
 		if edit.Checksum, err = checksum.Parse(request.GetChecksum()); err != nil {
 			return nil, invalid(err)
 		}
+	}
+	if edit.DisabledUntil, err = untilFrom(request, names); err != nil {
+		return nil, err
 	}
 	updated, err := s.store.UpdateToken(ctx, request.GetId(), edit, names, request.GetExpectedVersion())
 	if err != nil {
@@ -201,6 +204,26 @@ func (s *TokenServer) UpdateToken(ctx context.Context, request *tokenstorev1.Upd
 	}
 	s.changed()
 	return &tokenstorev1.UpdateTokenResponse{Token: updated}, nil
+}
+
+// maxDisabled is how far ahead the time may be until which a token is disabled.
+const maxDisabled = 366 * 24 * time.Hour
+
+// untilFrom is the time until which a token is to be disabled; zero where none is given.
+func untilFrom(request *tokenstorev1.UpdateTokenRequest, names []string) (time.Time, error) {
+	if !slices.Contains(names, token.DisabledUntil) || request.GetDisabledUntil() == nil {
+		return time.Time{}, nil
+	}
+	until := request.GetDisabledUntil().AsTime().Truncate(time.Millisecond)
+	switch {
+	case slices.Contains(names, token.Enabled) && request.GetEnabled():
+		return until, invalid(errors.New("disabled_until: an enabled token has none"))
+	case time.Until(until) > maxDisabled:
+		return until, invalid(errors.New("disabled_until: at most a year ahead; leave it out to disable the token until you enable it"))
+	case time.Now().After(until):
+		return until, invalid(errors.New("disabled_until: it is in the past"))
+	}
+	return until, nil
 }
 
 // DeleteToken implements TokenService.

@@ -154,6 +154,9 @@ func (s *TokenServer) ListTokens(ctx context.Context, request *tokenstorev1.List
 	filter := redisstore.TokenFilter{
 		Upstream: request.GetUpstream(), State: request.GetState(), Tag: request.GetTag(), Query: request.GetQuery(), NewestFirst: request.GetNewestFirst(),
 	}
+	if isTable(request) {
+		return s.listTable(ctx, request, filter, limit)
+	}
 	tokens, next, err := s.store.ListTokens(ctx, filter, limit, request.GetCursor())
 	if err != nil {
 		return nil, err

@@ -18,9 +18,15 @@ const (
 	maxOffset = 10_000_000
 )
 
-// isTable tells whether a request is about a sorted or counted list.
+// isTable tells whether a request is about a sorted list, or the first page of a counted one.
 func isTable(request *tokenstorev1.ListTokensRequest) bool {
-	return request.GetOrder() != tokenstorev1.TokenOrder_TOKEN_ORDER_UNSPECIFIED || request.GetDescending() || request.GetCounted() ||
+	return isSorted(request) || request.GetCounted() && request.GetCursor() == ""
+}
+
+// isSorted tells whether a list's pages are told by their places. The others are told by times of
+// creation, so that nobody is passed over while tokens before are deleted.
+func isSorted(request *tokenstorev1.ListTokensRequest) bool {
+	return request.GetOrder() != tokenstorev1.TokenOrder_TOKEN_ORDER_UNSPECIFIED || request.GetDescending() ||
 		request.GetOffset() > 0 || strings.HasPrefix(request.GetCursor(), placePrefix)
 }
 
@@ -42,8 +48,12 @@ func (s *TokenServer) listTable(
 	}
 	count := count32(total)
 	response := &tokenstorev1.ListTokensResponse{Tokens: tokens, Total: &count}
-	if end := offset + limit; end < total {
+	switch end := offset + limit; {
+	case end >= total:
+	case isSorted(request):
 		response.NextCursor = placePrefix + strconv.Itoa(end)
+	case len(tokens) > 0:
+		response.NextCursor = redisstore.CreationCursor(tokens[len(tokens)-1])
 	}
 	return response, nil
 }

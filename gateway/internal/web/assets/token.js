@@ -13,8 +13,7 @@ const path = `/admin/api/tokens/${encodeURIComponent(id)}`;
 function switches(button, change) {
   button?.addEventListener('click', async () => {
     try {
-      await change();
-      location.reload();
+      if (await change() !== false) location.reload();
     } catch (error) {
       complain(error);
     }

@@ -77,7 +77,7 @@ func TestTextsThatAreUsed(t *testing.T) {
 		"js.release", "dialect.", "class.", "advice.", "history.", "effect.", "by.", "action.", "detail.", "store_warning.",
 		"credential.", "login_state.", "vendor.", "quota_unit.", "parameter.", "why_not.", "why_token.",
 		"use.others", "use.by_", "use.of_", "use.measure_", "use_token.", "caller.", "cost_quality.", "price_part.", "price_change.", "price_format.", "price_format_help.",
-		"restore_action.", "backup_kind.", "key_state.", "key_done.", "key_keep.", "key_unit.", "key_period.", "limit.", "connect_note.",
+		"restore_action.", "backup_kind.", "key_state.", "key_done.", "key_keep.", "key_unit.", "key_period.", "limit.", "connect_note.", "chip.",
 	}
 	for key := range catalogue {
 		inFamily := slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(key, family) })

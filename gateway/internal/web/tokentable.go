@@ -21,7 +21,7 @@ var tableSizes = []int{50, 200, 500}
 const newestFirst = "-created_at"
 
 // maxTablePage bounds the number of a page.
-const maxTablePage = 1_000_000
+const maxTablePage = 10_000
 
 // tokenTable is a list of tokens as its address says it is.
 type tokenTable struct {

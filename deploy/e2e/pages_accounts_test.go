@@ -81,6 +81,35 @@ func TestManyAccountsInABrowser(t *testing.T) {
 	off(0)
 }
 
+// An admin tests one token of many: it serves the request, whoever is next, and one that is disabled
+// says so.
+func TestATokenIsTestedInABrowser(t *testing.T) {
+	s := stack.Start(t, stack.Options{})
+	gateway := s.Gateways[0]
+	tokens := s.AddTokens("openai", "team", 3, 0)
+	tab := login(t, gateway, "/admin/tokens/"+tokens[1].ID)
+	model := browser.Eval[string](tab, "document.getElementById('test-model').value")
+	for range 2 { // round robin would not take it twice
+		tab.Click("#test-send")
+		tab.See("#test-answer", "Works")
+		tab.See("#test-answer", model)
+		tab.Until("the answer is there", "!document.getElementById('test-send').disabled")
+	}
+	stack.Eventually(t, "the log has both requests, with that token", 20*time.Second, func() bool {
+		var logs struct {
+			Entries []struct {
+				TokenID string `json:"token_id"`
+			} `json:"logs"`
+		}
+		gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/logs?token_id="+tokens[1].ID, nil).JSON(t, &logs)
+		return len(logs.Entries) == 2
+	})
+	draw(t, tab, "token-test")
+	gateway.MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/tokens/"+tokens[1].ID, map[string]any{"enabled": false})
+	tab.Click("#test-send")
+	tab.See("#test-answer", "Fails")
+}
+
 // draw writes pictures of a page, where somebody wants them.
 func draw(t *testing.T, tab *browser.Tab, name string) {
 	t.Helper()

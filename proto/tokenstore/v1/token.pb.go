@@ -840,6 +840,183 @@ func (x *ImportTokensResponse) GetUpstreams() uint32 {
 	return 0
 }
 
+type PreviewTokensRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Import        *ImportTokensRequest   `protobuf:"bytes,1,opt,name=import,proto3" json:"import,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewTokensRequest) Reset() {
+	*x = PreviewTokensRequest{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewTokensRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewTokensRequest) ProtoMessage() {}
+
+func (x *PreviewTokensRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewTokensRequest.ProtoReflect.Descriptor instead.
+func (*PreviewTokensRequest) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *PreviewTokensRequest) GetImport() *ImportTokensRequest {
+	if x != nil {
+		return x.Import
+	}
+	return nil
+}
+
+type PreviewTokensResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the import would answer. Upstreams that a file defines are counted, not compared.
+	Report *ImportTokensResponse `protobuf:"bytes,1,opt,name=report,proto3" json:"report,omitempty"`
+	// The first 200 tokens that would be taken, in the order of the file.
+	Tokens        []*PreviewedToken `protobuf:"bytes,2,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewTokensResponse) Reset() {
+	*x = PreviewTokensResponse{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewTokensResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewTokensResponse) ProtoMessage() {}
+
+func (x *PreviewTokensResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewTokensResponse.ProtoReflect.Descriptor instead.
+func (*PreviewTokensResponse) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *PreviewTokensResponse) GetReport() *ImportTokensResponse {
+	if x != nil {
+		return x.Report
+	}
+	return nil
+}
+
+func (x *PreviewTokensResponse) GetTokens() []*PreviewedToken {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
+// PreviewedToken is a token that an import would take.
+type PreviewedToken struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// From 1.
+	Line uint32 `protobuf:"varint,1,opt,name=line,proto3" json:"line,omitempty"`
+	// It is in the pool, and would be updated.
+	Known         bool   `protobuf:"varint,2,opt,name=known,proto3" json:"known,omitempty"`
+	Upstream      string `protobuf:"bytes,3,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	Alias         string `protobuf:"bytes,4,opt,name=alias,proto3" json:"alias,omitempty"`
+	MaskedSecret  string `protobuf:"bytes,5,opt,name=masked_secret,json=maskedSecret,proto3" json:"masked_secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewedToken) Reset() {
+	*x = PreviewedToken{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewedToken) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewedToken) ProtoMessage() {}
+
+func (x *PreviewedToken) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewedToken.ProtoReflect.Descriptor instead.
+func (*PreviewedToken) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *PreviewedToken) GetLine() uint32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *PreviewedToken) GetKnown() bool {
+	if x != nil {
+		return x.Known
+	}
+	return false
+}
+
+func (x *PreviewedToken) GetUpstream() string {
+	if x != nil {
+		return x.Upstream
+	}
+	return ""
+}
+
+func (x *PreviewedToken) GetAlias() string {
+	if x != nil {
+		return x.Alias
+	}
+	return ""
+}
+
+func (x *PreviewedToken) GetMaskedSecret() string {
+	if x != nil {
+		return x.MaskedSecret
+	}
+	return ""
+}
+
 // RejectedLine says which line was not taken and why, without repeating it.
 type RejectedLine struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -852,7 +1029,7 @@ type RejectedLine struct {
 
 func (x *RejectedLine) Reset() {
 	*x = RejectedLine{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[5]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -864,7 +1041,7 @@ func (x *RejectedLine) String() string {
 func (*RejectedLine) ProtoMessage() {}
 
 func (x *RejectedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[5]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -877,7 +1054,7 @@ func (x *RejectedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RejectedLine.ProtoReflect.Descriptor instead.
 func (*RejectedLine) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{5}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RejectedLine) GetLine() uint32 {
@@ -920,7 +1097,7 @@ type ListTokensRequest struct {
 
 func (x *ListTokensRequest) Reset() {
 	*x = ListTokensRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[6]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -932,7 +1109,7 @@ func (x *ListTokensRequest) String() string {
 func (*ListTokensRequest) ProtoMessage() {}
 
 func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[6]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -945,7 +1122,7 @@ func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListTokensRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{6}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListTokensRequest) GetUpstream() string {
@@ -1039,7 +1216,7 @@ type ListTokensResponse struct {
 
 func (x *ListTokensResponse) Reset() {
 	*x = ListTokensResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[7]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1051,7 +1228,7 @@ func (x *ListTokensResponse) String() string {
 func (*ListTokensResponse) ProtoMessage() {}
 
 func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[7]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1064,7 +1241,7 @@ func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListTokensResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{7}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListTokensResponse) GetTokens() []*Token {
@@ -1097,7 +1274,7 @@ type GetTokenRequest struct {
 
 func (x *GetTokenRequest) Reset() {
 	*x = GetTokenRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[8]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1109,7 +1286,7 @@ func (x *GetTokenRequest) String() string {
 func (*GetTokenRequest) ProtoMessage() {}
 
 func (x *GetTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[8]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1122,7 +1299,7 @@ func (x *GetTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTokenRequest.ProtoReflect.Descriptor instead.
 func (*GetTokenRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{8}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetTokenRequest) GetId() string {
@@ -1141,7 +1318,7 @@ type GetTokenResponse struct {
 
 func (x *GetTokenResponse) Reset() {
 	*x = GetTokenResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[9]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1153,7 +1330,7 @@ func (x *GetTokenResponse) String() string {
 func (*GetTokenResponse) ProtoMessage() {}
 
 func (x *GetTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[9]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1166,7 +1343,7 @@ func (x *GetTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTokenResponse.ProtoReflect.Descriptor instead.
 func (*GetTokenResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{9}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetTokenResponse) GetToken() *Token {
@@ -1200,7 +1377,7 @@ type UpdateTokenRequest struct {
 
 func (x *UpdateTokenRequest) Reset() {
 	*x = UpdateTokenRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[10]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1212,7 +1389,7 @@ func (x *UpdateTokenRequest) String() string {
 func (*UpdateTokenRequest) ProtoMessage() {}
 
 func (x *UpdateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[10]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1225,7 +1402,7 @@ func (x *UpdateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateTokenRequest.ProtoReflect.Descriptor instead.
 func (*UpdateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{10}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UpdateTokenRequest) GetId() string {
@@ -1314,7 +1491,7 @@ type UpdateTokenResponse struct {
 
 func (x *UpdateTokenResponse) Reset() {
 	*x = UpdateTokenResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[11]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1326,7 +1503,7 @@ func (x *UpdateTokenResponse) String() string {
 func (*UpdateTokenResponse) ProtoMessage() {}
 
 func (x *UpdateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[11]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1339,7 +1516,7 @@ func (x *UpdateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateTokenResponse.ProtoReflect.Descriptor instead.
 func (*UpdateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{11}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *UpdateTokenResponse) GetToken() *Token {
@@ -1359,7 +1536,7 @@ type DeleteTokenRequest struct {
 
 func (x *DeleteTokenRequest) Reset() {
 	*x = DeleteTokenRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[12]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1371,7 +1548,7 @@ func (x *DeleteTokenRequest) String() string {
 func (*DeleteTokenRequest) ProtoMessage() {}
 
 func (x *DeleteTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[12]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1384,7 +1561,7 @@ func (x *DeleteTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTokenRequest.ProtoReflect.Descriptor instead.
 func (*DeleteTokenRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{12}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DeleteTokenRequest) GetId() string {
@@ -1409,7 +1586,7 @@ type DeleteTokenResponse struct {
 
 func (x *DeleteTokenResponse) Reset() {
 	*x = DeleteTokenResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[13]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1421,7 +1598,7 @@ func (x *DeleteTokenResponse) String() string {
 func (*DeleteTokenResponse) ProtoMessage() {}
 
 func (x *DeleteTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[13]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1434,7 +1611,7 @@ func (x *DeleteTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTokenResponse.ProtoReflect.Descriptor instead.
 func (*DeleteTokenResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{13}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{16}
 }
 
 type ExportTokensRequest struct {
@@ -1447,7 +1624,7 @@ type ExportTokensRequest struct {
 
 func (x *ExportTokensRequest) Reset() {
 	*x = ExportTokensRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[14]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1459,7 +1636,7 @@ func (x *ExportTokensRequest) String() string {
 func (*ExportTokensRequest) ProtoMessage() {}
 
 func (x *ExportTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[14]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1472,7 +1649,7 @@ func (x *ExportTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportTokensRequest.ProtoReflect.Descriptor instead.
 func (*ExportTokensRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{14}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ExportTokensRequest) GetFormat() TokenFileFormat {
@@ -1501,7 +1678,7 @@ type ExportTokensResponse struct {
 
 func (x *ExportTokensResponse) Reset() {
 	*x = ExportTokensResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[15]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1513,7 +1690,7 @@ func (x *ExportTokensResponse) String() string {
 func (*ExportTokensResponse) ProtoMessage() {}
 
 func (x *ExportTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[15]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1526,7 +1703,7 @@ func (x *ExportTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportTokensResponse.ProtoReflect.Descriptor instead.
 func (*ExportTokensResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{15}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ExportTokensResponse) GetContent() string {
@@ -1559,7 +1736,7 @@ type RestoreTokenRequest struct {
 
 func (x *RestoreTokenRequest) Reset() {
 	*x = RestoreTokenRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[16]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1571,7 +1748,7 @@ func (x *RestoreTokenRequest) String() string {
 func (*RestoreTokenRequest) ProtoMessage() {}
 
 func (x *RestoreTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[16]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1584,7 +1761,7 @@ func (x *RestoreTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreTokenRequest.ProtoReflect.Descriptor instead.
 func (*RestoreTokenRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{16}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RestoreTokenRequest) GetId() string {
@@ -1603,7 +1780,7 @@ type RestoreTokenResponse struct {
 
 func (x *RestoreTokenResponse) Reset() {
 	*x = RestoreTokenResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[17]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1615,7 +1792,7 @@ func (x *RestoreTokenResponse) String() string {
 func (*RestoreTokenResponse) ProtoMessage() {}
 
 func (x *RestoreTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[17]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1628,7 +1805,7 @@ func (x *RestoreTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreTokenResponse.ProtoReflect.Descriptor instead.
 func (*RestoreTokenResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{17}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RestoreTokenResponse) GetToken() *Token {
@@ -1647,7 +1824,7 @@ type RevealTokenRequest struct {
 
 func (x *RevealTokenRequest) Reset() {
 	*x = RevealTokenRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[18]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1659,7 +1836,7 @@ func (x *RevealTokenRequest) String() string {
 func (*RevealTokenRequest) ProtoMessage() {}
 
 func (x *RevealTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[18]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1672,7 +1849,7 @@ func (x *RevealTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevealTokenRequest.ProtoReflect.Descriptor instead.
 func (*RevealTokenRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{18}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RevealTokenRequest) GetId() string {
@@ -1696,7 +1873,7 @@ type RevealTokenResponse struct {
 
 func (x *RevealTokenResponse) Reset() {
 	*x = RevealTokenResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[19]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1708,7 +1885,7 @@ func (x *RevealTokenResponse) String() string {
 func (*RevealTokenResponse) ProtoMessage() {}
 
 func (x *RevealTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[19]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1721,7 +1898,7 @@ func (x *RevealTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevealTokenResponse.ProtoReflect.Descriptor instead.
 func (*RevealTokenResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{19}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RevealTokenResponse) GetUpstream() string {
@@ -1786,7 +1963,7 @@ type TokenAccount struct {
 
 func (x *TokenAccount) Reset() {
 	*x = TokenAccount{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[20]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1798,7 +1975,7 @@ func (x *TokenAccount) String() string {
 func (*TokenAccount) ProtoMessage() {}
 
 func (x *TokenAccount) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[20]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1811,7 +1988,7 @@ func (x *TokenAccount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenAccount.ProtoReflect.Descriptor instead.
 func (*TokenAccount) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{20}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *TokenAccount) GetUserId() string {
@@ -1906,7 +2083,7 @@ type TokenQuota struct {
 
 func (x *TokenQuota) Reset() {
 	*x = TokenQuota{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[21]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1918,7 +2095,7 @@ func (x *TokenQuota) String() string {
 func (*TokenQuota) ProtoMessage() {}
 
 func (x *TokenQuota) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[21]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1931,7 +2108,7 @@ func (x *TokenQuota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenQuota.ProtoReflect.Descriptor instead.
 func (*TokenQuota) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{21}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *TokenQuota) GetName() string {
@@ -1978,7 +2155,7 @@ type GetTokenAccountRequest struct {
 
 func (x *GetTokenAccountRequest) Reset() {
 	*x = GetTokenAccountRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[22]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1990,7 +2167,7 @@ func (x *GetTokenAccountRequest) String() string {
 func (*GetTokenAccountRequest) ProtoMessage() {}
 
 func (x *GetTokenAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[22]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2003,7 +2180,7 @@ func (x *GetTokenAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTokenAccountRequest.ProtoReflect.Descriptor instead.
 func (*GetTokenAccountRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{22}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GetTokenAccountRequest) GetId() string {
@@ -2023,7 +2200,7 @@ type GetTokenAccountResponse struct {
 
 func (x *GetTokenAccountResponse) Reset() {
 	*x = GetTokenAccountResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[23]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2035,7 +2212,7 @@ func (x *GetTokenAccountResponse) String() string {
 func (*GetTokenAccountResponse) ProtoMessage() {}
 
 func (x *GetTokenAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[23]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2048,7 +2225,7 @@ func (x *GetTokenAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTokenAccountResponse.ProtoReflect.Descriptor instead.
 func (*GetTokenAccountResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{23}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GetTokenAccountResponse) GetAccount() *TokenAccount {
@@ -2068,7 +2245,7 @@ type RecordTokenAccountRequest struct {
 
 func (x *RecordTokenAccountRequest) Reset() {
 	*x = RecordTokenAccountRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[24]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2080,7 +2257,7 @@ func (x *RecordTokenAccountRequest) String() string {
 func (*RecordTokenAccountRequest) ProtoMessage() {}
 
 func (x *RecordTokenAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[24]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2093,7 +2270,7 @@ func (x *RecordTokenAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordTokenAccountRequest.ProtoReflect.Descriptor instead.
 func (*RecordTokenAccountRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{24}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RecordTokenAccountRequest) GetId() string {
@@ -2118,7 +2295,7 @@ type RecordTokenAccountResponse struct {
 
 func (x *RecordTokenAccountResponse) Reset() {
 	*x = RecordTokenAccountResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[25]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2130,7 +2307,7 @@ func (x *RecordTokenAccountResponse) String() string {
 func (*RecordTokenAccountResponse) ProtoMessage() {}
 
 func (x *RecordTokenAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[25]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2143,7 +2320,7 @@ func (x *RecordTokenAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordTokenAccountResponse.ProtoReflect.Descriptor instead.
 func (*RecordTokenAccountResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{25}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{28}
 }
 
 type ListTokenAccountsRequest struct {
@@ -2160,7 +2337,7 @@ type ListTokenAccountsRequest struct {
 
 func (x *ListTokenAccountsRequest) Reset() {
 	*x = ListTokenAccountsRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[26]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2172,7 +2349,7 @@ func (x *ListTokenAccountsRequest) String() string {
 func (*ListTokenAccountsRequest) ProtoMessage() {}
 
 func (x *ListTokenAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[26]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2185,7 +2362,7 @@ func (x *ListTokenAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokenAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ListTokenAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{26}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListTokenAccountsRequest) GetUpstream() string {
@@ -2220,7 +2397,7 @@ type ListTokenAccountsResponse struct {
 
 func (x *ListTokenAccountsResponse) Reset() {
 	*x = ListTokenAccountsResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[27]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2232,7 +2409,7 @@ func (x *ListTokenAccountsResponse) String() string {
 func (*ListTokenAccountsResponse) ProtoMessage() {}
 
 func (x *ListTokenAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[27]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2245,7 +2422,7 @@ func (x *ListTokenAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokenAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListTokenAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{27}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListTokenAccountsResponse) GetAccounts() []*AccountOfToken {
@@ -2274,7 +2451,7 @@ type AccountOfToken struct {
 
 func (x *AccountOfToken) Reset() {
 	*x = AccountOfToken{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[28]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2286,7 +2463,7 @@ func (x *AccountOfToken) String() string {
 func (*AccountOfToken) ProtoMessage() {}
 
 func (x *AccountOfToken) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[28]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2299,7 +2476,7 @@ func (x *AccountOfToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountOfToken.ProtoReflect.Descriptor instead.
 func (*AccountOfToken) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{28}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *AccountOfToken) GetToken() *Token {
@@ -2324,7 +2501,7 @@ type SummarizePoolsRequest struct {
 
 func (x *SummarizePoolsRequest) Reset() {
 	*x = SummarizePoolsRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[29]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2336,7 +2513,7 @@ func (x *SummarizePoolsRequest) String() string {
 func (*SummarizePoolsRequest) ProtoMessage() {}
 
 func (x *SummarizePoolsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[29]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2349,7 +2526,7 @@ func (x *SummarizePoolsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizePoolsRequest.ProtoReflect.Descriptor instead.
 func (*SummarizePoolsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{29}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{32}
 }
 
 type SummarizePoolsResponse struct {
@@ -2362,7 +2539,7 @@ type SummarizePoolsResponse struct {
 
 func (x *SummarizePoolsResponse) Reset() {
 	*x = SummarizePoolsResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[30]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2374,7 +2551,7 @@ func (x *SummarizePoolsResponse) String() string {
 func (*SummarizePoolsResponse) ProtoMessage() {}
 
 func (x *SummarizePoolsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[30]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2387,7 +2564,7 @@ func (x *SummarizePoolsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizePoolsResponse.ProtoReflect.Descriptor instead.
 func (*SummarizePoolsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{30}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SummarizePoolsResponse) GetPools() []*PoolState {
@@ -2422,7 +2599,7 @@ type PoolState struct {
 
 func (x *PoolState) Reset() {
 	*x = PoolState{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[31]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2434,7 +2611,7 @@ func (x *PoolState) String() string {
 func (*PoolState) ProtoMessage() {}
 
 func (x *PoolState) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[31]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2447,7 +2624,7 @@ func (x *PoolState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolState.ProtoReflect.Descriptor instead.
 func (*PoolState) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{31}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *PoolState) GetUpstream() string {
@@ -2549,7 +2726,7 @@ type SharedCause struct {
 
 func (x *SharedCause) Reset() {
 	*x = SharedCause{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[32]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2561,7 +2738,7 @@ func (x *SharedCause) String() string {
 func (*SharedCause) ProtoMessage() {}
 
 func (x *SharedCause) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[32]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2574,7 +2751,7 @@ func (x *SharedCause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharedCause.ProtoReflect.Descriptor instead.
 func (*SharedCause) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{32}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SharedCause) GetClass() string {
@@ -2629,7 +2806,7 @@ type Transition struct {
 
 func (x *Transition) Reset() {
 	*x = Transition{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[33]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2641,7 +2818,7 @@ func (x *Transition) String() string {
 func (*Transition) ProtoMessage() {}
 
 func (x *Transition) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[33]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2654,7 +2831,7 @@ func (x *Transition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transition.ProtoReflect.Descriptor instead.
 func (*Transition) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{33}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Transition) GetAt() *timestamppb.Timestamp {
@@ -2729,7 +2906,7 @@ type ListTransitionsRequest struct {
 
 func (x *ListTransitionsRequest) Reset() {
 	*x = ListTransitionsRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[34]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2741,7 +2918,7 @@ func (x *ListTransitionsRequest) String() string {
 func (*ListTransitionsRequest) ProtoMessage() {}
 
 func (x *ListTransitionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[34]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2754,7 +2931,7 @@ func (x *ListTransitionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTransitionsRequest.ProtoReflect.Descriptor instead.
 func (*ListTransitionsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{34}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListTransitionsRequest) GetId() string {
@@ -2774,7 +2951,7 @@ type ListTransitionsResponse struct {
 
 func (x *ListTransitionsResponse) Reset() {
 	*x = ListTransitionsResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[35]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2786,7 +2963,7 @@ func (x *ListTransitionsResponse) String() string {
 func (*ListTransitionsResponse) ProtoMessage() {}
 
 func (x *ListTransitionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[35]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2799,7 +2976,7 @@ func (x *ListTransitionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTransitionsResponse.ProtoReflect.Descriptor instead.
 func (*ListTransitionsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{35}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListTransitionsResponse) GetTransitions() []*Transition {
@@ -2826,7 +3003,7 @@ type UndoTransitionsRequest struct {
 
 func (x *UndoTransitionsRequest) Reset() {
 	*x = UndoTransitionsRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[36]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2838,7 +3015,7 @@ func (x *UndoTransitionsRequest) String() string {
 func (*UndoTransitionsRequest) ProtoMessage() {}
 
 func (x *UndoTransitionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[36]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2851,7 +3028,7 @@ func (x *UndoTransitionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoTransitionsRequest.ProtoReflect.Descriptor instead.
 func (*UndoTransitionsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{36}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *UndoTransitionsRequest) GetClass() string {
@@ -2898,7 +3075,7 @@ type UndoTransitionsResponse struct {
 
 func (x *UndoTransitionsResponse) Reset() {
 	*x = UndoTransitionsResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[37]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2910,7 +3087,7 @@ func (x *UndoTransitionsResponse) String() string {
 func (*UndoTransitionsResponse) ProtoMessage() {}
 
 func (x *UndoTransitionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[37]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2923,7 +3100,7 @@ func (x *UndoTransitionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoTransitionsResponse.ProtoReflect.Descriptor instead.
 func (*UndoTransitionsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{37}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *UndoTransitionsResponse) GetCount() uint32 {
@@ -2944,7 +3121,7 @@ type ReleaseTokenRequest struct {
 
 func (x *ReleaseTokenRequest) Reset() {
 	*x = ReleaseTokenRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[38]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2956,7 +3133,7 @@ func (x *ReleaseTokenRequest) String() string {
 func (*ReleaseTokenRequest) ProtoMessage() {}
 
 func (x *ReleaseTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[38]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2969,7 +3146,7 @@ func (x *ReleaseTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseTokenRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseTokenRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{38}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ReleaseTokenRequest) GetId() string {
@@ -2995,7 +3172,7 @@ type ReleaseTokenResponse struct {
 
 func (x *ReleaseTokenResponse) Reset() {
 	*x = ReleaseTokenResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[39]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3007,7 +3184,7 @@ func (x *ReleaseTokenResponse) String() string {
 func (*ReleaseTokenResponse) ProtoMessage() {}
 
 func (x *ReleaseTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[39]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3020,7 +3197,7 @@ func (x *ReleaseTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseTokenResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseTokenResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{39}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ReleaseTokenResponse) GetToken() *Token {
@@ -3093,7 +3270,18 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\baccepted\x18\x01 \x01(\rR\baccepted\x12\x18\n" +
 	"\aupdated\x18\x02 \x01(\rR\aupdated\x127\n" +
 	"\brejected\x18\x03 \x03(\v2\x1b.tokenstore.v1.RejectedLineR\brejected\x12\x1c\n" +
-	"\tupstreams\x18\x04 \x01(\rR\tupstreams\":\n" +
+	"\tupstreams\x18\x04 \x01(\rR\tupstreams\"R\n" +
+	"\x14PreviewTokensRequest\x12:\n" +
+	"\x06import\x18\x01 \x01(\v2\".tokenstore.v1.ImportTokensRequestR\x06import\"\x8b\x01\n" +
+	"\x15PreviewTokensResponse\x12;\n" +
+	"\x06report\x18\x01 \x01(\v2#.tokenstore.v1.ImportTokensResponseR\x06report\x125\n" +
+	"\x06tokens\x18\x02 \x03(\v2\x1d.tokenstore.v1.PreviewedTokenR\x06tokens\"\x91\x01\n" +
+	"\x0ePreviewedToken\x12\x12\n" +
+	"\x04line\x18\x01 \x01(\rR\x04line\x12\x14\n" +
+	"\x05known\x18\x02 \x01(\bR\x05known\x12\x1a\n" +
+	"\bupstream\x18\x03 \x01(\tR\bupstream\x12\x14\n" +
+	"\x05alias\x18\x04 \x01(\tR\x05alias\x12#\n" +
+	"\rmasked_secret\x18\x05 \x01(\tR\fmaskedSecret\":\n" +
 	"\fRejectedLine\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\rR\x04line\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xdc\x02\n" +
@@ -3291,10 +3479,11 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x13TOKEN_ORDER_EXPIRES\x10\x03\x12\x18\n" +
 	"\x14TOKEN_ORDER_REQUESTS\x10\x04\x12\x18\n" +
 	"\x14TOKEN_ORDER_FAILURES\x10\x05\x12\x19\n" +
-	"\x15TOKEN_ORDER_LAST_USED\x10\x062\xc2\v\n" +
+	"\x15TOKEN_ORDER_LAST_USED\x10\x062\x9e\f\n" +
 	"\fTokenService\x12T\n" +
 	"\vCreateToken\x12!.tokenstore.v1.CreateTokenRequest\x1a\".tokenstore.v1.CreateTokenResponse\x12W\n" +
-	"\fImportTokens\x12\".tokenstore.v1.ImportTokensRequest\x1a#.tokenstore.v1.ImportTokensResponse\x12Q\n" +
+	"\fImportTokens\x12\".tokenstore.v1.ImportTokensRequest\x1a#.tokenstore.v1.ImportTokensResponse\x12Z\n" +
+	"\rPreviewTokens\x12#.tokenstore.v1.PreviewTokensRequest\x1a$.tokenstore.v1.PreviewTokensResponse\x12Q\n" +
 	"\n" +
 	"ListTokens\x12 .tokenstore.v1.ListTokensRequest\x1a!.tokenstore.v1.ListTokensResponse\x12K\n" +
 	"\bGetToken\x12\x1e.tokenstore.v1.GetTokenRequest\x1a\x1f.tokenstore.v1.GetTokenResponse\x12T\n" +
@@ -3324,7 +3513,7 @@ func file_tokenstore_v1_token_proto_rawDescGZIP() []byte {
 }
 
 var file_tokenstore_v1_token_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_tokenstore_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_tokenstore_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_tokenstore_v1_token_proto_goTypes = []any{
 	(CredentialKind)(0),                // 0: tokenstore.v1.CredentialKind
 	(TokenState)(0),                    // 1: tokenstore.v1.TokenState
@@ -3335,122 +3524,130 @@ var file_tokenstore_v1_token_proto_goTypes = []any{
 	(*CreateTokenResponse)(nil),        // 6: tokenstore.v1.CreateTokenResponse
 	(*ImportTokensRequest)(nil),        // 7: tokenstore.v1.ImportTokensRequest
 	(*ImportTokensResponse)(nil),       // 8: tokenstore.v1.ImportTokensResponse
-	(*RejectedLine)(nil),               // 9: tokenstore.v1.RejectedLine
-	(*ListTokensRequest)(nil),          // 10: tokenstore.v1.ListTokensRequest
-	(*ListTokensResponse)(nil),         // 11: tokenstore.v1.ListTokensResponse
-	(*GetTokenRequest)(nil),            // 12: tokenstore.v1.GetTokenRequest
-	(*GetTokenResponse)(nil),           // 13: tokenstore.v1.GetTokenResponse
-	(*UpdateTokenRequest)(nil),         // 14: tokenstore.v1.UpdateTokenRequest
-	(*UpdateTokenResponse)(nil),        // 15: tokenstore.v1.UpdateTokenResponse
-	(*DeleteTokenRequest)(nil),         // 16: tokenstore.v1.DeleteTokenRequest
-	(*DeleteTokenResponse)(nil),        // 17: tokenstore.v1.DeleteTokenResponse
-	(*ExportTokensRequest)(nil),        // 18: tokenstore.v1.ExportTokensRequest
-	(*ExportTokensResponse)(nil),       // 19: tokenstore.v1.ExportTokensResponse
-	(*RestoreTokenRequest)(nil),        // 20: tokenstore.v1.RestoreTokenRequest
-	(*RestoreTokenResponse)(nil),       // 21: tokenstore.v1.RestoreTokenResponse
-	(*RevealTokenRequest)(nil),         // 22: tokenstore.v1.RevealTokenRequest
-	(*RevealTokenResponse)(nil),        // 23: tokenstore.v1.RevealTokenResponse
-	(*TokenAccount)(nil),               // 24: tokenstore.v1.TokenAccount
-	(*TokenQuota)(nil),                 // 25: tokenstore.v1.TokenQuota
-	(*GetTokenAccountRequest)(nil),     // 26: tokenstore.v1.GetTokenAccountRequest
-	(*GetTokenAccountResponse)(nil),    // 27: tokenstore.v1.GetTokenAccountResponse
-	(*RecordTokenAccountRequest)(nil),  // 28: tokenstore.v1.RecordTokenAccountRequest
-	(*RecordTokenAccountResponse)(nil), // 29: tokenstore.v1.RecordTokenAccountResponse
-	(*ListTokenAccountsRequest)(nil),   // 30: tokenstore.v1.ListTokenAccountsRequest
-	(*ListTokenAccountsResponse)(nil),  // 31: tokenstore.v1.ListTokenAccountsResponse
-	(*AccountOfToken)(nil),             // 32: tokenstore.v1.AccountOfToken
-	(*SummarizePoolsRequest)(nil),      // 33: tokenstore.v1.SummarizePoolsRequest
-	(*SummarizePoolsResponse)(nil),     // 34: tokenstore.v1.SummarizePoolsResponse
-	(*PoolState)(nil),                  // 35: tokenstore.v1.PoolState
-	(*SharedCause)(nil),                // 36: tokenstore.v1.SharedCause
-	(*Transition)(nil),                 // 37: tokenstore.v1.Transition
-	(*ListTransitionsRequest)(nil),     // 38: tokenstore.v1.ListTransitionsRequest
-	(*ListTransitionsResponse)(nil),    // 39: tokenstore.v1.ListTransitionsResponse
-	(*UndoTransitionsRequest)(nil),     // 40: tokenstore.v1.UndoTransitionsRequest
-	(*UndoTransitionsResponse)(nil),    // 41: tokenstore.v1.UndoTransitionsResponse
-	(*ReleaseTokenRequest)(nil),        // 42: tokenstore.v1.ReleaseTokenRequest
-	(*ReleaseTokenResponse)(nil),       // 43: tokenstore.v1.ReleaseTokenResponse
-	(*timestamppb.Timestamp)(nil),      // 44: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),      // 45: google.protobuf.FieldMask
+	(*PreviewTokensRequest)(nil),       // 9: tokenstore.v1.PreviewTokensRequest
+	(*PreviewTokensResponse)(nil),      // 10: tokenstore.v1.PreviewTokensResponse
+	(*PreviewedToken)(nil),             // 11: tokenstore.v1.PreviewedToken
+	(*RejectedLine)(nil),               // 12: tokenstore.v1.RejectedLine
+	(*ListTokensRequest)(nil),          // 13: tokenstore.v1.ListTokensRequest
+	(*ListTokensResponse)(nil),         // 14: tokenstore.v1.ListTokensResponse
+	(*GetTokenRequest)(nil),            // 15: tokenstore.v1.GetTokenRequest
+	(*GetTokenResponse)(nil),           // 16: tokenstore.v1.GetTokenResponse
+	(*UpdateTokenRequest)(nil),         // 17: tokenstore.v1.UpdateTokenRequest
+	(*UpdateTokenResponse)(nil),        // 18: tokenstore.v1.UpdateTokenResponse
+	(*DeleteTokenRequest)(nil),         // 19: tokenstore.v1.DeleteTokenRequest
+	(*DeleteTokenResponse)(nil),        // 20: tokenstore.v1.DeleteTokenResponse
+	(*ExportTokensRequest)(nil),        // 21: tokenstore.v1.ExportTokensRequest
+	(*ExportTokensResponse)(nil),       // 22: tokenstore.v1.ExportTokensResponse
+	(*RestoreTokenRequest)(nil),        // 23: tokenstore.v1.RestoreTokenRequest
+	(*RestoreTokenResponse)(nil),       // 24: tokenstore.v1.RestoreTokenResponse
+	(*RevealTokenRequest)(nil),         // 25: tokenstore.v1.RevealTokenRequest
+	(*RevealTokenResponse)(nil),        // 26: tokenstore.v1.RevealTokenResponse
+	(*TokenAccount)(nil),               // 27: tokenstore.v1.TokenAccount
+	(*TokenQuota)(nil),                 // 28: tokenstore.v1.TokenQuota
+	(*GetTokenAccountRequest)(nil),     // 29: tokenstore.v1.GetTokenAccountRequest
+	(*GetTokenAccountResponse)(nil),    // 30: tokenstore.v1.GetTokenAccountResponse
+	(*RecordTokenAccountRequest)(nil),  // 31: tokenstore.v1.RecordTokenAccountRequest
+	(*RecordTokenAccountResponse)(nil), // 32: tokenstore.v1.RecordTokenAccountResponse
+	(*ListTokenAccountsRequest)(nil),   // 33: tokenstore.v1.ListTokenAccountsRequest
+	(*ListTokenAccountsResponse)(nil),  // 34: tokenstore.v1.ListTokenAccountsResponse
+	(*AccountOfToken)(nil),             // 35: tokenstore.v1.AccountOfToken
+	(*SummarizePoolsRequest)(nil),      // 36: tokenstore.v1.SummarizePoolsRequest
+	(*SummarizePoolsResponse)(nil),     // 37: tokenstore.v1.SummarizePoolsResponse
+	(*PoolState)(nil),                  // 38: tokenstore.v1.PoolState
+	(*SharedCause)(nil),                // 39: tokenstore.v1.SharedCause
+	(*Transition)(nil),                 // 40: tokenstore.v1.Transition
+	(*ListTransitionsRequest)(nil),     // 41: tokenstore.v1.ListTransitionsRequest
+	(*ListTransitionsResponse)(nil),    // 42: tokenstore.v1.ListTransitionsResponse
+	(*UndoTransitionsRequest)(nil),     // 43: tokenstore.v1.UndoTransitionsRequest
+	(*UndoTransitionsResponse)(nil),    // 44: tokenstore.v1.UndoTransitionsResponse
+	(*ReleaseTokenRequest)(nil),        // 45: tokenstore.v1.ReleaseTokenRequest
+	(*ReleaseTokenResponse)(nil),       // 46: tokenstore.v1.ReleaseTokenResponse
+	(*timestamppb.Timestamp)(nil),      // 47: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),      // 48: google.protobuf.FieldMask
 }
 var file_tokenstore_v1_token_proto_depIdxs = []int32{
 	1,  // 0: tokenstore.v1.Token.state:type_name -> tokenstore.v1.TokenState
-	44, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
-	44, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
-	44, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	44, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
+	47, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
+	47, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
+	47, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	47, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
 	0,  // 5: tokenstore.v1.Token.kind:type_name -> tokenstore.v1.CredentialKind
-	44, // 6: tokenstore.v1.Token.refreshed_at:type_name -> google.protobuf.Timestamp
-	44, // 7: tokenstore.v1.Token.next_refresh_at:type_name -> google.protobuf.Timestamp
-	44, // 8: tokenstore.v1.Token.disabled_until:type_name -> google.protobuf.Timestamp
+	47, // 6: tokenstore.v1.Token.refreshed_at:type_name -> google.protobuf.Timestamp
+	47, // 7: tokenstore.v1.Token.next_refresh_at:type_name -> google.protobuf.Timestamp
+	47, // 8: tokenstore.v1.Token.disabled_until:type_name -> google.protobuf.Timestamp
 	4,  // 9: tokenstore.v1.CreateTokenResponse.token:type_name -> tokenstore.v1.Token
 	2,  // 10: tokenstore.v1.ImportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
-	9,  // 11: tokenstore.v1.ImportTokensResponse.rejected:type_name -> tokenstore.v1.RejectedLine
-	1,  // 12: tokenstore.v1.ListTokensRequest.state:type_name -> tokenstore.v1.TokenState
-	3,  // 13: tokenstore.v1.ListTokensRequest.order:type_name -> tokenstore.v1.TokenOrder
-	4,  // 14: tokenstore.v1.ListTokensResponse.tokens:type_name -> tokenstore.v1.Token
-	4,  // 15: tokenstore.v1.GetTokenResponse.token:type_name -> tokenstore.v1.Token
-	45, // 16: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
-	44, // 17: tokenstore.v1.UpdateTokenRequest.disabled_until:type_name -> google.protobuf.Timestamp
-	4,  // 18: tokenstore.v1.UpdateTokenResponse.token:type_name -> tokenstore.v1.Token
-	2,  // 19: tokenstore.v1.ExportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
-	4,  // 20: tokenstore.v1.RestoreTokenResponse.token:type_name -> tokenstore.v1.Token
-	25, // 21: tokenstore.v1.TokenAccount.quotas:type_name -> tokenstore.v1.TokenQuota
-	44, // 22: tokenstore.v1.TokenAccount.quota_start:type_name -> google.protobuf.Timestamp
-	44, // 23: tokenstore.v1.TokenAccount.as_of:type_name -> google.protobuf.Timestamp
-	44, // 24: tokenstore.v1.TokenAccount.quota_resets_at:type_name -> google.protobuf.Timestamp
-	24, // 25: tokenstore.v1.GetTokenAccountResponse.account:type_name -> tokenstore.v1.TokenAccount
-	24, // 26: tokenstore.v1.RecordTokenAccountRequest.account:type_name -> tokenstore.v1.TokenAccount
-	32, // 27: tokenstore.v1.ListTokenAccountsResponse.accounts:type_name -> tokenstore.v1.AccountOfToken
-	4,  // 28: tokenstore.v1.AccountOfToken.token:type_name -> tokenstore.v1.Token
-	24, // 29: tokenstore.v1.AccountOfToken.account:type_name -> tokenstore.v1.TokenAccount
-	35, // 30: tokenstore.v1.SummarizePoolsResponse.pools:type_name -> tokenstore.v1.PoolState
-	36, // 31: tokenstore.v1.PoolState.causes:type_name -> tokenstore.v1.SharedCause
-	44, // 32: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
-	44, // 33: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
-	44, // 34: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
-	44, // 35: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
-	37, // 36: tokenstore.v1.ListTransitionsResponse.transitions:type_name -> tokenstore.v1.Transition
-	44, // 37: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
-	44, // 38: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
-	4,  // 39: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
-	5,  // 40: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
-	7,  // 41: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
-	10, // 42: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
-	12, // 43: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
-	14, // 44: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
-	16, // 45: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
-	20, // 46: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
-	22, // 47: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
-	26, // 48: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
-	28, // 49: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
-	30, // 50: tokenstore.v1.TokenService.ListTokenAccounts:input_type -> tokenstore.v1.ListTokenAccountsRequest
-	33, // 51: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
-	38, // 52: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
-	40, // 53: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
-	42, // 54: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
-	18, // 55: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
-	6,  // 56: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
-	8,  // 57: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
-	11, // 58: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
-	13, // 59: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
-	15, // 60: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
-	17, // 61: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
-	21, // 62: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
-	23, // 63: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
-	27, // 64: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
-	29, // 65: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
-	31, // 66: tokenstore.v1.TokenService.ListTokenAccounts:output_type -> tokenstore.v1.ListTokenAccountsResponse
-	34, // 67: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
-	39, // 68: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
-	41, // 69: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
-	43, // 70: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
-	19, // 71: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
-	56, // [56:72] is the sub-list for method output_type
-	40, // [40:56] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	12, // 11: tokenstore.v1.ImportTokensResponse.rejected:type_name -> tokenstore.v1.RejectedLine
+	7,  // 12: tokenstore.v1.PreviewTokensRequest.import:type_name -> tokenstore.v1.ImportTokensRequest
+	8,  // 13: tokenstore.v1.PreviewTokensResponse.report:type_name -> tokenstore.v1.ImportTokensResponse
+	11, // 14: tokenstore.v1.PreviewTokensResponse.tokens:type_name -> tokenstore.v1.PreviewedToken
+	1,  // 15: tokenstore.v1.ListTokensRequest.state:type_name -> tokenstore.v1.TokenState
+	3,  // 16: tokenstore.v1.ListTokensRequest.order:type_name -> tokenstore.v1.TokenOrder
+	4,  // 17: tokenstore.v1.ListTokensResponse.tokens:type_name -> tokenstore.v1.Token
+	4,  // 18: tokenstore.v1.GetTokenResponse.token:type_name -> tokenstore.v1.Token
+	48, // 19: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
+	47, // 20: tokenstore.v1.UpdateTokenRequest.disabled_until:type_name -> google.protobuf.Timestamp
+	4,  // 21: tokenstore.v1.UpdateTokenResponse.token:type_name -> tokenstore.v1.Token
+	2,  // 22: tokenstore.v1.ExportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
+	4,  // 23: tokenstore.v1.RestoreTokenResponse.token:type_name -> tokenstore.v1.Token
+	28, // 24: tokenstore.v1.TokenAccount.quotas:type_name -> tokenstore.v1.TokenQuota
+	47, // 25: tokenstore.v1.TokenAccount.quota_start:type_name -> google.protobuf.Timestamp
+	47, // 26: tokenstore.v1.TokenAccount.as_of:type_name -> google.protobuf.Timestamp
+	47, // 27: tokenstore.v1.TokenAccount.quota_resets_at:type_name -> google.protobuf.Timestamp
+	27, // 28: tokenstore.v1.GetTokenAccountResponse.account:type_name -> tokenstore.v1.TokenAccount
+	27, // 29: tokenstore.v1.RecordTokenAccountRequest.account:type_name -> tokenstore.v1.TokenAccount
+	35, // 30: tokenstore.v1.ListTokenAccountsResponse.accounts:type_name -> tokenstore.v1.AccountOfToken
+	4,  // 31: tokenstore.v1.AccountOfToken.token:type_name -> tokenstore.v1.Token
+	27, // 32: tokenstore.v1.AccountOfToken.account:type_name -> tokenstore.v1.TokenAccount
+	38, // 33: tokenstore.v1.SummarizePoolsResponse.pools:type_name -> tokenstore.v1.PoolState
+	39, // 34: tokenstore.v1.PoolState.causes:type_name -> tokenstore.v1.SharedCause
+	47, // 35: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
+	47, // 36: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
+	47, // 37: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
+	47, // 38: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
+	40, // 39: tokenstore.v1.ListTransitionsResponse.transitions:type_name -> tokenstore.v1.Transition
+	47, // 40: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
+	47, // 41: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
+	4,  // 42: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
+	5,  // 43: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
+	7,  // 44: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
+	9,  // 45: tokenstore.v1.TokenService.PreviewTokens:input_type -> tokenstore.v1.PreviewTokensRequest
+	13, // 46: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
+	15, // 47: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
+	17, // 48: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
+	19, // 49: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
+	23, // 50: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
+	25, // 51: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
+	29, // 52: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
+	31, // 53: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
+	33, // 54: tokenstore.v1.TokenService.ListTokenAccounts:input_type -> tokenstore.v1.ListTokenAccountsRequest
+	36, // 55: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
+	41, // 56: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
+	43, // 57: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
+	45, // 58: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
+	21, // 59: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
+	6,  // 60: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
+	8,  // 61: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
+	10, // 62: tokenstore.v1.TokenService.PreviewTokens:output_type -> tokenstore.v1.PreviewTokensResponse
+	14, // 63: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
+	16, // 64: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
+	18, // 65: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
+	20, // 66: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
+	24, // 67: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
+	26, // 68: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
+	30, // 69: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
+	32, // 70: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
+	34, // 71: tokenstore.v1.TokenService.ListTokenAccounts:output_type -> tokenstore.v1.ListTokenAccountsResponse
+	37, // 72: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
+	42, // 73: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
+	44, // 74: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
+	46, // 75: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
+	22, // 76: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
+	60, // [60:77] is the sub-list for method output_type
+	43, // [43:60] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_token_proto_init() }
@@ -3459,16 +3656,16 @@ func file_tokenstore_v1_token_proto_init() {
 		return
 	}
 	file_tokenstore_v1_token_proto_msgTypes[1].OneofWrappers = []any{}
-	file_tokenstore_v1_token_proto_msgTypes[7].OneofWrappers = []any{}
-	file_tokenstore_v1_token_proto_msgTypes[20].OneofWrappers = []any{}
-	file_tokenstore_v1_token_proto_msgTypes[21].OneofWrappers = []any{}
+	file_tokenstore_v1_token_proto_msgTypes[10].OneofWrappers = []any{}
+	file_tokenstore_v1_token_proto_msgTypes[23].OneofWrappers = []any{}
+	file_tokenstore_v1_token_proto_msgTypes[24].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_token_proto_rawDesc), len(file_tokenstore_v1_token_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   40,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

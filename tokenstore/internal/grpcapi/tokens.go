@@ -85,17 +85,9 @@ func (s *TokenServer) ImportTokens(ctx context.Context, request *tokenstorev1.Im
 	if err != nil {
 		return nil, err
 	}
-	drafts := make([]token.Draft, len(entries))
-	fallback := request.GetUpstream()
-	for i, entry := range entries {
-		drafts[i] = entry.Draft
-		if entry.Upstream != "" {
-			continue
-		}
-		if fallback, err = s.store.PoolName(ctx, fallback); err != nil {
-			return nil, err
-		}
-		drafts[i].Upstream = fallback
+	drafts, err := s.draftsOf(ctx, entries, request.GetUpstream())
+	if err != nil {
+		return nil, err
 	}
 	results, err := s.store.ImportTokens(ctx, drafts)
 	if err != nil {
@@ -105,6 +97,22 @@ func (s *TokenServer) ImportTokens(ctx context.Context, request *tokenstorev1.Im
 	report := importReport(entries, results, append(rejected, refused...))
 	report.Upstreams = upstreams
 	return report, nil
+}
+
+// draftsOf are the tokens of a file; those that name no upstream are for the given one.
+func (s *TokenServer) draftsOf(ctx context.Context, entries []files.Entry, upstream string) (drafts []token.Draft, err error) {
+	drafts = make([]token.Draft, len(entries))
+	for i, entry := range entries {
+		drafts[i] = entry.Draft
+		if entry.Upstream != "" {
+			continue
+		}
+		if upstream, err = s.store.PoolName(ctx, upstream); err != nil {
+			return nil, err
+		}
+		drafts[i].Upstream = upstream
+	}
+	return drafts, nil
 }
 
 // defineUpstreams makes the upstreams that a file defines, and returns the tokens, how many

@@ -162,7 +162,7 @@ func aliasTaken(alias, holder string) *rpcerr.Error {
 	return rpcerr.New(tokenstorev1.Reason_REASON_ALIAS_TAKEN, "the alias %q is that of token %s", alias, holder)
 }
 
-func noUpstream(name string) error {
+func noUpstream(name string) *rpcerr.Error {
 	return rpcerr.New(tokenstorev1.Reason_REASON_UPSTREAM_NOT_FOUND, "there is no upstream %q", name)
 }
 

@@ -102,6 +102,10 @@ func (s *store) ImportTokens(ctx context.Context, r *tokenstorev1.ImportTokensRe
 	return ask[*tokenstorev1.ImportTokensResponse](ctx, s, r)
 }
 
+func (s *store) PreviewTokens(ctx context.Context, r *tokenstorev1.PreviewTokensRequest, _ ...grpc.CallOption) (*tokenstorev1.PreviewTokensResponse, error) {
+	return ask[*tokenstorev1.PreviewTokensResponse](ctx, s, r)
+}
+
 func (s *store) ListTokens(ctx context.Context, r *tokenstorev1.ListTokensRequest, _ ...grpc.CallOption) (*tokenstorev1.ListTokensResponse, error) {
 	return ask[*tokenstorev1.ListTokensResponse](ctx, s, r)
 }
@@ -309,6 +313,9 @@ func newStore() *store {
 		&tokenstorev1.QueryResponse{Entries: []*tokenstorev1.LogEntry{someLog}, NextCursor: "n", Newest: "7-1"},
 		&tokenstorev1.SummarizeResponse{Buckets: []*tokenstorev1.LogBucket{someStep, {Start: moment}}},
 		someUsage,
+		&tokenstorev1.PreviewTokensResponse{
+			Report: &tokenstorev1.ImportTokensResponse{Accepted: 1}, Tokens: []*tokenstorev1.PreviewedToken{{Line: 1, Upstream: "cursor", MaskedSecret: "eyJh…Zx9Q"}},
+		},
 		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: 1, Cooling: 2, Expired: 3, Disabled: 4, InFlight: 5, Expiring: 6, Probing: 7, Parked: 8, NeedsLogin: 8, Quarantined: 9, Causes: []*tokenstorev1.SharedCause{{Class: "upstream", Model: "gpt-4o", Since: moment, NextProbe: moment}}}}},
 		&tokenstorev1.TokenAccount{UserId: "user_1", Membership: "pro", AsOf: moment, QuotaResetsAt: moment, Quotas: []*tokenstorev1.TokenQuota{
 			{Name: "premium", Requests: 12, MaxRequests: proto.Uint64(150), Tokens: 345}, {Name: "standard", Requests: 1},
@@ -426,6 +433,7 @@ var routes = []struct {
 	{"POST", "/admin/api/tokens/t2/refresh", "", 200, tokenKeys, true},
 	{"GET", "/admin/api/tokens/t2/transitions", "", 200, []string{"transitions"}, false},
 	{"POST", "/admin/api/transitions/undo", `{"class":"auth","from":"2026-11-22T12:00:00Z"}`, 200, []string{"count"}, true},
+	{"POST", "/admin/api/tokens/import", `{"content":"a","format":"token","dry_run":true}`, 200, []string{"accepted", "rejected", "tokens", "updated", "upstreams", "warnings"}, false},
 	{"POST", "/admin/api/tokens/import", `{"content":"a","format":"token"}`, 200, []string{"accepted", "rejected", "updated", "upstreams", "warnings"}, true},
 	{"GET", "/admin/api/tokens/export?format=json", "", 200, nil, true},
 	{"GET", "/admin/api/tokens/t2/account", "", 200, accountKeys, false},

@@ -279,6 +279,8 @@ func (a *API) importTokens(c *gin.Context) error {
 		Content  string `json:"content"`
 		Format   string `json:"format"`
 		Upstream string `json:"upstream"`
+		// DryRun only tells what would become of each line.
+		DryRun bool `json:"dry_run"`
 	}
 	if err := jsonapi.Decode(c, max(a.BodyLimit, importLimit), &body); err != nil {
 		return err
@@ -293,34 +295,23 @@ func (a *API) importTokens(c *gin.Context) error {
 	ctx, cancel := a.BulkCall(c)
 	defer cancel()
 	driver := a.driverOf(ctx, body.Upstream)
-	report, err := a.Tokens.ImportTokens(ctx, &tokenstorev1.ImportTokensRequest{
-		Content: body.Content, Format: format, Upstream: body.Upstream,
-	})
+	request := &tokenstorev1.ImportTokensRequest{Content: body.Content, Format: format, Upstream: body.Upstream}
+	if body.DryRun {
+		preview, err := a.Tokens.PreviewTokens(ctx, &tokenstorev1.PreviewTokensRequest{Import: request})
+		if err != nil {
+			return storeerr.Translate(err)
+		}
+		said := tokenImportOf(driver, body.Format, body.Content, preview.GetReport())
+		return jsonapi.Answer(c, http.StatusOK, tokenImportPreview{said, previewedOf(preview)})
+	}
+	report, err := a.Tokens.ImportTokens(ctx, request)
 	if err != nil {
 		return storeerr.Translate(err)
 	}
-	warnings := []lineWarning{}
-	if body.Format != "json" { // its tokens name their upstreams
-		warnings = suspicions(driver, body.Content, report.GetRejected(), time.Now())
-	}
-	type line struct {
-		Line   uint32 `json:"line"`
-		Reason string `json:"reason"`
-	}
-	rejected := make([]line, 0, len(report.GetRejected()))
-	for _, r := range report.GetRejected() {
-		rejected = append(rejected, line{r.GetLine(), r.GetReason()})
-	}
+	said := tokenImportOf(driver, body.Format, body.Content, report)
 	a.Note(c, "tokens imported", "format", body.Format, "upstream", body.Upstream,
-		"accepted", report.GetAccepted(), "updated", report.GetUpdated(), "rejected", len(rejected), "upstreams", report.GetUpstreams())
-	return jsonapi.Answer(c, http.StatusOK, struct {
-		Accepted  uint32 `json:"accepted"`
-		Updated   uint32 `json:"updated"`
-		Rejected  []line `json:"rejected"`
-		Upstreams uint32 `json:"upstreams"`
-		// Warnings are lines that were taken although they look wrong.
-		Warnings []lineWarning `json:"warnings"`
-	}{report.GetAccepted(), report.GetUpdated(), rejected, report.GetUpstreams(), warnings})
+		"accepted", said.Accepted, "updated", said.Updated, "rejected", len(said.Rejected), "upstreams", said.Upstreams)
+	return jsonapi.Answer(c, http.StatusOK, said)
 }
 
 // maxUnreadableShown bounds the header that names tokens which an export leaves out.

@@ -184,13 +184,55 @@ async function add() {
 
 document.getElementById('add-file').addEventListener('change', async (event) => {
   const [file] = event.target.files;
-  if (file) paste.value = await file.text();
+  if (!file) return;
+  paste.value = await file.text();
+  previewSoon();
 });
+
+// What would become of what was pasted is shown a moment after the last key, and asked once at a time.
+
+const moment = 500; // ms
+let timer;
+let previewing = 0;
+
+function showPreview({ accepted, updated, rejected, tokens }) {
+  const notice = el('p', { class: rejected.length ? 'notice warn' : 'notice', id: 'add-preview' }, t('preview', number(accepted), number(updated), number(rejected.length)));
+  const lines = tokens.map(({ line, known, alias, token, upstream }) => ({ line, reason: [known ? t('preview_known') : t('preview_new'), alias, token, upstream].filter(Boolean).join(' · ') }));
+  report.replaceChildren(notice, ...linesOf('add-refused', rejected), ...linesOf('add-lines', lines));
+}
+
+async function preview() {
+  const mine = previewing += 1;
+  const content = paste.value;
+  if (!content.trim()) {
+    report.replaceChildren();
+    return;
+  }
+  const format = document.getElementById('add-format').value || formatOf(content);
+  const upstream = document.getElementById('add-upstream').value;
+  try {
+    const answer = await api('POST', '/admin/api/tokens/import', { content, format, upstream, dry_run: true });
+    if (mine === previewing && dialog.open) showPreview(answer);
+  } catch {
+    // Adding says what is wrong, also where the tokenstore is too old to say it before.
+  }
+}
+
+function previewSoon() {
+  clearTimeout(timer);
+  timer = setTimeout(preview, moment);
+}
+
+paste.addEventListener('input', previewSoon);
+document.getElementById('add-format').addEventListener('change', previewSoon);
+document.getElementById('add-upstream').addEventListener('change', previewSoon);
 
 document.getElementById('add-form').addEventListener('submit', async (event) => {
   event.preventDefault();
   const submit = document.getElementById('add-submit');
   submit.disabled = true;
+  clearTimeout(timer);
+  previewing += 1;
   report.replaceChildren();
   try {
     const answer = await add();
@@ -210,6 +252,8 @@ document.getElementById('add-form').addEventListener('submit', async (event) => 
 
 // What was pasted is a secret: it does not stay in a closed dialog.
 dialog.addEventListener('close', () => {
+  clearTimeout(timer);
+  previewing += 1;
   document.getElementById('add-form').reset();
   report.replaceChildren();
 });

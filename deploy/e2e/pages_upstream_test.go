@@ -92,6 +92,8 @@ func TestNewUpstreamAndItsKeysInABrowser(t *testing.T) {
 	tab.Click("#add-tokens")
 	browser.Eval[any](tab, "document.querySelector('#add-upstream').value = 'second'")
 	tab.Type("#paste", "fresh::sk-browser-token-number-9\nodd::short")
+	tab.See("#add-preview", "To be added: 2. Known, to be updated: 0. Refused: 0.")
+	tab.See("#add-lines", "fresh")
 	tab.Click("#add-submit")
 	tab.See("#add-doubtful", "does not look like an API key")
 	tab.Click("#add-dialog [data-closes]")

@@ -37,7 +37,7 @@ func newRedisPair(t *testing.T) *redisPair {
 		_ = client.Close()
 	})
 	p.Eventually("it serves", 20*time.Second, func() bool { return p.chat().OK() })
-	<-time.After(2 * time.Second) // the gateway has its reserve
+	p.AwaitReserves("openai")
 	return p
 }
 

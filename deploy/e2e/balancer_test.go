@@ -61,7 +61,7 @@ func TestTheBalancerWaitsForNoClient(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(stack.Slack + 20*time.Second))
 		asking.Go(func() {
 			defer func() { _ = conn.Close() }()
 			_, _ = io.WriteString(conn, request)

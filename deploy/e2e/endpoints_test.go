@@ -270,7 +270,7 @@ func TestSideEndpointsWithTheOfficialSDK(t *testing.T) {
 			t.Fatal(stream.Err())
 		}
 		cancel()
-		waiting, done := context.WithTimeout(t.Context(), 5*time.Second)
+		waiting, done := context.WithTimeout(t.Context(), stack.Slack)
 		defer done()
 		if _, err := s.Sim.Await(waiting, func(l upstreamsim.Ledger) bool { return l.Total.Cancelled > before }); err != nil {
 			t.Error("the upstream does not learn that the client has gone")

@@ -44,7 +44,7 @@ func keptStack(t *testing.T, options stack.Options, limit int) *stack.Stack {
 // openRuns waits until no more runs are open.
 func openRuns(t *testing.T, s *stack.Stack, most int64, limit time.Duration) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), limit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), limit+stack.Slack)
 	defer cancel()
 	if _, err := s.Sim.Await(ctx, func(upstreamsim.Ledger) bool { return s.Sim.AgentRuns().Open <= most }); err != nil {
 		t.Errorf("%d runs are open", s.Sim.AgentRuns().Open)

@@ -122,7 +122,7 @@ func TestLogins(t *testing.T) {
 	})
 
 	t.Run("command line", func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 4*stack.Slack)
 		defer cancel()
 		command := exec.CommandContext(ctx, stack.Binary(t, "gateway"), "admin", "login", "--alias", "by-command", "--json")
 		command.Env = append(os.Environ(), "CAROUSEL_URL="+there.URL, "CAROUSEL_KEY="+stack.AdminToken)

@@ -16,7 +16,7 @@ import (
 // A stream that outlives the grace of a gateway that is stopped ends in an error that is
 // the server's, with a key and without; the log says so, too.
 func TestAShutdownIsNotTheCallersFault(t *testing.T) {
-	s := stack.Start(t, stack.Options{Gateways: 2, GatewayEnv: []string{"SHUTDOWN_GRACE=1s"}})
+	s := stack.Start(t, stack.Options{Gateways: 2, GatewayEnv: []string{"SHUTDOWN_GRACE=5s"}})
 	begun := make(chan bool, 2)
 	endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")

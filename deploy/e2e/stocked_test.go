@@ -53,7 +53,7 @@ func TestAnEmptyUpstreamWinsNothing(t *testing.T) {
 		t.Error("a model that nobody can serve is retrieved")
 	}
 
-	<-time.After(4 * time.Second) // each gateway has its reserve then
+	s.AwaitReserves("vendor")
 	s.Tokenstore.Kill()
 	answers("while the tokenstore is away", http.StatusOK)
 	if models := listed(t, other); len(models) != 2 {

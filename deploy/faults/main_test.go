@@ -7,6 +7,7 @@ package faults_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -42,7 +43,7 @@ func start(t *testing.T, options stack.Options) *bench {
 	b := &bench{Stack: stack.Start(t, options), t: t}
 	b.tokens = b.AddTokens("openai", "o", 12, capacity)
 	warmUp := stack.Load{Gateways: b.Gateways, Rate: 100, Model: "gpt-test"}.Start(t)
-	<-time.After(2 * time.Second) // new tokens come out of quarantine
+	untilProven(t, b.Stack)
 	warmUp.Stop()
 	b.Sim.Reset()
 	if err := b.Sim.SetRule(upstreamsim.Rule{Delay: 20 * time.Millisecond}); err != nil {
@@ -51,10 +52,18 @@ func start(t *testing.T, options stack.Options) *bench {
 	return b
 }
 
+// untilProven waits until no token is new any more.
+func untilProven(t *testing.T, s *stack.Stack) {
+	t.Helper()
+	s.Eventually("all tokens are ready", 10*time.Second, func() bool {
+		return !slices.ContainsFunc(s.Gateways[0].Tokens(t), func(token stack.Token) bool { return token.State != "ready" })
+	})
+}
+
 // shoot begins the load, after all gateways have their reserve.
 func (b *bench) shoot() {
 	b.t.Helper()
-	<-time.After(2 * time.Second) // four renewals of each reserve
+	b.AwaitReserves("openai")
 	b.load = stack.Load{Gateways: b.Gateways, Rate: 200, Model: "gpt-test"}.Start(b.t)
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"carousel.internal/deploy/e2e/stack"
 )
 
 // The names of the first lines that a newcomer sends, and those that Claude Code asks for, are
@@ -73,11 +75,5 @@ func (p *process) models(key string) []string {
 // eventually waits for what every gateway knows within a second or two.
 func (p *process) eventually(what string, condition func() bool) {
 	p.t.Helper()
-	for range 200 {
-		if condition() {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	p.t.Errorf("not within four seconds: %s", what)
+	stack.Eventually(p.t, what, 2*time.Second, condition)
 }

@@ -58,12 +58,7 @@ func (p *process) browse(method, address string, form url.Values, cookies ...*ht
 // hears waits until something is said: problems are looked for every few seconds.
 func (p *process) hears(said *regexp.Regexp) {
 	p.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if said.MatchString(p.later.String()) {
-			return
-		}
-	}
-	p.t.Fatalf("it does not say %s but\n%s", said, p.later.String())
+	stack.Eventually(p.t, "it says "+said.String(), 10*time.Second, func() bool { return said.MatchString(p.later.String()) })
 }
 
 // The link that a start shows logs one browser in, once, and is in no line of the log.

@@ -25,7 +25,7 @@ const (
 	// resetAfter is the silence of a client after which AgentSettings.ResetSilent resets.
 	resetAfter = time.Minute
 	// answerGrace is the age of a question that a client may leave unanswered when it goes.
-	answerGrace = 2 * time.Second
+	answerGrace = 6 * time.Second
 )
 
 // What ends a Run from the client's side.

@@ -265,15 +265,18 @@ func TestAgentChecksAnswers(t *testing.T) {
 			t.Parallel()
 			sim, server := serving(t, Options{})
 			c := newAgentClient(t, server, "composer-2.5-sim-"+b.scenario, hello)
+			ctx, cancel := context.WithCancel(c.ctx)
+			defer cancel()
+			leave := time.AfterFunc(patience, cancel)
+			defer leave.Stop()
 			c.before = func(q *agentv1.AgentServerMessage, answers []*agentv1.AgentClientMessage) []*agentv1.AgentClientMessage {
 				if len(answers) == 0 {
 					return answers
 				}
+				leave.Reset(answerGrace + 100*time.Millisecond) // was asked by now
 				return b.change(q, answers)
 			}
 			if b.hangs { // what is not answered is counted when the client leaves
-				ctx, cancel := context.WithTimeout(c.ctx, answerGrace+300*time.Millisecond)
-				defer cancel()
 				c.ctx = ctx
 				if err := c.run(); err == nil {
 					t.Errorf("the Run ended: %s", c.trailer)
@@ -357,13 +360,16 @@ func TestAgentDerailsForEmptyResults(t *testing.T) {
 	c.onCall = func(*agentv1.McpArgs) *agentv1.McpResult {
 		return &agentv1.McpResult{Result: &agentv1.McpResult_Success{Success: &agentv1.McpSuccess{}}}
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, time.Second)
-	defer cancel()
+	ctx, leave := context.WithCancel(c.ctx)
+	defer leave()
 	c.ctx = ctx
-	if err := c.run(); err == nil {
+	ended := make(chan error, 1)
+	go func() { ended <- c.run() }() // ends with leave
+	violated(t, sim, 30)
+	leave()
+	if err := <-ended; err == nil {
 		t.Error("the Run ended")
 	}
-	violated(t, sim, 30)
 }
 
 func TestAgentPoisonsConversations(t *testing.T) {

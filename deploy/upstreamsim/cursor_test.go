@@ -558,7 +558,7 @@ func TestClientsGoAway(t *testing.T) {
 				}
 				<-ended
 				one := ledger.Cancellations[0]
-				if took := one.At.Sub(before); took > time.Second || one.Scenario != name || one.Model != "sim-"+name {
+				if took := one.At.Sub(before); took > patience || one.Scenario != name || one.Model != "sim-"+name {
 					t.Errorf("%s: %v: %+v", api, took, one)
 				}
 				if ledger.Total.Completed != 0 || ledger.Total.Cancelled != 1 {

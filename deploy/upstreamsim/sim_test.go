@@ -14,7 +14,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen.
-const patience = 20 * time.Second
+const patience = 90 * time.Second
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 

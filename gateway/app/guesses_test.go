@@ -121,7 +121,7 @@ func newAddress() string {
 // ask sends a request with a key, if any, from an address, and returns the answer's status.
 func ask(t *testing.T, g *Gateway, method, path, key, address string) int {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for _, parameter := range []string{"{id}", ":id", ":name", "*name", ":revision", ":key"} {
 		path = strings.ReplaceAll(path, parameter, "x")

@@ -16,6 +16,7 @@ var poolChanges = map[string]bool{
 	tokenstorev1.TokenService_DeleteToken_FullMethodName:          true,
 	tokenstorev1.TokenService_RestoreToken_FullMethodName:         true,
 	tokenstorev1.TokenService_UndoTransitions_FullMethodName:      true,
+	tokenstorev1.TokenService_UndoTokenTransitions_FullMethodName: true,
 	tokenstorev1.TokenService_ReleaseToken_FullMethodName:         true,
 	tokenstorev1.TokenFileService_WriteTokenFiles_FullMethodName:  true,
 	tokenstorev1.TokenFileService_ReloadTokenFiles_FullMethodName: true,

@@ -95,10 +95,11 @@ func TestSlowBodiesEnd(t *testing.T) {
 	gateway := started(t, map[string]string{"READ_TIMEOUT": "500ms"})
 	addr := local(t, gateway.Addr())
 	conns := map[string]net.Conn{}
+	const longest = time.Minute // of a busy machine; connections without a bound are kept for longer
 	began := time.Now()
 	for name, head := range unfinished {
 		conns[name] = dial(t, addr)
-		_ = conns[name].SetDeadline(began.Add(20 * time.Second))
+		_ = conns[name].SetDeadline(began.Add(longest))
 		body := "{"
 		switch {
 		case strings.Contains(head, "chunked"):
@@ -110,7 +111,7 @@ func TestSlowBodiesEnd(t *testing.T) {
 	}
 	for name, conn := range conns {
 		answer, err := io.ReadAll(conn)
-		if errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) > 15*time.Second {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatalf("%s: the connection is held: %v after %s, %q", name, err, time.Since(began), answer)
 		}
 		if !strings.Contains(string(answer), "HTTP/1.1 ") || strings.Contains(string(answer), "HTTP/1.1 499") || !strings.Contains(string(answer), "Connection: close") {
@@ -138,7 +139,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 
 func get(t *testing.T, url string) int {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // less than an idle connection is kept for
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -172,7 +173,7 @@ func TestTheCrowdIsThinnedOut(t *testing.T) {
 	const ask = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 	for range 16 { // each of them would be kept for two minutes
 		conn := dial(t, addr)
-		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(time.Minute))
 		_, _ = io.WriteString(conn, ask)
 		if _, err := conn.Read(make([]byte, 12)); err != nil {
 			t.Fatal(err)

@@ -323,11 +323,15 @@ func TestAllocationsOfAnEvent(t *testing.T) {
 		t.Run(api.name, func(t *testing.T) {
 			of := func(pieces int) float64 {
 				p := newPort(t, api, pieces, false)
-				return testing.AllocsPerRun(50, func() {
-					if err := p.ask(); err != nil {
-						t.Fatal(err)
-					}
-				})
+				least := math.Inf(1)
+				for range 5 { // what else allocates now and then is no event's
+					least = min(least, testing.AllocsPerRun(50, func() {
+						if err := p.ask(); err != nil {
+							t.Fatal(err)
+						}
+					}))
+				}
+				return least
 			}
 			const few, many = 50, 1050
 			each := (of(many) - of(few)) / (many - few)

@@ -84,6 +84,7 @@ func (g *gateway) receive() {
 		if err != nil {
 			return
 		}
+		var again []uint64
 		g.mu.Lock()
 		for _, id := range response.GetReserve().GetDroppedTokenIds() {
 			delete(g.slots, id)
@@ -95,6 +96,10 @@ func (g *gateway) receive() {
 			g.waiting[grant.GetDemandId()] <- grant.GetLeases()[0]
 		}
 		for _, denial := range response.GetDenials() {
+			if denial.GetReason() == tokenstorev1.Reason_REASON_STORE_UNAVAILABLE {
+				again = append(again, denial.GetDemandId()) // Redis was kept from its work for longer than a desk waits
+				continue
+			}
 			g.waiting[denial.GetDemandId()] <- nil
 		}
 		wanted := len(response.GetWanted()) > 0
@@ -102,10 +107,17 @@ func (g *gateway) receive() {
 			clear(g.slots)
 		}
 		g.mu.Unlock()
+		for _, id := range again {
+			g.demand(id, testredis.Timeout)
+		}
 		if wanted {
 			g.send(&tokenstorev1.SessionRequest{Reservation: g.reservation()})
 		}
 	}
+}
+
+func (g *gateway) demand(id uint64, wait time.Duration) {
+	g.send(&tokenstorev1.SessionRequest{Demands: []*tokenstorev1.Demand{{Id: id, Upstream: "cursor", Count: 1, MaxWait: durationpb.New(wait)}}})
 }
 
 // request takes a lease, has it for a while and gives it back; it tells whether it got
@@ -117,7 +129,7 @@ func (g *gateway) request(wait, busy time.Duration) bool {
 	id := g.demands
 	g.waiting[id] = answer
 	g.mu.Unlock()
-	g.send(&tokenstorev1.SessionRequest{Demands: []*tokenstorev1.Demand{{Id: id, Upstream: "cursor", Count: 1, MaxWait: durationpb.New(wait)}}})
+	g.demand(id, wait)
 	select {
 	case lease := <-answer:
 		if lease == nil {
@@ -196,7 +208,7 @@ func TestSlotsOfAnotherTokenstoresGatewaysAreServed(t *testing.T) {
 	for range 4 {
 		clients.Go(func() {
 			for range 4 {
-				if asking.request(3*time.Second, 20*time.Millisecond) {
+				if asking.request(testredis.Timeout/3, 20*time.Millisecond) {
 					served.Add(1)
 				}
 			}
@@ -220,24 +232,28 @@ func TestTwoTokenstoresTakeTurns(t *testing.T) {
 				t.Fatal("the first request is refused")
 			}
 			var served [2]atomic.Int32
+			var shared atomic.Bool
 			var clients sync.WaitGroup
-			over := time.Now().Add(2 * time.Second)
+			over := time.Now().Add(testredis.Timeout) // either may rest for a while where the machine has much to do
 			for i, each := range gateways {
 				for range []int{6, 2}[i] { // there is always somebody at the near one
 					clients.Go(func() {
-						for time.Now().Before(over) {
+						for time.Now().Before(over) && !shared.Load() {
 							if !each.request(testredis.Timeout, 10*time.Millisecond) {
 								t.Errorf("a request through the %s tokenstore is refused", each.name)
 								return
 							}
 							served[i].Add(1)
+							if many, few := served[0].Load(), served[1].Load(); few >= 40 && few >= many/6 { // a third would be exact
+								shared.Store(true)
+							}
 						}
 					})
 				}
 			}
 			clients.Wait()
-			if many, few := served[0].Load(), served[1].Load(); few < many/6 { // a third would be exact
-				t.Errorf("%d requests were served through one tokenstore, %d through the other", many, few)
+			if !shared.Load() {
+				t.Errorf("%d requests were served through one tokenstore, %d through the other", served[0].Load(), served[1].Load())
 			}
 		})
 	}

@@ -232,19 +232,28 @@ func (k *keeper) warn(ctx context.Context, warnings []redisstore.Warning) {
 	k.counts.Store(true, !slices.ContainsFunc(warnings, of(redisstore.NotDurable)))
 }
 
+// know notes the state for all who ask, in whichever way, at one moment, and returns the one before.
+func (k *keeper) know(problem error) (before error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	before, k.problem = k.problem, problem
+	switch {
+	case problem != nil:
+		k.status.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
+	case before != nil:
+		k.status.SetServingStatus("", healthv1.HealthCheckResponse_SERVING)
+	}
+	return before
+}
+
 // report makes the state known, and logs it when it is news.
 func (k *keeper) report(ctx context.Context, err error) {
-	k.mu.Lock()
-	before := k.problem
-	k.problem = err
-	k.mu.Unlock()
+	before := k.know(err)
 	k.lookedOnce.Do(func() { close(k.looked) })
 	switch {
 	case err == nil && before != nil:
-		k.status.SetServingStatus("", healthv1.HealthCheckResponse_SERVING)
 		k.log.LogAttrs(ctx, slog.LevelInfo, "store is usable", slog.String("durability", k.durability))
 	case err != nil:
-		k.status.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
 		k.counts.Store(false, false)
 		if before == nil || before.Error() != err.Error() {
 			k.log.LogAttrs(ctx, slog.LevelWarn, "store can't be used; retrying", slog.Any("error", err))

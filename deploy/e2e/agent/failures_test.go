@@ -48,7 +48,7 @@ func logged(t *testing.T, gateway *stack.Gateway, model string) (attempts []atte
 // answers; the client sees nothing of it.
 func TestFailuresAreRetriedInTheirClass(t *testing.T) {
 	s, _ := start(t, stack.Options{}, 10)
-	put(s, "agent", map[string]string{"first_byte_timeout": "1s", "idle_timeout": "1s"})
+	put(s, "agent", map[string]string{"first_byte_timeout": "4s", "idle_timeout": "4s"})
 	for scenario, class := range map[string]string{
 		"silence-headers":            "upstream",
 		"silence":                    "upstream",
@@ -71,7 +71,7 @@ func TestFailuresAreRetriedInTheirClass(t *testing.T) {
 			if err := s.Sim.SetRule(upstreamsim.Rule{Model: model, Scenario: scenario, Times: 1}); err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*stack.Slack)
 			defer cancel()
 			got, _, err := newChatAgent(t, s.Gateways[0], "cursor/"+model, text).ask(ctx)
 			if err != nil || got != text {
@@ -95,7 +95,7 @@ func TestRunsGoOutAgain(t *testing.T) {
 			if err := s.Sim.SetRule(upstreamsim.Rule{Model: model, Scenario: scenario, Times: 1}); err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*stack.Slack)
 			defer cancel()
 			if got, _, err := newChatAgent(t, s.Gateways[0], "cursor/"+model, "Hi.").ask(ctx); err != nil || got != "Hi." {
 				t.Errorf("%v, %q", err, got)
@@ -114,7 +114,7 @@ func TestRunsGoOutAgain(t *testing.T) {
 // in the log, and is not asked again.
 func TestFailuresInAnAnswerAreTold(t *testing.T) {
 	s, _ := start(t, stack.Options{}, 10)
-	put(s, "agent", map[string]string{"idle_timeout": "1s"})
+	put(s, "agent", map[string]string{"idle_timeout": "4s"})
 	for scenario, class := range map[string]string{
 		"text-without-end": "upstream",
 		"hold":             "upstream",
@@ -127,7 +127,7 @@ func TestFailuresInAnAnswerAreTold(t *testing.T) {
 	} {
 		t.Run(scenario, func(t *testing.T) {
 			model := "composer-2.5-sim-" + scenario
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*stack.Slack)
 			defer cancel()
 			if got, _, err := chatWithoutTools(t, s.Gateways[0], "cursor/"+model, "Hello there.").ask(ctx); err == nil {
 				t.Errorf("it has ended well: %q", got)
@@ -152,7 +152,7 @@ func TestUpstreamsShareNoConnections(t *testing.T) {
 	s.AddTokens("other", "o", 4, 0)
 	for upstream, breaks := range map[string]bool{"cursor": true, "other": false} {
 		t.Run(upstream, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*stack.Slack)
 			defer cancel()
 			held := heldAnswer(ctx, t, s, "composer-2.5-beside-"+upstream+"-sim-hold")
 			if got, _, err := chatWithoutTools(t, s.Gateways[0], upstream+"/composer-2.5-sim-cut", "Hello there.").ask(ctx); err == nil {

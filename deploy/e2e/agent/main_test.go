@@ -43,7 +43,7 @@ func put(s *stack.Stack, protocol string, more map[string]string) {
 // noRunIsOpen waits until every run has ended.
 func noRunIsOpen(t *testing.T, sim *upstreamsim.Simulator) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), stack.Slack)
 	defer cancel()
 	if _, err := sim.Await(ctx, func(upstreamsim.Ledger) bool { return sim.AgentRuns().Open == 0 }); err != nil {
 		t.Errorf("%d runs are open", sim.AgentRuns().Open)
@@ -63,10 +63,10 @@ func runsOf(sim *upstreamsim.Simulator, model string) (runs []upstreamsim.AgentR
 // waitFor waits until the ledger fulfils a condition.
 func waitFor(t *testing.T, sim *upstreamsim.Simulator, what string, limit time.Duration, condition func(upstreamsim.Ledger) bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithTimeout(t.Context(), limit+stack.Slack)
 	defer cancel()
 	if _, err := sim.Await(ctx, condition); err != nil {
-		t.Fatalf("not within %s: %s", limit, what)
+		t.Fatalf("not within %s: %s", limit+stack.Slack, what)
 	}
 }
 

@@ -82,7 +82,7 @@ func TestTrap55AShortageIsWaitedFor(t *testing.T) {
 			began := time.Now()
 			text, err := session.Turn(judged(t, over), "Hello?")
 			took := time.Since(began)
-			if err != nil || !strings.HasSuffix(text, "Hello?") || took < time.Second || took > 10*time.Second {
+			if err != nil || !strings.HasSuffix(text, "Hello?") || took < time.Second || took > stack.Slack {
 				t.Errorf("%v after %s and %d requests, %v: %q", err, took, len(session.Sent), session.Failures, text)
 			}
 			for _, sent := range session.Sent {
@@ -108,8 +108,8 @@ func TestTrap54SilenceIsBridged(t *testing.T) {
 			t.Parallel()
 			session, _ := s.session(t, over, "hold")
 			session.Retries.Stream = 0
-			session.Retries.Idle = 2500 * time.Millisecond
-			release := time.AfterFunc(6*time.Second, func() { s.Sim.Release() })
+			session.Retries.Idle = 5 * time.Second
+			release := time.AfterFunc(12*time.Second, func() { s.Sim.Release() })
 			defer release.Stop()
 			text, err := session.Turn(judged(t, over), "Hello there, 世界.")
 			if err != nil || !strings.HasSuffix(text, "Hello there, 世界.") {
@@ -125,10 +125,9 @@ func TestTrap53UpgradesCostOneRequest(t *testing.T) {
 	t.Parallel()
 	s := start(t, stack.Options{}, 2)
 	const sessions = 20
-	first := map[bool]time.Duration{}
-	for _, asks := range []bool{true, false} {
-		var waits []time.Duration
-		for range sessions {
+	waits := map[bool][]time.Duration{}
+	for range sessions {
+		for _, asks := range []bool{true, false} { // in turns: the machine is as busy for both
 			session, _ := s.session(t, translated, "echo")
 			session.WebSockets = asks
 			began := time.Now()
@@ -137,7 +136,7 @@ func TestTrap53UpgradesCostOneRequest(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			waits = append(waits, session.Answers[0].First.Sub(began))
+			waits[asks] = append(waits[asks], session.Answers[0].First.Sub(began))
 			asked := 0
 			for _, sent := range session.Sent {
 				if sent.Method == http.MethodGet {
@@ -151,11 +150,13 @@ func TestTrap53UpgradesCostOneRequest(t *testing.T) {
 				t.Errorf("%d upgrades in %d requests", asked, len(session.Sent))
 			}
 		}
-		slices.Sort(waits)
-		first[asks] = waits[sessions/2]
 	}
-	t.Logf("the first token comes after %s where a WebSocket is asked for, else after %s", first[true], first[false])
-	if first[true]-first[false] > 100*time.Millisecond {
-		t.Errorf("the attempt costs %s", first[true]-first[false])
+	first := func(asks bool) time.Duration {
+		slices.Sort(waits[asks])
+		return waits[asks][sessions/2]
+	}
+	t.Logf("the first token comes after %s where a WebSocket is asked for, else after %s", first(true), first(false))
+	if costs := first(true) - first(false); costs > time.Second { // who waits for one waits for seconds
+		t.Errorf("the attempt costs %s", costs)
 	}
 }

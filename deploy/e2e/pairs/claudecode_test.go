@@ -512,7 +512,7 @@ func (c *claudeCode) hears(scenario, sign string) {
 	if err != nil {
 		c.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(stack.Allow(c.Context(), "the client goes", grammar.Options{End: grammar.Aborted, Native: c.pair.Native()}), 15*time.Second)
+	ctx, cancel := context.WithTimeout(stack.Allow(c.Context(), "the client goes", grammar.Options{End: grammar.Aborted, Native: c.pair.Native()}), 2*stack.Slack)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.world.Gateways[0].URL+"/v1/messages?beta=true", strings.NewReader(string(encoded)))
 	if err != nil {
@@ -533,7 +533,7 @@ func (c *claudeCode) hears(scenario, sign string) {
 		}
 	}
 	cancel()
-	within, stop := context.WithTimeout(c.Context(), 5*time.Second)
+	within, stop := context.WithTimeout(c.Context(), stack.Slack)
 	defer stop()
 	if _, err := c.world.Sim.Await(within, func(l upstreamsim.Ledger) bool { return l.Models[c.model].Cancelled == 1 }); err != nil {
 		c.Error("the upstream did not see that the client has gone")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"carousel.internal/deploy/e2e/pairs"
+	"carousel.internal/deploy/e2e/stack"
 	"carousel.internal/deploy/upstreamsim"
 )
 
@@ -262,7 +263,7 @@ var scenes = []scene{
 		if _, err := s.client.ask(ctx, s.upstream+"/"+model, s.talk, true); err == nil {
 			s.Error("a stream that was left has ended well")
 		}
-		within, stop := context.WithTimeout(s.Context(), 5*time.Second)
+		within, stop := context.WithTimeout(s.Context(), stack.Slack)
 		defer stop()
 		if ledger, err := s.world.Sim.Await(within, func(l upstreamsim.Ledger) bool { return l.Models[model].Cancelled == 1 }); err != nil {
 			s.Errorf("the upstream did not see the cancellation: %+v", ledger.Models[model])

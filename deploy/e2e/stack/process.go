@@ -104,7 +104,7 @@ func (p *Process) Restart() {
 // Kill ends it as `kill -9` does, and waits until it is gone.
 func (p *Process) Kill() {
 	p.Signal(syscall.SIGKILL)
-	p.wait(10 * time.Second)
+	p.wait(Slack)
 }
 
 // Stop ends it as an orchestrator does: SIGTERM, after a while SIGKILL.

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -206,6 +207,41 @@ func (s *Stack) RedisClient() *redis.Client {
 	return redis.NewClient(&redis.Options{Addr: s.RedisAddr})
 }
 
+// AwaitReserves waits until every gateway has slots of the upstream in reserve, and knows it: it has
+// said so since.
+func (s *Stack) AwaitReserves(upstream string) {
+	s.t.Helper()
+	if s.options.RedisURL != "" { // several servers: a reserve is renewed twice a second
+		<-time.After(4 * time.Second)
+		return
+	}
+	client := s.RedisClient()
+	defer func() { _ = client.Close() }()
+	pool := "c1:{pool:" + upstream + "}:"
+	// heard tells when the replicas that hold something were heard last.
+	heard := func() map[string]string {
+		at := client.HGetAll(s.t.Context(), pool+"holders").Val()
+		maps.DeleteFunc(at, func(replica, _ string) bool { return client.SCard(s.t.Context(), pool+"holds:"+replica).Val() == 0 })
+		return at
+	}
+	before := map[string]string{}
+	s.Eventually("every gateway has a reserve of "+upstream, 0, func() bool {
+		before = heard()
+		return len(before) >= len(s.Gateways)
+	})
+	for range 2 { // what was on its way said nothing of it yet
+		s.Eventually("every gateway says that it has a reserve of "+upstream, 0, func() bool {
+			now := heard()
+			maps.DeleteFunc(now, func(replica, at string) bool { return before[replica] == at })
+			if len(now) < len(s.Gateways) {
+				return false
+			}
+			before = now
+			return true
+		})
+	}
+}
+
 // StartTokenstore starts the tokenstores. They share a folder, as they must.
 func (s *Stack) StartTokenstore() {
 	s.Tokenstores = nil
@@ -288,23 +324,28 @@ func Readyz(ctx context.Context, opsAddr string) (status int, body string) {
 	return response.StatusCode, string(text)
 }
 
-// Eventually waits until the condition holds, or fails the test.
+// Eventually waits until the condition holds, or fails the test. See the function.
 func (s *Stack) Eventually(what string, limit time.Duration, condition func() bool) {
 	s.t.Helper()
 	Eventually(s.t, what, limit, condition)
 }
 
-// Eventually waits until the condition holds, or fails the test.
+// Slack is what waits have beyond their limits, which are those of a machine that has nothing else
+// to do: one that has keeps a process from its work for seconds. A wait that succeeds early has none
+// of it.
+const Slack = 30 * time.Second
+
+// Eventually waits until the condition holds, or fails the test: after the limit, and Slack.
 func Eventually(t testing.TB, what string, limit time.Duration, condition func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
-	deadline := time.After(limit)
+	deadline := time.After(limit + Slack)
 	for !condition() {
 		select {
 		case <-ticker.C:
 		case <-deadline:
-			t.Fatalf("not within %s: %s", limit, what)
+			t.Fatalf("not within %s: %s", limit+Slack, what)
 		}
 	}
 }
@@ -476,7 +517,7 @@ func (g *Gateway) LogIDs(t testing.TB) map[string]int {
 // text, such as `state="stored"`; 0 where there is none.
 func Metric(t testing.TB, opsAddr, name, labels string) float64 {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), Slack)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+opsAddr+"/metrics", nil)
 	if err != nil {

@@ -13,12 +13,14 @@ import (
 
 var noon = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 
-// screenOf is a screen of so many columns. shown closes it, and returns what it has shown.
+// screenOf is a screen of so many columns. shown closes it, and returns what it has shown, however
+// long that takes.
 func screenOf(columns int, colours bool) (screen *Screen, shown func() string) {
 	output := &strings.Builder{}
 	screen = &Screen{lines: newQueue(output), columns: func() int { return columns }, colours: colours}
 	return screen, func() string {
 		screen.Close()
+		<-screen.lines.closed
 		return output.String()
 	}
 }

@@ -10,16 +10,16 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/gateway/internal/upstream"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // store keeps accounts as the tokenstore does: with an error, what was known stays.
 type store struct {

@@ -52,6 +52,8 @@ type store struct {
 	err     error
 	answers []proto.Message
 	asked   proto.Message
+	// log answers queries of the request log, where it is not nil.
+	log func(*tokenstorev1.QueryRequest) *tokenstorev1.QueryResponse
 	// changed is the last change of a key; refusals is how many of them get refusal first.
 	changed  proto.Message
 	refusals int
@@ -134,6 +136,10 @@ func (s *store) ListTransitions(ctx context.Context, r *tokenstorev1.ListTransit
 	return ask[*tokenstorev1.ListTransitionsResponse](ctx, s, r)
 }
 
+func (s *store) UndoTokenTransitions(ctx context.Context, r *tokenstorev1.UndoTokenTransitionsRequest, _ ...grpc.CallOption) (*tokenstorev1.UndoTransitionsResponse, error) {
+	return ask[*tokenstorev1.UndoTransitionsResponse](ctx, s, r)
+}
+
 func (s *store) UndoTransitions(ctx context.Context, r *tokenstorev1.UndoTransitionsRequest, _ ...grpc.CallOption) (*tokenstorev1.UndoTransitionsResponse, error) {
 	return ask[*tokenstorev1.UndoTransitionsResponse](ctx, s, r)
 }
@@ -195,6 +201,9 @@ func (s *store) PutPrices(ctx context.Context, r *tokenstorev1.PutPricesRequest,
 }
 
 func (s *store) Query(ctx context.Context, r *tokenstorev1.QueryRequest, _ ...grpc.CallOption) (*tokenstorev1.QueryResponse, error) {
+	if s.log != nil {
+		return s.log(r), nil
+	}
 	return ask[*tokenstorev1.QueryResponse](ctx, s, r)
 }
 
@@ -642,6 +651,11 @@ func TestWhatTheStoreIsAsked(t *testing.T) {
 			},
 		},
 		{
+			"undo of one token", "POST", "/admin/api/transitions/undo",
+			`{"class":"auth","from":"2026-11-22T12:00:00.123Z","token_id":"t2"}`, nil,
+			&tokenstorev1.UndoTokenTransitionsRequest{Id: "t2", Class: "auth", From: timestamppb.New(time.Date(2026, 11, 22, 12, 0, 0, 123e6, time.UTC))},
+		},
+		{
 			"import", "POST", "/admin/api/tokens/import", `{"content":"a,b","format":"token-list","upstream":"vendor"}`, nil,
 			&tokenstorev1.ImportTokensRequest{Content: "a,b", Format: tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_TOKEN_LIST, Upstream: "vendor"},
 		},
@@ -688,14 +702,13 @@ func TestWhatTheStoreIsAsked(t *testing.T) {
 			"log tail", "GET", "/admin/api/logs?id=r&token_id=t1&upstream=cursor&after=7-1&prompts=true", "", nil,
 			&tokenstorev1.QueryRequest{Id: "r", TokenId: "t1", Upstream: "cursor", After: "7-1"},
 		},
-		{"one log entry", "GET", "/admin/api/logs/chatcmpl-1", "", nil, &tokenstorev1.QueryRequest{Id: "chatcmpl-1", Limit: 1}},
-		{
-			"one log entry by request id", "GET", "/admin/api/logs/0123456789abcdef0123456789abcdef", "", nil,
-			&tokenstorev1.QueryRequest{RequestId: "0123456789abcdef0123456789abcdef", Limit: 1},
-		},
 		{
 			"logs by request id", "GET", "/admin/api/logs?request_id=0123456789abcdef0123456789abcdef", "", nil,
 			&tokenstorev1.QueryRequest{RequestId: "0123456789abcdef0123456789abcdef", OmitPrompts: true},
+		},
+		{
+			"what was tried again, and slow, for one reason", "GET", "/admin/api/logs?error_kind=rate_limited&retried=true&min_total=1m30s", "", nil,
+			&tokenstorev1.QueryRequest{ErrorKind: "rate_limited", Retried: true, MinTotal: durationpb.New(90 * time.Second), OmitPrompts: true},
 		},
 		{"logs of a client key", "GET", "/admin/api/logs?key_id=k1", "", nil, &tokenstorev1.QueryRequest{KeyId: "k1", OmitPrompts: true}},
 		{
@@ -772,6 +785,7 @@ func TestBadRequests(t *testing.T) {
 		{"If-Match", "PATCH", "/admin/api/tokens/t2", `{"alias":"x"}`, []string{"If-Match", "new"}, "If-Match", "version wanted"},
 		{"undo of what", "POST", "/admin/api/transitions/undo", `{"from":"2026-11-22T12:00:00Z"}`, nil, "class", "is missing"},
 		{"undo from when", "POST", "/admin/api/transitions/undo", `{"class":"auth"}`, nil, "from", "is missing"},
+		{"undo of a token and a pool", "POST", "/admin/api/transitions/undo", `{"class":"auth","from":"2026-11-22T12:00:00Z","token_id":"t2","upstream":"cursor"}`, nil, "upstream", "not together"},
 		{
 			"undo until before", "POST", "/admin/api/transitions/undo",
 			`{"class":"auth","from":"2026-11-22T12:00:00Z","to":"2026-11-22T11:00:00Z"}`, nil, "to", "before from",
@@ -819,6 +833,10 @@ func TestBadRequests(t *testing.T) {
 		{"log time", "GET", "/admin/api/logs?from=yesterday", "", nil, "from", "a time such as"},
 		{"log stream", "GET", "/admin/api/logs?stream=perhaps", "", nil, "stream", "true or false"},
 		{"log prompts", "GET", "/admin/api/logs?prompts=some", "", nil, "prompts", "true or false"},
+		{"log format", "GET", "/admin/api/logs?format=xml", "", nil, "format", "csv, json wanted"},
+		{"log retried", "GET", "/admin/api/logs?retried=often", "", nil, "retried", "true or false"},
+		{"log time taken", "GET", "/admin/api/logs?min_total=long", "", nil, "min_total", "a length of time"},
+		{"log time taken, less than none", "GET", "/admin/api/logs?min_total=-1s", "", nil, "min_total", "a length of time"},
 		{"log cursor and after", "GET", "/admin/api/logs?cursor=1-1&after=1-1", "", nil, "after", "not together"},
 		{"log limit", "GET", "/admin/api/logs?limit=many", "", nil, "limit", "1 to 1000"},
 		{"log parameter", "GET", "/admin/api/logs?modell=m", "", nil, "modell", "no such parameter"},
@@ -1016,10 +1034,16 @@ func TestLogEntries(t *testing.T) {
 		t.Errorf("keys %v", got)
 	}
 	const attempts = `[{"started_at":"2026-01-31T12:00:00Z","total_ms":1,"upstream":"vendor","model":"gpt-4o","token_id":"t2","token_alias":"work","token":"sk-a…wxyz",` +
-		`"token_fingerprint":"f2","class":"rate_limit","rule":"HTTP 429","effect":"token_may_cool","status":429,"code":"limit","param":"pace","message":"slow down","retry_after_ms":1000},` +
+		`"token_fingerprint":"f2","class":"rate_limit","rule":"HTTP 429","effect":"token_may_cool","status":429,"code":"limit","param":"pace","message":"slow down","retry_after_ms":1000,` +
+		`"consequence":{"kind":"cooling","model":null,"at":"2026-01-31T12:00:00Z","until":"2026-01-31T12:00:00Z","ended":"undone","by":"guard"}},` +
 		`{"started_at":"2026-01-31T12:00:00Z","total_ms":1,"upstream":"vendor","model":"gpt-4o","token_id":null,"token_alias":null,"token":"eyJh…Zx9Q",` +
-		`"token_fingerprint":null,"class":null,"rule":null,"effect":"none","status":null,"code":null,"param":null,"message":null,"retry_after_ms":null}]`
-	if one := send(t, newStore(), "GET", "/admin/api/logs/chatcmpl-1", key, "").Body.String(); !strings.Contains(one, `"attempt_log":`+attempts) {
+		`"token_fingerprint":null,"class":null,"rule":null,"effect":"none","status":null,"code":null,"param":null,"message":null,"retry_after_ms":null,"consequence":null}]`
+	blamed := newStore()
+	blamed.answers = append([]proto.Message{&tokenstorev1.ListTransitionsResponse{Transitions: []*tokenstorev1.Transition{
+		{At: moment, Kind: "undone", Class: "rate_limit", By: "guard"},
+		{At: moment, Kind: "cooling", Class: "rate_limit", Until: moment, RequestId: "chatcmpl-1"},
+	}}}, blamed.answers...)
+	if one := send(t, blamed, "GET", "/admin/api/logs/chatcmpl-1", key, "").Body.String(); !strings.Contains(one, `"attempt_log":`+attempts) {
 		t.Errorf("got %s", one)
 	}
 	for name, want := range map[string]any{

@@ -2,10 +2,13 @@ package adminapi
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/consequence"
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/logentry"
 	"carousel.internal/gateway/internal/storeerr"
@@ -14,22 +17,20 @@ import (
 
 var logStatuses = map[string]string{"success": "success", "failure": "failure"}
 
+// logFormats are the forms in which the log is answered.
+var logFormats = map[string]string{"json": "json", "csv": "csv"}
+
 // GET /admin/api/logs
 func (a *API) queryLogs(c *gin.Context) error {
-	q := queryOf(c, "id", "request_id", "token_id", "key_id", "upstream", "model", "status", "alias", "stream", "error", "from", "to",
-		"limit", "cursor", "after", "prompts")
-	prompts := q.flag("prompts")
-	request := &tokenstorev1.QueryRequest{
-		Id: q.text("id"), RequestId: q.text("request_id"), TokenId: q.text("token_id"), KeyId: q.text("key_id"), Upstream: q.text("upstream"),
-		Model: q.text("model"), Status: choice(q, "status", logStatuses), TokenAlias: q.text("alias"),
-		Stream: q.flag("stream"), Error: q.text("error"), From: q.time("from"), To: q.time("to"),
-		Limit: q.limit(), Cursor: q.text("cursor"), After: q.text("after"), OmitPrompts: prompts == nil || !*prompts,
-	}
-	if request.GetCursor() != "" && request.GetAfter() != "" {
-		q.fail(jsonapi.Invalid("after", "not together with cursor"))
-	}
+	q := queryOf(c, "id", "request_id", "token_id", "key_id", "upstream", "model", "status", "alias", "stream", "error", "error_kind", "retried", "min_total",
+		"from", "to", "limit", "cursor", "after", "prompts", "format")
+	request := q.logs()
+	format := choice(q, "format", logFormats)
 	if q.err != nil {
 		return q.err
+	}
+	if format == "csv" {
+		return a.logFile(c, request)
 	}
 	ctx, cancel := a.Call(c)
 	defer cancel()
@@ -49,6 +50,28 @@ func (a *API) queryLogs(c *gin.Context) error {
 	}{logs, page.GetNextCursor(), page.GetNewest()})
 }
 
+// logs reads which entries are asked for.
+func (q *query) logs() *tokenstorev1.QueryRequest {
+	prompts, retried := q.flag("prompts"), q.flag("retried")
+	request := &tokenstorev1.QueryRequest{
+		Id: q.text("id"), RequestId: q.text("request_id"), TokenId: q.text("token_id"), KeyId: q.text("key_id"), Upstream: q.text("upstream"),
+		Model: q.text("model"), Status: choice(q, "status", logStatuses), TokenAlias: q.text("alias"),
+		Stream: q.flag("stream"), Error: q.text("error"), ErrorKind: q.text("error_kind"), Retried: retried != nil && *retried,
+		From: q.time("from"), To: q.time("to"),
+		Limit: q.limit(), Cursor: q.text("cursor"), After: q.text("after"), OmitPrompts: prompts == nil || !*prompts,
+	}
+	switch total := q.duration("min_total", 0); {
+	case total < 0:
+		q.fail(jsonapi.Invalid("min_total", "a length of time such as 10s wanted, not a negative one"))
+	case total > 0:
+		request.MinTotal = durationpb.New(total)
+	}
+	if request.GetCursor() != "" && request.GetAfter() != "" {
+		q.fail(jsonapi.Invalid("after", "not together with cursor"))
+	}
+	return request
+}
+
 // GET /admin/api/logs/{id}, by the answer's id or its X-Request-Id
 func (a *API) getLog(c *gin.Context) error {
 	if q := queryOf(c); q.err != nil {
@@ -65,5 +88,6 @@ func (a *API) getLog(c *gin.Context) error {
 	if len(page.GetEntries()) == 0 {
 		return chat.Errorf(chat.NotFound, "the log has no request %q: it never had, or keeps it no longer", c.Param("id"))
 	}
-	return jsonapi.Answer(c, http.StatusOK, logentry.Of(page.GetEntries()[0]))
+	entry := page.GetEntries()[0]
+	return jsonapi.Answer(c, http.StatusOK, logentry.Of(entry).WithConsequences(consequence.Of(ctx, a.Tokens, entry, time.Now())))
 }

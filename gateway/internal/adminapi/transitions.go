@@ -63,6 +63,7 @@ func (a *API) undoTransitions(c *gin.Context) error {
 		From     *time.Time `json:"from"`
 		To       *time.Time `json:"to"`
 		Upstream string     `json:"upstream"`
+		TokenID  string     `json:"token_id"`
 	}
 	if err := a.decode(c, &body); err != nil {
 		return err
@@ -74,18 +75,32 @@ func (a *API) undoTransitions(c *gin.Context) error {
 		return jsonapi.Invalid("from", "the time is missing from which on transitions are undone")
 	case body.To != nil && body.To.Before(*body.From):
 		return jsonapi.Invalid("to", "it is before from")
+	case body.TokenID != "" && body.Upstream != "":
+		return jsonapi.Invalid("upstream", "not together with token_id")
 	}
-	request := &tokenstorev1.UndoTransitionsRequest{Class: body.Class, From: timestamppb.New(*body.From), Upstream: body.Upstream}
+	from, to := timestamppb.New(*body.From), (*timestamppb.Timestamp)(nil)
 	if body.To != nil {
-		request.To = timestamppb.New(*body.To)
+		to = timestamppb.New(*body.To)
 	}
 	ctx, cancel := a.BulkCall(c)
 	defer cancel()
-	undone, err := a.Tokens.UndoTransitions(ctx, request)
+	var undone *tokenstorev1.UndoTransitionsResponse
+	var err error
+	if body.TokenID != "" {
+		undone, err = a.Tokens.UndoTokenTransitions(ctx, &tokenstorev1.UndoTokenTransitionsRequest{Id: body.TokenID, Class: body.Class, From: from, To: to})
+	} else {
+		undone, err = a.Tokens.UndoTransitions(ctx, &tokenstorev1.UndoTransitionsRequest{Class: body.Class, From: from, To: to, Upstream: body.Upstream})
+	}
 	if err != nil {
 		return storeerr.Translate(err)
 	}
-	a.Note(c, "transitions undone", "class", body.Class, "upstream", body.Upstream, "from", instant(body.From), "to", instant(body.To), "count", undone.GetCount())
+	details := []any{"class", body.Class, "from", instant(body.From), "to", instant(body.To), "count", undone.GetCount()}
+	if body.TokenID != "" {
+		details = append(details, "token_id", body.TokenID)
+	} else {
+		details = append(details, "upstream", body.Upstream)
+	}
+	a.Note(c, "transitions undone", details...)
 	return jsonapi.Answer(c, http.StatusOK, struct {
 		Count uint32 `json:"count"`
 	}{undone.GetCount()})

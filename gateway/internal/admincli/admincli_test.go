@@ -37,7 +37,12 @@ const workToken = `{"id":"t1","upstream":"cursor","alias":"work","tags":["a"],"e
 const logEntry = `{"id":"r1","replica":"g1","started_at":"2026-11-22T11:59:58Z","total_ms":1234.5,"first_byte_ms":200,"model":"gpt-4o","upstream":"cursor",
  "token_id":"t1","token_alias":"work","stream":true,"status":"success","http_status":200,"error":null,"end_reason":"done","attempts":2,
  "attempt_log":[{"started_at":"2026-11-22T11:59:58Z","total_ms":100,"upstream":"cursor","model":"gpt-4o","token_id":"t2","token_alias":"spare","class":"rate_limit",
- "rule":"limit: one model","effect":"model_may_cool","status":200,"code":"ERROR_RATE_LIMITED","param":"model","message":"slow\u001b[31m down"},
+ "rule":"limit: one model","effect":"model_may_cool","status":200,"code":"ERROR_RATE_LIMITED","param":"model","message":"slow\u001b[31m down",
+ "consequence":{"kind":"cooling","model":"gpt-4o","until":"2026-11-22T12:05:00Z","ended":null}},
+ {"started_at":"2026-11-22T11:59:58Z","total_ms":1,"upstream":"cursor","model":"gpt-4o","token_id":"t3","class":"auth","effect":"token_may_cool",
+ "consequence":{"kind":"parked","model":null,"until":null,"ended":"undone"}},
+ {"started_at":"2026-11-22T11:59:58Z","total_ms":1,"upstream":"cursor","model":"gpt-4o","token_id":"t4","class":"quota","effect":"token_may_cool",
+ "consequence":{"kind":"unknown"}},
  {"started_at":"2026-11-22T11:59:58Z","total_ms":1100,"upstream":"cursor","model":"gpt-4o","token_id":"t1","token_alias":"work","class":null,"rule":null,"effect":"none",
  "status":null,"code":null,"message":null}],
  "prompt_tokens":7,"completion_tokens":9,"usage_source":"estimated","cost_usd":"0.50","cost_quality":"estimated","caller":"admin","prompt":"Hello"}`
@@ -99,9 +104,10 @@ func newAPI(t *testing.T) *api {
 		"GET /logs/r1":                         logEntry,
 		"GET /logs?limit=50&model=sonnet":      `{"logs":[` + cachedEntry + `],"next":"","newest":"9-0"}`,
 		"GET /logs/r3":                         cachedEntry,
-		"GET /logs?key_id=k1&limit=50":         `{"logs":[],"next":"","newest":"9-0"}`,
-		"GET /explain?model=gpt-4o":            `{"model":"gpt-4o","route":null,"targets":[{"upstream":"cursor","model":"gpt-4o","priority":0,"weight":1,"order":1,"share":1,"excluded":null,"chosen":"t2",` + someCandidates + `}],"upstream":"cursor","chosen":"t2",` + someCandidates + `,"as_of":"2026-11-22T12:00:00Z"}`,
-		"GET /explain?key=k1&model=m":          `{"model":"m","key":{"id":"k1"},"route":null,"targets":[{"upstream":"vllm","model":"m","order":1,"share":1,"weight":1,"excluded":"the key has expired","chosen":null,"candidates":[]}],"fallbacks":[]}`,
+		"GET /logs?error_kind=rate_limited&limit=50&min_total=10s&retried=true": `{"logs":[],"next":"","newest":"9-0"}`,
+		"GET /logs?key_id=k1&limit=50":                                          `{"logs":[],"next":"","newest":"9-0"}`,
+		"GET /explain?model=gpt-4o":                                             `{"model":"gpt-4o","route":null,"targets":[{"upstream":"cursor","model":"gpt-4o","priority":0,"weight":1,"order":1,"share":1,"excluded":null,"chosen":"t2",` + someCandidates + `}],"upstream":"cursor","chosen":"t2",` + someCandidates + `,"as_of":"2026-11-22T12:00:00Z"}`,
+		"GET /explain?key=k1&model=m":                                           `{"model":"m","key":{"id":"k1"},"route":null,"targets":[{"upstream":"vllm","model":"m","order":1,"share":1,"weight":1,"excluded":"the key has expired","chosen":null,"candidates":[]}],"fallbacks":[]}`,
 		"GET /explain?dialect=responses&model=fast": `{"model":"fast","route":{"name":"quick","match":"fa*","parameters":{"reasoning_effort":"low","temperature":{"default":0.2}}},"targets":[` +
 			`{"upstream":"cursor","model":"gpt-4o","priority":0,"weight":3,"order":1,"share":0.75,"excluded":null,"chosen":"t2",` + someCandidates + `},` +
 			`{"upstream":"vllm","model":"","priority":0,"weight":1,"order":2,"share":0.25,"excluded":null,"chosen":null,"candidates":[]},` +
@@ -302,6 +308,7 @@ func TestCommands(t *testing.T) {
 		{args: "settings reset max_attempts", asked: `POST /settings/reset {"names":["max_attempts"]}`, shows: []string{"max_attempts"}},
 		{args: "logs list --status success --limit 2", asked: "GET /logs?limit=2&status=success", shows: []string{"gpt-4o", "200 success", "1.235s", "~7+9", "~0.50", "admin", "2s ago"}},
 		{args: "logs list --model sonnet", asked: "GET /logs?limit=50&model=sonnet", shows: []string{"1000+60 (900 cached)", "build\ufffd[31m", " 0.0123 "}},
+		{args: "logs list --kind rate_limited --retried true --min-total 10s", asked: "GET /logs?error_kind=rate_limited&limit=50&min_total=10s&retried=true"},
 		{args: "logs list --key k1", asked: "GET /logs?key_id=k1&limit=50", shows: []string{"CALLER", "COST"}},
 		{args: "usage --by key,day --from 2026-11-01 --to 2026-11-03", asked: "GET /usage?from=2026-11-01T00%3A00%3A00Z&group=key%2Cday&to=2026-11-03T00%3A00%3A00Z", shows: []string{
 			"KEY", "DAY", "team \ufffd[31m (k1)  2026-11-01  4", "1.250000000001  2\n", "admin", "all", "11 ", "from 2026-11-01T00:00:00Z to 2026-11-03T00:00:00Z",
@@ -311,7 +318,7 @@ func TestCommands(t *testing.T) {
 		{args: "logs show r3", asked: "GET /logs/r3", shows: []string{
 			"anthropic, translated for the upstream", "1000 + 60 tokens, reported", "900 from cache, 50 written to cache, 20 of them for an hour", "40 for thinking", "k1 build\ufffd", "sonnet-2025", "0.0123",
 		}},
-		{args: "logs show r1", asked: "GET /logs/r1", shows: []string{"r1", "estimated", "spare", "limit: one model", "model_may_cool", "200 ERROR_RATE_LIMITED (model) slow", "success", "\nHello\n"}},
+		{args: "logs show r1", asked: "GET /logs/r1", shows: []string{"r1", "estimated", "spare", "limit: one model", "cooling for gpt-4o until in 5m", "parked (undone)", "token_may_cool", "200 ERROR_RATE_LIMITED (model) slow", "success", "\nHello\n"}},
 		{args: "explain gpt-4o", asked: "GET /explain?model=gpt-4o", shows: []string{"gpt-4o goes by no route.", "cooling for 30s", "is chosen next"}},
 		{args: "explain m --key k1", asked: "GET /explain?key=k1&model=m", shows: []string{"the key has expired"}},
 		{args: "explain fast --dialect responses", asked: "GET /explain?dialect=responses&model=fast", shows: []string{
@@ -326,6 +333,7 @@ func TestCommands(t *testing.T) {
 		{args: "tokens account work --refresh", asked: "GET /tokens/t1/account?refresh=true", shows: []string{"me@example.org", "pro", "3 days left", "12 of 150 requests, 7 tokens", "in 5h"}},
 		{args: "tokens undo --class auth --from 2h --upstream cursor", asked: `POST /transitions/undo {"class":"auth","from":"2026-11-22T10:00:00Z","upstream":"cursor"}`, shows: []string{"3 transitions are undone"}},
 		{args: "tokens undo --class auth --from 2026-11-22 --to 30m", asked: `POST /transitions/undo {"class":"auth","from":"2026-11-22T00:00:00Z","to":"2026-11-22T11:30:00Z"}`, shows: []string{"3 transitions are undone"}},
+		{args: "tokens undo --class auth --from 2h --token work", asked: `POST /transitions/undo {"class":"auth","from":"2026-11-22T10:00:00Z","token_id":"t1"}`, shows: []string{"3 transitions are undone"}},
 		{args: "logins list", asked: "GET /logins", shows: []string{"l1", "cursor", "work", "failed", "another account"}},
 		{args: "logins show l1", asked: "GET /logins/l1", shows: []string{"https://site.example/login?uuid=u1", "pending"}},
 		{args: "logins cancel l1", asked: "DELETE /logins/l1", shows: []string{"l1 cancelled"}},

@@ -31,7 +31,10 @@ func (s *session) logQuery(c *cobra.Command) *query {
 	return s.query(c).text("model", "model", "only requests for the model `ID`").oneOf("status", "status", "only those that ended in a `STATUS`", "success", "failure").
 		text("alias", "alias", "only those of the token with the `ALIAS`").text("token", "token_id", "only those of the token with the `ID`").
 		text("key", "key_id", "only those of the client key with the `ID`").text("upstream", "upstream", "only those at the upstream `NAME`").
-		oneOf("stream", "stream", "only those that were streamed, or not (`BOOL`)", "true", "false").text("error", "error", "only those with `TEXT` in their error").span()
+		oneOf("stream", "stream", "only those that were streamed, or not (`BOOL`)", "true", "false").text("error", "error", "only those with `TEXT` in their error").
+		text("kind", "error_kind", "only those that failed with an error of the `KIND`, such as rate_limited").
+		oneOf("retried", "retried", "only those that were sent to an upstream more than once (`BOOL`)", "true", "false").
+		text("min-total", "min_total", "only those that took at least `TIME`, such as 10s").span()
 }
 
 func (s *session) listLogs() *cobra.Command {
@@ -223,9 +226,29 @@ func (s *session) printAttempts(log []logentry.Attempt) error {
 		if a.Class != nil {
 			outcome = *a.Class
 		}
-		rows.row(strconv.Itoa(i+1), a.Upstream, a.Model, cmp.Or(text(a.TokenAlias), text(a.TokenID)), milliseconds(a.TotalMS), outcome, text(a.Rule), a.Effect, said(a))
+		rows.row(strconv.Itoa(i+1), a.Upstream, a.Model, cmp.Or(text(a.TokenAlias), text(a.TokenID)), milliseconds(a.TotalMS), outcome, text(a.Rule), s.effectOf(a), said(a))
 	}
 	return rows.flush()
+}
+
+// effectOf is what an attempt did to its token, and what ended that; where it is not known, what it
+// may have done.
+func (s *session) effectOf(a logentry.Attempt) string {
+	did := a.Consequence
+	if did == nil || did.Kind == "unknown" {
+		return a.Effect
+	}
+	words := []string{did.Kind}
+	if did.Model != nil {
+		words = append(words, "for "+*did.Model)
+	}
+	switch {
+	case did.Ended != nil:
+		words = append(words, "("+*did.Ended+")")
+	case did.Until != nil:
+		words = append(words, "until "+s.age(did.Until))
+	}
+	return strings.Join(words, " ")
 }
 
 // said is what the upstream said, in its own names and words.

@@ -108,10 +108,11 @@ func (s *session) undoTransitions() *cobra.Command {
 		Use: "undo", Short: "Take back what failures of one class did to tokens in some time",
 		Long: `Takes tokens back that cool or are parked for failures of one class, since --from: when an
 upstream, a proxy or a network was at fault and not they.`,
-		Example: examples("tokens undo --class auth --from 2h", "tokens undo --class rate_limit --from 2026-01-31T10:00:00Z --to 2026-01-31T11:00:00Z --upstream cursor"),
+		Example: examples("tokens undo --class auth --from 2h", "tokens undo --class rate_limit --from 2026-01-31T10:00:00Z --to 2026-01-31T11:00:00Z --upstream cursor",
+			"tokens undo --class quota --from 1d --token work"),
 	}
 	class := c.Flags().String("class", "", "the `CLASS` of the failures, such as auth")
-	upstream := c.Flags().String("upstream", "", "only tokens of the upstream `NAME`")
+	upstream, token := c.Flags().String("upstream", "", "only tokens of the upstream `NAME`"), c.Flags().String("token", "", "only of the `TOKEN` with this id or alias")
 	from, to := s.moment(c, "from", "not before `TIME`"), s.moment(c, "to", "not after `TIME`")
 	return s.runs(c, func(ctx context.Context, _ []string) error {
 		if *class == "" || from.text() == "" {
@@ -123,6 +124,13 @@ upstream, a proxy or a network was at fault and not they.`,
 		}
 		if *upstream != "" {
 			body["upstream"] = *upstream
+		}
+		if *token != "" {
+			id, err := s.tokenID(ctx, *token)
+			if err != nil {
+				return err
+			}
+			body["token_id"] = id
 		}
 		answer, err := s.api.send(ctx, http.MethodPost, "transitions/undo", body)
 		return showAs(s, answer, err, "", func(undone struct {

@@ -15,14 +15,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/proto/service/secret"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // fakeDriver is an upstream whose models a test decides.
 type fakeDriver struct {

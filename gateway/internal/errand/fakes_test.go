@@ -10,18 +10,18 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // fakeStore hands errands out as the tokenstore does: each to one gateway, until it is settled
 // or has not been renewed for two seconds.

@@ -11,12 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"carousel.internal/gateway/internal/gather"
+	"carousel.internal/gateway/internal/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // wire is a connection that notes what is written to it, piece by piece.
 type wire struct {
@@ -41,7 +40,9 @@ func (w *wire) Write(p []byte) (int, error) {
 }
 
 func (w *wire) Close() error {
+	w.mu.Lock()
 	w.closed = true
+	w.mu.Unlock()
 	if w.Conn != nil {
 		return w.Conn.Close()
 	}

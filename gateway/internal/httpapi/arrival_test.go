@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/dialect/anthropic"
@@ -133,25 +134,27 @@ func TestKeysInOtherPlaces(t *testing.T) {
 // Every route that looks at a key counts the wrong ones, /health as well.
 func TestWrongKeysAreCountedEverywhere(t *testing.T) {
 	t.Parallel()
-	e := newEdge(t, says(nil, greeting...), nil)
-	for i := range 8 {
-		method, path, want := http.MethodPost, "/v1/chat/completions", http.StatusUnauthorized
-		if i%2 == 1 {
-			method, path, want = http.MethodGet, "/health", http.StatusOK
+	synctest.Test(t, func(t *testing.T) { // where no time passes: wrong keys are forgiven in time
+		e := newEdge(t, says(nil, greeting...), nil)
+		for i := range 8 {
+			method, path, want := http.MethodPost, "/v1/chat/completions", http.StatusUnauthorized
+			if i%2 == 1 {
+				method, path, want = http.MethodGet, "/health", http.StatusOK
+			}
+			if w := do(t, e, request(t, method, path, "Bearer wrong", hello)); w.Code != want {
+				t.Fatalf("%s: %d %s", path, w.Code, w.Body)
+			}
 		}
-		if w := do(t, e, request(t, method, path, "Bearer wrong", hello)); w.Code != want {
-			t.Fatalf("%s: %d %s", path, w.Code, w.Body)
+		for path, method := range map[string]string{"/v1/chat/completions": http.MethodPost, "/health": http.MethodGet} {
+			w := do(t, e, request(t, method, path, "Bearer wrong", hello))
+			if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "10" {
+				t.Errorf("%s: %d %v", path, w.Code, w.Header())
+			}
+			if w := do(t, e, request(t, method, path, key, hello)); w.Code != http.StatusOK {
+				t.Errorf("%s, with the right key: %d", path, w.Code)
+			}
 		}
-	}
-	for path, method := range map[string]string{"/v1/chat/completions": http.MethodPost, "/health": http.MethodGet} {
-		w := do(t, e, request(t, method, path, "Bearer wrong", hello))
-		if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "10" {
-			t.Errorf("%s: %d %v", path, w.Code, w.Header())
-		}
-		if w := do(t, e, request(t, method, path, key, hello)); w.Code != http.StatusOK {
-			t.Errorf("%s, with the right key: %d", path, w.Code)
-		}
-	}
+	})
 }
 
 func TestRemoteIP(t *testing.T) {

@@ -75,7 +75,7 @@ func (s *server) deliver(c *gin.Context, api dialect.Dialect, p *passing) error 
 			return d.fail(err)
 		}
 	}
-	if x.line.FirstEvent == 0 {
+	if !d.begun {
 		return d.fail(errNothing)
 	}
 	return nil
@@ -116,6 +116,8 @@ type delivery struct {
 	x *exchange
 	// out is the answer while it is, or may become, a stream of events; nil: it is none.
 	out *sse.Writer
+	// begun: the upstream's head has come.
+	begun bool
 }
 
 func (d *delivery) take(piece carried.Piece) error {
@@ -144,7 +146,7 @@ func (d *delivery) take(piece carried.Piece) error {
 // begin writes the head. An answer is a stream if the upstream says so, whatever was asked
 // for.
 func (d *delivery) begin(head *carried.Head) error {
-	d.x.line.FirstEvent = time.Since(d.x.started)
+	d.begun, d.x.line.FirstEvent = true, time.Since(d.x.started)
 	d.Metrics.Began(d.x.line.Stream, d.x.line.FirstEvent)
 	contentType := head.Header.Get("Content-Type")
 	media, _, _ := mime.ParseMediaType(contentType)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -156,22 +157,24 @@ func TestAnswersTellTheLimitsOfTheKey(t *testing.T) {
 		"a key that is disabled": {"disabled", "POST", "/v1/chat/completions", hello, 401, none},
 		"a key that is none":     {"unknown", "POST", "/v1/chat/completions", hello, 401, none},
 	} {
-		e := newEdge(t, boaster{says(nil, boasting()...)}, func(d *httpapi.Deps) {
-			ring.known(d)
-			d.Standing = standing
-		})
-		w := do(t, e, request(t, c.method, c.path, bearerOf(c.key), c.body))
-		got := limitsTold(w.Header())
-		for _, unit := range []string{"requests", "tokens"} { // of the present moment
-			reset := "anthropic-ratelimit-" + unit + "-reset"
-			if at, err := time.Parse(time.RFC3339, got[reset]); got[reset] != "" && (err != nil || time.Since(at) > time.Minute) {
-				t.Errorf("%s: %s: %q", name, reset, got[reset])
+		synctest.Test(t, func(t *testing.T) { // where no time passes
+			e := newEdge(t, boaster{says(nil, boasting()...)}, func(d *httpapi.Deps) {
+				ring.known(d)
+				d.Standing = standing
+			})
+			w := do(t, e, request(t, c.method, c.path, bearerOf(c.key), c.body))
+			got := limitsTold(w.Header())
+			for _, unit := range []string{"requests", "tokens"} { // of the present moment
+				reset := "anthropic-ratelimit-" + unit + "-reset"
+				if at, err := time.Parse(time.RFC3339, got[reset]); got[reset] != "" && (err != nil || time.Since(at) > time.Minute) {
+					t.Errorf("%s: %s: %q", name, reset, got[reset])
+				}
+				delete(got, reset)
 			}
-			delete(got, reset)
-		}
-		if w.Code != c.status || !maps.Equal(got, c.want) {
-			t.Errorf("%s: %d %v\nwant %d %v", name, w.Code, got, c.status, c.want)
-		}
+			if w.Code != c.status || !maps.Equal(got, c.want) {
+				t.Errorf("%s: %d %v\nwant %d %v", name, w.Code, got, c.status, c.want)
+			}
+		})
 	}
 }
 

@@ -17,7 +17,6 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 
 	"carousel.internal/gateway/internal/accesslog"
 	"carousel.internal/gateway/internal/auth"
@@ -27,13 +26,14 @@ import (
 	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/dialect/openai"
 	"carousel.internal/gateway/internal/httpapi"
+	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/metrics"
 	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 const (
 	key   = "Bearer right"

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,13 +25,16 @@ func (m plainMount) Routes(router gin.IRouter) {
 	})
 }
 
-// onePipe is a listener that has one connection without any room on its way.
-type onePipe struct {
+// pipes is a listener whose connections have no room on their way.
+type pipes struct {
 	conns chan net.Conn
 	over  chan struct{}
+	once  sync.Once
 }
 
-func (l *onePipe) Accept() (net.Conn, error) {
+func newPipes() *pipes { return &pipes{conns: make(chan net.Conn, 1), over: make(chan struct{})} }
+
+func (l *pipes) Accept() (net.Conn, error) {
 	select {
 	case conn := <-l.conns:
 		return conn, nil
@@ -39,12 +43,19 @@ func (l *onePipe) Accept() (net.Conn, error) {
 	}
 }
 
-func (l *onePipe) Close() error {
-	close(l.over)
+func (l *pipes) Close() error {
+	l.once.Do(func() { close(l.over) })
 	return nil
 }
 
-func (*onePipe) Addr() net.Addr { return &net.TCPAddr{} }
+func (*pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
+
+// dial connects to the listener.
+func (l *pipes) dial() net.Conn {
+	near, far := net.Pipe()
+	l.conns <- far
+	return near
+}
 
 // A client that asks and does not read loses its connection, whoever writes the answer,
 // and not because the answer took long to make.
@@ -56,9 +67,8 @@ func TestSlowReadersEnd(t *testing.T) {
 				d.Options.Stream.WriteTimeout = 20 * time.Second
 				d.Mounts = []httpapi.Mount{plainMount{takes: time.Minute}}
 			})
-			client, conn := net.Pipe()
-			listener := &onePipe{conns: make(chan net.Conn, 1), over: make(chan struct{})}
-			listener.conns <- conn
+			listener := newPipes()
+			client := listener.dial()
 			closed := make(chan time.Time, 1)
 			server := &http.Server{Handler: e, ReadHeaderTimeout: time.Second, ConnState: func(_ net.Conn, state http.ConnState) {
 				if state == http.StateClosed {

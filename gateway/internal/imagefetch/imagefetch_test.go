@@ -20,14 +20,13 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"carousel.internal/gateway/internal/imagefetch"
 	"carousel.internal/gateway/internal/imagefile"
+	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/proto/freeport"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 var pngFile = func() []byte {
 	var b bytes.Buffer

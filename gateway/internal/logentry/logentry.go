@@ -5,6 +5,7 @@ package logentry
 import (
 	"time"
 
+	"carousel.internal/gateway/internal/consequence"
 	"carousel.internal/gateway/internal/money"
 	"carousel.internal/gateway/internal/nullable"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -124,6 +125,43 @@ type Attempt struct {
 	Param        *string  `json:"param"`
 	Message      *string  `json:"message"`
 	RetryAfterMS *float64 `json:"retry_after_ms"`
+	// Consequence is what it did to the token; null in lists, and where it could do nothing.
+	Consequence *Consequence `json:"consequence"`
+}
+
+// Consequence is what an attempt did to its token.
+type Consequence struct {
+	// Kind is cooling, parked, none, or unknown where the token's history is not there any more.
+	Kind string `json:"kind"`
+	// Model is the one that the token cools for; null: all.
+	Model *string    `json:"model"`
+	At    *time.Time `json:"at"`
+	Until *time.Time `json:"until"`
+	// Ended is what ended it: over, undone, released, or followed by something else; null: nothing
+	// has.
+	Ended *string `json:"ended"`
+	// By is who took it back.
+	By *string `json:"by"`
+}
+
+// WithConsequences adds what each attempt did.
+func (e Entry) WithConsequences(found []consequence.Consequence) Entry {
+	for i, each := range found {
+		if each.Kind != "" && i < len(e.AttemptLog) {
+			e.AttemptLog[i].Consequence = &Consequence{
+				Kind: string(each.Kind), Model: nullable.Text(each.Model), At: instant(each.At), Until: instant(each.Until),
+				Ended: nullable.Text(string(each.End)), By: nullable.Text(each.By),
+			}
+		}
+	}
+	return e
+}
+
+func instant(at time.Time) *time.Time {
+	if at.IsZero() {
+		return nil
+	}
+	return &at
 }
 
 // Of returns the entry as the store has it.

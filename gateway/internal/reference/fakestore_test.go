@@ -120,7 +120,7 @@ func newGateway(t *testing.T, change func(*reference.Deps)) *gateway {
 	g.gate.UseSessions(auth.Sessions{Secret: secret.New("shared by all replicas")})
 	logger := slog.New(slog.NewJSONHandler(g.log, nil))
 	deps := reference.Deps{
-		Base:  jsonapi.Base{Gate: g.gate, Log: logger, BodyLimit: 1 << 20, Timeout: time.Second},
+		Base:  jsonapi.Base{Gate: g.gate, Log: logger, BodyLimit: 1 << 20, Timeout: time.Minute},
 		Files: g.store, Config: g.store, Logs: g.store,
 		Pages:   func() []*tokenstorev1.Page { return g.store.pages },
 		BuiltIn: map[string]gin.HandlerFunc{"/tokeninfo": builtIn, "/config": builtIn, "/logs": builtIn},

@@ -10,11 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/money"
 	"carousel.internal/gateway/internal/reqlog"
@@ -22,7 +21,7 @@ import (
 	"carousel.internal/proto/service/secret"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // catalogFunc is a Catalog.
 type catalogFunc func(wish catalog.Wish) (catalog.Target, error)

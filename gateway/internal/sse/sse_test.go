@@ -10,12 +10,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/gateway/internal/sse"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // client is a ResponseWriter that counts flushes and remembers the deadline.
 type client struct {

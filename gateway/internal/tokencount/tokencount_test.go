@@ -39,7 +39,8 @@ func TestCuttingChangesLittle(t *testing.T) {
 	}
 }
 
-// The inputs that are worst for a byte-pair encoder: no word ends.
+// The inputs that are worst for a byte-pair encoder: no word ends. Without a bound each would take
+// hours.
 func TestTimeIsBounded(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
@@ -56,7 +57,7 @@ func TestTimeIsBounded(t *testing.T) {
 	} {
 		start := time.Now()
 		tokens := tokencount.Text(text)
-		if took := time.Since(start); took > 2*time.Second {
+		if took := time.Since(start); took > 20*time.Second {
 			t.Errorf("%s: %s for %d tokens", name, took, tokens)
 		}
 	}

@@ -167,7 +167,7 @@ func TestDialShowsTheSharedSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if _, err := tokenstorev1.NewConfigServiceClient(conn).GetSettings(ctx, &tokenstorev1.GetSettingsRequest{}); err != nil {
 		t.Fatal(err)

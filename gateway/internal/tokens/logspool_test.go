@@ -30,10 +30,10 @@ func spooled(t *testing.T, store *fakeLog, folder, replica string) (*Shipper, *l
 	return s, counts
 }
 
-// runFor runs a shipper until the condition holds, or for ten seconds.
+// runFor runs a shipper until the condition holds, or for minutes: a busy disk takes its time.
 func runFor(t *testing.T, s *Shipper, until func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	done := make(chan struct{})
 	go func() {

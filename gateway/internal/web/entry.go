@@ -1,46 +1,68 @@
 package web
 
 import (
+	"context"
 	"time"
 
-	"google.golang.org/protobuf/types/known/durationpb"
+	"github.com/gin-gonic/gin"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"carousel.internal/gateway/internal/consequence"
+	"carousel.internal/gateway/internal/jsonapi"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
-// attempt is one request to an upstream, as the page of a request shows it.
-type attempt struct {
-	*tokenstorev1.LogAttempt
-	// After is how long the request had been going on.
-	After *durationpb.Duration
-	// X and W are where its bar begins, and how wide it is, of 100.
-	X, W string
+var logEntryPage = view{"entry", "logs", (*Site).loadEntry}
+
+type entryData struct {
+	Entry *tokenstorev1.LogEntry
+	// Timeline is nil where the log tells of no attempt.
+	Timeline *timeline
+	// Missing says what kept the pool's tokens from serving; empty where one could, or
+	// the log does not say.
+	Missing []missing
+	// Again is when it was worth asking again; nil where nobody knew.
+	Again    *timestamppb.Timestamp
+	Messages []message
+	// Curl sends the same again from a shell; empty where the log does not say enough.
+	Curl string
 }
 
-// Token is what people call the attempt's token; empty where nobody knows it.
-func (a attempt) Token() string {
-	for _, name := range []string{a.GetTokenAlias(), a.GetMaskedSecret(), a.GetTokenFingerprint()} {
-		if name != "" {
-			return name
-		}
+// Failed tells whether the request failed.
+func (d entryData) Failed() bool { return d.Entry.GetStatus() != "success" }
+
+// Alike is the address of the requests with the same model to which the same happened, from an
+// hour before this one on; empty where nothing special did.
+func (d entryData) Alike() string {
+	filter := logFilter{Model: d.Entry.GetModel()}
+	switch {
+	case d.Failed():
+		filter.ErrorKind = d.Entry.GetErrorKind()
+	case d.Entry.GetAttempts() > 1:
+		filter.Retried = "true"
+	default:
+		return ""
 	}
-	return ""
+	filter.From = iso(timestamppb.New(d.Entry.GetStartedAt().AsTime().Add(-time.Hour)))
+	return filter.address()
 }
 
-// attemptsOf places the attempts of a request in its time.
-func attemptsOf(entry *tokenstorev1.LogEntry) []attempt {
-	const least = 0.5 // of 100: a bar can be seen
-	attempts := make([]attempt, 0, len(entry.GetAttemptLog()))
-	whole := max(entry.GetTotal().AsDuration(), time.Nanosecond)
-	share := func(d time.Duration) float64 { return min(max(100*float64(d)/float64(whole), 0), 100) }
-	for _, each := range entry.GetAttemptLog() {
-		after := max(each.GetStartedAt().AsTime().Sub(entry.GetStartedAt().AsTime()), 0)
-		x := min(share(after), 100-least)
-		width := min(max(share(each.GetTotal().AsDuration()), least), 100-x)
-		attempts = append(attempts, attempt{each, durationpb.New(after), coordinate(x), coordinate(width)})
+func (s *Site) loadEntry(ctx context.Context, c *gin.Context) (any, error) {
+	query := &tokenstorev1.QueryRequest{Limit: 1}
+	jsonapi.SelectRequest(query, c.Param("id"))
+	answer, err := s.Logs.Query(ctx, query)
+	if err != nil {
+		return nil, err
 	}
-	return attempts
+	if len(answer.GetEntries()) == 0 {
+		return nil, notFound("%s", s.texts(c.Request)["entry.gone"])
+	}
+	entry := answer.GetEntries()[0]
+	messages := splitPrompt(entry.GetPrompt())
+	return entryData{
+		Entry: entry, Timeline: timelineOf(entry, consequence.Of(ctx, s.Tokens, entry, time.Now())), Missing: missingOf(entry.GetPool()), Again: againAt(entry),
+		Messages: messages, Curl: curlOf(entry, conversation(messages), s.RoutePrefix),
+	}, nil
 }
 
 // missing counts tokens that could not serve for the same reason.

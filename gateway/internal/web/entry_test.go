@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ func logged(t *testing.T, entry *tokenstorev1.LogEntry) *site {
 func TestEntryShowsEachAttempt(t *testing.T) {
 	t.Parallel()
 	site := logged(t, &tokenstorev1.LogEntry{
-		Status: "success", Attempts: 2, Total: durationpb.New(100 * time.Millisecond),
+		Status: "success", Attempts: 2, Total: durationpb.New(100 * time.Millisecond), FirstByte: durationpb.New(50 * time.Millisecond),
 		AttemptLog: []*tokenstorev1.LogAttempt{
 			{
 				StartedAt: timestamppb.New(moment.AsTime().Add(5 * time.Millisecond)), Total: durationpb.New(20 * time.Millisecond), Upstream: "groq", Model: "llama",
@@ -36,7 +37,7 @@ func TestEntryShowsEachAttempt(t *testing.T) {
 	page := parse(t, site.get(t, "/admin/logs/chatcmpl-1").Body)
 	shown := page.byID("attempts")
 	for _, want := range []string{
-		"Rate limit", "first", "groq", "llama", "limit", "It may cool", "429", "slow_down", "messages[2]", hostile, "5 ms", "20 ms", "1 min 0 s", "Success", "sk…own", "30 ms", "70 ms",
+		"Rate limit", "first", "groq", "llama", "limit", "429", "slow_down", "messages[2]", hostile, "5 ms", "20 ms", "1 min 0 s", "Success", "sk…own", "30 ms", "70 ms", "0 ms", "50 ms", "100 ms", "waited for a token", "First byte",
 	} {
 		if !strings.Contains(text(shown), want) {
 			t.Errorf("%q is missing in %q", want, text(shown))
@@ -45,12 +46,96 @@ func TestEntryShowsEachAttempt(t *testing.T) {
 	if links := page.all(func(n *html.Node) bool { return attribute(n, "href") == "/admin/tokens/t1" }); len(links) != 1 {
 		t.Errorf("%d links to the token", len(links))
 	}
-	bars := document{shown}.named("rect")
-	if len(bars) != 2 || attribute(bars[0], "x") != "5" || attribute(bars[0], "width") != "20" || attribute(bars[1], "x") != "30" {
-		t.Errorf("bars %v", bars)
+	var bars []string
+	for _, bar := range (document{shown}).named("rect") {
+		bars = append(bars, attribute(bar, "class")+" "+attribute(bar, "x")+" "+attribute(bar, "width"))
+	}
+	if want := []string{"fill-wait 0 5", "fill-expired 5 20", "fill-wait 25 5", "fill-ready 30 70", "fill-first-byte 50 0.5"}; !slices.Equal(bars, want) {
+		t.Errorf("bars %q", bars)
 	}
 	if list := text(parse(t, site.get(t, "/admin/logs").Body).byID("log-rows")); !strings.Contains(list, "at attempt 2") {
 		t.Errorf("the list does not tell of the first attempt: %s", list)
+	}
+}
+
+// What an attempt did to its token is told from the token's history, with an undo where it
+// lasts.
+func TestEntryShowsWhatAttemptsDid(t *testing.T) {
+	t.Parallel()
+	until := timestamppb.New(time.Now().Add(time.Hour))
+	cooled := &tokenstorev1.Transition{At: timestamppb.New(moment.AsTime().Add(1500 * time.Microsecond)), Kind: "cooling", Class: "rate_limit", Until: until, RequestId: "chatcmpl-1"}
+	for name, c := range map[string]struct {
+		history []*tokenstorev1.Transition
+		unknown bool
+		says    string
+		undo    bool
+	}{
+		"it cools":             {[]*tokenstorev1.Transition{cooled}, false, "It cools until " + datetimeOf(until), true},
+		"for a model":          {[]*tokenstorev1.Transition{{At: moment, Kind: "cooling", Class: "rate_limit", Model: "llama", Until: until, RequestId: "chatcmpl-1"}}, false, "It cools llama until", true},
+		"it is parked":         {[]*tokenstorev1.Transition{{At: moment, Kind: "parked", Class: "rate_limit", RequestId: "chatcmpl-1"}}, false, "It is parked", true},
+		"it cooled":            {[]*tokenstorev1.Transition{{At: moment, Kind: "cooling", Class: "rate_limit", Until: moment, RequestId: "chatcmpl-1"}}, false, "2026-01-31 12:00:00 UTC · that is over", false},
+		"undone":               {[]*tokenstorev1.Transition{{At: moment, Kind: "undone", Class: "rate_limit", By: "guard"}, cooled}, false, "It cools · undone because other tokens failed alike", false},
+		"nothing":              {nil, false, "It did nothing to the token", false},
+		"nobody knows":         {nil, true, "It may cool", false},
+		"something came after": {[]*tokenstorev1.Transition{{At: moment, Kind: "parked", Class: "auth", RequestId: "chatcmpl-2"}, cooled}, false, "something else has happened", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			site := logged(t, &tokenstorev1.LogEntry{Status: "failure", AttemptLog: []*tokenstorev1.LogAttempt{
+				{StartedAt: moment, Upstream: "groq", Model: "llama", TokenId: "t1", TokenAlias: "first", Class: "rate_limit", Effect: "token_may_cool"},
+			}})
+			if !c.unknown {
+				site.store.answers = append(site.store.answers, &tokenstorev1.ListTransitionsResponse{Transitions: c.history})
+			}
+			shown := parse(t, site.get(t, "/admin/logs/chatcmpl-1").Body).byID("attempts")
+			if !strings.Contains(text(shown), c.says) {
+				t.Errorf("%q is missing in %q", c.says, text(shown))
+			}
+			undo := (document{shown}).all(func(n *html.Node) bool { return attribute(n, "data-undo-token") == "t1" })
+			if len(undo) > 0 != c.undo {
+				t.Errorf("%d undos", len(undo))
+			}
+			if name == "it cools" && (attribute(undo[0], "data-at") != "2026-01-31T12:00:00.0015Z" || attribute(undo[0], "data-class") != "rate_limit") {
+				t.Errorf("undo of %v", undo[0].Attr)
+			}
+		})
+	}
+}
+
+func datetimeOf(at *timestamppb.Timestamp) string {
+	return at.AsTime().Format("2006-01-02 15:04:05") + " UTC"
+}
+
+// The page leads on: to who can serve the model, to what is like the request, and to the same
+// request once more.
+func TestEntryLeadsOn(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		entry *tokenstorev1.LogEntry
+		links []string
+		curl  bool
+	}{
+		"a failure": {
+			&tokenstorev1.LogEntry{Status: "failure", ErrorKind: "rate_limited", Model: "a&b", Dialect: "openai", KeyId: "k1", Prompt: "<|BEGIN_USER|>\nHi\n<|END_USER|>\n"},
+			[]string{"/admin/why?model=a%26b&dialect=openai&key=k1", "/admin/logs?error_kind=rate_limited&from=2026-01-31T11%3A00%3A00Z&model=a%26b", "/admin/try?request=chatcmpl-1"}, true,
+		},
+		"a success at another attempt": {
+			&tokenstorev1.LogEntry{Status: "success", Attempts: 2, Model: "m", TokenId: "t1"},
+			[]string{"/admin/logs?from=2026-01-31T11%3A00%3A00Z&model=m&retried=true", "/admin/logs?token_id=t1", "/admin/try?request=chatcmpl-1"}, false,
+		},
+		"a success": {&tokenstorev1.LogEntry{Status: "success", Attempts: 1}, []string{"/admin/try?request=chatcmpl-1"}, false},
+	} {
+		next := parse(t, logged(t, c.entry).get(t, "/admin/logs/chatcmpl-1").Body).byID("next")
+		var links []string
+		for _, link := range (document{next}).named("a") {
+			links = append(links, attribute(link, "href"))
+		}
+		if !slices.Equal(links, c.links) {
+			t.Errorf("%s: %q", name, links)
+		}
+		if strings.Contains(text(next), "$CAROUSEL") != c.curl {
+			t.Errorf("%s: %s", name, text(next))
+		}
 	}
 }
 

@@ -72,6 +72,7 @@ func TestTextsThatAreUsed(t *testing.T) {
 	}
 	// Keys that are made of a part that is fixed and one that is a value.
 	families := []string{
+		"consequence.", "consequence_end.", "repeat.", "log_view.", "log_chip.",
 		"nav.", "state.", "unit.", "range.", "chart.", "series.", "setting.", "group.", "choice.", "kind.", "error_kind.", "end_reason.",
 		"usage_source.", "role.", "problem.", "login.", "entry.gone", "js.excluded_", "tokens.enable", "tokens.disable", "js.enable", "js.disable", "js.delete",
 		"js.release", "dialect.", "class.", "advice.", "history.", "effect.", "by.", "action.", "detail.", "store_warning.",

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -102,39 +103,41 @@ func TestUseIsDrilledInto(t *testing.T) {
 // What the tokenstore is asked for: the sums of the rows, and then those of each step.
 func TestWhatUseAsksFor(t *testing.T) {
 	t.Parallel()
-	now := time.Now().UTC()
-	today := now.Truncate(24 * time.Hour)
-	hour := now.Truncate(time.Hour).Add(time.Hour)
-	const (
-		byKey, byModel = tokenstorev1.UsageDimension_USAGE_DIMENSION_KEY, tokenstorev1.UsageDimension_USAGE_DIMENSION_MODEL
-		byDay, byHour  = tokenstorev1.UsageDimension_USAGE_DIMENSION_DAY, tokenstorev1.UsageDimension_USAGE_DIMENSION_HOUR
-	)
-	for query, want := range map[string]*tokenstorev1.QueryUsageRequest{
-		"":          {From: timestamppb.New(today.AddDate(0, 0, -29)), To: timestamppb.New(today.AddDate(0, 0, 1)), Group: []tokenstorev1.UsageDimension{byKey, byDay}},
-		"range=24h": {From: timestamppb.New(hour.Add(-24 * time.Hour)), To: timestamppb.New(hour), Group: []tokenstorev1.UsageDimension{byKey, byHour}},
-		"range=own&from=2026-01-05&to=2026-01-07&by=model&key=k&upstream=u": {
-			From: timestamppb.New(time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)), To: timestamppb.New(time.Date(2026, 1, 8, 0, 0, 0, 0, time.UTC)),
-			Group: []tokenstorev1.UsageDimension{byModel, byDay}, KeyId: "k", Upstream: "u",
-		},
-		"from=" + today.Format(time.DateOnly): {From: timestamppb.New(today), To: timestamppb.New(today.AddDate(0, 0, 1)), Group: []tokenstorev1.UsageDimension{byKey, byHour}},
-		"by=key&token=t&model=m":              {From: timestamppb.New(today.AddDate(0, 0, -29)), To: timestamppb.New(today.AddDate(0, 0, 1)), Group: []tokenstorev1.UsageDimension{tokenstorev1.UsageDimension_USAGE_DIMENSION_UPSTREAM, byDay}, TokenId: "t", Model: "m"},
-	} {
-		site := usedSite(t, usedByModels())
-		site.get(t, "/admin/usage?"+query)
-		var asked []*tokenstorev1.QueryUsageRequest
-		for _, each := range site.store.asked {
-			if request, is := each.(*tokenstorev1.QueryUsageRequest); is {
-				asked = append(asked, request)
+	synctest.Test(t, func(t *testing.T) { // where no hour ends
+		now := time.Now().UTC()
+		today := now.Truncate(24 * time.Hour)
+		hour := now.Truncate(time.Hour).Add(time.Hour)
+		const (
+			byKey, byModel = tokenstorev1.UsageDimension_USAGE_DIMENSION_KEY, tokenstorev1.UsageDimension_USAGE_DIMENSION_MODEL
+			byDay, byHour  = tokenstorev1.UsageDimension_USAGE_DIMENSION_DAY, tokenstorev1.UsageDimension_USAGE_DIMENSION_HOUR
+		)
+		for query, want := range map[string]*tokenstorev1.QueryUsageRequest{
+			"":          {From: timestamppb.New(today.AddDate(0, 0, -29)), To: timestamppb.New(today.AddDate(0, 0, 1)), Group: []tokenstorev1.UsageDimension{byKey, byDay}},
+			"range=24h": {From: timestamppb.New(hour.Add(-24 * time.Hour)), To: timestamppb.New(hour), Group: []tokenstorev1.UsageDimension{byKey, byHour}},
+			"range=own&from=2026-01-05&to=2026-01-07&by=model&key=k&upstream=u": {
+				From: timestamppb.New(time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)), To: timestamppb.New(time.Date(2026, 1, 8, 0, 0, 0, 0, time.UTC)),
+				Group: []tokenstorev1.UsageDimension{byModel, byDay}, KeyId: "k", Upstream: "u",
+			},
+			"from=" + today.Format(time.DateOnly): {From: timestamppb.New(today), To: timestamppb.New(today.AddDate(0, 0, 1)), Group: []tokenstorev1.UsageDimension{byKey, byHour}},
+			"by=key&token=t&model=m":              {From: timestamppb.New(today.AddDate(0, 0, -29)), To: timestamppb.New(today.AddDate(0, 0, 1)), Group: []tokenstorev1.UsageDimension{tokenstorev1.UsageDimension_USAGE_DIMENSION_UPSTREAM, byDay}, TokenId: "t", Model: "m"},
+		} {
+			site := usedSite(t, usedByModels())
+			site.get(t, "/admin/usage?"+query)
+			var asked []*tokenstorev1.QueryUsageRequest
+			for _, each := range site.store.asked {
+				if request, is := each.(*tokenstorev1.QueryUsageRequest); is {
+					asked = append(asked, request)
+				}
+			}
+			rows := proto.CloneOf(want)
+			rows.Group = want.GetGroup()[:1]
+			steps := proto.CloneOf(want)
+			steps.Group = []tokenstorev1.UsageDimension{want.GetGroup()[1], want.GetGroup()[0]}
+			if diff := cmp.Diff([]*tokenstorev1.QueryUsageRequest{rows, steps}, asked, protocmp.Transform()); diff != "" {
+				t.Errorf("%q: %s", query, diff)
 			}
 		}
-		rows := proto.CloneOf(want)
-		rows.Group = want.GetGroup()[:1]
-		steps := proto.CloneOf(want)
-		steps.Group = []tokenstorev1.UsageDimension{want.GetGroup()[1], want.GetGroup()[0]}
-		if diff := cmp.Diff([]*tokenstorev1.QueryUsageRequest{rows, steps}, asked, protocmp.Transform()); diff != "" {
-			t.Errorf("%q: %s", query, diff)
-		}
-	}
+	})
 }
 
 func TestNamesOfKeysInUse(t *testing.T) {

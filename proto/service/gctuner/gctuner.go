@@ -168,11 +168,11 @@ func (w *watcher) found() {
 		return
 	default:
 	}
+	runtime.SetFinalizer(w, (*watcher).found) // first: who is told may collect at once
 	select {
 	case w.tell <- struct{}{}:
 	default: // it has not heard of the last one
 	}
-	runtime.SetFinalizer(w, (*watcher).found)
 }
 
 func (w *watcher) end() { close(w.ended) }

@@ -724,7 +724,12 @@ type QueryRequest struct {
 	// The one entry whose answer had this X-Request-Id.
 	RequestId string `protobuf:"bytes,15,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// A client key's id.
-	KeyId         string `protobuf:"bytes,16,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	KeyId     string `protobuf:"bytes,16,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	ErrorKind string `protobuf:"bytes,17,opt,name=error_kind,json=errorKind,proto3" json:"error_kind,omitempty"`
+	// Only those that were sent to an upstream more than once.
+	Retried bool `protobuf:"varint,18,opt,name=retried,proto3" json:"retried,omitempty"`
+	// Only those that took at least this long as a whole.
+	MinTotal      *durationpb.Duration `protobuf:"bytes,19,opt,name=min_total,json=minTotal,proto3" json:"min_total,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -869,6 +874,27 @@ func (x *QueryRequest) GetKeyId() string {
 		return x.KeyId
 	}
 	return ""
+}
+
+func (x *QueryRequest) GetErrorKind() string {
+	if x != nil {
+		return x.ErrorKind
+	}
+	return ""
+}
+
+func (x *QueryRequest) GetRetried() bool {
+	if x != nil {
+		return x.Retried
+	}
+	return false
+}
+
+func (x *QueryRequest) GetMinTotal() *durationpb.Duration {
+	if x != nil {
+		return x.MinTotal
+	}
+	return nil
 }
 
 type QueryResponse struct {
@@ -1280,7 +1306,7 @@ const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\areplica\x18\x01 \x01(\tR\areplica\x12\x18\n" +
 	"\aentries\x18\x02 \x03(\fR\aentries\"(\n" +
 	"\x0eAppendResponse\x12\x16\n" +
-	"\x06stored\x18\x01 \x01(\rR\x06stored\"\xdb\x03\n" +
+	"\x06stored\x18\x01 \x01(\rR\x06stored\"\xcc\x04\n" +
 	"\fQueryRequest\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x14\n" +
@@ -1300,7 +1326,11 @@ const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\fomit_prompts\x18\x0e \x01(\bR\vomitPrompts\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x0f \x01(\tR\trequestId\x12\x15\n" +
-	"\x06key_id\x18\x10 \x01(\tR\x05keyIdB\t\n" +
+	"\x06key_id\x18\x10 \x01(\tR\x05keyId\x12\x1d\n" +
+	"\n" +
+	"error_kind\x18\x11 \x01(\tR\terrorKind\x12\x18\n" +
+	"\aretried\x18\x12 \x01(\bR\aretried\x126\n" +
+	"\tmin_total\x18\x13 \x01(\v2\x19.google.protobuf.DurationR\bminTotalB\t\n" +
 	"\a_stream\"\x91\x01\n" +
 	"\rQueryResponse\x121\n" +
 	"\aentries\x18\x01 \x03(\v2\x17.tokenstore.v1.LogEntryR\aentries\x12\x1f\n" +
@@ -1373,27 +1403,28 @@ var file_tokenstore_v1_requestlog_proto_depIdxs = []int32{
 	10, // 8: tokenstore.v1.LogAttempt.retry_after:type_name -> google.protobuf.Duration
 	9,  // 9: tokenstore.v1.QueryRequest.from:type_name -> google.protobuf.Timestamp
 	9,  // 10: tokenstore.v1.QueryRequest.to:type_name -> google.protobuf.Timestamp
-	0,  // 11: tokenstore.v1.QueryResponse.entries:type_name -> tokenstore.v1.LogEntry
-	9,  // 12: tokenstore.v1.SummarizeRequest.from:type_name -> google.protobuf.Timestamp
-	9,  // 13: tokenstore.v1.SummarizeRequest.to:type_name -> google.protobuf.Timestamp
-	10, // 14: tokenstore.v1.SummarizeRequest.step:type_name -> google.protobuf.Duration
-	8,  // 15: tokenstore.v1.SummarizeResponse.buckets:type_name -> tokenstore.v1.LogBucket
-	9,  // 16: tokenstore.v1.LogBucket.start:type_name -> google.protobuf.Timestamp
-	10, // 17: tokenstore.v1.LogBucket.total_p50:type_name -> google.protobuf.Duration
-	10, // 18: tokenstore.v1.LogBucket.total_p95:type_name -> google.protobuf.Duration
-	10, // 19: tokenstore.v1.LogBucket.first_byte_p50:type_name -> google.protobuf.Duration
-	10, // 20: tokenstore.v1.LogBucket.first_byte_p95:type_name -> google.protobuf.Duration
-	2,  // 21: tokenstore.v1.RequestLogService.Append:input_type -> tokenstore.v1.AppendRequest
-	4,  // 22: tokenstore.v1.RequestLogService.Query:input_type -> tokenstore.v1.QueryRequest
-	6,  // 23: tokenstore.v1.RequestLogService.Summarize:input_type -> tokenstore.v1.SummarizeRequest
-	3,  // 24: tokenstore.v1.RequestLogService.Append:output_type -> tokenstore.v1.AppendResponse
-	5,  // 25: tokenstore.v1.RequestLogService.Query:output_type -> tokenstore.v1.QueryResponse
-	7,  // 26: tokenstore.v1.RequestLogService.Summarize:output_type -> tokenstore.v1.SummarizeResponse
-	24, // [24:27] is the sub-list for method output_type
-	21, // [21:24] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	10, // 11: tokenstore.v1.QueryRequest.min_total:type_name -> google.protobuf.Duration
+	0,  // 12: tokenstore.v1.QueryResponse.entries:type_name -> tokenstore.v1.LogEntry
+	9,  // 13: tokenstore.v1.SummarizeRequest.from:type_name -> google.protobuf.Timestamp
+	9,  // 14: tokenstore.v1.SummarizeRequest.to:type_name -> google.protobuf.Timestamp
+	10, // 15: tokenstore.v1.SummarizeRequest.step:type_name -> google.protobuf.Duration
+	8,  // 16: tokenstore.v1.SummarizeResponse.buckets:type_name -> tokenstore.v1.LogBucket
+	9,  // 17: tokenstore.v1.LogBucket.start:type_name -> google.protobuf.Timestamp
+	10, // 18: tokenstore.v1.LogBucket.total_p50:type_name -> google.protobuf.Duration
+	10, // 19: tokenstore.v1.LogBucket.total_p95:type_name -> google.protobuf.Duration
+	10, // 20: tokenstore.v1.LogBucket.first_byte_p50:type_name -> google.protobuf.Duration
+	10, // 21: tokenstore.v1.LogBucket.first_byte_p95:type_name -> google.protobuf.Duration
+	2,  // 22: tokenstore.v1.RequestLogService.Append:input_type -> tokenstore.v1.AppendRequest
+	4,  // 23: tokenstore.v1.RequestLogService.Query:input_type -> tokenstore.v1.QueryRequest
+	6,  // 24: tokenstore.v1.RequestLogService.Summarize:input_type -> tokenstore.v1.SummarizeRequest
+	3,  // 25: tokenstore.v1.RequestLogService.Append:output_type -> tokenstore.v1.AppendResponse
+	5,  // 26: tokenstore.v1.RequestLogService.Query:output_type -> tokenstore.v1.QueryResponse
+	7,  // 27: tokenstore.v1.RequestLogService.Summarize:output_type -> tokenstore.v1.SummarizeResponse
+	25, // [25:28] is the sub-list for method output_type
+	22, // [22:25] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_requestlog_proto_init() }

@@ -3066,6 +3066,85 @@ func (x *UndoTransitionsRequest) GetBy() string {
 	return ""
 }
 
+type UndoTokenTransitionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The class of the outcomes.
+	Class string                 `protobuf:"bytes,2,opt,name=class,proto3" json:"class,omitempty"`
+	From  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=from,proto3" json:"from,omitempty"`
+	// Unset: now.
+	To *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=to,proto3" json:"to,omitempty"`
+	// For the history; empty: admin.
+	By            string `protobuf:"bytes,5,opt,name=by,proto3" json:"by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndoTokenTransitionsRequest) Reset() {
+	*x = UndoTokenTransitionsRequest{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndoTokenTransitionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndoTokenTransitionsRequest) ProtoMessage() {}
+
+func (x *UndoTokenTransitionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndoTokenTransitionsRequest.ProtoReflect.Descriptor instead.
+func (*UndoTokenTransitionsRequest) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *UndoTokenTransitionsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *UndoTokenTransitionsRequest) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *UndoTokenTransitionsRequest) GetFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *UndoTokenTransitionsRequest) GetTo() *timestamppb.Timestamp {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *UndoTokenTransitionsRequest) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
 type UndoTransitionsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Count         uint32                 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
@@ -3075,7 +3154,7 @@ type UndoTransitionsResponse struct {
 
 func (x *UndoTransitionsResponse) Reset() {
 	*x = UndoTransitionsResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[40]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3087,7 +3166,7 @@ func (x *UndoTransitionsResponse) String() string {
 func (*UndoTransitionsResponse) ProtoMessage() {}
 
 func (x *UndoTransitionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[40]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3100,7 +3179,7 @@ func (x *UndoTransitionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoTransitionsResponse.ProtoReflect.Descriptor instead.
 func (*UndoTransitionsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{40}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *UndoTransitionsResponse) GetCount() uint32 {
@@ -3121,7 +3200,7 @@ type ReleaseTokenRequest struct {
 
 func (x *ReleaseTokenRequest) Reset() {
 	*x = ReleaseTokenRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[41]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3133,7 +3212,7 @@ func (x *ReleaseTokenRequest) String() string {
 func (*ReleaseTokenRequest) ProtoMessage() {}
 
 func (x *ReleaseTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[41]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3146,7 +3225,7 @@ func (x *ReleaseTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseTokenRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseTokenRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{41}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ReleaseTokenRequest) GetId() string {
@@ -3172,7 +3251,7 @@ type ReleaseTokenResponse struct {
 
 func (x *ReleaseTokenResponse) Reset() {
 	*x = ReleaseTokenResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[42]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3184,7 +3263,7 @@ func (x *ReleaseTokenResponse) String() string {
 func (*ReleaseTokenResponse) ProtoMessage() {}
 
 func (x *ReleaseTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[42]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3197,7 +3276,7 @@ func (x *ReleaseTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseTokenResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseTokenResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{42}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ReleaseTokenResponse) GetToken() *Token {
@@ -3442,6 +3521,12 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x04from\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
 	"\x02to\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\x12\x1a\n" +
 	"\bupstream\x18\x04 \x01(\tR\bupstream\x12\x0e\n" +
+	"\x02by\x18\x05 \x01(\tR\x02by\"\xaf\x01\n" +
+	"\x1bUndoTokenTransitionsRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05class\x18\x02 \x01(\tR\x05class\x12.\n" +
+	"\x04from\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
+	"\x02to\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\x12\x0e\n" +
 	"\x02by\x18\x05 \x01(\tR\x02by\"/\n" +
 	"\x17UndoTransitionsResponse\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\rR\x05count\"5\n" +
@@ -3479,7 +3564,7 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x13TOKEN_ORDER_EXPIRES\x10\x03\x12\x18\n" +
 	"\x14TOKEN_ORDER_REQUESTS\x10\x04\x12\x18\n" +
 	"\x14TOKEN_ORDER_FAILURES\x10\x05\x12\x19\n" +
-	"\x15TOKEN_ORDER_LAST_USED\x10\x062\x9e\f\n" +
+	"\x15TOKEN_ORDER_LAST_USED\x10\x062\x8a\r\n" +
 	"\fTokenService\x12T\n" +
 	"\vCreateToken\x12!.tokenstore.v1.CreateTokenRequest\x1a\".tokenstore.v1.CreateTokenResponse\x12W\n" +
 	"\fImportTokens\x12\".tokenstore.v1.ImportTokensRequest\x1a#.tokenstore.v1.ImportTokensResponse\x12Z\n" +
@@ -3496,7 +3581,8 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x11ListTokenAccounts\x12'.tokenstore.v1.ListTokenAccountsRequest\x1a(.tokenstore.v1.ListTokenAccountsResponse\x12]\n" +
 	"\x0eSummarizePools\x12$.tokenstore.v1.SummarizePoolsRequest\x1a%.tokenstore.v1.SummarizePoolsResponse\x12`\n" +
 	"\x0fListTransitions\x12%.tokenstore.v1.ListTransitionsRequest\x1a&.tokenstore.v1.ListTransitionsResponse\x12`\n" +
-	"\x0fUndoTransitions\x12%.tokenstore.v1.UndoTransitionsRequest\x1a&.tokenstore.v1.UndoTransitionsResponse\x12W\n" +
+	"\x0fUndoTransitions\x12%.tokenstore.v1.UndoTransitionsRequest\x1a&.tokenstore.v1.UndoTransitionsResponse\x12j\n" +
+	"\x14UndoTokenTransitions\x12*.tokenstore.v1.UndoTokenTransitionsRequest\x1a&.tokenstore.v1.UndoTransitionsResponse\x12W\n" +
 	"\fReleaseToken\x12\".tokenstore.v1.ReleaseTokenRequest\x1a#.tokenstore.v1.ReleaseTokenResponse\x12W\n" +
 	"\fExportTokens\x12\".tokenstore.v1.ExportTokensRequest\x1a#.tokenstore.v1.ExportTokensResponseB4Z2carousel.internal/proto/tokenstore/v1;tokenstorev1b\x06proto3"
 
@@ -3513,68 +3599,69 @@ func file_tokenstore_v1_token_proto_rawDescGZIP() []byte {
 }
 
 var file_tokenstore_v1_token_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_tokenstore_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
+var file_tokenstore_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_tokenstore_v1_token_proto_goTypes = []any{
-	(CredentialKind)(0),                // 0: tokenstore.v1.CredentialKind
-	(TokenState)(0),                    // 1: tokenstore.v1.TokenState
-	(TokenFileFormat)(0),               // 2: tokenstore.v1.TokenFileFormat
-	(TokenOrder)(0),                    // 3: tokenstore.v1.TokenOrder
-	(*Token)(nil),                      // 4: tokenstore.v1.Token
-	(*CreateTokenRequest)(nil),         // 5: tokenstore.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),        // 6: tokenstore.v1.CreateTokenResponse
-	(*ImportTokensRequest)(nil),        // 7: tokenstore.v1.ImportTokensRequest
-	(*ImportTokensResponse)(nil),       // 8: tokenstore.v1.ImportTokensResponse
-	(*PreviewTokensRequest)(nil),       // 9: tokenstore.v1.PreviewTokensRequest
-	(*PreviewTokensResponse)(nil),      // 10: tokenstore.v1.PreviewTokensResponse
-	(*PreviewedToken)(nil),             // 11: tokenstore.v1.PreviewedToken
-	(*RejectedLine)(nil),               // 12: tokenstore.v1.RejectedLine
-	(*ListTokensRequest)(nil),          // 13: tokenstore.v1.ListTokensRequest
-	(*ListTokensResponse)(nil),         // 14: tokenstore.v1.ListTokensResponse
-	(*GetTokenRequest)(nil),            // 15: tokenstore.v1.GetTokenRequest
-	(*GetTokenResponse)(nil),           // 16: tokenstore.v1.GetTokenResponse
-	(*UpdateTokenRequest)(nil),         // 17: tokenstore.v1.UpdateTokenRequest
-	(*UpdateTokenResponse)(nil),        // 18: tokenstore.v1.UpdateTokenResponse
-	(*DeleteTokenRequest)(nil),         // 19: tokenstore.v1.DeleteTokenRequest
-	(*DeleteTokenResponse)(nil),        // 20: tokenstore.v1.DeleteTokenResponse
-	(*ExportTokensRequest)(nil),        // 21: tokenstore.v1.ExportTokensRequest
-	(*ExportTokensResponse)(nil),       // 22: tokenstore.v1.ExportTokensResponse
-	(*RestoreTokenRequest)(nil),        // 23: tokenstore.v1.RestoreTokenRequest
-	(*RestoreTokenResponse)(nil),       // 24: tokenstore.v1.RestoreTokenResponse
-	(*RevealTokenRequest)(nil),         // 25: tokenstore.v1.RevealTokenRequest
-	(*RevealTokenResponse)(nil),        // 26: tokenstore.v1.RevealTokenResponse
-	(*TokenAccount)(nil),               // 27: tokenstore.v1.TokenAccount
-	(*TokenQuota)(nil),                 // 28: tokenstore.v1.TokenQuota
-	(*GetTokenAccountRequest)(nil),     // 29: tokenstore.v1.GetTokenAccountRequest
-	(*GetTokenAccountResponse)(nil),    // 30: tokenstore.v1.GetTokenAccountResponse
-	(*RecordTokenAccountRequest)(nil),  // 31: tokenstore.v1.RecordTokenAccountRequest
-	(*RecordTokenAccountResponse)(nil), // 32: tokenstore.v1.RecordTokenAccountResponse
-	(*ListTokenAccountsRequest)(nil),   // 33: tokenstore.v1.ListTokenAccountsRequest
-	(*ListTokenAccountsResponse)(nil),  // 34: tokenstore.v1.ListTokenAccountsResponse
-	(*AccountOfToken)(nil),             // 35: tokenstore.v1.AccountOfToken
-	(*SummarizePoolsRequest)(nil),      // 36: tokenstore.v1.SummarizePoolsRequest
-	(*SummarizePoolsResponse)(nil),     // 37: tokenstore.v1.SummarizePoolsResponse
-	(*PoolState)(nil),                  // 38: tokenstore.v1.PoolState
-	(*SharedCause)(nil),                // 39: tokenstore.v1.SharedCause
-	(*Transition)(nil),                 // 40: tokenstore.v1.Transition
-	(*ListTransitionsRequest)(nil),     // 41: tokenstore.v1.ListTransitionsRequest
-	(*ListTransitionsResponse)(nil),    // 42: tokenstore.v1.ListTransitionsResponse
-	(*UndoTransitionsRequest)(nil),     // 43: tokenstore.v1.UndoTransitionsRequest
-	(*UndoTransitionsResponse)(nil),    // 44: tokenstore.v1.UndoTransitionsResponse
-	(*ReleaseTokenRequest)(nil),        // 45: tokenstore.v1.ReleaseTokenRequest
-	(*ReleaseTokenResponse)(nil),       // 46: tokenstore.v1.ReleaseTokenResponse
-	(*timestamppb.Timestamp)(nil),      // 47: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),      // 48: google.protobuf.FieldMask
+	(CredentialKind)(0),                 // 0: tokenstore.v1.CredentialKind
+	(TokenState)(0),                     // 1: tokenstore.v1.TokenState
+	(TokenFileFormat)(0),                // 2: tokenstore.v1.TokenFileFormat
+	(TokenOrder)(0),                     // 3: tokenstore.v1.TokenOrder
+	(*Token)(nil),                       // 4: tokenstore.v1.Token
+	(*CreateTokenRequest)(nil),          // 5: tokenstore.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),         // 6: tokenstore.v1.CreateTokenResponse
+	(*ImportTokensRequest)(nil),         // 7: tokenstore.v1.ImportTokensRequest
+	(*ImportTokensResponse)(nil),        // 8: tokenstore.v1.ImportTokensResponse
+	(*PreviewTokensRequest)(nil),        // 9: tokenstore.v1.PreviewTokensRequest
+	(*PreviewTokensResponse)(nil),       // 10: tokenstore.v1.PreviewTokensResponse
+	(*PreviewedToken)(nil),              // 11: tokenstore.v1.PreviewedToken
+	(*RejectedLine)(nil),                // 12: tokenstore.v1.RejectedLine
+	(*ListTokensRequest)(nil),           // 13: tokenstore.v1.ListTokensRequest
+	(*ListTokensResponse)(nil),          // 14: tokenstore.v1.ListTokensResponse
+	(*GetTokenRequest)(nil),             // 15: tokenstore.v1.GetTokenRequest
+	(*GetTokenResponse)(nil),            // 16: tokenstore.v1.GetTokenResponse
+	(*UpdateTokenRequest)(nil),          // 17: tokenstore.v1.UpdateTokenRequest
+	(*UpdateTokenResponse)(nil),         // 18: tokenstore.v1.UpdateTokenResponse
+	(*DeleteTokenRequest)(nil),          // 19: tokenstore.v1.DeleteTokenRequest
+	(*DeleteTokenResponse)(nil),         // 20: tokenstore.v1.DeleteTokenResponse
+	(*ExportTokensRequest)(nil),         // 21: tokenstore.v1.ExportTokensRequest
+	(*ExportTokensResponse)(nil),        // 22: tokenstore.v1.ExportTokensResponse
+	(*RestoreTokenRequest)(nil),         // 23: tokenstore.v1.RestoreTokenRequest
+	(*RestoreTokenResponse)(nil),        // 24: tokenstore.v1.RestoreTokenResponse
+	(*RevealTokenRequest)(nil),          // 25: tokenstore.v1.RevealTokenRequest
+	(*RevealTokenResponse)(nil),         // 26: tokenstore.v1.RevealTokenResponse
+	(*TokenAccount)(nil),                // 27: tokenstore.v1.TokenAccount
+	(*TokenQuota)(nil),                  // 28: tokenstore.v1.TokenQuota
+	(*GetTokenAccountRequest)(nil),      // 29: tokenstore.v1.GetTokenAccountRequest
+	(*GetTokenAccountResponse)(nil),     // 30: tokenstore.v1.GetTokenAccountResponse
+	(*RecordTokenAccountRequest)(nil),   // 31: tokenstore.v1.RecordTokenAccountRequest
+	(*RecordTokenAccountResponse)(nil),  // 32: tokenstore.v1.RecordTokenAccountResponse
+	(*ListTokenAccountsRequest)(nil),    // 33: tokenstore.v1.ListTokenAccountsRequest
+	(*ListTokenAccountsResponse)(nil),   // 34: tokenstore.v1.ListTokenAccountsResponse
+	(*AccountOfToken)(nil),              // 35: tokenstore.v1.AccountOfToken
+	(*SummarizePoolsRequest)(nil),       // 36: tokenstore.v1.SummarizePoolsRequest
+	(*SummarizePoolsResponse)(nil),      // 37: tokenstore.v1.SummarizePoolsResponse
+	(*PoolState)(nil),                   // 38: tokenstore.v1.PoolState
+	(*SharedCause)(nil),                 // 39: tokenstore.v1.SharedCause
+	(*Transition)(nil),                  // 40: tokenstore.v1.Transition
+	(*ListTransitionsRequest)(nil),      // 41: tokenstore.v1.ListTransitionsRequest
+	(*ListTransitionsResponse)(nil),     // 42: tokenstore.v1.ListTransitionsResponse
+	(*UndoTransitionsRequest)(nil),      // 43: tokenstore.v1.UndoTransitionsRequest
+	(*UndoTokenTransitionsRequest)(nil), // 44: tokenstore.v1.UndoTokenTransitionsRequest
+	(*UndoTransitionsResponse)(nil),     // 45: tokenstore.v1.UndoTransitionsResponse
+	(*ReleaseTokenRequest)(nil),         // 46: tokenstore.v1.ReleaseTokenRequest
+	(*ReleaseTokenResponse)(nil),        // 47: tokenstore.v1.ReleaseTokenResponse
+	(*timestamppb.Timestamp)(nil),       // 48: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),       // 49: google.protobuf.FieldMask
 }
 var file_tokenstore_v1_token_proto_depIdxs = []int32{
 	1,  // 0: tokenstore.v1.Token.state:type_name -> tokenstore.v1.TokenState
-	47, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
-	47, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
-	47, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	47, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
+	48, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
+	48, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
+	48, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	48, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
 	0,  // 5: tokenstore.v1.Token.kind:type_name -> tokenstore.v1.CredentialKind
-	47, // 6: tokenstore.v1.Token.refreshed_at:type_name -> google.protobuf.Timestamp
-	47, // 7: tokenstore.v1.Token.next_refresh_at:type_name -> google.protobuf.Timestamp
-	47, // 8: tokenstore.v1.Token.disabled_until:type_name -> google.protobuf.Timestamp
+	48, // 6: tokenstore.v1.Token.refreshed_at:type_name -> google.protobuf.Timestamp
+	48, // 7: tokenstore.v1.Token.next_refresh_at:type_name -> google.protobuf.Timestamp
+	48, // 8: tokenstore.v1.Token.disabled_until:type_name -> google.protobuf.Timestamp
 	4,  // 9: tokenstore.v1.CreateTokenResponse.token:type_name -> tokenstore.v1.Token
 	2,  // 10: tokenstore.v1.ImportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
 	12, // 11: tokenstore.v1.ImportTokensResponse.rejected:type_name -> tokenstore.v1.RejectedLine
@@ -3585,15 +3672,15 @@ var file_tokenstore_v1_token_proto_depIdxs = []int32{
 	3,  // 16: tokenstore.v1.ListTokensRequest.order:type_name -> tokenstore.v1.TokenOrder
 	4,  // 17: tokenstore.v1.ListTokensResponse.tokens:type_name -> tokenstore.v1.Token
 	4,  // 18: tokenstore.v1.GetTokenResponse.token:type_name -> tokenstore.v1.Token
-	48, // 19: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
-	47, // 20: tokenstore.v1.UpdateTokenRequest.disabled_until:type_name -> google.protobuf.Timestamp
+	49, // 19: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
+	48, // 20: tokenstore.v1.UpdateTokenRequest.disabled_until:type_name -> google.protobuf.Timestamp
 	4,  // 21: tokenstore.v1.UpdateTokenResponse.token:type_name -> tokenstore.v1.Token
 	2,  // 22: tokenstore.v1.ExportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
 	4,  // 23: tokenstore.v1.RestoreTokenResponse.token:type_name -> tokenstore.v1.Token
 	28, // 24: tokenstore.v1.TokenAccount.quotas:type_name -> tokenstore.v1.TokenQuota
-	47, // 25: tokenstore.v1.TokenAccount.quota_start:type_name -> google.protobuf.Timestamp
-	47, // 26: tokenstore.v1.TokenAccount.as_of:type_name -> google.protobuf.Timestamp
-	47, // 27: tokenstore.v1.TokenAccount.quota_resets_at:type_name -> google.protobuf.Timestamp
+	48, // 25: tokenstore.v1.TokenAccount.quota_start:type_name -> google.protobuf.Timestamp
+	48, // 26: tokenstore.v1.TokenAccount.as_of:type_name -> google.protobuf.Timestamp
+	48, // 27: tokenstore.v1.TokenAccount.quota_resets_at:type_name -> google.protobuf.Timestamp
 	27, // 28: tokenstore.v1.GetTokenAccountResponse.account:type_name -> tokenstore.v1.TokenAccount
 	27, // 29: tokenstore.v1.RecordTokenAccountRequest.account:type_name -> tokenstore.v1.TokenAccount
 	35, // 30: tokenstore.v1.ListTokenAccountsResponse.accounts:type_name -> tokenstore.v1.AccountOfToken
@@ -3601,53 +3688,57 @@ var file_tokenstore_v1_token_proto_depIdxs = []int32{
 	27, // 32: tokenstore.v1.AccountOfToken.account:type_name -> tokenstore.v1.TokenAccount
 	38, // 33: tokenstore.v1.SummarizePoolsResponse.pools:type_name -> tokenstore.v1.PoolState
 	39, // 34: tokenstore.v1.PoolState.causes:type_name -> tokenstore.v1.SharedCause
-	47, // 35: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
-	47, // 36: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
-	47, // 37: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
-	47, // 38: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
+	48, // 35: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
+	48, // 36: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
+	48, // 37: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
+	48, // 38: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
 	40, // 39: tokenstore.v1.ListTransitionsResponse.transitions:type_name -> tokenstore.v1.Transition
-	47, // 40: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
-	47, // 41: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
-	4,  // 42: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
-	5,  // 43: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
-	7,  // 44: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
-	9,  // 45: tokenstore.v1.TokenService.PreviewTokens:input_type -> tokenstore.v1.PreviewTokensRequest
-	13, // 46: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
-	15, // 47: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
-	17, // 48: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
-	19, // 49: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
-	23, // 50: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
-	25, // 51: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
-	29, // 52: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
-	31, // 53: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
-	33, // 54: tokenstore.v1.TokenService.ListTokenAccounts:input_type -> tokenstore.v1.ListTokenAccountsRequest
-	36, // 55: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
-	41, // 56: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
-	43, // 57: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
-	45, // 58: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
-	21, // 59: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
-	6,  // 60: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
-	8,  // 61: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
-	10, // 62: tokenstore.v1.TokenService.PreviewTokens:output_type -> tokenstore.v1.PreviewTokensResponse
-	14, // 63: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
-	16, // 64: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
-	18, // 65: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
-	20, // 66: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
-	24, // 67: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
-	26, // 68: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
-	30, // 69: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
-	32, // 70: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
-	34, // 71: tokenstore.v1.TokenService.ListTokenAccounts:output_type -> tokenstore.v1.ListTokenAccountsResponse
-	37, // 72: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
-	42, // 73: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
-	44, // 74: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
-	46, // 75: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
-	22, // 76: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
-	60, // [60:77] is the sub-list for method output_type
-	43, // [43:60] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	48, // 40: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
+	48, // 41: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
+	48, // 42: tokenstore.v1.UndoTokenTransitionsRequest.from:type_name -> google.protobuf.Timestamp
+	48, // 43: tokenstore.v1.UndoTokenTransitionsRequest.to:type_name -> google.protobuf.Timestamp
+	4,  // 44: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
+	5,  // 45: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
+	7,  // 46: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
+	9,  // 47: tokenstore.v1.TokenService.PreviewTokens:input_type -> tokenstore.v1.PreviewTokensRequest
+	13, // 48: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
+	15, // 49: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
+	17, // 50: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
+	19, // 51: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
+	23, // 52: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
+	25, // 53: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
+	29, // 54: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
+	31, // 55: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
+	33, // 56: tokenstore.v1.TokenService.ListTokenAccounts:input_type -> tokenstore.v1.ListTokenAccountsRequest
+	36, // 57: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
+	41, // 58: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
+	43, // 59: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
+	44, // 60: tokenstore.v1.TokenService.UndoTokenTransitions:input_type -> tokenstore.v1.UndoTokenTransitionsRequest
+	46, // 61: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
+	21, // 62: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
+	6,  // 63: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
+	8,  // 64: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
+	10, // 65: tokenstore.v1.TokenService.PreviewTokens:output_type -> tokenstore.v1.PreviewTokensResponse
+	14, // 66: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
+	16, // 67: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
+	18, // 68: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
+	20, // 69: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
+	24, // 70: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
+	26, // 71: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
+	30, // 72: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
+	32, // 73: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
+	34, // 74: tokenstore.v1.TokenService.ListTokenAccounts:output_type -> tokenstore.v1.ListTokenAccountsResponse
+	37, // 75: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
+	42, // 76: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
+	45, // 77: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
+	45, // 78: tokenstore.v1.TokenService.UndoTokenTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
+	47, // 79: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
+	22, // 80: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
+	63, // [63:81] is the sub-list for method output_type
+	45, // [45:63] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_token_proto_init() }
@@ -3665,7 +3756,7 @@ func file_tokenstore_v1_token_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_token_proto_rawDesc), len(file_tokenstore_v1_token_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   43,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,23 +19,24 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	TokenService_CreateToken_FullMethodName        = "/tokenstore.v1.TokenService/CreateToken"
-	TokenService_ImportTokens_FullMethodName       = "/tokenstore.v1.TokenService/ImportTokens"
-	TokenService_PreviewTokens_FullMethodName      = "/tokenstore.v1.TokenService/PreviewTokens"
-	TokenService_ListTokens_FullMethodName         = "/tokenstore.v1.TokenService/ListTokens"
-	TokenService_GetToken_FullMethodName           = "/tokenstore.v1.TokenService/GetToken"
-	TokenService_UpdateToken_FullMethodName        = "/tokenstore.v1.TokenService/UpdateToken"
-	TokenService_DeleteToken_FullMethodName        = "/tokenstore.v1.TokenService/DeleteToken"
-	TokenService_RestoreToken_FullMethodName       = "/tokenstore.v1.TokenService/RestoreToken"
-	TokenService_RevealToken_FullMethodName        = "/tokenstore.v1.TokenService/RevealToken"
-	TokenService_GetTokenAccount_FullMethodName    = "/tokenstore.v1.TokenService/GetTokenAccount"
-	TokenService_RecordTokenAccount_FullMethodName = "/tokenstore.v1.TokenService/RecordTokenAccount"
-	TokenService_ListTokenAccounts_FullMethodName  = "/tokenstore.v1.TokenService/ListTokenAccounts"
-	TokenService_SummarizePools_FullMethodName     = "/tokenstore.v1.TokenService/SummarizePools"
-	TokenService_ListTransitions_FullMethodName    = "/tokenstore.v1.TokenService/ListTransitions"
-	TokenService_UndoTransitions_FullMethodName    = "/tokenstore.v1.TokenService/UndoTransitions"
-	TokenService_ReleaseToken_FullMethodName       = "/tokenstore.v1.TokenService/ReleaseToken"
-	TokenService_ExportTokens_FullMethodName       = "/tokenstore.v1.TokenService/ExportTokens"
+	TokenService_CreateToken_FullMethodName          = "/tokenstore.v1.TokenService/CreateToken"
+	TokenService_ImportTokens_FullMethodName         = "/tokenstore.v1.TokenService/ImportTokens"
+	TokenService_PreviewTokens_FullMethodName        = "/tokenstore.v1.TokenService/PreviewTokens"
+	TokenService_ListTokens_FullMethodName           = "/tokenstore.v1.TokenService/ListTokens"
+	TokenService_GetToken_FullMethodName             = "/tokenstore.v1.TokenService/GetToken"
+	TokenService_UpdateToken_FullMethodName          = "/tokenstore.v1.TokenService/UpdateToken"
+	TokenService_DeleteToken_FullMethodName          = "/tokenstore.v1.TokenService/DeleteToken"
+	TokenService_RestoreToken_FullMethodName         = "/tokenstore.v1.TokenService/RestoreToken"
+	TokenService_RevealToken_FullMethodName          = "/tokenstore.v1.TokenService/RevealToken"
+	TokenService_GetTokenAccount_FullMethodName      = "/tokenstore.v1.TokenService/GetTokenAccount"
+	TokenService_RecordTokenAccount_FullMethodName   = "/tokenstore.v1.TokenService/RecordTokenAccount"
+	TokenService_ListTokenAccounts_FullMethodName    = "/tokenstore.v1.TokenService/ListTokenAccounts"
+	TokenService_SummarizePools_FullMethodName       = "/tokenstore.v1.TokenService/SummarizePools"
+	TokenService_ListTransitions_FullMethodName      = "/tokenstore.v1.TokenService/ListTransitions"
+	TokenService_UndoTransitions_FullMethodName      = "/tokenstore.v1.TokenService/UndoTransitions"
+	TokenService_UndoTokenTransitions_FullMethodName = "/tokenstore.v1.TokenService/UndoTokenTransitions"
+	TokenService_ReleaseToken_FullMethodName         = "/tokenstore.v1.TokenService/ReleaseToken"
+	TokenService_ExportTokens_FullMethodName         = "/tokenstore.v1.TokenService/ExportTokens"
 )
 
 // TokenServiceClient is the client API for TokenService service.
@@ -85,6 +86,8 @@ type TokenServiceClient interface {
 	// UndoTransitions takes back what a class of outcome did to tokens within a time.
 	// What has happened to them since stays.
 	UndoTransitions(ctx context.Context, in *UndoTransitionsRequest, opts ...grpc.CallOption) (*UndoTransitionsResponse, error)
+	// UndoTokenTransitions is UndoTransitions for one token.
+	UndoTokenTransitions(ctx context.Context, in *UndoTokenTransitionsRequest, opts ...grpc.CallOption) (*UndoTransitionsResponse, error)
 	// ReleaseToken brings back a token that cools, is probed or is parked.
 	ReleaseToken(ctx context.Context, in *ReleaseTokenRequest, opts ...grpc.CallOption) (*ReleaseTokenResponse, error)
 	// ExportTokens renders the pool as a token file, secrets included.
@@ -249,6 +252,16 @@ func (c *tokenServiceClient) UndoTransitions(ctx context.Context, in *UndoTransi
 	return out, nil
 }
 
+func (c *tokenServiceClient) UndoTokenTransitions(ctx context.Context, in *UndoTokenTransitionsRequest, opts ...grpc.CallOption) (*UndoTransitionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UndoTransitionsResponse)
+	err := c.cc.Invoke(ctx, TokenService_UndoTokenTransitions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *tokenServiceClient) ReleaseToken(ctx context.Context, in *ReleaseTokenRequest, opts ...grpc.CallOption) (*ReleaseTokenResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ReleaseTokenResponse)
@@ -316,6 +329,8 @@ type TokenServiceServer interface {
 	// UndoTransitions takes back what a class of outcome did to tokens within a time.
 	// What has happened to them since stays.
 	UndoTransitions(context.Context, *UndoTransitionsRequest) (*UndoTransitionsResponse, error)
+	// UndoTokenTransitions is UndoTransitions for one token.
+	UndoTokenTransitions(context.Context, *UndoTokenTransitionsRequest) (*UndoTransitionsResponse, error)
 	// ReleaseToken brings back a token that cools, is probed or is parked.
 	ReleaseToken(context.Context, *ReleaseTokenRequest) (*ReleaseTokenResponse, error)
 	// ExportTokens renders the pool as a token file, secrets included.
@@ -374,6 +389,9 @@ func (UnimplementedTokenServiceServer) ListTransitions(context.Context, *ListTra
 }
 func (UnimplementedTokenServiceServer) UndoTransitions(context.Context, *UndoTransitionsRequest) (*UndoTransitionsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UndoTransitions not implemented")
+}
+func (UnimplementedTokenServiceServer) UndoTokenTransitions(context.Context, *UndoTokenTransitionsRequest) (*UndoTransitionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UndoTokenTransitions not implemented")
 }
 func (UnimplementedTokenServiceServer) ReleaseToken(context.Context, *ReleaseTokenRequest) (*ReleaseTokenResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReleaseToken not implemented")
@@ -672,6 +690,24 @@ func _TokenService_UndoTransitions_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _TokenService_UndoTokenTransitions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UndoTokenTransitionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TokenServiceServer).UndoTokenTransitions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TokenService_UndoTokenTransitions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TokenServiceServer).UndoTokenTransitions(ctx, req.(*UndoTokenTransitionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _TokenService_ReleaseToken_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ReleaseTokenRequest)
 	if err := dec(in); err != nil {
@@ -774,6 +810,10 @@ var TokenService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UndoTransitions",
 			Handler:    _TokenService_UndoTransitions_Handler,
+		},
+		{
+			MethodName: "UndoTokenTransitions",
+			Handler:    _TokenService_UndoTokenTransitions_Handler,
 		},
 		{
 			MethodName: "ReleaseToken",

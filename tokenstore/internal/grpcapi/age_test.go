@@ -17,15 +17,35 @@ import (
 // be carried out is, its leases live on, and the next session takes over.
 func TestSessionOfAgeEndsInGoodOrder(t *testing.T) {
 	t.Parallel()
-	s := startLeases(t, 1)
-	s.server.SetAge(time.Second)
+	s := startLeases(t, 1, 0)
+	age := time.NewTimer(time.Hour)
+	s.server.SetAge(age)
 	first := s.session(t)
-	first.send(&tokenstorev1.SessionRequest{Demands: []*tokenstorev1.Demand{{Id: 1, Upstream: "cursor", Count: 1}}})
-	first.until("a lease", func() bool { return len(first.said.GetGrants()) == 1 })
-	held := first.said.GetGrants()[0].GetLeases()[0]
-	last := first.send(&tokenstorev1.SessionRequest{
-		Demands: []*tokenstorev1.Demand{{Id: 2, Upstream: "cursor", Count: 1, MaxWait: durationpb.New(testredis.Timeout)}}, // queues
+	take := func(id uint64, alias string) *tokenstorev1.Lease {
+		t.Helper()
+		leases, denial := first.demand(&tokenstorev1.Demand{Id: id, Upstream: "cursor", Count: 1, Alias: alias})
+		if denial != nil {
+			t.Fatal(denial)
+		}
+		return leases[0]
+	}
+	held, ended := take(1, "t0"), take(2, "t1")
+	queues := &tokenstorev1.Demand{Id: 3, Upstream: "cursor", Count: 1, Alias: "t0", MaxWait: durationpb.New(testredis.Timeout)}
+	entered, release := make(chan struct{}), make(chan struct{})
+	s.faults.set(func() {
+		s.faults.settle = func() error {
+			close(entered)
+			<-release
+			return nil
+		}
 	})
+	last := first.send(&tokenstorev1.SessionRequest{
+		Reports: []*tokenstorev1.Report{report(ended, tokenstorev1.Outcome_OUTCOME_SUCCESS)}, Demands: []*tokenstorev1.Demand{queues},
+	})
+	<-entered
+	age.Reset(0) // while the last message is being carried out
+	s.faults.set(func() { s.faults.settle = nil })
+	close(release)
 	acknowledged := uint64(0)
 	for {
 		response, err := first.stream.Recv()
@@ -40,18 +60,18 @@ func TestSessionOfAgeEndsInGoodOrder(t *testing.T) {
 	if acknowledged != last {
 		t.Errorf("acknowledged up to %d of %d", acknowledged, last)
 	}
-	if open := s.openLeases(t, "t0"); open != 1 {
-		t.Errorf("%d leases are open, want the one that is held", open)
+	if held, ended := s.openLeases(t, "t0"), s.openLeases(t, "t1"); held != 1 || ended != 0 {
+		t.Errorf("%d and %d leases are open, want the one that is held", held, ended)
 	}
 	if strings.Contains(s.log.String(), "level=WARN") {
 		t.Errorf("the log says\n%s", s.log)
 	}
 
-	s.server.SetAge(time.Hour)
+	s.server.SetAge(time.NewTimer(time.Hour))
 	next := s.session(t)
 	next.send(&tokenstorev1.SessionRequest{
 		Renewals: []*tokenstorev1.LeaseRef{{LeaseId: held.GetId(), TokenId: held.GetTokenId()}}, Complete: true,
-		Demands: []*tokenstorev1.Demand{{Id: 2, Upstream: "cursor", Count: 1, MaxWait: durationpb.New(testredis.Timeout)}},
+		Demands: []*tokenstorev1.Demand{queues},
 	})
 	next.send(&tokenstorev1.SessionRequest{Reports: []*tokenstorev1.Report{
 		{LeaseId: held.GetId(), TokenId: held.GetTokenId(), Outcome: tokenstorev1.Outcome_OUTCOME_SUCCESS},

@@ -130,7 +130,7 @@ func serveLeases(b *testing.B, store *redisstore.Store, log *slog.Logger) string
 	desk := leasing.NewDesk(store, 15*time.Second, noObserver{}, log)
 	stopping := make(chan struct{})
 	leases := grpcapi.NewLeaseServer(desk, store, store, log, stopping)
-	leases.SetAge(time.Hour)
+	leases.SetAge(time.NewTimer(time.Hour))
 	server := grpcapi.NewServer(secret.New(sharedSecret), noObserver{}, log)
 	tokenstorev1.RegisterLeaseServiceServer(server, leases)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -49,7 +49,8 @@ func (s *RequestLogServer) Query(ctx context.Context, request *tokenstorev1.Quer
 		LogFilter: redisstore.LogFilter{
 			ID: request.GetId(), RequestID: request.GetRequestId(), Model: request.GetModel(), Upstream: request.GetUpstream(), Status: request.GetStatus(),
 			TokenID: request.GetTokenId(), TokenAlias: request.GetTokenAlias(), KeyID: request.GetKeyId(), Stream: request.Stream,
-			Error: request.GetError(), From: timeOf(request.GetFrom()), To: timeOf(request.GetTo()),
+			Error: request.GetError(), ErrorKind: request.GetErrorKind(), Retried: request.GetRetried(), MinTotal: request.GetMinTotal().AsDuration(),
+			From: timeOf(request.GetFrom()), To: timeOf(request.GetTo()),
 		},
 		Limit: limit, Cursor: request.GetCursor(), After: request.GetAfter(), OmitPrompts: request.GetOmitPrompts(),
 	})

@@ -5,6 +5,8 @@ import (
 	"context"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/leasing"
 )
@@ -24,15 +26,33 @@ func (s *TokenServer) ListTransitions(
 func (s *TokenServer) UndoTransitions(
 	ctx context.Context, request *tokenstorev1.UndoTransitionsRequest,
 ) (*tokenstorev1.UndoTransitionsResponse, error) {
-	undo := leasing.Undo{
-		Upstream: request.GetUpstream(), Class: request.GetClass(), From: request.GetFrom().AsTime(), To: time.Now(),
-		By: cmp.Or(request.GetBy(), byAdmin),
-	}
+	undo := undoOf(request)
+	undo.Upstream = request.GetUpstream()
+	count, err := s.store.UndoTransitions(ctx, undo)
+	return &tokenstorev1.UndoTransitionsResponse{Count: uint32(count)}, err //nolint:gosec // at most some for each token
+}
+
+// UndoTokenTransitions implements TokenService.
+func (s *TokenServer) UndoTokenTransitions(
+	ctx context.Context, request *tokenstorev1.UndoTokenTransitionsRequest,
+) (*tokenstorev1.UndoTransitionsResponse, error) {
+	count, err := s.store.UndoTokenTransitions(ctx, request.GetId(), undoOf(request))
+	return &tokenstorev1.UndoTransitionsResponse{Count: uint32(count)}, err //nolint:gosec // at most those of a history
+}
+
+// undoOf is what both requests to undo transitions say alike.
+func undoOf(request interface {
+	GetClass() string
+	GetFrom() *timestamppb.Timestamp
+	GetTo() *timestamppb.Timestamp
+	GetBy() string
+},
+) leasing.Undo {
+	undo := leasing.Undo{Class: request.GetClass(), From: request.GetFrom().AsTime(), To: time.Now(), By: cmp.Or(request.GetBy(), byAdmin)}
 	if request.GetTo() != nil {
 		undo.To = request.GetTo().AsTime()
 	}
-	count, err := s.store.UndoTransitions(ctx, undo)
-	return &tokenstorev1.UndoTransitionsResponse{Count: uint32(count)}, err //nolint:gosec // at most some for each token
+	return undo
 }
 
 // ReleaseToken implements TokenService.

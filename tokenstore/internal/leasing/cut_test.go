@@ -327,14 +327,11 @@ func TestReportsAreJudgedInBulk(t *testing.T) {
 				report = reconciling(reports...)
 			}
 			w.cutter.arm(-1)
-			began := time.Now()
 			w.must(report(t.Context(), w, leases))
-			took := time.Since(began)
 			w.cutter.repair()
-			if w.cutter.commands > 12 || took > time.Second {
-				t.Errorf("%d commands in %s", w.cutter.commands, took)
+			if w.cutter.commands > 12 {
+				t.Errorf("%d commands", w.cutter.commands)
 			}
-			t.Logf("%d commands in %s", w.cutter.commands, took)
 			for alias, state := range w.state() {
 				if !strings.Contains(state, `epoch 2, streak "1" of "rate_limit"`) || strings.Count(state, "; cooling") != 1 {
 					t.Errorf("%s: %s", alias, state)

@@ -42,6 +42,8 @@ func TestTheStoreJudgesAsTheRulesSay(t *testing.T) {
 		w.must(err)
 		number++
 		w.must(w.desk.Reconcile(t.Context(), "gateway-1", []uint64{number}, []leasing.Report{report}))
+		after, err := w.client.Time(t.Context()).Result()
+		w.must(err)
 
 		f, err := w.client.HGetAll(t.Context(), key).Result()
 		w.must(err)
@@ -54,12 +56,12 @@ func TestTheStoreJudgesAsTheRulesSay(t *testing.T) {
 		}
 		epoch++
 		until, _ := strconv.ParseInt(f["cooling"], 10, 64) // absent: 0
-		cool := time.UnixMilli(until).Sub(before.Truncate(time.Millisecond))
+		cool := time.UnixMilli(until)
 		parked := f["phase"] == token.Parked
-		cools := cool >= least.CoolFor.Truncate(time.Millisecond) && cool <= most.CoolFor+time.Second
+		cools := !cool.Before(before.Add(least.CoolFor).Add(-2*time.Millisecond)) && !cool.After(after.Add(most.CoolFor).Add(time.Millisecond))
 		if f["epoch"] != strconv.Itoa(epoch) || f["streak"] != strconv.Itoa(least.Streak) || f["cause"] != token.Class(report.Outcome) ||
 			parked != least.Park || !parked && !cools {
-			rt.Fatalf("%v after %+v: %v, it cools for %s; want %+v", report.Outcome, past, f, cool, least)
+			rt.Fatalf("%v after %+v, between %s and %s: %v, it cools until %s; want %+v", report.Outcome, past, before, after, f, cool, least)
 		}
 	})
 }

@@ -7,9 +7,11 @@ package logindex
 
 import (
 	"hash/maphash"
+	"math/bits"
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -33,10 +35,42 @@ type row struct {
 	// name is a hash of the request id.
 	name uint64
 	// started is in µs.
-	started                                           int64
+	started int64
+	// error stands for the error's kind and text.
 	model, upstream, status, token, alias, key, error symbol
 	number                                            uint16
-	stream                                            bool
+	marks                                             mark
+	// total is how many binary digits the milliseconds have that the request took.
+	total uint8
+}
+
+// mark is what is true of an entry.
+type mark uint8
+
+const (
+	isStream mark = 1 << iota
+	isRetried
+)
+
+func marksOf(e *tokenstorev1.LogEntry) (marks mark) {
+	if e.GetStream() {
+		marks |= isStream
+	}
+	if retried(e) {
+		marks |= isRetried
+	}
+	return marks
+}
+
+// digits is how many binary digits a length of time has in milliseconds.
+func digits(d time.Duration) uint8 { return uint8(bits.Len64(uint64(max(d.Milliseconds(), 0)))) } //nolint:gosec // at most 64
+
+// errorOf has an error's kind in front of its text, in lower case.
+func errorOf(e *tokenstorev1.LogEntry) string {
+	if e.GetErrorKind() == "" && e.GetError() == "" {
+		return ""
+	}
+	return e.GetErrorKind() + "\n" + strings.ToLower(e.GetError())
 }
 
 func (r *row) id() ID { return ID{r.ms, r.seq, r.number} }
@@ -65,7 +99,7 @@ func (x *Index) Add(id ID, e *tokenstorev1.LogEntry) {
 		ms: id.MS, seq: id.Seq, number: id.N, name: maphash.String(x.seed, requestID(e.GetId())), started: e.GetStartedAt().AsTime().UnixMicro(),
 		model: x.symbols.take(e.GetModel()), upstream: x.symbols.take(e.GetUpstream()), status: x.symbols.take(e.GetStatus()),
 		token: x.symbols.take(e.GetTokenId()), alias: x.symbols.take(e.GetTokenAlias()), key: x.symbols.take(e.GetKeyId()),
-		error: x.symbols.take(strings.ToLower(e.GetError())), stream: e.GetStream(),
+		error: x.symbols.take(errorOf(e)), marks: marksOf(e), total: digits(e.GetTotal().AsDuration()),
 	})
 }
 
@@ -135,21 +169,23 @@ type probe struct {
 	id, request                                uint64
 	from, to                                   int64
 	model, upstream, status, token, alias, key symbol
-	// errors says of each symbol whether it has the wanted text in it.
+	// errors says of each symbol whether it has the wanted kind, and the wanted text in it.
 	errors []bool
+	total  uint8
 }
 
 func (x *Index) probe(f Filter) *probe {
 	p := &probe{
 		filter: f, id: maphash.String(x.seed, requestID(f.ID)), request: maphash.String(x.seed, f.RequestID), from: f.From.UnixMicro(), to: f.To.UnixMicro(),
 		model: x.symbols.find(f.Model), upstream: x.symbols.find(f.Upstream), status: x.symbols.find(f.Status),
-		token: x.symbols.find(f.TokenID), alias: x.symbols.find(f.TokenAlias), key: x.symbols.find(f.KeyID),
+		token: x.symbols.find(f.TokenID), alias: x.symbols.find(f.TokenAlias), key: x.symbols.find(f.KeyID), total: digits(f.MinTotal),
 	}
-	if f.Error != "" {
+	if f.Error != "" || f.ErrorKind != "" {
 		wanted := strings.ToLower(f.Error)
 		p.errors = make([]bool, len(x.symbols.texts))
 		for sym, text := range x.symbols.texts {
-			p.errors[sym] = strings.Contains(text, wanted)
+			kind, said, _ := strings.Cut(text, "\n")
+			p.errors[sym] = (f.ErrorKind == "" || kind == f.ErrorKind) && strings.Contains(said, wanted)
 		}
 		p.errors[untold] = true
 	}
@@ -166,7 +202,9 @@ func (p *probe) match(r *row) bool {
 		(f.TokenID == "" || may(r.token, p.token)) &&
 		(f.TokenAlias == "" || may(r.alias, p.alias)) &&
 		(f.KeyID == "" || may(r.key, p.key)) &&
-		(f.Stream == nil || r.stream == *f.Stream) &&
+		(f.Stream == nil || r.marks&isStream != 0 == *f.Stream) &&
+		(!f.Retried || r.marks&isRetried != 0) &&
+		r.total >= p.total &&
 		(f.From.IsZero() || r.started >= p.from) &&
 		(f.To.IsZero() || r.started <= p.to) &&
 		(p.errors == nil || p.errors[r.error])

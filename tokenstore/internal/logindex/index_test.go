@@ -2,11 +2,13 @@ package logindex
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"pgregory.net/rapid"
 
@@ -30,6 +32,7 @@ func TestIDsComeBack(t *testing.T) {
 var (
 	models = []string{"a", "b", ""}
 	errs   = []string{"", "Upstream OVERLOADED", "upstream gone", "Größe überschritten"}
+	totals = []time.Duration{0, time.Microsecond, 999 * time.Microsecond, time.Millisecond, 3 * time.Second, 4095 * time.Millisecond, 4096 * time.Millisecond, time.Hour}
 	epoch  = time.UnixMicro(1_700_000_000_000_000)
 )
 
@@ -43,6 +46,9 @@ func drawEntry(t *rapid.T) *tokenstorev1.LogEntry {
 		TokenAlias: rapid.SampledFrom(models).Draw(t, "alias"),
 		KeyId:      rapid.SampledFrom(models).Draw(t, "key"),
 		Error:      rapid.SampledFrom(errs).Draw(t, "error"),
+		ErrorKind:  rapid.SampledFrom([]string{"", "", "rate_limited", "upstream gone"}).Draw(t, "kind"),
+		Attempts:   rapid.Uint32Range(0, 3).Draw(t, "attempts"),
+		Total:      durationpb.New(rapid.SampledFrom(totals).Draw(t, "total")),
 		Stream:     rapid.Bool().Draw(t, "stream"),
 		StartedAt:  timestamppb.New(epoch.Add(time.Duration(rapid.IntRange(0, 20).Draw(t, "started")) * 500 * time.Nanosecond)),
 	}
@@ -55,6 +61,7 @@ func drawFilter(t *rapid.T) Filter {
 	f := Filter{
 		ID: text("id", "r1", "chat-r2"), RequestID: text("request", "r1", "r2"), Model: text("model", "a"), Upstream: text("upstream", "b"), Status: text("status", "failure"),
 		TokenID: text("token", "a"), TokenAlias: text("alias", "b"), KeyID: text("key", "a"), Error: text("error", "STREAM", "overloaded", "GRÖSSE", "GRÖẞE", "größe"),
+		ErrorKind: text("kind", "rate_limited", "upstream gone"), Retried: rapid.Bool().Draw(t, "by retried"), MinTotal: rapid.SampledFrom(totals).Draw(t, "by total"),
 	}
 	if rapid.Bool().Draw(t, "by stream") {
 		f.Stream = new(bool)
@@ -143,6 +150,14 @@ func TestIndexAgreesWithAPlainFilter(t *testing.T) {
 			t.Fatalf("%+v\nwant %v\noldest %v\nnewest %v", filter, want, oldest, newest)
 		}
 	})
+}
+
+// A million entries are in memory: what is kept of one is bounded.
+func TestRowIsSmall(t *testing.T) {
+	t.Parallel()
+	if size := reflect.TypeFor[row]().Size(); size > 64 {
+		t.Errorf("%d bytes", size)
+	}
 }
 
 // The texts of entries that are gone take no room.

@@ -149,8 +149,7 @@ func (e *errands) Settle(r *rapid.T) {
 // nothing, and what a caller that died had in hand goes to the next one.
 func TestErrandsAreInOneHand(t *testing.T) {
 	t.Parallel()
-	store := newStore(t, testredis.Start(t))
-	store.errandHold = time.Hour // Lapse says when it is over
+	store := newStore(t, testredis.Start(t)) // Lapse says when an errand is in hand no more
 	if err := store.client.HSet(t.Context(), clockKey("cursor"), "questions", "whole").Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -19,11 +19,11 @@ import (
 type modelGuard struct {
 	// failed, first and well are the window: the tokens that failed for a model, the
 	// request that was the first to, and the tokens that served it and have not failed since. fell
-	// has those that have failed at all, and fellAt tells when one did last.
+	// is when each last failed at all; fellAt tells it of one that failed in the present step.
 	failed map[string]map[string]bool
 	first  map[string]string
 	well   map[string]map[string]bool
-	fell   map[string]bool
+	fell   map[string]int64
 	fellAt func(tokenID string) int64
 	open   bool
 	causes map[string]*modelCause
@@ -48,7 +48,7 @@ func newModelGuard() *modelGuard {
 // forget ends the window.
 func (g *modelGuard) forget() {
 	g.open, g.failed, g.first, g.well = false, map[string]map[string]bool{}, map[string]string{}, map[string]map[string]bool{}
-	g.fell = map[string]bool{}
+	g.fell = map[string]int64{}
 }
 
 // lets is how many leases a cause lets out; any: there is none.
@@ -86,7 +86,7 @@ func stampOf(lease leasing.LeaseRef) int64 {
 }
 
 func (g *modelGuard) serves(lease leasing.LeaseRef, model string) {
-	if g.open && (!g.fell[lease.TokenID] || stampOf(lease) >= g.fellAt(lease.TokenID)) {
+	if g.open && stampOf(lease) >= g.fell[lease.TokenID] { // which is 0 where it has not failed
 		put(g.well, model, lease.TokenID)
 	}
 	if cause := g.causes[model]; cause != nil && stampOf(lease) >= cause.since {
@@ -119,7 +119,7 @@ func (g *modelGuard) witness(f failure) string {
 	}
 	g.open = true
 	put(g.failed, f.Model, f.TokenID)
-	g.fell[f.TokenID] = true
+	g.fell[f.TokenID] = g.fellAt(f.TokenID)
 	delete(g.well[f.Model], f.TokenID)
 	if _, known := g.first[f.Model]; !known {
 		g.first[f.Model] = f.RequestID

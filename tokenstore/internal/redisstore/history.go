@@ -60,8 +60,8 @@ func transitionFrom(entry redis.XMessage) *tokenstorev1.Transition {
 // UndoTransitions undoes what a class of outcome did to tokens within a time, and
 // returns how many transitions that were.
 func (s *Store) UndoTransitions(ctx context.Context, undo leasing.Undo) (int, error) {
-	if undo.Class == "" || undo.To.Before(undo.From) {
-		return 0, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "a class of outcome and a time are needed, the time's end after its begin")
+	if err := checkUndo(undo); err != nil {
+		return 0, err
 	}
 	byUpstream := map[string][]string{}
 	if err := s.each(ctx, func(t *stored) error {
@@ -82,6 +82,29 @@ func (s *Store) UndoTransitions(ctx context.Context, undo leasing.Undo) (int, er
 		}
 	}
 	return undone, s.barrier.Sync(ctx)
+}
+
+// UndoTokenTransitions is UndoTransitions for one token, whatever upstream undo names.
+func (s *Store) UndoTokenTransitions(ctx context.Context, id string, undo leasing.Undo) (int, error) {
+	err := checkUndo(undo)
+	if err == nil {
+		undo.Upstream, err = s.homeOf(ctx, id)
+	}
+	if err != nil {
+		return 0, err
+	}
+	undone, err := s.undoIn(ctx, undo, []string{id})
+	if err != nil {
+		return undone, err
+	}
+	return undone, s.barrier.Sync(ctx)
+}
+
+func checkUndo(undo leasing.Undo) error {
+	if undo.Class == "" || undo.To.Before(undo.From) {
+		return rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "a class of outcome and a time are needed, the time's end after its begin")
+	}
+	return nil
 }
 
 // undoIn is UndoTransitions for these tokens of one upstream. It does not wait for the

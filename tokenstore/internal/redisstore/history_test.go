@@ -143,6 +143,38 @@ func TestUndo(t *testing.T) {
 	})
 }
 
+// Of one token alone, another that failed alike keeps what happened to it.
+func TestUndoOfOneToken(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		wrong, right := trusted(t, store, create(t, store, draft("cursor", "T1"))), trusted(t, store, create(t, store, draft("cursor", "T2")))
+		for _, id := range []string{wrong, right} {
+			blame(t, store, id, transition{Class: "rate_limit", CoolFor: time.Hour})
+		}
+		history, err := store.Transitions(ctx, wrong)
+		if err != nil || len(history) != 1 {
+			t.Fatalf("history %v, %v", history, err)
+		}
+		at := history[0].GetAt().AsTime()
+		undo := leasing.Undo{Class: "rate_limit", From: at, To: at, By: "admin"}
+		for _, want := range []int{1, 0} { // once
+			if got, err := store.UndoTokenTransitions(ctx, wrong, undo); err != nil || got != want {
+				t.Errorf("undid %d, %v, want %d", got, err, want)
+			}
+		}
+		for id, want := range map[string]tokenstorev1.TokenState{wrong: ready, right: coolingNow} {
+			if got := stateOf(t, store, id); got != want {
+				t.Errorf("%s: %v, want %v", id, got, want)
+			}
+		}
+		_, err = store.UndoTokenTransitions(ctx, "t0000000000000000", undo)
+		wantReason(t, err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND)
+		_, err = store.UndoTokenTransitions(ctx, wrong, leasing.Undo{From: at, To: at})
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT)
+	})
+}
+
 func TestReleaseToken(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, store *Store) {

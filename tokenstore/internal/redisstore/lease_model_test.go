@@ -733,7 +733,6 @@ func (m *machine) Check(t *rapid.T) {
 func TestTheScriptsAgreeWithAModel(t *testing.T) {
 	t.Parallel()
 	pool := newLeasePool(t, testredis.Start(t))
-	pool.patience = time.Hour
 	rapid.Check(t, func(t *rapid.T) {
 		pool.must(pool.client.FlushAll(pool.t.Context()).Err())
 		pool.must(pool.client.HSet(pool.t.Context(), upstreamsKey(), somewhere, "").Err())

@@ -176,7 +176,6 @@ func TestParked(t *testing.T) {
 func TestQuarantine(t *testing.T) {
 	t.Parallel()
 	eachLeasePool(t, func(t *testing.T, p *leasePool) {
-		p.patience = time.Hour
 		p.add("a", "phase", token.Quarantined)
 		p.add("b", "phase", token.Quarantined)
 		first := p.atOnce(someModel)
@@ -268,7 +267,6 @@ func TestProbingAModel(t *testing.T) {
 func TestQuarantinedOnesAreSetAside(t *testing.T) {
 	t.Parallel()
 	eachLeasePool(t, func(t *testing.T, p *leasePool) {
-		p.patience = time.Hour
 		const many = "abcdefghijklmnopqrst"
 		for _, id := range strings.Split(many, "") {
 			p.add(id, "phase", token.Quarantined)

@@ -33,6 +33,7 @@ type leasePool struct {
 func newLeasePool(t testing.TB, client redis.UniversalClient) *leasePool {
 	t.Helper()
 	store := New(client, Options{Barrier: BarrierFunc(nil), Logger: slog.New(slog.DiscardHandler)})
+	calmly(store)
 	return &leasePool{Store: store, t: t, client: client}
 }
 

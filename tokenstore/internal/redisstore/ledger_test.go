@@ -336,10 +336,11 @@ func TestWantedKeysAreTold(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		events, listening := make(chan Event, 100), make(chan struct{})
 		var running sync.WaitGroup
+		var once sync.Once
 		running.Go(func() {
 			store.Listen(ctx, func(event Event) {
 				if event.Kind == Resync {
-					close(listening)
+					once.Do(func() { close(listening) })
 				} else {
 					events <- event
 				}

@@ -74,12 +74,15 @@ func TestAccountsAreAskedForWithinABudget(t *testing.T) {
 		if err := store.client.HSet(ctx, tokenKey("cursor", of["used"]), "last_used", time.Now().UnixMilli()).Err(); err != nil {
 			t.Fatal(err)
 		}
-		first := asked(t, store)
-		if len(first) != 1 || len(asked(t, store)) != 0 {
-			t.Fatalf("asked for %v at once, and for more within a second", first)
+		began := time.Now()
+		first, second := asked(t, store), asked(t, store)
+		if len(first) != 1 || len(second) != 0 && time.Since(began) < questionPause {
+			t.Fatalf("asked for %v at once, and for %v within a second", first, second)
 		}
-		nextSecond(t, store)
-		second := asked(t, store)
+		if len(second) == 0 { // as it is, unless this took longer
+			nextSecond(t, store)
+			second = asked(t, store)
+		}
 		of2 := append(first, second...)
 		slices.Sort(of2)
 		want := []string{of["used"], of["idle"]}

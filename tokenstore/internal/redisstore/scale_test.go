@@ -30,7 +30,6 @@ func (p *leasePool) fill(prefix string, n int, fields ...any) []string {
 func TestShortageOfALargePool(t *testing.T) {
 	t.Parallel()
 	eachLeasePool(t, func(t *testing.T, p *leasePool) {
-		p.patience = time.Hour
 		soon := time.Now().Add(10 * time.Minute).UnixMilli()
 		p.fill("a", 40, "enabled", 0)
 		p.fill("b", 30, "phase", token.Parked)

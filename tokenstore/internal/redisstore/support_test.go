@@ -36,12 +36,17 @@ func newStore(t testing.TB, client redis.UniversalClient) *Store {
 	store := New(client, Options{
 		Keys: testKeys(t, keyLine1("k1", 'a')), Defaults: token.DefaultSettings(), Logger: slog.New(slog.DiscardHandler),
 	})
+	calmly(store)
 	if err := store.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	seed(t, store)
 	return store
 }
+
+// calmly has errands stay in hand, and new tokens wait for their first request, for longer than any
+// test takes: a test says itself when such a time is over.
+func calmly(store *Store) { store.errandHold, store.patience = time.Hour, time.Hour }
 
 // seed writes the upstreams cursor and openai.
 func seed(t testing.TB, store *Store) {

@@ -18,8 +18,9 @@ import (
 	"carousel.internal/proto/freeport"
 )
 
-// Timeout bounds every wait of a test on its Redis.
-const Timeout = 10 * time.Second
+// Timeout bounds every wait of a test on its Redis. A wait that succeeds early costs nothing, and a
+// machine that has much to do may keep a server from its work for seconds.
+const Timeout = 30 * time.Second
 
 // Each runs the test on a real Redis and on miniredis.
 func Each(t *testing.T, test func(*testing.T, redis.UniversalClient)) {
@@ -37,7 +38,7 @@ func Each(t *testing.T, test func(*testing.T, redis.UniversalClient)) {
 // Mini starts a miniredis for the test and answers a client of it.
 func Mini(t testing.TB) redis.UniversalClient {
 	t.Helper()
-	return client(t, &redis.Options{Addr: miniredis.RunT(t).Addr()})
+	return client(t, patient(&redis.Options{Addr: miniredis.RunT(t).Addr()}))
 }
 
 // MiniAt is Mini with a clock that stands still until the test sets it.
@@ -45,7 +46,7 @@ func MiniAt(t testing.TB, now time.Time) (mini redis.UniversalClient, setTime fu
 	t.Helper()
 	server := miniredis.RunT(t)
 	server.SetTime(now)
-	return client(t, &redis.Options{Addr: server.Addr()}), func(at time.Time) {
+	return client(t, patient(&redis.Options{Addr: server.Addr()})), func(at time.Time) {
 		server.FastForward(max(at.Sub(now), 0)) // keys expire only so
 		server.SetTime(at)
 		now = at
@@ -123,7 +124,7 @@ func (s *Server) answers(ctx context.Context) bool {
 		return false
 	}
 	defer func() { _ = connection.Close() }()
-	_ = connection.SetDeadline(time.Now().Add(time.Second)) // without it, the read fails just as well
+	_ = connection.SetDeadline(time.Now().Add(Timeout)) // without it, the read fails just as well
 	if _, err := connection.Write([]byte("PING\r\n")); err != nil {
 		return false
 	}
@@ -144,7 +145,13 @@ func (s *Server) Kill() {
 
 // Options reach the server.
 func (s *Server) Options() *redis.Options {
-	return &redis.Options{Network: "unix", Addr: s.socket, MaxRetries: -1}
+	return patient(&redis.Options{Network: "unix", Addr: s.socket, MaxRetries: -1})
+}
+
+// patient has a client wait as long as a test does.
+func patient(options *redis.Options) *redis.Options {
+	options.DialTimeout, options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = Timeout, Timeout, Timeout, Timeout
+	return options
 }
 
 // ListenTCP has the server listen on a port of loopback, too, and returns where.

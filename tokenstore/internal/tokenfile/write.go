@@ -17,7 +17,7 @@ import (
 
 // applyTimeout bounds what follows once a file has been written: it goes on when the
 // caller has hung up.
-const applyTimeout = 30 * time.Second
+const applyTimeout = 2 * time.Minute
 
 // Write applies both contents and stores them. A list of nil is none. expected is
 // the revision that the contents must have; empty: any.

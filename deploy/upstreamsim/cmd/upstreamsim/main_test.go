@@ -14,7 +14,7 @@ import (
 
 func TestServeAnswersHealthcheckAndStops(t *testing.T) {
 	t.Parallel()
-	ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
 	reader, writer := io.Pipe()
 	ended := make(chan error, 1)

@@ -40,7 +40,7 @@ func TestHostileRequests(t *testing.T) {
 	} {
 		start := time.Now()
 		request, err := api.Decode(dialect.Incoming{Body: []byte(`{"model":"m",` + fields + `}`)})
-		if took := time.Since(start); err != nil || took > 20*time.Second {
+		if took := time.Since(start); err != nil || took > time.Minute {
 			t.Errorf("%s: %v, %v", name, took, err)
 		}
 		if request != nil && len(request.Asks) > 10 {

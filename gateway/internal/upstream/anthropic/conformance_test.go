@@ -5,13 +5,12 @@ import (
 	"net/http"
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/gateway/internal/upstream/upstreamtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 func TestConformance(t *testing.T) {
 	t.Parallel()

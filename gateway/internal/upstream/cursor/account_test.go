@@ -69,7 +69,7 @@ func accountOf(t *testing.T, routes answers, token string, settings map[string]s
 	if !ok {
 		t.Fatal("the driver tells nothing of accounts")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	return accounts.Account(ctx, upstream.Credential{Secret: secret.New(token), DeviceID: device, MACHash: mac}, upstream.Options{ClientVersion: "0.45.0"})
 }

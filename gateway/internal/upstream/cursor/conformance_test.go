@@ -10,16 +10,16 @@ import (
 	"net/http"
 	"testing"
 
-	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
 
+	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/gateway/internal/upstream/upstreamtest"
 	agentv1 "carousel.internal/proto/cursor/agent/v1"
 	aiserverv1 "carousel.internal/proto/cursor/aiserver/v1"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 const (
 	frameType = "application/connect+proto"

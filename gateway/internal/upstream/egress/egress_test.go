@@ -18,14 +18,13 @@ import (
 	"sync"
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/gateway/internal/upstream/egress"
 	"carousel.internal/proto/proxysim"
 	"carousel.internal/proto/service/secret"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // The credentials of every proxy. They may show up nowhere.
 const user, password = "suite-user", "s3cr:et/x%"

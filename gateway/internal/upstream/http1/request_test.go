@@ -1,7 +1,9 @@
 package http1
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -9,7 +11,9 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -229,7 +233,6 @@ func TestAnswersBeforeTheBodyIsSent(t *testing.T) {
 	for title, after := range map[string]func(*peer){
 		"and hangs up":             func(*peer) {},
 		"and does not read on":     func(p *peer) { p.say(strings.Repeat("x", 16<<20)) },
-		"and reads the rest":       func(p *peer) { p.gone() },
 		"and resets the rest soon": func(p *peer) { _ = p.Conn.(*net.TCPConn).SetLinger(0); _, _ = p.reader.Discard(100 << 10) },
 	} {
 		t.Run(title, func(t *testing.T) {
@@ -242,22 +245,46 @@ func TestAnswersBeforeTheBodyIsSent(t *testing.T) {
 				after(p)
 			})
 			transport := newTransport(t, &http.Transport{})
-			size := 16 << 20 // more than what is on its way
-			if strings.HasSuffix(title, "reads the rest") {
-				size = 256 << 10
-			}
+			const size = 16 << 20 // more than what is on its way
 			request := newRequest(t.Context(), t, http.MethodPost, s.url(), strings.Repeat("x", size))
 			response, body, err := read(transport.RoundTrip(request))
 			if err != nil || response.StatusCode != http.StatusRequestEntityTooLarge || body != "large" {
 				t.Errorf("%v, %q", err, body)
 			}
-			if strings.HasSuffix(title, "reads the rest") { // then there is nothing amiss
-				awaitIdle(t, transport)
-				transport.CloseIdleConnections()
-			}
 			s.awaitClosed(t)
 		})
 	}
+}
+
+// Where the server reads the rest all the same there is nothing amiss, and the connection is kept.
+func TestAnswersBeforeTheBodyIsRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // where the rest has time to be sent
+		near, far := net.Pipe()
+		var serving sync.WaitGroup
+		serving.Go(func() {
+			p := &peer{far, bufio.NewReader(far)}
+			if _, err := http.ReadRequest(p.reader); err != nil {
+				t.Error(err)
+			}
+			_, _ = p.reader.Discard(promptBody) // of the body this much is sent before anything is read
+			p.say("HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\n\r\nlarge")
+			p.gone()
+			_ = far.Close()
+		})
+		transport := New(&http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return near, nil }})
+		request := newRequest(t.Context(), t, http.MethodPost, "http://upstream.example", strings.Repeat("x", 256<<10))
+		response, body, err := read(transport.RoundTrip(request))
+		if err != nil || response.StatusCode != http.StatusRequestEntityTooLarge || body != "large" {
+			t.Errorf("%v, %q", err, body)
+		}
+		synctest.Wait()
+		if len(kept(transport)) != 1 {
+			t.Error("the connection is not kept")
+		}
+		transport.CloseIdleConnections()
+		serving.Wait()
+	})
 }
 
 // The trace says when a request may have reached the server, and not before.

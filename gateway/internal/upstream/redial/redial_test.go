@@ -17,12 +17,11 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/gateway/internal/upstream/redial"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // server is an upstream that counts its connections and requests.
 type server struct {

@@ -1,34 +1,17 @@
-// Client keys: the dialog for a new one, copying, and the model in the texts to paste.
+// Client keys: the dialog for a new one, and the model in the texts to paste.
 
+import './copy.js';
 import './live.js';
-import { complain, t, toast } from './page.js';
 
-document.addEventListener('click', async (event) => {
+document.addEventListener('click', (event) => {
   const opener = event.target.closest('[data-dialog]');
   if (opener && !event.ctrlKey && !event.metaKey) {
     event.preventDefault();
     document.getElementById(opener.dataset.dialog).showModal();
   }
-  const copier = event.target.closest('[data-copies]');
-  if (!copier) return;
-  try {
-    await copy(document.getElementById(copier.dataset.copies));
-    toast(t('copied'));
-  } catch (error) {
-    complain(error);
-  }
 });
 
-// Pages may write to the clipboard on this machine and by HTTPS; elsewhere what is selected can be
-// copied.
-async function copy(element) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(element.textContent);
-  getSelection().selectAllChildren(element);
-  if (!document.execCommand('copy')) throw new Error(t('copy_by_hand'));
-  return undefined;
-}
-
-for (const part of document.querySelectorAll('[data-with-script], [data-copies]')) part.hidden = false;
+for (const part of document.querySelectorAll('[data-with-script]')) part.hidden = false;
 for (const part of document.querySelectorAll('[data-without-script]')) part.hidden = true;
 
 // No name that can be chosen has to be quoted anywhere.

@@ -1,5 +1,6 @@
 // The request log: times of the filter in the reader's zone, and the live tail.
 
+import './brush.js';
 import { complain, t, times, Refused } from './page.js';
 
 // The server takes UTC; the fields show the reader's time.

@@ -10,7 +10,8 @@ const stream = document.getElementById('try-stream');
 const send = document.getElementById('try-send');
 const stop = document.getElementById('try-stop');
 const list = document.getElementById('try-messages');
-let history = [];
+// What the page begins with is a request that is repeated.
+let history = [...list.querySelectorAll('[data-role]')].map(({ dataset, textContent }) => ({ role: dataset.role, content: textContent }));
 let running;
 
 function turn(role, content) {

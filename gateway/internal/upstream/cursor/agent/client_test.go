@@ -15,10 +15,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/gateway/internal/upstream/cursor/fault"
 	"carousel.internal/gateway/internal/upstream/upstreamtest"
@@ -26,9 +26,9 @@ import (
 	"carousel.internal/proto/service/secret"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // exchange is a run on the side of the upstream.
 type exchange struct {

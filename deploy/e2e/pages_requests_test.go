@@ -1,0 +1,172 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"carousel.internal/deploy/e2e/browser"
+	"carousel.internal/deploy/e2e/stack"
+	"carousel.internal/deploy/upstreamsim"
+)
+
+// A request that needed two tokens is followed: what it did to the first one is undone from its
+// page, it is sent again from a shell and from a page, and the list is narrowed and taken along.
+func TestRequestsInABrowser(t *testing.T) {
+	s := stack.Start(t, stack.Options{})
+	gateway := s.Gateways[0]
+	tokens := s.AddTokens("openai", "team", 2, 0)
+	id := blamed(t, s, tokens[0])
+	tab := login(t, gateway, "/admin/logs/"+id)
+
+	undoOnThePage(t, tab, gateway, id, tokens[0].ID)
+	sendFromAShell(t, tab, gateway)
+	repeatInThePage(t, tab)
+	narrowTheList(t, tab, gateway, id)
+	chooseTime(t, tab)
+	if problems := tab.Problems(); len(problems) > 0 {
+		t.Errorf("the browser complains:\n%s", strings.Join(problems, "\n"))
+	}
+}
+
+// blamed sends requests until one succeeds after the token was refused, and returns its id. The
+// upstream takes the token again then.
+func blamed(t *testing.T, s *stack.Stack, token stack.Token) (id string) {
+	t.Helper()
+	gateway := s.Gateways[0]
+	if err := s.Sim.SetRule(upstreamsim.Rule{Scenario: "http-429", Token: upstreamsim.Fingerprint(token.Secret), RetryAfter: 10 * time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	s.Eventually("a request blames the token", 30*time.Second, func() bool {
+		send(t, gateway, http.MethodPost, "/v1/chat/completions", stack.AdminToken, chatBody("gpt-test", "It's me", false), nil)
+		var history struct {
+			Transitions []struct {
+				RequestID string `json:"request_id"`
+			} `json:"transitions"`
+		}
+		gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/tokens/"+token.ID+"/transitions", nil).JSON(t, &history)
+		if len(history.Transitions) > 0 {
+			id = history.Transitions[0].RequestID
+		}
+		return id != ""
+	})
+	s.Sim.Reset()
+	s.Eventually("the request is logged", 30*time.Second, func() bool {
+		return gateway.Admin(t, http.MethodGet, "/admin/api/logs/"+id, nil).Status == http.StatusOK
+	})
+	return id
+}
+
+func undoOnThePage(t *testing.T, tab *browser.Tab, gateway *stack.Gateway, id, token string) {
+	t.Helper()
+	tab.See("#attempts", "It cools until")
+	tab.Click("#attempts [data-undo-token='" + token + "']")
+	stack.Eventually(t, "the token is back", 20*time.Second, func() bool {
+		for _, each := range gateway.Tokens(t) {
+			if each.ID == token {
+				return each.State != "cooling"
+			}
+		}
+		return false
+	})
+	tab.Go(gateway.URL + "/admin/logs/" + id)
+	tab.See("#attempts", "undone by an admin")
+	if left := browser.Eval[int](tab, "document.querySelectorAll('[data-undo-token]').length"); left != 0 {
+		t.Errorf("%d undos are left", left)
+	}
+}
+
+func sendFromAShell(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
+	t.Helper()
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Log("there is no curl here")
+		return
+	}
+	tab.Click("#as-curl summary")
+	tab.See("#curl", "$CAROUSEL")
+	shell := exec.CommandContext(t.Context(), "sh", "-c", shownText(tab, "curl")+" -sf --max-time 60") //nolint:gosec // what the page shows is tested
+	shell.Env = append(shell.Environ(), "CAROUSEL="+gateway.URL, "KEY="+stack.AdminToken)
+	if answer, err := shell.Output(); err != nil || !strings.Contains(string(answer), "chat.completion") {
+		t.Errorf("%v: %s", err, answer)
+	}
+}
+
+func repeatInThePage(t *testing.T, tab *browser.Tab) {
+	t.Helper()
+	tab.Click("#next a[href^='/admin/try?request=']")
+	tab.Until("its text is there", "document.querySelector('#try-text')?.value === \"It's me\" && document.querySelector('#try-model').value === 'gpt-test'")
+	tab.Until("the page is complete", "document.readyState === 'complete'")
+	tab.Click("#try-send")
+	tab.See("#try-messages", "In the log")
+}
+
+func narrowTheList(t *testing.T, tab *browser.Tab, gateway *stack.Gateway, id string) {
+	t.Helper()
+	tab.Go(gateway.URL + "/admin/logs")
+	tab.Click("#log-views a[href*='retried']")
+	tab.See("#log-chips", "Tried again")
+	tab.Until("all rows tell of attempts", `(() => {
+		const rows = [...document.querySelectorAll('#log-rows tr')];
+		return rows.length > 0 && rows.every((row) => row.textContent.includes('at attempt 2'));
+	})()`)
+	browser.Eval[any](tab, "void fetch(document.getElementById('log-file').href).then((answer) => answer.text()).then((text) => { window.file = text; })")
+	tab.Until("the file is there", "window.file !== undefined")
+	file := browser.Eval[string](tab, "window.file")
+	if lines := strings.Split(strings.TrimSpace(file), "\r\n"); !strings.HasPrefix(lines[0], "id,started_at,") || !strings.Contains(file, id) {
+		t.Errorf("the file has %q", file)
+	}
+	tab.Click("#log-chips a")
+	tab.Until("no filter is left", "location.search === '' && document.getElementById('log-chips') === null && document.readyState === 'complete'")
+}
+
+// chooseTime drags over the histogram's bars, and follows one.
+func chooseTime(t *testing.T, tab *browser.Tab) {
+	t.Helper()
+	tab.Until("there are bars", "document.querySelectorAll('#log-histogram a').length > 1")
+	browser.Eval[any](tab, `(() => {
+		const bars = document.querySelectorAll('#log-histogram a .point');
+		const point = (type, bar) => {
+			const { left, top, width, height } = bar.getBoundingClientRect();
+			bar.dispatchEvent(new PointerEvent(type, { bubbles: true, cancelable: true, pointerType: 'mouse', clientX: left + width / 2, clientY: top + height / 2 }));
+		};
+		point('pointerdown', bars[0]);
+		point('pointermove', bars[bars.length - 1]);
+		point('pointerup', bars[bars.length - 1]);
+	})()`)
+	tab.Until("the time is chosen", "new URLSearchParams(location.search).has('from') && new URLSearchParams(location.search).has('to') && document.readyState === 'complete'")
+	tab.See("#log-chips", "From")
+	tab.See("#log-rows", "gpt-test")
+	tab.Until("a bar has requests", "document.querySelector('#log-histogram a .all') !== null")
+	browser.Eval[any](tab, "void document.querySelector('#log-histogram a:has(.all)').dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true }))")
+	tab.Until("that time is shown", "(count => count > 0 && count < 20)(document.querySelectorAll('#log-histogram a').length)")
+}
+
+// The pages about requests, light and dark, wide and narrow, in both languages: nothing that keeps
+// people from using them. With SCREENSHOTS=<folder> each is also drawn.
+func TestRequestPagesAreAccessible(t *testing.T) {
+	s := stack.Start(t, stack.Options{})
+	gateway := s.Gateways[0]
+	tokens := s.AddTokens("openai", "team", 2, 0)
+	id := blamed(t, s, tokens[0])
+	tab := login(t, gateway, "/admin/logs")
+	for _, language := range []string{"en", "zh"} {
+		tab.Go(gateway.URL + "/admin/logs")
+		tab.Click("[name=language][value=" + language + "]")
+		tab.Until("the page is in that language", fmt.Sprintf("document.documentElement.lang.startsWith(%q) && document.readyState === 'complete'", language))
+		tab.Go(gateway.URL + "/admin/logs?retried=true&status=success&min_total=1us&from=2026-01-31T12:00:00Z")
+		look(t, tab, "requests-chosen", language)
+		tab.Go(gateway.URL + "/admin/logs")
+		look(t, tab, "requests", language)
+		tab.Go(gateway.URL + "/admin/logs/" + id)
+		browser.Eval[any](tab, "document.getElementById('as-curl').open = true")
+		look(t, tab, "request", language)
+		tab.Go(gateway.URL + "/admin/try?request=" + id)
+		look(t, tab, "request-again", language)
+	}
+	if problems := tab.Problems(); len(problems) > 0 {
+		t.Errorf("the browser complains:\n%s", strings.Join(problems, "\n"))
+	}
+}

@@ -1,0 +1,209 @@
+package web
+
+import (
+	"net/url"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/jsonapi"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// logFilter says which requests the page shows, as the address has it.
+type logFilter struct {
+	Model, Status, Alias, Stream, Error, From, To, TokenID, Upstream, KeyID string
+	// ErrorKind is the kind of the error, Retried is "true" where only requests with several attempts
+	// are wanted, and MinTotal is how long they took at least, such as 10s.
+	ErrorKind, Retried, MinTotal string
+	// ID is the answer's id or its X-Request-Id.
+	ID string
+}
+
+// logField is a part of the filter, by its name in the address.
+type logField struct {
+	name  string
+	value *string
+}
+
+// fields are all parts of the filter.
+func (f *logFilter) fields() []logField {
+	return []logField{
+		{"id", &f.ID},
+		{"status", &f.Status},
+		{"error_kind", &f.ErrorKind},
+		{"error", &f.Error},
+		{"retried", &f.Retried},
+		{"min_total", &f.MinTotal},
+		{"model", &f.Model},
+		{"upstream", &f.Upstream},
+		{"alias", &f.Alias},
+		{"token_id", &f.TokenID},
+		{"key_id", &f.KeyID},
+		{"stream", &f.Stream},
+		{"from", &f.From},
+		{"to", &f.To},
+	}
+}
+
+func filterOf(query url.Values) logFilter {
+	var f logFilter
+	for _, field := range f.fields() {
+		*field.value = strings.TrimSpace(query.Get(field.name))
+	}
+	return f
+}
+
+// Set tells whether it filters anything.
+func (f logFilter) Set() bool { return f != logFilter{} }
+
+// More tells whether it filters by what is folded away.
+func (f logFilter) More() bool {
+	f.Model, f.Status, f.Error, f.ID = "", "", "", ""
+	return f.Set()
+}
+
+// FieldTime is a time of the filter as a browser's field has it, in UTC; empty where it is none.
+func (logFilter) FieldTime(text string) string {
+	at, err := moment("", text)
+	if at == nil || err != nil {
+		return ""
+	}
+	return at.AsTime().Format("2006-01-02T15:04")
+}
+
+func (f logFilter) values() url.Values {
+	values := url.Values{}
+	for _, field := range f.fields() {
+		if *field.value != "" {
+			values.Set(field.name, *field.value)
+		}
+	}
+	return values
+}
+
+// address is that of the page with this filter.
+func (f logFilter) address() string {
+	if !f.Set() {
+		return "/admin/logs"
+	}
+	return "/admin/logs?" + f.values().Encode()
+}
+
+// logChip is a part of the filter that is set, and the address of the page without it.
+type logChip struct{ Name, Value, Without string }
+
+// Instant is the value as a time; nil where it is none.
+func (c logChip) Instant() *timestamppb.Timestamp {
+	if c.Name != "from" && c.Name != "to" {
+		return nil
+	}
+	at, _ := moment(c.Name, c.Value) // one that can't be read is shown as it is
+	return at
+}
+
+// Chips are the parts of the filter that are set.
+func (f logFilter) Chips() []logChip {
+	var chips []logChip
+	for _, field := range f.fields() {
+		if value := *field.value; value != "" {
+			*field.value = ""
+			chips = append(chips, logChip{field.name, value, f.address()})
+			*field.value = value
+		}
+	}
+	return chips
+}
+
+// slow is the time from which on the page calls a request slow.
+const slow = "10s"
+
+// logView is a filter with a name.
+type logView struct {
+	Name    string
+	Address string
+	Chosen  bool
+}
+
+// Views are the filters that people ask for most.
+func (f logFilter) Views() []logView {
+	var views []logView
+	for _, each := range []struct {
+		name   string
+		filter logFilter
+	}{
+		{"all", logFilter{}},
+		{"failed", logFilter{Status: "failure"}},
+		{"retried", logFilter{Retried: "true"}},
+		{"slow", logFilter{MinTotal: slow}},
+		{"no_token", logFilter{ErrorKind: string(chat.NoTokenAvailable)}},
+	} {
+		views = append(views, logView{each.name, each.filter.address(), each.filter == f})
+	}
+	return views
+}
+
+// request asks for what the filter lets through.
+func (f logFilter) request() (*tokenstorev1.QueryRequest, error) {
+	request := &tokenstorev1.QueryRequest{
+		Model: f.Model, Status: f.Status, TokenAlias: f.Alias, Error: f.Error, ErrorKind: f.ErrorKind, Retried: f.Retried == "true",
+		TokenId: f.TokenID, Upstream: f.Upstream, KeyId: f.KeyID, OmitPrompts: true,
+	}
+	if f.ID != "" {
+		jsonapi.SelectRequest(request, f.ID)
+	}
+	if f.Stream != "" {
+		stream := f.Stream == "true"
+		request.Stream = &stream
+	}
+	if f.MinTotal != "" {
+		total, err := time.ParseDuration(f.MinTotal)
+		if err != nil || total < 0 {
+			return request, chat.Errorf(chat.InvalidRequest, "min_total: a length of time such as 10s wanted, not %q", f.MinTotal)
+		}
+		request.MinTotal = durationpb.New(total)
+	}
+	var err error
+	if request.From, err = moment("from", f.From); err != nil {
+		return request, err
+	}
+	request.To, err = moment("to", f.To)
+	return request, err
+}
+
+// File is the address of all that the filter lets through as CSV; empty where it makes no sense.
+func (f logFilter) File() string {
+	request, err := f.request()
+	if err != nil {
+		return ""
+	}
+	values := f.values()
+	values.Set("format", "csv")
+	for name, at := range map[string]*timestamppb.Timestamp{"from": request.GetFrom(), "to": request.GetTo()} {
+		if at != nil {
+			values.Set(name, at.AsTime().Format(time.RFC3339Nano))
+		}
+	}
+	if request.GetRequestId() != "" {
+		values.Del("id")
+		values.Set("request_id", request.GetRequestId())
+	}
+	return "/admin/api/logs?" + values.Encode()
+}
+
+// moment reads a time: as the scripts send it, with its zone, or as the browser
+// alone does, which is taken for UTC.
+func moment(name, text string) (*timestamppb.Timestamp, error) {
+	if text == "" {
+		return nil, nil //nolint:nilnil // no time is a time to ask for
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04", "2006-01-02T15:04:05"} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return timestamppb.New(at), nil
+		}
+	}
+	return nil, chat.Errorf(chat.InvalidRequest, "%s: a time such as 2026-01-31T12:00 wanted, not %q", name, text)
+}

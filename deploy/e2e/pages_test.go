@@ -116,6 +116,7 @@ func disableToken(t *testing.T, tab *browser.Tab, here, there *stack.Gateway) {
 	token, _ := byAlias(t, here, "second")
 	tab.Go(here.URL + "/admin/tokens")
 	tab.Click("#token-" + token.ID + " [data-action=toggle]")
+	tab.Click("#disable-dialog [value=word]")
 	tab.See("#token-"+token.ID, "Disabled")
 	if second, _ := byAlias(t, there, "second"); second.Enabled {
 		t.Error("the other gateway says that it is enabled")

@@ -45,6 +45,18 @@ func TestNewUpstreamAndItsKeysInABrowser(t *testing.T) {
 	}
 	tab.See("#upstream-second", "what the upstream lists")
 
+	// A provider brings its name and its address.
+	tab.Click("#add-upstream")
+	browser.Eval[any](tab, `(() => {
+		const provider = document.getElementById('u-preset');
+		provider.selectedIndex = [...provider.options].findIndex((option) => option.text === 'DeepSeek');
+		provider.dispatchEvent(new Event('change'));
+	})()`)
+	if got := browser.Eval[string](tab, "document.getElementById('u-name').value + ' ' + document.getElementById('u-url').value"); got != "deepseek https://api.deepseek.com/v1" {
+		t.Errorf("the provider brings %q", got)
+	}
+	tab.Click("#upstream-dialog [data-closes]")
+
 	// A vendor's driver brings its address; one that was typed stays.
 	choose := func(driver string) string {
 		return browser.Eval[string](tab, fmt.Sprintf(`(() => {
@@ -80,6 +92,8 @@ func TestNewUpstreamAndItsKeysInABrowser(t *testing.T) {
 	tab.Click("#add-tokens")
 	browser.Eval[any](tab, "document.querySelector('#add-upstream').value = 'second'")
 	tab.Type("#paste", "fresh::sk-browser-token-number-9\nodd::short")
+	tab.See("#add-preview", "To be added: 2. Known, to be updated: 0. Refused: 0.")
+	tab.See("#add-lines", "fresh")
 	tab.Click("#add-submit")
 	tab.See("#add-doubtful", "does not look like an API key")
 	tab.Click("#add-dialog [data-closes]")

@@ -183,7 +183,7 @@ func (t *Tokenstore) Run(ctx context.Context) error {
 	// What serves calls outlives them.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
-	for _, part := range []func(context.Context){t.keeper.run, t.desk.Run, t.files.Run, t.listen, t.keepLog, t.rotate, t.readKeys} {
+	for _, part := range []func(context.Context){t.keeper.run, t.desk.Run, t.files.Run, t.listen, t.keepLog, t.rotate, t.readKeys, t.enableDue} {
 		running.Go(func() { part(background) })
 	}
 	failed := make(chan error, 2)

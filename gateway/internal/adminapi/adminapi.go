@@ -31,6 +31,7 @@ import (
 type Tokens interface {
 	CreateToken(context.Context, *tokenstorev1.CreateTokenRequest, ...grpc.CallOption) (*tokenstorev1.CreateTokenResponse, error)
 	ImportTokens(context.Context, *tokenstorev1.ImportTokensRequest, ...grpc.CallOption) (*tokenstorev1.ImportTokensResponse, error)
+	PreviewTokens(context.Context, *tokenstorev1.PreviewTokensRequest, ...grpc.CallOption) (*tokenstorev1.PreviewTokensResponse, error)
 	ListTokens(context.Context, *tokenstorev1.ListTokensRequest, ...grpc.CallOption) (*tokenstorev1.ListTokensResponse, error)
 	GetToken(context.Context, *tokenstorev1.GetTokenRequest, ...grpc.CallOption) (*tokenstorev1.GetTokenResponse, error)
 	UpdateToken(context.Context, *tokenstorev1.UpdateTokenRequest, ...grpc.CallOption) (*tokenstorev1.UpdateTokenResponse, error)

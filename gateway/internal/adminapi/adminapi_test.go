@@ -104,6 +104,10 @@ func (s *store) ImportTokens(ctx context.Context, r *tokenstorev1.ImportTokensRe
 	return ask[*tokenstorev1.ImportTokensResponse](ctx, s, r)
 }
 
+func (s *store) PreviewTokens(ctx context.Context, r *tokenstorev1.PreviewTokensRequest, _ ...grpc.CallOption) (*tokenstorev1.PreviewTokensResponse, error) {
+	return ask[*tokenstorev1.PreviewTokensResponse](ctx, s, r)
+}
+
 func (s *store) ListTokens(ctx context.Context, r *tokenstorev1.ListTokensRequest, _ ...grpc.CallOption) (*tokenstorev1.ListTokensResponse, error) {
 	return ask[*tokenstorev1.ListTokensResponse](ctx, s, r)
 }
@@ -333,6 +337,9 @@ func newStore() *store {
 		&tokenstorev1.QueryResponse{Entries: []*tokenstorev1.LogEntry{someLog}, NextCursor: "n", Newest: "7-1"},
 		&tokenstorev1.SummarizeResponse{Buckets: []*tokenstorev1.LogBucket{someStep, {Start: moment}}},
 		someUsage,
+		&tokenstorev1.PreviewTokensResponse{
+			Report: &tokenstorev1.ImportTokensResponse{Accepted: 1}, Tokens: []*tokenstorev1.PreviewedToken{{Line: 1, Upstream: "cursor", MaskedSecret: "eyJh…Zx9Q"}},
+		},
 		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: 1, Cooling: 2, Expired: 3, Disabled: 4, InFlight: 5, Expiring: 6, Probing: 7, Parked: 8, NeedsLogin: 8, Quarantined: 9, NextBack: moment, NextBackClass: "rate_limit", NextExpiry: moment, Causes: []*tokenstorev1.SharedCause{{Class: "upstream", Model: "gpt-4o", Since: moment, NextProbe: moment}}}}},
 		&tokenstorev1.TokenAccount{UserId: "user_1", Membership: "pro", AsOf: moment, QuotaResetsAt: moment, Quotas: []*tokenstorev1.TokenQuota{
 			{Name: "premium", Requests: 12, MaxRequests: proto.Uint64(150), Tokens: 345}, {Name: "standard", Requests: 1},
@@ -361,6 +368,12 @@ type answered struct {
 // send sends one request to the API on top of s.
 func send(t *testing.T, s *store, method, path, authorization, body string, headers ...string) answered {
 	t.Helper()
+	return sendTo(t, s, s, method, path, authorization, body, headers...)
+}
+
+// sendTo is send to an API whose tokens are others than those of s.
+func sendTo(t *testing.T, s *store, tokens adminapi.Tokens, method, path, authorization, body string, headers ...string) answered {
+	t.Helper()
 	log := &bytes.Buffer{}
 	logger := slog.New(slog.NewJSONHandler(log, nil))
 	gate := auth.New(secret.New("right"), nil)
@@ -369,7 +382,7 @@ func send(t *testing.T, s *store, method, path, authorization, body string, head
 			s.kept = append(s.kept, entry)
 			return nil
 		}},
-		Tokens: s, Config: s, Prices: s, Logs: s, Usage: s, Keys: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Backups: &s.desk, Uploads: backup.NewUploads(), Fleet: func() *tokenstorev1.BeatResponse { return beat },
+		Tokens: tokens, Config: s, Prices: s, Logs: s, Usage: s, Keys: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Backups: &s.desk, Uploads: backup.NewUploads(), Fleet: func() *tokenstorev1.BeatResponse { return beat },
 		Listed: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}} },
 		Models: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}, {ID: "other"}} },
 		Prospects: func(model, dialect string) (routing.Chain, error) {
@@ -435,7 +448,7 @@ var routes = []struct {
 	keys               []string
 	write              bool
 }{
-	{"GET", "/admin/api/tokens", "", 200, []string{"next", "tokens"}, false},
+	{"GET", "/admin/api/tokens", "", 200, []string{"next", "tokens", "total"}, false},
 	{"POST", "/admin/api/tokens", `{"token":"eyJh"}`, 201, slices.Sorted(slices.Values(append([]string{"warning"}, tokenKeys...))), true},
 	{"GET", "/admin/api/tokens/t2", "", 200, tokenKeys, false},
 	{"PATCH", "/admin/api/tokens/t2", `{"alias":"x"}`, 200, tokenKeys, true},
@@ -445,6 +458,7 @@ var routes = []struct {
 	{"POST", "/admin/api/tokens/t2/refresh", "", 200, tokenKeys, true},
 	{"GET", "/admin/api/tokens/t2/transitions", "", 200, []string{"transitions"}, false},
 	{"POST", "/admin/api/transitions/undo", `{"class":"auth","from":"2026-11-22T12:00:00Z"}`, 200, []string{"count"}, true},
+	{"POST", "/admin/api/tokens/import", `{"content":"a","format":"token","dry_run":true}`, 200, []string{"accepted", "rejected", "tokens", "updated", "upstreams", "warnings"}, false},
 	{"POST", "/admin/api/tokens/import", `{"content":"a","format":"token"}`, 200, []string{"accepted", "rejected", "updated", "upstreams", "warnings"}, true},
 	{"GET", "/admin/api/tokens/export?format=json", "", 200, nil, true},
 	{"GET", "/admin/api/tokens/t2/account", "", 200, accountKeys, false},
@@ -494,7 +508,7 @@ var routes = []struct {
 
 var (
 	tokenKeys = []string{
-		"alias", "cap", "checksum", "cooling_until", "created_at", "enabled", "expires_at", "failures", "fingerprint", "id",
+		"alias", "cap", "checksum", "cooling_until", "created_at", "disabled_until", "enabled", "expires_at", "failures", "fingerprint", "id",
 		"in_flight", "kind", "last_error", "last_used_at", "needs_login", "next_refresh_at", "proxy", "refresh_error", "refreshed_at", "requests", "state", "tags", "token",
 		"upstream", "version", "weight",
 	}
@@ -615,6 +629,16 @@ func TestWhatTheStoreIsAsked(t *testing.T) {
 		{
 			"filters", "GET", "/admin/api/tokens?upstream=cursor&state=cooling&tag=a&q=work&limit=5&cursor=c", "", nil,
 			&tokenstorev1.ListTokensRequest{Upstream: "cursor", State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, Tag: "a", Query: "work", Limit: 5, Cursor: "c"},
+		},
+		{
+			"sorted and counted", "GET", "/admin/api/tokens?sort=-last_used_at&count=true", "", nil,
+			&tokenstorev1.ListTokensRequest{Order: tokenstorev1.TokenOrder_TOKEN_ORDER_LAST_USED, Descending: true, Counted: true},
+		},
+		{
+			"disable until a time", "PATCH", "/admin/api/tokens/t2", `{"disabled_until":"2126-01-31T12:00:00Z"}`, nil,
+			&tokenstorev1.UpdateTokenRequest{
+				Id: "t2", DisabledUntil: timestamppb.New(time.Date(2126, 1, 31, 12, 0, 0, 0, time.UTC)), UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"disabled_until", "enabled"}},
+			},
 		},
 		{"no filters", "GET", "/admin/api/tokens", "", nil, &tokenstorev1.ListTokensRequest{}},
 		{
@@ -790,6 +814,10 @@ func TestBadRequests(t *testing.T) {
 			`{"class":"auth","from":"2026-11-22T12:00:00Z","to":"2026-11-22T11:00:00Z"}`, nil, "to", "before from",
 		},
 		{"state", "GET", "/admin/api/tokens?state=tired", "", nil, "state", "cooling, disabled, expired, parked, probing, quarantined, ready wanted"},
+		{"sort", "GET", "/admin/api/tokens?sort=mood", "", nil, "sort", "created_at, alias, state, expires_at, requests, failures, last_used_at wanted"},
+		{"a time that is none", "PATCH", "/admin/api/tokens/t2", `{"disabled_until":"noon"}`, nil, "disabled_until", "a time such as 2026-01-31T12:00:00Z wanted"},
+		{"a time of before", "PATCH", "/admin/api/tokens/t2", `{"disabled_until":"2026-01-31T12:00:00Z"}`, nil, "disabled_until", "it is in the past"},
+		{"enabled until", "PATCH", "/admin/api/tokens/t2", `{"disabled_until":"2126-01-31T12:00:00Z","enabled":true}`, nil, "disabled_until", "an enabled token has none"},
 		{"limit", "GET", "/admin/api/tokens?limit=0", "", nil, "limit", "1 to 1000"},
 		{"limit too large", "GET", "/admin/api/tokens?limit=1001", "", nil, "limit", "1 to 1000"},
 		{"unknown parameter", "GET", "/admin/api/tokens?stat=ready", "", nil, "stat", "no such parameter"},
@@ -925,7 +953,7 @@ func TestTokenObject(t *testing.T) {
 		"token": "eyJh…Zx9Q", "fingerprint": "f00d", "checksum": "", "cap": 0.0, "weight": 1.0, "in_flight": 0.0,
 		"requests": 0.0, "failures": 0.0, "last_used_at": nil, "last_error": nil, "cooling_until": nil, "expires_at": nil,
 		"created_at": "2026-01-31T12:00:00Z", "version": 1.0,
-		"kind": "", "needs_login": false, "refresh_error": nil, "refreshed_at": nil, "next_refresh_at": nil, "proxy": "",
+		"kind": "", "needs_login": false, "refresh_error": nil, "refreshed_at": nil, "next_refresh_at": nil, "proxy": "", "disabled_until": nil,
 	}, tokens[0]); diff != "" {
 		t.Error(diff)
 	}
@@ -935,7 +963,7 @@ func TestTokenObject(t *testing.T) {
 		"requests": 10.0, "failures": 4.0, "last_used_at": "2026-01-31T12:00:00Z", "last_error": "rate_limit",
 		"cooling_until": "2026-01-31T12:00:00Z", "expires_at": "2026-01-31T12:00:00Z",
 		"created_at": "2026-01-31T12:00:00Z", "version": 7.0,
-		"kind": "", "needs_login": false, "refresh_error": nil, "refreshed_at": nil, "next_refresh_at": nil, "proxy": "",
+		"kind": "", "needs_login": false, "refresh_error": nil, "refreshed_at": nil, "next_refresh_at": nil, "proxy": "", "disabled_until": nil,
 	}, tokens[1]); diff != "" {
 		t.Error(diff)
 	}

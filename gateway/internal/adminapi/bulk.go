@@ -2,17 +2,21 @@ package adminapi
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/nullable"
 	"carousel.internal/gateway/internal/storeerr"
+	"carousel.internal/gateway/internal/tokenform"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -21,6 +25,8 @@ const (
 	maxBulk = 5000
 	// bulkWorkers is how many of them are changed at a time.
 	bulkWorkers = 16
+	// bulkPage is how many tokens one call lists.
+	bulkPage = 1000
 	// maxFailuresShown bounds the failures that an answer names one by one.
 	maxFailuresShown = 100
 	// undoIDs is how many ids an audit entry keeps; a change of more has several
@@ -32,8 +38,9 @@ const (
 type bulkAction struct {
 	// audited is its name in the audit log.
 	audited string
-	// change does it to one token, and returns whether anything is different now.
-	change func(a *API, ctx context.Context, id string) (bool, error)
+	// change does it to one token, and returns whether anything is different now. until is for
+	// those that are disabled; nil: until an admin enables them.
+	change func(a *API, ctx context.Context, id string, until *timestamppb.Timestamp) (bool, error)
 	// undo says how that is undone; nil: it can't be.
 	undo func(ids []string) *tokenstorev1.AuditUndo
 }
@@ -41,35 +48,52 @@ type bulkAction struct {
 var bulkActions = map[string]bulkAction{
 	"delete": {"tokens deleted", (*API).deleteOne, func(ids []string) *tokenstorev1.AuditUndo { return &tokenstorev1.AuditUndo{Deleted: ids} }},
 	"enable": {
-		"tokens enabled", func(a *API, ctx context.Context, id string) (bool, error) { return a.switchOne(ctx, id, true) },
+		"tokens enabled", func(a *API, ctx context.Context, id string, _ *timestamppb.Timestamp) (bool, error) {
+			return a.switchOne(ctx, id, true)
+		},
 		func(ids []string) *tokenstorev1.AuditUndo { return &tokenstorev1.AuditUndo{Enabled: ids} },
 	},
 	"disable": {
-		"tokens disabled", func(a *API, ctx context.Context, id string) (bool, error) { return a.switchOne(ctx, id, false) },
+		"tokens disabled", (*API).disableOne,
 		func(ids []string) *tokenstorev1.AuditUndo { return &tokenstorev1.AuditUndo{Disabled: ids} },
 	},
 	"release": {"tokens released", (*API).releaseOne, func([]string) *tokenstorev1.AuditUndo { return nil }},
 }
 
-func (a *API) deleteOne(ctx context.Context, id string) (bool, error) {
+func (a *API) deleteOne(ctx context.Context, id string, _ *timestamppb.Timestamp) (bool, error) {
 	_, err := a.Tokens.DeleteToken(ctx, &tokenstorev1.DeleteTokenRequest{Id: id})
 	return err == nil, err
 }
 
-func (a *API) releaseOne(ctx context.Context, id string) (bool, error) {
+func (a *API) releaseOne(ctx context.Context, id string, _ *timestamppb.Timestamp) (bool, error) {
 	_, err := a.Tokens.ReleaseToken(ctx, &tokenstorev1.ReleaseTokenRequest{Id: id})
 	return err == nil, err
 }
 
 // switchOne enables or disables a token. Nothing is different where it was so before.
 func (a *API) switchOne(ctx context.Context, id string, enabled bool) (bool, error) {
-	before, err := a.Tokens.GetToken(ctx, &tokenstorev1.GetTokenRequest{Id: id})
-	if err != nil || before.GetToken().GetEnabled() == enabled {
-		return false, err
-	}
-	_, err = a.Tokens.UpdateToken(ctx, &tokenstorev1.UpdateTokenRequest{
+	return a.switchTo(ctx, &tokenstorev1.UpdateTokenRequest{
 		Id: id, Enabled: enabled, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"enabled"}},
 	})
+}
+
+// disableOne disables a token, until a time where one is given. One that is disabled stays as
+// it is, so that what was done by hand is not ended by a clock.
+func (a *API) disableOne(ctx context.Context, id string, until *timestamppb.Timestamp) (bool, error) {
+	if until == nil {
+		return a.switchOne(ctx, id, false)
+	}
+	return a.switchTo(ctx, &tokenstorev1.UpdateTokenRequest{
+		Id: id, DisabledUntil: until, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"enabled", "disabled_until"}},
+	})
+}
+
+func (a *API) switchTo(ctx context.Context, request *tokenstorev1.UpdateTokenRequest) (bool, error) {
+	before, err := a.Tokens.GetToken(ctx, &tokenstorev1.GetTokenRequest{Id: request.GetId()})
+	if err != nil || before.GetToken().GetEnabled() == request.GetEnabled() {
+		return false, err
+	}
+	_, err = a.Tokens.UpdateToken(ctx, request)
 	return err == nil, err
 }
 
@@ -123,12 +147,78 @@ func eachToken(ctx context.Context, ids []string, change func(ctx context.Contex
 	return done, failed, last
 }
 
+// bulkBody chooses tokens by their ids, or by what GET /admin/api/tokens is asked for.
+type bulkBody struct {
+	Action string      `json:"action"`
+	IDs    []string    `json:"ids"`
+	Filter *bulkFilter `json:"filter"`
+	// Count is how many the filter chose when somebody looked; absent: however many there are.
+	Count *int       `json:"count"`
+	Until *time.Time `json:"until"`
+}
+
+type bulkFilter struct {
+	Upstream string `json:"upstream"`
+	State    string `json:"state"`
+	Tag      string `json:"tag"`
+	Query    string `json:"q"`
+}
+
+// chosen answers the ids of the tokens that a change is about, each once.
+func (a *API) chosen(ctx context.Context, body *bulkBody) ([]string, error) {
+	switch {
+	case body.Filter == nil && (len(body.IDs) == 0 || len(body.IDs) > maxBulk):
+		return nil, jsonapi.Invalid("ids", "the ids of 1 to %d tokens wanted, not %d", maxBulk, len(body.IDs))
+	case body.Filter == nil && body.Count != nil:
+		return nil, jsonapi.Invalid("count", "it goes with a filter")
+	case body.Filter == nil:
+		slices.Sort(body.IDs)
+		return slices.Compact(body.IDs), nil
+	case len(body.IDs) > 0:
+		return nil, jsonapi.Invalid("filter", "ids or a filter wanted, not both")
+	}
+	ids, err := a.filtered(ctx, body.Filter)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(ids) > maxBulk:
+		return nil, jsonapi.Invalid("filter", "it chooses more than %d tokens, which are the most that one request changes; narrow it", maxBulk)
+	case body.Count != nil && *body.Count != len(ids):
+		return nil, &chat.Error{
+			Kind: chat.Conflict, Param: "count", Message: fmt.Sprintf("the filter chooses %d tokens by now, not %d; nothing was changed", len(ids), *body.Count),
+		}
+	}
+	return ids, nil
+}
+
+// filtered answers the ids of the tokens that a filter chooses, some more than maxBulk at most.
+func (a *API) filtered(ctx context.Context, filter *bulkFilter) ([]string, error) {
+	request := &tokenstorev1.ListTokensRequest{Upstream: filter.Upstream, Tag: filter.Tag, Query: filter.Query, Limit: bulkPage}
+	if filter.State != "" {
+		var known bool
+		if request.State, known = tokenform.States[filter.State]; !known {
+			return nil, jsonapi.Invalid("filter.state", "%s wanted, not %q", oneOf(tokenform.States), filter.State)
+		}
+	}
+	var ids []string
+	for len(ids) <= maxBulk {
+		page, err := a.Tokens.ListTokens(ctx, request)
+		if err != nil {
+			return nil, storeerr.Translate(err)
+		}
+		for _, t := range page.GetTokens() {
+			ids = append(ids, t.GetId())
+		}
+		if request.Cursor = page.GetNextCursor(); request.Cursor == "" {
+			break
+		}
+	}
+	return ids, nil
+}
+
 // POST /admin/api/tokens/bulk
 func (a *API) bulk(c *gin.Context) error {
-	var body struct {
-		Action string   `json:"action"`
-		IDs    []string `json:"ids"`
-	}
+	var body bulkBody
 	if err := a.decode(c, &body); err != nil {
 		return err
 	}
@@ -136,15 +226,21 @@ func (a *API) bulk(c *gin.Context) error {
 	switch {
 	case !known:
 		return jsonapi.Invalid("action", "%s wanted, not %q", oneOf(bulkActions), body.Action)
-	case len(body.IDs) == 0 || len(body.IDs) > maxBulk:
-		return jsonapi.Invalid("ids", "the ids of 1 to %d tokens wanted, not %d", maxBulk, len(body.IDs))
+	case body.Until != nil && body.Action != "disable":
+		return jsonapi.Invalid("until", "only disable has an end")
 	}
-	slices.Sort(body.IDs)
-	ids := slices.Compact(body.IDs)
+	until, err := untilOf("until", body.Until)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := a.BulkCall(c)
 	defer cancel()
+	ids, err := a.chosen(ctx, &body)
+	if err != nil {
+		return err
+	}
 	names := a.tokenNames(ctx, ids)
-	done, failed, last := eachToken(ctx, ids, func(ctx context.Context, id string) (bool, error) { return action.change(a, ctx, id) })
+	done, failed, last := eachToken(ctx, ids, func(ctx context.Context, id string) (bool, error) { return action.change(a, ctx, id, until) })
 	if failed.Count == len(ids) && failed.Count > 0 && len(done) == 0 && sameReason(failed.Named) {
 		return last // it failed as a whole
 	}

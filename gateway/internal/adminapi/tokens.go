@@ -2,6 +2,7 @@ package adminapi
 
 import (
 	"cmp"
+	"encoding/json"
 	"maps"
 	"net/http"
 	"net/url"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/nullable"
@@ -28,12 +30,20 @@ var formats = map[string]tokenstorev1.TokenFileFormat{
 // orders are those of a list of tokens; whether the newest are first.
 var orders = map[string]bool{"oldest": false, "newest": true}
 
+var switches = map[string]bool{"true": true, "false": false}
+
 // GET /admin/api/tokens
 func (a *API) listTokens(c *gin.Context) error {
-	q := queryOf(c, "upstream", "state", "tag", "q", "order", "limit", "cursor")
+	q := queryOf(c, "upstream", "state", "tag", "q", "order", "sort", "count", "limit", "cursor")
 	request := &tokenstorev1.ListTokensRequest{
 		Upstream: q.text("upstream"), State: choice(q, "state", tokenform.States), Tag: q.text("tag"), Query: q.text("q"),
-		Limit: q.limit(), Cursor: q.text("cursor"), NewestFirst: choice(q, "order", orders),
+		Limit: q.limit(), Cursor: q.text("cursor"), NewestFirst: choice(q, "order", orders), Counted: choice(q, "count", switches),
+	}
+	if sort := q.text("sort"); sort != "" {
+		var known bool
+		if request.Order, request.Descending, known = tokenform.Sort(sort); !known {
+			q.fail(jsonapi.Invalid("sort", "%s wanted, with a minus before it the other way round; not %q", strings.Join(tokenform.SortNames(), ", "), sort))
+		}
 	}
 	if q.err != nil {
 		return q.err
@@ -51,7 +61,9 @@ func (a *API) listTokens(c *gin.Context) error {
 	return jsonapi.Answer(c, http.StatusOK, struct {
 		Tokens []tokenform.Token `json:"tokens"`
 		Next   string            `json:"next"`
-	}{tokens, page.GetNextCursor()})
+		// Total is how many there are on all pages; null where they were not counted.
+		Total *uint32 `json:"total"`
+	}{tokens, page.GetNextCursor(), page.Total})
 }
 
 // POST /admin/api/tokens
@@ -162,15 +174,50 @@ func (a *API) readTokenChange(c *gin.Context, request *tokenstorev1.UpdateTokenR
 			err = jsonapi.Member(name, raw, &request.Checksum)
 		case "proxy":
 			err = jsonapi.Member(name, raw, &request.Proxy)
+		case "disabled_until":
+			request.DisabledUntil, err = readUntil(name, raw)
 		default:
-			err = jsonapi.Invalid(name, "there is no such field here; alias, tags, cap, weight, enabled, checksum and proxy can be changed")
+			err = jsonapi.Invalid(name, "there is no such field here; alias, tags, cap, weight, enabled, disabled_until, checksum and proxy can be changed")
 		}
 		if err != nil {
 			return err
 		}
 		request.UpdateMask.Paths = append(request.UpdateMask.Paths, name)
 	}
+	if request.GetDisabledUntil() == nil {
+		return nil
+	}
+	switch paths := request.GetUpdateMask().GetPaths(); {
+	case !slices.Contains(paths, "enabled"): // who is disabled until a time is disabled
+		request.UpdateMask.Paths = append(paths, "enabled")
+	case request.GetEnabled():
+		return jsonapi.Invalid("disabled_until", "an enabled token has none")
+	}
 	return nil
+}
+
+func readUntil(name string, raw json.RawMessage) (*timestamppb.Timestamp, error) {
+	var text string
+	if err := jsonapi.Member(name, raw, &text); err != nil {
+		return nil, err
+	}
+	until, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return nil, jsonapi.Invalid(name, "a time such as 2026-01-31T12:00:00Z wanted, not %q", text)
+	}
+	return untilOf(name, &until)
+}
+
+// untilOf is a time until which tokens are to be disabled; nil where there is none.
+func untilOf(param string, until *time.Time) (*timestamppb.Timestamp, error) {
+	switch {
+	case until == nil:
+		return nil, nil //nolint:nilnil // none is an answer
+	case until.Before(time.Now()):
+		return nil, jsonapi.Invalid(param, "it is in the past")
+	default:
+		return timestamppb.New(*until), nil
+	}
 }
 
 // DELETE /admin/api/tokens/{id}
@@ -215,6 +262,8 @@ func (a *API) importTokens(c *gin.Context) error {
 		Content  string `json:"content"`
 		Format   string `json:"format"`
 		Upstream string `json:"upstream"`
+		// DryRun only tells what would become of each line.
+		DryRun bool `json:"dry_run"`
 	}
 	if err := jsonapi.Decode(c, max(a.BodyLimit, importLimit), &body); err != nil {
 		return err
@@ -229,34 +278,23 @@ func (a *API) importTokens(c *gin.Context) error {
 	ctx, cancel := a.BulkCall(c)
 	defer cancel()
 	driver := a.driverOf(ctx, body.Upstream)
-	report, err := a.Tokens.ImportTokens(ctx, &tokenstorev1.ImportTokensRequest{
-		Content: body.Content, Format: format, Upstream: body.Upstream,
-	})
+	request := &tokenstorev1.ImportTokensRequest{Content: body.Content, Format: format, Upstream: body.Upstream}
+	if body.DryRun {
+		preview, err := a.Tokens.PreviewTokens(ctx, &tokenstorev1.PreviewTokensRequest{Import: request})
+		if err != nil {
+			return storeerr.Translate(err)
+		}
+		said := tokenImportOf(driver, body.Format, body.Content, preview.GetReport())
+		return jsonapi.Answer(c, http.StatusOK, tokenImportPreview{said, previewedOf(preview)})
+	}
+	report, err := a.Tokens.ImportTokens(ctx, request)
 	if err != nil {
 		return storeerr.Translate(err)
 	}
-	warnings := []lineWarning{}
-	if body.Format != "json" { // its tokens name their upstreams
-		warnings = suspicions(driver, body.Content, report.GetRejected(), time.Now())
-	}
-	type line struct {
-		Line   uint32 `json:"line"`
-		Reason string `json:"reason"`
-	}
-	rejected := make([]line, 0, len(report.GetRejected()))
-	for _, r := range report.GetRejected() {
-		rejected = append(rejected, line{r.GetLine(), r.GetReason()})
-	}
+	said := tokenImportOf(driver, body.Format, body.Content, report)
 	a.Note(c, "tokens imported", "format", body.Format, "upstream", body.Upstream,
-		"accepted", report.GetAccepted(), "updated", report.GetUpdated(), "rejected", len(rejected), "upstreams", report.GetUpstreams())
-	return jsonapi.Answer(c, http.StatusOK, struct {
-		Accepted  uint32 `json:"accepted"`
-		Updated   uint32 `json:"updated"`
-		Rejected  []line `json:"rejected"`
-		Upstreams uint32 `json:"upstreams"`
-		// Warnings are lines that were taken although they look wrong.
-		Warnings []lineWarning `json:"warnings"`
-	}{report.GetAccepted(), report.GetUpdated(), rejected, report.GetUpstreams(), warnings})
+		"accepted", said.Accepted, "updated", said.Updated, "rejected", len(said.Rejected), "upstreams", said.Upstreams)
+	return jsonapi.Answer(c, http.StatusOK, said)
 }
 
 // maxUnreadableShown bounds the header that names tokens which an export leaves out.

@@ -251,6 +251,7 @@ func TestCommands(t *testing.T) {
 		{args: "tokens edit work --weight 2 --tags=", asked: `PATCH /tokens/t1 {"tags":[],"weight":2}`, shows: []string{"t1"}},
 		{args: "tokens enable work", asked: `PATCH /tokens/t1 {"enabled":true}`, shows: []string{"t1 enabled"}},
 		{args: "tokens disable t1", asked: `PATCH /tokens/t1 {"enabled":false}`, shows: []string{"t1 disabled"}},
+		{args: "tokens disable t1 --for 90m", asked: `PATCH /tokens/t1 {"disabled_until":"2026-11-22T13:30:00Z","enabled":false}`, shows: []string{"t1 disabled"}},
 		{args: "tokens delete work", asked: "DELETE /tokens/t1", shows: []string{"t1 deleted", "restore"}},
 		{args: "tokens restore t1", asked: "POST /tokens/t1/restore", shows: []string{"t1 restored"}},
 		{args: "tokens refresh work", asked: "POST /tokens/t1/refresh", shows: []string{"t1 has another access token"}},

@@ -70,6 +70,11 @@ func (c *client) sendIf(ctx context.Context, method, path string, version uint64
 	if version != 0 {
 		header.Set("If-Match", strconv.Quote(strconv.FormatUint(version, 10)))
 	}
+	return c.sendWith(ctx, method, path, header, body)
+}
+
+// sendWith is send with a header.
+func (c *client) sendWith(ctx context.Context, method, path string, header http.Header, body any) ([]byte, error) {
 	if body == nil {
 		return c.call(ctx, method, path, nil, header, nil)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -16,8 +17,36 @@ func (s *session) enableTokens() *cobra.Command {
 }
 
 func (s *session) disableTokens() *cobra.Command {
-	c := &cobra.Command{Use: "disable [TOKEN…]", Short: "Keep tokens from serving", Example: examples("tokens disable work", "tokens disable --upstream deepseek")}
-	return s.theseTokens(c, "disable", "disabled", s.switchToken(false))
+	c := &cobra.Command{
+		Use: "disable [TOKEN…]", Short: "Keep tokens from serving",
+		Example: examples("tokens disable work", "tokens disable work --for 1h", "tokens disable --upstream deepseek"),
+	}
+	length := c.Flags().Duration("for", 0, "they are enabled again by themselves after this `TIME`, such as 90m or 48h")
+	// until is when they are enabled; nil: when somebody does it.
+	until := func() any {
+		if *length == 0 {
+			return nil
+		}
+		return s.Now().Add(*length).UTC().Format(time.RFC3339)
+	}
+	c = s.theseTokens(c, "disable", "disabled", func(ctx context.Context, id string) ([]byte, error) {
+		body := map[string]any{"enabled": false}
+		if at := until(); at != nil {
+			body["disabled_until"] = at
+		}
+		return s.api.send(ctx, http.MethodPatch, path("tokens", id), body)
+	}, func(body map[string]any) {
+		if at := until(); at != nil {
+			body["until"] = at
+		}
+	})
+	c.PreRunE = func(*cobra.Command, []string) error {
+		if c.Flags().Changed("for") && *length <= 0 {
+			return misuse("--for: a time such as 90m or 48h wanted")
+		}
+		return nil
+	}
+	return c
 }
 
 func (s *session) switchToken(enabled bool) deed {
@@ -65,8 +94,9 @@ func (s *session) postToken(action string) deed {
 }
 
 // theseTokens makes a command do one thing to every token that is named, or to all that its flags
-// choose, as one change. All that are named are looked up before the first is touched.
-func (s *session) theseTokens(c *cobra.Command, action, done string, do deed) *cobra.Command {
+// choose, as one change. All that are named are looked up before the first is touched. more adds
+// to what the API is told of a change of many.
+func (s *session) theseTokens(c *cobra.Command, action, done string, do deed, more ...func(body map[string]any)) *cobra.Command {
 	c.Long = c.Short + ": those that are named, or all that\nthe flags choose, as one change"
 	if undoable(action) {
 		c.Long += ", which `audit undo` undoes"
@@ -88,7 +118,7 @@ func (s *session) theseTokens(c *cobra.Command, action, done string, do deed) *c
 		if err != nil {
 			return err
 		}
-		return s.inBulk(ctx, action, listed)
+		return s.inBulk(ctx, action, listed, more...)
 	})
 }
 
@@ -99,7 +129,7 @@ func undoable(action string) bool { return action != "release" }
 const maxBulk = 5000
 
 // inBulk does something to the tokens of a list.
-func (s *session) inBulk(ctx context.Context, action string, tokens []json.RawMessage) error {
+func (s *session) inBulk(ctx context.Context, action string, tokens []json.RawMessage, more ...func(body map[string]any)) error {
 	ids := make([]string, len(tokens))
 	for i, each := range tokens {
 		token, err := read[struct {
@@ -114,7 +144,11 @@ func (s *session) inBulk(ctx context.Context, action string, tokens []json.RawMe
 		s.say("no token is such")
 	}
 	for some := range slices.Chunk(ids, maxBulk) {
-		answer, err := s.api.send(ctx, http.MethodPost, "tokens/bulk", map[string]any{"action": action, "ids": some})
+		body := map[string]any{"action": action, "ids": some}
+		for _, add := range more {
+			add(body)
+		}
+		answer, err := s.api.send(ctx, http.MethodPost, "tokens/bulk", body)
 		if err != nil {
 			return err
 		}

@@ -24,6 +24,7 @@ exit code is 1 when any was; the others are taken all the same.`,
 	}
 	format := oneOf(c, "format", "the file's `FORMAT`, which its name tells otherwise", tokenFormats...)
 	upstream := c.Flags().String("upstream", "", "the upstream `NAME` that they are for; cursor by default")
+	dryRun := c.Flags().Bool("dry-run", false, "only tell what would become of the lines")
 	return s.runs(c, func(ctx context.Context, args []string) error {
 		content, err := s.readFile(args[0])
 		if err != nil {
@@ -32,7 +33,11 @@ exit code is 1 when any was; the others are taken all the same.`,
 		if *format == "" {
 			*format = formatOf(args[0])
 		}
-		answer, err := s.api.send(ctx, http.MethodPost, "tokens/import", map[string]string{"content": content, "format": *format, "upstream": *upstream})
+		body := map[string]any{"content": content, "format": *format, "upstream": *upstream}
+		if *dryRun {
+			body["dry_run"] = true
+		}
+		answer, err := s.api.send(ctx, http.MethodPost, "tokens/import", body)
 		if err != nil {
 			return err
 		}

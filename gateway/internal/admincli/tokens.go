@@ -1,6 +1,7 @@
 package admincli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -30,11 +31,16 @@ type tokenPage struct {
 func (s *session) listTokens() *cobra.Command {
 	c := &cobra.Command{
 		Use: "list", Short: "List the pool",
-		Example: examples("tokens list", "tokens list --state parked --upstream cursor", "tokens list --tag team-a -o csv"),
+		Example: examples("tokens list", "tokens list --state parked --upstream cursor", "tokens list --sort -failures", "tokens list --tag team-a -o csv"),
 	}
 	query := s.tokenQuery(c)
+	sort := c.Flags().String("sort", "", "by a `FIELD`, with a minus before it the other way round: "+strings.Join(tokenform.SortNames(), ", "))
 	return s.runs(c, func(ctx context.Context, _ []string) error {
-		tokens, err := s.allTokens(ctx, query.values())
+		chosen := query.values()
+		if *sort != "" {
+			chosen.Set("sort", *sort)
+		}
+		tokens, err := s.allTokens(ctx, chosen)
 		answer, err := encoded(map[string]any{"tokens": tokens}, err)
 		return showAs(s, answer, err, "tokens", func(page tokenPage) error {
 			rows := s.table("ID", "ALIAS", "UPSTREAM", "STATE", "TOKEN", "IN FLIGHT", "REQUESTS", "FAILED", "USED", "EXPIRES", "LAST ERROR")
@@ -86,10 +92,11 @@ func (s *session) state(t tokenform.Token) string {
 	if t.NeedsLogin {
 		return t.State + ", log in again"
 	}
-	if t.CoolingUntil == nil {
+	until := cmp.Or(t.CoolingUntil, t.DisabledUntil)
+	if until == nil {
 		return t.State
 	}
-	return t.State + ", " + s.until(t.CoolingUntil)
+	return t.State + ", " + s.until(until)
 }
 
 // until tells how long something goes on: `for 30s`.

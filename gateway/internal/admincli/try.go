@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"carousel.internal/gateway/internal/tokenform"
 )
 
 func (s *session) try() *cobra.Command {
@@ -15,9 +17,10 @@ func (s *session) try() *cobra.Command {
 		Use: "try MODEL [TEXT…]", Short: "Ask a model, the way any client does", Args: between(1, -1),
 		Long: `Asks a model by way of /v1/chat/completions, and prints its answer. Without TEXT the question is
 read from standard input.`,
-		Example: strings.Join([]string{"  gateway admin try gpt-4o 'Hello!'", "  gateway admin try fast < question.txt"}, "\n"),
+		Example: strings.Join([]string{"  gateway admin try gpt-4o 'Hello!'", "  gateway admin try gpt-4o 'Hello!' --token work", "  gateway admin try fast < question.txt"}, "\n"),
 	}
 	prefix := c.Flags().String("route-prefix", s.Getenv("ROUTE_PREFIX"), "`PATH` in front of the gateway's /v1 routes")
+	token := c.Flags().String("token", "", "the `TOKEN` with this id or alias serves, and no other")
 	return s.runs(c, func(ctx context.Context, args []string) error {
 		question := strings.Join(args[1:], " ")
 		if question == "" {
@@ -26,11 +29,30 @@ read from standard input.`,
 				return err
 			}
 		}
-		answer, err := s.api.send(ctx, http.MethodPost, under(*prefix, "/v1/chat/completions"), map[string]any{
+		header, err := s.choosing(ctx, *token)
+		if err != nil {
+			return err
+		}
+		answer, err := s.api.sendWith(ctx, http.MethodPost, under(*prefix, "/v1/chat/completions"), header, map[string]any{
 			"model": args[0], "messages": []map[string]string{{"role": "user", "content": question}},
 		})
 		return showAs(s, answer, err, "choices", s.printReply)
 	})
+}
+
+// choosing is the header of a request that one token alone serves; empty where any may.
+func (s *session) choosing(ctx context.Context, name string) (http.Header, error) {
+	header := http.Header{}
+	if name == "" {
+		return header, nil
+	}
+	id, err := s.tokenID(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	token, err := read[tokenform.Token](s.api.get(ctx, path("tokens", id), nil))
+	header.Set("X-Carousel-Token", token.Upstream+"/"+id)
+	return header, err
 }
 
 // under is a route of the gateway below a prefix.

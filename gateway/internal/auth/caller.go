@@ -20,6 +20,10 @@ import (
 // AliasHeader chooses a token by its alias, percent-encoded.
 const AliasHeader = "X-Carousel-Alias"
 
+// TokenHeader chooses a token by its upstream and its id, `<upstream>/<id>`: so an admin tries one.
+// Unlike an alias it is no name that clients are set up with, and no setting switches it off.
+const TokenHeader = "X-Carousel-Token"
+
 const (
 	// aliasSeparator is between the admin token and an alias in one key. The last
 	// one counts, so that the token itself may hold it.
@@ -47,7 +51,7 @@ type Sender struct {
 // Caller judges the key of a chat request, and answers whose it is, and which token the request
 // is to be sent with. Keys are
 //
-//	<admin token>            any token of the pool, or that of AliasHeader
+//	<admin token>            any token of the pool, or that of AliasHeader or TokenHeader
 //	<admin token>::<alias>   the pool's token of that alias, percent-encoded
 //	<client key>             any token of the pool, within the key's bounds
 //	<token>,<checksum>       the caller's own session token
@@ -57,7 +61,7 @@ type Sender struct {
 // what is allowed. Errors are *chat.Error.
 func (g *Gate) Caller(r *http.Request, headers []string, allowed Allowed, now time.Time) (Sender, error) {
 	g.prefer(r, headers)
-	alias := r.Header.Get(AliasHeader)
+	alias, token := r.Header.Get(AliasHeader), r.Header.Get(TokenHeader)
 	key, ok := bearer(r.Header.Get(authorizationHeader))
 	isAdmin := ok && g.is(key)
 	if !ok { // from a page, or with no key
@@ -66,15 +70,18 @@ func (g *Gate) Caller(r *http.Request, headers []string, allowed Allowed, now ti
 		}
 	}
 	if !ok || isAdmin {
-		choice, err := pinned(alias, AliasHeader, allowed)
+		choice, err := chosen(token, alias, allowed)
 		return g.admin(isAdmin, choice), err
 	}
 	if at := strings.LastIndex(key, aliasSeparator); at > 0 && g.is(key[:at]) {
+		if token != "" {
+			return Sender{}, twoChoices()
+		}
 		choice, err := pinnedByKey(key[at+len(aliasSeparator):], alias, allowed)
 		return g.admin(true, choice), err
 	}
 	if secret, names, is := clientSecret(key); is {
-		return g.client(r, secret, names || alias != "", now)
+		return g.client(r, secret, names || alias != "" || token != "", now)
 	}
 	if at := strings.LastIndex(key, checksumSeparator); at >= 0 && allowed.OwnTokens {
 		choice, err := g.own(r, key[:at], key[at+len(checksumSeparator):], now)
@@ -101,7 +108,7 @@ func (g *Gate) client(r *http.Request, secret caller.Secret, choosesToken bool, 
 	case err != nil:
 		return Sender{}, err
 	case choosesToken:
-		return Sender{}, refusedKey(caller.NotForKeys, key, "choosing a token by its alias takes the admin token, and this is a client key: leave the alias out")
+		return Sender{}, refusedKey(caller.NotForKeys, key, "choosing a token takes the admin token, and this is a client key: leave the alias, or the token's id, out")
 	}
 	return Sender{Caller: caller.Caller{Kind: caller.Client, Key: key, Owner: sha256.Sum256([]byte("key\x00" + key.ID))}}, nil
 }
@@ -113,6 +120,25 @@ func ownSender(choice lease.Choice) Sender {
 	}
 	owner := sha256.Sum256([]byte("own token\x00" + choice.Own.Secret.Reveal()))
 	return Sender{Caller: caller.Caller{Kind: caller.OwnToken, Owner: owner}, Choice: choice}
+}
+
+// chosen reads which token is named by its id or by its alias, if one is.
+func chosen(token, alias string, allowed Allowed) (lease.Choice, error) {
+	switch {
+	case token == "":
+		return pinned(alias, AliasHeader, allowed)
+	case alias != "":
+		return lease.Choice{}, twoChoices()
+	}
+	upstreamName, id, _ := strings.Cut(token, "/")
+	if upstreamName == "" || id == "" {
+		return lease.Choice{}, chat.Errorf(chat.InvalidRequest, "the header %s names a token as upstream/id", TokenHeader)
+	}
+	return lease.Choice{Upstream: upstreamName, TokenID: id}, nil
+}
+
+func twoChoices() *chat.Error {
+	return chat.Errorf(chat.InvalidRequest, "a token is chosen by its alias or by the header %s, not by both", TokenHeader)
 }
 
 // pinnedByKey is pinned for an alias in the key; the header must not contradict.
@@ -150,9 +176,11 @@ func pinned(encoded, where string, allowed Allowed) (lease.Choice, error) {
 // own reads the token that a caller brought. The timestamp of its checksum may be
 // of any time: a new one is made for every request.
 func (g *Gate) own(r *http.Request, token, sum string, now time.Time) (lease.Choice, error) {
-	if r.Header.Get(AliasHeader) != "" {
-		return lease.Choice{}, chat.Errorf(chat.InvalidRequest,
-			"the header %s chooses a token of this gateway's pool, but the key is a token of your own", AliasHeader)
+	for _, name := range []string{AliasHeader, TokenHeader} {
+		if r.Header.Get(name) != "" {
+			return lease.Choice{}, chat.Errorf(chat.InvalidRequest,
+				"the header %s chooses a token of this gateway's pool, but the key is a token of your own", name)
+		}
 	}
 	if _, err := sessiontoken.Parse(token, now); err != nil {
 		return lease.Choice{}, g.refuse(r, chat.Errorf(chat.Unauthenticated, "the key is neither this gateway's nor a token that can be used: %s", err))

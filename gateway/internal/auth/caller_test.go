@@ -69,6 +69,37 @@ func TestCallersChoice(t *testing.T) {
 	}
 }
 
+// The admin names a token by its id, whatever the settings say of aliases; nobody else does.
+func TestATokenByItsID(t *testing.T) {
+	t.Parallel()
+	gate := auth.New(secret.New("right"), nil)
+	for name, test := range map[string]struct {
+		key, alias, token string
+		upstream, id      string
+		says              string
+	}{
+		"the admin":            {"right", "", "vendor/t1", "vendor", "t1", ""},
+		"an alias, too":        {"right", "work", "vendor/t1", "", "", "not by both"},
+		"an alias in the key":  {"right::work", "", "vendor/t1", "", "", "not by both"},
+		"an id alone":          {"right", "", "t1", "", "", "as upstream/id"},
+		"an upstream alone":    {"right", "", "vendor/", "", "", "as upstream/id"},
+		"somebody":             {"wrong", "", "vendor/t1", "", "", "the key is wrong"},
+		"a token of their own": {sessionToken + "," + oldSum, "", "vendor/t1", "", "", "a token of your own"},
+	} {
+		r := callOf(test.key, test.alias)
+		r.Header.Set(auth.TokenHeader, test.token)
+		got, err := gate.Caller(r, keyHeaders, all, callTime)
+		if got.Upstream != test.upstream || got.TokenID != test.id || (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	r := callOf("right", "")
+	r.Header.Set(auth.TokenHeader, "vendor/t1")
+	if got, err := gate.Caller(r, keyHeaders, auth.Allowed{}, callTime); err != nil || got.TokenID != "t1" {
+		t.Errorf("with aliases off: %+v, %v", got, err)
+	}
+}
+
 func TestCallersOwnToken(t *testing.T) {
 	t.Parallel()
 	gate := auth.New(secret.New("right"), nil)

@@ -67,6 +67,9 @@ func hashesOf(r *http.Request, sender auth.Sender, key string, body []byte) (key
 	who := ownerOf(r, sender)
 	keyHash = sha256.Sum256(append(who[:], r.URL.Path+"\x00"+key...))
 	beside := r.Header.Get(auth.AliasHeader)
+	if token := r.Header.Get(auth.TokenHeader); token != "" {
+		beside += "\x00token " + token
+	}
 	if query := r.URL.RawQuery; query != "" {
 		beside += "\x00" + query
 	}

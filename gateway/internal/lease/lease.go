@@ -35,8 +35,8 @@ type Demand struct {
 type Choice struct {
 	// Alias is that of the one token of the pool that may serve.
 	Alias string
-	// Upstream and TokenID are where what the request goes on with is kept, and the token that
-	// it was made with: no other can serve. Either both are set, or none is.
+	// Upstream and TokenID are those of the one token that may serve: what the request goes on with
+	// was made with it, or the admin has named it. Either both are set, or none is.
 	Upstream, TokenID string
 	// Own is a token that the caller brought: the pool is not asked. Nobody stores
 	// it.

@@ -46,6 +46,8 @@ type Token struct {
 	NextRefreshAt *time.Time `json:"next_refresh_at"`
 	// Proxy is without its password; empty: the upstream's.
 	Proxy string `json:"proxy"`
+	// DisabledUntil is null where it is enabled, or only an admin enables it.
+	DisabledUntil *time.Time `json:"disabled_until"`
 }
 
 // Of is the form of a token.
@@ -61,5 +63,6 @@ func Of(t *tokenstorev1.Token) Token {
 		CreatedAt: nullable.Time(t.GetCreatedAt()), Version: t.GetVersion(),
 		Kind: KindName(t.GetKind()), NeedsLogin: t.GetNeedsLogin(), RefreshError: nullable.Text(t.GetRefreshError()),
 		RefreshedAt: nullable.Time(t.GetRefreshedAt()), NextRefreshAt: nullable.Time(t.GetNextRefreshAt()), Proxy: t.GetMaskedProxy(),
+		DisabledUntil: nullable.Time(t.GetDisabledUntil()),
 	}
 }

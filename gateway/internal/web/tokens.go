@@ -14,9 +14,6 @@ import (
 
 var tokensPage = view{"tokens", "tokens", (*Site).loadTokens}
 
-// tokensPerPage is how many rows a page of the table has.
-const tokensPerPage = 50
-
 // tokenRow is a token as the pages show it.
 type tokenRow struct{ *tokenstorev1.Token }
 
@@ -69,39 +66,84 @@ func rowsOf(tokens []*tokenstorev1.Token) []tokenRow {
 }
 
 type tokensData struct {
-	Rows      []tokenRow
+	Rows []tokenRow
+	// Table is what the list is: its filter, order and page.
+	Table tokenTable
+	// Total is how many match; nil where the tokenstore does not count them.
+	Total     *uint32
+	Pools     []poolChoice
 	Upstreams []string
 	// Logins are the upstreams that people can log in to in the browser.
 	Logins []string
-	States []string
-	// The filters, as they are set.
-	Query, Upstream, State, Tag string
-	// Next is the address of the next page; empty on the last. First is that of
-	// the first page; empty on it.
+	// Next is the address of the next page where only its cursor is known; First is that of the
+	// first page then; empty where there is none.
 	Next, First string
 }
 
-// Filtered tells whether a filter is set.
-func (d tokensData) Filtered() bool { return d.Query+d.Upstream+d.State+d.Tag != "" }
+// Known tells whether it is known how many match.
+func (d tokensData) Known() bool { return d.Total != nil }
+
+// Count is how many match.
+func (d tokensData) Count() uint64 { return uint64(*d.Total) }
+
+// From and To are the first and the last that the page shows, of those that match.
+func (d tokensData) From() uint64 { return min(uint64(d.Table.offset())+1, d.Count()) }
+
+// To is the last.
+func (d tokensData) To() uint64 { return min(uint64(d.Table.offset()+d.Table.Size), d.Count()) }
+
+// Earlier is the address of the page before; empty on the first.
+func (d tokensData) Earlier() string {
+	if !d.Known() || d.Table.Page == 1 {
+		return ""
+	}
+	return d.Table.page(d.Table.Page - 1)
+}
+
+// Later is the address of the page behind; empty on the last.
+func (d tokensData) Later() string {
+	if !d.Known() || d.To() == d.Count() {
+		return ""
+	}
+	return d.Table.page(d.Table.Page + 1)
+}
+
+// Wide tells whether the rows say of which upstream they are.
+func (d tokensData) Wide() bool { return d.Table.Upstream == "" }
 
 func (s *Site) loadTokens(ctx context.Context, c *gin.Context) (any, error) {
-	data := tokensData{
-		Query: c.Query("q"), Upstream: c.Query("upstream"), State: c.Query("state"), Tag: c.Query("tag"), States: tokenform.StateNames(),
-	}
-	request := &tokenstorev1.ListTokensRequest{
-		Upstream: data.Upstream, Tag: data.Tag, Query: data.Query, Limit: tokensPerPage, Cursor: c.Query("cursor"),
-		State:       tokenform.States[data.State],
-		NewestFirst: true, // what was just added is in sight
+	data := tokensData{Table: readTokenTable(c.Request.URL)}
+	request := data.Table.request()
+	if cursor := c.Query("cursor"); cursor != "" { // of a tokenstore that does not know places
+		request.Cursor, request.Offset = cursor, 0
 	}
 	answer, err := s.Tokens.ListTokens(ctx, request)
 	if err != nil {
 		return data, err
 	}
-	data.Rows = rowsOf(answer.GetTokens())
-	data.Next, data.First = turns(c.Request.URL, answer.GetNextCursor())
+	if last := lastPage(answer, data.Table); last != 0 { // there were more
+		data.Table.Page = last
+		if answer, err = s.Tokens.ListTokens(ctx, data.Table.request()); err != nil {
+			return data, err
+		}
+	}
+	data.Rows, data.Total = rowsOf(answer.GetTokens()), answer.Total
+	if data.Total == nil {
+		data.Next, data.First = turns(c.Request.URL, answer.GetNextCursor())
+	}
 	data.Upstreams, err = s.upstreamNames(ctx)
 	data.Logins = filter(data.Upstreams, s.HasLogins)
-	return data, err
+	pools, poolErr := s.pools(ctx)
+	data.Pools = data.Table.poolChoices(data.Upstreams, pools)
+	return data, cmp.Or(err, poolErr)
+}
+
+// lastPage is the number of the last page where the one that was asked for is behind it; else 0.
+func lastPage(answer *tokenstorev1.ListTokensResponse, table tokenTable) int {
+	if len(answer.GetTokens()) > 0 || answer.GetTotal() == 0 {
+		return 0
+	}
+	return (int(answer.GetTotal())-1)/table.Size + 1
 }
 
 // filter returns the names that are wanted.

@@ -38,6 +38,9 @@ func (u upstreamRow) SettingsObject() (string, error) {
 
 type upstreamsData struct{ Rows []upstreamRow }
 
+// Presets are the providers whose address an admin needs not look up.
+func (upstreamsData) Presets() []preset { return presets }
+
 func (s *Site) loadUpstreams(ctx context.Context, _ *gin.Context) (any, error) {
 	answer, err := s.Config.ListUpstreams(ctx, &tokenstorev1.ListUpstreamsRequest{})
 	if err != nil {

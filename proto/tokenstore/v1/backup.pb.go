@@ -565,7 +565,9 @@ type BackupToken struct {
 	DeviceId string `protobuf:"bytes,9,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
 	MacHash  string `protobuf:"bytes,10,opt,name=mac_hash,json=macHash,proto3" json:"mac_hash,omitempty"`
 	// With its password; empty: the upstream's.
-	Proxy         string `protobuf:"bytes,11,opt,name=proxy,proto3" json:"proxy,omitempty"`
+	Proxy string `protobuf:"bytes,11,opt,name=proxy,proto3" json:"proxy,omitempty"`
+	// When it is enabled by itself; unset: when an admin does it.
+	DisabledUntil *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=disabled_until,json=disabledUntil,proto3" json:"disabled_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -675,6 +677,13 @@ func (x *BackupToken) GetProxy() string {
 		return x.Proxy
 	}
 	return ""
+}
+
+func (x *BackupToken) GetDisabledUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DisabledUntil
+	}
+	return nil
 }
 
 // BackupClientKey is a key of clients. Nobody has its secret, which goes on all the same.
@@ -1263,7 +1272,7 @@ const file_tokenstore_v1_backup_proto_rawDesc = "" +
 	"\tBackupEnd\x12\x18\n" +
 	"\arecords\x18\x01 \x01(\x04R\arecords\x12+\n" +
 	"\x11unreadable_tokens\x18\x02 \x03(\tR\x10unreadableTokens\x121\n" +
-	"\x14unreadable_upstreams\x18\x03 \x03(\tR\x13unreadableUpstreams\"\xa2\x02\n" +
+	"\x14unreadable_upstreams\x18\x03 \x03(\tR\x13unreadableUpstreams\"\xe5\x02\n" +
 	"\vBackupToken\x12\x1a\n" +
 	"\bupstream\x18\x01 \x01(\tR\bupstream\x12\x16\n" +
 	"\x06secret\x18\x02 \x01(\tR\x06secret\x12#\n" +
@@ -1276,7 +1285,8 @@ const file_tokenstore_v1_backup_proto_rawDesc = "" +
 	"\tdevice_id\x18\t \x01(\tR\bdeviceId\x12\x19\n" +
 	"\bmac_hash\x18\n" +
 	" \x01(\tR\amacHash\x12\x14\n" +
-	"\x05proxy\x18\v \x01(\tR\x05proxy\"\x86\x01\n" +
+	"\x05proxy\x18\v \x01(\tR\x05proxy\x12A\n" +
+	"\x0edisabled_until\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\rdisabledUntil\"\x86\x01\n" +
 	"\x0fBackupClientKey\x12*\n" +
 	"\x03key\x18\x01 \x01(\v2\x18.tokenstore.v1.ClientKeyR\x03key\x12\x1f\n" +
 	"\vsecret_hash\x18\x02 \x01(\fR\n" +
@@ -1387,26 +1397,27 @@ var file_tokenstore_v1_backup_proto_depIdxs = []int32{
 	19, // 8: tokenstore.v1.BackupRecord.price:type_name -> tokenstore.v1.Price
 	6,  // 9: tokenstore.v1.BackupRecord.end:type_name -> tokenstore.v1.BackupEnd
 	20, // 10: tokenstore.v1.BackupHeader.made_at:type_name -> google.protobuf.Timestamp
-	21, // 11: tokenstore.v1.BackupClientKey.key:type_name -> tokenstore.v1.ClientKey
-	11, // 12: tokenstore.v1.RestoreRequest.options:type_name -> tokenstore.v1.RestoreOptions
-	4,  // 13: tokenstore.v1.RestoreRequest.records:type_name -> tokenstore.v1.BackupRecord
-	13, // 14: tokenstore.v1.RestoreResponse.plan:type_name -> tokenstore.v1.RestorePlan
-	20, // 15: tokenstore.v1.RestorePlan.made_at:type_name -> google.protobuf.Timestamp
-	14, // 16: tokenstore.v1.RestorePlan.counts:type_name -> tokenstore.v1.RestoreCount
-	15, // 17: tokenstore.v1.RestorePlan.items:type_name -> tokenstore.v1.RestoreItem
-	0,  // 18: tokenstore.v1.RestoreCount.kind:type_name -> tokenstore.v1.BackupKind
-	1,  // 19: tokenstore.v1.RestoreCount.action:type_name -> tokenstore.v1.RestoreAction
-	0,  // 20: tokenstore.v1.RestoreItem.kind:type_name -> tokenstore.v1.BackupKind
-	1,  // 21: tokenstore.v1.RestoreItem.action:type_name -> tokenstore.v1.RestoreAction
-	2,  // 22: tokenstore.v1.BackupService.Backup:input_type -> tokenstore.v1.BackupRequest
-	10, // 23: tokenstore.v1.BackupService.Restore:input_type -> tokenstore.v1.RestoreRequest
-	3,  // 24: tokenstore.v1.BackupService.Backup:output_type -> tokenstore.v1.BackupResponse
-	12, // 25: tokenstore.v1.BackupService.Restore:output_type -> tokenstore.v1.RestoreResponse
-	24, // [24:26] is the sub-list for method output_type
-	22, // [22:24] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	20, // 11: tokenstore.v1.BackupToken.disabled_until:type_name -> google.protobuf.Timestamp
+	21, // 12: tokenstore.v1.BackupClientKey.key:type_name -> tokenstore.v1.ClientKey
+	11, // 13: tokenstore.v1.RestoreRequest.options:type_name -> tokenstore.v1.RestoreOptions
+	4,  // 14: tokenstore.v1.RestoreRequest.records:type_name -> tokenstore.v1.BackupRecord
+	13, // 15: tokenstore.v1.RestoreResponse.plan:type_name -> tokenstore.v1.RestorePlan
+	20, // 16: tokenstore.v1.RestorePlan.made_at:type_name -> google.protobuf.Timestamp
+	14, // 17: tokenstore.v1.RestorePlan.counts:type_name -> tokenstore.v1.RestoreCount
+	15, // 18: tokenstore.v1.RestorePlan.items:type_name -> tokenstore.v1.RestoreItem
+	0,  // 19: tokenstore.v1.RestoreCount.kind:type_name -> tokenstore.v1.BackupKind
+	1,  // 20: tokenstore.v1.RestoreCount.action:type_name -> tokenstore.v1.RestoreAction
+	0,  // 21: tokenstore.v1.RestoreItem.kind:type_name -> tokenstore.v1.BackupKind
+	1,  // 22: tokenstore.v1.RestoreItem.action:type_name -> tokenstore.v1.RestoreAction
+	2,  // 23: tokenstore.v1.BackupService.Backup:input_type -> tokenstore.v1.BackupRequest
+	10, // 24: tokenstore.v1.BackupService.Restore:input_type -> tokenstore.v1.RestoreRequest
+	3,  // 25: tokenstore.v1.BackupService.Backup:output_type -> tokenstore.v1.BackupResponse
+	12, // 26: tokenstore.v1.BackupService.Restore:output_type -> tokenstore.v1.RestoreResponse
+	25, // [25:27] is the sub-list for method output_type
+	23, // [23:25] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_backup_proto_init() }

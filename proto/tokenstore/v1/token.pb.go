@@ -207,6 +207,71 @@ func (TokenFileFormat) EnumDescriptor() ([]byte, []int) {
 	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{2}
 }
 
+// TokenOrder is what a list of tokens is sorted by.
+type TokenOrder int32
+
+const (
+	// By their creation.
+	TokenOrder_TOKEN_ORDER_UNSPECIFIED TokenOrder = 0
+	// By alias; those without one are without a value.
+	TokenOrder_TOKEN_ORDER_ALIAS TokenOrder = 1
+	// By state: first those that an admin has to do with.
+	TokenOrder_TOKEN_ORDER_STATE     TokenOrder = 2
+	TokenOrder_TOKEN_ORDER_EXPIRES   TokenOrder = 3
+	TokenOrder_TOKEN_ORDER_REQUESTS  TokenOrder = 4
+	TokenOrder_TOKEN_ORDER_FAILURES  TokenOrder = 5
+	TokenOrder_TOKEN_ORDER_LAST_USED TokenOrder = 6
+)
+
+// Enum value maps for TokenOrder.
+var (
+	TokenOrder_name = map[int32]string{
+		0: "TOKEN_ORDER_UNSPECIFIED",
+		1: "TOKEN_ORDER_ALIAS",
+		2: "TOKEN_ORDER_STATE",
+		3: "TOKEN_ORDER_EXPIRES",
+		4: "TOKEN_ORDER_REQUESTS",
+		5: "TOKEN_ORDER_FAILURES",
+		6: "TOKEN_ORDER_LAST_USED",
+	}
+	TokenOrder_value = map[string]int32{
+		"TOKEN_ORDER_UNSPECIFIED": 0,
+		"TOKEN_ORDER_ALIAS":       1,
+		"TOKEN_ORDER_STATE":       2,
+		"TOKEN_ORDER_EXPIRES":     3,
+		"TOKEN_ORDER_REQUESTS":    4,
+		"TOKEN_ORDER_FAILURES":    5,
+		"TOKEN_ORDER_LAST_USED":   6,
+	}
+)
+
+func (x TokenOrder) Enum() *TokenOrder {
+	p := new(TokenOrder)
+	*p = x
+	return p
+}
+
+func (x TokenOrder) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TokenOrder) Descriptor() protoreflect.EnumDescriptor {
+	return file_tokenstore_v1_token_proto_enumTypes[3].Descriptor()
+}
+
+func (TokenOrder) Type() protoreflect.EnumType {
+	return &file_tokenstore_v1_token_proto_enumTypes[3]
+}
+
+func (x TokenOrder) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TokenOrder.Descriptor instead.
+func (TokenOrder) EnumDescriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{3}
+}
+
 // Token is what may be shown of a token.
 type Token struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -252,7 +317,9 @@ type Token struct {
 	NextRefreshAt *timestamppb.Timestamp `protobuf:"bytes,25,opt,name=next_refresh_at,json=nextRefreshAt,proto3" json:"next_refresh_at,omitempty"`
 	// The proxy that everything about this token goes through, without its password; empty:
 	// the upstream's.
-	MaskedProxy   string `protobuf:"bytes,26,opt,name=masked_proxy,json=maskedProxy,proto3" json:"masked_proxy,omitempty"`
+	MaskedProxy string `protobuf:"bytes,26,opt,name=masked_proxy,json=maskedProxy,proto3" json:"masked_proxy,omitempty"`
+	// When a disabled token is enabled by itself; unset: when an admin does it.
+	DisabledUntil *timestamppb.Timestamp `protobuf:"bytes,27,opt,name=disabled_until,json=disabledUntil,proto3" json:"disabled_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -467,6 +534,13 @@ func (x *Token) GetMaskedProxy() string {
 		return x.MaskedProxy
 	}
 	return ""
+}
+
+func (x *Token) GetDisabledUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DisabledUntil
+	}
+	return nil
 }
 
 type CreateTokenRequest struct {
@@ -766,6 +840,183 @@ func (x *ImportTokensResponse) GetUpstreams() uint32 {
 	return 0
 }
 
+type PreviewTokensRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Import        *ImportTokensRequest   `protobuf:"bytes,1,opt,name=import,proto3" json:"import,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewTokensRequest) Reset() {
+	*x = PreviewTokensRequest{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewTokensRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewTokensRequest) ProtoMessage() {}
+
+func (x *PreviewTokensRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewTokensRequest.ProtoReflect.Descriptor instead.
+func (*PreviewTokensRequest) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *PreviewTokensRequest) GetImport() *ImportTokensRequest {
+	if x != nil {
+		return x.Import
+	}
+	return nil
+}
+
+type PreviewTokensResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the import would answer. Upstreams that a file defines are counted, not compared.
+	Report *ImportTokensResponse `protobuf:"bytes,1,opt,name=report,proto3" json:"report,omitempty"`
+	// The first 200 tokens that would be taken, in the order of the file.
+	Tokens        []*PreviewedToken `protobuf:"bytes,2,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewTokensResponse) Reset() {
+	*x = PreviewTokensResponse{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewTokensResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewTokensResponse) ProtoMessage() {}
+
+func (x *PreviewTokensResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewTokensResponse.ProtoReflect.Descriptor instead.
+func (*PreviewTokensResponse) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *PreviewTokensResponse) GetReport() *ImportTokensResponse {
+	if x != nil {
+		return x.Report
+	}
+	return nil
+}
+
+func (x *PreviewTokensResponse) GetTokens() []*PreviewedToken {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
+// PreviewedToken is a token that an import would take.
+type PreviewedToken struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// From 1.
+	Line uint32 `protobuf:"varint,1,opt,name=line,proto3" json:"line,omitempty"`
+	// It is in the pool, and would be updated.
+	Known         bool   `protobuf:"varint,2,opt,name=known,proto3" json:"known,omitempty"`
+	Upstream      string `protobuf:"bytes,3,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	Alias         string `protobuf:"bytes,4,opt,name=alias,proto3" json:"alias,omitempty"`
+	MaskedSecret  string `protobuf:"bytes,5,opt,name=masked_secret,json=maskedSecret,proto3" json:"masked_secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewedToken) Reset() {
+	*x = PreviewedToken{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewedToken) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewedToken) ProtoMessage() {}
+
+func (x *PreviewedToken) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewedToken.ProtoReflect.Descriptor instead.
+func (*PreviewedToken) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *PreviewedToken) GetLine() uint32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *PreviewedToken) GetKnown() bool {
+	if x != nil {
+		return x.Known
+	}
+	return false
+}
+
+func (x *PreviewedToken) GetUpstream() string {
+	if x != nil {
+		return x.Upstream
+	}
+	return ""
+}
+
+func (x *PreviewedToken) GetAlias() string {
+	if x != nil {
+		return x.Alias
+	}
+	return ""
+}
+
+func (x *PreviewedToken) GetMaskedSecret() string {
+	if x != nil {
+		return x.MaskedSecret
+	}
+	return ""
+}
+
 // RejectedLine says which line was not taken and why, without repeating it.
 type RejectedLine struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -778,7 +1029,7 @@ type RejectedLine struct {
 
 func (x *RejectedLine) Reset() {
 	*x = RejectedLine{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[5]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -790,7 +1041,7 @@ func (x *RejectedLine) String() string {
 func (*RejectedLine) ProtoMessage() {}
 
 func (x *RejectedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[5]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -803,7 +1054,7 @@ func (x *RejectedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RejectedLine.ProtoReflect.Descriptor instead.
 func (*RejectedLine) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{5}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RejectedLine) GetLine() uint32 {
@@ -830,15 +1081,23 @@ type ListTokensRequest struct {
 	// 1 to 1000; 0 means 100.
 	Limit uint32 `protobuf:"varint,5,opt,name=limit,proto3" json:"limit,omitempty"`
 	// From the previous answer's next_cursor, in the same order.
-	Cursor        string `protobuf:"bytes,6,opt,name=cursor,proto3" json:"cursor,omitempty"`
-	NewestFirst   bool   `protobuf:"varint,7,opt,name=newest_first,json=newestFirst,proto3" json:"newest_first,omitempty"`
+	Cursor      string `protobuf:"bytes,6,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	NewestFirst bool   `protobuf:"varint,7,opt,name=newest_first,json=newestFirst,proto3" json:"newest_first,omitempty"`
+	// By what they are sorted; tokens that are alike in it have the newest first.
+	Order TokenOrder `protobuf:"varint,8,opt,name=order,proto3,enum=tokenstore.v1.TokenOrder" json:"order,omitempty"`
+	// Turns order around. Tokens without a value are the last in any case.
+	Descending bool `protobuf:"varint,9,opt,name=descending,proto3" json:"descending,omitempty"`
+	// How many to pass over, instead of a cursor.
+	Offset uint32 `protobuf:"varint,10,opt,name=offset,proto3" json:"offset,omitempty"`
+	// Whether total is wanted.
+	Counted       bool `protobuf:"varint,11,opt,name=counted,proto3" json:"counted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListTokensRequest) Reset() {
 	*x = ListTokensRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[6]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -850,7 +1109,7 @@ func (x *ListTokensRequest) String() string {
 func (*ListTokensRequest) ProtoMessage() {}
 
 func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[6]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -863,7 +1122,7 @@ func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListTokensRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{6}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListTokensRequest) GetUpstream() string {
@@ -915,18 +1174,49 @@ func (x *ListTokensRequest) GetNewestFirst() bool {
 	return false
 }
 
+func (x *ListTokensRequest) GetOrder() TokenOrder {
+	if x != nil {
+		return x.Order
+	}
+	return TokenOrder_TOKEN_ORDER_UNSPECIFIED
+}
+
+func (x *ListTokensRequest) GetDescending() bool {
+	if x != nil {
+		return x.Descending
+	}
+	return false
+}
+
+func (x *ListTokensRequest) GetOffset() uint32 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *ListTokensRequest) GetCounted() bool {
+	if x != nil {
+		return x.Counted
+	}
+	return false
+}
+
 type ListTokensResponse struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Tokens []*Token               `protobuf:"bytes,1,rep,name=tokens,proto3" json:"tokens,omitempty"`
 	// Empty on the last page.
-	NextCursor    string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3" json:"next_cursor,omitempty"`
+	NextCursor string `protobuf:"bytes,2,opt,name=next_cursor,json=nextCursor,proto3" json:"next_cursor,omitempty"`
+	// How many tokens the request chooses on all pages. Unset where it was not asked for, and of
+	// a tokenstore that does not count them.
+	Total         *uint32 `protobuf:"varint,3,opt,name=total,proto3,oneof" json:"total,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListTokensResponse) Reset() {
 	*x = ListTokensResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[7]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -938,7 +1228,7 @@ func (x *ListTokensResponse) String() string {
 func (*ListTokensResponse) ProtoMessage() {}
 
 func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[7]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -951,7 +1241,7 @@ func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListTokensResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{7}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListTokensResponse) GetTokens() []*Token {
@@ -968,6 +1258,13 @@ func (x *ListTokensResponse) GetNextCursor() string {
 	return ""
 }
 
+func (x *ListTokensResponse) GetTotal() uint32 {
+	if x != nil && x.Total != nil {
+		return *x.Total
+	}
+	return 0
+}
+
 type GetTokenRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -977,7 +1274,7 @@ type GetTokenRequest struct {
 
 func (x *GetTokenRequest) Reset() {
 	*x = GetTokenRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[8]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -989,7 +1286,7 @@ func (x *GetTokenRequest) String() string {
 func (*GetTokenRequest) ProtoMessage() {}
 
 func (x *GetTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[8]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1002,7 +1299,7 @@ func (x *GetTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTokenRequest.ProtoReflect.Descriptor instead.
 func (*GetTokenRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{8}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetTokenRequest) GetId() string {
@@ -1021,7 +1318,7 @@ type GetTokenResponse struct {
 
 func (x *GetTokenResponse) Reset() {
 	*x = GetTokenResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[9]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1033,7 +1330,7 @@ func (x *GetTokenResponse) String() string {
 func (*GetTokenResponse) ProtoMessage() {}
 
 func (x *GetTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[9]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1046,7 +1343,7 @@ func (x *GetTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTokenResponse.ProtoReflect.Descriptor instead.
 func (*GetTokenResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{9}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetTokenResponse) GetToken() *Token {
@@ -1059,7 +1356,8 @@ func (x *GetTokenResponse) GetToken() *Token {
 type UpdateTokenRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Any of alias, tags, cap, weight, enabled, checksum, proxy.
+	// Any of alias, tags, cap, weight, enabled, checksum, proxy, disabled_until. A mask with
+	// enabled alone takes disabled_until away.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	Alias      string                 `protobuf:"bytes,3,opt,name=alias,proto3" json:"alias,omitempty"`
 	Tags       []string               `protobuf:"bytes,4,rep,name=tags,proto3" json:"tags,omitempty"`
@@ -1070,14 +1368,16 @@ type UpdateTokenRequest struct {
 	// 0: no check.
 	ExpectedVersion uint64 `protobuf:"varint,9,opt,name=expected_version,json=expectedVersion,proto3" json:"expected_version,omitempty"`
 	// As in CreateTokenRequest.
-	Proxy         string `protobuf:"bytes,10,opt,name=proxy,proto3" json:"proxy,omitempty"`
+	Proxy string `protobuf:"bytes,10,opt,name=proxy,proto3" json:"proxy,omitempty"`
+	// Disables the token until then; unset: it stays as it is until an admin says otherwise.
+	DisabledUntil *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=disabled_until,json=disabledUntil,proto3" json:"disabled_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UpdateTokenRequest) Reset() {
 	*x = UpdateTokenRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[10]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1089,7 +1389,7 @@ func (x *UpdateTokenRequest) String() string {
 func (*UpdateTokenRequest) ProtoMessage() {}
 
 func (x *UpdateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[10]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1102,7 +1402,7 @@ func (x *UpdateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateTokenRequest.ProtoReflect.Descriptor instead.
 func (*UpdateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{10}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UpdateTokenRequest) GetId() string {
@@ -1175,6 +1475,13 @@ func (x *UpdateTokenRequest) GetProxy() string {
 	return ""
 }
 
+func (x *UpdateTokenRequest) GetDisabledUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DisabledUntil
+	}
+	return nil
+}
+
 type UpdateTokenResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Token         *Token                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
@@ -1184,7 +1491,7 @@ type UpdateTokenResponse struct {
 
 func (x *UpdateTokenResponse) Reset() {
 	*x = UpdateTokenResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[11]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1196,7 +1503,7 @@ func (x *UpdateTokenResponse) String() string {
 func (*UpdateTokenResponse) ProtoMessage() {}
 
 func (x *UpdateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[11]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1209,7 +1516,7 @@ func (x *UpdateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateTokenResponse.ProtoReflect.Descriptor instead.
 func (*UpdateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{11}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *UpdateTokenResponse) GetToken() *Token {
@@ -1229,7 +1536,7 @@ type DeleteTokenRequest struct {
 
 func (x *DeleteTokenRequest) Reset() {
 	*x = DeleteTokenRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[12]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1241,7 +1548,7 @@ func (x *DeleteTokenRequest) String() string {
 func (*DeleteTokenRequest) ProtoMessage() {}
 
 func (x *DeleteTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[12]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1254,7 +1561,7 @@ func (x *DeleteTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTokenRequest.ProtoReflect.Descriptor instead.
 func (*DeleteTokenRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{12}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DeleteTokenRequest) GetId() string {
@@ -1279,7 +1586,7 @@ type DeleteTokenResponse struct {
 
 func (x *DeleteTokenResponse) Reset() {
 	*x = DeleteTokenResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[13]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1291,7 +1598,7 @@ func (x *DeleteTokenResponse) String() string {
 func (*DeleteTokenResponse) ProtoMessage() {}
 
 func (x *DeleteTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[13]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1304,7 +1611,7 @@ func (x *DeleteTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteTokenResponse.ProtoReflect.Descriptor instead.
 func (*DeleteTokenResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{13}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{16}
 }
 
 type ExportTokensRequest struct {
@@ -1317,7 +1624,7 @@ type ExportTokensRequest struct {
 
 func (x *ExportTokensRequest) Reset() {
 	*x = ExportTokensRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[14]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1329,7 +1636,7 @@ func (x *ExportTokensRequest) String() string {
 func (*ExportTokensRequest) ProtoMessage() {}
 
 func (x *ExportTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[14]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1342,7 +1649,7 @@ func (x *ExportTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportTokensRequest.ProtoReflect.Descriptor instead.
 func (*ExportTokensRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{14}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ExportTokensRequest) GetFormat() TokenFileFormat {
@@ -1371,7 +1678,7 @@ type ExportTokensResponse struct {
 
 func (x *ExportTokensResponse) Reset() {
 	*x = ExportTokensResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[15]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1383,7 +1690,7 @@ func (x *ExportTokensResponse) String() string {
 func (*ExportTokensResponse) ProtoMessage() {}
 
 func (x *ExportTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[15]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1396,7 +1703,7 @@ func (x *ExportTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportTokensResponse.ProtoReflect.Descriptor instead.
 func (*ExportTokensResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{15}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ExportTokensResponse) GetContent() string {
@@ -1429,7 +1736,7 @@ type RestoreTokenRequest struct {
 
 func (x *RestoreTokenRequest) Reset() {
 	*x = RestoreTokenRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[16]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1441,7 +1748,7 @@ func (x *RestoreTokenRequest) String() string {
 func (*RestoreTokenRequest) ProtoMessage() {}
 
 func (x *RestoreTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[16]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1454,7 +1761,7 @@ func (x *RestoreTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreTokenRequest.ProtoReflect.Descriptor instead.
 func (*RestoreTokenRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{16}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RestoreTokenRequest) GetId() string {
@@ -1473,7 +1780,7 @@ type RestoreTokenResponse struct {
 
 func (x *RestoreTokenResponse) Reset() {
 	*x = RestoreTokenResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[17]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1485,7 +1792,7 @@ func (x *RestoreTokenResponse) String() string {
 func (*RestoreTokenResponse) ProtoMessage() {}
 
 func (x *RestoreTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[17]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1498,7 +1805,7 @@ func (x *RestoreTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreTokenResponse.ProtoReflect.Descriptor instead.
 func (*RestoreTokenResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{17}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RestoreTokenResponse) GetToken() *Token {
@@ -1517,7 +1824,7 @@ type RevealTokenRequest struct {
 
 func (x *RevealTokenRequest) Reset() {
 	*x = RevealTokenRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[18]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1529,7 +1836,7 @@ func (x *RevealTokenRequest) String() string {
 func (*RevealTokenRequest) ProtoMessage() {}
 
 func (x *RevealTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[18]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1542,7 +1849,7 @@ func (x *RevealTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevealTokenRequest.ProtoReflect.Descriptor instead.
 func (*RevealTokenRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{18}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RevealTokenRequest) GetId() string {
@@ -1566,7 +1873,7 @@ type RevealTokenResponse struct {
 
 func (x *RevealTokenResponse) Reset() {
 	*x = RevealTokenResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[19]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1578,7 +1885,7 @@ func (x *RevealTokenResponse) String() string {
 func (*RevealTokenResponse) ProtoMessage() {}
 
 func (x *RevealTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[19]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1591,7 +1898,7 @@ func (x *RevealTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevealTokenResponse.ProtoReflect.Descriptor instead.
 func (*RevealTokenResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{19}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RevealTokenResponse) GetUpstream() string {
@@ -1656,7 +1963,7 @@ type TokenAccount struct {
 
 func (x *TokenAccount) Reset() {
 	*x = TokenAccount{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[20]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1668,7 +1975,7 @@ func (x *TokenAccount) String() string {
 func (*TokenAccount) ProtoMessage() {}
 
 func (x *TokenAccount) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[20]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1681,7 +1988,7 @@ func (x *TokenAccount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenAccount.ProtoReflect.Descriptor instead.
 func (*TokenAccount) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{20}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *TokenAccount) GetUserId() string {
@@ -1776,7 +2083,7 @@ type TokenQuota struct {
 
 func (x *TokenQuota) Reset() {
 	*x = TokenQuota{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[21]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1788,7 +2095,7 @@ func (x *TokenQuota) String() string {
 func (*TokenQuota) ProtoMessage() {}
 
 func (x *TokenQuota) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[21]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1801,7 +2108,7 @@ func (x *TokenQuota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenQuota.ProtoReflect.Descriptor instead.
 func (*TokenQuota) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{21}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *TokenQuota) GetName() string {
@@ -1848,7 +2155,7 @@ type GetTokenAccountRequest struct {
 
 func (x *GetTokenAccountRequest) Reset() {
 	*x = GetTokenAccountRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[22]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1860,7 +2167,7 @@ func (x *GetTokenAccountRequest) String() string {
 func (*GetTokenAccountRequest) ProtoMessage() {}
 
 func (x *GetTokenAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[22]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1873,7 +2180,7 @@ func (x *GetTokenAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTokenAccountRequest.ProtoReflect.Descriptor instead.
 func (*GetTokenAccountRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{22}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GetTokenAccountRequest) GetId() string {
@@ -1893,7 +2200,7 @@ type GetTokenAccountResponse struct {
 
 func (x *GetTokenAccountResponse) Reset() {
 	*x = GetTokenAccountResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[23]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1905,7 +2212,7 @@ func (x *GetTokenAccountResponse) String() string {
 func (*GetTokenAccountResponse) ProtoMessage() {}
 
 func (x *GetTokenAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[23]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1918,7 +2225,7 @@ func (x *GetTokenAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTokenAccountResponse.ProtoReflect.Descriptor instead.
 func (*GetTokenAccountResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{23}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GetTokenAccountResponse) GetAccount() *TokenAccount {
@@ -1938,7 +2245,7 @@ type RecordTokenAccountRequest struct {
 
 func (x *RecordTokenAccountRequest) Reset() {
 	*x = RecordTokenAccountRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[24]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1950,7 +2257,7 @@ func (x *RecordTokenAccountRequest) String() string {
 func (*RecordTokenAccountRequest) ProtoMessage() {}
 
 func (x *RecordTokenAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[24]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1963,7 +2270,7 @@ func (x *RecordTokenAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordTokenAccountRequest.ProtoReflect.Descriptor instead.
 func (*RecordTokenAccountRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{24}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RecordTokenAccountRequest) GetId() string {
@@ -1988,7 +2295,7 @@ type RecordTokenAccountResponse struct {
 
 func (x *RecordTokenAccountResponse) Reset() {
 	*x = RecordTokenAccountResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[25]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2000,7 +2307,7 @@ func (x *RecordTokenAccountResponse) String() string {
 func (*RecordTokenAccountResponse) ProtoMessage() {}
 
 func (x *RecordTokenAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[25]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2013,7 +2320,7 @@ func (x *RecordTokenAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordTokenAccountResponse.ProtoReflect.Descriptor instead.
 func (*RecordTokenAccountResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{25}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{28}
 }
 
 type ListTokenAccountsRequest struct {
@@ -2030,7 +2337,7 @@ type ListTokenAccountsRequest struct {
 
 func (x *ListTokenAccountsRequest) Reset() {
 	*x = ListTokenAccountsRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[26]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2042,7 +2349,7 @@ func (x *ListTokenAccountsRequest) String() string {
 func (*ListTokenAccountsRequest) ProtoMessage() {}
 
 func (x *ListTokenAccountsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[26]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2055,7 +2362,7 @@ func (x *ListTokenAccountsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokenAccountsRequest.ProtoReflect.Descriptor instead.
 func (*ListTokenAccountsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{26}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListTokenAccountsRequest) GetUpstream() string {
@@ -2090,7 +2397,7 @@ type ListTokenAccountsResponse struct {
 
 func (x *ListTokenAccountsResponse) Reset() {
 	*x = ListTokenAccountsResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[27]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2102,7 +2409,7 @@ func (x *ListTokenAccountsResponse) String() string {
 func (*ListTokenAccountsResponse) ProtoMessage() {}
 
 func (x *ListTokenAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[27]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2115,7 +2422,7 @@ func (x *ListTokenAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokenAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListTokenAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{27}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListTokenAccountsResponse) GetAccounts() []*AccountOfToken {
@@ -2144,7 +2451,7 @@ type AccountOfToken struct {
 
 func (x *AccountOfToken) Reset() {
 	*x = AccountOfToken{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[28]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2156,7 +2463,7 @@ func (x *AccountOfToken) String() string {
 func (*AccountOfToken) ProtoMessage() {}
 
 func (x *AccountOfToken) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[28]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2169,7 +2476,7 @@ func (x *AccountOfToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountOfToken.ProtoReflect.Descriptor instead.
 func (*AccountOfToken) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{28}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *AccountOfToken) GetToken() *Token {
@@ -2197,7 +2504,7 @@ type SummarizePoolsRequest struct {
 
 func (x *SummarizePoolsRequest) Reset() {
 	*x = SummarizePoolsRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[29]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2209,7 +2516,7 @@ func (x *SummarizePoolsRequest) String() string {
 func (*SummarizePoolsRequest) ProtoMessage() {}
 
 func (x *SummarizePoolsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[29]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2222,7 +2529,7 @@ func (x *SummarizePoolsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizePoolsRequest.ProtoReflect.Descriptor instead.
 func (*SummarizePoolsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{29}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SummarizePoolsRequest) GetModels() bool {
@@ -2244,7 +2551,7 @@ type SummarizePoolsResponse struct {
 
 func (x *SummarizePoolsResponse) Reset() {
 	*x = SummarizePoolsResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[30]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2256,7 +2563,7 @@ func (x *SummarizePoolsResponse) String() string {
 func (*SummarizePoolsResponse) ProtoMessage() {}
 
 func (x *SummarizePoolsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[30]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2269,7 +2576,7 @@ func (x *SummarizePoolsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizePoolsResponse.ProtoReflect.Descriptor instead.
 func (*SummarizePoolsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{30}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SummarizePoolsResponse) GetPools() []*PoolState {
@@ -2322,7 +2629,7 @@ type PoolState struct {
 
 func (x *PoolState) Reset() {
 	*x = PoolState{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[31]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2334,7 +2641,7 @@ func (x *PoolState) String() string {
 func (*PoolState) ProtoMessage() {}
 
 func (x *PoolState) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[31]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2347,7 +2654,7 @@ func (x *PoolState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolState.ProtoReflect.Descriptor instead.
 func (*PoolState) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{31}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *PoolState) GetUpstream() string {
@@ -2495,7 +2802,7 @@ type ModelRests struct {
 
 func (x *ModelRests) Reset() {
 	*x = ModelRests{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[32]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2507,7 +2814,7 @@ func (x *ModelRests) String() string {
 func (*ModelRests) ProtoMessage() {}
 
 func (x *ModelRests) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[32]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2520,7 +2827,7 @@ func (x *ModelRests) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelRests.ProtoReflect.Descriptor instead.
 func (*ModelRests) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{32}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ModelRests) GetModel() string {
@@ -2575,7 +2882,7 @@ type SharedCause struct {
 
 func (x *SharedCause) Reset() {
 	*x = SharedCause{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[33]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2587,7 +2894,7 @@ func (x *SharedCause) String() string {
 func (*SharedCause) ProtoMessage() {}
 
 func (x *SharedCause) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[33]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2600,7 +2907,7 @@ func (x *SharedCause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SharedCause.ProtoReflect.Descriptor instead.
 func (*SharedCause) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{33}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *SharedCause) GetClass() string {
@@ -2650,7 +2957,7 @@ type AcknowledgeCauseRequest struct {
 
 func (x *AcknowledgeCauseRequest) Reset() {
 	*x = AcknowledgeCauseRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[34]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2662,7 +2969,7 @@ func (x *AcknowledgeCauseRequest) String() string {
 func (*AcknowledgeCauseRequest) ProtoMessage() {}
 
 func (x *AcknowledgeCauseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[34]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2675,7 +2982,7 @@ func (x *AcknowledgeCauseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeCauseRequest.ProtoReflect.Descriptor instead.
 func (*AcknowledgeCauseRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{34}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *AcknowledgeCauseRequest) GetUpstream() string {
@@ -2709,7 +3016,7 @@ type AcknowledgeCauseResponse struct {
 
 func (x *AcknowledgeCauseResponse) Reset() {
 	*x = AcknowledgeCauseResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[35]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2721,7 +3028,7 @@ func (x *AcknowledgeCauseResponse) String() string {
 func (*AcknowledgeCauseResponse) ProtoMessage() {}
 
 func (x *AcknowledgeCauseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[35]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2734,7 +3041,7 @@ func (x *AcknowledgeCauseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeCauseResponse.ProtoReflect.Descriptor instead.
 func (*AcknowledgeCauseResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{35}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *AcknowledgeCauseResponse) GetAcknowledged() bool {
@@ -2768,7 +3075,7 @@ type Transition struct {
 
 func (x *Transition) Reset() {
 	*x = Transition{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[36]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2780,7 +3087,7 @@ func (x *Transition) String() string {
 func (*Transition) ProtoMessage() {}
 
 func (x *Transition) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[36]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2793,7 +3100,7 @@ func (x *Transition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transition.ProtoReflect.Descriptor instead.
 func (*Transition) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{36}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Transition) GetAt() *timestamppb.Timestamp {
@@ -2868,7 +3175,7 @@ type ListTransitionsRequest struct {
 
 func (x *ListTransitionsRequest) Reset() {
 	*x = ListTransitionsRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[37]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2880,7 +3187,7 @@ func (x *ListTransitionsRequest) String() string {
 func (*ListTransitionsRequest) ProtoMessage() {}
 
 func (x *ListTransitionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[37]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2893,7 +3200,7 @@ func (x *ListTransitionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTransitionsRequest.ProtoReflect.Descriptor instead.
 func (*ListTransitionsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{37}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListTransitionsRequest) GetId() string {
@@ -2913,7 +3220,7 @@ type ListTransitionsResponse struct {
 
 func (x *ListTransitionsResponse) Reset() {
 	*x = ListTransitionsResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[38]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2925,7 +3232,7 @@ func (x *ListTransitionsResponse) String() string {
 func (*ListTransitionsResponse) ProtoMessage() {}
 
 func (x *ListTransitionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[38]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2938,7 +3245,7 @@ func (x *ListTransitionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTransitionsResponse.ProtoReflect.Descriptor instead.
 func (*ListTransitionsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{38}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListTransitionsResponse) GetTransitions() []*Transition {
@@ -2965,7 +3272,7 @@ type UndoTransitionsRequest struct {
 
 func (x *UndoTransitionsRequest) Reset() {
 	*x = UndoTransitionsRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[39]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2977,7 +3284,7 @@ func (x *UndoTransitionsRequest) String() string {
 func (*UndoTransitionsRequest) ProtoMessage() {}
 
 func (x *UndoTransitionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[39]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2990,7 +3297,7 @@ func (x *UndoTransitionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoTransitionsRequest.ProtoReflect.Descriptor instead.
 func (*UndoTransitionsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{39}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *UndoTransitionsRequest) GetClass() string {
@@ -3044,7 +3351,7 @@ type UndoTokenTransitionsRequest struct {
 
 func (x *UndoTokenTransitionsRequest) Reset() {
 	*x = UndoTokenTransitionsRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[40]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3056,7 +3363,7 @@ func (x *UndoTokenTransitionsRequest) String() string {
 func (*UndoTokenTransitionsRequest) ProtoMessage() {}
 
 func (x *UndoTokenTransitionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[40]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3069,7 +3376,7 @@ func (x *UndoTokenTransitionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoTokenTransitionsRequest.ProtoReflect.Descriptor instead.
 func (*UndoTokenTransitionsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{40}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *UndoTokenTransitionsRequest) GetId() string {
@@ -3116,7 +3423,7 @@ type UndoTransitionsResponse struct {
 
 func (x *UndoTransitionsResponse) Reset() {
 	*x = UndoTransitionsResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[41]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3128,7 +3435,7 @@ func (x *UndoTransitionsResponse) String() string {
 func (*UndoTransitionsResponse) ProtoMessage() {}
 
 func (x *UndoTransitionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[41]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3141,7 +3448,7 @@ func (x *UndoTransitionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoTransitionsResponse.ProtoReflect.Descriptor instead.
 func (*UndoTransitionsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{41}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *UndoTransitionsResponse) GetCount() uint32 {
@@ -3162,7 +3469,7 @@ type ReleaseTokenRequest struct {
 
 func (x *ReleaseTokenRequest) Reset() {
 	*x = ReleaseTokenRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[42]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3174,7 +3481,7 @@ func (x *ReleaseTokenRequest) String() string {
 func (*ReleaseTokenRequest) ProtoMessage() {}
 
 func (x *ReleaseTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[42]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3187,7 +3494,7 @@ func (x *ReleaseTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseTokenRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseTokenRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{42}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ReleaseTokenRequest) GetId() string {
@@ -3213,7 +3520,7 @@ type ReleaseTokenResponse struct {
 
 func (x *ReleaseTokenResponse) Reset() {
 	*x = ReleaseTokenResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[43]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3225,7 +3532,7 @@ func (x *ReleaseTokenResponse) String() string {
 func (*ReleaseTokenResponse) ProtoMessage() {}
 
 func (x *ReleaseTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[43]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3238,7 +3545,7 @@ func (x *ReleaseTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseTokenResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseTokenResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{43}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ReleaseTokenResponse) GetToken() *Token {
@@ -3252,7 +3559,7 @@ var File_tokenstore_v1_token_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\n" +
-	"\x19tokenstore/v1/token.proto\x12\rtokenstore.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe4\a\n" +
+	"\x19tokenstore/v1/token.proto\x12\rtokenstore.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa7\b\n" +
 	"\x05Token\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bupstream\x18\x02 \x01(\tR\bupstream\x12\x14\n" +
@@ -3285,7 +3592,8 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\rrefresh_error\x18\x17 \x01(\tR\frefreshError\x12=\n" +
 	"\frefreshed_at\x18\x18 \x01(\v2\x1a.google.protobuf.TimestampR\vrefreshedAt\x12B\n" +
 	"\x0fnext_refresh_at\x18\x19 \x01(\v2\x1a.google.protobuf.TimestampR\rnextRefreshAt\x12!\n" +
-	"\fmasked_proxy\x18\x1a \x01(\tR\vmaskedProxy\"\x9e\x02\n" +
+	"\fmasked_proxy\x18\x1a \x01(\tR\vmaskedProxy\x12A\n" +
+	"\x0edisabled_until\x18\x1b \x01(\v2\x1a.google.protobuf.TimestampR\rdisabledUntil\"\x9e\x02\n" +
 	"\x12CreateTokenRequest\x12\x16\n" +
 	"\x06secret\x18\x01 \x01(\tR\x06secret\x12\x1a\n" +
 	"\bupstream\x18\x02 \x01(\tR\bupstream\x12\x14\n" +
@@ -3310,10 +3618,21 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\baccepted\x18\x01 \x01(\rR\baccepted\x12\x18\n" +
 	"\aupdated\x18\x02 \x01(\rR\aupdated\x127\n" +
 	"\brejected\x18\x03 \x03(\v2\x1b.tokenstore.v1.RejectedLineR\brejected\x12\x1c\n" +
-	"\tupstreams\x18\x04 \x01(\rR\tupstreams\":\n" +
+	"\tupstreams\x18\x04 \x01(\rR\tupstreams\"R\n" +
+	"\x14PreviewTokensRequest\x12:\n" +
+	"\x06import\x18\x01 \x01(\v2\".tokenstore.v1.ImportTokensRequestR\x06import\"\x8b\x01\n" +
+	"\x15PreviewTokensResponse\x12;\n" +
+	"\x06report\x18\x01 \x01(\v2#.tokenstore.v1.ImportTokensResponseR\x06report\x125\n" +
+	"\x06tokens\x18\x02 \x03(\v2\x1d.tokenstore.v1.PreviewedTokenR\x06tokens\"\x91\x01\n" +
+	"\x0ePreviewedToken\x12\x12\n" +
+	"\x04line\x18\x01 \x01(\rR\x04line\x12\x14\n" +
+	"\x05known\x18\x02 \x01(\bR\x05known\x12\x1a\n" +
+	"\bupstream\x18\x03 \x01(\tR\bupstream\x12\x14\n" +
+	"\x05alias\x18\x04 \x01(\tR\x05alias\x12#\n" +
+	"\rmasked_secret\x18\x05 \x01(\tR\fmaskedSecret\":\n" +
 	"\fRejectedLine\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\rR\x04line\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xd9\x01\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xdc\x02\n" +
 	"\x11ListTokensRequest\x12\x1a\n" +
 	"\bupstream\x18\x01 \x01(\tR\bupstream\x12/\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x19.tokenstore.v1.TokenStateR\x05state\x12\x10\n" +
@@ -3321,15 +3640,24 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x05query\x18\x04 \x01(\tR\x05query\x12\x14\n" +
 	"\x05limit\x18\x05 \x01(\rR\x05limit\x12\x16\n" +
 	"\x06cursor\x18\x06 \x01(\tR\x06cursor\x12!\n" +
-	"\fnewest_first\x18\a \x01(\bR\vnewestFirst\"c\n" +
+	"\fnewest_first\x18\a \x01(\bR\vnewestFirst\x12/\n" +
+	"\x05order\x18\b \x01(\x0e2\x19.tokenstore.v1.TokenOrderR\x05order\x12\x1e\n" +
+	"\n" +
+	"descending\x18\t \x01(\bR\n" +
+	"descending\x12\x16\n" +
+	"\x06offset\x18\n" +
+	" \x01(\rR\x06offset\x12\x18\n" +
+	"\acounted\x18\v \x01(\bR\acounted\"\x88\x01\n" +
 	"\x12ListTokensResponse\x12,\n" +
 	"\x06tokens\x18\x01 \x03(\v2\x14.tokenstore.v1.TokenR\x06tokens\x12\x1f\n" +
 	"\vnext_cursor\x18\x02 \x01(\tR\n" +
-	"nextCursor\"!\n" +
+	"nextCursor\x12\x19\n" +
+	"\x05total\x18\x03 \x01(\rH\x00R\x05total\x88\x01\x01B\b\n" +
+	"\x06_total\"!\n" +
 	"\x0fGetTokenRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\">\n" +
 	"\x10GetTokenResponse\x12*\n" +
-	"\x05token\x18\x01 \x01(\v2\x14.tokenstore.v1.TokenR\x05token\"\xac\x02\n" +
+	"\x05token\x18\x01 \x01(\v2\x14.tokenstore.v1.TokenR\x05token\"\xef\x02\n" +
 	"\x12UpdateTokenRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12;\n" +
 	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
@@ -3342,7 +3670,8 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\bchecksum\x18\b \x01(\tR\bchecksum\x12)\n" +
 	"\x10expected_version\x18\t \x01(\x04R\x0fexpectedVersion\x12\x14\n" +
 	"\x05proxy\x18\n" +
-	" \x01(\tR\x05proxy\"A\n" +
+	" \x01(\tR\x05proxy\x12A\n" +
+	"\x0edisabled_until\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\rdisabledUntil\"A\n" +
 	"\x13UpdateTokenResponse\x12*\n" +
 	"\x05token\x18\x01 \x01(\v2\x14.tokenstore.v1.TokenR\x05token\"O\n" +
 	"\x12DeleteTokenRequest\x12\x0e\n" +
@@ -3519,10 +3848,20 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x1dTOKEN_FILE_FORMAT_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17TOKEN_FILE_FORMAT_TOKEN\x10\x01\x12 \n" +
 	"\x1cTOKEN_FILE_FORMAT_TOKEN_LIST\x10\x02\x12\x1a\n" +
-	"\x16TOKEN_FILE_FORMAT_JSON\x10\x032\x93\r\n" +
+	"\x16TOKEN_FILE_FORMAT_JSON\x10\x03*\xbf\x01\n" +
+	"\n" +
+	"TokenOrder\x12\x1b\n" +
+	"\x17TOKEN_ORDER_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11TOKEN_ORDER_ALIAS\x10\x01\x12\x15\n" +
+	"\x11TOKEN_ORDER_STATE\x10\x02\x12\x17\n" +
+	"\x13TOKEN_ORDER_EXPIRES\x10\x03\x12\x18\n" +
+	"\x14TOKEN_ORDER_REQUESTS\x10\x04\x12\x18\n" +
+	"\x14TOKEN_ORDER_FAILURES\x10\x05\x12\x19\n" +
+	"\x15TOKEN_ORDER_LAST_USED\x10\x062\xef\r\n" +
 	"\fTokenService\x12T\n" +
 	"\vCreateToken\x12!.tokenstore.v1.CreateTokenRequest\x1a\".tokenstore.v1.CreateTokenResponse\x12W\n" +
-	"\fImportTokens\x12\".tokenstore.v1.ImportTokensRequest\x1a#.tokenstore.v1.ImportTokensResponse\x12Q\n" +
+	"\fImportTokens\x12\".tokenstore.v1.ImportTokensRequest\x1a#.tokenstore.v1.ImportTokensResponse\x12Z\n" +
+	"\rPreviewTokens\x12#.tokenstore.v1.PreviewTokensRequest\x1a$.tokenstore.v1.PreviewTokensResponse\x12Q\n" +
 	"\n" +
 	"ListTokens\x12 .tokenstore.v1.ListTokensRequest\x1a!.tokenstore.v1.ListTokensResponse\x12K\n" +
 	"\bGetToken\x12\x1e.tokenstore.v1.GetTokenRequest\x1a\x1f.tokenstore.v1.GetTokenResponse\x12T\n" +
@@ -3553,145 +3892,157 @@ func file_tokenstore_v1_token_proto_rawDescGZIP() []byte {
 	return file_tokenstore_v1_token_proto_rawDescData
 }
 
-var file_tokenstore_v1_token_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_tokenstore_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
+var file_tokenstore_v1_token_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_tokenstore_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_tokenstore_v1_token_proto_goTypes = []any{
 	(CredentialKind)(0),                 // 0: tokenstore.v1.CredentialKind
 	(TokenState)(0),                     // 1: tokenstore.v1.TokenState
 	(TokenFileFormat)(0),                // 2: tokenstore.v1.TokenFileFormat
-	(*Token)(nil),                       // 3: tokenstore.v1.Token
-	(*CreateTokenRequest)(nil),          // 4: tokenstore.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),         // 5: tokenstore.v1.CreateTokenResponse
-	(*ImportTokensRequest)(nil),         // 6: tokenstore.v1.ImportTokensRequest
-	(*ImportTokensResponse)(nil),        // 7: tokenstore.v1.ImportTokensResponse
-	(*RejectedLine)(nil),                // 8: tokenstore.v1.RejectedLine
-	(*ListTokensRequest)(nil),           // 9: tokenstore.v1.ListTokensRequest
-	(*ListTokensResponse)(nil),          // 10: tokenstore.v1.ListTokensResponse
-	(*GetTokenRequest)(nil),             // 11: tokenstore.v1.GetTokenRequest
-	(*GetTokenResponse)(nil),            // 12: tokenstore.v1.GetTokenResponse
-	(*UpdateTokenRequest)(nil),          // 13: tokenstore.v1.UpdateTokenRequest
-	(*UpdateTokenResponse)(nil),         // 14: tokenstore.v1.UpdateTokenResponse
-	(*DeleteTokenRequest)(nil),          // 15: tokenstore.v1.DeleteTokenRequest
-	(*DeleteTokenResponse)(nil),         // 16: tokenstore.v1.DeleteTokenResponse
-	(*ExportTokensRequest)(nil),         // 17: tokenstore.v1.ExportTokensRequest
-	(*ExportTokensResponse)(nil),        // 18: tokenstore.v1.ExportTokensResponse
-	(*RestoreTokenRequest)(nil),         // 19: tokenstore.v1.RestoreTokenRequest
-	(*RestoreTokenResponse)(nil),        // 20: tokenstore.v1.RestoreTokenResponse
-	(*RevealTokenRequest)(nil),          // 21: tokenstore.v1.RevealTokenRequest
-	(*RevealTokenResponse)(nil),         // 22: tokenstore.v1.RevealTokenResponse
-	(*TokenAccount)(nil),                // 23: tokenstore.v1.TokenAccount
-	(*TokenQuota)(nil),                  // 24: tokenstore.v1.TokenQuota
-	(*GetTokenAccountRequest)(nil),      // 25: tokenstore.v1.GetTokenAccountRequest
-	(*GetTokenAccountResponse)(nil),     // 26: tokenstore.v1.GetTokenAccountResponse
-	(*RecordTokenAccountRequest)(nil),   // 27: tokenstore.v1.RecordTokenAccountRequest
-	(*RecordTokenAccountResponse)(nil),  // 28: tokenstore.v1.RecordTokenAccountResponse
-	(*ListTokenAccountsRequest)(nil),    // 29: tokenstore.v1.ListTokenAccountsRequest
-	(*ListTokenAccountsResponse)(nil),   // 30: tokenstore.v1.ListTokenAccountsResponse
-	(*AccountOfToken)(nil),              // 31: tokenstore.v1.AccountOfToken
-	(*SummarizePoolsRequest)(nil),       // 32: tokenstore.v1.SummarizePoolsRequest
-	(*SummarizePoolsResponse)(nil),      // 33: tokenstore.v1.SummarizePoolsResponse
-	(*PoolState)(nil),                   // 34: tokenstore.v1.PoolState
-	(*ModelRests)(nil),                  // 35: tokenstore.v1.ModelRests
-	(*SharedCause)(nil),                 // 36: tokenstore.v1.SharedCause
-	(*AcknowledgeCauseRequest)(nil),     // 37: tokenstore.v1.AcknowledgeCauseRequest
-	(*AcknowledgeCauseResponse)(nil),    // 38: tokenstore.v1.AcknowledgeCauseResponse
-	(*Transition)(nil),                  // 39: tokenstore.v1.Transition
-	(*ListTransitionsRequest)(nil),      // 40: tokenstore.v1.ListTransitionsRequest
-	(*ListTransitionsResponse)(nil),     // 41: tokenstore.v1.ListTransitionsResponse
-	(*UndoTransitionsRequest)(nil),      // 42: tokenstore.v1.UndoTransitionsRequest
-	(*UndoTokenTransitionsRequest)(nil), // 43: tokenstore.v1.UndoTokenTransitionsRequest
-	(*UndoTransitionsResponse)(nil),     // 44: tokenstore.v1.UndoTransitionsResponse
-	(*ReleaseTokenRequest)(nil),         // 45: tokenstore.v1.ReleaseTokenRequest
-	(*ReleaseTokenResponse)(nil),        // 46: tokenstore.v1.ReleaseTokenResponse
-	(*timestamppb.Timestamp)(nil),       // 47: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),       // 48: google.protobuf.FieldMask
+	(TokenOrder)(0),                     // 3: tokenstore.v1.TokenOrder
+	(*Token)(nil),                       // 4: tokenstore.v1.Token
+	(*CreateTokenRequest)(nil),          // 5: tokenstore.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),         // 6: tokenstore.v1.CreateTokenResponse
+	(*ImportTokensRequest)(nil),         // 7: tokenstore.v1.ImportTokensRequest
+	(*ImportTokensResponse)(nil),        // 8: tokenstore.v1.ImportTokensResponse
+	(*PreviewTokensRequest)(nil),        // 9: tokenstore.v1.PreviewTokensRequest
+	(*PreviewTokensResponse)(nil),       // 10: tokenstore.v1.PreviewTokensResponse
+	(*PreviewedToken)(nil),              // 11: tokenstore.v1.PreviewedToken
+	(*RejectedLine)(nil),                // 12: tokenstore.v1.RejectedLine
+	(*ListTokensRequest)(nil),           // 13: tokenstore.v1.ListTokensRequest
+	(*ListTokensResponse)(nil),          // 14: tokenstore.v1.ListTokensResponse
+	(*GetTokenRequest)(nil),             // 15: tokenstore.v1.GetTokenRequest
+	(*GetTokenResponse)(nil),            // 16: tokenstore.v1.GetTokenResponse
+	(*UpdateTokenRequest)(nil),          // 17: tokenstore.v1.UpdateTokenRequest
+	(*UpdateTokenResponse)(nil),         // 18: tokenstore.v1.UpdateTokenResponse
+	(*DeleteTokenRequest)(nil),          // 19: tokenstore.v1.DeleteTokenRequest
+	(*DeleteTokenResponse)(nil),         // 20: tokenstore.v1.DeleteTokenResponse
+	(*ExportTokensRequest)(nil),         // 21: tokenstore.v1.ExportTokensRequest
+	(*ExportTokensResponse)(nil),        // 22: tokenstore.v1.ExportTokensResponse
+	(*RestoreTokenRequest)(nil),         // 23: tokenstore.v1.RestoreTokenRequest
+	(*RestoreTokenResponse)(nil),        // 24: tokenstore.v1.RestoreTokenResponse
+	(*RevealTokenRequest)(nil),          // 25: tokenstore.v1.RevealTokenRequest
+	(*RevealTokenResponse)(nil),         // 26: tokenstore.v1.RevealTokenResponse
+	(*TokenAccount)(nil),                // 27: tokenstore.v1.TokenAccount
+	(*TokenQuota)(nil),                  // 28: tokenstore.v1.TokenQuota
+	(*GetTokenAccountRequest)(nil),      // 29: tokenstore.v1.GetTokenAccountRequest
+	(*GetTokenAccountResponse)(nil),     // 30: tokenstore.v1.GetTokenAccountResponse
+	(*RecordTokenAccountRequest)(nil),   // 31: tokenstore.v1.RecordTokenAccountRequest
+	(*RecordTokenAccountResponse)(nil),  // 32: tokenstore.v1.RecordTokenAccountResponse
+	(*ListTokenAccountsRequest)(nil),    // 33: tokenstore.v1.ListTokenAccountsRequest
+	(*ListTokenAccountsResponse)(nil),   // 34: tokenstore.v1.ListTokenAccountsResponse
+	(*AccountOfToken)(nil),              // 35: tokenstore.v1.AccountOfToken
+	(*SummarizePoolsRequest)(nil),       // 36: tokenstore.v1.SummarizePoolsRequest
+	(*SummarizePoolsResponse)(nil),      // 37: tokenstore.v1.SummarizePoolsResponse
+	(*PoolState)(nil),                   // 38: tokenstore.v1.PoolState
+	(*ModelRests)(nil),                  // 39: tokenstore.v1.ModelRests
+	(*SharedCause)(nil),                 // 40: tokenstore.v1.SharedCause
+	(*AcknowledgeCauseRequest)(nil),     // 41: tokenstore.v1.AcknowledgeCauseRequest
+	(*AcknowledgeCauseResponse)(nil),    // 42: tokenstore.v1.AcknowledgeCauseResponse
+	(*Transition)(nil),                  // 43: tokenstore.v1.Transition
+	(*ListTransitionsRequest)(nil),      // 44: tokenstore.v1.ListTransitionsRequest
+	(*ListTransitionsResponse)(nil),     // 45: tokenstore.v1.ListTransitionsResponse
+	(*UndoTransitionsRequest)(nil),      // 46: tokenstore.v1.UndoTransitionsRequest
+	(*UndoTokenTransitionsRequest)(nil), // 47: tokenstore.v1.UndoTokenTransitionsRequest
+	(*UndoTransitionsResponse)(nil),     // 48: tokenstore.v1.UndoTransitionsResponse
+	(*ReleaseTokenRequest)(nil),         // 49: tokenstore.v1.ReleaseTokenRequest
+	(*ReleaseTokenResponse)(nil),        // 50: tokenstore.v1.ReleaseTokenResponse
+	(*timestamppb.Timestamp)(nil),       // 51: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),       // 52: google.protobuf.FieldMask
 }
 var file_tokenstore_v1_token_proto_depIdxs = []int32{
 	1,  // 0: tokenstore.v1.Token.state:type_name -> tokenstore.v1.TokenState
-	47, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
-	47, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
-	47, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	47, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
+	51, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
+	51, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
+	51, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	51, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
 	0,  // 5: tokenstore.v1.Token.kind:type_name -> tokenstore.v1.CredentialKind
-	47, // 6: tokenstore.v1.Token.refreshed_at:type_name -> google.protobuf.Timestamp
-	47, // 7: tokenstore.v1.Token.next_refresh_at:type_name -> google.protobuf.Timestamp
-	3,  // 8: tokenstore.v1.CreateTokenResponse.token:type_name -> tokenstore.v1.Token
-	2,  // 9: tokenstore.v1.ImportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
-	8,  // 10: tokenstore.v1.ImportTokensResponse.rejected:type_name -> tokenstore.v1.RejectedLine
-	1,  // 11: tokenstore.v1.ListTokensRequest.state:type_name -> tokenstore.v1.TokenState
-	3,  // 12: tokenstore.v1.ListTokensResponse.tokens:type_name -> tokenstore.v1.Token
-	3,  // 13: tokenstore.v1.GetTokenResponse.token:type_name -> tokenstore.v1.Token
-	48, // 14: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
-	3,  // 15: tokenstore.v1.UpdateTokenResponse.token:type_name -> tokenstore.v1.Token
-	2,  // 16: tokenstore.v1.ExportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
-	3,  // 17: tokenstore.v1.RestoreTokenResponse.token:type_name -> tokenstore.v1.Token
-	24, // 18: tokenstore.v1.TokenAccount.quotas:type_name -> tokenstore.v1.TokenQuota
-	47, // 19: tokenstore.v1.TokenAccount.quota_start:type_name -> google.protobuf.Timestamp
-	47, // 20: tokenstore.v1.TokenAccount.as_of:type_name -> google.protobuf.Timestamp
-	47, // 21: tokenstore.v1.TokenAccount.quota_resets_at:type_name -> google.protobuf.Timestamp
-	23, // 22: tokenstore.v1.GetTokenAccountResponse.account:type_name -> tokenstore.v1.TokenAccount
-	23, // 23: tokenstore.v1.RecordTokenAccountRequest.account:type_name -> tokenstore.v1.TokenAccount
-	31, // 24: tokenstore.v1.ListTokenAccountsResponse.accounts:type_name -> tokenstore.v1.AccountOfToken
-	3,  // 25: tokenstore.v1.AccountOfToken.token:type_name -> tokenstore.v1.Token
-	23, // 26: tokenstore.v1.AccountOfToken.account:type_name -> tokenstore.v1.TokenAccount
-	34, // 27: tokenstore.v1.SummarizePoolsResponse.pools:type_name -> tokenstore.v1.PoolState
-	36, // 28: tokenstore.v1.PoolState.causes:type_name -> tokenstore.v1.SharedCause
-	47, // 29: tokenstore.v1.PoolState.next_back:type_name -> google.protobuf.Timestamp
-	47, // 30: tokenstore.v1.PoolState.next_expiry:type_name -> google.protobuf.Timestamp
-	35, // 31: tokenstore.v1.PoolState.models:type_name -> tokenstore.v1.ModelRests
-	47, // 32: tokenstore.v1.ModelRests.next_back:type_name -> google.protobuf.Timestamp
-	47, // 33: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
-	47, // 34: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
-	47, // 35: tokenstore.v1.SharedCause.acknowledged_at:type_name -> google.protobuf.Timestamp
-	47, // 36: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
-	47, // 37: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
-	39, // 38: tokenstore.v1.ListTransitionsResponse.transitions:type_name -> tokenstore.v1.Transition
-	47, // 39: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
-	47, // 40: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
-	47, // 41: tokenstore.v1.UndoTokenTransitionsRequest.from:type_name -> google.protobuf.Timestamp
-	47, // 42: tokenstore.v1.UndoTokenTransitionsRequest.to:type_name -> google.protobuf.Timestamp
-	3,  // 43: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
-	4,  // 44: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
-	6,  // 45: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
-	9,  // 46: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
-	11, // 47: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
-	13, // 48: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
-	15, // 49: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
-	19, // 50: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
-	21, // 51: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
-	25, // 52: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
-	27, // 53: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
-	29, // 54: tokenstore.v1.TokenService.ListTokenAccounts:input_type -> tokenstore.v1.ListTokenAccountsRequest
-	32, // 55: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
-	37, // 56: tokenstore.v1.TokenService.AcknowledgeCause:input_type -> tokenstore.v1.AcknowledgeCauseRequest
-	40, // 57: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
-	42, // 58: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
-	43, // 59: tokenstore.v1.TokenService.UndoTokenTransitions:input_type -> tokenstore.v1.UndoTokenTransitionsRequest
-	45, // 60: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
-	17, // 61: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
-	5,  // 62: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
-	7,  // 63: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
-	10, // 64: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
-	12, // 65: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
-	14, // 66: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
-	16, // 67: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
-	20, // 68: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
-	22, // 69: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
-	26, // 70: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
-	28, // 71: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
-	30, // 72: tokenstore.v1.TokenService.ListTokenAccounts:output_type -> tokenstore.v1.ListTokenAccountsResponse
-	33, // 73: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
-	38, // 74: tokenstore.v1.TokenService.AcknowledgeCause:output_type -> tokenstore.v1.AcknowledgeCauseResponse
-	41, // 75: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
-	44, // 76: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
-	44, // 77: tokenstore.v1.TokenService.UndoTokenTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
-	46, // 78: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
-	18, // 79: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
-	62, // [62:80] is the sub-list for method output_type
-	44, // [44:62] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	51, // 6: tokenstore.v1.Token.refreshed_at:type_name -> google.protobuf.Timestamp
+	51, // 7: tokenstore.v1.Token.next_refresh_at:type_name -> google.protobuf.Timestamp
+	51, // 8: tokenstore.v1.Token.disabled_until:type_name -> google.protobuf.Timestamp
+	4,  // 9: tokenstore.v1.CreateTokenResponse.token:type_name -> tokenstore.v1.Token
+	2,  // 10: tokenstore.v1.ImportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
+	12, // 11: tokenstore.v1.ImportTokensResponse.rejected:type_name -> tokenstore.v1.RejectedLine
+	7,  // 12: tokenstore.v1.PreviewTokensRequest.import:type_name -> tokenstore.v1.ImportTokensRequest
+	8,  // 13: tokenstore.v1.PreviewTokensResponse.report:type_name -> tokenstore.v1.ImportTokensResponse
+	11, // 14: tokenstore.v1.PreviewTokensResponse.tokens:type_name -> tokenstore.v1.PreviewedToken
+	1,  // 15: tokenstore.v1.ListTokensRequest.state:type_name -> tokenstore.v1.TokenState
+	3,  // 16: tokenstore.v1.ListTokensRequest.order:type_name -> tokenstore.v1.TokenOrder
+	4,  // 17: tokenstore.v1.ListTokensResponse.tokens:type_name -> tokenstore.v1.Token
+	4,  // 18: tokenstore.v1.GetTokenResponse.token:type_name -> tokenstore.v1.Token
+	52, // 19: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
+	51, // 20: tokenstore.v1.UpdateTokenRequest.disabled_until:type_name -> google.protobuf.Timestamp
+	4,  // 21: tokenstore.v1.UpdateTokenResponse.token:type_name -> tokenstore.v1.Token
+	2,  // 22: tokenstore.v1.ExportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
+	4,  // 23: tokenstore.v1.RestoreTokenResponse.token:type_name -> tokenstore.v1.Token
+	28, // 24: tokenstore.v1.TokenAccount.quotas:type_name -> tokenstore.v1.TokenQuota
+	51, // 25: tokenstore.v1.TokenAccount.quota_start:type_name -> google.protobuf.Timestamp
+	51, // 26: tokenstore.v1.TokenAccount.as_of:type_name -> google.protobuf.Timestamp
+	51, // 27: tokenstore.v1.TokenAccount.quota_resets_at:type_name -> google.protobuf.Timestamp
+	27, // 28: tokenstore.v1.GetTokenAccountResponse.account:type_name -> tokenstore.v1.TokenAccount
+	27, // 29: tokenstore.v1.RecordTokenAccountRequest.account:type_name -> tokenstore.v1.TokenAccount
+	35, // 30: tokenstore.v1.ListTokenAccountsResponse.accounts:type_name -> tokenstore.v1.AccountOfToken
+	4,  // 31: tokenstore.v1.AccountOfToken.token:type_name -> tokenstore.v1.Token
+	27, // 32: tokenstore.v1.AccountOfToken.account:type_name -> tokenstore.v1.TokenAccount
+	38, // 33: tokenstore.v1.SummarizePoolsResponse.pools:type_name -> tokenstore.v1.PoolState
+	40, // 34: tokenstore.v1.PoolState.causes:type_name -> tokenstore.v1.SharedCause
+	51, // 35: tokenstore.v1.PoolState.next_back:type_name -> google.protobuf.Timestamp
+	51, // 36: tokenstore.v1.PoolState.next_expiry:type_name -> google.protobuf.Timestamp
+	39, // 37: tokenstore.v1.PoolState.models:type_name -> tokenstore.v1.ModelRests
+	51, // 38: tokenstore.v1.ModelRests.next_back:type_name -> google.protobuf.Timestamp
+	51, // 39: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
+	51, // 40: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
+	51, // 41: tokenstore.v1.SharedCause.acknowledged_at:type_name -> google.protobuf.Timestamp
+	51, // 42: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
+	51, // 43: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
+	43, // 44: tokenstore.v1.ListTransitionsResponse.transitions:type_name -> tokenstore.v1.Transition
+	51, // 45: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
+	51, // 46: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
+	51, // 47: tokenstore.v1.UndoTokenTransitionsRequest.from:type_name -> google.protobuf.Timestamp
+	51, // 48: tokenstore.v1.UndoTokenTransitionsRequest.to:type_name -> google.protobuf.Timestamp
+	4,  // 49: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
+	5,  // 50: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
+	7,  // 51: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
+	9,  // 52: tokenstore.v1.TokenService.PreviewTokens:input_type -> tokenstore.v1.PreviewTokensRequest
+	13, // 53: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
+	15, // 54: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
+	17, // 55: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
+	19, // 56: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
+	23, // 57: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
+	25, // 58: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
+	29, // 59: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
+	31, // 60: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
+	33, // 61: tokenstore.v1.TokenService.ListTokenAccounts:input_type -> tokenstore.v1.ListTokenAccountsRequest
+	36, // 62: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
+	41, // 63: tokenstore.v1.TokenService.AcknowledgeCause:input_type -> tokenstore.v1.AcknowledgeCauseRequest
+	44, // 64: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
+	46, // 65: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
+	47, // 66: tokenstore.v1.TokenService.UndoTokenTransitions:input_type -> tokenstore.v1.UndoTokenTransitionsRequest
+	49, // 67: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
+	21, // 68: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
+	6,  // 69: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
+	8,  // 70: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
+	10, // 71: tokenstore.v1.TokenService.PreviewTokens:output_type -> tokenstore.v1.PreviewTokensResponse
+	14, // 72: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
+	16, // 73: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
+	18, // 74: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
+	20, // 75: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
+	24, // 76: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
+	26, // 77: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
+	30, // 78: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
+	32, // 79: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
+	34, // 80: tokenstore.v1.TokenService.ListTokenAccounts:output_type -> tokenstore.v1.ListTokenAccountsResponse
+	37, // 81: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
+	42, // 82: tokenstore.v1.TokenService.AcknowledgeCause:output_type -> tokenstore.v1.AcknowledgeCauseResponse
+	45, // 83: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
+	48, // 84: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
+	48, // 85: tokenstore.v1.TokenService.UndoTokenTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
+	50, // 86: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
+	22, // 87: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
+	69, // [69:88] is the sub-list for method output_type
+	50, // [50:69] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_token_proto_init() }
@@ -3700,15 +4051,16 @@ func file_tokenstore_v1_token_proto_init() {
 		return
 	}
 	file_tokenstore_v1_token_proto_msgTypes[1].OneofWrappers = []any{}
-	file_tokenstore_v1_token_proto_msgTypes[20].OneofWrappers = []any{}
-	file_tokenstore_v1_token_proto_msgTypes[21].OneofWrappers = []any{}
+	file_tokenstore_v1_token_proto_msgTypes[10].OneofWrappers = []any{}
+	file_tokenstore_v1_token_proto_msgTypes[23].OneofWrappers = []any{}
+	file_tokenstore_v1_token_proto_msgTypes[24].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_token_proto_rawDesc), len(file_tokenstore_v1_token_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   44,
+			NumEnums:      4,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,6 +21,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	TokenService_CreateToken_FullMethodName          = "/tokenstore.v1.TokenService/CreateToken"
 	TokenService_ImportTokens_FullMethodName         = "/tokenstore.v1.TokenService/ImportTokens"
+	TokenService_PreviewTokens_FullMethodName        = "/tokenstore.v1.TokenService/PreviewTokens"
 	TokenService_ListTokens_FullMethodName           = "/tokenstore.v1.TokenService/ListTokens"
 	TokenService_GetToken_FullMethodName             = "/tokenstore.v1.TokenService/GetToken"
 	TokenService_UpdateToken_FullMethodName          = "/tokenstore.v1.TokenService/UpdateToken"
@@ -54,7 +55,9 @@ type TokenServiceClient interface {
 	// ImportTokens reads a whole token file. Good lines are applied, bad ones
 	// reported; a token that is known is updated, never duplicated.
 	ImportTokens(ctx context.Context, in *ImportTokensRequest, opts ...grpc.CallOption) (*ImportTokensResponse, error)
-	// ListTokens pages through the pool in order of creation.
+	// PreviewTokens says what ImportTokens would do now, and does nothing.
+	PreviewTokens(ctx context.Context, in *PreviewTokensRequest, opts ...grpc.CallOption) (*PreviewTokensResponse, error)
+	// ListTokens pages through the pool, in order of creation unless another is asked for.
 	ListTokens(ctx context.Context, in *ListTokensRequest, opts ...grpc.CallOption) (*ListTokensResponse, error)
 	GetToken(ctx context.Context, in *GetTokenRequest, opts ...grpc.CallOption) (*GetTokenResponse, error)
 	// UpdateToken changes the fields named in the mask. VERSION_CONFLICT when
@@ -117,6 +120,16 @@ func (c *tokenServiceClient) ImportTokens(ctx context.Context, in *ImportTokensR
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ImportTokensResponse)
 	err := c.cc.Invoke(ctx, TokenService_ImportTokens_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *tokenServiceClient) PreviewTokens(ctx context.Context, in *PreviewTokensRequest, opts ...grpc.CallOption) (*PreviewTokensResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PreviewTokensResponse)
+	err := c.cc.Invoke(ctx, TokenService_PreviewTokens_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -298,7 +311,9 @@ type TokenServiceServer interface {
 	// ImportTokens reads a whole token file. Good lines are applied, bad ones
 	// reported; a token that is known is updated, never duplicated.
 	ImportTokens(context.Context, *ImportTokensRequest) (*ImportTokensResponse, error)
-	// ListTokens pages through the pool in order of creation.
+	// PreviewTokens says what ImportTokens would do now, and does nothing.
+	PreviewTokens(context.Context, *PreviewTokensRequest) (*PreviewTokensResponse, error)
+	// ListTokens pages through the pool, in order of creation unless another is asked for.
 	ListTokens(context.Context, *ListTokensRequest) (*ListTokensResponse, error)
 	GetToken(context.Context, *GetTokenRequest) (*GetTokenResponse, error)
 	// UpdateToken changes the fields named in the mask. VERSION_CONFLICT when
@@ -352,6 +367,9 @@ func (UnimplementedTokenServiceServer) CreateToken(context.Context, *CreateToken
 }
 func (UnimplementedTokenServiceServer) ImportTokens(context.Context, *ImportTokensRequest) (*ImportTokensResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ImportTokens not implemented")
+}
+func (UnimplementedTokenServiceServer) PreviewTokens(context.Context, *PreviewTokensRequest) (*PreviewTokensResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PreviewTokens not implemented")
 }
 func (UnimplementedTokenServiceServer) ListTokens(context.Context, *ListTokensRequest) (*ListTokensResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListTokens not implemented")
@@ -454,6 +472,24 @@ func _TokenService_ImportTokens_Handler(srv interface{}, ctx context.Context, de
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(TokenServiceServer).ImportTokens(ctx, req.(*ImportTokensRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _TokenService_PreviewTokens_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PreviewTokensRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TokenServiceServer).PreviewTokens(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TokenService_PreviewTokens_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TokenServiceServer).PreviewTokens(ctx, req.(*PreviewTokensRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -760,6 +796,10 @@ var TokenService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ImportTokens",
 			Handler:    _TokenService_ImportTokens_Handler,
+		},
+		{
+			MethodName: "PreviewTokens",
+			Handler:    _TokenService_PreviewTokens_Handler,
 		},
 		{
 			MethodName: "ListTokens",

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"carousel.internal/proto/cursor/checksum"
 	"carousel.internal/proto/service/secret"
@@ -23,8 +24,15 @@ func tokenRecord(t redisstore.Exported) *tokenstorev1.BackupRecord {
 	return &tokenstorev1.BackupRecord{Record: &tokenstorev1.BackupRecord_Token{Token: &tokenstorev1.BackupToken{
 		Upstream: t.Upstream, Secret: value.Reveal(), RefreshToken: t.Refresh.Reveal(),
 		Alias: t.Alias, Tags: t.Tags, Cap: t.Cap, Weight: t.Weight, Enabled: t.Enabled,
-		DeviceId: t.Checksum.DeviceID, MacHash: t.Checksum.MACHash, Proxy: t.Proxy.Reveal(),
+		DeviceId: t.Checksum.DeviceID, MacHash: t.Checksum.MACHash, Proxy: t.Proxy.Reveal(), DisabledUntil: disabledUntil(t),
 	}}}
+}
+
+func disabledUntil(t redisstore.Exported) *timestamppb.Timestamp {
+	if t.DisabledUntil.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t.DisabledUntil)
 }
 
 // storedIdentity is what makes a token of the store the same as one of a backup.
@@ -54,7 +62,10 @@ func draftOf(t *tokenstorev1.BackupToken) token.Draft {
 		Alias: t.GetAlias(), Tags: t.GetTags(), Cap: t.GetCap(), Weight: t.GetWeight(), Enabled: t.GetEnabled(),
 		Checksum: checksum.Material{DeviceID: t.GetDeviceId(), MACHash: t.GetMacHash()}, Proxy: secret.New(t.GetProxy()),
 	}
-	draft.Said = []string{token.Alias, token.Tags, token.Cap, token.Weight, token.Enabled, token.Checksum, token.Proxy}
+	if until := t.GetDisabledUntil(); until.IsValid() {
+		draft.DisabledUntil = until.AsTime()
+	}
+	draft.Said = []string{token.Alias, token.Tags, token.Cap, token.Weight, token.Enabled, token.Checksum, token.Proxy, token.DisabledUntil}
 	return draft
 }
 

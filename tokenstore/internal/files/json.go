@@ -35,7 +35,7 @@ type item struct {
 // read.
 var shown = []string{
 	"id", "state", "fingerprint", "in_flight", "requests", "failures", "last_used_at", "last_error",
-	"cooling_until", "expires_at", "created_at", "version", "kind", "needs_login", "refresh_error", "refreshed_at", "next_refresh_at",
+	"cooling_until", "expires_at", "created_at", "version", "kind", "needs_login", "refresh_error", "refreshed_at", "next_refresh_at", "disabled_until",
 }
 
 // parseJSON reads an array. It is not read as a whole where it has more than maxLines

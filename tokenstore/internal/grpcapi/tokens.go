@@ -85,17 +85,9 @@ func (s *TokenServer) ImportTokens(ctx context.Context, request *tokenstorev1.Im
 	if err != nil {
 		return nil, err
 	}
-	drafts := make([]token.Draft, len(entries))
-	fallback := request.GetUpstream()
-	for i, entry := range entries {
-		drafts[i] = entry.Draft
-		if entry.Upstream != "" {
-			continue
-		}
-		if fallback, err = s.store.PoolName(ctx, fallback); err != nil {
-			return nil, err
-		}
-		drafts[i].Upstream = fallback
+	drafts, err := s.draftsOf(ctx, entries, request.GetUpstream())
+	if err != nil {
+		return nil, err
 	}
 	results, err := s.store.ImportTokens(ctx, drafts)
 	if err != nil {
@@ -105,6 +97,22 @@ func (s *TokenServer) ImportTokens(ctx context.Context, request *tokenstorev1.Im
 	report := importReport(entries, results, append(rejected, refused...))
 	report.Upstreams = upstreams
 	return report, nil
+}
+
+// draftsOf are the tokens of a file; those that name no upstream are for the given one.
+func (s *TokenServer) draftsOf(ctx context.Context, entries []files.Entry, upstream string) (drafts []token.Draft, err error) {
+	drafts = make([]token.Draft, len(entries))
+	for i, entry := range entries {
+		drafts[i] = entry.Draft
+		if entry.Upstream != "" {
+			continue
+		}
+		if upstream, err = s.store.PoolName(ctx, upstream); err != nil {
+			return nil, err
+		}
+		drafts[i].Upstream = upstream
+	}
+	return drafts, nil
 }
 
 // defineUpstreams makes the upstreams that a file defines, and returns the tokens, how many
@@ -154,6 +162,9 @@ func (s *TokenServer) ListTokens(ctx context.Context, request *tokenstorev1.List
 	filter := redisstore.TokenFilter{
 		Upstream: request.GetUpstream(), State: request.GetState(), Tag: request.GetTag(), Query: request.GetQuery(), NewestFirst: request.GetNewestFirst(),
 	}
+	if isTable(request) {
+		return s.listTable(ctx, request, filter, limit)
+	}
 	tokens, next, err := s.store.ListTokens(ctx, filter, limit, request.GetCursor())
 	if err != nil {
 		return nil, err
@@ -171,7 +182,7 @@ func (s *TokenServer) GetToken(ctx context.Context, request *tokenstorev1.GetTok
 }
 
 // editable are the names that an update mask may have.
-var editable = []string{token.Alias, token.Tags, token.Cap, token.Weight, token.Enabled, token.Checksum, token.Proxy}
+var editable = []string{token.Alias, token.Tags, token.Cap, token.Weight, token.Enabled, token.Checksum, token.Proxy, token.DisabledUntil}
 
 // UpdateToken implements TokenService.
 func (s *TokenServer) UpdateToken(ctx context.Context, request *tokenstorev1.UpdateTokenRequest) (*tokenstorev1.UpdateTokenResponse, error) {
@@ -189,11 +200,14 @@ func (s *TokenServer) UpdateToken(ctx context.Context, request *tokenstorev1.Upd
 		Alias: strings.TrimSpace(request.GetAlias()), Tags: request.GetTags(), Cap: request.GetCap(),
 		Weight: request.GetWeight(), Enabled: request.GetEnabled(), Proxy: secret.New(strings.TrimSpace(request.GetProxy())),
 	}
+	var err error
 	if slices.Contains(names, token.Checksum) && request.GetChecksum() != "" {
-		var err error
 		if edit.Checksum, err = checksum.Parse(request.GetChecksum()); err != nil {
 			return nil, invalid(err)
 		}
+	}
+	if edit.DisabledUntil, err = untilFrom(request, names); err != nil {
+		return nil, err
 	}
 	updated, err := s.store.UpdateToken(ctx, request.GetId(), edit, names, request.GetExpectedVersion())
 	if err != nil {
@@ -201,6 +215,26 @@ func (s *TokenServer) UpdateToken(ctx context.Context, request *tokenstorev1.Upd
 	}
 	s.changed()
 	return &tokenstorev1.UpdateTokenResponse{Token: updated}, nil
+}
+
+// maxDisabled is how far ahead the time may be until which a token is disabled.
+const maxDisabled = 366 * 24 * time.Hour
+
+// untilFrom is the time until which a token is to be disabled; zero where none is given.
+func untilFrom(request *tokenstorev1.UpdateTokenRequest, names []string) (time.Time, error) {
+	if !slices.Contains(names, token.DisabledUntil) || request.GetDisabledUntil() == nil {
+		return time.Time{}, nil
+	}
+	until := request.GetDisabledUntil().AsTime().Truncate(time.Millisecond)
+	switch {
+	case slices.Contains(names, token.Enabled) && request.GetEnabled():
+		return until, invalid(errors.New("disabled_until: an enabled token has none"))
+	case time.Until(until) > maxDisabled:
+		return until, invalid(errors.New("disabled_until: at most a year ahead; leave it out to disable the token until you enable it"))
+	case time.Now().After(until):
+		return until, invalid(errors.New("disabled_until: it is in the past"))
+	}
+	return until, nil
 }
 
 // DeleteToken implements TokenService.

@@ -133,6 +133,7 @@ func lapsedKey(upstream string) string { return poolPrefix(upstream) + "lapsed" 
 //	fingerprint keyed hash of the secret
 //	created     µs, its score in ids
 //	enabled     1 or 0, the admin's switch
+//	disabled_until   ms at which a disabled one is enabled by itself; absent: an admin does it
 //	cap weight  whole numbers; cap 0 is unlimited
 //	expires     ms, 0 for never; of a token that is renewed, renewableShift behind the end
 //	            of its access token, and 1 while it has none
@@ -219,6 +220,10 @@ func refreshesKey(upstream string) string { return poolPrefix(upstream) + "refre
 // questionsKey is the same for questions about the accounts behind tokens. It is built by
 // those who take errands, where the upstream answers such questions.
 func questionsKey(upstream string) string { return poolPrefix(upstream) + "questions" }
+
+// disabledUntilKey is a sorted set of the ids of disabled tokens by when they are enabled by
+// themselves, in ms. The others are not in it.
+func disabledUntilKey(upstream string) string { return poolPrefix(upstream) + "disabled_until" }
 
 // What only the parts of scripts name, in a pool's slot:
 //

@@ -427,7 +427,7 @@ func (m *machine) add(enabled bool, capacity, weight int) {
 		poolIDsKey(somewhere), tokenKey(somewhere, id), namesKey(somewhere), clockKey(somewhere), lapsedKey(somewhere),
 	}
 	m.must(createScript.run(m.t.Context(), m.client, keys,
-		id, somewhere, id, id, flag(added.enabled), added.cap, added.weight, 0, "{}", poolChannel, m.named, "", 0, "", "", 0).Err())
+		id, somewhere, id, id, flag(added.enabled), added.cap, added.weight, 0, "{}", poolChannel, m.named, "", 0, "", "", 0, 0).Err())
 }
 
 // AddMany makes the pool large enough for tokens to be set aside.
@@ -448,7 +448,7 @@ func (m *machine) Edit(t *rapid.T) {
 		tokenKey(somewhere, edited.id), namesKey(somewhere), clockKey(somewhere), orderKey(somewhere), coolingKey(somewhere), lapsedKey(somewhere),
 	},
 		edited.id, edited.version, edited.id, flag(enabled), capacity, weight, "{}", 0,
-		poolChannel, "").Err())
+		poolChannel, "", 0).Err())
 	m.edit(edited, enabled, capacity, weight)
 }
 

@@ -115,11 +115,13 @@ type stored struct {
 	created                    int64 // µs
 	phase                      string
 	expires, cooling, lastUsed time.Time
-	requests, failures         uint64
-	lastError                  string
-	record                     record
-	renewal                    renewal
-	inFlight                   uint32
+	// disabledUntil is zero for one that only an admin enables.
+	disabledUntil      time.Time
+	requests, failures uint64
+	lastError          string
+	record             record
+	renewal            renewal
+	inFlight           uint32
 	// now is Redis's time when it was read.
 	now time.Time
 }
@@ -144,12 +146,16 @@ func readStored(id string, now, inFlight int64, reply any) (*stored, error) {
 		version: f.count("ver"), epoch: f.count("epoch"), enabled: f["enabled"] == "1",
 		phase: f["phase"], cap: f.small("cap"), weight: f.small("weight"), created: f.number("created"),
 		expires: f.time("expires"), cooling: f.time("cooling"), lastUsed: f.time("last_used"),
-		requests: f.count("requests"), failures: f.count("failures"), lastError: f["last_error"], renewal: renewalOf(f),
+		disabledUntil: f.time("disabled_until"),
+		requests:      f.count("requests"), failures: f.count("failures"), lastError: f["last_error"], renewal: renewalOf(f),
 		inFlight: uint32(max(inFlight, 0)), now: time.UnixMilli(now), //nolint:gosec // open leases are few
 	}
 	// One that lies further ahead is of a clock that was ahead: the next acquire shortens it.
 	if latest := t.now.Add(longestRest); t.cooling.After(latest) {
 		t.cooling = latest
+	}
+	if t.due() { // nobody has enabled it yet
+		t.enabled, t.disabledUntil = true, time.Time{}
 	}
 	if f.time("held_until").After(t.now) { // slots in reserve are no requests
 		t.inFlight -= min(f.small("held"), t.inFlight)
@@ -198,6 +204,11 @@ func (f fields) time(name string) time.Time {
 	return time.Time{}
 }
 
+// due tells whether it is to be enabled, because the time until which it was disabled has come.
+func (t *stored) due() bool {
+	return !t.enabled && !t.disabledUntil.IsZero() && !t.now.Before(t.disabledUntil)
+}
+
 func (t *stored) state() tokenstorev1.TokenState {
 	return token.State(t.enabled, t.phase, t.expires, t.cooling, t.now)
 }
@@ -212,6 +223,9 @@ func (t *stored) view() *tokenstorev1.Token {
 		LastUsedAt: timestamp(t.lastUsed), LastError: t.lastError, ExpiresAt: timestamp(t.expires),
 		CreatedAt: timestamppb.New(time.UnixMicro(t.created)), Version: t.version,
 		Kind: t.kind(), MaskedProxy: t.record.MaskedProxy,
+	}
+	if !t.enabled {
+		shown.DisabledUntil = timestamp(t.disabledUntil)
 	}
 	t.renewal.show(shown)
 	if shown.State == tokenstorev1.TokenState_TOKEN_STATE_COOLING {

@@ -40,6 +40,9 @@ func TestViewShowsEveryField(t *testing.T) {
 		t.Fatal(err)
 	}
 	shown := read.view()
+	off := *read
+	off.enabled, off.disabledUntil = false, now.Add(time.Hour)
+	shown.DisabledUntil = off.view().GetDisabledUntil() // of one that is disabled, which no other field is shown of
 	fields := shown.ProtoReflect().Descriptor().Fields()
 	for i := range fields.Len() {
 		if !shown.ProtoReflect().Has(fields.Get(i)) {

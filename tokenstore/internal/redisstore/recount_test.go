@@ -63,6 +63,18 @@ func (d *derived) edit(r *rapid.T) {
 	d.must(err)
 }
 
+// disable disables a token until a time that has come, or hasn't.
+func (d *derived) disable(r *rapid.T) {
+	until := rapid.SampledFrom([]time.Time{time.UnixMilli(never), time.UnixMilli(ever)}).Draw(r, "until")
+	_, err := d.UpdateToken(d.t.Context(), d.any(d.ids()), token.Fields{DisabledUntil: until}, []string{token.DisabledUntil}, 0)
+	d.must(err)
+}
+
+func (d *derived) enableDue(*rapid.T) {
+	_, err := d.EnableDue(d.t.Context())
+	d.must(err)
+}
+
 func (d *derived) remove(*rapid.T) {
 	id := d.any(d.ids())
 	d.must(d.DeleteToken(d.t.Context(), id, 0))
@@ -191,7 +203,7 @@ func (d *derived) recount(r *rapid.T) {
 		return all
 	}
 	order, load, fill, ring, standing, rests := scores("order"), scores("rank:load"), scores("rank:fill"), scores("ring"), scores("standing"), scores("rests")
-	accesses, refreshes := scores("accesses"), scores("refreshes")
+	accesses, refreshes, disabled := scores("accesses"), scores("refreshes"), scores("disabled_until")
 	unlogged := d.client.SMembersMap(ctx, "c1:{pool:cursor}:unlogged").Val()
 	stirred := d.client.SMembersMap(ctx, "c1:{pool:cursor}:stirred").Val()
 	there, leases := map[string]bool{}, 0
@@ -205,6 +217,9 @@ func (d *derived) recount(r *rapid.T) {
 		}
 		if _, planned := refreshes[id]; planned != (f["renewable"] == "1" && f["needs_login"] != "1") {
 			r.Fatalf("%s is to be refreshed: %v; %v", id, planned, f)
+		}
+		if until := float64(f.number("disabled_until")); disabled[id] != until || until > 0 && f["enabled"] == "1" {
+			r.Fatalf("%s is disabled until %v: %v", id, disabled[id], f)
 		}
 		// It is taken notice of when somebody meets it, or counts.
 		over := standing[id] == 3 && f["expires"] != "0" && float64(f.number("expires")) <= now+float64(token.ExpiryLead.Milliseconds())
@@ -267,7 +282,7 @@ func (d *derived) recount(r *rapid.T) {
 			}
 		}
 	}
-	for name, all := range map[string]map[string]float64{"order": order, "load": load, "fill": fill, "ring": ring, "standing": standing, "rests": rests, "accesses": accesses, "refreshes": refreshes} {
+	for name, all := range map[string]map[string]float64{"order": order, "load": load, "fill": fill, "ring": ring, "standing": standing, "rests": rests, "accesses": accesses, "refreshes": refreshes, "disabled_until": disabled} {
 		for id := range all {
 			if !there[id] {
 				r.Fatalf("%s of %s is gone", id, name)
@@ -305,7 +320,7 @@ func TestWhatIsDerivedIsWhatTokensSay(t *testing.T) {
 			return func(r *rapid.T) { d.r = r; do(r) }
 		}
 		r.Repeat(map[string]func(*rapid.T){
-			"": step(d.recount), "create": step(d.create), "create more": step(d.create), "edit": step(d.edit), "delete": step(d.remove),
+			"": step(d.recount), "create": step(d.create), "create more": step(d.create), "edit": step(d.edit), "disable": step(d.disable), "enable": step(d.enableDue), "delete": step(d.remove),
 			"restore": step(d.restore), "acquire": step(d.acquire), "acquire more": step(d.acquire), "settle": step(d.settle), "settle more": step(d.settle),
 			"renew": step(d.renew), "expire a lease": step(d.lapse), "reserve": step(d.reserve), "release": step(d.release), "undo": step(d.undo),
 			"choose": step(d.choose), "refresh": step(d.refresh),

@@ -51,7 +51,6 @@ func (s *Store) ListTokens(ctx context.Context, filter TokenFilter, limit int, c
 		return nil, "", err
 	}
 	var chosen []*tokenstorev1.Token
-	var last int64
 	for more := true; more; {
 		var page []*stored
 		if page, after, more, err = s.page(ctx, after, filter.NewestFirst); err != nil {
@@ -63,12 +62,17 @@ func (s *Store) ListTokens(ctx context.Context, filter TokenFilter, limit int, c
 				continue
 			}
 			if len(chosen) == limit { // one more than asked for: there is a next page
-				return chosen, strconv.FormatInt(last, 36), nil
+				return chosen, CreationCursor(chosen[limit-1]), nil
 			}
-			chosen, last = append(chosen, shown), t.created
+			chosen = append(chosen, shown)
 		}
 	}
 	return chosen, "", nil
+}
+
+// CreationCursor points behind a token in a list by creation.
+func CreationCursor(last *tokenstorev1.Token) string {
+	return strconv.FormatInt(last.GetCreatedAt().AsTime().UnixMicro(), 36)
 }
 
 func parseCursor(cursor string) (int64, error) {

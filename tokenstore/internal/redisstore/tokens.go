@@ -145,6 +145,7 @@ func (s *Store) creation(c *claim, draft token.Draft, drivers map[string]string)
 	args = []any{
 		c.id, pool, draft.Alias, c.fingerprint, flag(draft.Enabled),
 		draft.Cap, draft.Weight, expires, rec, poolChannel, c.created, c.key, flag(renewable), access, refresh, renewableShift.Milliseconds(),
+		milliseconds(draft.DisabledUntil),
 	}
 	return keys, args, nil
 }
@@ -161,7 +162,7 @@ func aliasTaken(alias, holder string) *rpcerr.Error {
 	return rpcerr.New(tokenstorev1.Reason_REASON_ALIAS_TAKEN, "the alias %q is that of token %s", alias, holder)
 }
 
-func noUpstream(name string) error {
+func noUpstream(name string) *rpcerr.Error {
 	return rpcerr.New(tokenstorev1.Reason_REASON_UPSTREAM_NOT_FOUND, "there is no upstream %q", name)
 }
 
@@ -267,7 +268,7 @@ func (s *Store) tryEdit(ctx context.Context, t *stored, edit token.Fields, names
 // fields are what an admin may change of a token.
 func (t *stored) fields(content opened) token.Fields {
 	fields := content.fields(t.record.Tags)
-	fields.Alias, fields.Cap, fields.Weight, fields.Enabled = t.alias, t.cap, t.weight, t.enabled
+	fields.Alias, fields.Cap, fields.Weight, fields.Enabled, fields.DisabledUntil = t.alias, t.cap, t.weight, t.enabled, t.disabledUntil
 	return fields
 }
 
@@ -352,13 +353,14 @@ func (s *Store) updating(e *edition) (keys []string, args []any, err error) {
 	args = []any{
 		e.id, e.version, e.after.Alias, flag(e.after.Enabled), e.after.Cap, e.after.Weight, rec,
 		flag(e.after.Checksum != e.before.Checksum || e.after.Proxy.Reveal() != e.before.Proxy.Reveal()), poolChannel, key,
+		milliseconds(e.after.DisabledUntil),
 	}
 	return keys, args, nil
 }
 
 func sameFields(a, b token.Fields) bool {
 	return slices.Equal(a.Tags, b.Tags) && a.Alias == b.Alias && a.Cap == b.Cap && a.Weight == b.Weight &&
-		a.Enabled == b.Enabled && a.Checksum == b.Checksum && a.Proxy.Reveal() == b.Proxy.Reveal()
+		a.Enabled == b.Enabled && a.DisabledUntil.Equal(b.DisabledUntil) && a.Checksum == b.Checksum && a.Proxy.Reveal() == b.Proxy.Reveal()
 }
 
 func (s *Store) write(ctx context.Context, t *stored, self principal, before, after token.Fields) (bool, error) {

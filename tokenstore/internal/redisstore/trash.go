@@ -177,8 +177,7 @@ func (s *Store) RestoreToken(ctx context.Context, id string) (*tokenstorev1.Toke
 func (c *claim) restoring() (keys []string, args []any) {
 	pool := c.upstream
 	keys = []string{
-		poolIDsKey(pool), tokenKey(pool, c.id), trashKey(pool, c.id), namesKey(pool), coolingKey(pool), clockKey(pool),
-		historyKey(pool, c.id), lapsedKey(pool),
+		poolIDsKey(pool), tokenKey(pool, c.id), trashKey(pool, c.id), namesKey(pool), historyKey(pool, c.id), lapsedKey(pool),
 	}
 	return keys, []any{c.id, poolChannel, c.created, c.key}
 }

@@ -5,6 +5,9 @@
 package token
 
 import (
+	"slices"
+	"time"
+
 	"carousel.internal/proto/cursor/checksum"
 	"carousel.internal/proto/service/secret"
 )
@@ -31,6 +34,8 @@ type Fields struct {
 	// Weight is at least 1.
 	Weight  uint32
 	Enabled bool
+	// DisabledUntil is when it is enabled by itself; zero: when an admin does it.
+	DisabledUntil time.Time
 	// Checksum is zero where the upstream needs none.
 	Checksum checksum.Material
 	// Proxy is the URL that everything about the token goes through; empty: the upstream's.
@@ -46,6 +51,8 @@ const (
 	Enabled  = "enabled"
 	Checksum = "checksum"
 	Proxy    = "proxy"
+	// DisabledUntil with a time disables, whatever is said of Enabled.
+	DisabledUntil = "disabled_until"
 )
 
 // NewDraft is a draft with the defaults.
@@ -53,8 +60,16 @@ func NewDraft(value secret.Value) Draft {
 	return Draft{Secret: value, Fields: Fields{Weight: 1, Enabled: true}}
 }
 
-// Take copies the named fields from other.
+// Take copies the named fields from other. Who is enabled, or disabled without a word on
+// until when, is not disabled until a time any more.
 func (f *Fields) Take(other Fields, names []string) {
+	if slices.Contains(names, Enabled) {
+		f.Enabled, f.DisabledUntil = other.Enabled, time.Time{}
+	}
+	if slices.Contains(names, DisabledUntil) {
+		f.DisabledUntil = other.DisabledUntil
+		f.Enabled = f.Enabled && f.DisabledUntil.IsZero()
+	}
 	for _, name := range names {
 		switch name {
 		case Alias:
@@ -65,8 +80,6 @@ func (f *Fields) Take(other Fields, names []string) {
 			f.Cap = other.Cap
 		case Weight:
 			f.Weight = other.Weight
-		case Enabled:
-			f.Enabled = other.Enabled
 		case Checksum:
 			f.Checksum = other.Checksum
 		case Proxy:

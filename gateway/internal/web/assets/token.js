@@ -3,6 +3,7 @@
 import { api, complain, el, number, t, timeText, toast } from './page.js';
 import { refresh } from './live.js';
 import { startLogin } from './startlogin.js';
+import { testToken } from './tokentest.js';
 import { flip, release, removeToken } from './tokenactions.js';
 
 const head = document.getElementById('token-head');
@@ -13,8 +14,7 @@ const path = `/admin/api/tokens/${encodeURIComponent(id)}`;
 function switches(button, change) {
   button?.addEventListener('click', async () => {
     try {
-      await change();
-      location.reload();
+      if (await change() !== false) location.reload();
     } catch (error) {
       complain(error);
     }
@@ -182,6 +182,18 @@ function whyNot(answer) {
   const chosen = answer.candidates.find((candidate) => candidate.token_id === answer.chosen);
   return chosen ? t('explain_other', chosen.alias || chosen.token_id) : t('explain_none');
 }
+
+document.getElementById('test-form').addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const form = event.currentTarget;
+  const send = document.getElementById('test-send');
+  const answer = document.getElementById('test-answer');
+  send.disabled = true;
+  answer.replaceChildren(el('p', {}, t('testing')));
+  answer.replaceChildren(...await testToken(form.dataset.url, form.dataset.upstream, id, form.elements.model.value));
+  send.disabled = false;
+  await refresh().catch(complain);
+});
 
 document.getElementById('explain-form').addEventListener('submit', async (event) => {
   event.preventDefault();

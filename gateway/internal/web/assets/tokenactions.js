@@ -1,13 +1,41 @@
 // What can be done to one token, on its page and in the table.
 
-import { api, complain, t, toast } from './page.js';
+import { api, complain, t, timeText, toast } from './page.js';
 
 const path = (id) => `/admin/api/tokens/${encodeURIComponent(id)}`;
 
-/** Does what a token's switch says: enable or disable. */
+const dialog = document.getElementById('disable-dialog');
+
+// When each answer of the dialog ends; undefined: when somebody enables them.
+const ends = {
+  '15m': () => new Date(Date.now() + 15 * 60e3),
+  '1h': () => new Date(Date.now() + 3600e3),
+  tomorrow: () => new Date(new Date().setHours(24, 0, 0, 0)),
+  word: () => undefined,
+};
+
+/** Asks until when something is to be disabled: {until}, a time or undefined; nothing when nobody wants it. */
+export async function askUntil(what) {
+  document.getElementById('disable-what').textContent = what;
+  dialog.returnValue = '';
+  dialog.showModal();
+  await new Promise((resolve) => { dialog.addEventListener('close', resolve, { once: true }); });
+  const end = ends[dialog.returnValue];
+  return end && { until: end()?.toISOString() };
+}
+
+/** Does what a token's switch says: enable, or disable until the time that is asked for. Tells whether it did. */
 export async function flip(id, name, enabled) {
-  await api('PATCH', path(id), { enabled: enabled !== 'true' });
-  toast(t(enabled === 'true' ? 'disabled' : 'enabled', name));
+  if (enabled !== 'true') {
+    await api('PATCH', path(id), { enabled: true });
+    toast(t('enabled', name));
+    return true;
+  }
+  const answer = await askUntil(name);
+  if (!answer) return false;
+  await api('PATCH', path(id), { enabled: false, ...(answer.until && { disabled_until: answer.until }) });
+  toast(answer.until ? t('disabled_until', name, timeText(answer.until)) : t('disabled', name));
+  return true;
 }
 
 /** Brings a token back that failures keep from requests. */

@@ -1,9 +1,9 @@
 // The table of tokens: add, enable, disable, delete with undo, also for many at
 // once.
 
-import { api, complain, el, t, toast } from './page.js';
+import { api, complain, el, number, t, timeText, toast } from './page.js';
 import { refresh } from './live.js';
-import { flip, release, removeToken } from './tokenactions.js';
+import { askUntil, flip, release, removeToken } from './tokenactions.js';
 import { startLogin } from './startlogin.js';
 import { undoChange } from './undo.js';
 
@@ -18,29 +18,46 @@ document.addEventListener('click', (event) => {
   if (action === 'delete') removeToken(key, name, refresh).then(refresh).catch(complain);
 });
 
-// Selection.
+// Selection: tokens of this page, or all that match.
+
+// The most that are changed at a time.
+const most = 5000;
 
 const bulk = document.getElementById('bulk');
+const all = document.getElementById('bulk-all');
+const table = document.getElementById('tokens');
 const boxes = () => [...document.querySelectorAll('input[name="selected"]')];
 const selected = () => boxes().filter((box) => box.checked);
 const rests = (box) => rowOf(box).dataset.rests === 'true';
+const total = () => Number(table.dataset.total ?? 0);
+let matching = false;
 
 function showSelection() {
   const count = selected().length;
+  const whole = count > 0 && count === boxes().length;
+  matching &&= whole;
   bulk.hidden = count === 0;
-  bulk.querySelector('[data-bulk=release]').hidden = !selected().some(rests);
-  document.getElementById('bulk-count').textContent = count ? t('selected', count) : '';
-  const all = document.getElementById('select-all');
-  if (!all) return;
-  all.checked = count > 0 && count === boxes().length;
-  all.indeterminate = count > 0 && count < boxes().length;
+  bulk.querySelector('[data-bulk=release]').hidden = matching || !selected().some(rests);
+  all.hidden = matching || !whole || total() <= count || total() > most;
+  all.textContent = t('select_matching', number(total()));
+  document.getElementById('bulk-count').textContent = count ? (matching ? t('selected_matching', number(total())) : t('selected', count)) : '';
+  const head = document.getElementById('select-all');
+  if (!head) return;
+  head.checked = whole;
+  head.indeterminate = count > 0 && !whole;
 }
 
 document.addEventListener('change', (event) => {
   if (event.target.id === 'select-all') boxes().forEach((box) => { box.checked = event.target.checked; });
-  if (event.target.id === 'select-all' || event.target.name === 'selected') showSelection();
+  if (event.target.id === 'select-all' || event.target.name === 'selected') {
+    matching = false;
+    showSelection();
+  }
 });
-document.addEventListener('refreshed', showSelection);
+document.addEventListener('refreshed', () => {
+  if (matching) boxes().forEach((box) => { box.checked = true; }); // rows that have come are of those that match
+  showSelection();
+});
 
 async function undo(change) {
   try {
@@ -51,28 +68,52 @@ async function undo(change) {
   }
 }
 
+// chosen is what a change is about: ids, or what is looked for, with how many there were.
+function chosen(kind) {
+  if (matching) return { filter: JSON.parse(table.dataset.filter), count: total() };
+  return { ids: selected().filter((box) => kind !== 'release' || rests(box)).map((box) => box.value) };
+}
+
 // change does something to many tokens as one change, which can be undone as one.
-async function change(kind, ids) {
-  const { change: id, count, failed, failures } = await api('POST', '/admin/api/tokens/bulk', { action: kind, ids });
-  if (failed > 0) toast(t('some_failed', failed, ids.length, failures[0].reason), { bad: true });
+async function change(kind, what, until) {
+  const { change: id, count, failed, failures } = await api('POST', '/admin/api/tokens/bulk', { action: kind, ...what, ...(until && { until }) });
+  if (failed > 0) toast(t('some_failed', failed, what.count ?? what.ids.length, failures[0].reason), { bad: true });
   if (count === 0 && failed > 0) return;
   const action = kind === 'release' || count === 0 ? undefined : { label: t('undo'), run: () => undo(id) };
-  toast(t(`${kind}d_many`, count), { action });
+  toast(until ? t('disabled_many_until', number(count), timeText(until)) : t(`${kind}d_many`, number(count)), { action });
+}
+
+function unselect() {
+  matching = false;
+  boxes().forEach((box) => { box.checked = false; });
+  showSelection();
 }
 
 bulk.addEventListener('click', async (event) => {
   const kind = event.target.closest('[data-bulk]')?.dataset.bulk;
   if (!kind) return;
-  const ids = selected().filter((box) => kind !== 'release' || rests(box)).map((box) => box.value);
-  boxes().forEach((box) => { box.checked = false; });
-  showSelection();
-  if (kind === 'clear') return;
-  try {
-    await change(kind, ids);
-    await refresh();
-  } catch (error) {
-    complain(error);
+  if (kind === 'all') {
+    matching = true;
+    showSelection();
+    bulk.querySelector('[data-bulk=clear]').focus();
+    return;
   }
+  if (kind === 'clear') {
+    unselect();
+    return;
+  }
+  const what = chosen(kind);
+  const count = what.count ?? what.ids.length;
+  const answer = kind === 'disable' ? await askUntil(t('tokens_n', number(count))) : {};
+  if (!answer) return;
+  unselect();
+  try {
+    await change(kind, what, answer.until);
+  } catch (error) {
+    if (error.param === 'count') toast(t('matching_changed', error.message.replace(/\.$/, '')), { bad: true });
+    else complain(error);
+  }
+  await refresh().catch(complain);
 });
 
 // Adding.
@@ -143,13 +184,55 @@ async function add() {
 
 document.getElementById('add-file').addEventListener('change', async (event) => {
   const [file] = event.target.files;
-  if (file) paste.value = await file.text();
+  if (!file) return;
+  paste.value = await file.text();
+  previewSoon();
 });
+
+// What would become of what was pasted is shown a moment after the last key, and asked once at a time.
+
+const moment = 500; // ms
+let timer;
+let previewing = 0;
+
+function showPreview({ accepted, updated, rejected, tokens }) {
+  const notice = el('p', { class: rejected.length ? 'notice warn' : 'notice', id: 'add-preview' }, t('preview', number(accepted), number(updated), number(rejected.length)));
+  const lines = tokens.map(({ line, known, alias, token, upstream }) => ({ line, reason: [known ? t('preview_known') : t('preview_new'), alias, token, upstream].filter(Boolean).join(' · ') }));
+  report.replaceChildren(notice, ...linesOf('add-refused', rejected), ...linesOf('add-lines', lines));
+}
+
+async function preview() {
+  const mine = previewing += 1;
+  const content = paste.value;
+  if (!content.trim()) {
+    report.replaceChildren();
+    return;
+  }
+  const format = document.getElementById('add-format').value || formatOf(content);
+  const upstream = document.getElementById('add-upstream').value;
+  try {
+    const answer = await api('POST', '/admin/api/tokens/import', { content, format, upstream, dry_run: true });
+    if (mine === previewing && dialog.open) showPreview(answer);
+  } catch {
+    // Adding says what is wrong, also where the tokenstore is too old to say it before.
+  }
+}
+
+function previewSoon() {
+  clearTimeout(timer);
+  timer = setTimeout(preview, moment);
+}
+
+paste.addEventListener('input', previewSoon);
+document.getElementById('add-format').addEventListener('change', previewSoon);
+document.getElementById('add-upstream').addEventListener('change', previewSoon);
 
 document.getElementById('add-form').addEventListener('submit', async (event) => {
   event.preventDefault();
   const submit = document.getElementById('add-submit');
   submit.disabled = true;
+  clearTimeout(timer);
+  previewing += 1;
   report.replaceChildren();
   try {
     const answer = await add();
@@ -169,6 +252,8 @@ document.getElementById('add-form').addEventListener('submit', async (event) => 
 
 // What was pasted is a secret: it does not stay in a closed dialog.
 dialog.addEventListener('close', () => {
+  clearTimeout(timer);
+  previewing += 1;
   document.getElementById('add-form').reset();
   report.replaceChildren();
 });

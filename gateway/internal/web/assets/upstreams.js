@@ -36,10 +36,21 @@ function edit(data = {}) {
   models.value = data.models ?? '';
   fill(JSON.parse(data.settings ?? '{}') ?? {});
   showSpecial();
+  document.getElementById('u-preset-field').hidden = Boolean(data.name);
   version = data.version;
   status.textContent = '';
   dialog.showModal();
 }
+
+// A provider brings its name, driver and address.
+document.getElementById('u-preset').addEventListener('change', ({ target }) => {
+  const { name, driver, url } = target.selectedOptions[0].dataset;
+  if (!name) return;
+  form.elements.name.value = name;
+  form.elements.driver.value = driver;
+  form.elements.base_url.value = url;
+  showSpecial();
+});
 
 // A driver whose upstream is one vendor's brings the address, unless another one was typed.
 form.elements.driver.addEventListener('change', ({ target }) => {

@@ -21,6 +21,7 @@
 -- ARGV[14] access sealed access token; empty: there is none yet
 -- ARGV[15] refresh sealed refresh token; empty: it has none
 -- ARGV[16] shift_ms ms by which expires of one that is renewed lies behind its access token's end
+-- ARGV[17] disabled_until ms; 0: it is enabled, or only an admin enables it
 -- USE pool
 -- USE standing
 -- USE time
@@ -39,6 +40,7 @@ redis.call('HSET', token, 'rec', ARGV[9], 'ver', 1, 'epoch', 1, 'upstream', upst
   'fingerprint', fingerprint, 'created', created, 'enabled', ARGV[5], 'cap', ARGV[6], 'weight', ARGV[7],
   'expires', ARGV[8], 'phase', 'new')
 if alias ~= '' then redis.call('HSET', names, alias, id) end
+if ARGV[17] ~= '0' then redis.call('HSET', token, 'disabled_until', ARGV[17]) end
 
 if ARGV[13] == '1' then
   local access, refresh, ends = ARGV[14], ARGV[15], number(ARGV[8])

@@ -5,28 +5,27 @@
 -- KEYS[2] hash token
 -- KEYS[3] hash trash: the token as it was
 -- KEYS[4] hash names: alias to token id
--- KEYS[5] zset cooling: token id by the time, in ms, at which it is back
--- KEYS[6] hash clock: `at` virtual time
--- KEYS[7] stream history of the token
--- KEYS[8] zset lapsed: claims that were given up
+-- KEYS[5] stream history of the token
+-- KEYS[6] zset lapsed: claims that were given up
 -- ARGV[1] id token id
 -- ARGV[2] channel where new capacity is told
 -- ARGV[3] created µs
 -- ARGV[4] claim id
 -- USE pool
 -- USE standing
+-- USE rejoin
 -- USE errands
 -- RETURN {'restored', version}
 -- RETURN {'gone'}: there is no such deleted token
 -- RETURN {'lapsed'}: the claim was given up
 
-local ids, token, trash, names, cooling = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local clock, history, lapsed = KEYS[6], KEYS[7], KEYS[8]
+local ids, token, trash, names = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local history, lapsed = KEYS[5], KEYS[6]
 local id, channel, created, claim = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
 if redis.call('ZSCORE', lapsed, claim) then return { 'lapsed' } end
-local f = redis.call('HMGET', trash, 'upstream', 'alias', 'enabled', 'cooling', 'phase')
-local upstream, alias, enabled, till = f[1], f[2], f[3], f[4]
+local f = redis.call('HMGET', trash, 'upstream', 'alias', 'enabled')
+local upstream, alias, enabled = f[1], f[2], f[3]
 if not upstream then return { 'gone' } end
 
 local time = redis.call('TIME')
@@ -41,12 +40,7 @@ redis.call('HINCRBY', token, 'epoch', 1)
 local version = redis.call('HINCRBY', token, 'ver', 1)
 redis.call('ZADD', ids, created, id)
 if alias ~= '' then redis.call('HSET', names, alias, id) end
-if f[5] == 'parked' then enabled = '0' end
-if enabled == '1' and (tonumber(till or '0') or 0) > now then
-  redis.call('ZADD', cooling, till, id)
-elseif enabled == '1' then
-  enter(id, redis.call('HGET', clock, 'at') or '0')
-end
+if enabled == '1' then rejoin(id, now) end
 stand(id)
 plan_errands(id)
 redis.call('PUBLISH', channel, 'freed ' .. upstream)

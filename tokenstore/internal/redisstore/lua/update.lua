@@ -18,6 +18,7 @@
 -- ARGV[8] recall 1: what leases carry has changed
 -- ARGV[9] channel where recalls and new capacity are told
 -- ARGV[10] claim id, of another alias; empty where it stays
+-- ARGV[11] disabled_until ms; 0: it is enabled, or only an admin enables it
 -- USE pool
 -- USE standing
 -- USE marks
@@ -30,7 +31,7 @@
 local token, names, clock, order, cooling, lapsed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local id, version, alias = ARGV[1], ARGV[2], ARGV[3]
 local enabled, cap, weight, rec, recall = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local channel, claim = ARGV[9], ARGV[10]
+local channel, claim, disabled_until = ARGV[9], ARGV[10], ARGV[11]
 
 local f = redis.call('HMGET', token, 'ver', 'alias', 'enabled', 'cap', 'upstream', 'due', 'phase', 'weight')
 local was = { version = f[1], alias = f[2], enabled = f[3], cap = f[4], upstream = f[5], due = f[6], phase = f[7], weight = f[8] }
@@ -40,6 +41,11 @@ if redis.call('ZSCORE', lapsed, claim) then return { 'lapsed' } end
 
 redis.call('HSET', token, 'rec', rec, 'alias', alias, 'enabled', enabled, 'cap', cap, 'weight', weight)
 redis.call('HINCRBY', token, 'ver', 1)
+if disabled_until == '0' then
+  redis.call('HDEL', token, 'disabled_until')
+else
+  redis.call('HSET', token, 'disabled_until', disabled_until)
+end
 if was.alias ~= alias then
   if was.alias ~= '' then redis.call('HDEL', names, was.alias) end
   if alias ~= '' then redis.call('HSET', names, alias, id) end

@@ -4,6 +4,7 @@
 -- DYNKEY zset c1:{pool:NAME}:rests token id by the end of its cooling, in ms
 -- DYNKEY zset c1:{pool:NAME}:ends token id by its expiry, in ms, while that is ahead
 -- DYNKEY zset c1:{pool:NAME}:accesses the same of tokens that are renewed: their access tokens end
+-- DYNKEY zset c1:{pool:NAME}:disabled_until ids of disabled tokens by when they are enabled by themselves, in ms
 -- DYNKEY set c1:{pool:NAME}:unlogged ids of parked tokens that need a login
 -- DYNKEY zset c1:{pool:NAME}:expired token id by its expiry, in ms, once that was taken notice of
 -- DYNKEY zset c1:{pool:NAME}:cooling token id by the time, in ms, at which it is back
@@ -20,9 +21,9 @@ end
 
 -- Takes down what a token is now, and returns it; one that is gone is forgotten.
 local function stand(id)
-  local f = redis.call('HMGET', pool .. 'token:' .. id, 'enabled', 'phase', 'cooling', 'expires', 'renewable', 'needs_login')
+  local f = redis.call('HMGET', pool .. 'token:' .. id, 'enabled', 'phase', 'cooling', 'expires', 'renewable', 'needs_login', 'disabled_until')
   if not f[1] then
-    for _, name in ipairs({ 'standing', 'rests', 'ends', 'accesses', 'expired' }) do redis.call('ZREM', pool .. name, id) end
+    for _, name in ipairs({ 'standing', 'rests', 'ends', 'accesses', 'expired', 'disabled_until' }) do redis.call('ZREM', pool .. name, id) end
     redis.call('SREM', pool .. 'unlogged', id)
     return nil
   end
@@ -33,6 +34,11 @@ local function stand(id)
     redis.call('SADD', pool .. 'unlogged', id)
   else
     redis.call('SREM', pool .. 'unlogged', id)
+  end
+  if standing == STANDING.disabled and f[7] then
+    redis.call('ZADD', pool .. 'disabled_until', f[7], id)
+  else
+    redis.call('ZREM', pool .. 'disabled_until', id)
   end
   local renewed, expires = f[5] == '1', f[4] or '0'
   for name, till in pairs({ rests = f[3] or '0', ends = renewed and '0' or expires, accesses = renewed and expires or '0' }) do

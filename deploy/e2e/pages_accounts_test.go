@@ -1,0 +1,126 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"carousel.internal/deploy/e2e/browser"
+	"carousel.internal/deploy/e2e/stack"
+)
+
+// manyAccounts are more than a page has.
+const manyAccounts = 120
+
+// An admin finds tokens among many by sorting and by state, disables all that match for an hour,
+// and takes it back.
+func TestManyAccountsInABrowser(t *testing.T) {
+	s := stack.Start(t, stack.Options{})
+	gateway := s.Gateways[0]
+	var lines []string
+	for i := range manyAccounts {
+		lines = append(lines, fmt.Sprintf("bulk-%03d::sk-secret-of-many-%03d", i, i))
+	}
+	gateway.MustAdmin(t, http.StatusOK, http.MethodPost, "/admin/api/tokens/import",
+		map[string]any{"content": strings.Join(lines, "\n"), "format": "token", "upstream": "openai"})
+	tab := login(t, gateway, "/admin/tokens")
+	tab.Click("#pools a[href='/admin/tokens?upstream=openai']")
+	tab.See("#pools [aria-current]", "openai")
+	tab.See(".table-line", "1–50 of 120")
+	tab.See("#token-table tbody tr:first-child", "bulk-119") // the newest
+	tab.Click("#token-table .sort[href*='sort=alias']")
+	tab.See("#token-table tbody tr:first-child", "bulk-000")
+	tab.Click(".pager [rel=next]")
+	tab.See(".table-line", "51–100 of 120")
+	tab.Click("#token-table .sort[href*='sort=-alias']")
+	tab.See("#token-table tbody tr:first-child", "bulk-119")
+
+	draw(t, tab, "accounts")
+	selectMatching := func(total int) {
+		t.Helper()
+		tab.Click("#select-all")
+		tab.See("#bulk-count", "50 selected")
+		tab.Click("#bulk-all")
+		tab.See("#bulk-count", fmt.Sprintf("All %d that match are selected", total))
+	}
+	disable := func(until string) {
+		t.Helper()
+		tab.Click("[data-bulk=disable]")
+		tab.Click("#disable-dialog [value='" + until + "']")
+	}
+	selectMatching(manyAccounts)
+	disable("1h")
+	tab.See("#toasts", "Tokens disabled until")
+	tab.See("#token-table tbody tr:first-child", "Disabled")
+	tab.See("#token-table tbody tr:first-child", "back in")
+	off := func(want int) {
+		t.Helper()
+		stack.Eventually(t, fmt.Sprintf("%d tokens are disabled until a time", want), 20*time.Second, func() bool {
+			var listed struct {
+				Tokens []struct {
+					DisabledUntil *time.Time `json:"disabled_until"`
+				} `json:"tokens"`
+				Total int `json:"total"`
+			}
+			gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/tokens?state=disabled&count=true&limit=1000", nil).JSON(t, &listed)
+			for _, each := range listed.Tokens {
+				if each.DisabledUntil == nil {
+					return false
+				}
+			}
+			return listed.Total == want && len(listed.Tokens) == want
+		})
+	}
+	off(manyAccounts)
+	tab.Click("#toasts button:not([aria-label])")
+	tab.See("#toasts", "Changes undone: 120")
+	off(0)
+}
+
+// An admin tests one token of many: it serves the request, whoever is next, and one that is disabled
+// says so.
+func TestATokenIsTestedInABrowser(t *testing.T) {
+	s := stack.Start(t, stack.Options{})
+	gateway := s.Gateways[0]
+	tokens := s.AddTokens("openai", "team", 3, 0)
+	tab := login(t, gateway, "/admin/tokens/"+tokens[1].ID)
+	model := browser.Eval[string](tab, "document.getElementById('test-model').value")
+	for range 2 { // round robin would not take it twice
+		tab.Click("#test-send")
+		tab.See("#test-answer", "Works")
+		tab.See("#test-answer", model)
+		tab.Until("the answer is there", "!document.getElementById('test-send').disabled")
+	}
+	stack.Eventually(t, "the log has both requests, with that token", 20*time.Second, func() bool {
+		var logs struct {
+			Entries []struct {
+				TokenID string `json:"token_id"`
+			} `json:"logs"`
+		}
+		gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/logs?token_id="+tokens[1].ID, nil).JSON(t, &logs)
+		return len(logs.Entries) == 2
+	})
+	draw(t, tab, "token-test")
+	gateway.MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/tokens/"+tokens[1].ID, map[string]any{"enabled": false})
+	tab.Click("#test-send")
+	tab.See("#test-answer", "Fails")
+}
+
+// draw writes pictures of a page, where somebody wants them.
+func draw(t *testing.T, tab *browser.Tab, name string) {
+	t.Helper()
+	folder := os.Getenv("SCREENSHOTS")
+	for _, look := range []browser.Look{{Width: 390, Dark: true}, {Width: 390}, {Width: 1280, Dark: true}, {Width: 1280}} {
+		tab.Use(look)
+		for _, problem := range tab.Accessibility() {
+			t.Errorf("%s, %s: %s", name, look.Name(), problem)
+		}
+		if folder != "" {
+			tab.Screenshot(filepath.Join(folder, name+"-"+look.Name()+".png"))
+		}
+	}
+}

@@ -1,0 +1,37 @@
+package redisstore
+
+import (
+	"context"
+	"log/slog"
+)
+
+var enableDueScript = newScript("enable_due")
+
+// EnableDue enables the tokens that were disabled until a time which has come, up to pageSize of
+// each pool, and returns how many they were. It is cheap where there is none.
+func (s *Store) EnableDue(ctx context.Context) (int, error) {
+	upstreams, err := s.client.HKeys(ctx, sizesKey()).Result()
+	if err != nil {
+		return 0, storeError("enable tokens", err)
+	}
+	round, calls := s.batch(), make([]*call, len(upstreams))
+	for i, upstream := range upstreams {
+		calls[i] = round.add(enableDueScript, []string{disabledUntilKey(upstream)}, upstream, pageSize, poolChannel)
+	}
+	if err := round.exec(ctx); err != nil {
+		return 0, storeError("enable tokens", err)
+	}
+	count := 0
+	for i, upstream := range upstreams {
+		ids, err := calls[i].reply.StringSlice()
+		if err != nil {
+			return count, storeError("enable tokens", err)
+		}
+		if len(ids) > 0 {
+			s.log.LogAttrs(ctx, slog.LevelInfo, "tokens are enabled again: the time has come until which they were disabled",
+				slog.String("upstream", upstream), slog.Any("token_ids", ids))
+		}
+		count += len(ids)
+	}
+	return count, nil
+}

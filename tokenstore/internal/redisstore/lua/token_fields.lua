@@ -1,0 +1,18 @@
+-- Reads some fields of tokens of one pool.
+-- KEYS[1] hash clock: places the script in its slot
+-- DYNKEY hash c1:{pool:NAME}:token:<id>
+-- ARGV[1] token_prefix key prefix
+-- ARGV[2] count fields
+-- ARGV[3...] names of fields, then ids of tokens
+-- RETURN {now_ms, then per token the values of the fields, in their order, as one list}
+
+local prefix, count = ARGV[1], tonumber(ARGV[2])
+
+local time = redis.call('TIME')
+local names = {}
+for i = 1, count do names[i] = ARGV[2 + i] end
+local answer = { tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) }
+for i = 3 + count, #ARGV do
+  answer[#answer + 1] = redis.call('HMGET', prefix .. ARGV[i], unpack(names))
+end
+return answer

@@ -61,9 +61,11 @@ func welcome(output io.Writer, g greeting) {
 		say("  note          ./%s is not read: move it to %s, or name it in TOKEN_FILE or TOKEN_LIST_FILE", name, g.data)
 	}
 	say("")
-	say("  For the lines here and in README.md:")
+	say("  Try it; the first line is for all others here and in README.md:")
 	say("")
 	say("    export CAROUSEL=%s KEY=%s", base, key)
+	say("    curl -N $CAROUSEL%s/v1/chat/completions -H \"Authorization: Bearer $KEY\" \\", g.prefix)
+	say("      -d '{\"model\": \"%s\", \"stream\": true, \"messages\": [{\"role\": \"user\", \"content\": \"Hello, Carousel!\"}]}'", triedModel)
 	if g.demo {
 		say("")
 		say("  SIMULATED UPSTREAM: no token of yours is known yet, so the models are a simulator in this process")
@@ -71,11 +73,6 @@ func welcome(output io.Writer, g greeting) {
 		say("")
 		say("    curl $CAROUSEL/admin/api/tokens -H \"Authorization: Bearer $KEY\" -d '{\"token\": \"<your token>\", \"upstream\": \"cursor\"}'")
 	}
-	say("")
-	say("  Try it:")
-	say("")
-	say("    curl -N $CAROUSEL%s/v1/chat/completions -H \"Authorization: Bearer $KEY\" \\", g.prefix)
-	say("      -d '{\"model\": \"%s\", \"stream\": true, \"messages\": [{\"role\": \"user\", \"content\": \"Hello, Carousel!\"}]}'", triedModel)
 	say("")
 	_, _ = io.WriteString(output, text.String())
 }

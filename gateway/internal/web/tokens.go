@@ -82,6 +82,9 @@ type tokensData struct {
 	Next, First string
 }
 
+// HasLogin tells whether the secrets of an upstream are of people who log in to it.
+func (d tokensData) HasLogin(upstream string) bool { return slices.Contains(d.Logins, upstream) }
+
 // Presets are the providers that there is no upstream for.
 func (d tokensData) Presets() []preset {
 	return slices.DeleteFunc(slices.Clone(presets), func(p preset) bool { return slices.Contains(d.Upstreams, p.Name) })

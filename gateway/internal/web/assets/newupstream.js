@@ -1,4 +1,5 @@
-// The upstream of tokens that are added, where it is a new one: a provider that is known, or an address.
+// The upstream of tokens that are added: guessed by what was pasted, chosen, or a new one, which is a
+// provider that is known, or an address.
 
 import { api, t } from './page.js';
 
@@ -9,6 +10,18 @@ const url = document.getElementById('add-url');
 
 // own: the name was typed, and follows the address no more.
 let own = false;
+
+// chosen: somebody has chosen the upstream, here or by the page's filter.
+let chosen = choice.querySelector('[selected]') !== null;
+
+// isOfPerson tells whether a line is what people have who log in, as Cursor's do: a token with three
+// parts, alone or in a cookie, or a key of a user.
+const isOfPerson = (line) => /(^|::|%3A%3A|=)(eyJ[\w-]+\.[\w-]+\.[\w-]*|crsr_\w+)/.test(line);
+
+document.getElementById('paste').addEventListener('input', ({ target }) => {
+  const guess = choice.querySelector('[data-logs-in]');
+  if (!chosen && guess && target.value.trim().split('\n').every(isOfPerson)) choice.value = guess.value;
+});
 
 const driver = () => choice.selectedOptions[0]?.dataset.driver; // undefined for one that is there
 const isTaken = (wanted) => [...choice.options].some((option) => option.value === wanted);
@@ -33,6 +46,7 @@ function show() {
 }
 
 choice.addEventListener('change', () => {
+  chosen = true;
   own = false;
   url.value = choice.selectedOptions[0].dataset.url ?? '';
   name.value = choice.selectedOptions[0].dataset.name ?? '';
@@ -41,7 +55,10 @@ choice.addEventListener('change', () => {
 });
 url.addEventListener('input', () => { if (!own) name.value = nameOf(url.value.trim()); });
 name.addEventListener('input', () => { own = name.value !== ''; });
-document.getElementById('add-form').addEventListener('reset', () => setTimeout(show)); // when the fields are empty
+document.getElementById('add-form').addEventListener('reset', () => setTimeout(() => { // when the fields are empty
+  chosen = choice.querySelector('[selected]') !== null;
+  show();
+}));
 
 /** Returns the name of the upstream that is chosen. A new one is made first; where nothing answers there, it throws. */
 export async function makeUpstream() {
@@ -49,7 +66,7 @@ export async function makeUpstream() {
   const made = name.value.trim();
   if (isTaken(made)) throw new Error(t('upstream_taken', made));
   const { check } = await api('PUT', `/admin/api/upstreams/${encodeURIComponent(made)}`, { driver: driver(), base_url: url.value.trim(), models: [], settings: {} });
-  choice.prepend(new Option(made, made, true, true));
+  choice.prepend(new Option(made, made, false, true));
   show();
   if (check.state === 'unreachable') throw new Error(t('upstream_unreachable', made, check.detail));
   return made;

@@ -39,7 +39,7 @@ export async function testNewest(url, count, report, isWanted) {
       list.append(verdict);
       if (!models.has(token.upstream)) models.set(token.upstream, modelOf(token.upstream));
       const model = await models.get(token.upstream);
-      const found = model ? await testToken(url, token.upstream, token.id, model) : [el('p', { class: 'bad-text' }, t('test_no_model', token.upstream))];
+      const found = model ? await testToken(url, token.upstream, token.id, model, true) : [el('p', { class: 'bad-text' }, t('test_no_model', token.upstream))];
       verdict.replaceChildren(verdict.firstChild, ...found);
     }
   };

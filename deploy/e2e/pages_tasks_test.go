@@ -128,6 +128,12 @@ func (w *walk) eventually(what string, condition func() bool) {
 	stack.Eventually(w.T, what, taskLimit, condition)
 }
 
+// until waits longer than the tab does, on a page that stays.
+func (w *walk) until(what, expression string) {
+	w.Helper()
+	w.eventually(what, func() bool { return browser.Eval[bool](w.tab, expression) })
+}
+
 // ask sends a chat request, and returns its id and its status.
 func (w *walk) ask(model string) (id string, status int) {
 	w.Helper()
@@ -220,12 +226,12 @@ func firstAnswer(w *walk, _ string) {
 	if err != nil {
 		w.Fatal(err)
 	}
+	late := time.AfterFunc(2*taskLimit, func() { _ = start.Process.Kill() })
+	defer late.Stop()
 	defer func() {
 		_ = start.Process.Signal(os.Interrupt)
 		_ = start.Wait()
 	}()
-	late := time.AfterFunc(2*taskLimit, func() { _ = start.Process.Kill() })
-	defer late.Stop()
 	var printed strings.Builder
 	lines := bufio.NewScanner(said)
 	for lines.Scan() {
@@ -280,9 +286,15 @@ func addMany(w *walk, own string) {
 	w.tab.Expect("503")
 	w.tab.Expect("429")
 	made := browser.Eval[string](w.tab, "document.getElementById('add-name').value")
+	for _, problem := range w.tab.Accessibility() {
+		w.Errorf("the dialog: %s", problem)
+	}
 	w.click("#add-test")
-	w.tab.Until("there is a verdict on each", fmt.Sprintf("document.querySelectorAll('#add-verdicts li .pill').length === %d", keys))
+	w.until("there is a verdict on each", fmt.Sprintf("document.querySelectorAll('#add-verdicts li .pill').length === %d", keys))
 	w.tab.See("#add-tested", "49 work, 1 don’t")
+	if folder := os.Getenv("SCREENSHOTS"); folder != "" {
+		w.tab.Screenshot(filepath.Join(folder, own+".png"))
+	}
 	w.tab.Until("the bad one is told", fmt.Sprintf("[...document.querySelectorAll('#add-verdicts li')].some((each) => each.textContent.includes('%s-07') && each.querySelector('.pill.expired'))", own))
 	found := 0
 	for _, token := range w.gateway.Tokens(w.T) {
@@ -343,7 +355,7 @@ func whatIsLeft(w *walk, _ string) {
 	w.open("#home-left", "/admin/usage/left")
 	w.tab.See("main", "work-1")
 	w.tab.See("main", "work-2")
-	w.tab.Until("it is told how much is left", "document.querySelector('#left meter, #quotas meter, main meter') !== null")
+	w.tab.Until("it is told how much is left", "document.querySelectorAll('main table meter').length >= 2")
 }
 
 func disableForAnHour(w *walk, own string) {
@@ -412,12 +424,12 @@ func changeStrategy(w *walk, own string) {
 		return fmt.Sprintf("[...document.querySelectorAll('#shares tbody tr')].some((row) => row.textContent.includes(%q) && %s)", own, want)
 	}
 	w.open(".nav a[href='/admin/settings']", "/admin/settings")
-	w.tab.Until("both tokens have their share", share("row.lastElementChild.textContent.includes('50')"))
+	w.until("both tokens have their share", share("row.lastElementChild.textContent.includes('50')"))
 	w.click("#rotation_strategy-fill_first")
 	w.click("#settings-save")
 	w.tab.See("#setting-rotation_strategy .earlier", "In turn, by weight")
 	ask(180)
-	w.tab.Until("one token has more of them", share("parseFloat(row.lastElementChild.textContent) > 70"))
+	w.until("one token has more of them", share("parseFloat(row.lastElementChild.textContent) > 70"))
 }
 
 func giveAccess(w *walk, own string) {

@@ -60,22 +60,23 @@ func welcome(output io.Writer, g greeting) {
 	for _, name := range g.stray {
 		say("  note          ./%s is not read: move it to %s, or name it in TOKEN_FILE or TOKEN_LIST_FILE", name, g.data)
 	}
-	say("")
-	say("  For the lines here and in README.md:")
-	say("")
-	say("    export CAROUSEL=%s KEY=%s", base, key)
 	if g.demo {
 		say("")
 		say("  SIMULATED UPSTREAM: no token of yours is known yet, so the models are a simulator in this process")
-		say("  that repeats what it is told. Add a token of your own and it is gone at the next start:")
+		say("  that repeats what it is told. Add a token of your own and it is gone at the next start.")
+	}
+	say("")
+	say("  Try it; the first line is for all others here and in README.md:")
+	say("")
+	say("    export CAROUSEL=%s KEY=%s", base, key)
+	say("    curl -N $CAROUSEL%s/v1/chat/completions -H \"Authorization: Bearer $KEY\" \\", g.prefix)
+	say("      -d '{\"model\": \"%s\", \"stream\": true, \"messages\": [{\"role\": \"user\", \"content\": \"Hello, Carousel!\"}]}'", triedModel)
+	if g.demo {
+		say("")
+		say("  Add a token:")
 		say("")
 		say("    curl $CAROUSEL/admin/api/tokens -H \"Authorization: Bearer $KEY\" -d '{\"token\": \"<your token>\", \"upstream\": \"cursor\"}'")
 	}
-	say("")
-	say("  Try it:")
-	say("")
-	say("    curl -N $CAROUSEL%s/v1/chat/completions -H \"Authorization: Bearer $KEY\" \\", g.prefix)
-	say("      -d '{\"model\": \"%s\", \"stream\": true, \"messages\": [{\"role\": \"user\", \"content\": \"Hello, Carousel!\"}]}'", triedModel)
 	say("")
 	_, _ = io.WriteString(output, text.String())
 }

@@ -78,12 +78,12 @@ func sharesOf(used *tokenstorev1.QueryUsageResponse, found map[string]*tokenstor
 			ID: token.GetId(), Name: tokenRow{token}.Name(), Upstream: row.GetUpstream(), Requests: row.GetSums().GetRequests(),
 		})
 	}
-	slices.SortStableFunc(made.Tokens, func(a, b tokenShare) int {
-		return cmp.Or(cmp.Compare(a.Upstream, b.Upstream), cmp.Compare(b.Requests, a.Requests))
-	})
 	for i, share := range made.Tokens {
 		made.Tokens[i].OfPool = ofPool[share.Upstream]
 	}
+	slices.SortStableFunc(made.Tokens, func(a, b tokenShare) int { // the busiest pools come first
+		return cmp.Or(cmp.Compare(b.OfPool, a.OfPool), cmp.Compare(a.Upstream, b.Upstream), cmp.Compare(b.Requests, a.Requests))
+	})
 	made.More = max(len(made.Tokens)-sharesShown, 0)
 	made.Tokens = made.Tokens[:len(made.Tokens)-made.More]
 	return made

@@ -75,9 +75,19 @@ type tokensData struct {
 	Upstreams []string
 	// Logins are the upstreams that people can log in to in the browser.
 	Logins []string
+	// URL is where chat requests go.
+	URL string
 	// Next is the address of the next page where only its cursor is known; First is that of the
 	// first page then; empty where there is none.
 	Next, First string
+}
+
+// HasLogin tells whether the secrets of an upstream are of people who log in to it.
+func (d tokensData) HasLogin(upstream string) bool { return slices.Contains(d.Logins, upstream) }
+
+// Presets are the providers that there is no upstream for.
+func (d tokensData) Presets() []preset {
+	return slices.DeleteFunc(slices.Clone(presets), func(p preset) bool { return slices.Contains(d.Upstreams, p.Name) })
 }
 
 // Known tells whether it is known how many match.
@@ -116,7 +126,7 @@ func (d tokensData) Later() string {
 func (d tokensData) Wide() bool { return d.Table.Upstream == "" }
 
 func (s *Site) loadTokens(ctx context.Context, c *gin.Context) (any, error) {
-	data := tokensData{Table: readTokenTable(c.Request.URL)}
+	data := tokensData{Table: readTokenTable(c.Request.URL), URL: s.RoutePrefix + "/v1/chat/completions"}
 	request := data.Table.request()
 	if cursor := c.Query("cursor"); cursor != "" { // of a tokenstore that does not know places
 		request.Cursor, request.Offset = cursor, 0

@@ -52,9 +52,21 @@ async function ask() {
     if (!response.ok) throw refusal(response.status, answer);
     shownFor = query;
     show(answer);
+    const request = answer.hits.find((hit) => hit.kind === 'request' && isWhole(query.trim(), hit.title));
+    if (request) go(request.href);
   } catch (error) {
     if (asking === mine && error.name !== 'AbortError') show({ hits: [], problem: error.status ? error.message : t('network') });
   }
+}
+
+// isWhole tells whether it is the whole id of a request, as it is in the log or as its client saw it.
+// Nobody looks for something else by that, so it is gone to without another key.
+const isWhole = (query, id) => query === id || query.length >= 32 && id.endsWith(`-${query}`);
+
+function go(address) {
+  if (!dialog.open) return;
+  dialog.close();
+  location.assign(address);
 }
 
 function show({ hits, problem }) {
@@ -94,9 +106,7 @@ async function follow(event) {
   }
   if (!dialog.open || field.value !== query) return;
   const link = list.children[chosen]?.querySelector('a');
-  if (!link) return;
-  dialog.close();
-  location.assign(link.href);
+  if (link) go(link.href);
 }
 
 const isTyping = (at) => at.closest?.('input, textarea, select, [contenteditable]');

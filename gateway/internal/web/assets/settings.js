@@ -2,6 +2,7 @@
 // the settings meanwhile; then both values are shown and nothing is lost.
 
 import { api, complain, t, toast } from './page.js';
+import './live.js'; // the shares are of now
 
 const form = document.getElementById('settings-form');
 const bar = document.getElementById('save-bar');

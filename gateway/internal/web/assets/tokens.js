@@ -6,6 +6,8 @@ import { refresh } from './live.js';
 import { askUntil, flip, release, removeToken } from './tokenactions.js';
 import { startLogin } from './startlogin.js';
 import { undoChange } from './undo.js';
+import { makeUpstream } from './newupstream.js';
+import { testNewest } from './tokentests.js';
 
 const rowOf = (element) => element.closest('tr[data-key]');
 
@@ -175,7 +177,7 @@ async function addThrough(proxy, upstream, format) {
 
 async function add() {
   const format = document.getElementById('add-format').value || formatOf(paste.value);
-  const upstream = document.getElementById('add-upstream').value;
+  const upstream = await makeUpstream();
   const proxy = document.getElementById('add-proxy').value.trim();
   if (proxy && format !== 'json') return addThrough(proxy, upstream, format);
   if (proxy) throw new Error(t('proxy_json'));
@@ -210,6 +212,10 @@ async function preview() {
   }
   const format = document.getElementById('add-format').value || formatOf(content);
   const upstream = document.getElementById('add-upstream').value;
+  if (!upstream) { // a new one: nothing is known there
+    report.replaceChildren();
+    return;
+  }
   try {
     const answer = await api('POST', '/admin/api/tokens/import', { content, format, upstream, dry_run: true });
     if (mine === previewing && dialog.open) showPreview(answer);
@@ -227,17 +233,21 @@ paste.addEventListener('input', previewSoon);
 document.getElementById('add-format').addEventListener('change', previewSoon);
 document.getElementById('add-upstream').addEventListener('change', previewSoon);
 
-document.getElementById('add-form').addEventListener('submit', async (event) => {
-  event.preventDefault();
-  const submit = document.getElementById('add-submit');
-  submit.disabled = true;
+const addForm = document.getElementById('add-form');
+const buttons = [document.getElementById('add-submit'), document.getElementById('add-test')];
+
+async function submit(tests) {
+  for (const button of buttons) button.disabled = true;
   clearTimeout(timer);
   previewing += 1;
   report.replaceChildren();
   try {
     const answer = await add();
     showReport(answer);
-    if (answer.rejected.length + answer.warnings.length === 0) {
+    if (tests && answer.accepted > 0) {
+      paste.value = ''; // it is in the pool, and a secret
+      await testNewest(addForm.dataset.url, answer.accepted, report, () => dialog.open);
+    } else if (answer.rejected.length + answer.warnings.length === 0) {
       paste.value = '';
       dialog.close();
       toast(t('report', answer.accepted, answer.updated, 0));
@@ -246,9 +256,15 @@ document.getElementById('add-form').addEventListener('submit', async (event) => 
   } catch (error) {
     report.replaceChildren(el('p', { class: 'notice bad' }, error.message));
   } finally {
-    submit.disabled = false;
+    for (const button of buttons) button.disabled = false;
   }
+}
+
+addForm.addEventListener('submit', (event) => {
+  event.preventDefault();
+  submit(false);
 });
+document.getElementById('add-test').addEventListener('click', () => { if (addForm.reportValidity()) submit(true); });
 
 // What was pasted is a secret: it does not stay in a closed dialog.
 dialog.addEventListener('close', () => {

@@ -51,12 +51,12 @@ function costOf(entry) {
 
 const link = (request) => (request ? [el('a', { href: `/admin/logs/${encodeURIComponent(request)}` }, t('log_entry'))] : []);
 
-/** Sends the request and returns what there is to show of it. */
-export async function testToken(url, upstream, id, model) {
+/** Sends the request and returns what there is to show of it: also what it cost, unless it is one of many. */
+export async function testToken(url, upstream, id, model, isOneOfMany = false) {
   try {
     const { request, usage, took } = await ask(url, upstream, id, model);
-    const entry = await entryOf(request);
-    const facts = [seconds(took), model, usage && t('usage', number(usage.prompt_tokens), number(usage.completion_tokens)), costOf(entry)];
+    const cost = isOneOfMany ? undefined : costOf(await entryOf(request));
+    const facts = [seconds(took), model, usage && t('usage', number(usage.prompt_tokens), number(usage.completion_tokens)), cost];
     return [el('p', {}, el('span', { class: 'pill ready' }, t('test_works')), ` ${facts.filter(Boolean).join(' · ')} `, ...link(request))];
   } catch (error) {
     const code = error.code ? ` ${error.code} · HTTP ${error.status} ` : ' ';

@@ -33,7 +33,7 @@ var logEntryShape = object{
 	"attempt_log": list{object{
 		"started_at": "string", "total_ms": "number", "upstream": "string", "model": "string", "token_id": "string?", "token_alias": "string?", "token": "string?",
 		"token_fingerprint": "string?", "class": "string?", "rule": "string?", "effect": "string", "status": "number?", "code": "string?", "param": "string?", "message": "string?",
-		"retry_after_ms": "number?",
+		"retry_after_ms": "number?", "consequence": "any",
 	}},
 	"pool": "any", "retry_after_ms": "number?",
 }
@@ -216,7 +216,7 @@ func referenceCalls() []call {
 // adminCalls are the routes of the admin API; {id} is a token's id.
 func adminCalls() []call {
 	return []call{
-		{method: "GET", path: "/admin/api/tokens", access: admin, status: 200, shape: object{"tokens": list{tokenShape}, "next": "string"}},
+		{method: "GET", path: "/admin/api/tokens", access: admin, status: 200, shape: object{"tokens": list{tokenShape}, "next": "string", "total": "number?"}},
 		{name: "unknown filter", method: "GET", path: "/admin/api/tokens?colour=red", access: admin, status: 400},
 		{name: "unknown state", method: "GET", path: "/admin/api/tokens?state=happy", access: admin, status: 400},
 		{name: "wrong limit", method: "GET", path: "/admin/api/tokens?limit=0", access: admin, status: 400},
@@ -345,7 +345,11 @@ func adminCalls() []call {
 		{name: "unknown setting", method: "PATCH", path: "/admin/api/settings", access: admin, body: `{"colour":"red"}`, status: 400},
 		{name: "out of bounds", method: "PATCH", path: "/admin/api/settings", access: admin, body: `{"max_attempts":0}`, status: 400},
 		{name: "stale", method: "PATCH", path: "/admin/api/settings", access: admin, body: `{"max_attempts":3}`, header: map[string]string{"If-Match": `"999"`}, status: 412},
-		{method: "GET", path: "/admin/api/settings/changes", access: admin, status: 200, shape: object{"changes": list{object{"name": "string", "at": "string", "actor": "string"}}}},
+		{
+			method: "GET", path: "/admin/api/settings/changes", access: admin, status: 200, shape: object{
+				"changes": list{object{"name": "string", "at": "string", "actor": "string", "previous": "string?", "previous_default": "bool"}}, "defaults": settingsShape,
+			},
+		},
 		{method: "POST", path: "/admin/api/settings/reset", access: admin, body: `{"names":["max_attempts"]}`, status: 200, shape: settingsShape},
 		{name: "unknown setting", method: "POST", path: "/admin/api/settings/reset", access: admin, body: `{"names":["colour"]}`, status: 400},
 		{method: "PUT", path: "/admin/api/pages", access: admin, body: `{"path":"/about","type":"text","content":"about us"}`, status: 200},

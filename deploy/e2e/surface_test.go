@@ -45,7 +45,7 @@ var tokenShape = object{
 	"id": "string", "upstream": "string", "alias": "string", "tags": list{"string"}, "enabled": "bool", "state": "string", "token": "string",
 	"fingerprint": "string", "checksum": "string", "cap": "number", "weight": "number", "in_flight": "number", "requests": "number", "failures": "number",
 	"last_used_at": "string?", "last_error": "string?", "cooling_until": "string?", "expires_at": "string?", "created_at": "string", "version": "number",
-	"kind": "string", "needs_login": "bool", "refresh_error": "string?", "refreshed_at": "string?", "next_refresh_at": "string?", "proxy": "string",
+	"kind": "string", "needs_login": "bool", "refresh_error": "string?", "refreshed_at": "string?", "next_refresh_at": "string?", "proxy": "string", "disabled_until": "string?",
 }
 
 var loginShape = object{

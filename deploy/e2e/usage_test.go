@@ -89,7 +89,7 @@ func TestTokensOfCachesAndThinking(t *testing.T) {
 		}
 	}
 	checkUsageSums(t, s, sum)
-	tab.Go(gateway.URL + "/admin/")
+	tab.Go(gateway.URL + "/admin/?chart=tokens")
 	tab.See("[data-key=tokens]", "of the input from cache")
 	tab.See("#chart-tokens .legend", "Thinking")
 	if height := browser.Eval[float64](tab, "document.querySelector('#chart-tokens rect.series-cache_read').getBoundingClientRect().height"); height <= 0 {

@@ -148,7 +148,8 @@ func (a *API) updateToken(c *gin.Context) error {
 		return storeerr.Translate(err)
 	}
 	undo := undoOfEdit(before.GetToken(), updated.GetToken(), request.GetUpdateMask().GetPaths())
-	a.NoteUndoable(c, undo, "token changed", "token_id", request.GetId(), "name", nameOf(updated.GetToken()), "fields", request.GetUpdateMask().GetPaths())
+	said := []any{"token_id", request.GetId(), "name", nameOf(updated.GetToken()), "fields", request.GetUpdateMask().GetPaths()}
+	a.NoteUndoable(c, undo, "token changed", append(said, untilSaid(request.GetDisabledUntil())...)...)
 	return answerVersioned(c, http.StatusOK, tokenform.Of(updated.GetToken()), updated.GetToken().GetVersion())
 }
 
@@ -218,6 +219,14 @@ func untilOf(param string, until *time.Time) (*timestamppb.Timestamp, error) {
 	default:
 		return timestamppb.New(*until), nil
 	}
+}
+
+// untilSaid tells the audit log until when tokens are disabled; nothing where there is no end.
+func untilSaid(until *timestamppb.Timestamp) []any {
+	if until == nil {
+		return nil
+	}
+	return []any{"until", until.AsTime().Format(time.RFC3339)}
 }
 
 // DELETE /admin/api/tokens/{id}

@@ -72,10 +72,10 @@ func TestTextsThatAreUsed(t *testing.T) {
 	}
 	// Keys that are made of a part that is fixed and one that is a value.
 	families := []string{
-		"consequence.", "consequence_end.", "repeat.", "log_view.", "log_chip.",
+		"consequence.", "consequence_end.", "repeat.", "log_view.",
 		"nav.", "state.", "unit.", "range.", "chart.", "series.", "setting.", "group.", "choice.", "kind.", "error_kind.", "end_reason.",
 		"choice_help.",
-		"usage_source.", "role.", "problem.", "login.", "entry.gone", "js.excluded_", "tokens.enable", "tokens.disable", "js.enable", "js.disable", "js.delete",
+		"usage_source.", "role.", "problem.", "login.", "entry.gone", "change.gone", "js.excluded_", "tokens.enable", "tokens.disable", "js.enable", "js.disable", "js.delete",
 		"js.release", "dialect.", "class.", "advice.", "history.", "effect.", "by.", "action.", "detail.", "store_warning.",
 		"credential.", "login_state.", "vendor.", "quota_unit.", "parameter.", "why_not.", "why_token.", "model_state.", "hit.",
 		"use.others", "use.by_", "use.of_", "use.measure_", "use_token.", "caller.", "cost_quality.", "price_part.", "price_change.", "price_format.", "price_format_help.",
@@ -123,7 +123,7 @@ func TestNamesHaveTexts(t *testing.T) {
 		"login_state.":       {"pending", "done", "failed", "expired", "cancelled"},
 		"quota_unit.":        {"requests", "tokens"},
 		"history.":           {"cooling", "parked", "undone", "released"},
-		"event.":             {"cooling", "parked", "undone", "released", "recovered"},
+		"event.":             {"cooling", "parked", "undone", "released", "recovered", "enabled"},
 		"deed.":              {"changed", "created", "deleted"},
 		"caller.":            {"admin", "key", "own", "session"},
 		"cost_quality.":      {"reported", "estimated", "partial", "unpriced"},

@@ -27,7 +27,7 @@ type item struct {
 	Enabled  *bool    `json:"enabled,omitempty"`
 	// DisabledUntil is when it is enabled by itself; of no meaning once that has come.
 	DisabledUntil *time.Time `json:"disabled_until,omitempty"`
-	Checksum string   `json:"checksum,omitempty"`
+	Checksum      string     `json:"checksum,omitempty"`
 	// RefreshToken makes a login of it, of which Token is an access token.
 	RefreshToken string  `json:"refresh_token,omitempty"`
 	Proxy        *string `json:"proxy,omitempty"`

@@ -11,7 +11,7 @@ import (
 	"carousel.internal/deploy/e2e/stack"
 )
 
-// A newcomer connects a client: the overview waits for the first request, tells how it stands, and
+// A newcomer connects a client: Home waits for the first request, tells how it stands, and
 // its chart leads to the requests.
 func TestHomeInABrowser(t *testing.T) {
 	s := stack.Start(t, stack.Options{})

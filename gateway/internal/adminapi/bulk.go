@@ -245,7 +245,8 @@ func (a *API) bulk(c *gin.Context) error {
 		return last // it failed as a whole
 	}
 	for some := range slices.Chunk(done, undoIDs) {
-		a.NoteUndoable(c, named(action.undo(some), some, names), action.audited, "count", len(some), "names", firstNames(some, names))
+		said := append([]any{"count", len(some), "names", firstNames(some, names)}, untilSaid(until)...)
+		a.NoteUndoable(c, named(action.undo(some), some, names), action.audited, said...)
 	}
 	return jsonapi.Answer(c, http.StatusOK, struct {
 		// Change is by what it can be undone.

@@ -92,6 +92,11 @@ func TestBulkByAFilter(t *testing.T) {
 				}
 			}
 			slices.Sort(updated)
+			for _, entry := range p.kept {
+				if until := entry.GetDetails()["until"]; (until != "") != strings.Contains(test.body, "until") {
+					t.Errorf("the audit log says until %q", until)
+				}
+			}
 			if w.Code != test.status || !slices.Equal(updated, test.updated) || !strings.Contains(w.Body.String(), test.says) {
 				t.Errorf("%d %s; changed %v", w.Code, w.Body, updated)
 			}

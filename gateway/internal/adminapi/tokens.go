@@ -102,7 +102,7 @@ func (a *API) createToken(c *gin.Context) error {
 		return storeerr.Translate(err)
 	}
 	t := created.GetToken()
-	a.Note(c, "token created", "token_id", t.GetId(), "name", nameOf(t), "upstream", t.GetUpstream())
+	a.Note(c, "token created", "token_id", t.GetId(), "name", tokenform.Name(t), "upstream", t.GetUpstream())
 	c.Header("Location", "/admin/api/tokens/"+url.PathEscape(t.GetId()))
 	return answerVersioned(c, http.StatusCreated, struct {
 		tokenform.Token
@@ -148,7 +148,8 @@ func (a *API) updateToken(c *gin.Context) error {
 		return storeerr.Translate(err)
 	}
 	undo := undoOfEdit(before.GetToken(), updated.GetToken(), request.GetUpdateMask().GetPaths())
-	a.NoteUndoable(c, undo, "token changed", "token_id", request.GetId(), "name", nameOf(updated.GetToken()), "fields", request.GetUpdateMask().GetPaths())
+	said := []any{"token_id", request.GetId(), "name", tokenform.Name(updated.GetToken()), "fields", request.GetUpdateMask().GetPaths()}
+	a.NoteUndoable(c, undo, "token changed", append(said, untilSaid(request.GetDisabledUntil())...)...)
 	return answerVersioned(c, http.StatusOK, tokenform.Of(updated.GetToken()), updated.GetToken().GetVersion())
 }
 
@@ -220,6 +221,14 @@ func untilOf(param string, until *time.Time) (*timestamppb.Timestamp, error) {
 	}
 }
 
+// untilSaid tells the audit log until when tokens are disabled; nothing where there is no end.
+func untilSaid(until *timestamppb.Timestamp) []any {
+	if until == nil {
+		return nil
+	}
+	return []any{"until", until.AsTime().Format(time.RFC3339)}
+}
+
 // DELETE /admin/api/tokens/{id}
 func (a *API) deleteToken(c *gin.Context) error {
 	version, err := jsonapi.ExpectedVersion(c)
@@ -248,7 +257,7 @@ func (a *API) restoreToken(c *gin.Context) error {
 	if err != nil {
 		return storeerr.Translate(err)
 	}
-	a.Note(c, "token restored", "token_id", id, "name", nameOf(restored.GetToken()))
+	a.Note(c, "token restored", "token_id", id, "name", tokenform.Name(restored.GetToken()))
 	return answerVersioned(c, http.StatusOK, tokenform.Of(restored.GetToken()), restored.GetToken().GetVersion())
 }
 

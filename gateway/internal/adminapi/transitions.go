@@ -123,6 +123,6 @@ func (a *API) releaseToken(c *gin.Context) error {
 	if err != nil {
 		return storeerr.Translate(err)
 	}
-	a.Note(c, "token released", "token_id", id, "name", nameOf(released.GetToken()))
+	a.Note(c, "token released", "token_id", id, "name", tokenform.Name(released.GetToken()))
 	return answerVersioned(c, http.StatusOK, tokenform.Of(released.GetToken()), released.GetToken().GetVersion())
 }

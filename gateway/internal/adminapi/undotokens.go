@@ -11,14 +11,10 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/storeerr"
+	"carousel.internal/gateway/internal/tokenform"
 	"carousel.internal/gateway/internal/usage"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
-
-// nameOf is what people call a token.
-func nameOf(token *tokenstorev1.Token) string {
-	return cmp.Or(token.GetAlias(), token.GetMaskedSecret())
-}
 
 // askedAlone is how many tokens are asked for one by one; more are looked up in the list.
 const askedAlone = 20
@@ -28,12 +24,12 @@ const askedAlone = 20
 func (a *API) tokenNames(ctx context.Context, ids []string) map[string]string {
 	if len(ids) > askedAlone {
 		found, _ := usage.FindTokens(ctx, a.Tokens, ids)
-		return usage.Names(found, nameOf)
+		return usage.Names(found, tokenform.Name)
 	}
 	names := make(map[string]string, len(ids))
 	for _, id := range ids {
 		if found, err := a.Tokens.GetToken(ctx, &tokenstorev1.GetTokenRequest{Id: id}); err == nil {
-			names[id] = nameOf(found.GetToken())
+			names[id] = tokenform.Name(found.GetToken())
 		}
 	}
 	return names
@@ -98,7 +94,7 @@ func undoOfEdit(before, after *tokenstorev1.Token, names []string) *tokenstorev1
 	if proto.Size(undo) == 0 {
 		return nil
 	}
-	return named(undo, []string{id}, map[string]string{id: nameOf(after)})
+	return named(undo, []string{id}, map[string]string{id: tokenform.Name(after)})
 }
 
 // editOf is one field of a token.

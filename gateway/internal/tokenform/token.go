@@ -3,6 +3,7 @@
 package tokenform
 
 import (
+	"cmp"
 	"time"
 
 	"carousel.internal/gateway/internal/nullable"
@@ -49,6 +50,9 @@ type Token struct {
 	// DisabledUntil is null where it is enabled, or only an admin enables it.
 	DisabledUntil *time.Time `json:"disabled_until"`
 }
+
+// Name is what people call a token.
+func Name(t *tokenstorev1.Token) string { return cmp.Or(t.GetAlias(), t.GetMaskedSecret()) }
 
 // Of is the form of a token.
 func Of(t *tokenstorev1.Token) Token {

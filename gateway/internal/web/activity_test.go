@@ -136,6 +136,15 @@ func TestARowOfManyTokens(t *testing.T) {
 	}
 }
 
+// A link from elsewhere has its times with a zone, which a browser's field does not take.
+func TestTimesOfActivityStandInTheirFields(t *testing.T) {
+	t.Parallel()
+	page := parse(t, newSite(t, withActivity()).get(t, "/admin/activity?since=2026-01-31T12:00:00Z").Body)
+	if since := attribute(page.byID("f-since"), "value"); since != "2026-01-31T12:00" {
+		t.Errorf("the field has %q", since)
+	}
+}
+
 func TestActivityIsFiltered(t *testing.T) {
 	t.Parallel()
 	s := withActivity()
@@ -227,7 +236,10 @@ func TestAChangeThatIsNotKept(t *testing.T) {
 	t.Parallel()
 	s := withActivity()
 	s.answers = append(s.answers, &tokenstorev1.GetUndoResponse{})
-	if w := newSite(t, s).get(t, "/admin/activity/"+"r9"); w.Code != 404 || !strings.Contains(w.Body.String(), "1,000 later changes") {
+	if w := newSite(t, s).get(t, "/admin/activity/r9", "Accept-Language", "zh"); w.Code != 404 || !strings.Contains(w.Body.String(), "1,000 项更新的更改") {
+		t.Errorf("in Chinese it is %d: %s", w.Code, w.Body)
+	}
+	if w := newSite(t, s).get(t, "/admin/activity/r9"); w.Code != 404 || !strings.Contains(w.Body.String(), "1,000 later changes") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	s = withActivity()

@@ -31,7 +31,8 @@ func (a *alarmCount) count(ctx context.Context, tokens Tokens) int {
 	if time.Since(a.asked) < alarmsKept {
 		return a.n
 	}
-	ctx, cancel := context.WithTimeout(ctx, alarmsPatience)
+	// It is for all pages: a reader who leaves does not take it away from the others.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), alarmsPatience)
 	defer cancel()
 	answer, err := tokens.SummarizePools(ctx, &tokenstorev1.SummarizePoolsRequest{})
 	a.n, a.asked = 0, time.Now()

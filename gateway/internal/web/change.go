@@ -70,7 +70,7 @@ func (s *Site) loadChange(ctx context.Context, c *gin.Context) (any, error) {
 		return nil, err
 	}
 	if len(kept.GetUndo()) == 0 {
-		return nil, notFound("nothing is kept of what the request %q changed: it changed nothing that can be undone, or 1,000 later changes have taken its place", id)
+		return nil, notFound("%s", s.texts(c.Request)["change.gone"])
 	}
 	data := changeData{Request: id, At: kept.GetAt(), Action: s.actionAt(ctx, id, kept.GetAt())}
 	all := changeset.Of(kept.GetUndo())

@@ -66,15 +66,6 @@ func (f logFilter) More() bool {
 	return f.Set()
 }
 
-// FieldTime is a time of the filter as a browser's field has it, in UTC; empty where it is none.
-func (logFilter) FieldTime(text string) string {
-	at, err := moment("", text)
-	if at == nil || err != nil {
-		return ""
-	}
-	return at.AsTime().Format("2006-01-02T15:04")
-}
-
 func (f logFilter) values() url.Values {
 	values := url.Values{}
 	for _, field := range f.fields() {
@@ -93,25 +84,13 @@ func (f logFilter) address() string {
 	return "/admin/logs?" + f.values().Encode()
 }
 
-// logChip is a part of the filter that is set, and the address of the page without it.
-type logChip struct{ Name, Value, Without string }
-
-// Instant is the value as a time; nil where it is none.
-func (c logChip) Instant() *timestamppb.Timestamp {
-	if c.Name != "from" && c.Name != "to" {
-		return nil
-	}
-	at, _ := moment(c.Name, c.Value) // one that can't be read is shown as it is
-	return at
-}
-
 // Chips are the parts of the filter that are set.
-func (f logFilter) Chips() []logChip {
-	var chips []logChip
+func (f logFilter) Chips() []chip {
+	var chips []chip
 	for _, field := range f.fields() {
 		if value := *field.value; value != "" {
 			*field.value = ""
-			chips = append(chips, logChip{field.name, value, f.address()})
+			chips = append(chips, chip{field.name, value, f.address()})
 			*field.value = value
 		}
 	}
@@ -121,16 +100,9 @@ func (f logFilter) Chips() []logChip {
 // slow is the time from which on the page calls a request slow.
 const slow = "10s"
 
-// logView is a filter with a name.
-type logView struct {
-	Name    string
-	Address string
-	Chosen  bool
-}
-
 // Views are the filters that people ask for most.
-func (f logFilter) Views() []logView {
-	var views []logView
+func (f logFilter) Views() []choice {
+	var views []choice
 	for _, each := range []struct {
 		name   string
 		filter logFilter
@@ -141,7 +113,7 @@ func (f logFilter) Views() []logView {
 		{"slow", logFilter{MinTotal: slow}},
 		{"no_token", logFilter{ErrorKind: string(chat.NoTokenAvailable)}},
 	} {
-		views = append(views, logView{each.name, each.filter.address(), each.filter == f})
+		views = append(views, choice{each.name, each.filter.address(), each.filter == f})
 	}
 	return views
 }
@@ -206,6 +178,15 @@ func moment(name, text string) (*timestamppb.Timestamp, error) {
 		}
 	}
 	return nil, chat.Errorf(chat.InvalidRequest, "%s: a time such as 2026-01-31T12:00 wanted, not %q", name, text)
+}
+
+// fieldTime is a time of an address as a browser's field has it, in UTC; empty where it is none.
+func fieldTime(text string) string {
+	at, err := moment("", text)
+	if at == nil || err != nil {
+		return ""
+	}
+	return at.AsTime().Format("2006-01-02T15:04")
 }
 
 // logTime is a time as moment reads it and as a field for one takes it, too.

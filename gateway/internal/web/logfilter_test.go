@@ -77,7 +77,7 @@ func TestTimesInFields(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "", "yesterday": "", "2026-01-31T12:00": "2026-01-31T12:00", "2026-01-31T12:00:59Z": "2026-01-31T12:00", "2026-01-31T12:00:00+01:00": "2026-01-31T11:00",
 	} {
-		if got := (logFilter{}).FieldTime(text); got != want {
+		if got := fieldTime(text); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
@@ -92,7 +92,7 @@ func TestLogViews(t *testing.T) {
 	} {
 		chosen := ""
 		for _, view := range filterIn(t, query).Views() {
-			if view.Chosen {
+			if view.Current {
 				chosen += view.Name
 			}
 			if address, err := url.Parse(view.Address); err != nil || filterOf(address.Query()) != filterIn(t, address.RawQuery) {

@@ -164,7 +164,7 @@ func TestRangesOfTheOverview(t *testing.T) {
 	}
 }
 
-// While no request has come, the overview says what to set in a client.
+// While no request has come, Home says what to set in a client.
 func TestOverviewConnects(t *testing.T) {
 	t.Parallel()
 	site := newSite(t, full())

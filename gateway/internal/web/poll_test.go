@@ -71,7 +71,7 @@ func TestIdlePagesCostLittle(t *testing.T) {
 
 var imported = regexp.MustCompile(`(?:from|import) '\./([^']+)'`)
 
-// Who opens the overview for the first time loads at most 120 KB: the page, which is not
+// Who opens Home for the first time loads at most 120 KB: the page, which is not
 // compressed for one who has typed its address, and all that it needs.
 func TestFirstLoadIsSmall(t *testing.T) {
 	t.Parallel()

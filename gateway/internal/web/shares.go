@@ -39,9 +39,9 @@ type tokenShare struct {
 // the page does without.
 func (s *Site) sharesNow(ctx context.Context, now time.Time) *shares {
 	pools, err := s.Tokens.SummarizePools(ctx, &tokenstorev1.SummarizePoolsRequest{})
-	total := uint64(0)
-	for _, pool := range pools.GetPools() {
-		total += tokensOf(pool)
+	total := uint32(0)
+	for _, state := range pools.GetPools() {
+		total += pool{PoolState: state}.Total()
 	}
 	if err != nil || total > sharedAmong {
 		return nil
@@ -58,11 +58,6 @@ func (s *Site) sharesNow(ctx context.Context, now time.Time) *shares {
 		return nil
 	}
 	return sharesOf(used, found)
-}
-
-func tokensOf(pool *tokenstorev1.PoolState) uint64 {
-	return uint64(pool.GetReady()) + uint64(pool.GetCooling()) + uint64(pool.GetParked()) + uint64(pool.GetExpired()) +
-		uint64(pool.GetDisabled()) + uint64(pool.GetProbing()) + uint64(pool.GetQuarantined())
 }
 
 func sharesOf(used *tokenstorev1.QueryUsageResponse, found map[string]*tokenstorev1.Token) *shares {

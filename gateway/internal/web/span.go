@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// span is a range of time that the overview can show.
+// span is a range of time that Home can show.
 type span struct {
 	Name string
 	// Pause is how often the page is brought up to date, in ms.

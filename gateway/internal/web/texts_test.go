@@ -72,11 +72,11 @@ func TestTextsThatAreUsed(t *testing.T) {
 	}
 	// Keys that are made of a part that is fixed and one that is a value.
 	families := []string{
-		"consequence.", "consequence_end.", "repeat.", "log_view.", "log_chip.",
+		"consequence.", "consequence_end.", "repeat.", "log_view.",
 		"nav.", "state.", "unit.", "range.", "chart.", "series.", "setting.", "group.", "choice.", "kind.", "error_kind.", "end_reason.",
 		"choice_help.",
-		"usage_source.", "role.", "problem.", "login.", "entry.gone", "js.excluded_", "tokens.enable", "tokens.disable", "js.enable", "js.disable", "js.delete",
-		"js.release", "dialect.", "class.", "advice.", "history.", "effect.", "by.", "action.", "detail.", "store_warning.",
+		"usage_source.", "role.", "problem.", "login.", "entry.gone", "change.gone", "js.excluded_", "tokens.enable", "tokens.disable", "js.enable", "js.disable", "js.delete",
+		"js.release", "dialect.", "class.", "advice.", "effect.", "by.", "action.", "detail.", "store_warning.",
 		"credential.", "login_state.", "vendor.", "quota_unit.", "parameter.", "why_not.", "why_token.", "model_state.", "hit.",
 		"use.others", "use.by_", "use.of_", "use.measure_", "use_token.", "caller.", "cost_quality.", "price_part.", "price_change.", "price_format.", "price_format_help.",
 		"restore_action.", "backup_kind.", "key_state.", "key_done.", "key_keep.", "key_unit.", "key_period.", "limit.", "connect_note.",
@@ -122,8 +122,7 @@ func TestNamesHaveTexts(t *testing.T) {
 		"credential.":        {"session", "api_key", "user_key", "login"},
 		"login_state.":       {"pending", "done", "failed", "expired", "cancelled"},
 		"quota_unit.":        {"requests", "tokens"},
-		"history.":           {"cooling", "parked", "undone", "released"},
-		"event.":             {"cooling", "parked", "undone", "released", "recovered"},
+		"event.":             {"cooling", "parked", "undone", "released", "recovered", "enabled"},
 		"deed.":              {"changed", "created", "deleted"},
 		"caller.":            {"admin", "key", "own", "session"},
 		"cost_quality.":      {"reported", "estimated", "partial", "unpriced"},

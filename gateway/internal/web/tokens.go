@@ -50,12 +50,7 @@ func (t tokenRow) Kind() string { return tokenform.KindName(t.GetKind()) }
 func (t tokenRow) Renews() bool { return t.Kind() == tokenform.UserKey || t.Kind() == tokenform.Login }
 
 // Name is what people call it.
-func (t tokenRow) Name() string {
-	if t.GetAlias() != "" {
-		return t.GetAlias()
-	}
-	return t.GetMaskedSecret()
-}
+func (t tokenRow) Name() string { return tokenform.Name(t.Token) }
 
 func rowsOf(tokens []*tokenstorev1.Token) []tokenRow {
 	rows := make([]tokenRow, 0, len(tokens))

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"carousel.internal/gateway/internal/tokenform"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -129,8 +131,17 @@ func (t tokenTable) Sizes() []choice {
 	return choices
 }
 
-// chip is a filter that is set, and the address without it.
+// chip is a part of a filter that is set, and the address of the page without it.
 type chip struct{ Name, Value, Without string }
+
+// Instant is the value as a time; nil where it is none.
+func (c chip) Instant() *timestamppb.Timestamp {
+	if c.Name != "from" && c.Name != "to" {
+		return nil
+	}
+	at, _ := moment(c.Name, c.Value) // one that can't be read is shown as it is
+	return at
+}
 
 // Chips are the filters that no control shows.
 func (t tokenTable) Chips() []chip {

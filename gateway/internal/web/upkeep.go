@@ -18,8 +18,8 @@ const (
 	actionsRead  = 1000
 )
 
-// upkeep is what changes slowly, and costs too much to be asked for each time that the overview
-// is shown. Whoever comes while it is being read waits, no longer than a call may take.
+// upkeep is what changes slowly, and costs too much to be asked for each time that Home is
+// shown. Whoever comes while it is being read waits, no longer than a call may take.
 type upkeep struct {
 	mu    sync.Mutex
 	asOf  time.Time

@@ -797,7 +797,7 @@ func TestHistoryOfAToken(t *testing.T) {
 	site := newSite(t, s)
 	page := parse(t, site.get(t, "/admin/tokens/t2").Body)
 	told := text(page.byID("token-history"))
-	for _, shown := range []string{"Cools Model not allowed o3", "Undone Token refused because other tokens failed alike", hostile, "chatcmpl-1", "Brought back by an admin"} {
+	for _, shown := range []string{"Cooled Model not allowed o3", "Blame taken back Token refused because other tokens failed alike", hostile, "chatcmpl-1", "Brought back by an admin"} {
 		if !strings.Contains(told, shown) {
 			t.Errorf("%q is not in it: %s", shown, told)
 		}

@@ -1317,7 +1317,7 @@ func (*Activity_Event) isActivity_What() {}
 type TokenEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Without detail and replica. Its kind may also be recovered: the token serves again,
-	// and its coolings are forgotten.
+	// and its coolings are forgotten; or enabled: the time has come until which it was disabled.
 	Transition *Transition `protobuf:"bytes,1,opt,name=transition,proto3" json:"transition,omitempty"`
 	Upstream   string      `protobuf:"bytes,2,opt,name=upstream,proto3" json:"upstream,omitempty"`
 	TokenId    string      `protobuf:"bytes,3,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`

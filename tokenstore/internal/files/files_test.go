@@ -85,7 +85,7 @@ func TestParse(t *testing.T) {
 			jsonFile, "[\n{\"token\":\"T\"},\n\n7,\n{\"token\":1},\n{\"tokn\":\"T\"},\n{\"token\":\"U\",\"weight\":0}]",
 			[]string{
 				"2 |T|", "4: an object is wanted", "5: token has a value of the wrong kind",
-				"6: there is a field that tokens don't have: token, refresh_token, upstream, alias, tags, cap, weight, enabled, checksum and proxy are known",
+				"6: there is a field that tokens don't have: token, refresh_token, upstream, alias, tags, cap, weight, enabled, disabled_until, checksum and proxy are known",
 				"7: weight is 1 to 1000",
 			},
 		},
@@ -124,6 +124,7 @@ func entriesToRender() []files.Entry {
 	full := token.NewDraft(secret.New("T<&>"))
 	full.Fields = token.Fields{Alias: "工作 1", Tags: []string{"a", "b"}, Cap: 2, Weight: 3, Enabled: false, Checksum: material}
 	full.Proxy = secret.New("socks5://user:password@proxy:1080")
+	full.DisabledUntil = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 	full.Upstream, full.Refresh = "cursor", secret.New("the-refresh-token")
 	bare := token.NewDraft(secret.New("sk-key"))
 	bare.Upstream = "openai"
@@ -136,7 +137,7 @@ func TestRenderedFilesReadBack(t *testing.T) {
 	for format, want := range map[tokenstorev1.TokenFileFormat][]string{
 		tokenFile: {"1 工作 1|T<&>|alias", "2 |sk-key|alias"},
 		tokenList: {"1 工作 1|T<&>|alias checksum"},
-		jsonFile:  {"2 工作 1|T<&>|alias tags cap weight enabled checksum proxy", "3 |sk-key|alias cap weight enabled"},
+		jsonFile:  {"2 工作 1|T<&>|alias tags cap weight enabled disabled_until checksum proxy", "3 |sk-key|alias cap weight enabled"},
 	} {
 		text, err := files.Render(format, entriesToRender(), now)
 		if err != nil {

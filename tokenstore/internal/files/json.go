@@ -25,7 +25,9 @@ type item struct {
 	Cap      *uint32  `json:"cap,omitempty"`
 	Weight   *uint32  `json:"weight,omitempty"`
 	Enabled  *bool    `json:"enabled,omitempty"`
-	Checksum string   `json:"checksum,omitempty"`
+	// DisabledUntil is when it is enabled by itself; of no meaning once that has come.
+	DisabledUntil *time.Time `json:"disabled_until,omitempty"`
+	Checksum      string     `json:"checksum,omitempty"`
 	// RefreshToken makes a login of it, of which Token is an access token.
 	RefreshToken string  `json:"refresh_token,omitempty"`
 	Proxy        *string `json:"proxy,omitempty"`
@@ -35,7 +37,7 @@ type item struct {
 // read.
 var shown = []string{
 	"id", "state", "fingerprint", "in_flight", "requests", "failures", "last_used_at", "last_error",
-	"cooling_until", "expires_at", "created_at", "version", "kind", "needs_login", "refresh_error", "refreshed_at", "next_refresh_at", "disabled_until",
+	"cooling_until", "expires_at", "created_at", "version", "kind", "needs_login", "refresh_error", "refreshed_at", "next_refresh_at",
 }
 
 // parseJSON reads an array. It is not read as a whole where it has more than maxLines
@@ -173,6 +175,10 @@ func parseItem(raw json.RawMessage) (token.Draft, error) {
 		draft.Enabled = *it.Enabled
 		say(token.Enabled)
 	}
+	if it.DisabledUntil != nil && !it.DisabledUntil.IsZero() {
+		draft.Enabled, draft.DisabledUntil = false, it.DisabledUntil.Truncate(time.Millisecond)
+		say(token.DisabledUntil)
+	}
 	draft.Checksum = pasted.Checksum
 	if it.Checksum != "" {
 		if draft.Checksum, err = checksum.Parse(it.Checksum); err != nil {
@@ -218,7 +224,7 @@ func decodeItem(raw json.RawMessage) (*item, error) {
 	case errors.As(err, &kind):
 		return nil, fmt.Errorf("%s has a value of the wrong kind", kind.Field)
 	case err != nil:
-		return nil, errors.New("there is a field that tokens don't have: token, refresh_token, upstream, alias, tags, cap, weight, enabled, checksum and proxy are known")
+		return nil, errors.New("there is a field that tokens don't have: token, refresh_token, upstream, alias, tags, cap, weight, enabled, disabled_until, checksum and proxy are known")
 	}
 	return &it, nil
 }
@@ -273,6 +279,9 @@ func element(entry Entry, now time.Time) any {
 	}
 	if entry.Checksum.DeviceID != "" {
 		it.Checksum = entry.Checksum.At(now)
+	}
+	if !entry.DisabledUntil.IsZero() {
+		it.DisabledUntil = new(entry.DisabledUntil.UTC())
 	}
 	return it
 }

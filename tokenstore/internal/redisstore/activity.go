@@ -27,18 +27,6 @@ const (
 	narrowedBatch = 1000
 )
 
-// ActivityFilter chooses activities; its zero fields choose all.
-type ActivityFilter struct {
-	Source tokenstorev1.ActivitySource
-	// Actor is found anywhere in who did it, and from where.
-	Actor string
-	// Kind is an action, or a kind of transition.
-	Kind string
-	// Account is the id or the alias of a token, the request of an action, or another detail of it.
-	Account  string
-	From, To time.Time
-}
-
 // place is where an activity is in the order of all: by time, and by stream within a millisecond.
 type place struct {
 	ms, seq int64
@@ -119,111 +107,6 @@ func (s *Store) ListActivity(ctx context.Context, filter ActivityFilter, limit i
 	return listed, newest.cursor(), s.nameTokens(ctx, listed)
 }
 
-// activityReader reads several streams as one, newest first.
-type activityReader struct {
-	store   *Store
-	streams []*activityStream
-	oldest  string
-	// batch is how many of a stream are read at a time.
-	batch int
-}
-
-// activityStream is one of them.
-type activityStream struct {
-	// pool is empty for what admins did.
-	pool string
-	// read are the messages that come next, and newest is where those after them begin.
-	read   []redis.XMessage
-	newest string
-	// ended: there are no messages after those.
-	ended bool
-}
-
-func (s *activityStream) key() string {
-	if s.pool == "" {
-		return auditKey()
-	}
-	return eventsKey(s.pool)
-}
-
-// activityBefore reads the streams that a filter is about, from a place on.
-func (s *Store) activityBefore(ctx context.Context, filter ActivityFilter, before place) (*activityReader, error) {
-	pools := []string{""}
-	if filter.Source != tokenstorev1.ActivitySource_ACTIVITY_SOURCE_PEOPLE {
-		upstreams, err := s.client.HKeys(ctx, upstreamsKey()).Result()
-		if err != nil {
-			return nil, storeError("read the activity", err)
-		}
-		pools = append(pools, upstreams...)
-	}
-	if filter.Source == tokenstorev1.ActivitySource_ACTIVITY_SOURCE_CAROUSEL {
-		pools = pools[1:]
-	}
-	reader := &activityReader{store: s, oldest: "-", batch: activityBatch}
-	if filter.Actor != "" || filter.Kind != "" || filter.Account != "" {
-		reader.batch = narrowedBatch
-	}
-	if !filter.From.IsZero() {
-		reader.oldest = strconv.FormatInt(filter.From.UnixMilli(), 10)
-	}
-	for _, pool := range pools {
-		stream := &activityStream{pool: pool, newest: "(" + before.id()}
-		if pool < before.pool {
-			stream.newest = before.id() // of the same millisecond it comes after
-		}
-		reader.streams = append(reader.streams, stream)
-	}
-	return reader, nil
-}
-
-// next returns the next activity; nil where there is none.
-func (r *activityReader) next(ctx context.Context) (*found, error) {
-	if err := r.fill(ctx); err != nil {
-		return nil, err
-	}
-	var newest *found
-	var from *activityStream
-	for _, stream := range r.streams {
-		if len(stream.read) == 0 {
-			continue
-		}
-		head := &found{placeOf(stream.read[0].ID, stream.pool), stream.read[0]}
-		if newest == nil || head.compare(newest.place) > 0 {
-			newest, from = head, stream
-		}
-	}
-	if from != nil {
-		from.read = from.read[1:]
-	}
-	return newest, nil
-}
-
-// fill reads on in every stream of which nothing is left.
-func (r *activityReader) fill(ctx context.Context) error {
-	pipe, empty := r.store.client.Pipeline(), []*activityStream{}
-	var answers []*redis.XMessageSliceCmd
-	for _, stream := range r.streams {
-		if len(stream.read) == 0 && !stream.ended {
-			empty = append(empty, stream)
-			answers = append(answers, pipe.XRevRangeN(ctx, stream.key(), stream.newest, r.oldest, int64(r.batch)))
-		}
-	}
-	if len(empty) == 0 {
-		return nil
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return storeError("read the activity", err)
-	}
-	for i, stream := range empty {
-		stream.read = answers[i].Val()
-		stream.ended = len(stream.read) < r.batch
-		if !stream.ended {
-			stream.newest = "(" + stream.read[r.batch-1].ID
-		}
-	}
-	return nil
-}
-
 func (f found) activity() (*tokenstorev1.Activity, error) {
 	if f.pool == "" {
 		entry, err := auditEntryOf(f.message)
@@ -244,70 +127,6 @@ func auditEntryOf(message redis.XMessage) (*tokenstorev1.AuditEntry, error) {
 	}
 	entry.At = timestamppb.New(time.UnixMilli(placeOf(message.ID, "").ms))
 	return entry, nil
-}
-
-// activityMatcher returns whether an activity is one of those that a filter chooses.
-func (s *Store) activityMatcher(ctx context.Context, filter ActivityFilter) (func(*tokenstorev1.Activity) bool, error) {
-	about, err := s.activityAbout(ctx, filter.Account)
-	if err != nil {
-		return nil, err
-	}
-	return func(activity *tokenstorev1.Activity) bool {
-		entry, event := activity.GetEntry(), activity.GetEvent()
-		kind, by := entry.GetAction(), []string{entry.GetActor(), entry.GetRemoteIp(), entry.GetForwardedFor()}
-		if event != nil {
-			kind, by = event.GetTransition().GetKind(), []string{event.GetTransition().GetBy()}
-		}
-		return (filter.Kind == "" || kind == filter.Kind) && (filter.Actor == "" || holds(by, filter.Actor)) && about(activity)
-	}, nil
-}
-
-// holds tells whether one of the texts has the other in it, in any case.
-func holds(texts []string, part string) bool {
-	part = strings.ToLower(part)
-	return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(strings.ToLower(text), part) })
-}
-
-// activityAbout returns whether an activity is about an account. Actions that were about many
-// tokens are found as long as what undoes them is kept.
-func (s *Store) activityAbout(ctx context.Context, account string) (func(*tokenstorev1.Activity) bool, error) {
-	if account == "" {
-		return func(*tokenstorev1.Activity) bool { return true }, nil
-	}
-	id := account
-	known, err := s.client.HMGet(ctx, aliasKey(), account).Result()
-	if err != nil {
-		return nil, storeError("read the activity", err)
-	}
-	if named, ok := known[0].(string); ok {
-		id = named
-	}
-	requests := map[string]bool{}
-	err = s.eachUndo(ctx, func(kept keptUndo) error {
-		if !strings.Contains(kept.packed, id) {
-			return nil // it isn't worth decoding
-		}
-		undo, err := kept.undo()
-		if slices.Contains(slices.Concat(undo.GetDeleted(), undo.GetEnabled(), undo.GetDisabled()), id) {
-			requests[kept.request] = true
-		}
-		return err
-	})
-	return func(activity *tokenstorev1.Activity) bool {
-		if event := activity.GetEvent(); event != nil {
-			return event.GetTokenId() == id
-		}
-		entry := activity.GetEntry()
-		if requests[entry.GetRequestId()] || entry.GetRequestId() == account {
-			return true
-		}
-		for _, detail := range entry.GetDetails() {
-			if detail == id || strings.EqualFold(detail, account) {
-				return true
-			}
-		}
-		return false
-	}, err
 }
 
 // nameTokens says of events what people call their tokens.

@@ -175,6 +175,7 @@ func TestActivityIsFiltered(t *testing.T) {
 		record(&tokenstorev1.AuditEntry{Action: "token changed", Actor: "api 192.0.2.1", Details: map[string]string{"token_id": anna}})
 		record(&tokenstorev1.AuditEntry{Action: "tokens disabled", Actor: "pages 192.0.2.7", RequestId: "bulk", Undo: &tokenstorev1.AuditUndo{Disabled: []string{anna, other}}})
 		record(&tokenstorev1.AuditEntry{Action: "key created", Actor: "api 192.0.2.1", Details: map[string]string{"name": "Ci"}})
+		nextMillisecond(t, store) // of two streams nothing else tells which was first
 		blame(t, store, anna, transition{Class: "auth", CoolFor: time.Hour})
 		blame(t, store, other, transition{Class: "auth"})
 		masked, err := store.Token(ctx, other)
@@ -258,4 +259,21 @@ func TestEventsAreBounded(t *testing.T) {
 			t.Errorf("%d are kept", kept)
 		}
 	})
+}
+
+// nextMillisecond returns once the store's clock shows another millisecond.
+func nextMillisecond(t *testing.T, store *Store) {
+	t.Helper()
+	var began int64
+	for {
+		now, err := store.client.Time(t.Context()).Result()
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case began == 0:
+			began = now.UnixMilli()
+		case now.UnixMilli() > began:
+			return
+		}
+	}
 }

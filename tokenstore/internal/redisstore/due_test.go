@@ -75,6 +75,10 @@ func TestATokenThatIsDisabledUntilATimeComesBackByItself(t *testing.T) {
 		if !served(t, store, id) {
 			t.Error("it does not serve")
 		}
+		told, _, err := store.ListActivity(t.Context(), ActivityFilter{Kind: "enabled", Account: id}, 10, "")
+		if err != nil || len(told) != 1 {
+			t.Errorf("the activity tells %d times that it was enabled by itself: %v", len(told), err)
+		}
 	})
 }
 

@@ -233,8 +233,6 @@ func disabledUntilKey(upstream string) string { return poolPrefix(upstream) + "d
 //	ends        sorted set of token ids by their expiry, in ms, while it is ahead
 //	accesses    the same of tokens that are renewed
 //	unlogged    set of the ids of parked tokens that need a login
-//	marked      sorted set of the ids of tokens that may have a mark of a model, by when the
-//	            last one ends, in ms; it expires some hours after the last
 //	marked      sorted set of the ids of tokens that cool, or are to be probed, for some model,
 //	            by when the last of that ends, in ms; it may be over. It expires some time
 //	            after the last
@@ -277,7 +275,7 @@ func clockKey(upstream string) string { return poolPrefix(upstream) + "clock" }
 func historyKey(upstream, id string) string { return poolPrefix(upstream) + "history:" + id }
 
 // eventsKey is a stream of what happened to the pool's tokens by itself, and was taken back: the
-// token's id, kind, class and model, and of some until, request and by. lua/parts/tell.lua says
+// token's id, kind, class and model (empty where it has none), and of some until, request and by. lua/parts/tell.lua says
 // how many are kept.
 func eventsKey(upstream string) string { return poolPrefix(upstream) + "events" }
 

@@ -173,7 +173,7 @@ func puttingClientKey(kept KeptClientKey) ([]any, error) {
 	}, nil
 }
 
-// DropClientKeys removes client keys that have the versions that are said; for a day they can be
+// DropClientKeys removes client keys that have the versions that are said; for 24 hours they can be
 // restored. The problems, in order, are empty or say why one was not removed.
 func (s *Store) DropClientKeys(ctx context.Context, keys []KeptClientKey) (problems []string, err error) {
 	problems = make([]string, len(keys))

@@ -199,3 +199,30 @@ func TestTheTrashIsBounded(t *testing.T) {
 		}
 	})
 }
+
+// A token that is being restored while the trash is emptied is still known.
+func TestTheTrashKeepsWhatIsBeingRestored(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		restoring, other := create(t, store, draft("cursor", "T1")).GetId(), create(t, store, draft("cursor", "T2")).GetId()
+		if err := store.DeleteToken(ctx, restoring, 0); err != nil {
+			t.Fatal(err)
+		}
+		store.client.HSet(ctx, claimsKey(), restoring, "a-claim 1  \n")
+		store.client.ZAddXX(ctx, discardedKey(), redis.Z{Member: restoring})
+		if err := store.DeleteToken(ctx, other, 0); err != nil {
+			t.Fatal(err)
+		}
+		if !store.client.HExists(ctx, directoryKey(), restoring).Val() {
+			t.Error("the directory does not know it any more")
+		}
+		store.client.HDel(ctx, claimsKey(), restoring)
+		if _, err := store.RestoreToken(ctx, other); err != nil {
+			t.Fatal(err)
+		}
+		if store.client.HExists(ctx, directoryKey(), restoring).Val() {
+			t.Error("nobody restores it, and the directory still knows it")
+		}
+	})
+}

@@ -1,6 +1,6 @@
 // What was done: undo what an admin did, or what failures did to tokens.
 
-import { filterTimes } from './filtertimes.js';
+import { filterTimes, localTime } from './filtertimes.js';
 import { api, complain, number, t, toast } from './page.js';
 import { refresh } from './live.js';
 import { reportOf, undoChange } from './undo.js';
@@ -42,10 +42,8 @@ list.addEventListener('click', async (event) => {
 if (form) {
   const status = document.getElementById('undo-status');
   const { from, to } = form.elements;
-  // The fields show the reader's time.
-  const local = (date) => new Date(date - date.getTimezoneOffset() * 60000).toISOString().slice(0, 19);
   const given = new Date(from.dataset.from);
-  from.value = local(Number.isNaN(given.getTime()) ? new Date(Date.now() - 3600e3) : given);
+  from.value = localTime(Number.isNaN(given.getTime()) ? new Date(Date.now() - 3600e3) : given, 'second');
 
   form.addEventListener('submit', async (event) => {
     event.preventDefault();

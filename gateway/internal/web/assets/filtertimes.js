@@ -1,13 +1,14 @@
 // The times of a filter: the server takes UTC, the fields show the reader's time.
 
-const local = (date) => new Date(date - date.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+/** A time of the reader's zone as a field takes it, to the minute or to the second. */
+export const localTime = (date, to = 'minute') => new Date(date - date.getTimezoneOffset() * 60000).toISOString().slice(0, to === 'second' ? 19 : 16);
 
 /** Shows the times of a form in the reader's zone, and sends them in UTC, without what is empty. */
 export function filterTimes(form) {
   const fields = form.querySelectorAll('input[data-utc]');
   for (const field of fields) {
     const { utc } = field.dataset;
-    if (utc) field.value = local(new Date(utc.endsWith('Z') || utc.includes('+') ? utc : `${utc}Z`));
+    if (utc) field.value = localTime(new Date(utc.endsWith('Z') || utc.includes('+') ? utc : `${utc}Z`));
   }
   form.addEventListener('submit', (event) => {
     event.preventDefault();

@@ -1,4 +1,4 @@
-// The overview: kept current, with its chart, and what to set in a client, which turns green when
+// Home: kept current, with its chart, and what to set in a client, which turns green when
 // the first request has come.
 
 import './chart.js';

@@ -45,7 +45,7 @@ async function ask() {
 }
 
 /** Makes the node like another one, with as few changes as it takes. */
-export function morph(from, to) {
+function morph(from, to) {
   if (from.isEqualNode(to)) return;
   if (from.nodeName !== to.nodeName || from.nodeType !== to.nodeType) {
     from.replaceWith(document.importNode(to, true));

@@ -8,7 +8,7 @@ export function t(key, ...args) {
   return (texts[key] ?? key).replace(/\{(\d)\}/g, (_, i) => args[i]);
 }
 
-export const locale = document.documentElement.lang === 'zh' ? 'zh-CN' : 'en';
+const locale = document.documentElement.lang === 'zh' ? 'zh-CN' : 'en';
 
 const csrf = document.querySelector('meta[name="csrf-token"]')?.content ?? '';
 

@@ -6,6 +6,7 @@
 -- ARGV[2] count tokens at most
 -- ARGV[3] channel where new capacity is told
 -- USE pool
+-- USE tell
 -- USE time
 -- USE standing
 -- USE rejoin
@@ -18,6 +19,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0
     redis.call('HSET', token, 'enabled', 1)
     redis.call('HINCRBY', token, 'ver', 1)
     rejoin(id, now_ms)
+    tell(id, 'enabled', '', '')
     enabled[#enabled + 1] = id
   end
   redis.call('HDEL', token, 'disabled_until')

@@ -30,8 +30,10 @@ local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 for _, old in ipairs(redis.call('ZRANGEBYSCORE', discarded, '-inf', now, 'LIMIT', 0, SWEEP)) do
-  if not redis.call('ZSCORE', all, old) then redis.call('HDEL', directory, old) end
-  redis.call('ZREM', discarded, old)
+  if redis.call('HEXISTS', claims, old) == 0 then -- nobody is restoring it
+    if not redis.call('ZSCORE', all, old) then redis.call('HDEL', directory, old) end
+    redis.call('ZREM', discarded, old)
+  end
 end
 
 -- What is free when nothing wants it any more, and what is wanted.

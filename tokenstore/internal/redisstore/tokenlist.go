@@ -70,6 +70,19 @@ func (s *Store) ListTokens(ctx context.Context, filter TokenFilter, limit int, c
 	return chosen, "", nil
 }
 
+// TokensOf returns the tokens that have the ids, in that order, without those that are gone.
+func (s *Store) TokensOf(ctx context.Context, ids []string) ([]*tokenstorev1.Token, error) {
+	read, err := s.readAll(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	tokens := make([]*tokenstorev1.Token, len(read))
+	for i, t := range read {
+		tokens[i] = t.view()
+	}
+	return tokens, nil
+}
+
 // CreationCursor points behind a token in a list by creation.
 func CreationCursor(last *tokenstorev1.Token) string {
 	return strconv.FormatInt(last.GetCreatedAt().AsTime().UnixMicro(), 36)

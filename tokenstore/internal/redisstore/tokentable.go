@@ -32,15 +32,8 @@ func (s *Store) TokenTable(ctx context.Context, table Table) ([]*tokenstorev1.To
 	if err != nil {
 		return nil, 0, err
 	}
-	read, err := s.readAll(ctx, ids)
-	if err != nil {
-		return nil, 0, err
-	}
-	tokens := make([]*tokenstorev1.Token, len(read))
-	for i, t := range read {
-		tokens[i] = t.view()
-	}
-	return tokens, total, nil
+	tokens, err := s.TokensOf(ctx, ids)
+	return tokens, total, err
 }
 
 // tableIDs returns the ids of a part, and how many there are on all.

@@ -64,7 +64,9 @@ func TestPagesOfManyAccountsAndRequests(t *testing.T) {
 	t.Logf("%d accounts, %d requests\n%s", sizesAccounts, crowd.entries, report)
 }
 
-func inMS(d time.Duration) string { return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', 1, 64) }
+func inMS(d time.Duration) string {
+	return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', 1, 64)
+}
 
 // crowd is a pair with a lot of accounts and requests.
 type crowd struct {

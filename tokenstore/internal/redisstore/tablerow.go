@@ -15,7 +15,7 @@ import (
 // tableRow is what a list is chosen and sorted by of one token: there are many, so that it is
 // small, and has what was read alone. Times are ms; 0: none.
 type tableRow struct {
-	id                      string
+	id, upstream            string
 	created                 int64
 	alias, fingerprint      string
 	tags                    []string
@@ -24,6 +24,8 @@ type tableRow struct {
 	phase                   string
 	expires, ends, cooling  int64
 	requests, failures, use int64
+	// account is sealed.
+	account string
 	// now is Redis's time when it was read.
 	now int64
 }
@@ -61,6 +63,8 @@ func tableRowFrom(id string, now int64, names []string, values []any) tableRow {
 			r.requests = wholeOf(text)
 		case "failures":
 			r.failures = wholeOf(text)
+		case "account":
+			r.account = text
 		case "last_used":
 			r.use = wholeOf(text)
 		}

@@ -53,7 +53,7 @@ func (s *Store) ListTokens(ctx context.Context, filter TokenFilter, limit int, c
 	var chosen []*tokenstorev1.Token
 	for more := true; more; {
 		var page []*stored
-		if page, after, more, err = s.page(ctx, after, filter.NewestFirst); err != nil {
+		if page, after, more, err = s.page(ctx, filter.Upstream, after, filter.NewestFirst); err != nil {
 			return nil, "", err
 		}
 		for _, t := range page {
@@ -99,12 +99,12 @@ func parseCursor(cursor string) (int64, error) {
 	return after, nil
 }
 
-// page reads the tokens created after a time in µs, up to the time last, or, where the
-// newest are first, before it; more tells whether there may be others behind them. After
-// 0 it begins.
-func (s *Store) page(ctx context.Context, after int64, newestFirst bool) (page []*stored, last int64, more bool, err error) {
+// page reads the tokens of an upstream, or of all where it is empty, created after a time in µs, up
+// to the time last, or, where the newest are first, before it; more tells whether there may be
+// others behind them. After 0 it begins.
+func (s *Store) page(ctx context.Context, upstream string, after int64, newestFirst bool) (page []*stored, last int64, more bool, err error) {
 	from := "(" + strconv.FormatInt(after, 10)
-	order := redis.ZRangeArgs{Key: createdKey(), ByScore: true, Start: from, Stop: "+inf", Count: pageSize}
+	order := redis.ZRangeArgs{Key: idsKey(upstream), ByScore: true, Start: from, Stop: "+inf", Count: pageSize}
 	if newestFirst {
 		order.Start, order.Rev = "-inf", true
 		if order.Stop = from; after == 0 {
@@ -166,7 +166,7 @@ func (s *Store) each(ctx context.Context, visit func(*stored) error) error {
 	for more := true; more; {
 		var page []*stored
 		var err error
-		if page, after, more, err = s.page(ctx, after, false); err != nil {
+		if page, after, more, err = s.page(ctx, "", after, false); err != nil {
 			return err
 		}
 		for _, t := range page {

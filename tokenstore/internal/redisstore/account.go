@@ -80,7 +80,7 @@ func (s *Store) ListAccounts(ctx context.Context, upstream string, limit int, cu
 	}
 	accounts := make([]*tokenstorev1.AccountOfToken, 0, len(rows))
 	for i := range rows {
-		if rows[i].phase == "" { // it is gone
+		if !rows[i].there { // it is gone
 			continue
 		}
 		told, err := s.accountOf(&rows[i])

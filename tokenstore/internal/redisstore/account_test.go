@@ -46,6 +46,10 @@ func TestAccounts(t *testing.T) {
 			{"cursor", "T1", ""}, {"openai", "T2", "team"}, {"cursor", "T3", "pro"}, {"cursor", "T4", "free"},
 		} {
 			made := create(t, store, draft(each.upstream, each.secret))
+			if each.membership == "pro" {
+				trusted(t, store, made)
+				made.State = tokenstorev1.TokenState_TOKEN_STATE_READY
+			}
 			listed = append(listed, made)
 			if each.membership == "" {
 				continue

@@ -15,11 +15,13 @@ import (
 // tableRow is what a list is chosen and sorted by of one token: there are many, so that it is
 // small, and has what was read alone. Times are ms; 0: none.
 type tableRow struct {
-	id, upstream            string
-	created                 int64
-	alias, fingerprint      string
-	tags                    []string
-	enabled, renewable      bool
+	id, upstream       string
+	created            int64
+	alias, fingerprint string
+	tags               []string
+	enabled, renewable bool
+	// there: the token has a switch, so that it is not gone; where that was read.
+	there                   bool
 	disabledUntil           int64
 	phase                   string
 	expires, ends, cooling  int64
@@ -46,7 +48,7 @@ func tableRowFrom(id string, now int64, names []string, values []any) tableRow {
 		case "rec":
 			r.tags = tagsIn(text)
 		case "enabled":
-			r.enabled = text == "1"
+			r.enabled, r.there = text == "1", true
 		case "renewable":
 			r.renewable = text == "1"
 		case "disabled_until":

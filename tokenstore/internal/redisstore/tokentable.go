@@ -42,7 +42,7 @@ func (s *Store) tableIDs(ctx context.Context, table Table) ([]string, int, error
 	if len(names) == 0 {
 		return s.createdIDs(ctx, table)
 	}
-	rows, err := s.tableRows(ctx, table.Upstream, names)
+	rows, err := s.chosenFrom(ctx, table, names)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -113,6 +113,14 @@ func (t Table) fields() []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// chosenFrom reads fields of the tokens from which the filter chooses.
+func (s *Store) chosenFrom(ctx context.Context, table Table, names []string) ([]tableRow, error) {
+	if isSeldom(table.State) {
+		return s.seldomRows(ctx, table.Upstream, table.State, names)
+	}
+	return s.tableRows(ctx, table.Upstream, names)
 }
 
 // tableRows reads fields of all tokens, or of all of an upstream, in order of creation, the newest

@@ -125,7 +125,7 @@ func TestTokensAreListedByTheirIDs(t *testing.T) {
 		tokens := tokenstorev1.NewTokenServiceClient(s.conn)
 		var ids []string
 		for _, alias := range []string{"a", "b", "c"} {
-			made, err := tokens.CreateToken(t.Context(), &tokenstorev1.CreateTokenRequest{Secret: "secret of " + alias, Alias: alias})
+			made, err := tokens.CreateToken(t.Context(), &tokenstorev1.CreateTokenRequest{Secret: "secret-of-" + alias, Alias: alias})
 			if err != nil {
 				t.Fatal(err)
 			}

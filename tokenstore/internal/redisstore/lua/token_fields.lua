@@ -1,4 +1,5 @@
--- Reads some fields of tokens of one pool. Of a record without tags, which is long, nothing is told.
+-- Reads some fields of tokens of one pool. Of records, which are long, the end is told that has the
+-- tags, as JSON, and of one without them nothing.
 -- KEYS[1] hash clock: places the script in its slot
 -- DYNKEY hash c1:{pool:NAME}:token:<id>
 -- ARGV[1] token_prefix key prefix
@@ -17,7 +18,11 @@ end
 local answer = { tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) }
 for i = 3 + count, #ARGV do
   local values = redis.call('HMGET', prefix .. ARGV[i], unpack(names))
-  if record and values[record] and not string.find(values[record], '"tags":', 1, true) then values[record] = '' end
+  local text = record and values[record]
+  if text then
+    local tags = string.find(text, '"tags":', 1, true) -- a quote within a text has a backslash before it
+    values[record] = tags and '{' .. string.sub(text, tags) or ''
+  end
   answer[#answer + 1] = values
 end
 return answer

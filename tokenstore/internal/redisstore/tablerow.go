@@ -120,8 +120,7 @@ func (t Table) chooses(r *tableRow) bool {
 	if t.State != tokenstorev1.TokenState_TOKEN_STATE_UNSPECIFIED && r.state() != t.State {
 		return false
 	}
-	filter := TokenFilter{Tag: t.Tag, Query: t.Query}
-	return filter == TokenFilter{} || filter.match(&tokenstorev1.Token{Id: r.id, Alias: r.alias, Tags: r.tags, Fingerprint: r.fingerprint})
+	return t.named(r.tags, r.id, r.alias, r.fingerprint)
 }
 
 // stateOrder has the states that an admin has to do with first.

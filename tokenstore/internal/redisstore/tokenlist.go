@@ -32,14 +32,17 @@ func (f TokenFilter) match(t *tokenstorev1.Token) bool {
 		f.State != tokenstorev1.TokenState_TOKEN_STATE_UNSPECIFIED && t.GetState() != f.State {
 		return false
 	}
-	tagged, found := f.Tag == "", f.Query == ""
+	return f.named(t.GetTags(), t.GetId(), t.GetAlias(), t.GetFingerprint())
+}
+
+// named tells whether the filter chooses a token by its tags and its names.
+func (f TokenFilter) named(tags []string, names ...string) bool {
+	if f.Tag != "" && !slices.Contains(tags, f.Tag) {
+		return false
+	}
 	query := strings.ToLower(f.Query)
 	in := func(text string) bool { return strings.Contains(strings.ToLower(text), query) }
-	for _, tag := range t.GetTags() {
-		tagged = tagged || tag == f.Tag
-		found = found || in(tag)
-	}
-	return tagged && (found || in(t.GetId()) || in(t.GetAlias()) || in(t.GetFingerprint()))
+	return query == "" || slices.ContainsFunc(names, in) || slices.ContainsFunc(tags, in)
 }
 
 // ListTokens returns up to limit of the tokens that the filter chooses, by their

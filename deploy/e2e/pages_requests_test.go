@@ -87,7 +87,7 @@ func sendFromAShell(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 	}
 	tab.Click("#as-curl summary")
 	tab.See("#curl", "$CAROUSEL")
-	shell := exec.CommandContext(t.Context(), "sh", "-c", shownText(tab, "curl")+" -sf --max-time 60") //nolint:gosec // what the page shows is tested
+	shell := exec.CommandContext(t.Context(), "sh", "-c", shownText(tab, "curl")+" -sf --max-time 60")
 	shell.Env = append(shell.Environ(), "CAROUSEL="+gateway.URL, "KEY="+stack.AdminToken)
 	if answer, err := shell.Output(); err != nil || !strings.Contains(string(answer), "chat.completion") {
 		t.Errorf("%v: %s", err, answer)

@@ -30,7 +30,7 @@ func (a *API) logFile(c *gin.Context, request *tokenstorev1.QueryRequest) error 
 	}
 	request.OmitPrompts = true
 	for rows > 0 {
-		request.Limit = uint32(min(rows, filePage)) //nolint:gosec // at most filePage
+		request.Limit = uint32(min(rows, filePage))
 		page, err := a.Logs.Query(ctx, request)
 		if err != nil {
 			return storeerr.Translate(err)

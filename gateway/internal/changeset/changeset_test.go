@@ -59,7 +59,8 @@ func TestChanges(t *testing.T) {
 		},
 		"settings": {
 			&tokenstorev1.AuditUndo{Settings: []*tokenstorev1.FormerSetting{
-				{Name: "max_attempts", Value: "3", BecameValue: "5"}, {Name: "default_instructions", Value: `""`, BecameValue: `"be \"brief\""`},
+				{Name: "max_attempts", Value: "3", BecameValue: "5"},
+				{Name: "default_instructions", Value: `""`, BecameValue: `"be \"brief\""`},
 				{Name: "affinity", Value: `"off"`}, // as a gateway of before records it
 			}},
 			[]string{"setting max_attempts changed: 3 → 5", `setting default_instructions changed:  → be "brief"`, "setting affinity changed: off → ?"},

@@ -81,7 +81,9 @@ func TestLook(t *testing.T) {
 		}, far},
 		"several upstreams, one twice": {
 			routing.Chain{Route: &routing.Route{Name: "quick"}, Targets: []routing.Target{
-				{Upstream: "mixed", Model: "broken"}, {Upstream: "resting", Model: "m"}, {Upstream: "mixed", Model: "other"},
+				{Upstream: "mixed", Model: "broken"},
+				{Upstream: "resting", Model: "m"},
+				{Upstream: "mixed", Model: "other"},
 				{Upstream: "gone", Why: "there is no such upstream"},
 			}}, routing.Standing{
 				Route: "quick", Upstreams: []string{"mixed", "resting", "gone"}, Accounts: 10, Able: 3,

@@ -48,7 +48,7 @@ func TestCurl(t *testing.T) {
 		},
 	} {
 		command := curlOf(&tokenstorev1.LogEntry{Dialect: dialect, Model: "m'", Stream: c.stream}, said, "/base")
-		run := exec.CommandContext(t.Context(), shell, "-c", `curl() { for word; do printf '%s\0' "$word"; done; }`+"\n"+command) //nolint:gosec // the command is what is tested
+		run := exec.CommandContext(t.Context(), shell, "-c", `curl() { for word; do printf '%s\0' "$word"; done; }`+"\n"+command)
 		run.Env = []string{"CAROUSEL=http://here", "KEY=key", "HOME=/nowhere"}
 		out, err := run.Output()
 		if err != nil {

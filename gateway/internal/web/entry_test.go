@@ -117,11 +117,13 @@ func TestEntryLeadsOn(t *testing.T) {
 	}{
 		"a failure": {
 			&tokenstorev1.LogEntry{Status: "failure", ErrorKind: "rate_limited", Model: "a&b", Dialect: "openai", KeyId: "k1", Prompt: "<|BEGIN_USER|>\nHi\n<|END_USER|>\n"},
-			[]string{"/admin/why?model=a%26b&dialect=openai&key=k1", "/admin/logs?error_kind=rate_limited&from=2026-01-31T11%3A00%3A00Z&model=a%26b", "/admin/try?request=chatcmpl-1"}, true,
+			[]string{"/admin/why?model=a%26b&dialect=openai&key=k1", "/admin/logs?error_kind=rate_limited&from=2026-01-31T11%3A00%3A00Z&model=a%26b", "/admin/try?request=chatcmpl-1"},
+			true,
 		},
 		"a success at another attempt": {
 			&tokenstorev1.LogEntry{Status: "success", Attempts: 2, Model: "m", TokenId: "t1"},
-			[]string{"/admin/logs?from=2026-01-31T11%3A00%3A00Z&model=m&retried=true", "/admin/logs?token_id=t1", "/admin/try?request=chatcmpl-1"}, false,
+			[]string{"/admin/logs?from=2026-01-31T11%3A00%3A00Z&model=m&retried=true", "/admin/logs?token_id=t1", "/admin/try?request=chatcmpl-1"},
+			false,
 		},
 		"a success": {&tokenstorev1.LogEntry{Status: "success", Attempts: 1}, []string{"/admin/try?request=chatcmpl-1"}, false},
 	} {

@@ -87,10 +87,14 @@ func (d tokensData) Known() bool { return d.Total != nil }
 func (d tokensData) Count() uint64 { return uint64(*d.Total) }
 
 // From and To are the first and the last that the page shows, of those that match.
-func (d tokensData) From() uint64 { return min(uint64(d.Table.offset())+1, d.Count()) }
+func (d tokensData) From() uint64 {
+	return min(uint64(d.Table.offset())+1, d.Count()) //nolint:gosec // a page's bound is far below
+}
 
 // To is the last.
-func (d tokensData) To() uint64 { return min(uint64(d.Table.offset()+d.Table.Size), d.Count()) }
+func (d tokensData) To() uint64 {
+	return min(uint64(d.Table.offset()+d.Table.Size), d.Count()) //nolint:gosec // likewise
+}
 
 // Earlier is the address of the page before; empty on the first.
 func (d tokensData) Earlier() string {

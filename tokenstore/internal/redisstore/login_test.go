@@ -204,8 +204,8 @@ func TestPollsSlowDownAndEnd(t *testing.T) {
 				t.Errorf("%s: from between %v and %v until %v, want %v", what, begun, ended, due, want)
 			}
 		}
-		for i, want := range []time.Duration{1200, 1440, 1728, 2074} {
-			pauses(fmt.Sprint("pause ", i), want*time.Millisecond, "", 0, true)
+		for i, want := range []time.Duration{1200 * time.Millisecond, 1440 * time.Millisecond, 1728 * time.Millisecond, 2074 * time.Millisecond} {
+			pauses(fmt.Sprint("pause ", i), want, "", 0, true)
 		}
 		pauses("what the upstream asks to wait", 20*time.Second, "busy", 20*time.Second, false)
 		for range 3 {

@@ -102,6 +102,9 @@ func (s *Server) Start(t testing.TB) {
 		"--port", "0", "--unixsocket", s.socket, "--dir", s.folder,
 		"--appendonly", "yes", "--save", "", "--logfile", filepath.Join(s.folder, "log"),
 	}, s.options...)...)
+	// A child that the server has forked to save writes to the folder until it ends. It holds this
+	// pipe, too, so that Wait waits for it.
+	s.process.Stdout, s.process.WaitDelay = io.Discard, Timeout
 	if err := s.process.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -175,7 +175,7 @@ func TestNoSecretLeaks(t *testing.T) {
 
 func checkNoSecret(t *testing.T, where string, content []byte, tokens []stack.Token, more ...string) {
 	t.Helper()
-	secrets := append([]string{stack.AdminToken, "e2e-shared-secret"}, more...)
+	secrets := append([]string{stack.AdminToken, stack.TokenstoreSecret}, more...)
 	for _, token := range tokens {
 		// Without the last characters, which a mask may show.
 		secrets = append(secrets, token.Secret[:len(token.Secret)-4])

@@ -85,7 +85,7 @@ func TestNoSecretOfAccountsLeaks(t *testing.T) {
 	}
 	t.Cleanup(proxy.Close)
 	h := &hunt{t: t, proxy: proxy, known: []string{
-		proxyPassword, base64.StdEncoding.EncodeToString([]byte("me:" + proxyPassword)), stack.AdminToken, "e2e-shared-secret",
+		proxyPassword, base64.StdEncoding.EncodeToString([]byte("me:" + proxyPassword)), stack.AdminToken, stack.TokenstoreSecret,
 	}}
 	spools := t.TempDir()
 	h.Stack = stack.Start(t, stack.Options{

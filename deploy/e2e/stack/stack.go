@@ -36,6 +36,9 @@ import (
 // AdminToken is what the stack's gateways are configured with.
 const AdminToken = "sk-e2e-admin-token"
 
+// TokenstoreSecret is what the stack's tokenstores ask their callers for.
+const TokenstoreSecret = "e2e-shared-secret"
+
 // startLimit is how long any part may take to start on a busy machine.
 const startLimit = 60 * time.Second
 
@@ -253,7 +256,7 @@ func (s *Stack) StartTokenstore() {
 		}
 		s.Tokenstores = append(s.Tokenstores, startProcess(s.t, name, s.program("tokenstore"), s.Folder, nil, append([]string{
 			"GRPC_ADDR=" + at.grpc, "OPS_ADDR=" + at.ops, "REDIS_URL=" + cmp.Or(s.options.RedisURL, "redis://"+s.RedisAddr+"/0"),
-			"TOKENSTORE_SECRET=e2e-shared-secret", "SEAL_KEY_FILE=seal.key", "TOKEN_FILE=.token", "TOKEN_LIST_FILE=.token-list", // in its folder
+			"TOKENSTORE_SECRET=" + TokenstoreSecret, "SEAL_KEY_FILE=seal.key", "TOKEN_FILE=.token", "TOKEN_LIST_FILE=.token-list", // in its folder
 		}, s.options.TokenstoreEnv...)))
 	}
 	s.Tokenstore = s.Tokenstores[0]
@@ -269,6 +272,9 @@ func (s *Stack) program(service string) string {
 
 // TokenstoreReady tells whether the tokenstore says that it is ready.
 func (s *Stack) TokenstoreReady() bool { return ready(s.t.Context(), s.stores[0].ops) }
+
+// TokenstoreAddr is where the first tokenstore is called.
+func (s *Stack) TokenstoreAddr() string { return s.stores[0].grpc }
 
 // TokenstoreOps is the ops address of the first tokenstore.
 func (s *Stack) TokenstoreOps() string { return s.stores[0].ops }
@@ -289,7 +295,7 @@ func (s *Stack) StartGateway() *Gateway {
 		storeAddr = gateway.Link.Addr()
 	}
 	gateway.Process = startProcess(s.t, fmt.Sprintf("gateway %d", len(s.Gateways)+1), s.program("gateway"), s.Folder, nil, append([]string{
-		"PORT=" + port, "OPS_ADDR=" + opsAddr, "TOKENSTORE_ADDR=" + storeAddr, "TOKENSTORE_SECRET=e2e-shared-secret",
+		"PORT=" + port, "OPS_ADDR=" + opsAddr, "TOKENSTORE_ADDR=" + storeAddr, "TOKENSTORE_SECRET=" + TokenstoreSecret,
 		"AUTH_TOKEN=" + AdminToken, "DRAIN_DELAY=0s", "SHUTDOWN_GRACE=5s",
 	}, s.options.GatewayEnv...))
 	s.Gateways = append(s.Gateways, gateway)

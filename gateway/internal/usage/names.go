@@ -2,6 +2,8 @@ package usage
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"google.golang.org/grpc"
 
@@ -38,7 +40,7 @@ type Tokens interface {
 // FindKeys returns the client keys that have the ids, by these. Those that are no more, or are too
 // far back in the list, are left out. With an error it returns what was found before.
 func FindKeys(ctx context.Context, from Keys, ids []string) (map[string]*tokenstorev1.ClientKey, error) {
-	return find(ids, (*tokenstorev1.ClientKey).GetId, func(cursor string) ([]*tokenstorev1.ClientKey, string, error) {
+	return find(wantedOf(ids), (*tokenstorev1.ClientKey).GetId, func(cursor string) ([]*tokenstorev1.ClientKey, string, error) {
 		page, err := from.ListKeys(ctx, &tokenstorev1.ListKeysRequest{Limit: namesPage, Cursor: cursor, OmitStanding: true})
 		keys := make([]*tokenstorev1.ClientKey, 0, len(page.GetKeys()))
 		for _, listed := range page.GetKeys() {
@@ -48,12 +50,28 @@ func FindKeys(ctx context.Context, from Keys, ids []string) (map[string]*tokenst
 	})
 }
 
-// FindTokens is FindKeys for tokens of the pool.
+// FindTokens is FindKeys for tokens of the pool. They are asked for by their ids; of a tokenstore
+// that lists the pool all the same the pages are turned.
 func FindTokens(ctx context.Context, from Tokens, ids []string) (map[string]*tokenstorev1.Token, error) {
-	return find(ids, (*tokenstorev1.Token).GetId, func(cursor string) ([]*tokenstorev1.Token, string, error) {
-		page, err := from.ListTokens(ctx, &tokenstorev1.ListTokensRequest{Limit: namesPage, Cursor: cursor})
-		return page.GetTokens(), page.GetNextCursor(), err
-	})
+	found := map[string]*tokenstorev1.Token{}
+	for some := range slices.Chunk(wantedOf(ids), namesPage) {
+		more, err := find(some, (*tokenstorev1.Token).GetId, func(cursor string) ([]*tokenstorev1.Token, string, error) {
+			page, err := from.ListTokens(ctx, &tokenstorev1.ListTokensRequest{Ids: some, Limit: namesPage, Cursor: cursor})
+			return page.GetTokens(), page.GetNextCursor(), err
+		})
+		maps.Copy(found, more)
+		if err != nil {
+			return found, err
+		}
+	}
+	return found, nil
+}
+
+// wantedOf are the ids that something has, each once, in order.
+func wantedOf(ids []string) []string {
+	wanted := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return nobodys[id] })
+	slices.Sort(wanted)
+	return slices.Compact(wanted)
 }
 
 // IDs are those that the rows have.
@@ -74,21 +92,17 @@ func Names[T any](found map[string]T, nameOf func(T) string) map[string]string {
 	return names
 }
 
-// find turns the pages of a list until all are found.
+// find turns the pages of a list until all are found. The ids are sorted.
 func find[T any](ids []string, idOf func(T) string, list func(cursor string) (page []T, next string, err error)) (map[string]T, error) {
-	wanted, found, cursor := map[string]bool{}, map[string]T{}, ""
-	for _, id := range ids {
-		if !nobodys[id] {
-			wanted[id] = true
-		}
-	}
-	for page := 0; page < maxNamesPages && len(found) < len(wanted); page++ {
+	found, cursor := map[string]T{}, ""
+	for page := 0; page < maxNamesPages && len(found) < len(ids); page++ {
 		listed, next, err := list(cursor)
 		if err != nil {
 			return found, err
 		}
 		for _, each := range listed {
-			if id := idOf(each); wanted[id] {
+			id := idOf(each)
+			if _, wanted := slices.BinarySearch(ids, id); wanted {
 				found[id] = each
 			}
 		}

@@ -88,3 +88,69 @@ func TestWhatWasFoundBeforeAFailure(t *testing.T) {
 		t.Errorf("%v, %v", found, err)
 	}
 }
+
+// pool has tokens, which it lists by their ids or, as tokenstores of before do, page by page.
+type pool struct {
+	size   int
+	old    bool
+	asked  int
+	failed error
+}
+
+func (p *pool) ListTokens(_ context.Context, r *tokenstorev1.ListTokensRequest, _ ...grpc.CallOption) (*tokenstorev1.ListTokensResponse, error) {
+	p.asked++
+	answer := &tokenstorev1.ListTokensResponse{}
+	if !p.old {
+		for _, id := range r.GetIds() {
+			if id != "gone" {
+				answer.Tokens = append(answer.Tokens, &tokenstorev1.Token{Id: id})
+			}
+		}
+		return answer, p.failed
+	}
+	from, _ := strconv.Atoi(r.GetCursor())
+	to := min(from+int(r.GetLimit()), p.size)
+	for i := from; i < to; i++ {
+		answer.Tokens = append(answer.Tokens, &tokenstorev1.Token{Id: fmt.Sprint("t", i)})
+	}
+	if to < p.size {
+		answer.NextCursor = strconv.Itoa(to)
+	}
+	return answer, p.failed
+}
+
+func TestWhoseATokensIDIs(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		from        pool
+		first, last int
+		asked       int
+	}{
+		"a few of many":                        {pool{size: 10_000}, 9_000, 9_010, 1},
+		"more than are asked for at a time":    {pool{size: 10_000}, 0, 1200, 3},
+		"none":                                 {pool{size: 10_000}, 0, 0, 0},
+		"of a tokenstore of before, the first": {pool{size: 10_000, old: true}, 0, 10, 1},
+		"of a tokenstore of before, far back":  {pool{size: 10_000, old: true}, 2990, 3000, 6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ids := []string{"", "admin", usage.Others}
+			for i := c.first; i < c.last; i++ {
+				ids = append(ids, fmt.Sprint("t", i), fmt.Sprint("t", i))
+			}
+			found, err := usage.FindTokens(t.Context(), &c.from, ids)
+			if err != nil || len(found) != c.last-c.first || c.from.asked != c.asked {
+				t.Errorf("%d found, %d asked, %v", len(found), c.from.asked, err)
+			}
+			for id, token := range found {
+				if token.GetId() != id {
+					t.Errorf("%s is %s", id, token.GetId())
+				}
+			}
+		})
+	}
+	away := &pool{failed: errors.New("away")}
+	if found, err := usage.FindTokens(t.Context(), away, []string{"t1", "gone"}); !errors.Is(err, away.failed) || len(found) != 0 {
+		t.Errorf("%v, %v", found, err)
+	}
+}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -117,13 +118,18 @@ func stamp(at *time.Time) *timestamppb.Timestamp {
 }
 
 func (s *Site) loadQuotas(ctx context.Context, _ *gin.Context) (any, error) {
-	board, err := quotaboard.Read(ctx, s.Tokens, s.Logs, "", time.Now())
-	data := quotasData{}
-	for _, pool := range board {
-		if s.HasAccounts(pool.Upstream) {
+	pools, err := s.pools(ctx)
+	data, now := quotasData{}, time.Now()
+	for _, each := range pools {
+		name := each.GetUpstream()
+		if !s.HasAccounts(name) { // there is nothing to read
+			data.Silent = append(data.Silent, name)
+			continue
+		}
+		board, failed := quotaboard.Read(ctx, s.Tokens, s.Logs, name, now)
+		err = cmp.Or(err, failed)
+		for _, pool := range board {
 			data.Pools = append(data.Pools, quotaPool{pool})
-		} else {
-			data.Silent = append(data.Silent, pool.Upstream)
 		}
 	}
 	return data, err

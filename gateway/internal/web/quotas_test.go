@@ -33,7 +33,10 @@ func quotasOf(t *testing.T, requests int, accounts ...*tokenstorev1.AccountOfTok
 	for range requests {
 		log.Entries = append(log.Entries, entry)
 	}
-	s := &store{answers: []proto.Message{log, &tokenstorev1.ListTokenAccountsResponse{Accounts: accounts}}}
+	s := &store{answers: []proto.Message{
+		log, &tokenstorev1.ListTokenAccountsResponse{Accounts: accounts},
+		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: uint32(len(accounts))}, {Upstream: "vendor", Ready: 1}}}, //nolint:gosec // few
+	}}
 	return parse(t, newSite(t, s).get(t, "/admin/quotas").Body)
 }
 
@@ -94,8 +97,7 @@ func TestQuotasThatTellNothing(t *testing.T) {
 // Upstreams that tell nothing have no board, and a large pool not all its rows.
 func TestAccountsOfTheBoard(t *testing.T) {
 	t.Parallel()
-	vendor := &tokenstorev1.AccountOfToken{Token: &tokenstorev1.Token{Id: "v", Upstream: "vendor"}}
-	accounts := []*tokenstorev1.AccountOfToken{vendor}
+	var accounts []*tokenstorev1.AccountOfToken
 	for i := range 230 {
 		accounts = append(accounts, counted(fmt.Sprint("t", i), 0, 10))
 	}

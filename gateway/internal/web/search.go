@@ -188,7 +188,7 @@ func (s *Site) findTokens(ctx context.Context, query string) ([]hit, error) {
 	if query == "" {
 		return nil, nil
 	}
-	answer, err := s.Tokens.ListTokens(ctx, &tokenstorev1.ListTokensRequest{Query: query, Limit: mostOfAKind, NewestFirst: true})
+	answer, err := s.Tokens.ListTokens(ctx, &tokenstorev1.ListTokensRequest{Query: query, Limit: mostOfAKind, NewestFirst: true, Counted: true})
 	var hits []hit
 	for _, token := range answer.GetTokens() {
 		hits = append(hits, hit{"token", tokenRow{token}.Name(), token.GetUpstream(), "/admin/tokens/" + url.PathEscape(token.GetId())})

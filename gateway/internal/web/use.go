@@ -80,13 +80,14 @@ func (s *Site) loadUse(ctx context.Context, c *gin.Context) (any, error) {
 	if err != nil {
 		return data, err
 	}
-	names := s.namesOf(ctx, query, answer.GetRows(), s.texts(c.Request))
-	data.Filters = query.filters(names)
 	data.From, data.To = answer.GetFrom(), answer.GetTo()
-	rows := query.rows(answer.GetRows(), names)
+	rows := query.rows(answer.GetRows())
 	data.Sum = useRow{UsageSums: usage.Total(answer.GetRows())}
 	data.Rows = rows[:min(len(rows), mostUseRows)]
 	data.More = len(rows) - len(data.Rows)
+	names := s.namesOf(ctx, query, data.Rows, s.texts(c.Request))
+	data.Filters = query.filters(names)
+	query.name(data.Rows, names)
 	data.Chart, err = s.useChart(ctx, query, span, rows)
 	data.File = query.file(span)
 	return data, err
@@ -100,21 +101,28 @@ func (s *Site) usage(ctx context.Context, q useQuery, span useSpan, group ...tok
 	})
 }
 
-// rows are the sums of each key, token, model or upstream, those with the most first.
-func (q useQuery) rows(counted []*tokenstorev1.UsageRow, names useNames) []useRow {
+// rows are the sums of each key, token, model or upstream, those with the most first. They have no
+// names yet: there may be many, of which a few are shown.
+func (q useQuery) rows(counted []*tokenstorev1.UsageRow) []useRow {
 	rows := make([]useRow, 0, len(counted))
 	for _, each := range counted {
-		id := q.idOf(each)
-		row := useRow{ID: id, Name: names.name(q.By, id), UsageSums: each.GetSums()}
-		if id != "" && id != usage.Others {
-			row.Into, row.About = q.into(id), names.about(q.By, id)
-		}
-		rows = append(rows, row)
+		rows = append(rows, useRow{ID: q.idOf(each), UsageSums: each.GetSums()})
 	}
 	slices.SortStableFunc(rows, func(a, b useRow) int {
-		return cmp.Or(cmp.Compare(b.by(q.Measure), a.by(q.Measure)), cmp.Compare(b.GetRequests(), a.GetRequests()), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(b.by(q.Measure), a.by(q.Measure)), cmp.Compare(b.GetRequests(), a.GetRequests()), cmp.Compare(a.ID, b.ID))
 	})
 	return rows
+}
+
+// name gives rows the names that people know, and what they lead to.
+func (q useQuery) name(rows []useRow, names useNames) {
+	for i := range rows {
+		row := &rows[i]
+		row.Name = names.name(q.By, row.ID)
+		if row.ID != "" && row.ID != usage.Others {
+			row.Into, row.About = q.into(row.ID), names.about(q.By, row.ID)
+		}
+	}
 }
 
 // Tokens are those of prompts and of answers.

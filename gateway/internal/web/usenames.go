@@ -42,9 +42,18 @@ func (n useNames) about(dimension, id string) string {
 
 // namesOf looks up the names of the keys and tokens in the rows, and of those that the query is
 // narrowed to. Without names the page has ids.
-func (s *Site) namesOf(ctx context.Context, q useQuery, rows []*tokenstorev1.UsageRow, texts texts) useNames {
-	keys, _ := usage.FindKeys(ctx, s.Keys, append(usage.IDs(rows, (*tokenstorev1.UsageRow).GetKeyId), q.Key))
-	tokens, _ := usage.FindTokens(ctx, s.Tokens, append(usage.IDs(rows, (*tokenstorev1.UsageRow).GetTokenId), q.Token))
+func (s *Site) namesOf(ctx context.Context, q useQuery, rows []useRow, texts texts) useNames {
+	keyIDs, tokenIDs := []string{q.Key}, []string{q.Token}
+	for _, row := range rows {
+		switch q.By {
+		case "key":
+			keyIDs = append(keyIDs, row.ID)
+		case "token":
+			tokenIDs = append(tokenIDs, row.ID)
+		}
+	}
+	keys, _ := usage.FindKeys(ctx, s.Keys, keyIDs)
+	tokens, _ := usage.FindTokens(ctx, s.Tokens, tokenIDs)
 	return useNames{map[string]map[string]string{
 		"key":   usage.Names(keys, (*tokenstorev1.ClientKey).GetName),
 		"token": usage.Names(tokens, func(token *tokenstorev1.Token) string { return tokenRow{token}.Name() }),

@@ -1090,7 +1090,10 @@ type ListTokensRequest struct {
 	// How many to pass over, instead of a cursor.
 	Offset uint32 `protobuf:"varint,10,opt,name=offset,proto3" json:"offset,omitempty"`
 	// Whether total is wanted.
-	Counted       bool `protobuf:"varint,11,opt,name=counted,proto3" json:"counted,omitempty"`
+	Counted bool `protobuf:"varint,11,opt,name=counted,proto3" json:"counted,omitempty"`
+	// Where it is not empty, the answer has these tokens in this order, without those that are gone,
+	// whatever else is asked for; at most 1000. A tokenstore that does not know it lists the pool.
+	Ids           []string `protobuf:"bytes,12,rep,name=ids,proto3" json:"ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1200,6 +1203,13 @@ func (x *ListTokensRequest) GetCounted() bool {
 		return x.Counted
 	}
 	return false
+}
+
+func (x *ListTokensRequest) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
 }
 
 type ListTokensResponse struct {
@@ -2442,7 +2452,8 @@ func (x *ListTokenAccountsResponse) GetNextCursor() string {
 // AccountOfToken is a token and what is recorded of its account.
 type AccountOfToken struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Token *Token                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	// It has an id, an upstream, an alias and a state; the rest may be left out.
+	Token *Token `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
 	// Unset while nothing was recorded.
 	Account       *TokenAccount `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -3632,7 +3643,7 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\rmasked_secret\x18\x05 \x01(\tR\fmaskedSecret\":\n" +
 	"\fRejectedLine\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\rR\x04line\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xdc\x02\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xee\x02\n" +
 	"\x11ListTokensRequest\x12\x1a\n" +
 	"\bupstream\x18\x01 \x01(\tR\bupstream\x12/\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x19.tokenstore.v1.TokenStateR\x05state\x12\x10\n" +
@@ -3647,7 +3658,8 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"descending\x12\x16\n" +
 	"\x06offset\x18\n" +
 	" \x01(\rR\x06offset\x12\x18\n" +
-	"\acounted\x18\v \x01(\bR\acounted\"\x88\x01\n" +
+	"\acounted\x18\v \x01(\bR\acounted\x12\x10\n" +
+	"\x03ids\x18\f \x03(\tR\x03ids\"\x88\x01\n" +
 	"\x12ListTokensResponse\x12,\n" +
 	"\x06tokens\x18\x01 \x03(\v2\x14.tokenstore.v1.TokenR\x06tokens\x12\x1f\n" +
 	"\vnext_cursor\x18\x02 \x01(\tR\n" +

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
-	"carousel.internal/tokenstore/internal/redisstore"
 )
 
 // RevealToken implements TokenService.
@@ -61,23 +60,15 @@ func (s *TokenServer) AcknowledgeCause(ctx context.Context, request *tokenstorev
 	return &tokenstorev1.AcknowledgeCauseResponse{Acknowledged: acknowledged}, nil
 }
 
-// ListTokenAccounts implements TokenService. A token that is deleted meanwhile has no account.
+// ListTokenAccounts implements TokenService. A token that is deleted meanwhile is left out.
 func (s *TokenServer) ListTokenAccounts(ctx context.Context, request *tokenstorev1.ListTokenAccountsRequest) (*tokenstorev1.ListTokenAccountsResponse, error) {
 	limit, err := limitOf(request.GetLimit())
 	if err != nil {
 		return nil, err
 	}
-	tokens, next, err := s.store.ListTokens(ctx, redisstore.TokenFilter{Upstream: request.GetUpstream()}, limit, request.GetCursor())
+	accounts, next, err := s.store.ListAccounts(ctx, request.GetUpstream(), limit, request.GetCursor())
 	if err != nil {
 		return nil, err
 	}
-	accounts, err := s.store.Accounts(ctx, tokens)
-	if err != nil {
-		return nil, err
-	}
-	listed := make([]*tokenstorev1.AccountOfToken, len(tokens))
-	for i, each := range tokens {
-		listed[i] = &tokenstorev1.AccountOfToken{Token: each, Account: accounts[i]}
-	}
-	return &tokenstorev1.ListTokenAccountsResponse{Accounts: listed, NextCursor: next}, nil
+	return &tokenstorev1.ListTokenAccountsResponse{Accounts: accounts, NextCursor: next}, nil
 }

@@ -159,6 +159,9 @@ func (s *TokenServer) ListTokens(ctx context.Context, request *tokenstorev1.List
 	if err != nil {
 		return nil, err
 	}
+	if ids := request.GetIds(); len(ids) > 0 {
+		return s.listNamed(ctx, ids)
+	}
 	filter := redisstore.TokenFilter{
 		Upstream: request.GetUpstream(), State: request.GetState(), Tag: request.GetTag(), Query: request.GetQuery(), NewestFirst: request.GetNewestFirst(),
 	}
@@ -170,6 +173,18 @@ func (s *TokenServer) ListTokens(ctx context.Context, request *tokenstorev1.List
 		return nil, err
 	}
 	return &tokenstorev1.ListTokensResponse{Tokens: tokens, NextCursor: next}, nil
+}
+
+// listNamed answers a list of tokens by their ids.
+func (s *TokenServer) listNamed(ctx context.Context, ids []string) (*tokenstorev1.ListTokensResponse, error) {
+	if len(ids) > maxLimit {
+		return nil, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "ids: at most %d", maxLimit)
+	}
+	tokens, err := s.store.TokensOf(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.ListTokensResponse{Tokens: tokens}, nil
 }
 
 // GetToken implements TokenService.

@@ -116,3 +116,27 @@ func TestUntilWhenATokenIsDisabled(t *testing.T) {
 		}
 	})
 }
+
+// Tokens are listed by their ids, in that order, whatever else is asked for.
+func TestTokensAreListedByTheirIDs(t *testing.T) {
+	t.Parallel()
+	testredis.Each(t, func(t *testing.T, client redis.UniversalClient) {
+		s := start(t, client)
+		tokens := tokenstorev1.NewTokenServiceClient(s.conn)
+		var ids []string
+		for _, alias := range []string{"a", "b", "c"} {
+			made, err := tokens.CreateToken(t.Context(), &tokenstorev1.CreateTokenRequest{Secret: "secret-of-" + alias, Alias: alias})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, made.GetToken().GetId())
+		}
+		request := &tokenstorev1.ListTokensRequest{Ids: []string{ids[2], "gone", ids[0]}, Limit: 1, Upstream: "another", Counted: true}
+		listed, err := tokens.ListTokens(t.Context(), request)
+		if err != nil || len(listed.GetTokens()) != 2 || listed.GetTokens()[0].GetAlias() != "c" || listed.GetTokens()[1].GetAlias() != "a" || listed.GetNextCursor() != "" {
+			t.Errorf("%v, %v", listed, err)
+		}
+		_, err = tokens.ListTokens(t.Context(), &tokenstorev1.ListTokensRequest{Ids: make([]string, 1001)})
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
+	})
+}

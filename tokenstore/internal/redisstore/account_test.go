@@ -41,10 +41,15 @@ func TestAccounts(t *testing.T) {
 	eachStore(t, func(t *testing.T, store *Store) {
 		ctx := t.Context()
 		var listed []*tokenstorev1.Token
+		memberships := []string{"", "team", "pro"}
 		for _, each := range []struct{ upstream, secret, membership string }{
 			{"cursor", "T1", ""}, {"openai", "T2", "team"}, {"cursor", "T3", "pro"}, {"cursor", "T4", "free"},
 		} {
 			made := create(t, store, draft(each.upstream, each.secret))
+			if each.membership == "pro" {
+				trusted(t, store, made)
+				made.State = tokenstorev1.TokenState_TOKEN_STATE_READY
+			}
 			listed = append(listed, made)
 			if each.membership == "" {
 				continue
@@ -56,13 +61,25 @@ func TestAccounts(t *testing.T) {
 		if err := store.DeleteToken(ctx, listed[3].GetId(), 0); err != nil {
 			t.Fatal(err)
 		}
-		accounts, err := store.Accounts(ctx, listed)
-		if err != nil || len(accounts) != 4 || accounts[0] != nil || accounts[3] != nil ||
-			accounts[1].GetMembership() != "team" || accounts[2].GetMembership() != "pro" {
-			t.Errorf("%v, %v", accounts, err)
-		}
-		if none, err := store.Accounts(ctx, nil); err != nil || len(none) != 0 {
-			t.Errorf("of no tokens: %v, %v", none, err)
+		for upstream, want := range map[string][]int{"": {0, 1, 2}, "cursor": {0, 2}, "openai": {1}, "nobody": nil} {
+			var accounts []*tokenstorev1.AccountOfToken
+			for cursor, more := "", true; more; more = cursor != "" {
+				page, next, err := store.ListAccounts(ctx, upstream, 1, cursor)
+				if err != nil || len(page) > 1 {
+					t.Fatalf("%q: %v, %v", upstream, page, err)
+				}
+				accounts, cursor = append(accounts, page...), next
+			}
+			if len(accounts) != len(want) {
+				t.Fatalf("%q: %v", upstream, accounts)
+			}
+			for i, place := range want {
+				made, token := listed[place], accounts[i].GetToken()
+				if token.GetId() != made.GetId() || token.GetUpstream() != made.GetUpstream() || token.GetState() != made.GetState() ||
+					accounts[i].GetAccount().GetMembership() != memberships[place] || (accounts[i].Account == nil) != (memberships[place] == "") {
+					t.Errorf("%q, %d: %v", upstream, place, accounts[i])
+				}
+			}
 		}
 	})
 }

@@ -15,15 +15,19 @@ import (
 // tableRow is what a list is chosen and sorted by of one token: there are many, so that it is
 // small, and has what was read alone. Times are ms; 0: none.
 type tableRow struct {
-	id                      string
-	created                 int64
-	alias, fingerprint      string
-	tags                    []string
-	enabled, renewable      bool
+	id, upstream       string
+	created            int64
+	alias, fingerprint string
+	tags               []string
+	enabled, renewable bool
+	// there: the token has a switch, so that it is not gone; where that was read.
+	there                   bool
 	disabledUntil           int64
 	phase                   string
 	expires, ends, cooling  int64
 	requests, failures, use int64
+	// account is sealed.
+	account string
 	// now is Redis's time when it was read.
 	now int64
 }
@@ -44,7 +48,7 @@ func tableRowFrom(id string, now int64, names []string, values []any) tableRow {
 		case "rec":
 			r.tags = tagsIn(text)
 		case "enabled":
-			r.enabled = text == "1"
+			r.enabled, r.there = text == "1", true
 		case "renewable":
 			r.renewable = text == "1"
 		case "disabled_until":
@@ -61,6 +65,8 @@ func tableRowFrom(id string, now int64, names []string, values []any) tableRow {
 			r.requests = wholeOf(text)
 		case "failures":
 			r.failures = wholeOf(text)
+		case "account":
+			r.account = text
 		case "last_used":
 			r.use = wholeOf(text)
 		}
@@ -114,8 +120,7 @@ func (t Table) chooses(r *tableRow) bool {
 	if t.State != tokenstorev1.TokenState_TOKEN_STATE_UNSPECIFIED && r.state() != t.State {
 		return false
 	}
-	filter := TokenFilter{Tag: t.Tag, Query: t.Query}
-	return filter == TokenFilter{} || filter.match(&tokenstorev1.Token{Id: r.id, Alias: r.alias, Tags: r.tags, Fingerprint: r.fingerprint})
+	return t.named(r.tags, r.id, r.alias, r.fingerprint)
 }
 
 // stateOrder has the states that an admin has to do with first.

@@ -32,14 +32,17 @@ func (f TokenFilter) match(t *tokenstorev1.Token) bool {
 		f.State != tokenstorev1.TokenState_TOKEN_STATE_UNSPECIFIED && t.GetState() != f.State {
 		return false
 	}
-	tagged, found := f.Tag == "", f.Query == ""
+	return f.named(t.GetTags(), t.GetId(), t.GetAlias(), t.GetFingerprint())
+}
+
+// named tells whether the filter chooses a token by its tags and its names.
+func (f TokenFilter) named(tags []string, names ...string) bool {
+	if f.Tag != "" && !slices.Contains(tags, f.Tag) {
+		return false
+	}
 	query := strings.ToLower(f.Query)
 	in := func(text string) bool { return strings.Contains(strings.ToLower(text), query) }
-	for _, tag := range t.GetTags() {
-		tagged = tagged || tag == f.Tag
-		found = found || in(tag)
-	}
-	return tagged && (found || in(t.GetId()) || in(t.GetAlias()) || in(t.GetFingerprint()))
+	return query == "" || slices.ContainsFunc(names, in) || slices.ContainsFunc(tags, in)
 }
 
 // ListTokens returns up to limit of the tokens that the filter chooses, by their
@@ -53,7 +56,7 @@ func (s *Store) ListTokens(ctx context.Context, filter TokenFilter, limit int, c
 	var chosen []*tokenstorev1.Token
 	for more := true; more; {
 		var page []*stored
-		if page, after, more, err = s.page(ctx, after, filter.NewestFirst); err != nil {
+		if page, after, more, err = s.page(ctx, filter.Upstream, after, filter.NewestFirst); err != nil {
 			return nil, "", err
 		}
 		for _, t := range page {
@@ -68,6 +71,19 @@ func (s *Store) ListTokens(ctx context.Context, filter TokenFilter, limit int, c
 		}
 	}
 	return chosen, "", nil
+}
+
+// TokensOf returns the tokens that have the ids, in that order, without those that are gone.
+func (s *Store) TokensOf(ctx context.Context, ids []string) ([]*tokenstorev1.Token, error) {
+	read, err := s.readAll(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	tokens := make([]*tokenstorev1.Token, len(read))
+	for i, t := range read {
+		tokens[i] = t.view()
+	}
+	return tokens, nil
 }
 
 // CreationCursor points behind a token in a list by creation.
@@ -86,12 +102,12 @@ func parseCursor(cursor string) (int64, error) {
 	return after, nil
 }
 
-// page reads the tokens created after a time in µs, up to the time last, or, where the
-// newest are first, before it; more tells whether there may be others behind them. After
-// 0 it begins.
-func (s *Store) page(ctx context.Context, after int64, newestFirst bool) (page []*stored, last int64, more bool, err error) {
+// page reads the tokens of an upstream, or of all where it is empty, created after a time in µs, up
+// to the time last, or, where the newest are first, before it; more tells whether there may be
+// others behind them. After 0 it begins.
+func (s *Store) page(ctx context.Context, upstream string, after int64, newestFirst bool) (page []*stored, last int64, more bool, err error) {
 	from := "(" + strconv.FormatInt(after, 10)
-	order := redis.ZRangeArgs{Key: createdKey(), ByScore: true, Start: from, Stop: "+inf", Count: pageSize}
+	order := redis.ZRangeArgs{Key: idsKey(upstream), ByScore: true, Start: from, Stop: "+inf", Count: pageSize}
 	if newestFirst {
 		order.Start, order.Rev = "-inf", true
 		if order.Stop = from; after == 0 {
@@ -153,7 +169,7 @@ func (s *Store) each(ctx context.Context, visit func(*stored) error) error {
 	for more := true; more; {
 		var page []*stored
 		var err error
-		if page, after, more, err = s.page(ctx, after, false); err != nil {
+		if page, after, more, err = s.page(ctx, "", after, false); err != nil {
 			return err
 		}
 		for _, t := range page {

@@ -32,15 +32,8 @@ func (s *Store) TokenTable(ctx context.Context, table Table) ([]*tokenstorev1.To
 	if err != nil {
 		return nil, 0, err
 	}
-	read, err := s.readAll(ctx, ids)
-	if err != nil {
-		return nil, 0, err
-	}
-	tokens := make([]*tokenstorev1.Token, len(read))
-	for i, t := range read {
-		tokens[i] = t.view()
-	}
-	return tokens, total, nil
+	tokens, err := s.TokensOf(ctx, ids)
+	return tokens, total, err
 }
 
 // tableIDs returns the ids of a part, and how many there are on all.
@@ -49,7 +42,7 @@ func (s *Store) tableIDs(ctx context.Context, table Table) ([]string, int, error
 	if len(names) == 0 {
 		return s.createdIDs(ctx, table)
 	}
-	rows, err := s.tableRows(ctx, table.Upstream, names)
+	rows, err := s.chosenFrom(ctx, table, names)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -71,7 +64,7 @@ func (s *Store) tableIDs(ctx context.Context, table Table) ([]string, int, error
 
 // createdIDs is tableIDs for all tokens, or all of a pool, in order of creation.
 func (s *Store) createdIDs(ctx context.Context, table Table) ([]string, int, error) {
-	key := table.key()
+	key := idsKey(table.Upstream)
 	pipe := s.client.Pipeline()
 	size := pipe.ZCard(ctx, key)
 	listed := pipe.ZRangeArgs(ctx, redis.ZRangeArgs{Key: key, Start: table.Offset, Stop: table.Offset + table.Limit - 1, Rev: table.newestFirst()})
@@ -81,12 +74,13 @@ func (s *Store) createdIDs(ctx context.Context, table Table) ([]string, int, err
 	return listed.Val(), int(size.Val()), nil
 }
 
-// key is the sorted set of the ids that the list may have.
-func (t Table) key() string {
-	if t.Upstream == "" {
+// idsKey is the sorted set of the ids of an upstream's tokens, or of all where it is empty, by their
+// creation.
+func idsKey(upstream string) string {
+	if upstream == "" {
 		return createdKey()
 	}
-	return poolIDsKey(t.Upstream)
+	return poolIDsKey(upstream)
 }
 
 // newestFirst tells whether a list by creation begins with the newest.
@@ -121,19 +115,34 @@ func (t Table) fields() []string {
 	return slices.Compact(names)
 }
 
+// chosenFrom reads fields of the tokens from which the filter chooses.
+func (s *Store) chosenFrom(ctx context.Context, table Table, names []string) ([]tableRow, error) {
+	if isSeldom(table.State) {
+		return s.seldomRows(ctx, table.Upstream, table.State, names)
+	}
+	return s.tableRows(ctx, table.Upstream, names)
+}
+
 // tableRows reads fields of all tokens, or of all of an upstream, in order of creation, the newest
 // first.
 func (s *Store) tableRows(ctx context.Context, upstream string, names []string) ([]tableRow, error) {
-	listed, err := s.client.ZRevRangeWithScores(ctx, Table{TokenFilter: TokenFilter{Upstream: upstream}}.key(), 0, -1).Result()
+	listed, err := s.client.ZRevRangeWithScores(ctx, idsKey(upstream), 0, -1).Result()
 	if err != nil {
 		return nil, storeError("list tokens", err)
 	}
+	return s.rowsOf(ctx, upstream, listed, names)
+}
+
+// rowsOf reads fields of tokens that are listed by their creation, all of one upstream, unless that
+// is empty.
+func (s *Store) rowsOf(ctx context.Context, upstream string, listed []redis.Z, names []string) ([]tableRow, error) {
 	ids := make([]string, len(listed))
 	for i, each := range listed {
 		ids[i], _ = each.Member.(string)
 	}
 	pools := []share{{upstream, every(len(ids))}}
 	if upstream == "" {
+		var err error
 		if pools, err = s.byPool(ctx, ids); err != nil {
 			return nil, err
 		}
@@ -183,6 +192,7 @@ func (s *Store) readFields(ctx context.Context, some share, ids, names []string,
 			return fmt.Errorf("script token_fields did not answer %d fields of token %s", len(names), ids[i])
 		}
 		rows[i] = tableRowFrom(ids[i], now, names, list)
+		rows[i].upstream = some.upstream
 	}
 	return reply.err
 }

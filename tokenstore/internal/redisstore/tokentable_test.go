@@ -102,6 +102,27 @@ func TestTokenTable(t *testing.T) {
 	}
 }
 
+// Tags are told from what surrounds them in a record, whatever they are.
+func TestTagsOfATable(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		tags := []string{`"tags":["x"]`, `]}\`, "größe"}
+		d := draft("cursor", "T1")
+		d.Alias, d.Tags = "tagged", tags
+		create(t, store, d)
+		for _, tag := range tags {
+			for _, filter := range []TokenFilter{{Tag: tag}, {Query: tag}} {
+				if tokens, _, err := store.TokenTable(t.Context(), Table{TokenFilter: filter, Limit: 9}); err != nil || len(tokens) != 1 {
+					t.Errorf("%+v: %v, %v", filter, tokens, err)
+				}
+			}
+		}
+		if tokens, _, err := store.TokenTable(t.Context(), Table{TokenFilter: TokenFilter{Tag: "x"}, Limit: 9}); err != nil || len(tokens) != 0 {
+			t.Errorf("%v, %v", tokens, err)
+		}
+	})
+}
+
 func TestATableShowsWholeTokens(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, store *Store) {

@@ -1,0 +1,118 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// clockSkew is how much two clocks may differ, for tokens to be looked at whose time is close.
+const clockSkew = 24 * time.Hour
+
+// Numbers of lua/parts/standing.lua.
+const (
+	standsDisabled = "1"
+	standsParked   = "2"
+	standsExpired  = "3"
+)
+
+// isSeldom tells whether few tokens are in a state, so that those that may be are looked up in what
+// is counted of the pools. Most tokens are in one of the others.
+func isSeldom(state tokenstorev1.TokenState) bool {
+	switch state {
+	case tokenstorev1.TokenState_TOKEN_STATE_DISABLED, tokenstorev1.TokenState_TOKEN_STATE_PARKED,
+		tokenstorev1.TokenState_TOKEN_STATE_EXPIRED, tokenstorev1.TokenState_TOKEN_STATE_COOLING:
+		return true
+	default:
+		return false
+	}
+}
+
+// seldomRows reads fields of the tokens of an upstream, or of all where it is empty, that are in a
+// seldom state, and of some that are not.
+func (s *Store) seldomRows(ctx context.Context, upstream string, state tokenstorev1.TokenState, names []string) ([]tableRow, error) {
+	upstreams := []string{upstream}
+	if upstream == "" {
+		var err error
+		if upstreams, err = s.client.HKeys(ctx, sizesKey()).Result(); err != nil {
+			return nil, storeError("list tokens", err)
+		}
+	}
+	var rows []tableRow
+	for _, name := range upstreams {
+		listed, err := s.mayBe(ctx, name, state)
+		if err != nil {
+			return nil, err
+		}
+		some, err := s.rowsOf(ctx, name, listed, names)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, some...)
+	}
+	return rows, nil
+}
+
+// mayBe returns the tokens of a pool that may be in a seldom state, with their creation. What is
+// counted of a pool takes notice of passed times later, so that those are among them that are about
+// to be enabled or to expire.
+func (s *Store) mayBe(ctx context.Context, upstream string, state tokenstorev1.TokenState) ([]redis.Z, error) {
+	pipe := s.client.Pipeline()
+	var replies []*redis.StringSliceCmd
+	scored := func(name, from, to string) {
+		replies = append(replies, pipe.ZRangeByScore(ctx, poolPrefix(upstream)+name, &redis.ZRangeBy{Min: from, Max: to}))
+	}
+	soon := strconv.FormatInt(time.Now().Add(clockSkew).UnixMilli(), 10)
+	if state == tokenstorev1.TokenState_TOKEN_STATE_DISABLED {
+		scored("standing", standsDisabled, standsDisabled)
+	} else {
+		scored("disabled_until", "-inf", soon)
+	}
+	switch state {
+	case tokenstorev1.TokenState_TOKEN_STATE_PARKED:
+		scored("standing", standsParked, standsParked)
+	case tokenstorev1.TokenState_TOKEN_STATE_COOLING:
+		scored("rests", "-inf", "+inf")
+	case tokenstorev1.TokenState_TOKEN_STATE_EXPIRED:
+		scored("standing", standsExpired, standsExpired)
+		scored("ends", "-inf", soon)
+		scored("accesses", "-inf", soon)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, storeError("list tokens", err)
+	}
+	var ids []string
+	for _, reply := range replies {
+		ids = append(ids, reply.Val()...)
+	}
+	slices.Sort(ids)
+	return s.created(ctx, upstream, slices.Compact(ids))
+}
+
+// created returns when the tokens of a pool were created, without those that are gone.
+func (s *Store) created(ctx context.Context, upstream string, ids []string) ([]redis.Z, error) {
+	pipe := s.client.Pipeline()
+	var replies []*redis.FloatCmd
+	for _, id := range ids {
+		replies = append(replies, pipe.ZScore(ctx, poolIDsKey(upstream), id))
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) { // of one that is gone
+		return nil, storeError("list tokens", err)
+	}
+	listed := make([]redis.Z, 0, len(ids))
+	for i, reply := range replies {
+		switch err := reply.Err(); {
+		case err == nil:
+			listed = append(listed, redis.Z{Member: ids[i], Score: reply.Val()})
+		case !errors.Is(err, redis.Nil):
+			return nil, storeError("list tokens", err)
+		}
+	}
+	return listed, nil
+}

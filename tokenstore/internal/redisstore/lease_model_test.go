@@ -40,8 +40,9 @@ type modelToken struct {
 type modelCooling struct {
 	over   bool
 	streak int
-	// probe is the lease that finds out.
-	probe string
+	// probe is the lease that finds out. One that has lapsed keeps nobody out, until it is renewed.
+	probe  string
+	lapsed bool
 }
 
 // room is how many leases more the token has for the demand.
@@ -126,7 +127,7 @@ func (m *model) excludes(t *modelToken, wanted leasing.Wanted) string {
 		return "cooling"
 	case ofModel != nil && !ofModel.over:
 		return "cooling_model"
-	case ofModel != nil && ofModel.probe != "":
+	case ofModel != nil && ofModel.probe != "" && !ofModel.lapsed:
 		return "probing_model"
 	case slices.Contains(wanted.Exclude, t.id):
 		return "tried"
@@ -340,6 +341,11 @@ func (m *model) renew(ref leasing.LeaseRef) (held bool) {
 		return false
 	}
 	t.open[ref.LeaseID] = true
+	for _, cooling := range t.coolingFor {
+		if cooling.probe == ref.LeaseID {
+			cooling.lapsed = false
+		}
+	}
 	return true
 }
 
@@ -528,7 +534,7 @@ func (m *machine) AcquireSome(t *rapid.T) {
 			t.Fatalf("%+v: is it a probe of %q? %+v", lease, wanted.Model, cooled)
 		}
 		if cooled != nil {
-			cooled.probe = lease.LeaseID
+			cooled.probe, cooled.lapsed = lease.LeaseID, false
 		}
 	}
 	m.holdSteps(t)
@@ -682,7 +688,7 @@ func (m *machine) ExpireLeases(t *rapid.T) {
 		for name, cooled := range owner.coolingFor {
 			if cooled.probe == lease.LeaseID { // what keeps others out ends with it
 				m.set(owner.id, "m:"+name, fmt.Sprint(ended(), " ", cooled.streak, " ", lease.LeaseID))
-				cooled.probe = ""
+				cooled.lapsed = true
 			}
 		}
 	}

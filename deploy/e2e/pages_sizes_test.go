@@ -212,7 +212,7 @@ func (c *crowd) tell(t *testing.T, tokens tokenstorev1.TokenServiceClient) {
 		account := &tokenstorev1.TokenAccount{
 			AsOf: timestamppb.Now(), Email: fmt.Sprintf("somebody-%05d@example.com", n), Membership: "pro",
 			QuotaResetsAt: timestamppb.New(time.Now().Add(time.Duration(n) * time.Minute)),
-			Quotas:        []*tokenstorev1.TokenQuota{{Name: "premium", Requests: uint64(n % 500), MaxRequests: proto.Uint64(500)}}, //nolint:gosec // not negative
+			Quotas:        []*tokenstorev1.TokenQuota{{Name: "premium", Requests: uint64(n % 500), MaxRequests: proto.Uint64(500)}},
 		}
 		if _, err := tokens.RecordTokenAccount(ctx, &tokenstorev1.RecordTokenAccountRequest{Id: id, Account: account}); err != nil {
 			t.Fatal(err)
@@ -225,7 +225,7 @@ func (c *crowd) entry(n int, now time.Time) *tokenstorev1.LogEntry {
 	at := timestamppb.New(now.Add(-time.Duration(n) * time.Millisecond))
 	id := c.ids[n%len(c.ids)]
 	entry := &tokenstorev1.LogEntry{
-		Id: fmt.Sprintf("chatcmpl-%016x%016x", n, n*7), Sequence: uint64(n) + 1, StartedAt: at, //nolint:gosec // not negative
+		Id: fmt.Sprintf("chatcmpl-%016x%016x", n, n*7), Sequence: uint64(n) + 1, StartedAt: at,
 		Total: durationpb.New(time.Duration(200+n%5000) * time.Millisecond), FirstByte: durationpb.New(time.Duration(50+n%900) * time.Millisecond),
 		Model: sizesModels[n%len(sizesModels)], Upstream: sizesUpstreams[n%len(sizesUpstreams)], TokenId: id,
 		TokenAlias: fmt.Sprintf("alias-%05d", n%len(c.ids)), TokenFingerprint: fmt.Sprintf("%08x", n%len(c.ids)), Stream: n%2 == 0,

@@ -35,7 +35,7 @@ func quotasOf(t *testing.T, requests int, accounts ...*tokenstorev1.AccountOfTok
 	}
 	s := &store{answers: []proto.Message{
 		log, &tokenstorev1.ListTokenAccountsResponse{Accounts: accounts},
-		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: uint32(len(accounts))}, {Upstream: "vendor", Ready: 1}}}, //nolint:gosec // few
+		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: uint32(len(accounts))}, {Upstream: "vendor", Ready: 1}}},
 	}}
 	return parse(t, newSite(t, s).get(t, "/admin/quotas").Body)
 }

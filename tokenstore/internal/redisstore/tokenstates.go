@@ -83,6 +83,7 @@ func (s *Store) mayBe(ctx context.Context, upstream string, state tokenstorev1.T
 		scored("standing", standsExpired, standsExpired)
 		scored("ends", "-inf", soon)
 		scored("accesses", "-inf", soon)
+	default: // the disabled ones are asked for above
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, storeError("list tokens", err)

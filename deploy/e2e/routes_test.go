@@ -10,13 +10,16 @@ import (
 	"carousel.internal/deploy/e2e/stack"
 )
 
-var settingsShape = object{
+// settingValuesShape are the settings; settingsShape says also when one was changed last.
+var settingValuesShape = object{
 	"affinity": "string", "check_usage_models": "string", "check_usage_models_type": "string", "cursor_client_version": "string", "cursor_timezone": "string",
 	"default_instructions": "string", "enable_alias_pinning": "bool", "enable_all_claude": "bool", "enable_own_tokens": "bool",
 	"enable_slow_pool": "bool", "enable_stream_check": "bool", "include_stop_stream": "bool", "list_all_models": "bool", "log_prompt_mb": "number", "log_prompts": "bool",
 	"log_retention_count": "number", "log_retention_hours": "number", "max_attempts": "number", "queue_wait_ms": "number", "rotation_strategy": "string",
-	"updated_at": "string?", "version": "number", "vision_ability": "string",
+	"vision_ability": "string",
 }
+
+var settingsShape = with(settingValuesShape, object{"updated_at": "string?", "version": "number"})
 
 var configShape = object{"status": text("success"), "message": "string", "data": object{
 	"page_content": object{"type": text("default"), "content": text("")}, "enable_stream_check": "bool", "include_stop_stream": "bool", "vision_ability": "string",
@@ -267,6 +270,16 @@ func adminCalls() []call {
 		{name: "unknown action", method: "POST", path: "/admin/api/tokens/bulk", access: admin, body: `{"action":"sell","ids":["{id}"]}`, status: 400},
 		{name: "no ids", method: "POST", path: "/admin/api/tokens/bulk", access: admin, body: `{"action":"delete","ids":[]}`, status: 400},
 		{name: "nothing to undo", method: "POST", path: "/admin/api/audit/nope/undo", access: admin, status: 404},
+		{name: "no such change", method: "GET", path: "/admin/api/audit/nope", access: admin, status: 404},
+		{method: "GET", path: "/admin/api/activity?source=people", access: admin, status: 200, shape: object{"activities": list{object{"entry": "any", "event": "any"}}, "next": "string"}},
+		{name: "no such source", method: "GET", path: "/admin/api/activity?source=ghosts", access: admin, status: 400},
+		{
+			method: "GET", path: "/admin/api/models?q=gpt", access: admin, status: 200, shape: object{"complete": "bool", "models": list{object{
+				"model": "string", "route": "string?", "upstreams": list{"string"}, "accounts": "number", "able": "number", "estimated": "bool",
+				"reasons": "any", "excluded": "any", "back_at": "string?",
+			}}},
+		},
+		{name: "no alarm", method: "POST", path: "/admin/api/alarms/acknowledge", access: admin, body: `{"upstream":"openai","class":"auth","model":""}`, status: 404},
 		{method: "GET", path: "/admin/api/tokens/export?format=token-list", access: admin, status: 200, contentType: "text/plain"},
 		{method: "GET", path: "/admin/api/tokens/export?format=json", access: admin, status: 200, contentType: "application/json"},
 		{name: "unknown format", method: "GET", path: "/admin/api/tokens/export?format=xml", access: admin, status: 400},
@@ -347,7 +360,7 @@ func adminCalls() []call {
 		{name: "stale", method: "PATCH", path: "/admin/api/settings", access: admin, body: `{"max_attempts":3}`, header: map[string]string{"If-Match": `"999"`}, status: 412},
 		{
 			method: "GET", path: "/admin/api/settings/changes", access: admin, status: 200, shape: object{
-				"changes": list{object{"name": "string", "at": "string", "actor": "string", "previous": "string?", "previous_default": "bool"}}, "defaults": settingsShape,
+				"changes": list{object{"name": "string", "at": "string", "actor": "string", "previous": "string?", "previous_default": "bool"}}, "defaults": settingValuesShape,
 			},
 		},
 		{method: "POST", path: "/admin/api/settings/reset", access: admin, body: `{"names":["max_attempts"]}`, status: 200, shape: settingsShape},

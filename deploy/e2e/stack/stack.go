@@ -214,7 +214,8 @@ func (s *Stack) RedisClient() *redis.Client {
 // said so since.
 func (s *Stack) AwaitReserves(upstream string) {
 	s.t.Helper()
-	if s.options.RedisURL != "" { // several servers: a reserve is renewed twice a second
+	// Several servers, or an earlier release, which says it elsewhere: a reserve is renewed twice a second.
+	if s.options.RedisURL != "" || s.options.Release != "" {
 		<-time.After(4 * time.Second)
 		return
 	}

@@ -39,7 +39,7 @@ type Tokens interface {
 	RestoreToken(context.Context, *tokenstorev1.RestoreTokenRequest, ...grpc.CallOption) (*tokenstorev1.RestoreTokenResponse, error)
 	ListTransitions(context.Context, *tokenstorev1.ListTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.ListTransitionsResponse, error)
 	UndoTransitions(context.Context, *tokenstorev1.UndoTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.UndoTransitionsResponse, error)
-	UndoTokenTransitions(context.Context, *tokenstorev1.UndoTokenTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.UndoTransitionsResponse, error)
+	UndoTokenTransitions(context.Context, *tokenstorev1.UndoTokenTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.UndoTokenTransitionsResponse, error)
 	ReleaseToken(context.Context, *tokenstorev1.ReleaseTokenRequest, ...grpc.CallOption) (*tokenstorev1.ReleaseTokenResponse, error)
 	ListTokenAccounts(context.Context, *tokenstorev1.ListTokenAccountsRequest, ...grpc.CallOption) (*tokenstorev1.ListTokenAccountsResponse, error)
 	SummarizePools(context.Context, *tokenstorev1.SummarizePoolsRequest, ...grpc.CallOption) (*tokenstorev1.SummarizePoolsResponse, error)

@@ -140,8 +140,8 @@ func (s *store) ListTransitions(ctx context.Context, r *tokenstorev1.ListTransit
 	return ask[*tokenstorev1.ListTransitionsResponse](ctx, s, r)
 }
 
-func (s *store) UndoTokenTransitions(ctx context.Context, r *tokenstorev1.UndoTokenTransitionsRequest, _ ...grpc.CallOption) (*tokenstorev1.UndoTransitionsResponse, error) {
-	return ask[*tokenstorev1.UndoTransitionsResponse](ctx, s, r)
+func (s *store) UndoTokenTransitions(ctx context.Context, r *tokenstorev1.UndoTokenTransitionsRequest, _ ...grpc.CallOption) (*tokenstorev1.UndoTokenTransitionsResponse, error) {
+	return ask[*tokenstorev1.UndoTokenTransitionsResponse](ctx, s, r)
 }
 
 func (s *store) UndoTransitions(ctx context.Context, r *tokenstorev1.UndoTransitionsRequest, _ ...grpc.CallOption) (*tokenstorev1.UndoTransitionsResponse, error) {
@@ -310,6 +310,7 @@ func newStore() *store {
 		&tokenstorev1.GetUndoResponse{Undo: []*tokenstorev1.AuditUndo{{Disabled: []string{"t2"}}}},
 		&tokenstorev1.ReleaseTokenResponse{Token: cooling},
 		&tokenstorev1.UndoTransitionsResponse{Count: 3},
+		&tokenstorev1.UndoTokenTransitionsResponse{Count: 3},
 		&tokenstorev1.AcknowledgeCauseResponse{Acknowledged: true},
 		&tokenstorev1.ListTransitionsResponse{Transitions: []*tokenstorev1.Transition{
 			{At: moment, Kind: "undone", Class: "auth", By: "guard"},

@@ -84,7 +84,7 @@ func (a *API) undoTransitions(c *gin.Context) error {
 	}
 	ctx, cancel := a.BulkCall(c)
 	defer cancel()
-	var undone *tokenstorev1.UndoTransitionsResponse
+	var undone interface{ GetCount() uint32 }
 	var err error
 	if body.TokenID != "" {
 		undone, err = a.Tokens.UndoTokenTransitions(ctx, &tokenstorev1.UndoTokenTransitionsRequest{Id: body.TokenID, Class: body.Class, From: from, To: to})

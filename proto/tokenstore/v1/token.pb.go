@@ -3469,6 +3469,50 @@ func (x *UndoTransitionsResponse) GetCount() uint32 {
 	return 0
 }
 
+type UndoTokenTransitionsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Count         uint32                 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndoTokenTransitionsResponse) Reset() {
+	*x = UndoTokenTransitionsResponse{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndoTokenTransitionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndoTokenTransitionsResponse) ProtoMessage() {}
+
+func (x *UndoTokenTransitionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndoTokenTransitionsResponse.ProtoReflect.Descriptor instead.
+func (*UndoTokenTransitionsResponse) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *UndoTokenTransitionsResponse) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 type ReleaseTokenRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -3480,7 +3524,7 @@ type ReleaseTokenRequest struct {
 
 func (x *ReleaseTokenRequest) Reset() {
 	*x = ReleaseTokenRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[45]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3492,7 +3536,7 @@ func (x *ReleaseTokenRequest) String() string {
 func (*ReleaseTokenRequest) ProtoMessage() {}
 
 func (x *ReleaseTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[45]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3505,7 +3549,7 @@ func (x *ReleaseTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseTokenRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseTokenRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{45}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ReleaseTokenRequest) GetId() string {
@@ -3531,7 +3575,7 @@ type ReleaseTokenResponse struct {
 
 func (x *ReleaseTokenResponse) Reset() {
 	*x = ReleaseTokenResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[46]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3543,7 +3587,7 @@ func (x *ReleaseTokenResponse) String() string {
 func (*ReleaseTokenResponse) ProtoMessage() {}
 
 func (x *ReleaseTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[46]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3556,7 +3600,7 @@ func (x *ReleaseTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseTokenResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseTokenResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{46}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ReleaseTokenResponse) GetToken() *Token {
@@ -3834,6 +3878,8 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x02to\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\x12\x0e\n" +
 	"\x02by\x18\x05 \x01(\tR\x02by\"/\n" +
 	"\x17UndoTransitionsResponse\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\rR\x05count\"4\n" +
+	"\x1cUndoTokenTransitionsResponse\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\rR\x05count\"5\n" +
 	"\x13ReleaseTokenRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x0e\n" +
@@ -3869,7 +3915,7 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x13TOKEN_ORDER_EXPIRES\x10\x03\x12\x18\n" +
 	"\x14TOKEN_ORDER_REQUESTS\x10\x04\x12\x18\n" +
 	"\x14TOKEN_ORDER_FAILURES\x10\x05\x12\x19\n" +
-	"\x15TOKEN_ORDER_LAST_USED\x10\x062\xef\r\n" +
+	"\x15TOKEN_ORDER_LAST_USED\x10\x062\xf4\r\n" +
 	"\fTokenService\x12T\n" +
 	"\vCreateToken\x12!.tokenstore.v1.CreateTokenRequest\x1a\".tokenstore.v1.CreateTokenResponse\x12W\n" +
 	"\fImportTokens\x12\".tokenstore.v1.ImportTokensRequest\x1a#.tokenstore.v1.ImportTokensResponse\x12Z\n" +
@@ -3887,8 +3933,8 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x0eSummarizePools\x12$.tokenstore.v1.SummarizePoolsRequest\x1a%.tokenstore.v1.SummarizePoolsResponse\x12c\n" +
 	"\x10AcknowledgeCause\x12&.tokenstore.v1.AcknowledgeCauseRequest\x1a'.tokenstore.v1.AcknowledgeCauseResponse\x12`\n" +
 	"\x0fListTransitions\x12%.tokenstore.v1.ListTransitionsRequest\x1a&.tokenstore.v1.ListTransitionsResponse\x12`\n" +
-	"\x0fUndoTransitions\x12%.tokenstore.v1.UndoTransitionsRequest\x1a&.tokenstore.v1.UndoTransitionsResponse\x12j\n" +
-	"\x14UndoTokenTransitions\x12*.tokenstore.v1.UndoTokenTransitionsRequest\x1a&.tokenstore.v1.UndoTransitionsResponse\x12W\n" +
+	"\x0fUndoTransitions\x12%.tokenstore.v1.UndoTransitionsRequest\x1a&.tokenstore.v1.UndoTransitionsResponse\x12o\n" +
+	"\x14UndoTokenTransitions\x12*.tokenstore.v1.UndoTokenTransitionsRequest\x1a+.tokenstore.v1.UndoTokenTransitionsResponse\x12W\n" +
 	"\fReleaseToken\x12\".tokenstore.v1.ReleaseTokenRequest\x1a#.tokenstore.v1.ReleaseTokenResponse\x12W\n" +
 	"\fExportTokens\x12\".tokenstore.v1.ExportTokensRequest\x1a#.tokenstore.v1.ExportTokensResponseB4Z2carousel.internal/proto/tokenstore/v1;tokenstorev1b\x06proto3"
 
@@ -3905,72 +3951,73 @@ func file_tokenstore_v1_token_proto_rawDescGZIP() []byte {
 }
 
 var file_tokenstore_v1_token_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_tokenstore_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_tokenstore_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
 var file_tokenstore_v1_token_proto_goTypes = []any{
-	(CredentialKind)(0),                 // 0: tokenstore.v1.CredentialKind
-	(TokenState)(0),                     // 1: tokenstore.v1.TokenState
-	(TokenFileFormat)(0),                // 2: tokenstore.v1.TokenFileFormat
-	(TokenOrder)(0),                     // 3: tokenstore.v1.TokenOrder
-	(*Token)(nil),                       // 4: tokenstore.v1.Token
-	(*CreateTokenRequest)(nil),          // 5: tokenstore.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),         // 6: tokenstore.v1.CreateTokenResponse
-	(*ImportTokensRequest)(nil),         // 7: tokenstore.v1.ImportTokensRequest
-	(*ImportTokensResponse)(nil),        // 8: tokenstore.v1.ImportTokensResponse
-	(*PreviewTokensRequest)(nil),        // 9: tokenstore.v1.PreviewTokensRequest
-	(*PreviewTokensResponse)(nil),       // 10: tokenstore.v1.PreviewTokensResponse
-	(*PreviewedToken)(nil),              // 11: tokenstore.v1.PreviewedToken
-	(*RejectedLine)(nil),                // 12: tokenstore.v1.RejectedLine
-	(*ListTokensRequest)(nil),           // 13: tokenstore.v1.ListTokensRequest
-	(*ListTokensResponse)(nil),          // 14: tokenstore.v1.ListTokensResponse
-	(*GetTokenRequest)(nil),             // 15: tokenstore.v1.GetTokenRequest
-	(*GetTokenResponse)(nil),            // 16: tokenstore.v1.GetTokenResponse
-	(*UpdateTokenRequest)(nil),          // 17: tokenstore.v1.UpdateTokenRequest
-	(*UpdateTokenResponse)(nil),         // 18: tokenstore.v1.UpdateTokenResponse
-	(*DeleteTokenRequest)(nil),          // 19: tokenstore.v1.DeleteTokenRequest
-	(*DeleteTokenResponse)(nil),         // 20: tokenstore.v1.DeleteTokenResponse
-	(*ExportTokensRequest)(nil),         // 21: tokenstore.v1.ExportTokensRequest
-	(*ExportTokensResponse)(nil),        // 22: tokenstore.v1.ExportTokensResponse
-	(*RestoreTokenRequest)(nil),         // 23: tokenstore.v1.RestoreTokenRequest
-	(*RestoreTokenResponse)(nil),        // 24: tokenstore.v1.RestoreTokenResponse
-	(*RevealTokenRequest)(nil),          // 25: tokenstore.v1.RevealTokenRequest
-	(*RevealTokenResponse)(nil),         // 26: tokenstore.v1.RevealTokenResponse
-	(*TokenAccount)(nil),                // 27: tokenstore.v1.TokenAccount
-	(*TokenQuota)(nil),                  // 28: tokenstore.v1.TokenQuota
-	(*GetTokenAccountRequest)(nil),      // 29: tokenstore.v1.GetTokenAccountRequest
-	(*GetTokenAccountResponse)(nil),     // 30: tokenstore.v1.GetTokenAccountResponse
-	(*RecordTokenAccountRequest)(nil),   // 31: tokenstore.v1.RecordTokenAccountRequest
-	(*RecordTokenAccountResponse)(nil),  // 32: tokenstore.v1.RecordTokenAccountResponse
-	(*ListTokenAccountsRequest)(nil),    // 33: tokenstore.v1.ListTokenAccountsRequest
-	(*ListTokenAccountsResponse)(nil),   // 34: tokenstore.v1.ListTokenAccountsResponse
-	(*AccountOfToken)(nil),              // 35: tokenstore.v1.AccountOfToken
-	(*SummarizePoolsRequest)(nil),       // 36: tokenstore.v1.SummarizePoolsRequest
-	(*SummarizePoolsResponse)(nil),      // 37: tokenstore.v1.SummarizePoolsResponse
-	(*PoolState)(nil),                   // 38: tokenstore.v1.PoolState
-	(*ModelRests)(nil),                  // 39: tokenstore.v1.ModelRests
-	(*SharedCause)(nil),                 // 40: tokenstore.v1.SharedCause
-	(*AcknowledgeCauseRequest)(nil),     // 41: tokenstore.v1.AcknowledgeCauseRequest
-	(*AcknowledgeCauseResponse)(nil),    // 42: tokenstore.v1.AcknowledgeCauseResponse
-	(*Transition)(nil),                  // 43: tokenstore.v1.Transition
-	(*ListTransitionsRequest)(nil),      // 44: tokenstore.v1.ListTransitionsRequest
-	(*ListTransitionsResponse)(nil),     // 45: tokenstore.v1.ListTransitionsResponse
-	(*UndoTransitionsRequest)(nil),      // 46: tokenstore.v1.UndoTransitionsRequest
-	(*UndoTokenTransitionsRequest)(nil), // 47: tokenstore.v1.UndoTokenTransitionsRequest
-	(*UndoTransitionsResponse)(nil),     // 48: tokenstore.v1.UndoTransitionsResponse
-	(*ReleaseTokenRequest)(nil),         // 49: tokenstore.v1.ReleaseTokenRequest
-	(*ReleaseTokenResponse)(nil),        // 50: tokenstore.v1.ReleaseTokenResponse
-	(*timestamppb.Timestamp)(nil),       // 51: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),       // 52: google.protobuf.FieldMask
+	(CredentialKind)(0),                  // 0: tokenstore.v1.CredentialKind
+	(TokenState)(0),                      // 1: tokenstore.v1.TokenState
+	(TokenFileFormat)(0),                 // 2: tokenstore.v1.TokenFileFormat
+	(TokenOrder)(0),                      // 3: tokenstore.v1.TokenOrder
+	(*Token)(nil),                        // 4: tokenstore.v1.Token
+	(*CreateTokenRequest)(nil),           // 5: tokenstore.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),          // 6: tokenstore.v1.CreateTokenResponse
+	(*ImportTokensRequest)(nil),          // 7: tokenstore.v1.ImportTokensRequest
+	(*ImportTokensResponse)(nil),         // 8: tokenstore.v1.ImportTokensResponse
+	(*PreviewTokensRequest)(nil),         // 9: tokenstore.v1.PreviewTokensRequest
+	(*PreviewTokensResponse)(nil),        // 10: tokenstore.v1.PreviewTokensResponse
+	(*PreviewedToken)(nil),               // 11: tokenstore.v1.PreviewedToken
+	(*RejectedLine)(nil),                 // 12: tokenstore.v1.RejectedLine
+	(*ListTokensRequest)(nil),            // 13: tokenstore.v1.ListTokensRequest
+	(*ListTokensResponse)(nil),           // 14: tokenstore.v1.ListTokensResponse
+	(*GetTokenRequest)(nil),              // 15: tokenstore.v1.GetTokenRequest
+	(*GetTokenResponse)(nil),             // 16: tokenstore.v1.GetTokenResponse
+	(*UpdateTokenRequest)(nil),           // 17: tokenstore.v1.UpdateTokenRequest
+	(*UpdateTokenResponse)(nil),          // 18: tokenstore.v1.UpdateTokenResponse
+	(*DeleteTokenRequest)(nil),           // 19: tokenstore.v1.DeleteTokenRequest
+	(*DeleteTokenResponse)(nil),          // 20: tokenstore.v1.DeleteTokenResponse
+	(*ExportTokensRequest)(nil),          // 21: tokenstore.v1.ExportTokensRequest
+	(*ExportTokensResponse)(nil),         // 22: tokenstore.v1.ExportTokensResponse
+	(*RestoreTokenRequest)(nil),          // 23: tokenstore.v1.RestoreTokenRequest
+	(*RestoreTokenResponse)(nil),         // 24: tokenstore.v1.RestoreTokenResponse
+	(*RevealTokenRequest)(nil),           // 25: tokenstore.v1.RevealTokenRequest
+	(*RevealTokenResponse)(nil),          // 26: tokenstore.v1.RevealTokenResponse
+	(*TokenAccount)(nil),                 // 27: tokenstore.v1.TokenAccount
+	(*TokenQuota)(nil),                   // 28: tokenstore.v1.TokenQuota
+	(*GetTokenAccountRequest)(nil),       // 29: tokenstore.v1.GetTokenAccountRequest
+	(*GetTokenAccountResponse)(nil),      // 30: tokenstore.v1.GetTokenAccountResponse
+	(*RecordTokenAccountRequest)(nil),    // 31: tokenstore.v1.RecordTokenAccountRequest
+	(*RecordTokenAccountResponse)(nil),   // 32: tokenstore.v1.RecordTokenAccountResponse
+	(*ListTokenAccountsRequest)(nil),     // 33: tokenstore.v1.ListTokenAccountsRequest
+	(*ListTokenAccountsResponse)(nil),    // 34: tokenstore.v1.ListTokenAccountsResponse
+	(*AccountOfToken)(nil),               // 35: tokenstore.v1.AccountOfToken
+	(*SummarizePoolsRequest)(nil),        // 36: tokenstore.v1.SummarizePoolsRequest
+	(*SummarizePoolsResponse)(nil),       // 37: tokenstore.v1.SummarizePoolsResponse
+	(*PoolState)(nil),                    // 38: tokenstore.v1.PoolState
+	(*ModelRests)(nil),                   // 39: tokenstore.v1.ModelRests
+	(*SharedCause)(nil),                  // 40: tokenstore.v1.SharedCause
+	(*AcknowledgeCauseRequest)(nil),      // 41: tokenstore.v1.AcknowledgeCauseRequest
+	(*AcknowledgeCauseResponse)(nil),     // 42: tokenstore.v1.AcknowledgeCauseResponse
+	(*Transition)(nil),                   // 43: tokenstore.v1.Transition
+	(*ListTransitionsRequest)(nil),       // 44: tokenstore.v1.ListTransitionsRequest
+	(*ListTransitionsResponse)(nil),      // 45: tokenstore.v1.ListTransitionsResponse
+	(*UndoTransitionsRequest)(nil),       // 46: tokenstore.v1.UndoTransitionsRequest
+	(*UndoTokenTransitionsRequest)(nil),  // 47: tokenstore.v1.UndoTokenTransitionsRequest
+	(*UndoTransitionsResponse)(nil),      // 48: tokenstore.v1.UndoTransitionsResponse
+	(*UndoTokenTransitionsResponse)(nil), // 49: tokenstore.v1.UndoTokenTransitionsResponse
+	(*ReleaseTokenRequest)(nil),          // 50: tokenstore.v1.ReleaseTokenRequest
+	(*ReleaseTokenResponse)(nil),         // 51: tokenstore.v1.ReleaseTokenResponse
+	(*timestamppb.Timestamp)(nil),        // 52: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),        // 53: google.protobuf.FieldMask
 }
 var file_tokenstore_v1_token_proto_depIdxs = []int32{
 	1,  // 0: tokenstore.v1.Token.state:type_name -> tokenstore.v1.TokenState
-	51, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
-	51, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
-	51, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	51, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
+	52, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
+	52, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
+	52, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	52, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
 	0,  // 5: tokenstore.v1.Token.kind:type_name -> tokenstore.v1.CredentialKind
-	51, // 6: tokenstore.v1.Token.refreshed_at:type_name -> google.protobuf.Timestamp
-	51, // 7: tokenstore.v1.Token.next_refresh_at:type_name -> google.protobuf.Timestamp
-	51, // 8: tokenstore.v1.Token.disabled_until:type_name -> google.protobuf.Timestamp
+	52, // 6: tokenstore.v1.Token.refreshed_at:type_name -> google.protobuf.Timestamp
+	52, // 7: tokenstore.v1.Token.next_refresh_at:type_name -> google.protobuf.Timestamp
+	52, // 8: tokenstore.v1.Token.disabled_until:type_name -> google.protobuf.Timestamp
 	4,  // 9: tokenstore.v1.CreateTokenResponse.token:type_name -> tokenstore.v1.Token
 	2,  // 10: tokenstore.v1.ImportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
 	12, // 11: tokenstore.v1.ImportTokensResponse.rejected:type_name -> tokenstore.v1.RejectedLine
@@ -3981,15 +4028,15 @@ var file_tokenstore_v1_token_proto_depIdxs = []int32{
 	3,  // 16: tokenstore.v1.ListTokensRequest.order:type_name -> tokenstore.v1.TokenOrder
 	4,  // 17: tokenstore.v1.ListTokensResponse.tokens:type_name -> tokenstore.v1.Token
 	4,  // 18: tokenstore.v1.GetTokenResponse.token:type_name -> tokenstore.v1.Token
-	52, // 19: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
-	51, // 20: tokenstore.v1.UpdateTokenRequest.disabled_until:type_name -> google.protobuf.Timestamp
+	53, // 19: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
+	52, // 20: tokenstore.v1.UpdateTokenRequest.disabled_until:type_name -> google.protobuf.Timestamp
 	4,  // 21: tokenstore.v1.UpdateTokenResponse.token:type_name -> tokenstore.v1.Token
 	2,  // 22: tokenstore.v1.ExportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
 	4,  // 23: tokenstore.v1.RestoreTokenResponse.token:type_name -> tokenstore.v1.Token
 	28, // 24: tokenstore.v1.TokenAccount.quotas:type_name -> tokenstore.v1.TokenQuota
-	51, // 25: tokenstore.v1.TokenAccount.quota_start:type_name -> google.protobuf.Timestamp
-	51, // 26: tokenstore.v1.TokenAccount.as_of:type_name -> google.protobuf.Timestamp
-	51, // 27: tokenstore.v1.TokenAccount.quota_resets_at:type_name -> google.protobuf.Timestamp
+	52, // 25: tokenstore.v1.TokenAccount.quota_start:type_name -> google.protobuf.Timestamp
+	52, // 26: tokenstore.v1.TokenAccount.as_of:type_name -> google.protobuf.Timestamp
+	52, // 27: tokenstore.v1.TokenAccount.quota_resets_at:type_name -> google.protobuf.Timestamp
 	27, // 28: tokenstore.v1.GetTokenAccountResponse.account:type_name -> tokenstore.v1.TokenAccount
 	27, // 29: tokenstore.v1.RecordTokenAccountRequest.account:type_name -> tokenstore.v1.TokenAccount
 	35, // 30: tokenstore.v1.ListTokenAccountsResponse.accounts:type_name -> tokenstore.v1.AccountOfToken
@@ -3997,20 +4044,20 @@ var file_tokenstore_v1_token_proto_depIdxs = []int32{
 	27, // 32: tokenstore.v1.AccountOfToken.account:type_name -> tokenstore.v1.TokenAccount
 	38, // 33: tokenstore.v1.SummarizePoolsResponse.pools:type_name -> tokenstore.v1.PoolState
 	40, // 34: tokenstore.v1.PoolState.causes:type_name -> tokenstore.v1.SharedCause
-	51, // 35: tokenstore.v1.PoolState.next_back:type_name -> google.protobuf.Timestamp
-	51, // 36: tokenstore.v1.PoolState.next_expiry:type_name -> google.protobuf.Timestamp
+	52, // 35: tokenstore.v1.PoolState.next_back:type_name -> google.protobuf.Timestamp
+	52, // 36: tokenstore.v1.PoolState.next_expiry:type_name -> google.protobuf.Timestamp
 	39, // 37: tokenstore.v1.PoolState.models:type_name -> tokenstore.v1.ModelRests
-	51, // 38: tokenstore.v1.ModelRests.next_back:type_name -> google.protobuf.Timestamp
-	51, // 39: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
-	51, // 40: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
-	51, // 41: tokenstore.v1.SharedCause.acknowledged_at:type_name -> google.protobuf.Timestamp
-	51, // 42: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
-	51, // 43: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
+	52, // 38: tokenstore.v1.ModelRests.next_back:type_name -> google.protobuf.Timestamp
+	52, // 39: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
+	52, // 40: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
+	52, // 41: tokenstore.v1.SharedCause.acknowledged_at:type_name -> google.protobuf.Timestamp
+	52, // 42: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
+	52, // 43: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
 	43, // 44: tokenstore.v1.ListTransitionsResponse.transitions:type_name -> tokenstore.v1.Transition
-	51, // 45: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
-	51, // 46: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
-	51, // 47: tokenstore.v1.UndoTokenTransitionsRequest.from:type_name -> google.protobuf.Timestamp
-	51, // 48: tokenstore.v1.UndoTokenTransitionsRequest.to:type_name -> google.protobuf.Timestamp
+	52, // 45: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
+	52, // 46: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
+	52, // 47: tokenstore.v1.UndoTokenTransitionsRequest.from:type_name -> google.protobuf.Timestamp
+	52, // 48: tokenstore.v1.UndoTokenTransitionsRequest.to:type_name -> google.protobuf.Timestamp
 	4,  // 49: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
 	5,  // 50: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
 	7,  // 51: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
@@ -4029,7 +4076,7 @@ var file_tokenstore_v1_token_proto_depIdxs = []int32{
 	44, // 64: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
 	46, // 65: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
 	47, // 66: tokenstore.v1.TokenService.UndoTokenTransitions:input_type -> tokenstore.v1.UndoTokenTransitionsRequest
-	49, // 67: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
+	50, // 67: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
 	21, // 68: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
 	6,  // 69: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
 	8,  // 70: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
@@ -4047,8 +4094,8 @@ var file_tokenstore_v1_token_proto_depIdxs = []int32{
 	42, // 82: tokenstore.v1.TokenService.AcknowledgeCause:output_type -> tokenstore.v1.AcknowledgeCauseResponse
 	45, // 83: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
 	48, // 84: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
-	48, // 85: tokenstore.v1.TokenService.UndoTokenTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
-	50, // 86: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
+	49, // 85: tokenstore.v1.TokenService.UndoTokenTransitions:output_type -> tokenstore.v1.UndoTokenTransitionsResponse
+	51, // 86: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
 	22, // 87: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
 	69, // [69:88] is the sub-list for method output_type
 	50, // [50:69] is the sub-list for method input_type
@@ -4072,7 +4119,7 @@ func file_tokenstore_v1_token_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_token_proto_rawDesc), len(file_tokenstore_v1_token_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   47,
+			NumMessages:   48,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

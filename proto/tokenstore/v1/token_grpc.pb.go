@@ -91,7 +91,7 @@ type TokenServiceClient interface {
 	// What has happened to them since stays.
 	UndoTransitions(ctx context.Context, in *UndoTransitionsRequest, opts ...grpc.CallOption) (*UndoTransitionsResponse, error)
 	// UndoTokenTransitions is UndoTransitions for one token.
-	UndoTokenTransitions(ctx context.Context, in *UndoTokenTransitionsRequest, opts ...grpc.CallOption) (*UndoTransitionsResponse, error)
+	UndoTokenTransitions(ctx context.Context, in *UndoTokenTransitionsRequest, opts ...grpc.CallOption) (*UndoTokenTransitionsResponse, error)
 	// ReleaseToken brings back a token that cools, is probed or is parked.
 	ReleaseToken(ctx context.Context, in *ReleaseTokenRequest, opts ...grpc.CallOption) (*ReleaseTokenResponse, error)
 	// ExportTokens renders the pool as a token file, secrets included.
@@ -266,9 +266,9 @@ func (c *tokenServiceClient) UndoTransitions(ctx context.Context, in *UndoTransi
 	return out, nil
 }
 
-func (c *tokenServiceClient) UndoTokenTransitions(ctx context.Context, in *UndoTokenTransitionsRequest, opts ...grpc.CallOption) (*UndoTransitionsResponse, error) {
+func (c *tokenServiceClient) UndoTokenTransitions(ctx context.Context, in *UndoTokenTransitionsRequest, opts ...grpc.CallOption) (*UndoTokenTransitionsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(UndoTransitionsResponse)
+	out := new(UndoTokenTransitionsResponse)
 	err := c.cc.Invoke(ctx, TokenService_UndoTokenTransitions_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
@@ -347,7 +347,7 @@ type TokenServiceServer interface {
 	// What has happened to them since stays.
 	UndoTransitions(context.Context, *UndoTransitionsRequest) (*UndoTransitionsResponse, error)
 	// UndoTokenTransitions is UndoTransitions for one token.
-	UndoTokenTransitions(context.Context, *UndoTokenTransitionsRequest) (*UndoTransitionsResponse, error)
+	UndoTokenTransitions(context.Context, *UndoTokenTransitionsRequest) (*UndoTokenTransitionsResponse, error)
 	// ReleaseToken brings back a token that cools, is probed or is parked.
 	ReleaseToken(context.Context, *ReleaseTokenRequest) (*ReleaseTokenResponse, error)
 	// ExportTokens renders the pool as a token file, secrets included.
@@ -410,7 +410,7 @@ func (UnimplementedTokenServiceServer) ListTransitions(context.Context, *ListTra
 func (UnimplementedTokenServiceServer) UndoTransitions(context.Context, *UndoTransitionsRequest) (*UndoTransitionsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UndoTransitions not implemented")
 }
-func (UnimplementedTokenServiceServer) UndoTokenTransitions(context.Context, *UndoTokenTransitionsRequest) (*UndoTransitionsResponse, error) {
+func (UnimplementedTokenServiceServer) UndoTokenTransitions(context.Context, *UndoTokenTransitionsRequest) (*UndoTokenTransitionsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UndoTokenTransitions not implemented")
 }
 func (UnimplementedTokenServiceServer) ReleaseToken(context.Context, *ReleaseTokenRequest) (*ReleaseTokenResponse, error) {

@@ -35,9 +35,9 @@ func (s *TokenServer) UndoTransitions(
 // UndoTokenTransitions implements TokenService.
 func (s *TokenServer) UndoTokenTransitions(
 	ctx context.Context, request *tokenstorev1.UndoTokenTransitionsRequest,
-) (*tokenstorev1.UndoTransitionsResponse, error) {
+) (*tokenstorev1.UndoTokenTransitionsResponse, error) {
 	count, err := s.store.UndoTokenTransitions(ctx, request.GetId(), undoOf(request))
-	return &tokenstorev1.UndoTransitionsResponse{Count: uint32(count)}, err //nolint:gosec // at most those of a history
+	return &tokenstorev1.UndoTokenTransitionsResponse{Count: uint32(count)}, err //nolint:gosec // at most those of a history
 }
 
 // undoOf is what both requests to undo transitions say alike.

@@ -60,13 +60,7 @@ func barSpan(from, to *timestamppb.Timestamp, now time.Time) (start, end time.Ti
 	if !start.Before(end) {
 		return start, end, 0, false
 	}
-	for _, step = range barSteps {
-		first, last := start.Truncate(step), end.Add(step-1).Truncate(step)
-		if last.Sub(first) <= mostBars*step {
-			return first, last, step, true
-		}
-	}
-	return start, end, 0, false
+	return inSteps(start, end, barSteps, mostBars)
 }
 
 // histogram counts the requests in the filter's time, whatever else it says; nil where they can't

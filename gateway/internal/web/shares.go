@@ -38,10 +38,10 @@ type tokenShare struct {
 // sharesNow returns the shares; nil where there are none, or too many tokens, or they can't be had:
 // the page does without.
 func (s *Site) sharesNow(ctx context.Context, now time.Time) *shares {
-	pools, err := s.Tokens.SummarizePools(ctx, &tokenstorev1.SummarizePoolsRequest{})
+	pools, err := s.pools(ctx)
 	total := uint32(0)
-	for _, state := range pools.GetPools() {
-		total += pool{PoolState: state}.Total()
+	for _, each := range pools {
+		total += each.Total()
 	}
 	if err != nil || total > sharedAmong {
 		return nil

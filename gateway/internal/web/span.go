@@ -60,13 +60,20 @@ func ownSpan(from, to string) (span, bool) {
 	if wrongFrom != nil || wrongTo != nil || first == nil || last == nil || !begin.Before(end) || end.Sub(begin) > longestOwn {
 		return span{}, false
 	}
-	for _, step := range ownSteps {
-		from, to := begin.Truncate(step), end.Add(step-1).Truncate(step)
-		if to.Sub(from) <= mostSteps*step {
-			return span{Name: ownRange, Pause: 60_000, step: step, long: to.Sub(from), end: to}, true
+	start, stop, step, ok := inSteps(begin, end, ownSteps, mostSteps)
+	return span{Name: ownRange, Pause: 60_000, step: step, long: stop.Sub(start), end: stop}, ok
+}
+
+// inSteps is a time in whole steps, the smallest of those given of which it has no more than most;
+// false where it has more of each.
+func inSteps(begin, end time.Time, steps []time.Duration, most int) (start, stop time.Time, step time.Duration, ok bool) {
+	for _, step := range steps {
+		start, stop := begin.Truncate(step), end.Add(step-1).Truncate(step)
+		if stop.Sub(start) <= time.Duration(most)*step {
+			return start, stop, step, true
 		}
 	}
-	return span{}, false
+	return begin, end, 0, false
 }
 
 // bounds are the beginning and the end of the span.

@@ -3,8 +3,6 @@ package e2e_test
 import (
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +37,7 @@ func TestManyAccountsInABrowser(t *testing.T) {
 	tab.Click("#token-table .sort[href*='sort=-alias']")
 	tab.See("#token-table tbody tr:first-child", "bulk-119")
 
-	draw(t, tab, "accounts")
+	lookAt(t, tab, "accounts")
 	selectMatching := func(total int) {
 		t.Helper()
 		tab.Click("#select-all")
@@ -104,23 +102,8 @@ func TestATokenIsTestedInABrowser(t *testing.T) {
 		gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/logs?token_id="+tokens[1].ID, nil).JSON(t, &logs)
 		return len(logs.Entries) == 2
 	})
-	draw(t, tab, "token-test")
+	lookAt(t, tab, "token-test")
 	gateway.MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/tokens/"+tokens[1].ID, map[string]any{"enabled": false})
 	tab.Click("#test-send")
 	tab.See("#test-answer", "Fails")
-}
-
-// draw writes pictures of a page, where somebody wants them.
-func draw(t *testing.T, tab *browser.Tab, name string) {
-	t.Helper()
-	folder := os.Getenv("SCREENSHOTS")
-	for _, look := range []browser.Look{{Width: 390, Dark: true}, {Width: 390}, {Width: 1280, Dark: true}, {Width: 1280}} {
-		tab.Use(look)
-		for _, problem := range tab.Accessibility() {
-			t.Errorf("%s, %s: %s", name, look.Name(), problem)
-		}
-		if folder != "" {
-			tab.Screenshot(filepath.Join(folder, name+"-"+look.Name()+".png"))
-		}
-	}
 }

@@ -3,8 +3,6 @@ package e2e_test
 import (
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,22 +16,6 @@ func clickIn(tab *browser.Tab, text, selector string) {
 	row := fmt.Sprintf("[...document.querySelectorAll('#audit tbody tr')].find((row) => row.textContent.includes(%q))", text)
 	tab.Until("there is "+text, fmt.Sprintf("%s?.querySelector(%q) != null", row, selector))
 	browser.Eval[any](tab, fmt.Sprintf("%s.querySelector(%q).click()", row, selector))
-}
-
-// drawn takes pictures of a page in every look, with SCREENSHOTS=<folder>, and finds what keeps
-// people from using it.
-func drawn(t *testing.T, tab *browser.Tab, name string) {
-	t.Helper()
-	folder := os.Getenv("SCREENSHOTS")
-	for _, look := range []browser.Look{{Width: 390, Dark: true}, {Width: 390}, {Width: 1280, Dark: true}, {Width: 1280}} {
-		tab.Use(look)
-		for _, problem := range tab.Accessibility() {
-			t.Errorf("%s, %s: %s", name, look.Name(), problem)
-		}
-		if folder != "" {
-			tab.Screenshot(filepath.Join(folder, "activity-"+name+"-"+look.Name()+".png"))
-		}
-	}
 }
 
 // An admin sees what they and failures did in one stream, opens a change, and takes all of it back.
@@ -55,7 +37,7 @@ func TestActivityInABrowser(t *testing.T) {
 
 	// What failures did is in the same stream, or by itself.
 	tab.See("#audit .by-itself", "Cooled")
-	drawn(t, tab, "activity")
+	lookAt(t, tab, "activity-activity")
 	tab.Click("#activity-source a[href*='source=carousel']")
 	tab.See("#audit .by-itself", "team-4")
 	tab.Gone("#audit", "Tokens deleted")
@@ -83,7 +65,7 @@ func TestActivityInABrowser(t *testing.T) {
 		t.Errorf("the change is shown as %q", got)
 	}
 
-	drawn(t, tab, "change")
+	lookAt(t, tab, "activity-change")
 
 	// Undone on its own page.
 	tab.Click("[data-undo]")
@@ -94,7 +76,7 @@ func TestActivityInABrowser(t *testing.T) {
 	tab.Go(gateway.URL + "/admin/settings")
 	tab.See("#setting-max_attempts .standard", "Default 3")
 	tab.See("#setting-max_attempts .earlier", "Before 7")
-	drawn(t, tab, "settings")
+	lookAt(t, tab, "activity-settings")
 	tab.Click("#setting-max_attempts [data-restore]")
 	tab.Until("it is 7 again", "document.readyState === 'complete' && document.querySelector('#max_attempts')?.value === '7'")
 

@@ -2,8 +2,6 @@ package e2e_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -21,7 +19,7 @@ func TestHomeInABrowser(t *testing.T) {
 	tab.See("#headline", "All 2 accounts can serve.")
 	tab.See("#needs", "No backup was made yet")
 	tab.See("#connect", "Waiting for the first request")
-	lookAt(t, tab, "first")
+	lookAt(t, tab, "home-first")
 	if failed := chats(t, s.Gateways, "gpt-test", 3, 1); failed > 0 {
 		t.Fatalf("%d requests failed", failed)
 	}
@@ -33,14 +31,14 @@ func TestHomeInABrowser(t *testing.T) {
 	tab.Until("the chart can be read", "document.querySelector('.plot') !== null")
 	browser.Eval[any](tab, "document.querySelector('.plot').dispatchEvent(new KeyboardEvent('keydown', {key: 'End'}))")
 	tab.See(".told", "gpt-test")
-	lookAt(t, tab, "usage")
+	lookAt(t, tab, "home-usage")
 
 	bulk(t, gateway, "disable", []string{gateway.Tokens(t)[0].ID, gateway.Tokens(t)[1].ID})
 	tab.Go(gateway.URL + "/admin/")
 	tab.See("#headline", "None of the 2 accounts can serve. openai can’t: its accounts are disabled.")
 	tab.Click("[name=language][value=zh]")
 	tab.See("#headline", "2 个账号均不可用。 openai 不可用：其账号均已停用。")
-	lookAt(t, tab, "zh")
+	lookAt(t, tab, "home-zh")
 	if problems := tab.Problems(); len(problems) > 0 {
 		t.Errorf("the browser complains:\n%s", strings.Join(problems, "\n"))
 	}
@@ -59,7 +57,7 @@ func readChart(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 	press("End", true)
 	tab.See("#traffic .told", "Show the requests")
 	tab.See("#traffic .told", "Zoom in")
-	lookAt(t, tab, "told")
+	lookAt(t, tab, "home-told")
 
 	// What is new comes in, and the reader is not disturbed.
 	if failed := chats(t, []*stack.Gateway{gateway}, "gpt-test", 1, 1); failed > 0 {
@@ -74,19 +72,4 @@ func readChart(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 	tab.Until("the link has the focus", "document.activeElement.matches('.told-leads a')")
 	tab.Press("\r")
 	tab.Until("the requests are there", "location.pathname === '/admin/logs' && location.search.includes('from=') && location.search.includes('to=') && document.querySelectorAll('#log-rows tr').length === 4")
-}
-
-// lookAt finds nothing in any look of a page that keeps people from using the page. With
-// SCREENSHOTS=<folder> each is also drawn.
-func lookAt(t *testing.T, tab *browser.Tab, name string) {
-	t.Helper()
-	for _, look := range []browser.Look{{Width: 390, Dark: true}, {Width: 390}, {Width: 1280, Dark: true}, {Width: 1280}} {
-		tab.Use(look)
-		for _, problem := range tab.Accessibility() {
-			t.Errorf("%s, %s: %s", name, look.Name(), problem)
-		}
-		if folder := os.Getenv("SCREENSHOTS"); folder != "" {
-			tab.Screenshot(filepath.Join(folder, "home-"+name+"-"+look.Name()+".png"))
-		}
-	}
 }

@@ -198,9 +198,7 @@ func TestKeyPagesAreAccessible(t *testing.T) {
 	}
 	tab := login(t, gateway, "/admin/keys")
 	for _, language := range []string{"en", "zh"} {
-		tab.Go(gateway.URL + "/admin/keys")
-		tab.Click("[name=language][value=" + language + "]")
-		tab.Until("the page is in that language", fmt.Sprintf("document.documentElement.lang.startsWith(%q) && document.readyState === 'complete'", language))
+		speak(tab, gateway, "/admin/keys", language)
 		look(t, tab, "keys", language)
 		tab.Click("#new-key")
 		look(t, tab, "key-dialog", language)
@@ -230,16 +228,7 @@ func TestKeyPagesAreAccessible(t *testing.T) {
 // look sees a page as it is, in every way of looking at it.
 func look(t *testing.T, tab *browser.Tab, name, language string) {
 	t.Helper()
-	for _, look := range []browser.Look{{Width: 1280}, {Width: 1280, Dark: true}, {Width: 390}, {Width: 390, Dark: true}} {
-		tab.Use(look)
-		for _, problem := range tab.Accessibility() {
-			t.Errorf("%s, %s, %s: %s", name, language, look.Name(), problem)
-		}
-		if folder := os.Getenv("SCREENSHOTS"); folder != "" {
-			tab.Screenshot(filepath.Join(folder, name+"-"+language+"-"+look.Name()+".png"))
-		}
-	}
-	tab.Use(browser.Look{Width: 1280})
+	lookAt(t, tab, name+"-"+language)
 	checkKeyboard(t, tab, name)
 }
 

@@ -3,8 +3,6 @@ package e2e_test
 import (
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -308,22 +306,11 @@ func TestPagesAreAccessible(t *testing.T) {
 	gateway := s.Gateways[0]
 	paths := strings.NewReplacer(fill(t, s)...)
 	tab := login(t, gateway, "/admin/")
-	folder := os.Getenv("SCREENSHOTS")
 	for _, language := range []string{"en", "zh"} {
-		tab.Go(gateway.URL + "/admin/")
-		tab.Click("[name=language][value=" + language + "]")
-		tab.Until("the page is in that language", fmt.Sprintf("document.documentElement.lang.startsWith(%q) && document.readyState === 'complete'", language))
+		speak(tab, gateway, "/admin/", language)
 		for _, page := range everyPage {
 			tab.Go(gateway.URL + paths.Replace(page.path))
-			for _, look := range []browser.Look{{Width: 1280}, {Width: 1280, Dark: true}, {Width: 390}, {Width: 390, Dark: true}} {
-				tab.Use(look)
-				for _, problem := range tab.Accessibility() {
-					t.Errorf("%s, %s, %s: %s", page.name, language, look.Name(), problem)
-				}
-				if folder != "" {
-					tab.Screenshot(filepath.Join(folder, page.name+"-"+language+"-"+look.Name()+".png"))
-				}
-			}
+			inEveryLook(t, tab, page.name+"-"+language)
 			checkKeyboard(t, tab, page.name)
 		}
 	}

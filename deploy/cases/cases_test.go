@@ -21,11 +21,7 @@ var holds = map[string]func(t *testing.T){}
 // than its own upstream starts a stack of its own.
 var pair *stack.Stack
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	stack.RemoveBinaries()
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { stack.Main(m) }
 
 // TestCases runs every case. Its output, with -v, is the table of what holds.
 func TestCases(t *testing.T) {

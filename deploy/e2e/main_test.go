@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -15,11 +14,7 @@ import (
 	"carousel.internal/deploy/e2e/stack"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	stack.RemoveBinaries()
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { stack.Main(m) }
 
 // post sends a body to a gateway's chat route and answers the status and body.
 func post(t *testing.T, gateway *stack.Gateway, key, body string) (int, http.Header, string) {

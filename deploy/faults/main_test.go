@@ -15,11 +15,7 @@ import (
 	"carousel.internal/deploy/upstreamsim"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	stack.RemoveBinaries()
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { stack.Main(m) }
 
 // capacity is the cap of each token of the bench.
 const capacity = 4

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
-	"os"
 	"testing"
 	"time"
 
@@ -12,11 +11,7 @@ import (
 	"carousel.internal/deploy/upstreamsim"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	stack.RemoveBinaries()
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { stack.Main(m) }
 
 // start starts a stack whose upstream `cursor` speaks the agent protocol, with some tokens. At the
 // test's end no run may have broken a check of the upstream, and none may be open.

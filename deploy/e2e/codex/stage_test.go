@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -20,11 +19,7 @@ import (
 	"carousel.internal/gateway/grammar"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	stack.RemoveBinaries()
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { stack.Main(m) }
 
 // upstream is one of the four over which everything is played.
 type upstream struct {

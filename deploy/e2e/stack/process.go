@@ -266,8 +266,14 @@ func Binary(t testing.TB, service string) string {
 	return binary(t, service, "./cmd/"+service)
 }
 
-// RemoveBinaries removes what was built; call it at the end of TestMain.
-func RemoveBinaries() {
+// Main is the TestMain of a package whose tests start stacks: what was built for them is removed.
+func Main(m *testing.M) {
+	code := m.Run()
+	removeBinaries()
+	os.Exit(code)
+}
+
+func removeBinaries() {
 	removeReleases()
 	built.Lock()
 	defer built.Unlock()

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/url"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -15,8 +16,11 @@ type conn struct {
 	net.Conn
 	pool         *idle
 	scheme, host string
-	// cut ends the connection. It is here so that no exchange has to make it.
-	cut func()
+	// cut ends the connection, and hungUp tells that it was called: over TLS, who hangs up may
+	// read the other's farewell before its own socket is closed, which is no end of an answer.
+	// cut is here so that no exchange has to make it.
+	cut    func()
+	hungUp atomic.Bool
 	// since is when it became idle.
 	since time.Time
 	// raw is the socket, where there is one; probe looks into it.
@@ -43,7 +47,10 @@ func (t *Transport) open(ctx context.Context, to *url.URL) (*conn, error) {
 		}
 	}
 	c := &conn{Conn: opened, pool: &t.idle, scheme: to.Scheme, host: to.Host}
-	c.cut = func() { _ = opened.Close() }
+	c.cut = func() {
+		c.hungUp.Store(true)
+		_ = opened.Close()
+	}
 	if c.raw, c.layered, err = socketOf(opened); err != nil {
 		c.cut()
 		return nil, err

@@ -242,6 +242,62 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// A body that lasts until the server closes has not come to its end when it was us who closed,
+// also where the server's farewell is read after ours, as TLS may do.
+func TestOurOwnEndIsNoEndOfABody(t *testing.T) {
+	t.Parallel()
+	because := errors.New("nobody wants it")
+	for title, cancels := range map[string]bool{"cancelled": true, "the request's body breaks": false} {
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, func(p *peer) {
+				_, _ = p.reader.Peek(1)
+				p.say("HTTP/1.1 200 OK\r\n\r\nhe")
+				p.gone()
+			})
+			transport := newTransport(t, &http.Transport{
+				DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+					conn, err := new(net.Dialer).DialContext(ctx, network, address)
+					return farewell{conn}, err
+				},
+			})
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			body, broken := io.Pipe()
+			request := newRequest(ctx, t, http.MethodPost, s.url(), "")
+			request.Body, request.ContentLength = body, 1<<30
+			var sending sync.WaitGroup
+			defer sending.Wait()
+			defer func() { _ = broken.CloseWithError(because) }()
+			sending.Go(func() { _, _ = broken.Write(make([]byte, 1<<20)) })
+			response, err := transport.RoundTrip(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = response.Body.Close() }()
+			if cancels {
+				cancel(because)
+			} else {
+				_ = broken.CloseWithError(because)
+			}
+			if _, err := io.Copy(io.Discard, response.Body); err == nil {
+				t.Error("it reads as a whole answer")
+			}
+		})
+	}
+}
+
+// farewell is a connection on which the other's end is read after one's own.
+type farewell struct{ net.Conn }
+
+func (f farewell) Read(p []byte) (int, error) {
+	n, err := f.Conn.Read(p)
+	if errors.Is(err, net.ErrClosed) {
+		err = io.EOF
+	}
+	return n, err
+}
+
 func schemeOf(secure bool) string {
 	if secure {
 		return "https://"

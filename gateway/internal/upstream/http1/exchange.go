@@ -186,7 +186,7 @@ func (x *exchange) next(p []byte) (int, error) {
 		}
 	case noBody: // nothing of one is read
 	case untilClose:
-		over = err == io.EOF //nolint:errorlint // as connections return it
+		over = err == io.EOF && !x.conn.hungUp.Load() //nolint:errorlint // as connections return it
 	}
 	switch {
 	case over:

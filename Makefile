@@ -9,7 +9,7 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules --no-print-directory
 BIN := $(CURDIR)/bin
 MODULES := proto gateway tokenstore deploy
 PROGRAMS := gateway tokenstore upstreamsim local
-SCRIPTS := .ci/run $(wildcard deploy/docker/*.sh)
+SCRIPTS := .ci/run deploy/install.sh $(wildcard deploy/docker/*.sh)
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # The race detector needs a C compiler; without one the tests run all the same.
@@ -22,6 +22,8 @@ T ?= 30s
 SOAK ?= 30m
 # Arguments of "make bench"; BENCH=-help lists them.
 BENCH ?=
+# Which platforms "make release" builds for, with commas between; all of them by default.
+ONLY ?=
 # The commit that "make bench-before" compares with, such as a tag or a merge base.
 BEFORE ?= HEAD~1
 # How many gateways "make up" starts, kept in .env, and SIM=1 to add the simulated upstreams.
@@ -69,7 +71,7 @@ run: ## The pair in one process, on port 3000
 ##@ Tests
 
 .PHONY: test
-test: $(addprefix test-,$(MODULES)) ## All tests; without redis-server, Docker, Chromium, HAProxy or curl theirs are skipped, unless REQUIRE_REDIS=1, REQUIRE_DOCKER=1, REQUIRE_BROWSER=1, REQUIRE_HAPROXY=1, REQUIRE_CURL=1
+test: $(addprefix test-,$(MODULES)) test-chart ## All tests; without redis-server, Docker, Chromium, HAProxy or curl theirs are skipped, unless REQUIRE_REDIS=1, REQUIRE_DOCKER=1, REQUIRE_BROWSER=1, REQUIRE_HAPROXY=1, REQUIRE_CURL=1
 
 # One package at a time where tests start whole systems and measure time.
 test-proto test-gateway test-tokenstore: parallel :=
@@ -82,6 +84,16 @@ $(addprefix test-,$(MODULES)): test-%:
 .PHONY: faults
 faults: ## Processes killed, frozen and cut off under load, with counts; twelve minutes (TESTS='-run TestKill'; ACCOUNTS=5m: how long accounts are under fire)
 	@cd deploy && FAULTS=1 go test -count=1 -v -timeout 20m $(if $(filter ./...,$(TESTS)),,$(TESTS)) ./faults
+
+# Its many modules are in no program, so it is outside of go.work.
+.PHONY: test-chart
+test-chart: ## The Helm chart: what it renders is what Kubernetes takes
+	@echo "test chart"
+	@cd deploy/helm && GOWORK=off go test ./...
+
+.PHONY: chart
+chart: ## The Kustomize base and the manual's table of values, from the Helm chart
+	@cd deploy/helm && GOWORK=off go test -run TestMadeFilesAreCurrent -update .
 
 .PHONY: soak
 soak: ## Steady load and random faults for SOAK (30m): is anything lost, does anything grow?
@@ -182,6 +194,20 @@ notices-check: ## Are the notices those of the present modules?
 sbom: ## A bill of materials (CycloneDX), to bin/sbom.cdx.json
 	@mkdir -p $(BIN)
 	@cd deploy && go run ./tools/notices -sbom $(BIN)/sbom.cdx.json -version $(VERSION)
+
+# Everything of a version in dist/, static, for linux, darwin and windows on amd64 and arm64.
+.PHONY: release
+release: ## What is published of a version, to dist/ (ONLY=linux/amd64 builds for that alone)
+	@cd deploy && go run ./tools/release -version $(VERSION) -out $(CURDIR)/dist -tags $(TAGS) -only '$(ONLY)'
+
+# With a compiler's cache of its own: what one has kept would say nothing about a build.
+.PHONY: release-check
+release-check: ## Does another clone, at another path, build the same bytes as dist/ has? (ONLY as for release)
+	@aside=$$(mktemp -d); trap 'chmod -R u+w "$$aside"; rm -rf "$$aside"' EXIT; \
+	git clone --quiet . "$$aside/elsewhere"; \
+	export GOCACHE="$$aside/cache"; \
+	$(MAKE) -C "$$aside/elsewhere" release VERSION=$(VERSION); \
+	diff dist/SHA256SUMS "$$aside/elsewhere/dist/SHA256SUMS" && cd "$$aside/elsewhere/dist" && sha256sum --quiet --check SHA256SUMS && echo "the same bytes"
 
 .PHONY: docs-check
 docs-check: ## Does every relative link in the documents lead somewhere?

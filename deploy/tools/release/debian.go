@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// debianPackage makes a package with dpkg-deb, which Debian and its relatives have.
+func debianPackage(ctx context.Context, arch, version string, at time.Time, bin, scratch, out string) error {
+	if _, err := exec.LookPath("dpkg-deb"); err != nil {
+		return errors.New("dpkg-deb is missing, which makes the Debian packages: install it, or leave Linux out with -only")
+	}
+	tree := filepath.Join(scratch, "deb-"+arch)
+	entries := []entry{}
+	for _, each := range programs {
+		entries = append(entries, entry{filepath.Join(bin, each.name), "usr/bin/" + each.name, 0o755})
+	}
+	for _, name := range units {
+		entries = append(entries, entry{filepath.Join(root, "deploy/systemd", name), "usr/lib/systemd/system/" + name, 0o644})
+	}
+	for _, name := range documents {
+		entries = append(entries, entry{filepath.Join(root, name), "usr/share/doc/carousel/" + documentName(name), 0o644})
+	}
+	for _, each := range entries {
+		if err := plant(tree, each); err != nil {
+			return err
+		}
+	}
+	if err := plantControl(tree, arch, version); err != nil {
+		return err
+	}
+	// Times that are not set to the commit's would be those of the copies; dpkg-deb lowers what is
+	// later than SOURCE_DATE_EPOCH, which all of them are.
+	command := exec.CommandContext(ctx, "dpkg-deb", "--root-owner-group", "-Zxz", "--build", tree, filepath.Join(out, "carousel_"+version+"_"+arch+".deb")) //nolint:gosec // our own arguments
+	command.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+strconv.FormatInt(at.Unix(), 10))
+	if said, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("dpkg-deb: %w: %s", err, said)
+	}
+	return nil
+}
+
+// documentName is what Debian calls a document.
+func documentName(name string) string {
+	if name == "LICENSE" {
+		return "copyright"
+	}
+	return name
+}
+
+func plant(tree string, each entry) error {
+	path := filepath.Join(tree, each.path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // as it is on a machine
+		return err
+	}
+	return copyFile(each.from, path, each.mode)
+}
+
+func plantControl(tree, arch, version string) error {
+	control := fmt.Sprintf(`Package: carousel
+Version: %s
+Architecture: %s
+Maintainer: Carousel's developers <carousel@localhost>
+Section: net
+Priority: optional
+Recommends: ca-certificates
+Suggests: redis-server
+Description: one API in front of a pool of upstream accounts and API keys
+ The gateway speaks the dialects of clients, and the tokenstore keeps the pool in Redis.
+ carousel-local is both of them and a Redis in one process.
+`, debianVersion(version), arch)
+	if err := os.MkdirAll(filepath.Join(tree, "DEBIAN"), 0o755); err != nil { //nolint:gosec // as dpkg-deb wants it
+		return err
+	}
+	return os.WriteFile(filepath.Join(tree, "DEBIAN/control"), []byte(control), 0o644) //nolint:gosec // likewise
+}
+
+// debianVersion is the version as Debian writes it: it begins with a digit, and has no dash, which
+// would begin a revision of the package.
+func debianVersion(version string) string {
+	version = strings.ReplaceAll(strings.TrimPrefix(version, "v"), "-", "+")
+	if version == "" || version[0] < '0' || version[0] > '9' {
+		return "0~" + version
+	}
+	return version
+}

@@ -60,6 +60,10 @@ type authorities struct {
 // sentences for whoever runs it.
 func (f Folder) Keep() ([]string, error) {
 	var done []string
+	// Services enter it, each for its own folder.
+	if err := os.MkdirAll(f.Path, 0o755); err != nil { //nolint:gosec // the keys in it have modes of their own
+		return nil, err
+	}
 	first, err := f.newAuthority() // cheaper than to find out whether it is wanted
 	if err != nil {
 		return nil, err

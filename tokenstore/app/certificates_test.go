@@ -43,8 +43,14 @@ func TestCertificatesCommand(t *testing.T) {
 		t.Errorf("stopped: %d %s", code, stderr)
 	}
 	for _, wrong := range [][]string{
-		{}, {folder, folder}, {"--days", "0", folder}, {"--days", "100000", folder}, {"--hosts", ",", folder}, {"--every", "1s", folder},
-		{"--every", "24h", "--rotate", folder}, {"--what", folder},
+		{},
+		{folder, folder},
+		{"--days", "0", folder},
+		{"--days", "100000", folder},
+		{"--hosts", ",", folder},
+		{"--every", "1s", folder},
+		{"--every", "24h", "--rotate", folder},
+		{"--what", folder},
 	} {
 		if code, _, stderr := run(t.Context(), wrong...); code != 2 || !strings.Contains(stderr, "usage: tokenstore certificates") {
 			t.Errorf("%q: %d %s", wrong, code, stderr)

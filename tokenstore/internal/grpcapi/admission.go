@@ -70,7 +70,7 @@ func (a *admission) admit(ctx context.Context, call *tap.Info) (context.Context,
 		}
 		if err := a.access.permit(certificate, call.FullMethodName); err != nil {
 			a.observer.Called(refusedCalls, codes.PermissionDenied, 0)
-			a.refusals.note("call refused", slog.Any("error", err))
+			a.refusals.note("call", slog.Any("error", err))
 			return ctx, err
 		}
 		return ctx, nil

@@ -39,7 +39,7 @@ func (h *handshakes) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthIn
 	}
 	secured, info, err := credentials.NewTLS(h.config()).ServerHandshake(conn)
 	if err != nil {
-		h.refusals.note("connection refused: its TLS handshake failed", slog.String("from", raw.RemoteAddr().String()), slog.Any("error", err))
+		h.refusals.note("TLS handshake", slog.String("from", raw.RemoteAddr().String()), slog.Any("error", err))
 	}
 	return secured, info, err
 }

@@ -21,6 +21,7 @@ type refusals struct {
 	untold int
 }
 
+// note logs that a caller was refused what: a connection, a call.
 func (r *refusals) note(what string, attributes ...slog.Attr) {
 	r.mu.Lock()
 	now := time.Now()
@@ -35,5 +36,6 @@ func (r *refusals) note(what string, attributes ...slog.Attr) {
 	if untold > 0 {
 		attributes = append(attributes, slog.Int("untold", untold))
 	}
-	r.log.LogAttrs(context.Background(), slog.LevelWarn, what, attributes...)
+	attributes = append([]slog.Attr{slog.String("what", what)}, attributes...)
+	r.log.LogAttrs(context.Background(), slog.LevelWarn, "caller refused", attributes...)
 }

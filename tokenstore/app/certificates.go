@@ -21,8 +21,8 @@ tokenstore, for gateways and for an admin's tools, each in a folder of its own
 unless it is due: run it again to renew.
 
   --hosts NAMES     names and addresses of the tokenstore, with commas between, as
-                    gateways have them in TOKENSTORE_ADDR; default
-                    tokenstore,localhost,127.0.0.1
+                    gateways have them in TOKENSTORE_ADDR; default those of its
+                    certificate, of the first one tokenstore,localhost,127.0.0.1
   --days N          how long certificates last; they are renewed when a third of it
                     is left; default 90
   --every DURATION  go on, and look again each time, such as 24h
@@ -68,6 +68,8 @@ func parseCertificates(args []string) (certificatesCommand, error) {
 	if err := flags.Parse(args); err != nil {
 		return command, err
 	}
+	given := false
+	flags.Visit(func(each *flag.Flag) { given = given || each.Name == "hosts" })
 	var names []string
 	for name := range strings.SplitSeq(*hosts, ",") {
 		if name = strings.TrimSpace(name); name != "" {
@@ -89,7 +91,7 @@ func parseCertificates(args []string) (certificatesCommand, error) {
 	command.folder = certificates.Folder{
 		Path: flags.Arg(0), Life: time.Duration(*days) * 24 * time.Hour, Now: time.Now,
 		Holders: []certificates.Holder{
-			{Name: "tokenstore", Hosts: names, Server: true},
+			{Name: "tokenstore", Hosts: names, KeepHosts: !given, Server: true},
 			{Name: "gateway", Hosts: []string{"gateway"}},
 			{Name: "admin", Hosts: []string{"admin"}},
 		},

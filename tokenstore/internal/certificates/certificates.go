@@ -34,9 +34,11 @@ const authorityLife = 10 * 365 * 24 * time.Hour
 type Holder struct {
 	// Name is that of its folder.
 	Name string
-	// Hosts are in its certificate.
-	Hosts  []string
-	Server bool
+	// Hosts are in its certificate. With KeepHosts only in its first one: the next one has what
+	// that had.
+	Hosts     []string
+	KeepHosts bool
+	Server    bool
 }
 
 // Folder is where the files are.
@@ -201,9 +203,16 @@ func (f Folder) keepHolder(known authorities, holder Holder) (done []string, err
 			return nil, err
 		}
 	}
-	why, err := f.due(known, holder, folder)
-	if err != nil || why == "" {
+	present, err := f.present(folder)
+	if err != nil {
 		return nil, err
+	}
+	if present.leaf != nil && holder.KeepHosts {
+		holder.Hosts = hostsOf(present.leaf)
+	}
+	why := f.due(known, holder, present)
+	if why == "" {
+		return nil, nil
 	}
 	pair, err := known.signs.Issue(authority.Leaf{
 		Hosts: holder.Hosts, Server: holder.Server, Client: !holder.Server, Span: authority.For(now, f.Life),
@@ -221,39 +230,54 @@ func (f Folder) keepHolder(known authorities, holder Holder) (done []string, err
 	return []string{fmt.Sprintf("made a certificate for %s, until %s: %s", holder.Name, now.Add(f.Life).UTC().Format(time.DateOnly), why)}, nil
 }
 
-// due says why a holder needs another certificate; empty: it needs none.
-func (f Folder) due(known authorities, holder Holder, folder string) (string, error) {
-	certificate, err := readIfThere(filepath.Join(folder, "tls.crt"))
-	if err != nil {
-		return "", err
+// certificate is one that a folder has; leaf is nil where there is none.
+type certificate struct {
+	leaf *x509.Certificate
+	// paired: its key is beside it.
+	paired bool
+}
+
+func (f Folder) present(folder string) (certificate, error) {
+	text, err := readIfThere(filepath.Join(folder, "tls.crt"))
+	if err != nil || text == nil {
+		return certificate{}, err
 	}
 	key, err := readIfThere(filepath.Join(folder, "tls.key"))
 	if err != nil {
-		return "", err
+		return certificate{}, err
 	}
-	if certificate == nil || key == nil {
-		return "there was none", nil
+	found := certificate{}
+	if found.leaf, err = firstCertificate(text); err != nil {
+		return certificate{}, nil //nolint:nilerr // another one is made in its place
 	}
-	pair, err := tls.X509KeyPair(certificate, key)
-	if err != nil { // such as when it was cut off between the two files
-		return "it and its key were no pair", nil //nolint:nilerr // that is mended
-	}
-	leaf := pair.Leaf
+	_, err = tls.X509KeyPair(text, key)
+	found.paired = err == nil
+	return found, nil
+}
+
+func hostsOf(leaf *x509.Certificate) []string {
 	hosts := slices.Clone(leaf.DNSNames)
 	for _, ip := range leaf.IPAddresses {
 		hosts = append(hosts, ip.String())
 	}
-	wanted := slices.Sorted(slices.Values(holder.Hosts))
-	slices.Sort(hosts)
+	return hosts
+}
+
+// due says why a holder needs another certificate; empty: it needs none.
+func (f Folder) due(known authorities, holder Holder, present certificate) string {
 	switch {
-	case !known.signs.Signed(leaf):
-		return "it was another authority's", nil
-	case !slices.Equal(hosts, wanted):
-		return "it was for other names", nil
-	case leaf.NotAfter.Sub(f.Now()) < f.Life/3:
-		return "it was about to end", nil
+	case present.leaf == nil:
+		return "there was none"
+	case !present.paired: // such as when it was cut off between the two files
+		return "it and its key were no pair"
+	case !known.signs.Signed(present.leaf):
+		return "it was another authority's"
+	case !slices.Equal(slices.Sorted(slices.Values(hostsOf(present.leaf))), slices.Sorted(slices.Values(holder.Hosts))):
+		return "it was for other names"
+	case present.leaf.NotAfter.Sub(f.Now()) < f.Life/3:
+		return "it was about to end"
 	}
-	return "", nil
+	return ""
 }
 
 func firstCertificate(text []byte) (*x509.Certificate, error) {

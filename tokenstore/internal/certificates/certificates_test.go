@@ -131,7 +131,9 @@ func TestWhatIsDueIsRenewed(t *testing.T) {
 				b.t.Fatal(err)
 			}
 		}, "were no pair", 1},
-		"its key is gone":        {func(b *bench) { _ = os.Remove(filepath.Join(b.Path, "gateway", "tls.key")) }, "there was none", 1},
+		"its key is gone":        {func(b *bench) { _ = os.Remove(filepath.Join(b.Path, "gateway", "tls.key")) }, "were no pair", 1},
+		"it is gone":             {func(b *bench) { _ = os.Remove(filepath.Join(b.Path, "gateway", "tls.crt")) }, "there was none", 1},
+		"it is text":             {func(b *bench) { _ = os.WriteFile(filepath.Join(b.Path, "gateway", "tls.crt"), []byte("hello"), 0o600) }, "there was none", 1},
 		"nobody is trusted":      {func(b *bench) { _ = os.Remove(filepath.Join(b.Path, "gateway", "ca.crt")) }, "", 0},
 		"the authority was lost": {func(b *bench) { _ = os.RemoveAll(filepath.Join(b.Path, "authority")) }, "another authority's", 2},
 	} {
@@ -149,6 +151,24 @@ func TestWhatIsDueIsRenewed(t *testing.T) {
 				t.Errorf("the second time it has done %q", again)
 			}
 		})
+	}
+}
+
+// Who does not say the tokenstore's names again has not said other ones.
+func TestNamesAreKept(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.Holders[0].KeepHosts = true
+	b.keep()
+	b.Holders[0].Hosts = []string{"a default"}
+	if done := b.keep(); len(done) != 0 {
+		t.Errorf("it has done %q", done)
+	}
+	b.now = b.now.Add(life)
+	b.keep()
+	b.meet(b.holder("gateway"), b.holder("tokenstore"))
+	if names := b.holder("tokenstore").own.DNSNames; !slices.Equal(names, []string{"tokenstore"}) {
+		t.Errorf("the names are %q", names)
 	}
 }
 

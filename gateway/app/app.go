@@ -42,6 +42,7 @@ import (
 	"carousel.internal/gateway/internal/tokens"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/gateway/internal/web"
+	"carousel.internal/proto/service/certfile"
 	"carousel.internal/proto/service/ops"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -80,22 +81,24 @@ type Gateway struct {
 	output   *accesslog.Buffer
 	listener net.Listener
 	opsPort  net.Listener
-	conn     *tokens.Conn
-	registry *prometheus.Registry
-	handler  http.Handler
-	leases   *tokens.Leases
-	config   *tokens.Config
-	shipper  *tokens.Shipper
-	fleet    *tokens.Fleet
-	relay    *relay.Relay
-	catalog  *catalog.Catalog
-	prices   *pricing.Table
-	accounts *account.Service
-	errands  *errand.Runner
-	answers  *idempotency.Desk
-	logouts  *auth.Logouts
-	claim    *adminClaim
-	draining atomic.Bool
+	// certificates are for the connection to the tokenstore; nil: it is plain.
+	certificates *certfile.Files
+	conn         *tokens.Conn
+	registry     *prometheus.Registry
+	handler      http.Handler
+	leases       *tokens.Leases
+	config       *tokens.Config
+	shipper      *tokens.Shipper
+	fleet        *tokens.Fleet
+	relay        *relay.Relay
+	catalog      *catalog.Catalog
+	prices       *pricing.Table
+	accounts     *account.Service
+	errands      *errand.Runner
+	answers      *idempotency.Desk
+	logouts      *auth.Logouts
+	claim        *adminClaim
+	draining     atomic.Bool
 }
 
 // logDelay is how long lines of the log gather before they are written.
@@ -113,6 +116,11 @@ func New(options Options) (*Gateway, error) {
 	g.log = g.logger()
 
 	var err error
+	if cfg.TLS() {
+		if g.certificates, err = certfile.Open(cfg.TLSPaths(), g.log); err != nil {
+			return nil, fmt.Errorf("tokenstore_tls: %w", err)
+		}
+	}
 	if g.listener, err = ops.Listen(":" + strconv.Itoa(cfg.Port)); err != nil {
 		return nil, err
 	}
@@ -120,7 +128,7 @@ func New(options Options) (*Gateway, error) {
 		_ = g.listener.Close()
 		return nil, err
 	}
-	if g.conn, err = tokens.Dial(cfg.TokenstoreAddr, cfg.TokenstoreSecret); err != nil {
+	if g.conn, err = tokens.Dial(cfg.TokenstoreAddr, cfg.TokenstoreSecret, g.certificates); err != nil {
 		_ = g.listener.Close()
 		_ = g.opsPort.Close()
 		return nil, err
@@ -146,6 +154,9 @@ func (g *Gateway) assemble() {
 	g.leases = tokens.NewLeases(tokenstorev1.NewLeaseServiceClient(g.conn), g.replica, watch, g.log)
 	g.shipper = tokens.NewShipper(tokenstorev1.NewRequestLogServiceClient(g.conn), g.replica, watch, g.log)
 	g.leases.KeepReserve(tokens.ReserveOptions{Time: cfg.DegradedTime, Instance: instanceName(cfg.Port), Reset: g.conn.Reset})
+	if cfg.TLSCertFile != "" {
+		metrics.Certificate(g.registry, g.certificates.Expires)
+	}
 	metrics.Pending(g.registry, func() float64 { return float64(g.shipper.Counts().Pending) })
 	chats := &httpapi.ChatCount{}
 	g.fleet = tokens.NewFleet(tokenstorev1.NewFleetServiceClient(g.conn), g.replica, g.options.Version, func() tokens.Pulse {

@@ -77,6 +77,7 @@ var codeOf = map[tokenstorev1.Reason]codes.Code{
 	tokenstorev1.Reason_REASON_KEY_LIMITED:        codes.ResourceExhausted,
 	tokenstorev1.Reason_REASON_KEY_SPENT:          codes.ResourceExhausted,
 	tokenstorev1.Reason_REASON_KEY_UNUSABLE:       codes.PermissionDenied,
+	tokenstorev1.Reason_REASON_PERMISSION_DENIED:  codes.PermissionDenied,
 }
 
 // GRPCStatus makes the error travel: grpc calls it on whatever a handler

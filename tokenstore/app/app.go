@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
+	"carousel.internal/proto/service/certfile"
 	"carousel.internal/proto/service/ops"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/config"
@@ -96,6 +97,14 @@ func New(options Options) (*Tokenstore, error) {
 		options: options, log: loggerOf(options).With("service", "tokenstore"), client: options.Redis,
 		registry: prometheus.NewRegistry(), stopping: make(chan struct{}), changed: make(chan struct{}, 1), unread: make(chan struct{}, 1),
 	}
+	access := grpcapi.Access{
+		Secret: cfg.TokenstoreSecret, AskCertificates: cfg.TLSCAFile != "", Plaintext: cfg.TLSPlaintext, Gateways: cfg.GatewayNames(), Admins: cfg.AdminNames(),
+	}
+	if cfg.TLS() {
+		if access.Certificates, err = certfile.Open(cfg.TLSPaths(), t.log); err != nil {
+			return nil, fmt.Errorf("tokenstore_tls: %w", err)
+		}
+	}
 	if t.listener, err = ops.Listen(cfg.GRPCAddr); err != nil {
 		return nil, err
 	}
@@ -112,7 +121,7 @@ func New(options Options) (*Tokenstore, error) {
 			return nil, errors.Join(err, t.Close())
 		}
 	}
-	t.assemble(keys)
+	t.assemble(keys, access)
 	return t, nil
 }
 
@@ -124,8 +133,8 @@ func loggerOf(options Options) *slog.Logger {
 }
 
 // assemble connects the parts.
-func (t *Tokenstore) assemble(keys *seal.Keyring) {
-	cfg := t.options.Config
+func (t *Tokenstore) assemble(keys *seal.Keyring, access grpcapi.Access) {
+	cfg, age := t.options.Config, grpcapi.Age(t.options.Config.ConnectionAge)
 	storeOptions := redisstore.Options{Keys: keys, Defaults: cfg.Settings(), Logger: t.log, WaitReplicas: cfg.RedisWaitReplicas, AwaitPrepare: true}
 	storeOptions.Log, storeOptions.Responses = t.logClient, cfg.Responses()
 	if t.options.Sync != nil {
@@ -133,13 +142,16 @@ func (t *Tokenstore) assemble(keys *seal.Keyring) {
 	}
 	t.store = redisstore.New(t.client, storeOptions)
 	counts := metrics.New(t.registry, t.client)
-	t.server = grpcapi.NewServer(cfg.TokenstoreSecret, counts, t.log)
+	t.server = grpcapi.NewServer(access, age, counts, t.log)
+	if access.Certificates != nil {
+		metrics.Certificate(t.registry, access.Certificates.Expires)
+	}
 	t.health = health.NewServer()
 	t.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
 	t.changes = grpcapi.NewChanges()
 	t.desk = leasing.NewDesk(t.store, cfg.LeaseTTL, counts, t.log)
-	t.leases = grpcapi.NewLeaseServer(t.desk, t.store, t.store, t.log, t.stopping)
-	t.files = tokenfile.New(t.store, cfg.TokenFile, cfg.TokenListFile, t.log)
+	t.leases = grpcapi.NewLeaseServer(t.desk, t.store, t.store, age, t.log, t.stopping)
+	t.files = tokenfile.New(t.store, cfg.TokenFilePath(), cfg.TokenListPath(), t.log)
 	t.errands = grpcapi.NewErrandServer(t.store, t.files.Changed, counts, t.stopping)
 	t.keeper = newKeeper(t.store, t.health, counts, (&seeder{store: t.store, files: t.files, config: cfg, log: t.log}).seed, t.log)
 
@@ -147,7 +159,7 @@ func (t *Tokenstore) assemble(keys *seal.Keyring) {
 	healthv1.RegisterHealthServer(t.server, t.health)
 	tokenstorev1.RegisterTokenServiceServer(t.server, grpcapi.NewTokenServer(t.store, t.files.Changed, t.log))
 	tokenstorev1.RegisterTokenFileServiceServer(t.server, grpcapi.NewTokenFileServer(t.files, t.log))
-	tokenstorev1.RegisterConfigServiceServer(t.server, grpcapi.NewConfigServer(t.store, t.changes, t.stopping, t.log))
+	tokenstorev1.RegisterConfigServiceServer(t.server, grpcapi.NewConfigServer(t.store, t.changes, age, t.stopping, t.log))
 	tokenstorev1.RegisterPriceServiceServer(t.server, grpcapi.NewPriceServer(t.store))
 	tokenstorev1.RegisterRequestLogServiceServer(t.server, grpcapi.NewRequestLogServer(t.store))
 	tokenstorev1.RegisterUsageServiceServer(t.server, grpcapi.NewUsageServer(t.store))

@@ -17,6 +17,7 @@ import (
 )
 
 const usage = `usage: tokenstore [--config FILE] [serve|healthcheck|config|reseal|new-admin-token|version]
+       tokenstore certificates [OPTIONS] FOLDER
 
   serve        run the tokenstore (the default)
   healthcheck  ask the running tokenstore whether it is ready; exit code 0 or 1
@@ -26,6 +27,8 @@ const usage = `usage: tokenstore [--config FILE] [serve|healthcheck|config|resea
   new-admin-token
                make another admin token and print it; the one that was generated
                before is refused within a second, also beside running services
+  certificates make or renew certificates for tokenstore and gateways in FOLDER;
+               "tokenstore certificates" lists the options
   version      print the version
 
 FILE defaults to $CONFIG_FILE. Every key can also be set in the environment, in
@@ -35,6 +38,9 @@ capitals; "tokenstore config" lists them.
 // Main runs the program and answers its exit code: 0, 1 for an unusable
 // configuration or a failure, 2 for a wrong command line.
 func Main(ctx context.Context, version string, args []string, stdout, stderr io.Writer) int {
+	if takesCertificates(args) {
+		return runCertificates(ctx, args, stdout, stderr)
+	}
 	return program.Program[Config]{
 		Name: "tokenstore", Version: version, Usage: usage,
 		Load:    func(file string) (Config, error) { return LoadConfig(file, nil) },

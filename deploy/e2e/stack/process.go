@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -93,6 +94,9 @@ func (p *Process) Replace(path string) {
 	p.path = path
 	p.Start()
 }
+
+// SetEnv has its next lives started with these, as KEY=value, over what it had before.
+func (p *Process) SetEnv(env ...string) { p.env = append(slices.Clip(p.env), env...) }
 
 // Restart kills it and starts it again at once.
 func (p *Process) Restart() {

@@ -110,6 +110,12 @@ const composeHead = `# Carousel in containers: what can be set. Copy this file t
 # Where the secret between the services is; set it to nothing where TOKENSTORE_SECRET is set.
 #TOKENSTORE_SECRET_FILE=/run/carousel/secret
 
+# Certificates instead of that secret for what the services say to each other: these four lines. See docs/tls.md.
+#COMPOSE_PROFILES=tls
+#TOKENSTORE_TLS_CERT_FILE=/run/tls/tls.crt
+#TOKENSTORE_TLS_KEY_FILE=/run/tls/tls.key
+#TOKENSTORE_TLS_CA_FILE=/run/tls/ca.crt
+
 # What the images are built from, and the tag and version they get. GOPROXY is where modules come from.
 #CAROUSEL_GO_IMAGE=golang:1.26-bookworm
 #CAROUSEL_RUNTIME_IMAGE=gcr.io/distroless/static-debian12:nonroot

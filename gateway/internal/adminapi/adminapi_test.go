@@ -919,6 +919,7 @@ func TestReasons(t *testing.T) {
 		tokenstorev1.Reason_REASON_KEY_LIMITED:        {429, "rate_limit_exceeded"},
 		tokenstorev1.Reason_REASON_KEY_SPENT:          {429, "insufficient_quota"},
 		tokenstorev1.Reason_REASON_KEY_UNUSABLE:       {401, "unauthorized"},
+		tokenstorev1.Reason_REASON_PERMISSION_DENIED:  {503, "store_unavailable"},
 	}
 	for number := range tokenstorev1.Reason_name {
 		reason := tokenstorev1.Reason(number)
@@ -930,7 +931,7 @@ func TestReasons(t *testing.T) {
 			if w.Code != want[reason].status || code != want[reason].code {
 				t.Errorf("%d %s", w.Code, w.Body)
 			}
-			if hidden := reason == 0 || reason == tokenstorev1.Reason_REASON_UNAUTHENTICATED; (message == "because") == hidden {
+			if hidden := reason == 0 || reason == tokenstorev1.Reason_REASON_UNAUTHENTICATED || reason == tokenstorev1.Reason_REASON_PERMISSION_DENIED; (message == "because") == hidden {
 				t.Errorf("message %q", message)
 			}
 		})

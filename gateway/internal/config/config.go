@@ -31,7 +31,10 @@ type Config struct {
 	MaxConnections     int          `key:"max_connections" doc:"Most open connections of the public port; 0 takes what the limit of open files allows."`
 
 	TokenstoreAddr   string        `key:"tokenstore_addr" doc:"host:port of the tokenstore's gRPC service."`
-	TokenstoreSecret secret.Value  `key:"tokenstore_secret" doc:"The secret that the tokenstore asks its callers for. Of several, separated by commas or lines, the first is sent."`
+	TokenstoreSecret secret.Value  `key:"tokenstore_secret" doc:"The secret that the tokenstore asks its callers for. Of several, separated by commas or lines, the first is sent. Sessions of the pages are signed with it: where certificates replace it, several gateways need one in common still."`
+	TLSCertFile      string        `key:"tokenstore_tls_cert_file" doc:"PEM file of the certificate that this gateway shows the tokenstore. Read again for each connection, like the other two."`
+	TLSKeyFile       string        `key:"tokenstore_tls_key_file" doc:"PEM file of the certificate's key."`
+	TLSCAFile        string        `key:"tokenstore_tls_ca_file" doc:"PEM file of the authorities that the tokenstore's certificate may be from. With it the tokenstore is called over TLS, and its certificate must be for the host in tokenstore_addr."`
 	StoreTimeout     time.Duration `key:"store_timeout" doc:"Longest wait for an answer of the tokenstore."`
 	DegradedTime     time.Duration `key:"degraded_time" doc:"How long requests are served from a reserve of tokens while the tokenstore or Redis is away; 0 for not at all."`
 
@@ -85,7 +88,8 @@ var sharedKeys = []string{
 	"grpc_addr", "redis_url", "redis_url_file", "seal_key_file", "lease_ttl", "token_file", "token_list_file", "upstreams", "routes",
 	"enable_stream_check", "include_stop_reason_stream", "enable_slow_pool", "pass_any_claude", "vision_ability",
 	"default_instructions", "log_prompts", "log_retention_count", "log_retention_hours", "log_prompt_mb", "redis_wait_replicas", "redis_log_url", "redis_log_url_file", "enable_own_tokens", "enable_alias_pinning",
-	"list_all_models", "response_max_age", "response_store_mb",
+	"list_all_models", "response_max_age", "response_store_mb", "token_files", "connection_age",
+	"tokenstore_tls_gateways", "tokenstore_tls_admins", "tokenstore_tls_plaintext",
 }
 
 // Load reads the file (none where empty) and the environment over the defaults,
@@ -163,6 +167,7 @@ func (c Config) Validate() error {
 			wrong(key, "%w", err)
 		}
 	}
+	problems = append(problems, c.checkTLS()...)
 	for key, duration := range map[string]time.Duration{
 		"store_timeout":      c.StoreTimeout,
 		"first_byte_timeout": c.FirstByteTimeout, "idle_timeout": c.IdleTimeout, "request_timeout": c.RequestTimeout,

@@ -186,6 +186,13 @@ func Pending(registry prometheus.Registerer, now func() float64) {
 	}, now))
 }
 
+// Certificate registers when the certificate that the tokenstore is shown ends: 1.
+func Certificate(registry prometheus.Registerer, expires func() time.Time) {
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "certificate_expiry_timestamp_seconds", Help: "When the certificate that the tokenstore is shown ends, as Unix time.",
+	}, func() float64 { return float64(expires().Unix()) }))
+}
+
 func counter(name, help string) prometheus.Counter {
 	return prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help})
 }

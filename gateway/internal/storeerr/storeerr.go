@@ -35,6 +35,7 @@ var kinds = map[tokenstorev1.Reason]chat.Kind{
 	tokenstorev1.Reason_REASON_KEY_LIMITED:        chat.KeyLimited,
 	tokenstorev1.Reason_REASON_KEY_SPENT:          chat.KeySpent,
 	tokenstorev1.Reason_REASON_KEY_UNUSABLE:       chat.Unauthenticated,
+	tokenstorev1.Reason_REASON_PERMISSION_DENIED:  chat.StoreUnavailable,
 }
 
 // KindOf returns what a client sees for a reason; false where that is an internal error.
@@ -59,8 +60,12 @@ func Translate(err error) error {
 		return err
 	}
 	message := said.Message
-	if said.Reason == tokenstorev1.Reason_REASON_UNAUTHENTICATED {
+	switch said.Reason {
+	case tokenstorev1.Reason_REASON_PERMISSION_DENIED:
+		message = "the tokenstore does not take this gateway's certificate for a gateway's"
+	case tokenstorev1.Reason_REASON_UNAUTHENTICATED:
 		message = "the tokenstore does not accept this gateway's TOKENSTORE_SECRET"
+	default:
 	}
 	return &chat.Error{Kind: kind, Message: message, RetryAfter: said.RetryAfter, Err: err}
 }

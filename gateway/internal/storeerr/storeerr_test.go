@@ -24,6 +24,7 @@ func TestTranslate(t *testing.T) {
 	}{
 		"a conflict":     {rpcerr.New(tokenstorev1.Reason_REASON_VERSION_CONFLICT, "it has changed").GRPCStatus().Err(), chat.Conflict, "it has changed"},
 		"another secret": {rpcerr.New(tokenstorev1.Reason_REASON_UNAUTHENTICATED, "x").GRPCStatus().Err(), chat.StoreUnavailable, "TOKENSTORE_SECRET"},
+		"a certificate":  {rpcerr.New(tokenstorev1.Reason_REASON_PERMISSION_DENIED, "x").GRPCStatus().Err(), chat.StoreUnavailable, "this gateway's certificate"},
 		"it is away":     {status.Error(codes.Unavailable, "x"), chat.StoreUnavailable, "can't be reached"},
 		"it is older":    {status.Error(codes.Unimplemented, "a detail"), chat.StoreUnavailable, "older than this gateway"},
 		"a bug":          {status.Error(codes.Internal, "a detail"), chat.Internal, ""},

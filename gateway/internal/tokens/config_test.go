@@ -162,7 +162,7 @@ func TestDialShowsTheSharedSecret(t *testing.T) {
 	serving.Go(func() { _ = server.Serve(listener) })
 	defer serving.Wait()
 	defer server.Stop()
-	conn, err := Dial(listener.Addr().String(), secret.New("shared"))
+	conn, err := Dial(listener.Addr().String(), secret.New("shared"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

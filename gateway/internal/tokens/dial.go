@@ -11,9 +11,9 @@ import (
 
 	"google.golang.org/grpc"
 	grpcbackoff "google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 
+	"carousel.internal/proto/service/certfile"
 	"carousel.internal/proto/service/secret"
 )
 
@@ -77,21 +77,21 @@ const roundRobin = `{"loadBalancingConfig": [{"round_robin": {}}]}`
 
 // Dial makes a connection to the tokenstore, or to all of them that have the address's
 // name. It does not wait for it: calls fail with STORE_UNAVAILABLE until it is there.
-// The caller closes it.
-func Dial(addr string, shared secret.Value) (*Conn, error) {
-	return dial(addr, shared, net.DefaultResolver.LookupHost, func(ctx context.Context, addr string) (net.Conn, error) {
+// Without certificates it is plain. The caller closes it.
+func Dial(addr string, shared secret.Value, certificates *certfile.Files) (*Conn, error) {
+	return dial(addr, shared, certificates, net.DefaultResolver.LookupHost, func(ctx context.Context, addr string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "tcp", addr)
 	})
 }
 
-func dial(addr string, shared secret.Value, find lookup, connect func(ctx context.Context, addr string) (net.Conn, error)) (*Conn, error) {
+func dial(addr string, shared secret.Value, certificates *certfile.Files, find lookup, connect func(ctx context.Context, addr string) (net.Conn, error)) (*Conn, error) {
 	conn := &Conn{connect: connect, lines: map[net.Conn]struct{}{}}
 	client, err := grpc.NewClient(resolverScheme+":///"+addr,
 		grpc.WithResolvers(resolverBuilder{find}),
 		grpc.WithDefaultServiceConfig(roundRobin), grpc.WithDisableServiceConfig(),
 		grpc.WithContextDialer(conn.dial),
 		grpc.WithNoProxy(), // the pair's own network; HTTPS_PROXY is for upstreams
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(credentialsOf(certificates)),
 		grpc.WithPerRPCCredentials(bearer{shared.First()}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 3 * time.Second, PermitWithoutStream: true}),
@@ -109,13 +109,15 @@ func dial(addr string, shared secret.Value, find lookup, connect func(ctx contex
 }
 
 // bearer sends the secret that both services share, the first of several, with each
-// call.
+// call; nothing where there is none.
 type bearer struct{ shared secret.Value }
 
 func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	if b.shared.Empty() {
+		return nil, nil //nolint:nilnil // nothing to send
+	}
 	return map[string]string{"authorization": "Bearer " + b.shared.Reveal()}, nil
 }
 
-// RequireTransportSecurity is false: the pair's own network carries it. Put a
-// TLS proxy in between where that network is not private.
+// RequireTransportSecurity is false: without certificates the pair's own network carries it.
 func (b bearer) RequireTransportSecurity() bool { return false }

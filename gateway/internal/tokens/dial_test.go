@@ -218,7 +218,7 @@ func (h *host) open() int {
 
 // gateway is a Leases with a connection of its own.
 func (n *network) gateway(name string) (leases *Leases, stop func()) {
-	conn, err := dial("tokenstore:7070", secret.New("shared"), n.lookup, n.connect)
+	conn, err := dial("tokenstore:7070", secret.New("shared"), nil, n.lookup, n.connect)
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -26,6 +26,8 @@ func (s *Site) sentence(r *http.Request, err error) string {
 		return texts["problem.unimplemented"]
 	case rpcerr.Is(err, tokenstorev1.Reason_REASON_UNAUTHENTICATED):
 		return texts["problem.store_secret"]
+	case rpcerr.Is(err, tokenstorev1.Reason_REASON_PERMISSION_DENIED):
+		return texts["problem.store_certificate"]
 	case !told:
 		return texts["problem.internal"]
 	case own.Kind == chat.StoreUnavailable:

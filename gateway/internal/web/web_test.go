@@ -920,6 +920,7 @@ func TestProblemsAreSentences(t *testing.T) {
 		"away":           {status.Error(codes.Unavailable, "dial tcp 10.0.0.1"), 503, "can't be reached"},
 		"older":          {status.Error(codes.Unimplemented, "unknown method X"), 503, "update it"},
 		"another secret": {rpcerr.New(tokenstorev1.Reason_REASON_UNAUTHENTICATED, "no"), 503, "TOKENSTORE_SECRET"},
+		"a certificate":  {rpcerr.New(tokenstorev1.Reason_REASON_PERMISSION_DENIED, "no"), 503, "TOKENSTORE_TLS_GATEWAYS"},
 		"not found":      {rpcerr.New(tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND, "there is no token t2"), 404, "can be brought back for 24 hours. t2 There is no token t2."},
 		"internal":       {errors.New("a secret detail"), 500, "went wrong"},
 	} {

@@ -24,17 +24,28 @@ type Config struct {
 	GRPCAddr string `key:"grpc_addr" doc:"host:port of the gRPC service; port 0 takes any free one."`
 	OpsAddr  string `key:"ops_addr" doc:"host:port of /livez, /readyz, /metrics and /debug/pprof."`
 
-	RedisURL          secret.Value  `key:"redis_url" doc:"redis://, rediss:// (TLS) or unix:// URL. Several hosts, with commas between, are a cluster; ?master=NAME makes them sentinels. A secret, because it may hold a password."`
-	RedisLogURL       secret.Value  `key:"redis_log_url" doc:"Another Redis for the request log, with a URL like redis_url; empty keeps the log beside everything else. Entries of before stay where they are."`
-	RedisWaitReplicas int           `key:"redis_wait_replicas" doc:"How many of Redis's replicas must have received what an admin saves, and log entries, before they count as saved: 1 where a replica may be promoted (Sentinel, Cluster)."`
-	TokenstoreSecret  secret.Value  `key:"tokenstore_secret" doc:"The secret that every caller must show; at least 16 characters. Of several, separated by commas or lines, each is accepted. A file named by tokenstore_secret_file is made when absent."`
-	SealKeyFile       string        `key:"seal_key_file" doc:"File of the keys that seal secrets at rest; made when absent. Without it the stored tokens are lost."`
-	LeaseTTL          time.Duration `key:"lease_ttl" doc:"How long a lease lives that is not renewed: after that time the requests of a gateway that died give their tokens back."`
-	ResponseMaxAge    time.Duration `key:"response_max_age" doc:"How long an answer of the Responses API is kept that clients may go on with by its id."`
-	ResponseStoreMB   uint32        `key:"response_store_mb" doc:"MiB that these answers may take together, compressed and sealed; the oldest go first. 0 keeps none."`
-	TokenFile         string        `key:"token_file" doc:"Token file of the upstream cursor. It is applied at start where it is new or has changed, and written when an admin writes it; its folder must be writable then."`
-	TokenListFile     string        `key:"token_list_file" doc:"Token list (token,checksum) of the same upstream, applied likewise. Once there is either file it is kept as a rendering of the pool."`
-	ShutdownGrace     time.Duration `key:"shutdown_grace" doc:"On shutdown: time that open calls get to end."`
+	RedisURL          secret.Value `key:"redis_url" doc:"redis://, rediss:// (TLS) or unix:// URL. Several hosts, with commas between, are a cluster; ?master=NAME makes them sentinels. A secret, because it may hold a password."`
+	RedisLogURL       secret.Value `key:"redis_log_url" doc:"Another Redis for the request log, with a URL like redis_url; empty keeps the log beside everything else. Entries of before stay where they are."`
+	RedisWaitReplicas int          `key:"redis_wait_replicas" doc:"How many of Redis's replicas must have received what an admin saves, and log entries, before they count as saved: 1 where a replica may be promoted (Sentinel, Cluster)."`
+	TokenstoreSecret  secret.Value `key:"tokenstore_secret" doc:"The secret that every caller must show that is not asked for a certificate; at least 16 characters. Of several, separated by commas or lines, each is accepted. A file named by tokenstore_secret_file is made when absent."`
+
+	TLSCertFile  string `key:"tokenstore_tls_cert_file" doc:"PEM file of this tokenstore's certificate, which is for the host in the gateways' tokenstore_addr. With it callers speak TLS. Read again for each connection, like the other two."`
+	TLSKeyFile   string `key:"tokenstore_tls_key_file" doc:"PEM file of the certificate's key."`
+	TLSCAFile    string `key:"tokenstore_tls_ca_file" doc:"PEM file of the authorities whose certificates callers must show. Then these, and not the secret, say who may call what. Empty: callers show the secret, over TLS."`
+	TLSGateways  string `key:"tokenstore_tls_gateways" doc:"DNS names, with commas between, by which certificates are known as gateways'."`
+	TLSAdmins    string `key:"tokenstore_tls_admins" doc:"DNS names, with commas between, by which certificates are known as those of admins' tools: they may do what admins do, and are lent no tokens."`
+	TLSPlaintext bool   `key:"tokenstore_tls_plaintext" doc:"Take callers without TLS, too, by the secret: while gateways move over."`
+
+	ConnectionAge time.Duration `key:"connection_age" doc:"How long gateways use a connection before they make another one: by then load has spread to a tokenstore that has come back, and replaced certificates hold for all. Sessions last a fifth of it."`
+
+	SealKeyFile     string        `key:"seal_key_file" doc:"File of the keys that seal secrets at rest; made when absent. Without it the stored tokens are lost."`
+	LeaseTTL        time.Duration `key:"lease_ttl" doc:"How long a lease lives that is not renewed: after that time the requests of a gateway that died give their tokens back."`
+	ResponseMaxAge  time.Duration `key:"response_max_age" doc:"How long an answer of the Responses API is kept that clients may go on with by its id."`
+	ResponseStoreMB uint32        `key:"response_store_mb" doc:"MiB that these answers may take together, compressed and sealed; the oldest go first. 0 keeps none."`
+	TokenFiles      bool          `key:"token_files" doc:"Use the two token files. Without them several tokenstores need no folder in common."`
+	TokenFile       string        `key:"token_file" doc:"Token file of the upstream cursor. It is applied at start where it is new or has changed, and written when an admin writes it; its folder must be writable then."`
+	TokenListFile   string        `key:"token_list_file" doc:"Token list (token,checksum) of the same upstream, applied likewise. Once there is either file it is kept as a rendering of the pool."`
+	ShutdownGrace   time.Duration `key:"shutdown_grace" doc:"On shutdown: time that open calls get to end."`
 	logging.Options
 
 	EnableStreamCheck       bool   `key:"enable_stream_check" doc:"First value: look for an upstream error before the answer's headers are sent."`
@@ -77,9 +88,13 @@ func Default() Config {
 		OpsAddr:                 "127.0.0.1:9091",
 		RedisURL:                secret.New("redis://127.0.0.1:6379/0"),
 		SealKeyFile:             "data/seal.key",
+		TLSGateways:             "gateway",
+		TLSAdmins:               "admin",
+		ConnectionAge:           5 * time.Minute,
 		LeaseTTL:                15 * time.Second,
 		ResponseMaxAge:          30 * 24 * time.Hour,
 		ResponseStoreMB:         64,
+		TokenFiles:              true,
 		TokenFile:               ".token",
 		TokenListFile:           ".token-list",
 		ShutdownGrace:           10 * time.Second,
@@ -166,6 +181,19 @@ func (c Config) Responses() redisstore.ResponseBounds {
 	return redisstore.ResponseBounds{Age: c.ResponseMaxAge, Bytes: int64(c.ResponseStoreMB) << 20}
 }
 
+// TokenFilePath is where the token file is; empty where the files are not used.
+func (c Config) TokenFilePath() string { return c.usedFile(c.TokenFile) }
+
+// TokenListPath is where the token list is, likewise.
+func (c Config) TokenListPath() string { return c.usedFile(c.TokenListFile) }
+
+func (c Config) usedFile(path string) string {
+	if !c.TokenFiles {
+		return ""
+	}
+	return path
+}
+
 // Validate answers every problem, each beginning with its key; nil where there
 // is none.
 func (c Config) Validate() error {
@@ -190,7 +218,7 @@ func (c Config) Validate() error {
 		wrong("redis_wait_replicas", "0 to 10 wanted, not %d", c.RedisWaitReplicas)
 	}
 	accepted := c.TokenstoreSecret.List()
-	if len(accepted) == 0 {
+	if len(accepted) == 0 && c.asksSecret() {
 		wrong("tokenstore_secret", "required; or set tokenstore_secret_file, which is made when absent")
 	}
 	for _, each := range accepted {
@@ -201,6 +229,10 @@ func (c Config) Validate() error {
 	}
 	if c.TokenFile != "" && filepath.Clean(c.TokenFile) == filepath.Clean(c.TokenListFile) {
 		wrong("token_list_file", "another file than token_file wanted")
+	}
+	problems = append(problems, c.checkTLS()...)
+	if c.ConnectionAge < time.Second || c.ConnectionAge > 24*time.Hour {
+		wrong("connection_age", "1s to 24h wanted, not %s", c.ConnectionAge)
 	}
 	if c.SealKeyFile == "" {
 		wrong("seal_key_file", "required")

@@ -35,6 +35,20 @@ func CreateOnce(path string, mode fs.FileMode, content []byte) (bool, error) {
 	return true, syncFolder(folder)
 }
 
+// Replace makes content the file's: whoever reads it finds what was there before, or all of
+// what is there now. Its folder must be there.
+func Replace(path string, mode fs.FileMode, content []byte) error {
+	folder := filepath.Dir(path)
+	draft, err := writeDraft(folder, mode, content)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := os.Rename(draft, path); err != nil {
+		return errors.Join(err, os.Remove(draft))
+	}
+	return syncFolder(folder)
+}
+
 func writeDraft(folder string, mode fs.FileMode, content []byte) (path string, err error) {
 	draft, err := os.CreateTemp(folder, ".new-*")
 	if err != nil {

@@ -59,3 +59,26 @@ func TestAnExistingFileStays(t *testing.T) {
 		t.Errorf("content %q", text)
 	}
 }
+
+func TestReplace(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "key")
+	for _, text := range []string{"first", "second, which is longer", ""} {
+		if err := genfile.Replace(path, 0o640, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		found, err := os.ReadFile(path)
+		if err != nil || string(found) != text {
+			t.Errorf("content %q, %v", found, err)
+		}
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("mode %v, %v", info, err)
+	}
+	if err := genfile.Replace(filepath.Join(path, "below", "a file"), 0o640, nil); err == nil {
+		t.Error("a file is made where there is no folder")
+	}
+	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
+		t.Errorf("drafts stayed: %v, %v", entries, err)
+	}
+}

@@ -29,7 +29,7 @@ func bubbled(t *testing.T, secrets string, test func(t *testing.T, connect func(
 	t.Helper()
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server := grpcapi.NewServer(secret.New(secrets), noObserver{}, slog.New(slog.DiscardHandler))
+		server := grpcapi.NewServer(grpcapi.Access{Secret: secret.New(secrets)}, testAge, noObserver{}, slog.New(slog.DiscardHandler))
 		healthv1.RegisterHealthServer(server, health.NewServer())
 		tokenstorev1.RegisterConfigServiceServer(server, tokenstorev1.UnimplementedConfigServiceServer{})
 		listener := bufconn.Listen(1 << 20)

@@ -51,13 +51,15 @@ type ConfigServer struct {
 	tokenstorev1.UnsafeConfigServiceServer
 	store    *redisstore.Store
 	changes  *Changes
+	age      Age
 	stopping <-chan struct{}
 	log      *slog.Logger
 }
 
-// NewConfigServer makes the server. When stopping is closed its watches end.
-func NewConfigServer(store *redisstore.Store, changes *Changes, stopping <-chan struct{}, log *slog.Logger) *ConfigServer {
-	return &ConfigServer{store: store, changes: changes, stopping: stopping, log: log}
+// NewConfigServer makes the server. Its watches end by their age, and all when stopping is
+// closed.
+func NewConfigServer(store *redisstore.Store, changes *Changes, age Age, stopping <-chan struct{}, log *slog.Logger) *ConfigServer {
+	return &ConfigServer{store: store, changes: changes, age: age, stopping: stopping, log: log}
 }
 
 // GetSettings implements ConfigService.
@@ -151,7 +153,7 @@ func (s *ConfigServer) Watch(request *tokenstorev1.WatchRequest, stream grpc.Ser
 	ctx := stream.Context()
 	poll := time.NewTicker(watchPoll)
 	defer poll.Stop()
-	age := newAge()
+	age := s.age.timer()
 	defer age.Stop()
 	var sent *tokenstorev1.WatchResponse
 	for {

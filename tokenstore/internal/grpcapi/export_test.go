@@ -1,6 +1,9 @@
 package grpcapi
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // SetAge has sessions that begin from now on end with the timer.
 func (s *LeaseServer) SetAge(age *time.Timer) {
@@ -9,3 +12,18 @@ func (s *LeaseServer) SetAge(age *time.Timer) {
 
 // SetPatience sets how long charges of the sessions to come wait for what others have set aside.
 func (s *LeaseServer) SetPatience(patience time.Duration) { s.patience = patience }
+
+// Rights are who may call what: gateways, admins, both.
+func Rights() map[string][]string {
+	named := map[string][]string{}
+	for method, roles := range rights {
+		named[method] = []string{}
+		for role, name := range map[role]string{gateways: "gateways", admins: "admins"} {
+			if roles&role != 0 {
+				named[method] = append(named[method], name)
+			}
+		}
+		slices.Sort(named[method])
+	}
+	return named
+}

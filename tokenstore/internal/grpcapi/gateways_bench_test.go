@@ -129,9 +129,9 @@ func serveLeases(b *testing.B, store *redisstore.Store, log *slog.Logger) string
 	b.Helper()
 	desk := leasing.NewDesk(store, 15*time.Second, noObserver{}, log)
 	stopping := make(chan struct{})
-	leases := grpcapi.NewLeaseServer(desk, store, store, log, stopping)
+	leases := grpcapi.NewLeaseServer(desk, store, store, testAge, log, stopping)
 	leases.SetAge(time.NewTimer(time.Hour))
-	server := grpcapi.NewServer(secret.New(sharedSecret), noObserver{}, log)
+	server := grpcapi.NewServer(grpcapi.Access{Secret: secret.New(sharedSecret)}, testAge, noObserver{}, log)
 	tokenstorev1.RegisterLeaseServiceServer(server, leases)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -47,10 +47,11 @@ type LeaseServer struct {
 	orphans map[string]*orphans
 }
 
-// NewLeaseServer makes the server; when stopping is closed its sessions end.
-func NewLeaseServer(desk *leasing.Desk, ledgers Ledgers, explain Explainer, log *slog.Logger, stopping <-chan struct{}) *LeaseServer {
+// NewLeaseServer makes the server; its sessions end by their age, and all when stopping is
+// closed.
+func NewLeaseServer(desk *leasing.Desk, ledgers Ledgers, explain Explainer, age Age, log *slog.Logger, stopping <-chan struct{}) *LeaseServer {
 	return &LeaseServer{
-		desk: desk, ledgers: ledgers, explain: explain, log: log, stopping: stopping, newAge: newAge, patience: chargePatience,
+		desk: desk, ledgers: ledgers, explain: explain, log: log, stopping: stopping, newAge: age.timer, patience: chargePatience,
 		sessions: map[*session]struct{}{}, orphans: map[string]*orphans{},
 	}
 }

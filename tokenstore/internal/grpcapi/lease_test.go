@@ -94,8 +94,8 @@ func startLeases(t *testing.T, caps ...uint32) *leaseService {
 	s.faults = &faultyStore{Store: s.store}
 	s.ledgers = &ledgers{Store: s.store, keys: map[string]*tokenstorev1.ClientKey{}, failing: map[string]error{}}
 	desk := leasing.NewDesk(s.faults, 15*time.Second, noObserver{}, log)
-	s.server = grpcapi.NewLeaseServer(desk, s.ledgers, s.store, log, s.stopping)
-	server := grpcapi.NewServer(secret.New(sharedSecret), noObserver{}, log)
+	s.server = grpcapi.NewLeaseServer(desk, s.ledgers, s.store, testAge, log, s.stopping)
+	server := grpcapi.NewServer(grpcapi.Access{Secret: secret.New(sharedSecret)}, testAge, noObserver{}, log)
 	tokenstorev1.RegisterLeaseServiceServer(server, s.server)
 
 	listener := bufconn.Listen(1 << 20)

@@ -16,7 +16,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"carousel.internal/proto/rpcerr"
-	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -42,19 +41,19 @@ type Observer interface {
 	Called(method string, code codes.Code, took time.Duration)
 }
 
-// NewServer makes a gRPC server that asks callers for the shared secret, or one of
-// several (see admission), bounds what they may open and how long unary calls take,
-// survives a handler's panic, and turns errors into statuses.
-func NewServer(shared secret.Value, observer Observer, log *slog.Logger) *grpc.Server {
-	g := &guard{observer: observer, log: log}
+// NewServer makes a gRPC server that lets in who has access (see admission), bounds what
+// callers may open and how long unary calls take, survives a handler's panic, and turns
+// errors into statuses.
+func NewServer(access Access, age Age, observer Observer, log *slog.Logger) *grpc.Server {
+	g, refused := &guard{observer: observer, log: log}, &refusals{log: log}
 	return grpc.NewServer(
-		grpc.InTapHandle(newAdmission(shared.List(), observer).admit),
+		grpc.Creds(credentialsOf(access, refused)), grpc.InTapHandle(newAdmission(access, observer, refused).admit),
 		grpc.UnaryInterceptor(g.unary), grpc.StreamInterceptor(g.stream), grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(maxStreams), grpc.MaxHeaderListSize(maxHeader), grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			Time: 20 * time.Second, Timeout: 10 * time.Second, MaxConnectionIdle: maxIdle,
-			MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: connectionGrace,
+			MaxConnectionAge: time.Duration(age), MaxConnectionAgeGrace: age.grace(),
 		}),
 	)
 }

@@ -89,12 +89,12 @@ func start(t *testing.T, client redis.UniversalClient) *service {
 	if _, err := s.store.SeedUpstream(t.Context(), &tokenstorev1.Upstream{Name: "cursor", Driver: "cursor", BaseUrl: "https://example.com"}); err != nil {
 		t.Fatal(err)
 	}
-	server := grpcapi.NewServer(secret.New(sharedSecret), noObserver{}, log)
+	server := grpcapi.NewServer(grpcapi.Access{Secret: secret.New(sharedSecret)}, testAge, noObserver{}, log)
 	folder := t.TempDir()
 	s.files = tokenfile.New(s.store, filepath.Join(folder, ".token"), filepath.Join(folder, ".token-list"), log)
 	tokenstorev1.RegisterTokenServiceServer(server, grpcapi.NewTokenServer(s.store, s.files.Changed, log))
 	tokenstorev1.RegisterTokenFileServiceServer(server, grpcapi.NewTokenFileServer(s.files, log))
-	tokenstorev1.RegisterConfigServiceServer(server, grpcapi.NewConfigServer(s.store, s.changes, s.stopping, log))
+	tokenstorev1.RegisterConfigServiceServer(server, grpcapi.NewConfigServer(s.store, s.changes, testAge, s.stopping, log))
 	tokenstorev1.RegisterResponseServiceServer(server, grpcapi.NewResponseServer(s.store))
 	tokenstorev1.RegisterPriceServiceServer(server, grpcapi.NewPriceServer(s.store))
 	tokenstorev1.RegisterRequestLogServiceServer(server, grpcapi.NewRequestLogServer(s.store))
@@ -220,7 +220,7 @@ func TestFaultsStayInside(t *testing.T) {
 func TestAPanicEndsOnlyItsCall(t *testing.T) {
 	t.Parallel()
 	log := &lockedText{}
-	server := grpcapi.NewServer(secret.New(sharedSecret), noObserver{}, slog.New(slog.NewTextHandler(log, nil)))
+	server := grpcapi.NewServer(grpcapi.Access{Secret: secret.New(sharedSecret)}, testAge, noObserver{}, slog.New(slog.NewTextHandler(log, nil)))
 	tokenstorev1.RegisterTokenServiceServer(server, grpcapi.NewTokenServer(nil, nil, nil)) // no store: every call panics
 	listener := bufconn.Listen(1 << 16)
 	var running sync.WaitGroup

@@ -62,6 +62,13 @@ func New(registry *prometheus.Registry, client redis.UniversalClient) *Metrics {
 	return m
 }
 
+// Certificate registers when the certificate that callers are shown ends: 1 series.
+func Certificate(registry *prometheus.Registry, expires func() time.Time) {
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "certificate_expiry_timestamp_seconds", Help: "When the certificate that callers are shown ends, as Unix time.",
+	}, func() float64 { return float64(expires().Unix()) }))
+}
+
 // Called counts a gRPC call that has ended.
 func (m *Metrics) Called(method string, code codes.Code, took time.Duration) {
 	m.calls.WithLabelValues(method, code.String()).Inc()

@@ -27,6 +27,9 @@ func (f *Files) Changed() {
 // Run lets the list's file follow the pool until ctx ends. A change that it misses
 // shows with the next one, with the next call, or with the next start.
 func (f *Files) Run(ctx context.Context) {
+	if !f.used() {
+		return
+	}
 	for {
 		select {
 		case <-ctx.Done():

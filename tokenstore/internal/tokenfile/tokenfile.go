@@ -82,6 +82,9 @@ type Report struct {
 	Revision                     string
 }
 
+// used tells whether there may be files at all.
+func (f *Files) used() bool { return f.paths != [2]string{} }
+
 // Names are the files' names as configured.
 func (f *Files) Names() (tokens, list string) { return f.paths[tokenFile], f.paths[tokenList] }
 
@@ -99,7 +102,12 @@ func (f *Files) lock(ctx context.Context) (unlock func(), err error) {
 		}
 		<-f.turn
 	}
-	folders := []string{filepath.Dir(f.paths[tokenFile]), filepath.Dir(f.paths[tokenList])}
+	var folders []string
+	for _, path := range f.paths {
+		if path != "" {
+			folders = append(folders, filepath.Dir(path))
+		}
+	}
 	slices.Sort(folders) // all processes take them in one order
 	for _, folder := range slices.Compact(folders) {
 		each, err := lockFolder(ctx, folder)

@@ -56,7 +56,7 @@ func (f *Files) Write(ctx context.Context, tokens string, list *string, expected
 
 func (f *Files) checkContents(tokens string, list *string) error {
 	if f.paths[tokenFile] == "" {
-		return rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "this tokenstore has no token file: TOKEN_FILE is empty")
+		return rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "this tokenstore has no token file: TOKEN_FILES is false, or TOKEN_FILE empty")
 	}
 	if err := f.check("tokens", tokens); err != nil || list == nil {
 		return err

@@ -131,8 +131,9 @@ func (t *Tokenstore) assemble(keys *seal.Keyring) {
 	if t.options.Sync != nil {
 		storeOptions.Barrier = redisstore.BarrierFunc(t.options.Sync)
 	}
-	t.store = redisstore.New(t.client, storeOptions)
 	counts := metrics.New(t.registry, t.client)
+	storeOptions.Scripts = counts
+	t.store = redisstore.New(t.client, storeOptions)
 	t.server = grpcapi.NewServer(cfg.TokenstoreSecret, counts, t.log)
 	t.health = health.NewServer()
 	t.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
@@ -144,6 +145,7 @@ func (t *Tokenstore) assemble(keys *seal.Keyring) {
 	t.keeper = newKeeper(t.store, t.health, counts, (&seeder{store: t.store, files: t.files, config: cfg, log: t.log}).seed, t.log)
 
 	t.keeper.quiet = t.desk.Quiet
+	t.answerMetrics()
 	healthv1.RegisterHealthServer(t.server, t.health)
 	tokenstorev1.RegisterTokenServiceServer(t.server, grpcapi.NewTokenServer(t.store, t.files.Changed, t.log))
 	tokenstorev1.RegisterTokenFileServiceServer(t.server, grpcapi.NewTokenFileServer(t.files, t.log))

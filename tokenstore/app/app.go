@@ -145,7 +145,7 @@ func (t *Tokenstore) assemble(keys *seal.Keyring) {
 	t.keeper = newKeeper(t.store, t.health, counts, (&seeder{store: t.store, files: t.files, config: cfg, log: t.log}).seed, t.log)
 
 	t.keeper.quiet = t.desk.Quiet
-	t.answerMetrics()
+	t.answerMetrics(counts)
 	healthv1.RegisterHealthServer(t.server, t.health)
 	tokenstorev1.RegisterTokenServiceServer(t.server, grpcapi.NewTokenServer(t.store, t.files.Changed, t.log))
 	tokenstorev1.RegisterTokenFileServiceServer(t.server, grpcapi.NewTokenFileServer(t.files, t.log))

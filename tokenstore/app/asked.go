@@ -3,19 +3,35 @@ package app
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"runtime"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/metrics"
+	"carousel.internal/tokenstore/internal/token"
 )
 
 // answerMetrics registers what is asked for when somebody reads the metrics.
-func (t *Tokenstore) answerMetrics() {
+func (t *Tokenstore) answerMetrics(counts *metrics.Metrics) {
 	metrics.Built(t.registry, t.options.Version, runtime.Version())
-	metrics.Ask(t.registry, metrics.Asked{Pools: t.pools, Queues: t.queues, Log: t.logSize})
+	counts.Ask(t.registry, metrics.Asked{Classes: failureClasses(), Pools: t.pools, Queues: t.queues, Log: t.logSize})
+}
+
+// failureClasses are those of the outcomes of requests that did not succeed.
+func failureClasses() []string {
+	var classes []string
+	for _, outcome := range slices.Sorted(maps.Keys(tokenstorev1.Outcome_name)) {
+		switch of := tokenstorev1.Outcome(outcome); of {
+		case tokenstorev1.Outcome_OUTCOME_UNSPECIFIED, tokenstorev1.Outcome_OUTCOME_SUCCESS, tokenstorev1.Outcome_OUTCOME_UNUSED:
+		default:
+			classes = append(classes, token.Class(of))
+		}
+	}
+	return classes
 }
 
 // pools are what the pools have now; nil while the store can't be asked.

@@ -32,6 +32,8 @@ type LogSize struct{ Entries, PromptBytes int64 }
 
 // Asked are metrics that nobody counts: they are asked for when somebody reads them.
 type Asked struct {
+	// Classes are those of outcomes that may count against tokens.
+	Classes []string
 	// Pools returns nil while they can't be asked for, and Log false.
 	Pools  func(ctx context.Context) []Pool
 	Queues func() map[string]Queue
@@ -41,10 +43,13 @@ type Asked struct {
 // askTimeout bounds how long the reader of metrics waits for Redis.
 const askTimeout = 2 * time.Second
 
-// Ask registers them: upstreams x 14, and 2.
-func Ask(registry prometheus.Registerer, asked Asked) {
+// Ask registers them: upstreams x 14, and 2. What becomes of an upstream is counted from 0 once its
+// pool is known. It is to be called before anything is counted.
+func (m *Metrics) Ask(registry prometheus.Registerer, asked Asked) {
+	m.desk.classes = asked.Classes
 	registry.MustRegister(&asking{
 		Asked:       asked,
+		desk:        m.desk,
 		tokens:      description("pool_tokens", "Tokens of the upstream's pool, by their state; of all tokenstores together.", "upstream", "state"),
 		expiring:    description("pool_expiring_tokens", "Enabled tokens that expire within a week.", "upstream"),
 		needsLogin:  description("pool_login_needed_tokens", "Parked tokens that a person has to log in for.", "upstream"),
@@ -72,6 +77,7 @@ func description(name, help string, labels ...string) *prometheus.Desc {
 
 type asking struct {
 	Asked
+	desk                                                                                               *desk
 	tokens, expiring, needsLogin, nextExpiry, leases, causes, demands, oldest, logEntries, promptBytes *prometheus.Desc
 }
 
@@ -93,6 +99,7 @@ func (a *asking) Collect(metrics chan<- prometheus.Metric) {
 	}
 	queues := a.Queues()
 	for _, pool := range bounded(a.Pools(ctx)) {
+		a.desk.of(pool.Upstream)
 		for state, n := range pool.Tokens {
 			gauge(a.tokens, float64(n), pool.Upstream, state)
 		}

@@ -15,11 +15,14 @@ type desk struct {
 	denied *prometheus.CounterVec
 	// waits until a demand was answered, by upstream: upstreams x 13 buckets.
 	waits *prometheus.HistogramVec
-	// judged outcomes by upstream, class and what became of the token: upstreams x about 10 x 3.
+	// judged outcomes by upstream, class and what became of the token: upstreams x about 16 x 3.
 	judged *prometheus.CounterVec
+	// causes are alarms, by upstream and class: upstreams x about 16.
+	causes *prometheus.CounterVec
 
-	mu     sync.RWMutex
-	series map[string]*deskSeries
+	classes []string
+	mu      sync.RWMutex
+	series  map[string]*deskSeries
 }
 
 // deskSeries are those of one upstream.
@@ -42,12 +45,13 @@ func newDesk() *desk {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30},
 		}, []string{"upstream"}),
 		judged: counters("token_verdicts_total", "Outcomes that counted against tokens, by what became of the token: cooling, parked, or shared where none is blamed.", "upstream", "class", "became"),
+		causes: counters("shared_causes_total", "Alarms: the tokens of an upstream failed alike, by upstream and class.", "upstream", "class"),
 		series: map[string]*deskSeries{},
 	}
 }
 
 func (d *desk) collectors() []prometheus.Collector {
-	return []prometheus.Collector{d.granted, d.denied, d.waits, d.judged}
+	return []prometheus.Collector{d.granted, d.denied, d.waits, d.judged, d.causes}
 }
 
 // of returns the series of an upstream; of those beyond MaxUpstreams, what they have in common.
@@ -78,6 +82,12 @@ func (d *desk) newSeries(upstream string) *deskSeries {
 	for _, reason := range denials {
 		series.denied[reason] = d.denied.WithLabelValues(upstream, reason)
 	}
+	for _, class := range d.classes {
+		d.causes.WithLabelValues(upstream, class)
+		for _, became := range []string{"cooling", "parked"} {
+			d.judged.WithLabelValues(upstream, class, became)
+		}
+	}
 	return series
 }
 
@@ -93,6 +103,11 @@ func (m *Metrics) Answered(upstream string, ahead bool, leases int, refused stri
 	if counter := series.denied[refused]; counter != nil {
 		counter.Inc()
 	}
+}
+
+// SharedCause counts an alarm; see leasing.Observer.
+func (m *Metrics) SharedCause(upstream, class string) {
+	m.desk.causes.WithLabelValues(m.desk.of(upstream).name, class).Inc()
 }
 
 // Judged counts an outcome that counted against a token; see leasing.Observer.

@@ -31,8 +31,6 @@ type Metrics struct {
 	up, durable prometheus.Gauge
 	// warnings by kind: about 8.
 	warnings *prometheus.GaugeVec
-	// causes by upstream and class.
-	causes *prometheus.CounterVec
 	// refreshes of access tokens by how they ended: 4.
 	refreshes *prometheus.CounterVec
 	// scriptSeconds and scriptFailures by script: about 65 x 12 buckets, and 65.
@@ -76,9 +74,6 @@ func New(registry *prometheus.Registry, client redis.UniversalClient) *Metrics {
 	m.warnings = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "store_warnings", Help: "1 while Redis serves but is not as it should be, by what is wrong.",
 	}, []string{"kind"})
-	m.causes = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Namespace: namespace, Name: "shared_causes_total", Help: "Alarms: the tokens of an upstream failed alike, by upstream and class.",
-	}, []string{"upstream", "class"})
 	m.refreshes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Name: "refreshes_total", Help: "Refreshes of access tokens that have ended, by result: granted, refused, postponed or stale.",
 	}, []string{"result"})
@@ -86,7 +81,7 @@ func New(registry *prometheus.Registry, client redis.UniversalClient) *Metrics {
 		m.refreshes.WithLabelValues(result)
 	}
 	registry.MustRegister(m.desk.collectors()...)
-	registry.MustRegister(m.scriptSeconds, m.scriptFailures, m.memory, m.mostMemory, m.appended, m.refreshes, m.causes, m.warnings, m.calls, m.seconds, m.up, m.durable, poolStats(client),
+	registry.MustRegister(m.scriptSeconds, m.scriptFailures, m.memory, m.mostMemory, m.appended, m.refreshes, m.warnings, m.calls, m.seconds, m.up, m.durable, poolStats(client),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -95,11 +90,6 @@ func New(registry *prometheus.Registry, client redis.UniversalClient) *Metrics {
 func (m *Metrics) Called(method string, code codes.Code, took time.Duration) {
 	m.calls.WithLabelValues(method, code.String()).Inc()
 	m.seconds.WithLabelValues(method).Observe(took.Seconds())
-}
-
-// SharedCause counts an alarm.
-func (m *Metrics) SharedCause(upstream, class string) {
-	m.causes.WithLabelValues(m.desk.of(upstream).name, class).Inc()
 }
 
 // scriptSeries are those of one script.

@@ -59,6 +59,7 @@ func TestMetrics(t *testing.T) {
 // asked are the answers of a tokenstore with so many upstreams.
 func asked(upstreams int) metrics.Asked {
 	return metrics.Asked{
+		Classes: []string{"auth", "quota"},
 		Pools: func(context.Context) []metrics.Pool {
 			pools := make([]metrics.Pool, upstreams)
 			for i := range pools {
@@ -81,7 +82,7 @@ func asked(upstreams int) metrics.Asked {
 func TestPoolsAreAskedFor(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewPedanticRegistry()
-	metrics.Ask(registry, asked(1))
+	metrics.New(prometheus.NewRegistry(), testredis.Mini(t)).Ask(registry, asked(1))
 	metrics.Built(registry, "1.2.3", "go1.26")
 	const want = `
 		# HELP carousel_tokenstore_pool_tokens Tokens of the upstream's pool, by their state; of all tokenstores together.
@@ -114,7 +115,7 @@ func TestWhatCanNotBeAskedForIsAbsent(t *testing.T) {
 	away := asked(1)
 	away.Pools = func(context.Context) []metrics.Pool { return nil }
 	away.Log = func(context.Context) (metrics.LogSize, bool) { return metrics.LogSize{}, false }
-	metrics.Ask(registry, away)
+	metrics.New(prometheus.NewRegistry(), testredis.Mini(t)).Ask(registry, away)
 	if n, err := testutil.GatherAndCount(registry); err != nil || n != 0 {
 		t.Errorf("%d series, %v", n, err)
 	}
@@ -125,7 +126,7 @@ func TestSeriesAreBounded(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
 	counts := metrics.New(registry, testredis.Mini(t))
-	metrics.Ask(registry, asked(500))
+	counts.Ask(registry, asked(500))
 	for i := range 500 {
 		name := fmt.Sprintf("u%03d", i)
 		counts.Answered(name, false, 1, "", time.Millisecond)
@@ -138,8 +139,8 @@ func TestSeriesAreBounded(t *testing.T) {
 		"carousel_tokenstore_queue_demands":        metrics.MaxUpstreams,
 		"carousel_tokenstore_demands_denied_total": 6 * (metrics.MaxUpstreams + 1),
 		"carousel_tokenstore_demand_wait_seconds":  metrics.MaxUpstreams + 1,
-		"carousel_tokenstore_token_verdicts_total": metrics.MaxUpstreams + 1,
-		"carousel_tokenstore_shared_causes_total":  metrics.MaxUpstreams + 1,
+		"carousel_tokenstore_token_verdicts_total": 2 * 2 * (metrics.MaxUpstreams + 1),
+		"carousel_tokenstore_shared_causes_total":  2 * (metrics.MaxUpstreams + 1),
 	} {
 		if n, err := testutil.GatherAndCount(registry, name); err != nil || n != most {
 			t.Errorf("%s: %d series, %v", name, n, err)
@@ -165,7 +166,7 @@ func TestNamesFollowTheConventions(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
 	counts := metrics.New(registry, testredis.Mini(t))
-	metrics.Ask(registry, asked(1))
+	counts.Ask(registry, asked(1))
 	metrics.Built(registry, "1", "go1")
 	counts.Called("/service/Method", codes.OK, time.Millisecond)
 	counts.Answered("openai", false, 1, "", time.Millisecond)

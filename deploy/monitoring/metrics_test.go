@@ -23,6 +23,8 @@ func TestMetrics(t *testing.T) {
 		})
 		t.Run("the manual has those of the "+name, func(t *testing.T) { sameAsManual(t, of, "carousel_"+name+"_") })
 	}
+	t.Run("queries name what is there", func(t *testing.T) { namesAreThere(t, r) })
+	t.Run("queries of the dashboards show something", func(t *testing.T) { showsSomething(t, r) })
 }
 
 // manualRow is a row of the manual's tables: name, type, labels, what it is.
@@ -42,7 +44,7 @@ func (f *family) row(name string) string {
 func sameAsManual(t *testing.T, of scraped, prefix string) {
 	t.Helper()
 	manual := map[string]string{}
-	for _, row := range manualRow.FindAllStringSubmatch(read(t, "docs/metrics.md"), -1) {
+	for _, row := range manualRow.FindAllStringSubmatch(read(t, "docs/monitoring.md"), -1) {
 		if strings.HasPrefix(row[1], prefix) {
 			manual[row[1]] = row[0]
 		}

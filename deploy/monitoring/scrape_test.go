@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -21,7 +23,7 @@ import (
 func TestMain(m *testing.M) { stack.Main(m) }
 
 // patience bounds what a test waits for.
-const patience = time.Minute
+const patience = 5 * time.Minute
 
 // tool runs a program of Prometheus, given its input, and returns what it says. Where it is missing
 // the test is skipped, unless REQUIRE_PROMTOOL=1.
@@ -128,6 +130,10 @@ func run(t *testing.T) running {
 	gateway := s.Gateways[0]
 	s.AddTokens("openai", "o", 2, 0)
 	s.AddTokens("cursor", "c", 1, 0)
+	expiring := fmt.Sprintf(`{"sub":"user_1","exp":%d}`, time.Now().Add(72*time.Hour).Unix())
+	gateway.MustAdmin(t, http.StatusCreated, http.MethodPost, "/admin/api/tokens", map[string]any{
+		"upstream": "cursor", "token": "e30." + base64.RawURLEncoding.EncodeToString([]byte(expiring)) + ".c2lnbmF0dXJl",
+	})
 	ask := func(model, more string) int {
 		t.Helper()
 		body := `{"model":"` + model + `","messages":[{"role":"user","content":"Hello"}]` + more + `}`

@@ -69,7 +69,7 @@ run: ## The pair in one process, on port 3000
 ##@ Tests
 
 .PHONY: test
-test: $(addprefix test-,$(MODULES)) ## All tests; without redis-server, Docker, Chromium, HAProxy or curl theirs are skipped, unless REQUIRE_REDIS=1, REQUIRE_DOCKER=1, REQUIRE_BROWSER=1, REQUIRE_HAPROXY=1, REQUIRE_CURL=1
+test: $(addprefix test-,$(MODULES)) ## All tests; without redis-server, Docker, Chromium, HAProxy, curl or promtool theirs are skipped, unless REQUIRE_REDIS=1, REQUIRE_DOCKER=1, REQUIRE_BROWSER=1, REQUIRE_HAPROXY=1, REQUIRE_CURL=1, REQUIRE_PROMTOOL=1
 
 # One package at a time where tests start whole systems and measure time.
 test-proto test-gateway test-tokenstore: parallel :=
@@ -117,6 +117,7 @@ check: fmt-check vet lint generate-check imports standalone tidy-check notices-c
 generate: $(BIN)/buf ## Go code from the .proto files, and the files that repeat others
 	@cd proto && GOWORK=off $(BIN)/buf generate
 	@cd deploy && go run ./tools/embedded
+	@cd deploy && go run ./monitoring -folder grafana
 
 # Generated aside and compared, so that a change that isn't committed yet is no failure.
 .PHONY: generate-check

@@ -24,9 +24,10 @@ SOAK ?= 30m
 BENCH ?=
 # The commit that "make bench-before" compares with, such as a tag or a merge base.
 BEFORE ?= HEAD~1
-# How many gateways "make up" starts, kept in .env, and SIM=1 to add the simulated upstreams.
+# How many gateways "make up" starts, kept in .env, SIM=1 to add the simulated upstreams, METRICS=1 to add Prometheus.
 GATEWAYS ?=
 SIM ?=
+METRICS ?=
 # BALANCER=1 has "make upgrade" replace the load balancer as well.
 BALANCER ?=
 
@@ -217,10 +218,12 @@ clean: ## Removes bin/
 ##@ Docker
 
 # Its own command, because a failure inside of eval "$$(…)" goes unnoticed.
-base-images = images="$$(deploy/docker/base-images.sh)"; eval "$$images"; $(if $(SIM),export COMPOSE_PROFILES=sim;)
+base-images = $(if $(profiles),export COMPOSE_PROFILES=$(profiles);) images="$$(deploy/docker/base-images.sh)"; eval "$$images";
+comma := ,
+profiles = $(subst sim metrics,sim$(comma)metrics,$(strip $(if $(SIM),sim) $(if $(METRICS),metrics)))
 
 .PHONY: up
-up: ## Builds and starts the containers (GATEWAYS=3, SIM=1); without an image registry on stand-ins of the base images
+up: ## Builds and starts the containers (GATEWAYS=3, SIM=1, METRICS=1); without an image registry on stand-ins of the base images
 	@$(if $(GATEWAYS),touch .env; others="$$(grep -v '^GATEWAYS=' .env || true)"; printf '%s\n' $${others:+"$$others"} 'GATEWAYS=$(GATEWAYS)' >.env)
 	@$(base-images) $(COMPOSE) up --build --detach
 	@for second in {1..90}; do \
@@ -238,7 +241,7 @@ upgrade: ## Replaces the containers by ones of this version, one after the other
 
 .PHONY: down
 down: ## Stops the containers; their data stays
-	@COMPOSE_PROFILES=sim $(COMPOSE) down --remove-orphans
+	@COMPOSE_PROFILES=sim,metrics $(COMPOSE) down --remove-orphans
 
 .PHONY: logs
 logs: ## Follows the containers' logs

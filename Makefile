@@ -80,6 +80,10 @@ $(addprefix test-,$(MODULES)): test-%:
 	@echo "test $*"
 	@cd $* && go test $(RACE) $(parallel) -timeout 40m $(TESTS)
 
+.PHONY: alerts
+alerts: ## Each alert fired by its fault, and resolved after it, by a real Prometheus and Alertmanager; ten minutes (REQUIRE_ALERTMANAGER=1: not without them)
+	@cd deploy && ALERTS=1 go test -count=1 -v -timeout 40m -run TestAlertsFire ./monitoring
+
 .PHONY: faults
 faults: ## Processes killed, frozen and cut off under load, with counts; twelve minutes (TESTS='-run TestKill'; ACCOUNTS=5m: how long accounts are under fire)
 	@cd deploy && FAULTS=1 go test -count=1 -v -timeout 20m $(if $(filter ./...,$(TESTS)),,$(TESTS)) ./faults

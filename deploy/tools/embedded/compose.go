@@ -118,6 +118,7 @@ const composeHead = `# Carousel in containers: what can be set. Copy this file t
 #CAROUSEL_RUNTIME_IMAGE=gcr.io/distroless/static-debian12:nonroot
 #CAROUSEL_REDIS_IMAGE=redis:8-bookworm
 #CAROUSEL_LB_IMAGE=haproxy:3.2-bookworm
+#CAROUSEL_PROMETHEUS_IMAGE=prom/prometheus:v3.5.0
 #CAROUSEL_TAG=dev
 #CAROUSEL_VERSION=dev
 #GOPROXY=

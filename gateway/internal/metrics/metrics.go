@@ -145,13 +145,14 @@ func (m *Metrics) keepSeries() {
 const (
 	namespace = "carousel_gateway"
 
-	// MaxUpstreams and MaxModels bound the values of the labels `upstream` and `model`, the latter
-	// of all upstreams together. What comes later counts as Other.
+	// MaxUpstreams bounds the values of the label `upstream`. What comes later counts as Other.
 	MaxUpstreams = 100
-	MaxModels    = 200
-	// Other is the value of a label for all that have none of their own, None of what has none.
+	// MaxModels is the same of `model`, of all upstreams together.
+	MaxModels = 200
+	// Other is the value of a label for all that have none of their own.
 	Other = "other"
-	None  = "none"
+	// None is the value of a label for what has none.
+	None = "none"
 
 	// maxAnswers bounds the combinations of route, status and stream.
 	maxAnswers = 2000

@@ -18,7 +18,8 @@ const (
 
 	// MaxUpstreams bounds the values of the label `upstream`. What comes later counts as Other.
 	MaxUpstreams = 100
-	Other        = "other"
+	// Other is the value of a label for all that have none of their own.
+	Other = "other"
 )
 
 // Metrics are the tokenstore's metrics, registered once per process.

@@ -267,6 +267,12 @@ func TestAlertsFire(t *testing.T) {
 		asking.Wait()
 		w.await("CarouselQueue", "busy", "resolved", nil)
 	})
+	t.Run("an upstream that takes its time", func(*testing.T) {
+		w.PutUpstream("late", map[string]any{"driver": "openai", "base_url": w.SimURL + "/v1", "models": []string{"sim-delay-35000"}})
+		w.AddTokens("late", "l", 1, 0)
+		w.await("CarouselFirstByteSlow", "late", "firing", func() { w.chat(stack.AdminToken, "late/sim-delay-35000") })
+		w.await("CarouselFirstByteSlow", "late", "resolved", nil)
+	})
 	t.Run("a Redis that hangs", func(*testing.T) {
 		w.AwaitReserves("openai")
 		w.Redis.Freeze()

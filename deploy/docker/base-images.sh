@@ -190,7 +190,7 @@ golang_inputs=$( (declare -f collect_dependencies build_golang; echo "$debian_in
     cat {proto,gateway,tokenstore,deploy}/go.{mod,sum}) | digest)
 
 # shellcheck disable=SC2034
-prometheus_inputs=$( (declare -f build_prometheus; echo "$debian_inputs"; apt-cache show prometheus 2>/dev/null | grep -m 1 ^Version) | digest)
+prometheus_inputs=$( (declare -f build_prometheus; echo "$debian_inputs"; { apt-cache show prometheus 2>/dev/null || true; } | { grep ^Version || true; }) | digest)
 
 images="debian runtime golang"
 with_metrics && images+=" prometheus"

@@ -26,9 +26,10 @@ BENCH ?=
 ONLY ?=
 # The commit that "make bench-before" compares with, such as a tag or a merge base.
 BEFORE ?= HEAD~1
-# How many gateways "make up" starts, kept in .env, and SIM=1 to add the simulated upstreams.
+# How many gateways "make up" starts, kept in .env, SIM=1 to add the simulated upstreams, METRICS=1 to add Prometheus.
 GATEWAYS ?=
 SIM ?=
+METRICS ?=
 # BALANCER=1 has "make upgrade" replace the load balancer as well.
 BALANCER ?=
 
@@ -71,7 +72,7 @@ run: ## The pair in one process, on port 3000
 ##@ Tests
 
 .PHONY: test
-test: $(addprefix test-,$(MODULES)) test-chart ## All tests; without redis-server, Docker, Chromium, HAProxy or curl theirs are skipped, unless REQUIRE_REDIS=1, REQUIRE_DOCKER=1, REQUIRE_BROWSER=1, REQUIRE_HAPROXY=1, REQUIRE_CURL=1
+test: $(addprefix test-,$(MODULES)) test-chart ## All tests; without redis-server, Docker, Chromium, HAProxy, curl or promtool theirs are skipped, unless REQUIRE_REDIS=1, REQUIRE_DOCKER=1, REQUIRE_BROWSER=1, REQUIRE_HAPROXY=1, REQUIRE_CURL=1, REQUIRE_PROMTOOL=1
 
 # One package at a time where tests start whole systems and measure time.
 test-proto test-gateway test-tokenstore: parallel :=
@@ -80,6 +81,10 @@ test-deploy: parallel := -p 1
 $(addprefix test-,$(MODULES)): test-%:
 	@echo "test $*"
 	@cd $* && go test $(RACE) $(parallel) -timeout 40m $(TESTS)
+
+.PHONY: alerts
+alerts: ## Each alert fired by its fault, and resolved after it, by a real Prometheus and Alertmanager; ten minutes (REQUIRE_ALERTMANAGER=1: not without them)
+	@cd deploy && ALERTS=1 go test -count=1 -v -timeout 40m -run TestAlertsFire ./monitoring
 
 .PHONY: faults
 faults: ## Processes killed, frozen and cut off under load, with counts; twelve minutes (TESTS='-run TestKill'; ACCOUNTS=5m: how long accounts are under fire)
@@ -129,6 +134,7 @@ check: fmt-check vet lint generate-check imports standalone tidy-check notices-c
 generate: $(BIN)/buf ## Go code from the .proto files, and the files that repeat others
 	@cd proto && GOWORK=off $(BIN)/buf generate
 	@cd deploy && go run ./tools/embedded
+	@cd deploy && go run ./monitoring -folder grafana
 
 # Generated aside and compared, so that a change that isn't committed yet is no failure.
 .PHONY: generate-check
@@ -242,10 +248,12 @@ clean: ## Removes bin/
 ##@ Docker
 
 # Its own command, because a failure inside of eval "$$(…)" goes unnoticed.
-base-images = images="$$(deploy/docker/base-images.sh)"; eval "$$images"; $(if $(SIM),export COMPOSE_PROFILES=sim;)
+base-images = $(if $(profiles),export COMPOSE_PROFILES=$(profiles);) images="$$(deploy/docker/base-images.sh)"; eval "$$images";
+comma := ,
+profiles = $(subst sim metrics,sim$(comma)metrics,$(strip $(if $(SIM),sim) $(if $(METRICS),metrics)))
 
 .PHONY: up
-up: ## Builds and starts the containers (GATEWAYS=3, SIM=1); without an image registry on stand-ins of the base images
+up: ## Builds and starts the containers (GATEWAYS=3, SIM=1, METRICS=1); without an image registry on stand-ins of the base images
 	@$(if $(GATEWAYS),touch .env; others="$$(grep -v '^GATEWAYS=' .env || true)"; printf '%s\n' $${others:+"$$others"} 'GATEWAYS=$(GATEWAYS)' >.env)
 	@$(base-images) $(COMPOSE) up --build --detach
 	@for second in {1..90}; do \
@@ -263,7 +271,7 @@ upgrade: ## Replaces the containers by ones of this version, one after the other
 
 .PHONY: down
 down: ## Stops the containers; their data stays
-	@COMPOSE_PROFILES=sim,tls $(COMPOSE) down --remove-orphans
+	@COMPOSE_PROFILES=sim,tls,metrics $(COMPOSE) down --remove-orphans
 
 .PHONY: logs
 logs: ## Follows the containers' logs

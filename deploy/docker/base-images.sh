@@ -11,6 +11,7 @@
 #   carousel-standin/debian    a minimal Debian with redis-server and haproxy, for the services redis and lb
 #   carousel-standin/golang    that Debian with this machine's Go, and the modules that our programs need, compiled
 #   carousel-standin/runtime   CA certificates, time zones and the user "nonroot", nothing that runs
+#   carousel-standin/prometheus  that Debian with its Prometheus, if COMPOSE_PROFILES has "metrics"
 #
 # They are for tests and for trying things out: they get no security updates. A second run takes a second; what changed (Go, a go.sum,
 # this script) is built anew. Messages go to stderr.
@@ -24,6 +25,7 @@ cd "$(dirname "$0")/../.."
 readonly debian_image=carousel-standin/debian:latest
 readonly golang_image=carousel-standin/golang:latest
 readonly runtime_image=carousel-standin/runtime:latest
+readonly prometheus_image=carousel-standin/prometheus:latest
 readonly debian_packages=ca-certificates,tzdata,redis-server,haproxy
 # What an image was made of, so that the next run can tell whether it still fits.
 readonly inputs_label=carousel.inputs
@@ -35,9 +37,11 @@ as_root() {
     if ((EUID == 0)); then "$@"; else sudo -n "$@"; fi
 }
 
+with_metrics() { [[ ,${COMPOSE_PROFILES:-}, == *,metrics,* ]]; }
+
 # The names that docker-compose.yml uses when nothing else is said.
 public_images() {
-    sed -n 's/.*\${CAROUSEL_[A-Z]*_IMAGE:-\([^}]*\)}.*/\1/p' docker-compose.yml
+    sed -n 's/.*\${CAROUSEL_[A-Z]*_IMAGE:-\([^}]*\)}.*/\1/p' docker-compose.yml | { with_metrics && cat || grep -v prometheus; }
 }
 
 # True if the public images can be used: all are here, or the smallest one can be pulled.
@@ -147,6 +151,22 @@ build_runtime() {
         docker import --change "LABEL $inputs_label=$inputs" --change 'USER 65532:65532' - "$runtime_image" >/dev/null
 }
 
+# Of the package nothing but the programs, which need no other one.
+build_prometheus() {
+    local inputs=$1 context="$scratch/prometheus"
+    say "building $prometheus_image from Debian's package"
+    mkdir -p "$context"
+    (cd "$context" && apt-get download -qq prometheus 2>"$scratch/apt.log" && dpkg-deb --extract prometheus_*.deb package) ||
+        { cat "$scratch/apt.log" >&2; die "the package prometheus can't be had; run apt-get update"; }
+    cat >"$context/Dockerfile" <<-DOCKERFILE
+		FROM $debian_image
+		COPY package/usr/bin/prometheus package/usr/bin/promtool /usr/bin/
+		RUN mkdir /prometheus && chown 65534:65534 /prometheus
+		LABEL $inputs_label=$inputs
+	DOCKERFILE
+    tar -c -C "$context" Dockerfile package/usr/bin | docker build --quiet --tag "$prometheus_image" - >/dev/null
+}
+
 command -v docker >/dev/null || die "docker is missing"
 docker version --format '{{.Server.Version}}' >/dev/null 2>&1 || die "no Docker engine answers"
 
@@ -169,7 +189,12 @@ runtime_inputs=$( (declare -f build_runtime; echo "$debian_inputs") | digest)
 golang_inputs=$( (declare -f collect_dependencies build_golang; echo "$debian_inputs"; go version
     cat {proto,gateway,tokenstore,deploy}/go.{mod,sum}) | digest)
 
-for image in debian runtime golang; do
+# shellcheck disable=SC2034
+prometheus_inputs=$( (declare -f build_prometheus; echo "$debian_inputs"; { apt-cache show prometheus 2>/dev/null || true; } | { grep ^Version || true; }) | digest)
+
+images="debian runtime golang"
+with_metrics && images+=" prometheus"
+for image in $images; do
     name=${image}_image inputs=${image}_inputs
     before=$(inputs_of "${!name}")
     [[ $before != "${!inputs}" ]] || continue
@@ -185,3 +210,4 @@ export CAROUSEL_RUNTIME_IMAGE=$runtime_image
 export CAROUSEL_REDIS_IMAGE=$debian_image
 export CAROUSEL_LB_IMAGE=$debian_image
 ENVIRONMENT
+! with_metrics || echo "export CAROUSEL_PROMETHEUS_IMAGE=$prometheus_image"

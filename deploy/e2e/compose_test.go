@@ -31,6 +31,8 @@ type composed struct {
 	command []string
 	env     []string
 	port    string
+	// prometheus is its port.
+	prometheus string
 	// gateway is the load balancer, seen as one gateway.
 	gateway *stack.Gateway
 	admin   string
@@ -73,7 +75,9 @@ func (c *composed) docker(args ...string) string {
 	return string(output)
 }
 
-// composeUp brings the compose file up with three gateways and the simulator.
+const composeProfiles = "COMPOSE_PROFILES=sim,metrics"
+
+// composeUp brings the compose file up with three gateways, the simulator and Prometheus.
 // Without a Docker engine the test is skipped, unless REQUIRE_DOCKER=1.
 func composeUp(t *testing.T) *composed {
 	t.Helper()
@@ -82,14 +86,14 @@ func composeUp(t *testing.T) *composed {
 	defer cancel()
 	images := exec.CommandContext(ctx, filepath.Join(stack.Root(t), "deploy/docker/base-images.sh"))
 	var said bytes.Buffer
-	images.Stderr = &said
+	images.Env, images.Stderr = append(os.Environ(), composeProfiles), &said
 	exports, err := images.Output()
 	if err != nil {
 		t.Fatalf("base images: %v\n%s", err, said.String())
 	}
-	c := &composed{t: t, command: append(command, "--project-name", fmt.Sprintf("carousel-e2e-%d", os.Getpid())), port: freeport.MustPort(t)}
+	c := &composed{t: t, command: append(command, "--project-name", fmt.Sprintf("carousel-e2e-%d", os.Getpid())), port: freeport.MustPort(t), prometheus: freeport.MustPort(t)}
 	// Images of its own name, so that nobody's are replaced.
-	c.env = append(stack.BaseEnv(), "COMPOSE_PROFILES=sim", "CAROUSEL_VERSION=e2e", "CAROUSEL_TAG=e2e", "PORT="+c.port, "GATEWAYS=3")
+	c.env = append(stack.BaseEnv(), composeProfiles, "CAROUSEL_VERSION=e2e", "CAROUSEL_TAG=e2e", "PORT="+c.port, "GATEWAYS=3", "PROMETHEUS_PORT=127.0.0.1:"+c.prometheus)
 	for line := range strings.Lines(string(exports)) {
 		c.env = append(c.env, strings.TrimPrefix(strings.TrimSpace(line), "export "))
 	}
@@ -156,6 +160,45 @@ func (c *composed) containers(service string) []string {
 	c.t.Helper()
 	output := c.must(time.Minute, append([]string{"ps", "--quiet"}, strings.Fields(service)...)...)
 	return strings.Fields(output)
+}
+
+// ask asks Prometheus; false while it does not answer.
+func (c *composed) ask(path string, answer any) bool {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:"+c.prometheus+path, nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = response.Body.Close() }()
+	return json.NewDecoder(response.Body).Decode(answer) == nil
+}
+
+// scraped are the jobs of the replicas that Prometheus could read, one each, sorted.
+func (c *composed) scraped() []string {
+	c.t.Helper()
+	var targets struct {
+		Data struct {
+			ActiveTargets []struct {
+				Labels struct{ Job string }
+				Health string
+			}
+		}
+	}
+	c.ask("/api/v1/targets?state=active", &targets)
+	var jobs []string
+	for _, each := range targets.Data.ActiveTargets {
+		if each.Health == "up" {
+			jobs = append(jobs, each.Labels.Job)
+		}
+	}
+	slices.Sort(jobs)
+	return jobs
 }
 
 // adminToken finds the token where the compose file says: in the gateways' log.
@@ -282,6 +325,24 @@ func TestCompose(t *testing.T) {
 			if strings.Contains(bounds, "<no value>") || strings.HasPrefix(bounds, "0 ") || strings.Contains(bounds, " 0 ") || len(strings.Fields(bounds)) != 3 {
 				t.Errorf("%.12s: memory, processes, log: %s", container, bounds)
 			}
+		}
+	})
+	t.Run("Prometheus reads every replica, and has the alerts", func(t *testing.T) {
+		c.t = t
+		var jobs []string
+		stack.Eventually(t, "Prometheus has read all", 2*time.Minute, func() bool {
+			jobs = c.scraped()
+			return len(jobs) == 4
+		})
+		if want := []string{"carousel-gateway", "carousel-gateway", "carousel-gateway", "carousel-tokenstore"}; !slices.Equal(jobs, want) {
+			t.Errorf("it reads %v", jobs)
+		}
+		var rules struct {
+			Data struct{ Groups []struct{ Name string } }
+		}
+		c.ask("/api/v1/rules", &rules)
+		if len(rules.Data.Groups) == 0 {
+			t.Error("it has no alerts")
 		}
 	})
 	t.Run("Redis wants a password", func(t *testing.T) {

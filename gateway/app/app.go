@@ -154,16 +154,14 @@ func (g *Gateway) assemble() {
 	g.leases = tokens.NewLeases(tokenstorev1.NewLeaseServiceClient(g.conn), g.replica, watch, g.log)
 	g.shipper = tokens.NewShipper(tokenstorev1.NewRequestLogServiceClient(g.conn), g.replica, watch, g.log)
 	g.leases.KeepReserve(tokens.ReserveOptions{Time: cfg.DegradedTime, Instance: instanceName(cfg.Port), Reset: g.conn.Reset})
-	if cfg.TLSCertFile != "" {
-		metrics.Certificate(g.registry, g.certificates.Expires)
-	}
-	metrics.Pending(g.registry, func() float64 { return float64(g.shipper.Counts().Pending) })
+	g.answerMetrics()
 	chats := &httpapi.ChatCount{}
 	g.fleet = tokens.NewFleet(tokenstorev1.NewFleetServiceClient(g.conn), g.replica, g.options.Version, func() tokens.Pulse {
 		total, active := chats.Now()
 		return tokens.Pulse{Requests: total, Active: active, Log: g.shipper.Counts()}
 	}, g.log)
 	g.catalog = catalog.New(drivers(cfg), lender{g.leases, renewals}.borrow, g.log)
+	g.catalog.OnListed(watch.Listed)
 	g.fleet.OnStocked(g.catalog.SetStocked)
 	g.claim = newAdminClaim(store, cfg.AuthToken.Empty(), g.options.AdminToken, g.log)
 	g.config = tokens.NewConfig(store, g.replica, func(now *tokenstorev1.WatchResponse) {
@@ -229,6 +227,7 @@ func (g *Gateway) assemble() {
 	site := web.New(web.Deps{
 		Base:        base,
 		Logout:      g.logouts.End,
+		LoggedIn:    func(result string) { counts.Logins.WithLabelValues(result).Inc() },
 		Tokens:      tokenstorev1.NewTokenServiceClient(pools),
 		Config:      store,
 		Logs:        tokenstorev1.NewRequestLogServiceClient(g.conn),

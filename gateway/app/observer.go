@@ -5,9 +5,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/metrics"
-	"carousel.internal/gateway/internal/money"
+	"carousel.internal/gateway/internal/reqlog"
 	"carousel.internal/gateway/internal/upstream"
 )
 
@@ -26,34 +27,12 @@ type observer struct {
 	logAccepted prometheus.Counter
 	logStored   prometheus.Counter
 	logDropped  prometheus.Counter
-	attempts    *metrics.Series[attempts, prometheus.Counter]
-	use         *metrics.Series[string, *use]
-}
-
-// attempts are those at an upstream that ended alike.
-type attempts struct {
-	upstream string
-	class    upstream.Class
-}
-
-// use is what requests have used of an upstream: model tokens by their kind, and dollars.
-type use struct {
-	fresh, cacheRead, cacheWrite, cacheWriteHour, answer, reasoning, cost prometheus.Counter
-}
-
-func useOf(m *metrics.Metrics, upstreamName string) *use {
-	tokens := func(direction, kind string) prometheus.Counter {
-		return m.TokensUsed.WithLabelValues(upstreamName, direction, kind)
-	}
-	return &use{
-		fresh: tokens("prompt", "fresh"), cacheRead: tokens("prompt", "cache_read"),
-		cacheWrite: tokens("prompt", "cache_write"), cacheWriteHour: tokens("prompt", "cache_write_hour"),
-		answer: tokens("completion", "answer"), reasoning: tokens("completion", "reasoning"),
-		cost: m.Cost.WithLabelValues(upstreamName),
-	}
+	upstreams   *metrics.Series[string, *upstreamSeries]
+	models      modelCount
 }
 
 func newObserver(m *metrics.Metrics) *observer {
+	presetErrors(m)
 	return &observer{
 		metrics:     m,
 		roundTrips:  m.RoundTrips.WithLabelValues("session"),
@@ -67,10 +46,39 @@ func newObserver(m *metrics.Metrics) *observer {
 		logAccepted: m.LogEntries.WithLabelValues("accepted"),
 		logStored:   m.LogEntries.WithLabelValues("stored"),
 		logDropped:  m.LogEntries.WithLabelValues("dropped"),
-		attempts: metrics.NewSeries(func(a attempts) prometheus.Counter {
-			return m.Attempts.WithLabelValues(a.upstream, succeededOr(string(a.class)))
+		upstreams: metrics.NewSeries(metrics.MaxUpstreams, metrics.Other, func(name string) *upstreamSeries {
+			return newUpstreamSeries(m, name)
 		}),
-		use: metrics.NewSeries(func(upstreamName string) *use { return useOf(m, upstreamName) }),
+		models: newModelCount(m),
+	}
+}
+
+// presetErrors has what may be counted once in a while there from the start, as 0: else its first
+// time is no increase.
+func presetErrors(m *metrics.Metrics) {
+	for _, kind := range chat.Kinds() {
+		m.Errors.WithLabelValues(string(kind))
+	}
+	for _, kind := range callerKinds {
+		m.Callers.WithLabelValues(string(kind))
+	}
+	for _, reason := range caller.Reasons() {
+		m.KeyRefusals.WithLabelValues(string(reason))
+	}
+	for _, reason := range []string{"limited", "spent", "model", "unusable"} {
+		m.KeyRefusals.WithLabelValues(reason)
+	}
+	for _, result := range []string{"kept", "too_large", "own_token", "failed"} {
+		m.Remembered.WithLabelValues(result)
+	}
+	for _, reason := range []string{"queue_full", "too_large", "refused", "damaged", "shutdown"} {
+		m.LogDropped.WithLabelValues(reason)
+	}
+	for _, result := range []string{"granted", "refused", "slowed"} {
+		m.Logins.WithLabelValues(result)
+	}
+	for _, stream := range []string{"true", "false"} {
+		m.FirstEventSeconds.WithLabelValues(stream)
 	}
 }
 
@@ -136,9 +144,17 @@ func (o *observer) LogDropped(reason string, n int) {
 	o.metrics.LogDropped.WithLabelValues(reason).Add(float64(n))
 }
 
+// Listed counts from now on, from 0, what becomes of each upstream and of the models that it lists.
+func (o *observer) Listed(byUpstream map[string][]chat.Model) {
+	for name := range byUpstream {
+		o.upstreams.Of(name)
+	}
+	o.models.listed(byUpstream)
+}
+
 // Attempt implements relay.Counter.
 func (o *observer) Attempt(upstreamName string, class upstream.Class) {
-	o.attempts.Of(attempts{upstreamName, class}).Inc()
+	o.upstreams.Of(upstreamName).attempts(class).Inc()
 }
 
 // succeededOr is an attempt's class as metrics and the access log name it.
@@ -150,36 +166,48 @@ func succeededOr(class string) string {
 }
 
 // Retried implements relay.Counter.
-func (o *observer) Retried(upstreamName string) {
-	o.metrics.Retries.WithLabelValues(upstreamName).Inc()
-}
+func (o *observer) Retried(upstreamName string) { o.upstreams.Of(upstreamName).retries.Inc() }
 
 // RetryDenied implements relay.Counter.
-func (o *observer) RetryDenied(upstreamName string) {
-	o.metrics.RetriesDenied.WithLabelValues(upstreamName).Inc()
-}
+func (o *observer) RetryDenied(upstreamName string) { o.upstreams.Of(upstreamName).denied.Inc() }
 
 // FellBack implements relay.Counter.
-func (o *observer) FellBack(upstreamName string) {
-	o.metrics.Fallbacks.WithLabelValues(upstreamName).Inc()
-}
+func (o *observer) FellBack(upstreamName string) { o.upstreams.Of(upstreamName).fallbacks.Inc() }
 
 // Ignored implements relay.Counter.
 func (o *observer) Ignored(upstreamName, field string) {
-	o.metrics.Ignored.WithLabelValues(upstreamName, field).Inc()
+	o.metrics.Ignored.WithLabelValues(o.upstreams.Of(upstreamName).name, field).Inc()
 }
 
-// Used implements relay.Counter.
-func (o *observer) Used(upstreamName string, usage chat.Usage, cost money.Pico) {
-	if upstreamName == "" {
-		return
+// Ended implements relay.Counter.
+func (o *observer) Ended(model string, entry *reqlog.Entry) { o.models.ended(model, entry) }
+
+// upstreamSeries are what is counted of one upstream.
+type upstreamSeries struct {
+	name                       string
+	good                       prometheus.Counter
+	failed                     map[upstream.Class]prometheus.Counter
+	retries, denied, fallbacks prometheus.Counter
+}
+
+func newUpstreamSeries(m *metrics.Metrics, name string) *upstreamSeries {
+	series := &upstreamSeries{
+		name: name, good: m.Attempts.WithLabelValues(name, "success"), failed: map[upstream.Class]prometheus.Counter{},
+		retries: m.Retries.WithLabelValues(name), denied: m.RetriesDenied.WithLabelValues(name), fallbacks: m.Fallbacks.WithLabelValues(name),
 	}
-	counts := o.use.Of(upstreamName)
-	counts.cost.Add(float64(cost) / float64(money.Dollar))
-	counts.fresh.Add(float64(usage.Fresh()))
-	counts.cacheRead.Add(float64(usage.CacheRead))
-	counts.cacheWrite.Add(float64(usage.CacheWrite - usage.CacheWriteHour))
-	counts.cacheWriteHour.Add(float64(usage.CacheWriteHour))
-	counts.answer.Add(float64(usage.Completion - usage.Reasoning))
-	counts.reasoning.Add(float64(usage.Reasoning))
+	for _, class := range upstream.Classes() {
+		series.failed[class] = m.Attempts.WithLabelValues(name, string(class))
+	}
+	return series
+}
+
+// attempts are those that ended alike. A class that is none counts as a fault of the upstream.
+func (s *upstreamSeries) attempts(class upstream.Class) prometheus.Counter {
+	if class == "" {
+		return s.good
+	}
+	if counter, known := s.failed[class]; known {
+		return counter
+	}
+	return s.failed[upstream.Broken]
 }

@@ -15,7 +15,6 @@ import (
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/lease"
-	"carousel.internal/gateway/internal/money"
 	"carousel.internal/gateway/internal/relay"
 	"carousel.internal/gateway/internal/reqlog"
 	"carousel.internal/gateway/internal/upstream"
@@ -173,7 +172,7 @@ func (*noTokens) Retried(string)                       {}
 func (*noTokens) RetryDenied(string)                   {}
 func (*noTokens) FellBack(string)                      {}
 func (*noTokens) Ignored(string, string)               {}
-func (*noTokens) Used(string, chat.Usage, money.Pico)  {}
+func (*noTokens) Ended(string, *reqlog.Entry)          {}
 
 // refusal is what the relay refuses a request with before it asks for a token; nil: it asks.
 func refusal(t *testing.T, c *catalog.Catalog, request *chat.Request) *chat.Error {

@@ -158,7 +158,7 @@ func (idle) Retried(string)                                                   {}
 func (idle) RetryDenied(string)                                               {}
 func (idle) FellBack(string)                                                  {}
 func (idle) Ignored(string, string)                                           {}
-func (idle) Used(string, chat.Usage, money.Pico)                              {}
+func (idle) Ended(string, *reqlog.Entry)                                      {}
 func (idle) Most(string, string, int, int) money.Pico                         { return 0 }
 func (idle) MaxOutput(string, string) int                                     { return 0 }
 func (idle) Cost(string, string, chat.Usage) (money.Pico, reqlog.CostQuality) { return 0, "" }

@@ -140,8 +140,9 @@ func (t *Tokenstore) assemble(keys *seal.Keyring, access grpcapi.Access) {
 	if t.options.Sync != nil {
 		storeOptions.Barrier = redisstore.BarrierFunc(t.options.Sync)
 	}
-	t.store = redisstore.New(t.client, storeOptions)
 	counts := metrics.New(t.registry, t.client)
+	storeOptions.Scripts = counts
+	t.store = redisstore.New(t.client, storeOptions)
 	t.server = grpcapi.NewServer(access, age, counts, t.log)
 	if access.Certificates != nil {
 		metrics.Certificate(t.registry, access.Certificates.Expires)
@@ -156,6 +157,7 @@ func (t *Tokenstore) assemble(keys *seal.Keyring, access grpcapi.Access) {
 	t.keeper = newKeeper(t.store, t.health, counts, (&seeder{store: t.store, files: t.files, config: cfg, log: t.log}).seed, t.log)
 
 	t.keeper.quiet = t.desk.Quiet
+	t.answerMetrics(counts)
 	healthv1.RegisterHealthServer(t.server, t.health)
 	tokenstorev1.RegisterTokenServiceServer(t.server, grpcapi.NewTokenServer(t.store, t.files.Changed, t.log))
 	tokenstorev1.RegisterTokenFileServiceServer(t.server, grpcapi.NewTokenFileServer(t.files, t.log))

@@ -190,6 +190,9 @@ func (k *keeper) look(ctx context.Context) error {
 	}
 	k.lookAtLog(ctx, &found)
 	k.warn(ctx, found.Warnings)
+	for _, use := range found.Uses {
+		k.counts.RedisUses(use.Of, use.Used, use.Most, use.Appended)
+	}
 	k.durability = found.Durability
 	if k.seeded {
 		return nil

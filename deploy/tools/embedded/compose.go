@@ -71,6 +71,8 @@ const composeHead = `# Carousel in containers: what can be set. Copy this file t
 # How many gateways run, and how many the balancer has room for.
 #GATEWAYS=1
 #MAX_GATEWAYS=100
+# Where Prometheus can be reached (profile metrics).
+#PROMETHEUS_PORT=127.0.0.1:9095
 
 # A folder that both services can read at /etc/carousel (its files must be readable by uid 65532), such as ./config: for CONFIG_FILE and secrets.
 #CONFIG_DIR=config
@@ -94,6 +96,7 @@ const composeHead = `# Carousel in containers: what can be set. Copy this file t
 #REDIS_MAXMEMORY=1gb
 #REDIS_MEMORY=2g
 #LB_MEMORY=512m
+#PROMETHEUS_MEMORY=1g
 
 # Each container's log: so many files of such a size.
 #LOG_MAX_SIZE=20m
@@ -121,6 +124,7 @@ const composeHead = `# Carousel in containers: what can be set. Copy this file t
 #CAROUSEL_RUNTIME_IMAGE=gcr.io/distroless/static-debian12:nonroot
 #CAROUSEL_REDIS_IMAGE=redis:8-bookworm
 #CAROUSEL_LB_IMAGE=haproxy:3.2-bookworm
+#CAROUSEL_PROMETHEUS_IMAGE=prom/prometheus:v3.5.0
 #CAROUSEL_TAG=dev
 #CAROUSEL_VERSION=dev
 #GOPROXY=

@@ -23,6 +23,11 @@ const (
 	NotForKeys Reason = "not_for_keys"
 )
 
+// Reasons lists every reason.
+func Reasons() []Reason {
+	return []Reason{WrongKey, KeyDisabled, KeyExpired, SecretReplaced, WrongNetwork, NotForKeys}
+}
+
 // Refusal is the cause of the error for a caller that was refused.
 type Refusal struct {
 	Reason Reason

@@ -52,6 +52,8 @@ type Catalog struct {
 	// stocked are the upstreams that have tokens; nil: nobody has told yet. Nobody
 	// changes the map.
 	stocked atomic.Pointer[map[string]bool]
+	// listed is told what upstreams list; nil: nobody is.
+	listed func(byUpstream map[string][]chat.Model)
 	// silent says why upstreams have not told their models when they were last asked. Nobody
 	// changes the map.
 	silent atomic.Pointer[map[string]error]
@@ -172,13 +174,30 @@ func (c *Catalog) Update(configs []upstream.Config, ways []Route) {
 		}
 	}
 	after := newState(entries, newRoutes(ways, before.routes))
-	c.now.Store(after)
+	c.become(after)
 	for name, old := range before.byName {
 		if kept := after.byName[name]; kept == nil || kept.driver != old.driver {
 			old.driver.Close()
 		}
 	}
 	c.askSoon()
+}
+
+// OnListed has listed told which models each upstream lists, whenever that may have changed. It
+// must not block. It is to be called before Update.
+func (c *Catalog) OnListed(listed func(byUpstream map[string][]chat.Model)) { c.listed = listed }
+
+// become makes a state the present one; mu is held.
+func (c *Catalog) become(now *state) {
+	c.now.Store(now)
+	if c.listed == nil {
+		return
+	}
+	byUpstream := make(map[string][]chat.Model, len(now.entries))
+	for _, e := range now.entries {
+		byUpstream[e.config.Name] = e.models
+	}
+	c.listed(byUpstream)
 }
 
 // SetStocked tells which upstreams have tokens. It holds until the next time. One that

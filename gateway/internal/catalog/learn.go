@@ -133,7 +133,7 @@ func (c *Catalog) learn(ctx context.Context, e *entry) error {
 			config: e.config, driver: e.driver, discipline: e.discipline,
 			models: listing(e.config, e.driver, told), told: told, asked: time.Now(),
 		}
-		c.now.Store(newState(entries, now.routes))
+		c.become(newState(entries, now.routes))
 	}
 	return nil
 }

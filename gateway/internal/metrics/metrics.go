@@ -52,12 +52,27 @@ type Metrics struct {
 	Fallbacks *prometheus.CounterVec
 	// Ignored fields of requests by upstream and field: upstreams x 23.
 	Ignored *prometheus.CounterVec
-	// TokensUsed by upstream, direction (prompt, completion) and kind (fresh, cache_read,
-	// cache_write, cache_write_hour; answer, reasoning): upstreams x 6. Each token is of
-	// one kind.
+
+	// ModelRequests are requests that an upstream was found for, by upstream, model and the kind of
+	// their caller: models x 4. There are MaxModels of models; all others count as Other.
+	ModelRequests *prometheus.CounterVec
+	// ModelFailures are those of them that failed, by upstream, model and kind of chat.Error:
+	// models x about 20.
+	ModelFailures *prometheus.CounterVec
+	// ModelSeconds is how long complete answers took, by upstream and model: models x 14 buckets.
+	ModelSeconds *prometheus.HistogramVec
+	// ModelFirstByteSeconds is the time to the first byte of any answer, by upstream and model:
+	// models x 14 buckets.
+	ModelFirstByteSeconds *prometheus.HistogramVec
+	// TokensUsed by upstream, model, caller, direction (prompt, completion) and kind (fresh,
+	// cache_read, cache_write, cache_write_hour; answer, reasoning): models x 4 x 6. Each token is
+	// of one kind.
 	TokensUsed *prometheus.CounterVec
-	// Cost in US dollars of what was used and has a price, by upstream: upstreams.
+	// Cost in US dollars of what was used and has a price, by upstream, model and caller: models x 4.
 	Cost *prometheus.CounterVec
+
+	// Logins to the pages by result (granted, refused, slowed): 3.
+	Logins *prometheus.CounterVec
 
 	// RoundTrips to the tokenstore, by kind (session, admin, log, watch): 4.
 	RoundTrips *prometheus.CounterVec
@@ -118,19 +133,38 @@ func (m *Metrics) Called(kind string) { m.callers.Of(kind).Inc() }
 
 // keepSeries looks up series for what counts each request.
 func (m *Metrics) keepSeries() {
-	m.answers = NewSeries(func(a answer) answerSeries {
+	m.answers = NewSeries(maxAnswers, answer{route: Other}, func(a answer) answerSeries {
 		return answerSeries{m.Requests.WithLabelValues(a.route, strconv.Itoa(a.status), strconv.FormatBool(a.stream)), m.RequestSeconds.WithLabelValues(a.route)}
 	})
-	m.firstEvents = NewSeries(func(stream bool) prometheus.Observer {
+	m.firstEvents = NewSeries(2, false, func(stream bool) prometheus.Observer {
 		return m.FirstEventSeconds.WithLabelValues(strconv.FormatBool(stream))
 	})
-	m.callers = NewSeries(func(kind string) prometheus.Counter { return m.Callers.WithLabelValues(kind) })
+	m.callers = NewSeries(maxCallers, Other, func(kind string) prometheus.Counter { return m.Callers.WithLabelValues(kind) })
 }
 
-const namespace = "carousel_gateway"
+const (
+	namespace = "carousel_gateway"
+
+	// MaxUpstreams bounds the values of the label `upstream`. What comes later counts as Other.
+	MaxUpstreams = 100
+	// MaxModels is the same of `model`, of all upstreams together.
+	MaxModels = 200
+	// Other is the value of a label for all that have none of their own.
+	Other = "other"
+	// None is the value of a label for what has none.
+	None = "none"
+
+	// maxAnswers bounds the combinations of route, status and stream.
+	maxAnswers = 2000
+	// maxCallers bounds the kinds of callers.
+	maxCallers = 10
+)
 
 // From a fast cache hit to the end of a long stream.
-var seconds = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300}
+var seconds = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600}
+
+// Of a model nothing is quick, and there are many of these.
+var modelSeconds = []float64{.05, .1, .25, .5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600}
 
 // New makes the metrics and registers them, and those of the process and the
 // Go runtime, with the registry.
@@ -151,10 +185,19 @@ func New(registry prometheus.Registerer) *Metrics {
 		RetriesDenied:     counters("retries_denied_total", "Attempts that were not made because the upstream's retry budget was used up.", "upstream"),
 		Fallbacks:         counters("fallbacks_total", "Requests sent to a fallback model, by the upstream that had failed them.", "upstream"),
 		Ignored:           counters("fields_ignored_total", "Fields that tune an answer and that the upstream can't be sent.", "upstream", "field"),
-		TokensUsed:        counters("tokens_used_total", "Model tokens, as reported or estimated.", "upstream", "direction", "kind"),
-		Cost:              counters("cost_usd_total", "What the model tokens cost that have a price, in US dollars.", "upstream"),
-		RoundTrips:        counters("tokenstore_round_trips_total", "Messages sent to the tokenstore.", "kind"),
-		Leases:            counters("leases_total", "Leases, by how they were had.", "how"),
+		ModelRequests:     counters("model_requests_total", "Requests that an upstream was found for.", "upstream", "model", "caller"),
+		ModelFailures:     counters("model_failures_total", "Requests that an upstream was found for and that failed, by the kind of the error.", "upstream", "model", "kind"),
+		ModelSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: namespace, Name: "model_request_seconds", Help: "Time from a request's headers to the end of a complete answer.", Buckets: modelSeconds,
+		}, []string{"upstream", "model"}),
+		ModelFirstByteSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: namespace, Name: "model_ttft_seconds", Help: "Time from a request's headers to the first byte of its answer.", Buckets: modelSeconds,
+		}, []string{"upstream", "model"}),
+		TokensUsed: counters("tokens_used_total", "Model tokens, as reported or estimated.", "upstream", "model", "caller", "direction", "kind"),
+		Cost:       counters("cost_usd_total", "What the model tokens cost that have a price, in US dollars.", "upstream", "model", "caller"),
+		Logins:     counters("admin_logins_total", "Attempts to log in to the pages, by what became of them.", "result"),
+		RoundTrips: counters("tokenstore_round_trips_total", "Messages sent to the tokenstore.", "kind"),
+		Leases:     counters("leases_total", "Leases, by how they were had.", "how"),
 		Degraded: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "degraded", Help: "1 while the tokenstore is away and requests are served from the reserve.",
 		}),
@@ -172,18 +215,12 @@ func New(registry prometheus.Registerer) *Metrics {
 	m.keepSeries()
 	registry.MustRegister(
 		m.Requests, m.RequestSeconds, m.FirstEventSeconds, m.InFlight, m.StreamEvents, m.ClientGone, m.Errors, m.Callers, m.KeyRefusals, m.Remembered,
-		m.Attempts, m.Retries, m.RetriesDenied, m.Fallbacks, m.Ignored, m.TokensUsed, m.Cost,
+		m.Attempts, m.Retries, m.RetriesDenied, m.Fallbacks, m.Ignored,
+		m.ModelRequests, m.ModelFailures, m.ModelSeconds, m.ModelFirstByteSeconds, m.TokensUsed, m.Cost, m.Logins,
 		m.RoundTrips, m.Leases, m.Degraded, m.Outages, m.LeasesRecalled, m.LeasesLost, m.ReportsLost, m.LeasesHeld, m.LeaseWaitSeconds, m.LogEntries, m.LogDropped,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
-}
-
-// Pending registers the request log entries that wait to be stored: 1.
-func Pending(registry prometheus.Registerer, now func() float64) {
-	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Namespace: namespace, Name: "log_pending", Help: "Request log entries that wait to be stored.",
-	}, now))
 }
 
 // Certificate registers when the certificate that the tokenstore is shown ends: 1.

@@ -13,7 +13,7 @@ import (
 func TestSeriesAreLookedUpOnce(t *testing.T) {
 	t.Parallel()
 	var lookUps atomic.Int64
-	series := metrics.NewSeries(func(key int) *string {
+	series := metrics.NewSeries(100, 0, func(key int) *string {
 		lookUps.Add(1)
 		return new(strconv.Itoa(key))
 	})

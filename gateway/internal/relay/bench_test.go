@@ -12,7 +12,6 @@ import (
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
-	"carousel.internal/gateway/internal/money"
 	"carousel.internal/gateway/internal/reqlog"
 	"carousel.internal/gateway/internal/upstream"
 )
@@ -31,7 +30,7 @@ func (nothing) Retried(string)                       {}
 func (nothing) RetryDenied(string)                   {}
 func (nothing) FellBack(string)                      {}
 func (nothing) Ignored(string, string)               {}
-func (nothing) Used(string, chat.Usage, money.Pico)  {}
+func (nothing) Ended(string, *reqlog.Entry)          {}
 
 // What the relay itself costs: a stream of 50 events from a driver that costs
 // nothing.

@@ -165,6 +165,7 @@ type counter struct {
 	retries           int
 	denied, fallbacks int
 	ignored           []string
+	ended             []string // upstream/model
 	used              []chat.Usage
 	cost              money.Pico
 }
@@ -174,8 +175,9 @@ func (c *counter) Retried(string)                         { c.retries++ }
 func (c *counter) RetryDenied(string)                     { c.denied++ }
 func (c *counter) FellBack(string)                        { c.fallbacks++ }
 func (c *counter) Ignored(_, field string)                { c.ignored = append(c.ignored, field) }
-func (c *counter) Used(_ string, usage chat.Usage, cost money.Pico) {
-	c.used, c.cost = append(c.used, usage), c.cost.Plus(cost)
+func (c *counter) Ended(model string, entry *reqlog.Entry) {
+	c.ended = append(c.ended, entry.Upstream+"/"+model)
+	c.used, c.cost = append(c.used, entry.Usage), c.cost.Plus(entry.Cost)
 }
 
 // rig is a relay among fakes.

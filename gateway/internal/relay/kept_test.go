@@ -15,7 +15,6 @@ import (
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
-	"carousel.internal/gateway/internal/money"
 	"carousel.internal/gateway/internal/reqlog"
 	"carousel.internal/gateway/internal/upstream"
 )
@@ -355,7 +354,7 @@ func (nobody) Retried(string)                       {}
 func (nobody) RetryDenied(string)                   {}
 func (nobody) FellBack(string)                      {}
 func (nobody) Ignored(string, string)               {}
-func (nobody) Used(string, chat.Usage, money.Pico)  {}
+func (nobody) Ended(string, *reqlog.Entry)          {}
 
 // However requests, words of other gateways, ends and failures follow each other, each lease is
 // settled once, and nothing is left open.

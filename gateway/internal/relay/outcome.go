@@ -160,7 +160,7 @@ func (r *run) record(ctx context.Context, err *chat.Error) {
 		r.entry.Prompt, r.entry.PromptCut = r.cargo.prompt()
 	}
 	r.relay.Recorder.Record(ctx, r.entry)
-	r.relay.Counter.Used(r.entry.Upstream, r.entry.Usage, r.entry.Cost)
+	r.relay.Counter.Ended(r.target.Model, &r.entry)
 }
 
 func endOf(err *chat.Error, gone bool, attempts int) reqlog.End {

@@ -66,8 +66,9 @@ type Counter interface {
 	FellBack(upstreamName string)
 	// Ignored is a field of a request that the upstream was not sent.
 	Ignored(upstreamName, field string)
-	// Used are model tokens, and what they cost as far as their price is known.
-	Used(upstreamName string, usage chat.Usage, cost money.Pico)
+	// Ended is a request that has a log entry; model is the id by which the upstream knows the
+	// model that was aimed at last, empty where there was none. The entry is not kept.
+	Ended(model string, entry *reqlog.Entry)
 }
 
 // Policy is how requests are carried; it can change between them.

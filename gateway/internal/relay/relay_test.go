@@ -56,6 +56,9 @@ func TestAnswer(t *testing.T) {
 	if o := r.pool.settled[r.pool.granted[0]][0]; o != (lease.Outcome{Model: "inner m", RequestID: "request"}) {
 		t.Errorf("outcome %+v", o)
 	}
+	if !slices.Equal(r.count.ended, []string{"up/inner m"}) {
+		t.Errorf("counted for %q", r.count.ended)
+	}
 	e := r.ended(t, "")
 	if e.ID != "request" || e.Model != "m" || e.Upstream != "up" || e.TokenID != "a" || e.TokenAlias != "alias of a" || e.TokenFingerprint != "f-a" || e.MaskedSecret != "masked a" ||
 		!e.Stream || e.HTTPStatus != 200 || e.Err != nil || e.End != reqlog.Done || e.Attempts != 1 || e.Prompt != "" ||

@@ -146,15 +146,20 @@ func (s *Spool) Count() int {
 	return count
 }
 
+// Bytes is the size of the files.
+func (s *Spool) Bytes() int64 {
+	var bytes int64
+	for _, each := range s.segments {
+		bytes += each.bytes
+	}
+	return bytes
+}
+
 // Append keeps a record; its number is higher than the last one's. It survives the
 // end of the process, though not that of the machine.
 func (s *Spool) Append(number uint64, data []byte) error {
 	size := int64(headerBytes + len(data))
-	bytes := size
-	for _, each := range s.segments {
-		bytes += each.bytes
-	}
-	if bytes > s.limit {
+	if s.Bytes()+size > s.limit {
 		return ErrFull
 	}
 	if err := s.makeRoom(number); err != nil {

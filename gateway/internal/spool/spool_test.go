@@ -176,3 +176,29 @@ func TestLimit(t *testing.T) {
 		t.Errorf("it has %v", got)
 	}
 }
+
+// A spool is as large as its files.
+func TestBytesAreThoseOfTheFiles(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	s := create(t, folder, large)
+	if got := s.Bytes(); got != 0 {
+		t.Errorf("an empty one has %d", got)
+	}
+	fill(t, s, 1, 9, segmentBytes/4)
+	paths, err := filepath.Glob(filepath.Join(folder, "*", "*"+suffix))
+	if err != nil || len(paths) < 2 {
+		t.Fatalf("%v, %v", paths, err)
+	}
+	var files int64
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files += info.Size()
+	}
+	if got := s.Bytes(); got != files {
+		t.Errorf("%d bytes, and the files have %d", got, files)
+	}
+}

@@ -118,6 +118,21 @@ func (b *books) standing(keyID string) []caller.Standing {
 	return of.standing(time.Now())
 }
 
+// nearLimits counts, by what is limited, the keys that have used up a share of that.
+func (b *books) nearLimits(share float64) map[caller.Limit]int {
+	now, near := time.Now(), map[caller.Limit]int{}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, each := range b.byKey {
+		for _, standing := range each.standing(now) {
+			if float64(standing.Used) >= share*float64(standing.Amount) {
+				near[caller.Limit{Unit: standing.Unit, Period: standing.Period}]++
+			}
+		}
+	}
+	return near
+}
+
 // due implements sessionBooks.
 func (b *books) due() bool {
 	b.mu.Lock()

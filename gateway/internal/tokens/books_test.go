@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -230,5 +231,29 @@ func TestWhenRecentUseRenews(t *testing.T) {
 		if got := b.standing(now)[0]; got.Used != c.used || !got.RenewsAt.Equal(c.want) {
 			t.Errorf("%s: %d used, free again at %s", name, got.Used, got.RenewsAt)
 		}
+	}
+}
+
+// Of a key that has used up a share of a limit only that limit counts, and all keys together are
+// counted by what is limited.
+func TestNearLimitsCountsKeys(t *testing.T) {
+	t.Parallel()
+	limit := func(period caller.Period, used, amount uint64) caller.Standing {
+		return caller.Standing{Limit: caller.Limit{Unit: caller.USD, Period: period, Amount: amount}, Used: used}
+	}
+	b := newBooks(func() {})
+	for key, standings := range map[string][]caller.Standing{
+		"near":    {limit(caller.Day, 80, 100), limit(caller.Month, 80, 1000)},
+		"spent":   {limit(caller.Day, 7, 5)},
+		"far":     {limit(caller.Day, 79, 100)},
+		"untold":  nil,
+		"another": {limit(caller.Total, 9, 10)},
+	} {
+		b.byKey[key] = &book{standings: standings}
+	}
+	near := b.nearLimits(0.8)
+	want := map[caller.Limit]int{{Unit: caller.USD, Period: caller.Day}: 2, {Unit: caller.USD, Period: caller.Total}: 1}
+	if !maps.Equal(near, want) {
+		t.Errorf("%v", near)
 	}
 }

@@ -185,6 +185,10 @@ func (l *Leases) Pay(charge *lease.Charge, used lease.Amounts) {
 // does not.
 func (l *Leases) Standing(keyID string) []caller.Standing { return l.books.standing(keyID) }
 
+// NearLimits counts the keys, of those used here within the last minute, that have used up a share
+// of a limit, by its unit and period. It does not block.
+func (l *Leases) NearLimits(share float64) map[caller.Limit]int { return l.books.nearLimits(share) }
+
 // Settle ends a lease with its outcome; a second time it does nothing. It does
 // not block.
 func (l *Leases) Settle(done *lease.Lease, outcome lease.Outcome) {

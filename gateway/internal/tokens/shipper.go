@@ -69,6 +69,8 @@ type Shipper struct {
 	overflow int
 	// spoolWorks: the last entry could be written.
 	spoolWorks bool
+	// stalled is since when nothing has been stored, or begun to wait: of use while something waits.
+	stalled time.Time
 	// last is the newest entry that is, or was, in the queue.
 	last uint64
 	// left are the shippers of what earlier processes have left in the spool.
@@ -136,6 +138,9 @@ func tell(about chan struct{}) {
 
 // enqueue puts an entry at the end; mu is held.
 func (s *Shipper) enqueue(entry shipment) {
+	if len(s.queue) == 0 {
+		s.stalled = time.Now()
+	}
 	s.queue = append(s.queue, entry)
 	s.bytes += entry.size()
 	s.last = entry.sequence
@@ -161,6 +166,32 @@ func (s *Shipper) Counts() LogCounts {
 		counts.Accepted, counts.Pending, counts.Dropped = counts.Accepted+of.Accepted, counts.Pending+of.Pending, counts.Dropped+of.Dropped
 	}
 	return counts
+}
+
+// Backlog is what waits to be stored.
+type Backlog struct {
+	// Stalled is how long nothing has been stored, though something waited.
+	Stalled time.Duration
+	// SpoolBytes are in files.
+	SpoolBytes int64
+}
+
+// Backlog is as of now.
+func (s *Shipper) Backlog() Backlog {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all Backlog
+	if len(s.queue) > 0 {
+		all.Stalled = time.Since(s.stalled)
+	}
+	if s.spool != nil {
+		all.SpoolBytes = s.spool.Bytes()
+	}
+	for _, each := range s.left {
+		left := each.Backlog()
+		all.Stalled, all.SpoolBytes = max(all.Stalled, left.Stalled), all.SpoolBytes+left.SpoolBytes
+	}
+	return all
 }
 
 // Run ships until ctx ends, then what is left, for five seconds at most.
@@ -325,6 +356,7 @@ func (s *Shipper) done(n int, count func(int)) {
 	clear(s.queue[:n]) // let the memory go
 	s.queue = s.queue[n:]
 	count(n)
+	s.stalled = time.Now()
 	s.spooledUpTo(finished)
 }
 

@@ -482,3 +482,34 @@ func TestEveryEntryIsAccountedFor(t *testing.T) {
 		}
 	})
 }
+
+// How long nothing was stored is told while something waits, from the last entry that was.
+func TestBacklogTellsForHowLongNothingIsStored(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		away := true
+		s, _ := newShipper(&fakeLog{fail: func(int, []*tokenstorev1.LogEntry) error {
+			if away {
+				return errAway
+			}
+			return nil
+		}})
+		stalled := func(want time.Duration) {
+			t.Helper()
+			if got := s.Backlog().Stalled; got != want {
+				t.Errorf("nothing is stored for %s, not %s", got, want)
+			}
+		}
+		stalled(0)
+		time.Sleep(time.Hour) // of the test's own clock
+		s.Record(reqlog.Entry{ID: "1"})
+		stalled(0)
+		time.Sleep(5 * time.Second)
+		s.Record(reqlog.Entry{ID: "2"})
+		stalled(5 * time.Second)
+		away = false
+		s.shipAll(t.Context())
+		time.Sleep(time.Minute)
+		stalled(0)
+	})
+}

@@ -58,6 +58,7 @@ func (s *Site) login(c *gin.Context) {
 		return
 	}
 	verdict, wait := s.Gate.Login(c.Request, strings.TrimSpace(c.PostForm("token")))
+	s.countLogin(verdict == auth.Granted, verdict == auth.Refused, wait)
 	if wait > 0 {
 		seconds := strconv.Itoa(int(math.Ceil(wait.Seconds())))
 		c.Header("Retry-After", seconds)
@@ -74,6 +75,19 @@ func (s *Site) login(c *gin.Context) {
 	default:
 		jsonapi.Audit(c, s.Log, nil, "login refused") // else whoever guesses could push out what others did
 		s.showLogin(c, http.StatusUnauthorized, data, texts["login.wrong"])
+	}
+}
+
+// countLogin tells of an attempt to log in.
+func (s *Site) countLogin(granted, refused bool, wait time.Duration) {
+	switch {
+	case s.LoggedIn == nil:
+	case wait > 0:
+		s.LoggedIn("slowed")
+	case granted:
+		s.LoggedIn("granted")
+	case refused:
+		s.LoggedIn("refused")
 	}
 }
 

@@ -52,6 +52,7 @@ func (s *Site) followLoginLink(c *gin.Context) {
 	}
 	link := strings.TrimSpace(c.PostForm("link"))
 	session, verdict, wait := s.Gate.FollowLink(c.Request, link[strings.LastIndexByte(link, '#')+1:])
+	s.countLogin(verdict == auth.LinkOpens, verdict == auth.LinkWrong, wait)
 	if wait > 0 {
 		seconds := strconv.Itoa(int(math.Ceil(wait.Seconds())))
 		c.Header("Retry-After", seconds)

@@ -135,6 +135,32 @@ func TestWrongLoginLinksAreSlowedDown(t *testing.T) {
 	})
 }
 
+// Each attempt to log in that was judged is told once, whichever way it was made.
+func TestLoginsAreTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // where no time passes: guesses are forgiven in time
+		site := newSite(t, full())
+		login := func(token string, headers ...string) {
+			site.post(t, "/admin/login", url.Values{"token": {token}}, headers...)
+		}
+		login("right")
+		login("wrong")
+		login("") // nothing to judge
+		login("right", "Sec-Fetch-Site", "cross-site")
+		site.enter(t, http.MethodPost, "GUESS")
+		site.enter(t, http.MethodPost, site.gate.LoginLink())
+		if want := []string{"granted", "refused", "refused", "granted"}; !slices.Equal(site.store.logins, want) {
+			t.Errorf("%q", site.store.logins)
+		}
+		for range 30 {
+			login("wrong")
+		}
+		if last := site.store.logins[len(site.store.logins)-1]; last != "slowed" {
+			t.Errorf("after 30 guesses: %s", last)
+		}
+	})
+}
+
 // Neither the log nor the answer has the secret.
 func TestTheLogKnowsNoLoginLink(t *testing.T) {
 	t.Parallel()

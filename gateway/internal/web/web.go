@@ -74,12 +74,15 @@ type Deps struct {
 	jsonapi.Base
 	// Logout ends a session. Its error is why other gateways don't know yet.
 	Logout func(ctx context.Context, session auth.Session) error
-	Tokens Tokens
-	Config Config
-	Logs   RequestLog
-	Audit  AuditLog
-	Logins Logins
-	Prices Prices
+	// LoggedIn is told of each attempt to log in that was judged: granted, refused, or slowed where
+	// too many were refused before. nil: nobody is.
+	LoggedIn func(result string)
+	Tokens   Tokens
+	Config   Config
+	Logs     RequestLog
+	Audit    AuditLog
+	Logins   Logins
+	Prices   Prices
 	// Backups and Uploads serve the page for backups.
 	Backups Backups
 	Uploads *backup.Uploads

@@ -64,6 +64,8 @@ type store struct {
 	requests uint64
 	// access is the access log.
 	access bytes.Buffer
+	// logins are what LoggedIn was told.
+	logins []string
 }
 
 func ask[T proto.Message](s *store, request proto.Message) (T, error) {
@@ -308,6 +310,7 @@ func newSite(t *testing.T, s *store) *site {
 		HasLogins:   func(name string) bool { return name == "cursor" },
 		Priced:      func(_, model string) bool { return model == "gpt-4o" },
 		LoginLinks:  true,
+		LoggedIn:    func(result string) { s.logins = append(s.logins, result) },
 		Fleet: func() *tokenstorev1.BeatResponse {
 			return &tokenstorev1.BeatResponse{Warnings: s.warnings, TotalRequests: s.requests, ActiveRequests: 2, Replicas: []*tokenstorev1.Replica{
 				{Name: "g1", Version: "1.2.3", StartedAt: moment, LogAccepted: 10, LogPending: 2, LogDropped: 1},

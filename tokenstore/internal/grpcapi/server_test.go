@@ -75,6 +75,10 @@ func (noObserver) Refreshed(string) {}
 
 func (noObserver) SharedCause(string, string) {}
 
+func (noObserver) Judged(string, string, string) {}
+
+func (noObserver) Answered(string, bool, int, string, time.Duration) {}
+
 func start(t *testing.T, client redis.UniversalClient) *service {
 	t.Helper()
 	keys, err := seal.Parse([]byte("k1 " + base64.StdEncoding.EncodeToString(make([]byte, 32))))

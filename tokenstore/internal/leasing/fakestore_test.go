@@ -231,6 +231,20 @@ func (f *fakeStore) Pardon(_ context.Context, upstream, by string) (*Pardoned, e
 type alarms struct {
 	mu  sync.Mutex
 	all []string
+	// judged and answered are what was told, as words.
+	judged, answered []string
+}
+
+func (a *alarms) Judged(upstream, class, became string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.judged = append(a.judged, upstream+" "+class+" "+became)
+}
+
+func (a *alarms) Answered(upstream string, ahead bool, leases int, refused string, _ time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.answered = append(a.answered, fmt.Sprintf("%s ahead=%t %d %s", upstream, ahead, leases, refused))
 }
 
 func (a *alarms) SharedCause(upstream, class string) {

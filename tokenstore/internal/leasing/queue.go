@@ -47,7 +47,7 @@ func (d *Desk) Ask(demand Demand, reply Reply) (withdraw func()) {
 		w.came = demand.Since
 	}
 	if !d.enqueue(w) {
-		reply(Answer{Refused: &rpcerr.Error{
+		d.answer(w, Answer{Refused: &rpcerr.Error{
 			Reason:  tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE,
 			Message: "too many requests are waiting for a token", RetryAfter: time.Second,
 		}})
@@ -55,6 +55,33 @@ func (d *Desk) Ask(demand Demand, reply Reply) (withdraw func()) {
 	}
 	d.look()
 	return func() { d.remove(w) }
+}
+
+// answer gives w its answer, and returns false when nobody can use the leases any more.
+func (d *Desk) answer(w *waiter, answer Answer) bool {
+	d.observe.Answered(w.demand.Upstream, w.demand.Ahead, len(answer.Leases), reasonOf(answer.Refused), time.Since(w.came))
+	return w.reply(answer)
+}
+
+// reasonOf is why a demand is refused, as metrics name it; empty: it is not.
+func reasonOf(refused *rpcerr.Error) string {
+	if refused == nil {
+		return ""
+	}
+	switch refused.Reason {
+	case tokenstorev1.Reason_REASON_NO_TOKENS:
+		return "no_tokens"
+	case tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE:
+		return "no_token_available"
+	case tokenstorev1.Reason_REASON_UPSTREAM_FAILING:
+		return "upstream_failing"
+	case tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND:
+		return "token_not_found"
+	case tokenstorev1.Reason_REASON_STORE_UNAVAILABLE:
+		return "store_unavailable"
+	default:
+		return "internal"
+	}
 }
 
 func kindOf(demand Demand) string {
@@ -256,7 +283,7 @@ func (d *Desk) grant(ctx context.Context, q *queue, run []*waiter) (rest []*wait
 			continue // withdrawn meanwhile: the next one's
 		}
 		leases = leases[len(share):]
-		if !w.reply(Answer{Leases: share}) {
+		if !d.answer(w, Answer{Leases: share}) {
 			back = append(back, refsOf(share)...)
 		}
 	}
@@ -290,7 +317,7 @@ func (d *Desk) refuse(ctx context.Context, q *queue, w *waiter, last denial) {
 		return
 	}
 	if (late || !worthWaiting(refused, w.demand.Until)) && d.remove(w) {
-		w.reply(refused)
+		d.answer(w, refused)
 	}
 }
 

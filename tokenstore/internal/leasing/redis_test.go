@@ -25,6 +25,10 @@ type silent struct{}
 
 func (silent) SharedCause(string, string) {}
 
+func (silent) Judged(string, string, string) {}
+
+func (silent) Answered(string, bool, int, string, time.Duration) {}
+
 // 30 clients of two replicas, 3 tokens, one request at a time on each: nobody
 // is refused, and no token has two.
 func TestThirtyClientsOnThreeTokens(t *testing.T) {

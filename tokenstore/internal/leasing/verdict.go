@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"time"
 
 	"carousel.internal/tokenstore/internal/rotation"
 	"carousel.internal/tokenstore/internal/token"
@@ -16,6 +17,12 @@ const byGuard = "guard"
 type Observer interface {
 	// SharedCause is an alarm: the upstream's tokens fail alike.
 	SharedCause(upstream, class string)
+	// Judged is an outcome of a class that counted against a token, and what that became: cooling
+	// or parked, or shared where tokens share the cause and none is blamed.
+	Judged(upstream, class, became string)
+	// Answered is the answer to a demand: so many leases, or none and why. ahead: no request waited
+	// for it.
+	Answered(upstream string, ahead bool, leases int, refused string, waited time.Duration)
 }
 
 // verdictOn is what a report does to the token beyond the counters; nil: nothing.
@@ -49,6 +56,9 @@ func verdictOn(report Report, jitter float64) *Verdict {
 func (d *Desk) carriedOut(ctx context.Context, settlements []Settlement, settled []Settled) error {
 	var wronged []string
 	for i, each := range settled {
+		if each.Became != Unchanged && settlements[i].Verdict != nil {
+			d.observe.Judged(each.Upstream, settlements[i].Verdict.Class, string(each.Became))
+		}
 		if each.Became == Cooling || each.Became == Parked {
 			verdict := settlements[i].Verdict
 			d.log.LogAttrs(ctx, slog.LevelWarn, "token cools or is parked", slog.String("token_id", settlements[i].TokenID),

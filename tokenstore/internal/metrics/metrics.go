@@ -4,6 +4,7 @@
 package metrics
 
 import (
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,7 +13,14 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-const namespace = "carousel_tokenstore"
+const (
+	namespace = "carousel_tokenstore"
+
+	// MaxUpstreams bounds the values of the label `upstream`. What comes later counts as Other.
+	MaxUpstreams = 100
+	// Other is the value of a label for all that have none of their own.
+	Other = "other"
+)
 
 // Metrics are the tokenstore's metrics, registered once per process.
 type Metrics struct {
@@ -24,10 +32,17 @@ type Metrics struct {
 	up, durable prometheus.Gauge
 	// warnings by kind: about 8.
 	warnings *prometheus.GaugeVec
-	// causes by upstream and class.
-	causes *prometheus.CounterVec
 	// refreshes of access tokens by how they ended: 4.
 	refreshes *prometheus.CounterVec
+	// scriptSeconds and scriptFailures by script: about 65 x 12 buckets, and 65.
+	scriptSeconds  *prometheus.HistogramVec
+	scriptFailures *prometheus.CounterVec
+	// memory, its bound, and the append-only file by Redis (pool, log): 2 each.
+	memory, mostMemory, appended *prometheus.GaugeVec
+
+	desk      *desk
+	scriptsMu sync.RWMutex
+	scripts   map[string]*scriptSeries
 }
 
 // New registers the metrics, those of the Go runtime, and those of the client's
@@ -48,16 +63,26 @@ func New(registry *prometheus.Registry, client redis.UniversalClient) *Metrics {
 			Namespace: namespace, Name: "store_durable", Help: "1 while acknowledged writes are known to be on disk.",
 		}),
 	}
+	m.scriptSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: namespace, Name: "redis_script_seconds", Help: "Round trips to Redis with a script, by the script; those with several count once for each kind.",
+		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5},
+	}, []string{"script"})
+	m.scriptFailures = counters("redis_script_failures_total", "Scripts that failed, by the script.", "script")
+	m.memory = gauges("redis_memory_bytes", "Memory that Redis uses, as it counts against maxmemory; of several servers, the fullest.", "redis")
+	m.mostMemory = gauges("redis_memory_max_bytes", "Redis' maxmemory; 0: none is set.", "redis")
+	m.appended = gauges("redis_aof_bytes", "Size of Redis' append-only file.", "redis")
+	m.desk, m.scripts = newDesk(), map[string]*scriptSeries{}
 	m.warnings = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "store_warnings", Help: "1 while Redis serves but is not as it should be, by what is wrong.",
 	}, []string{"kind"})
-	m.causes = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Namespace: namespace, Name: "shared_causes_total", Help: "Alarms: the tokens of an upstream failed alike, by upstream and class.",
-	}, []string{"upstream", "class"})
 	m.refreshes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Name: "refreshes_total", Help: "Refreshes of access tokens that have ended, by result: granted, refused, postponed or stale.",
 	}, []string{"result"})
-	registry.MustRegister(m.refreshes, m.causes, m.warnings, m.calls, m.seconds, m.up, m.durable, poolStats(client),
+	for _, result := range []string{"granted", "refused", "postponed", "stale"} {
+		m.refreshes.WithLabelValues(result)
+	}
+	registry.MustRegister(m.desk.collectors()...)
+	registry.MustRegister(m.scriptSeconds, m.scriptFailures, m.memory, m.mostMemory, m.appended, m.refreshes, m.warnings, m.calls, m.seconds, m.up, m.durable, poolStats(client),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -75,9 +100,50 @@ func (m *Metrics) Called(method string, code codes.Code, took time.Duration) {
 	m.seconds.WithLabelValues(method).Observe(took.Seconds())
 }
 
-// SharedCause counts an alarm.
-func (m *Metrics) SharedCause(upstream, class string) {
-	m.causes.WithLabelValues(upstream, class).Inc()
+// scriptSeries are those of one script.
+type scriptSeries struct {
+	seconds  prometheus.Observer
+	failures prometheus.Counter
+}
+
+// Ran counts a round trip with a script; see redisstore.ScriptObserver.
+func (m *Metrics) Ran(script string, took time.Duration, failed bool) {
+	series := m.script(script)
+	series.seconds.Observe(took.Seconds())
+	if failed {
+		series.failures.Inc()
+	}
+}
+
+// script returns the series of a script, which are looked up once.
+func (m *Metrics) script(name string) *scriptSeries {
+	m.scriptsMu.RLock()
+	series := m.scripts[name]
+	m.scriptsMu.RUnlock()
+	if series != nil {
+		return series
+	}
+	m.scriptsMu.Lock()
+	defer m.scriptsMu.Unlock()
+	if m.scripts[name] == nil {
+		m.scripts[name] = &scriptSeries{m.scriptSeconds.WithLabelValues(name), m.scriptFailures.WithLabelValues(name)}
+	}
+	return m.scripts[name]
+}
+
+// RedisUses tells what a Redis uses, in bytes; most is 0 where nothing bounds its memory.
+func (m *Metrics) RedisUses(redis string, memory, most, appended int64) {
+	m.memory.WithLabelValues(redis).Set(float64(memory))
+	m.mostMemory.WithLabelValues(redis).Set(float64(most))
+	m.appended.WithLabelValues(redis).Set(float64(appended))
+}
+
+func counters(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+}
+
+func gauges(name, help string, labels ...string) *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, labels)
 }
 
 // Refreshed counts a refresh of an access token that has ended.

@@ -170,6 +170,10 @@ type noObserver struct{}
 
 func (noObserver) SharedCause(string, string) {}
 
+func (noObserver) Judged(string, string, string) {}
+
+func (noObserver) Answered(string, bool, int, string, time.Duration) {}
+
 // startDesk serves demands for the pool, and hears what becomes free, until the benchmark
 // ends.
 func startDesk(p *leasePool) *leasing.Desk {

@@ -55,6 +55,28 @@ type serverState struct {
 	maxMemory   int64  // bytes; 0: no limit
 	usedMemory  int64  // bytes
 	evicted     int64  // keys since its start
+	appended    int64  // bytes of its append-only file
+}
+
+// ServerUse is what a server of Redis uses; of several, the fullest.
+type ServerUse struct {
+	// Of is `pool`, or `log` for the log's where it has its own.
+	Of string
+	// Used and Most are bytes of memory; Most is 0 where there is no maxmemory. Appended are bytes
+	// of the append-only file.
+	Used, Most, Appended int64
+}
+
+// fullestOf is of the fullest of the servers.
+func fullestOf(of string, servers []serverState) ServerUse {
+	var fullest serverState
+	share := func(s serverState) float64 { return float64(s.usedMemory) / float64(max(s.maxMemory, 1)) }
+	for _, each := range servers {
+		if share(each) > share(fullest) {
+			fullest = each
+		}
+	}
+	return ServerUse{Of: of, Used: fullest.usedMemory, Most: fullest.maxMemory, Appended: fullest.appended}
 }
 
 // Inspection is how the servers are configured.
@@ -63,6 +85,8 @@ type Inspection struct {
 	Durability string
 	// Warnings say what of it is wrong.
 	Warnings []Warning
+	// Uses are what the servers use, as far as they tell.
+	Uses []ServerUse
 }
 
 // Inspect reads how the servers are configured. It changes nothing, and what may not be
@@ -103,6 +127,7 @@ func (s *Store) inspectServers(ctx context.Context) (Inspection, error) {
 		}
 	}
 	s.space.lookAt(servers)
+	found.Uses = append(found.Uses, fullestOf("pool", servers))
 	if s.ownLog() {
 		s.inspectLog(ctx, &found)
 	} else {
@@ -125,6 +150,7 @@ func (s *Store) inspectLog(ctx context.Context, found *Inspection) {
 		}
 	}
 	s.room.lookAt(servers)
+	found.Uses = append(found.Uses, fullestOf("log", servers))
 }
 
 // lookAt takes in the fullest of the servers that there are.
@@ -178,6 +204,7 @@ func readServer(ctx context.Context, client redis.Cmdable) (serverState, error) 
 	// Buffers for the disk and for replicas come and go, and are not held against maxmemory.
 	known.usedMemory = numberOf(info["used_memory"]) - numberOf(info["mem_not_counted_for_evict"])
 	known.evicted = numberOf(info["evicted_keys"])
+	known.appended = numberOf(info["aof_current_size"])
 	return known, nil
 }
 

@@ -67,7 +67,10 @@ func loadScript(name string) loadedScript {
 	if err != nil {
 		panic(fmt.Sprintf("lua/%s.lua: %v", name, err))
 	}
-	return loadedScript{source: whole, contract: terms, redis: redis.NewScript(whole)}
+	loaded := loadedScript{source: whole, contract: terms, redis: redis.NewScript(whole)}
+	scriptNames.Store(loaded.redis.Hash(), name)
+	scriptNames.Store(whole, name)
+	return loaded
 }
 
 // compose puts the parts that a script uses behind its header, in their order.

@@ -92,6 +92,8 @@ type Options struct {
 	// win. Never changed.
 	Defaults *tokenstorev1.Settings
 	Logger   *slog.Logger
+	// Scripts is told what scripts take; nil: nobody is.
+	Scripts ScriptObserver
 	// AwaitPrepare keeps every command from Redis until Prepare has found its data fit.
 	AwaitPrepare bool
 }
@@ -116,6 +118,12 @@ func New(client redis.UniversalClient, options Options) *Store {
 		store.fence.close(errors.New("the store has not been looked at yet"))
 	}
 	client.AddHook(&store.fence)
+	if options.Scripts != nil {
+		client.AddHook(scriptWatch{options.Scripts})
+		if options.Log != nil {
+			options.Log.AddHook(scriptWatch{options.Scripts})
+		}
+	}
 	store.rights = watchRights(client, rightsKeys(directoryPrefix), poolChannel)
 	store.logRights = store.rights
 	if options.Log != nil {

@@ -73,8 +73,6 @@ func refusedListener(err error) error {
 
 // streamEvents sends what a listener hears until it is over, or the browser has gone.
 func streamEvents(c *gin.Context, listener *news.Listener) {
-	// A request without a body has its deadline still to come: it would end the stream.
-	_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Time{})
 	stream := sse.Start(c.Writer, sse.Options{Heartbeat: eventsLife}) // the desk's own beat is told to scripts
 	defer func() { _ = stream.Close() }()                             // a browser that has gone does not mind
 	for {

@@ -19,6 +19,9 @@ const (
 	// beat is how many looks apart listeners are told that there is nothing new, so that they know
 	// that they still hear.
 	beat = 2
+	// echo is how many looks after a change it is told of once more: what is shown of it may come
+	// late, such as counts that are remembered for some seconds.
+	echo = 5
 
 	// mostListeners bounds those that listen at a time, and mostOfOne those of one owner: when
 	// another comes, the owner's oldest is over.
@@ -137,16 +140,19 @@ func (d *Desk) Close() {
 func (d *Desk) watch(ctx context.Context) {
 	again := time.NewTicker(pace)
 	defer again.Stop()
-	var known map[string]string // nil: what there was is not known
-	for looks := 0; ; looks++ {
-		now := d.look(ctx)
-		d.tell(ctx, differences(known, now), looks%beat == 0)
-		known = now
+	known := d.look(ctx)
+	d.tell(ctx, nil, false) // the first to listen
+	var earlier [echo][]string
+	for looks := 1; ; looks++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-again.C:
 		}
+		now := d.look(ctx)
+		changed := differences(known, now)
+		d.tell(ctx, slices.Concat(changed, earlier[looks%echo]), looks%beat == 0)
+		known, earlier[looks%echo] = now, changed
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"carousel.internal/deploy/e2e/stack"
 )
@@ -59,11 +60,19 @@ func (c *composed) moves() {
 		file := filepath.Join(folder, string(rune('a'+name))+".backup.age")
 		admins(t, from, "backup", file, "--passphrase-file", passphrase)
 		admins(t, into, "restore", file, "--passphrase-file", passphrase, "--yes", "--remove-others")
-		for _, model := range []string{"gpt-test", "quick-one"} {
-			if got := send(t, into, http.MethodPost, "/v1/chat/completions", key.Secret, chatBody(model, "Hello", false), nil); got.status != http.StatusOK {
-				t.Errorf("a chat with %s at %s: %d %s", model, into.URL, got.status, got.body)
-			}
+		chats := func(model string) bool {
+			got := send(t, into, http.MethodPost, "/v1/chat/completions", key.Secret, chatBody(model, "Hello", false), nil)
+			return got.status == http.StatusOK
 		}
+		// The gateways that did not restore it hear of it within a second.
+		stack.Eventually(t, "every gateway of "+into.URL+" chats", time.Minute, func() bool {
+			for range 9 {
+				if !chats("quick-one") || !chats("gpt-test") {
+					return false
+				}
+			}
+			return true
+		})
 		if diff := difference(exports(t, first), exports(t, into)); diff != "" {
 			t.Errorf("%s exports different %s", into.URL, diff)
 		}

@@ -33,9 +33,9 @@ const (
 const All = "all"
 
 var (
-	// ErrFull: too many listen.
+	// ErrFull is that of one who comes when too many listen.
 	ErrFull = errors.New("too many listen")
-	// ErrClosed: nobody is told any more.
+	// ErrClosed is that of one who comes when nobody is told any more.
 	ErrClosed = errors.New("nobody is told any more")
 )
 

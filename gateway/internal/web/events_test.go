@@ -57,7 +57,7 @@ func (p *pipes) dial() net.Conn {
 func (s *site) serve(t *testing.T) *pipes {
 	t.Helper()
 	listener := newPipes()
-	server := &http.Server{Handler: s.handler, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute} //nolint:gosec // as the gateway has it
+	server := &http.Server{Handler: s.handler, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.Serve(listener) }) // until it is closed
 	t.Cleanup(func() {

@@ -376,6 +376,10 @@ func TestCompose(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 	})
+	t.Run("what an embedded pair has comes into the containers, and back", func(t *testing.T) {
+		c.t = t
+		c.moves()
+	})
 	t.Run("a balancer that stops cuts no answer that its gateway still gives", func(t *testing.T) {
 		c.t = t
 		before := c.ledger().Total.Requests

@@ -111,6 +111,7 @@ func TestLogins(t *testing.T) {
 			t.Error(problem)
 		}
 		link := browser.Eval[string](tab, "document.getElementById('login-link').href")
+		tab.Expect("/admin/events") // the page's stream breaks off
 		restart(s)
 		approve(t, link)
 		tab.Until("the token's page", "location.pathname.startsWith('/admin/tokens/') && document.readyState === 'complete'")

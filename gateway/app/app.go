@@ -98,6 +98,7 @@ type Gateway struct {
 	answers      *idempotency.Desk
 	logouts      *auth.Logouts
 	claim        *adminClaim
+	site         *web.Site
 	draining     atomic.Bool
 }
 
@@ -224,7 +225,7 @@ func (g *Gateway) assemble() {
 		Driver:           g.catalog.Driver,
 		CheckProxy:       g.catalog.CheckProxy,
 	})
-	site := web.New(web.Deps{
+	g.site = web.New(web.Deps{
 		Base:        base,
 		Logout:      g.logouts.End,
 		LoggedIn:    func(result string) { counts.Logins.WithLabelValues(result).Inc() },
@@ -238,6 +239,7 @@ func (g *Gateway) assemble() {
 		Listed:      g.catalog.Listed,
 		Servable:    g.catalog.Servable,
 		Logins:      logins,
+		News:        tokenstorev1.NewNewsServiceClient(g.conn),
 		Leases:      tokenstorev1.NewLeaseServiceClient(g.conn),
 		Keys:        tokenstorev1.NewKeyServiceClient(g.conn),
 		Usage:       tokenstorev1.NewUsageServiceClient(g.conn),
@@ -260,7 +262,7 @@ func (g *Gateway) assemble() {
 		Config:     store,
 		Logs:       tokenstorev1.NewRequestLogServiceClient(g.conn),
 		Pages:      g.config.Pages,
-		BuiltIn:    site.BuiltIn(),
+		BuiltIn:    g.site.BuiltIn(),
 		OpenReload: cfg.AllowOpenReload,
 	})
 	access := g.accessLog()
@@ -294,7 +296,7 @@ func (g *Gateway) assemble() {
 		Metrics: counts,
 		Access:  access,
 		Log:     g.log,
-		Mounts:  []httpapi.Mount{original, admin, site}, Unmatched: site.Unmatched,
+		Mounts:  []httpapi.Mount{original, admin, g.site}, Unmatched: g.site.Unmatched,
 		Options: httpapi.Options{
 			RoutePrefix: cfg.RoutePrefix, CORSOrigins: cfg.Origins(), Proxies: cfg.Proxies(), Version: g.options.Version, BodyLimit: cfg.BodyLimit(), BodyLimitChosen: cfg.BodyLimitChosen(), BodyMemory: cfg.BodyMemory(), ReadTimeout: cfg.ReadTimeout,
 			UploadLimit: int64(cfg.UploadLimitMB) << 20, UploadDisk: int64(cfg.UploadDiskMB) << 20,
@@ -395,9 +397,11 @@ func (g *Gateway) Run(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		g.relay.Close() // what is kept open goes on at another replica
+		g.site.Close()
 		g.drain(background, public, cutOff)
 	case err = <-failed:
 		g.relay.Close()
+		g.site.Close()
 	}
 	err = errors.Join(err, public.Close())
 	takeNoMore()

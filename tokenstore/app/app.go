@@ -173,6 +173,7 @@ func (t *Tokenstore) assemble(keys *seal.Keyring, access grpcapi.Access) {
 	tokenstorev1.RegisterLoginServiceServer(t.server, grpcapi.NewLoginServer(t.store))
 	tokenstorev1.RegisterKeyServiceServer(t.server, grpcapi.NewKeyServer(t.store))
 	tokenstorev1.RegisterBackupServiceServer(t.server, grpcapi.NewBackupServer(t.store, t.files.Changed, t.log))
+	tokenstorev1.RegisterNewsServiceServer(t.server, grpcapi.NewNewsServer(t.store))
 	tokenstorev1.RegisterLeaseServiceServer(t.server, t.leases)
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -40,12 +41,16 @@ const (
 type Tab struct {
 	t   testing.TB
 	ctx context.Context //nolint:containedctx // chromedp keeps the tab in it
+	// close closes one that is another; nil: the browser's first.
+	close context.CancelFunc
 
 	mu sync.Mutex
 	// problems are errors in the console, and requests to other hosts.
 	problems []string
 	host     string
 	expected []string
+	// asked counts the requests by path.
+	asked map[string]int
 }
 
 // Open starts a browser whose only host is that of the address. The test's end
@@ -66,7 +71,7 @@ func Open(t testing.TB, address string) *Tab {
 		chromedp.Flag("lang", "en-US"), chromedp.Flag("force-color-profile", "srgb"), chromedp.WSURLReadTimeout(actLimit),
 	)...)
 	ctx, closeTab := chromedp.NewContext(browser)
-	tab := &Tab{t: t, ctx: ctx, host: base.Host}
+	tab := &Tab{t: t, ctx: ctx, host: base.Host, asked: map[string]int{}}
 	t.Cleanup(func() {
 		closeTab()
 		closeBrowser()
@@ -76,6 +81,37 @@ func Open(t testing.TB, address string) *Tab {
 		t.Fatalf("start %s: %v", program, err)
 	}
 	return tab
+}
+
+// Another opens another tab of the same browser, with the same cookies. It ends with the test, or
+// when it is closed.
+func (b *Tab) Another() *Tab {
+	b.t.Helper()
+	ctx, closeTab := chromedp.NewContext(b.ctx)
+	tab := &Tab{t: b.t, ctx: ctx, close: closeTab, host: b.host, asked: map[string]int{}}
+	b.t.Cleanup(closeTab)
+	if err := tab.start(); err != nil {
+		b.t.Fatalf("open another tab: %v", err)
+	}
+	return tab
+}
+
+// Close closes a tab that is another.
+func (b *Tab) Close() { b.close() }
+
+// Asked is how many requests for a path the tab has made.
+func (b *Tab) Asked(path string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.asked[path]
+}
+
+// Before has every page that is loaded from now on run a script before its own.
+func (b *Tab) Before(script string) {
+	b.t.Helper()
+	get(b, "add a script", func(ctx context.Context, target *chromedp.Target) (page.AddScriptToEvaluateOnNewDocumentResult, error) {
+		return cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+	})
 }
 
 // start opens the tab, and listens before anything is loaded.
@@ -130,9 +166,14 @@ func (b *Tab) hear(event any) {
 			b.note("log: " + event.Entry.Text + " " + event.Entry.URL)
 		}
 	case *network.EventRequestWillBeSent:
-		if asked, err := url.Parse(event.Request.URL); err != nil || asked.Host != b.host && (asked.Scheme == "http" || asked.Scheme == "https") {
+		asked, err := url.Parse(event.Request.URL)
+		if err != nil || asked.Host != b.host && (asked.Scheme == "http" || asked.Scheme == "https") {
 			b.note("request to another host: " + event.Request.URL)
+			return
 		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.asked[asked.Path]++
 	}
 }
 

@@ -105,6 +105,7 @@ var allowed = map[string][]string{
 	"internal/keyform":   {"internal/money", "internal/nullable"},
 	"internal/logentry":  {"internal/consequence", "internal/nullable", "internal/money", "internal/spreadsheet"},
 	"internal/nullable":  {},
+	"internal/news":      {},
 	"internal/ondemand":  {},
 	"internal/connect":   {"internal/ondemand"},
 	"internal/usage":     {"internal/money"},
@@ -123,7 +124,7 @@ var allowed = map[string][]string{
 		"internal/idempotency", "internal/remembered", "internal/forwarded", "internal/reqbody", "internal/carried", "internal/keyform",
 	},
 	"internal/adminapi":  {"internal/spreadsheet", "internal/keyform", "internal/money", "internal/pricing", "internal/quota", "internal/quotaboard", "internal/routing", "internal/nullable", "internal/consequence", "internal/logentry", "internal/storeerr", "internal/chat", "internal/upstream", "internal/usage", "internal/auth", "internal/jsonapi", "internal/tokenform", "internal/backup", "internal/backupform", "internal/changeset"},
-	"internal/web":       {"internal/caller", "internal/consequence", "internal/keyform", "internal/money", "internal/pricing", "internal/pattern", "internal/quota", "internal/quotaboard", "internal/routing", "internal/storeerr", "internal/chat", "internal/auth", "internal/forwarded", "internal/jsonapi", "internal/connect", "internal/usage", "internal/ondemand", "internal/tokenform", "internal/backup", "internal/backupform", "internal/changeset"},
+	"internal/web":       {"internal/caller", "internal/consequence", "internal/keyform", "internal/money", "internal/pricing", "internal/pattern", "internal/quota", "internal/quotaboard", "internal/routing", "internal/storeerr", "internal/chat", "internal/auth", "internal/forwarded", "internal/jsonapi", "internal/connect", "internal/usage", "internal/ondemand", "internal/tokenform", "internal/backup", "internal/backupform", "internal/changeset", "internal/news", "internal/sse"},
 	"internal/reference": {"internal/nullable", "internal/logentry", "internal/storeerr", "internal/chat", "internal/auth", "internal/jsonapi"},
 	"internal/jsonapi":   {"internal/auth", "internal/chat", "internal/forwarded", "internal/reqbody"},
 	"internal/admincli":  {"internal/keyform", "internal/tokenform", "internal/pricing", "internal/logentry", "internal/spreadsheet", "internal/connect", "internal/backupcli", "internal/backupform"}, // else it knows the admin API from outside

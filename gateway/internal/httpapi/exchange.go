@@ -119,7 +119,7 @@ func routine(c *gin.Context) bool {
 		return false
 	}
 	switch route := c.FullPath(); {
-	case route == "/", strings.HasSuffix(route, helloPath), route == "/health", route == "/favicon.ico", route == "/admin/ping", strings.HasPrefix(route, "/admin/assets/"):
+	case route == "/", strings.HasSuffix(route, helloPath), route == "/health", route == "/favicon.ico", route == "/admin/ping", route == "/admin/events", strings.HasPrefix(route, "/admin/assets/"):
 		return true
 	default:
 		return strings.HasPrefix(route, "/admin") && c.Request.Header.Get("X-Carousel-Poll") != ""

@@ -39,28 +39,37 @@ func TestPollsAreCompressedAndConditional(t *testing.T) {
 	}
 }
 
-// A page of tokens that nobody looks at, and in which nothing happens, costs at most 5 KB a minute:
-// it asks every 4 s whether there is anything new, and between two of these at most once whether
-// the gateway is there.
+// unchangedPoll is how many bytes a gateway answers to a page that asks whether it is as it was.
+func unchangedPoll(t *testing.T, site *site, path string) int {
+	t.Helper()
+	poll := []string{"X-Carousel-Poll", "1"}
+	first := site.get(t, path, poll...)
+	return bodilessSize(t, site, path, append(poll, "If-None-Match", first.Header().Get("ETag"))...)
+}
+
+// bodilessSize is how many bytes a gateway answers with nothing.
+func bodilessSize(t *testing.T, site *site, path string, headers ...string) int {
+	t.Helper()
+	w := site.get(t, path, headers...)
+	if w.Code != http.StatusNotModified && w.Code != http.StatusNoContent {
+		t.Fatalf("%s: status %d", path, w.Code)
+	}
+	answer := w.Result()
+	answer.Header.Set("Date", "Sat, 31 Jan 2026 12:00:00 GMT") // as the server adds it
+	var sent bytes.Buffer
+	if err := answer.Write(&sent); err != nil {
+		t.Fatal(err)
+	}
+	return sent.Len()
+}
+
+// A page of tokens that nobody looks at, in which nothing happens, and that has no stream of events,
+// costs at most 5 KB a minute: it asks every 4 s whether there is anything new, and between two of
+// these at most once whether the gateway is there.
 func TestIdlePagesCostLittle(t *testing.T) {
 	t.Parallel()
 	site := newSite(t, full())
-	size := func(path string, headers ...string) int {
-		w := site.get(t, path, headers...)
-		if w.Code != http.StatusNotModified && w.Code != http.StatusNoContent {
-			t.Fatalf("%s: status %d", path, w.Code)
-		}
-		answer := w.Result()
-		answer.Header.Set("Date", "Sat, 31 Jan 2026 12:00:00 GMT") // as the server adds it
-		var sent bytes.Buffer
-		if err := answer.Write(&sent); err != nil {
-			t.Fatal(err)
-		}
-		return sent.Len()
-	}
-	poll := []string{"X-Carousel-Poll", "1"}
-	first := site.get(t, "/admin/tokens", poll...)
-	unchanged, ping := size("/admin/tokens", append(poll, "If-None-Match", first.Header().Get("ETag"))...), size("/admin/ping")
+	unchanged, ping := unchangedPoll(t, site, "/admin/tokens"), bodilessSize(t, site, "/admin/ping")
 	const polls, most = 60 / 4, 5 * 1024
 	if all := polls * (unchanged + ping); all > most {
 		t.Errorf("%d bytes a minute: %d of each poll and %d of each ping", all, unchanged, ping)

@@ -21,6 +21,7 @@ import (
 	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/jsonapi"
+	"carousel.internal/gateway/internal/news"
 	"carousel.internal/gateway/internal/routing"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -83,6 +84,8 @@ type Deps struct {
 	Audit    AuditLog
 	Logins   Logins
 	Prices   Prices
+	// News tells whether there is anything new for those who look at pages.
+	News News
 	// Backups and Uploads serve the page for backups.
 	Backups Backups
 	Uploads *backup.Uploads
@@ -128,9 +131,10 @@ type Site struct {
 	views  views
 	upkeep upkeep
 	alarms alarmCount
+	news   *news.Desk
 }
 
-// New makes the admin site.
+// New makes the admin site. Whoever has it closes it before its requests are waited for.
 func New(deps Deps) *Site {
 	deps.Base = deps.WithDefaults()
 	if deps.Fleet == nil {
@@ -139,7 +143,9 @@ func New(deps Deps) *Site {
 	if deps.Degraded == nil {
 		deps.Degraded = func() (since, until time.Time, ok bool) { return since, until, false }
 	}
-	return &Site{Deps: deps, views: newViews()}
+	site := &Site{Deps: deps, views: newViews()}
+	site.news = news.New(site.versions)
+	return site
 }
 
 // Routes lists every page.
@@ -154,6 +160,7 @@ func (s *Site) Routes(router gin.IRouter) {
 
 	site := router.Group("/admin", s.headers)
 	site.Match(read, "/ping", ping)
+	site.Match(read, "/events", s.events)
 	site.Match(read, "/login", s.loginPage)
 	site.POST("/login", s.login)
 	if s.LoginLinks {

@@ -127,6 +127,10 @@ func (s *store) GetLogin(_ context.Context, r *tokenstorev1.GetLoginRequest, _ .
 	return ask[*tokenstorev1.GetLoginResponse](s, r)
 }
 
+func (s *store) GetVersions(_ context.Context, r *tokenstorev1.GetVersionsRequest, _ ...grpc.CallOption) (*tokenstorev1.GetVersionsResponse, error) {
+	return ask[*tokenstorev1.GetVersionsResponse](s, r)
+}
+
 func (s *store) GetSettings(_ context.Context, r *tokenstorev1.GetSettingsRequest, _ ...grpc.CallOption) (*tokenstorev1.GetSettingsResponse, error) {
 	return ask[*tokenstorev1.GetSettingsResponse](s, r)
 }
@@ -280,6 +284,7 @@ func empty() *store {
 type site struct {
 	handler http.Handler
 	store   *store
+	pages   *web.Site
 	gate    *auth.Gate
 	session auth.Session
 }
@@ -302,7 +307,7 @@ func newSite(t *testing.T, s *store) *site {
 			}
 			return nil
 		}},
-		Tokens: s, Config: s, Logs: s, Audit: s, Logins: s, Prices: s, Backups: &s.desk, Uploads: backup.NewUploads(), Models: models, Servable: func() []chat.Model { return models()[1:3] }, Version: "1.2.3",
+		Tokens: s, Config: s, Logs: s, Audit: s, Logins: s, Prices: s, Backups: &s.desk, Uploads: backup.NewUploads(), News: s, Models: models, Servable: func() []chat.Model { return models()[1:3] }, Version: "1.2.3",
 		Degraded: func() (time.Time, time.Time, bool) { return moment.AsTime(), moment.AsTime(), s.degraded },
 		Leases:   s, Prospects: prospects, Listed: models, Dialects: []string{"openai", "anthropic"},
 		Keys: keyService{s}, Usage: usageService{s}, KeyHolder: keyHolder,
@@ -324,7 +329,7 @@ func newSite(t *testing.T, s *store) *site {
 			Models:   models, Settings: func() *tokenstorev1.Settings { return nil }, Gate: gate,
 			Metrics: metrics.New(prometheus.NewRegistry()), Access: accesslog.New(slog.New(slog.NewTextHandler(&s.access, nil))), Log: quiet, Mounts: []httpapi.Mount{pages}, Unmatched: pages.Unmatched,
 		}),
-		store: s, gate: gate, session: session,
+		store: s, pages: pages, gate: gate, session: session,
 	}
 }
 

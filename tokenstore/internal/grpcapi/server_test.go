@@ -111,6 +111,7 @@ func start(t *testing.T, client redis.UniversalClient) *service {
 	tokenstorev1.RegisterLoginServiceServer(server, grpcapi.NewLoginServer(s.store))
 	tokenstorev1.RegisterKeyServiceServer(server, grpcapi.NewKeyServer(s.store))
 	tokenstorev1.RegisterBackupServiceServer(server, grpcapi.NewBackupServer(s.store, s.files.Changed, log))
+	tokenstorev1.RegisterNewsServiceServer(server, grpcapi.NewNewsServer(s.store))
 	healthv1.RegisterHealthServer(server, health.NewServer())
 
 	listener := bufconn.Listen(1 << 20)

@@ -19,25 +19,13 @@ const expiringWithin = 7 * 24 * time.Hour
 // SummarizePools counts the tokens of each upstream that has any, by name. What it counts
 // is kept: it costs the same whatever the size of a pool.
 func (s *Store) SummarizePools(ctx context.Context) ([]*tokenstorev1.PoolState, error) {
-	upstreams, err := s.client.HKeys(ctx, sizesKey()).Result()
+	upstreams, counts, err := s.countPools(ctx)
 	if err != nil {
-		return nil, storeError("count tokens", err)
-	}
-	slices.Sort(upstreams)
-	round, calls := s.batch(), make([]*call, len(upstreams))
-	for i, upstream := range upstreams {
-		calls[i] = round.add(countPoolScript, []string{poolIDsKey(upstream)}, token.ExpiryLead.Milliseconds(), expiringWithin.Milliseconds())
-	}
-	if err := round.exec(ctx); err != nil {
-		return nil, storeError("count tokens", err)
+		return nil, err
 	}
 	var pools []*tokenstorev1.PoolState
 	for i, upstream := range upstreams {
-		values, err := calls[i].reply.Slice()
-		if err != nil {
-			return nil, storeError("count tokens", err)
-		}
-		pool, err := poolStateFrom(&row{values: values})
+		pool, err := poolStateFrom(&row{values: counts[i]})
 		if err != nil {
 			return nil, err
 		}
@@ -51,6 +39,30 @@ func (s *Store) SummarizePools(ctx context.Context) ([]*tokenstorev1.PoolState, 
 		pools = append(pools, pool)
 	}
 	return pools, nil
+}
+
+// countPools returns the upstreams that have tokens, or claims to some, by name; and what the script
+// counts of each.
+func (s *Store) countPools(ctx context.Context) (upstreams []string, counts [][]any, err error) {
+	upstreams, err = s.client.HKeys(ctx, sizesKey()).Result()
+	if err != nil {
+		return nil, nil, storeError("count tokens", err)
+	}
+	slices.Sort(upstreams)
+	round, calls := s.batch(), make([]*call, len(upstreams))
+	for i, upstream := range upstreams {
+		calls[i] = round.add(countPoolScript, []string{poolIDsKey(upstream)}, token.ExpiryLead.Milliseconds(), expiringWithin.Milliseconds())
+	}
+	if err := round.exec(ctx); err != nil {
+		return nil, nil, storeError("count tokens", err)
+	}
+	counts = make([][]any, len(upstreams))
+	for i := range upstreams {
+		if counts[i], err = calls[i].reply.Slice(); err != nil {
+			return nil, nil, storeError("count tokens", err)
+		}
+	}
+	return upstreams, counts, nil
 }
 
 // poolStateFrom reads what the script counted; nil where there is no token.

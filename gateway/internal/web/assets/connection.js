@@ -39,7 +39,6 @@ function lost() {
 }
 
 async function ping() {
-  if (document.hidden || (!banner && Date.now() - last < pause)) return;
   try {
     // A proxy before the gateway may answer in its place: 502, 503, 504.
     const { status } = await fetch('/admin/ping', { cache: 'no-store', signal: AbortSignal.timeout(patience) });
@@ -50,10 +49,14 @@ async function ping() {
   }
 }
 
+// Asks whenever nothing was heard for the pause, and as often while it is lost.
 async function watch() {
-  await ping();
-  setTimeout(watch, pause);
+  const isDue = banner || Date.now() - last >= pause;
+  if (isDue && !document.hidden) await ping();
+  setTimeout(watch, isDue ? pause : last + pause - Date.now());
 }
 
 setTimeout(watch, pause);
-document.addEventListener('visibilitychange', ping);
+document.addEventListener('visibilitychange', () => {
+  if (!document.hidden && (banner || Date.now() - last >= pause)) ping();
+});

@@ -1,8 +1,9 @@
-// Keeps the parts of a page current that are marked with data-live="ms": the
-// page is asked for again, and what has changed in it is changed here. Focus,
-// ticked boxes and opened details stay.
+// Keeps the parts of a page current that are marked with data-live="ms": when there is news of what
+// their data-of names, at most so often, the page is asked for again, and what has changed in it is
+// changed here. Focus, ticked boxes and opened details stay.
 
 import { heard } from './connection.js';
+import { onNews } from './news.js';
 import { t, times, toast } from './page.js';
 
 // How long an answer may take, in ms: one that never comes would hold up all others.
@@ -23,9 +24,8 @@ async function ask() {
     headers: { 'X-Carousel-Poll': '1', ...(etag && { 'If-None-Match': etag }) },
     signal: AbortSignal.timeout(patience),
   });
-  if (response.status === 304) { // nothing is new but how long ago it was
+  if (response.status === 304) {
     heard();
-    times(document);
     return;
   }
   if (response.redirected) { // to the login
@@ -94,15 +94,9 @@ function children(from, to) {
   }
 }
 
-const pauses = [...document.querySelectorAll('[data-live]')].map((part) => Number(part.dataset.live));
-let timer;
+const parts = [...document.querySelectorAll('[data-live]')];
+const names = parts.flatMap((part) => part.dataset.of.split(' '));
+const stop = parts.length > 0 ? onNews(names, Math.min(...parts.map((part) => Number(part.dataset.live))), refresh) : () => {};
 
-function stop() {
-  clearInterval(timer);
-}
-
-if (pauses.length > 0) {
-  timer = setInterval(() => {
-    if (!document.hidden) refresh().catch(() => {}); // connection.js tells; the next one may work
-  }, Math.min(...pauses));
-}
+// How long ago something was goes on by itself.
+setInterval(() => { if (!document.hidden) times(document); }, 5000);

@@ -2,6 +2,7 @@
 
 import './brush.js';
 import { filterTimes } from './filtertimes.js';
+import { onNews } from './news.js';
 import { complain, t, times, Refused } from './page.js';
 
 filterTimes(document.getElementById('log-filter'));
@@ -12,7 +13,7 @@ const mostRows = 500;
 const pause = 2000;
 const button = document.getElementById('live-tail');
 const rows = document.getElementById('log-rows');
-let timer;
+let stop;
 
 const on = () => button.getAttribute('aria-pressed') === 'true';
 
@@ -47,21 +48,23 @@ async function poll() {
 
 async function tail() {
   try {
-    if (!document.hidden) await poll();
+    await poll();
   } catch (error) {
-    if (error.status === 401) {
-      toggle();
-      complain(error);
-    }
+    if (error.status !== 401) throw error;
+    toggle();
+    complain(error);
   }
-  if (on()) timer = setTimeout(tail, pause);
 }
 
 function toggle() {
-  clearTimeout(timer);
   button.setAttribute('aria-pressed', String(!on()));
   say(on() ? t('live_on') : t('live_off'));
-  if (on()) tail();
+  if (!on()) {
+    stop();
+    return;
+  }
+  stop = onNews(['requests'], pause, tail);
+  tail().catch(() => {}); // the next one may work
 }
 
 button?.addEventListener('click', toggle);

@@ -2,9 +2,11 @@
 
 import './connection.js';
 import './palette.js';
+import { begin } from './news.js';
 import { times } from './page.js';
 
 times(document);
+if (document.getElementById('connection')) begin(); // there is none without a login
 
 document.addEventListener('click', (event) => {
   const opener = event.target.closest('[data-opens]');

@@ -15,10 +15,11 @@ import (
 // tableRow is what a list is chosen and sorted by of one token: there are many, so that it is
 // small. Times are ms; 0: none.
 type tableRow struct {
-	id, upstream            string
-	created                 int64
-	alias, fingerprint      string
-	tags                    []string
+	id, upstream       string
+	created            int64
+	alias, fingerprint string
+	// tags are JSON, as tagsIn takes them.
+	tags                    string
 	state                   tokenstorev1.TokenState
 	ending                  int64
 	requests, failures, use int64
@@ -44,7 +45,7 @@ func tableRowFrom(row, counts string, now time.Time) tableRow {
 	enabled = enabled || disabledUntil > 0 && disabledUntil <= now.UnixMilli()
 	cooling = min(cooling, now.Add(longestRest).UnixMilli())
 	r := tableRow{
-		fingerprint: rest.next(), alias: rest.next(), tags: tagsIn(rest.next()),
+		fingerprint: rest.next(), alias: rest.next(), tags: rest.next(),
 		state: token.State(enabled, phase, instant(expires), instant(cooling), now), ending: expires,
 	}
 	if renewable { // it is shown when its access token expires
@@ -80,12 +81,26 @@ func instant(ms int64) time.Time {
 	return time.UnixMilli(ms)
 }
 
+// choice chooses from rows. It remembers tags: tokens that were added together have the same.
+type choice struct {
+	Table
+	tags map[string][]string
+}
+
 // chooses tells whether the filter chooses a token, but for its upstream.
-func (t Table) chooses(r *tableRow) bool {
-	if t.State != tokenstorev1.TokenState_TOKEN_STATE_UNSPECIFIED && r.state != t.State {
+func (c *choice) chooses(r *tableRow) bool {
+	if c.State != tokenstorev1.TokenState_TOKEN_STATE_UNSPECIFIED && r.state != c.State {
 		return false
 	}
-	return t.named(r.tags, r.id, r.alias, r.fingerprint)
+	if c.Tag == "" && c.Query == "" {
+		return true
+	}
+	tags, known := c.tags[r.tags]
+	if !known {
+		tags = tagsIn(r.tags)
+		c.tags[r.tags] = tags
+	}
+	return c.named(tags, r.id, r.alias, r.fingerprint)
 }
 
 // stateOrder has the states that an admin has to do with first.

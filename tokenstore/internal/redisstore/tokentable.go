@@ -40,8 +40,9 @@ func (s *Store) tableIDs(ctx context.Context, table Table) ([]string, int, error
 		return nil, 0, err
 	}
 	sorted := make([]*tableRow, 0, len(rows))
+	choice := choice{table, map[string][]string{}}
 	for i := range rows {
-		if table.chooses(&rows[i]) {
+		if choice.chooses(&rows[i]) {
 			sorted = append(sorted, &rows[i])
 		}
 	}

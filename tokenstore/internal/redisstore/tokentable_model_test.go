@@ -204,9 +204,9 @@ func sortedPlainly(table Table, tokens []*tokenstorev1.Token) (ids []string) {
 		case byExpiry:
 			return moment(each.GetExpiresAt())
 		case byRequests:
-			return "", int64(each.GetRequests()), true //nolint:gosec // of a test
+			return "", int64(each.GetRequests()), true
 		case byFailures:
-			return "", int64(each.GetFailures()), true //nolint:gosec // of a test
+			return "", int64(each.GetFailures()), true
 		case byLastUse:
 			return moment(each.GetLastUsedAt())
 		}

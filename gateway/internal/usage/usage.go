@@ -21,12 +21,13 @@ var Dimensions = map[string]tokenstorev1.UsageDimension{
 func Total(rows []*tokenstorev1.UsageRow) *tokenstorev1.UsageSums {
 	total := &tokenstorev1.UsageSums{}
 	for _, row := range rows {
-		add(total, row.GetSums())
+		Add(total, row.GetSums())
 	}
 	return total
 }
 
-func add(total, more *tokenstorev1.UsageSums) {
+// Add adds more to a total.
+func Add(total, more *tokenstorev1.UsageSums) {
 	total.Requests += more.GetRequests()
 	total.Failures += more.GetFailures()
 	total.PromptTokens += more.GetPromptTokens()

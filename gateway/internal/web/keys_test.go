@@ -64,6 +64,9 @@ func (s keyService) ResolveKey(_ context.Context, r *tokenstorev1.ResolveKeyRequ
 type usageService struct{ *store }
 
 func (s usageService) QueryUsage(_ context.Context, r *tokenstorev1.QueryUsageRequest, _ ...grpc.CallOption) (*tokenstorev1.QueryUsageResponse, error) {
+	if s.store.crowded && len(r.GetGroup()) > 1 {
+		return nil, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "the answer would have too many rows")
+	}
 	return ask[*tokenstorev1.QueryUsageResponse](s.store, r)
 }
 

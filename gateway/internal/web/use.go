@@ -12,6 +12,7 @@ import (
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/money"
 	"carousel.internal/gateway/internal/usage"
+	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -76,21 +77,46 @@ func (s *Site) loadUse(ctx context.Context, c *gin.Context) (any, error) {
 	if err != nil {
 		return data, chat.Errorf(chat.InvalidRequest, "%s", s.texts(c.Request)["problem.use_dates"])
 	}
-	answer, err := s.usage(ctx, query, span, query.dimension())
+	used, err := s.used(ctx, query, span)
 	if err != nil {
 		return data, err
 	}
-	data.From, data.To = answer.GetFrom(), answer.GetTo()
-	rows := query.rows(answer.GetRows())
-	data.Sum = useRow{UsageSums: usage.Total(answer.GetRows())}
+	data.From, data.To = used.counted.GetFrom(), used.counted.GetTo()
+	rows := query.rows(used.counted.GetRows())
+	data.Sum = useRow{UsageSums: usage.Total(used.counted.GetRows())}
 	data.Rows = rows[:min(len(rows), mostUseRows)]
 	data.More = len(rows) - len(data.Rows)
 	names := s.namesOf(ctx, query, data.Rows, s.texts(c.Request))
 	data.Filters = query.filters(names)
 	query.name(data.Rows, names)
-	data.Chart, err = s.useChart(ctx, query, span, rows)
+	data.Chart = useChart(query, span, rows, used)
 	data.File = query.file(span)
-	return data, err
+	return data, nil
+}
+
+// used is what the page is made of.
+type used struct {
+	// counted has the sums of each key, token, model or upstream; of some more than one.
+	counted *tokenstorev1.QueryUsageResponse
+	// steps are sums of each step of the span, told apart as those of counted are, if split.
+	steps []*tokenstorev1.UsageRow
+	split bool
+}
+
+// used asks for the sums of each row in each step, so that what is counted is read once. Where there
+// are too many for one answer the steps are of all rows together.
+func (s *Site) used(ctx context.Context, q useQuery, span useSpan) (used, error) {
+	_, step := span.step()
+	both, err := s.usage(ctx, q, span, step, q.dimension())
+	if !rpcerr.Is(err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT) {
+		return used{both, both.GetRows(), true}, err
+	}
+	counted, err := s.usage(ctx, q, span, q.dimension())
+	if err != nil {
+		return used{}, err
+	}
+	steps, err := s.usage(ctx, q, span, step)
+	return used{counted, steps.GetRows(), false}, err
 }
 
 // usage asks for sums of what the query is about.
@@ -104,9 +130,15 @@ func (s *Site) usage(ctx context.Context, q useQuery, span useSpan, group ...tok
 // rows are the sums of each key, token, model or upstream, those with the most first. They have no
 // names yet: there may be many, of which a few are shown.
 func (q useQuery) rows(counted []*tokenstorev1.UsageRow) []useRow {
-	rows := make([]useRow, 0, len(counted))
+	rows, places := make([]useRow, 0, len(counted)), make(map[string]int, len(counted))
 	for _, each := range counted {
-		rows = append(rows, useRow{ID: q.idOf(each), UsageSums: each.GetSums()})
+		id := q.idOf(each)
+		at, known := places[id]
+		if !known {
+			at = len(rows)
+			places[id], rows = at, append(rows, useRow{ID: id, UsageSums: &tokenstorev1.UsageSums{}})
+		}
+		usage.Add(rows[at].UsageSums, each.GetSums())
 	}
 	slices.SortStableFunc(rows, func(a, b useRow) int {
 		return cmp.Or(cmp.Compare(b.by(q.Measure), a.by(q.Measure)), cmp.Compare(b.GetRequests(), a.GetRequests()), cmp.Compare(a.ID, b.ID))

@@ -1,42 +1,27 @@
 package web
 
 import (
-	"context"
 	"strconv"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"carousel.internal/gateway/internal/money"
-	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
-const (
-	// mostParts is how many rows have a colour of their own in the chart.
-	mostParts = 5
-	// mostCounted is how many sums are asked for, to draw them; where there would be more, only
-	// all together are drawn. The tokenstore answers no more than that.
-	mostCounted = 100_000
-)
+// mostParts is how many rows have a colour of their own in the chart.
+const mostParts = 5
 
-// useChart draws the measure over time: the largest rows, and on top of them all others.
-func (s *Site) useChart(ctx context.Context, q useQuery, span useSpan, rows []useRow) (*chart, error) {
+// useChart draws the measure over time: the largest rows, and on top of them all others; nil where
+// nothing was used.
+func useChart(q useQuery, span useSpan, rows []useRow, used used) *chart {
 	if len(rows) == 0 {
-		return nil, nil //nolint:nilnil // nothing was used: there is nothing to draw
+		return nil
 	}
-	length, step := span.step()
-	group := []tokenstorev1.UsageDimension{step}
-	split := int64(len(rows))*int64(span.to.Sub(span.from)/length) <= mostCounted
-	if split {
-		group = append(group, q.dimension())
-	}
-	answer, err := s.usage(ctx, q, span, group...)
-	if err != nil {
-		return nil, err
-	}
+	length, _ := span.step()
 	picture := &chart{ID: "use_" + q.Measure, Bars: true, Days: !span.hourly, Write: writeMeasure(q.Measure), Steps: stepsOf(span), Step: length, Requests: q.requests(), Labels: map[string]string{}}
 	parts := map[string]int{}
-	if split {
+	if used.split {
 		for i, row := range rows[:min(len(rows), mostParts)] {
 			parts[row.ID] = i
 			picture.add("part"+strconv.Itoa(i), row.Name)
@@ -45,17 +30,17 @@ func (s *Site) useChart(ctx context.Context, q useQuery, span useSpan, rows []us
 	if len(rows) > len(parts) {
 		picture.add("rest", "")
 	}
-	for _, each := range answer.GetRows() {
+	for _, each := range used.steps {
 		at := int(each.GetStart().AsTime().Sub(span.from) / length)
 		part, own := parts[q.idOf(each)]
-		if !split || !own {
+		if !used.split || !own {
 			part = len(picture.Series) - 1
 		}
 		if at >= 0 && at < len(picture.Steps) {
 			picture.Series[part].Values[at] += useRow{UsageSums: each.GetSums()}.by(q.Measure)
 		}
 	}
-	return picture, nil
+	return picture
 }
 
 // add adds a series without values; an empty label: the name has a text.

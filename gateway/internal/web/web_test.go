@@ -49,6 +49,8 @@ type store struct {
 	refuse  map[string]error
 	answers []proto.Message
 	asked   []proto.Message
+	// crowded: sums of use that are told apart by two things are too many for an answer.
+	crowded bool
 	// details are of what was put into the audit log last.
 	details map[string]string
 	// kept are the names of what was put into the audit log.

@@ -51,13 +51,10 @@ func (s *Store) Account(ctx context.Context, id string) (*tokenstorev1.TokenAcco
 	return s.openAccount(id, sealed.Val())
 }
 
-// accountFields are what a list of accounts tells of tokens, and what that follows from.
-var accountFields = append([]string{"account", "alias"}, stateFields...)
-
 // ListAccounts returns up to limit tokens of an upstream, or of all where it is empty, and what is
 // recorded of their accounts, by their creation, from where the cursor of the previous page points;
 // and the next cursor, empty when there are no more. It reads no more of a token than it tells: id,
-// upstream, alias and state. 10,000 tokens of one upstream take about 60 ms.
+// upstream, alias and state.
 func (s *Store) ListAccounts(ctx context.Context, upstream string, limit int, cursor string) ([]*tokenstorev1.AccountOfToken, string, error) {
 	after, err := parseCursor(cursor)
 	if err != nil {
@@ -74,32 +71,32 @@ func (s *Store) ListAccounts(ctx context.Context, upstream string, limit int, cu
 		listed = listed[:limit]
 		next = strconv.FormatInt(int64(listed[limit-1].Score), 36)
 	}
-	rows, err := s.rowsOf(ctx, upstream, listed, accountFields)
+	pools, err := s.byPool(ctx, idsIn(listed))
 	if err != nil {
 		return nil, "", err
 	}
-	accounts := make([]*tokenstorev1.AccountOfToken, 0, len(rows))
-	for i := range rows {
-		if !rows[i].there { // it is gone
-			continue
+	rows, err := s.rowsOf(ctx, pools, listed)
+	if err != nil {
+		return nil, "", err
+	}
+	pipe := s.client.Pipeline()
+	sealed := make([]*redis.StringCmd, len(rows))
+	for i, r := range rows {
+		sealed[i] = pipe.HGet(ctx, tokenKey(r.upstream, r.id), "account")
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) { // nothing is recorded
+		return nil, "", storeError("list accounts", err)
+	}
+	accounts := make([]*tokenstorev1.AccountOfToken, len(rows))
+	for i, r := range rows {
+		accounts[i] = &tokenstorev1.AccountOfToken{Token: &tokenstorev1.Token{Id: r.id, Upstream: r.upstream, Alias: r.alias, State: r.state}}
+		if text := sealed[i].Val(); text != "" {
+			if accounts[i].Account, err = s.openAccount(r.id, text); err != nil {
+				return nil, "", err
+			}
 		}
-		told, err := s.accountOf(&rows[i])
-		if err != nil {
-			return nil, "", err
-		}
-		accounts = append(accounts, told)
 	}
 	return accounts, next, nil
-}
-
-func (s *Store) accountOf(r *tableRow) (*tokenstorev1.AccountOfToken, error) {
-	told := &tokenstorev1.AccountOfToken{Token: &tokenstorev1.Token{Id: r.id, Upstream: r.upstream, Alias: r.alias, State: r.state()}}
-	if r.account == "" {
-		return told, nil
-	}
-	var err error
-	told.Account, err = s.openAccount(r.id, r.account)
-	return told, err
 }
 
 func (s *Store) openAccount(id, sealed string) (*tokenstorev1.TokenAccount, error) {

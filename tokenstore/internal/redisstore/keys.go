@@ -114,6 +114,12 @@ func pollEpochKey() string { return directoryPrefix + "poll_epoch" }
 // poolIDsKey is a sorted set of a pool's token ids by time of creation, in µs.
 func poolIDsKey(upstream string) string { return poolPrefix(upstream) + "ids" }
 
+// rowsKey is a hash of token id to what lists choose and sort it by but for its counts, and countsKey
+// a hash of token id to its counts: see lua/parts/rows.lua. All of it is in the token's hash, too.
+func rowsKey(upstream string) string { return poolPrefix(upstream) + "rows" }
+
+func countsKey(upstream string) string { return poolPrefix(upstream) + "counts" }
+
 // namesKey is a hash of alias to token id, of one pool.
 func namesKey(upstream string) string { return poolPrefix(upstream) + "names" }
 

@@ -16,7 +16,7 @@ import (
 // server may be a different one, and its data gone.
 func (s *Store) Prepare(ctx context.Context) error {
 	ctx = throughFence(ctx)
-	for _, step := range []func(context.Context) error{s.rights.check, s.checkInstance, s.checkSchema, s.heal, s.renewRings, s.checkSeals} {
+	for _, step := range []func(context.Context) error{s.rights.check, s.checkInstance, s.checkSchema, s.heal, s.renewIndexes, s.checkSeals} {
 		if err := step(ctx); err != nil {
 			if unfit(err) {
 				s.fence.close(err)

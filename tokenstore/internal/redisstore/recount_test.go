@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 	"pgregory.net/rapid"
 
@@ -189,6 +190,35 @@ func (d *derived) choose(r *rapid.T) {
 	d.rotation.Store(new(rapid.SampledFrom([]string{token.RoundRobin, token.LeastInFlight, token.FillFirst, token.Sticky}).Draw(r, "strategy")))
 }
 
+// rename gives a token another alias, or none, and other tags.
+func (d *derived) rename(r *rapid.T) {
+	d.n++
+	edit := token.Fields{
+		Alias: rapid.SampledFrom([]string{"", fmt.Sprint("a", d.n), fmt.Sprint("Ä ", d.n)}).Draw(r, "alias"),
+		Tags:  rapid.SampledFrom([][]string{nil, {"x"}, {`"tags":["x"]`, "y"}}).Draw(r, "tags"),
+	}
+	_, err := d.UpdateToken(d.t.Context(), d.any(d.ids()), edit, []string{token.Alias, token.Tags}, 0)
+	d.must(err)
+}
+
+// compareRows compares what lists choose and sort by with what is made of the tokens anew.
+func (d *derived) compareRows(r *rapid.T) {
+	ctx := d.t.Context()
+	read := func() []map[string]string {
+		return []map[string]string{d.client.HGetAll(ctx, rowsKey(somewhere)).Val(), d.client.HGetAll(ctx, countsKey(somewhere)).Val()}
+	}
+	kept := read()
+	d.must(d.client.Del(ctx, rowsKey(somewhere), countsKey(somewhere)).Err())
+	ids, pool := d.ids(), share{upstream: somewhere}
+	for i := range ids {
+		pool.places = append(pool.places, i)
+	}
+	d.must(d.putRows(ctx, []share{pool}, ids))
+	if diff := cmp.Diff(read(), kept); diff != "" {
+		r.Fatalf("rows that are made anew, and those that were kept: %s", diff)
+	}
+}
+
 // recount compares all that is derived with the tokens themselves.
 func (d *derived) recount(r *rapid.T) {
 	ctx, now := d.t.Context(), float64(time.Now().UnixMilli())
@@ -289,6 +319,7 @@ func (d *derived) recount(r *rapid.T) {
 			}
 		}
 	}
+	d.compareRows(r)
 	placed := map[string]string{}
 	for _, key := range d.client.Keys(ctx, "c1:{pool:cursor}:rank:load:*").Val() {
 		for _, id := range d.client.ZRange(ctx, key, 0, -1).Val() {
@@ -320,7 +351,7 @@ func TestWhatIsDerivedIsWhatTokensSay(t *testing.T) {
 			return func(r *rapid.T) { d.r = r; do(r) }
 		}
 		r.Repeat(map[string]func(*rapid.T){
-			"": step(d.recount), "create": step(d.create), "create more": step(d.create), "edit": step(d.edit), "disable": step(d.disable), "enable": step(d.enableDue), "delete": step(d.remove),
+			"": step(d.recount), "create": step(d.create), "create more": step(d.create), "edit": step(d.edit), "rename": step(d.rename), "disable": step(d.disable), "enable": step(d.enableDue), "delete": step(d.remove),
 			"restore": step(d.restore), "acquire": step(d.acquire), "acquire more": step(d.acquire), "settle": step(d.settle), "settle more": step(d.settle),
 			"renew": step(d.renew), "expire a lease": step(d.lapse), "reserve": step(d.reserve), "release": step(d.release), "undo": step(d.undo),
 			"choose": step(d.choose), "refresh": step(d.refresh),

@@ -348,7 +348,7 @@ func (s *Store) resealOne(ctx context.Context, t *stored, content opened, finger
 		key = c.key
 	}
 	keys := []string{tokenKey(t.upstream, t.id), lapsedKey(t.upstream)}
-	written, err := resealScript.run(ctx, s.client, keys, t.version, rec, fingerprint, key).Bool()
+	written, err := resealScript.run(ctx, s.client, keys, t.version, rec, fingerprint, key, t.id).Bool()
 	if err != nil || key == "" {
 		return written, storeError("reseal a token", err)
 	}

@@ -73,10 +73,25 @@ func TestResealTakesEverythingAlong(t *testing.T) {
 	if err := rotated.Prepare(ctx); err != nil {
 		t.Fatal(err)
 	}
+	listed := func(query string) int {
+		t.Helper()
+		_, total, err := rotated.TokenTable(ctx, Table{TokenFilter: TokenFilter{Query: query}, Limit: 9})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return total
+	}
+	if listed("no such text") != 0 { // it makes rows
+		t.Fatal("it is found")
+	}
 	done, err := rotated.Reseal(ctx)
 	want := Resealed{Tokens: 2, Accounts: 2, Trash: 1, Prompts: 250, Answers: 1, Responses: 2, Upstreams: 2, Unreadable: 1}
 	if err != nil || done != want {
 		t.Fatalf("resealed %+v, want %+v, %v", done, want, err)
+	}
+	resealed, err := rotated.Token(ctx, kept)
+	if err != nil || listed(resealed.GetFingerprint()) != 1 {
+		t.Fatalf("it is not found by its new fingerprint: %v, %v", resealed, err)
 	}
 	if again, err := rotated.Reseal(ctx); err != nil || again != (Resealed{Unreadable: 1}) {
 		t.Errorf("again: %+v, %v", again, err)

@@ -44,8 +44,8 @@ type Store struct {
 	rights *rights
 	// instance is the mark of the data that this store has been prepared for; nil before.
 	instance atomic.Pointer[string]
-	// ringsRenewed: see renewRings.
-	ringsRenewed atomic.Bool
+	// indexesRenewed: see renewIndexes.
+	indexesRenewed atomic.Bool
 	// deleted counts tokens that this store has deleted: see boundTrash.
 	deleted atomic.Int64
 	// sealed: the data had check values of their seal keys. Prepare's own.

@@ -13,73 +13,53 @@ import (
 )
 
 // tableRow is what a list is chosen and sorted by of one token: there are many, so that it is
-// small, and has what was read alone. Times are ms; 0: none.
+// small. Times are ms; 0: none.
 type tableRow struct {
 	id, upstream       string
 	created            int64
 	alias, fingerprint string
-	tags               []string
-	enabled, renewable bool
-	// there: the token has a switch, so that it is not gone; where that was read.
-	there                   bool
-	disabledUntil           int64
-	phase                   string
-	expires, ends, cooling  int64
+	// tags are JSON, as tagsIn takes them.
+	tags                    string
+	state                   tokenstorev1.TokenState
+	ending                  int64
 	requests, failures, use int64
-	// account is sealed.
-	account string
-	// now is Redis's time when it was read.
-	now int64
 }
 
-// tableRowFrom reads the values of the named fields.
-func tableRowFrom(id string, now int64, names []string, values []any) tableRow {
-	r := tableRow{id: id, now: now}
-	for i, name := range names {
-		text, _ := values[i].(string)
-		if text == "" {
-			continue
-		}
-		switch name {
-		case "alias":
-			r.alias = text
-		case "fingerprint":
-			r.fingerprint = text
-		case "rec":
-			r.tags = tagsIn(text)
-		case "enabled":
-			r.enabled, r.there = text == "1", true
-		case "renewable":
-			r.renewable = text == "1"
-		case "disabled_until":
-			r.disabledUntil = wholeOf(text)
-		case "phase":
-			r.phase = text
-		case "expires":
-			r.expires = wholeOf(text)
-		case "access_ends":
-			r.ends = wholeOf(text)
-		case "cooling":
-			r.cooling = wholeOf(text)
-		case "requests":
-			r.requests = wholeOf(text)
-		case "failures":
-			r.failures = wholeOf(text)
-		case "account":
-			r.account = text
-		case "last_used":
-			r.use = wholeOf(text)
-		}
+// lines are taken off the front of a text.
+type lines string
+
+func (l *lines) next() string {
+	line, rest, _ := strings.Cut(string(*l), "\n")
+	*l = lines(rest)
+	return line
+}
+
+func (l *lines) number() int64 { return wholeOf(l.next()) }
+
+// tableRowFrom reads a token's row and its counts, as lua/parts/rows.lua writes them. now is Redis's.
+func tableRowFrom(row, counts string, now time.Time) tableRow {
+	rest := lines(row)
+	enabled, disabledUntil, phase := rest.next() == "1", rest.number(), rest.next()
+	expires, cooling := rest.number(), rest.number()
+	renewable, accessEnds := rest.next() == "1", rest.number()
+	enabled = enabled || disabledUntil > 0 && disabledUntil <= now.UnixMilli()
+	cooling = min(cooling, now.Add(longestRest).UnixMilli())
+	r := tableRow{
+		fingerprint: rest.next(), alias: rest.next(), tags: rest.next(),
+		state: token.State(enabled, phase, instant(expires), instant(cooling), now), ending: expires,
 	}
-	if !r.enabled && r.disabledUntil > 0 && r.disabledUntil <= now {
-		r.enabled = true
+	if renewable { // it is shown when its access token expires
+		r.ending = accessEnds
 	}
+	requests, counts, _ := strings.Cut(counts, " ")
+	failures, use, _ := strings.Cut(counts, " ")
+	r.requests, r.failures, r.use = wholeOf(requests), wholeOf(failures), wholeOf(use)
 	return r
 }
 
-// tagsIn are the tags of a record; most have none.
+// tagsIn are the tags of a record of which the end is given that has them; most have none.
 func tagsIn(text string) []string {
-	if !strings.Contains(text, `"tags":`) {
+	if text == "" {
 		return nil
 	}
 	var r struct{ Tags []string }
@@ -94,12 +74,6 @@ func wholeOf(text string) int64 {
 	return max(number, 0)
 }
 
-func (r *tableRow) state() tokenstorev1.TokenState {
-	now := time.UnixMilli(r.now)
-	cooling := min(r.cooling, now.Add(longestRest).UnixMilli())
-	return token.State(r.enabled, r.phase, instant(r.expires), instant(cooling), now)
-}
-
 func instant(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}
@@ -107,20 +81,26 @@ func instant(ms int64) time.Time {
 	return time.UnixMilli(ms)
 }
 
-// ending is when the token expires as it is shown: of one that is renewed, its access token.
-func (r *tableRow) ending() int64 {
-	if r.renewable {
-		return r.ends
-	}
-	return r.expires
+// choice chooses from rows. It remembers tags: tokens that were added together have the same.
+type choice struct {
+	Table
+	tags map[string][]string
 }
 
 // chooses tells whether the filter chooses a token, but for its upstream.
-func (t Table) chooses(r *tableRow) bool {
-	if t.State != tokenstorev1.TokenState_TOKEN_STATE_UNSPECIFIED && r.state() != t.State {
+func (c *choice) chooses(r *tableRow) bool {
+	if c.State != tokenstorev1.TokenState_TOKEN_STATE_UNSPECIFIED && r.state != c.State {
 		return false
 	}
-	return t.named(r.tags, r.id, r.alias, r.fingerprint)
+	if c.Tag == "" && c.Query == "" {
+		return true
+	}
+	tags, known := c.tags[r.tags]
+	if !known {
+		tags = tagsIn(r.tags)
+		c.tags[r.tags] = tags
+	}
+	return c.named(tags, r.id, r.alias, r.fingerprint)
 }
 
 // stateOrder has the states that an admin has to do with first.
@@ -145,9 +125,9 @@ func (t Table) by(a, b *tableRow) int {
 	case tokenstorev1.TokenOrder_TOKEN_ORDER_ALIAS:
 		return t.texts(strings.ToLower(a.alias), strings.ToLower(b.alias))
 	case tokenstorev1.TokenOrder_TOKEN_ORDER_STATE:
-		return directed(cmp.Compare(slices.Index(stateOrder, a.state()), slices.Index(stateOrder, b.state())), t.Descending)
+		return directed(cmp.Compare(slices.Index(stateOrder, a.state), slices.Index(stateOrder, b.state)), t.Descending)
 	case tokenstorev1.TokenOrder_TOKEN_ORDER_EXPIRES:
-		return t.numbers(a.ending(), b.ending())
+		return t.numbers(a.ending, b.ending)
 	case tokenstorev1.TokenOrder_TOKEN_ORDER_REQUESTS:
 		return directed(cmp.Compare(a.requests, b.requests), t.Descending)
 	case tokenstorev1.TokenOrder_TOKEN_ORDER_FAILURES:

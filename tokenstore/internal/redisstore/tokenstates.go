@@ -34,31 +34,6 @@ func isSeldom(state tokenstorev1.TokenState) bool {
 	}
 }
 
-// seldomRows reads fields of the tokens of an upstream, or of all where it is empty, that are in a
-// seldom state, and of some that are not.
-func (s *Store) seldomRows(ctx context.Context, upstream string, state tokenstorev1.TokenState, names []string) ([]tableRow, error) {
-	upstreams := []string{upstream}
-	if upstream == "" {
-		var err error
-		if upstreams, err = s.client.HKeys(ctx, sizesKey()).Result(); err != nil {
-			return nil, storeError("list tokens", err)
-		}
-	}
-	var rows []tableRow
-	for _, name := range upstreams {
-		listed, err := s.mayBe(ctx, name, state)
-		if err != nil {
-			return nil, err
-		}
-		some, err := s.rowsOf(ctx, name, listed, names)
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, some...)
-	}
-	return rows, nil
-}
-
 // mayBe returns the tokens of a pool that may be in a seldom state, with their creation. What is
 // counted of a pool takes notice of passed times later, so that those are among them that are about
 // to be enabled or to expire.

@@ -2,18 +2,12 @@ package redisstore
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/redis/go-redis/v9"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
-
-var tokenFieldsScript = newScript("token_fields")
-
-// tableChunk is how many tokens one script reads a few fields of: about a millisecond.
-const tableChunk = 500
 
 // Table is a part of a sorted list of tokens.
 type Table struct {
@@ -25,8 +19,8 @@ type Table struct {
 }
 
 // TokenTable returns the part of the list, and how many tokens the filter chooses. Where it
-// sorts or looks for something it reads a few fields of every token, and whole are only those
-// that it returns: 10,000 tokens take 50 to 80 ms, most of it in Redis.
+// sorts or looks for something it reads the row of every token, and whole are only those that
+// it returns.
 func (s *Store) TokenTable(ctx context.Context, table Table) ([]*tokenstorev1.Token, int, error) {
 	ids, total, err := s.tableIDs(ctx, table)
 	if err != nil {
@@ -38,17 +32,17 @@ func (s *Store) TokenTable(ctx context.Context, table Table) ([]*tokenstorev1.To
 
 // tableIDs returns the ids of a part, and how many there are on all.
 func (s *Store) tableIDs(ctx context.Context, table Table) ([]string, int, error) {
-	names := table.fields()
-	if len(names) == 0 {
+	if table.isKept() {
 		return s.createdIDs(ctx, table)
 	}
-	rows, err := s.chosenFrom(ctx, table, names)
+	rows, err := s.chosenFrom(ctx, table)
 	if err != nil {
 		return nil, 0, err
 	}
 	sorted := make([]*tableRow, 0, len(rows))
+	choice := choice{table, map[string][]string{}}
 	for i := range rows {
-		if table.chooses(&rows[i]) {
+		if choice.chooses(&rows[i]) {
 			sorted = append(sorted, &rows[i])
 		}
 	}
@@ -62,7 +56,13 @@ func (s *Store) tableIDs(ctx context.Context, table Table) ([]string, int, error
 	return ids, total, nil
 }
 
-// createdIDs is tableIDs for all tokens, or all of a pool, in order of creation.
+// isKept tells whether the list is kept in its order: all tokens, or all of a pool, by creation.
+func (t Table) isKept() bool {
+	return t.Order == tokenstorev1.TokenOrder_TOKEN_ORDER_UNSPECIFIED && t.State == tokenstorev1.TokenState_TOKEN_STATE_UNSPECIFIED &&
+		t.Tag == "" && t.Query == ""
+}
+
+// createdIDs is tableIDs for a list that is kept in its order.
 func (s *Store) createdIDs(ctx context.Context, table Table) ([]string, int, error) {
 	key := idsKey(table.Upstream)
 	pipe := s.client.Pipeline()
@@ -86,113 +86,39 @@ func idsKey(upstream string) string {
 // newestFirst tells whether a list by creation begins with the newest.
 func (t Table) newestFirst() bool { return t.NewestFirst != t.Descending }
 
-// stateFields are those that a token's state follows from.
-var stateFields = []string{"enabled", "disabled_until", "phase", "expires", "cooling"}
-
-// orderFields are those by whose values tokens are sorted.
-var orderFields = map[tokenstorev1.TokenOrder][]string{
-	tokenstorev1.TokenOrder_TOKEN_ORDER_ALIAS:     {"alias"},
-	tokenstorev1.TokenOrder_TOKEN_ORDER_STATE:     stateFields,
-	tokenstorev1.TokenOrder_TOKEN_ORDER_EXPIRES:   {"expires", "renewable", "access_ends"},
-	tokenstorev1.TokenOrder_TOKEN_ORDER_REQUESTS:  {"requests"},
-	tokenstorev1.TokenOrder_TOKEN_ORDER_FAILURES:  {"failures"},
-	tokenstorev1.TokenOrder_TOKEN_ORDER_LAST_USED: {"last_used"},
-}
-
-// fields are what has to be known of every token; none for a list that is kept as it is wanted.
-func (t Table) fields() []string {
-	names := slices.Clone(orderFields[t.Order])
-	if t.State != tokenstorev1.TokenState_TOKEN_STATE_UNSPECIFIED {
-		names = append(names, stateFields...)
-	}
-	if t.Tag != "" {
-		names = append(names, "rec")
-	}
-	if t.Query != "" {
-		names = append(names, "rec", "alias", "fingerprint")
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-// chosenFrom reads fields of the tokens from which the filter chooses.
-func (s *Store) chosenFrom(ctx context.Context, table Table, names []string) ([]tableRow, error) {
-	if isSeldom(table.State) {
-		return s.seldomRows(ctx, table.Upstream, table.State, names)
-	}
-	return s.tableRows(ctx, table.Upstream, names)
-}
-
-// tableRows reads fields of all tokens, or of all of an upstream, in order of creation, the newest
-// first.
-func (s *Store) tableRows(ctx context.Context, upstream string, names []string) ([]tableRow, error) {
-	listed, err := s.client.ZRevRangeWithScores(ctx, idsKey(upstream), 0, -1).Result()
-	if err != nil {
-		return nil, storeError("list tokens", err)
-	}
-	return s.rowsOf(ctx, upstream, listed, names)
-}
-
-// rowsOf reads fields of tokens that are listed by their creation, all of one upstream, unless that
-// is empty.
-func (s *Store) rowsOf(ctx context.Context, upstream string, listed []redis.Z, names []string) ([]tableRow, error) {
-	ids := make([]string, len(listed))
-	for i, each := range listed {
-		ids[i], _ = each.Member.(string)
-	}
-	pools := []share{{upstream, every(len(ids))}}
-	if upstream == "" {
+// chosenFrom reads the rows of the tokens from which the filter chooses.
+func (s *Store) chosenFrom(ctx context.Context, table Table) ([]tableRow, error) {
+	upstreams := []string{table.Upstream}
+	if table.Upstream == "" {
 		var err error
-		if pools, err = s.byPool(ctx, ids); err != nil {
+		if upstreams, err = s.client.HKeys(ctx, sizesKey()).Result(); err != nil {
+			return nil, storeError("list tokens", err)
+		}
+	}
+	inPool := s.inPool
+	if isSeldom(table.State) {
+		inPool = func(ctx context.Context, upstream string) ([]redis.Z, error) {
+			return s.mayBe(ctx, upstream, table.State)
+		}
+	}
+	var listed []redis.Z
+	var pools []share
+	for _, upstream := range upstreams {
+		some, err := inPool(ctx, upstream)
+		if err != nil {
 			return nil, err
 		}
-	}
-	rows := make([]tableRow, len(ids))
-	for _, pool := range pools {
-		for places := range slices.Chunk(pool.places, tableChunk) {
-			if err := s.readFields(ctx, share{pool.upstream, places}, ids, names, rows); err != nil {
-				return nil, err
-			}
+		pool := share{upstream: upstream}
+		for range some {
+			pool.places = append(pool.places, len(listed)+len(pool.places))
 		}
+		pools, listed = append(pools, pool), append(listed, some...)
 	}
-	for i := range rows {
-		rows[i].created = int64(listed[i].Score)
-	}
-	return slices.DeleteFunc(rows, func(r tableRow) bool { return r.id == "" }), nil // nobody knows their pools
+	return s.rowsOf(ctx, pools, listed)
 }
 
-// every is the indexes of a list.
-func every(n int) []int {
-	places := make([]int, n)
-	for i := range places {
-		places[i] = i
-	}
-	return places
-}
-
-// readFields reads fields of some tokens of a pool to their places in rows.
-func (s *Store) readFields(ctx context.Context, some share, ids, names []string, rows []tableRow) error {
-	args := make([]any, 0, 2+len(names)+len(some.places))
-	args = append(args, tokenKeyPrefix(some.upstream), len(names))
-	for _, name := range names {
-		args = append(args, name)
-	}
-	for _, i := range some.places {
-		args = append(args, ids[i])
-	}
-	values, err := tokenFieldsScript.run(ctx, s.client, []string{clockKey(some.upstream)}, args...).Slice()
-	if err != nil {
-		return storeError("list tokens", err)
-	}
-	reply := &row{values: values}
-	now := reply.number(0)
-	for at, i := range some.places {
-		list, ok := reply.at(1 + at).([]any)
-		if !ok || len(list) != len(names) {
-			return fmt.Errorf("script token_fields did not answer %d fields of token %s", len(names), ids[i])
-		}
-		rows[i] = tableRowFrom(ids[i], now, names, list)
-		rows[i].upstream = some.upstream
-	}
-	return reply.err
+// inPool returns the tokens of a pool, with their creation.
+func (s *Store) inPool(ctx context.Context, upstream string) ([]redis.Z, error) {
+	listed, err := s.client.ZRangeWithScores(ctx, poolIDsKey(upstream), 0, -1).Result()
+	return listed, storeError("list tokens", err)
 }

@@ -40,6 +40,9 @@ func tablePool(t *testing.T, store *Store) {
 		if err := store.client.HSet(t.Context(), tokenKey("cursor", id), each.fields...).Err(); err != nil {
 			t.Fatal(err)
 		}
+		if err := standScript.run(t.Context(), store.client, []string{poolIDsKey("cursor")}, id).Err(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	d := draft("openai", "T5")
 	d.Alias = "e"

@@ -88,11 +88,12 @@ func name(text string) string {
 func (c cell) field() string { return c.who + separator + c.upstream + separator + c.model }
 
 func readCell(field string) (cell, error) {
-	names := strings.Split(field, separator)
-	if len(names) != 3 {
+	who, rest, _ := strings.Cut(field, separator)
+	upstream, model, whole := strings.Cut(rest, separator)
+	if !whole || strings.Contains(model, separator) {
 		return cell{}, fmt.Errorf("a cell of use can't be read: %q", field)
 	}
-	return cell{names[0], names[1], names[2]}, nil
+	return cell{who, upstream, model}, nil
 }
 
 // Tally counts the entries of a batch.

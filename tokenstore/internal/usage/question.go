@@ -117,19 +117,19 @@ func (a *Answer) Add(step Step, field, text string) error {
 	if !a.question.covers(whole) {
 		return nil
 	}
-	sums, err := parse(text)
-	if err != nil {
+	var sums Sums
+	if err := sums.parse(text); err != nil {
 		return err
 	}
 	name := a.question.rowOf(whole, step.Start)
 	if row := a.rows[name]; row != nil {
-		row.Add(sums)
+		row.Add(&sums)
 		return nil
 	}
 	if len(a.rows) >= maxRows {
 		return ErrRows
 	}
-	a.rows[name] = sums
+	a.rows[name] = new(sums)
 	return nil
 }
 

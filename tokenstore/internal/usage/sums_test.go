@@ -85,17 +85,17 @@ func anySums() *rapid.Generator[*Sums] {
 func TestSumsAreReadAsTheyWereWritten(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		want := anySums().Draw(t, "sums")
-		got, err := parse(want.text())
-		if err != nil {
+		want, got := anySums().Draw(t, "sums"), &Sums{Requests: 1}
+		if err := got.parse(want.text()); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatal(diff)
 		}
 	})
-	for _, text := range []string{"", "1", strings.Repeat("1 ", 17) + "x", strings.Repeat("1 ", 18) + "1", strings.Repeat("-1 ", 17) + "1"} {
-		if got, err := parse(text); err == nil {
+	for _, text := range []string{"", "1", strings.Repeat("1 ", 17) + "x", strings.Repeat("1 ", 18) + "1", strings.Repeat("-1 ", 17) + "1", strings.Repeat("1 ", 17), strings.Repeat("1 ", 17) + "20000000000000000000"} {
+		var got Sums
+		if err := got.parse(text); err == nil {
 			t.Errorf("%q is taken for %+v", text, got)
 		}
 	}
@@ -108,7 +108,8 @@ func TestSumsDoNotWrap(t *testing.T) {
 	if most.Reported != (Cost{2, math.MaxUint64}) {
 		t.Error(most.Reported)
 	}
-	got, err := parse("1 99999999999 0 0 0 0 0 0 0" + strings.Repeat(" 0", 9))
+	var got Sums
+	err := got.parse("1 99999999999 0 0 0 0 0 0 0" + strings.Repeat(" 0", 9))
 	if err != nil || got.Reported.Pico != math.MaxUint64 {
 		t.Error(got, err)
 	}

@@ -10,6 +10,7 @@
 -- USE demand
 -- USE admit
 -- USE breaker
+-- USE rows
 -- USE standing
 -- USE ranks
 -- USE orders

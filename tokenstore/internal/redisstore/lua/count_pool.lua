@@ -6,6 +6,7 @@
 -- USE pool
 -- USE time
 -- USE numbers
+-- USE rows
 -- USE standing
 -- RETURN {total, disabled, parked, expired, cooling, probing, quarantined, expiring, requests under way, parked ones that need a login, ms at which the first is back or 0, class that it cools for, ms at which the first expires or 0, its id}
 

@@ -23,6 +23,7 @@
 -- ARGV[16] shift_ms ms by which expires of one that is renewed lies behind its access token's end
 -- ARGV[17] disabled_until ms; 0: it is enabled, or only an admin enables it
 -- USE pool
+-- USE rows
 -- USE standing
 -- USE time
 -- USE numbers

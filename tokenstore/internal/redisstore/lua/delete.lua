@@ -17,6 +17,7 @@
 -- ARGV[4] trash_ms ms for which it can be restored
 -- ARGV[5] claim id
 -- USE pool
+-- USE rows
 -- USE standing
 -- USE numbers
 -- USE ranks

@@ -16,7 +16,7 @@ if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 clear_ranks()
 for _, name in ipairs({
   'order', 'cooling', 'clock', 'window', 'causes', 'wronged', 'holders', 'held', 'leases', 'stirred', 'standing', 'rests', 'ends', 'expired', 'names', 'ring', 'refreshes', 'questions',
-  'accesses', 'unlogged', 'marked', 'acknowledged', 'events', 'disabled_until',
+  'accesses', 'unlogged', 'marked', 'acknowledged', 'events', 'disabled_until', 'rows', 'counts',
 }) do
   redis.call('DEL', pool .. name)
 end

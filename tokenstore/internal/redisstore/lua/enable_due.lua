@@ -8,6 +8,7 @@
 -- USE pool
 -- USE tell
 -- USE time
+-- USE rows
 -- USE standing
 -- USE rejoin
 -- RETURN the ids of those that were enabled

@@ -8,6 +8,7 @@
 -- USE admit
 -- USE breaker
 -- USE ranks
+-- USE rows
 -- USE standing
 -- USE orders
 -- USE affinity

@@ -15,6 +15,7 @@
 -- ARGV[6] shift_ms ms by which expires lies behind that
 -- ARGV[7] channel where new capacity is told
 -- USE pool
+-- USE rows
 -- USE standing
 -- USE time
 -- USE numbers

@@ -7,6 +7,7 @@
 -- ARGV[4] channel where new capacity is told
 -- USE pool
 -- USE tell
+-- USE rows
 -- USE standing
 -- USE time
 -- USE errands

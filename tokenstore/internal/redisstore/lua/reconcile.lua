@@ -11,6 +11,7 @@
 -- ARGV[6...] per report, ascending: number, token id, lease id, effect (unused, success, neutral, failure), last_error text, verdict JSON or '', group id or ''
 -- USE pool
 -- USE tell
+-- USE rows
 -- USE standing
 -- USE time
 -- USE numbers

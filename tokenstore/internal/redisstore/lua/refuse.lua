@@ -9,6 +9,7 @@
 -- ARGV[5] channel where recalls are told
 -- USE pool
 -- USE tell
+-- USE rows
 -- USE standing
 -- USE time
 -- USE numbers

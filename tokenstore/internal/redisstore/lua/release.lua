@@ -11,6 +11,7 @@
 -- ARGV[4] channel where new capacity is told
 -- USE pool
 -- USE tell
+-- USE rows
 -- USE standing
 -- USE marks
 -- USE errands

@@ -6,6 +6,9 @@
 -- ARGV[2] rec record
 -- ARGV[3] fingerprint hex
 -- ARGV[4] claim id, of another fingerprint; empty where it stays
+-- ARGV[5] id token id
+-- USE pool
+-- USE rows
 -- RETURN 1 done, 0 edited or gone, or the claim was given up
 
 local token, lapsed = KEYS[1], KEYS[2]
@@ -15,4 +18,5 @@ if redis.call('HGET', token, 'ver') ~= version then return 0 end
 if redis.call('ZSCORE', lapsed, claim) then return 0 end
 redis.call('HSET', token, 'rec', rec, 'fingerprint', fingerprint)
 redis.call('HINCRBY', token, 'ver', 1)
+put_row(ARGV[5])
 return 1

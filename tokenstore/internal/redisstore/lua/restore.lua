@@ -12,6 +12,7 @@
 -- ARGV[3] created µs
 -- ARGV[4] claim id
 -- USE pool
+-- USE rows
 -- USE standing
 -- USE rejoin
 -- USE errands

@@ -16,6 +16,7 @@
 -- ARGV[6...] per lease: token id, lease id, effect (unused, success, neutral, failure), last_error text, model id, verdict JSON or '', group id or '', ms since the request's end
 -- USE pool
 -- USE tell
+-- USE rows
 -- USE standing
 -- USE time
 -- USE numbers

@@ -2,6 +2,7 @@
 -- KEYS[1] zset ids: the pool's token ids
 -- ARGV[1...] ids of tokens
 -- USE pool
+-- USE rows
 -- USE standing
 -- RETURN 1
 

@@ -10,6 +10,7 @@
 -- ARGV[8...] token ids
 -- USE pool
 -- USE tell
+-- USE rows
 -- USE standing
 -- USE errands
 -- USE undo

@@ -20,6 +20,7 @@
 -- ARGV[10] claim id, of another alias; empty where it stays
 -- ARGV[11] disabled_until ms; 0: it is enabled, or only an admin enables it
 -- USE pool
+-- USE rows
 -- USE standing
 -- USE marks
 -- USE errands

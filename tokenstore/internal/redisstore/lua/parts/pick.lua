@@ -5,7 +5,7 @@
 -- DYNKEY hash c1:{pool:NAME}:names alias to token id
 -- DYNKEY hash c1:{pool:NAME}:clock `at` virtual time
 -- DYNKEY zset c1:{pool:NAME}:cooling token id by the time, in ms, at which it is back
--- Needs pool, time, numbers, demand, admit, standing, orders, affinity.
+-- Needs pool, time, numbers, demand, admit, rows, standing, orders, affinity.
 
 -- How far a token may lag behind the clock and still catch up: enough for leases that came
 -- back unused, too little for a burst. As far ahead of the clock may demands by name or by
@@ -47,6 +47,7 @@ local function shorten_rests()
     redis.call('ZADD', pool .. 'cooling', till, id)
     if not f[1] then
       redis.call('HSET', pool .. 'token:' .. id, 'cooling', till)
+      put_row(id)
       redis.call('ZADD', pool .. 'rests', till, id)
     end
   end

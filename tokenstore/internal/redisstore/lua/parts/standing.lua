@@ -1,5 +1,6 @@
 -- What is counted of a pool: what each token is by its switch and its phase, until when it
--- cools and when it ends. Whoever changes one of these says so by stand().
+-- cools and when it ends. Whoever changes one of these says so by stand(), which keeps the
+-- token's row, too.
 -- DYNKEY zset c1:{pool:NAME}:standing token id by a number of STANDING
 -- DYNKEY zset c1:{pool:NAME}:rests token id by the end of its cooling, in ms
 -- DYNKEY zset c1:{pool:NAME}:ends token id by its expiry, in ms, while that is ahead
@@ -9,7 +10,7 @@
 -- DYNKEY zset c1:{pool:NAME}:expired token id by its expiry, in ms, once that was taken notice of
 -- DYNKEY zset c1:{pool:NAME}:cooling token id by the time, in ms, at which it is back
 -- DYNKEY hash c1:{pool:NAME}:clock `at` virtual time
--- Needs pool.
+-- Needs pool, rows.
 local STANDING = { disabled = 1, parked = 2, expired = 3, quarantined = 4, probing = 5, open = 6 }
 
 local function standing_of(enabled, phase)
@@ -21,6 +22,7 @@ end
 
 -- Takes down what a token is now, and returns it; one that is gone is forgotten.
 local function stand(id)
+  put_row(id)
   local f = redis.call('HMGET', pool .. 'token:' .. id, 'enabled', 'phase', 'cooling', 'expires', 'renewable', 'needs_login', 'disabled_until')
   if not f[1] then
     for _, name in ipairs({ 'standing', 'rests', 'ends', 'accesses', 'expired', 'disabled_until' }) do redis.call('ZREM', pool .. name, id) end

@@ -2,7 +2,7 @@
 -- DYNKEY hash c1:{pool:NAME}:token:<id>
 -- DYNKEY zset c1:{pool:NAME}:order token id by score
 -- DYNKEY zset c1:{pool:NAME}:cooling token id by the time, in ms, at which it is back
--- Needs pool, tell, standing, time, numbers.
+-- Needs pool, tell, rows, standing, time, numbers.
 
 -- A token that has been probed with so many requests at a time is open.
 local OPEN = 8
@@ -14,10 +14,10 @@ local function token_of(id)
   local t = known[id]
   if not t then
     local f = redis.call('HMGET', pool .. 'token:' .. id, 'upstream', 'epoch', 'streak', 'cap', 'last_error', 'requests', 'due',
-      'phase', 'cause', 'group', 'former_since')
+      'phase', 'cause', 'group', 'former_since', 'failures')
     t = {
       id = id, key = pool .. 'token:' .. id, upstream = f[1], epoch = f[2] or '0', streak = number(f[3]), cap = number(f[4]),
-      evidence = f[5] or '', requests = number(f[6]), due = f[7], used = 0, failures = 0, unused = 0,
+      evidence = f[5] or '', requests = number(f[6]), due = f[7], used = 0, failed = number(f[12]), failures = 0, unused = 0,
       phase = f[8] or '', cause = f[9] or '', group = f[10] or '', former_since = number(f[11]),
     }
     known[id] = t
@@ -78,7 +78,8 @@ local function write(t)
   if t.used > 0 then
     t.requests = t.requests + t.used
     redis.call('HSET', t.key, 'requests', whole(t.requests), 'last_used', now)
-    if t.failures > 0 then redis.call('HINCRBY', t.key, 'failures', t.failures) end
+    if t.failures > 0 then t.failed = redis.call('HINCRBY', t.key, 'failures', t.failures) end
+    put_counts(t.id, whole(t.requests), whole(t.failed), now)
     if t.new_evidence then redis.call('HSET', t.key, 'last_error', t.new_evidence) end
     if t.ended then
       redis.call('HSET', t.key, 'streak', 0)

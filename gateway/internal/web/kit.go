@@ -90,7 +90,7 @@ func kitTokens() []tokenRow {
 	var tokens []*tokenstorev1.Token
 	for i, name := range tokenform.StateNames() {
 		token := &tokenstorev1.Token{
-			Id: "kit-" + name, Upstream: "openai", Alias: "anna-" + name, MaskedSecret: "sk-a…9Z", State: tokenform.States[name], Enabled: name != "disabled",
+			Id: "kit-" + name, Upstream: "deepseek", Alias: "anna-" + name, MaskedSecret: "sk-a…9Z", State: tokenform.States[name], Enabled: name != "disabled",
 			Requests: uint64(1234 * i), Failures: uint64(i % 3), InFlight: 1, CreatedAt: kitAfter(0), LastUsedAt: kitAfter(time.Hour), //nolint:gosec // an index
 		}
 		switch name {
@@ -135,7 +135,7 @@ func kitKeys() []keyRow {
 
 func kitPools() (names []string, pools []pool) {
 	for _, state := range []*tokenstorev1.PoolState{
-		{Upstream: "anthropic", Ready: 6},
+		{Upstream: "moonshot", Ready: 6},
 		{Upstream: "cursor", Ready: 8, Quarantined: 2, Cooling: 3, Probing: 1, Parked: 2, Expired: 1, Disabled: 1, NeedsLogin: 1, Expiring: 1, InFlight: 4, NextExpiry: kitAfter(time.Hour)},
 		{Upstream: "groq", Cooling: 2, NextBack: kitAfter(2 * time.Hour), Causes: []*tokenstorev1.SharedCause{
 			{Class: "rate_limit", Since: kitAfter(0), NextProbe: kitAfter(time.Minute)},
@@ -197,25 +197,28 @@ func kitHistogram() *histogram {
 // kitEntries are a request that succeeded, one that was tried again, and one that failed.
 func kitEntries() []*tokenstorev1.LogEntry {
 	succeeded := &tokenstorev1.LogEntry{
-		Id: "kit-1", StartedAt: kitAfter(0), Model: "gpt-4o", Upstream: "openai", TokenAlias: "anna", TokenId: "kit-ready", Status: "success", HttpStatus: 200, Stream: true, Attempts: 1,
+		Id: "kit-1", StartedAt: kitAfter(0), Model: "gpt-4o", Upstream: "deepseek", TokenAlias: "anna", TokenId: "kit-ready", Status: "success", HttpStatus: 200, Stream: true, Attempts: 1,
 		Total: durationpb.New(1500 * time.Millisecond), FirstByte: durationpb.New(300 * time.Millisecond), PromptTokens: 2000, CacheReadTokens: 1500, CompletionTokens: 310,
-		UsageSource: "upstream", CostQuality: "estimated", Cost: 4_200_000_000, KeyId: "kit", KeyName: "team-a", Dialect: "openai", EndReason: "completed", Replica: "gateway-1",
+		UsageSource: "upstream", CostQuality: "estimated", Cost: 4_200_000_000, KeyId: "kit", KeyName: "team-a", Dialect: "responses", EndReason: "completed", Replica: "gateway-1",
 		Prompt: "<|BEGIN_SYSTEM|>\nBe brief.\n<|END_SYSTEM|>\n<|BEGIN_USER|>\nHello\n<|END_USER|>\n",
 	}
 	retried := proto.CloneOf(succeeded)
 	retried.Id, retried.Attempts, retried.CostQuality = "kit-2", 2, "unpriced"
 	retried.AttemptLog = []*tokenstorev1.LogAttempt{
 		{
-			TokenId: "kit-cooling", TokenAlias: "bob", Upstream: "openai", Model: "gpt-4o", StartedAt: kitAfter(200 * time.Millisecond), Total: durationpb.New(400 * time.Millisecond),
-			Class: "rate_limit", Rule: "openai.rate_limit", Status: 429, Code: "rate_limit_exceeded", Message: "Rate limit reached", Effect: "cooling", RetryAfter: durationpb.New(time.Minute),
+			TokenId: "kit-cooling", TokenAlias: "bob", Upstream: "deepseek", Model: "gpt-4o", StartedAt: kitAfter(200 * time.Millisecond), Total: durationpb.New(400 * time.Millisecond),
+			Class: "rate_limit", Rule: "limit", Status: 429, Code: "rate_limit_exceeded", Message: "Rate limit reached", Effect: "cooling", RetryAfter: durationpb.New(time.Minute),
+			SentHeaders:     []*tokenstorev1.LogHeader{{Name: "Authorization", Hidden: true}, {Name: "Content-Type", Value: "application/json"}},
+			ReceivedHeaders: []*tokenstorev1.LogHeader{{Name: "Retry-After", Value: "60"}, {Name: "Set-Cookie", Hidden: true}},
 		},
-		{TokenId: "kit-ready", TokenAlias: "anna", Upstream: "openai", Model: "gpt-4o", StartedAt: kitAfter(600 * time.Millisecond), Total: durationpb.New(900 * time.Millisecond)},
+		{TokenId: "kit-ready", TokenAlias: "anna", Upstream: "deepseek", Model: "gpt-4o", StartedAt: kitAfter(600 * time.Millisecond), Total: durationpb.New(900 * time.Millisecond)},
 	}
+	retried.ClientHeaders = []*tokenstorev1.LogHeader{{Name: "Authorization", Hidden: true}, {Name: "User-Agent", Value: "OpenAI/Python 2.1.0"}}
 	retried.FirstByte = durationpb.New(900 * time.Millisecond)
 	failed := &tokenstorev1.LogEntry{
 		Id: "kit-3", StartedAt: kitAfter(0), Model: "llama-3.3-70b", Upstream: "groq", Status: "failure", HttpStatus: 429, ErrorKind: "no_token_available",
 		Error: "no token of groq can serve before 14:00", Attempts: 0, Total: durationpb.New(13 * time.Millisecond), RetryAfter: durationpb.New(time.Minute),
-		Pool: &tokenstorev1.PoolSummary{Total: 3, Cooling: 2, Capped: 1}, Caller: "admin", EndReason: "error", UsageSource: "none", Dialect: "anthropic", Translated: true, Replica: "gateway-1",
+		Pool: &tokenstorev1.PoolSummary{Total: 3, Cooling: 2, Capped: 1}, Caller: "admin", EndReason: "error", UsageSource: "none", Dialect: "responses", Translated: true, Replica: "gateway-1",
 	}
 	return []*tokenstorev1.LogEntry{succeeded, retried, failed}
 }
@@ -280,7 +283,7 @@ func kitSettings() []setting {
 }
 
 func kitShares() *shares {
-	return &shares{Since: kitAfter(0), More: 2, Tokens: []tokenShare{{"kit-ready", "anna", "openai", 60, 90}, {"kit-cooling", "bob", "openai", 30, 90}}}
+	return &shares{Since: kitAfter(0), More: 2, Tokens: []tokenShare{{"kit-ready", "anna", "deepseek", 60, 90}, {"kit-cooling", "bob", "deepseek", 30, 90}}}
 }
 
 // kitForm has a field that is wrong.
@@ -294,7 +297,7 @@ func kitActions() []action {
 	return []action{
 		{AuditEntry: &tokenstorev1.AuditEntry{
 			At: kitAfter(0), Action: "token changed", Actor: "pages 192.0.2.1", ForwardedFor: "198.51.100.7", Replica: "gateway-1", RequestId: "kit-1",
-			Details: map[string]string{"token_id": "kit-ready", "name": "anna", "fields": "alias,max_attempts", "upstream": "openai"},
+			Details: map[string]string{"token_id": "kit-ready", "name": "anna", "fields": "alias,max_attempts", "upstream": "deepseek"},
 		}},
 		{AuditEntry: &tokenstorev1.AuditEntry{At: kitAfter(0), Action: "tokens deleted", Actor: "api 192.0.2.1"}, Count: 50, Undone: true},
 	}

@@ -19,7 +19,10 @@ let shown;
 
 async function load(id, address) {
   const response = await fetch(address, { cache: 'no-store', signal: AbortSignal.timeout(15000) });
-  if (response.redirected) location.assign(address); // to the login
+  if (response.redirected) { // to the login
+    location.assign(address);
+    return;
+  }
   const page = new DOMParser().parseFromString(await response.text(), 'text/html');
   if (shown !== id) return;
   times(page);

@@ -90,11 +90,13 @@ export function toast(message, { action, bad = false } = {}) {
   box.querySelector('p').textContent = message;
   const close = () => box.remove();
   box.querySelector('[data-dismisses]').addEventListener('click', close);
+  const button = box.querySelector('[data-does]');
   if (action) {
-    const button = box.querySelector('[data-does]');
     button.textContent = action.label;
     button.hidden = false;
     button.addEventListener('click', () => { close(); action.run(); });
+  } else {
+    button.remove();
   }
   toasts.append(box);
   let timer;

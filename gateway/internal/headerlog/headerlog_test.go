@@ -87,18 +87,18 @@ func TestTheFirstExchangeOfAnAttempt(t *testing.T) {
 	headerlog.Begin(ctx)
 	send("first").Answered(&http.Response{Header: kind("answer to first")})
 	send("aside").Answered(&http.Response{Header: kind("answer to aside")})
-	kept(t, ctx, "first", "answer to first")
+	kept(ctx, t, "first", "answer to first")
 
 	headerlog.Begin(ctx)
-	kept(t, ctx, "", "")
+	kept(ctx, t, "", "")
 	late := send("second")
 	late.Answered(nil)
-	kept(t, ctx, "second", "")
+	kept(ctx, t, "second", "")
 
 	headerlog.Begin(ctx)
 	send("third")
 	late.Answered(&http.Response{Header: kind("late")})
-	kept(t, ctx, "third", "")
+	kept(ctx, t, "third", "")
 	if diff := cmp.Diff(headerlog.Of(kind("client")), headerlog.OfClient(ctx)); diff != "" {
 		t.Error(diff)
 	}
@@ -111,7 +111,7 @@ func kind(name string) http.Header {
 	return http.Header{"Content-Type": {name}}
 }
 
-func kept(t *testing.T, ctx context.Context, wantSent, wantReceived string) {
+func kept(ctx context.Context, t *testing.T, wantSent, wantReceived string) {
 	t.Helper()
 	sent, received := headerlog.OfAttempt(ctx)
 	want := [][]headerlog.Header{headerlog.Of(kind(wantSent)), headerlog.Of(kind(wantReceived))}

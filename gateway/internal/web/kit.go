@@ -91,7 +91,7 @@ func kitTokens() []tokenRow {
 	for i, name := range tokenform.StateNames() {
 		token := &tokenstorev1.Token{
 			Id: "kit-" + name, Upstream: "deepseek", Alias: "anna-" + name, MaskedSecret: "sk-a…9Z", State: tokenform.States[name], Enabled: name != "disabled",
-			Requests: uint64(1234 * i), Failures: uint64(i % 3), InFlight: 1, CreatedAt: kitAfter(0), LastUsedAt: kitAfter(time.Hour), //nolint:gosec // an index
+			Requests: uint64(1234 * i), Failures: uint64(i % 3), InFlight: 1, CreatedAt: kitAfter(0), LastUsedAt: kitAfter(time.Hour),
 		}
 		switch name {
 		case "cooling":
@@ -189,7 +189,7 @@ func kitUse() keyUse {
 func kitHistogram() *histogram {
 	var buckets []*tokenstorev1.LogBucket
 	for i, at := range kitSteps() {
-		buckets = append(buckets, &tokenstorev1.LogBucket{Start: at, Requests: uint64(i * 5 % 7 * 10), Failures: uint64(i % 4)}) //nolint:gosec // an index
+		buckets = append(buckets, &tokenstorev1.LogBucket{Start: at, Requests: uint64(i * 5 % 7 * 10), Failures: uint64(i % 4)})
 	}
 	return histogramOf(buckets, logFilter{}, time.Hour)
 }

@@ -125,6 +125,10 @@ bench-before: ## Carousel beside itself at BEFORE (HEAD~1), a minute: ratios, wh
 bench-smoke: ## Every micro-benchmark once, so that none is broken
 	@$(call each,go test -run '^$$' -bench . -benchtime 1x ./... | { grep -v 'no test files' || true; })
 
+.PHONY: pictures
+pictures: ## Keeps the present looks of all components, with which tests compare
+	@cd deploy && REQUIRE_BROWSER=1 go test -count=1 ./e2e -run TestKitLooksAsKept -make-pictures
+
 ##@ Code
 
 .PHONY: check

@@ -102,6 +102,74 @@ func repeatInThePage(t *testing.T, tab *browser.Tab) {
 	tab.See("#try-messages", "In the log")
 }
 
+// A row of the list opens its request beside it, and the way back closes it: by the browser, by a
+// key, by the button. The focus goes in, and comes back. Its address can be linked to.
+func TestRequestsOpenBesideTheList(t *testing.T) {
+	s := stack.Start(t, stack.Options{})
+	gateway := s.Gateways[0]
+	tokens := s.AddTokens("openai", "team", 2, 0)
+	id := blamed(t, s, tokens[0])
+	tab := login(t, gateway, "/admin/logs")
+	tab.Go(gateway.URL + "/admin/logs?model=gpt-test")
+	opened := func() {
+		t.Helper()
+		tab.See("#drawer #attempts", "It cools until")
+		tab.Until("the focus is in it, and the address names it", "document.activeElement?.closest('#drawer') !== null && location.hash === '#entry-"+id+"' && location.search === '?model=gpt-test'")
+	}
+	closed := func() {
+		t.Helper()
+		tab.Until("it is closed, the focus is in its row, and the address names it no more",
+			"!document.getElementById('drawer').open && document.activeElement?.closest('tr')?.id === 'entry-"+id+"' && location.hash === '' && location.search === '?model=gpt-test'")
+	}
+	for _, leave := range []func(){
+		func() { browser.Eval[any](tab, "void history.back()") },
+		func() { tab.Press("\x1b") },
+		func() { tab.Click("#drawer [data-closes]") },
+	} {
+		tab.Click("#entry-" + id + " td:last-child")
+		opened()
+		leave()
+		closed()
+	}
+	tab.Go(gateway.URL + "/admin/logs")
+	tab.Go(gateway.URL + "/admin/logs?model=gpt-test#entry-" + id)
+	opened()
+	tab.Press("\x1b")
+	closed()
+
+	tab.Click("#entry-" + id + " td:last-child")
+	opened()
+	undoBeside(t, tab, gateway, tokens[0].ID)
+	for _, language := range []string{"en", "zh"} {
+		speak(tab, gateway, "/admin/logs", language)
+		tab.Go(gateway.URL + "/admin/logs?model=gpt-test#entry-" + id)
+		tab.See("#drawer #attempts", "gpt-test")
+		inEveryLook(t, tab, "request-beside-"+language)
+		if narrow := browser.Eval[[]float64](tab, "(({ left, width, height }) => [left, width - innerWidth, height - innerHeight])(document.getElementById('drawer').getBoundingClientRect())"); narrow[0] != 0 || narrow[1] != 0 || narrow[2] != 0 {
+			t.Errorf("on a narrow screen it is off by %v", narrow)
+		}
+		tab.Use(looks[0])
+	}
+	tab.Click("#drawer-page")
+	tab.Until("its page is there", "location.pathname === '/admin/logs/"+id+"' && document.readyState === 'complete'")
+	if problems := tab.Problems(); len(problems) > 0 {
+		t.Errorf("the browser complains:\n%s", strings.Join(problems, "\n"))
+	}
+}
+
+func undoBeside(t *testing.T, tab *browser.Tab, gateway *stack.Gateway, token string) {
+	t.Helper()
+	tab.Click("#drawer [data-undo-token='" + token + "']")
+	stack.Eventually(t, "the token is back", time.Minute, func() bool {
+		for _, each := range gateway.Tokens(t) {
+			if each.ID == token {
+				return each.State != "cooling"
+			}
+		}
+		return false
+	})
+}
+
 func narrowTheList(t *testing.T, tab *browser.Tab, gateway *stack.Gateway, id string) {
 	t.Helper()
 	tab.Go(gateway.URL + "/admin/logs")

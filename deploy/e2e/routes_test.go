@@ -26,6 +26,8 @@ var configShape = object{"status": text("success"), "message": "string", "data":
 	"enable_slow_pool": "bool", "enable_all_claude": "bool", "check_usage_models": object{"type": "string"}, "version": "number",
 }}
 
+var headersShape = list{object{"name": "string", "value": "string?"}}
+
 var logEntryShape = object{
 	"id": "string", "replica": "string", "started_at": "string", "total_ms": "number?", "first_byte_ms": "number?", "model": "string",
 	"upstream": "string?", "token_id": "string?", "token_alias": "string?", "token_fingerprint": "string?", "token": "string?", "stream": "bool",
@@ -36,9 +38,10 @@ var logEntryShape = object{
 	"attempt_log": list{object{
 		"started_at": "string", "total_ms": "number", "upstream": "string", "model": "string", "token_id": "string?", "token_alias": "string?", "token": "string?",
 		"token_fingerprint": "string?", "class": "string?", "rule": "string?", "effect": "string", "status": "number?", "code": "string?", "param": "string?", "message": "string?",
-		"retry_after_ms": "number?", "consequence": "any",
+		"retry_after_ms": "number?", "consequence": "any", "sent_headers": headersShape, "received_headers": headersShape,
 	}},
-	"pool": "any", "retry_after_ms": "number?",
+	"client_headers": headersShape,
+	"pool":           "any", "retry_after_ms": "number?",
 }
 
 var priceShape = object{

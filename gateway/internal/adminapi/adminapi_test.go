@@ -525,7 +525,7 @@ var (
 		"log_retention_count", "log_retention_hours", "max_attempts", "queue_wait_ms", "rotation_strategy", "updated_at", "version", "vision_ability",
 	}
 	logKeys = []string{
-		"attempt_log", "attempts", "cache_read_tokens", "cache_write_hour_tokens", "cache_write_tokens", "caller", "completion_tokens", "cost_quality", "cost_usd", "dialect", "end_reason", "error", "error_kind", "fallback_model", "first_byte_ms", "http_status", "id", "key_id", "key_name", "model", "pool", "prompt",
+		"attempt_log", "attempts", "cache_read_tokens", "cache_write_hour_tokens", "cache_write_tokens", "caller", "client_headers", "completion_tokens", "cost_quality", "cost_usd", "dialect", "end_reason", "error", "error_kind", "fallback_model", "first_byte_ms", "http_status", "id", "key_id", "key_name", "model", "pool", "prompt",
 		"prompt_cut", "prompt_tokens", "reasoning_tokens", "replica", "retry_after_ms", "served_model", "started_at", "status", "stream", "token", "token_alias", "token_fingerprint", "token_id", "total_ms", "translated", "upstream", "usage_source",
 	}
 )
@@ -1060,9 +1060,9 @@ func TestLogEntries(t *testing.T) {
 	}
 	const attempts = `[{"started_at":"2026-01-31T12:00:00Z","total_ms":1,"upstream":"vendor","model":"gpt-4o","token_id":"t2","token_alias":"work","token":"sk-a…wxyz",` +
 		`"token_fingerprint":"f2","class":"rate_limit","rule":"HTTP 429","effect":"token_may_cool","status":429,"code":"limit","param":"pace","message":"slow down","retry_after_ms":1000,` +
-		`"consequence":{"kind":"cooling","model":null,"at":"2026-01-31T12:00:00Z","until":"2026-01-31T12:00:00Z","ended":"undone","by":"guard"}},` +
+		`"sent_headers":[],"received_headers":[],"consequence":{"kind":"cooling","model":null,"at":"2026-01-31T12:00:00Z","until":"2026-01-31T12:00:00Z","ended":"undone","by":"guard"}},` +
 		`{"started_at":"2026-01-31T12:00:00Z","total_ms":1,"upstream":"vendor","model":"gpt-4o","token_id":null,"token_alias":null,"token":"eyJh…Zx9Q",` +
-		`"token_fingerprint":null,"class":null,"rule":null,"effect":"none","status":null,"code":null,"param":null,"message":null,"retry_after_ms":null,"consequence":null}]`
+		`"token_fingerprint":null,"class":null,"rule":null,"effect":"none","status":null,"code":null,"param":null,"message":null,"retry_after_ms":null,"sent_headers":[],"received_headers":[],"consequence":null}]`
 	blamed := newStore()
 	blamed.answers = append([]proto.Message{&tokenstorev1.ListTransitionsResponse{Transitions: []*tokenstorev1.Transition{
 		{At: moment, Kind: "undone", Class: "rate_limit", By: "guard"},

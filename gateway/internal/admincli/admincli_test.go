@@ -38,13 +38,14 @@ const logEntry = `{"id":"r1","replica":"g1","started_at":"2026-11-22T11:59:58Z",
  "token_id":"t1","token_alias":"work","stream":true,"status":"success","http_status":200,"error":null,"end_reason":"done","attempts":2,
  "attempt_log":[{"started_at":"2026-11-22T11:59:58Z","total_ms":100,"upstream":"cursor","model":"gpt-4o","token_id":"t2","token_alias":"spare","class":"rate_limit",
  "rule":"limit: one model","effect":"model_may_cool","status":200,"code":"ERROR_RATE_LIMITED","param":"model","message":"slow\u001b[31m down",
+ "sent_headers":[{"name":"Authorization","value":null}],"received_headers":[{"name":"Retry-After","value":"60"}],
  "consequence":{"kind":"cooling","model":"gpt-4o","until":"2026-11-22T12:05:00Z","ended":null}},
  {"started_at":"2026-11-22T11:59:58Z","total_ms":1,"upstream":"cursor","model":"gpt-4o","token_id":"t3","class":"auth","effect":"token_may_cool",
  "consequence":{"kind":"parked","model":null,"until":null,"ended":"undone"}},
  {"started_at":"2026-11-22T11:59:58Z","total_ms":1,"upstream":"cursor","model":"gpt-4o","token_id":"t4","class":"quota","effect":"token_may_cool",
  "consequence":{"kind":"unknown"}},
  {"started_at":"2026-11-22T11:59:58Z","total_ms":1100,"upstream":"cursor","model":"gpt-4o","token_id":"t1","token_alias":"work","class":null,"rule":null,"effect":"none",
- "status":null,"code":null,"message":null}],
+ "status":null,"code":null,"message":null}],"client_headers":[{"name":"User-Agent","value":"curl\u001b[31m/8"}],
  "prompt_tokens":7,"completion_tokens":9,"usage_source":"estimated","cost_usd":"0.50","cost_quality":"estimated","caller":"admin","prompt":"Hello"}`
 
 // cachedEntry is of an upstream that tells of its cache and of thinking.
@@ -325,7 +326,7 @@ func TestCommands(t *testing.T) {
 		{args: "logs show r3", asked: "GET /logs/r3", shows: []string{
 			"anthropic, translated for the upstream", "1000 + 60 tokens, reported", "900 from cache, 50 written to cache, 20 of them for an hour", "40 for thinking", "k1 build\ufffd", "sonnet-2025", "0.0123",
 		}},
-		{args: "logs show r1", asked: "GET /logs/r1", shows: []string{"r1", "estimated", "spare", "limit: one model", "cooling for gpt-4o until in 5m", "parked (undone)", "token_may_cool", "200 ERROR_RATE_LIMITED (model) slow", "success", "\nHello\n"}},
+		{args: "logs show r1", asked: "GET /logs/r1", shows: []string{"r1", "attempt 1    Authorization  (not kept)", "answer to 1  Retry-After    60", "curl\ufffd[31m/8", "estimated", "spare", "limit: one model", "cooling for gpt-4o until in 5m", "parked (undone)", "token_may_cool", "200 ERROR_RATE_LIMITED (model) slow", "success", "\nHello\n"}},
 		{args: "models", asked: "GET /models", shows: []string{"gpt-4o", "~0", "3 cooling, 1 fail alike: upstream, gone: there is no such upstream", "in 30s", "of an earlier version"}},
 		{args: "models --search gpt --unserved", asked: "GET /models?q=gpt&unserved=true", shows: []string{"MODEL"}},
 		{args: "acknowledge cursor upstream gpt-4o", asked: `POST /alarms/acknowledge {"class":"upstream","model":"gpt-4o","upstream":"cursor"}`, shows: []string{"acknowledged: upstream of cursor"}},

@@ -209,7 +209,7 @@ func (s *session) printLog(e logentry.Entry) error {
 		"attempts", count(e.Attempts), "first byte", milliseconds(e.FirstByteMS), "total", milliseconds(e.TotalMS),
 		"usage", fmt.Sprintf("%d + %d tokens, %s", e.PromptTokens, e.CompletionTokens, e.UsageSource),
 		"of the input", inputOf(e), "of the output", outputOf(e), "cost", costOf(e), "replica", e.Replica),
-		s.printAttempts(e.AttemptLog), s.printPrompt(text(e.Prompt)))
+		s.printAttempts(e.AttemptLog), s.printHeaders(e), s.printPrompt(text(e.Prompt)))
 }
 
 // printAttempts tells of attempts, unless the one that there is went well.
@@ -227,6 +227,32 @@ func (s *session) printAttempts(log []logentry.Attempt) error {
 			outcome = *a.Class
 		}
 		rows.row(strconv.Itoa(i+1), a.Upstream, a.Model, cmp.Or(text(a.TokenAlias), text(a.TokenID)), milliseconds(a.TotalMS), outcome, text(a.Rule), s.effectOf(a), said(a))
+	}
+	return rows.flush()
+}
+
+// printHeaders shows those of what failed.
+func (s *session) printHeaders(e logentry.Entry) error {
+	if len(e.ClientHeaders) == 0 {
+		return nil
+	}
+	if _, err := io.WriteString(s.Stdout, "\n"); err != nil {
+		return err
+	}
+	rows := s.table("HEADERS OF", "NAME", "VALUE")
+	add := func(of string, headers []logentry.Header) {
+		for _, each := range headers {
+			value := "(not kept)"
+			if each.Value != nil {
+				value = *each.Value
+			}
+			rows.row(of, each.Name, value)
+		}
+	}
+	add("the client", e.ClientHeaders)
+	for i, a := range e.AttemptLog {
+		add(fmt.Sprintf("attempt %d", i+1), a.SentHeaders)
+		add(fmt.Sprintf("answer to %d", i+1), a.ReceivedHeaders)
 	}
 	return rows.flush()
 }

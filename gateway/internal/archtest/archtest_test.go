@@ -15,7 +15,7 @@ var allowed = map[string][]string{
 	"internal/money":    {},
 	"internal/caller":   {"internal/pattern"},
 	"internal/lease":    {"internal/upstream", "internal/money"},
-	"internal/reqlog":   {"internal/chat", "internal/caller", "internal/money"},
+	"internal/reqlog":   {"internal/chat", "internal/caller", "internal/money", "internal/headerlog"},
 
 	// Leaves that know one thing each.
 	"internal/sse":        {"internal/gather"},
@@ -27,6 +27,7 @@ var allowed = map[string][]string{
 	"internal/metrics":    {},
 	"internal/spool":      {},
 	"internal/accesslog":  {"internal/rawjson"},
+	"internal/headerlog":  {},
 	"internal/tokencount": {"internal/chat", "internal/ondemand"},
 	"internal/rawjson":    {},
 	"internal/pattern":    {},
@@ -54,7 +55,7 @@ var allowed = map[string][]string{
 	"internal/upstream/*":      {"internal/chat", "internal/upstream", "internal/upstream/egress", "internal/upstream/eventstream", "internal/upstream/wire", "internal/rawjson", "internal/ondemand"},
 	"internal/upstream/http1":  {},
 	"internal/upstream/redial": {"internal/upstream/http1"},
-	"internal/upstream/egress": {"internal/upstream/redial", "internal/ondemand"},
+	"internal/upstream/egress": {"internal/upstream/redial", "internal/ondemand", "internal/headerlog"},
 	"internal/upstream/wire":   {"internal/upstream", "internal/upstream/egress", "internal/upstream/eventstream"},
 	"internal/upstream/cursor": {
 		"internal/ondemand", "internal/chat", "internal/upstream", "internal/upstream/egress", "internal/imagefile", "internal/imagefetch",
@@ -82,12 +83,12 @@ var allowed = map[string][]string{
 	// The use case, and the store behind it.
 	"internal/relay": {
 		"internal/chat", "internal/caller", "internal/carried", "internal/upstream", "internal/catalog", "internal/lease", "internal/money", "internal/reqlog",
-		"internal/tokencount",
+		"internal/tokencount", "internal/headerlog",
 	},
 	"internal/catalog": {"internal/chat", "internal/upstream", "internal/pattern"},
 	"internal/tokens": {
 		"internal/storeerr", "internal/spool", "internal/caller", "internal/chat", "internal/money", "internal/upstream", "internal/lease", "internal/reqlog",
-		"internal/idempotency", "internal/remembered",
+		"internal/idempotency", "internal/remembered", "internal/headerlog",
 	},
 	"internal/idempotency": {"internal/chat"},
 	"internal/remembered":  {},
@@ -120,7 +121,7 @@ var allowed = map[string][]string{
 
 	// The edges.
 	"internal/httpapi": {
-		"internal/chat", "internal/caller", "internal/dialect", "internal/auth", "internal/lease", "internal/sse", "internal/gather", "internal/metrics", "internal/accesslog",
+		"internal/chat", "internal/caller", "internal/dialect", "internal/auth", "internal/lease", "internal/sse", "internal/gather", "internal/metrics", "internal/accesslog", "internal/headerlog",
 		"internal/idempotency", "internal/remembered", "internal/forwarded", "internal/reqbody", "internal/carried", "internal/keyform",
 	},
 	"internal/adminapi":  {"internal/spreadsheet", "internal/keyform", "internal/money", "internal/pricing", "internal/quota", "internal/quotaboard", "internal/routing", "internal/nullable", "internal/consequence", "internal/logentry", "internal/storeerr", "internal/chat", "internal/upstream", "internal/usage", "internal/auth", "internal/jsonapi", "internal/tokenform", "internal/backup", "internal/backupform", "internal/changeset"},

@@ -24,12 +24,14 @@ import (
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/forwarded"
 	"carousel.internal/gateway/internal/gather"
+	"carousel.internal/gateway/internal/headerlog"
 )
 
 // exchange is one request and its answer, for the log.
 type exchange struct {
 	started time.Time
 	line    accesslog.Line
+	headers headerlog.Record
 	// sender is who has sent it; nobody while that is not known, or where no key is needed.
 	sender auth.Sender
 	// cut ends the connection when all is accounted for, so that the client does not take
@@ -48,9 +50,10 @@ func exchangeOf(c *gin.Context) *exchange {
 }
 
 // following is the request's context, with which it is served: how that went comes to stand in the
-// line of the log.
+// line of the log. Its headers come to stand in the request log, where it fails.
 func (x *exchange) following(c *gin.Context) context.Context {
-	return accesslog.Following(c.Request.Context(), &x.line.Served)
+	x.headers.Client = c.Request.Header
+	return headerlog.Following(accesslog.Following(c.Request.Context(), &x.line.Served), &x.headers)
 }
 
 // observe is around every request: it names it, renders its error, keeps a panic

@@ -72,6 +72,8 @@ type Entry struct {
 	PromptCut bool    `json:"prompt_cut"`
 	// AttemptLog tells of each attempt; of more than 16, the first 15 and the last.
 	AttemptLog []Attempt `json:"attempt_log"`
+	// ClientHeaders are those of the client, of a request of which something failed.
+	ClientHeaders []Header `json:"client_headers"`
 	// Pool counts the tokens by what kept each from serving; null where one could.
 	Pool *Pool `json:"pool"`
 	// RetryAfterMS is when it was worth asking again, from the request's end.
@@ -125,8 +127,29 @@ type Attempt struct {
 	Param        *string  `json:"param"`
 	Message      *string  `json:"message"`
 	RetryAfterMS *float64 `json:"retry_after_ms"`
+	// SentHeaders and ReceivedHeaders are those of a failed attempt.
+	SentHeaders     []Header `json:"sent_headers"`
+	ReceivedHeaders []Header `json:"received_headers"`
 	// Consequence is what it did to the token; null in lists, and where it could do nothing.
 	Consequence *Consequence `json:"consequence"`
+}
+
+// Header is one that was sent with a request, or came with its answer.
+type Header struct {
+	Name string `json:"name"`
+	// Value is null where only the name is kept.
+	Value *string `json:"value"`
+}
+
+func headersOf(kept []*tokenstorev1.LogHeader) []Header {
+	headers := make([]Header, len(kept))
+	for i, each := range kept {
+		headers[i].Name = each.GetName()
+		if value := each.GetValue(); !each.GetHidden() {
+			headers[i].Value = &value
+		}
+	}
+	return headers
 }
 
 // Consequence is what an attempt did to its token.
@@ -178,7 +201,7 @@ func Of(e *tokenstorev1.LogEntry) Entry {
 		CacheReadTokens: told(e, e.GetCacheReadTokens()), CacheWriteTokens: told(e, e.GetCacheWriteTokens()),
 		CacheWriteHourTokens: told(e, e.GetCacheWriteHourTokens()), ReasoningTokens: told(e, e.GetReasoningTokens()),
 		UsageSource: e.GetUsageSource(), CostUSD: costOf(e), CostQuality: nullable.Text(e.GetCostQuality()), Prompt: nullable.Text(e.GetPrompt()), PromptCut: e.GetPromptCut(),
-		AttemptLog: attemptsOf(e.GetAttemptLog()), Pool: poolOf(e.GetPool()), RetryAfterMS: nullable.Milliseconds(e.GetRetryAfter()),
+		AttemptLog: attemptsOf(e.GetAttemptLog()), ClientHeaders: headersOf(e.GetClientHeaders()), Pool: poolOf(e.GetPool()), RetryAfterMS: nullable.Milliseconds(e.GetRetryAfter()),
 	}
 }
 
@@ -208,6 +231,7 @@ func attemptsOf(log []*tokenstorev1.LogAttempt) []Attempt {
 			TokenID: nullable.Text(a.GetTokenId()), TokenAlias: nullable.Text(a.GetTokenAlias()), Token: nullable.Text(a.GetMaskedSecret()),
 			TokenFingerprint: nullable.Text(a.GetTokenFingerprint()), Class: nullable.Text(a.GetClass()), Rule: nullable.Text(a.GetRule()),
 			Effect: a.GetEffect(), Code: nullable.Text(a.GetCode()), Param: nullable.Text(a.GetParam()), Message: nullable.Text(a.GetMessage()), RetryAfterMS: nullable.Milliseconds(a.GetRetryAfter()),
+			SentHeaders: headersOf(a.GetSentHeaders()), ReceivedHeaders: headersOf(a.GetReceivedHeaders()),
 		}
 		if status := a.GetStatus(); status != 0 {
 			attempts[i].Status = &status

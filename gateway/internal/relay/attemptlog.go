@@ -5,6 +5,7 @@ import (
 	"context"
 	"time"
 
+	"carousel.internal/gateway/internal/headerlog"
 	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/reqlog"
 	"carousel.internal/gateway/internal/upstream"
@@ -20,8 +21,14 @@ func attemptWith(held *lease.Lease) reqlog.Attempt {
 // transmit sends the request once, and times that.
 func (r *run) transmit(ctx context.Context, attempt *reqlog.Attempt, credential upstream.Credential) *upstream.Failure {
 	attempt.StartedAt = time.Now()
+	attempt.Sent, attempt.Received = nil, nil
+	headerlog.Begin(ctx)
 	defer func() { attempt.Total = time.Since(attempt.StartedAt) }()
-	return r.cargo.transmit(ctx, credential)
+	failure := r.cargo.transmit(ctx, credential)
+	if failure != nil {
+		attempt.Sent, attempt.Received = headerlog.OfAttempt(ctx)
+	}
+	return failure
 }
 
 // note keeps an attempt that has ended for the log; failure is nil when it went well.

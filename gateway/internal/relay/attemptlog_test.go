@@ -1,13 +1,18 @@
 package relay
 
 import (
+	"context"
 	"fmt"
+	"iter"
+	"net/http"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/headerlog"
 	"carousel.internal/gateway/internal/reqlog"
 	"carousel.internal/gateway/internal/upstream"
 )
@@ -40,6 +45,38 @@ func TestEachAttemptIsLogged(t *testing.T) {
 		if each.StartedAt.Before(entry.StartedAt) || each.Total <= 0 || each.Total > entry.Total {
 			t.Errorf("attempt %d began %v and took %v", i, each.StartedAt, each.Total)
 		}
+	}
+}
+
+// What failed has its headers in the log, and the client's beside them; what succeeded has none.
+func TestHeadersOfWhatFailed(t *testing.T) {
+	t.Parallel()
+	header := func(of string) http.Header {
+		return http.Header{"Content-Type": {of}, "Authorization": {"Bearer sk-secret"}}
+	}
+	kept := func(of string) []headerlog.Header {
+		return []headerlog.Header{{Name: "Authorization", Hidden: true}, {Name: "Content-Type", Value: of}}
+	}
+	ask := func(scripts ...script) reqlog.Entry {
+		driver, calls := play(scripts...), 0
+		r := newRig(func(ctx context.Context, call *upstream.Call) iter.Seq2[chat.Event, error] {
+			calls++
+			request, _ := http.NewRequestWithContext(ctx, http.MethodPost, "http://upstream.example", http.NoBody)
+			request.Header = header(fmt.Sprint("to ", calls))
+			headerlog.Sending(request).Answered(&http.Response{Header: header(fmt.Sprint("from ", calls))})
+			return driver(ctx, call)
+		})
+		r.chat(headerlog.Following(t.Context(), &headerlog.Record{Client: header("client")}), t, whole)
+		return r.log.entries[0]
+	}
+
+	tried := ask(bad(upstream.RateLimit), good(say("Hello")))
+	first, second := tried.AttemptLog[0], tried.AttemptLog[1]
+	if diff := cmp.Diff([][]headerlog.Header{kept("client"), kept("to 1"), kept("from 1"), nil, nil}, [][]headerlog.Header{tried.ClientHeaders, first.Sent, first.Received, second.Sent, second.Received}); diff != "" {
+		t.Error(diff)
+	}
+	if fine := ask(good(say("Hello"))); fine.ClientHeaders != nil || fine.AttemptLog[0].Sent != nil {
+		t.Errorf("a request that succeeded: %v, %v", fine.ClientHeaders, fine.AttemptLog)
 	}
 }
 

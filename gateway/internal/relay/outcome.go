@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/headerlog"
 	"carousel.internal/gateway/internal/reqlog"
 	"carousel.internal/gateway/internal/upstream"
 )
@@ -158,6 +159,9 @@ func (r *run) record(ctx context.Context, err *chat.Error) {
 	}
 	if r.policy.LogPrompts {
 		r.entry.Prompt, r.entry.PromptCut = r.cargo.prompt()
+	}
+	if r.entry.Troubled() {
+		r.entry.ClientHeaders = headerlog.OfClient(ctx)
 	}
 	r.relay.Recorder.Record(ctx, r.entry)
 	r.relay.Counter.Ended(r.target.Model, &r.entry)

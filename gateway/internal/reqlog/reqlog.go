@@ -3,10 +3,12 @@
 package reqlog
 
 import (
+	"slices"
 	"time"
 
 	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/headerlog"
 	"carousel.internal/gateway/internal/money"
 )
 
@@ -75,6 +77,13 @@ type Attempt struct {
 	// Message is what the upstream said: redacted, at most 512 bytes.
 	Message    string
 	RetryAfter time.Duration
+	// Sent and Received are what is kept of the headers of a failed attempt; nil of others.
+	Sent, Received []headerlog.Header
+}
+
+// Troubled tells whether the request failed, or one of its attempts.
+func (e *Entry) Troubled() bool {
+	return e.Err != nil || slices.ContainsFunc(e.AttemptLog, func(each Attempt) bool { return each.Class != "" })
 }
 
 // maxAttempts bounds AttemptLog.
@@ -125,7 +134,9 @@ type Entry struct {
 	Attempts int
 	// AttemptLog tells of each attempt, within the bounds of Note.
 	AttemptLog []Attempt
-	Usage      chat.Usage
+	// ClientHeaders are what is kept of the client's headers where something failed; else nil.
+	ClientHeaders []headerlog.Header
+	Usage         chat.Usage
 	// Cost is what Usage costs by the prices of this moment, Quality how far that is to be trusted;
 	// empty where nothing was used.
 	Cost    money.Pico

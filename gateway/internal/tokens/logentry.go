@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"carousel.internal/gateway/internal/headerlog"
 	"carousel.internal/gateway/internal/reqlog"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -74,6 +75,7 @@ func (m *entryMessage) fill(entry *reqlog.Entry) *tokenstorev1.LogEntry {
 		UsageSource: mended(string(entry.Usage.Source)), PromptCut: entry.PromptCut,
 		Caller: mended(string(entry.Caller.Kind)), KeyId: mended(entry.Caller.KeyID()), KeyName: mended(entry.Caller.KeyName()), ServedModel: mended(entry.ServedModel),
 		Cost: uint64(entry.Cost), CostQuality: mended(string(entry.Quality)), AttemptLog: m.attemptsOf(entry.AttemptLog),
+		ClientHeaders: headersOf(entry.ClientHeaders),
 	}
 	if entry.FirstByte > 0 {
 		m.entry.FirstByte = durationIn(&m.firstByte, entry.FirstByte)
@@ -105,11 +107,24 @@ func (m *attemptMessage) fill(attempt *reqlog.Attempt) *tokenstorev1.LogAttempt 
 		TokenId: mended(attempt.TokenID), TokenAlias: mended(attempt.TokenAlias), TokenFingerprint: mended(attempt.TokenFingerprint), MaskedSecret: mended(attempt.MaskedSecret),
 		Class: mended(attempt.Class), Rule: mended(attempt.Rule), Effect: mended(string(attempt.Effect)),
 		Status: uint32(attempt.Status), Code: mended(attempt.Code), Param: mended(attempt.Param), Message: mended(attempt.Message), //nolint:gosec // 0 to 599
+		SentHeaders: headersOf(attempt.Sent), ReceivedHeaders: headersOf(attempt.Received),
 	}
 	if attempt.RetryAfter > 0 {
 		m.attempt.RetryAfter = durationIn(&m.retryAfter, attempt.RetryAfter)
 	}
 	return &m.attempt
+}
+
+// headersOf is nil, and costs nothing, where nothing failed.
+func headersOf(kept []headerlog.Header) []*tokenstorev1.LogHeader {
+	if len(kept) == 0 {
+		return nil
+	}
+	headers := make([]*tokenstorev1.LogHeader, 0, len(kept))
+	for _, each := range kept {
+		headers = append(headers, &tokenstorev1.LogHeader{Name: mended(each.Name), Value: mended(each.Value), Hidden: each.Hidden})
+	}
+	return headers
 }
 
 func countOf(n int) uint64 { return uint64(max(n, 0)) }

@@ -15,6 +15,7 @@ import (
 
 	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/headerlog"
 	"carousel.internal/gateway/internal/reqlog"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -28,14 +29,17 @@ func TestEntryIsTranslated(t *testing.T) {
 		TokenAlias: "a", TokenFingerprint: "f", MaskedSecret: "m", MaskedChecksum: "c", FallbackModel: "other", PromptCut: true, Stream: true, HTTPStatus: 429, End: reqlog.UpstreamError, Attempts: 3,
 		Err:   &chat.Error{Kind: chat.RateLimited, Message: "slow down", Pool: &chat.Pool{Total: 3, Busy: 2, Cooling: 1}, RetryAfter: time.Minute, Err: errors.New("not for the log's reader")},
 		Usage: chat.Usage{Prompt: 10, CacheRead: 5, CacheWrite: 4, CacheWriteHour: 3, Completion: 2, Reasoning: 1, Source: chat.UsagePartial}, Prompt: "p",
+		ClientHeaders: []headerlog.Header{{Name: "User-Agent", Value: "curl/8"}},
 		AttemptLog: []reqlog.Attempt{{
 			StartedAt: started, Total: time.Minute, Upstream: "u", Model: "inner", TokenID: "t", TokenAlias: "a", TokenFingerprint: "f", MaskedSecret: "m", Class: "rate_limit",
 			Rule: "limit", Effect: reqlog.TokenMayCool, Status: 429, Code: "slow", Param: "pace", Message: "slow down", RetryAfter: time.Hour,
+			Sent: []headerlog.Header{{Name: "Authorization", Hidden: true}}, Received: []headerlog.Header{{Name: "Retry-After", Value: "60\xff"}},
 		}},
 	})
 	attempts := []*tokenstorev1.LogAttempt{{
 		StartedAt: timestamppb.New(started), Total: durationpb.New(time.Minute), Upstream: "u", Model: "inner", TokenId: "t", TokenAlias: "a", TokenFingerprint: "f", MaskedSecret: "m",
 		Class: "rate_limit", Rule: "limit", Effect: "token_may_cool", Status: 429, Code: "slow", Param: "pace", Message: "slow down", RetryAfter: durationpb.New(time.Hour),
+		SentHeaders: []*tokenstorev1.LogHeader{{Name: "Authorization", Hidden: true}}, ReceivedHeaders: []*tokenstorev1.LogHeader{{Name: "Retry-After", Value: "60\ufffd"}},
 	}}
 	if diff := cmp.Diff(attempts, got.GetAttemptLog(), protocmp.Transform()); diff != "" {
 		t.Error(diff)
@@ -50,6 +54,9 @@ func TestEntryIsTranslated(t *testing.T) {
 	}
 	if got.GetCaller() != "key" || got.GetKeyId() != "k1" || got.GetKeyName() != "ci" || got.GetServedModel() != "inner" || got.GetCost() != 12 || got.GetCostQuality() != "partial" {
 		t.Errorf("caller and cost: %v", got)
+	}
+	if headers := got.GetClientHeaders(); len(headers) != 1 || headers[0].GetName() != "User-Agent" || headers[0].GetValue() != "curl/8" {
+		t.Errorf("the client's headers: %v", headers)
 	}
 	if got.GetPool().GetCapped() != 2 || got.GetPool().GetTotal() != 3 || got.GetRetryAfter().AsDuration() != time.Minute {
 		t.Errorf("refused for %v, %v", got.GetPool(), got.GetRetryAfter())

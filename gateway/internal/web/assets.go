@@ -50,6 +50,7 @@ func loadAssets() *assets {
 	for _, lang := range languages {
 		a.files[textsModule(lang)] = loadTexts(lang).forScripts()
 	}
+	a.files[kitStyles] = append(held(a.files["site.css"]), a.files[kitStyles]...)
 	sum := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(a.files)) {
 		_, _ = sum.Write([]byte(name + "\x00"))
@@ -60,6 +61,17 @@ func loadAssets() *assets {
 	}
 	a.revision = hex.EncodeToString(sum.Sum(nil))[:16]
 	return a
+}
+
+// kitStyles are those of the page of all components: the site's own, and some of its own.
+const kitStyles = "kit.css"
+
+// held returns styles in which an element can say by data-state that it is pointed at or has the
+// focus: so a page can show what it looks like then.
+func held(styles []byte) []byte {
+	return []byte(strings.NewReplacer(
+		":hover", `:is(:hover, [data-state="hover"])`, ":focus-visible", `:is(:focus-visible, [data-state="focus"])`,
+	).Replace(string(styles)))
 }
 
 func textsModule(lang language) string { return "texts." + string(lang) + ".js" }

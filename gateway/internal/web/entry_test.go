@@ -25,19 +25,24 @@ func TestEntryShowsEachAttempt(t *testing.T) {
 	t.Parallel()
 	site := logged(t, &tokenstorev1.LogEntry{
 		Status: "success", Attempts: 2, Total: durationpb.New(100 * time.Millisecond), FirstByte: durationpb.New(50 * time.Millisecond),
+		ClientHeaders: []*tokenstorev1.LogHeader{{Name: "User-Agent", Value: "curl/8"}},
 		AttemptLog: []*tokenstorev1.LogAttempt{
 			{
 				StartedAt: timestamppb.New(moment.AsTime().Add(5 * time.Millisecond)), Total: durationpb.New(20 * time.Millisecond), Upstream: "groq", Model: "llama",
 				TokenId: "t1", TokenAlias: "first", Class: "rate_limit", Rule: "limit", Effect: "token_may_cool", Status: 429, Code: "slow_down", Param: "messages[2]", Message: hostile,
-				RetryAfter: durationpb.New(time.Minute),
+				RetryAfter:  durationpb.New(time.Minute),
+				SentHeaders: []*tokenstorev1.LogHeader{{Name: "Authorization", Hidden: true}}, ReceivedHeaders: []*tokenstorev1.LogHeader{{Name: "X-Ratelimit-Reset", Value: "17s"}},
 			},
 			{StartedAt: timestamppb.New(moment.AsTime().Add(30 * time.Millisecond)), Total: durationpb.New(70 * time.Millisecond), Upstream: "groq", Model: "llama", MaskedSecret: "sk…own"},
 		},
 	})
 	page := parse(t, site.get(t, "/admin/logs/chatcmpl-1").Body)
+	if client := text(page.byID("client-headers")); !strings.Contains(client, "User-Agent curl/8") {
+		t.Errorf("the client's headers: %q", client)
+	}
 	shown := page.byID("attempts")
 	for _, want := range []string{
-		"Rate limit", "first", "groq", "llama", "limit", "429", "slow_down", "messages[2]", hostile, "5 ms", "20 ms", "1 min 0 s", "Success", "sk…own", "30 ms", "70 ms", "0 ms", "50 ms", "100 ms", "waited for a token", "First byte",
+		"Rate limit", "first", "groq", "llama", "limit", "429", "slow_down", "messages[2]", hostile, "5 ms", "20 ms", "1 min 0 s", "Success", "sk…own", "30 ms", "70 ms", "0 ms", "50 ms", "100 ms", "waited for a token", "First byte", "Authorization not kept", "X-Ratelimit-Reset 17s",
 	} {
 		if !strings.Contains(text(shown), want) {
 			t.Errorf("%q is missing in %q", want, text(shown))

@@ -219,6 +219,7 @@ func (s *Site) Routes(router gin.IRouter) {
 		"/why":           s.page(whyPage),
 		"/try":           s.page(tryPage),
 		"/search":        s.page(searchPage),
+		"/kit":           s.page(kitPage),
 	} {
 		site.Match(read, path, page)
 	}

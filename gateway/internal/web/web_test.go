@@ -425,7 +425,7 @@ var pages = []string{
 	"/admin/quotas", "/admin/logins/l1", "/admin/try", "/admin/activity", "/admin/activity?source=carousel&kind=parked", "/admin/activity/r1", "/admin/activity?cursor=c1&class=auth&upstream=cursor&from=2026-01-31T12:00:00Z",
 	"/admin/usage", "/admin/usage?range=24h&by=model&measure=tokens", "/admin/usage?range=own&from=2026-01-31&by=upstream&measure=requests&key=abcdefghijklmnop",
 	"/admin/prices", "/admin/prices?q=claude", "/admin/prices?saved=m", "/admin/prices/edit", "/admin/prices/edit?match=gpt-4o", "/admin/prices/import",
-	"/admin/backup", "/admin/usage/left", "/admin/models", "/admin/models?q=m&state=none", "/admin/search", "/admin/search?q=t2",
+	"/admin/backup", "/admin/usage/left", "/admin/models", "/admin/models?q=m&state=none", "/admin/search", "/admin/search?q=t2", "/admin/kit",
 }
 
 func TestPagesRender(t *testing.T) {
@@ -443,7 +443,7 @@ func TestPagesRender(t *testing.T) {
 				page := parse(t, w.Body)
 				checkPage(t, name+", "+lang+", "+path, page, lang)
 				broken := name == "away" || name == "older"
-				quiet := slices.Contains([]string{"/admin/token-files", "/admin/try", "/admin/why", "/admin/why?model=nope", "/admin/prices/import", "/admin/keys/new", "/admin/backup", "/admin/search"}, path) // they ask the store for nothing
+				quiet := slices.Contains([]string{"/admin/token-files", "/admin/try", "/admin/why", "/admin/why?model=nope", "/admin/prices/import", "/admin/keys/new", "/admin/backup", "/admin/search", "/admin/kit"}, path) // they ask the store for nothing
 				if alerts := page.all(func(n *html.Node) bool { return attribute(n, "role") == "alert" }); broken && !quiet && len(alerts) != 1 {
 					t.Errorf("%s, %s: %d problems shown", name, path, len(alerts))
 				}

@@ -102,7 +102,10 @@ type LogEntry struct {
 	Cost uint64 `protobuf:"varint,40,opt,name=cost,proto3" json:"cost,omitempty"`
 	// How far the cost is to be trusted: reported, estimated or partial, as the counts that it is
 	// of; unpriced where something was used whose price is not known; empty where nothing was used.
-	CostQuality   string `protobuf:"bytes,41,opt,name=cost_quality,json=costQuality,proto3" json:"cost_quality,omitempty"`
+	CostQuality string `protobuf:"bytes,41,opt,name=cost_quality,json=costQuality,proto3" json:"cost_quality,omitempty"`
+	// What is kept of the headers that the client sent, by name; nothing where the request and all
+	// its attempts succeeded. At most 32.
+	ClientHeaders []*LogHeader `protobuf:"bytes,42,rep,name=client_headers,json=clientHeaders,proto3" json:"client_headers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -424,6 +427,13 @@ func (x *LogEntry) GetCostQuality() string {
 	return ""
 }
 
+func (x *LogEntry) GetClientHeaders() []*LogHeader {
+	if x != nil {
+		return x.ClientHeaders
+	}
+	return nil
+}
+
 // LogAttempt is one request that was sent to an upstream.
 type LogAttempt struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -452,9 +462,13 @@ type LogAttempt struct {
 	// How long the upstream, or a rule, asked to wait; unset where neither did.
 	RetryAfter *durationpb.Duration `protobuf:"bytes,15,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
 	// The request's field that the upstream names as the one at fault; at most 512 bytes.
-	Param         string `protobuf:"bytes,16,opt,name=param,proto3" json:"param,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Param string `protobuf:"bytes,16,opt,name=param,proto3" json:"param,omitempty"`
+	// What is kept of the headers that were sent to the upstream, and of those that it answered
+	// with, by name; nothing of an attempt that succeeded. At most 32 each.
+	SentHeaders     []*LogHeader `protobuf:"bytes,17,rep,name=sent_headers,json=sentHeaders,proto3" json:"sent_headers,omitempty"`
+	ReceivedHeaders []*LogHeader `protobuf:"bytes,18,rep,name=received_headers,json=receivedHeaders,proto3" json:"received_headers,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *LogAttempt) Reset() {
@@ -599,6 +613,84 @@ func (x *LogAttempt) GetParam() string {
 	return ""
 }
 
+func (x *LogAttempt) GetSentHeaders() []*LogHeader {
+	if x != nil {
+		return x.SentHeaders
+	}
+	return nil
+}
+
+func (x *LogAttempt) GetReceivedHeaders() []*LogHeader {
+	if x != nil {
+		return x.ReceivedHeaders
+	}
+	return nil
+}
+
+// A header of a request that failed. Its value is there only where the gateway knows by the name
+// that it is no secret.
+type LogHeader struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 64 bytes.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// At most 128 bytes; empty where it is hidden.
+	Value         string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	Hidden        bool   `protobuf:"varint,3,opt,name=hidden,proto3" json:"hidden,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogHeader) Reset() {
+	*x = LogHeader{}
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogHeader) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogHeader) ProtoMessage() {}
+
+func (x *LogHeader) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogHeader.ProtoReflect.Descriptor instead.
+func (*LogHeader) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *LogHeader) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *LogHeader) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *LogHeader) GetHidden() bool {
+	if x != nil {
+		return x.Hidden
+	}
+	return false
+}
+
 type AppendRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Replica string                 `protobuf:"bytes,1,opt,name=replica,proto3" json:"replica,omitempty"`
@@ -611,7 +703,7 @@ type AppendRequest struct {
 
 func (x *AppendRequest) Reset() {
 	*x = AppendRequest{}
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[2]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -623,7 +715,7 @@ func (x *AppendRequest) String() string {
 func (*AppendRequest) ProtoMessage() {}
 
 func (x *AppendRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[2]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -636,7 +728,7 @@ func (x *AppendRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendRequest.ProtoReflect.Descriptor instead.
 func (*AppendRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{2}
+	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *AppendRequest) GetReplica() string {
@@ -663,7 +755,7 @@ type AppendResponse struct {
 
 func (x *AppendResponse) Reset() {
 	*x = AppendResponse{}
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[3]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -675,7 +767,7 @@ func (x *AppendResponse) String() string {
 func (*AppendResponse) ProtoMessage() {}
 
 func (x *AppendResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[3]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -688,7 +780,7 @@ func (x *AppendResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendResponse.ProtoReflect.Descriptor instead.
 func (*AppendResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{3}
+	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *AppendResponse) GetStored() uint32 {
@@ -736,7 +828,7 @@ type QueryRequest struct {
 
 func (x *QueryRequest) Reset() {
 	*x = QueryRequest{}
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[4]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -748,7 +840,7 @@ func (x *QueryRequest) String() string {
 func (*QueryRequest) ProtoMessage() {}
 
 func (x *QueryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[4]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -761,7 +853,7 @@ func (x *QueryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryRequest.ProtoReflect.Descriptor instead.
 func (*QueryRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{4}
+	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *QueryRequest) GetLimit() uint32 {
@@ -912,7 +1004,7 @@ type QueryResponse struct {
 
 func (x *QueryResponse) Reset() {
 	*x = QueryResponse{}
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[5]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -924,7 +1016,7 @@ func (x *QueryResponse) String() string {
 func (*QueryResponse) ProtoMessage() {}
 
 func (x *QueryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[5]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -937,7 +1029,7 @@ func (x *QueryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryResponse.ProtoReflect.Descriptor instead.
 func (*QueryResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{5}
+	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *QueryResponse) GetEntries() []*LogEntry {
@@ -983,7 +1075,7 @@ type SummarizeRequest struct {
 
 func (x *SummarizeRequest) Reset() {
 	*x = SummarizeRequest{}
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[6]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -995,7 +1087,7 @@ func (x *SummarizeRequest) String() string {
 func (*SummarizeRequest) ProtoMessage() {}
 
 func (x *SummarizeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[6]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1008,7 +1100,7 @@ func (x *SummarizeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizeRequest.ProtoReflect.Descriptor instead.
 func (*SummarizeRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{6}
+	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SummarizeRequest) GetFrom() *timestamppb.Timestamp {
@@ -1042,7 +1134,7 @@ type SummarizeResponse struct {
 
 func (x *SummarizeResponse) Reset() {
 	*x = SummarizeResponse{}
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[7]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1054,7 +1146,7 @@ func (x *SummarizeResponse) String() string {
 func (*SummarizeResponse) ProtoMessage() {}
 
 func (x *SummarizeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[7]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1067,7 +1159,7 @@ func (x *SummarizeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SummarizeResponse.ProtoReflect.Descriptor instead.
 func (*SummarizeResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{7}
+	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SummarizeResponse) GetBuckets() []*LogBucket {
@@ -1102,7 +1194,7 @@ type LogBucket struct {
 
 func (x *LogBucket) Reset() {
 	*x = LogBucket{}
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[8]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1114,7 +1206,7 @@ func (x *LogBucket) String() string {
 func (*LogBucket) ProtoMessage() {}
 
 func (x *LogBucket) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[8]
+	mi := &file_tokenstore_v1_requestlog_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1127,7 +1219,7 @@ func (x *LogBucket) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogBucket.ProtoReflect.Descriptor instead.
 func (*LogBucket) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{8}
+	return file_tokenstore_v1_requestlog_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *LogBucket) GetStart() *timestamppb.Timestamp {
@@ -1225,7 +1317,7 @@ var File_tokenstore_v1_requestlog_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\n" +
-	"\x1etokenstore/v1/requestlog.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tokenstore/v1/lease.proto\"\xb5\v\n" +
+	"\x1etokenstore/v1/requestlog.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tokenstore/v1/lease.proto\"\xf6\v\n" +
 	"\bLogEntry\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12\x18\n" +
@@ -1279,7 +1371,8 @@ const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\bkey_name\x18& \x01(\tR\akeyName\x12!\n" +
 	"\fserved_model\x18' \x01(\tR\vservedModel\x12\x12\n" +
 	"\x04cost\x18( \x01(\x04R\x04cost\x12!\n" +
-	"\fcost_quality\x18) \x01(\tR\vcostQuality\"\x92\x04\n" +
+	"\fcost_quality\x18) \x01(\tR\vcostQuality\x12?\n" +
+	"\x0eclient_headers\x18* \x03(\v2\x18.tokenstore.v1.LogHeaderR\rclientHeaders\"\x94\x05\n" +
 	"\n" +
 	"LogAttempt\x129\n" +
 	"\n" +
@@ -1301,7 +1394,13 @@ const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\amessage\x18\x0e \x01(\tR\amessage\x12:\n" +
 	"\vretry_after\x18\x0f \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"retryAfter\x12\x14\n" +
-	"\x05param\x18\x10 \x01(\tR\x05param\"C\n" +
+	"\x05param\x18\x10 \x01(\tR\x05param\x12;\n" +
+	"\fsent_headers\x18\x11 \x03(\v2\x18.tokenstore.v1.LogHeaderR\vsentHeaders\x12C\n" +
+	"\x10received_headers\x18\x12 \x03(\v2\x18.tokenstore.v1.LogHeaderR\x0freceivedHeaders\"M\n" +
+	"\tLogHeader\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
+	"\x06hidden\x18\x03 \x01(\bR\x06hidden\"C\n" +
 	"\rAppendRequest\x12\x18\n" +
 	"\areplica\x18\x01 \x01(\tR\areplica\x12\x18\n" +
 	"\aentries\x18\x02 \x03(\fR\aentries\"(\n" +
@@ -1376,55 +1475,59 @@ func file_tokenstore_v1_requestlog_proto_rawDescGZIP() []byte {
 	return file_tokenstore_v1_requestlog_proto_rawDescData
 }
 
-var file_tokenstore_v1_requestlog_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_tokenstore_v1_requestlog_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_tokenstore_v1_requestlog_proto_goTypes = []any{
 	(*LogEntry)(nil),              // 0: tokenstore.v1.LogEntry
 	(*LogAttempt)(nil),            // 1: tokenstore.v1.LogAttempt
-	(*AppendRequest)(nil),         // 2: tokenstore.v1.AppendRequest
-	(*AppendResponse)(nil),        // 3: tokenstore.v1.AppendResponse
-	(*QueryRequest)(nil),          // 4: tokenstore.v1.QueryRequest
-	(*QueryResponse)(nil),         // 5: tokenstore.v1.QueryResponse
-	(*SummarizeRequest)(nil),      // 6: tokenstore.v1.SummarizeRequest
-	(*SummarizeResponse)(nil),     // 7: tokenstore.v1.SummarizeResponse
-	(*LogBucket)(nil),             // 8: tokenstore.v1.LogBucket
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 10: google.protobuf.Duration
-	(*PoolSummary)(nil),           // 11: tokenstore.v1.PoolSummary
+	(*LogHeader)(nil),             // 2: tokenstore.v1.LogHeader
+	(*AppendRequest)(nil),         // 3: tokenstore.v1.AppendRequest
+	(*AppendResponse)(nil),        // 4: tokenstore.v1.AppendResponse
+	(*QueryRequest)(nil),          // 5: tokenstore.v1.QueryRequest
+	(*QueryResponse)(nil),         // 6: tokenstore.v1.QueryResponse
+	(*SummarizeRequest)(nil),      // 7: tokenstore.v1.SummarizeRequest
+	(*SummarizeResponse)(nil),     // 8: tokenstore.v1.SummarizeResponse
+	(*LogBucket)(nil),             // 9: tokenstore.v1.LogBucket
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 11: google.protobuf.Duration
+	(*PoolSummary)(nil),           // 12: tokenstore.v1.PoolSummary
 }
 var file_tokenstore_v1_requestlog_proto_depIdxs = []int32{
-	9,  // 0: tokenstore.v1.LogEntry.started_at:type_name -> google.protobuf.Timestamp
-	10, // 1: tokenstore.v1.LogEntry.total:type_name -> google.protobuf.Duration
-	10, // 2: tokenstore.v1.LogEntry.first_byte:type_name -> google.protobuf.Duration
+	10, // 0: tokenstore.v1.LogEntry.started_at:type_name -> google.protobuf.Timestamp
+	11, // 1: tokenstore.v1.LogEntry.total:type_name -> google.protobuf.Duration
+	11, // 2: tokenstore.v1.LogEntry.first_byte:type_name -> google.protobuf.Duration
 	1,  // 3: tokenstore.v1.LogEntry.attempt_log:type_name -> tokenstore.v1.LogAttempt
-	11, // 4: tokenstore.v1.LogEntry.pool:type_name -> tokenstore.v1.PoolSummary
-	10, // 5: tokenstore.v1.LogEntry.retry_after:type_name -> google.protobuf.Duration
-	9,  // 6: tokenstore.v1.LogAttempt.started_at:type_name -> google.protobuf.Timestamp
-	10, // 7: tokenstore.v1.LogAttempt.total:type_name -> google.protobuf.Duration
-	10, // 8: tokenstore.v1.LogAttempt.retry_after:type_name -> google.protobuf.Duration
-	9,  // 9: tokenstore.v1.QueryRequest.from:type_name -> google.protobuf.Timestamp
-	9,  // 10: tokenstore.v1.QueryRequest.to:type_name -> google.protobuf.Timestamp
-	10, // 11: tokenstore.v1.QueryRequest.min_total:type_name -> google.protobuf.Duration
-	0,  // 12: tokenstore.v1.QueryResponse.entries:type_name -> tokenstore.v1.LogEntry
-	9,  // 13: tokenstore.v1.SummarizeRequest.from:type_name -> google.protobuf.Timestamp
-	9,  // 14: tokenstore.v1.SummarizeRequest.to:type_name -> google.protobuf.Timestamp
-	10, // 15: tokenstore.v1.SummarizeRequest.step:type_name -> google.protobuf.Duration
-	8,  // 16: tokenstore.v1.SummarizeResponse.buckets:type_name -> tokenstore.v1.LogBucket
-	9,  // 17: tokenstore.v1.LogBucket.start:type_name -> google.protobuf.Timestamp
-	10, // 18: tokenstore.v1.LogBucket.total_p50:type_name -> google.protobuf.Duration
-	10, // 19: tokenstore.v1.LogBucket.total_p95:type_name -> google.protobuf.Duration
-	10, // 20: tokenstore.v1.LogBucket.first_byte_p50:type_name -> google.protobuf.Duration
-	10, // 21: tokenstore.v1.LogBucket.first_byte_p95:type_name -> google.protobuf.Duration
-	2,  // 22: tokenstore.v1.RequestLogService.Append:input_type -> tokenstore.v1.AppendRequest
-	4,  // 23: tokenstore.v1.RequestLogService.Query:input_type -> tokenstore.v1.QueryRequest
-	6,  // 24: tokenstore.v1.RequestLogService.Summarize:input_type -> tokenstore.v1.SummarizeRequest
-	3,  // 25: tokenstore.v1.RequestLogService.Append:output_type -> tokenstore.v1.AppendResponse
-	5,  // 26: tokenstore.v1.RequestLogService.Query:output_type -> tokenstore.v1.QueryResponse
-	7,  // 27: tokenstore.v1.RequestLogService.Summarize:output_type -> tokenstore.v1.SummarizeResponse
-	25, // [25:28] is the sub-list for method output_type
-	22, // [22:25] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	12, // 4: tokenstore.v1.LogEntry.pool:type_name -> tokenstore.v1.PoolSummary
+	11, // 5: tokenstore.v1.LogEntry.retry_after:type_name -> google.protobuf.Duration
+	2,  // 6: tokenstore.v1.LogEntry.client_headers:type_name -> tokenstore.v1.LogHeader
+	10, // 7: tokenstore.v1.LogAttempt.started_at:type_name -> google.protobuf.Timestamp
+	11, // 8: tokenstore.v1.LogAttempt.total:type_name -> google.protobuf.Duration
+	11, // 9: tokenstore.v1.LogAttempt.retry_after:type_name -> google.protobuf.Duration
+	2,  // 10: tokenstore.v1.LogAttempt.sent_headers:type_name -> tokenstore.v1.LogHeader
+	2,  // 11: tokenstore.v1.LogAttempt.received_headers:type_name -> tokenstore.v1.LogHeader
+	10, // 12: tokenstore.v1.QueryRequest.from:type_name -> google.protobuf.Timestamp
+	10, // 13: tokenstore.v1.QueryRequest.to:type_name -> google.protobuf.Timestamp
+	11, // 14: tokenstore.v1.QueryRequest.min_total:type_name -> google.protobuf.Duration
+	0,  // 15: tokenstore.v1.QueryResponse.entries:type_name -> tokenstore.v1.LogEntry
+	10, // 16: tokenstore.v1.SummarizeRequest.from:type_name -> google.protobuf.Timestamp
+	10, // 17: tokenstore.v1.SummarizeRequest.to:type_name -> google.protobuf.Timestamp
+	11, // 18: tokenstore.v1.SummarizeRequest.step:type_name -> google.protobuf.Duration
+	9,  // 19: tokenstore.v1.SummarizeResponse.buckets:type_name -> tokenstore.v1.LogBucket
+	10, // 20: tokenstore.v1.LogBucket.start:type_name -> google.protobuf.Timestamp
+	11, // 21: tokenstore.v1.LogBucket.total_p50:type_name -> google.protobuf.Duration
+	11, // 22: tokenstore.v1.LogBucket.total_p95:type_name -> google.protobuf.Duration
+	11, // 23: tokenstore.v1.LogBucket.first_byte_p50:type_name -> google.protobuf.Duration
+	11, // 24: tokenstore.v1.LogBucket.first_byte_p95:type_name -> google.protobuf.Duration
+	3,  // 25: tokenstore.v1.RequestLogService.Append:input_type -> tokenstore.v1.AppendRequest
+	5,  // 26: tokenstore.v1.RequestLogService.Query:input_type -> tokenstore.v1.QueryRequest
+	7,  // 27: tokenstore.v1.RequestLogService.Summarize:input_type -> tokenstore.v1.SummarizeRequest
+	4,  // 28: tokenstore.v1.RequestLogService.Append:output_type -> tokenstore.v1.AppendResponse
+	6,  // 29: tokenstore.v1.RequestLogService.Query:output_type -> tokenstore.v1.QueryResponse
+	8,  // 30: tokenstore.v1.RequestLogService.Summarize:output_type -> tokenstore.v1.SummarizeResponse
+	28, // [28:31] is the sub-list for method output_type
+	25, // [25:28] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_requestlog_proto_init() }
@@ -1433,14 +1536,14 @@ func file_tokenstore_v1_requestlog_proto_init() {
 		return
 	}
 	file_tokenstore_v1_lease_proto_init()
-	file_tokenstore_v1_requestlog_proto_msgTypes[4].OneofWrappers = []any{}
+	file_tokenstore_v1_requestlog_proto_msgTypes[5].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_requestlog_proto_rawDesc), len(file_tokenstore_v1_requestlog_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

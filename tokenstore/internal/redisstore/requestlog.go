@@ -168,6 +168,7 @@ func cutEntry(entry *tokenstorev1.LogEntry) {
 	for _, text := range [...]*string{&entry.Id, &entry.Model, &entry.ServedModel, &entry.Error, &entry.TokenAlias, &entry.KeyName, &entry.Dialect} {
 		*text = cut(*text, maxLogText)
 	}
+	entry.ClientHeaders = cutHeaders(entry.GetClientHeaders())
 	cutAttempts(entry)
 	if len(entry.GetPrompt()) > maxPrompt {
 		entry.Prompt, entry.PromptCut = cut(entry.GetPrompt(), maxPrompt), true
@@ -184,7 +185,27 @@ func cutAttempts(entry *tokenstorev1.LogEntry) {
 		for _, text := range [...]*string{&each.Upstream, &each.Model, &each.TokenAlias, &each.Class, &each.Rule, &each.Code, &each.Message, &each.Param} {
 			*text = cut(*text, maxAttemptText)
 		}
+		each.SentHeaders, each.ReceivedHeaders = cutHeaders(each.GetSentHeaders()), cutHeaders(each.GetReceivedHeaders())
 	}
+}
+
+// Bounds of the headers of an entry, in number and bytes.
+const (
+	maxLogHeaders  = 32
+	maxHeaderName  = 64
+	maxHeaderValue = 128
+)
+
+// cutHeaders keeps of too many headers the first, and of hidden ones no value.
+func cutHeaders(headers []*tokenstorev1.LogHeader) []*tokenstorev1.LogHeader {
+	headers = headers[:min(len(headers), maxLogHeaders)]
+	for _, each := range headers {
+		each.Name, each.Value = cut(each.GetName(), maxHeaderName), cut(each.GetValue(), maxHeaderValue)
+		if each.GetHidden() {
+			each.Value = ""
+		}
+	}
+	return headers
 }
 
 // cut shortens text to limit bytes, between characters.

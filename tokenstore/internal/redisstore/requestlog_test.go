@@ -111,7 +111,11 @@ func TestLogEntryComesBackWhole(t *testing.T) {
 		entry.HttpStatus, entry.Error, entry.ErrorKind, entry.EndReason = 200, "e", "k", "done"
 		entry.Attempts, entry.PromptTokens, entry.CompletionTokens, entry.UsageSource = 2, 3, 4, "reported"
 		entry.CacheReadTokens, entry.CacheWriteTokens, entry.CacheWriteHourTokens, entry.ReasoningTokens, entry.Dialect, entry.Translated = 1, 2, 1, 3, "anthropic", true
-		entry.AttemptLog = []*tokenstorev1.LogAttempt{{Upstream: "cursor", Status: 400, Code: "bad_stop", Param: "stop"}}
+		entry.AttemptLog = []*tokenstorev1.LogAttempt{{
+			Upstream: "cursor", Status: 400, Code: "bad_stop", Param: "stop",
+			SentHeaders: []*tokenstorev1.LogHeader{{Name: "Authorization", Hidden: true}}, ReceivedHeaders: []*tokenstorev1.LogHeader{{Name: "Retry-After", Value: "60"}},
+		}}
+		entry.ClientHeaders = []*tokenstorev1.LogHeader{{Name: "User-Agent", Value: "curl/8"}}
 		entry.Prompt, entry.MaskedSecret = "what the user asked: häß", "eyJh…Zx9Q"
 		appendLog(t, store, "g1", []*tokenstorev1.LogEntry{entry})
 		got := queryLog(t, store, LogQuery{}).Entries
@@ -128,6 +132,28 @@ func TestLogEntryComesBackWhole(t *testing.T) {
 		other := New(store.client, Options{Keys: testKeys(t, keyLine1("k9", 'z')), Defaults: store.defaults, Logger: store.log})
 		if got := queryLog(t, other, LogQuery{}).Entries; !strings.Contains(got[0].GetPrompt(), "k1") || got[0].GetError() != "e" {
 			t.Errorf("without the key: %v", got)
+		}
+	})
+}
+
+// Of headers no more is kept than the bounds allow, and of hidden ones no value, whatever a gateway
+// sends.
+func TestLogHeadersAreBounded(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		long := strings.Repeat("é", 1000)
+		var many []*tokenstorev1.LogHeader
+		for i := range 2 * maxLogHeaders {
+			many = append(many, &tokenstorev1.LogHeader{Name: long, Value: long, Hidden: i == 0})
+		}
+		entry := logEntries(1, 1)[0]
+		entry.ClientHeaders, entry.AttemptLog = many, []*tokenstorev1.LogAttempt{{SentHeaders: many, ReceivedHeaders: many}}
+		appendLog(t, store, "g1", []*tokenstorev1.LogEntry{entry})
+		got := queryLog(t, store, LogQuery{LogFilter: LogFilter{RequestID: "r1"}}).Entries[0]
+		for _, kept := range [][]*tokenstorev1.LogHeader{got.GetClientHeaders(), got.GetAttemptLog()[0].GetSentHeaders(), got.GetAttemptLog()[0].GetReceivedHeaders()} {
+			if len(kept) != maxLogHeaders || len(kept[1].GetName()) != maxHeaderName || len(kept[1].GetValue()) != maxHeaderValue || kept[0].GetValue() != "" {
+				t.Errorf("%d headers: %v", len(kept), kept[:2])
+			}
 		}
 	})
 }

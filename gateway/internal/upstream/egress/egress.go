@@ -9,6 +9,7 @@ import (
 	"context"
 	"net/http"
 
+	"carousel.internal/gateway/internal/headerlog"
 	"carousel.internal/gateway/internal/upstream/redial"
 	"carousel.internal/proto/service/secret"
 )
@@ -48,7 +49,10 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, refuse(request, err)
 	}
-	return way.RoundTrip(request)
+	exchange := headerlog.Sending(request)
+	response, err := way.RoundTrip(request)
+	exchange.Answered(response)
+	return response, err
 }
 
 // Once is RoundTrip over a connection of its own, one time whatever happens.
@@ -57,7 +61,10 @@ func (t *Transport) Once(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, refuse(request, err)
 	}
-	return way.Once(request)
+	exchange := headerlog.Sending(request)
+	response, err := way.Once(request)
+	exchange.Answered(response)
+	return response, err
 }
 
 // refuse ends a request that is not sent. A RoundTripper closes bodies in any case.

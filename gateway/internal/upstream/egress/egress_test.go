@@ -14,10 +14,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"carousel.internal/gateway/internal/headerlog"
 	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/gateway/internal/upstream/egress"
 	"carousel.internal/proto/proxysim"
@@ -46,6 +48,34 @@ var targets = map[string]struct {
 	"HTTP/1.1 over TLS": {tls: true, proto: "HTTP/1.1", asked: 1},
 	"HTTP/2 over TLS":   {tls: true, h2: true, proto: "HTTP/2.0"},
 	"h2c":               {h2: true, proto: "HTTP/2.0"},
+}
+
+// What is sent, by whatever way, and what comes back is shown to the record of the context.
+func TestHeadersAreSeen(t *testing.T) {
+	t.Parallel()
+	s := newTarget(t, "HTTP/1.1")
+	transport, err := egress.New(http.DefaultTransport.(*http.Transport).Clone(), secret.Value{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	for name, send := range map[string]func(*http.Request) (*http.Response, error){"RoundTrip": transport.RoundTrip, "Once": transport.Once} {
+		ctx := headerlog.Following(t.Context(), &headerlog.Record{})
+		request, _ := http.NewRequestWithContext(ctx, http.MethodPost, s.URL, strings.NewReader("{}"))
+		request.Header = http.Header{"Content-Type": {"application/json"}, "X-Api-Key": {"secret"}}
+		response, err := send(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		sent, received := headerlog.OfAttempt(ctx)
+		if !slices.Equal(sent, []headerlog.Header{{Name: "Content-Type", Value: "application/json"}, {Name: "X-Api-Key", Hidden: true}}) {
+			t.Errorf("%s: sent %v", name, sent)
+		}
+		if !slices.Contains(received, headerlog.Header{Name: "Content-Length", Value: "8"}) {
+			t.Errorf("%s: received %v", name, received)
+		}
+	}
 }
 
 // newTarget starts an upstream that answers what it was asked over.

@@ -22,4 +22,9 @@ async function copy(element) {
   return undefined;
 }
 
-for (const copier of document.querySelectorAll('[data-copies]')) copier.hidden = false;
+/** Shows the buttons that copy, within root. */
+export function offerCopies(root) {
+  for (const copier of root.querySelectorAll('[data-copies]')) copier.hidden = false;
+}
+
+offerCopies(document);

@@ -3,7 +3,12 @@
 import './copy.js';
 import { api, complain, t, toast } from './page.js';
 
-for (const button of document.querySelectorAll('[data-undo-token]')) button.hidden = false;
+/** Shows the buttons that undo, within root. */
+export function offerUndo(root) {
+  for (const button of root.querySelectorAll('[data-undo-token]')) button.hidden = false;
+}
+
+offerUndo(document);
 
 document.addEventListener('click', async (event) => {
   const button = event.target.closest('[data-undo-token]');

@@ -1,6 +1,7 @@
 // The request log: times of the filter in the reader's zone, and the live tail.
 
 import './brush.js';
+import './drawer.js';
 import { filterTimes } from './filtertimes.js';
 import { onNews } from './news.js';
 import { complain, t, times, Refused } from './page.js';

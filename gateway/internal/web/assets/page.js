@@ -81,15 +81,23 @@ export function el(name, attributes = {}, ...children) {
 }
 
 const toasts = document.getElementById('toasts');
+const newToast = document.getElementById('toast').content.firstElementChild;
 
 /** Shows a message for some seconds; action is {label, run}. */
 export function toast(message, { action, bad = false } = {}) {
-  const box = el('div', { class: bad ? 'toast bad' : 'toast' }, el('p', {}, message));
+  const box = newToast.cloneNode(true);
+  box.classList.toggle('bad', bad);
+  box.querySelector('p').textContent = message;
   const close = () => box.remove();
+  box.querySelector('[data-dismisses]').addEventListener('click', close);
+  const button = box.querySelector('[data-does]');
   if (action) {
-    box.append(el('button', { type: 'button', onclick: () => { close(); action.run(); } }, action.label));
+    button.textContent = action.label;
+    button.hidden = false;
+    button.addEventListener('click', () => { close(); action.run(); });
+  } else {
+    button.remove();
   }
-  box.append(el('button', { type: 'button', 'aria-label': t('dismiss'), onclick: close }, '×'));
   toasts.append(box);
   let timer;
   const wait = () => { timer = setTimeout(close, action || bad ? 12000 : 5000); };

@@ -19,8 +19,8 @@ import (
 	"testing"
 	"time"
 
-	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/gateway/internal/upstream/egress"
+	"carousel.internal/proto/leaktest"
 	"carousel.internal/proto/proxysim"
 	"carousel.internal/proto/service/secret"
 )

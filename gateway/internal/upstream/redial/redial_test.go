@@ -19,8 +19,8 @@ import (
 	"testing"
 	"time"
 
-	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/gateway/internal/upstream/redial"
+	"carousel.internal/proto/leaktest"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m) }

@@ -18,11 +18,11 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"carousel.internal/gateway/internal/chat"
-	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/gateway/internal/upstream/cursor/fault"
 	"carousel.internal/gateway/internal/upstream/upstreamtest"
 	agentv1 "carousel.internal/proto/cursor/agent/v1"
+	"carousel.internal/proto/leaktest"
 	"carousel.internal/proto/service/secret"
 )
 

@@ -39,7 +39,7 @@ func TestTheBalancerLetsLargeBodiesThrough(t *testing.T) {
 func TestTheBalancerWaitsForNoClient(t *testing.T) {
 	s := stack.Start(t, stack.Options{GatewayEnv: []string{"READ_TIMEOUT=2s"}})
 	s.AddTokens("openai", "b", 1, 0)
-	if err := s.Sim.SetRule(upstreamsim.Rule{Delay: 6 * time.Second}); err != nil {
+	if err := s.Sim.SetRule(upstreamsim.Rule{Delay: 8 * time.Second}); err != nil {
 		t.Fatal(err)
 	}
 	front := stack.Balance(t, s.Gateways[0])
@@ -72,7 +72,7 @@ func TestTheBalancerWaitsForNoClient(t *testing.T) {
 	}
 	asking.Go(func() {
 		began := time.Now()
-		if answer := send(t, front, http.MethodPost, "/v1/chat/completions", stack.AdminToken, chatBody("gpt-test", "x", false), nil); answer.status != http.StatusOK || time.Since(began) < 6*time.Second {
+		if answer := send(t, front, http.MethodPost, "/v1/chat/completions", stack.AdminToken, chatBody("gpt-test", "x", false), nil); answer.status != http.StatusOK || time.Since(began) < 8*time.Second {
 			t.Errorf("an upstream that thinks: %d after %s", answer.status, time.Since(began))
 		}
 	})

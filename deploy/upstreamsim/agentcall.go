@@ -20,7 +20,8 @@ const agentRunPath = "/agent.v1.AgentService/Run"
 const (
 	// firstFrameLimit is how long a client may take to send its run_request.
 	firstFrameLimit = 30 * time.Second
-	// closeLimit is how long a client may keep a Run open that has ended.
+	// closeLimit is how long a client may keep a Run open that has ended, or an exec that it has
+	// answered.
 	closeLimit = 5 * time.Second
 	// resetAfter is the silence of a client after which AgentSettings.ResetSilent resets.
 	resetAfter = time.Minute

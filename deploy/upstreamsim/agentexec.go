@@ -284,7 +284,7 @@ func (c *agentCall) answersTo(questions ...*agentv1.ExecServerMessage) ([]*agent
 	return answers, nil
 }
 
-// settle waits until questions are answered, and a second more for their closes.
+// settle waits until questions are answered, and closeLimit more for their closes.
 func (c *agentCall) settle(execs []*agentExec) error {
 	all := func(is func(*agentExec) bool) func() bool {
 		return func() bool {
@@ -299,7 +299,7 @@ func (c *agentCall) settle(execs []*agentExec) error {
 	if err := c.await(all(func(e *agentExec) bool { return e.answered })); err != nil {
 		return err
 	}
-	timer := time.NewTimer(time.Second)
+	timer := time.NewTimer(closeLimit)
 	defer timer.Stop()
 	if err := c.awaitFor(all((*agentExec).settled), timer.C); err != nil {
 		return err

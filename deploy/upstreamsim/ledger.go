@@ -96,14 +96,10 @@ type counters struct {
 }
 
 func (c *counters) begin() {
-	c.requests.Add(1)
 	now := c.inFlight.Add(1)
-	for {
-		peak := c.peak.Load()
-		if now <= peak || c.peak.CompareAndSwap(peak, now) {
-			return
-		}
+	for peak := c.peak.Load(); now > peak && !c.peak.CompareAndSwap(peak, now); peak = c.peak.Load() {
 	}
+	c.requests.Add(1)
 }
 
 func (c *counters) end(cancelled bool) {
@@ -115,10 +111,17 @@ func (c *counters) end(cancelled bool) {
 	}
 }
 
+// counts are those of one moment: in flight is what has begun and not ended.
 func (c *counters) counts() Counts {
-	return Counts{
-		Requests: c.requests.Load(), InFlight: c.inFlight.Load(), MaxInFlight: c.peak.Load(),
-		Completed: c.completed.Load(), Cancelled: c.cancelled.Load(), Violations: c.violations.Load(),
+	for {
+		now := Counts{
+			Requests: c.requests.Load(), Completed: c.completed.Load(), Cancelled: c.cancelled.Load(),
+			MaxInFlight: c.peak.Load(), Violations: c.violations.Load(),
+		}
+		if c.requests.Load() == now.Requests && c.completed.Load() == now.Completed && c.cancelled.Load() == now.Cancelled {
+			now.InFlight = now.Requests - now.Completed - now.Cancelled
+			return now
+		}
 	}
 }
 
@@ -253,18 +256,7 @@ func (e *entry) watch(ctx context.Context) {
 // client's next request may come before the handler is done.
 func (e *entry) complete() { e.end(false) }
 
-func (e *entry) cancel() {
-	if !e.end(true) {
-		return
-	}
-	e.book.mu.Lock()
-	e.book.cancellations = keepNewest(e.book.cancellations, Cancellation{
-		At: e.sim.options.Now(), StartedAt: e.started, API: e.api,
-		Token: e.account.fingerprint, Model: e.modelID, Scenario: e.scenario,
-	})
-	e.book.mu.Unlock()
-	e.sim.watchers.notify()
-}
+func (e *entry) cancel() { e.end(true) }
 
 // close is for the end of the handler: an entry still open was cancelled if its
 // client is gone, and completed if not.
@@ -279,17 +271,25 @@ func (e *entry) close(ctx context.Context) {
 	}
 }
 
-func (e *entry) end(cancelled bool) bool {
+// end ends the entry, once. Who sees that one more is cancelled sees it in the list, too.
+func (e *entry) end(cancelled bool) {
 	if !e.ended.CompareAndSwap(false, true) {
-		return false
+		return
 	}
-	e.book.total.end(cancelled)
-	e.account.end(cancelled)
+	if cancelled {
+		e.book.mu.Lock()
+		e.book.cancellations = keepNewest(e.book.cancellations, Cancellation{
+			At: e.sim.options.Now(), StartedAt: e.started, API: e.api,
+			Token: e.account.fingerprint, Model: e.modelID, Scenario: e.scenario,
+		})
+		e.book.mu.Unlock()
+	}
 	if e.model != nil {
 		e.model.end(cancelled)
 	}
+	e.account.end(cancelled)
+	e.book.total.end(cancelled)
 	e.sim.watchers.notify()
-	return true
 }
 
 // violate notes broken assertions.

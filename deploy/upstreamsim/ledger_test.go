@@ -282,3 +282,27 @@ func TestDemoTokens(t *testing.T) {
 		t.Errorf("got %+v", slices.Collect(maps.Keys(distinct)))
 	}
 }
+
+// Whoever looks while requests begin and end sees counts that go together.
+func TestCountsGoTogether(t *testing.T) {
+	t.Parallel()
+	const clients, requests = 8, 2000
+	var all counters
+	var running sync.WaitGroup
+	for range clients {
+		running.Go(func() {
+			for n := range requests {
+				all.begin()
+				all.end(n%2 == 0)
+			}
+		})
+	}
+	for done := int64(0); done < clients*requests; {
+		now := all.counts()
+		done = now.Completed + now.Cancelled
+		if now.InFlight != now.Requests-done || now.InFlight < 0 {
+			t.Fatalf("%+v", now)
+		}
+	}
+	running.Wait()
+}

@@ -10,13 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"carousel.internal/proto/leaktest"
 )
 
 // patience is how long a test waits for what must happen.
 const patience = 90 * time.Second
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // serving starts a server for a simulator and ends both with the test.
 func serving(t *testing.T, options Options) (*Simulator, *httptest.Server) {

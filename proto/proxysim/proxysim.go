@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"syscall"
 	"time"
 
 	"carousel.internal/proto/freeport"
@@ -101,20 +102,30 @@ func Start(options Options) (*Proxy, error) {
 	return p, p.Reopen()
 }
 
+// listen waits for its address, at most a minute: a program that this process starts has the
+// listener that was closed for a moment longer.
+func (p *Proxy) listen() (net.Listener, error) {
+	for until := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", p.address)
+		if !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(until) {
+			return listener, err
+		}
+	}
+}
+
 // Reopen starts a proxy again that was closed, on its address.
 func (p *Proxy) Reopen() error {
-	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", p.address)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.listener != nil {
+		return errors.New("proxysim: it is open")
+	}
+	listener, err := p.listen()
 	if err != nil {
 		return err
 	}
 	if p.options.Kind == HTTPS {
 		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{p.identity}, MinVersion: tls.VersionTLS12})
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.listener != nil {
-		_ = listener.Close()
-		return errors.New("proxysim: it is open")
 	}
 	p.listener = listener
 	p.running.Go(func() { p.accept(listener) })

@@ -53,7 +53,7 @@ func provider(t *testing.T, replies ...reply) *Session {
 	t.Cleanup(server.Close)
 	return &Session{
 		URL: server.URL + "/v1", Key: "k", Model: "m", Thread: "thread-1", HTTP: server.Client(),
-		Retries:   Retries{Request: 4, Stream: 5, First: time.Millisecond, Idle: time.Second},
+		Retries:   Retries{Request: 4, Stream: 5, First: time.Millisecond, Idle: time.Minute},
 		Workspace: NewWorkspace(map[string]string{"a.txt": "one\ntwo\n", "red.png": "png"}),
 	}
 }

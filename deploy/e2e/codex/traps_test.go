@@ -29,7 +29,7 @@ func TestTraps(t *testing.T) {
 		for _, over := range upstreams {
 			session, _ := s.session(t, over, "echo")
 			session.Packed = true
-			if text, err := session.Turn(judged(t, over), "Hello?"); err != nil || !strings.HasSuffix(text, "Hello?") || len(session.Sent) != 1 {
+			if text, err := session.Turn(judged(t, over), "Hello?"); err != nil || !strings.HasSuffix(text, "Hello?") || answered(session) != 1 {
 				t.Errorf("%s: %v after %d requests: %q", over.name, err, len(session.Sent), text)
 			}
 		}

@@ -70,7 +70,7 @@ func tools(t *testing.T, s *stage, over upstream) {
 		t.Fatal(err)
 	}
 	readWell(t, session)
-	if len(session.Sent) != 6 {
+	if answered(session) != 6 {
 		t.Errorf("%d requests for six rounds: %v", len(session.Sent), session.Failures)
 	}
 	const changed = "package main\n\nfunc main() {\n\tprintln(\"grün \\\"x\\\" \\\\ 世界\")\n}\n"
@@ -155,7 +155,7 @@ func compaction(t *testing.T, s *stage, over upstream) {
 	}
 	readWell(t, session)
 	last := string(session.Sent[len(session.Sent)-1].Body)
-	if !strings.Contains(last, "main.go says red.") || strings.Contains(last, "I look.\"}]") || len(session.Sent) != 5 {
+	if !strings.Contains(last, "main.go says red.") || strings.Contains(last, "I look.\"}]") || answered(session) != 5 {
 		t.Errorf("after %d requests: %s", len(session.Sent), last)
 	}
 }
@@ -171,7 +171,7 @@ func unknownItems(t *testing.T, s *stage, over upstream) {
 		json.RawMessage(`{"type":"web_search_call","status":"completed","action":{"type":"search","query":"x"}}`),
 	}
 	text, err := session.Turn(judged(t, over), "Hello?")
-	if err != nil || !strings.HasSuffix(text, "Hello?") || len(session.Sent) != 1 {
+	if err != nil || !strings.HasSuffix(text, "Hello?") || answered(session) != 1 {
 		t.Errorf("%v after %d requests: %q", err, len(session.Sent), text)
 	}
 }

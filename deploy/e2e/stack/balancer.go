@@ -89,4 +89,4 @@ func balancerConfig(t testing.TB, port string, gateways []*Gateway) string {
 }
 
 // balancerPatience is how long a test's balancer waits for what a client owes.
-const balancerPatience = 2 * time.Second
+const balancerPatience = 5 * time.Second

@@ -14,8 +14,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"carousel.internal/gateway/internal/chat"
-	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/proto/leaktest"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 

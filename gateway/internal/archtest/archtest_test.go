@@ -35,7 +35,6 @@ var allowed = map[string][]string{
 	"internal/imagefile":  {},
 	"internal/imagefetch": {"internal/imagefile"},
 	"internal/archtest":   {},
-	"internal/leaktest":   {}, // for tests
 	"grammar":             {}, // for tests, also those of the deploy module: no package has it in its row
 
 	// Spokes: dialects and drivers meet only in chat.

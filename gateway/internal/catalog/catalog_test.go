@@ -17,8 +17,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"carousel.internal/gateway/internal/chat"
-	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/proto/leaktest"
 	"carousel.internal/proto/service/secret"
 )
 

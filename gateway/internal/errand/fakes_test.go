@@ -15,8 +15,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
-	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/proto/leaktest"
 	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )

@@ -26,9 +26,9 @@ import (
 	"carousel.internal/gateway/internal/dialect"
 	"carousel.internal/gateway/internal/dialect/openai"
 	"carousel.internal/gateway/internal/httpapi"
-	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/metrics"
+	"carousel.internal/proto/leaktest"
 	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )

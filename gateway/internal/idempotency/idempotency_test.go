@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"carousel.internal/gateway/internal/chat"
-	"carousel.internal/gateway/internal/leaktest"
+	"carousel.internal/proto/leaktest"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m) }

@@ -22,8 +22,8 @@ import (
 
 	"carousel.internal/gateway/internal/imagefetch"
 	"carousel.internal/gateway/internal/imagefile"
-	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/proto/freeport"
+	"carousel.internal/proto/leaktest"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m) }

@@ -3,7 +3,7 @@ package reference_test
 import (
 	"testing"
 
-	"carousel.internal/gateway/internal/leaktest"
+	"carousel.internal/proto/leaktest"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m) }

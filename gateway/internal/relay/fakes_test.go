@@ -13,11 +13,11 @@ import (
 	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
-	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/money"
 	"carousel.internal/gateway/internal/reqlog"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/proto/leaktest"
 	"carousel.internal/proto/service/secret"
 )
 

@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/gateway/internal/sse"
+	"carousel.internal/proto/leaktest"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m) }

@@ -3,7 +3,7 @@ package tokens
 import (
 	"testing"
 
-	"carousel.internal/gateway/internal/leaktest"
+	"carousel.internal/proto/leaktest"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m) }

@@ -3,7 +3,7 @@ package backup_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"carousel.internal/proto/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }

@@ -66,7 +66,7 @@ func TestChargesOfASession(t *testing.T) {
 	}
 	grant := r.said.GetKeyGrants()[0]
 	if grant.GetBook() != "b1" || grant.GetGranted().GetAtOnce() != 1 || grant.GetGranted().GetCost() != 1<<40 || !slices.Equal(grant.GetDemandIds(), []uint64{1}) ||
-		grant.GetTtl().AsDuration() != 15*time.Second || grant.GetStanding()[0].GetReserved() != 1 {
+		grant.GetTtl().AsDuration() != leaseTTL || grant.GetStanding()[0].GetReserved() != 1 {
 		t.Errorf("granted %v", grant)
 	}
 	if got := s.openLeases(t, "t0"); got != 2 {

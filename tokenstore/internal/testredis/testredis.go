@@ -20,7 +20,7 @@ import (
 
 // Timeout bounds every wait of a test on its Redis. A wait that succeeds early costs nothing, and a
 // machine that has much to do may keep a server from its work for seconds.
-const Timeout = 30 * time.Second
+const Timeout = time.Minute
 
 // Each runs the test on a real Redis and on miniredis.
 func Each(t *testing.T, test func(*testing.T, redis.UniversalClient)) {

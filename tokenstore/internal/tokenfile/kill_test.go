@@ -39,7 +39,10 @@ func TestWriter(t *testing.T) {
 		t.Skip("for TestKilledWhileWriting")
 	}
 	socket, folder, _ := strings.Cut(target, "|")
-	client := redis.NewClient(&redis.Options{Network: "unix", Addr: socket})
+	client := redis.NewClient(&redis.Options{
+		Network: "unix", Addr: socket,
+		DialTimeout: testredis.Timeout, ReadTimeout: testredis.Timeout, WriteTimeout: testredis.Timeout, PoolTimeout: testredis.Timeout,
+	})
 	files := New(newStore(t, client), folder+"/.token", folder+"/.token-list", slog.New(slog.DiscardHandler))
 	if err := files.Start(t.Context()); err != nil {
 		t.Fatal(err)

@@ -23,6 +23,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"carousel.internal/tokenstore/internal/files"
 	"carousel.internal/tokenstore/internal/redisstore"
@@ -51,7 +52,9 @@ type Files struct {
 	paths [2]string
 	// limit bounds a file, in bytes.
 	limit int
-	log   *slog.Logger
+	// patience bounds what follows once a file has been written.
+	patience time.Duration
+	log      *slog.Logger
 	// turn is taken by who works on the files.
 	turn chan struct{}
 	// changed holds the news that the pool is not what the list's file shows.
@@ -61,7 +64,8 @@ type Files struct {
 // New keeps the files at the two paths. Run lets the list follow the pool.
 func New(store Store, tokens, list string, log *slog.Logger) *Files {
 	return &Files{
-		store: store, paths: [2]string{tokens, list}, limit: maxContent, log: log, turn: make(chan struct{}, 1), changed: make(chan struct{}, 1),
+		store: store, paths: [2]string{tokens, list}, limit: maxContent, patience: applyTimeout, log: log,
+		turn: make(chan struct{}, 1), changed: make(chan struct{}, 1),
 	}
 }
 

@@ -88,7 +88,7 @@ func (f *Files) apply(ctx context.Context, now *state, to change) (Report, error
 		return Report{}, err
 	}
 	// From the first file on, all has to be done.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), applyTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.patience)
 	defer cancel()
 	if err := f.intend(ctx, now, to); err != nil {
 		return Report{}, err

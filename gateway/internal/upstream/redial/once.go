@@ -6,7 +6,7 @@ import "net/http"
 // upstream that has got it may have begun what must not be begun twice.
 func (t *Transport) Once(request *http.Request) (*http.Response, error) {
 	if !t.isPlain(request) {
-		return t.fresh.RoundTrip(request)
+		return guarded(t.fresh.RoundTrip(request))
 	}
 	response, err := t.http1.Once(request)
 	if err != nil {

@@ -63,7 +63,7 @@ func isQuestion(request *http.Request) bool {
 func (t *Transport) first(request *http.Request) (response *http.Response, metDead bool, err error) {
 	if !t.isPlain(request) {
 		var attempt Attempt
-		response, err = t.pooled.RoundTrip(request.WithContext(attempt.Watched(request.Context())))
+		response, err = guarded(t.pooled.RoundTrip(request.WithContext(attempt.Watched(request.Context()))))
 		if err != nil {
 			return nil, attempt.MetDead(err), err
 		}

@@ -18,11 +18,11 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"carousel.internal/gateway/internal/chat"
-	"carousel.internal/gateway/internal/leaktest"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/gateway/internal/upstream/cursor/fault"
 	"carousel.internal/gateway/internal/upstream/upstreamtest"
 	agentv1 "carousel.internal/proto/cursor/agent/v1"
+	"carousel.internal/proto/leaktest"
 	"carousel.internal/proto/service/secret"
 )
 
@@ -461,5 +461,23 @@ func TestHangingUp(t *testing.T) {
 	case <-noticed:
 	case <-time.After(patience):
 		t.Error("the upstream does not notice")
+	}
+}
+
+// What is here when the time for it is over has come in time: it is us who look late, on a machine
+// that has stopped for a while.
+func TestWhatIsHereIsNotLate(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		s := play(t)
+		s.watch.limits = limits{first: 0, begin: time.Hour, silence: time.Hour, stall: time.Hour}
+		r := &run{reactor: s.reactor, outbox: newOutbox(nil), arrivals: make(chan arrival, 2)}
+		r.arrivals <- arrival{
+			messages: []*agentv1.AgentServerMessage{fromServer(t, "text-Hi"), fromServer(t, "turn-ended")}, end: vectorOf(t, "end")[headLen:],
+		}
+		r.arrivals <- arrival{err: io.EOF}
+		if failure, whole := r.react(t.Context(), func(chat.Event, error) bool { return true }); failure != nil || !whole {
+			t.Fatal(failure)
+		}
 	}
 }

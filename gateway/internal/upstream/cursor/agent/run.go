@@ -150,16 +150,21 @@ func (r *run) react(parent context.Context, yield yielder) (failure *upstream.Fa
 		timer.Reset(r.reactor.next() - now())
 		select {
 		case came := <-r.arrivals:
-			if came.err != nil {
-				if failure := r.unanswered(parent, came.err); failure != nil {
-					return failure, false
-				}
-			}
-			r.take(came, now())
+			failure = r.take(parent, came, now())
 		case <-parent.Done():
 			return fault.Ended(failures, parent, r.ctx), false
 		case <-timer.C:
-			r.reactor.tick(now())
+			select {
+			case came := <-r.arrivals: // in time: it is us who look late
+				failure = r.take(parent, came, now())
+			default:
+			}
+			if failure == nil && !r.reactor.over {
+				r.reactor.tick(now())
+			}
+		}
+		if failure != nil {
+			return failure, false
 		}
 		r.note()
 		if r.reactor.waiting && !r.reactor.astray {
@@ -184,11 +189,16 @@ func (r *run) react(parent context.Context, yield yielder) (failure *upstream.Fa
 	return r.reactor.failure, r.reactor.failure == nil
 }
 
-// take hands on what has come.
-func (r *run) take(came arrival, now time.Duration) {
+// take hands on what has come, unless that is no stream: then it returns the failure.
+func (r *run) take(parent context.Context, came arrival, now time.Duration) *upstream.Failure {
+	if came.err != nil {
+		if failure := r.unanswered(parent, came.err); failure != nil {
+			return failure
+		}
+	}
 	for _, message := range came.messages {
 		if r.reactor.over && !r.reactor.waiting {
-			return
+			return nil
 		}
 		r.reactor.take(message, now)
 	}
@@ -201,6 +211,7 @@ func (r *run) take(came arrival, now time.Duration) {
 	case came.err != nil:
 		r.reactor.broke(came.err)
 	}
+	return nil
 }
 
 // unanswered is the failure of a request that was answered with no stream; nil: it was.

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"carousel.internal/gateway/internal/leaktest"
+	"carousel.internal/proto/leaktest"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m) }

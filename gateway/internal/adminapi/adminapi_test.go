@@ -383,7 +383,7 @@ func sendTo(t *testing.T, s *store, tokens adminapi.Tokens, method, path, author
 			s.kept = append(s.kept, entry)
 			return nil
 		}},
-		Tokens: tokens, Config: s, Prices: s, Logs: s, Usage: s, Keys: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Backups: &s.desk, Uploads: backup.NewUploads(), Fleet: func() *tokenstorev1.BeatResponse { return beat },
+		Tokens: tokens, Config: s, Prices: s, Logs: s, Usage: s, Keys: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Tests: testDesk(), Backups: &s.desk, Uploads: backup.NewUploads(), Fleet: func() *tokenstorev1.BeatResponse { return beat },
 		Listed: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}} },
 		Models: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}, {ID: "other"}} },
 		Prospects: func(model, dialect string) (routing.Chain, error) {

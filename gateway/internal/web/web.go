@@ -22,6 +22,7 @@ import (
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/routing"
+	"carousel.internal/gateway/internal/tokentest"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -79,6 +80,7 @@ type Deps struct {
 	Logs   RequestLog
 	Audit  AuditLog
 	Logins Logins
+	Tests  *tokentest.Desk
 	Prices Prices
 	// Backups and Uploads serve the page for backups.
 	Backups Backups
@@ -162,6 +164,9 @@ func (s *Site) Routes(router gin.IRouter) {
 	site.Match(read, "/logs/tail", s.tail)
 	site.Match(read, "/search/hits", s.searchHits)
 	site.POST("/alarms/acknowledge", s.acknowledgeAlarm)
+	site.POST("/tokens/test", s.testTokens)
+	site.Match(read, "/tokens/test", testsAddress)
+	site.Match(read, "/tokens/columns", s.chooseColumns)
 	site.POST("/routes/edit", s.saveRoute)
 	site.POST("/routes/delete", s.deleteRoute)
 	site.POST("/prices/edit", s.savePrice)

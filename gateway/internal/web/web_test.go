@@ -303,7 +303,7 @@ func newSite(t *testing.T, s *store) *site {
 		Tokens: s, Config: s, Logs: s, Audit: s, Logins: s, Prices: s, Backups: &s.desk, Uploads: backup.NewUploads(), Models: models, Servable: func() []chat.Model { return models()[1:3] }, Version: "1.2.3",
 		Degraded: func() (time.Time, time.Time, bool) { return moment.AsTime(), moment.AsTime(), s.degraded },
 		Leases:   s, Prospects: prospects, Listed: models, Dialects: []string{"openai", "anthropic"},
-		Keys: keyService{s}, Usage: usageService{s}, KeyHolder: keyHolder,
+		Keys: keyService{s}, Usage: usageService{s}, KeyHolder: keyHolder, Tests: testDesk(),
 		HasAccounts: func(name string) bool { return name == "cursor" },
 		HasLogins:   func(name string) bool { return name == "cursor" },
 		Priced:      func(_, model string) bool { return model == "gpt-4o" },

@@ -39,6 +39,7 @@ type Tokens interface {
 	DeleteToken(context.Context, *tokenstorev1.DeleteTokenRequest, ...grpc.CallOption) (*tokenstorev1.DeleteTokenResponse, error)
 	RestoreToken(context.Context, *tokenstorev1.RestoreTokenRequest, ...grpc.CallOption) (*tokenstorev1.RestoreTokenResponse, error)
 	ListTransitions(context.Context, *tokenstorev1.ListTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.ListTransitionsResponse, error)
+	PreviewUndo(context.Context, *tokenstorev1.PreviewUndoRequest, ...grpc.CallOption) (*tokenstorev1.PreviewUndoResponse, error)
 	UndoTransitions(context.Context, *tokenstorev1.UndoTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.UndoTransitionsResponse, error)
 	UndoTokenTransitions(context.Context, *tokenstorev1.UndoTokenTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.UndoTokenTransitionsResponse, error)
 	ReleaseToken(context.Context, *tokenstorev1.ReleaseTokenRequest, ...grpc.CallOption) (*tokenstorev1.ReleaseTokenResponse, error)

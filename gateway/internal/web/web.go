@@ -31,6 +31,8 @@ type Tokens interface {
 	ListTokens(context.Context, *tokenstorev1.ListTokensRequest, ...grpc.CallOption) (*tokenstorev1.ListTokensResponse, error)
 	GetToken(context.Context, *tokenstorev1.GetTokenRequest, ...grpc.CallOption) (*tokenstorev1.GetTokenResponse, error)
 	ListTransitions(context.Context, *tokenstorev1.ListTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.ListTransitionsResponse, error)
+	PreviewUndo(context.Context, *tokenstorev1.PreviewUndoRequest, ...grpc.CallOption) (*tokenstorev1.PreviewUndoResponse, error)
+	UndoTransitions(context.Context, *tokenstorev1.UndoTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.UndoTransitionsResponse, error)
 	ListTokenAccounts(context.Context, *tokenstorev1.ListTokenAccountsRequest, ...grpc.CallOption) (*tokenstorev1.ListTokenAccountsResponse, error)
 	AcknowledgeCause(context.Context, *tokenstorev1.AcknowledgeCauseRequest, ...grpc.CallOption) (*tokenstorev1.AcknowledgeCauseResponse, error)
 	SummarizePools(context.Context, *tokenstorev1.SummarizePoolsRequest, ...grpc.CallOption) (*tokenstorev1.SummarizePoolsResponse, error)
@@ -167,6 +169,7 @@ func (s *Site) Routes(router gin.IRouter) {
 	site.POST("/tokens/test", s.testTokens)
 	site.Match(read, "/tokens/test", testsAddress)
 	site.Match(read, "/tokens/columns", s.chooseColumns)
+	site.POST("/activity/undo", s.undoTransitions)
 	site.POST("/routes/edit", s.saveRoute)
 	site.POST("/routes/delete", s.deleteRoute)
 	site.POST("/prices/edit", s.savePrice)
@@ -198,6 +201,7 @@ func (s *Site) Routes(router gin.IRouter) {
 		"/logs":          s.page(logsPage),
 		"/logs/:id":      s.page(logEntryPage),
 		"/activity":      s.page(activityPage),
+		"/activity/undo": s.page(undoPage),
 		"/activity/:id":  s.page(changePage),
 		"/usage":         s.page(usePage),
 		"/usage/left":    s.page(leftPage),

@@ -12,6 +12,7 @@
 -- USE tell
 -- USE standing
 -- USE errands
+-- USE undoable
 -- USE undo
 -- RETURN how many transitions were undone
 

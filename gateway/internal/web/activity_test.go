@@ -111,7 +111,9 @@ func TestEventsOfAKindAreOneRow(t *testing.T) {
 	if got := strings.Join(said, ","); got != "Serves again,Cooled: 2,Cooled,Parked,Parked" {
 		t.Errorf("the rows are %s", got)
 	}
-	undone := page.all(func(n *html.Node) bool { return strings.HasPrefix(attribute(n, "href"), "/admin/activity/undo?class=rate_limit&upstream=") })
+	undone := page.all(func(n *html.Node) bool {
+		return strings.HasPrefix(attribute(n, "href"), "/admin/activity/undo?class=rate_limit&upstream=")
+	})
 	if len(undone) != 2 { // t9 was brought back, t4 is long ago
 		t.Errorf("%d can be undone", len(undone))
 	}

@@ -83,7 +83,7 @@ func TestTextsThatAreUsed(t *testing.T) {
 		"restore_action.", "backup_kind.", "key_state.", "key_done.", "key_keep.", "key_unit.", "key_period.", "limit.", "connect_note.",
 		"home.able_", "home.stuck_", "need.", "need_one.", "need_at.", "need_help.", "need_action.",
 		"activity.source.", "event.", "deed.", "subject.", "field.",
-		"chip.", "test_advice.", "column.",
+		"chip.", "test_advice.", "column.", "fill.",
 	}
 	for key := range catalogue {
 		inFamily := slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(key, family) })
@@ -138,6 +138,7 @@ func TestNamesHaveTexts(t *testing.T) {
 		"use.by_":            useDimensions,
 		"use.of_":            useDimensions,
 		"column.":            tokenColumns,
+		"fill.":              {string(fillAll), string(fillFirst), string(fillThen), string(fillNone), string(fillUnknown)},
 		"use.measure_":       useMeasures,
 		"chart.use_":         useMeasures,
 		"price_part.":        priceParts,

@@ -9,6 +9,7 @@ import (
 
 	"carousel.internal/deploy/e2e/browser"
 	"carousel.internal/deploy/e2e/stack"
+	"carousel.internal/deploy/upstreamsim"
 )
 
 // manyAccounts are more than a page has.
@@ -38,6 +39,13 @@ func TestManyAccountsInABrowser(t *testing.T) {
 	tab.See("#token-table tbody tr:first-child", "bulk-119")
 
 	lookAt(t, tab, "accounts")
+	tab.Click("#columns summary")
+	tab.Click("#columns [value=weight]")
+	lookAt(t, tab, "accounts-columns")
+	tab.Click("#columns .primary")
+	tab.See("#token-table thead", "Weight")
+	lookAt(t, tab, "accounts-more-columns")
+	tab.See("#token-table tbody tr:first-child", "bulk-119") // the list is as it was
 	selectMatching := func(total int) {
 		t.Helper()
 		tab.Click("#select-all")
@@ -106,4 +114,34 @@ func TestATokenIsTestedInABrowser(t *testing.T) {
 	gateway.MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/tokens/"+tokens[1].ID, map[string]any{"enabled": false})
 	tab.Click("#test-send")
 	tab.See("#test-answer", "Fails")
+}
+
+// An admin tests all accounts that match: what that costs is said first, then what each test has
+// found.
+func TestManyAccountsAreTestedInABrowser(t *testing.T) {
+	s := stack.Start(t, stack.Options{})
+	gateway := s.Gateways[0]
+	tokens := s.AddTokens("openai", "team", 60, 0)
+	if err := s.Sim.SetRule(upstreamsim.Rule{Scenario: "http-401", Token: upstreamsim.Fingerprint(tokens[7].Secret)}); err != nil {
+		t.Fatal(err)
+	}
+	gateway.MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/tokens/"+tokens[1].ID, map[string]any{"enabled": false})
+	tab := login(t, gateway, "/admin/tokens")
+	tab.Click("#pools a[href='/admin/tokens?upstream=openai']")
+	tab.See(".table-line", "1–50 of 60")
+	tab.Click("#select-all")
+	tab.See("#bulk-count", "50 selected")
+	tab.Click("#bulk-all")
+	tab.See("#bulk-count", "All 60 that match")
+	tab.Click("[data-bulk=test]")
+	tab.See("#test-plan", "Requests: 60")
+	tab.See("#test-plan", "openai")
+	lookAt(t, tab, "tests-plan")
+	tab.Click("#tests-start")
+	tab.See("#tests-status", "Tested: 58 work, 2 don’t, 0 are not tested.")
+	tab.See("[data-token='"+tokens[1].ID+"']", "Serves nothing now")
+	tab.See("[data-token='"+tokens[7].ID+"']", "Token refused")
+	tab.See("[data-token='"+tokens[7].ID+"']", "Replace its secret")
+	tab.See("[data-token='"+tokens[8].ID+"']", "Works")
+	lookAt(t, tab, "tests-found")
 }

@@ -424,12 +424,12 @@ func changeStrategy(w *walk, own string) {
 		return fmt.Sprintf("[...document.querySelectorAll('#shares tbody tr')].some((row) => row.textContent.includes(%q) && %s)", own, want)
 	}
 	w.open(".nav a[href='/admin/settings']", "/admin/settings")
-	w.until("both tokens have their share", share("row.lastElementChild.textContent.includes('50')"))
+	w.until("both tokens have their share", share("row.cells[3].textContent.includes('50')"))
 	w.click("#rotation_strategy-fill_first")
 	w.click("#settings-save")
 	w.tab.See("#setting-rotation_strategy .earlier", "In turn, by weight")
 	ask(180)
-	w.until("one token has more of them", share("parseFloat(row.lastElementChild.textContent) > 70"))
+	w.until("one token has more of them", share("parseFloat(row.cells[3].textContent) > 70"))
 }
 
 func giveAccess(w *walk, own string) {

@@ -200,7 +200,9 @@ func undoInBulk(t *testing.T, tab *browser.Tab, s *stack.Stack) {
 	tab.Click("#token-history a[href^='/admin/activity']")
 	tab.See("h1", "Activity")
 	tab.Click("#undo-submit")
-	tab.See("#undo-status", "Changes undone: 1")
+	tab.See("#undo-preview", "second")
+	tab.Click("#undo-now")
+	tab.See("#undone", "Changes undone: 1")
 	tab.See("#audit", "Automatic changes undone")
 	if back, _ := byAlias(t, s.Gateways[1], "second"); back.State != "ready" {
 		t.Errorf("the token is %s", back.State)

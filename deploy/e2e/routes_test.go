@@ -67,6 +67,8 @@ var usageSumsShape = object{
 	"reported_requests": "number", "estimated_requests": "number", "partial_requests": "number", "unpriced_requests": "number",
 }
 
+var testCostShape = object{"requests": "number", "estimated_usd": "string?", "at_most_usd": "string?"}
+
 var pricesShape = object{"prices": list{priceShape}, "built_in": list{priceShape}, "version": "number"}
 
 var logBucketShape = object{
@@ -272,6 +274,17 @@ func adminCalls() []call {
 		},
 		{name: "unknown action", method: "POST", path: "/admin/api/tokens/bulk", access: admin, body: `{"action":"sell","ids":["{id}"]}`, status: 400},
 		{name: "no ids", method: "POST", path: "/admin/api/tokens/bulk", access: admin, body: `{"action":"delete","ids":[]}`, status: 400},
+		{
+			method: "POST", path: "/admin/api/tokens/test", access: admin, body: `{"ids":["{id}"]}`, status: 200,
+			shape: with(testCostShape, object{
+				"unpriced_requests": "number", "upstreams": list{with(testCostShape, object{"upstream": "string", "model": "string?"})},
+				"results": list{object{
+					"token_id": "string", "upstream": "string", "model": "string?", "works": "bool", "class": "string?", "message": "string?", "advice": "string?",
+					"request_id": "string?", "total_ms": "number?", "prompt_tokens": "number", "completion_tokens": "number", "cost_usd": "string?", "cost_quality": "string?",
+				}},
+			}),
+		},
+		{name: "no token", method: "POST", path: "/admin/api/tokens/test", access: admin, body: `{"ids":[]}`, status: 400},
 		{name: "nothing to undo", method: "POST", path: "/admin/api/audit/nope/undo", access: admin, status: 404},
 		{name: "no such change", method: "GET", path: "/admin/api/audit/nope", access: admin, status: 404},
 		{method: "GET", path: "/admin/api/activity?source=people", access: admin, status: 200, shape: object{"activities": list{object{"entry": "any", "event": "any"}}, "next": "string"}},
@@ -492,6 +505,7 @@ func checkWrongMethods(t *testing.T, gateway *stack.Gateway, calls []call, ids *
 	delete(methods, "/admin/api/tokens/import")
 	delete(methods, "/admin/api/tokens/export")
 	delete(methods, "/admin/api/tokens/bulk")
+	delete(methods, "/admin/api/tokens/test")
 	for _, path := range slices.Sorted(maps.Keys(methods)) {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
 			if methods[path][method] {

@@ -40,6 +40,7 @@ import (
 	"carousel.internal/gateway/internal/remembered"
 	"carousel.internal/gateway/internal/sse"
 	"carousel.internal/gateway/internal/tokens"
+	"carousel.internal/gateway/internal/tokentest"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/gateway/internal/web"
 	"carousel.internal/proto/service/certfile"
@@ -199,6 +200,7 @@ func (g *Gateway) assemble() {
 		return err
 	}
 	pools := poolWatch{g.conn, g.poolChanged}
+	tests := tokentest.New(tokentest.Params{Chat: g.chat, Models: g.modelsOf, Prices: g.prices})
 	backups, uploads := backup.NewDesk(tokenstorev1.NewBackupServiceClient(g.conn), g.poolChanged), backup.NewUploads()
 	base := jsonapi.Base{Gate: gate, Log: g.log, Keep: keep, BodyLimit: cfg.BodyLimit(), Timeout: cfg.StoreTimeout}
 	admin := adminapi.New(adminapi.Deps{
@@ -220,6 +222,7 @@ func (g *Gateway) assemble() {
 		Audit:            audit,
 		Logins:           logins,
 		Renewals:         errands,
+		Tests:            tests,
 		Backups:          backups,
 		Uploads:          uploads,
 		Driver:           g.catalog.Driver,
@@ -240,6 +243,7 @@ func (g *Gateway) assemble() {
 		Servable:    g.catalog.Servable,
 		Logins:      logins,
 		News:        tokenstorev1.NewNewsServiceClient(g.conn),
+		Tests:       tests,
 		Leases:      tokenstorev1.NewLeaseServiceClient(g.conn),
 		Keys:        tokenstorev1.NewKeyServiceClient(g.conn),
 		Usage:       tokenstorev1.NewUsageServiceClient(g.conn),

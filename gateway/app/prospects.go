@@ -2,10 +2,14 @@ package app
 
 import (
 	"cmp"
+	"context"
+	"iter"
 	"strings"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/routing"
 )
 
@@ -25,6 +29,20 @@ func (g *Gateway) prospects(model, name string) (routing.Chain, error) {
 		return routing.Chain{}, err
 	}
 	return shown(chain), nil
+}
+
+// modelsOf are the models that an upstream serves: those of its list, or where it has none, that
+// other names lead to.
+func (g *Gateway) modelsOf(upstreamName string) []string {
+	if listed := routing.Serving(g.catalog.Listed(), g.prospects, upstreamName); len(listed) > 0 {
+		return listed
+	}
+	return routing.Serving(g.catalog.Models(), g.prospects, upstreamName)
+}
+
+// chat is the relay's Chat, for what is made before it.
+func (g *Gateway) chat(ctx context.Context, request *chat.Request, from caller.Caller, choice lease.Choice) iter.Seq2[chat.Event, error] {
+	return g.relay.Chat(ctx, request, from, choice)
 }
 
 // shown is a chain as admins are told of it.

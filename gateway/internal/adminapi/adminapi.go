@@ -21,6 +21,7 @@ import (
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/routing"
+	"carousel.internal/gateway/internal/tokentest"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/proto/rpcerr"
 	"carousel.internal/proto/service/secret"
@@ -38,6 +39,7 @@ type Tokens interface {
 	DeleteToken(context.Context, *tokenstorev1.DeleteTokenRequest, ...grpc.CallOption) (*tokenstorev1.DeleteTokenResponse, error)
 	RestoreToken(context.Context, *tokenstorev1.RestoreTokenRequest, ...grpc.CallOption) (*tokenstorev1.RestoreTokenResponse, error)
 	ListTransitions(context.Context, *tokenstorev1.ListTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.ListTransitionsResponse, error)
+	PreviewUndo(context.Context, *tokenstorev1.PreviewUndoRequest, ...grpc.CallOption) (*tokenstorev1.PreviewUndoResponse, error)
 	UndoTransitions(context.Context, *tokenstorev1.UndoTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.UndoTransitionsResponse, error)
 	UndoTokenTransitions(context.Context, *tokenstorev1.UndoTokenTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.UndoTokenTransitionsResponse, error)
 	ReleaseToken(context.Context, *tokenstorev1.ReleaseTokenRequest, ...grpc.CallOption) (*tokenstorev1.ReleaseTokenResponse, error)
@@ -95,6 +97,7 @@ type Deps struct {
 	Audit    AuditLog
 	Logins   Logins
 	Renewals Renewals
+	Tests    *tokentest.Desk
 	Backups  Backups
 	Uploads  *backup.Uploads
 	// Fleet answers what the tokenstore said last of all gateways; nil while it says
@@ -135,6 +138,7 @@ func (a *API) Routes(router gin.IRouter) {
 	api.POST("/tokens", adapt(a.createToken))
 	api.POST("/tokens/import", adapt(a.importTokens))
 	api.POST("/tokens/bulk", adapt(a.bulk))
+	api.POST("/tokens/test", adapt(a.testTokens))
 	get(api, "/tokens/export", a.exportTokens)
 	get(api, "/tokens/:id", a.getToken)
 	api.PATCH("/tokens/:id", adapt(a.updateToken))

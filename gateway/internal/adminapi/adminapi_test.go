@@ -144,6 +144,10 @@ func (s *store) UndoTokenTransitions(ctx context.Context, r *tokenstorev1.UndoTo
 	return ask[*tokenstorev1.UndoTokenTransitionsResponse](ctx, s, r)
 }
 
+func (s *store) PreviewUndo(ctx context.Context, r *tokenstorev1.PreviewUndoRequest, _ ...grpc.CallOption) (*tokenstorev1.PreviewUndoResponse, error) {
+	return ask[*tokenstorev1.PreviewUndoResponse](ctx, s, r)
+}
+
 func (s *store) UndoTransitions(ctx context.Context, r *tokenstorev1.UndoTransitionsRequest, _ ...grpc.CallOption) (*tokenstorev1.UndoTransitionsResponse, error) {
 	return ask[*tokenstorev1.UndoTransitionsResponse](ctx, s, r)
 }
@@ -310,6 +314,7 @@ func newStore() *store {
 		&tokenstorev1.GetUndoResponse{Undo: []*tokenstorev1.AuditUndo{{Disabled: []string{"t2"}}}},
 		&tokenstorev1.ReleaseTokenResponse{Token: cooling},
 		&tokenstorev1.UndoTransitionsResponse{Count: 3},
+		&tokenstorev1.PreviewUndoResponse{Count: 3, TokenCount: 2, Tokens: []*tokenstorev1.PreviewedUndo{{TokenId: "t1", TokenName: "work", Upstream: "cursor", Transitions: 2, Whole: true, Models: 1}}},
 		&tokenstorev1.UndoTokenTransitionsResponse{Count: 3},
 		&tokenstorev1.AcknowledgeCauseResponse{Acknowledged: true},
 		&tokenstorev1.ListTransitionsResponse{Transitions: []*tokenstorev1.Transition{
@@ -383,7 +388,7 @@ func sendTo(t *testing.T, s *store, tokens adminapi.Tokens, method, path, author
 			s.kept = append(s.kept, entry)
 			return nil
 		}},
-		Tokens: tokens, Config: s, Prices: s, Logs: s, Usage: s, Keys: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Backups: &s.desk, Uploads: backup.NewUploads(), Fleet: func() *tokenstorev1.BeatResponse { return beat },
+		Tokens: tokens, Config: s, Prices: s, Logs: s, Usage: s, Keys: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Tests: testDesk(), Backups: &s.desk, Uploads: backup.NewUploads(), Fleet: func() *tokenstorev1.BeatResponse { return beat },
 		Listed: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}} },
 		Models: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}, {ID: "other"}} },
 		Prospects: func(model, dialect string) (routing.Chain, error) {
@@ -669,6 +674,11 @@ func TestWhatTheStoreIsAsked(t *testing.T) {
 				Class: "auth", Upstream: "cursor", From: timestamppb.New(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)),
 				To: timestamppb.New(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)),
 			},
+		},
+		{
+			"what an undo would do", "POST", "/admin/api/transitions/undo",
+			`{"class":"auth","from":"2026-11-22T12:00:00Z","token_id":"t2","dry_run":true}`, nil,
+			&tokenstorev1.PreviewUndoRequest{Class: "auth", TokenId: "t2", From: timestamppb.New(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))},
 		},
 		{
 			"undo of one token", "POST", "/admin/api/transitions/undo",

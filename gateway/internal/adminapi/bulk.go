@@ -147,14 +147,18 @@ func eachToken(ctx context.Context, ids []string, change func(ctx context.Contex
 	return done, failed, last
 }
 
-// bulkBody chooses tokens by their ids, or by what GET /admin/api/tokens is asked for.
-type bulkBody struct {
-	Action string      `json:"action"`
+// selection chooses tokens by their ids, or by what GET /admin/api/tokens is asked for.
+type selection struct {
 	IDs    []string    `json:"ids"`
 	Filter *bulkFilter `json:"filter"`
 	// Count is how many the filter chose when somebody looked; absent: however many there are.
-	Count *int       `json:"count"`
-	Until *time.Time `json:"until"`
+	Count *int `json:"count"`
+}
+
+type bulkBody struct {
+	selection
+	Action string     `json:"action"`
+	Until  *time.Time `json:"until"`
 }
 
 type bulkFilter struct {
@@ -164,11 +168,12 @@ type bulkFilter struct {
 	Query    string `json:"q"`
 }
 
-// chosen answers the ids of the tokens that a change is about, each once.
-func (a *API) chosen(ctx context.Context, body *bulkBody) ([]string, error) {
+// chosen answers the ids of the tokens that a request is about, each once; most is how many it may
+// be.
+func (a *API) chosen(ctx context.Context, body *selection, most int) ([]string, error) {
 	switch {
-	case body.Filter == nil && (len(body.IDs) == 0 || len(body.IDs) > maxBulk):
-		return nil, jsonapi.Invalid("ids", "the ids of 1 to %d tokens wanted, not %d", maxBulk, len(body.IDs))
+	case body.Filter == nil && (len(body.IDs) == 0 || len(body.IDs) > most):
+		return nil, jsonapi.Invalid("ids", "the ids of 1 to %d tokens wanted, not %d", most, len(body.IDs))
 	case body.Filter == nil && body.Count != nil:
 		return nil, jsonapi.Invalid("count", "it goes with a filter")
 	case body.Filter == nil:
@@ -177,12 +182,12 @@ func (a *API) chosen(ctx context.Context, body *bulkBody) ([]string, error) {
 	case len(body.IDs) > 0:
 		return nil, jsonapi.Invalid("filter", "ids or a filter wanted, not both")
 	}
-	ids, err := a.filtered(ctx, body.Filter)
+	ids, err := a.filtered(ctx, body.Filter, most)
 	switch {
 	case err != nil:
 		return nil, err
-	case len(ids) > maxBulk:
-		return nil, jsonapi.Invalid("filter", "it chooses more than %d tokens, which are the most that one request changes; narrow it", maxBulk)
+	case len(ids) > most:
+		return nil, jsonapi.Invalid("filter", "it chooses more than %d tokens, which are the most of one request; narrow it", most)
 	case body.Count != nil && *body.Count != len(ids):
 		return nil, &chat.Error{
 			Kind: chat.Conflict, Param: "count", Message: fmt.Sprintf("the filter chooses %d tokens by now, not %d; nothing was changed", len(ids), *body.Count),
@@ -191,8 +196,8 @@ func (a *API) chosen(ctx context.Context, body *bulkBody) ([]string, error) {
 	return ids, nil
 }
 
-// filtered answers the ids of the tokens that a filter chooses, some more than maxBulk at most.
-func (a *API) filtered(ctx context.Context, filter *bulkFilter) ([]string, error) {
+// filtered answers the ids of the tokens that a filter chooses, some more than most at most.
+func (a *API) filtered(ctx context.Context, filter *bulkFilter, most int) ([]string, error) {
 	request := &tokenstorev1.ListTokensRequest{Upstream: filter.Upstream, Tag: filter.Tag, Query: filter.Query, Limit: bulkPage}
 	if filter.State != "" {
 		var known bool
@@ -201,7 +206,7 @@ func (a *API) filtered(ctx context.Context, filter *bulkFilter) ([]string, error
 		}
 	}
 	var ids []string
-	for len(ids) <= maxBulk {
+	for len(ids) <= most {
 		page, err := a.Tokens.ListTokens(ctx, request)
 		if err != nil {
 			return nil, storeerr.Translate(err)
@@ -235,7 +240,7 @@ func (a *API) bulk(c *gin.Context) error {
 	}
 	ctx, cancel := a.BulkCall(c)
 	defer cancel()
-	ids, err := a.chosen(ctx, &body)
+	ids, err := a.chosen(ctx, &body.selection, maxBulk)
 	if err != nil {
 		return err
 	}

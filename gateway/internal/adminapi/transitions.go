@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -64,6 +65,7 @@ func (a *API) undoTransitions(c *gin.Context) error {
 		To       *time.Time `json:"to"`
 		Upstream string     `json:"upstream"`
 		TokenID  string     `json:"token_id"`
+		DryRun   bool       `json:"dry_run"`
 	}
 	if err := a.decode(c, &body); err != nil {
 		return err
@@ -84,6 +86,9 @@ func (a *API) undoTransitions(c *gin.Context) error {
 	}
 	ctx, cancel := a.BulkCall(c)
 	defer cancel()
+	if body.DryRun {
+		return a.previewUndo(ctx, c, &tokenstorev1.PreviewUndoRequest{Class: body.Class, From: from, To: to, Upstream: body.Upstream, TokenId: body.TokenID})
+	}
 	var undone interface{ GetCount() uint32 }
 	var err error
 	if body.TokenID != "" {
@@ -104,6 +109,38 @@ func (a *API) undoTransitions(c *gin.Context) error {
 	return jsonapi.Answer(c, http.StatusOK, struct {
 		Count uint32 `json:"count"`
 	}{undone.GetCount()})
+}
+
+// previewedUndo is what would be undone of one token.
+type previewedUndo struct {
+	TokenID  string     `json:"token_id"`
+	Name     string     `json:"name"`
+	Upstream string     `json:"upstream"`
+	Since    *time.Time `json:"since"`
+	// Whole tells whether the token itself comes back, Models for how many models it does.
+	Whole       bool   `json:"whole"`
+	Models      uint32 `json:"models"`
+	Transitions uint32 `json:"transitions"`
+}
+
+// previewUndo answers what would be undone.
+func (a *API) previewUndo(ctx context.Context, c *gin.Context, request *tokenstorev1.PreviewUndoRequest) error {
+	preview, err := a.Tokens.PreviewUndo(ctx, request)
+	if err != nil {
+		return storeerr.Translate(err)
+	}
+	tokens := make([]previewedUndo, 0, len(preview.GetTokens()))
+	for _, t := range preview.GetTokens() {
+		tokens = append(tokens, previewedUndo{
+			t.GetTokenId(), t.GetTokenName(), t.GetUpstream(), nullable.Time(t.GetSince()), t.GetWhole(), t.GetModels(), t.GetTransitions(),
+		})
+	}
+	return jsonapi.Answer(c, http.StatusOK, struct {
+		Count      uint32 `json:"count"`
+		TokenCount uint32 `json:"token_count"`
+		// Tokens are the first of them.
+		Tokens []previewedUndo `json:"tokens"`
+	}{preview.GetCount(), preview.GetTokenCount(), tokens})
 }
 
 // instant is empty for no time.

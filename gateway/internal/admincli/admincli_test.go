@@ -145,7 +145,7 @@ func newAPI(t *testing.T) *api {
 		"GET /tokens/t1/transitions": `{"transitions":[{"at":"2026-11-22T11:00:00Z","kind":"parked","class":"auth","model":null,"until":null,"request_id":"r9","detail":"no\u001b[31m such session","replica":"g1","by":null}]}`,
 		"GET /tokens/t1/account?refresh=true": `{"email":"me@example.org","name":"","membership":"pro","subscription_status":"active","trial_days_left":3,"quotas":[{"name":"premium","requests":12,"max_requests":150,"tokens":7,"max_tokens":null}],
 			"quota_resets_at":"2026-11-22T17:00:00Z","as_of":"2026-11-22T11:59:00Z","error":null}`,
-		"POST /transitions/undo": `{"count":3}`,
+		"POST /transitions/undo": `{"count":3,"token_count":2,"tokens":[{"token_id":"t1","name":"work","upstream":"cursor","since":"2026-11-22T11:00:00Z","whole":true,"models":0,"transitions":2},{"token_id":"t2","name":"bo","upstream":"cursor","since":"2026-11-22T11:00:00Z","whole":false,"models":2,"transitions":1}]}`,
 		"GET /logins":            `{"logins":[` + aLogin("failed", "null", `"another account"`) + `]}`,
 		"GET /logins/l1":         aLogin("pending", "null", "null"),
 		"DELETE /logins/l1":      aLogin("cancelled", "null", "null"),
@@ -168,12 +168,15 @@ func newAPI(t *testing.T) *api {
 
 		"GET /tokens?limit=1000&state=parked": `{"tokens":[` + workToken + `,{"id":"t2"}],"next":""}`,
 		"GET /tokens?limit=1000&tag=none":     `{"tokens":[],"next":""}`,
-		`POST /tokens/bulk`:                   `{"change":"q7","count":1,"failed":1,"failures":[{"token_id":"t2","reason":"it is gone"}]}`,
-		"POST /get-tokeninfo":                 `{"status":"success","tokens":"work::eyJ\n","tokens_count":1,"token_list":"eyJ,sum\n"}`,
-		"GET /update-tokeninfo":               `{"token_count":5,"report":{"accepted":1,"updated":2,"deleted":0,"rejected":[]}}`,
-		"POST /update-tokeninfo":              `{"token_count":5,"report":{"accepted":1,"updated":2,"deleted":3,"rejected":[{"file":".token","line":4,"reason":"it is no token"}]}}`,
-		"POST /v1/chat/completions":           `{"choices":[{"message":{"content":"Hi\u001b[31m!"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2}}`,
-		"POST /own/v1/chat/completions":       `{"choices":[{"message":{"content":"Own."}}]}`,
+		`POST /tokens/test`: `{"requests":2,"estimated_usd":"0.01","at_most_usd":"0.2","unpriced_requests":1,"upstreams":[{"upstream":"cursor","model":null,"requests":1,"estimated_usd":null,"at_most_usd":null},{"upstream":"openai","model":"gpt-4o","requests":1,"estimated_usd":"0.01","at_most_usd":"0.2"}],` +
+			`"results":[{"token_id":"t1","upstream":"openai","model":"gpt-4o","works":true,"class":null,"message":null,"advice":null,"request_id":"r1","total_ms":312,"prompt_tokens":1,"completion_tokens":2,"cost_usd":"0.01","cost_quality":"reported"},` +
+			`{"token_id":"t2","upstream":"cursor","model":null,"works":false,"class":"rests","message":"it is disabled","advice":"Enable it.","request_id":null,"total_ms":null,"prompt_tokens":0,"completion_tokens":0,"cost_usd":null,"cost_quality":null}]}`,
+		`POST /tokens/bulk`:             `{"change":"q7","count":1,"failed":1,"failures":[{"token_id":"t2","reason":"it is gone"}]}`,
+		"POST /get-tokeninfo":           `{"status":"success","tokens":"work::eyJ\n","tokens_count":1,"token_list":"eyJ,sum\n"}`,
+		"GET /update-tokeninfo":         `{"token_count":5,"report":{"accepted":1,"updated":2,"deleted":0,"rejected":[]}}`,
+		"POST /update-tokeninfo":        `{"token_count":5,"report":{"accepted":1,"updated":2,"deleted":3,"rejected":[{"file":".token","line":4,"reason":"it is no token"}]}}`,
+		"POST /v1/chat/completions":     `{"choices":[{"message":{"content":"Hi\u001b[31m!"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2}}`,
+		"POST /own/v1/chat/completions": `{"choices":[{"message":{"content":"Own."}}]}`,
 	}
 	a.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -344,6 +347,10 @@ func TestCommands(t *testing.T) {
 		{args: "tokens account work --refresh", asked: "GET /tokens/t1/account?refresh=true", shows: []string{"me@example.org", "pro", "3 days left", "12 of 150 requests, 7 tokens", "in 5h"}},
 		{args: "tokens undo --class auth --from 2h --upstream cursor", asked: `POST /transitions/undo {"class":"auth","from":"2026-11-22T10:00:00Z","upstream":"cursor"}`, shows: []string{"3 transitions are undone"}},
 		{args: "tokens undo --class auth --from 2026-11-22 --to 30m", asked: `POST /transitions/undo {"class":"auth","from":"2026-11-22T00:00:00Z","to":"2026-11-22T11:30:00Z"}`, shows: []string{"3 transitions are undone"}},
+		{
+			args: "tokens undo --class auth --from 2h --dry-run", asked: `POST /transitions/undo {"class":"auth","dry_run":true,"from":"2026-11-22T10:00:00Z"}`,
+			shows: []string{"1h ago", "as a whole", "for 2 models", "3 transitions of 2 tokens would be undone; nothing has changed"},
+		},
 		{args: "tokens undo --class auth --from 2h --token work", asked: `POST /transitions/undo {"class":"auth","from":"2026-11-22T10:00:00Z","token_id":"t1"}`, shows: []string{"3 transitions are undone"}},
 		{args: "logins list", asked: "GET /logins", shows: []string{"l1", "cursor", "work", "failed", "another account"}},
 		{args: "logins show l1", asked: "GET /logins/l1", shows: []string{"https://site.example/login?uuid=u1", "pending"}},
@@ -361,6 +368,12 @@ func TestCommands(t *testing.T) {
 		{args: "audit undo q1", asked: "POST /audit/q1/undo", shows: []string{"1 undone, 0 not"}},
 		{args: "audit undo q2", asked: "POST /audit/q2/undo", shows: []string{"1 undone, 1 not", "setting max_attempts: it has been changed since"}, rejects: "1 of 2 could not be undone\n"},
 		{args: "tokens delete --state parked", asked: `POST /tokens/bulk {"action":"delete","ids":["t1","t2"]}`, shows: []string{"delete: 1 changed, 1 failed", "t2: it is gone", "audit undo q7"}, rejects: "1 of 2 tokens are as they were\n"},
+		{
+			args: "tokens test --state parked", asked: `POST /tokens/test {"ids":["t1","t2"],"model":""}`,
+			shows:   []string{"cursor, no model is known yet: 1 requests, cost not known", "openai, gpt-4o: 1 requests, about 0.01 USD, at most 0.2 USD", "t1 works: gpt-4o, 312 ms, 0.01 USD", "t2 fails (rests): it is disabled. Enable it.", "1 work, 1 don't"},
+			rejects: "1 of 2 tokens don't work\n",
+		},
+		{args: "tokens test --state parked --model m --dry-run", asked: `POST /tokens/test {"dry_run":true,"ids":["t1","t2"],"model":"m"}`, shows: []string{"about 0.01 USD"}},
 		{args: "tokens release --state parked", asked: `POST /tokens/bulk {"action":"release","ids":["t1","t2"]}`, shows: []string{"release: 1 changed, 1 failed"}, rejects: "1 of 2 tokens are as they were\n"},
 		{args: "tokens enable --tag none", asked: "GET /tokens?limit=1000&tag=none", shows: []string{"no token is such"}},
 		{args: "files show", asked: "POST /get-tokeninfo", shows: []string{"work::eyJ\n"}},

@@ -130,15 +130,9 @@ const maxBulk = 5000
 
 // inBulk does something to the tokens of a list.
 func (s *session) inBulk(ctx context.Context, action string, tokens []json.RawMessage, more ...func(body map[string]any)) error {
-	ids := make([]string, len(tokens))
-	for i, each := range tokens {
-		token, err := read[struct {
-			ID string `json:"id"`
-		}](each, nil)
-		if err != nil {
-			return err
-		}
-		ids[i] = token.ID
+	ids, err := idsOf(tokens)
+	if err != nil {
+		return err
 	}
 	if len(ids) == 0 {
 		s.say("no token is such")
@@ -157,6 +151,21 @@ func (s *session) inBulk(ctx context.Context, action string, tokens []json.RawMe
 		}
 	}
 	return nil
+}
+
+// idsOf are the ids of tokens as the API wrote them.
+func idsOf(tokens []json.RawMessage) ([]string, error) {
+	ids := make([]string, len(tokens))
+	for i, each := range tokens {
+		token, err := read[struct {
+			ID string `json:"id"`
+		}](each, nil)
+		if err != nil {
+			return nil, err
+		}
+		ids[i] = token.ID
+	}
+	return ids, nil
 }
 
 // tellBulk prints what a change of many tokens did. It fails where it did not work for all.

@@ -2,6 +2,7 @@ package admincli
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -109,16 +110,17 @@ func (s *session) undoTransitions() *cobra.Command {
 		Long: `Takes tokens back that cool or are parked for failures of one class, since --from: when an
 upstream, a proxy or a network was at fault and not they.`,
 		Example: examples("tokens undo --class auth --from 2h", "tokens undo --class rate_limit --from 2026-01-31T10:00:00Z --to 2026-01-31T11:00:00Z --upstream cursor",
-			"tokens undo --class quota --from 1d --token work"),
+			"tokens undo --class quota --from 1d --token work", "tokens undo --class auth --from 2h --dry-run"),
 	}
 	class := c.Flags().String("class", "", "the `CLASS` of the failures, such as auth")
 	upstream, token := c.Flags().String("upstream", "", "only tokens of the upstream `NAME`"), c.Flags().String("token", "", "only of the `TOKEN` with this id or alias")
+	dry := c.Flags().Bool("dry-run", false, "only say which tokens would come back")
 	from, to := s.moment(c, "from", "not before `TIME`"), s.moment(c, "to", "not after `TIME`")
 	return s.runs(c, func(ctx context.Context, _ []string) error {
 		if *class == "" || from.text() == "" {
 			return misuse("a class and a time are missing: --class CLASS --from TIME")
 		}
-		body := map[string]string{"class": *class, "from": from.text()}
+		body := map[string]any{"class": *class, "from": from.text()}
 		if to.text() != "" {
 			body["to"] = to.text()
 		}
@@ -132,6 +134,11 @@ upstream, a proxy or a network was at fault and not they.`,
 			}
 			body["token_id"] = id
 		}
+		if *dry {
+			body["dry_run"] = true
+			answer, err := s.api.send(ctx, http.MethodPost, "transitions/undo", body)
+			return showAs(s, answer, err, "tokens", s.printUndoPreview)
+		}
 		answer, err := s.api.send(ctx, http.MethodPost, "transitions/undo", body)
 		return showAs(s, answer, err, "", func(undone struct {
 			Count uint64 `json:"count"`
@@ -141,4 +148,35 @@ upstream, a proxy or a network was at fault and not they.`,
 			return nil
 		})
 	})
+}
+
+// undoPreview is what would be undone, and of which tokens; the first of them.
+type undoPreview struct {
+	Count      int `json:"count"`
+	TokenCount int `json:"token_count"`
+	Tokens     []struct {
+		TokenID     string     `json:"token_id"`
+		Name        string     `json:"name"`
+		Upstream    string     `json:"upstream"`
+		Since       *time.Time `json:"since"`
+		Whole       bool       `json:"whole"`
+		Models      int        `json:"models"`
+		Transitions int        `json:"transitions"`
+	} `json:"tokens"`
+}
+
+func (s *session) printUndoPreview(preview undoPreview) error {
+	rows := s.table("ID", "NAME", "UPSTREAM", "SINCE", "COMES BACK")
+	for _, t := range preview.Tokens {
+		back := fmt.Sprintf("for %d models", t.Models)
+		if t.Whole {
+			back = "as a whole"
+		}
+		rows.row(t.TokenID, t.Name, t.Upstream, s.age(t.Since), back)
+	}
+	if err := rows.flush(); err != nil {
+		return err
+	}
+	s.say("%d transitions of %d tokens would be undone; nothing has changed", preview.Count, preview.TokenCount)
+	return nil
 }

@@ -95,6 +95,7 @@ var allowed = map[string][]string{
 	// What an upstream tells beside chats.
 	"internal/account":    {"internal/chat", "internal/upstream"},
 	"internal/errand":     {"internal/upstream", "internal/lease"},
+	"internal/tokentest":  {"internal/caller", "internal/chat", "internal/lease", "internal/money", "internal/ondemand", "internal/reqlog", "internal/upstream"},
 	"internal/quota":      {},
 	"internal/quotaboard": {"internal/quota"},
 	"internal/routing":    {"internal/chat", "internal/pattern"},
@@ -123,8 +124,8 @@ var allowed = map[string][]string{
 		"internal/chat", "internal/caller", "internal/dialect", "internal/auth", "internal/lease", "internal/sse", "internal/gather", "internal/metrics", "internal/accesslog", "internal/headerlog",
 		"internal/idempotency", "internal/remembered", "internal/forwarded", "internal/reqbody", "internal/carried", "internal/keyform",
 	},
-	"internal/adminapi":  {"internal/spreadsheet", "internal/keyform", "internal/money", "internal/pricing", "internal/quota", "internal/quotaboard", "internal/routing", "internal/nullable", "internal/consequence", "internal/logentry", "internal/storeerr", "internal/chat", "internal/upstream", "internal/usage", "internal/auth", "internal/jsonapi", "internal/tokenform", "internal/backup", "internal/backupform", "internal/changeset"},
-	"internal/web":       {"internal/caller", "internal/consequence", "internal/keyform", "internal/money", "internal/pricing", "internal/pattern", "internal/quota", "internal/quotaboard", "internal/routing", "internal/storeerr", "internal/chat", "internal/auth", "internal/forwarded", "internal/jsonapi", "internal/connect", "internal/usage", "internal/ondemand", "internal/tokenform", "internal/backup", "internal/backupform", "internal/changeset", "internal/news", "internal/sse"},
+	"internal/adminapi":  {"internal/tokentest", "internal/spreadsheet", "internal/keyform", "internal/money", "internal/pricing", "internal/quota", "internal/quotaboard", "internal/routing", "internal/nullable", "internal/consequence", "internal/logentry", "internal/storeerr", "internal/chat", "internal/upstream", "internal/usage", "internal/auth", "internal/jsonapi", "internal/tokenform", "internal/backup", "internal/backupform", "internal/changeset"},
+	"internal/web":       {"internal/tokentest", "internal/caller", "internal/consequence", "internal/keyform", "internal/money", "internal/pricing", "internal/pattern", "internal/quota", "internal/quotaboard", "internal/routing", "internal/storeerr", "internal/chat", "internal/auth", "internal/forwarded", "internal/jsonapi", "internal/connect", "internal/usage", "internal/ondemand", "internal/tokenform", "internal/backup", "internal/backupform", "internal/changeset", "internal/news", "internal/sse"},
 	"internal/reference": {"internal/nullable", "internal/logentry", "internal/storeerr", "internal/chat", "internal/auth", "internal/jsonapi"},
 	"internal/jsonapi":   {"internal/auth", "internal/chat", "internal/forwarded", "internal/reqbody"},
 	"internal/admincli":  {"internal/keyform", "internal/tokenform", "internal/pricing", "internal/logentry", "internal/spreadsheet", "internal/connect", "internal/backupcli", "internal/backupform"}, // else it knows the admin API from outside

@@ -101,6 +101,10 @@ func (g *Gate) admin(token bool, choice lease.Choice) Sender {
 	return Sender{Caller: from, Choice: choice}
 }
 
+// FromPage is who asks by the form of a page. That a session has sent it is for whoever reads it
+// to see.
+func (g *Gate) FromPage() caller.Caller { return g.admin(false, lease.Choice{}).Caller }
+
 // client makes the Sender of a request with a client key.
 func (g *Gate) client(r *http.Request, secret caller.Secret, choosesToken bool, now time.Time) (Sender, error) {
 	key, err := g.keyOf(r, secret, now)

@@ -1,10 +1,13 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"google.golang.org/grpc/codes"
@@ -30,7 +33,7 @@ var activitySources = map[string]tokenstorev1.ActivitySource{
 // activityKinds are what can be asked for: kinds of events, then actions.
 var activityKinds = []string{
 	"cooling", "parked", "recovered", "enabled", "undone", "released",
-	"tokens deleted", "tokens disabled", "tokens enabled", "tokens released", "tokens imported", "tokens exported",
+	"tokens deleted", "tokens disabled", "tokens enabled", "tokens released", "tokens imported", "tokens exported", "tokens tested",
 	"token created", "token changed", "token deleted", "token restored", "token released", "transitions undone", "change undone",
 	"key created", "key changed", "key disabled", "key enabled", "key rotated", "key deleted", "key restored",
 	"settings changed", "settings reset", "upstream put", "upstream deleted", "route put", "route deleted",
@@ -89,8 +92,12 @@ type activityData struct {
 	// Class, Upstream and From are what a link has filled in of the form that undoes what failures
 	// did.
 	Class, Upstream, From string
-	Rows                  []activityRow
-	Next, First           string
+	// UndoFrom is from when on it undoes, at first.
+	UndoFrom string
+	// Undone is how many transitions were just undone; nil: it was not about that.
+	Undone      *uint64
+	Rows        []activityRow
+	Next, First string
 	// PeopleOnly: the tokenstore is of before, and tells what admins did alone.
 	PeopleOnly bool
 }
@@ -106,6 +113,10 @@ func (s *Site) loadActivity(ctx context.Context, c *gin.Context) (any, error) {
 	data := activityData{
 		Filter: activityFilterOf(c.Request.URL.Query()), Classes: blaming,
 		Class: c.Query("class"), Upstream: c.Query("upstream"), From: c.Query("from"),
+	}
+	data.UndoFrom = cmp.Or(data.From, logTime(time.Now().Add(-time.Hour)))
+	if n, err := strconv.ParseUint(c.Query("undone"), 10, 32); err == nil {
+		data.Undone = &n
 	}
 	request, err := data.Filter.request(c.Query("cursor"))
 	if err != nil {

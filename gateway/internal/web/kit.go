@@ -77,7 +77,7 @@ func (s *Site) loadKit(_ context.Context, c *gin.Context) (any, error) {
 		Trouble:   page{Problem: texts["problem.store_away"], Degraded: &outage{kitAfter(0), kitAfter(time.Hour)}},
 		Charts:    kitCharts(), Use: kitUse(), Histogram: kitHistogram(),
 		Filter:   logFilter{Status: "failure", Model: "gpt-4o", Retried: "true", From: kitTime.Format(time.RFC3339)},
-		Accounts: tokensData{Rows: tokens, Table: table, Total: &total}, Choices: table.poolChoices(upstreams, pools),
+		Accounts: tokensData{Rows: tokens, Table: table, Columns: tokenColumns[:usualColumns], Total: &total}, Choices: table.poolChoices(upstreams, pools),
 		Entries: kitEntries(), Requests: kitRequests(), History: kitHistory(), Quotas: kitQuotas(),
 		Prices: kitPrices(), Parts: priceParts, Settings: kitSettings(), Shares: kitShares(), Form: kitForm(texts["kit.wrong"]),
 		Connect: connectPanel{Target: connect.Target{URL: "https://carousel.example", Model: "gpt-4o"}, Clients: connect.Clients(), Models: []string{"gpt-4o", "o3"}},
@@ -283,7 +283,10 @@ func kitSettings() []setting {
 }
 
 func kitShares() *shares {
-	return &shares{Since: kitAfter(0), More: 2, Tokens: []tokenShare{{"kit-ready", "anna", "deepseek", 60, 90}, {"kit-cooling", "bob", "deepseek", 30, 90}}}
+	return &shares{Since: kitAfter(0), More: 2, Tokens: []tokenShare{
+		{"kit-ready", "anna", "deepseek", 60, 90, forecast{Weight: 2, Weights: 2, Fill: fillAll}},
+		{"kit-cooling", "bob", "deepseek", 30, 90, forecast{Weights: 2, Fill: fillNone}},
+	}}
 }
 
 // kitForm has a field that is wrong.

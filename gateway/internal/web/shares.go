@@ -8,7 +8,6 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"carousel.internal/gateway/internal/usage"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -33,6 +32,8 @@ type shares struct {
 type tokenShare struct {
 	ID, Name, Upstream string
 	Requests, OfPool   uint64
+	// Forecast is what it would get from now on.
+	Forecast forecast
 }
 
 // sharesNow returns the shares; nil where there are none, or too many tokens, or they can't be had:
@@ -53,31 +54,40 @@ func (s *Site) sharesNow(ctx context.Context, now time.Time) *shares {
 	if err != nil {
 		return nil
 	}
-	found, err := usage.FindTokens(ctx, s.Tokens, usage.IDs(used.GetRows(), (*tokenstorev1.UsageRow).GetTokenId))
-	if err != nil || len(found) == 0 {
+	listed, err := s.Tokens.ListTokens(ctx, &tokenstorev1.ListTokensRequest{Limit: sharedAmong})
+	if err != nil || len(listed.GetTokens()) == 0 {
 		return nil
 	}
-	return sharesOf(used, found)
+	return sharesOf(used, listed.GetTokens(), s.HasAccounts)
 }
 
-func sharesOf(used *tokenstorev1.QueryUsageResponse, found map[string]*tokenstorev1.Token) *shares {
-	ofPool := map[string]uint64{}
-	made := &shares{Since: used.GetFrom()}
+// sharesOf are the shares of all tokens, and what they would get. tells says of an upstream whether
+// it tells of the accounts behind its tokens.
+func sharesOf(used *tokenstorev1.QueryUsageResponse, tokens []*tokenstorev1.Token, tells func(upstreamName string) bool) *shares {
+	requests, ofPool := map[string]uint64{}, map[string]uint64{}
 	for _, row := range used.GetRows() {
-		token := found[row.GetTokenId()]
-		if token == nil { // deleted, or nobody's
-			continue
+		requests[row.GetTokenId()] += row.GetSums().GetRequests()
+	}
+	pools := map[string][]*tokenstorev1.Token{}
+	for _, token := range tokens { // what is deleted, or nobody's, counts for none
+		ofPool[token.GetUpstream()] += requests[token.GetId()]
+		pools[token.GetUpstream()] = append(pools[token.GetUpstream()], token)
+	}
+	made := &shares{Since: used.GetFrom()}
+	for name, pool := range pools {
+		foretold := forecastOf(pool, tells(name))
+		for _, token := range pool {
+			made.Tokens = append(made.Tokens, tokenShare{
+				ID: token.GetId(), Name: tokenRow{token}.Name(), Upstream: name, Requests: requests[token.GetId()], Forecast: foretold[token.GetId()],
+			})
 		}
-		ofPool[row.GetUpstream()] += row.GetSums().GetRequests()
-		made.Tokens = append(made.Tokens, tokenShare{
-			ID: token.GetId(), Name: tokenRow{token}.Name(), Upstream: row.GetUpstream(), Requests: row.GetSums().GetRequests(),
-		})
 	}
 	for i, share := range made.Tokens {
 		made.Tokens[i].OfPool = ofPool[share.Upstream]
 	}
-	slices.SortStableFunc(made.Tokens, func(a, b tokenShare) int { // the busiest pools come first
-		return cmp.Or(cmp.Compare(b.OfPool, a.OfPool), cmp.Compare(a.Upstream, b.Upstream), cmp.Compare(b.Requests, a.Requests))
+	slices.SortFunc(made.Tokens, func(a, b tokenShare) int { // the busiest pools come first
+		return cmp.Or(cmp.Compare(b.OfPool, a.OfPool), cmp.Compare(a.Upstream, b.Upstream), cmp.Compare(b.Requests, a.Requests),
+			cmp.Compare(b.Forecast.Weight, a.Forecast.Weight), cmp.Compare(a.ID, b.ID))
 	})
 	made.More = max(len(made.Tokens)-sharesShown, 0)
 	made.Tokens = made.Tokens[:len(made.Tokens)-made.More]

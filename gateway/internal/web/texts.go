@@ -67,13 +67,13 @@ func (t texts) label(family, value string) string {
 // note is what there is to say of one of a family's values; empty where that is nothing.
 func (t texts) note(family, value string) string { return t[family+"."+value] }
 
-// forScripts are the texts that the page's scripts need, as a module: their own, and
-// the names of the classes.
+// forScripts are the texts that the page's scripts need, as a module: their own, the names of the
+// classes, and what to do about those that tests find.
 func (t texts) forScripts() []byte {
 	own := map[string]string{}
 	for key, text := range t {
 		name, ours := strings.CutPrefix(key, "js.")
-		if ours || strings.HasPrefix(key, "class.") {
+		if ours || strings.HasPrefix(key, "class.") || strings.HasPrefix(key, "test_advice.") {
 			own[name] = text
 		}
 	}

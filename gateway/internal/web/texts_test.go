@@ -12,6 +12,7 @@ import (
 
 	"carousel.internal/gateway/internal/pricing"
 	"carousel.internal/gateway/internal/routing"
+	"carousel.internal/gateway/internal/tokentest"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -82,7 +83,7 @@ func TestTextsThatAreUsed(t *testing.T) {
 		"restore_action.", "backup_kind.", "key_state.", "key_done.", "key_keep.", "key_unit.", "key_period.", "limit.", "connect_note.",
 		"home.able_", "home.stuck_", "need.", "need_one.", "need_at.", "need_help.", "need_action.",
 		"activity.source.", "event.", "deed.", "subject.", "field.",
-		"chip.", "kit_state.", "kit.wrong",
+		"chip.", "kit_state.", "kit.wrong", "test_advice.", "column.", "fill.",
 	}
 	for key := range catalogue {
 		inFamily := slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(key, family) })
@@ -115,6 +116,14 @@ func TestNamesHaveTexts(t *testing.T) {
 			t.Errorf("parameter.%s", name)
 		}
 	}
+	for _, class := range tokentest.Classes() {
+		if catalogue["test_advice."+class] != tokentest.Advice(class) {
+			t.Errorf("test_advice.%s", class)
+		}
+		if catalogue["class."+class] == "" && class != "seal_refused" { // which a question of a word can't meet
+			t.Errorf("class.%s", class)
+		}
+	}
 	for family, names := range map[string][]string{
 		"js.excluded_":       {"disabled", "parked", "expired", "cooling", "cooling_model", "probing", "probing_model", "quarantined", "capped"},
 		"why_token.":         {"disabled", "parked", "expired", "cooling", "cooling_model", "probing", "probing_model", "quarantined", "capped"},
@@ -128,6 +137,8 @@ func TestNamesHaveTexts(t *testing.T) {
 		"cost_quality.":      {"reported", "estimated", "partial", "unpriced"},
 		"use.by_":            useDimensions,
 		"use.of_":            useDimensions,
+		"column.":            tokenColumns,
+		"fill.":              {string(fillAll), string(fillFirst), string(fillThen), string(fillNone), string(fillUnknown)},
 		"use.measure_":       useMeasures,
 		"chart.use_":         useMeasures,
 		"price_part.":        priceParts,

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -28,8 +27,6 @@ type tokenData struct {
 	// Models can be asked for an explanation, and a test: those that the upstream lists, or all
 	// where it lists none.
 	Models []string
-	// URL is where chat requests go.
-	URL string
 }
 
 // goneData is what the page of a token shows that is not there: it may be brought back.
@@ -52,7 +49,7 @@ func (s *Site) loadToken(ctx context.Context, c *gin.Context) (any, error) {
 		return nil, err
 	}
 	data := tokenData{
-		Token: tokenRow{answer.GetToken()}, Models: s.modelsOf(answer.GetToken().GetUpstream()), URL: s.RoutePrefix + "/v1/chat/completions", HasAccount: s.HasAccounts(answer.GetToken().GetUpstream()), HasLogin: s.HasLogins(answer.GetToken().GetUpstream()),
+		Token: tokenRow{answer.GetToken()}, Models: s.modelsOf(answer.GetToken().GetUpstream()), HasAccount: s.HasAccounts(answer.GetToken().GetUpstream()), HasLogin: s.HasLogins(answer.GetToken().GetUpstream()),
 	}
 	told, err := s.Tokens.ListTransitions(ctx, &tokenstorev1.ListTransitionsRequest{Id: id})
 	if err != nil {
@@ -67,10 +64,7 @@ func (s *Site) loadToken(ctx context.Context, c *gin.Context) (any, error) {
 // modelsOf are the models that an upstream serves, as far as its list or that of others names them;
 // all models where there is none.
 func (s *Site) modelsOf(upstreamName string) []string {
-	served := filter(idsOf(s.Listed()), func(model string) bool {
-		chain, err := s.Prospects(model, "")
-		return err == nil && slices.ContainsFunc(chain.Targets, func(target routing.Target) bool { return target.Upstream == upstreamName })
-	})
+	served := routing.Serving(s.Listed(), s.Prospects, upstreamName)
 	if len(served) == 0 {
 		return s.modelIDs()
 	}

@@ -63,15 +63,14 @@ func rowsOf(tokens []*tokenstorev1.Token) []tokenRow {
 type tokensData struct {
 	Rows []tokenRow
 	// Table is what the list is: its filter, order and page.
-	Table tokenTable
+	Table   tokenTable
+	Columns columns
 	// Total is how many match; nil where the tokenstore does not count them.
 	Total     *uint32
 	Pools     []poolChoice
 	Upstreams []string
 	// Logins are the upstreams that people can log in to in the browser.
 	Logins []string
-	// URL is where chat requests go.
-	URL string
 	// Next is the address of the next page where only its cursor is known; First is that of the
 	// first page then; empty where there is none.
 	Next, First string
@@ -121,7 +120,7 @@ func (d tokensData) Later() string {
 func (d tokensData) Wide() bool { return d.Table.Upstream == "" }
 
 func (s *Site) loadTokens(ctx context.Context, c *gin.Context) (any, error) {
-	data := tokensData{Table: readTokenTable(c.Request.URL), URL: s.RoutePrefix + "/v1/chat/completions"}
+	data := tokensData{Table: readTokenTable(c.Request.URL), Columns: columnsOf(c.Request)}
 	request := data.Table.request()
 	if cursor := c.Query("cursor"); cursor != "" { // of a tokenstore that does not know places
 		request.Cursor, request.Offset = cursor, 0

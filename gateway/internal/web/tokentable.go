@@ -37,10 +37,7 @@ func readTokenTable(here *url.URL) tokenTable {
 	query := here.Query()
 	table := tokenTable{
 		Query: query.Get("q"), Upstream: query.Get("upstream"), State: query.Get("state"), Tag: query.Get("tag"),
-		Sort: query.Get("sort"), Page: 1, Size: tableSizes[0],
-	}
-	if _, _, known := tokenform.Sort(table.Sort); !known {
-		table.Sort = newestFirst
+		Sort: sortOr(query.Get("sort")), Page: 1, Size: tableSizes[0],
 	}
 	if page, err := strconv.Atoi(query.Get("page")); err == nil {
 		table.Page = min(max(page, 1), maxTablePage)
@@ -49,6 +46,14 @@ func readTokenTable(here *url.URL) tokenTable {
 		table.Size = size
 	}
 	return table
+}
+
+// sortOr is an order, or the usual one where it is none.
+func sortOr(order string) string {
+	if _, _, known := tokenform.Sort(order); !known {
+		return newestFirst
+	}
+	return order
 }
 
 // request asks the tokenstore for what the table shows. One that knows no orders lists the newest

@@ -23,6 +23,7 @@ import (
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/news"
 	"carousel.internal/gateway/internal/routing"
+	"carousel.internal/gateway/internal/tokentest"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -31,6 +32,8 @@ type Tokens interface {
 	ListTokens(context.Context, *tokenstorev1.ListTokensRequest, ...grpc.CallOption) (*tokenstorev1.ListTokensResponse, error)
 	GetToken(context.Context, *tokenstorev1.GetTokenRequest, ...grpc.CallOption) (*tokenstorev1.GetTokenResponse, error)
 	ListTransitions(context.Context, *tokenstorev1.ListTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.ListTransitionsResponse, error)
+	PreviewUndo(context.Context, *tokenstorev1.PreviewUndoRequest, ...grpc.CallOption) (*tokenstorev1.PreviewUndoResponse, error)
+	UndoTransitions(context.Context, *tokenstorev1.UndoTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.UndoTransitionsResponse, error)
 	ListTokenAccounts(context.Context, *tokenstorev1.ListTokenAccountsRequest, ...grpc.CallOption) (*tokenstorev1.ListTokenAccountsResponse, error)
 	AcknowledgeCause(context.Context, *tokenstorev1.AcknowledgeCauseRequest, ...grpc.CallOption) (*tokenstorev1.AcknowledgeCauseResponse, error)
 	SummarizePools(context.Context, *tokenstorev1.SummarizePoolsRequest, ...grpc.CallOption) (*tokenstorev1.SummarizePoolsResponse, error)
@@ -83,6 +86,7 @@ type Deps struct {
 	Logs     RequestLog
 	Audit    AuditLog
 	Logins   Logins
+	Tests    *tokentest.Desk
 	Prices   Prices
 	// News tells whether there is anything new for those who look at pages.
 	News News
@@ -172,6 +176,10 @@ func (s *Site) Routes(router gin.IRouter) {
 	site.Match(read, "/logs/tail", s.tail)
 	site.Match(read, "/search/hits", s.searchHits)
 	site.POST("/alarms/acknowledge", s.acknowledgeAlarm)
+	site.POST("/tokens/test", s.testTokens)
+	site.Match(read, "/tokens/test", testsAddress)
+	site.Match(read, "/tokens/columns", s.chooseColumns)
+	site.POST("/activity/undo", s.undoTransitions)
 	site.POST("/routes/edit", s.saveRoute)
 	site.POST("/routes/delete", s.deleteRoute)
 	site.POST("/prices/edit", s.savePrice)
@@ -203,6 +211,7 @@ func (s *Site) Routes(router gin.IRouter) {
 		"/logs":          s.page(logsPage),
 		"/logs/:id":      s.page(logEntryPage),
 		"/activity":      s.page(activityPage),
+		"/activity/undo": s.page(undoPage),
 		"/activity/:id":  s.page(changePage),
 		"/usage":         s.page(usePage),
 		"/usage/left":    s.page(leftPage),

@@ -117,6 +117,14 @@ func (s *store) SummarizePools(_ context.Context, r *tokenstorev1.SummarizePools
 	return ask[*tokenstorev1.SummarizePoolsResponse](s, r)
 }
 
+func (s *store) PreviewUndo(_ context.Context, r *tokenstorev1.PreviewUndoRequest, _ ...grpc.CallOption) (*tokenstorev1.PreviewUndoResponse, error) {
+	return ask[*tokenstorev1.PreviewUndoResponse](s, r)
+}
+
+func (s *store) UndoTransitions(_ context.Context, r *tokenstorev1.UndoTransitionsRequest, _ ...grpc.CallOption) (*tokenstorev1.UndoTransitionsResponse, error) {
+	return ask[*tokenstorev1.UndoTransitionsResponse](s, r)
+}
+
 func (s *store) AcknowledgeCause(_ context.Context, r *tokenstorev1.AcknowledgeCauseRequest, _ ...grpc.CallOption) (*tokenstorev1.AcknowledgeCauseResponse, error) {
 	return ask[*tokenstorev1.AcknowledgeCauseResponse](s, r)
 }
@@ -236,6 +244,8 @@ func full() *store {
 		&tokenstorev1.GetTokenResponse{Token: cooling},
 		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: 3, Cooling: 1, Parked: 4, NeedsLogin: 4, Expiring: 2, Causes: causes}}},
 		&tokenstorev1.AcknowledgeCauseResponse{Acknowledged: true},
+		&tokenstorev1.PreviewUndoResponse{Count: 412, TokenCount: 401, Tokens: []*tokenstorev1.PreviewedUndo{{TokenId: "t2", TokenName: hostile, Upstream: hostile, Since: moment, Transitions: 3, Whole: true, Models: 2}}},
+		&tokenstorev1.UndoTransitionsResponse{Count: 412},
 		&tokenstorev1.ListTransitionsResponse{Transitions: history},
 		&tokenstorev1.ListAuditResponse{Entries: []*tokenstorev1.AuditEntry{deed, {At: moment, Action: hostile}}, NextCursor: "more"},
 		&tokenstorev1.ListActivityResponse{Activities: []*tokenstorev1.Activity{activityOf(deed), activityOf(&tokenstorev1.AuditEntry{At: moment, Action: hostile, Undoable: true, RequestId: "r/2"}), happened(0, "t2", hostile, history[0])}, NextCursor: "more"},
@@ -312,7 +322,7 @@ func newSite(t *testing.T, s *store) *site {
 		Tokens: s, Config: s, Logs: s, Audit: s, Logins: s, Prices: s, Backups: &s.desk, Uploads: backup.NewUploads(), News: s, Models: models, Servable: func() []chat.Model { return models()[1:3] }, Version: "1.2.3",
 		Degraded: func() (time.Time, time.Time, bool) { return moment.AsTime(), moment.AsTime(), s.degraded },
 		Leases:   s, Prospects: prospects, Listed: models, Dialects: []string{"openai", "anthropic"},
-		Keys: keyService{s}, Usage: usageService{s}, KeyHolder: keyHolder,
+		Keys: keyService{s}, Usage: usageService{s}, KeyHolder: keyHolder, Tests: testDesk(),
 		HasAccounts: func(name string) bool { return name == "cursor" },
 		HasLogins:   func(name string) bool { return name == "cursor" },
 		Priced:      func(_, model string) bool { return model == "gpt-4o" },
@@ -422,7 +432,7 @@ var pages = []string{
 	"/admin/logs", "/admin/logs?status=failure&stream=true&from=2026-01-31T12:00", "/admin/logs/chatcmpl-1", "/admin/settings", "/admin/pages",
 	"/admin/upstreams", "/admin/routes", "/admin/routes?saved=fast", "/admin/routes/edit", "/admin/routes/edit?name=fast", "/admin/why?model=fast", "/admin/why?model=m1", "/admin/why?model=nope", "/admin/why",
 	"/admin/keys", "/admin/keys?state=deleted&q=x&tag=y&deleted=k1", "/admin/keys/new", "/admin/keys/k1", "/admin/keys/k1?range=30d&done=saved&model=m1",
-	"/admin/quotas", "/admin/logins/l1", "/admin/try", "/admin/activity", "/admin/activity?source=carousel&kind=parked", "/admin/activity/r1", "/admin/activity?cursor=c1&class=auth&upstream=cursor&from=2026-01-31T12:00:00Z",
+	"/admin/quotas", "/admin/logins/l1", "/admin/try", "/admin/activity", "/admin/activity?source=carousel&kind=parked", "/admin/activity/r1", "/admin/activity?undone=3", "/admin/activity/undo?class=auth&from=2026-01-31T12:00", "/admin/activity?cursor=c1&class=auth&upstream=cursor&from=2026-01-31T12:00:00Z",
 	"/admin/usage", "/admin/usage?range=24h&by=model&measure=tokens", "/admin/usage?range=own&from=2026-01-31&by=upstream&measure=requests&key=abcdefghijklmnop",
 	"/admin/prices", "/admin/prices?q=claude", "/admin/prices?saved=m", "/admin/prices/edit", "/admin/prices/edit?match=gpt-4o", "/admin/prices/import",
 	"/admin/backup", "/admin/usage/left", "/admin/models", "/admin/models?q=m&state=none", "/admin/search", "/admin/search?q=t2", "/admin/kit",
@@ -842,7 +852,7 @@ func TestActivityPage(t *testing.T) {
 	chosen := page.all(func(n *html.Node) bool {
 		return n.Data == "option" && slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == "selected" })
 	})
-	if len(chosen) != 2 || text(chosen[0]) != "Quota used up" || text(chosen[1]) != "cursor" || attribute(page.byID("undo-from"), "data-from") != "2026-01-31T12:00:00Z" {
+	if len(chosen) != 2 || text(chosen[0]) != "Quota used up" || text(chosen[1]) != "cursor" || attribute(page.byID("undo-from"), "data-utc") != "2026-01-31T12:00:00Z" {
 		t.Errorf("the form is not filled in: %d options", len(chosen))
 	}
 	links := page.all(func(n *html.Node) bool { return n.Data == "a" && attribute(n, "rel") == "next" })

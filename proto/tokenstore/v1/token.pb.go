@@ -3346,6 +3346,245 @@ func (x *UndoTransitionsRequest) GetBy() string {
 	return ""
 }
 
+type PreviewUndoRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The class of the outcomes.
+	Class string                 `protobuf:"bytes,1,opt,name=class,proto3" json:"class,omitempty"`
+	From  *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
+	// Unset: now.
+	To *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=to,proto3" json:"to,omitempty"`
+	// Empty: all.
+	Upstream string `protobuf:"bytes,4,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	// Empty: all of the upstream's.
+	TokenId       string `protobuf:"bytes,5,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewUndoRequest) Reset() {
+	*x = PreviewUndoRequest{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewUndoRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewUndoRequest) ProtoMessage() {}
+
+func (x *PreviewUndoRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewUndoRequest.ProtoReflect.Descriptor instead.
+func (*PreviewUndoRequest) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *PreviewUndoRequest) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *PreviewUndoRequest) GetFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *PreviewUndoRequest) GetTo() *timestamppb.Timestamp {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *PreviewUndoRequest) GetUpstream() string {
+	if x != nil {
+		return x.Upstream
+	}
+	return ""
+}
+
+func (x *PreviewUndoRequest) GetTokenId() string {
+	if x != nil {
+		return x.TokenId
+	}
+	return ""
+}
+
+type PreviewUndoResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many transitions would be taken back, and of how many tokens.
+	Count      uint32 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	TokenCount uint32 `protobuf:"varint,2,opt,name=token_count,json=tokenCount,proto3" json:"token_count,omitempty"`
+	// The first 200, those that rest for the longest time first.
+	Tokens        []*PreviewedUndo `protobuf:"bytes,3,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewUndoResponse) Reset() {
+	*x = PreviewUndoResponse{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewUndoResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewUndoResponse) ProtoMessage() {}
+
+func (x *PreviewUndoResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewUndoResponse.ProtoReflect.Descriptor instead.
+func (*PreviewUndoResponse) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *PreviewUndoResponse) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *PreviewUndoResponse) GetTokenCount() uint32 {
+	if x != nil {
+		return x.TokenCount
+	}
+	return 0
+}
+
+func (x *PreviewUndoResponse) GetTokens() []*PreviewedUndo {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
+// PreviewedUndo is what would be taken back of one token.
+type PreviewedUndo struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	TokenId  string                 `protobuf:"bytes,1,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
+	Upstream string                 `protobuf:"bytes,2,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	// What people call it: its alias, or its masked secret.
+	TokenName string `protobuf:"bytes,3,opt,name=token_name,json=tokenName,proto3" json:"token_name,omitempty"`
+	// When the first of the transitions was.
+	Since       *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
+	Transitions uint32                 `protobuf:"varint,5,opt,name=transitions,proto3" json:"transitions,omitempty"`
+	// The token itself is as it was before; unset: only for models.
+	Whole bool `protobuf:"varint,6,opt,name=whole,proto3" json:"whole,omitempty"`
+	// For how many models it is.
+	Models        uint32 `protobuf:"varint,7,opt,name=models,proto3" json:"models,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewedUndo) Reset() {
+	*x = PreviewedUndo{}
+	mi := &file_tokenstore_v1_token_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewedUndo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewedUndo) ProtoMessage() {}
+
+func (x *PreviewedUndo) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_token_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewedUndo.ProtoReflect.Descriptor instead.
+func (*PreviewedUndo) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *PreviewedUndo) GetTokenId() string {
+	if x != nil {
+		return x.TokenId
+	}
+	return ""
+}
+
+func (x *PreviewedUndo) GetUpstream() string {
+	if x != nil {
+		return x.Upstream
+	}
+	return ""
+}
+
+func (x *PreviewedUndo) GetTokenName() string {
+	if x != nil {
+		return x.TokenName
+	}
+	return ""
+}
+
+func (x *PreviewedUndo) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *PreviewedUndo) GetTransitions() uint32 {
+	if x != nil {
+		return x.Transitions
+	}
+	return 0
+}
+
+func (x *PreviewedUndo) GetWhole() bool {
+	if x != nil {
+		return x.Whole
+	}
+	return false
+}
+
+func (x *PreviewedUndo) GetModels() uint32 {
+	if x != nil {
+		return x.Models
+	}
+	return 0
+}
+
 type UndoTokenTransitionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -3362,7 +3601,7 @@ type UndoTokenTransitionsRequest struct {
 
 func (x *UndoTokenTransitionsRequest) Reset() {
 	*x = UndoTokenTransitionsRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[43]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3374,7 +3613,7 @@ func (x *UndoTokenTransitionsRequest) String() string {
 func (*UndoTokenTransitionsRequest) ProtoMessage() {}
 
 func (x *UndoTokenTransitionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[43]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3387,7 +3626,7 @@ func (x *UndoTokenTransitionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoTokenTransitionsRequest.ProtoReflect.Descriptor instead.
 func (*UndoTokenTransitionsRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{43}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *UndoTokenTransitionsRequest) GetId() string {
@@ -3434,7 +3673,7 @@ type UndoTransitionsResponse struct {
 
 func (x *UndoTransitionsResponse) Reset() {
 	*x = UndoTransitionsResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[44]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3446,7 +3685,7 @@ func (x *UndoTransitionsResponse) String() string {
 func (*UndoTransitionsResponse) ProtoMessage() {}
 
 func (x *UndoTransitionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[44]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3459,7 +3698,7 @@ func (x *UndoTransitionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoTransitionsResponse.ProtoReflect.Descriptor instead.
 func (*UndoTransitionsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{44}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *UndoTransitionsResponse) GetCount() uint32 {
@@ -3478,7 +3717,7 @@ type UndoTokenTransitionsResponse struct {
 
 func (x *UndoTokenTransitionsResponse) Reset() {
 	*x = UndoTokenTransitionsResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[45]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3490,7 +3729,7 @@ func (x *UndoTokenTransitionsResponse) String() string {
 func (*UndoTokenTransitionsResponse) ProtoMessage() {}
 
 func (x *UndoTokenTransitionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[45]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3503,7 +3742,7 @@ func (x *UndoTokenTransitionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoTokenTransitionsResponse.ProtoReflect.Descriptor instead.
 func (*UndoTokenTransitionsResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{45}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *UndoTokenTransitionsResponse) GetCount() uint32 {
@@ -3524,7 +3763,7 @@ type ReleaseTokenRequest struct {
 
 func (x *ReleaseTokenRequest) Reset() {
 	*x = ReleaseTokenRequest{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[46]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3536,7 +3775,7 @@ func (x *ReleaseTokenRequest) String() string {
 func (*ReleaseTokenRequest) ProtoMessage() {}
 
 func (x *ReleaseTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[46]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3549,7 +3788,7 @@ func (x *ReleaseTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseTokenRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseTokenRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{46}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ReleaseTokenRequest) GetId() string {
@@ -3575,7 +3814,7 @@ type ReleaseTokenResponse struct {
 
 func (x *ReleaseTokenResponse) Reset() {
 	*x = ReleaseTokenResponse{}
-	mi := &file_tokenstore_v1_token_proto_msgTypes[47]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3587,7 +3826,7 @@ func (x *ReleaseTokenResponse) String() string {
 func (*ReleaseTokenResponse) ProtoMessage() {}
 
 func (x *ReleaseTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_token_proto_msgTypes[47]
+	mi := &file_tokenstore_v1_token_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3600,7 +3839,7 @@ func (x *ReleaseTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseTokenResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseTokenResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{47}
+	return file_tokenstore_v1_token_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ReleaseTokenResponse) GetToken() *Token {
@@ -3870,7 +4109,27 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x04from\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
 	"\x02to\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\x12\x1a\n" +
 	"\bupstream\x18\x04 \x01(\tR\bupstream\x12\x0e\n" +
-	"\x02by\x18\x05 \x01(\tR\x02by\"\xaf\x01\n" +
+	"\x02by\x18\x05 \x01(\tR\x02by\"\xbd\x01\n" +
+	"\x12PreviewUndoRequest\x12\x14\n" +
+	"\x05class\x18\x01 \x01(\tR\x05class\x12.\n" +
+	"\x04from\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
+	"\x02to\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\x12\x1a\n" +
+	"\bupstream\x18\x04 \x01(\tR\bupstream\x12\x19\n" +
+	"\btoken_id\x18\x05 \x01(\tR\atokenId\"\x82\x01\n" +
+	"\x13PreviewUndoResponse\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\rR\x05count\x12\x1f\n" +
+	"\vtoken_count\x18\x02 \x01(\rR\n" +
+	"tokenCount\x124\n" +
+	"\x06tokens\x18\x03 \x03(\v2\x1c.tokenstore.v1.PreviewedUndoR\x06tokens\"\xe7\x01\n" +
+	"\rPreviewedUndo\x12\x19\n" +
+	"\btoken_id\x18\x01 \x01(\tR\atokenId\x12\x1a\n" +
+	"\bupstream\x18\x02 \x01(\tR\bupstream\x12\x1d\n" +
+	"\n" +
+	"token_name\x18\x03 \x01(\tR\ttokenName\x120\n" +
+	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12 \n" +
+	"\vtransitions\x18\x05 \x01(\rR\vtransitions\x12\x14\n" +
+	"\x05whole\x18\x06 \x01(\bR\x05whole\x12\x16\n" +
+	"\x06models\x18\a \x01(\rR\x06models\"\xaf\x01\n" +
 	"\x1bUndoTokenTransitionsRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05class\x18\x02 \x01(\tR\x05class\x12.\n" +
@@ -3915,7 +4174,7 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x13TOKEN_ORDER_EXPIRES\x10\x03\x12\x18\n" +
 	"\x14TOKEN_ORDER_REQUESTS\x10\x04\x12\x18\n" +
 	"\x14TOKEN_ORDER_FAILURES\x10\x05\x12\x19\n" +
-	"\x15TOKEN_ORDER_LAST_USED\x10\x062\xf4\r\n" +
+	"\x15TOKEN_ORDER_LAST_USED\x10\x062\xca\x0e\n" +
 	"\fTokenService\x12T\n" +
 	"\vCreateToken\x12!.tokenstore.v1.CreateTokenRequest\x1a\".tokenstore.v1.CreateTokenResponse\x12W\n" +
 	"\fImportTokens\x12\".tokenstore.v1.ImportTokensRequest\x1a#.tokenstore.v1.ImportTokensResponse\x12Z\n" +
@@ -3933,7 +4192,8 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x0eSummarizePools\x12$.tokenstore.v1.SummarizePoolsRequest\x1a%.tokenstore.v1.SummarizePoolsResponse\x12c\n" +
 	"\x10AcknowledgeCause\x12&.tokenstore.v1.AcknowledgeCauseRequest\x1a'.tokenstore.v1.AcknowledgeCauseResponse\x12`\n" +
 	"\x0fListTransitions\x12%.tokenstore.v1.ListTransitionsRequest\x1a&.tokenstore.v1.ListTransitionsResponse\x12`\n" +
-	"\x0fUndoTransitions\x12%.tokenstore.v1.UndoTransitionsRequest\x1a&.tokenstore.v1.UndoTransitionsResponse\x12o\n" +
+	"\x0fUndoTransitions\x12%.tokenstore.v1.UndoTransitionsRequest\x1a&.tokenstore.v1.UndoTransitionsResponse\x12T\n" +
+	"\vPreviewUndo\x12!.tokenstore.v1.PreviewUndoRequest\x1a\".tokenstore.v1.PreviewUndoResponse\x12o\n" +
 	"\x14UndoTokenTransitions\x12*.tokenstore.v1.UndoTokenTransitionsRequest\x1a+.tokenstore.v1.UndoTokenTransitionsResponse\x12W\n" +
 	"\fReleaseToken\x12\".tokenstore.v1.ReleaseTokenRequest\x1a#.tokenstore.v1.ReleaseTokenResponse\x12W\n" +
 	"\fExportTokens\x12\".tokenstore.v1.ExportTokensRequest\x1a#.tokenstore.v1.ExportTokensResponseB4Z2carousel.internal/proto/tokenstore/v1;tokenstorev1b\x06proto3"
@@ -3951,7 +4211,7 @@ func file_tokenstore_v1_token_proto_rawDescGZIP() []byte {
 }
 
 var file_tokenstore_v1_token_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_tokenstore_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
+var file_tokenstore_v1_token_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
 var file_tokenstore_v1_token_proto_goTypes = []any{
 	(CredentialKind)(0),                  // 0: tokenstore.v1.CredentialKind
 	(TokenState)(0),                      // 1: tokenstore.v1.TokenState
@@ -4000,24 +4260,27 @@ var file_tokenstore_v1_token_proto_goTypes = []any{
 	(*ListTransitionsRequest)(nil),       // 44: tokenstore.v1.ListTransitionsRequest
 	(*ListTransitionsResponse)(nil),      // 45: tokenstore.v1.ListTransitionsResponse
 	(*UndoTransitionsRequest)(nil),       // 46: tokenstore.v1.UndoTransitionsRequest
-	(*UndoTokenTransitionsRequest)(nil),  // 47: tokenstore.v1.UndoTokenTransitionsRequest
-	(*UndoTransitionsResponse)(nil),      // 48: tokenstore.v1.UndoTransitionsResponse
-	(*UndoTokenTransitionsResponse)(nil), // 49: tokenstore.v1.UndoTokenTransitionsResponse
-	(*ReleaseTokenRequest)(nil),          // 50: tokenstore.v1.ReleaseTokenRequest
-	(*ReleaseTokenResponse)(nil),         // 51: tokenstore.v1.ReleaseTokenResponse
-	(*timestamppb.Timestamp)(nil),        // 52: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),        // 53: google.protobuf.FieldMask
+	(*PreviewUndoRequest)(nil),           // 47: tokenstore.v1.PreviewUndoRequest
+	(*PreviewUndoResponse)(nil),          // 48: tokenstore.v1.PreviewUndoResponse
+	(*PreviewedUndo)(nil),                // 49: tokenstore.v1.PreviewedUndo
+	(*UndoTokenTransitionsRequest)(nil),  // 50: tokenstore.v1.UndoTokenTransitionsRequest
+	(*UndoTransitionsResponse)(nil),      // 51: tokenstore.v1.UndoTransitionsResponse
+	(*UndoTokenTransitionsResponse)(nil), // 52: tokenstore.v1.UndoTokenTransitionsResponse
+	(*ReleaseTokenRequest)(nil),          // 53: tokenstore.v1.ReleaseTokenRequest
+	(*ReleaseTokenResponse)(nil),         // 54: tokenstore.v1.ReleaseTokenResponse
+	(*timestamppb.Timestamp)(nil),        // 55: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),        // 56: google.protobuf.FieldMask
 }
 var file_tokenstore_v1_token_proto_depIdxs = []int32{
 	1,  // 0: tokenstore.v1.Token.state:type_name -> tokenstore.v1.TokenState
-	52, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
-	52, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
-	52, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	52, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
+	55, // 1: tokenstore.v1.Token.last_used_at:type_name -> google.protobuf.Timestamp
+	55, // 2: tokenstore.v1.Token.cooling_until:type_name -> google.protobuf.Timestamp
+	55, // 3: tokenstore.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	55, // 4: tokenstore.v1.Token.created_at:type_name -> google.protobuf.Timestamp
 	0,  // 5: tokenstore.v1.Token.kind:type_name -> tokenstore.v1.CredentialKind
-	52, // 6: tokenstore.v1.Token.refreshed_at:type_name -> google.protobuf.Timestamp
-	52, // 7: tokenstore.v1.Token.next_refresh_at:type_name -> google.protobuf.Timestamp
-	52, // 8: tokenstore.v1.Token.disabled_until:type_name -> google.protobuf.Timestamp
+	55, // 6: tokenstore.v1.Token.refreshed_at:type_name -> google.protobuf.Timestamp
+	55, // 7: tokenstore.v1.Token.next_refresh_at:type_name -> google.protobuf.Timestamp
+	55, // 8: tokenstore.v1.Token.disabled_until:type_name -> google.protobuf.Timestamp
 	4,  // 9: tokenstore.v1.CreateTokenResponse.token:type_name -> tokenstore.v1.Token
 	2,  // 10: tokenstore.v1.ImportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
 	12, // 11: tokenstore.v1.ImportTokensResponse.rejected:type_name -> tokenstore.v1.RejectedLine
@@ -4028,15 +4291,15 @@ var file_tokenstore_v1_token_proto_depIdxs = []int32{
 	3,  // 16: tokenstore.v1.ListTokensRequest.order:type_name -> tokenstore.v1.TokenOrder
 	4,  // 17: tokenstore.v1.ListTokensResponse.tokens:type_name -> tokenstore.v1.Token
 	4,  // 18: tokenstore.v1.GetTokenResponse.token:type_name -> tokenstore.v1.Token
-	53, // 19: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
-	52, // 20: tokenstore.v1.UpdateTokenRequest.disabled_until:type_name -> google.protobuf.Timestamp
+	56, // 19: tokenstore.v1.UpdateTokenRequest.update_mask:type_name -> google.protobuf.FieldMask
+	55, // 20: tokenstore.v1.UpdateTokenRequest.disabled_until:type_name -> google.protobuf.Timestamp
 	4,  // 21: tokenstore.v1.UpdateTokenResponse.token:type_name -> tokenstore.v1.Token
 	2,  // 22: tokenstore.v1.ExportTokensRequest.format:type_name -> tokenstore.v1.TokenFileFormat
 	4,  // 23: tokenstore.v1.RestoreTokenResponse.token:type_name -> tokenstore.v1.Token
 	28, // 24: tokenstore.v1.TokenAccount.quotas:type_name -> tokenstore.v1.TokenQuota
-	52, // 25: tokenstore.v1.TokenAccount.quota_start:type_name -> google.protobuf.Timestamp
-	52, // 26: tokenstore.v1.TokenAccount.as_of:type_name -> google.protobuf.Timestamp
-	52, // 27: tokenstore.v1.TokenAccount.quota_resets_at:type_name -> google.protobuf.Timestamp
+	55, // 25: tokenstore.v1.TokenAccount.quota_start:type_name -> google.protobuf.Timestamp
+	55, // 26: tokenstore.v1.TokenAccount.as_of:type_name -> google.protobuf.Timestamp
+	55, // 27: tokenstore.v1.TokenAccount.quota_resets_at:type_name -> google.protobuf.Timestamp
 	27, // 28: tokenstore.v1.GetTokenAccountResponse.account:type_name -> tokenstore.v1.TokenAccount
 	27, // 29: tokenstore.v1.RecordTokenAccountRequest.account:type_name -> tokenstore.v1.TokenAccount
 	35, // 30: tokenstore.v1.ListTokenAccountsResponse.accounts:type_name -> tokenstore.v1.AccountOfToken
@@ -4044,64 +4307,70 @@ var file_tokenstore_v1_token_proto_depIdxs = []int32{
 	27, // 32: tokenstore.v1.AccountOfToken.account:type_name -> tokenstore.v1.TokenAccount
 	38, // 33: tokenstore.v1.SummarizePoolsResponse.pools:type_name -> tokenstore.v1.PoolState
 	40, // 34: tokenstore.v1.PoolState.causes:type_name -> tokenstore.v1.SharedCause
-	52, // 35: tokenstore.v1.PoolState.next_back:type_name -> google.protobuf.Timestamp
-	52, // 36: tokenstore.v1.PoolState.next_expiry:type_name -> google.protobuf.Timestamp
+	55, // 35: tokenstore.v1.PoolState.next_back:type_name -> google.protobuf.Timestamp
+	55, // 36: tokenstore.v1.PoolState.next_expiry:type_name -> google.protobuf.Timestamp
 	39, // 37: tokenstore.v1.PoolState.models:type_name -> tokenstore.v1.ModelRests
-	52, // 38: tokenstore.v1.ModelRests.next_back:type_name -> google.protobuf.Timestamp
-	52, // 39: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
-	52, // 40: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
-	52, // 41: tokenstore.v1.SharedCause.acknowledged_at:type_name -> google.protobuf.Timestamp
-	52, // 42: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
-	52, // 43: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
+	55, // 38: tokenstore.v1.ModelRests.next_back:type_name -> google.protobuf.Timestamp
+	55, // 39: tokenstore.v1.SharedCause.since:type_name -> google.protobuf.Timestamp
+	55, // 40: tokenstore.v1.SharedCause.next_probe:type_name -> google.protobuf.Timestamp
+	55, // 41: tokenstore.v1.SharedCause.acknowledged_at:type_name -> google.protobuf.Timestamp
+	55, // 42: tokenstore.v1.Transition.at:type_name -> google.protobuf.Timestamp
+	55, // 43: tokenstore.v1.Transition.until:type_name -> google.protobuf.Timestamp
 	43, // 44: tokenstore.v1.ListTransitionsResponse.transitions:type_name -> tokenstore.v1.Transition
-	52, // 45: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
-	52, // 46: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
-	52, // 47: tokenstore.v1.UndoTokenTransitionsRequest.from:type_name -> google.protobuf.Timestamp
-	52, // 48: tokenstore.v1.UndoTokenTransitionsRequest.to:type_name -> google.protobuf.Timestamp
-	4,  // 49: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
-	5,  // 50: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
-	7,  // 51: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
-	9,  // 52: tokenstore.v1.TokenService.PreviewTokens:input_type -> tokenstore.v1.PreviewTokensRequest
-	13, // 53: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
-	15, // 54: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
-	17, // 55: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
-	19, // 56: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
-	23, // 57: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
-	25, // 58: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
-	29, // 59: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
-	31, // 60: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
-	33, // 61: tokenstore.v1.TokenService.ListTokenAccounts:input_type -> tokenstore.v1.ListTokenAccountsRequest
-	36, // 62: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
-	41, // 63: tokenstore.v1.TokenService.AcknowledgeCause:input_type -> tokenstore.v1.AcknowledgeCauseRequest
-	44, // 64: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
-	46, // 65: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
-	47, // 66: tokenstore.v1.TokenService.UndoTokenTransitions:input_type -> tokenstore.v1.UndoTokenTransitionsRequest
-	50, // 67: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
-	21, // 68: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
-	6,  // 69: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
-	8,  // 70: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
-	10, // 71: tokenstore.v1.TokenService.PreviewTokens:output_type -> tokenstore.v1.PreviewTokensResponse
-	14, // 72: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
-	16, // 73: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
-	18, // 74: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
-	20, // 75: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
-	24, // 76: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
-	26, // 77: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
-	30, // 78: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
-	32, // 79: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
-	34, // 80: tokenstore.v1.TokenService.ListTokenAccounts:output_type -> tokenstore.v1.ListTokenAccountsResponse
-	37, // 81: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
-	42, // 82: tokenstore.v1.TokenService.AcknowledgeCause:output_type -> tokenstore.v1.AcknowledgeCauseResponse
-	45, // 83: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
-	48, // 84: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
-	49, // 85: tokenstore.v1.TokenService.UndoTokenTransitions:output_type -> tokenstore.v1.UndoTokenTransitionsResponse
-	51, // 86: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
-	22, // 87: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
-	69, // [69:88] is the sub-list for method output_type
-	50, // [50:69] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	55, // 45: tokenstore.v1.UndoTransitionsRequest.from:type_name -> google.protobuf.Timestamp
+	55, // 46: tokenstore.v1.UndoTransitionsRequest.to:type_name -> google.protobuf.Timestamp
+	55, // 47: tokenstore.v1.PreviewUndoRequest.from:type_name -> google.protobuf.Timestamp
+	55, // 48: tokenstore.v1.PreviewUndoRequest.to:type_name -> google.protobuf.Timestamp
+	49, // 49: tokenstore.v1.PreviewUndoResponse.tokens:type_name -> tokenstore.v1.PreviewedUndo
+	55, // 50: tokenstore.v1.PreviewedUndo.since:type_name -> google.protobuf.Timestamp
+	55, // 51: tokenstore.v1.UndoTokenTransitionsRequest.from:type_name -> google.protobuf.Timestamp
+	55, // 52: tokenstore.v1.UndoTokenTransitionsRequest.to:type_name -> google.protobuf.Timestamp
+	4,  // 53: tokenstore.v1.ReleaseTokenResponse.token:type_name -> tokenstore.v1.Token
+	5,  // 54: tokenstore.v1.TokenService.CreateToken:input_type -> tokenstore.v1.CreateTokenRequest
+	7,  // 55: tokenstore.v1.TokenService.ImportTokens:input_type -> tokenstore.v1.ImportTokensRequest
+	9,  // 56: tokenstore.v1.TokenService.PreviewTokens:input_type -> tokenstore.v1.PreviewTokensRequest
+	13, // 57: tokenstore.v1.TokenService.ListTokens:input_type -> tokenstore.v1.ListTokensRequest
+	15, // 58: tokenstore.v1.TokenService.GetToken:input_type -> tokenstore.v1.GetTokenRequest
+	17, // 59: tokenstore.v1.TokenService.UpdateToken:input_type -> tokenstore.v1.UpdateTokenRequest
+	19, // 60: tokenstore.v1.TokenService.DeleteToken:input_type -> tokenstore.v1.DeleteTokenRequest
+	23, // 61: tokenstore.v1.TokenService.RestoreToken:input_type -> tokenstore.v1.RestoreTokenRequest
+	25, // 62: tokenstore.v1.TokenService.RevealToken:input_type -> tokenstore.v1.RevealTokenRequest
+	29, // 63: tokenstore.v1.TokenService.GetTokenAccount:input_type -> tokenstore.v1.GetTokenAccountRequest
+	31, // 64: tokenstore.v1.TokenService.RecordTokenAccount:input_type -> tokenstore.v1.RecordTokenAccountRequest
+	33, // 65: tokenstore.v1.TokenService.ListTokenAccounts:input_type -> tokenstore.v1.ListTokenAccountsRequest
+	36, // 66: tokenstore.v1.TokenService.SummarizePools:input_type -> tokenstore.v1.SummarizePoolsRequest
+	41, // 67: tokenstore.v1.TokenService.AcknowledgeCause:input_type -> tokenstore.v1.AcknowledgeCauseRequest
+	44, // 68: tokenstore.v1.TokenService.ListTransitions:input_type -> tokenstore.v1.ListTransitionsRequest
+	46, // 69: tokenstore.v1.TokenService.UndoTransitions:input_type -> tokenstore.v1.UndoTransitionsRequest
+	47, // 70: tokenstore.v1.TokenService.PreviewUndo:input_type -> tokenstore.v1.PreviewUndoRequest
+	50, // 71: tokenstore.v1.TokenService.UndoTokenTransitions:input_type -> tokenstore.v1.UndoTokenTransitionsRequest
+	53, // 72: tokenstore.v1.TokenService.ReleaseToken:input_type -> tokenstore.v1.ReleaseTokenRequest
+	21, // 73: tokenstore.v1.TokenService.ExportTokens:input_type -> tokenstore.v1.ExportTokensRequest
+	6,  // 74: tokenstore.v1.TokenService.CreateToken:output_type -> tokenstore.v1.CreateTokenResponse
+	8,  // 75: tokenstore.v1.TokenService.ImportTokens:output_type -> tokenstore.v1.ImportTokensResponse
+	10, // 76: tokenstore.v1.TokenService.PreviewTokens:output_type -> tokenstore.v1.PreviewTokensResponse
+	14, // 77: tokenstore.v1.TokenService.ListTokens:output_type -> tokenstore.v1.ListTokensResponse
+	16, // 78: tokenstore.v1.TokenService.GetToken:output_type -> tokenstore.v1.GetTokenResponse
+	18, // 79: tokenstore.v1.TokenService.UpdateToken:output_type -> tokenstore.v1.UpdateTokenResponse
+	20, // 80: tokenstore.v1.TokenService.DeleteToken:output_type -> tokenstore.v1.DeleteTokenResponse
+	24, // 81: tokenstore.v1.TokenService.RestoreToken:output_type -> tokenstore.v1.RestoreTokenResponse
+	26, // 82: tokenstore.v1.TokenService.RevealToken:output_type -> tokenstore.v1.RevealTokenResponse
+	30, // 83: tokenstore.v1.TokenService.GetTokenAccount:output_type -> tokenstore.v1.GetTokenAccountResponse
+	32, // 84: tokenstore.v1.TokenService.RecordTokenAccount:output_type -> tokenstore.v1.RecordTokenAccountResponse
+	34, // 85: tokenstore.v1.TokenService.ListTokenAccounts:output_type -> tokenstore.v1.ListTokenAccountsResponse
+	37, // 86: tokenstore.v1.TokenService.SummarizePools:output_type -> tokenstore.v1.SummarizePoolsResponse
+	42, // 87: tokenstore.v1.TokenService.AcknowledgeCause:output_type -> tokenstore.v1.AcknowledgeCauseResponse
+	45, // 88: tokenstore.v1.TokenService.ListTransitions:output_type -> tokenstore.v1.ListTransitionsResponse
+	51, // 89: tokenstore.v1.TokenService.UndoTransitions:output_type -> tokenstore.v1.UndoTransitionsResponse
+	48, // 90: tokenstore.v1.TokenService.PreviewUndo:output_type -> tokenstore.v1.PreviewUndoResponse
+	52, // 91: tokenstore.v1.TokenService.UndoTokenTransitions:output_type -> tokenstore.v1.UndoTokenTransitionsResponse
+	54, // 92: tokenstore.v1.TokenService.ReleaseToken:output_type -> tokenstore.v1.ReleaseTokenResponse
+	22, // 93: tokenstore.v1.TokenService.ExportTokens:output_type -> tokenstore.v1.ExportTokensResponse
+	74, // [74:94] is the sub-list for method output_type
+	54, // [54:74] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_token_proto_init() }
@@ -4119,7 +4388,7 @@ func file_tokenstore_v1_token_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_token_proto_rawDesc), len(file_tokenstore_v1_token_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   48,
+			NumMessages:   51,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -35,6 +35,7 @@ const (
 	TokenService_AcknowledgeCause_FullMethodName     = "/tokenstore.v1.TokenService/AcknowledgeCause"
 	TokenService_ListTransitions_FullMethodName      = "/tokenstore.v1.TokenService/ListTransitions"
 	TokenService_UndoTransitions_FullMethodName      = "/tokenstore.v1.TokenService/UndoTransitions"
+	TokenService_PreviewUndo_FullMethodName          = "/tokenstore.v1.TokenService/PreviewUndo"
 	TokenService_UndoTokenTransitions_FullMethodName = "/tokenstore.v1.TokenService/UndoTokenTransitions"
 	TokenService_ReleaseToken_FullMethodName         = "/tokenstore.v1.TokenService/ReleaseToken"
 	TokenService_ExportTokens_FullMethodName         = "/tokenstore.v1.TokenService/ExportTokens"
@@ -90,6 +91,8 @@ type TokenServiceClient interface {
 	// UndoTransitions takes back what a class of outcome did to tokens within a time.
 	// What has happened to them since stays.
 	UndoTransitions(ctx context.Context, in *UndoTransitionsRequest, opts ...grpc.CallOption) (*UndoTransitionsResponse, error)
+	// PreviewUndo tells what UndoTransitions would take back now. Nothing changes.
+	PreviewUndo(ctx context.Context, in *PreviewUndoRequest, opts ...grpc.CallOption) (*PreviewUndoResponse, error)
 	// UndoTokenTransitions is UndoTransitions for one token.
 	UndoTokenTransitions(ctx context.Context, in *UndoTokenTransitionsRequest, opts ...grpc.CallOption) (*UndoTokenTransitionsResponse, error)
 	// ReleaseToken brings back a token that cools, is probed or is parked.
@@ -266,6 +269,16 @@ func (c *tokenServiceClient) UndoTransitions(ctx context.Context, in *UndoTransi
 	return out, nil
 }
 
+func (c *tokenServiceClient) PreviewUndo(ctx context.Context, in *PreviewUndoRequest, opts ...grpc.CallOption) (*PreviewUndoResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PreviewUndoResponse)
+	err := c.cc.Invoke(ctx, TokenService_PreviewUndo_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *tokenServiceClient) UndoTokenTransitions(ctx context.Context, in *UndoTokenTransitionsRequest, opts ...grpc.CallOption) (*UndoTokenTransitionsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(UndoTokenTransitionsResponse)
@@ -346,6 +359,8 @@ type TokenServiceServer interface {
 	// UndoTransitions takes back what a class of outcome did to tokens within a time.
 	// What has happened to them since stays.
 	UndoTransitions(context.Context, *UndoTransitionsRequest) (*UndoTransitionsResponse, error)
+	// PreviewUndo tells what UndoTransitions would take back now. Nothing changes.
+	PreviewUndo(context.Context, *PreviewUndoRequest) (*PreviewUndoResponse, error)
 	// UndoTokenTransitions is UndoTransitions for one token.
 	UndoTokenTransitions(context.Context, *UndoTokenTransitionsRequest) (*UndoTokenTransitionsResponse, error)
 	// ReleaseToken brings back a token that cools, is probed or is parked.
@@ -409,6 +424,9 @@ func (UnimplementedTokenServiceServer) ListTransitions(context.Context, *ListTra
 }
 func (UnimplementedTokenServiceServer) UndoTransitions(context.Context, *UndoTransitionsRequest) (*UndoTransitionsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UndoTransitions not implemented")
+}
+func (UnimplementedTokenServiceServer) PreviewUndo(context.Context, *PreviewUndoRequest) (*PreviewUndoResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PreviewUndo not implemented")
 }
 func (UnimplementedTokenServiceServer) UndoTokenTransitions(context.Context, *UndoTokenTransitionsRequest) (*UndoTokenTransitionsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UndoTokenTransitions not implemented")
@@ -728,6 +746,24 @@ func _TokenService_UndoTransitions_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _TokenService_PreviewUndo_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PreviewUndoRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TokenServiceServer).PreviewUndo(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TokenService_PreviewUndo_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TokenServiceServer).PreviewUndo(ctx, req.(*PreviewUndoRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _TokenService_UndoTokenTransitions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(UndoTokenTransitionsRequest)
 	if err := dec(in); err != nil {
@@ -852,6 +888,10 @@ var TokenService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UndoTransitions",
 			Handler:    _TokenService_UndoTransitions_Handler,
+		},
+		{
+			MethodName: "PreviewUndo",
+			Handler:    _TokenService_PreviewUndo_Handler,
 		},
 		{
 			MethodName: "UndoTokenTransitions",

@@ -27,28 +27,36 @@ func (s *TokenServer) UndoTransitions(
 	ctx context.Context, request *tokenstorev1.UndoTransitionsRequest,
 ) (*tokenstorev1.UndoTransitionsResponse, error) {
 	undo := undoOf(request)
-	undo.Upstream = request.GetUpstream()
+	undo.Upstream, undo.By = request.GetUpstream(), cmp.Or(request.GetBy(), byAdmin)
 	count, err := s.store.UndoTransitions(ctx, undo)
 	return &tokenstorev1.UndoTransitionsResponse{Count: uint32(count)}, err //nolint:gosec // at most some for each token
+}
+
+// PreviewUndo implements TokenService.
+func (s *TokenServer) PreviewUndo(ctx context.Context, request *tokenstorev1.PreviewUndoRequest) (*tokenstorev1.PreviewUndoResponse, error) {
+	undo := undoOf(request)
+	undo.Upstream = request.GetUpstream()
+	return s.store.PreviewUndo(ctx, undo, request.GetTokenId())
 }
 
 // UndoTokenTransitions implements TokenService.
 func (s *TokenServer) UndoTokenTransitions(
 	ctx context.Context, request *tokenstorev1.UndoTokenTransitionsRequest,
 ) (*tokenstorev1.UndoTokenTransitionsResponse, error) {
-	count, err := s.store.UndoTokenTransitions(ctx, request.GetId(), undoOf(request))
+	undo := undoOf(request)
+	undo.By = cmp.Or(request.GetBy(), byAdmin)
+	count, err := s.store.UndoTokenTransitions(ctx, request.GetId(), undo)
 	return &tokenstorev1.UndoTokenTransitionsResponse{Count: uint32(count)}, err //nolint:gosec // at most those of a history
 }
 
-// undoOf is what both requests to undo transitions say alike.
+// undoOf is what all requests about undoing transitions say alike.
 func undoOf(request interface {
 	GetClass() string
 	GetFrom() *timestamppb.Timestamp
 	GetTo() *timestamppb.Timestamp
-	GetBy() string
 },
 ) leasing.Undo {
-	undo := leasing.Undo{Class: request.GetClass(), From: request.GetFrom().AsTime(), To: time.Now(), By: cmp.Or(request.GetBy(), byAdmin)}
+	undo := leasing.Undo{Class: request.GetClass(), From: request.GetFrom().AsTime(), To: time.Now()}
 	if request.GetTo() != nil {
 		undo.To = request.GetTo().AsTime()
 	}

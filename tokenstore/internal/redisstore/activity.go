@@ -138,14 +138,9 @@ func (s *Store) nameTokens(ctx context.Context, activities []*tokenstorev1.Activ
 		}
 	}
 	slices.Sort(ids)
-	tokens, err := s.readAll(ctx, slices.Compact(ids))
+	names, err := s.namesOf(ctx, slices.Compact(ids))
 	if err != nil {
 		return err
-	}
-	names := make(map[string]string, len(tokens))
-	for _, t := range tokens {
-		view := t.view()
-		names[t.id] = cmp.Or(view.GetAlias(), view.GetMaskedSecret())
 	}
 	for _, activity := range activities {
 		if event := activity.GetEvent(); event != nil {
@@ -153,4 +148,15 @@ func (s *Store) nameTokens(ctx context.Context, activities []*tokenstorev1.Activ
 		}
 	}
 	return nil
+}
+
+// namesOf are what people call tokens, by id; of those that are there.
+func (s *Store) namesOf(ctx context.Context, ids []string) (map[string]string, error) {
+	tokens, err := s.readAll(ctx, ids)
+	names := make(map[string]string, len(tokens))
+	for _, t := range tokens {
+		view := t.view()
+		names[t.id] = cmp.Or(view.GetAlias(), view.GetMaskedSecret())
+	}
+	return names, err
 }

@@ -63,13 +63,8 @@ func (s *Store) UndoTransitions(ctx context.Context, undo leasing.Undo) (int, er
 	if err := checkUndo(undo); err != nil {
 		return 0, err
 	}
-	byUpstream := map[string][]string{}
-	if err := s.each(ctx, func(t *stored) error {
-		if undo.Upstream == "" || t.upstream == undo.Upstream {
-			byUpstream[t.upstream] = append(byUpstream[t.upstream], t.id)
-		}
-		return nil
-	}); err != nil {
+	byUpstream, err := s.undoTargets(ctx, undo.Upstream, "")
+	if err != nil {
 		return 0, err
 	}
 	undone := 0

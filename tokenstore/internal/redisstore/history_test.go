@@ -107,7 +107,12 @@ func TestUndo(t *testing.T) {
 		}
 		undo := func(upstream, class string, from, to time.Time, want int) {
 			t.Helper()
-			got, err := store.UndoTransitions(ctx, leasing.Undo{Upstream: upstream, Class: class, From: from, To: to, By: "admin"})
+			what := leasing.Undo{Upstream: upstream, Class: class, From: from, To: to, By: "admin"}
+			preview, err := store.PreviewUndo(ctx, what, "")
+			if err != nil || int(preview.GetCount()) != want {
+				t.Errorf("would undo %v, %v, want %d", preview, err, want)
+			}
+			got, err := store.UndoTransitions(ctx, what)
 			if err != nil || got != want {
 				t.Errorf("undid %d, %v, want %d", got, err, want)
 			}
@@ -139,6 +144,53 @@ func TestUndo(t *testing.T) {
 		}
 		undo("", "quota", from, later, 0)
 		_, err = store.UndoTransitions(ctx, leasing.Undo{From: from, To: later})
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT)
+	})
+}
+
+// What would be undone is told by token, those that rest for the longest time first; nothing changes.
+func TestPreviewOfAnUndo(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		bad, limited := trusted(t, store, create(t, store, draft("cursor", "bad"))), trusted(t, store, create(t, store, draft("openai", "limited")))
+		auth := transition{Class: "auth", CoolFor: time.Hour}
+		blame(t, store, bad, auth)
+		blame(t, store, bad, transition{Class: "auth", CoolFor: time.Hour, Model: "m1"})
+		blame(t, store, bad, transition{Class: "auth", CoolFor: time.Hour, Model: "m2"})
+		blame(t, store, limited, transition{Class: "auth", CoolFor: time.Hour, Model: "m1"})
+		what := leasing.Undo{Class: "auth", From: time.Now().Add(-time.Hour), To: time.Now().Add(time.Hour)}
+		preview, err := store.PreviewUndo(ctx, what, "")
+		if err != nil || preview.GetCount() != 4 || preview.GetTokenCount() != 2 || len(preview.GetTokens()) != 2 {
+			t.Fatalf("%v, %v", preview, err)
+		}
+		history, err := store.Transitions(ctx, bad)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, second := preview.GetTokens()[0], preview.GetTokens()[1]
+		if first.GetSince().AsTime().After(second.GetSince().AsTime()) {
+			t.Errorf("first %v, then %v", first, second)
+		}
+		if first.GetTokenId() != bad {
+			first, second = second, first // they began within one ms
+		}
+		if first.GetTokenId() != bad || first.GetTransitions() != 3 || !first.GetWhole() || first.GetModels() != 2 || first.GetTokenName() == "" ||
+			!first.GetSince().AsTime().Equal(history[2].GetAt().AsTime()) {
+			t.Errorf("of %s: %v", bad, first)
+		}
+		if second.GetTokenId() != limited || second.GetUpstream() != "openai" || second.GetWhole() || second.GetModels() != 1 {
+			t.Errorf("of %s: %v", limited, second)
+		}
+		if got := stateOf(t, store, bad); got != coolingNow {
+			t.Errorf("afterwards it is %v", got)
+		}
+		if one, err := store.PreviewUndo(ctx, what, limited); err != nil || one.GetCount() != 1 {
+			t.Errorf("of one: %v, %v", one, err)
+		}
+		_, err = store.PreviewUndo(ctx, what, "gone")
+		wantReason(t, err, tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND)
+		_, err = store.PreviewUndo(ctx, leasing.Undo{}, "")
 		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT)
 	})
 }

@@ -19,6 +19,6 @@ export function filterTimes(form) {
     for (const { name, value } of fields) {
       if (value) query.set(name, new Date(value).toISOString().replace(/\.\d+Z$/, 'Z'));
     }
-    location.search = query;
+    location.assign(`${new URL(form.action).pathname}?${query}`);
   });
 }

@@ -3,7 +3,7 @@
 import { api, complain, el, number, t, timeText, toast } from './page.js';
 import { refresh } from './live.js';
 import { startLogin } from './startlogin.js';
-import { testToken } from './tokentest.js';
+import { testToken, verdictOf } from './tokentest.js';
 import { flip, release, removeToken } from './tokenactions.js';
 
 const head = document.getElementById('token-head');
@@ -190,9 +190,14 @@ document.getElementById('test-form').addEventListener('submit', async (event) =>
   const answer = document.getElementById('test-answer');
   send.disabled = true;
   answer.replaceChildren(el('p', {}, t('testing')));
-  answer.replaceChildren(...await testToken(form.dataset.url, form.dataset.upstream, id, form.elements.model.value));
-  send.disabled = false;
-  await refresh().catch(complain);
+  try {
+    answer.replaceChildren(...verdictOf(await testToken(id, form.elements.model.value)));
+    await refresh();
+  } catch (error) {
+    complain(error);
+  } finally {
+    send.disabled = false;
+  }
 });
 
 document.getElementById('explain-form').addEventListener('submit', async (event) => {

@@ -7,7 +7,7 @@ import { askUntil, flip, release, removeToken } from './tokenactions.js';
 import { startLogin } from './startlogin.js';
 import { undoChange } from './undo.js';
 import { makeUpstream } from './newupstream.js';
-import { testNewest } from './tokentests.js';
+import { testNewest } from './newesttests.js';
 
 const rowOf = (element) => element.closest('tr[data-key]');
 
@@ -28,6 +28,7 @@ const most = 5000;
 const bulk = document.getElementById('bulk');
 const all = document.getElementById('bulk-all');
 const table = document.getElementById('tokens');
+const testsMatching = document.getElementById('tests-matching');
 const boxes = () => [...document.querySelectorAll('input[name="selected"]')];
 const selected = () => boxes().filter((box) => box.checked);
 const rests = (box) => rowOf(box).dataset.rests === 'true';
@@ -39,6 +40,7 @@ function showSelection() {
   const whole = count > 0 && count === boxes().length;
   matching &&= whole;
   bulk.hidden = count === 0;
+  testsMatching.disabled = !matching;
   bulk.querySelector('[data-bulk=release]').hidden = matching || !selected().some(rests);
   all.hidden = matching || !whole || total() <= count || total() > most;
   all.textContent = t('select_matching', number(total()));
@@ -93,7 +95,7 @@ function unselect() {
 
 bulk.addEventListener('click', async (event) => {
   const kind = event.target.closest('[data-bulk]')?.dataset.bulk;
-  if (!kind) return;
+  if (!kind || kind === 'test') return; // a form of its own, which sends what is ticked
   if (kind === 'all') {
     matching = true;
     showSelection();
@@ -246,7 +248,7 @@ async function submit(tests) {
     showReport(answer);
     if (tests && answer.accepted > 0) {
       paste.value = ''; // it is in the pool, and a secret
-      await testNewest(addForm.dataset.url, answer.accepted, report, () => dialog.open);
+      await testNewest(answer.accepted, report, () => dialog.open);
     } else if (answer.rejected.length + answer.warnings.length === 0) {
       paste.value = '';
       dialog.close();

@@ -1,65 +1,48 @@
-// A test of one token: a small request that nobody else serves, and what the log says of it.
+// Tests of tokens: each is sent a small request that nobody else serves.
 
-import { api, el, headers, number, refusal, Refused, t } from './page.js';
+import { api, el, number, t } from './page.js';
 
-const question = 'Reply with the word OK.';
-// How long an answer may take, in ms.
-const patience = 90000;
-// How often the log is looked at for the entry, which comes there a moment later, and the pause
-// between two looks, in ms.
-const looks = 20;
-const pause = 500;
+// How many are tested at a time.
+const atOnce = 4;
 
 const seconds = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`);
 
-async function ask(url, upstream, id, model) {
-  const began = performance.now();
-  let response;
+function costOf(result) {
+  if (result.cost_usd == null) return t('test_unpriced');
+  return result.cost_quality === 'reported' ? t('test_cost', result.cost_usd) : t('test_cost_about', result.cost_usd);
+}
+
+/** Returns what a test has found; a small model of the upstream's is asked where none is said. */
+export async function testToken(id, model) {
   try {
-    response = await fetch(url, {
-      method: 'POST',
-      headers: headers({ 'Content-Type': 'application/json', 'X-Carousel-Token': `${upstream}/${id}` }),
-      body: JSON.stringify({ model, messages: [{ role: 'user', content: question }] }),
-      signal: AbortSignal.timeout(patience),
-    });
-  } catch {
-    throw new Refused(0, t('network'));
-  }
-  const request = response.headers.get('X-Request-Id');
-  const value = await response.json().catch(() => null);
-  if (!response.ok) throw Object.assign(refusal(response.status, value), { request });
-  return { request, usage: value?.usage, took: performance.now() - began };
-}
-
-// entryOf is the log's entry of a request; undefined where it does not come in time.
-async function entryOf(request) {
-  for (let look = 0; request && look < looks; look += 1) {
-    try {
-      return await api('GET', `/admin/api/logs/${encodeURIComponent(request)}`);
-    } catch (error) {
-      if (error.status !== 404) return undefined;
-    }
-    await new Promise((resolve) => { setTimeout(resolve, pause); });
-  }
-  return undefined;
-}
-
-function costOf(entry) {
-  if (entry?.cost_usd == null) return t('test_unpriced');
-  return entry.cost_quality === 'reported' ? t('test_cost', entry.cost_usd) : t('test_cost_about', entry.cost_usd);
-}
-
-const link = (request) => (request ? [el('a', { href: `/admin/logs/${encodeURIComponent(request)}` }, t('log_entry'))] : []);
-
-/** Sends the request and returns what there is to show of it: also what it cost, unless it is one of many. */
-export async function testToken(url, upstream, id, model, isOneOfMany = false) {
-  try {
-    const { request, usage, took } = await ask(url, upstream, id, model);
-    const cost = isOneOfMany ? undefined : costOf(await entryOf(request));
-    const facts = [seconds(took), model, usage && t('usage', number(usage.prompt_tokens), number(usage.completion_tokens)), cost];
-    return [el('p', {}, el('span', { class: 'pill ready' }, t('test_works')), ` ${facts.filter(Boolean).join(' · ')} `, ...link(request))];
+    const { results } = await api('POST', '/admin/api/tokens/test', { ids: [id], ...(model && { model }) });
+    return results[0];
   } catch (error) {
-    const code = error.code ? ` ${error.code} · HTTP ${error.status} ` : ' ';
-    return [el('p', {}, el('span', { class: 'pill expired' }, t('test_fails')), code, ...link(error.request)), el('p', { class: 'bad-text' }, error.message)];
+    if (error.status === 401) throw error;
+    return { token_id: id, works: false, class: 'other', message: error.message };
   }
+}
+
+/** Tests tokens, some at a time, as long as that is wanted, and shows what each test has found. */
+export async function testEach(ids, model, isWanted, show) {
+  const left = [...ids];
+  const work = async () => {
+    for (let id = left.shift(); id && isWanted(); id = left.shift()) show(id, await testToken(id, model));
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+}
+
+/** Writes what a test has found. */
+export function verdictOf(result) {
+  const link = result.request_id ? [el('a', { href: `/admin/logs/${encodeURIComponent(result.request_id)}` }, t('log_entry'))] : [];
+  if (!result.works) {
+    return [
+      el('p', {}, el('span', { class: 'pill expired' }, t('test_fails')), ' ', el('strong', {}, t(`class.${result.class}`)), ' ', ...link),
+      el('p', { class: 'bad-text' }, result.message),
+      el('p', { class: 'help' }, t(`test_advice.${result.class}`)),
+    ];
+  }
+  const used = result.prompt_tokens + result.completion_tokens > 0 && t('usage', number(result.prompt_tokens), number(result.completion_tokens));
+  const facts = [seconds(result.total_ms), result.model, used, costOf(result)];
+  return [el('p', {}, el('span', { class: 'pill ready' }, t('test_works')), ` ${facts.filter(Boolean).join(' · ')} `, ...link)];
 }

@@ -11,6 +11,7 @@
 -- USE standing
 -- USE time
 -- USE errands
+-- USE undoable
 -- USE undo
 -- RETURN {} when there are none, else {class, model, from_ms, 1 or 0 whether no other cause of the class was known, request id, tokens of all entries, undone, token id …}
 

@@ -13,6 +13,7 @@
 -- USE rows
 -- USE standing
 -- USE errands
+-- USE undoable
 -- USE undo
 -- RETURN how many transitions were undone
 

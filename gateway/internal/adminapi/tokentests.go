@@ -1,0 +1,156 @@
+package adminapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"carousel.internal/gateway/internal/auth"
+	"carousel.internal/gateway/internal/jsonapi"
+	"carousel.internal/gateway/internal/nullable"
+	"carousel.internal/gateway/internal/storeerr"
+	"carousel.internal/gateway/internal/tokentest"
+	"carousel.internal/gateway/internal/usage"
+)
+
+// testCost is what tests cost, in US dollars, as far as their models have prices.
+type testCost struct {
+	Requests     int     `json:"requests"`
+	EstimatedUSD *string `json:"estimated_usd"`
+	AtMostUSD    *string `json:"at_most_usd"`
+}
+
+// testPart is what the tests of one upstream's tokens cost.
+type testPart struct {
+	Upstream string `json:"upstream"`
+	// Model is null where none is known.
+	Model *string `json:"model"`
+	testCost
+}
+
+// testPlan is what is known before a test.
+type testPlan struct {
+	testCost
+	// Unpriced are the requests of which no price is known.
+	Unpriced  int        `json:"unpriced_requests"`
+	Upstreams []testPart `json:"upstreams"`
+}
+
+// testResult is what is known after it.
+type testResult struct {
+	TokenID  string  `json:"token_id"`
+	Upstream string  `json:"upstream"`
+	Model    *string `json:"model"`
+	Works    bool    `json:"works"`
+	// Class is why it does not work, Advice what to do about that.
+	Class   *string `json:"class"`
+	Message *string `json:"message"`
+	Advice  *string `json:"advice"`
+	// RequestID is null where no request was sent.
+	RequestID *string `json:"request_id"`
+	TotalMS   *int64  `json:"total_ms"`
+	Prompt    int     `json:"prompt_tokens"`
+	Answer    int     `json:"completion_tokens"`
+	// CostUSD is null where no price is known, or nothing was used.
+	CostUSD     *string `json:"cost_usd"`
+	CostQuality *string `json:"cost_quality"`
+}
+
+func testPlanOf(plan *tokentest.Plan) testPlan {
+	shown := testPlan{Unpriced: plan.Unpriced(), Upstreams: make([]testPart, 0, len(plan.Parts))}
+	shown.testCost = testCost{Requests: plan.Requests}
+	if shown.Unpriced < plan.Requests {
+		shown.EstimatedUSD, shown.AtMostUSD = new(plan.About().String()), new(plan.AtMost().String())
+	}
+	for _, part := range plan.Parts {
+		cost := testCost{Requests: part.Requests}
+		if part.Priced {
+			cost.EstimatedUSD, cost.AtMostUSD = new(part.About.String()), new(part.AtMost.String())
+		}
+		shown.Upstreams = append(shown.Upstreams, testPart{part.Upstream, nullable.Text(part.Model), cost})
+	}
+	return shown
+}
+
+func testResultOf(r *tokentest.Result) testResult {
+	shown := testResult{
+		TokenID: r.ID, Upstream: r.Upstream, Model: nullable.Text(r.Model), Works: r.Works(), Class: nullable.Text(r.Class), Message: nullable.Text(r.Message),
+		Advice: nullable.Text(tokentest.Advice(r.Class)), RequestID: nullable.Text(r.RequestID), Prompt: r.Usage.Prompt, Answer: r.Usage.Completion,
+	}
+	if r.RequestID != "" {
+		shown.TotalMS = new(r.Took.Milliseconds())
+	}
+	if r.Priced() {
+		shown.CostUSD, shown.CostQuality = new(r.Cost.String()), new(string(r.Quality))
+	}
+	return shown
+}
+
+// POST /admin/api/tokens/test
+func (a *API) testTokens(c *gin.Context) error {
+	var body struct {
+		selection
+		Model  string `json:"model"`
+		DryRun bool   `json:"dry_run"`
+	}
+	if err := a.decode(c, &body); err != nil {
+		return err
+	}
+	tokens, err := a.tested(c, &body.selection)
+	if err != nil {
+		return err
+	}
+	plan := a.Tests.Plan(tokens, body.Model)
+	answer := struct {
+		testPlan
+		// Results are null of a dry run.
+		Results []testResult `json:"results"`
+	}{testPlan: testPlanOf(&plan)}
+	if body.DryRun {
+		return jsonapi.Answer(c, http.StatusOK, answer)
+	}
+	sender, err := a.Gate.Caller(c.Request, nil, auth.Allowed{}, time.Now())
+	if err != nil {
+		return err
+	}
+	answer.Results = make([]testResult, 0, len(tokens))
+	works := 0
+	for _, result := range a.Tests.Run(c.Request.Context(), tokens, body.Model, sender.Caller) {
+		if result.Works() {
+			works++
+		}
+		answer.Results = append(answer.Results, testResultOf(&result))
+	}
+	a.Note(c, "tokens tested", "count", len(tokens), "works", works)
+	return jsonapi.Answer(c, http.StatusOK, answer)
+}
+
+// tested are the tokens that a selection chooses.
+func (a *API) tested(c *gin.Context, chosen *selection) ([]tokentest.Token, error) {
+	ctx, cancel := a.BulkCall(c)
+	defer cancel()
+	ids, err := a.chosen(ctx, chosen, tokentest.Most)
+	if err != nil {
+		return nil, err
+	}
+	return a.found(ctx, ids)
+}
+
+// found are the tokens with these ids. One that is not there is an error: nothing was sent then.
+func (a *API) found(ctx context.Context, ids []string) ([]tokentest.Token, error) {
+	found, err := usage.FindTokens(ctx, a.Tokens, ids)
+	if err != nil {
+		return nil, storeerr.Translate(err)
+	}
+	tokens := make([]tokentest.Token, 0, len(ids))
+	for _, id := range ids {
+		token := found[id]
+		if token == nil {
+			return nil, jsonapi.Invalid("ids", "there is no token %q; no request was sent", id)
+		}
+		tokens = append(tokens, tokentest.Token{ID: id, Upstream: token.GetUpstream()})
+	}
+	return tokens, nil
+}

@@ -54,7 +54,7 @@ func watch(t *testing.T, s *stack.Stack) *watchers {
 		}
 	}
 	w := &watchers{t: t, Stack: s, told: map[string]string{}, fired: map[string]bool{}}
-	hook, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
+	hook, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

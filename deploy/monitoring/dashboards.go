@@ -87,12 +87,12 @@ func pools() dashboard {
 func keysAndCost() dashboard {
 	return dashboard{"keys-and-cost", "keys and cost", []row{
 		{"In the time that is shown", []panel{
-			{title: "Requests", stat: true, unit: count, queries: []query{{grown("carousel_gateway_model_requests_total"+of, ""), ""}}},
-			{title: "Cost", stat: true, unit: dollars, queries: []query{{grown("carousel_gateway_cost_usd_total"+of, ""), ""}}},
-			{title: "Model tokens in", stat: true, unit: count, queries: []query{{grown(`carousel_gateway_tokens_used_total{upstream=~"$upstream",direction="prompt"}`, ""), ""}}},
-			{title: "Model tokens out", stat: true, unit: count, queries: []query{{grown(`carousel_gateway_tokens_used_total{upstream=~"$upstream",direction="completion"}`, ""), ""}}},
+			{title: "Requests", stat: true, unit: count, queries: []query{{grown("carousel_gateway_model_requests_total" + of), ""}}},
+			{title: "Cost", stat: true, unit: dollars, queries: []query{{grown("carousel_gateway_cost_usd_total" + of), ""}}},
+			{title: "Model tokens in", stat: true, unit: count, queries: []query{{grown(`carousel_gateway_tokens_used_total{upstream=~"$upstream",direction="prompt"}`), ""}}},
+			{title: "Model tokens out", stat: true, unit: count, queries: []query{{grown(`carousel_gateway_tokens_used_total{upstream=~"$upstream",direction="completion"}`), ""}}},
 			{title: "Read from caches", stat: true, unit: share, queries: []query{{
-				grown(`carousel_gateway_tokens_used_total{upstream=~"$upstream",kind="cache_read"}`, "") + " / " + grown(`carousel_gateway_tokens_used_total{upstream=~"$upstream",direction="prompt"}`, ""), "",
+				grown(`carousel_gateway_tokens_used_total{upstream=~"$upstream",kind="cache_read"}`) + " / " + grown(`carousel_gateway_tokens_used_total{upstream=~"$upstream",direction="prompt"}`), "",
 			}}},
 		}},
 		{"Cost", []panel{

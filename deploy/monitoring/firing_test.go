@@ -36,8 +36,10 @@ type watchers struct {
 	t *testing.T
 	*stack.Stack
 	mu sync.Mutex
-	// told are the newest words of alerts, by name and upstream: firing or resolved.
-	told map[string]string
+	// told are the newest words of alerts, by name and upstream: firing or resolved. fired are those
+	// that have been firing, however short.
+	told  map[string]string
+	fired map[string]bool
 }
 
 // watch starts both. The test is skipped without them, unless REQUIRE_ALERTMANAGER=1.
@@ -51,8 +53,8 @@ func watch(t *testing.T, s *stack.Stack) *watchers {
 			t.Skip("no " + name + " here")
 		}
 	}
-	w := &watchers{t: t, Stack: s, told: map[string]string{}}
-	hook, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
+	w := &watchers{t: t, Stack: s, told: map[string]string{}, fired: map[string]bool{}}
+	hook, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +122,9 @@ func (w *watchers) hear(_ http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, each := range said.Alerts {
-		w.told[each.Labels["alertname"]+" "+each.Labels["upstream"]] = each.Status
+		of := each.Labels["alertname"] + " " + each.Labels["upstream"]
+		w.told[of] = each.Status
+		w.fired[of] = w.fired[of] || each.Status == "firing"
 	}
 }
 
@@ -133,7 +137,8 @@ func (w *watchers) await(alert, upstream, status string, meanwhile func()) {
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		return w.told[alert+" "+upstream] == status
+		of := alert + " " + upstream
+		return w.told[of] == status || status == "firing" && w.fired[of]
 	})
 }
 
@@ -270,7 +275,8 @@ func TestAlertsFire(t *testing.T) {
 	t.Run("an upstream that takes its time", func(*testing.T) {
 		w.PutUpstream("late", map[string]any{"driver": "openai", "base_url": w.SimURL + "/v1", "models": []string{"sim-delay-35000"}})
 		w.AddTokens("late", "l", 1, 0)
-		w.await("CarouselFirstByteSlow", "late", "firing", func() { w.chat(stack.AdminToken, "late/sim-delay-35000") })
+		w.chat(stack.AdminToken, "late/sim-delay-35000")
+		w.await("CarouselFirstByteSlow", "late", "firing", nil)
 		w.await("CarouselFirstByteSlow", "late", "resolved", nil)
 	})
 	t.Run("a Redis that hangs", func(*testing.T) {

@@ -124,10 +124,8 @@ func rate(series, by string) string {
 	return "sum" + byLabels(by) + " (rate(" + series + "[$__rate_interval]))"
 }
 
-// grown is how much they have gone up in the time that is shown.
-func grown(series, by string) string {
-	return "sum" + byLabels(by) + " (increase(" + series + "[$__range]))"
-}
+// grown is how much all have gone up together in the time that is shown.
+func grown(series string) string { return "sum (increase(" + series + "[$__range]))" }
 
 // quantileOf is of a histogram, by labels.
 func quantileOf(q, histogram, selector, by string) string {

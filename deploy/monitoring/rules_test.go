@@ -105,8 +105,10 @@ var faults = []struct {
 	{"CarouselRedisMemory", []course{level(`carousel_tokenstore_redis_memory_bytes{redis="pool"}`, 50, 85), level(`carousel_tokenstore_redis_memory_max_bytes{redis="pool"}`, 100, 100)}, 1, []course{
 		level(`carousel_tokenstore_redis_memory_bytes{redis="log"}`, 50, 85), level(`carousel_tokenstore_redis_memory_max_bytes{redis="log"}`, 0, 0),
 	}},
-	{"CarouselScriptSlow", quantile("carousel_tokenstore_redis_script_seconds", `script="acquire"`, .05, .25, .5), 1,
-		quantile("carousel_tokenstore_redis_script_seconds", `script="reseal"`, .05, .25, .5)},
+	{
+		"CarouselScriptSlow", quantile("carousel_tokenstore_redis_script_seconds", `script="acquire"`, .05, .25, .5), 1,
+		quantile("carousel_tokenstore_redis_script_seconds", `script="reseal"`, .05, .25, .5),
+	},
 	{"CarouselFailures", []course{
 		pace(`carousel_gateway_model_requests_total{upstream="a",model="m",caller="key"}`, 100, 100),
 		pace(`carousel_gateway_model_failures_total{upstream="a",model="m",kind="rate_limited"}`, 1, 20),

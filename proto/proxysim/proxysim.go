@@ -105,7 +105,9 @@ func Start(options Options) (*Proxy, error) {
 // listen waits for its address, at most a minute: a program that this process starts has the
 // listener that was closed for a moment longer.
 func (p *Proxy) listen() (net.Listener, error) {
-	for until := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for until := time.Now().Add(time.Minute); ; <-tick.C {
 		listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", p.address)
 		if !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(until) {
 			return listener, err

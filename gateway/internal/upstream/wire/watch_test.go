@@ -14,17 +14,17 @@ func TestAWaitHasItsWholeTime(t *testing.T) {
 		defer watch.Stop()
 		watch.Wait(time.Minute)
 		watch.Arrived()
-		time.Sleep(time.Minute - 1)
+		time.Sleep(time.Minute - time.Nanosecond)
 		watch.Wait(time.Second)
 		watch.expired() // as the timer that was set a minute ago may
 		if ctx.Err() != nil {
 			t.Fatal("it has ended at its beginning")
 		}
-		time.Sleep(time.Second - 1)
+		time.Sleep(time.Second - time.Nanosecond)
 		if ctx.Err() != nil {
 			t.Fatal("it has ended early")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if slow, is := TooSlow(ctx); !is || slow.Limit != time.Second {
 			t.Errorf("%v, %v", slow, is)

@@ -123,10 +123,10 @@ func keepKit(t *testing.T, language, page string) {
 	if err := writer.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.MkdirAll(filepath.Dir(kitFile(language)), 0o755); err != nil { //nolint:gosec // as all folders of the repository
+	if err := os.MkdirAll(filepath.Dir(kitFile(language)), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(kitFile(language), packed.Bytes(), 0o644); err != nil { //nolint:gosec // as all files of the repository
+	if err := os.WriteFile(kitFile(language), packed.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -38,7 +38,7 @@ func debianPackage(ctx context.Context, arch, version string, at time.Time, bin,
 	}
 	// Times that are not set to the commit's would be those of the copies; dpkg-deb lowers what is
 	// later than SOURCE_DATE_EPOCH, which all of them are.
-	command := exec.CommandContext(ctx, "dpkg-deb", "--root-owner-group", "-Zxz", "--build", tree, filepath.Join(out, "carousel_"+version+"_"+arch+".deb")) //nolint:gosec // our own arguments
+	command := exec.CommandContext(ctx, "dpkg-deb", "--root-owner-group", "-Zxz", "--build", tree, filepath.Join(out, "carousel_"+version+"_"+arch+".deb"))
 	command.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+strconv.FormatInt(at.Unix(), 10))
 	if said, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("dpkg-deb: %w: %s", err, said)

@@ -28,7 +28,7 @@ func released(t *testing.T, versions ...string) string {
 // install runs the script, and returns what it says.
 func install(t *testing.T, args ...string) (said string, ok bool) {
 	t.Helper()
-	output, err := exec.CommandContext(t.Context(), "sh", append([]string{"install.sh"}, args...)...).CombinedOutput() //nolint:gosec // a test's own arguments
+	output, err := exec.CommandContext(t.Context(), "sh", append([]string{"install.sh"}, args...)...).CombinedOutput()
 	return string(output), err == nil
 }
 
@@ -42,7 +42,7 @@ func TestInstall(t *testing.T) {
 	}
 	for _, each := range programs {
 		path := filepath.Join(prefix, "bin", each.name)
-		content, err := os.ReadFile(path) //nolint:gosec // a test's own folder
+		content, err := os.ReadFile(path)
 		if err != nil || string(content) != each.name {
 			t.Errorf("%s: %q, %v", each.name, content, err)
 		}

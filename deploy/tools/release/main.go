@@ -37,7 +37,7 @@ func main() {
 	if err := run(ctx, *version, *out, *tags, *only); err != nil {
 		stop()
 		fmt.Fprintln(os.Stderr, "release:", err)
-		os.Exit(1) //nolint:gocritic // stop has been called
+		os.Exit(1)
 	}
 }
 

@@ -29,7 +29,7 @@ func (prices) Cost(_, model string, usage chat.Usage) (money.Pico, reqlog.CostQu
 	if model != "gpt-mini" {
 		return 0, reqlog.CostUnpriced
 	}
-	return money.Pico(usage.Prompt + 10*usage.Completion), reqlog.CostReported //nolint:gosec // small
+	return money.Pico(usage.Prompt + 10*usage.Completion), reqlog.CostReported
 }
 
 func (p prices) Most(name, model string, prompt, completion int) money.Pico {
@@ -202,7 +202,7 @@ func TestTestsAreBoundedAndStoppable(t *testing.T) {
 			reached++
 		}
 	}
-	if int32(reached) != asked.Load() { //nolint:gosec // at most 60
+	if int32(reached) != asked.Load() {
 		t.Errorf("%d were reached, %d asked", reached, asked.Load())
 	}
 }
@@ -217,7 +217,8 @@ func TestPlan(t *testing.T) {
 	plan := d.Plan([]tokentest.Token{{ID: "1", Upstream: "b"}, {ID: "2", Upstream: "a"}, {ID: "3", Upstream: "a"}, {ID: "4", Upstream: "c"}}, "")
 	want := []tokentest.Part{
 		{Upstream: "a", Model: "gpt-mini", Requests: 2, Priced: true, About: 2 * (16 + 160), AtMost: 2 * (16 + 10_000)},
-		{Upstream: "b", Model: "large", Requests: 1}, {Upstream: "c", Requests: 1},
+		{Upstream: "b", Model: "large", Requests: 1},
+		{Upstream: "c", Requests: 1},
 	}
 	if plan.Requests != 4 || !slices.Equal(plan.Parts, want) || plan.Unpriced() != 2 || plan.About() != 352 || plan.AtMost() != 20_032 {
 		t.Errorf("%+v", plan)

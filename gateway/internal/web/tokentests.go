@@ -15,8 +15,6 @@ import (
 
 var testsPage = view{name: "tokentests", section: "tokens"}
 
-const testsPath = "/admin/tokens/test"
-
 // testsData are tokens that are to be tested, what that costs, and what it has found.
 type testsData struct {
 	Rows []testRow

@@ -108,5 +108,5 @@ func copyFile(from, to string, mode os.FileMode) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, content, mode)
+	return os.WriteFile(to, content, mode) //nolint:gosec // to a folder of its own
 }

@@ -72,7 +72,7 @@ run: ## The pair in one process, on port 3000
 ##@ Tests
 
 .PHONY: test
-test: $(addprefix test-,$(MODULES)) test-chart ## All tests; without redis-server, Docker, Chromium, HAProxy, curl or promtool theirs are skipped, unless REQUIRE_REDIS=1, REQUIRE_DOCKER=1, REQUIRE_BROWSER=1, REQUIRE_HAPROXY=1, REQUIRE_CURL=1, REQUIRE_PROMTOOL=1
+test: $(addprefix test-,$(MODULES)) test-chart ## All tests; without redis-server, Docker, Chromium, HAProxy, curl, promtool or systemd-analyze theirs are skipped, unless REQUIRE_REDIS=1, REQUIRE_DOCKER=1, REQUIRE_BROWSER=1, REQUIRE_HAPROXY=1, REQUIRE_CURL=1, REQUIRE_PROMTOOL=1, REQUIRE_SYSTEMD=1
 
 # One package at a time where tests start whole systems and measure time.
 test-proto test-gateway test-tokenstore: parallel :=
@@ -169,6 +169,7 @@ vet: ## go vet
 .PHONY: lint
 lint: $(BIN)/golangci-lint $(BIN)/buf ## golangci-lint in every module, buf lint
 	@$(call each,echo "lint $$module" && $(BIN)/golangci-lint run ./...)
+	@echo "lint deploy/helm" && cd deploy/helm && GOWORK=off $(BIN)/golangci-lint run ./...
 	@cd proto && $(BIN)/buf lint
 
 .PHONY: imports
@@ -190,6 +191,7 @@ tidy: ## go mod tidy in every module
 tidy-check: ## Is every go.mod tidy?
 	@echo "tidy-check"
 	@$(call each,GOWORK=off go mod tidy -diff)
+	@cd deploy/helm && GOWORK=off go mod tidy -diff
 
 .PHONY: notices
 notices: ## THIRD-PARTY-NOTICES.txt: the licences of what is linked into the programs

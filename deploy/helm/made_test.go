@@ -44,7 +44,7 @@ func isCurrent(t *testing.T, path string, made func(now string) string) {
 		t.Errorf("%s is stale: run \"make chart\"", path)
 		return
 	}
-	if err := os.WriteFile(path, []byte(wanted), 0o644); err != nil { //nolint:gosec // everyone may read it
+	if err := os.WriteFile(path, []byte(wanted), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -13,12 +13,12 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/test/bufconn"
 
 	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
 	"carousel.internal/gateway/internal/reqlog"
+	"carousel.internal/proto/memnet"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -105,7 +105,7 @@ func benchmarkDemand(b *testing.B, rate int, capped bool) {
 	b.Helper()
 	store := &fakeStore{sessions: make(chan *fakeSession, 1)}
 	store.mute.Store(true)
-	listener := bufconn.Listen(1 << 20)
+	listener := memnet.Listen()
 	server := grpc.NewServer()
 	tokenstorev1.RegisterLeaseServiceServer(server, store)
 	var running sync.WaitGroup

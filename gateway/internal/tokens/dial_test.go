@@ -16,9 +16,9 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/test/bufconn"
 
 	"carousel.internal/gateway/internal/lease"
+	"carousel.internal/proto/memnet"
 	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -46,7 +46,7 @@ type host struct {
 	tokenstorev1.UnimplementedLeaseServiceServer
 	name     string
 	server   *grpc.Server
-	listener *bufconn.Listener
+	listener *memnet.Listener
 	serving  sync.WaitGroup
 
 	mu       sync.Mutex
@@ -64,7 +64,7 @@ func (n *network) start(name string) *host {
 	h := &host{
 		name: name, server: grpc.NewServer(grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
 			MinTime: 5 * time.Second, PermitWithoutStream: true, // as a tokenstore has it
-		})), listener: bufconn.Listen(1 << 20),
+		})), listener: memnet.Listen(),
 		sessions: map[string]int{}, settled: map[string]bool{},
 	}
 	tokenstorev1.RegisterLeaseServiceServer(h.server, h)
@@ -167,6 +167,8 @@ func (h *host) Session(stream grpc.BidiStreamingServer[tokenstorev1.SessionReque
 			return nil
 		case err := <-ended:
 			return err
+		case <-stream.Context().Done(): // the reader may have stopped with a request in its hand
+			return stream.Context().Err()
 		case request := <-requests:
 			if replica == "" {
 				replica = request.GetReplica()
@@ -366,6 +368,7 @@ func TestSessionsSpreadOverTokenstores(t *testing.T) {
 		n.stop("10.0.0.2")
 		within(t, time.Second, "sessions at the others", func() bool { return sum(spread(a, c)) == many })
 		<-time.After(20 * time.Second)
+		gone := b
 		b = n.start("10.0.0.2")
 		everywhere(a, b, c)
 		<-time.After(5 * time.Second)
@@ -380,7 +383,7 @@ func TestSessionsSpreadOverTokenstores(t *testing.T) {
 			for i := range each.granted {
 				id := fmt.Sprintf("%s-%d", each.name, i+1)
 				settled := each.settled[id]
-				for _, other := range []*host{a, b, c} { // its session may have moved meanwhile
+				for _, other := range []*host{a, b, c, gone} { // its session may have moved meanwhile
 					if other != each {
 						other.mu.Lock()
 						settled = settled || other.settled[id]

@@ -16,10 +16,10 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"carousel.internal/gateway/internal/lease"
+	"carousel.internal/proto/memnet"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -136,7 +136,7 @@ func runWith(t *testing.T, reserve ReserveOptions, test func(t *testing.T, r *ri
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{t: t, store: &fakeStore{sessions: make(chan *fakeSession, 100)}, counts: &counts{}, ended: make(chan struct{})}
-		listener := bufconn.Listen(1 << 20)
+		listener := memnet.Listen()
 		r.server = grpc.NewServer()
 		tokenstorev1.RegisterLeaseServiceServer(r.server, r.store)
 		var serving sync.WaitGroup

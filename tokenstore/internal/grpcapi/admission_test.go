@@ -15,8 +15,8 @@ import (
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
-	"google.golang.org/grpc/test/bufconn"
 
+	"carousel.internal/proto/memnet"
 	"carousel.internal/proto/rpcerr"
 	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -32,7 +32,7 @@ func bubbled(t *testing.T, secrets string, test func(t *testing.T, connect func(
 		server := grpcapi.NewServer(grpcapi.Access{Secret: secret.New(secrets)}, testAge, noObserver{}, slog.New(slog.DiscardHandler))
 		healthv1.RegisterHealthServer(server, health.NewServer())
 		tokenstorev1.RegisterConfigServiceServer(server, tokenstorev1.UnimplementedConfigServiceServer{})
-		listener := bufconn.Listen(1 << 20)
+		listener := memnet.Listen()
 		var running sync.WaitGroup
 		running.Go(func() { _ = server.Serve(listener) })
 		var open []*grpc.ClientConn

@@ -21,8 +21,8 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	"google.golang.org/grpc/test/bufconn"
 
+	"carousel.internal/proto/memnet"
 	"carousel.internal/proto/rpcerr"
 	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -114,7 +114,7 @@ func start(t *testing.T, client redis.UniversalClient) *service {
 	tokenstorev1.RegisterNewsServiceServer(server, grpcapi.NewNewsServer(s.store))
 	healthv1.RegisterHealthServer(server, health.NewServer())
 
-	listener := bufconn.Listen(1 << 20)
+	listener := memnet.Listen()
 	var running sync.WaitGroup
 	running.Go(func() { _ = server.Serve(listener) }) // ends with Stop
 	t.Cleanup(func() {
@@ -132,7 +132,7 @@ func start(t *testing.T, client redis.UniversalClient) *service {
 	return s
 }
 
-func dial(t *testing.T, listener *bufconn.Listener, options ...grpc.DialOption) *grpc.ClientConn {
+func dial(t *testing.T, listener *memnet.Listener, options ...grpc.DialOption) *grpc.ClientConn {
 	t.Helper()
 	options = append(options, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
@@ -227,7 +227,7 @@ func TestAPanicEndsOnlyItsCall(t *testing.T) {
 	log := &lockedText{}
 	server := grpcapi.NewServer(grpcapi.Access{Secret: secret.New(sharedSecret)}, testAge, noObserver{}, slog.New(slog.NewTextHandler(log, nil)))
 	tokenstorev1.RegisterTokenServiceServer(server, grpcapi.NewTokenServer(nil, nil, nil)) // no store: every call panics
-	listener := bufconn.Listen(1 << 16)
+	listener := memnet.Listen()
 	var running sync.WaitGroup
 	running.Go(func() { _ = server.Serve(listener) })
 	t.Cleanup(func() {

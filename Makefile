@@ -252,9 +252,11 @@ clean: ## Removes bin/
 ##@ Docker
 
 # Its own command, because a failure inside of eval "$$(…)" goes unnoticed.
-base-images = $(if $(profiles),export COMPOSE_PROFILES=$(profiles);) images="$$(deploy/docker/base-images.sh)"; eval "$$images";
-comma := ,
-profiles = $(subst sim metrics,sim$(comma)metrics,$(strip $(if $(SIM),sim) $(if $(METRICS),metrics)))
+base-images = $(profiles) images="$$(deploy/docker/base-images.sh)"; eval "$$images";
+# Compose's profiles are those of the environment, else of .env, and those that are asked for here.
+profiles = profiles="$${COMPOSE_PROFILES-$$(sed -n 's/^COMPOSE_PROFILES=//p' .env 2>/dev/null || true)}"; \
+  $(foreach each,$(if $(SIM),sim) $(if $(METRICS),metrics),profiles+="$${profiles:+,}$(each)";) \
+  [[ -z $$profiles ]] || export COMPOSE_PROFILES="$$profiles";
 
 .PHONY: up
 up: ## Builds and starts the containers (GATEWAYS=3, SIM=1, METRICS=1); without an image registry on stand-ins of the base images

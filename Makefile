@@ -83,7 +83,7 @@ $(addprefix test-,$(MODULES)): test-%:
 	@cd $* && go test $(RACE) $(parallel) -timeout 40m $(TESTS)
 
 .PHONY: alerts
-alerts: ## Each alert fired by its fault, and resolved after it, by a real Prometheus and Alertmanager; ten minutes (REQUIRE_ALERTMANAGER=1: not without them)
+alerts: ## Alerts fired by their faults, and resolved after them, by a real Prometheus and Alertmanager; ten minutes (REQUIRE_ALERTMANAGER=1: not without them)
 	@cd deploy && ALERTS=1 go test -count=1 -v -timeout 40m -run TestAlertsFire ./monitoring
 
 .PHONY: faults

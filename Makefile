@@ -83,7 +83,7 @@ $(addprefix test-,$(MODULES)): test-%:
 	@cd $* && go test $(RACE) $(parallel) -timeout 40m $(TESTS)
 
 .PHONY: alerts
-alerts: ## Each alert fired by its fault, and resolved after it, by a real Prometheus and Alertmanager; ten minutes (REQUIRE_ALERTMANAGER=1: not without them)
+alerts: ## Alerts fired by their faults, and resolved after them, by a real Prometheus and Alertmanager; ten minutes (REQUIRE_ALERTMANAGER=1: not without them)
 	@cd deploy && ALERTS=1 go test -count=1 -v -timeout 40m -run TestAlertsFire ./monitoring
 
 .PHONY: faults
@@ -254,9 +254,11 @@ clean: ## Removes bin/
 ##@ Docker
 
 # Its own command, because a failure inside of eval "$$(…)" goes unnoticed.
-base-images = $(if $(profiles),export COMPOSE_PROFILES=$(profiles);) images="$$(deploy/docker/base-images.sh)"; eval "$$images";
-comma := ,
-profiles = $(subst sim metrics,sim$(comma)metrics,$(strip $(if $(SIM),sim) $(if $(METRICS),metrics)))
+base-images = $(profiles) images="$$(deploy/docker/base-images.sh)"; eval "$$images";
+# Compose's profiles are those of the environment, else of .env, and those that are asked for here.
+profiles = profiles="$${COMPOSE_PROFILES-$$(sed -n 's/^COMPOSE_PROFILES=//p' .env 2>/dev/null || true)}"; \
+  $(foreach each,$(if $(SIM),sim) $(if $(METRICS),metrics),profiles+="$${profiles:+,}$(each)";) \
+  [[ -z $$profiles ]] || export COMPOSE_PROFILES="$$profiles";
 
 .PHONY: up
 up: ## Builds and starts the containers (GATEWAYS=3, SIM=1, METRICS=1); without an image registry on stand-ins of the base images

@@ -68,13 +68,9 @@ command -v gzip >/dev/null || die "gzip is missing"
 fetch() { # name file
     case $from in
     https://*)
-        if command -v curl >/dev/null; then
-            curl --proto '=https' --fail --silent --show-error --location --output "$2" "$from/$1"
-        elif command -v wget >/dev/null; then
-            wget --https-only --quiet --output-document "$2" "$from/$1"
-        else
-            die "curl or wget is missing"
-        fi
+        # It follows no redirection to anything but HTTPS, as wget would.
+        command -v curl >/dev/null || die "curl is missing"
+        curl --proto '=https' --fail --silent --show-error --location --output "$2" "$from/$1"
         ;;
     *) cp "$from/$1" "$2" ;;
     esac || die "$1 can't be had from $from"
@@ -104,8 +100,15 @@ for program in carousel-gateway carousel-tokenstore carousel-local; do
 done
 say "$archive is installed in $prefix/bin"
 
+# Units see nothing of homes and of /tmp, and what is tried out elsewhere is none of the system's.
 units=/etc/systemd/system
-if [ "$os" = linux ] && [ -d /run/systemd/system ] && [ -w "$units" ]; then
+case $prefix in
+/usr | /usr/local | /opt/*) ;;
+*) units= ;;
+esac
+if [ -z "$units" ]; then
+    say "units are for programs in /usr, /usr/local and /opt; start $prefix/bin/carousel-local --data FOLDER yourself"
+elif [ "$os" = linux ] && [ -d /run/systemd/system ] && [ -w "$units" ]; then
     for unit in "$unpacked"/systemd/*.service; do
         sed "s#^ExecStart=/usr/bin/#ExecStart=$prefix/bin/#" "$unit" >"$units/${unit##*/}"
     done

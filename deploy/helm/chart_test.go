@@ -51,9 +51,11 @@ tokenstore:
 simulator: {enabled: true}
 ingress: {enabled: true, tlsSecret: certificate}
 httpRoute: {enabled: true, parentRefs: [{name: public, namespace: gateways}]}
-networkPolicy: {clients: [{namespaceSelector: {}}], monitoring: []}
+networkPolicy: {clients: [{namespaceSelector: {}}], monitoring: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]}
 serviceMonitor: {enabled: true, labels: {release: prometheus}}`,
-	"no network policies": `{redis: {trial: {enabled: true}}, networkPolicy: {enabled: false}, simulator: {enabled: true}}`,
+	"certificates":        `{redis: {trial: {enabled: true}}, tls: {existingSecret: {tokenstore: our-tokenstore-tls, gateway: our-gateway-tls}}}`,
+	"moving over":         `{redis: {trial: {enabled: true}}, tls: {existingSecret: {tokenstore: our-tokenstore-tls}, plaintext: true}}`,
+	"no network policies": `{redis: {trial: {enabled: true}}, networkPolicy: {enabled: false}, simulator: {enabled: true}, serviceMonitor: {enabled: true}}`,
 }
 
 func load(t *testing.T) *chart.Chart {
@@ -114,6 +116,10 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		`{redis: {trial: {enabled: true}}, gateway: {autoscaling: {enabled: true, cpu: 0}}}`: "by what?",
 		`redis: {trial: {enabled: true}, url: "redis://elsewhere"}`:                          "another that nobody uses",
 		`{redis: {trial: {enabled: true}}, httpRoute: {enabled: true}}`:                      "to which Gateway",
+		`{redis: {trial: {enabled: true}}, tls: {existingSecret: {gateway: g}}}`:             "which certificate has the tokenstore?",
+		`{redis: {trial: {enabled: true}}, tls: {plaintext: true}}`:                          "which certificate has the tokenstore?",
+		`{redis: {trial: {enabled: true}}, tls: {existingSecret: {tokenstore: t}}}`:          "which certificate do the gateways show?",
+		`{redis: {trial: {enabled: true}}, serviceMonitor: {enabled: true}}`:                 "from where does Prometheus come?",
 		`{redis: {trial: {enabled: true}}, networkPolicy: {clients: [{podSelectors: {}}]}}`:  "podSelectors",
 		`{redis: {trial: {enabled: true}}, gateway: {resources: {limit: {memory: 1Gi}}}}`:    "limit",
 	} {

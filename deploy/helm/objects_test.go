@@ -4,6 +4,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -20,8 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// foreign are kinds of others, which no type here describes: a real API server checks them in
-// "make validate-kubernetes".
+// foreign are kinds of others, which no type here describes.
 var foreign = []string{"HTTPRoute", "ServiceMonitor"}
 
 // decode reads documents as Kubernetes does, and fails at fields that it does not know.
@@ -119,6 +119,7 @@ func TestRenderings(t *testing.T) {
 					}
 				}
 				findsItsVolumes(t, r, id, pod.Spec)
+				findsItsFiles(t, id, pod.Spec)
 				knowsItsKeys(t, keys, id, pod)
 			}
 		})
@@ -150,7 +151,7 @@ func reaches(t *testing.T, r rendering, service *corev1.Service) {
 }
 
 // theirOwn are Secrets that an installation is told of.
-var theirOwn = []string{"our-redis", "our-secrets"}
+var theirOwn = []string{"our-redis", "our-secrets", "our-tokenstore-tls", "our-gateway-tls"}
 
 func findsItsVolumes(t *testing.T, r rendering, id string, pod corev1.PodSpec) {
 	t.Helper()
@@ -173,6 +174,35 @@ func findsItsVolumes(t *testing.T, r rendering, id string, pod corev1.PodSpec) {
 	}
 }
 
+// findsItsFiles checks that the files that a program is told of are in what it mounts.
+func findsItsFiles(t *testing.T, id string, pod corev1.PodSpec) {
+	t.Helper()
+	for _, container := range slices.Concat(pod.InitContainers, pod.Containers) {
+		there := map[string]bool{"/etc/carousel/carousel.yaml": len(volumeAt(container, pod, "/etc/carousel")) == 1}
+		for _, mount := range container.VolumeMounts {
+			for _, volume := range volumeAt(container, pod, mount.MountPath) {
+				if volume.Secret == nil {
+					continue
+				}
+				for _, item := range volume.Secret.Items {
+					there[mount.MountPath+"/"+item.Path] = true
+				}
+			}
+		}
+		for _, variable := range container.Env {
+			if strings.HasSuffix(variable.Name, "_FILE") && !there[variable.Value] {
+				t.Errorf("%s: %s names %s, which is not there", id, variable.Name, variable.Value)
+			}
+		}
+	}
+}
+
+// volumeAt is what a container has at a path: one, or none.
+func volumeAt(container corev1.Container, pod corev1.PodSpec, path string) []corev1.Volume {
+	at := slices.IndexFunc(container.VolumeMounts, func(m corev1.VolumeMount) bool { return m.MountPath == path })
+	return slices.DeleteFunc(slices.Clone(pod.Volumes), func(v corev1.Volume) bool { return at < 0 || v.Name != container.VolumeMounts[at].Name })
+}
+
 // knowsItsKeys checks that the services know each variable that they are given.
 func knowsItsKeys(t *testing.T, keys map[string]bool, id string, pod corev1.PodTemplateSpec) {
 	t.Helper()
@@ -185,6 +215,40 @@ func knowsItsKeys(t *testing.T, keys map[string]bool, id string, pod corev1.PodT
 		if !keys[variable.Name] && !keys[name] && name != "HTTPS_PROXY" {
 			t.Errorf("%s is given %s, which is no key of the configuration", id, variable.Name)
 		}
+	}
+}
+
+// What Prometheus calls the services is what the alerts ask for.
+func TestJobsAreThoseOfTheAlerts(t *testing.T) {
+	t.Parallel()
+	alerts, err := os.ReadFile("../prometheus/alerts.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	jobs := 0
+	for _, document := range mustRender(t, load(t), scenes["everything"]) {
+		var monitor struct {
+			Kind string
+			Spec struct {
+				Endpoints []struct {
+					Relabelings []struct{ TargetLabel, Replacement string }
+				}
+			}
+		}
+		if err := yaml.Unmarshal([]byte(document), &monitor); err != nil {
+			t.Fatal(err)
+		}
+		for _, endpoint := range monitor.Spec.Endpoints {
+			for _, each := range endpoint.Relabelings {
+				if each.TargetLabel != "job" || !strings.Contains(string(alerts), `{job="`+each.Replacement+`"}`) {
+					t.Errorf("%s is %s, for which there is no alert", each.TargetLabel, each.Replacement)
+				}
+				jobs++
+			}
+		}
+	}
+	if jobs != 2 {
+		t.Errorf("%d jobs, not those of two services", jobs)
 	}
 }
 

@@ -200,8 +200,9 @@ func (w *watchers) fail(scenario string) {
 // soonExpired is so short before its expiry that a token counts as expired.
 const soonExpired = time.Minute
 
-// Each alert is fired by its fault, and resolved after it, by a real Prometheus and a real
-// Alertmanager. It takes minutes: "make alerts" runs it.
+// Alerts are fired by their faults, and resolved after them, by a real Prometheus and a real
+// Alertmanager. What takes days, or a person, is left to promtool. It takes minutes: "make alerts"
+// runs it.
 func TestAlertsFire(t *testing.T) {
 	if os.Getenv("ALERTS") == "" {
 		t.Skip("takes minutes: run by make alerts")

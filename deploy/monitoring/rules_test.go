@@ -109,6 +109,9 @@ var faults = []struct {
 		"CarouselScriptSlow", quantile("carousel_tokenstore_redis_script_seconds", `script="acquire"`, .05, .25, .5), 1,
 		quantile("carousel_tokenstore_redis_script_seconds", `script="reseal"`, .05, .25, .5),
 	},
+	{"CarouselCertificateExpiring", []course{
+		level(`carousel_gateway_certificate_expiry_timestamp_seconds{job="carousel-gateway"}`, 1e9, 2*phase*60), level(`carousel_tokenstore_certificate_expiry_timestamp_seconds{job="carousel-tokenstore"}`, 1e9, 86400),
+	}, 2, []course{level(`carousel_gateway_certificate_expiry_timestamp_seconds{instance="2"}`, 30*86400, 30*86400)}},
 	{"CarouselFailures", []course{
 		pace(`carousel_gateway_model_requests_total{upstream="a",model="m",caller="key"}`, 100, 100),
 		pace(`carousel_gateway_model_failures_total{upstream="a",model="m",kind="rate_limited"}`, 1, 20),

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -118,7 +119,7 @@ func (s scraped) names() map[string]bool {
 	return names
 }
 
-// running are both services after some requests, good and bad ones.
+// running are both services, with certificates, after some requests, good and bad ones.
 type running struct {
 	stack               *stack.Stack
 	gateway, tokenstore scraped
@@ -126,7 +127,9 @@ type running struct {
 
 func run(t *testing.T) running {
 	t.Helper()
-	s := stack.Start(t, stack.Options{})
+	folder := filepath.Join(t.TempDir(), "tls")
+	stack.Certificates(t, folder)
+	s := stack.Start(t, stack.Options{GatewayEnv: stack.TLSEnv(folder, "gateway"), TokenstoreEnv: stack.TLSEnv(folder, "tokenstore")})
 	gateway := s.Gateways[0]
 	s.AddTokens("openai", "o", 2, 0)
 	s.AddTokens("cursor", "c", 1, 0)

@@ -25,7 +25,7 @@ var budgets = func() []metrics.Budget {
 func (g *Gateway) answerMetrics() {
 	metrics.Built(g.registry, g.options.Version, runtime.Version())
 	metrics.Ask(g.registry, metrics.Asked{Log: g.logBacklog, NearBudgets: g.nearBudgets})
-	if g.certificates != nil {
+	if g.options.Config.TLSCertFile != "" { // it may know the tokenstore's authority, and have none of its own
 		metrics.Certificate(g.registry, g.certificates.Expires)
 	}
 }

@@ -38,6 +38,9 @@ var shown = []string{
 // shownBeginnings are those of such names.
 var shownBeginnings = []string{"Anthropic-Ratelimit-", "X-Ratelimit-", "X-Stainless-"}
 
+// ids are those of the names whose values are made up, and no secrets.
+var ids = []string{"Cf-Ray", "Request-Id", "X-Request-Id"}
+
 // Of returns what is kept of headers, by name. Of too many it is the first ones.
 func Of(headers http.Header) []Header {
 	if len(headers) == 0 {
@@ -64,7 +67,7 @@ func Of(headers http.Header) []Header {
 func keep(name string, values []string) Header {
 	value := strings.Join(values, ", ")
 	canonical := http.CanonicalHeaderKey(name)
-	if !mayShow(canonical) || looksSecret(value) {
+	if !mayShow(canonical) || looksSecret(value) || !slices.Contains(ids, canonical) && slices.ContainsFunc(words(value), isMadeUp) {
 		return Header{Name: cut(canonical, maxName), Hidden: true}
 	}
 	return Header{Name: cut(canonical, maxName), Value: cut(value, maxValue)}
@@ -78,20 +81,54 @@ func mayShow(name string) bool {
 }
 
 // signs are how secrets begin, and what stands before them.
-var signs = []string{"sk-", "eyj", "bearer ", "basic ", "ck-", "key-", "key_", "ghp_", "token=", "key=", "password"}
+var signs = []string{
+	"sk-", "eyj", "bearer ", "basic ", "ck-", "key-", "key_", "ghp_", "github_pat_", "gsk_", "hf_", "xai-", "aiza", "token=", "key=", "password",
+}
 
-// longestWord is how long a word of a value without a secret is at most, in bytes.
-const longestWord = 48
+const (
+	// longestWord is how long a word of a value without a secret is at most, in bytes.
+	longestWord = 48
+	// longestRow is how many letters and digits such a word has in a row at most, and longestMixed how
+	// long it is at most, in bytes, where it has capitals, small letters and digits.
+	longestRow   = 19
+	longestMixed = 15
+)
 
 // looksSecret tells whether a value may have a secret in it, whatever its name says: what begins as
-// secrets do, or is a word that nobody writes.
+// secrets do, or is longer than any word.
 func looksSecret(value string) bool {
 	lower := strings.ToLower(value)
 	if slices.ContainsFunc(signs, func(sign string) bool { return strings.Contains(lower, sign) }) {
 		return true
 	}
-	words := strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(" ,;:/=\"()<>", r) })
-	return slices.ContainsFunc(words, func(word string) bool { return len(word) > longestWord })
+	return slices.ContainsFunc(words(value), func(word string) bool { return len(word) > longestWord })
+}
+
+func words(value string) []string {
+	return strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(" ,;:/=\"()<>", r) })
+}
+
+// isMadeUp tells whether a word is one that nobody writes.
+func isMadeUp(word string) bool {
+	const capitals, small, digits = 1, 2, 4
+	kinds, row := 0, 0
+	for _, each := range []byte(word) {
+		switch {
+		case 'A' <= each && each <= 'Z':
+			kinds |= capitals
+		case 'a' <= each && each <= 'z':
+			kinds |= small
+		case '0' <= each && each <= '9':
+			kinds |= digits
+		default: // a dash, a dot
+			row = 0
+			continue
+		}
+		if row++; row > longestRow {
+			return true
+		}
+	}
+	return len(word) > longestMixed && kinds == capitals|small|digits
 }
 
 // cut shortens a text to a number of bytes, between characters.

@@ -46,6 +46,57 @@ func TestValuesThatAreKept(t *testing.T) {
 	}
 }
 
+// What stands where no secret belongs is one all the same, if a client puts it there.
+func TestSecretsInHarmlessHeaders(t *testing.T) {
+	t.Parallel()
+	for _, secret := range []string{
+		"0123456789abcdef0123456789abcdef",          // hexadecimal
+		"AIzaSyA-b1C2d3E4f5G6h7-I8j9K0l1M2n3O4p5Q6", // with dashes in it
+		"hf_abcdefghijklmnopqrst",
+		"gsk_short1",
+		"xai-short1",
+		"AKIAIOSFODNN7EXAMPLE",
+		"abcDEF123/ghiJKL456mnoPQR789stu/vwx", // base64
+		"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY0",
+	} {
+		for _, name := range []string{"User-Agent", "X-Stainless-Mine", "X-Ratelimit-Mine", "Accept-Language"} {
+			if kept := headerlog.Of(http.Header{name: {"mine/1.0 " + secret}}); !kept[0].Hidden || kept[0].Value != "" {
+				t.Errorf("%s: %q is kept as %+v", name, secret, kept[0])
+			}
+		}
+	}
+}
+
+func TestWhatClientsAndUpstreamsWriteIsKept(t *testing.T) {
+	t.Parallel()
+	for name, values := range map[string][]string{
+		"User-Agent": {
+			"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36",
+			"claude-cli/2.0.14 (external, cli)", "codex_cli_rs/0.50.0 (Mac OS 15.1.0; arm64) Apple_Terminal/455", "AsyncOpenAI/Python 1.99.9",
+		},
+		"Anthropic-Beta":                         {"fine-grained-tool-streaming-2025-05-14,interleaved-thinking-2025-05-14,context-1m-2025-08-07"},
+		"Anthropic-Ratelimit-Requests-Reset":     {"2026-01-31T12:00:00Z"},
+		"X-Ratelimit-Reset-Tokens":               {"6m0.123s"},
+		"Alt-Svc":                                {`h3=":443"; ma=86400`},
+		"Cf-Ray":                                 {"8f1c9d2e3a4b5c6d7e8f-FRA"},
+		"Request-Id":                             {"req_011CSHoEeqs5C35K2UUqR7Fy"},
+		"Content-Type":                           {"application/connect+proto", "text/event-stream; charset=utf-8"},
+		"X-Stainless-Runtime-Version":            {"v22.11.0"},
+		"Anthropic-Ratelimit-Input-Tokens-Limit": {"2000000"},
+		"X-Stainless-Async":                      {"async:asyncio"},
+		"X-Cursor-Client-Version":                {"cli-2026.01.28-f1c9d2e"},
+		"Accept-Language":                        {"zh-CN,zh;q=0.9,en;q=0.8"},
+		"Anthropic-Ratelimit-Unified-5h-Status":  {"allowed_warning"},
+	} {
+		for _, value := range values {
+			want := value[:min(len(value), 128)]
+			if kept := headerlog.Of(http.Header{name: {value}}); kept[0].Value != want {
+				t.Errorf("%s: %q is kept as %+v", name, value, kept[0])
+			}
+		}
+	}
+}
+
 func TestWhatIsKeptIsBounded(t *testing.T) {
 	t.Parallel()
 	many, long := http.Header{}, http.Header{}

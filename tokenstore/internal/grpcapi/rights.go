@@ -71,6 +71,8 @@ var rights = map[string]role{
 	tokenstorev1.LeaseService_Session_FullMethodName: gateways,
 	tokenstorev1.LeaseService_Explain_FullMethodName: gateways | admins,
 
+	tokenstorev1.NewsService_GetVersions_FullMethodName: gateways | admins,
+
 	tokenstorev1.PriceService_GetPrices_FullMethodName: gateways | admins,
 	tokenstorev1.PriceService_PutPrices_FullMethodName: gateways | admins,
 
@@ -97,6 +99,7 @@ var rights = map[string]role{
 	tokenstorev1.TokenService_SummarizePools_FullMethodName:       gateways | admins,
 	tokenstorev1.TokenService_AcknowledgeCause_FullMethodName:     gateways | admins,
 	tokenstorev1.TokenService_ListTransitions_FullMethodName:      gateways | admins,
+	tokenstorev1.TokenService_PreviewUndo_FullMethodName:          gateways | admins,
 	tokenstorev1.TokenService_UndoTransitions_FullMethodName:      gateways | admins,
 	tokenstorev1.TokenService_UndoTokenTransitions_FullMethodName: gateways | admins,
 	tokenstorev1.TokenService_ReleaseToken_FullMethodName:         gateways | admins,

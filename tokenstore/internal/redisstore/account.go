@@ -80,17 +80,17 @@ func (s *Store) ListAccounts(ctx context.Context, upstream string, limit int, cu
 		return nil, "", err
 	}
 	pipe := s.client.Pipeline()
-	sealed := make([]*redis.StringCmd, len(rows))
-	for i, r := range rows {
-		sealed[i] = pipe.HGet(ctx, tokenKey(r.upstream, r.id), "account")
+	sealed := make([]*redis.SliceCmd, len(rows))
+	for i, r := range rows { // where nothing is recorded HGET fails, and would hide that another did
+		sealed[i] = pipe.HMGet(ctx, tokenKey(r.upstream, r.id), "account")
 	}
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) { // nothing is recorded
+	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, "", storeError("list accounts", err)
 	}
 	accounts := make([]*tokenstorev1.AccountOfToken, len(rows))
 	for i, r := range rows {
 		accounts[i] = &tokenstorev1.AccountOfToken{Token: &tokenstorev1.Token{Id: r.id, Upstream: r.upstream, Alias: r.alias, State: r.state}}
-		if text := sealed[i].Val(); text != "" {
+		if text, _ := sealed[i].Val()[0].(string); text != "" {
 			if accounts[i].Account, err = s.openAccount(r.id, text); err != nil {
 				return nil, "", err
 			}

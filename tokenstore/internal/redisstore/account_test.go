@@ -181,3 +181,22 @@ func TestSummarizePools(t *testing.T) {
 		}
 	})
 }
+
+// What can't be read is an error, and no account of which nothing is recorded; also where nothing is
+// recorded of the one before it.
+func TestAccountsThatCanNotBeReadAreNoneThatAreMissing(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		create(t, store, draft("cursor", "first"))
+		second := tokenKey("cursor", create(t, store, draft("cursor", "second")).GetId())
+		if accounts, _, err := store.ListAccounts(t.Context(), "", 10, ""); err != nil || len(accounts) != 2 {
+			t.Fatalf("%v, %v", accounts, err)
+		}
+		if err := store.client.Set(t.Context(), second, "no hash", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if accounts, _, err := store.ListAccounts(t.Context(), "", 10, ""); err == nil {
+			t.Errorf("%v", accounts)
+		}
+	})
+}

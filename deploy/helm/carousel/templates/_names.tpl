@@ -47,6 +47,38 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- ternary .Values.redis.existingSecretKey "url" (ne .Values.redis.existingSecret "") -}}
 {{- end -}}
 
+{{/* The Secrets with the certificates of both services; empty without them. */}}
+{{- define "carousel.tokenstoreCertificates" -}}
+{{- $tls := .Values.tls -}}
+{{- if and (not $tls.existingSecret.tokenstore) (or $tls.existingSecret.gateway $tls.plaintext) -}}
+{{- fail "tls: which certificate has the tokenstore? Set tls.existingSecret.tokenstore" -}}
+{{- end -}}
+{{- $tls.existingSecret.tokenstore -}}
+{{- end -}}
+{{- define "carousel.gatewayCertificates" -}}
+{{- $tls := .Values.tls -}}
+{{- if and $tls.existingSecret.tokenstore (not (or $tls.existingSecret.gateway $tls.plaintext)) -}}
+{{- fail "tls: which certificate do the gateways show? Set tls.existingSecret.gateway, or tls.plaintext=true while they move over" -}}
+{{- end -}}
+{{- $tls.existingSecret.gateway -}}
+{{- end -}}
+
+{{/* What a service with certificates is told of them, and where they come from: the name of the Secret. */}}
+{{- define "carousel.certificateEnv" -}}
+- {name: TOKENSTORE_TLS_CERT_FILE, value: /run/tls/tls.crt}
+- {name: TOKENSTORE_TLS_KEY_FILE, value: /run/tls/tls.key}
+- {name: TOKENSTORE_TLS_CA_FILE, value: /run/tls/ca.crt}
+{{- end -}}
+{{- define "carousel.certificateVolume" -}}
+- name: certificates
+  secret:
+    secretName: {{ . }}
+    items:
+      - {key: tls.crt, path: tls.crt}
+      - {key: tls.key, path: tls.key}
+      - {key: ca.crt, path: ca.crt}
+{{- end -}}
+
 {{/* Keys of the configuration as environment variables. */}}
 {{- define "carousel.env" -}}
 {{- range $name, $value := . }}

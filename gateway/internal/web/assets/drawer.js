@@ -12,8 +12,8 @@ const rows = document.getElementById('log-rows');
 
 const prefix = '#entry-';
 
-// The id of the request that the address names; undefined: none.
-const named = () => (location.hash.startsWith(prefix) ? decodeURIComponent(location.hash.slice(prefix.length)) : undefined);
+// The id of the request that the address names; undefined: none. Ids need no escapes.
+const named = () => (location.hash.startsWith(prefix) ? location.hash.slice(prefix.length) : undefined);
 
 let shown;
 

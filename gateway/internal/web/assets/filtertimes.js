@@ -1,7 +1,7 @@
 // The times of a filter: the server takes UTC, the fields show the reader's time.
 
-/** A time of the reader's zone as a field takes it, to the minute or to the second. */
-export const localTime = (date, to = 'minute') => new Date(date - date.getTimezoneOffset() * 60000).toISOString().slice(0, to === 'second' ? 19 : 16);
+// A time of the reader's zone as a field takes it, to the minute.
+const localTime = (date) => new Date(date - date.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
 
 /** Shows the times of a form in the reader's zone, and sends them in UTC, without what is empty. */
 export function filterTimes(form) {

@@ -22,7 +22,7 @@ const (
 	slots = 32
 	// mostResting bounds the tokens that are asked for, of those that cool and of those that
 	// are disabled.
-	mostResting = 1000
+	mostResting = 500
 )
 
 // Kinds of what comes.
@@ -184,14 +184,28 @@ func lanesOf(all []coming, lasts map[string]time.Time) []lane {
 	if len(lanes) > mostLanes {
 		return append(lanes[:mostLanes-1:mostLanes-1], others(lanes[mostLanes-1:]))
 	}
+	if !few(all, mostSplit-len(lanes)) {
+		return lanes
+	}
 	var split []lane
 	for _, each := range lanes {
 		split = append(split, each.split()...)
 	}
-	if len(split) > mostSplit {
-		return lanes
-	}
 	return split
+}
+
+// few tells whether what comes is of so many accounts at most.
+func few(all []coming, most int) bool {
+	accounts := map[string]bool{}
+	for _, each := range all {
+		if each.TokenID != "" {
+			accounts[each.TokenID] = true
+		}
+		if len(accounts) > most {
+			return false
+		}
+	}
+	return true
 }
 
 // partBy parts what comes by a name; each part begins with a lane of its own, in their order.

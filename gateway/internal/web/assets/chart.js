@@ -168,9 +168,9 @@ class Plot {
     return content;
   }
 
-  // The links to the requests of the steps, and to the steps drawn larger; of a mark, its own.
+  // The links to the requests of the steps, and to the steps drawn larger; of a mark, to its account.
   #leads(first, last) {
-    if (this.#marked()) return [...this.#rows()[first].querySelectorAll('td a')].map((a) => a.cloneNode(true));
+    if (this.#marked()) return [...this.#rows()[first].querySelectorAll('td a')].map(({ href }) => el('a', { href }, t('chart_account')));
     const [begin, end] = [first, last].map((i) => this.#rows()[i].querySelector('th a')?.href);
     if (!begin || !end) return [];
     const from = new URL(begin).searchParams.get('from');

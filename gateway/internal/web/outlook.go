@@ -111,8 +111,8 @@ func outlookOf(pools []quotaPool, rest resting, now time.Time) *outlook {
 	return o
 }
 
-// comingOf is what the pools tell: where quotas of accounts that serve begin anew, and where nothing
-// is left.
+// comingOf is what the pools tell: where quotas of accounts that serve begin anew, and where
+// nothing is left.
 func comingOf(pools []quotaPool) []coming {
 	var all []coming
 	for _, pool := range pools {

@@ -18,7 +18,8 @@ class Plot {
 
   constructor(figure) {
     this.#figure = figure;
-    const help = el('p', { class: 'unseen', id: `${figure.id}-keys`, 'data-added': true }, t('chart_keys'));
+    const keys = this.#marked() ? t('chart_mark_keys') : t('chart_keys');
+    const help = el('p', { class: 'unseen', id: `${figure.id}-keys`, 'data-added': true }, keys);
     this.#area = el('div', {
       class: 'plot', 'data-added': true, tabindex: '0', role: 'slider', 'aria-orientation': 'horizontal', 'aria-describedby': help.id,
       'aria-label': figure.querySelector('figcaption').textContent, 'aria-valuemin': 1, 'aria-valuemax': this.#rows().length, 'aria-valuenow': 1,

@@ -115,7 +115,7 @@ func poolOf(name string, accounts []Account, rate float64, now time.Time) Pool {
 	pool := Pool{Upstream: name, Accounts: accounts, RatePerHour: rate}
 	var shares []share
 	for _, account := range accounts {
-		if !account.serves() {
+		if !account.Serves() {
 			continue
 		}
 		if pool.NextReset == nil && account.ResetsAt != nil && account.ResetsAt.After(now) {
@@ -151,8 +151,8 @@ func byReset(a, b Account) int {
 	}
 }
 
-// serves tells whether requests go to the account, now or when its token has rested.
-func (a *Account) serves() bool {
+// Serves tells whether requests go to the account, now or when its token has rested.
+func (a *Account) Serves() bool {
 	switch a.State {
 	case tokenstorev1.TokenState_TOKEN_STATE_DISABLED, tokenstorev1.TokenState_TOKEN_STATE_EXPIRED, tokenstorev1.TokenState_TOKEN_STATE_PARKED:
 		return false
@@ -164,7 +164,7 @@ func (a *Account) serves() bool {
 // Low tells whether it serves and has less than a tenth of its limit left.
 func (a *Account) Low(now time.Time) bool {
 	limiting := a.limiting()
-	return a.serves() && a.told(now) && limiting != nil && *limiting.Left < (*limiting.Limit+9)/10
+	return a.Serves() && a.told(now) && limiting != nil && *limiting.Left < (*limiting.Limit+9)/10
 }
 
 // told tells whether the quotas are those of the present period.

@@ -38,6 +38,7 @@ type kitData struct {
 	Charts    []chart
 	Use       keyUse
 	Histogram *histogram
+	Outlook   *outlook
 	Filter    logFilter
 	Accounts  tokensData
 	Choices   []poolChoice
@@ -75,7 +76,7 @@ func (s *Site) loadKit(_ context.Context, c *gin.Context) (any, error) {
 		Headlines: []headline{{}, headlineOf(pools[:1]), headlineOf(pools), headlineOf(pools[2:])},
 		Needs:     needsOf(waiting{pools: pools, upkeep: upkeepFacts{low: 2, backup: lastBackup{known: true}}, unserved: 1, now: kitTime}),
 		Trouble:   page{Problem: texts["problem.store_away"], Degraded: &outage{kitAfter(0), kitAfter(time.Hour)}},
-		Charts:    kitCharts(), Use: kitUse(), Histogram: kitHistogram(),
+		Charts:    kitCharts(), Use: kitUse(), Histogram: kitHistogram(), Outlook: kitOutlook(),
 		Filter:   logFilter{Status: "failure", Model: "gpt-4o", Retried: "true", From: kitTime.Format(time.RFC3339)},
 		Accounts: tokensData{Rows: tokens, Table: table, Columns: tokenColumns[:usualColumns], Total: &total}, Choices: table.poolChoices(upstreams, pools),
 		Entries: kitEntries(), Requests: kitRequests(), History: kitHistory(), Quotas: kitQuotas(),
@@ -192,6 +193,19 @@ func kitHistogram() *histogram {
 		buckets = append(buckets, &tokenstorev1.LogBucket{Start: at, Requests: uint64(i * 5 % 7 * 10), Failures: uint64(i % 4)})
 	}
 	return histogramOf(buckets, logFilter{}, time.Hour)
+}
+
+// kitOutlook has all kinds of what comes, and an upstream that tells nothing of its accounts.
+func kitOutlook() *outlook {
+	after := func(d time.Duration) *time.Time { return new(kitTime.Add(d)) }
+	pools := []quotaPool{{quota.Pool{Upstream: "cursor", Limit: 1000, Left: 120, RatePerHour: 4, DryAt: after(30 * time.Hour), Accounts: []quota.Account{
+		{TokenID: "kit-ready", Alias: "anna", ResetsAt: after(90 * time.Hour)}, {TokenID: "kit-parked", Alias: "carla", ResetsAt: after(120 * time.Hour)},
+	}}}}
+	tokens := []*tokenstorev1.Token{
+		{Id: "kit-cooling", Upstream: "groq", Alias: "bob", State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, CoolingUntil: kitAfter(12 * time.Hour)},
+		{Id: "kit-disabled", Upstream: "groq", Alias: "dora", State: tokenstorev1.TokenState_TOKEN_STATE_DISABLED, DisabledUntil: kitAfter(60 * time.Hour)},
+	}
+	return outlookOf(pools, resting{tokens: tokens}, kitTime)
 }
 
 // kitEntries are a request that succeeded, one that was tried again, and one that failed.

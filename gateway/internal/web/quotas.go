@@ -23,7 +23,9 @@ var (
 const accountsShown = 200
 
 type quotasData struct {
-	Pools []quotaPool
+	// Outlook is nil where nothing comes.
+	Outlook *outlook
+	Pools   []quotaPool
 	// Silent are the upstreams that tell nothing of accounts.
 	Silent []string
 }
@@ -132,5 +134,7 @@ func (s *Site) loadQuotas(ctx context.Context, _ *gin.Context) (any, error) {
 			data.Pools = append(data.Pools, quotaPool{pool})
 		}
 	}
-	return data, err
+	rest, failed := s.rests(ctx)
+	data.Outlook = outlookOf(data.Pools, rest, now)
+	return data, cmp.Or(err, failed)
 }

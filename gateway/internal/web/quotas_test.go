@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -29,12 +30,18 @@ func counted(id string, used, limit uint64) *tokenstorev1.AccountOfToken {
 
 func quotasOf(t *testing.T, requests int, accounts ...*tokenstorev1.AccountOfToken) document {
 	t.Helper()
+	return quotasWith(t, requests, &tokenstorev1.ListTokensResponse{}, accounts...)
+}
+
+// quotasWith is the page where tokens rest.
+func quotasWith(t *testing.T, requests int, rest *tokenstorev1.ListTokensResponse, accounts ...*tokenstorev1.AccountOfToken) document {
+	t.Helper()
 	log := &tokenstorev1.QueryResponse{}
 	for range requests {
 		log.Entries = append(log.Entries, entry)
 	}
 	s := &store{answers: []proto.Message{
-		log, &tokenstorev1.ListTokenAccountsResponse{Accounts: accounts},
+		log, rest, &tokenstorev1.ListTokenAccountsResponse{Accounts: accounts},
 		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: uint32(len(accounts))}, {Upstream: "vendor", Ready: 1}}},
 	}}
 	return parse(t, newSite(t, s).get(t, "/admin/quotas").Body)
@@ -108,5 +115,58 @@ func TestAccountsOfTheBoard(t *testing.T) {
 	}
 	if all := text(page.byID("quotas")); !strings.Contains(all, "And 30 more") || !strings.Contains(all, "Nothing is told by: vendor.") {
 		t.Errorf("said %s", all)
+	}
+}
+
+// The picture of what comes has a name and a description, and its table has what it shows.
+func TestPictureOfWhatComes(t *testing.T) {
+	t.Parallel()
+	rest := &tokenstorev1.ListTokensResponse{NextCursor: "more", Tokens: []*tokenstorev1.Token{
+		{Id: "v1", Alias: "vera", Upstream: "vendor", State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, CoolingUntil: timestamppb.New(time.Now().Add(2 * time.Hour))},
+	}}
+	page := quotasWith(t, 100, rest, counted("anna", 1500, 1600))
+	figure := document{page.byID("chart-outlook")}
+	picture := figure.named("svg")[0]
+	if attribute(picture, "role") != "img" || attribute(picture, "aria-labelledby") != "outlook-title outlook-desc" {
+		t.Errorf("the picture is named by %v", picture.Attr)
+	}
+	if got := text(page.byID("outlook-title")); got != "What comes next" {
+		t.Errorf("it is called %q", got)
+	}
+	if got := text(page.byID("outlook-desc")); !strings.Contains(got, "The table has the same") {
+		t.Errorf("it is described as %q", got)
+	}
+	var rows []string
+	body := document{figure.named("tbody")[0]}
+	for _, row := range body.named("tr") {
+		if attribute(row, "data-x") == "" || attribute(row, "data-y") == "" {
+			t.Errorf("a row without its place: %s", text(row))
+		}
+		cells := document{row}.named("td")
+		rows = append(rows, strings.TrimSpace(text(cells[0])+", "+text(cells[1])+", "+text(cells[2])))
+	}
+	want := []string{"cursor, dry at the present rate, the whole pool", "vendor, cooldown ends, vera", "cursor, quota begins anew, anna"}
+	if diff := cmp.Diff(want, rows); diff != "" {
+		t.Error(diff)
+	}
+	signs := figure.all(func(n *html.Node) bool { return n.Data == "g" })
+	if len(signs) != len(want) {
+		t.Fatalf("%d signs", len(signs))
+	}
+	if got := text(document{signs[1]}.named("title")[0]); !strings.Contains(got, "vendor: cooldown ends, vera") {
+		t.Errorf("a sign is called %q", got)
+	}
+	if said := text(page.byID("outlook")); !strings.Contains(said, "More tokens rest than the line has") {
+		t.Errorf("said %s", said)
+	}
+}
+
+// Where nothing comes there is no picture.
+func TestNothingComes(t *testing.T) {
+	t.Parallel()
+	silent := &tokenstorev1.AccountOfToken{Token: &tokenstorev1.Token{Id: "t9", Upstream: "cursor", State: tokenstorev1.TokenState_TOKEN_STATE_READY}}
+	page := quotasOf(t, 0, silent)
+	if page.byID("chart-outlook") != nil || page.byID("outlook") == nil {
+		t.Errorf("drawn %v", page.byID("outlook"))
 	}
 }

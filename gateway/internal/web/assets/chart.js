@@ -1,6 +1,7 @@
 // Has charts tell their values: under the pointer, by the arrow keys and by touch. A step, or a
-// span that is drawn over, leads to the requests behind it and to itself drawn larger. All that is
-// told stands in the chart's table, which is there without scripts.
+// span that is drawn over, leads to the requests behind it and to itself drawn larger. A chart of
+// marks, whose rows have their place (data-x, data-y, in percent), tells of one mark at a time. All
+// that is told stands in the chart's table, which is there without scripts.
 
 import { el, t } from './page.js';
 
@@ -17,7 +18,8 @@ class Plot {
 
   constructor(figure) {
     this.#figure = figure;
-    const help = el('p', { class: 'unseen', id: `${figure.id}-keys`, 'data-added': true }, t('chart_keys'));
+    const keys = this.#marked() ? t('chart_mark_keys') : t('chart_keys');
+    const help = el('p', { class: 'unseen', id: `${figure.id}-keys`, 'data-added': true }, keys);
     this.#area = el('div', {
       class: 'plot', 'data-added': true, tabindex: '0', role: 'slider', 'aria-orientation': 'horizontal', 'aria-describedby': help.id,
       'aria-label': figure.querySelector('figcaption').textContent, 'aria-valuemin': 1, 'aria-valuemax': this.#rows().length, 'aria-valuenow': 1,
@@ -25,7 +27,7 @@ class Plot {
     figure.append(this.#area, this.#told, help);
     this.#point();
     this.#area.addEventListener('keydown', (event) => this.#key(event));
-    this.#area.addEventListener('focus', () => { if (this.#at < 0) this.#show(this.#rows().length - 1); });
+    this.#area.addEventListener('focus', () => { if (this.#at < 0) this.#show(this.#marked() ? 0 : this.#rows().length - 1); });
     this.#told.addEventListener('keydown', (event) => {
       if (event.key !== 'Escape') return;
       event.stopPropagation();
@@ -38,11 +40,21 @@ class Plot {
 
   #rows() { return this.#figure.querySelectorAll('.as-table tbody tr'); }
 
+  // Whether the rows are marks, which have their place.
+  #marked() { return this.#rows()[0]?.dataset.x !== undefined; }
+
+  // The mark that is nearest to a point of the area.
+  #nearest(x, y, width, height) {
+    const far = [...this.#rows()].map(({ dataset }) => Math.hypot(dataset.x / 100 * width - x, dataset.y / 100 * height - y));
+    return far.indexOf(Math.min(...far));
+  }
+
   #point() {
     const area = this.#area;
-    const step = ({ clientX }) => {
-      const { left, width } = area.getBoundingClientRect();
+    const step = ({ clientX, clientY }) => {
+      const { left, top, width, height } = area.getBoundingClientRect();
       const n = this.#rows().length;
+      if (this.#marked()) return this.#nearest(clientX - left, clientY - top, width, height);
       return Math.min(Math.max(Math.floor((clientX - left) / width * n), 0), n - 1);
     };
     area.addEventListener('pointerdown', (event) => {
@@ -87,21 +99,38 @@ class Plot {
     const rows = this.#rows();
     if (rows.length === 0) return;
     this.#at = Math.min(at, rows.length - 1);
-    this.#began = Math.min(began, rows.length - 1);
+    this.#began = this.#marked() ? this.#at : Math.min(began, rows.length - 1);
     const [first, last] = [this.#began, this.#at].sort((a, b) => a - b);
-    const share = (n) => `${100 * n / rows.length}%`;
     this.#span.hidden = false;
-    this.#span.style.left = share(first);
-    this.#span.style.width = share(last - first + 1);
+    if (this.#marked()) this.#surround(rows[first].dataset);
+    else this.#cover(first, last, rows.length);
     this.#area.setAttribute('aria-valuemax', rows.length);
     this.#area.setAttribute('aria-valuenow', this.#at + 1);
     this.#area.setAttribute('aria-valuetext', this.#sentence(first, last));
     this.#told.replaceChildren(...this.#content(first, last));
     this.#told.hidden = false;
     this.#told.classList.toggle('stays', this.#stays);
-    const middle = (first + last + 1) / 2;
-    this.#told.classList.toggle('before', middle >= rows.length / 2);
-    this.#told.style.setProperty('--at', share(middle));
+  }
+
+  // Marks the steps, and puts what is told beside them.
+  #cover(first, last, n) {
+    this.#span.style.left = `${100 * first / n}%`;
+    this.#span.style.width = `${100 * (last - first + 1) / n}%`;
+    this.#beside(50 * (first + last + 1) / n);
+  }
+
+  // Marks the place of a mark, and puts what is told beside it.
+  #surround({ x, y }) {
+    this.#span.classList.add('around');
+    this.#span.style.left = `${x}%`;
+    this.#span.style.top = `${y}%`;
+    this.#told.style.setProperty('--down', `${y}%`);
+    this.#beside(Number(x));
+  }
+
+  #beside(percent) {
+    this.#told.classList.toggle('before', percent >= 50);
+    this.#told.style.setProperty('--at', `${percent}%`);
   }
 
   #hide() {
@@ -113,7 +142,7 @@ class Plot {
 
   // The names and values of a step.
   #values(row) {
-    const names = [...this.#figure.querySelectorAll('.as-table thead th.number')].map((th) => th.textContent);
+    const names = [...this.#figure.querySelectorAll('.as-table thead th + th')].map((th) => th.textContent);
     return [...row.querySelectorAll('td')].map((td, i) => [names[i], td.textContent]);
   }
 
@@ -140,8 +169,9 @@ class Plot {
     return content;
   }
 
-  // The links to the requests of the steps, and to the steps drawn larger.
+  // The links to the requests of the steps, and to the steps drawn larger; of a mark, to its account.
   #leads(first, last) {
+    if (this.#marked()) return [...this.#rows()[first].querySelectorAll('td a')].map(({ href }) => el('a', { href }, t('chart_account')));
     const [begin, end] = [first, last].map((i) => this.#rows()[i].querySelector('th a')?.href);
     if (!begin || !end) return [];
     const from = new URL(begin).searchParams.get('from');
@@ -158,4 +188,16 @@ class Plot {
   }
 }
 
-for (const figure of document.querySelectorAll('figure.chart')) new Plot(figure);
+// A refreshed page may have charts that were not there before.
+const plotted = new WeakSet();
+
+function plot() {
+  for (const figure of document.querySelectorAll('figure.chart')) {
+    if (plotted.has(figure)) continue;
+    plotted.add(figure);
+    new Plot(figure);
+  }
+}
+
+plot();
+document.addEventListener('refreshed', plot);

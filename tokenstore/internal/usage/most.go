@@ -3,6 +3,7 @@ package usage
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
 
 // Measure is what those with the most have the most of.
@@ -31,26 +32,34 @@ func (m Measure) of(s *Sums) uint64 {
 type ranked struct {
 	cell
 	amount, requests uint64
+	// steps are the rows of it.
+	steps []stepSums
+}
+
+type stepSums struct {
+	start int64
+	sums  *Sums
 }
 
 // rank returns what the answer tells apart, that with the most first.
-func (a *Answer) rank() []ranked {
-	var all []ranked
-	places := make(map[cell]int, len(a.rows))
+func (a *Answer) rank() []*ranked {
+	all := make([]*ranked, 0, len(a.rows))
+	known := make(map[cell]*ranked, len(a.rows))
 	for name, sums := range a.rows {
-		at, known := places[name.cell]
-		if !known {
-			at = len(all)
-			places[name.cell], all = at, append(all, ranked{cell: name.cell})
+		each := known[name.cell]
+		if each == nil {
+			each = &ranked{cell: name.cell}
+			known[name.cell], all = each, append(all, each)
 		}
-		all[at].amount = plus(all[at].amount, a.question.Measure.of(sums))
-		all[at].requests += sums.Requests
+		each.amount = plus(each.amount, a.question.Measure.of(sums))
+		each.requests += sums.Requests
+		each.steps = append(each.steps, stepSums{name.start, sums})
 	}
-	slices.SortFunc(all, func(x, y ranked) int {
-		return cmp.Or(
-			cmp.Compare(y.amount, x.amount), cmp.Compare(y.requests, x.requests),
-			cmp.Compare(x.who, y.who), cmp.Compare(x.upstream, y.upstream), cmp.Compare(x.model, y.model),
-		)
+	slices.SortFunc(all, func(x, y *ranked) int {
+		if order := cmp.Or(cmp.Compare(y.amount, x.amount), cmp.Compare(y.requests, x.requests)); order != 0 {
+			return order
+		}
+		return cmp.Or(strings.Compare(x.who, y.who), strings.Compare(x.upstream, y.upstream), strings.Compare(x.model, y.model))
 	})
 	return all
 }
@@ -58,28 +67,28 @@ func (a *Answer) rank() []ranked {
 // most returns the rows of those with the most, and in each step of time one of all others, and
 // how many others there are.
 func (a *Answer) most() (rows map[rowName]*Sums, others int) {
-	if a.question.Most == 0 || len(a.rows) <= a.question.Most {
+	most := a.question.Most
+	if most == 0 || len(a.rows) <= most {
 		return a.rows, 0
 	}
 	all := a.rank()
-	if len(all) <= a.question.Most {
+	if len(all) <= most {
 		return a.rows, 0
 	}
-	own := make(map[cell]bool, a.question.Most)
-	for _, each := range all[:a.question.Most] {
-		own[each.cell] = true
-	}
 	rows = map[rowName]*Sums{}
-	for name, sums := range a.rows {
-		if own[name.cell] {
-			rows[name] = sums
-			continue
+	for _, each := range all[:most] {
+		for _, step := range each.steps {
+			rows[rowName{cell: each.cell, start: step.start}] = step.sums
 		}
-		rest := rowName{start: name.start, others: true}
-		if rows[rest] == nil {
-			rows[rest] = &Sums{}
-		}
-		rows[rest].Add(sums)
 	}
-	return rows, len(all) - a.question.Most
+	for _, each := range all[most:] {
+		for _, step := range each.steps {
+			rest := rowName{start: step.start, others: true}
+			if rows[rest] == nil {
+				rows[rest] = &Sums{}
+			}
+			rows[rest].Add(step.sums)
+		}
+	}
+	return rows, len(all) - most
 }

@@ -18,7 +18,7 @@ func pageOfAccounts(count int) *page {
 	for i := range count {
 		token := &tokenstorev1.Token{
 			Id: fmt.Sprintf("t%06d", i), Upstream: "cursor", Alias: fmt.Sprintf("account %d", i), MaskedSecret: "user_…abcd", Tags: []string{"team-a"},
-			State: tokenstorev1.TokenState(i % 8), Enabled: i%7 != 0, Requests: uint64(i) * 1000, Failures: uint64(i % 3), Cap: 4, //nolint:gosec // small
+			State: tokenstorev1.TokenState(i % 8), Enabled: i%7 != 0, Requests: uint64(i) * 1000, Failures: uint64(i % 3), Cap: 4,
 			CreatedAt: timestamppb.New(at), LastUsedAt: timestamppb.New(at), ExpiresAt: timestamppb.New(at),
 		}
 		if token.State == tokenstorev1.TokenState_TOKEN_STATE_COOLING {

@@ -17,6 +17,13 @@ var Dimensions = map[string]tokenstorev1.UsageDimension{
 	"hour":     tokenstorev1.UsageDimension_USAGE_DIMENSION_HOUR,
 }
 
+// Measures are what those with the most can have the most of, as the pages name it.
+var Measures = map[string]tokenstorev1.UsageMeasure{
+	"cost":     tokenstorev1.UsageMeasure_USAGE_MEASURE_COST,
+	"requests": tokenstorev1.UsageMeasure_USAGE_MEASURE_REQUESTS,
+	"tokens":   tokenstorev1.UsageMeasure_USAGE_MEASURE_TOKENS,
+}
+
 // Total adds up what rows count.
 func Total(rows []*tokenstorev1.UsageRow) *tokenstorev1.UsageSums {
 	total := &tokenstorev1.UsageSums{}

@@ -27,6 +27,7 @@ func (f format) functions(files *assets) template.FuncMap {
 		"label":     f.texts.label,
 		"note":      f.texts.note,
 		"language":  func() language { return f.lang },
+		"icon":      icon,
 		"asset":     files.url,
 		"texts":     func() string { return files.url(textsModule(f.lang)) },
 		"num":       number[uint64],

@@ -63,7 +63,7 @@ func TestTextsThatAreUsed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	collect(templateFiles, "templates", regexp.MustCompile(`[{(]t "([^"]+)"`), "")
+	collect(templateFiles, "templates", regexp.MustCompile(`(?:[{(]|:= )t "([^"]+)"`), "")
 	collect(assetFiles, "assets", regexp.MustCompile(`\bt\('([^']+)'`), "js.")
 	catalogue := loadTexts(english)
 	for key := range used {

@@ -29,7 +29,7 @@ type useData struct {
 	From, To *timestamppb.Timestamp
 	// Rows are the first, by the measure; More says how many others there are.
 	Rows []useRow
-	More int
+	More uint32
 	// Sum is of all rows.
 	Sum useRow
 	// Chart is nil where there is nothing to draw.
@@ -56,16 +56,24 @@ type useRow struct {
 // Cost is the cost of all that has one.
 func (r useRow) Cost() money.Pico { return usage.Cost(r.UsageSums) }
 
-// by is the row's value of a measure.
-func (r useRow) by(measure string) float64 {
+// amount is how much of a measure the row has; a cost is in pico-dollars.
+func (r useRow) amount(measure string) uint64 {
 	switch measure {
 	case "requests":
-		return float64(r.GetRequests())
+		return r.GetRequests()
 	case "tokens":
-		return float64(r.Tokens())
+		return r.Tokens()
 	default:
+		return uint64(r.Cost())
+	}
+}
+
+// by is the row's value of a measure, a cost in dollars.
+func (r useRow) by(measure string) float64 {
+	if measure == "cost" {
 		return dollarsOf(r.Cost())
 	}
+	return float64(r.amount(measure))
 }
 
 func dollarsOf(cost money.Pico) float64 { return float64(cost) / float64(money.Dollar) }
@@ -85,7 +93,7 @@ func (s *Site) loadUse(ctx context.Context, c *gin.Context) (any, error) {
 	rows := query.rows(used.counted.GetRows())
 	data.Sum = useRow{UsageSums: usage.Total(used.counted.GetRows())}
 	data.Rows = rows[:min(len(rows), mostUseRows)]
-	data.More = len(rows) - len(data.Rows)
+	data.More = uint32(len(rows)-len(data.Rows)) + used.counted.GetOthers() //nolint:gosec // an answer has a bound
 	names := s.namesOf(ctx, query, data.Rows, s.texts(c.Request))
 	data.Filters = query.filters(names)
 	query.name(data.Rows, names)
@@ -124,14 +132,18 @@ func (s *Site) usage(ctx context.Context, q useQuery, span useSpan, group ...tok
 	return s.Usage.QueryUsage(ctx, &tokenstorev1.QueryUsageRequest{
 		From: timestamppb.New(span.from), To: timestamppb.New(span.to), Group: group,
 		KeyId: q.Key, TokenId: q.Token, Model: q.Model, Upstream: q.Upstream,
+		Most: mostUseRows, Measure: usage.Measures[q.Measure],
 	})
 }
 
-// rows are the sums of each key, token, model or upstream, those with the most first. They have no
-// names yet: there may be many, of which a few are shown.
+// rows are the sums of each key, token, model or upstream that has its own, those with the most
+// first. They have no names yet: of a tokenstore that does not add up others there may be many.
 func (q useQuery) rows(counted []*tokenstorev1.UsageRow) []useRow {
 	rows, places := make([]useRow, 0, len(counted)), make(map[string]int, len(counted))
 	for _, each := range counted {
+		if each.GetOthers() {
+			continue
+		}
 		id := q.idOf(each)
 		at, known := places[id]
 		if !known {
@@ -141,7 +153,7 @@ func (q useQuery) rows(counted []*tokenstorev1.UsageRow) []useRow {
 		usage.Add(rows[at].UsageSums, each.GetSums())
 	}
 	slices.SortStableFunc(rows, func(a, b useRow) int {
-		return cmp.Or(cmp.Compare(b.by(q.Measure), a.by(q.Measure)), cmp.Compare(b.GetRequests(), a.GetRequests()), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(b.amount(q.Measure), a.amount(q.Measure)), cmp.Compare(b.GetRequests(), a.GetRequests()), cmp.Compare(a.ID, b.ID))
 	})
 	return rows
 }

@@ -131,6 +131,7 @@ func TestWhatUseAsksFor(t *testing.T) {
 				}
 			}
 			slices.Reverse(want.Group)
+			want.Most, want.Measure = 100, tokenstorev1.UsageMeasure_USAGE_MEASURE_COST
 			if diff := cmp.Diff([]*tokenstorev1.QueryUsageRequest{want}, asked, protocmp.Transform()); diff != "" {
 				t.Errorf("%q: %s", query, diff)
 			}
@@ -174,7 +175,43 @@ func TestUseOfTooManyRows(t *testing.T) {
 	}
 }
 
-// The chart has a colour for each of the largest five; all others are one.
+// What has no row of its own is in the sums, in the chart and in the number of those that are more.
+func TestOthersOfUse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // where no day ends
+		today := timestamppb.New(time.Now().UTC().Truncate(24 * time.Hour))
+		yesterday := timestamppb.New(today.AsTime().AddDate(0, 0, -1))
+		site := usedSite(t, &tokenstorev1.QueryUsageResponse{Others: 9_900, Rows: []*tokenstorev1.UsageRow{
+			{TokenId: "t1", Start: yesterday, Sums: &tokenstorev1.UsageSums{Requests: 70}},
+			{Others: true, Start: yesterday, Sums: &tokenstorev1.UsageSums{Requests: 1000}},
+			{TokenId: "none", Start: today, Sums: &tokenstorev1.UsageSums{Requests: 80}},
+			{TokenId: "t1", Start: today, Sums: &tokenstorev1.UsageSums{Requests: 30}},
+			{Others: true, Start: today, Sums: &tokenstorev1.UsageSums{Requests: 2000}},
+		}})
+		page := parse(t, site.get(t, "/admin/usage?range=7d&by=token&measure=requests").Body)
+		if asked := last[*tokenstorev1.QueryUsageRequest](t, site.store); asked.GetMost() != 100 || asked.GetMeasure() != tokenstorev1.UsageMeasure_USAGE_MEASURE_REQUESTS {
+			t.Errorf("asked %v", asked)
+		}
+		rows := page.all(func(n *html.Node) bool {
+			return n.Data == "tr" && n.Parent.Data == "tbody" && n.Parent.Parent == page.byID("use-table")
+		})
+		if len(rows) != 2 || !strings.Contains(text(rows[0]), "100 0") || !strings.Contains(text(rows[1]), "80 0") {
+			t.Errorf("table %s", text(page.byID("use-table")))
+		}
+		if sum := text(page.byID("use-sum")); !strings.HasPrefix(sum, "All $0.00 3,180") {
+			t.Errorf("sum %s", sum)
+		}
+		if !strings.Contains(text(page.named("main")[0]), "And 9900 more") {
+			t.Error("it is not said how many others there are")
+		}
+		if chart := text(page.byID("chart-use_requests")); !strings.Contains(chart, "All others: 1k") || !strings.Contains(chart, "All others: 2k") {
+			t.Errorf("chart %s", chart)
+		}
+	})
+}
+
+// The chart has a colour for each of the largest five; all others are one. A tokenstore of before
+// answers all rows, of which the first are shown.
 func TestLargestPartsOfUse(t *testing.T) {
 	t.Parallel()
 	answer := &tokenstorev1.QueryUsageResponse{}

@@ -27,13 +27,13 @@ func useChart(q useQuery, span useSpan, rows []useRow, used used) *chart {
 			picture.add("part"+strconv.Itoa(i), row.Name)
 		}
 	}
-	if len(rows) > len(parts) {
+	if len(rows) > len(parts) || used.counted.GetOthers() > 0 {
 		picture.add("rest", "")
 	}
 	for _, each := range used.steps {
 		at := int(each.GetStart().AsTime().Sub(span.from) / length)
 		part, own := parts[q.idOf(each)]
-		if !used.split || !own {
+		if !used.split || !own || each.GetOthers() {
 			part = len(picture.Series) - 1
 		}
 		if at >= 0 && at < len(picture.Steps) {

@@ -85,6 +85,63 @@ func (UsageDimension) EnumDescriptor() ([]byte, []int) {
 	return file_tokenstore_v1_usage_proto_rawDescGZIP(), []int{0}
 }
 
+// UsageMeasure is what those with the most have the most of. Equal ones follow by requests, the
+// larger first, then by their names.
+type UsageMeasure int32
+
+const (
+	// As cost.
+	UsageMeasure_USAGE_MEASURE_UNSPECIFIED UsageMeasure = 0
+	// Of all qualities together.
+	UsageMeasure_USAGE_MEASURE_COST     UsageMeasure = 1
+	UsageMeasure_USAGE_MEASURE_REQUESTS UsageMeasure = 2
+	// Of prompts and of answers.
+	UsageMeasure_USAGE_MEASURE_TOKENS UsageMeasure = 3
+)
+
+// Enum value maps for UsageMeasure.
+var (
+	UsageMeasure_name = map[int32]string{
+		0: "USAGE_MEASURE_UNSPECIFIED",
+		1: "USAGE_MEASURE_COST",
+		2: "USAGE_MEASURE_REQUESTS",
+		3: "USAGE_MEASURE_TOKENS",
+	}
+	UsageMeasure_value = map[string]int32{
+		"USAGE_MEASURE_UNSPECIFIED": 0,
+		"USAGE_MEASURE_COST":        1,
+		"USAGE_MEASURE_REQUESTS":    2,
+		"USAGE_MEASURE_TOKENS":      3,
+	}
+)
+
+func (x UsageMeasure) Enum() *UsageMeasure {
+	p := new(UsageMeasure)
+	*p = x
+	return p
+}
+
+func (x UsageMeasure) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (UsageMeasure) Descriptor() protoreflect.EnumDescriptor {
+	return file_tokenstore_v1_usage_proto_enumTypes[1].Descriptor()
+}
+
+func (UsageMeasure) Type() protoreflect.EnumType {
+	return &file_tokenstore_v1_usage_proto_enumTypes[1]
+}
+
+func (x UsageMeasure) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use UsageMeasure.Descriptor instead.
+func (UsageMeasure) EnumDescriptor() ([]byte, []int) {
+	return file_tokenstore_v1_usage_proto_rawDescGZIP(), []int{1}
+}
+
 type QueryUsageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of [from, to), from is taken down, to up, to the hour; to the day where hours are no more: there
@@ -94,10 +151,15 @@ type QueryUsageRequest struct {
 	// Each at most once, and not both day and hour; none: one row.
 	Group []UsageDimension `protobuf:"varint,3,rep,packed,name=group,proto3,enum=tokenstore.v1.UsageDimension" json:"group,omitempty"`
 	// Only these; empty: all. Not both of a key and a token, nor one with a group of the other.
-	KeyId         string `protobuf:"bytes,4,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
-	TokenId       string `protobuf:"bytes,5,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
-	Model         string `protobuf:"bytes,6,opt,name=model,proto3" json:"model,omitempty"`
-	Upstream      string `protobuf:"bytes,7,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	KeyId    string `protobuf:"bytes,4,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	TokenId  string `protobuf:"bytes,5,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
+	Model    string `protobuf:"bytes,6,opt,name=model,proto3" json:"model,omitempty"`
+	Upstream string `protobuf:"bytes,7,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	// How many of what is told apart, steps of time aside, have rows of their own: those with the most
+	// of the measure in all of the time. All others are one row, in each step of time one; so the sums
+	// over the rows stay those of all. 0: all have their own.
+	Most          uint32       `protobuf:"varint,8,opt,name=most,proto3" json:"most,omitempty"`
+	Measure       UsageMeasure `protobuf:"varint,9,opt,name=measure,proto3,enum=tokenstore.v1.UsageMeasure" json:"measure,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -181,13 +243,30 @@ func (x *QueryUsageRequest) GetUpstream() string {
 	return ""
 }
 
+func (x *QueryUsageRequest) GetMost() uint32 {
+	if x != nil {
+		return x.Most
+	}
+	return 0
+}
+
+func (x *QueryUsageRequest) GetMeasure() UsageMeasure {
+	if x != nil {
+		return x.Measure
+	}
+	return UsageMeasure_USAGE_MEASURE_UNSPECIFIED
+}
+
 type QueryUsageResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// In order of the groups as they were asked for. At most 100,000; more is INVALID_ARGUMENT.
+	// In order of the groups as they were asked for, rows of others behind those that have names. At
+	// most 100,000 before others are added up; more is INVALID_ARGUMENT.
 	Rows []*UsageRow `protobuf:"bytes,1,rep,name=rows,proto3" json:"rows,omitempty"`
 	// What was counted, rounded as promised.
-	From          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
-	To            *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=to,proto3" json:"to,omitempty"`
+	From *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
+	To   *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=to,proto3" json:"to,omitempty"`
+	// How many have no row of their own.
+	Others        uint32 `protobuf:"varint,4,opt,name=others,proto3" json:"others,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -243,6 +322,13 @@ func (x *QueryUsageResponse) GetTo() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *QueryUsageResponse) GetOthers() uint32 {
+	if x != nil {
+		return x.Others
+	}
+	return 0
+}
+
 type UsageRow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Those that were grouped by. A key's is `admin`, `session` or `own` where the request was no
@@ -250,12 +336,14 @@ type UsageRow struct {
 	// asked. A model is named as its upstream knows it, as the client asked for it where no upstream
 	// was. Where a step of time has more than 20,000 of (key or token, upstream, model), further
 	// models are `(others)`; beyond 40,000 keys and tokens are, too.
-	KeyId         string                 `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
-	TokenId       string                 `protobuf:"bytes,2,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
-	Model         string                 `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
-	Upstream      string                 `protobuf:"bytes,4,opt,name=upstream,proto3" json:"upstream,omitempty"`
-	Start         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=start,proto3" json:"start,omitempty"`
-	Sums          *UsageSums             `protobuf:"bytes,6,opt,name=sums,proto3" json:"sums,omitempty"`
+	KeyId    string                 `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	TokenId  string                 `protobuf:"bytes,2,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
+	Model    string                 `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
+	Upstream string                 `protobuf:"bytes,4,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	Start    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=start,proto3" json:"start,omitempty"`
+	Sums     *UsageSums             `protobuf:"bytes,6,opt,name=sums,proto3" json:"sums,omitempty"`
+	// It is of all that have no row of their own, in its step of time. It has no names.
+	Others        bool `protobuf:"varint,7,opt,name=others,proto3" json:"others,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -330,6 +418,13 @@ func (x *UsageRow) GetSums() *UsageSums {
 		return x.Sums
 	}
 	return nil
+}
+
+func (x *UsageRow) GetOthers() bool {
+	if x != nil {
+		return x.Others
+	}
+	return false
 }
 
 type UsageSums struct {
@@ -495,7 +590,7 @@ var File_tokenstore_v1_usage_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_usage_proto_rawDesc = "" +
 	"\n" +
-	"\x19tokenstore/v1/usage.proto\x12\rtokenstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x88\x02\n" +
+	"\x19tokenstore/v1/usage.proto\x12\rtokenstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x02\n" +
 	"\x11QueryUsageRequest\x12.\n" +
 	"\x04from\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
 	"\x02to\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\x123\n" +
@@ -503,18 +598,22 @@ const file_tokenstore_v1_usage_proto_rawDesc = "" +
 	"\x06key_id\x18\x04 \x01(\tR\x05keyId\x12\x19\n" +
 	"\btoken_id\x18\x05 \x01(\tR\atokenId\x12\x14\n" +
 	"\x05model\x18\x06 \x01(\tR\x05model\x12\x1a\n" +
-	"\bupstream\x18\a \x01(\tR\bupstream\"\x9d\x01\n" +
+	"\bupstream\x18\a \x01(\tR\bupstream\x12\x12\n" +
+	"\x04most\x18\b \x01(\rR\x04most\x125\n" +
+	"\ameasure\x18\t \x01(\x0e2\x1b.tokenstore.v1.UsageMeasureR\ameasure\"\xb5\x01\n" +
 	"\x12QueryUsageResponse\x12+\n" +
 	"\x04rows\x18\x01 \x03(\v2\x17.tokenstore.v1.UsageRowR\x04rows\x12.\n" +
 	"\x04from\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
-	"\x02to\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\"\xce\x01\n" +
+	"\x02to\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\x12\x16\n" +
+	"\x06others\x18\x04 \x01(\rR\x06others\"\xe6\x01\n" +
 	"\bUsageRow\x12\x15\n" +
 	"\x06key_id\x18\x01 \x01(\tR\x05keyId\x12\x19\n" +
 	"\btoken_id\x18\x02 \x01(\tR\atokenId\x12\x14\n" +
 	"\x05model\x18\x03 \x01(\tR\x05model\x12\x1a\n" +
 	"\bupstream\x18\x04 \x01(\tR\bupstream\x120\n" +
 	"\x05start\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
-	"\x04sums\x18\x06 \x01(\v2\x18.tokenstore.v1.UsageSumsR\x04sums\"\xf4\x04\n" +
+	"\x04sums\x18\x06 \x01(\v2\x18.tokenstore.v1.UsageSumsR\x04sums\x12\x16\n" +
+	"\x06others\x18\a \x01(\bR\x06others\"\xf4\x04\n" +
 	"\tUsageSums\x12\x1a\n" +
 	"\brequests\x18\x01 \x01(\x04R\brequests\x12\x1a\n" +
 	"\bfailures\x18\x02 \x01(\x04R\bfailures\x12#\n" +
@@ -539,7 +638,12 @@ const file_tokenstore_v1_usage_proto_rawDesc = "" +
 	"\x15USAGE_DIMENSION_MODEL\x10\x03\x12\x1c\n" +
 	"\x18USAGE_DIMENSION_UPSTREAM\x10\x04\x12\x17\n" +
 	"\x13USAGE_DIMENSION_DAY\x10\x05\x12\x18\n" +
-	"\x14USAGE_DIMENSION_HOUR\x10\x062a\n" +
+	"\x14USAGE_DIMENSION_HOUR\x10\x06*{\n" +
+	"\fUsageMeasure\x12\x1d\n" +
+	"\x19USAGE_MEASURE_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12USAGE_MEASURE_COST\x10\x01\x12\x1a\n" +
+	"\x16USAGE_MEASURE_REQUESTS\x10\x02\x12\x18\n" +
+	"\x14USAGE_MEASURE_TOKENS\x10\x032a\n" +
 	"\fUsageService\x12Q\n" +
 	"\n" +
 	"QueryUsage\x12 .tokenstore.v1.QueryUsageRequest\x1a!.tokenstore.v1.QueryUsageResponseB4Z2carousel.internal/proto/tokenstore/v1;tokenstorev1b\x06proto3"
@@ -556,32 +660,34 @@ func file_tokenstore_v1_usage_proto_rawDescGZIP() []byte {
 	return file_tokenstore_v1_usage_proto_rawDescData
 }
 
-var file_tokenstore_v1_usage_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_tokenstore_v1_usage_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_tokenstore_v1_usage_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_tokenstore_v1_usage_proto_goTypes = []any{
 	(UsageDimension)(0),           // 0: tokenstore.v1.UsageDimension
-	(*QueryUsageRequest)(nil),     // 1: tokenstore.v1.QueryUsageRequest
-	(*QueryUsageResponse)(nil),    // 2: tokenstore.v1.QueryUsageResponse
-	(*UsageRow)(nil),              // 3: tokenstore.v1.UsageRow
-	(*UsageSums)(nil),             // 4: tokenstore.v1.UsageSums
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(UsageMeasure)(0),             // 1: tokenstore.v1.UsageMeasure
+	(*QueryUsageRequest)(nil),     // 2: tokenstore.v1.QueryUsageRequest
+	(*QueryUsageResponse)(nil),    // 3: tokenstore.v1.QueryUsageResponse
+	(*UsageRow)(nil),              // 4: tokenstore.v1.UsageRow
+	(*UsageSums)(nil),             // 5: tokenstore.v1.UsageSums
+	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
 }
 var file_tokenstore_v1_usage_proto_depIdxs = []int32{
-	5, // 0: tokenstore.v1.QueryUsageRequest.from:type_name -> google.protobuf.Timestamp
-	5, // 1: tokenstore.v1.QueryUsageRequest.to:type_name -> google.protobuf.Timestamp
-	0, // 2: tokenstore.v1.QueryUsageRequest.group:type_name -> tokenstore.v1.UsageDimension
-	3, // 3: tokenstore.v1.QueryUsageResponse.rows:type_name -> tokenstore.v1.UsageRow
-	5, // 4: tokenstore.v1.QueryUsageResponse.from:type_name -> google.protobuf.Timestamp
-	5, // 5: tokenstore.v1.QueryUsageResponse.to:type_name -> google.protobuf.Timestamp
-	5, // 6: tokenstore.v1.UsageRow.start:type_name -> google.protobuf.Timestamp
-	4, // 7: tokenstore.v1.UsageRow.sums:type_name -> tokenstore.v1.UsageSums
-	1, // 8: tokenstore.v1.UsageService.QueryUsage:input_type -> tokenstore.v1.QueryUsageRequest
-	2, // 9: tokenstore.v1.UsageService.QueryUsage:output_type -> tokenstore.v1.QueryUsageResponse
-	9, // [9:10] is the sub-list for method output_type
-	8, // [8:9] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	6,  // 0: tokenstore.v1.QueryUsageRequest.from:type_name -> google.protobuf.Timestamp
+	6,  // 1: tokenstore.v1.QueryUsageRequest.to:type_name -> google.protobuf.Timestamp
+	0,  // 2: tokenstore.v1.QueryUsageRequest.group:type_name -> tokenstore.v1.UsageDimension
+	1,  // 3: tokenstore.v1.QueryUsageRequest.measure:type_name -> tokenstore.v1.UsageMeasure
+	4,  // 4: tokenstore.v1.QueryUsageResponse.rows:type_name -> tokenstore.v1.UsageRow
+	6,  // 5: tokenstore.v1.QueryUsageResponse.from:type_name -> google.protobuf.Timestamp
+	6,  // 6: tokenstore.v1.QueryUsageResponse.to:type_name -> google.protobuf.Timestamp
+	6,  // 7: tokenstore.v1.UsageRow.start:type_name -> google.protobuf.Timestamp
+	5,  // 8: tokenstore.v1.UsageRow.sums:type_name -> tokenstore.v1.UsageSums
+	2,  // 9: tokenstore.v1.UsageService.QueryUsage:input_type -> tokenstore.v1.QueryUsageRequest
+	3,  // 10: tokenstore.v1.UsageService.QueryUsage:output_type -> tokenstore.v1.QueryUsageResponse
+	10, // [10:11] is the sub-list for method output_type
+	9,  // [9:10] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_usage_proto_init() }
@@ -594,7 +700,7 @@ func file_tokenstore_v1_usage_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_usage_proto_rawDesc), len(file_tokenstore_v1_usage_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      2,
 			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   1,

@@ -69,6 +69,13 @@ func TestUsageService(t *testing.T) {
 		if len(rows) != 1 || rows[0].GetTokenId() != "t1" || rows[0].GetSums().GetReportedCost() != 7 {
 			t.Errorf("by token: %v", rows)
 		}
+		most := query(&tokenstorev1.QueryUsageRequest{
+			Group: []tokenstorev1.UsageDimension{tokenstorev1.UsageDimension_USAGE_DIMENSION_KEY}, Most: 1, Measure: tokenstorev1.UsageMeasure_USAGE_MEASURE_TOKENS,
+		})
+		if rows := most.GetRows(); len(rows) != 2 || most.GetOthers() != 1 || rows[0].GetKeyId() != "k1" || rows[0].GetOthers() ||
+			rows[1].GetKeyId() != "" || !rows[1].GetOthers() || rows[1].GetSums().GetPartialCost() != 3 || rows[1].GetSums().GetRequests() != 2 {
+			t.Errorf("the key with the most: %v", most)
+		}
 		for _, step := range []tokenstorev1.UsageDimension{tokenstorev1.UsageDimension_USAGE_DIMENSION_HOUR, tokenstorev1.UsageDimension_USAGE_DIMENSION_DAY} {
 			rows := query(&tokenstorev1.QueryUsageRequest{Group: []tokenstorev1.UsageDimension{step}, TokenId: "t1"}).GetRows()
 			if len(rows) != 1 || rows[0].GetStart() == nil || rows[0].GetSums().GetRequests() != 1 {
@@ -79,6 +86,7 @@ func TestUsageService(t *testing.T) {
 			"no time":        {},
 			"key and token":  {From: from, To: to, KeyId: "k1", TokenId: "t1"},
 			"no dimension":   {From: from, To: to, Group: []tokenstorev1.UsageDimension{0}},
+			"no measure":     {From: from, To: to, Measure: 99},
 			"one unheard of": {From: from, To: to, Group: []tokenstorev1.UsageDimension{99}},
 		} {
 			_, err := usage.QueryUsage(ctx, request)

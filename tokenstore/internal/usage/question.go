@@ -29,6 +29,10 @@ type Question struct {
 	Group []Dimension
 	// What is not empty must be so.
 	Key, Token, Model, Upstream string
+	// Most is how many of what is told apart, steps of time aside, have rows of their own: those
+	// with the most of the measure; 0: all.
+	Most    int
+	Measure Measure
 }
 
 var (
@@ -80,12 +84,16 @@ type Answer struct {
 type Row struct {
 	Key, Token, Model, Upstream string
 	Start                       time.Time
-	Sums                        *Sums
+	// Others tells that it is of all in its step of time that have no row of their own. It has no
+	// names.
+	Others bool
+	Sums   *Sums
 }
 
 type rowName struct {
 	cell
-	start int64 // s since 1970
+	start  int64 // s since 1970
+	others bool
 }
 
 // Ask begins an answer. An error says what is wrong with the question.
@@ -158,18 +166,20 @@ func (q Question) rowOf(c cell, start time.Time) rowName {
 	return row
 }
 
-// Rows are in the order of the groups, each ascending.
-func (a *Answer) Rows() []Row {
-	names := make([]rowName, 0, len(a.rows))
-	for name := range a.rows {
+// Rows are in the order of the groups, each ascending; those of others are behind those that have
+// names. With them comes how many have no row of their own.
+func (a *Answer) Rows() (rows []Row, others int) {
+	sums, others := a.most()
+	names := make([]rowName, 0, len(sums))
+	for name := range sums {
 		names = append(names, name)
 	}
 	slices.SortFunc(names, a.question.compare)
-	rows := make([]Row, 0, len(names))
+	rows = make([]Row, 0, len(names))
 	for _, name := range names {
-		rows = append(rows, a.question.row(name, a.rows[name]))
+		rows = append(rows, a.question.row(name, sums[name]))
 	}
-	return rows
+	return rows, others
 }
 
 func (q Question) compare(a, b rowName) int {
@@ -177,11 +187,11 @@ func (q Question) compare(a, b rowName) int {
 		order := 0
 		switch group {
 		case Key, Token:
-			order = strings.Compare(a.who, b.who)
+			order = behind(a, b, strings.Compare(a.who, b.who))
 		case Model:
-			order = strings.Compare(a.model, b.model)
+			order = behind(a, b, strings.Compare(a.model, b.model))
 		case Upstream:
-			order = strings.Compare(a.upstream, b.upstream)
+			order = behind(a, b, strings.Compare(a.upstream, b.upstream))
 		case ByDay, ByHour:
 			order = cmp.Compare(a.start, b.start)
 		}
@@ -192,8 +202,20 @@ func (q Question) compare(a, b rowName) int {
 	return 0
 }
 
+// behind is the order of two names, of which those of others are last.
+func behind(a, b rowName, order int) int {
+	switch {
+	case a.others == b.others:
+		return order
+	case a.others:
+		return 1
+	default:
+		return -1
+	}
+}
+
 func (q Question) row(name rowName, sums *Sums) Row {
-	row := Row{Model: name.model, Upstream: name.upstream, Sums: sums}
+	row := Row{Model: name.model, Upstream: name.upstream, Others: name.others, Sums: sums}
 	if q.groups(Key) {
 		row.Key = name.who
 	}

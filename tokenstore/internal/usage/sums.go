@@ -47,11 +47,16 @@ type Cost struct {
 
 func (c *Cost) add(more Cost) {
 	c.Requests += more.Requests
-	sum, carry := bits.Add64(c.Pico, more.Pico, 0)
+	c.Pico = plus(c.Pico, more.Pico)
+}
+
+// plus adds; what is beyond the largest number is that number.
+func plus(a, b uint64) uint64 {
+	sum, carry := bits.Add64(a, b, 0)
 	if carry != 0 {
-		sum = math.MaxUint64
+		return math.MaxUint64
 	}
-	c.Pico = sum
+	return sum
 }
 
 // Sums are what some requests have used.

@@ -171,7 +171,7 @@ func (c *composed) ask(path string, answer any) bool {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := stack.Client(c.t).Do(request)
 	if err != nil {
 		return false
 	}

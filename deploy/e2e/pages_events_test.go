@@ -137,7 +137,7 @@ func TestStreamsOfEventsHoldUpNoShutdown(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Header.Set("Cookie", loginCookie(t, gateway))
-	response, err := http.DefaultTransport.RoundTrip(r)
+	response, err := stack.Client(t).Transport.RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -243,10 +243,18 @@ func Eval[T any](b *Tab, expression string) T {
 	return get(b, "evaluate "+expression, chromedp.Evaluate[T](expression))
 }
 
-// Click clicks the element when it is visible.
+// Click clicks the element when it is visible. A page that is brought up to date may take it away
+// between being found and being clicked: then what has come in its place is clicked.
 func (b *Tab) Click(selector string) {
 	b.t.Helper()
-	b.Do("click "+selector, chromedp.Click(chromedp.CSS(selector)))
+	b.Do("click "+selector, func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		for {
+			done, err := chromedp.Click(chromedp.CSS(selector))(ctx, target)
+			if err == nil || !strings.Contains(err.Error(), "Could not find node") || ctx.Err() != nil {
+				return done, err
+			}
+		}
+	})
 }
 
 // Type replaces what is in a field.

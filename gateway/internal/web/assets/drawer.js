@@ -1,5 +1,5 @@
-// Opens a request beside the list: what its own page shows, at the list's address with the row's
-// id behind #. So it can be linked to, and the browser's way back closes it.
+// Opens a request beside the list: what its own page shows, at the list's address with the
+// request's id behind #. So it can be linked to, and the browser's way back closes it.
 
 import { offerCopies } from './copy.js';
 import { offerUndo } from './entry.js';
@@ -10,7 +10,9 @@ const body = document.getElementById('drawer-body');
 const title = document.getElementById('drawer-title');
 const rows = document.getElementById('log-rows');
 
-const prefix = '#entry-';
+// No element has such an id: the browser would go to it when the page is loaded, and take the focus
+// out of the drawer.
+const prefix = '#request-';
 
 // The id of the request that the address names; undefined: none. Ids need no escapes.
 const named = () => (location.hash.startsWith(prefix) ? location.hash.slice(prefix.length) : undefined);
@@ -85,7 +87,7 @@ rows.addEventListener('click', (event) => {
   const elsewhere = event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
   if (!row || elsewhere || (link && !link.matches('.cover')) || !getSelection().isCollapsed) return;
   event.preventDefault();
-  history.pushState({ drawer: true }, '', `#${row.id}`);
+  history.pushState({ drawer: true }, '', prefix + row.id.slice('entry-'.length));
   follow();
 });
 

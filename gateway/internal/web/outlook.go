@@ -289,7 +289,7 @@ func (o *outlook) share(at time.Time) float64 {
 func (s *Site) rests(ctx context.Context) (resting, error) {
 	var all resting
 	for _, state := range []tokenstorev1.TokenState{tokenstorev1.TokenState_TOKEN_STATE_COOLING, tokenstorev1.TokenState_TOKEN_STATE_DISABLED} {
-		page, err := s.Tokens.ListTokens(ctx, &tokenstorev1.ListTokensRequest{State: state, Limit: mostResting})
+		page, err := s.Tokens.ListTokens(ctx, &tokenstorev1.ListTokensRequest{State: state, Limit: mostResting, NewestFirst: true, Counted: true})
 		if err != nil {
 			return resting{}, err
 		}
@@ -298,7 +298,7 @@ func (s *Site) rests(ctx context.Context) (resting, error) {
 				all.tokens = append(all.tokens, token)
 			}
 		}
-		all.partial = all.partial || page.GetNextCursor() != ""
+		all.partial = all.partial || page.GetTotal() > mostResting || page.GetNextCursor() != ""
 	}
 	return all, nil
 }

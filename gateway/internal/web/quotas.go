@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -120,6 +121,10 @@ func stamp(at *time.Time) *timestamppb.Timestamp {
 }
 
 func (s *Site) loadQuotas(ctx context.Context, _ *gin.Context) (any, error) {
+	var rest resting
+	var restless error
+	var asking sync.WaitGroup
+	asking.Go(func() { rest, restless = s.rests(ctx) }) // meanwhile
 	pools, err := s.pools(ctx)
 	data, now := quotasData{}, time.Now()
 	for _, each := range pools {
@@ -134,7 +139,7 @@ func (s *Site) loadQuotas(ctx context.Context, _ *gin.Context) (any, error) {
 			data.Pools = append(data.Pools, quotaPool{pool})
 		}
 	}
-	rest, failed := s.rests(ctx)
+	asking.Wait()
 	data.Outlook = outlookOf(data.Pools, rest, now)
-	return data, cmp.Or(err, failed)
+	return data, cmp.Or(err, restless)
 }

@@ -100,15 +100,20 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{/* Where pods of a part run: (list $ "gateway" .Values.gateway). They are spread over the nodes. */}}
-{{- define "carousel.placement" -}}
-{{- $root := index . 0 -}}
-{{- $part := index . 2 -}}
-{{- with $root.Values.image.pullSecrets }}
+{{/* With what the kubelet pulls images, as a pod's field. */}}
+{{- define "carousel.pullSecrets" -}}
+{{- with .Values.image.pullSecrets -}}
 imagePullSecrets: {{- range . }}
   - name: {{ . }}
   {{- end }}
 {{- end }}
+{{- end -}}
+
+{{/* Where pods of a part run: (list $ "gateway" .Values.gateway). They are spread over the nodes. */}}
+{{- define "carousel.placement" -}}
+{{- $root := index . 0 -}}
+{{- $part := index . 2 -}}
+{{- include "carousel.pullSecrets" $root }}
 {{- with $part.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}

@@ -11,71 +11,29 @@ import (
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/nullable"
 	"carousel.internal/gateway/internal/storeerr"
+	"carousel.internal/gateway/internal/tokenform"
 	"carousel.internal/gateway/internal/tokentest"
 	"carousel.internal/gateway/internal/usage"
 )
 
-// testCost is what tests cost, in US dollars, as far as their models have prices.
-type testCost struct {
-	Requests     int     `json:"requests"`
-	EstimatedUSD *string `json:"estimated_usd"`
-	AtMostUSD    *string `json:"at_most_usd"`
-}
-
-// testPart is what the tests of one upstream's tokens cost.
-type testPart struct {
-	Upstream string `json:"upstream"`
-	// Model is null where none is known.
-	Model *string `json:"model"`
-	testCost
-}
-
-// testPlan is what is known before a test.
-type testPlan struct {
-	testCost
-	// Unpriced are the requests of which no price is known.
-	Unpriced  int        `json:"unpriced_requests"`
-	Upstreams []testPart `json:"upstreams"`
-}
-
-// testResult is what is known after it.
-type testResult struct {
-	TokenID  string  `json:"token_id"`
-	Upstream string  `json:"upstream"`
-	Model    *string `json:"model"`
-	Works    bool    `json:"works"`
-	// Class is why it does not work, Advice what to do about that.
-	Class   *string `json:"class"`
-	Message *string `json:"message"`
-	Advice  *string `json:"advice"`
-	// RequestID is null where no request was sent.
-	RequestID *string `json:"request_id"`
-	TotalMS   *int64  `json:"total_ms"`
-	Prompt    int     `json:"prompt_tokens"`
-	Answer    int     `json:"completion_tokens"`
-	// CostUSD is null where no price is known, or nothing was used.
-	CostUSD     *string `json:"cost_usd"`
-	CostQuality *string `json:"cost_quality"`
-}
-
-func testPlanOf(plan *tokentest.Plan) testPlan {
-	shown := testPlan{Unpriced: plan.Unpriced(), Upstreams: make([]testPart, 0, len(plan.Parts))}
-	shown.testCost = testCost{Requests: plan.Requests}
+func testPlanOf(plan *tokentest.Plan) tokenform.TestPlan {
+	shown := tokenform.TestPlan{Unpriced: plan.Unpriced(), Upstreams: make([]tokenform.TestPart, 0, len(plan.Parts))}
+	shown.TestCost = tokenform.TestCost{Requests: plan.Requests}
 	if shown.Unpriced < plan.Requests {
 		shown.EstimatedUSD, shown.AtMostUSD = new(plan.About().String()), new(plan.AtMost().String())
 	}
 	for _, part := range plan.Parts {
-		cost := testCost{Requests: part.Requests}
+		cost := tokenform.TestCost{Requests: part.Requests}
 		if part.Priced {
 			cost.EstimatedUSD, cost.AtMostUSD = new(part.About.String()), new(part.AtMost.String())
 		}
-		shown.Upstreams = append(shown.Upstreams, testPart{part.Upstream, nullable.Text(part.Model), cost})
+		shown.Upstreams = append(shown.Upstreams, tokenform.TestPart{Upstream: part.Upstream, Model: nullable.Text(part.Model), TestCost: cost})
 	}
 	return shown
 }
 
-func testResultOf(r *tokentest.Result) testResult {
-	shown := testResult{
+func testResultOf(r *tokentest.Result) tokenform.TestResult {
+	shown := tokenform.TestResult{
 		TokenID: r.ID, Upstream: r.Upstream, Model: nullable.Text(r.Model), Works: r.Works(), Class: nullable.Text(r.Class), Message: nullable.Text(r.Message),
 		Advice: nullable.Text(tokentest.Advice(r.Class)), RequestID: nullable.Text(r.RequestID), Prompt: r.Usage.Prompt, Answer: r.Usage.Completion,
 	}
@@ -104,10 +62,10 @@ func (a *API) testTokens(c *gin.Context) error {
 	}
 	plan := a.Tests.Plan(tokens, body.Model)
 	answer := struct {
-		testPlan
+		tokenform.TestPlan
 		// Results are null of a dry run.
-		Results []testResult `json:"results"`
-	}{testPlan: testPlanOf(&plan)}
+		Results []tokenform.TestResult `json:"results"`
+	}{TestPlan: testPlanOf(&plan)}
 	if body.DryRun {
 		return jsonapi.Answer(c, http.StatusOK, answer)
 	}
@@ -115,7 +73,7 @@ func (a *API) testTokens(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	answer.Results = make([]testResult, 0, len(tokens))
+	answer.Results = make([]tokenform.TestResult, 0, len(tokens))
 	works := 0
 	for _, result := range a.Tests.Run(c.Request.Context(), tokens, body.Model, sender.Caller) {
 		if result.Works() {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"carousel.internal/gateway/internal/tokenform"
 )
 
 const (
@@ -19,31 +21,6 @@ const (
 	// maxPlanned is of how many tokens the API says in one call what tests cost.
 	maxPlanned = 200
 )
-
-// testPlan is what the API says of tests before they begin.
-type testPlan struct {
-	Unpriced  int `json:"unpriced_requests"`
-	Upstreams []struct {
-		Upstream  string  `json:"upstream"`
-		Model     *string `json:"model"`
-		Requests  int     `json:"requests"`
-		Estimated *string `json:"estimated_usd"`
-		AtMost    *string `json:"at_most_usd"`
-	} `json:"upstreams"`
-}
-
-// testResult is what one has found.
-type testResult struct {
-	TokenID   string  `json:"token_id"`
-	Model     *string `json:"model"`
-	Works     bool    `json:"works"`
-	Class     *string `json:"class"`
-	Message   *string `json:"message"`
-	Advice    *string `json:"advice"`
-	TotalMS   *int64  `json:"total_ms"`
-	CostUSD   *string `json:"cost_usd"`
-	RequestID *string `json:"request_id"`
-}
 
 func (s *session) testTokens() *cobra.Command {
 	c := &cobra.Command{
@@ -104,7 +81,7 @@ func (s *session) sayTestCost(ctx context.Context, ids []string, model string, d
 		if err != nil {
 			return err
 		}
-		plan, err := read[testPlan](answer, nil)
+		plan, err := read[tokenform.TestPlan](answer, nil)
 		if err != nil {
 			return err
 		}
@@ -116,8 +93,8 @@ func (s *session) sayTestCost(ctx context.Context, ids []string, model string, d
 		}
 		for _, part := range plan.Upstreams {
 			cost := "cost not known"
-			if part.Estimated != nil {
-				cost = fmt.Sprintf("about %s USD, at most %s USD", *part.Estimated, text(part.AtMost))
+			if part.EstimatedUSD != nil {
+				cost = fmt.Sprintf("about %s USD, at most %s USD", *part.EstimatedUSD, text(part.AtMostUSD))
 			}
 			s.say("%s, %s: %d requests, %s", part.Upstream, orNone(part.Model, "no model is known yet"), part.Requests, cost)
 		}
@@ -142,7 +119,7 @@ func (s *session) runTests(ctx context.Context, ids []string, model string) erro
 			return err
 		}
 		for _, each := range found {
-			result, err := read[testResult](each, nil)
+			result, err := read[tokenform.TestResult](each, nil)
 			if err != nil {
 				return err
 			}
@@ -185,7 +162,7 @@ func (s *session) testSome(ctx context.Context, ids []string, model string) ([]j
 }
 
 // tellTest prints what one test has found.
-func (s *session) tellTest(r testResult) {
+func (s *session) tellTest(r tokenform.TestResult) {
 	if r.Works {
 		cost := ""
 		if r.CostUSD != nil {

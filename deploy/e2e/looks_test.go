@@ -38,6 +38,6 @@ func lookAt(t *testing.T, tab *browser.Tab, name string) {
 // speak goes to a page and has the pages in a language from there on.
 func speak(tab *browser.Tab, gateway *stack.Gateway, path, language string) {
 	tab.Go(gateway.URL + path)
-	tab.Click("[name=language][value=" + language + "]")
-	tab.Until("the page is in that language", fmt.Sprintf("document.documentElement.lang.startsWith(%q) && document.readyState === 'complete'", language))
+	tab.Follow("[name=language][value=" + language + "]")
+	tab.Until("the page is in that language", fmt.Sprintf("document.documentElement.lang.startsWith(%q)", language))
 }

@@ -257,6 +257,15 @@ func (b *Tab) Click(selector string) {
 	})
 }
 
+// Follow clicks the element, and waits until the page that this opens is complete: the browser may
+// show the old one for a while, and gives up for it what is asked for meanwhile.
+func (b *Tab) Follow(selector string) {
+	b.t.Helper()
+	Eval[bool](b, "window.isLeft = true")
+	b.Click(selector)
+	b.Until("the click on "+selector+" opens a page", "window.isLeft === undefined && document.readyState === 'complete'")
+}
+
 // Type replaces what is in a field.
 func (b *Tab) Type(selector, text string) {
 	b.t.Helper()

@@ -19,6 +19,10 @@ const named = () => (location.hash.startsWith(prefix) ? location.hash.slice(pref
 
 let shown;
 
+// Whether the browser is on its way back: that takes it a moment, and what is opened meanwhile would
+// be taken back instead.
+let leaving = false;
+
 async function load(id, address) {
   const response = await fetch(address, { cache: 'no-store', signal: AbortSignal.timeout(15000) });
   if (response.redirected) { // to the login
@@ -36,7 +40,7 @@ async function load(id, address) {
 }
 
 async function open(id) {
-  if (shown === id) return;
+  if (shown === id && drawer.open) return;
   shown = id;
   const address = `/admin/logs/${encodeURIComponent(id)}`;
   document.getElementById('drawer-page').href = address;
@@ -57,6 +61,7 @@ async function open(id) {
 
 // follow shows what the address names.
 function follow() {
+  leaving = false;
   if (named()) open(named());
   else if (drawer.open) drawer.close();
 }
@@ -64,6 +69,7 @@ function follow() {
 // leave takes the request out of the address: back, where it was opened from the list.
 function leave() {
   if (history.state?.drawer) {
+    leaving = true;
     history.back();
     return;
   }
@@ -71,6 +77,7 @@ function leave() {
 }
 
 drawer.addEventListener('close', () => {
+  if (drawer.open) return; // again, meanwhile
   const row = document.getElementById(`entry-${shown}`);
   shown = undefined;
   if (named()) leave();
@@ -87,6 +94,7 @@ rows.addEventListener('click', (event) => {
   const elsewhere = event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
   if (!row || elsewhere || (link && !link.matches('.cover')) || !getSelection().isCollapsed) return;
   event.preventDefault();
+  if (leaving) return;
   history.pushState({ drawer: true }, '', prefix + row.id.slice('entry-'.length));
   follow();
 });

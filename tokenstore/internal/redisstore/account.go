@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 
@@ -42,7 +41,7 @@ func (s *Store) Account(ctx context.Context, id string) (*tokenstorev1.TokenAcco
 	}
 	pipe := s.client.Pipeline()
 	exists, sealed := pipe.Exists(ctx, tokenKey(upstream, id)), pipe.HGet(ctx, tokenKey(upstream, id), "account")
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	if err := sendReads(ctx, pipe); err != nil {
 		return nil, storeError("read an account", err)
 	}
 	if exists.Val() == 0 {

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -343,7 +341,7 @@ func (s *Store) healTokens(ctx context.Context, ids []string) ([]bool, error) {
 func (s *Store) healClaims(ctx context.Context, id, lines string) (bool, error) {
 	pipe := s.client.Pipeline()
 	clock, entry := pipe.Time(ctx), pipe.HGet(ctx, directoryKey(), id)
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	if err := sendReads(ctx, pipe); err != nil {
 		return false, storeError("look for claims", err)
 	}
 	version, _, _ := strings.Cut(entry.Val(), " ")

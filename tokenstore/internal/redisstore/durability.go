@@ -111,7 +111,7 @@ func (b *ServerBarrier) syncOne(ctx context.Context, server primary) (waits bool
 		copies = pipe.Do(ctx, "WAIT", b.replicas, replicaTimeout.Milliseconds())
 	}
 	wait := pipe.Do(ctx, "WAITAOF", 1, 0, syncTimeout.Milliseconds())
-	_, _ = pipe.Exec(ctx) // each command has its own error
+	_ = sendEach(ctx, pipe) // each command has its own error
 	if err := write.Err(); err != nil {
 		return false, storeError(syncing, err)
 	}

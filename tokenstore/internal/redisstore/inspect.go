@@ -183,7 +183,7 @@ func readServer(ctx context.Context, client redis.Cmdable) (serverState, error) 
 	pipe := client.Pipeline()
 	configured, evicting := pipe.ConfigGet(ctx, "append*"), pipe.ConfigGet(ctx, "maxmemory*")
 	persistence, memory, stats := pipe.Info(ctx, "persistence"), pipe.Info(ctx, "memory"), pipe.Info(ctx, "stats")
-	_, _ = pipe.Exec(ctx) // each command has its own error
+	_ = sendEach(ctx, pipe) // each command has its own error
 	for _, cmd := range []redis.Cmder{configured, evicting, persistence, memory, stats} {
 		if _, refused := errors.AsType[redis.Error](cmd.Err()); cmd.Err() != nil && !refused {
 			return serverState{}, storeError("read how Redis is configured", cmd.Err())

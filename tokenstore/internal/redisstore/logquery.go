@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"hash/maphash"
 	"slices"
 	"sync"
@@ -196,7 +195,7 @@ func (s *Store) blocksOf(ctx context.Context, ids []logindex.ID, omitPrompts boo
 			prompts[place] = pipe.HGet(ctx, promptsKey(), place.String())
 		}
 	}
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) { // no prompt is Nil
+	if err := sendReads(ctx, pipe); err != nil { // no prompt is Nil
 		return nil, storeError("query the log", err)
 	}
 	blocks := make(map[logindex.ID]logBlock, len(items))
@@ -244,7 +243,7 @@ func (s *Store) catchUpStep(ctx context.Context) (total uint64, done bool, err e
 	oldest := pipe.XRangeN(ctx, logEntriesKey(), "-", "+", 1)
 	gone := pipe.HGet(ctx, logKeptKey(), "gone")
 	news := pipe.XRangeN(ctx, logEntriesKey(), last, "+", catchUpStep)
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) { // nothing gone is Nil
+	if err := sendReads(ctx, pipe); err != nil { // nothing gone is Nil
 		return 0, false, err
 	}
 	added := news.Val()

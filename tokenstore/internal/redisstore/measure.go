@@ -2,12 +2,9 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/redis/go-redis/v9"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -41,7 +38,7 @@ type LogSize struct {
 func (s *Store) LogSize(ctx context.Context) (LogSize, error) {
 	pipe := s.logClient.Pipeline()
 	kept, bytes := pipe.HMGet(ctx, logKeptKey(), "size", "gone"), pipe.Get(ctx, promptBytesKey())
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) { // no prompts yet
+	if err := sendReads(ctx, pipe); err != nil { // no prompts yet
 		return LogSize{}, storeError("measure the log", err)
 	}
 	number := func(value any) int64 {

@@ -216,7 +216,7 @@ func (m *migration) moveChunk(ctx context.Context, ids []string) error {
 		t.due, t.rests = pipe.ZScore(ctx, legacyKey("order:"+t.upstream), t.id), pipe.ZScore(ctx, legacyKey("cooling:"+t.upstream), t.id)
 		t.leases = pipe.ZRangeWithScores(ctx, legacyKey("inflight:"+t.id), 0, -1)
 	}
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	if err := sendReads(ctx, pipe); err != nil {
 		return err
 	}
 	if err := m.enlist(ctx, tokens); err != nil {
@@ -285,7 +285,7 @@ func (m *migration) moveAll(ctx context.Context, moves []move) error {
 	for i, each := range moves {
 		renamed[i] = pipe.RenameNX(ctx, each.from, each.to)
 	}
-	_, _ = pipe.Exec(ctx) // each has its own error
+	_ = sendEach(ctx, pipe) // each has its own error
 	var left []string
 	for i, each := range moves {
 		switch err := renamed[i].Err(); {
@@ -308,7 +308,7 @@ func (m *migration) copyAll(ctx context.Context, moves []move) error {
 	for i, each := range moves {
 		dumps[i], lives[i] = pipe.Dump(ctx, each.from), pipe.PTTL(ctx, each.from)
 	}
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	if err := sendReads(ctx, pipe); err != nil {
 		return err
 	}
 	pipe = m.client.Pipeline()
@@ -324,7 +324,7 @@ func (m *migration) copyAll(ctx context.Context, moves []move) error {
 	if len(copied) == 0 {
 		return nil
 	}
-	_, _ = pipe.Exec(ctx) // each has its own error
+	_ = sendEach(ctx, pipe) // each has its own error
 	for _, each := range restored {
 		if err := each.Err(); err != nil && !redis.HasErrorPrefix(err, "BUSYKEY") {
 			return err

@@ -95,7 +95,7 @@ func (s *Store) checkInstance(ctx context.Context) error {
 	known := s.instance.Load()
 	pipe := s.client.Pipeline()
 	schema, mark := pipe.Get(ctx, schemaKey()), pipe.Get(ctx, instanceKey())
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	if err := sendReads(ctx, pipe); err != nil {
 		return storeError("look for the data", err)
 	}
 	if err := mark.Err(); err != nil && !errors.Is(err, redis.Nil) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -216,13 +215,5 @@ func (b *batch) send(ctx context.Context, calls []*call,
 		}
 		c.reply = eval(pipe, ctx, body, c.keys, c.args...)
 	}
-	_, err := pipe.Exec(ctx)
-	if err != nil && !slices.ContainsFunc(calls, (*call).failed) {
-		for _, c := range calls { // no connection could be had at the last try, which the client tells none of them
-			c.reply.SetErr(err)
-		}
-	}
-	return err
+	return sendEach(ctx, pipe)
 }
-
-func (c *call) failed() bool { return c.reply.Err() != nil }

@@ -1,11 +1,7 @@
 package redisstore
 
 import (
-	"context"
-	"errors"
-	"io"
 	"io/fs"
-	"net"
 	"regexp"
 	"slices"
 	"strconv"
@@ -214,29 +210,5 @@ func TestAPartThatIsMissing(t *testing.T) {
 	t.Parallel()
 	if whole, err := compose("-- does\n\nreturn 1\n", []string{"nothing"}); err == nil {
 		t.Errorf("composed as %q", whole)
-	}
-}
-
-// A connection that can't be had fails every script of a round trip, also those sent again.
-func TestBatchWithoutAConnection(t *testing.T) {
-	t.Parallel()
-	gone := io.EOF // which the client would try again, if it still could
-	client := redis.NewClient(&redis.Options{
-		MaxRetries: -1,
-		Dialer:     func(context.Context, string, string) (net.Conn, error) { return nil, gone },
-	})
-	defer func() { _ = client.Close() }()
-	round := &batch{client: client}
-	calls := []*call{
-		round.add(settleScript, []string{"k"}, 1, 2, 3, 4, 5),
-		round.add(settleScript, []string{"k"}, 1, 2, 3, 4, 5),
-	}
-	if err := round.exec(t.Context()); !errors.Is(err, gone) {
-		t.Errorf("%v", err)
-	}
-	for _, c := range calls {
-		if _, err := c.reply.Slice(); !errors.Is(err, gone) {
-			t.Errorf("a call: %v", err)
-		}
 	}
 }

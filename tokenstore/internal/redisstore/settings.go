@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -226,7 +225,7 @@ func (s *Store) Snapshot(ctx context.Context) (*tokenstorev1.WatchResponse, erro
 	pipe := s.client.Pipeline()
 	hash, revoked := pipe.Get(ctx, adminTokenKey()), pipe.ZRangeWithScores(ctx, revokedKey(), 0, -1)
 	mark := pipe.Get(ctx, instanceKey())
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) { // no hash is Nil
+	if err := sendReads(ctx, pipe); err != nil { // no hash is Nil
 		return nil, storeError("read the configuration", err)
 	}
 	if err := revoked.Err(); err != nil {

@@ -78,7 +78,7 @@ func (s *Store) created(ctx context.Context, upstream string, ids []string) ([]r
 	for _, id := range ids {
 		replies = append(replies, pipe.ZScore(ctx, poolIDsKey(upstream), id))
 	}
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) { // of one that is gone
+	if err := sendReads(ctx, pipe); err != nil { // of one that is gone
 		return nil, storeError("list tokens", err)
 	}
 	listed := make([]redis.Z, 0, len(ids))

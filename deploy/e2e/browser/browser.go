@@ -223,8 +223,8 @@ func get[T any](b *Tab, what string, action chromedp.Action[T]) T {
 	return value
 }
 
-// Go opens a page of the site and waits until it is loaded. The browser gives a
-// navigation up while it is still busy with the one before: then once more.
+// Go opens a page of the site and waits until it is ready. The browser gives a navigation up while it
+// is still busy with the one before: then once more.
 func (b *Tab) Go(address string) {
 	b.t.Helper()
 	b.Do("open "+address, func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
@@ -235,6 +235,19 @@ func (b *Tab) Go(address string) {
 			}
 		}
 	}, chromedp.WaitReady(chromedp.CSS("body")))
+	b.Ready()
+}
+
+// scriptsRan is true once the page is complete and its modules have been evaluated: one that waits
+// for something itself is not yet when the page is complete, and hears no clicks.
+const scriptsRan = `document.readyState === 'complete' && Promise.allSettled(
+	Array.from(document.querySelectorAll('script[type=module][src]'), (script) => import(script.src))).then(() => true)`
+
+// Ready waits until the page is complete and its scripts have run: a person would try again where a
+// click does nothing yet, a test would not.
+func (b *Tab) Ready() {
+	b.t.Helper()
+	b.Until("the page is complete and its scripts have run", scriptsRan)
 }
 
 // Eval evaluates an expression.
@@ -243,33 +256,34 @@ func Eval[T any](b *Tab, expression string) T {
 	return get(b, "evaluate "+expression, chromedp.Evaluate[T](expression))
 }
 
-// Click clicks the element when it is visible. A page that is brought up to date may take it away
-// between being found and being clicked: then what has come in its place is clicked.
-func (b *Tab) Click(selector string) {
-	b.t.Helper()
-	b.Do("click "+selector, func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
-		for {
-			done, err := chromedp.Click(chromedp.CSS(selector))(ctx, target)
-			if err == nil || !strings.Contains(err.Error(), "Could not find node") || ctx.Err() != nil {
-				return done, err
-			}
-		}
-	})
-}
-
-// Follow clicks the element, and waits until the page that this opens is complete: the browser may
-// show the old one for a while, and gives up for it what is asked for meanwhile.
-func (b *Tab) Follow(selector string) {
+// Leave does what opens another page, and waits until that one is ready: the browser may show the old
+// one for a while, and gives up for it what is asked for meanwhile.
+func (b *Tab) Leave(what string, act func()) {
 	b.t.Helper()
 	Eval[bool](b, "window.isLeft = true")
-	b.Click(selector)
-	b.Until("the click on "+selector+" opens a page", "window.isLeft === undefined && document.readyState === 'complete'")
+	act()
+	b.Until(what+" opens a page", "window.isLeft === undefined")
+	b.Ready()
+}
+
+// Follow clicks the element, which opens another page, and waits for that.
+func (b *Tab) Follow(selector string) {
+	b.t.Helper()
+	b.Leave("the click on "+selector, func() { b.Click(selector) })
+}
+
+// Submit presses the enter key in the field that has the focus, which sends its form and so opens
+// another page, and waits for that.
+func (b *Tab) Submit() {
+	b.t.Helper()
+	b.Leave("the enter key", func() { b.Press("\r") })
 }
 
 // Type replaces what is in a field.
 func (b *Tab) Type(selector, text string) {
 	b.t.Helper()
 	b.Do("go to "+selector, chromedp.WaitVisible(chromedp.CSS(selector)))
+	b.Ready()
 	Eval[bool](b, fmt.Sprintf("(() => { const field = document.querySelector(%q); field.focus(); field.select(); return true; })()", selector))
 	b.Do("type into "+selector, chromedp.KeyEvent(text))
 }
@@ -277,6 +291,7 @@ func (b *Tab) Type(selector, text string) {
 // Press presses keys, wherever the focus is.
 func (b *Tab) Press(keys string) {
 	b.t.Helper()
+	b.Ready()
 	b.Do("press keys", chromedp.KeyEvent(keys))
 }
 
@@ -312,7 +327,7 @@ func shows(selector, text string) string {
 	return fmt.Sprintf("Array.from(document.querySelectorAll(%q)).some(e => e.checkVisibility() && e.innerText.includes(%q))", selector, text)
 }
 
-// Until waits until a JavaScript expression is true. A page that is being left
+// Until waits until a JavaScript expression is true, or a promise of that. A page that is being left
 // can't be asked; the next one can.
 func (b *Tab) Until(what, expression string) {
 	b.t.Helper()
@@ -320,7 +335,7 @@ func (b *Tab) Until(what, expression string) {
 	defer look.Stop()
 	for deadline := time.Now().Add(actLimit); time.Now().Before(deadline); <-look.C {
 		ctx, cancel := context.WithTimeout(b.ctx, actLimit)
-		holds, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		holds, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression, chromedp.EvalAwaitPromise))
 		cancel()
 		if err == nil && holds {
 			return

@@ -36,7 +36,7 @@ func TestHomeInABrowser(t *testing.T) {
 	bulk(t, gateway, "disable", []string{gateway.Tokens(t)[0].ID, gateway.Tokens(t)[1].ID})
 	tab.Go(gateway.URL + "/admin/")
 	tab.See("#headline", "None of the 2 accounts can serve. openai can’t: its accounts are disabled.")
-	tab.Click("[name=language][value=zh]")
+	tab.Follow("[name=language][value=zh]")
 	tab.See("#headline", "2 个账号均不可用。 openai 不可用：其账号均已停用。")
 	lookAt(t, tab, "home-zh")
 	if problems := tab.Problems(); len(problems) > 0 {
@@ -70,6 +70,6 @@ func readChart(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 	press("End", true) // perhaps a minute has begun
 	press("Enter", false)
 	tab.Until("the link has the focus", "document.activeElement.matches('.told-leads a')")
-	tab.Press("\r")
+	tab.Submit()
 	tab.Until("the requests are there", "location.pathname === '/admin/logs' && location.search.includes('from=') && location.search.includes('to=') && document.querySelectorAll('#log-rows tr').length === 4")
 }

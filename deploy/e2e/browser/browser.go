@@ -51,6 +51,8 @@ type Tab struct {
 	expected []string
 	// asked counts the requests by path.
 	asked map[string]int
+	// shown are the documents that have come in the place of others.
+	shown map[cdp.LoaderID]bool
 }
 
 // Open starts a browser whose only host is that of the address. The test's end
@@ -71,7 +73,7 @@ func Open(t testing.TB, address string) *Tab {
 		chromedp.Flag("lang", "en-US"), chromedp.Flag("force-color-profile", "srgb"), chromedp.WSURLReadTimeout(actLimit),
 	)...)
 	ctx, closeTab := chromedp.NewContext(browser)
-	tab := &Tab{t: t, ctx: ctx, host: base.Host, asked: map[string]int{}}
+	tab := &Tab{t: t, ctx: ctx, host: base.Host, asked: map[string]int{}, shown: map[cdp.LoaderID]bool{}}
 	t.Cleanup(func() {
 		closeTab()
 		closeBrowser()
@@ -88,7 +90,7 @@ func Open(t testing.TB, address string) *Tab {
 func (b *Tab) Another() *Tab {
 	b.t.Helper()
 	ctx, closeTab := chromedp.NewContext(b.ctx)
-	tab := &Tab{t: b.t, ctx: ctx, close: closeTab, host: b.host, asked: map[string]int{}}
+	tab := &Tab{t: b.t, ctx: ctx, close: closeTab, host: b.host, asked: map[string]int{}, shown: map[cdp.LoaderID]bool{}}
 	b.t.Cleanup(closeTab)
 	if err := tab.start(); err != nil {
 		b.t.Fatalf("open another tab: %v", err)
@@ -165,6 +167,10 @@ func (b *Tab) hear(event any) {
 		if event.Entry.Level == log.EntryLevelError || event.Entry.Level == log.EntryLevelWarning {
 			b.note("log: " + event.Entry.Text + " " + event.Entry.URL)
 		}
+	case *page.EventFrameNavigated:
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.shown[event.Frame.LoaderID] = true
 	case *network.EventRequestWillBeSent:
 		asked, err := url.Parse(event.Request.URL)
 		if err != nil || asked.Host != b.host && (asked.Scheme == "http" || asked.Scheme == "https") {
@@ -227,15 +233,28 @@ func get[T any](b *Tab, what string, action chromedp.Action[T]) T {
 // is still busy with the one before: then once more.
 func (b *Tab) Go(address string) {
 	b.t.Helper()
-	b.Do("open "+address, func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+	opened := get(b, "open "+address, func(ctx context.Context, target *chromedp.Target) (page.NavigateResult, error) {
 		for {
-			done, err := chromedp.Navigate(address)(ctx, target)
-			if err == nil || !strings.Contains(err.Error(), "net::ERR_ABORTED") || ctx.Err() != nil {
-				return done, err
+			opened, err := cdp.Call(ctx, target, page.Navigate, page.NavigateParams{URL: address})
+			if err == nil && opened.ErrorText == "net::ERR_ABORTED" && ctx.Err() == nil {
+				continue
 			}
+			if err == nil && opened.ErrorText != "" {
+				err = errors.New(opened.ErrorText)
+			}
+			return opened, err
 		}
-	}, chromedp.WaitReady(chromedp.CSS("body")))
+	})
+	if opened.LoaderID != "" { // there is none where only what is behind # differs
+		b.until(address+" is shown", func(context.Context) bool { return b.hasShown(opened.LoaderID) })
+	}
 	b.Ready()
+}
+
+func (b *Tab) hasShown(document cdp.LoaderID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.shown[document]
 }
 
 // scriptsRan is true once the page is complete and its modules have been evaluated: one that waits
@@ -331,15 +350,23 @@ func shows(selector, text string) string {
 // can't be asked; the next one can.
 func (b *Tab) Until(what, expression string) {
 	b.t.Helper()
+	b.until(what, func(ctx context.Context) bool {
+		holds, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression, chromedp.EvalAwaitPromise))
+		return err == nil && holds
+	})
+}
+
+func (b *Tab) until(what string, holds func(context.Context) bool) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, actLimit)
+	defer cancel()
 	look := time.NewTicker(pollEvery)
 	defer look.Stop()
-	for deadline := time.Now().Add(actLimit); time.Now().Before(deadline); <-look.C {
-		ctx, cancel := context.WithTimeout(b.ctx, actLimit)
-		holds, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression, chromedp.EvalAwaitPromise))
-		cancel()
-		if err == nil && holds {
+	for ctx.Err() == nil {
+		if holds(ctx) {
 			return
 		}
+		<-look.C
 	}
 	b.t.Fatalf("not within %s: %s\nat %s\nnoted: %v\nthe page says: %s", actLimit, what, b.location(), b.Problems(), b.visibleText())
 }

@@ -61,6 +61,7 @@ func TestManyAccountsInABrowser(t *testing.T) {
 	selectMatching(manyAccounts)
 	disable("1h")
 	tab.See("#toasts", "Tokens disabled until")
+	holdMessage(tab, "#toasts button:not([aria-label])")
 	tab.See("#token-table tbody tr:first-child", "Disabled")
 	tab.See("#token-table tbody tr:first-child", "back in")
 	off := func(want int) {

@@ -67,9 +67,22 @@ func readChart(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 	if !browser.Eval[bool](tab, "document.activeElement === "+plot+" && !document.querySelector('#traffic .told').hidden") {
 		t.Error("a refresh has taken the focus or what was told")
 	}
-	press("End", true) // perhaps a minute has begun
+	const reached = "document.activeElement.matches('#traffic .told-leads a')"
+	press("End", false)
 	press("Enter", false)
-	tab.Until("the link has the focus", "document.activeElement.matches('.told-leads a')")
+	tab.Until("the link of the last minute has the focus", reached)
+	if failed := chats(t, []*stack.Gateway{gateway}, "gpt-test", 1, 1); failed > 0 {
+		t.Fatal("the request failed")
+	}
+	tab.See("[data-key=requests] .figure", "5")
+	if !browser.Eval[bool](tab, reached) {
+		t.Error("a refresh has taken the focus from the link")
+	}
+	press("Escape", false)
+	press("Home", false)
+	press("End", true)
+	press("Enter", false)
+	tab.Until("the link has the focus", reached)
 	tab.Submit()
-	tab.Until("the requests are there", "location.pathname === '/admin/logs' && location.search.includes('from=') && location.search.includes('to=') && document.querySelectorAll('#log-rows tr').length === 4")
+	tab.Until("the requests are there", "location.pathname === '/admin/logs' && location.search.includes('from=') && location.search.includes('to=') && document.querySelectorAll('#log-rows tr').length === 5")
 }

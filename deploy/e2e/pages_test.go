@@ -121,10 +121,21 @@ func disableToken(t *testing.T, tab *browser.Tab, here, there *stack.Gateway) {
 	}
 }
 
+// holdMessage waits for a message that has what the selector finds, and rests the pointer on it: it
+// stays for as long as that is there.
+func holdMessage(tab *browser.Tab, selector string) {
+	tab.Until("a message has "+selector, fmt.Sprintf(`(() => {
+		const message = document.querySelector(%q)?.closest('#toasts > *');
+		message?.dispatchEvent(new PointerEvent('pointerenter'));
+		return message != null;
+	})()`, selector))
+}
+
 func deleteAndUndo(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 	t.Helper()
 	token, _ := byAlias(t, gateway, "second")
 	tab.Click("#token-" + token.ID + " [data-action=delete]")
+	holdMessage(tab, "#toasts button:not([aria-label])")
 	tab.Gone("#token-table", "second")
 	if _, there := byAlias(t, gateway, "second"); there {
 		t.Error("the token is still there")

@@ -28,7 +28,7 @@ import (
 
 const (
 	// actLimit bounds one step: a busy machine takes seconds to start a browser.
-	actLimit = 30 * time.Second
+	actLimit = time.Minute
 	// lifeLimit bounds a whole browser: some tests go through all pages with one, which takes a busy
 	// machine minutes.
 	lifeLimit = 20 * time.Minute

@@ -18,6 +18,11 @@ func clickIn(tab *browser.Tab, text, selector string) {
 	browser.Eval[any](tab, fmt.Sprintf("%s.querySelector(%q).click()", row, selector))
 }
 
+// followIn is clickIn of what opens another page.
+func followIn(tab *browser.Tab, text, selector string) {
+	tab.Leave("a click in "+text, func() { clickIn(tab, text, selector) })
+}
+
 // An admin sees what they and failures did in one stream, opens a change, and takes all of it back.
 func TestActivityInABrowser(t *testing.T) {
 	s := stack.Start(t, stack.Options{})
@@ -38,21 +43,21 @@ func TestActivityInABrowser(t *testing.T) {
 	// What failures did is in the same stream, or by itself.
 	tab.See("#audit .by-itself", "Cooled")
 	lookAt(t, tab, "activity-activity")
-	tab.Click("#activity-source a[href*='source=carousel']")
+	tab.Follow("#activity-source a[href*='source=carousel']")
 	tab.See("#audit .by-itself", "team-4")
 	tab.Gone("#audit", "Tokens deleted")
 	tab.Type("#f-account", "team-9")
-	tab.Press("\r")
+	tab.Submit()
 	tab.See("#audit", "Nothing like that has happened")
 	tab.Go(gateway.URL + "/admin/activity?source=people&account=anna")
 	tab.See("#audit", "Token changed")
 	tab.Gone("#audit", "Tokens deleted")
 	tab.Go(gateway.URL + "/admin/activity")
-	clickIn(tab, "Cooled", "a[href^='/admin/activity/undo']")
+	followIn(tab, "Cooled", "a[href^='/admin/activity/undo']")
 	tab.See("#undo-preview", "1 tokens come back (1 changes)")
 	tab.See("#undo-preview", "team-4")
 	lookAt(t, tab, "activity-undo")
-	tab.Click("#undo-now")
+	tab.Follow("#undo-now")
 	tab.See("#undone", "Changes undone: 1")
 	tab.See("#audit", "Automatic changes undone")
 	if back, _ := byAlias(t, gateway, "team-4"); back.State == "cooling" {
@@ -62,7 +67,7 @@ func TestActivityInABrowser(t *testing.T) {
 	// One row a change set, which opens to what it changed, by name.
 	tab.See("#audit", "Tokens deleted: 7")
 	tab.See("#audit", "Tokens disabled: 3")
-	clickIn(tab, "Token changed", "a[href^='/admin/activity/']")
+	followIn(tab, "Token changed", "a[href^='/admin/activity/']")
 	tab.See("h1", "Token changed")
 	rows := "[...document.querySelectorAll('#changes tbody tr')].map((row) => [...row.cells].map((cell) => cell.textContent.trim()).join(' '))"
 	if got := browser.Eval[[]string](tab, rows); !slices.Equal(got, []string{"anna Alias team-5 anna", "anna Cap 0 4"}) {
@@ -81,12 +86,12 @@ func TestActivityInABrowser(t *testing.T) {
 	tab.See("#setting-max_attempts .standard", "Default 3")
 	tab.See("#setting-max_attempts .earlier", "Before 7")
 	lookAt(t, tab, "activity-settings")
-	tab.Click("#setting-max_attempts [data-restore]")
-	tab.Until("it is 7 again", "document.readyState === 'complete' && document.querySelector('#max_attempts')?.value === '7'")
+	tab.Follow("#setting-max_attempts [data-restore]")
+	tab.Until("it is 7 again", "document.querySelector('#max_attempts')?.value === '7'")
 
 	// A strategy is a card.
 	tab.Click("#rotation_strategy-least_in_flight")
-	tab.Click("#settings-save")
+	tab.Follow("#settings-save")
 	tab.See("#setting-rotation_strategy .earlier", "In turn, by weight")
 
 	// What is overtaken says so, and stays.

@@ -21,11 +21,11 @@ func TestBackupsInABrowser(t *testing.T) {
 	gateway.MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/settings", map[string]any{"max_attempts": 2})
 
 	tab := login(t, gateway, "/admin/settings")
-	tab.Click(".tabs [href='/admin/backup']")
+	tab.Follow(".tabs [href='/admin/backup']")
 	tab.Type("#m-passphrase", backupPassphrase)
 	tab.Type("#m-again", "another one")
 	tab.Expect("400")
-	tab.Click("#make-backup")
+	tab.Follow("#make-backup")
 	tab.See("#problem", "The two passphrases are not the same")
 
 	browser.Eval[bool](tab, fmt.Sprintf(`(() => {
@@ -36,7 +36,7 @@ func TestBackupsInABrowser(t *testing.T) {
 		return true;
 	})()`, base64.StdEncoding.EncodeToString(file)))
 	tab.Type("#r-passphrase", backupPassphrase)
-	tab.Click("#plan-restore")
+	tab.Follow("#plan-restore")
 	tab.See("#plan-add", "fast")
 	tab.See("#plan-change", "2 → 5")
 	for _, problem := range tab.Accessibility() {
@@ -46,7 +46,7 @@ func TestBackupsInABrowser(t *testing.T) {
 		t.Error("the plan has restored something")
 	}
 	tab.Type("#a-passphrase", backupPassphrase)
-	tab.Click("#apply-restore")
+	tab.Follow("#apply-restore")
 	tab.See("#plan-title", "Restored")
 	gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/routes/fast", nil)
 	tab.Go(gateway.URL + "/admin/activity")

@@ -102,7 +102,7 @@ func TestTabsShareAStreamOfEvents(t *testing.T) {
 	}
 
 	// Whoever logs out in one tab does so in all.
-	first.Click("#logout")
+	first.Follow("#logout")
 	first.See("h1", "Log in")
 	all.tabs[1].See("#toasts", "session")
 }

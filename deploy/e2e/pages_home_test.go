@@ -36,7 +36,7 @@ func TestHomeInABrowser(t *testing.T) {
 	bulk(t, gateway, "disable", []string{gateway.Tokens(t)[0].ID, gateway.Tokens(t)[1].ID})
 	tab.Go(gateway.URL + "/admin/")
 	tab.See("#headline", "None of the 2 accounts can serve. openai can’t: its accounts are disabled.")
-	tab.Click("[name=language][value=zh]")
+	tab.Follow("[name=language][value=zh]")
 	tab.See("#headline", "2 个账号均不可用。 openai 不可用：其账号均已停用。")
 	lookAt(t, tab, "home-zh")
 	if problems := tab.Problems(); len(problems) > 0 {
@@ -67,9 +67,22 @@ func readChart(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 	if !browser.Eval[bool](tab, "document.activeElement === "+plot+" && !document.querySelector('#traffic .told').hidden") {
 		t.Error("a refresh has taken the focus or what was told")
 	}
-	press("End", true) // perhaps a minute has begun
+	const reached = "document.activeElement.matches('#traffic .told-leads a')"
+	press("End", false)
 	press("Enter", false)
-	tab.Until("the link has the focus", "document.activeElement.matches('.told-leads a')")
-	tab.Press("\r")
-	tab.Until("the requests are there", "location.pathname === '/admin/logs' && location.search.includes('from=') && location.search.includes('to=') && document.querySelectorAll('#log-rows tr').length === 4")
+	tab.Until("the link of the last minute has the focus", reached)
+	if failed := chats(t, []*stack.Gateway{gateway}, "gpt-test", 1, 1); failed > 0 {
+		t.Fatal("the request failed")
+	}
+	tab.See("[data-key=requests] .figure", "5")
+	if !browser.Eval[bool](tab, reached) {
+		t.Error("a refresh has taken the focus from the link")
+	}
+	press("Escape", false)
+	press("Home", false)
+	press("End", true)
+	press("Enter", false)
+	tab.Until("the link has the focus", reached)
+	tab.Submit()
+	tab.Until("the requests are there", "location.pathname === '/admin/logs' && location.search.includes('from=') && location.search.includes('to=') && document.querySelectorAll('#log-rows tr').length === 5")
 }

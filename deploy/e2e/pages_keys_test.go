@@ -43,12 +43,12 @@ func createKey(t *testing.T, tab *browser.Tab) string {
 	tab.Type("#k-requests", "600")
 	tab.Type("#k-amount-1", "ten")
 	tab.Expect("400")
-	tab.Click("#key-save")
+	tab.Follow("#key-save")
 	tab.See("#k-amount-1-problem", "such as 10.50")
 	tab.Type("#k-amount-1", "10.50")
 	tab.Type("#k-zone-1", "Europe/Berlin")
 	tab.Type("#k-models", "gpt-*")
-	tab.Click("#key-save")
+	tab.Follow("#key-save")
 	tab.See("main", "Copy it now")
 	secret := shownText(tab, "secret")
 	if !strings.HasPrefix(secret, "sk-carousel-") {
@@ -103,14 +103,14 @@ func seeOnce(t *testing.T, tab *browser.Tab, gateway *stack.Gateway, secret stri
 	if at := browser.Eval[string](tab, "location.href"); strings.Contains(at, secret) || !strings.Contains(at, "/admin/keys/") || strings.HasSuffix(at, "/new") {
 		t.Errorf("the page's address is %s", at)
 	}
-	browser.Eval[any](tab, "location.reload()")
+	tab.Leave("to load it again", func() { browser.Eval[any](tab, "location.reload()") })
 	tab.See("#key-limits", "$10.50")
 	if content := browser.Eval[string](tab, "document.documentElement.outerHTML"); strings.Contains(content, secret) {
 		t.Error("the secret is shown again")
 	}
 	tab.Expect("ERR_CACHE_MISS") // the page before was a form that was sent
-	browser.Eval[any](tab, "history.back()")
-	tab.Until("the page before is there", "document.readyState === 'complete' && !location.pathname.match(/keys.[a-z2-7]{16}$/)")
+	tab.Leave("the way back", func() { browser.Eval[any](tab, "history.back()") })
+	tab.Until("the page before is there", "!location.pathname.match(/keys.[a-z2-7]{16}$/)")
 	if content := browser.Eval[string](tab, "document.documentElement.outerHTML"); strings.Contains(content, secret) {
 		t.Error("the secret is in the history")
 	}
@@ -123,11 +123,11 @@ func seeOnce(t *testing.T, tab *browser.Tab, gateway *stack.Gateway, secret stri
 
 func rotateInABrowser(t *testing.T, tab *browser.Tab, secret string) string {
 	t.Helper()
-	tab.Click("#key-table .title a")
+	tab.Follow("#key-table .title a")
 	tab.See("h1", "Build server")
 	tab.Click("#rotate summary")
 	choose(tab, "keep", "1h")
-	tab.Click("#key-rotate")
+	tab.Follow("#key-rotate")
 	tab.See("main", "The old one goes on until")
 	renewed := shownText(tab, "secret")
 	if renewed == secret || !strings.HasPrefix(renewed, secret[:len("sk-carousel-")+16]) {
@@ -142,26 +142,26 @@ func deleteAndRestore(t *testing.T, tab *browser.Tab, gateway *stack.Gateway, se
 		got, _, _ := post(t, gateway, secret, chatBody("gpt-test", "Hello", false))
 		return got
 	}
-	tab.Click("#to-key")
-	tab.Click("#key-delete")
+	tab.Follow("#to-key")
+	tab.Follow("#key-delete")
 	tab.See("#key-gone", "can be restored for 24 hours")
 	stack.Eventually(t, "the key is refused", 5*time.Second, func() bool { return status() == http.StatusUnauthorized })
 	tab.Go(gateway.URL + "/admin/keys?state=deleted")
 	tab.See("#key-table", "Build server")
-	tab.Click("#key-table [data-restore]")
+	tab.Follow("#key-table [data-restore]")
 	tab.See("#done", "The key is restored.")
 	stack.Eventually(t, "the key is taken", 5*time.Second, func() bool { return status() == http.StatusOK })
-	tab.Click("#key-switch")
+	tab.Follow("#key-switch")
 	tab.See("#done", "The key is disabled.")
-	tab.Click("#key-switch")
+	tab.Follow("#key-switch")
 	tab.See("#done", "The key is enabled.")
 	at := browser.Eval[string](tab, "location.pathname")
 	tab.Go(gateway.URL + "/admin/activity")
 	tab.Click("#audit tbody tr [data-undo]")
 	tab.See("#audit tbody tr:nth-child(2)", "Undone")
-	tab.Click("#audit tbody a[href='" + at + "']")
+	tab.Follow("#audit tbody a[href='" + at + "']")
 	tab.See("main", "Disabled")
-	tab.Click("#key-switch")
+	tab.Follow("#key-switch")
 	tab.See("#done", "The key is enabled.")
 }
 
@@ -171,10 +171,10 @@ func holdKey(t *testing.T, tab *browser.Tab, gateway *stack.Gateway, secret stri
 	tab.Go(gateway.URL + "/key")
 	tab.Expect("401")
 	tab.Type("#key", "sk-wrong")
-	tab.Press("\r")
+	tab.Submit()
 	tab.See("#problem", "wrong")
 	tab.Type("#key", secret)
-	tab.Press("\r")
+	tab.Submit()
 	tab.See("h1", "Build server")
 	tab.See("main", "$10.50")
 	content := browser.Eval[string](tab, "document.documentElement.outerHTML")
@@ -208,7 +208,7 @@ func TestKeyPagesAreAccessible(t *testing.T) {
 		look(t, tab, "key", language)
 		browser.Eval[any](tab, "for (const part of document.querySelectorAll('#edit, #rotate, #connect-claude-code')) part.open = true")
 		look(t, tab, "key-open", language)
-		tab.Click("#key-rotate")
+		tab.Follow("#key-rotate")
 		tab.Until("there is a secret", "document.getElementById('secret') !== null")
 		secret = shownText(tab, "secret")
 		browser.Eval[any](tab, "document.getElementById('connect-cursor').open = true")
@@ -216,7 +216,7 @@ func TestKeyPagesAreAccessible(t *testing.T) {
 		tab.Go(gateway.URL + "/key")
 		look(t, tab, "holder-form", language)
 		tab.Type("#key", secret)
-		tab.Press("\r")
+		tab.Submit()
 		tab.Until("the key is shown", "document.getElementById('limits-title') !== null")
 		look(t, tab, "holder", language)
 	}

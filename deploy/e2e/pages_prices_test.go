@@ -34,15 +34,15 @@ func TestPricesInABrowser(t *testing.T) {
 		})
 	}
 	used("the request is counted", "Requests without a price: 1")
-	tab.Click("#use-table tbody .under a")
+	tab.Follow("#use-table tbody .under a")
 	tab.See("#unpriced", "gpt-test")
 	tab.Type("#u-input-0", "dear")
 	tab.Expect("400")
-	tab.Click("#unpriced .field-buttons button")
+	tab.Follow("#unpriced .field-buttons button")
 	tab.See("#problem", "US dollars for a million tokens wanted")
 	tab.Type("#p-input", "1000")
 	tab.Type("#p-output", "2000.5")
-	tab.Click("#price-save")
+	tab.Follow("#price-save")
 	tab.See("#saved", "The price of gpt-test is saved")
 	tab.See("#prices-set", "2000.50")
 	if here := browser.Eval[bool](tab, "!document.querySelector('#unpriced')"); !here {
@@ -56,10 +56,10 @@ func TestPricesInABrowser(t *testing.T) {
 	})
 	used("the cost is in the sums", "$0.")
 	tab.See("#chart-use_cost", "$")
-	tab.Click("#use-table tbody th a")
+	tab.Follow("#use-table tbody th a")
 	tab.See("#use-filters", "gpt-test")
 	tab.See("#use-table", "Admin token")
-	tab.Click("#use-measure a:last-child")
+	tab.Follow("#use-measure a:last-child")
 	tab.See("#use-chart-title", "Model tokens")
 
 	importPrices(t, tab, gateway)
@@ -71,7 +71,7 @@ func TestPricesInABrowser(t *testing.T) {
 func importPrices(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 	t.Helper()
 	tab.Go(gateway.URL + "/admin/prices")
-	tab.Click("#import-prices")
+	tab.Follow("#import-prices")
 	tab.See("h1", "Import prices")
 	attach := func(content string) {
 		t.Helper()
@@ -83,16 +83,16 @@ func importPrices(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 	}
 	attach("no JSON")
 	tab.Expect("400")
-	tab.Click("#preview-prices")
+	tab.Follow("#preview-prices")
 	tab.See("#problem", "not a JSON object")
 	attach(`{"imported-model": {"input_cost_per_token": 1.5e-07}, "gpt-test": {"input_cost_per_token": 1e-06}, "image": {}}`)
-	tab.Click("#preview-prices")
+	tab.Follow("#preview-prices")
 	tab.See("#added", "0.15")
 	tab.See("#skipped", "image")
 	if there := browser.Eval[bool](tab, "!!document.querySelector('#changed')"); there {
 		t.Error("a price that an admin has set would be changed")
 	}
-	tab.Click("#apply-prices")
+	tab.Follow("#apply-prices")
 	tab.See("#saved", "The prices are imported")
 	tab.See("#prices-set", "imported-model")
 	tab.See("#prices-set", "2000.50")

@@ -95,9 +95,8 @@ func sendFromAShell(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 
 func repeatInThePage(t *testing.T, tab *browser.Tab) {
 	t.Helper()
-	tab.Click("#next a[href^='/admin/try?request=']")
+	tab.Follow("#next a[href^='/admin/try?request=']")
 	tab.Until("its text is there", "document.querySelector('#try-text')?.value === \"It's me\" && document.querySelector('#try-model').value === 'gpt-test'")
-	tab.Until("the page is complete", "document.readyState === 'complete'")
 	tab.Click("#try-send")
 	tab.See("#try-messages", "In the log")
 }
@@ -111,13 +110,9 @@ func TestRequestsOpenBesideTheList(t *testing.T) {
 	id := blamed(t, s, tokens[0])
 	tab := login(t, gateway, "/admin/logs")
 	tab.Go(gateway.URL + "/admin/logs?model=gpt-test")
-	// The page may be brought up to date under the pointer: then the click meets something else.
 	open := func() {
 		t.Helper()
-		s.Eventually("a click on the row opens it", time.Minute, func() bool {
-			tab.Click("#entry-" + id + " td:last-child")
-			return browser.Eval[bool](tab, "document.getElementById('drawer').open")
-		})
+		tab.Click("#entry-" + id)
 	}
 	opened := func() {
 		t.Helper()
@@ -158,8 +153,8 @@ func TestRequestsOpenBesideTheList(t *testing.T) {
 		}
 		tab.Use(looks[0])
 	}
-	tab.Click("#drawer-page")
-	tab.Until("its page is there", "location.pathname === '/admin/logs/"+id+"' && document.readyState === 'complete'")
+	tab.Follow("#drawer-page")
+	tab.Until("its page is there", "location.pathname === '/admin/logs/"+id+"'")
 	if problems := tab.Problems(); len(problems) > 0 {
 		t.Errorf("the browser complains:\n%s", strings.Join(problems, "\n"))
 	}
@@ -181,7 +176,7 @@ func undoBeside(t *testing.T, tab *browser.Tab, gateway *stack.Gateway, token st
 func narrowTheList(t *testing.T, tab *browser.Tab, gateway *stack.Gateway, id string) {
 	t.Helper()
 	tab.Go(gateway.URL + "/admin/logs")
-	tab.Click("#log-views a[href*='retried']")
+	tab.Follow("#log-views a[href*='retried']")
 	tab.See("#log-chips", "Tried again")
 	tab.Until("all rows tell of attempts", `(() => {
 		const rows = [...document.querySelectorAll('#log-rows tr')];
@@ -193,15 +188,16 @@ func narrowTheList(t *testing.T, tab *browser.Tab, gateway *stack.Gateway, id st
 	if lines := strings.Split(strings.TrimSpace(file), "\r\n"); !strings.HasPrefix(lines[0], "id,started_at,") || !strings.Contains(file, id) {
 		t.Errorf("the file has %q", file)
 	}
-	tab.Click("#log-chips a")
-	tab.Until("no filter is left", "location.search === '' && document.getElementById('log-chips') === null && document.readyState === 'complete'")
+	tab.Follow("#log-chips a")
+	tab.Until("no filter is left", "location.search === '' && document.getElementById('log-chips') === null")
 }
 
 // chooseTime drags over the histogram's bars, and follows one.
 func chooseTime(t *testing.T, tab *browser.Tab) {
 	t.Helper()
 	tab.Until("there are bars", "document.querySelectorAll('#log-histogram a').length > 1")
-	browser.Eval[any](tab, `(() => {
+	tab.Leave("a drag over the bars", func() {
+		browser.Eval[any](tab, `(() => {
 		const bars = document.querySelectorAll('#log-histogram a .point');
 		const point = (type, bar) => {
 			const { left, top, width, height } = bar.getBoundingClientRect();
@@ -211,11 +207,14 @@ func chooseTime(t *testing.T, tab *browser.Tab) {
 		point('pointermove', bars[bars.length - 1]);
 		point('pointerup', bars[bars.length - 1]);
 	})()`)
-	tab.Until("the time is chosen", "new URLSearchParams(location.search).has('from') && new URLSearchParams(location.search).has('to') && document.readyState === 'complete'")
+	})
+	tab.Until("the time is chosen", "new URLSearchParams(location.search).has('from') && new URLSearchParams(location.search).has('to')")
 	tab.See("#log-chips", "From")
 	tab.See("#log-rows", "gpt-test")
 	tab.Until("a bar has requests", "document.querySelector('#log-histogram a .all') !== null")
-	browser.Eval[any](tab, "void document.querySelector('#log-histogram a:has(.all)').dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true }))")
+	tab.Leave("a click on a bar", func() {
+		browser.Eval[any](tab, "void document.querySelector('#log-histogram a:has(.all)').dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true }))")
+	})
 	tab.Until("that time is shown", "(count => count > 0 && count < 20)(document.querySelectorAll('#log-histogram a').length)")
 }
 

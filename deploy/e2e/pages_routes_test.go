@@ -18,7 +18,7 @@ func TestRoutesInABrowser(t *testing.T) {
 	s.AddTokens("openai", "team", 2, 0)
 	tab := login(t, gateway, "/admin/routes")
 	tab.See("main", "No routes yet")
-	tab.Click("#add-route")
+	tab.Follow("#add-route")
 	tab.See("h1", "New route")
 
 	tab.Type("#r-name", "fast")
@@ -28,10 +28,10 @@ func TestRoutesInABrowser(t *testing.T) {
 	tab.Type("#r-priority-2", "1")
 	tab.Type("#r-value-reasoning_effort", "little") // there is no such effort
 	tab.Expect("400")
-	tab.Click("#route-save")
+	tab.Follow("#route-save")
 	tab.See("#problem", "reasoning_effort")
 	tab.Type("#r-value-reasoning_effort", "low")
-	tab.Click("#route-save")
+	tab.Follow("#route-save")
 	tab.See("#saved", "The route fast is saved")
 	tab.See("#route-fast", "openai / gpt-test")
 
@@ -48,7 +48,7 @@ func TestRoutesInABrowser(t *testing.T) {
 
 	tab.Go(gateway.URL + "/admin/routes")
 	tab.Click("#route-fast details summary")
-	tab.Click("#route-fast [data-delete]")
+	tab.Follow("#route-fast [data-delete]")
 	tab.See("#saved", "The route fast is deleted.")
 
 	tab.Go(gateway.URL + "/admin/activity")

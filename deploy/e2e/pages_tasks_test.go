@@ -40,21 +40,21 @@ func (w *walk) step(format string, args ...any) {
 func (w *walk) home() {
 	w.Helper()
 	w.tab.Go(w.gateway.URL + "/admin/")
-	w.ready("/admin/")
-}
-
-// ready waits for the page and its scripts.
-func (w *walk) ready(path string) {
-	w.Helper()
-	w.tab.Until("the page is "+path, fmt.Sprintf("location.pathname.startsWith(%q) && document.readyState === 'complete' && document.getElementById('connection')?.hidden === false", path))
 }
 
 // open follows a link of the page to another one.
 func (w *walk) open(selector, path string) {
 	w.Helper()
 	w.step("open %s", path)
-	w.tab.Click(selector)
-	w.ready(path)
+	w.tab.Follow(selector)
+	w.tab.Until("the page is "+path, fmt.Sprintf("location.pathname.startsWith(%q)", path))
+}
+
+// save presses a button that has the page sent, and shown anew.
+func (w *walk) save(selector string) {
+	w.Helper()
+	w.step("click %s", selector)
+	w.tab.Follow(selector)
 }
 
 // click presses a button.
@@ -426,7 +426,7 @@ func changeStrategy(w *walk, own string) {
 	w.open(".nav a[href='/admin/settings']", "/admin/settings")
 	w.until("both tokens have their share", share("row.cells[3].textContent.includes('50')"))
 	w.click("#rotation_strategy-fill_first")
-	w.click("#settings-save")
+	w.save("#settings-save")
 	w.tab.See("#setting-rotation_strategy .earlier", "In turn, by weight")
 	ask(180)
 	w.until("one token has more of them", share("parseFloat(row.cells[3].textContent) > 70"))
@@ -437,7 +437,7 @@ func giveAccess(w *walk, own string) {
 	w.open(".nav a[href='/admin/keys']", "/admin/keys")
 	w.click("#new-key")
 	w.fill("#k-name", own)
-	w.click("#key-save")
+	w.save("#key-save")
 	w.tab.See("main", "Copy it now")
 	secret := shownText(w.tab, "secret")
 	answer := send(w.T, w.gateway, http.MethodPost, "/v1/chat/completions", secret, chatBody(model, "Hello", false), nil)

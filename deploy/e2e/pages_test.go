@@ -19,8 +19,8 @@ func login(t *testing.T, gateway *stack.Gateway, path string) *browser.Tab {
 	tab.Go(gateway.URL + path)
 	tab.See("h1", "Log in")
 	tab.Type("#token", stack.AdminToken)
-	tab.Press("\r")
-	tab.Until("the page is "+path, fmt.Sprintf("location.pathname === %q && document.readyState === 'complete'", path))
+	tab.Submit()
+	tab.Until("the page is "+path, fmt.Sprintf("location.pathname === %q", path))
 	return tab
 }
 
@@ -53,10 +53,10 @@ func logIn(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 	tab.Go(gateway.URL + "/admin/tokens")
 	tab.Expect("401") // the browser reports the refusal itself
 	tab.Type("#token", "sk-wrong")
-	tab.Press("\r")
+	tab.Submit()
 	tab.See("[role=alert]", "That is not the admin token")
 	tab.Type("#token", stack.AdminToken)
-	tab.Press("\r")
+	tab.Submit()
 	tab.See("h1", "Tokens")
 	if cookies := browser.Eval[string](tab, "document.cookie"); strings.Contains(cookies, "session") {
 		t.Errorf("scripts see the session: %q", cookies)
@@ -99,7 +99,7 @@ func byAlias(t *testing.T, gateway *stack.Gateway, alias string) (stack.Token, b
 func renameToken(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 	t.Helper()
 	token, _ := byAlias(t, gateway, "first")
-	tab.Click("#token-" + token.ID + " .title a")
+	tab.Follow("#token-" + token.ID + " .title a")
 	tab.See("h1", "first")
 	tab.Type("#edit-alias", "renamed")
 	tab.Click("#edit-save")
@@ -121,10 +121,21 @@ func disableToken(t *testing.T, tab *browser.Tab, here, there *stack.Gateway) {
 	}
 }
 
+// holdMessage waits for a message that has what the selector finds, and rests the pointer on it: it
+// stays for as long as that is there.
+func holdMessage(tab *browser.Tab, selector string) {
+	tab.Until("a message has "+selector, fmt.Sprintf(`(() => {
+		const message = document.querySelector(%q)?.closest('#toasts > *');
+		message?.dispatchEvent(new PointerEvent('pointerenter'));
+		return message != null;
+	})()`, selector))
+}
+
 func deleteAndUndo(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 	t.Helper()
 	token, _ := byAlias(t, gateway, "second")
 	tab.Click("#token-" + token.ID + " [data-action=delete]")
+	holdMessage(tab, "#toasts button:not([aria-label])")
 	tab.Gone("#token-table", "second")
 	if _, there := byAlias(t, gateway, "second"); there {
 		t.Error("the token is still there")
@@ -172,7 +183,7 @@ func bringBack(t *testing.T, tab *browser.Tab, s *stack.Stack) {
 	gateway := s.Gateways[0]
 	token, _ := byAlias(t, gateway, "second")
 	tab.Go(gateway.URL + "/admin/tokens/" + token.ID)
-	tab.Click("#toggle-token")
+	tab.Follow("#toggle-token")
 	tab.See("#toggle-token", "Disable")
 	cool(t, s, "gpt-test", "second", "sk-browser-token-number-2")
 	tab.See("#token-history", "Token refused")
@@ -185,7 +196,7 @@ func bringBack(t *testing.T, tab *browser.Tab, s *stack.Stack) {
 	tab.Go(gateway.URL + "/admin/tokens/" + token.ID)
 	tab.See("#token-history", "Brought back")
 	tab.See("#token-facts", "Ready")
-	tab.Click("#token-history a[href^='/admin/logs/']")
+	tab.Follow("#token-history a[href^='/admin/logs/']")
 	tab.See("h1", "Request")
 	tab.Go(gateway.URL + "/admin/activity")
 	tab.See("#audit", "Token brought back")
@@ -197,11 +208,11 @@ func undoInBulk(t *testing.T, tab *browser.Tab, s *stack.Stack) {
 	t.Helper()
 	token := cool(t, s, "gpt-test", "second", "sk-browser-token-number-2")
 	tab.Go(s.Gateways[0].URL + "/admin/tokens/" + token.ID)
-	tab.Click("#token-history a[href^='/admin/activity']")
+	tab.Follow("#token-history a[href^='/admin/activity']")
 	tab.See("h1", "Activity")
-	tab.Click("#undo-submit")
+	tab.Follow("#undo-submit")
 	tab.See("#undo-preview", "second")
-	tab.Click("#undo-now")
+	tab.Follow("#undo-now")
 	tab.See("#undone", "Changes undone: 1")
 	tab.See("#audit", "Automatic changes undone")
 	if back, _ := byAlias(t, s.Gateways[1], "second"); back.State != "ready" {
@@ -228,7 +239,7 @@ func changeSetting(t *testing.T, tab *browser.Tab, here, there *stack.Gateway) {
 	t.Helper()
 	tab.Go(here.URL + "/config") // where the reference has it
 	tab.Type("#max_attempts", "5")
-	tab.Click("#settings-save")
+	tab.Follow("#settings-save")
 	tab.See("#setting-max_attempts .change", "pages")
 	stack.Eventually(t, "the other gateway has the setting", time.Second, func() bool {
 		var settings struct {
@@ -258,7 +269,7 @@ func tryIt(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 func logOut(t *testing.T, tab *browser.Tab, here, there *stack.Gateway) {
 	t.Helper()
 	session := sessionOf(tab)
-	tab.Click("#logout")
+	tab.Follow("#logout")
 	tab.See("h1", "Log in")
 	tab.Go(here.URL + "/admin/tokens")
 	tab.See("h1", "Log in")

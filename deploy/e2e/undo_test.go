@@ -183,7 +183,7 @@ func TestUndoInABrowser(t *testing.T) {
 	tab.See("#toasts", "Tokens deleted: 5")
 	tab.Go(gateway.URL + "/admin/settings")
 	tab.Type("#max_attempts", "9")
-	tab.Click("#settings-save")
+	tab.Follow("#settings-save")
 	tab.See("#setting-max_attempts .change", "pages")
 	tab.Expect("404")
 	tab.Go(gateway.URL + "/admin/tokens/" + tokens[0].ID)

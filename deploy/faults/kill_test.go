@@ -21,6 +21,7 @@ func TestKillInTurn(t *testing.T) {
 	b.during(3 * time.Second)
 	b.Gateways[0].Start()
 	b.during(12 * time.Second)
+	b.AwaitReserves("openai") // while requests wait for leases nothing goes into them
 
 	b.mark("the tokenstore is killed")
 	b.Tokenstore.Kill()
@@ -29,6 +30,7 @@ func TestKillInTurn(t *testing.T) {
 	back := b.mark("the tokenstore starts")
 	t.Logf("normal after %s", b.recovered(back).Round(time.Millisecond))
 	b.during(8 * time.Second)
+	b.AwaitReserves("openai")
 
 	b.mark("Redis is killed")
 	b.Redis.Kill()

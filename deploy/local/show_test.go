@@ -221,7 +221,7 @@ func TestTheLinkInABrowser(t *testing.T) {
 	other.Expect("401")
 	other.Go(page)
 	other.Type("#link", page+"#GUESS")
-	other.Press("\r")
+	other.Submit()
 	other.See("[role=alert]", "There is no such link")
 	if problems := append(tab.Problems(), other.Problems()...); len(problems) > 0 {
 		t.Errorf("the browser complains:\n%s", strings.Join(problems, "\n"))

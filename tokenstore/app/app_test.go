@@ -140,6 +140,23 @@ func (r *running) untilReady(t *testing.T, ready bool) {
 	until(t, "ready", func() bool { return (r.Ready(t.Context()) == nil) == ready })
 }
 
+// watch begins a watch of the configuration. A store that has not answered in its time is asked
+// again, as gateways do.
+func (r *running) watch(t *testing.T) (stream grpc.ServerStreamingClient[tokenstorev1.WatchResponse], first *tokenstorev1.WatchResponse) {
+	t.Helper()
+	until(t, "a watch begins", func() (begun bool) {
+		var err error
+		if stream, err = tokenstorev1.NewConfigServiceClient(r.conn).Watch(t.Context(), &tokenstorev1.WatchRequest{}); err == nil {
+			first, err = stream.Recv()
+		}
+		if err != nil && !rpcerr.Is(err, tokenstorev1.Reason_REASON_STORE_UNAVAILABLE) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
+	return stream, first
+}
+
 // readyz is the answer of the ops port.
 func (r *running) readyz(t *testing.T) int {
 	t.Helper()
@@ -263,12 +280,8 @@ func TestEmptiedRedisIsNoticed(t *testing.T) {
 	r := run(t, app.Options{Config: load(t, "", map[string]string{"REDIS_URL": "unix://" + server.Options().Addr})})
 	r.untilReady(t, true)
 	config := tokenstorev1.NewConfigServiceClient(r.conn)
-	watch, err := config.Watch(t.Context(), &tokenstorev1.WatchRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if first, err := watch.Recv(); err != nil || len(first.GetUpstreams()) != 1 {
-		t.Fatal(first, err)
+	if _, first := r.watch(t); len(first.GetUpstreams()) != 1 {
+		t.Fatal(first)
 	}
 	if err := server.Client(t).FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
@@ -281,7 +294,7 @@ func TestEmptiedRedisIsNoticed(t *testing.T) {
 		t.Errorf("the reason is: %v", err)
 	}
 	until(t, "says so", func() bool { return strings.Contains(r.log.String(), "lost all of its data") })
-	_, err = config.PutUpstream(t.Context(), &tokenstorev1.PutUpstreamRequest{Upstream: &tokenstorev1.Upstream{Name: "a", Driver: "openai", BaseUrl: "http://a"}})
+	_, err := config.PutUpstream(t.Context(), &tokenstorev1.PutUpstreamRequest{Upstream: &tokenstorev1.Upstream{Name: "a", Driver: "openai", BaseUrl: "http://a"}})
 	if !rpcerr.Is(err, tokenstorev1.Reason_REASON_STORE_UNAVAILABLE) {
 		t.Errorf("a write: %v", err)
 	}
@@ -370,13 +383,7 @@ func TestSealKeyThatOthersCanReadIsRefused(t *testing.T) {
 func TestStopEndsStreams(t *testing.T) {
 	r := run(t, app.Options{Config: load(t, "", map[string]string{"SHUTDOWN_GRACE": "1m"}), Redis: testredis.Mini(t)})
 	r.untilReady(t, true)
-	watch, err := tokenstorev1.NewConfigServiceClient(r.conn).Watch(t.Context(), &tokenstorev1.WatchRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := watch.Recv(); err != nil {
-		t.Fatal(err)
-	}
+	watch, _ := r.watch(t)
 	session, err := tokenstorev1.NewLeaseServiceClient(r.conn).Session(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -645,12 +652,9 @@ func TestNewAdminToken(t *testing.T) {
 	if _, err := config.ClaimAdminToken(t.Context(), &tokenstorev1.ClaimAdminTokenRequest{TokenHash: leaked[:]}); err != nil {
 		t.Fatal(err)
 	}
-	watch, err := config.Watch(t.Context(), &tokenstorev1.WatchRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if first, err := watch.Recv(); err != nil || !bytes.Equal(first.GetAdminTokenHash(), leaked[:]) {
-		t.Fatal(first, err)
+	watch, first := r.watch(t)
+	if !bytes.Equal(first.GetAdminTokenHash(), leaked[:]) {
+		t.Fatal(first)
 	}
 	for name, value := range pairs {
 		t.Setenv(name, value)

@@ -28,9 +28,10 @@ import (
 
 const (
 	// actLimit bounds one step: a busy machine takes seconds to start a browser.
-	actLimit = 30 * time.Second
-	// lifeLimit bounds a whole browser.
-	lifeLimit = 5 * time.Minute
+	actLimit = time.Minute
+	// lifeLimit bounds a whole browser: some tests go through all pages with one, which takes a busy
+	// machine minutes.
+	lifeLimit = 20 * time.Minute
 	// pollEvery is how often a condition is looked at.
 	pollEvery = 50 * time.Millisecond
 	// height is that of the window, in CSS pixels.
@@ -51,6 +52,8 @@ type Tab struct {
 	expected []string
 	// asked counts the requests by path.
 	asked map[string]int
+	// shown are the documents that have come in the place of others.
+	shown map[cdp.LoaderID]bool
 }
 
 // Open starts a browser whose only host is that of the address. The test's end
@@ -71,7 +74,7 @@ func Open(t testing.TB, address string) *Tab {
 		chromedp.Flag("lang", "en-US"), chromedp.Flag("force-color-profile", "srgb"), chromedp.WSURLReadTimeout(actLimit),
 	)...)
 	ctx, closeTab := chromedp.NewContext(browser)
-	tab := &Tab{t: t, ctx: ctx, host: base.Host, asked: map[string]int{}}
+	tab := &Tab{t: t, ctx: ctx, host: base.Host, asked: map[string]int{}, shown: map[cdp.LoaderID]bool{}}
 	t.Cleanup(func() {
 		closeTab()
 		closeBrowser()
@@ -88,7 +91,7 @@ func Open(t testing.TB, address string) *Tab {
 func (b *Tab) Another() *Tab {
 	b.t.Helper()
 	ctx, closeTab := chromedp.NewContext(b.ctx)
-	tab := &Tab{t: b.t, ctx: ctx, close: closeTab, host: b.host, asked: map[string]int{}}
+	tab := &Tab{t: b.t, ctx: ctx, close: closeTab, host: b.host, asked: map[string]int{}, shown: map[cdp.LoaderID]bool{}}
 	b.t.Cleanup(closeTab)
 	if err := tab.start(); err != nil {
 		b.t.Fatalf("open another tab: %v", err)
@@ -165,6 +168,10 @@ func (b *Tab) hear(event any) {
 		if event.Entry.Level == log.EntryLevelError || event.Entry.Level == log.EntryLevelWarning {
 			b.note("log: " + event.Entry.Text + " " + event.Entry.URL)
 		}
+	case *page.EventFrameNavigated:
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.shown[event.Frame.LoaderID] = true
 	case *network.EventRequestWillBeSent:
 		asked, err := url.Parse(event.Request.URL)
 		if err != nil || asked.Host != b.host && (asked.Scheme == "http" || asked.Scheme == "https") {
@@ -223,18 +230,44 @@ func get[T any](b *Tab, what string, action chromedp.Action[T]) T {
 	return value
 }
 
-// Go opens a page of the site and waits until it is loaded. The browser gives a
-// navigation up while it is still busy with the one before: then once more.
+// Go opens a page of the site and waits until it is ready. The browser gives a navigation up while it
+// is still busy with the one before: then once more.
 func (b *Tab) Go(address string) {
 	b.t.Helper()
-	b.Do("open "+address, func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+	opened := get(b, "open "+address, func(ctx context.Context, target *chromedp.Target) (page.NavigateResult, error) {
 		for {
-			done, err := chromedp.Navigate(address)(ctx, target)
-			if err == nil || !strings.Contains(err.Error(), "net::ERR_ABORTED") || ctx.Err() != nil {
-				return done, err
+			opened, err := cdp.Call(ctx, target, page.Navigate, page.NavigateParams{URL: address})
+			if err == nil && opened.ErrorText == "net::ERR_ABORTED" && ctx.Err() == nil {
+				continue
 			}
+			if err == nil && opened.ErrorText != "" {
+				err = errors.New(opened.ErrorText)
+			}
+			return opened, err
 		}
-	}, chromedp.WaitReady(chromedp.CSS("body")))
+	})
+	if opened.LoaderID != "" { // there is none where only what is behind # differs
+		b.until(address+" is shown", func(context.Context) bool { return b.hasShown(opened.LoaderID) })
+	}
+	b.Ready()
+}
+
+func (b *Tab) hasShown(document cdp.LoaderID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.shown[document]
+}
+
+// scriptsRan is true once the page is complete and its modules have been evaluated: one that waits
+// for something itself is not yet when the page is complete, and hears no clicks.
+const scriptsRan = `document.readyState === 'complete' && Promise.allSettled(
+	Array.from(document.querySelectorAll('script[type=module][src]'), (script) => import(script.src))).then(() => true)`
+
+// Ready waits until the page is complete and its scripts have run: a person would try again where a
+// click does nothing yet, a test would not.
+func (b *Tab) Ready() {
+	b.t.Helper()
+	b.Until("the page is complete and its scripts have run", scriptsRan)
 }
 
 // Eval evaluates an expression.
@@ -243,33 +276,34 @@ func Eval[T any](b *Tab, expression string) T {
 	return get(b, "evaluate "+expression, chromedp.Evaluate[T](expression))
 }
 
-// Click clicks the element when it is visible. A page that is brought up to date may take it away
-// between being found and being clicked: then what has come in its place is clicked.
-func (b *Tab) Click(selector string) {
-	b.t.Helper()
-	b.Do("click "+selector, func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
-		for {
-			done, err := chromedp.Click(chromedp.CSS(selector))(ctx, target)
-			if err == nil || !strings.Contains(err.Error(), "Could not find node") || ctx.Err() != nil {
-				return done, err
-			}
-		}
-	})
-}
-
-// Follow clicks the element, and waits until the page that this opens is complete: the browser may
-// show the old one for a while, and gives up for it what is asked for meanwhile.
-func (b *Tab) Follow(selector string) {
+// Leave does what opens another page, and waits until that one is ready: the browser may show the old
+// one for a while, and gives up for it what is asked for meanwhile.
+func (b *Tab) Leave(what string, act func()) {
 	b.t.Helper()
 	Eval[bool](b, "window.isLeft = true")
-	b.Click(selector)
-	b.Until("the click on "+selector+" opens a page", "window.isLeft === undefined && document.readyState === 'complete'")
+	act()
+	b.Until(what+" opens a page", "window.isLeft === undefined")
+	b.Ready()
+}
+
+// Follow clicks the element, which opens another page, and waits for that.
+func (b *Tab) Follow(selector string) {
+	b.t.Helper()
+	b.Leave("the click on "+selector, func() { b.Click(selector) })
+}
+
+// Submit presses the enter key in the field that has the focus, which sends its form and so opens
+// another page, and waits for that.
+func (b *Tab) Submit() {
+	b.t.Helper()
+	b.Leave("the enter key", func() { b.Press("\r") })
 }
 
 // Type replaces what is in a field.
 func (b *Tab) Type(selector, text string) {
 	b.t.Helper()
 	b.Do("go to "+selector, chromedp.WaitVisible(chromedp.CSS(selector)))
+	b.Ready()
 	Eval[bool](b, fmt.Sprintf("(() => { const field = document.querySelector(%q); field.focus(); field.select(); return true; })()", selector))
 	b.Do("type into "+selector, chromedp.KeyEvent(text))
 }
@@ -277,6 +311,7 @@ func (b *Tab) Type(selector, text string) {
 // Press presses keys, wherever the focus is.
 func (b *Tab) Press(keys string) {
 	b.t.Helper()
+	b.Ready()
 	b.Do("press keys", chromedp.KeyEvent(keys))
 }
 
@@ -312,19 +347,27 @@ func shows(selector, text string) string {
 	return fmt.Sprintf("Array.from(document.querySelectorAll(%q)).some(e => e.checkVisibility() && e.innerText.includes(%q))", selector, text)
 }
 
-// Until waits until a JavaScript expression is true. A page that is being left
+// Until waits until a JavaScript expression is true, or a promise of that. A page that is being left
 // can't be asked; the next one can.
 func (b *Tab) Until(what, expression string) {
 	b.t.Helper()
+	b.until(what, func(ctx context.Context) bool {
+		holds, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression, chromedp.EvalAwaitPromise))
+		return err == nil && holds
+	})
+}
+
+func (b *Tab) until(what string, holds func(context.Context) bool) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, actLimit)
+	defer cancel()
 	look := time.NewTicker(pollEvery)
 	defer look.Stop()
-	for deadline := time.Now().Add(actLimit); time.Now().Before(deadline); <-look.C {
-		ctx, cancel := context.WithTimeout(b.ctx, actLimit)
-		holds, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
-		cancel()
-		if err == nil && holds {
+	for ctx.Err() == nil {
+		if holds(ctx) {
 			return
 		}
+		<-look.C
 	}
 	b.t.Fatalf("not within %s: %s\nat %s\nnoted: %v\nthe page says: %s", actLimit, what, b.location(), b.Problems(), b.visibleText())
 }

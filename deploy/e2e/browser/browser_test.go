@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -67,4 +68,69 @@ func open(t *testing.T, page string) *browser.Tab {
 	tab := browser.Open(t, server.URL)
 	tab.Go(server.URL + "/")
 	return tab
+}
+
+// A click on what is covered at that moment does not reach the cover, and is tried again.
+func TestAClickMeetsOnlyWhatItIsFor(t *testing.T) {
+	tab := open(t, `<!doctype html><html lang="en"><title>Covered</title><body><main><button>Go</button></main>
+		<div style="position: fixed; inset: 0"></div>
+		<script>
+			window.met = [];
+			const cover = document.querySelector('div');
+			cover.addEventListener('click', () => met.push('cover'));
+			document.querySelector('button').addEventListener('click', () => met.push('button'));
+			addEventListener('pointerdown', () => cover.remove(), true);
+		</script>`)
+	tab.Click("button")
+	if met := browser.Eval[[]string](tab, "met"); !slices.Equal(met, []string{"button"}) {
+		t.Errorf("the clicks met %v", met)
+	}
+}
+
+// A click on a label is one on its field, whichever of both is meant and wherever the label stands.
+func TestAClickOnALabelMeetsItsField(t *testing.T) {
+	tab := open(t, `<!doctype html><html lang="en"><title>Labels</title><body><main>
+		<label id="around"><input type="checkbox" id="within" style="opacity: 0"> Within</label>
+		<input type="checkbox" id="beside"><label id="of" for="beside">Beside</label></main>`)
+	for _, each := range []struct{ click, field string }{{"#within", "within"}, {"#around", "within"}, {"#of", "beside"}, {"#beside", "beside"}} {
+		before := browser.Eval[bool](tab, each.field+".checked")
+		tab.Click(each.click)
+		if browser.Eval[bool](tab, each.field+".checked") == before {
+			t.Errorf("a click on %s has not changed %s", each.click, each.field)
+		}
+	}
+}
+
+// Whoever follows a link is on the next page, however long that takes, and its scripts have run.
+func TestALinkIsFollowedToAPageThatIsReady(t *testing.T) {
+	const old = `<!doctype html><html lang="en"><title>Old</title><body><main><a href="/next">Next</a></main>`
+	const next = `<!doctype html><html lang="en"><title>Next</title><script type="module" src="/late.js"></script><body>`
+	asked := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		switch r.URL.Path {
+		case "/":
+			_, _ = io.WriteString(w, old)
+		case "/next":
+			_, _ = io.WriteString(w, next)
+		case "/late.js":
+			w.Header().Set("Content-Type", "text/javascript")
+			_, _ = io.WriteString(w, "await fetch('/wait'); window.hasRun = true;")
+		case "/loaded":
+			close(asked)
+		case "/wait": // a module that waits does not keep its page from being complete
+			select {
+			case <-asked:
+			case <-r.Context().Done():
+			}
+		}
+	}))
+	t.Cleanup(server.Close)
+	tab := browser.Open(t, server.URL)
+	tab.Before("addEventListener('load', () => { if (location.pathname === '/next') fetch('/loaded'); })")
+	tab.Go(server.URL + "/")
+	tab.Follow("a")
+	if at := browser.Eval[string](tab, "`${location.pathname} ${window.hasRun}`"); at != "/next true" {
+		t.Errorf("at %s", at)
+	}
 }

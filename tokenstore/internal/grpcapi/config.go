@@ -54,12 +54,14 @@ type ConfigServer struct {
 	age      Age
 	stopping <-chan struct{}
 	log      *slog.Logger
+	// poll and patience are watchPoll and snapshotTimeout.
+	poll, patience time.Duration
 }
 
 // NewConfigServer makes the server. Its watches end by their age, and all when stopping is
 // closed.
 func NewConfigServer(store *redisstore.Store, changes *Changes, age Age, stopping <-chan struct{}, log *slog.Logger) *ConfigServer {
-	return &ConfigServer{store: store, changes: changes, age: age, stopping: stopping, log: log}
+	return &ConfigServer{store: store, changes: changes, age: age, stopping: stopping, log: log, poll: watchPoll, patience: snapshotTimeout}
 }
 
 // GetSettings implements ConfigService.
@@ -151,7 +153,7 @@ func (s *ConfigServer) ClaimAdminToken(ctx context.Context, request *tokenstorev
 // that has begun: its replica has a snapshot to go on with.
 func (s *ConfigServer) Watch(request *tokenstorev1.WatchRequest, stream grpc.ServerStreamingServer[tokenstorev1.WatchResponse]) error {
 	ctx := stream.Context()
-	poll := time.NewTicker(watchPoll)
+	poll := time.NewTicker(s.poll)
 	defer poll.Stop()
 	age := s.age.timer()
 	defer age.Stop()
@@ -184,7 +186,7 @@ func (s *ConfigServer) Watch(request *tokenstorev1.WatchRequest, stream grpc.Ser
 }
 
 func (s *ConfigServer) snapshot(ctx context.Context) (*tokenstorev1.WatchResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	return s.store.Snapshot(ctx)
 }

@@ -13,6 +13,9 @@ func (s *LeaseServer) SetAge(age *time.Timer) {
 // SetPatience sets how long charges of the sessions to come wait for what others have set aside.
 func (s *LeaseServer) SetPatience(patience time.Duration) { s.patience = patience }
 
+// SetWatch sets how often watches of the configuration look unasked, and how long a look may take.
+func (s *ConfigServer) SetWatch(poll, patience time.Duration) { s.poll, s.patience = poll, patience }
+
 // Rights are who may call what: gateways, admins, both.
 func Rights() map[string][]string {
 	named := map[string][]string{}

@@ -98,7 +98,9 @@ func start(t *testing.T, client redis.UniversalClient) *service {
 	s.files = tokenfile.New(s.store, filepath.Join(folder, ".token"), filepath.Join(folder, ".token-list"), log)
 	tokenstorev1.RegisterTokenServiceServer(server, grpcapi.NewTokenServer(s.store, s.files.Changed, log))
 	tokenstorev1.RegisterTokenFileServiceServer(server, grpcapi.NewTokenFileServer(s.files, log))
-	tokenstorev1.RegisterConfigServiceServer(server, grpcapi.NewConfigServer(s.store, s.changes, testAge, s.stopping, log))
+	config := grpcapi.NewConfigServer(s.store, s.changes, testAge, s.stopping, log)
+	config.SetWatch(time.Hour, testredis.Timeout) // what is seen, somebody has told of
+	tokenstorev1.RegisterConfigServiceServer(server, config)
 	tokenstorev1.RegisterResponseServiceServer(server, grpcapi.NewResponseServer(s.store))
 	tokenstorev1.RegisterPriceServiceServer(server, grpcapi.NewPriceServer(s.store))
 	tokenstorev1.RegisterRequestLogServiceServer(server, grpcapi.NewRequestLogServer(s.store))
@@ -267,15 +269,11 @@ func TestWatch(t *testing.T) {
 		if first := next(); first.GetSettings().GetVersion() != 1 || len(first.GetUpstreams()) != 1 || len(first.GetAdminTokenHash()) != 0 {
 			t.Errorf("at first: %v", first)
 		}
-		changed := time.Now()
 		if _, err := s.store.UpdateSettings(ctx, redisstore.SettingsUpdate{Settings: &tokenstorev1.Settings{EnableSlowPool: true}, Names: []string{"enable_slow_pool"}}); err != nil {
 			t.Fatal(err)
 		}
 		if snapshot := next(); !snapshot.GetSettings().GetEnableSlowPool() {
 			t.Errorf("after a change: %v", snapshot)
-		}
-		if took := time.Since(changed); took > 8*time.Second { // who isn't told looks after ten
-			t.Errorf("the change took %v", took)
 		}
 		if _, err := config.PutUpstream(ctx, &tokenstorev1.PutUpstreamRequest{Upstream: &tokenstorev1.Upstream{Name: "a", Driver: "openai", BaseUrl: "http://x"}}); err != nil {
 			t.Fatal(err)

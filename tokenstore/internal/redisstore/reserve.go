@@ -82,14 +82,14 @@ func (s *Store) Reserve(ctx context.Context, reservation leasing.Reservation) (l
 	return reserve, s.stillThere(ctx)
 }
 
-// savedSoon tells whether what was written is known to be saved within reserveWait.
+// savedSoon tells whether what was written is known to be saved in time.
 func (s *Store) savedSoon(ctx context.Context) bool {
 	saved := make(chan error, 1)
 	go func() { saved <- s.barrier.Sync(ctx) }() // bounded by the barrier
 	select {
 	case err := <-saved:
 		return err == nil
-	case <-time.After(reserveWait):
+	case <-time.After(s.reserveWait):
 		return false
 	}
 }

@@ -39,6 +39,8 @@ type Store struct {
 	useBounds useBounds
 	// errandHold is how long an errand stays in hand without word.
 	errandHold time.Duration
+	// reserveWait is how long what comes into a reserve is waited for to be saved.
+	reserveWait time.Duration
 
 	fence  fence
 	rights *rights
@@ -105,7 +107,7 @@ func New(client redis.UniversalClient, options Options) *Store {
 	}
 	store := &Store{
 		client: client, keys: options.Keys,
-		defaults: options.Defaults, log: options.Logger, logs: newLogView(), patience: quarantinePatience, errandHold: ErrandHold,
+		defaults: options.Defaults, log: options.Logger, logs: newLogView(), patience: quarantinePatience, errandHold: ErrandHold, reserveWait: reserveWait,
 		responses: options.Responses, clientKeys: newClientKeyView(), useBounds: mostUse,
 	}
 	store.barrier = markedBarrier{options.Barrier, store}

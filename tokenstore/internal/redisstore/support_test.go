@@ -45,8 +45,10 @@ func newStore(t testing.TB, client redis.UniversalClient) *Store {
 }
 
 // calmly has errands stay in hand, and new tokens wait for their first request, for longer than any
-// test takes: a test says itself when such a time is over.
-func calmly(store *Store) { store.errandHold, store.patience = time.Hour, time.Hour }
+// test takes: a test says itself when such a time is over. Nor is a slow disk given up.
+func calmly(store *Store) {
+	store.errandHold, store.patience, store.reserveWait = time.Hour, time.Hour, time.Hour
+}
 
 // seed writes the upstreams cursor and openai.
 func seed(t testing.TB, store *Store) {

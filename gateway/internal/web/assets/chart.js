@@ -107,9 +107,19 @@ class Plot {
     this.#area.setAttribute('aria-valuemax', rows.length);
     this.#area.setAttribute('aria-valuenow', this.#at + 1);
     this.#area.setAttribute('aria-valuetext', this.#sentence(first, last));
-    this.#told.replaceChildren(...this.#content(first, last));
+    this.#tell(...this.#content(first, last));
     this.#told.hidden = false;
     this.#told.classList.toggle('stays', this.#stays);
+  }
+
+  // Shows what is told. Whoever has come to a link in it is not taken away from that by a refresh.
+  #tell(...content) {
+    const told = el('div', {}, ...content);
+    if (told.innerHTML === this.#told.innerHTML) return;
+    const reached = [...this.#told.querySelectorAll('a')].indexOf(document.activeElement);
+    if (reached >= 0) this.#area.focus({ preventScroll: true }); // else the focus leaves the chart meanwhile
+    this.#told.replaceChildren(...told.childNodes);
+    this.#told.querySelectorAll('a')[reached]?.focus({ preventScroll: true });
   }
 
   // Marks the steps, and puts what is told beside them.

@@ -11,27 +11,18 @@ import (
 
 type joint struct{}
 
-// Jointly makes a context of what is done for several requests at once, whose spans are given; nil
-// ones are left out. What is begun by Each belongs to the traces of all, so that each is whole.
+// Jointly makes a context of what is done for several requests at once, of which some have spans.
+// What is begun by Each belongs to the traces of all, so that each is whole.
 func Jointly(ctx context.Context, spans []trace.Span) context.Context {
-	var whose []trace.Span
-	for _, span := range spans {
-		if span != nil {
-			whose = append(whose, span)
-		}
-	}
-	if len(whose) == 0 {
+	if len(spans) == 0 {
 		return ctx
 	}
-	return context.WithValue(ctx, joint{}, whose)
+	return context.WithValue(ctx, joint{}, spans)
 }
 
 // Joint are the spans of one thing that is done for several requests: one in each trace. There are
 // none where nobody traces.
 type Joint []trace.Span
-
-// IsJoint reports whether there is any trace to begin a span in.
-func IsJoint(ctx context.Context) bool { return ctx.Value(joint{}) != nil }
 
 // Each begins a span of a call in the trace of each request that ctx is for. Their length is that
 // of one call, not its share.

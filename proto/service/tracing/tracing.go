@@ -29,6 +29,7 @@ const lastSpans = 5 * time.Second
 type Tracer struct {
 	provider *sdktrace.TracerProvider
 	tracer   trace.Tracer
+	log      *slog.Logger
 }
 
 // Service is who traces.
@@ -61,7 +62,7 @@ func With(ctx context.Context, exporter sdktrace.SpanExporter, sampler sdktrace.
 	// What the environment names goes before; what of it can't be read is left out.
 	described, _ := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithAttributes(about...), resource.WithFromEnv())
 	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithSampler(sampler), sdktrace.WithResource(described))
-	return &Tracer{provider: provider, tracer: provider.Tracer(scope)}
+	return &Tracer{provider: provider, tracer: provider.Tracer(scope), log: service.Log}
 }
 
 // On reports whether there is a Tracer.
@@ -77,17 +78,17 @@ func (t *Tracer) Serve(ctx context.Context, name string, attributes ...attribute
 	return ctx, kept(span)
 }
 
-// Shutdown sends what has not been sent, for some seconds at most, and ends.
-func (t *Tracer) Shutdown(ctx context.Context) error {
+// Shutdown sends what has not been sent, for some seconds at most, also where ctx has ended, and
+// ends. What the collector does not take the log is told, and is no failure of the service's.
+func (t *Tracer) Shutdown(ctx context.Context) {
 	if t == nil {
-		return nil
+		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSpans)
 	defer cancel()
 	if err := t.provider.Shutdown(ctx); err != nil {
-		return fmt.Errorf("the last spans were not sent: %w", err)
+		t.log.LogAttrs(ctx, slog.LevelWarn, "the last spans were not sent", slog.Any("error", err))
 	}
-	return nil
 }
 
 // Call begins the span of a call to somebody else that is made for ctx's request. The span is nil

@@ -97,7 +97,7 @@ func startLeases(t *testing.T, caps ...uint32) *leaseService {
 	s.faults = &faultyStore{Store: s.store}
 	s.ledgers = &ledgers{Store: s.store, keys: map[string]*tokenstorev1.ClientKey{}, failing: map[string]error{}}
 	desk := leasing.NewDesk(s.faults, leaseTTL, noObserver{}, log)
-	s.server = grpcapi.NewLeaseServer(desk, s.ledgers, s.store, testAge, log, s.stopping)
+	s.server = grpcapi.NewLeaseServer(desk, s.ledgers, s.store, testAge, s.tracer, log, s.stopping)
 	server := grpcapi.NewServer(grpcapi.Access{Secret: secret.New(sharedSecret)}, testAge, noObserver{}, log)
 	tokenstorev1.RegisterLeaseServiceServer(server, s.server)
 

@@ -258,6 +258,7 @@ func (g *Gateway) assemble() {
 		Prices:      tokenstorev1.NewPriceServiceClient(g.conn),
 		Backups:     backups,
 		Uploads:     uploads,
+		TracePage:   cfg.TracePage,
 		Priced:      g.prices.Priced,
 		Prospects:   g.prospects,
 		Dialects:    dialectNames(),

@@ -50,18 +50,20 @@ func Start(ctx context.Context, export Export, service Service) (*Tracer, error)
 	if err != nil {
 		return nil, fmt.Errorf("otel_exporter_otlp_endpoint: %w", err)
 	}
-	return With(ctx, &complaining{exporter: exporter, log: service.Log}, export.sampler(), service), nil
+	// Its queue has 2,048 spans; what comes while it is full is lost.
+	batches := sdktrace.NewBatchSpanProcessor(&complaining{exporter: exporter, log: service.Log})
+	return With(ctx, batches, export.sampler(), service), nil
 }
 
-// With makes a Tracer that gives spans to an exporter, in batches.
-func With(ctx context.Context, exporter sdktrace.SpanExporter, sampler sdktrace.Sampler, service Service) *Tracer {
+// With makes a Tracer that gives its spans to a processor.
+func With(ctx context.Context, processor sdktrace.SpanProcessor, sampler sdktrace.Sampler, service Service) *Tracer {
 	about := []attribute.KeyValue{attribute.String("service.name", service.Name), attribute.String("service.version", service.Version)}
 	if service.Instance != "" {
 		about = append(about, attribute.String("service.instance.id", service.Instance))
 	}
 	// What the environment names goes before; what of it can't be read is left out.
 	described, _ := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithAttributes(about...), resource.WithFromEnv())
-	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithSampler(sampler), sdktrace.WithResource(described))
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(processor), sdktrace.WithSampler(sampler), sdktrace.WithResource(described))
 	return &Tracer{provider: provider, tracer: provider.Tracer(scope), log: service.Log}
 }
 

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel/attribute"
@@ -10,13 +11,23 @@ import (
 )
 
 // beginScript begins the spans of a round trip with a script, in the traces of those for whom it
-// is made. Neither keys nor arguments are told: they may be secrets.
-func beginScript(ctx context.Context, name string) tracing.Joint {
-	if name == "" {
-		return nil
+// is made; command is evalsha, or eval for one that Redis has lost. Neither keys nor arguments are
+// told: they may be secrets.
+func beginScript(ctx context.Context, command, name string) tracing.Joint {
+	operation := strings.ToUpper(command)
+	return tracing.Each(ctx, operation+" "+name,
+		attribute.String("db.system.name", "redis"), attribute.String("db.operation.name", operation), attribute.String("db.stored_procedure.name", name))
+}
+
+// beginScripts is beginScript for a round trip with several commands: it has the first script's
+// name.
+func beginScripts(ctx context.Context, cmds []redis.Cmder) tracing.Joint {
+	for _, cmd := range cmds {
+		if name := scriptOf(cmd); name != "" {
+			return beginScript(ctx, cmd.Name(), name)
+		}
 	}
-	return tracing.Each(ctx, "EVALSHA "+name,
-		attribute.String("db.system.name", "redis"), attribute.String("db.operation.name", "EVALSHA"), attribute.String("db.stored_procedure.name", name))
+	return nil
 }
 
 // endScript ends them.
@@ -26,14 +37,4 @@ func endScript(spans tracing.Joint, err error) {
 		kind = "redis"
 	}
 	spans.End(kind)
-}
-
-// firstScript is the name of the first script of a round trip; empty: it has none of ours.
-func firstScript(cmds []redis.Cmder) string {
-	for _, cmd := range cmds {
-		if name := scriptOf(cmd); name != "" {
-			return name
-		}
-	}
-	return ""
 }

@@ -36,7 +36,7 @@ func (w scriptWatch) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		if name == "" {
 			return next(ctx, cmd)
 		}
-		began, spans := time.Now(), beginScript(ctx, name)
+		began, spans := time.Now(), beginScript(ctx, cmd.Name(), name)
 		err := next(ctx, cmd)
 		w.observer.Ran(name, time.Since(began), hasFailed(err))
 		endScript(spans, err)
@@ -47,7 +47,7 @@ func (w scriptWatch) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 // ProcessPipelineHook implements redis.Hook.
 func (w scriptWatch) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		began, spans := time.Now(), beginScript(ctx, firstScript(cmds))
+		began, spans := time.Now(), beginScripts(ctx, cmds)
 		err := next(ctx, cmds)
 		took, last := time.Since(began), ""
 		endScript(spans, err)

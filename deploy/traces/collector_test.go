@@ -20,10 +20,10 @@ func collect(t *testing.T, program string, to *Receiver) string {
 	addr := freeport.MustAddr(t)
 	config := fmt.Sprintf(`
 receivers: {otlp: {protocols: {grpc: {endpoint: %q}}}}
-exporters: {otlp: {endpoint: %q, tls: {insecure: true}}}
+exporters: {otlp_grpc: {endpoint: %q, tls: {insecure: true}}}
 service:
   telemetry: {metrics: {level: none}}
-  pipelines: {traces: {receivers: [otlp], exporters: [otlp]}}
+  pipelines: {traces: {receivers: [otlp], exporters: [otlp_grpc]}}
 `, addr, strings.TrimPrefix(to.GRPC, "http://"))
 	ctx, stop := context.WithCancel(context.Background())
 	command := exec.CommandContext(ctx, program, "--config", "yaml:"+config)
@@ -37,6 +37,9 @@ service:
 	t.Cleanup(func() {
 		stop()
 		<-ended
+		if t.Failed() {
+			t.Logf("the collector said:\n%s", &said)
+		}
 	})
 	awaitPort(t, addr, ended, &said)
 	return addr

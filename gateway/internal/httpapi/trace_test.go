@@ -35,7 +35,7 @@ func tracedEdge(t *testing.T, answers relay) (*edge, *tracetest.SpanRecorder) {
 func of(span sdktrace.ReadOnlySpan, name attribute.Key) string {
 	for _, each := range span.Attributes() {
 		if each.Key == name {
-			return each.Value.Emit()
+			return each.Value.String()
 		}
 	}
 	return ""

@@ -35,8 +35,8 @@ func spansTold(seen *tracetest.SpanRecorder, names ...attribute.Key) []string {
 		line := span.Name()
 		for _, name := range names {
 			for _, each := range span.Attributes() {
-				if each.Key == name && each.Value.Emit() != "" {
-					line += " " + each.Value.Emit()
+				if each.Key == name && each.Value.String() != "" {
+					line += " " + each.Value.String()
 				}
 			}
 		}
@@ -128,7 +128,7 @@ func TestSpansHaveNoContent(t *testing.T) {
 	for _, span := range seen.Ended() {
 		text := span.Name() + span.Status().Description
 		for _, each := range span.Attributes() {
-			text += " " + each.Value.Emit()
+			text += " " + each.Value.String()
 		}
 		for _, secret := range []string{"hello", "an answer", "secret of", "masked", "alias of", "f-a", "it said so"} {
 			if strings.Contains(text, secret) {

@@ -26,6 +26,8 @@ type Joint []trace.Span
 
 // Each begins a span of a call in the trace of each request that ctx is for. Their length is that
 // of one call, not its share.
+//
+//nolint:spancheck // End ends them
 func Each(ctx context.Context, name string, attributes ...attribute.KeyValue) Joint {
 	whose, _ := ctx.Value(joint{}).([]trace.Span)
 	if len(whose) == 0 {

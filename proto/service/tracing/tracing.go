@@ -72,6 +72,8 @@ func (t *Tracer) On() bool { return t != nil }
 
 // Serve begins the span of a request that has come in, in the trace of who has sent it if ctx says
 // so. The span is nil where the request is not traced.
+//
+//nolint:spancheck // whoever calls it ends the span
 func (t *Tracer) Serve(ctx context.Context, name string, attributes ...attribute.KeyValue) (context.Context, trace.Span) {
 	if t == nil {
 		return ctx, nil
@@ -95,6 +97,8 @@ func (t *Tracer) Shutdown(ctx context.Context) {
 
 // Call begins the span of a call to somebody else that is made for ctx's request. The span is nil
 // where that is not traced.
+//
+//nolint:spancheck // whoever calls it ends the span
 func Call(ctx context.Context, name string) (context.Context, trace.Span) {
 	parent := trace.SpanFromContext(ctx)
 	if !parent.IsRecording() {

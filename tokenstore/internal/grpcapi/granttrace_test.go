@@ -43,7 +43,7 @@ func spansOf(seen *tracetest.SpanRecorder, traceparent string) map[string]sdktra
 func attributeOf(span sdktrace.ReadOnlySpan, name attribute.Key) string {
 	for _, each := range span.Attributes() {
 		if each.Key == name {
-			return each.Value.Emit()
+			return each.Value.String()
 		}
 	}
 	return ""

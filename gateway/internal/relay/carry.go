@@ -148,12 +148,11 @@ func (p *passage) transmit(ctx context.Context, credential upstream.Credential) 
 	if !p.send(carried.Piece{Head: &head}) {
 		return hungUp
 	}
-	buffer, begun := make([]byte, pieceBytes), false
+	buffer := make([]byte, pieceBytes)
 	for {
 		n, err := answer.Body.Read(buffer)
-		if n > 0 && !begun {
-			begun = true
-			p.firstChunk()
+		if n > 0 {
+			p.answering()
 		}
 		if p.isText() {
 			p.said.add(buffer[:n])

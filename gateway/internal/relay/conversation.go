@@ -142,17 +142,13 @@ func (c *conversation) transmit(ctx context.Context, credential upstream.Credent
 	c.back, c.tally, c.finished, c.left = holdBack{on: c.policy.HoldBack}, tally{}, false, false
 	brake := brakeFor(c.target.Driver, c.request)
 	over := ctx.Err() != nil // then no upstream gets it
-	begun := false
 	for event, err := range c.target.Driver.Chat(ctx, call) {
 		if err != nil {
 			failure := failureOf(ctx, err, c.target.Discipline.Rules)
 			c.left = !over && ctx.Err() != nil && failure.Class.Ours()
 			return failure
 		}
-		if !begun {
-			begun = true
-			c.firstChunk()
-		}
+		c.answering()
 		passed, ended := c.passBraked(brake, &event)
 		if !passed {
 			return hungUp

@@ -163,9 +163,11 @@ type run struct {
 	held *lease.Lease
 	// resumes: the present attempt goes on with an answer that was kept open.
 	resumes bool
-	// span is the present attempt's, begun at spanBegan; nil: the request is not traced.
+	// span is the present attempt's, begun at spanBegan; nil: the request is not traced. answered:
+	// it tells that the answer has begun.
 	span      trace.Span
 	spanBegan time.Time
+	answered  bool
 	entry     reqlog.Entry
 	// charge is what the request may use of its key; nil where that has no limits.
 	charge *lease.Charge

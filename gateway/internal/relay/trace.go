@@ -49,7 +49,7 @@ func (r *run) beginAttempt(ctx context.Context) context.Context {
 	if r.span == nil {
 		return ctx
 	}
-	r.spanBegan = time.Now()
+	r.spanBegan, r.answered = time.Now(), false
 	operation := r.cargo.operation()
 	r.span.SetName(operation + " " + r.target.Model)
 	r.span.SetAttributes(
@@ -79,11 +79,12 @@ func (r *run) source() lease.Source {
 	}
 }
 
-// firstChunk notes that the upstream's answer has begun.
-func (r *run) firstChunk() {
-	if r.span == nil {
+// answering notes, the first time, that the upstream's answer has begun.
+func (r *run) answering() {
+	if r.span == nil || r.answered {
 		return
 	}
+	r.answered = true
 	r.span.AddEvent("first_chunk")
 	if r.entry.Stream {
 		r.span.SetAttributes(attribute.Float64("gen_ai.response.time_to_first_chunk", time.Since(r.spanBegan).Seconds()))

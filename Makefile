@@ -90,6 +90,15 @@ alerts: ## Alerts fired by their faults, and resolved after them, by a real Prom
 faults: ## Processes killed, frozen and cut off under load, with counts; twelve minutes (TESTS='-run TestKill'; ACCOUNTS=5m: how long accounts are under fire)
 	@cd deploy && FAULTS=1 go test -count=1 -v -timeout 20m $(if $(filter ./...,$(TESTS)),,$(TESTS)) ./faults
 
+.PHONY: trace-test
+trace-test: $(BIN)/collector ## A request's trace, whole, in a real OpenTelemetry collector, which is built first: two minutes, once
+	@cd deploy && COLLECTOR=$(BIN)/collector go test -count=1 -v -run TestARealCollector ./traces
+
+# A module of its own, as the tools are.
+$(BIN)/collector: deploy/tools/collector/go.mod deploy/tools/collector/go.sum deploy/tools/collector/main.go
+	@echo "building $(@F)"
+	@cd $(<D) && GOWORK=off go build -o $@ .
+
 # Its many modules are in no program, so it is outside of go.work.
 .PHONY: test-chart
 test-chart: ## The Helm chart: what it renders is what Kubernetes takes

@@ -172,8 +172,8 @@ var askers = []struct {
 	// most bounds the allocations of one request: they are counted below, and may not grow unseen.
 	most float64
 }{
-	{"admin", adminToken, 124},
-	{"key", clientToken, 127},
+	{"admin", adminToken, 90},
+	{"key", clientToken, 93},
 }
 
 // A plain request costs no more allocations than is written here, from its arrival at the handler

@@ -45,6 +45,7 @@ import (
 	"carousel.internal/gateway/internal/web"
 	"carousel.internal/proto/service/certfile"
 	"carousel.internal/proto/service/ops"
+	"carousel.internal/proto/service/tracing"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -85,22 +86,24 @@ type Gateway struct {
 	// certificates are for the connection to the tokenstore; nil: it is plain.
 	certificates *certfile.Files
 	conn         *tokens.Conn
-	registry     *prometheus.Registry
-	handler      http.Handler
-	leases       *tokens.Leases
-	config       *tokens.Config
-	shipper      *tokens.Shipper
-	fleet        *tokens.Fleet
-	relay        *relay.Relay
-	catalog      *catalog.Catalog
-	prices       *pricing.Table
-	accounts     *account.Service
-	errands      *errand.Runner
-	answers      *idempotency.Desk
-	logouts      *auth.Logouts
-	claim        *adminClaim
-	site         *web.Site
-	draining     atomic.Bool
+	// tracer is nil where nothing is traced.
+	tracer   *tracing.Tracer
+	registry *prometheus.Registry
+	handler  http.Handler
+	leases   *tokens.Leases
+	config   *tokens.Config
+	shipper  *tokens.Shipper
+	fleet    *tokens.Fleet
+	relay    *relay.Relay
+	catalog  *catalog.Catalog
+	prices   *pricing.Table
+	accounts *account.Service
+	errands  *errand.Runner
+	answers  *idempotency.Desk
+	logouts  *auth.Logouts
+	claim    *adminClaim
+	site     *web.Site
+	draining atomic.Bool
 }
 
 // logDelay is how long lines of the log gather before they are written.
@@ -134,6 +137,10 @@ func New(options Options) (*Gateway, error) {
 		_ = g.listener.Close()
 		_ = g.opsPort.Close()
 		return nil, err
+	}
+	traces := tracing.Service{Name: "carousel-gateway", Version: options.Version, Instance: g.replica, Log: g.log}
+	if g.tracer, err = tracing.Start(context.Background(), cfg.Export, traces); err != nil {
+		return nil, errors.Join(err, g.Close())
 	}
 	g.assemble()
 	if cfg.LogSpoolDir != "" {
@@ -251,6 +258,7 @@ func (g *Gateway) assemble() {
 		Prices:      tokenstorev1.NewPriceServiceClient(g.conn),
 		Backups:     backups,
 		Uploads:     uploads,
+		TracePage:   cfg.TracePage,
 		Priced:      g.prices.Priced,
 		Prospects:   g.prospects,
 		Dialects:    dialectNames(),
@@ -275,7 +283,7 @@ func (g *Gateway) assemble() {
 		Catalog: g.catalog, Leases: checkedLeases{g.leases, g.accounts, g.config.Settings}, Recorder: recorder{g.shipper}, Counter: watch,
 		Prices: g.prices, Renewer: renewals,
 		Policy: func() relay.Policy { return policyOf(g.config.Settings(), cfg) }, Tune: tune, StatusOf: statusOf,
-		Replicas: g.fleet.Replicas, Strayed: g.fleet.Nudge, Logger: g.log,
+		Replicas: g.fleet.Replicas, Strayed: g.fleet.Nudge, NamesTrace: cfg.NamesTrace, Logger: g.log,
 	})
 	g.fleet.OnGivenUp(g.relay.Strays, g.relay.GiveUp)
 	g.handler = httpapi.New(httpapi.Deps{
@@ -297,6 +305,7 @@ func (g *Gateway) assemble() {
 			return httpapi.FleetChats(all), told
 		},
 		Gate:    gate,
+		Tracer:  g.tracer,
 		Metrics: counts,
 		Access:  access,
 		Log:     g.log,
@@ -414,6 +423,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	err = errors.Join(err, operations.Close())
 	running.Wait()
 	g.fleet.Leave(context.WithoutCancel(ctx))
+	g.tracer.Shutdown(ctx)
 	return errors.Join(err, g.conn.Close(), g.output.Close())
 }
 
@@ -491,6 +501,7 @@ func shutdown(ctx context.Context, server *http.Server, limit time.Duration) err
 
 // Close lets go of what New took, for a gateway that was not run.
 func (g *Gateway) Close() error {
+	g.tracer.Shutdown(context.Background())
 	return errors.Join(g.listener.Close(), g.opsPort.Close(), g.conn.Close(), g.output.Close())
 }
 

@@ -20,7 +20,7 @@ func (r recorder) Record(ctx context.Context, entry reqlog.Entry) {
 
 // servedOf is what the access log says of an entry.
 func servedOf(entry *reqlog.Entry) accesslog.Served {
-	served := accesslog.Served{Upstream: entry.Upstream, TokenID: entry.TokenID, Attempts: entry.Attempts}
+	served := accesslog.Served{Upstream: entry.Upstream, Model: entry.ServedModel, TokenID: entry.TokenID, Attempts: entry.Attempts}
 	if last := len(entry.AttemptLog) - 1; last >= 0 {
 		served.Class = succeededOr(entry.AttemptLog[last].Class)
 	}

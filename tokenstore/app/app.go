@@ -20,6 +20,7 @@ import (
 
 	"carousel.internal/proto/service/certfile"
 	"carousel.internal/proto/service/ops"
+	"carousel.internal/proto/service/tracing"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/config"
 	"carousel.internal/tokenstore/internal/grpcapi"
@@ -65,15 +66,17 @@ type Tokenstore struct {
 	// logClient is of the log's own Redis; nil where it has none.
 	logClient redis.UniversalClient
 	store     *redisstore.Store
-	registry  *prometheus.Registry
-	server    *grpc.Server
-	health    *health.Server
-	changes   *grpcapi.Changes
-	desk      *leasing.Desk
-	leases    *grpcapi.LeaseServer
-	errands   *grpcapi.ErrandServer
-	keeper    *keeper
-	files     *tokenfile.Files
+	// tracer is nil where nothing is traced.
+	tracer   *tracing.Tracer
+	registry *prometheus.Registry
+	server   *grpc.Server
+	health   *health.Server
+	changes  *grpcapi.Changes
+	desk     *leasing.Desk
+	leases   *grpcapi.LeaseServer
+	errands  *grpcapi.ErrandServer
+	keeper   *keeper
+	files    *tokenfile.Files
 	// changed has one value while the settings may have changed since rotate looked.
 	changed chan struct{}
 	// stopping is closed when streams must end.
@@ -121,6 +124,10 @@ func New(options Options) (*Tokenstore, error) {
 			return nil, errors.Join(err, t.Close())
 		}
 	}
+	traces := tracing.Service{Name: "carousel-tokenstore", Version: options.Version, Log: t.log}
+	if t.tracer, err = tracing.Start(context.Background(), cfg.Export, traces); err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
 	t.assemble(keys, access)
 	return t, nil
 }
@@ -151,7 +158,7 @@ func (t *Tokenstore) assemble(keys *seal.Keyring, access grpcapi.Access) {
 	t.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
 	t.changes = grpcapi.NewChanges()
 	t.desk = leasing.NewDesk(t.store, cfg.LeaseTTL, counts, t.log)
-	t.leases = grpcapi.NewLeaseServer(t.desk, t.store, t.store, age, t.log, t.stopping)
+	t.leases = grpcapi.NewLeaseServer(t.desk, t.store, t.store, age, t.tracer, t.log, t.stopping)
 	t.files = tokenfile.New(t.store, cfg.TokenFilePath(), cfg.TokenListPath(), t.log)
 	t.errands = grpcapi.NewErrandServer(t.store, t.files.Changed, counts, t.stopping)
 	t.keeper = newKeeper(t.store, t.health, counts, (&seeder{store: t.store, files: t.files, config: cfg, log: t.log}).seed, t.log)
@@ -221,6 +228,7 @@ func (t *Tokenstore) Run(ctx context.Context) error {
 	stop()
 	err = errors.Join(err, operations.Close())
 	running.Wait()
+	t.tracer.Shutdown(ctx)
 	return errors.Join(err, t.closeRedis())
 }
 
@@ -288,5 +296,6 @@ func (t *Tokenstore) closeRedis() error {
 
 // Close lets go of what New took, for a tokenstore that was not run.
 func (t *Tokenstore) Close() error {
+	t.tracer.Shutdown(context.Background())
 	return errors.Join(t.listener.Close(), t.opsPort.Close(), t.closeRedis())
 }

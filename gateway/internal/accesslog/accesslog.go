@@ -31,6 +31,9 @@ type Line struct {
 	// BytesOut counts the answer's body.
 	BytesOut int64
 
+	// TraceID is the trace that has the request's spans; empty where it is not traced.
+	TraceID string
+
 	// The rest is of chat requests.
 	Served           Served
 	Dialect          string
@@ -76,6 +79,7 @@ func (l *Line) tell(to fields) {
 		}
 	}
 	text("request_id", l.RequestID)
+	text("trace_id", l.TraceID)
 	text("route", l.Route)
 	text("method", l.Method)
 	to.number("status", int64(l.Status))

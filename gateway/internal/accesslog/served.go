@@ -5,6 +5,8 @@ import "context"
 // Served is what became of a request on its way. Whoever knows it is not who writes the line.
 type Served struct {
 	Upstream string
+	// Model is the id by which the upstream knows the model; it is not in the line.
+	Model string
 	// TokenID is empty for a token of the caller's own.
 	TokenID string
 	// Attempts includes the first; 0: nothing was sent.

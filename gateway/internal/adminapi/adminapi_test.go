@@ -531,7 +531,7 @@ var (
 	}
 	logKeys = []string{
 		"attempt_log", "attempts", "cache_read_tokens", "cache_write_hour_tokens", "cache_write_tokens", "caller", "client_headers", "completion_tokens", "cost_quality", "cost_usd", "dialect", "end_reason", "error", "error_kind", "fallback_model", "first_byte_ms", "http_status", "id", "key_id", "key_name", "model", "pool", "prompt",
-		"prompt_cut", "prompt_tokens", "reasoning_tokens", "replica", "retry_after_ms", "served_model", "started_at", "status", "stream", "token", "token_alias", "token_fingerprint", "token_id", "total_ms", "translated", "upstream", "usage_source",
+		"prompt_cut", "prompt_tokens", "reasoning_tokens", "replica", "retry_after_ms", "served_model", "started_at", "status", "stream", "token", "token_alias", "token_fingerprint", "token_id", "total_ms", "trace_id", "translated", "upstream", "usage_source",
 	}
 )
 

@@ -208,7 +208,7 @@ func (s *session) printLog(e logentry.Entry) error {
 		"stream", strconv.FormatBool(e.Stream), "status", fmt.Sprintf("%d %s, %s", e.HTTPStatus, e.Status, e.EndReason), "error", text(e.Error),
 		"attempts", count(e.Attempts), "first byte", milliseconds(e.FirstByteMS), "total", milliseconds(e.TotalMS),
 		"usage", fmt.Sprintf("%d + %d tokens, %s", e.PromptTokens, e.CompletionTokens, e.UsageSource),
-		"of the input", inputOf(e), "of the output", outputOf(e), "cost", costOf(e), "replica", e.Replica),
+		"of the input", inputOf(e), "of the output", outputOf(e), "cost", costOf(e), "replica", e.Replica, "trace", text(e.TraceID)),
 		s.printAttempts(e.AttemptLog), s.printHeaders(e), s.printPrompt(text(e.Prompt)))
 }
 

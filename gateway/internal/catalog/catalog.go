@@ -30,6 +30,8 @@ type Borrow func(ctx context.Context, upstreamName string) (credential upstream.
 // Target is where a request goes.
 type Target struct {
 	Upstream string
+	// Provider is who it is, as far as its driver tells: the driver's name.
+	Provider string
 	Driver   upstream.Driver
 	// Model is the id that the upstream knows.
 	Model string
@@ -310,7 +312,7 @@ func btoi(b bool) int {
 }
 
 func (e *entry) target(model string) Target {
-	return Target{Upstream: e.config.Name, Driver: e.driver, Model: model, Listed: e.lists(model), Discipline: e.discipline}
+	return Target{Upstream: e.config.Name, Provider: e.config.Driver, Driver: e.driver, Model: model, Listed: e.lists(model), Discipline: e.discipline}
 }
 
 // lists tells whether the upstream itself has said that it has the model.

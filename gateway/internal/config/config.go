@@ -6,7 +6,9 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"carousel.internal/proto/service/conf"
 	"carousel.internal/proto/service/logging"
 	"carousel.internal/proto/service/secret"
+	"carousel.internal/proto/service/tracing"
 )
 
 // Config is what a gateway is started with.
@@ -43,6 +46,9 @@ type Config struct {
 
 	OpsAddr string `key:"ops_addr" doc:"host:port of /livez, /readyz, /metrics and /debug/pprof. Anyone who reaches it is answered."`
 	logging.Options
+	tracing.Export
+	TraceUpstreams string `key:"trace_upstreams" doc:"Upstreams, with commas between, that are told which trace a request is in, by the headers traceparent and tracestate; * is all. Empty: no upstream is told."`
+	TraceURL       string `key:"trace_url" doc:"Where a trace can be looked at, with {trace_id} in it, such as https://grafana.example.com/explore?trace={trace_id}: what the page of a request links to. Empty: it shows the id."`
 
 	FirstByteTimeout time.Duration `key:"first_byte_timeout" doc:"Longest wait for an upstream's first event."`
 	IdleTimeout      time.Duration `key:"idle_timeout" doc:"Longest silence of an upstream within an answer."`
@@ -72,6 +78,7 @@ func Default() Config {
 		LogSpoolMB:         256,
 		OpsAddr:            "127.0.0.1:9090",
 		Options:            logging.Default(),
+		Export:             tracing.Default(),
 		FirstByteTimeout:   2 * time.Minute,
 		IdleTimeout:        2 * time.Minute,
 		RequestTimeout:     time.Hour,
@@ -188,7 +195,10 @@ func (c Config) Validate() error {
 			wrong(key, "a duration of zero or more wanted, not %s", duration)
 		}
 	}
-	return errors.Join(append(problems, c.CheckLog()...)...)
+	if c.TraceURL != "" && !isTraceURL(c.TraceURL) {
+		wrong("trace_url", "a URL with %s in it wanted, such as https://traces.example.com/%s, not %q", traceIDPlace, traceIDPlace, c.TraceURL)
+	}
+	return errors.Join(slices.Concat(problems, c.CheckLog(), c.CheckTracing())...)
 }
 
 // Origins are those of CORSOrigins.
@@ -207,6 +217,27 @@ func (c Config) Proxies() forwarded.Proxies {
 	proxies, _ := forwarded.ParseProxies(c.TrustedProxies) // Validate has seen it
 	return proxies
 }
+
+// NamesTrace reports whether TraceUpstreams has an upstream.
+func (c Config) NamesTrace(upstreamName string) bool {
+	for each := range strings.SplitSeq(c.TraceUpstreams, ",") {
+		if each = strings.TrimSpace(each); each == "*" || each != "" && each == upstreamName {
+			return true
+		}
+	}
+	return false
+}
+
+// traceIDPlace stands in TraceURL for a trace's id.
+const traceIDPlace = "{trace_id}"
+
+func isTraceURL(text string) bool {
+	at, err := url.Parse(strings.ReplaceAll(text, traceIDPlace, "0"))
+	return err == nil && strings.Contains(text, traceIDPlace) && (at.Scheme == "http" || at.Scheme == "https") && at.Host != ""
+}
+
+// TracePage is where a trace can be looked at; empty where nobody has said.
+func (c Config) TracePage(id string) string { return strings.ReplaceAll(c.TraceURL, traceIDPlace, id) }
 
 // BodyLimit is RequestBodyLimitMB in bytes.
 func (c Config) BodyLimit() int64 { return int64(c.RequestBodyLimitMB) << 20 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"go.opentelemetry.io/otel/trace"
 
 	"carousel.internal/gateway/internal/accesslog"
 	"carousel.internal/gateway/internal/auth"
@@ -32,6 +33,8 @@ type exchange struct {
 	started time.Time
 	line    accesslog.Line
 	headers headerlog.Record
+	// span is the request's; nil: it is not traced.
+	span trace.Span
 	// sender is who has sent it; nobody while that is not known, or where no key is needed.
 	sender auth.Sender
 	// cut ends the connection when all is accounted for, so that the client does not take
@@ -67,6 +70,7 @@ func (s *server) observe(c *gin.Context) {
 	}
 	c.Keys = keys.Get().(map[any]any)
 	c.Keys[exchangeKey] = x
+	s.beginTrace(c, x)
 	s.Metrics.InFlight.Inc()
 	defer s.Metrics.InFlight.Dec()
 	defer s.recovered(c, x)
@@ -167,6 +171,7 @@ func (s *server) account(c *gin.Context, x *exchange, level slog.Level) {
 	}
 	line.BytesOut = max(int64(c.Writer.Size()), 0)
 	line.Duration = time.Since(x.started)
+	x.endTrace()
 	s.Metrics.Answered(line.Route, line.Status, line.Stream, line.Duration)
 	s.Access.Write(level, line)
 }

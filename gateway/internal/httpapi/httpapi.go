@@ -27,6 +27,7 @@ import (
 	"carousel.internal/gateway/internal/remembered"
 	"carousel.internal/gateway/internal/reqbody"
 	"carousel.internal/gateway/internal/sse"
+	"carousel.internal/proto/service/tracing"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -70,8 +71,10 @@ type Deps struct {
 	Chats *ChatCount
 	// Fleet counts those of all gateways, without blocking; false while the
 	// tokenstore does not tell. nil: there is only this one.
-	Fleet   func() (FleetChats, bool)
-	Gate    *auth.Gate
+	Fleet func() (FleetChats, bool)
+	Gate  *auth.Gate
+	// Tracer traces what clients ask for below /v1; nil: nothing is traced.
+	Tracer  *tracing.Tracer
 	Metrics *metrics.Metrics
 	Access  *accesslog.Log
 	Log     *slog.Logger

@@ -43,6 +43,19 @@ type Choice struct {
 	Own *upstream.Credential
 }
 
+// Source is where a request's lease has come from.
+type Source string
+
+// The sources.
+const (
+	// Asked: the store has granted it for this request.
+	Asked Source = "asked"
+	// Ahead: it was taken before a request needed it.
+	Ahead Source = "ahead"
+	// Reserved: the store is away.
+	Reserved Source = "reserve"
+)
+
 // Lease permits one request with one token. Whoever acquires one settles it.
 type Lease struct {
 	ID          string
@@ -52,6 +65,8 @@ type Lease struct {
 	// MaskedSecret is what may be shown of the secret.
 	MaskedSecret string
 	Credential   upstream.Credential
+	// Source is empty where nobody has told.
+	Source Source
 	// Term is until when the lease holds; nil: it has no end, such as a credential of
 	// the caller's own.
 	Term *Term

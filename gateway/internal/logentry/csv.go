@@ -13,7 +13,7 @@ import (
 var columns = []string{
 	"id", "started_at", "status", "http_status", "error_kind", "error", "end_reason", "attempts", "model", "served_model", "fallback_model", "upstream",
 	"token_id", "token_alias", "caller", "key_id", "key_name", "dialect", "stream", "total_ms", "first_byte_ms",
-	"prompt_tokens", "completion_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "usage_source", "cost_usd", "cost_quality", "replica",
+	"prompt_tokens", "completion_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "usage_source", "cost_usd", "cost_quality", "replica", "trace_id",
 }
 
 // File writes entries as RFC 4180 wants it, with a head.
@@ -43,7 +43,7 @@ func (e Entry) cells() []string {
 		text(&e.Model), text(e.ServedModel), text(e.FallbackModel), text(e.Upstream),
 		text(e.TokenID), text(e.TokenAlias), text(e.Caller), text(e.KeyID), text(e.KeyName), text(e.Dialect), strconv.FormatBool(e.Stream),
 		milliseconds(e.TotalMS), milliseconds(e.FirstByteMS), whole(e.PromptTokens), whole(e.CompletionTokens),
-		maybe(e.CacheReadTokens), maybe(e.CacheWriteTokens), maybe(e.ReasoningTokens), text(&e.UsageSource), text(e.CostUSD), text(e.CostQuality), text(&e.Replica),
+		maybe(e.CacheReadTokens), maybe(e.CacheWriteTokens), maybe(e.ReasoningTokens), text(&e.UsageSource), text(e.CostUSD), text(e.CostQuality), text(&e.Replica), text(e.TraceID),
 	}
 }
 

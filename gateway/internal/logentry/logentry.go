@@ -74,6 +74,8 @@ type Entry struct {
 	AttemptLog []Attempt `json:"attempt_log"`
 	// ClientHeaders are those of the client, of a request of which something failed.
 	ClientHeaders []Header `json:"client_headers"`
+	// TraceID is the trace that has the request's spans; null where it was not traced.
+	TraceID *string `json:"trace_id"`
 	// Pool counts the tokens by what kept each from serving; null where one could.
 	Pool *Pool `json:"pool"`
 	// RetryAfterMS is when it was worth asking again, from the request's end.
@@ -201,7 +203,7 @@ func Of(e *tokenstorev1.LogEntry) Entry {
 		CacheReadTokens: told(e, e.GetCacheReadTokens()), CacheWriteTokens: told(e, e.GetCacheWriteTokens()),
 		CacheWriteHourTokens: told(e, e.GetCacheWriteHourTokens()), ReasoningTokens: told(e, e.GetReasoningTokens()),
 		UsageSource: e.GetUsageSource(), CostUSD: costOf(e), CostQuality: nullable.Text(e.GetCostQuality()), Prompt: nullable.Text(e.GetPrompt()), PromptCut: e.GetPromptCut(),
-		AttemptLog: attemptsOf(e.GetAttemptLog()), ClientHeaders: headersOf(e.GetClientHeaders()), Pool: poolOf(e.GetPool()), RetryAfterMS: nullable.Milliseconds(e.GetRetryAfter()),
+		AttemptLog: attemptsOf(e.GetAttemptLog()), ClientHeaders: headersOf(e.GetClientHeaders()), TraceID: nullable.Text(e.GetTraceId()), Pool: poolOf(e.GetPool()), RetryAfterMS: nullable.Milliseconds(e.GetRetryAfter()),
 	}
 }
 

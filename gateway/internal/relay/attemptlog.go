@@ -23,8 +23,13 @@ func (r *run) transmit(ctx context.Context, attempt *reqlog.Attempt, credential 
 	attempt.StartedAt = time.Now()
 	attempt.Sent, attempt.Received = nil, nil
 	headerlog.Begin(ctx)
-	defer func() { attempt.Total = time.Since(attempt.StartedAt) }()
-	failure := r.cargo.transmit(ctx, credential)
+	ctx = r.beginAttempt(ctx)
+	failure := panicked // unless the cargo's transmit answers
+	defer func() {
+		attempt.Total = time.Since(attempt.StartedAt)
+		r.endAttempt(failure)
+	}()
+	failure = r.cargo.transmit(ctx, credential)
 	if failure != nil {
 		attempt.Sent, attempt.Received = headerlog.OfAttempt(ctx)
 	}

@@ -82,6 +82,14 @@ func (p *passage) mayRepeat(failure *upstream.Failure) bool {
 	}
 }
 
+// operation implements cargo: where the conventions have no name, it is the endpoint's.
+func (p *passage) operation() string {
+	if p.request.Route.Name == "completions" {
+		return "text_completion"
+	}
+	return p.request.Route.Name
+}
+
 // limitedApart implements cargo.
 func (p *passage) limitedApart() bool { return false }
 
@@ -143,6 +151,9 @@ func (p *passage) transmit(ctx context.Context, credential upstream.Credential) 
 	buffer := make([]byte, pieceBytes)
 	for {
 		n, err := answer.Body.Read(buffer)
+		if n > 0 {
+			p.answering()
+		}
 		if p.isText() {
 			p.said.add(buffer[:n])
 		}

@@ -113,6 +113,9 @@ func (c *conversation) mayRepeat(*upstream.Failure) bool { return true }
 
 func (c *conversation) mayChange() bool { return true }
 
+// operation implements cargo.
+func (c *conversation) operation() string { return "chat" }
+
 // limitedApart implements cargo.
 func (c *conversation) limitedApart() bool { return false }
 
@@ -145,6 +148,7 @@ func (c *conversation) transmit(ctx context.Context, credential upstream.Credent
 			c.left = !over && ctx.Err() != nil && failure.Class.Ours()
 			return failure
 		}
+		c.answering()
 		passed, ended := c.passBraked(brake, &event)
 		if !passed {
 			return hungUp

@@ -93,6 +93,9 @@ func (c *counting) mayRepeat(*upstream.Failure) bool { return true }
 // mayChange implements cargo: another model counts otherwise.
 func (c *counting) mayChange() bool { return false }
 
+// operation implements cargo.
+func (c *counting) operation() string { return "count_tokens" }
+
 // limitedApart implements cargo: Anthropic counts these by themselves.
 func (c *counting) limitedApart() bool { return true }
 

@@ -6,6 +6,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
+	"carousel.internal/proto/service/tracing"
 )
 
 // maxStale is how many leases in a row may be over by the time that they are here.
@@ -14,11 +15,15 @@ const maxStale = 3
 // lend acquires a lease that covers an attempt which is sent now. One that is over
 // goes back unused: this process was frozen while it waited, and the store may have
 // given the token's room to somebody else.
-func (r *run) lend(ctx context.Context, demand lease.Demand) (*lease.Lease, error) {
+func (r *run) lend(ctx context.Context, demand lease.Demand) (held *lease.Lease, err error) {
 	began := time.Now()
-	defer func() { r.waited += time.Since(began) }()
+	ctx, span := tracing.Call(ctx, "lease")
+	defer func() {
+		r.waited += time.Since(began)
+		r.tellLease(span, held, err)
+	}()
 	for range maxStale {
-		held, err := r.relay.Leases.Acquire(ctx, demand)
+		held, err = r.relay.Leases.Acquire(ctx, demand)
 		if err != nil || held.Covers(time.Now()) {
 			return held, err
 		}

@@ -12,6 +12,7 @@ import (
 	"carousel.internal/gateway/internal/headerlog"
 	"carousel.internal/gateway/internal/reqlog"
 	"carousel.internal/gateway/internal/upstream"
+	"carousel.internal/proto/service/tracing"
 )
 
 var (
@@ -163,6 +164,7 @@ func (r *run) record(ctx context.Context, err *chat.Error) {
 	if r.entry.Troubled() {
 		r.entry.ClientHeaders = headerlog.OfClient(ctx)
 	}
+	r.entry.TraceID = tracing.ID(ctx)
 	r.relay.Recorder.Record(ctx, r.entry)
 	r.relay.Counter.Ended(r.target.Model, &r.entry)
 }

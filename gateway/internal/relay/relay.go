@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/catalog"
 	"carousel.internal/gateway/internal/chat"
@@ -111,7 +113,9 @@ type Params struct {
 	// Strayed is called when there is something new among Strays. It must not block. It may be
 	// nil.
 	Strayed func()
-	Logger  *slog.Logger
+	// NamesTrace tells whether an upstream is told which trace a request is in; nil: none is.
+	NamesTrace func(upstreamName string) bool
+	Logger     *slog.Logger
 }
 
 // Relay is safe for concurrent use.
@@ -159,7 +163,12 @@ type run struct {
 	held *lease.Lease
 	// resumes: the present attempt goes on with an answer that was kept open.
 	resumes bool
-	entry   reqlog.Entry
+	// span is the present attempt's, begun at spanBegan; nil: the request is not traced. answered:
+	// it tells that the answer has begun.
+	span      trace.Span
+	spanBegan time.Time
+	answered  bool
+	entry     reqlog.Entry
 	// charge is what the request may use of its key; nil where that has no limits.
 	charge *lease.Charge
 }
@@ -185,6 +194,8 @@ type cargo interface {
 	mayRepeat(failure *upstream.Failure) bool
 	// mayChange tells whether another model's answer would do.
 	mayChange() bool
+	// operation is what the request is for, as traces name it.
+	operation() string
 	// limitedApart tells whether upstreams limit such requests apart from all others: a limit
 	// that one meets says nothing of its token.
 	limitedApart() bool

@@ -141,6 +141,9 @@ type Entry struct {
 	// empty where nothing was used.
 	Cost    money.Pico
 	Quality CostQuality
+	// TraceID is the trace that has the request's spans, 32 hexadecimal digits; empty where it is
+	// not traced.
+	TraceID string
 	// Prompt is kept unless a setting says otherwise; the store seals it. Of a
 	// longer one its first 64 KiB.
 	Prompt    string

@@ -9,6 +9,7 @@ import (
 	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/lease"
+	"carousel.internal/proto/service/tracing"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -83,6 +84,8 @@ func (l *Leases) Run(ctx context.Context) { l.session.run(ctx) }
 type errand struct {
 	demand          lease.Demand
 	began, deadline time.Time
+	// traceparent names the span that waits for the lease; empty: the request is not traced.
+	traceparent string
 }
 
 // Acquire takes a lease: from the stock where there is one, else from the store;
@@ -90,7 +93,7 @@ type errand struct {
 // *chat.Error.
 func (l *Leases) Acquire(ctx context.Context, demand lease.Demand) (*lease.Lease, error) {
 	now := time.Now()
-	errand := errand{demand: demand, began: now, deadline: now.Add(demand.MaxWait + answerSlack)}
+	errand := errand{demand: demand, began: now, deadline: now.Add(demand.MaxWait + answerSlack), traceparent: tracing.Parent(ctx)}
 	if charge := demand.Charge; unpaid(charge) {
 		charge.Held = l.books.charge(charge)
 	}
@@ -100,7 +103,7 @@ func (l *Leases) Acquire(ctx context.Context, demand lease.Demand) (*lease.Lease
 			return taken, err
 		}
 		if taken, retry, err = l.reserve.acquire(ctx, errand); !retry {
-			return taken, err
+			return from(lease.Reserved, taken), err
 		}
 	}
 }
@@ -122,7 +125,7 @@ func (l *Leases) acquireGranted(ctx context.Context, errand errand) (taken *leas
 			return nil, true, nil
 		}
 		l.observe.Leased(true, 0)
-		return taken, false, nil
+		return from(lease.Ahead, taken), false, nil
 	}
 	var waiting *waiter
 	if !fromStock {
@@ -131,9 +134,17 @@ func (l *Leases) acquireGranted(ctx context.Context, errand errand) (taken *leas
 		l.session.nudge()
 	} else if taken, waiting = l.stocks.acquire(errand); taken != nil {
 		l.observe.Leased(true, 0)
-		return taken, false, nil
+		return from(lease.Ahead, taken), false, nil
 	}
 	return l.await(ctx, waiting, errand, away)
+}
+
+// from notes where a lease, of which there may be none, has come from.
+func from(source lease.Source, taken *lease.Lease) *lease.Lease {
+	if taken != nil {
+		taken.Source = source
+	}
+	return taken
 }
 
 // takesAny tells whether a lease of any token will do, such as lie in the stock.
@@ -158,7 +169,10 @@ func (l *Leases) await(ctx context.Context, waiting *waiter, errand errand, away
 			return nil, false, got.err
 		}
 		l.observe.Leased(got.ahead, time.Since(errand.began))
-		return got.lease, false, nil
+		if got.ahead {
+			return from(lease.Ahead, got.lease), false, nil
+		}
+		return from(lease.Asked, got.lease), false, nil
 	case <-away:
 		retry = true
 	case <-ctx.Done():

@@ -54,6 +54,7 @@ func newWaiter(errand errand) *waiter {
 		demand: &tokenstorev1.Demand{
 			Upstream: encodable(demand.Upstream), Model: encodable(demand.Model), Alias: encodable(demand.Alias),
 			TokenId: encodable(demand.TokenID), AffinityKey: encodable(demand.Affinity), Count: 1, ExcludeTokenIds: demand.Exclude, MaxWait: durationOf(demand.MaxWait),
+			Traceparent: errand.traceparent,
 		},
 	}
 	if charge := demand.Charge; unpaid(charge) {

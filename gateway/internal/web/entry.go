@@ -26,6 +26,8 @@ type entryData struct {
 	Messages []message
 	// Curl sends the same again from a shell; empty where the log does not say enough.
 	Curl string
+	// TracePage is where the request's trace can be looked at; empty: its id is all that is known.
+	TracePage string
 }
 
 // Failed tells whether the request failed.
@@ -62,7 +64,15 @@ func (s *Site) loadEntry(ctx context.Context, c *gin.Context) (any, error) {
 	return entryData{
 		Entry: entry, Timeline: timelineOf(entry, consequence.Of(ctx, s.Tokens, entry, time.Now())), Missing: missingOf(entry.GetPool()), Again: againAt(entry),
 		Messages: messages, Curl: curlOf(entry, conversation(messages), s.RoutePrefix),
+		TracePage: s.tracePage(entry),
 	}, nil
+}
+
+func (s *Site) tracePage(entry *tokenstorev1.LogEntry) string {
+	if s.TracePage == nil || entry.GetTraceId() == "" {
+		return ""
+	}
+	return s.TracePage(entry.GetTraceId())
 }
 
 // missing counts tokens that could not serve for the same reason.

@@ -214,3 +214,37 @@ func TestRequestIsFoundByEitherID(t *testing.T) {
 		}
 	}
 }
+
+// A request's page leads to its trace, where that can be looked at.
+func TestEntryNamesItsTrace(t *testing.T) {
+	t.Parallel()
+	const id = "4bf92f3577b34da6a3ce929d0e0e4736"
+	for name, c := range map[string]struct{ id, traces, text, link string }{
+		"it is linked":  {id, "https://traces.example.com/", id, "https://traces.example.com/" + id},
+		"it is named":   {id, "", id, ""},
+		"there is none": {"", "https://traces.example.com/", "", ""},
+		"it is no page": {id, "javascript:alert(1)//", id, "#ZgotmplZ"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			site := newSite(t, &store{traces: c.traces, answers: []proto.Message{&tokenstorev1.QueryResponse{Entries: []*tokenstorev1.LogEntry{
+				{Id: "chatcmpl-1", StartedAt: moment, Status: "success", TraceId: c.id},
+			}}}})
+			page := parse(t, site.get(t, "/admin/logs/chatcmpl-1").Body)
+			shown := page.byID("trace")
+			if shown == nil {
+				if c.text != "" {
+					t.Error("the page does not name it")
+				}
+				return
+			}
+			link := ""
+			for _, a := range (document{shown}).named("a") {
+				link = attribute(a, "href")
+			}
+			if c.text == "" || !strings.Contains(text(shown), c.text) || link != c.link {
+				t.Errorf("%q, linked to %q", text(shown), link)
+			}
+		})
+	}
+}

@@ -227,6 +227,7 @@ func kitEntries() []*tokenstorev1.LogEntry {
 		},
 		{TokenId: "kit-ready", TokenAlias: "anna", Upstream: "deepseek", Model: "gpt-4o", StartedAt: kitAfter(600 * time.Millisecond), Total: durationpb.New(900 * time.Millisecond)},
 	}
+	retried.TraceId = "0af7651916cd43dd8448eb211c80319c"
 	retried.ClientHeaders = []*tokenstorev1.LogHeader{{Name: "Authorization", Hidden: true}, {Name: "User-Agent", Value: "OpenAI/Python 2.1.0"}}
 	retried.FirstByte = durationpb.New(900 * time.Millisecond)
 	failed := &tokenstorev1.LogEntry{
@@ -246,7 +247,7 @@ func kitRequests() []entryData {
 	return []entryData{
 		{
 			Entry: retried, Timeline: timelineOf(retried, []consequence.Consequence{cools, {}}), Messages: splitPrompt(retried.GetPrompt()),
-			Curl: curlOf(retried, conversation(splitPrompt(retried.GetPrompt())), ""),
+			Curl: curlOf(retried, conversation(splitPrompt(retried.GetPrompt())), ""), TracePage: "https://traces.example.com/" + retried.GetTraceId(),
 		},
 		{Entry: failed, Missing: missingOf(failed.GetPool()), Again: againAt(failed)},
 	}

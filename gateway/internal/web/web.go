@@ -93,6 +93,9 @@ type Deps struct {
 	// Backups and Uploads serve the page for backups.
 	Backups Backups
 	Uploads *backup.Uploads
+	// TracePage is where a trace can be looked at, by its id; empty where nobody has said. nil:
+	// nobody has.
+	TracePage func(id string) string
 	// Priced tells whether an upstream's model has a price.
 	Priced func(upstream, model string) bool
 	Leases routing.Leases

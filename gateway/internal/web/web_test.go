@@ -45,6 +45,8 @@ import (
 type store struct {
 	mu  sync.Mutex
 	err error
+	// traces are where traces can be looked at; empty: nobody has said.
+	traces string
 	// refuse are errors for requests of one type, by its name.
 	refuse  map[string]error
 	answers []proto.Message
@@ -292,6 +294,14 @@ func empty() *store {
 	}}
 }
 
+// tracePage is web.Deps.TracePage.
+func (s *store) tracePage(id string) string {
+	if s.traces == "" {
+		return ""
+	}
+	return s.traces + id
+}
+
 // site is the gateway's port with the pages, and a browser that is logged in.
 type site struct {
 	handler http.Handler
@@ -319,7 +329,7 @@ func newSite(t *testing.T, s *store) *site {
 			}
 			return nil
 		}},
-		Tokens: s, Config: s, Logs: s, Audit: s, Logins: s, Prices: s, Backups: &s.desk, Uploads: backup.NewUploads(), News: s, Models: models, Servable: func() []chat.Model { return models()[1:3] }, Version: "1.2.3",
+		Tokens: s, Config: s, Logs: s, Audit: s, Logins: s, Prices: s, Backups: &s.desk, Uploads: backup.NewUploads(), News: s, TracePage: s.tracePage, Models: models, Servable: func() []chat.Model { return models()[1:3] }, Version: "1.2.3",
 		Degraded: func() (time.Time, time.Time, bool) { return moment.AsTime(), moment.AsTime(), s.degraded },
 		Leases:   s, Prospects: prospects, Listed: models, Dialects: []string{"openai", "anthropic"},
 		Keys: keyService{s}, Usage: usageService{s}, KeyHolder: keyHolder, Tests: testDesk(),

@@ -587,7 +587,10 @@ type Demand struct {
 	TokenId string `protobuf:"bytes,11,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
 	// Whose key pays for it, where that has limits and has not paid yet. The message has a
 	// statement of the key. Of one lease, and not ahead.
-	Charge        *Charge `protobuf:"bytes,12,opt,name=charge,proto3" json:"charge,omitempty"`
+	Charge *Charge `protobuf:"bytes,12,opt,name=charge,proto3" json:"charge,omitempty"`
+	// The span of the request that waits, as in the header traceparent of the W3C. Empty where
+	// that is not traced, and of what is taken ahead. What can't be read is ignored.
+	Traceparent   string `protobuf:"bytes,13,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -704,6 +707,13 @@ func (x *Demand) GetCharge() *Charge {
 		return x.Charge
 	}
 	return nil
+}
+
+func (x *Demand) GetTraceparent() string {
+	if x != nil {
+		return x.Traceparent
+	}
+	return ""
 }
 
 type LeaseRef struct {
@@ -1837,7 +1847,7 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x05slots\x18\x02 \x01(\rR\x05slots\"V\n" +
 	"\rReserveReport\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12-\n" +
-	"\x06report\x18\x02 \x01(\v2\x15.tokenstore.v1.ReportR\x06report\"\x8c\x03\n" +
+	"\x06report\x18\x02 \x01(\v2\x15.tokenstore.v1.ReportR\x06report\"\xae\x03\n" +
 	"\x06Demand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1a\n" +
 	"\bupstream\x18\x02 \x01(\tR\bupstream\x12\x14\n" +
@@ -1851,7 +1861,8 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x06waited\x18\n" +
 	" \x01(\v2\x19.google.protobuf.DurationR\x06waited\x12\x19\n" +
 	"\btoken_id\x18\v \x01(\tR\atokenId\x12-\n" +
-	"\x06charge\x18\f \x01(\v2\x15.tokenstore.v1.ChargeR\x06charge\"@\n" +
+	"\x06charge\x18\f \x01(\v2\x15.tokenstore.v1.ChargeR\x06charge\x12 \n" +
+	"\vtraceparent\x18\r \x01(\tR\vtraceparent\"@\n" +
 	"\bLeaseRef\x12\x19\n" +
 	"\blease_id\x18\x01 \x01(\tR\aleaseId\x12\x19\n" +
 	"\btoken_id\x18\x02 \x01(\tR\atokenId\"R\n" +

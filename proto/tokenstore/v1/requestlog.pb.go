@@ -106,6 +106,8 @@ type LogEntry struct {
 	// What is kept of the headers that the client sent, by name; nothing where the request and all
 	// its attempts succeeded. At most 32.
 	ClientHeaders []*LogHeader `protobuf:"bytes,42,rep,name=client_headers,json=clientHeaders,proto3" json:"client_headers,omitempty"`
+	// The trace that has the request's spans, 32 hexadecimal digits; empty where it was not traced.
+	TraceId       string `protobuf:"bytes,43,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -432,6 +434,13 @@ func (x *LogEntry) GetClientHeaders() []*LogHeader {
 		return x.ClientHeaders
 	}
 	return nil
+}
+
+func (x *LogEntry) GetTraceId() string {
+	if x != nil {
+		return x.TraceId
+	}
+	return ""
 }
 
 // LogAttempt is one request that was sent to an upstream.
@@ -1317,7 +1326,7 @@ var File_tokenstore_v1_requestlog_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\n" +
-	"\x1etokenstore/v1/requestlog.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tokenstore/v1/lease.proto\"\xf6\v\n" +
+	"\x1etokenstore/v1/requestlog.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19tokenstore/v1/lease.proto\"\x91\f\n" +
 	"\bLogEntry\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12\x18\n" +
@@ -1372,7 +1381,8 @@ const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\fserved_model\x18' \x01(\tR\vservedModel\x12\x12\n" +
 	"\x04cost\x18( \x01(\x04R\x04cost\x12!\n" +
 	"\fcost_quality\x18) \x01(\tR\vcostQuality\x12?\n" +
-	"\x0eclient_headers\x18* \x03(\v2\x18.tokenstore.v1.LogHeaderR\rclientHeaders\"\x94\x05\n" +
+	"\x0eclient_headers\x18* \x03(\v2\x18.tokenstore.v1.LogHeaderR\rclientHeaders\x12\x19\n" +
+	"\btrace_id\x18+ \x01(\tR\atraceId\"\x94\x05\n" +
 	"\n" +
 	"LogAttempt\x129\n" +
 	"\n" +

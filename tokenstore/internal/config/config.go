@@ -13,6 +13,7 @@ import (
 	"carousel.internal/proto/service/conf"
 	"carousel.internal/proto/service/logging"
 	"carousel.internal/proto/service/secret"
+	"carousel.internal/proto/service/tracing"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/genfile"
 	"carousel.internal/tokenstore/internal/redisstore"
@@ -47,6 +48,7 @@ type Config struct {
 	TokenListFile   string        `key:"token_list_file" doc:"Token list (token,checksum) of the same upstream, applied likewise. Once there is either file it is kept as a rendering of the pool."`
 	ShutdownGrace   time.Duration `key:"shutdown_grace" doc:"On shutdown: time that open calls get to end."`
 	logging.Options
+	tracing.Export
 
 	EnableStreamCheck       bool   `key:"enable_stream_check" doc:"First value: look for an upstream error before the answer's headers are sent."`
 	IncludeStopReasonStream bool   `key:"include_stop_reason_stream" doc:"First value: send the last chunk of a stream, the one with finish_reason."`
@@ -99,6 +101,7 @@ func Default() Config {
 		TokenListFile:           ".token-list",
 		ShutdownGrace:           10 * time.Second,
 		Options:                 logging.Default(),
+		Export:                  tracing.Default(),
 		EnableStreamCheck:       settings.GetEnableStreamCheck(),
 		IncludeStopReasonStream: settings.GetIncludeStopStream(),
 		EnableSlowPool:          settings.GetEnableSlowPool(),
@@ -139,7 +142,7 @@ func (c Config) Settings() *tokenstorev1.Settings {
 var sharedKeys = []string{
 	"port", "auth_token", "auth_token_file", "route_prefix", "cors_origins", "allow_open_reload", "request_body_limit_mb", "tokenstore_addr", "store_timeout", "degraded_time", "log_spool_dir", "log_spool_mb",
 	"first_byte_timeout", "idle_timeout", "request_timeout", "stream_heartbeat", "write_timeout",
-	"read_timeout", "drain_delay",
+	"read_timeout", "drain_delay", "trace_upstreams", "trace_url",
 }
 
 // Load reads the file (none where empty) and the environment over the defaults,
@@ -253,6 +256,7 @@ func (c Config) Validate() error {
 		problems = append(problems, err)
 	}
 	problems = append(problems, c.CheckLog()...)
+	problems = append(problems, c.CheckTracing()...)
 	problems = append(problems, c.checkUpstreams()...)
 	return errors.Join(append(problems, c.checkRoutes()...)...)
 }

@@ -129,7 +129,7 @@ func serveLeases(b *testing.B, store *redisstore.Store, log *slog.Logger) string
 	b.Helper()
 	desk := leasing.NewDesk(store, 15*time.Second, noObserver{}, log)
 	stopping := make(chan struct{})
-	leases := grpcapi.NewLeaseServer(desk, store, store, testAge, log, stopping)
+	leases := grpcapi.NewLeaseServer(desk, store, store, testAge, nil, log, stopping)
 	leases.SetAge(time.NewTimer(time.Hour))
 	server := grpcapi.NewServer(grpcapi.Access{Secret: secret.New(sharedSecret)}, testAge, noObserver{}, log)
 	tokenstorev1.RegisterLeaseServiceServer(server, leases)

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"carousel.internal/proto/service/tracing"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/redisstore"
@@ -34,6 +35,7 @@ type LeaseServer struct {
 	desk    *leasing.Desk
 	ledgers Ledgers
 	explain Explainer
+	tracer  *tracing.Tracer
 	log     *slog.Logger
 	// stopping ends all sessions, and newAge each of them after a while.
 	stopping <-chan struct{}
@@ -49,9 +51,9 @@ type LeaseServer struct {
 
 // NewLeaseServer makes the server; its sessions end by their age, and all when stopping is
 // closed.
-func NewLeaseServer(desk *leasing.Desk, ledgers Ledgers, explain Explainer, age Age, log *slog.Logger, stopping <-chan struct{}) *LeaseServer {
+func NewLeaseServer(desk *leasing.Desk, ledgers Ledgers, explain Explainer, age Age, tracer *tracing.Tracer, log *slog.Logger, stopping <-chan struct{}) *LeaseServer {
 	return &LeaseServer{
-		desk: desk, ledgers: ledgers, explain: explain, log: log, stopping: stopping, newAge: age.timer, patience: chargePatience,
+		desk: desk, ledgers: ledgers, explain: explain, tracer: tracer, log: log, stopping: stopping, newAge: age.timer, patience: chargePatience,
 		sessions: map[*session]struct{}{}, orphans: map[string]*orphans{},
 	}
 }
@@ -84,7 +86,7 @@ func (s *LeaseServer) Want(upstream string) {
 // Session implements LeaseService.
 func (s *LeaseServer) Session(stream grpc.BidiStreamingServer[tokenstorev1.SessionRequest, tokenstorev1.SessionResponse]) error {
 	each := &session{
-		desk: s.desk, ledgers: s.ledgers, log: s.log, out: newOutbox(), withdraw: map[uint64]func(){},
+		desk: s.desk, ledgers: s.ledgers, tracer: s.tracer, log: s.log, out: newOutbox(), withdraw: map[uint64]func(){},
 		granted: map[leasing.LeaseRef]struct{}{}, claim: s.claim, stated: s.keyStated, patience: s.patience,
 		keys: map[string]*keyWaits{}, waits: make(chan struct{}, 1), freed: make(chan struct{}, 1),
 	}

@@ -19,6 +19,7 @@ import (
 	"carousel.internal/proto/memnet"
 	"carousel.internal/proto/rpcerr"
 	"carousel.internal/proto/service/secret"
+	"carousel.internal/proto/service/tracing"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/grpcapi"
 	"carousel.internal/tokenstore/internal/leasing"
@@ -84,6 +85,12 @@ const leaseTTL = 2 * time.Minute
 // startLeases serves leases of proven tokens with these caps; their aliases are t0, t1 …
 func startLeases(t *testing.T, caps ...uint32) *leaseService {
 	t.Helper()
+	return startLeasesWith(t, nil, caps...)
+}
+
+// startLeasesWith is startLeases with a tracer; nil: nothing is traced.
+func startLeasesWith(t *testing.T, tracer *tracing.Tracer, caps ...uint32) *leaseService {
+	t.Helper()
 	s := &leaseService{service: start(t, testredis.Mini(t)), stopping: make(chan struct{})}
 	for i, capacity := range caps {
 		draft := token.NewDraft(secret.New(fmt.Sprintf("secret-%d", i)))
@@ -97,7 +104,7 @@ func startLeases(t *testing.T, caps ...uint32) *leaseService {
 	s.faults = &faultyStore{Store: s.store}
 	s.ledgers = &ledgers{Store: s.store, keys: map[string]*tokenstorev1.ClientKey{}, failing: map[string]error{}}
 	desk := leasing.NewDesk(s.faults, leaseTTL, noObserver{}, log)
-	s.server = grpcapi.NewLeaseServer(desk, s.ledgers, s.store, testAge, log, s.stopping)
+	s.server = grpcapi.NewLeaseServer(desk, s.ledgers, s.store, testAge, tracer, log, s.stopping)
 	server := grpcapi.NewServer(grpcapi.Access{Secret: secret.New(sharedSecret)}, testAge, noObserver{}, log)
 	tokenstorev1.RegisterLeaseServiceServer(server, s.server)
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"carousel.internal/proto/rpcerr"
+	"carousel.internal/proto/service/tracing"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/leasing"
 )
@@ -28,6 +29,7 @@ var errBacklog = rpcerr.New(tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, "this 
 type session struct {
 	desk    *leasing.Desk
 	ledgers Ledgers
+	tracer  *tracing.Tracer
 	log     *slog.Logger
 	out     *outbox
 	// claim returns what earlier sessions of the replica were granted in vain.
@@ -192,14 +194,20 @@ func (s *session) ask(demand *tokenstorev1.Demand) {
 	if wait := min(demand.GetMaxWait().AsDuration(), maxWait); wait > 0 && !wanted.Ahead {
 		wanted.Until = time.Now().Add(wait)
 	}
+	wanted.Span = s.beginGrant(demand)
 	answered := false
 	withdraw := s.desk.Ask(wanted, func(answer leasing.Answer) bool {
+		endGrant(wanted.Span, answer)
 		s.mu.Lock()
 		answered = true
 		delete(s.withdraw, id)
 		s.mu.Unlock()
 		return s.answer(id, answer)
 	})
+	if wanted.Span != nil {
+		leave := withdraw
+		withdraw = func() { leave(); withdrawn(wanted.Span) }
+	}
 	s.mu.Lock()
 	ended := s.withdraw == nil
 	if !answered && !ended {

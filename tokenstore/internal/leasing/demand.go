@@ -3,6 +3,8 @@ package leasing
 import (
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"carousel.internal/proto/rpcerr"
 )
 
@@ -24,6 +26,8 @@ type Demand struct {
 	Since time.Time
 	// Until is when waiting ends; zero: don't wait.
 	Until time.Time
+	// Span is that of the request's trace which the answer belongs to; nil: it is not traced.
+	Span trace.Span
 }
 
 // Lease is a granted one, with what it carries of its token.

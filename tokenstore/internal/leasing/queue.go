@@ -6,7 +6,10 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"carousel.internal/proto/rpcerr"
+	"carousel.internal/proto/service/tracing"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -269,7 +272,7 @@ func (d *Desk) grant(ctx context.Context, q *queue, run []*waiter) (rest []*wait
 		all.Count += w.demand.Count
 	}
 	freed := d.freedSoFar(q)
-	answer := d.acquire(ctx, all)
+	answer := d.acquire(tracing.Jointly(ctx, spansOf(run)), all)
 	leases := answer.Leases
 	if none = len(leases) < all.Count; none {
 		d.deny(q, run[0], answer, freed)
@@ -289,6 +292,17 @@ func (d *Desk) grant(ctx context.Context, q *queue, run []*waiter) (rest []*wait
 	}
 	d.GiveBack(ctx, append(back, refsOf(leases)...))
 	return run, none
+}
+
+// spansOf are those of the traced demands of a run.
+func spansOf(run []*waiter) []trace.Span {
+	var spans []trace.Span
+	for _, w := range run {
+		if w.demand.Span != nil {
+			spans = append(spans, w.demand.Span)
+		}
+	}
+	return spans
 }
 
 func refsOf(leases []Lease) []LeaseRef {

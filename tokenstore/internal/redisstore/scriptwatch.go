@@ -36,9 +36,10 @@ func (w scriptWatch) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		if name == "" {
 			return next(ctx, cmd)
 		}
-		began := time.Now()
+		began, spans := time.Now(), beginScript(ctx, cmd.Name(), name)
 		err := next(ctx, cmd)
 		w.observer.Ran(name, time.Since(began), hasFailed(err))
+		endScript(spans, err)
 		return err
 	}
 }
@@ -46,9 +47,10 @@ func (w scriptWatch) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 // ProcessPipelineHook implements redis.Hook.
 func (w scriptWatch) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		began := time.Now()
+		began, spans := time.Now(), beginScripts(ctx, cmds)
 		err := next(ctx, cmds)
 		took, last := time.Since(began), ""
+		endScript(spans, err)
 		for _, cmd := range cmds {
 			if name := scriptOf(cmd); name != "" && name != last {
 				w.observer.Ran(name, took, hasFailed(cmd.Err()))

@@ -94,7 +94,7 @@ type Options struct {
 	// win. Never changed.
 	Defaults *tokenstorev1.Settings
 	Logger   *slog.Logger
-	// Scripts is told what scripts take; nil: nobody is.
+	// Scripts is told what scripts take; nil: nobody is, and no span is made of any.
 	Scripts ScriptObserver
 	// AwaitPrepare keeps every command from Redis until Prepare has found its data fit.
 	AwaitPrepare bool

@@ -12,6 +12,7 @@ import (
 	"carousel.internal/gateway/internal/headerlog"
 	"carousel.internal/gateway/internal/upstream/redial"
 	"carousel.internal/proto/service/secret"
+	"carousel.internal/proto/service/tracing"
 )
 
 // Transport is an http.RoundTripper that goes through the proxy of the request's context,
@@ -49,6 +50,7 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, refuse(request, err)
 	}
+	request = tracing.Named(request)
 	exchange := headerlog.Sending(request)
 	response, err := way.RoundTrip(request)
 	exchange.Answered(response)
@@ -61,6 +63,7 @@ func (t *Transport) Once(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, refuse(request, err)
 	}
+	request = tracing.Named(request)
 	exchange := headerlog.Sending(request)
 	response, err := way.Once(request)
 	exchange.Answered(response)

@@ -71,8 +71,9 @@ type store struct {
 	left  time.Duration // until the call's deadline
 	// trial is how long one of a proxy takes.
 	trial time.Duration
-	// desk makes and restores backups.
-	desk desk
+	// desk makes and restores backups, moves moves in.
+	desk  desk
+	moves moveDesk
 	// keyPages is how many pages of keys were asked for.
 	keyPages int
 }
@@ -388,7 +389,7 @@ func sendTo(t *testing.T, s *store, tokens adminapi.Tokens, method, path, author
 			s.kept = append(s.kept, entry)
 			return nil
 		}},
-		Tokens: tokens, Config: s, Prices: s, Logs: s, Usage: s, Keys: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Tests: testDesk(), Backups: &s.desk, Uploads: backup.NewUploads(), Fleet: func() *tokenstorev1.BeatResponse { return beat },
+		Tokens: tokens, Config: s, Prices: s, Logs: s, Usage: s, Keys: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Tests: testDesk(), Backups: &s.desk, Uploads: backup.NewUploads(), MoveIns: &s.moves, Fleet: func() *tokenstorev1.BeatResponse { return beat },
 		Listed: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}} },
 		Models: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}, {ID: "other"}} },
 		Prospects: func(model, dialect string) (routing.Chain, error) {
@@ -466,6 +467,8 @@ var routes = []struct {
 	{"POST", "/admin/api/transitions/undo", `{"class":"auth","from":"2026-11-22T12:00:00Z"}`, 200, []string{"count"}, true},
 	{"POST", "/admin/api/tokens/import", `{"content":"a","format":"token","dry_run":true}`, 200, []string{"accepted", "rejected", "tokens", "updated", "upstreams", "warnings"}, false},
 	{"POST", "/admin/api/tokens/import", `{"content":"a","format":"token"}`, 200, []string{"accepted", "rejected", "updated", "upstreams", "warnings"}, true},
+	{"POST", "/admin/api/move-in?dry_run=true", "model_list: []", 200, []string{"applied", "counts", "files", "items"}, false},
+	{"POST", "/admin/api/move-in", "model_list: []", 200, []string{"applied", "counts", "files", "items"}, true},
 	{"GET", "/admin/api/tokens/export?format=json", "", 200, nil, true},
 	{"GET", "/admin/api/tokens/t2/account", "", 200, accountKeys, false},
 	{"GET", "/admin/api/quotas?upstream=cursor", "", 200, []string{"as_of", "pools"}, false},

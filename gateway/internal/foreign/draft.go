@@ -55,7 +55,9 @@ func (d *draft) add(item Item, notes ...string) {
 			item.Verdict = Changed
 		}
 	}
-	d.plan.Items = append(d.plan.Items, item)
+	if len(d.plan.Items) <= maxItems { // one more is refused, and needs no room
+		d.plan.Items = append(d.plan.Items, item)
+	}
 }
 
 // shown is a name as it may be shown: one line, and not too long.

@@ -271,7 +271,7 @@ func sortedKeys(of map[string]scalar) []string {
 // loadChannels are the channels of 2.x that a driver speaks with, without hyphens and underlines, and
 // whose they are; those that have but an address of their own are nobody's.
 var loadChannels = map[string]string{
-	"openai": openai, "anthropic": anthropic, "gemini": "gemini", "deepseek": "deepseek", "openrouter": "openrouter", "groq": "groq",
+	openai: openai, anthropic: anthropic, "gemini": "gemini", "deepseek": "deepseek", "openrouter": "openrouter", "groq": "groq",
 	"mistral": "mistral", "xai": "xai", "cerebras": "cerebras", "siliconflow": "siliconflow", "moonshotai": "moonshot-cn",
 	"openaicompatible": "", "newapi": "", "gptload": "",
 }

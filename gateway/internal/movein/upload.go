@@ -33,7 +33,11 @@ func Files(w http.ResponseWriter, r *http.Request, name string) ([]foreign.File,
 	if err != nil || kind != "multipart/form-data" {
 		return []foreign.File{{Name: name, Content: body}}, nil //nolint:nilerr // it is no form
 	}
-	return filesOf(multipart.NewReader(bytes.NewReader(body), params["boundary"]))
+	boundary := params["boundary"]
+	if boundary == "" || !bytes.Contains(body, []byte("--"+boundary+"--")) { // it ends early
+		return nil, errForm
+	}
+	return filesOf(multipart.NewReader(bytes.NewReader(body), boundary))
 }
 
 var errForm = chat.Errorf(chat.InvalidRequest, "the form is damaged, or has more than %d files", maxFiles)

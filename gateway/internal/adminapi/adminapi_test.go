@@ -71,9 +71,10 @@ type store struct {
 	left  time.Duration // until the call's deadline
 	// trial is how long one of a proxy takes.
 	trial time.Duration
-	// desk makes and restores backups, moves moves in.
-	desk  desk
-	moves moveDesk
+	// desk makes and restores backups.
+	desk desk
+	// moves moves in, where it is not nil, in the place of the real one.
+	moves *moveDesk
 	// keyPages is how many pages of keys were asked for.
 	keyPages int
 }
@@ -389,7 +390,7 @@ func sendTo(t *testing.T, s *store, tokens adminapi.Tokens, method, path, author
 			s.kept = append(s.kept, entry)
 			return nil
 		}},
-		Tokens: tokens, Config: s, Prices: s, Logs: s, Usage: s, Keys: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Tests: testDesk(), Backups: &s.desk, Uploads: backup.NewUploads(), MoveIns: &s.moves, Fleet: func() *tokenstorev1.BeatResponse { return beat },
+		Tokens: tokens, Config: s, Prices: s, Logs: s, Usage: s, Keys: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Tests: testDesk(), Backups: &s.desk, Uploads: backup.NewUploads(), MoveIns: s.mover(), Fleet: func() *tokenstorev1.BeatResponse { return beat },
 		Listed: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}} },
 		Models: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}, {ID: "other"}} },
 		Prospects: func(model, dialect string) (routing.Chain, error) {

@@ -43,7 +43,7 @@ func (a *API) moveIn(c *gin.Context) error {
 	report, undo, err := a.MoveIns.Apply(ctx, wanted)
 	if err != nil {
 		if len(report.Items) > 0 {
-			a.NoteUndoable(c, undo, "moved in, in part", report.Summary()...)
+			a.NoteUndoable(c, undo, "moved in in part", report.Summary()...)
 		}
 		return err
 	}

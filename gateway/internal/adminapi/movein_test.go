@@ -7,8 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"carousel.internal/gateway/internal/adminapi"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/movein"
+	"carousel.internal/gateway/internal/upstream"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -37,9 +39,17 @@ func (d *moveDesk) Apply(_ context.Context, wanted movein.Wanted) (movein.Report
 	return d.report(), &tokenstorev1.AuditUndo{Routes: []*tokenstorev1.FormerRoute{{Name: "fast"}}}, d.half
 }
 
+func (s *store) mover() adminapi.MoveIns {
+	if s.moves != nil {
+		return s.moves
+	}
+	return movein.NewDesk(s, s, func(upstream.Config) error { return nil })
+}
+
 func TestMovingInByTheAPI(t *testing.T) {
 	t.Parallel()
-	s := good()
+	s := newStore()
+	s.moves = &moveDesk{}
 	form, contentType := formOf(t)
 	w := send(t, s, "POST", "/admin/api/move-in?format=litellm", key, form, "Content-Type", contentType)
 	if w.Code != http.StatusOK || !s.moves.applied || s.moves.wanted.Format != "litellm" {
@@ -55,7 +65,8 @@ func TestMovingInByTheAPI(t *testing.T) {
 
 func TestAMoveThatIsOnlyPlanned(t *testing.T) {
 	t.Parallel()
-	s := good()
+	s := newStore()
+	s.moves = &moveDesk{}
 	w := send(t, s, "POST", "/admin/api/move-in?dry_run=true&name=one-api.db", key, "SQLite format 3\x00")
 	if w.Code != http.StatusOK || s.moves.applied || len(s.kept) > 0 || s.moves.wanted.Files[0].Name != "one-api.db" {
 		t.Errorf("%d %s, applied %t, the audit log has %v", w.Code, w.Body, s.moves.applied, s.kept)
@@ -65,13 +76,14 @@ func TestAMoveThatIsOnlyPlanned(t *testing.T) {
 // A move that fails in the middle leaves a trace, and what it did can be undone.
 func TestAMoveThatFails(t *testing.T) {
 	t.Parallel()
-	s := good()
+	s := newStore()
+	s.moves = &moveDesk{}
 	s.moves.half = chat.Errorf(chat.StoreUnavailable, "away")
 	w := send(t, s, "POST", "/admin/api/move-in", key, "model_list: []")
-	if w.Code < 500 || !slices.ContainsFunc(s.kept, func(e *tokenstorev1.AuditEntry) bool { return e.GetAction() == "moved in, in part" && e.GetUndo() != nil }) {
+	if w.Code < 500 || !slices.ContainsFunc(s.kept, func(e *tokenstorev1.AuditEntry) bool { return e.GetAction() == "moved in in part" && e.GetUndo() != nil }) {
 		t.Errorf("%d, the audit log has %v", w.Code, s.kept)
 	}
-	if w := send(t, good(), "POST", "/admin/api/move-in?dry-run=true", key, "model_list: []"); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "dry_run") {
+	if w := send(t, newStore(), "POST", "/admin/api/move-in?dry-run=true", key, "model_list: []"); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "dry_run") {
 		t.Errorf("a misspelt parameter: %d %s", w.Code, w.Body)
 	}
 }

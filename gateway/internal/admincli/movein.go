@@ -17,10 +17,10 @@ import (
 func (s *session) moveIn() *cobra.Command {
 	c := &cobra.Command{
 		Use: "move-in FILE…", Short: "Take over what another gateway keeps: its configuration, export or database", Args: oneOrMore(), ValidArgsFunction: anyFile,
-		Long: `Takes over what other gateways keep, and tells thing by thing what is taken, changed, here already, or
-left, and why. It reads configuration and logins of CLIProxyAPI, configuration of LiteLLM, databases
-of gpt-load, One API and New API (SQLite), and exports of sub2api and cursor-api. What is here stays
-as it is, so that a file can be moved in twice. FILE may be - for standard input.`,
+		Long: `Takes over what other gateways keep, and tells of each thing whether it is taken, changed, here
+already, or left, and why. It reads configuration and logins of CLIProxyAPI, configuration of
+LiteLLM, databases of gpt-load, One API and New API (SQLite), and exports of sub2api and cursor-api.
+What is here stays as it is, so that a file can be moved in twice. FILE may be - for standard input.`,
 		Example: examples("move-in config.yaml --dry-run", "move-in one-api.db", "move-in config.yaml auths/claude.json auths/codex.json"),
 	}
 	format := oneOf(c, "format", "the files' `FORMAT`, which their content tells otherwise", foreign.Names()...)

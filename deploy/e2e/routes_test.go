@@ -273,6 +273,8 @@ func adminCalls() []call {
 				"file": "string", "at": "string", "kind": "string", "name": "string", "to": "string", "token": "string", "outcome": "string", "reason": "string",
 			}}},
 		},
+		{method: "GET", path: "/admin/api/move-out?format=sub2api", access: admin, status: 200, contentType: "application/json"},
+		{name: "unknown format", method: "GET", path: "/admin/api/move-out?format=one-api", access: admin, status: 400},
 		{name: "of no other gateway", method: "POST", path: "/admin/api/move-in", access: admin, body: `{"a":1}`, status: 400},
 		{name: "unknown format", method: "POST", path: "/admin/api/tokens/import", access: admin, body: `{"content":"x","format":"xml"}`, status: 400},
 		{

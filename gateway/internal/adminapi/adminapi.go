@@ -191,6 +191,7 @@ func (a *API) Routes(router gin.IRouter) {
 	api.POST("/backup", adapt(a.makeBackup))
 	api.POST("/restore", adapt(a.restoreBackup))
 	api.POST("/move-in", adapt(a.moveIn))
+	get(api, "/move-out", a.moveOut)
 
 	get(api, "/logs", a.queryLogs)
 	get(api, "/logs/:id", a.getLog)

@@ -470,6 +470,7 @@ var routes = []struct {
 	{"POST", "/admin/api/tokens/import", `{"content":"a","format":"token"}`, 200, []string{"accepted", "rejected", "updated", "upstreams", "warnings"}, true},
 	{"POST", "/admin/api/move-in?dry_run=true", "model_list: []", 200, []string{"applied", "counts", "files", "items"}, false},
 	{"POST", "/admin/api/move-in", "model_list: []", 200, []string{"applied", "counts", "files", "items"}, true},
+	{"GET", "/admin/api/move-out?format=litellm", "", 200, nil, true},
 	{"GET", "/admin/api/tokens/export?format=json", "", 200, nil, true},
 	{"GET", "/admin/api/tokens/t2/account", "", 200, accountKeys, false},
 	{"GET", "/admin/api/quotas?upstream=cursor", "", 200, []string{"as_of", "pools"}, false},

@@ -3,7 +3,9 @@ package adminapi
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"net/http"
+	"strconv"
 
 	"github.com/gin-gonic/gin"
 
@@ -16,6 +18,7 @@ import (
 type MoveIns interface {
 	Plan(ctx context.Context, wanted movein.Wanted) (movein.Report, error)
 	Apply(ctx context.Context, wanted movein.Wanted) (movein.Report, *tokenstorev1.AuditUndo, error)
+	Write(ctx context.Context, format string) (movein.Written, error)
 }
 
 // POST /admin/api/move-in: a form with files, or a body that is one. With `dry_run` it only tells what
@@ -49,4 +52,29 @@ func (a *API) moveIn(c *gin.Context) error {
 	}
 	a.NoteUndoable(c, undo, "moved in", report.Summary()...)
 	return jsonapi.Answer(c, http.StatusOK, report)
+}
+
+// GET /admin/api/move-out?format=: the pool in the form of another gateway, secrets included.
+func (a *API) moveOut(c *gin.Context) error {
+	q := queryOf(c, "format")
+	if q.err != nil {
+		return q.err
+	}
+	format := q.text("format")
+	ctx, cancel := a.BulkCall(c)
+	defer cancel()
+	written, err := a.MoveIns.Write(ctx, format)
+	if err != nil {
+		return err
+	}
+	// Before the secrets leave, not after.
+	a.Note(c, "tokens exported", "format", format, "count", written.Count)
+	name, kind := "config.yaml", "application/yaml"
+	if json.Valid(written.File) {
+		name, kind = format+".json", "application/json"
+	}
+	c.Header("Content-Disposition", `attachment; filename="`+name+`"`)
+	c.Header("X-Carousel-Left-Tokens", strconv.Itoa(written.Left))
+	jsonapi.Write(c, http.StatusOK, kind, written.File)
+	return nil
 }

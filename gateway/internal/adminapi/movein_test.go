@@ -39,6 +39,23 @@ func (d *moveDesk) Apply(_ context.Context, wanted movein.Wanted) (movein.Report
 	return d.report(), &tokenstorev1.AuditUndo{Routes: []*tokenstorev1.FormerRoute{{Name: "fast"}}}, d.half
 }
 
+func (d *moveDesk) Write(context.Context, string) (movein.Written, error) {
+	return movein.Written{File: []byte("model_list: []\n"), Count: 3, Left: 1}, nil
+}
+
+func TestMovingOutByTheAPI(t *testing.T) {
+	t.Parallel()
+	s := newStore()
+	s.moves = &moveDesk{}
+	w := send(t, s, "GET", "/admin/api/move-out?format=litellm", key, "")
+	if w.Code != http.StatusOK || w.Body.String() != "model_list: []\n" || w.Header().Get("X-Carousel-Left-Tokens") != "1" || !strings.Contains(w.Header().Get("Content-Disposition"), "config.yaml") {
+		t.Errorf("%d %s %v", w.Code, w.Body, w.Header())
+	}
+	if len(s.kept) != 1 || s.kept[0].GetAction() != "tokens exported" || s.kept[0].GetDetails()["format"] != "litellm" {
+		t.Errorf("the audit log has %v", s.kept)
+	}
+}
+
 func (s *store) mover() adminapi.MoveIns {
 	if s.moves != nil {
 		return s.moves
@@ -80,7 +97,9 @@ func TestAMoveThatFails(t *testing.T) {
 	s.moves = &moveDesk{}
 	s.moves.half = chat.Errorf(chat.StoreUnavailable, "away")
 	w := send(t, s, "POST", "/admin/api/move-in", key, "model_list: []")
-	if w.Code < 500 || !slices.ContainsFunc(s.kept, func(e *tokenstorev1.AuditEntry) bool { return e.GetAction() == "moved in in part" && e.GetUndo() != nil }) {
+	if w.Code < 500 || !slices.ContainsFunc(s.kept, func(e *tokenstorev1.AuditEntry) bool {
+		return e.GetAction() == "moved in in part" && e.GetUndo() != nil
+	}) {
 		t.Errorf("%d, the audit log has %v", w.Code, s.kept)
 	}
 	if w := send(t, newStore(), "POST", "/admin/api/move-in?dry-run=true", key, "model_list: []"); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "dry_run") {

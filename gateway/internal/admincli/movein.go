@@ -104,3 +104,29 @@ func (s *session) tellMove(answer []byte) error {
 		return nil
 	})
 }
+
+func (s *session) moveOut() *cobra.Command {
+	c := &cobra.Command{
+		Use: "move-out", Short: "Print the pool in the form of another gateway, secrets included",
+		Long: `Prints the tokens that are enabled, their upstreams and the routes in the form of another gateway,
+secrets included. Logins of Cursor have no place there, and are left.`,
+		Example: strings.Join([]string{"  gateway admin move-out --format litellm > config.yaml", "  gateway admin move-out --format sub2api > sub2api.json"}, "\n"),
+	}
+	format := oneOf(c, "format", "the `FORMAT`", foreign.Written()...)
+	return s.runs(c, func(ctx context.Context, _ []string) error {
+		if *format == "" {
+			return misuse("--format: one of %s wanted", strings.Join(foreign.Written(), ", "))
+		}
+		answer, told, err := s.api.callWithin(ctx, callTimeout, http.MethodGet, "move-out", values("format", *format), nil, nil)
+		if err != nil {
+			return err
+		}
+		if _, err := s.Stdout.Write(answer); err != nil {
+			return err
+		}
+		if left := told.Get("X-Carousel-Left-Tokens"); left != "" && left != "0" {
+			_, err = fmt.Fprintf(s.Stderr, "tokens that are not in it, because it has no place for them: %s\n", left)
+		}
+		return err
+	})
+}

@@ -45,3 +45,16 @@ func TestMoveIn(t *testing.T) {
 		t.Errorf("no file: %+v, asked %d times", got, len(a.asked))
 	}
 }
+
+func TestMoveOut(t *testing.T) {
+	a := newAPI(t)
+	a.also = map[string]string{"GET /move-out?format=litellm": "model_list: []\n"}
+	a.told = map[string]string{"X-Carousel-Left-Tokens": "2"}
+	got := a.run(t, "", "move-out", "--format", "litellm")
+	if got.code != 0 || got.stdout != "model_list: []\n" || !strings.Contains(got.stderr, "no place for them: 2") {
+		t.Errorf("%+v", got)
+	}
+	if got := a.run(t, "", "move-out"); got.code != 2 || !strings.Contains(got.stderr, "cliproxyapi, litellm, sub2api") {
+		t.Errorf("without a format: %+v", got)
+	}
+}

@@ -1,6 +1,7 @@
 // Package movein moves what other gateways keep into this one: a plan that foreign has made of files is
 // held against what is here, and carried out by the calls that admins' own changes take. What is here
-// stays as it is; so what is moved in twice is taken once.
+// stays as it is; so what is moved in twice is taken once. The way out is here, too: the pool in the
+// form of another gateway.
 package movein
 
 import (
@@ -20,6 +21,7 @@ import (
 type Tokens interface {
 	ImportTokens(context.Context, *tokenstorev1.ImportTokensRequest, ...grpc.CallOption) (*tokenstorev1.ImportTokensResponse, error)
 	PreviewTokens(context.Context, *tokenstorev1.PreviewTokensRequest, ...grpc.CallOption) (*tokenstorev1.PreviewTokensResponse, error)
+	ExportTokens(context.Context, *tokenstorev1.ExportTokensRequest, ...grpc.CallOption) (*tokenstorev1.ExportTokensResponse, error)
 }
 
 // Config are its calls about upstreams and routes.

@@ -31,6 +31,8 @@ type store struct {
 	// noRoutes is why routes can't be put; err is why nothing can be.
 	noRoutes, err error
 	imported      []row
+	// export is the pool as a token file.
+	export string
 }
 
 // row is an element of a token file.
@@ -99,6 +101,10 @@ func (s *store) ImportTokens(_ context.Context, r *tokenstorev1.ImportTokensRequ
 		}
 	}
 	return report, nil
+}
+
+func (s *store) ExportTokens(context.Context, *tokenstorev1.ExportTokensRequest, ...grpc.CallOption) (*tokenstorev1.ExportTokensResponse, error) {
+	return &tokenstorev1.ExportTokensResponse{Content: s.export, Count: 3, Unreadable: []string{"t9"}}, s.err
 }
 
 func (s *store) ListUpstreams(context.Context, *tokenstorev1.ListUpstreamsRequest, ...grpc.CallOption) (*tokenstorev1.ListUpstreamsResponse, error) {

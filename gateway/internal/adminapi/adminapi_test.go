@@ -323,7 +323,7 @@ func newStore() *store {
 			{At: moment, Kind: "undone", Class: "auth", By: "guard"},
 			{At: moment, Kind: "cooling", Class: "auth", Until: moment, RequestId: "r1", Detail: "auth, HTTP 401", Replica: "g1"},
 		}},
-		&tokenstorev1.ExportTokensResponse{Content: "work::eyJh\n", Count: 1},
+		&tokenstorev1.ExportTokensResponse{Content: `[{"token":"eyJh","alias":"work"}]`, Count: 1},
 		&tokenstorev1.GetSettingsResponse{Settings: settings, Pages: []*tokenstorev1.Page{aboutPage}, Changes: []*tokenstorev1.SettingChange{{Name: "/about", At: moment, Actor: "me"}}},
 		&tokenstorev1.ResetSettingsResponse{Settings: settings},
 		&tokenstorev1.UpdateSettingsResponse{Settings: settings},
@@ -1019,7 +1019,7 @@ func TestExportIsAFile(t *testing.T) {
 		"token": "text/plain; charset=utf-8", "token-list": "text/plain; charset=utf-8", "json": "application/json",
 	} {
 		w := send(t, newStore(), "GET", "/admin/api/tokens/export?format="+format, key, "")
-		if w.Body.String() != "work::eyJh\n" || w.Header().Get("Content-Type") != want ||
+		if w.Body.String() != `[{"token":"eyJh","alias":"work"}]` || w.Header().Get("Content-Type") != want ||
 			!strings.HasPrefix(w.Header().Get("Content-Disposition"), "attachment; filename=") {
 			t.Errorf("%s: %q %v", format, w.Body, w.Header())
 		}

@@ -210,11 +210,12 @@ func TestKeysInTheEnvironment(t *testing.T) {
 func TestTooManyThings(t *testing.T) {
 	t.Parallel()
 	var text strings.Builder
-	text.WriteString("model_list:\n")
+	text.WriteString(`[{"name":"g","channel_type":"openai","upstreams":[{"url":"https://relay.example"}],"api_keys":[`)
 	for i := range 20_001 {
-		fmt.Fprintf(&text, "- {model_name: m, litellm_params: {model: openai/m, api_key: sk-%d}}\n", i)
+		fmt.Fprintf(&text, `{"key_value":"sk-%d"},`, i)
 	}
-	if _, err := foreign.ReadFiles([]foreign.File{{Name: "config.yaml", Content: []byte(text.String())}}, ""); err == nil || !strings.Contains(err.Error(), "in parts") {
+	text.WriteString(`{"key_value":"sk-last"}]}]`)
+	if _, err := foreign.ReadFiles([]foreign.File{{Name: "groups.json", Content: []byte(text.String())}}, ""); err == nil || !strings.Contains(err.Error(), "in parts") {
 		t.Errorf("%v", err)
 	}
 }

@@ -38,7 +38,6 @@ type account struct {
 type way struct {
 	file, at, match string
 	targets         []Target
-	notes           []string
 }
 
 func newDraft() *draft {
@@ -130,13 +129,12 @@ func (u *Upstream) serves(models ...string) {
 }
 
 // leads notes that a name leads to a model of an upstream.
-func (d *draft) leads(at, match string, target Target, notes ...string) {
+func (d *draft) leads(at, match string, target Target) {
 	w := d.ways[match]
 	if w == nil {
 		w = &way{file: d.file, at: at, match: match}
 		d.ways[match], d.inTurn = w, append(d.inTurn, w)
 	}
-	w.notes = append(w.notes, notes...)
 	target.Weight = min(max(target.Weight, 1), maxShare)
 	for i, each := range w.targets {
 		if each.Upstream == target.Upstream && each.Model == target.Model { // two accounts of one upstream: its tokens share the work
@@ -173,6 +171,7 @@ func (d *draft) finish() Plan {
 			continue
 		}
 		d.file = w.file
+		note := ""
 		switch {
 		case len(w.match) > maxMatch || strings.Count(w.match, "*") > 1 || strings.ContainsFunc(w.match, func(r rune) bool { return r <= ' ' }):
 			d.leave(w.at, KindRoute, w.match, "a route is for a name of at most %d bytes without spaces, with at most one `*`", maxMatch)
@@ -182,10 +181,10 @@ func (d *draft) finish() Plan {
 			continue
 		case len(w.targets) > maxTargets:
 			w.targets = w.targets[:maxTargets]
-			w.notes = append(w.notes, fmt.Sprintf("only the first %d targets", maxTargets))
+			note = fmt.Sprintf("only the first %d targets", maxTargets)
 		}
 		name := d.routes.unique(routeName(w.match), maxRoute)
-		d.add(Item{At: w.at, Kind: KindRoute, Name: w.match, Route: &Route{Name: name, Match: w.match, Targets: w.targets}}, unique(w.notes)...)
+		d.add(Item{At: w.at, Kind: KindRoute, Name: w.match, Route: &Route{Name: name, Match: w.match, Targets: w.targets}}, note)
 	}
 	for _, u := range d.upstreams {
 		if u.every {
@@ -193,16 +192,6 @@ func (d *draft) finish() Plan {
 		}
 	}
 	return d.plan
-}
-
-func unique(texts []string) []string {
-	var once []string
-	for _, text := range texts {
-		if !slices.Contains(once, text) {
-			once = append(once, text)
-		}
-	}
-	return once
 }
 
 // proxyOf is a proxy as tokens have them, and what is to be said of it. "direct" and "none", by which

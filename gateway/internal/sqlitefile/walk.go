@@ -91,7 +91,7 @@ func (w *walk) leaf(page, head []byte) error {
 		if n == 0 || m == 0 || size > maxRow {
 			return ErrDamaged
 		}
-		payload, err := w.payload(cell[n+m:], int(size)) //nolint:gosec // bounded above
+		payload, err := w.payload(cell[n+m:], int(size))
 		if err != nil {
 			return err
 		}
@@ -149,7 +149,7 @@ func (w *walk) row(record []byte, id int64) (Row, error) {
 	for i := 0; len(kinds) > 0; i++ {
 		kind, n := varint(kinds)
 		length := lengthOf(kind)
-		if n == 0 || length > uint64(len(values)) { //nolint:gosec // a length
+		if n == 0 || length > uint64(len(values)) {
 			return nil, ErrDamaged
 		}
 		if i < len(w.table.columns) {
@@ -188,7 +188,7 @@ func valueOf(kind uint64, value []byte) any {
 	case kind == 7:
 		return math.Float64frombits(binary.BigEndian.Uint64(value))
 	case kind == 8, kind == 9:
-		return int64(kind) - 8 //nolint:gosec // 0 or 1
+		return int64(kind) - 8
 	case kind >= 1 && kind <= 6:
 		return integer(value)
 	default:

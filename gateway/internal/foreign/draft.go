@@ -46,8 +46,8 @@ func newDraft() *draft {
 
 // add adds an item. Notes say what of it is taken over in another form.
 func (d *draft) add(item Item, notes ...string) {
-	notes = slices.DeleteFunc(notes, func(note string) bool { return note == "" })
-	item.File, item.Name, item.Note = d.file, shown(item.Name), strings.Join(append([]string{}, notes...), "; ")
+	notes = slices.DeleteFunc(slices.Clone(notes), func(note string) bool { return note == "" })
+	item.File, item.Name, item.Note = d.file, shown(item.Name), strings.Join(notes, "; ")
 	if item.Verdict == "" {
 		item.Verdict = Taken
 		if len(notes) > 0 {

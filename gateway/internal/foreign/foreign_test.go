@@ -206,6 +206,24 @@ func TestKeysInTheEnvironment(t *testing.T) {
 	}
 }
 
+// A route has at most 32 targets; what is cut is told.
+func TestALongRoute(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	text.WriteString("openai-compatibility:\n- name: pool\n  base-url: https://pool.example/v1\n  api-key-entries: [{api-key: sk-1}]\n  models:\n")
+	for i := range 40 {
+		fmt.Fprintf(&text, "  - {name: model-%d, alias: any}\n", i)
+	}
+	plan, err := foreign.ReadFiles([]foreign.File{{Name: "config.yaml", Content: []byte(text.String())}}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := plan.Items[len(plan.Items)-1]
+	if last.Route == nil || len(last.Route.Targets) != 32 || last.Verdict != foreign.Changed || last.Note != "only the first 32 targets" {
+		t.Errorf("%+v", last)
+	}
+}
+
 // A file of more things than a plan may have is refused, not cut.
 func TestTooManyThings(t *testing.T) {
 	t.Parallel()

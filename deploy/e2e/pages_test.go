@@ -293,6 +293,7 @@ var everyPage = []struct{ name, path string }{
 	{"models", "/admin/models"},
 	{"search", "/admin/search?q=team"},
 	{"token-files", "/admin/token-files"},
+	{"move-in", "/admin/move-in"},
 	{"logs", "/admin/logs"},
 	{"entry", "/admin/logs/{entry}"},
 	{"use", "/admin/usage?by=model"},

@@ -267,6 +267,15 @@ func adminCalls() []call {
 			method: "POST", path: "/admin/api/tokens/import", access: admin, body: `{"content":"good::sk-surface-token-0004\na::b::c","format":"token","upstream":"openai"}`,
 			status: 200, shape: object{"accepted": "number", "updated": "number", "rejected": list{object{"line": "number", "reason": "string"}}, "upstreams": "number", "warnings": list{object{"line": "number", "reason": "string"}}},
 		},
+		{
+			method: "POST", path: "/admin/api/move-in?dry_run=true&name=config.yaml", access: admin, body: "model_list:\n- {model_name: a, litellm_params: {model: openai/a, api_key: sk-surface-token-0005}}\n",
+			status: 200, shape: object{"applied": "bool", "files": list{object{"name": "string", "format": "string"}}, "counts": mapOf{"number"}, "items": list{object{
+				"file": "string", "at": "string", "kind": "string", "name": "string", "to": "string", "token": "string", "outcome": "string", "reason": "string",
+			}}},
+		},
+		{method: "GET", path: "/admin/api/move-out?format=sub2api", access: admin, status: 200, contentType: "application/json"},
+		{name: "unknown format", method: "GET", path: "/admin/api/move-out?format=one-api", access: admin, status: 400},
+		{name: "of no other gateway", method: "POST", path: "/admin/api/move-in", access: admin, body: `{"a":1}`, status: 400},
 		{name: "unknown format", method: "POST", path: "/admin/api/tokens/import", access: admin, body: `{"content":"x","format":"xml"}`, status: 400},
 		{
 			method: "POST", path: "/admin/api/tokens/bulk", access: admin, body: `{"action":"release","ids":["{id}"]}`, status: 200,

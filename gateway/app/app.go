@@ -34,6 +34,7 @@ import (
 	"carousel.internal/gateway/internal/idempotency"
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/metrics"
+	"carousel.internal/gateway/internal/movein"
 	"carousel.internal/gateway/internal/pricing"
 	"carousel.internal/gateway/internal/reference"
 	"carousel.internal/gateway/internal/relay"
@@ -232,6 +233,7 @@ func (g *Gateway) assemble() {
 		Tests:            tests,
 		Backups:          backups,
 		Uploads:          uploads,
+		MoveIns:          movein.NewDesk(tokenstorev1.NewTokenServiceClient(pools), store, g.catalog.Validate),
 		Driver:           g.catalog.Driver,
 		CheckProxy:       g.catalog.CheckProxy,
 	})

@@ -100,6 +100,7 @@ type Deps struct {
 	Tests    *tokentest.Desk
 	Backups  Backups
 	Uploads  *backup.Uploads
+	MoveIns  MoveIns
 	// Fleet answers what the tokenstore said last of all gateways; nil while it says
 	// nothing.
 	Fleet func() *tokenstorev1.BeatResponse
@@ -189,6 +190,8 @@ func (a *API) Routes(router gin.IRouter) {
 
 	api.POST("/backup", adapt(a.makeBackup))
 	api.POST("/restore", adapt(a.restoreBackup))
+	api.POST("/move-in", adapt(a.moveIn))
+	get(api, "/move-out", a.moveOut)
 
 	get(api, "/logs", a.queryLogs)
 	get(api, "/logs/:id", a.getLog)

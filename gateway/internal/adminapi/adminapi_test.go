@@ -73,6 +73,8 @@ type store struct {
 	trial time.Duration
 	// desk makes and restores backups.
 	desk desk
+	// moves moves in, where it is not nil, in the place of the real one.
+	moves *moveDesk
 	// keyPages is how many pages of keys were asked for.
 	keyPages int
 }
@@ -321,7 +323,7 @@ func newStore() *store {
 			{At: moment, Kind: "undone", Class: "auth", By: "guard"},
 			{At: moment, Kind: "cooling", Class: "auth", Until: moment, RequestId: "r1", Detail: "auth, HTTP 401", Replica: "g1"},
 		}},
-		&tokenstorev1.ExportTokensResponse{Content: "work::eyJh\n", Count: 1},
+		&tokenstorev1.ExportTokensResponse{Content: `[{"token":"eyJh","alias":"work"}]`, Count: 1},
 		&tokenstorev1.GetSettingsResponse{Settings: settings, Pages: []*tokenstorev1.Page{aboutPage}, Changes: []*tokenstorev1.SettingChange{{Name: "/about", At: moment, Actor: "me"}}},
 		&tokenstorev1.ResetSettingsResponse{Settings: settings},
 		&tokenstorev1.UpdateSettingsResponse{Settings: settings},
@@ -388,7 +390,7 @@ func sendTo(t *testing.T, s *store, tokens adminapi.Tokens, method, path, author
 			s.kept = append(s.kept, entry)
 			return nil
 		}},
-		Tokens: tokens, Config: s, Prices: s, Logs: s, Usage: s, Keys: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Tests: testDesk(), Backups: &s.desk, Uploads: backup.NewUploads(), Fleet: func() *tokenstorev1.BeatResponse { return beat },
+		Tokens: tokens, Config: s, Prices: s, Logs: s, Usage: s, Keys: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Tests: testDesk(), Backups: &s.desk, Uploads: backup.NewUploads(), MoveIns: s.mover(), Fleet: func() *tokenstorev1.BeatResponse { return beat },
 		Listed: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}} },
 		Models: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}, {ID: "other"}} },
 		Prospects: func(model, dialect string) (routing.Chain, error) {
@@ -466,6 +468,9 @@ var routes = []struct {
 	{"POST", "/admin/api/transitions/undo", `{"class":"auth","from":"2026-11-22T12:00:00Z"}`, 200, []string{"count"}, true},
 	{"POST", "/admin/api/tokens/import", `{"content":"a","format":"token","dry_run":true}`, 200, []string{"accepted", "rejected", "tokens", "updated", "upstreams", "warnings"}, false},
 	{"POST", "/admin/api/tokens/import", `{"content":"a","format":"token"}`, 200, []string{"accepted", "rejected", "updated", "upstreams", "warnings"}, true},
+	{"POST", "/admin/api/move-in?dry_run=true", "model_list: []", 200, []string{"applied", "counts", "files", "items"}, false},
+	{"POST", "/admin/api/move-in", "model_list: []", 200, []string{"applied", "counts", "files", "items"}, true},
+	{"GET", "/admin/api/move-out?format=litellm", "", 200, nil, true},
 	{"GET", "/admin/api/tokens/export?format=json", "", 200, nil, true},
 	{"GET", "/admin/api/tokens/t2/account", "", 200, accountKeys, false},
 	{"GET", "/admin/api/quotas?upstream=cursor", "", 200, []string{"as_of", "pools"}, false},
@@ -1014,7 +1019,7 @@ func TestExportIsAFile(t *testing.T) {
 		"token": "text/plain; charset=utf-8", "token-list": "text/plain; charset=utf-8", "json": "application/json",
 	} {
 		w := send(t, newStore(), "GET", "/admin/api/tokens/export?format="+format, key, "")
-		if w.Body.String() != "work::eyJh\n" || w.Header().Get("Content-Type") != want ||
+		if w.Body.String() != `[{"token":"eyJh","alias":"work"}]` || w.Header().Get("Content-Type") != want ||
 			!strings.HasPrefix(w.Header().Get("Content-Disposition"), "attachment; filename=") {
 			t.Errorf("%s: %q %v", format, w.Body, w.Header())
 		}

@@ -416,6 +416,8 @@ func TestCommands(t *testing.T) {
 	sealing, passphrase := backups(t, aPlan)
 	sealing.run(t, "", "backup", "-", "--passphrase-file", passphrase)
 	sealing.run(t, "sealed", "restore", "-", "--passphrase-file", passphrase)
+	sealing.run(t, "model_list: []", "move-in", "-")
+	sealing.run(t, "", "move-out", "--format", "litellm")
 	requests = append(requests, sealing.asked...)
 	if missing := unreached(requests); ran == len(tests) && len(missing) > 0 {
 		t.Errorf("no command asks for %q", missing)

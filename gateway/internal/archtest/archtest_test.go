@@ -117,6 +117,10 @@ var allowed = map[string][]string{
 	"internal/consequence": {},
 	"internal/backupform":  {},
 	"internal/backupcli":   {"internal/backupform"},
+	"internal/provider":    {},
+	"internal/sqlitefile":  {},
+	"internal/foreign":     {"internal/provider", "internal/sqlitefile"},
+	"internal/movein":      {"internal/foreign", "internal/chat", "internal/reqbody", "internal/routing", "internal/storeerr", "internal/upstream"},
 	"internal/backup":      {"internal/backupform", "internal/chat", "internal/reqbody", "internal/storeerr"},
 
 	// The edges.
@@ -124,11 +128,11 @@ var allowed = map[string][]string{
 		"internal/chat", "internal/caller", "internal/dialect", "internal/auth", "internal/lease", "internal/sse", "internal/gather", "internal/metrics", "internal/accesslog", "internal/headerlog",
 		"internal/idempotency", "internal/remembered", "internal/forwarded", "internal/reqbody", "internal/carried", "internal/keyform",
 	},
-	"internal/adminapi":  {"internal/tokentest", "internal/spreadsheet", "internal/keyform", "internal/money", "internal/pricing", "internal/quota", "internal/quotaboard", "internal/routing", "internal/nullable", "internal/consequence", "internal/logentry", "internal/storeerr", "internal/chat", "internal/upstream", "internal/usage", "internal/auth", "internal/jsonapi", "internal/tokenform", "internal/backup", "internal/backupform", "internal/changeset"},
-	"internal/web":       {"internal/tokentest", "internal/caller", "internal/consequence", "internal/keyform", "internal/money", "internal/pricing", "internal/pattern", "internal/quota", "internal/quotaboard", "internal/routing", "internal/storeerr", "internal/chat", "internal/auth", "internal/forwarded", "internal/jsonapi", "internal/connect", "internal/usage", "internal/ondemand", "internal/tokenform", "internal/backup", "internal/backupform", "internal/changeset", "internal/news", "internal/sse"},
+	"internal/adminapi":  {"internal/tokentest", "internal/spreadsheet", "internal/keyform", "internal/money", "internal/pricing", "internal/quota", "internal/quotaboard", "internal/routing", "internal/nullable", "internal/consequence", "internal/logentry", "internal/storeerr", "internal/chat", "internal/upstream", "internal/usage", "internal/auth", "internal/jsonapi", "internal/tokenform", "internal/backup", "internal/backupform", "internal/changeset", "internal/movein"},
+	"internal/web":       {"internal/foreign", "internal/provider", "internal/tokentest", "internal/caller", "internal/consequence", "internal/keyform", "internal/money", "internal/pricing", "internal/pattern", "internal/quota", "internal/quotaboard", "internal/routing", "internal/storeerr", "internal/chat", "internal/auth", "internal/forwarded", "internal/jsonapi", "internal/connect", "internal/usage", "internal/ondemand", "internal/tokenform", "internal/backup", "internal/backupform", "internal/changeset", "internal/news", "internal/sse"},
 	"internal/reference": {"internal/nullable", "internal/logentry", "internal/storeerr", "internal/chat", "internal/auth", "internal/jsonapi"},
 	"internal/jsonapi":   {"internal/auth", "internal/chat", "internal/forwarded", "internal/reqbody"},
-	"internal/admincli":  {"internal/keyform", "internal/tokenform", "internal/pricing", "internal/logentry", "internal/spreadsheet", "internal/connect", "internal/backupcli", "internal/backupform"}, // else it knows the admin API from outside
+	"internal/admincli":  {"internal/keyform", "internal/tokenform", "internal/pricing", "internal/logentry", "internal/spreadsheet", "internal/connect", "internal/backupcli", "internal/backupform", "internal/foreign"}, // else it knows the admin API from outside
 
 	"app":         {"internal/*"},
 	"cmd/gateway": {"app"},
@@ -146,10 +150,10 @@ var caged = map[string][]string{
 	"github.com/spf13/viper":                    {},
 	"github.com/spf13/cobra":                    {"internal/admincli"},
 	"github.com/spf13/pflag":                    {"internal/admincli"},
-	"go.yaml.in/yaml/":                          {"internal/admincli"},
+	"go.yaml.in/yaml/":                          {"internal/admincli", "internal/foreign"},
 	"golang.org/x/term":                         {"internal/admincli"},
-	"google.golang.org/grpc":                    {"internal/storeerr", "internal/consequence", "internal/tokens", "internal/account", "internal/errand", "internal/quotaboard", "internal/routing", "internal/usage", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "app", "internal/backup"},
-	"carousel.internal/proto/tokenstore/v1":     {"internal/storeerr", "internal/consequence", "internal/keyform", "internal/tokenform", "internal/logentry", "internal/tokens", "internal/account", "internal/errand", "internal/quota", "internal/quotaboard", "internal/routing", "internal/catalog", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "internal/httpapi", "internal/pricing", "internal/usage", "app", "internal/backup", "internal/backupform", "internal/changeset"},
+	"google.golang.org/grpc":                    {"internal/storeerr", "internal/consequence", "internal/tokens", "internal/account", "internal/errand", "internal/quotaboard", "internal/routing", "internal/usage", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "app", "internal/backup", "internal/movein"},
+	"carousel.internal/proto/tokenstore/v1":     {"internal/storeerr", "internal/consequence", "internal/keyform", "internal/tokenform", "internal/logentry", "internal/tokens", "internal/account", "internal/errand", "internal/quota", "internal/quotaboard", "internal/routing", "internal/catalog", "internal/adminapi", "internal/web", "internal/reference", "internal/jsonapi", "internal/httpapi", "internal/pricing", "internal/usage", "app", "internal/backup", "internal/backupform", "internal/changeset", "internal/movein"},
 	"carousel.internal/proto/rpcerr":            {"internal/storeerr", "internal/tokens", "internal/adminapi", "internal/web", "internal/jsonapi", "app"},
 	"carousel.internal/proto/cursor/aiserver/":  {"internal/upstream/*"},
 	"carousel.internal/proto/cursor/agent/":     {"internal/upstream/*"},

@@ -18,7 +18,8 @@ var named = map[string]string{
 	"internal/upstream/cursor/models.go":             "the makers of the models that Cursor serves",
 	"internal/upstream/cursor/agent/models/owner.go": "the same of those that it serves today",
 	"internal/pricing/names.go":                      "the makers of models, as they are put in front of ids",
-	"internal/web/presets.go":                        "well-known providers, to choose from for a new upstream",
+	"internal/provider/provider.go":                  "well-known providers, to choose from for a new upstream",
+	"internal/foreign/providers.go":                  "which accounts of other gateways a driver can use",
 	"internal/web/curl.go":                           "how a logged request is sent again by hand, in the API that its client spoke",
 	"internal/dialect/openai/reasoning.go":           "Chat clients bring thinking_blocks, in which only that maker's seals stand",
 }

@@ -29,6 +29,7 @@ func TestNavigation(t *testing.T) {
 		"/admin/settings":    {"Settings", "Settings"},
 		"/admin/backup":      {"Settings", "Backup"},
 		"/admin/token-files": {"Settings", "Token files"},
+		"/admin/move-in":     {"Accounts", "Tokens"},
 		"/admin/pages":       {"Settings", "Page contents"},
 		"/admin/try":         {"Try it"},
 		"/admin/search":      nil,

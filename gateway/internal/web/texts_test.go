@@ -82,7 +82,7 @@ func TestTextsThatAreUsed(t *testing.T) {
 		"use.others", "use.by_", "use.of_", "use.measure_", "use_token.", "caller.", "cost_quality.", "price_part.", "price_change.", "price_format.", "price_format_help.",
 		"restore_action.", "backup_kind.", "key_state.", "key_done.", "key_keep.", "key_unit.", "key_period.", "limit.", "connect_note.",
 		"home.able_", "home.stuck_", "need.", "need_one.", "need_at.", "need_help.", "need_action.",
-		"activity.source.", "event.", "deed.", "subject.", "field.",
+		"js.move_", "activity.source.", "event.", "deed.", "subject.", "field.",
 		"chip.", "kit_state.", "kit.wrong", "test_advice.", "coming.", "column.", "fill.",
 	}
 	for key := range catalogue {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"carousel.internal/gateway/internal/foreign"
+	"carousel.internal/gateway/internal/provider"
 	"carousel.internal/gateway/internal/tokenform"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -80,8 +82,13 @@ type tokensData struct {
 func (d tokensData) HasLogin(upstream string) bool { return slices.Contains(d.Logins, upstream) }
 
 // Presets are the providers that there is no upstream for.
-func (d tokensData) Presets() []preset {
-	return slices.DeleteFunc(slices.Clone(presets), func(p preset) bool { return slices.Contains(d.Upstreams, p.Name) })
+func (d tokensData) Presets() []provider.Provider {
+	return slices.DeleteFunc(slices.Clone(provider.Known), func(p provider.Provider) bool { return slices.Contains(d.Upstreams, p.Name) })
+}
+
+// Foreign are the forms of other gateways that tokens are exported in.
+func (tokensData) Foreign() []foreign.Format {
+	return slices.DeleteFunc(slices.Clone(foreign.Formats), func(f foreign.Format) bool { return !slices.Contains(foreign.Written(), f.Name) })
 }
 
 // Known tells whether it is known how many match.

@@ -3,6 +3,8 @@ package web
 import (
 	"slices"
 	"testing"
+
+	"carousel.internal/gateway/internal/provider"
 )
 
 // A provider is offered as long as no upstream has its name.
@@ -15,8 +17,8 @@ func TestPresetsOfNewUpstreams(t *testing.T) {
 		return names
 	}
 	all := names()
-	if len(all) != len(presets) {
-		t.Errorf("%d of %d are offered", len(all), len(presets))
+	if len(all) != len(provider.Known) {
+		t.Errorf("%d of %d are offered", len(all), len(provider.Known))
 	}
 	want := slices.DeleteFunc(all, func(name string) bool { return name == "openai" || name == "groq" })
 	if got := names("groq", "openai", "mine"); !slices.Equal(got, want) {

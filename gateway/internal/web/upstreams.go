@@ -8,6 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"carousel.internal/gateway/internal/provider"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -39,7 +40,7 @@ func (u upstreamRow) SettingsObject() (string, error) {
 type upstreamsData struct{ Rows []upstreamRow }
 
 // Presets are the providers whose address an admin needs not look up.
-func (upstreamsData) Presets() []preset { return presets }
+func (upstreamsData) Presets() []provider.Provider { return provider.Known }
 
 func (s *Site) loadUpstreams(ctx context.Context, _ *gin.Context) (any, error) {
 	answer, err := s.Config.ListUpstreams(ctx, &tokenstorev1.ListUpstreamsRequest{})

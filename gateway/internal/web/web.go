@@ -211,6 +211,7 @@ func (s *Site) Routes(router gin.IRouter) {
 		"/keys/:id":      s.page(keyPage),
 		"/quotas":        s.page(quotasPage),
 		"/token-files":   s.page(tokenFilesPage),
+		"/move-in":       s.page(moveInPage),
 		"/logs":          s.page(logsPage),
 		"/logs/:id":      s.page(logEntryPage),
 		"/activity":      s.page(activityPage),

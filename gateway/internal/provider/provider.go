@@ -1,10 +1,13 @@
-package web
+// Package provider knows where well-known providers are, and which driver speaks with them.
+package provider
 
-// preset is a well-known provider: what a new upstream for it is called, and where it is.
-type preset struct{ Label, Name, Driver, URL string }
+import "slices"
 
-// presets are in the order in which they are offered. The last ones run on the admin's own machine.
-var presets = []preset{
+// Provider is one: what an upstream for it is called, and where it is.
+type Provider struct{ Label, Name, Driver, URL string }
+
+// Known are in the order in which they are offered. The last ones run on the admin's own machine.
+var Known = []Provider{
 	{"OpenAI", "openai", "openai", "https://api.openai.com/v1"},
 	{"Anthropic", "anthropic", "anthropic", "https://api.anthropic.com"},
 	{"Cursor", "cursor", "cursor", "https://api2.cursor.sh"},
@@ -16,4 +19,13 @@ var presets = []preset{
 	{"xAI", "xai", "openai", "https://api.x.ai/v1"},
 	{"Ollama", "ollama", "openai", "http://localhost:11434/v1"},
 	{"vLLM", "vllm", "openai", "http://localhost:8000/v1"},
+}
+
+// Find is the provider with this name.
+func Find(name string) (Provider, bool) {
+	at := slices.IndexFunc(Known, func(p Provider) bool { return p.Name == name })
+	if at < 0 {
+		return Provider{}, false
+	}
+	return Known[at], true
 }

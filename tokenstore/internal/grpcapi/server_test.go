@@ -87,7 +87,7 @@ func start(t *testing.T, client redis.UniversalClient) *service {
 	}
 	s := &service{changes: grpcapi.NewChanges(), stopping: make(chan struct{}), log: &lockedText{}}
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s.store = redisstore.New(client, redisstore.Options{
+	s.store = redisstore.New(testredis.Patient(client), redisstore.Options{
 		Keys: keys, Defaults: token.DefaultSettings(), Logger: log, Responses: redisstore.ResponseBounds{Age: time.Hour, Bytes: 8 << 20},
 	})
 	if _, err := s.store.SeedUpstream(t.Context(), &tokenstorev1.Upstream{Name: "cursor", Driver: "cursor", BaseUrl: "https://example.com"}); err != nil {

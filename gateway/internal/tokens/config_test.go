@@ -169,7 +169,7 @@ func TestDialShowsTheSharedSecret(t *testing.T) {
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if _, err := tokenstorev1.NewConfigServiceClient(conn).GetSettings(ctx, &tokenstorev1.GetSettingsRequest{}); err != nil {
+	if _, err := tokenstorev1.NewConfigServiceClient(conn).GetSettings(ctx, &tokenstorev1.GetSettingsRequest{}, grpc.WaitForReady(true)); err != nil {
 		t.Fatal(err)
 	}
 	if got := <-seen.authorization; len(got) != 1 || got[0] != "Bearer shared" {

@@ -79,15 +79,27 @@ const roundRobin = `{"loadBalancingConfig": [{"round_robin": {}}]}`
 // name. It does not wait for it: calls fail with STORE_UNAVAILABLE until it is there.
 // Without certificates it is plain. The caller closes it.
 func Dial(addr string, shared secret.Value, certificates *certfile.Files) (*Conn, error) {
-	return dial(addr, shared, certificates, net.DefaultResolver.LookupHost, func(ctx context.Context, addr string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "tcp", addr)
+	return dial(addr, shared, certificates, way{
+		find: net.DefaultResolver.LookupHost,
+		connect: func(ctx context.Context, addr string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", addr)
+		},
+		patience: time.Second,
 	})
 }
 
-func dial(addr string, shared secret.Value, certificates *certfile.Files, find lookup, connect func(ctx context.Context, addr string) (net.Conn, error)) (*Conn, error) {
-	conn := &Conn{connect: connect, lines: map[net.Conn]struct{}{}}
+// way is how the addresses of the tokenstore are found, and connected to.
+type way struct {
+	find    lookup
+	connect func(ctx context.Context, addr string) (net.Conn, error)
+	// patience is how long it may take until a connection can be used.
+	patience time.Duration
+}
+
+func dial(addr string, shared secret.Value, certificates *certfile.Files, to way) (*Conn, error) {
+	conn := &Conn{connect: to.connect, lines: map[net.Conn]struct{}{}}
 	client, err := grpc.NewClient(resolverScheme+":///"+addr,
-		grpc.WithResolvers(resolverBuilder{find}),
+		grpc.WithResolvers(resolverBuilder{to.find}),
 		grpc.WithDefaultServiceConfig(roundRobin), grpc.WithDisableServiceConfig(),
 		grpc.WithContextDialer(conn.dial),
 		grpc.WithNoProxy(), // the pair's own network; HTTPS_PROXY is for upstreams
@@ -97,7 +109,7 @@ func dial(addr string, shared secret.Value, certificates *certfile.Files, find l
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 3 * time.Second, PermitWithoutStream: true}),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           grpcbackoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 2, Jitter: 0.2, MaxDelay: 500 * time.Millisecond},
-			MinConnectTimeout: time.Second,
+			MinConnectTimeout: to.patience,
 		}),
 		grpc.WithIdleTimeout(0), // what is idle would be resolved and connected anew, while a request waits
 	)

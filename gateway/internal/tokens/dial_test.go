@@ -220,7 +220,7 @@ func (h *host) open() int {
 
 // gateway is a Leases with a connection of its own.
 func (n *network) gateway(name string) (leases *Leases, stop func()) {
-	conn, err := dial("tokenstore:7070", secret.New("shared"), nil, n.lookup, n.connect)
+	conn, err := dial("tokenstore:7070", secret.New("shared"), nil, way{find: n.lookup, connect: n.connect, patience: time.Second})
 	if err != nil {
 		n.t.Fatal(err)
 	}

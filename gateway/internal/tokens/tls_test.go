@@ -112,11 +112,13 @@ func ownFiles(t *testing.T, signer *authority.Authority) certfile.Paths {
 // said is what a call of the tokenstore by its name comes to.
 func said(t *testing.T, certificates *certfile.Files, port string) string {
 	t.Helper()
-	conn, err := dial("tokenstore:"+port, secret.Value{}, certificates,
-		func(context.Context, string) ([]string, error) { return []string{"127.0.0.1"}, nil },
-		func(ctx context.Context, addr string) (net.Conn, error) {
+	conn, err := dial("tokenstore:"+port, secret.Value{}, certificates, way{
+		find: func(context.Context, string) ([]string, error) { return []string{"127.0.0.1"}, nil },
+		connect: func(ctx context.Context, addr string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", addr)
-		})
+		},
+		patience: time.Minute, // a busy machine takes its time for a handshake
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

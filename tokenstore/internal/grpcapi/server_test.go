@@ -89,7 +89,7 @@ func start(t *testing.T, client redis.UniversalClient) *service {
 	}
 	s := &service{changes: grpcapi.NewChanges(), stopping: make(chan struct{}), log: &lockedText{}}
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s.store = redisstore.New(client, redisstore.Options{
+	s.store = redisstore.New(testredis.Patient(client), redisstore.Options{
 		Scripts: noObserver{},
 		Keys:    keys, Defaults: token.DefaultSettings(), Logger: log, Responses: redisstore.ResponseBounds{Age: time.Hour, Bytes: 8 << 20},
 	})

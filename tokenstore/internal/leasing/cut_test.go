@@ -118,7 +118,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, client: server.Client(t), cut: server.Client(t), cutter: &cutter{}, keys: keys}
+	w := &world{t: t, client: server.Client(t), cut: testredis.Patient(server.Client(t)), cutter: &cutter{}, keys: keys}
 	w.cut.AddHook(w.cutter)
 	return w
 }

@@ -34,7 +34,7 @@ func (silent) Answered(string, bool, int, string, time.Duration) {}
 // is refused, and no token has two.
 func TestThirtyClientsOnThreeTokens(t *testing.T) {
 	t.Parallel()
-	client := testredis.Start(t)
+	client := testredis.Patient(testredis.Start(t))
 	keys, err := seal.Parse([]byte("k1 " + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))))
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,10 @@
 package testredis_test
 
 import (
+	"context"
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -34,5 +37,24 @@ func TestDataOutlivesAKill(t *testing.T) {
 	server.Start(t)
 	if got, err := client.Get(t.Context(), "k").Result(); err != nil || got != "v" {
 		t.Fatalf("got %q, %v", got, err)
+	}
+}
+
+// A call of a patient client outlives the deadline of its caller, and not its end.
+func TestPatientClientsKnowNoDeadline(t *testing.T) {
+	t.Parallel()
+	client := testredis.Patient(testredis.Mini(t))
+	over, cancel := context.WithDeadline(t.Context(), time.Now())
+	defer cancel()
+	if err := client.Set(over, "k", "v", 0).Err(); err != nil {
+		t.Errorf("after the deadline: %v", err)
+	}
+	if _, err := client.Pipelined(over, func(pipe redis.Pipeliner) error { return pipe.Get(over, "k").Err() }); err != nil {
+		t.Errorf("a pipeline after the deadline: %v", err)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := client.Get(ended, "k").Err(); !errors.Is(err, context.Canceled) {
+		t.Errorf("after the end: %v", err)
 	}
 }

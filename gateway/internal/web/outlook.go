@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"context"
 	"slices"
 	"time"
 
@@ -20,9 +19,6 @@ const (
 	mostSplit = 12
 	// slots are the parts of the line: what is alike in one of them is one mark.
 	slots = 32
-	// mostResting bounds the tokens that are asked for, of those that cool and of those that
-	// are disabled.
-	mostResting = 500
 )
 
 // Kinds of what comes.
@@ -72,12 +68,6 @@ type coming struct {
 	Upstream string
 	// TokenID and Name are of the account where it is one; empty where it is a whole pool.
 	TokenID, Name string
-}
-
-// resting are tokens that come back by themselves.
-type resting struct {
-	tokens  []*tokenstorev1.Token
-	partial bool
 }
 
 // outlookOf places what comes for pools and for tokens that rest; nil where nothing comes.
@@ -283,22 +273,4 @@ func (o *outlook) together(all []coming) []coming {
 // share is where on the line a moment is: 0 is its beginning, 1 its end.
 func (o *outlook) share(at time.Time) float64 {
 	return min(max(float64(at.Sub(o.from))/float64(o.to.Sub(o.from)), 0), 1)
-}
-
-// rests asks for the tokens that cool, and those that are disabled.
-func (s *Site) rests(ctx context.Context) (resting, error) {
-	var all resting
-	for _, state := range []tokenstorev1.TokenState{tokenstorev1.TokenState_TOKEN_STATE_COOLING, tokenstorev1.TokenState_TOKEN_STATE_DISABLED} {
-		page, err := s.Tokens.ListTokens(ctx, &tokenstorev1.ListTokensRequest{State: state, Limit: mostResting, NewestFirst: true, Counted: true})
-		if err != nil {
-			return resting{}, err
-		}
-		for _, token := range page.GetTokens() {
-			if token.GetState() == state { // one may have changed since it was looked up
-				all.tokens = append(all.tokens, token)
-			}
-		}
-		all.partial = all.partial || page.GetTotal() > mostResting || page.GetNextCursor() != ""
-	}
-	return all, nil
 }

@@ -121,11 +121,11 @@ func stamp(at *time.Time) *timestamppb.Timestamp {
 }
 
 func (s *Site) loadQuotas(ctx context.Context, _ *gin.Context) (any, error) {
+	pools, err := s.pools(ctx)
 	var rest resting
 	var restless error
 	var asking sync.WaitGroup
-	asking.Go(func() { rest, restless = s.rests(ctx) }) // meanwhile
-	pools, err := s.pools(ctx)
+	asking.Go(func() { rest, restless = s.rests(ctx, pools) }) // meanwhile
 	data, now := quotasData{}, time.Now()
 	for _, each := range pools {
 		name := each.GetUpstream()

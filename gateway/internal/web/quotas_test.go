@@ -42,7 +42,7 @@ func quotasWith(t *testing.T, requests int, rest *tokenstorev1.ListTokensRespons
 	}
 	s := &store{answers: []proto.Message{
 		log, rest, &tokenstorev1.ListTokenAccountsResponse{Accounts: accounts},
-		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: uint32(len(accounts))}, {Upstream: "vendor", Ready: 1}}},
+		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: uint32(len(accounts))}, {Upstream: "vendor", Ready: 1, Cooling: uint32(len(rest.GetTokens()))}}},
 	}}
 	return parse(t, newSite(t, s).get(t, "/admin/quotas").Body)
 }

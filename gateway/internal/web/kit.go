@@ -265,9 +265,9 @@ func kitHistory() history {
 func kitQuotas() []quotaCount {
 	of := func(used, limit uint64) quotaCount {
 		left := limit - used
-		return quotaCount{quota.Quota{Name: "premium", Unit: quota.Requests, Used: used, Limit: &limit, Left: &left}}
+		return quotaCount{quota.Quota{Name: "premium", Unit: quota.Requests, Used: used, Limit: &limit, Left: &left}, "anna"}
 	}
-	return []quotaCount{of(100, 500), of(450, 500), {quota.Quota{Name: "standard", Unit: quota.Tokens, Used: 7}}}
+	return []quotaCount{of(100, 500), of(450, 500), {quota.Quota{Name: "standard", Unit: quota.Tokens, Used: 7}, "anna"}}
 }
 
 func kitPrices() priceTable {

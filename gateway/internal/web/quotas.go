@@ -79,7 +79,7 @@ func (r quotaRow) Counts() []quotaCount {
 	counts := make([]quotaCount, 0, len(r.Quotas))
 	for _, each := range r.Quotas {
 		if each.Limit != nil || each.Used > 0 {
-			counts = append(counts, quotaCount{each})
+			counts = append(counts, quotaCount{each, r.Name()})
 		}
 	}
 	return counts
@@ -92,7 +92,11 @@ func (r quotaRow) Resets() *timestamppb.Timestamp { return stamp(r.ResetsAt) }
 func (r quotaRow) Asked() *timestamppb.Timestamp { return stamp(r.AsOf) }
 
 // quotaCount is one count of one family of models.
-type quotaCount struct{ quota.Quota }
+type quotaCount struct {
+	quota.Quota
+	// Of is the name of its account.
+	Of string
+}
 
 // Most is the limit; 0 where there is none.
 func (c quotaCount) Most() uint64 {

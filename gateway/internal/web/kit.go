@@ -205,7 +205,11 @@ func kitOutlook() *outlook {
 		{Id: "kit-cooling", Upstream: "groq", Alias: "bob", State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, CoolingUntil: kitAfter(12 * time.Hour)},
 		{Id: "kit-disabled", Upstream: "groq", Alias: "dora", State: tokenstorev1.TokenState_TOKEN_STATE_DISABLED, DisabledUntil: kitAfter(60 * time.Hour)},
 	}
-	return outlookOf(pools, resting{tokens: tokens}, kitTime)
+	limit := &tokenstorev1.KeyLimit{Unit: tokenstorev1.KeyUnit_KEY_UNIT_USD, Period: tokenstorev1.KeyPeriod_KEY_PERIOD_WEEK}
+	keys := budgets{coming: budgetsOf(&tokenstorev1.ListedKey{
+		Key: &tokenstorev1.ClientKey{Id: "kit-key", Name: "team-a"}, Standing: []*tokenstorev1.KeyStanding{{Limit: limit, RenewsAt: kitAfter(36 * time.Hour)}},
+	})}
+	return outlookOf(pools, resting{tokens: tokens}, keys, kitTime)
 }
 
 // kitEntries are a request that succeeded, one that was tried again, and one that failed.

@@ -127,9 +127,11 @@ func stamp(at *time.Time) *timestamppb.Timestamp {
 func (s *Site) loadQuotas(ctx context.Context, _ *gin.Context) (any, error) {
 	pools, err := s.pools(ctx)
 	var rest resting
-	var restless error
-	var asking sync.WaitGroup
-	asking.Go(func() { rest, restless = s.rests(ctx, pools) }) // meanwhile
+	var keys budgets
+	var restless, keyless error
+	var asking sync.WaitGroup // meanwhile
+	asking.Go(func() { rest, restless = s.rests(ctx, pools) })
+	asking.Go(func() { keys, keyless = s.budgets(ctx) })
 	data, now := quotasData{}, time.Now()
 	for _, each := range pools {
 		name := each.GetUpstream()
@@ -144,6 +146,6 @@ func (s *Site) loadQuotas(ctx context.Context, _ *gin.Context) (any, error) {
 		}
 	}
 	asking.Wait()
-	data.Outlook = outlookOf(data.Pools, rest, now)
-	return data, cmp.Or(err, restless)
+	data.Outlook = outlookOf(data.Pools, rest, keys, now)
+	return data, cmp.Or(err, restless, keyless)
 }

@@ -21,7 +21,7 @@ var (
 )
 
 // accountsShown bounds the rows of a pool; the admin API has all.
-const accountsShown = 200
+const accountsShown = 100
 
 type quotasData struct {
 	// Outlook is nil where nothing comes.

@@ -79,7 +79,7 @@ func limited(accounts []*tokenstorev1.AccountOfToken) map[string]bool {
 func rate(ctx context.Context, log Log, upstreamName string, now time.Time) (float64, error) {
 	from := now.Add(-ratePeriod)
 	page, err := log.Query(ctx, &tokenstorev1.QueryRequest{
-		Upstream: upstreamName, Status: "success", From: timestamppb.New(from), Limit: maxCounted, OmitPrompts: true,
+		Upstream: upstreamName, Status: "success", From: timestamppb.New(from), Limit: maxCounted, OmitPrompts: true, TimesOnly: true,
 	})
 	if err != nil {
 		return 0, err

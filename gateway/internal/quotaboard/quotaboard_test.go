@@ -80,7 +80,7 @@ func TestAllPages(t *testing.T) {
 	if vendor.Upstream != "vendor" || vendor.RatePerHour != 0 || len(s.asked) != 1 {
 		t.Errorf("vendor %+v, asked %v", vendor, s.asked)
 	}
-	if asked := s.asked[0]; asked.GetStatus() != "success" || !asked.GetOmitPrompts() || !asked.GetFrom().AsTime().Equal(now.Add(-time.Hour)) {
+	if asked := s.asked[0]; asked.GetStatus() != "success" || !asked.GetOmitPrompts() || !asked.GetTimesOnly() || !asked.GetFrom().AsTime().Equal(now.Add(-time.Hour)) {
 		t.Errorf("asked %v", asked)
 	}
 }

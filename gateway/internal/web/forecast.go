@@ -9,7 +9,8 @@ import (
 )
 
 // forecast is what a token of a pool would get of its requests from now on, if all tokens stay in
-// the states that they are in.
+// the states that they are in. TestSharesAreAsForetold of deploy/e2e holds it to what the
+// tokenstore's strategies give.
 type forecast struct {
 	// Weight of Weights is its share by weight: exact under round robin while no token is at its
 	// cap. Least in flight gives the same while answers take equally long with all tokens, and

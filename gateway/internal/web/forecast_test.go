@@ -2,7 +2,6 @@ package web
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"testing"
 	"time"
@@ -54,32 +53,6 @@ func TestForecast(t *testing.T) {
 		}
 		if got := strings.Join(said, ", "); got != c.want {
 			t.Errorf("%s: %s", name, got)
-		}
-	}
-}
-
-// The rule of round robin is that each pick takes the lowest virtual time and adds 1/weight to it:
-// over many requests that is the share by weight, to within a request for each token.
-func TestForecastIsWhatRoundRobinGives(t *testing.T) {
-	t.Parallel()
-	tokens := []*tokenstorev1.Token{in("a", readyNow, 1, 0, 0), in("b", readyNow, 7, 0, 0), in("c", readyNow, 3, 0, 0), in("d", tokenstorev1.TokenState_TOKEN_STATE_COOLING, 9, 0, 0)}
-	shares := forecastOf(tokens, false)
-	const requests = 10_000
-	due, got := map[string]float64{}, map[string]int{}
-	for range requests {
-		next := ""
-		for _, token := range tokens {
-			id := token.GetId()
-			if serves(token) && (next == "" || due[id] < due[next]) {
-				next = id
-			}
-		}
-		got[next]++
-		due[next] += 1 / float64(shares[next].Weight)
-	}
-	for id, share := range shares {
-		if want := requests * float64(share.Weight) / float64(share.Weights); math.Abs(float64(got[id])-want) > 1 {
-			t.Errorf("%s got %d, foretold %.1f", id, got[id], want)
 		}
 	}
 }

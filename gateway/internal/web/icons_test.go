@@ -1,8 +1,8 @@
 package web
 
 import (
+	"html/template"
 	"io/fs"
-	"strings"
 	"testing"
 	"text/template/parse"
 )
@@ -14,13 +14,13 @@ func TestIcons(t *testing.T) {
 	for _, place := range places {
 		named[place.Icon] = true
 	}
-	site := localize(english)
+	functions := newFormat(english, loadTexts(english)).functions(loadedAssets.Get())
 	pages, err := fs.Glob(templateFiles, "templates/*.html")
 	if err != nil || len(pages) == 0 {
 		t.Fatalf("%d pages, %v", len(pages), err)
 	}
 	for _, file := range pages {
-		page, err := site.page(strings.TrimSuffix(strings.TrimPrefix(file, "templates/"), ".html"))
+		page, err := template.New("").Funcs(functions).ParseFS(templateFiles, "templates/shared/*.html", file)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -205,7 +205,11 @@ func kitOutlook() *outlook {
 		{Id: "kit-cooling", Upstream: "groq", Alias: "bob", State: tokenstorev1.TokenState_TOKEN_STATE_COOLING, CoolingUntil: kitAfter(12 * time.Hour)},
 		{Id: "kit-disabled", Upstream: "groq", Alias: "dora", State: tokenstorev1.TokenState_TOKEN_STATE_DISABLED, DisabledUntil: kitAfter(60 * time.Hour)},
 	}
-	return outlookOf(pools, resting{tokens: tokens}, kitTime)
+	limit := &tokenstorev1.KeyLimit{Unit: tokenstorev1.KeyUnit_KEY_UNIT_USD, Period: tokenstorev1.KeyPeriod_KEY_PERIOD_WEEK}
+	keys := budgets{coming: budgetsOf(&tokenstorev1.ListedKey{
+		Key: &tokenstorev1.ClientKey{Id: "kit-key", Name: "team-a"}, Standing: []*tokenstorev1.KeyStanding{{Limit: limit, RenewsAt: kitAfter(36 * time.Hour)}},
+	})}
+	return outlookOf(pools, resting{tokens: tokens}, keys, kitTime)
 }
 
 // kitEntries are a request that succeeded, one that was tried again, and one that failed.
@@ -266,9 +270,9 @@ func kitHistory() history {
 func kitQuotas() []quotaCount {
 	of := func(used, limit uint64) quotaCount {
 		left := limit - used
-		return quotaCount{quota.Quota{Name: "premium", Unit: quota.Requests, Used: used, Limit: &limit, Left: &left}}
+		return quotaCount{quota.Quota{Name: "premium", Unit: quota.Requests, Used: used, Limit: &limit, Left: &left}, "anna"}
 	}
-	return []quotaCount{of(100, 500), of(450, 500), {quota.Quota{Name: "standard", Unit: quota.Tokens, Used: 7}}}
+	return []quotaCount{of(100, 500), of(450, 500), {quota.Quota{Name: "standard", Unit: quota.Tokens, Used: 7}, "anna"}}
 }
 
 func kitPrices() priceTable {

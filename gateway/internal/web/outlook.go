@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"context"
 	"slices"
 	"time"
 
@@ -20,9 +19,6 @@ const (
 	mostSplit = 12
 	// slots are the parts of the line: what is alike in one of them is one mark.
 	slots = 32
-	// mostResting bounds the tokens that are asked for, of those that cool and of those that
-	// are disabled.
-	mostResting = 500
 )
 
 // Kinds of what comes.
@@ -31,28 +27,31 @@ const (
 	comesCooled  = "cooled"
 	comesEnabled = "enabled"
 	comesDry     = "dry"
+	comesBudget  = "budget"
 )
 
 // comingKinds are all kinds, in the order in which they are explained.
-var comingKinds = []string{comesReset, comesCooled, comesEnabled, comesDry}
+var comingKinds = []string{comesReset, comesCooled, comesEnabled, comesDry, comesBudget}
 
-// outlook is what comes for the pools and their accounts, on one line of time.
+// outlook is what comes for the pools, their accounts, and the keys, on one line of time.
 type outlook struct {
 	from, to time.Time
 	Lanes    []lane
 	// Later counts what comes after the furthest end of the line.
 	Later int
-	// Partial: more tokens rest than were asked for.
-	Partial bool
+	// Partial: more tokens rest than were asked for. KeysPartial: there are more keys than were.
+	Partial, KeysPartial bool
 }
 
-// lane is what comes for one upstream, for one of its accounts, or for all upstreams that have no
-// lane of their own.
+// lane is what comes for one upstream, for one of its accounts, for all upstreams that have no
+// lane of their own, for the keys, or for one of them.
 type lane struct {
 	// Upstream is empty for the lane of the others, which Others counts.
 	Upstream string
 	Others   int
-	// Account is the name of an account that has a lane of its own.
+	// Keys tells whether it is of keys.
+	Keys bool
+	// Account is the name of an account, or of a key, that has a lane of its own.
 	Account string
 	// lasts is how far the pool reaches at the present rate; zero: nothing is foretold.
 	lasts time.Time
@@ -72,20 +71,17 @@ type coming struct {
 	Upstream string
 	// TokenID and Name are of the account where it is one; empty where it is a whole pool.
 	TokenID, Name string
+	// KeyID is of the key where it is one, and Period is day, week or month where all budgets are
+	// of one.
+	KeyID, Period string
 }
 
-// resting are tokens that come back by themselves.
-type resting struct {
-	tokens  []*tokenstorev1.Token
-	partial bool
-}
-
-// outlookOf places what comes for pools and for tokens that rest; nil where nothing comes.
-func outlookOf(pools []quotaPool, rest resting, now time.Time) *outlook {
+// outlookOf places what comes for pools, for tokens that rest and for keys; nil where nothing comes.
+func outlookOf(pools []quotaPool, rest resting, keys budgets, now time.Time) *outlook {
 	from := now.Truncate(time.Minute) // so that the same is drawn for a while
-	o := &outlook{from: from, to: from.Add(nearest), Partial: rest.partial}
+	o := &outlook{from: from, to: from.Add(nearest), Partial: rest.partial, KeysPartial: keys.partial}
 	var near []coming
-	for _, each := range append(comingOf(pools), wakingOf(rest.tokens)...) {
+	for _, each := range slices.Concat(comingOf(pools), wakingOf(rest.tokens), keys.coming) {
 		switch {
 		case each.at.Before(now):
 		case each.at.After(from.Add(furthest)):
@@ -104,7 +100,9 @@ func outlookOf(pools []quotaPool, rest resting, now time.Time) *outlook {
 	if end.After(o.to) {
 		o.to = end
 	}
-	o.Lanes = lanesOf(near, lasting(pools))
+	ofKeys, ofPools := parted(near, func(c coming) bool { return c.Kind == comesBudget })
+	o.Lanes = lanesOf(ofPools, lasting(pools))
+	o.Lanes = append(o.Lanes, keyLanes(ofKeys, mostSplit-len(o.Lanes))...)
 	for i := range o.Lanes {
 		o.Lanes[i].coming = o.together(o.Lanes[i].coming)
 	}
@@ -223,6 +221,18 @@ func partBy(all []coming, name func(coming) string) []lane {
 	return lanes
 }
 
+// parted parts what comes into that which is chosen and the rest.
+func parted(all []coming, chosen func(coming) bool) (those, rest []coming) {
+	for _, each := range all {
+		if chosen(each) {
+			those = append(those, each)
+		} else {
+			rest = append(rest, each)
+		}
+	}
+	return those, rest
+}
+
 // others is the lane of several upstreams.
 func others(lanes []lane) lane {
 	sum := lane{Others: len(lanes)}
@@ -273,8 +283,11 @@ func (o *outlook) together(all []coming) []coming {
 		if sum.Upstream != each.Upstream {
 			sum.Upstream = ""
 		}
-		if sum.TokenID != each.TokenID {
-			sum.TokenID, sum.Name = "", ""
+		if sum.TokenID != each.TokenID || sum.KeyID != each.KeyID {
+			sum.TokenID, sum.KeyID, sum.Name = "", "", ""
+		}
+		if sum.Period != each.Period {
+			sum.Period = ""
 		}
 	}
 	return merged
@@ -283,22 +296,4 @@ func (o *outlook) together(all []coming) []coming {
 // share is where on the line a moment is: 0 is its beginning, 1 its end.
 func (o *outlook) share(at time.Time) float64 {
 	return min(max(float64(at.Sub(o.from))/float64(o.to.Sub(o.from)), 0), 1)
-}
-
-// rests asks for the tokens that cool, and those that are disabled.
-func (s *Site) rests(ctx context.Context) (resting, error) {
-	var all resting
-	for _, state := range []tokenstorev1.TokenState{tokenstorev1.TokenState_TOKEN_STATE_COOLING, tokenstorev1.TokenState_TOKEN_STATE_DISABLED} {
-		page, err := s.Tokens.ListTokens(ctx, &tokenstorev1.ListTokensRequest{State: state, Limit: mostResting, NewestFirst: true, Counted: true})
-		if err != nil {
-			return resting{}, err
-		}
-		for _, token := range page.GetTokens() {
-			if token.GetState() == state { // one may have changed since it was looked up
-				all.tokens = append(all.tokens, token)
-			}
-		}
-		all.partial = all.partial || page.GetTotal() > mostResting || page.GetNextCursor() != ""
-	}
-	return all, nil
 }

@@ -106,7 +106,7 @@ func TestOutlook(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o := outlookOf(c.pools, resting{tokens: c.tokens}, outlookNow)
+			o := outlookOf(c.pools, resting{tokens: c.tokens}, budgets{}, outlookNow)
 			if diff := cmp.Diff(c.says, told(o)); diff != "" {
 				t.Error(diff)
 			}
@@ -118,7 +118,7 @@ func TestOutlook(t *testing.T) {
 			}
 		})
 	}
-	if o := outlookOf(nil, resting{}, outlookNow); o != nil {
+	if o := outlookOf(nil, resting{}, budgets{}, outlookNow); o != nil {
 		t.Errorf("nothing comes, and there is %+v", o)
 	}
 }
@@ -130,7 +130,7 @@ func TestOutlookOfManyAccounts(t *testing.T) {
 	for i := range 5000 {
 		accounts = append(accounts, renews(fmt.Sprint(i), 1+float64(i)*0.1))
 	}
-	o := outlookOf([]quotaPool{{quota.Pool{Upstream: "cursor", Accounts: accounts}}}, resting{}, outlookNow)
+	o := outlookOf([]quotaPool{{quota.Pool{Upstream: "cursor", Accounts: accounts}}}, resting{}, budgets{}, outlookNow)
 	marks, count := o.Marks(), 0
 	for _, m := range marks {
 		count += m.Count
@@ -150,7 +150,7 @@ func TestOutlookOfManyUpstreams(t *testing.T) {
 	for i := range 20 {
 		tokens = append(tokens, cools(fmt.Sprintf("u%02d", i), fmt.Sprint("t", i), float64(20-i)))
 	}
-	o := outlookOf(nil, resting{tokens: tokens}, outlookNow)
+	o := outlookOf(nil, resting{tokens: tokens}, budgets{}, outlookNow)
 	want := []string{"u19/", "u18/", "u17/", "u16/", "u15/", "u14/", "u13/", "/"}
 	if diff := cmp.Diff(want, laneNames(o)); diff != "" {
 		t.Error(diff)
@@ -176,7 +176,7 @@ func TestRunway(t *testing.T) {
 		"dry beyond the line's end": {quota.Pool{DryAt: new(inHours(40 * 24)), Limit: 10, RatePerHour: 1}, "M0 31H" + full},
 	} {
 		c.pool.Upstream, c.pool.Accounts = "cursor", []quota.Account{renews("anna", 10)}
-		if got := outlookOf([]quotaPool{{c.pool}}, resting{}, outlookNow).Runway(); got != c.want {
+		if got := outlookOf([]quotaPool{{c.pool}}, resting{}, budgets{}, outlookNow).Runway(); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}

@@ -21,7 +21,7 @@ var (
 )
 
 // accountsShown bounds the rows of a pool; the admin API has all.
-const accountsShown = 200
+const accountsShown = 100
 
 type quotasData struct {
 	// Outlook is nil where nothing comes.
@@ -79,7 +79,7 @@ func (r quotaRow) Counts() []quotaCount {
 	counts := make([]quotaCount, 0, len(r.Quotas))
 	for _, each := range r.Quotas {
 		if each.Limit != nil || each.Used > 0 {
-			counts = append(counts, quotaCount{each})
+			counts = append(counts, quotaCount{each, r.Name()})
 		}
 	}
 	return counts
@@ -92,7 +92,11 @@ func (r quotaRow) Resets() *timestamppb.Timestamp { return stamp(r.ResetsAt) }
 func (r quotaRow) Asked() *timestamppb.Timestamp { return stamp(r.AsOf) }
 
 // quotaCount is one count of one family of models.
-type quotaCount struct{ quota.Quota }
+type quotaCount struct {
+	quota.Quota
+	// Of is the name of its account.
+	Of string
+}
 
 // Most is the limit; 0 where there is none.
 func (c quotaCount) Most() uint64 {
@@ -121,11 +125,13 @@ func stamp(at *time.Time) *timestamppb.Timestamp {
 }
 
 func (s *Site) loadQuotas(ctx context.Context, _ *gin.Context) (any, error) {
-	var rest resting
-	var restless error
-	var asking sync.WaitGroup
-	asking.Go(func() { rest, restless = s.rests(ctx) }) // meanwhile
 	pools, err := s.pools(ctx)
+	var rest resting
+	var keys budgets
+	var restless, keyless error
+	var asking sync.WaitGroup // meanwhile
+	asking.Go(func() { rest, restless = s.rests(ctx, pools) })
+	asking.Go(func() { keys, keyless = s.budgets(ctx) })
 	data, now := quotasData{}, time.Now()
 	for _, each := range pools {
 		name := each.GetUpstream()
@@ -140,6 +146,6 @@ func (s *Site) loadQuotas(ctx context.Context, _ *gin.Context) (any, error) {
 		}
 	}
 	asking.Wait()
-	data.Outlook = outlookOf(data.Pools, rest, now)
-	return data, cmp.Or(err, restless)
+	data.Outlook = outlookOf(data.Pools, rest, keys, now)
+	return data, cmp.Or(err, restless, keyless)
 }

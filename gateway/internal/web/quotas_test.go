@@ -42,7 +42,7 @@ func quotasWith(t *testing.T, requests int, rest *tokenstorev1.ListTokensRespons
 	}
 	s := &store{answers: []proto.Message{
 		log, rest, &tokenstorev1.ListTokenAccountsResponse{Accounts: accounts},
-		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: uint32(len(accounts))}, {Upstream: "vendor", Ready: 1}}},
+		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: uint32(len(accounts))}, {Upstream: "vendor", Ready: 1, Cooling: uint32(len(rest.GetTokens()))}}},
 	}}
 	return parse(t, newSite(t, s).get(t, "/admin/quotas").Body)
 }
@@ -105,12 +105,12 @@ func TestQuotasThatTellNothing(t *testing.T) {
 func TestAccountsOfTheBoard(t *testing.T) {
 	t.Parallel()
 	var accounts []*tokenstorev1.AccountOfToken
-	for i := range 230 {
+	for i := range 130 {
 		accounts = append(accounts, counted(fmt.Sprint("t", i), 0, 10))
 	}
 	page := quotasOf(t, 0, accounts...)
 	rows := page.all(func(n *html.Node) bool { return n.Data == "tr" && attribute(n, "data-key") != "" })
-	if len(rows) != 200 || page.byID("pool-vendor") != nil {
+	if len(rows) != 100 || page.byID("pool-vendor") != nil {
 		t.Errorf("%d rows, %v", len(rows), page.byID("pool-vendor"))
 	}
 	if all := text(page.byID("quotas")); !strings.Contains(all, "And 30 more") || !strings.Contains(all, "Nothing is told by: vendor.") {
@@ -158,6 +158,40 @@ func TestPictureOfWhatComes(t *testing.T) {
 	}
 	if said := text(page.byID("outlook")); !strings.Contains(said, "More tokens rest than the line has") {
 		t.Errorf("said %s", said)
+	}
+}
+
+// When budgets of keys begin anew is told beside what comes for tokens, in both languages and without
+// a script.
+func TestBudgetsOfKeysAreToldWithWhatComes(t *testing.T) {
+	t.Parallel()
+	standing := func(period tokenstorev1.KeyPeriod, after time.Duration) *tokenstorev1.KeyStanding {
+		return &tokenstorev1.KeyStanding{Limit: &tokenstorev1.KeyLimit{Period: period}, RenewsAt: timestamppb.New(time.Now().Add(after))}
+	}
+	keys := &tokenstorev1.ListKeysResponse{NextCursor: "more", Keys: []*tokenstorev1.ListedKey{
+		{Key: &tokenstorev1.ClientKey{Id: "k1", Name: hostile}, Standing: []*tokenstorev1.KeyStanding{
+			standing(tokenstorev1.KeyPeriod_KEY_PERIOD_DAY, 5*time.Hour), standing(tokenstorev1.KeyPeriod_KEY_PERIOD_MONTH, 200*time.Hour),
+		}},
+	}}
+	for language, want := range map[string][]string{
+		"en": {"Keys, budget of a key begins anew, " + hostile + " of each day", "Keys, budget of a key begins anew, " + hostile + " of each month", "Older keys have budgets"},
+		"zh": {"密钥, 密钥预算重新计算, " + hostile + " 每日", "密钥, 密钥预算重新计算, " + hostile + " 每月", "更早的密钥"},
+	} {
+		s := &store{answers: []proto.Message{keys, &tokenstorev1.SummarizePoolsResponse{}}}
+		page := parse(t, newSite(t, s).get(t, "/admin/usage/left", "Accept-Language", language).Body)
+		figure := document{page.byID("chart-outlook")}
+		for i, row := range (document{figure.named("tbody")[0]}).named("tr") {
+			cells := document{row}.named("td")
+			if got := strings.TrimSpace(text(cells[0]) + ", " + text(cells[1]) + ", " + text(cells[2])); got != want[i] {
+				t.Errorf("%s: %q, want %q", language, got, want[i])
+			}
+			if link := (document{cells[2]}).named("a"); len(link) != 1 || attribute(link[0], "href") != "/admin/keys/k1" {
+				t.Errorf("%s: it leads to %v", language, link)
+			}
+		}
+		if said := text(page.byID("outlook")); !strings.Contains(said, want[2]) {
+			t.Errorf("%s: said %s", language, said)
+		}
 	}
 }
 

@@ -45,10 +45,9 @@ type localized struct {
 func localize(lang language) *localized {
 	catalogue := loadTexts(lang)
 	shared := template.New("").Funcs(newFormat(lang, catalogue).functions(loadedAssets.Get()))
-	return &localized{
-		texts: catalogue, pages: map[string]*template.Template{},
-		shared: template.Must(shared.ParseFS(templateFiles, "templates/shared/*.html")),
-	}
+	template.Must(shared.ParseFS(templateFiles, "templates/shared/*.html"))
+	fixTexts(shared.Templates(), catalogue)
+	return &localized{texts: catalogue, pages: map[string]*template.Template{}, shared: shared}
 }
 
 // page returns a page's template, which is parsed when it is first asked for.
@@ -65,6 +64,7 @@ func (l *localized) page(name string) (*template.Template, error) {
 	if err != nil { // ours: a test renders every page
 		return nil, fmt.Errorf("page %q: %w", name, err)
 	}
+	fixTexts(page.Templates(), l.texts)
 	l.pages[name] = page
 	return page, nil
 }

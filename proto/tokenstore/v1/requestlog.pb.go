@@ -830,7 +830,10 @@ type QueryRequest struct {
 	// Only those that were sent to an upstream more than once.
 	Retried bool `protobuf:"varint,18,opt,name=retried,proto3" json:"retried,omitempty"`
 	// Only those that took at least this long as a whole.
-	MinTotal      *durationpb.Duration `protobuf:"bytes,19,opt,name=min_total,json=minTotal,proto3" json:"min_total,omitempty"`
+	MinTotal *durationpb.Duration `protobuf:"bytes,19,opt,name=min_total,json=minTotal,proto3" json:"min_total,omitempty"`
+	// Of entries only started_at is wanted. Those that are chosen are told without a look at them: of
+	// a log with very many different texts they may be some too many. The answer may tell more.
+	TimesOnly     bool `protobuf:"varint,20,opt,name=times_only,json=timesOnly,proto3" json:"times_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -996,6 +999,13 @@ func (x *QueryRequest) GetMinTotal() *durationpb.Duration {
 		return x.MinTotal
 	}
 	return nil
+}
+
+func (x *QueryRequest) GetTimesOnly() bool {
+	if x != nil {
+		return x.TimesOnly
+	}
+	return false
 }
 
 type QueryResponse struct {
@@ -1415,7 +1425,7 @@ const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\areplica\x18\x01 \x01(\tR\areplica\x12\x18\n" +
 	"\aentries\x18\x02 \x03(\fR\aentries\"(\n" +
 	"\x0eAppendResponse\x12\x16\n" +
-	"\x06stored\x18\x01 \x01(\rR\x06stored\"\xcc\x04\n" +
+	"\x06stored\x18\x01 \x01(\rR\x06stored\"\xeb\x04\n" +
 	"\fQueryRequest\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x14\n" +
@@ -1439,7 +1449,9 @@ const file_tokenstore_v1_requestlog_proto_rawDesc = "" +
 	"\n" +
 	"error_kind\x18\x11 \x01(\tR\terrorKind\x12\x18\n" +
 	"\aretried\x18\x12 \x01(\bR\aretried\x126\n" +
-	"\tmin_total\x18\x13 \x01(\v2\x19.google.protobuf.DurationR\bminTotalB\t\n" +
+	"\tmin_total\x18\x13 \x01(\v2\x19.google.protobuf.DurationR\bminTotal\x12\x1d\n" +
+	"\n" +
+	"times_only\x18\x14 \x01(\bR\ttimesOnlyB\t\n" +
 	"\a_stream\"\x91\x01\n" +
 	"\rQueryResponse\x121\n" +
 	"\aentries\x18\x01 \x03(\v2\x17.tokenstore.v1.LogEntryR\aentries\x12\x1f\n" +

@@ -1093,7 +1093,10 @@ type ListTokensRequest struct {
 	Counted bool `protobuf:"varint,11,opt,name=counted,proto3" json:"counted,omitempty"`
 	// Where it is not empty, the answer has these tokens in this order, without those that are gone,
 	// whatever else is asked for; at most 1000. A tokenstore that does not know it lists the pool.
-	Ids           []string `protobuf:"bytes,12,rep,name=ids,proto3" json:"ids,omitempty"`
+	Ids []string `protobuf:"bytes,12,rep,name=ids,proto3" json:"ids,omitempty"`
+	// Only id, upstream, alias, state, created_at, cooling_until and disabled_until are wanted. The
+	// answer may tell more.
+	Brief         bool `protobuf:"varint,13,opt,name=brief,proto3" json:"brief,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1210,6 +1213,13 @@ func (x *ListTokensRequest) GetIds() []string {
 		return x.Ids
 	}
 	return nil
+}
+
+func (x *ListTokensRequest) GetBrief() bool {
+	if x != nil {
+		return x.Brief
+	}
+	return false
 }
 
 type ListTokensResponse struct {
@@ -3926,7 +3936,7 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\rmasked_secret\x18\x05 \x01(\tR\fmaskedSecret\":\n" +
 	"\fRejectedLine\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\rR\x04line\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xee\x02\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x84\x03\n" +
 	"\x11ListTokensRequest\x12\x1a\n" +
 	"\bupstream\x18\x01 \x01(\tR\bupstream\x12/\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x19.tokenstore.v1.TokenStateR\x05state\x12\x10\n" +
@@ -3942,7 +3952,8 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x06offset\x18\n" +
 	" \x01(\rR\x06offset\x12\x18\n" +
 	"\acounted\x18\v \x01(\bR\acounted\x12\x10\n" +
-	"\x03ids\x18\f \x03(\tR\x03ids\"\x88\x01\n" +
+	"\x03ids\x18\f \x03(\tR\x03ids\x12\x14\n" +
+	"\x05brief\x18\r \x01(\bR\x05brief\"\x88\x01\n" +
 	"\x12ListTokensResponse\x12,\n" +
 	"\x06tokens\x18\x01 \x03(\v2\x14.tokenstore.v1.TokenR\x06tokens\x12\x1f\n" +
 	"\vnext_cursor\x18\x02 \x01(\tR\n" +

@@ -53,6 +53,7 @@ func (s *RequestLogServer) Query(ctx context.Context, request *tokenstorev1.Quer
 			From: timeOf(request.GetFrom()), To: timeOf(request.GetTo()),
 		},
 		Limit: limit, Cursor: request.GetCursor(), After: request.GetAfter(), OmitPrompts: request.GetOmitPrompts(),
+		TimesOnly: request.GetTimesOnly(),
 	})
 	if err != nil {
 		return nil, err

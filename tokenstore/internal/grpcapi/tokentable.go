@@ -42,6 +42,7 @@ func (s *TokenServer) listTable(
 	}
 	tokens, total, err := s.store.TokenTable(ctx, redisstore.Table{
 		TokenFilter: filter, Order: request.GetOrder(), Descending: request.GetDescending(), Offset: offset, Limit: limit,
+		Brief: request.GetBrief(),
 	})
 	if err != nil {
 		return nil, err

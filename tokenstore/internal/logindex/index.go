@@ -139,6 +139,18 @@ func (x *Index) Oldest(f Filter, span Span, limit int) (ids []ID, more bool) {
 	return x.pick(f, rows, limit, func(i int) *row { return &rows[i] })
 }
 
+// Started is when entries of the index began, in the order of their places, without those that are
+// trimmed.
+func (x *Index) Started(ids []ID) []time.Time {
+	times := make([]time.Time, 0, len(ids))
+	for _, id := range ids {
+		if at := x.from(id); at < len(x.rows) && x.rows[at].id() == id {
+			times = append(times, time.UnixMicro(x.rows[at].started))
+		}
+	}
+	return times
+}
+
 // pick goes through the rows in the order of at.
 func (x *Index) pick(f Filter, rows []row, limit int, at func(i int) *row) (ids []ID, more bool) {
 	chosen := x.probe(f)

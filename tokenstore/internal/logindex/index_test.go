@@ -133,6 +133,10 @@ func TestIndexAgreesWithAPlainFilter(t *testing.T) {
 					if at < 0 {
 						t.Fatalf("%v is not in the log", id)
 					}
+					started := log[at].entry.GetStartedAt().AsTime().Truncate(time.Microsecond)
+					if times := index.Started([]ID{id, {MS: 1}}); len(times) != 1 || !times[0].Equal(started) {
+						t.Fatalf("%v began at %v, want %v", id, times, started)
+					}
 					if filter.Match(log[at].entry) {
 						got = append(got, id)
 					}

@@ -70,7 +70,7 @@ func (s *Store) ListAccounts(ctx context.Context, upstream string, limit int, cu
 		listed = listed[:limit]
 		next = strconv.FormatInt(int64(listed[limit-1].Score), 36)
 	}
-	pools, err := s.byPool(ctx, idsIn(listed))
+	pools, err := s.poolsOf(ctx, upstream, idsIn(listed))
 	if err != nil {
 		return nil, "", err
 	}

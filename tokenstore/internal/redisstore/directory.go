@@ -138,6 +138,18 @@ func (s *Store) byPool(ctx context.Context, ids []string) ([]share, error) {
 	return shares, nil
 }
 
+// poolsOf is byPool for the ids of a list: of an upstream's own no home has to be looked up.
+func (s *Store) poolsOf(ctx context.Context, upstream string, ids []string) ([]share, error) {
+	if upstream == "" {
+		return s.byPool(ctx, ids)
+	}
+	pool := share{upstream: upstream, places: make([]int, len(ids))}
+	for i := range ids {
+		pool.places[i] = i
+	}
+	return []share{pool}, nil
+}
+
 // homeIn returns the upstream of a directory's entry.
 func homeIn(entry string) string {
 	_, rest, _ := strings.Cut(entry, " ")

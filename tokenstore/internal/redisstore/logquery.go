@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -36,6 +37,8 @@ type LogQuery struct {
 	// that follow it directly. Not together with Cursor.
 	After       string
 	OmitPrompts bool
+	// TimesOnly: entries tell when they began and nothing else, as the index has it.
+	TimesOnly bool
 }
 
 // LogPage answers a LogQuery.
@@ -131,16 +134,16 @@ func (q LogQuery) span() (logindex.Span, error) {
 // older one where the query asks for what came after. It answers up to where it
 // has read and whether there may be more.
 func (s *Store) readLog(ctx context.Context, query LogQuery, span logindex.Span, page *LogPage) (read logindex.ID, more bool, err error) {
+	if query.TimesOnly {
+		read, more = s.readTimes(query, span, page)
+		return read, more, nil
+	}
 	size := 0
 	for more = true; more && len(page.Entries) < query.Limit && size < maxPage; {
 		var ids []logindex.ID
 		limit := min(query.Limit-len(page.Entries), pageStep)
 		s.logs.mu.RLock()
-		if query.After != "" {
-			ids, more = s.logs.index.Oldest(query.LogFilter, span, limit)
-		} else {
-			ids, more = s.logs.index.Newest(query.LogFilter, span, limit)
-		}
+		ids, more = query.pick(s.logs.index, span, limit)
 		s.logs.mu.RUnlock()
 		if len(ids) == 0 {
 			return read, false, nil
@@ -163,6 +166,28 @@ func (s *Store) readLog(ctx context.Context, query LogQuery, span logindex.Span,
 		}
 	}
 	return read, more, nil
+}
+
+// pick returns the places of entries that the query may choose, and whether there are more.
+func (q LogQuery) pick(index *logindex.Index, span logindex.Span, limit int) ([]logindex.ID, bool) {
+	if q.After != "" {
+		return index.Oldest(q.LogFilter, span, limit)
+	}
+	return index.Newest(q.LogFilter, span, limit)
+}
+
+// readTimes is readLog for the times alone: the index has them.
+func (s *Store) readTimes(query LogQuery, span logindex.Span, page *LogPage) (read logindex.ID, more bool) {
+	s.logs.mu.RLock()
+	defer s.logs.mu.RUnlock()
+	ids, more := query.pick(s.logs.index, span, query.Limit)
+	for _, at := range s.logs.index.Started(ids) {
+		page.Entries = append(page.Entries, &tokenstorev1.LogEntry{StartedAt: timestamppb.New(at)})
+	}
+	if len(ids) > 0 {
+		read = ids[len(ids)-1]
+	}
+	return read, more
 }
 
 // entriesOf reads entries; those that have been trimmed meanwhile are left out.

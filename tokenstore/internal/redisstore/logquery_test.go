@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -108,6 +109,23 @@ func checkQueries(t *testing.T, store *Store, entries []*tokenstorev1.LogEntry) 
 		}
 		if ids(got) != ids(want) {
 			t.Errorf("%s: %d entries, want %d", name, len(got), len(want))
+		}
+		checkTimes(t, store, name, filter, want)
+	}
+}
+
+// checkTimes asks for when entries began, without the entries.
+func checkTimes(t *testing.T, store *Store, name string, filter LogFilter, want []*tokenstorev1.LogEntry) {
+	t.Helper()
+	const limit = 150
+	page := queryLog(t, store, LogQuery{LogFilter: filter, Limit: limit, TimesOnly: true})
+	if len(page.Entries) != min(len(want), limit) || page.Next != "" != (len(want) > limit) {
+		t.Fatalf("%s: %d times, next %q, want %d", name, len(page.Entries), page.Next, len(want))
+	}
+	for i, entry := range page.Entries {
+		told := &tokenstorev1.LogEntry{StartedAt: timestamppb.New(want[i].GetStartedAt().AsTime().Truncate(time.Microsecond))}
+		if !proto.Equal(entry, told) {
+			t.Fatalf("%s: %v, want %v", name, entry, told)
 		}
 	}
 }

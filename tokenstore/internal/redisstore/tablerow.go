@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/token"
 )
@@ -22,6 +24,7 @@ type tableRow struct {
 	tags                    string
 	state                   tokenstorev1.TokenState
 	ending                  int64
+	cooling, disabledUntil  int64
 	requests, failures, use int64
 }
 
@@ -46,7 +49,10 @@ func tableRowFrom(row, counts string, now time.Time) tableRow {
 	cooling = min(cooling, now.Add(longestRest).UnixMilli())
 	r := tableRow{
 		fingerprint: rest.next(), alias: rest.next(), tags: rest.next(),
-		state: token.State(enabled, phase, instant(expires), instant(cooling), now), ending: expires,
+		state: token.State(enabled, phase, instant(expires), instant(cooling), now), ending: expires, cooling: cooling,
+	}
+	if !enabled {
+		r.disabledUntil = disabledUntil
 	}
 	if renewable { // it is shown when its access token expires
 		r.ending = accessEnds
@@ -55,6 +61,21 @@ func tableRowFrom(row, counts string, now time.Time) tableRow {
 	failures, use, _ := strings.Cut(counts, " ")
 	r.requests, r.failures, r.use = wholeOf(requests), wholeOf(failures), wholeOf(use)
 	return r
+}
+
+// briefly are tokens with no more of them than their rows have.
+func briefly(rows []*tableRow) []*tokenstorev1.Token {
+	tokens := make([]*tokenstorev1.Token, len(rows))
+	for i, r := range rows {
+		tokens[i] = &tokenstorev1.Token{Id: r.id, Upstream: r.upstream, Alias: r.alias, State: r.state, CreatedAt: timestamppb.New(time.UnixMicro(r.created))}
+		if r.state == tokenstorev1.TokenState_TOKEN_STATE_COOLING {
+			tokens[i].CoolingUntil = timestamppb.New(instant(r.cooling))
+		}
+		if r.disabledUntil > 0 {
+			tokens[i].DisabledUntil = timestamppb.New(instant(r.disabledUntil))
+		}
+	}
+	return tokens
 }
 
 // tagsIn are the tags of a record of which the end is given that has them; most have none.

@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -74,21 +73,18 @@ func (s *Store) mayBe(ctx context.Context, upstream string, state tokenstorev1.T
 // created returns when the tokens of a pool were created, without those that are gone.
 func (s *Store) created(ctx context.Context, upstream string, ids []string) ([]redis.Z, error) {
 	pipe := s.client.Pipeline()
-	var replies []*redis.FloatCmd
-	for _, id := range ids {
-		replies = append(replies, pipe.ZScore(ctx, poolIDsKey(upstream), id))
+	var replies []*redis.FloatSliceCmd
+	for some := range slices.Chunk(ids, rowsChunk) {
+		replies = append(replies, pipe.ZMScore(ctx, poolIDsKey(upstream), some...))
 	}
-	if err := sendReads(ctx, pipe); err != nil { // of one that is gone
+	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, storeError("list tokens", err)
 	}
 	listed := make([]redis.Z, 0, len(ids))
-	for i, reply := range replies {
-		switch err := reply.Err(); {
-		case err == nil:
-			listed = append(listed, redis.Z{Member: ids[i], Score: reply.Val()})
-		case !errors.Is(err, redis.Nil):
-			return nil, storeError("list tokens", err)
+	for _, reply := range replies {
+		for _, at := range reply.Val() {
+			listed = append(listed, redis.Z{Member: ids[len(listed)], Score: at})
 		}
 	}
-	return listed, nil
+	return slices.DeleteFunc(listed, func(each redis.Z) bool { return each.Score == 0 }), nil // of one that is gone
 }

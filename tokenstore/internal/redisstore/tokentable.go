@@ -16,13 +16,31 @@ type Table struct {
 	// Descending turns the order around. Tokens without a value are last in any case.
 	Descending    bool
 	Offset, Limit int
+	// Brief: only what rows have of a token is wanted.
+	Brief bool
 }
 
 // TokenTable returns the part of the list, and how many tokens the filter chooses. Where it
 // sorts or looks for something it reads the row of every token, and whole are only those that
-// it returns.
+// it returns, and they only where more than what rows have is wanted.
 func (s *Store) TokenTable(ctx context.Context, table Table) ([]*tokenstorev1.Token, int, error) {
-	ids, total, err := s.tableIDs(ctx, table)
+	if table.isKept() {
+		ids, total, err := s.createdIDs(ctx, table)
+		return s.tokensOf(ctx, ids, total, err)
+	}
+	rows, total, err := s.tableRows(ctx, table)
+	if table.Brief {
+		return briefly(rows), total, err
+	}
+	ids := make([]string, len(rows))
+	for i, r := range rows {
+		ids[i] = r.id
+	}
+	return s.tokensOf(ctx, ids, total, err)
+}
+
+// tokensOf reads the tokens of a part whole, unless there was an error before.
+func (s *Store) tokensOf(ctx context.Context, ids []string, total int, err error) ([]*tokenstorev1.Token, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
@@ -30,11 +48,8 @@ func (s *Store) TokenTable(ctx context.Context, table Table) ([]*tokenstorev1.To
 	return tokens, total, err
 }
 
-// tableIDs returns the ids of a part, and how many there are on all.
-func (s *Store) tableIDs(ctx context.Context, table Table) ([]string, int, error) {
-	if table.isKept() {
-		return s.createdIDs(ctx, table)
-	}
+// tableRows returns the rows of a part, and how many there are on all.
+func (s *Store) tableRows(ctx context.Context, table Table) ([]*tableRow, int, error) {
 	rows, err := s.chosenFrom(ctx, table)
 	if err != nil {
 		return nil, 0, err
@@ -48,12 +63,7 @@ func (s *Store) tableIDs(ctx context.Context, table Table) ([]string, int, error
 	}
 	slices.SortFunc(sorted, table.compare)
 	total := len(sorted)
-	sorted = sorted[min(table.Offset, total):min(table.Offset+table.Limit, total)]
-	ids := make([]string, len(sorted))
-	for i, r := range sorted {
-		ids[i] = r.id
-	}
-	return ids, total, nil
+	return sorted[min(table.Offset, total):min(table.Offset+table.Limit, total)], total, nil
 }
 
 // isKept tells whether the list is kept in its order: all tokens, or all of a pool, by creation.
@@ -62,7 +72,8 @@ func (t Table) isKept() bool {
 		t.Tag == "" && t.Query == ""
 }
 
-// createdIDs is tableIDs for a list that is kept in its order.
+// createdIDs returns the ids of a part of a list that is kept in its order, and how many there are on
+// all.
 func (s *Store) createdIDs(ctx context.Context, table Table) ([]string, int, error) {
 	key := idsKey(table.Upstream)
 	pipe := s.client.Pipeline()

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"pgregory.net/rapid"
 
@@ -166,8 +167,9 @@ func (l *listed) compare(r *rapid.T) {
 		Descending: rapid.Bool().Draw(r, "descending"),
 		Limit:      rapid.IntRange(1, 5).Draw(r, "limit"),
 	}
-	table.NewestFirst = rapid.Bool().Draw(r, "newest first")
-	want := sortedPlainly(table, l.whole())
+	table.NewestFirst, table.Brief = rapid.Bool().Draw(r, "newest first"), rapid.Bool().Draw(r, "brief")
+	whole := l.whole()
+	want := sortedPlainly(table, slices.Clone(whole))
 	var got []string
 	for {
 		page, total, err := l.TokenTable(l.t.Context(), table)
@@ -179,12 +181,30 @@ func (l *listed) compare(r *rapid.T) {
 		}
 		for _, each := range page {
 			got = append(got, each.GetId())
+			if table.Brief {
+				is := whole[slices.IndexFunc(whole, func(other *tokenstorev1.Token) bool { return other.GetId() == each.GetId() })]
+				if !isBriefly(each, is) {
+					r.Fatalf("%+v: %v, want %v", table, each, is)
+				}
+			}
 		}
 		table.Offset += table.Limit
 	}
 	if !slices.Equal(got, want) {
 		r.Fatalf("%+v: %v, want %v", table, got, want)
 	}
+}
+
+// isBriefly tells whether a brief list has told what it promises of a token. A rest ends at the
+// latest a while from now, so that it may end later than it did before.
+func isBriefly(told, is *tokenstorev1.Token) bool {
+	promised := func(t *tokenstorev1.Token) *tokenstorev1.Token {
+		return &tokenstorev1.Token{
+			Id: t.GetId(), Upstream: t.GetUpstream(), Alias: t.GetAlias(), State: t.GetState(), CreatedAt: t.GetCreatedAt(), DisabledUntil: t.GetDisabledUntil(),
+		}
+	}
+	ends, ended := told.GetCoolingUntil(), is.GetCoolingUntil()
+	return proto.Equal(promised(told), promised(is)) && (ends == nil) == (ended == nil) && !ends.AsTime().Before(ended.AsTime())
 }
 
 // sortedPlainly filters and sorts tokens, which are given the newest first.

@@ -28,67 +28,67 @@ func (m Measure) of(s *Sums) uint64 {
 	}
 }
 
-// ranked is what is told apart, steps of time aside, and how much there is of it in all steps.
+// ranked is what is told apart, and how much there is of it in all steps.
 type ranked struct {
-	cell
+	*told
 	amount, requests uint64
-	// steps are the rows of it.
-	steps []stepSums
 }
 
-type stepSums struct {
-	start int64
-	sums  *Sums
+func (m Measure) rank(t *told) ranked {
+	r := ranked{told: t}
+	for i := range t.steps {
+		r.amount = plus(r.amount, m.of(&t.steps[i].Sums))
+		r.requests += t.steps[i].Requests
+	}
+	return r
 }
 
-// rank returns what the answer tells apart, that with the most first.
-func (a *Answer) rank() []*ranked {
-	all := make([]*ranked, 0, len(a.rows))
-	known := make(map[cell]*ranked, len(a.rows))
-	for name, sums := range a.rows {
-		each := known[name.cell]
-		if each == nil {
-			each = &ranked{cell: name.cell}
-			known[name.cell], all = each, append(all, each)
-		}
-		each.amount = plus(each.amount, a.question.Measure.of(sums))
-		each.requests += sums.Requests
-		each.steps = append(each.steps, stepSums{name.start, sums})
+// compare puts those with more first.
+func (r ranked) compare(other ranked) int {
+	if order := cmp.Or(cmp.Compare(other.amount, r.amount), cmp.Compare(other.requests, r.requests)); order != 0 {
+		return order
 	}
-	slices.SortFunc(all, func(x, y *ranked) int {
-		if order := cmp.Or(cmp.Compare(y.amount, x.amount), cmp.Compare(y.requests, x.requests)); order != 0 {
-			return order
-		}
-		return cmp.Or(strings.Compare(x.who, y.who), strings.Compare(x.upstream, y.upstream), strings.Compare(x.model, y.model))
-	})
-	return all
+	return cmp.Or(strings.Compare(r.who, other.who), strings.Compare(r.upstream, other.upstream), strings.Compare(r.model, other.model))
 }
 
-// most returns the rows of those with the most, and in each step of time one of all others, and
-// how many others there are.
-func (a *Answer) most() (rows map[rowName]*Sums, others int) {
-	most := a.question.Most
-	if most == 0 || len(a.rows) <= most {
-		return a.rows, 0
+// most divides what is told apart into those with the most, of which there are so many, and others.
+func (m Measure) most(all []*told, n int) (first, others []*told) {
+	ranking := make([]ranked, len(all))
+	for i, each := range all {
+		ranking[i] = m.rank(each)
 	}
-	all := a.rank()
-	if len(all) <= most {
-		return a.rows, 0
+	choose(ranking, n)
+	for i, each := range ranking {
+		all[i] = each.told
 	}
-	rows = map[rowName]*Sums{}
-	for _, each := range all[:most] {
-		for _, step := range each.steps {
-			rows[rowName{cell: each.cell, start: step.start}] = step.sums
+	return all[:n], all[n:]
+}
+
+// choose moves the first n of the order to the front. Of many it does not sort the others: it goes
+// on with the half in which the border is.
+func choose(ranking []ranked, n int) {
+	for len(ranking) > 32 {
+		middle := part(ranking)
+		if n > middle {
+			ranking, n = ranking[middle:], n-middle
+		} else {
+			ranking = ranking[:middle]
 		}
 	}
-	for _, each := range all[most:] {
-		for _, step := range each.steps {
-			rest := rowName{start: step.start, others: true}
-			if rows[rest] == nil {
-				rows[rest] = &Sums{}
-			}
-			rows[rest].Add(step.sums)
+	slices.SortFunc(ranking, ranked.compare)
+}
+
+// part moves those that are before one of them to the front, and returns how many they are with it.
+func part(ranking []ranked) int {
+	last := len(ranking) - 1
+	ranking[len(ranking)/2], ranking[last] = ranking[last], ranking[len(ranking)/2]
+	front := 0
+	for i := range last {
+		if ranking[i].compare(ranking[last]) < 0 {
+			ranking[i], ranking[front] = ranking[front], ranking[i]
+			front++
 		}
 	}
-	return rows, len(all) - most
+	ranking[front], ranking[last] = ranking[last], ranking[front]
+	return front + 1
 }

@@ -1,9 +1,9 @@
 package usage
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -77,7 +77,19 @@ type Answer struct {
 	Table Table
 	Steps []Step
 
-	rows map[rowName]*Sums
+	told map[cell]*told
+	rows int
+}
+
+// told is what is told apart, with its sums of each step of time.
+type told struct {
+	cell
+	steps []stepSums
+}
+
+type stepSums struct {
+	start int64 // s since 1970
+	Sums
 }
 
 // Row is one of an answer. Of its names only those of groups are there.
@@ -88,12 +100,6 @@ type Row struct {
 	// names.
 	Others bool
 	Sums   *Sums
-}
-
-type rowName struct {
-	cell
-	start  int64 // s since 1970
-	others bool
 }
 
 // Ask begins an answer. An error says what is wrong with the question.
@@ -109,9 +115,9 @@ func Ask(q Question, now time.Time) (*Answer, error) {
 	if q.Token != "" || q.groups(Token) {
 		table = ByToken
 	}
-	a := &Answer{question: q, From: span.from, To: span.to, Table: table, Steps: span.steps(q.groups(ByHour)), rows: map[rowName]*Sums{}}
-	if len(q.Group) == 0 {
-		a.rows[rowName{}] = &Sums{}
+	a := &Answer{question: q, From: span.from, To: span.to, Table: table, Steps: span.steps(q.groups(ByHour)), told: map[cell]*told{}}
+	if len(q.Group) == 0 { // there is one row, whatever was used
+		a.told[cell{}] = &told{steps: make([]stepSums, 1)}
 	}
 	return a, nil
 }
@@ -129,15 +135,24 @@ func (a *Answer) Add(step Step, field, text string) error {
 	if err := sums.parse(text); err != nil {
 		return err
 	}
-	name := a.question.rowOf(whole, step.Start)
-	if row := a.rows[name]; row != nil {
-		row.Add(&sums)
-		return nil
+	start := a.question.startOf(step)
+	name := a.question.nameOf(whole)
+	row := a.told[name]
+	if row == nil {
+		row = &told{cell: name}
+		a.told[name] = row
 	}
-	if len(a.rows) >= maxRows {
+	for i := len(row.steps) - 1; i >= 0; i-- { // cells come in order of time, so that it is the last one
+		if row.steps[i].start == start {
+			row.steps[i].Add(&sums)
+			return nil
+		}
+	}
+	if a.rows >= maxRows {
 		return ErrRows
 	}
-	a.rows[name] = new(sums)
+	a.rows++
+	row.steps = append(row.steps, stepSums{start, sums})
 	return nil
 }
 
@@ -146,54 +161,87 @@ func (q Question) covers(c cell) bool {
 	return fits(q.Key+q.Token, c.who) && fits(q.Model, c.model) && fits(q.Upstream, c.upstream)
 }
 
-// rowOf names the row to which a cell belongs.
-func (q Question) rowOf(c cell, start time.Time) rowName {
-	var row rowName
+// nameOf is what of a cell is told apart.
+func (q Question) nameOf(c cell) cell {
+	var name cell
 	for _, group := range q.Group {
 		switch group {
 		case Key, Token:
-			row.who = c.who
+			name.who = c.who
 		case Model:
-			row.model = c.model
+			name.model = c.model
 		case Upstream:
-			row.upstream = c.upstream
-		case ByDay:
-			row.start = start.Truncate(day).Unix()
-		case ByHour:
-			row.start = start.Unix()
+			name.upstream = c.upstream
+		default: // time, as startOf tells
 		}
 	}
-	return row
+	return name
+}
+
+// startOf is when the step of time begins that rows are of; 0 where they are of all time.
+func (q Question) startOf(step Step) int64 {
+	switch {
+	case q.groups(ByHour):
+		return step.Start.Unix()
+	case q.groups(ByDay):
+		return step.Start.Truncate(day).Unix()
+	default:
+		return 0
+	}
 }
 
 // Rows are in the order of the groups, each ascending; those of others are behind those that have
 // names. With them comes how many have no row of their own.
 func (a *Answer) Rows() (rows []Row, others int) {
-	sums, others := a.most()
-	names := make([]rowName, 0, len(sums))
-	for name := range sums {
-		names = append(names, name)
+	all := slices.Collect(maps.Values(a.told))
+	var rest []*told
+	if most := a.question.Most; most > 0 && len(all) > most {
+		all, rest = a.question.Measure.most(all, most)
 	}
-	slices.SortFunc(names, a.question.compare)
-	rows = make([]Row, 0, len(names))
-	for _, name := range names {
-		rows = append(rows, a.question.row(name, sums[name]))
+	for _, each := range all {
+		for i := range each.steps {
+			rows = append(rows, a.question.row(each.cell, &each.steps[i]))
+		}
 	}
-	return rows, others
+	rows = append(rows, a.question.others(rest)...)
+	slices.SortFunc(rows, a.question.compare)
+	return rows, len(rest)
 }
 
-func (q Question) compare(a, b rowName) int {
+// others are the rows of all that have none of their own.
+func (q Question) others(all []*told) (rows []Row) {
+	sums := map[int64]*stepSums{}
+	for _, each := range all {
+		for i := range each.steps {
+			step := &each.steps[i]
+			if sums[step.start] == nil {
+				sums[step.start] = &stepSums{start: step.start}
+			}
+			sums[step.start].Add(&step.Sums)
+		}
+	}
+	for _, step := range sums {
+		row := q.row(cell{}, step)
+		row.Others = true
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func (q Question) compare(a, b Row) int {
 	for _, group := range q.Group {
 		order := 0
 		switch group {
-		case Key, Token:
-			order = behind(a, b, strings.Compare(a.who, b.who))
+		case Key:
+			order = behind(a, b, strings.Compare(a.Key, b.Key))
+		case Token:
+			order = behind(a, b, strings.Compare(a.Token, b.Token))
 		case Model:
-			order = behind(a, b, strings.Compare(a.model, b.model))
+			order = behind(a, b, strings.Compare(a.Model, b.Model))
 		case Upstream:
-			order = behind(a, b, strings.Compare(a.upstream, b.upstream))
+			order = behind(a, b, strings.Compare(a.Upstream, b.Upstream))
 		case ByDay, ByHour:
-			order = cmp.Compare(a.start, b.start)
+			order = a.Start.Compare(b.Start)
 		}
 		if order != 0 {
 			return order
@@ -203,19 +251,19 @@ func (q Question) compare(a, b rowName) int {
 }
 
 // behind is the order of two names, of which those of others are last.
-func behind(a, b rowName, order int) int {
+func behind(a, b Row, order int) int {
 	switch {
-	case a.others == b.others:
+	case a.Others == b.Others:
 		return order
-	case a.others:
+	case a.Others:
 		return 1
 	default:
 		return -1
 	}
 }
 
-func (q Question) row(name rowName, sums *Sums) Row {
-	row := Row{Model: name.model, Upstream: name.upstream, Others: name.others, Sums: sums}
+func (q Question) row(name cell, step *stepSums) Row {
+	row := Row{Model: name.model, Upstream: name.upstream, Sums: &step.Sums}
 	if q.groups(Key) {
 		row.Key = name.who
 	}
@@ -223,7 +271,7 @@ func (q Question) row(name rowName, sums *Sums) Row {
 		row.Token = name.who
 	}
 	if q.groups(ByDay) || q.groups(ByHour) {
-		row.Start = time.Unix(name.start, 0).UTC()
+		row.Start = time.Unix(step.start, 0).UTC()
 	}
 	return row
 }

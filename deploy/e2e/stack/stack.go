@@ -390,6 +390,10 @@ func (a Answer) JSON(t testing.TB, into any) {
 	}
 }
 
+// adminLimit bounds a call of the admin API: a change of thousands of tokens takes a busy machine more
+// than half a minute.
+const adminLimit = 2 * time.Minute
+
 // Admin calls the admin API of a gateway.
 func (g *Gateway) Admin(t testing.TB, method, path string, body any) Answer {
 	t.Helper()
@@ -401,7 +405,7 @@ func (g *Gateway) Admin(t testing.TB, method, path string, body any) Answer {
 		}
 		reader = bytes.NewReader(encoded)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), adminLimit)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, g.URL+path, reader)
 	if err != nil {

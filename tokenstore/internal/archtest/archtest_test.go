@@ -31,7 +31,7 @@ var allowed = map[string][]string{
 
 	// Redis, and what uses it.
 	"internal/redisstore": {"internal/clientkey", "internal/latency", "internal/leasing", "internal/logindex", "internal/notify", "internal/seal", "internal/token", "internal/usage", "internal/ledger"},
-	"internal/config":     {"internal/genfile", "internal/redisstore", "internal/token"},
+	"internal/config":     {"internal/genfile", "internal/notify", "internal/redisstore", "internal/token"},
 
 	"internal/tokenfile": {"internal/files", "internal/redisstore", "internal/token"},
 	"internal/backup":    {"internal/clientkey", "internal/redisstore", "internal/token"},

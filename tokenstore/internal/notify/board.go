@@ -92,7 +92,7 @@ func (b *Board) deliveries(to []Destination, silences []Silence, busy []string, 
 		if destination.GetDisabled() || slices.Contains(busy, destination.GetId()) {
 			continue
 		}
-		begun, over := b.news(destination, silences, now)
+		begun, over := b.news(destination, silences)
 		if oldest := oldestOf(begun, over); oldest.IsZero() || now.Sub(oldest) < min(groupFor, patience) {
 			continue
 		}
@@ -109,7 +109,7 @@ func (b *Board) deliveries(to []Destination, silences []Silence, busy []string, 
 }
 
 // news are what a destination has not been told: alerts that have begun, and that are over.
-func (b *Board) news(destination Destination, silences []Silence, now time.Time) (begun, over []*Standing) {
+func (b *Board) news(destination Destination, silences []Silence) (begun, over []*Standing) {
 	for _, of := range slices.Sorted(maps.Keys(b.Alerts)) {
 		standing := b.Alerts[of]
 		told := slices.Contains(standing.Told, destination.GetId())
@@ -119,16 +119,17 @@ func (b *Board) news(destination Destination, silences []Silence, now time.Time)
 			if told && !destination.GetWithoutRecoveries() {
 				over = append(over, standing)
 			}
-		case !told && destination.takes(standing.Alert) && !standing.silenced(silences, now):
+		case !told && destination.takes(standing.Alert) && !standing.Silenced(silences):
 			begun = append(begun, standing)
 		}
 	}
 	return begun, over
 }
 
-// silenced tells whether it is not to be told.
-func (s *Standing) silenced(silences []Silence, now time.Time) bool {
-	return s.Known || slices.ContainsFunc(silences, func(each Silence) bool { return each.covers(s.Alert, now) })
+// Silenced tells whether it is not to be told to who was not told yet. The silences are those that
+// have not ended.
+func (s *Standing) Silenced(silences []Silence) bool {
+	return s.Known || slices.ContainsFunc(silences, func(each Silence) bool { return each.covers(s.Alert) })
 }
 
 func oldestOf(begun, over []*Standing) time.Time {

@@ -58,7 +58,7 @@ type Notifier struct {
 	Patience time.Duration
 	Log      *slog.Logger
 
-	// name is that of this process among those that lead. Run's own, like all below.
+	// name is that of this process among those that lead; Turn gives it one. Its own, like all below.
 	name string
 	// leads: the last turn was this one's as a leader. to are the destinations of it.
 	leads  bool
@@ -68,9 +68,8 @@ type Notifier struct {
 
 // Run looks and tells until ctx ends.
 func (n *Notifier) Run(ctx context.Context) {
-	n.name = newID("t")
 	for ctx.Err() == nil {
-		pace, err := n.turn(ctx)
+		pace, err := n.Turn(ctx)
 		if err != nil && ctx.Err() == nil {
 			n.Log.LogAttrs(ctx, slog.LevelDebug, "alerts could not be judged", slog.Any("error", err))
 		}
@@ -81,8 +80,11 @@ func (n *Notifier) Run(ctx context.Context) {
 	}
 }
 
-// turn looks once, and returns when to look again.
-func (n *Notifier) turn(ctx context.Context) (time.Duration, error) {
+// Turn looks once, tells what is due, and returns when to look again. Run does nothing else.
+func (n *Notifier) Turn(ctx context.Context) (time.Duration, error) {
+	if n.name == "" {
+		n.name = newID("t")
+	}
 	if err := n.Usable(ctx); err != nil {
 		if n.leads {
 			n.outage.goesOn(ctx, n, err)

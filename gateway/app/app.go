@@ -160,7 +160,9 @@ func (g *Gateway) assemble() {
 	chats := &httpapi.ChatCount{}
 	g.fleet = tokens.NewFleet(tokenstorev1.NewFleetServiceClient(g.conn), g.replica, g.options.Version, func() tokens.Pulse {
 		total, active := chats.Now()
-		return tokens.Pulse{Requests: total, Active: active, Log: g.shipper.Counts()}
+		return tokens.Pulse{
+			Requests: total, Active: active, Log: g.shipper.Counts(), NearBudgets: g.toldBudgets(), Degraded: g.leases.ServedAlone(),
+		}
 	}, g.log)
 	g.catalog = catalog.New(drivers(cfg), lender{g.leases, renewals}.borrow, g.log)
 	g.catalog.OnListed(watch.Listed)
@@ -209,6 +211,7 @@ func (g *Gateway) assemble() {
 		Keys:             tokenstorev1.NewKeyServiceClient(g.conn),
 		Config:           store,
 		Prices:           tokenstorev1.NewPriceServiceClient(g.conn),
+		Notifications:    tokenstorev1.NewNotificationServiceClient(g.conn),
 		Logs:             tokenstorev1.NewRequestLogServiceClient(g.conn),
 		Usage:            tokenstorev1.NewUsageServiceClient(g.conn),
 		Leases:           tokenstorev1.NewLeaseServiceClient(g.conn),

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/gin-gonic/gin"
+	"google.golang.org/protobuf/proto"
 
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/nullable"
@@ -151,7 +152,7 @@ func (a *API) updateDestination(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	request := &tokenstorev1.PutDestinationRequest{Destination: stored, ExpectedVersion: version}
+	request := &tokenstorev1.PutDestinationRequest{Destination: proto.CloneOf(stored), ExpectedVersion: version}
 	if err := readDestination(fields, request); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ package courier
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,8 @@ const (
 type Courier struct {
 	client *http.Client
 	now    func() time.Time
+	// roots are the authorities that mail servers are known by; nil: the system's.
+	roots *x509.CertPool
 }
 
 // New makes a Courier. Webhooks may be within private networks: only admins say where they are.
@@ -70,7 +73,7 @@ var forms = map[string]form{
 // Send implements notify.Courier.
 func (c *Courier) Send(ctx context.Context, to notify.Destination, delivery notify.Delivery) error {
 	if to.GetKind() == notify.Mail {
-		return discreet(sendMail(ctx, to, delivery), to)
+		return discreet(c.mail(ctx, to, delivery), to)
 	}
 	write, known := forms[to.GetKind()]
 	if !known {

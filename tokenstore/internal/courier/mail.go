@@ -17,14 +17,14 @@ import (
 // maxMail bounds the text of a mail, in bytes.
 const maxMail = 256 << 10
 
-// sendMail sends a delivery as one mail to all addresses. Its Message-ID is that of the delivery, the
+// mail sends a delivery as one mail to all addresses. Its Message-ID is that of the delivery, the
 // same in each attempt.
-func sendMail(ctx context.Context, to notify.Destination, delivery notify.Delivery) error {
+func (c *Courier) mail(ctx context.Context, to notify.Destination, delivery notify.Delivery) error {
 	letter, err := mailOf(to, delivery)
 	if err != nil {
 		return &notify.Refusal{Reason: "the mail can't be written: " + err.Error(), Final: true}
 	}
-	client, err := mailClient(to)
+	client, err := c.mailClient(to)
 	if err != nil {
 		return &notify.Refusal{Reason: "the mail server can't be asked: " + err.Error(), Final: true}
 	}
@@ -56,7 +56,7 @@ func mailOf(to notify.Destination, delivery notify.Delivery) (*mail.Msg, error) 
 	return letter, nil
 }
 
-func mailClient(to notify.Destination) (*mail.Client, error) {
+func (c *Courier) mailClient(to notify.Destination) (*mail.Client, error) {
 	way := to.GetMail()
 	host, portText, err := net.SplitHostPort(way.GetServer())
 	port, wrong := strconv.Atoi(portText)
@@ -65,7 +65,7 @@ func mailClient(to notify.Destination) (*mail.Client, error) {
 	}
 	options := []mail.Option{
 		mail.WithPort(port), mail.WithTimeout(notify.SendTimeout), mail.WithoutNoop(),
-		mail.WithTLSConfig(&tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}),
+		mail.WithTLSConfig(&tls.Config{ServerName: host, RootCAs: c.roots, MinVersion: tls.VersionTLS12}),
 	}
 	switch way.GetSecurity() {
 	case notify.TLS:

@@ -146,6 +146,10 @@ func (w *watched) playWorn() {
 	w.t.Helper()
 	w.PutUpstream("worn", map[string]any{"driver": "openai", "base_url": w.SimURL + "/v1", "models": []string{"gpt-worn"}})
 	worn := w.AddTokens("worn", "w", 3, 0)[0]
+	// It has failed three times already, which takes minutes.
+	if err := w.RedisClient().HSet(w.t.Context(), "c1:{pool:worn}:token:"+worn.ID, "streak", 3, "cause", "auth").Err(); err != nil {
+		w.t.Fatal(err)
+	}
 	if err := w.Sim.SetRule(upstreamsim.Rule{Token: upstreamsim.Fingerprint(worn.Secret), Scenario: "http-401"}); err != nil {
 		w.t.Fatal(err)
 	}

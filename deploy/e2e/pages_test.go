@@ -292,6 +292,8 @@ var everyPage = []struct{ name, path string }{
 	{"activity", "/admin/activity"},
 	{"settings", "/admin/settings"},
 	{"backup", "/admin/backup"},
+	{"notifications", "/admin/notifications"},
+	{"a destination", "/admin/notifications/edit?kind=mail"},
 	{"pages", "/admin/pages"},
 	{"upstreams", "/admin/upstreams"},
 	{"routes", "/admin/routes"},

@@ -36,7 +36,7 @@ type Courier struct {
 
 // New makes a Courier. Webhooks may be within private networks: only admins say where they are.
 func New() *Courier {
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert,errcheck // it is what the library makes
+	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is what the library makes
 	transport.MaxIdleConnsPerHost = 1
 	return &Courier{
 		client: &http.Client{
@@ -108,7 +108,7 @@ func (c *Courier) post(ctx context.Context, sent letter, id string) error {
 		return refused(response, answer)
 	}
 	if err != nil || sent.accepted == nil {
-		return nil //nolint:nilerr // the status has said that it was taken
+		return nil // the status has said that it was taken
 	}
 	return sent.accepted(answer)
 }

@@ -56,7 +56,7 @@ func openPostOffice(t *testing.T, office *postOffice) *x509.CertPool {
 	roots := x509.NewCertPool()
 	roots.AddCert(parsed)
 	office.tls = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{made}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,7 +89,7 @@ func (n *Notifier) Turn(ctx context.Context) (time.Duration, error) {
 		if n.leads {
 			n.outage.goesOn(ctx, n, err)
 		}
-		return lookEvery, nil //nolint:nilerr // it is told
+		return lookEvery, nil // it is told
 	}
 	n.outage.over(ctx, n)
 	to, err := n.Store.NotifyDestinations(ctx)

@@ -91,10 +91,10 @@ func TestPoolsThatShrink(t *testing.T) {
 		want   bool
 	}{
 		"steady":                 {func(int) uint32 { return 20 }, false},
-		"up and down":            {func(minute int) uint32 { return 20 + uint32(minute/5)%2 }, false}, //nolint:gosec // small
-		"by one in five minutes": {func(minute int) uint32 { return 20 - uint32(minute/5) }, true},    //nolint:gosec // small
-		"by one in an hour":      {func(minute int) uint32 { return 20 - uint32(minute/60) }, false},  //nolint:gosec // small
-		"growing":                {func(minute int) uint32 { return 2 + uint32(minute/5) }, false},    //nolint:gosec // small
+		"up and down":            {func(minute int) uint32 { return 20 + uint32(minute/5)%2 }, false},
+		"by one in five minutes": {func(minute int) uint32 { return 20 - uint32(minute/5) }, true},
+		"by one in an hour":      {func(minute int) uint32 { return 20 - uint32(minute/60) }, false},
+		"growing":                {func(minute int) uint32 { return 2 + uint32(minute/5) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -154,17 +154,14 @@ func (n *Notifier) deliver(ctx context.Context, to []Destination) error {
 	return nil
 }
 
-// send makes one attempt and settles it.
+// send makes one attempt and settles it, also while this process stops: what was begun would else be
+// sent again.
 func (n *Notifier) send(ctx context.Context, to []Destination, delivery Delivery) {
 	settlement := Settlement{Outcome: GivenUp, Detail: "the destination was deleted or disabled meanwhile"}
 	at := slices.IndexFunc(to, func(each Destination) bool { return each.GetId() == delivery.Destination && !each.GetDisabled() })
 	if at >= 0 {
 		settlement = n.attempt(ctx, to[at], delivery)
 	}
-	if ctx.Err() != nil && settlement.Outcome != Delivered {
-		return // this process stops: another one takes it
-	}
-	// What was delivered is noted also while this process stops, or it would be sent again.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), SendTimeout)
 	defer cancel()
 	if err := n.Store.SettleDelivery(ctx, delivery, settlement); err != nil {
@@ -172,9 +169,10 @@ func (n *Notifier) send(ctx context.Context, to []Destination, delivery Delivery
 	}
 }
 
-// attempt sends a delivery and says what came of it, in the log too.
+// attempt sends a delivery and says what came of it, in the log too. Once begun it goes on for up to
+// SendTimeout, whoever gives up waiting.
 func (n *Notifier) attempt(ctx context.Context, destination Destination, delivery Delivery) Settlement {
-	sending, cancel := context.WithTimeout(ctx, SendTimeout)
+	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), SendTimeout)
 	defer cancel()
 	settlement := settle(delivery.Attempt, n.Courier.Send(sending, destination, delivery))
 	level := slog.LevelInfo

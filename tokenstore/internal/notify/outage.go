@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 )
 
@@ -79,14 +80,20 @@ func (o *outage) over(ctx context.Context, n *Notifier) {
 	o.letters = left
 }
 
-// post makes the attempts that are due.
+// post makes the attempts that are due, all at the same time.
 func (o *outage) post(ctx context.Context, n *Notifier) {
+	var sending sync.WaitGroup
 	for _, each := range o.letters {
 		if each.done() || time.Now().Before(each.due) {
 			continue
 		}
-		each.came = n.attempt(ctx, each.to, each.delivery)
-		each.due = time.Now().Add(each.came.Again)
-		each.delivery.Attempt++
+		sending.Go(func() {
+			each.came = n.attempt(ctx, each.to, each.delivery)
+			each.due = time.Now().Add(each.came.Again)
+			if !each.done() {
+				each.delivery.Attempt++
+			}
+		})
 	}
+	sending.Wait()
 }

@@ -174,12 +174,12 @@ func expireLead(t *testing.T, store *Store) {
 	}
 }
 
-// deaf is a courier that tells nobody, as a process does that dies first.
-type deaf struct{}
+// frozen is a courier of a process that stands still, until it is thawed and fails.
+type frozen chan struct{}
 
-func (deaf) Send(ctx context.Context, _ notify.Destination, _ notify.Delivery) error {
-	<-ctx.Done()
-	return ctx.Err()
+func (f frozen) Send(context.Context, notify.Destination, notify.Delivery) error {
+	<-f
+	return errors.New("it stood still")
 }
 
 // A leader that dies between its judgement and its telling leaves that to the next; what it had judged
@@ -191,13 +191,10 @@ func TestALeaderThatDies(t *testing.T) {
 		destination := putHook(t, store, e.URL)
 		seen.set(dry)
 		dies := seen.notifier(store)
-		dies.Courier = deaf{}
-		life, end := context.WithCancel(t.Context())
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			_, _ = dies.Turn(life) // it ends with its process
-		}()
+		courier := make(frozen)
+		dies.Courier = courier
+		var standing sync.WaitGroup
+		standing.Go(func() { turn(t, dies) })
 		for deadline := time.Now().Add(time.Minute); ; {
 			taken, err := store.client.HGet(t.Context(), deliveriesKey(), "n:"+destination.GetId()).Result()
 			if err == nil && taken == "1" {
@@ -207,8 +204,6 @@ func TestALeaderThatDies(t *testing.T) {
 				t.Fatal("nothing was taken")
 			}
 		}
-		end()
-		<-ended
 		next := seen.notifier(store)
 		turn(t, next)
 		wantTold(t, "the lead and the delivery are another's", e)
@@ -220,7 +215,9 @@ func TestALeaderThatDies(t *testing.T) {
 		}
 		turn(t, next)
 		wantTold(t, "taken over", e, "+CarouselPoolDry u")
-		turn(t, next)
+		close(courier) // it comes back, and what it did counts no more
+		standing.Wait()
+		turn(t, next, dies)
 		wantTold(t, "once", e)
 	})
 }

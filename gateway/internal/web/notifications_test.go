@@ -166,7 +166,7 @@ func TestSilencesOnThePage(t *testing.T) {
 	s.submit(t, "/admin/notifications/test", url.Values{"csrf": {s.session.CSRF}, "id": {"d1"}})
 	s.submit(t, "/admin/notifications/delete", url.Values{"csrf": {s.session.CSRF}, "id": {"d1"}, "name": {"team"}, "version": {"3"}})
 	wantAsked(t, s, &tokenstorev1.DeleteSilenceRequest{Id: "s1"}, &tokenstorev1.TestDestinationRequest{Id: "d1"}, &tokenstorev1.DeleteDestinationRequest{Id: "d1", ExpectedVersion: 3})
-	created := s.store.asked[0].(*tokenstorev1.CreateSilenceRequest).GetSilence() //nolint:forcetypeassert,errcheck // it was asked first
+	created := s.store.asked[0].(*tokenstorev1.CreateSilenceRequest).GetSilence() //nolint:forcetypeassert // it was asked first
 	if until := created.GetUntil().AsTime(); created.GetAlert() != "CarouselPoolDry" || until.Before(before.Add(8*time.Hour)) || until.After(time.Now().Add(8*time.Hour)) {
 		t.Errorf("%v", created)
 	}

@@ -304,6 +304,8 @@ var everyPage = []struct{ name, path string }{
 	{"activity", "/admin/activity"},
 	{"settings", "/admin/settings"},
 	{"backup", "/admin/backup"},
+	{"notifications", "/admin/notifications"},
+	{"a destination", "/admin/notifications/edit?kind=mail"},
 	{"pages", "/admin/pages"},
 	{"upstreams", "/admin/upstreams"},
 	{"routes", "/admin/routes"},
@@ -366,6 +368,10 @@ func fill(t *testing.T, s *stack.Stack) []string {
 	cursor := s.AddTokens("cursor", "work", 3, 0)
 	gateway.MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/tokens/"+tokens[2].ID, map[string]any{"enabled": false, "tags": []string{"spare", "2026"}})
 	gateway.MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/settings", map[string]any{"max_attempts": 4})
+	var hook struct{ ID string }
+	gateway.MustAdmin(t, http.StatusCreated, http.MethodPost, "/admin/api/notifications/destinations", map[string]any{"name": "team", "url": s.SimURL, "severity": "warning"}).JSON(t, &hook)
+	gateway.MustAdmin(t, http.StatusOK, http.MethodPost, "/admin/api/notifications/destinations/"+hook.ID+"/test", nil)
+	gateway.MustAdmin(t, http.StatusCreated, http.MethodPost, "/admin/api/notifications/silences", map[string]any{"upstream": "cursor", "until": time.Now().Add(time.Hour), "comment": "maintenance"})
 	gateway.MustAdmin(t, http.StatusOK, http.MethodPut, "/admin/api/routes/fast", map[string]any{
 		"targets": []map[string]any{
 			{"upstream": "openai", "model": "gpt-test", "weight": 3},

@@ -5,6 +5,7 @@ import (
 
 	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/metrics"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
 // nearShare is from which share of a budget on a key is near to it.
@@ -35,6 +36,18 @@ func (g *Gateway) logBacklog() metrics.Log {
 	return metrics.Log{
 		Pending: float64(g.shipper.Counts().Pending), Stalled: backlog.Stalled.Seconds(), SpoolBytes: float64(backlog.SpoolBytes),
 	}
+}
+
+// toldBudgets are the budgets that keys are near the end of, as the fleet service is told.
+func (g *Gateway) toldBudgets() []*tokenstorev1.NearBudget {
+	near := g.nearBudgets()
+	var told []*tokenstorev1.NearBudget
+	for _, budget := range budgets {
+		if keys := near[budget]; keys > 0 {
+			told = append(told, &tokenstorev1.NearBudget{Period: budget.Period, Unit: budget.Unit, Keys: uint32(keys)}) //nolint:gosec // keys are few
+		}
+	}
+	return told
 }
 
 func (g *Gateway) nearBudgets() map[metrics.Budget]int {

@@ -23,9 +23,11 @@ import (
 	"carousel.internal/proto/service/tracing"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/config"
+	"carousel.internal/tokenstore/internal/courier"
 	"carousel.internal/tokenstore/internal/grpcapi"
 	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/metrics"
+	"carousel.internal/tokenstore/internal/notify"
 	"carousel.internal/tokenstore/internal/redisstore"
 	"carousel.internal/tokenstore/internal/seal"
 	"carousel.internal/tokenstore/internal/tokenfile"
@@ -77,6 +79,7 @@ type Tokenstore struct {
 	errands  *grpcapi.ErrandServer
 	keeper   *keeper
 	files    *tokenfile.Files
+	notifier *notify.Notifier
 	// changed has one value while the settings may have changed since rotate looked.
 	changed chan struct{}
 	// stopping is closed when streams must end.
@@ -163,6 +166,10 @@ func (t *Tokenstore) assemble(keys *seal.Keyring, access grpcapi.Access) {
 	t.errands = grpcapi.NewErrandServer(t.store, t.files.Changed, counts, t.stopping)
 	t.keeper = newKeeper(t.store, t.health, counts, (&seeder{store: t.store, files: t.files, config: cfg, log: t.log}).seed, t.log)
 
+	t.notifier = &notify.Notifier{
+		Store: t.store, Courier: courier.New(), Usable: t.keeper.usable, Observe: t.observe, Patience: cfg.NotifyPatience, Log: t.log,
+	}
+
 	t.keeper.quiet = t.desk.Quiet
 	t.answerMetrics(counts)
 	healthv1.RegisterHealthServer(t.server, t.health)
@@ -180,6 +187,7 @@ func (t *Tokenstore) assemble(keys *seal.Keyring, access grpcapi.Access) {
 	tokenstorev1.RegisterLoginServiceServer(t.server, grpcapi.NewLoginServer(t.store))
 	tokenstorev1.RegisterKeyServiceServer(t.server, grpcapi.NewKeyServer(t.store))
 	tokenstorev1.RegisterBackupServiceServer(t.server, grpcapi.NewBackupServer(t.store, t.files.Changed, t.log))
+	tokenstorev1.RegisterNotificationServiceServer(t.server, grpcapi.NewNotificationServer(t.store, t.notifier))
 	tokenstorev1.RegisterNewsServiceServer(t.server, grpcapi.NewNewsServer(t.store))
 	tokenstorev1.RegisterLeaseServiceServer(t.server, t.leases)
 }
@@ -205,7 +213,7 @@ func (t *Tokenstore) Run(ctx context.Context) error {
 	// What serves calls outlives them.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
-	for _, part := range []func(context.Context){t.keeper.run, t.desk.Run, t.files.Run, t.listen, t.keepLog, t.rotate, t.readKeys, t.enableDue} {
+	for _, part := range []func(context.Context){t.keeper.run, t.desk.Run, t.files.Run, t.listen, t.keepLog, t.rotate, t.readKeys, t.enableDue, t.notifier.Run} {
 		running.Go(func() { part(background) })
 	}
 	failed := make(chan error, 2)

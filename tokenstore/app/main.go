@@ -74,8 +74,8 @@ func reseal(ctx context.Context, cfg Config, stdout io.Writer) error {
 	return withStore(ctx, cfg, stdout, func(store *redisstore.Store) error {
 		done, err := store.Reseal(ctx)
 		_, _ = fmt.Fprintf(stdout, "%d tokens resealed\n%d accounts resealed\n%d deleted tokens resealed\n%d prompts resealed\n"+
-			"%d remembered answers resealed\n%d kept responses resealed\n%d upstreams signed\n",
-			done.Tokens, done.Accounts, done.Trash, done.Prompts, done.Answers, done.Responses, done.Upstreams)
+			"%d remembered answers resealed\n%d kept responses resealed\n%d upstreams signed\n%d destinations resealed\n",
+			done.Tokens, done.Accounts, done.Trash, done.Prompts, done.Answers, done.Responses, done.Upstreams, done.Destinations)
 		if done.Unreadable > 0 {
 			_, _ = fmt.Fprintf(stdout, "%d values are lost: no key in the file opens them\n", done.Unreadable)
 		}

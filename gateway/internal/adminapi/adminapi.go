@@ -86,21 +86,22 @@ type Accounts interface {
 // gRPC clients.
 type Deps struct {
 	jsonapi.Base
-	Tokens   Tokens
-	Keys     Keys
-	Config   Config
-	Prices   Prices
-	Logs     RequestLog
-	Usage    Usage
-	Leases   routing.Leases
-	Accounts Accounts
-	Audit    AuditLog
-	Logins   Logins
-	Renewals Renewals
-	Tests    *tokentest.Desk
-	Backups  Backups
-	Uploads  *backup.Uploads
-	MoveIns  MoveIns
+	Tokens        Tokens
+	Keys          Keys
+	Config        Config
+	Prices        Prices
+	Logs          RequestLog
+	Usage         Usage
+	Leases        routing.Leases
+	Accounts      Accounts
+	Audit         AuditLog
+	Logins        Logins
+	Renewals      Renewals
+	Tests         *tokentest.Desk
+	Backups       Backups
+	Uploads       *backup.Uploads
+	MoveIns       MoveIns
+	Notifications Notifications
 	// Fleet answers what the tokenstore said last of all gateways; nil while it says
 	// nothing.
 	Fleet func() *tokenstorev1.BeatResponse
@@ -178,6 +179,14 @@ func (a *API) Routes(router gin.IRouter) {
 	get(api, "/prices", a.getPrices)
 	api.PUT("/prices", adapt(a.putPrices))
 	api.POST("/prices/import", adapt(a.importPrices))
+
+	get(api, "/notifications", a.getNotifications)
+	api.POST("/notifications/destinations", adapt(a.createDestination))
+	api.PATCH("/notifications/destinations/:id", adapt(a.updateDestination))
+	api.DELETE("/notifications/destinations/:id", adapt(a.deleteDestination))
+	api.POST("/notifications/destinations/:id/test", adapt(a.testDestination))
+	api.POST("/notifications/silences", adapt(a.createSilence))
+	api.DELETE("/notifications/silences/:id", adapt(a.deleteSilence))
 
 	get(api, "/settings", a.getSettings)
 	api.PATCH("/settings", adapt(a.updateSettings))

@@ -295,7 +295,7 @@ var (
 
 // newStore has an answer for every call.
 func newStore() *store {
-	return &store{answers: []proto.Message{
+	return &store{answers: append([]proto.Message{
 		&tokenstorev1.CreateTokenResponse{Token: rested},
 		&tokenstorev1.ImportTokensResponse{Accepted: 2, Updated: 1, Rejected: []*tokenstorev1.RejectedLine{{Line: 4, Reason: "not a token"}}},
 		&tokenstorev1.ListTokensResponse{Tokens: []*tokenstorev1.Token{rested, cooling}, NextCursor: "n"},
@@ -364,7 +364,7 @@ func newStore() *store {
 		&tokenstorev1.ExplainResponse{ChosenTokenId: "t1", AsOf: moment, Candidates: []*tokenstorev1.Candidate{
 			{TokenId: "t1", Score: 1}, {TokenId: "t2", Alias: "work", ExcludedBy: "cooling", Until: moment},
 		}},
-	}}
+	}, someNotifications...)}
 }
 
 // answered is an answer and what was logged meanwhile.
@@ -390,7 +390,7 @@ func sendTo(t *testing.T, s *store, tokens adminapi.Tokens, method, path, author
 			s.kept = append(s.kept, entry)
 			return nil
 		}},
-		Tokens: tokens, Config: s, Prices: s, Logs: s, Usage: s, Keys: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Tests: testDesk(), Backups: &s.desk, Uploads: backup.NewUploads(), MoveIns: s.mover(), Fleet: func() *tokenstorev1.BeatResponse { return beat },
+		Tokens: tokens, Config: s, Prices: s, Notifications: s, Logs: s, Usage: s, Keys: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Tests: testDesk(), Backups: &s.desk, Uploads: backup.NewUploads(), MoveIns: s.mover(), Fleet: func() *tokenstorev1.BeatResponse { return beat },
 		Listed: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}} },
 		Models: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}, {ID: "other"}} },
 		Prospects: func(model, dialect string) (routing.Chain, error) {
@@ -456,6 +456,13 @@ var routes = []struct {
 	keys               []string
 	write              bool
 }{
+	{"GET", "/admin/api/notifications", "", 200, []string{"alert_names", "alerts", "deliveries", "destinations", "silences"}, false},
+	{"POST", "/admin/api/notifications/destinations", `{"name":"x","url":"https://x.example/"}`, 201, destinationKeys, true},
+	{"PATCH", "/admin/api/notifications/destinations/d1", `{"name":"x"}`, 200, destinationKeys, true},
+	{"DELETE", "/admin/api/notifications/destinations/d1", "", 204, nil, true},
+	{"POST", "/admin/api/notifications/destinations/d1/test", "", 200, deliveryKeys, true},
+	{"POST", "/admin/api/notifications/silences", `{"until":"2026-01-31T12:00:00Z"}`, 201, []string{"alert", "comment", "id", "until", "upstream"}, true},
+	{"DELETE", "/admin/api/notifications/silences/s1", "", 204, nil, true},
 	{"GET", "/admin/api/tokens", "", 200, []string{"next", "tokens", "total"}, false},
 	{"POST", "/admin/api/tokens", `{"token":"eyJh"}`, 201, slices.Sorted(slices.Values(append([]string{"warning"}, tokenKeys...))), true},
 	{"GET", "/admin/api/tokens/t2", "", 200, tokenKeys, false},
@@ -914,27 +921,28 @@ func TestReasons(t *testing.T) {
 		status int
 		code   string
 	}{
-		tokenstorev1.Reason_REASON_UNSPECIFIED:        {500, "internal_error"},
-		tokenstorev1.Reason_REASON_INVALID_ARGUMENT:   {400, "invalid_request"},
-		tokenstorev1.Reason_REASON_UNAUTHENTICATED:    {503, "store_unavailable"},
-		tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND:    {404, "not_found"},
-		tokenstorev1.Reason_REASON_UPSTREAM_NOT_FOUND: {404, "not_found"},
-		tokenstorev1.Reason_REASON_ALREADY_EXISTS:     {409, "conflict"},
-		tokenstorev1.Reason_REASON_ALIAS_TAKEN:        {409, "conflict"},
-		tokenstorev1.Reason_REASON_VERSION_CONFLICT:   {412, "conflict"},
-		tokenstorev1.Reason_REASON_NO_TOKENS:          {503, "no_tokens"},
-		tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE: {429, "no_token_available"},
-		tokenstorev1.Reason_REASON_STORE_UNAVAILABLE:  {503, "store_unavailable"},
-		tokenstorev1.Reason_REASON_UPSTREAM_IN_USE:    {409, "conflict"},
-		tokenstorev1.Reason_REASON_UPSTREAM_FAILING:   {503, "request_failed"},
-		tokenstorev1.Reason_REASON_ROUTE_NOT_FOUND:    {404, "not_found"},
-		tokenstorev1.Reason_REASON_RESPONSE_NOT_FOUND: {404, "not_found"},
-		tokenstorev1.Reason_REASON_RESPONSE_TOO_LARGE: {400, "invalid_request"},
-		tokenstorev1.Reason_REASON_KEY_NOT_FOUND:      {404, "not_found"},
-		tokenstorev1.Reason_REASON_KEY_LIMITED:        {429, "rate_limit_exceeded"},
-		tokenstorev1.Reason_REASON_KEY_SPENT:          {429, "insufficient_quota"},
-		tokenstorev1.Reason_REASON_KEY_UNUSABLE:       {401, "unauthorized"},
-		tokenstorev1.Reason_REASON_PERMISSION_DENIED:  {503, "store_unavailable"},
+		tokenstorev1.Reason_REASON_UNSPECIFIED:            {500, "internal_error"},
+		tokenstorev1.Reason_REASON_INVALID_ARGUMENT:       {400, "invalid_request"},
+		tokenstorev1.Reason_REASON_UNAUTHENTICATED:        {503, "store_unavailable"},
+		tokenstorev1.Reason_REASON_TOKEN_NOT_FOUND:        {404, "not_found"},
+		tokenstorev1.Reason_REASON_UPSTREAM_NOT_FOUND:     {404, "not_found"},
+		tokenstorev1.Reason_REASON_ALREADY_EXISTS:         {409, "conflict"},
+		tokenstorev1.Reason_REASON_ALIAS_TAKEN:            {409, "conflict"},
+		tokenstorev1.Reason_REASON_VERSION_CONFLICT:       {412, "conflict"},
+		tokenstorev1.Reason_REASON_NO_TOKENS:              {503, "no_tokens"},
+		tokenstorev1.Reason_REASON_NO_TOKEN_AVAILABLE:     {429, "no_token_available"},
+		tokenstorev1.Reason_REASON_STORE_UNAVAILABLE:      {503, "store_unavailable"},
+		tokenstorev1.Reason_REASON_UPSTREAM_IN_USE:        {409, "conflict"},
+		tokenstorev1.Reason_REASON_UPSTREAM_FAILING:       {503, "request_failed"},
+		tokenstorev1.Reason_REASON_ROUTE_NOT_FOUND:        {404, "not_found"},
+		tokenstorev1.Reason_REASON_NOTIFICATION_NOT_FOUND: {404, "not_found"},
+		tokenstorev1.Reason_REASON_RESPONSE_NOT_FOUND:     {404, "not_found"},
+		tokenstorev1.Reason_REASON_RESPONSE_TOO_LARGE:     {400, "invalid_request"},
+		tokenstorev1.Reason_REASON_KEY_NOT_FOUND:          {404, "not_found"},
+		tokenstorev1.Reason_REASON_KEY_LIMITED:            {429, "rate_limit_exceeded"},
+		tokenstorev1.Reason_REASON_KEY_SPENT:              {429, "insufficient_quota"},
+		tokenstorev1.Reason_REASON_KEY_UNUSABLE:           {401, "unauthorized"},
+		tokenstorev1.Reason_REASON_PERMISSION_DENIED:      {503, "store_unavailable"},
 	}
 	for number := range tokenstorev1.Reason_name {
 		reason := tokenstorev1.Reason(number)

@@ -62,6 +62,15 @@ const (
 	priceList = `{"prices":[` + handPrice + `,` + importedPrice + `],"built_in":[{"match":"gpt-5","input_per_million":"1.25"}],"version":4}`
 )
 
+const (
+	aDestination = `{"id":"d1","name":"team","kind":"slack","disabled":false,"severity":"warning","alerts":["CarouselPoolDry"],"language":"en","recoveries":true,"masked_url":"https://hooks.example/…","chat":null,"mail":null,"version":1}`
+	// someNotifications have one of each.
+	someNotifications = `{"destinations":[` + aDestination + `,{"id":"d2","name":"us","kind":"mail","severity":"info","alerts":[],"mail":{"server":"mail.example.com:587","to":["ops@example.com"]}}],` +
+		`"alerts":[{"name":"CarouselPoolDry","severity":"critical","labels":{"upstream":"cursor"},"summary":"No token of upstream cursor can serve.","since":"2026-11-22T11:00:00Z","fired_at":"2026-11-22T11:01:00Z","resolved_at":null,"silenced":false,"told":["d1"]}],` +
+		`"silences":[{"id":"s1","alert":null,"upstream":"cursor","until":"2026-11-22T14:00:00Z","comment":"we know"}],` +
+		`"deliveries":[{"id":"n1","destination_name":"team","at":"2026-11-22T11:01:00Z","attempt":1,"outcome":"failed","detail":"it answered 503","firing":1,"resolved":0,"alerts":["CarouselPoolDry"]}],"alert_names":["CarouselPoolDry"]}`
+)
+
 const someUse = `{"from":"2026-11-01T00:00:00Z","to":"2026-11-03T00:00:00Z","rows":[
  {"key":"k1","key_name":"team \u001b[31m","time":"2026-11-01T00:00:00Z","requests":4,"failures":1,"prompt_tokens":100,"completion_tokens":50,"cost_usd":"1.250000000001","unpriced_requests":2},
  {"key":"admin","key_name":"","time":"2026-11-02T00:00:00Z","requests":7,"failures":0,"prompt_tokens":9,"completion_tokens":8,"cost_usd":"0.00","unpriced_requests":0}],
@@ -153,7 +162,15 @@ func newAPI(t *testing.T) *api {
 		"GET /settings/changes":  `{"changes":[{"name":"max_attempts","at":"2026-11-22T11:00:00Z","actor":"api 10.0.0.1","previous":"5","previous_default":false}]}`,
 		"GET /stats?from=2026-11-21T12%3A00%3A00Z&step=1h": `{"buckets":[{"start":"2026-11-22T11:00:00Z","requests":60,"failures":2,"prompt_tokens":100,"completion_tokens":50,"cache_read_tokens":40,
 			"total_p50_ms":1200,"total_p95_ms":3400,"first_byte_p50_ms":150,"first_byte_p95_ms":null}]}`,
-		"POST /alarms/acknowledge": "",
+		"POST /alarms/acknowledge":                 "",
+		"GET /notifications":                       someNotifications,
+		"POST /notifications/destinations":         aDestination,
+		"PATCH /notifications/destinations/d1":     aDestination,
+		"DELETE /notifications/destinations/d1":    "",
+		"POST /notifications/destinations/d1/test": `{"id":"n1","destination_name":"team","outcome":"delivered","detail":null}`,
+		"POST /notifications/destinations/d2/test": `{"id":"n1","destination_name":"mail","outcome":"given_up","detail":"it answered 404:"}`,
+		"POST /notifications/silences":             `{"id":"s1","alert":"CarouselPoolDry","upstream":null,"until":"2026-11-22T14:00:00Z","comment":""}`,
+		"DELETE /notifications/silences/s1":        "",
 		"GET /fleet": `{"total_requests":1000,"active_requests":2,"replicas":[{"name":"g1","version":"1.2.3","started_at":"2026-11-22T11:00:00Z","requests":600,"active":2,"log":{"pending":5,"dropped":1}}],
 			"pools":[{"upstream":"cursor","ready":3,"parked":1,"causes":[{"class":"upstream","model":"","since":"2026-11-22T11:58:00Z"}]}],"warnings":[{"kind":"memory","text":"Redis is nearly full"}]}`,
 		"GET /audit?limit=50": `{"entries":[{"at":"2026-11-22T11:00:00Z","action":"token deleted","actor":"api","remote_ip":"10.0.0.1","request_id":"q1","details":{"token_id":"t1","alias":"work"},"undoable":true}],"next":""}`,
@@ -332,6 +349,18 @@ func TestCommands(t *testing.T) {
 		{args: "logs show r1", asked: "GET /logs/r1", shows: []string{"r1", "attempt 1    Authorization  (not kept)", "answer to 1  Retry-After    60", "curl\ufffd[31m/8", "estimated", "spare", "limit: one model", "cooling for gpt-4o until in 5m", "parked (undone)", "token_may_cool", "200 ERROR_RATE_LIMITED (model) slow", "success", "\nHello\n"}},
 		{args: "models", asked: "GET /models", shows: []string{"gpt-4o", "~0", "3 cooling, 1 fail alike: upstream, gone: there is no such upstream", "in 30s", "of an earlier version"}},
 		{args: "models --search gpt --unserved", asked: "GET /models?q=gpt&unserved=true", shows: []string{"MODEL"}},
+		{args: "notifications list", asked: "GET /notifications", shows: []string{"d1", "team", "slack", "https://hooks.example/…", "warning", "enabled", "ops@example.com by mail.example.com:587", "CarouselPoolDry"}},
+		{args: "notifications alerts", asked: "GET /notifications", shows: []string{"CarouselPoolDry", "cursor", "critical", "fires", "1h ago", "No token"}},
+		{args: "notifications deliveries", asked: "GET /notifications", shows: []string{"team", "failed", "it answered 503", "CarouselPoolDry"}},
+		{args: "notifications silences", asked: "GET /notifications", shows: []string{"s1", "any", "cursor", "in 2h", "we know"}},
+		{args: "notifications add slack team --webhook-file - --severity warning", stdin: "https://hooks.example/secret\n", asked: `POST /notifications/destinations {"kind":"slack","name":"team","severity":"warning","url":"https://hooks.example/secret"}`, shows: []string{"team is told from now on"}},
+		{args: "notifications add mail us --server m:25 --to a@b.example --to c@d.example --alert CarouselPoolDry --recoveries=false", asked: `POST /notifications/destinations {"alerts":["CarouselPoolDry"],"kind":"mail","mail":{"server":"m:25","to":["a@b.example","c@d.example"]},"name":"us","recoveries":false}`, shows: []string{"test d1"}},
+		{args: "notifications set d1 --disabled --secret-file -", asked: `PATCH /notifications/destinations/d1 {"disabled":true,"secret":""}`, shows: []string{"team is changed"}},
+		{args: "notifications delete d1", asked: "DELETE /notifications/destinations/d1", shows: []string{"d1 deleted"}},
+		{args: "notifications test d1", asked: "POST /notifications/destinations/d1/test", shows: []string{"team: delivered"}},
+		{args: "notifications test d2", asked: "POST /notifications/destinations/d2/test", shows: []string{"mail: given_up"}, rejects: "mail was not told: it answered 404:\n"},
+		{args: "notifications silence --for 2h --alert CarouselPoolDry", asked: `POST /notifications/silences {"alert":"CarouselPoolDry","comment":"","until":"2026-11-22T14:00:00Z","upstream":""}`, shows: []string{"s1 silences until"}},
+		{args: "notifications unsilence s1", asked: "DELETE /notifications/silences/s1", shows: []string{"s1 ended"}},
 		{args: "acknowledge cursor upstream gpt-4o", asked: `POST /alarms/acknowledge {"class":"upstream","model":"gpt-4o","upstream":"cursor"}`, shows: []string{"acknowledged: upstream of cursor"}},
 		{args: "explain gpt-4o", asked: "GET /explain?model=gpt-4o", shows: []string{"gpt-4o goes by no route.", "cooling for 30s", "is chosen next"}},
 		{args: "explain m --key k1", asked: "GET /explain?key=k1&model=m", shows: []string{"the key has expired"}},

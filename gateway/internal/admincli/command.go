@@ -39,7 +39,7 @@ func (s *session) admin() *cobra.Command {
 	admin := group(
 		"admin", "Manage tokens, keys, upstreams, settings and the log of a running gateway",
 		s.tokens(), s.login(), s.logins(), s.quotas(), s.keys(), s.upstreams(), s.routes(), s.prices(), s.settings(),
-		s.logs(), s.usage(), s.models(), s.explain(), s.stats(), s.fleet(), s.acknowledge(), s.audit(), s.pages(), s.files(), s.backup(), s.restore(), s.moveIn(), s.moveOut(), s.try(), s.connectClient(),
+		s.logs(), s.usage(), s.models(), s.explain(), s.stats(), s.fleet(), s.acknowledge(), s.notifications(), s.audit(), s.pages(), s.files(), s.backup(), s.restore(), s.moveIn(), s.moveOut(), s.try(), s.connectClient(),
 	)
 	admin.Long = adminLong
 	admin.Example = examples("tokens list --state parked", "keys create --name CI --expires 90d", "logs list --from 1h --status failure -o csv")

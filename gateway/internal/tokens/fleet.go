@@ -33,6 +33,10 @@ type Pulse struct {
 	Requests uint64
 	Active   uint32
 	Log      LogCounts
+	// NearBudgets are the client keys that are near the end of a budget.
+	NearBudgets []*tokenstorev1.NearBudget
+	// Degraded is how long it has served without a tokenstore.
+	Degraded time.Duration
 }
 
 // Chats are the chat requests of all gateways.
@@ -169,7 +173,7 @@ func (f *Fleet) beat(ctx context.Context) error {
 	answer, err := f.client.Beat(ctx, &tokenstorev1.BeatRequest{
 		Replica: f.replica, Version: f.version, StartedAt: timestamppb.New(f.started), Requests: said.Requests, Active: said.Active,
 		LogAccepted: said.Log.Accepted, LogPending: said.Log.Pending, LogDropped: said.Log.Dropped,
-		GivenUp: f.unsaid,
+		GivenUp: f.unsaid, NearBudgets: said.NearBudgets, DegradedMs: uint64(said.Degraded.Milliseconds()), //nolint:gosec // not negative
 	})
 	if err != nil {
 		return err

@@ -85,7 +85,8 @@ func beating(t *testing.T, test func(t *testing.T, store *fakeFleet, fleet *Flee
 func TestFleetBeatsOnceASecond(t *testing.T) {
 	beating(t, func(t *testing.T, store *fakeFleet, fleet *Fleet, count func(Pulse)) {
 		synctest.Wait()
-		count(Pulse{Requests: 7, Active: 2, Log: LogCounts{Accepted: 6, Pending: 3, Dropped: 1}})
+		near := []*tokenstorev1.NearBudget{{Period: "day", Unit: "usd", Keys: 2}}
+		count(Pulse{Requests: 7, Active: 2, Log: LogCounts{Accepted: 6, Pending: 3, Dropped: 1}, NearBudgets: near, Degraded: 1500 * time.Millisecond})
 		time.Sleep(3*time.Second + time.Millisecond)
 		synctest.Wait()
 		said := store.said()
@@ -94,6 +95,7 @@ func TestFleetBeatsOnceASecond(t *testing.T) {
 		}
 		want := &tokenstorev1.BeatRequest{
 			Replica: "g1", Version: "1.2.3", StartedAt: said[0].GetStartedAt(), Requests: 7, Active: 2, LogAccepted: 6, LogPending: 3, LogDropped: 1,
+			NearBudgets: near, DegradedMs: 1500,
 		}
 		if !proto.Equal(said[3], want) || said[0].GetStartedAt() == nil {
 			t.Errorf("said %v", said[3])

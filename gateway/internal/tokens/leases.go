@@ -241,6 +241,9 @@ type Outage struct {
 // reserve.
 func (l *Leases) Outage() *Outage { return l.reserve.present() }
 
+// ServedAlone returns how long the reserve has served in outages that are over.
+func (l *Leases) ServedAlone() time.Duration { return l.reserve.alone() }
+
 // Degraded tells since when the store is away and until when the reserve may serve;
 // ok is false while all is well, or where there is no reserve.
 func (l *Leases) Degraded() (since, until time.Time, ok bool) {

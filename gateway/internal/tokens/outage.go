@@ -43,7 +43,7 @@ func (r *reserve) end() {
 	if over == nil {
 		return
 	}
-	r.outage = nil
+	r.outage, r.spent = nil, r.spent+time.Since(over.since)
 	r.away = make(chan struct{})
 	r.queue = nil // they hear it by over
 	close(over.over)
@@ -74,6 +74,13 @@ func (r *reserve) present() *Outage {
 		}
 	}
 	return &Outage{Since: r.outage.since, Until: r.until, Upstreams: slices.Sorted(maps.Keys(upstreams))}
+}
+
+// alone returns how long the reserve has served in outages that are over.
+func (r *reserve) alone() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.spent
 }
 
 // hear implements sessionReserve. That the store says something of the reserve shows

@@ -53,6 +53,8 @@ type reserve struct {
 	// begins.
 	outage *outage
 	away   chan struct{}
+	// spent is how long all outages have lasted that are over.
+	spent time.Duration
 	// asked is when the reservation that is under way was sent; zero: none is.
 	asked time.Time
 	// said is when the last one was sent; urgent: the next one can't wait.

@@ -254,6 +254,9 @@ func TestReserveIsReconciled(t *testing.T) {
 		if _, _, degraded := r.Degraded(); degraded {
 			t.Error("still degraded")
 		}
+		if r.ServedAlone() <= 0 {
+			t.Error("the time of the outage is not counted")
+		}
 		r.Settle(running, lease.Outcome{})
 		m = last.said(2 * reserveEvery)
 		if uses := m.GetReserveReports(); len(uses) != 1 || uses[0].GetNumber() != 3 {

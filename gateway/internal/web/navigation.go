@@ -41,6 +41,7 @@ var places = []place{
 	{Name: "activity", Href: "/admin/activity", Icon: "clock"},
 	{Name: "settings", Href: "/admin/settings", Icon: "sliders", Tabs: []tab{
 		{Section: "settings", Text: "settings", Href: "/admin/settings"},
+		{Section: "notifications", Text: "notifications", Href: "/admin/notifications"},
 		{Section: "backup", Text: "backup", Href: "/admin/backup"},
 		{Section: "tokenfiles", Text: "tokenfiles", Href: "/admin/token-files", Group: "compatibility"},
 		{Section: "pages", Text: "pages", Href: "/admin/pages"},

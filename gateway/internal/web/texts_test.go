@@ -83,6 +83,8 @@ func TestTextsThatAreUsed(t *testing.T) {
 		"restore_action.", "backup_kind.", "key_state.", "key_done.", "key_keep.", "key_unit.", "key_period.", "limit.", "connect_note.",
 		"home.able_", "home.stuck_", "need.", "need_one.", "need_at.", "need_help.", "need_action.",
 		"js.move_", "activity.source.", "event.", "deed.", "subject.", "field.",
+		"alert.", "alert_state.", "severity.", "destination_kind.", "destination_help.", "destination_secret.", "mail_security.", "message_language.",
+		"silence_length.", "delivery_outcome.",
 		"chip.", "kit_state.", "kit.wrong", "test_advice.", "coming.", "budget_period.", "column.", "fill.",
 	}
 	for key := range catalogue {

@@ -88,6 +88,8 @@ type Deps struct {
 	Logins   Logins
 	Tests    *tokentest.Desk
 	Prices   Prices
+	// Notifications tell who is told of what is wrong.
+	Notifications Notifications
 	// News tells whether there is anything new for those who look at pages.
 	News News
 	// Backups and Uploads serve the page for backups.
@@ -189,6 +191,11 @@ func (s *Site) Routes(router gin.IRouter) {
 	site.POST("/prices/remove", s.removePrice)
 	site.POST("/prices/import", s.previewPrices)
 	site.POST("/prices/apply", s.applyPrices)
+	site.POST("/notifications/edit", s.saveDestination)
+	site.POST("/notifications/delete", s.deleteDestination)
+	site.POST("/notifications/test", s.testDestination)
+	site.POST("/notifications/silence", s.createSilence)
+	site.POST("/notifications/unsilence", s.deleteSilence)
 	site.POST("/backup/make", s.makeBackup)
 	site.POST("/backup/plan", s.planRestore)
 	site.POST("/backup/apply", s.applyRestore)
@@ -200,39 +207,41 @@ func (s *Site) Routes(router gin.IRouter) {
 	site.POST("/keys/:id/restore", s.restoreKey)
 
 	for path, page := range map[string]gin.HandlerFunc{
-		"":               func(c *gin.Context) { seeOther(c, "/admin/") },
-		"/alarms":        func(c *gin.Context) { seeOther(c, "/admin/") }, // Home has them
-		"/":              s.page(overviewPage),
-		"/tokens":        s.page(tokensPage),
-		"/tokens/:id":    s.page(tokenPage),
-		"/logins/:id":    s.page(upstreamLoginPage),
-		"/keys":          s.page(keysPage),
-		"/keys/new":      s.page(newKeyPage),
-		"/keys/:id":      s.page(keyPage),
-		"/quotas":        s.page(quotasPage),
-		"/token-files":   s.page(tokenFilesPage),
-		"/move-in":       s.page(moveInPage),
-		"/logs":          s.page(logsPage),
-		"/logs/:id":      s.page(logEntryPage),
-		"/activity":      s.page(activityPage),
-		"/activity/undo": s.page(undoPage),
-		"/activity/:id":  s.page(changePage),
-		"/usage":         s.page(usePage),
-		"/usage/left":    s.page(leftPage),
-		"/prices":        s.page(pricesPage),
-		"/prices/edit":   s.page(pricePage),
-		"/prices/import": s.page(priceImportPage),
-		"/settings":      s.page(settingsPage),
-		"/backup":        s.page(backupPage),
-		"/pages":         s.page(contentsPage),
-		"/upstreams":     s.page(upstreamsPage),
-		"/routes":        s.page(routesPage),
-		"/routes/edit":   s.page(routePage),
-		"/models":        s.page(modelsPage),
-		"/why":           s.page(whyPage),
-		"/try":           s.page(tryPage),
-		"/search":        s.page(searchPage),
-		"/kit":           s.page(kitPage),
+		"":                    func(c *gin.Context) { seeOther(c, "/admin/") },
+		"/alarms":             func(c *gin.Context) { seeOther(c, "/admin/") }, // Home has them
+		"/":                   s.page(overviewPage),
+		"/tokens":             s.page(tokensPage),
+		"/tokens/:id":         s.page(tokenPage),
+		"/logins/:id":         s.page(upstreamLoginPage),
+		"/keys":               s.page(keysPage),
+		"/keys/new":           s.page(newKeyPage),
+		"/keys/:id":           s.page(keyPage),
+		"/quotas":             s.page(quotasPage),
+		"/token-files":        s.page(tokenFilesPage),
+		"/move-in":            s.page(moveInPage),
+		"/logs":               s.page(logsPage),
+		"/logs/:id":           s.page(logEntryPage),
+		"/activity":           s.page(activityPage),
+		"/activity/undo":      s.page(undoPage),
+		"/activity/:id":       s.page(changePage),
+		"/usage":              s.page(usePage),
+		"/usage/left":         s.page(leftPage),
+		"/prices":             s.page(pricesPage),
+		"/prices/edit":        s.page(pricePage),
+		"/prices/import":      s.page(priceImportPage),
+		"/settings":           s.page(settingsPage),
+		"/backup":             s.page(backupPage),
+		"/pages":              s.page(contentsPage),
+		"/upstreams":          s.page(upstreamsPage),
+		"/routes":             s.page(routesPage),
+		"/routes/edit":        s.page(routePage),
+		"/models":             s.page(modelsPage),
+		"/why":                s.page(whyPage),
+		"/try":                s.page(tryPage),
+		"/search":             s.page(searchPage),
+		"/kit":                s.page(kitPage),
+		"/notifications":      s.page(notificationsPage),
+		"/notifications/edit": s.page(destinationPage),
 	} {
 		site.Match(read, path, page)
 	}

@@ -277,6 +277,9 @@ func full() *store {
 		&tokenstorev1.UpdateKeyResponse{Key: hostileKey}, &tokenstorev1.DeleteKeyResponse{}, &tokenstorev1.RestoreKeyResponse{Key: hostileKey},
 		&tokenstorev1.QueryResponse{Entries: []*tokenstorev1.LogEntry{entry}, NextCursor: "more", Total: 70, Newest: "n1"},
 		&tokenstorev1.SummarizeResponse{Buckets: []*tokenstorev1.LogBucket{bucket, {Start: moment}, bucket}},
+		someNotifications(), &tokenstorev1.PutDestinationResponse{Destination: &tokenstorev1.Destination{Id: "d1", Name: "team", Kind: "slack"}}, &tokenstorev1.DeleteDestinationResponse{},
+		&tokenstorev1.TestDestinationResponse{Delivery: &tokenstorev1.Delivery{DestinationName: hostile, Outcome: "given_up", Detail: hostile}},
+		&tokenstorev1.CreateSilenceResponse{Silence: &tokenstorev1.Silence{Id: "s1"}}, &tokenstorev1.DeleteSilenceResponse{},
 		setPrices(), &tokenstorev1.PutPricesResponse{Prices: &tokenstorev1.Prices{Version: 8}},
 	}}
 }
@@ -329,7 +332,7 @@ func newSite(t *testing.T, s *store) *site {
 			}
 			return nil
 		}},
-		Tokens: s, Config: s, Logs: s, Audit: s, Logins: s, Prices: s, Backups: &s.desk, Uploads: backup.NewUploads(), News: s, TracePage: s.tracePage, Models: models, Servable: func() []chat.Model { return models()[1:3] }, Version: "1.2.3",
+		Tokens: s, Config: s, Logs: s, Audit: s, Logins: s, Prices: s, Notifications: s, Backups: &s.desk, Uploads: backup.NewUploads(), News: s, TracePage: s.tracePage, Models: models, Servable: func() []chat.Model { return models()[1:3] }, Version: "1.2.3",
 		Degraded: func() (time.Time, time.Time, bool) { return moment.AsTime(), moment.AsTime(), s.degraded },
 		Leases:   s, Prospects: prospects, Listed: models, Dialects: []string{"openai", "anthropic"},
 		Keys: keyService{s}, Usage: usageService{s}, KeyHolder: keyHolder, Tests: testDesk(),

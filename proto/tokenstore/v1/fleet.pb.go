@@ -39,7 +39,11 @@ type BeatRequest struct {
 	LogDropped  uint64 `protobuf:"varint,8,opt,name=log_dropped,json=logDropped,proto3" json:"log_dropped,omitempty"`
 	// Ids of calls whose results have come to this gateway, and whose answer it does not keep
 	// open: whoever does gives it up. At most 64, of 64 bytes each; what is more is left out.
-	GivenUp       []string `protobuf:"bytes,9,rep,name=given_up,json=givenUp,proto3" json:"given_up,omitempty"`
+	GivenUp []string `protobuf:"bytes,9,rep,name=given_up,json=givenUp,proto3" json:"given_up,omitempty"`
+	// Client keys, used within the last minute, that have used up 80 % of a budget; at most 12.
+	NearBudgets []*NearBudget `protobuf:"bytes,10,rep,name=near_budgets,json=nearBudgets,proto3" json:"near_budgets,omitempty"`
+	// How long this replica has served without a tokenstore since its start, in milliseconds.
+	DegradedMs    uint64 `protobuf:"varint,11,opt,name=degraded_ms,json=degradedMs,proto3" json:"degraded_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -137,6 +141,83 @@ func (x *BeatRequest) GetGivenUp() []string {
 	return nil
 }
 
+func (x *BeatRequest) GetNearBudgets() []*NearBudget {
+	if x != nil {
+		return x.NearBudgets
+	}
+	return nil
+}
+
+func (x *BeatRequest) GetDegradedMs() uint64 {
+	if x != nil {
+		return x.DegradedMs
+	}
+	return 0
+}
+
+// NearBudget counts client keys that are near the end of a budget.
+type NearBudget struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// day, week, month or total.
+	Period string `protobuf:"bytes,1,opt,name=period,proto3" json:"period,omitempty"`
+	// requests, tokens or usd.
+	Unit          string `protobuf:"bytes,2,opt,name=unit,proto3" json:"unit,omitempty"`
+	Keys          uint32 `protobuf:"varint,3,opt,name=keys,proto3" json:"keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NearBudget) Reset() {
+	*x = NearBudget{}
+	mi := &file_tokenstore_v1_fleet_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NearBudget) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NearBudget) ProtoMessage() {}
+
+func (x *NearBudget) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_fleet_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NearBudget.ProtoReflect.Descriptor instead.
+func (*NearBudget) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_fleet_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *NearBudget) GetPeriod() string {
+	if x != nil {
+		return x.Period
+	}
+	return ""
+}
+
+func (x *NearBudget) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *NearBudget) GetKeys() uint32 {
+	if x != nil {
+		return x.Keys
+	}
+	return 0
+}
+
 type BeatResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Chat requests that all gateways have ever counted.
@@ -158,7 +239,7 @@ type BeatResponse struct {
 
 func (x *BeatResponse) Reset() {
 	*x = BeatResponse{}
-	mi := &file_tokenstore_v1_fleet_proto_msgTypes[1]
+	mi := &file_tokenstore_v1_fleet_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -170,7 +251,7 @@ func (x *BeatResponse) String() string {
 func (*BeatResponse) ProtoMessage() {}
 
 func (x *BeatResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_fleet_proto_msgTypes[1]
+	mi := &file_tokenstore_v1_fleet_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -183,7 +264,7 @@ func (x *BeatResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeatResponse.ProtoReflect.Descriptor instead.
 func (*BeatResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_fleet_proto_rawDescGZIP(), []int{1}
+	return file_tokenstore_v1_fleet_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *BeatResponse) GetTotalRequests() uint64 {
@@ -247,7 +328,7 @@ type StoreWarning struct {
 
 func (x *StoreWarning) Reset() {
 	*x = StoreWarning{}
-	mi := &file_tokenstore_v1_fleet_proto_msgTypes[2]
+	mi := &file_tokenstore_v1_fleet_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -259,7 +340,7 @@ func (x *StoreWarning) String() string {
 func (*StoreWarning) ProtoMessage() {}
 
 func (x *StoreWarning) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_fleet_proto_msgTypes[2]
+	mi := &file_tokenstore_v1_fleet_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -272,7 +353,7 @@ func (x *StoreWarning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreWarning.ProtoReflect.Descriptor instead.
 func (*StoreWarning) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_fleet_proto_rawDescGZIP(), []int{2}
+	return file_tokenstore_v1_fleet_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *StoreWarning) GetKind() string {
@@ -300,7 +381,7 @@ type Stocked struct {
 
 func (x *Stocked) Reset() {
 	*x = Stocked{}
-	mi := &file_tokenstore_v1_fleet_proto_msgTypes[3]
+	mi := &file_tokenstore_v1_fleet_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -312,7 +393,7 @@ func (x *Stocked) String() string {
 func (*Stocked) ProtoMessage() {}
 
 func (x *Stocked) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_fleet_proto_msgTypes[3]
+	mi := &file_tokenstore_v1_fleet_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -325,7 +406,7 @@ func (x *Stocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stocked.ProtoReflect.Descriptor instead.
 func (*Stocked) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_fleet_proto_rawDescGZIP(), []int{3}
+	return file_tokenstore_v1_fleet_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Stocked) GetUpstreams() []string {
@@ -345,13 +426,15 @@ type Replica struct {
 	LogAccepted   uint64                 `protobuf:"varint,6,opt,name=log_accepted,json=logAccepted,proto3" json:"log_accepted,omitempty"`
 	LogPending    uint64                 `protobuf:"varint,7,opt,name=log_pending,json=logPending,proto3" json:"log_pending,omitempty"`
 	LogDropped    uint64                 `protobuf:"varint,8,opt,name=log_dropped,json=logDropped,proto3" json:"log_dropped,omitempty"`
+	NearBudgets   []*NearBudget          `protobuf:"bytes,9,rep,name=near_budgets,json=nearBudgets,proto3" json:"near_budgets,omitempty"`
+	DegradedMs    uint64                 `protobuf:"varint,10,opt,name=degraded_ms,json=degradedMs,proto3" json:"degraded_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_tokenstore_v1_fleet_proto_msgTypes[4]
+	mi := &file_tokenstore_v1_fleet_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -363,7 +446,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_fleet_proto_msgTypes[4]
+	mi := &file_tokenstore_v1_fleet_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -376,7 +459,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_fleet_proto_rawDescGZIP(), []int{4}
+	return file_tokenstore_v1_fleet_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Replica) GetName() string {
@@ -435,11 +518,25 @@ func (x *Replica) GetLogDropped() uint64 {
 	return 0
 }
 
+func (x *Replica) GetNearBudgets() []*NearBudget {
+	if x != nil {
+		return x.NearBudgets
+	}
+	return nil
+}
+
+func (x *Replica) GetDegradedMs() uint64 {
+	if x != nil {
+		return x.DegradedMs
+	}
+	return 0
+}
+
 var File_tokenstore_v1_fleet_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_fleet_proto_rawDesc = "" +
 	"\n" +
-	"\x19tokenstore/v1/fleet.proto\x12\rtokenstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x02\n" +
+	"\x19tokenstore/v1/fleet.proto\x12\rtokenstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8f\x03\n" +
 	"\vBeatRequest\x12\x18\n" +
 	"\areplica\x18\x01 \x01(\tR\areplica\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x129\n" +
@@ -452,7 +549,16 @@ const file_tokenstore_v1_fleet_proto_rawDesc = "" +
 	"logPending\x12\x1f\n" +
 	"\vlog_dropped\x18\b \x01(\x04R\n" +
 	"logDropped\x12\x19\n" +
-	"\bgiven_up\x18\t \x03(\tR\agivenUp\"\xd3\x02\n" +
+	"\bgiven_up\x18\t \x03(\tR\agivenUp\x12<\n" +
+	"\fnear_budgets\x18\n" +
+	" \x03(\v2\x19.tokenstore.v1.NearBudgetR\vnearBudgets\x12\x1f\n" +
+	"\vdegraded_ms\x18\v \x01(\x04R\n" +
+	"degradedMs\"L\n" +
+	"\n" +
+	"NearBudget\x12\x16\n" +
+	"\x06period\x18\x01 \x01(\tR\x06period\x12\x12\n" +
+	"\x04unit\x18\x02 \x01(\tR\x04unit\x12\x12\n" +
+	"\x04keys\x18\x03 \x01(\rR\x04keys\"\xd3\x02\n" +
 	"\fBeatResponse\x12%\n" +
 	"\x0etotal_requests\x18\x01 \x01(\x04R\rtotalRequests\x12'\n" +
 	"\x0factive_requests\x18\x02 \x01(\x04R\x0eactiveRequests\x129\n" +
@@ -466,7 +572,7 @@ const file_tokenstore_v1_fleet_proto_rawDesc = "" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"'\n" +
 	"\aStocked\x12\x1c\n" +
-	"\tupstreams\x18\x01 \x03(\tR\tupstreams\"\x8b\x02\n" +
+	"\tupstreams\x18\x01 \x03(\tR\tupstreams\"\xea\x02\n" +
 	"\aReplica\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x129\n" +
@@ -478,7 +584,11 @@ const file_tokenstore_v1_fleet_proto_rawDesc = "" +
 	"\vlog_pending\x18\a \x01(\x04R\n" +
 	"logPending\x12\x1f\n" +
 	"\vlog_dropped\x18\b \x01(\x04R\n" +
-	"logDropped2O\n" +
+	"logDropped\x12<\n" +
+	"\fnear_budgets\x18\t \x03(\v2\x19.tokenstore.v1.NearBudgetR\vnearBudgets\x12\x1f\n" +
+	"\vdegraded_ms\x18\n" +
+	" \x01(\x04R\n" +
+	"degradedMs2O\n" +
 	"\fFleetService\x12?\n" +
 	"\x04Beat\x12\x1a.tokenstore.v1.BeatRequest\x1a\x1b.tokenstore.v1.BeatResponseB4Z2carousel.internal/proto/tokenstore/v1;tokenstorev1b\x06proto3"
 
@@ -494,29 +604,32 @@ func file_tokenstore_v1_fleet_proto_rawDescGZIP() []byte {
 	return file_tokenstore_v1_fleet_proto_rawDescData
 }
 
-var file_tokenstore_v1_fleet_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_tokenstore_v1_fleet_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_tokenstore_v1_fleet_proto_goTypes = []any{
 	(*BeatRequest)(nil),           // 0: tokenstore.v1.BeatRequest
-	(*BeatResponse)(nil),          // 1: tokenstore.v1.BeatResponse
-	(*StoreWarning)(nil),          // 2: tokenstore.v1.StoreWarning
-	(*Stocked)(nil),               // 3: tokenstore.v1.Stocked
-	(*Replica)(nil),               // 4: tokenstore.v1.Replica
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(*NearBudget)(nil),            // 1: tokenstore.v1.NearBudget
+	(*BeatResponse)(nil),          // 2: tokenstore.v1.BeatResponse
+	(*StoreWarning)(nil),          // 3: tokenstore.v1.StoreWarning
+	(*Stocked)(nil),               // 4: tokenstore.v1.Stocked
+	(*Replica)(nil),               // 5: tokenstore.v1.Replica
+	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
 }
 var file_tokenstore_v1_fleet_proto_depIdxs = []int32{
-	5, // 0: tokenstore.v1.BeatRequest.started_at:type_name -> google.protobuf.Timestamp
-	5, // 1: tokenstore.v1.BeatResponse.started_at:type_name -> google.protobuf.Timestamp
-	4, // 2: tokenstore.v1.BeatResponse.replicas:type_name -> tokenstore.v1.Replica
-	3, // 3: tokenstore.v1.BeatResponse.stocked:type_name -> tokenstore.v1.Stocked
-	2, // 4: tokenstore.v1.BeatResponse.warnings:type_name -> tokenstore.v1.StoreWarning
-	5, // 5: tokenstore.v1.Replica.started_at:type_name -> google.protobuf.Timestamp
-	0, // 6: tokenstore.v1.FleetService.Beat:input_type -> tokenstore.v1.BeatRequest
-	1, // 7: tokenstore.v1.FleetService.Beat:output_type -> tokenstore.v1.BeatResponse
-	7, // [7:8] is the sub-list for method output_type
-	6, // [6:7] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	6, // 0: tokenstore.v1.BeatRequest.started_at:type_name -> google.protobuf.Timestamp
+	1, // 1: tokenstore.v1.BeatRequest.near_budgets:type_name -> tokenstore.v1.NearBudget
+	6, // 2: tokenstore.v1.BeatResponse.started_at:type_name -> google.protobuf.Timestamp
+	5, // 3: tokenstore.v1.BeatResponse.replicas:type_name -> tokenstore.v1.Replica
+	4, // 4: tokenstore.v1.BeatResponse.stocked:type_name -> tokenstore.v1.Stocked
+	3, // 5: tokenstore.v1.BeatResponse.warnings:type_name -> tokenstore.v1.StoreWarning
+	6, // 6: tokenstore.v1.Replica.started_at:type_name -> google.protobuf.Timestamp
+	1, // 7: tokenstore.v1.Replica.near_budgets:type_name -> tokenstore.v1.NearBudget
+	0, // 8: tokenstore.v1.FleetService.Beat:input_type -> tokenstore.v1.BeatRequest
+	2, // 9: tokenstore.v1.FleetService.Beat:output_type -> tokenstore.v1.BeatResponse
+	9, // [9:10] is the sub-list for method output_type
+	8, // [8:9] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_fleet_proto_init() }
@@ -530,7 +643,7 @@ func file_tokenstore_v1_fleet_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_fleet_proto_rawDesc), len(file_tokenstore_v1_fleet_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

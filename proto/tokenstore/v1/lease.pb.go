@@ -163,7 +163,8 @@ const (
 	// The key is disabled, expired or deleted.
 	Reason_REASON_KEY_UNUSABLE Reason = 19
 	// The caller's certificate has no right to the method.
-	Reason_REASON_PERMISSION_DENIED Reason = 20
+	Reason_REASON_PERMISSION_DENIED      Reason = 20
+	Reason_REASON_NOTIFICATION_NOT_FOUND Reason = 21
 )
 
 // Enum value maps for Reason.
@@ -190,29 +191,31 @@ var (
 		18: "REASON_KEY_SPENT",
 		19: "REASON_KEY_UNUSABLE",
 		20: "REASON_PERMISSION_DENIED",
+		21: "REASON_NOTIFICATION_NOT_FOUND",
 	}
 	Reason_value = map[string]int32{
-		"REASON_UNSPECIFIED":        0,
-		"REASON_INVALID_ARGUMENT":   1,
-		"REASON_UNAUTHENTICATED":    2,
-		"REASON_TOKEN_NOT_FOUND":    3,
-		"REASON_UPSTREAM_NOT_FOUND": 4,
-		"REASON_ALREADY_EXISTS":     5,
-		"REASON_ALIAS_TAKEN":        6,
-		"REASON_VERSION_CONFLICT":   7,
-		"REASON_NO_TOKENS":          8,
-		"REASON_NO_TOKEN_AVAILABLE": 9,
-		"REASON_STORE_UNAVAILABLE":  10,
-		"REASON_UPSTREAM_IN_USE":    11,
-		"REASON_UPSTREAM_FAILING":   12,
-		"REASON_ROUTE_NOT_FOUND":    13,
-		"REASON_RESPONSE_NOT_FOUND": 14,
-		"REASON_RESPONSE_TOO_LARGE": 15,
-		"REASON_KEY_NOT_FOUND":      16,
-		"REASON_KEY_LIMITED":        17,
-		"REASON_KEY_SPENT":          18,
-		"REASON_KEY_UNUSABLE":       19,
-		"REASON_PERMISSION_DENIED":  20,
+		"REASON_UNSPECIFIED":            0,
+		"REASON_INVALID_ARGUMENT":       1,
+		"REASON_UNAUTHENTICATED":        2,
+		"REASON_TOKEN_NOT_FOUND":        3,
+		"REASON_UPSTREAM_NOT_FOUND":     4,
+		"REASON_ALREADY_EXISTS":         5,
+		"REASON_ALIAS_TAKEN":            6,
+		"REASON_VERSION_CONFLICT":       7,
+		"REASON_NO_TOKENS":              8,
+		"REASON_NO_TOKEN_AVAILABLE":     9,
+		"REASON_STORE_UNAVAILABLE":      10,
+		"REASON_UPSTREAM_IN_USE":        11,
+		"REASON_UPSTREAM_FAILING":       12,
+		"REASON_ROUTE_NOT_FOUND":        13,
+		"REASON_RESPONSE_NOT_FOUND":     14,
+		"REASON_RESPONSE_TOO_LARGE":     15,
+		"REASON_KEY_NOT_FOUND":          16,
+		"REASON_KEY_LIMITED":            17,
+		"REASON_KEY_SPENT":              18,
+		"REASON_KEY_UNUSABLE":           19,
+		"REASON_PERMISSION_DENIED":      20,
+		"REASON_NOTIFICATION_NOT_FOUND": 21,
 	}
 )
 
@@ -1979,7 +1982,7 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x11OUTCOME_TRANSPORT\x10\f\x12\x15\n" +
 	"\x11OUTCOME_TRUNCATED\x10\r\x12\x12\n" +
 	"\x0eOUTCOME_REGION\x10\x0e\x12\x11\n" +
-	"\rOUTCOME_PROXY\x10\x0f*\xc9\x04\n" +
+	"\rOUTCOME_PROXY\x10\x0f*\xec\x04\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17REASON_INVALID_ARGUMENT\x10\x01\x12\x1a\n" +
@@ -2002,7 +2005,8 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x12REASON_KEY_LIMITED\x10\x11\x12\x14\n" +
 	"\x10REASON_KEY_SPENT\x10\x12\x12\x17\n" +
 	"\x13REASON_KEY_UNUSABLE\x10\x13\x12\x1c\n" +
-	"\x18REASON_PERMISSION_DENIED\x10\x142\xa6\x01\n" +
+	"\x18REASON_PERMISSION_DENIED\x10\x14\x12!\n" +
+	"\x1dREASON_NOTIFICATION_NOT_FOUND\x10\x152\xa6\x01\n" +
 	"\fLeaseService\x12L\n" +
 	"\aSession\x12\x1d.tokenstore.v1.SessionRequest\x1a\x1e.tokenstore.v1.SessionResponse(\x010\x01\x12H\n" +
 	"\aExplain\x12\x1d.tokenstore.v1.ExplainRequest\x1a\x1e.tokenstore.v1.ExplainResponseB4Z2carousel.internal/proto/tokenstore/v1;tokenstorev1b\x06proto3"

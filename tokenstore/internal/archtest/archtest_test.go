@@ -26,20 +26,24 @@ var allowed = map[string][]string{
 	"internal/metrics":      {},
 	"internal/testredis":    {},
 	"internal/usage":        {},
+	"internal/notify":       {},
 	"internal/archtest":     {},
 
 	// Redis, and what uses it.
-	"internal/redisstore": {"internal/clientkey", "internal/latency", "internal/leasing", "internal/logindex", "internal/seal", "internal/token", "internal/usage", "internal/ledger"},
-	"internal/config":     {"internal/genfile", "internal/redisstore", "internal/token"},
+	"internal/redisstore": {"internal/clientkey", "internal/latency", "internal/leasing", "internal/logindex", "internal/notify", "internal/seal", "internal/token", "internal/usage", "internal/ledger"},
+	"internal/config":     {"internal/genfile", "internal/notify", "internal/redisstore", "internal/token"},
 
 	"internal/tokenfile": {"internal/files", "internal/redisstore", "internal/token"},
 	"internal/backup":    {"internal/clientkey", "internal/redisstore", "internal/token"},
 
+	// What goes out.
+	"internal/courier": {"internal/notify"},
+
 	// The edge.
-	"internal/grpcapi": {"internal/backup", "internal/clientkey", "internal/files", "internal/leasing", "internal/redisstore", "internal/token", "internal/tokenfile", "internal/usage", "internal/ledger"},
+	"internal/grpcapi": {"internal/backup", "internal/clientkey", "internal/files", "internal/leasing", "internal/notify", "internal/redisstore", "internal/token", "internal/tokenfile", "internal/usage", "internal/ledger"},
 
 	"app": {
-		"internal/certificates", "internal/config", "internal/grpcapi", "internal/leasing", "internal/metrics", "internal/redisstore", "internal/seal", "internal/token", "internal/tokenfile",
+		"internal/certificates", "internal/config", "internal/courier", "internal/grpcapi", "internal/leasing", "internal/metrics", "internal/notify", "internal/redisstore", "internal/seal", "internal/token", "internal/tokenfile",
 	},
 	"cmd/tokenstore": {"app"},
 }
@@ -54,6 +58,7 @@ var caged = map[string][]string{
 	"google.golang.org/grpc":                    {"internal/grpcapi", "internal/metrics", "app"},
 	"github.com/klauspost/":                     {"internal/redisstore"},
 	"crypto/aes":                                {"internal/seal"},
+	"github.com/wneessen/":                      {"internal/courier"},
 	"carousel.internal/proto/freeport":          {"internal/testredis"},
 	"carousel.internal/proto/service/authority": {"internal/certificates"},
 	"carousel.internal/proto/service/certfile":  {"internal/config", "internal/grpcapi", "app"},

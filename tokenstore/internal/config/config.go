@@ -16,6 +16,7 @@ import (
 	"carousel.internal/proto/service/tracing"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/genfile"
+	"carousel.internal/tokenstore/internal/notify"
 	"carousel.internal/tokenstore/internal/redisstore"
 	"carousel.internal/tokenstore/internal/token"
 )
@@ -46,6 +47,7 @@ type Config struct {
 	TokenFiles      bool          `key:"token_files" doc:"Use the two token files. Without them several tokenstores need no folder in common."`
 	TokenFile       string        `key:"token_file" doc:"Token file of the upstream cursor. It is applied at start where it is new or has changed, and written when an admin writes it; its folder must be writable then."`
 	TokenListFile   string        `key:"token_list_file" doc:"Token list (token,checksum) of the same upstream, applied likewise. Once there is either file it is kept as a rendering of the pool."`
+	NotifyPatience  time.Duration `key:"notify_patience" doc:"How long anything that is wrong has to last, at most, until a destination of notifications is told; each alert has its own time, up to 15m."`
 	ShutdownGrace   time.Duration `key:"shutdown_grace" doc:"On shutdown: time that open calls get to end."`
 	logging.Options
 	tracing.Export
@@ -99,6 +101,7 @@ func Default() Config {
 		TokenFiles:              true,
 		TokenFile:               ".token",
 		TokenListFile:           ".token-list",
+		NotifyPatience:          notify.LongestHold,
 		ShutdownGrace:           10 * time.Second,
 		Options:                 logging.Default(),
 		Export:                  tracing.Default(),
@@ -248,6 +251,9 @@ func (c Config) Validate() error {
 	}
 	if c.ResponseStoreMB > maxResponseStore {
 		wrong("response_store_mb", "0 to %d wanted, not %d", maxResponseStore, c.ResponseStoreMB)
+	}
+	if c.NotifyPatience < 0 || c.NotifyPatience > notify.LongestHold {
+		wrong("notify_patience", "0s to %s wanted, not %s", notify.LongestHold, c.NotifyPatience)
 	}
 	if c.ShutdownGrace < 0 || c.ShutdownGrace > 10*time.Minute {
 		wrong("shutdown_grace", "0s to 10m wanted, not %s", c.ShutdownGrace)

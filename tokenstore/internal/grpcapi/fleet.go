@@ -28,6 +28,7 @@ func (s *FleetServer) Beat(ctx context.Context, request *tokenstorev1.BeatReques
 		Name: request.GetReplica(), Version: request.GetVersion(), StartedAt: request.GetStartedAt(),
 		Requests: request.GetRequests(), Active: request.GetActive(),
 		LogAccepted: request.GetLogAccepted(), LogPending: request.GetLogPending(), LogDropped: request.GetLogDropped(),
+		NearBudgets: request.GetNearBudgets(), DegradedMs: request.GetDegradedMs(),
 	}, request.GetGivenUp()...)
 	if err != nil {
 		return nil, err

@@ -73,6 +73,13 @@ var rights = map[string]role{
 
 	tokenstorev1.NewsService_GetVersions_FullMethodName: gateways | admins,
 
+	tokenstorev1.NotificationService_GetNotifications_FullMethodName:  gateways | admins,
+	tokenstorev1.NotificationService_PutDestination_FullMethodName:    gateways | admins,
+	tokenstorev1.NotificationService_DeleteDestination_FullMethodName: gateways | admins,
+	tokenstorev1.NotificationService_TestDestination_FullMethodName:   gateways | admins,
+	tokenstorev1.NotificationService_CreateSilence_FullMethodName:     gateways | admins,
+	tokenstorev1.NotificationService_DeleteSilence_FullMethodName:     gateways | admins,
+
 	tokenstorev1.PriceService_GetPrices_FullMethodName: gateways | admins,
 	tokenstorev1.PriceService_PutPrices_FullMethodName: gateways | admins,
 

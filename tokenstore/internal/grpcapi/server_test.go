@@ -27,6 +27,7 @@ import (
 	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/grpcapi"
+	"carousel.internal/tokenstore/internal/notify"
 	"carousel.internal/tokenstore/internal/redisstore"
 	"carousel.internal/tokenstore/internal/seal"
 	"carousel.internal/tokenstore/internal/testredis"
@@ -42,6 +43,7 @@ type service struct {
 	files    *tokenfile.Files
 	changes  *grpcapi.Changes
 	errands  *grpcapi.ErrandServer
+	notifier *notify.Notifier
 	stopping chan struct{}
 	log      *lockedText
 	conn     *grpc.ClientConn
@@ -105,6 +107,8 @@ func start(t *testing.T, client redis.UniversalClient) *service {
 	config.SetWatch(time.Hour, testredis.Timeout) // what is seen, somebody has told of
 	tokenstorev1.RegisterConfigServiceServer(server, config)
 	tokenstorev1.RegisterResponseServiceServer(server, grpcapi.NewResponseServer(s.store))
+	s.notifier = testNotifier(s.store)
+	tokenstorev1.RegisterNotificationServiceServer(server, grpcapi.NewNotificationServer(s.store, s.notifier))
 	tokenstorev1.RegisterPriceServiceServer(server, grpcapi.NewPriceServer(s.store))
 	tokenstorev1.RegisterRequestLogServiceServer(server, grpcapi.NewRequestLogServer(s.store))
 	tokenstorev1.RegisterUsageServiceServer(server, grpcapi.NewUsageServer(s.store))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -34,6 +35,8 @@ const (
 	maxGivenUp       = 1024
 	maxGivenUpAtOnce = 64
 	maxCallID        = 64
+	// maxNearBudgets bounds the kinds of budgets: four periods of three units.
+	maxNearBudgets = 12
 )
 
 // Fleet is what all gateways together say.
@@ -84,6 +87,32 @@ func (s *Store) Beat(ctx context.Context, replica *tokenstorev1.Replica, givenUp
 	return fleetOf(answer)
 }
 
+// Replicas returns the gateways that run, by name.
+func (s *Store) Replicas(ctx context.Context) ([]*tokenstorev1.Replica, error) {
+	now, err := s.client.Time(ctx).Result()
+	if err != nil {
+		return nil, storeError("list gateways", err)
+	}
+	said, err := s.client.HVals(ctx, fleetReplicasKey()).Result()
+	if err != nil {
+		return nil, storeError("list gateways", err)
+	}
+	var replicas []*tokenstorev1.Replica
+	for _, each := range said {
+		ms, record, _ := strings.Cut(each, " ")
+		at, err := strconv.ParseInt(ms, 10, 64)
+		replica := &tokenstorev1.Replica{}
+		if err = errors.Join(err, proto.Unmarshal([]byte(record), replica)); err != nil {
+			return nil, fmt.Errorf("replica: %w", err)
+		}
+		if now.Sub(time.UnixMilli(at)) <= silence {
+			replicas = append(replicas, replica)
+		}
+	}
+	slices.SortFunc(replicas, func(a, b *tokenstorev1.Replica) int { return cmp.Compare(a.GetName(), b.GetName()) })
+	return replicas, nil
+}
+
 func checkReplica(replica *tokenstorev1.Replica) error {
 	switch {
 	case !replicaForm.MatchString(replica.GetName()):
@@ -92,10 +121,17 @@ func checkReplica(replica *tokenstorev1.Replica) error {
 		return fmt.Errorf("version: at most %d bytes", maxVersion)
 	case replica.GetStartedAt() == nil || replica.GetStartedAt().AsTime().UnixMicro() < 0:
 		return errors.New("started_at: when the gateway started")
+	case len(replica.GetNearBudgets()) > maxNearBudgets || slices.ContainsFunc(replica.GetNearBudgets(), misnamed):
+		return fmt.Errorf("near_budgets: at most %d, each of a period and a unit", maxNearBudgets)
 	case replica.GetRequests() > maxRequests:
 		return fmt.Errorf("requests: at most %d", uint64(maxRequests))
 	}
 	return nil
+}
+
+// misnamed tells whether a budget is of no period or unit that there could be.
+func misnamed(near *tokenstorev1.NearBudget) bool {
+	return !replicaForm.MatchString(near.GetPeriod()) || !replicaForm.MatchString(near.GetUnit())
 }
 
 func fleetOf(answer []string) (Fleet, error) {

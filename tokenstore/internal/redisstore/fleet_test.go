@@ -7,12 +7,39 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/testredis"
 )
+
+// What gateways say of budgets and outages is kept with them, and who is silent is not told.
+func TestReplicasAreThoseThatRun(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		replica := &tokenstorev1.Replica{
+			Name: "g1", StartedAt: timestamppb.Now(), LogDropped: 3, DegradedMs: 4000, NearBudgets: []*tokenstorev1.NearBudget{{Period: "day", Unit: "usd", Keys: 2}},
+		}
+		if _, err := store.Beat(ctx, replica); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.client.HSet(ctx, fleetReplicasKey(), "gone", "1000 ").Err(); err != nil {
+			t.Fatal(err)
+		}
+		replicas, err := store.Replicas(ctx)
+		if err != nil || len(replicas) != 1 || !proto.Equal(replicas[0], replica) {
+			t.Errorf("%v, %v", replicas, err)
+		}
+		for _, wrong := range [][]*tokenstorev1.NearBudget{{{Period: "a day"}}, make([]*tokenstorev1.NearBudget, 13)} {
+			replica.NearBudgets = wrong
+			_, err := store.Beat(ctx, replica)
+			wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT)
+		}
+	})
+}
 
 func names(fleet Fleet) string {
 	var all []string

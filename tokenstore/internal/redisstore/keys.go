@@ -345,6 +345,35 @@ func auditUndoKey() string { return configPrefix + "audit-undo" }
 // space its signature: see admintoken.go.
 func adminTokenKey() string { return configPrefix + "admin_token" }
 
+// destinationsKey is a hash of id to a destination of notifications, sealed: see destinations.go. All
+// that is of notifications is in one slot.
+func destinationsKey() string { return configPrefix + "destinations" }
+
+// destinationVersionsKey is a hash of destination to version.
+func destinationVersionsKey() string { return configPrefix + "destination_versions" }
+
+// silencesKey is a sorted set of protojson Silence by the ms at which it ends. Those that have are
+// in it until the next one begins.
+func silencesKey() string { return configPrefix + "silences" }
+
+// alertBoardKey is a string: JSON of notify.Board, which is bounded there.
+func alertBoardKey() string { return configPrefix + "alerts" }
+
+// alertLeaderKey is a hash: `name` of the tokenstore that judges alerts, `term` raised by each other
+// one, `until` ms.
+func alertLeaderKey() string { return configPrefix + "alert_leader" }
+
+// deliveriesKey is a hash of what destinations are being told, one delivery each at most: `d:<id>` JSON
+// of notify.Delivery, `n:<id>` how often it was taken.
+func deliveriesKey() string { return configPrefix + "deliveries" }
+
+// deliveriesDueKey is a sorted set of the destinations that have a delivery, by the ms at which it is
+// due; taken, by when it goes to the next caller.
+func deliveriesDueKey() string { return configPrefix + "deliveries_due" }
+
+// deliveryLogKey is a stream of attempts at deliveries: `e` protobuf Delivery without its time.
+func deliveryLogKey() string { return configPrefix + "delivery_log" }
+
 // importedKey is a hash of a token file's path to the fingerprint of the content
 // that was applied or written last.
 func importedKey() string { return configPrefix + "imported" }

@@ -23,7 +23,7 @@ const resealStep = 100
 
 // Resealed counts what Reseal has put under the key that seals now.
 type Resealed struct {
-	Tokens, Accounts, Trash, Prompts, Answers, Responses, Upstreams int
+	Tokens, Accounts, Trash, Prompts, Answers, Responses, Upstreams, Destinations int
 	// Unreadable are values that no key of the file opens: they were lost before.
 	Unreadable int
 }
@@ -34,7 +34,7 @@ type Resealed struct {
 func (s *Store) Reseal(ctx context.Context) (Resealed, error) {
 	var done Resealed
 	for _, step := range []func(context.Context, *Resealed) error{
-		s.resealTokens, s.resealTrash, s.resealLogins, s.resealAnswers, s.resealResponses, s.resealPrompts, s.resealUpstreams, s.resealAdminToken,
+		s.resealTokens, s.resealTrash, s.resealLogins, s.resealAnswers, s.resealResponses, s.resealPrompts, s.resealUpstreams, s.resealAdminToken, s.resealDestinations,
 	} {
 		if err := step(ctx, &done); err != nil {
 			return done, err

@@ -65,6 +65,12 @@ func TestResealTakesEverythingAlong(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	hook, word := "https://hooks.example/very-secret", "secret-of-the-hook"
+	destination, err := old.PutDestination(ctx, &tokenstorev1.Destination{Name: "hook"}, &hook, &word, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+
 	putResponse(t, keeping(old, time.Hour, 1<<20), response("resp_1", "one", "short"))
 	putResponse(t, old, response("resp_2", "one", strings.Repeat("long ", 1000)))
 	expires := client.PTTL(ctx, responseKey(responseDigest("resp_1", hashed("one")))).Val()
@@ -85,7 +91,7 @@ func TestResealTakesEverythingAlong(t *testing.T) {
 		t.Fatal("it is found")
 	}
 	done, err := rotated.Reseal(ctx)
-	want := Resealed{Tokens: 2, Accounts: 2, Trash: 1, Prompts: 250, Answers: 1, Responses: 2, Upstreams: 2, Unreadable: 1}
+	want := Resealed{Tokens: 2, Accounts: 2, Trash: 1, Prompts: 250, Answers: 1, Responses: 2, Upstreams: 2, Destinations: 1, Unreadable: 1}
 	if err != nil || done != want {
 		t.Fatalf("resealed %+v, want %+v, %v", done, want, err)
 	}
@@ -118,6 +124,9 @@ func TestResealTakesEverythingAlong(t *testing.T) {
 	}
 	if err := final.PrepareLog(ctx); err != nil {
 		t.Fatal(err)
+	}
+	if opened, err := final.NotifyDestination(ctx, destination.GetId()); err != nil || opened.URL.Reveal() != hook || opened.Secret.Reveal() != word {
+		t.Errorf("the destination: %v, %v", opened, err)
 	}
 	if _, err := final.RestoreToken(ctx, deleted); err != nil {
 		t.Error(err)

@@ -1,0 +1,177 @@
+package adminapi
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/jsonapi"
+	"carousel.internal/gateway/internal/nullable"
+	"carousel.internal/gateway/internal/storeerr"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+// Notifications are the tokenstore's calls about who is told of what is wrong.
+type Notifications interface {
+	GetNotifications(context.Context, *tokenstorev1.GetNotificationsRequest, ...grpc.CallOption) (*tokenstorev1.GetNotificationsResponse, error)
+	PutDestination(context.Context, *tokenstorev1.PutDestinationRequest, ...grpc.CallOption) (*tokenstorev1.PutDestinationResponse, error)
+	DeleteDestination(context.Context, *tokenstorev1.DeleteDestinationRequest, ...grpc.CallOption) (*tokenstorev1.DeleteDestinationResponse, error)
+	TestDestination(context.Context, *tokenstorev1.TestDestinationRequest, ...grpc.CallOption) (*tokenstorev1.TestDestinationResponse, error)
+	CreateSilence(context.Context, *tokenstorev1.CreateSilenceRequest, ...grpc.CallOption) (*tokenstorev1.CreateSilenceResponse, error)
+	DeleteSilence(context.Context, *tokenstorev1.DeleteSilenceRequest, ...grpc.CallOption) (*tokenstorev1.DeleteSilenceResponse, error)
+}
+
+// alertObject is something that is wrong, or was until just now.
+type alertObject struct {
+	Fingerprint string            `json:"fingerprint"`
+	Name        string            `json:"name"`
+	Severity    string            `json:"severity"`
+	Labels      map[string]string `json:"labels"`
+	Summary     string            `json:"summary"`
+	Description string            `json:"description"`
+	Since       *time.Time        `json:"since"`
+	FiredAt     *time.Time        `json:"fired_at"`
+	ResolvedAt  *time.Time        `json:"resolved_at"`
+	Silenced    bool              `json:"silenced"`
+	// Told are the ids of the destinations that have been told.
+	Told []string `json:"told"`
+}
+
+type silenceObject struct {
+	ID       string     `json:"id"`
+	Alert    *string    `json:"alert"`
+	Upstream *string    `json:"upstream"`
+	Until    *time.Time `json:"until"`
+	Comment  string     `json:"comment"`
+}
+
+// deliveryObject is an attempt to tell a destination something.
+type deliveryObject struct {
+	ID              string     `json:"id"`
+	DestinationID   string     `json:"destination_id"`
+	DestinationName string     `json:"destination_name"`
+	At              *time.Time `json:"at"`
+	Attempt         uint32     `json:"attempt"`
+	Outcome         string     `json:"outcome"`
+	Detail          *string    `json:"detail"`
+	Firing          uint32     `json:"firing"`
+	Resolved        uint32     `json:"resolved"`
+	Alerts          []string   `json:"alerts"`
+}
+
+func alertOf(a *tokenstorev1.Alert) alertObject {
+	labels := a.GetLabels()
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	return alertObject{
+		a.GetFingerprint(), a.GetName(), a.GetSeverity(), labels, a.GetSummary(), a.GetDescription(), nullable.Time(a.GetSince()), nullable.Time(a.GetFiredAt()),
+		nullable.Time(a.GetResolvedAt()), a.GetSilenced(), nullable.List(a.GetTold()),
+	}
+}
+
+func silenceOf(s *tokenstorev1.Silence) silenceObject {
+	return silenceObject{s.GetId(), nullable.Text(s.GetAlert()), nullable.Text(s.GetUpstream()), nullable.Time(s.GetUntil()), s.GetComment()}
+}
+
+func deliveryOf(d *tokenstorev1.Delivery) deliveryObject {
+	return deliveryObject{
+		d.GetId(), d.GetDestinationId(), d.GetDestinationName(), nullable.Time(d.GetAt()), d.GetAttempt(), d.GetOutcome(), nullable.Text(d.GetDetail()),
+		d.GetFiring(), d.GetResolved(), nullable.List(d.GetAlerts()),
+	}
+}
+
+// GET /admin/api/notifications
+func (a *API) getNotifications(c *gin.Context) error {
+	q := queryOf(c, "language")
+	language := q.text("language")
+	if q.err != nil {
+		return q.err
+	}
+	ctx, cancel := a.Call(c)
+	defer cancel()
+	now, err := a.Notifications.GetNotifications(ctx, &tokenstorev1.GetNotificationsRequest{Language: language})
+	if err != nil {
+		return storeerr.Translate(err)
+	}
+	return jsonapi.Answer(c, http.StatusOK, struct {
+		Destinations []destinationObject `json:"destinations"`
+		Alerts       []alertObject       `json:"alerts"`
+		Silences     []silenceObject     `json:"silences"`
+		Deliveries   []deliveryObject    `json:"deliveries"`
+		AlertNames   []string            `json:"alert_names"`
+	}{
+		each(now.GetDestinations(), destinationOf), each(now.GetAlerts(), alertOf), each(now.GetSilences(), silenceOf),
+		each(now.GetDeliveries(), deliveryOf), nullable.List(now.GetAlertNames()),
+	})
+}
+
+// each is a list of what is made of each, never null.
+func each[From, To any](all []From, made func(From) To) []To {
+	list := make([]To, len(all))
+	for i, one := range all {
+		list[i] = made(one)
+	}
+	return list
+}
+
+// POST /admin/api/notifications/silences
+func (a *API) createSilence(c *gin.Context) error {
+	var body struct {
+		Alert    *string `json:"alert"`
+		Upstream *string `json:"upstream"`
+		Until    string  `json:"until"`
+		Comment  string  `json:"comment"`
+	}
+	if err := a.decode(c, &body); err != nil {
+		return err
+	}
+	until, err := time.Parse(time.RFC3339, body.Until)
+	if err != nil {
+		return jsonapi.Invalid("until", "a time such as 2026-01-31T12:00:00Z wanted, not %q", body.Until)
+	}
+	ctx, cancel := a.Call(c)
+	defer cancel()
+	none := ""
+	created, err := a.Notifications.CreateSilence(ctx, &tokenstorev1.CreateSilenceRequest{Silence: &tokenstorev1.Silence{
+		Alert: *cmp.Or(body.Alert, &none), Upstream: *cmp.Or(body.Upstream, &none), Until: timestamppb.New(until), Comment: body.Comment,
+	}})
+	if err != nil {
+		return storeerr.Translate(err)
+	}
+	silence := created.GetSilence()
+	a.Note(c, "alerts silenced", "silence", silence.GetId(), "alert", silence.GetAlert(), "upstream", silence.GetUpstream(), "until", until.UTC().Format(time.RFC3339))
+	return jsonapi.Answer(c, http.StatusCreated, silenceOf(silence))
+}
+
+// DELETE /admin/api/notifications/silences/{id}
+func (a *API) deleteSilence(c *gin.Context) error {
+	ctx, cancel := a.Call(c)
+	defer cancel()
+	if _, err := a.Notifications.DeleteSilence(ctx, &tokenstorev1.DeleteSilenceRequest{Id: c.Param("id")}); err != nil {
+		return storeerr.Translate(err)
+	}
+	a.Note(c, "silence ended", "silence", c.Param("id"))
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+// storedDestination returns the destination with this id.
+func (a *API) storedDestination(ctx context.Context, id string) (*tokenstorev1.Destination, error) {
+	now, err := a.Notifications.GetNotifications(ctx, &tokenstorev1.GetNotificationsRequest{})
+	if err != nil {
+		return nil, storeerr.Translate(err)
+	}
+	for _, destination := range now.GetDestinations() {
+		if destination.GetId() == id {
+			return destination, nil
+		}
+	}
+	return nil, chat.Errorf(chat.NotFound, "there is no destination %q", id)
+}

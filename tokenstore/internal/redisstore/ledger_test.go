@@ -178,6 +178,23 @@ func TestASilentBookLapses(t *testing.T) {
 	}
 }
 
+// A book is remembered for an hour after its own end, whatever end the books have that are said later.
+func TestABookIsRememberedBesideShorterOnes(t *testing.T) {
+	t.Parallel()
+	client, setTime := testredis.MiniAt(t, epoch2026)
+	store := newStore(t, client)
+	key := limitedKey("k", unitTokens, tokenstorev1.KeyPeriod_KEY_PERIOD_TOTAL, 300)
+	long, short := newTill(t, store, key, "long"), newTill(t, store, key, "short")
+	short.ttl = time.Millisecond
+	long.post(1, ledger.Amounts{})
+	short.post(0, ledger.Amounts{})
+	setTime(epoch2026.Add(lapsedFor + short.ttl))
+	long.pay(1)
+	if posted := long.post(0, ledger.Amounts{}); posted.Standing[0].GetUsed() != 100 {
+		t.Errorf("what was said before its hour was over: %v", posted.Standing)
+	}
+}
+
 // Nothing is left in Redis of a key that was deleted, some time after it can be restored.
 func TestLedgersAreForgotten(t *testing.T) {
 	t.Parallel()

@@ -90,7 +90,10 @@ end
 if #silent > 0 then bury(lapsed, posting.memory_ms, posting.most_books) end
 if revived then redis.call('HDEL', lapsed, posting.book) end
 redis.call('HSET', books, posting.book, book_text(book))
-redis.call('PEXPIRE', books, string.format('%.0f', posting.ttl_ms + posting.memory_ms))
+-- Others' books may last longer than this one.
+local last = book.expiry
+for _, other in pairs(live) do last = math.max(last, other.expiry) end
+redis.call('PEXPIRE', books, string.format('%.0f', last - now_ms + posting.memory_ms))
 
 local answer = {'posted', now}
 for i = 1, 4 do answer[#answer + 1] = digits(book.granted[i]) end

@@ -96,6 +96,16 @@ test-chart: ## The Helm chart: what it renders is what Kubernetes takes
 	@echo "test chart"
 	@cd deploy/helm && GOWORK=off go test ./...
 
+# A build of Kubernetes' API server takes some ten minutes, so CI does without.
+.PHONY: validate-kubernetes
+validate-kubernetes: $(BIN)/kube-apiserver ## Does a real Kubernetes API server take what the chart renders? Needs etcd
+	@cd deploy/helm && GOWORK=off KUBE_APISERVER=$(BIN)/kube-apiserver REQUIRE_KUBERNETES=1 go test -count=1 -v -run TestAnAPIServer .
+
+$(BIN)/kube-apiserver: deploy/helm/apiserver/go.mod
+	@echo "building kube-apiserver"
+	@cd deploy/helm/apiserver && GOWORK=off go build -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$$(GOWORK=off go list -m -f '{{.Version}}' k8s.io/kubernetes)" \
+		-o $@ k8s.io/kubernetes/cmd/kube-apiserver
+
 .PHONY: chart
 chart: ## The Kustomize base and the manual's table of values, from the Helm chart
 	@cd deploy/helm && GOWORK=off go test -run TestMadeFilesAreCurrent -update .

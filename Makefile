@@ -105,6 +105,19 @@ test-chart: ## The Helm chart: what it renders is what Kubernetes takes
 	@echo "test chart"
 	@cd deploy/helm && GOWORK=off go test ./...
 
+# A build of Kubernetes' API server takes some twelve minutes of CPU time, so CI does without.
+.PHONY: validate-kubernetes
+validate-kubernetes: $(BIN)/kube-apiserver ## Does a real Kubernetes API server take what the chart renders, and does podman run it? Needs etcd, podman, Docker
+	@$(base-images) COMPOSE_PROFILES=sim CAROUSEL_TAG=dev $(COMPOSE) build redis tokenstore gateway upstreamsim
+	@docker save $(foreach each,redis tokenstore gateway upstreamsim,carousel/$(each):dev) | podman load
+	@cd deploy/helm && GOWORK=off KUBE_APISERVER=$(BIN)/kube-apiserver PODMAN_REDIS_IMAGE=localhost/carousel/redis:dev REQUIRE_KUBERNETES=1 \
+		go test -count=1 -v -run 'TestAnAPIServerTakesTheRenderings|TestRenderedPodsAnswerAChat' .
+
+$(BIN)/kube-apiserver: deploy/helm/apiserver/go.mod
+	@echo "building kube-apiserver"
+	@cd deploy/helm/apiserver && GOWORK=off go build -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$$(GOWORK=off go list -m -f '{{.Version}}' k8s.io/kubernetes)" \
+		-o $@ k8s.io/kubernetes/cmd/kube-apiserver
+
 .PHONY: chart
 chart: ## The Kustomize base and the manual's table of values, from the Helm chart
 	@cd deploy/helm && GOWORK=off go test -run TestMadeFilesAreCurrent -update .

@@ -52,7 +52,9 @@ simulator: {enabled: true}
 ingress: {enabled: true, tlsSecret: certificate}
 httpRoute: {enabled: true, parentRefs: [{name: public, namespace: gateways}]}
 networkPolicy: {clients: [{namespaceSelector: {}}], monitoring: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]}
-serviceMonitor: {enabled: true, labels: {release: prometheus}}`,
+serviceMonitor: {enabled: true, labels: {release: prometheus}}
+alerts: {enabled: true, labels: {release: prometheus}}
+dashboards: {enabled: true}`,
 	"certificates":        `{redis: {trial: {enabled: true}}, tls: {existingSecret: {tokenstore: our-tokenstore-tls, gateway: our-gateway-tls}}}`,
 	"moving over":         `{redis: {trial: {enabled: true}}, tls: {existingSecret: {tokenstore: our-tokenstore-tls}, plaintext: true}}`,
 	"no network policies": `{redis: {trial: {enabled: true}}, networkPolicy: {enabled: false}, simulator: {enabled: true}, serviceMonitor: {enabled: true}}`,

@@ -22,7 +22,7 @@ import (
 )
 
 // foreign are kinds of others, which no type here describes.
-var foreign = []string{"HTTPRoute", "ServiceMonitor"}
+var foreign = []string{"HTTPRoute", "PrometheusRule", "ServiceMonitor"}
 
 // decode reads documents as Kubernetes does, and fails at fields that it does not know.
 func decode(t *testing.T, documents []string) []runtime.Object {

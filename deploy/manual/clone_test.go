@@ -104,12 +104,16 @@ func copyCheckout(t *testing.T, from, to string) {
 }
 
 func copyFile(from, to string) error {
-	info, err := os.Stat(from)
+	info, err := os.Lstat(from)
 	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return err
+	}
+	if info.Mode().Type() == fs.ModeSymlink {
+		leads, err := os.Readlink(from)
+		return errors.Join(err, os.Symlink(leads, to))
 	}
 	source, err := os.Open(from)
 	if err != nil {

@@ -75,7 +75,7 @@ func (m *entryMessage) fill(entry *reqlog.Entry) *tokenstorev1.LogEntry {
 		UsageSource: mended(string(entry.Usage.Source)), PromptCut: entry.PromptCut,
 		Caller: mended(string(entry.Caller.Kind)), KeyId: mended(entry.Caller.KeyID()), KeyName: mended(entry.Caller.KeyName()), ServedModel: mended(entry.ServedModel),
 		Cost: uint64(entry.Cost), CostQuality: mended(string(entry.Quality)), AttemptLog: m.attemptsOf(entry.AttemptLog),
-		ClientHeaders: headersOf(entry.ClientHeaders), TraceId: entry.TraceID,
+		ClientHeaders: headersOf(entry.ClientHeaders), TraceId: mended(entry.TraceID),
 	}
 	if entry.FirstByte > 0 {
 		m.entry.FirstByte = durationIn(&m.firstByte, entry.FirstByte)

@@ -37,7 +37,7 @@ func TestAlarms(t *testing.T) {
 	}
 	for i, alarm := range alarms {
 		links := document{alarm}.named("a")
-		if want := "/admin/logs?from=2026-01-31T12%3A00%3A00&status=failure&upstream=cursor"; attribute(links[0], "href") != want {
+		if want := "/admin/logs?from=2026-01-31T11%3A59%3A00&status=failure&upstream=cursor"; attribute(links[0], "href") != want {
 			t.Errorf("%d leads to %q", i, attribute(links[0], "href"))
 		}
 	}

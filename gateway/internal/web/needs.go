@@ -77,6 +77,10 @@ func isSimulated(upstreamName string) bool {
 	return upstreamName == "simulator" || strings.HasPrefix(upstreamName, "simulator-")
 }
 
+// beforeCause is how long before a shared cause is found the requests may have begun that tell of it:
+// as long as the tokenstore takes failures together, and some.
+const beforeCause = time.Minute
+
 // alarmNeeds are what the tokens of a pool fail for alike.
 func alarmNeeds(p pool) []need {
 	var needs []need
@@ -84,7 +88,7 @@ func alarmNeeds(p pool) []need {
 		// Clients may name the model otherwise, so the failures of all are shown.
 		failures := url.Values{"upstream": {p.GetUpstream()}, "status": {"failure"}}
 		if cause.GetSince() != nil {
-			failures.Set("from", logTime(cause.GetSince().AsTime()))
+			failures.Set("from", logTime(cause.GetSince().AsTime().Add(-beforeCause)))
 		}
 		n := need{
 			Kind: "alarm", Tone: "expired", Upstream: p.GetUpstream(), Class: cause.GetClass(), Model: cause.GetModel(), At: cause.GetSince(),

@@ -115,7 +115,7 @@ func TestNeeds(t *testing.T) {
 				upkeep: upkeepFacts{low: 3, backup: lastBackup{known: true}}, unserved: 2,
 			},
 			[]row{
-				{"Accounts of simulator-openai fail alike: Upstream out of reach", "/admin/logs?from=2026-01-31T13%3A00%3A00&status=failure&upstream=simulator-openai"},
+				{"Accounts of simulator-openai fail alike: Upstream out of reach", "/admin/logs?from=2026-01-31T12%3A59%3A00&status=failure&upstream=simulator-openai"},
 				{"simulator-openai: 1 account needs a new login", "/admin/tokens?state=parked&upstream=simulator-openai"},
 				{"simulator-openai: 2 accounts are parked", "/admin/tokens?state=parked&upstream=simulator-openai"},
 				{"simulator-openai: 4 accounts have expired", "/admin/tokens?state=expired&upstream=simulator-openai"},

@@ -52,7 +52,7 @@ func TestOverviewNeeds(t *testing.T) {
 	}
 	for shown, leads := range map[string]string{
 		"Raise the version cursor": "/admin/settings#setting-cursor_client_version",
-		"Show its requests cursor": "/admin/logs?from=2026-01-31T12%3A00%3A00&status=failure&upstream=cursor",
+		"Show its requests cursor": "/admin/logs?from=2026-01-31T11%3A59%3A00&status=failure&upstream=cursor",
 		"Show them cursor":         "/admin/tokens?state=parked&upstream=cursor",
 		"Show the first cursor":    "/admin/tokens?upstream=cursor",
 		"Why":                      "/admin/models?state=none",

@@ -6,6 +6,8 @@ import "slices"
 type place struct {
 	// Name is its text's, below `nav.`, and its section's where it has one page.
 	Name, Href, Icon string
+	// Key leads there, after g.
+	Key string
 	// Tabs are its pages, where it has several. The first is the entry's own.
 	Tabs []tab
 }
@@ -20,26 +22,26 @@ type tab struct {
 
 // places are the navigation, in the order of the questions.
 var places = []place{
-	{Name: "overview", Href: "/admin/", Icon: "overview"},
-	{Name: "logs", Href: "/admin/logs", Icon: "list"},
-	{Name: "usage", Href: "/admin/usage", Icon: "coins", Tabs: []tab{
+	{Name: "overview", Href: "/admin/", Icon: "overview", Key: "h"},
+	{Name: "logs", Href: "/admin/logs", Icon: "list", Key: "r"},
+	{Name: "usage", Href: "/admin/usage", Icon: "coins", Key: "u", Tabs: []tab{
 		{Section: "use", Text: "use", Href: "/admin/usage"},
 		{Section: "left", Text: "quotas", Href: "/admin/usage/left"},
 		{Section: "prices", Text: "prices", Href: "/admin/prices"},
 	}},
-	{Name: "models", Href: "/admin/models", Icon: "model", Tabs: []tab{
+	{Name: "models", Href: "/admin/models", Icon: "model", Key: "m", Tabs: []tab{
 		{Section: "models", Text: "models", Href: "/admin/models"},
 		{Section: "routes", Text: "routes", Href: "/admin/routes"},
 		{Section: "why", Text: "why", Href: "/admin/why"},
 	}},
-	{Name: "accounts", Href: "/admin/tokens", Icon: "server", Tabs: []tab{
+	{Name: "accounts", Href: "/admin/tokens", Icon: "server", Key: "a", Tabs: []tab{
 		{Section: "tokens", Text: "tokens", Href: "/admin/tokens"},
 		{Section: "upstreams", Text: "upstreams", Href: "/admin/upstreams"},
 		{Section: "quotas", Text: "quotas", Href: "/admin/quotas"},
 	}},
-	{Name: "keys", Href: "/admin/keys", Icon: "key"},
-	{Name: "activity", Href: "/admin/activity", Icon: "clock"},
-	{Name: "settings", Href: "/admin/settings", Icon: "sliders", Tabs: []tab{
+	{Name: "keys", Href: "/admin/keys", Icon: "key", Key: "k"},
+	{Name: "activity", Href: "/admin/activity", Icon: "clock", Key: "y"},
+	{Name: "settings", Href: "/admin/settings", Icon: "sliders", Key: "s", Tabs: []tab{
 		{Section: "settings", Text: "settings", Href: "/admin/settings"},
 		{Section: "notifications", Text: "notifications", Href: "/admin/notifications"},
 		{Section: "backup", Text: "backup", Href: "/admin/backup"},

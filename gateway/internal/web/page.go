@@ -28,8 +28,10 @@ type page struct {
 	// Path is this page's own address, with its query.
 	Path string
 	// Theme is light, dark, or empty: as the system has it.
-	Theme   string
-	Version string
+	Theme string
+	// NoShortcuts: keys of a single character do nothing.
+	NoShortcuts bool
+	Version     string
 	// Session is nil on the pages that are there without a login.
 	Session *auth.Session
 	Now     time.Time
@@ -123,7 +125,7 @@ func (s *Site) page(v view) gin.HandlerFunc {
 
 func (s *Site) newPage(c *gin.Context, name string) *page {
 	return &page{
-		Name: name, Path: c.Request.URL.RequestURI(), Theme: themeOf(c.Request), Version: s.Version, Now: time.Now(),
+		Name: name, Path: c.Request.URL.RequestURI(), Theme: themeOf(c.Request), NoShortcuts: hasNoShortcuts(c.Request), Version: s.Version, Now: time.Now(),
 	}
 }
 
@@ -206,9 +208,18 @@ func seeOther(c *gin.Context, location string) {
 }
 
 const (
-	themeCookie    = "carousel_theme"
-	languageCookie = "carousel_language"
+	themeCookie     = "carousel_theme"
+	languageCookie  = "carousel_language"
+	shortcutsCookie = "carousel_shortcuts"
 )
+
+// noShortcuts is what whoever wants none has chosen; all others have the empty choice.
+const noShortcuts = "off"
+
+func hasNoShortcuts(r *http.Request) bool {
+	cookie, err := r.Cookie(shortcutsCookie)
+	return err == nil && cookie.Value == noShortcuts
+}
 
 // themes are those that a reader can choose; the empty one is the system's.
 var themes = map[string]bool{"": true, "light": true, "dark": true}
@@ -221,7 +232,7 @@ func themeOf(r *http.Request) string {
 	return cookie.Value
 }
 
-// POST /admin/preferences: `theme` or `language`, and `next`.
+// POST /admin/preferences: `theme`, `language` or `shortcuts`, and `next`.
 func (s *Site) preferences(c *gin.Context) {
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxForm)
 	if err := auth.SameOrigin(c.Request); err != nil {
@@ -233,6 +244,9 @@ func (s *Site) preferences(c *gin.Context) {
 	}
 	if lang := c.PostForm("language"); slices.Contains(languages, language(lang)) {
 		setPreference(c, languageCookie, lang)
+	}
+	if shortcuts, chosen := c.GetPostForm("shortcuts"); chosen && (shortcuts == "" || shortcuts == noShortcuts) {
+		setPreference(c, shortcutsCookie, shortcuts)
 	}
 	seeOther(c, localPath(c.PostForm("next")))
 }

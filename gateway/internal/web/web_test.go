@@ -754,7 +754,7 @@ func TestPreferences(t *testing.T) {
 	if w := site.post(t, "/admin/preferences", url.Values{"theme": {"dark"}}, "Sec-Fetch-Site", "cross-site"); w.Code != 403 {
 		t.Errorf("from another site: %d", w.Code)
 	}
-	if w := site.post(t, "/admin/preferences", url.Values{"theme": {"pink"}, "language": {"tlh"}}); len(w.Result().Cookies()) != 0 {
+	if w := site.post(t, "/admin/preferences", url.Values{"theme": {"pink"}, "language": {"tlh"}, "shortcuts": {"some"}}); len(w.Result().Cookies()) != 0 {
 		t.Errorf("unknown ones: %v", w.Result().Cookies())
 	}
 }

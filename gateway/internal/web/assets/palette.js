@@ -109,7 +109,11 @@ async function follow(event) {
   if (link) go(link.href);
 }
 
-const isTyping = (at) => at.closest?.('input, textarea, select, [contenteditable]');
+/** Whether what is pressed goes into a field. */
+export const isTyping = (at) => at.closest?.('input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]');
+
+/** Whether keys of a single character do something: who turned them off wants none. */
+export const hasShortcuts = document.documentElement.dataset.shortcuts !== 'off';
 
 if (opener) {
   opener.addEventListener('click', (event) => {
@@ -119,7 +123,7 @@ if (opener) {
   });
   document.addEventListener('keydown', (event) => {
     const isCommand = event.key.toLowerCase() === 'k' && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey;
-    const isSlash = event.key === '/' && !event.ctrlKey && !event.metaKey && !event.altKey && !isTyping(event.target);
+    const isSlash = hasShortcuts && event.key === '/' && !event.ctrlKey && !event.metaKey && !event.altKey && !isTyping(event.target);
     if (!isCommand && !isSlash) return;
     event.preventDefault();
     open();

@@ -2,6 +2,7 @@
 
 import './connection.js';
 import './palette.js';
+import './shortcuts.js';
 import { begin } from './news.js';
 import { times } from './page.js';
 

@@ -3,7 +3,6 @@ package redisstore
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -67,7 +66,7 @@ func (s *Store) openDestination(id, record string) (notify.Destination, error) {
 	}
 	var sealed sealedDestination
 	shown := &tokenstorev1.Destination{}
-	if json.Unmarshal([]byte(plain.Reveal()), &sealed) != nil || (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(sealed.Shown, shown) != nil {
+	if json.Unmarshal([]byte(plain.Reveal()), &sealed) != nil || asJSON.Unmarshal(sealed.Shown, shown) != nil {
 		return notify.Destination{}, errors.New("what was sealed is no destination") // their errors could repeat the text
 	}
 	shown.Id = id
@@ -92,7 +91,7 @@ func (s *Store) NotifyDestination(ctx context.Context, id string) (notify.Destin
 func (s *Store) PutDestination(ctx context.Context, put *tokenstorev1.Destination, url, secretText *string, expected uint64) (*tokenstorev1.Destination, error) {
 	meant, mode := notify.Destination{Destination: proto.CloneOf(put)}, "new"
 	if put.GetId() == "" {
-		meant.Id = "d" + strings.ToLower(rand.Text()[:16])
+		meant.Id = newID("d")
 	} else {
 		before, err := s.NotifyDestination(ctx, put.GetId())
 		if err != nil {

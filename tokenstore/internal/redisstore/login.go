@@ -2,13 +2,11 @@ package redisstore
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
 	"regexp"
-	"strings"
 	"time"
 
 	"carousel.internal/proto/rpcerr"
@@ -38,7 +36,7 @@ const (
 
 var loginIDForm = regexp.MustCompile(`^l[0-9a-z]{16}$`)
 
-func newLoginID() string { return "l" + strings.ToLower(rand.Text()[:16]) }
+func newLoginID() string { return newID("l") }
 
 func verifierBinding(id string) string   { return id + " verifier" }
 func loginProxyBinding(id string) string { return id + " proxy" }

@@ -34,7 +34,7 @@ func (s *Store) Routes(ctx context.Context) ([]*tokenstorev1.Route, error) {
 	routes := make([]*tokenstorev1.Route, 0, len(records))
 	for _, name := range slices.Sorted(maps.Keys(records)) {
 		route := &tokenstorev1.Route{}
-		err := protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal([]byte(records[name]), route)
+		err := asJSON.Unmarshal([]byte(records[name]), route)
 		if err == nil {
 			err = token.CheckRoute(route)
 		}

@@ -2,10 +2,8 @@ package redisstore
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -30,9 +28,9 @@ func (s *Store) ActiveSilences(ctx context.Context) ([]notify.Silence, error) {
 	}
 	silences := make([]notify.Silence, 0, len(records))
 	for _, record := range records {
-		silence := &tokenstorev1.Silence{}
-		if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal([]byte(record), silence); err != nil {
-			return nil, fmt.Errorf("a silence can't be read: %w", err)
+		silence, err := readSilence(record)
+		if err != nil {
+			return nil, err
 		}
 		silences = append(silences, notify.Silence{Silence: silence})
 	}
@@ -44,6 +42,14 @@ func (s *Store) silenceRecords(ctx context.Context, from string) ([]string, erro
 	return records, storeError("list silences", err)
 }
 
+func readSilence(record string) (*tokenstorev1.Silence, error) {
+	silence := &tokenstorev1.Silence{}
+	if err := asJSON.Unmarshal([]byte(record), silence); err != nil {
+		return nil, fmt.Errorf("a silence can't be read: %w", err)
+	}
+	return silence, nil
+}
+
 // CreateSilence begins one.
 func (s *Store) CreateSilence(ctx context.Context, wanted *tokenstorev1.Silence) (*tokenstorev1.Silence, error) {
 	now, err := s.client.Time(ctx).Result()
@@ -51,7 +57,7 @@ func (s *Store) CreateSilence(ctx context.Context, wanted *tokenstorev1.Silence)
 		return nil, storeError("create a silence", err)
 	}
 	silence := notify.Silence{Silence: proto.CloneOf(wanted)}
-	silence.Id = "s" + strings.ToLower(rand.Text()[:16])
+	silence.Id = newID("s")
 	if err := silence.Check(now); err != nil {
 		return nil, invalid(err)
 	}
@@ -76,8 +82,7 @@ func (s *Store) DeleteSilence(ctx context.Context, id string) error {
 		return err
 	}
 	for _, record := range records {
-		silence := &tokenstorev1.Silence{}
-		if protojson.Unmarshal([]byte(record), silence) != nil || silence.GetId() != id {
+		if silence, err := readSilence(record); err != nil || silence.GetId() != id {
 			continue
 		}
 		if err := s.client.ZRem(ctx, silencesKey(), record).Err(); err != nil {

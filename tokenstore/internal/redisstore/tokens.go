@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"regexp"
@@ -31,7 +30,7 @@ const (
 
 var tokenIDForm = regexp.MustCompile(`^t[0-9a-z]{16}$`)
 
-func newTokenID() string { return "t" + strings.ToLower(rand.Text()[:16]) }
+func newTokenID() string { return newID("t") }
 
 // CreateToken adds a token to the pool of the upstream that the draft names.
 func (s *Store) CreateToken(ctx context.Context, draft token.Draft) (*tokenstorev1.Token, error) {

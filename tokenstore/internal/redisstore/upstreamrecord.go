@@ -63,7 +63,7 @@ func (s *Store) decodeUpstream(name, text string) (*tokenstorev1.Upstream, error
 		return nil, err
 	}
 	upstream := &tokenstorev1.Upstream{}
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal([]byte(signed), upstream); err != nil {
+	if err := asJSON.Unmarshal([]byte(signed), upstream); err != nil {
 		return nil, err
 	}
 	if upstream.GetName() != name {

@@ -98,10 +98,9 @@ func (s *NotificationServer) TestDestination(ctx context.Context, request *token
 	if err != nil {
 		return nil, err
 	}
-	return &tokenstorev1.TestDestinationResponse{Delivery: &tokenstorev1.Delivery{
-		Id: delivery.ID, DestinationId: destination.GetId(), DestinationName: destination.GetName(), At: timestamppb.New(delivery.Made),
-		Attempt: delivery.Attempt, Outcome: string(settlement.Outcome), Detail: settlement.Detail,
-	}}, nil
+	came := delivery.Record(settlement)
+	came.At = timestamppb.New(delivery.Made)
+	return &tokenstorev1.TestDestinationResponse{Delivery: came}, nil
 }
 
 // CreateSilence implements NotificationService.

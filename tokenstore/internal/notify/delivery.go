@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
 // Delivery is what a destination is told at a time.
@@ -84,6 +86,14 @@ const (
 	// Bounds of the pause between attempts.
 	firstPause, longestPause = 5 * time.Second, 5 * time.Minute
 )
+
+// Record is what is kept and shown of an attempt, without its time.
+func (d Delivery) Record(came Settlement) *tokenstorev1.Delivery {
+	return &tokenstorev1.Delivery{
+		Id: d.ID, DestinationId: d.Destination, DestinationName: d.Name, Attempt: d.Attempt, Outcome: string(came.Outcome), Detail: came.Detail,
+		Firing: uint32(len(d.Firing)), Resolved: uint32(len(d.Resolved)), Alerts: d.Alerts(), //nolint:gosec // alerts are few
+	}
+}
 
 // Outcome is what came of an attempt.
 type Outcome string

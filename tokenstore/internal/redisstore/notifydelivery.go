@@ -53,9 +53,9 @@ func (s *Store) TakeDelivery(ctx context.Context) (*notify.Delivery, error) {
 
 // SettleDelivery implements notify.Store. When it returns, Redis won't forget what was delivered.
 func (s *Store) SettleDelivery(ctx context.Context, delivery notify.Delivery, settlement notify.Settlement) error {
-	entry, err := deliveryEntry(delivery, settlement)
+	entry, err := proto.Marshal(delivery.Record(settlement)) // its time is that of its id
 	if err != nil {
-		return err
+		return fmt.Errorf("encode a delivery: %w", err)
 	}
 	again := ""
 	if settlement.Outcome == notify.Failed {
@@ -73,15 +73,6 @@ func (s *Store) SettleDelivery(ctx context.Context, delivery notify.Delivery, se
 func (s *Store) NoteDelivery(ctx context.Context, delivery notify.Delivery, settlement notify.Settlement) error {
 	settlement.Again = 0
 	return s.SettleDelivery(ctx, delivery, settlement)
-}
-
-// deliveryEntry is what the log keeps of an attempt: all but its time, which is that of its id.
-func deliveryEntry(delivery notify.Delivery, settlement notify.Settlement) ([]byte, error) {
-	return proto.Marshal(&tokenstorev1.Delivery{
-		Id: delivery.ID, DestinationId: delivery.Destination, DestinationName: delivery.Name, Attempt: delivery.Attempt,
-		Outcome: string(settlement.Outcome), Detail: settlement.Detail,
-		Firing: uint32(len(delivery.Firing)), Resolved: uint32(len(delivery.Resolved)), Alerts: delivery.Alerts(), //nolint:gosec // alerts are few
-	})
 }
 
 // Deliveries returns the newest attempts, newest first.

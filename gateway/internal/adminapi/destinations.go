@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -10,48 +11,10 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"carousel.internal/gateway/internal/jsonapi"
-	"carousel.internal/gateway/internal/nullable"
+	"carousel.internal/gateway/internal/notifyform"
 	"carousel.internal/gateway/internal/storeerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
-
-// destinationObject is where people are told, without what is secret of it.
-type destinationObject struct {
-	ID       string `json:"id"`
-	Name     string `json:"name"`
-	Kind     string `json:"kind"`
-	Disabled bool   `json:"disabled"`
-	Severity string `json:"severity"`
-	// Alerts are all where there is none.
-	Alerts     []string    `json:"alerts"`
-	Language   string      `json:"language"`
-	Recoveries bool        `json:"recoveries"`
-	MaskedURL  *string     `json:"masked_url"`
-	HasSecret  bool        `json:"has_secret"`
-	Chat       *string     `json:"chat"`
-	Mail       *mailObject `json:"mail"`
-	Version    uint64      `json:"version"`
-}
-
-type mailObject struct {
-	Server   string   `json:"server"`
-	Security string   `json:"security"`
-	Username string   `json:"username"`
-	From     string   `json:"from"`
-	To       []string `json:"to"`
-}
-
-func destinationOf(d *tokenstorev1.Destination) destinationObject {
-	shown := destinationObject{
-		ID: d.GetId(), Name: d.GetName(), Kind: d.GetKind(), Disabled: d.GetDisabled(), Severity: d.GetSeverity(), Alerts: nullable.List(d.GetAlerts()),
-		Language: d.GetLanguage(), Recoveries: !d.GetWithoutRecoveries(), MaskedURL: nullable.Text(d.GetMaskedUrl()), HasSecret: d.GetHasSecret(),
-		Chat: nullable.Text(d.GetChat()), Version: d.GetVersion(),
-	}
-	if way := d.GetMail(); way != nil {
-		shown.Mail = &mailObject{way.GetServer(), way.GetSecurity(), way.GetUsername(), way.GetFrom(), nullable.List(way.GetTo())}
-	}
-	return shown
-}
 
 // readDestination reads what a body says of a destination into the request.
 func readDestination(fields map[string]json.RawMessage, request *tokenstorev1.PutDestinationRequest) error {
@@ -108,7 +71,7 @@ func readMail(raw json.RawMessage) (*tokenstorev1.MailRoute, error) {
 	if isNull(raw) {
 		return nil, nil //nolint:nilnil // as said
 	}
-	var way mailObject
+	var way notifyform.Mail
 	if err := jsonapi.Member("mail", raw, &way); err != nil {
 		return nil, err
 	}
@@ -127,13 +90,7 @@ func (a *API) createDestination(c *gin.Context) error {
 	}
 	ctx, cancel := a.Call(c)
 	defer cancel()
-	put, err := a.Notifications.PutDestination(ctx, request)
-	if err != nil {
-		return storeerr.Translate(err)
-	}
-	created := put.GetDestination()
-	a.Note(c, "destination created", "destination", created.GetName(), "kind", created.GetKind())
-	return answerVersioned(c, http.StatusCreated, destinationOf(created), created.GetVersion())
+	return a.putDestination(ctx, c, request, "destination created", http.StatusCreated)
 }
 
 // PATCH /admin/api/notifications/destinations/{id}: what is not said stays as it is
@@ -156,13 +113,18 @@ func (a *API) updateDestination(c *gin.Context) error {
 	if err := readDestination(fields, request); err != nil {
 		return err
 	}
-	put, err := a.Notifications.PutDestination(ctx, request)
+	return a.putDestination(ctx, c, request, "destination changed", http.StatusOK)
+}
+
+// putDestination stores what was said, notes the action, and answers what is stored.
+func (a *API) putDestination(ctx context.Context, c *gin.Context, request *tokenstorev1.PutDestinationRequest, action string, status int) error {
+	answer, err := a.Notifications.PutDestination(ctx, request)
 	if err != nil {
 		return storeerr.Translate(err)
 	}
-	changed := put.GetDestination()
-	a.Note(c, "destination changed", "destination", changed.GetName(), "kind", changed.GetKind())
-	return answerVersioned(c, http.StatusOK, destinationOf(changed), changed.GetVersion())
+	put := answer.GetDestination()
+	a.Note(c, action, "destination", put.GetName(), "kind", put.GetKind())
+	return answerVersioned(c, status, notifyform.DestinationOf(put), put.GetVersion())
 }
 
 // DELETE /admin/api/notifications/destinations/{id}
@@ -195,5 +157,5 @@ func (a *API) testDestination(c *gin.Context) error {
 	}
 	came := tested.GetDelivery()
 	a.Note(c, "destination tested", "destination", came.GetDestinationName(), "outcome", came.GetOutcome())
-	return jsonapi.Answer(c, http.StatusOK, deliveryOf(came))
+	return jsonapi.Answer(c, http.StatusOK, notifyform.DeliveryOf(came))
 }

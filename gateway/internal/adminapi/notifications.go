@@ -12,7 +12,7 @@ import (
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/jsonapi"
-	"carousel.internal/gateway/internal/nullable"
+	"carousel.internal/gateway/internal/notifyform"
 	"carousel.internal/gateway/internal/storeerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -25,66 +25,6 @@ type Notifications interface {
 	TestDestination(context.Context, *tokenstorev1.TestDestinationRequest, ...grpc.CallOption) (*tokenstorev1.TestDestinationResponse, error)
 	CreateSilence(context.Context, *tokenstorev1.CreateSilenceRequest, ...grpc.CallOption) (*tokenstorev1.CreateSilenceResponse, error)
 	DeleteSilence(context.Context, *tokenstorev1.DeleteSilenceRequest, ...grpc.CallOption) (*tokenstorev1.DeleteSilenceResponse, error)
-}
-
-// alertObject is something that is wrong, or was until just now.
-type alertObject struct {
-	Fingerprint string            `json:"fingerprint"`
-	Name        string            `json:"name"`
-	Severity    string            `json:"severity"`
-	Labels      map[string]string `json:"labels"`
-	Summary     string            `json:"summary"`
-	Description string            `json:"description"`
-	Since       *time.Time        `json:"since"`
-	FiredAt     *time.Time        `json:"fired_at"`
-	ResolvedAt  *time.Time        `json:"resolved_at"`
-	Silenced    bool              `json:"silenced"`
-	// Told are the ids of the destinations that have been told.
-	Told []string `json:"told"`
-}
-
-type silenceObject struct {
-	ID       string     `json:"id"`
-	Alert    *string    `json:"alert"`
-	Upstream *string    `json:"upstream"`
-	Until    *time.Time `json:"until"`
-	Comment  string     `json:"comment"`
-}
-
-// deliveryObject is an attempt to tell a destination something.
-type deliveryObject struct {
-	ID              string     `json:"id"`
-	DestinationID   string     `json:"destination_id"`
-	DestinationName string     `json:"destination_name"`
-	At              *time.Time `json:"at"`
-	Attempt         uint32     `json:"attempt"`
-	Outcome         string     `json:"outcome"`
-	Detail          *string    `json:"detail"`
-	Firing          uint32     `json:"firing"`
-	Resolved        uint32     `json:"resolved"`
-	Alerts          []string   `json:"alerts"`
-}
-
-func alertOf(a *tokenstorev1.Alert) alertObject {
-	labels := a.GetLabels()
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	return alertObject{
-		a.GetFingerprint(), a.GetName(), a.GetSeverity(), labels, a.GetSummary(), a.GetDescription(), nullable.Time(a.GetSince()), nullable.Time(a.GetFiredAt()),
-		nullable.Time(a.GetResolvedAt()), a.GetSilenced(), nullable.List(a.GetTold()),
-	}
-}
-
-func silenceOf(s *tokenstorev1.Silence) silenceObject {
-	return silenceObject{s.GetId(), nullable.Text(s.GetAlert()), nullable.Text(s.GetUpstream()), nullable.Time(s.GetUntil()), s.GetComment()}
-}
-
-func deliveryOf(d *tokenstorev1.Delivery) deliveryObject {
-	return deliveryObject{
-		d.GetId(), d.GetDestinationId(), d.GetDestinationName(), nullable.Time(d.GetAt()), d.GetAttempt(), d.GetOutcome(), nullable.Text(d.GetDetail()),
-		d.GetFiring(), d.GetResolved(), nullable.List(d.GetAlerts()),
-	}
 }
 
 // GET /admin/api/notifications
@@ -100,25 +40,7 @@ func (a *API) getNotifications(c *gin.Context) error {
 	if err != nil {
 		return storeerr.Translate(err)
 	}
-	return jsonapi.Answer(c, http.StatusOK, struct {
-		Destinations []destinationObject `json:"destinations"`
-		Alerts       []alertObject       `json:"alerts"`
-		Silences     []silenceObject     `json:"silences"`
-		Deliveries   []deliveryObject    `json:"deliveries"`
-		AlertNames   []string            `json:"alert_names"`
-	}{
-		each(now.GetDestinations(), destinationOf), each(now.GetAlerts(), alertOf), each(now.GetSilences(), silenceOf),
-		each(now.GetDeliveries(), deliveryOf), nullable.List(now.GetAlertNames()),
-	})
-}
-
-// each is a list of what is made of each, never null.
-func each[From, To any](all []From, made func(From) To) []To {
-	list := make([]To, len(all))
-	for i, one := range all {
-		list[i] = made(one)
-	}
-	return list
+	return jsonapi.Answer(c, http.StatusOK, notifyform.Of(now))
 }
 
 // POST /admin/api/notifications/silences
@@ -147,7 +69,7 @@ func (a *API) createSilence(c *gin.Context) error {
 	}
 	silence := created.GetSilence()
 	a.Note(c, "alerts silenced", "silence", silence.GetId(), "alert", silence.GetAlert(), "upstream", silence.GetUpstream(), "until", until.UTC().Format(time.RFC3339))
-	return jsonapi.Answer(c, http.StatusCreated, silenceOf(silence))
+	return jsonapi.Answer(c, http.StatusCreated, notifyform.SilenceOf(silence))
 }
 
 // DELETE /admin/api/notifications/silences/{id}

@@ -10,28 +10,12 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"carousel.internal/gateway/internal/notifyform"
 )
 
-// destination is where people are told.
-type destination struct {
-	ID         string   `json:"id"`
-	Name       string   `json:"name"`
-	Kind       string   `json:"kind"`
-	Disabled   bool     `json:"disabled"`
-	Severity   string   `json:"severity"`
-	Alerts     []string `json:"alerts"`
-	Language   string   `json:"language"`
-	Recoveries bool     `json:"recoveries"`
-	MaskedURL  *string  `json:"masked_url"`
-	Chat       *string  `json:"chat"`
-	Mail       *struct {
-		Server string   `json:"server"`
-		To     []string `json:"to"`
-	} `json:"mail"`
-}
-
-// where is what may be shown of its address.
-func (d destination) where() string {
+// where is what may be shown of a destination's address.
+func where(d notifyform.Destination) string {
 	switch {
 	case d.Mail != nil:
 		return strings.Join(d.Mail.To, ", ") + " by " + d.Mail.Server
@@ -42,23 +26,19 @@ func (d destination) where() string {
 	}
 }
 
-func (d destination) state() string {
-	if d.Disabled {
-		return "disabled"
-	}
-	return "enabled"
-}
-
 func (s *session) listDestinations() *cobra.Command {
 	c := &cobra.Command{Use: "list", Short: "List the destinations", Example: examples("notifications list", "notifications list -o yaml")}
-	return s.askNotifications(c, "destinations", func(now notifications) error {
+	return s.askNotifications(c, "destinations", func(now notifyform.Notifications) error {
 		rows := s.table("ID", "NAME", "KIND", "STATE", "WHERE", "FROM", "ALERTS", "RECOVERIES")
 		for _, d := range now.Destinations {
-			told := "yes"
+			told, state := "yes", "enabled"
 			if !d.Recoveries {
 				told = "no"
 			}
-			rows.row(d.ID, d.Name, d.Kind, d.state(), d.where(), d.Severity, cmp.Or(strings.Join(d.Alerts, ", "), "all"), told)
+			if d.Disabled {
+				state = "disabled"
+			}
+			rows.row(d.ID, d.Name, d.Kind, state, where(d), d.Severity, cmp.Or(strings.Join(d.Alerts, ", "), "all"), told)
 		}
 		return rows.flush()
 	})
@@ -81,12 +61,12 @@ func newDestinationChange(c *cobra.Command) *destinationChange {
 		flags: flags, called: flags.String("name", "", "what you call it (`NAME`)"),
 		urlFile:    flags.String("webhook-file", "", "`FILE` that holds the webhook's URL; - is standard input"),
 		secretFile: flags.String("secret-file", "", "`FILE` that holds the secret: a webhook's bearer token, what Feishu or DingTalk is signed to with, the token of Telegram's bot, the mail server's password; an empty one takes it away"),
-		severity:   oneOf(c, "severity", "tell what matters so much at least", "info", "warning", "critical"),
-		language:   oneOf(c, "language", "tell it in", "en", "zh"),
+		severity:   oneOf(c, "severity", "tell what matters so much at least", notifyform.Severities...),
+		language:   oneOf(c, "language", "tell it in", notifyform.Languages...),
 		recoveries: flags.Bool("recoveries", true, "tell also when it is over"),
 		chat:       flags.String("chat", "", "the `ID` of the chat at Telegram"),
 		server:     flags.String("server", "", "`HOST:PORT` of the mail server"),
-		security:   oneOf(c, "security", "how the mail server is spoken to", "starttls", "tls", "none"),
+		security:   oneOf(c, "security", "how the mail server is spoken to", notifyform.Securities...),
 		username:   flags.String("username", "", "the `NAME` to log in to the mail server with; empty: without"),
 		from:       flags.String("from", "", "the `ADDRESS` that mail comes from"),
 	}
@@ -99,31 +79,30 @@ func newDestinationChange(c *cobra.Command) *destinationChange {
 func (d *destinationChange) body(s *session) (map[string]any, error) {
 	body, mail := map[string]any{}, map[string]any{}
 	var failed error
-	set := func(into map[string]any, name string, value any) { into[name] = value }
 	d.flags.Visit(func(f *pflag.Flag) {
 		switch f.Name {
 		case "name":
-			set(body, "name", *d.called)
+			body["name"] = *d.called
 		case "severity":
-			set(body, "severity", *d.severity)
+			body["severity"] = *d.severity
 		case "language":
-			set(body, "language", *d.language)
+			body["language"] = *d.language
 		case "alert":
-			set(body, "alerts", append([]string{}, d.alerts...))
+			body["alerts"] = append([]string{}, d.alerts...)
 		case "recoveries":
-			set(body, "recoveries", *d.recoveries)
+			body["recoveries"] = *d.recoveries
 		case "chat":
-			set(body, "chat", *d.chat)
+			body["chat"] = *d.chat
 		case "server":
-			set(mail, "server", *d.server)
+			mail["server"] = *d.server
 		case "security":
-			set(mail, "security", *d.security)
+			mail["security"] = *d.security
 		case "username":
-			set(mail, "username", *d.username)
+			mail["username"] = *d.username
 		case "from":
-			set(mail, "from", *d.from)
+			mail["from"] = *d.from
 		case "to":
-			set(mail, "to", append([]string{}, d.to...))
+			mail["to"] = append([]string{}, d.to...)
 		case "webhook-file":
 			failed = errors.Join(failed, readInto(s, body, "url", *d.urlFile))
 		case "secret-file":
@@ -162,7 +141,7 @@ already is told to it at once.`,
 		}
 		body["kind"], body["name"] = args[0], args[1]
 		answer, err := s.api.send(ctx, http.MethodPost, "notifications/destinations", body)
-		return showAs(s, answer, err, "", func(created destination) error {
+		return showAs(s, answer, err, "", func(created notifyform.Destination) error {
 			s.say("%s is told from now on; try it with: gateway admin notifications test %s", created.Name, created.ID)
 			return nil
 		})
@@ -189,7 +168,7 @@ func (s *session) setDestination() *cobra.Command {
 			return misuse("say what is to change, such as --severity warning")
 		}
 		answer, err := s.api.send(ctx, http.MethodPatch, path("notifications", "destinations", args[0]), body)
-		return showAs(s, answer, err, "", func(changed destination) error {
+		return showAs(s, answer, err, "", func(changed notifyform.Destination) error {
 			s.say("%s is changed", changed.Name)
 			return nil
 		})
@@ -209,7 +188,7 @@ func (s *session) testDestination() *cobra.Command {
 	c := &cobra.Command{Use: "test ID", Short: "Tell a destination that this is a test", Args: exactly(1), Example: examples("notifications test dabcdefghijklmnop")}
 	return s.runs(c, func(ctx context.Context, args []string) error {
 		answer, err := s.api.send(ctx, http.MethodPost, path("notifications", "destinations", args[0], "test"), nil)
-		came, err := read[delivery](answer, err)
+		came, err := read[notifyform.Delivery](answer, err)
 		if err != nil {
 			return err
 		}

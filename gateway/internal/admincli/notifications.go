@@ -10,46 +10,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"carousel.internal/gateway/internal/notifyform"
 )
-
-// notifications are who is told of what, as far as people are told.
-type notifications struct {
-	Destinations []destination `json:"destinations"`
-	Alerts       []struct {
-		Name       string            `json:"name"`
-		Severity   string            `json:"severity"`
-		Labels     map[string]string `json:"labels"`
-		Summary    string            `json:"summary"`
-		Since      *time.Time        `json:"since"`
-		FiredAt    *time.Time        `json:"fired_at"`
-		ResolvedAt *time.Time        `json:"resolved_at"`
-		Silenced   bool              `json:"silenced"`
-		Told       []string          `json:"told"`
-	} `json:"alerts"`
-	Silences   []silence  `json:"silences"`
-	Deliveries []delivery `json:"deliveries"`
-}
-
-type silence struct {
-	ID       string     `json:"id"`
-	Alert    *string    `json:"alert"`
-	Upstream *string    `json:"upstream"`
-	Until    *time.Time `json:"until"`
-	Comment  string     `json:"comment"`
-}
-
-// delivery is an attempt to tell a destination something.
-type delivery struct {
-	ID              string     `json:"id"`
-	DestinationName string     `json:"destination_name"`
-	At              *time.Time `json:"at"`
-	Attempt         uint32     `json:"attempt"`
-	Outcome         string     `json:"outcome"`
-	Detail          *string    `json:"detail"`
-	Firing          uint32     `json:"firing"`
-	Resolved        uint32     `json:"resolved"`
-	Alerts          []string   `json:"alerts"`
-}
 
 func (s *session) notifications() *cobra.Command {
 	c := group(
@@ -63,7 +26,7 @@ it is over, whatever the number of tokenstores.`
 }
 
 // askNotifications shows a part of them.
-func (s *session) askNotifications(c *cobra.Command, rows string, show func(notifications) error) *cobra.Command {
+func (s *session) askNotifications(c *cobra.Command, rows string, show func(notifyform.Notifications) error) *cobra.Command {
 	return s.runs(c, func(ctx context.Context, _ []string) error {
 		answer, err := s.api.get(ctx, "notifications", nil)
 		return showAs(s, answer, err, rows, show)
@@ -75,23 +38,14 @@ func (s *session) listAlerts() *cobra.Command {
 		Use: "alerts", Short: "List what is wrong now", Example: examples("notifications alerts", "notifications alerts -o csv"),
 		Long: `Lists what is wrong now. Nothing is judged while there is no destination.`,
 	}
-	return s.askNotifications(c, "alerts", func(now notifications) error {
+	return s.askNotifications(c, "alerts", func(now notifyform.Notifications) error {
 		rows := s.table("ALERT", "OF", "SEVERITY", "STATE", "SINCE", "TOLD", "WHAT")
 		for _, a := range now.Alerts {
-			state := "waits"
-			switch {
-			case a.ResolvedAt != nil:
-				state = "over"
-			case a.Silenced:
-				state = "silenced"
-			case a.FiredAt != nil:
-				state = "fires"
-			}
 			var labels []string
 			for _, name := range slices.Sorted(maps.Keys(a.Labels)) {
 				labels = append(labels, a.Labels[name])
 			}
-			rows.row(a.Name, strings.Join(labels, ", "), a.Severity, state, s.age(a.Since), count(uint32(len(a.Told))), a.Summary) //nolint:gosec // few
+			rows.row(a.Name, strings.Join(labels, ", "), a.Severity, a.State(), s.age(a.Since), count(uint32(len(a.Told))), a.Summary) //nolint:gosec // few
 		}
 		return rows.flush()
 	})
@@ -99,7 +53,7 @@ func (s *session) listAlerts() *cobra.Command {
 
 func (s *session) listDeliveries() *cobra.Command {
 	c := &cobra.Command{Use: "deliveries", Short: "List the last attempts to tell somebody", Example: examples("notifications deliveries", "notifications deliveries -o json")}
-	return s.askNotifications(c, "deliveries", func(now notifications) error {
+	return s.askNotifications(c, "deliveries", func(now notifyform.Notifications) error {
 		rows := s.table("AT", "DESTINATION", "OUTCOME", "ATTEMPT", "FIRING", "OVER", "ALERTS", "WHY")
 		for _, d := range now.Deliveries {
 			rows.row(s.age(d.At), d.DestinationName, d.Outcome, count(d.Attempt), count(d.Firing), count(d.Resolved), strings.Join(d.Alerts, ", "), text(d.Detail))
@@ -110,7 +64,7 @@ func (s *session) listDeliveries() *cobra.Command {
 
 func (s *session) listSilences() *cobra.Command {
 	c := &cobra.Command{Use: "silences", Short: "List the silences that have not ended", Example: examples("notifications silences")}
-	return s.askNotifications(c, "silences", func(now notifications) error {
+	return s.askNotifications(c, "silences", func(now notifyform.Notifications) error {
 		rows := s.table("ID", "ALERT", "UPSTREAM", "ENDS", "COMMENT")
 		for _, each := range now.Silences {
 			rows.row(each.ID, cmp.Or(text(each.Alert), "any"), cmp.Or(text(each.Upstream), "any"), s.age(each.Until), each.Comment)
@@ -135,7 +89,7 @@ func (s *session) silence() *cobra.Command {
 		}
 		body := map[string]string{"alert": *alert, "upstream": *upstream, "comment": *comment, "until": s.Now().Add(length).UTC().Format(time.RFC3339)}
 		answer, err := s.api.send(ctx, http.MethodPost, "notifications/silences", body)
-		return showAs(s, answer, err, "", func(created silence) error {
+		return showAs(s, answer, err, "", func(created notifyform.Silence) error {
 			s.say("%s silences until %s", created.ID, local(created.Until))
 			return nil
 		})

@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"carousel.internal/gateway/internal/chat"
+	"carousel.internal/gateway/internal/notifyform"
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -42,13 +43,13 @@ func (f destinationForm) NeedsURL() bool { return f.New() && f.GetKind() != "tel
 func (f destinationForm) Takes(alert string) bool { return slices.Contains(f.GetAlerts(), alert) }
 
 // Severities, Languages and Securities are what can be chosen.
-func (destinationForm) Severities() []string { return []string{"info", "warning", "critical"} }
+func (destinationForm) Severities() []string { return notifyform.Severities }
 
 // Languages are those in which alerts are told.
-func (destinationForm) Languages() []string { return []string{"en", "zh"} }
+func (destinationForm) Languages() []string { return notifyform.Languages }
 
 // Securities are how a mail server can be spoken to.
-func (destinationForm) Securities() []string { return []string{"starttls", "tls", "none"} }
+func (destinationForm) Securities() []string { return notifyform.Securities }
 
 // To are the addresses of mail, a line each.
 func (f destinationForm) To() string { return strings.Join(f.GetMail().GetTo(), "\n") }
@@ -60,8 +61,8 @@ func (s *Site) loadDestination(ctx context.Context, c *gin.Context) (any, error)
 		return nil, err
 	}
 	form := destinationForm{&tokenstorev1.Destination{Kind: c.Query("kind"), Severity: "warning", Language: string(languageOf(c.Request))}, now.GetAlertNames()}
-	if !slices.Contains(destinationKinds, form.GetKind()) {
-		form.Kind = destinationKinds[0]
+	if !slices.Contains(notifyform.Kinds, form.GetKind()) {
+		form.Kind = notifyform.Kinds[0]
 	}
 	id := c.Query("id")
 	if id == "" {

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"carousel.internal/gateway/internal/notifyform"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -31,9 +32,6 @@ type Notifications interface {
 	DeleteSilence(context.Context, *tokenstorev1.DeleteSilenceRequest, ...grpc.CallOption) (*tokenstorev1.DeleteSilenceResponse, error)
 }
 
-// destinationKinds are those that can be added, the most general first.
-var destinationKinds = []string{"webhook", "slack", "feishu", "wecom", "dingtalk", "telegram", "mail"}
-
 // silenceLengths are those that can be chosen, by the names of their texts.
 var silenceLengths = []string{"1h", "8h", "24h", "168h"}
 
@@ -46,7 +44,7 @@ type notificationsData struct {
 }
 
 // Kinds are those that can be added.
-func (notificationsData) Kinds() []string { return destinationKinds }
+func (notificationsData) Kinds() []string { return notifyform.Kinds }
 
 // Lengths are those that a silence can have.
 func (notificationsData) Lengths() []string { return silenceLengths }
@@ -56,25 +54,11 @@ func (d notificationsData) Newest() []*tokenstorev1.Delivery {
 	return d.GetDeliveries()[:min(len(d.GetDeliveries()), mostDeliveries)]
 }
 
-// alertState is the name of a text: how an alert stands.
-func alertState(a *tokenstorev1.Alert) string {
-	switch {
-	case a.GetResolvedAt() != nil:
-		return "over"
-	case a.GetSilenced():
-		return "silenced"
-	case a.GetFiredAt() != nil:
-		return "fires"
-	default:
-		return "waits"
-	}
-}
-
 // alertRow is an alert as the page shows it.
 type alertRow struct{ *tokenstorev1.Alert }
 
 // State is the name of its text.
-func (a alertRow) State() string { return alertState(a.Alert) }
+func (a alertRow) State() string { return notifyform.AlertOf(a.Alert).State() }
 
 // Rows are the alerts.
 func (d notificationsData) Rows() []alertRow {
